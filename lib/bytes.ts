@@ -1,0 +1,79 @@
+/**
+ * Byte strings: text, hex, base64, comparison. The one place where Floe converts between them.
+ *
+ * @module
+ */
+
+import { InputError } from "./errors.ts";
+
+const encoder = new TextEncoder();
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The UTF-8 bytes of `text`. */
+export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(text);
+}
+
+/** Reads UTF-8 strictly. @throws {InputError} when `bytes` are not well-formed UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return strictDecoder.decode(bytes);
+  } catch (cause) {
+    throw new InputError(`Cannot read text: ${bytes.length} bytes are not UTF-8`, { cause });
+  }
+}
+
+/** Lower-case hex, two digits a byte. */
+export function encodeHex(bytes: Uint8Array): string {
+  return bytes.toHex();
+}
+
+/** Reads hex of either case. @throws {InputError} when `text` is not an even number of hex digits. */
+export function decodeHex(text: string): Uint8Array<ArrayBuffer> {
+  try {
+    return Uint8Array.fromHex(text);
+  } catch (cause) {
+    throw new InputError(`Cannot read hex: not an even number of hex digits`, { cause });
+  }
+}
+
+/** Standard base64 with padding (RFC 4648 §4). */
+export function encodeBase64(bytes: Uint8Array): string {
+  return bytes.toBase64();
+}
+
+/**
+ * Reads canonical base64 (RFC 4648 §4): with padding, no white space, unused bits zero.
+ *
+ * @throws {InputError} for anything else, so that one byte string has one text.
+ */
+export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
+  } catch (cause) {
+    throw new InputError(`Cannot read base64: not canonical`, { cause });
+  }
+  if (bytes.toBase64() !== text) throw new InputError(`Cannot read base64: not canonical`);
+  return bytes;
+}
+
+/** One byte string after the other. */
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    joined.set(part, offset);
+    offset += part.length;
+  }
+  return joined;
+}
+
+/** Whether two public byte strings are equal. Not constant-time: never for secrets. */
+export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false;
+  for (let offset = 0; offset < left.length; offset++) {
+    if (left[offset] !== right[offset]) return false;
+  }
+  return true;
+}

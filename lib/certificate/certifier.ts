@@ -1,0 +1,146 @@
+/**
+ * The seam between Raft and FROST: what the consensus core asks of whoever makes and checks
+ * election certificates. `lib/raft` knows only this interface.
+ *
+ * @module
+ */
+
+import type { Epoch, LogIndex, NodeId, Term } from "../types.ts";
+
+/**
+ * What an election certificate says, apart from the cluster's name, which every certifier adds from
+ * its own knowledge. Voters build the statement from these typed fields and never sign bytes that
+ * they were sent.
+ */
+export interface ElectionFields {
+  /** The dealing of shares that signs. */
+  readonly epoch: Epoch;
+  /** The term that the leader will lead. */
+  readonly term: Term;
+  /** The candidate. */
+  readonly leader: NodeId;
+  /** Index of the last entry in the candidate's log; 0 when it is empty. */
+  readonly lastLogIndex: LogIndex;
+  /** Term of the last entry in the candidate's log; 0 when it is empty. */
+  readonly lastLogTerm: Term;
+}
+
+/** A certificate that this node has verified against the cluster's group key. */
+export interface Certificate extends ElectionFields {
+  /** The signed note, the form in which a certificate travels and is stored. */
+  readonly note: string;
+}
+
+/** One signer's entry in the list that a signing session is bound to. */
+export interface SignerCommitment {
+  /** The voter that issued the commitment. */
+  readonly voter: NodeId;
+  /** The encoded round-one commitment, as {@linkcode Certifier.commit} returned it. */
+  readonly commitment: Uint8Array;
+}
+
+/** A request for one signature share: what to sign, and with whom. */
+export interface SigningRequest {
+  /** The fields of the statement. */
+  readonly election: ElectionFields;
+  /** One entry for each signer, in the order of {@linkcode Certifier.voters}, at least t of them. */
+  readonly commitments: readonly SignerCommitment[];
+}
+
+/**
+ * The right to make one signature share: a nonce that has left its pool for one particular request.
+ * Opaque to the consensus core, which holds it only until the vote behind it is durable.
+ */
+export interface NonceTicket {
+  /** The candidate that the share is for. */
+  readonly candidate: NodeId;
+  /** The term that the share is for. */
+  readonly term: Term;
+}
+
+/** What came of combining signature shares. */
+export type CombineResult =
+  /** The shares make a certificate, already verified. */
+  | { readonly kind: "certificate"; readonly certificate: Certificate }
+  /** The sum does not verify; these voters' shares, checked one by one, are wrong. */
+  | { readonly kind: "cheaters"; readonly voters: readonly NodeId[] };
+
+/** Why a certificate, a commitment or a signing request is refused. */
+export type CertificateRefusal =
+  | "malformed"
+  | "wrong-cluster"
+  | "wrong-epoch"
+  | "wrong-term"
+  | "wrong-leader"
+  | "bad-signature"
+  | "bad-commitment"
+  | "foreign-signer"
+  | "too-few-signers"
+  | "unsorted-signers"
+  | "not-a-signer"
+  | "unknown-nonce"
+  | "nonce-reused";
+
+/**
+ * Makes and checks election certificates for one node. All methods are synchronous; randomness is
+ * handed in at construction. Secrets (the share, the nonces) never leave an implementation.
+ *
+ * Lifetime of a nonce: {@linkcode commit} makes it and keeps it in memory only;
+ * {@linkcode takeNonce} takes it out of the pool for good, for one request; {@linkcode sign} uses
+ * and erases it; {@linkcode forgetBelow} erases what an ended term left behind.
+ */
+export interface Certifier {
+  /** The dealing of shares in use. */
+  readonly epoch: Epoch;
+  /** How many voters must sign. */
+  readonly threshold: number;
+  /** Every voter of the epoch, in the order of their signing identifiers. */
+  readonly voters: readonly NodeId[];
+
+  /**
+   * FROST round one: a commitment for one candidate's election, to a fresh nonce or to the one
+   * that was issued for this very election and is still unused. Called again after
+   * {@linkcode takeNonce}, it issues the next.
+   */
+  commit(election: { readonly term: Term; readonly candidate: NodeId }): Uint8Array;
+
+  /**
+   * Checks another voter's commitment fully, as it arrives: length, canonical encoding, prime-order
+   * group, not the identity.
+   *
+   * @throws {CertificateError} naming the refusal.
+   */
+  checkCommitment(voter: NodeId, commitment: Uint8Array): void;
+
+  /**
+   * Checks a signing request and takes the nonce that it names out of the pool. An exact repeat of
+   * an earlier request yields a ticket for the cached share.
+   *
+   * @throws {CertificateError} when the list is not sorted, unique, at least t long, all of this
+   * epoch's voters, with valid points and this node's own issued commitment; or when the nonce was
+   * already taken for a different request.
+   */
+  takeNonce(request: SigningRequest): NonceTicket;
+
+  /** FROST round two: the signature share for a ticket. Erases the nonce. */
+  sign(ticket: NonceTicket): Uint8Array;
+
+  /**
+   * Combines one share from every signer of the request into a certificate and verifies it.
+   * Only when that fails are the shares checked one by one.
+   */
+  combine(request: SigningRequest, shares: ReadonlyMap<NodeId, Uint8Array>): CombineResult;
+
+  /**
+   * Verifies a signed note from outside: group key, cluster, and, where given, term and leader.
+   *
+   * @throws {CertificateError} naming the refusal.
+   */
+  verify(
+    note: string,
+    expected?: { readonly term: Term; readonly leader: NodeId },
+  ): Certificate;
+
+  /** Erases every nonce and cached share that belongs to a term below `term`. */
+  forgetBelow(term: Term): void;
+}

@@ -1,0 +1,137 @@
+/**
+ * What a node offers to those above it: the HTTP API and, in tests, anyone.
+ *
+ * @module
+ */
+
+import type { Certificate } from "../certificate/certifier.ts";
+import type { Group } from "../certificate/group.ts";
+import type { Command, CommandResult, KeyValue } from "../kv/command.ts";
+import type { RoleName } from "../raft/input_output.ts";
+import type { LogIndex, NodeId, Term } from "../types.ts";
+
+/** `linearizable` sees every write acknowledged before it began; `stale` what this node has. */
+export type Consistency = "linearizable" | "stale";
+
+/** What a read found. */
+export interface ReadAnswer {
+  /** The key's value, or null when there is none. */
+  readonly row: KeyValue | null;
+  /** The node's applied index at the read. */
+  readonly revision: LogIndex;
+}
+
+/** A peer as this node sees it. */
+export interface PeerStatus {
+  /** The peer. */
+  readonly id: NodeId;
+  /** Whether this node's connection to it is up. */
+  readonly connected: boolean;
+  /** On a leader: the last index known to be durable on the peer; else null. */
+  readonly matchIndex: LogIndex | null;
+}
+
+/** A node's view of itself and its cluster. */
+export interface NodeStatus {
+  /** This node. */
+  readonly id: NodeId;
+  /** Its role. */
+  readonly role: RoleName;
+  /** Its current term. */
+  readonly term: Term;
+  /** The certified leader it follows, or is. */
+  readonly leader: NodeId | null;
+  /** Highest index known to be committed. */
+  readonly commitIndex: LogIndex;
+  /** Highest index applied to the store. */
+  readonly appliedIndex: LogIndex;
+  /** Index of the last entry in its log. */
+  readonly lastLogIndex: LogIndex;
+  /** Milliseconds since the node started. */
+  readonly uptimeMs: number;
+  /** Every other node. */
+  readonly peers: readonly PeerStatus[];
+  /** What was counted since start, by name (`certificate.refused`, `frame.refused`, ...). */
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** Who leads, as far as this node knows. */
+export interface LeaderAnswer {
+  /** The leader, or null when none is known. */
+  readonly leader: NodeId | null;
+  /** The current term. */
+  readonly term: Term;
+  /** Where the leader's API is, `host:port`, or null. */
+  readonly api: string | null;
+  /** The leader's certificate; there exactly when `leader` is. */
+  readonly certificate: Certificate | null;
+}
+
+/** Why a request failed, as a stable code of the API. */
+export type RequestFailure =
+  /** No leader within the deadline. */
+  | "no_leader"
+  /** The deadline passed. */
+  | "timeout"
+  /** The leader holds too much that is uncommitted, or this node too many requests. */
+  | "overloaded"
+  /** The command lost its place in the log to another leader's entry. */
+  | "superseded"
+  /** Leadership changed before the outcome was known. */
+  | "leader_changed"
+  /** The node is stopping. */
+  | "stopping";
+
+/** A request that this node could not complete. */
+export class RequestError extends Error {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "RequestError";
+  /** The stable code. */
+  readonly code: RequestFailure;
+  /** For writes: whether the command may take, or have taken, effect all the same. */
+  readonly maybeApplied: boolean;
+
+  /** `message` says what happened in words. */
+  constructor(code: RequestFailure, message: string, options: { readonly maybeApplied: boolean }) {
+    super(message);
+    this.code = code;
+    this.maybeApplied = options.maybeApplied;
+  }
+}
+
+/** A running node, as its API sees it. */
+export interface NodeApi {
+  /** The public description of the cluster's key. */
+  readonly group: Group;
+
+  /**
+   * Replicates a command and returns its result once it is committed and applied here.
+   *
+   * @throws {RequestError} when that did not happen within `timeoutMs`.
+   */
+  write(command: Command, options: { readonly timeoutMs: number }): Promise<CommandResult>;
+
+  /**
+   * Reads a key.
+   *
+   * @throws {RequestError} when a linearizable read could not be confirmed within `timeoutMs`.
+   */
+  read(
+    key: string,
+    options: { readonly consistency: Consistency; readonly timeoutMs: number },
+  ): Promise<ReadAnswer>;
+
+  /** This node's view of itself and its cluster, now. */
+  status(): NodeStatus;
+
+  /** Who leads, as far as this node knows, now. */
+  leader(): LeaderAnswer;
+
+  /** The certificates that this node keeps, newest term first, at most `limit`, below `before`. */
+  elections(
+    options: { readonly limit: number; readonly before?: Term },
+  ): readonly Certificate[];
+
+  /** The certificate of one term, or null when this node has none. */
+  election(term: Term): Certificate | null;
+}

@@ -1,0 +1,56 @@
+/**
+ * Log entries and the durable state of a Raft node, as the paper's Figure 2 has them.
+ *
+ * @module
+ */
+
+import type { Certificate } from "../certificate/certifier.ts";
+import type { LogIndex, NodeId, Term } from "../types.ts";
+
+/** One entry of the replicated log. Immutable once made. */
+export interface Entry {
+  /** Position in the log, from 1. */
+  readonly index: LogIndex;
+  /** The term of the leader that appended it. */
+  readonly term: Term;
+  /**
+   * `certificate` is the first entry of a leader's term, the no-op of Raft §8 whose data is the
+   * leader's signed note in UTF-8; `command` is for the state machine, opaque to Raft.
+   */
+  readonly kind: "certificate" | "command";
+  /** The payload; never changed after the entry is made. */
+  readonly data: Uint8Array;
+}
+
+/** What must survive a restart besides the log (Raft Figure 2, "Persistent state"). */
+export interface HardState {
+  /** Latest term this node has seen. */
+  readonly currentTerm: Term;
+  /** Candidate that received this node's vote in the current term, if any. */
+  readonly votedFor: NodeId | null;
+}
+
+/** One atomic durable write: everything in it, or nothing, survives a crash. */
+export interface PersistBatch {
+  /** Counts the batches of one process from 1; names the batch when it has become durable. */
+  readonly sequence: number;
+  /** The new term and vote, written together; null when unchanged. */
+  readonly hardState: HardState | null;
+  /**
+   * New entries, contiguous. Whatever the store holds at or above the first one's index is replaced
+   * (Raft §5.3: truncation happens only at a real conflict, which the core has already decided).
+   */
+  readonly entries: readonly Entry[];
+  /** Certificates that this node verified or made, to be kept by term. */
+  readonly certificates: readonly Certificate[];
+}
+
+/** What a node finds in its store at start. */
+export interface DurableState {
+  /** The term and vote; term 0 and no vote in a new store. */
+  readonly hardState: HardState;
+  /** The log, contiguous, first entry first. */
+  readonly entries: readonly Entry[];
+  /** The signed note of the current term's leader, if this node had verified one. */
+  readonly currentTermNote: string | null;
+}

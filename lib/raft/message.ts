@@ -1,0 +1,210 @@
+/**
+ * What Raft nodes say to each other. Each message is one member of a union tagged by `kind`.
+ * `term` is always the sender's current term, save in the pre-vote, where it is the term asked for.
+ *
+ * @module
+ */
+
+import type { SignerCommitment } from "../certificate/certifier.ts";
+import type { Epoch, LogIndex, NodeId, Term } from "../types.ts";
+import type { Entry } from "./entry.ts";
+
+/** What every message has. */
+export interface Envelope {
+  /** The sender. The transport vouches for it. */
+  readonly from: NodeId;
+  /** The receiver. */
+  readonly to: NodeId;
+  /** The sender's current term; in a pre-vote request and its grant, the term asked for. */
+  readonly term: Term;
+}
+
+/** Raft dissertation §9.6: would you vote for me in `term`? */
+export interface PreVoteRequest extends Envelope {
+  /** The tag. */
+  readonly kind: "preVoteRequest";
+  /** Index of the sender's last entry. */
+  readonly lastLogIndex: LogIndex;
+  /** Term of the sender's last entry. */
+  readonly lastLogTerm: Term;
+  /** Whether the current leader asked for this election (Raft dissertation §3.10). */
+  readonly transfer: boolean;
+}
+
+/** A grant carries the voter's round-one commitment; a refusal carries the voter's own term. */
+export interface PreVoteResponse extends Envelope {
+  /** The tag. */
+  readonly kind: "preVoteResponse";
+  /** Whether the voter would vote for the sender of the request. */
+  readonly granted: boolean;
+  /** The commitment for the election asked about; null when not granted. */
+  readonly commitment: Uint8Array | null;
+}
+
+/** Raft §5.2 RequestVote, with the signing session that the vote's share belongs to. */
+export interface VoteRequest extends Envelope {
+  /** The tag. */
+  readonly kind: "voteRequest";
+  /** The dealing of shares that signs. */
+  readonly epoch: Epoch;
+  /** Index of the candidate's last entry. */
+  readonly lastLogIndex: LogIndex;
+  /** Term of the candidate's last entry. */
+  readonly lastLogTerm: Term;
+  /** Whether the current leader asked for this election. */
+  readonly transfer: boolean;
+  /** The signing session, counted from 1 in each candidacy. */
+  readonly session: number;
+  /** The session's commitment list; empty for a voter that is not one of its signers. */
+  readonly commitments: readonly SignerCommitment[];
+}
+
+/** The vote, the share if one was asked for, and the next round-one commitment. */
+export interface VoteResponse extends Envelope {
+  /** The tag. */
+  readonly kind: "voteResponse";
+  /** Whether the voter votes for the candidate. */
+  readonly granted: boolean;
+  /** The session that was asked for. */
+  readonly session: number;
+  /** The signature share; null when none was asked for or it was refused. */
+  readonly share: Uint8Array | null;
+  /** A fresh commitment for a further session; null when not granted. */
+  readonly commitment: Uint8Array | null;
+}
+
+/** Raft §5.3 AppendEntries; a heartbeat when `entries` is empty. */
+export interface AppendRequest extends Envelope {
+  /** The tag. */
+  readonly kind: "appendRequest";
+  /** Index of the entry before `entries`. */
+  readonly previousLogIndex: LogIndex;
+  /** Term of that entry. */
+  readonly previousLogTerm: Term;
+  /** Entries to store, contiguous from `previousLogIndex + 1`; empty in a heartbeat. */
+  readonly entries: readonly Entry[];
+  /** The leader's commit index. */
+  readonly leaderCommit: LogIndex;
+  /** Rises with every heartbeat and read in the term; an answer to it shows who still follows. */
+  readonly round: number;
+  /** The leader's signed note, until the receiver has answered in this term. */
+  readonly certificate: string | null;
+}
+
+/** What a follower did with an AppendEntries. */
+export type AppendOutcome =
+  /** The log matches the leader's up to and including `matchIndex`, durably. */
+  | { readonly kind: "accepted"; readonly matchIndex: LogIndex }
+  /**
+   * The entry at `previousLogIndex` is missing or of another term. The next place that can match is
+   * at most `hintIndex`, where the follower has an entry of `hintTerm`.
+   */
+  | {
+    readonly kind: "conflict";
+    readonly previousLogIndex: LogIndex;
+    readonly hintIndex: LogIndex;
+    readonly hintTerm: Term;
+  }
+  /** The receiver knows no certificate for this leader and term. */
+  | { readonly kind: "uncertified" }
+  /** The leader's term is over: the envelope's term is higher. */
+  | { readonly kind: "staleTerm" };
+
+/** The answer to an {@linkcode AppendRequest}. */
+export interface AppendResponse extends Envelope {
+  /** The tag. */
+  readonly kind: "appendResponse";
+  /** The round of the request that this answers. */
+  readonly round: number;
+  /** What became of the request. */
+  readonly outcome: AppendOutcome;
+}
+
+/** One proposal on its way to the leader. */
+export interface ForwardedProposal {
+  /** Unique within the origin's incarnation. */
+  readonly proposalId: number;
+  /** The command for the state machine. */
+  readonly command: Uint8Array;
+}
+
+/** A follower passes its clients' proposals on to the leader. */
+export interface ProposeRequest extends Envelope {
+  /** The tag. */
+  readonly kind: "proposeRequest";
+  /** Tells this life of the origin from its earlier ones; echoed in the answer. */
+  readonly incarnation: number;
+  /** The proposals, in the order in which clients made them. */
+  readonly proposals: readonly ForwardedProposal[];
+}
+
+/** Why a proposal or a read was not taken. */
+export type RefusalReason =
+  /** The node asked is not the leader, or stopped being it. */
+  | "notLeader"
+  /** No leader is known. */
+  | "noLeader"
+  /** The leader holds as many uncommitted bytes as it may. */
+  | "overloaded"
+  /** Leadership changed before the leader's answer came. */
+  | "leaderChanged";
+
+/** What the leader did with one forwarded proposal. */
+export type ProposalOutcome =
+  /** Appended to the leader's log; whether it commits, the origin sees in its own log. */
+  | {
+    readonly kind: "appended";
+    readonly proposalId: number;
+    readonly index: LogIndex;
+  }
+  /** Not appended, and never will be. */
+  | {
+    readonly kind: "refused";
+    readonly proposalId: number;
+    readonly reason: RefusalReason;
+  };
+
+/** The leader's answer; entries appended have the envelope's term. */
+export interface ProposeResponse extends Envelope {
+  /** The tag. */
+  readonly kind: "proposeResponse";
+  /** The incarnation of the request. */
+  readonly incarnation: number;
+  /** One outcome for each proposal of the request. */
+  readonly outcomes: readonly ProposalOutcome[];
+}
+
+/** A follower asks the leader for a read index (Raft dissertation §6.4). */
+export interface ReadIndexRequest extends Envelope {
+  /** The tag. */
+  readonly kind: "readIndexRequest";
+  /** Tells this life of the origin from its earlier ones; echoed in the answer. */
+  readonly incarnation: number;
+  /** Names the batch of reads within the incarnation. */
+  readonly batchId: number;
+}
+
+/** The leader's answer, given once a quorum has confirmed its leadership. */
+export interface ReadIndexResponse extends Envelope {
+  /** The tag. */
+  readonly kind: "readIndexResponse";
+  /** The incarnation of the request. */
+  readonly incarnation: number;
+  /** The batch of the request. */
+  readonly batchId: number;
+  /** Reads may be served once this index is applied; null when the sender does not lead. */
+  readonly readIndex: LogIndex | null;
+}
+
+/** Everything that one node can say to another. */
+export type Message =
+  | PreVoteRequest
+  | PreVoteResponse
+  | VoteRequest
+  | VoteResponse
+  | AppendRequest
+  | AppendResponse
+  | ProposeRequest
+  | ProposeResponse
+  | ReadIndexRequest
+  | ReadIndexResponse;
