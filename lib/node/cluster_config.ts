@@ -1,0 +1,138 @@
+/**
+ * `cluster.json`: what all nodes of a cluster know about each other. It is public and the same on
+ * every node. What is local to one node (data folder, log level) is a flag or a `FLOE_*` variable.
+ *
+ * @module
+ */
+
+import { EnvironmentError, InputError } from "../errors.ts";
+import type { ClusterName, NodeId } from "../types.ts";
+import { type Address, formatAddress } from "./address.ts";
+import { checkClusterConfig } from "./cluster_config_schema.ts";
+import { findJsonFault } from "./json_fault.ts";
+
+/** One node of the cluster. */
+export interface PeerConfig {
+  /** Its name. */
+  readonly id: NodeId;
+  /** Where it listens for other nodes. */
+  readonly peer: Address;
+  /** Where it serves the HTTP API. */
+  readonly api: Address;
+}
+
+/** The times that an election depends on, in milliseconds. */
+export interface TimingConfig {
+  /** Between two heartbeats of a leader. */
+  readonly heartbeatMs: number;
+  /** The shortest silence after which a follower asks for votes; the longest is twice as long. */
+  readonly electionTimeoutMs: number;
+  /** How long a candidate waits for signature shares before it asks other voters. */
+  readonly signingTimeoutMs: number;
+}
+
+/** A checked `cluster.json`. */
+export interface ClusterConfig {
+  /** The cluster's name. */
+  readonly cluster: ClusterName;
+  /** How many voters must sign an election: n/2 < threshold <= n. */
+  readonly threshold: number;
+  /** Every node, in the order of their FROST identifiers. */
+  readonly peers: readonly PeerConfig[];
+  /** The times. */
+  readonly timing: TimingConfig;
+}
+
+/** One thing that is wrong with a `cluster.json`. */
+export interface ConfigFault {
+  /** Where: `peers[2].api`, or the empty string for the whole file. */
+  readonly path: string;
+  /** What is wrong, and what would be right. */
+  readonly message: string;
+}
+
+/** A `cluster.json` cannot be used; all that is wrong with it at once. */
+export class ClusterConfigError extends InputError {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "ClusterConfigError";
+  /** Every fault: first those of single fields, then those between fields. */
+  readonly faults: readonly ConfigFault[];
+
+  /** `file` is the configuration's path. */
+  constructor(file: string, faults: readonly ConfigFault[], options?: ErrorOptions) {
+    const lines = faults.map(({ path, message }) =>
+      path === "" ? `  ${message}` : `  ${path}: ${message}`
+    );
+    const count = faults.length === 1 ? "1 fault" : `${faults.length} faults`;
+    super([`Cannot use ${file}: ${count}`, ...lines].join("\n"), options);
+    this.faults = faults;
+  }
+}
+
+/**
+ * Reads and checks a `cluster.json`.
+ *
+ * @throws {ClusterConfigError} naming every fault at once, each with its place.
+ * @throws {EnvironmentError} when the file is there but cannot be read.
+ */
+export async function loadClusterConfig(file: string): Promise<ClusterConfig> {
+  return parseClusterConfig(await readConfigText(file), file);
+}
+
+/**
+ * Checks the text of a `cluster.json`; `file` is for messages only.
+ *
+ * @throws {ClusterConfigError} naming every fault at once, each with its place.
+ */
+export function parseClusterConfig(text: string, file = "cluster.json"): ClusterConfig {
+  const { config, faults } = checkClusterConfig(parseJson(text, file));
+  if (config === null) throw new ClusterConfigError(file, faults);
+  return config;
+}
+
+/** The text of a `cluster.json` that says what `config` says. */
+export function formatClusterConfig(config: ClusterConfig): string {
+  const peers = config.peers.map(({ id, peer, api }) => ({
+    id,
+    peer: formatAddress(peer),
+    api: formatAddress(api),
+  }));
+  return JSON.stringify({ ...config, peers }, null, 2) + "\n";
+}
+
+/**
+ * A node's own entry.
+ *
+ * @throws {InputError} naming the nodes there are when `id` is not one of them.
+ */
+export function findPeer(config: ClusterConfig, id: string): PeerConfig {
+  const peer = config.peers.find((candidate) => candidate.id === id);
+  if (peer !== undefined) return peer;
+  const known = config.peers.map((candidate) => candidate.id).join(", ");
+  throw new InputError(
+    `Cannot find node ${JSON.stringify(id)} in cluster ${config.cluster}; its nodes are ${known}`,
+  );
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const position = findJsonFault(text);
+    const where = position === null ? "" : ` at line ${position.line}, column ${position.column}`;
+    throw new ClusterConfigError(file, [{ path: "", message: `not JSON${where}` }], { cause });
+  }
+}
+
+async function readConfigText(file: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) {
+      const message = "no such file; name the cluster's configuration with --config or FLOE_CONFIG";
+      throw new ClusterConfigError(file, [{ path: "", message }], { cause });
+    }
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new EnvironmentError(`Cannot read ${file}: ${reason}. Check its permissions.`, { cause });
+  }
+}

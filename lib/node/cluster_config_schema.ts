@@ -1,0 +1,196 @@
+/**
+ * What a `cluster.json` must hold: the fields, their limits, and what must hold between them.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { InputError } from "../errors.ts";
+import { type NodeId, toClusterName, toNodeId } from "../types.ts";
+import { formatAddress, parseAddress } from "./address.ts";
+import type { ClusterConfig, ConfigFault, TimingConfig } from "./cluster_config.ts";
+
+/** The times of a `cluster.json` that names none: a local network, generous to slow disks. */
+export const TIMING_DEFAULTS: TimingConfig = {
+  heartbeatMs: 50,
+  electionTimeoutMs: 500,
+  signingTimeoutMs: 100,
+};
+
+/** Most nodes in a cluster: what FROST was measured for, and one more for an odd number. */
+export const PEERS_MAX = 101;
+
+/** A follower must be able to miss this many heartbeats before it asks for votes. */
+export const HEARTBEATS_PER_ELECTION_TIMEOUT_MIN = 3;
+/** This many signing sessions must fit into an election timeout, or a retry comes too late. */
+export const SIGNING_SESSIONS_PER_ELECTION_TIMEOUT_MIN = 2;
+
+const HEARTBEAT_MS_MIN = 5;
+const ELECTION_TIMEOUT_MS_MAX = 60_000;
+
+/** What came of checking: a configuration, or every fault there is. */
+export type CheckedClusterConfig =
+  /** Usable as it stands. */
+  | { readonly config: ClusterConfig; readonly faults: readonly [] }
+  /** Not usable, for these reasons. */
+  | { readonly config: null; readonly faults: readonly ConfigFault[] };
+
+/** Checks a parsed `cluster.json`: each field alone, and the fields together as far as they go. */
+export function checkClusterConfig(raw: unknown): CheckedClusterConfig {
+  const parsed = clusterConfigSchema.safeParse(raw, { reportInput: true });
+  const faults = [
+    ...(parsed.success ? [] : parsed.error.issues.flatMap(toFaults)),
+    ...findCrossFaults(readableSchema.parse(raw)),
+  ];
+  if (parsed.success && faults.length === 0) return { config: parsed.data, faults: [] };
+  return { config: null, faults };
+}
+
+/** Runs a checked constructor as a schema, its refusal becoming the fault's message. */
+function checked<Value>(read: (text: string) => Value) {
+  return z.string().transform((text, context): Value => {
+    try {
+      return read(text);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      context.addIssue({ code: "custom", message: error.message });
+      return z.NEVER;
+    }
+  });
+}
+
+function readNodeId(text: string): NodeId {
+  // A node's id names its data folder.
+  if (text === "." || text === "..") throw new InputError(`"${text}" cannot name a folder`);
+  return toNodeId(text);
+}
+
+function milliseconds(fallback: number) {
+  return z.int().min(HEARTBEAT_MS_MIN).max(ELECTION_TIMEOUT_MS_MAX).default(fallback);
+}
+
+const addressSchema = checked(parseAddress);
+const peerSchema = z.strictObject({
+  id: checked(readNodeId),
+  peer: addressSchema,
+  api: addressSchema,
+});
+const timingSchema = z.strictObject({
+  heartbeatMs: milliseconds(TIMING_DEFAULTS.heartbeatMs),
+  electionTimeoutMs: milliseconds(TIMING_DEFAULTS.electionTimeoutMs),
+  signingTimeoutMs: milliseconds(TIMING_DEFAULTS.signingTimeoutMs),
+});
+const clusterConfigSchema = z.strictObject({
+  cluster: checked(toClusterName),
+  threshold: z.int(),
+  peers: z.array(peerSchema).min(1).max(PEERS_MAX),
+  timing: timingSchema.default(TIMING_DEFAULTS),
+});
+
+/** Whatever of a file can be read, so that faults between fields show beside faults in others. */
+const readableSchema = z.object({
+  threshold: z.int().optional().catch(undefined),
+  peers: z.array(
+    z.object({
+      id: z.string().optional().catch(undefined),
+      peer: addressSchema.optional().catch(undefined),
+      api: addressSchema.optional().catch(undefined),
+    }).catch({}),
+  ).catch([]),
+  timing: z.object({
+    heartbeatMs: z.int().default(TIMING_DEFAULTS.heartbeatMs).catch(0),
+    electionTimeoutMs: z.int().default(TIMING_DEFAULTS.electionTimeoutMs).catch(0),
+    signingTimeoutMs: z.int().default(TIMING_DEFAULTS.signingTimeoutMs).catch(0),
+  }).catch(TIMING_DEFAULTS),
+}).catch({ threshold: undefined, peers: [], timing: TIMING_DEFAULTS });
+
+function findCrossFaults(readable: z.infer<typeof readableSchema>): ConfigFault[] {
+  const { threshold, peers, timing } = readable;
+  const ids = peers.map(({ id }, index) => ({ path: `peers[${index}].id`, value: id }));
+  const addresses = peers.flatMap(({ peer, api }, index) => [
+    { path: `peers[${index}].peer`, value: peer && formatAddress(peer).toLowerCase() },
+    { path: `peers[${index}].api`, value: api && formatAddress(api).toLowerCase() },
+  ]);
+  return [
+    ...(threshold === undefined || peers.length === 0
+      ? []
+      : findThresholdFaults(threshold, peers.length, "threshold")),
+    ...findDuplicates(ids),
+    ...findDuplicates(addresses),
+    ...findTimingFaults(timing),
+  ];
+}
+
+/** The fault in `threshold` of `voters`, if there is one. */
+export function findThresholdFaults(
+  threshold: number,
+  voters: number,
+  path: string,
+): ConfigFault[] {
+  const least = Math.floor(voters / 2) + 1;
+  if (Number.isInteger(threshold) && threshold >= least && threshold <= voters) return [];
+  // Two sets of signers must share a voter, or one term could have two leaders.
+  const right = least === voters ? `${least}` : `from ${least} to ${voters}`;
+  return [{
+    path,
+    message: `${threshold} of ${voters} voters is not more than half and at most all; use ${right}`,
+  }];
+}
+
+function findDuplicates(
+  entries: readonly { readonly path: string; readonly value: string | undefined }[],
+): ConfigFault[] {
+  const first = new Map<string, string>();
+  const faults: ConfigFault[] = [];
+  for (const { path, value } of entries) {
+    if (value === undefined) continue;
+    const earlier = first.get(value);
+    if (earlier === undefined) first.set(value, path);
+    else faults.push({ path, message: `${JSON.stringify(value)} is already at ${earlier}` });
+  }
+  return faults;
+}
+
+/** Ratios between times; 0 stands for one that is not a number. */
+function findTimingFaults(timing: TimingConfig): ConfigFault[] {
+  const { heartbeatMs, electionTimeoutMs, signingTimeoutMs } = timing;
+  const faults: ConfigFault[] = [];
+  const heartbeatMsMax = Math.floor(electionTimeoutMs / HEARTBEATS_PER_ELECTION_TIMEOUT_MIN);
+  if (electionTimeoutMs > 0 && heartbeatMs > heartbeatMsMax) {
+    faults.push({
+      path: "timing.heartbeatMs",
+      message:
+        `${heartbeatMs} is too long: ${HEARTBEATS_PER_ELECTION_TIMEOUT_MIN} heartbeats must fit ` +
+        `into electionTimeoutMs ${electionTimeoutMs}, so at most ${heartbeatMsMax}`,
+    });
+  }
+  const signingMsMax = Math.floor(electionTimeoutMs / SIGNING_SESSIONS_PER_ELECTION_TIMEOUT_MIN);
+  if (electionTimeoutMs > 0 && signingTimeoutMs > signingMsMax) {
+    faults.push({
+      path: "timing.signingTimeoutMs",
+      message: `${signingTimeoutMs} is too long: ${SIGNING_SESSIONS_PER_ELECTION_TIMEOUT_MIN} ` +
+        `signing sessions must fit into electionTimeoutMs ${electionTimeoutMs}, ` +
+        `so at most ${signingMsMax}`,
+    });
+  }
+  return faults;
+}
+
+function toFaults(issue: z.core.$ZodIssue): ConfigFault[] {
+  const path = formatPath(issue.path);
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({
+      path: formatPath([...issue.path, key]),
+      message: "unknown field; remove it or correct its name",
+    }));
+  }
+  if (issue.code === "invalid_type" && issue.input === undefined) {
+    return [{ path, message: `missing; expected ${issue.expected}` }];
+  }
+  return [{ path, message: issue.message }];
+}
+
+function formatPath(path: readonly PropertyKey[]): string {
+  return path.map((step) => typeof step === "number" ? `[${step}]` : `.${String(step)}`)
+    .join("").replace(/^\./, "");
+}
