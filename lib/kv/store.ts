@@ -18,6 +18,8 @@ export interface KeyValueStore {
   put(row: KeyValue): void;
   /** Removes a key. Only inside {@linkcode transaction}. */
   delete(key: string): void;
+  /** Every key with its value, in the order of the keys' UTF-8 bytes. Never during a write. */
+  rows(): Iterable<KeyValue>;
   /**
    * Runs `work` and moves the applied index to `appliedIndex`, both or neither.
    *

@@ -1,0 +1,147 @@
+/**
+ * The replicated state machine (Raft §2): committed entries in, results out, the same on every node.
+ *
+ * @module
+ */
+
+import { assert } from "../assert.ts";
+import { EnvironmentError, InputError } from "../errors.ts";
+import type { LogIndex } from "../types.ts";
+import type { Command, CommandResult, KeyValue } from "./command.ts";
+import { CommandVersionError, decodeCommand } from "./command_codec.ts";
+import type { KeyValueStore } from "./store.ts";
+
+/** What the state machine needs of a committed log entry (`lib/raft/entry.ts` has the whole). */
+export interface CommittedEntry {
+  /** Its place in the log, from 1. */
+  readonly index: LogIndex;
+  /** `command` is for the state machine; `certificate` only takes up its place. */
+  readonly kind: "certificate" | "command";
+  /** The command, as `command_codec.ts` writes it. */
+  readonly data: Uint8Array;
+}
+
+/** What became of one committed entry. */
+export type AppliedEntry =
+  /** Its command took effect. */
+  | { readonly kind: "command"; readonly index: LogIndex; readonly result: CommandResult }
+  /** A leader's first entry; nothing but the applied index moved. */
+  | { readonly kind: "certificate"; readonly index: LogIndex }
+  /** Its bytes are no command; nothing but the applied index moved. */
+  | { readonly kind: "refused"; readonly index: LogIndex; readonly reason: string }
+  /** It was in the store already: a replay after a restart. Its result is not known any more. */
+  | { readonly kind: "skipped"; readonly index: LogIndex };
+
+/** An entry with its command already read, so that the transaction only writes. */
+type ReadEntry =
+  | { readonly kind: "command"; readonly index: LogIndex; readonly command: Command }
+  | Exclude<AppliedEntry, { readonly kind: "command" }>;
+
+/**
+ * Applies committed entries to a store. Its state is the store's: two state machines whose stores
+ * have the same applied index hold the same rows, whatever batches they came in.
+ */
+export class StateMachine {
+  readonly #store: KeyValueStore;
+
+  /** Goes on where `store` stands. */
+  constructor(store: KeyValueStore) {
+    this.#store = store;
+  }
+
+  /** Index of the last entry whose effects are in the store; 0 in a new one. */
+  get appliedIndex(): LogIndex {
+    return this.#store.appliedIndex;
+  }
+
+  /** The key's current value, or null. */
+  get(key: string): KeyValue | null {
+    return this.#store.get(key);
+  }
+
+  /**
+   * Applies committed entries, contiguous and in order, in one transaction. Entries that the store
+   * has already are skipped: after a restart the log is replayed from wherever the caller likes.
+   *
+   * @returns one outcome for each entry, in the same order.
+   * @throws {InvariantError} when an entry is missing before or between them.
+   * @throws {EnvironmentError} when a command needs a newer Floe, or the store fails; then none of
+   * them is applied.
+   */
+  apply(entries: readonly CommittedEntry[]): readonly AppliedEntry[] {
+    checkContiguous(entries, this.appliedIndex);
+    const last = entries.at(-1);
+    if (last === undefined || last.index <= this.appliedIndex) return entries.map(skip);
+    const read = entries.map((entry) => readEntry(entry, this.appliedIndex));
+    return this.#store.transaction(
+      last.index,
+      () => read.map((entry) => applyEntry(this.#store, entry)),
+    );
+  }
+}
+
+function checkContiguous(entries: readonly CommittedEntry[], appliedIndex: LogIndex): void {
+  const first = entries[0]?.index ?? 0;
+  assert(
+    first <= appliedIndex + 1,
+    `Cannot apply entry ${first}: the last one applied is ${appliedIndex}`,
+  );
+  entries.forEach(({ index }, position) => {
+    assert(index === first + position, `Cannot apply entry ${index}: ${first + position} is next`);
+  });
+}
+
+function skip({ index }: CommittedEntry): AppliedEntry {
+  return { kind: "skipped", index };
+}
+
+function readEntry(entry: CommittedEntry, appliedIndex: LogIndex): ReadEntry {
+  const { index, kind } = entry;
+  if (index <= appliedIndex) return { kind: "skipped", index };
+  if (kind === "certificate") return { kind, index };
+  return readCommand(entry);
+}
+
+/**
+ * Reads a committed command. Bytes that are no command can only be in the log because a leader put
+ * them there, by a bug or on purpose. Every node sees the same bytes and version 1 is read the same
+ * way for ever, so all of them refuse the entry alike and go on: stopping would let one entry take
+ * down the whole cluster, again at every start.
+ *
+ * A version that this Floe does not know is different: a newer Floe would apply it, so
+ * refusing it here would make two nodes' states differ. This node stops instead.
+ */
+function readCommand({ index, data }: CommittedEntry): ReadEntry {
+  try {
+    return { kind: "command", index, command: decodeCommand(data) };
+  } catch (cause) {
+    if (cause instanceof CommandVersionError) {
+      throw new EnvironmentError(
+        `Cannot apply entry ${index}: its command is in format ${data[0]}, which this version of ` +
+          `Floe does not know. Start the node with the version that the rest of the cluster runs.`,
+        { cause },
+      );
+    }
+    if (cause instanceof InputError) return { kind: "refused", index, reason: cause.message };
+    throw cause;
+  }
+}
+
+function applyEntry(store: KeyValueStore, entry: ReadEntry): AppliedEntry {
+  if (entry.kind !== "command") return entry;
+  const { index, command } = entry;
+  return { kind: "command", index, result: applyCommand(store, command, index) };
+}
+
+function applyCommand(store: KeyValueStore, command: Command, revision: LogIndex): CommandResult {
+  const current = store.get(command.key);
+  if (command.kind === "delete") {
+    if (current !== null) store.delete(command.key);
+    return { kind: "delete", revision, deleted: current !== null };
+  }
+  const { key, value } = command;
+  const createRevision = current?.createRevision ?? revision;
+  const version = (current?.version ?? 0) + 1;
+  store.put({ key, value, createRevision, modRevision: revision, version });
+  return { kind: "put", revision, createRevision, version };
+}
