@@ -1,0 +1,75 @@
+/**
+ * Rule one: imports point downward only.
+ *
+ * @module
+ */
+
+import { resolveImport, toLayer, toProjectPath } from "./paths.ts";
+
+/** What a layer that sees no certificates' insides may still know of them. */
+const CERTIFIER_INTERFACE = ["lib/certificate/certifier.ts", "lib/certificate/error.ts"];
+const BELOW_NODE = ["base", "frost", "certificate", "raft", "kv", "storage", "transport"];
+
+/**
+ * Which layers, or single files, each layer may import from, besides itself. From the bottom
+ * upward, so that a layer never names one that stands below it in this list.
+ */
+const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
+  ["base", []],
+  ["frost", ["base"]],
+  ["certificate", ["base", "frost"]],
+  ["kv", ["base"]],
+  ["raft", ["base", ...CERTIFIER_INTERFACE]],
+  ["storage", ["base", "certificate", "raft", "kv"]],
+  ["transport", ["base", "raft", ...CERTIFIER_INTERFACE, "lib/certificate/group.ts"]],
+  ["node", BELOW_NODE],
+  ["http", ["base", "certificate", "kv", "node"]],
+  ["cli", [...BELOW_NODE, "node", "http"]],
+  ["main", ["base", "cli"]],
+]);
+
+/** Reports an import, re-export or `import()` that does not point downward. */
+export const layersRule: Deno.lint.Rule = {
+  create(context): Deno.lint.LintVisitor {
+    const importer = toProjectPath(context.filename);
+    const layer = toLayer(importer);
+    if (layer === null) return {};
+
+    const check = (source: Deno.lint.Node | null | undefined) => {
+      const specifier = toText(source);
+      if (source === null || source === undefined || specifier === null) return;
+      const message = explainRefusal({ importer, layer, specifier });
+      if (message !== null) context.report({ node: source, message });
+    };
+    return {
+      ImportDeclaration: (node) => check(node.source),
+      ExportNamedDeclaration: (node) => check(node.source),
+      ExportAllDeclaration: (node) => check(node.source),
+      ImportExpression: (node) => check(node.source),
+      TSImportType: (node) => check(node.argument),
+    };
+  },
+};
+
+/** Why `importer` may not import `specifier`, or null when it may. */
+function explainRefusal(
+  { importer, layer, specifier }: { importer: string; layer: string; specifier: string },
+): string | null {
+  const target = resolveImport(specifier, importer);
+  if (target === null) return null;
+  const mayImport = MAY_IMPORT.get(layer);
+  if (mayImport === undefined) {
+    return `lib/${layer} has no place among the layers; give it one in lint/layers.ts`;
+  }
+  const targetLayer = toLayer(target);
+  if (targetLayer === layer || mayImport.includes(target)) return null;
+  if (targetLayer !== null && mayImport.includes(targetLayer)) return null;
+  const allowed = mayImport.length === 0 ? "nothing above it" : `only ${mayImport.join(", ")}`;
+  return `${layer} may not import ${target}: it may import ${allowed}`;
+}
+
+/** The text of a string literal, also where it stands as a type. */
+function toText(node: Deno.lint.Node | null | undefined): string | null {
+  if (node?.type === "TSLiteralType") return toText(node.literal);
+  return node?.type === "Literal" && typeof node.value === "string" ? node.value : null;
+}
