@@ -1,0 +1,69 @@
+/**
+ * The API as one application: its routes, and what happens to requests that none of them answers.
+ *
+ * @module
+ */
+
+import { Hono } from "hono";
+import type { NodeApi } from "../node/api.ts";
+import { declaredLength } from "./body.ts";
+import { addElectionRoutes } from "./elections.ts";
+import { addHealthRoutes } from "./health.ts";
+import { addKeyValueRoutes } from "./kv.ts";
+import { addLeaderRoute } from "./leader.ts";
+import { REQUEST_BYTES_MAX, RequestGate } from "./limits.ts";
+import { isForeseen, Problem, problemResponse } from "./problem.ts";
+import type { Application } from "./route.ts";
+import { addStatusRoute } from "./status.ts";
+
+/** What an application may be given besides its node. */
+export interface AppOptions {
+  /** The bound on requests under way; by default one with the limits of `limits.ts`. */
+  readonly gate?: RequestGate;
+  /** Told of every error that no one foresaw, which the client sees as `internal_error`. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** Builds the API of one node. It holds no state but the count of requests under way. */
+export function createApp(node: NodeApi, options: AppOptions = {}): Application {
+  const app = new Hono({ getPath: pathOf });
+  app.use((context, next) => {
+    checkDeclaredLength(context.req.raw);
+    return next();
+  });
+  addKeyValueRoutes(app, { node, gate: options.gate ?? new RequestGate() });
+  addStatusRoute(app, node);
+  addLeaderRoute(app, node);
+  addElectionRoutes(app, node);
+  addHealthRoutes(app, node);
+  app.notFound((context) => {
+    const problem = new Problem("not_found", `There is nothing at ${context.req.path}`);
+    return problemResponse(problem, context.req.raw);
+  });
+  app.onError((error, context) => {
+    if (!isForeseen(error)) options.onError?.(error);
+    return problemResponse(error, context.req.raw);
+  });
+  return app;
+}
+
+/**
+ * The path as the client sent it. Routes match it undecoded and the key is decoded once, by
+ * `readKey`, so that no key is mistaken for another's path.
+ */
+function pathOf(request: Request): string {
+  const { url } = request;
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  if (start < 0) return "/";
+  const end = url.slice(start).search(/[?#]/);
+  return end < 0 ? url.slice(start) : url.slice(start, start + end);
+}
+
+function checkDeclaredLength(request: Request): void {
+  const length = declaredLength(request);
+  if (length === null || length <= REQUEST_BYTES_MAX) return;
+  throw new Problem(
+    "request_too_large",
+    `Cannot take the request: its body of ${length} bytes is above ${REQUEST_BYTES_MAX}`,
+  );
+}

@@ -1,0 +1,149 @@
+/**
+ * `/v1/kv/{key}`: put, get, delete. The one hot path of the API.
+ *
+ * @module
+ */
+
+import { accepts } from "hono/accepts";
+import { decodeUtf8, encodeBase64 } from "../bytes.ts";
+import { InputError } from "../errors.ts";
+import { InvariantError } from "../assert.ts";
+import { type KeyValue, VALUE_BYTES_MAX } from "../kv/command.ts";
+import type { NodeApi, ReadAnswer } from "../node/api.ts";
+import { declaredLength, readBody } from "./body.ts";
+import { jsonResponse, NO_STORE } from "./json.ts";
+import type { RequestGate } from "./limits.ts";
+import {
+  KEY_PATH_PREFIX,
+  readConsistency,
+  readKey,
+  readQuery,
+  readTimeoutMs,
+} from "./parameters.ts";
+import { Problem } from "./problem.ts";
+import { addRoute, type Application, type RequestContext } from "./route.ts";
+import type { DeleteBody, KeyValueBody, PutBody } from "./wire.ts";
+
+/** The media type of a value as it is. */
+export const RAW_MEDIA_TYPE = "application/octet-stream";
+
+const JSON_MEDIA_TYPE = "application/json";
+
+/** Adds the routes of the key-value store. */
+export function addKeyValueRoutes(
+  app: Application,
+  options: { readonly node: NodeApi; readonly gate: RequestGate },
+): void {
+  const { node, gate } = options;
+  addRoute(app, `${KEY_PATH_PREFIX}*`, {
+    PUT: (context) => {
+      // What the client declares, or the most it may send, is taken from the budget up front.
+      const bodyBytes = declaredLength(context.req.raw) ?? VALUE_BYTES_MAX;
+      if (bodyBytes > VALUE_BYTES_MAX) throw valueTooLarge();
+      return throughGate(gate, bodyBytes, () => putKey(node, context));
+    },
+    GET: (context) => throughGate(gate, 0, () => getKey(node, context)),
+    DELETE: (context) => throughGate(gate, 0, () => deleteKey(node, context)),
+  });
+}
+
+async function throughGate(
+  gate: RequestGate,
+  bodyBytes: number,
+  answer: () => Promise<Response>,
+): Promise<Response> {
+  gate.enter(bodyBytes);
+  try {
+    return await answer();
+  } finally {
+    gate.leave(bodyBytes);
+  }
+}
+
+async function putKey(node: NodeApi, context: RequestContext): Promise<Response> {
+  const key = readKey(context.req.path);
+  const timeoutMs = readTimeoutMs(readQuery(context.req.url, ["timeoutMs"]));
+  const value = await readBody(context.req.raw, {
+    bytesMax: VALUE_BYTES_MAX,
+    tooLarge: valueTooLarge,
+  });
+  const result = await node.write({ kind: "put", key, value }, { timeoutMs });
+  if (result.kind !== "put") throw new InvariantError("a put is answered as a put");
+  const { revision: modRevision, createRevision, version } = result;
+  return jsonResponse({ key, createRevision, modRevision, version } satisfies PutBody);
+}
+
+async function deleteKey(node: NodeApi, context: RequestContext): Promise<Response> {
+  const key = readKey(context.req.path);
+  const timeoutMs = readTimeoutMs(readQuery(context.req.url, ["timeoutMs"]));
+  const result = await node.write({ kind: "delete", key }, { timeoutMs });
+  if (result.kind !== "delete") throw new InvariantError("a delete is answered as a delete");
+  const { deleted, revision } = result;
+  return jsonResponse({ key, deleted, revision } satisfies DeleteBody);
+}
+
+async function getKey(node: NodeApi, context: RequestContext): Promise<Response> {
+  const key = readKey(context.req.path);
+  const query = readQuery(context.req.url, ["consistency", "timeoutMs"]);
+  const consistency = readConsistency(query);
+  const answer = await node.read(key, { consistency, timeoutMs: readTimeoutMs(query) });
+  if (answer.row === null) {
+    throw new Problem("key_not_found", `There is no key ${JSON.stringify(key)}`, {
+      headers: readHeaders(answer),
+    });
+  }
+  return wantsRaw(context) ? rawValue(answer.row, answer) : jsonValue(answer.row, answer);
+}
+
+function wantsRaw(context: RequestContext): boolean {
+  const mediaType = accepts(context, {
+    header: "Accept",
+    supports: [JSON_MEDIA_TYPE, RAW_MEDIA_TYPE],
+    default: JSON_MEDIA_TYPE,
+  });
+  return mediaType === RAW_MEDIA_TYPE;
+}
+
+function jsonValue(row: KeyValue, answer: ReadAnswer): Response {
+  const { key, createRevision, modRevision, version } = row;
+  const body = { key, ...encodeValue(row.value), createRevision, modRevision, version };
+  return jsonResponse(body satisfies KeyValueBody, { headers: readHeaders(answer) });
+}
+
+function rawValue(row: KeyValue, answer: ReadAnswer): Response {
+  return new Response(new Uint8Array(row.value), {
+    headers: {
+      "content-type": RAW_MEDIA_TYPE,
+      "content-length": String(row.value.length),
+      // A browser must not guess that a value is a page and run it.
+      "x-content-type-options": "nosniff",
+      "floe-create-revision": String(row.createRevision),
+      "floe-mod-revision": String(row.modRevision),
+      "floe-version": String(row.version),
+      ...NO_STORE,
+      ...readHeaders(answer),
+    },
+  });
+}
+
+/** `Floe-Revision`: up to which revision the node had applied the log when it read. */
+function readHeaders(answer: ReadAnswer): Readonly<Record<string, string>> {
+  return { "floe-revision": String(answer.revision), "vary": "accept" };
+}
+
+/** A value as JSON can carry it, without loss. */
+export function encodeValue(value: Uint8Array): Pick<KeyValueBody, "value" | "encoding"> {
+  try {
+    return { value: decodeUtf8(value), encoding: "utf8" };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { value: encodeBase64(value), encoding: "base64" };
+  }
+}
+
+function valueTooLarge(): Problem {
+  return new Problem(
+    "value_too_large",
+    `Cannot take the value: it is above ${VALUE_BYTES_MAX} bytes`,
+  );
+}

@@ -1,0 +1,125 @@
+/**
+ * Reading what a request's address says: query parameters and the key in the path.
+ *
+ * @module
+ */
+
+import { encodeUtf8 } from "../bytes.ts";
+import { KEY_BYTES_MAX } from "../kv/command.ts";
+import type { Consistency } from "../node/api.ts";
+import { REQUEST_TIMEOUT_MS_DEFAULT, REQUEST_TIMEOUT_MS_MAX } from "./limits.ts";
+import { Problem } from "./problem.ts";
+
+/** The query parameters of one request, checked one by one as a route reads them. */
+export type Query = Readonly<Record<string, string>>;
+
+const NO_QUERY: Query = {};
+
+/**
+ * The query parameters of `url`. One that the route does not know is refused rather than ignored: a
+ * parameter that this version does not know may be the very condition that a write depends on.
+ *
+ * @throws {Problem} `invalid_parameter` for an unknown or a repeated one.
+ */
+export function readQuery(url: string, known: readonly string[]): Query {
+  const start = url.indexOf("?");
+  if (start < 0) return NO_QUERY;
+  const query: Record<string, string> = {};
+  for (const [name, value] of new URLSearchParams(url.slice(start + 1))) {
+    if (!known.includes(name)) {
+      const list = known.length === 0 ? "none" : known.join(", ");
+      throw invalid(`Unknown parameter ${JSON.stringify(name)}: this path takes ${list}`);
+    }
+    if (name in query) throw invalid(`Parameter ${name} is given twice`);
+    query[name] = value;
+  }
+  return query;
+}
+
+/** `?consistency=`, linearizable by default. @throws {Problem} `invalid_parameter`. */
+export function readConsistency(query: Query): Consistency {
+  const value = query["consistency"] ?? "linearizable";
+  if (value === "linearizable" || value === "stale") return value;
+  throw invalid(
+    `Cannot read consistency: ${JSON.stringify(value)} is neither linearizable nor stale`,
+  );
+}
+
+/** `?timeoutMs=`, within {@linkcode REQUEST_TIMEOUT_MS_MAX}. @throws {Problem} `invalid_parameter`. */
+export function readTimeoutMs(query: Query): number {
+  return readCount(query, "timeoutMs", { least: 1, most: REQUEST_TIMEOUT_MS_MAX }) ??
+    REQUEST_TIMEOUT_MS_DEFAULT;
+}
+
+const COUNT_PATTERN = /^(0|[1-9][0-9]*)$/;
+
+/**
+ * A whole number without sign or leading zeros, or null when it is not given.
+ *
+ * @throws {Problem} `invalid_parameter` for anything else, or outside of its range.
+ */
+export function readCount(
+  query: Query,
+  name: string,
+  range: { readonly least: number; readonly most: number },
+): number | null {
+  const text = query[name];
+  if (text === undefined) return null;
+  const value = COUNT_PATTERN.test(text) ? Number(text) : NaN;
+  if (value >= range.least && value <= range.most) return value;
+  throw invalid(
+    `Cannot read ${name}: ${JSON.stringify(text)} is not a whole number ` +
+      `from ${range.least} to ${range.most}`,
+  );
+}
+
+/** The part of every key's path that comes before the key. */
+export const KEY_PATH_PREFIX = "/v1/kv/";
+
+const ASCII_PATTERN = /^[!-~]*$/;
+
+/**
+ * The key that a path names: all that follows `/v1/kv/`, percent-decoded once. A slash belongs to
+ * the key, written as it is or as `%2F`: `/v1/kv/a/b` and `/v1/kv/a%2Fb` both name `a/b`.
+ *
+ * `.` and `..` are no keys, because HTTP clients take them out of a path before they send it; nor is
+ * one with U+0000, which SQLite's text functions read as the end.
+ *
+ * @throws {Problem} `key_empty`, `key_invalid` or `key_too_large`.
+ */
+export function readKey(path: string): string {
+  const encoded = path.slice(KEY_PATH_PREFIX.length);
+  if (encoded === "") throw new Problem("key_empty", `Cannot read key: nothing after /v1/kv/`);
+  const key = decodeKey(encoded);
+  if (key === "." || key === ".." || key.includes("\0")) {
+    throw invalidKey(`${JSON.stringify(key)} is not allowed as a key`);
+  }
+  // Every character of the path stands for at most one byte: short paths need no counting.
+  if (encoded.length > KEY_BYTES_MAX) checkKeyLength(encodeUtf8(key).length);
+  return key;
+}
+
+function decodeKey(encoded: string): string {
+  if (!ASCII_PATTERN.test(encoded)) {
+    throw invalidKey("the path holds characters that must be percent-encoded");
+  }
+  if (!encoded.includes("%")) return encoded;
+  try {
+    return decodeURIComponent(encoded);
+  } catch (cause) {
+    throw invalidKey("the path is not percent-encoded UTF-8", cause);
+  }
+}
+
+function checkKeyLength(length: number): void {
+  if (length <= KEY_BYTES_MAX) return;
+  throw new Problem("key_too_large", `Cannot read key: ${length} bytes are above ${KEY_BYTES_MAX}`);
+}
+
+function invalid(message: string): Problem {
+  return new Problem("invalid_parameter", message);
+}
+
+function invalidKey(reason: string, cause?: unknown): Problem {
+  return new Problem("key_invalid", `Cannot read key: ${reason}`, { cause });
+}

@@ -1,0 +1,183 @@
+/**
+ * Refusals and failures as RFC 9457 problem JSON.
+ *
+ * @module
+ */
+
+import { InputError } from "../errors.ts";
+import { RequestError, type RequestFailure } from "../node/api.ts";
+import { jsonResponse } from "./json.ts";
+
+/** Every `code` that a problem of this API can carry. Clients branch on them: they never change. */
+export type ProblemCode =
+  | RequestFailure
+  | "invalid_request"
+  | "invalid_parameter"
+  | "key_empty"
+  | "key_invalid"
+  | "key_too_large"
+  | "value_too_large"
+  | "request_too_large"
+  | "body_timeout"
+  | "body_incomplete"
+  | "key_not_found"
+  | "election_not_found"
+  | "not_found"
+  | "method_not_allowed"
+  | "not_ready"
+  | "internal_error";
+
+/** The members of a problem document, in the order in which they are sent. */
+export interface ProblemBody {
+  /** Always `about:blank`: the `code` says more than an address could (RFC 9457 §4.2.1). */
+  readonly type: "about:blank";
+  /** The phrase of the HTTP status. */
+  readonly title: string;
+  /** The HTTP status. */
+  readonly status: number;
+  /** What went wrong, for programs. */
+  readonly code: ProblemCode;
+  /** What went wrong, for people: what, the value and the limit. */
+  readonly detail: string;
+  /** On answers to writes: whether the write may take, or have taken, effect all the same. */
+  readonly maybeApplied?: boolean;
+  /** Where trying again makes sense: after how many milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+/** The media type of a problem document. */
+export const PROBLEM_MEDIA_TYPE = "application/problem+json";
+
+const STATUS: Readonly<Record<ProblemCode, number>> = {
+  invalid_request: 400,
+  invalid_parameter: 400,
+  key_empty: 400,
+  key_invalid: 400,
+  body_incomplete: 400,
+  key_not_found: 404,
+  election_not_found: 404,
+  not_found: 404,
+  method_not_allowed: 405,
+  body_timeout: 408,
+  key_too_large: 413,
+  value_too_large: 413,
+  request_too_large: 413,
+  internal_error: 500,
+  no_leader: 503,
+  overloaded: 503,
+  superseded: 503,
+  leader_changed: 503,
+  stopping: 503,
+  not_ready: 503,
+  timeout: 504,
+};
+
+const TITLE: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+};
+
+/**
+ * How long a client does well to wait, where what stands in its way passes by itself. An election
+ * takes a few hundred milliseconds; a full queue empties in less.
+ */
+const RETRY_AFTER_MS: Readonly<Partial<Record<ProblemCode, number>>> = {
+  no_leader: 250,
+  leader_changed: 250,
+  superseded: 50,
+  overloaded: 100,
+  not_ready: 1_000,
+};
+
+/** A request that the API refuses before it reaches the node. Nothing was applied. */
+export class Problem extends Error {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "Problem";
+  /** The stable code; it decides the HTTP status. */
+  readonly code: ProblemCode;
+  /** Response headers that belong to this refusal, such as `Allow`. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  /** `message` becomes the problem's `detail`. */
+  constructor(
+    code: ProblemCode,
+    message: string,
+    options: {
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly cause?: unknown;
+    } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.headers = options.headers ?? {};
+  }
+}
+
+/**
+ * The response for whatever a route threw. An error that no one foresaw becomes `internal_error`
+ * without its message, which may hold what is not the client's business.
+ */
+export function problemResponse(error: unknown, request: Request): Response {
+  const { code, detail, maybeApplied, headers } = describe(error);
+  const retryAfterMs = RETRY_AFTER_MS[code];
+  const status = STATUS[code];
+  const body: ProblemBody = {
+    type: "about:blank",
+    title: TITLE[status] ?? "Error",
+    status,
+    code,
+    detail,
+    ...(isWrite(request) ? { maybeApplied } : {}),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
+  return jsonResponse(body, {
+    status,
+    headers: {
+      "content-type": PROBLEM_MEDIA_TYPE,
+      ...(retryAfterMs === undefined ? {} : { "retry-after": toSeconds(retryAfterMs) }),
+      ...headers,
+    },
+  });
+}
+
+/** Whether an error was foreseen, as a refusal or as a failure with a code of its own. */
+export function isForeseen(error: unknown): boolean {
+  return error instanceof Problem || error instanceof RequestError || error instanceof InputError;
+}
+
+function describe(error: unknown): {
+  readonly code: ProblemCode;
+  readonly detail: string;
+  readonly maybeApplied: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
+} {
+  if (error instanceof Problem) {
+    return { code: error.code, detail: error.message, maybeApplied: false, headers: error.headers };
+  }
+  if (error instanceof RequestError) {
+    return { code: error.code, detail: error.message, maybeApplied: error.maybeApplied };
+  }
+  if (error instanceof InputError) {
+    return { code: "invalid_request", detail: error.message, maybeApplied: false };
+  }
+  return {
+    code: "internal_error",
+    detail: "The node failed at this request; its log says why",
+    maybeApplied: true,
+  };
+}
+
+function isWrite(request: Request): boolean {
+  return request.method !== "GET" && request.method !== "HEAD" && request.method !== "OPTIONS";
+}
+
+/** `Retry-After` counts whole seconds (RFC 9110 §10.2.3). */
+function toSeconds(milliseconds: number): string {
+  return String(Math.ceil(milliseconds / 1000));
+}

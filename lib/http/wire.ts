@@ -1,0 +1,160 @@
+/**
+ * What the API's answers look like. Servers build these, clients read them.
+ *
+ * @module
+ */
+
+import type { NodeStatus, PeerStatus } from "../node/api.ts";
+
+/** How a value's bytes stand in JSON: as text where they are well-formed UTF-8, else as base64. */
+export type ValueEncoding = "utf8" | "base64";
+
+/** `GET /v1/kv/{key}`. */
+export interface KeyValueBody {
+  /** The key. */
+  readonly key: string;
+  /** The value, as `encoding` says. */
+  readonly value: string;
+  /** How `value` is to be read. */
+  readonly encoding: ValueEncoding;
+  /** Revision of the write that created the key. */
+  readonly createRevision: number;
+  /** Revision of the write that produced this value. */
+  readonly modRevision: number;
+  /** How many writes the key has seen since it was created, from 1. */
+  readonly version: number;
+}
+
+/** `PUT /v1/kv/{key}`. */
+export interface PutBody {
+  /** The key. */
+  readonly key: string;
+  /** Revision of the write that created the key; this one's own when `version` is 1. */
+  readonly createRevision: number;
+  /** Revision of this write. */
+  readonly modRevision: number;
+  /** How many writes the key has seen since it was created, from 1. */
+  readonly version: number;
+}
+
+/** `DELETE /v1/kv/{key}`. Deleting what is not there succeeds: the key is gone, as asked. */
+export interface DeleteBody {
+  /** The key. */
+  readonly key: string;
+  /** Whether there was a key to delete. */
+  readonly deleted: boolean;
+  /** Revision of the deletion. */
+  readonly revision: number;
+}
+
+/** How much may go wrong before a promise no longer holds. */
+export interface Margins {
+  /** Voters that may be down while the cluster still elects and writes: n - t. */
+  readonly crashed: number;
+  /** Voters that may lie while no term can have two certified leaders: 2t - n - 1. */
+  readonly lying: number;
+}
+
+/** `GET /v1/status`. */
+export interface StatusBody {
+  /** The cluster. */
+  readonly cluster: string;
+  /** The dealing of shares in use. */
+  readonly epoch: number;
+  /** How many voters must sign. */
+  readonly threshold: number;
+  /** How many voters there are. */
+  readonly n: number;
+  /** What follows from `n` and `threshold`. */
+  readonly margins: Margins;
+  /** The node that answers. */
+  readonly id: string;
+  /** Its role. */
+  readonly role: NodeStatus["role"];
+  /** Its current term. */
+  readonly term: number;
+  /** The certified leader it follows, or is. */
+  readonly leader: string | null;
+  /** Highest index known to be committed. */
+  readonly commitIndex: number;
+  /** Highest index applied to the store. */
+  readonly appliedIndex: number;
+  /** Index of the last entry in its log. */
+  readonly lastLogIndex: number;
+  /** Milliseconds since the node started. */
+  readonly uptimeMs: number;
+  /** Every other node, as this one sees it. */
+  readonly peers: readonly PeerStatus[];
+  /** What was counted since start, by name. */
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** `GET /v1/leader`. */
+export interface LeaderBody {
+  /** The leader's id, or null when none is known. */
+  readonly leader: string | null;
+  /** The current term. */
+  readonly term: number;
+  /** Where the leader's API is, `host:port`, or null. */
+  readonly api: string | null;
+  /** The leader's election certificate, a signed note; there exactly when `leader` is. */
+  readonly certificate: string | null;
+}
+
+/** One election, in `GET /v1/elections` and as `GET /v1/elections/{term}`. */
+export interface ElectionBody {
+  /** The term that was won. */
+  readonly term: number;
+  /** Who won it. */
+  readonly leader: string;
+  /** The dealing of shares that signed. */
+  readonly epoch: number;
+  /** Index of the last entry in the winner's log then. */
+  readonly lastLogIndex: number;
+  /** Term of that entry. */
+  readonly lastLogTerm: number;
+  /** The certificate, a signed note. */
+  readonly certificate: string;
+}
+
+/** `GET /v1/elections`. */
+export interface ElectionsBody {
+  /** Newest term first. */
+  readonly elections: readonly ElectionBody[];
+  /** What to hand in as `before` to get the next page, or null on the last. */
+  readonly nextBefore: number | null;
+}
+
+/** One voter in `GET /v1/group`. */
+export interface GroupVoterBody {
+  /** The node. */
+  readonly id: string;
+  /** Its FROST identifier, from 1. */
+  readonly identifier: number;
+  /** Its verifying share, 32 bytes in hex. */
+  readonly verifyingShare: string;
+}
+
+/** `GET /v1/group`. */
+export interface GroupBody {
+  /** The cluster. */
+  readonly cluster: string;
+  /** The dealing of shares in use. */
+  readonly epoch: number;
+  /** How many voters must sign. */
+  readonly threshold: number;
+  /** Every voter, by rising identifier. */
+  readonly voters: readonly GroupVoterBody[];
+  /** The group key, 32 bytes in hex. */
+  readonly publicKey: string;
+  /** The group key as a C2SP signed-note verifier key, for `sumdb/note` and its like. */
+  readonly verifierKey: string;
+  /** The group key as SubjectPublicKeyInfo in PEM, for `openssl pkeyutl -verify -rawin`. */
+  readonly pem: string;
+}
+
+/** `GET /livez` and `GET /readyz` when all is well. */
+export interface HealthBody {
+  /** Always `ok`; everything else is a problem. */
+  readonly status: "ok";
+}
