@@ -9,6 +9,7 @@ import { InputError } from "../errors.ts";
 import { type NodeId, toClusterName, toNodeId } from "../types.ts";
 import { formatAddress, parseAddress } from "./address.ts";
 import type { ClusterConfig, ConfigFault, TimingConfig } from "./cluster_config.ts";
+import { checked, formatPath } from "./schema.ts";
 
 /** The times of a `cluster.json` that names none: a local network, generous to slow disks. */
 export const TIMING_DEFAULTS: TimingConfig = {
@@ -44,19 +45,6 @@ export function checkClusterConfig(raw: unknown): CheckedClusterConfig {
   ];
   if (parsed.success && faults.length === 0) return { config: parsed.data, faults: [] };
   return { config: null, faults };
-}
-
-/** Runs a checked constructor as a schema, its refusal becoming the fault's message. */
-function checked<Value>(read: (text: string) => Value) {
-  return z.string().transform((text, context): Value => {
-    try {
-      return read(text);
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      context.addIssue({ code: "custom", message: error.message });
-      return z.NEVER;
-    }
-  });
 }
 
 function readNodeId(text: string): NodeId {
@@ -188,9 +176,4 @@ function toFaults(issue: z.core.$ZodIssue): ConfigFault[] {
     return [{ path, message: `missing; expected ${issue.expected}` }];
   }
   return [{ path, message: issue.message }];
-}
-
-function formatPath(path: readonly PropertyKey[]): string {
-  return path.map((step) => typeof step === "number" ? `[${step}]` : `.${String(step)}`)
-    .join("").replace(/^\./, "");
 }

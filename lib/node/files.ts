@@ -1,0 +1,92 @@
+/**
+ * What a node does with small files: durably, or with an error that says what to do.
+ *
+ * @module
+ */
+
+import { EnvironmentError } from "../errors.ts";
+
+/** What to write, and who may read it. */
+export interface AtomicFile {
+  /** The file's path; its folder must exist. */
+  readonly path: string;
+  /** The file's text. */
+  readonly text: string;
+  /** The file's permissions, such as `0o600`. They hold from the first byte written. */
+  readonly mode: number;
+}
+
+/**
+ * Writes a file durably: under another name, synced, renamed, and the folder synced. An earlier
+ * file of the name is replaced.
+ *
+ * @throws {EnvironmentError} when the disk or the folder does not let it.
+ */
+export function writeFileAtomically({ path, text, mode }: AtomicFile): void {
+  const temporary = `${path}.${Deno.pid}.tmp`;
+  try {
+    writeSynced({ path: temporary, text, mode });
+    Deno.renameSync(temporary, path);
+    syncFolder(path.replace(/[^/\\]*$/, "") || ".");
+  } catch (cause) {
+    removeIfThere(temporary);
+    throw new EnvironmentError(
+      `Cannot write ${path}: ${cause instanceof Error ? cause.message : cause}. ` +
+        "Check the folder's permissions and the space on its disk.",
+      { cause },
+    );
+  }
+}
+
+function writeSynced({ path, text, mode }: AtomicFile): void {
+  removeIfThere(path);
+  using file = Deno.openSync(path, { write: true, createNew: true, mode });
+  const bytes = new TextEncoder().encode(text);
+  for (let written = 0; written < bytes.length;) {
+    written += file.writeSync(bytes.subarray(written));
+  }
+  file.syncSync();
+}
+
+/** A rename is durable only once the folder that holds both names is. */
+function syncFolder(path: string): void {
+  using folder = Deno.openSync(path, { read: true });
+  folder.syncSync();
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** What is at a path, or null when there is nothing. @throws {EnvironmentError} when it cannot be told. */
+export function statFile(file: string): Deno.FileInfo | null {
+  try {
+    return Deno.statSync(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return null;
+    }
+    throw new EnvironmentError(
+      `Cannot look at ${file}: ${error instanceof Error ? error.message : error}. ` +
+        "Check the permissions of its folder.",
+      { cause: error },
+    );
+  }
+}
+
+/** Makes a folder that only its owner can enter, and those above it. @throws {EnvironmentError} */
+export function makePrivateFolder(path: string): void {
+  try {
+    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new EnvironmentError(
+      `Cannot make folder ${path}: ${cause instanceof Error ? cause.message : cause}. ` +
+        "Check the permissions of the folder above it.",
+      { cause },
+    );
+  }
+}

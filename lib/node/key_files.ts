@@ -1,0 +1,149 @@
+/**
+ * A node's key files, in its own data folder: `group.json`, which is public and the same on every
+ * node, and `share.json`, the node's secret, which nobody else may read.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { encodeHex, equalBytes } from "../bytes.ts";
+import type { Group } from "../certificate/group.ts";
+import { InputError } from "../errors.ts";
+import { checkSecretShare } from "../frost/keys.ts";
+import { type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
+import type { ClusterConfig } from "./cluster_config.ts";
+import { derivePublicKey } from "./dealing.ts";
+import { makePrivateFolder, statFile, writeFileAtomically } from "./files.ts";
+import { formatGroup, GROUP_FILE, readGroup, toPublicKeys } from "./group_file.ts";
+import { KeyFileError, keySchema, ofAnother, readKeyFile } from "./key_file.ts";
+import { checked } from "./schema.ts";
+
+/** The secret key file's name within a node's data folder. */
+export const SHARE_FILE = "share.json";
+
+/**
+ * One voter's secret: a FROST share, or, for a cluster of one, an Ed25519 private key. Read once
+ * at start and held by the node's certifier alone; the file keeps it between runs.
+ */
+export interface VoterSecret {
+  /** The voter. */
+  readonly node: NodeId;
+  /** 32 bytes: a scalar (RFC 9591), or for a single voter a seed (RFC 8032 §5.1.5). */
+  readonly secret: Uint8Array;
+}
+
+/** What a node signs with, checked against each other and against the cluster's configuration. */
+export interface NodeKeys {
+  /** The public key of the cluster and of each voter. */
+  readonly group: Group;
+  /** The node's own secret. */
+  readonly share: VoterSecret;
+}
+
+/** Whether a data folder holds a key file, usable or not. */
+export function hasKeyFiles(dataDir: string): boolean {
+  return [GROUP_FILE, SHARE_FILE].some((name) => statFile(`${dataDir}/${name}`) !== null);
+}
+
+/**
+ * Writes a node's key files, the secret one readable by its owner alone, into a folder of the same
+ * kind, which is made if need be.
+ *
+ * @throws {KeyFileError} when there are key files already: a share is never overwritten.
+ * @throws {EnvironmentError} when the disk or the folder does not let it.
+ */
+export function writeNodeKeys(dataDir: string, { group, share }: NodeKeys): void {
+  if (hasKeyFiles(dataDir)) {
+    throw new KeyFileError(
+      dataDir,
+      "it holds keys already",
+      "Keys are never overwritten; move them away or choose another folder.",
+    );
+  }
+  makePrivateFolder(dataDir);
+  const groupText = formatGroup(group);
+  writeFileAtomically({ path: `${dataDir}/${GROUP_FILE}`, text: groupText, mode: 0o644 });
+  const shareText = formatShare(group, share);
+  writeFileAtomically({ path: `${dataDir}/${SHARE_FILE}`, text: shareText, mode: 0o600 });
+}
+
+/**
+ * Reads a node's key files and checks that they belong together, to this node and to this cluster.
+ *
+ * @throws {KeyFileError} when a file is missing, damaged, of another cluster or node, not matching
+ * the other, or (the secret one) open to other users.
+ */
+export function readNodeKeys(
+  dataDir: string,
+  { config, self }: { readonly config: ClusterConfig; readonly self: NodeId },
+): NodeKeys {
+  const file = `${dataDir}/${SHARE_FILE}`;
+  checkPrivate(file, `Run floe keygen, or put ${self}'s share there.`);
+  const share = readKeyFile(file, shareSchema);
+  if (share.cluster !== config.cluster) {
+    throw ofAnother(file, "cluster", { found: share.cluster, expected: config.cluster });
+  }
+  if (share.node !== self) {
+    throw ofAnother(file, "node", { found: share.node, expected: self });
+  }
+  const group = readGroup(dataDir, config);
+  const { node, secret } = share;
+  const matches = share.epoch === group.epoch && equalBytes(share.publicKey, group.publicKey) &&
+    isShareOf(group, { node, secret });
+  if (!matches) {
+    throw new KeyFileError(
+      file,
+      `it does not match ${dataDir}/${GROUP_FILE}`,
+      "Both must come from one key generation; restore the file that was exchanged.",
+    );
+  }
+  return { group, share: { node, secret } };
+}
+
+/** Whether a secret is the one behind its voter's verifying share. */
+function isShareOf(group: Group, { node, secret }: VoterSecret): boolean {
+  const voter = group.voters.find(({ id }) => id === node);
+  if (voter === undefined) return false;
+  if (group.voters.length === 1) {
+    return equalBytes(derivePublicKey(secret), group.publicKey);
+  }
+  try {
+    checkSecretShare(toPublicKeys(group), { identifier: voter.identifier, secret });
+    return true;
+  } catch (error) {
+    if (error instanceof InputError) return false;
+    throw error;
+  }
+}
+
+const shareSchema = z.strictObject({
+  cluster: checked(toClusterName),
+  node: checked(toNodeId),
+  epoch: z.int().min(1).transform(toEpoch),
+  publicKey: keySchema,
+  secret: keySchema,
+});
+
+function formatShare(group: Group, { node, secret }: VoterSecret): string {
+  const content: z.input<typeof shareSchema> = {
+    cluster: group.cluster,
+    node,
+    epoch: group.epoch,
+    publicKey: encodeHex(group.publicKey),
+    secret: encodeHex(secret),
+  };
+  return JSON.stringify(content, null, 2) + "\n";
+}
+
+/** Refuses a secret file that other users can read, rather than close it: it may be known by now. */
+function checkPrivate(file: string, whatToDo: string): void {
+  const stat = statFile(file);
+  if (stat === null) throw new KeyFileError(file, "no such file", whatToDo);
+  // Windows has no such permissions; there the folder's own must do.
+  if (stat.mode === null || (stat.mode & 0o077) === 0) return;
+  throw new KeyFileError(
+    file,
+    `other users can read it (mode ${(stat.mode & 0o777).toString(8)})`,
+    `If none did, run chmod 600 ${file}; else generate new keys for the whole cluster.`,
+  );
+}

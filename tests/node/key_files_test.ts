@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { encodeHex } from "../../lib/bytes.ts";
+import type { ClusterConfig } from "../../lib/node/cluster_config.ts";
+import { dealClusterKeys } from "../../lib/node/dealing.ts";
+import { KeyFileError } from "../../lib/node/key_file.ts";
+import { hasKeyFiles, readNodeKeys, writeNodeKeys } from "../../lib/node/key_files.ts";
+import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
+import { toClusterName, toNodeId } from "../../lib/types.ts";
+
+const config = generateLocalCluster({ nodes: 3 });
+const self = toNodeId("server_2");
+
+for (const nodes of [1, 2, 3, 5]) {
+  Deno.test(`readNodeKeys() reads what writeNodeKeys() wrote, for a cluster of ${nodes}`, () => {
+    const config = generateLocalCluster({ nodes });
+    const { group, shares } = dealClusterKeys(config, randomBytes);
+    for (const share of shares) {
+      withFolder((folder) => {
+        writeNodeKeys(folder, { group, share });
+        assert.deepEqual(readNodeKeys(folder, { config, self: share.node }), { group, share });
+      });
+    }
+  });
+}
+
+Deno.test("writeNodeKeys() lets only the owner read the share and enter the folder", () => {
+  withKeys((folder) => {
+    assert.equal((Deno.statSync(`${folder}/share.json`).mode ?? 0) & 0o777, 0o600);
+    assert.equal((Deno.statSync(folder).mode ?? 0) & 0o777, 0o700);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
+      "group.json",
+      "share.json",
+    ]);
+  });
+});
+
+Deno.test("writeNodeKeys() never overwrites keys", () => {
+  withKeys((folder) => {
+    const before = Deno.readTextFileSync(`${folder}/share.json`);
+    const { group, shares: [share] } = dealClusterKeys(config, randomBytes);
+    assert.ok(share !== undefined);
+    assert.throws(() => writeNodeKeys(folder, { group, share }), refusal(/holds keys already/));
+    assert.equal(Deno.readTextFileSync(`${folder}/share.json`), before);
+  });
+});
+
+Deno.test("hasKeyFiles() tells an empty folder and a missing one from one with keys", () => {
+  withFolder((folder) => {
+    assert.equal(hasKeyFiles(folder), false);
+    assert.equal(hasKeyFiles(`${folder}/none`), false);
+    Deno.writeTextFileSync(`${folder}/group.json`, "{}");
+    assert.equal(hasKeyFiles(folder), true);
+  });
+});
+
+for (const name of ["share.json", "group.json"]) {
+  Deno.test(`readNodeKeys() refuses a missing ${name}`, () => {
+    withKeys((folder) => {
+      Deno.removeSync(`${folder}/${name}`);
+      refuses(folder, new RegExp(`${name}: no such file`));
+    });
+  });
+
+  Deno.test(`readNodeKeys() refuses a ${name} that is not JSON, without quoting it`, () => {
+    withKeys((folder, secret) => {
+      const file = `${folder}/${name}`;
+      Deno.writeTextFileSync(file, Deno.readTextFileSync(file).slice(1));
+      refuses(folder, new RegExp(`${name}: not JSON`), secret);
+    });
+  });
+
+  Deno.test(`readNodeKeys() refuses a ${name} with an unknown field`, () => {
+    withKeys((folder, secret) => {
+      edit(`${folder}/${name}`, (content) => ({ ...content, extra: 1 }));
+      refuses(folder, new RegExp(`${name}: damaged`), secret);
+    });
+  });
+
+  Deno.test(`readNodeKeys() refuses a ${name} of another cluster`, () => {
+    withKeys((folder, secret) => {
+      edit(`${folder}/${name}`, (content) => ({ ...content, cluster: "elsewhere" }));
+      refuses(folder, new RegExp(`${name}: it is of another cluster: elsewhere, not`), secret);
+    });
+  });
+
+  for (const [field, value] of [["publicKey", "00"], ["epoch", 0], ["cluster", "a b"]] as const) {
+    Deno.test(`readNodeKeys() refuses a ${name} whose ${field} is ${value}`, () => {
+      withKeys((folder, secret) => {
+        edit(`${folder}/${name}`, (content) => ({ ...content, [field]: value }));
+        refuses(folder, new RegExp(`${name}: damaged at ${field}`), secret);
+      });
+    });
+  }
+}
+
+Deno.test("readNodeKeys() refuses a share that other users can read", () => {
+  for (const mode of [0o640, 0o604, 0o660]) {
+    withKeys((folder) => {
+      Deno.chmodSync(`${folder}/share.json`, mode);
+      refuses(folder, new RegExp(`mode ${mode.toString(8)}.*chmod 600`));
+    });
+  }
+});
+
+Deno.test("readNodeKeys() refuses another node's share", () => {
+  withKeys((folder, secret) => {
+    edit(`${folder}/share.json`, (content) => ({ ...content, node: "server_1" }));
+    refuses(folder, /another node: server_1, not server_2/, secret);
+  });
+});
+
+Deno.test("readNodeKeys() refuses a secret that is not the one behind the verifying share", () => {
+  withKeys((folder, secret) => {
+    const other = dealClusterKeys(config, randomBytes).shares[1];
+    assert.ok(other !== undefined);
+    edit(`${folder}/share.json`, (content) => ({ ...content, secret: encodeHex(other.secret) }));
+    refuses(folder, /does not match .*group\.json/, secret);
+  });
+});
+
+Deno.test("readNodeKeys() refuses a secret that is no scalar, without quoting it", () => {
+  withKeys((folder) => {
+    edit(`${folder}/share.json`, (content) => ({ ...content, secret: "ff".repeat(32) }));
+    refuses(folder, /does not match .*group\.json/, "ffff");
+  });
+});
+
+Deno.test("readNodeKeys() refuses a single voter's secret that is not the group's", () => {
+  const config = generateLocalCluster({ nodes: 1 });
+  const { group, shares: [share] } = dealClusterKeys(config, randomBytes);
+  assert.ok(share !== undefined);
+  withFolder((folder) => {
+    writeNodeKeys(folder, { group, share: { ...share, secret: randomBytes(32) } });
+    assert.throws(
+      () => readNodeKeys(folder, { config, self: share.node }),
+      refusal(/does not match/),
+    );
+  });
+});
+
+Deno.test("readNodeKeys() refuses a share of another dealing or epoch", () => {
+  withKeys((folder, secret) => {
+    edit(`${folder}/share.json`, (content) => ({ ...content, epoch: 2 }));
+    refuses(folder, /does not match .*group\.json/, secret);
+  });
+});
+
+Deno.test("readNodeKeys() refuses a group whose verifying shares do not make its key", () => {
+  withKeys((folder) => {
+    const other = dealClusterKeys(config, randomBytes).group;
+    edit(
+      `${folder}/group.json`,
+      (content) => ({ ...content, publicKey: encodeHex(other.publicKey) }),
+    );
+    refuses(folder, /group\.json: .*verifying shares do not make the group key/);
+  });
+});
+
+Deno.test("readNodeKeys() refuses a group with another threshold or other voters", () => {
+  withKeys((folder) => {
+    refuses(folder, /another set of voters: 2 of .*, not 3 of/, undefined, {
+      ...config,
+      threshold: 3,
+    });
+    refuses(folder, /another set of voters/, undefined, generateLocalCluster({ nodes: 4 }));
+    refuses(folder, /another cluster/, undefined, { ...config, cluster: toClusterName("other") });
+  });
+});
+
+function withKeys(test: (folder: string, secret: string) => void): void {
+  const { group, shares } = dealClusterKeys(config, randomBytes);
+  const share = shares.find(({ node }) => node === self);
+  assert.ok(share !== undefined);
+  withFolder((folder) => {
+    writeNodeKeys(`${folder}/node`, { group, share });
+    test(`${folder}/node`, encodeHex(share.secret));
+  });
+}
+
+function withFolder(test: (folder: string) => void): void {
+  const folder = Deno.makeTempDirSync({ prefix: "floe-keys-" });
+  try {
+    test(folder);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+function edit(
+  file: string,
+  change: (content: Record<string, unknown>) => Record<string, unknown>,
+): void {
+  const changed = change(JSON.parse(Deno.readTextFileSync(file)));
+  Deno.writeTextFileSync(file, JSON.stringify(changed));
+}
+
+function refuses(folder: string, message: RegExp, secret?: string, using: ClusterConfig = config) {
+  assert.throws(() => readNodeKeys(folder, { config: using, self }), refusal(message, secret));
+}
+
+function refusal(message: RegExp, secret = "no secret"): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof KeyFileError, `${error}`);
+    assert.match(error.message, message);
+    const told = Deno.inspect(error);
+    assert.equal(told.includes(secret.slice(0, 16)), false, "the message quotes the secret");
+    return true;
+  };
+}
+
+function randomBytes(length: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(length));
+}
