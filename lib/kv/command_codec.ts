@@ -21,7 +21,7 @@ export const COMMAND_VERSION = 1;
 const FRAME_BYTES_MAX = 24;
 
 /** Most bytes in an encoded command. */
-export const COMMAND_BYTES_MAX = 1 + FRAME_BYTES_MAX + KEY_BYTES_MAX + VALUE_BYTES_MAX;
+export const COMMAND_BYTES_MAX: number = 1 + FRAME_BYTES_MAX + KEY_BYTES_MAX + VALUE_BYTES_MAX;
 
 /**
  * A command in a format that this Floe does not know. Apart from other bad input because the same

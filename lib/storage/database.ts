@@ -1,0 +1,223 @@
+/**
+ * An open SQLite database that stops at the first failed write.
+ *
+ * @module
+ */
+
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
+import { assert } from "../assert.ts";
+import { EnvironmentError } from "../errors.ts";
+import { CorruptionError } from "./corruption_error.ts";
+import { describe } from "./folder.ts";
+import type { Guard } from "./guard.ts";
+
+/** One row as SQLite returns it. */
+export type Row = Record<string, SQLOutputValue>;
+
+/**
+ * How many pages of 4 KiB the write-ahead log holds before a commit moves them into the database
+ * file. Below this, a commit costs one fsync; at it, two more and the writing of each changed page.
+ */
+export const WAL_PAGES_MAX = 2_000;
+
+const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+/**
+ * Connections that failed, kept from being collected as garbage: SQLite would close them, and
+ * on closing copy a log of unknown state into the database. They end with the process.
+ */
+const abandoned = new Set<DatabaseSync>();
+
+/**
+ * One connection, alone on its database. All of a store's writes go through
+ * {@linkcode Database.transaction}. After any error of SQLite's the database refuses every further
+ * use: what a failed fsync has left on disk is unknown, asking again can succeed without the
+ * data being there, and only a restart reads what is.
+ */
+export class Database {
+  /** Path of the database file. */
+  readonly path: string;
+  readonly #connection: DatabaseSync;
+  readonly #guard: Guard;
+  readonly #wayBack: string;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #walPages: StatementSync;
+  #inTransaction = false;
+  #failure: Error | null = null;
+  #closed = false;
+
+  /** Takes over an opened and checked connection and its guard: see `open_database.ts`. */
+  constructor(
+    { path, connection, guard, wayBack }: {
+      readonly path: string;
+      readonly connection: DatabaseSync;
+      readonly guard: Guard;
+      readonly wayBack: string;
+    },
+  ) {
+    this.path = path;
+    this.#connection = connection;
+    this.#guard = guard;
+    this.#wayBack = wayBack;
+    this.#begin = connection.prepare("BEGIN IMMEDIATE");
+    this.#commit = connection.prepare("COMMIT");
+    this.#walPages = connection.prepare("PRAGMA wal_checkpoint(NOOP)");
+  }
+
+  /** Whether {@linkcode transaction} is running. */
+  get inTransaction(): boolean {
+    return this.#inTransaction;
+  }
+
+  /** Prepares a statement for {@linkcode run}, {@linkcode get} and {@linkcode all}. */
+  prepare(sql: string): StatementSync {
+    return this.#attempt("prepare a statement", () => this.#connection.prepare(sql));
+  }
+
+  /** Runs a statement that writes. @throws {EnvironmentError} when it fails, now and ever after. */
+  run(statement: StatementSync, ...values: readonly SQLInputValue[]): void {
+    assert(this.#inTransaction, "A write outside a transaction");
+    this.#attempt("write", () => statement.run(...values));
+  }
+
+  /** The first row that a statement finds. @throws {EnvironmentError} when it cannot be read. */
+  get(statement: StatementSync, ...values: readonly SQLInputValue[]): Row | undefined {
+    return this.#attempt("read", () => statement.get(...values));
+  }
+
+  /** All rows that a statement finds. @throws {EnvironmentError} when they cannot be read. */
+  all(statement: StatementSync, ...values: readonly SQLInputValue[]): readonly Row[] {
+    return this.#attempt("read", () => statement.all(...values));
+  }
+
+  /** All rows that a statement finds, one at a time. @throws {EnvironmentError} as `all` does. */
+  *iterate(statement: StatementSync): Iterable<Row> {
+    const rows = this.#attempt("read", () => statement.iterate());
+    try {
+      while (true) {
+        const next = this.#attempt("read", () => rows.next());
+        if (next.done) return;
+        yield next.value;
+      }
+    } finally {
+      rows.return?.();
+    }
+  }
+
+  /**
+   * Runs `work` in one transaction: all of its writes, or none. On return it is committed, and in a
+   * database opened with `synchronous: "FULL"` durable.
+   *
+   * @throws whatever `work` throws, after undoing it.
+   * @throws {EnvironmentError} when the disk fails, now and at every further use.
+   */
+  transaction<Result>(work: () => Result): Result {
+    assert(!this.#inTransaction, "A transaction inside a transaction");
+    this.#attempt("begin a transaction", () => this.#begin.run());
+    this.#inTransaction = true;
+    let result: Result;
+    try {
+      result = work();
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    } finally {
+      this.#inTransaction = false;
+    }
+    this.#attempt("commit", () => this.#commit.run());
+    this.#checkpointWhenFull();
+    return result;
+  }
+
+  /** The error for damage that was found in this database. */
+  corruption(damage: string, cause?: unknown): CorruptionError {
+    return new CorruptionError({ file: this.path, damage, wayBack: this.#wayBack, cause });
+  }
+
+  /** Notes that the database was closed in order, and closes it; after a failure, abandons it. */
+  close(): void {
+    if (this.#closed) return;
+    if (this.#failure !== null) return this.#abandon();
+    this.transaction(() =>
+      this.run(this.prepare("UPDATE meta SET value = 'closed' WHERE name = 'state'"))
+    );
+    this.#closed = true;
+    this.#connection.close();
+    this.#guard.release();
+  }
+
+  /**
+   * SQLite would do this by itself, but it does not report when that fails, and tries again at a
+   * later commit; an fsync that is tried again can succeed without the data.
+   */
+  #checkpointWhenFull(): void {
+    const pages = this.get(this.#walPages)?.["log"];
+    if (typeof pages !== "number" || pages < WAL_PAGES_MAX) return;
+    this.#attempt("checkpoint", () => this.#connection.exec("PRAGMA wal_checkpoint(PASSIVE)"));
+  }
+
+  #abandon(): void {
+    this.#closed = true;
+    abandoned.add(this.#connection);
+    this.#guard.release();
+  }
+
+  #rollBack(): void {
+    // After a failure SQLite has mostly rolled back by itself, and nothing is used any more.
+    if (this.#failure === null) this.#attempt("roll back", () => this.#connection.exec("ROLLBACK"));
+  }
+
+  #attempt<Result>(what: string, action: () => Result): Result {
+    assert(!this.#closed, `Cannot ${what}: ${this.path} is closed`);
+    if (this.#failure !== null) {
+      throw new EnvironmentError(
+        `Cannot ${what} in ${this.path}: it failed before and is not used again until the node ` +
+          `is restarted. The first failure: ${this.#failure.message}`,
+        { cause: this.#failure },
+      );
+    }
+    try {
+      return action();
+    } catch (cause) {
+      this.#failure = toStorageError(cause, { path: this.path, what, wayBack: this.#wayBack });
+      throw this.#failure;
+    }
+  }
+}
+
+/** What an error of SQLite's means to an operator. */
+export function toStorageError(
+  cause: unknown,
+  { path, what, wayBack }: {
+    readonly path: string;
+    readonly what: string;
+    readonly wayBack: string;
+  },
+): EnvironmentError {
+  const reason = describe(cause);
+  switch (primaryCode(cause)) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return new CorruptionError({ file: path, damage: reason, wayBack, cause });
+    case SQLITE_BUSY:
+      return new EnvironmentError(
+        `Cannot use ${path}: another program has it open. Close that program, then start again.`,
+        { cause },
+      );
+    default:
+      return new EnvironmentError(
+        `Cannot ${what} in ${path}: ${reason}. The node must stop: what has reached the disk is ` +
+          `unknown. See that the disk works and has free space, then start the node again.`,
+        { cause },
+      );
+  }
+}
+
+/** SQLite's result code without the detail of its upper bits; null for any other error. */
+function primaryCode(error: unknown): number | null {
+  if (!(error instanceof Error && "errcode" in error)) return null;
+  return typeof error.errcode === "number" ? error.errcode & 0xff : null;
+}

@@ -1,0 +1,251 @@
+/**
+ * Opening a database so that nothing that was ever durable can be missing unnoticed.
+ *
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import { join } from "node:path";
+import { EnvironmentError, InputError } from "../errors.ts";
+import type { ClusterName, NodeId } from "../types.ts";
+import { CorruptionError } from "./corruption_error.ts";
+import { Database, toStorageError } from "./database.ts";
+import { describe, syncFolder } from "./folder.ts";
+import { Guard } from "./guard.ts";
+import { inspectWalFile, type WalFinding } from "./wal_file.ts";
+
+/** Whose data, and where. */
+export interface StoreOptions {
+  /** The node's data folder; it must exist. */
+  readonly folder: string;
+  /** The cluster that the node belongs to. */
+  readonly cluster: ClusterName;
+  /** The node. */
+  readonly node: NodeId;
+}
+
+/** What is particular to one of the databases. */
+export interface DatabaseOptions extends StoreOptions {
+  /** Its file's name in the folder. */
+  readonly file: string;
+  /** SQL that makes its tables and their first rows. */
+  readonly schema: string;
+  /** `FULL`: a commit is durable. `NORMAL`: a power failure may undo the last commits, in order. */
+  readonly synchronous: "FULL" | "NORMAL";
+  /** A file of the same folder that cannot be there unless this database was; null if none. */
+  readonly companion: string | null;
+  /** What the operator is to do when the database is damaged. */
+  readonly wayBack: string;
+}
+
+/** The layout of both databases. */
+const FORMAT_VERSION = "1";
+
+const FILE_HEAD = "SQLite format 3\0";
+
+/** Up to this size the structure of a database is checked at start: about 1 ms for each MiB. */
+const STRUCTURE_CHECK_BYTES_MAX = 256 * 1024 * 1024;
+
+const META_SCHEMA = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;";
+
+/**
+ * Opens a database, or makes it when this folder never had it, and checks it: the files on their
+ * own, whose it is, and its structure. On return it is marked open on disk.
+ *
+ * @throws {EnvironmentError} when another process uses it, or the disk fails.
+ * @throws {InputError} when it belongs to another cluster or node.
+ * @throws {CorruptionError} when something is damaged or missing.
+ */
+export function openDatabase(options: DatabaseOptions): Database {
+  const path = join(options.folder, options.file);
+  const guard = Guard.take(`${path}.guard`);
+  let connection: DatabaseSync | null = null;
+  try {
+    const wal = checkFiles(options, { path, wasMade: guard.databaseWasMade });
+    connection = new DatabaseSync(path, { timeout: 0 });
+    prepareDatabase(options, { path, connection, guard, wal });
+    return new Database({ path, connection, guard, wayBack: options.wayBack });
+  } catch (error) {
+    connection?.close();
+    guard.release();
+    throw toKnownError(error, options, path);
+  }
+}
+
+/** What can be told before SQLite opens the files; SQLite itself would make an absent one anew. */
+function checkFiles(
+  options: DatabaseOptions,
+  { path, wasMade }: { readonly path: string; readonly wasMade: boolean },
+): WalFinding {
+  const head = readHead(path);
+  if (head === null && wasMade) throw corruption(options, path, "the file is missing");
+  if (head === null && options.companion !== null && exists(options.companion, options)) {
+    throw corruption(options, path, `the file is missing, though ${options.companion} is there`);
+  }
+  // Empty and never marked as made: the node stopped in the first moment of its life.
+  const isUnfinished = head === "" && !wasMade;
+  if (head !== null && head !== FILE_HEAD && !isUnfinished) {
+    throw corruption(options, path, "it does not begin as a SQLite database does");
+  }
+  return checkWalFile(options, `${path}-wal`);
+}
+
+function checkWalFile(options: DatabaseOptions, path: string): WalFinding {
+  const wal = inspectWalFile(path);
+  // Without an fsync for each commit, a power failure can leave a hole in the log by right.
+  if (wal.kind === "broken" && options.synchronous === "FULL") {
+    throw corruption(
+      options,
+      path,
+      `frame ${wal.frame} is damaged, and transactions that were durable follow it`,
+    );
+  }
+  return wal;
+}
+
+function prepareDatabase(
+  options: DatabaseOptions,
+  { path, connection, guard, wal }: {
+    readonly path: string;
+    readonly connection: DatabaseSync;
+    readonly guard: Guard;
+    readonly wal: WalFinding;
+  },
+): void {
+  configure(options, connection);
+  if (isEmpty(connection)) {
+    if (guard.databaseWasMade) throw corruption(options, path, "its tables are missing");
+    createTables(options, connection);
+  } else {
+    checkOwner(options, connection, path);
+    checkWalIsThere(options, { path, connection, wal });
+    checkStructure(options, connection, path);
+    markOpen(connection);
+  }
+  if (!guard.databaseWasMade) {
+    syncFolder(options.folder);
+    guard.markDatabaseMade(
+      `${options.file} was made for node ${options.node} of cluster ${options.cluster}. While ` +
+        `this file is here, Floe will not take its absence for a new node.\n`,
+    );
+  }
+}
+
+/** Takes the database for this process alone; `Database` sees to checkpoints itself. */
+function configure(options: DatabaseOptions, connection: DatabaseSync): void {
+  connection.exec(`
+    PRAGMA locking_mode = EXCLUSIVE;
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = ${options.synchronous};
+    PRAGMA wal_autocheckpoint = 0;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA cell_size_check = ON;
+  `);
+}
+
+function isEmpty(connection: DatabaseSync): boolean {
+  return connection.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+}
+
+function createTables(options: DatabaseOptions, connection: DatabaseSync): void {
+  connection.exec(`BEGIN IMMEDIATE; ${META_SCHEMA} ${options.schema}`);
+  const insert = connection.prepare("INSERT INTO meta (name, value) VALUES (?, ?)");
+  insert.run("format", FORMAT_VERSION);
+  insert.run("cluster", options.cluster);
+  insert.run("node", options.node);
+  insert.run("state", "open");
+  connection.exec("COMMIT; PRAGMA wal_checkpoint(PASSIVE);");
+}
+
+/**
+ * Marks the database open, in the database file itself and not only in the log beside it. From here
+ * to an orderly close the log must be there and readable: `checkWalIsThere` relies on it.
+ *
+ * The first checkpoint empties a log that was found, so that the next transaction begins it anew
+ * and nothing of a transaction that was cut short stays behind its end.
+ */
+function markOpen(connection: DatabaseSync): void {
+  connection.exec(`
+    PRAGMA wal_checkpoint(PASSIVE);
+    UPDATE meta SET value = 'open' WHERE name = 'state';
+    PRAGMA wal_checkpoint(PASSIVE);
+  `);
+}
+
+function checkOwner(options: DatabaseOptions, connection: DatabaseSync, path: string): void {
+  const [format, cluster, node] = ["format", "cluster", "node"].map((name) =>
+    readMeta(connection, name)
+  );
+  if (!format || !cluster || !node) throw corruption(options, path, "it does not say whose it is");
+  if (format !== FORMAT_VERSION) {
+    throw new EnvironmentError(
+      `Cannot use ${path}: its format is ${format}, and this version of Floe knows only ` +
+        `${FORMAT_VERSION}. Start the node with the version that wrote it.`,
+    );
+  }
+  if (cluster === options.cluster && node === options.node) return;
+  throw new InputError(
+    `Cannot use data folder ${options.folder}: it belongs to node ${node} of cluster ${cluster}, ` +
+      `not to node ${options.node} of cluster ${options.cluster}. Name this node's own folder.`,
+  );
+}
+
+function checkWalIsThere(
+  options: DatabaseOptions,
+  { path, connection, wal }: {
+    readonly path: string;
+    readonly connection: DatabaseSync;
+    readonly wal: WalFinding;
+  },
+): void {
+  if (wal.kind !== "unusable" || readMeta(connection, "state") === "closed") return;
+  throw corruption(
+    options,
+    `${path}-wal`,
+    "it is missing or its head is damaged, though the node was not stopped in order, and the " +
+      "latest writes were in it",
+  );
+}
+
+function checkStructure(options: DatabaseOptions, connection: DatabaseSync, path: string): void {
+  if (Deno.statSync(path).size > STRUCTURE_CHECK_BYTES_MAX) return;
+  const found = connection.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
+  if (found !== "ok") throw corruption(options, path, `SQLite's check says: ${found}`);
+}
+
+function readMeta(connection: DatabaseSync, name: string): string | null {
+  const value = connection.prepare("SELECT value FROM meta WHERE name = ?").get(name)?.["value"];
+  return typeof value === "string" ? value : null;
+}
+
+/** The first bytes of a file as text, fewer when the file is shorter; null when it is missing. */
+function readHead(path: string): string | null {
+  if (!exists(path)) return null;
+  try {
+    using file = Deno.openSync(path);
+    const bytes = new Uint8Array(FILE_HEAD.length);
+    const length = file.readSync(bytes) ?? 0;
+    return String.fromCharCode(...bytes.subarray(0, length));
+  } catch (cause) {
+    throw new EnvironmentError(`Cannot read ${path}: ${describe(cause)}`, { cause });
+  }
+}
+
+function exists(path: string, within?: StoreOptions): boolean {
+  try {
+    Deno.statSync(within === undefined ? path : join(within.folder, path));
+    return true;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return false;
+    throw new EnvironmentError(`Cannot read ${path}: ${describe(cause)}`, { cause });
+  }
+}
+
+function corruption(options: DatabaseOptions, file: string, damage: string): CorruptionError {
+  return new CorruptionError({ file, damage, wayBack: options.wayBack });
+}
+
+function toKnownError(error: unknown, options: DatabaseOptions, path: string): unknown {
+  if (!(error instanceof Error && "errcode" in error)) return error;
+  return toStorageError(error, { path, what: "open the database", wayBack: options.wayBack });
+}

@@ -1,0 +1,69 @@
+/**
+ * The SHA-256 that each row carries over what it says, so that damage inside a row is seen.
+ *
+ * Numbers are 8-byte big-endian, texts UTF-8; every part of variable length but the last has its
+ * length before it.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { encodeUtf8, equalBytes } from "../bytes.ts";
+import { InputError } from "../errors.ts";
+import type { KeyValue } from "../kv/command.ts";
+import type { Entry, HardState } from "../raft/entry.ts";
+import type { LogIndex, Term } from "../types.ts";
+import type { Row } from "./database.ts";
+
+/** Covers index, term, kind (1 certificate, 2 command) and data. 32 bytes. */
+export function digestEntry({ index, term, kind, data }: Entry): Uint8Array {
+  const head = encodeNumbers([index, term, kind === "certificate" ? 1 : 2]);
+  return digest(head, data);
+}
+
+/** Covers term, the log's last index, and the vote (empty when there is none). 32 bytes. */
+export function digestHardState(
+  { currentTerm, votedFor }: HardState,
+  lastIndex: LogIndex,
+): Uint8Array {
+  return digest(encodeNumbers([currentTerm, lastIndex]), encodeUtf8(votedFor ?? ""));
+}
+
+/** Covers a term and its signed note. 32 bytes. */
+export function digestCertificate(term: Term, note: string): Uint8Array {
+  return digest(encodeNumbers([term]), encodeUtf8(note));
+}
+
+/** Covers all of a row: numbers, length of the key, key, value. 32 bytes. */
+export function digestKeyValue(row: KeyValue, key: Uint8Array): Uint8Array {
+  const { createRevision, modRevision, version, value } = row;
+  return digest(encodeNumbers([createRevision, modRevision, version, key.length]), key, value);
+}
+
+/** Covers an applied index. 32 bytes. */
+export function digestAppliedIndex(appliedIndex: LogIndex): Uint8Array {
+  return digest(encodeNumbers([appliedIndex]));
+}
+
+/** Compares a row's `sha256` column. @throws {InputError} when it is another than `expected`. */
+export function checkDigest(row: Row, expected: Uint8Array): void {
+  const stored = row["sha256"];
+  if (!(stored instanceof Uint8Array) || !equalBytes(stored, expected)) {
+    throw new InputError("its SHA-256 does not match what it says");
+  }
+}
+
+function digest(...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}
+
+function encodeNumbers(numbers: readonly number[]): Uint8Array {
+  const view = new DataView(new ArrayBuffer(8 * numbers.length));
+  numbers.forEach((number, position) => {
+    view.setUint32(8 * position, Math.floor(number / 2 ** 32));
+    view.setUint32(8 * position + 4, number >>> 0);
+  });
+  return new Uint8Array(view.buffer);
+}
