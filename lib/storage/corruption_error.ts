@@ -7,13 +7,15 @@
 import { EnvironmentError } from "../errors.ts";
 
 /** What an operator is to do about a damaged or missing `raft.db`. */
-export const RAFT_WAY_BACK = "This node may have voted and acknowledged entries that its disk no " +
+export const RAFT_WAY_BACK: string =
+  "This node may have voted and acknowledged entries that its disk no " +
   "longer shows, so it must not run on this data, on an older copy of it, or on an empty folder " +
   "with its old key share. Keep the folder for inspection, remove the node from the cluster, and " +
   "let it join anew in a new folder with a new share. The other nodes go on without it.";
 
 /** What an operator is to do about a damaged or missing `kv.db`. */
-export const KEY_VALUE_WAY_BACK = "kv.db holds nothing that the cluster does not also hold. Keep " +
+export const KEY_VALUE_WAY_BACK: string =
+  "kv.db holds nothing that the cluster does not also hold. Keep " +
   "a copy, then move every file of this folder whose name begins with kv.db out of it and start " +
   "the node again: it rebuilds kv.db from its own log, or says so if that no longer reaches back.";
 

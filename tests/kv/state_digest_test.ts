@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { encodeHex } from "../../lib/bytes.ts";
+import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
+import { digestState } from "../../lib/kv/state_digest.ts";
+import { type CommittedEntry, StateMachine } from "../../lib/kv/state_machine.ts";
+import { certificateEntry, putEntry } from "./support.ts";
+
+Deno.test("digestState() is equal for equal states and differs in each field", () => {
+  const digestOf = (...entries: readonly CommittedEntry[]) => {
+    const store = new MemoryKeyValueStore();
+    new StateMachine(store).apply(entries);
+    return encodeHex(digestState(store));
+  };
+  const base = digestOf(putEntry(1, "a", "one"), putEntry(2, "b", "two"));
+  assert.equal(digestOf(putEntry(1, "a", "one"), putEntry(2, "b", "two")), base);
+  const others = [
+    digestOf(),
+    digestOf(certificateEntry(1)),
+    digestOf(putEntry(1, "a", "one")),
+    digestOf(putEntry(1, "a", "one"), putEntry(2, "b", "twö")),
+    digestOf(putEntry(1, "a", "one"), putEntry(2, "c", "two")),
+    digestOf(putEntry(1, "b", "two"), putEntry(2, "a", "one")),
+    digestOf(putEntry(1, "a", "one"), putEntry(2, "bt", "wo")),
+    digestOf(putEntry(1, "a", "one"), putEntry(2, "b", "two"), certificateEntry(3)),
+  ];
+  assert.equal(new Set([base, ...others]).size, others.length + 1);
+});
