@@ -11,6 +11,7 @@
  */
 
 import type { Command } from "commander";
+import type { Clock } from "./clock.ts";
 
 /** Where a command writes: stdout for data, stderr for messages. */
 export interface OutputStream {
@@ -37,6 +38,8 @@ export interface CommandContext {
    * never asks ends at a signal at once, as any program does.
    */
   stopSignal(): AbortSignal;
+  /** What waiting commands wait by; the machine's own time by default. */
+  readonly clock?: Clock;
 }
 
 /**

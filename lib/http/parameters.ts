@@ -99,6 +99,17 @@ export function readKey(path: string): string {
   return key;
 }
 
+/**
+ * The path that names `key`, percent-encoded: what {@linkcode readKey} reads back.
+ *
+ * @throws {Problem} when no path can name it, as `readKey` would.
+ */
+export function keyPath(key: string): string {
+  const path = KEY_PATH_PREFIX + encodeURIComponent(key);
+  readKey(path);
+  return path;
+}
+
 function decodeKey(encoded: string): string {
   if (!ASCII_PATTERN.test(encoded)) {
     throw invalidKey("the path holds characters that must be percent-encoded");

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { NodeStatus, PeerStatus } from "../node/api.ts";
+import type { NodeStatus } from "../node/api.ts";
 
 /** How a value's bytes stand in JSON: as text where they are well-formed UTF-8, else as base64. */
 export type ValueEncoding = "utf8" | "base64";
@@ -55,6 +55,16 @@ export interface Margins {
   readonly lying: number;
 }
 
+/** A peer, in `GET /v1/status`. */
+export interface PeerStatusBody {
+  /** The peer. */
+  readonly id: string;
+  /** Whether the connection to it is up. */
+  readonly connected: boolean;
+  /** From a leader: the last index known to be durable on the peer; else null. */
+  readonly matchIndex: number | null;
+}
+
 /** `GET /v1/status`. */
 export interface StatusBody {
   /** The cluster. */
@@ -84,7 +94,7 @@ export interface StatusBody {
   /** Milliseconds since the node started. */
   readonly uptimeMs: number;
   /** Every other node, as this one sees it. */
-  readonly peers: readonly PeerStatus[];
+  readonly peers: readonly PeerStatusBody[];
   /** What was counted since start, by name. */
   readonly counters: Readonly<Record<string, number>>;
 }

@@ -1,0 +1,114 @@
+/**
+ * Reading what nodes answer. An endpoint may be anything: each answer is checked before it is used.
+ *
+ * @module
+ */
+
+import * as z from "zod";
+import { decodeUtf8 } from "../bytes.ts";
+import type {
+  DeleteBody,
+  ElectionsBody,
+  KeyValueBody,
+  LeaderBody,
+  PutBody,
+  StatusBody,
+} from "../http/mod.ts";
+import type { ClientAnswer } from "./client.ts";
+import { CommandError, ExitCode } from "./exit_code.ts";
+
+const count = z.number().int().nonnegative();
+
+const keyValueSchema = z.object({
+  key: z.string(),
+  value: z.string(),
+  encoding: z.enum(["utf8", "base64"]),
+  createRevision: count,
+  modRevision: count,
+  version: count,
+});
+
+const putSchema = keyValueSchema.omit({ value: true, encoding: true });
+
+const deleteSchema = z.object({ key: z.string(), deleted: z.boolean(), revision: count });
+
+const leaderSchema = z.object({
+  leader: z.string().nullable(),
+  term: count,
+  api: z.string().nullable(),
+  certificate: z.string().nullable(),
+});
+
+const electionsSchema = z.object({
+  elections: z.array(z.object({
+    term: count,
+    leader: z.string(),
+    epoch: count,
+    lastLogIndex: count,
+    lastLogTerm: count,
+    certificate: z.string(),
+  })),
+  nextBefore: count.nullable(),
+});
+
+const statusSchema = z.object({
+  cluster: z.string(),
+  epoch: count,
+  threshold: count,
+  n: count,
+  margins: z.object({ crashed: z.number().int(), lying: z.number().int() }),
+  id: z.string(),
+  role: z.enum(["follower", "preCandidate", "candidate", "leader"]),
+  term: count,
+  leader: z.string().nullable(),
+  commitIndex: count,
+  appliedIndex: count,
+  lastLogIndex: count,
+  uptimeMs: z.number().nonnegative(),
+  peers: z.array(z.object({
+    id: z.string(),
+    connected: z.boolean(),
+    matchIndex: count.nullable(),
+  })),
+  counters: z.record(z.string(), z.number()),
+});
+
+/** Reads the answer to a get. @throws {CommandError} when it is not one. */
+export function readKeyValue(answer: ClientAnswer): KeyValueBody {
+  return read(answer, keyValueSchema);
+}
+
+/** Reads the answer to a put. @throws {CommandError} when it is not one. */
+export function readPut(answer: ClientAnswer): PutBody {
+  return read(answer, putSchema);
+}
+
+/** Reads the answer to a delete. @throws {CommandError} when it is not one. */
+export function readDelete(answer: ClientAnswer): DeleteBody {
+  return read(answer, deleteSchema);
+}
+
+/** Reads who leads. @throws {CommandError} when it is not that. */
+export function readLeader(answer: ClientAnswer): LeaderBody {
+  return read(answer, leaderSchema);
+}
+
+/** Reads a page of elections. @throws {CommandError} when it is not one. */
+export function readElections(answer: ClientAnswer): ElectionsBody {
+  return read(answer, electionsSchema);
+}
+
+/** Reads a node's status. @throws {CommandError} when it is not one. */
+export function readStatus(answer: ClientAnswer): StatusBody {
+  return read(answer, statusSchema);
+}
+
+function read<Body>(answer: ClientAnswer, schema: z.ZodType<Body>): Body {
+  try {
+    return schema.parse(JSON.parse(decodeUtf8(answer.body)));
+  } catch (cause) {
+    const message = `${answer.endpoint.label} answered, but not as Floe's API does. ` +
+      "Is it a node, and of this version?";
+    throw new CommandError(ExitCode.failure, message, { cause });
+  }
+}

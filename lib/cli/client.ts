@@ -1,0 +1,202 @@
+/**
+ * An HTTP client for a cluster: it asks one node after the other until one answers or the time is
+ * up, and never sends a write again that may already have taken effect.
+ *
+ * @module
+ */
+
+import { REQUEST_TIMEOUT_MS_MAX } from "../http/limits.ts";
+import type { Clock } from "./clock.ts";
+import { CommandError, ExitCode } from "./exit_code.ts";
+import { type Failure, failureOfError, failureOfResponse } from "./failure.ts";
+import type { Endpoint } from "./options.ts";
+
+/** One request, to whichever node. */
+export interface ClientRequest {
+  /** GET only reads; everything else may change something. */
+  readonly method: "GET" | "PUT" | "DELETE";
+  /** The path, percent-encoded, without a query. */
+  readonly path: string;
+  /** Query parameters. */
+  readonly query?: Readonly<Record<string, string>>;
+  /** Whether the path knows `timeoutMs`, so that the node gives up before the client does. */
+  readonly takesTimeout?: boolean;
+  /** The media type to ask for. */
+  readonly accept?: string;
+  /** The body. */
+  readonly body?: Uint8Array<ArrayBuffer>;
+}
+
+/** A successful answer. */
+export interface ClientAnswer {
+  /** Who answered. */
+  readonly endpoint: Endpoint;
+  /** The whole body. */
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/** One node that was asked and did not do it. */
+export interface FailedAttempt {
+  /** Marks it in an {@linkcode Attempt}. */
+  readonly kind: "failure";
+  /** Who was asked. */
+  readonly endpoint: Endpoint;
+  /** Why it did not. */
+  readonly failure: Failure;
+}
+
+/** What came of asking one node once. */
+export type Attempt =
+  | { readonly kind: "answer"; readonly answer: ClientAnswer }
+  | FailedAttempt;
+
+/** What came of asking every node in turn: an answer, or a failure of each that was asked. */
+type Round =
+  | { readonly kind: "answer"; readonly answer: ClientAnswer }
+  | { readonly kind: "failures"; readonly failed: readonly FailedAttempt[] };
+
+/** What a client works with. */
+export interface ClientOptions {
+  /** The nodes, in the order in which they are asked; at least one. */
+  readonly endpoints: readonly Endpoint[];
+  /** How long to try in all. */
+  readonly timeoutMs: number;
+  /** How requests are made. */
+  readonly fetch: typeof fetch;
+  /** What time it is. */
+  readonly clock: Clock;
+}
+
+/** How long one node may take to answer a read while others could be asked. */
+const READ_ATTEMPT_TIMEOUT_MS = 2_000;
+/** The pause after all nodes were asked in vain, unless they name a longer one. */
+const ROUND_PAUSE_MS = 100;
+/** The share of an attempt's time that the node gets; the rest is for its answer to arrive. */
+const NODE_TIME_SHARE = 0.9;
+
+/** Asks a cluster. */
+export class ApiClient {
+  readonly #options: ClientOptions;
+
+  /** `options` are used as they are. */
+  constructor(options: ClientOptions) {
+    this.#options = options;
+  }
+
+  /** Who can be asked. */
+  get endpoints(): readonly Endpoint[] {
+    return this.#options.endpoints;
+  }
+
+  /**
+   * Sends a request until a node answers it.
+   *
+   * @throws {CommandError} with the exit code that the outcome asks for.
+   */
+  async send(request: ClientRequest): Promise<ClientAnswer> {
+    const { clock, timeoutMs } = this.#options;
+    const deadline = clock.now() + timeoutMs;
+    while (true) {
+      const round = await this.#askInTurn(request, deadline);
+      if (round.kind === "answer") return round.answer;
+      const { failed } = round;
+      const pauseMs = Math.max(ROUND_PAUSE_MS, ...failed.map((last) => last.failure.retryAfterMs));
+      const isHopeless = failed.every(({ failure }) => failure.nothingThere);
+      if (isHopeless || clock.now() + pauseMs >= deadline) throw this.#givenUp(failed);
+      await clock.delay(pauseMs);
+    }
+  }
+
+  /** Asks every node at the same time, each once. Never throws for what a node does. */
+  async askAll(request: ClientRequest): Promise<readonly Attempt[]> {
+    const { endpoints, timeoutMs } = this.#options;
+    return await Promise.all(endpoints.map((endpoint) => this.#ask(endpoint, request, timeoutMs)));
+  }
+
+  async #askInTurn(
+    request: ClientRequest,
+    deadline: number,
+  ): Promise<Round> {
+    const failed: FailedAttempt[] = [];
+    for (const endpoint of this.endpoints) {
+      const leftMs = deadline - this.#options.clock.now();
+      if (leftMs < 1 && failed.length > 0) break;
+      const attempt = await this.#ask(endpoint, request, this.#attemptTimeoutMs(request, leftMs));
+      if (attempt.kind === "answer") return attempt;
+      throwUnlessPassing(request, attempt);
+      failed.push(attempt);
+    }
+    return { kind: "failures", failed };
+  }
+
+  #attemptTimeoutMs(request: ClientRequest, leftMs: number): number {
+    // To cut a write short is to lose its outcome; a read can be asked of someone else.
+    const isAlone = this.endpoints.length === 1 || request.method !== "GET";
+    return Math.max(1, isAlone ? leftMs : Math.min(leftMs, READ_ATTEMPT_TIMEOUT_MS));
+  }
+
+  async #ask(endpoint: Endpoint, request: ClientRequest, timeoutMs: number): Promise<Attempt> {
+    try {
+      const response = await this.#options.fetch(urlOf(endpoint, request, timeoutMs), {
+        method: request.method,
+        headers: { accept: request.accept ?? "application/json" },
+        body: request.body ?? null,
+        redirect: "manual",
+        signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
+      });
+      const body = await response.bytes();
+      if (response.ok) return { kind: "answer", answer: { endpoint, body } };
+      const failure = failureOfResponse(response, new TextDecoder().decode(body));
+      return { kind: "failure", endpoint, failure };
+    } catch (error) {
+      return { kind: "failure", endpoint, failure: failureOfError(error) };
+    }
+  }
+
+  /** The error that ends a command when not one of the nodes that were asked answered. */
+  unreachable(attempts: readonly Attempt[]): CommandError {
+    return this.#givenUp(attempts.filter((attempt) => attempt.kind === "failure"));
+  }
+
+  #givenUp(failed: readonly FailedAttempt[]): CommandError {
+    const isHopeless = failed.every(({ failure }) => failure.nothingThere);
+    const seconds = this.#options.timeoutMs / 1000;
+    return new CommandError(
+      ExitCode.unavailable,
+      [
+        isHopeless ? "No node is reachable:" : `No node could do it within ${seconds} s:`,
+        ...failed.map(({ endpoint, failure }) => `  ${endpoint.label}: ${failure.reason}`),
+        isHopeless
+          ? "Start the cluster (floe cluster), or name its nodes with --endpoints."
+          : "Nothing was changed. See how the nodes are (floe status), or allow more --timeout.",
+      ].join("\n"),
+    );
+  }
+}
+
+function urlOf(endpoint: Endpoint, request: ClientRequest, timeoutMs: number): string {
+  const query = new URLSearchParams(request.query);
+  if (request.takesTimeout === true) {
+    const nodeMs = Math.min(REQUEST_TIMEOUT_MS_MAX, Math.ceil(timeoutMs * NODE_TIME_SHARE));
+    query.set("timeoutMs", String(nodeMs));
+  }
+  return `${endpoint.url}${request.path}${query.size === 0 ? "" : `?${query}`}`;
+}
+
+/** Ends the command where another attempt would do harm, or no good. */
+function throwUnlessPassing(
+  request: ClientRequest,
+  { endpoint, failure }: FailedAttempt,
+): void {
+  const isWrite = request.method !== "GET";
+  if (isWrite && failure.maybeApplied) {
+    throw new CommandError(
+      ExitCode.unavailable,
+      `${endpoint.label}: ${failure.reason}\n` +
+        "The write may have been applied. Read the key before you write it again.",
+    );
+  }
+  if (!failure.passing) {
+    throw new CommandError(failure.exitCode, `${failure.reason} (${endpoint.label})`);
+  }
+}

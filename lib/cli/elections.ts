@@ -1,0 +1,69 @@
+/**
+ * `floe elections`: the elections that the cluster holds certificates of.
+ *
+ * @module
+ */
+
+import { InvalidArgumentError } from "commander";
+import { ELECTIONS_LIMIT_MAX } from "../http/limits.ts";
+import { readElections } from "./answers.ts";
+import type { CommandContext, Program } from "./command.ts";
+import { printJson, printTable } from "./output.ts";
+import { openSession } from "./session.ts";
+
+/** How many elections are shown when `--limit` is not given. */
+export const ELECTIONS_SHOWN_DEFAULT = 20;
+
+const HEADER = ["TERM", "LEADER", "EPOCH", "LOG INDEX", "LOG TERM"];
+
+/** Adds `floe elections`. */
+export function registerElections(program: Program, context: CommandContext): void {
+  program
+    .command("elections")
+    .summary("list the certified elections, newest first")
+    .description(
+      "Lists the elections that the node asked holds certificates of, newest first. With -o json: " +
+        "the certificates too.",
+    )
+    .option(
+      "--limit <count>",
+      `how many, at most ${ELECTIONS_LIMIT_MAX}`,
+      countUpTo(ELECTIONS_LIMIT_MAX),
+      ELECTIONS_SHOWN_DEFAULT,
+    )
+    .option("--before <term>", "only terms below this one", countUpTo(Number.MAX_SAFE_INTEGER))
+    .action(async (options: ElectionsFlags, command: Program) => {
+      const { client, flags } = await openSession(command, context);
+      const query = {
+        limit: String(options.limit),
+        ...(options.before === undefined ? {} : { before: String(options.before) }),
+      };
+      const answer = await client.send({ method: "GET", path: "/v1/elections", query });
+      const page = readElections(answer);
+      if (flags.output === "json") return printJson(context.stdout, page);
+      const rows = page.elections.map(({ term, leader, epoch, lastLogIndex, lastLogTerm }) => [
+        term,
+        leader,
+        epoch,
+        lastLogIndex,
+        lastLogTerm,
+      ]);
+      printTable(context.stdout, HEADER, rows);
+      if (page.nextBefore !== null) {
+        context.stderr.write(`There are more: floe elections --before ${page.nextBefore}\n`);
+      }
+    });
+}
+
+interface ElectionsFlags {
+  readonly limit: number;
+  readonly before?: number;
+}
+
+function countUpTo(most: number): (text: string) => number {
+  return (text) => {
+    const value = /^[1-9][0-9]*$/.test(text) ? Number(text) : NaN;
+    if (value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from 1 to ${most}.`);
+  };
+}

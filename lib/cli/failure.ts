@@ -1,0 +1,131 @@
+/**
+ * What can go wrong between a client and one node, and what a client may do about it.
+ *
+ * @module
+ */
+
+import * as z from "zod";
+import { PROBLEM_MEDIA_TYPE } from "../http/problem.ts";
+import { ExitCode } from "./exit_code.ts";
+
+/** Why one node did not do what it was asked. */
+export interface Failure {
+  /** What happened, for people. */
+  readonly reason: string;
+  /** The API's stable code, where a node answered with one. */
+  readonly code: string | null;
+  /** Whether another attempt, at this node or another, may do better. */
+  readonly passing: boolean;
+  /** For a write: whether it may have taken effect all the same. Assumed wherever it is not known. */
+  readonly maybeApplied: boolean;
+  /** How long the node asks to be left alone; 0 when it does not say. */
+  readonly retryAfterMs: number;
+  /** Whether nothing listens there at all: no use in waiting. */
+  readonly nothingThere: boolean;
+  /** What the command ends with if this failure is the last word. */
+  readonly exitCode: ExitCode;
+}
+
+const problemSchema = z.object({
+  code: z.string(),
+  detail: z.string(),
+  maybeApplied: z.boolean().optional(),
+  retryAfterMs: z.number().nonnegative().optional(),
+});
+
+/** The codes that pass by themselves or do not hold at another node. */
+const PASSING_CODES: ReadonlySet<string> = new Set([
+  "no_leader",
+  "timeout",
+  "overloaded",
+  "superseded",
+  "leader_changed",
+  "stopping",
+  "not_ready",
+]);
+
+/** Reads a response that is no success. */
+export function failureOfResponse(response: Response, body: string): Failure {
+  const problem = readProblem(response, body);
+  if (problem === null) return notFloe(response);
+  const { code, detail, maybeApplied = true, retryAfterMs = 0 } = problem;
+  return {
+    reason: detail,
+    code,
+    passing: PASSING_CODES.has(code),
+    maybeApplied,
+    retryAfterMs,
+    nothingThere: false,
+    exitCode: exitCodeOf(response.status),
+  };
+}
+
+/** Reads what `fetch` threw. */
+export function failureOfError(error: unknown): Failure {
+  const message = innermostMessage(error);
+  // Deno tells in words only whether a request had begun to be sent. Where it is not certain that
+  // it had not, a write counts as perhaps applied.
+  const notSent = message.includes("client error (Connect)") || message.endsWith("are blocked");
+  const timedOut = error instanceof DOMException && error.name === "TimeoutError";
+  return {
+    reason: timedOut ? "no answer in time" : shortReason(message),
+    code: null,
+    passing: true,
+    maybeApplied: !notSent,
+    retryAfterMs: 0,
+    nothingThere: notSent,
+    exitCode: ExitCode.unavailable,
+  };
+}
+
+/** An answer that is well-formed HTTP, but not what Floe's API says. */
+export function notFloe(response: Response): Failure {
+  return {
+    reason: `answered ${response.status} in a form that is not Floe's; is this a node's API?`,
+    code: null,
+    passing: response.status >= 500,
+    maybeApplied: true,
+    retryAfterMs: 0,
+    nothingThere: false,
+    exitCode: response.status >= 500 ? ExitCode.unavailable : ExitCode.failure,
+  };
+}
+
+function readProblem(response: Response, body: string): z.infer<typeof problemSchema> | null {
+  if (response.headers.get("content-type") !== PROBLEM_MEDIA_TYPE) return null;
+  try {
+    return problemSchema.parse(JSON.parse(body));
+  } catch {
+    // Whatever it is, it is not a problem document, and is reported as such.
+    return null;
+  }
+}
+
+function exitCodeOf(status: number): ExitCode {
+  switch (status) {
+    case 401:
+    case 403:
+      return ExitCode.notAllowed;
+    case 404:
+      return ExitCode.notFound;
+    case 409:
+    case 412:
+      return ExitCode.preconditionFailed;
+    case 503:
+    case 504:
+      return ExitCode.unavailable;
+    default:
+      return status < 500 ? ExitCode.usage : ExitCode.failure;
+  }
+}
+
+function innermostMessage(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? innermostMessage(error.cause) : error.message;
+}
+
+/** `client error (Connect): tcp connect error: Connection refused (os error 111)`, for people. */
+function shortReason(message: string): string {
+  const last = message.split(": ").at(-1) ?? message;
+  return last.replace(/ \(os error [0-9]+\)$/, "").toLowerCase();
+}

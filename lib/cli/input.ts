@@ -1,0 +1,70 @@
+/**
+ * Reading files and standard input, as arguments of commands name them.
+ *
+ * @module
+ */
+
+import { concatBytes } from "../bytes.ts";
+import type { CommandContext } from "./command.ts";
+import { CommandError, ExitCode } from "./exit_code.ts";
+
+/** The name that stands for standard input. */
+export const STDIN_NAME = "-";
+
+/**
+ * All bytes of a file, or of standard input for {@linkcode STDIN_NAME}. What is too large is not
+ * read to its end.
+ *
+ * @throws {CommandError} with {@linkcode ExitCode.usage} when there are more than `bytesMax`, or the
+ * file cannot be read.
+ */
+export async function readInput(
+  name: string,
+  context: CommandContext,
+  options: { readonly bytesMax: number },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = name === STDIN_NAME ? context.stdin : (await openFile(name)).readable;
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of stream) {
+      length += chunk.length;
+      if (length > options.bytesMax) throw tooLarge(name, options.bytesMax);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    throw cause instanceof CommandError ? cause : unreadable(name, cause);
+  }
+  return concatBytes(...chunks);
+}
+
+async function openFile(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path);
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function tooLarge(name: string, bytesMax: number): CommandError {
+  return new CommandError(
+    ExitCode.usage,
+    `Cannot use ${nameOf(name)}: it holds more than ${bytesMax} bytes`,
+  );
+}
+
+function unreadable(name: string, cause: unknown): CommandError {
+  const message = `Cannot read ${nameOf(name)}: ${reasonOf(cause)}`;
+  return new CommandError(ExitCode.usage, message, { cause });
+}
+
+function reasonOf(cause: unknown): string {
+  if (cause instanceof Deno.errors.NotFound) return "there is no such file";
+  if (cause instanceof Deno.errors.PermissionDenied) return "this user may not read it";
+  if (cause instanceof Deno.errors.IsADirectory) return "it is a folder";
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function nameOf(name: string): string {
+  return name === STDIN_NAME ? "standard input" : name;
+}

@@ -1,0 +1,47 @@
+/**
+ * What a client command works with once its options are read.
+ *
+ * @module
+ */
+
+import { keyPath } from "../http/parameters.ts";
+import { Problem } from "../http/problem.ts";
+import { ApiClient } from "./client.ts";
+import { systemClock } from "./clock.ts";
+import type { CommandContext, GlobalFlags, Program } from "./command.ts";
+import { CommandError, ExitCode } from "./exit_code.ts";
+import { findEndpoints, globalFlags } from "./options.ts";
+
+/** The options of one run and the client that they describe. */
+export interface Session {
+  /** The global options. */
+  readonly flags: GlobalFlags;
+  /** Asks the nodes that the options name. */
+  readonly client: ApiClient;
+}
+
+/** Reads the global options of `command` and finds the nodes to ask. */
+export async function openSession(command: Program, context: CommandContext): Promise<Session> {
+  const flags = globalFlags(command);
+  const client = new ApiClient({
+    endpoints: await findEndpoints(flags, context),
+    timeoutMs: flags.timeout,
+    fetch: context.fetch,
+    clock: context.clock ?? systemClock,
+  });
+  return { flags, client };
+}
+
+/**
+ * The API's path for a key.
+ *
+ * @throws {CommandError} with {@linkcode ExitCode.usage} when it cannot be a key.
+ */
+export function pathOfKey(key: string): string {
+  try {
+    return keyPath(key);
+  } catch (cause) {
+    if (!(cause instanceof Problem)) throw cause;
+    throw new CommandError(ExitCode.usage, cause.message, { cause });
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Runs `floe` in this process against nodes that are maps, and keeps what it prints.
+ *
+ * @module
+ */
+
+import { run } from "../../lib/cli/cli.ts";
+import type { Clock } from "../../lib/cli/clock.ts";
+import type { CommandContext, OutputStream } from "../../lib/cli/command.ts";
+import { createApp } from "../../lib/http/app.ts";
+import type { NodeApi } from "../../lib/node/api.ts";
+
+/** What is at an address: a node, an answer of its own, silence, or (absent) nothing. */
+export type Host = NodeApi | ((request: Request) => Response | Promise<Response>) | "silent";
+
+/** What `floe` runs in. */
+export interface Surroundings {
+  /** By `host:port`; two nodes can be asked under the names of {@linkcode ENDPOINTS}. */
+  readonly hosts?: Readonly<Record<string, Host>>;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string | Uint8Array<ArrayBuffer>;
+  readonly isTerminal?: boolean;
+  readonly fetch?: typeof fetch;
+}
+
+/** How `floe` ended and what it printed. */
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stdoutBytes: Uint8Array;
+  readonly stderr: string;
+  /** Milliseconds that passed on the fake clock: nobody really waited for them. */
+  readonly waitedMs: number;
+  /** Method, host, path and query of every request, in order. */
+  readonly requests: readonly string[];
+}
+
+export const ENDPOINTS = "a:1,b:1";
+
+/** Runs `floe` with `args`; the endpoints are `a:1` and `b:1` unless the environment names others. */
+export async function floe(
+  args: readonly string[],
+  surroundings: Surroundings = {},
+): Promise<Outcome> {
+  const stdout = new Capture(surroundings.isTerminal ?? false);
+  const stderr = new Capture(false);
+  const clock = new FakeClock();
+  const requests: string[] = [];
+  const env = surroundings.env ?? { FLOE_ENDPOINTS: ENDPOINTS };
+  const context: CommandContext = {
+    stdout,
+    stderr,
+    stdin: new Blob([surroundings.stdin ?? ""]).stream(),
+    env: (name) => env[name],
+    fetch: surroundings.fetch ?? fakeFetch(surroundings.hosts ?? {}, requests),
+    stopSignal: () => new AbortController().signal,
+    clock,
+  };
+  const code = await run(args, context);
+  return {
+    code,
+    stdout: stdout.text(),
+    stdoutBytes: stdout.bytes(),
+    stderr: stderr.text(),
+    waitedMs: clock.now(),
+    requests,
+  };
+}
+
+class FakeClock implements Clock {
+  #now = 0;
+
+  now(): number {
+    return this.#now;
+  }
+
+  delay(milliseconds: number): Promise<void> {
+    this.#now += milliseconds;
+    return Promise.resolve();
+  }
+}
+
+class Capture implements OutputStream {
+  readonly isTerminal: boolean;
+  #bytes: number[] = [];
+
+  constructor(isTerminal: boolean) {
+    this.isTerminal = isTerminal;
+  }
+
+  write(data: string | Uint8Array): void {
+    this.#bytes.push(...(typeof data === "string" ? new TextEncoder().encode(data) : data));
+  }
+
+  bytes(): Uint8Array {
+    return Uint8Array.from(this.#bytes);
+  }
+
+  text(): string {
+    return new TextDecoder().decode(this.bytes());
+  }
+}
+
+function fakeFetch(
+  hosts: Readonly<Record<string, Host>>,
+  requests: string[],
+): typeof fetch {
+  const answers = new Map(Object.entries(hosts).map(([name, host]) => [name, answerOf(host)]));
+  return async (input, init) => {
+    const request = new Request(input, init);
+    const { host, pathname, search } = new URL(request.url);
+    requests.push(`${request.method} ${host}${pathname}${search}`);
+    const answer = answers.get(host);
+    if (answer === undefined) throw connectionRefused();
+    return await answer(request);
+  };
+}
+
+function answerOf(host: Host): (request: Request) => Response | Promise<Response> {
+  if (host === "silent") {
+    return () => Promise.reject(new DOMException("Signal timed out.", "TimeoutError"));
+  }
+  if (typeof host === "function") return host;
+  const app = createApp(host);
+  return (request) => app.fetch(request);
+}
+
+/** As Deno's fetch throws it; `real_server_test.ts` holds that against the real one. */
+function connectionRefused(): TypeError {
+  const cause = new Error(
+    "error sending request for url (http://a:1/): client error (Connect): " +
+      "tcp connect error: Connection refused (os error 111)",
+  );
+  return new TypeError("fetch failed", { cause });
+}
