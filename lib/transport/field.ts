@@ -1,0 +1,238 @@
+/**
+ * The parts that payload schemas are built from. A field writes a value as scalars and reads it
+ * back, checking everything: what a peer sends is never trusted.
+ *
+ * @module
+ */
+
+import { InputError } from "../errors.ts";
+import { type NodeId, toEpoch, toLogIndex, toNodeId, toTerm } from "../types.ts";
+import type { Epoch, LogIndex, Term } from "../types.ts";
+import type { Scalar, SequenceReader } from "./sequence.ts";
+
+/** How one value stands in a sequence. */
+export interface Field<Value> {
+  /** Appends the value's scalars to `sequence`. @throws {InputError} when it exceeds a limit. */
+  write(value: Value, sequence: Scalar[]): void;
+  /** Reads and checks the value. @throws {InputError} saying what does not fit, without its path. */
+  read(reader: SequenceReader): Value;
+}
+
+/** A field of exactly one scalar. */
+export interface ScalarField<Value> extends Field<Value> {
+  /** Checks a scalar that was already read. @throws {InputError} when it does not fit. */
+  check(value: unknown): Value;
+}
+
+/** One field for each property, in the order in which they are written. */
+export type FieldsOf<Value> = { readonly [Name in keyof Value]: Field<Value[Name]> };
+
+/** How the members of a union tagged by `kind` are told apart: a number that never changes. */
+export type SchemasOf<Union extends { readonly kind: string }> = {
+  readonly [Kind in Union["kind"]]: {
+    /** Stands for the kind in the sequence. */
+    readonly tag: number;
+    /** The member's other properties. */
+    readonly fields: FieldsOf<Omit<Extract<Union, { readonly kind: Kind }>, "kind">>;
+  };
+};
+
+/** A field of one scalar that `check` turns into its value. */
+export function scalar<Value extends Scalar>(
+  check: (value: unknown) => Value,
+): ScalarField<Value> {
+  return {
+    check,
+    write: (value, sequence) => void sequence.push(value),
+    read: (reader) => check(reader.next()),
+  };
+}
+
+/** A Raft term. */
+export const term: ScalarField<Term> = scalar(toTerm);
+/** A log index. */
+export const logIndex: ScalarField<LogIndex> = scalar(toLogIndex);
+/** An epoch. */
+export const epoch: ScalarField<Epoch> = scalar(toEpoch);
+/** A node id. */
+export const nodeId: ScalarField<NodeId> = scalar(toNodeId);
+
+/** True or false. */
+export const boolean: ScalarField<boolean> = scalar((value) => {
+  if (typeof value !== "boolean") throw new InputError(`${describe(value)} is not a boolean`);
+  return value;
+});
+
+/** A safe integer of at least 0. */
+export const count: ScalarField<number> = scalar((value) => {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+    throw new InputError(`${describe(value)} is not a whole number from 0 to 2^53 - 1`);
+  }
+  return value;
+});
+
+/** A byte string of at most `bytesMax` bytes; reading yields a view into the payload. */
+export function bytes(limit: { readonly bytesMax: number }): ScalarField<Uint8Array> {
+  return scalar((value) => {
+    if (!(value instanceof Uint8Array)) {
+      throw new InputError(`${describe(value)} is not a byte string`);
+    }
+    if (value.length > limit.bytesMax) {
+      throw new InputError(`${value.length} bytes are above ${limit.bytesMax}`);
+    }
+    return value;
+  });
+}
+
+/** A string of at most `lengthMax` UTF-16 code units. */
+export function text(limit: { readonly lengthMax: number }): ScalarField<string> {
+  return scalar((value) => {
+    if (typeof value !== "string") throw new InputError(`${describe(value)} is not a string`);
+    if (value.length > limit.lengthMax) {
+      throw new InputError(`${value.length} characters are above ${limit.lengthMax}`);
+    }
+    return value;
+  });
+}
+
+/** One of a few words, each with its number in the sequence. */
+export function word<Word extends string>(
+  numbers: Readonly<Record<Word, number>>,
+): ScalarField<Word> {
+  const words = new Map<unknown, Word>();
+  for (const name in numbers) words.set(numbers[name], name);
+  const check = (value: unknown) => {
+    const name = words.get(value);
+    if (name === undefined) {
+      throw new InputError(`${describe(value)} is none of ${[...words.keys()].join(", ")}`);
+    }
+    return name;
+  };
+  return {
+    check,
+    write: (name, sequence) => void sequence.push(numbers[name]),
+    read: (reader) => check(reader.next()),
+  };
+}
+
+/** A value or nil. */
+export function nullable<Value>(field: ScalarField<Value>): Field<Value | null> {
+  return {
+    write: (value, sequence) => {
+      if (value === null) sequence.push(null);
+      else field.write(value, sequence);
+    },
+    read: (reader) => {
+      const value = reader.next();
+      return value === null ? null : field.check(value);
+    },
+  };
+}
+
+/** A count of at most `countMax`, then as many items. */
+export function list<Item>(
+  item: Field<Item>,
+  limit: { readonly countMax: number },
+): Field<readonly Item[]> {
+  const length = atMost(limit.countMax);
+  return {
+    write: (items, sequence) => {
+      length.write(items.length, sequence);
+      for (const value of items) item.write(value, sequence);
+    },
+    read: (reader) => {
+      const items: Item[] = [];
+      for (let missing = length.read(reader); missing > 0; missing--) items.push(item.read(reader));
+      return items;
+    },
+  };
+}
+
+/** A whole number from 0 to `max`, checked on the way out too: the receiver would refuse it. */
+export function atMost(max: number): ScalarField<number> {
+  const check = (value: unknown) => {
+    const whole = count.check(value);
+    if (whole > max) throw new InputError(`${whole} is above ${max}`);
+    return whole;
+  };
+  return {
+    check,
+    write: (value, sequence) => void sequence.push(check(value)),
+    read: (reader) => check(reader.next()),
+  };
+}
+
+/** An object with one field for each property. */
+export function record<Value extends object>(fields: FieldsOf<Value>): Field<Value> {
+  // The one place where properties lose their types; FieldsOf holds them together on the outside.
+  const entries = Object.entries<Field<unknown>>(fields);
+  return {
+    write: (value, sequence) => {
+      const properties = value as Readonly<Record<string, unknown>>;
+      for (const [name, field] of entries) field.write(properties[name], sequence);
+    },
+    read: (reader) => {
+      const properties: Record<string, unknown> = {};
+      let name = "";
+      try {
+        for (const [next, field] of entries) {
+          name = next;
+          properties[name] = field.read(reader);
+        }
+      } catch (cause) {
+        throw withPath(name, cause);
+      }
+      return properties as Value;
+    },
+  };
+}
+
+/** A member of a union tagged by `kind`: its tag, then its fields. */
+export function tagged<Union extends { readonly kind: string }>(
+  schemas: SchemasOf<Union>,
+): Field<Union> {
+  const byKind = new Map<string, { readonly tag: number; readonly body: Field<object> }>();
+  const byTag = new Map<unknown, { readonly kind: string; readonly body: Field<object> }>();
+  for (const kind in schemas) {
+    const { tag, fields } = schemas[kind as Union["kind"]];
+    const body = record<object>(fields);
+    byKind.set(kind, { tag, body });
+    byTag.set(tag, { kind, body });
+  }
+  return {
+    write: (value, sequence) => {
+      const schema = byKind.get(value.kind);
+      if (schema === undefined) throw new InputError(`kind ${describe(value.kind)} is unknown`);
+      sequence.push(schema.tag);
+      schema.body.write(value, sequence);
+    },
+    read: (reader) => {
+      const tag = reader.next();
+      const schema = byTag.get(tag);
+      if (schema === undefined) throw new InputError(`kind ${describe(tag)} is unknown`);
+      try {
+        return { kind: schema.kind, ...schema.body.read(reader) } as Union;
+      } catch (cause) {
+        throw withPath(schema.kind, cause);
+      }
+    },
+  };
+}
+
+/** Names the place of a refusal, from the outside inward: `voteRequest: commitments: ...`. */
+function withPath(place: string, cause: unknown): unknown {
+  return cause instanceof InputError
+    ? new InputError(`${place}: ${cause.message}`, { cause: cause.cause ?? cause })
+    : cause;
+}
+
+const DESCRIBED_LENGTH_MAX = 40;
+
+/** Shows a foreign value without letting it flood the message. */
+function describe(value: unknown): string {
+  if (value instanceof Uint8Array) return `a byte string of ${value.length}`;
+  const shown = JSON.stringify(value) ?? String(value);
+  return shown.length <= DESCRIBED_LENGTH_MAX
+    ? shown
+    : `${shown.slice(0, DESCRIBED_LENGTH_MAX)}...`;
+}

@@ -1,0 +1,118 @@
+/**
+ * Frames: how a stream of bytes is cut into messages. A frame is its payload's length as four bytes,
+ * big-endian, then the payload. An empty payload is a keepalive and carries nothing.
+ *
+ * @module
+ */
+
+import { InputError } from "../errors.ts";
+import { assert } from "../assert.ts";
+
+/** Most bytes of payload in a frame. */
+export const FRAME_BYTES_MAX = 8 * 1024 * 1024;
+/** Bytes of length before each payload. */
+export const FRAME_HEADER_BYTES = 4;
+
+/** A frame that is longer than its receiver accepts, or its sender may send. */
+export class FrameError extends InputError {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "FrameError";
+}
+
+/**
+ * Puts `payload`, which is copied, behind its length. The result is never changed afterwards, so one
+ * frame may stand in several queues.
+ *
+ * @throws {FrameError} when the payload is longer than {@linkcode FRAME_BYTES_MAX}.
+ */
+export function encodeFrame(payload: Uint8Array): Uint8Array<ArrayBuffer> {
+  checkLength(payload.length, { what: "write", bytesMax: FRAME_BYTES_MAX });
+  const frame = new Uint8Array(FRAME_HEADER_BYTES + payload.length);
+  new DataView(frame.buffer).setUint32(0, payload.length);
+  frame.set(payload, FRAME_HEADER_BYTES);
+  return frame;
+}
+
+/**
+ * Cuts frames out of a stream that arrives in chunks of any size: {@linkcode push} a chunk, then call
+ * {@linkcode next} until it returns null.
+ *
+ * Each payload gets a buffer of its own, of exactly its length, and every byte is copied once. So
+ * whatever is cut from a payload without copying (the data of log entries) keeps alive that one
+ * message and never a receive buffer; and a sender can make us set aside no more than one frame.
+ */
+export class FrameDecoder {
+  /**
+   * Most bytes that a payload may announce, at most {@linkcode FRAME_BYTES_MAX}. It applies from the
+   * next frame on, so a connection can be strict until it knows who is speaking.
+   */
+  frameBytesMax: number;
+
+  #chunk: Uint8Array = new Uint8Array(0);
+  /** How much of the chunk is consumed. */
+  #offset = 0;
+  #length = 0;
+  #headerBytes = 0;
+  /** The payload being filled; null while its length is not complete. */
+  #payload: Uint8Array<ArrayBuffer> | null = null;
+  #payloadBytes = 0;
+
+  /** Starts between two frames. */
+  constructor(options: { readonly frameBytesMax: number }) {
+    assert(options.frameBytesMax <= FRAME_BYTES_MAX, "frame limit is above the largest frame");
+    this.frameBytesMax = options.frameBytesMax;
+  }
+
+  /** Whether the stream stands inside a frame: an end of the stream here is a truncation. */
+  get insideFrame(): boolean {
+    return this.#headerBytes > 0;
+  }
+
+  /** Hands over the next chunk, which must not change until {@linkcode next} has returned null. */
+  push(chunk: Uint8Array): void {
+    assert(this.#offset === this.#chunk.length, "the chunk before is not consumed");
+    this.#chunk = chunk;
+    this.#offset = 0;
+  }
+
+  /**
+   * The next payload that is complete, or null when another chunk is needed.
+   *
+   * @throws {FrameError} when a frame announces more than the limit. The stream has no place to go on
+   * from: the connection is to be dropped.
+   */
+  next(): Uint8Array<ArrayBuffer> | null {
+    const payload = this.#payload ?? this.#startPayload();
+    if (payload === null) return null;
+    const missing = payload.length - this.#payloadBytes;
+    const part = this.#chunk.subarray(this.#offset, this.#offset + missing);
+    payload.set(part, this.#payloadBytes);
+    this.#payloadBytes += part.length;
+    this.#offset += part.length;
+    if (part.length < missing) return null;
+    this.#payload = null;
+    this.#length = this.#headerBytes = this.#payloadBytes = 0;
+    return payload;
+  }
+
+  #startPayload(): Uint8Array<ArrayBuffer> | null {
+    while (this.#headerBytes < FRAME_HEADER_BYTES) {
+      const byte = this.#chunk[this.#offset];
+      if (byte === undefined) return null;
+      this.#length = this.#length * 256 + byte;
+      this.#headerBytes += 1;
+      this.#offset += 1;
+    }
+    checkLength(this.#length, { what: "read", bytesMax: this.frameBytesMax });
+    return this.#payload = new Uint8Array(this.#length);
+  }
+}
+
+function checkLength(
+  length: number,
+  limit: { readonly what: "read" | "write"; readonly bytesMax: number },
+): void {
+  if (length > limit.bytesMax) {
+    throw new FrameError(`Cannot ${limit.what} frame: length ${length} is above ${limit.bytesMax}`);
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * Raft messages as bytes: one schema per kind, all in this file. A message is written as its kind's
+ * tag and then its fields in the order below (see `sequence.ts`); sender and receiver are not
+ * written, the connection knows both. Tags and order are the wire format: changing either, or adding
+ * a field, takes a new protocol version in `hello.ts`.
+ *
+ * @module
+ */
+
+import { assert } from "../assert.ts";
+import type { SignerCommitment } from "../certificate/certifier.ts";
+import { InputError } from "../errors.ts";
+import type { Entry } from "../raft/entry.ts";
+import type {
+  AppendOutcome,
+  AppendRequest,
+  ForwardedProposal,
+  Message,
+  ProposalOutcome,
+  RefusalReason,
+} from "../raft/message.ts";
+import { type NodeId, toLogIndex } from "../types.ts";
+import {
+  atMost,
+  boolean,
+  bytes,
+  count,
+  epoch,
+  type Field,
+  list,
+  logIndex,
+  nodeId,
+  nullable,
+  record,
+  tagged,
+  term,
+  text,
+  word,
+} from "./field.ts";
+import { encodeSequence, type Scalar, SequenceReader } from "./sequence.ts";
+
+/** Most entries in one AppendEntries. */
+export const ENTRY_COUNT_MAX = 65_536;
+/** Most bytes in the payload of one entry, or in one forwarded command. */
+export const ENTRY_BYTES_MAX = 2 * 1024 * 1024;
+/** Most proposals, or outcomes of proposals, in one message. */
+export const PROPOSAL_COUNT_MAX = 65_536;
+/** Most signers in one signing session. */
+export const SIGNER_COUNT_MAX = 1024;
+/** Most bytes in a round-one commitment; FROST(Ed25519) has 64. */
+export const COMMITMENT_BYTES_MAX = 256;
+/** Most bytes in a signature share; FROST(Ed25519) has 32. */
+export const SHARE_BYTES_MAX = 128;
+/** Most characters in a signed note. */
+export const NOTE_LENGTH_MAX = 2048;
+
+/** A payload that is no message within the limits. */
+export class MessageError extends InputError {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "MessageError";
+}
+
+/** The two ends of a connection, as they proved to each other when it began. */
+export interface Route {
+  /** Who speaks. */
+  readonly from: NodeId;
+  /** Who listens. */
+  readonly to: NodeId;
+}
+
+/**
+ * The payload of a message. It stands in a shared buffer: put it into a frame before the next call.
+ *
+ * @throws {MessageError} when a count exceeds what a receiver accepts.
+ */
+export function encodeMessage(message: Message): Uint8Array {
+  const sequence: Scalar[] = [];
+  try {
+    messageField.write(message, sequence);
+  } catch (cause) {
+    throw toMessageError("write", cause);
+  }
+  return encodeSequence(sequence);
+}
+
+/**
+ * Reads and checks a payload. Byte strings in the message are views into `payload`, which must be
+ * the message's own.
+ *
+ * @throws {MessageError} saying which field of which kind does not fit, its value and the limit.
+ */
+export function decodeMessage(payload: Uint8Array, route: Route): Message {
+  const reader = new SequenceReader(payload);
+  try {
+    const body = messageField.read(reader);
+    reader.end();
+    if (body.kind === "appendRequest") checkContiguous(body);
+    return { ...body, from: route.from, to: route.to };
+  } catch (cause) {
+    throw toMessageError("read", cause);
+  } finally {
+    reader.close();
+  }
+}
+
+/** A message without what the connection knows. */
+type Body<Kind> = Kind extends Message ? Omit<Kind, "from" | "to"> : never;
+
+const commitment = bytes({ bytesMax: COMMITMENT_BYTES_MAX });
+const command = bytes({ bytesMax: ENTRY_BYTES_MAX });
+
+const signerCommitment = record<SignerCommitment>({ voter: nodeId, commitment });
+const forwardedProposal = record<ForwardedProposal>({ proposalId: count, command });
+
+const refusalReason = word<RefusalReason>({
+  notLeader: 0,
+  noLeader: 1,
+  overloaded: 2,
+  leaderChanged: 3,
+});
+
+const proposalOutcome = tagged<ProposalOutcome>({
+  appended: { tag: 0, fields: { proposalId: count, index: logIndex } },
+  refused: { tag: 1, fields: { proposalId: count, reason: refusalReason } },
+});
+
+const appendOutcome = tagged<AppendOutcome>({
+  accepted: { tag: 0, fields: { matchIndex: logIndex } },
+  conflict: {
+    tag: 1,
+    fields: { previousLogIndex: logIndex, hintIndex: logIndex, hintTerm: term },
+  },
+  uncertified: { tag: 2, fields: {} },
+  staleTerm: { tag: 3, fields: {} },
+});
+
+const entryCount = atMost(ENTRY_COUNT_MAX);
+const entryKind = word<Entry["kind"]>({ certificate: 0, command: 1 });
+
+/** The count, the first entry's index if there is one, then each entry's term, kind and data. */
+const entries: Field<readonly Entry[]> = {
+  write: (log, sequence) => {
+    entryCount.write(log.length, sequence);
+    const [first] = log;
+    if (first === undefined) return;
+    sequence.push(first.index);
+    log.forEach((entry, offset) => {
+      assert(entry.index === first.index + offset, "entries of an AppendEntries are contiguous");
+      term.write(entry.term, sequence);
+      entryKind.write(entry.kind, sequence);
+      command.write(entry.data, sequence);
+    });
+  },
+  read: (reader) => {
+    const log: Entry[] = [];
+    const length = entryCount.read(reader);
+    const firstIndex = length === 0 ? 0 : logIndex.read(reader);
+    for (let offset = 0; offset < length; offset++) {
+      log.push({
+        index: toLogIndex(firstIndex + offset),
+        term: term.read(reader),
+        kind: entryKind.read(reader),
+        data: command.read(reader),
+      });
+    }
+    return log;
+  },
+};
+
+const messageField = tagged<Body<Message>>({
+  preVoteRequest: {
+    tag: 1,
+    fields: { term, lastLogIndex: logIndex, lastLogTerm: term, transfer: boolean },
+  },
+  preVoteResponse: {
+    tag: 2,
+    fields: { term, granted: boolean, commitment: nullable(commitment) },
+  },
+  voteRequest: {
+    tag: 3,
+    fields: {
+      term,
+      epoch,
+      lastLogIndex: logIndex,
+      lastLogTerm: term,
+      transfer: boolean,
+      session: count,
+      commitments: list(signerCommitment, { countMax: SIGNER_COUNT_MAX }),
+    },
+  },
+  voteResponse: {
+    tag: 4,
+    fields: {
+      term,
+      granted: boolean,
+      session: count,
+      share: nullable(bytes({ bytesMax: SHARE_BYTES_MAX })),
+      commitment: nullable(commitment),
+    },
+  },
+  appendRequest: {
+    tag: 5,
+    fields: {
+      term,
+      previousLogIndex: logIndex,
+      previousLogTerm: term,
+      leaderCommit: logIndex,
+      round: count,
+      certificate: nullable(text({ lengthMax: NOTE_LENGTH_MAX })),
+      entries,
+    },
+  },
+  appendResponse: { tag: 6, fields: { term, round: count, outcome: appendOutcome } },
+  proposeRequest: {
+    tag: 7,
+    fields: {
+      term,
+      incarnation: count,
+      proposals: list(forwardedProposal, { countMax: PROPOSAL_COUNT_MAX }),
+    },
+  },
+  proposeResponse: {
+    tag: 8,
+    fields: {
+      term,
+      incarnation: count,
+      outcomes: list(proposalOutcome, { countMax: PROPOSAL_COUNT_MAX }),
+    },
+  },
+  readIndexRequest: { tag: 9, fields: { term, incarnation: count, batchId: count } },
+  readIndexResponse: {
+    tag: 10,
+    fields: { term, incarnation: count, batchId: count, readIndex: nullable(logIndex) },
+  },
+});
+
+/** The one rule across fields: entries follow the entry that they claim to follow. */
+function checkContiguous(request: Body<AppendRequest>): void {
+  const [first] = request.entries;
+  if (first !== undefined && first.index !== request.previousLogIndex + 1) {
+    throw new InputError(
+      `appendRequest: entries: first index ${first.index} does not follow ` +
+        `${request.previousLogIndex}`,
+    );
+  }
+}
+
+function toMessageError(what: "read" | "write", cause: unknown): unknown {
+  return cause instanceof InputError
+    ? new MessageError(`Cannot ${what} message: ${cause.message}`, { cause })
+    : cause;
+}
