@@ -1,0 +1,113 @@
+/**
+ * A channel: two streams of bytes, one each way, between this node and one other. Frames know no
+ * more about the network than this. It is the seam for encryption: what authenticates and encrypts
+ * is another {@linkcode Channel} around a {@linkcode TcpChannel}, to be put in place where one is
+ * made: in `peer.ts`, which dials, and in `acceptor.ts`, which accepts.
+ *
+ * @module
+ */
+
+import { EnvironmentError } from "../errors.ts";
+
+/** A channel failed: the network, or the other end, does not do its part. */
+export class ChannelError extends EnvironmentError {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "ChannelError";
+}
+
+/** A bidirectional stream of bytes with one reader and one writer. */
+export interface Channel {
+  /**
+   * The next bytes in order, at least one; null when the other end has finished. They stand in a
+   * buffer that the next call uses again.
+   *
+   * @throws {ChannelError} when the channel broke or was closed.
+   */
+  read(): Promise<Uint8Array | null>;
+
+  /**
+   * Writes all of `bytes`, which must not change until then. The first write to the network is
+   * started before the call returns. Never called while another write is under way.
+   *
+   * @throws {ChannelError} when the channel broke or was closed.
+   */
+  write(bytes: Uint8Array): Promise<void>;
+
+  /** Ends both streams; reads and writes under way fail. Calling it again does nothing. */
+  close(): void;
+}
+
+/** Where a node listens for other nodes. */
+export interface NetworkAddress {
+  /** An IP address or a DNS name. */
+  readonly hostname: string;
+  /** From 1 to 65535; 0 to listen on any free port. */
+  readonly port: number;
+}
+
+/** Bytes that one read may bring. */
+const RECEIVE_BYTES_MAX = 64 * 1024;
+
+/** A TCP connection, with Nagle's algorithm off: a vote must not wait for an acknowledgement. */
+export class TcpChannel implements Channel {
+  readonly #connection: Deno.TcpConn;
+  readonly #received = new Uint8Array(RECEIVE_BYTES_MAX);
+  #closed = false;
+
+  /** Takes over a connection that is established. */
+  constructor(connection: Deno.TcpConn) {
+    this.#connection = connection;
+    try {
+      connection.setNoDelay(true);
+    } catch {
+      // The other end is gone already; the first read says so.
+    }
+  }
+
+  /** Connects. @throws {ChannelError} when nobody accepts, or `signal` is aborted before. */
+  static async connect(address: NetworkAddress, signal: AbortSignal): Promise<TcpChannel> {
+    const { hostname, port } = address;
+    try {
+      return new TcpChannel(await Deno.connect({ hostname, port, signal }));
+    } catch (cause) {
+      throw toChannelError(`connect to ${hostname}:${port}`, cause);
+    }
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    try {
+      const length = await this.#connection.read(this.#received);
+      return length === null ? null : this.#received.subarray(0, length);
+    } catch (cause) {
+      throw toChannelError("read from the connection", cause);
+    }
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    try {
+      // Deno starts the system call within conn.write(), so everything up to the first await, and
+      // with it the usual whole write, has happened when this method returns its promise.
+      let written = await this.#connection.write(bytes);
+      while (written < bytes.length) {
+        written += await this.#connection.write(bytes.subarray(written));
+      }
+    } catch (cause) {
+      throw toChannelError("write to the connection", cause);
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.#connection.close();
+    } catch {
+      // Deno closes a connection by itself on some errors, and refuses to close it twice.
+    }
+  }
+}
+
+function toChannelError(what: string, cause: unknown): ChannelError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new ChannelError(`Cannot ${what}: ${reason}`, { cause });
+}

@@ -1,0 +1,205 @@
+/**
+ * One connection: frames over a channel, a bounded queue and one writer, and a watch that ends the
+ * connection when the other side has fallen silent or takes nothing any more.
+ *
+ * @module
+ */
+
+import { InputError } from "../errors.ts";
+import { type Channel, ChannelError } from "./channel.ts";
+import { encodeFrame, FrameDecoder } from "./frame.ts";
+import { FrameQueue, type QueueLimits } from "./frame_queue.ts";
+
+/** Most bytes in a frame before the hellos are exchanged: a stranger gets no more memory. */
+export const HELLO_FRAME_BYTES_MAX = 512;
+
+/**
+ * How many looks in a row may find nothing read, or the same write still under way. Looks are counted
+ * rather than time, so that a pause of our own process is not held against the peer.
+ */
+export const SILENT_INTERVALS_MAX = 5;
+
+const KEEPALIVE = encodeFrame(new Uint8Array(0));
+
+/** Why a connection ended. */
+export type EndReason =
+  /** The other side ended it. */
+  | "closedByPeer"
+  /** This side ended it: the transport is closing. */
+  | "closed"
+  /** A newer connection of the same peer took its place. */
+  | "replaced"
+  /** It had not said who it is, and others came. */
+  | "crowdedOut"
+  /** It took too long. */
+  | "timedOut"
+  /** Nothing was heard for {@linkcode SILENT_INTERVALS_MAX} intervals. */
+  | "silent"
+  /** The other side took nothing for as long. */
+  | "stalled"
+  /** What came was refused. */
+  | "refused"
+  /** The network failed. */
+  | "failed";
+
+/** How a connection ended. */
+export interface ConnectionEnd {
+  /** The reason. */
+  readonly reason: EndReason;
+  /** What was refused, or what failed; null where there is nothing more to say. */
+  readonly error: Error | null;
+}
+
+/** What a connection is told. */
+export interface ConnectionOptions extends QueueLimits {
+  /** Between two looks, in milliseconds. */
+  readonly keepaliveIntervalMs: number;
+}
+
+/** What a connection does once the hellos are exchanged. */
+export interface RunOptions {
+  /** Most bytes in a frame from here on. */
+  readonly frameBytesMax: number;
+  /** Takes each payload; an {@linkcode InputError} that it throws refuses the peer. */
+  readonly onFrame: (payload: Uint8Array) => void;
+}
+
+/** A connection to one other node, or to someone who has yet to say who they are. */
+export class Connection {
+  readonly #channel: Channel;
+  readonly #options: ConnectionOptions;
+  readonly #decoder = new FrameDecoder({ frameBytesMax: HELLO_FRAME_BYTES_MAX });
+  readonly #queue: FrameQueue;
+  #writing = false;
+  #end: ConnectionEnd | null = null;
+  /** Reads and writes completed; the watch looks at what has changed. */
+  #reads = 0;
+  #writes = 0;
+
+  /** Takes over a channel. Nothing is read or written yet. */
+  constructor(channel: Channel, options: ConnectionOptions) {
+    this.#channel = channel;
+    this.#options = options;
+    this.#queue = new FrameQueue(options);
+  }
+
+  /** How it ended; null while it lives. */
+  get end(): ConnectionEnd | null {
+    return this.#end;
+  }
+
+  /** How many frames wait to be written. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /**
+   * Sends a frame. When no write is under way, it starts before this returns; else the frame waits
+   * and goes out with others in one write. Returns how many older frames were dropped for it.
+   */
+  send(frame: Uint8Array): number {
+    if (this.#end !== null) return 0;
+    const dropped = this.#queue.push(frame);
+    // #writeQueued() handles its own failures, so nothing is left to watch.
+    if (!this.#writing) void this.#writeQueued();
+    return dropped;
+  }
+
+  /**
+   * Writes a frame at once and waits until it is written: for the hello, before anything is queued.
+   *
+   * @throws {ChannelError} when the network fails.
+   */
+  async writeFrame(frame: Uint8Array): Promise<void> {
+    await this.#channel.write(frame);
+  }
+
+  /**
+   * Waits for the next frame's payload; null when the connection has ended. Keepalives are skipped.
+   *
+   * @throws {InputError} when a frame is refused.
+   * @throws {ChannelError} when the network fails.
+   */
+  async readFrame(): Promise<Uint8Array | null> {
+    while (this.#end === null) {
+      const payload = this.#decoder.next();
+      if (payload === null) {
+        const chunk = await this.#channel.read();
+        if (chunk === null) return null;
+        this.#reads += 1;
+        this.#decoder.push(chunk);
+      } else if (payload.length > 0) return payload;
+    }
+    return null;
+  }
+
+  /**
+   * Hands every payload to `onFrame` until the connection ends, and says how it did. To be called
+   * once the hellos are exchanged: from here on silence is watched.
+   *
+   * @throws whatever `onFrame` throws, unless it is an {@linkcode InputError}: that refuses the peer.
+   */
+  async run(options: RunOptions): Promise<ConnectionEnd> {
+    this.#decoder.frameBytesMax = options.frameBytesMax;
+    const watch = this.#watch();
+    try {
+      let payload = await this.readFrame();
+      while (payload !== null) {
+        options.onFrame(payload);
+        payload = await this.readFrame();
+      }
+      return this.close("closedByPeer");
+    } catch (error) {
+      return this.fail(error);
+    } finally {
+      clearInterval(watch);
+    }
+  }
+
+  /** Ends the connection, unless it has ended already, and returns how it did. */
+  close(reason: EndReason, error: Error | null = null): ConnectionEnd {
+    this.#end ??= { reason, error };
+    this.#channel.close();
+    return this.#end;
+  }
+
+  /**
+   * Ends the connection because of what was thrown while it was used.
+   *
+   * @throws `error` when it is neither the peer's fault nor the network's.
+   */
+  fail(error: unknown): ConnectionEnd {
+    if (error instanceof ChannelError) return this.close("failed", error);
+    if (error instanceof InputError) return this.close("refused", error);
+    this.close("closed");
+    throw error;
+  }
+
+  async #writeQueued(): Promise<void> {
+    this.#writing = true;
+    try {
+      for (let chunk = this.#queue.take(); chunk !== null; chunk = this.#queue.take()) {
+        await this.#channel.write(chunk);
+        this.#writes += 1;
+      }
+    } catch (error) {
+      this.close("failed", error instanceof Error ? error : null);
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  /** Looks at the connection at every interval: silent, stalled, or in need of a keepalive? */
+  #watch(): ReturnType<typeof setInterval> {
+    let [reads, silentIntervals] = [this.#reads, 0];
+    let [writes, stalledIntervals] = [this.#writes, 0];
+    return setInterval(() => {
+      silentIntervals = this.#reads === reads ? silentIntervals + 1 : 0;
+      stalledIntervals = this.#writing && this.#writes === writes ? stalledIntervals + 1 : 0;
+      if (silentIntervals >= SILENT_INTERVALS_MAX) this.close("silent");
+      if (stalledIntervals >= SILENT_INTERVALS_MAX) this.close("stalled");
+      if (!this.#writing && this.#writes === writes) this.send(KEEPALIVE);
+      [reads, writes] = [this.#reads, this.#writes];
+    }, this.#options.keepaliveIntervalMs);
+  }
+}
