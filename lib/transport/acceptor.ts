@@ -1,0 +1,163 @@
+/**
+ * The side that listens: accepted connections, over which peers send to this node.
+ *
+ * @module
+ */
+
+import { EnvironmentError, InputError } from "../errors.ts";
+import type { NodeId } from "../types.ts";
+import { type NetworkAddress, TcpChannel } from "./channel.ts";
+import { Connection, type ConnectionEnd } from "./connection.ts";
+import { pause } from "./deadline.ts";
+import { FRAME_BYTES_MAX } from "./frame.ts";
+import { answerHello } from "./handshake.ts";
+import type { Reporter } from "./reporter.ts";
+import type { TransportSettings } from "./settings.ts";
+import { Tasks } from "./tasks.ts";
+
+/** The wait after a failure to accept, in milliseconds: most likely too many files are open. */
+const ACCEPT_RETRY_MS = 100;
+
+/** What an acceptor is told. */
+export interface AcceptorOptions {
+  /** Where to listen. */
+  readonly listen: NetworkAddress;
+  /** Times, limits and who this node is. */
+  readonly settings: TransportSettings;
+  /** Whether a node that says hello is a peer. */
+  readonly isPeer: (id: NodeId) => boolean;
+  /** A peer has connected. */
+  readonly onPeer: (peer: NodeId) => void;
+  /** Takes each payload from a peer; an {@linkcode InputError} that it throws refuses the peer. */
+  readonly onPayload: (payload: Uint8Array, peer: NodeId) => void;
+  /** Told what happens. */
+  readonly reporter: Reporter;
+  /** Aborted when the transport closes. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Accepts connections. At most one per peer is kept, the newest: a peer dials anew only when it has
+ * given the old one up. Of those that have not said who they are, so many are kept, again the
+ * newest: a genuine peer says hello at once, so whoever holds connections open loses them first.
+ */
+export class Acceptor {
+  readonly #options: AcceptorOptions;
+  readonly #halfOpen = new Set<Connection>();
+  readonly #byPeer = new Map<NodeId, Connection>();
+  readonly #tasks = new Tasks();
+  #listener: Deno.TcpListener | null = null;
+
+  /** Does nothing until {@linkcode listen}. */
+  constructor(options: AcceptorOptions) {
+    this.#options = options;
+    options.signal.addEventListener("abort", () => this.#close(), { once: true });
+  }
+
+  /** Where it listens; the port that was asked for while it does not. */
+  get address(): NetworkAddress {
+    const { hostname, port } = this.#listener?.addr ?? this.#options.listen;
+    return { hostname, port };
+  }
+
+  /** Takes the port. @throws {EnvironmentError} when that fails, with what to do about it. */
+  listen(): void {
+    const { hostname, port } = this.#options.listen;
+    try {
+      this.#listener = Deno.listen({ hostname, port });
+    } catch (cause) {
+      throw new EnvironmentError(
+        `Cannot listen on ${hostname}:${port} for ${this.#options.settings.self}: ` +
+          explainListenFailure(cause),
+        { cause },
+      );
+    }
+  }
+
+  /** Accepts connections until the transport closes; resolves once all of them have ended. */
+  async run(): Promise<void> {
+    const { signal, reporter } = this.#options;
+    while (this.#listener !== null && !signal.aborted) {
+      try {
+        this.#tasks.watch(this.#serve(await this.#listener.accept()));
+      } catch (error) {
+        if (signal.aborted) break;
+        reporter.acceptFailed(error);
+        await pause(ACCEPT_RETRY_MS, signal);
+      }
+    }
+    await this.#tasks.ended();
+  }
+
+  /** One connection from its beginning to its end. */
+  async #serve(socket: Deno.TcpConn): Promise<void> {
+    const connection = new Connection(new TcpChannel(socket), this.#options.settings);
+    const peer = await this.#identify(connection);
+    if (peer === null) return;
+    this.#register(peer, connection);
+    const end = await connection.run({
+      frameBytesMax: FRAME_BYTES_MAX,
+      onFrame: (payload) => this.#options.onPayload(payload, peer),
+    });
+    if (this.#byPeer.get(peer) === connection) this.#byPeer.delete(peer);
+    this.#report(end, peer);
+  }
+
+  /** Who speaks; null when the connection ended before that was known. */
+  async #identify(connection: Connection): Promise<NodeId | null> {
+    const { settings, isPeer, signal, reporter } = this.#options;
+    this.#makeRoom();
+    this.#halfOpen.add(connection);
+    try {
+      const peer = await answerHello(connection, { ...settings, isPeer, signal });
+      if (peer !== null) return peer;
+      connection.close("closedByPeer");
+    } catch (error) {
+      this.#report(connection.fail(error), null);
+    } finally {
+      this.#halfOpen.delete(connection);
+    }
+    if (connection.end !== null && !signal.aborted) reporter.connectionDropped(connection.end);
+    return null;
+  }
+
+  #makeRoom(): void {
+    const [oldest] = this.#halfOpen;
+    if (oldest === undefined || this.#halfOpen.size < this.#options.settings.halfOpenMax) return;
+    oldest.close("crowdedOut");
+    this.#halfOpen.delete(oldest);
+  }
+
+  #register(peer: NodeId, connection: Connection): void {
+    this.#byPeer.get(peer)?.close("replaced");
+    this.#byPeer.set(peer, connection);
+    if (this.#options.signal.aborted) connection.close("closed");
+    this.#options.reporter.count("connection.accepted");
+    this.#options.onPeer(peer);
+  }
+
+  #report(end: ConnectionEnd, peer: NodeId | null): void {
+    if (end.error instanceof InputError) this.#options.reporter.refused(end.error, peer);
+  }
+
+  #close(): void {
+    this.#listener?.close();
+    for (const connection of this.#byPeer.values()) connection.close("closed");
+  }
+}
+
+function explainListenFailure(cause: unknown): string {
+  if (cause instanceof Deno.errors.AddrInUse) {
+    return "the port is in use; stop the process that holds it (is this node running already?), " +
+      "or change the node's peer address in cluster.json on every node";
+  }
+  if (cause instanceof Deno.errors.AddrNotAvailable) {
+    return "this machine does not have that address; start the node on the machine that does, " +
+      "or change the node's peer address in cluster.json on every node";
+  }
+  if (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.NotCapable) {
+    return "not permitted; choose a port from 1024 upward, or allow the network with --allow-net";
+  }
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return `${reason}; check the node's peer address in cluster.json`;
+}

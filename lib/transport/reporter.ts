@@ -1,0 +1,151 @@
+/**
+ * The one place where the transport counts, logs and tells its owner what happened.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { InputError } from "../errors.ts";
+import type { NodeId } from "../types.ts";
+import type { ConnectionEnd } from "./connection.ts";
+import { HelloError } from "./hello.ts";
+import { LogLimiter } from "./log_limiter.ts";
+import { MessageError } from "./message_codec.ts";
+
+/** What is counted since the start. */
+export type TransportCounter =
+  /** Messages handed to a connection. */
+  | "message.sent"
+  /** Messages received and valid. */
+  | "message.received"
+  /** Messages that were not sent: no connection, a full queue, or larger than a frame. */
+  | "message.dropped"
+  /** Messages that did not fit their schema. */
+  | "message.refused"
+  /** Frames above the limit, or where none is allowed. */
+  | "frame.refused"
+  /** Hellos refused, by this node or by the peer it dialed. */
+  | "hello.refused"
+  /** Connections accepted from peers. */
+  | "connection.accepted"
+  /** Accepted connections that ended before their hello. */
+  | "connection.dropped"
+  /** Connections established to peers. */
+  | "peer.connected"
+  /** Of those, the ones that ended. */
+  | "peer.disconnected";
+
+/** Something that came from outside and was refused; its connection is dropped. */
+export interface TransportRefusal {
+  /** What was refused. */
+  readonly what: "hello" | "frame" | "message";
+  /** The peer that it came from; null before a hello was accepted. */
+  readonly peer: NodeId | null;
+  /** What was wrong with it. */
+  readonly error: InputError;
+}
+
+/** What the transport's owner is told. Called from socket callbacks: to return at once. */
+export interface TransportEvents {
+  /** Messages to this peer are sent from now on. */
+  readonly onPeerConnected?: ((peer: NodeId) => void) | undefined;
+  /** Messages to this peer may have been lost, and are dropped from now on. */
+  readonly onPeerDisconnected?: ((peer: NodeId) => void) | undefined;
+  /** Something was refused. */
+  readonly onRefused?: ((refusal: TransportRefusal) => void) | undefined;
+}
+
+/** Why messages were not sent. */
+export type DropReason = "notConnected" | "queueFull" | "tooLarge";
+
+/** Counts, logs and reports. Logs changes of state, and of all else only so many records a time. */
+export class Reporter {
+  readonly #events: TransportEvents;
+  readonly #logger = getLogger(["floe", "transport"]);
+  readonly #limiter = new LogLimiter(() => performance.now());
+  readonly #counters: Record<TransportCounter, number> = {
+    "message.sent": 0,
+    "message.received": 0,
+    "message.dropped": 0,
+    "message.refused": 0,
+    "frame.refused": 0,
+    "hello.refused": 0,
+    "connection.accepted": 0,
+    "connection.dropped": 0,
+    "peer.connected": 0,
+    "peer.disconnected": 0,
+  };
+
+  /** `events` are called as things happen. */
+  constructor(events: TransportEvents) {
+    this.#events = events;
+  }
+
+  /** A copy of what was counted so far. */
+  get counters(): Readonly<Record<TransportCounter, number>> {
+    return { ...this.#counters };
+  }
+
+  /** Counts something that is neither logged nor reported. */
+  count(counter: TransportCounter, by: number = 1): void {
+    this.#counters[counter] += by;
+  }
+
+  /** A connection to a peer is established. */
+  peerConnected(peer: NodeId): void {
+    this.count("peer.connected");
+    this.#logger.info("peer.connected", { peer });
+    this.#events.onPeerConnected?.(peer);
+  }
+
+  /** That connection ended. */
+  peerDisconnected(peer: NodeId, end: ConnectionEnd): void {
+    this.count("peer.disconnected");
+    this.#logger.info("peer.disconnected", { peer, ...describeEnd(end) });
+    this.#events.onPeerDisconnected?.(peer);
+  }
+
+  /** A peer cannot be reached, for a reason that was not reported since it last was. */
+  peerUnreachable(peer: NodeId, end: ConnectionEnd): void {
+    this.#logger.info("peer.unreachable", { peer, ...describeEnd(end) });
+  }
+
+  /** Something was refused; the error's class says what. */
+  refused(error: InputError, peer: NodeId | null): void {
+    const what = refusedWhat(error);
+    this.count(`${what}.refused`);
+    this.#warn(`${what}.refused`, { peer, error: error.message });
+    this.#events.onRefused?.({ what, peer, error });
+  }
+
+  /** Messages to a peer were not sent. Without a connection that is not worth a record. */
+  dropped(peer: NodeId, drop: { readonly reason: DropReason; readonly messages: number }): void {
+    this.count("message.dropped", drop.messages);
+    if (drop.reason !== "notConnected") this.#warn("message.dropped", { peer, ...drop });
+  }
+
+  /** An accepted connection ended before its hello. */
+  connectionDropped(end: ConnectionEnd): void {
+    this.count("connection.dropped");
+    this.#warn("connection.dropped", describeEnd(end));
+  }
+
+  /** The listener could not accept a connection. */
+  acceptFailed(error: unknown): void {
+    this.#warn("connection.failed", { error: String(error) });
+  }
+
+  #warn(event: string, properties: Record<string, unknown>): void {
+    const admitted = this.#limiter.admit(event);
+    if (admitted !== null) this.#logger.warn(event, { ...properties, ...admitted });
+  }
+}
+
+function refusedWhat(error: InputError): TransportRefusal["what"] {
+  if (error instanceof HelloError) return "hello";
+  return error instanceof MessageError ? "message" : "frame";
+}
+
+function describeEnd(end: ConnectionEnd): Record<string, unknown> {
+  return { reason: end.reason, error: end.error?.message ?? null };
+}

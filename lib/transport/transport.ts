@@ -1,0 +1,144 @@
+/**
+ * The transport of one node: what `lib/node` sees of the network between nodes.
+ *
+ * @module
+ */
+
+import { InputError } from "../errors.ts";
+import type { Message } from "../raft/message.ts";
+import type { ClusterName, NodeId } from "../types.ts";
+import { Acceptor } from "./acceptor.ts";
+import type { NetworkAddress } from "./channel.ts";
+import { encodeFrame } from "./frame.ts";
+import { decodeMessage, encodeMessage } from "./message_codec.ts";
+import { Peer } from "./peer.ts";
+import { Reporter, type TransportCounter, type TransportEvents } from "./reporter.ts";
+import {
+  type PeerAddress,
+  TRANSPORT_DEFAULTS,
+  type TransportLimits,
+  type TransportSettings,
+  type TransportTiming,
+} from "./settings.ts";
+import { Tasks } from "./tasks.ts";
+
+/** What a transport is told. */
+export interface TransportOptions
+  extends TransportEvents, Partial<TransportTiming>, Partial<TransportLimits> {
+  /** This node. */
+  readonly self: NodeId;
+  /** The cluster that it belongs to. */
+  readonly cluster: ClusterName;
+  /** Where to listen for peers. */
+  readonly listen: NetworkAddress;
+  /** The other nodes. An address is read anew at each attempt to connect. */
+  readonly peers: readonly PeerAddress[];
+  /** Takes every message from a peer; called from a socket callback, so it returns at once. */
+  readonly onMessage: (message: Message) => void;
+  /** Uniform in [0, 1), for the jitter of reconnecting; `Math.random` unless given. */
+  readonly random?: () => number;
+}
+
+/** Connections to and from every peer, from {@linkcode start} to {@linkcode close}. */
+export class Transport {
+  readonly #options: TransportOptions;
+  readonly #closing = new AbortController();
+  readonly #tasks = new Tasks();
+  readonly #reporter: Reporter;
+  readonly #acceptor: Acceptor;
+  readonly #peers: ReadonlyMap<NodeId, Peer>;
+
+  /** Touches no network yet. */
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.#reporter = new Reporter(options);
+    const shared = {
+      settings: toSettings(options),
+      reporter: this.#reporter,
+      signal: this.#closing.signal,
+    };
+    const others = options.peers.filter(({ id }) => id !== options.self);
+    this.#peers = new Map(others.map((address) => [address.id, new Peer({ address, ...shared })]));
+    this.#acceptor = new Acceptor({
+      listen: options.listen,
+      isPeer: (id) => this.#peers.has(id),
+      onPeer: (id) => this.#peers.get(id)?.wake(),
+      onPayload: (payload, from) => this.#receive(payload, from),
+      ...shared,
+    });
+  }
+
+  /** Where it listens: the real port once started, also when port 0 was asked for. */
+  get address(): NetworkAddress {
+    return this.#acceptor.address;
+  }
+
+  /** What was counted since the start. */
+  get counters(): Readonly<Record<TransportCounter, number>> {
+    return this.#reporter.counters;
+  }
+
+  /**
+   * Takes the port and begins to connect to every peer; does not wait for any of them.
+   *
+   * @throws {EnvironmentError} when it cannot listen, with what to do about it.
+   */
+  // deno-lint-ignore require-await -- a promise leaves room for channels that must prepare first
+  async start(): Promise<void> {
+    this.#acceptor.listen();
+    this.#tasks.watch(this.#acceptor.run());
+    for (const peer of this.#peers.values()) this.#tasks.watch(peer.run());
+  }
+
+  /**
+   * Sends a message to its receiver. When the connection is idle, the write has started before this
+   * returns. Never waits: a message to a peer that is not connected, or one that is larger than a
+   * frame, is dropped and counted, as are the oldest of a full queue. Raft repeats what matters, and
+   * what it would have said a moment ago is worth nothing to a peer that comes back.
+   */
+  send(message: Message): void {
+    const peer = this.#peers.get(message.to);
+    if (peer === undefined || !peer.connected) {
+      this.#reporter.dropped(message.to, { reason: "notConnected", messages: 1 });
+      return;
+    }
+    const frame = this.#encode(message);
+    if (frame === null) return;
+    const dropped = peer.send(frame);
+    this.#reporter.count("message.sent");
+    if (dropped > 0) {
+      this.#reporter.dropped(message.to, { reason: "queueFull", messages: dropped });
+    }
+  }
+
+  /** Whether messages to a peer are sent, rather than dropped. */
+  isConnected(peer: NodeId): boolean {
+    return this.#peers.get(peer)?.connected ?? false;
+  }
+
+  /** Gives up the port, ends every connection and resolves once all of it has ended. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#tasks.ended();
+  }
+
+  #encode(message: Message): Uint8Array | null {
+    try {
+      return encodeFrame(encodeMessage(message));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.#reporter.dropped(message.to, { reason: "tooLarge", messages: 1 });
+      return null;
+    }
+  }
+
+  #receive(payload: Uint8Array, from: NodeId): void {
+    const message = decodeMessage(payload, { from, to: this.#options.self });
+    this.#reporter.count("message.received");
+    this.#options.onMessage(message);
+  }
+}
+
+function toSettings(options: TransportOptions): TransportSettings {
+  return { random: Math.random, ...TRANSPORT_DEFAULTS, ...options };
+}
