@@ -100,7 +100,7 @@ export type RaftEvent =
   /** A leader gave up because no quorum answered, or because of a higher term. */
   | { readonly kind: "steppedDown"; readonly term: Term; readonly reason: string }
   /** A leader sent one round of heartbeats. */
-  | { readonly kind: "heartbeatSent"; readonly term: Term }
+  | { readonly kind: "heartbeatSent"; readonly term: Term; readonly leader: NodeId }
   /** A follower received a heartbeat from its leader. */
   | { readonly kind: "heartbeatReceived"; readonly term: Term; readonly leader: NodeId };
 

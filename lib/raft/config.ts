@@ -1,0 +1,50 @@
+/**
+ * What a node is told once, at construction, and the core's limits.
+ *
+ * @module
+ */
+
+import type { Certifier } from "../certificate/certifier.ts";
+import type { NodeId } from "../types.ts";
+
+/** Everything the core depends on besides its inputs. */
+export interface RaftConfig {
+  /** This node: one of the certifier's voters. */
+  readonly self: NodeId;
+  /** Makes and checks election certificates, and knows the voters and the threshold. */
+  readonly certifier: Certifier;
+  /**
+   * A follower that heard nothing from a leader for this long, and up to as long again by chance,
+   * asks for an election; for this long after hearing from one it helps no other (Raft §6).
+   */
+  readonly electionTimeoutTicks: number;
+  /** A leader is heard at least this often. */
+  readonly heartbeatTicks: number;
+  /** How long a candidate waits for a signature share before it opens another session. */
+  readonly signingTimeoutTicks: number;
+  /** Uniform in [0, 1): the only randomness of the core, for election timeouts. */
+  readonly random: () => number;
+  /**
+   * Names this life of the process, never used before by this node: an answer to a question that
+   * an earlier life asked must not be taken for an answer to this one's.
+   */
+  readonly incarnation: number;
+}
+
+/** Most bytes of entries in one AppendEntries; a single larger entry still travels alone. */
+export const APPEND_BYTES_MAX = 1024 * 1024;
+/** Most AppendEntries with entries on their way to one follower. */
+export const INFLIGHT_MESSAGES_MAX = 256;
+/** Most bytes of entries on their way to one follower. */
+export const INFLIGHT_BYTES_MAX = 16 * 1024 * 1024;
+/** Most bytes of commands that a leader holds uncommitted before it refuses more. */
+export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024;
+/** Most reads and read requests waiting for a leader's first commit. */
+export const WAITING_READS_MAX = 10_000;
+/** Most batches of reads waiting for a quorum's confirmation. */
+export const READ_BATCHES_MAX = 10_000;
+/**
+ * How far one unproven message may raise a node's term. A liar that claims huge terms costs time,
+ * but cannot use terms up. A certificate proves its term and may raise it further.
+ */
+export const TERM_ADVANCE_MAX = 1_000_000;

@@ -1,0 +1,99 @@
+/**
+ * What has changed since the last durable write, and how far the disk has followed.
+ *
+ * Every write is one {@linkcode PersistBatch} with a sequence number. An acknowledgement names its
+ * batch, so a late one can never make newer bytes count as durable: entries that were replaced
+ * while their batch was on its way are not counted when it arrives.
+ *
+ * @module
+ */
+
+import type { Certificate } from "../certificate/certifier.ts";
+import type { LogIndex } from "../types.ts";
+import type { HardState, PersistBatch } from "./entry.ts";
+import type { Log } from "./log.ts";
+
+interface PendingBatch {
+  readonly sequence: number;
+  /** Highest index that the log and, once this batch is durable, the disk have in common. */
+  lastIndex: LogIndex;
+}
+
+/** Collects what must be written and counts what has been. */
+export class Durability {
+  #sequence = 0;
+  #durableSequence = 0;
+  #durableIndex: LogIndex;
+  #unsavedFrom: LogIndex | null = null;
+  #hardStateChanged = false;
+  #hardStateSequence = 0;
+  #certificates: Certificate[] = [];
+  #pending: PendingBatch[] = [];
+
+  /** Everything up to `durableIndex` was found in the store at start. */
+  constructor(durableIndex: LogIndex) {
+    this.#durableIndex = durableIndex;
+  }
+
+  /** Highest index up to which the log is durable. */
+  get durableIndex(): LogIndex {
+    return this.#durableIndex;
+  }
+
+  /** The batch with which the current term and vote become, or became, durable. */
+  get hardStateSequence(): number {
+    return this.#hardStateChanged ? this.#sequence + 1 : this.#hardStateSequence;
+  }
+
+  /** Whether the batch with this sequence number is durable. */
+  isDurable(sequence: number): boolean {
+    return sequence <= this.#durableSequence;
+  }
+
+  /** The term or the vote changed. */
+  hardStateChanged(): void {
+    this.#hardStateChanged = true;
+  }
+
+  /** The log changed at `index` and perhaps after it. */
+  logChangedFrom(index: LogIndex): void {
+    const kept = index - 1 as LogIndex;
+    if (this.#unsavedFrom === null || index < this.#unsavedFrom) this.#unsavedFrom = index;
+    if (kept < this.#durableIndex) this.#durableIndex = kept;
+    for (const batch of this.#pending) {
+      if (kept < batch.lastIndex) batch.lastIndex = kept;
+    }
+  }
+
+  /** A certificate is to be kept. */
+  certificateLearned(certificate: Certificate): void {
+    this.#certificates.push(certificate);
+  }
+
+  /** Everything that changed since the last batch, or null. */
+  takeBatch(log: Log, hardState: HardState): PersistBatch | null {
+    const from = this.#unsavedFrom;
+    if (from === null && !this.#hardStateChanged && this.#certificates.length === 0) return null;
+    const batch: PersistBatch = {
+      sequence: ++this.#sequence,
+      hardState: this.#hardStateChanged ? hardState : null,
+      entries: from === null ? [] : log.slice(from, log.last.index, Infinity),
+      certificates: this.#certificates,
+    };
+    if (this.#hardStateChanged) this.#hardStateSequence = this.#sequence;
+    this.#pending.push({ sequence: this.#sequence, lastIndex: log.last.index });
+    this.#unsavedFrom = null;
+    this.#hardStateChanged = false;
+    this.#certificates = [];
+    return batch;
+  }
+
+  /** The batch with this sequence number, and all before it, are on disk. */
+  persisted(sequence: number): void {
+    this.#durableSequence = Math.max(this.#durableSequence, Math.min(sequence, this.#sequence));
+    while (this.#pending[0] !== undefined && this.#pending[0].sequence <= this.#durableSequence) {
+      this.#durableIndex = Math.max(this.#durableIndex, this.#pending[0].lastIndex) as LogIndex;
+      this.#pending.shift();
+    }
+  }
+}

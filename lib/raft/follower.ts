@@ -1,0 +1,137 @@
+/**
+ * The follower (Raft §5.3): verifies who leads, then makes its log match the leader's.
+ *
+ * @module
+ */
+
+import { decodeUtf8 } from "../bytes.ts";
+import type { Certificate } from "../certificate/certifier.ts";
+import { InputError } from "../errors.ts";
+import type { LogIndex } from "../types.ts";
+import type { Entry } from "./entry.ts";
+import type { AppendOutcome, AppendRequest } from "./message.ts";
+import type { RaftState } from "./state.ts";
+
+/** Raft Figure 2, AppendEntries, behind the proof that its sender leads. */
+export function handleAppendRequest(state: RaftState, message: AppendRequest): void {
+  if (message.term < state.currentTerm) {
+    // Answered, so that a leader left behind by an election it missed steps down.
+    return respond(state, message, { kind: "staleTerm" });
+  }
+  if (!acceptLeader(state, message)) return;
+  state.resetElectionTimer();
+  state.leaderHeardTick = state.nowTick;
+  if (message.entries.length === 0) {
+    const { term, from: leader } = message;
+    state.output.events.push({ kind: "heartbeatReceived", term, leader });
+  }
+  const outcome = matchLog(state, message);
+  if (outcome !== null) respond(state, message, outcome);
+}
+
+/** Whether the sender is this term's certified leader, by the certificate at hand or brought along. */
+function acceptLeader(state: RaftState, message: AppendRequest): boolean {
+  const { from, term } = message;
+  if (term === state.currentTerm && state.certificate !== null) {
+    if (state.certificate.leader === from && state.role.name !== "leader") return true;
+    return refuseLeader(state, message, `term ${term} is led by ${state.certificate.leader}`);
+  }
+  if (message.certificate === null) {
+    respond(state, message, { kind: "uncertified" });
+    return refuseLeader(state, message, "no certificate");
+  }
+  let certificate: Certificate;
+  try {
+    certificate = state.config.certifier.verify(message.certificate, { term, leader: from });
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return refuseLeader(state, message, error.message);
+  }
+  if (term > state.currentTerm) state.advanceTerm(term);
+  state.becomeFollower(certificate);
+  state.durability.certificateLearned(certificate);
+  state.output.events.push({ kind: "certificateVerified", certificate });
+  return true;
+}
+
+function refuseLeader(state: RaftState, message: AppendRequest, reason: string): false {
+  const { from, term } = message;
+  state.output.events.push({ kind: "certificateRefused", from, term, reason });
+  return false;
+}
+
+/** Raft §5.3, receiver steps 2 to 5. Returns null for a request that no honest leader makes. */
+function matchLog(state: RaftState, message: AppendRequest): AppendOutcome | null {
+  const { log } = state;
+  const { previousLogIndex, previousLogTerm, entries } = message;
+  const fault = entriesFault(state, message);
+  if (fault !== null) {
+    state.refuse(message.from, fault);
+    return null;
+  }
+  if (log.termAt(previousLogIndex) !== previousLogTerm) {
+    const hint = log.highestPossibleMatch(previousLogIndex, previousLogTerm);
+    return { kind: "conflict", previousLogIndex, hintIndex: hint.index, hintTerm: hint.term };
+  }
+  // Step 3: an entry is removed only where another stands in its place. A request that arrives late
+  // or twice finds its entries here already and removes nothing.
+  const conflict = entries.findIndex((entry) => log.termAt(entry.index) !== entry.term);
+  if (conflict !== -1) replaceFrom(state, entries.slice(conflict));
+  const matchIndex = previousLogIndex + entries.length as LogIndex;
+  // Step 5: not above the last entry that is known to match, whatever else this log holds.
+  state.commitTo(Math.min(message.leaderCommit, matchIndex) as LogIndex);
+  return { kind: "accepted", matchIndex };
+}
+
+/** Why the entries cannot come from an honest leader; null when they can. */
+function entriesFault(state: RaftState, message: AppendRequest): string | null {
+  let { previousLogIndex: index, previousLogTerm: term } = message;
+  for (const entry of message.entries) {
+    if (entry.index !== index + 1) return `entry ${entry.index} after ${index}`;
+    if (entry.term < term || entry.term > message.term) {
+      return `entry ${entry.index} of term ${entry.term} after ${term} in term ${message.term}`;
+    }
+    if (entry.index <= state.commitIndex && state.log.termAt(entry.index) !== entry.term) {
+      return `entry ${entry.index} differs from the one committed`;
+    }
+    ({ index, term } = entry);
+  }
+  return null;
+}
+
+function replaceFrom(state: RaftState, entries: readonly Entry[]): void {
+  const { log } = state;
+  const first = entries[0];
+  if (first === undefined) return;
+  if (first.index <= log.last.index) log.truncateFrom(first.index);
+  for (const entry of entries) {
+    log.append(entry);
+    if (entry.kind === "certificate") learnCertificate(state, entry);
+  }
+  state.durability.logChangedFrom(first.index);
+}
+
+/** The log is the audit trail of leadership: what it says of earlier leaders is kept by term. */
+function learnCertificate(state: RaftState, entry: Entry): void {
+  try {
+    const certificate = state.config.certifier.verify(decodeUtf8(entry.data));
+    if (certificate.term === entry.term) state.durability.certificateLearned(certificate);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const from = state.certificate?.leader ?? state.self;
+    const reason = `entry ${entry.index}: ${error.message}`;
+    state.output.events.push({ kind: "certificateRefused", from, term: entry.term, reason });
+  }
+}
+
+/** An acknowledgement never leaves before what it acknowledges is durable. */
+function respond(state: RaftState, message: AppendRequest, outcome: AppendOutcome): void {
+  state.sendAfterPersist({
+    kind: "appendResponse",
+    from: state.self,
+    to: message.from,
+    term: state.currentTerm,
+    round: message.round,
+    outcome,
+  });
+}

@@ -1,0 +1,54 @@
+/**
+ * What this node's clients asked while another node leads: passed on to the leader, waiting for its
+ * answer. Answers to an earlier life of this node are told apart by the incarnation.
+ *
+ * @module
+ */
+
+import type { OutputBuilder } from "./output_builder.ts";
+
+/** Proposals and reads on their way to the leader. */
+export class ForwardedRequests {
+  readonly #proposals = new Set<number>();
+  readonly #readBatches = new Map<number, readonly number[]>();
+  #lastBatchId = 0;
+
+  /** A proposal was passed on. */
+  addProposal(proposalId: number): void {
+    this.#proposals.add(proposalId);
+  }
+
+  /** The leader answered for a proposal; false when nobody waits for that answer. */
+  takeProposal(proposalId: number): boolean {
+    return this.#proposals.delete(proposalId);
+  }
+
+  /** Reads are passed on as one batch; returns the batch's id. */
+  addReads(readIds: readonly number[]): number {
+    this.#readBatches.set(++this.#lastBatchId, readIds);
+    return this.#lastBatchId;
+  }
+
+  /** The leader answered for a batch; empty when nobody waits for that answer. */
+  takeReads(batchId: number): readonly number[] {
+    const readIds = this.#readBatches.get(batchId) ?? [];
+    this.#readBatches.delete(batchId);
+    return readIds;
+  }
+
+  /**
+   * The leader is gone, or messages to it may be lost: no answer will come. A proposal may be in its
+   * log all the same; a read is simply asked again.
+   */
+  leaderLost(output: OutputBuilder): void {
+    const reason = "leaderChanged";
+    for (const proposalId of this.#proposals) {
+      output.rejected.push({ proposalId, reason, maybeApplied: true });
+    }
+    for (const readIds of this.#readBatches.values()) {
+      for (const readId of readIds) output.reads.push({ kind: "refused", readId, reason });
+    }
+    this.#proposals.clear();
+    this.#readBatches.clear();
+  }
+}

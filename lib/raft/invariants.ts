@@ -1,0 +1,166 @@
+/**
+ * Checks whole states and whole transitions of one node. Too slow for production, it runs after
+ * every step in tests and simulations. What only a view of several nodes can tell (election safety,
+ * log matching, leader completeness) the simulator checks.
+ *
+ * @module
+ */
+
+import { assert, assertDefined } from "../assert.ts";
+import type { LogIndex, NodeId, Term } from "../types.ts";
+import type { Entry } from "./entry.ts";
+import type { Output } from "./input_output.ts";
+import type { Message } from "./message.ts";
+import type { Raft } from "./raft.ts";
+import type { RaftState } from "./state.ts";
+
+/** What the checker remembers of the state before a step. */
+interface Before {
+  readonly term: Term;
+  readonly votedFor: NodeId | null;
+  readonly commitIndex: LogIndex;
+  readonly lastIndex: LogIndex;
+  readonly roleName: RaftState["role"]["name"];
+  readonly committed: Entry | null;
+}
+
+/** Watches one node through its life. */
+export class InvariantChecker {
+  readonly #raft: Raft;
+  #before: Before;
+  #lastAppliedIndex: LogIndex;
+
+  /** Starts from the node's state as it is now. */
+  constructor(raft: Raft) {
+    this.#raft = raft;
+    this.#before = remember(raft.state);
+    this.#lastAppliedIndex = raft.state.commitIndex;
+    checkState(raft.state);
+  }
+
+  /**
+   * Checks the state after a step, the way there, and what the step put out.
+   *
+   * @throws {InvariantError} naming the invariant that is broken.
+   */
+  check(output: Output): void {
+    const { state } = this.#raft;
+    checkState(state);
+    checkTransition(this.#before, state);
+    checkOutput(state, output);
+    this.#checkApply(output);
+    this.#before = remember(state);
+  }
+
+  #checkApply(output: Output): void {
+    for (const entry of output.apply) {
+      assert(entry.index === this.#lastAppliedIndex + 1, "Entries are applied once, in order");
+      this.#lastAppliedIndex = entry.index;
+    }
+    assert(
+      this.#lastAppliedIndex === this.#raft.state.commitIndex,
+      "Everything committed is applied",
+    );
+  }
+}
+
+function remember(state: Readonly<RaftState>): Before {
+  return {
+    term: state.currentTerm,
+    votedFor: state.votedFor,
+    commitIndex: state.commitIndex,
+    lastIndex: state.log.last.index,
+    roleName: state.role.name,
+    committed: state.log.entryAt(state.commitIndex),
+  };
+}
+
+function checkState(state: Readonly<RaftState>): void {
+  const { log, role, durability } = state;
+  assert(state.commitIndex <= log.last.index, "Only what the log holds is committed");
+  assert(durability.durableIndex <= log.last.index, "Only what the log holds is durable");
+  assert(log.last.term <= state.currentTerm, "The log holds no entry of a later term");
+  assert(
+    state.certificate === null || state.certificate.term === state.currentTerm,
+    "A leader is known by a certificate of the current term",
+  );
+  switch (role.name) {
+    case "leader":
+      return checkLeader(state, role);
+    case "candidate":
+      assert(state.votedFor === state.self, "A candidate votes for itself");
+      assert(role.votes.has(state.self), "A candidate counts its own vote");
+      return;
+    case "preCandidate":
+      assert(role.askedTerm === state.currentTerm + 1, "A pre-vote asks for the next term");
+      return;
+    case "follower":
+      assert(role.certificate?.leader !== state.self, "Nobody follows itself");
+      return;
+    default:
+      role satisfies never;
+  }
+}
+
+function checkLeader(
+  state: Readonly<RaftState>,
+  role: Extract<RaftState["role"], { readonly name: "leader" }>,
+): void {
+  assert(role.certificate.leader === state.self, "A leader's certificate names it");
+  assert(state.votedFor === state.self, "A leader voted for itself");
+  assert(role.uncommittedBytes >= 0, "Uncommitted bytes are counted down only once");
+  for (const follower of role.followers.values()) {
+    assert(follower.matchIndex < follower.nextIndex, "matchIndex < nextIndex");
+    assert(follower.matchIndex <= state.log.last.index, "No follower holds more than was sent");
+    assert(follower.ackedRound <= role.rounds.current, "No round is answered before it is sent");
+  }
+}
+
+function checkTransition(before: Before, state: Readonly<RaftState>): void {
+  assert(state.currentTerm >= before.term, "The term never falls");
+  if (state.currentTerm === before.term) {
+    assert(
+      before.votedFor === null || state.votedFor === before.votedFor,
+      "A vote is never changed within its term",
+    );
+    if (before.roleName === "leader" && state.role.name === "leader") {
+      assert(state.log.last.index >= before.lastIndex, "A leader only appends to its log");
+    }
+  }
+  assert(state.commitIndex >= before.commitIndex, "The commit index never falls");
+  if (before.committed !== null) {
+    const now = assertDefined(
+      state.log.entryAt(before.committed.index),
+      "A committed entry stays in the log",
+    );
+    assert(now.term === before.committed.term, "A committed entry never changes");
+  }
+}
+
+function checkOutput(state: Readonly<RaftState>, output: Output): void {
+  const { persist } = output;
+  if (persist?.hardState) {
+    assert(persist.hardState.currentTerm === state.currentTerm, "The newest term is written");
+    assert(persist.hardState.votedFor === state.votedFor, "Term and vote are written together");
+  }
+  for (const message of output.send) checkSentAtOnce(state, output, message);
+}
+
+/** What leaves before the step's own write must not depend on it. */
+function checkSentAtOnce(state: Readonly<RaftState>, output: Output, message: Message): void {
+  switch (message.kind) {
+    case "voteResponse":
+      assert(message.granted, "Only a durable vote is answered at once");
+      assert(!output.persist?.hardState, "A vote is durable before its answer leaves");
+      return;
+    case "appendRequest":
+      assert(state.role.name === "leader", "Only a leader appends");
+      assert(!output.persist?.hardState, "A leader's term is durable");
+      return;
+    case "voteRequest":
+    case "appendResponse":
+      return assert(false, `${message.kind} waits for the write`);
+    default:
+      return;
+  }
+}

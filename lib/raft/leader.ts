@@ -1,0 +1,184 @@
+/**
+ * The leader (Raft §5.3, §5.4.2): brings every follower's log to its own, and commits what a majority
+ * holds durably.
+ *
+ * @module
+ */
+
+import { assert, assertDefined } from "../assert.ts";
+import { encodeUtf8 } from "../bytes.ts";
+import type { Certificate } from "../certificate/certifier.ts";
+import type { LogIndex, NodeId } from "../types.ts";
+import { APPEND_BYTES_MAX } from "./config.ts";
+import type { Entry } from "./entry.ts";
+import { LeaderReads } from "./leader_reads.ts";
+import type { AppendResponse } from "./message.ts";
+import { Progress } from "./progress.ts";
+import { quorumValue } from "./quorum.ts";
+import { confirmReads, startReadRound } from "./reads.ts";
+import type { Leader } from "./role.ts";
+import { Rounds } from "./rounds.ts";
+import type { RaftState } from "./state.ts";
+
+/** Begins to lead. The first entry of the term is the no-op of Raft §8 and holds the certificate. */
+export function becomeLeader(state: RaftState, certificate: Certificate): void {
+  assert(certificate.leader === state.self, "A node leads by its own certificate");
+  assert(certificate.term === state.currentTerm, "A node leads in its certificate's term");
+  const nextIndex = state.log.last.index + 1 as LogIndex;
+  const { nowTick } = state;
+  const leader: Leader = {
+    name: "leader",
+    certificate,
+    followers: new Map(state.peers.map((peer) => [peer, new Progress({ nextIndex, nowTick })])),
+    rounds: new Rounds(2 * state.config.electionTimeoutTicks),
+    reads: new LeaderReads(),
+    heartbeatDueTicks: 0,
+    uncommittedBytes: 0,
+  };
+  state.changeRole(leader);
+  state.durability.certificateLearned(certificate);
+  state.output.events.push({ kind: "electionWon", term: state.currentTerm, certificate });
+  appendEntry(state, { kind: "certificate", data: encodeUtf8(certificate.note) });
+  beginHeartbeat(state, leader);
+}
+
+/** Adds the next entry of this leader's term to its own log. */
+export function appendEntry(state: RaftState, entry: Pick<Entry, "kind" | "data">): Entry {
+  const index = state.log.last.index + 1 as LogIndex;
+  const appended = { index, term: state.currentTerm, ...entry };
+  state.log.append(appended);
+  state.durability.logChangedFrom(index);
+  return appended;
+}
+
+/** Time passes for a leader: heartbeats, and the check that a quorum still answers. */
+export function tickLeader(state: RaftState, leader: Leader): void {
+  if (quorumContactTick(state, leader) <= state.nowTick - state.config.electionTimeoutTicks) {
+    // Dissertation §6.2: without a quorum others may lead already; clients must look elsewhere.
+    state.stepDown("no quorum answers");
+    return;
+  }
+  leader.heartbeatDueTicks--;
+  if (leader.heartbeatDueTicks <= 0) beginHeartbeat(state, leader);
+}
+
+/** Learns how far a follower's log matches, and who still follows. */
+export function handleAppendResponse(state: RaftState, message: AppendResponse): void {
+  if (state.adoptTerm(message)) return;
+  const leader = state.role;
+  if (leader.name !== "leader" || message.outcome.kind === "staleTerm") return;
+  const follower = leader.followers.get(message.from);
+  if (follower === undefined) return;
+  if (message.outcome.kind === "uncertified") {
+    follower.isCertified = false;
+    follower.allowProbe();
+    return;
+  }
+  if (message.term !== state.currentTerm) return;
+  follower.isCertified = true;
+  countRound(leader, follower, message.round);
+  applyOutcome(state, follower, message);
+  advanceCommit(state, leader);
+  confirmReads(state, leader);
+}
+
+/** Raft §5.3 and §5.4.2: commits what a majority holds durably, by counting this term's entries. */
+export function advanceCommit(state: RaftState, leader: Leader): void {
+  const matched = [...leader.followers.values()].map((follower) => follower.matchIndex);
+  // The leader's own copy counts like any other: only once it is durable.
+  matched.push(state.durability.durableIndex);
+  const majorityIndex = quorumValue(matched, state.majority) as LogIndex;
+  if (majorityIndex <= state.commitIndex) return;
+  if (state.log.termAt(majorityIndex) !== state.currentTerm) return;
+  for (let index = state.commitIndex + 1; index <= majorityIndex; index++) {
+    const entry = assertDefined(state.log.entryAt(index as LogIndex), "Committed entries are kept");
+    if (entry.term === state.currentTerm && entry.kind === "command") {
+      leader.uncommittedBytes -= entry.data.length;
+    }
+  }
+  state.commitTo(majorityIndex);
+}
+
+/** At the end of a step: one message for each follower that needs one, more only by size. */
+export function replicate(state: RaftState, leader: Leader): void {
+  startReadRound(state, leader);
+  for (const [peer, follower] of leader.followers) replicateTo(state, leader, { peer, follower });
+}
+
+/** The newest tick at which a majority, this node included, is known to have followed. */
+function quorumContactTick(state: RaftState, leader: Leader): number {
+  const contacts = [...leader.followers.values()].map((follower) => follower.ackedRoundSentTick);
+  return quorumValue([...contacts, state.nowTick], state.majority);
+}
+
+function beginHeartbeat(state: RaftState, leader: Leader): void {
+  leader.rounds.begin(state.nowTick);
+  leader.heartbeatDueTicks = state.config.heartbeatTicks;
+  for (const follower of leader.followers.values()) follower.allowProbe();
+  const { currentTerm: term, self } = state;
+  state.output.events.push({ kind: "heartbeatSent", term, leader: self });
+}
+
+function countRound(leader: Leader, follower: Progress, round: number): void {
+  if (round <= follower.ackedRound || round > leader.rounds.current) return;
+  follower.ackedRound = round;
+  follower.ackedRoundSentTick = leader.rounds.sentTick(round) ?? follower.ackedRoundSentTick;
+}
+
+function applyOutcome(state: RaftState, follower: Progress, message: AppendResponse): void {
+  const { outcome } = message;
+  if (outcome.kind === "accepted") {
+    if (outcome.matchIndex > state.log.last.index) {
+      return state.refuse(message.from, `acknowledges entry ${outcome.matchIndex}, never sent`);
+    }
+    follower.accepted(outcome.matchIndex);
+  } else if (outcome.kind === "conflict") {
+    const match = state.log.highestPossibleMatch(outcome.hintIndex, outcome.hintTerm);
+    const { previousLogIndex } = outcome;
+    follower.conflicted({ previousLogIndex, nextIndex: match.index + 1 as LogIndex });
+  }
+}
+
+function replicateTo(
+  state: RaftState,
+  leader: Leader,
+  target: { readonly peer: NodeId; readonly follower: Progress },
+): void {
+  const { peer, follower } = target;
+  while (follower.isReady && follower.nextIndex <= state.log.last.index) {
+    const entries = state.log.slice(follower.nextIndex, state.log.last.index, APPEND_BYTES_MAX);
+    sendAppend(state, leader, { peer, follower, entries });
+  }
+  // Heartbeats and reads need an answer, and the news of a commit must not wait for them.
+  const isNews = follower.sentRound < leader.rounds.current ||
+    (follower.isCertified && follower.sentCommit < state.commitIndex);
+  if (isNews) sendAppend(state, leader, { peer, follower, entries: [] });
+}
+
+function sendAppend(
+  state: RaftState,
+  leader: Leader,
+  append: {
+    readonly peer: NodeId;
+    readonly follower: Progress;
+    readonly entries: readonly Entry[];
+  },
+): void {
+  const { peer, follower, entries } = append;
+  const previousLogIndex = follower.nextIndex - 1 as LogIndex;
+  state.send({
+    kind: "appendRequest",
+    from: state.self,
+    to: peer,
+    term: state.currentTerm,
+    previousLogIndex,
+    previousLogTerm: assertDefined(state.log.termAt(previousLogIndex), "The log reaches back"),
+    entries,
+    leaderCommit: state.commitIndex,
+    round: leader.rounds.current,
+    certificate: follower.isCertified ? null : leader.certificate.note,
+  });
+  if (entries.length > 0) follower.sent(entries);
+  follower.sentRound = leader.rounds.current;
+  follower.sentCommit = state.commitIndex;
+}

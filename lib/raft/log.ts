@@ -1,0 +1,99 @@
+/**
+ * The log in memory (Raft §5.3). The store mirrors it; what of it is durable, `durability.ts` knows.
+ *
+ * @module
+ */
+
+import { assert, assertDefined } from "../assert.ts";
+import type { LogIndex, Term } from "../types.ts";
+import type { Entry } from "./entry.ts";
+
+/** A place in a log: index and term together name one entry, everywhere (Raft §5.3). */
+export interface LogPosition {
+  /** The index; 0 stands before the first entry. */
+  readonly index: LogIndex;
+  /** The term of the entry there; 0 for index 0. */
+  readonly term: Term;
+}
+
+/** Where every log begins. */
+export const LOG_START: LogPosition = { index: 0 as LogIndex, term: 0 as Term };
+
+/** Entries of consecutive indexes after `base`, their terms never falling. */
+export class Log {
+  readonly #base: LogPosition;
+  readonly #entries: Entry[] = [];
+
+  /** A log that continues after `base` with `entries`. */
+  constructor(entries: readonly Entry[], base: LogPosition = LOG_START) {
+    this.#base = base;
+    for (const entry of entries) this.append(entry);
+  }
+
+  /** The last entry's place, or the base of an empty log. */
+  get last(): LogPosition {
+    return this.#entries.at(-1) ?? this.#base;
+  }
+
+  /** The place before the first entry that is kept. */
+  get base(): LogPosition {
+    return this.#base;
+  }
+
+  /** The entry at `index`, or null when the log does not keep one there. */
+  entryAt(index: LogIndex): Entry | null {
+    return this.#entries[index - this.#base.index - 1] ?? null;
+  }
+
+  /** The term at `index`, or null when the log does not know it. */
+  termAt(index: LogIndex): Term | null {
+    return index === this.#base.index ? this.#base.term : this.entryAt(index)?.term ?? null;
+  }
+
+  /** Adds the next entry. */
+  append(entry: Entry): void {
+    assert(entry.index === this.last.index + 1, `Log must not skip to index ${entry.index}`);
+    assert(entry.term >= this.last.term, `Log terms must not fall to ${entry.term}`);
+    this.#entries.push(entry);
+  }
+
+  /** Removes the entry at `index` and all after it. */
+  truncateFrom(index: LogIndex): void {
+    assert(index > this.#base.index && index <= this.last.index, `Cannot truncate at ${index}`);
+    this.#entries.length = index - this.#base.index - 1;
+  }
+
+  /**
+   * The entries from `from` on, up to `through`, of at most `bytesMax` together, yet at least one
+   * when there is one.
+   */
+  slice(from: LogIndex, through: LogIndex, bytesMax: number): readonly Entry[] {
+    assert(from > this.#base.index, `Log no longer keeps index ${from}`);
+    const start = from - this.#base.index - 1;
+    const stopBefore = Math.min(through - this.#base.index, this.#entries.length);
+    let stop = start;
+    for (let bytes = 0; stop < stopBefore; stop++) {
+      bytes += assertDefined(this.#entries[stop], "Log has no holes").data.length;
+      if (bytes > bytesMax && stop > start) break;
+    }
+    return this.#entries.slice(start, stop);
+  }
+
+  /** Raft §5.4.1: whether a log that ends at `other` is at least as up to date as this one. */
+  isUpToDate(other: LogPosition): boolean {
+    const last = this.last;
+    return other.term > last.term || (other.term === last.term && other.index >= last.index);
+  }
+
+  /**
+   * The highest place at or below `index` whose term is at most `term`: the first at which this
+   * log can match one that has `term` at `index` (Raft §5.3, the conflict-term optimisation).
+   */
+  highestPossibleMatch(index: LogIndex, term: Term): LogPosition {
+    let candidate = Math.min(index, this.last.index) as LogIndex;
+    while (candidate > this.#base.index && (this.termAt(candidate) ?? term) > term) {
+      candidate = candidate - 1 as LogIndex;
+    }
+    return { index: candidate, term: this.termAt(candidate) ?? this.#base.term };
+  }
+}

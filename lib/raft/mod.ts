@@ -1,0 +1,40 @@
+/**
+ * Raft (Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm", extended
+ * version, and Ongaro's dissertation) whose leaders carry proof.
+ *
+ * **A pure core.** {@linkcode Raft} has no I/O, no clock and no `await`. Everything that happens
+ * enters as an {@linkcode Input}: a tick, a message, a proposal, a write that became durable.
+ * Everything to be done leaves as an {@linkcode Output}, and `lib/node` does it, in the order that
+ * the output's fields stand in. So every run can be repeated from its inputs, and a simulator can
+ * put the very same code through years of faults.
+ *
+ * **Where each rule stands.** The paper's Figure 2 is `state.ts`; its rules are in the files named
+ * after who follows them:
+ *
+ * | file | rule |
+ * | --- | --- |
+ * | `pre_vote.ts` | dissertation §9.6, FROST round one |
+ * | `candidate.ts`, `signing_sessions.ts` | §5.2, the signing sessions (ROAST) |
+ * | `voter.ts`, `vote_answers.ts` | §5.2, §5.4.1, FROST round two |
+ * | `leader.ts`, `progress.ts`, `rounds.ts` | §5.3, §5.4.2, check-quorum |
+ * | `follower.ts` | §5.3, behind the certificate |
+ * | `reads.ts` | dissertation §6.4, ReadIndex |
+ * | `proposals.ts` | commands, forwarded from any node |
+ * | `durability.ts` | what is on disk |
+ * | `invariants.ts` | what must hold after every step |
+ *
+ * **Where Floe differs from the paper.** A candidate needs t votes (n/2 < t <= n), and leads only
+ * with the certificate that those votes' signature shares make. A follower follows nobody without
+ * it: an AppendEntries of a new term raises no term and resets no timer until its certificate is
+ * verified. AppendEntries are numbered in rounds, by whose answers a leader counts its quorum and
+ * confirms reads. A proposal refused or overwritten is reported as such, never left to time out
+ * when its fate is known.
+ *
+ * @module
+ */
+
+export * from "./config.ts";
+export * from "./entry.ts";
+export * from "./input_output.ts";
+export * from "./message.ts";
+export { Raft } from "./raft.ts";

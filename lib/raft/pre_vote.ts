@@ -1,0 +1,86 @@
+/**
+ * The pre-vote (Raft dissertation §9.6), which is also FROST's round one: before a node raises its
+ * term it asks who would vote for it, and each grant brings the voter's nonce commitment.
+ *
+ * @module
+ */
+
+import { CertificateError } from "../certificate/error.ts";
+import type { Term } from "../types.ts";
+import { becomeCandidate } from "./candidate.ts";
+import type { PreVoteRequest, PreVoteResponse } from "./message.ts";
+import type { PreCandidate } from "./role.ts";
+import type { RaftState } from "./state.ts";
+
+/** Asks for an election in the next term. The statement that voters would sign is fixed from here on. */
+export function startPreVote(state: RaftState, options: { readonly transfer: boolean }): void {
+  const { self, log } = state;
+  const askedTerm = state.currentTerm + 1 as Term;
+  const commitment = state.config.certifier.commit({ term: askedTerm, candidate: self });
+  const role: PreCandidate = {
+    name: "preCandidate",
+    askedTerm,
+    transfer: options.transfer,
+    grants: new Map([[self, commitment]]),
+  };
+  state.changeRole(role);
+  state.resetElectionTimer();
+  state.output.events.push({ kind: "preVoteStarted", term: askedTerm });
+  for (const to of state.peers) {
+    state.send({
+      kind: "preVoteRequest",
+      from: self,
+      to,
+      term: askedTerm,
+      lastLogIndex: log.last.index,
+      lastLogTerm: log.last.term,
+      transfer: options.transfer,
+    });
+  }
+  becomeCandidateIfGranted(state, role);
+}
+
+/**
+ * Answers a pre-vote. Nothing changes on the voter but that a nonce is set aside, so a node that
+ * cannot win disturbs nobody.
+ */
+export function handlePreVoteRequest(state: RaftState, message: PreVoteRequest): void {
+  // Dissertation §4.2.3: while a leader is heard, nobody needs another.
+  if (state.hasFreshLeader && !message.transfer) return;
+  const granted = state.canAdvanceTo(message.term) &&
+    state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });
+  const candidate = message.from;
+  state.send({
+    kind: "preVoteResponse",
+    from: state.self,
+    to: candidate,
+    // A refusal tells the voter's own term, so that a node with the longer log but a lower term
+    // catches up with it rather than being refused for ever.
+    term: granted ? message.term : state.currentTerm,
+    granted,
+    commitment: granted ? state.config.certifier.commit({ term: message.term, candidate }) : null,
+  });
+}
+
+/** Counts a grant with its commitment; learns the term from a refusal. */
+export function handlePreVoteResponse(state: RaftState, message: PreVoteResponse): void {
+  if (!message.granted) {
+    state.adoptTerm(message);
+    return;
+  }
+  const role = state.role;
+  if (role.name !== "preCandidate" || message.term !== role.askedTerm) return;
+  if (message.commitment === null) return state.refuse(message.from, "grant without commitment");
+  try {
+    state.config.certifier.checkCommitment(message.from, message.commitment);
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error;
+    return state.refuse(message.from, error.message);
+  }
+  role.grants.set(message.from, message.commitment);
+  becomeCandidateIfGranted(state, role);
+}
+
+function becomeCandidateIfGranted(state: RaftState, role: PreCandidate): void {
+  if (role.grants.size >= state.config.certifier.threshold) becomeCandidate(state, role);
+}

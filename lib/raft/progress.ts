@@ -1,0 +1,121 @@
+/**
+ * What a leader knows of one follower's log (Raft Figure 2, nextIndex and matchIndex), and how much
+ * is on its way there.
+ *
+ * While the leader *probes*, it does not know where the logs match and sends one message at a time;
+ * once they match it *replicates*, sending ahead of the answers within limits.
+ *
+ * @module
+ */
+
+import { assert } from "../assert.ts";
+import type { LogIndex } from "../types.ts";
+import { INFLIGHT_BYTES_MAX, INFLIGHT_MESSAGES_MAX } from "./config.ts";
+import type { Entry } from "./entry.ts";
+
+interface Inflight {
+  readonly lastIndex: LogIndex;
+  readonly bytes: number;
+}
+
+/** One follower as its leader sees it. `matchIndex < nextIndex`, always. */
+export class Progress {
+  #matchIndex = 0 as LogIndex;
+  #nextIndex: LogIndex;
+  #mode: "probe" | "replicate" = "probe";
+  #probeSent = false;
+  #inflight: Inflight[] = [];
+  #inflightBytes = 0;
+
+  /** Whether the follower has answered in this term, and so holds the leader's certificate. */
+  isCertified = false;
+  /** The newest round that the follower has answered. */
+  ackedRound = 0;
+  /** The tick at which that round was sent; the leader's first tick until then. */
+  ackedRoundSentTick: number;
+  /** The commit index last sent. */
+  sentCommit = 0 as LogIndex;
+  /** The round last sent. */
+  sentRound = 0;
+
+  /** A follower of which nothing is known yet but that it might hold all before `nextIndex`. */
+  constructor(options: { readonly nextIndex: LogIndex; readonly nowTick: number }) {
+    this.#nextIndex = options.nextIndex;
+    this.ackedRoundSentTick = options.nowTick;
+  }
+
+  /** Highest index known to be durable on the follower and equal to the leader's. */
+  get matchIndex(): LogIndex {
+    return this.#matchIndex;
+  }
+
+  /** The next index to send. */
+  get nextIndex(): LogIndex {
+    return this.#nextIndex;
+  }
+
+  /** Whether another message with entries may be sent now. */
+  get isReady(): boolean {
+    if (this.#mode === "probe") return !this.#probeSent;
+    return this.#inflight.length < INFLIGHT_MESSAGES_MAX &&
+      this.#inflightBytes < INFLIGHT_BYTES_MAX;
+  }
+
+  /** Notes that `entries`, from `nextIndex` on, are on their way. */
+  sent(entries: readonly Entry[]): void {
+    if (this.#mode === "probe") {
+      this.#probeSent = true;
+      return;
+    }
+    const last = entries.at(-1);
+    if (last === undefined) return;
+    assert(entries[0]?.index === this.#nextIndex, `Entries must be sent in order`);
+    const bytes = entries.reduce((sum, entry) => sum + entry.data.length, 0);
+    this.#inflight.push({ lastIndex: last.index, bytes });
+    this.#inflightBytes += bytes;
+    this.#nextIndex = last.index + 1 as LogIndex;
+  }
+
+  /** The follower holds everything up to `matchIndex`. Late and doubled answers change nothing. */
+  accepted(matchIndex: LogIndex): void {
+    this.#mode = "replicate";
+    this.#probeSent = false;
+    if (matchIndex > this.#matchIndex) this.#matchIndex = matchIndex;
+    if (this.#nextIndex <= this.#matchIndex) this.#nextIndex = this.#matchIndex + 1 as LogIndex;
+    while (this.#inflight[0] !== undefined && this.#inflight[0].lastIndex <= this.#matchIndex) {
+      this.#inflightBytes -= this.#inflight[0].bytes;
+      this.#inflight.shift();
+    }
+  }
+
+  /**
+   * The follower's log does not match at `previousLogIndex`. Goes back to probing at `nextIndex`
+   * unless the answer is late: below what is known to match, or not to the probe that is out.
+   */
+  conflicted(
+    options: { readonly previousLogIndex: LogIndex; readonly nextIndex: LogIndex },
+  ): void {
+    if (options.previousLogIndex <= this.#matchIndex) return;
+    if (this.#mode === "probe" && options.previousLogIndex !== this.#nextIndex - 1) return;
+    const next = Math.min(options.nextIndex, options.previousLogIndex);
+    this.#startProbing(Math.max(next, this.#matchIndex + 1) as LogIndex);
+  }
+
+  /** Messages may have been lost: finds out anew where the logs match. */
+  lost(): void {
+    this.#startProbing(this.#matchIndex + 1 as LogIndex);
+  }
+
+  /** A probe may be repeated, as its answer should have come. */
+  allowProbe(): void {
+    this.#probeSent = false;
+  }
+
+  #startProbing(nextIndex: LogIndex): void {
+    this.#mode = "probe";
+    this.#probeSent = false;
+    this.#nextIndex = nextIndex;
+    this.#inflight = [];
+    this.#inflightBytes = 0;
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Clients' commands on their way into the log: appended by the leader, passed on by anyone else.
+ *
+ * @module
+ */
+
+import { UNCOMMITTED_BYTES_MAX } from "./config.ts";
+import { appendEntry } from "./leader.ts";
+import type {
+  ForwardedProposal,
+  ProposalOutcome,
+  ProposeRequest,
+  ProposeResponse,
+} from "./message.ts";
+import type { RaftState } from "./state.ts";
+
+/** Clients of this node propose. All of one step travel together. */
+export function propose(state: RaftState, proposals: readonly ForwardedProposal[]): void {
+  if (state.role.name === "leader") {
+    for (const outcome of proposals.map((proposal) => appendProposal(state, proposal))) {
+      report(state, outcome, state.currentTerm);
+    }
+    return;
+  }
+  const leader = state.certificate?.leader;
+  if (leader === undefined) {
+    for (const { proposalId } of proposals) {
+      state.output.rejected.push({ proposalId, reason: "noLeader", maybeApplied: false });
+    }
+    return;
+  }
+  for (const { proposalId } of proposals) state.forwarded.addProposal(proposalId);
+  state.send({
+    kind: "proposeRequest",
+    from: state.self,
+    to: leader,
+    term: state.currentTerm,
+    incarnation: state.config.incarnation,
+    proposals,
+  });
+}
+
+/** A follower passes on what its clients propose. */
+export function handleProposeRequest(state: RaftState, message: ProposeRequest): void {
+  state.send({
+    kind: "proposeResponse",
+    from: state.self,
+    to: message.from,
+    term: state.currentTerm,
+    incarnation: message.incarnation,
+    outcomes: message.proposals.map((proposal) => appendProposal(state, proposal)),
+  });
+}
+
+/** The leader's answer: where the commands stand in its log, or that they do not. */
+export function handleProposeResponse(state: RaftState, message: ProposeResponse): void {
+  if (message.incarnation !== state.config.incarnation) return;
+  for (const outcome of message.outcomes) {
+    if (state.forwarded.takeProposal(outcome.proposalId)) report(state, outcome, message.term);
+  }
+}
+
+function appendProposal(state: RaftState, proposal: ForwardedProposal): ProposalOutcome {
+  const { proposalId, command } = proposal;
+  if (state.role.name !== "leader") return { kind: "refused", proposalId, reason: "notLeader" };
+  if (state.role.uncommittedBytes + command.length > UNCOMMITTED_BYTES_MAX) {
+    return { kind: "refused", proposalId, reason: "overloaded" };
+  }
+  state.role.uncommittedBytes += command.length;
+  const { index } = appendEntry(state, { kind: "command", data: command });
+  return { kind: "appended", proposalId, index };
+}
+
+function report(
+  state: RaftState,
+  outcome: ProposalOutcome,
+  term: ProposeResponse["term"],
+): void {
+  const { proposalId } = outcome;
+  if (outcome.kind === "appended") {
+    state.output.accepted.push({ proposalId, index: outcome.index, term });
+  } else {
+    state.output.rejected.push({ proposalId, reason: outcome.reason, maybeApplied: false });
+  }
+}

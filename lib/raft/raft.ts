@@ -1,0 +1,143 @@
+/**
+ * The consensus core as its node sees it.
+ *
+ * @module
+ */
+
+import { unreachable } from "../assert.ts";
+import type { LogIndex, NodeId } from "../types.ts";
+import { askSilentVoters, handleVoteResponse, reopenIfStuck } from "./candidate.ts";
+import type { RaftConfig } from "./config.ts";
+import type { DurableState } from "./entry.ts";
+import { handleAppendRequest } from "./follower.ts";
+import type { Input, Output } from "./input_output.ts";
+import { advanceCommit, handleAppendResponse, replicate, tickLeader } from "./leader.ts";
+import type { ForwardedProposal, Message } from "./message.ts";
+import { handlePreVoteRequest, handlePreVoteResponse, startPreVote } from "./pre_vote.ts";
+import { handleProposeRequest, handleProposeResponse, propose } from "./proposals.ts";
+import { handleReadIndexRequest, handleReadIndexResponse, read } from "./reads.ts";
+import type { Candidate } from "./role.ts";
+import { RaftState } from "./state.ts";
+import { answerDurableVotes } from "./vote_answers.ts";
+import { handleVoteRequest } from "./voter.ts";
+
+/** One node's Raft. Deterministic: the same inputs and the same randomness give the same outputs. */
+export class Raft {
+  readonly #state: RaftState;
+
+  /**
+   * Resumes from what the store held; a new node resumes from nothing. `appliedIndex` is how far the
+   * state machine has come.
+   */
+  constructor(config: RaftConfig, durable: DurableState, appliedIndex: LogIndex) {
+    this.#state = new RaftState(config, durable, appliedIndex);
+  }
+
+  /** The node's state, to look at and not to touch: for status reports and invariant checks. */
+  get state(): Readonly<RaftState> {
+    return this.#state;
+  }
+
+  /**
+   * Takes everything that happened since the last step, in order, and says what is to be done about
+   * all of it. A batch of proposals thus costs one write and one message per follower.
+   */
+  step(inputs: readonly Input[]): Output {
+    const state = this.#state;
+    const proposals: ForwardedProposal[] = [];
+    const readIds: number[] = [];
+    for (const input of inputs) {
+      if (input.kind === "propose") proposals.push(input);
+      else if (input.kind === "read") readIds.push(input.readId);
+      else takeInput(state, input);
+    }
+    if (proposals.length > 0) propose(state, proposals);
+    if (readIds.length > 0) read(state, readIds);
+    return this.#finish();
+  }
+
+  #finish(): Output {
+    const state = this.#state;
+    answerDurableVotes(state);
+    if (state.role.name === "leader") {
+      advanceCommit(state, state.role);
+      replicate(state, state.role);
+    }
+    const { currentTerm, votedFor } = state;
+    const persist = state.durability.takeBatch(state.log, { currentTerm, votedFor });
+    return state.output.take(persist, state.report());
+  }
+}
+
+function takeInput(
+  state: RaftState,
+  input: Exclude<Input, { readonly kind: "propose" | "read" }>,
+): void {
+  switch (input.kind) {
+    case "tick":
+      return tick(state);
+    case "message":
+      return receive(state, input.message);
+    case "persisted":
+      return state.durability.persisted(input.sequence);
+    case "unreachable":
+      return losePeer(state, input.peer);
+    default:
+      return unreachable(input);
+  }
+}
+
+/** Raft §5.2: time passes. */
+function tick(state: RaftState): void {
+  state.nowTick++;
+  const { role } = state;
+  if (role.name === "leader") return tickLeader(state, role);
+  state.electionElapsedTicks++;
+  if (state.electionElapsedTicks >= state.randomizedTimeoutTicks) {
+    return startPreVote(state, { transfer: false });
+  }
+  if (role.name === "candidate") tickCandidate(state, role);
+}
+
+function tickCandidate(state: RaftState, candidate: Candidate): void {
+  if (state.electionElapsedTicks % state.config.signingTimeoutTicks === 0) {
+    askSilentVoters(state, candidate);
+  }
+  reopenIfStuck(state, candidate);
+}
+
+function losePeer(state: RaftState, peer: NodeId): void {
+  if (state.role.name === "leader") state.role.followers.get(peer)?.lost();
+  else if (state.certificate?.leader === peer) state.forwarded.leaderLost(state.output);
+}
+
+function receive(state: RaftState, message: Message): void {
+  if (message.to !== state.self) return state.refuse(message.from, `message to ${message.to}`);
+  if (message.from === state.self || !state.config.certifier.voters.includes(message.from)) {
+    return state.refuse(message.from, "message from no voter of this cluster");
+  }
+  switch (message.kind) {
+    case "preVoteRequest":
+      return handlePreVoteRequest(state, message);
+    case "preVoteResponse":
+      return handlePreVoteResponse(state, message);
+    case "voteRequest":
+      return handleVoteRequest(state, message);
+    case "voteResponse":
+      return handleVoteResponse(state, message);
+    case "appendRequest":
+      return handleAppendRequest(state, message);
+    case "appendResponse":
+      return handleAppendResponse(state, message);
+    case "proposeRequest":
+      return handleProposeRequest(state, message);
+    case "proposeResponse":
+      return handleProposeResponse(state, message);
+    case "readIndexRequest":
+      return handleReadIndexRequest(state, message);
+    case "readIndexResponse":
+      return handleReadIndexResponse(state, message);
+    default:
+      return unreachable(message);
+  }
+}

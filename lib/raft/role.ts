@@ -1,0 +1,68 @@
+/**
+ * The roles of Raft §5.1, each with the state that exists only in it: a leader has a certificate,
+ * a candidate has signing sessions, a follower has a leader or none.
+ *
+ * @module
+ */
+
+import type { Certificate } from "../certificate/certifier.ts";
+import type { NodeId, Term } from "../types.ts";
+import type { LeaderReads } from "./leader_reads.ts";
+import type { Progress } from "./progress.ts";
+import type { Rounds } from "./rounds.ts";
+import type { SigningSessions } from "./signing_sessions.ts";
+
+/** Answers others, and follows a leader whose certificate it has verified, if any. */
+export interface Follower {
+  /** The tag. */
+  readonly name: "follower";
+  /** The verified certificate of the current term's leader; null when none is known. */
+  readonly certificate: Certificate | null;
+}
+
+/** Asks whether the others would vote for it, without raising its term. */
+export interface PreCandidate {
+  /** The tag. */
+  readonly name: "preCandidate";
+  /** The term that it asks for: one above its own. */
+  readonly askedTerm: Term;
+  /** Whether the leader asked for this election. */
+  readonly transfer: boolean;
+  /** Who granted, each with the commitment for the signing session; this node is the first. */
+  readonly grants: Map<NodeId, Uint8Array>;
+}
+
+/** Collects votes and signature shares. */
+export interface Candidate {
+  /** The tag. */
+  readonly name: "candidate";
+  /** Whether the leader asked for this election. */
+  readonly transfer: boolean;
+  /** The sessions in which the certificate is signed. */
+  readonly signing: SigningSessions;
+  /** Who voted for this node. */
+  readonly votes: Set<NodeId>;
+  /** Who voted against it. */
+  readonly refusals: Set<NodeId>;
+}
+
+/** Leads its term, with proof. */
+export interface Leader {
+  /** The tag. */
+  readonly name: "leader";
+  /** The proof. */
+  readonly certificate: Certificate;
+  /** Every other node's progress. */
+  readonly followers: ReadonlyMap<NodeId, Progress>;
+  /** The numbering of heartbeats, and when each was sent. */
+  readonly rounds: Rounds;
+  /** Reads that wait for a quorum. */
+  readonly reads: LeaderReads;
+  /** Ticks until the next heartbeat is due. */
+  heartbeatDueTicks: number;
+  /** Bytes of commands appended and not yet committed. */
+  uncommittedBytes: number;
+}
+
+/** What a node is. */
+export type Role = Follower | PreCandidate | Candidate | Leader;

@@ -1,0 +1,144 @@
+/**
+ * The candidate's side of FROST's second round, made robust in the manner of ROAST: when a signer is
+ * silent or cheats, another session is opened with voters that answered. The statement and the
+ * votes stand. Each failed session exposes at least one voter that owes or cheated, so n - t + 1
+ * sessions are always enough.
+ *
+ * @module
+ */
+
+import { assert } from "../assert.ts";
+import type { Certifier, ElectionFields, SigningRequest } from "../certificate/certifier.ts";
+import type { NodeId } from "../types.ts";
+
+/** One attempt at the signature with a fixed set of signers. */
+export interface SigningSession {
+  /** Counted from 1 in each candidacy. */
+  readonly number: number;
+  /** What is signed, and by whom. */
+  readonly request: SigningRequest;
+  /** The shares received, the first from each signer. */
+  readonly shares: Map<NodeId, Uint8Array>;
+  /** When it was opened. */
+  readonly openedTick: number;
+  /** `failed` once it can no longer yield a certificate. */
+  status: "open" | "failed";
+}
+
+/** All signing sessions of one candidacy. */
+export class SigningSessions {
+  /** What every session signs. */
+  readonly election: ElectionFields;
+  readonly #certifier: Certifier;
+  readonly #unused: Map<NodeId, Uint8Array>;
+  readonly #sessions: SigningSession[] = [];
+  readonly #cheaters = new Set<NodeId>();
+
+  /** `commitments` are those of the pre-vote, one a voter. */
+  constructor(
+    election: ElectionFields,
+    certifier: Certifier,
+    commitments: ReadonlyMap<NodeId, Uint8Array>,
+  ) {
+    this.election = election;
+    this.#certifier = certifier;
+    this.#unused = new Map(commitments);
+  }
+
+  /** The newest session, or null before the first. */
+  get latest(): SigningSession | null {
+    return this.#sessions.at(-1) ?? null;
+  }
+
+  /** Remembers a voter's next, checked commitment. */
+  offer(voter: NodeId, commitment: Uint8Array): void {
+    this.#unused.set(voter, commitment);
+  }
+
+  /** Whether the voter's unused commitment is at hand. */
+  hasOffer(voter: NodeId): boolean {
+    return this.#unused.has(voter);
+  }
+
+  /** Signers of open sessions whose shares are missing. */
+  owing(): ReadonlySet<NodeId> {
+    const owing = new Set<NodeId>();
+    for (const session of this.#sessions) {
+      if (session.status === "failed") continue;
+      for (const { voter } of session.request.commitments) {
+        if (!session.shares.has(voter)) owing.add(voter);
+      }
+    }
+    return owing;
+  }
+
+  /**
+   * Opens a session with t voters that have offered a commitment, owe nothing and never cheated,
+   * `self` among them. Returns null when there are too few, or after n - t + 1 sessions.
+   */
+  open(self: NodeId, nowTick: number): SigningSession | null {
+    const { threshold, voters } = this.#certifier;
+    if (this.#sessions.length > voters.length - threshold) return null;
+    const signers = this.#chooseSigners(self);
+    if (signers === null) return null;
+    const commitments = [];
+    for (const voter of voters) {
+      const commitment = this.#unused.get(voter);
+      if (!signers.has(voter) || commitment === undefined) continue;
+      commitments.push({ voter, commitment });
+      this.#unused.delete(voter);
+    }
+    assert(commitments.length === threshold, "A session has exactly t signers");
+    const session: SigningSession = {
+      number: this.#sessions.length + 1,
+      request: { election: this.election, commitments },
+      shares: new Map(),
+      openedTick: nowTick,
+      status: "open",
+    };
+    this.#sessions.push(session);
+    return session;
+  }
+
+  /**
+   * Adds a signer's share. Returns the session when it is now complete; null when it is not, or
+   * when the share belongs to no open session or is not the voter's first.
+   */
+  addShare(voter: NodeId, number: number, share: Uint8Array): SigningSession | null {
+    const session = this.#openSession(voter, number);
+    if (session === null || session.shares.has(voter)) return null;
+    session.shares.set(voter, share);
+    return session.shares.size === session.request.commitments.length ? session : null;
+  }
+
+  /** A signer answered without a share: the session cannot finish. */
+  decline(voter: NodeId, number: number): void {
+    const session = this.#openSession(voter, number);
+    if (session !== null && !session.shares.has(voter)) session.status = "failed";
+  }
+
+  /** These voters' shares were wrong: no further session includes them. */
+  exclude(session: SigningSession, cheaters: readonly NodeId[]): void {
+    session.status = "failed";
+    for (const voter of cheaters) this.#cheaters.add(voter);
+  }
+
+  /** The open session of this number in which `voter` signs. */
+  #openSession(voter: NodeId, number: number): SigningSession | null {
+    const session = this.#sessions[number - 1];
+    if (session === undefined || session.status === "failed") return null;
+    const signs = session.request.commitments.some((entry) => entry.voter === voter);
+    return signs ? session : null;
+  }
+
+  #chooseSigners(self: NodeId): ReadonlySet<NodeId> | null {
+    const owing = this.owing();
+    const eligible = [...this.#unused.keys()].filter((voter) =>
+      !owing.has(voter) && !this.#cheaters.has(voter)
+    );
+    if (!eligible.includes(self)) return null;
+    const others = eligible.filter((voter) => voter !== self);
+    const signers = [self, ...others].slice(0, this.#certifier.threshold);
+    return signers.length === this.#certifier.threshold ? new Set(signers) : null;
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * The state of one node (Raft Figure 2) and the transitions that every rule shares. The rules
+ * themselves stand in the files named after them: `pre_vote`, `candidate`, `voter`, `leader`,
+ * `follower`, `reads`, `proposals`.
+ *
+ * @module
+ */
+
+import { assert } from "../assert.ts";
+import type { Certificate } from "../certificate/certifier.ts";
+import type { LogIndex, NodeId, Term } from "../types.ts";
+import { type RaftConfig, TERM_ADVANCE_MAX } from "./config.ts";
+import { Durability } from "./durability.ts";
+import type { DurableState } from "./entry.ts";
+import type { RoleReport } from "./input_output.ts";
+import { Log } from "./log.ts";
+import type { Message } from "./message.ts";
+import { OutputBuilder } from "./output_builder.ts";
+import { answerReader } from "./reader_answers.ts";
+import type { Role } from "./role.ts";
+import { ForwardedRequests } from "./forwarded_requests.ts";
+import { PendingVotes } from "./pending_votes.ts";
+
+/** Everything a node knows. Belongs to one {@linkcode Raft}; the rules read and change it. */
+export class RaftState {
+  /** What the node was told at construction. */
+  readonly config: RaftConfig;
+  /** The log in memory. */
+  readonly log: Log;
+  /** How far the disk has followed. */
+  readonly durability: Durability;
+  /** What the current step wants done. */
+  readonly output = new OutputBuilder();
+  /** Votes whose signature share waits for the vote to be durable. */
+  readonly pendingVotes = new PendingVotes();
+  /** What this node's clients asked and the leader has not answered. */
+  readonly forwarded = new ForwardedRequests();
+
+  /** Ticks since construction: the core's only clock. */
+  nowTick = 0;
+  /** Ticks since the election timer was last reset. */
+  electionElapsedTicks = 0;
+  /** This round's election timeout, drawn anew at each reset. */
+  randomizedTimeoutTicks: number;
+  /** When a certified leader was last heard; null in a life that has heard none. */
+  leaderHeardTick: number | null = null;
+
+  #currentTerm: Term;
+  #votedFor: NodeId | null;
+  #commitIndex: LogIndex;
+  #role: Role = { name: "follower", certificate: null };
+
+  /**
+   * Resumes from what the store held. `appliedIndex` is what the state machine has: committed, hence
+   * within the log.
+   */
+  constructor(config: RaftConfig, durable: DurableState, appliedIndex: LogIndex) {
+    this.config = config;
+    this.log = new Log(durable.entries);
+    assert(appliedIndex <= this.log.last.index, "The log must reach what has been applied");
+    this.durability = new Durability(this.log.last.index);
+    this.#currentTerm = durable.hardState.currentTerm;
+    this.#votedFor = durable.hardState.votedFor;
+    this.#commitIndex = appliedIndex;
+    this.randomizedTimeoutTicks = this.#drawTimeout();
+    if (durable.currentTermNote !== null) {
+      const certificate = config.certifier.verify(durable.currentTermNote);
+      assert(certificate.term === this.#currentTerm, "The stored certificate is the term's");
+      // A node that led this term in an earlier life follows nobody in it, itself least of all.
+      if (certificate.leader !== config.self) this.#role = { name: "follower", certificate };
+    }
+  }
+
+  /** This node. */
+  get self(): NodeId {
+    return this.config.self;
+  }
+  /** Latest term this node has seen. */
+  get currentTerm(): Term {
+    return this.#currentTerm;
+  }
+  /** Whom this node voted for in the current term. */
+  get votedFor(): NodeId | null {
+    return this.#votedFor;
+  }
+  /** Highest index known to be committed. */
+  get commitIndex(): LogIndex {
+    return this.#commitIndex;
+  }
+  /** What this node is. */
+  get role(): Role {
+    return this.#role;
+  }
+  /** Every voter but this node. */
+  get peers(): readonly NodeId[] {
+    return this.config.certifier.voters.filter((voter) => voter !== this.self);
+  }
+  /** More than half of the voters: what commits an entry and confirms a leader. */
+  get majority(): number {
+    return Math.floor(this.config.certifier.voters.length / 2) + 1;
+  }
+
+  /** The certificate of the current term's leader, this node included; null when unknown. */
+  get certificate(): Certificate | null {
+    return this.#role.name === "leader" || this.#role.name === "follower"
+      ? this.#role.certificate
+      : null;
+  }
+
+  /** The role as the world is told. */
+  report(): RoleReport {
+    const certificate = this.certificate;
+    const leader = certificate?.leader ?? null;
+    return { role: this.#role.name, term: this.#currentTerm, leader, certificate };
+  }
+
+  /** Raft §5.1: moves to a higher term, in which this node has not voted. */
+  advanceTerm(term: Term): void {
+    assert(term > this.#currentTerm, `Term must rise from ${this.#currentTerm}, not to ${term}`);
+    this.#currentTerm = term;
+    this.#votedFor = null;
+    this.durability.hardStateChanged();
+    this.pendingVotes.clear();
+    // Nonces of ended elections will never be asked for again.
+    this.config.certifier.forgetBelow(term);
+  }
+
+  /** Whether an unproven message may raise this node's term to `term`. */
+  canAdvanceTo(term: Term): boolean {
+    return term > this.#currentTerm && term - this.#currentTerm <= TERM_ADVANCE_MAX;
+  }
+
+  /**
+   * Raft §5.1: learns of a higher term from an honest or dishonest message, and follows nobody in it
+   * yet. Returns whether the term rose.
+   */
+  adoptTerm(message: Pick<Message, "from" | "term">): boolean {
+    if (!this.canAdvanceTo(message.term)) return false;
+    if (this.#role.name === "leader") {
+      this.stepDown(`${message.from} is in term ${message.term}`);
+    }
+    this.advanceTerm(message.term);
+    this.becomeFollower(null);
+    return true;
+  }
+
+  /** A leader gives up. */
+  stepDown(reason: string): void {
+    this.output.events.push({ kind: "steppedDown", term: this.#currentTerm, reason });
+    this.becomeFollower(null);
+  }
+
+  /** Raft §5.2: at most one vote a term. */
+  vote(candidate: NodeId): void {
+    assert(this.#votedFor === null || this.#votedFor === candidate, "One vote a term");
+    if (this.#votedFor === candidate) return;
+    this.#votedFor = candidate;
+    this.durability.hardStateChanged();
+  }
+
+  /** Follows the leader of this certificate, or nobody yet. */
+  becomeFollower(certificate: Certificate | null): void {
+    assert(
+      certificate === null || certificate.term === this.#currentTerm,
+      "A certificate counts in its own term only",
+    );
+    this.changeRole({ name: "follower", certificate });
+    this.resetElectionTimer();
+  }
+
+  /** Changes the role. Whatever a leader that is no more had been asked is refused. */
+  changeRole(role: Role): void {
+    const before = this.#role;
+    const leaderBefore = this.certificate?.leader ?? null;
+    this.#role = role;
+    if (before.name === "leader") {
+      for (const reader of before.reads.takeAll()) answerReader(this, reader, null);
+    }
+    if (leaderBefore !== (this.certificate?.leader ?? null)) {
+      this.forwarded.leaderLost(this.output);
+    }
+  }
+
+  /** Raft §5.2: heard from a leader, granted a vote or started an election. */
+  resetElectionTimer(): void {
+    this.electionElapsedTicks = 0;
+    this.randomizedTimeoutTicks = this.#drawTimeout();
+  }
+
+  /** Raft §6 and dissertation §4.2.3: whether a certified leader was heard so lately that this
+   * node helps no other. A leader counts itself, as it steps down without a quorum. */
+  get hasFreshLeader(): boolean {
+    if (this.#role.name === "leader") return true;
+    if (this.leaderHeardTick === null || this.certificate === null) return false;
+    return this.nowTick - this.leaderHeardTick < this.config.electionTimeoutTicks;
+  }
+
+  /** Raft §5.3: commits up to `index` and hands the entries to the state machine. */
+  commitTo(index: LogIndex): void {
+    assert(index <= this.log.last.index, `Cannot commit ${index}: beyond the log`);
+    if (index <= this.#commitIndex) return;
+    const entries = this.log.slice(this.#commitIndex + 1 as LogIndex, index, Infinity);
+    for (const entry of entries) this.output.apply.push(entry);
+    this.#commitIndex = index;
+  }
+
+  /** Sends a message that needs no durability first. */
+  send(message: Message): void {
+    this.output.send.push(message);
+  }
+
+  /** Sends a message once everything this step changed is durable. */
+  sendAfterPersist(message: Message): void {
+    this.output.sendAfterPersist.push(message);
+  }
+
+  /** Notes that a peer's message does not fit. */
+  refuse(from: NodeId, reason: string): void {
+    this.output.events.push({ kind: "messageRefused", from, reason });
+  }
+
+  #drawTimeout(): number {
+    const { electionTimeoutTicks, random } = this.config;
+    return electionTimeoutTicks + Math.floor(random() * electionTimeoutTicks);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * The second half of a vote: once the disk holds it, the signature share is computed and the answer
+ * leaves.
+ *
+ * @module
+ */
+
+import { CertificateError } from "../certificate/error.ts";
+import { addOwnShare } from "./candidate.ts";
+import type { PendingVote } from "./pending_votes.ts";
+import type { RaftState } from "./state.ts";
+
+/** Answers every vote that is durable by now, this node's own to itself included. */
+export function answerDurableVotes(state: RaftState): void {
+  const { durability, pendingVotes } = state;
+  const isDurable = (sequence: number) => durability.isDurable(sequence);
+  let votes = pendingVotes.takeDurable(isDurable);
+  while (votes.length > 0) {
+    for (const vote of votes) answer(state, vote);
+    // An own share that exposes a cheater opens another session, with another own vote.
+    votes = pendingVotes.takeDurable(isDurable);
+  }
+}
+
+function answer(state: RaftState, vote: PendingVote): void {
+  const { certifier } = state.config;
+  const { candidate, term, session } = vote;
+  const share = sign(state, vote);
+  if (candidate === state.self) {
+    if (share !== null) addOwnShare(state, session, share);
+    return;
+  }
+  state.send({
+    kind: "voteResponse",
+    from: state.self,
+    to: candidate,
+    term,
+    granted: true,
+    session,
+    share,
+    commitment: certifier.commit({ term, candidate }),
+  });
+}
+
+/** The share for a vote; null when none was asked for, or its nonce is gone. */
+function sign(state: RaftState, { ticket, candidate }: PendingVote): Uint8Array | null {
+  if (ticket === null) return null;
+  try {
+    return state.config.certifier.sign(ticket);
+  } catch (error) {
+    // A candidate that asked for more sessions than a voter remembers has lost the oldest.
+    if (!(error instanceof CertificateError)) throw error;
+    state.refuse(candidate, error.message);
+    return null;
+  }
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { Durability } from "../../lib/raft/durability.ts";
+import { Log } from "../../lib/raft/log.ts";
+import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import { commandEntry, entriesOfTerms } from "./harness.ts";
+
+const HARD_STATE = { currentTerm: toTerm(1), votedFor: toNodeId("n1") };
+
+function append(log: Log, durability: Durability, index: number, term: number): void {
+  if (index <= log.last.index) log.truncateFrom(toLogIndex(index));
+  log.append(commandEntry(index, term));
+  durability.logChangedFrom(toLogIndex(index));
+}
+
+Deno.test("Durability.takeBatch() is null when nothing changed", () => {
+  const durability = new Durability(toLogIndex(0));
+  assert.equal(durability.takeBatch(new Log([]), HARD_STATE), null);
+});
+
+Deno.test("Durability.takeBatch() takes term and vote together, and each change once", () => {
+  const durability = new Durability(toLogIndex(0));
+  durability.hardStateChanged();
+  assert.deepEqual(durability.takeBatch(new Log([]), HARD_STATE)?.hardState, HARD_STATE);
+  assert.equal(durability.takeBatch(new Log([]), HARD_STATE), null);
+});
+
+Deno.test("Durability counts entries as durable when their batch is, and not before", () => {
+  const log = new Log([]);
+  const durability = new Durability(toLogIndex(0));
+  append(log, durability, 1, 1);
+  const batch = durability.takeBatch(log, HARD_STATE);
+  assert.equal(durability.durableIndex, 0);
+  durability.persisted(batch?.sequence ?? 0);
+  assert.equal(durability.durableIndex, 1);
+});
+
+Deno.test("Durability does not count entries that came after the batch", () => {
+  const log = new Log([]);
+  const durability = new Durability(toLogIndex(0));
+  append(log, durability, 1, 1);
+  const batch = durability.takeBatch(log, HARD_STATE);
+  append(log, durability, 2, 1);
+  durability.persisted(batch?.sequence ?? 0);
+  assert.equal(durability.durableIndex, 1);
+});
+
+Deno.test("Durability: an old acknowledgement never marks newer bytes durable", () => {
+  const log = new Log(entriesOfTerms(1, 1));
+  const durability = new Durability(toLogIndex(2));
+  append(log, durability, 3, 1);
+  const old = durability.takeBatch(log, HARD_STATE);
+  // Entry 3 of term 1 is on its way to the disk while entries 2 and 3 are replaced.
+  append(log, durability, 2, 2);
+  append(log, durability, 3, 2);
+  const next = durability.takeBatch(log, HARD_STATE);
+  assert.deepEqual(next?.entries.map(({ index, term }) => [index, term]), [[2, 2], [3, 2]]);
+  assert.equal(durability.durableIndex, 1);
+  durability.persisted(old?.sequence ?? 0);
+  assert.equal(durability.durableIndex, 1);
+  durability.persisted(next?.sequence ?? 0);
+  assert.equal(durability.durableIndex, 3);
+});
+
+Deno.test("Durability ignores an acknowledgement of a batch that was never made", () => {
+  const log = new Log([]);
+  const durability = new Durability(toLogIndex(0));
+  durability.persisted(9);
+  append(log, durability, 1, 1);
+  durability.takeBatch(log, HARD_STATE);
+  assert.equal(durability.durableIndex, 0);
+  assert.equal(durability.isDurable(1), false);
+});
+
+Deno.test("Durability names the batch with which a vote becomes durable", () => {
+  const durability = new Durability(toLogIndex(0));
+  assert.ok(durability.isDurable(durability.hardStateSequence), "an unchanged vote is durable");
+  durability.hardStateChanged();
+  const sequence = durability.hardStateSequence;
+  assert.equal(durability.isDurable(sequence), false);
+  assert.equal(durability.takeBatch(new Log([]), HARD_STATE)?.sequence, sequence);
+  assert.equal(durability.hardStateSequence, sequence);
+  durability.persisted(sequence);
+  assert.ok(durability.isDurable(sequence));
+});

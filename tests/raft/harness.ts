@@ -1,0 +1,333 @@
+/**
+ * A cluster of real Raft cores over a network and disks of the test's making. Every step of every
+ * node is checked by the invariants.
+ *
+ * @module
+ */
+
+import { assertDefined } from "../../lib/assert.ts";
+import type { Certifier } from "../../lib/certificate/certifier.ts";
+import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
+import { Loop } from "../../lib/node/loop.ts";
+import { InvariantChecker } from "../../lib/raft/invariants.ts";
+import {
+  type AcceptedProposal,
+  type DurableState,
+  type Entry,
+  type Input,
+  type Message,
+  type Output,
+  type PersistBatch,
+  Raft,
+  type RaftEvent,
+  type ReadResult,
+  type RejectedProposal,
+} from "../../lib/raft/mod.ts";
+import {
+  type LogIndex,
+  type NodeId,
+  toClusterName,
+  toEpoch,
+  toLogIndex,
+  toNodeId,
+  toTerm,
+} from "../../lib/types.ts";
+
+/** The election timeout of every test cluster; the randomised one is up to twice as long. */
+export const ELECTION_TIMEOUT_TICKS = 10;
+/** The heartbeat interval of every test cluster. */
+export const HEARTBEAT_TICKS = 2;
+/** The deadline of a signing session in every test cluster. */
+export const SIGNING_TIMEOUT_TICKS = 3;
+
+/** What a node in a test keeps on its "disk". */
+class MemoryDisk {
+  #state: DurableState = {
+    hardState: { currentTerm: toTerm(0), votedFor: null },
+    entries: [],
+    currentTermNote: null,
+  };
+  readonly #notes = new Map<number, string>();
+
+  persist(batch: PersistBatch): void {
+    const first = batch.entries[0]?.index ?? Infinity;
+    const hardState = batch.hardState ?? this.#state.hardState;
+    for (const { term, note } of batch.certificates) this.#notes.set(term, note);
+    this.#state = {
+      hardState,
+      entries: [...this.#state.entries.filter(({ index }) => index < first), ...batch.entries],
+      currentTermNote: this.#notes.get(hardState.currentTerm) ?? null,
+    };
+  }
+
+  load(): DurableState {
+    return this.#state;
+  }
+
+  /** Puts entries and a term there directly, to start a node in the middle of a history. */
+  prepare(state: Omit<DurableState, "currentTermNote">): void {
+    this.#state = { ...state, currentTermNote: null };
+  }
+}
+
+/** One node: a core, its disk, and a record of everything it put out. */
+export class TestNode {
+  readonly id: NodeId;
+  readonly disk = new MemoryDisk();
+  readonly certifier: Certifier;
+  readonly applied: Entry[] = [];
+  readonly events: RaftEvent[] = [];
+  readonly accepted: AcceptedProposal[] = [];
+  readonly rejected: RejectedProposal[] = [];
+  readonly reads: ReadResult[] = [];
+  readonly persisted: PersistBatch[] = [];
+  raft: Raft;
+  #loop: Loop;
+  #incarnation = 0;
+  readonly #cluster: TestCluster;
+
+  constructor(cluster: TestCluster, id: NodeId, certifier: Certifier) {
+    this.#cluster = cluster;
+    this.id = id;
+    this.certifier = certifier;
+    [this.raft, this.#loop] = this.#boot();
+  }
+
+  /** Hands inputs to the core in one step and carries out what it wants. */
+  step(...inputs: readonly Input[]): void {
+    this.#loop.turn(inputs);
+  }
+
+  /** Passes `count` ticks on this node alone. */
+  tick(count = 1): void {
+    for (let passed = 0; passed < count; passed++) this.step({ kind: "tick" });
+  }
+
+  /** Hands a message to the core, whoever it is from. */
+  receive(message: Message): void {
+    this.step({ kind: "message", message });
+  }
+
+  /** Loses everything that is not on disk and starts again. */
+  restart(): void {
+    [this.raft, this.#loop] = this.#boot();
+  }
+
+  /** The data of the commands applied so far, as text. */
+  get appliedCommands(): readonly string[] {
+    return this.applied.filter(({ kind }) => kind === "command").map(({ data }) =>
+      new TextDecoder().decode(data)
+    );
+  }
+
+  /** Events of one kind. */
+  eventsOf<Kind extends RaftEvent["kind"]>(
+    kind: Kind,
+  ): readonly Extract<RaftEvent, { readonly kind: Kind }>[] {
+    return this.events.filter((event): event is Extract<RaftEvent, { readonly kind: Kind }> =>
+      event.kind === kind
+    );
+  }
+
+  #boot(): [Raft, Loop] {
+    const appliedIndex = this.applied.at(-1)?.index ?? toLogIndex(0);
+    const raft = new Raft(
+      {
+        self: this.id,
+        certifier: this.certifier,
+        electionTimeoutTicks: ELECTION_TIMEOUT_TICKS,
+        heartbeatTicks: HEARTBEAT_TICKS,
+        signingTimeoutTicks: SIGNING_TIMEOUT_TICKS,
+        random: this.#cluster.random,
+        incarnation: ++this.#incarnation,
+      },
+      this.disk.load(),
+      appliedIndex,
+    );
+    const checker = new InvariantChecker(raft);
+    const checked = {
+      step(inputs: readonly Input[]): Output {
+        const output = raft.step(inputs);
+        checker.check(output);
+        return output;
+      },
+    };
+    const loop = new Loop(checked, {
+      send: (message) => this.#cluster.network.push(message),
+      persist: (batch) => {
+        this.disk.persist(batch);
+        this.persisted.push(batch);
+      },
+      apply: (entries) => {
+        this.applied.push(...entries);
+        return [];
+      },
+      report: (output) => this.#record(output),
+    });
+    return [raft, loop];
+  }
+
+  #record(output: Output): void {
+    this.events.push(...output.events);
+    this.accepted.push(...output.accepted);
+    this.rejected.push(...output.rejected);
+    this.reads.push(...output.reads);
+  }
+}
+
+/** A cluster of nodes named `n1`, `n2`, ... whose messages wait until the test delivers them. */
+export class TestCluster {
+  readonly nodes = new Map<NodeId, TestNode>();
+  readonly random: () => number;
+  /** Messages sent and not yet delivered, oldest first. */
+  network: Message[] = [];
+  /** Links that lose everything, as `from>to`. */
+  readonly #cut = new Set<string>();
+  /** Sees every message on its way and may change it, or drop it by returning null. */
+  intercept: (message: Message) => Message | null = (message) => message;
+
+  constructor(
+    options: { readonly size: number; readonly threshold?: number; readonly random?: () => number },
+  ) {
+    // Nobody times out by chance: a test says who does.
+    this.random = options.random ?? (() => 0.99);
+    const voters = Array.from(
+      { length: options.size },
+      (_, position) => toNodeId(`n${position + 1}`),
+    );
+    const threshold = options.threshold ?? Math.floor(options.size / 2) + 1;
+    for (const self of voters) {
+      const certifier = createCertifierDouble({
+        cluster: toClusterName("test"),
+        epoch: toEpoch(1),
+        threshold,
+        voters: voters.map((id, position) => ({ id, identifier: position + 1 })),
+        self,
+        randomBytes: seededBytes(this.nodes.size),
+      });
+      this.nodes.set(self, new TestNode(this, self, certifier));
+    }
+  }
+
+  /** The node of this name. */
+  node(name: string): TestNode {
+    return assertDefined(this.nodes.get(toNodeId(name)), `There is a node ${name}`);
+  }
+
+  /** The node that leads the highest term, if any leads. */
+  findLeader(): TestNode | null {
+    const leaders = [...this.nodes.values()].filter(({ raft }) =>
+      raft.state.role.name === "leader"
+    );
+    leaders.sort((left, right) => right.raft.state.currentTerm - left.raft.state.currentTerm);
+    return leaders[0] ?? null;
+  }
+
+  /** Delivers messages, and those that they cause, until none is left. */
+  deliver(): void {
+    for (let message = this.network.shift(); message; message = this.network.shift()) {
+      if (this.#cut.has(`${message.from}>${message.to}`)) continue;
+      const passed = this.intercept(message);
+      if (passed !== null) this.nodes.get(passed.to)?.receive(passed);
+    }
+  }
+
+  /** Passes `count` ticks on every node, delivering all messages in between. */
+  tick(count = 1): void {
+    for (let passed = 0; passed < count; passed++) {
+      for (const node of this.nodes.values()) node.tick();
+      this.deliver();
+    }
+  }
+
+  /** Makes one node time out and win, whoever led before, and returns it. */
+  elect(name: string): TestNode {
+    const node = this.node(name);
+    this.letLeaseExpire(name);
+    startElection(node);
+    this.deliver();
+    if (node.raft.state.role.name !== "leader") throw new Error(`${name} was not elected`);
+    return node;
+  }
+
+  /** Passes an election timeout on every other node, in which nobody hears anything. */
+  letLeaseExpire(name: string): void {
+    for (const node of this.nodes.values()) {
+      if (node.id !== name) node.tick(ELECTION_TIMEOUT_TICKS);
+    }
+    this.network = [];
+  }
+
+  /** Cuts both directions between a node and the others, or between two groups. */
+  isolate(...names: readonly string[]): void {
+    for (const inside of this.nodes.keys()) {
+      for (const outside of this.nodes.keys()) {
+        if (names.includes(inside) === names.includes(outside)) continue;
+        this.#cut.add(`${inside}>${outside}`);
+      }
+    }
+  }
+
+  /** Cuts one direction. */
+  cut(from: string, to: string): void {
+    this.#cut.add(`${from}>${to}`);
+  }
+
+  /** Mends every link. */
+  heal(): void {
+    this.#cut.clear();
+  }
+}
+
+/** Ticks a node until it asks for an election. */
+export function startElection(node: TestNode): void {
+  const before = node.eventsOf("preVoteStarted").length;
+  for (let passed = 0; passed < 2 * ELECTION_TIMEOUT_TICKS; passed++) {
+    node.tick();
+    if (node.eventsOf("preVoteStarted").length > before) return;
+  }
+  throw new Error(`${node.id} never asked for an election`);
+}
+
+/** Proposes a command given as text. */
+export function propose(node: TestNode, command: string, proposalId = 1): void {
+  node.step({ kind: "propose", proposalId, command: new TextEncoder().encode(command) });
+}
+
+/** The terms of a node's log, first entry first. */
+export function logTerms(node: TestNode): readonly number[] {
+  const { log } = node.raft.state;
+  return log.slice(toLogIndex(1), log.last.index, Infinity).map(({ term }) => term);
+}
+
+/** An entry with a command given as text. */
+export function commandEntry(index: number, term: number, command = `${index}@${term}`): Entry {
+  return {
+    index: toLogIndex(index),
+    term: toTerm(term),
+    kind: "command",
+    data: new TextEncoder().encode(command),
+  };
+}
+
+/** A log of commands with these terms, from index 1. */
+export function entriesOfTerms(...terms: readonly number[]): readonly Entry[] {
+  return terms.map((term, position) => commandEntry(position + 1 as LogIndex, term));
+}
+
+/** Numbers in [0, 1) from a seed (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Bytes from a seed. */
+export function seededBytes(seed: number): (length: number) => Uint8Array {
+  const random = seededRandom(seed);
+  return (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256));
+}

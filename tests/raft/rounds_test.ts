@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { Rounds } from "../../lib/raft/rounds.ts";
+
+Deno.test("Rounds.sentTick() tells when a round was begun", () => {
+  const rounds = new Rounds(10);
+  assert.equal(rounds.begin(3), 1);
+  assert.equal(rounds.begin(3), 2);
+  assert.equal(rounds.begin(5), 3);
+  assert.deepEqual([1, 2, 3].map((round) => rounds.sentTick(round)), [3, 3, 5]);
+});
+
+Deno.test("Rounds.sentTick() knows no round that was never begun", () => {
+  const rounds = new Rounds(10);
+  rounds.begin(1);
+  assert.equal(rounds.sentTick(2), null);
+});
+
+Deno.test("Rounds.sentTick() forgets rounds of long ago", () => {
+  const rounds = new Rounds(10);
+  rounds.begin(1);
+  rounds.begin(12);
+  assert.equal(rounds.sentTick(1), null);
+  assert.equal(rounds.sentTick(2), 12);
+});
