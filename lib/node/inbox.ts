@@ -1,0 +1,58 @@
+/**
+ * Where everything that happens waits for the next turn of the loop. A socket callback or a client's
+ * request puts an input here and does nothing else; all that arrive before the event loop comes
+ * round again are handled in one turn, and so share one write to the disk.
+ *
+ * @module
+ */
+
+import { setImmediate } from "node:timers";
+import type { Input, Message } from "../raft/mod.ts";
+
+/** Most peers' messages that wait for a turn; more are dropped, as the network might have. */
+export const INBOX_MESSAGES_MAX = 10_000;
+
+/** Collects inputs and hands them over in batches. */
+export class Inbox {
+  readonly #turn: (inputs: readonly Input[]) => void;
+  #inputs: Input[] = [];
+  #messageCount = 0;
+  #isScheduled = false;
+  #isClosed = false;
+
+  /** `turn` takes each batch; it must not throw. */
+  constructor(turn: (inputs: readonly Input[]) => void) {
+    this.#turn = turn;
+  }
+
+  /** Adds something that this node itself brings about; how much of it there is, its source bounds. */
+  add(input: Input): void {
+    if (this.#isClosed) return;
+    this.#inputs.push(input);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#drain());
+  }
+
+  /** Adds a peer's message; false when it was dropped because too many wait. */
+  addMessage(message: Message): boolean {
+    if (this.#messageCount >= INBOX_MESSAGES_MAX) return false;
+    this.#messageCount++;
+    this.add({ kind: "message", message });
+    return true;
+  }
+
+  /** Drops what waits and takes no more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#inputs = [];
+  }
+
+  #drain(): void {
+    const inputs = this.#inputs;
+    this.#inputs = [];
+    this.#messageCount = 0;
+    this.#isScheduled = false;
+    if (inputs.length > 0) this.#turn(inputs);
+  }
+}

@@ -1,0 +1,282 @@
+/**
+ * A running node: the core, its stores, its connections and its clients, tied together.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { Certificate, Certifier } from "../certificate/certifier.ts";
+import type { Group } from "../certificate/group.ts";
+import {
+  type AppliedEntry,
+  type Command,
+  type CommandResult,
+  encodeCommand,
+  StateMachine,
+} from "../kv/mod.ts";
+import { type Input, type Output, Raft, type RaftConfig } from "../raft/mod.ts";
+import { openStores, type Stores } from "../storage/mod.ts";
+import { Transport } from "../transport/mod.ts";
+import type { NodeId, Term } from "../types.ts";
+import { formatAddress } from "./address.ts";
+import {
+  type Consistency,
+  type LeaderAnswer,
+  type NodeApi,
+  type NodeStatus,
+  type ReadAnswer,
+  RequestError,
+} from "./api.ts";
+import { type ClusterConfig, findPeer, type TimingConfig } from "./cluster_config.ts";
+import { Inbox } from "./inbox.ts";
+import { Loop } from "./loop.ts";
+import { Observer } from "./observer.ts";
+import { Requests } from "./requests.ts";
+import { startTicker, toTicks } from "./ticker.ts";
+
+/** How often requests are checked for their deadlines, in ticks. */
+const EXPIRY_INTERVAL_TICKS = 5;
+
+/** What a node is started with. */
+export interface NodeOptions {
+  /** The cluster's configuration. */
+  readonly config: ClusterConfig;
+  /** This node; one of the configuration's peers. */
+  readonly self: NodeId;
+  /** The public description of the cluster's key. */
+  readonly group: Group;
+  /** Makes and checks certificates with this node's share, which nobody else holds. */
+  readonly certifier: Certifier;
+  /** The node's own data folder. */
+  readonly dataDir: string;
+}
+
+/**
+ * Opens the stores, takes the peer port and starts to take part.
+ *
+ * @throws {EnvironmentError} when the folder or the port cannot be used.
+ * @throws {InputError} when the folder belongs to another cluster or node.
+ */
+export async function startNode(options: NodeOptions): Promise<Node> {
+  const { self: node, dataDir: folder, config: { cluster } } = options;
+  const stores = openStores({ folder, cluster, node });
+  try {
+    const running = new Node(options, stores);
+    await running.start();
+    return running;
+  } catch (error) {
+    stores.raft.close();
+    stores.keyValues.close();
+    throw error;
+  }
+}
+
+/** One node of a cluster; see {@linkcode startNode}. */
+export class Node implements NodeApi {
+  /** The public description of the cluster's key. */
+  readonly group: Group;
+  /** Resolves when the node has stopped; rejects when it had to, because something failed. */
+  readonly closed: Promise<void>;
+
+  readonly #options: NodeOptions;
+  readonly #stores: Stores;
+  readonly #raft: Raft;
+  readonly #loop: Loop;
+  readonly #inbox: Inbox;
+  readonly #requests: Requests;
+  readonly #stateMachine: StateMachine;
+  readonly #transport: Transport;
+  readonly #observer = new Observer();
+  readonly #logger = getLogger(["floe", "node"]);
+  readonly #startedMs = performance.now();
+  readonly #closing = Promise.withResolvers<void>();
+  #ticker: Disposable | null = null;
+  #ticksToExpiry = EXPIRY_INTERVAL_TICKS;
+  #isStopped = false;
+
+  /** Takes over opened stores; see {@linkcode startNode}. */
+  constructor(options: NodeOptions, stores: Stores) {
+    this.group = options.group;
+    this.closed = this.#closing.promise;
+    this.#options = options;
+    this.#stores = stores;
+    this.#stateMachine = new StateMachine(stores.keyValues);
+    this.#raft = new Raft(raftConfig(options), stores.raft.load(), stores.keyValues.appliedIndex);
+    this.#inbox = new Inbox((inputs) => this.#turn(inputs));
+    this.#requests = new Requests((input) => this.#inbox.add(input));
+    this.#transport = this.#createTransport();
+    this.#loop = new Loop(this.#raft, {
+      send: (message) => this.#transport.send(message),
+      persist: (batch) => stores.raft.persist(batch),
+      apply: (entries) => this.#stateMachine.apply(entries),
+      report: (output, applied) => this.#report(output, applied),
+    });
+  }
+
+  /**
+   * Takes the peer port and starts the clock.
+   *
+   * @throws {EnvironmentError} when the port cannot be used.
+   */
+  async start(): Promise<void> {
+    await this.#transport.start();
+    this.#ticker = startTicker((count) => this.#tick(count));
+    this.#logger.info("node.started", { term: this.#raft.state.currentTerm });
+  }
+
+  /** Stops: answers every client, closes every connection, closes the stores. */
+  async close(): Promise<void> {
+    if (!this.#isStopped) await this.#stop(null);
+    await this.closed;
+  }
+
+  /** See {@linkcode NodeApi.write}. */
+  write(command: Command, options: { readonly timeoutMs: number }): Promise<CommandResult> {
+    this.#checkRunning();
+    return this.#requests.write(encodeCommand(command), performance.now() + options.timeoutMs);
+  }
+
+  /** See {@linkcode NodeApi.read}. */
+  async read(
+    key: string,
+    options: { readonly consistency: Consistency; readonly timeoutMs: number },
+  ): Promise<ReadAnswer> {
+    this.#checkRunning();
+    if (options.consistency === "linearizable") {
+      await this.#requests.confirmRead(performance.now() + options.timeoutMs);
+      this.#checkRunning();
+    }
+    return { row: this.#stateMachine.get(key), revision: this.#stateMachine.appliedIndex };
+  }
+
+  /** See {@linkcode NodeApi.status}. */
+  status(): NodeStatus {
+    const { state } = this.#raft;
+    const { role, term, leader } = state.report();
+    const followers = state.role.name === "leader" ? state.role.followers : null;
+    return {
+      id: state.self,
+      role,
+      term,
+      leader,
+      commitIndex: state.commitIndex,
+      appliedIndex: this.#stateMachine.appliedIndex,
+      lastLogIndex: state.log.last.index,
+      uptimeMs: Math.round(performance.now() - this.#startedMs),
+      peers: state.peers.map((id) => ({
+        id,
+        connected: this.#transport.isConnected(id),
+        matchIndex: followers?.get(id)?.matchIndex ?? null,
+      })),
+      counters: { ...this.#observer.counters, ...this.#transport.counters },
+    };
+  }
+
+  /** See {@linkcode NodeApi.leader}. */
+  leader(): LeaderAnswer {
+    const { leader, term, certificate } = this.#raft.state.report();
+    const api = leader === null ? null : formatAddress(findPeer(this.#options.config, leader).api);
+    return { leader, term, api, certificate };
+  }
+
+  /** See {@linkcode NodeApi.elections}. */
+  elections(
+    options: { readonly limit: number; readonly before?: Term },
+  ): readonly Certificate[] {
+    this.#checkRunning();
+    return this.#stores.raft.elections(options).map((note) => this.#verify(note));
+  }
+
+  /** See {@linkcode NodeApi.election}. */
+  election(term: Term): Certificate | null {
+    this.#checkRunning();
+    const note = this.#stores.raft.election(term);
+    return note === null ? null : this.#verify(note);
+  }
+
+  #verify(note: string): Certificate {
+    return this.#options.certifier.verify(note);
+  }
+
+  #checkRunning(): void {
+    if (!this.#isStopped) return;
+    throw new RequestError("stopping", "The node is stopping", { maybeApplied: false });
+  }
+
+  #createTransport(): Transport {
+    const { config, self } = this.#options;
+    return new Transport({
+      self,
+      cluster: config.cluster,
+      listen: findPeer(config, self).peer,
+      peers: config.peers.map(({ id, peer }) => ({ id, ...peer })),
+      onMessage: (message) => {
+        if (!this.#inbox.addMessage(message)) this.#observer.count("inbox.dropped");
+      },
+      onPeerDisconnected: (peer) => this.#inbox.add({ kind: "unreachable", peer }),
+    });
+  }
+
+  #tick(count: number): void {
+    for (let passed = 0; passed < count; passed++) this.#inbox.add({ kind: "tick" });
+    this.#ticksToExpiry -= count;
+    if (this.#ticksToExpiry > 0) return;
+    this.#ticksToExpiry = EXPIRY_INTERVAL_TICKS;
+    this.#requests.expire(performance.now());
+  }
+
+  #turn(inputs: readonly Input[]): void {
+    if (this.#isStopped) return;
+    try {
+      this.#loop.turn(inputs);
+    } catch (error) {
+      // A broken invariant or a disk that failed: what this node believes is no longer certain, so it
+      // says nothing more to anyone.
+      this.#logger.error("node.failed", { error: String(error) });
+      void this.#stop(error);
+    }
+  }
+
+  #report(output: Output, applied: readonly AppliedEntry[]): void {
+    for (const event of output.events) this.#observer.observe(event);
+    if (output.role !== null) this.#observer.roleChanged(output.role);
+    this.#requests.handle(output, applied, this.#stateMachine.appliedIndex);
+  }
+
+  async #stop(failure: unknown): Promise<void> {
+    this.#isStopped = true;
+    this.#ticker?.[Symbol.dispose]();
+    this.#inbox.close();
+    this.#requests.stop();
+    try {
+      await this.#transport.close();
+      this.#stores.raft.close();
+      this.#stores.keyValues.close();
+    } catch (error) {
+      failure ??= error;
+    }
+    this.#logger.info("node.stopped");
+    if (failure === null) this.#closing.resolve();
+    else this.#closing.reject(failure);
+  }
+}
+
+function raftConfig({ self, certifier, config }: NodeOptions): RaftConfig {
+  return {
+    self,
+    certifier,
+    ...toTickCounts(config.timing),
+    random: Math.random,
+    incarnation: crypto.getRandomValues(new Uint32Array(1))[0] ?? 0,
+  };
+}
+
+function toTickCounts(
+  timing: TimingConfig,
+): Pick<RaftConfig, "electionTimeoutTicks" | "heartbeatTicks" | "signingTimeoutTicks"> {
+  return {
+    electionTimeoutTicks: toTicks(timing.electionTimeoutMs),
+    heartbeatTicks: toTicks(timing.heartbeatMs),
+    signingTimeoutTicks: toTicks(timing.signingTimeoutMs),
+  };
+}

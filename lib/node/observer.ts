@@ -1,0 +1,129 @@
+/**
+ * What an operator sees of the core: every event becomes a log record with a stable name, and the
+ * ones worth an alarm a counter.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { unreachable } from "../assert.ts";
+import type { Certificate } from "../certificate/certifier.ts";
+import type { RaftEvent, RoleReport } from "../raft/mod.ts";
+
+/** What is counted of the core's events, from the node's start. */
+export type NodeCounter =
+  /** Elections that this node began. */
+  | "election.started"
+  /** Elections that this node won. */
+  | "election.won"
+  /** Further signing sessions of this node's elections. */
+  | "election.session"
+  /** Wrong signature shares that this node received. */
+  | "share.refused"
+  /** Leaders' certificates that this node verified. */
+  | "certificate.verified"
+  /** Claims to lead that this node refused. */
+  | "certificate.refused"
+  /** Peers' messages that do not fit. */
+  | "message.unfit"
+  /** Peers' messages dropped because too many waited. */
+  | "inbox.dropped"
+  /** Times that this node gave up leadership. */
+  | "leader.stepped_down";
+
+/** Logs and counts. */
+export class Observer {
+  readonly #logger = getLogger(["floe", "node"]);
+  readonly #counters: Record<NodeCounter, number> = {
+    "election.started": 0,
+    "election.won": 0,
+    "election.session": 0,
+    "share.refused": 0,
+    "certificate.verified": 0,
+    "certificate.refused": 0,
+    "message.unfit": 0,
+    "inbox.dropped": 0,
+    "leader.stepped_down": 0,
+  };
+  /** When this node asked for pre-votes, on the monotonic clock; for how long an election takes. */
+  #electionStartedMs = 0;
+
+  /** A copy of what was counted so far. */
+  get counters(): Readonly<Record<NodeCounter, number>> {
+    return { ...this.#counters };
+  }
+
+  /** Counts something that is not an event of the core. */
+  count(counter: NodeCounter): void {
+    this.#counters[counter]++;
+  }
+
+  /** The role, the term or the leader changed. */
+  roleChanged({ role, term, leader }: RoleReport): void {
+    this.#logger.info("role.changed", { role, term, leader });
+  }
+
+  /** Logs and counts one event. */
+  observe(event: RaftEvent): void {
+    switch (event.kind) {
+      case "preVoteStarted":
+        this.#electionStartedMs = performance.now();
+        return this.#logger.info("prevote.started", { term: event.term });
+      case "electionStarted":
+        this.count("election.started");
+        return this.#logger.info("election.started", { term: event.term, signers: event.signers });
+      case "electionWon":
+        return this.#won(event.certificate);
+      case "voteGranted":
+        return this.#logger.info("vote.granted", { term: event.term, candidate: event.candidate });
+      case "signingSessionOpened": {
+        const { term, session, missing } = event;
+        this.count("election.session");
+        return this.#logger.warn("election.session", { term, session, missing });
+      }
+      case "cheaterFound":
+        this.count("share.refused");
+        return this.#logger.error("share.refused", { term: event.term, voter: event.voter });
+      case "certificateVerified":
+        this.count("certificate.verified");
+        return this.#logger.info("certificate.verified", describe(event.certificate));
+      case "certificateRefused": {
+        const { from, term, reason } = event;
+        this.count("certificate.refused");
+        return this.#logger.warn("certificate.refused", { from, term, reason });
+      }
+      case "messageRefused":
+        this.count("message.unfit");
+        return this.#logger.warn("message.unfit", { from: event.from, reason: event.reason });
+      case "steppedDown":
+        this.count("leader.stepped_down");
+        return this.#logger.warn("leader.stepped_down", { term: event.term, reason: event.reason });
+      case "heartbeatSent":
+      case "heartbeatReceived":
+        return this.#heartbeat(event);
+      default:
+        return unreachable(event);
+    }
+  }
+
+  #won(certificate: Certificate): void {
+    const ms = Math.round((performance.now() - this.#electionStartedMs) * 10) / 10;
+    this.count("election.won");
+    this.#logger.info("election.won", { ...describe(certificate), ms });
+  }
+
+  /** In both records `peer_id` is the leader: whose heartbeat it is. */
+  #heartbeat(event: Extract<RaftEvent, { kind: "heartbeatSent" | "heartbeatReceived" }>): void {
+    const { term, leader } = event;
+    if (event.kind === "heartbeatReceived") {
+      const record = { Heartbeat: { term, peer_id: leader } };
+      return this.#logger.debug("heartbeat.received", { record });
+    }
+    const record = { HeartbeatLeaderEntry: { term, peer_id: leader, leader: true } };
+    this.#logger.debug("heartbeat.sent", { record });
+  }
+}
+
+function describe({ term, leader, epoch }: Certificate): Record<string, unknown> {
+  return { term, leader, epoch };
+}

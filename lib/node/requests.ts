@@ -1,0 +1,250 @@
+/**
+ * Clients' requests between their arrival and their answer. Each waits for exactly one thing at a
+ * time: for a leader to be known, for a place in the log, for that place to be applied, or for a
+ * read index. It reads no clock: the node says what time it is.
+ *
+ * @module
+ */
+
+import type { AppliedEntry, CommandResult } from "../kv/mod.ts";
+import type { Input, Output, ReadResult, RejectedProposal } from "../raft/mod.ts";
+import type { LogIndex, Term } from "../types.ts";
+import { RequestError, type RequestFailure } from "./api.ts";
+
+/** Most requests of clients that wait at one node; more are refused as overload. */
+export const REQUESTS_MAX = 10_000;
+
+/** How a request ends. */
+interface Settle<Result> {
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: RequestError) => void;
+}
+
+/** What every request has. */
+interface Waiting {
+  /** The proposal's or the read's id towards the core. */
+  readonly id: number;
+  /** When it ends at the latest, on the node's clock. */
+  readonly deadlineMs: number;
+  /** Whether it waits for a leader, to be handed to the core again. */
+  isParked: boolean;
+}
+
+interface WriteRequest extends Settle<CommandResult>, Waiting {
+  readonly kind: "write";
+  readonly command: Uint8Array;
+  /** Whether the command may be in some log, now or later. */
+  mayTakeEffect: boolean;
+  /** Where the command stands in the leader's log, once that is known. */
+  place: { readonly index: LogIndex; readonly term: Term } | null;
+}
+
+interface ReadRequest extends Settle<void>, Waiting {
+  readonly kind: "read";
+  /** The index that must be applied first, once the leader has confirmed it. */
+  readIndex: LogIndex | null;
+}
+
+type Request = WriteRequest | ReadRequest;
+
+/** All requests that wait at one node. */
+export class Requests {
+  readonly #submit: (input: Input) => void;
+  readonly #waiting = new Map<number, Request>();
+  /** By place; several where leaders of different terms gave the same place away. */
+  readonly #writesByIndex = new Map<LogIndex, WriteRequest[]>();
+  #readsToApply: ReadRequest[] = [];
+  #hasLeader = false;
+  #lastId = 0;
+
+  /** `submit` hands an input to the core. */
+  constructor(submit: (input: Input) => void) {
+    this.#submit = submit;
+  }
+
+  /** How many requests wait. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Proposes an encoded command; resolves once it is applied here.
+   *
+   * @throws {RequestError} when that does not happen before `deadlineMs`, on the node's clock.
+   */
+  write(command: Uint8Array, deadlineMs: number): Promise<CommandResult> {
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId;
+      const mayTakeEffect = false;
+      this.#start({
+        kind: "write",
+        id,
+        command,
+        deadlineMs,
+        isParked: false,
+        mayTakeEffect,
+        place: null,
+        resolve,
+        reject,
+      });
+    });
+  }
+
+  /**
+   * Resolves once this node's state is known to hold every write acknowledged before the call.
+   *
+   * @throws {RequestError} when that does not happen before `deadlineMs`, on the node's clock.
+   */
+  confirmRead(deadlineMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId;
+      const isParked = false;
+      this.#start({ kind: "read", id, deadlineMs, isParked, readIndex: null, resolve, reject });
+    });
+  }
+
+  /** Takes what a step put out. `appliedIndex` is how far the state machine is now. */
+  handle(output: Output, applied: readonly AppliedEntry[], appliedIndex: LogIndex): void {
+    const appliedBefore = appliedIndex - applied.length as LogIndex;
+    for (const { proposalId, index, term } of output.accepted) {
+      this.#placed(proposalId, { index, term }, appliedBefore);
+    }
+    output.apply.forEach((entry, position) => this.#applied(entry.term, applied[position]));
+    for (const rejected of output.rejected) this.#rejected(rejected);
+    for (const result of output.reads) this.#readAnswered(result);
+    this.#settleReads(appliedIndex);
+    if (output.role === null) return;
+    this.#hasLeader = output.role.leader !== null;
+    this.#resubmit();
+  }
+
+  /**
+   * Ends the requests whose deadline has passed, and hands those that wait for a leader to the core
+   * again: the node calls this every now and then, so that a refused request is not asked again at
+   * the speed of the network.
+   */
+  expire(nowMs: number): void {
+    for (const request of this.#waiting.values()) {
+      if (request.deadlineMs > nowMs) continue;
+      if (request.isParked) this.#fail(request, "no_leader", "No leader before the deadline");
+      else this.#fail(request, "timeout", "The cluster did not answer before the deadline");
+    }
+    this.#resubmit();
+  }
+
+  /** Ends every request: the node stops. */
+  stop(): void {
+    for (const request of this.#waiting.values()) {
+      this.#fail(request, "stopping", "The node is stopping");
+    }
+  }
+
+  #start(request: Request): void {
+    if (this.#waiting.size >= REQUESTS_MAX) {
+      this.#fail(request, "overloaded", `More than ${REQUESTS_MAX} requests wait at this node`);
+      return;
+    }
+    this.#waiting.set(request.id, request);
+    this.#hand(request);
+  }
+
+  #hand(request: Request): void {
+    request.isParked = false;
+    if (request.kind === "read") {
+      this.#submit({ kind: "read", readId: request.id });
+    } else {
+      request.mayTakeEffect = true;
+      this.#submit({ kind: "propose", proposalId: request.id, command: request.command });
+    }
+  }
+
+  #park(request: Request): void {
+    request.isParked = true;
+    if (request.kind === "write") request.mayTakeEffect = false;
+  }
+
+  #resubmit(): void {
+    if (!this.#hasLeader) return;
+    for (const request of this.#waiting.values()) {
+      if (request.isParked) this.#hand(request);
+    }
+  }
+
+  #placed(
+    id: number,
+    place: { readonly index: LogIndex; readonly term: Term },
+    appliedBefore: LogIndex,
+  ): void {
+    const request = this.#waiting.get(id);
+    if (request?.kind !== "write") return;
+    if (place.index <= appliedBefore) {
+      // The leader's answer came after the entry itself: what the command did is not known any more.
+      this.#fail(request, "leader_changed", "The command's result was lost on the way here");
+      return;
+    }
+    request.place = place;
+    const rivals = this.#writesByIndex.get(place.index);
+    if (rivals === undefined) this.#writesByIndex.set(place.index, [request]);
+    else rivals.push(request);
+  }
+
+  #applied(term: Term, outcome: AppliedEntry | undefined): void {
+    if (outcome === undefined) return;
+    const requests = this.#writesByIndex.get(outcome.index);
+    if (requests === undefined) return;
+    this.#writesByIndex.delete(outcome.index);
+    for (const request of requests) this.#settleWrite(request, term, outcome);
+  }
+
+  #settleWrite(request: WriteRequest, term: Term, outcome: AppliedEntry): void {
+    if (!this.#waiting.has(request.id)) return;
+    if (request.place?.term === term && outcome.kind === "command") {
+      this.#waiting.delete(request.id);
+      request.resolve(outcome.result);
+      return;
+    }
+    request.mayTakeEffect = false;
+    this.#fail(request, "superseded", "Another leader's entry took the command's place in the log");
+  }
+
+  #rejected(rejected: RejectedProposal): void {
+    const request = this.#waiting.get(rejected.proposalId);
+    if (request?.kind !== "write") return;
+    if (rejected.maybeApplied) {
+      this.#fail(request, "leader_changed", "The leader was lost before it answered");
+    } else if (rejected.reason === "overloaded") {
+      request.mayTakeEffect = false;
+      this.#fail(request, "overloaded", "The leader holds as much uncommitted data as it may");
+    } else {
+      this.#park(request);
+    }
+  }
+
+  #readAnswered(result: ReadResult): void {
+    const request = this.#waiting.get(result.readId);
+    if (request?.kind !== "read") return;
+    if (result.kind === "refused") return this.#park(request);
+    request.readIndex = result.readIndex;
+    this.#readsToApply.push(request);
+  }
+
+  #settleReads(appliedIndex: LogIndex): void {
+    if (this.#readsToApply.length === 0) return;
+    const later: ReadRequest[] = [];
+    for (const request of this.#readsToApply) {
+      if (!this.#waiting.has(request.id)) continue;
+      if (request.readIndex === null || request.readIndex > appliedIndex) later.push(request);
+      else {
+        this.#waiting.delete(request.id);
+        request.resolve();
+      }
+    }
+    this.#readsToApply = later;
+  }
+
+  #fail(request: Request, code: RequestFailure, message: string): void {
+    this.#waiting.delete(request.id);
+    const maybeApplied = request.kind === "write" && request.mayTakeEffect;
+    request.reject(new RequestError(code, message, { maybeApplied }));
+  }
+}
