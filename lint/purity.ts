@@ -47,7 +47,7 @@ const IMPURE_PROPERTIES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Packages whose results depend on their arguments alone. */
-const PURE_PACKAGES = /^(npm:)?(@noble\/(curves|hashes)|@msgpack\/msgpack|zod)(@|\/|$)/;
+const PURE_PACKAGES = /^(npm:)?(@noble\/(curves|hashes)|@msgpack\/msgpack|zod|node:buffer)(@|\/|$)/;
 
 /** What may be used of node:crypto: synchronous, and a function of its arguments. */
 const PURE_NODE_CRYPTO = [
