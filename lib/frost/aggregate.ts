@@ -1,0 +1,150 @@
+/**
+ * Aggregation: the coordinator sums the shares, and finds who spoilt the sum (RFC 9591 §5.3, §5.4).
+ *
+ * @module
+ */
+
+import { assertDefined } from "../assert.ts";
+import { concatBytes } from "../bytes.ts";
+import { deserializeScalar, ScalarField, serializeScalar } from "./ciphersuite.ts";
+import { FrostError } from "./error.ts";
+import {
+  checkCommitmentList,
+  computeBindingFactors,
+  computeChallenge,
+  computeGroupCommitment,
+  type SigningSession,
+} from "./group_commitment.ts";
+import { lagrangeCoefficients } from "./lagrange.ts";
+import { PrimeOrderPoint } from "./points.ts";
+import { verifySignature } from "./verify.ts";
+
+/** What a coordinator brings to the aggregation. */
+export interface Aggregation {
+  /** One share from every signer of the session, by identifier; as they came, unchecked. */
+  readonly signatureShares: ReadonlyMap<number, Uint8Array>;
+  /** The session's group commitment, where round two made it already; computed otherwise. */
+  readonly groupCommitment?: PrimeOrderPoint;
+}
+
+/** What came of the shares. */
+export type AggregateResult =
+  /** The group's signature, 64 bytes, verified. */
+  | { readonly kind: "signature"; readonly signature: Uint8Array }
+  /** No signature; these signers' shares are wrong, by rising identifier, at least one. */
+  | { readonly kind: "cheaters"; readonly identifiers: readonly number[] };
+
+/**
+ * aggregate: sums the shares and verifies the sum as a plain Ed25519 signature. Only when that
+ * fails are the shares checked one by one, and every wrong one is named; a share that is not a
+ * canonical scalar is a wrong one.
+ *
+ * @throws {FrostError} for everything that {@linkcode checkCommitmentList} refuses, and
+ * `wrong-shares` unless there is one share for each signer and no other. RFC 9591 §5.3, §5.4.
+ */
+export function aggregate(session: SigningSession, aggregation: Aggregation): AggregateResult {
+  checkCommitmentList(session);
+  const { signatureShares } = aggregation;
+  checkShareSet(session, signatureShares);
+  const groupCommitment = aggregation.groupCommitment ??
+    computeGroupCommitment(session.commitments, computeBindingFactors(session));
+  const sum = sumShares(signatureShares.values());
+  if (sum !== null) {
+    const signature = concatBytes(groupCommitment.toBytes(), serializeScalar(sum));
+    if (verifySignature(session.group.groupPublicKey, session.message, signature)) {
+      return { kind: "signature", signature };
+    }
+  }
+  return { kind: "cheaters", identifiers: findCheaters(session, signatureShares) };
+}
+
+/**
+ * verify_signature_share: whether one signer's share is right for its session.
+ *
+ * @throws {FrostError} for everything that {@linkcode checkCommitmentList} refuses, and
+ * `not-a-signer`. RFC 9591 §5.4.
+ */
+export function verifySignatureShare(
+  session: SigningSession,
+  share: { readonly identifier: number; readonly signatureShare: Uint8Array },
+): boolean {
+  checkCommitmentList(session);
+  const { identifier, signatureShare } = share;
+  if (!session.commitments.some((listed) => listed.identifier === identifier)) {
+    throw new FrostError(
+      "not-a-signer",
+      `Cannot verify share: participant ${identifier} is not among the signers`,
+      { identifier },
+    );
+  }
+  return !findCheaters(session, new Map([[identifier, signatureShare]])).includes(identifier);
+}
+
+/** Checks each of the given shares, and returns the identifiers of the wrong ones, rising. */
+function findCheaters(
+  session: SigningSession,
+  signatureShares: ReadonlyMap<number, Uint8Array>,
+): number[] {
+  const { group, commitments, message } = session;
+  const bindingFactors = computeBindingFactors(session);
+  const groupCommitment = computeGroupCommitment(commitments, bindingFactors);
+  const groupPublicKey = PrimeOrderPoint.fromBytes(group.groupPublicKey);
+  const challenge = computeChallenge(groupCommitment, groupPublicKey, message);
+  const weights = lagrangeCoefficients(commitments.map(({ identifier }) => identifier));
+  return commitments.flatMap(({ identifier, hiding, binding }, at) => {
+    const encoded = signatureShares.get(identifier);
+    if (encoded === undefined) return [];
+    const share = readShare(encoded);
+    if (share === null) return [identifier];
+    // RFC 9591 §5.4: [z_i]B = D_i + [rho_i]E_i + [challenge * lambda_i]PK_i.
+    const weight = assertDefined(weights[at], "A signer has no weight");
+    const expected = PrimeOrderPoint.fromBytes(hiding).add(PrimeOrderPoint.sumOfProducts(
+      [PrimeOrderPoint.fromBytes(binding), verifyingShareOf(session, identifier)],
+      [
+        assertDefined(bindingFactors[at], "A signer has no binding factor").factor,
+        ScalarField.mul(challenge, weight),
+      ],
+    ));
+    return PrimeOrderPoint.BASE.multiplyUnsafe(share).equals(expected) ? [] : [identifier];
+  });
+}
+
+function verifyingShareOf(session: SigningSession, identifier: number): PrimeOrderPoint {
+  const encoded = session.group.verifyingShares.get(identifier);
+  return PrimeOrderPoint.fromBytes(assertDefined(encoded, `No participant ${identifier}`));
+}
+
+function checkShareSet(
+  session: SigningSession,
+  signatureShares: ReadonlyMap<number, Uint8Array>,
+): void {
+  const complete = signatureShares.size === session.commitments.length &&
+    session.commitments.every(({ identifier }) => signatureShares.has(identifier));
+  if (!complete) {
+    throw new FrostError(
+      "wrong-shares",
+      `Cannot aggregate: ${signatureShares.size} shares are not one for each of ` +
+        `${session.commitments.length} signers`,
+    );
+  }
+}
+
+/** The sum of all shares; null when one of them is not a scalar. */
+function sumShares(signatureShares: Iterable<Uint8Array>): bigint | null {
+  let sum = 0n;
+  for (const encoded of signatureShares) {
+    const share = readShare(encoded);
+    if (share === null) return null;
+    sum = ScalarField.add(sum, share);
+  }
+  return sum;
+}
+
+function readShare(encoded: Uint8Array): bigint | null {
+  try {
+    return deserializeScalar(encoded);
+  } catch (error) {
+    if (error instanceof FrostError) return null;
+    throw error;
+  }
+}

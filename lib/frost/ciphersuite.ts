@@ -1,0 +1,84 @@
+/**
+ * FROST(Ed25519, SHA-512): the hashes and the scalars of the ciphersuite (RFC 9591 §6.1).
+ *
+ * H3, which derives nonces, is used on the secret path only and stays inside `@noble/curves`.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { concatBytes, encodeUtf8 } from "../bytes.ts";
+import { FrostError } from "./error.ts";
+
+/** Separates this ciphersuite's hashes from all others (RFC 9591 §6.1). */
+export const CONTEXT_STRING = "FROST-ED25519-SHA512-v1";
+/** Bytes of an encoded element: a compressed Edwards point (RFC 8032 §5.1.2). */
+export const ELEMENT_BYTES = 32;
+/** Bytes of an encoded scalar: little-endian, below the group order (RFC 9591 §6.1). */
+export const SCALAR_BYTES = 32;
+/** Bytes of a signature: the element R, then the scalar z (RFC 8032 §5.1.6). */
+export const SIGNATURE_BYTES = ELEMENT_BYTES + SCALAR_BYTES;
+
+/** The integers modulo the order of the prime-order group (RFC 9591 §3.1). */
+export const ScalarField = ed25519.Point.Fn;
+
+const RHO = encodeUtf8(`${CONTEXT_STRING}rho`);
+const MESSAGE = encodeUtf8(`${CONTEXT_STRING}msg`);
+const COMMITMENTS = encodeUtf8(`${CONTEXT_STRING}com`);
+
+/** SHA-512, native: 64 bytes. The ciphersuite's hash H (RFC 9591 §6.1). */
+export function hash(message: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(createHash("sha512").update(message).digest());
+}
+
+/** Hashes the input of a binding factor to a scalar (RFC 9591 §4.4, §6.1). */
+export function H1(message: Uint8Array): bigint {
+  return hashToScalar(concatBytes(RHO, message));
+}
+
+/** Hashes to the challenge; without a context, so that it is Ed25519's own (RFC 9591 §4.6, §6.1). */
+export function H2(message: Uint8Array): bigint {
+  return hashToScalar(message);
+}
+
+/** Hashes the message that is signed: 64 bytes (RFC 9591 §4.4, §6.1). */
+export function H4(message: Uint8Array): Uint8Array<ArrayBuffer> {
+  return hash(concatBytes(MESSAGE, message));
+}
+
+/** Hashes an encoded commitment list: 64 bytes (RFC 9591 §4.4, §6.1). */
+export function H5(message: Uint8Array): Uint8Array<ArrayBuffer> {
+  return hash(concatBytes(COMMITMENTS, message));
+}
+
+/** SerializeScalar: 32 bytes, little-endian (RFC 9591 §3.1, §6.1). */
+export function serializeScalar(scalar: bigint): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(ScalarField.toBytes(scalar));
+}
+
+/**
+ * DeserializeScalar: 32 bytes, little-endian, below the group order (RFC 9591 §3.1, §6.1).
+ *
+ * @throws {FrostError} `malformed-scalar` for anything else.
+ */
+export function deserializeScalar(bytes: Uint8Array): bigint {
+  if (bytes.length !== SCALAR_BYTES) {
+    throw new FrostError(
+      "malformed-scalar",
+      `Cannot read scalar: length ${bytes.length} is not ${SCALAR_BYTES}`,
+    );
+  }
+  try {
+    return ScalarField.fromBytes(bytes);
+  } catch {
+    // The cause is dropped: its message could quote the value, and the value may be a secret.
+    throw new FrostError("malformed-scalar", "Cannot read scalar: not below the group order");
+  }
+}
+
+/** Reads 64 bytes as a little-endian integer and reduces it (RFC 9591 §6.1). */
+function hashToScalar(message: Uint8Array): bigint {
+  const digest = hash(message).reverse();
+  return ScalarField.create(BigInt(`0x${digest.toHex()}`));
+}

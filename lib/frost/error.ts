@@ -1,0 +1,59 @@
+/**
+ * The error for everything that FROST refuses.
+ *
+ * @module
+ */
+
+import { InputError } from "../errors.ts";
+
+/** Why an element, a scalar, a commitment list or a set of nonces is refused. */
+export type FrostRefusal =
+  /** An encoding of the wrong length, not canonical, or of no curve point (RFC 9591 §3.1). */
+  | "malformed-element"
+  /** The identity element, which is never sent (RFC 9591 §3.1). */
+  | "identity-element"
+  /** A point outside the prime-order group (RFC 9591 §6.1). */
+  | "not-prime-order"
+  /** A scalar of the wrong length or not below the group order (RFC 9591 §3.1). */
+  | "malformed-scalar"
+  /** An identifier that is not a whole number from 1 upward (RFC 9591 §3). */
+  | "bad-identifier"
+  /** Numbers of participants that make no group (RFC 9591 Appendix C). */
+  | "bad-threshold"
+  /** A secret share that does not match its verifying share (RFC 9591 Appendix C.2). */
+  | "bad-share"
+  /** Fewer commitments than MIN_PARTICIPANTS (RFC 9591 §5.2). */
+  | "too-few-signers"
+  /** A commitment list that does not rise strictly by identifier (RFC 9591 §4.3). */
+  | "unsorted-signers"
+  /** A commitment of somebody outside the group. */
+  | "foreign-signer"
+  /** A commitment list without the signer's own entry (RFC 9591 §5.2). */
+  | "not-a-signer"
+  /** An own entry that is not the commitment to the nonces at hand (RFC 9591 §5.2). */
+  | "wrong-commitment"
+  /** Nonces that were used before, and erased (RFC 9591 §5.1). */
+  | "nonce-used"
+  /** A set of shares that is not exactly one for each signer (RFC 9591 §5.3). */
+  | "wrong-shares";
+
+/** An element, a scalar, a commitment list or a set of nonces is refused. */
+export class FrostError extends InputError {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "FrostError";
+  /** Which rule refused it. */
+  readonly refusal: FrostRefusal;
+  /** The participant at fault, where one can be named. */
+  readonly identifier: number | null;
+
+  /** `message` says what was refused, the value and what was expected; never a secret. */
+  constructor(
+    refusal: FrostRefusal,
+    message: string,
+    options: { readonly identifier?: number; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.refusal = refusal;
+    this.identifier = options.identifier ?? null;
+  }
+}

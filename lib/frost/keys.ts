@@ -1,0 +1,170 @@
+/**
+ * The keys of a group: what everybody knows of it, what each participant keeps, and the trusted
+ * dealer that makes both (RFC 9591 Appendix C).
+ *
+ * @module
+ */
+
+import { assert, assertDefined } from "../assert.ts";
+import { equalBytes } from "../bytes.ts";
+import { deserializeScalar } from "./ciphersuite.ts";
+import { FrostError } from "./error.ts";
+import { lagrangeCoefficients } from "./lagrange.ts";
+import { PrimeOrderPoint } from "./points.ts";
+import {
+  IDENTIFIER_MAX,
+  type RandomBytes,
+  secretPath,
+  toNobleIdentifier,
+  toNobleRandomBytes,
+} from "./secret_path.ts";
+
+/** What everybody knows of a group (RFC 9591 §3, Appendix C.1). */
+export interface GroupPublicKeys {
+  /** MIN_PARTICIPANTS: how many must sign, at least 2. */
+  readonly minParticipants: number;
+  /** The group's Ed25519 public key PK: 32 bytes. */
+  readonly groupPublicKey: Uint8Array;
+  /** PK_i, the public key of each participant's secret share, by identifier: 32 bytes each. */
+  readonly verifyingShares: ReadonlyMap<number, Uint8Array>;
+}
+
+/**
+ * One participant's part of the group's secret key (RFC 9591 §3: `sk_i`). Held by its participant
+ * alone for as long as it may sign; whoever holds it erases it by filling it with zeros.
+ */
+export interface SecretShare {
+  /** The participant, from 1. */
+  readonly identifier: number;
+  /** The share: a 32-byte scalar. */
+  readonly secret: Uint8Array;
+}
+
+/** What a trusted dealer hands out. */
+export interface Dealing {
+  /** For everybody. */
+  readonly group: GroupPublicKeys;
+  /** One for each participant, by rising identifier; the dealer erases them once handed over. */
+  readonly shares: readonly SecretShare[];
+}
+
+/** What a trusted dealer is told. */
+export interface DealingOptions {
+  /** MAX_PARTICIPANTS: how many hold a share, identifiers 1 to this. */
+  readonly maxParticipants: number;
+  /** MIN_PARTICIPANTS: how many must sign, from 2 to `maxParticipants`. */
+  readonly minParticipants: number;
+  /** Where the secret key and the coefficients come from. */
+  readonly randomBytes: RandomBytes;
+  /** The group's secret key, a 32-byte scalar, where it is given; random otherwise. */
+  readonly groupSecretKey?: Uint8Array;
+}
+
+/**
+ * Deals shares of a secret key, which afterwards exists nowhere unless the caller gave it.
+ *
+ * @throws {FrostError} `bad-threshold` unless 2 <= minParticipants <= maxParticipants.
+ * RFC 9591 Appendix C (trusted_dealer_keygen).
+ */
+export function trustedDealerKeygen(options: DealingOptions): Dealing {
+  const { maxParticipants, minParticipants, randomBytes, groupSecretKey } = options;
+  checkParticipants(minParticipants, maxParticipants);
+  const identifiers = Array.from({ length: maxParticipants }, (_, offset) => offset + 1);
+  const dealt = secretPath.trustedDealer(
+    { min: minParticipants, max: maxParticipants },
+    undefined,
+    groupSecretKey,
+    toNobleRandomBytes(randomBytes),
+  );
+  const [groupPublicKey] = dealt.public.commitments;
+  const verifyingShares = new Map<number, Uint8Array>();
+  const shares: SecretShare[] = [];
+  for (const identifier of identifiers) {
+    const name = toNobleIdentifier(identifier);
+    const verifyingShare = dealt.public.verifyingShares[name];
+    const secret = dealt.secretShares[name]?.signingShare;
+    assert(verifyingShare !== undefined && secret !== undefined, "The dealer left somebody out");
+    verifyingShares.set(identifier, verifyingShare);
+    shares.push({ identifier, secret });
+  }
+  assert(groupPublicKey !== undefined, "The dealer made no group key");
+  return { group: { minParticipants, groupPublicKey, verifyingShares }, shares };
+}
+
+/**
+ * Checks that a secret share is the one behind its verifying share.
+ *
+ * @throws {FrostError} `foreign-signer` when the group has no such participant, `malformed-scalar`,
+ * or `bad-share` when the two do not belong together. RFC 9591 Appendix C.2 (vss_verify).
+ */
+export function checkSecretShare(group: GroupPublicKeys, share: SecretShare): void {
+  const { identifier } = share;
+  const expected = group.verifyingShares.get(identifier);
+  if (expected === undefined) {
+    throw new FrostError(
+      "foreign-signer",
+      `Cannot use share: the group has no participant ${identifier}`,
+      { identifier },
+    );
+  }
+  const scalar = deserializeScalar(share.secret);
+  if (scalar === 0n || !equalBytes(PrimeOrderPoint.BASE.multiply(scalar).toBytes(), expected)) {
+    throw new FrostError(
+      "bad-share",
+      `Cannot use share: it does not match participant ${identifier}'s verifying share`,
+      { identifier },
+    );
+  }
+}
+
+/**
+ * Checks a group from outside: its numbers, every point, and that the verifying shares all lie on
+ * one polynomial whose value at 0 is the group key, so that any `minParticipants` of them can sign.
+ *
+ * @throws {FrostError} `bad-threshold`, `bad-identifier`, one of the element refusals, or
+ * `bad-share` when the verifying shares do not make the group key. RFC 9591 Appendix C.2.
+ */
+export function checkGroupPublicKeys(group: GroupPublicKeys): void {
+  const { minParticipants, groupPublicKey, verifyingShares } = group;
+  checkParticipants(minParticipants, verifyingShares.size);
+  const identifiers = [...verifyingShares.keys()].sort((left, right) => left - right);
+  identifiers.forEach(toNobleIdentifier);
+  const points = new Map<number, PrimeOrderPoint>();
+  for (const [identifier, encoded] of verifyingShares) {
+    points.set(identifier, PrimeOrderPoint.fromBytes(encoded));
+  }
+  points.set(0, PrimeOrderPoint.fromBytes(groupPublicKey));
+  const basis = identifiers.slice(0, minParticipants);
+  for (const identifier of [0, ...identifiers.slice(minParticipants)]) {
+    checkOnPolynomial(points, basis, identifier);
+  }
+}
+
+/** Interpolates the polynomial through the points at `basis` and compares it at `identifier`. */
+function checkOnPolynomial(
+  points: ReadonlyMap<number, PrimeOrderPoint>,
+  basis: readonly number[],
+  identifier: number,
+): void {
+  const at = (x: number) => assertDefined(points.get(x), `No point at ${x}`);
+  const coefficients = lagrangeCoefficients(basis, identifier);
+  const expected = PrimeOrderPoint.sumOfProducts(basis.map(at), coefficients);
+  if (!expected.equals(at(identifier))) {
+    const what = identifier === 0 ? "the group key" : `participant ${identifier}'s verifying share`;
+    throw new FrostError("bad-share", `Cannot use group: its verifying shares do not make ${what}`);
+  }
+}
+
+function checkParticipants(minParticipants: number, maxParticipants: number): void {
+  const whole = Number.isInteger(minParticipants) && Number.isInteger(maxParticipants);
+  if (
+    !whole || minParticipants < 2 || minParticipants > maxParticipants ||
+    maxParticipants > IDENTIFIER_MAX
+  ) {
+    throw new FrostError(
+      "bad-threshold",
+      `Cannot make group: ${minParticipants} of ${maxParticipants} is not within 2 <= ` +
+        `minParticipants <= maxParticipants <= ${IDENTIFIER_MAX}`,
+    );
+  }
+}

@@ -1,0 +1,253 @@
+/**
+ * Elements of the prime-order group, validated once.
+ *
+ * `@noble/curves` checks every point it parses for torsion, each time and twice, and spends nine
+ * tenths of a FROST signature on it. {@linkcode PrimeOrderPoint} makes the check once, when an
+ * encoding is first seen, and keeps the result: whoever holds one holds a checked point. It wraps
+ * noble's `Point`, whose classes are frozen and cannot be extended, and offers the same methods, so
+ * that `createFROST` computes with it as it stands.
+ *
+ * @module
+ */
+
+import { type AffinePoint, mulAddUnsafe } from "@noble/curves/abstract/curve.js";
+import type { EdwardsPoint } from "@noble/curves/abstract/edwards.js";
+import type { FROSTPoint } from "@noble/curves/abstract/frost.js";
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { assert } from "../assert.ts";
+import { decodeHex, encodeHex } from "../bytes.ts";
+import { ELEMENT_BYTES } from "./ciphersuite.ts";
+import { FrostError } from "./error.ts";
+import { isPrimeOrder } from "./prime_order_check.ts";
+
+/**
+ * Most encodings remembered as validated. A signing session of 100 voters uses 200 points, so
+ * several sessions fit; past the limit the one unused for longest goes, which costs time only.
+ */
+export const VALIDATED_POINTS_MAX = 4096;
+
+/** Encodings that passed every check, in hex, the most recently used last. */
+const validated = new Map<string, PrimeOrderPoint>();
+
+/**
+ * An element of the prime-order group of Ed25519 (RFC 9591 §3.1, §6.1).
+ *
+ * Invariant: the point is on the curve and free of torsion. Instances come from the base point, the
+ * identity, {@linkcode PrimeOrderPoint.fromBytes}, which checks, and from sums and multiples of
+ * these, which cannot leave the group.
+ */
+export class PrimeOrderPoint implements FROSTPoint<PrimeOrderPoint> {
+  /** The field of the coordinates. */
+  static readonly Fp = ed25519.Point.Fp;
+  /** The field of the scalars. */
+  static readonly Fn = ed25519.Point.Fn;
+  /** The generator B. */
+  static readonly BASE: PrimeOrderPoint = new PrimeOrderPoint(ed25519.Point.BASE);
+  /** The identity, which has no encoding that {@linkcode PrimeOrderPoint.fromBytes} accepts. */
+  static readonly ZERO: PrimeOrderPoint = new PrimeOrderPoint(ed25519.Point.ZERO);
+
+  readonly #point: EdwardsPoint;
+  #encoding: Uint8Array | null = null;
+
+  private constructor(point: EdwardsPoint) {
+    this.#point = point;
+  }
+
+  /**
+   * DeserializeElement: 32 bytes, canonical, on the curve, of prime order, not the identity. An
+   * encoding seen before costs a look-up.
+   *
+   * @throws {FrostError} `malformed-element`, `identity-element` or `not-prime-order`.
+   * RFC 9591 §3.1, §6.1.
+   */
+  static fromBytes(bytes: Uint8Array): PrimeOrderPoint {
+    checkLength(bytes);
+    const key = encodeHex(bytes);
+    const known = validated.get(key);
+    if (known !== undefined) {
+      validated.delete(key);
+      validated.set(key, known);
+      return known;
+    }
+    return remember(key, new PrimeOrderPoint(decodeAndCheck(bytes)));
+  }
+
+  /** As {@linkcode PrimeOrderPoint.fromBytes}, from hex. */
+  static fromHex(hex: string): PrimeOrderPoint {
+    return PrimeOrderPoint.fromBytes(decodeHex(hex));
+  }
+
+  /** As {@linkcode PrimeOrderPoint.fromBytes}, from coordinates. */
+  static fromAffine(affine: AffinePoint<bigint>): PrimeOrderPoint {
+    return PrimeOrderPoint.fromBytes(ed25519.Point.fromAffine(affine).toBytes());
+  }
+
+  /**
+   * The sum of `scalars[i] * points[i]`, in variable time: for public values only.
+   * RFC 9591 §3.1 (ScalarMult, Add).
+   */
+  static sumOfProducts(
+    points: readonly PrimeOrderPoint[],
+    scalars: readonly bigint[],
+  ): PrimeOrderPoint {
+    const inner = points.map((point) => point.#point);
+    return new PrimeOrderPoint(mulAddUnsafe(ed25519.Point, inner, [...scalars]));
+  }
+
+  /** The affine x coordinate. */
+  get x(): bigint {
+    return this.#point.x;
+  }
+
+  /** The affine y coordinate. */
+  get y(): bigint {
+    return this.#point.y;
+  }
+
+  /** Both affine coordinates. */
+  toAffine(invertedZ?: bigint): AffinePoint<bigint> {
+    return this.#point.toAffine(invertedZ);
+  }
+
+  /**
+   * SerializeElement: 32 bytes (RFC 9591 §3.1, RFC 8032 §5.1.2). An encoding made here needs no
+   * check when it comes back: this process made it of a point in the group.
+   */
+  toBytes(): Uint8Array<ArrayBuffer> {
+    if (this.#encoding === null) {
+      this.#encoding = this.#point.toBytes();
+      if (!this.is0()) remember(encodeHex(this.#encoding), this);
+    }
+    return new Uint8Array(this.#encoding);
+  }
+
+  /** The encoding in hex. */
+  toHex(): string {
+    return encodeHex(this.toBytes());
+  }
+
+  /** The sum with another element. */
+  add(other: PrimeOrderPoint): PrimeOrderPoint {
+    return new PrimeOrderPoint(this.#point.add(other.#point));
+  }
+
+  /** The difference from another element. */
+  subtract(other: PrimeOrderPoint): PrimeOrderPoint {
+    return new PrimeOrderPoint(this.#point.subtract(other.#point));
+  }
+
+  /** The inverse element. */
+  negate(): PrimeOrderPoint {
+    return new PrimeOrderPoint(this.#point.negate());
+  }
+
+  /** The sum with itself. */
+  double(): PrimeOrderPoint {
+    return new PrimeOrderPoint(this.#point.double());
+  }
+
+  /**
+   * Multiplies the base point by a secret scalar from 1 below the group order, blinded and in a
+   * fixed sequence of steps. No other point has those protections, so no other point may be
+   * multiplied by a secret: see {@linkcode PrimeOrderPoint.multiplyUnsafe} for public scalars.
+   *
+   * @throws {InvariantError} on any point but the base point.
+   */
+  multiply(secretScalar: bigint): PrimeOrderPoint {
+    assert(this === PrimeOrderPoint.BASE, "A secret multiplies no point but the base point");
+    return new PrimeOrderPoint(this.#point.multiply(secretScalar));
+  }
+
+  /** Multiplies by a public scalar, in variable time. */
+  multiplyUnsafe(publicScalar: bigint): PrimeOrderPoint {
+    return new PrimeOrderPoint(this.#point.multiplyUnsafe(publicScalar));
+  }
+
+  /** Whether both are the same element. */
+  equals(other: PrimeOrderPoint): boolean {
+    return this.#point.equals(other.#point);
+  }
+
+  /** Whether this is the identity. */
+  is0(): boolean {
+    return this.#point.is0();
+  }
+
+  /** Checks the curve equation. @throws on the identity too. */
+  assertValidity(): void {
+    this.#point.assertValidity();
+  }
+
+  /** Always true, by this class's invariant: this is the check that is not made again. */
+  isTorsionFree(): boolean {
+    return true;
+  }
+
+  /** Whether the order divides 8: only the identity's does. */
+  isSmallOrder(): boolean {
+    return this.is0();
+  }
+
+  /** Multiplies by the cofactor 8. */
+  clearCofactor(): PrimeOrderPoint {
+    return new PrimeOrderPoint(this.#point.clearCofactor());
+  }
+
+  /** Part of noble's interface; only the base point has a table, and it has one already. */
+  precompute(): PrimeOrderPoint {
+    return this;
+  }
+}
+
+/**
+ * Checks a public key from outside: a group key under which any signature would pass, or none
+ * safely, is refused.
+ *
+ * @throws {FrostError} `malformed-element`, `identity-element` or `not-prime-order`.
+ */
+export function checkPublicKey(publicKey: Uint8Array): void {
+  PrimeOrderPoint.fromBytes(publicKey);
+}
+
+function checkLength(bytes: Uint8Array): void {
+  if (bytes.length !== ELEMENT_BYTES) {
+    throw new FrostError(
+      "malformed-element",
+      `Cannot read element: length ${bytes.length} is not ${ELEMENT_BYTES}`,
+    );
+  }
+}
+
+/** All of RFC 9591 §3.1's DeserializeElement for 32 bytes, the cheapest check first. */
+function decodeAndCheck(bytes: Uint8Array): EdwardsPoint {
+  const shown = encodeHex(bytes);
+  let point: EdwardsPoint;
+  try {
+    point = ed25519.Point.fromBytes(bytes);
+  } catch (cause) {
+    throw new FrostError(
+      "malformed-element",
+      `Cannot read element: ${shown} is not the canonical encoding of a point`,
+      { cause },
+    );
+  }
+  if (point.is0()) {
+    throw new FrostError("identity-element", `Cannot read element: ${shown} is the identity`);
+  }
+  if (!isPrimeOrder(point.y)) {
+    throw new FrostError(
+      "not-prime-order",
+      `Cannot read element: ${shown} is not in the prime-order group`,
+    );
+  }
+  return point;
+}
+
+function remember(key: string, point: PrimeOrderPoint): PrimeOrderPoint {
+  validated.set(key, point);
+  if (validated.size > VALIDATED_POINTS_MAX) {
+    const oldest = validated.keys().next();
+    if (!oldest.done) validated.delete(oldest.value);
+  }
+  return point;
+}

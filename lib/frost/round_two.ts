@@ -1,0 +1,97 @@
+/**
+ * Round two: a signer makes its signature share (RFC 9591 §5.2).
+ *
+ * @module
+ */
+
+import { assertDefined } from "../assert.ts";
+import { equalBytes } from "../bytes.ts";
+import { FrostError } from "./error.ts";
+import {
+  checkCommitmentList,
+  type NonceCommitment,
+  type SigningSession,
+} from "./group_commitment.ts";
+import type { SecretShare } from "./keys.ts";
+import type { PrimeOrderPoint } from "./points.ts";
+import { eraseNonces, isErased, type RoundOne } from "./round_one.ts";
+import { createSecretPath, toNobleIdentifier } from "./secret_path.ts";
+
+/** What a signer brings to round two. */
+export interface Signer {
+  /** The signer's secret share; stays as it is. */
+  readonly share: SecretShare;
+  /** What round one made; its nonces are erased, whatever comes of the call. */
+  readonly roundOne: RoundOne;
+}
+
+/** What round two makes. */
+export interface RoundTwo {
+  /** sig_share: a 32-byte scalar, for the coordinator. */
+  readonly signatureShare: Uint8Array;
+  /** The group commitment R, which a coordinator that signs too can aggregate with. */
+  readonly groupCommitment: PrimeOrderPoint;
+}
+
+/**
+ * sign: makes one signer's signature share for a session and erases the nonces. They are erased
+ * also when the session is refused, so that no error leaves a nonce behind for a second try.
+ *
+ * @throws {FrostError} for everything that {@linkcode checkCommitmentList} refuses, and
+ * `nonce-used`, `not-a-signer` or `wrong-commitment`. RFC 9591 §5.2.
+ */
+export function signShare(session: SigningSession, signer: Signer): RoundTwo {
+  const { nonces, commitment } = signer.roundOne;
+  try {
+    if (isErased(nonces)) throw new FrostError("nonce-used", "Cannot sign: the nonces were used");
+    checkCommitmentList(session);
+    checkOwnEntry(session, commitment);
+    return signWithNoble(session, signer);
+  } finally {
+    eraseNonces(nonces);
+  }
+}
+
+/** RFC 9591 §5.2: a signer checks that its own commitment is in the list, unchanged. */
+function checkOwnEntry(session: SigningSession, own: NonceCommitment): void {
+  const { identifier } = own;
+  const entry = session.commitments.find((listed) => listed.identifier === identifier);
+  if (entry === undefined) {
+    throw new FrostError(
+      "not-a-signer",
+      `Cannot sign: participant ${identifier} is not among the signers`,
+      { identifier },
+    );
+  }
+  if (!equalBytes(entry.hiding, own.hiding) || !equalBytes(entry.binding, own.binding)) {
+    throw new FrostError(
+      "wrong-commitment",
+      `Cannot sign: participant ${identifier}'s entry is not the commitment to its nonces`,
+      { identifier },
+    );
+  }
+}
+
+function signWithNoble(session: SigningSession, signer: Signer): RoundTwo {
+  const { group, message, commitments } = session;
+  const { share, roundOne } = signer;
+  const groupCommitments: PrimeOrderPoint[] = [];
+  const noble = createSecretPath((groupCommitment) => groupCommitments.push(groupCommitment));
+  const signatureShare = noble.signShare(
+    { identifier: toNobleIdentifier(share.identifier), signingShare: share.secret },
+    {
+      signers: { min: group.minParticipants, max: group.verifyingShares.size },
+      commitments: [group.groupPublicKey],
+      verifyingShares: {},
+    },
+    roundOne.nonces,
+    commitments.map(({ identifier, hiding, binding }) => ({
+      identifier: toNobleIdentifier(identifier),
+      hiding,
+      binding,
+    })),
+    message,
+  );
+  const groupCommitment = assertDefined(groupCommitments[0], "A share without group commitment");
+  return { signatureShare, groupCommitment };
+}

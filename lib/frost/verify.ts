@@ -1,0 +1,33 @@
+/**
+ * The check that decides: a plain Ed25519 signature, verified natively (RFC 8032 §5.1.7).
+ *
+ * @module
+ */
+
+import { type KeyObject, verify } from "node:crypto";
+import { ELEMENT_BYTES, SIGNATURE_BYTES } from "./ciphersuite.ts";
+import { toPublicKey } from "./native_key.ts";
+
+/** The key object last used: a process verifies under one group key nearly always. */
+let lastKey: { readonly hex: string; readonly key: KeyObject } | null = null;
+
+/**
+ * Whether `signature` is `publicKey`'s signature over `message`: strict lengths, z below the group
+ * order, no cofactor. False for anything malformed; never throws on foreign bytes.
+ *
+ * RFC 8032 §5.1.7.
+ */
+export function verifySignature(
+  publicKey: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  if (publicKey.length !== ELEMENT_BYTES || signature.length !== SIGNATURE_BYTES) return false;
+  return verify(null, message, toKeyObject(publicKey), signature);
+}
+
+function toKeyObject(publicKey: Uint8Array): KeyObject {
+  const hex = publicKey.toHex();
+  if (lastKey?.hex !== hex) lastKey = { hex, key: toPublicKey("ed25519", publicKey) };
+  return lastKey.key;
+}
