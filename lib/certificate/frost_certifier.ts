@@ -1,0 +1,158 @@
+/**
+ * The certifier of a cluster with two voters or more: FROST.
+ *
+ * @module
+ */
+
+import { concatBytes } from "../bytes.ts";
+import {
+  aggregate,
+  checkNonceCommitment,
+  checkSecretShare,
+  commit,
+  ELEMENT_BYTES,
+  eraseNonces,
+  FrostError,
+  type GroupElement,
+  type GroupPublicKeys,
+  type NonceCommitment,
+  type RandomBytes,
+  type RoundOne,
+  type SecretShare,
+  signShare,
+  verifySignature,
+} from "../frost/mod.ts";
+import type { ClusterName, NodeId } from "../types.ts";
+import type { Certifier } from "./certifier.ts";
+import type { Group } from "./group.ts";
+import { keyId } from "./group_key.ts";
+import { SchemeCertifier } from "./scheme_certifier.ts";
+import { identifierOf } from "./signing_session.ts";
+import type { SchemeResult, Session, SigningScheme } from "./signing_scheme.ts";
+
+/** Bytes of an encoded commitment: hiding_nonce_commitment, then binding_nonce_commitment. */
+export const COMMITMENT_BYTES = 2 * ELEMENT_BYTES;
+
+/** Most group commitments kept from round two to aggregation. One would do: retries are rare. */
+export const GROUP_COMMITMENTS_MAX = 4;
+
+/** What a voter's certifier is made of. */
+export interface CertifierOptions {
+  /** The cluster's public keys. */
+  readonly group: Group;
+  /** This voter. */
+  readonly self: NodeId;
+  /**
+   * This voter's secret: 32 bytes, a FROST share, or the Ed25519 seed of a single voter. Held for
+   * as long as the certifier lives; the caller may erase its own copy at once.
+   */
+  readonly share: Uint8Array;
+  /** Where nonces come from; a cryptographic source. */
+  readonly randomBytes: RandomBytes;
+}
+
+/**
+ * A certifier for one of several voters.
+ *
+ * @throws {CertificateError} `not-a-signer` when `self` is no voter.
+ * @throws {FrostError} when the share is malformed or not the one behind the group's verifying share.
+ */
+export function createFrostCertifier(options: CertifierOptions): Certifier {
+  const { group, self, randomBytes } = options;
+  const identifier = identifierOf(group, self, "not-a-signer");
+  const share: SecretShare = { identifier, secret: options.share.slice() };
+  const keys = toGroupPublicKeys(group);
+  checkSecretShare(keys, share);
+  return new SchemeCertifier(group, self, new FrostScheme(keys, share, randomBytes));
+}
+
+/** A group in the words of RFC 9591. */
+export function toGroupPublicKeys(group: Group): GroupPublicKeys {
+  return {
+    minParticipants: group.threshold,
+    groupPublicKey: group.publicKey,
+    verifyingShares: new Map(
+      group.voters.map(({ identifier, verifyingShare }) => [identifier, verifyingShare]),
+    ),
+  };
+}
+
+class FrostScheme implements SigningScheme<RoundOne> {
+  readonly #keys: GroupPublicKeys;
+  readonly #share: SecretShare;
+  readonly #randomBytes: RandomBytes;
+  /** By session digest, oldest first: what round two computed, aggregation need not. */
+  readonly #groupCommitments = new Map<string, GroupElement>();
+
+  constructor(keys: GroupPublicKeys, share: SecretShare, randomBytes: RandomBytes) {
+    this.#keys = keys;
+    this.#share = share;
+    this.#randomBytes = randomBytes;
+  }
+
+  commit(): { readonly nonces: RoundOne; readonly commitment: Uint8Array } {
+    const nonces = commit(this.#share, this.#randomBytes);
+    const { hiding, binding } = nonces.commitment;
+    return { nonces, commitment: concatBytes(hiding, binding) };
+  }
+
+  checkCommitment(identifier: number, commitment: Uint8Array): void {
+    checkNonceCommitment(toNonceCommitment(identifier, commitment));
+  }
+
+  sign(session: Session, nonces: RoundOne): Uint8Array {
+    const signer = { share: this.#share, roundOne: nonces };
+    const { signatureShare, groupCommitment } = signShare(this.#toFrost(session), signer);
+    this.#groupCommitments.set(session.digest, groupCommitment);
+    if (this.#groupCommitments.size > GROUP_COMMITMENTS_MAX) {
+      const oldest = this.#groupCommitments.keys().next();
+      if (!oldest.done) this.#groupCommitments.delete(oldest.value);
+    }
+    return signatureShare;
+  }
+
+  aggregate(session: Session, signatureShares: ReadonlyMap<number, Uint8Array>): SchemeResult {
+    const groupCommitment = this.#groupCommitments.get(session.digest);
+    return aggregate(this.#toFrost(session), {
+      signatureShares,
+      ...(groupCommitment === undefined ? {} : { groupCommitment }),
+    });
+  }
+
+  eraseNonces(nonces: RoundOne): void {
+    eraseNonces(nonces.nonces);
+  }
+
+  keyId(name: ClusterName): Uint8Array {
+    return keyId(name, this.#keys.groupPublicKey);
+  }
+
+  verify(message: Uint8Array, signature: Uint8Array): boolean {
+    return verifySignature(this.#keys.groupPublicKey, message, signature);
+  }
+
+  #toFrost({ message, signers }: Session) {
+    return {
+      group: this.#keys,
+      message,
+      commitments: signers.map(({ identifier, commitment }) =>
+        toNonceCommitment(identifier, commitment)
+      ),
+    };
+  }
+}
+
+function toNonceCommitment(identifier: number, encoded: Uint8Array): NonceCommitment {
+  if (encoded.length !== COMMITMENT_BYTES) {
+    throw new FrostError(
+      "malformed-element",
+      `Cannot read commitment: length ${encoded.length} is not ${COMMITMENT_BYTES}`,
+      { identifier },
+    );
+  }
+  return {
+    identifier,
+    hiding: encoded.subarray(0, ELEMENT_BYTES),
+    binding: encoded.subarray(ELEMENT_BYTES),
+  };
+}

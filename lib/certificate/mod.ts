@@ -1,0 +1,50 @@
+/**
+ * Election certificates: what a cluster's voters state together about who leads, and the proof that
+ * they did.
+ *
+ * A certificate is a {@linkcode Statement}, text that a person can read, under one ordinary Ed25519
+ * signature, as a signed note. {@linkcode verifyCertificate} checks one offline, with the group key
+ * and nothing else.
+ *
+ * Making one takes t voters and two rounds. Each voter has a {@linkcode Certifier}. The rules that
+ * protect a voter live in one place whatever the cryptography: `signing_session.ts` says which
+ * requests may be signed at all, `nonce_pool.ts` that no nonce serves two of them, and
+ * `scheme_certifier.ts` joins the two. Under them a signing scheme does the arithmetic: FROST for two
+ * voters or more, a plain key for one, hashes for simulations.
+ *
+ * @module
+ */
+
+import type { Certifier } from "./certifier.ts";
+import { type CertifierOptions, createFrostCertifier } from "./frost_certifier.ts";
+import { createSingleCertifier } from "./single_certifier.ts";
+
+export type {
+  Certificate,
+  CertificateRefusal,
+  Certifier,
+  CombineResult,
+  ElectionFields,
+  NonceTicket,
+  SignerCommitment,
+  SigningRequest,
+} from "./certifier.ts";
+export type { CertifierOptions } from "./frost_certifier.ts";
+export type { Group, GroupVoter } from "./group.ts";
+export { CertificateError } from "./error.ts";
+export { encodePem, encodeVerifierKey, type GroupKey, keyId, parseGroupKey } from "./group_key.ts";
+export { encodeSignedNote, parseSignedNote, type SignedNote } from "./signed_note.ts";
+export { encodeStatement, parseStatement, type Statement } from "./statement.ts";
+export { type ExpectedElection, type VerifiedCertificate, verifyCertificate } from "./verify.ts";
+
+/**
+ * The certifier of one voter: FROST, or, where it is the only voter, a plain Ed25519 key.
+ *
+ * @throws {CertificateError} `not-a-signer` when `self` is no voter of the group.
+ * @throws {InputError} when the share does not match the group.
+ */
+export function createCertifier(options: CertifierOptions): Certifier {
+  return options.group.voters.length === 1
+    ? createSingleCertifier(options)
+    : createFrostCertifier(options);
+}

@@ -1,0 +1,98 @@
+/**
+ * The signed note: how a signed text travels and is stored (C2SP signed-note).
+ *
+ * ```text
+ * <text, ending in a newline>
+ *
+ * — <key name> <base64(key id || signature)>
+ * ```
+ *
+ * Where Floe differs: C2SP allows several signatures under one text and leaves unknown ones to be
+ * skipped. A Floe note carries exactly one, so that one certificate has one form; every such note
+ * is a C2SP note, and Go's `sumdb/note` opens it.
+ *
+ * @module
+ */
+
+import { concatBytes, decodeBase64, encodeBase64 } from "../bytes.ts";
+import { SIGNATURE_BYTES } from "../frost/mod.ts";
+import { InputError } from "../errors.ts";
+import { type ClusterName, toClusterName } from "../types.ts";
+import { CertificateError } from "./error.ts";
+import { KEY_ID_BYTES } from "./group_key.ts";
+
+/** Most characters in a note; the longest certificate is shorter. */
+export const NOTE_LENGTH_MAX = 1024;
+
+/** A text with one signature. */
+export interface SignedNote {
+  /** What is signed; ends in a newline. */
+  readonly text: string;
+  /** Who signed: the name of the key, which for Floe is the cluster's. */
+  readonly name: ClusterName;
+  /** The hash that tells this key from others of the same name: 4 bytes. */
+  readonly keyId: Uint8Array;
+  /** An Ed25519 signature over the UTF-8 bytes of `text`: 64 bytes. */
+  readonly signature: Uint8Array;
+}
+
+/** An empty line, then the em dash (U+2014) and the space that begin a signature line. */
+const SIGNATURE_START = "\n\u2014 ";
+const SIGNATURE_LINE_PATTERN = /^(?<name>[^ \n]+) (?<base64>[A-Za-z0-9+/=]+)\n$/;
+
+/** Writes a note. */
+export function encodeSignedNote(note: SignedNote): string {
+  const { text, name, keyId, signature } = note;
+  const base64 = encodeBase64(concatBytes(keyId, signature));
+  return `${text}${SIGNATURE_START}${name} ${base64}\n`;
+}
+
+/**
+ * Reads a note strictly: one signature line, canonical base64, nothing after it. The signature is
+ * not verified here.
+ *
+ * @throws {CertificateError} `malformed` for anything that {@linkcode encodeSignedNote} cannot write.
+ */
+export function parseSignedNote(note: string): SignedNote {
+  if (note.length > NOTE_LENGTH_MAX) {
+    throw malformed(`length ${note.length} is above ${NOTE_LENGTH_MAX}`);
+  }
+  const start = note.lastIndexOf(`\n${SIGNATURE_START}`);
+  if (start < 0) throw malformed("no empty line and signature after the text");
+  const text = note.slice(0, start + 1);
+  const line = SIGNATURE_LINE_PATTERN.exec(note.slice(text.length + SIGNATURE_START.length));
+  const { name, base64 } = line?.groups ?? {};
+  if (name === undefined || base64 === undefined) {
+    throw malformed("the signature line is not a name and base64");
+  }
+  const { keyId, signature } = readSignature(base64);
+  return { text, name: readName(name), keyId, signature };
+}
+
+function readName(name: string): ClusterName {
+  try {
+    return toClusterName(name);
+  } catch (cause) {
+    throw malformed("the key name is not a cluster name", cause);
+  }
+}
+
+function readSignature(base64: string): Pick<SignedNote, "keyId" | "signature"> {
+  let bytes: Uint8Array;
+  try {
+    bytes = decodeBase64(base64);
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw malformed("the signature is not canonical base64", cause);
+  }
+  if (bytes.length !== KEY_ID_BYTES + SIGNATURE_BYTES) {
+    throw malformed(
+      `the signature has ${bytes.length} bytes, not ${KEY_ID_BYTES + SIGNATURE_BYTES}`,
+    );
+  }
+  return { keyId: bytes.slice(0, KEY_ID_BYTES), signature: bytes.slice(KEY_ID_BYTES) };
+}
+
+function malformed(why: string, cause?: unknown): CertificateError {
+  return new CertificateError("malformed", `Cannot read signed note: ${why}`, { cause });
+}
