@@ -20,6 +20,7 @@ export type Row = Record<string, SQLOutputValue>;
  */
 export const WAL_PAGES_MAX = 2_000;
 
+const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
@@ -44,7 +45,9 @@ export class Database {
   readonly #wayBack: string;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  readonly #rollback: StatementSync;
   readonly #walPages: StatementSync;
+  readonly #checkpoint: StatementSync;
   #inTransaction = false;
   #failure: Error | null = null;
   #closed = false;
@@ -64,7 +67,9 @@ export class Database {
     this.#wayBack = wayBack;
     this.#begin = connection.prepare("BEGIN IMMEDIATE");
     this.#commit = connection.prepare("COMMIT");
+    this.#rollback = connection.prepare("ROLLBACK");
     this.#walPages = connection.prepare("PRAGMA wal_checkpoint(NOOP)");
+    this.#checkpoint = connection.prepare("PRAGMA wal_checkpoint(PASSIVE)");
   }
 
   /** Whether {@linkcode transaction} is running. */
@@ -156,7 +161,7 @@ export class Database {
   #checkpointWhenFull(): void {
     const pages = this.get(this.#walPages)?.["log"];
     if (typeof pages !== "number" || pages < WAL_PAGES_MAX) return;
-    this.#attempt("checkpoint", () => this.#connection.exec("PRAGMA wal_checkpoint(PASSIVE)"));
+    this.#attempt("checkpoint", () => this.#checkpoint.get());
   }
 
   #abandon(): void {
@@ -167,7 +172,7 @@ export class Database {
 
   #rollBack(): void {
     // After a failure SQLite has mostly rolled back by itself, and nothing is used any more.
-    if (this.#failure === null) this.#attempt("roll back", () => this.#connection.exec("ROLLBACK"));
+    if (this.#failure === null) this.#attempt("roll back", () => this.#rollback.run());
   }
 
   #attempt<Result>(what: string, action: () => Result): Result {
@@ -188,6 +193,11 @@ export class Database {
   }
 }
 
+/** Whether SQLite itself threw `error`. */
+export function isSqliteError(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
+}
+
 /** What an error of SQLite's means to an operator. */
 export function toStorageError(
   cause: unknown,
@@ -199,6 +209,8 @@ export function toStorageError(
 ): EnvironmentError {
   const reason = describe(cause);
   switch (primaryCode(cause)) {
+    // The statements are constant, so one that does not fit means that a table is not as it was.
+    case SQLITE_ERROR:
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return new CorruptionError({ file: path, damage: reason, wayBack, cause });

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { EnvironmentError, InputError } from "../errors.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { CorruptionError } from "./corruption_error.ts";
-import { Database, toStorageError } from "./database.ts";
+import { Database, isSqliteError, toStorageError } from "./database.ts";
 import { describe, syncFolder } from "./folder.ts";
 import { Guard } from "./guard.ts";
 import { inspectWalFile, type WalFinding } from "./wal_file.ts";
@@ -133,14 +133,19 @@ function prepareDatabase(
 
 /** Takes the database for this process alone; `Database` sees to checkpoints itself. */
 function configure(options: DatabaseOptions, connection: DatabaseSync): void {
-  connection.exec(`
-    PRAGMA locking_mode = EXCLUSIVE;
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = ${options.synchronous};
-    PRAGMA wal_autocheckpoint = 0;
-    PRAGMA trusted_schema = OFF;
-    PRAGMA cell_size_check = ON;
-  `);
+  runAll(connection, [
+    "PRAGMA locking_mode = EXCLUSIVE",
+    "PRAGMA journal_mode = WAL",
+    `PRAGMA synchronous = ${options.synchronous}`,
+    "PRAGMA wal_autocheckpoint = 0",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+  ]);
+}
+
+/** Runs statements one by one: the errors of `exec` lack SQLite's result code. */
+function runAll(connection: DatabaseSync, statements: readonly string[]): void {
+  for (const sql of statements) connection.prepare(sql).all();
 }
 
 function isEmpty(connection: DatabaseSync): boolean {
@@ -154,7 +159,7 @@ function createTables(options: DatabaseOptions, connection: DatabaseSync): void 
   insert.run("cluster", options.cluster);
   insert.run("node", options.node);
   insert.run("state", "open");
-  connection.exec("COMMIT; PRAGMA wal_checkpoint(PASSIVE);");
+  runAll(connection, ["COMMIT", "PRAGMA wal_checkpoint(PASSIVE)"]);
 }
 
 /**
@@ -165,11 +170,11 @@ function createTables(options: DatabaseOptions, connection: DatabaseSync): void 
  * and nothing of a transaction that was cut short stays behind its end.
  */
 function markOpen(connection: DatabaseSync): void {
-  connection.exec(`
-    PRAGMA wal_checkpoint(PASSIVE);
-    UPDATE meta SET value = 'open' WHERE name = 'state';
-    PRAGMA wal_checkpoint(PASSIVE);
-  `);
+  runAll(connection, [
+    "PRAGMA wal_checkpoint(PASSIVE)",
+    "UPDATE meta SET value = 'open' WHERE name = 'state'",
+    "PRAGMA wal_checkpoint(PASSIVE)",
+  ]);
 }
 
 function checkOwner(options: DatabaseOptions, connection: DatabaseSync, path: string): void {
@@ -246,6 +251,6 @@ function corruption(options: DatabaseOptions, file: string, damage: string): Cor
 }
 
 function toKnownError(error: unknown, options: DatabaseOptions, path: string): unknown {
-  if (!(error instanceof Error && "errcode" in error)) return error;
+  if (!isSqliteError(error)) return error;
   return toStorageError(error, { path, what: "open the database", wayBack: options.wayBack });
 }

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { InvariantError } from "../../lib/assert.ts";
+import type { KeyValue } from "../../lib/kv/command.ts";
+import { CorruptionError } from "../../lib/storage/corruption_error.ts";
+import {
+  KEY_VALUE_FILE,
+  openKeyValueStore,
+  type SqliteKeyValueStore,
+} from "../../lib/storage/key_value_store.ts";
+import type { StoreOptions } from "../../lib/storage/open_database.ts";
+import { toLogIndex } from "../../lib/types.ts";
+import { copyAsIfKilled, tamper, withFolder } from "./support.ts";
+
+function row(key: string, value = Uint8Array.of(1)): KeyValue {
+  return { key, value, createRevision: toLogIndex(1), modRevision: toLogIndex(2), version: 3 };
+}
+
+/** Opens a store for one look. */
+function withStore<Result>(
+  options: StoreOptions,
+  work: (store: SqliteKeyValueStore) => Result,
+): Result {
+  const store = openKeyValueStore(options);
+  try {
+    return work(store);
+  } finally {
+    store.close();
+  }
+}
+
+Deno.test("SqliteKeyValueStore keeps rows and applied index over a restart", () =>
+  withFolder((options) => {
+    withStore(options, (store) => {
+      assert.equal(store.appliedIndex, 0);
+      store.transaction(toLogIndex(7), () => store.put(row("a")));
+    });
+    withStore(options, (store) => {
+      assert.equal(store.appliedIndex, 7);
+      assert.deepEqual(store.get("a"), row("a"));
+      assert.equal(store.get("b"), null);
+    });
+  }));
+
+Deno.test("SqliteKeyValueStore keeps rows and applied index when its process is killed", () =>
+  withFolder((options) => {
+    withStore(options, (store) => {
+      store.transaction(toLogIndex(1), () => store.put(row("a")));
+      store.transaction(toLogIndex(2), () => store.delete("a"));
+      store.transaction(toLogIndex(3), () => store.put(row("b")));
+      withStore(copyAsIfKilled(options), (reopened) => {
+        assert.equal(reopened.appliedIndex, 3);
+        assert.deepEqual([...reopened.rows()], [row("b")]);
+      });
+    });
+  }));
+
+Deno.test("SqliteKeyValueStore sees its own writes inside a transaction", () =>
+  withFolder((options) => {
+    withStore(options, (store) =>
+      store.transaction(toLogIndex(1), () => {
+        store.put(row("a"));
+        assert.deepEqual(store.get("a"), row("a"));
+        store.put(row("a", new Uint8Array(0)));
+        assert.deepEqual(store.get("a")?.value, new Uint8Array(0));
+        store.delete("a");
+        assert.equal(store.get("a"), null);
+      }));
+  }));
+
+Deno.test("SqliteKeyValueStore undoes a transaction that throws, applied index included", () =>
+  withFolder((options) => {
+    withStore(options, (store) => {
+      store.transaction(toLogIndex(1), () => store.put(row("kept")));
+      const failing = () =>
+        store.transaction(toLogIndex(2), () => {
+          store.delete("kept");
+          store.put(row("new"));
+          throw new Error("on purpose");
+        });
+      assert.throws(failing, /on purpose/);
+      assert.equal(store.appliedIndex, 1);
+      assert.deepEqual([...store.rows()], [row("kept")]);
+      store.transaction(toLogIndex(2), () => store.put(row("new")));
+      assert.deepEqual([...store.rows()], [row("kept"), row("new")]);
+    });
+  }));
+
+Deno.test("SqliteKeyValueStore lists any Unicode key whole, by its UTF-8 bytes", () =>
+  withFolder((options) => {
+    withStore(options, (store) => {
+      const ordered = ["\u0000", "a", "a\u0000", "a\u0000b", "ab", "é", "\uffee", "\u{10000}"];
+      store.transaction(toLogIndex(1), () => {
+        for (const key of ordered.toReversed()) store.put(row(key));
+      });
+      assert.deepEqual([...store.rows()], ordered.map((key) => row(key)));
+      for (const key of ordered) assert.deepEqual(store.get(key), row(key));
+    });
+  }));
+
+Deno.test("SqliteKeyValueStore asserts that writes are in one transaction, going forward", () =>
+  withFolder((options) => {
+    withStore(options, (store) => {
+      assert.throws(() => store.put(row("a")), InvariantError);
+      assert.throws(() => store.delete("a"), InvariantError);
+      store.transaction(toLogIndex(2), () => {
+        assert.throws(() => store.transaction(toLogIndex(3), () => {}), InvariantError);
+      });
+      assert.throws(() => store.transaction(toLogIndex(1), () => {}), InvariantError);
+      assert.equal(store.appliedIndex, 2);
+    });
+  }));
+
+for (
+  const [what, sql] of [
+    ["a value", "UPDATE kv SET value = x'02'"],
+    ["a revision", "UPDATE kv SET mod_revision = 3"],
+    ["a version", "UPDATE kv SET version = 4"],
+    ["a hash", "UPDATE kv SET sha256 = zeroblob(32)"],
+  ] as const
+) {
+  Deno.test(`SqliteKeyValueStore does not serve a row with ${what} that was changed`, () =>
+    withFolder((options) => {
+      withStore(options, (store) => store.transaction(toLogIndex(1), () => store.put(row("a"))));
+      tamper({ folder: options.folder, file: KEY_VALUE_FILE }, sql);
+      withStore(options, (store) => {
+        const message = /kv\.db: the row of key "a" is damaged.*rebuilds kv\.db/;
+        assert.throws(() => store.get("a"), { name: "CorruptionError", message });
+        assert.throws(() => [...store.rows()], CorruptionError);
+      });
+    }));
+}
+
+for (
+  const [what, sql, message] of [
+    ["changed", "UPDATE applied SET applied_index = 9", /its applied index is damaged/],
+    ["missing", "DELETE FROM applied", /its applied index is missing/],
+  ] as const
+) {
+  Deno.test(`openKeyValueStore() refuses an applied index that is ${what}`, () =>
+    withFolder((options) => {
+      withStore(options, (store) => store.transaction(toLogIndex(1), () => store.put(row("a"))));
+      tamper({ folder: options.folder, file: KEY_VALUE_FILE }, sql);
+      assert.throws(() => openKeyValueStore(options), { name: "CorruptionError", message });
+    }));
+}

@@ -1,0 +1,100 @@
+/** What the tests of the stores have in common. */
+
+import { DatabaseSync } from "node:sqlite";
+import { join } from "node:path";
+import type { Certificate } from "../../lib/certificate/certifier.ts";
+import { encodeUtf8 } from "../../lib/bytes.ts";
+import type { Entry, HardState, PersistBatch } from "../../lib/raft/entry.ts";
+import type { StoreOptions } from "../../lib/storage/open_database.ts";
+import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+
+/** Runs `work` with the options of a node whose data folder is new, and removes the folder. */
+export async function withFolder(
+  work: (options: StoreOptions) => void | Promise<void>,
+): Promise<void> {
+  const folder = Deno.makeTempDirSync({ prefix: "floe-storage-" });
+  try {
+    await work(nodeIn(folder));
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** A node of the cluster that all of these tests use. */
+export function nodeIn(folder: string): StoreOptions {
+  return { folder, cluster: toClusterName("floe-test"), node: toNodeId("server_1") };
+}
+
+/** An entry with a command that says where and when it was written. */
+export function entry(index: number, term = 1): Entry {
+  return {
+    index: toLogIndex(index),
+    term: toTerm(term),
+    kind: "command",
+    data: encodeUtf8(`command ${index} of term ${term}`),
+  };
+}
+
+/** Entries `first` to `last`. */
+export function entries(first: number, last: number, term = 1): readonly Entry[] {
+  return Array.from({ length: last - first + 1 }, (_, position) => entry(first + position, term));
+}
+
+/** A term, and a vote in it. */
+export function hardState(currentTerm: number, votedFor: string | null = null): HardState {
+  return {
+    currentTerm: toTerm(currentTerm),
+    votedFor: votedFor === null ? null : toNodeId(votedFor),
+  };
+}
+
+/** The certificate of `server_2` in a term; its note is not signed, which no store looks at. */
+export function certificate(term: number): Certificate {
+  return {
+    epoch: toEpoch(1),
+    term: toTerm(term),
+    leader: toNodeId("server_2"),
+    lastLogIndex: toLogIndex(0),
+    lastLogTerm: toTerm(0),
+    note: `note of term ${term}\n`,
+  };
+}
+
+/** A batch with whatever of it the test is about. */
+export function batch(sequence: number, parts: Partial<PersistBatch>): PersistBatch {
+  return { hardState: null, entries: [], certificates: [], ...parts, sequence };
+}
+
+/** Changes a closed database behind its store's back. */
+export function tamper({ folder, file }: { folder: string; file: string }, sql: string): void {
+  const connection = new DatabaseSync(join(folder, file));
+  connection.exec(sql);
+  connection.close();
+}
+
+/**
+ * A copy of a data folder as it is on disk now: what the next process would find if this one were
+ * killed here. Removed together with the folder, inside which it is.
+ */
+export function copyAsIfKilled(options: StoreOptions): StoreOptions {
+  const copy = Deno.makeTempDirSync({ dir: options.folder });
+  for (const item of Deno.readDirSync(options.folder)) {
+    if (item.isFile) Deno.copyFileSync(join(options.folder, item.name), join(copy, item.name));
+  }
+  return { ...options, folder: copy };
+}
+
+/** Flips one bit of the byte at `offset`, counted from the end when negative. */
+export function flipBit(path: string, offset: number): void {
+  const bytes = Deno.readFileSync(path);
+  const position = offset < 0 ? bytes.length + offset : offset;
+  bytes[position] = (bytes[position] ?? 0) ^ 1;
+  Deno.writeFileSync(path, bytes);
+}
+
+/** Where `text` stands in a file, the first time. */
+export function findText(path: string, text: string): number {
+  const position = Deno.readFileSync(path).toHex().indexOf(encodeUtf8(text).toHex());
+  if (position < 0) throw new Error(`${path} does not contain ${text}`);
+  return position / 2;
+}
