@@ -4,7 +4,9 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { EnvironmentError } from "../errors.ts";
+import { describe, syncFolder } from "../storage/folder.ts";
 
 /** What to write, and who may read it. */
 export interface AtomicFile {
@@ -27,11 +29,12 @@ export function writeFileAtomically({ path, text, mode }: AtomicFile): void {
   try {
     writeSynced({ path: temporary, text, mode });
     Deno.renameSync(temporary, path);
-    syncFolder(path.replace(/[^/\\]*$/, "") || ".");
+    // A rename is durable only once the folder that holds both names is.
+    syncFolder(dirname(path));
   } catch (cause) {
     removeIfThere(temporary);
     throw new EnvironmentError(
-      `Cannot write ${path}: ${cause instanceof Error ? cause.message : cause}. ` +
+      `Cannot write ${path}: ${describe(cause)}. ` +
         "Check the folder's permissions and the space on its disk.",
       { cause },
     );
@@ -46,12 +49,6 @@ function writeSynced({ path, text, mode }: AtomicFile): void {
     written += file.writeSync(bytes.subarray(written));
   }
   file.syncSync();
-}
-
-/** A rename is durable only once the folder that holds both names is. */
-function syncFolder(path: string): void {
-  using folder = Deno.openSync(path, { read: true });
-  folder.syncSync();
 }
 
 function removeIfThere(path: string): void {
@@ -71,22 +68,9 @@ export function statFile(file: string): Deno.FileInfo | null {
       return null;
     }
     throw new EnvironmentError(
-      `Cannot look at ${file}: ${error instanceof Error ? error.message : error}. ` +
+      `Cannot look at ${file}: ${describe(error)}. ` +
         "Check the permissions of its folder.",
       { cause: error },
-    );
-  }
-}
-
-/** Makes a folder that only its owner can enter, and those above it. @throws {EnvironmentError} */
-export function makePrivateFolder(path: string): void {
-  try {
-    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new EnvironmentError(
-      `Cannot make folder ${path}: ${cause instanceof Error ? cause.message : cause}. ` +
-        "Check the permissions of the folder above it.",
-      { cause },
     );
   }
 }

@@ -6,9 +6,10 @@
 
 import { z } from "zod";
 import { encodeHex, equalBytes } from "../bytes.ts";
+import { toGroupPublicKeys } from "../certificate/frost_certifier.ts";
 import type { Group } from "../certificate/group.ts";
 import { InputError } from "../errors.ts";
-import { checkGroupPublicKeys, type GroupPublicKeys } from "../frost/keys.ts";
+import { checkGroupPublicKeys } from "../frost/keys.ts";
 import { type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
 import type { ClusterConfig } from "./cluster_config.ts";
 import { KeyFileError, keySchema, ofAnother, readKeyFile } from "./key_file.ts";
@@ -47,7 +48,7 @@ function checkGroup(file: string, group: Group): void {
       if (equalBytes(only.verifyingShare, group.publicKey)) return;
       throw new InputError("a single voter's verifying share is the group key");
     }
-    checkGroupPublicKeys(toPublicKeys(group));
+    checkGroupPublicKeys(toGroupPublicKeys(group));
   } catch (cause) {
     if (!(cause instanceof InputError)) throw cause;
     throw new KeyFileError(file, cause.message, "Copy it from another node.", { cause });
@@ -68,17 +69,6 @@ export function formatGroup(group: Group): string {
     })),
   };
   return JSON.stringify(content, null, 2) + "\n";
-}
-
-/** A group of at least two voters, as FROST sees it. */
-export function toPublicKeys(group: Group): GroupPublicKeys {
-  return {
-    minParticipants: group.threshold,
-    groupPublicKey: group.publicKey,
-    verifyingShares: new Map(
-      group.voters.map(({ identifier, verifyingShare }) => [identifier, verifyingShare]),
-    ),
-  };
 }
 
 const groupSchema = z.strictObject({

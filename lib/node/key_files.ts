@@ -7,14 +7,16 @@
 
 import { z } from "zod";
 import { encodeHex, equalBytes } from "../bytes.ts";
+import { toGroupPublicKeys } from "../certificate/frost_certifier.ts";
 import type { Group } from "../certificate/group.ts";
 import { InputError } from "../errors.ts";
 import { checkSecretShare } from "../frost/keys.ts";
+import { createDataFolder } from "../storage/folder.ts";
 import { type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
 import type { ClusterConfig } from "./cluster_config.ts";
 import { derivePublicKey } from "./dealing.ts";
-import { makePrivateFolder, statFile, writeFileAtomically } from "./files.ts";
-import { formatGroup, GROUP_FILE, readGroup, toPublicKeys } from "./group_file.ts";
+import { statFile, writeFileAtomically } from "./files.ts";
+import { formatGroup, GROUP_FILE, readGroup } from "./group_file.ts";
 import { KeyFileError, keySchema, ofAnother, readKeyFile } from "./key_file.ts";
 import { checked } from "./schema.ts";
 
@@ -60,7 +62,7 @@ export function writeNodeKeys(dataDir: string, { group, share }: NodeKeys): void
       "Keys are never overwritten; move them away or choose another folder.",
     );
   }
-  makePrivateFolder(dataDir);
+  createDataFolder(dataDir);
   const groupText = formatGroup(group);
   writeFileAtomically({ path: `${dataDir}/${GROUP_FILE}`, text: groupText, mode: 0o644 });
   const shareText = formatShare(group, share);
@@ -108,7 +110,7 @@ function isShareOf(group: Group, { node, secret }: VoterSecret): boolean {
     return equalBytes(derivePublicKey(secret), group.publicKey);
   }
   try {
-    checkSecretShare(toPublicKeys(group), { identifier: voter.identifier, secret });
+    checkSecretShare(toGroupPublicKeys(group), { identifier: voter.identifier, secret });
     return true;
   } catch (error) {
     if (error instanceof InputError) return false;

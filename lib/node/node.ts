@@ -14,7 +14,7 @@ import {
   encodeCommand,
   StateMachine,
 } from "../kv/mod.ts";
-import { type Input, type Output, Raft, type RaftConfig } from "../raft/mod.ts";
+import { type Input, type Output, Raft, type RaftConfig, type RoleReport } from "../raft/mod.ts";
 import { openStores, type Stores } from "../storage/mod.ts";
 import { Transport } from "../transport/mod.ts";
 import type { NodeId, Term } from "../types.ts";
@@ -49,6 +49,8 @@ export interface NodeOptions {
   readonly certifier: Certifier;
   /** The node's own data folder. */
   readonly dataDir: string;
+  /** Told whenever role, term or leader changed, in order. Must not throw. */
+  readonly onRole?: (report: RoleReport) => void;
 }
 
 /**
@@ -239,7 +241,10 @@ export class Node implements NodeApi {
 
   #report(output: Output, applied: readonly AppliedEntry[]): void {
     for (const event of output.events) this.#observer.observe(event);
-    if (output.role !== null) this.#observer.roleChanged(output.role);
+    if (output.role !== null) {
+      this.#observer.roleChanged(output.role);
+      this.#options.onRole?.(output.role);
+    }
     this.#requests.handle(output, applied, this.#stateMachine.appliedIndex);
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { makePrivateFolder, statFile, writeFileAtomically } from "../../lib/node/files.ts";
+import { statFile, writeFileAtomically } from "../../lib/node/files.ts";
 
 Deno.test("writeFileAtomically() replaces a file and leaves nothing else behind", () => {
   withFolder((folder) => {
@@ -37,15 +37,6 @@ Deno.test("statFile() answers null for nothing, also below a file", () => {
     assert.equal(statFile(`${folder}/none`), null);
     assert.equal(statFile(`${folder}/file/below`), null);
     assert.equal(statFile(`${folder}/file`)?.isFile, true);
-  });
-});
-
-Deno.test("makePrivateFolder() makes folders for the owner only, and none where a file is", () => {
-  withFolder((folder) => {
-    makePrivateFolder(`${folder}/a/b`);
-    assert.equal((Deno.statSync(`${folder}/a/b`).mode ?? 0) & 0o777, 0o700);
-    Deno.writeTextFileSync(`${folder}/file`, "");
-    assert.throws(() => makePrivateFolder(`${folder}/file`), EnvironmentError);
   });
 });
 

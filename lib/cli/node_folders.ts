@@ -1,0 +1,58 @@
+/**
+ * The data folders of all nodes on one machine: `<data folder>/<node id>`, one for each node, as
+ * `floe keygen` and `floe cluster` lay them out and `floe node` looks for its own.
+ *
+ * @module
+ */
+
+import type { Group } from "../certificate/group.ts";
+import { InputError } from "../errors.ts";
+import type { ClusterConfig } from "../node/cluster_config.ts";
+import { dealClusterKeys } from "../node/dealing.ts";
+import { hasKeyFiles, writeNodeKeys } from "../node/key_files.ts";
+import type { NodeId } from "../types.ts";
+import type { CommandContext } from "./command.ts";
+
+/** Where the nodes' folders are when neither `--data-dir` nor `FLOE_DATA_DIR` says so. */
+export const DATA_DIR_DEFAULT = ".floe";
+
+/** The folder that holds all nodes' folders: `--data-dir`, else `FLOE_DATA_DIR`, else `.floe`. */
+export function clusterFolder(
+  flags: { readonly dataDir?: string },
+  context: CommandContext,
+): string {
+  return flags.dataDir ?? context.env("FLOE_DATA_DIR") ?? DATA_DIR_DEFAULT;
+}
+
+/** One node's folder among those of its cluster. */
+export function nodeFolder(folder: string, id: NodeId): string {
+  return `${folder}/${id}`;
+}
+
+/**
+ * Deals keys for a whole cluster and writes each node's into its folder, then erases the secrets.
+ * It is all or nothing as far as keys that were there before are concerned.
+ *
+ * @throws {InputError} naming the folders that hold keys already.
+ * @throws {EnvironmentError} when a folder or its disk does not let it.
+ */
+export function dealIntoFolders(config: ClusterConfig, folder: string): Group {
+  const folderOf = (id: NodeId) => nodeFolder(folder, id);
+  const taken = config.peers.map(({ id }) => folderOf(id)).filter(hasKeyFiles);
+  if (taken.length > 0) {
+    throw new InputError(
+      `Cannot deal keys: there are some already in ${taken.join(", ")}. ` +
+        "Keys are never overwritten; move them away or choose another --data-dir.",
+    );
+  }
+  const { group, shares } = dealClusterKeys(
+    config,
+    (length) => crypto.getRandomValues(new Uint8Array(length)),
+  );
+  try {
+    for (const share of shares) writeNodeKeys(folderOf(share.node), { group, share });
+  } finally {
+    for (const { secret } of shares) secret.fill(0);
+  }
+  return group;
+}
