@@ -1,0 +1,51 @@
+#!/bin/sh
+# Floe and the Deno that runs it, in one self-extracting file: this text, then a tar.gz. The first
+# run unpacks it into a folder of its own content's name; later runs start from there at once.
+set -eu
+
+deno_bytes=@DENO_BYTES@
+floe_bytes=@FLOE_BYTES@
+offset=@OFFSET@
+
+fail() {
+  echo "floe: Cannot unpack: $1" >&2
+  exit 1
+}
+
+cache=${FLOE_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}}
+cache=${cache:-${TMPDIR:-/tmp}}/floe-$(id -u)
+folder=$cache/@KEY@
+
+# What others could have put there is not to be run; and a crash of the machine can leave a file
+# shorter than it was written.
+is_complete() {
+  [ -O "$cache" ] && [ -O "$folder" ] && [ -x "$folder/deno" ] && [ -f "$folder/floe.js" ] &&
+    [ "$(wc -c < "$folder/deno")" -eq "$deno_bytes" ] &&
+    [ "$(wc -c < "$folder/floe.js")" -eq "$floe_bytes" ]
+}
+
+unpack() (
+  umask 077
+  mkdir -p "$folder" || fail "$folder cannot be made. Name another place with FLOE_CACHE_DIR."
+  [ -O "$cache" ] && [ -O "$folder" ] || fail "$cache belongs to another user."
+  temporary=$(mktemp -d "$folder/.unpack.XXXXXX") || fail "$folder cannot be written to."
+  trap 'rm -rf "$temporary"' EXIT
+  trap 'exit 1' HUP INT TERM
+  tail -c "+$offset" "$0" | tar -xzf - -C "$temporary" ||
+    fail "this file is damaged, or the disk of $folder is full."
+  # Each rename is atomic and all processes rename the same content: any number may do it at once.
+  mv -f "$temporary/deno" "$folder/deno"
+  mv -f "$temporary/floe.js" "$folder/floe.js"
+)
+
+is_complete || unpack
+is_complete || fail "$folder is not what was packed. Remove it and try again."
+
+case $0 in
+  /*) FLOE_EXECUTABLE=$0 ;;
+  *) FLOE_EXECUTABLE=$PWD/$0 ;;
+esac
+export FLOE_EXECUTABLE
+export DENO_DIR="$folder/cache" DENO_NO_UPDATE_CHECK=1
+exec "$folder/deno" run --quiet --no-prompt --no-config --no-lock --no-remote --no-npm \
+  @PERMISSIONS@ "$folder/floe.js" "$@"
