@@ -37,13 +37,16 @@ export type SchemasOf<Union extends { readonly kind: string }> = {
   };
 };
 
-/** A field of one scalar that `check` turns into its value. */
+/**
+ * A field of one scalar that `check` turns into its value. It is checked on the way out too: what
+ * the receiver would refuse is better found where it was made.
+ */
 export function scalar<Value extends Scalar>(
   check: (value: unknown) => Value,
 ): ScalarField<Value> {
   return {
     check,
-    write: (value, sequence) => void sequence.push(value),
+    write: (value, sequence) => void sequence.push(check(value)),
     read: (reader) => check(reader.next()),
   };
 }
@@ -148,18 +151,13 @@ export function list<Item>(
   };
 }
 
-/** A whole number from 0 to `max`, checked on the way out too: the receiver would refuse it. */
+/** A whole number from 0 to `max`. */
 export function atMost(max: number): ScalarField<number> {
-  const check = (value: unknown) => {
+  return scalar((value) => {
     const whole = count.check(value);
     if (whole > max) throw new InputError(`${whole} is above ${max}`);
     return whole;
-  };
-  return {
-    check,
-    write: (value, sequence) => void sequence.push(check(value)),
-    read: (reader) => check(reader.next()),
-  };
+  });
 }
 
 /** An object with one field for each property. */

@@ -71,14 +71,14 @@ export interface Route {
 /**
  * The payload of a message. It stands in a shared buffer: put it into a frame before the next call.
  *
- * @throws {MessageError} when a count exceeds what a receiver accepts.
+ * @throws {MessageError} when the receiver would refuse it: a count or a length above its limit.
  */
 export function encodeMessage(message: Message): Uint8Array {
   const sequence: Scalar[] = [];
   try {
     messageField.write(message, sequence);
   } catch (cause) {
-    throw toMessageError("write", cause);
+    throw toMessageError(`write ${message.kind}`, cause);
   }
   return encodeSequence(sequence);
 }
@@ -97,7 +97,7 @@ export function decodeMessage(payload: Uint8Array, route: Route): Message {
     if (body.kind === "appendRequest") checkContiguous(body);
     return { ...body, from: route.from, to: route.to };
   } catch (cause) {
-    throw toMessageError("read", cause);
+    throw toMessageError("read message", cause);
   } finally {
     reader.close();
   }
@@ -245,8 +245,8 @@ function checkContiguous(request: Body<AppendRequest>): void {
   }
 }
 
-function toMessageError(what: "read" | "write", cause: unknown): unknown {
+function toMessageError(what: string, cause: unknown): unknown {
   return cause instanceof InputError
-    ? new MessageError(`Cannot ${what} message: ${cause.message}`, { cause })
+    ? new MessageError(`Cannot ${what}: ${cause.message}`, { cause })
     : cause;
 }

@@ -129,6 +129,7 @@ export class Peer {
     reporter.peerConnected(address.id);
     const end = await connection.run({ frameBytesMax: HELLO_FRAME_BYTES_MAX, onFrame: refuse });
     this.#connection = null;
+    reporter.dropped(address.id, { reason: "notConnected", messages: connection.queued });
     if (end.error instanceof InputError) reporter.refused(end.error, address.id);
     reporter.peerDisconnected(address.id, end);
   }

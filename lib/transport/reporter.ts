@@ -18,7 +18,7 @@ export type TransportCounter =
   | "message.sent"
   /** Messages received and valid. */
   | "message.received"
-  /** Messages that were not sent: no connection, a full queue, or larger than a frame. */
+  /** Messages that were not sent: no connection, a full queue, or above a limit. */
   | "message.dropped"
   /** Messages that did not fit their schema. */
   | "message.refused"
@@ -56,7 +56,17 @@ export interface TransportEvents {
 }
 
 /** Why messages were not sent. */
-export type DropReason = "notConnected" | "queueFull" | "tooLarge";
+export type DropReason = "notConnected" | "queueFull" | "aboveLimit";
+
+/** Messages that were not sent. */
+export interface Drop {
+  /** Why. */
+  readonly reason: DropReason;
+  /** How many. */
+  readonly messages: number;
+  /** Which limit, where there is more to say. */
+  readonly error?: string;
+}
 
 /** Counts, logs and reports. Logs changes of state, and of all else only so many records a time. */
 export class Reporter {
@@ -119,7 +129,7 @@ export class Reporter {
   }
 
   /** Messages to a peer were not sent. Without a connection that is not worth a record. */
-  dropped(peer: NodeId, drop: { readonly reason: DropReason; readonly messages: number }): void {
+  dropped(peer: NodeId, drop: Drop): void {
     this.count("message.dropped", drop.messages);
     if (drop.reason !== "notConnected") this.#warn("message.dropped", { peer, ...drop });
   }

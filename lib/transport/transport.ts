@@ -92,8 +92,8 @@ export class Transport {
 
   /**
    * Sends a message to its receiver. When the connection is idle, the write has started before this
-   * returns. Never waits: a message to a peer that is not connected, or one that is larger than a
-   * frame, is dropped and counted, as are the oldest of a full queue. Raft repeats what matters, and
+   * returns. Never waits: a message to a peer that is not connected, or one that is above a
+   * limit, is dropped and counted, as are the oldest of a full queue. Raft repeats what matters, and
    * what it would have said a moment ago is worth nothing to a peer that comes back.
    */
   send(message: Message): void {
@@ -127,7 +127,8 @@ export class Transport {
       return encodeFrame(encodeMessage(message));
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      this.#reporter.dropped(message.to, { reason: "tooLarge", messages: 1 });
+      const drop = { reason: "aboveLimit", messages: 1, error: error.message } as const;
+      this.#reporter.dropped(message.to, drop);
       return null;
     }
   }

@@ -5,7 +5,9 @@
  * @module
  */
 
-import { encodeFrame } from "../../lib/transport/frame.ts";
+import assert from "node:assert/strict";
+import { encodeFrame, FRAME_BYTES_MAX, FrameDecoder } from "../../lib/transport/frame.ts";
+import { decodeHello, encodeHello } from "../../lib/transport/hello.ts";
 import type { TransportRefusal } from "../../lib/transport/reporter.ts";
 import { Transport, type TransportOptions } from "../../lib/transport/transport.ts";
 import type { Message } from "../../lib/raft/message.ts";
@@ -56,7 +58,7 @@ export class Inbox<Item> {
 export interface TestNode {
   /** The transport. */
   readonly transport: Transport;
-  /** Its address, for {@linkcode startNode} of the others; the port is set by its start. */
+  /** Messages received. */
   readonly messages: Inbox<Message>;
   /** Peers connected. */
   readonly connected: Inbox<NodeId>;
@@ -68,6 +70,7 @@ export interface TestNode {
 
 /** Where the nodes of one test listen. Ports become known as nodes start; dialers try again. */
 export class Directory {
+  /** For {@linkcode TransportOptions.peers}. */
   readonly peers: { readonly id: NodeId; readonly hostname: string; port: number }[];
 
   /** Knows the names, and no ports yet. */
@@ -138,14 +141,56 @@ export function appendOf(dataBytes: number, from: NodeId, to: NodeId): Message {
   };
 }
 
+/** The payload of a hello to a node. */
+export function helloOf(from: NodeId, to: NodeId): Uint8Array {
+  return encodeHello({ kind: "hello", cluster: CLUSTER, from, to });
+}
+
 /** A socket on which a test says what it likes. */
 export async function connectRaw(port: number): Promise<Deno.TcpConn> {
   return await Deno.connect({ hostname: "127.0.0.1", port });
 }
 
+/** Such a socket, once a node has accepted its hello. */
+export async function connectAs(from: NodeId, to: NodeId, port: number): Promise<Deno.TcpConn> {
+  const socket = await connectRaw(port);
+  await writeFrame(socket, helloOf(from, to));
+  assert.deepEqual(decodeHello(await readFrame(socket)), {
+    kind: "hello",
+    cluster: CLUSTER,
+    from: to,
+    to: from,
+  });
+  return socket;
+}
+
+/** Accepts a node's connection, as `self`, and answers its hello. */
+export async function acceptAs(
+  self: NodeId,
+  from: NodeId,
+  listener: Deno.TcpListener,
+): Promise<Deno.TcpConn> {
+  const socket = await listener.accept();
+  decodeHello(await readFrame(socket));
+  await writeFrame(socket, helloOf(self, from));
+  return socket;
+}
+
 /** Writes a payload in a frame. */
 export async function writeFrame(socket: Deno.Conn, payload: Uint8Array): Promise<void> {
   await writeAll(socket, encodeFrame(payload));
+}
+
+/** Reads one frame's payload; the end of the stream is an error. */
+export async function readFrame(socket: Deno.Conn): Promise<Uint8Array> {
+  const decoder = new FrameDecoder({ frameBytesMax: FRAME_BYTES_MAX });
+  const byte = new Uint8Array(1);
+  for (;;) {
+    const payload = decoder.next();
+    if (payload !== null) return payload;
+    assert.notEqual(await socket.read(byte), null, "the stream ended inside a frame");
+    decoder.push(byte.slice());
+  }
 }
 
 /** Writes all bytes. */
