@@ -19,6 +19,7 @@ import { printable } from "./output.ts";
 import { processContext } from "./process_context.ts";
 import { registerPut } from "./put.ts";
 import { registerStatus } from "./status.ts";
+import { registerVerify } from "./verify.ts";
 import { FLOE_VERSION, registerVersion } from "./version.ts";
 
 /** Every command, in the order in which help lists them. */
@@ -29,6 +30,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerPut,
   registerGet,
   registerDel,
+  registerVerify,
   registerVersion,
 ];
 

@@ -11,17 +11,25 @@ import { CommandError, ExitCode } from "./exit_code.ts";
 /** The name that stands for standard input. */
 export const STDIN_NAME = "-";
 
+/** What may be read. */
+export interface InputLimit {
+  /** Most bytes. */
+  readonly bytesMax: number;
+  /** How the command ends when there are more; {@linkcode ExitCode.usage} by default. */
+  readonly exitCode?: ExitCode;
+}
+
 /**
  * All bytes of a file, or of standard input for {@linkcode STDIN_NAME}. What is too large is not
  * read to its end.
  *
- * @throws {CommandError} with {@linkcode ExitCode.usage} when there are more than `bytesMax`, or the
- * file cannot be read.
+ * @throws {CommandError} with {@linkcode ExitCode.usage} when the file cannot be read, or as `limit`
+ * says when there is too much in it.
  */
 export async function readInput(
   name: string,
   context: CommandContext,
-  options: { readonly bytesMax: number },
+  limit: InputLimit,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const stream = name === STDIN_NAME ? context.stdin : (await openFile(name)).readable;
   const chunks: Uint8Array[] = [];
@@ -29,7 +37,7 @@ export async function readInput(
   try {
     for await (const chunk of stream) {
       length += chunk.length;
-      if (length > options.bytesMax) throw tooLarge(name, options.bytesMax);
+      if (length > limit.bytesMax) throw tooLarge(name, limit);
       chunks.push(chunk);
     }
   } catch (cause) {
@@ -46,10 +54,10 @@ async function openFile(path: string): Promise<Deno.FsFile> {
   }
 }
 
-function tooLarge(name: string, bytesMax: number): CommandError {
+function tooLarge(name: string, limit: InputLimit): CommandError {
   return new CommandError(
-    ExitCode.usage,
-    `Cannot use ${nameOf(name)}: it holds more than ${bytesMax} bytes`,
+    limit.exitCode ?? ExitCode.usage,
+    `Cannot use ${nameOf(name)}: it holds more than ${limit.bytesMax} bytes`,
   );
 }
 
@@ -65,6 +73,7 @@ function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-function nameOf(name: string): string {
+/** How messages name what {@linkcode readInput} reads. */
+export function nameOf(name: string): string {
   return name === STDIN_NAME ? "standard input" : name;
 }

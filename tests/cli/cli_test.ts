@@ -1,0 +1,153 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { CertificateError } from "../../lib/certificate/error.ts";
+import { run } from "../../lib/cli/cli.ts";
+import type { CommandContext } from "../../lib/cli/command.ts";
+import { CommandError } from "../../lib/cli/exit_code.ts";
+import { EnvironmentError, InputError } from "../../lib/errors.ts";
+import { RequestError } from "../../lib/node/api.ts";
+import { FakeNode } from "../http/fake_node.ts";
+import { floe } from "./fake_terminal.ts";
+
+Deno.test("floe --help and help of every command go to stdout and exit with 0", async () => {
+  const top = await floe(["--help"]);
+  deepEqual([top.code, top.stderr], [0, ""]);
+  match(top.stdout, /^Usage: floe \[options\] \[command\]\n/);
+  match(top.stdout, /Exit codes: 0 ok, 1 failure, 2 usage, 3 not found/);
+  const names = [...top.stdout.matchAll(/^ {2}([a-z]+) .*/gm)].map(([, name]) => name ?? "");
+  for (const name of ["status", "leader", "elections", "put", "get", "del", "verify", "version"]) {
+    equal(names.includes(name), true);
+    const help = await floe([name, "--help"]);
+    deepEqual([help.code, help.stderr], [0, ""]);
+    match(help.stdout, new RegExp(`^Usage: floe ${name} `));
+    match(help.stdout, /--endpoints <list>/);
+  }
+});
+
+Deno.test("floe version prints versions, as a table and as JSON", async () => {
+  match((await floe(["version"])).stdout, /^floe {4}\d+\.\d+\.\d+\ndeno {4}/);
+  const versions = JSON.parse((await floe(["version", "-o", "json"])).stdout);
+  deepEqual(Object.keys(versions), ["floe", "deno", "v8", "target"]);
+  equal((await floe(["--version"])).stdout, `${versions.floe}\n`);
+});
+
+const USAGE_ERRORS: readonly (readonly [args: readonly string[], stderr: RegExp])[] = [
+  [[], /^Usage: floe|Usage: floe/],
+  [["bogus"], /^floe: unknown command 'bogus'/],
+  [["statsu"], /Did you mean status\?/],
+  [["get"], /^floe: missing required argument 'key'/],
+  [["get", "a", "b"], /^floe: too many arguments/],
+  [["get", "a", "--bogus"], /^floe: unknown option '--bogus'/],
+  [["get", "a", "-o", "yaml"], /Allowed choices are table, json/],
+  [["get", "a", "--timeout", "0"], /It must be from 1ms to 600s/],
+  [["get", "a", "--timeout", "soon"], /It must be from 1ms to 600s/],
+  [["get", "a", "--timeout", "601"], /It must be from 1ms to 600s/],
+  [["get", "a", "--endpoints", "nowhere"], /^floe: Cannot use --endpoints: "nowhere" is not host/],
+  [["get", "a", "--endpoints", "a:0"], /port 0 is not from 1 to 65535/],
+  [["get", "a", "--endpoints", "https://a:1"], /is not host:port/],
+  [["get", "a", "--endpoints", " , "], /^floe: Cannot use --endpoints: it names no address/],
+];
+for (const [args, stderr] of USAGE_ERRORS) {
+  Deno.test(`floe ${args.join(" ")} exits with 2 and says why on stderr`, async () => {
+    const outcome = await floe(args);
+    deepEqual([outcome.code, outcome.stdout, outcome.requests.length], [2, "", 0]);
+    match(outcome.stderr, stderr);
+  });
+}
+
+Deno.test("global options stand before or after the command", async () => {
+  const hosts = { "c:1": new FakeNode() };
+  for (
+    const args of [
+      ["--endpoints", "c:1", "-o", "json", "put", "k", "x"],
+      ["put", "k", "x", "--endpoints", "http://c:1/", "-o", "json"],
+    ]
+  ) {
+    const { code, stdout } = await floe(args, { hosts });
+    equal(code, 0);
+    equal(JSON.parse(stdout).key, "k");
+  }
+});
+
+Deno.test("--timeout takes seconds, s and ms", async () => {
+  for (const [text, query] of [["2", 1800], ["0.5s", 450], ["500ms", 450], ["600", 60000]]) {
+    const hosts = { "a:1": new FakeNode() };
+    const { requests } = await floe(["del", "k", "--timeout", String(text)], { hosts });
+    deepEqual(requests, [`DELETE a:1/v1/kv/k?timeoutMs=${query}`]);
+  }
+});
+
+Deno.test("--endpoints goes before FLOE_ENDPOINTS, and that before the configuration", async () => {
+  const hosts = { "flag:1": new FakeNode(), "env:1": new FakeNode() };
+  const env = { FLOE_ENDPOINTS: "env:1", FLOE_CONFIG: "/no/such/file" };
+  const flag = await floe(["del", "k", "--endpoints", "flag:1"], { hosts, env });
+  match(flag.requests.join(), /^DELETE flag:1/);
+  match((await floe(["del", "k"], { hosts, env })).requests.join(), /^DELETE env:1/);
+});
+
+Deno.test("a configuration that is not there is a usage error that names both ways", async () => {
+  const outcome = await floe(["get", "k", "--config", "/no/such/file"], { env: {} });
+  deepEqual([outcome.code, outcome.stdout], [2, ""]);
+  match(outcome.stderr, /^floe: Cannot use \/no\/such\/file: /);
+  match(outcome.stderr, /--config or FLOE_CONFIG\nOr name the nodes to ask: --endpoints/);
+});
+
+const ERRORS: readonly (readonly [error: Error, code: number, stderr: RegExp])[] = [
+  [new CommandError(4, "not so"), 4, /^floe: not so\n$/],
+  [new InputError("Cannot read x"), 2, /^floe: Cannot read x\n$/],
+  [new EnvironmentError("disk full"), 1, /^floe: disk full\n$/],
+  [new CertificateError("bad-signature", "forged"), 7, /^floe: forged\n$/],
+  [new RequestError("no_leader", "none", { maybeApplied: false }), 5, /^floe: none\n$/],
+  [new TypeError("x is not a function"), 1, /^floe: TypeError: x .*\nThis is a bug in Floe\./],
+];
+for (const [error, code, stderr] of ERRORS) {
+  Deno.test(`${error.name} ends a command with ${code}, and without a stack trace`, async () => {
+    const env = (name: string) => {
+      if (name === "FLOE_ENDPOINTS") throw error;
+      return undefined;
+    };
+    const outcome = await runWith({ env });
+    equal(outcome.code, code);
+    match(outcome.stderr, stderr);
+    equal(outcome.stderr.includes("at "), false);
+  });
+}
+
+Deno.test("FLOE_DEBUG shows where an unforeseen error happened", async () => {
+  const env = (name: string) => {
+    if (name === "FLOE_ENDPOINTS") throw new TypeError("broken");
+    return name === "FLOE_DEBUG" ? "1" : undefined;
+  };
+  match((await runWith({ env })).stderr, /TypeError: broken\n {4}at /);
+});
+
+Deno.test("a reader that has had enough is no failure", async () => {
+  const stdout = {
+    isTerminal: false,
+    write: () => {
+      throw new Deno.errors.BrokenPipe("write");
+    },
+  };
+  deepEqual(await runWith({ stdout }, ["version"]), { code: 0, stderr: "" });
+});
+
+async function runWith(
+  parts: Partial<CommandContext>,
+  args = ["leader"],
+): Promise<{ code: number; stderr: string }> {
+  let stderr = "";
+  const code = await run(args, {
+    stdout: { isTerminal: false, write: () => {} },
+    stderr: {
+      isTerminal: false,
+      write: (data) => {
+        stderr += String(data);
+      },
+    },
+    stdin: new Blob([]).stream(),
+    env: () => undefined,
+    fetch,
+    stopSignal: () => new AbortController().signal,
+    ...parts,
+  });
+  return { code, stderr };
+}

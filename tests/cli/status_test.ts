@@ -1,0 +1,100 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { toClusterName, toNodeId } from "../../lib/types.ts";
+import { fakeGroup, FakeNode } from "../http/fake_node.ts";
+import { floe } from "./fake_terminal.ts";
+
+function follower(): FakeNode {
+  const node = new FakeNode();
+  node.statusNow = { ...node.statusNow, id: toNodeId("server_2"), role: "follower", peers: [] };
+  return node;
+}
+
+Deno.test("status prints a row for each node, and both margins", async () => {
+  const hosts = { "a:1": new FakeNode(), "b:1": follower() };
+  const outcome = await floe(["status"], { hosts });
+  deepEqual([outcome.code, outcome.stderr], [0, ""]);
+  equal(
+    outcome.stdout,
+    `cluster floe-test, epoch 1: 4 of 5 voters sign; 2 of 2 nodes answered
+margins: 1 may crash, 2 may lie
+
+NODE      ROLE      TERM  LEADER    COMMIT  APPLIED  API
+server_1  leader    7     server_1  70      70       a:1
+server_2  follower  7     server_1  70      70       b:1
+`,
+  );
+});
+
+Deno.test("status shows a node that does not answer, and why, and exits with 0", async () => {
+  const { code, stdout } = await floe(["status"], { hosts: { "b:1": follower() } });
+  equal(code, 0);
+  match(stdout, /1 of 2 nodes answered/);
+  match(stdout, /^- {9}- {9}- {5}- {9}- {7}- {8}a:1 {2}connection refused$/m);
+});
+
+Deno.test("status names the nodes of the configuration that do not answer", async () => {
+  const config = await Deno.makeTempFile();
+  const peers = ["a", "b", "c"].map((host) => ({
+    id: `node_${host}`,
+    peer: `${host}:2`,
+    api: `${host}:3`,
+  }));
+  const timing = { heartbeatMs: 50, electionTimeoutMs: 300, signingTimeoutMs: 50 };
+  await Deno.writeTextFile(
+    config,
+    JSON.stringify({ cluster: "floe-test", threshold: 2, peers, timing }),
+  );
+  const surroundings = { hosts: { "b:3": follower() }, env: { FLOE_CONFIG: config } };
+  const { code, stdout } = await floe(["status", "-o", "json"], surroundings);
+  equal(code, 0);
+  const [first] = JSON.parse(stdout).nodes;
+  deepEqual(first, {
+    endpoint: "a:3",
+    reachable: false,
+    id: "node_a",
+    error: "connection refused",
+  });
+  await Deno.remove(config);
+});
+
+Deno.test("status -o json prints one document with what each node says", async () => {
+  const node = new FakeNode();
+  const { stdout } = await floe(["status", "-o", "json"], { hosts: { "a:1": node } });
+  const { nodes, ...cluster } = JSON.parse(stdout);
+  deepEqual(cluster, {
+    cluster: "floe-test",
+    epoch: 1,
+    threshold: 4,
+    n: 5,
+    margins: { crashed: 1, lying: 2 },
+  });
+  equal(nodes.length, 2);
+  equal(nodes[0].endpoint, "a:1");
+  equal(nodes[0].role, "leader");
+  deepEqual(nodes[0].peers, node.statusNow.peers);
+  equal(nodes[1].reachable, false);
+});
+
+Deno.test("status exits with 5 when no node answers", async () => {
+  const nothing = await floe(["status"]);
+  deepEqual([nothing.code, nothing.stdout], [5, ""]);
+  match(nothing.stderr, /^floe: No node is reachable:\n {2}a:1: connection refused\n/);
+  const silent = await floe(["status"], { hosts: { "a:1": "silent" } });
+  equal(silent.code, 5);
+  match(silent.stderr, /a:1: no answer in time/);
+});
+
+Deno.test("status says which endpoint is not a node", async () => {
+  const hosts = { "a:1": () => Response.json({ hello: "world" }), "b:1": follower() };
+  const { code, stdout } = await floe(["status"], { hosts });
+  equal(code, 0);
+  match(stdout, /a:1 {2}does not answer as Floe's API does$/m);
+});
+
+Deno.test("status warns of nodes of different clusters in one list", async () => {
+  const stranger = follower();
+  stranger.group = { ...fakeGroup, cluster: toClusterName("another") };
+  const outcome = await floe(["status"], { hosts: { "a:1": new FakeNode(), "b:1": stranger } });
+  equal(outcome.code, 0);
+  equal(outcome.stderr, "floe: these nodes are of different clusters: floe-test, another\n");
+});
