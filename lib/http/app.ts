@@ -8,6 +8,7 @@ import { Hono } from "hono";
 import type { NodeApi } from "../node/api.ts";
 import { declaredLength } from "./body.ts";
 import { addElectionRoutes } from "./elections.ts";
+import { addGroupRoute } from "./group.ts";
 import { addHealthRoutes } from "./health.ts";
 import { addKeyValueRoutes } from "./kv.ts";
 import { addLeaderRoute } from "./leader.ts";
@@ -35,6 +36,7 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
   addStatusRoute(app, node);
   addLeaderRoute(app, node);
   addElectionRoutes(app, node);
+  addGroupRoute(app, node);
   addHealthRoutes(app, node);
   app.notFound((context) => {
     const problem = new Problem("not_found", `There is nothing at ${context.req.path}`);

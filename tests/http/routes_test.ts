@@ -1,0 +1,235 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { createApp } from "../../lib/http/app.ts";
+import { parseGroupKey } from "../../lib/certificate/group_key.ts";
+import { REQUEST_BYTES_MAX } from "../../lib/http/limits.ts";
+import { toLogIndex, toNodeId } from "../../lib/types.ts";
+import { fakeCertificate, fakeGroup, FakeNode } from "./fake_node.ts";
+
+function setUp() {
+  const node = new FakeNode();
+  return { node, app: createApp(node) };
+}
+
+async function jsonOf(response: Response) {
+  equal(response.status, 200);
+  equal(response.headers.get("content-type"), "application/json");
+  equal(response.headers.get("cache-control"), "no-store");
+  const text = await response.text();
+  equal(text.at(-1), "\n");
+  return JSON.parse(text);
+}
+
+async function problemOf(response: Response) {
+  equal(response.headers.get("content-type"), "application/problem+json");
+  const body = await response.json();
+  equal(body.status, response.status);
+  return body;
+}
+
+Deno.test("/v1/status adds the cluster and both margins to what the node says", async () => {
+  const { node, app } = setUp();
+  const body = await jsonOf(await app.request("/v1/status"));
+  deepEqual(body, {
+    cluster: "floe-test",
+    epoch: 1,
+    threshold: 4,
+    n: 5,
+    margins: { crashed: 1, lying: 2 },
+    ...node.statusNow,
+  });
+  deepEqual(body.peers[3], { id: "server_5", connected: false, matchIndex: null });
+});
+
+const MARGINS: readonly (readonly [t: number, n: number, crashed: number, lying: number])[] = [
+  [1, 1, 0, 0],
+  [2, 3, 1, 0],
+  [3, 4, 1, 1],
+  [3, 5, 2, 0],
+  [4, 5, 1, 2],
+  [67, 100, 33, 33],
+];
+for (const [threshold, n, crashed, lying] of MARGINS) {
+  Deno.test(`/v1/status: with ${threshold} of ${n}, ${crashed} may crash and ${lying} lie`, async () => {
+    const { node, app } = setUp();
+    const [voter] = fakeGroup.voters;
+    const voters = Array.from({ length: n }).flatMap(() => voter === undefined ? [] : [voter]);
+    node.group = { ...fakeGroup, threshold, voters };
+    deepEqual((await jsonOf(await app.request("/v1/status"))).margins, { crashed, lying });
+  });
+}
+
+Deno.test("/v1/leader names the leader, its API and its certificate", async () => {
+  const { app } = setUp();
+  deepEqual(await jsonOf(await app.request("/v1/leader")), {
+    leader: "server_1",
+    term: 7,
+    api: "127.0.0.1:8001",
+    certificate: fakeCertificate(7).note,
+  });
+});
+
+Deno.test("/v1/leader answers with nulls when no leader is known", async () => {
+  const { node, app } = setUp();
+  node.leaderNow = { ...node.leaderNow, leader: null, api: null, certificate: null };
+  deepEqual(await jsonOf(await app.request("/v1/leader")), {
+    leader: null,
+    term: 7,
+    api: null,
+    certificate: null,
+  });
+});
+
+Deno.test("/v1/elections lists certificates, newest first, page by page", async () => {
+  const { app } = setUp();
+  const all = await jsonOf(await app.request("/v1/elections"));
+  deepEqual(all.elections.map(({ term }: { term: number }) => term), [7, 5, 4, 2]);
+  equal(all.nextBefore, null);
+  deepEqual(all.elections[0], {
+    term: 7,
+    leader: "server_1",
+    epoch: 1,
+    lastLogIndex: 70,
+    lastLogTerm: 6,
+    certificate: fakeCertificate(7).note,
+  });
+
+  const first = await jsonOf(await app.request("/v1/elections?limit=2"));
+  equal(first.nextBefore, 5);
+  const second = await jsonOf(await app.request("/v1/elections?limit=2&before=5"));
+  deepEqual(second.elections.map(({ term }: { term: number }) => term), [4, 2]);
+  equal(second.nextBefore, null);
+});
+
+for (const query of ["limit=0", "limit=501", "limit=x", "before=-1", "before=1e9", "page=2"]) {
+  Deno.test(`/v1/elections refuses ?${query}`, async () => {
+    const problem = await problemOf(await setUp().app.request(`/v1/elections?${query}`));
+    deepEqual([problem.status, problem.code], [400, "invalid_parameter"]);
+  });
+}
+
+Deno.test("/v1/elections/{term} is JSON, or the bare signed note as text", async () => {
+  const { app } = setUp();
+  equal((await jsonOf(await app.request("/v1/elections/5"))).term, 5);
+  const note = await app.request("/v1/elections/5", { headers: { accept: "text/plain" } });
+  equal(note.headers.get("content-type"), "text/plain; charset=utf-8");
+  equal(await note.text(), fakeCertificate(5).note);
+});
+
+Deno.test("/v1/elections/{term} refuses a term without an election, and what is no term", async () => {
+  const { app } = setUp();
+  equal((await problemOf(await app.request("/v1/elections/6"))).code, "election_not_found");
+  equal((await problemOf(await app.request("/v1/elections/0"))).code, "election_not_found");
+  for (const term of ["x", "-1", "05", "1.0", "9007199254740992", "%20", "5%00"]) {
+    const problem = await problemOf(await app.request(`/v1/elections/${term}`));
+    deepEqual([problem.status, problem.code], [400, "invalid_parameter"]);
+    match(problem.detail, /Cannot read term/);
+  }
+});
+
+Deno.test("/v1/group gives the group key in every form, and each form reads back", async () => {
+  const body = await jsonOf(await setUp().app.request("/v1/group"));
+  const { publicKey, verifierKey, pem, voters, ...rest } = body;
+  deepEqual(rest, { cluster: "floe-test", epoch: 1, threshold: 4 });
+  equal(publicKey, fakeGroup.publicKey.toHex());
+  for (const form of [publicKey, verifierKey, pem]) {
+    deepEqual(parseGroupKey(form).publicKey, fakeGroup.publicKey);
+  }
+  match(verifierKey, /^floe-test\+[0-9a-f]{8}\+/);
+  equal(voters.length, 5);
+  deepEqual(voters[1], { id: "server_2", identifier: 2, verifyingShare: publicKey });
+});
+
+Deno.test("/livez answers without a leader; /readyz then does not", async () => {
+  const { node, app } = setUp();
+  deepEqual(await jsonOf(await app.request("/livez")), { status: "ok" });
+  deepEqual(await jsonOf(await app.request("/readyz")), { status: "ok" });
+  node.statusNow = { ...node.statusNow, role: "follower", leader: null };
+  deepEqual(await jsonOf(await app.request("/livez")), { status: "ok" });
+  const response = await app.request("/readyz");
+  equal(response.headers.get("retry-after"), "1");
+  const problem = await problemOf(response);
+  deepEqual([problem.status, problem.code, problem.retryAfterMs], [503, "not_ready", 1000]);
+  match(problem.detail, /knows no leader/);
+});
+
+Deno.test("/readyz is not ready without a connection to the leader, or far behind", async () => {
+  const { node, app } = setUp();
+  const follower = { ...node.statusNow, id: toNodeId("server_2"), role: "follower" as const };
+  const peers = (connected: boolean) => [{ id: toNodeId("server_1"), connected, matchIndex: null }];
+  node.statusNow = { ...follower, peers: peers(false) };
+  match((await problemOf(await app.request("/readyz"))).detail, /not connected to the leader/);
+  node.statusNow = { ...follower, peers: peers(true), commitIndex: toLogIndex(1071) };
+  match((await problemOf(await app.request("/readyz"))).detail, /1001 committed entries/);
+  node.statusNow = { ...follower, peers: peers(true), commitIndex: toLogIndex(1070) };
+  equal((await app.request("/readyz")).status, 200);
+});
+
+for (const path of ["/", "/v1", "/v1/", "/v2/kv/a", "/v1/kvx", "/v1/status/", "/v1/%6Bv/a"]) {
+  Deno.test(`${path} is not there`, async () => {
+    const problem = await problemOf(await setUp().app.request(path));
+    deepEqual([problem.status, problem.code], [404, "not_found"]);
+  });
+}
+
+const METHODS: readonly (readonly [method: string, path: string, allow: string])[] = [
+  ["POST", "/v1/kv/a", "PUT, GET, HEAD, DELETE"],
+  ["OPTIONS", "/v1/kv/a", "PUT, GET, HEAD, DELETE"],
+  ["PUT", "/v1/status", "GET, HEAD"],
+  ["DELETE", "/v1/leader", "GET, HEAD"],
+  ["POST", "/v1/elections", "GET, HEAD"],
+  ["PATCH", "/v1/elections/5", "GET, HEAD"],
+  ["PUT", "/v1/group", "GET, HEAD"],
+  ["POST", "/livez", "GET, HEAD"],
+  ["POST", "/readyz", "GET, HEAD"],
+];
+for (const [method, path, allow] of METHODS) {
+  Deno.test(`${method} ${path} is not allowed, and the answer says what is`, async () => {
+    const response = await setUp().app.request(path, { method });
+    equal(response.headers.get("allow"), allow);
+    const problem = await problemOf(response);
+    deepEqual([problem.status, problem.code], [405, "method_not_allowed"]);
+  });
+}
+
+const READ_PATHS = [
+  "/v1/status",
+  "/v1/leader",
+  "/v1/elections",
+  "/v1/elections/5",
+  "/v1/group",
+  "/livez",
+  "/readyz",
+];
+for (const path of READ_PATHS) {
+  Deno.test(`HEAD ${path} answers as GET does, without a body`, async () => {
+    const response = await setUp().app.request(path, { method: "HEAD" });
+    equal(response.status, 200);
+    equal(response.headers.get("content-type"), "application/json");
+    equal(await response.text(), "");
+  });
+}
+
+for (const path of ["/v1/status", "/v1/leader", "/v1/group", "/v1/elections/5"]) {
+  Deno.test(`${path} refuses parameters that it does not know`, async () => {
+    const problem = await problemOf(await setUp().app.request(`${path}?verbose=1`));
+    equal(problem.code, "invalid_parameter");
+    match(problem.detail, /this path takes none/);
+  });
+}
+
+Deno.test("a declared body above the request limit is refused on any path", async () => {
+  const headers = { "content-length": String(REQUEST_BYTES_MAX + 1) };
+  for (const path of ["/v1/status", "/v1/kv/a", "/no/such/path"]) {
+    const problem = await problemOf(await setUp().app.request(path, { headers }));
+    deepEqual([problem.status, problem.code], [413, "request_too_large"]);
+  }
+});
+
+Deno.test("no answer lets a page of another origin read it", async () => {
+  const { app } = setUp();
+  const headers = { origin: "https://elsewhere.example" };
+  for (const path of [...READ_PATHS, "/v1/kv/a"]) {
+    const names = [...(await app.request(path, { headers })).headers.keys()];
+    deepEqual(names.filter((name) => name.startsWith("access-control-")), []);
+  }
+});

@@ -1,0 +1,106 @@
+import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
+import { EnvironmentError } from "../../lib/errors.ts";
+import { startApiServer } from "../../lib/http/server.ts";
+import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
+import { FakeNode } from "./fake_node.ts";
+
+function start(node = new FakeNode()) {
+  const stop = new AbortController();
+  const server = startApiServer({ node, hostname: "127.0.0.1", port: 0, signal: stop.signal });
+  const url = `http://127.0.0.1:${server.port}`;
+  return { node, server, url, stop };
+}
+
+async function stopped({ server, stop }: ReturnType<typeof start>): Promise<void> {
+  stop.abort();
+  await server.finished;
+}
+
+Deno.test("startApiServer() serves a value over a socket, byte for byte", async () => {
+  const api = start();
+  const value = crypto.getRandomValues(new Uint8Array(VALUE_BYTES_MAX / 8));
+  const put = await fetch(`${api.url}/v1/kv/a%2Fb/c`, { method: "PUT", body: value });
+  deepEqual(await put.json(), { key: "a/b/c", createRevision: 101, modRevision: 101, version: 1 });
+  const get = await fetch(`${api.url}/v1/kv/a/b/c`, {
+    headers: { accept: "application/octet-stream" },
+  });
+  deepEqual(await get.bytes(), value);
+  await stopped(api);
+});
+
+Deno.test("startApiServer() refuses a value that grows too large while it arrives", async () => {
+  const api = start();
+  const chunk = new Uint8Array(64 * 1024);
+  let sent = 0;
+  const body = new ReadableStream({
+    pull(controller) {
+      sent += 1;
+      controller.enqueue(chunk);
+      if (sent === 9) controller.close();
+    },
+  });
+  const response = await fetch(`${api.url}/v1/kv/a`, { method: "PUT", body });
+  equal(response.status, 413);
+  equal((await response.json()).code, "value_too_large");
+  equal(api.node.commands.length, 0);
+  await stopped(api);
+});
+
+Deno.test("startApiServer() sends HEAD the length that GET would have", async () => {
+  const api = start();
+  await (await fetch(`${api.url}/v1/kv/a`, { method: "PUT", body: "blue" })).body?.cancel();
+  const headers = { accept: "application/octet-stream" };
+  const head = await fetch(`${api.url}/v1/kv/a`, { method: "HEAD", headers });
+  deepEqual([head.status, head.headers.get("content-length")], [200, "4"]);
+  await stopped(api);
+});
+
+Deno.test("startApiServer() says what to do when the port is in use", async () => {
+  const api = start();
+  const { port } = api.server;
+  throws(
+    () => startApiServer({ ...api, hostname: "127.0.0.1", port, signal: api.stop.signal }),
+    (error) => {
+      equal(error instanceof EnvironmentError, true);
+      match(String(error), new RegExp(`Cannot serve the API on 127.0.0.1:${port}: the port is in`));
+      match(String(error), /Stop the process that uses it, or give this node another `api`/);
+      return true;
+    },
+  );
+  await stopped(api);
+});
+
+Deno.test("startApiServer() says so when the address is not this machine's", () => {
+  const signal = new AbortController().signal;
+  const options = { node: new FakeNode(), hostname: "192.0.2.1", port: 0, signal };
+  throws(() => startApiServer(options), /this machine has no such address/);
+});
+
+Deno.test("a stopping server lets the requests under way finish", async () => {
+  const api = start();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  api.node.hold = promise;
+  const write = api.node.write.bind(api.node);
+  api.node.write = (command, options) => {
+    arrived.resolve();
+    return write(command, options);
+  };
+  const response = fetch(`${api.url}/v1/kv/a`, { method: "PUT", body: "x" });
+  await arrived.promise;
+  api.stop.abort();
+  resolve();
+  equal((await (await response).json()).version, 1);
+  await api.server.finished;
+  await rejects(fetch(`${api.url}/livez`));
+});
+
+Deno.test("startApiServer() stops at once under a signal that is aborted already", async () => {
+  const server = startApiServer({
+    node: new FakeNode(),
+    hostname: "127.0.0.1",
+    port: 0,
+    signal: AbortSignal.abort(),
+  });
+  await server.finished;
+});
