@@ -7,6 +7,7 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import { assert } from "../assert.ts";
 import { EnvironmentError } from "../errors.ts";
+import { checkpoint } from "./checkpoint.ts";
 import { CorruptionError } from "./corruption_error.ts";
 import { describe } from "./folder.ts";
 import type { Guard } from "./guard.ts";
@@ -47,7 +48,6 @@ export class Database {
   readonly #commit: StatementSync;
   readonly #rollback: StatementSync;
   readonly #walPages: StatementSync;
-  readonly #checkpoint: StatementSync;
   #inTransaction = false;
   #failure: Error | null = null;
   #closed = false;
@@ -69,7 +69,6 @@ export class Database {
     this.#commit = connection.prepare("COMMIT");
     this.#rollback = connection.prepare("ROLLBACK");
     this.#walPages = connection.prepare("PRAGMA wal_checkpoint(NOOP)");
-    this.#checkpoint = connection.prepare("PRAGMA wal_checkpoint(PASSIVE)");
   }
 
   /** Whether {@linkcode transaction} is running. */
@@ -142,13 +141,10 @@ export class Database {
     return new CorruptionError({ file: this.path, damage, wayBack: this.#wayBack, cause });
   }
 
-  /** Notes that the database was closed in order, and closes it; after a failure, abandons it. */
+  /** Moves the write-ahead log into the database file and closes it; after a failure, abandons it. */
   close(): void {
     if (this.#closed) return;
     if (this.#failure !== null) return this.#abandon();
-    this.transaction(() =>
-      this.run(this.prepare("UPDATE meta SET value = 'closed' WHERE name = 'state'"))
-    );
     this.#closed = true;
     this.#connection.close();
     this.#guard.release();
@@ -161,7 +157,7 @@ export class Database {
   #checkpointWhenFull(): void {
     const pages = this.get(this.#walPages)?.["log"];
     if (typeof pages !== "number" || pages < WAL_PAGES_MAX) return;
-    this.#attempt("checkpoint", () => this.#checkpoint.get());
+    this.#attempt("checkpoint", () => checkpoint(this.#connection));
   }
 
   #abandon(): void {

@@ -38,8 +38,7 @@
  *    database was made. So a deleted database is not taken for a new node. A kv.db without a raft.db
  *    says the same.
  * 2. **The write-ahead log**, before SQLite reads it: SQLite would take a damaged frame for the end
- *    (`wal_file.ts`). A database that was not closed in order must still have its log.
- * 3. **The owner**: cluster and node, as written when the database was made.
+ * * 3. **The owner**: cluster and node, as written when the database was made.
  * 4. **SQLite's own structure** (`quick_check`), up to 256 MiB.
  * 5. **Each row** against its SHA-256: the hard state and the whole log at start, certificates and
  *    key-value rows whenever they are read. The log without gaps, its terms never falling, ending

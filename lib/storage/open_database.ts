@@ -8,6 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { EnvironmentError, InputError } from "../errors.ts";
 import type { ClusterName, NodeId } from "../types.ts";
+import { checkpoint, isWhole, META_SCHEMA, readMeta, runAll } from "./checkpoint.ts";
 import { CorruptionError } from "./corruption_error.ts";
 import { Database, isSqliteError, toStorageError } from "./database.ts";
 import { describe, syncFolder } from "./folder.ts";
@@ -46,11 +47,9 @@ const FILE_HEAD = "SQLite format 3\0";
 /** Up to this size the structure of a database is checked at start: about 1 ms for each MiB. */
 const STRUCTURE_CHECK_BYTES_MAX = 256 * 1024 * 1024;
 
-const META_SCHEMA = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;";
-
 /**
  * Opens a database, or makes it when this folder never had it, and checks it: the files on their
- * own, whose it is, and its structure. On return it is marked open on disk.
+ * own, whose it is, and its structure. On return the file alone no longer passes for the whole.
  *
  * @throws {EnvironmentError} when another process uses it, or the disk fails.
  * @throws {InputError} when it belongs to another cluster or node.
@@ -120,10 +119,13 @@ function prepareDatabase(
     checkOwner(options, connection, path);
     checkWalIsThere(options, { path, connection, wal });
     checkStructure(options, connection, path);
-    markOpen(connection);
+    // A log that was found is emptied, so that nothing of a transaction that was cut short stays
+    // behind the end of what follows.
+    runAll(connection, ["PRAGMA wal_checkpoint(PASSIVE)"]);
   }
+  checkpoint(connection);
+  syncFolder(options.folder);
   if (!guard.databaseWasMade) {
-    syncFolder(options.folder);
     guard.markDatabaseMade(
       `${options.file} was made for node ${options.node} of cluster ${options.cluster}. While ` +
         `this file is here, Floe will not take its absence for a new node.\n`,
@@ -143,11 +145,6 @@ function configure(options: DatabaseOptions, connection: DatabaseSync): void {
   ]);
 }
 
-/** Runs statements one by one: the errors of `exec` lack SQLite's result code. */
-function runAll(connection: DatabaseSync, statements: readonly string[]): void {
-  for (const sql of statements) connection.prepare(sql).all();
-}
-
 function isEmpty(connection: DatabaseSync): boolean {
   return connection.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
 }
@@ -158,23 +155,7 @@ function createTables(options: DatabaseOptions, connection: DatabaseSync): void 
   insert.run("format", FORMAT_VERSION);
   insert.run("cluster", options.cluster);
   insert.run("node", options.node);
-  insert.run("state", "open");
-  runAll(connection, ["COMMIT", "PRAGMA wal_checkpoint(PASSIVE)"]);
-}
-
-/**
- * Marks the database open, in the database file itself and not only in the log beside it. From here
- * to an orderly close the log must be there and readable: `checkWalIsThere` relies on it.
- *
- * The first checkpoint empties a log that was found, so that the next transaction begins it anew
- * and nothing of a transaction that was cut short stays behind its end.
- */
-function markOpen(connection: DatabaseSync): void {
-  runAll(connection, [
-    "PRAGMA wal_checkpoint(PASSIVE)",
-    "UPDATE meta SET value = 'open' WHERE name = 'state'",
-    "PRAGMA wal_checkpoint(PASSIVE)",
-  ]);
+  runAll(connection, ["COMMIT"]);
 }
 
 function checkOwner(options: DatabaseOptions, connection: DatabaseSync, path: string): void {
@@ -203,12 +184,11 @@ function checkWalIsThere(
     readonly wal: WalFinding;
   },
 ): void {
-  if (wal.kind !== "unusable" || readMeta(connection, "state") === "closed") return;
+  if (wal.kind !== "unusable" || isWhole(connection)) return;
   throw corruption(
     options,
     `${path}-wal`,
-    "it is missing or its head is damaged, though the node was not stopped in order, and the " +
-      "latest writes were in it",
+    "it is missing or its head is damaged, and the latest writes were in it",
   );
 }
 
@@ -216,11 +196,6 @@ function checkStructure(options: DatabaseOptions, connection: DatabaseSync, path
   if (Deno.statSync(path).size > STRUCTURE_CHECK_BYTES_MAX) return;
   const found = connection.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
   if (found !== "ok") throw corruption(options, path, `SQLite's check says: ${found}`);
-}
-
-function readMeta(connection: DatabaseSync, name: string): string | null {
-  const value = connection.prepare("SELECT value FROM meta WHERE name = ?").get(name)?.["value"];
-  return typeof value === "string" ? value : null;
 }
 
 /** The first bytes of a file as text, fewer when the file is shorter; null when it is missing. */

@@ -1,0 +1,58 @@
+/**
+ * A process to be killed: writes batch after batch into the data folder that it is given, to raft.db
+ * alone or, for kv.db, to both, and prints each batch's last index once it is there. When a
+ * write fails, it prints that error, uses the store once more, and prints that error too.
+ */
+
+import { encodeCommand } from "../../lib/kv/command_codec.ts";
+import { StateMachine } from "../../lib/kv/state_machine.ts";
+import type { Entry } from "../../lib/raft/entry.ts";
+import { openStores, type Stores } from "../../lib/storage/stores.ts";
+import { batch, hardState, nodeIn } from "./support.ts";
+import { toLogIndex, toTerm } from "../../lib/types.ts";
+
+const ENTRIES_PER_BATCH = 10;
+const VALUE_BYTES = 300;
+
+/** What the child wrote at an index: a key of its own, with a value that repeats the index. */
+export function childEntry(index: number, term: number): Entry {
+  const value = new Uint8Array(VALUE_BYTES).fill(index);
+  const data = encodeCommand({ kind: "put", key: `key ${index}`, value });
+  return { index: toLogIndex(index), term: toTerm(term), kind: "command", data };
+}
+
+/** The term in which the child wrote a batch: each batch has one of its own. */
+export function termOf(index: number): number {
+  return Math.ceil(index / ENTRIES_PER_BATCH);
+}
+
+function writeForEver({ raft, keyValues }: Stores, file: string): never {
+  const machine = new StateMachine(keyValues);
+  for (let term = 1;; term++) {
+    const first = (term - 1) * ENTRIES_PER_BATCH + 1;
+    const entries = Array.from(
+      { length: ENTRIES_PER_BATCH },
+      (_, position) => childEntry(first + position, term),
+    );
+    raft.persist(batch(term, { hardState: hardState(term, "server_1"), entries }));
+    if (file === "kv.db") machine.apply(entries);
+    console.log(`durable ${first + ENTRIES_PER_BATCH - 1}`);
+  }
+}
+
+if (import.meta.main) {
+  const [folder, file] = Deno.args;
+  if (folder === undefined || file === undefined) throw new Error("FOLDER and FILE are missing");
+  const stores = openStores(nodeIn(folder));
+  try {
+    writeForEver(stores, file);
+  } catch (error) {
+    console.log(`failed ${error}`);
+  }
+  try {
+    if (file === "kv.db") stores.keyValues.get("key 1");
+    else stores.raft.election(toTerm(1));
+  } catch (error) {
+    console.log(`refused ${error}`);
+  }
+}
