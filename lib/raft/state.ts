@@ -148,6 +148,7 @@ export class RaftState {
   stepDown(reason: string): void {
     this.output.events.push({ kind: "steppedDown", term: this.#currentTerm, reason });
     this.becomeFollower(null);
+    this.resetElectionTimer();
   }
 
   /** Raft §5.2: at most one vote a term. */
@@ -158,14 +159,16 @@ export class RaftState {
     this.durability.hardStateChanged();
   }
 
-  /** Follows the leader of this certificate, or nobody yet. */
+  /**
+   * Follows the leader of this certificate, or nobody yet. The election timer runs on: only hearing
+   * from a leader or granting a vote resets it, so that refused candidates delay nobody (Raft §5.2).
+   */
   becomeFollower(certificate: Certificate | null): void {
     assert(
       certificate === null || certificate.term === this.#currentTerm,
       "A certificate counts in its own term only",
     );
     this.changeRole({ name: "follower", certificate });
-    this.resetElectionTimer();
   }
 
   /** Changes the role. Whatever a leader that is no more had been asked is refused. */

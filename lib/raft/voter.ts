@@ -75,7 +75,7 @@ export function castVote(state: RaftState, ballot: Ballot): void {
 
 /** Raft §5.2 and §5.4.1, with the statement's term: one candidate a term, and an up-to-date log. */
 function mayVoteFor(state: RaftState, message: VoteRequest): boolean {
-  return message.term === state.currentTerm &&
+  return message.term === state.currentTerm && message.term > 0 &&
     (state.votedFor === null || state.votedFor === message.from) &&
     (state.certificate === null || state.certificate.leader === message.from) &&
     state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { InvariantError } from "../../lib/assert.ts";
+import { InvariantChecker } from "../../lib/raft/invariants.ts";
+import type { Output, Raft } from "../../lib/raft/mod.ts";
+import { toLogIndex, toNodeId } from "../../lib/types.ts";
+import { commandEntry, TestCluster } from "./harness.ts";
+
+const NOTHING: Output = {
+  send: [],
+  persist: null,
+  sendAfterPersist: [],
+  apply: [],
+  accepted: [],
+  rejected: [],
+  reads: [],
+  role: null,
+  events: [],
+};
+
+/** A checker of a raft whose state the test replaces between two checks. */
+function watch(state: Raft["state"]): {
+  become: (changes: Partial<Raft["state"]>, output?: Partial<Output>) => void;
+} {
+  const raft = { state };
+  const checker = new InvariantChecker(raft as Raft);
+  return {
+    become(changes, output = {}) {
+      raft.state = new Proxy(state, {
+        get: (target, name) =>
+          name in changes ? Reflect.get(changes, name) : Reflect.get(target, name, target),
+      });
+      checker.check({ ...NOTHING, ...output });
+    },
+  };
+}
+
+function leaderState(): Raft["state"] {
+  const cluster = new TestCluster({ size: 3 });
+  return cluster.elect("n1").raft.state;
+}
+
+Deno.test("InvariantChecker finds nothing wrong with a step that changes nothing", () => {
+  watch(leaderState()).become({});
+});
+
+const BROKEN: Record<string, [RegExp, Partial<Raft["state"]>, Partial<Output>?]> = {
+  "a term that falls": [/certificate|term/i, { currentTerm: 0 as never }],
+  "a vote changed within its term": [/vote/, { votedFor: toNodeId("n2") }],
+  "a commit index that falls": [/commit index never falls/, { commitIndex: toLogIndex(0) }],
+  "a commit index beyond the log": [/Only what the log holds/, { commitIndex: toLogIndex(9) }],
+  "an entry applied twice": [/applied once/, {}, { apply: [commandEntry(1, 1)] }],
+  "an entry applied early": [/applied once/, {}, { apply: [commandEntry(3, 1)] }],
+  "an acknowledgement that does not wait": [/waits for the write/, {}, {
+    send: [{
+      kind: "appendResponse",
+      from: toNodeId("n1"),
+      to: toNodeId("n2"),
+      term: 1 as never,
+      round: 1,
+      outcome: { kind: "staleTerm" },
+    }],
+  }],
+  "a vote that leaves before it is durable": [/durable before its answer/, {}, {
+    send: [{
+      kind: "voteResponse",
+      from: toNodeId("n1"),
+      to: toNodeId("n2"),
+      term: 1 as never,
+      granted: true,
+      session: 1,
+      share: null,
+      commitment: null,
+    }],
+    persist: {
+      sequence: 9,
+      hardState: { currentTerm: 1 as never, votedFor: toNodeId("n1") },
+      entries: [],
+      certificates: [],
+    },
+  }],
+};
+
+for (const [what, [message, changes, output]] of Object.entries(BROKEN)) {
+  Deno.test(`InvariantChecker finds ${what}`, () => {
+    const watched = watch(leaderState());
+    assert.throws(() => watched.become(changes, output), (error) => {
+      assert.ok(error instanceof InvariantError);
+      assert.match(error.message, message);
+      return true;
+    });
+  });
+}

@@ -1,0 +1,218 @@
+/**
+ * What clients ask for: proposals and linearizable reads, on leaders and on followers.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { UNCOMMITTED_BYTES_MAX } from "../../lib/raft/config.ts";
+import { toLogIndex, toNodeId } from "../../lib/types.ts";
+import { ELECTION_TIMEOUT_TICKS, propose, TestCluster } from "./harness.ts";
+
+Deno.test("propose() on the leader is accepted at a place in its log", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  propose(leader, "x", 7);
+  assert.deepEqual(leader.accepted, [{ proposalId: 7, index: 2, term: 1 }]);
+});
+
+Deno.test("propose() on a follower reaches the leader, and the follower learns the place", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const follower = cluster.node("n3");
+  propose(follower, "x", 7);
+  cluster.deliver();
+  assert.deepEqual(follower.accepted, [{ proposalId: 7, index: 2, term: 1 }]);
+  assert.deepEqual(follower.appliedCommands, ["x"], "without waiting for a heartbeat");
+});
+
+Deno.test("propose() without a known leader is refused, and nothing is applied", () => {
+  const cluster = new TestCluster({ size: 3 });
+  propose(cluster.node("n1"), "x", 7);
+  assert.deepEqual(cluster.node("n1").rejected, [
+    { proposalId: 7, reason: "noLeader", maybeApplied: false },
+  ]);
+});
+
+Deno.test("a batch of proposals costs one write and one message per follower", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  const writes = leader.persisted.length;
+  leader.step(
+    ...Array.from({ length: 100 }, (_, at) => ({
+      kind: "propose" as const,
+      proposalId: at,
+      command: new Uint8Array([at]),
+    })),
+  );
+  assert.equal(leader.persisted.length, writes + 1);
+  assert.deepEqual(cluster.network.map(({ kind, to }) => [kind, to]), [
+    ["appendRequest", "n2"],
+    ["appendRequest", "n3"],
+  ]);
+});
+
+Deno.test("a node that no longer leads refuses a forwarded proposal", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  const follower = cluster.node("n2");
+  leader.restart();
+  propose(follower, "x", 7);
+  cluster.deliver();
+  assert.deepEqual(follower.rejected, [
+    { proposalId: 7, reason: "notLeader", maybeApplied: false },
+  ]);
+});
+
+Deno.test("a forwarded proposal whose leader is lost is reported as of unknown fate", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const follower = cluster.node("n2");
+  propose(follower, "x", 7);
+  follower.step({ kind: "unreachable", peer: toNodeId("n1") });
+  assert.deepEqual(follower.rejected, [
+    { proposalId: 7, reason: "leaderChanged", maybeApplied: true },
+  ]);
+});
+
+Deno.test("an answer to an earlier life's proposal is not taken for this one's", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const follower = cluster.node("n2");
+  propose(follower, "old", 1);
+  follower.restart();
+  propose(follower, "new", 1);
+  const late = cluster.network.filter(({ kind }) => kind === "proposeRequest").slice(0, 1);
+  cluster.network = late;
+  cluster.deliver();
+  assert.deepEqual(follower.accepted, []);
+});
+
+Deno.test("a leader refuses commands beyond what it may hold uncommitted", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  cluster.isolate("n1");
+  const command = new Uint8Array(UNCOMMITTED_BYTES_MAX / 2);
+  for (const proposalId of [1, 2, 3]) leader.step({ kind: "propose", proposalId, command });
+  assert.deepEqual(leader.rejected, [
+    { proposalId: 3, reason: "overloaded", maybeApplied: false },
+  ]);
+});
+
+Deno.test("a leader takes commands again once earlier ones are committed", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  const command = new Uint8Array(UNCOMMITTED_BYTES_MAX);
+  leader.step({ kind: "propose", proposalId: 1, command });
+  cluster.deliver();
+  leader.step({ kind: "propose", proposalId: 2, command });
+  assert.deepEqual(leader.rejected, []);
+});
+
+Deno.test("read() on the leader waits for a quorum to confirm it in a later round", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  leader.step({ kind: "read", readId: 1 });
+  assert.deepEqual(leader.reads, []);
+  cluster.deliver();
+  assert.deepEqual(leader.reads, [{ kind: "ready", readId: 1, readIndex: 1 }]);
+});
+
+Deno.test("read() is not confirmed by an answer to a round before it", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  leader.tick(2);
+  const earlier = cluster.network;
+  cluster.network = [];
+  leader.step({ kind: "read", readId: 1 });
+  cluster.network = earlier;
+  cluster.deliver();
+  assert.deepEqual(leader.reads, []);
+});
+
+Deno.test("read() waits until the leader's own term has committed an entry", () => {
+  const cluster = new TestCluster({ size: 3 });
+  // Heartbeats pass, but the no-op does not.
+  cluster.intercept = (message) =>
+    message.kind === "appendRequest" ? { ...message, entries: [] } : message;
+  const leader = cluster.elect("n1");
+  leader.step({ kind: "read", readId: 1 });
+  cluster.deliver();
+  assert.deepEqual(leader.reads, []);
+  cluster.intercept = (message) => message;
+  cluster.tick(4);
+  assert.deepEqual(leader.reads, [{ kind: "ready", readId: 1, readIndex: 1 }]);
+});
+
+Deno.test("read() on a follower asks the leader, once for all reads of a step", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const follower = cluster.node("n2");
+  follower.step({ kind: "read", readId: 1 }, { kind: "read", readId: 2 });
+  assert.equal(cluster.network.length, 1);
+  cluster.deliver();
+  assert.deepEqual(follower.reads.map(({ kind, readId }) => [kind, readId]), [
+    ["ready", 1],
+    ["ready", 2],
+  ]);
+});
+
+Deno.test("read() sees the index of every write acknowledged before it", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  propose(leader, "x");
+  cluster.deliver();
+  cluster.node("n3").step({ kind: "read", readId: 1 });
+  cluster.deliver();
+  assert.deepEqual(cluster.node("n3").reads, [
+    { kind: "ready", readId: 1, readIndex: leader.raft.state.commitIndex },
+  ]);
+});
+
+Deno.test("read() of a leader that was deposed without knowing it is never answered", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const old = cluster.elect("n1");
+  cluster.isolate("n1");
+  cluster.letLeaseExpire("n1");
+  for (let passed = 0; cluster.node("n2").raft.state.role.name !== "leader"; passed++) {
+    assert.ok(passed < 4 * ELECTION_TIMEOUT_TICKS);
+    cluster.node("n2").tick();
+    cluster.deliver();
+  }
+  propose(cluster.node("n2"), "newer");
+  cluster.deliver();
+  old.step({ kind: "read", readId: 1 });
+  cluster.deliver();
+  old.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.deepEqual(old.reads, [{ kind: "refused", readId: 1, reason: "leaderChanged" }]);
+});
+
+Deno.test("read() without a known leader is refused", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.node("n1").step({ kind: "read", readId: 1 });
+  assert.deepEqual(cluster.node("n1").reads, [{ kind: "refused", readId: 1, reason: "noLeader" }]);
+});
+
+Deno.test("read() on a follower whose leader is lost is refused, to be asked again", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const follower = cluster.node("n2");
+  follower.step({ kind: "read", readId: 1 });
+  follower.step({ kind: "unreachable", peer: toNodeId("n1") });
+  assert.deepEqual(follower.reads, [{ kind: "refused", readId: 1, reason: "leaderChanged" }]);
+});
+
+Deno.test("an answer to an earlier life's read is not taken for this one's", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  const follower = cluster.node("n2");
+  follower.step({ kind: "read", readId: 1 });
+  const early = cluster.network;
+  follower.restart();
+  cluster.network = [];
+  follower.step({ kind: "read", readId: 1 });
+  cluster.network = early;
+  cluster.deliver();
+  assert.deepEqual(follower.reads, []);
+  assert.equal(leader.raft.state.commitIndex, toLogIndex(1));
+});

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import type { Certifier } from "../../lib/certificate/certifier.ts";
+import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
+import { SigningSessions } from "../../lib/raft/signing_sessions.ts";
+import {
+  type NodeId,
+  toClusterName,
+  toEpoch,
+  toLogIndex,
+  toNodeId,
+  toTerm,
+} from "../../lib/types.ts";
+import { seededBytes } from "./harness.ts";
+
+const VOTERS = ["a", "b", "c", "d", "e"].map(toNodeId);
+const SELF = toNodeId("a");
+const SHARE = Uint8Array.of(1);
+
+const certifier: Certifier = createCertifierDouble({
+  cluster: toClusterName("test"),
+  epoch: toEpoch(1),
+  threshold: 3,
+  voters: VOTERS.map((id, at) => ({ id, identifier: at + 1 })),
+  self: SELF,
+  randomBytes: seededBytes(1),
+});
+
+function sessionsWith(...offers: readonly string[]): SigningSessions {
+  const election = {
+    epoch: toEpoch(1),
+    term: toTerm(1),
+    leader: SELF,
+    lastLogIndex: toLogIndex(0),
+    lastLogTerm: toTerm(0),
+  };
+  const commitments = offers.map((name): [NodeId, Uint8Array] => [
+    toNodeId(name),
+    new TextEncoder().encode(`first of ${name}`),
+  ]);
+  return new SigningSessions(election, certifier, new Map(commitments));
+}
+
+function signersOf(session: ReturnType<SigningSessions["open"]>): readonly string[] | null {
+  return session?.request.commitments.map(({ voter }) => voter) ?? null;
+}
+
+Deno.test("SigningSessions.open() takes t voters, this node among them, in the voters' order", () => {
+  const sessions = sessionsWith("e", "d", "a", "b");
+  assert.deepEqual(signersOf(sessions.open(SELF, 0)), ["a", "d", "e"]);
+});
+
+Deno.test("SigningSessions.open() refuses with too few offers, or without this node's own", () => {
+  assert.equal(sessionsWith("a", "b").open(SELF, 0), null);
+  assert.equal(sessionsWith("b", "c", "d").open(SELF, 0), null);
+});
+
+Deno.test("SigningSessions.open() uses no commitment twice", () => {
+  const sessions = sessionsWith("a", "b", "c");
+  sessions.open(SELF, 0);
+  assert.equal(sessions.open(SELF, 1), null);
+  for (const name of ["a", "b", "c"]) assert.equal(sessions.hasOffer(toNodeId(name)), false);
+});
+
+Deno.test("SigningSessions.open() leaves out who owes a share", () => {
+  const sessions = sessionsWith("a", "b", "c", "d");
+  const first = sessions.open(SELF, 0);
+  assert.deepEqual(signersOf(first), ["a", "b", "c"]);
+  for (const name of ["a", "b", "c"]) {
+    sessions.offer(toNodeId(name), new TextEncoder().encode(`second of ${name}`));
+  }
+  sessions.addShare(SELF, 1, SHARE);
+  sessions.addShare(toNodeId("b"), 1, SHARE);
+  assert.deepEqual(signersOf(sessions.open(SELF, 1)), ["a", "b", "d"]);
+});
+
+Deno.test("SigningSessions.open() leaves out cheaters for good", () => {
+  const sessions = sessionsWith("a", "b", "c", "d");
+  const first = sessions.open(SELF, 0);
+  assert.ok(first !== null);
+  sessions.exclude(first, [toNodeId("b")]);
+  for (const name of ["a", "b", "c"]) {
+    sessions.offer(toNodeId(name), new TextEncoder().encode(`second of ${name}`));
+  }
+  assert.deepEqual(signersOf(sessions.open(SELF, 1)), ["a", "c", "d"]);
+});
+
+Deno.test("SigningSessions.open() stops after n - t + 1 sessions", () => {
+  const sessions = sessionsWith();
+  for (let count = 1; count <= 4; count++) {
+    for (const voter of VOTERS) {
+      sessions.offer(voter, new TextEncoder().encode(`${count} ${voter}`));
+    }
+    const session = sessions.open(SELF, count);
+    assert.equal(session === null, count === 4, `session ${count}`);
+    if (session !== null) sessions.exclude(session, []);
+  }
+});
+
+Deno.test("SigningSessions.addShare() completes a session with the last signer's share", () => {
+  const sessions = sessionsWith("a", "b", "c");
+  const session = sessions.open(SELF, 0);
+  assert.equal(sessions.addShare(toNodeId("a"), 1, SHARE), null);
+  assert.equal(sessions.addShare(toNodeId("b"), 1, SHARE), null);
+  assert.equal(sessions.addShare(toNodeId("c"), 1, SHARE), session);
+});
+
+Deno.test("SigningSessions.addShare() takes each signer's first share only", () => {
+  const sessions = sessionsWith("a", "b", "c");
+  const session = sessions.open(SELF, 0);
+  sessions.addShare(toNodeId("b"), 1, SHARE);
+  assert.equal(sessions.addShare(toNodeId("b"), 1, Uint8Array.of(2)), null);
+  assert.deepEqual(session?.shares.get(toNodeId("b")), SHARE);
+});
+
+Deno.test("SigningSessions.addShare() refuses who does not sign, and sessions that are not open", () => {
+  const sessions = sessionsWith("a", "b", "c", "d");
+  const session = sessions.open(SELF, 0);
+  assert.ok(session !== null);
+  for (const [voter, number] of [["d", 1], ["b", 0], ["b", 2], ["b", 0.5]] as const) {
+    assert.equal(sessions.addShare(toNodeId(voter), number, SHARE), null);
+  }
+  assert.equal(session.shares.size, 0);
+  sessions.exclude(session, []);
+  sessions.addShare(toNodeId("b"), 1, SHARE);
+  assert.equal(session.shares.size, 0);
+});
+
+Deno.test("SigningSessions.decline() ends a session, but not after the share was given", () => {
+  const sessions = sessionsWith("a", "b", "c");
+  const session = sessions.open(SELF, 0);
+  sessions.addShare(toNodeId("b"), 1, SHARE);
+  sessions.decline(toNodeId("b"), 1);
+  assert.equal(session?.status, "open");
+  sessions.decline(toNodeId("c"), 1);
+  assert.equal(session?.status, "failed");
+  assert.deepEqual([...sessions.owing()], []);
+});
