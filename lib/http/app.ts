@@ -6,13 +6,12 @@
 
 import { Hono } from "hono";
 import type { NodeApi } from "../node/api.ts";
-import { declaredLength } from "./body.ts";
 import { addElectionRoutes } from "./elections.ts";
 import { addGroupRoute } from "./group.ts";
 import { addHealthRoutes } from "./health.ts";
 import { addKeyValueRoutes } from "./kv.ts";
 import { addLeaderRoute } from "./leader.ts";
-import { REQUEST_BYTES_MAX, RequestGate } from "./limits.ts";
+import { RequestGate } from "./limits.ts";
 import { isForeseen, Problem, problemResponse } from "./problem.ts";
 import type { Application } from "./route.ts";
 import { addStatusRoute } from "./status.ts";
@@ -28,10 +27,6 @@ export interface AppOptions {
 /** Builds the API of one node. It holds no state but the count of requests under way. */
 export function createApp(node: NodeApi, options: AppOptions = {}): Application {
   const app = new Hono({ getPath: pathOf });
-  app.use((context, next) => {
-    checkDeclaredLength(context.req.raw);
-    return next();
-  });
   addKeyValueRoutes(app, { node, gate: options.gate ?? new RequestGate() });
   addStatusRoute(app, node);
   addLeaderRoute(app, node);
@@ -59,13 +54,4 @@ function pathOf(request: Request): string {
   if (start < 0) return "/";
   const end = url.slice(start).search(/[?#]/);
   return end < 0 ? url.slice(start) : url.slice(start, start + end);
-}
-
-function checkDeclaredLength(request: Request): void {
-  const length = declaredLength(request);
-  if (length === null || length <= REQUEST_BYTES_MAX) return;
-  throw new Problem(
-    "request_too_large",
-    `Cannot take the request: its body of ${length} bytes is above ${REQUEST_BYTES_MAX}`,
-  );
 }

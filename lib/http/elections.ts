@@ -5,10 +5,11 @@
  */
 
 import { accepts } from "hono/accepts";
+import { encodeUtf8 } from "../bytes.ts";
 import type { Certificate } from "../certificate/certifier.ts";
 import type { NodeApi } from "../node/api.ts";
 import { toTerm } from "../types.ts";
-import { jsonResponse, NO_STORE } from "./json.ts";
+import { jsonResponse, lengthHeader, NO_STORE } from "./json.ts";
 import { ELECTIONS_LIMIT_DEFAULT, ELECTIONS_LIMIT_MAX } from "./limits.ts";
 import { readCount, readQuery } from "./parameters.ts";
 import { Problem } from "./problem.ts";
@@ -57,8 +58,14 @@ function wantsNote(context: RequestContext): boolean {
 
 /** The bare signed note, byte for byte what was signed and by whom. */
 function noteResponse(note: string): Response {
-  return new Response(note, {
-    headers: { "content-type": "text/plain; charset=utf-8", "vary": "accept", ...NO_STORE },
+  const bytes = encodeUtf8(note);
+  return new Response(bytes, {
+    headers: {
+      "content-type": "text/plain; charset=utf-8",
+      "vary": "accept",
+      ...lengthHeader(bytes),
+      ...NO_STORE,
+    },
   });
 }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { encodeUtf8 } from "../bytes.ts";
+
 /**
  * Most answers are true only now; none may come out of a cache between the node and its client.
  */
@@ -16,8 +18,14 @@ export function jsonResponse(
   body: unknown,
   options: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {},
 ): Response {
-  return new Response(JSON.stringify(body) + "\n", {
+  const bytes = encodeUtf8(JSON.stringify(body) + "\n");
+  return new Response(bytes, {
     status: options.status ?? 200,
-    headers: options.headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...options.headers },
+    headers: { ...JSON_HEADERS, ...lengthHeader(bytes), ...options.headers },
   });
+}
+
+/** Said outright, because an answer to HEAD has no body left to count (RFC 9110 §8.6). */
+export function lengthHeader(bytes: Uint8Array): Readonly<Record<string, string>> {
+  return { "content-length": String(bytes.length) };
 }

@@ -11,7 +11,7 @@ import { InvariantError } from "../assert.ts";
 import { type KeyValue, VALUE_BYTES_MAX } from "../kv/command.ts";
 import type { NodeApi, ReadAnswer } from "../node/api.ts";
 import { declaredLength, readBody } from "./body.ts";
-import { jsonResponse, NO_STORE } from "./json.ts";
+import { jsonResponse, lengthHeader, NO_STORE } from "./json.ts";
 import type { RequestGate } from "./limits.ts";
 import {
   KEY_PATH_PREFIX,
@@ -114,13 +114,13 @@ function rawValue(row: KeyValue, answer: ReadAnswer): Response {
   return new Response(new Uint8Array(row.value), {
     headers: {
       "content-type": RAW_MEDIA_TYPE,
-      "content-length": String(row.value.length),
       // A browser must not guess that a value is a page and run it.
       "x-content-type-options": "nosniff",
       "floe-create-revision": String(row.createRevision),
       "floe-mod-revision": String(row.modRevision),
       "floe-version": String(row.version),
       ...NO_STORE,
+      ...lengthHeader(row.value),
       ...readHeaders(answer),
     },
   });

@@ -5,6 +5,8 @@
  */
 
 import type { Context, Hono } from "hono";
+import { declaredLength } from "./body.ts";
+import { REQUEST_BYTES_MAX } from "./limits.ts";
 import { Problem } from "./problem.ts";
 
 /**
@@ -38,7 +40,7 @@ export function addRoute(
 ): void {
   const allowed: string[] = [];
   for (const [method, handler] of Object.entries(handlers)) {
-    app.on(method, path, handler);
+    app.on(method, path, readsBody(method) ? handler : withoutBody(handler));
     allowed.push(method);
     // Hono answers HEAD with GET's handler and drops the body.
     if (method === "GET") allowed.push("HEAD");
@@ -51,4 +53,21 @@ export function addRoute(
       { headers: { allow } },
     );
   });
+}
+
+/** Handlers of these methods read the body themselves, up to a limit of their own. */
+function readsBody(method: string): boolean {
+  return method === "PUT" || method === "POST";
+}
+
+/** A body that no one will read is let pass only while it is small. */
+function withoutBody(handler: Handler): Handler {
+  return (context) => {
+    const length = declaredLength(context.req.raw);
+    if (length === null || length <= REQUEST_BYTES_MAX) return handler(context);
+    throw new Problem(
+      "request_too_large",
+      `Cannot take the request: its body of ${length} bytes is above ${REQUEST_BYTES_MAX}`,
+    );
+  };
 }

@@ -49,11 +49,35 @@ Deno.test("startApiServer() refuses a value that grows too large while it arrive
 Deno.test("startApiServer() sends HEAD the length that GET would have", async () => {
   const api = start();
   await (await fetch(`${api.url}/v1/kv/a`, { method: "PUT", body: "blue" })).body?.cancel();
-  const headers = { accept: "application/octet-stream" };
-  const head = await fetch(`${api.url}/v1/kv/a`, { method: "HEAD", headers });
-  deepEqual([head.status, head.headers.get("content-length")], [200, "4"]);
+  for (const path of ["/v1/kv/a", "/v1/status", "/v1/elections/5"]) {
+    for (const accept of ["application/octet-stream", "text/plain", "application/json"]) {
+      const get = await fetch(api.url + path, { headers: { accept } });
+      const { length } = await get.bytes();
+      const head = await fetch(api.url + path, { method: "HEAD", headers: { accept } });
+      deepEqual([head.status, head.headers.get("content-length")], [200, String(length)]);
+    }
+  }
   await stopped(api);
 });
+
+Deno.test("startApiServer() refuses a path with bytes that are not percent-encoded", async () => {
+  const api = start();
+  for (const target of ["/v1/kv/\u00e9", "/v1/kv/a b"]) {
+    const status = await rawRequest(api.server.port, target);
+    match(status, /^HTTP\/1.1 400 /);
+  }
+  equal(api.node.reads.length, 0);
+  await stopped(api);
+});
+
+/** The status line for a request line that `fetch` would not send. */
+async function rawRequest(port: number, target: string): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const request = `GET ${target} HTTP/1.1\r\nhost: floe\r\nconnection: close\r\n\r\n`;
+  await connection.write(new TextEncoder().encode(request));
+  const [line] = (await new Response(connection.readable).text()).split("\r\n");
+  return line ?? "";
+}
 
 Deno.test("startApiServer() says what to do when the port is in use", async () => {
   const api = start();
