@@ -13,9 +13,9 @@ import {
   ELEMENT_BYTES,
   eraseNonces,
   FrostError,
-  type GroupElement,
   type GroupPublicKeys,
   type NonceCommitment,
+  type PrimeOrderPoint,
   type RandomBytes,
   type RoundOne,
   type SecretShare,
@@ -82,7 +82,7 @@ class FrostScheme implements SigningScheme<RoundOne> {
   readonly #share: SecretShare;
   readonly #randomBytes: RandomBytes;
   /** By session digest, oldest first: what round two computed, aggregation need not. */
-  readonly #groupCommitments = new Map<string, GroupElement>();
+  readonly #groupCommitments = new Map<string, PrimeOrderPoint>();
 
   constructor(keys: GroupPublicKeys, share: SecretShare, randomBytes: RandomBytes) {
     this.#keys = keys;

@@ -6,7 +6,7 @@
 
 import { assertDefined } from "../assert.ts";
 import { concatBytes } from "../bytes.ts";
-import { deserializeScalar, ScalarField, serializeScalar } from "./ciphersuite.ts";
+import { deserializeScalar, serializeScalar } from "./ciphersuite.ts";
 import { FrostError } from "./error.ts";
 import {
   checkCommitmentList,
@@ -18,6 +18,8 @@ import {
 import { lagrangeCoefficients } from "./lagrange.ts";
 import { PrimeOrderPoint } from "./points.ts";
 import { verifySignature } from "./verify.ts";
+
+const { Fn } = PrimeOrderPoint;
 
 /** What a coordinator brings to the aggregation. */
 export interface Aggregation {
@@ -96,16 +98,18 @@ function findCheaters(
     if (encoded === undefined) return [];
     const share = readShare(encoded);
     if (share === null) return [identifier];
-    // RFC 9591 §5.4: [z_i]B = D_i + [rho_i]E_i + [challenge * lambda_i]PK_i.
     const weight = assertDefined(weights[at], "A signer has no weight");
-    const expected = PrimeOrderPoint.fromBytes(hiding).add(PrimeOrderPoint.sumOfProducts(
-      [PrimeOrderPoint.fromBytes(binding), verifyingShareOf(session, identifier)],
+    const { factor } = assertDefined(bindingFactors[at], "A signer has no binding factor");
+    // RFC 9591 §5.4: [z_i]B = D_i + [rho_i]E_i + [challenge * lambda_i]PK_i, solved for D_i.
+    const committed = PrimeOrderPoint.sumOfProducts(
       [
-        assertDefined(bindingFactors[at], "A signer has no binding factor").factor,
-        ScalarField.mul(challenge, weight),
+        PrimeOrderPoint.BASE,
+        PrimeOrderPoint.fromBytes(binding),
+        verifyingShareOf(session, identifier),
       ],
-    ));
-    return PrimeOrderPoint.BASE.multiplyUnsafe(share).equals(expected) ? [] : [identifier];
+      [share, Fn.neg(factor), Fn.neg(Fn.mul(challenge, weight))],
+    );
+    return committed.equals(PrimeOrderPoint.fromBytes(hiding)) ? [] : [identifier];
   });
 }
 
@@ -135,7 +139,7 @@ function sumShares(signatureShares: Iterable<Uint8Array>): bigint | null {
   for (const encoded of signatureShares) {
     const share = readShare(encoded);
     if (share === null) return null;
-    sum = ScalarField.add(sum, share);
+    sum = Fn.add(sum, share);
   }
   return sum;
 }

@@ -18,11 +18,9 @@ export const ELEMENT_BYTES = 32;
 /** Bytes of an encoded scalar: little-endian, below the group order (RFC 9591 §6.1). */
 export const SCALAR_BYTES = 32;
 /** Bytes of a signature: the element R, then the scalar z (RFC 8032 §5.1.6). */
-export const SIGNATURE_BYTES = ELEMENT_BYTES + SCALAR_BYTES;
+export const SIGNATURE_BYTES: number = ELEMENT_BYTES + SCALAR_BYTES;
 
-/** The integers modulo the order of the prime-order group (RFC 9591 §3.1). */
-export const ScalarField = ed25519.Point.Fn;
-
+const { Fn } = ed25519.Point;
 const RHO = encodeUtf8(`${CONTEXT_STRING}rho`);
 const MESSAGE = encodeUtf8(`${CONTEXT_STRING}msg`);
 const COMMITMENTS = encodeUtf8(`${CONTEXT_STRING}com`);
@@ -54,7 +52,7 @@ export function H5(message: Uint8Array): Uint8Array<ArrayBuffer> {
 
 /** SerializeScalar: 32 bytes, little-endian (RFC 9591 §3.1, §6.1). */
 export function serializeScalar(scalar: bigint): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(ScalarField.toBytes(scalar));
+  return new Uint8Array(Fn.toBytes(scalar));
 }
 
 /**
@@ -70,7 +68,7 @@ export function deserializeScalar(bytes: Uint8Array): bigint {
     );
   }
   try {
-    return ScalarField.fromBytes(bytes);
+    return Fn.fromBytes(bytes);
   } catch {
     // The cause is dropped: its message could quote the value, and the value may be a secret.
     throw new FrostError("malformed-scalar", "Cannot read scalar: not below the group order");
@@ -80,5 +78,5 @@ export function deserializeScalar(bytes: Uint8Array): bigint {
 /** Reads 64 bytes as a little-endian integer and reduces it (RFC 9591 §6.1). */
 function hashToScalar(message: Uint8Array): bigint {
   const digest = hash(message).reverse();
-  return ScalarField.create(BigInt(`0x${digest.toHex()}`));
+  return Fn.create(BigInt(`0x${digest.toHex()}`));
 }

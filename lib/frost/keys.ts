@@ -5,19 +5,13 @@
  * @module
  */
 
-import { assert, assertDefined } from "../assert.ts";
+import { assertDefined } from "../assert.ts";
 import { equalBytes } from "../bytes.ts";
 import { deserializeScalar } from "./ciphersuite.ts";
 import { FrostError } from "./error.ts";
 import { lagrangeCoefficients } from "./lagrange.ts";
 import { PrimeOrderPoint } from "./points.ts";
-import {
-  IDENTIFIER_MAX,
-  type RandomBytes,
-  secretPath,
-  toNobleIdentifier,
-  toNobleRandomBytes,
-} from "./secret_path.ts";
+import { checkIdentifier, dealWithNoble, IDENTIFIER_MAX, type RandomBytes } from "./secret_path.ts";
 
 /** What everybody knows of a group (RFC 9591 §3, Appendix C.1). */
 export interface GroupPublicKeys {
@@ -67,28 +61,15 @@ export interface DealingOptions {
  * RFC 9591 Appendix C (trusted_dealer_keygen).
  */
 export function trustedDealerKeygen(options: DealingOptions): Dealing {
-  const { maxParticipants, minParticipants, randomBytes, groupSecretKey } = options;
-  checkParticipants(minParticipants, maxParticipants);
-  const identifiers = Array.from({ length: maxParticipants }, (_, offset) => offset + 1);
-  const dealt = secretPath.trustedDealer(
-    { min: minParticipants, max: maxParticipants },
-    undefined,
-    groupSecretKey,
-    toNobleRandomBytes(randomBytes),
+  checkParticipants(options);
+  const { groupPublicKey, participants } = dealWithNoble(options);
+  const verifyingShares = new Map(
+    participants.map(({ identifier, verifyingShare }) => [identifier, verifyingShare]),
   );
-  const [groupPublicKey] = dealt.public.commitments;
-  const verifyingShares = new Map<number, Uint8Array>();
-  const shares: SecretShare[] = [];
-  for (const identifier of identifiers) {
-    const name = toNobleIdentifier(identifier);
-    const verifyingShare = dealt.public.verifyingShares[name];
-    const secret = dealt.secretShares[name]?.signingShare;
-    assert(verifyingShare !== undefined && secret !== undefined, "The dealer left somebody out");
-    verifyingShares.set(identifier, verifyingShare);
-    shares.push({ identifier, secret });
-  }
-  assert(groupPublicKey !== undefined, "The dealer made no group key");
-  return { group: { minParticipants, groupPublicKey, verifyingShares }, shares };
+  return {
+    group: { minParticipants: options.minParticipants, groupPublicKey, verifyingShares },
+    shares: participants.map(({ identifier, secret }) => ({ identifier, secret })),
+  };
 }
 
 /**
@@ -126,9 +107,9 @@ export function checkSecretShare(group: GroupPublicKeys, share: SecretShare): vo
  */
 export function checkGroupPublicKeys(group: GroupPublicKeys): void {
   const { minParticipants, groupPublicKey, verifyingShares } = group;
-  checkParticipants(minParticipants, verifyingShares.size);
+  checkParticipants({ minParticipants, maxParticipants: verifyingShares.size });
   const identifiers = [...verifyingShares.keys()].sort((left, right) => left - right);
-  identifiers.forEach(toNobleIdentifier);
+  identifiers.forEach(checkIdentifier);
   const points = new Map<number, PrimeOrderPoint>();
   for (const [identifier, encoded] of verifyingShares) {
     points.set(identifier, PrimeOrderPoint.fromBytes(encoded));
@@ -155,7 +136,12 @@ function checkOnPolynomial(
   }
 }
 
-function checkParticipants(minParticipants: number, maxParticipants: number): void {
+function checkParticipants(
+  { minParticipants, maxParticipants }: Pick<
+    DealingOptions,
+    "minParticipants" | "maxParticipants"
+  >,
+): void {
   const whole = Number.isInteger(minParticipants) && Number.isInteger(maxParticipants);
   if (
     !whole || minParticipants < 2 || minParticipants > maxParticipants ||

@@ -5,7 +5,9 @@
  */
 
 import { assert } from "../assert.ts";
-import { ScalarField } from "./ciphersuite.ts";
+import { PrimeOrderPoint } from "./points.ts";
+
+const { Fn } = PrimeOrderPoint;
 
 /**
  * The weight of each x-coordinate in `identifiers` when the polynomial through them is evaluated at
@@ -26,12 +28,12 @@ export function lagrangeCoefficients(identifiers: readonly number[], x = 0): big
     let denominator = 1n;
     for (const other of identifiers) {
       if (other === own) continue;
-      numerator = ScalarField.mul(numerator, ScalarField.create(BigInt(other - x)));
-      denominator = ScalarField.mul(denominator, ScalarField.create(BigInt(other - own)));
+      numerator = Fn.mul(numerator, Fn.create(BigInt(other - x)));
+      denominator = Fn.mul(denominator, Fn.create(BigInt(other - own)));
     }
     numerators.push(numerator);
     denominators.push(denominator);
   }
-  const inverses = ScalarField.invertBatch(denominators);
-  return numerators.map((numerator, at) => ScalarField.mul(numerator, inverses[at] ?? 0n));
+  const inverses = Fn.invertBatch(denominators);
+  return numerators.map((numerator, at) => Fn.mul(numerator, inverses[at] ?? 0n));
 }

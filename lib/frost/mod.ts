@@ -1,6 +1,26 @@
 /**
  * FROST(Ed25519, SHA-512), RFC 9591: t of n participants make one ordinary Ed25519 signature, and
- * the group's secret key exists nowhere. Knows nothing of Raft.
+ * the group's secret key exists nowhere. This folder knows nothing of Raft.
+ *
+ * The way of a signature, a file for each step:
+ *
+ * 1. `keys.ts`: a dealer gives every participant a share, and everybody the public keys.
+ * 2. `round_one.ts`: each signer draws two nonces, keeps them, and sends their commitment.
+ * 3. `round_two.ts`: each signer is told the message and all commitments, and sends a signature
+ *    share. The nonces are erased.
+ * 4. `aggregate.ts`: the coordinator sums the shares and verifies the sum. If it is wrong, each share
+ *    is checked, and the wrong ones are named.
+ *
+ * Two paths run through these steps. The secret path (`secret_path.ts`: dealing, nonces, shares) is
+ * `@noble/curves`' own FROST. The public path (`group_commitment.ts`, `aggregate.ts`, `verify.ts`) is
+ * Floe's: it reuses the group commitment of round two and verifies natively.
+ *
+ * Points from outside are validated once, when they arrive (`points.ts`), and natively
+ * (`prime_order_check.ts`); that is where the time went. `edwards.ts` adds public points.
+ *
+ * Everything here is a function of its arguments. Randomness comes in as a parameter; what is
+ * remembered, validated points and the last verification key, changes how long a call takes and
+ * nothing else.
  *
  * @module
  */
@@ -29,7 +49,7 @@ export {
   trustedDealerKeygen,
 } from "./keys.ts";
 export { encodePublicKeyInfo, type KeyKind, toPrivateKey, toPublicKey } from "./native_key.ts";
-export { checkPublicKey, type PrimeOrderPoint as GroupElement } from "./points.ts";
+export { checkPublicKey, type PrimeOrderPoint } from "./points.ts";
 export { commit, eraseNonces, isErased, type RoundOne, type SigningNonces } from "./round_one.ts";
 export { type RoundTwo, type Signer, signShare } from "./round_two.ts";
 export { IDENTIFIER_MAX, type RandomBytes } from "./secret_path.ts";

@@ -3,20 +3,19 @@
  *
  * `@noble/curves` checks every point it parses for torsion, each time and twice, and spends nine
  * tenths of a FROST signature on it. {@linkcode PrimeOrderPoint} makes the check once, when an
- * encoding is first seen, and keeps the result: whoever holds one holds a checked point. It wraps
- * noble's `Point`, whose classes are frozen and cannot be extended, and offers the same methods, so
- * that `createFROST` computes with it as it stands.
+ * encoding is first seen, and remembers it: whoever holds one holds a checked point. It has the
+ * methods of noble's `Point`, whose classes are frozen and cannot be extended, so that noble's
+ * `createFROST` computes with it as it stands.
  *
  * @module
  */
 
-import { type AffinePoint, mulAddUnsafe } from "@noble/curves/abstract/curve.js";
-import type { EdwardsPoint } from "@noble/curves/abstract/edwards.js";
-import type { FROSTPoint } from "@noble/curves/abstract/frost.js";
+import { mulAddUnsafe } from "@noble/curves/abstract/curve.js";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { assert } from "../assert.ts";
 import { decodeHex, encodeHex } from "../bytes.ts";
 import { ELEMENT_BYTES } from "./ciphersuite.ts";
+import { ExtendedPoint } from "./edwards.ts";
 import { FrostError } from "./error.ts";
 import { isPrimeOrder } from "./prime_order_check.ts";
 
@@ -36,20 +35,20 @@ const validated = new Map<string, PrimeOrderPoint>();
  * identity, {@linkcode PrimeOrderPoint.fromBytes}, which checks, and from sums and multiples of
  * these, which cannot leave the group.
  */
-export class PrimeOrderPoint implements FROSTPoint<PrimeOrderPoint> {
+export class PrimeOrderPoint {
   /** The field of the coordinates. */
-  static readonly Fp = ed25519.Point.Fp;
+  static readonly Fp: typeof ed25519.Point.Fp = ed25519.Point.Fp;
   /** The field of the scalars. */
-  static readonly Fn = ed25519.Point.Fn;
+  static readonly Fn: typeof ed25519.Point.Fn = ed25519.Point.Fn;
   /** The generator B. */
-  static readonly BASE: PrimeOrderPoint = new PrimeOrderPoint(ed25519.Point.BASE);
+  static readonly BASE: PrimeOrderPoint = new PrimeOrderPoint(toExtended(ed25519.Point.BASE));
   /** The identity, which has no encoding that {@linkcode PrimeOrderPoint.fromBytes} accepts. */
-  static readonly ZERO: PrimeOrderPoint = new PrimeOrderPoint(ed25519.Point.ZERO);
+  static readonly ZERO: PrimeOrderPoint = new PrimeOrderPoint(toExtended(ed25519.Point.ZERO));
 
-  readonly #point: EdwardsPoint;
+  readonly #point: ExtendedPoint;
   #encoding: Uint8Array | null = null;
 
-  private constructor(point: EdwardsPoint) {
+  private constructor(point: ExtendedPoint) {
     this.#point = point;
   }
 
@@ -69,7 +68,9 @@ export class PrimeOrderPoint implements FROSTPoint<PrimeOrderPoint> {
       validated.set(key, known);
       return known;
     }
-    return remember(key, new PrimeOrderPoint(decodeAndCheck(bytes)));
+    const point = new PrimeOrderPoint(decodeAndCheck(bytes));
+    point.#encoding = bytes.slice();
+    return remember(key, point);
   }
 
   /** As {@linkcode PrimeOrderPoint.fromBytes}, from hex. */
@@ -77,8 +78,8 @@ export class PrimeOrderPoint implements FROSTPoint<PrimeOrderPoint> {
     return PrimeOrderPoint.fromBytes(decodeHex(hex));
   }
 
-  /** As {@linkcode PrimeOrderPoint.fromBytes}, from coordinates. */
-  static fromAffine(affine: AffinePoint<bigint>): PrimeOrderPoint {
+  /** As {@linkcode PrimeOrderPoint.fromBytes}, from affine coordinates. */
+  static fromAffine(affine: { x: bigint; y: bigint }): PrimeOrderPoint {
     return PrimeOrderPoint.fromBytes(ed25519.Point.fromAffine(affine).toBytes());
   }
 
@@ -90,23 +91,22 @@ export class PrimeOrderPoint implements FROSTPoint<PrimeOrderPoint> {
     points: readonly PrimeOrderPoint[],
     scalars: readonly bigint[],
   ): PrimeOrderPoint {
-    const inner = points.map((point) => point.#point);
-    return new PrimeOrderPoint(mulAddUnsafe(ed25519.Point, inner, [...scalars]));
+    return mulAddUnsafe(PrimeOrderPoint, [...points], [...scalars]);
   }
 
   /** The affine x coordinate. */
   get x(): bigint {
-    return this.#point.x;
+    return this.#point.toAffine().x;
   }
 
   /** The affine y coordinate. */
   get y(): bigint {
-    return this.#point.y;
+    return this.#point.toAffine().y;
   }
 
   /** Both affine coordinates. */
-  toAffine(invertedZ?: bigint): AffinePoint<bigint> {
-    return this.#point.toAffine(invertedZ);
+  toAffine(): { x: bigint; y: bigint } {
+    return this.#point.toAffine();
   }
 
   /**
@@ -133,7 +133,7 @@ export class PrimeOrderPoint implements FROSTPoint<PrimeOrderPoint> {
 
   /** The difference from another element. */
   subtract(other: PrimeOrderPoint): PrimeOrderPoint {
-    return new PrimeOrderPoint(this.#point.subtract(other.#point));
+    return this.add(other.negate());
   }
 
   /** The inverse element. */
@@ -147,20 +147,21 @@ export class PrimeOrderPoint implements FROSTPoint<PrimeOrderPoint> {
   }
 
   /**
-   * Multiplies the base point by a secret scalar from 1 below the group order, blinded and in a
-   * fixed sequence of steps. No other point has those protections, so no other point may be
-   * multiplied by a secret: see {@linkcode PrimeOrderPoint.multiplyUnsafe} for public scalars.
+   * Multiplies the base point by a secret scalar from 1 below the group order: noble's own
+   * multiplication, blinded and in a fixed sequence of steps. No other point has those protections,
+   * so no other may be multiplied by a secret; {@linkcode PrimeOrderPoint.sumOfProducts} is for
+   * public scalars.
    *
    * @throws {InvariantError} on any point but the base point.
    */
   multiply(secretScalar: bigint): PrimeOrderPoint {
     assert(this === PrimeOrderPoint.BASE, "A secret multiplies no point but the base point");
-    return new PrimeOrderPoint(this.#point.multiply(secretScalar));
+    return new PrimeOrderPoint(toExtended(ed25519.Point.BASE.multiply(secretScalar)));
   }
 
   /** Multiplies by a public scalar, in variable time. */
   multiplyUnsafe(publicScalar: bigint): PrimeOrderPoint {
-    return new PrimeOrderPoint(this.#point.multiplyUnsafe(publicScalar));
+    return PrimeOrderPoint.sumOfProducts([this], [publicScalar]);
   }
 
   /** Whether both are the same element. */
@@ -170,15 +171,13 @@ export class PrimeOrderPoint implements FROSTPoint<PrimeOrderPoint> {
 
   /** Whether this is the identity. */
   is0(): boolean {
-    return this.#point.is0();
+    return this.equals(PrimeOrderPoint.ZERO);
   }
 
-  /** Checks the curve equation. @throws on the identity too. */
-  assertValidity(): void {
-    this.#point.assertValidity();
-  }
+  /** Holds by this class's invariant: a check that is not made again. */
+  assertValidity(): void {}
 
-  /** Always true, by this class's invariant: this is the check that is not made again. */
+  /** True by this class's invariant: the check that is not made again. */
   isTorsionFree(): boolean {
     return true;
   }
@@ -190,7 +189,7 @@ export class PrimeOrderPoint implements FROSTPoint<PrimeOrderPoint> {
 
   /** Multiplies by the cofactor 8. */
   clearCofactor(): PrimeOrderPoint {
-    return new PrimeOrderPoint(this.#point.clearCofactor());
+    return this.double().double().double();
   }
 
   /** Part of noble's interface; only the base point has a table, and it has one already. */
@@ -200,8 +199,8 @@ export class PrimeOrderPoint implements FROSTPoint<PrimeOrderPoint> {
 }
 
 /**
- * Checks a public key from outside: a group key under which any signature would pass, or none
- * safely, is refused.
+ * Checks a public key from outside: one under which any signature would pass, or none safely, is
+ * refused.
  *
  * @throws {FrostError} `malformed-element`, `identity-element` or `not-prime-order`.
  */
@@ -210,37 +209,43 @@ export function checkPublicKey(publicKey: Uint8Array): void {
 }
 
 function checkLength(bytes: Uint8Array): void {
-  if (bytes.length !== ELEMENT_BYTES) {
+  if (bytes.length === ELEMENT_BYTES) return;
+  throw new FrostError(
+    "malformed-element",
+    `Cannot read element: length ${bytes.length} is not ${ELEMENT_BYTES}`,
+  );
+}
+
+/** All of RFC 9591 §3.1's DeserializeElement for 32 bytes, the cheapest check first. */
+function decodeAndCheck(bytes: Uint8Array): ExtendedPoint {
+  const point = decode(bytes);
+  if (point.is0()) {
+    throw new FrostError("identity-element", `Cannot read element: it is the identity`);
+  }
+  if (!isPrimeOrder(point.Y)) {
+    throw new FrostError(
+      "not-prime-order",
+      `Cannot read element: ${encodeHex(bytes)} is not in the prime-order group`,
+    );
+  }
+  return toExtended(point);
+}
+
+/** Decodes to Z = 1, so that Y is the affine y. */
+function decode(bytes: Uint8Array): typeof ed25519.Point.BASE {
+  try {
+    return ed25519.Point.fromBytes(bytes);
+  } catch (cause) {
     throw new FrostError(
       "malformed-element",
-      `Cannot read element: length ${bytes.length} is not ${ELEMENT_BYTES}`,
+      `Cannot read element: ${encodeHex(bytes)} is not the canonical encoding of a point`,
+      { cause },
     );
   }
 }
 
-/** All of RFC 9591 §3.1's DeserializeElement for 32 bytes, the cheapest check first. */
-function decodeAndCheck(bytes: Uint8Array): EdwardsPoint {
-  const shown = encodeHex(bytes);
-  let point: EdwardsPoint;
-  try {
-    point = ed25519.Point.fromBytes(bytes);
-  } catch (cause) {
-    throw new FrostError(
-      "malformed-element",
-      `Cannot read element: ${shown} is not the canonical encoding of a point`,
-      { cause },
-    );
-  }
-  if (point.is0()) {
-    throw new FrostError("identity-element", `Cannot read element: ${shown} is the identity`);
-  }
-  if (!isPrimeOrder(point.y)) {
-    throw new FrostError(
-      "not-prime-order",
-      `Cannot read element: ${shown} is not in the prime-order group`,
-    );
-  }
-  return point;
+function toExtended({ X, Y, Z, T }: typeof ed25519.Point.BASE): ExtendedPoint {
+  return new ExtendedPoint(X, Y, Z, T);
 }
 
 function remember(key: string, point: PrimeOrderPoint): PrimeOrderPoint {

@@ -6,12 +6,7 @@
 
 import type { NonceCommitment } from "./group_commitment.ts";
 import type { SecretShare } from "./keys.ts";
-import {
-  type RandomBytes,
-  secretPath,
-  toNobleIdentifier,
-  toNobleRandomBytes,
-} from "./secret_path.ts";
+import { commitWithNoble, type RandomBytes } from "./secret_path.ts";
 
 /**
  * A signer's secret nonces for one signature share. Kept in memory only, by the signer alone, from
@@ -38,12 +33,7 @@ export interface RoundOne {
  * commits to them. RFC 9591 §4.1, §5.1.
  */
 export function commit(share: SecretShare, randomBytes: RandomBytes): RoundOne {
-  const made = secretPath.commit(
-    { identifier: toNobleIdentifier(share.identifier), signingShare: share.secret },
-    toNobleRandomBytes(randomBytes),
-  );
-  const { hiding, binding } = made.commitments;
-  return { nonces: made.nonces, commitment: { identifier: share.identifier, hiding, binding } };
+  return commitWithNoble(share, randomBytes);
 }
 
 /** Erases nonces: fills both with zeros, which {@linkcode isErased} and round two recognise. */

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { assertDefined } from "../assert.ts";
 import { equalBytes } from "../bytes.ts";
 import { FrostError } from "./error.ts";
 import {
@@ -15,7 +14,7 @@ import {
 import type { SecretShare } from "./keys.ts";
 import type { PrimeOrderPoint } from "./points.ts";
 import { eraseNonces, isErased, type RoundOne } from "./round_one.ts";
-import { createSecretPath, toNobleIdentifier } from "./secret_path.ts";
+import { signWithNoble } from "./secret_path.ts";
 
 /** What a signer brings to round two. */
 export interface Signer {
@@ -70,28 +69,4 @@ function checkOwnEntry(session: SigningSession, own: NonceCommitment): void {
       { identifier },
     );
   }
-}
-
-function signWithNoble(session: SigningSession, signer: Signer): RoundTwo {
-  const { group, message, commitments } = session;
-  const { share, roundOne } = signer;
-  const groupCommitments: PrimeOrderPoint[] = [];
-  const noble = createSecretPath((groupCommitment) => groupCommitments.push(groupCommitment));
-  const signatureShare = noble.signShare(
-    { identifier: toNobleIdentifier(share.identifier), signingShare: share.secret },
-    {
-      signers: { min: group.minParticipants, max: group.verifyingShares.size },
-      commitments: [group.groupPublicKey],
-      verifyingShares: {},
-    },
-    roundOne.nonces,
-    commitments.map(({ identifier, hiding, binding }) => ({
-      identifier: toNobleIdentifier(identifier),
-      hiding,
-      binding,
-    })),
-    message,
-  );
-  const groupCommitment = assertDefined(groupCommitments[0], "A share without group commitment");
-  return { signatureShare, groupCommitment };
 }

@@ -1,17 +1,20 @@
 /**
- * The way from here into `@noble/curves`' own FROST, for everything that touches a secret: dealing,
- * nonces, signature shares. The arithmetic on secrets is noble's, reviewed and maintained there;
- * only the points are Floe's, so that each is validated once.
+ * The way into `@noble/curves`' own FROST, for everything that touches a secret: dealing, nonces,
+ * signature shares. The arithmetic on secrets is noble's, reviewed and maintained there; only the
+ * public points that it computes with are Floe's, so that each is validated once.
  *
  * @module
  */
 
-import { createFROST, type FROST } from "@noble/curves/abstract/frost.js";
-import { assert } from "../assert.ts";
+import { createFROST } from "@noble/curves/abstract/frost.js";
+import { assert, assertDefined } from "../assert.ts";
 import { CONTEXT_STRING, hash } from "./ciphersuite.ts";
-import { computeChallenge } from "./group_commitment.ts";
 import { FrostError } from "./error.ts";
+import { computeChallenge, type SigningSession } from "./group_commitment.ts";
+import type { DealingOptions, SecretShare } from "./keys.ts";
 import { PrimeOrderPoint } from "./points.ts";
+import type { RoundOne } from "./round_one.ts";
+import type { RoundTwo, Signer } from "./round_two.ts";
 
 /** Returns `length` fresh random bytes. Must be a cryptographic source wherever secrets are real. */
 export type RandomBytes = (length: number) => Uint8Array;
@@ -19,16 +22,81 @@ export type RandomBytes = (length: number) => Uint8Array;
 /** Largest identifier, and so most participants, that Floe gives out. */
 export const IDENTIFIER_MAX = 0xffff;
 
-/** FROST(Ed25519, SHA-512) over validated points (RFC 9591 §6.1). */
-export const secretPath: FROST = createSecretPath();
+/** What noble's dealer makes. */
+export interface NobleDealing {
+  /** The group's public key: 32 bytes. */
+  readonly groupPublicKey: Uint8Array;
+  /** Each participant's secret share, and the public key of it: 32 bytes. By rising identifier. */
+  readonly participants: readonly (SecretShare & { readonly verifyingShare: Uint8Array })[];
+}
+
+/** trusted_dealer_keygen, for identifiers from 1 upward. RFC 9591 Appendix C. */
+export function dealWithNoble(options: DealingOptions): NobleDealing {
+  const { minParticipants: min, maxParticipants: max, groupSecretKey, randomBytes } = options;
+  const dealt = createSecretPath()
+    .trustedDealer({ min, max }, undefined, groupSecretKey, toNobleRandomBytes(randomBytes));
+  const participants = Array.from({ length: max }, (_, at) => {
+    const name = toNobleIdentifier(at + 1);
+    const missing = `The dealer left out participant ${at + 1}`;
+    return {
+      identifier: at + 1,
+      secret: assertDefined(dealt.secretShares[name], missing).signingShare,
+      verifyingShare: assertDefined(dealt.public.verifyingShares[name], missing),
+    };
+  });
+  const [commitment] = dealt.public.commitments;
+  return { groupPublicKey: assertDefined(commitment, "No group key"), participants };
+}
+
+/** commit: nonces and their commitment. RFC 9591 §4.1, §5.1. */
+export function commitWithNoble(share: SecretShare, randomBytes: RandomBytes): RoundOne {
+  const { nonces, commitments: { hiding, binding } } = createSecretPath()
+    .commit(toNobleShare(share), toNobleRandomBytes(randomBytes));
+  return { nonces, commitment: { identifier: share.identifier, hiding, binding } };
+}
 
 /**
- * FROST(Ed25519, SHA-512) over validated points, which also tells `onGroupCommitment` the group
- * commitment that a signature share is made for, so that nobody has to compute it again.
+ * sign: a signature share; erases the nonces when it succeeds. The group commitment that noble
+ * computes on the way comes out too, so that nobody has to compute it again. RFC 9591 §5.2.
  */
-export function createSecretPath(
-  onGroupCommitment: (groupCommitment: PrimeOrderPoint) => unknown = () => {},
-): FROST {
+export function signWithNoble(session: SigningSession, signer: Signer): RoundTwo {
+  const { group, message, commitments } = session;
+  const groupCommitments: PrimeOrderPoint[] = [];
+  const signatureShare = createSecretPath((made) => groupCommitments.push(made)).signShare(
+    toNobleShare(signer.share),
+    {
+      signers: { min: group.minParticipants, max: group.verifyingShares.size },
+      commitments: [group.groupPublicKey],
+      verifyingShares: {},
+    },
+    signer.roundOne.nonces,
+    commitments.map(({ identifier, hiding, binding }) => {
+      return { identifier: toNobleIdentifier(identifier), hiding, binding };
+    }),
+    message,
+  );
+  const [groupCommitment] = groupCommitments;
+  assert(groupCommitment !== undefined, "A signature share was made for no group commitment");
+  return { signatureShare, groupCommitment };
+}
+
+/**
+ * Checks an identifier.
+ *
+ * @throws {FrostError} `bad-identifier` unless it is a whole number from 1 to 65,535. RFC 9591 §3.
+ */
+export function checkIdentifier(identifier: number): void {
+  if (Number.isInteger(identifier) && identifier >= 1 && identifier <= IDENTIFIER_MAX) return;
+  throw new FrostError(
+    "bad-identifier",
+    `Cannot use identifier: ${identifier} is not a whole number from 1 to ${IDENTIFIER_MAX}`,
+  );
+}
+
+/** FROST(Ed25519, SHA-512) over validated points (RFC 9591 §6.1). */
+function createSecretPath(
+  onGroupCommitment: (groupCommitment: PrimeOrderPoint) => void = () => {},
+) {
   return createFROST<PrimeOrderPoint>({
     name: CONTEXT_STRING,
     Point: PrimeOrderPoint,
@@ -40,23 +108,20 @@ export function createSecretPath(
   });
 }
 
-/**
- * Checks an identifier and writes it as noble does: the scalar's encoding in hex.
- *
- * @throws {FrostError} `bad-identifier` unless it is a whole number from 1 to 65,535. RFC 9591 §3.
- */
-export function toNobleIdentifier(identifier: number): string {
-  if (!Number.isInteger(identifier) || identifier < 1 || identifier > IDENTIFIER_MAX) {
-    throw new FrostError(
-      "bad-identifier",
-      `Cannot use identifier: ${identifier} is not a whole number from 1 to ${IDENTIFIER_MAX}`,
-    );
-  }
-  return secretPath.Identifier.fromNumber(identifier);
+function toNobleShare({ identifier, secret }: SecretShare) {
+  return { identifier: toNobleIdentifier(identifier), signingShare: secret };
+}
+
+/** Noble names participants by the hex of their scalar's 32 bytes, little-endian. */
+function toNobleIdentifier(identifier: number): string {
+  checkIdentifier(identifier);
+  const low = (identifier & 0xff).toString(16).padStart(2, "0");
+  const high = (identifier >> 8).toString(16).padStart(2, "0");
+  return (low + high).padEnd(64, "0");
 }
 
 /** Fits a source of randomness to noble and holds it to its word about the length. */
-export function toNobleRandomBytes(
+function toNobleRandomBytes(
   randomBytes: RandomBytes,
 ): (length?: number) => Uint8Array<ArrayBuffer> {
   return (length = 32) => {
