@@ -1,0 +1,27 @@
+/**
+ * The `floe` command line.
+ *
+ * **One file a command**, each with one `register<Name>` function that adds it to the program.
+ * `cli.ts` puts them together and turns whatever they throw into an exit code and one message.
+ *
+ * **Data on stdout, messages on stderr.** A command prints its data as a table for people or, with
+ * `-o json`, as JSON for programs; a certificate (`leader --cert`) and a value (`get`) come out byte
+ * for byte, ready for a pipe. Text from elsewhere cannot drive the terminal that shows it.
+ *
+ * **Exit codes are an interface** (`exit_code.ts`): scripts tell "there is no such key" from "no one
+ * could tell me" without reading a message. A person reads what failed, where, and what to do;
+ * never a stack trace.
+ *
+ * **Clients never guess.** `client.ts` asks one node after the other. A read moves on at any trouble
+ * that passes. A write moves on only when a node has said that it was not applied, or when no
+ * connection came about; in every other case it ends with exit code 5 and says that the outcome is
+ * open. Where nothing listens at any address it does not wait for the timeout.
+ *
+ * **Commands get their surroundings handed in** (`command.ts`): streams, environment, fetch, clock and
+ * stop signal. Only `process_context.ts` touches the process, so that every test runs in-process.
+ *
+ * @module
+ */
+
+export { run } from "./cli.ts";
+export { ExitCode } from "./exit_code.ts";
