@@ -31,7 +31,7 @@ export function registerLeader(program: Program, context: CommandContext): void 
         ["leader", leader.leader],
         ["term", leader.term],
         ["api", leader.api],
-        ["certificate", "floe leader --cert | floe verify - --key KEY"],
+        ["to verify", "floe leader --cert | floe verify - --key KEY"],
       ]);
     });
 }

@@ -15,9 +15,9 @@ Deno.test("leader prints who leads, where, and how to check it", async () => {
   equal(
     outcome.stdout,
     `leader       server_1
-term         7
-api          127.0.0.1:8001
-certificate  floe leader --cert | floe verify - --key KEY
+term       7
+api        127.0.0.1:8001
+to verify  floe leader --cert | floe verify - --key KEY
 `,
   );
 });
@@ -43,7 +43,7 @@ Deno.test("leader believes the highest term, not the node that is asked first", 
   const newer = new FakeNode();
   newer.leaderNow = { ...newer.leaderNow, leader: toNodeId("server_3"), term: toTerm(9) };
   const { stdout } = await floe(["leader"], { hosts: { "a:1": new FakeNode(), "b:1": newer } });
-  match(stdout, /^leader {7}server_3\nterm {9}9$/m);
+  match(stdout, /^leader {5}server_3\nterm {7}9$/m);
 });
 
 Deno.test("leader takes a node that knows one over a newer term that knows none", async () => {
