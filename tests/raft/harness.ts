@@ -40,6 +40,19 @@ export const HEARTBEAT_TICKS = 2;
 /** The deadline of a signing session in every test cluster. */
 export const SIGNING_TIMEOUT_TICKS = 3;
 
+/** An output that wants nothing done. */
+export const NO_OUTPUT: Output = {
+  send: [],
+  persist: null,
+  sendAfterPersist: [],
+  apply: [],
+  accepted: [],
+  rejected: [],
+  reads: [],
+  role: null,
+  events: [],
+};
+
 /** What a node in a test keeps on its "disk". */
 class MemoryDisk {
   #state: DurableState = {

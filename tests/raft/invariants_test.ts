@@ -3,19 +3,7 @@ import { InvariantError } from "../../lib/assert.ts";
 import { InvariantChecker } from "../../lib/raft/invariants.ts";
 import type { Output, Raft } from "../../lib/raft/mod.ts";
 import { toLogIndex, toNodeId } from "../../lib/types.ts";
-import { commandEntry, TestCluster } from "./harness.ts";
-
-const NOTHING: Output = {
-  send: [],
-  persist: null,
-  sendAfterPersist: [],
-  apply: [],
-  accepted: [],
-  rejected: [],
-  reads: [],
-  role: null,
-  events: [],
-};
+import { commandEntry, NO_OUTPUT, TestCluster } from "./harness.ts";
 
 /** A checker of a raft whose state the test replaces between two checks. */
 function watch(state: Raft["state"]): {
@@ -29,7 +17,7 @@ function watch(state: Raft["state"]): {
         get: (target, name) =>
           name in changes ? Reflect.get(changes, name) : Reflect.get(target, name, target),
       });
-      checker.check({ ...NOTHING, ...output });
+      checker.check({ ...NO_OUTPUT, ...output });
     },
   };
 }

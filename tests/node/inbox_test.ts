@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { Inbox, INBOX_MESSAGES_MAX } from "../../lib/node/inbox.ts";
+import type { Input, Message } from "../../lib/raft/mod.ts";
+import { toNodeId, toTerm } from "../../lib/types.ts";
+
+const MESSAGE: Message = {
+  kind: "readIndexResponse",
+  from: toNodeId("n1"),
+  to: toNodeId("n2"),
+  term: toTerm(1),
+  incarnation: 1,
+  batchId: 1,
+  readIndex: null,
+};
+
+/** An inbox, and a promise of its next batch. */
+function inbox(): { inbox: Inbox; next: Promise<readonly Input[]>; turns: () => number } {
+  const { promise, resolve } = Promise.withResolvers<readonly Input[]>();
+  let count = 0;
+  const taking = new Inbox((inputs) => {
+    count++;
+    resolve(inputs);
+  });
+  return { inbox: taking, next: promise, turns: () => count };
+}
+
+Deno.test("Inbox hands over all that came before the event loop goes round, in order", async () => {
+  const { inbox: box, next, turns } = inbox();
+  box.add({ kind: "tick" });
+  await Promise.resolve();
+  box.add({ kind: "read", readId: 1 });
+  box.addMessage(MESSAGE);
+  assert.equal(turns(), 0, "nothing happens in the caller's own turn");
+  assert.deepEqual((await next).map(({ kind }) => kind), ["tick", "read", "message"]);
+  assert.equal(turns(), 1);
+});
+
+Deno.test("Inbox drops peers' messages beyond its limit, and nothing else", async () => {
+  const { inbox: box, next } = inbox();
+  for (let count = 0; count < INBOX_MESSAGES_MAX; count++) assert.ok(box.addMessage(MESSAGE));
+  assert.equal(box.addMessage(MESSAGE), false);
+  box.add({ kind: "tick" });
+  assert.equal((await next).length, INBOX_MESSAGES_MAX + 1);
+  assert.ok(box.addMessage(MESSAGE));
+  box.close();
+});
+
+Deno.test("Inbox.close() drops what waits and takes no more", () => {
+  const { inbox: box, turns } = inbox();
+  box.add({ kind: "tick" });
+  box.close();
+  box.add({ kind: "tick" });
+  assert.equal(turns(), 0);
+});
