@@ -14,7 +14,7 @@ Deno.test("leader prints who leads, where, and how to check it", async () => {
   deepEqual([outcome.code, outcome.stderr], [0, ""]);
   equal(
     outcome.stdout,
-    `leader       server_1
+    `leader     server_1
 term       7
 api        127.0.0.1:8001
 to verify  floe leader --cert | floe verify - --key KEY
