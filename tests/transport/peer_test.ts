@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { HelloError } from "../../lib/transport/hello.ts";
+import { toClusterName } from "../../lib/types.ts";
+import {
+  acceptAs,
+  ALPHA,
+  appendOf,
+  BETA,
+  Directory,
+  GAMMA,
+  helloOf,
+  readFrame,
+  readIndexRequest,
+  readToEnd,
+  startNode,
+  writeAll,
+  writeFrame,
+} from "./harness.ts";
+
+/** A time that no test waits for. */
+const NEVER_MS = 1_000_000;
+
+/** A node that dials a listener which the test controls and calls beta. */
+async function startBesideListener(options: Parameters<typeof startNode>[2] = {}) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const directory = new Directory(ALPHA, BETA);
+  directory.setPort(BETA, listener.addr.port);
+  const alpha = await startNode(ALPHA, directory, { backoffInitialMs: 1, ...options });
+  return { alpha, listener };
+}
+
+Deno.test("Peer dials again when the other side comes back", async () => {
+  const directory = new Directory(ALPHA, BETA);
+  const alpha = await startNode(ALPHA, directory);
+  const first = await startNode(BETA, directory);
+  await alpha.connected.take();
+  await first.transport.close();
+  assert.equal(await alpha.disconnected.take(), BETA);
+  assert.equal(alpha.transport.isConnected(BETA), false);
+
+  const second = await startNode(BETA, directory);
+  assert.equal(await alpha.connected.take(), BETA);
+  alpha.transport.send(readIndexRequest(ALPHA, BETA, 3));
+  assert.deepEqual(await second.messages.take(), readIndexRequest(ALPHA, BETA, 3));
+  await Promise.all([alpha.transport.close(), second.transport.close()]);
+});
+
+Deno.test("Peer dials at once when the other side dials in, however long it was to wait", async () => {
+  const directory = new Directory(ALPHA, BETA);
+  const alpha = await startNode(ALPHA, directory, { backoffInitialMs: NEVER_MS });
+  const beta = await startNode(BETA, directory, { backoffInitialMs: NEVER_MS });
+  assert.equal(await beta.connected.take(), ALPHA);
+  assert.equal(await alpha.connected.take(), BETA);
+  await Promise.all([alpha.transport.close(), beta.transport.close()]);
+});
+
+Deno.test("Peer reports a refused hello plainly, on both sides", async () => {
+  const directory = new Directory(ALPHA, BETA);
+  const alpha = await startNode(ALPHA, directory);
+  const stranger = await startNode(BETA, directory, {
+    cluster: toClusterName("other"),
+    peers: new Directory(ALPHA).peers,
+  });
+  const { what, peer, error } = await alpha.refusals.take();
+  assert.deepEqual([what, peer], ["hello", BETA]);
+  assert.ok(error instanceof HelloError);
+  assert.equal(error.refusal, "wrongCluster");
+  assert.match(
+    error.message,
+    /^beta of cluster other refused the hello of alpha to beta of cluster test: it belongs to another/,
+  );
+  assert.equal(alpha.transport.isConnected(BETA), false);
+  assert.equal((await stranger.refusals.take()).what, "hello");
+  await Promise.all([alpha.transport.close(), stranger.transport.close()]);
+});
+
+Deno.test("Peer refuses another node at the peer's address", async () => {
+  const { alpha, listener } = await startBesideListener();
+  const socket = await listener.accept();
+  await readFrame(socket);
+  await writeFrame(socket, helloOf(GAMMA, ALPHA));
+  const { error } = await alpha.refusals.take();
+  assert.match(error.message, /gamma of cluster test speaks to alpha, but .* means beta/);
+  await readToEnd(socket);
+  socket.close();
+  listener.close();
+  await alpha.transport.close();
+});
+
+Deno.test("Peer refuses an answer that is garbage, and dials again", async () => {
+  const { alpha, listener } = await startBesideListener();
+  const socket = await listener.accept();
+  await readFrame(socket);
+  await writeFrame(socket, new Uint8Array([1, 2, 3]));
+  assert.equal((await alpha.refusals.take()).what, "hello");
+  const again = await acceptAs(BETA, ALPHA, listener);
+  assert.equal(await alpha.connected.take(), BETA);
+  for (const open of [socket, again, listener]) open.close();
+  await alpha.transport.close();
+});
+
+Deno.test("Peer gives up a connection whose hello is not answered in time", async () => {
+  const { alpha, listener } = await startBesideListener({ helloTimeoutMs: 1 });
+  const socket = await listener.accept();
+  await readToEnd(socket);
+  const again = await listener.accept();
+  for (const open of [socket, again, listener]) open.close();
+  await alpha.transport.close();
+});
+
+Deno.test("Peer refuses messages on the connection that it dialed", async () => {
+  const { alpha, listener } = await startBesideListener();
+  const socket = await acceptAs(BETA, ALPHA, listener);
+  await alpha.connected.take();
+  await writeFrame(socket, new Uint8Array(3));
+  const { what, peer, error } = await alpha.refusals.take();
+  assert.deepEqual([what, peer], ["frame", BETA]);
+  assert.match(error.message, /3 bytes on a connection that carries only keepalives back/);
+  assert.equal(await alpha.disconnected.take(), BETA);
+  await readToEnd(socket);
+  for (const open of [socket, listener]) open.close();
+  await alpha.transport.close();
+});
+
+Deno.test("Peer notices at once that the other side has gone, without sending", async () => {
+  const { alpha, listener } = await startBesideListener({ keepaliveIntervalMs: NEVER_MS });
+  const socket = await acceptAs(BETA, ALPHA, listener);
+  await alpha.connected.take();
+  socket.close();
+  assert.equal(await alpha.disconnected.take(), BETA);
+  listener.close();
+  await alpha.transport.close();
+});
+
+Deno.test("Peer gives up a connection on which nothing is heard", async () => {
+  const { alpha, listener } = await startBesideListener({ keepaliveIntervalMs: 1 });
+  const socket = await acceptAs(BETA, ALPHA, listener);
+  await alpha.connected.take();
+  assert.equal(await alpha.disconnected.take(), BETA);
+  for (const open of [socket, listener]) open.close();
+  await alpha.transport.close();
+});
+
+Deno.test("Peer that does not read costs a bounded queue, and loses the oldest", async () => {
+  const entryBytes = 1024 * 1024;
+  const messages = 64;
+  const { alpha, listener } = await startBesideListener({
+    keepaliveIntervalMs: NEVER_MS,
+    queueBytesMax: 4 * entryBytes,
+  });
+  const socket = await acceptAs(BETA, ALPHA, listener);
+  await alpha.connected.take();
+  for (let sent = 0; sent < messages; sent++) {
+    alpha.transport.send(appendOf(entryBytes, ALPHA, BETA));
+  }
+  // One frame is with the network, at most three and their headers fit into the queue.
+  assert.equal(alpha.transport.counters["message.dropped"], messages - 1 - 3);
+  for (const open of [socket, listener]) open.close();
+  assert.equal(await alpha.disconnected.take(), BETA);
+  assert.equal(alpha.transport.counters["message.dropped"] >= messages - 1 - 3, true);
+  await alpha.transport.close();
+});
+
+Deno.test("Peer answers keepalives with nothing, and goes on", async () => {
+  const { alpha, listener } = await startBesideListener({ keepaliveIntervalMs: NEVER_MS });
+  const socket = await acceptAs(BETA, ALPHA, listener);
+  await alpha.connected.take();
+  await writeAll(socket, new Uint8Array(4 * 1000));
+  alpha.transport.send(readIndexRequest(ALPHA, BETA, 1));
+  assert.ok((await readFrame(socket)).length > 0);
+  for (const open of [socket, listener]) open.close();
+  await alpha.transport.close();
+});
