@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { EnvironmentError } from "../../lib/errors.ts";
+import { ENTRY_BYTES_MAX } from "../../lib/transport/message_codec.ts";
+import { toNodeId } from "../../lib/types.ts";
 import {
   ALPHA,
+  appendOf,
   BETA,
   Directory,
   GAMMA,
@@ -47,6 +50,53 @@ Deno.test("Transport connects three nodes and keeps each pair's messages in orde
   assert.equal(alpha.transport.counters["message.sent"], 1000);
   assert.equal(beta.transport.counters["message.received"], 500);
   await closeAll(...nodes);
+});
+
+Deno.test("send() drops and counts what it cannot send, and never throws", async () => {
+  const directory = new Directory(ALPHA, BETA);
+  const alpha = await startNode(ALPHA, directory);
+  alpha.transport.send(readIndexRequest(ALPHA, BETA, 1));
+  alpha.transport.send(readIndexRequest(ALPHA, toNodeId("nobody"), 1));
+  assert.equal(alpha.transport.counters["message.dropped"], 2);
+
+  const beta = await startNode(BETA, directory);
+  await alpha.connected.take();
+  alpha.transport.send(appendOf(ENTRY_BYTES_MAX + 1, ALPHA, BETA));
+  assert.equal(alpha.transport.counters["message.dropped"], 3);
+  alpha.transport.send(appendOf(ENTRY_BYTES_MAX, ALPHA, BETA));
+  assert.deepEqual(await beta.messages.take(), appendOf(ENTRY_BYTES_MAX, ALPHA, BETA));
+  await closeAll(alpha, beta);
+  alpha.transport.send(readIndexRequest(ALPHA, BETA, 1));
+});
+
+Deno.test("isConnected() is false for this node and for strangers", async () => {
+  const alpha = await startNode(ALPHA, new Directory(ALPHA, BETA));
+  for (const id of [ALPHA, BETA, toNodeId("nobody")]) {
+    assert.equal(alpha.transport.isConnected(id), false);
+  }
+  await closeAll(alpha);
+});
+
+Deno.test("close() ends a transport that still waits for its peers, also twice", async () => {
+  const alpha = await startNode(ALPHA, new Directory(ALPHA, BETA), { backoffInitialMs: 1_000_000 });
+  await Promise.all([alpha.transport.close(), alpha.transport.close()]);
+});
+
+Deno.test("close() gives the port back", async () => {
+  const directory = new Directory(ALPHA, BETA);
+  const first = await startNode(ALPHA, directory);
+  await closeAll(first);
+  const second = await startNode(ALPHA, directory);
+  assert.deepEqual(second.transport.address, first.transport.address);
+  await closeAll(second);
+});
+
+Deno.test("start() says what is wrong with an address that is not this machine's", async () => {
+  const listen = { hostname: "203.0.113.1", port: 0 };
+  await assert.rejects(
+    startNode(ALPHA, new Directory(ALPHA), { listen }),
+    /Cannot listen on 203\.0\.113\.1:0 for alpha: this machine does not have that address; start/,
+  );
 });
 
 Deno.test("start() refuses a port in use and says what to do", async () => {
