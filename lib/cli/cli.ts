@@ -8,12 +8,15 @@ import { Command, CommanderError } from "commander";
 import { CertificateError } from "../certificate/error.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
 import { RequestError } from "../node/api.ts";
+import { registerCluster } from "./cluster.ts";
 import type { CommandContext, Program, RegisterCommand } from "./command.ts";
 import { registerDel } from "./del.ts";
 import { registerElections } from "./elections.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
 import { registerGet } from "./get.ts";
+import { registerKeygen } from "./keygen.ts";
 import { registerLeader } from "./leader.ts";
+import { registerNode } from "./node.ts";
 import { addGlobalOptions } from "./options.ts";
 import { printable } from "./output.ts";
 import { processContext } from "./process_context.ts";
@@ -24,6 +27,9 @@ import { FLOE_VERSION, registerVersion } from "./version.ts";
 
 /** Every command, in the order in which help lists them. */
 const COMMANDS: readonly RegisterCommand[] = [
+  registerCluster,
+  registerNode,
+  registerKeygen,
   registerStatus,
   registerLeader,
   registerElections,

@@ -12,7 +12,7 @@ import { type ClusterConfig, findPeer, loadClusterConfig } from "../node/cluster
 import type { PeerConfig } from "../node/cluster_config.ts";
 import { readNodeKeys } from "../node/key_files.ts";
 import { startNode } from "../node/node.ts";
-import type { RoleReport } from "../raft/mod.ts";
+import type { RoleName, RoleReport } from "../raft/mod.ts";
 import type { NodeId } from "../types.ts";
 import type { CommandContext, Program } from "./command.ts";
 import { readLogSettings, startLogging } from "./logging.ts";
@@ -32,7 +32,7 @@ export type NodeAnnouncement =
   | {
     readonly event: "role";
     readonly id: string;
-    readonly role: string;
+    readonly role: RoleName;
     readonly term: number;
     readonly leader: string | null;
     readonly certificate: string | null;

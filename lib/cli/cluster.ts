@@ -1,0 +1,185 @@
+/**
+ * `floe cluster`: a whole cluster on this machine, one process a node.
+ *
+ * @module
+ */
+
+import { InvalidArgumentError } from "commander";
+import { encodeHex } from "../bytes.ts";
+import { encodeVerifierKey, type Group } from "../certificate/mod.ts";
+import {
+  type ClusterConfig,
+  formatClusterConfig,
+  loadClusterConfig,
+} from "../node/cluster_config.ts";
+import { writeFileAtomically } from "../node/files.ts";
+import { generateLocalCluster } from "../node/local_cluster.ts";
+import { type CommandContext, CONFIG_PATH_DEFAULT, type Program } from "./command.ts";
+import { CommandError, ExitCode } from "./exit_code.ts";
+import type { ClusterEvent } from "./local_cluster/events.ts";
+import { LocalCluster } from "./local_cluster/local_cluster.ts";
+import { npxGone } from "./local_cluster/npx.ts";
+import {
+  checkPorts,
+  deleteNodeFolders,
+  lockFolder,
+  openOrDealKeys,
+} from "./local_cluster/prepare.ts";
+import { reportToPeople, reportToPrograms } from "./local_cluster/reporter.ts";
+import { isOneTimeDeno, programName, selfCommand } from "./local_cluster/self_command.ts";
+import { readLogSettings } from "./logging.ts";
+import { clusterFolder, DATA_DIR_DEFAULT } from "./node_folders.ts";
+import { configPath, globalFlags } from "./options.ts";
+
+/** Adds `floe cluster`. */
+export function registerCluster(program: Program, context: CommandContext): void {
+  program
+    .command("cluster")
+    .summary("run a whole cluster on this machine")
+    .description(
+      "Starts every node of the configuration as a process of its own, deals their keys if they " +
+        "have none, and shows who leads, its certificate verified. Data is kept between runs.",
+    )
+    .option("--nodes <number>", "make a configuration of so many nodes instead", parseCount)
+    .option("--threshold <number>", "with --nodes: how many must sign", parseCount)
+    .option("--base-port <port>", "with --nodes: where the ports begin (7100)", parseCount)
+    .option("--data-dir <dir>", `where the nodes' folders are (FLOE_DATA_DIR, ${DATA_DIR_DEFAULT})`)
+    .option("--fresh", "delete the nodes' data and keys first")
+    .option("--for <seconds>", "stop after so long; exit code 5 if there was no leader", parseCount)
+    .option("--log-level <level>", "the nodes': debug, info, warn or error (FLOE_LOG_LEVEL, info)")
+    .option("--log-format <format>", "the nodes': text or json (FLOE_LOG_FORMAT, text)")
+    .action(async (options: ClusterFlags, command: Program) => {
+      // Wrong settings would otherwise end every node.
+      readLogSettings(options, context);
+      const stop = await stopSignal(options, context);
+      const folder = clusterFolder(options, context);
+      using _lock = lockFolder(folder);
+      const { config, configFile } = await openConfig({ options, folder, command }, context);
+      checkPorts(config);
+      if (options.fresh === true) deleteNodeFolders(folder);
+      const group = openOrDealKeys(config, folder);
+      await runCluster({ config, configFile, folder, group, options, stop, command }, context);
+    });
+}
+
+interface ClusterFlags {
+  readonly nodes?: number;
+  readonly threshold?: number;
+  readonly basePort?: number;
+  readonly dataDir?: string;
+  readonly fresh?: true;
+  readonly for?: number;
+  readonly logLevel?: string;
+  readonly logFormat?: string;
+}
+
+interface ClusterRun {
+  readonly config: ClusterConfig;
+  readonly configFile: string;
+  readonly folder: string;
+  readonly group: Group;
+  readonly options: ClusterFlags;
+  readonly stop: AbortSignal;
+  readonly command: Program;
+}
+
+/** Runs the nodes until `stop` aborts or none is left. */
+async function runCluster(run: ClusterRun, context: CommandContext): Promise<void> {
+  const startedMs = performance.now();
+  const report = reporter(run, context, () => cluster.states);
+  report(toGroupEvent(run.group));
+  const cluster = new LocalCluster({
+    ...run,
+    self: selfCommand(context),
+    logFlags: logFlags(run.options),
+    onEvent: report,
+  }, startedMs);
+  const stopped = aborted(run.stop);
+  try {
+    await Promise.race([stopped, cluster.ended()]);
+  } finally {
+    await cluster.stop();
+  }
+  if (!run.stop.aborted) {
+    throw new CommandError(
+      ExitCode.failure,
+      `Every node has ended. Their logs are in ${run.folder}.`,
+    );
+  }
+  if (run.options.for !== undefined && !cluster.hasElected) {
+    throw new CommandError(ExitCode.unavailable, `No leader within ${run.options.for} seconds`);
+  }
+}
+
+/** The configuration, and the file that the nodes read it from. */
+async function openConfig(
+  { options, folder, command }: Pick<ClusterRun, "options" | "folder" | "command">,
+  context: CommandContext,
+): Promise<Pick<ClusterRun, "config" | "configFile">> {
+  const flags = globalFlags(command);
+  const { nodes, threshold, basePort } = options;
+  if (nodes === undefined) {
+    if (threshold !== undefined || basePort !== undefined) {
+      throw new CommandError(ExitCode.usage, "--threshold and --base-port go with --nodes");
+    }
+    const configFile = configPath(flags, context);
+    return { config: await loadClusterConfig(configFile), configFile };
+  }
+  if (flags.config !== undefined) {
+    throw new CommandError(ExitCode.usage, "--config and --nodes exclude each other");
+  }
+  const config = generateLocalCluster({
+    nodes,
+    ...(threshold === undefined ? {} : { threshold }),
+    ...(basePort === undefined ? {} : { basePort }),
+  });
+  const configFile = `${folder}/cluster.json`;
+  writeFileAtomically({ path: configFile, text: formatClusterConfig(config), mode: 0o644 });
+  return { config, configFile };
+}
+
+function reporter(
+  { config, configFile, folder, command }: ClusterRun,
+  context: CommandContext,
+  states: () => LocalCluster["states"],
+): (event: ClusterEvent) => void {
+  if (globalFlags(command).output === "json") return reportToPrograms(context);
+  const name = programName(context);
+  const isDefault = [CONFIG_PATH_DEFAULT, CONFIG_PATH_DEFAULT.slice("./".length)]
+    .includes(configFile);
+  const program = isDefault ? name : `${name} --config ${configFile}`;
+  return reportToPeople({ config, folder, program, states }, context);
+}
+
+function toGroupEvent({ cluster, threshold, publicKey }: Group): ClusterEvent {
+  const verifierKey = encodeVerifierKey(cluster, publicKey);
+  return { event: "group", cluster, threshold, publicKey: encodeHex(publicKey), verifierKey };
+}
+
+function logFlags({ logLevel, logFormat }: ClusterFlags): string[] {
+  return [
+    ...(logLevel === undefined ? [] : ["--log-level", logLevel]),
+    ...(logFormat === undefined ? [] : ["--log-format", logFormat]),
+  ];
+}
+
+/** Aborts at SIGINT, SIGTERM, when the time is over, and when npx is gone. */
+async function stopSignal(options: ClusterFlags, context: CommandContext): Promise<AbortSignal> {
+  const signals = [context.stopSignal()];
+  if (isOneTimeDeno()) signals.push(await npxGone());
+  if (options.for !== undefined) signals.push(AbortSignal.timeout(options.for * 1000));
+  return AbortSignal.any(signals);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function parseCount(text: string): number {
+  const value = Number(text);
+  if (/^[0-9]{1,6}$/.test(text) && value >= 1) return value;
+  throw new InvalidArgumentError("It must be a whole number from 1 upward.");
+}

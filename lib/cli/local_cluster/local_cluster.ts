@@ -1,0 +1,155 @@
+/**
+ * A whole cluster on this machine: one process a node, watched until told to stop.
+ *
+ * @module
+ */
+
+import { type Group, verifyCertificate } from "../../certificate/mod.ts";
+import { formatAddress } from "../../node/address.ts";
+import type { ClusterConfig } from "../../node/cluster_config.ts";
+import { type NodeId, toTerm } from "../../types.ts";
+import type { NodeAnnouncement } from "../node.ts";
+import { nodeFolder } from "../node_folders.ts";
+import type { ClusterEvent } from "./events.ts";
+import { NodeProcess } from "./node_process.ts";
+import type { SelfCommand } from "./self_command.ts";
+
+/** What a local cluster is started with. */
+export interface LocalClusterOptions {
+  /** The nodes. */
+  readonly config: ClusterConfig;
+  /** The file that says so, for the nodes' processes. */
+  readonly configFile: string;
+  /** The folder of all nodes' folders; the keys are there. */
+  readonly folder: string;
+  /** The key that proves leaders. */
+  readonly group: Group;
+  /** How to start Floe. */
+  readonly self: SelfCommand;
+  /** Flags for the nodes' logs. */
+  readonly logFlags: readonly string[];
+  /** Told of everything that happens, in order. */
+  readonly onEvent: (event: ClusterEvent) => void;
+}
+
+/** What a node last said of itself, in the words of a table. */
+export type NodeState = "starting" | "follower" | "preCandidate" | "candidate" | "leader" | "down";
+
+/** The started cluster. */
+export class LocalCluster {
+  readonly #options: LocalClusterOptions;
+  readonly #processes = new Map<NodeId, NodeProcess>();
+  readonly #states = new Map<NodeId, NodeState>();
+  /** The latest term of which each node knows the leader. */
+  readonly #informed = new Map<NodeId, number>();
+  readonly #failed = Promise.withResolvers<never>();
+  readonly #allEnded = Promise.withResolvers<void>();
+  #leaderTerm = 0;
+  #leaderlessSinceMs: number | null;
+  #isReady = false;
+  #isStopping = false;
+
+  /** Starts every node. `startedMs` is when the first election's clock began to run. */
+  constructor(options: LocalClusterOptions, startedMs: number) {
+    this.#options = options;
+    this.#leaderlessSinceMs = startedMs;
+    for (const { id, api } of options.config.peers) {
+      const process = this.#startNode(id);
+      this.#processes.set(id, process);
+      this.#states.set(id, "starting");
+      options.onEvent({ event: "node", id, api: formatAddress(api), pid: process.pid });
+    }
+    // Not watched by anyone until someone waits for the end.
+    this.#failed.promise.catch(() => {});
+  }
+
+  /** What each node last said of itself. */
+  get states(): ReadonlyMap<NodeId, NodeState> {
+    return this.#states;
+  }
+
+  /** Whether there has been a leader. */
+  get hasElected(): boolean {
+    return this.#leaderTerm > 0;
+  }
+
+  /**
+   * Settles when no node is left.
+   *
+   * @throws {CertificateError} when a node claims a leader that its certificate does not prove.
+   */
+  async ended(): Promise<void> {
+    await Promise.race([this.#allEnded.promise, this.#failed.promise]);
+  }
+
+  /** Stops every node, all at once. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await Promise.all([...this.#processes.values()].map((process) => process.stop()));
+    this.#options.onEvent({ event: "stopped" });
+  }
+
+  #startNode(id: NodeId): NodeProcess {
+    const { self, configFile, folder, logFlags } = this.#options;
+    const process = new NodeProcess({
+      id,
+      self,
+      configFile,
+      dataDir: nodeFolder(folder, id),
+      logFlags,
+      onAnnouncement: (announcement) => this.#announced(id, announcement),
+    });
+    process.ended.then((status) => this.#exited(process, status), this.#failed.reject);
+    return process;
+  }
+
+  #announced(id: NodeId, announcement: NodeAnnouncement): void {
+    if (announcement.event !== "role") return;
+    const { role, term, leader, certificate } = announcement;
+    this.#states.set(id, role);
+    if (leader === null || certificate === null) {
+      // A late word of the election that made this leader does not mean that it is lost.
+      const isNews = term > this.#leaderTerm ||
+        (term === this.#leaderTerm && role === "preCandidate");
+      if (isNews) this.#leaderlessSinceMs ??= performance.now();
+      return;
+    }
+    this.#informed.set(id, term);
+    // A follower may still remember a leader of the run before.
+    if (role === "leader" && term > this.#leaderTerm) this.#elected(id, term, certificate);
+    this.#checkReady();
+  }
+
+  #elected(leader: NodeId, term: number, certificate: string): void {
+    try {
+      verifyCertificate(certificate, this.#options.group, { leader, term: toTerm(term) });
+    } catch (error) {
+      return this.#failed.reject(error);
+    }
+    const ms = Math.round(performance.now() - (this.#leaderlessSinceMs ?? performance.now()));
+    this.#leaderTerm = term;
+    this.#leaderlessSinceMs = null;
+    this.#options.onEvent({ event: "leader", id: leader, term, certificate: "valid", ms });
+  }
+
+  #exited(process: NodeProcess, { code, signal }: Deno.CommandStatus): void {
+    const { id, pid, log } = process;
+    const wasLeader = this.#states.get(id) === "leader";
+    this.#states.set(id, "down");
+    if (!this.#isStopping) {
+      this.#options.onEvent({ event: "exit", id, pid, code, signal, log: log.lastLines });
+      if (wasLeader) this.#leaderlessSinceMs ??= performance.now();
+      this.#checkReady();
+    }
+    if ([...this.#states.values()].every((state) => state === "down")) this.#allEnded.resolve();
+  }
+
+  #checkReady(): void {
+    if (this.#isReady || !this.hasElected) return;
+    const isWaitedFor = ([id, state]: [NodeId, NodeState]) =>
+      state !== "down" && this.#informed.get(id) !== this.#leaderTerm;
+    if ([...this.#states].some(isWaitedFor)) return;
+    this.#isReady = true;
+    this.#options.onEvent({ event: "ready" });
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * How a local cluster's events are told: to people, or to programs.
+ *
+ * @module
+ */
+
+import type { ClusterConfig } from "../../node/cluster_config.ts";
+import type { NodeId } from "../../types.ts";
+import { formatAddress } from "../../node/address.ts";
+import type { CommandContext } from "../command.ts";
+import { printable, printFields, printTable } from "../output.ts";
+import type { ClusterEvent } from "./events.ts";
+import type { NodeState } from "./local_cluster.ts";
+import { LOG_FILE } from "./node_log.ts";
+
+/** What the lines to paste need to know. */
+export interface ReportOptions {
+  /** The nodes. */
+  readonly config: ClusterConfig;
+  /** The folder of all nodes' folders. */
+  readonly folder: string;
+  /** How to call Floe, options that every command needs included. */
+  readonly program: string;
+  /** What each node last said of itself. */
+  readonly states: () => ReadonlyMap<NodeId, NodeState>;
+}
+
+type Of<Name extends ClusterEvent["event"]> = Extract<ClusterEvent, { readonly event: Name }>;
+
+/** One JSON object a line. */
+export function reportToPrograms(context: CommandContext): (event: ClusterEvent) => void {
+  return (event) => context.stdout.write(JSON.stringify(event) + "\n");
+}
+
+/** A table once the cluster is there, then a line for each thing that happens. */
+export function reportToPeople(
+  options: ReportOptions,
+  context: CommandContext,
+): (event: ClusterEvent) => void {
+  const pids = new Map<string, number>();
+  let group: Of<"group"> | null = null;
+  let leader: Of<"leader"> | null = null;
+  let isReady = false;
+  const tell = (line: string) => context.stderr.write(printable(line) + "\n");
+  return (event) => {
+    switch (event.event) {
+      case "group":
+        group = event;
+        return tell(`Starting ${options.config.peers.length} nodes of ${event.cluster} ...`);
+      case "node":
+        return void pids.set(event.id, event.pid);
+      case "leader":
+        leader = event;
+        return isReady ? tell(describeLeader(event)) : undefined;
+      case "ready":
+        isReady = true;
+        if (group !== null && leader !== null) {
+          printOverview({ ...options, group, leader, pids }, context);
+        }
+        return;
+      case "exit":
+        return describeExit(event, options.folder).forEach(tell);
+      case "stopped":
+        return tell(`All nodes are stopped. Their data is kept in ${options.folder}.`);
+      default:
+        return event satisfies never;
+    }
+  };
+}
+
+function describeLeader({ id, term, ms }: Of<"leader">): string {
+  return `${id} leads term ${term}, certificate valid, ${ms} ms after its predecessor was lost`;
+}
+
+function describeExit({ id, pid, code, signal, log }: Of<"exit">, folder: string): string[] {
+  const how = signal === null ? `exit code ${code}` : signal;
+  return [
+    `${id} (pid ${pid}) has ended: ${how}. The others go on. The end of ` +
+    `${folder}/${id}/${LOG_FILE}:`,
+    ...log.map((line) => `  ${line}`),
+  ];
+}
+
+interface Overview extends ReportOptions {
+  readonly group: Of<"group">;
+  readonly leader: Of<"leader">;
+  readonly pids: ReadonlyMap<string, number>;
+}
+
+function printOverview(overview: Overview, { stdout }: CommandContext): void {
+  const { config, folder, program, group, leader, pids } = overview;
+  const states = overview.states();
+  const rows = config.peers.map(({ id, api }) => [
+    id,
+    states.get(id) ?? null,
+    `http://${formatAddress(api)}`,
+    pids.get(id) ?? null,
+  ]);
+  printTable(stdout, ["NODE", "ROLE", "API", "PID"], rows);
+  stdout.write("\n");
+  printFields(stdout, [
+    ["group key", group.publicKey],
+    ["leader", `${leader.id}, term ${leader.term}`],
+    [
+      "certificate",
+      `valid: signed by ${group.threshold} of ${config.peers.length} voters, ${leader.ms} ms ` +
+      "after the start",
+    ],
+    ["data, logs", `${folder}/<node>, ${folder}/<node>/${LOG_FILE}`],
+  ]);
+  stdout.write(`
+Try, in another terminal:
+  ${program} put greeting hello
+  ${program} get greeting
+  ${program} leader --cert > leader.note
+  ${program} verify leader.note --key ${group.verifierKey}
+
+Stop with Ctrl-C.
+`);
+}
