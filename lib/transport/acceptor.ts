@@ -100,24 +100,23 @@ export class Acceptor {
       onFrame: (payload) => this.#options.onPayload(payload, peer),
     });
     if (this.#byPeer.get(peer) === connection) this.#byPeer.delete(peer);
-    this.#report(end, peer);
+    if (end.error instanceof InputError) this.#options.reporter.refused(end.error, peer);
   }
 
   /** Who speaks; null when the connection ended before that was known. */
   async #identify(connection: Connection): Promise<NodeId | null> {
-    const { settings, isPeer, signal, reporter } = this.#options;
+    const { settings, isPeer, signal } = this.#options;
     this.#makeRoom();
     this.#halfOpen.add(connection);
     try {
       const peer = await answerHello(connection, { ...settings, isPeer, signal });
       if (peer !== null) return peer;
-      connection.close("closedByPeer");
+      this.#reportStranger(connection.close("closedByPeer"));
     } catch (error) {
-      this.#report(connection.fail(error), null);
+      this.#reportStranger(connection.fail(error));
     } finally {
       this.#halfOpen.delete(connection);
     }
-    if (connection.end !== null && !signal.aborted) reporter.connectionDropped(connection.end);
     return null;
   }
 
@@ -136,8 +135,10 @@ export class Acceptor {
     this.#options.onPeer(peer);
   }
 
-  #report(end: ConnectionEnd, peer: NodeId | null): void {
-    if (end.error instanceof InputError) this.#options.reporter.refused(end.error, peer);
+  #reportStranger(end: ConnectionEnd): void {
+    const { reporter, signal } = this.#options;
+    if (end.error instanceof InputError) reporter.refused(end.error, null);
+    else if (!signal.aborted) reporter.connectionDropped(end);
   }
 
   #close(): void {

@@ -39,8 +39,11 @@ import {
 } from "./field.ts";
 import { encodeSequence, type Scalar, SequenceReader } from "./sequence.ts";
 
-/** Most entries in one AppendEntries. */
-export const ENTRY_COUNT_MAX = 65_536;
+/**
+ * Most entries in one AppendEntries: as many as the core's limit on their bytes, 1 MiB, can hold of
+ * commands of eight bytes, fewer than any command of the store has.
+ */
+export const ENTRY_COUNT_MAX = 131_072;
 /** Most bytes in the payload of one entry, or in one forwarded command. */
 export const ENTRY_BYTES_MAX = 2 * 1024 * 1024;
 /** Most proposals, or outcomes of proposals, in one message. */

@@ -28,7 +28,7 @@ export type TransportCounter =
   | "hello.refused"
   /** Connections accepted from peers. */
   | "connection.accepted"
-  /** Accepted connections that ended before their hello. */
+  /** Accepted connections that ended without a hello. */
   | "connection.dropped"
   /** Connections established to peers. */
   | "peer.connected"
@@ -134,7 +134,7 @@ export class Reporter {
     if (drop.reason !== "notConnected") this.#warn("message.dropped", { peer, ...drop });
   }
 
-  /** An accepted connection ended before its hello. */
+  /** An accepted connection ended without a hello. */
   connectionDropped(end: ConnectionEnd): void {
     this.count("connection.dropped");
     this.#warn("connection.dropped", describeEnd(end));

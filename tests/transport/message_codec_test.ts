@@ -250,7 +250,7 @@ const refusals: readonly (readonly [readonly Scalar[], RegExp])[] = [
     /voteResponse: share: 129 bytes are above 128/,
   ],
   [[5, 1, 0, 0, 0, 0, note, 0], /appendRequest: certificate: 2049 characters are above 2048/],
-  [[5, 1, 0, 0, 0, 0, null, ENTRY_COUNT_MAX + 1], /entries: 65537 is above 65536/],
+  [[5, 1, 0, 0, 0, 0, null, ENTRY_COUNT_MAX + 1], /entries: 131073 is above 131072/],
   [[5, 1, 3, 0, 0, 0, null, 1, 5, 1, 1, new Uint8Array(1)], /first index 5 does not follow 3/],
   [[5, 1, 3, 0, 0, 0, null, 1, 4, 1, 2, new Uint8Array(1)], /entries: 2 is none of 0, 1/],
   [
