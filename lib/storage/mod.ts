@@ -17,6 +17,7 @@
  * After any failed write a store refuses every further use. An fsync that failed has an unknown
  * outcome, and a second one may succeed without the data; so none is tried again, not even by
  * SQLite: checkpoints are run here, where their errors are seen, and not by its autocheckpoint.
+ * `Deno.exit` then ends the process without SQLite's own last checkpoint; a normal end does not.
  *
  * ## When the process dies
  *
@@ -27,6 +28,7 @@
  * | after `persist`, before `apply` | kv.db behind the log; it is applied once committed again |
  * | in `apply` | kv.db before or after the whole batch, with the applied index that goes with it |
  * | in a checkpoint | the write-ahead log still whole; SQLite reads it again |
+ * | it ends by itself without `close` | everything: Deno closes the databases |
  * | while a database is made for the first time | its guard still empty; it is made again |
  *
  * kv.db is never ahead of raft.db, because the node applies only what it has persisted. If it is,
@@ -39,7 +41,7 @@
  *    says the same.
  * 2. **The write-ahead log**, before SQLite reads it: SQLite would take a damaged frame for the end
  * * 3. **The owner**: cluster and node, as written when the database was made.
- * 4. **SQLite's own structure** (`quick_check`), up to 256 MiB.
+ * 4. **SQLite's own structure**: `integrity_check` up to 64 MiB, `quick_check` up to 512 MiB.
  * 5. **Each row** against its SHA-256: the hard state and the whole log at start, certificates and
  *    key-value rows whenever they are read. The log without gaps, its terms never falling, ending
  *    where the hard state says and not above its term.
@@ -49,6 +51,9 @@
  * * Damage inside the very last transaction of the write-ahead log, or the end of that file cut
  *   off: SQLite's format makes this look like a write that a power failure interrupted. Only if
  *   kv.db has already applied what was lost does it show.
+ * * In a kv.db above 64 MiB, an index that no longer leads to its row: the key seems not to be there.
+ * * Damage inside the write-ahead log of kv.db, where a power failure leaves holes by right: SQLite
+ *   goes back to the state before, and the log is applied to it again.
  * * A whole folder replaced by an older copy of itself, or everything deleted but the key share.
  *   No file in a folder can witness against that. A node that lost its disk must not come back
  *   under its old share, and a backup of a folder is not a way to bring a voter back.

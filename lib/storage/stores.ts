@@ -4,12 +4,12 @@
  * @module
  */
 
+import { join } from "node:path";
 import { CorruptionError, RAFT_WAY_BACK } from "./corruption_error.ts";
 import { createDataFolder } from "./folder.ts";
 import { KEY_VALUE_FILE, openKeyValueStore, type SqliteKeyValueStore } from "./key_value_store.ts";
 import type { StoreOptions } from "./open_database.ts";
 import { openRaftStore, RAFT_FILE, type RaftStore } from "./raft_store.ts";
-import { join } from "node:path";
 
 /** The durable parts of one node. */
 export interface Stores {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
 import { CorruptionError } from "../../lib/storage/corruption_error.ts";
+import { WAL_PAGES_MAX } from "../../lib/storage/database.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { openRaftStore, type RaftStore } from "../../lib/storage/raft_store.ts";
 import { toClusterName, toNodeId } from "../../lib/types.ts";
@@ -178,6 +179,25 @@ Deno.test("openDatabase() refuses a flipped bit in the write-ahead log", () =>
 Deno.test("openDatabase() refuses a write-ahead log that was deleted", () =>
   withFolder((options) => {
     const left = leave(options, "killed");
+    Deno.removeSync(join(left.folder, "raft.db-wal"));
+    refusesAsCorrupt(left, /raft\.db-wal: it is missing or its head is damaged/);
+  }));
+
+Deno.test("openDatabase() needs the write-ahead log after a checkpoint as before it", () =>
+  withFolder((options) => {
+    const store = openRaftStore(options);
+    const data = new Uint8Array(WAL_PAGES_MAX * 1024);
+    for (let index = 1; index <= 6; index++) {
+      const [small] = entries(index, index);
+      const large = small === undefined ? [] : [{ ...small, data }];
+      store.persist(batch(index, { hardState: hardState(1), entries: large }));
+    }
+    const left = copyAsIfKilled(options);
+    store.close();
+    assert.ok(Deno.statSync(join(left.folder, "raft.db")).size > 4 * data.length, "checkpointed");
+    const again = openRaftStore(copyAsIfKilled(left));
+    assert.equal(again.load().entries.length, 6);
+    again.close();
     Deno.removeSync(join(left.folder, "raft.db-wal"));
     refusesAsCorrupt(left, /raft\.db-wal: it is missing or its head is damaged/);
   }));
