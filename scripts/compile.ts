@@ -15,6 +15,8 @@ import { writeSelfExtracting } from "./self_extracting.ts";
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
 const OUTPUT = new URL("../dist/floe", import.meta.url).pathname;
+/** `deno compile` replaces no file that it did not make, and a floe that runs cannot be written to. */
+const TEMPORARY = `${OUTPUT}-${Deno.pid}`;
 
 /** How `deno compile` says that it is the runtime base that it cannot get. */
 const NO_BASE_PATTERN = /Setting up base binary|denort/;
@@ -40,10 +42,13 @@ async function compile(): Promise<boolean> {
     "--no-prompt",
     ...FLOE_PERMISSIONS,
     "--output",
-    OUTPUT,
+    TEMPORARY,
     MAIN,
   ]);
-  if (success) return true;
+  if (success) {
+    await Deno.rename(TEMPORARY, OUTPUT);
+    return true;
+  }
   if (form === "compiled" || !NO_BASE_PATTERN.test(messages)) {
     console.error(messages);
     Deno.exit(1);

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { deadline, WAIT_TIMEOUT_MS } from "./harness/events.ts";
+import { FloeProcess, runFloe } from "./harness/floe_process.ts";
+import { TestFolder } from "./harness/test_cluster.ts";
+
+Deno.test("floe cluster tells of nodes, leader, a death and the end, and exits with 0", async () => {
+  using folder = new TestFolder({ nodes: 3 });
+  await using cluster = start(folder);
+  const leader = await cluster.said.waitFor("a leader", ({ event }) => event === "leader");
+  assert.equal(leader.certificate, "valid");
+  assert.equal(typeof leader.ms, "number");
+  await cluster.said.waitFor("ready", ({ event }) => event === "ready");
+
+  const nodes = cluster.said.events.filter(({ event }) => event === "node");
+  assert.equal(nodes.length, 3);
+  const pid = Number(nodes.find(({ id }) => id === leader.id)?.pid);
+  Deno.kill(pid, "SIGKILL");
+  const exit = await cluster.said.waitFor("a death", ({ event }) => event === "exit");
+  assert.deepEqual([exit.id, exit.pid, exit.signal], [leader.id, pid, "SIGKILL"]);
+  const next = await cluster.said.waitFor(
+    "the next leader",
+    ({ event, id }) => event === "leader" && id !== leader.id,
+  );
+  assert.ok(Number(next.term) > Number(leader.term));
+
+  assert.equal((await cluster.end("SIGTERM")).code, 0);
+  assert.deepEqual(cluster.said.events.at(-1), { event: "stopped" });
+  assert.deepEqual(cluster.said.otherLines, []);
+});
+
+Deno.test("floe cluster keeps its keys and data, and starts over with --fresh", async () => {
+  using folder = new TestFolder({ nodes: 1 });
+  const keys: unknown[] = [];
+  for (const flags of [[], [], ["--fresh"]]) {
+    await using cluster = start(folder, ...flags);
+    const group = await cluster.said.waitFor("its key", ({ event }) => event === "group");
+    keys.push(group.publicKey);
+    await cluster.said.waitFor("ready", ({ event }) => event === "ready");
+    assert.equal((await cluster.end("SIGINT")).code, 0);
+  }
+  assert.equal(keys[0], keys[1]);
+  assert.notEqual(keys[1], keys[2]);
+});
+
+Deno.test("floe cluster takes its nodes with it when it is killed", async () => {
+  using folder = new TestFolder({ nodes: 1 });
+  await using cluster = start(folder);
+  await cluster.said.waitFor("ready", ({ event }) => event === "ready");
+  await cluster.end("SIGKILL");
+  // A node holds this lock for as long as it lives; `lock` waits until the system gives it away.
+  using guard = Deno.openSync(`${folder.path}/data/server_1/raft.db.guard`, { write: true });
+  await deadline(guard.lock(true), WAIT_TIMEOUT_MS);
+});
+
+Deno.test("floe cluster refuses a folder that was made for another cluster", async () => {
+  using folder = new TestFolder({ nodes: 1 });
+  using other = new TestFolder({ nodes: 2 });
+  const data = ["--data-dir", `${folder.path}/data`];
+  const dealt = await runFloe(["keygen", "--dealer", "--config", folder.configFile, ...data]);
+  assert.equal(dealt.code, 0, dealt.stderr);
+  const refused = await runFloe(["cluster", "--config", other.configFile, ...data]);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /made for another cluster.*\n[^]*--fresh/);
+});
+
+Deno.test("floe cluster names every port that is in use before it starts anything", async () => {
+  using folder = new TestFolder({ nodes: 2 });
+  const [first, second] = folder.config.peers;
+  assert.ok(first !== undefined && second !== undefined);
+  using _peer = Deno.listen(first.peer);
+  using _api = Deno.listen(second.api);
+  const refused = await runFloe(["cluster", ...options(folder)]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, new RegExp(`${first.peer.port} of server_1: the port is in use`));
+  assert.match(refused.stderr, new RegExp(`${second.api.port} of server_2: the port is in use`));
+  assert.equal(refused.stderr.match(/in use/g)?.length, 2);
+});
+
+function start(folder: TestFolder, ...flags: readonly string[]): FloeProcess {
+  return new FloeProcess("floe cluster", ["cluster", ...options(folder), ...flags, "-o", "json"]);
+}
+
+function options(folder: TestFolder): string[] {
+  return ["--config", folder.configFile, "--data-dir", `${folder.path}/data`];
+}

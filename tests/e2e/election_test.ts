@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { verifyCertificate } from "../../lib/certificate/mod.ts";
+import { toTerm } from "../../lib/types.ts";
+import { TestCluster } from "./harness/test_cluster.ts";
+
+Deno.test("a killed leader is replaced, with a certificate, and no acknowledged write is lost", async () => {
+  await using cluster = new TestCluster({ nodes: 3 });
+  const first = await cluster.leader();
+  const follower = cluster.ids.find((id) => id !== first.id);
+  assert.ok(follower !== undefined);
+  const written = await cluster.fetch(follower, "/v1/kv/greeting", {
+    method: "PUT",
+    body: "hello",
+  });
+  assert.equal(written.status, 200, await written.text());
+
+  await cluster.process(first.id).end("SIGKILL");
+  const survivors = cluster.ids.filter((id) => id !== first.id);
+  const second = await cluster.leader(first.term + 1, survivors);
+  assert.notEqual(second.id, first.id);
+  for (const { id, term, certificate } of [first, second]) {
+    verifyCertificate(certificate, cluster.group, { term: toTerm(term), leader: id });
+  }
+
+  const read = await cluster.fetch(follower, "/v1/kv/greeting");
+  assert.equal((await read.json()).value, "hello");
+});

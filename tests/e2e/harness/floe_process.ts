@@ -1,0 +1,103 @@
+/**
+ * Floe as a process of its own, as its users run it.
+ *
+ * @module
+ */
+
+import { FLOE_PERMISSIONS } from "../../../lib/cli/permissions.ts";
+import { EventLog } from "./events.ts";
+
+const MAIN = new URL("../../../main.ts", import.meta.url).pathname;
+
+/** How a process ended, and what it wrote. */
+export interface FloeResult {
+  /** Its exit code. */
+  readonly code: number;
+  /** Its data. */
+  readonly stdout: string;
+  /** Its messages. */
+  readonly stderr: string;
+}
+
+/** Where and as what Floe runs. */
+export interface FloeOptions {
+  /** The executable; by default the sources, run by the Deno that runs the test. */
+  readonly executable?: string;
+  /** The working folder. */
+  readonly cwd?: string;
+  /** Variables beside the inherited ones. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs Floe to its end. */
+export async function runFloe(
+  args: readonly string[],
+  options: FloeOptions = {},
+): Promise<FloeResult> {
+  const output = await command(args, options, "null").output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code: output.code, stdout: decode(output.stdout), stderr: decode(output.stderr) };
+}
+
+/** Floe while it runs. Its standard input is a pipe that ends with the test's own process. */
+export class FloeProcess implements AsyncDisposable {
+  /** Everything it said on stdout and, in JSON, in its log. */
+  readonly said: EventLog;
+  /** Settles when it has ended and all that it said was read. */
+  readonly ended: Promise<Deno.CommandStatus>;
+  readonly #child: Deno.ChildProcess;
+
+  /** Starts it. */
+  constructor(who: string, args: readonly string[], options: FloeOptions = {}) {
+    this.said = new EventLog(who);
+    this.#child = command(args, options, "piped").spawn();
+    this.ended = this.#watch();
+  }
+
+  /** The process's id. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Sends a signal and waits for the end. */
+  async end(signal: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<Deno.CommandStatus> {
+    try {
+      this.#child.kill(signal);
+    } catch {
+      // It has ended already.
+    }
+    return await this.ended;
+  }
+
+  /** Kills it if it still runs. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end("SIGKILL");
+  }
+
+  async #watch(): Promise<Deno.CommandStatus> {
+    const [status] = await Promise.all([
+      this.#child.status,
+      this.said.readFrom(this.#child.stdout),
+      this.said.readFrom(this.#child.stderr),
+    ]);
+    await this.#child.stdin.close().catch(() => {});
+    this.said.end();
+    return status;
+  }
+}
+
+function command(
+  args: readonly string[],
+  { executable, cwd, env }: FloeOptions,
+  stdin: "null" | "piped",
+): Deno.Command {
+  const sources = ["run", "--quiet", "--no-prompt", "--cached-only", ...FLOE_PERMISSIONS, MAIN];
+  return new Deno.Command(executable ?? Deno.execPath(), {
+    args: [...(executable === undefined ? sources : []), ...args],
+    stdin,
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1", ...env },
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+}

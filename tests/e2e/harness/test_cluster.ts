@@ -1,0 +1,156 @@
+/**
+ * A real cluster for a test: one process a node, on free ports, in a folder of its own.
+ *
+ * @module
+ */
+
+import { dealIntoFolders, nodeFolder } from "../../../lib/cli/node_folders.ts";
+import type { Group } from "../../../lib/certificate/group.ts";
+import { formatAddress } from "../../../lib/node/address.ts";
+import {
+  type ClusterConfig,
+  findPeer,
+  formatClusterConfig,
+  type TimingConfig,
+} from "../../../lib/node/cluster_config.ts";
+import { generateLocalCluster } from "../../../lib/node/local_cluster.ts";
+import { assertDefined } from "../../../lib/assert.ts";
+import type { NodeId } from "../../../lib/types.ts";
+import type { ProcessEvent } from "./events.ts";
+import { FloeProcess } from "./floe_process.ts";
+
+/** What kind of cluster a test needs. */
+export interface TestClusterOptions {
+  /** How many nodes. */
+  readonly nodes: number;
+  /** How many must sign; a bare majority by default. */
+  readonly threshold?: number;
+  /** Other times than the defaults. */
+  readonly timing?: Partial<TimingConfig>;
+}
+
+/** Who leads, as `GET /v1/leader` tells. */
+export interface Leader {
+  /** The node. */
+  readonly id: NodeId;
+  /** Its term. */
+  readonly term: number;
+  /** Its certificate. */
+  readonly certificate: string;
+}
+
+/**
+ * A configuration on ports that are free now, and a folder that is deleted at the end.
+ */
+export class TestFolder implements Disposable {
+  /** The folder. */
+  readonly path: string;
+  /** The cluster's configuration. */
+  readonly config: ClusterConfig;
+  /** The file that says so. */
+  readonly configFile: string;
+
+  /** Makes the folder and the file. */
+  constructor(options: TestClusterOptions) {
+    this.path = Deno.makeTempDirSync({ prefix: "floe-e2e-" });
+    this.config = withFreePorts(options);
+    this.configFile = `${this.path}/cluster.json`;
+    Deno.writeTextFileSync(this.configFile, formatClusterConfig(this.config));
+  }
+
+  /** Deletes the folder. */
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+/** The running cluster. Nodes log as JSON at level debug, so that tests wait for log events. */
+export class TestCluster implements AsyncDisposable {
+  /** The cluster's configuration. */
+  readonly config: ClusterConfig;
+  /** The cluster's key. */
+  readonly group: Group;
+  readonly #folder: TestFolder;
+  readonly #processes = new Map<NodeId, FloeProcess>();
+
+  /** Deals keys and starts every node. */
+  constructor(options: TestClusterOptions) {
+    this.#folder = new TestFolder(options);
+    this.config = this.#folder.config;
+    this.group = dealIntoFolders(this.config, this.#folder.path);
+    for (const { id } of this.config.peers) this.start(id);
+  }
+
+  /** Every node's id. */
+  get ids(): readonly NodeId[] {
+    return this.config.peers.map(({ id }) => id);
+  }
+
+  /** A node's own data folder. */
+  dataDir(id: NodeId): string {
+    return nodeFolder(this.#folder.path, id);
+  }
+
+  /** The last process of a node, running or not. */
+  process(id: NodeId): FloeProcess {
+    return assertDefined(this.#processes.get(id), `${id} was never started`);
+  }
+
+  /** Starts a node, again if it has ended. */
+  start(id: NodeId): FloeProcess {
+    const place = ["--config", this.#folder.configFile, "--data-dir", this.dataDir(id)];
+    const logging = ["--log-level", "debug", "--log-format", "json"];
+    const args = ["node", "--id", id, ...place, ...logging, "-o", "json", "--exit-with-parent"];
+    const process = new FloeProcess(id, args);
+    this.#processes.set(id, process);
+    return process;
+  }
+
+  /** Waits until a node, by its own account, follows or is the leader of `atLeast` or a later term. */
+  async leaderOf(id: NodeId, atLeast = 1): Promise<Leader> {
+    const knows = ({ event, term, leader }: ProcessEvent) =>
+      event === "role" && leader !== null && Number(term) >= atLeast;
+    const { leader, term, certificate } = await this.process(id).said.waitFor(
+      `who leads term ${atLeast} or later`,
+      knows,
+    );
+    const { id: leaderId } = findPeer(this.config, String(leader));
+    return { id: leaderId, term: Number(term), certificate: String(certificate) };
+  }
+
+  /** Waits until the running nodes agree on the leader of `atLeast` or a later term. */
+  async leader(atLeast = 1, among: readonly NodeId[] = this.ids): Promise<Leader> {
+    for (let term = atLeast;;) {
+      const leaders = await Promise.all(among.map((id) => this.leaderOf(id, term)));
+      const [first] = leaders.toSorted((left, right) => right.term - left.term);
+      const leader = assertDefined(first, "A leader among no nodes");
+      if (leaders.every((other) => other.term === leader.term)) return leader;
+      term = leader.term;
+    }
+  }
+
+  /** A request to a node's API. */
+  async fetch(id: NodeId, path: string, init?: RequestInit): Promise<Response> {
+    return await fetch(`http://${formatAddress(findPeer(this.config, id).api)}${path}`, init);
+  }
+
+  /** Kills every node and deletes the folder. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#processes.values()].map((process) => process.end("SIGKILL")));
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+/** The system's own choice of ports, all held at once so that none is chosen twice. */
+function withFreePorts({ nodes, threshold, timing }: TestClusterOptions): ClusterConfig {
+  const config = generateLocalCluster({ nodes, ...(threshold === undefined ? {} : { threshold }) });
+  const listeners: Deno.TcpListener[] = [];
+  const freeAddress = () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    listeners.push(listener);
+    return { hostname: "127.0.0.1", port: listener.addr.port };
+  };
+  const peers = config.peers.map(({ id }) => ({ id, peer: freeAddress(), api: freeAddress() }));
+  for (const listener of listeners) listener.close();
+  return { ...config, peers, timing: { ...config.timing, ...timing } };
+}
