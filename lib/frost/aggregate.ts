@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assertDefined } from "../assert.ts";
+import { assert, assertDefined } from "../assert.ts";
 import { concatBytes } from "../bytes.ts";
 import { deserializeScalar, serializeScalar } from "./ciphersuite.ts";
 import { FrostError } from "./error.ts";
@@ -42,7 +42,8 @@ export type AggregateResult =
  * canonical scalar is a wrong one.
  *
  * @throws {FrostError} for everything that {@linkcode checkCommitmentList} refuses, and
- * `wrong-shares` unless there is one share for each signer and no other. RFC 9591 §5.3, §5.4.
+ * `wrong-shares` unless there is one share for each signer and no other.
+ * @throws {InvariantError} when the group, or the group commitment given, is not the session's. RFC 9591 §5.3, §5.4.
  */
 export function aggregate(session: SigningSession, aggregation: Aggregation): AggregateResult {
   checkCommitmentList(session);
@@ -57,7 +58,10 @@ export function aggregate(session: SigningSession, aggregation: Aggregation): Ag
       return { kind: "signature", signature };
     }
   }
-  return { kind: "cheaters", identifiers: findCheaters(session, signatureShares) };
+  const identifiers = findCheaters(session, signatureShares);
+  // Right shares make a right sum, unless our own group or group commitment is wrong.
+  assert(identifiers.length > 0, "Every share is right, and the signature is wrong");
+  return { kind: "cheaters", identifiers };
 }
 
 /**
