@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import type { CommandContext } from "../../../lib/cli/command.ts";
+import type { ClusterEvent } from "../../../lib/cli/local_cluster/events.ts";
+import { reportToPeople, reportToPrograms } from "../../../lib/cli/local_cluster/reporter.ts";
+import { generateLocalCluster } from "../../../lib/node/local_cluster.ts";
+import { toNodeId } from "../../../lib/types.ts";
+
+const START: readonly ClusterEvent[] = [
+  { event: "group", cluster: "floe-local", threshold: 2, publicKey: "ab", verifierKey: "v+k" },
+  { event: "node", id: "server_1", api: "127.0.0.1:7201", pid: 11 },
+  { event: "node", id: "server_2", api: "127.0.0.1:7202", pid: 12 },
+  { event: "leader", id: "server_2", term: 4, certificate: "valid", ms: 321 },
+  { event: "ready" },
+];
+
+Deno.test("reportToPeople() shows nodes, key, leader and lines to paste, once all are there", () => {
+  const { stdout, stderr } = told(START);
+  assert.equal(
+    stdout,
+    `NODE      ROLE      API                    PID
+server_1  follower  http://127.0.0.1:7201  11
+server_2  leader    http://127.0.0.1:7202  12
+
+group key    ab
+leader       server_2, term 4
+certificate  valid: signed by 2 of 2 voters, 321 ms after the start
+data, logs   .floe/<node>, .floe/<node>/node.log
+
+Try, in another terminal:
+  floe put greeting hello
+  floe get greeting
+  floe leader --cert > leader.note
+  floe verify leader.note --key v+k
+
+Stop with Ctrl-C.
+`,
+  );
+  assert.equal(stderr, "Starting 2 nodes of floe-local ...\n");
+});
+
+Deno.test("reportToPeople() tells of a death with the end of its log, of a new leader, of the end", () => {
+  const { stderr } = told([
+    ...START,
+    { event: "exit", id: "server_2", pid: 12, code: 137, signal: "SIGKILL", log: ["\x1b[2Jlast"] },
+    { event: "leader", id: "server_1", term: 5, certificate: "valid", ms: 99 },
+    { event: "stopped" },
+  ]);
+  assert.match(stderr, /server_2 \(pid 12\) has ended: SIGKILL\. The others go on/);
+  assert.match(stderr, /\\u001b\[2Jlast\nserver_1 leads term 5, certificate valid, 99 ms/);
+  assert.match(stderr, /All nodes are stopped\. Their data is kept in \.floe\.\n$/);
+});
+
+Deno.test("reportToPrograms() writes each event as it is, one a line", () => {
+  const { stdout } = told(START, true);
+  assert.deepEqual(stdout.trimEnd().split("\n").map((line) => JSON.parse(line)), START);
+});
+
+function told(events: readonly ClusterEvent[], toPrograms = false) {
+  const written = { stdout: "", stderr: "" };
+  const stream = (name: "stdout" | "stderr") => ({
+    isTerminal: false,
+    write: (data: string | Uint8Array) => void (written[name] += data),
+  });
+  const context: CommandContext = {
+    stdout: stream("stdout"),
+    stderr: stream("stderr"),
+    stdin: ReadableStream.from([]),
+    env: () => undefined,
+    fetch,
+    stopSignal: () => new AbortController().signal,
+  };
+  const report = toPrograms ? reportToPrograms(context) : reportToPeople({
+    config: generateLocalCluster({ nodes: 2 }),
+    folder: ".floe",
+    program: "floe",
+    states: () =>
+      new Map([[toNodeId("server_1"), "follower"], [toNodeId("server_2"), "leader"]] as const),
+  }, context);
+  events.forEach(report);
+  return written;
+}

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { TestFolder } from "../e2e/harness/test_cluster.ts";
+import { floe } from "./fake_terminal.ts";
+
+Deno.test("node needs an id, and one of the configuration's", async () => {
+  using folder = new TestFolder({ nodes: 3 });
+  assert.equal((await floe(["node"])).code, 2);
+  const refused = await floe(["node", "--id", "server_9", "--config", folder.configFile]);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /server_9.*server_1, server_2, server_3/);
+});
+
+Deno.test("node says how to get keys when its folder has none", async () => {
+  using folder = new TestFolder({ nodes: 1 });
+  const refused = await floe(["node", ...options(folder, "server_1")]);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /share\.json: no such file\. Run floe keygen/);
+});
+
+Deno.test("node refuses another node's folder, and a share that others can read", async () => {
+  using folder = new TestFolder({ nodes: 3 });
+  await floe(["keygen", "--dealer", "--config", folder.configFile, "--data-dir", folder.path]);
+  const other = await floe([
+    ...["node", "--id", "server_1", "--config", folder.configFile],
+    ...["--data-dir", `${folder.path}/server_2`],
+  ]);
+  assert.equal(other.code, 2);
+  assert.match(other.stderr, /another node: server_2, not server_1/);
+
+  Deno.chmodSync(`${folder.path}/server_1/share.json`, 0o644);
+  const open = await floe(["node", ...options(folder, "server_1")]);
+  assert.equal(open.code, 2);
+  assert.match(open.stderr, /other users can read it.*chmod 600/);
+});
+
+Deno.test("node reports every fault of its configuration", async () => {
+  using folder = new TestFolder({ nodes: 3 });
+  const config = JSON.parse(Deno.readTextFileSync(folder.configFile));
+  Deno.writeTextFileSync(
+    folder.configFile,
+    JSON.stringify({ ...config, threshold: 1, cluster: "a b", extra: true }),
+  );
+  const refused = await floe(["node", ...options(folder, "server_1")]);
+  assert.equal(refused.code, 2);
+  for (const fault of [/3 faults/, /threshold: 1 of 3/, /cluster: /, /extra: unknown field/]) {
+    assert.match(refused.stderr, fault);
+  }
+});
+
+Deno.test("node refuses a log level that is none before it does anything", async () => {
+  const refused = await floe(["node", "--id", "server_1", "--log-level", "loud"]);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /"loud".*debug, info, warn, error/);
+});
+
+function options(folder: TestFolder, id: string): string[] {
+  return ["--id", id, "--config", folder.configFile, "--data-dir", `${folder.path}/${id}`];
+}

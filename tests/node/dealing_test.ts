@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { createCertifier } from "../../lib/certificate/mod.ts";
+import { dealClusterKeys } from "../../lib/node/dealing.ts";
+import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
+
+for (const nodes of [1, 2, 5]) {
+  Deno.test(`dealClusterKeys() makes keys that ${nodes} certifiers accept`, () => {
+    const config = generateLocalCluster({ nodes });
+    const { group, shares } = dealClusterKeys(config, randomBytes);
+    assert.equal(group.threshold, config.threshold);
+    assert.deepEqual(group.voters.map(({ id }) => id), config.peers.map(({ id }) => id));
+    for (const { node: self, secret: share } of shares) {
+      const certifier = createCertifier({ group, self, share, randomBytes });
+      assert.deepEqual(certifier.voters, config.peers.map(({ id }) => id));
+    }
+  });
+}
+
+function randomBytes(length: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(length));
+}
