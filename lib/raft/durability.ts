@@ -77,6 +77,7 @@ export class Durability {
     const batch: PersistBatch = {
       sequence: ++this.#sequence,
       hardState: this.#hardStateChanged ? hardState : null,
+      logStart: null,
       entries: from === null ? [] : log.slice(from, log.last.index, Infinity),
       certificates: this.#certificates,
     };

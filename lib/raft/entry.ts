@@ -22,6 +22,28 @@ export interface Entry {
   readonly data: Uint8Array;
 }
 
+/** A place in a log: index and term together name one entry, everywhere (Raft §5.3). */
+export interface LogPosition {
+  /** The index; 0 stands before the first entry. */
+  readonly index: LogIndex;
+  /** The term of the entry there; 0 for index 0. */
+  readonly term: Term;
+}
+
+/** Where every log begins. */
+export const LOG_START: LogPosition = { index: 0 as LogIndex, term: 0 as Term };
+
+/** Where the log begins from now on, because a snapshot holds everything before. */
+export interface LogStart {
+  /** The place before the first entry that is kept. */
+  readonly position: LogPosition;
+  /**
+   * Whether the entries above it stay (compaction). If not, every entry is discarded: a snapshot
+   * replaced a log that does not agree with it (Raft §7).
+   */
+  readonly keepsRest: boolean;
+}
+
 /** What must survive a restart besides the log (Raft Figure 2, "Persistent state"). */
 export interface HardState {
   /** Latest term this node has seen. */
@@ -36,6 +58,8 @@ export interface PersistBatch {
   readonly sequence: number;
   /** The new term and vote, written together; null when unchanged. */
   readonly hardState: HardState | null;
+  /** The log's new beginning, which takes effect before `entries`; null when unchanged. */
+  readonly logStart: LogStart | null;
   /**
    * New entries, contiguous. Whatever the store holds at or above the first one's index is replaced
    * (Raft §5.3: truncation happens only at a real conflict, which the core has already decided).
@@ -49,7 +73,9 @@ export interface PersistBatch {
 export interface DurableState {
   /** The term and vote; term 0 and no vote in a new store. */
   readonly hardState: HardState;
-  /** The log, contiguous, first entry first. */
+  /** The place before the first entry that is kept; {@linkcode LOG_START} in a new store. */
+  readonly logStart: LogPosition;
+  /** The log, contiguous from `logStart` on, first entry first. */
   readonly entries: readonly Entry[];
   /** The signed note of the current term's leader, if this node had verified one. */
   readonly currentTermNote: string | null;

@@ -6,18 +6,7 @@
 
 import { assert, assertDefined } from "../assert.ts";
 import type { LogIndex, Term } from "../types.ts";
-import type { Entry } from "./entry.ts";
-
-/** A place in a log: index and term together name one entry, everywhere (Raft §5.3). */
-export interface LogPosition {
-  /** The index; 0 stands before the first entry. */
-  readonly index: LogIndex;
-  /** The term of the entry there; 0 for index 0. */
-  readonly term: Term;
-}
-
-/** Where every log begins. */
-export const LOG_START: LogPosition = { index: 0 as LogIndex, term: 0 as Term };
+import { type Entry, LOG_START, type LogPosition } from "./entry.ts";
 
 /** Entries of consecutive indexes after `base`, their terms never falling. */
 export class Log {

@@ -56,7 +56,7 @@ export class RaftState {
    */
   constructor(config: RaftConfig, durable: DurableState, appliedIndex: LogIndex) {
     this.config = config;
-    this.log = new Log(durable.entries);
+    this.log = new Log(durable.entries, durable.logStart);
     assert(appliedIndex <= this.log.last.index, "The log must reach what has been applied");
     this.durability = new Durability(this.log.last.index);
     this.#currentTerm = durable.hardState.currentTerm;

@@ -6,7 +6,13 @@
 
 import { assert } from "../assert.ts";
 import { InputError } from "../errors.ts";
-import type { DurableState, Entry, HardState, PersistBatch } from "../raft/entry.ts";
+import {
+  type DurableState,
+  type Entry,
+  type HardState,
+  LOG_START,
+  type PersistBatch,
+} from "../raft/entry.ts";
 import { type LogIndex, type Term, toLogIndex, toNodeId, toTerm } from "../types.ts";
 import { RAFT_WAY_BACK } from "./corruption_error.ts";
 import type { Database, Row } from "./database.ts";
@@ -82,7 +88,8 @@ export class RaftStore {
         `entry ${last.index} is of term ${last.term}, above the current term ${currentTerm}`,
       );
     }
-    return { hardState: this.#hardState, entries, currentTermNote: this.election(currentTerm) };
+    const currentTermNote = this.election(currentTerm);
+    return { hardState: this.#hardState, logStart: LOG_START, entries, currentTermNote };
   }
 
   /**

@@ -40,7 +40,7 @@ Deno.test("Loop.turn() sends, persists, sends what waited, applies and reports, 
   const { loop, steps } = record([{
     ...NO_OUTPUT,
     send: [ANSWER],
-    persist: { sequence: 4, hardState: null, entries: [], certificates: [] },
+    persist: { sequence: 4, hardState: null, logStart: null, entries: [], certificates: [] },
     sendAfterPersist: [{ ...ANSWER, term: toTerm(2) }],
     apply: [commandEntry(7, 1), commandEntry(8, 1)],
   }]);
@@ -58,7 +58,7 @@ Deno.test("Loop.turn() sends, persists, sends what waited, applies and reports, 
 });
 
 Deno.test("Loop.turn() goes on until nothing is left to persist", () => {
-  const batch = { hardState: null, entries: [], certificates: [] };
+  const batch = { hardState: null, logStart: null, entries: [], certificates: [] };
   const { loop, steps } = record([
     { ...NO_OUTPUT, persist: { sequence: 1, ...batch } },
     { ...NO_OUTPUT, persist: { sequence: 2, ...batch } },
@@ -84,7 +84,7 @@ Deno.test("Loop.turn() sends nothing more once a write failed", () => {
   const loop = new Loop({
     step: () => ({
       ...NO_OUTPUT,
-      persist: { sequence: 1, hardState: null, entries: [], certificates: [] },
+      persist: { sequence: 1, hardState: null, logStart: null, entries: [], certificates: [] },
       sendAfterPersist: [ANSWER],
       apply: [commandEntry(1, 1)],
     }),

@@ -15,6 +15,7 @@ import {
   type DurableState,
   type Entry,
   type Input,
+  LOG_START,
   type Message,
   type Output,
   type PersistBatch,
@@ -57,6 +58,7 @@ export const NO_OUTPUT: Output = {
 class MemoryDisk {
   #state: DurableState = {
     hardState: { currentTerm: toTerm(0), votedFor: null },
+    logStart: LOG_START,
     entries: [],
     currentTermNote: null,
   };
@@ -68,6 +70,7 @@ class MemoryDisk {
     for (const { term, note } of batch.certificates) this.#notes.set(term, note);
     this.#state = {
       hardState,
+      logStart: this.#state.logStart,
       entries: [...this.#state.entries.filter(({ index }) => index < first), ...batch.entries],
       currentTermNote: this.#notes.get(hardState.currentTerm) ?? null,
     };
@@ -78,8 +81,8 @@ class MemoryDisk {
   }
 
   /** Puts entries and a term there directly, to start a node in the middle of a history. */
-  prepare(state: Omit<DurableState, "currentTermNote">): void {
-    this.#state = { ...state, currentTermNote: null };
+  prepare(state: Pick<DurableState, "hardState" | "entries">): void {
+    this.#state = { ...state, logStart: LOG_START, currentTermNote: null };
   }
 }
 

@@ -62,6 +62,7 @@ const BROKEN: Record<string, [RegExp, Partial<Raft["state"]>, Partial<Output>?]>
     persist: {
       sequence: 9,
       hardState: { currentTerm: 1 as never, votedFor: toNodeId("n1") },
+      logStart: null,
       entries: [],
       certificates: [],
     },

@@ -62,7 +62,7 @@ export function certificate(term: number): Certificate {
 
 /** A batch with whatever of it the test is about. */
 export function batch(sequence: number, parts: Partial<PersistBatch>): PersistBatch {
-  return { hardState: null, entries: [], certificates: [], ...parts, sequence };
+  return { hardState: null, logStart: null, entries: [], certificates: [], ...parts, sequence };
 }
 
 /** Changes a closed database behind its store's back. */
