@@ -14,7 +14,7 @@ import {
 } from "../node/cluster_config.ts";
 import { writeFileAtomically } from "../node/files.ts";
 import { generateLocalCluster } from "../node/local_cluster.ts";
-import { type CommandContext, CONFIG_PATH_DEFAULT, type Program } from "./command.ts";
+import type { CommandContext, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
 import type { ClusterEvent } from "./local_cluster/events.ts";
 import { LocalCluster } from "./local_cluster/local_cluster.ts";
@@ -144,11 +144,8 @@ function reporter(
   states: () => LocalCluster["states"],
 ): (event: ClusterEvent) => void {
   if (globalFlags(command).output === "json") return reportToPrograms(context);
-  const name = programName(context);
-  const isDefault = [CONFIG_PATH_DEFAULT, CONFIG_PATH_DEFAULT.slice("./".length)]
-    .includes(configFile);
-  const program = isDefault ? name : `${name} --config ${configFile}`;
-  return reportToPeople({ config, folder, program, states }, context);
+  const program = programName(context);
+  return reportToPeople({ config, configFile, folder, program, states }, context);
 }
 
 function toGroupEvent({ cluster, threshold, publicKey }: Group): ClusterEvent {

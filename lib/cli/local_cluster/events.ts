@@ -26,6 +26,8 @@ export type ClusterEvent =
     readonly term: number;
     readonly certificate: "valid";
     readonly ms: number;
+    /** The certificate itself. */
+    readonly note: string;
   }
   /** Every node that is up knows the first leader. */
   | { readonly event: "ready" }

@@ -120,16 +120,16 @@ export class LocalCluster {
     this.#checkReady();
   }
 
-  #elected(leader: NodeId, term: number, certificate: string): void {
+  #elected(leader: NodeId, term: number, note: string): void {
     try {
-      verifyCertificate(certificate, this.#options.group, { leader, term: toTerm(term) });
+      verifyCertificate(note, this.#options.group, { leader, term: toTerm(term) });
     } catch (error) {
       return this.#failed.reject(error);
     }
     const ms = Math.round(performance.now() - (this.#leaderlessSinceMs ?? performance.now()));
     this.#leaderTerm = term;
     this.#leaderlessSinceMs = null;
-    this.#options.onEvent({ event: "leader", id: leader, term, certificate: "valid", ms });
+    this.#options.onEvent({ event: "leader", id: leader, term, certificate: "valid", ms, note });
   }
 
   #exited(process: NodeProcess, { code, signal }: Deno.CommandStatus): void {

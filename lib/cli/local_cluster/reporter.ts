@@ -7,7 +7,7 @@
 import type { ClusterConfig } from "../../node/cluster_config.ts";
 import type { NodeId } from "../../types.ts";
 import { formatAddress } from "../../node/address.ts";
-import type { CommandContext } from "../command.ts";
+import { type CommandContext, CONFIG_PATH_DEFAULT } from "../command.ts";
 import { printable, printFields, printTable } from "../output.ts";
 import type { ClusterEvent } from "./events.ts";
 import type { NodeState } from "./local_cluster.ts";
@@ -17,9 +17,11 @@ import { LOG_FILE } from "./node_log.ts";
 export interface ReportOptions {
   /** The nodes. */
   readonly config: ClusterConfig;
+  /** The file that says so. */
+  readonly configFile: string;
   /** The folder of all nodes' folders. */
   readonly folder: string;
-  /** How to call Floe, options that every command needs included. */
+  /** How to call Floe. */
   readonly program: string;
   /** What each node last said of itself. */
   readonly states: () => ReadonlyMap<NodeId, NodeState>;
@@ -59,7 +61,7 @@ export function reportToPeople(
         }
         return;
       case "exit":
-        return describeExit(event, options.folder).forEach(tell);
+        return describeExit(event, options).forEach(tell);
       case "stopped":
         return tell(`All nodes are stopped. Their data is kept in ${options.folder}.`);
       default:
@@ -72,12 +74,20 @@ function describeLeader({ id, term, ms }: Of<"leader">): string {
   return `${id} leads term ${term}, certificate valid, ${ms} ms after its predecessor was lost`;
 }
 
-function describeExit({ id, pid, code, signal, log }: Of<"exit">, folder: string): string[] {
+function describeExit(
+  { id, pid, code, signal, log }: Of<"exit">,
+  { config, configFile, folder, program, states }: ReportOptions,
+): string[] {
   const how = signal === null ? `exit code ${code}` : signal;
+  const left = [...states().values()].filter((state) => state !== "down").length;
+  const { threshold, peers } = config;
+  const consequence = left >= threshold
+    ? "The others go on."
+    : `${left} of ${peers.length} are left and ${threshold} must sign: nobody can lead.`;
   return [
-    `${id} (pid ${pid}) has ended: ${how}. The others go on. The end of ` +
-    `${folder}/${id}/${LOG_FILE}:`,
+    `${id} (pid ${pid}) has ended: ${how}. ${consequence} The end of ${folder}/${id}/${LOG_FILE}:`,
     ...log.map((line) => `  ${line}`),
+    `Start it again: ${program} node --id ${id} --config ${configFile} --data-dir ${folder}/${id}`,
   ];
 }
 
@@ -88,8 +98,9 @@ interface Overview extends ReportOptions {
 }
 
 function printOverview(overview: Overview, { stdout }: CommandContext): void {
-  const { config, folder, program, group, leader, pids } = overview;
+  const { config, folder, group, leader, pids } = overview;
   const states = overview.states();
+  const client = clientProgram(overview);
   const rows = config.peers.map(({ id, api }) => [
     id,
     states.get(id) ?? null,
@@ -101,20 +112,26 @@ function printOverview(overview: Overview, { stdout }: CommandContext): void {
   printFields(stdout, [
     ["group key", group.publicKey],
     ["leader", `${leader.id}, term ${leader.term}`],
-    [
-      "certificate",
-      `valid: signed by ${group.threshold} of ${config.peers.length} voters, ${leader.ms} ms ` +
-      "after the start",
-    ],
+    ["certificate", `valid, ${leader.ms} ms after the start`],
     ["data, logs", `${folder}/<node>, ${folder}/<node>/${LOG_FILE}`],
   ]);
   stdout.write(`
+The certificate, signed by ${group.threshold} of ${config.peers.length} voters together:
+
+${leader.note.trimEnd().replaceAll(/^(?=.)/gm, "  ")}
+
 Try, in another terminal:
-  ${program} put greeting hello
-  ${program} get greeting
-  ${program} leader --cert > leader.note
-  ${program} verify leader.note --key ${group.verifierKey}
+  ${client} put greeting hello
+  ${client} get greeting
+  ${client} leader --cert > leader.note
+  ${overview.program} verify leader.note --key ${group.verifierKey}
 
 Stop with Ctrl-C.
 `);
+}
+
+/** How to call a command that must find the nodes. */
+function clientProgram({ program, configFile }: ReportOptions): string {
+  const isDefault = configFile === CONFIG_PATH_DEFAULT || `./${configFile}` === CONFIG_PATH_DEFAULT;
+  return isDefault ? program : `${program} --config ${configFile}`;
 }

@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import type { CommandContext } from "../../../lib/cli/command.ts";
 import type { ClusterEvent } from "../../../lib/cli/local_cluster/events.ts";
+import type { NodeState } from "../../../lib/cli/local_cluster/local_cluster.ts";
 import { reportToPeople, reportToPrograms } from "../../../lib/cli/local_cluster/reporter.ts";
 import { generateLocalCluster } from "../../../lib/node/local_cluster.ts";
-import { toNodeId } from "../../../lib/types.ts";
+import { type NodeId, toNodeId } from "../../../lib/types.ts";
 
 const START: readonly ClusterEvent[] = [
   { event: "group", cluster: "floe-local", threshold: 2, publicKey: "ab", verifierKey: "v+k" },
   { event: "node", id: "server_1", api: "127.0.0.1:7201", pid: 11 },
   { event: "node", id: "server_2", api: "127.0.0.1:7202", pid: 12 },
-  { event: "leader", id: "server_2", term: 4, certificate: "valid", ms: 321 },
+  { event: "leader", id: "server_2", term: 4, certificate: "valid", ms: 321, note: "a\n\nb\n" },
   { event: "ready" },
 ];
 
@@ -23,13 +24,19 @@ server_2  leader    http://127.0.0.1:7202  12
 
 group key    ab
 leader       server_2, term 4
-certificate  valid: signed by 2 of 2 voters, 321 ms after the start
+certificate  valid, 321 ms after the start
 data, logs   .floe/<node>, .floe/<node>/node.log
 
+The certificate, signed by 2 of 2 voters together:
+
+  a
+
+  b
+
 Try, in another terminal:
-  floe put greeting hello
-  floe get greeting
-  floe leader --cert > leader.note
+  floe --config c.json put greeting hello
+  floe --config c.json get greeting
+  floe --config c.json leader --cert > leader.note
   floe verify leader.note --key v+k
 
 Stop with Ctrl-C.
@@ -42,20 +49,40 @@ Deno.test("reportToPeople() tells of a death with the end of its log, of a new l
   const { stderr } = told([
     ...START,
     { event: "exit", id: "server_2", pid: 12, code: 137, signal: "SIGKILL", log: ["\x1b[2Jlast"] },
-    { event: "leader", id: "server_1", term: 5, certificate: "valid", ms: 99 },
+    { event: "leader", id: "server_1", term: 5, certificate: "valid", ms: 99, note: "" },
     { event: "stopped" },
   ]);
   assert.match(stderr, /server_2 \(pid 12\) has ended: SIGKILL\. The others go on/);
-  assert.match(stderr, /\\u001b\[2Jlast\nserver_1 leads term 5, certificate valid, 99 ms/);
+  assert.match(stderr, /floe node --id server_2 --config c\.json --data-dir \.floe\/server_2\n/);
+  assert.match(stderr, /\\u001b\[2Jlast\n[^\n]*\nserver_1 leads term 5, certificate valid, 99 ms/);
   assert.match(stderr, /All nodes are stopped\. Their data is kept in \.floe\.\n$/);
 });
 
+Deno.test("reportToPeople() says when too few nodes are left to elect anybody", () => {
+  const states = new Map(
+    [[toNodeId("server_1"), "follower"], [toNodeId("server_2"), "down"]] as const,
+  );
+  const exit = { event: "exit", id: "server_2", pid: 12, code: 1, signal: null, log: [] } as const;
+  assert.match(
+    told([...START, exit], { states }).stderr,
+    /exit code 1\. 1 of 2 are left and 2 must sign: nobody can lead/,
+  );
+});
+
 Deno.test("reportToPrograms() writes each event as it is, one a line", () => {
-  const { stdout } = told(START, true);
+  const { stdout } = told(START, { toPrograms: true });
   assert.deepEqual(stdout.trimEnd().split("\n").map((line) => JSON.parse(line)), START);
 });
 
-function told(events: readonly ClusterEvent[], toPrograms = false) {
+const STATES = new Map<NodeId, NodeState>([
+  [toNodeId("server_1"), "follower"],
+  [toNodeId("server_2"), "leader"],
+]);
+
+function told(
+  events: readonly ClusterEvent[],
+  options: { readonly toPrograms?: true; readonly states?: ReadonlyMap<NodeId, NodeState> } = {},
+) {
   const written = { stdout: "", stderr: "" };
   const stream = (name: "stdout" | "stderr") => ({
     isTerminal: false,
@@ -69,12 +96,12 @@ function told(events: readonly ClusterEvent[], toPrograms = false) {
     fetch,
     stopSignal: () => new AbortController().signal,
   };
-  const report = toPrograms ? reportToPrograms(context) : reportToPeople({
+  const report = options.toPrograms ? reportToPrograms(context) : reportToPeople({
     config: generateLocalCluster({ nodes: 2 }),
+    configFile: "c.json",
     folder: ".floe",
     program: "floe",
-    states: () =>
-      new Map([[toNodeId("server_1"), "follower"], [toNodeId("server_2"), "leader"]] as const),
+    states: () => options.states ?? STATES,
   }, context);
   events.forEach(report);
   return written;
