@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { verifyCertificate } from "../../lib/certificate/mod.ts";
+import { assertDefined } from "../../lib/assert.ts";
+import { TestCluster } from "./harness/test_cluster.ts";
+import { type NodeId, toTerm } from "../../lib/types.ts";
+
+Deno.test("every node is killed and restarted in turn, and no acknowledged write is lost", async () => {
+  await using cluster = new TestCluster({ nodes: 3 });
+  let leader = await cluster.leader();
+  const written: string[] = [];
+  for (const id of cluster.ids) {
+    const key = `before-${id}`;
+    await put(cluster, leader.id, key);
+    written.push(key);
+
+    await cluster.process(id).end("SIGKILL");
+    const others = cluster.ids.filter((other) => other !== id);
+    if (leader.id === id) leader = await cluster.leader(leader.term + 1, others);
+    await put(cluster, assertDefined(others[0], "no other node"), `without-${id}`);
+    written.push(`without-${id}`);
+
+    cluster.start(id);
+    await cluster.process(id).said.waitFor("that it started", ({ event }) => event === "started");
+    for (const key of written) assert.equal(await get(cluster, id, key), key);
+    // The restart may have cost the leader its term.
+    leader = await cluster.leader(leader.term);
+  }
+});
+
+Deno.test("a follower that was down catches up with what it missed", async () => {
+  await using cluster = new TestCluster({ nodes: 3 });
+  const leader = await cluster.leader();
+  const follower = otherThan(cluster, leader.id);
+  await cluster.process(follower).end("SIGKILL");
+  for (let number = 0; number < 20; number++) await put(cluster, leader.id, `key-${number}`);
+
+  cluster.start(follower);
+  await cluster.process(follower).said.waitFor("it started", ({ event }) => event === "started");
+  // A linearizable read is answered from the follower's own data, and only once that is new enough.
+  assert.equal(await get(cluster, follower, "key-19"), "key-19");
+  const stale = await cluster.fetch(follower, "/v1/kv/key-0?consistency=stale");
+  assert.equal((await stale.json()).value, "key-0");
+});
+
+Deno.test("a minority can neither write nor read its own past as the present", async () => {
+  await using cluster = new TestCluster({ nodes: 3 });
+  const leader = await cluster.leader();
+  await put(cluster, leader.id, "greeting");
+  const last = otherThan(cluster, leader.id);
+  const from = cluster.process(last).said.length;
+  const rest = cluster.ids.filter((id) => id !== last);
+  await Promise.all(rest.map((id) => cluster.process(id).end("SIGKILL")));
+
+  await cluster.process(last).said.waitFor(
+    "that it wants to be elected",
+    ({ event }) => event === "prevote.started",
+    { from },
+  );
+  const body = "hello";
+  const write = await cluster.fetch(last, "/v1/kv/new?timeoutMs=1000", { method: "PUT", body });
+  assert.ok([503, 504].includes(write.status), `${write.status}: ${await write.text()}`);
+  const read = await cluster.fetch(last, "/v1/kv/greeting?timeoutMs=1000");
+  assert.ok([503, 504].includes(read.status), `${read.status}: ${await read.text()}`);
+  assert.ok(!cluster.process(last).said.events.some(({ event }) => event === "election.won"));
+});
+
+Deno.test("one voter alone leads with a certificate of its own key", async () => {
+  await using cluster = new TestCluster({ nodes: 1 });
+  const { id, term, certificate } = await cluster.leader();
+  verifyCertificate(certificate, cluster.group, { term: toTerm(term), leader: id });
+  await put(cluster, id, "greeting");
+  assert.equal(await get(cluster, id, "greeting"), "greeting");
+});
+
+async function put(cluster: TestCluster, id: NodeId, key: string): Promise<void> {
+  const response = await cluster.fetch(id, `/v1/kv/${key}`, { method: "PUT", body: key });
+  assert.equal(response.status, 200, `${key}: ${await response.text()}`);
+}
+
+async function get(cluster: TestCluster, id: NodeId, key: string): Promise<string> {
+  const response = await cluster.fetch(id, `/v1/kv/${key}`);
+  const text = await response.text();
+  assert.equal(response.status, 200, `${key}: ${text}`);
+  return JSON.parse(text).value;
+}
+
+function otherThan(cluster: TestCluster, id: NodeId): NodeId {
+  return assertDefined(cluster.ids.find((other) => other !== id), "no other node");
+}
