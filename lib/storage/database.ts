@@ -98,8 +98,8 @@ export class Database {
   }
 
   /** All rows that a statement finds, one at a time. @throws {EnvironmentError} as `all` does. */
-  *iterate(statement: StatementSync): Iterable<Row> {
-    const rows = this.#attempt("read", () => statement.iterate());
+  *iterate(statement: StatementSync, ...values: readonly SQLInputValue[]): Iterable<Row> {
+    const rows = this.#attempt("read", () => statement.iterate(...values));
     try {
       while (true) {
         const next = this.#attempt("read", () => rows.next());

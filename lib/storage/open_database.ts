@@ -40,7 +40,7 @@ export interface DatabaseOptions extends StoreOptions {
 }
 
 /** The layout of both databases. */
-const FORMAT_VERSION = "1";
+const FORMAT_VERSION = "2";
 
 const FILE_HEAD = "SQLite format 3\0";
 

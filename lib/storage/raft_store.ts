@@ -6,22 +6,23 @@
 
 import { assert } from "../assert.ts";
 import { InputError } from "../errors.ts";
-import {
-  type DurableState,
-  type Entry,
-  type HardState,
-  LOG_START,
-  type PersistBatch,
-} from "../raft/entry.ts";
+import type { DurableState, Entry, LogPosition, LogStart, PersistBatch } from "../raft/entry.ts";
 import { type LogIndex, type Term, toLogIndex, toNodeId, toTerm } from "../types.ts";
 import { RAFT_WAY_BACK } from "./corruption_error.ts";
 import type { Database, Row } from "./database.ts";
 import { openDatabase, type StoreOptions } from "./open_database.ts";
 import { prepareRaftStatements, RAFT_SCHEMA, type RaftStatements } from "./raft_schema.ts";
-import { checkDigest, digestCertificate, digestEntry, digestHardState } from "./row_digest.ts";
+import { type RaftState, stateAfter } from "./raft_state.ts";
+import { checkDigest, digestCertificate, digestEntry, digestRaftState } from "./row_digest.ts";
 
 /** The database of a {@linkcode RaftStore} in the data folder. */
 export const RAFT_FILE = "raft.db";
+
+/**
+ * How many rows before the log's start a batch deletes besides writing its own. To delete 100,000
+ * rows of 1 KiB at once would take 170 ms; so that nobody waits for it, the rows go little by little.
+ */
+export const DELETED_PER_BATCH = 128;
 
 /**
  * Opens the store of one node, or makes it when its folder never had one.
@@ -52,20 +53,27 @@ export function openRaftStore(options: StoreOptions): RaftStore {
 export class RaftStore {
   readonly #database: Database;
   readonly #statements: RaftStatements;
-  #hardState: HardState = { currentTerm: toTerm(0), votedFor: null };
-  #lastIndex: LogIndex = toLogIndex(0);
+  #state: RaftState;
+  /** No row stands before this index. Below the log's start, rows only wait to be deleted. */
+  #firstRow: number;
   #lastSequence = 0;
 
   /** Takes over an opened database; see {@linkcode openRaftStore}. */
   constructor(database: Database) {
     this.#database = database;
     this.#statements = prepareRaftStatements(database);
-    this.#readHardState();
+    this.#state = this.#readState();
+    this.#firstRow = this.#readFirstRow();
   }
 
-  /** Index of the last entry in the store; 0 when the log is empty. */
+  /** The place before the log's first entry. */
+  get logStart(): LogPosition {
+    return this.#state.logStart;
+  }
+
+  /** Index of the last entry in the store; where the log starts when it is empty. */
   get lastIndex(): LogIndex {
-    return this.#lastIndex;
+    return this.#state.lastIndex;
   }
 
   /**
@@ -76,40 +84,43 @@ export class RaftStore {
    */
   load(): DurableState {
     const entries = this.#readEntries();
-    const { currentTerm } = this.#hardState;
-    const last = entries.at(-1);
-    if ((last?.index ?? 0) !== this.#lastIndex) {
+    const { hardState, logStart, lastIndex } = this.#state;
+    const end = entries.at(-1) ?? logStart;
+    if (end.index !== lastIndex) {
       throw this.#database.corruption(
-        `its log ends at entry ${last?.index ?? 0}, but was written up to ${this.#lastIndex}`,
+        `its log ends at entry ${end.index}, but was written up to ${lastIndex}`,
       );
     }
-    if (last !== undefined && last.term > currentTerm) {
+    if (end.term > hardState.currentTerm) {
       throw this.#database.corruption(
-        `entry ${last.index} is of term ${last.term}, above the current term ${currentTerm}`,
+        `entry ${end.index} is of term ${end.term}, above the current term ` +
+          `${hardState.currentTerm}`,
       );
     }
-    const currentTermNote = this.election(currentTerm);
-    return { hardState: this.#hardState, logStart: LOG_START, entries, currentTermNote };
+    return { hardState, logStart, entries, currentTermNote: this.election(hardState.currentTerm) };
   }
 
   /**
-   * Writes a batch: hard state, entries in place of whatever is at or above the first one's index,
-   * certificates. All of it, or nothing, survives; on return it is durable, by one fsync.
+   * Writes a batch: hard state, the log's start, entries in place of whatever is at or above the
+   * first one's index, certificates. All of it, or nothing, survives; on return it is durable, by one
+   * fsync. What stands before the log's start is no part of it from then on, though its rows
+   * are deleted later, {@linkcode DELETED_PER_BATCH} at a time.
    *
    * @throws {EnvironmentError} when the disk fails; the store is then unusable for good.
    * @throws {InvariantError} when the batch cannot follow what the store holds.
    */
   persist(batch: PersistBatch): void {
-    const hardState = batch.hardState ?? this.#hardState;
-    const lastIndex = batch.entries.at(-1)?.index ?? this.#lastIndex;
-    this.#checkBatch(batch, hardState);
-    this.#database.transaction(() => {
+    assert(batch.sequence > this.#lastSequence, `Batch ${batch.sequence} was persisted already`);
+    const state = stateAfter(this.#state, batch);
+    const firstRow = this.#database.transaction(() => {
+      if (batch.logStart !== null) this.#writeLogStart(batch.logStart);
       this.#writeEntries(batch.entries);
       for (const { term, note } of batch.certificates) this.#writeCertificate(term, note);
-      this.#writeHardState(hardState, lastIndex);
+      this.#writeState(state);
+      return this.#deleteSomeBefore(state.logStart, DELETED_PER_BATCH + batch.entries.length);
     });
-    this.#hardState = hardState;
-    this.#lastIndex = lastIndex;
+    this.#state = state;
+    this.#firstRow = firstRow;
     this.#lastSequence = batch.sequence;
   }
 
@@ -133,31 +144,23 @@ export class RaftStore {
     this.#database.close();
   }
 
-  #checkBatch(batch: PersistBatch, hardState: HardState): void {
-    assert(batch.sequence > this.#lastSequence, `Batch ${batch.sequence} was persisted already`);
-    const { currentTerm, votedFor } = this.#hardState;
-    assert(hardState.currentTerm >= currentTerm, "The current term would go backward");
-    assert(
-      hardState.currentTerm > currentTerm || votedFor === null || hardState.votedFor === votedFor,
-      `The vote of term ${currentTerm} would change`,
-    );
-    const first = batch.entries[0]?.index ?? 1;
-    assert(first >= 1 && first <= this.#lastIndex + 1, `Entry ${first} would leave a gap`);
-    let termBefore = 0;
-    batch.entries.forEach(({ index, term }, position) => {
-      assert(index === first + position, `Entry ${index} is not at its place in the batch`);
-      assert(term >= termBefore, `Entry ${index} is of a lower term than the one before it`);
-      assert(term <= hardState.currentTerm, `Entry ${index} is of a term above the current one`);
-      termBefore = term;
-    });
+  #writeLogStart({ position, keepsRest }: LogStart): void {
+    // At most what a leader may leave uncommitted, and only when logs conflict: no need for slices.
+    if (!keepsRest) this.#database.run(this.#statements.deleteEntries, position.index + 1);
+  }
+
+  /** Deletes the rows of at most `count` entries before the log's start; the next one to delete. */
+  #deleteSomeBefore({ index }: LogPosition, count: number): number {
+    const last = Math.min(index, this.#firstRow + count - 1);
+    if (last < this.#firstRow) return this.#firstRow;
+    this.#database.run(this.#statements.deleteEntriesUpTo, last);
+    return last + 1;
   }
 
   #writeEntries(entries: readonly Entry[]): void {
     const first = entries[0];
     if (first === undefined) return;
-    if (first.index <= this.#lastIndex) {
-      this.#database.run(this.#statements.deleteEntries, first.index);
-    }
+    this.#database.run(this.#statements.deleteEntries, first.index);
     for (const entry of entries) {
       const { index, term, kind, data } = entry;
       const digest = digestEntry(entry);
@@ -170,33 +173,35 @@ export class RaftStore {
     this.#database.run(this.#statements.insertCertificate, term, note, digest);
   }
 
-  #writeHardState(hardState: HardState, lastIndex: LogIndex): void {
+  #writeState(state: RaftState): void {
+    const { hardState, logStart, lastIndex } = state;
     this.#database.run(
-      this.#statements.writeHardState,
+      this.#statements.writeState,
       hardState.currentTerm,
       hardState.votedFor,
+      logStart.index,
+      logStart.term,
       lastIndex,
-      digestHardState(hardState, lastIndex),
+      digestRaftState(state),
     );
   }
 
-  #readHardState(): void {
-    const row = this.#database.get(this.#statements.readHardState);
+  #readState(): RaftState {
+    const row = this.#database.get(this.#statements.readState);
     if (row === undefined) throw this.#database.corruption("its hard state is missing");
-    this.#readRow("its hard state", () => {
-      const currentTerm = toTerm(row["current_term"]);
-      const votedFor = row["voted_for"] === null ? null : toNodeId(row["voted_for"]);
-      this.#hardState = { currentTerm, votedFor };
-      this.#lastIndex = toLogIndex(row["last_index"]);
-      checkDigest(row, digestHardState(this.#hardState, this.#lastIndex));
-    });
+    return this.#readRow("its hard state", () => toRaftState(row));
+  }
+
+  #readFirstRow(): number {
+    const first = this.#database.get(this.#statements.readFirstIndex)?.["first_index"];
+    return typeof first === "number" ? first : this.#state.logStart.index + 1;
   }
 
   #readEntries(): readonly Entry[] {
     const entries: Entry[] = [];
-    let lastTerm = toTerm(0);
-    for (const row of this.#database.iterate(this.#statements.readEntries)) {
-      const index = entries.length + 1;
+    let { index: lastIndex, term: lastTerm }: LogPosition = this.#state.logStart;
+    for (const row of this.#database.iterate(this.#statements.readEntries, lastIndex)) {
+      const index = lastIndex + 1;
       if (row["log_index"] !== index) {
         throw this.#database.corruption(`entry ${index} is missing from its log`);
       }
@@ -204,7 +209,7 @@ export class RaftStore {
       if (entry.term < lastTerm) {
         throw this.#database.corruption(`entry ${index} is of a lower term than the one before it`);
       }
-      lastTerm = entry.term;
+      ({ index: lastIndex, term: lastTerm } = entry);
       entries.push(entry);
     }
     return entries;
@@ -226,6 +231,17 @@ export class RaftStore {
       throw this.#database.corruption(`${what} is damaged: ${cause.message}`, cause);
     }
   }
+}
+
+function toRaftState(row: Row): RaftState {
+  const votedFor = row["voted_for"] === null ? null : toNodeId(row["voted_for"]);
+  const state: RaftState = {
+    hardState: { currentTerm: toTerm(row["current_term"]), votedFor },
+    logStart: { index: toLogIndex(row["start_index"]), term: toTerm(row["start_term"]) },
+    lastIndex: toLogIndex(row["last_index"]),
+  };
+  checkDigest(row, digestRaftState(state));
+  return state;
 }
 
 function toEntry(row: Row): Entry {

@@ -11,9 +11,10 @@ import { createHash } from "node:crypto";
 import { encodeUtf8, equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import type { KeyValue } from "../kv/command.ts";
-import type { Entry, HardState } from "../raft/entry.ts";
+import type { Entry } from "../raft/entry.ts";
 import type { LogIndex, Term } from "../types.ts";
 import type { Row } from "./database.ts";
+import type { RaftState } from "./raft_state.ts";
 
 /** Covers index, term, kind (1 certificate, 2 command) and data. 32 bytes. */
 export function digestEntry({ index, term, kind, data }: Entry): Uint8Array {
@@ -21,12 +22,11 @@ export function digestEntry({ index, term, kind, data }: Entry): Uint8Array {
   return digest(head, data);
 }
 
-/** Covers term, the log's last index, and the vote (empty when there is none). 32 bytes. */
-export function digestHardState(
-  { currentTerm, votedFor }: HardState,
-  lastIndex: LogIndex,
-): Uint8Array {
-  return digest(encodeNumbers([currentTerm, lastIndex]), encodeUtf8(votedFor ?? ""));
+/** Covers term, the log's start (index, term) and last index, and the vote or nothing. 32 bytes. */
+export function digestRaftState({ hardState, logStart, lastIndex }: RaftState): Uint8Array {
+  const { currentTerm, votedFor } = hardState;
+  const head = encodeNumbers([currentTerm, logStart.index, logStart.term, lastIndex]);
+  return digest(head, encodeUtf8(votedFor ?? ""));
 }
 
 /** Covers a term and its signed note. 32 bytes. */

@@ -99,10 +99,10 @@ Deno.test("openDatabase() refuses a format that it does not know", () =>
   withFolder((options) => {
     openWithEntries(options).close();
     const database = { folder: options.folder, file: "raft.db" };
-    tamper(database, "UPDATE meta SET value = '2' WHERE name = 'format'");
+    tamper(database, "UPDATE meta SET value = '3' WHERE name = 'format'");
     assert.throws(() => openRaftStore(options), {
       name: "EnvironmentError",
-      message: /its format is 2, and this version of Floe knows only 1/,
+      message: /its format is 3, and this version of Floe knows only 2/,
     });
   }));
 

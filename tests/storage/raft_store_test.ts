@@ -42,6 +42,7 @@ Deno.test("RaftStore is empty at first: term 0, no vote, no entries, no certific
   withStore((store) => {
     assert.deepEqual(store.load(), {
       hardState: { currentTerm: 0, votedFor: null },
+      logStart: { index: 0, term: 0 },
       entries: [],
       currentTermNote: null,
     });
@@ -62,6 +63,7 @@ Deno.test("load() gives back after a restart exactly what was persisted", () =>
     const found = withReopened(options, (store) => store.load());
     assert.deepEqual(found, {
       hardState: written.hardState,
+      logStart: { index: 0, term: 0 },
       entries: log,
       currentTermNote: certificate(1).note,
     });

@@ -72,6 +72,19 @@ export function tamper({ folder, file }: { folder: string; file: string }, sql: 
   connection.close();
 }
 
+/** How many rows a table of a closed database holds. */
+export function countRows(
+  { folder, file }: { folder: string; file: string },
+  table: string,
+): unknown {
+  const connection = new DatabaseSync(join(folder, file));
+  try {
+    return connection.prepare(`SELECT count(*) AS count FROM ${table}`).get()?.["count"];
+  } finally {
+    connection.close();
+  }
+}
+
 /**
  * A copy of a data folder as it is on disk now: what the next process would find if this one were
  * killed here. Removed together with the folder, inside which it is.
