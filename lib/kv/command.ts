@@ -10,13 +10,43 @@ import type { LogIndex } from "../types.ts";
 export const KEY_BYTES_MAX = 1024;
 /** Most bytes in a value. */
 export const VALUE_BYTES_MAX = 512 * 1024;
+/** Most characters in an idempotency key; each is one byte. */
+export const IDEMPOTENCY_KEY_LENGTH_MAX = 128;
+
+/** What any write may ask for besides its effect. */
+export interface WriteOptions {
+  /**
+   * The write takes effect only while this is the key's modRevision; 0 stands for a key that is not
+   * there. Whether it holds is decided by the log: where the command stands, not where it was sent.
+   */
+  readonly ifModRevision?: LogIndex;
+  /**
+   * Names this write in all of its attempts, so that it takes effect once: 1 to
+   * {@linkcode IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII characters, but neither `"` nor `\`.
+   */
+  readonly idempotencyKey?: string;
+}
+
+/** Set `key` to `value`. */
+export interface PutCommand extends WriteOptions {
+  /** The tag. */
+  readonly kind: "put";
+  /** The key: 1 to {@linkcode KEY_BYTES_MAX} bytes of UTF-8. */
+  readonly key: string;
+  /** The value, at most {@linkcode VALUE_BYTES_MAX} bytes. */
+  readonly value: Uint8Array;
+}
+
+/** Remove `key`. */
+export interface DeleteCommand extends WriteOptions {
+  /** The tag. */
+  readonly kind: "delete";
+  /** The key: 1 to {@linkcode KEY_BYTES_MAX} bytes of UTF-8. */
+  readonly key: string;
+}
 
 /** A change to the store, as it stands in the log. */
-export type Command =
-  /** Set `key` to `value`. */
-  | { readonly kind: "put"; readonly key: string; readonly value: Uint8Array }
-  /** Remove `key`. */
-  | { readonly kind: "delete"; readonly key: string };
+export type Command = PutCommand | DeleteCommand;
 
 /** One key with its value and history. */
 export interface KeyValue {
@@ -32,8 +62,8 @@ export interface KeyValue {
   readonly version: number;
 }
 
-/** What a command did. */
-export type CommandResult =
+/** What a write did, the first time that it was applied. `revision` is the index of its entry. */
+export type WriteResult =
   /** The key now has this modRevision and version. */
   | {
     readonly kind: "put";
@@ -42,4 +72,20 @@ export type CommandResult =
     readonly version: number;
   }
   /** Whether there was a key to remove. */
-  | { readonly kind: "delete"; readonly revision: LogIndex; readonly deleted: boolean };
+  | { readonly kind: "delete"; readonly revision: LogIndex; readonly deleted: boolean }
+  /** `ifModRevision` did not hold and nothing changed; the key has this modRevision, or 0: no key. */
+  | {
+    readonly kind: "preconditionFailed";
+    readonly revision: LogIndex;
+    readonly modRevision: LogIndex;
+  };
+
+/** What came of a command. */
+export type CommandResult =
+  | WriteResult
+  /** Its idempotency key already stands for another write, at `firstRevision`; nothing changed. */
+  | {
+    readonly kind: "idempotencyKeyReused";
+    readonly revision: LogIndex;
+    readonly firstRevision: LogIndex;
+  };

@@ -2,26 +2,35 @@
  * Commands as bytes: what a client's write looks like inside a log entry.
  *
  * The first byte is the format's version. What follows is a MessagePack array,
- * `["put", key, value]` or `["delete", key]`, with the key as a byte string in UTF-8. One command
- * has exactly one encoding, and how version 1 is read never changes: entries written today are
- * replayed by every later Floe.
+ * `["put", key, ifModRevision, idempotencyKey, value]` or
+ * `["delete", key, ifModRevision, idempotencyKey]`, with texts as byte strings in UTF-8 and nil for
+ * what was not asked for. One command has exactly one encoding, and how version 1 is read never
+ * changes: entries written today are replayed by every later Floe.
  *
  * @module
  */
 
 import { decode, encode } from "@msgpack/msgpack";
-import { concatBytes, decodeUtf8, encodeUtf8 } from "../bytes.ts";
+import { concatBytes, decodeUtf8, encodeUtf8, equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import { type Command, KEY_BYTES_MAX, VALUE_BYTES_MAX } from "./command.ts";
+import { type LogIndex, toLogIndex } from "../types.ts";
+import {
+  type Command,
+  IDEMPOTENCY_KEY_LENGTH_MAX,
+  KEY_BYTES_MAX,
+  VALUE_BYTES_MAX,
+  type WriteOptions,
+} from "./command.ts";
 
 /** The version of the format that this Floe writes, and the only one that it reads. */
 export const COMMAND_VERSION = 1;
 
-/** Most bytes that an array's head, a kind and the heads of two byte strings can take. */
-const FRAME_BYTES_MAX = 24;
+/** Most bytes that an array's head, a kind, a revision and the heads of byte strings can take. */
+const FRAME_BYTES_MAX = 32;
 
 /** Most bytes in an encoded command. */
-export const COMMAND_BYTES_MAX: number = 1 + FRAME_BYTES_MAX + KEY_BYTES_MAX + VALUE_BYTES_MAX;
+export const COMMAND_BYTES_MAX: number = 1 + FRAME_BYTES_MAX + KEY_BYTES_MAX +
+  IDEMPOTENCY_KEY_LENGTH_MAX + VALUE_BYTES_MAX;
 
 /**
  * A command in a format that this Floe does not know. Apart from other bad input because the same
@@ -35,10 +44,10 @@ export class CommandVersionError extends InputError {
 /**
  * Writes a command as it stands in the log, at most {@linkcode COMMAND_BYTES_MAX} bytes.
  *
- * @throws {InputError} when the key or the value is outside its limits.
+ * @throws {InputError} when the key, the value or the idempotency key is outside its limits.
  */
 export function encodeCommand(command: Command): Uint8Array<ArrayBuffer> {
-  const fields: (string | Uint8Array)[] = [command.kind, encodeKey(command.key)];
+  const fields = [command.kind, encodeKey(command.key), ...encodeOptions(command)];
   if (command.kind === "put") {
     checkValue(command.value);
     fields.push(command.value);
@@ -60,11 +69,7 @@ export function decodeCommand(bytes: Uint8Array): Command {
     );
   }
   const command = toCommand(decodeFields(bytes.subarray(1)));
-  // MessagePack can say one thing in several widths. A wider head is the only freedom that the
-  // checks above leave, so equal length means equal bytes.
-  if (encodeCommand(command).length !== bytes.length) {
-    throw new InputError("Cannot read command: not in its one canonical encoding");
-  }
+  checkCanonical(command, bytes);
   return command;
 }
 
@@ -94,6 +99,38 @@ export function encodeKey(key: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** Visible ASCII without `"` and `\`, so that it stands in a quoted HTTP header as it is. */
+const IDEMPOTENCY_KEY_PATTERN = /^[!#-[\]-~]+$/;
+
+/**
+ * Checks an idempotency key on its own.
+ *
+ * @throws {InputError} unless it is 1 to {@linkcode IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII
+ * characters without `"` and `\`.
+ */
+export function checkIdempotencyKey(idempotencyKey: string): void {
+  const { length } = idempotencyKey;
+  if (length > IDEMPOTENCY_KEY_LENGTH_MAX) {
+    throw new InputError(
+      `Cannot read idempotency key: ${length} characters are above ${IDEMPOTENCY_KEY_LENGTH_MAX}`,
+    );
+  }
+  if (IDEMPOTENCY_KEY_PATTERN.test(idempotencyKey)) return;
+  throw new InputError(
+    'Cannot read idempotency key: it must be visible ASCII characters other than " and \\',
+  );
+}
+
+function encodeOptions(
+  { ifModRevision, idempotencyKey }: WriteOptions,
+): (string | number | null | Uint8Array)[] {
+  if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
+  return [
+    ifModRevision ?? null,
+    idempotencyKey === undefined ? null : encodeUtf8(idempotencyKey),
+  ];
+}
+
 function checkValue(value: Uint8Array): void {
   if (value.length > VALUE_BYTES_MAX) {
     throw new InputError(`Cannot read value: ${value.length} bytes are above ${VALUE_BYTES_MAX}`);
@@ -110,10 +147,23 @@ function checkVersion(bytes: Uint8Array): void {
   }
 }
 
+/**
+ * MessagePack can say one thing in several ways: in wider heads, and a number in several types of
+ * one width. The value needs no comparison: it stands last, so with equal lengths and equal bytes
+ * before it, it is the same view.
+ */
+function checkCanonical(command: Command, bytes: Uint8Array): void {
+  const canonical = encodeCommand(command);
+  const headLength = canonical.length - (command.kind === "put" ? command.value.length : 0);
+  const isEqual = canonical.length === bytes.length &&
+    equalBytes(canonical.subarray(0, headLength), bytes.subarray(0, headLength));
+  if (!isEqual) throw new InputError("Cannot read command: not in its one canonical encoding");
+}
+
 function decodeFields(bytes: Uint8Array): unknown {
   try {
     return decode(bytes, {
-      maxArrayLength: 3,
+      maxArrayLength: 5,
       maxBinLength: VALUE_BYTES_MAX,
       maxStrLength: "delete".length,
       maxMapLength: 0,
@@ -126,11 +176,23 @@ function decodeFields(bytes: Uint8Array): unknown {
 
 function toCommand(fields: unknown): Command {
   if (!Array.isArray(fields)) throw new InputError("Cannot read command: not an array");
-  const [kind, key, value] = fields as readonly unknown[];
-  if (!(key instanceof Uint8Array)) throw new InputError("Cannot read command: no key");
-  if (kind === "put" && fields.length === 3 && value instanceof Uint8Array) {
-    return { kind, key: decodeUtf8(key), value };
+  const [kind, keyBytes, ifModRevision, idempotencyKey, value] = fields as readonly unknown[];
+  if (!(keyBytes instanceof Uint8Array)) throw new InputError("Cannot read command: no key");
+  const key = decodeUtf8(keyBytes);
+  const options = toOptions(ifModRevision, idempotencyKey);
+  if (kind === "put" && fields.length === 5 && value instanceof Uint8Array) {
+    return { kind, key, value, ...options };
   }
-  if (kind === "delete" && fields.length === 2) return { kind, key: decodeUtf8(key) };
-  throw new InputError("Cannot read command: not [put, key, value] or [delete, key]");
+  if (kind === "delete" && fields.length === 4) return { kind, key, ...options };
+  throw new InputError("Cannot read command: neither a put nor a delete with its fields");
+}
+
+function toOptions(ifModRevision: unknown, idempotencyKey: unknown): WriteOptions {
+  const options: { ifModRevision?: LogIndex; idempotencyKey?: string } = {};
+  if (ifModRevision !== null) options.ifModRevision = toLogIndex(ifModRevision);
+  if (idempotencyKey instanceof Uint8Array) options.idempotencyKey = decodeUtf8(idempotencyKey);
+  else if (idempotencyKey !== null) {
+    throw new InputError("Cannot read command: its idempotency key is not a byte string");
+  }
+  return options;
 }

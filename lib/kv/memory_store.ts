@@ -9,14 +9,27 @@ import { encodeUtf8 } from "../bytes.ts";
 import { toLogIndex } from "../types.ts";
 import type { LogIndex } from "../types.ts";
 import type { KeyValue } from "./command.ts";
-import type { KeyValueStore } from "./store.ts";
+import type { RememberedWrite } from "./remembered_write.ts";
+import type { KeyValueStore, RememberedWrites } from "./store.ts";
+import { UndoMap } from "./undo_map.ts";
 
 /** A {@linkcode KeyValueStore} that forgets everything with its process. */
 export class MemoryKeyValueStore implements KeyValueStore {
-  readonly #rows = new Map<string, KeyValue>();
-  /** Each key that the open transaction touched, with its row before it; null outside of one. */
-  #undo: Map<string, KeyValue | null> | null = null;
+  /** The writes that are remembered for their retries. */
+  readonly remembered: RememberedWrites;
+  readonly #rows = new UndoMap<string, KeyValue>();
+  readonly #rememberedByKey = new UndoMap<string, RememberedWrite>();
+  readonly #rememberedByRevision = new UndoMap<LogIndex, RememberedWrite>();
+  readonly #maps = [this.#rows, this.#rememberedByKey, this.#rememberedByRevision];
   #appliedIndex: LogIndex = toLogIndex(0);
+
+  /** An empty store. */
+  constructor() {
+    this.remembered = new MemoryRememberedWrites({
+      byKey: this.#rememberedByKey,
+      byRevision: this.#rememberedByRevision,
+    });
+  }
 
   /** Index of the last log entry whose effects are in the store; 0 in a new one. */
   get appliedIndex(): LogIndex {
@@ -25,25 +38,23 @@ export class MemoryKeyValueStore implements KeyValueStore {
 
   /** The key's current value, or null. */
   get(key: string): KeyValue | null {
-    return this.#rows.get(key) ?? null;
+    return this.#rows.get(key);
   }
 
   /** Sets a key. @throws {InvariantError} outside a transaction. */
   put(row: KeyValue): void {
-    this.#remember(row.key);
     // A copy: the row's value may be a view into a log entry, which it would keep alive.
     this.#rows.set(row.key, { ...row, value: row.value.slice() });
   }
 
   /** Removes a key. @throws {InvariantError} outside a transaction. */
   delete(key: string): void {
-    this.#remember(key);
     this.#rows.delete(key);
   }
 
   /** Every key with its value, in the order of the keys' UTF-8 bytes. */
   rows(): Iterable<KeyValue> {
-    return [...this.#rows.values()].toSorted((left, right) => compareKeys(left.key, right.key));
+    return this.#rows.values().toSorted((left, right) => compareKeys(left.key, right.key));
   }
 
   /**
@@ -52,31 +63,57 @@ export class MemoryKeyValueStore implements KeyValueStore {
    * @throws whatever `work` throws, after undoing it.
    */
   transaction<Result>(appliedIndex: LogIndex, work: () => Result): Result {
-    assert(this.#undo === null, "A transaction inside a transaction");
     assert(appliedIndex >= this.#appliedIndex, "The applied index would go backward");
-    this.#undo = new Map();
+    for (const map of this.#maps) map.begin();
     try {
       const result = work();
+      for (const map of this.#maps) map.commit();
       this.#appliedIndex = appliedIndex;
       return result;
     } catch (error) {
-      this.#rollBack(this.#undo);
+      for (const map of this.#maps) map.rollBack();
       throw error;
-    } finally {
-      this.#undo = null;
     }
   }
+}
 
-  #remember(key: string): void {
-    assert(this.#undo !== null, "A write outside a transaction");
-    if (!this.#undo.has(key)) this.#undo.set(key, this.get(key));
+/** The remembered writes of a {@linkcode MemoryKeyValueStore}, found by key and by revision. */
+class MemoryRememberedWrites implements RememberedWrites {
+  readonly #byKey: UndoMap<string, RememberedWrite>;
+  readonly #byRevision: UndoMap<LogIndex, RememberedWrite>;
+
+  constructor(
+    { byKey, byRevision }: {
+      readonly byKey: UndoMap<string, RememberedWrite>;
+      readonly byRevision: UndoMap<LogIndex, RememberedWrite>;
+    },
+  ) {
+    this.#byKey = byKey;
+    this.#byRevision = byRevision;
   }
 
-  #rollBack(undo: ReadonlyMap<string, KeyValue | null>): void {
-    for (const [key, row] of undo) {
-      if (row === null) this.#rows.delete(key);
-      else this.#rows.set(key, row);
-    }
+  get(idempotencyKey: string): RememberedWrite | null {
+    return this.#byKey.get(idempotencyKey);
+  }
+
+  add(write: RememberedWrite): void {
+    const { idempotencyKey, result: { revision } } = write;
+    assert(this.#byKey.get(idempotencyKey) === null, "An idempotency key stands for one write");
+    this.#byKey.set(idempotencyKey, write);
+    this.#byRevision.set(revision, write);
+  }
+
+  delete(revision: LogIndex): void {
+    const write = this.#byRevision.get(revision);
+    if (write === null) return;
+    this.#byRevision.delete(revision);
+    this.#byKey.delete(write.idempotencyKey);
+  }
+
+  rows(): Iterable<RememberedWrite> {
+    return this.#byRevision.values().toSorted((left, right) =>
+      left.result.revision - right.result.revision
+    );
   }
 }
 

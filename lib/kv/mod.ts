@@ -15,15 +15,36 @@
  * below it are skipped, the next one is applied, and a gap stops the node. Entries that carry a
  * certificate, or bytes that are no command, change nothing else.
  *
+ * **Conditions.** A write may name the modRevision that the key must have. The condition is looked at
+ * where the command stands in the log, so of two that name the same revision at most one succeeds.
+ *
+ * **Exactly once.** A client that gives a write an idempotency key may send it again, to any node,
+ * for as long as it does not know the outcome: one attempt takes effect, and all are answered as that
+ * one was. What was answered is part of the state ({@linkcode RememberedWrite}): key, digest of the
+ * command and result, for {@linkcode REMEMBERED_ENTRIES} entries of the log from its own on. No clock
+ * decides, so all nodes forget at the same entry; one entry forgets at most one write. A failed
+ * condition is remembered like a success. The same key with another command is refused: whichever
+ * stands first in the log has the key. A client that waits longer than the window may have its
+ * write done twice.
+ *
  * **Limits** are checked where a command is encoded and again where it is decoded: a command
  * reaches the log of a follower without passing that follower's HTTP API.
  *
  * @module
  */
 
-export type { Command, CommandResult, KeyValue } from "./command.ts";
-export { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "./command.ts";
+export type {
+  Command,
+  CommandResult,
+  DeleteCommand,
+  KeyValue,
+  PutCommand,
+  WriteOptions,
+  WriteResult,
+} from "./command.ts";
+export { IDEMPOTENCY_KEY_LENGTH_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from "./command.ts";
 export {
+  checkIdempotencyKey,
   checkKey,
   COMMAND_BYTES_MAX,
   COMMAND_VERSION,
@@ -33,6 +54,13 @@ export {
   encodeKey,
 } from "./command_codec.ts";
 export { MemoryKeyValueStore } from "./memory_store.ts";
+export {
+  decodeResult,
+  encodeResult,
+  REMEMBERED_BYTES_MAX,
+  REMEMBERED_ENTRIES,
+  type RememberedWrite,
+} from "./remembered_write.ts";
 export { digestState } from "./state_digest.ts";
 export { type AppliedEntry, StateMachine } from "./state_machine.ts";
-export type { KeyValueStore } from "./store.ts";
+export type { KeyValueStore, RememberedWrites } from "./store.ts";

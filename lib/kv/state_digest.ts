@@ -7,28 +7,44 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { encodeUtf8 } from "../bytes.ts";
 import type { KeyValue } from "./command.ts";
+import { encodeResult, type RememberedWrite } from "./remembered_write.ts";
 import type { KeyValueStore } from "./store.ts";
+
+type Hash = ReturnType<typeof sha256.create>;
 
 /**
  * The SHA-256 of everything in a store: 32 bytes, equal on all nodes at equal applied index.
  *
- * It covers the applied index and then each row in the order of the keys: lengths of key and value,
- * createRevision, modRevision and version as 8-byte big-endian numbers, key in UTF-8, value. Reads
- * the whole store: for tests, simulation and audits, not for the path of a write.
+ * It covers the applied index as an 8-byte big-endian number, the SHA-256 of the rows and the
+ * SHA-256 of the remembered writes. A row, in the order of the keys, is lengths of key and value,
+ * createRevision, modRevision and version as such numbers, key in UTF-8, value; a remembered write,
+ * by rising revision, is revision, lengths of idempotency key and result, then idempotency key,
+ * digest of the command, result. Reads the whole store: for tests, simulation and audits, not for
+ * the path of a write.
  */
 export function digestState(store: KeyValueStore): Uint8Array {
-  const hash = sha256.create().update(encodeNumbers([store.appliedIndex]));
-  for (const row of store.rows()) updateWithRow(hash, row);
-  return hash.digest();
+  const rows = sha256.create();
+  for (const row of store.rows()) updateWithRow(rows, row);
+  const remembered = sha256.create();
+  for (const write of store.remembered.rows()) updateWithRemembered(remembered, write);
+  return sha256.create().update(encodeNumbers([store.appliedIndex])).update(rows.digest())
+    .update(remembered.digest()).digest();
 }
 
-function updateWithRow(hash: ReturnType<typeof sha256.create>, row: KeyValue): void {
+function updateWithRow(hash: Hash, row: KeyValue): void {
   const key = encodeUtf8(row.key);
   const { value, createRevision, modRevision, version } = row;
   hash.update(
     encodeNumbers([key.length, value.length, createRevision, modRevision, version]),
   );
   hash.update(key).update(value);
+}
+
+function updateWithRemembered(hash: Hash, write: RememberedWrite): void {
+  const idempotencyKey = encodeUtf8(write.idempotencyKey);
+  const result = encodeResult(write.result);
+  hash.update(encodeNumbers([write.result.revision, idempotencyKey.length, result.length]));
+  hash.update(idempotencyKey).update(write.commandDigest).update(result);
 }
 
 function encodeNumbers(numbers: readonly number[]): Uint8Array {

@@ -6,9 +6,11 @@
 
 import { assert } from "../assert.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
-import type { LogIndex } from "../types.ts";
-import type { Command, CommandResult, KeyValue } from "./command.ts";
+import { type LogIndex, toLogIndex } from "../types.ts";
+import { applyOnce, type PlacedCommand } from "./apply_command.ts";
+import type { CommandResult, KeyValue, WriteResult } from "./command.ts";
 import { CommandVersionError, decodeCommand } from "./command_codec.ts";
+import { REMEMBERED_ENTRIES } from "./remembered_write.ts";
 import type { KeyValueStore } from "./store.ts";
 
 /** What the state machine needs of a committed log entry (`lib/raft/entry.ts` has the whole). */
@@ -23,8 +25,10 @@ export interface CommittedEntry {
 
 /** What became of one committed entry. */
 export type AppliedEntry =
-  /** Its command took effect. */
+  /** Its command was applied, or refused for a reason that its client is told. */
   | { readonly kind: "command"; readonly index: LogIndex; readonly result: CommandResult }
+  /** Another attempt at its write came first. Only the applied index moved; this is its answer. */
+  | { readonly kind: "replayed"; readonly index: LogIndex; readonly result: WriteResult }
   /** A leader's first entry; nothing but the applied index moved. */
   | { readonly kind: "certificate"; readonly index: LogIndex }
   /** Its bytes are no command; nothing but the applied index moved. */
@@ -34,8 +38,8 @@ export type AppliedEntry =
 
 /** An entry with its command already read, so that the transaction only writes. */
 type ReadEntry =
-  | { readonly kind: "command"; readonly index: LogIndex; readonly command: Command }
-  | Exclude<AppliedEntry, { readonly kind: "command" }>;
+  | { readonly kind: "command" } & PlacedCommand
+  | Exclude<AppliedEntry, { readonly kind: "command" | "replayed" }>;
 
 /**
  * Applies committed entries to a store. Its state is the store's: two state machines whose stores
@@ -43,10 +47,15 @@ type ReadEntry =
  */
 export class StateMachine {
   readonly #store: KeyValueStore;
+  readonly #rememberedEntries: number;
 
-  /** Goes on where `store` stands. */
-  constructor(store: KeyValueStore) {
+  /**
+   * Goes on where `store` stands. `rememberedEntries` is {@linkcode REMEMBERED_ENTRIES} but in tests:
+   * it must be the same on every node, and at every start.
+   */
+  constructor(store: KeyValueStore, options: { readonly rememberedEntries?: number } = {}) {
     this.#store = store;
+    this.#rememberedEntries = options.rememberedEntries ?? REMEMBERED_ENTRIES;
   }
 
   /** Index of the last entry whose effects are in the store; 0 in a new one. */
@@ -75,8 +84,25 @@ export class StateMachine {
     const read = entries.map((entry) => readEntry(entry, this.appliedIndex));
     return this.#store.transaction(
       last.index,
-      () => read.map((entry) => applyEntry(this.#store, entry)),
+      () => read.map((entry) => this.#applyEntry(entry)),
     );
+  }
+
+  #applyEntry(entry: ReadEntry): AppliedEntry {
+    if (entry.kind === "skipped") return entry;
+    this.#forgetBefore(entry.index);
+    if (entry.kind !== "command") return entry;
+    const { index } = entry;
+    return { index, ...applyOnce(this.#store, entry) };
+  }
+
+  /**
+   * Forgets the one write, if there is one, whose window ends where this entry stands: every entry
+   * does it, so the work is bounded and what is remembered follows from the applied index alone.
+   */
+  #forgetBefore(index: LogIndex): void {
+    const revision = index - this.#rememberedEntries;
+    if (revision > 0) this.#store.remembered.delete(toLogIndex(revision));
   }
 }
 
@@ -113,7 +139,7 @@ function readEntry(entry: CommittedEntry, appliedIndex: LogIndex): ReadEntry {
  */
 function readCommand({ index, data }: CommittedEntry): ReadEntry {
   try {
-    return { kind: "command", index, command: decodeCommand(data) };
+    return { kind: "command", index, command: decodeCommand(data), data };
   } catch (cause) {
     if (cause instanceof CommandVersionError) {
       throw new EnvironmentError(
@@ -125,23 +151,4 @@ function readCommand({ index, data }: CommittedEntry): ReadEntry {
     if (cause instanceof InputError) return { kind: "refused", index, reason: cause.message };
     throw cause;
   }
-}
-
-function applyEntry(store: KeyValueStore, entry: ReadEntry): AppliedEntry {
-  if (entry.kind !== "command") return entry;
-  const { index, command } = entry;
-  return { kind: "command", index, result: applyCommand(store, command, index) };
-}
-
-function applyCommand(store: KeyValueStore, command: Command, revision: LogIndex): CommandResult {
-  const current = store.get(command.key);
-  if (command.kind === "delete") {
-    if (current !== null) store.delete(command.key);
-    return { kind: "delete", revision, deleted: current !== null };
-  }
-  const { key, value } = command;
-  const createRevision = current?.createRevision ?? revision;
-  const version = (current?.version ?? 0) + 1;
-  store.put({ key, value, createRevision, modRevision: revision, version });
-  return { kind: "put", revision, createRevision, version };
 }

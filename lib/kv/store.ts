@@ -7,11 +7,14 @@
 
 import type { LogIndex } from "../types.ts";
 import type { KeyValue } from "./command.ts";
+import type { RememberedWrite } from "./remembered_write.ts";
 
 /** The data of the state machine, and how far the log has been applied to it. */
 export interface KeyValueStore {
   /** Index of the last log entry whose effects are in the store; 0 in a new one. */
   readonly appliedIndex: LogIndex;
+  /** The writes that are remembered for their retries. */
+  readonly remembered: RememberedWrites;
   /** The key's current value, or null. Inside a transaction it sees that transaction's writes. */
   get(key: string): KeyValue | null;
   /** Sets a key. Only inside {@linkcode transaction}. */
@@ -26,4 +29,16 @@ export interface KeyValueStore {
    * @throws whatever `work` throws, after undoing it.
    */
   transaction<Result>(appliedIndex: LogIndex, work: () => Result): Result;
+}
+
+/** The part of a {@linkcode KeyValueStore} that makes retries harmless; its transactions cover it. */
+export interface RememberedWrites {
+  /** The write that this idempotency key stands for, or null. */
+  get(idempotencyKey: string): RememberedWrite | null;
+  /** Adds a write under a key and a revision that are not there yet. Only inside a transaction. */
+  add(write: RememberedWrite): void;
+  /** Forgets the write of this revision, if it is there. Only inside a transaction. */
+  delete(revision: LogIndex): void;
+  /** Every remembered write, by rising revision. Never during a write. */
+  rows(): Iterable<RememberedWrite>;
 }

@@ -14,6 +14,7 @@ import { type LogIndex, toLogIndex } from "../types.ts";
 import { KEY_VALUE_WAY_BACK } from "./corruption_error.ts";
 import type { Database, Row } from "./database.ts";
 import { openDatabase, type StoreOptions } from "./open_database.ts";
+import { REMEMBERED_SCHEMA, RememberedTable } from "./remembered_table.ts";
 import { checkDigest, digestAppliedIndex, digestKeyValue } from "./row_digest.ts";
 
 /** The database of a {@linkcode SqliteKeyValueStore} in the data folder. */
@@ -38,6 +39,7 @@ const SCHEMA = `
     version INTEGER NOT NULL,
     sha256 BLOB NOT NULL
   ) STRICT;
+  ${REMEMBERED_SCHEMA}
 `;
 
 /** The prepared statements. */
@@ -79,6 +81,8 @@ export function openKeyValueStore(options: StoreOptions): SqliteKeyValueStore {
  * row is read, so a damaged value is never served.
  */
 export class SqliteKeyValueStore implements KeyValueStore {
+  /** The writes that are remembered for their retries. */
+  readonly remembered: RememberedTable;
   readonly #database: Database;
   readonly #statements: Statements;
   #appliedIndex: LogIndex;
@@ -87,6 +91,7 @@ export class SqliteKeyValueStore implements KeyValueStore {
   constructor(database: Database) {
     this.#database = database;
     this.#statements = prepareStatements(database);
+    this.remembered = new RememberedTable(database);
     this.#appliedIndex = readAppliedIndex(database);
   }
 

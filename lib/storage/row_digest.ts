@@ -11,6 +11,7 @@ import { createHash } from "node:crypto";
 import { encodeUtf8, equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import type { KeyValue } from "../kv/command.ts";
+import type { RememberedWrite } from "../kv/remembered_write.ts";
 import type { Entry } from "../raft/entry.ts";
 import type { LogIndex, Term } from "../types.ts";
 import type { Row } from "./database.ts";
@@ -38,6 +39,15 @@ export function digestCertificate(term: Term, note: string): Uint8Array {
 export function digestKeyValue(row: KeyValue, key: Uint8Array): Uint8Array {
   const { createRevision, modRevision, version, value } = row;
   return digest(encodeNumbers([createRevision, modRevision, version, key.length]), key, value);
+}
+
+/** Covers revision, lengths of idempotency key and result, both, digest of the command. 32 bytes. */
+export function digestRememberedWrite(
+  write: RememberedWrite,
+  { idempotencyKey, result }: { readonly idempotencyKey: Uint8Array; readonly result: Uint8Array },
+): Uint8Array {
+  const head = encodeNumbers([write.result.revision, idempotencyKey.length, result.length]);
+  return digest(head, idempotencyKey, result, write.commandDigest);
 }
 
 /** Covers an applied index. 32 bytes. */

@@ -3,8 +3,14 @@ import { encode } from "@msgpack/msgpack";
 import fc from "fast-check";
 import { concatBytes, encodeUtf8 } from "../../lib/bytes.ts";
 import { InputError } from "../../lib/errors.ts";
-import { type Command, KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import {
+  type Command,
+  IDEMPOTENCY_KEY_LENGTH_MAX,
+  KEY_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from "../../lib/kv/command.ts";
+import {
+  checkIdempotencyKey,
   checkKey,
   COMMAND_BYTES_MAX,
   COMMAND_VERSION,
@@ -12,9 +18,17 @@ import {
   decodeCommand,
   encodeCommand,
 } from "../../lib/kv/command_codec.ts";
+import { toLogIndex } from "../../lib/types.ts";
+import { writeOptions } from "./support.ts";
 
-const put: Command = { kind: "put", key: "config/größe", value: Uint8Array.of(0, 1, 255) };
-const remove: Command = { kind: "delete", key: "config/größe" };
+const options = { ifModRevision: toLogIndex(300), idempotencyKey: "try-1" };
+const put: Command = {
+  kind: "put",
+  key: "config/größe",
+  value: Uint8Array.of(0, 1, 255),
+  ...options,
+};
+const remove: Command = { kind: "delete", key: "config/größe", ...options };
 
 /** What a client could send that speaks MessagePack but not Floe. */
 function encodeFields(...fields: readonly unknown[]): Uint8Array {
@@ -26,8 +40,17 @@ const keys = fc.string({ unit: "binary", minLength: 1, maxLength: 40 });
 
 Deno.test("decodeCommand() gives back every command that encodeCommand() wrote", () => {
   const commands = fc.oneof(
-    fc.tuple(keys, fc.uint8Array()).map(([key, value]): Command => ({ kind: "put", key, value })),
-    keys.map((key): Command => ({ kind: "delete", key })),
+    fc.tuple(keys, fc.uint8Array(), writeOptions).map(([key, value, options]): Command => ({
+      kind: "put",
+      key,
+      value,
+      ...options,
+    })),
+    fc.tuple(keys, writeOptions).map(([key, options]): Command => ({
+      kind: "delete",
+      key,
+      ...options,
+    })),
   );
   fc.assert(fc.property(commands, (command) => {
     assert.deepEqual(decodeCommand(encodeCommand(command)), command);
@@ -39,20 +62,39 @@ Deno.test("encodeCommand() writes the bytes that are in the log for ever", () =>
     encodeCommand({ kind: "put", key: "a", value: Uint8Array.of(7) }).toHex(),
     [
       "01", // version
-      "93", // array of 3
+      "95", // array of 5
       "a3707574", // "put"
       "c40161", // key
+      "c0", // no ifModRevision
+      "c0", // no idempotency key
       "c40107", // value
     ].join(""),
   );
-  assert.equal(encodeCommand({ kind: "delete", key: "a" }).toHex(), "0192a664656c657465c40161");
+  const ifModRevision = toLogIndex(300);
+  assert.equal(
+    encodeCommand({ kind: "delete", key: "a", ifModRevision, idempotencyKey: "k" }).toHex(),
+    [
+      "01", // version
+      "94", // array of 4
+      "a664656c657465", // "delete"
+      "c40161", // key
+      "cd012c", // ifModRevision
+      "c4016b", // idempotency key
+    ].join(""),
+  );
 });
 
-Deno.test("encodeCommand() takes a key and a value of exactly the limits", () => {
-  const key = "k".repeat(KEY_BYTES_MAX);
-  const bytes = encodeCommand({ kind: "put", key, value: new Uint8Array(VALUE_BYTES_MAX) });
+Deno.test("encodeCommand() takes everything at exactly its limit", () => {
+  const command: Command = {
+    kind: "put",
+    key: "k".repeat(KEY_BYTES_MAX),
+    value: new Uint8Array(VALUE_BYTES_MAX),
+    ifModRevision: toLogIndex(Number.MAX_SAFE_INTEGER),
+    idempotencyKey: "i".repeat(IDEMPOTENCY_KEY_LENGTH_MAX),
+  };
+  const bytes = encodeCommand(command);
   assert.ok(bytes.length <= COMMAND_BYTES_MAX);
-  assert.equal(decodeCommand(bytes).key, key);
+  assert.deepEqual(decodeCommand(bytes), command);
 });
 
 for (
@@ -74,6 +116,16 @@ for (
       { kind: "put", key: "a", value: new Uint8Array(VALUE_BYTES_MAX + 1) },
       /524289 bytes are above 524288/,
     ],
+    [
+      "an empty idempotency key",
+      { kind: "delete", key: "a", idempotencyKey: "" },
+      /must be visible ASCII/,
+    ],
+    [
+      "an idempotency key of one character too many",
+      { kind: "delete", key: "a", idempotencyKey: "i".repeat(IDEMPOTENCY_KEY_LENGTH_MAX + 1) },
+      /129 characters are above 128/,
+    ],
   ] as readonly [string, Command, RegExp][]
 ) {
   Deno.test(`encodeCommand() refuses ${what}`, () => {
@@ -87,6 +139,15 @@ Deno.test("checkKey() refuses what encodeCommand() refuses as a key", () => {
   assert.throws(() => checkKey(""), InputError);
   assert.throws(() => checkKey("k".repeat(KEY_BYTES_MAX + 1)), InputError);
   assert.throws(() => checkKey("\udc00"), InputError);
+});
+
+Deno.test("checkIdempotencyKey() takes visible ASCII without quote and backslash, nothing else", () => {
+  for (let code = 0; code < 0x180; code++) {
+    const character = String.fromCharCode(code);
+    const isAllowed = code > 0x20 && code < 0x7f && character !== '"' && character !== "\\";
+    if (isAllowed) checkIdempotencyKey(`a${character}`);
+    else assert.throws(() => checkIdempotencyKey(`a${character}`), InputError, `code ${code}`);
+  }
 });
 
 Deno.test("decodeCommand() refuses every truncation", () => {
@@ -136,20 +197,49 @@ for (
     ["a map", concatBytes(Uint8Array.of(COMMAND_VERSION), encode({ kind: "put" }))],
     ["an unknown kind", encodeFields("touch", key)],
     ["a kind that an object inherits", encodeFields("toString", key)],
-    ["a put without a value", encodeFields("put", key)],
-    ["a delete with a value", encodeFields("delete", key, value)],
-    ["a fourth field", encodeFields("put", key, value, value)],
-    ["a key as text", encodeFields("delete", "a")],
-    ["a value as text", encodeFields("put", key, "1")],
-    ["a value that is null", encodeFields("put", key, null)],
-    ["an empty key", encodeFields("delete", new Uint8Array(0))],
-    ["a key that is not UTF-8", encodeFields("delete", Uint8Array.of(0xff))],
-    ["a key with a surrogate in it", encodeFields("delete", Uint8Array.of(0xed, 0xa0, 0x80))],
-    ["a key above the limit", encodeFields("delete", new Uint8Array(KEY_BYTES_MAX + 1))],
-    ["a value above the limit", encodeFields("put", key, new Uint8Array(VALUE_BYTES_MAX + 1))],
+    ["a kind that an object inherits, with all fields", encodeFields("toString", key, null, null)],
+    ["a put without a value", encodeFields("put", key, null, null)],
+    ["a delete with a value", encodeFields("delete", key, null, null, value)],
+    ["a sixth field", encodeFields("put", key, null, null, value, value)],
+    ["a command without its options", encodeFields("delete", key)],
+    ["a key as text", encodeFields("delete", "a", null, null)],
+    ["a value as text", encodeFields("put", key, null, null, "1")],
+    ["a value that is null", encodeFields("put", key, null, null, null)],
+    ["an empty key", encodeFields("delete", new Uint8Array(0), null, null)],
+    ["a key that is not UTF-8", encodeFields("delete", Uint8Array.of(0xff), null, null)],
+    [
+      "a key with a surrogate in it",
+      encodeFields("delete", Uint8Array.of(0xed, 0xa0, 0x80), null, null),
+    ],
+    [
+      "a key above the limit",
+      encodeFields("delete", new Uint8Array(KEY_BYTES_MAX + 1), null, null),
+    ],
+    [
+      "a value above the limit",
+      encodeFields("put", key, null, null, new Uint8Array(VALUE_BYTES_MAX + 1)),
+    ],
     ["more bytes than any command has", new Uint8Array(COMMAND_BYTES_MAX + 1).fill(1)],
-    ["an array in an array", encodeFields("delete", [key])],
-    ["a wider head than needed", Uint8Array.fromHex("0192a664656c657465c5000161")],
+    ["an array in an array", encodeFields("delete", [key], null, null)],
+    ["a wider head than needed", Uint8Array.fromHex("0194a664656c657465c5000161c0c0")],
+    ["a number in a signed type", Uint8Array.fromHex("0194a664656c657465c40161d1012cc0")],
+    [
+      "a number in a floating-point type",
+      Uint8Array.fromHex("0194a664656c657465c40161cb4270000000000000c0"),
+    ],
+    ["a negative revision", encodeFields("delete", key, -1, null)],
+    ["a revision with a fraction", encodeFields("delete", key, 1.5, null)],
+    ["a revision that is no safe integer", encodeFields("delete", key, 2 ** 53, null)],
+    ["a revision as text", encodeFields("delete", key, "1", null)],
+    ["a boolean for a revision", encodeFields("delete", key, false, null)],
+    ["an idempotency key as text", encodeFields("delete", key, null, "k")],
+    ["an empty idempotency key", encodeFields("delete", key, null, new Uint8Array(0))],
+    ["an idempotency key with a space", encodeFields("delete", key, null, encodeUtf8("a b"))],
+    ["an idempotency key that is not ASCII", encodeFields("delete", key, null, encodeUtf8("ä"))],
+    [
+      "an idempotency key above the limit",
+      encodeFields("delete", key, null, new Uint8Array(IDEMPOTENCY_KEY_LENGTH_MAX + 1).fill(97)),
+    ],
   ] as readonly [string, Uint8Array][]
 ) {
   Deno.test(`decodeCommand() refuses ${what}`, () => {

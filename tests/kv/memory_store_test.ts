@@ -3,6 +3,7 @@ import { InvariantError } from "../../lib/assert.ts";
 import type { KeyValue } from "../../lib/kv/command.ts";
 import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
 import { toLogIndex } from "../../lib/types.ts";
+import { remembered } from "./support.ts";
 
 function row(key: string, value = Uint8Array.of(1)): KeyValue {
   return { key, value, createRevision: toLogIndex(1), modRevision: toLogIndex(1), version: 1 };
@@ -55,4 +56,42 @@ Deno.test("MemoryKeyValueStore asserts that writes are in one transaction, going
   });
   assert.throws(() => store.transaction(toLogIndex(1), () => {}), InvariantError);
   assert.equal(store.appliedIndex, 2);
+});
+
+Deno.test("MemoryKeyValueStore finds remembered writes by key, lists and forgets by revision", () => {
+  const store = new MemoryKeyValueStore();
+  const writes = [remembered(1, "z"), remembered(2, "a"), remembered(4, "m")];
+  store.transaction(toLogIndex(4), () => writes.forEach((write) => store.remembered.add(write)));
+  assert.deepEqual([...store.remembered.rows()], writes);
+  assert.deepEqual(store.remembered.get("a"), remembered(2, "a"));
+  store.transaction(toLogIndex(5), () => {
+    store.remembered.delete(toLogIndex(2));
+    store.remembered.delete(toLogIndex(3));
+  });
+  assert.equal(store.remembered.get("a"), null);
+  assert.deepEqual([...store.remembered.rows()], [remembered(1, "z"), remembered(4, "m")]);
+});
+
+Deno.test("MemoryKeyValueStore undoes what a transaction that throws remembered and forgot", () => {
+  const store = new MemoryKeyValueStore();
+  store.transaction(toLogIndex(1), () => store.remembered.add(remembered(1, "a")));
+  const failing = () =>
+    store.transaction(toLogIndex(2), () => {
+      store.remembered.delete(toLogIndex(1));
+      store.remembered.add(remembered(2, "b"));
+      throw new Error("on purpose");
+    });
+  assert.throws(failing, /on purpose/);
+  assert.deepEqual([...store.remembered.rows()], [remembered(1, "a")]);
+  assert.deepEqual(store.remembered.get("a"), remembered(1, "a"));
+  assert.equal(store.remembered.get("b"), null);
+});
+
+Deno.test("MemoryKeyValueStore asserts that an idempotency key stands for one write", () => {
+  const store = new MemoryKeyValueStore();
+  assert.throws(() => store.remembered.add(remembered(1, "a")), InvariantError);
+  store.transaction(toLogIndex(2), () => {
+    store.remembered.add(remembered(1, "a"));
+    assert.throws(() => store.remembered.add(remembered(2, "a")), InvariantError);
+  });
 });

@@ -1,20 +1,41 @@
 /** What the tests of the state machine have in common. */
 
+import fc from "fast-check";
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import type { Command } from "../../lib/kv/command.ts";
+import {
+  type Command,
+  IDEMPOTENCY_KEY_LENGTH_MAX,
+  type WriteOptions,
+} from "../../lib/kv/command.ts";
 import { encodeCommand } from "../../lib/kv/command_codec.ts";
+import type { RememberedWrite } from "../../lib/kv/remembered_write.ts";
 import type { CommittedEntry } from "../../lib/kv/state_machine.ts";
 import { toLogIndex } from "../../lib/types.ts";
 
 /** An entry with the command `put key text`. */
-export function putEntry(index: number, key: string, text: string): CommittedEntry {
-  return commandEntry(index, { kind: "put", key, value: encodeUtf8(text) });
+export function putEntry(
+  index: number,
+  key: string,
+  text: string,
+  options: WriteOptions = {},
+): CommittedEntry {
+  return commandEntry(index, { kind: "put", key, value: encodeUtf8(text), ...options });
 }
 
 /** An entry with the command `delete key`. */
-export function deleteEntry(index: number, key: string): CommittedEntry {
-  return commandEntry(index, { kind: "delete", key });
+export function deleteEntry(
+  index: number,
+  key: string,
+  options: WriteOptions = {},
+): CommittedEntry {
+  return commandEntry(index, { kind: "delete", key, ...options });
 }
+
+/** Any options that a write may have, all of them or none included. */
+export const writeOptions: fc.Arbitrary<WriteOptions> = fc.record({
+  ifModRevision: fc.maxSafeNat().map(toLogIndex),
+  idempotencyKey: fc.stringMatching(new RegExp(`^[!#-[\\]-~]{1,${IDEMPOTENCY_KEY_LENGTH_MAX}}$`)),
+}, { requiredKeys: [] });
 
 /** An entry with any command. */
 export function commandEntry(index: number, command: Command): CommittedEntry {
@@ -29,4 +50,14 @@ export function certificateEntry(index: number): CommittedEntry {
 /** An entry with bytes that no client of Floe would have proposed. */
 export function rawEntry(index: number, data: Uint8Array): CommittedEntry {
   return { index: toLogIndex(index), kind: "command", data };
+}
+
+/** A remembered put of this revision. */
+export function remembered(index: number, idempotencyKey: string): RememberedWrite {
+  const revision = toLogIndex(index);
+  return {
+    idempotencyKey,
+    commandDigest: new Uint8Array(32).fill(index),
+    result: { kind: "put", revision, createRevision: revision, version: 1 },
+  };
 }

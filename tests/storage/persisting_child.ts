@@ -17,7 +17,8 @@ const VALUE_BYTES = 300;
 /** What the child wrote at an index: a key of its own, with a value that repeats the index. */
 export function childEntry(index: number, term: number): Entry {
   const value = new Uint8Array(VALUE_BYTES).fill(index);
-  const data = encodeCommand({ kind: "put", key: `key ${index}`, value });
+  const idempotencyKey = `child-${index}`;
+  const data = encodeCommand({ kind: "put", key: `key ${index}`, value, idempotencyKey });
   return { index: toLogIndex(index), term: toTerm(term), kind: "command", data };
 }
 

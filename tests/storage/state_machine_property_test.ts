@@ -1,14 +1,21 @@
-/** One state machine, two stores and a model in ten lines: the same rows, results and digest. */
+/** One state machine, two stores and a plain model: the same rows, results and digest. */
 
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
-import type { Command, CommandResult, KeyValue } from "../../lib/kv/command.ts";
+import type {
+  Command,
+  CommandResult,
+  KeyValue,
+  WriteOptions,
+  WriteResult,
+} from "../../lib/kv/command.ts";
 import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
 import { digestState } from "../../lib/kv/state_digest.ts";
 import { type CommittedEntry, StateMachine } from "../../lib/kv/state_machine.ts";
 import type { KeyValueStore } from "../../lib/kv/store.ts";
 import { openKeyValueStore } from "../../lib/storage/key_value_store.ts";
-import { toLogIndex } from "../../lib/types.ts";
+import { type LogIndex, toLogIndex } from "../../lib/types.ts";
 import { certificateEntry, commandEntry, rawEntry } from "../kv/support.ts";
 import { withFolder } from "./support.ts";
 
@@ -16,9 +23,20 @@ import { withFolder } from "./support.ts";
 const keys = fc.constantFrom("a", "a\u0000", "ab", "\uffee", "\u{10000}", "z".repeat(1024));
 const values = fc.uint8Array({ maxLength: 20 });
 
+/** Few idempotency keys and revisions, so that they are often repeated and often hold. */
+const options: fc.Arbitrary<WriteOptions> = fc.record({
+  ifModRevision: fc.nat(20).map(toLogIndex),
+  idempotencyKey: fc.constantFrom("k1", "k2", "k3"),
+}, { requiredKeys: [] });
+
 const commands = fc.oneof(
-  fc.tuple(keys, values).map(([key, value]): Command => ({ kind: "put", key, value })),
-  keys.map((key): Command => ({ kind: "delete", key })),
+  fc.tuple(keys, values, options).map(([key, value, options]): Command => ({
+    kind: "put",
+    key,
+    value,
+    ...options,
+  })),
+  fc.tuple(keys, options).map(([key, options]): Command => ({ kind: "delete", key, ...options })),
 );
 
 /** What an entry holds: a command, a certificate, or bytes that are no command. */
@@ -27,10 +45,27 @@ const contents = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom("certificate" as const, "garbage" as const) },
 );
 
-const logs = fc.array(contents, { minLength: 1, maxLength: 40 });
+/** Each content with how often it is sent: clients repeat what they have no answer to. */
+const attempts = fc.array(fc.tuple(contents, fc.integer({ min: 1, max: 3 })), {
+  minLength: 1,
+  maxLength: 20,
+});
+
+/** The attempts in the order in which they reach the log: any. */
+const logs = attempts.chain((attempts) => {
+  const all = attempts.flatMap(([content, times]) => Array.from({ length: times }, () => content));
+  return fc.shuffledSubarray(all, { minLength: all.length });
+});
+const windows = fc.integer({ min: 1, max: 30 });
 const batchSizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 });
 
 type Content = Command | "certificate" | "garbage";
+
+/** What a client is told. */
+interface Outcome {
+  readonly isReplay: boolean;
+  readonly result: CommandResult;
+}
 
 function toEntry(content: Content, position: number): CommittedEntry {
   const index = position + 1;
@@ -39,47 +74,74 @@ function toEntry(content: Content, position: number): CommittedEntry {
   return commandEntry(index, content);
 }
 
-/** The state machine as one would first write it down. */
-function applyToModel(
-  model: Map<string, KeyValue>,
-  content: Content,
-  position: number,
-): CommandResult | null {
-  if (content === "certificate" || content === "garbage") return null;
-  const revision = toLogIndex(position + 1);
-  const { kind, key } = content;
-  const before = model.get(key);
-  if (kind === "delete") return { kind, revision, deleted: model.delete(key) };
-  const createRevision = before === undefined ? revision : before.createRevision;
-  const version = before === undefined ? 1 : before.version + 1;
-  const { value } = content;
-  model.set(key, { key, value, createRevision, modRevision: revision, version });
-  return { kind, revision, createRevision, version };
+/** The state machine as one would first write it down: it never forgets, but looks at the window. */
+class Model {
+  readonly rows = new Map<string, KeyValue>();
+  readonly #remembered = new Map<string, { readonly command: Command; readonly at: WriteResult }>();
+  readonly #window: number;
+
+  constructor(window: number) {
+    this.#window = window;
+  }
+
+  apply(content: Content, position: number): Outcome | null {
+    if (content === "certificate" || content === "garbage") return null;
+    const revision = toLogIndex(position + 1);
+    const { idempotencyKey = "" } = content;
+    const first = this.#remembered.get(idempotencyKey);
+    if (first !== undefined && first.at.revision + this.#window > revision) {
+      if (isDeepStrictEqual(first.command, content)) return { isReplay: true, result: first.at };
+      const kind = "idempotencyKeyReused";
+      return { isReplay: false, result: { kind, revision, firstRevision: first.at.revision } };
+    }
+    const result = this.#write(content, revision);
+    if (idempotencyKey !== "") {
+      this.#remembered.set(idempotencyKey, { command: content, at: result });
+    }
+    return { isReplay: false, result };
+  }
+
+  #write(command: Command, revision: LogIndex): WriteResult {
+    const { kind, key, ifModRevision } = command;
+    const before = this.rows.get(key);
+    const modRevision = before === undefined ? toLogIndex(0) : before.modRevision;
+    if (ifModRevision !== undefined && ifModRevision !== modRevision) {
+      return { kind: "preconditionFailed", revision, modRevision };
+    }
+    if (kind === "delete") return { kind, revision, deleted: this.rows.delete(key) };
+    const createRevision = before === undefined ? revision : before.createRevision;
+    const version = before === undefined ? 1 : before.version + 1;
+    const { value } = command;
+    this.rows.set(key, { key, value, createRevision, modRevision: revision, version });
+    return { kind, revision, createRevision, version };
+  }
 }
 
 /** Applies a log in batches of these sizes, over and over; a new machine each time, as restarts. */
 function applyInBatches(
   store: KeyValueStore,
   log: readonly CommittedEntry[],
-  sizes: readonly number[],
-): readonly (CommandResult | null)[] {
-  const results: (CommandResult | null)[] = [];
+  { sizes, window }: { readonly sizes: readonly number[]; readonly window: number },
+): readonly (Outcome | null)[] {
+  const outcomes: (Outcome | null)[] = [];
   for (let round = 0, start = 0; start < log.length; round++) {
     const end = start + (sizes[round % sizes.length] ?? 1);
-    for (const applied of new StateMachine(store).apply(log.slice(start, end))) {
-      results.push(applied.kind === "command" ? applied.result : null);
+    const machine = new StateMachine(store, { rememberedEntries: window });
+    for (const applied of machine.apply(log.slice(start, end))) {
+      const isReplay = applied.kind === "replayed";
+      outcomes.push("result" in applied ? { isReplay, result: applied.result } : null);
     }
     start = end;
   }
-  return results;
+  return outcomes;
 }
 
-Deno.test("StateMachine does on SQLite, in memory and in any batches what a plain map does", () =>
+Deno.test("StateMachine does on SQLite, in memory and in any batches what a plain model does", () =>
   withFolder((options) => {
     let runs = 0;
-    const property = fc.property(logs, batchSizes, (contents, sizes) => {
-      const model = new Map<string, KeyValue>();
-      const expected = contents.map((content, at) => applyToModel(model, content, at));
+    const property = fc.property(logs, batchSizes, windows, (contents, sizes, window) => {
+      const model = new Model(window);
+      const expected = contents.map((content, at) => model.apply(content, at));
       const log = contents.map(toEntry);
       const folder = `${options.folder}/${++runs}`;
       Deno.mkdirSync(folder);
@@ -87,12 +149,14 @@ Deno.test("StateMachine does on SQLite, in memory and in any batches what a plai
       const memory = new MemoryKeyValueStore();
       const whole = new MemoryKeyValueStore();
       try {
-        assert.deepEqual(applyInBatches(sqlite, log, sizes), expected);
-        assert.deepEqual(applyInBatches(memory, log, sizes.toReversed()), expected);
-        assert.deepEqual(applyInBatches(whole, log, [log.length]), expected);
+        assert.deepEqual(applyInBatches(sqlite, log, { sizes, window }), expected);
+        const reversed = { sizes: sizes.toReversed(), window };
+        assert.deepEqual(applyInBatches(memory, log, reversed), expected);
+        assert.deepEqual(applyInBatches(whole, log, { sizes: [log.length], window }), expected);
         assert.deepEqual([...sqlite.rows()], [...memory.rows()]);
-        assert.deepEqual(new Map([...memory.rows()].map((row) => [row.key, row])), model);
-        for (const [key, row] of model) assert.deepEqual(sqlite.get(key), row);
+        assert.deepEqual([...sqlite.remembered.rows()], [...memory.remembered.rows()]);
+        assert.deepEqual(new Map([...memory.rows()].map((row) => [row.key, row])), model.rows);
+        for (const [key, row] of model.rows) assert.deepEqual(sqlite.get(key), row);
         assert.deepEqual(digestState(sqlite), digestState(whole));
         assert.deepEqual(digestState(memory), digestState(whole));
       } finally {
@@ -101,3 +165,23 @@ Deno.test("StateMachine does on SQLite, in memory and in any batches what a plai
     });
     fc.assert(property, { numRuns: 50 });
   }));
+
+Deno.test("StateMachine gives a write one effect and one answer, however often it is repeated", () => {
+  const property = fc.property(logs, (contents) => {
+    const store = new MemoryKeyValueStore();
+    const applied = new StateMachine(store).apply(contents.map(toEntry));
+    const answers = new Map<string, WriteResult>();
+    for (const [position, entry] of applied.entries()) {
+      const content = contents[position];
+      if (!("result" in entry) || typeof content !== "object") continue;
+      if (content.idempotencyKey === undefined) continue;
+      if (entry.result.kind === "idempotencyKeyReused") continue;
+      const answer = answers.get(content.idempotencyKey);
+      if (answer === undefined) answers.set(content.idempotencyKey, entry.result);
+      else assert.deepEqual(entry, { kind: "replayed", index: position + 1, result: answer });
+    }
+    const effects = [...answers.values()].map(({ revision }) => revision);
+    assert.equal(new Set(effects).size, answers.size);
+  });
+  fc.assert(property, { numRuns: 200 });
+});
