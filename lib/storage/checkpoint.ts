@@ -10,6 +10,7 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
+import { EnvironmentError } from "../errors.ts";
 
 /** Makes the table that holds the answer, among other things. */
 export const META_SCHEMA: string =
@@ -17,15 +18,23 @@ export const META_SCHEMA: string =
   "INSERT INTO meta (name, value) VALUES ('whole', 'yes');";
 
 /**
- * Moves the whole log into the database file; the next transaction begins the log anew. Between the
- * second step and the third the file alone says it is not whole, while the log is still there.
+ * Moves the whole log into the database file, durably; the next transaction begins the log anew.
+ * Between the second step and the third the file alone says it is not whole, while the log is
+ * still there.
+ *
+ * @param beforeMove is called when the log is as it will be moved, and the file still as it was.
+ * @throws {EnvironmentError} when something keeps SQLite from moving all of it.
  */
-export function checkpoint(connection: DatabaseSync): void {
-  runAll(connection, [
-    "UPDATE meta SET value = 'no' WHERE name = 'whole'",
-    "PRAGMA wal_checkpoint(PASSIVE)",
-    "UPDATE meta SET value = 'yes' WHERE name = 'whole'",
-  ]);
+export function checkpoint(connection: DatabaseSync, beforeMove: () => void = () => {}): void {
+  runAll(connection, ["UPDATE meta SET value = 'no' WHERE name = 'whole'"]);
+  beforeMove();
+  const moved = connection.prepare("PRAGMA wal_checkpoint(PASSIVE)").get();
+  if (moved?.["busy"] !== 0 || moved["log"] !== moved["checkpointed"]) {
+    throw new EnvironmentError(
+      `only ${moved?.["checkpointed"]} of ${moved?.["log"]} pages of the write-ahead log moved`,
+    );
+  }
+  runAll(connection, ["UPDATE meta SET value = 'yes' WHERE name = 'whole'"]);
 }
 
 /** Whether nothing is missing from the database, as it is being read. */

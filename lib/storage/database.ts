@@ -136,6 +136,17 @@ export class Database {
     return result;
   }
 
+  /**
+   * Moves the write-ahead log into the database file: everything committed so far is durable then,
+   * whatever `synchronous` says, and in that one file.
+   *
+   * @throws {EnvironmentError} when the disk fails, now and at every further use.
+   */
+  checkpoint(): void {
+    assert(!this.#inTransaction, "A checkpoint inside a transaction");
+    this.#attempt("checkpoint", () => checkpoint(this.#connection));
+  }
+
   /** The error for damage that was found in this database. */
   corruption(damage: string, cause?: unknown): CorruptionError {
     return new CorruptionError({ file: this.path, damage, wayBack: this.#wayBack, cause });
@@ -157,7 +168,7 @@ export class Database {
   #checkpointWhenFull(): void {
     const pages = this.get(this.#walPages)?.["log"];
     if (typeof pages !== "number" || pages < WAL_PAGES_MAX) return;
-    this.#attempt("checkpoint", () => checkpoint(this.#connection));
+    this.checkpoint();
   }
 
   #abandon(): void {

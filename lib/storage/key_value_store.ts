@@ -166,6 +166,18 @@ export class SqliteKeyValueStore implements KeyValueStore {
     return result;
   }
 
+  /**
+   * Makes everything applied so far durable: no power failure undoes it any more, so the log need
+   * not be kept for it. Blocks for as long as any full write-ahead log does: 20 ms were measured.
+   *
+   * @returns the applied index that is durable.
+   * @throws {EnvironmentError} when the disk fails; the store is then unusable for good.
+   */
+  checkpoint(): LogIndex {
+    this.#database.checkpoint();
+    return this.#appliedIndex;
+  }
+
   /** Closes the store. Without it nothing is lost; with it the next start is shorter. */
   close(): void {
     this.#database.close();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { InvariantError } from "../../lib/assert.ts";
 import type { KeyValue } from "../../lib/kv/command.ts";
 import { CorruptionError } from "../../lib/storage/corruption_error.ts";
@@ -9,7 +10,7 @@ import {
 } from "../../lib/storage/key_value_store.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { toLogIndex } from "../../lib/types.ts";
-import { copyAsIfKilled, tamper, withFolder } from "./support.ts";
+import { copyAsIfKilled, countRows, tamper, withFolder } from "./support.ts";
 
 function row(key: string, value = Uint8Array.of(1)): KeyValue {
   return { key, value, createRevision: toLogIndex(1), modRevision: toLogIndex(2), version: 3 };
@@ -51,6 +52,21 @@ Deno.test("SqliteKeyValueStore keeps rows and applied index when its process is 
         assert.equal(reopened.appliedIndex, 3);
         assert.deepEqual([...reopened.rows()], [row("b")]);
       });
+    });
+  }));
+
+Deno.test("checkpoint() leaves all that was applied in kv.db itself, and says up to where", () =>
+  withFolder((options) => {
+    withStore(options, (store) => {
+      assert.equal(store.checkpoint(), 0);
+      store.transaction(toLogIndex(7), () => store.put(row("a")));
+      const file = "after-a-power-failure.db";
+      const path = join(options.folder, file);
+      Deno.copyFileSync(store.path, path);
+      assert.equal(countRows({ folder: options.folder, file }, "kv"), 0);
+      assert.equal(store.checkpoint(), 7);
+      Deno.copyFileSync(store.path, path);
+      assert.equal(countRows({ folder: options.folder, file }, "kv"), 1);
     });
   }));
 
