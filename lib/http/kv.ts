@@ -7,7 +7,6 @@
 import { accepts } from "hono/accepts";
 import { decodeUtf8, encodeBase64 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import { InvariantError } from "../assert.ts";
 import { type KeyValue, VALUE_BYTES_MAX } from "../kv/command.ts";
 import type { NodeApi, ReadAnswer } from "../node/api.ts";
 import { declaredLength, readBody } from "./body.ts";
@@ -22,7 +21,9 @@ import {
 } from "./parameters.ts";
 import { Problem } from "./problem.ts";
 import { addRoute, type Application, type RequestContext } from "./route.ts";
-import type { DeleteBody, KeyValueBody, PutBody } from "./wire.ts";
+import type { KeyValueBody } from "./wire.ts";
+import { entityTag, readWriteOptions } from "./write_options.ts";
+import { writeResponse } from "./write_response.ts";
 
 /** The media type of a value as it is. */
 export const RAW_MEDIA_TYPE = "application/octet-stream";
@@ -63,23 +64,20 @@ async function throughGate(
 async function putKey(node: NodeApi, context: RequestContext): Promise<Response> {
   const key = readKey(context.req.path);
   const timeoutMs = readTimeoutMs(readQuery(context.req.url, ["timeoutMs"]));
+  const options = readWriteOptions(context.req.raw.headers);
   const value = await readBody(context.req.raw, {
     bytesMax: VALUE_BYTES_MAX,
     tooLarge: valueTooLarge,
   });
-  const result = await node.write({ kind: "put", key, value }, { timeoutMs });
-  if (result.kind !== "put") throw new InvariantError("a put is answered as a put");
-  const { revision: modRevision, createRevision, version } = result;
-  return jsonResponse({ key, createRevision, modRevision, version } satisfies PutBody);
+  const answer = await node.write({ kind: "put", key, value, ...options }, { timeoutMs });
+  return writeResponse(key, answer);
 }
 
 async function deleteKey(node: NodeApi, context: RequestContext): Promise<Response> {
   const key = readKey(context.req.path);
   const timeoutMs = readTimeoutMs(readQuery(context.req.url, ["timeoutMs"]));
-  const result = await node.write({ kind: "delete", key }, { timeoutMs });
-  if (result.kind !== "delete") throw new InvariantError("a delete is answered as a delete");
-  const { deleted, revision } = result;
-  return jsonResponse({ key, deleted, revision } satisfies DeleteBody);
+  const options = readWriteOptions(context.req.raw.headers);
+  return writeResponse(key, await node.write({ kind: "delete", key, ...options }, { timeoutMs }));
 }
 
 async function getKey(node: NodeApi, context: RequestContext): Promise<Response> {
@@ -126,9 +124,16 @@ function rawValue(row: KeyValue, answer: ReadAnswer): Response {
   });
 }
 
-/** `Floe-Revision`: up to which revision the node had applied the log when it read. */
-function readHeaders(answer: ReadAnswer): Readonly<Record<string, string>> {
-  return { "floe-revision": String(answer.revision), "vary": "accept" };
+/**
+ * `Floe-Revision`: up to which revision the node had applied the log when it read. `ETag`: what a
+ * later write can name in If-Match. It stands for the value, whichever form the value is sent in.
+ */
+function readHeaders({ row, revision }: ReadAnswer): Readonly<Record<string, string>> {
+  return {
+    "floe-revision": String(revision),
+    "vary": "accept",
+    ...(row === null ? {} : { "etag": entityTag(row.modRevision) }),
+  };
 }
 
 /** A value as JSON can carry it, without loss. */

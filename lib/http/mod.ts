@@ -3,7 +3,8 @@
  *
  * **One file a route.** `kv.ts`, `status.ts`, `leader.ts`, `elections.ts`, `group.ts` and
  * `health.ts` each add their paths to a Hono application; `app.ts` puts them together; `server.ts`
- * puts the application on a port. `wire.ts` is the shape of every answer, for both ends.
+ * puts the application on a port. `write_options.ts` and `write_response.ts` are what a write's headers
+ * ask for and how it is answered; `wire.ts` is the shape of every answer, for both ends.
  *
  * **Any node takes any request.** Forwarding to the leader is the node's business; a client needs
  * no redirects and no knowledge of who leads.
@@ -13,10 +14,22 @@
  * comes back is the same bytes: raw for `Accept: application/octet-stream`, else inside JSON with
  * its encoding named.
  *
+ * **Conditions.** `ETag` is the modRevision in quotes. A write with `If-Match: "<modRevision>"` or
+ * `If-None-Match: *` takes effect only where that holds, else it is a 412 `precondition_failed`. Any
+ * other condition on a write is refused. Reads take none.
+ *
+ * **Exactly once.** A write with an `Idempotency-Key` (1 to 128 visible ASCII characters without `"`
+ * and `\`, in double quotes or not) may be sent again, to any node, until its outcome is known. It
+ * takes effect once, and every attempt has the first one's answer, marked with
+ * `Idempotency-Replayed: true`: while fewer than `REMEMBERED_ENTRIES` of `lib/kv` follow the first in
+ * the log. With another command the same key is a 422 `idempotency_key_reused`. A key names a write in
+ * the whole cluster, so clients draw it at random.
+ *
  * **Refusals are data.** Whatever goes wrong is one RFC 9457 problem document with a `code` that
  * never changes. A write's problem says with `maybeApplied` whether the write may have taken effect:
- * false is a promise that it did not and will not, so a client may send it again. Parameters that
- * this version does not know are refused, never ignored.
+ * false is a promise that it did not and will not, so a client may send it again. It speaks of this
+ * attempt alone, not of earlier ones under the same idempotency key. Parameters that this version
+ * does not know are refused, never ignored.
  *
  * **Bounded.** Bodies are counted while they arrive and cut off at their limit; requests under way
  * and the bytes they hold are counted at a gate that refuses rather than queues; every wait has a

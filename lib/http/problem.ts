@@ -13,6 +13,7 @@ export type ProblemCode =
   | RequestFailure
   | "invalid_request"
   | "invalid_parameter"
+  | "invalid_header"
   | "key_empty"
   | "key_invalid"
   | "key_too_large"
@@ -21,6 +22,8 @@ export type ProblemCode =
   | "body_timeout"
   | "body_incomplete"
   | "key_not_found"
+  | "precondition_failed"
+  | "idempotency_key_reused"
   | "election_not_found"
   | "not_found"
   | "method_not_allowed"
@@ -51,6 +54,7 @@ export const PROBLEM_MEDIA_TYPE = "application/problem+json";
 const STATUS: Readonly<Record<ProblemCode, number>> = {
   invalid_request: 400,
   invalid_parameter: 400,
+  invalid_header: 400,
   key_empty: 400,
   key_invalid: 400,
   body_incomplete: 400,
@@ -59,9 +63,11 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   not_found: 404,
   method_not_allowed: 405,
   body_timeout: 408,
+  precondition_failed: 412,
   key_too_large: 413,
   value_too_large: 413,
   request_too_large: 413,
+  idempotency_key_reused: 422,
   internal_error: 500,
   no_leader: 503,
   overloaded: 503,
@@ -77,7 +83,9 @@ const TITLE: Readonly<Record<number, string>> = {
   404: "Not Found",
   405: "Method Not Allowed",
   408: "Request Timeout",
+  412: "Precondition Failed",
   413: "Content Too Large",
+  422: "Unprocessable Content",
   500: "Internal Server Error",
   503: "Service Unavailable",
   504: "Gateway Timeout",
@@ -95,7 +103,7 @@ const RETRY_AFTER_MS: Readonly<Partial<Record<ProblemCode, number>>> = {
   not_ready: 1_000,
 };
 
-/** A request that the API refuses before it reaches the node. Nothing was applied. */
+/** A request that the API, or the state that the cluster agreed on, refuses. Nothing was applied. */
 export class Problem extends Error {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "Problem";

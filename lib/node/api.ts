@@ -13,6 +13,14 @@ import type { LogIndex, NodeId, Term } from "../types.ts";
 /** `linearizable` sees every write acknowledged before it began; `stale` what this node has. */
 export type Consistency = "linearizable" | "stale";
 
+/** How a write ended, once it is committed. */
+export interface WriteAnswer {
+  /** What it did, or why not. */
+  readonly result: CommandResult;
+  /** Whether another attempt under its idempotency key came first, and this is that one's answer. */
+  readonly isReplay: boolean;
+}
+
 /** What a read found. */
 export interface ReadAnswer {
   /** The key's value, or null when there is none. */
@@ -105,11 +113,12 @@ export interface NodeApi {
   readonly group: Group;
 
   /**
-   * Replicates a command and returns its result once it is committed and applied here.
+   * Replicates a command and returns its result once it is committed and applied here. A command
+   * with an idempotency key may be sent again, to any node, after whatever failure: see `lib/kv`.
    *
    * @throws {RequestError} when that did not happen within `timeoutMs`.
    */
-  write(command: Command, options: { readonly timeoutMs: number }): Promise<CommandResult>;
+  write(command: Command, options: { readonly timeoutMs: number }): Promise<WriteAnswer>;
 
   /**
    * Reads a key.

@@ -7,13 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { Certificate, Certifier } from "../certificate/certifier.ts";
 import type { Group } from "../certificate/group.ts";
-import {
-  type AppliedEntry,
-  type Command,
-  type CommandResult,
-  encodeCommand,
-  StateMachine,
-} from "../kv/mod.ts";
+import { type AppliedEntry, type Command, encodeCommand, StateMachine } from "../kv/mod.ts";
 import { type Input, type Output, Raft, type RaftConfig, type RoleReport } from "../raft/mod.ts";
 import { openStores, type Stores } from "../storage/mod.ts";
 import { Transport } from "../transport/mod.ts";
@@ -26,6 +20,7 @@ import {
   type NodeStatus,
   type ReadAnswer,
   RequestError,
+  type WriteAnswer,
 } from "./api.ts";
 import { type ClusterConfig, findPeer, type TimingConfig } from "./cluster_config.ts";
 import { Inbox } from "./inbox.ts";
@@ -133,7 +128,7 @@ export class Node implements NodeApi {
   }
 
   /** See {@linkcode NodeApi.write}. */
-  write(command: Command, options: { readonly timeoutMs: number }): Promise<CommandResult> {
+  write(command: Command, options: { readonly timeoutMs: number }): Promise<WriteAnswer> {
     this.#checkRunning();
     return this.#requests.write(encodeCommand(command), performance.now() + options.timeoutMs);
   }

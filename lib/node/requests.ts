@@ -6,10 +6,10 @@
  * @module
  */
 
-import type { AppliedEntry, CommandResult } from "../kv/mod.ts";
+import type { AppliedEntry } from "../kv/mod.ts";
 import type { Input, Output, ReadResult, RejectedProposal } from "../raft/mod.ts";
 import type { LogIndex, Term } from "../types.ts";
-import { RequestError, type RequestFailure } from "./api.ts";
+import { RequestError, type RequestFailure, type WriteAnswer } from "./api.ts";
 
 /** Most requests of clients that wait at one node; more are refused as overload. */
 export const REQUESTS_MAX = 10_000;
@@ -30,7 +30,7 @@ interface Waiting {
   isParked: boolean;
 }
 
-interface WriteRequest extends Settle<CommandResult>, Waiting {
+interface WriteRequest extends Settle<WriteAnswer>, Waiting {
   readonly kind: "write";
   readonly command: Uint8Array;
   /** Whether the command may be in some log, now or later. */
@@ -72,7 +72,7 @@ export class Requests {
    *
    * @throws {RequestError} when that does not happen before `deadlineMs`, on the node's clock.
    */
-  write(command: Uint8Array, deadlineMs: number): Promise<CommandResult> {
+  write(command: Uint8Array, deadlineMs: number): Promise<WriteAnswer> {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId;
       const mayTakeEffect = false;
@@ -198,9 +198,9 @@ export class Requests {
 
   #settleWrite(request: WriteRequest, term: Term, outcome: AppliedEntry): void {
     if (!this.#waiting.has(request.id)) return;
-    if (request.place?.term === term && outcome.kind === "command") {
+    if (request.place?.term === term && "result" in outcome) {
       this.#waiting.delete(request.id);
-      request.resolve(outcome.result);
+      request.resolve({ result: outcome.result, isReplay: outcome.kind === "replayed" });
       return;
     }
     request.mayTakeEffect = false;

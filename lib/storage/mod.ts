@@ -42,9 +42,9 @@
  * 2. **The write-ahead log**, before SQLite reads it: SQLite would take a damaged frame for the end
  * * 3. **The owner**: cluster and node, as written when the database was made.
  * 4. **SQLite's own structure**: `integrity_check` up to 64 MiB, `quick_check` up to 512 MiB.
- * 5. **Each row** against its SHA-256: the hard state and the whole log at start, certificates, key-value
- *    rows and remembered writes whenever they are read. The log without gaps, its terms never falling, ending
- *    where the hard state says and not above its term.
+ * 5. **Each row** against its SHA-256: the hard state and the whole log at start, certificates,
+ *    key-value rows and remembered writes whenever they are read. The log without gaps, its terms
+ *    never falling, ending where the hard state says and not above its term.
  *
  * ## What cannot be noticed
  *

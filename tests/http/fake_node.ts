@@ -1,19 +1,23 @@
 /**
- * A node that keeps its keys in a map and does as tests tell it.
+ * A node with a state machine but without a cluster, which does as tests tell it.
  *
  * @module
  */
 
 import type { Certificate } from "../../lib/certificate/certifier.ts";
 import type { Group } from "../../lib/certificate/group.ts";
-import type { Command, CommandResult, KeyValue } from "../../lib/kv/command.ts";
+import type { Command } from "../../lib/kv/command.ts";
+import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
+import { StateMachine } from "../../lib/kv/state_machine.ts";
 import type {
   Consistency,
   LeaderAnswer,
   NodeApi,
   NodeStatus,
   ReadAnswer,
+  WriteAnswer,
 } from "../../lib/node/api.ts";
+import { certificateEntry, commandEntry } from "../kv/support.ts";
 import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 
 /** RFC 8032 §7.1, test 1: a real Ed25519 public key. */
@@ -82,31 +86,28 @@ export class FakeNode implements NodeApi {
   readonly commands: Command[] = [];
   readonly reads: { key: string; consistency: Consistency; timeoutMs: number }[] = [];
   readonly timeouts: number[] = [];
-  readonly #rows = new Map<string, KeyValue>();
-  #revision = 100;
+  readonly #machine = new StateMachine(new MemoryKeyValueStore());
+
+  /** The first write has revision 101. */
+  constructor() {
+    this.#machine.apply(Array.from({ length: 100 }, (_, at) => certificateEntry(at + 1)));
+  }
 
   async write(
     command: Command,
     { timeoutMs }: { readonly timeoutMs: number },
-  ): Promise<CommandResult> {
+  ): Promise<WriteAnswer> {
     this.timeouts.push(timeoutMs);
     await this.#wait();
+    return this.apply(command);
+  }
+
+  /** Applies a command as if it had come through another node, whatever `failure` says. */
+  apply(command: Command): WriteAnswer {
     this.commands.push(command);
-    this.#revision += 1;
-    const revision = toLogIndex(this.#revision);
-    const before = this.#rows.get(command.key);
-    if (command.kind === "delete") {
-      return { kind: "delete", revision, deleted: this.#rows.delete(command.key) };
-    }
-    const row: KeyValue = {
-      key: command.key,
-      value: command.value,
-      createRevision: before?.createRevision ?? revision,
-      modRevision: revision,
-      version: (before?.version ?? 0) + 1,
-    };
-    this.#rows.set(command.key, row);
-    return { kind: "put", revision, createRevision: row.createRevision, version: row.version };
+    const [applied] = this.#machine.apply([commandEntry(this.#machine.appliedIndex + 1, command)]);
+    if (applied === undefined || !("result" in applied)) throw new Error("a command has a result");
+    return { result: applied.result, isReplay: applied.kind === "replayed" };
   }
 
   async read(
@@ -115,7 +116,7 @@ export class FakeNode implements NodeApi {
   ): Promise<ReadAnswer> {
     this.reads.push({ key, ...options });
     await this.#wait();
-    return { row: this.#rows.get(key) ?? null, revision: toLogIndex(this.#revision) };
+    return { row: this.#machine.get(key), revision: this.#machine.appliedIndex };
   }
 
   status(): NodeStatus {

@@ -26,6 +26,7 @@ Deno.test("PUT stores the body's raw bytes and answers with the revisions", asyn
   const response = await app.request("/v1/kv/color", put("blue"));
   equal(response.status, 200);
   equal(response.headers.get("content-type"), "application/json");
+  equal(response.headers.get("etag"), '"101"');
   const text = await response.text();
   equal(text, '{"key":"color","createRevision":101,"modRevision":101,"version":1}\n');
   const again = await (await app.request("/v1/kv/color", put("red"))).json();
@@ -50,6 +51,7 @@ Deno.test("GET answers with JSON, its value as text where it is UTF-8", async ()
   equal(response.headers.get("content-type"), "application/json");
   equal(response.headers.get("cache-control"), "no-store");
   equal(response.headers.get("floe-revision"), "101");
+  equal(response.headers.get("etag"), '"101"');
   const text = await response.text();
   equal(text.at(-1), "\n");
   deepEqual(JSON.parse(text), {
@@ -90,6 +92,7 @@ Deno.test("GET answers with the raw bytes for Accept: application/octet-stream",
   equal(response.headers.get("floe-create-revision"), "101");
   equal(response.headers.get("floe-mod-revision"), "102");
   equal(response.headers.get("floe-version"), "2");
+  equal(response.headers.get("etag"), '"102"');
   equal(response.headers.get("x-content-type-options"), "nosniff");
 });
 

@@ -20,13 +20,12 @@ class Bench {
   }
 
   /** The entry at the next index, of this term, is applied. */
-  apply(term: number): void {
+  apply(term: number, outcome?: AppliedEntry): void {
     const index = toLogIndex(++this.appliedIndex);
     const result = { kind: "put", revision: index, createRevision: index, version: 1 } as const;
-    const applied: AppliedEntry[] = [{ kind: "command", index, result }];
     this.requests.handle(
       { ...NO_OUTPUT, apply: [commandEntry(index, term)] },
-      applied,
+      [outcome ?? { kind: "command", index, result }],
       index,
     );
   }
@@ -61,8 +60,20 @@ Deno.test("write() resolves with the result once its entry is applied", async ()
   assert.deepEqual(bench.inputs, [{ kind: "propose", proposalId: 1, command: COMMAND }]);
   bench.accept(1, 1, 3);
   bench.apply(3);
-  assert.equal((await write).revision, 1);
+  const result = { kind: "put", revision: 1, createRevision: 1, version: 1 };
+  assert.deepEqual(await write, { result, isReplay: false });
   assert.equal(bench.requests.size, 0);
+});
+
+Deno.test("write() says when the result is that of an earlier attempt", async () => {
+  const bench = new Bench();
+  const write = bench.requests.write(COMMAND, DEADLINE_MS);
+  bench.accept(1, 2, 3);
+  const revision = toLogIndex(1);
+  const result = { kind: "delete", revision, deleted: true } as const;
+  bench.apply(3);
+  bench.apply(3, { kind: "replayed", index: toLogIndex(2), result });
+  assert.deepEqual(await write, { result, isReplay: true });
 });
 
 Deno.test("write() fails for certain when another term's entry takes its place", async () => {
@@ -80,7 +91,7 @@ Deno.test("write() of either of two leaders' claims to a place succeeds when its
   bench.accept(1, 1, 3);
   bench.accept(2, 1, 4);
   bench.apply(3);
-  assert.equal((await first).revision, 1);
+  assert.equal((await first).result.revision, 1);
   assert.deepEqual(await failure(second), { code: "superseded", maybeApplied: false });
 });
 
@@ -101,7 +112,7 @@ Deno.test("write() waits for a leader and is proposed again when one is known", 
   assert.equal(bench.inputs.length, 2);
   bench.accept(1, 1, 1);
   bench.apply(1);
-  assert.equal((await write).revision, 1);
+  assert.equal((await write).result.revision, 1);
 });
 
 Deno.test("write() that a stale leader refuses is not asked again at the network's speed", () => {
