@@ -10,8 +10,12 @@ import type { Command, CommandResult, KeyValue } from "../kv/command.ts";
 import type { RoleName } from "../raft/input_output.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 
-/** `linearizable` sees every write acknowledged before it began; `stale` what this node has. */
-export type Consistency = "linearizable" | "stale";
+/**
+ * What a read sees. `linearizable`: every write acknowledged before it began, confirmed by a quorum.
+ * `lease`: the same, on the leader's lease, which trusts that no node's clock runs much faster than
+ * another's. `stale`: what this node has.
+ */
+export type Consistency = "linearizable" | "lease" | "stale";
 
 /** How a write ended, once it is committed. */
 export interface WriteAnswer {
@@ -87,6 +91,14 @@ export type RequestFailure =
   | "superseded"
   /** Leadership changed before the outcome was known. */
   | "leader_changed"
+  /** The node asked is not the leader, and only the leader can do it. */
+  | "not_leader"
+  /** The leader is handing over already. */
+  | "transferring"
+  /** The node to hand over to is no follower of this leader. */
+  | "no_target"
+  /** The node to hand over to did not become leader. */
+  | "transfer_failed"
   /** The node is stopping. */
   | "stopping";
 
@@ -129,6 +141,14 @@ export interface NodeApi {
     key: string,
     options: { readonly consistency: Consistency; readonly timeoutMs: number },
   ): Promise<ReadAnswer>;
+
+  /**
+   * Hands leadership over, to `target` or to the follower whose log is furthest, and resolves with the
+   * new leader once it is known here.
+   *
+   * @throws {RequestError} when this node does not lead, or somebody else leads in the end.
+   */
+  transferLeadership(target: NodeId | null): Promise<NodeId>;
 
   /** This node's view of itself and its cluster, now. */
   status(): NodeStatus;

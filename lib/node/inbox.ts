@@ -29,7 +29,12 @@ export class Inbox {
   add(input: Input): void {
     if (this.#isClosed) return;
     this.#inputs.push(input);
-    if (this.#isScheduled) return;
+    this.wake();
+  }
+
+  /** Sees to it that a turn comes, even if nothing is added. */
+  wake(): void {
+    if (this.#isScheduled || this.#isClosed) return;
     this.#isScheduled = true;
     setImmediate(() => this.#drain());
   }
@@ -53,6 +58,6 @@ export class Inbox {
     this.#inputs = [];
     this.#messageCount = 0;
     this.#isScheduled = false;
-    if (inputs.length > 0) this.#turn(inputs);
+    if (!this.#isClosed) this.#turn(inputs);
   }
 }

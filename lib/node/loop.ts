@@ -7,7 +7,18 @@
  */
 
 import type { AppliedEntry } from "../kv/mod.ts";
-import type { Entry, Input, Message, Output, PersistBatch, Raft } from "../raft/mod.ts";
+import type {
+  Entry,
+  Input,
+  Message,
+  Output,
+  PersistBatch,
+  Raft,
+  Snapshot,
+  SnapshotChunk,
+  SnapshotRequest,
+} from "../raft/mod.ts";
+import type { LogIndex } from "../types.ts";
 
 /** What a turn needs done by others. All of it happens synchronously, in the order called. */
 export interface LoopPorts {
@@ -19,8 +30,21 @@ export interface LoopPorts {
    * @throws when that is not certain; the node must then stop, as nobody knows what the disk holds.
    */
   persist(batch: PersistBatch): void;
+  /** Replaces the state machine's state by the snapshot that `snapshotReady` told of. */
+  installSnapshot(snapshot: Snapshot): void;
   /** Applies committed entries to the state machine; one outcome for each. */
   apply(entries: readonly Entry[]): readonly AppliedEntry[];
+  /**
+   * Makes everything applied so far durable, if it is time to; the index up to which it is, or null.
+   * Called after entries were applied.
+   */
+  checkpoint(): LogIndex | null;
+  /** Reads a chunk of this node's own snapshot and sends it. */
+  sendChunk(chunk: SnapshotChunk): void;
+  /** Keeps a chunk of a leader's snapshot; the offset that is wanted next. */
+  storeChunk(request: SnapshotRequest): number;
+  /** Begins to make a snapshot; what comes of it is a later input. */
+  makeSnapshot(): void;
   /** Tells clients, logs and counters what came of the step. Called last. */
   report(output: Output, applied: readonly AppliedEntry[]): void;
 }
@@ -39,21 +63,41 @@ export class Loop {
   /** Handles everything in `inputs`, and whatever its writes make possible once they are durable. */
   turn(inputs: readonly Input[]): void {
     for (let next = inputs; next.length > 0;) {
-      const output = this.#raft.step(next);
-      this.#carryOut(output);
-      next = output.persist === null
-        ? []
-        : [{ kind: "persisted", sequence: output.persist.sequence }];
+      next = this.#carryOut(this.#raft.step(next));
     }
   }
 
-  #carryOut(output: Output): void {
-    const { send, persist, sendAfterPersist, apply } = output;
+  /** Does what the output says, and returns what came of it. */
+  #carryOut(output: Output): readonly Input[] {
+    const ports = this.#ports;
+    const done: Input[] = [];
     // The followers' disks work while this node's own does.
-    for (const message of send) this.#ports.send(message);
-    if (persist !== null) this.#ports.persist(persist);
-    for (const message of sendAfterPersist) this.#ports.send(message);
-    const applied = apply.length === 0 ? [] : this.#ports.apply(apply);
-    this.#ports.report(output, applied);
+    for (const message of output.send) ports.send(message);
+    if (output.persist !== null) {
+      ports.persist(output.persist);
+      done.push({ kind: "persisted", sequence: output.persist.sequence });
+    }
+    if (output.installSnapshot !== null) ports.installSnapshot(output.installSnapshot);
+    for (const message of output.sendAfterPersist) ports.send(message);
+    const applied = output.apply.length === 0 ? [] : ports.apply(output.apply);
+    if (applied.length > 0) done.push(...this.#checkpoint());
+    done.push(...this.#moveSnapshots(output));
+    ports.report(output, applied);
+    return done;
+  }
+
+  #checkpoint(): readonly Input[] {
+    const index = this.#ports.checkpoint();
+    return index === null ? [] : [{ kind: "checkpointed", index }];
+  }
+
+  #moveSnapshots(output: Output): readonly Input[] {
+    for (const chunk of output.sendChunks) this.#ports.sendChunk(chunk);
+    if (output.makeSnapshot) this.#ports.makeSnapshot();
+    return output.storeChunks.map((request) => ({
+      kind: "snapshotStored",
+      snapshot: request.snapshot,
+      nextOffset: this.#ports.storeChunk(request),
+    }));
   }
 }

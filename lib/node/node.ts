@@ -5,10 +5,18 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { InvariantError } from "../assert.ts";
 import type { Certificate, Certifier } from "../certificate/certifier.ts";
 import type { Group } from "../certificate/group.ts";
 import { type AppliedEntry, type Command, encodeCommand, StateMachine } from "../kv/mod.ts";
-import { type Input, type Output, Raft, type RaftConfig, type RoleReport } from "../raft/mod.ts";
+import {
+  type Input,
+  type Message,
+  type Output,
+  Raft,
+  type RaftConfig,
+  type RoleReport,
+} from "../raft/mod.ts";
 import { openStores, type Stores } from "../storage/mod.ts";
 import { Transport } from "../transport/mod.ts";
 import type { NodeId, Term } from "../types.ts";
@@ -27,10 +35,11 @@ import { Inbox } from "./inbox.ts";
 import { Loop } from "./loop.ts";
 import { Observer } from "./observer.ts";
 import { Requests } from "./requests.ts";
-import { startTicker, toTicks } from "./ticker.ts";
+import { TICK_MS, Ticker, toTicks } from "./ticker.ts";
+import { Transfers } from "./transfers.ts";
 
-/** How often requests are checked for their deadlines, in ticks. */
-const EXPIRY_INTERVAL_TICKS = 5;
+/** How often requests are checked for their deadlines. */
+const EXPIRY_INTERVAL_MS = 5 * TICK_MS;
 
 /** What a node is started with. */
 export interface NodeOptions {
@@ -87,8 +96,9 @@ export class Node implements NodeApi {
   readonly #logger = getLogger(["floe", "node"]);
   readonly #startedMs = performance.now();
   readonly #closing = Promise.withResolvers<void>();
-  #ticker: Disposable | null = null;
-  #ticksToExpiry = EXPIRY_INTERVAL_TICKS;
+  readonly #ticker = new Ticker();
+  readonly #transfers: Transfers;
+  #expiredMs = 0;
   #isStopped = false;
 
   /** Takes over opened stores; see {@linkcode startNode}. */
@@ -101,11 +111,18 @@ export class Node implements NodeApi {
     this.#raft = new Raft(raftConfig(options), stores.raft.load(), stores.keyValues.appliedIndex);
     this.#inbox = new Inbox((inputs) => this.#turn(inputs));
     this.#requests = new Requests((input) => this.#inbox.add(input));
+    this.#transfers = new Transfers((input) => this.#inbox.add(input));
     this.#transport = this.#createTransport();
     this.#loop = new Loop(this.#raft, {
-      send: (message) => this.#transport.send(message),
+      send: (message) => this.#send(message),
       persist: (batch) => stores.raft.persist(batch),
       apply: (entries) => this.#stateMachine.apply(entries),
+      // The log is not compacted, so nobody is ever sent a snapshot.
+      checkpoint: () => null,
+      installSnapshot: neverCompacted,
+      sendChunk: neverCompacted,
+      storeChunk: neverCompacted,
+      makeSnapshot: neverCompacted,
       report: (output, applied) => this.#report(output, applied),
     });
   }
@@ -117,12 +134,16 @@ export class Node implements NodeApi {
    */
   async start(): Promise<void> {
     await this.#transport.start();
-    this.#ticker = startTicker((count) => this.#tick(count));
+    this.#ticker.start(() => this.#inbox.wake());
     this.#logger.info("node.started", { term: this.#raft.state.currentTerm });
   }
 
-  /** Stops: answers every client, closes every connection, closes the stores. */
+  /**
+   * Stops: hands leadership over if it has it, answers every client, closes every connection and the
+   * stores.
+   */
   async close(): Promise<void> {
+    if (!this.#isStopped) await this.#handOver();
     if (!this.#isStopped) await this.#stop(null);
     await this.closed;
   }
@@ -139,11 +160,19 @@ export class Node implements NodeApi {
     options: { readonly consistency: Consistency; readonly timeoutMs: number },
   ): Promise<ReadAnswer> {
     this.#checkRunning();
-    if (options.consistency === "linearizable") {
-      await this.#requests.confirmRead(performance.now() + options.timeoutMs);
+    const { consistency } = options;
+    if (consistency !== "stale") {
+      const lease = consistency === "lease";
+      await this.#requests.confirmRead(performance.now() + options.timeoutMs, { lease });
       this.#checkRunning();
     }
     return { row: this.#stateMachine.get(key), revision: this.#stateMachine.appliedIndex };
+  }
+
+  /** See {@linkcode NodeApi.transferLeadership}. */
+  transferLeadership(target: NodeId | null): Promise<NodeId> {
+    this.#checkRunning();
+    return this.#transfers.request(target);
   }
 
   /** See {@linkcode NodeApi.status}. */
@@ -195,6 +224,17 @@ export class Node implements NodeApi {
     return this.#options.certifier.verify(note);
   }
 
+  /** Spares the cluster an election timeout; within one, it ends either way. */
+  async #handOver(): Promise<void> {
+    if (this.#raft.state.role.name !== "leader" || this.#raft.state.peers.length === 0) return;
+    try {
+      await this.#transfers.request(null);
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      this.#logger.warn("transfer.failed", { reason: error.message });
+    }
+  }
+
   #checkRunning(): void {
     if (!this.#isStopped) return;
     throw new RequestError("stopping", "The node is stopping", { maybeApplied: false });
@@ -214,18 +254,26 @@ export class Node implements NodeApi {
     });
   }
 
-  #tick(count: number): void {
-    for (let passed = 0; passed < count; passed++) this.#inbox.add({ kind: "tick" });
-    this.#ticksToExpiry -= count;
-    if (this.#ticksToExpiry > 0) return;
-    this.#ticksToExpiry = EXPIRY_INTERVAL_TICKS;
-    this.#requests.expire(performance.now());
+  #expireRequests(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#expiredMs < EXPIRY_INTERVAL_MS) return;
+    this.#expiredMs = nowMs;
+    this.#requests.expire(nowMs);
+  }
+
+  /** What a client asked may be asked again elsewhere if it did not even leave. */
+  #send(message: Message): void {
+    const isSent = this.#transport.send(message);
+    const isClients = message.kind === "proposeRequest" || message.kind === "readIndexRequest";
+    if (!isSent && isClients) this.#inbox.add({ kind: "unsent", message });
   }
 
   #turn(inputs: readonly Input[]): void {
     if (this.#isStopped) return;
     try {
-      this.#loop.turn(inputs);
+      // The time first: a process that stood still must not act on how things were before.
+      this.#loop.turn([...this.#ticker.take(), ...inputs]);
+      this.#expireRequests();
     } catch (error) {
       // A broken invariant or a disk that failed: what this node believes is no longer certain, so it
       // says nothing more to anyone.
@@ -241,13 +289,15 @@ export class Node implements NodeApi {
       this.#options.onRole?.(output.role);
     }
     this.#requests.handle(output, applied, this.#stateMachine.appliedIndex);
+    this.#transfers.handle(output);
   }
 
   async #stop(failure: unknown): Promise<void> {
     this.#isStopped = true;
-    this.#ticker?.[Symbol.dispose]();
+    this.#ticker.stop();
     this.#inbox.close();
     this.#requests.stop();
+    this.#transfers.stop();
     try {
       await this.#transport.close();
       this.#stores.raft.close();
@@ -279,4 +329,8 @@ function toTickCounts(
     heartbeatTicks: toTicks(timing.heartbeatMs),
     signingTimeoutTicks: toTicks(timing.signingTimeoutMs),
   };
+}
+
+function neverCompacted(): never {
+  throw new InvariantError("The log is not compacted");
 }

@@ -28,6 +28,10 @@ export type NodeCounter =
   | "message.unfit"
   /** Peers' messages dropped because too many waited. */
   | "inbox.dropped"
+  /** Snapshots that this node began to send. */
+  | "snapshot.sent"
+  /** Leaders' snapshots that replaced this node's state. */
+  | "snapshot.installed"
   /** Times that this node gave up leadership. */
   | "leader.stepped_down";
 
@@ -44,6 +48,8 @@ export class Observer {
     "message.unfit": 0,
     "inbox.dropped": 0,
     "leader.stepped_down": 0,
+    "snapshot.sent": 0,
+    "snapshot.installed": 0,
   };
   /** When this node asked for pre-votes, on the monotonic clock; for how long an election takes. */
   #electionStartedMs = 0;
@@ -98,6 +104,16 @@ export class Observer {
       case "steppedDown":
         this.count("leader.stepped_down");
         return this.#logger.warn("leader.stepped_down", { term: event.term, reason: event.reason });
+      case "transferStarted":
+        return this.#logger.info("transfer.started", { term: event.term, target: event.target });
+      case "logCompacted":
+        return this.#logger.info("log.compacted", { index: event.index });
+      case "snapshotSending":
+        this.count("snapshot.sent");
+        return this.#logger.info("snapshot.sending", { peer: event.peer, index: event.index });
+      case "snapshotInstalled":
+        this.count("snapshot.installed");
+        return this.#logger.info("snapshot.installed", { from: event.from, index: event.index });
       case "heartbeatSent":
       case "heartbeatReceived":
         return this.#heartbeat(event);

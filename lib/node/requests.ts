@@ -41,6 +41,7 @@ interface WriteRequest extends Settle<WriteAnswer>, Waiting {
 
 interface ReadRequest extends Settle<void>, Waiting {
   readonly kind: "read";
+  readonly lease: boolean;
   /** The index that must be applied first, once the leader has confirmed it. */
   readIndex: LogIndex | null;
 }
@@ -91,21 +92,35 @@ export class Requests {
   }
 
   /**
-   * Resolves once this node's state is known to hold every write acknowledged before the call.
+   * Resolves once this node's state is known to hold every write acknowledged before the call; with
+   * `lease`, the leader may know it from its lease.
    *
    * @throws {RequestError} when that does not happen before `deadlineMs`, on the node's clock.
    */
-  confirmRead(deadlineMs: number): Promise<void> {
+  confirmRead(
+    deadlineMs: number,
+    { lease }: { readonly lease: boolean } = { lease: false },
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId;
       const isParked = false;
-      this.#start({ kind: "read", id, deadlineMs, isParked, readIndex: null, resolve, reject });
+      this.#start({
+        kind: "read",
+        id,
+        deadlineMs,
+        isParked,
+        lease,
+        readIndex: null,
+        resolve,
+        reject,
+      });
     });
   }
 
   /** Takes what a step put out. `appliedIndex` is how far the state machine is now. */
   handle(output: Output, applied: readonly AppliedEntry[], appliedIndex: LogIndex): void {
     const appliedBefore = appliedIndex - applied.length as LogIndex;
+    if (output.installSnapshot !== null) this.#lostBelow(output.installSnapshot.index);
     for (const { proposalId, index, term } of output.accepted) {
       this.#placed(proposalId, { index, term }, appliedBefore);
     }
@@ -151,7 +166,7 @@ export class Requests {
   #hand(request: Request): void {
     request.isParked = false;
     if (request.kind === "read") {
-      this.#submit({ kind: "read", readId: request.id });
+      this.#submit({ kind: "read", readId: request.id, lease: request.lease });
     } else {
       request.mayTakeEffect = true;
       this.#submit({ kind: "propose", proposalId: request.id, command: request.command });
@@ -186,6 +201,18 @@ export class Requests {
     const rivals = this.#writesByIndex.get(place.index);
     if (rivals === undefined) this.#writesByIndex.set(place.index, [request]);
     else rivals.push(request);
+  }
+
+  /** A snapshot took the place of these entries: what they did is not known any more. */
+  #lostBelow(snapshotIndex: LogIndex): void {
+    for (const [index, requests] of this.#writesByIndex) {
+      if (index > snapshotIndex) continue;
+      this.#writesByIndex.delete(index);
+      for (const request of requests) {
+        if (!this.#waiting.has(request.id)) continue;
+        this.#fail(request, "leader_changed", "The command's result was lost to a snapshot");
+      }
+    }
   }
 
   #applied(term: Term, outcome: AppliedEntry | undefined): void {

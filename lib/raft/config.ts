@@ -6,6 +6,7 @@
 
 import type { Certifier } from "../certificate/certifier.ts";
 import type { NodeId } from "../types.ts";
+import type { SliceLimits } from "./log.ts";
 
 /** Everything the core depends on besides its inputs. */
 export interface RaftConfig {
@@ -22,6 +23,8 @@ export interface RaftConfig {
   readonly heartbeatTicks: number;
   /** How long a candidate waits for a signature share before it opens another session. */
   readonly signingTimeoutTicks: number;
+  /** When the log is compacted; {@linkcode LOG_LIMITS} unless given. */
+  readonly logLimits?: SliceLimits;
   /** Uniform in [0, 1): the only randomness of the core, for election timeouts. */
   readonly random: () => number;
   /**
@@ -31,8 +34,15 @@ export interface RaftConfig {
   readonly incarnation: number;
 }
 
-/** Most bytes of entries in one AppendEntries; a single larger entry still travels alone. */
-export const APPEND_BYTES_MAX = 1024 * 1024;
+/**
+ * Beyond either limit the log is compacted to half of it, as far as the state machine is durable.
+ * What stays spares a follower that was away for a moment the whole snapshot.
+ */
+export const LOG_LIMITS: SliceLimits = { entriesMax: 100_000, bytesMax: 64 * 1024 * 1024 };
+/** How much of a message's limit entries and proposals may take; a single larger one travels alone. */
+export const APPEND_LIMITS: SliceLimits = { entriesMax: 16_384, bytesMax: 1024 * 1024 };
+/** Which part of the election timeout a leader counts on after a quorum's heartbeats were sent. */
+export const LEASE_SHARE = 0.75;
 /** Most AppendEntries with entries on their way to one follower. */
 export const INFLIGHT_MESSAGES_MAX = 256;
 /** Most bytes of entries on their way to one follower. */

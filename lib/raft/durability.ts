@@ -10,7 +10,7 @@
 
 import type { Certificate } from "../certificate/certifier.ts";
 import type { LogIndex } from "../types.ts";
-import type { HardState, PersistBatch } from "./entry.ts";
+import type { HardState, LogPosition, LogStart, PersistBatch } from "./entry.ts";
 import type { Log } from "./log.ts";
 
 interface PendingBatch {
@@ -25,6 +25,7 @@ export class Durability {
   #durableSequence = 0;
   #durableIndex: LogIndex;
   #unsavedFrom: LogIndex | null = null;
+  #logStart: LogStart | null = null;
   #hardStateChanged = false;
   #hardStateSequence = 0;
   #certificates: Certificate[] = [];
@@ -65,6 +66,22 @@ export class Durability {
     }
   }
 
+  /** The log forgot what a durable state machine holds; the rest stays. */
+  logCompactedTo(position: LogPosition): void {
+    this.#logStart = { position, keepsRest: this.#logStart?.keepsRest ?? true };
+    const next = position.index + 1 as LogIndex;
+    if (this.#unsavedFrom !== null && this.#unsavedFrom < next) this.#unsavedFrom = next;
+    if (this.#durableIndex < position.index) this.#durableIndex = position.index;
+  }
+
+  /** The log was replaced by a durable snapshot. */
+  logResetTo(position: LogPosition): void {
+    this.#logStart = { position, keepsRest: false };
+    this.#unsavedFrom = null;
+    this.#durableIndex = position.index;
+    for (const batch of this.#pending) batch.lastIndex = position.index;
+  }
+
   /** A certificate is to be kept. */
   certificateLearned(certificate: Certificate): void {
     this.#certificates.push(certificate);
@@ -73,17 +90,21 @@ export class Durability {
   /** Everything that changed since the last batch, or null. */
   takeBatch(log: Log, hardState: HardState): PersistBatch | null {
     const from = this.#unsavedFrom;
-    if (from === null && !this.#hardStateChanged && this.#certificates.length === 0) return null;
+    if (
+      from === null && this.#logStart === null && !this.#hardStateChanged &&
+      this.#certificates.length === 0
+    ) return null;
     const batch: PersistBatch = {
       sequence: ++this.#sequence,
       hardState: this.#hardStateChanged ? hardState : null,
-      logStart: null,
-      entries: from === null ? [] : log.slice(from, log.last.index, Infinity),
+      logStart: this.#logStart,
+      entries: from === null || from > log.last.index ? [] : log.slice(from, log.last.index),
       certificates: this.#certificates,
     };
     if (this.#hardStateChanged) this.#hardStateSequence = this.#sequence;
     this.#pending.push({ sequence: this.#sequence, lastIndex: log.last.index });
     this.#unsavedFrom = null;
+    this.#logStart = null;
     this.#hardStateChanged = false;
     this.#certificates = [];
     return batch;

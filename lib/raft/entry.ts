@@ -44,6 +44,21 @@ export interface LogStart {
   readonly keepsRest: boolean;
 }
 
+/**
+ * Names one snapshot of the state machine (Raft §7). Where it stands in the log follows from the
+ * commands that it holds; its bytes are for the node to keep and the core to name only.
+ */
+export interface Snapshot {
+  /** The last entry that the snapshot includes. */
+  readonly index: LogIndex;
+  /** That entry's term. */
+  readonly term: Term;
+  /** Its length. */
+  readonly bytes: number;
+  /** SHA-256 over all of it: 32 bytes. */
+  readonly sha256: Uint8Array;
+}
+
 /** What must survive a restart besides the log (Raft Figure 2, "Persistent state"). */
 export interface HardState {
   /** Latest term this node has seen. */

@@ -9,7 +9,12 @@ import type { Certificate } from "../certificate/certifier.ts";
 import { InputError } from "../errors.ts";
 import type { LogIndex } from "../types.ts";
 import type { Entry } from "./entry.ts";
-import type { AppendOutcome, AppendRequest } from "./message.ts";
+import type {
+  AppendOutcome,
+  AppendRequest,
+  SnapshotRequest,
+  TimeoutNowRequest,
+} from "./message.ts";
 import type { RaftState } from "./state.ts";
 
 /** Raft Figure 2, AppendEntries, behind the proof that its sender leads. */
@@ -19,8 +24,6 @@ export function handleAppendRequest(state: RaftState, message: AppendRequest): v
     return respond(state, message, { kind: "staleTerm" });
   }
   if (!acceptLeader(state, message)) return;
-  state.resetElectionTimer();
-  state.leaderHeardTick = state.nowTick;
   if (message.entries.length === 0) {
     const { term, from: leader } = message;
     state.output.events.push({ kind: "heartbeatReceived", term, leader });
@@ -29,8 +32,22 @@ export function handleAppendRequest(state: RaftState, message: AppendRequest): v
   if (outcome !== null) respond(state, message, outcome);
 }
 
-/** Whether the sender is this term's certified leader, by the certificate at hand or brought along. */
-function acceptLeader(state: RaftState, message: AppendRequest): boolean {
+/** What every message of a leader carries. */
+export type LeaderMessage = AppendRequest | SnapshotRequest | TimeoutNowRequest;
+
+/**
+ * Whether the sender is this term's certified leader, by the certificate at hand or brought along.
+ * If so, it is followed from now on, and the election timer starts anew.
+ */
+export function acceptLeader(state: RaftState, message: LeaderMessage): boolean {
+  if (!isCertifiedLeader(state, message)) return false;
+  state.resetElectionTimer();
+  state.leaderHeardTick = state.nowTick;
+  state.isLeaderHeard = true;
+  return true;
+}
+
+function isCertifiedLeader(state: RaftState, message: LeaderMessage): boolean {
   const { from, term } = message;
   if (term === state.currentTerm && state.certificate !== null) {
     if (state.certificate.leader === from && state.role.name !== "leader") return true;
@@ -54,7 +71,7 @@ function acceptLeader(state: RaftState, message: AppendRequest): boolean {
   return true;
 }
 
-function refuseLeader(state: RaftState, message: AppendRequest, reason: string): false {
+function refuseLeader(state: RaftState, message: LeaderMessage, reason: string): false {
   const { from, term } = message;
   state.output.events.push({ kind: "certificateRefused", from, term, reason });
   return false;
@@ -69,13 +86,17 @@ function matchLog(state: RaftState, message: AppendRequest): AppendOutcome | nul
     state.refuse(message.from, fault);
     return null;
   }
-  if (log.termAt(previousLogIndex) !== previousLogTerm) {
+  // What this log has forgotten is committed, so the leader's log agrees with it.
+  const isForgotten = previousLogIndex < log.base.index;
+  if (!isForgotten && log.termAt(previousLogIndex) !== previousLogTerm) {
     const hint = log.highestPossibleMatch(previousLogIndex, previousLogTerm);
     return { kind: "conflict", previousLogIndex, hintIndex: hint.index, hintTerm: hint.term };
   }
   // Step 3: an entry is removed only where another stands in its place. A request that arrives late
   // or twice finds its entries here already and removes nothing.
-  const conflict = entries.findIndex((entry) => log.termAt(entry.index) !== entry.term);
+  const conflict = entries.findIndex(({ index, term }) =>
+    index > log.base.index && log.termAt(index) !== term
+  );
   if (conflict !== -1) replaceFrom(state, entries.slice(conflict));
   const matchIndex = previousLogIndex + entries.length as LogIndex;
   // Step 5: not above the last entry that is known to match, whatever else this log holds.
@@ -91,7 +112,8 @@ function entriesFault(state: RaftState, message: AppendRequest): string | null {
     if (entry.term < term || entry.term > message.term) {
       return `entry ${entry.index} of term ${entry.term} after ${term} in term ${message.term}`;
     }
-    if (entry.index <= state.commitIndex && state.log.termAt(entry.index) !== entry.term) {
+    const committedTerm = entry.index <= state.commitIndex ? state.log.termAt(entry.index) : null;
+    if (committedTerm !== null && committedTerm !== entry.term) {
       return `entry ${entry.index} differs from the one committed`;
     }
     ({ index, term } = entry);
@@ -125,7 +147,11 @@ function learnCertificate(state: RaftState, entry: Entry): void {
 }
 
 /** An acknowledgement never leaves before what it acknowledges is durable. */
-function respond(state: RaftState, message: AppendRequest, outcome: AppendOutcome): void {
+export function respond(
+  state: RaftState,
+  message: LeaderMessage,
+  outcome: AppendOutcome,
+): void {
   state.sendAfterPersist({
     kind: "appendResponse",
     from: state.self,

@@ -5,12 +5,20 @@
  * @module
  */
 
-import type { OutputBuilder } from "./output_builder.ts";
+import type { Collected } from "./collected.ts";
+
+/** Reads that share one question to the leader. */
+export interface ForwardedReads {
+  /** The clients' reads. */
+  readonly readIds: readonly number[];
+  /** Whether the leader may answer on its lease. */
+  readonly lease: boolean;
+}
 
 /** Proposals and reads on their way to the leader. */
 export class ForwardedRequests {
   readonly #proposals = new Set<number>();
-  readonly #readBatches = new Map<number, readonly number[]>();
+  readonly #readBatches = new Map<number, ForwardedReads>();
   #lastBatchId = 0;
 
   /** A proposal was passed on. */
@@ -24,14 +32,19 @@ export class ForwardedRequests {
   }
 
   /** Reads are passed on as one batch; returns the batch's id. */
-  addReads(readIds: readonly number[]): number {
-    this.#readBatches.set(++this.#lastBatchId, readIds);
+  addReads(reads: ForwardedReads): number {
+    this.#readBatches.set(++this.#lastBatchId, reads);
     return this.#lastBatchId;
+  }
+
+  /** The batches that wait for an answer. */
+  *readBatches(): Iterable<{ readonly batchId: number; readonly lease: boolean }> {
+    for (const [batchId, { lease }] of this.#readBatches) yield { batchId, lease };
   }
 
   /** The leader answered for a batch; empty when nobody waits for that answer. */
   takeReads(batchId: number): readonly number[] {
-    const readIds = this.#readBatches.get(batchId) ?? [];
+    const readIds = this.#readBatches.get(batchId)?.readIds ?? [];
     this.#readBatches.delete(batchId);
     return readIds;
   }
@@ -40,12 +53,12 @@ export class ForwardedRequests {
    * The leader is gone, or messages to it may be lost: no answer will come. A proposal may be in its
    * log all the same; a read is simply asked again.
    */
-  leaderLost(output: OutputBuilder): void {
+  leaderLost(output: Collected): void {
     const reason = "leaderChanged";
     for (const proposalId of this.#proposals) {
       output.rejected.push({ proposalId, reason, maybeApplied: true });
     }
-    for (const readIds of this.#readBatches.values()) {
+    for (const { readIds } of this.#readBatches.values()) {
       for (const readId of readIds) output.reads.push({ kind: "refused", readId, reason });
     }
     this.#proposals.clear();

@@ -7,8 +7,8 @@
 
 import type { Certificate } from "../certificate/certifier.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
-import type { Entry, PersistBatch } from "./entry.ts";
-import type { Message, RefusalReason } from "./message.ts";
+import type { Entry, PersistBatch, Snapshot } from "./entry.ts";
+import type { Message, RefusalReason, SnapshotRequest } from "./message.ts";
 
 /** Everything that can happen to a node. */
 export type Input =
@@ -18,12 +18,30 @@ export type Input =
   | { readonly kind: "message"; readonly message: Message }
   /** A client of this node wants `command` in the log. */
   | { readonly kind: "propose"; readonly proposalId: number; readonly command: Uint8Array }
-  /** A client of this node wants to read. */
-  | { readonly kind: "read"; readonly readId: number }
+  /** A client of this node wants to read; on the leader's lease if `lease` and it has one. */
+  | { readonly kind: "read"; readonly readId: number; readonly lease: boolean }
+  /** An operator wants this leader to hand over, to whoever is furthest if `target` is null. */
+  | { readonly kind: "transfer"; readonly transferId: number; readonly target: NodeId | null }
   /** The batch with this sequence number, and all before it, are durable. */
   | { readonly kind: "persisted"; readonly sequence: number }
   /** The connection to a peer is gone; messages to it may have been lost. */
-  | { readonly kind: "unreachable"; readonly peer: NodeId };
+  | { readonly kind: "unreachable"; readonly peer: NodeId }
+  /** A message certainly did not leave: its receiver is not connected. */
+  | { readonly kind: "unsent"; readonly message: Message }
+  /** More time has passed than ticks tell: the process stood still, or its clock jumped. */
+  | { readonly kind: "clockJumped" }
+  /** The state machine's effects up to `index` are durable: the log before is needed no more. */
+  | { readonly kind: "checkpointed"; readonly index: LogIndex }
+  /** The snapshot that {@linkcode Output.makeSnapshot} asked for. */
+  | { readonly kind: "snapshotMade"; readonly snapshot: Omit<Snapshot, "term"> }
+  /** It could not be made; it will be asked for again. */
+  | { readonly kind: "snapshotFailed" }
+  /** A chunk was kept, or not, and this is the next one wanted. */
+  | { readonly kind: "snapshotStored"; readonly snapshot: Snapshot; readonly nextOffset: number }
+  /** All of a leader's snapshot is here, checked and durable. */
+  | { readonly kind: "snapshotReady"; readonly snapshot: Snapshot }
+  /** A leader's snapshot was not what it claims to be, or could not be kept. */
+  | { readonly kind: "snapshotRefused"; readonly snapshot: Snapshot };
 
 /** What a node is in its term. */
 export type RoleName = "follower" | "preCandidate" | "candidate" | "leader";
@@ -67,6 +85,22 @@ export type ReadResult =
   /** The read is not served here and now. */
   | { readonly kind: "refused"; readonly readId: number; readonly reason: RefusalReason };
 
+/** What became of a wish to hand leadership over. */
+export type TransferResult =
+  /** This node stepped down after it asked `target` to stand for election. */
+  | { readonly kind: "handedOver"; readonly transferId: number; readonly target: NodeId }
+  /** The target did not take over within an election timeout; this node leads on. */
+  | { readonly kind: "aborted"; readonly transferId: number; readonly target: NodeId }
+  /** Nothing was begun. */
+  | {
+    readonly kind: "refused";
+    readonly transferId: number;
+    readonly reason: "notLeader" | "transferring" | "noTarget";
+  };
+
+/** A chunk of the node's own snapshot that is to be read and sent. */
+export type SnapshotChunk = Omit<SnapshotRequest, "data">;
+
 /** What happened inside the core that an operator may want to know; the node logs and counts it. */
 export type RaftEvent =
   /** This node asks for pre-votes. */
@@ -99,6 +133,14 @@ export type RaftEvent =
   | { readonly kind: "messageRefused"; readonly from: NodeId; readonly reason: string }
   /** A leader gave up because no quorum answered, or because of a higher term. */
   | { readonly kind: "steppedDown"; readonly term: Term; readonly reason: string }
+  /** A leader began to hand over. */
+  | { readonly kind: "transferStarted"; readonly term: Term; readonly target: NodeId }
+  /** The log now begins after this index. */
+  | { readonly kind: "logCompacted"; readonly index: LogIndex }
+  /** A follower is too far behind for the log; it is sent a snapshot. */
+  | { readonly kind: "snapshotSending"; readonly peer: NodeId; readonly index: LogIndex }
+  /** A leader's snapshot replaced this node's state. */
+  | { readonly kind: "snapshotInstalled"; readonly from: NodeId | null; readonly index: LogIndex }
   /** A leader sent one round of heartbeats. */
   | { readonly kind: "heartbeatSent"; readonly term: Term; readonly leader: NodeId }
   /** A follower received a heartbeat from its leader. */
@@ -110,16 +152,26 @@ export interface Output {
   readonly send: readonly Message[];
   /** One transaction and one fsync; null when there is nothing to write. */
   readonly persist: PersistBatch | null;
+  /** Replaces the state machine's state, once `persist` is durable; null when not. */
+  readonly installSnapshot: Snapshot | null;
   /** Messages that must not leave before `persist` is durable. */
   readonly sendAfterPersist: readonly Message[];
   /** Committed entries, in order, each exactly once in the life of a process. */
   readonly apply: readonly Entry[];
+  /** Chunks of this node's own snapshot to be read and sent. */
+  readonly sendChunks: readonly SnapshotChunk[];
+  /** Chunks of a leader's snapshot to be kept; each is answered by `snapshotStored`. */
+  readonly storeChunks: readonly SnapshotRequest[];
+  /** Whether a snapshot of the state machine is to be made, to be answered by `snapshotMade`. */
+  readonly makeSnapshot: boolean;
   /** Proposals of this node's clients that are now in the leader's log. */
   readonly accepted: readonly AcceptedProposal[];
   /** Proposals of this node's clients that are not, each with its reason. */
   readonly rejected: readonly RejectedProposal[];
   /** Reads of this node's clients whose index is known, or that are refused. */
   readonly reads: readonly ReadResult[];
+  /** Wishes to hand over of which no more will be heard. */
+  readonly transfers: readonly TransferResult[];
   /** The new role, term or leader; null when none of them changed. */
   readonly role: RoleReport | null;
   /** For logs and counters. */

@@ -53,6 +53,10 @@ export class InvariantChecker {
   }
 
   #checkApply(output: Output): void {
+    if (output.installSnapshot !== null) {
+      assert(output.installSnapshot.index > this.#lastAppliedIndex, "A snapshot moves forward");
+      this.#lastAppliedIndex = output.installSnapshot.index;
+    }
     for (const entry of output.apply) {
       assert(entry.index === this.#lastAppliedIndex + 1, "Entries are applied once, in order");
       this.#lastAppliedIndex = entry.index;
@@ -78,6 +82,7 @@ function remember(state: Readonly<RaftState>): Before {
 function checkState(state: Readonly<RaftState>): void {
   const { log, role, durability } = state;
   assert(state.commitIndex <= log.last.index, "Only what the log holds is committed");
+  assert(state.commitIndex >= log.base.index, "Only what is committed is forgotten");
   assert(durability.durableIndex <= log.last.index, "Only what the log holds is durable");
   assert(log.last.term <= state.currentTerm, "The log holds no entry of a later term");
   assert(
@@ -128,7 +133,7 @@ function checkTransition(before: Before, state: Readonly<RaftState>): void {
     }
   }
   assert(state.commitIndex >= before.commitIndex, "The commit index never falls");
-  if (before.committed !== null) {
+  if (before.committed !== null && before.committed.index > state.log.base.index) {
     const now = assertDefined(
       state.log.entryAt(before.committed.index),
       "A committed entry stays in the log",
@@ -159,6 +164,7 @@ function checkSentAtOnce(state: Readonly<RaftState>, output: Output, message: Me
       return;
     case "voteRequest":
     case "appendResponse":
+    case "snapshotResponse":
       return assert(false, `${message.kind} waits for the write`);
     default:
       return;

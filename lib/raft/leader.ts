@@ -8,17 +8,20 @@
 import { assert, assertDefined } from "../assert.ts";
 import { encodeUtf8 } from "../bytes.ts";
 import type { Certificate } from "../certificate/certifier.ts";
-import type { LogIndex, NodeId } from "../types.ts";
-import { APPEND_BYTES_MAX } from "./config.ts";
+import type { LogIndex, NodeId, Term } from "../types.ts";
+import { APPEND_LIMITS } from "./config.ts";
 import type { Entry } from "./entry.ts";
 import { LeaderReads } from "./leader_reads.ts";
 import type { AppendResponse } from "./message.ts";
 import { Progress } from "./progress.ts";
+import { quorumContactTick } from "./lease.ts";
 import { quorumValue } from "./quorum.ts";
 import { confirmReads, startReadRound } from "./reads.ts";
 import type { Leader } from "./role.ts";
 import { Rounds } from "./rounds.ts";
+import { needsSnapshot, sendSnapshot } from "./snapshot_sender.ts";
 import type { RaftState } from "./state.ts";
+import { tellTarget, tickTransfer } from "./transfer.ts";
 
 /** Begins to lead. The first entry of the term is the no-op of Raft §8 and holds the certificate. */
 export function becomeLeader(state: RaftState, certificate: Certificate): void {
@@ -33,6 +36,8 @@ export function becomeLeader(state: RaftState, certificate: Certificate): void {
     rounds: new Rounds(2 * state.config.electionTimeoutTicks),
     reads: new LeaderReads(),
     heartbeatDueTicks: 0,
+    leaseBrokenTick: nowTick - 1,
+    transfer: null,
     uncommittedBytes: 0,
   };
   state.changeRole(leader);
@@ -58,6 +63,7 @@ export function tickLeader(state: RaftState, leader: Leader): void {
     state.stepDown("no quorum answers");
     return;
   }
+  tickTransfer(state, leader);
   leader.heartbeatDueTicks--;
   if (leader.heartbeatDueTicks <= 0) beginHeartbeat(state, leader);
 }
@@ -103,12 +109,7 @@ export function advanceCommit(state: RaftState, leader: Leader): void {
 export function replicate(state: RaftState, leader: Leader): void {
   startReadRound(state, leader);
   for (const [peer, follower] of leader.followers) replicateTo(state, leader, { peer, follower });
-}
-
-/** The newest tick at which a majority, this node included, is known to have followed. */
-function quorumContactTick(state: RaftState, leader: Leader): number {
-  const contacts = [...leader.followers.values()].map((follower) => follower.ackedRoundSentTick);
-  return quorumValue([...contacts, state.nowTick], state.majority);
+  tellTarget(state, leader);
 }
 
 function beginHeartbeat(state: RaftState, leader: Leader): void {
@@ -133,10 +134,22 @@ function applyOutcome(state: RaftState, follower: Progress, message: AppendRespo
     }
     follower.accepted(outcome.matchIndex);
   } else if (outcome.kind === "conflict") {
-    const match = state.log.highestPossibleMatch(outcome.hintIndex, outcome.hintTerm);
-    const { previousLogIndex } = outcome;
-    follower.conflicted({ previousLogIndex, nextIndex: match.index + 1 as LogIndex });
+    follower.conflicted({
+      previousLogIndex: outcome.previousLogIndex,
+      nextIndex: nextIndexAfterConflict(state, outcome),
+    });
   }
+}
+
+/** Raft §5.3: skips all entries of terms that the follower cannot have at the hint. */
+function nextIndexAfterConflict(
+  { log }: RaftState,
+  hint: { readonly hintIndex: LogIndex; readonly hintTerm: Term },
+): LogIndex {
+  const match = log.highestPossibleMatch(hint.hintIndex, hint.hintTerm);
+  // What the follower has differs from the log's base, or ends before it: only a snapshot helps.
+  const isForgotten = match.index < log.base.index || match.term > hint.hintTerm;
+  return isForgotten ? log.base.index : match.index + 1 as LogIndex;
 }
 
 function replicateTo(
@@ -145,9 +158,13 @@ function replicateTo(
   target: { readonly peer: NodeId; readonly follower: Progress },
 ): void {
   const { peer, follower } = target;
-  while (follower.isReady && follower.nextIndex <= state.log.last.index) {
-    const entries = state.log.slice(follower.nextIndex, state.log.last.index, APPEND_BYTES_MAX);
-    sendAppend(state, leader, { peer, follower, entries });
+  if (needsSnapshot(state, follower)) {
+    sendSnapshot(state, leader, target);
+  } else {
+    while (follower.isReady && follower.nextIndex <= state.log.last.index) {
+      const entries = state.log.slice(follower.nextIndex, state.log.last.index, APPEND_LIMITS);
+      sendAppend(state, leader, { peer, follower, entries });
+    }
   }
   // Heartbeats and reads need an answer, and the news of a commit must not wait for them.
   const isNews = follower.sentRound < leader.rounds.current ||
@@ -165,7 +182,8 @@ function sendAppend(
   },
 ): void {
   const { peer, follower, entries } = append;
-  const previousLogIndex = follower.nextIndex - 1 as LogIndex;
+  // Heartbeats also keep a follower that awaits a snapshot; what they say of the log it refuses.
+  const previousLogIndex = Math.max(follower.nextIndex - 1, state.log.base.index) as LogIndex;
   state.send({
     kind: "appendRequest",
     from: state.self,

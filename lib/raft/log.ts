@@ -8,10 +8,21 @@ import { assert, assertDefined } from "../assert.ts";
 import type { LogIndex, Term } from "../types.ts";
 import { type Entry, LOG_START, type LogPosition } from "./entry.ts";
 
+/** How much of the log one message takes. */
+export interface SliceLimits {
+  /** Most entries. */
+  readonly entriesMax: number;
+  /** Most bytes of payload. */
+  readonly bytesMax: number;
+}
+
+const UNLIMITED: SliceLimits = { entriesMax: Infinity, bytesMax: Infinity };
+
 /** Entries of consecutive indexes after `base`, their terms never falling. */
 export class Log {
-  readonly #base: LogPosition;
-  readonly #entries: Entry[] = [];
+  #base: LogPosition;
+  #entries: Entry[] = [];
+  #bytes = 0;
 
   /** A log that continues after `base` with `entries`. */
   constructor(entries: readonly Entry[], base: LogPosition = LOG_START) {
@@ -29,6 +40,16 @@ export class Log {
     return this.#base;
   }
 
+  /** How many entries are kept. */
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  /** How many bytes of payload are kept. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** The entry at `index`, or null when the log does not keep one there. */
   entryAt(index: LogIndex): Entry | null {
     return this.#entries[index - this.#base.index - 1] ?? null;
@@ -44,26 +65,59 @@ export class Log {
     assert(entry.index === this.last.index + 1, `Log must not skip to index ${entry.index}`);
     assert(entry.term >= this.last.term, `Log terms must not fall to ${entry.term}`);
     this.#entries.push(entry);
+    this.#bytes += entry.data.length;
   }
 
   /** Removes the entry at `index` and all after it. */
   truncateFrom(index: LogIndex): void {
     assert(index > this.#base.index && index <= this.last.index, `Cannot truncate at ${index}`);
-    this.#entries.length = index - this.#base.index - 1;
+    const removed = this.#entries.splice(index - this.#base.index - 1);
+    this.#bytes -= payloadBytes(removed);
+  }
+
+  /** Forgets the entries up to and including `index`: a snapshot holds what they did. */
+  compactTo(index: LogIndex): void {
+    const term = assertDefined(this.termAt(index), `Cannot compact to ${index}: not in the log`);
+    const removed = this.#entries.splice(0, index - this.#base.index);
+    this.#bytes -= payloadBytes(removed);
+    this.#base = { index, term };
+  }
+
+  /** Forgets everything and begins anew after `position`. */
+  reset(position: LogPosition): void {
+    this.#base = position;
+    this.#entries = [];
+    this.#bytes = 0;
   }
 
   /**
-   * The entries from `from` on, up to `through`, of at most `bytesMax` together, yet at least one
-   * when there is one.
+   * The lowest place that compaction must leave as the base, for at most `entriesMax` entries of at
+   * most `bytesMax` together to stay.
    */
-  slice(from: LogIndex, through: LogIndex, bytesMax: number): readonly Entry[] {
+  baseToKeep(limits: { readonly entriesMax: number; readonly bytesMax: number }): LogIndex {
+    let bytes = 0;
+    let kept = 0;
+    while (kept < Math.min(this.#entries.length, limits.entriesMax)) {
+      bytes += this.#entries[this.#entries.length - 1 - kept]?.data.length ?? 0;
+      if (bytes > limits.bytesMax) break;
+      kept++;
+    }
+    return this.last.index - kept as LogIndex;
+  }
+
+  /**
+   * The entries from `from` on, up to `through`, within the limits if given, yet at least one when
+   * there is one.
+   */
+  slice(from: LogIndex, through: LogIndex, limits: SliceLimits = UNLIMITED): readonly Entry[] {
     assert(from > this.#base.index, `Log no longer keeps index ${from}`);
     const start = from - this.#base.index - 1;
-    const stopBefore = Math.min(through - this.#base.index, this.#entries.length);
+    const available = Math.min(through - this.#base.index, this.#entries.length);
+    const stopBefore = Math.min(available, start + limits.entriesMax);
     let stop = start;
     for (let bytes = 0; stop < stopBefore; stop++) {
       bytes += assertDefined(this.#entries[stop], "Log has no holes").data.length;
-      if (bytes > bytesMax && stop > start) break;
+      if (bytes > limits.bytesMax && stop > start) break;
     }
     return this.#entries.slice(start, stop);
   }
@@ -85,4 +139,8 @@ export class Log {
     }
     return { index: candidate, term: this.termAt(candidate) ?? this.#base.term };
   }
+}
+
+function payloadBytes(entries: readonly Entry[]): number {
+  return entries.reduce((sum, { data }) => sum + data.length, 0);
 }

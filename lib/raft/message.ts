@@ -7,7 +7,7 @@
 
 import type { SignerCommitment } from "../certificate/certifier.ts";
 import type { Epoch, LogIndex, NodeId, Term } from "../types.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry, Snapshot } from "./entry.ts";
 
 /** What every message has. */
 export interface Envelope {
@@ -120,6 +120,51 @@ export interface AppendResponse extends Envelope {
   readonly outcome: AppendOutcome;
 }
 
+/** Raft Figure 13, InstallSnapshot: one chunk of a snapshot for a follower that is too far behind. */
+export interface SnapshotRequest extends Envelope {
+  /** The tag. */
+  readonly kind: "snapshotRequest";
+  /** Which snapshot. */
+  readonly snapshot: Snapshot;
+  /** Where the chunk stands in it. */
+  readonly offset: number;
+  /** The chunk; empty to ask how far the receiver is. */
+  readonly data: Uint8Array;
+  /** As in {@linkcode AppendRequest}. */
+  readonly round: number;
+  /** As in {@linkcode AppendRequest}. */
+  readonly certificate: string | null;
+}
+
+/** What became of a snapshot. */
+export type SnapshotOutcome =
+  /** The receiver holds everything before `nextOffset`, and wants what stands there. */
+  | { readonly kind: "stored"; readonly nextOffset: number }
+  /** The receiver's log begins after the snapshot now, or did already. */
+  | { readonly kind: "installed" }
+  /** The receiver could not keep it, or it was not what it claims to be; it must start over. */
+  | { readonly kind: "refused" };
+
+/** The answer to a {@linkcode SnapshotRequest}. */
+export interface SnapshotResponse extends Envelope {
+  /** The tag. */
+  readonly kind: "snapshotResponse";
+  /** The snapshot's last index. */
+  readonly index: LogIndex;
+  /** What became of it. */
+  readonly outcome: SnapshotOutcome;
+}
+
+/** Raft dissertation §3.10: the leader asks the receiver to stand for election now. */
+export interface TimeoutNowRequest extends Envelope {
+  /** The tag. */
+  readonly kind: "timeoutNowRequest";
+  /** As in {@linkcode AppendRequest}. */
+  readonly round: number;
+  /** As in {@linkcode AppendRequest}. */
+  readonly certificate: string | null;
+}
+
 /** One proposal on its way to the leader. */
 export interface ForwardedProposal {
   /** Unique within the origin's incarnation. */
@@ -146,6 +191,8 @@ export type RefusalReason =
   | "noLeader"
   /** The leader holds as many uncommitted bytes as it may. */
   | "overloaded"
+  /** The leader is handing over to another. */
+  | "transferring"
   /** Leadership changed before the leader's answer came. */
   | "leaderChanged";
 
@@ -182,6 +229,8 @@ export interface ReadIndexRequest extends Envelope {
   readonly incarnation: number;
   /** Names the batch of reads within the incarnation. */
   readonly batchId: number;
+  /** Whether the leader may answer on its lease, without asking a quorum. */
+  readonly lease: boolean;
 }
 
 /** The leader's answer, given once a quorum has confirmed its leadership. */
@@ -204,6 +253,9 @@ export type Message =
   | VoteResponse
   | AppendRequest
   | AppendResponse
+  | SnapshotRequest
+  | SnapshotResponse
+  | TimeoutNowRequest
   | ProposeRequest
   | ProposeResponse
   | ReadIndexRequest

@@ -14,7 +14,7 @@ import type { RaftState } from "./state.ts";
 
 /** Asks for an election in the next term. The statement that voters would sign is fixed from here on. */
 export function startPreVote(state: RaftState, options: { readonly transfer: boolean }): void {
-  const { self, log } = state;
+  const { self } = state;
   const askedTerm = state.currentTerm + 1 as Term;
   const commitment = state.config.certifier.commit({ term: askedTerm, candidate: self });
   const role: PreCandidate = {
@@ -26,18 +26,25 @@ export function startPreVote(state: RaftState, options: { readonly transfer: boo
   state.changeRole(role);
   state.resetElectionTimer();
   state.output.events.push({ kind: "preVoteStarted", term: askedTerm });
+  askPreVotes(state, role);
+  becomeCandidateIfGranted(state, role);
+}
+
+/** Asks everyone who has not granted yet. */
+export function askPreVotes(state: RaftState, role: PreCandidate): void {
+  const { index: lastLogIndex, term: lastLogTerm } = state.log.last;
   for (const to of state.peers) {
+    if (role.grants.has(to)) continue;
     state.send({
       kind: "preVoteRequest",
-      from: self,
+      from: state.self,
       to,
-      term: askedTerm,
-      lastLogIndex: log.last.index,
-      lastLogTerm: log.last.term,
-      transfer: options.transfer,
+      term: role.askedTerm,
+      lastLogIndex,
+      lastLogTerm,
+      transfer: role.transfer,
     });
   }
-  becomeCandidateIfGranted(state, role);
 }
 
 /**

@@ -11,7 +11,7 @@
 import { assert } from "../assert.ts";
 import type { LogIndex } from "../types.ts";
 import { INFLIGHT_BYTES_MAX, INFLIGHT_MESSAGES_MAX } from "./config.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry, Snapshot } from "./entry.ts";
 
 interface Inflight {
   readonly lastIndex: LogIndex;
@@ -26,6 +26,7 @@ export class Progress {
   #probeSent = false;
   #inflight: Inflight[] = [];
   #inflightBytes = 0;
+  #snapshot: { readonly snapshot: Snapshot; offset: number; sentTick: number | null } | null = null;
 
   /** Whether the follower has answered in this term, and so holds the leader's certificate. */
   isCertified = false;
@@ -61,6 +62,40 @@ export class Progress {
       this.#inflightBytes < INFLIGHT_BYTES_MAX;
   }
 
+  /** The snapshot that the follower is sent, if it is sent one. */
+  get snapshot(): Snapshot | null {
+    return this.#snapshot?.snapshot ?? null;
+  }
+
+  /** Begins to send a snapshot. */
+  startSnapshot(snapshot: Snapshot): void {
+    this.#snapshot = { snapshot, offset: 0, sentTick: null };
+  }
+
+  /**
+   * Where the chunk stands that is to be sent now; null while the one before is not answered, unless
+   * its answer is `overdueTicks` late.
+   */
+  takeChunkOffset(nowTick: number, overdueTicks: number): number | null {
+    const sending = this.#snapshot;
+    if (sending === null) return null;
+    if (sending.sentTick !== null && nowTick - sending.sentTick < overdueTicks) return null;
+    sending.sentTick = nowTick;
+    return sending.offset;
+  }
+
+  /** The follower wants the chunk at `nextOffset`. When it has them all, it is left time to check. */
+  chunkStored(nextOffset: number): void {
+    if (this.#snapshot === null) return;
+    this.#snapshot.offset = nextOffset;
+    if (nextOffset < this.#snapshot.snapshot.bytes) this.#snapshot.sentTick = null;
+  }
+
+  /** The follower lost the snapshot: from the beginning, after a while. */
+  chunkRefused(): void {
+    if (this.#snapshot !== null) this.#snapshot.offset = 0;
+  }
+
   /** Notes that `entries`, from `nextIndex` on, are on their way. */
   sent(entries: readonly Entry[]): void {
     if (this.#mode === "probe") {
@@ -78,9 +113,14 @@ export class Progress {
 
   /** The follower holds everything up to `matchIndex`. Late and doubled answers change nothing. */
   accepted(matchIndex: LogIndex): void {
+    const isNews = matchIndex > this.#matchIndex;
+    if (isNews) this.#matchIndex = matchIndex;
+    // A follower that turns out to hold more needs no snapshot; a late answer proves no such thing.
+    const hasSnapshot = this.#matchIndex >= (this.#snapshot?.snapshot.index ?? 0);
+    if (isNews || hasSnapshot) this.#snapshot = null;
+    if (this.#snapshot !== null) return;
     this.#mode = "replicate";
     this.#probeSent = false;
-    if (matchIndex > this.#matchIndex) this.#matchIndex = matchIndex;
     if (this.#nextIndex <= this.#matchIndex) this.#nextIndex = this.#matchIndex + 1 as LogIndex;
     while (this.#inflight[0] !== undefined && this.#inflight[0].lastIndex <= this.#matchIndex) {
       this.#inflightBytes -= this.#inflight[0].bytes;
@@ -95,7 +135,7 @@ export class Progress {
   conflicted(
     options: { readonly previousLogIndex: LogIndex; readonly nextIndex: LogIndex },
   ): void {
-    if (options.previousLogIndex <= this.#matchIndex) return;
+    if (this.#snapshot !== null || options.previousLogIndex <= this.#matchIndex) return;
     if (this.#mode === "probe" && options.previousLogIndex !== this.#nextIndex - 1) return;
     const next = Math.min(options.nextIndex, options.previousLogIndex);
     this.#startProbing(Math.max(next, this.#matchIndex + 1) as LogIndex);
@@ -103,6 +143,7 @@ export class Progress {
 
   /** Messages may have been lost: finds out anew where the logs match. */
   lost(): void {
+    if (this.#snapshot !== null) this.#snapshot.sentTick = null;
     this.#startProbing(this.#matchIndex + 1 as LogIndex);
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { UNCOMMITTED_BYTES_MAX } from "./config.ts";
+import { APPEND_LIMITS, UNCOMMITTED_BYTES_MAX } from "./config.ts";
 import { appendEntry } from "./leader.ts";
 import type {
   ForwardedProposal,
@@ -22,22 +22,32 @@ export function propose(state: RaftState, proposals: readonly ForwardedProposal[
     }
     return;
   }
-  const leader = state.certificate?.leader;
-  if (leader === undefined) {
+  const { leader } = state;
+  if (leader === null) {
     for (const { proposalId } of proposals) {
       state.output.rejected.push({ proposalId, reason: "noLeader", maybeApplied: false });
     }
     return;
   }
   for (const { proposalId } of proposals) state.forwarded.addProposal(proposalId);
-  state.send({
-    kind: "proposeRequest",
-    from: state.self,
-    to: leader,
-    term: state.currentTerm,
-    incarnation: state.config.incarnation,
-    proposals,
-  });
+  for (const batch of batchesOf(proposals)) {
+    state.send({
+      kind: "proposeRequest",
+      from: state.self,
+      to: leader,
+      term: state.currentTerm,
+      incarnation: state.config.incarnation,
+      proposals: batch,
+    });
+  }
+}
+
+/** A request to the leader did not leave: nothing of it can be in any log. */
+export function proposalsUnsent(state: RaftState, message: ProposeRequest): void {
+  for (const { proposalId } of message.proposals) {
+    if (!state.forwarded.takeProposal(proposalId)) continue;
+    state.output.rejected.push({ proposalId, reason: "noLeader", maybeApplied: false });
+  }
 }
 
 /** A follower passes on what its clients propose. */
@@ -60,9 +70,30 @@ export function handleProposeResponse(state: RaftState, message: ProposeResponse
   }
 }
 
+/** Cuts proposals into messages of a bounded size; a single larger proposal travels alone. */
+function batchesOf(proposals: readonly ForwardedProposal[]): readonly ForwardedProposal[][] {
+  const batches: ForwardedProposal[][] = [];
+  let bytes = Infinity;
+  for (const proposal of proposals) {
+    bytes += proposal.command.length;
+    const batch = batches.at(-1);
+    if (
+      batch === undefined || bytes > APPEND_LIMITS.bytesMax ||
+      batch.length >= APPEND_LIMITS.entriesMax
+    ) {
+      batches.push([proposal]);
+      bytes = proposal.command.length;
+    } else {
+      batch.push(proposal);
+    }
+  }
+  return batches;
+}
+
 function appendProposal(state: RaftState, proposal: ForwardedProposal): ProposalOutcome {
   const { proposalId, command } = proposal;
   if (state.role.name !== "leader") return { kind: "refused", proposalId, reason: "notLeader" };
+  if (state.role.transfer !== null) return { kind: "refused", proposalId, reason: "transferring" };
   if (state.role.uncommittedBytes + command.length > UNCOMMITTED_BYTES_MAX) {
     return { kind: "refused", proposalId, reason: "overloaded" };
   }

@@ -7,17 +7,44 @@
 import { unreachable } from "../assert.ts";
 import type { LogIndex, NodeId } from "../types.ts";
 import { askSilentVoters, handleVoteResponse, reopenIfStuck } from "./candidate.ts";
+import { Collected } from "./collected.ts";
+import { compactLog } from "./compaction.ts";
 import type { RaftConfig } from "./config.ts";
 import type { DurableState } from "./entry.ts";
 import { handleAppendRequest } from "./follower.ts";
 import type { Input, Output } from "./input_output.ts";
 import { advanceCommit, handleAppendResponse, replicate, tickLeader } from "./leader.ts";
 import type { ForwardedProposal, Message } from "./message.ts";
-import { handlePreVoteRequest, handlePreVoteResponse, startPreVote } from "./pre_vote.ts";
-import { handleProposeRequest, handleProposeResponse, propose } from "./proposals.ts";
-import { handleReadIndexRequest, handleReadIndexResponse, read } from "./reads.ts";
+import { breakLease } from "./lease.ts";
+import {
+  askPreVotes,
+  handlePreVoteRequest,
+  handlePreVoteResponse,
+  startPreVote,
+} from "./pre_vote.ts";
+import {
+  handleProposeRequest,
+  handleProposeResponse,
+  proposalsUnsent,
+  propose,
+} from "./proposals.ts";
+import {
+  handleReadIndexRequest,
+  handleReadIndexResponse,
+  read,
+  readsUnsent,
+  repeatReads,
+} from "./reads.ts";
 import type { Candidate } from "./role.ts";
+import {
+  handleSnapshotRequest,
+  snapshotReady,
+  snapshotRefused,
+  snapshotStored,
+} from "./snapshot_receiver.ts";
+import { handleSnapshotResponse, snapshotMade } from "./snapshot_sender.ts";
 import { RaftState } from "./state.ts";
+import { handleTimeoutNow, startTransfer } from "./transfer.ts";
 import { answerDurableVotes } from "./vote_answers.ts";
 import { handleVoteRequest } from "./voter.ts";
 
@@ -45,14 +72,15 @@ export class Raft {
   step(inputs: readonly Input[]): Output {
     const state = this.#state;
     const proposals: ForwardedProposal[] = [];
-    const readIds: number[] = [];
+    const reads = { quorum: [] as number[], lease: [] as number[] };
     for (const input of inputs) {
       if (input.kind === "propose") proposals.push(input);
-      else if (input.kind === "read") readIds.push(input.readId);
+      else if (input.kind === "read") reads[input.lease ? "lease" : "quorum"].push(input.readId);
       else takeInput(state, input);
     }
     if (proposals.length > 0) propose(state, proposals);
-    if (readIds.length > 0) read(state, readIds);
+    if (reads.quorum.length > 0) read(state, reads.quorum, { lease: false });
+    if (reads.lease.length > 0) read(state, reads.lease, { lease: true });
     return this.#finish();
   }
 
@@ -65,7 +93,9 @@ export class Raft {
     }
     const { currentTerm, votedFor } = state;
     const persist = state.durability.takeBatch(state.log, { currentTerm, votedFor });
-    return state.output.take(persist, state.report());
+    const collected = state.output;
+    state.output = new Collected();
+    return { ...collected, persist, role: state.roleReporter.changed(state.report()) };
   }
 }
 
@@ -82,6 +112,24 @@ function takeInput(
       return state.durability.persisted(input.sequence);
     case "unreachable":
       return losePeer(state, input.peer);
+    case "unsent":
+      return takeBack(state, input.message);
+    case "clockJumped":
+      return breakLease(state);
+    case "transfer":
+      return startTransfer(state, input);
+    case "checkpointed":
+      return compactLog(state, input.index);
+    case "snapshotMade":
+      return snapshotMade(state, input.snapshot);
+    case "snapshotFailed":
+      return snapshotMade(state, null);
+    case "snapshotStored":
+      return snapshotStored(state, input);
+    case "snapshotReady":
+      return snapshotReady(state, input.snapshot);
+    case "snapshotRefused":
+      return snapshotRefused(state, input.snapshot);
     default:
       return unreachable(input);
   }
@@ -92,18 +140,26 @@ function tick(state: RaftState): void {
   state.nowTick++;
   const { role } = state;
   if (role.name === "leader") return tickLeader(state, role);
+  if (state.nowTick % state.config.electionTimeoutTicks === 0) repeatReads(state);
   state.electionElapsedTicks++;
   if (state.electionElapsedTicks >= state.randomizedTimeoutTicks) {
     return startPreVote(state, { transfer: false });
   }
-  if (role.name === "candidate") tickCandidate(state, role);
+  // Who has not answered did not get the question, or still heard a leader when it did.
+  const askAgain = state.electionElapsedTicks % state.config.signingTimeoutTicks === 0;
+  if (role.name === "preCandidate" && askAgain) askPreVotes(state, role);
+  if (role.name === "candidate") tickCandidate(state, role, askAgain);
 }
 
-function tickCandidate(state: RaftState, candidate: Candidate): void {
-  if (state.electionElapsedTicks % state.config.signingTimeoutTicks === 0) {
-    askSilentVoters(state, candidate);
-  }
+function tickCandidate(state: RaftState, candidate: Candidate, askAgain: boolean): void {
+  if (askAgain) askSilentVoters(state, candidate);
   reopenIfStuck(state, candidate);
+}
+
+/** What clients asked and the leader never got, they may safely ask again; Raft repeats the rest. */
+function takeBack(state: RaftState, message: Message): void {
+  if (message.kind === "proposeRequest") proposalsUnsent(state, message);
+  if (message.kind === "readIndexRequest") readsUnsent(state, message);
 }
 
 function losePeer(state: RaftState, peer: NodeId): void {
@@ -129,6 +185,12 @@ function receive(state: RaftState, message: Message): void {
       return handleAppendRequest(state, message);
     case "appendResponse":
       return handleAppendResponse(state, message);
+    case "snapshotRequest":
+      return handleSnapshotRequest(state, message);
+    case "snapshotResponse":
+      return handleSnapshotResponse(state, message);
+    case "timeoutNowRequest":
+      return handleTimeoutNow(state, message);
     case "proposeRequest":
       return handleProposeRequest(state, message);
     case "proposeResponse":

@@ -5,37 +5,54 @@
  * @module
  */
 
+import type { NodeId } from "../types.ts";
 import { READ_BATCHES_MAX, WAITING_READS_MAX } from "./config.ts";
 import type { ReadIndexRequest, ReadIndexResponse, RefusalReason } from "./message.ts";
+import { hasLease } from "./lease.ts";
 import { quorumValue } from "./quorum.ts";
 import type { Reader } from "./leader_reads.ts";
 import { answerReader } from "./reader_answers.ts";
 import type { Leader } from "./role.ts";
 import type { RaftState } from "./state.ts";
 
-/** Clients of this node want to read. All of one step share one confirmation. */
-export function read(state: RaftState, readIds: readonly number[]): void {
+/**
+ * Clients of this node want to read, all with or without `lease`. Those of one step share one
+ * confirmation.
+ */
+export function read(
+  state: RaftState,
+  readIds: readonly number[],
+  { lease }: { readonly lease: boolean },
+): void {
   if (state.role.name === "leader") {
-    for (const readId of readIds) addReader(state, state.role, { kind: "local", readId });
+    for (const readId of readIds) {
+      addReader(state, state.role, { reader: { kind: "local", readId }, lease });
+    }
     return;
   }
-  const leader = state.certificate?.leader;
-  if (leader === undefined) return refuseReads(state, readIds, "noLeader");
-  state.send({
-    kind: "readIndexRequest",
-    from: state.self,
-    to: leader,
-    term: state.currentTerm,
-    incarnation: state.config.incarnation,
-    batchId: state.forwarded.addReads(readIds),
+  if (state.leader === null) return refuseReads(state, readIds, "noLeader");
+  askForReadIndex(state, state.leader, {
+    batchId: state.forwarded.addReads({ readIds, lease }),
+    lease,
   });
+}
+
+/** Asks again for what the leader has not answered for long: question or answer may be lost. */
+export function repeatReads(state: RaftState): void {
+  if (state.leader === null) return;
+  for (const batch of state.forwarded.readBatches()) askForReadIndex(state, state.leader, batch);
+}
+
+/** A request to the leader did not leave. */
+export function readsUnsent(state: RaftState, message: ReadIndexRequest): void {
+  refuseReads(state, state.forwarded.takeReads(message.batchId), "noLeader");
 }
 
 /** A follower wants a read index. */
 export function handleReadIndexRequest(state: RaftState, message: ReadIndexRequest): void {
   const { from, incarnation, batchId } = message;
   const reader: Reader = { kind: "remote", from, incarnation, batchId };
-  if (state.role.name === "leader") addReader(state, state.role, reader);
+  if (state.role.name === "leader") addReader(state, state.role, { reader, lease: message.lease });
   else answerReader(state, reader, null);
 }
 
@@ -55,7 +72,7 @@ export function handleReadIndexResponse(state: RaftState, message: ReadIndexResp
 export function startReadRound(state: RaftState, leader: Leader): void {
   const { reads } = leader;
   if (reads.waiting.length === 0 || reads.batchCount >= READ_BATCHES_MAX) return;
-  if (state.log.termAt(state.commitIndex) !== state.currentTerm) return;
+  if (!hasCommittedOwnEntry(state)) return;
   reads.startBatch(leader.rounds.begin(state.nowTick), state.commitIndex);
   confirmReads(state, leader);
 }
@@ -69,7 +86,35 @@ export function confirmReads(state: RaftState, leader: Leader): void {
   }
 }
 
-function addReader(state: RaftState, leader: Leader, reader: Reader): void {
+/** Dissertation §6.4, step 1: only then does a leader know what its predecessors committed. */
+function hasCommittedOwnEntry(state: RaftState): boolean {
+  return state.log.termAt(state.commitIndex) === state.currentTerm;
+}
+
+function askForReadIndex(
+  state: RaftState,
+  to: NodeId,
+  { batchId, lease }: { readonly batchId: number; readonly lease: boolean },
+): void {
+  state.send({
+    kind: "readIndexRequest",
+    from: state.self,
+    to,
+    term: state.currentTerm,
+    incarnation: state.config.incarnation,
+    batchId,
+    lease,
+  });
+}
+
+function addReader(
+  state: RaftState,
+  leader: Leader,
+  { reader, lease }: { readonly reader: Reader; readonly lease: boolean },
+): void {
+  if (lease && hasCommittedOwnEntry(state) && hasLease(state, leader)) {
+    return answerReader(state, reader, state.commitIndex);
+  }
   if (leader.reads.waiting.length < WAITING_READS_MAX) leader.reads.waiting.push(reader);
   else if (reader.kind === "local") refuseReads(state, [reader.readId], "overloaded");
   else answerReader(state, reader, null);

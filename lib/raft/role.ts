@@ -46,6 +46,18 @@ export interface Candidate {
   readonly refusals: Set<NodeId>;
 }
 
+/** Leadership on its way to another node (Raft dissertation §3.10). */
+export interface Transfer {
+  /** Who asked. */
+  readonly transferId: number;
+  /** Who takes over. */
+  readonly target: NodeId;
+  /** When it began. */
+  readonly startedTick: number;
+  /** Whether the target was told to stand for election. */
+  isTold: boolean;
+}
+
 /** Leads its term, with proof. */
 export interface Leader {
   /** The tag. */
@@ -60,6 +72,10 @@ export interface Leader {
   readonly reads: LeaderReads;
   /** Ticks until the next heartbeat is due. */
   heartbeatDueTicks: number;
+  /** Acknowledgements of rounds that were sent up to this tick count for no lease: time jumped. */
+  leaseBrokenTick: number;
+  /** The handing over that is under way, if any. */
+  transfer: Transfer | null;
   /** Bytes of commands appended and not yet committed. */
   uncommittedBytes: number;
 }

@@ -11,14 +11,15 @@ import type { Certificate } from "../certificate/certifier.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import { type RaftConfig, TERM_ADVANCE_MAX } from "./config.ts";
 import { Durability } from "./durability.ts";
-import type { DurableState } from "./entry.ts";
+import type { DurableState, Snapshot } from "./entry.ts";
 import type { RoleReport } from "./input_output.ts";
 import { Log } from "./log.ts";
 import type { Message } from "./message.ts";
-import { OutputBuilder } from "./output_builder.ts";
+import { Collected, RoleReporter } from "./collected.ts";
 import { answerReader } from "./reader_answers.ts";
-import type { Role } from "./role.ts";
+import type { Leader, Role } from "./role.ts";
 import { ForwardedRequests } from "./forwarded_requests.ts";
+import { OwnSnapshot } from "./own_snapshot.ts";
 import { PendingVotes } from "./pending_votes.ts";
 
 /** Everything a node knows. Belongs to one {@linkcode Raft}; the rules read and change it. */
@@ -30,11 +31,16 @@ export class RaftState {
   /** How far the disk has followed. */
   readonly durability: Durability;
   /** What the current step wants done. */
-  readonly output = new OutputBuilder();
+  output: Collected = new Collected();
+  /** Notices when role, term or leader change. */
+  readonly roleReporter = new RoleReporter();
   /** Votes whose signature share waits for the vote to be durable. */
   readonly pendingVotes = new PendingVotes();
   /** What this node's clients asked and the leader has not answered. */
   readonly forwarded = new ForwardedRequests();
+
+  /** This node's own snapshots, for followers that are too far behind. */
+  readonly ownSnapshot = new OwnSnapshot();
 
   /** Ticks since construction: the core's only clock. */
   nowTick = 0;
@@ -42,8 +48,11 @@ export class RaftState {
   electionElapsedTicks = 0;
   /** This round's election timeout, drawn anew at each reset. */
   randomizedTimeoutTicks: number;
-  /** When a certified leader was last heard; null in a life that has heard none. */
+  /** When a certified leader was last heard; null in a life that knows of none. */
   leaderHeardTick: number | null = null;
+
+  /** Whether the leader whose certificate is known was heard in this life. */
+  isLeaderHeard = false;
 
   #currentTerm: Term;
   #votedFor: NodeId | null;
@@ -57,6 +66,7 @@ export class RaftState {
   constructor(config: RaftConfig, durable: DurableState, appliedIndex: LogIndex) {
     this.config = config;
     this.log = new Log(durable.entries, durable.logStart);
+    assert(appliedIndex >= this.log.base.index, "What the log forgot must have been applied");
     assert(appliedIndex <= this.log.last.index, "The log must reach what has been applied");
     this.durability = new Durability(this.log.last.index);
     this.#currentTerm = durable.hardState.currentTerm;
@@ -68,6 +78,8 @@ export class RaftState {
       assert(certificate.term === this.#currentTerm, "The stored certificate is the term's");
       // A node that led this term in an earlier life follows nobody in it, itself least of all.
       if (certificate.leader !== config.self) this.#role = { name: "follower", certificate };
+      // It may have promised the leader a lease a moment before it restarted.
+      this.leaderHeardTick = 0;
     }
   }
 
@@ -107,10 +119,19 @@ export class RaftState {
       : null;
   }
 
+  /**
+   * The leader that this node can turn to: itself, or the one that it follows and has heard. One that
+   * is only remembered from before a restart may be long gone.
+   */
+  get leader(): NodeId | null {
+    if (this.#role.name === "leader") return this.self;
+    return this.isLeaderHeard ? this.certificate?.leader ?? null : null;
+  }
+
   /** The role as the world is told. */
   report(): RoleReport {
-    const certificate = this.certificate;
-    const leader = certificate?.leader ?? null;
+    const { leader } = this;
+    const certificate = leader === null ? null : this.certificate;
     return { role: this.#role.name, term: this.#currentTerm, leader, certificate };
   }
 
@@ -174,12 +195,10 @@ export class RaftState {
   /** Changes the role. Whatever a leader that is no more had been asked is refused. */
   changeRole(role: Role): void {
     const before = this.#role;
-    const leaderBefore = this.certificate?.leader ?? null;
+    const leaderBefore = this.leader;
     this.#role = role;
-    if (before.name === "leader") {
-      for (const reader of before.reads.takeAll()) answerReader(this, reader, null);
-    }
-    if (leaderBefore !== (this.certificate?.leader ?? null)) {
+    if (before.name === "leader" && before !== role) leaveLeadership(this, before);
+    if (leaderBefore !== this.leader) {
       this.forwarded.leaderLost(this.output);
     }
   }
@@ -202,9 +221,27 @@ export class RaftState {
   commitTo(index: LogIndex): void {
     assert(index <= this.log.last.index, `Cannot commit ${index}: beyond the log`);
     if (index <= this.#commitIndex) return;
-    const entries = this.log.slice(this.#commitIndex + 1 as LogIndex, index, Infinity);
+    const entries = this.log.slice(this.#commitIndex + 1 as LogIndex, index);
     for (const entry of entries) this.output.apply.push(entry);
     this.#commitIndex = index;
+  }
+
+  /**
+   * Raft §7: a snapshot takes the place of everything up to its index. Entries after it stay if the
+   * log agrees with it; otherwise the whole log goes.
+   */
+  restore(snapshot: Snapshot): void {
+    assert(snapshot.index > this.#commitIndex, "A snapshot only moves forward");
+    const position = { index: snapshot.index, term: snapshot.term };
+    if (this.log.termAt(snapshot.index) === snapshot.term) {
+      this.log.compactTo(snapshot.index);
+      this.durability.logCompactedTo(position);
+    } else {
+      this.log.reset(position);
+      this.durability.logResetTo(position);
+    }
+    this.#commitIndex = snapshot.index;
+    this.output.installSnapshot = snapshot;
   }
 
   /** Sends a message that needs no durability first. */
@@ -226,4 +263,12 @@ export class RaftState {
     const { electionTimeoutTicks, random } = this.config;
     return electionTimeoutTicks + Math.floor(random() * electionTimeoutTicks);
   }
+}
+
+/** Whoever waited for this leader is told that it leads no more. */
+function leaveLeadership(state: RaftState, leader: Leader): void {
+  for (const reader of leader.reads.takeAll()) answerReader(state, reader, null);
+  if (leader.transfer === null) return;
+  const { transferId, target } = leader.transfer;
+  state.output.transfers.push({ kind: "handedOver", transferId, target });
 }

@@ -10,7 +10,7 @@
 import { assert } from "../assert.ts";
 import type { SignerCommitment } from "../certificate/certifier.ts";
 import { InputError } from "../errors.ts";
-import type { Entry } from "../raft/entry.ts";
+import type { Entry, Snapshot } from "../raft/entry.ts";
 import type {
   AppendOutcome,
   AppendRequest,
@@ -18,6 +18,7 @@ import type {
   Message,
   ProposalOutcome,
   RefusalReason,
+  SnapshotOutcome,
 } from "../raft/message.ts";
 import { type NodeId, toLogIndex } from "../types.ts";
 import {
@@ -54,6 +55,10 @@ export const SIGNER_COUNT_MAX = 1024;
 export const COMMITMENT_BYTES_MAX = 256;
 /** Most bytes in a signature share; FROST(Ed25519) has 32. */
 export const SHARE_BYTES_MAX = 128;
+/** Most bytes of a snapshot in one message. */
+export const SNAPSHOT_CHUNK_BYTES_MAX = 1024 * 1024;
+/** Bytes of a snapshot's SHA-256. */
+export const SHA256_BYTES = 32;
 /** Most characters in a signed note. */
 export const NOTE_LENGTH_MAX = 2048;
 
@@ -120,6 +125,7 @@ const refusalReason = word<RefusalReason>({
   noLeader: 1,
   overloaded: 2,
   leaderChanged: 3,
+  transferring: 4,
 });
 
 const proposalOutcome = tagged<ProposalOutcome>({
@@ -137,6 +143,20 @@ const appendOutcome = tagged<AppendOutcome>({
   staleTerm: { tag: 3, fields: {} },
 });
 
+const snapshot = record<Snapshot>({
+  index: logIndex,
+  term,
+  bytes: count,
+  sha256: bytes({ bytesMax: SHA256_BYTES }),
+});
+
+const snapshotOutcome = tagged<SnapshotOutcome>({
+  stored: { tag: 0, fields: { nextOffset: count } },
+  installed: { tag: 1, fields: {} },
+  refused: { tag: 2, fields: {} },
+});
+
+const note = text({ lengthMax: NOTE_LENGTH_MAX });
 const entryCount = atMost(ENTRY_COUNT_MAX);
 const entryKind = word<Entry["kind"]>({ certificate: 0, command: 1 });
 
@@ -209,7 +229,7 @@ const messageField = tagged<Body<Message>>({
       previousLogTerm: term,
       leaderCommit: logIndex,
       round: count,
-      certificate: nullable(text({ lengthMax: NOTE_LENGTH_MAX })),
+      certificate: nullable(note),
       entries,
     },
   },
@@ -230,11 +250,27 @@ const messageField = tagged<Body<Message>>({
       outcomes: list(proposalOutcome, { countMax: PROPOSAL_COUNT_MAX }),
     },
   },
-  readIndexRequest: { tag: 9, fields: { term, incarnation: count, batchId: count } },
+  readIndexRequest: {
+    tag: 9,
+    fields: { term, incarnation: count, batchId: count, lease: boolean },
+  },
   readIndexResponse: {
     tag: 10,
     fields: { term, incarnation: count, batchId: count, readIndex: nullable(logIndex) },
   },
+  snapshotRequest: {
+    tag: 11,
+    fields: {
+      term,
+      round: count,
+      certificate: nullable(note),
+      snapshot,
+      offset: count,
+      data: bytes({ bytesMax: SNAPSHOT_CHUNK_BYTES_MAX }),
+    },
+  },
+  snapshotResponse: { tag: 12, fields: { term, index: logIndex, outcome: snapshotOutcome } },
+  timeoutNowRequest: { tag: 13, fields: { term, round: count, certificate: nullable(note) } },
 });
 
 /** The one rule across fields: entries follow the entry that they claim to follow. */

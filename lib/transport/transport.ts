@@ -95,20 +95,23 @@ export class Transport {
    * returns. Never waits: a message to a peer that is not connected, or one that is above a
    * limit, is dropped and counted, as are the oldest of a full queue. Raft repeats what matters, and
    * what it would have said a moment ago is worth nothing to a peer that comes back.
+   *
+   * @returns false when there is no connection, so that the message certainly did not leave.
    */
-  send(message: Message): void {
+  send(message: Message): boolean {
     const peer = this.#peers.get(message.to);
     if (peer === undefined || !peer.connected) {
       this.#reporter.dropped(message.to, { reason: "notConnected", messages: 1 });
-      return;
+      return false;
     }
     const frame = this.#encode(message);
-    if (frame === null) return;
+    if (frame === null) return true;
     const dropped = peer.send(frame);
     this.#reporter.count("message.sent");
     if (dropped > 0) {
       this.#reporter.dropped(message.to, { reason: "queueFull", messages: dropped });
     }
+    return true;
   }
 
   /** Whether messages to a peer are sent, rather than dropped. */

@@ -28,7 +28,7 @@ Deno.test("Inbox hands over all that came before the event loop goes round, in o
   const { inbox: box, next, turns } = inbox();
   box.add({ kind: "tick" });
   await Promise.resolve();
-  box.add({ kind: "read", readId: 1 });
+  box.add({ kind: "read", readId: 1, lease: false });
   box.addMessage(MESSAGE);
   assert.equal(turns(), 0, "nothing happens in the caller's own turn");
   assert.deepEqual((await next).map(({ kind }) => kind), ["tick", "read", "message"]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Loop } from "../../lib/node/loop.ts";
-import type { Input, Output } from "../../lib/raft/mod.ts";
-import { toNodeId, toTerm } from "../../lib/types.ts";
+import type { Input, Output, Snapshot } from "../../lib/raft/mod.ts";
+import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { commandEntry, NO_OUTPUT } from "../raft/harness.ts";
 
 const ANSWER = {
@@ -32,6 +32,14 @@ function record(outputs: readonly Output[]): { loop: Loop; steps: string[] } {
       return entries.map(({ index }) => ({ kind: "certificate", index }));
     },
     report: (_, applied) => steps.push(`report ${applied.length}`),
+    installSnapshot: ({ index }) => steps.push(`install ${index}`),
+    checkpoint: () => null,
+    sendChunk: ({ to, offset }) => steps.push(`chunk to ${to} from ${offset}`),
+    storeChunk: ({ offset, data }) => {
+      steps.push(`store ${offset}`);
+      return offset + data.length;
+    },
+    makeSnapshot: () => steps.push("make snapshot"),
   });
   return { loop, steps };
 }
@@ -73,6 +81,69 @@ Deno.test("Loop.turn() goes on until nothing is left to persist", () => {
   ]);
 });
 
+const SNAPSHOT: Snapshot = {
+  index: toLogIndex(5),
+  term: toTerm(1),
+  bytes: 10,
+  sha256: new Uint8Array(32),
+};
+
+Deno.test("Loop.turn() installs a snapshot after its place in the log is durable, before its answer", () => {
+  const { loop, steps } = record([{
+    ...NO_OUTPUT,
+    persist: { sequence: 1, hardState: null, logStart: null, entries: [], certificates: [] },
+    installSnapshot: SNAPSHOT,
+    sendAfterPersist: [ANSWER],
+    apply: [commandEntry(6, 1)],
+  }]);
+  loop.turn([{ kind: "snapshotReady", snapshot: SNAPSHOT }]);
+  assert.deepEqual(steps.slice(0, 5), [
+    "step snapshotReady",
+    "persist 1",
+    "install 5",
+    "send n2 1",
+    "apply 6",
+  ]);
+});
+
+Deno.test("Loop.turn() moves chunks and tells the core which one is wanted next", () => {
+  const { loop, steps } = record([{
+    ...NO_OUTPUT,
+    makeSnapshot: true,
+    sendChunks: [{
+      kind: "snapshotRequest",
+      from: toNodeId("n1"),
+      to: toNodeId("n2"),
+      term: toTerm(1),
+      snapshot: SNAPSHOT,
+      offset: 3,
+      round: 1,
+      certificate: null,
+    }],
+    storeChunks: [{
+      kind: "snapshotRequest",
+      from: toNodeId("n3"),
+      to: toNodeId("n1"),
+      term: toTerm(1),
+      snapshot: SNAPSHOT,
+      offset: 0,
+      data: new Uint8Array(4),
+      round: 1,
+      certificate: null,
+    }],
+  }]);
+  loop.turn([{ kind: "tick" }]);
+  assert.deepEqual(steps, [
+    "step tick",
+    "chunk to n2 from 3",
+    "make snapshot",
+    "store 0",
+    "report 0",
+    "step snapshotStored",
+    "report 0",
+  ]);
+});
+
 Deno.test("Loop.turn() does nothing for no input", () => {
   const { loop, steps } = record([]);
   loop.turn([]);
@@ -98,6 +169,11 @@ Deno.test("Loop.turn() sends nothing more once a write failed", () => {
       return [];
     },
     report: () => sent.push("reported"),
+    installSnapshot: () => sent.push("installed"),
+    checkpoint: () => null,
+    sendChunk: () => sent.push("sent"),
+    storeChunk: () => sent.push("stored"),
+    makeSnapshot: () => sent.push("made"),
   });
   assert.throws(() => loop.turn([{ kind: "tick" }]), /disk full/);
   assert.deepEqual(sent, []);

@@ -161,7 +161,7 @@ Deno.test("confirmRead() resolves once the read index is applied, not before", a
   const bench = new Bench();
   let isRead = false;
   const read = bench.requests.confirmRead(DEADLINE_MS).then(() => isRead = true);
-  assert.deepEqual(bench.inputs, [{ kind: "read", readId: 1 }]);
+  assert.deepEqual(bench.inputs, [{ kind: "read", readId: 1, lease: false }]);
   bench.output({ reads: [{ kind: "ready", readId: 1, readIndex: toLogIndex(2) }] });
   bench.apply(1);
   await Promise.resolve();

@@ -5,7 +5,9 @@
  * @module
  */
 
-import { assertDefined } from "../../lib/assert.ts";
+import { createHash } from "node:crypto";
+import { assert, assertDefined } from "../../lib/assert.ts";
+import { concatBytes, decodeUtf8, encodeUtf8, equalBytes } from "../../lib/bytes.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
 import { Loop } from "../../lib/node/loop.ts";
@@ -23,6 +25,9 @@ import {
   type RaftEvent,
   type ReadResult,
   type RejectedProposal,
+  type Snapshot,
+  type SnapshotRequest,
+  type TransferResult,
 } from "../../lib/raft/mod.ts";
 import {
   type LogIndex,
@@ -45,14 +50,24 @@ export const SIGNING_TIMEOUT_TICKS = 3;
 export const NO_OUTPUT: Output = {
   send: [],
   persist: null,
+  installSnapshot: null,
   sendAfterPersist: [],
   apply: [],
+  sendChunks: [],
+  storeChunks: [],
+  makeSnapshot: false,
   accepted: [],
   rejected: [],
   reads: [],
+  transfers: [],
   role: null,
   events: [],
 };
+
+/** When the nodes of a compacting test cluster compact their logs. */
+export const LOG_LIMITS = { entriesMax: 10, bytesMax: 10_000 };
+/** How much of a snapshot one message carries in tests. */
+export const SNAPSHOT_CHUNK_BYTES = 100;
 
 /** What a node in a test keeps on its "disk". */
 class MemoryDisk {
@@ -66,12 +81,17 @@ class MemoryDisk {
 
   persist(batch: PersistBatch): void {
     const first = batch.entries[0]?.index ?? Infinity;
+    const logStart = batch.logStart?.position ?? this.#state.logStart;
+    const kept = batch.logStart?.keepsRest === false ? [] : this.#state.entries;
     const hardState = batch.hardState ?? this.#state.hardState;
     for (const { term, note } of batch.certificates) this.#notes.set(term, note);
     this.#state = {
       hardState,
-      logStart: this.#state.logStart,
-      entries: [...this.#state.entries.filter(({ index }) => index < first), ...batch.entries],
+      logStart,
+      entries: [
+        ...kept.filter(({ index }) => index > logStart.index && index < first),
+        ...batch.entries,
+      ],
       currentTermNote: this.#notes.get(hardState.currentTerm) ?? null,
     };
   }
@@ -96,10 +116,17 @@ export class TestNode {
   readonly accepted: AcceptedProposal[] = [];
   readonly rejected: RejectedProposal[] = [];
   readonly reads: ReadResult[] = [];
+  readonly transfers: TransferResult[] = [];
   readonly persisted: PersistBatch[] = [];
   raft: Raft;
   #loop: Loop;
   #incarnation = 0;
+  /** This node's own snapshot, the leader's that is arriving, and the one that arrived. */
+  #own: Uint8Array = new Uint8Array();
+  #incoming: { readonly name: string; bytes: Uint8Array } = { name: "", bytes: new Uint8Array() };
+  #ready: Uint8Array | null = null;
+  /** Inputs that the real node brings about later. */
+  #later: Input[] = [];
   readonly #cluster: TestCluster;
 
   constructor(cluster: TestCluster, id: NodeId, certifier: Certifier) {
@@ -112,6 +139,12 @@ export class TestNode {
   /** Hands inputs to the core in one step and carries out what it wants. */
   step(...inputs: readonly Input[]): void {
     this.#loop.turn(inputs);
+    while (this.#later.length > 0) this.#loop.turn(this.#later.splice(0));
+  }
+
+  /** Index of the last entry applied. */
+  get appliedIndex(): LogIndex {
+    return this.applied.at(-1)?.index ?? toLogIndex(0);
   }
 
   /** Passes `count` ticks on this node alone. */
@@ -146,7 +179,6 @@ export class TestNode {
   }
 
   #boot(): [Raft, Loop] {
-    const appliedIndex = this.applied.at(-1)?.index ?? toLogIndex(0);
     const raft = new Raft(
       {
         self: this.id,
@@ -156,9 +188,10 @@ export class TestNode {
         signingTimeoutTicks: SIGNING_TIMEOUT_TICKS,
         random: this.#cluster.random,
         incarnation: ++this.#incarnation,
+        ...(this.#cluster.compacts ? { logLimits: LOG_LIMITS } : {}),
       },
       this.disk.load(),
-      appliedIndex,
+      this.appliedIndex,
     );
     const checker = new InvariantChecker(raft);
     const checked = {
@@ -176,11 +209,50 @@ export class TestNode {
       },
       apply: (entries) => {
         this.applied.push(...entries);
-        return [];
+        return entries.map(({ index }) => ({ kind: "certificate", index }));
+      },
+      checkpoint: () => this.#cluster.compacts ? this.appliedIndex : null,
+      installSnapshot: (snapshot) => {
+        this.applied.length = 0;
+        this.applied.push(...decodeEntries(assertDefined(this.#ready, "A checked snapshot")));
+        assert(this.appliedIndex === snapshot.index, "The snapshot is what it claims to be");
+      },
+      sendChunk: (chunk) => {
+        const data = this.#own.slice(chunk.offset, chunk.offset + SNAPSHOT_CHUNK_BYTES);
+        this.#cluster.network.push({ ...chunk, data });
+      },
+      storeChunk: (request) => this.#storeChunk(request),
+      makeSnapshot: () => {
+        this.#own = encodeEntries(this.applied);
+        const { appliedIndex: index } = this;
+        const bytes = this.#own.length;
+        this.#later.push({
+          kind: "snapshotMade",
+          snapshot: { index, bytes, sha256: sha256(this.#own) },
+        });
       },
       report: (output) => this.#record(output),
     });
     return [raft, loop];
+  }
+
+  /** Keeps a chunk if it is the next one, and checks the whole when it is complete. */
+  #storeChunk({ snapshot, offset, data }: SnapshotRequest): number {
+    const name = snapshot.sha256.toHex();
+    if (this.#incoming.name !== name) this.#incoming = { name, bytes: new Uint8Array() };
+    if (offset === this.#incoming.bytes.length) {
+      this.#incoming.bytes = concatBytes(this.#incoming.bytes, data);
+    }
+    const nextOffset = this.#incoming.bytes.length;
+    if (nextOffset === snapshot.bytes) this.#later.push(this.#check(snapshot));
+    return nextOffset;
+  }
+
+  #check(snapshot: Snapshot): Input {
+    this.#ready = this.#incoming.bytes;
+    this.#incoming = { name: "", bytes: new Uint8Array() };
+    const isSound = equalBytes(sha256(this.#ready), snapshot.sha256);
+    return { kind: isSound ? "snapshotReady" : "snapshotRefused", snapshot };
   }
 
   #record(output: Output): void {
@@ -188,6 +260,7 @@ export class TestNode {
     this.accepted.push(...output.accepted);
     this.rejected.push(...output.rejected);
     this.reads.push(...output.reads);
+    this.transfers.push(...output.transfers);
   }
 }
 
@@ -197,14 +270,20 @@ export class TestCluster {
   readonly random: () => number;
   /** Messages sent and not yet delivered, oldest first. */
   network: Message[] = [];
+  /** Whether the nodes checkpoint their state machines and compact their logs. */
+  readonly compacts: boolean;
   /** Links that lose everything, as `from>to`. */
   readonly #cut = new Set<string>();
   /** Sees every message on its way and may change it, or drop it by returning null. */
   intercept: (message: Message) => Message | null = (message) => message;
 
-  constructor(
-    options: { readonly size: number; readonly threshold?: number; readonly random?: () => number },
-  ) {
+  constructor(options: {
+    readonly size: number;
+    readonly threshold?: number;
+    readonly random?: () => number;
+    readonly compacts?: boolean;
+  }) {
+    this.compacts = options.compacts ?? false;
     // Nobody times out by chance: a test says who does.
     this.random = options.random ?? (() => 0.99);
     const voters = Array.from(
@@ -310,10 +389,23 @@ export function propose(node: TestNode, command: string, proposalId = 1): void {
   node.step({ kind: "propose", proposalId, command: new TextEncoder().encode(command) });
 }
 
-/** The terms of a node's log, first entry first. */
+/** The terms of the entries that a node's log keeps, first entry first. */
 export function logTerms(node: TestNode): readonly number[] {
   const { log } = node.raft.state;
-  return log.slice(toLogIndex(1), log.last.index, Infinity).map(({ term }) => term);
+  return log.slice(log.base.index + 1 as LogIndex, log.last.index).map(({ term }) => term);
+}
+
+function encodeEntries(entries: readonly Entry[]): Uint8Array {
+  return encodeUtf8(JSON.stringify(entries.map((entry) => ({ ...entry, data: [...entry.data] }))));
+}
+
+function decodeEntries(bytes: Uint8Array): readonly Entry[] {
+  const raw: (Entry & { readonly data: number[] })[] = JSON.parse(decodeUtf8(bytes));
+  return raw.map((entry) => ({ ...entry, data: Uint8Array.from(entry.data) }));
+}
+
+function sha256(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(bytes).digest());
 }
 
 /** An entry with a command given as text. */

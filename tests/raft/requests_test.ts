@@ -5,9 +5,9 @@
  */
 
 import assert from "node:assert/strict";
-import { UNCOMMITTED_BYTES_MAX } from "../../lib/raft/config.ts";
+import { APPEND_LIMITS, UNCOMMITTED_BYTES_MAX } from "../../lib/raft/config.ts";
 import { toLogIndex, toNodeId } from "../../lib/types.ts";
-import { ELECTION_TIMEOUT_TICKS, propose, TestCluster } from "./harness.ts";
+import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS, propose, TestCluster } from "./harness.ts";
 
 Deno.test("propose() on the leader is accepted at a place in its log", () => {
   const cluster = new TestCluster({ size: 3 });
@@ -75,17 +75,83 @@ Deno.test("a forwarded proposal whose leader is lost is reported as of unknown f
   ]);
 });
 
+Deno.test("a forwarded proposal that did not leave was not applied", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const follower = cluster.node("n2");
+  propose(follower, "x", 7);
+  const [message] = cluster.network.splice(0);
+  assert.equal(message?.kind, "proposeRequest");
+  if (message !== undefined) follower.step({ kind: "unsent", message });
+  assert.deepEqual(follower.rejected, [
+    { proposalId: 7, reason: "noLeader", maybeApplied: false },
+  ]);
+});
+
+Deno.test("a forwarded read that did not leave is refused, to be asked again", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const follower = cluster.node("n2");
+  follower.step({ kind: "read", readId: 1, lease: false });
+  const [message] = cluster.network.splice(0);
+  assert.equal(message?.kind, "readIndexRequest");
+  if (message !== undefined) follower.step({ kind: "unsent", message });
+  assert.deepEqual(follower.reads, [{ kind: "refused", readId: 1, reason: "noLeader" }]);
+});
+
+Deno.test("a forwarded read whose answer is lost is asked again", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const follower = cluster.node("n2");
+  let lost = 0;
+  cluster.intercept = (message) =>
+    message.kind === "readIndexResponse" && lost++ === 0 ? null : message;
+  follower.step({ kind: "read", readId: 1, lease: false });
+  cluster.deliver();
+  assert.deepEqual(follower.reads, []);
+  cluster.tick(ELECTION_TIMEOUT_TICKS);
+  assert.deepEqual(follower.reads, [{ kind: "ready", readId: 1, readIndex: 1 }]);
+});
+
+Deno.test("proposals travel in messages of a bounded size", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const command = new Uint8Array(APPEND_LIMITS.bytesMax * 0.4);
+  cluster.node("n2").step(
+    ...[1, 2, 3, 4, 5].map((proposalId) => ({ kind: "propose" as const, proposalId, command })),
+  );
+  const counts = cluster.network.map((message) =>
+    message.kind === "proposeRequest" ? message.proposals.length : 0
+  );
+  assert.deepEqual(counts, [2, 2, 1]);
+});
+
+Deno.test("a restarted node turns to no leader that it has not heard in this life", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const follower = cluster.node("n2");
+  follower.restart();
+  assert.equal(follower.raft.state.report().leader, null);
+  propose(follower, "x", 7);
+  assert.equal(follower.rejected[0]?.reason, "noLeader");
+  cluster.tick(HEARTBEAT_TICKS);
+  assert.equal(follower.raft.state.report().leader, "n1");
+});
+
 Deno.test("an answer to an earlier life's proposal is not taken for this one's", () => {
   const cluster = new TestCluster({ size: 3 });
   cluster.elect("n1");
   const follower = cluster.node("n2");
   propose(follower, "old", 1);
+  const late = cluster.network;
+  cluster.network = [];
   follower.restart();
+  cluster.tick(HEARTBEAT_TICKS);
   propose(follower, "new", 1);
-  const late = cluster.network.filter(({ kind }) => kind === "proposeRequest").slice(0, 1);
   cluster.network = late;
   cluster.deliver();
   assert.deepEqual(follower.accepted, []);
+  assert.deepEqual(follower.rejected, [], "the new one waits for its own answer");
 });
 
 Deno.test("a leader refuses commands beyond what it may hold uncommitted", () => {
@@ -112,7 +178,7 @@ Deno.test("a leader takes commands again once earlier ones are committed", () =>
 Deno.test("read() on the leader waits for a quorum to confirm it in a later round", () => {
   const cluster = new TestCluster({ size: 3 });
   const leader = cluster.elect("n1");
-  leader.step({ kind: "read", readId: 1 });
+  leader.step({ kind: "read", readId: 1, lease: false });
   assert.deepEqual(leader.reads, []);
   cluster.deliver();
   assert.deepEqual(leader.reads, [{ kind: "ready", readId: 1, readIndex: 1 }]);
@@ -124,7 +190,7 @@ Deno.test("read() is not confirmed by an answer to a round before it", () => {
   leader.tick(2);
   const earlier = cluster.network;
   cluster.network = [];
-  leader.step({ kind: "read", readId: 1 });
+  leader.step({ kind: "read", readId: 1, lease: false });
   cluster.network = earlier;
   cluster.deliver();
   assert.deepEqual(leader.reads, []);
@@ -136,7 +202,7 @@ Deno.test("read() waits until the leader's own term has committed an entry", () 
   cluster.intercept = (message) =>
     message.kind === "appendRequest" ? { ...message, entries: [] } : message;
   const leader = cluster.elect("n1");
-  leader.step({ kind: "read", readId: 1 });
+  leader.step({ kind: "read", readId: 1, lease: false });
   cluster.deliver();
   assert.deepEqual(leader.reads, []);
   cluster.intercept = (message) => message;
@@ -148,7 +214,11 @@ Deno.test("read() on a follower asks the leader, once for all reads of a step", 
   const cluster = new TestCluster({ size: 3 });
   cluster.elect("n1");
   const follower = cluster.node("n2");
-  follower.step({ kind: "read", readId: 1 }, { kind: "read", readId: 2 });
+  follower.step({ kind: "read", readId: 1, lease: false }, {
+    kind: "read",
+    readId: 2,
+    lease: false,
+  });
   assert.equal(cluster.network.length, 1);
   cluster.deliver();
   assert.deepEqual(follower.reads.map(({ kind, readId }) => [kind, readId]), [
@@ -162,7 +232,7 @@ Deno.test("read() sees the index of every write acknowledged before it", () => {
   const leader = cluster.elect("n1");
   propose(leader, "x");
   cluster.deliver();
-  cluster.node("n3").step({ kind: "read", readId: 1 });
+  cluster.node("n3").step({ kind: "read", readId: 1, lease: false });
   cluster.deliver();
   assert.deepEqual(cluster.node("n3").reads, [
     { kind: "ready", readId: 1, readIndex: leader.raft.state.commitIndex },
@@ -181,7 +251,7 @@ Deno.test("read() of a leader that was deposed without knowing it is never answe
   }
   propose(cluster.node("n2"), "newer");
   cluster.deliver();
-  old.step({ kind: "read", readId: 1 });
+  old.step({ kind: "read", readId: 1, lease: false });
   cluster.deliver();
   old.tick(2 * ELECTION_TIMEOUT_TICKS);
   assert.deepEqual(old.reads, [{ kind: "refused", readId: 1, reason: "leaderChanged" }]);
@@ -189,7 +259,7 @@ Deno.test("read() of a leader that was deposed without knowing it is never answe
 
 Deno.test("read() without a known leader is refused", () => {
   const cluster = new TestCluster({ size: 3 });
-  cluster.node("n1").step({ kind: "read", readId: 1 });
+  cluster.node("n1").step({ kind: "read", readId: 1, lease: false });
   assert.deepEqual(cluster.node("n1").reads, [{ kind: "refused", readId: 1, reason: "noLeader" }]);
 });
 
@@ -197,7 +267,7 @@ Deno.test("read() on a follower whose leader is lost is refused, to be asked aga
   const cluster = new TestCluster({ size: 3 });
   cluster.elect("n1");
   const follower = cluster.node("n2");
-  follower.step({ kind: "read", readId: 1 });
+  follower.step({ kind: "read", readId: 1, lease: false });
   follower.step({ kind: "unreachable", peer: toNodeId("n1") });
   assert.deepEqual(follower.reads, [{ kind: "refused", readId: 1, reason: "leaderChanged" }]);
 });
@@ -206,11 +276,12 @@ Deno.test("an answer to an earlier life's read is not taken for this one's", () 
   const cluster = new TestCluster({ size: 3 });
   const leader = cluster.elect("n1");
   const follower = cluster.node("n2");
-  follower.step({ kind: "read", readId: 1 });
+  follower.step({ kind: "read", readId: 1, lease: false });
   const early = cluster.network;
   follower.restart();
   cluster.network = [];
-  follower.step({ kind: "read", readId: 1 });
+  cluster.tick(HEARTBEAT_TICKS);
+  follower.step({ kind: "read", readId: 1, lease: false });
   cluster.network = early;
   cluster.deliver();
   assert.deepEqual(follower.reads, []);

@@ -117,7 +117,15 @@ export async function startNode(
 
 /** A small message that can be told from others by its batch. */
 export function readIndexRequest(from: NodeId, to: NodeId, batchId: number): Message {
-  return { kind: "readIndexRequest", from, to, term: toTerm(1), incarnation: 7, batchId };
+  return {
+    kind: "readIndexRequest",
+    from,
+    to,
+    term: toTerm(1),
+    incarnation: 7,
+    batchId,
+    lease: false,
+  };
 }
 
 /** An AppendEntries of one entry of so many bytes. */

@@ -12,8 +12,10 @@ import {
   MessageError,
   NOTE_LENGTH_MAX,
   PROPOSAL_COUNT_MAX,
+  SHA256_BYTES,
   SHARE_BYTES_MAX,
   SIGNER_COUNT_MAX,
+  SNAPSHOT_CHUNK_BYTES_MAX,
 } from "../../lib/transport/message_codec.ts";
 import { encodeSequence, type Scalar } from "../../lib/transport/sequence.ts";
 import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
@@ -34,7 +36,7 @@ const data = (maxLength: number) =>
   fc.uint8Array({ maxLength }).map((bytes) => new Uint8Array(bytes));
 const commitment = data(COMMITMENT_BYTES_MAX);
 const refusalReason = fc.constantFrom(
-  ...(["notLeader", "noLeader", "overloaded", "leaderChanged"] as const),
+  ...(["notLeader", "noLeader", "overloaded", "leaderChanged", "transferring"] as const),
 );
 
 const entriesFrom = (previousLogIndex: number) =>
@@ -135,6 +137,7 @@ const arbitraries: { [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { 
     kind: fc.constant("readIndexRequest"),
     incarnation: count,
     batchId: count,
+    lease: fc.boolean(),
   }),
   readIndexResponse: record({
     ...envelope,
@@ -142,6 +145,31 @@ const arbitraries: { [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { 
     incarnation: count,
     batchId: count,
     readIndex: fc.option(logIndex),
+  }),
+  snapshotRequest: record({
+    ...envelope,
+    kind: fc.constant("snapshotRequest"),
+    round: count,
+    certificate: fc.option(fc.string({ maxLength: 400 })),
+    snapshot: record({ index: logIndex, term, bytes: count, sha256: data(SHA256_BYTES) }),
+    offset: count,
+    data: data(400),
+  }),
+  snapshotResponse: record({
+    ...envelope,
+    kind: fc.constant("snapshotResponse"),
+    index: logIndex,
+    outcome: fc.oneof(
+      record({ kind: fc.constant("stored"), nextOffset: count }),
+      record({ kind: fc.constant("installed") }),
+      record({ kind: fc.constant("refused") }),
+    ),
+  }),
+  timeoutNowRequest: record({
+    ...envelope,
+    kind: fc.constant("timeoutNowRequest"),
+    round: count,
+    certificate: fc.option(fc.string({ maxLength: 400 })),
   }),
 };
 
@@ -264,8 +292,17 @@ const refusals: readonly (readonly [readonly Scalar[], RegExp])[] = [
   [[6, 1, 0, 4], /appendResponse: outcome: kind 4 is unknown/],
   [[6, 1, 0, 0, true], /appendResponse: outcome: accepted: matchIndex: .*true/],
   [[7, 1, 0, PROPOSAL_COUNT_MAX + 1], /proposeRequest: proposals: 65537 is above 65536/],
-  [[8, 1, 0, 1, 1, 0, 9], /proposeResponse: outcomes: refused: reason: 9 is none of 0, 1, 2, 3/],
+  [[8, 1, 0, 1, 1, 0, 9], /proposeResponse: outcomes: refused: reason: 9 is none of 0, 1, 2, 3, 4/],
   [[9, 1, 0, new Uint8Array(2)], /readIndexRequest: batchId: a byte string of 2 is not/],
+  [
+    [11, 1, 0, null, 1, 1, 9, new Uint8Array(33)],
+    /snapshotRequest: snapshot: sha256: 33 bytes are above 32/,
+  ],
+  [
+    [11, 1, 0, null, 1, 1, 9, new Uint8Array(32), 0, new Uint8Array(SNAPSHOT_CHUNK_BYTES_MAX + 1)],
+    /snapshotRequest: data: 1048577 bytes are above 1048576/,
+  ],
+  [[12, 1, 1, 9], /snapshotResponse: outcome: kind 9 is unknown/],
   [[10, 1, 0, 0, "0"], /readIndexResponse: readIndex: Cannot read log index: "0"/],
 ];
 

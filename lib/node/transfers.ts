@@ -1,0 +1,102 @@
+/**
+ * Wishes to hand leadership over, between their arrival and their answer.
+ *
+ * @module
+ */
+
+import { unreachable } from "../assert.ts";
+import type { Input, Output, TransferResult } from "../raft/mod.ts";
+import type { NodeId } from "../types.ts";
+import { RequestError, type RequestFailure } from "./api.ts";
+
+type RefusedTransfer = Extract<TransferResult, { readonly kind: "refused" }>;
+
+/** A wish that waits. */
+interface Wish {
+  readonly resolve: (leader: NodeId) => void;
+  readonly reject: (error: RequestError) => void;
+  /** Whom this node made way for, once it did. */
+  target: NodeId | null;
+}
+
+/** The wishes to hand over that wait at one node. */
+export class Transfers {
+  readonly #submit: (input: Input) => void;
+  readonly #wishes = new Map<number, Wish>();
+  #lastId = 0;
+
+  /** `submit` hands an input to the core. */
+  constructor(submit: (input: Input) => void) {
+    this.#submit = submit;
+  }
+
+  /**
+   * Hands over to `target`, or to the follower that is furthest; resolves with the new leader. The
+   * core ends every wish within an election timeout, and the election that follows ends it here.
+   *
+   * @throws {RequestError} when this node does not lead, or somebody else leads in the end.
+   */
+  request(target: NodeId | null): Promise<NodeId> {
+    return new Promise((resolve, reject) => {
+      const transferId = ++this.#lastId;
+      this.#wishes.set(transferId, { resolve, reject, target: null });
+      this.#submit({ kind: "transfer", transferId, target });
+    });
+  }
+
+  /** Takes what a step put out. */
+  handle(output: Output): void {
+    for (const result of output.transfers) this.#take(result);
+    const leader = output.role?.leader ?? null;
+    if (leader !== null) this.#leaderKnown(leader);
+  }
+
+  /** Ends every wish: the node stops. */
+  stop(): void {
+    for (const id of this.#wishes.keys()) this.#fail(id, "stopping", "The node is stopping");
+  }
+
+  #take(result: TransferResult): void {
+    const wish = this.#wishes.get(result.transferId);
+    if (wish === undefined) return;
+    switch (result.kind) {
+      case "handedOver":
+        wish.target = result.target;
+        return;
+      case "aborted":
+        return this.#fail(
+          result.transferId,
+          "transfer_failed",
+          `${result.target} did not take over within an election timeout; this node leads on`,
+        );
+      case "refused":
+        return this.#fail(result.transferId, ...REFUSALS[result.reason]);
+      default:
+        return unreachable(result);
+    }
+  }
+
+  #leaderKnown(leader: NodeId): void {
+    for (const [id, wish] of this.#wishes) {
+      if (wish.target === null) continue;
+      if (wish.target === leader) {
+        this.#wishes.delete(id);
+        wish.resolve(leader);
+      } else {
+        this.#fail(id, "transfer_failed", `${leader} was elected instead of ${wish.target}`);
+      }
+    }
+  }
+
+  #fail(id: number, code: RequestFailure, message: string): void {
+    const wish = this.#wishes.get(id);
+    this.#wishes.delete(id);
+    wish?.reject(new RequestError(code, message, { maybeApplied: false }));
+  }
+}
+
+const REFUSALS: Readonly<Record<RefusedTransfer["reason"], readonly [RequestFailure, string]>> = {
+  notLeader: ["not_leader", "This node does not lead; ask the leader"],
+  transferring: ["transferring", "This node is handing over already"],
+  noTarget: ["no_target", "There is no such follower to hand over to"],
+};

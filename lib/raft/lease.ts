@@ -1,0 +1,32 @@
+/**
+ * The leader's lease (Raft dissertation §6.4.1): voters that heard this leader help no other for an
+ * election timeout. The lease is counted from when the heartbeats that a quorum answered were *sent*,
+ * so it ends before the first voter's promise does, by a margin for clocks that run unevenly.
+ *
+ * @module
+ */
+
+import { LEASE_SHARE } from "./config.ts";
+import { quorumValue } from "./quorum.ts";
+import type { Leader } from "./role.ts";
+import type { RaftState } from "./state.ts";
+
+/** The newest tick at which a majority, this node included, is known to have followed. */
+export function quorumContactTick(state: RaftState, leader: Leader): number {
+  const contacts = [...leader.followers.values()].map((follower) => follower.ackedRoundSentTick);
+  return quorumValue([...contacts, state.nowTick], state.majority);
+}
+
+/** Whether reads may be served without asking anyone. */
+export function hasLease(state: RaftState, leader: Leader): boolean {
+  // A leader that hands over waives its voters' promise.
+  if (leader.transfer !== null) return false;
+  const contactTick = quorumContactTick(state, leader);
+  const leaseTicks = Math.floor(state.config.electionTimeoutTicks * LEASE_SHARE);
+  return contactTick > leader.leaseBrokenTick && state.nowTick - contactTick < leaseTicks;
+}
+
+/** Ticks no longer tell how much time has passed: only what is sent from now on counts. */
+export function breakLease(state: RaftState): void {
+  if (state.role.name === "leader") state.role.leaseBrokenTick = state.nowTick;
+}

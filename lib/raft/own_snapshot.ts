@@ -1,0 +1,38 @@
+/**
+ * The snapshot of this node's own state machine that it has, or has asked for. One at a time, made
+ * when a follower first needs it.
+ *
+ * @module
+ */
+
+import type { Snapshot } from "./entry.ts";
+import type { LogIndex } from "../types.ts";
+
+/** At most one snapshot, and at most one in the making. */
+export class OwnSnapshot {
+  #latest: Snapshot | null = null;
+  #makingSince: LogIndex | null = null;
+
+  /** The newest snapshot that a log which begins after `baseIndex` can go on from, or null. */
+  usableFrom(baseIndex: LogIndex): Snapshot | null {
+    return this.#latest !== null && this.#latest.index >= baseIndex ? this.#latest : null;
+  }
+
+  /** Asks for one; true when it has to be made, false when that is under way. */
+  request(commitIndex: LogIndex): boolean {
+    if (this.#makingSince !== null) return false;
+    this.#makingSince = commitIndex;
+    return true;
+  }
+
+  /** It was made, or with null it could not be. */
+  made(snapshot: Snapshot | null): void {
+    this.#makingSince = null;
+    if (snapshot !== null) this.#latest = snapshot;
+  }
+
+  /** The lowest index that the one in the making may stand at; null when none is. */
+  get makingSince(): LogIndex | null {
+    return this.#makingSince;
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * The follower's side of a snapshot (Raft Figure 13, InstallSnapshot), behind the proof that its
+ * sender leads. The node keeps the chunks and checks the whole; the core decides whether it counts.
+ *
+ * @module
+ */
+
+import type { LogIndex } from "../types.ts";
+import type { Snapshot } from "./entry.ts";
+import { acceptLeader, respond } from "./follower.ts";
+import type { SnapshotOutcome, SnapshotRequest } from "./message.ts";
+import type { RaftState } from "./state.ts";
+
+/** A leader sends a chunk. */
+export function handleSnapshotRequest(state: RaftState, message: SnapshotRequest): void {
+  if (message.term < state.currentTerm) return respond(state, message, { kind: "staleTerm" });
+  if (!acceptLeader(state, message)) return;
+  const { snapshot, offset, data } = message;
+  if (snapshot.index <= state.commitIndex) {
+    return answer(state, snapshot.index, { kind: "installed" });
+  }
+  if (offset + data.length > snapshot.bytes) {
+    return state.refuse(message.from, `snapshot chunk ends beyond byte ${snapshot.bytes}`);
+  }
+  state.output.storeChunks.push(message);
+}
+
+/** The node kept a chunk, or could not use it and says which one it wants. */
+export function snapshotStored(
+  state: RaftState,
+  stored: { readonly snapshot: Snapshot; readonly nextOffset: number },
+): void {
+  answer(state, stored.snapshot.index, { kind: "stored", nextOffset: stored.nextOffset });
+}
+
+/** All of it is here, checked and durable: it replaces what this node had. */
+export function snapshotReady(state: RaftState, snapshot: Snapshot): void {
+  const isNews = snapshot.index > state.commitIndex;
+  // A leader has every committed entry, so nobody's snapshot can be news to it.
+  if (isNews && state.role.name === "leader") return;
+  if (isNews) {
+    state.restore(snapshot);
+    const from = state.certificate?.leader ?? null;
+    state.output.events.push({ kind: "snapshotInstalled", from, index: snapshot.index });
+  }
+  answer(state, snapshot.index, { kind: "installed" });
+}
+
+/** It was not what it claimed to be, or could not be kept. */
+export function snapshotRefused(state: RaftState, snapshot: Snapshot): void {
+  answer(state, snapshot.index, { kind: "refused" });
+}
+
+/** Tells the leader, if one is followed now. */
+function answer(state: RaftState, index: LogIndex, outcome: SnapshotOutcome): void {
+  const leader = state.certificate?.leader;
+  if (leader === undefined || leader === state.self) return;
+  state.sendAfterPersist({
+    kind: "snapshotResponse",
+    from: state.self,
+    to: leader,
+    term: state.currentTerm,
+    index,
+    outcome,
+  });
+}

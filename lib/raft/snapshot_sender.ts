@@ -1,0 +1,78 @@
+/**
+ * The leader's side of a snapshot (Raft §7): one for each follower whose next entry the log has
+ * forgotten, a chunk at a time, from wherever the follower says it stands.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../types.ts";
+import type { Snapshot } from "./entry.ts";
+import type { SnapshotResponse } from "./message.ts";
+import type { Progress } from "./progress.ts";
+import type { Leader } from "./role.ts";
+import type { RaftState } from "./state.ts";
+
+/** Whether the log no longer keeps what the follower needs next. */
+export function needsSnapshot(state: RaftState, follower: Progress): boolean {
+  return follower.nextIndex <= state.log.base.index;
+}
+
+/** Sends the next chunk to a follower that needs a snapshot, or has the snapshot made first. */
+export function sendSnapshot(
+  state: RaftState,
+  leader: Leader,
+  { peer, follower }: { readonly peer: NodeId; readonly follower: Progress },
+): void {
+  const snapshot = state.ownSnapshot.usableFrom(state.log.base.index);
+  if (snapshot === null) {
+    if (state.ownSnapshot.request(state.commitIndex)) state.output.makeSnapshot = true;
+    return;
+  }
+  if (follower.snapshot !== snapshot) {
+    follower.startSnapshot(snapshot);
+    state.output.events.push({ kind: "snapshotSending", peer, index: snapshot.index });
+  }
+  const { nowTick, config: { electionTimeoutTicks } } = state;
+  const offset = follower.takeChunkOffset(nowTick, electionTimeoutTicks);
+  if (offset === null) return;
+  state.output.sendChunks.push({
+    kind: "snapshotRequest",
+    from: state.self,
+    to: peer,
+    term: state.currentTerm,
+    snapshot,
+    offset,
+    round: leader.rounds.current,
+    certificate: follower.isCertified ? null : leader.certificate.note,
+  });
+}
+
+/** Learns how far a follower is with its snapshot. */
+export function handleSnapshotResponse(state: RaftState, message: SnapshotResponse): void {
+  if (state.adoptTerm(message)) return;
+  if (state.role.name !== "leader" || message.term !== state.currentTerm) return;
+  const follower = state.role.followers.get(message.from);
+  const snapshot = follower?.snapshot;
+  if (!follower || !snapshot || snapshot.index !== message.index) return;
+  const { outcome } = message;
+  switch (outcome.kind) {
+    case "installed":
+      return follower.accepted(snapshot.index);
+    case "stored":
+      if (outcome.nextOffset > snapshot.bytes) {
+        return state.refuse(message.from, `wants byte ${outcome.nextOffset} of ${snapshot.bytes}`);
+      }
+      return follower.chunkStored(outcome.nextOffset);
+    case "refused":
+      return follower.chunkRefused();
+    default:
+      outcome satisfies never;
+  }
+}
+
+/** The node made a snapshot, or with null could not. */
+export function snapshotMade(state: RaftState, made: Omit<Snapshot, "term"> | null): void {
+  // Compaction waits while one is being made, so its term is still known.
+  const term = made === null ? null : state.log.termAt(made.index);
+  state.ownSnapshot.made(made === null || term === null ? null : { ...made, term });
+}

@@ -1,0 +1,74 @@
+/**
+ * Leadership transfer (Raft dissertation §3.10). The leader takes no more commands, brings the target
+ * up to date and asks it to stand for election at once. That election is certified like any other;
+ * only the voters' lease is waived.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../types.ts";
+import { acceptLeader } from "./follower.ts";
+import type { TransferResult } from "./input_output.ts";
+import type { TimeoutNowRequest } from "./message.ts";
+import { startPreVote } from "./pre_vote.ts";
+import type { Leader } from "./role.ts";
+import type { RaftState } from "./state.ts";
+
+/** An operator, or a node that is about to stop, wants to hand over. */
+export function startTransfer(
+  state: RaftState,
+  wish: { readonly transferId: number; readonly target: NodeId | null },
+): void {
+  const { transferId } = wish;
+  const refuse = (reason: Extract<TransferResult, { readonly kind: "refused" }>["reason"]) => {
+    state.output.transfers.push({ kind: "refused", transferId, reason });
+  };
+  const leader = state.role;
+  if (leader.name !== "leader") return refuse("notLeader");
+  if (leader.transfer !== null) return refuse("transferring");
+  const target = wish.target ?? furthestFollower(leader);
+  if (target === null || !leader.followers.has(target)) return refuse("noTarget");
+  leader.transfer = { transferId, target, startedTick: state.nowTick, isTold: false };
+  state.output.events.push({ kind: "transferStarted", term: state.currentTerm, target });
+}
+
+/** At the end of a step: tells the target as soon as its log is complete. */
+export function tellTarget(state: RaftState, leader: Leader): void {
+  const { transfer } = leader;
+  if (transfer === null || transfer.isTold) return;
+  if (leader.followers.get(transfer.target)?.matchIndex !== state.log.last.index) return;
+  transfer.isTold = true;
+  state.send({
+    kind: "timeoutNowRequest",
+    from: state.self,
+    to: transfer.target,
+    term: state.currentTerm,
+    round: leader.rounds.current,
+    certificate: leader.certificate.note,
+  });
+}
+
+/** Time passes: a target that does not take over within an election timeout never will. */
+export function tickTransfer(state: RaftState, leader: Leader): void {
+  const { transfer } = leader;
+  if (transfer === null) return;
+  if (state.nowTick - transfer.startedTick < state.config.electionTimeoutTicks) return;
+  leader.transfer = null;
+  const { transferId, target } = transfer;
+  state.output.transfers.push({ kind: "aborted", transferId, target });
+}
+
+/** The leader asks this node to stand for election now. */
+export function handleTimeoutNow(state: RaftState, message: TimeoutNowRequest): void {
+  if (message.term < state.currentTerm || !acceptLeader(state, message)) return;
+  startPreVote(state, { transfer: true });
+}
+
+/** The follower whose log is furthest, among those that answer. */
+function furthestFollower(leader: Leader): NodeId | null {
+  const certified = [...leader.followers].filter(([, follower]) => follower.isCertified);
+  certified.sort(([, left], [, right]) =>
+    right.matchIndex - left.matchIndex || right.ackedRound - left.ackedRound
+  );
+  return certified[0]?.[0] ?? null;
+}

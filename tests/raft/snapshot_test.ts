@@ -1,0 +1,257 @@
+/**
+ * Compaction and snapshots (Raft §7).
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import type { SnapshotRequest } from "../../lib/raft/mod.ts";
+import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import {
+  ELECTION_TIMEOUT_TICKS,
+  entriesOfTerms,
+  LOG_LIMITS,
+  logTerms,
+  propose,
+  TestCluster,
+  type TestNode,
+} from "./harness.ts";
+
+/** A compacting cluster led by n1 whose n3 missed `count` commands. */
+function behind(count: number): { cluster: TestCluster; leader: TestNode; late: TestNode } {
+  const cluster = new TestCluster({ size: 3, compacts: true });
+  const leader = cluster.elect("n1");
+  cluster.isolate("n3");
+  for (let at = 1; at <= count; at++) {
+    propose(leader, `command ${at}`, at);
+    cluster.deliver();
+  }
+  return { cluster, leader, late: cluster.node("n3") };
+}
+
+function snapshotRequest(fields: Partial<SnapshotRequest>): SnapshotRequest {
+  return {
+    kind: "snapshotRequest",
+    from: toNodeId("n2"),
+    to: toNodeId("n3"),
+    term: toTerm(2),
+    snapshot: { index: toLogIndex(50), term: toTerm(1), bytes: 10, sha256: new Uint8Array(32) },
+    offset: 0,
+    data: new Uint8Array(10),
+    round: 1,
+    certificate: null,
+    ...fields,
+  };
+}
+
+Deno.test("§7: a long log is compacted to half its limit, on disk as in memory", () => {
+  const { leader } = behind(3 * LOG_LIMITS.entriesMax);
+  const { log } = leader.raft.state;
+  assert.ok(log.length <= LOG_LIMITS.entriesMax, `${log.length} entries`);
+  assert.ok(log.base.index > 0);
+  assert.equal(log.base.index, leader.disk.load().logStart.index);
+  assert.equal(log.length, leader.disk.load().entries.length);
+});
+
+Deno.test("§7: nothing is compacted that the state machine has not made durable", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  for (let at = 1; at <= 30; at++) propose(leader, `command ${at}`, at);
+  cluster.deliver();
+  assert.equal(leader.raft.state.log.base.index, 0);
+});
+
+Deno.test("§7: a follower too far behind for the log gets a snapshot and goes on from it", () => {
+  const { cluster, leader, late } = behind(30);
+  cluster.heal();
+  cluster.tick(4);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 1);
+  assert.deepEqual(late.appliedCommands, leader.appliedCommands);
+  propose(leader, "afterwards", 99);
+  cluster.deliver();
+  assert.equal(late.appliedCommands.at(-1), "afterwards");
+});
+
+Deno.test("§7: a new node with nothing catches up by a snapshot", () => {
+  const { cluster, leader, late } = behind(30);
+  assert.equal(late.raft.state.commitIndex, 1);
+  late.restart();
+  cluster.heal();
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(late.raft.state.commitIndex, leader.raft.state.commitIndex);
+});
+
+Deno.test("§7: a node restarts from the compacted log", () => {
+  const { leader } = behind(30);
+  const { base, last } = leader.raft.state.log;
+  leader.restart();
+  assert.deepEqual(leader.raft.state.log.base, base);
+  assert.equal(leader.raft.state.log.last.index, last.index);
+});
+
+Deno.test("§7: a log that conflicts with the snapshot is discarded", () => {
+  const { cluster, late } = behind(30);
+  const { hardState } = late.disk.load();
+  late.applied.length = 0;
+  late.disk.prepare({
+    hardState: { ...hardState, currentTerm: toTerm(1) },
+    entries: entriesOfTerms(...Array.from({ length: 60 }, () => 0)),
+  });
+  late.restart();
+  cluster.heal();
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.deepEqual(late.appliedCommands, cluster.node("n1").appliedCommands);
+  assert.equal(late.raft.state.log.last.index, cluster.node("n1").raft.state.log.last.index);
+});
+
+Deno.test("§7: a snapshot of what the follower has already changes nothing", () => {
+  const { cluster, leader } = behind(5);
+  const follower = cluster.node("n2");
+  const { commitIndex, currentTerm } = follower.raft.state;
+  const snapshot = {
+    index: commitIndex,
+    term: currentTerm,
+    bytes: 10,
+    sha256: new Uint8Array(32),
+  };
+  cluster.network = [];
+  follower.receive(
+    snapshotRequest({ from: leader.id, to: follower.id, term: currentTerm, snapshot }),
+  );
+  assert.deepEqual(cluster.network.map((message) => "outcome" in message && message.outcome), [
+    { kind: "installed" },
+  ]);
+  assert.equal(follower.eventsOf("snapshotInstalled").length, 0);
+});
+
+Deno.test("§7: a transfer that is cut goes on where it stopped", () => {
+  const { cluster, leader, late } = behind(60);
+  cluster.heal();
+  let chunks = 0;
+  const offsets: number[] = [];
+  cluster.intercept = (message) => {
+    if (message.kind !== "snapshotRequest") return message;
+    offsets.push(message.offset);
+    return ++chunks === 5 ? null : message;
+  };
+  cluster.tick(2);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 0);
+  leader.step({ kind: "unreachable", peer: late.id });
+  cluster.deliver();
+  assert.equal(late.eventsOf("snapshotInstalled").length, 1);
+  assert.equal(offsets.filter((offset) => offset === 0).length, 1, "it began once");
+});
+
+Deno.test("§7: a chunk that is lost without notice is sent again after an election timeout", () => {
+  const { cluster, late } = behind(60);
+  cluster.heal();
+  let chunks = 0;
+  cluster.intercept = (message) =>
+    message.kind === "snapshotRequest" && ++chunks === 3 ? null : message;
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 1);
+});
+
+Deno.test("§7: a snapshot that is not what it claims is refused and sent anew", () => {
+  const { cluster, late } = behind(30);
+  cluster.heal();
+  let spoiled = false;
+  cluster.intercept = (message) => {
+    if (message.kind !== "snapshotRequest" || spoiled) return message;
+    spoiled = true;
+    return { ...message, data: message.data.map((byte) => byte ^ 1) };
+  };
+  cluster.tick(3);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 0);
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 1);
+});
+
+Deno.test("§7: heartbeats reach a follower that is sent a snapshot, and count for the quorum", () => {
+  const { cluster, leader, late } = behind(30);
+  cluster.isolate("n2");
+  cluster.cut("n1", "n2");
+  cluster.heal();
+  cluster.isolate("n2");
+  cluster.intercept = (message) => message.kind === "snapshotRequest" ? null : message;
+  cluster.tick(3 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(leader.raft.state.role.name, "leader");
+  assert.equal(late.raft.state.role.name, "follower");
+});
+
+Deno.test("§7: entries that a snapshot's receiver will need are kept, but not for ever", () => {
+  const { cluster, leader } = behind(30);
+  cluster.heal();
+  cluster.intercept = (message) => message.kind === "snapshotRequest" ? null : message;
+  cluster.tick(2);
+  const [{ index } = { index: 0 }] = leader.eventsOf("snapshotSending");
+  for (let at = 0; at < LOG_LIMITS.entriesMax; at++) {
+    propose(leader, `more ${at}`, 100 + at);
+    cluster.deliver();
+  }
+  assert.equal(leader.raft.state.log.base.index, index, "kept for the receiver");
+  for (let at = 0; at < 3 * LOG_LIMITS.entriesMax; at++) {
+    propose(leader, `even more ${at}`, 200 + at);
+    cluster.deliver();
+  }
+  assert.ok(leader.raft.state.log.length <= 2 * LOG_LIMITS.entriesMax + 1, "but not for ever");
+  cluster.intercept = (message) => message;
+  cluster.tick(3 * ELECTION_TIMEOUT_TICKS);
+  assert.deepEqual(cluster.node("n3").appliedCommands, leader.appliedCommands);
+});
+
+Deno.test("a snapshot from a node without a certificate for the term is refused", () => {
+  const { late } = behind(5);
+  late.receive(snapshotRequest({}));
+  assert.equal(late.raft.state.currentTerm, 1);
+  assert.equal(late.eventsOf("certificateRefused").length, 1);
+});
+
+Deno.test("a snapshot chunk that ends beyond its snapshot is refused", () => {
+  const { leader, late } = behind(5);
+  const { currentTerm, certificate } = leader.raft.state;
+  late.receive(snapshotRequest({
+    from: leader.id,
+    term: currentTerm,
+    certificate: certificate?.note ?? null,
+    data: new Uint8Array(11),
+  }));
+  assert.equal(late.eventsOf("messageRefused").length, 1);
+});
+
+Deno.test("a snapshot that becomes ready on a leader is left alone", () => {
+  const { leader } = behind(5);
+  leader.step({
+    kind: "snapshotReady",
+    snapshot: { index: toLogIndex(99), term: toTerm(1), bytes: 1, sha256: new Uint8Array(32) },
+  });
+  assert.equal(leader.eventsOf("snapshotInstalled").length, 0);
+});
+
+Deno.test("an append that begins in what the follower has compacted is matched above it", () => {
+  const { cluster, leader } = behind(30);
+  const follower = cluster.node("n2");
+  const { base, last } = follower.raft.state.log;
+  assert.ok(base.index > 2);
+  cluster.network = [];
+  follower.receive({
+    kind: "appendRequest",
+    from: leader.id,
+    to: follower.id,
+    term: leader.raft.state.currentTerm,
+    previousLogIndex: toLogIndex(1),
+    previousLogTerm: toTerm(1),
+    entries: entriesOfTerms(...logTermsFrom(1, last.index)).slice(1),
+    leaderCommit: last.index,
+    round: 1,
+    certificate: null,
+  });
+  assert.deepEqual(cluster.network.map((message) => "outcome" in message && message.outcome), [
+    { kind: "accepted", matchIndex: last.index },
+  ]);
+  assert.equal(logTerms(follower).length, logTerms(leader).length);
+});
+
+function logTermsFrom(term: number, count: number): readonly number[] {
+  return Array.from({ length: count }, () => term);
+}
