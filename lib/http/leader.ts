@@ -6,11 +6,11 @@
 
 import type { LeaderAnswer, NodeApi } from "../node/api.ts";
 import { jsonResponse } from "./json.ts";
-import { readQuery } from "./parameters.ts";
-import { addRoute, type Application } from "./route.ts";
-import type { LeaderBody } from "./wire.ts";
+import { readNodeId, readQuery } from "./parameters.ts";
+import { addRoute, type Application, type RequestContext } from "./route.ts";
+import type { LeaderBody, TransferBody } from "./wire.ts";
 
-/** Adds `/v1/leader`. */
+/** Adds `/v1/leader` and `/v1/leader/transfer`. */
 export function addLeaderRoute(app: Application, node: NodeApi): void {
   addRoute(app, "/v1/leader", {
     GET: (context) => {
@@ -18,6 +18,15 @@ export function addLeaderRoute(app: Application, node: NodeApi): void {
       return jsonResponse(leaderBody(node.leader()));
     },
   });
+  addRoute(app, "/v1/leader/transfer", { POST: (context) => transfer(node, context) });
+}
+
+/** `?target=ID`, or none for the follower whose log is furthest. */
+async function transfer(node: NodeApi, context: RequestContext): Promise<Response> {
+  const { target } = readQuery(context.req.url, ["target"]);
+  const from = node.leader().leader;
+  const leader = await node.transferLeadership(target === undefined ? null : readNodeId(target));
+  return jsonResponse({ from, leader } satisfies TransferBody);
 }
 
 function leaderBody(answer: LeaderAnswer): LeaderBody {

@@ -6,7 +6,9 @@
 
 import { encodeUtf8 } from "../bytes.ts";
 import { KEY_BYTES_MAX } from "../kv/command.ts";
+import { InputError } from "../errors.ts";
 import type { Consistency } from "../node/api.ts";
+import { type NodeId, toNodeId } from "../types.ts";
 import { REQUEST_TIMEOUT_MS_DEFAULT, REQUEST_TIMEOUT_MS_MAX } from "./limits.ts";
 import { Problem } from "./problem.ts";
 
@@ -39,9 +41,9 @@ export function readQuery(url: string, known: readonly string[]): Query {
 /** `?consistency=`, linearizable by default. @throws {Problem} `invalid_parameter`. */
 export function readConsistency(query: Query): Consistency {
   const value = query["consistency"] ?? "linearizable";
-  if (value === "linearizable" || value === "stale") return value;
+  if (value === "linearizable" || value === "lease" || value === "stale") return value;
   throw invalid(
-    `Cannot read consistency: ${JSON.stringify(value)} is neither linearizable nor stale`,
+    `Cannot read consistency: ${JSON.stringify(value)} is none of linearizable, lease, stale`,
   );
 }
 
@@ -49,6 +51,15 @@ export function readConsistency(query: Query): Consistency {
 export function readTimeoutMs(query: Query): number {
   return readCount(query, "timeoutMs", { least: 1, most: REQUEST_TIMEOUT_MS_MAX }) ??
     REQUEST_TIMEOUT_MS_DEFAULT;
+}
+
+/** A node's id. @throws {Problem} `invalid_parameter`. */
+export function readNodeId(value: string): NodeId {
+  try {
+    return toNodeId(value);
+  } catch (error) {
+    throw error instanceof InputError ? invalid(error.message) : error;
+  }
 }
 
 const COUNT_PATTERN = /^(0|[1-9][0-9]*)$/;

@@ -168,3 +168,11 @@ export interface HealthBody {
   /** Always `ok`; everything else is a problem. */
   readonly status: "ok";
 }
+
+/** `POST /v1/leader/transfer`. */
+export interface TransferBody {
+  /** Who led before. */
+  readonly from: string | null;
+  /** Who leads now. */
+  readonly leader: string;
+}

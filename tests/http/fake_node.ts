@@ -18,7 +18,14 @@ import type {
   WriteAnswer,
 } from "../../lib/node/api.ts";
 import { certificateEntry, commandEntry } from "../kv/support.ts";
-import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import {
+  type NodeId,
+  toClusterName,
+  toEpoch,
+  toLogIndex,
+  toNodeId,
+  toTerm,
+} from "../../lib/types.ts";
 
 /** RFC 8032 §7.1, test 1: a real Ed25519 public key. */
 const PUBLIC_KEY = Uint8Array.fromHex(
@@ -121,6 +128,10 @@ export class FakeNode implements NodeApi {
 
   status(): NodeStatus {
     return this.statusNow;
+  }
+
+  transferLeadership(target: NodeId | null): Promise<NodeId> {
+    return Promise.resolve(target ?? toNodeId("server_2"));
   }
 
   leader(): LeaderAnswer {

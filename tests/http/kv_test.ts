@@ -208,8 +208,8 @@ Deno.test("a key that HTTP clients would take out of the path is refused", async
 });
 
 const REFUSED_QUERIES = [
-  ["consistency=strong", /"strong" is neither linearizable nor stale/],
-  ["consistency=", /"" is neither/],
+  ["consistency=strong", /"strong" is none of linearizable, lease, stale/],
+  ["consistency=", /"" is none/],
   ["timeoutMs=0", /"0" is not a whole number from 1 to 60000/],
   ["timeoutMs=60001", /not a whole number/],
   ["timeoutMs=1e3", /not a whole number/],
