@@ -1,11 +1,12 @@
 /**
  * An HTTP client for a cluster: it asks one node after the other until one answers or the time is
- * up, and never sends a write again that may already have taken effect.
+ * up. A write that may already have taken effect it sends again only under an idempotency key.
  *
  * @module
  */
 
 import { REQUEST_TIMEOUT_MS_MAX } from "../http/limits.ts";
+import { IDEMPOTENCY_KEY_HEADER } from "../http/write_options.ts";
 import type { Clock } from "./clock.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
 import { type Failure, failureOfError, failureOfResponse } from "./failure.ts";
@@ -23,6 +24,10 @@ export interface ClientRequest {
   readonly takesTimeout?: boolean;
   /** The media type to ask for. */
   readonly accept?: string;
+  /** Further headers. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Names a write for all its attempts: with it, it may be sent again whatever became of it. */
+  readonly idempotencyKey?: string;
   /** The body. */
   readonly body?: Uint8Array<ArrayBuffer>;
 }
@@ -53,7 +58,12 @@ export type Attempt =
 /** What came of asking every node in turn: an answer, or a failure of each that was asked. */
 type Round =
   | { readonly kind: "answer"; readonly answer: ClientAnswer }
-  | { readonly kind: "failures"; readonly failed: readonly FailedAttempt[] };
+  | {
+    readonly kind: "failures";
+    readonly failed: readonly FailedAttempt[];
+    /** The failure after which another attempt would do harm, or no good; null if there is none. */
+    readonly last: FailedAttempt | null;
+  };
 
 /** What a client works with. */
 export interface ClientOptions {
@@ -67,12 +77,14 @@ export interface ClientOptions {
   readonly clock: Clock;
 }
 
-/** How long one node may take to answer a read while others could be asked. */
-const READ_ATTEMPT_TIMEOUT_MS = 2_000;
+/** How long one node may take to answer while others could be asked the same. */
+const ATTEMPT_TIMEOUT_MS = 2_000;
 /** The pause after all nodes were asked in vain, unless they name a longer one. */
 const ROUND_PAUSE_MS = 100;
 /** The share of an attempt's time that the node gets; the rest is for its answer to arrive. */
 const NODE_TIME_SHARE = 0.9;
+
+const GIVEN_UP_ADVICE = "See how the nodes are (floe status), or allow more --timeout.";
 
 /** Asks a cluster. */
 export class ApiClient {
@@ -96,13 +108,22 @@ export class ApiClient {
   async send(request: ClientRequest): Promise<ClientAnswer> {
     const { clock, timeoutMs } = this.#options;
     const deadline = clock.now() + timeoutMs;
+    let maybeApplied = false;
     while (true) {
       const round = await this.#askInTurn(request, deadline);
       if (round.kind === "answer") return round.answer;
-      const { failed } = round;
-      const pauseMs = Math.max(ROUND_PAUSE_MS, ...failed.map((last) => last.failure.retryAfterMs));
-      const isHopeless = failed.every(({ failure }) => failure.nothingThere);
-      if (isHopeless || clock.now() + pauseMs >= deadline) throw this.#givenUp(failed);
+      const { failed, last } = round;
+      maybeApplied ||= isWrite(request) && failed.some(({ failure }) => failure.maybeApplied);
+      if (last !== null) throw endedBy(request, last, { maybeApplied });
+      const pauseMs = Math.max(
+        ROUND_PAUSE_MS,
+        ...failed.map(({ failure }) => failure.retryAfterMs),
+      );
+      // Where an attempt may have had an effect, a node that is gone is waited for: it knows.
+      const isHopeless = !maybeApplied && isNothingThere(failed);
+      if (isHopeless || clock.now() + pauseMs >= deadline) {
+        throw this.#givenUp(failed, maybeApplied ? uncertainty(request) : null);
+      }
       await clock.delay(pauseMs);
     }
   }
@@ -123,23 +144,23 @@ export class ApiClient {
       if (leftMs < 1 && failed.length > 0) break;
       const attempt = await this.#ask(endpoint, request, this.#attemptTimeoutMs(request, leftMs));
       if (attempt.kind === "answer") return attempt;
-      throwUnlessPassing(request, attempt);
       failed.push(attempt);
+      if (!isPassing(request, attempt)) return { kind: "failures", failed, last: attempt };
     }
-    return { kind: "failures", failed };
+    return { kind: "failures", failed, last: null };
   }
 
   #attemptTimeoutMs(request: ClientRequest, leftMs: number): number {
-    // To cut a write short is to lose its outcome; a read can be asked of someone else.
-    const isAlone = this.endpoints.length === 1 || request.method !== "GET";
-    return Math.max(1, isAlone ? leftMs : Math.min(leftMs, READ_ATTEMPT_TIMEOUT_MS));
+    // What may be asked of someone else need not wait for a node that is silent.
+    const isAlone = this.endpoints.length === 1 || !isRepeatable(request);
+    return Math.max(1, isAlone ? leftMs : Math.min(leftMs, ATTEMPT_TIMEOUT_MS));
   }
 
   async #ask(endpoint: Endpoint, request: ClientRequest, timeoutMs: number): Promise<Attempt> {
     try {
       const response = await this.#options.fetch(urlOf(endpoint, request, timeoutMs), {
         method: request.method,
-        headers: { accept: request.accept ?? "application/json" },
+        headers: headersOf(request),
         body: request.body ?? null,
         redirect: "manual",
         signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
@@ -155,11 +176,11 @@ export class ApiClient {
 
   /** The error that ends a command when not one of the nodes that were asked answered. */
   unreachable(attempts: readonly Attempt[]): CommandError {
-    return this.#givenUp(attempts.filter((attempt) => attempt.kind === "failure"));
+    return this.#givenUp(attempts.filter((attempt) => attempt.kind === "failure"), null);
   }
 
-  #givenUp(failed: readonly FailedAttempt[]): CommandError {
-    const isHopeless = failed.every(({ failure }) => failure.nothingThere);
+  #givenUp(failed: readonly FailedAttempt[], uncertainty: string | null): CommandError {
+    const isHopeless = uncertainty === null && isNothingThere(failed);
     const seconds = this.#options.timeoutMs / 1000;
     return new CommandError(
       ExitCode.unavailable,
@@ -168,7 +189,7 @@ export class ApiClient {
         ...failed.map(({ endpoint, failure }) => `  ${endpoint.label}: ${failure.reason}`),
         isHopeless
           ? "Start the cluster (floe cluster), or name its nodes with --endpoints."
-          : "Nothing was changed. See how the nodes are (floe status), or allow more --timeout.",
+          : `${uncertainty ?? "Nothing was changed."} ${GIVEN_UP_ADVICE}`,
       ].join("\n"),
     );
   }
@@ -183,20 +204,48 @@ function urlOf(endpoint: Endpoint, request: ClientRequest, timeoutMs: number): s
   return `${endpoint.url}${request.path}${query.size === 0 ? "" : `?${query}`}`;
 }
 
-/** Ends the command where another attempt would do harm, or no good. */
-function throwUnlessPassing(
+function headersOf(request: ClientRequest): Readonly<Record<string, string>> {
+  const { accept = "application/json", headers, idempotencyKey } = request;
+  return {
+    accept,
+    ...headers,
+    ...(idempotencyKey === undefined ? {} : { [IDEMPOTENCY_KEY_HEADER]: idempotencyKey }),
+  };
+}
+
+function isWrite(request: ClientRequest): boolean {
+  return request.method !== "GET";
+}
+
+/** Whether a request has one effect at most, however often it arrives. */
+function isRepeatable(request: ClientRequest): boolean {
+  return !isWrite(request) || request.idempotencyKey !== undefined;
+}
+
+/** Whether another attempt may do better, and can do no harm. */
+function isPassing(request: ClientRequest, { failure }: FailedAttempt): boolean {
+  return failure.passing && (isRepeatable(request) || !failure.maybeApplied);
+}
+
+function isNothingThere(failed: readonly FailedAttempt[]): boolean {
+  return failed.every(({ failure }) => failure.nothingThere);
+}
+
+/** The error for a failure that was the last word. */
+function endedBy(
   request: ClientRequest,
   { endpoint, failure }: FailedAttempt,
-): void {
-  const isWrite = request.method !== "GET";
-  if (isWrite && failure.maybeApplied) {
-    throw new CommandError(
-      ExitCode.unavailable,
-      `${endpoint.label}: ${failure.reason}\n` +
-        "The write may have been applied. Read the key before you write it again.",
-    );
+  { maybeApplied }: { readonly maybeApplied: boolean },
+): CommandError {
+  if (maybeApplied && !failure.settlesWrite) {
+    const message = `${endpoint.label}: ${failure.reason}\n${uncertainty(request)}`;
+    return new CommandError(ExitCode.unavailable, message);
   }
-  if (!failure.passing) {
-    throw new CommandError(failure.exitCode, `${failure.reason} (${endpoint.label})`);
-  }
+  return new CommandError(failure.exitCode, `${failure.reason} (${endpoint.label})`);
+}
+
+function uncertainty({ idempotencyKey }: ClientRequest): string {
+  const what = "The write may have been applied.";
+  if (idempotencyKey === undefined) return what;
+  return `${what} The same command with --idempotency-key ${idempotencyKey} tells, and is done once.`;
 }

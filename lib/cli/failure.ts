@@ -18,6 +18,8 @@ export interface Failure {
   readonly passing: boolean;
   /** For a write: whether it may have taken effect all the same. Assumed wherever it is not known. */
   readonly maybeApplied: boolean;
+  /** For a write: whether this is the cluster's decision on it, and so on every attempt at it. */
+  readonly settlesWrite: boolean;
   /** How long the node asks to be left alone; 0 when it does not say. */
   readonly retryAfterMs: number;
   /** Whether nothing listens there at all: no use in waiting. */
@@ -44,6 +46,12 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
   "not_ready",
 ]);
 
+/** The codes that the replicated state answers a write with. */
+const SETTLING_CODES: ReadonlySet<string> = new Set([
+  "precondition_failed",
+  "idempotency_key_reused",
+]);
+
 /** Reads a response that is no success. */
 export function failureOfResponse(response: Response, body: string): Failure {
   const problem = readProblem(response, body);
@@ -54,6 +62,7 @@ export function failureOfResponse(response: Response, body: string): Failure {
     code,
     passing: PASSING_CODES.has(code),
     maybeApplied,
+    settlesWrite: SETTLING_CODES.has(code),
     retryAfterMs,
     nothingThere: false,
     exitCode: exitCodeOf(response.status),
@@ -72,6 +81,7 @@ export function failureOfError(error: unknown): Failure {
     code: null,
     passing: true,
     maybeApplied: !notSent,
+    settlesWrite: false,
     retryAfterMs: 0,
     nothingThere: notSent,
     exitCode: ExitCode.unavailable,
@@ -85,6 +95,7 @@ export function notFloe(response: Response): Failure {
     code: null,
     passing: response.status >= 500,
     maybeApplied: true,
+    settlesWrite: false,
     retryAfterMs: 0,
     nothingThere: false,
     exitCode: response.status >= 500 ? ExitCode.unavailable : ExitCode.failure,

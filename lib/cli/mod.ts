@@ -12,10 +12,13 @@
  * could tell me" without reading a message. A person reads what failed, where, and what to do;
  * never a stack trace.
  *
- * **Clients never guess.** `client.ts` asks one node after the other. A read moves on at any trouble
- * that passes. A write moves on only when a node has said that it was not applied, or when no
- * connection came about; in every other case it ends with exit code 5 and says that the outcome is
- * open. Where nothing listens at any address it does not wait for the timeout.
+ * **Clients never guess.** `client.ts` asks one node after the other and moves on at any trouble that
+ * passes, until the time is up. Reads may be asked of anyone; a write carries an idempotency key
+ * (`write.ts`), so that it takes effect once however often it is sent, and every attempt is answered as
+ * the one that did. A write without such a key would move on only when a node has said that it
+ * was not applied, or when no connection came about. When the time is up and an attempt may have had its
+ * effect, the command ends with exit code 5 and says how to find out. Where nothing listens at any
+ * address it does not wait for the timeout.
  *
  * **Commands get their surroundings handed in** (`command.ts`): streams, environment, fetch, clock and
  * stop signal. Only `process_context.ts` touches the process, so that every test runs in-process.

@@ -12,6 +12,13 @@ import { CommandError, ExitCode } from "./exit_code.ts";
 import { readInput, STDIN_NAME } from "./input.ts";
 import { printJson, printTable } from "./output.ts";
 import { openSession, pathOfKey } from "./session.ts";
+import {
+  idempotencyKeyOption,
+  ifAbsentOption,
+  ifRevisionOption,
+  type WriteFlags,
+  writeRequest,
+} from "./write.ts";
 
 /** Adds `floe put`. */
 export function registerPut(program: Program, context: CommandContext): void {
@@ -19,17 +26,22 @@ export function registerPut(program: Program, context: CommandContext): void {
     .command("put")
     .summary("set a key")
     .description(
-      "Sets a key and prints its revision. A write that may already have been applied is never " +
-        "sent again: the command ends with exit code 5 and says so.",
+      "Sets a key and prints its revision. It is sent to one node after the other, until one answers " +
+        "or --timeout has passed, and takes effect once. Exit code 4: the key is not as " +
+        "--if-revision or --if-absent asks. Exit code 5: no node could do it in time, or tell " +
+        "whether it was done.",
     )
     .argument("<key>", "the key; slashes are part of it")
     .argument("[value]", "the value as text, or - to read its bytes from standard input")
     .option("--file <path>", "read the value's bytes from a file")
+    .addOption(ifRevisionOption())
+    .addOption(ifAbsentOption())
+    .addOption(idempotencyKeyOption())
     .action(async (key: string, value: string | undefined, options: PutFlags, command: Program) => {
       const path = pathOfKey(key);
       const body = await readValue({ value, file: options.file }, context);
       const { client, flags } = await openSession(command, context);
-      const answer = await client.send({ method: "PUT", path, body, takesTimeout: true });
+      const answer = await client.send({ method: "PUT", path, body, ...writeRequest(options) });
       const put = readPut(answer);
       if (flags.output === "json") return printJson(context.stdout, put);
       printTable(context.stdout, ["KEY", "REVISION", "VERSION"], [
@@ -38,7 +50,7 @@ export function registerPut(program: Program, context: CommandContext): void {
     });
 }
 
-interface PutFlags {
+interface PutFlags extends WriteFlags {
   readonly file?: string;
 }
 

@@ -71,7 +71,9 @@ Deno.test("global options stand before or after the command", async () => {
 Deno.test("--timeout takes seconds, s and ms", async () => {
   for (const [text, query] of [["2", 1800], ["0.5s", 450], ["500ms", 450], ["600", 60000]]) {
     const hosts = { "a:1": new FakeNode() };
-    const { requests } = await floe(["del", "k", "--timeout", String(text)], { hosts });
+    // A node that is alone gets all of the time.
+    const env = { FLOE_ENDPOINTS: "a:1" };
+    const { requests } = await floe(["del", "k", "--timeout", String(text)], { hosts, env });
     deepEqual(requests, [`DELETE a:1/v1/kv/k?timeoutMs=${query}`]);
   }
 });

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { RequestError, type RequestFailure } from "../../lib/node/api.ts";
+import { createApp } from "../../lib/http/app.ts";
 import { FakeNode } from "../http/fake_node.ts";
 import { floe, type Host } from "./fake_terminal.ts";
 
@@ -42,15 +43,98 @@ const UNCERTAIN: readonly (readonly [what: string, host: Host])[] = [
 ];
 for (const [what, host] of UNCERTAIN) {
   for (const args of [["put", "k", "x"], ["del", "k"]]) {
-    Deno.test(`${args[0]} is never sent again when ${what}`, async () => {
+    Deno.test(`${args[0]} goes to the next node when ${what}, and is done once`, async () => {
       const b = new FakeNode();
+      b.apply({ kind: "put", key: "k", value: new Uint8Array() });
       const outcome = await floe(args, { hosts: { "a:1": host, "b:1": b } });
-      deepEqual([outcome.code, outcome.stdout, outcome.requests.length], [5, "", 1]);
-      match(outcome.stderr, /^floe: a:1: .*\nThe write may have been applied\. Read the key/);
-      equal(b.commands.length, 0);
+      deepEqual([outcome.code, outcome.stderr, outcome.requests.length], [0, "", 2]);
+      equal(b.commands.length, 2);
     });
   }
+
+  Deno.test(`put says how to find out when at every node ${what}`, async () => {
+    const outcome = await floe(["put", "k", "x"], { hosts: { "a:1": host, "b:1": host } });
+    deepEqual([outcome.code, outcome.stdout], [5, ""]);
+    match(outcome.stderr, /^floe: No node could do it within 5 s:\n {2}a:1: .*\n {2}b:1: /);
+    match(
+      outcome.stderr,
+      /\nThe write may have been applied\. The same command with --idempotency-key [0-9a-f-]{36} tells/,
+    );
+  });
 }
+
+Deno.test("every attempt of one command has the same random key, and every command another", async () => {
+  const keys: (string | null)[] = [];
+  const a: Host = (request) => {
+    keys.push(request.headers.get("idempotency-key"));
+    return new Response("", { status: 502 });
+  };
+  for (let command = 0; command < 2; command++) {
+    await floe(["put", "k", "x", "--timeout", "150ms"], { hosts: { "a:1": a, "b:1": a } });
+  }
+  equal(keys.length, 8);
+  deepEqual(keys.slice(1, 4), [keys[0], keys[0], keys[0]]);
+  deepEqual(new Set(keys).size, 2);
+});
+
+Deno.test("a write whose first attempt took effect is answered as that one was", async () => {
+  const node = new FakeNode();
+  const a: Host = async (request) => {
+    await createApp(node).fetch(request);
+    throw new TypeError("connection closed");
+  };
+  const hosts = { "a:1": a, "b:1": node };
+  const put = await floe(["put", "k", "x"], { hosts });
+  deepEqual([put.code, put.stdout], [0, "KEY  REVISION  VERSION\nk    101       1\n"]);
+  const del = await floe(["del", "k"], { hosts });
+  deepEqual([del.code, del.stdout], [0, "KEY  DELETED AT\nk    103\n"]);
+});
+
+Deno.test("a write that may have been applied waits for nodes that are gone by now", async () => {
+  let asked = 0;
+  const node = new FakeNode();
+  const a: Host = (request) => {
+    asked += 1;
+    if (asked === 1) throw new TypeError("connection closed");
+    if (asked < 4) {
+      throw new TypeError("fetch failed", { cause: new Error("client error (Connect)") });
+    }
+    return createApp(node).fetch(request);
+  };
+  const outcome = await floe(["put", "k", "x"], { hosts: { "a:1": a } });
+  deepEqual([outcome.code, outcome.waitedMs], [0, 300]);
+});
+
+Deno.test("a failure that no other attempt mends ends a write, and leaves open what is open", async () => {
+  const broken = new FakeNode();
+  broken.failure = new Error("a bug");
+  const hosts = { "a:1": broken, "b:1": new FakeNode() };
+  const outcome = await floe(["put", "k", "x", "--idempotency-key", "mine"], { hosts });
+  deepEqual([outcome.code, outcome.requests.length], [5, 1]);
+  match(
+    outcome.stderr,
+    /^floe: a:1: The node failed.*\nThe write may.*--idempotency-key mine tells/,
+  );
+});
+
+Deno.test("a decision of the cluster is the last word, though an earlier attempt was lost", async () => {
+  const b = new FakeNode();
+  b.apply({ kind: "put", key: "k", value: new Uint8Array() });
+  const hosts = { "a:1": failing("timeout", { maybeApplied: true }), "b:1": b };
+  const outcome = await floe(["put", "k", "x", "--if-absent"], { hosts });
+  deepEqual([outcome.code, outcome.requests.length], [4, 2]);
+  equal(outcome.stderr, 'floe: Cannot write "k": its revision is 101 (b:1)\n');
+});
+
+Deno.test("a node that is silent costs a write no more than a part of its time", async () => {
+  const outcome = await floe(["put", "k", "x", "--timeout", "60"], {
+    hosts: { "a:1": "silent", "b:1": new FakeNode() },
+  });
+  deepEqual(outcome.requests, [
+    "PUT a:1/v1/kv/k?timeoutMs=1800",
+    "PUT b:1/v1/kv/k?timeoutMs=1800",
+  ]);
+});
 
 Deno.test("a read goes to the next node whatever passing trouble the first has", async () => {
   for (const [, host] of UNCERTAIN) {
@@ -94,6 +178,7 @@ const REFUSALS: readonly (readonly [status: number, code: number])[] = [
   [409, 4],
   [412, 4],
   [413, 2],
+  [422, 2],
 ];
 for (const [status, code] of REFUSALS) {
   Deno.test(`a refusal with ${status} ends with exit code ${code} at once`, async () => {
