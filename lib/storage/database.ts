@@ -5,12 +5,13 @@
  */
 
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
-import { assert } from "../assert.ts";
+import { assert, assertDefined } from "../assert.ts";
 import { EnvironmentError } from "../errors.ts";
 import { checkpoint } from "./checkpoint.ts";
 import { CorruptionError } from "./corruption_error.ts";
 import { describe } from "./folder.ts";
 import type { Guard } from "./guard.ts";
+import { listWalPages } from "./wal_file.ts";
 
 /** One row as SQLite returns it. */
 export type Row = Record<string, SQLOutputValue>;
@@ -42,22 +43,27 @@ export class Database {
   /** Path of the database file. */
   readonly path: string;
   readonly #connection: DatabaseSync;
-  readonly #guard: Guard;
+  readonly #guard: Guard | null;
   readonly #wayBack: string;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #rollback: StatementSync;
   readonly #walPages: StatementSync;
   #inTransaction = false;
+  #changedPages: Set<number> | null = null;
+  #holdsFile = false;
   #failure: Error | null = null;
   #closed = false;
 
-  /** Takes over an opened and checked connection and its guard: see `open_database.ts`. */
+  /**
+   * Takes over an opened and checked connection and its guard: see `open_database.ts`. A file that
+   * nobody else knows of has no guard.
+   */
   constructor(
     { path, connection, guard, wayBack }: {
       readonly path: string;
       readonly connection: DatabaseSync;
-      readonly guard: Guard;
+      readonly guard: Guard | null;
       readonly wayBack: string;
     },
   ) {
@@ -74,6 +80,11 @@ export class Database {
   /** Whether {@linkcode transaction} is running. */
   get inTransaction(): boolean {
     return this.#inTransaction;
+  }
+
+  /** Whether {@linkcode close} was called. */
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
   /** Prepares a statement for {@linkcode run}, {@linkcode get} and {@linkcode all}. */
@@ -140,11 +151,43 @@ export class Database {
    * Moves the write-ahead log into the database file: everything committed so far is durable then,
    * whatever `synchronous` says, and in that one file.
    *
+   * @returns false when the file is being held as it is: see {@linkcode holdFile}.
    * @throws {EnvironmentError} when the disk fails, now and at every further use.
    */
-  checkpoint(): void {
+  checkpoint(): boolean {
     assert(!this.#inTransaction, "A checkpoint inside a transaction");
-    this.#attempt("checkpoint", () => checkpoint(this.#connection));
+    if (this.#holdsFile) return false;
+    this.#attempt("checkpoint", () => checkpoint(this.#connection, () => this.#noteChanges()));
+    return true;
+  }
+
+  /**
+   * Begins a copy of the database file, which only checkpoints change: from now on they note which
+   * pages they write, so that these can be copied again. One copy at a time.
+   */
+  beginCopy(): void {
+    assert(this.#changedPages === null, `${this.path} is being copied already`);
+    this.checkpoint();
+    this.#changedPages = new Set();
+  }
+
+  /** Makes a checkpoint and hands over the pages that changed since the copy began or this was asked. */
+  takeChangedPages(): ReadonlySet<number> {
+    this.checkpoint();
+    const changed = assertDefined(this.#changedPages, `${this.path} is not being copied`);
+    this.#changedPages = new Set();
+    return changed;
+  }
+
+  /** Lets no checkpoint change the file until {@linkcode endCopy}, while its log grows. */
+  holdFile(): void {
+    this.#holdsFile = true;
+  }
+
+  /** Ends a copy, complete or not. */
+  endCopy(): void {
+    this.#changedPages = null;
+    this.#holdsFile = false;
   }
 
   /** The error for damage that was found in this database. */
@@ -158,7 +201,7 @@ export class Database {
     if (this.#failure !== null) return this.#abandon();
     this.#closed = true;
     this.#connection.close();
-    this.#guard.release();
+    this.#guard?.release();
   }
 
   /**
@@ -166,15 +209,24 @@ export class Database {
    * later commit; an fsync that is tried again can succeed without the data.
    */
   #checkpointWhenFull(): void {
-    const pages = this.get(this.#walPages)?.["log"];
-    if (typeof pages !== "number" || pages < WAL_PAGES_MAX) return;
-    this.checkpoint();
+    if (this.#countWalPages() >= WAL_PAGES_MAX) this.checkpoint();
+  }
+
+  #countWalPages(): number {
+    return Number(this.get(this.#walPages)?.["log"] ?? 0);
+  }
+
+  #noteChanges(): void {
+    if (this.#changedPages === null) return;
+    for (const page of listWalPages(`${this.path}-wal`, this.#countWalPages())) {
+      this.#changedPages.add(page);
+    }
   }
 
   #abandon(): void {
     this.#closed = true;
     abandoned.add(this.#connection);
-    this.#guard.release();
+    this.#guard?.release();
   }
 
   #rollBack(): void {

@@ -35,12 +35,14 @@ export interface DatabaseOptions extends StoreOptions {
   readonly synchronous: "FULL" | "NORMAL";
   /** A file of the same folder that cannot be there unless this database was; null if none. */
   readonly companion: string | null;
+  /** Whether its structure was checked already, so that opening it takes but milliseconds. */
+  readonly isChecked: boolean;
   /** What the operator is to do when the database is damaged. */
   readonly wayBack: string;
 }
 
-/** The layout of both databases. */
-const FORMAT_VERSION = "2";
+/** The layout of both databases; `meta` says it. */
+export const FORMAT_VERSION = "2";
 
 const FILE_HEAD = "SQLite format 3\0";
 
@@ -121,7 +123,7 @@ function prepareDatabase(
   } else {
     checkOwner(options, connection, path);
     checkWalIsThere(options, { path, connection, wal });
-    checkStructure(options, connection, path);
+    if (!options.isChecked) checkStructure(options, connection, path);
     // A log that was found is emptied, so that nothing of a transaction that was cut short stays
     // behind the end of what follows.
     runAll(connection, ["PRAGMA wal_checkpoint(PASSIVE)"]);

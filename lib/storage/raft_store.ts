@@ -39,6 +39,7 @@ export function openRaftStore(options: StoreOptions): RaftStore {
     synchronous: "FULL",
     // kv.db is only ever made after raft.db, and moving it away is no reason to doubt raft.db.
     companion: "kv.db",
+    isChecked: false,
     wayBack: RAFT_WAY_BACK,
   });
   try {

@@ -13,6 +13,9 @@
  * @module
  */
 
+import { assert } from "../assert.ts";
+import { readFully } from "./files.ts";
+
 /** What a write-ahead log looks like from outside. */
 export type WalFinding =
   /** There is none, or none that SQLite would read anything from. */
@@ -21,6 +24,9 @@ export type WalFinding =
   | { readonly kind: "intact" }
   /** The frame with this number, counted from 1, is wrong, and durable transactions follow it. */
   | { readonly kind: "broken"; readonly frame: number };
+
+/** Size of a page of any of Floe's databases: SQLite's default. */
+export const PAGE_BYTES = 4096;
 
 const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
@@ -40,6 +46,25 @@ export function inspectWalFile(path: string): WalFinding {
   const end = findNext(wal, wrong, ({ isCommit }) => isCommit);
   const later = end === null ? null : findNext(wal, end + 1, () => true);
   return later === null ? { kind: "intact" } : { kind: "broken", frame: wrong + 1 };
+}
+
+/**
+ * The numbers, from 1, of the pages that the first `frameCount` frames of the log at `path` change.
+ *
+ * @throws whatever reading the file throws.
+ */
+export function listWalPages(path: string, frameCount: number): ReadonlySet<number> {
+  const frameBytes = FRAME_HEADER_BYTES + PAGE_BYTES;
+  using file = Deno.openSync(path);
+  const bytes = new Uint8Array(HEADER_BYTES + frameCount * frameBytes);
+  const length = readFully(file, bytes);
+  assert(length === bytes.length, `${path} has less than ${frameCount} frames`);
+  const view = new DataView(bytes.buffer);
+  const pages = new Set<number>();
+  for (let offset = HEADER_BYTES; offset < length; offset += frameBytes) {
+    pages.add(view.getUint32(offset));
+  }
+  return pages;
 }
 
 interface Wal {
