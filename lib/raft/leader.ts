@@ -166,9 +166,11 @@ function replicateTo(
       sendAppend(state, leader, { peer, follower, entries });
     }
   }
-  // Heartbeats and reads need an answer, and the news of a commit must not wait for them.
+  // Heartbeats and reads need an answer, and the news of a commit must not wait for them: unless the
+  // follower cannot use it, or is so far behind that it would only add to what is on its way.
+  const takesCommit = follower.isCertified && follower.isReady && follower.snapshot === null;
   const isNews = follower.sentRound < leader.rounds.current ||
-    (follower.isCertified && follower.sentCommit < state.commitIndex);
+    (takesCommit && follower.sentCommit < state.commitIndex);
   if (isNews) sendAppend(state, leader, { peer, follower, entries: [] });
 }
 

@@ -1,0 +1,152 @@
+/** What a follower that is slow, silent or gone costs its leader: a bounded part of the backlog. */
+
+import assert from "node:assert/strict";
+import { assertDefined } from "../../lib/assert.ts";
+import { APPEND_LIMITS, INFLIGHT_BYTES_MAX, INFLIGHT_MESSAGES_MAX } from "../../lib/raft/config.ts";
+import type { AppendRequest, Input, Message } from "../../lib/raft/mod.ts";
+import { type LogIndex, type NodeId, toNodeId } from "../../lib/types.ts";
+import { HEARTBEAT_TICKS, TestCluster, type TestNode } from "./harness.ts";
+
+const BACKLOG_ENTRIES = 100_000;
+const PROPOSALS_PER_STEP = 200;
+const SMALL_COMMAND = new Uint8Array(8);
+/** One array for all entries: the test is about what is on its way, not about what the log holds. */
+const LARGE_COMMAND = new Uint8Array(64 * 1024);
+
+const [LEADER, FAST, SLOW] = ["n1", "n2", "n3"].map(toNodeId) as [NodeId, NodeId, NodeId];
+
+/** A leader whose disk and whose follower n2 are quick, while n3 answers when the test says so. */
+class SlowFollower {
+  readonly #leader: TestNode;
+  /** What the leader has sent to n3 and n3 has not taken yet, oldest first. */
+  readonly waiting: Message[] = [];
+  #matchIndex: LogIndex;
+
+  constructor() {
+    const cluster = new TestCluster({ size: 3 });
+    this.#leader = cluster.elect(LEADER);
+    this.#matchIndex = this.#leader.raft.state.log.last.index;
+  }
+
+  get lastIndex(): LogIndex {
+    return this.#leader.raft.state.log.last.index;
+  }
+
+  get commitIndex(): LogIndex {
+    return this.#leader.raft.state.commitIndex;
+  }
+
+  get matchIndex(): LogIndex {
+    const { role } = this.#leader.raft.state;
+    assert(role.name === "leader");
+    return assertDefined(role.followers.get(SLOW), "The leader knows n3").matchIndex;
+  }
+
+  /** The messages with entries that wait. */
+  get appends(): readonly AppendRequest[] {
+    return this.waiting.filter((message): message is AppendRequest =>
+      message.kind === "appendRequest" && message.entries.length > 0
+    );
+  }
+
+  /** How many bytes of entries wait. */
+  get bytes(): number {
+    return this.appends.flatMap(({ entries }) => entries)
+      .reduce((sum, { data }) => sum + data.length, 0);
+  }
+
+  /** Steps the core; its disk and n2 answer at once. */
+  step(...inputs: readonly Input[]): void {
+    const { send, persist } = this.#leader.raft.step(inputs);
+    this.waiting.push(...send.filter(({ to }) => to === SLOW));
+    if (persist !== null) this.step({ kind: "persisted", sequence: persist.sequence });
+    for (const message of send) {
+      if (message.to === FAST && message.kind === "appendRequest") this.#answer(message);
+    }
+  }
+
+  /** Clients propose so much that the backlog is as long as it shall be. */
+  propose(command: Uint8Array, count = BACKLOG_ENTRIES): void {
+    for (let proposed = 0; proposed < count; proposed += PROPOSALS_PER_STEP) {
+      this.step(
+        ...Array.from({ length: PROPOSALS_PER_STEP }, (_, position): Input => ({
+          kind: "propose",
+          proposalId: proposed + position,
+          command,
+        })),
+      );
+    }
+  }
+
+  /** n3 takes one message and answers it. */
+  takeOne(): void {
+    const message = this.waiting.shift();
+    if (message?.kind === "appendRequest") this.#answer(message);
+  }
+
+  #answer(message: AppendRequest): void {
+    const { from, to, term, round, previousLogIndex, entries } = message;
+    const matchIndex = previousLogIndex + entries.length as LogIndex;
+    if (to === SLOW) {
+      assert.ok(previousLogIndex <= this.#matchIndex, "n3 is sent entries in order");
+      this.#matchIndex = matchIndex;
+    }
+    const outcome = { kind: "accepted" as const, matchIndex };
+    const answer = { kind: "appendResponse" as const, from: to, to: from, term, round, outcome };
+    this.step({ kind: "message", message: answer });
+  }
+}
+
+Deno.test("a follower that answers nothing is sent no more messages than may be in flight", () => {
+  const follower = new SlowFollower();
+  follower.propose(SMALL_COMMAND);
+  assert.equal(follower.commitIndex, follower.lastIndex, "the others go on without it");
+  assert.ok(follower.lastIndex > BACKLOG_ENTRIES);
+  assert.equal(follower.appends.length, INFLIGHT_MESSAGES_MAX);
+  assert.ok(follower.waiting.length <= 2 * INFLIGHT_MESSAGES_MAX, "and of their commits, no more");
+});
+
+Deno.test("a follower that answers nothing is sent no more bytes than may be in flight", () => {
+  const follower = new SlowFollower();
+  follower.propose(LARGE_COMMAND);
+  assert.ok(follower.lastIndex > BACKLOG_ENTRIES);
+  assert.ok(follower.bytes >= INFLIGHT_BYTES_MAX);
+  assert.ok(follower.bytes < INFLIGHT_BYTES_MAX + APPEND_LIMITS.bytesMax);
+});
+
+Deno.test("a follower that answers nothing is sent heartbeats and nothing more while time passes", () => {
+  const follower = new SlowFollower();
+  follower.propose(SMALL_COMMAND);
+  follower.waiting.length = 0;
+  for (let tick = 0; tick < 10 * HEARTBEAT_TICKS; tick++) follower.step({ kind: "tick" });
+  assert.equal(follower.waiting.length, 10);
+  assert.equal(follower.appends.length, 0);
+});
+
+Deno.test("a follower that is gone is sent one probe a heartbeat, of bounded size", () => {
+  const follower = new SlowFollower();
+  follower.propose(SMALL_COMMAND);
+  follower.waiting.length = 0;
+  follower.step({ kind: "unreachable", peer: SLOW });
+  for (let heartbeat = 1; heartbeat <= 10; heartbeat++) {
+    follower.propose(SMALL_COMMAND, 10 * PROPOSALS_PER_STEP);
+    for (let tick = 0; tick < HEARTBEAT_TICKS; tick++) follower.step({ kind: "tick" });
+    assert.ok(follower.waiting.length <= 1 + heartbeat);
+  }
+  for (const { entries } of follower.appends) assert.ok(entries.length <= APPEND_LIMITS.entriesMax);
+});
+
+for (const [size, command] of [["small", SMALL_COMMAND], ["large", LARGE_COMMAND]] as const) {
+  Deno.test(`a slow follower catches up with ${size} entries within the limits at every moment`, () => {
+    const follower = new SlowFollower();
+    const count = command === LARGE_COMMAND ? BACKLOG_ENTRIES / 20 : BACKLOG_ENTRIES;
+    follower.propose(command, count);
+    while (follower.waiting.length > 0) {
+      assert.ok(follower.appends.length <= INFLIGHT_MESSAGES_MAX);
+      assert.ok(follower.bytes < INFLIGHT_BYTES_MAX + APPEND_LIMITS.bytesMax);
+      follower.takeOne();
+    }
+    assert.ok(follower.lastIndex > count);
+    assert.equal(follower.matchIndex, follower.lastIndex);
+  });
+}
