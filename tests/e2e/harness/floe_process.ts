@@ -23,6 +23,8 @@ export interface FloeResult {
 export interface FloeOptions {
   /** The executable; by default the sources, run by the Deno that runs the test. */
   readonly executable?: string;
+  /** The program, where it is not Floe's own; run by the Deno that runs the test. */
+  readonly main?: string;
   /** The working folder. */
   readonly cwd?: string;
   /** Variables beside the inherited ones. */
@@ -88,10 +90,10 @@ export class FloeProcess implements AsyncDisposable {
 
 function command(
   args: readonly string[],
-  { executable, cwd, env }: FloeOptions,
+  { executable, main = MAIN, cwd, env }: FloeOptions,
   stdin: "null" | "piped",
 ): Deno.Command {
-  const sources = ["run", "--quiet", "--no-prompt", "--cached-only", ...FLOE_PERMISSIONS, MAIN];
+  const sources = ["run", "--quiet", "--no-prompt", "--cached-only", ...FLOE_PERMISSIONS, main];
   return new Deno.Command(executable ?? Deno.execPath(), {
     args: [...(executable === undefined ? sources : []), ...args],
     stdin,

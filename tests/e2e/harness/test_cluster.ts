@@ -27,6 +27,10 @@ export interface TestClusterOptions {
   readonly threshold?: number;
   /** Other times than the defaults. */
   readonly timing?: Partial<TimingConfig>;
+  /** How much the nodes log; `debug` by default, for tests that wait for what is in the log. */
+  readonly logLevel?: "debug" | "info";
+  /** The program that runs a node, where it is not Floe's own. */
+  readonly main?: string;
 }
 
 /** Who leads, as `GET /v1/leader` tells. */
@@ -71,10 +75,12 @@ export class TestCluster implements AsyncDisposable {
   /** The cluster's key. */
   readonly group: Group;
   readonly #folder: TestFolder;
+  readonly #options: TestClusterOptions;
   readonly #processes = new Map<NodeId, FloeProcess>();
 
   /** Deals keys and starts every node. */
   constructor(options: TestClusterOptions) {
+    this.#options = options;
     this.#folder = new TestFolder(options);
     this.config = this.#folder.config;
     this.group = dealIntoFolders(this.config, this.#folder.path);
@@ -99,9 +105,10 @@ export class TestCluster implements AsyncDisposable {
   /** Starts a node, again if it has ended. */
   start(id: NodeId): FloeProcess {
     const place = ["--config", this.#folder.configFile, "--data-dir", this.dataDir(id)];
-    const logging = ["--log-level", "debug", "--log-format", "json"];
+    const { logLevel = "debug", main } = this.#options;
+    const logging = ["--log-level", logLevel, "--log-format", "json"];
     const args = ["node", "--id", id, ...place, ...logging, "-o", "json", "--exit-with-parent"];
-    const process = new FloeProcess(id, args);
+    const process = new FloeProcess(id, args, main === undefined ? {} : { main });
     this.#processes.set(id, process);
     return process;
   }

@@ -1,0 +1,48 @@
+/**
+ * A node whose certificates prove nothing: `floe node` with the certifier's double, to learn what the
+ * proof costs. Nothing but this benchmark can start one.
+ *
+ * @module
+ */
+
+import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
+import { processContext } from "../../lib/cli/process_context.ts";
+import { startLogging } from "../../lib/cli/logging.ts";
+import { startApiServer } from "../../lib/http/mod.ts";
+import { findPeer, loadClusterConfig } from "../../lib/node/cluster_config.ts";
+import { readGroup } from "../../lib/node/group_file.ts";
+import { startNode } from "../../lib/node/node.ts";
+
+/** The value of `--name` on the command line. */
+function flag(name: string): string {
+  const value = Deno.args[Deno.args.indexOf(`--${name}`) + 1];
+  if (value === undefined) throw new Error(`--${name} is missing`);
+  return value;
+}
+
+const config = await loadClusterConfig(flag("config"));
+const { id: self, api } = findPeer(config, flag("id"));
+const dataDir = flag("data-dir");
+const group = readGroup(dataDir, config);
+const stop = processContext().stopSignal();
+startLogging({ level: "info", format: "json", colour: false, node: self, sink: Deno.stderr });
+const certifier = createCertifierDouble({
+  ...group,
+  self,
+  randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+});
+const node = await startNode({
+  config,
+  self,
+  dataDir,
+  group,
+  certifier,
+  onRole: ({ role, term, leader, certificate }) => {
+    const note = certificate?.note ?? null;
+    console.log(JSON.stringify({ event: "role", role, term, leader, certificate: note }));
+  },
+});
+const server = startApiServer({ node, ...api, signal: stop });
+console.log(JSON.stringify({ event: "started" }));
+await server.finished;
+await node.close();
