@@ -7,7 +7,7 @@
  */
 
 import type { AppliedEntry } from "../kv/mod.ts";
-import type { Input, Output, ReadResult, RejectedProposal } from "../raft/mod.ts";
+import type { Input, Output, ReadResult, RefusalReason, RejectedProposal } from "../raft/mod.ts";
 import type { LogIndex, Term } from "../types.ts";
 import { RequestError, type RequestFailure, type WriteAnswer } from "./api.ts";
 
@@ -250,9 +250,14 @@ export class Requests {
   #readAnswered(result: ReadResult): void {
     const request = this.#waiting.get(result.readId);
     if (request?.kind !== "read") return;
-    if (result.kind === "refused") return this.#park(request);
+    if (result.kind === "refused") return this.#readRefused(request, result.reason);
     request.readIndex = result.readIndex;
     this.#readsToApply.push(request);
+  }
+
+  #readRefused(request: ReadRequest, reason: RefusalReason): void {
+    if (reason !== "overloaded") return this.#park(request);
+    this.#fail(request, "overloaded", "As many reads wait for a quorum as may");
   }
 
   #settleReads(appliedIndex: LogIndex): void {

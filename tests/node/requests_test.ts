@@ -180,6 +180,14 @@ Deno.test("confirmRead() that is refused waits for a leader and asks again", asy
   assert.equal(bench.inputs.length, 2);
 });
 
+Deno.test("confirmRead() that the leader has no room for fails at once", async () => {
+  const bench = new Bench();
+  const read = bench.requests.confirmRead(DEADLINE_MS);
+  bench.output({ reads: [{ kind: "refused", readId: 1, reason: "overloaded" }] });
+  assert.deepEqual(await failure(read), { code: "overloaded", maybeApplied: false });
+  assert.equal(bench.inputs.length, 1);
+});
+
 Deno.test("confirmRead() never counts as maybe applied", async () => {
   const bench = new Bench();
   const read = bench.requests.confirmRead(DEADLINE_MS);
