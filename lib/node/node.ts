@@ -172,7 +172,7 @@ export class Node implements NodeApi {
   /** See {@linkcode NodeApi.transferLeadership}. */
   transferLeadership(target: NodeId | null): Promise<NodeId> {
     this.#checkRunning();
-    return this.#transfers.request(target);
+    return this.#transfers.request(target, this.#transferDeadlineMs());
   }
 
   /** See {@linkcode NodeApi.status}. */
@@ -224,11 +224,16 @@ export class Node implements NodeApi {
     return this.#options.certifier.verify(note);
   }
 
-  /** Spares the cluster an election timeout; within one, it ends either way. */
+  /** The core gives the target an election timeout; its election may take another. */
+  #transferDeadlineMs(): number {
+    return performance.now() + 2 * this.#options.config.timing.electionTimeoutMs;
+  }
+
+  /** Spares the cluster an election timeout. */
   async #handOver(): Promise<void> {
     if (this.#raft.state.role.name !== "leader" || this.#raft.state.peers.length === 0) return;
     try {
-      await this.#transfers.request(null);
+      await this.#transfers.request(null, this.#transferDeadlineMs());
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       this.#logger.warn("transfer.failed", { reason: error.message });
@@ -259,6 +264,7 @@ export class Node implements NodeApi {
     if (nowMs - this.#expiredMs < EXPIRY_INTERVAL_MS) return;
     this.#expiredMs = nowMs;
     this.#requests.expire(nowMs);
+    this.#transfers.expire(nowMs);
   }
 
   /** What a client asked may be asked again elsewhere if it did not even leave. */

@@ -15,6 +15,8 @@ type RefusedTransfer = Extract<TransferResult, { readonly kind: "refused" }>;
 interface Wish {
   readonly resolve: (leader: NodeId) => void;
   readonly reject: (error: RequestError) => void;
+  /** When it ends at the latest, on the node's clock. */
+  readonly deadlineMs: number;
   /** Whom this node made way for, once it did. */
   target: NodeId | null;
 }
@@ -31,15 +33,15 @@ export class Transfers {
   }
 
   /**
-   * Hands over to `target`, or to the follower that is furthest; resolves with the new leader. The
-   * core ends every wish within an election timeout, and the election that follows ends it here.
+   * Hands over to `target`, or to the follower that is furthest; resolves with the new leader.
    *
-   * @throws {RequestError} when this node does not lead, or somebody else leads in the end.
+   * @throws {RequestError} when this node does not lead, somebody else leads in the end, or nobody is
+   * known to lead before `deadlineMs`, on the node's clock.
    */
-  request(target: NodeId | null): Promise<NodeId> {
+  request(target: NodeId | null, deadlineMs: number): Promise<NodeId> {
     return new Promise((resolve, reject) => {
       const transferId = ++this.#lastId;
-      this.#wishes.set(transferId, { resolve, reject, target: null });
+      this.#wishes.set(transferId, { resolve, reject, deadlineMs, target: null });
       this.#submit({ kind: "transfer", transferId, target });
     });
   }
@@ -49,6 +51,13 @@ export class Transfers {
     for (const result of output.transfers) this.#take(result);
     const leader = output.role?.leader ?? null;
     if (leader !== null) this.#leaderKnown(leader);
+  }
+
+  /** Ends the wishes whose deadline has passed. */
+  expire(nowMs: number): void {
+    for (const [id, wish] of this.#wishes) {
+      if (wish.deadlineMs <= nowMs) this.#fail(id, "timeout", "No new leader before the deadline");
+    }
   }
 
   /** Ends every wish: the node stops. */

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { RequestError } from "../../lib/node/api.ts";
+import { Transfers } from "../../lib/node/transfers.ts";
+import type { Input, Output } from "../../lib/raft/mod.ts";
+import { toNodeId, toTerm } from "../../lib/types.ts";
+import { NO_OUTPUT } from "../raft/harness.ts";
+
+const TARGET = toNodeId("n2");
+const DEADLINE_MS = 1000;
+
+function transfers(): { wishes: Transfers; inputs: Input[] } {
+  const inputs: Input[] = [];
+  return { wishes: new Transfers((input) => inputs.push(input)), inputs };
+}
+
+function led(leader: string | null): Output {
+  const id = leader === null ? null : toNodeId(leader);
+  const role = { role: "follower", term: toTerm(2), leader: id, certificate: null } as const;
+  return { ...NO_OUTPUT, role };
+}
+
+function handedOver(): Output {
+  return {
+    ...NO_OUTPUT,
+    transfers: [{ kind: "handedOver", transferId: 1, target: TARGET }],
+    role: led(null).role,
+  };
+}
+
+async function code(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.ok(error instanceof RequestError);
+    assert.equal(error.maybeApplied, false);
+    return error.code;
+  }
+  return assert.fail("the transfer succeeded");
+}
+
+Deno.test("request() resolves with the target once it is known to lead", async () => {
+  const { wishes, inputs } = transfers();
+  const leader = wishes.request(null, DEADLINE_MS);
+  assert.deepEqual(inputs, [{ kind: "transfer", transferId: 1, target: null }]);
+  wishes.handle(handedOver());
+  wishes.handle(led("n2"));
+  assert.equal(await leader, "n2");
+});
+
+Deno.test("request() fails when another node is elected in the end", async () => {
+  const { wishes } = transfers();
+  const failure = code(wishes.request(TARGET, DEADLINE_MS));
+  wishes.handle(handedOver());
+  wishes.handle(led("n3"));
+  assert.equal(await failure, "transfer_failed");
+});
+
+Deno.test("request() is not settled by a leader that was known before", async () => {
+  const { wishes } = transfers();
+  const failure = code(wishes.request(TARGET, DEADLINE_MS));
+  wishes.handle(led("n2"));
+  wishes.stop();
+  assert.equal(await failure, "stopping");
+});
+
+Deno.test("request() fails when the target does not take over", async () => {
+  const { wishes } = transfers();
+  const failure = code(wishes.request(TARGET, DEADLINE_MS));
+  wishes.handle({
+    ...NO_OUTPUT,
+    transfers: [{ kind: "aborted", transferId: 1, target: TARGET }],
+  });
+  assert.equal(await failure, "transfer_failed");
+});
+
+const REFUSALS = {
+  notLeader: "not_leader",
+  transferring: "transferring",
+  noTarget: "no_target",
+} as const;
+
+for (const [reason, expected] of Object.entries(REFUSALS)) {
+  Deno.test(`request() refused with ${reason} fails with ${expected}`, async () => {
+    const { wishes } = transfers();
+    const failure = code(wishes.request(TARGET, DEADLINE_MS));
+    const refused = reason as keyof typeof REFUSALS;
+    wishes.handle({
+      ...NO_OUTPUT,
+      transfers: [{ kind: "refused", transferId: 1, reason: refused }],
+    });
+    assert.equal(await failure, expected);
+  });
+}
+
+Deno.test("request() after which nobody is known to lead ends at its deadline", async () => {
+  const { wishes } = transfers();
+  const failure = code(wishes.request(TARGET, DEADLINE_MS));
+  wishes.handle(handedOver());
+  wishes.expire(DEADLINE_MS - 1);
+  wishes.expire(DEADLINE_MS);
+  assert.equal(await failure, "timeout");
+});
