@@ -1,6 +1,7 @@
 /**
  * What a node keeps on disk: `raft.db` (hard state, log, certificates) and `kv.db` (the state
- * machine's data), both SQLite, in one data folder of mode 0700.
+ * machine's data), both SQLite, in one data folder of mode 0700. `snapshot/` makes and installs copies
+ * of kv.db.
  *
  * A node that forgets what it has promised is worse than one that is down: it can vote twice in a
  * term, or take back an acknowledged entry. So everything here serves one rule: **what was durable
@@ -31,20 +32,29 @@
  * | it ends by itself without `close` | everything: Deno closes the databases |
  * | while a database is made for the first time | its guard still empty; it is made again |
  *
+ * | between raft.db and a snapshot's swap | kv.db behind the log's start; the swap is completed |
+ *
  * kv.db is never ahead of raft.db, because the node applies only what it has persisted. If it is,
- * the log has lost its end: `openStores` refuses.
+ * the log has lost its end: `openStores` refuses. Nor is it behind the log's start: the log is only
+ * compacted up to what `SqliteKeyValueStore.checkpoint` has made durable, or a snapshot is there.
+ *
+ * ## Compaction
+ *
+ * The log's start is part of the hard state's row, so it moves in one transaction with all else.
+ * Entries before it are gone from that moment on. Their rows are deleted little by little in later
+ * transactions: all at once, 100,000 rows of 1 KiB would block the node for 170 ms.
  *
  * ## What is checked at start
  *
  * 1. **The guard** (`raft.db.guard`, `kv.db.guard`): locked while in use, and not empty once the
  *    database was made. So a deleted database is not taken for a new node. A kv.db without a raft.db
  *    says the same.
- * 2. **The write-ahead log**, before SQLite reads it: SQLite would take a damaged frame for the end
- * * 3. **The owner**: cluster and node, as written when the database was made.
+ * 2. **The write-ahead log**, before SQLite reads it: SQLite would take a damaged frame for its end.
+ * 3. **The owner**: cluster and node, as written when the database was made.
  * 4. **SQLite's own structure**: `integrity_check` up to 64 MiB, `quick_check` up to 512 MiB.
  * 5. **Each row** against its SHA-256: the hard state and the whole log at start, certificates,
- *    key-value rows and remembered writes whenever they are read. The log without gaps, its terms
- *    never falling, ending where the hard state says and not above its term.
+ *    key-value rows and remembered writes whenever they are read. The log without gaps from its
+ *    start on, its terms never falling, ending where the hard state says and not above its term.
  *
  * ## What cannot be noticed
  *
@@ -74,4 +84,5 @@ export { createDataFolder } from "./folder.ts";
 export { KEY_VALUE_FILE, openKeyValueStore, SqliteKeyValueStore } from "./key_value_store.ts";
 export type { StoreOptions } from "./open_database.ts";
 export { openRaftStore, RAFT_FILE, RaftStore } from "./raft_store.ts";
-export { openStores, type Stores } from "./stores.ts";
+export { type Chunk, SNAPSHOT_BYTES_MAX, type SnapshotFile, Snapshots } from "./snapshot/mod.ts";
+export { openStores, Stores } from "./stores.ts";

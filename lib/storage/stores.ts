@@ -1,26 +1,68 @@
 /**
- * A node's two stores, opened together.
+ * A node's stores, opened together.
  *
  * @module
  */
 
 import { join } from "node:path";
-import { CorruptionError, RAFT_WAY_BACK } from "./corruption_error.ts";
+import { assert } from "../assert.ts";
+import type { LogIndex } from "../types.ts";
+import { CorruptionError, RAFT_WAY_BACK, UNREACHABLE_WAY_BACK } from "./corruption_error.ts";
 import { createDataFolder } from "./folder.ts";
 import { KEY_VALUE_FILE, openKeyValueStore, type SqliteKeyValueStore } from "./key_value_store.ts";
 import type { StoreOptions } from "./open_database.ts";
 import { openRaftStore, RAFT_FILE, type RaftStore } from "./raft_store.ts";
+import { Snapshots } from "./snapshot/snapshots.ts";
 
 /** The durable parts of one node. */
-export interface Stores {
+export class Stores {
   /** Hard state, log and certificates. */
   readonly raft: RaftStore;
   /** The state machine's data. */
   readonly keyValues: SqliteKeyValueStore;
+  /** Snapshots of the state machine's data. */
+  readonly snapshots: Snapshots;
+
+  /** Takes over what {@linkcode openStores} opened. */
+  constructor(
+    parts: {
+      readonly raft: RaftStore;
+      readonly keyValues: SqliteKeyValueStore;
+      readonly snapshots: Snapshots;
+    },
+  ) {
+    this.raft = parts.raft;
+    this.keyValues = parts.keyValues;
+    this.snapshots = parts.snapshots;
+  }
+
+  /**
+   * Puts a snapshot that `snapshots.finish` made ready in the place of the state machine's data;
+   * `keyValues` stays the same object. Right after raft.db has it that the log starts there: if
+   * the process dies between the two, the next start installs it.
+   *
+   * @throws {EnvironmentError} when the disk fails; the node must stop.
+   */
+  installSnapshot({ index }: { readonly index: LogIndex }): void {
+    assert(index === this.raft.logStart.index, `The log does not start after entry ${index} yet`);
+    this.snapshots.install(index);
+    assert(this.keyValues.appliedIndex === index, `The snapshot of ${index} is another one`);
+  }
+
+  /** Closes everything. Without it nothing is lost; with it the next start is shorter. */
+  async close(): Promise<void> {
+    try {
+      await this.snapshots.close();
+    } finally {
+      this.keyValues.close();
+      this.raft.close();
+    }
+  }
 }
 
 /**
- * Creates the data folder when there is none, opens both stores, and checks that they fit together.
+ * Creates the data folder when there is none, opens the stores, completes the installation of a
+ * snapshot that was interrupted, and checks that the stores fit together.
  *
  * @throws {EnvironmentError} when another process uses the folder, or the disk fails.
  * @throws {InputError} when the folder belongs to another cluster or node.
@@ -28,35 +70,47 @@ export interface Stores {
  */
 export function openStores(options: StoreOptions): Stores {
   createDataFolder(options.folder);
+  using opened = new DisposableStack();
   // In this order: raft.db is never missing beside a kv.db, see `companion` in raft_store.ts.
-  const raft = openRaftStore(options);
-  try {
-    const keyValues = openKeyValueStore(options);
-    try {
-      checkStoresAgree({ raft, keyValues }, options.folder);
-      return { raft, keyValues };
-    } catch (error) {
-      keyValues.close();
-      throw error;
-    }
-  } catch (error) {
-    raft.close();
-    throw error;
-  }
+  const raft = opened.adopt(openRaftStore(options), (store) => store.close());
+  const keyValues = opened.adopt(openKeyValueStore(options), (store) => store.close());
+  const snapshots = new Snapshots(options, keyValues);
+  const stores = new Stores({ raft, keyValues, snapshots });
+  completeInstallation(stores);
+  checkStoresAgree(stores, options.folder);
+  snapshots.removeLeftovers();
+  opened.move();
+  return stores;
+}
+
+/** raft.db says that a snapshot takes the log's place, and the process died before it was there. */
+function completeInstallation({ raft, keyValues, snapshots }: Stores): void {
+  const { index } = raft.logStart;
+  if (keyValues.appliedIndex < index && snapshots.isReady(index)) snapshots.install(index);
 }
 
 /**
  * An entry is applied only after it is durable in the log, so a kv.db that is ahead of raft.db proves
- * that the log lost its end, and perhaps a vote with it.
+ * that the log lost its end, and perhaps a vote with it. And the log starts only where kv.db was
+ * durable, so a kv.db that is behind that has lost something that the log cannot bring back.
  */
 function checkStoresAgree({ raft, keyValues }: Stores, folder: string): void {
-  const { lastIndex } = raft;
+  const { lastIndex, logStart } = raft;
   const { appliedIndex } = keyValues;
-  if (appliedIndex <= lastIndex) return;
-  throw new CorruptionError({
-    file: join(folder, RAFT_FILE),
-    damage: `its log ends at entry ${lastIndex}, but ${KEY_VALUE_FILE} has applied entry ` +
-      `${appliedIndex}`,
-    wayBack: RAFT_WAY_BACK,
-  });
+  if (appliedIndex > lastIndex) {
+    throw new CorruptionError({
+      file: join(folder, RAFT_FILE),
+      damage: `its log ends at entry ${lastIndex}, but ${KEY_VALUE_FILE} has applied entry ` +
+        `${appliedIndex}`,
+      wayBack: RAFT_WAY_BACK,
+    });
+  }
+  if (appliedIndex < logStart.index) {
+    throw new CorruptionError({
+      file: join(folder, KEY_VALUE_FILE),
+      damage: `it has applied entry ${appliedIndex}, but the log starts after entry ` +
+        `${logStart.index}, and there is no snapshot of that`,
+      wayBack: UNREACHABLE_WAY_BACK,
+    });
+  }
 }

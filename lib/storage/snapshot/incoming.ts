@@ -1,0 +1,172 @@
+/**
+ * The snapshot that a leader sends, as far as it has arrived.
+ *
+ * @module
+ */
+
+import { assert, InvariantError } from "../../assert.ts";
+import { encodeHex } from "../../bytes.ts";
+import { EnvironmentError, InputError } from "../../errors.ts";
+import { removeIfThere, writeFully } from "../files.ts";
+import { describe } from "../folder.ts";
+import { BackgroundSync } from "./background_sync.ts";
+import {
+  checkSnapshotFile,
+  isSameSnapshot,
+  type SnapshotFile,
+  type SnapshotPaths,
+} from "./snapshot_file.ts";
+
+/** A chunk of a snapshot. */
+export interface Chunk {
+  /** Of which snapshot. */
+  readonly snapshot: SnapshotFile;
+  /** Where in it the chunk stands, in bytes. */
+  readonly offset: number;
+  /** The chunk. */
+  readonly data: Uint8Array;
+}
+
+/** A file that grows by chunks. */
+interface Partial {
+  readonly snapshot: SnapshotFile;
+  readonly file: Deno.FsFile;
+  readonly sync: BackgroundSync;
+  /** How much is there, all of it from the beginning on. */
+  readonly bytes: number;
+}
+
+/**
+ * Keeps the chunks of one snapshot in a file, in order. The snapshot's name is beside it, so that
+ * after a restart it goes on where it was; another snapshot begins the file anew. What a power
+ * failure makes of it, its SHA-256 shows in the end.
+ */
+export class IncomingSnapshot {
+  readonly #paths: SnapshotPaths;
+  #partial: Partial | null = null;
+  #closing: Promise<void> = Promise.resolve();
+
+  /** Goes on with whatever is there. */
+  constructor(paths: SnapshotPaths) {
+    this.#paths = paths;
+  }
+
+  /**
+   * Keeps a chunk if it is the one that comes next, and does nothing if it is not.
+   *
+   * @returns the offset of the chunk that comes next; the snapshot's length when all is there.
+   * @throws {InputError} when the snapshot's name or the chunk is impossible.
+   * @throws {EnvironmentError} when the disk refuses. Then nothing is kept: a disk that is full is
+   * needed for more than this.
+   */
+  store(chunk: Chunk): number {
+    checkChunk(chunk);
+    try {
+      return this.#store(chunk);
+    } catch (cause) {
+      this.#letGo();
+      this.#removeFile();
+      throw toKnownError(cause, this.#paths);
+    }
+  }
+
+  /**
+   * Moves a complete snapshot to another path, and settles when it can be read there.
+   *
+   * @throws {EnvironmentError} when the disk refuses.
+   */
+  async take(snapshot: SnapshotFile, path: string): Promise<void> {
+    try {
+      const { sync, file, bytes } = this.#open(snapshot);
+      assert(bytes === snapshot.bytes, `Only ${bytes} bytes of a snapshot of ${snapshot.bytes}`);
+      this.#partial = null;
+      file.close();
+      Deno.renameSync(this.#paths.incoming, path);
+      removeIfThere(this.#paths.incomingName);
+      await sync.close();
+    } catch (cause) {
+      throw toKnownError(cause, this.#paths);
+    }
+  }
+
+  /** Lets go of the file; what is in it stays. */
+  close(): Promise<void> {
+    this.#letGo();
+    return this.#closing;
+  }
+
+  #store({ snapshot, offset, data }: Chunk): number {
+    const partial = this.#open(snapshot);
+    if (offset !== partial.bytes || data.length === 0) return partial.bytes;
+    writeFully(partial.file, data);
+    partial.sync.written(data.length);
+    const bytes = offset + data.length;
+    this.#partial = { ...partial, bytes };
+    return bytes;
+  }
+
+  #open(snapshot: SnapshotFile): Partial {
+    const before = this.#partial;
+    if (before !== null && isSameSnapshot(before.snapshot, snapshot)) return before;
+    this.#letGo();
+    const { incoming, incomingName } = this.#paths;
+    const name = nameOf(snapshot);
+    if (readIfThere(incomingName) !== name) {
+      this.#removeFile();
+      Deno.writeTextFileSync(incomingName, name, { mode: 0o600 });
+    }
+    const file = Deno.openSync(incoming, { append: true, create: true, mode: 0o600 });
+    // Longer than the snapshot it cannot be, unless its end is no good.
+    if (file.statSync().size > snapshot.bytes) file.truncateSync(0);
+    const sync = new BackgroundSync(incoming);
+    this.#partial = { snapshot, file, sync, bytes: file.statSync().size };
+    return this.#partial;
+  }
+
+  /** In this order: no file must ever stand beside the name of another snapshot. */
+  #removeFile(): void {
+    removeIfThere(this.#paths.incoming);
+    removeIfThere(this.#paths.incomingName);
+  }
+
+  #letGo(): void {
+    const partial = this.#partial;
+    if (partial === null) return;
+    this.#partial = null;
+    partial.file.close();
+    // Whether the last sync succeeded matters to nobody any more.
+    const closed = partial.sync.close().catch(() => {});
+    this.#closing = Promise.all([this.#closing, closed]).then(() => {});
+  }
+}
+
+function checkChunk({ snapshot, offset, data }: Chunk): void {
+  checkSnapshotFile(snapshot);
+  if (Number.isSafeInteger(offset) && offset >= 0 && offset + data.length <= snapshot.bytes) return;
+  throw new InputError(
+    `Cannot use snapshot: a chunk of ${data.length} bytes at byte ${offset} is not inside its ` +
+      `length of ${snapshot.bytes}`,
+  );
+}
+
+function toKnownError(cause: unknown, { folder }: SnapshotPaths): unknown {
+  if (cause instanceof InvariantError) return cause;
+  return new EnvironmentError(
+    `Cannot keep a snapshot in ${folder}: ${describe(cause)}. See that the disk works and has ` +
+      `free space; the leader sends it again.`,
+    { cause },
+  );
+}
+
+function nameOf({ index, bytes, sha256 }: SnapshotFile): string {
+  return `index ${index}\nbytes ${bytes}\nsha256 ${encodeHex(sha256)}\n`;
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The snapshot that a node has made, for its followers.
+ *
+ * @module
+ */
+
+import { EnvironmentError } from "../../errors.ts";
+import { readFully } from "../files.ts";
+import { describe } from "../folder.ts";
+import { isSameSnapshot, type SnapshotFile } from "./snapshot_file.ts";
+
+/** The newest snapshot, kept open so that its chunks can be read. */
+export class OutgoingSnapshot {
+  readonly #path: string;
+  #current: { readonly snapshot: SnapshotFile; readonly file: Deno.FsFile } | null = null;
+
+  /** The snapshot that will be at `path`. */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Offers the file that is now there, in place of an earlier one. @throws {EnvironmentError} */
+  offer(snapshot: SnapshotFile): void {
+    const file = this.#attempt(() => Deno.openSync(this.#path));
+    this.close();
+    this.#current = { snapshot, file };
+  }
+
+  /**
+   * The bytes from `offset` on, at most `bytesMax` of them; none at the end and beyond it; null when
+   * another snapshot is offered, or none.
+   *
+   * @throws {EnvironmentError} when the file cannot be read.
+   */
+  read(
+    snapshot: SnapshotFile,
+    { offset, bytesMax }: { readonly offset: number; readonly bytesMax: number },
+  ): Uint8Array | null {
+    if (this.#current === null || !isSameSnapshot(this.#current.snapshot, snapshot)) return null;
+    const { file } = this.#current;
+    const bytes = new Uint8Array(Math.max(0, Math.min(bytesMax, snapshot.bytes - offset)));
+    if (bytes.length === 0) return bytes;
+    const length = this.#attempt(() => {
+      file.seekSync(offset, Deno.SeekMode.Start);
+      return readFully(file, bytes);
+    });
+    if (length === bytes.length) return bytes;
+    throw new EnvironmentError(`Cannot read ${this.#path}: it is shorter than it was`);
+  }
+
+  /** Lets go of the file. */
+  close(): void {
+    this.#current?.file.close();
+    this.#current = null;
+  }
+
+  #attempt<Result>(action: () => Result): Result {
+    try {
+      return action();
+    } catch (cause) {
+      throw new EnvironmentError(`Cannot read ${this.#path}: ${describe(cause)}`, { cause });
+    }
+  }
+}

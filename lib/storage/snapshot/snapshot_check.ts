@@ -1,0 +1,123 @@
+/**
+ * Whether a file is a snapshot of a cluster's key-value data, and making it a node's own.
+ *
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import { InputError } from "../../errors.ts";
+import type { ClusterName, LogIndex, NodeId } from "../../types.ts";
+import { META_SCHEMA, readMeta, runAll } from "../checkpoint.ts";
+import { CorruptionError, KEY_VALUE_WAY_BACK } from "../corruption_error.ts";
+import { Database, isSqliteError, toStorageError } from "../database.ts";
+import { SqliteKeyValueStore } from "../key_value_store.ts";
+import { KEY_VALUE_SCHEMA } from "../key_value_tables.ts";
+import { FORMAT_VERSION } from "../open_database.ts";
+
+/** A row holds a value and little else; a hostile file must not make this node read a larger one. */
+const ROW_BYTES_MAX = 1024 * 1024;
+
+/**
+ * Reads all of a file that nobody writes to: whether it is SQLite's, has kv.db's tables and nothing
+ * else, belongs to `cluster`, and has no row that differs from its SHA-256.
+ *
+ * @returns its applied index.
+ * @throws {InputError} when it is not what it should be.
+ * @throws {EnvironmentError} when it cannot be read.
+ */
+export function checkSnapshot(path: string, cluster: ClusterName): LogIndex {
+  // "Immutable" keeps SQLite from locking the file and from looking for a write-ahead log.
+  const url = pathToFileURL(path);
+  url.search = "?immutable=1";
+  const options = { readOnly: true, limits: { length: ROW_BYTES_MAX } };
+  const connection = new DatabaseSync(url, options);
+  const database = new Database({ path, connection, guard: null, wayBack: KEY_VALUE_WAY_BACK });
+  try {
+    runAll(connection, ["PRAGMA trusted_schema = OFF", "PRAGMA cell_size_check = ON"]);
+    checkTables(connection);
+    checkMeta(connection, cluster);
+    checkStructure(connection);
+    return checkRows(new SqliteKeyValueStore(() => database));
+  } catch (error) {
+    throw toInputError(error, path);
+  } finally {
+    connection.close();
+  }
+}
+
+/**
+ * Makes a checked snapshot the given node's own, and whole without a write-ahead log; durable on
+ * return.
+ *
+ * @throws {EnvironmentError} when the disk fails.
+ */
+export function adoptSnapshot(path: string, node: NodeId): void {
+  const connection = new DatabaseSync(path, { timeout: 0 });
+  try {
+    runAll(connection, ["PRAGMA locking_mode = EXCLUSIVE", "PRAGMA synchronous = FULL"]);
+    connection.prepare("UPDATE meta SET value = ? WHERE name = 'node'").run(node);
+    runAll(connection, ["UPDATE meta SET value = 'yes' WHERE name = 'whole'"]);
+  } catch (error) {
+    throw toStorageError(error, { path, what: "adopt a snapshot", wayBack: KEY_VALUE_WAY_BACK });
+  } finally {
+    connection.close();
+  }
+  using file = Deno.openSync(path, { write: true });
+  file.syncSync();
+}
+
+/** Views and triggers would run what the file's author wrote; an index could lie. */
+function checkTables(connection: DatabaseSync): void {
+  const own = new DatabaseSync(":memory:");
+  try {
+    own.exec(`${META_SCHEMA} ${KEY_VALUE_SCHEMA}`);
+    if (listTables(own) === listTables(connection)) return;
+  } finally {
+    own.close();
+  }
+  throw new InputError("it has other tables than kv.db");
+}
+
+function listTables(connection: DatabaseSync): string {
+  const query = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name";
+  return JSON.stringify(connection.prepare(query).all());
+}
+
+function checkMeta(connection: DatabaseSync, cluster: ClusterName): void {
+  const format = readMeta(connection, "format");
+  if (format !== FORMAT_VERSION) {
+    throw new InputError(
+      `its format is ${format}, and this version of Floe knows ${FORMAT_VERSION}`,
+    );
+  }
+  const owner = readMeta(connection, "cluster");
+  if (owner !== cluster) throw new InputError(`it belongs to cluster ${owner}, not to ${cluster}`);
+}
+
+function checkStructure(connection: DatabaseSync): void {
+  const found = connection.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
+  if (found !== "ok") throw new InputError(`SQLite's check says: ${found}`);
+}
+
+function checkRows(store: SqliteKeyValueStore): LogIndex {
+  for (const rows of [store.rows(), store.remembered.rows()]) {
+    // Each row is checked when it is read.
+    for (const _ of rows);
+  }
+  return store.appliedIndex;
+}
+
+function toInputError(error: unknown, path: string): unknown {
+  const known = isSqliteError(error)
+    ? toStorageError(error, { path, what: "read a snapshot", wayBack: KEY_VALUE_WAY_BACK })
+    : error;
+  const reason = known instanceof CorruptionError
+    ? known.damage
+    : known instanceof InputError
+    ? known.message
+    : null;
+  return reason === null
+    ? known
+    : new InputError(`Cannot use snapshot: ${reason}`, { cause: error });
+}
