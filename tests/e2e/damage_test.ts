@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { assertDefined } from "../../lib/assert.ts";
+import { encodeUtf8 } from "../../lib/bytes.ts";
+import type { NodeId } from "../../lib/types.ts";
+import { TestCluster } from "./harness/test_cluster.ts";
+
+/** A value that stands nowhere else in a database, so that its bytes can be found there. */
+const VALUE = "the quick brown fox jumps over the lazy dog";
+
+const RAFT_WAY_BACK = /remove the node from the cluster, and let it join anew .* with a new share/;
+const KEY_VALUE_WAY_BACK = /move every file of this folder whose name begins with kv\.db out of it/;
+
+interface Damage {
+  readonly what: string;
+  readonly file: "raft.db" | "kv.db";
+  readonly inflict: (path: string) => void;
+  readonly message: RegExp;
+}
+
+const DAMAGES: readonly Damage[] = [
+  {
+    what: "is cut short",
+    file: "raft.db",
+    inflict: (path) => Deno.truncateSync(path, Math.floor(Deno.statSync(path).size / 2)),
+    message: /raft\.db: .*(malformed|SQLite's check says)/,
+  },
+  {
+    what: "has a flipped byte in an entry",
+    file: "raft.db",
+    inflict: (path) => flipByte(path, VALUE),
+    message: /raft\.db: entry [0-9]+ .*SHA-256 does not match/,
+  },
+  {
+    what: "is deleted",
+    file: "raft.db",
+    inflict: (path) => Deno.removeSync(path),
+    message: /raft\.db: the file is missing/,
+  },
+  {
+    what: "is cut short",
+    file: "kv.db",
+    inflict: (path) => Deno.truncateSync(path, Math.floor(Deno.statSync(path).size / 2)),
+    message: /kv\.db: .*(malformed|SQLite's check says)/,
+  },
+  {
+    what: "has a flipped byte in the name of a table",
+    file: "kv.db",
+    inflict: (path) => flipByte(path, "CREATE TABLE"),
+    message: /kv\.db: /,
+  },
+  {
+    what: "is deleted",
+    file: "kv.db",
+    inflict: (path) => Deno.removeSync(path),
+    message: /kv\.db: the file is missing/,
+  },
+];
+
+for (const { what, file, inflict, message } of DAMAGES) {
+  Deno.test(`a node whose ${file} ${what} says so and does not start, and the others go on`, async () => {
+    await using cluster = new TestCluster({ nodes: 3 });
+    const { victim, others } = await writeAndStopOne(cluster);
+    inflict(`${cluster.dataDir(victim)}/${file}`);
+
+    const process = cluster.start(victim);
+    const { code } = await process.ended;
+    const said = process.said.otherLines.join("\n");
+    assert.equal(code, 1, said);
+    assert.match(said, message);
+    assert.match(said, file === "raft.db" ? RAFT_WAY_BACK : KEY_VALUE_WAY_BACK);
+    assert.doesNotMatch(said, /This is a bug in Floe/);
+    await goOnElectingAndWriting(cluster, others);
+  });
+}
+
+// A row is checked when it is read, not at the start: that would take longer the more a node holds.
+Deno.test("a node whose kv.db has a flipped byte in a value never serves it, and stops at a write of it", async () => {
+  await using cluster = new TestCluster({ nodes: 3 });
+  const { victim, others } = await writeAndStopOne(cluster);
+  flipByte(`${cluster.dataDir(victim)}/kv.db`, VALUE);
+
+  const process = cluster.start(victim);
+  await process.said.waitFor("that it started", ({ event }) => event === "started");
+  const answer = await cluster.fetch(victim, "/v1/kv/greeting?consistency=stale");
+  const text = await answer.text();
+  assert.equal(answer.status, 500, text);
+  assert.doesNotMatch(text, /lazy dog/);
+  const { error } = await process.said.waitFor("why", ({ event }) => event === "api.failed");
+  assert.match(String(error), /kv\.db: the row of key "greeting" is damaged/);
+  assert.match(String(error), KEY_VALUE_WAY_BACK);
+
+  await goOnElectingAndWriting(cluster, others);
+  const { code } = await process.ended;
+  const said = process.said.otherLines.join("\n");
+  assert.equal(code, 1, said);
+  assert.match(said, KEY_VALUE_WAY_BACK);
+});
+
+Deno.test("a node whose kv.db was lost comes back by the way that it names", async () => {
+  await using cluster = new TestCluster({ nodes: 3 });
+  const { victim } = await writeAndStopOne(cluster);
+  const folder = cluster.dataDir(victim);
+  for (const { name } of Deno.readDirSync(folder)) {
+    if (name.startsWith("kv.db")) Deno.removeSync(`${folder}/${name}`);
+  }
+
+  await cluster.start(victim).said.waitFor("it started", ({ event }) => event === "started");
+  const answer = await cluster.fetch(victim, "/v1/kv/greeting");
+  assert.equal((await answer.json()).value, VALUE);
+});
+
+/** Every node has the write, and a follower has ended cleanly, so that all is in its databases. */
+async function writeAndStopOne(
+  cluster: TestCluster,
+): Promise<{ readonly victim: NodeId; readonly others: readonly NodeId[] }> {
+  const leader = await cluster.leader();
+  await put(cluster, leader.id, VALUE);
+  const victim = assertDefined(cluster.ids.find((id) => id !== leader.id), "no follower");
+  const read = await cluster.fetch(victim, "/v1/kv/greeting");
+  assert.equal(read.status, 200, await read.text());
+  assert.equal((await cluster.process(victim).end("SIGTERM")).code, 0);
+  return { victim, others: cluster.ids.filter((id) => id !== victim) };
+}
+
+async function goOnElectingAndWriting(
+  cluster: TestCluster,
+  others: readonly NodeId[],
+): Promise<void> {
+  const before = await cluster.leader(1, others);
+  const answer = await cluster.fetch(before.id, "/v1/leader/transfer", { method: "POST" });
+  assert.equal(answer.status, 200, await answer.text());
+  const after = await cluster.leader(before.term + 1, others);
+  await put(cluster, after.id, "written without it");
+}
+
+async function put(cluster: TestCluster, id: NodeId, value: string): Promise<void> {
+  const response = await cluster.fetch(id, "/v1/kv/greeting", { method: "PUT", body: value });
+  assert.equal(response.status, 200, await response.text());
+}
+
+/** Turns one bit of one byte in the middle of a text that stands in a file. */
+function flipByte(path: string, text: string): void {
+  const bytes = Deno.readFileSync(path);
+  const wanted = encodeUtf8(text);
+  const start = bytes.findIndex((_, at) =>
+    wanted.every((byte, offset) => bytes[at + offset] === byte)
+  );
+  assert.notEqual(start, -1, `${path} does not hold ${text}`);
+  const at = start + Math.floor(wanted.length / 2);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  Deno.writeFileSync(path, bytes);
+}
