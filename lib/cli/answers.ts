@@ -13,6 +13,7 @@ import type {
   LeaderBody,
   PutBody,
   StatusBody,
+  TransferBody,
 } from "../http/mod.ts";
 import type { ClientAnswer } from "./client.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
@@ -38,6 +39,8 @@ const leaderSchema = z.object({
   api: z.string().nullable(),
   certificate: z.string().nullable(),
 });
+
+const transferSchema = z.object({ from: z.string().nullable(), leader: z.string() });
 
 const electionsSchema = z.object({
   elections: z.array(z.object({
@@ -91,6 +94,11 @@ export function readDelete(answer: ClientAnswer): DeleteBody {
 /** Reads who leads. @throws {CommandError} when it is not that. */
 export function readLeader(answer: ClientAnswer): LeaderBody {
   return read(answer, leaderSchema);
+}
+
+/** Reads who leads after a transfer. @throws {CommandError} when it is not that. */
+export function readTransfer(answer: ClientAnswer): TransferBody {
+  return read(answer, transferSchema);
 }
 
 /** Reads a page of elections. @throws {CommandError} when it is not one. */

@@ -15,7 +15,7 @@ import type { Endpoint } from "./options.ts";
 /** One request, to whichever node. */
 export interface ClientRequest {
   /** GET only reads; everything else may change something. */
-  readonly method: "GET" | "PUT" | "DELETE";
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
   /** The path, percent-encoded, without a query. */
   readonly path: string;
   /** Query parameters. */

@@ -35,7 +35,7 @@ const problemSchema = z.object({
   retryAfterMs: z.number().nonnegative().optional(),
 });
 
-/** The codes that pass by themselves or do not hold at another node. */
+/** The codes that pass by themselves or do not hold at another node, such as the leader. */
 const PASSING_CODES: ReadonlySet<string> = new Set([
   "no_leader",
   "timeout",
@@ -44,6 +44,7 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
   "leader_changed",
   "stopping",
   "not_ready",
+  "not_leader",
 ]);
 
 /** The codes that the replicated state answers a write with. */

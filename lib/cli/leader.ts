@@ -9,12 +9,13 @@ import { readLeader } from "./answers.ts";
 import type { ApiClient } from "./client.ts";
 import type { CommandContext, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
+import { registerLeaderTransfer } from "./leader_transfer.ts";
 import { printFields, printJson } from "./output.ts";
 import { openSession } from "./session.ts";
 
-/** Adds `floe leader`. */
+/** Adds `floe leader` and `floe leader transfer`. */
 export function registerLeader(program: Program, context: CommandContext): void {
-  program
+  const leaderCommand = program
     .command("leader")
     .summary("show who leads, and the proof")
     .description(
@@ -34,6 +35,7 @@ export function registerLeader(program: Program, context: CommandContext): void 
         ["to verify", "floe leader --cert | floe verify - --key KEY"],
       ]);
     });
+  registerLeaderTransfer(leaderCommand, context);
 }
 
 interface LeaderFlags {
