@@ -1,0 +1,107 @@
+/**
+ * All checkers of nodes, in one. Where liars are beyond what replication promises, only what
+ * certificates promise is checked.
+ *
+ * @module
+ */
+
+import type { Certifier } from "../../../lib/certificate/certifier.ts";
+import type { AppliedEntry } from "../../../lib/kv/mod.ts";
+import type { Entry, Message, Output, PersistBatch } from "../../../lib/raft/mod.ts";
+import type { NodeView, Watcher } from "../watcher.ts";
+import { checkSending } from "./durability_checker.ts";
+import { ElectionChecker, type ElectionCheckerOptions } from "./election_checker.ts";
+import { type Committed, LogChecker } from "./log_checker.ts";
+import { NonceChecker } from "./nonce_checker.ts";
+import { StateChecker } from "./state_checker.ts";
+
+/** What the checkers know of the cluster. */
+export interface ClusterCheckerOptions extends ElectionCheckerOptions {
+  /** All nodes. */
+  readonly nodes: () => Iterable<NodeView>;
+  /** More than half of them. */
+  readonly majority: number;
+  /** Whether replication is safe in spite of the liars. */
+  readonly replicationHolds: boolean;
+}
+
+/** See the module. */
+export class ClusterChecker implements Watcher {
+  readonly #elections: ElectionChecker;
+  readonly #log: LogChecker;
+  readonly #nonces = new NonceChecker();
+  readonly #states = new StateChecker();
+  readonly #replicationHolds: boolean;
+
+  /** Checkers that have seen nothing yet. */
+  constructor(options: ClusterCheckerOptions) {
+    this.#elections = new ElectionChecker(options);
+    this.#log = new LogChecker(options);
+    this.#replicationHolds = options.replicationHolds;
+  }
+
+  /** Every entry known to be committed. */
+  get committed(): readonly Committed[] {
+    return this.#log.committed;
+  }
+
+  /** How many terms had a leader. */
+  get leaderCount(): number {
+    return this.#elections.leaderCount;
+  }
+
+  /** See {@linkcode Watcher.started}. */
+  started(node: NodeView): void {
+    if (node.isHonest && node.state !== null) this.#elections.started(node, node.state);
+  }
+
+  /** See {@linkcode Watcher.stepped}. */
+  stepped(node: NodeView, output: Output): void {
+    const { state } = node;
+    if (!node.isHonest || state === null) return;
+    this.#elections.stepped(node, output);
+    if (!this.#replicationHolds) return;
+    if (output.events.some(({ kind }) => kind === "electionWon")) this.#log.leading(node, state);
+    if (output.installSnapshot !== null) this.#log.installing(node, output.installSnapshot);
+    if (output.apply.length > 0) this.#log.committing(node, state, output.apply);
+  }
+
+  /** See {@linkcode Watcher.sending}. */
+  sending(node: NodeView, message: Message): void {
+    if (node.isHonest && node.state !== null) checkSending(node, node.state, message);
+  }
+
+  /** See {@linkcode Watcher.persisting}. */
+  persisting(node: NodeView, batch: PersistBatch): void {
+    const { state } = node;
+    if (!node.isHonest || state === null) return;
+    if (batch.hardState !== null) this.#elections.persisting(node, batch.hardState);
+    if (this.#replicationHolds) this.#log.persisting(node, state, batch);
+  }
+
+  /** See {@linkcode Watcher.persisted}. */
+  persisted(node: NodeView, batch: PersistBatch): void {
+    if (!node.isHonest || batch.hardState === null) return;
+    this.#elections.persisted(node, batch.hardState);
+  }
+
+  /** See {@linkcode Watcher.applied}. */
+  applied(
+    node: NodeView,
+    _entries: readonly Entry[],
+    outcomes: readonly AppliedEntry[],
+  ): void {
+    if (!node.isHonest || !this.#replicationHolds) return;
+    this.#states.applied(node.id, outcomes, node.store);
+  }
+
+  /** Compares a node's whole state with that of others. */
+  compareState(node: NodeView): void {
+    if (node.isHonest && this.#replicationHolds) this.#states.compareState(node.id, node.store);
+  }
+
+  /** See {@linkcode Watcher.watchCertifier}. */
+  watchCertifier(node: NodeView, certifier: Certifier): Certifier {
+    return node.isHonest ? this.#nonces.watch(node, certifier) : certifier;
+  }
+}

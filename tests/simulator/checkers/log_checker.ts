@@ -1,0 +1,139 @@
+/**
+ * The logs of all nodes together: log matching, leader completeness, state machine safety, and that
+ * what is committed is on a durable quorum and stays there (Raft Figure 3).
+ *
+ * All checks are incremental. Log matching follows by induction from one look at each entry that
+ * is written: equal index and term imply equal data and an equal predecessor.
+ *
+ * @module
+ */
+
+import { equalBytes } from "../../../lib/bytes.ts";
+import type { Entry, PersistBatch, Snapshot } from "../../../lib/raft/mod.ts";
+import type { RaftState } from "../../../lib/raft/state.ts";
+import type { LogIndex, Term } from "../../../lib/types.ts";
+import { require } from "../violation.ts";
+import type { NodeView } from "../watcher.ts";
+
+interface Written {
+  readonly entry: Entry;
+  readonly previousTerm: Term | null;
+}
+
+/** A committed entry. */
+export interface Committed {
+  /** The entry. */
+  readonly entry: Entry;
+  /** The term of the first node that was seen to know it committed; it was so by then at the latest. */
+  readonly byTerm: Term;
+}
+
+/** Watches every log. */
+export class LogChecker {
+  readonly #written = new Map<string, Written>();
+  readonly #committed: Committed[] = [];
+  readonly #nodes: () => Iterable<NodeView>;
+  readonly #majority: number;
+
+  /** `nodes` are all voters, `majority` more than half of them. */
+  constructor(options: { readonly nodes: () => Iterable<NodeView>; readonly majority: number }) {
+    this.#nodes = options.nodes;
+    this.#majority = options.majority;
+  }
+
+  /** Every entry known to be committed, in order from index 1. */
+  get committed(): readonly Committed[] {
+    return this.#committed;
+  }
+
+  /** Before a batch is written: the state is the new one, the disk the old one. */
+  persisting(node: NodeView, state: Readonly<RaftState>, batch: PersistBatch): void {
+    const first = batch.entries[0];
+    if (first === undefined) return;
+    let previousTerm = state.log.termAt(first.index - 1 as LogIndex);
+    for (const entry of batch.entries) {
+      this.#checkMatching(node, { entry, previousTerm });
+      this.#checkKept(node, entry.index, entry.term);
+      previousTerm = entry.term;
+    }
+    this.#checkKept(node, first.index + batch.entries.length as LogIndex, null);
+  }
+
+  /** A snapshot takes the place of the log: everything in it is committed. */
+  installing(node: NodeView, snapshot: Snapshot): void {
+    const { index, term } = snapshot;
+    require(this.#committed[index - 1]?.entry.term === term, "A snapshot is committed", () => {
+      return `${node.id} installs a snapshot up to ${index}@${term}`;
+    });
+  }
+
+  /** A node knows entries to be committed. */
+  committing(node: NodeView, state: Readonly<RaftState>, entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const known = this.#committed[entry.index - 1];
+      if (known === undefined) this.#commit(node, state, entry);
+      else this.#checkSame(node, known.entry, entry);
+    }
+  }
+
+  /** Raft §5.4.3, leader completeness: a new leader has all that was committed in earlier terms. */
+  leading(node: NodeView, state: Readonly<RaftState>): void {
+    const earlier = this.#committed.findLast(({ byTerm }) => byTerm < state.currentTerm);
+    if (earlier === undefined) return;
+    const { index, term } = earlier.entry;
+    const has = index <= state.log.base.index || state.log.termAt(index) === term;
+    require(has, "Leader completeness", () => {
+      return `${node.id} leads term ${state.currentTerm} without committed entry ${index}@${term}`;
+    });
+  }
+
+  #checkMatching(node: NodeView, written: Written): void {
+    const { entry, previousTerm } = written;
+    const place = `${entry.index}@${entry.term}`;
+    const known = this.#written.get(place);
+    if (known === undefined) {
+      this.#written.set(place, written);
+      return;
+    }
+    const isSame = isSameEntry(known.entry, entry) &&
+      (known.previousTerm === previousTerm || known.previousTerm === null ||
+        previousTerm === null);
+    require(isSame, "Log matching", () => `${node.id} writes another entry at ${place}`);
+  }
+
+  /** Whether the write puts `term`, or with null nothing, where the disk has a committed entry. */
+  #checkKept(node: NodeView, index: LogIndex, term: Term | null): void {
+    const committed = this.#committed[index - 1]?.entry;
+    if (committed === undefined || index <= node.disk.logStart.index) return;
+    if (node.disk.termAt(index) !== committed.term) return;
+    require(term === committed.term, "A committed entry is never removed", () => {
+      return `${node.id} replaces entry ${index}@${committed.term}`;
+    });
+  }
+
+  #commit(node: NodeView, state: Readonly<RaftState>, entry: Entry): void {
+    require(entry.index === this.#committed.length + 1, "Entries are committed in order", () => {
+      return `${node.id} commits ${entry.index} after ${this.#committed.length}`;
+    });
+    this.#committed.push({ entry, byTerm: state.currentTerm });
+    let holders = 0;
+    for (const { disk, isHonest } of this.#nodes()) {
+      if (!isHonest || entry.index <= disk.logStart.index) holders++;
+      else if (disk.termAt(entry.index) === entry.term) holders++;
+    }
+    require(holders >= this.#majority, "A committed entry is durable on a majority", () => {
+      return `${node.id} commits ${entry.index}@${entry.term}, which ${holders} nodes hold`;
+    });
+  }
+
+  #checkSame(node: NodeView, known: Entry, entry: Entry): void {
+    require(isSameEntry(known, entry), "State machine safety", () => {
+      return `${node.id} applies ${entry.index}@${entry.term}, others ${known.index}@${known.term}`;
+    });
+  }
+}
+
+function isSameEntry(left: Entry, right: Entry): boolean {
+  return left === right ||
+    (left.term === right.term && left.kind === right.kind && equalBytes(left.data, right.data));
+}

@@ -1,0 +1,88 @@
+/**
+ * A voter's certifier, watched: no nonce serves two requests, whatever lives lie in between, nobody
+ * signs for two candidates in a term, and no share is made before its vote is durable.
+ *
+ * @module
+ */
+
+import { encodeHex } from "../../../lib/bytes.ts";
+import type {
+  Certifier,
+  ElectionFields,
+  NonceTicket,
+  SigningRequest,
+} from "../../../lib/certificate/certifier.ts";
+import { require } from "../violation.ts";
+import type { NodeView } from "../watcher.ts";
+
+/** What was signed, over all lives of all nodes. */
+export class NonceChecker {
+  /** By voter and commitment: the one request that its nonce served. */
+  readonly #served = new Map<string, string>();
+  /** By voter and term: the one candidate that was signed for. */
+  readonly #candidates = new Map<string, string>();
+
+  /** A share was made. */
+  signed(node: NodeView, request: SigningRequest): void {
+    const own = request.commitments.find(({ voter }) => voter === node.id);
+    const nonce = `${node.id} ${own === undefined ? "none" : encodeHex(own.commitment)}`;
+    const digest = digestOf(request);
+    const served = this.#served.get(nonce) ?? digest;
+    require(served === digest, "No nonce is used twice", () => {
+      return `${node.id} signs ${digest} with the nonce of ${served}`;
+    });
+    this.#served.set(nonce, digest);
+    this.#checkCandidate(node, request.election);
+    this.#checkDurable(node, request.election);
+  }
+
+  /** The certifier for a node's new life. */
+  watch(node: NodeView, certifier: Certifier): Certifier {
+    const requests = new WeakMap<NonceTicket, SigningRequest>();
+    return {
+      epoch: certifier.epoch,
+      threshold: certifier.threshold,
+      voters: certifier.voters,
+      commit: (election) => certifier.commit(election),
+      checkCommitment: (voter, commitment) => certifier.checkCommitment(voter, commitment),
+      takeNonce: (request) => {
+        const ticket = certifier.takeNonce(request);
+        requests.set(ticket, request);
+        return ticket;
+      },
+      sign: (ticket) => {
+        const share = certifier.sign(ticket);
+        const request = requests.get(ticket);
+        if (request !== undefined) this.signed(node, request);
+        return share;
+      },
+      combine: (request, shares) => certifier.combine(request, shares),
+      verify: (note, expected) => certifier.verify(note, expected),
+      forgetBelow: (term) => certifier.forgetBelow(term),
+    };
+  }
+
+  #checkCandidate(node: NodeView, { term, leader }: ElectionFields): void {
+    const ballot = `${node.id} ${term}`;
+    const earlier = this.#candidates.get(ballot) ?? leader;
+    require(earlier === leader, "A voter signs for one candidate a term", () => {
+      return `${node.id} signs for ${leader} in term ${term} after ${earlier}`;
+    });
+    this.#candidates.set(ballot, leader);
+  }
+
+  #checkDurable(node: NodeView, { term, leader }: ElectionFields): void {
+    const { currentTerm, votedFor } = node.disk.hardState;
+    require(
+      currentTerm === term && votedFor === leader,
+      "A share is made when its vote is durable",
+      () => `${node.id} signs for ${leader} in term ${term}; on disk: ${currentTerm} ${votedFor}`,
+    );
+  }
+}
+
+function digestOf({ election, commitments }: SigningRequest): string {
+  const { epoch, term, leader, lastLogIndex, lastLogTerm } = election;
+  const signers = commitments.map(({ voter, commitment }) => `${voter}=${encodeHex(commitment)}`);
+  return [epoch, term, leader, lastLogIndex, lastLogTerm, ...signers].join(" ");
+}

@@ -1,0 +1,220 @@
+/**
+ * Simulated clients: each asks one thing at a time of one of the nodes, through the real
+ * {@linkcode Requests}, and writes down what it was answered.
+ *
+ * @module
+ */
+
+import { encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
+import { type Command, encodeCommand, type PutCommand } from "../../lib/kv/mod.ts";
+import { RequestError } from "../../lib/node/api.ts";
+import { type LogIndex, toLogIndex } from "../../lib/types.ts";
+import type { Counters } from "./counters.ts";
+import type { EventQueue } from "./event_queue.ts";
+import {
+  ANYTHING,
+  type Ending,
+  type Exchange,
+  type History,
+  type Request,
+  type WriteRequest,
+} from "./history.ts";
+import type { Life } from "./life.ts";
+import type { Machine } from "./machine.ts";
+import type { Random } from "./random.ts";
+import type { WorkloadScenario } from "./scenario.ts";
+import type { Trace } from "./trace.ts";
+
+/** How long a client waits before it asks again what went wrong. */
+const RETRY_DELAY_US = 50_000;
+/** How often a client asks the same thing at most. */
+const ATTEMPTS_MAX = 8;
+
+/** What a client needs of the rest of the world. */
+export interface ClientOptions {
+  /** Its name. */
+  readonly name: string;
+  /** Time. */
+  readonly queue: EventQueue;
+  /** Chance. */
+  readonly random: Random;
+  /** What it does. */
+  readonly workload: WorkloadScenario;
+  /** Whom it can ask. */
+  readonly machines: readonly Machine[];
+  /** Where it writes down what happens. */
+  readonly history: History;
+  /** Counts endings. */
+  readonly counters: Counters;
+  /** For people. */
+  readonly trace: Trace;
+}
+
+/** One attempt on its way. */
+interface Attempt {
+  readonly machine: Machine;
+  readonly life: Life;
+  readonly finish: (ending: Ending) => void;
+}
+
+/** See the module. */
+export class Client {
+  readonly #options: ClientOptions;
+  readonly #seen = new Map<string, { readonly value: string | null; modRevision: LogIndex }>();
+  #attempt: Attempt | null = null;
+  #count = 0;
+  #isOn = true;
+  #machine: Machine;
+
+  /** A client that has not asked anything yet. */
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#machine = options.random.pick(options.machines);
+  }
+
+  /** Begins to ask, from now on for ever. */
+  start(): void {
+    const { queue, random, workload } = this.#options;
+    queue.after(random.exponential(workload.thinkUsMean), () => {
+      if (!this.#isOn) return;
+      this.#ask(this.#drawRequest(), () => this.start());
+    });
+  }
+
+  /** Asks nothing new. */
+  stop(): void {
+    this.#isOn = false;
+  }
+
+  /** Writes something of its own, once, and says how that ended. */
+  probe(then: (ending: Ending) => void): void {
+    const command = this.#drawPut("key 0", {});
+    const request: Request = { kind: "write", command, isRetried: false, expected: ANYTHING };
+    const exchange = this.#options.history.begin(request, this.#options.queue.nowUs);
+    this.#try(exchange, (ending) => {
+      this.#end(exchange, ending);
+      then(ending);
+    });
+  }
+
+  /** A process ended: what it was asked will not be answered. */
+  disconnected(machine: Machine): void {
+    const attempt = this.#attempt;
+    if (attempt === null || attempt.machine !== machine || attempt.life === machine.life) return;
+    attempt.finish({ kind: "unknown" });
+  }
+
+  #ask(request: Request, then: () => void): void {
+    const { history, queue, random } = this.#options;
+    if (random.chance(0.2)) this.#machine = random.pick(this.#options.machines);
+    const exchange = history.begin(request, queue.nowUs);
+    let attempts = 0;
+    let hasUnknown = false;
+    const next = (ending: Ending) => {
+      hasUnknown ||= ending.kind === "unknown";
+      const mayRetry = request.kind === "get" || request.isRetried || !hasUnknown;
+      const isOver = ending.kind === "read" || ending.kind === "written";
+      if (isOver || !mayRetry || ++attempts >= ATTEMPTS_MAX || !this.#isOn) {
+        this.#end(exchange, ending.kind === "failed" && hasUnknown ? { kind: "unknown" } : ending);
+        return then();
+      }
+      this.#machine = random.pick(this.#options.machines);
+      queue.after(RETRY_DELAY_US, () => this.#try(exchange, next));
+    };
+    this.#try(exchange, next);
+  }
+
+  #end(exchange: Exchange, ending: Ending): void {
+    const { queue, counters, trace, name } = this.#options;
+    exchange.ending = ending;
+    exchange.returnedUs = queue.nowUs;
+    counters.count(`client.${ending.kind}`);
+    trace.add(queue.nowUs, name, () => `${describe(exchange.request)} ${JSON.stringify(ending)}`);
+  }
+
+  #try(exchange: Exchange, then: (ending: Ending) => void): void {
+    const { queue } = this.#options;
+    const machine = this.#machine;
+    const { life } = machine;
+    if (life === null) {
+      queue.after(RETRY_DELAY_US, () => then({ kind: "failed" }));
+      return;
+    }
+    const attempt: Attempt = {
+      machine,
+      life,
+      finish: (ending) => {
+        if (this.#attempt !== attempt) return;
+        this.#attempt = null;
+        then(ending);
+      },
+    };
+    this.#attempt = attempt;
+    this.#send(attempt, exchange.request);
+  }
+
+  /** The answer is seen when the node is done with the turn in which it gave it. */
+  #send(attempt: Attempt, request: Request): void {
+    const { queue, workload } = this.#options;
+    const { machine, life, finish } = attempt;
+    const deadlineMs = machine.clock.nowMs + workload.timeoutMs;
+    const answer = (ending: Ending) => queue.at(machine.visibleUs, () => finish(ending));
+    const fail = (error: unknown) => {
+      if (!(error instanceof RequestError)) throw error;
+      const isUnknown = error.maybeApplied || request.kind === "get";
+      answer({ kind: isUnknown ? "unknown" : "failed" });
+    };
+    if (request.kind === "write") {
+      const command = encodeCommand(request.command);
+      life.requests.write(command, deadlineMs)
+        .then(({ result }) => answer({ kind: "written", result }), fail);
+      return;
+    }
+    life.requests.confirmRead(deadlineMs, { lease: request.lease }).then(() => {
+      const row = life.get(request.key);
+      const value = row === null ? null : encodeHex(row.value);
+      this.#seen.set(request.key, { value, modRevision: row?.modRevision ?? toLogIndex(0) });
+      answer({ kind: "read", value });
+    }, fail);
+  }
+
+  #drawRequest(): Request {
+    const { random, workload } = this.#options;
+    const key = `key ${random.below(workload.keys)}`;
+    if (random.chance(workload.readShare)) {
+      return { kind: "get", key, lease: random.chance(workload.leaseShare) };
+    }
+    const isRetried = random.chance(workload.retryShare);
+    const isDelete = random.chance(workload.deleteShare);
+    const idempotencyKey = `${this.#options.name}-${++this.#count}`;
+    // A deletion always has a name of its own, so that it can be found in the log.
+    const named = isRetried || isDelete ? { idempotencyKey } : {};
+    if (isDelete) {
+      const command: Command = { kind: "delete", key, ...named };
+      return { kind: "write", command, isRetried, expected: ANYTHING };
+    }
+    return { kind: "write", isRetried, ...this.#drawCondition(this.#drawPut(key, named)) };
+  }
+
+  #drawPut(key: string, named: { readonly idempotencyKey?: string }): PutCommand {
+    const { random, workload, name } = this.#options;
+    const padding = ".".repeat(random.below(workload.valueBytesMax));
+    return { kind: "put", key, value: encodeUtf8(`${name} ${++this.#count} ${padding}`), ...named };
+  }
+
+  /** Names the revision that was last seen, or none. */
+  #drawCondition(command: PutCommand): Pick<WriteRequest, "command" | "expected"> {
+    const { random, workload } = this.#options;
+    const seen = this.#seen.get(command.key);
+    if (seen === undefined || !random.chance(workload.conditionShare)) {
+      return { command, expected: ANYTHING };
+    }
+    return { command: { ...command, ifModRevision: seen.modRevision }, expected: seen };
+  }
+}
+
+function describe(request: Request): string {
+  return request.kind === "get"
+    ? `get ${request.key}`
+    : `${request.command.kind} ${request.command.key}`;
+}

@@ -1,0 +1,248 @@
+/**
+ * What clients asked and were answered, and whether that is what one register a key would have
+ * answered, each write taking effect at most once.
+ *
+ * @module
+ */
+
+import { encodeHex } from "../../lib/bytes.ts";
+import {
+  type AppliedEntry,
+  type Command,
+  type CommandResult,
+  decodeCommand,
+  MemoryKeyValueStore,
+  StateMachine,
+} from "../../lib/kv/mod.ts";
+import type { Entry } from "../../lib/raft/mod.ts";
+import { checkLinearizable, type Model, type Operation } from "../support/linearizability.ts";
+import { require, Violation } from "./violation.ts";
+
+/** What a conditional write expects. */
+export interface Expected {
+  /** The key's value, null for no such key; undefined where anything will do. */
+  readonly value: string | null | undefined;
+}
+
+/** Expects nothing in particular. */
+export const ANYTHING: Expected = { value: undefined };
+
+/** A client writes. */
+export interface WriteRequest {
+  /** The tag. */
+  readonly kind: "write";
+  /** What is written. */
+  readonly command: Command;
+  /** Whether it is asked again when its outcome is unknown; then it has an idempotency key. */
+  readonly isRetried: boolean;
+  /** What the condition stands for: every value is written once, so it stands for its revision. */
+  readonly expected: Expected;
+}
+
+/** What a client asks. */
+export type Request =
+  | { readonly kind: "get"; readonly key: string; readonly lease: boolean }
+  | WriteRequest;
+
+/** How it ended. */
+export type Ending =
+  /** A read's value, null for no such key. */
+  | { readonly kind: "read"; readonly value: string | null }
+  /** A write's result. */
+  | { readonly kind: "written"; readonly result: CommandResult }
+  /** It had no effect and never will have. */
+  | { readonly kind: "failed" }
+  /** Nobody knows. */
+  | { readonly kind: "unknown" };
+
+/** One request with its ending. */
+export interface Exchange {
+  /** What was asked. */
+  readonly request: Request;
+  /** When. */
+  readonly calledUs: number;
+  /** How it ended; unknown while it has not. */
+  ending: Ending;
+  /** When. */
+  returnedUs: number;
+}
+
+/** Everything that all clients did. */
+export class History {
+  readonly #exchanges: Exchange[] = [];
+
+  /** All exchanges, in the order in which they began. */
+  get exchanges(): readonly Exchange[] {
+    return this.#exchanges;
+  }
+
+  /** A client asks. */
+  begin(request: Request, calledUs: number): Exchange {
+    const ending = { kind: "unknown" } as const;
+    const exchange: Exchange = { request, calledUs, ending, returnedUs: Infinity };
+    this.#exchanges.push(exchange);
+    return exchange;
+  }
+
+  /** @throws {Violation} when the answers fit no order, or do not fit the committed log. */
+  check(committed: readonly Entry[]): void {
+    checkAgainstLog(this.#exchanges, committed);
+    for (const [key, exchanges] of Map.groupBy(this.#exchanges, ({ request }) => keyOf(request))) {
+      checkKey(key, exchanges);
+    }
+  }
+}
+
+type KeyInput =
+  | { readonly kind: "get" }
+  | { readonly kind: "put"; readonly value: string; readonly expected: Expected }
+  | { readonly kind: "delete" };
+type KeyOutput =
+  | { readonly kind: "value"; readonly value: string | null }
+  | { readonly kind: "put"; readonly isDone: boolean }
+  | { readonly kind: "deleted"; readonly deleted: boolean };
+
+/** One key: a register that can be empty, with compare-and-set. */
+const REGISTER: Model<string | null, KeyInput, KeyOutput> = {
+  initial: null,
+  describe: (state) => state ?? "-",
+  step: (state, input, output) => {
+    switch (input.kind) {
+      case "get":
+        return output?.kind === "value" && output.value === state ? state : undefined;
+      case "put": {
+        const { value } = input.expected;
+        const isDone = value === undefined || value === state;
+        if (output?.kind === "put" && output.isDone !== isDone) return undefined;
+        return isDone ? input.value : state;
+      }
+      case "delete": {
+        const isPossible = output?.kind !== "deleted" || output.deleted === (state !== null);
+        return isPossible ? null : undefined;
+      }
+      default:
+        return input satisfies never;
+    }
+  },
+};
+
+function checkKey(key: string, exchanges: readonly Exchange[]): void {
+  const seen = new Set<string | null>();
+  for (const { ending } of exchanges) {
+    if (ending.kind === "read") seen.add(ending.value);
+  }
+  // What a deletion or a condition was answered can depend on a value that nobody read.
+  const isObserved = exchanges.some(({ request, ending }) =>
+    ending.kind === "written" && request.kind === "write" &&
+    (request.command.kind === "delete" || request.expected.value !== undefined)
+  );
+  const operations = exchanges.map(toOperation).filter((operation) => {
+    if (operation === null) return false;
+    if (operation.output !== null) return true;
+    // A write of unknown outcome that nobody has seen may as well never have happened.
+    return operation.input.kind === "delete" || isObserved ||
+      (operation.input.kind === "put" && seen.has(operation.input.value));
+  }).filter((operation) => operation !== null);
+  const verdict = checkLinearizable(REGISTER, operations);
+  if (verdict.kind !== "violation") return;
+  throw new Violation(
+    "Clients' histories are linearizable",
+    `key ${key}: no order for ${operations.length} operations, at most ${verdict.longest} fit`,
+  );
+}
+
+function toOperation(exchange: Exchange): Operation<KeyInput, KeyOutput> | null {
+  const { request, ending, calledUs: calledAt, returnedUs: returnedAt } = exchange;
+  if (ending.kind === "failed") return null;
+  if (request.kind === "get") {
+    if (ending.kind !== "read") return null;
+    const output = { kind: "value", value: ending.value } as const;
+    return { input: { kind: "get" }, output, calledAt, returnedAt };
+  }
+  const { command } = request;
+  const input: KeyInput = command.kind === "put"
+    ? { kind: "put", value: encodeHex(command.value), expected: request.expected }
+    : { kind: "delete" };
+  return { input, output: toOutput(ending), calledAt, returnedAt };
+}
+
+function toOutput(ending: Ending): KeyOutput | null {
+  if (ending.kind !== "written") return null;
+  const { result } = ending;
+  return result.kind === "delete"
+    ? { kind: "deleted", deleted: result.deleted }
+    : { kind: "put", isDone: result.kind === "put" };
+}
+
+/**
+ * Every write stands in the log as often as its answer says: once where it was acknowledged, with the
+ * result that the log gives it, never where it was refused, and never twice in effect.
+ */
+function checkAgainstLog(exchanges: readonly Exchange[], committed: readonly Entry[]): void {
+  const stateMachine = new StateMachine(new MemoryKeyValueStore());
+  const outcomes = stateMachine.apply(committed);
+  const places = placesByWrite(committed, outcomes);
+  for (const { request, ending } of exchanges) {
+    if (request.kind !== "write") continue;
+    checkWrite(request.command, ending, {
+      outcomes,
+      places: places.get(nameOf(request.command)) ?? [],
+    });
+  }
+}
+
+function checkWrite(
+  command: Command,
+  ending: Ending,
+  log: { readonly outcomes: readonly AppliedEntry[]; readonly places: readonly number[] },
+): void {
+  const name = nameOf(command);
+  require(log.places.length <= 1, "A write takes effect once", () => {
+    return `${name} took effect at ${log.places.join(" and ")}`;
+  });
+  if (ending.kind === "failed") {
+    require(log.places.length === 0, "A refused write takes no effect", () => {
+      return `${name} took effect at ${log.places[0]}`;
+    });
+  }
+  if (ending.kind !== "written") return;
+  const { revision } = ending.result;
+  const outcome = log.outcomes[revision - 1];
+  const isThere = outcome?.kind === "command" &&
+    (ending.result.kind === "preconditionFailed" || log.places[0] === revision) &&
+    JSON.stringify(outcome.result) === JSON.stringify(ending.result);
+  require(isThere, "An acknowledged write is in the log", () => {
+    return `${name} was answered ${JSON.stringify(ending.result)}, but the log has ` +
+      JSON.stringify(outcome);
+  });
+}
+
+/** Where each write took effect: where its result is its own and not a remembered one. */
+function placesByWrite(
+  committed: readonly Entry[],
+  outcomes: readonly AppliedEntry[],
+): Map<string, number[]> {
+  const places = new Map<string, number[]>();
+  committed.forEach(({ kind, data, index }, position) => {
+    const outcome = outcomes[position];
+    if (kind !== "command" || outcome?.kind !== "command") return;
+    if (outcome.result.revision !== index) return;
+    if (outcome.result.kind === "preconditionFailed") return;
+    const name = nameOf(decodeCommand(data));
+    const earlier = places.get(name);
+    if (earlier === undefined) places.set(name, [index]);
+    else earlier.push(index);
+  });
+  return places;
+}
+
+/** A name for a write: every value that a simulated client writes is written once. */
+function nameOf(command: Command): string {
+  return command.kind === "put"
+    ? `put ${encodeHex(command.value)}`
+    : `delete ${command.key} ${command.idempotencyKey ?? ""}`;
+}
+
+function keyOf(request: Request): string {
+  return request.kind === "get" ? request.key : request.command.key;
+}

@@ -1,0 +1,110 @@
+/**
+ * The state machine's half of a simulated disk: `kv.db`, which may lose its last transactions when the
+ * power fails, and the files of snapshots, its own and the one that it is being sent.
+ *
+ * @module
+ */
+
+import { assert } from "../../lib/assert.ts";
+import { equalBytes } from "../../lib/bytes.ts";
+import { type KeyValueStore, MemoryKeyValueStore, StateMachine } from "../../lib/kv/mod.ts";
+import type { Entry, Snapshot, SnapshotRequest } from "../../lib/raft/mod.ts";
+import type { LogIndex } from "../../lib/types.ts";
+import { decodeStore, encodeStore, hashSnapshot } from "./snapshot_bytes.ts";
+
+interface Incoming {
+  readonly snapshot: Snapshot;
+  readonly bytes: Uint8Array;
+  stored: number;
+  /** Whether all of it is here and was checked. */
+  isReady: boolean;
+}
+
+/** What one node keeps of its state machine. */
+export class KeyValueDisk {
+  /** The data. */
+  store: KeyValueStore = new MemoryKeyValueStore();
+  #durableIndex = 0 as LogIndex;
+  #own: Uint8Array | null = null;
+  #incoming: Incoming | null = null;
+
+  /** Makes everything applied so far durable, and says how far that is. */
+  sync(): LogIndex {
+    this.#durableIndex = this.store.appliedIndex;
+    return this.#durableIndex;
+  }
+
+  /** The power fails: what was not synced may be lost, down to any index above the durable one. */
+  loseTo(index: LogIndex, committed: readonly Entry[]): void {
+    assert(index >= this.#durableIndex, "What is synced is never lost");
+    this.store = new MemoryKeyValueStore();
+    new StateMachine(this.store).apply(committed.slice(0, index));
+  }
+
+  /** The index below which nothing is lost. */
+  get durableIndex(): LogIndex {
+    return this.#durableIndex;
+  }
+
+  /** Makes a snapshot of what is applied now. */
+  makeSnapshot(): Omit<Snapshot, "term"> {
+    const bytes = encodeStore(this.store);
+    this.#own = bytes;
+    return { index: this.store.appliedIndex, bytes: bytes.length, sha256: hashSnapshot(bytes) };
+  }
+
+  /** A part of the own snapshot. */
+  readChunk(offset: number, lengthMax: number): Uint8Array {
+    return this.#own?.slice(offset, offset + lengthMax) ?? new Uint8Array();
+  }
+
+  /** Keeps a chunk of a leader's snapshot; the offset that is wanted next. */
+  storeChunk({ snapshot, offset, data }: SnapshotRequest): number {
+    let incoming = this.#incoming;
+    if (incoming === null || !isSame(incoming.snapshot, snapshot)) {
+      incoming = { snapshot, bytes: new Uint8Array(snapshot.bytes), stored: 0, isReady: false };
+      this.#incoming = incoming;
+    }
+    if (offset === incoming.stored) {
+      incoming.bytes.set(data, offset);
+      incoming.stored += data.length;
+    }
+    return incoming.stored;
+  }
+
+  /** What came of a snapshot of which the last chunk is here; null when more is to come. */
+  checkIncoming(snapshot: Snapshot): "ready" | "refused" | null {
+    const incoming = this.#incoming;
+    if (incoming === null || !isSame(incoming.snapshot, snapshot)) return null;
+    if (incoming.stored < snapshot.bytes) return null;
+    if (!equalBytes(hashSnapshot(incoming.bytes), snapshot.sha256)) {
+      this.#incoming = null;
+      return "refused";
+    }
+    incoming.isReady = true;
+    return "ready";
+  }
+
+  /** Replaces the data by a snapshot that is ready. */
+  install(snapshot: Snapshot): void {
+    const incoming = this.#incoming;
+    assert(incoming !== null && incoming.isReady, "Only a checked snapshot is installed");
+    assert(isSame(incoming.snapshot, snapshot), "The snapshot installed is the one asked for");
+    this.store = decodeStore(incoming.bytes);
+    assert(this.store.appliedIndex === snapshot.index, "A snapshot stands where it says");
+    this.#durableIndex = snapshot.index;
+    this.#incoming = null;
+  }
+
+  /** At a start: finishes what a crash came between, the log's part being durable already. */
+  finishInstall(logStart: LogIndex): void {
+    const incoming = this.#incoming;
+    if (this.store.appliedIndex >= logStart || incoming === null || !incoming.isReady) return;
+    if (incoming.snapshot.index === logStart) this.install(incoming.snapshot);
+  }
+}
+
+function isSame(left: Snapshot, right: Snapshot): boolean {
+  return left.index === right.index && left.term === right.term &&
+    equalBytes(left.sha256, right.sha256);
+}

@@ -1,0 +1,228 @@
+/**
+ * One life of a simulated node's process: the real core, loop, requests and state machine, from a
+ * start to the next crash. Nothing here survives it.
+ *
+ * @module
+ */
+
+import type { Certifier } from "../../lib/certificate/certifier.ts";
+import { type AppliedEntry, type KeyValue, StateMachine } from "../../lib/kv/mod.ts";
+import { Loop, type LoopPorts } from "../../lib/node/loop.ts";
+import { Requests } from "../../lib/node/requests.ts";
+import { Ticker } from "../../lib/node/ticker.ts";
+import { Transfers } from "../../lib/node/transfers.ts";
+import { InvariantChecker } from "../../lib/raft/invariants.ts";
+import {
+  type DurableState,
+  type Entry,
+  type Input,
+  type Message,
+  type Output,
+  type PersistBatch,
+  Raft,
+  type RaftConfig,
+  type Snapshot,
+  type SnapshotChunk,
+  type SnapshotRequest,
+} from "../../lib/raft/mod.ts";
+import type { LogIndex } from "../../lib/types.ts";
+import type { KeyValueDisk } from "./key_value_disk.ts";
+
+/** Where in a turn a process can be killed: before the named effect, or after it. */
+export type Boundary =
+  | "send"
+  | "beforePersist"
+  | "afterPersist"
+  | "beforeApply"
+  | "afterApply"
+  | "beforeInstall"
+  | "afterInstall"
+  | "beforeReport"
+  | "afterReport";
+
+/** Thrown through the loop where a process is killed. */
+export class CrashSignal extends Error {
+  /** Where. */
+  readonly boundary: Boundary;
+
+  /** A process is killed at this boundary. */
+  constructor(boundary: Boundary) {
+    super(`killed at ${boundary}`);
+    this.boundary = boundary;
+  }
+}
+
+/** What a life needs of its machine. */
+export interface LifeHost {
+  /** Something is to be handled in the next turn. */
+  wake(): void;
+  /** A boundary is reached. @throws {CrashSignal} to kill the process here. */
+  reach(boundary: Boundary): void;
+  /** Puts a message on its way; false when it certainly did not leave. */
+  send(message: Message): boolean;
+  /** Makes a batch durable. */
+  persist(batch: PersistBatch): void;
+  /** A step was taken; nothing of its output is done yet. */
+  stepped(output: Output): void;
+  /** Entries were applied. */
+  applied(entries: readonly Entry[], outcomes: readonly AppliedEntry[]): void;
+  /** Makes what is applied durable, if it is time to; how far it is. */
+  checkpoint(): LogIndex | null;
+  /** Begins to make a snapshot. */
+  makeSnapshot(): void;
+  /** A leader's snapshot is complete; it is to be checked. */
+  snapshotArrived(snapshot: Snapshot): void;
+  /** Requests of clients have ended: their promises are to be heard before anything else happens. */
+  settled(): void;
+}
+
+/** What a life begins with. */
+export interface LifeOptions {
+  /** The machine. */
+  readonly host: LifeHost;
+  /** All of the core's configuration but the certifier. */
+  readonly config: Omit<RaftConfig, "certifier">;
+  /** Makes and checks certificates; its nonces die with the life. */
+  readonly certifier: Certifier;
+  /** What the disk holds. */
+  readonly durable: DurableState;
+  /** The key-value data and the snapshots. */
+  readonly keyValues: KeyValueDisk;
+  /** The machine's time in milliseconds of the core's ticks. */
+  readonly nowMs: () => number;
+  /** Most bytes of a chunk of a snapshot. */
+  readonly chunkBytesMax: number;
+  /** Whether the core's own invariants are checked after every step. */
+  readonly checksInvariants: boolean;
+}
+
+/** A running process. */
+export class Life {
+  /** The core. */
+  readonly raft: Raft;
+  /** The clients' requests. */
+  readonly requests: Requests;
+  /** Wishes to hand leadership over. */
+  readonly transfers: Transfers;
+  readonly #options: LifeOptions;
+  readonly #host: LifeHost;
+  readonly #loop: Loop;
+  readonly #ticker: Ticker;
+  readonly #checker: InvariantChecker | null;
+  #stateMachine: StateMachine;
+  #inbox: Input[] = [];
+
+  /** Starts a process on what the last one left behind. */
+  constructor(options: LifeOptions) {
+    const { host, keyValues: { store }, durable, certifier } = options;
+    this.#options = options;
+    this.#host = host;
+    this.#stateMachine = new StateMachine(store);
+    this.raft = new Raft({ ...options.config, certifier }, durable, store.appliedIndex);
+    this.#checker = options.checksInvariants ? new InvariantChecker(this.raft) : null;
+    this.requests = new Requests((input) => this.add(input));
+    this.transfers = new Transfers((input) => this.add(input));
+    this.#ticker = new Ticker(options.nowMs);
+    this.#loop = new Loop({ step: (inputs) => this.#step(inputs) }, this.#createPorts());
+  }
+
+  /** What the state machine has for a key. */
+  get(key: string): KeyValue | null {
+    return this.#stateMachine.get(key);
+  }
+
+  /** Puts an input into the inbox. */
+  add(input: Input): void {
+    this.#inbox.push(input);
+    this.#host.wake();
+  }
+
+  /** Handles the time that has passed, and everything in the inbox, as `lib/node/node.ts` does. */
+  turn(): void {
+    const inputs = this.#inbox;
+    this.#inbox = [];
+    this.#settling(() => this.#loop.turn([...this.#ticker.take(), ...inputs]));
+  }
+
+  /** Ends the requests whose deadline has passed. */
+  expire(nowMs: number): void {
+    this.#settling(() => this.requests.expire(nowMs));
+    this.transfers.expire(nowMs);
+  }
+
+  #settling(work: () => void): void {
+    const before = this.requests.size;
+    try {
+      work();
+    } finally {
+      if (this.requests.size < before) this.#host.settled();
+    }
+  }
+
+  #step(inputs: readonly Input[]): Output {
+    const output = this.raft.step(inputs);
+    this.#checker?.check(output);
+    this.#host.stepped(output);
+    return output;
+  }
+
+  #createPorts(): LoopPorts {
+    const host = this.#host;
+    return {
+      send: (message) => this.#send(message),
+      persist: (batch) => {
+        host.reach("beforePersist");
+        host.persist(batch);
+        host.reach("afterPersist");
+      },
+      installSnapshot: (snapshot) => this.#install(snapshot),
+      apply: (entries) => this.#apply(entries),
+      checkpoint: () => host.checkpoint(),
+      sendChunk: (chunk) => this.#sendChunk(chunk),
+      storeChunk: (request) => this.#storeChunk(request),
+      makeSnapshot: () => host.makeSnapshot(),
+      report: (output, applied) => this.#report(output, applied),
+    };
+  }
+
+  #send(message: Message): void {
+    this.#host.reach("send");
+    const isSent = this.#host.send(message);
+    const isClients = message.kind === "proposeRequest" || message.kind === "readIndexRequest";
+    if (!isSent && isClients) this.add({ kind: "unsent", message });
+  }
+
+  #sendChunk(chunk: SnapshotChunk): void {
+    const { keyValues, chunkBytesMax } = this.#options;
+    this.#send({ ...chunk, data: keyValues.readChunk(chunk.offset, chunkBytesMax) });
+  }
+
+  #storeChunk(request: SnapshotRequest): number {
+    const nextOffset = this.#options.keyValues.storeChunk(request);
+    if (nextOffset === request.snapshot.bytes) this.#host.snapshotArrived(request.snapshot);
+    return nextOffset;
+  }
+
+  #install(snapshot: Snapshot): void {
+    const { keyValues } = this.#options;
+    this.#host.reach("beforeInstall");
+    keyValues.install(snapshot);
+    this.#stateMachine = new StateMachine(keyValues.store);
+    this.#host.reach("afterInstall");
+  }
+
+  #apply(entries: readonly Entry[]): readonly AppliedEntry[] {
+    this.#host.reach("beforeApply");
+    const outcomes = this.#stateMachine.apply(entries);
+    this.#host.applied(entries, outcomes);
+    this.#host.reach("afterApply");
+    return outcomes;
+  }
+
+  #report(output: Output, applied: readonly AppliedEntry[]): void {
+    this.#host.reach("beforeReport");
+    this.requests.handle(output, applied, this.#stateMachine.appliedIndex);
+    this.transfers.handle(output);
+    this.#host.reach("afterReport");
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * Brings about the faults of a run, one after the other, and ends those that last.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../lib/types.ts";
+import type { Counters } from "./counters.ts";
+import type { EventQueue } from "./event_queue.ts";
+import type { Machine } from "./machine.ts";
+import type { Network } from "./network.ts";
+import type { Random } from "./random.ts";
+import type { FaultKind, Scenario } from "./scenario.ts";
+import type { Trace } from "./trace.ts";
+
+/** Most boundaries that a process passes before it is killed at one. */
+const BOUNDARIES_MAX = 24;
+
+/** Faults that befall more than one machine, or one for its role. */
+type FaultOfManyKind = "partition" | "oneWay" | "bridge" | "isolateLeader" | "clog" | "transfer";
+
+/** What the nemesis needs of the rest of the world. */
+export interface NemesisOptions {
+  /** The run. */
+  readonly scenario: Scenario;
+  /** Time. */
+  readonly queue: EventQueue;
+  /** Chance. */
+  readonly random: Random;
+  /** Its victims. */
+  readonly machines: readonly Machine[];
+  /** Its other victim. */
+  readonly network: Network;
+  /** Counts faults. */
+  readonly counters: Counters;
+  /** For people. */
+  readonly trace: Trace;
+  /** Takes the last transactions of a machine whose power fails. */
+  readonly losePower: (machine: Machine) => void;
+  /** A node loses its connection to another. */
+  readonly disconnect: (from: NodeId, to: NodeId) => void;
+}
+
+/** See the module. */
+export class Nemesis {
+  readonly #options: NemesisOptions;
+  #isOn = true;
+  /** How many more nodes may be lost for good and leave enough to elect and to commit. */
+  #lossesLeft: number;
+
+  /** A nemesis that has not done anything yet. */
+  constructor(options: NemesisOptions) {
+    const { size, threshold, liars } = options.scenario;
+    const needed = Math.max(threshold, Math.floor(size / 2) + 1);
+    this.#options = options;
+    this.#lossesLeft = Math.max(0, size - needed - liars);
+  }
+
+  /** Goes on for ever from now on. */
+  start(): void {
+    const { queue, random, scenario } = this.#options;
+    if (scenario.faults.length === 0) return;
+    queue.after(random.exponential(scenario.faultIntervalUsMean), () => {
+      if (!this.#isOn) return;
+      this.#bring(random.pick(scenario.faults));
+      this.start();
+    });
+  }
+
+  /** Stops, and repairs everything that can be. */
+  stop(): void {
+    this.#isOn = false;
+    this.#options.network.heal();
+    for (const machine of this.#options.machines) machine.repair();
+  }
+
+  #bring(kind: FaultKind): void {
+    const { counters, trace, queue } = this.#options;
+    const victim = this.#act(kind);
+    if (victim === null) return;
+    counters.count(`fault.${kind}`);
+    trace.add(queue.nowUs, "!!", () => `${kind} ${victim}`);
+  }
+
+  /** Does it; returns to whom, or null when it cannot be done now. */
+  #act(kind: FaultKind): string | null {
+    switch (kind) {
+      case "partition":
+        return this.#partition();
+      case "oneWay":
+        return this.#cutOneWay();
+      case "bridge":
+        return this.#bridge();
+      case "isolateLeader":
+        return this.#isolateLeader();
+      case "clog":
+        return this.#clog();
+      case "transfer":
+        return this.#transfer();
+      default:
+        return this.#actOnMachine(kind);
+    }
+  }
+
+  #actOnMachine(
+    kind: Exclude<FaultKind, FaultOfManyKind>,
+  ): string | null {
+    const { random, machines, queue } = this.#options;
+    const running = machines.filter(({ life }) => life !== null);
+    if (running.length === 0) return null;
+    const machine = random.pick(running);
+    const durationUs = this.#drawDurationUs();
+    switch (kind) {
+      case "kill":
+        machine.kill("killed");
+        break;
+      case "crashAtBoundary":
+        machine.boundariesToCrash = random.below(BOUNDARIES_MAX);
+        break;
+      case "powerLoss":
+        machine.kill("power lost");
+        this.#options.losePower(machine);
+        break;
+      case "pause":
+        machine.pausedUntilUs = queue.nowUs + durationUs;
+        break;
+      case "clockJump":
+        machine.clock.jump(durationUs);
+        break;
+      case "slowDisk":
+        machine.diskSlowness = random.pick([10, 100]);
+        queue.after(durationUs, () => machine.diskSlowness = 1);
+        break;
+      case "hungDisk":
+        machine.diskHungUntilUs = queue.nowUs + durationUs;
+        break;
+      case "ioError":
+      case "fullDisk":
+        machine.writeFault = kind;
+        break;
+      case "corruption":
+      case "wipe":
+        return this.#loseForGood(machine, kind);
+      default:
+        kind satisfies never;
+    }
+    return machine.id;
+  }
+
+  /** A node that lost its disk does not come back under its old share. */
+  #loseForGood(machine: Machine, kind: "corruption" | "wipe"): string | null {
+    if (this.#lossesLeft === 0 || !machine.isHonest) return null;
+    this.#lossesLeft--;
+    machine.kill(kind === "wipe" ? "disk wiped" : "disk damaged");
+    if (kind === "corruption") machine.disk.damage(this.#options.random);
+    else machine.isGone = true;
+    return machine.id;
+  }
+
+  #partition(): string | null {
+    const [left, right] = this.#drawHalves(this.#ids());
+    return this.#cutAll([...pairs(left, right), ...pairs(right, left)], `${left} | ${right}`);
+  }
+
+  #cutOneWay(): string | null {
+    const [left, right] = this.#drawHalves(this.#ids());
+    return this.#cutAll(pairs(left, right), `${left} > ${right}`);
+  }
+
+  /** Two halves that only one node can speak to. */
+  #bridge(): string | null {
+    const [bridge, ...others] = this.#options.random.shuffled(this.#ids());
+    const [left, right] = this.#drawHalves(others);
+    const cuts = [...pairs(left, right), ...pairs(right, left)];
+    return this.#cutAll(cuts, `${left} | ${bridge} | ${right}`);
+  }
+
+  #isolateLeader(): string | null {
+    const { machines, random } = this.#options;
+    const leaders = machines.filter(({ state }) => state?.role.name === "leader");
+    if (leaders.length === 0) return null;
+    const { id } = random.pick(leaders);
+    const others = this.#ids().filter((other) => other !== id);
+    const [toLeader, fromLeader] = [pairs(others, [id]), pairs([id], others)];
+    return this.#cutAll(random.pick([[...toLeader, ...fromLeader], toLeader, fromLeader]), id);
+  }
+
+  /** No fault, but an operator's wish that often comes at the wrong moment. */
+  #transfer(): string | null {
+    const { machines, random } = this.#options;
+    const leader = machines.find(({ state }) => state?.role.name === "leader");
+    if (!leader?.life) return null;
+    const target = random.chance(0.5) ? random.pick(this.#ids()) : null;
+    // Whoever wished for it does not mind what comes of it.
+    const deadlineMs = leader.clock.nowMs + this.#drawDurationUs() / 1000;
+    leader.life.transfers.request(target, deadlineMs).then(() => {}, () => {});
+    return `${leader.id} > ${target ?? "anyone"}`;
+  }
+
+  #clog(): string | null {
+    const { network, queue, random } = this.#options;
+    const [left, right] = this.#drawHalves(this.#ids());
+    if (left.length === 0 || right.length === 0) return null;
+    const untilUs = queue.nowUs + this.#drawDurationUs();
+    for (const [from, to] of pairs(left, right)) {
+      if (random.chance(0.5)) network.clog(from, to, untilUs);
+    }
+    return `${left} > ${right}`;
+  }
+
+  #cutAll(cuts: readonly (readonly [NodeId, NodeId])[], victims: string): string | null {
+    if (cuts.length === 0) return null;
+    const { network, queue, random, disconnect } = this.#options;
+    for (const [from, to] of cuts) {
+      network.cut(from, to);
+      // A connection that is cut is noticed some time later, or not at all.
+      if (!random.chance(0.3)) continue;
+      queue.after(this.#drawDurationUs(), () => disconnect(from, to));
+    }
+    queue.after(this.#drawDurationUs(), () => {
+      for (const [from, to] of cuts) network.mend(from, to);
+    });
+    return victims;
+  }
+
+  #drawHalves(ids: readonly NodeId[]): readonly [readonly NodeId[], readonly NodeId[]] {
+    const shuffled = this.#options.random.shuffled(ids);
+    if (shuffled.length < 2) return [shuffled, []];
+    const size = this.#options.random.between(1, shuffled.length - 1);
+    return [shuffled.slice(0, size), shuffled.slice(size)];
+  }
+
+  #drawDurationUs(): number {
+    const { random, scenario } = this.#options;
+    return random.exponential(scenario.faultUsMean);
+  }
+
+  #ids(): readonly NodeId[] {
+    return this.#options.machines.map(({ id }) => id);
+  }
+}
+
+function pairs(left: readonly NodeId[], right: readonly NodeId[]): (readonly [NodeId, NodeId])[] {
+  return left.flatMap((from) => right.map((to) => [from, to] as const));
+}

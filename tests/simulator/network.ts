@@ -1,0 +1,150 @@
+/**
+ * The simulated network: every message may be lost, doubled, late or out of order, and every link
+ * may be cut in one direction or clogged.
+ *
+ * @module
+ */
+
+import type { Message } from "../../lib/raft/mod.ts";
+import { decodeMessage, encodeMessage } from "../../lib/transport/message_codec.ts";
+import type { NodeId } from "../../lib/types.ts";
+import type { Counters } from "./counters.ts";
+import type { EventQueue } from "./event_queue.ts";
+import type { Random } from "./random.ts";
+import type { NetworkScenario } from "./scenario.ts";
+
+/** What the network needs of the rest of the world. */
+export interface NetworkOptions {
+  /** Time. */
+  readonly queue: EventQueue;
+  /** Chance. */
+  readonly random: Random;
+  /** Rates. */
+  readonly scenario: NetworkScenario;
+  /** Whether messages travel as bytes. */
+  readonly encodes: boolean;
+  /** Counts what befalls messages. */
+  readonly counters: Counters;
+  /** Hands a message to its receiver. */
+  readonly deliver: (message: Message) => void;
+  /** Told of each message that is lost. */
+  readonly lost: (message: Message, why: string) => void;
+}
+
+/** One direction between two nodes. */
+interface Link {
+  /** By how many faults it is cut just now. */
+  cuts: number;
+  /** Nothing arrives before; then all that was sent does. */
+  cloggedUntilUs: number;
+  /** When the newest message in order arrives. */
+  lastArrivalUs: number;
+}
+
+/** Carries messages, in a manner of speaking. */
+export class Network {
+  readonly #options: NetworkOptions;
+  readonly #links = new Map<string, Link>();
+  #isHealed = false;
+
+  /** A network in which nothing is cut. */
+  constructor(options: NetworkOptions) {
+    this.#options = options;
+  }
+
+  /** Puts a message on its way at `atUs`. */
+  send(message: Message, atUs: number): void {
+    const { random, scenario, counters, lost } = this.#options;
+    const link = this.#link(message.from, message.to);
+    if (link.cuts > 0) return lost(message, "cut");
+    if (!this.#isHealed && random.chance(scenario.dropRate)) {
+      counters.count("network.drop");
+      return lost(message, "dropped");
+    }
+    this.#schedule(message, link, atUs);
+    if (!this.#isHealed && mayDouble(message) && random.chance(scenario.duplicateRate)) {
+      counters.count("network.duplicate");
+      this.#schedule(message, link, atUs);
+    }
+  }
+
+  /** Cuts one direction until it is mended as often. */
+  cut(from: NodeId, to: NodeId): void {
+    this.#link(from, to).cuts++;
+  }
+
+  /** Undoes one {@linkcode cut}. */
+  mend(from: NodeId, to: NodeId): void {
+    const link = this.#link(from, to);
+    link.cuts = Math.max(0, link.cuts - 1);
+  }
+
+  /** Holds back everything in one direction until then. */
+  clog(from: NodeId, to: NodeId, untilUs: number): void {
+    const link = this.#link(from, to);
+    link.cloggedUntilUs = Math.max(link.cloggedUntilUs, untilUs);
+  }
+
+  /** Mends every link and from now on loses and delays nothing. */
+  heal(): void {
+    this.#isHealed = true;
+    this.#links.clear();
+  }
+
+  #schedule(message: Message, link: Link, sentUs: number): void {
+    const { queue, encodes } = this.#options;
+    const atUs = this.#arrivalUs(link, sentUs);
+    const carried = encodes ? recode(message) : message;
+    queue.at(atUs, () => this.#arrive(carried));
+  }
+
+  /** A link that was cut meanwhile loses what is on its way. */
+  #arrive(message: Message): void {
+    if (this.#link(message.from, message.to).cuts > 0) {
+      return this.#options.lost(message, "cut on its way");
+    }
+    this.#options.deliver(message);
+  }
+
+  #arrivalUs(link: Link, sentUs: number): number {
+    const { random, scenario, counters } = this.#options;
+    let delayUs = scenario.latencyUsMin + random.exponential(scenario.latencyUsMean);
+    if (this.#isHealed) return sentUs + delayUs;
+    let mayOvertake = random.chance(scenario.reorderRate);
+    if (random.chance(scenario.longTailRate)) {
+      counters.count("network.longTail");
+      delayUs += random.exponential(scenario.longTailUsMean);
+      mayOvertake = true;
+    }
+    const atUs = Math.max(sentUs + delayUs, link.cloggedUntilUs);
+    if (mayOvertake) {
+      counters.count("network.reorder");
+      return atUs;
+    }
+    link.lastArrivalUs = Math.max(link.lastArrivalUs, atUs);
+    return link.lastArrivalUs;
+  }
+
+  #link(from: NodeId, to: NodeId): Link {
+    const name = `${from}>${to}`;
+    let link = this.#links.get(name);
+    if (link === undefined) {
+      link = { cuts: 0, cloggedUntilUs: 0, lastArrivalUs: 0 };
+      this.#links.set(name, link);
+    }
+    return link;
+  }
+}
+
+/**
+ * Clients' commands travel at most once: the transport never sends a frame again, and a command
+ * without an idempotency key would take effect as often as it arrived.
+ */
+function mayDouble(message: Message): boolean {
+  return message.kind !== "proposeRequest";
+}
+
+function recode(message: Message): Message {
+  // The encoder hands out a shared buffer.
+  return decodeMessage(encodeMessage(message).slice(), { from: message.from, to: message.to });
+}

@@ -1,0 +1,256 @@
+/**
+ * What a seed stands for. Everything about a run is drawn here, in the manner of swarm testing: each
+ * seed turns most faults off and a few up, because a run with all of them at once is one average
+ * run, over and over.
+ *
+ * @module
+ */
+
+import { Random } from "./random.ts";
+
+/** Faults that the nemesis brings about, one after the other. */
+export const FAULT_KINDS = [
+  "kill",
+  "crashAtBoundary",
+  "powerLoss",
+  "pause",
+  "clockJump",
+  "partition",
+  "oneWay",
+  "bridge",
+  "isolateLeader",
+  "clog",
+  "slowDisk",
+  "hungDisk",
+  "ioError",
+  "fullDisk",
+  "corruption",
+  "wipe",
+  "transfer",
+] as const;
+/** One of {@linkcode FAULT_KINDS}. */
+export type FaultKind = typeof FAULT_KINDS[number];
+
+/** How a liar lies. */
+export const LIE_KINDS = [
+  "voteForAll",
+  "wrongShare",
+  "withheldShare",
+  "replayedCommitment",
+  "forgedCertificate",
+  "staleCertificate",
+  "claimWithoutCertificate",
+  "inflatedTerm",
+  "falseAcknowledgement",
+  "inflatedLog",
+  "equivocation",
+] as const;
+/** One of {@linkcode LIE_KINDS}. */
+export type LieKind = typeof LIE_KINDS[number];
+
+/** Lies that need no more than a vote; only they are told within the line, see `Scenario.liars`. */
+const LIES_OF_A_VOTER: readonly LieKind[] = LIE_KINDS.slice(0, 9);
+
+/** The rates at which messages go astray, and how long they take. */
+export interface NetworkScenario {
+  /** The shortest way. */
+  readonly latencyUsMin: number;
+  /** What is added on average. */
+  readonly latencyUsMean: number;
+  /** How many are lost. */
+  readonly dropRate: number;
+  /** How many arrive twice. */
+  readonly duplicateRate: number;
+  /** How many may overtake others. */
+  readonly reorderRate: number;
+  /** How many take very long. */
+  readonly longTailRate: number;
+  /** How long those take on average. */
+  readonly longTailUsMean: number;
+}
+
+/** What clients do. */
+export interface WorkloadScenario {
+  /** How many at once. */
+  readonly clients: number;
+  /** How many keys they share. */
+  readonly keys: number;
+  /** How long each waits between two requests, on average. */
+  readonly thinkUsMean: number;
+  /** How many requests are reads. */
+  readonly readShare: number;
+  /** How many writes are deletions. */
+  readonly deleteShare: number;
+  /** How many reads are on the leader's lease; none where clocks are worse than it allows for. */
+  readonly leaseShare: number;
+  /** How many puts name the revision that they expect. */
+  readonly conditionShare: number;
+  /** How many writes carry an idempotency key and are asked again when their outcome is unknown. */
+  readonly retryShare: number;
+  /** How long a client waits. */
+  readonly timeoutMs: number;
+  /** Most bytes in a value. */
+  readonly valueBytesMax: number;
+}
+
+/** Everything about one run. */
+export interface Scenario {
+  /** What it is drawn from. */
+  readonly seed: number;
+  /** How many voters, 1 to 9. */
+  readonly size: number;
+  /** How many must sign: more than half of them. */
+  readonly threshold: number;
+  /** How many voters lie, at most 2t - n - 1. */
+  readonly liars: number;
+  /** What they do. */
+  readonly lies: readonly LieKind[];
+  /**
+   * Whether replication is safe in spite of the liars: t + majority >= n + b + 1, and they lie as
+   * voters only. Where it is not, only what certificates promise is checked.
+   */
+  readonly replicationHolds: boolean;
+  /** Whether certificates are real; else the double makes them. */
+  readonly realFrost: boolean;
+  /** Whether messages travel as the transport's bytes. */
+  readonly encodesMessages: boolean;
+  /** How long a tick of the core is. */
+  readonly tickUs: number;
+  /** See `RaftConfig`. */
+  readonly electionTimeoutTicks: number;
+  /** See `RaftConfig`. */
+  readonly heartbeatTicks: number;
+  /** See `RaftConfig`. */
+  readonly signingTimeoutTicks: number;
+  /** Most that a node's clock is too fast or too slow, as a fraction. */
+  readonly clockDriftMax: number;
+  /** How long a durable write takes on average. */
+  readonly persistUsMean: number;
+  /** When logs are compacted; null for never. */
+  readonly logEntriesMax: number | null;
+  /** Most bytes in a chunk of a snapshot. */
+  readonly chunkBytesMax: number;
+  /** The network. */
+  readonly network: NetworkScenario;
+  /** The clients. */
+  readonly workload: WorkloadScenario;
+  /** The faults that happen at all. */
+  readonly faults: readonly FaultKind[];
+  /** The time between two faults, on average. */
+  readonly faultIntervalUsMean: number;
+  /** How long a fault lasts on average, where it lasts. */
+  readonly faultUsMean: number;
+  /** How long faults go on. */
+  readonly safetyUs: number;
+}
+
+/** One seed in so many signs with real FROST. */
+export const REAL_FROST_EVERY = 50;
+/** How long faults go on at least. */
+export const SAFETY_US_MIN = 20_000_000;
+
+/** Draws a run. */
+export function drawScenario(seed: number): Scenario {
+  const random = new Random(`floe ${seed}`).split("scenario");
+  const timing = drawTiming(random.split("timing"));
+  const faults = drawFaults(random.split("faults"), timing);
+  const clockDriftMax = random.pick([0, 0.001, 0.02, 0.1]);
+  const hasGoodClocks = clockDriftMax <= 0.02 && timing.electionTimeoutTicks >= 12 &&
+    !faults.faults.includes("clockJump");
+  const realFrost = seed % REAL_FROST_EVERY === 0;
+  return {
+    seed,
+    realFrost,
+    ...drawVoters(random.split("voters"), realFrost),
+    ...timing,
+    encodesMessages: random.chance(0.1),
+    ...faults,
+    clockDriftMax,
+    persistUsMean: random.pick([200, 500, 2_000]),
+    logEntriesMax: random.pick([null, 10, 40, 200]),
+    chunkBytesMax: random.pick([64, 300, 100_000]),
+    network: drawNetwork(random.split("network"), timing),
+    workload: drawWorkload(random.split("workload"), { hasGoodClocks }),
+    safetyUs: SAFETY_US_MIN,
+  };
+}
+
+function drawVoters(
+  random: Random,
+  realFrost: boolean,
+): Pick<Scenario, "size" | "threshold" | "liars" | "lies" | "replicationHolds"> {
+  const size = realFrost
+    ? random.pick([1, 3, 5])
+    : random.pick([1, 2, 3, 3, 3, 4, 5, 5, 5, 6, 7, 9]);
+  const majority = Math.floor(size / 2) + 1;
+  const threshold = random.chance(0.5)
+    ? majority
+    : random.between(majority, Math.max(majority, size - 1));
+  const liarsMax = Math.min(2 * threshold - size - 1, size - 1);
+  const liars = liarsMax > 0 && random.chance(0.6) ? random.between(1, liarsMax) : 0;
+  const withinLine = threshold + majority >= size + liars + 1;
+  const replicationHolds = liars === 0 || (withinLine && random.chance(0.7));
+  const possible = replicationHolds ? LIES_OF_A_VOTER : LIE_KINDS;
+  const lies = liars === 0 ? [] : random.shuffled(possible).slice(0, random.between(1, 5));
+  return { size, threshold, liars, lies, replicationHolds };
+}
+
+type Timing = Pick<
+  Scenario,
+  "tickUs" | "electionTimeoutTicks" | "heartbeatTicks" | "signingTimeoutTicks"
+>;
+
+function drawTiming(random: Random): Timing {
+  const electionTimeoutTicks = random.between(8, 30);
+  return {
+    tickUs: random.pick([10_000, 20_000, 30_000]),
+    electionTimeoutTicks,
+    heartbeatTicks: random.between(1, Math.max(1, Math.floor(electionTimeoutTicks / 4))),
+    signingTimeoutTicks: random.between(2, Math.max(2, Math.floor(electionTimeoutTicks / 3))),
+  };
+}
+
+function drawNetwork(random: Random, timing: Timing): NetworkScenario {
+  const electionTimeoutUs = timing.electionTimeoutTicks * timing.tickUs;
+  const sometimes = (rates: readonly number[]) => random.chance(0.5) ? 0 : random.pick(rates);
+  return {
+    latencyUsMin: random.pick([50, 500, 5_000]),
+    latencyUsMean: random.pick([100, 1_000, 5_000, electionTimeoutUs / 20]),
+    dropRate: sometimes([0.001, 0.01, 0.05, 0.2]),
+    duplicateRate: sometimes([0.01, 0.05, 0.2]),
+    reorderRate: sometimes([0.01, 0.1, 1]),
+    longTailRate: sometimes([0.001, 0.01, 0.05]),
+    longTailUsMean: random.pick([electionTimeoutUs / 4, electionTimeoutUs, 4 * electionTimeoutUs]),
+  };
+}
+
+function drawWorkload(
+  random: Random,
+  { hasGoodClocks }: { readonly hasGoodClocks: boolean },
+): WorkloadScenario {
+  return {
+    clients: random.between(1, 5),
+    keys: random.pick([1, 2, 3, 6]),
+    thinkUsMean: random.pick([20_000, 100_000, 300_000]),
+    readShare: random.pick([0.1, 0.4, 0.7]),
+    deleteShare: random.pick([0, 0.1, 0.3]),
+    leaseShare: hasGoodClocks ? random.pick([0, 0.5, 1]) : 0,
+    conditionShare: random.pick([0, 0.2, 0.6]),
+    retryShare: random.pick([0, 0.5, 1]),
+    timeoutMs: random.pick([300, 1_000, 3_000]),
+    valueBytesMax: random.pick([16, 16, 200]),
+  };
+}
+
+function drawFaults(
+  random: Random,
+  timing: Timing,
+): Pick<Scenario, "faults" | "faultIntervalUsMean" | "faultUsMean"> {
+  const electionTimeoutUs = timing.electionTimeoutTicks * timing.tickUs;
+  const share = random.pick([0.15, 0.3, 0.6]);
+  return {
+    faults: random.chance(0.03) ? [] : FAULT_KINDS.filter(() => random.chance(share)),
+    faultIntervalUsMean: random.pick([200_000, 600_000, 2_000_000]),
+    faultUsMean: random.pick([electionTimeoutUs / 2, 2 * electionTimeoutUs, 6 * electionTimeoutUs]),
+  };
+}

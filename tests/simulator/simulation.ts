@@ -1,0 +1,200 @@
+/**
+ * One run: real nodes in a simulated world, all of it from one seed. First the safety phase, in which
+ * faults happen and every step is checked; then the liveness phase (`liveness.ts`), in which enough
+ * nodes are healed and must get on with it.
+ *
+ * @module
+ */
+
+import type { Entry, Message } from "../../lib/raft/mod.ts";
+import type { NodeId } from "../../lib/types.ts";
+import { ClusterChecker } from "./checkers/cluster_checker.ts";
+import { Client } from "./client.ts";
+import { Counters } from "./counters.ts";
+import { describeMessage } from "./describe.ts";
+import { EventQueue } from "./event_queue.ts";
+import { History } from "./history.ts";
+import { Machine } from "./machine.ts";
+import { Nemesis } from "./nemesis.ts";
+import { Network } from "./network.ts";
+import { Random } from "./random.ts";
+import type { Scenario } from "./scenario.ts";
+import type { Trace } from "./trace.ts";
+import { createVoters, type Voters } from "./voters.ts";
+
+/** The world of one run. */
+export class Simulation {
+  /** What is run. */
+  readonly scenario: Scenario;
+  /** Time. */
+  readonly queue = new EventQueue();
+  /** What happened how often. */
+  readonly counters = new Counters();
+  /** What clients asked and were answered. */
+  readonly history = new History();
+  /** All nodes. */
+  readonly machines: readonly Machine[];
+  /** The network. */
+  readonly network: Network;
+  /** Brings about faults. */
+  readonly nemesis: Nemesis;
+  /** Those who ask. */
+  readonly clients: readonly Client[];
+  /** Those who look. */
+  readonly checker: ClusterChecker;
+  /** Chance, for whatever else is drawn. */
+  readonly random: Random;
+  /** For people. */
+  readonly trace: Trace;
+  readonly #byId: ReadonlyMap<NodeId, Machine>;
+  #hasSettled = false;
+  #restarts = true;
+
+  /** A world in which nothing has happened yet. */
+  constructor(scenario: Scenario, trace: Trace) {
+    this.scenario = scenario;
+    this.trace = trace;
+    this.random = new Random(`floe ${scenario.seed}`);
+    const voters = createVoters(scenario, this.random.split("voters"));
+    this.network = this.#createNetwork();
+    this.checker = new ClusterChecker({
+      threshold: scenario.threshold,
+      liars: scenario.liars,
+      majority: Math.floor(scenario.size / 2) + 1,
+      replicationHolds: scenario.replicationHolds,
+      verify: voters.verify,
+      nodes: () => this.machines,
+    });
+    this.machines = voters.ids.map((id, at) => this.#createMachine(voters, id, at));
+    this.#byId = new Map(this.machines.map((machine) => [machine.id, machine]));
+    this.nemesis = this.#createNemesis();
+    this.clients = this.#createClients();
+  }
+
+  /** Everything committed so far. */
+  get committed(): readonly Entry[] {
+    return this.checker.committed.map(({ entry }) => entry);
+  }
+
+  /** Starts every node, client and fault. */
+  start(): void {
+    for (const machine of this.machines) machine.start();
+    for (const client of this.clients) client.start();
+    this.nemesis.start();
+  }
+
+  /** A client of one machine only, that asks nothing by itself. */
+  createProber(machine: Machine): Client {
+    return this.#createClient(`p-${machine.id}`, [machine]);
+  }
+
+  /** From now on, who is down stays down. */
+  stopRestarting(): void {
+    this.#restarts = false;
+  }
+
+  /** Lets time pass until then, or until something is done. */
+  async runUntil(untilUs: number, isDone: () => boolean = () => false): Promise<void> {
+    while (!isDone() && this.queue.runNext(untilUs)) {
+      if (!this.#hasSettled) continue;
+      this.#hasSettled = false;
+      // Lets the clients whose promises have just been settled hear of it, now and in this order.
+      await null;
+    }
+  }
+
+  #createMachine(voters: Voters, id: NodeId, at: number): Machine {
+    const { scenario, queue, trace, counters } = this;
+    const random = this.random.split(`machine ${id}`);
+    let lives = 0;
+    return new Machine({
+      id,
+      isHonest: at >= scenario.liars,
+      scenario,
+      queue,
+      random,
+      watcher: this.checker,
+      trace,
+      counters,
+      createCertifier: () => voters.createCertifier(id, random.split(`certifier ${++lives}`)),
+      send: (message, atUs) => this.#send(message, atUs),
+      ended: (machine) => this.#ended(machine),
+      settled: () => this.#hasSettled = true,
+    });
+  }
+
+  #createNetwork(): Network {
+    const { scenario, queue, counters, trace } = this;
+    return new Network({
+      queue,
+      random: this.random.split("network"),
+      scenario: scenario.network,
+      encodes: scenario.encodesMessages,
+      counters,
+      deliver: (message) => {
+        trace.add(queue.nowUs, message.to, () => describeMessage(message));
+        this.#byId.get(message.to)?.receive(message);
+      },
+      lost: (message, why) => {
+        trace.add(queue.nowUs, "~~", () => `${why}: ${describeMessage(message)}`);
+      },
+    });
+  }
+
+  #createNemesis(): Nemesis {
+    const { scenario, queue, machines, network, counters, trace } = this;
+    return new Nemesis({
+      scenario,
+      queue,
+      machines,
+      network,
+      counters,
+      trace,
+      random: this.random.split("nemesis"),
+      losePower: (machine) => machine.loseUnsynced(this.committed),
+      disconnect: (from, to) => this.#disconnect(from, to),
+    });
+  }
+
+  #createClients(): readonly Client[] {
+    const honest = this.machines.filter(({ isHonest }) => isHonest);
+    return Array.from({ length: this.scenario.workload.clients }, (_, at) => {
+      return this.#createClient(`c${at + 1}`, honest);
+    });
+  }
+
+  #createClient(name: string, machines: readonly Machine[]): Client {
+    const { scenario: { workload }, queue, history, counters, trace } = this;
+    const random = this.random.split(`client ${name}`);
+    return new Client({ name, queue, random, workload, machines, history, counters, trace });
+  }
+
+  #send(message: Message, atUs: number): boolean {
+    this.counters.count("messages");
+    // A process that is not there accepts no connection, and that is often known.
+    const isDown = this.#byId.get(message.to)?.life === null;
+    if (isDown && this.random.chance(0.5)) return false;
+    this.network.send(message, atUs);
+    return true;
+  }
+
+  #disconnect(from: NodeId, to: NodeId): void {
+    this.#byId.get(from)?.life?.add({ kind: "unreachable", peer: to });
+  }
+
+  /** A process is no more: clients and peers notice, and somebody starts it again. */
+  #ended(machine: Machine): void {
+    const { queue, random, scenario, machines } = this;
+    for (const client of this.clients) client.disconnected(machine);
+    for (const { id } of machines) {
+      if (id === machine.id || !random.chance(0.7)) continue;
+      queue.after(scenario.network.latencyUsMin, () => this.#disconnect(id, machine.id));
+    }
+    if (scenario.faults.includes("powerLoss") && random.chance(0.2)) {
+      machine.loseUnsynced(this.committed);
+    }
+    queue.after(random.exponential(scenario.faultUsMean), () => {
+      if (this.#restarts) machine.start();
+    });
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * A state machine's whole state as bytes: what a simulated node sends as its snapshot.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { decode, encode } from "@msgpack/msgpack";
+import { type KeyValue, type KeyValueStore, MemoryKeyValueStore } from "../../lib/kv/mod.ts";
+import type { RememberedWrite } from "../../lib/kv/mod.ts";
+import { toLogIndex } from "../../lib/types.ts";
+
+interface State {
+  readonly appliedIndex: number;
+  readonly rows: readonly KeyValue[];
+  readonly remembered: readonly RememberedWrite[];
+}
+
+/** Everything in a store. */
+export function encodeStore(store: KeyValueStore): Uint8Array {
+  const state: State = {
+    appliedIndex: store.appliedIndex,
+    rows: [...store.rows()],
+    remembered: [...store.remembered.rows()],
+  };
+  return encode(state);
+}
+
+/** A new store with what {@linkcode encodeStore} found. */
+export function decodeStore(bytes: Uint8Array): MemoryKeyValueStore {
+  const state = decode(bytes) as State;
+  const store = new MemoryKeyValueStore();
+  store.transaction(toLogIndex(state.appliedIndex), () => {
+    for (const row of state.rows) store.put(row);
+    for (const write of state.remembered) store.remembered.add(write);
+  });
+  return store;
+}
+
+/** SHA-256 of a snapshot. */
+export function hashSnapshot(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(bytes).digest());
+}

@@ -1,0 +1,48 @@
+/**
+ * What the checkers are told of a node, and what they may look at.
+ *
+ * @module
+ */
+
+import type { Certifier } from "../../lib/certificate/certifier.ts";
+import type { AppliedEntry, KeyValueStore } from "../../lib/kv/mod.ts";
+import type { Entry, Message, Output, PersistBatch } from "../../lib/raft/mod.ts";
+import type { RaftState } from "../../lib/raft/state.ts";
+import type { NodeId } from "../../lib/types.ts";
+import type { RaftDisk } from "./raft_disk.ts";
+
+/** One node, to look at. */
+export interface NodeView {
+  /** The node. */
+  readonly id: NodeId;
+  /** Whether it follows the protocol; nothing is expected of the others. */
+  readonly isHonest: boolean;
+  /** What it has on disk. */
+  readonly disk: RaftDisk;
+  /** Its state; null while it is down. */
+  readonly state: Readonly<RaftState> | null;
+  /** Its key-value data. */
+  readonly store: KeyValueStore;
+}
+
+/** Told of everything that a node does, before anybody else sees it. */
+export interface Watcher {
+  /** A process started. */
+  started(node: NodeView): void;
+  /** A step was taken; nothing of its output is done yet. */
+  stepped(node: NodeView, output: Output): void;
+  /** A message is about to leave. */
+  sending(node: NodeView, message: Message): void;
+  /** A batch is about to reach the disk. */
+  persisting(node: NodeView, batch: PersistBatch): void;
+  /** A batch has reached the disk. */
+  persisted(node: NodeView, batch: PersistBatch): void;
+  /** Entries were applied to the store. */
+  applied(
+    node: NodeView,
+    entries: readonly Entry[],
+    outcomes: readonly AppliedEntry[],
+  ): void;
+  /** A certifier as the node is to use it: one that is watched. */
+  watchCertifier(node: NodeView, certifier: Certifier): Certifier;
+}
