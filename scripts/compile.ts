@@ -14,6 +14,8 @@ import { runDeno } from "./run_deno.ts";
 import { writeSelfExtracting } from "./self_extracting.ts";
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
+/** Started by its URL, which no import names. */
+const WORKER = new URL("../lib/storage/snapshot/snapshot_worker.ts", import.meta.url).pathname;
 const OUTPUT = new URL("../dist/floe", import.meta.url).pathname;
 /** `deno compile` replaces no file that it did not make, and a floe that runs cannot be written to. */
 const TEMPORARY = `${OUTPUT}-${Deno.pid}`;
@@ -28,7 +30,12 @@ if (form !== undefined && form !== "compiled" && form !== "self-extracting") {
 }
 await Deno.mkdir(new URL("../dist", import.meta.url), { recursive: true });
 if (form === "self-extracting" || !await compile()) {
-  await writeSelfExtracting({ main: MAIN, output: OUTPUT, permissions: FLOE_PERMISSIONS });
+  await writeSelfExtracting({
+    main: MAIN,
+    worker: WORKER,
+    output: OUTPUT,
+    permissions: FLOE_PERMISSIONS,
+  });
 }
 const { size } = await Deno.stat(OUTPUT);
 console.error(`Wrote dist/floe, ${Math.round(size / 1_000_000)} MB. Try: dist/floe cluster`);
@@ -41,6 +48,8 @@ async function compile(): Promise<boolean> {
     "--no-check",
     "--no-prompt",
     ...FLOE_PERMISSIONS,
+    "--include",
+    WORKER,
     "--output",
     TEMPORARY,
     MAIN,

@@ -8,6 +8,7 @@
 
 import { createHash } from "node:crypto";
 import { createGzip } from "node:zlib";
+import { basename } from "node:path";
 import { Readable, Writable } from "node:stream";
 import { runDeno } from "./run_deno.ts";
 import { tar } from "./tar.ts";
@@ -18,6 +19,8 @@ const TEMPLATE = new URL("self_extracting.sh", import.meta.url);
 export interface SelfExtractingOptions {
   /** The program's main module. */
   readonly main: string;
+  /** The module of its worker, which it looks for by this file's name beside itself. */
+  readonly worker: string;
   /** The file to write. */
   readonly output: string;
   /** The permission flags that Deno gets. */
@@ -27,14 +30,17 @@ export interface SelfExtractingOptions {
 /** Writes the executable; an earlier one is replaced at once, even while it runs. */
 export async function writeSelfExtracting(options: SelfExtractingOptions): Promise<void> {
   const bundle = `${options.output}.js`;
+  const workerBundle = `${options.output}-worker.js`;
   const temporary = `${options.output}.tmp`;
   try {
     await bundleProgram(options.main, bundle);
-    const header = await makeHeader(bundle, options.permissions);
+    await bundleProgram(options.worker, workerBundle);
+    const header = await makeHeader([Deno.execPath(), bundle, workerBundle], options.permissions);
     await Deno.writeTextFile(temporary, header, { mode: 0o755 });
     const archive = tar([
       { name: "deno", path: Deno.execPath(), mode: 0o700 },
       { name: "floe.js", path: bundle, mode: 0o600 },
+      { name: basename(options.worker), path: workerBundle, mode: 0o600 },
     ]);
     const file = await Deno.open(temporary, { append: true });
     // Level 1 costs a tenth more bytes than the default and a third of its time.
@@ -45,7 +51,7 @@ export async function writeSelfExtracting(options: SelfExtractingOptions): Promi
     ]);
     await Deno.rename(temporary, options.output);
   } finally {
-    await Promise.all([bundle, temporary].map(removeIfThere));
+    await Promise.all([bundle, workerBundle, temporary].map(removeIfThere));
   }
 }
 
@@ -63,11 +69,14 @@ async function bundleProgram(main: string, output: string): Promise<void> {
   if (!success) throw new Error(`Cannot bundle ${main}:\n${messages}`);
 }
 
-async function makeHeader(bundle: string, permissions: readonly string[]): Promise<string> {
+async function makeHeader(
+  packed: readonly string[],
+  permissions: readonly string[],
+): Promise<string> {
   const template = await Deno.readTextFile(TEMPLATE);
   const hash = createHash("sha256").update(template);
   const sizes: number[] = [];
-  for (const path of [Deno.execPath(), bundle]) {
+  for (const path of packed) {
     const content = await Deno.readFile(path);
     hash.update(content);
     sizes.push(content.length);
@@ -76,6 +85,7 @@ async function makeHeader(bundle: string, permissions: readonly string[]): Promi
     KEY: hash.digest("hex").slice(0, 32),
     DENO_BYTES: String(sizes[0]),
     FLOE_BYTES: String(sizes[1]),
+    WORKER_BYTES: String(sizes[2]),
     PERMISSIONS: permissions.map((flag) => `'${flag}'`).join(" "),
     // Where the archive begins, counted from 1, in as many digits as its placeholder has.
     OFFSET: "@OFFSET@",

@@ -31,7 +31,6 @@
  * | in a checkpoint | the write-ahead log still whole; SQLite reads it again |
  * | it ends by itself without `close` | everything: Deno closes the databases |
  * | while a database is made for the first time | its guard still empty; it is made again |
- *
  * | between raft.db and a snapshot's swap | kv.db behind the log's start; the swap is completed |
  *
  * kv.db is never ahead of raft.db, because the node applies only what it has persisted. If it is,

@@ -3,17 +3,24 @@ import { writeSelfExtracting } from "../../scripts/self_extracting.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "floe-packed-" });
 const executable = `${folder}/packed`;
+const worker = `${folder}/snapshot_worker.ts`;
 
 Deno.test.beforeAll(async () => {
   Deno.writeTextFileSync(
     `${folder}/main.ts`,
     `console.log(JSON.stringify([Deno.args, Deno.env.get("FLOE_EXECUTABLE")]));
-     Deno.exit(Number(Deno.args[0] ?? 0));`,
+     if (Deno.args[0] !== "worker") Deno.exit(Number(Deno.args[0] ?? 0));
+     const url = new URL("./snapshot_worker.ts", import.meta.url);
+     const worker = new Worker(url, { type: "module" });
+     worker.onmessage = ({ data }) => Deno.exit(data);
+     worker.postMessage(41);`,
   );
+  Deno.writeTextFileSync(worker, "self.onmessage = ({ data }) => self.postMessage(data + 1);");
   await writeSelfExtracting({
     main: `${folder}/main.ts`,
+    worker,
     output: executable,
-    permissions: ["--allow-env=FLOE_*"],
+    permissions: ["--allow-env=FLOE_*", "--allow-read"],
   });
 });
 
@@ -29,6 +36,10 @@ Deno.test("a self-extracting file starts by a relative path and through a symbol
   Deno.symlinkSync(executable, `${folder}/link`);
   assert.equal(JSON.parse((await run("sh", ["-c", "./packed"])).stdout)[1], `${folder}/./packed`);
   assert.equal((await run(`${folder}/link`)).code, 0);
+});
+
+Deno.test("a self-extracting file starts the worker that it holds", async () => {
+  assert.equal((await run(executable, ["worker"])).code, 42);
 });
 
 Deno.test("any number of processes may unpack a self-extracting file at once", async () => {

@@ -5,7 +5,6 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { pathToFileURL } from "node:url";
 import { InputError } from "../../errors.ts";
 import type { ClusterName, LogIndex, NodeId } from "../../types.ts";
 import { META_SCHEMA, readMeta, runAll } from "../checkpoint.ts";
@@ -27,14 +26,17 @@ const ROW_BYTES_MAX = 1024 * 1024;
  * @throws {EnvironmentError} when it cannot be read.
  */
 export function checkSnapshot(path: string, cluster: ClusterName): LogIndex {
-  // "Immutable" keeps SQLite from locking the file and from looking for a write-ahead log.
-  const url = pathToFileURL(path);
-  url.search = "?immutable=1";
-  const options = { readOnly: true, limits: { length: ROW_BYTES_MAX } };
-  const connection = new DatabaseSync(url, options);
+  // Not "readOnly": that leaves files of SQLite's behind.
+  const options = { timeout: 0, limits: { length: ROW_BYTES_MAX } };
+  const connection = new DatabaseSync(path, options);
   const database = new Database({ path, connection, guard: null, wayBack: KEY_VALUE_WAY_BACK });
   try {
-    runAll(connection, ["PRAGMA trusted_schema = OFF", "PRAGMA cell_size_check = ON"]);
+    runAll(connection, [
+      "PRAGMA locking_mode = EXCLUSIVE",
+      "PRAGMA query_only = ON",
+      "PRAGMA trusted_schema = OFF",
+      "PRAGMA cell_size_check = ON",
+    ]);
     checkTables(connection);
     checkMeta(connection, cluster);
     checkStructure(connection);
