@@ -20,13 +20,13 @@ import {
 import {
   ELECTION_TIMEOUT_TICKS,
   propose,
-  seededBytes,
   seededRandom,
   SIGNING_TIMEOUT_TICKS,
   startElection,
   TestCluster,
   type TestNode,
 } from "./harness.ts";
+import { seededBytes } from "../frost/seeded_bytes.ts";
 
 /** Delivers until the vote requests of the first session are on their way, and takes them out. */
 function catchVoteRequests(cluster: TestCluster, candidate: TestNode): readonly VoteRequest[] {

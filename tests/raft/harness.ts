@@ -38,6 +38,7 @@ import {
   toNodeId,
   toTerm,
 } from "../../lib/types.ts";
+import { seededBytes } from "../frost/seeded_bytes.ts";
 
 /** The election timeout of every test cluster; the randomised one is up to twice as long. */
 export const ELECTION_TIMEOUT_TICKS = 10;
@@ -282,26 +283,17 @@ export class TestCluster {
     readonly threshold?: number;
     readonly random?: () => number;
     readonly compacts?: boolean;
+    /** One for each voter, in order; doubles unless given, whose voters are `n1`, `n2`, ... */
+    readonly certifiers?: readonly Certifier[];
   }) {
     this.compacts = options.compacts ?? false;
     // Nobody times out by chance: a test says who does.
     this.random = options.random ?? (() => 0.99);
-    const voters = Array.from(
-      { length: options.size },
-      (_, position) => toNodeId(`n${position + 1}`),
-    );
-    const threshold = options.threshold ?? Math.floor(options.size / 2) + 1;
-    for (const self of voters) {
-      const certifier = createCertifierDouble({
-        cluster: toClusterName("test"),
-        epoch: toEpoch(1),
-        threshold,
-        voters: voters.map((id, position) => ({ id, identifier: position + 1 })),
-        self,
-        randomBytes: seededBytes(this.nodes.size),
-      });
+    const certifiers = options.certifiers ?? doubles(options);
+    certifiers.forEach((certifier, position) => {
+      const self = assertDefined(certifier.voters[position], "One certifier a voter");
       this.nodes.set(self, new TestNode(this, self, certifier));
-    }
+    });
   }
 
   /** The node of this name. */
@@ -374,6 +366,24 @@ export class TestCluster {
   }
 }
 
+function doubles(
+  { size, threshold }: { readonly size: number; readonly threshold?: number },
+): readonly Certifier[] {
+  const voters = Array.from({ length: size }, (_, position) => ({
+    id: toNodeId(`n${position + 1}`),
+    identifier: position + 1,
+  }));
+  const roster = {
+    cluster: toClusterName("test"),
+    epoch: toEpoch(1),
+    threshold: threshold ?? Math.floor(size / 2) + 1,
+    voters,
+  };
+  return voters.map(({ id: self, identifier }) =>
+    createCertifierDouble({ ...roster, self, randomBytes: seededBytes(identifier) })
+  );
+}
+
 /** Ticks a node until it asks for an election. */
 export function startElection(node: TestNode): void {
   const before = node.eventsOf("preVoteStarted").length;
@@ -432,10 +442,4 @@ export function seededRandom(seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-}
-
-/** Bytes from a seed. */
-export function seededBytes(seed: number): (length: number) => Uint8Array {
-  const random = seededRandom(seed);
-  return (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256));
 }

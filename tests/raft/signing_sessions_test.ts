@@ -10,7 +10,7 @@ import {
   toNodeId,
   toTerm,
 } from "../../lib/types.ts";
-import { seededBytes } from "./harness.ts";
+import { seededBytes } from "../frost/seeded_bytes.ts";
 
 const VOTERS = ["a", "b", "c", "d", "e"].map(toNodeId);
 const SELF = toNodeId("a");

@@ -27,6 +27,8 @@ export interface TestClusterOptions {
   readonly threshold?: number;
   /** Other times than the defaults. */
   readonly timing?: Partial<TimingConfig>;
+  /** How many of the last nodes are left out, for the test to stand in for. */
+  readonly absent?: number;
   /** How much the nodes log; `debug` by default, for tests that wait for what is in the log. */
   readonly logLevel?: "debug" | "info";
   /** The program that runs a node, where it is not Floe's own. */
@@ -84,7 +86,8 @@ export class TestCluster implements AsyncDisposable {
     this.#folder = new TestFolder(options);
     this.config = this.#folder.config;
     this.group = dealIntoFolders(this.config, this.#folder.path);
-    for (const { id } of this.config.peers) this.start(id);
+    const present = options.nodes - (options.absent ?? 0);
+    for (const { id } of this.config.peers.slice(0, present)) this.start(id);
   }
 
   /** Every node's id. */

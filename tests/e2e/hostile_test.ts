@@ -1,0 +1,149 @@
+/**
+ * What a real cluster makes of a voter that lies and of strangers at its peer ports.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { assertDefined } from "../../lib/assert.ts";
+import { encodeUtf8 } from "../../lib/bytes.ts";
+import { findPeer } from "../../lib/node/cluster_config.ts";
+import type { AppendRequest } from "../../lib/raft/mod.ts";
+import { Transport } from "../../lib/transport/mod.ts";
+import { type NodeId, toClusterName, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import type { ProcessEvent } from "./harness/events.ts";
+import { type Leader, TestCluster } from "./harness/test_cluster.ts";
+
+const LIAR = toNodeId("server_3");
+
+/** The third voter of a cluster of three, in the test's own hands, connected to the other two. */
+async function standIn(cluster: TestCluster): Promise<Transport> {
+  const bothConnected = Promise.withResolvers<void>();
+  let connected = 0;
+  const transport = new Transport({
+    self: LIAR,
+    cluster: cluster.config.cluster,
+    listen: findPeer(cluster.config, LIAR).peer,
+    peers: cluster.config.peers.map(({ id, peer }) => ({ id, ...peer })),
+    onMessage: () => {},
+    onPeerConnected: () => {
+      if (++connected === 2) bothConnected.resolve();
+    },
+  });
+  await transport.start();
+  await bothConnected.promise;
+  return transport;
+}
+
+function claim(to: NodeId, term: number, certificate: string | null): AppendRequest {
+  return {
+    kind: "appendRequest",
+    from: LIAR,
+    to,
+    term: toTerm(term),
+    previousLogIndex: toLogIndex(0),
+    previousLogTerm: toTerm(0),
+    entries: [],
+    leaderCommit: toLogIndex(0),
+    round: 1,
+    certificate,
+  };
+}
+
+const CLAIMS: Record<string, (leader: Leader) => [term: number, note: string | null]> = {
+  "without a certificate": ({ term }) => [term + 1, null],
+  "with another node's certificate": ({ term, certificate }) => [term, certificate],
+  "with another term's certificate": ({ term, certificate }) => [term + 1, certificate],
+  "with a certificate in its own name": ({ term, certificate }) => [
+    term + 1,
+    certificate.replace(/^leader .*$/m, `leader ${LIAR}`).replace(/^term .*$/m, `term ${term + 1}`),
+  ],
+};
+
+Deno.test("a voter that claims to lead is refused and counted, and the cluster goes on", async () => {
+  await using cluster = new TestCluster({ nodes: 3, absent: 1 });
+  const honest = cluster.ids.filter((id) => id !== LIAR);
+  const leader = await cluster.leader(1, honest);
+  const follower = assertDefined(honest.find((id) => id !== leader.id), "a follower");
+  const liar = await standIn(cluster);
+  try {
+    for (const [what, forge] of Object.entries(CLAIMS)) {
+      const from = cluster.process(follower).said.length;
+      liar.send(claim(follower, ...forge(leader)));
+      await cluster.process(follower).said.waitFor(
+        `that it refused the claim ${what}`,
+        ({ event, from: claimant }) => event === "certificate.refused" && claimant === LIAR,
+        { from },
+      );
+    }
+    const status = await (await cluster.fetch(follower, "/v1/status")).json();
+    assert.equal(status.leader, leader.id);
+    assert.equal(status.term, leader.term);
+    assert.equal(status.counters["certificate.refused"], Object.keys(CLAIMS).length);
+    await putThroughEach(cluster, honest);
+  } finally {
+    await liar.close();
+  }
+});
+
+/** The length of a frame, before it. */
+function frame(length: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(4 + payload.length);
+  new DataView(bytes.buffer).setUint32(0, length);
+  bytes.set(payload, 4);
+  return bytes;
+}
+
+const STRANGERS: Record<string, [bytes: Uint8Array<ArrayBuffer>, event: string]> = {
+  "speaks another protocol": [encodeUtf8("GET / HTTP/1.1\r\nhost: node\r\n\r\n"), "frame.refused"],
+  "announces an oversized frame": [frame(0xffff_ffff, new Uint8Array(0)), "frame.refused"],
+  "sends garbage for a hello": [frame(64, new Uint8Array(64).fill(0xa5)), "hello.refused"],
+};
+
+Deno.test("strangers at a peer port are refused and counted, and the cluster goes on", async () => {
+  await using cluster = new TestCluster({ nodes: 3 });
+  const { id } = await cluster.leader();
+  const { peer } = findPeer(cluster.config, id);
+  for (const [what, [bytes, expected]] of Object.entries(STRANGERS)) {
+    const from = cluster.process(id).said.length;
+    using connection = await Deno.connect(peer);
+    await connection.write(bytes);
+    await cluster.process(id).said.waitFor(
+      `that it refused who ${what}`,
+      ({ event }: ProcessEvent) => event === expected,
+      { from },
+    );
+  }
+  await putThroughEach(cluster, cluster.ids);
+});
+
+Deno.test("a node of another cluster is refused by name, and the cluster goes on", async () => {
+  await using cluster = new TestCluster({ nodes: 3, absent: 1 });
+  const honest = cluster.ids.filter((id) => id !== LIAR);
+  const { id } = await cluster.leader(1, honest);
+  const foreign = new Transport({
+    self: LIAR,
+    cluster: toClusterName("another"),
+    listen: findPeer(cluster.config, LIAR).peer,
+    peers: cluster.config.peers.map(({ id, peer }) => ({ id, ...peer })),
+    onMessage: () => assert.fail("a message crossed clusters"),
+  });
+  await foreign.start();
+  try {
+    const refused = await cluster.process(id).said.waitFor(
+      "that it refused another cluster",
+      ({ event }) => event === "hello.refused",
+    );
+    assert.match(String(refused["error"]), /another/);
+    await putThroughEach(cluster, honest);
+  } finally {
+    await foreign.close();
+  }
+});
+
+async function putThroughEach(cluster: TestCluster, ids: readonly NodeId[]): Promise<void> {
+  for (const id of ids) {
+    const response = await cluster.fetch(id, `/v1/kv/through-${id}`, { method: "PUT", body: "x" });
+    assert.equal(response.status, 200, await response.text());
+  }
+}
