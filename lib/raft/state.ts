@@ -153,14 +153,16 @@ export class RaftState {
 
   /**
    * Raft §5.1: learns of a higher term from an honest or dishonest message, and follows nobody in it
-   * yet. Returns whether the term rose.
+   * yet. Returns whether the term rose. A term out of reach is approached step by step: honest nodes
+   * that a liar has driven further apart than one step find together again.
    */
   adoptTerm(message: Pick<Message, "from" | "term">): boolean {
-    if (!this.canAdvanceTo(message.term)) return false;
+    if (message.term <= this.#currentTerm) return false;
+    const term = Math.min(message.term, this.#currentTerm + TERM_ADVANCE_MAX) as Term;
     if (this.#role.name === "leader") {
       this.stepDown(`${message.from} is in term ${message.term}`);
     }
-    this.advanceTerm(message.term);
+    this.advanceTerm(term);
     this.becomeFollower(null);
     return true;
   }

@@ -406,11 +406,34 @@ Deno.test("an unproven message cannot use terms up", () => {
     commitments: [],
   };
   voter.receive(request);
-  assert.equal(voter.raft.state.currentTerm, 0);
-  voter.receive({ ...request, term: toTerm(Number.MAX_SAFE_INTEGER) });
-  assert.equal(voter.raft.state.currentTerm, 0);
-  voter.receive({ ...request, term: toTerm(TERM_ADVANCE_MAX) });
   assert.equal(voter.raft.state.currentTerm, TERM_ADVANCE_MAX);
+  assert.equal(voter.raft.state.votedFor, null);
+  voter.receive({ ...request, term: toTerm(Number.MAX_SAFE_INTEGER) });
+  assert.equal(voter.raft.state.currentTerm, 2 * TERM_ADVANCE_MAX);
+  assert.equal(voter.raft.state.votedFor, null);
+  voter.receive({ ...request, term: toTerm(3 * TERM_ADVANCE_MAX) });
+  assert.equal(voter.raft.state.currentTerm, 3 * TERM_ADVANCE_MAX);
+  assert.equal(voter.raft.state.votedFor, request.from);
+});
+
+Deno.test("honest nodes that a liar drove more than one step apart find together again", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const [low, high] = [cluster.node("n1"), cluster.node("n2")];
+  const refusal = {
+    kind: "preVoteResponse",
+    from: toNodeId("n3"),
+    granted: false,
+    commitment: null,
+  } as const;
+  for (const step of [1, 2, 3]) {
+    high.receive({ ...refusal, to: high.id, term: toTerm(step * TERM_ADVANCE_MAX) });
+  }
+  cluster.isolate("n3");
+  for (let elections = 0; elections < 6 && cluster.findLeader() === null; elections++) {
+    startElection(elections % 2 === 0 ? low : high);
+    cluster.deliver();
+  }
+  assert.ok(cluster.findLeader() !== null, "two of three elect a leader without the liar");
 });
 
 Deno.test("a message from no voter, or to another node, is refused", () => {
