@@ -41,8 +41,8 @@ export interface LoopPorts {
   checkpoint(): LogIndex | null;
   /** Reads a chunk of this node's own snapshot and sends it. */
   sendChunk(chunk: SnapshotChunk): void;
-  /** Keeps a chunk of a leader's snapshot; the offset that is wanted next. */
-  storeChunk(request: SnapshotRequest): number;
+  /** Keeps a chunk of a leader's snapshot; the offset that is wanted next, null if that failed. */
+  storeChunk(request: SnapshotRequest): number | null;
   /** Begins to make a snapshot; what comes of it is a later input. */
   makeSnapshot(): void;
   /** Tells clients, logs and counters what came of the step. Called last. */
@@ -94,10 +94,12 @@ export class Loop {
   #moveSnapshots(output: Output): readonly Input[] {
     for (const chunk of output.sendChunks) this.#ports.sendChunk(chunk);
     if (output.makeSnapshot) this.#ports.makeSnapshot();
-    return output.storeChunks.map((request) => ({
-      kind: "snapshotStored",
-      snapshot: request.snapshot,
-      nextOffset: this.#ports.storeChunk(request),
-    }));
+    return output.storeChunks.map((request) => {
+      const { snapshot } = request;
+      const nextOffset = this.#ports.storeChunk(request);
+      return nextOffset === null
+        ? { kind: "snapshotRefused", snapshot }
+        : { kind: "snapshotStored", snapshot, nextOffset };
+    });
   }
 }

@@ -5,7 +5,6 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { InvariantError } from "../assert.ts";
 import type { Certificate, Certifier } from "../certificate/certifier.ts";
 import type { Group } from "../certificate/group.ts";
 import { type AppliedEntry, type Command, encodeCommand, StateMachine } from "../kv/mod.ts";
@@ -31,10 +30,12 @@ import {
   type WriteAnswer,
 } from "./api.ts";
 import { type ClusterConfig, findPeer, type TimingConfig } from "./cluster_config.ts";
+import { Checkpointer } from "./checkpointer.ts";
 import { Inbox } from "./inbox.ts";
 import { Loop } from "./loop.ts";
 import { Observer } from "./observer.ts";
 import { Requests } from "./requests.ts";
+import { SnapshotKeeper } from "./snapshot_keeper.ts";
 import { TICK_MS, Ticker, toTicks } from "./ticker.ts";
 import { Transfers } from "./transfers.ts";
 
@@ -71,8 +72,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     await running.start();
     return running;
   } catch (error) {
-    stores.raft.close();
-    stores.keyValues.close();
+    await stores.close();
     throw error;
   }
 }
@@ -113,16 +113,24 @@ export class Node implements NodeApi {
     this.#requests = new Requests((input) => this.#inbox.add(input));
     this.#transfers = new Transfers((input) => this.#inbox.add(input));
     this.#transport = this.#createTransport();
+    const checkpointer = new Checkpointer(() => stores.keyValues.checkpoint());
+    const keeper = new SnapshotKeeper({
+      snapshots: stores.snapshots,
+      submit: (input) => this.#inbox.add(input),
+      send: (message) => this.#transport.send(message),
+    });
     this.#loop = new Loop(this.#raft, {
       send: (message) => this.#send(message),
       persist: (batch) => stores.raft.persist(batch),
-      apply: (entries) => this.#stateMachine.apply(entries),
-      // The log is not compacted, so nobody is ever sent a snapshot.
-      checkpoint: () => null,
-      installSnapshot: neverCompacted,
-      sendChunk: neverCompacted,
-      storeChunk: neverCompacted,
-      makeSnapshot: neverCompacted,
+      apply: (entries) => {
+        checkpointer.applied(entries);
+        return this.#stateMachine.apply(entries);
+      },
+      checkpoint: () => checkpointer.checkpointIfDue(this.#raft.state.log),
+      installSnapshot: (snapshot) => stores.installSnapshot(snapshot),
+      sendChunk: (chunk) => keeper.sendChunk(chunk),
+      storeChunk: (request) => keeper.storeChunk(request),
+      makeSnapshot: () => keeper.make(),
       report: (output, applied) => this.#report(output, applied),
     });
   }
@@ -306,8 +314,7 @@ export class Node implements NodeApi {
     this.#transfers.stop();
     try {
       await this.#transport.close();
-      this.#stores.raft.close();
-      this.#stores.keyValues.close();
+      await this.#stores.close();
     } catch (error) {
       failure ??= error;
     }
@@ -335,8 +342,4 @@ function toTickCounts(
     heartbeatTicks: toTicks(timing.heartbeatMs),
     signingTimeoutTicks: toTicks(timing.signingTimeoutMs),
   };
-}
-
-function neverCompacted(): never {
-  throw new InvariantError("The log is not compacted");
 }

@@ -12,23 +12,30 @@ import type { LogIndex } from "../types.ts";
 export class OwnSnapshot {
   #latest: Snapshot | null = null;
   #makingSince: LogIndex | null = null;
+  #retryTick = 0;
 
   /** The newest snapshot that a log which begins after `baseIndex` can go on from, or null. */
   usableFrom(baseIndex: LogIndex): Snapshot | null {
     return this.#latest !== null && this.#latest.index >= baseIndex ? this.#latest : null;
   }
 
-  /** Asks for one; true when it has to be made, false when that is under way. */
-  request(commitIndex: LogIndex): boolean {
-    if (this.#makingSince !== null) return false;
+  /** Asks for one; true when it has to be made, false when that is under way or failed just now. */
+  request(commitIndex: LogIndex, nowTick: number): boolean {
+    if (this.#makingSince !== null || nowTick < this.#retryTick) return false;
     this.#makingSince = commitIndex;
     return true;
   }
 
-  /** It was made, or with null it could not be. */
-  made(snapshot: Snapshot | null): void {
+  /** It was made. */
+  made(snapshot: Snapshot): void {
     this.#makingSince = null;
-    if (snapshot !== null) this.#latest = snapshot;
+    this.#latest = snapshot;
+  }
+
+  /** It could not be made; not to be asked for again before `retryTick`. */
+  failed(retryTick: number): void {
+    this.#makingSince = null;
+    this.#retryTick = retryTick;
   }
 
   /** The lowest index that the one in the making may stand at; null when none is. */

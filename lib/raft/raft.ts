@@ -42,7 +42,7 @@ import {
   snapshotRefused,
   snapshotStored,
 } from "./snapshot_receiver.ts";
-import { handleSnapshotResponse, snapshotMade } from "./snapshot_sender.ts";
+import { handleSnapshotResponse, snapshotFailed, snapshotMade } from "./snapshot_sender.ts";
 import { RaftState } from "./state.ts";
 import { handleTimeoutNow, startTransfer } from "./transfer.ts";
 import { answerDurableVotes } from "./vote_answers.ts";
@@ -123,7 +123,7 @@ function takeInput(
     case "snapshotMade":
       return snapshotMade(state, input.snapshot);
     case "snapshotFailed":
-      return snapshotMade(state, null);
+      return snapshotFailed(state);
     case "snapshotStored":
       return snapshotStored(state, input);
     case "snapshotReady":

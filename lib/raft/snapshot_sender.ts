@@ -25,7 +25,9 @@ export function sendSnapshot(
 ): void {
   const snapshot = state.ownSnapshot.usableFrom(state.log.base.index);
   if (snapshot === null) {
-    if (state.ownSnapshot.request(state.commitIndex)) state.output.makeSnapshot = true;
+    if (state.ownSnapshot.request(state.commitIndex, state.nowTick)) {
+      state.output.makeSnapshot = true;
+    }
     return;
   }
   if (follower.snapshot !== snapshot) {
@@ -70,9 +72,15 @@ export function handleSnapshotResponse(state: RaftState, message: SnapshotRespon
   }
 }
 
-/** The node made a snapshot, or with null could not. */
-export function snapshotMade(state: RaftState, made: Omit<Snapshot, "term"> | null): void {
-  // Compaction waits while one is being made, so its term is still known.
-  const term = made === null ? null : state.log.termAt(made.index);
-  state.ownSnapshot.made(made === null || term === null ? null : { ...made, term });
+/** The node made a snapshot. */
+export function snapshotMade(state: RaftState, made: Omit<Snapshot, "term">): void {
+  const term = state.log.termAt(made.index);
+  // Compaction waits while one is being made, though not for ever: then it came too late.
+  if (term === null) snapshotFailed(state);
+  else state.ownSnapshot.made({ ...made, term });
+}
+
+/** The node could not make a snapshot. */
+export function snapshotFailed(state: RaftState): void {
+  state.ownSnapshot.failed(state.nowTick + state.config.electionTimeoutTicks);
 }

@@ -37,7 +37,7 @@ function record(outputs: readonly Output[]): { loop: Loop; steps: string[] } {
     sendChunk: ({ to, offset }) => steps.push(`chunk to ${to} from ${offset}`),
     storeChunk: ({ offset, data }) => {
       steps.push(`store ${offset}`);
-      return offset + data.length;
+      return data.length === 0 ? null : offset + data.length;
     },
     makeSnapshot: () => steps.push("make snapshot"),
   });
@@ -142,6 +142,25 @@ Deno.test("Loop.turn() moves chunks and tells the core which one is wanted next"
     "step snapshotStored",
     "report 0",
   ]);
+});
+
+Deno.test("Loop.turn() tells the core of a chunk that could not be kept", () => {
+  const { loop, steps } = record([{
+    ...NO_OUTPUT,
+    storeChunks: [{
+      kind: "snapshotRequest",
+      from: toNodeId("n3"),
+      to: toNodeId("n1"),
+      term: toTerm(1),
+      snapshot: SNAPSHOT,
+      offset: 0,
+      data: new Uint8Array(0),
+      round: 1,
+      certificate: null,
+    }],
+  }]);
+  loop.turn([{ kind: "tick" }]);
+  assert.ok(steps.includes("step snapshotRefused"));
 });
 
 Deno.test("Loop.turn() does nothing for no input", () => {

@@ -1,0 +1,50 @@
+/**
+ * Decides when the state machine's data are made durable, so that the log can be compacted: when the
+ * log is long, and not at every turn, as a checkpoint blocks the loop for some milliseconds.
+ *
+ * @module
+ */
+
+import { type Entry, LOG_LIMITS } from "../raft/mod.ts";
+import type { LogIndex } from "../types.ts";
+
+/** So many entries are applied between two checkpoints at least, */
+export const CHECKPOINT_ENTRIES_MIN = 1_000;
+/** or so many bytes. */
+export const CHECKPOINT_BYTES_MIN = 8 * 1024 * 1024;
+
+/** What is asked about the log. */
+export interface LogSize {
+  /** How many entries it keeps. */
+  readonly length: number;
+  /** How many bytes of payload. */
+  readonly bytes: number;
+}
+
+/** Counts what is applied between checkpoints. */
+export class Checkpointer {
+  readonly #checkpoint: () => LogIndex;
+  #entries = 0;
+  #bytes = 0;
+
+  /** `checkpoint` makes everything applied so far durable, and says how far that is. */
+  constructor(checkpoint: () => LogIndex) {
+    this.#checkpoint = checkpoint;
+  }
+
+  /** These entries were applied. */
+  applied(entries: readonly Entry[]): void {
+    this.#entries += entries.length;
+    for (const { data } of entries) this.#bytes += data.length;
+  }
+
+  /** Makes the state machine durable if the log is too long and the last time is long ago. */
+  checkpointIfDue(log: LogSize): LogIndex | null {
+    const isLong = log.length > LOG_LIMITS.entriesMax || log.bytes > LOG_LIMITS.bytesMax;
+    const isTime = this.#entries >= CHECKPOINT_ENTRIES_MIN || this.#bytes >= CHECKPOINT_BYTES_MIN;
+    if (!isLong || !isTime) return null;
+    this.#entries = 0;
+    this.#bytes = 0;
+    return this.#checkpoint();
+  }
+}
