@@ -127,7 +127,8 @@ export class SqliteKeyValueStore implements KeyValueStore {
    * @throws {CorruptionError} at the first damaged row.
    */
   *rows(): Iterable<KeyValue> {
-    for (const row of this.database.iterate(this.#tables.statements.rows)) {
+    const all = { column: "key", above: new Uint8Array(0) };
+    for (const row of this.database.iterate(this.#tables.statements.rows, all)) {
       yield toKeyValue(this.database, row);
     }
   }

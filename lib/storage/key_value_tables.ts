@@ -54,7 +54,7 @@ export interface KeyValueStatements {
   readonly put: StatementSync;
   /** Of one key. */
   readonly delete: StatementSync;
-  /** All of them, in the order of the keys. */
+  /** Those above a key, in the order of the keys, as many as the second value says. */
   readonly rows: StatementSync;
   /** applied_index, sha256. */
   readonly writeApplied: StatementSync;
@@ -97,7 +97,7 @@ function prepareStatements(database: Database): KeyValueStatements {
         "version = excluded.version, sha256 = excluded.sha256",
     ),
     delete: database.prepare("DELETE FROM kv WHERE key = ?"),
-    rows: database.prepare("SELECT * FROM kv ORDER BY key"),
+    rows: database.prepare("SELECT * FROM kv WHERE key > ? ORDER BY key LIMIT ?"),
     writeApplied: database.prepare(
       "UPDATE applied SET applied_index = ?, sha256 = ? WHERE id = 1",
     ),

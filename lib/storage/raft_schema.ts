@@ -49,7 +49,7 @@ export interface RaftStatements {
   readonly readState: StatementSync;
   /** current_term, voted_for, start_index, start_term, last_index, sha256. */
   readonly writeState: StatementSync;
-  /** The entries after this log_index, in order. */
+  /** The entries after this log_index, in order, as many as the second value says. */
   readonly readEntries: StatementSync;
   /** The lowest log_index of any row, as `first_index`; null when there is none. */
   readonly readFirstIndex: StatementSync;
@@ -75,7 +75,9 @@ export function prepareRaftStatements(database: Database): RaftStatements {
       "UPDATE hard_state SET current_term = ?, voted_for = ?, start_index = ?, start_term = ?, " +
         "last_index = ?, sha256 = ? WHERE id = 1",
     ),
-    readEntries: database.prepare("SELECT * FROM entries WHERE log_index > ? ORDER BY log_index"),
+    readEntries: database.prepare(
+      "SELECT * FROM entries WHERE log_index > ? ORDER BY log_index LIMIT ?",
+    ),
     readFirstIndex: database.prepare("SELECT min(log_index) AS first_index FROM entries"),
     deleteEntriesUpTo: database.prepare("DELETE FROM entries WHERE log_index <= ?"),
     deleteEntries: database.prepare("DELETE FROM entries WHERE log_index >= ?"),

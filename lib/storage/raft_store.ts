@@ -201,7 +201,8 @@ export class RaftStore {
   #readEntries(): readonly Entry[] {
     const entries: Entry[] = [];
     let { index: lastIndex, term: lastTerm }: LogPosition = this.#state.logStart;
-    for (const row of this.#database.iterate(this.#statements.readEntries, lastIndex)) {
+    const after = { column: "log_index", above: lastIndex };
+    for (const row of this.#database.iterate(this.#statements.readEntries, after)) {
       const index = lastIndex + 1;
       if (row["log_index"] !== index) {
         throw this.#database.corruption(`entry ${index} is missing from its log`);

@@ -41,7 +41,9 @@ export class RememberedTable implements RememberedWrites {
     this.#get = database.prepare("SELECT * FROM remembered WHERE idempotency_key = ?");
     this.#add = database.prepare("INSERT INTO remembered VALUES (?, ?, ?, ?, ?)");
     this.#delete = database.prepare("DELETE FROM remembered WHERE revision = ?");
-    this.#rows = database.prepare("SELECT * FROM remembered ORDER BY revision");
+    this.#rows = database.prepare(
+      "SELECT * FROM remembered WHERE revision > ? ORDER BY revision LIMIT ?",
+    );
   }
 
   /**
@@ -81,7 +83,8 @@ export class RememberedTable implements RememberedWrites {
    * @throws {CorruptionError} at the first damaged row.
    */
   *rows(): Iterable<RememberedWrite> {
-    for (const row of this.#database.iterate(this.#rows)) yield this.#read(row);
+    const all = { column: "revision", above: 0 };
+    for (const row of this.#database.iterate(this.#rows, all)) yield this.#read(row);
   }
 
   #read(row: Row): RememberedWrite {
