@@ -1,5 +1,6 @@
 /** What the tests of the stores have in common. */
 
+import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import type { Certificate } from "../../lib/certificate/certifier.ts";
@@ -91,10 +92,19 @@ export function countRows(
  */
 export function copyAsIfKilled(options: StoreOptions): StoreOptions {
   const copy = Deno.makeTempDirSync({ dir: options.folder });
-  for (const item of Deno.readDirSync(options.folder)) {
-    if (item.isFile) Deno.copyFileSync(join(options.folder, item.name), join(copy, item.name));
+  copyFiles(options.folder, copy);
+  const snapshots = join(options.folder, "snapshots");
+  if (existsSync(snapshots)) {
+    Deno.mkdirSync(join(copy, "snapshots"));
+    copyFiles(snapshots, join(copy, "snapshots"));
   }
   return { ...options, folder: copy };
+}
+
+function copyFiles(from: string, to: string): void {
+  for (const { name, isFile } of Deno.readDirSync(from)) {
+    if (isFile) Deno.copyFileSync(join(from, name), join(to, name));
+  }
 }
 
 /** Flips one bit of the byte at `offset`, counted from the end when negative. */

@@ -5,17 +5,21 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { InputError } from "../../errors.ts";
+import { EnvironmentError, InputError } from "../../errors.ts";
 import type { ClusterName, LogIndex, NodeId } from "../../types.ts";
 import { META_SCHEMA, readMeta, runAll } from "../checkpoint.ts";
 import { CorruptionError, KEY_VALUE_WAY_BACK } from "../corruption_error.ts";
 import { Database, isSqliteError, toStorageError } from "../database.ts";
+import { describe } from "../folder.ts";
 import { SqliteKeyValueStore } from "../key_value_store.ts";
 import { KEY_VALUE_SCHEMA } from "../key_value_tables.ts";
 import { FORMAT_VERSION } from "../open_database.ts";
 
 /** A row holds a value and little else; a hostile file must not make this node read a larger one. */
 const ROW_BYTES_MAX = 1024 * 1024;
+
+/** Not "readOnly", which leaves files of SQLite's behind. Deno's types do not know of `limits` yet. */
+const OPTIONS = { timeout: 0, limits: { length: ROW_BYTES_MAX } };
 
 /**
  * Reads all of a file that nobody writes to: whether it is SQLite's, has kv.db's tables and nothing
@@ -26,11 +30,9 @@ const ROW_BYTES_MAX = 1024 * 1024;
  * @throws {EnvironmentError} when it cannot be read.
  */
 export function checkSnapshot(path: string, cluster: ClusterName): LogIndex {
-  // Not "readOnly": that leaves files of SQLite's behind.
-  const options = { timeout: 0, limits: { length: ROW_BYTES_MAX } };
-  const connection = new DatabaseSync(path, options);
-  const database = new Database({ path, connection, guard: null, wayBack: KEY_VALUE_WAY_BACK });
+  let connection: DatabaseSync | null = null;
   try {
+    connection = new DatabaseSync(path, OPTIONS);
     runAll(connection, [
       "PRAGMA locking_mode = EXCLUSIVE",
       "PRAGMA query_only = ON",
@@ -40,11 +42,11 @@ export function checkSnapshot(path: string, cluster: ClusterName): LogIndex {
     checkTables(connection);
     checkMeta(connection, cluster);
     checkStructure(connection);
-    return checkRows(new SqliteKeyValueStore(() => database));
+    return checkRows(connection, path);
   } catch (error) {
-    throw toInputError(error, path);
+    throw toKnownError(error, path);
   } finally {
-    connection.close();
+    if (connection?.isOpen) connection.close();
   }
 }
 
@@ -60,8 +62,8 @@ export function adoptSnapshot(path: string, node: NodeId): void {
     runAll(connection, ["PRAGMA locking_mode = EXCLUSIVE", "PRAGMA synchronous = FULL"]);
     connection.prepare("UPDATE meta SET value = ? WHERE name = 'node'").run(node);
     runAll(connection, ["UPDATE meta SET value = 'yes' WHERE name = 'whole'"]);
-  } catch (error) {
-    throw toStorageError(error, { path, what: "adopt a snapshot", wayBack: KEY_VALUE_WAY_BACK });
+  } catch (cause) {
+    throw new EnvironmentError(`Cannot change the snapshot ${path}: ${describe(cause)}`, { cause });
   } finally {
     connection.close();
   }
@@ -102,24 +104,34 @@ function checkStructure(connection: DatabaseSync): void {
   if (found !== "ok") throw new InputError(`SQLite's check says: ${found}`);
 }
 
-function checkRows(store: SqliteKeyValueStore): LogIndex {
-  for (const rows of [store.rows(), store.remembered.rows()]) {
-    // Each row is checked when it is read.
-    for (const _ of rows);
-  }
+/** Each row is checked when it is read; and it is read by way of the index that leads to it. */
+function checkRows(connection: DatabaseSync, path: string): LogIndex {
+  const wayBack = KEY_VALUE_WAY_BACK;
+  const store = new SqliteKeyValueStore(() =>
+    new Database({ path, connection, guard: null, wayBack })
+  );
+  let count = 0;
+  for (const _ of store.rows()) count += 1;
+  for (const _ of store.remembered.rows());
+  const rows = connection.prepare("SELECT count(*) AS count FROM kv NOT INDEXED").get()?.["count"];
+  if (rows !== count) throw new InputError(`it has ${rows} rows, but its index leads to ${count}`);
   return store.appliedIndex;
 }
 
-function toInputError(error: unknown, path: string): unknown {
+/** What is wrong with the file is its sender's fault; that it cannot be read is this node's. */
+function toKnownError(error: unknown, path: string): unknown {
+  const what = "read a snapshot";
   const known = isSqliteError(error)
-    ? toStorageError(error, { path, what: "read a snapshot", wayBack: KEY_VALUE_WAY_BACK })
+    ? toStorageError(error, { path, what, wayBack: KEY_VALUE_WAY_BACK })
     : error;
-  const reason = known instanceof CorruptionError
-    ? known.damage
-    : known instanceof InputError
-    ? known.message
-    : null;
-  return reason === null
-    ? known
-    : new InputError(`Cannot use snapshot: ${reason}`, { cause: error });
+  if (known instanceof CorruptionError) return inputError(known.damage, error);
+  if (known instanceof InputError) return inputError(known.message, error);
+  if (!(known instanceof EnvironmentError)) return known;
+  return new EnvironmentError(`Cannot ${what} at ${path}: ${describe(known.cause)}`, {
+    cause: error,
+  });
+}
+
+function inputError(reason: string, cause: unknown): InputError {
+  return new InputError(`Cannot use snapshot: ${reason}`, { cause });
 }

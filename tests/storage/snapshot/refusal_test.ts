@@ -1,0 +1,128 @@
+/** A snapshot is whatever a leader says it is: what is not this cluster's kv.db is refused. */
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { SnapshotFile } from "../../../lib/storage/snapshot/snapshot_file.ts";
+import type { Stores } from "../../../lib/storage/stores.ts";
+import { toLogIndex } from "../../../lib/types.ts";
+import { flipBit } from "../support.ts";
+import { snapshotFiles, withMade } from "./support.ts";
+
+const REFUSED = { name: "InputError" };
+
+/** Sends the bytes of a file under a name. */
+function sendFile(snapshot: SnapshotFile, { path, to }: { path: string; to: Stores }): void {
+  const data = Deno.readFileSync(path).subarray(0, snapshot.bytes);
+  assert.equal(to.snapshots.store({ snapshot, offset: 0, data }), snapshot.bytes);
+}
+
+/** The right name for whatever is in a file, but for its index. */
+function nameOf(path: string, index: number): SnapshotFile {
+  const data = Deno.readFileSync(path);
+  const sha256 = createHash("sha256").update(data).digest();
+  return { index: toLogIndex(index), bytes: data.length, sha256 };
+}
+
+/** A snapshot of 30 entries that was changed on the way, under a name that fits the change or not. */
+function refusesChanged(
+  change: (path: string) => void,
+  { message, isNamedAnew, index = 30 }: { message: RegExp; isNamedAnew: boolean; index?: number },
+): Promise<void> {
+  return withMade(30, async ({ maker, receiver, stores, snapshot }) => {
+    const path = join(maker.folder, "changed");
+    Deno.copyFileSync(join(maker.folder, "snapshots", "outgoing"), path);
+    change(path);
+    const name = isNamedAnew ? nameOf(path, index) : { ...snapshot, index: toLogIndex(index) };
+    sendFile(name, { path, to: stores });
+    await assert.rejects(stores.snapshots.finish(name), { ...REFUSED, message });
+    assert.deepEqual(snapshotFiles(receiver), []);
+    // What was refused may come again, as it should be.
+    sendFile(snapshot, { path: join(maker.folder, "snapshots", "outgoing"), to: stores });
+    await stores.snapshots.finish(snapshot);
+    assert.deepEqual(snapshotFiles(receiver), ["ready-30"]);
+  });
+}
+
+function sql(...statements: readonly string[]): (path: string) => void {
+  return (path) => {
+    const connection = new DatabaseSync(path);
+    for (const statement of statements) connection.exec(statement);
+    connection.close();
+  };
+}
+
+for (const offset of [0, 20, 5000, -1]) {
+  Deno.test(`finish() refuses a snapshot whose byte ${offset} has changed`, () =>
+    refusesChanged((path) => flipBit(path, offset), {
+      message: /its SHA-256 is not the one that was announced/,
+      isNamedAnew: false,
+    }));
+}
+
+const changes: readonly (readonly [what: string, change: (path: string) => void, RegExp])[] = [
+  [
+    "of another cluster",
+    sql("UPDATE meta SET value = 'another' WHERE name = 'cluster'"),
+    /it belongs to cluster another, not to floe-test/,
+  ],
+  [
+    "of another format",
+    sql("UPDATE meta SET value = '1' WHERE name = 'format'"),
+    /its format is 1, and this version of Floe knows 2/,
+  ],
+  [
+    "with a damaged row",
+    sql("UPDATE kv SET version = 9 WHERE mod_revision = 3"),
+    /the row of key "key 3" is damaged/,
+  ],
+  [
+    "with a damaged remembered write",
+    sql("UPDATE remembered SET idempotency_key = x'41' WHERE revision = 3"),
+    /the row of the remembered write 3 is damaged/,
+  ],
+  [
+    "with a damaged applied index",
+    sql("UPDATE applied SET applied_index = 31"),
+    /its applied index is damaged/,
+  ],
+  ["without an applied index", sql("DELETE FROM applied"), /its applied index is missing/],
+  ["without a table", sql("DROP TABLE remembered"), /it has other tables than kv\.db/],
+  ["with one more table", sql("CREATE TABLE more (id)"), /it has other tables than kv\.db/],
+  [
+    "with a trigger",
+    sql("CREATE TRIGGER t AFTER INSERT ON kv BEGIN DELETE FROM kv; END"),
+    /it has other tables than kv\.db/,
+  ],
+  [
+    "with a row above the limit",
+    sql("UPDATE kv SET value = zeroblob(2000000) WHERE mod_revision = 3"),
+    /too big/,
+  ],
+  [
+    "that is not SQLite's",
+    (path) => Deno.writeFileSync(path, new Uint8Array(9000)),
+    /not a database/,
+  ],
+  ["with a damaged head", (path) => flipBit(path, 20), /Cannot use snapshot/],
+  [
+    "that is cut off",
+    (path) => Deno.truncateSync(path, Deno.statSync(path).size - 4096),
+    /Cannot use snapshot/,
+  ],
+];
+
+for (const [what, change, message] of changes) {
+  Deno.test(`finish() refuses a snapshot ${what}, though its SHA-256 is right`, () =>
+    refusesChanged(change, { message, isNamedAnew: true }));
+}
+
+for (const index of [29, 31]) {
+  Deno.test(`finish() refuses a snapshot at entry 30 that is said to be at ${index}`, () =>
+    refusesChanged(() => {}, {
+      message: new RegExp(`effects of entries up to 30, not ${index}`),
+      isNamedAnew: false,
+      index,
+    }));
+}
