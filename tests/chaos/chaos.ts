@@ -1,0 +1,184 @@
+/**
+ * One run of chaos: a real cluster, clients, faults from a seed, and in the end everything checked.
+ *
+ * @module
+ */
+
+import { pause } from "../../lib/transport/deadline.ts";
+import { Random } from "../simulator/random.ts";
+import { ChaosCluster } from "./chaos_cluster.ts";
+import { Client } from "./client.ts";
+import { collectElections, converge } from "./convergence.ts";
+import { checkHistory, type Exchange } from "./history.ts";
+import { readKeySpace } from "./key_space.ts";
+import { type ChaosReport, countRequests, longestSilenceMs } from "./report.ts";
+import { Resources } from "./resources.ts";
+import { runSchedule } from "./schedule.ts";
+import { Workload } from "./workload.ts";
+
+/** How many clients ask at the same time. */
+const CLIENTS = 10;
+
+/** What to run. */
+export interface ChaosOptions {
+  /** Whom to break when and how is drawn from this; what comes of it is up to the machine. */
+  readonly seed: number;
+  /** How long. */
+  readonly durationMs: number;
+  /** Ends everything at once when it is aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs it. The nodes' folder is kept when something is wrong.
+ *
+ * @throws what `signal` is aborted with, or whatever made it impossible to come to a report.
+ */
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  await using run = new ChaosRun(options);
+  return await Promise.race([run.run(), whenAborted(options.signal)]);
+}
+
+class ChaosRun implements AsyncDisposable {
+  readonly #options: ChaosOptions;
+  readonly #random: Random;
+  readonly #violations: string[] = [];
+  readonly #skipped: string[] = [];
+  readonly #faults: Record<string, number> = {};
+  readonly #exchanges: Exchange[] = [];
+  readonly #workload = new Workload();
+  readonly #cluster: ChaosCluster;
+  readonly #resources: Resources;
+  /** Whether the folder may go: nothing is wrong, or nobody wants to know. */
+  #isFolderDone = false;
+
+  constructor(options: ChaosOptions) {
+    this.#options = options;
+    this.#random = new Random(`chaos ${options.seed}`);
+    this.#cluster = new ChaosCluster({
+      onViolation: (violation) => this.#violations.push(violation),
+      onSkipped: (what) => this.#skipped.push(what),
+    });
+    this.#resources = new Resources(this.#cluster);
+  }
+
+  async run(): Promise<ChaosReport> {
+    try {
+      return await this.#runToTheEnd();
+    } catch (cause) {
+      const { folder } = this.#cluster;
+      throw new Error(`${describe(cause)}; logs and databases are kept in ${folder}`, { cause });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isFolderDone ||= this.#options.signal?.aborted ?? false;
+    await this.#cluster[Symbol.asyncDispose]();
+    if (this.#isFolderDone) Deno.removeSync(this.#cluster.folder, { recursive: true });
+  }
+
+  async #runToTheEnd(): Promise<ChaosReport> {
+    await this.#cluster.start();
+    this.#violations.push(...await converge(this.#cluster));
+    await this.#resources.rememberStart();
+    const fromMs = performance.now();
+    await this.#breakThings();
+    const toMs = performance.now();
+    await this.#checkWhileRunning();
+    await this.#checkStopped();
+    this.#isFolderDone = this.#violations.length === 0;
+    return this.#report({ fromMs, toMs });
+  }
+
+  /** Clients ask throughout; whoever watches ends with them. */
+  async #breakThings(): Promise<void> {
+    const over = new AbortController();
+    using clients = this.#createClients();
+    const cluster = this.#cluster;
+    const work = Promise.all([
+      ...clients.all.map((client) => client.run(over.signal)),
+      this.#resources.watch(over.signal),
+      runSchedule({
+        cluster,
+        random: this.#random.split("schedule"),
+        signal: over.signal,
+        onFault: (name) => this.#faults[name] = (this.#faults[name] ?? 0) + 1,
+      }),
+    ]);
+    try {
+      await Promise.race([pause(this.#options.durationMs, over.signal), work]);
+    } finally {
+      over.abort();
+      await work;
+    }
+  }
+
+  #createClients(): Disposable & { readonly all: readonly Client[] } {
+    const stack = new DisposableStack();
+    const all = Array.from({ length: CLIENTS }, (_, number) =>
+      stack.use(
+        new Client({
+          name: `client-${number}`,
+          random: this.#random.split(`client ${number}`),
+          workload: this.#workload,
+          endpoints: this.#cluster.endpoints,
+          onExchange: (exchange) => this.#exchanges.push(exchange),
+          onViolation: (violation) => this.#violations.push(violation),
+        }),
+      ));
+    return { all, [Symbol.dispose]: () => stack.dispose() };
+  }
+
+  async #checkWhileRunning(): Promise<void> {
+    this.#violations.push(...await converge(this.#cluster));
+    await this.#readEverything();
+    await collectElections(this.#cluster);
+    this.#violations.push(...await this.#resources.findLeaks());
+  }
+
+  /** The last word on every key belongs to its history. */
+  async #readEverything(): Promise<void> {
+    using clients = this.#createClients();
+    const [client] = clients.all;
+    for (const key of this.#workload.keys) {
+      await client?.ask({ kind: "get", key, consistency: "linearizable" });
+    }
+  }
+
+  async #checkStopped(): Promise<void> {
+    await this.#cluster.stopAll();
+    const { rows, differences } = readKeySpace(this.#cluster);
+    this.#violations.push(...differences, ...checkHistory(this.#exchanges, rows));
+  }
+
+  #report(time: { readonly fromMs: number; readonly toMs: number }): ChaosReport {
+    const { config, elections, folder } = this.#cluster;
+    return {
+      seed: this.#options.seed,
+      seconds: Math.round((time.toMs - time.fromMs) / 100) / 10,
+      nodes: config.peers.length,
+      threshold: config.threshold,
+      faults: this.#faults,
+      elections: elections.count,
+      lastTerm: elections.lastTerm,
+      requests: countRequests(this.#exchanges),
+      unavailableMsMax: longestSilenceMs(this.#exchanges, time),
+      start: this.#resources.start,
+      most: this.#resources.most,
+      skipped: this.#skipped,
+      violations: this.#violations,
+      kept: this.#isFolderDone ? null : folder,
+    };
+  }
+}
+
+function whenAborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+    if (signal?.aborted) reject(signal.reason);
+  });
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

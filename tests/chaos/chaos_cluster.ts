@@ -1,0 +1,170 @@
+/**
+ * A real cluster in which everything can be broken: each node a process, each way between two nodes a
+ * proxy, one node's folder on a disk that can be filled.
+ *
+ * @module
+ */
+
+import type { Group } from "../../lib/certificate/group.ts";
+import type { ApiClient } from "../../lib/cli/client.ts";
+import { dealIntoFolders, nodeFolder } from "../../lib/cli/node_folders.ts";
+import { formatAddress } from "../../lib/node/address.ts";
+import { type ClusterConfig, formatClusterConfig } from "../../lib/node/cluster_config.ts";
+import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
+import { assertDefined } from "../../lib/assert.ts";
+import type { NodeId } from "../../lib/types.ts";
+import { ChaosNode } from "./chaos_node.ts";
+import { Elections } from "./elections.ts";
+import { Network } from "./network.ts";
+import { NoSmallDiskError, SmallDisk } from "./small_disk.ts";
+
+/** How many nodes there are: two may be broken at once. */
+export const NODE_COUNT = 5;
+
+/** Room for a whole run's log and data several times over; the node's own limits are far above. */
+const SMALL_DISK_BYTES = 128 * 1024 * 1024;
+
+/**
+ * Ports below those that the system hands out by itself: a port that it gave to somebody else while
+ * its node is down would keep the node from coming back.
+ */
+const PORTS = { least: 12_000, most: 31_999 } as const;
+
+/** A node's API, as {@linkcode ApiClient} wants it. */
+export type Endpoint = ApiClient["endpoints"][number];
+
+/** Who is told what. */
+export interface ChaosClusterEvents {
+  /** A node said or did what it must not. */
+  readonly onViolation: (violation: string) => void;
+  /** Something cannot be broken on this machine, and why. */
+  readonly onSkipped: (what: string) => void;
+}
+
+/** See the module. */
+export class ChaosCluster implements AsyncDisposable {
+  /** Where everything is: a folder for each node, with its databases and its log. */
+  readonly folder: string = Deno.makeTempDirSync({ prefix: "floe-chaos-" });
+  /** The nodes at their own addresses. */
+  readonly config: ClusterConfig = onFreePorts(generateLocalCluster({ nodes: NODE_COUNT }));
+  /** The cluster's key. */
+  readonly group: Group;
+  /** Every election so far. */
+  readonly elections: Elections;
+  /** The ways between the nodes. */
+  readonly network: Network;
+  readonly #events: ChaosClusterEvents;
+  readonly #nodes: ChaosNode[] = [];
+  readonly #resources = new AsyncDisposableStack();
+
+  /** Deals keys and opens the network; no node runs yet. */
+  constructor(events: ChaosClusterEvents) {
+    this.#events = events;
+    this.group = dealIntoFolders(this.config, this.folder);
+    this.elections = new Elections(this.group, events.onViolation);
+    this.network = this.#resources.use(new Network(this.config));
+  }
+
+  /** Mounts the small disk and starts every node. */
+  async start(): Promise<void> {
+    const last = assertDefined(this.config.peers.at(-1), "a cluster has nodes");
+    const disk = await this.#mountSmallDisk(last.id);
+    for (const { id } of this.config.peers) {
+      const node = this.#createNode(id, id === last.id ? disk : null);
+      this.#nodes.push(this.#resources.use(node));
+    }
+    await this.startAll();
+  }
+
+  /** Every node. */
+  get nodes(): readonly ChaosNode[] {
+    return this.#nodes;
+  }
+
+  /** Whoever was elected last; any node before the first election. */
+  get leader(): ChaosNode {
+    const { leader } = this.elections;
+    const node = this.#nodes.find(({ id }) => id === leader) ?? this.#nodes[0];
+    return assertDefined(node, "a cluster has nodes");
+  }
+
+  /** Where the nodes' APIs are. */
+  get endpoints(): readonly Endpoint[] {
+    return this.config.peers.map(({ id, api }) => {
+      const label = formatAddress(api);
+      return { id, label, url: `http://${label}` };
+    });
+  }
+
+  /** Starts every node that does not run. */
+  async startAll(): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node.start()));
+  }
+
+  /** Stops every node, all at once, and puts its databases where this process can read them. */
+  async stopAll(): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node.terminate()));
+    await Promise.all(this.#nodes.map((node) => node.disk?.copyOut()));
+  }
+
+  /** A node's data folder. */
+  folderOf(id: NodeId): string {
+    return nodeFolder(this.folder, id);
+  }
+
+  /** Kills what runs and closes everything. The folder stays. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources[Symbol.asyncDispose]();
+  }
+
+  async #mountSmallDisk(id: NodeId): Promise<SmallDisk | null> {
+    try {
+      const disk = await SmallDisk.mount(this.folderOf(id), SMALL_DISK_BYTES);
+      return this.#resources.use(disk);
+    } catch (error) {
+      if (!(error instanceof NoSmallDiskError)) throw error;
+      this.#events.onSkipped(`full disk: ${error.message}`);
+      return null;
+    }
+  }
+
+  #createNode(id: NodeId, disk: SmallDisk | null): ChaosNode {
+    const configFile = `${this.folder}/${id}.json`;
+    Deno.writeTextFileSync(configFile, formatClusterConfig(this.network.configOf(id)));
+    return new ChaosNode({
+      id,
+      configFile,
+      dataDir: this.folderOf(id),
+      disk,
+      onAnnouncement: (announcement) => {
+        if (announcement.event !== "role" || announcement.certificate === null) return;
+        this.elections.add(id, announcement.certificate);
+      },
+      onUnexpectedEnd: (how) => this.#events.onViolation(`${id} ended by itself: ${how}`),
+    });
+  }
+}
+
+/** All held at once, so that none is chosen twice. */
+function onFreePorts(config: ClusterConfig): ClusterConfig {
+  const listeners: Deno.TcpListener[] = [];
+  const freeAddress = () => {
+    const listener = listenSomewhere();
+    listeners.push(listener);
+    return { hostname: "127.0.0.1", port: listener.addr.port };
+  };
+  const peers = config.peers.map(({ id }) => ({ id, peer: freeAddress(), api: freeAddress() }));
+  for (const listener of listeners) listener.close();
+  return { ...config, peers };
+}
+
+function listenSomewhere(): Deno.TcpListener {
+  for (;;) {
+    const port = PORTS.least + Math.floor(Math.random() * (PORTS.most - PORTS.least + 1));
+    try {
+      return Deno.listen({ hostname: "127.0.0.1", port });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+}
