@@ -28,17 +28,20 @@ import {
 import type { LogIndex } from "../../lib/types.ts";
 import type { KeyValueDisk } from "./key_value_disk.ts";
 
-/** Where in a turn a process can be killed: before the named effect, or after it. */
-export type Boundary =
-  | "send"
-  | "beforePersist"
-  | "afterPersist"
-  | "beforeApply"
-  | "afterApply"
-  | "beforeInstall"
-  | "afterInstall"
-  | "beforeReport"
-  | "afterReport";
+/** Where in a turn a process can be killed. */
+export const BOUNDARIES = [
+  "send",
+  "beforePersist",
+  "afterPersist",
+  "beforeInstall",
+  "afterInstall",
+  "beforeApply",
+  "afterApply",
+  "beforeReport",
+  "afterReport",
+] as const;
+/** One of {@linkcode BOUNDARIES}. */
+export type Boundary = typeof BOUNDARIES[number];
 
 /** Thrown through the loop where a process is killed. */
 export class CrashSignal extends Error {

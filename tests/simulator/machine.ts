@@ -16,6 +16,7 @@ import { TICK_MS } from "../../lib/node/ticker.ts";
 import type { Entry, Message, Output, PersistBatch, Snapshot } from "../../lib/raft/mod.ts";
 import type { RaftState } from "../../lib/raft/state.ts";
 import type { LogIndex, NodeId } from "../../lib/types.ts";
+import type { Adversary } from "./adversary.ts";
 import type { Counters } from "./counters.ts";
 import type { EventQueue } from "./event_queue.ts";
 import { KeyValueDisk } from "./key_value_disk.ts";
@@ -61,6 +62,8 @@ export interface MachineOptions {
   readonly createCertifier: () => Certifier;
   /** Carries a message from `atUs` on; false when it certainly does not leave. */
   readonly send: (message: Message, atUs: number) => boolean;
+  /** Lies in the node's name; null for an honest one. */
+  readonly adversary: Adversary | null;
   /** The process ended; whoever was connected to it notices. */
   readonly ended: (machine: Machine) => void;
   /** Requests of clients have ended. */
@@ -77,11 +80,11 @@ export class Machine implements NodeView, LifeHost {
   /** Whether the node follows the protocol. */
   readonly isHonest: boolean;
   /** What survives every crash. */
-  readonly disk = new RaftDisk();
+  disk = new RaftDisk();
   /** The machine's own time. */
   readonly clock: MachineClock;
   /** The key-value data and the snapshots. */
-  readonly keyValues = new KeyValueDisk();
+  keyValues = new KeyValueDisk();
   /** The running process; null while there is none. */
   life: Life | null = null;
   /** Whether the node never comes back: its disk is lost or damaged. */
@@ -94,8 +97,8 @@ export class Machine implements NodeView, LifeHost {
   diskHungUntilUs = 0;
   /** What goes wrong at the next write. */
   writeFault: WriteFault | null = null;
-  /** The process is killed at this boundary from now; null when it is not. */
-  boundariesToCrash: number | null = null;
+  /** The process is killed at this boundary, once it has passed it so often; null when it is not. */
+  crashAt: { readonly boundary: Boundary; passes: number } | null = null;
 
   readonly #options: MachineOptions;
   readonly #random: Random;
@@ -168,13 +171,14 @@ export class Machine implements NodeView, LifeHost {
     if (this.life === null) return;
     this.#trace(() => `DOWN: ${why}`);
     this.life = null;
-    this.boundariesToCrash = null;
+    this.crashAt = null;
     this.#options.ended(this);
   }
 
   /** Hands a message to the process, if there is one. */
   receive(message: Message): void {
-    this.life?.add({ kind: "message", message });
+    if (this.life === null || this.#options.adversary?.intercept(message)) return;
+    this.life.add({ kind: "message", message });
   }
 
   /** Schedules a turn. */
@@ -186,14 +190,17 @@ export class Machine implements NodeView, LifeHost {
 
   /** Kills the process here if its time has come. @throws {CrashSignal} then. */
   reach(boundary: Boundary): void {
-    if (this.boundariesToCrash === null || this.boundariesToCrash-- > 0) return;
+    if (this.crashAt?.boundary !== boundary || this.crashAt.passes-- > 0) return;
     throw new CrashSignal(boundary);
   }
 
   /** Puts a message on its way. */
   send(message: Message): boolean {
-    this.#options.watcher.sending(this, message);
-    return this.#options.send(message, this.#cursorUs);
+    const { watcher, adversary, send } = this.#options;
+    watcher.sending(this, message);
+    if (adversary === null) return send(message, this.#cursorUs);
+    for (const told of adversary.rewrite(message)) send(told, this.#cursorUs);
+    return true;
   }
 
   /** Writes a batch, unless the disk is out of order. */
@@ -233,13 +240,20 @@ export class Machine implements NodeView, LifeHost {
     this.#options.settled();
   }
 
+  /** Loses the whole disk. Under its old key share the node must not come back. */
+  wipe(): void {
+    this.disk = new RaftDisk();
+    this.keyValues = new KeyValueDisk();
+    this.isGone = true;
+  }
+
   /** Makes the machine sound again, as far as a repair can. */
   repair(): void {
     this.pausedUntilUs = 0;
     this.diskSlowness = 1;
     this.diskHungUntilUs = 0;
     this.writeFault = null;
-    this.boundariesToCrash = null;
+    this.crashAt = null;
   }
 
   /** Makes what is applied durable every now and then. */
@@ -358,7 +372,8 @@ export class Machine implements NodeView, LifeHost {
     }
     if (error instanceof DiskFault) return this.kill(error.message);
     const isBeyondTheLine = !this.isHonest || !scenario.replicationHolds;
-    if (error instanceof InvariantError && isBeyondTheLine) {
+    const mayStop = error instanceof InvariantError || error instanceof EnvironmentError;
+    if (mayStop && isBeyondTheLine) {
       counters.count("liar.stoppedNode");
       return this.kill(error.message);
     }

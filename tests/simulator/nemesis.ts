@@ -7,14 +7,15 @@
 import type { NodeId } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
 import type { EventQueue } from "./event_queue.ts";
+import { BOUNDARIES } from "./life.ts";
 import type { Machine } from "./machine.ts";
 import type { Network } from "./network.ts";
 import type { Random } from "./random.ts";
 import type { FaultKind, Scenario } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
 
-/** Most boundaries that a process passes before it is killed at one. */
-const BOUNDARIES_MAX = 24;
+/** How often a process passes a boundary, at most, before it is killed there. */
+const PASSES_MAX = 8;
 
 /** Faults that befall more than one machine, or one for its role. */
 type FaultOfManyKind = "partition" | "oneWay" | "bridge" | "isolateLeader" | "clog" | "transfer";
@@ -115,7 +116,7 @@ export class Nemesis {
         machine.kill("killed");
         break;
       case "crashAtBoundary":
-        machine.boundariesToCrash = random.below(BOUNDARIES_MAX);
+        machine.crashAt = { boundary: random.pick(BOUNDARIES), passes: random.below(PASSES_MAX) };
         break;
       case "powerLoss":
         machine.kill("power lost");
@@ -153,7 +154,7 @@ export class Nemesis {
     this.#lossesLeft--;
     machine.kill(kind === "wipe" ? "disk wiped" : "disk damaged");
     if (kind === "corruption") machine.disk.damage(this.#options.random);
-    else machine.isGone = true;
+    else machine.wipe();
     return machine.id;
   }
 

@@ -44,6 +44,7 @@ export const LIE_KINDS = [
   "falseAcknowledgement",
   "inflatedLog",
   "equivocation",
+  "tooFewSigners",
 ] as const;
 /** One of {@linkcode LIE_KINDS}. */
 export type LieKind = typeof LIE_KINDS[number];
@@ -168,7 +169,7 @@ export function drawScenario(seed: number): Scenario {
     clockDriftMax,
     persistUsMean: random.pick([200, 500, 2_000]),
     logEntriesMax: random.pick([null, 10, 40, 200]),
-    chunkBytesMax: random.pick([64, 300, 100_000]),
+    chunkBytesMax: random.pick([1_000, 5_000, 100_000]),
     network: drawNetwork(random.split("network"), timing),
     workload: drawWorkload(random.split("workload"), { hasGoodClocks }),
     safetyUs: SAFETY_US_MIN,

@@ -8,6 +8,7 @@
 
 import type { Entry, Message } from "../../lib/raft/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
+import { Adversary } from "./adversary.ts";
 import { ClusterChecker } from "./checkers/cluster_checker.ts";
 import { Client } from "./client.ts";
 import { Counters } from "./counters.ts";
@@ -47,6 +48,7 @@ export class Simulation {
   /** For people. */
   readonly trace: Trace;
   readonly #byId: ReadonlyMap<NodeId, Machine>;
+  readonly #adversaries: Adversary[] = [];
   #hasSettled = false;
   #restarts = true;
 
@@ -81,6 +83,7 @@ export class Simulation {
     for (const machine of this.machines) machine.start();
     for (const client of this.clients) client.start();
     this.nemesis.start();
+    for (const adversary of this.#adversaries) this.#keepLying(adversary);
   }
 
   /** A client of one machine only, that asks nothing by itself. */
@@ -110,6 +113,7 @@ export class Simulation {
     return new Machine({
       id,
       isHonest: at >= scenario.liars,
+      adversary: at >= scenario.liars ? null : this.#createAdversary(voters, id),
       scenario,
       queue,
       random,
@@ -120,6 +124,31 @@ export class Simulation {
       send: (message, atUs) => this.#send(message, atUs),
       ended: (machine) => this.#ended(machine),
       settled: () => this.#hasSettled = true,
+    });
+  }
+
+  #createAdversary(voters: Voters, id: NodeId): Adversary {
+    const random = this.random.split(`adversary ${id}`);
+    const adversary = new Adversary({
+      self: id,
+      peers: voters.ids.filter((other) => other !== id),
+      certifier: voters.createCertifier(id, random.split("certifier")),
+      lies: this.scenario.lies,
+      random,
+      counters: this.counters,
+      send: (message) => this.#send(message, this.queue.nowUs),
+    });
+    this.#adversaries.push(adversary);
+    return adversary;
+  }
+
+  #keepLying(adversary: Adversary): void {
+    const { queue, scenario, random } = this;
+    const intervalUs = 2 * scenario.electionTimeoutTicks * scenario.tickUs;
+    queue.after(random.exponential(intervalUs), () => {
+      if (!this.#restarts) return;
+      adversary.makeMischief();
+      this.#keepLying(adversary);
     });
   }
 

@@ -37,9 +37,32 @@ const EPOCH = toEpoch(1);
 /** The voters of a run. */
 export function createVoters(scenario: Scenario, random: Random): Voters {
   const ids = Array.from({ length: scenario.size }, (_, at) => toNodeId(`n${at + 1}`));
-  return scenario.realFrost
+  const voters = scenario.realFrost
     ? dealVoters(ids, scenario.threshold, random)
     : doubleVoters(ids, scenario.threshold, random);
+  return rememberNotes(voters);
+}
+
+/** Besides being verified, a note must be one that shares were combined into. */
+function rememberNotes(voters: Voters): Voters {
+  const combined = new Set<string>();
+  return {
+    ids: voters.ids,
+    createCertifier: (self, random) => {
+      const certifier = voters.createCertifier(self, random);
+      const combine = certifier.combine.bind(certifier);
+      certifier.combine = (request, shares) => {
+        const result = combine(request, shares);
+        if (result.kind === "certificate") combined.add(result.certificate.note);
+        return result;
+      };
+      return certifier;
+    },
+    verify: (note, expected) => {
+      if (!combined.has(note)) throw new Error("no shares were ever combined into it");
+      return voters.verify(note, expected);
+    },
+  };
 }
 
 function doubleVoters(ids: readonly NodeId[], threshold: number, random: Random): Voters {

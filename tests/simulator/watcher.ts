@@ -17,6 +17,8 @@ export interface NodeView {
   readonly id: NodeId;
   /** Whether it follows the protocol; nothing is expected of the others. */
   readonly isHonest: boolean;
+  /** Whether it never comes back: its disk is lost or damaged. */
+  readonly isGone: boolean;
   /** What it has on disk. */
   readonly disk: RaftDisk;
   /** Its state; null while it is down. */

@@ -14,6 +14,7 @@ import { ElectionChecker, type ElectionCheckerOptions } from "./election_checker
 import { type Committed, LogChecker } from "./log_checker.ts";
 import { NonceChecker } from "./nonce_checker.ts";
 import { StateChecker } from "./state_checker.ts";
+import { TimingChecker } from "./timing_checker.ts";
 
 /** What the checkers know of the cluster. */
 export interface ClusterCheckerOptions extends ElectionCheckerOptions {
@@ -31,6 +32,7 @@ export class ClusterChecker implements Watcher {
   readonly #log: LogChecker;
   readonly #nonces = new NonceChecker();
   readonly #states = new StateChecker();
+  readonly #timing = new TimingChecker();
   readonly #replicationHolds: boolean;
 
   /** Checkers that have seen nothing yet. */
@@ -60,6 +62,7 @@ export class ClusterChecker implements Watcher {
     const { state } = node;
     if (!node.isHonest || state === null) return;
     this.#elections.stepped(node, output);
+    this.#timing.stepped(node, state, output);
     if (!this.#replicationHolds) return;
     if (output.events.some(({ kind }) => kind === "electionWon")) this.#log.leading(node, state);
     if (output.installSnapshot !== null) this.#log.installing(node, output.installSnapshot);

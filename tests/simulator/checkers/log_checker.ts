@@ -117,8 +117,9 @@ export class LogChecker {
     });
     this.#committed.push({ entry, byTerm: state.currentTerm });
     let holders = 0;
-    for (const { disk, isHonest } of this.#nodes()) {
-      if (!isHonest || entry.index <= disk.logStart.index) holders++;
+    for (const { disk, isHonest, isGone } of this.#nodes()) {
+      // What a lost disk held, or a liar holds, nobody can tell.
+      if (!isHonest || isGone || entry.index <= disk.logStart.index) holders++;
       else if (disk.termAt(entry.index) === entry.term) holders++;
     }
     require(holders >= this.#majority, "A committed entry is durable on a majority", () => {

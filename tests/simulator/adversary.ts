@@ -1,0 +1,238 @@
+/**
+ * A liar: a voter with a genuine key share that says what it likes. The real node goes on underneath
+ * it; the liar answers some messages in its place, changes others on their way out, and every now and
+ * then makes something up.
+ *
+ * @module
+ */
+
+import type { Certifier } from "../../lib/certificate/certifier.ts";
+import { CertificateError } from "../../lib/certificate/error.ts";
+import type {
+  AppendRequest,
+  Message,
+  PreVoteRequest,
+  VoteRequest,
+  VoteResponse,
+} from "../../lib/raft/mod.ts";
+import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
+import type { Counters } from "./counters.ts";
+import { FalseCandidacy } from "./false_candidacy.ts";
+import { forgeNote } from "./forgery.ts";
+import type { Random } from "./random.ts";
+import type { LieKind } from "./scenario.ts";
+
+/** How many old notes and commitments a liar keeps for later. */
+const KEPT_MAX = 20;
+
+/** Lies about who leads. */
+const CLAIMS: readonly LieKind[] = [
+  "forgedCertificate",
+  "staleCertificate",
+  "claimWithoutCertificate",
+];
+
+/** Lies that are told only where replication is past saving. */
+const LIES_BEYOND: readonly LieKind[] = ["inflatedLog", "equivocation", "tooFewSigners"];
+
+/** What a liar needs of the rest of the world. */
+export interface AdversaryOptions {
+  /** Whose name it has. */
+  readonly self: NodeId;
+  /** Everybody else. */
+  readonly peers: readonly NodeId[];
+  /** Signs with its genuine share, whatever it likes. */
+  readonly certifier: Certifier;
+  /** How it lies. */
+  readonly lies: readonly LieKind[];
+  /** Chance. */
+  readonly random: Random;
+  /** Counts lies. */
+  readonly counters: Counters;
+  /** Puts a message on its way. */
+  readonly send: (message: Message) => void;
+}
+
+/** See the module. */
+export class Adversary {
+  readonly #options: AdversaryOptions;
+  readonly #commitments: Uint8Array[] = [];
+  readonly #notes: string[] = [];
+  readonly #candidacy: FalseCandidacy;
+  /** The newest AppendEntries that it saw, as a pattern for its own. */
+  #pattern: AppendRequest | null = null;
+
+  /** A liar that has not lied yet. */
+  constructor(options: AdversaryOptions) {
+    this.#options = options;
+    this.#candidacy = new FalseCandidacy(options);
+  }
+
+  /** A message arrives; whether the liar dealt with it and the node is not to see it. */
+  intercept(message: Message): boolean {
+    if (message.kind === "appendRequest") this.#learn(message);
+    switch (message.kind) {
+      case "preVoteRequest":
+        return this.#lies("voteForAll") && this.#grant(message);
+      case "voteRequest":
+        return this.#lies("voteForAll") && this.#vote(message);
+      case "appendRequest":
+        return this.#lies("falseAcknowledgement", 0.5) && this.#acknowledge(message);
+      case "preVoteResponse":
+      case "voteResponse":
+        return this.#candidacy.take(message);
+      default:
+        return false;
+    }
+  }
+
+  /** What leaves instead of the node's message. */
+  rewrite(message: Message): readonly Message[] {
+    // What a leader says is believed, so whoever makes up what a leader says must not become one.
+    if (message.kind === "preVoteRequest" && this.#claimsToLead) return [];
+    let told = message;
+    if (told.kind === "voteResponse") {
+      const spoiled = this.#spoil(told);
+      if (spoiled === null) return [];
+      told = spoiled;
+    }
+    if (told.kind === "preVoteResponse" || told.kind === "voteResponse") {
+      told = this.#replay(told);
+    }
+    return [this.#inflate(told)];
+  }
+
+  /** Makes something up. */
+  makeMischief(): void {
+    const stands = this.#options.lies.includes("tooFewSigners");
+    if (this.#lies("inflatedLog") || stands) {
+      this.#candidacy.start(this.#pattern?.term ?? 0 as Term);
+    }
+    const term = (this.#pattern?.term ?? 0) + this.#options.random.below(3) as Term;
+    if (this.#lies("claimWithoutCertificate")) this.#claim(term, null);
+    const note = this.#notes.length === 0 ? null : this.#options.random.pick(this.#notes);
+    if (note === null) return;
+    if (this.#lies("staleCertificate")) this.#claim(term, note);
+    if (this.#lies("forgedCertificate")) {
+      this.#claim(term, forgeNote(note, { term, leader: this.#options.self }));
+    }
+  }
+
+  /** Whether it lies as a leader, but not beyond what replication promises. */
+  get #claimsToLead(): boolean {
+    const { lies } = this.#options;
+    if (LIES_BEYOND.some((lie) => lies.includes(lie))) return false;
+    return CLAIMS.some((claim) => lies.includes(claim));
+  }
+
+  /** Whether it tells this kind of lie now; counts it if so. */
+  #lies(kind: LieKind, probability = 1): boolean {
+    const { lies, random, counters } = this.#options;
+    if (!lies.includes(kind) || !random.chance(probability)) return false;
+    counters.count(`lie.${kind}`);
+    return true;
+  }
+
+  #learn(message: AppendRequest): void {
+    this.#pattern = message;
+    if (message.certificate === null) return;
+    if (this.#notes.includes(message.certificate)) return;
+    this.#notes.push(message.certificate);
+    if (this.#notes.length > KEPT_MAX) this.#notes.shift();
+  }
+
+  /** Would vote for anyone, in any term. */
+  #grant({ from, to, term }: PreVoteRequest): true {
+    const commitment = this.#options.certifier.commit({ term, candidate: from });
+    const kind = "preVoteResponse";
+    this.#options.send({ kind, from: to, to: from, term, granted: true, commitment });
+    return true;
+  }
+
+  /** Votes for everyone, against the log rule and as often as it is asked. */
+  #vote(message: VoteRequest): true {
+    const { from, to, term, session } = message;
+    const commitment = this.#options.certifier.commit({ term, candidate: from });
+    this.#options.send({
+      kind: "voteResponse",
+      from: to,
+      to: from,
+      term,
+      granted: true,
+      session,
+      share: this.#sign(message),
+      commitment,
+    });
+    return true;
+  }
+
+  #sign(message: VoteRequest): Uint8Array | null {
+    const { certifier } = this.#options;
+    const { epoch, term, from: leader, lastLogIndex, lastLogTerm, commitments } = message;
+    try {
+      const election = { epoch, term, leader, lastLogIndex, lastLogTerm };
+      return certifier.sign(certifier.takeNonce({ election, commitments }));
+    } catch (error) {
+      if (!(error instanceof CertificateError)) throw error;
+      return null;
+    }
+  }
+
+  /** Says that it has stored what it never looked at. */
+  #acknowledge(message: AppendRequest): true {
+    const { from, to, term, round, previousLogIndex, entries } = message;
+    const matchIndex = previousLogIndex + entries.length as LogIndex;
+    const outcome = { kind: "accepted", matchIndex } as const;
+    this.#options.send({ kind: "appendResponse", from: to, to: from, term, round, outcome });
+    return true;
+  }
+
+  /** A vote without its share, with a wrong one, or none at all. */
+  #spoil(message: VoteResponse): VoteResponse | null {
+    if (message.share === null) return message;
+    if (this.#lies("withheldShare", 0.5)) {
+      return this.#options.random.chance(0.5) ? null : { ...message, share: null };
+    }
+    if (!this.#lies("wrongShare", 0.5)) return message;
+    const share = message.share.slice();
+    const at = this.#options.random.below(share.length);
+    share[at] = (share[at] ?? 0) ^ 1;
+    return { ...message, share };
+  }
+
+  /** Offers a commitment that it has offered before. */
+  #replay<Response extends { readonly commitment: Uint8Array | null }>(
+    response: Response,
+  ): Response {
+    if (response.commitment === null) return response;
+    this.#commitments.push(response.commitment);
+    if (this.#commitments.length > KEPT_MAX) this.#commitments.shift();
+    if (!this.#lies("replayedCommitment", 0.5)) return response;
+    return { ...response, commitment: this.#options.random.pick(this.#commitments) };
+  }
+
+  #inflate(message: Message): Message {
+    const isUnproven = message.kind === "appendResponse" ||
+      (message.kind === "voteResponse" && !message.granted) ||
+      (message.kind === "preVoteResponse" && !message.granted);
+    if (!isUnproven || !this.#lies("inflatedTerm", 0.01)) return message;
+    const by = this.#options.random.pick([1, 1, 2, 100, 1_000_000, 2_000_000]);
+    return { ...message, term: message.term + by as Term };
+  }
+
+  /** Claims to lead, with whatever it has for a certificate. */
+  #claim(term: Term, certificate: string | null): void {
+    const pattern = this.#pattern;
+    if (pattern === null) return;
+    const { self, peers, send } = this.#options;
+    const { previousLogIndex, leaderCommit } = pattern;
+    const index = previousLogIndex + 1 as LogIndex;
+    const data = new TextEncoder().encode("lie");
+    const entries = [{ index, term, kind: "command", data } as const];
+    for (const to of peers) {
+      const round = pattern.round + 1;
+      const addressed = { from: self, to, term, round, certificate };
+      send({ ...pattern, ...addressed, entries, leaderCommit: leaderCommit + 1 as LogIndex });
+    }
+  }
+}

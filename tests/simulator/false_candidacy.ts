@@ -1,0 +1,160 @@
+/**
+ * A liar's own candidacy: it claims a longer log than anybody's, wins a genuine certificate with it if
+ * honest voters believe that, and then tells each follower something else. No certificate keeps a
+ * leader from that; what must hold all the same is that nobody else is certified in its term.
+ *
+ * @module
+ */
+
+import type { Certifier, ElectionFields, SigningRequest } from "../../lib/certificate/certifier.ts";
+import type { LieKind } from "./scenario.ts";
+import { CertificateError } from "../../lib/certificate/error.ts";
+import type { Message, PreVoteResponse, VoteResponse } from "../../lib/raft/mod.ts";
+import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
+import type { Counters } from "./counters.ts";
+
+/** How far beyond everybody's the claimed log goes. */
+const CLAIMED_INDEX = 1_000_000 as LogIndex;
+
+/** What a candidacy needs of its liar. */
+export interface FalseCandidacyOptions {
+  /** The liar. */
+  readonly self: NodeId;
+  /** Everybody else. */
+  readonly peers: readonly NodeId[];
+  /** Signs with its genuine share. */
+  readonly certifier: Certifier;
+  /** How it lies. */
+  readonly lies: readonly LieKind[];
+  /** Counts lies. */
+  readonly counters: Counters;
+  /** Puts a message on its way. */
+  readonly send: (message: Message) => void;
+}
+
+/** At most one candidacy at a time. */
+export class FalseCandidacy {
+  readonly #options: FalseCandidacyOptions;
+  #election: ElectionFields | null = null;
+  #grants = new Map<NodeId, Uint8Array>();
+  #request: { readonly voter: NodeId; readonly commitment: Uint8Array }[] | null = null;
+  #shares = new Map<NodeId, Uint8Array>();
+
+  /** No candidacy yet. */
+  constructor(options: FalseCandidacyOptions) {
+    this.#options = options;
+  }
+
+  /** Asks for the term after `term`. */
+  start(term: Term): void {
+    const { self, peers, certifier, send } = this.#options;
+    const asked = term + 1 as Term;
+    this.#election = {
+      epoch: certifier.epoch,
+      term: asked,
+      leader: self,
+      lastLogIndex: CLAIMED_INDEX,
+      lastLogTerm: asked,
+    };
+    this.#grants = new Map([[self, certifier.commit({ term: asked, candidate: self })]]);
+    this.#request = null;
+    this.#shares = new Map();
+    const { lastLogIndex, lastLogTerm } = this.#election;
+    for (const to of peers) {
+      send({
+        kind: "preVoteRequest",
+        from: self,
+        to,
+        term: asked,
+        lastLogIndex,
+        lastLogTerm,
+        // Voters are to forget the leader that they have.
+        transfer: true,
+      });
+    }
+  }
+
+  /** Takes an answer; false when it is not to this candidacy. */
+  take(message: PreVoteResponse | VoteResponse): boolean {
+    const election = this.#election;
+    if (election === null || message.term !== election.term || !message.granted) return false;
+    if (message.kind === "preVoteResponse") {
+      if (message.commitment !== null) this.#grants.set(message.from, message.commitment);
+      this.#askVotes(election);
+    } else if (message.share !== null) {
+      this.#shares.set(message.from, message.share);
+      this.#combine(election);
+    }
+    return true;
+  }
+
+  #askVotes(election: ElectionFields): void {
+    const { self, peers, certifier, lies, counters, send } = this.#options;
+    if (this.#request !== null || this.#grants.size < certifier.threshold) return;
+    const isShort = lies.includes("tooFewSigners");
+    if (isShort) counters.count("lie.tooFewSigners");
+    const count = certifier.threshold - (isShort ? 1 : 0);
+    const chosen = new Set([...this.#grants.keys()].slice(0, count));
+    const commitments = certifier.voters.flatMap((voter) => {
+      const commitment = this.#grants.get(voter);
+      return commitment === undefined || !chosen.has(voter) ? [] : [{ voter, commitment }];
+    });
+    this.#request = commitments;
+    const own = this.#sign({ election, commitments });
+    if (own !== null) this.#shares.set(self, own);
+    const { epoch, term, lastLogIndex, lastLogTerm } = election;
+    for (const to of peers.filter((peer) => chosen.has(peer))) {
+      const place = { epoch, term, lastLogIndex, lastLogTerm, transfer: true, session: 1 };
+      send({ kind: "voteRequest", from: self, to, ...place, commitments });
+    }
+  }
+
+  #sign(request: SigningRequest): Uint8Array | null {
+    const { certifier } = this.#options;
+    try {
+      return certifier.sign(certifier.takeNonce(request));
+    } catch (error) {
+      if (!(error instanceof CertificateError)) throw error;
+      return null;
+    }
+  }
+
+  #combine(election: ElectionFields): void {
+    const { certifier, counters } = this.#options;
+    const commitments = this.#request;
+    if (commitments === null) return;
+    if (commitments.some(({ voter }) => !this.#shares.has(voter))) return;
+    this.#election = null;
+    try {
+      const result = certifier.combine({ election, commitments }, this.#shares);
+      if (result.kind !== "certificate") return;
+      counters.count("liar.certified");
+      if (this.#options.lies.includes("equivocation")) {
+        this.#lead(election, result.certificate.note);
+      }
+    } catch (error) {
+      if (!(error instanceof CertificateError)) throw error;
+    }
+  }
+
+  /** Leads by a genuine certificate, and tells everybody something else. */
+  #lead({ term }: ElectionFields, certificate: string): void {
+    const { self, peers, counters, send } = this.#options;
+    counters.count("lie.equivocation");
+    peers.forEach((to, at) => {
+      const data = new TextEncoder().encode(`lie ${at}`);
+      send({
+        kind: "appendRequest",
+        from: self,
+        to,
+        term,
+        previousLogIndex: 0 as LogIndex,
+        previousLogTerm: 0 as Term,
+        entries: [{ index: 1 as LogIndex, term, kind: "command", data }],
+        leaderCommit: 1 as LogIndex,
+        round: 1,
+        certificate,
+      });
+    });
+  }
+}
