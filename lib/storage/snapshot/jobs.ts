@@ -110,13 +110,14 @@ function seal({ path, sealedPath, cluster }: Job & { readonly kind: "seal" }): S
 function receive(job: Job & { readonly kind: "receive" }): void {
   try {
     checkClaims(job);
+    adoptSnapshot(job.path, job.node);
+    Deno.renameSync(job.path, job.readyPath);
+    syncFolder(job.folder);
   } catch (error) {
-    if (error instanceof InputError) removeIfThere(job.path);
+    // Whatever it was, the leader sends it again; and the disk may be full.
+    removeIfThere(job.path);
     throw error;
   }
-  adoptSnapshot(job.path, job.node);
-  Deno.renameSync(job.path, job.readyPath);
-  syncFolder(job.folder);
 }
 
 function checkClaims({ path, snapshot, cluster }: Job & { readonly kind: "receive" }): void {

@@ -75,6 +75,10 @@ export class Snapshots {
       assert(snapshot.index === index, `A snapshot at ${index} says ${snapshot.index}`);
       this.#outgoing.offer(snapshot);
       return snapshot;
+    } catch (error) {
+      // Half a copy is of no use, and the disk may be full.
+      removeIfThere(this.#paths.copy);
+      throw error;
     } finally {
       this.#isMaking = false;
     }
