@@ -1,0 +1,104 @@
+/**
+ * Deliberate bugs that only clients see: reads, leases, retries and the state machine.
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+/** See the module. */
+export const CLIENT_MUTANTS: readonly Mutant[] = [
+  {
+    name: "read-before-no-op",
+    bug: "a new leader serves reads before it knows what is committed",
+    file: "lib/raft/reads.ts",
+    find: `  if (!hasCommittedOwnEntry(state)) return;\n`,
+    replace: ``,
+  },
+  {
+    name: "read-without-quorum",
+    bug: "a leader serves reads without asking whether it still leads",
+    file: "lib/raft/reads.ts",
+    find: `leader.reads.takeConfirmed(confirmedRound)`,
+    replace: `leader.reads.takeConfirmed(Math.max(confirmedRound, leader.rounds.current))`,
+  },
+  {
+    name: "read-before-applied",
+    bug: "a read does not wait until its index is applied",
+    file: "lib/node/requests.ts",
+    find:
+      `if (request.readIndex === null || request.readIndex > appliedIndex) later.push(request);`,
+    replace: `if (request.readIndex === null) later.push(request);`,
+  },
+  {
+    name: "answer-to-an-earlier-life",
+    bug: "a node takes the answer to a read that it asked before its restart",
+    file: "lib/raft/reads.ts",
+    find: `  if (message.incarnation !== state.config.incarnation) return;\n`,
+    replace: ``,
+  },
+  {
+    name: "lease-from-the-answer",
+    bug: "a lease is counted from when heartbeats are answered, not from when they were sent",
+    file: "lib/raft/leader.ts",
+    find: `leader.rounds.sentTick(round) ?? follower.ackedRoundSentTick`,
+    replace: `state.nowTick`,
+  },
+  {
+    name: "lease-during-transfer",
+    bug: "a leader that hands over goes on serving reads on its lease",
+    file: "lib/raft/lease.ts",
+    find: `  if (leader.transfer !== null) return false;\n`,
+    replace: ``,
+  },
+  {
+    name: "voter-breaks-its-promise",
+    bug: "a voter that hears a leader helps another all the same",
+    file: "lib/raft/state.ts",
+    find: `return this.nowTick - this.leaderHeardTick < this.config.electionTimeoutTicks;`,
+    replace: `return false;`,
+  },
+  {
+    name: "superseded-write-acknowledged",
+    bug: "a client is told that its write succeeded when another's took its place",
+    file: "lib/node/requests.ts",
+    find: `if (request.place?.term === term && "result" in outcome) {`,
+    replace: `if ("result" in outcome) {`,
+  },
+  {
+    name: "unknown-write-asked-again",
+    bug: "a node proposes a command again whose outcome it does not know",
+    file: "lib/node/requests.ts",
+    find: `    if (rejected.maybeApplied) {`,
+    replace: `    if (rejected.proposalId < 0) {`,
+  },
+  {
+    name: "retry-takes-effect-twice",
+    bug: "an idempotency key is not looked up",
+    file: "lib/kv/apply_command.ts",
+    find: `  if (remembered === null) {
+    const result = applyCommand(store, command, index);
+    store.remembered.add({ idempotencyKey, commandDigest, result });`,
+    replace: `  if (remembered === null || index > 0) {
+    const result = applyCommand(store, command, index);
+    if (remembered === null) store.remembered.add({ idempotencyKey, commandDigest, result });`,
+  },
+  {
+    name: "condition-unchecked",
+    bug: "a conditional write takes effect whatever the key's revision",
+    file: "lib/kv/apply_command.ts",
+    find: `if (ifModRevision !== modRevision) return`,
+    replace: `if (ifModRevision < 0) return`,
+  },
+  {
+    name: "node-makes-its-own-result",
+    bug: "what a command does depends on how entries were batched",
+    file: "lib/kv/state_machine.ts",
+    find: `    if (entry.kind === "skipped") return entry;
+    this.#forgetBefore`,
+    replace: `    if (entry.kind === "skipped" || entry.index === this.appliedIndex + 3) {
+      return { kind: "skipped", index: entry.index };
+    }
+    this.#forgetBefore`,
+  },
+];

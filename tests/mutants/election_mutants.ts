@@ -1,0 +1,143 @@
+/**
+ * Deliberate bugs in elections: votes, terms, nonces and certificates.
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+/** See the module. */
+export const ELECTION_MUTANTS: readonly Mutant[] = [
+  {
+    name: "vote-not-written",
+    bug: "the vote is not written together with its term",
+    file: "lib/raft/state.ts",
+    find: `    this.#votedFor = candidate;
+    this.durability.hardStateChanged();`,
+    replace: `    this.#votedFor = candidate;`,
+  },
+  {
+    name: "vote-forgotten-at-start",
+    bug: "a node that restarts does not know for whom it voted",
+    file: "lib/raft/state.ts",
+    find: `this.#votedFor = durable.hardState.votedFor;`,
+    replace: `this.#votedFor = null;`,
+  },
+  {
+    name: "second-vote",
+    bug: "a voter votes for a second candidate in one term",
+    file: "lib/raft/voter.ts",
+    find: `    (state.votedFor === null || state.votedFor === message.from) &&\n`,
+    replace: ``,
+  },
+  {
+    name: "vote-against-log-rule",
+    bug: "a voter votes for a candidate whose log is behind its own",
+    file: "lib/raft/voter.ts",
+    find: ` &&
+    state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });`,
+    replace: `;`,
+  },
+  {
+    name: "log-rule-by-length",
+    bug: "the longer log counts as more up to date, whatever its last term",
+    file: "lib/raft/log.ts",
+    find:
+      `return other.term > last.term || (other.term === last.term && other.index >= last.index);`,
+    replace: `return other.index >= last.index;`,
+  },
+  {
+    name: "share-before-vote-is-durable",
+    bug: "a share is made and leaves before its vote is on disk",
+    file: "lib/raft/voter.ts",
+    find: `sequence: state.durability.hardStateSequence,`,
+    replace: `sequence: 0,`,
+  },
+  {
+    name: "votes-asked-before-own-is-durable",
+    bug: "a candidate asks for votes before its own vote is on disk",
+    file: "lib/raft/candidate.ts",
+    find: `  state.sendAfterPersist({
+    kind: "voteRequest",`,
+    replace: `  state.send({
+    kind: "voteRequest",`,
+  },
+  {
+    name: "nonce-stays-in-pool",
+    bug: "a nonce that was taken for one request can be taken for another",
+    file: "lib/certificate/nonce_pool.ts",
+    find: `at < 0 ? [] : own.issued.splice(at, 1)`,
+    replace: `at < 0 ? [] : [own.issued[at]]`,
+  },
+  {
+    name: "certificate-of-another",
+    bug: "a genuine certificate of another term or leader is accepted",
+    file: "lib/raft/follower.ts",
+    find: `state.config.certifier.verify(message.certificate, { term, leader: from })`,
+    replace: `{ ...state.config.certifier.verify(message.certificate), term, leader: from }`,
+  },
+  {
+    name: "certificate-signature-unchecked",
+    bug: "a certificate is accepted whatever its signature",
+    file: "lib/certificate/verify.ts",
+    find: `if (!verifier.verify(encodeUtf8(text), signature)) {`,
+    replace: `if (text.length === 0) {`,
+  },
+  {
+    name: "leader-by-hearsay",
+    bug: "in a term whose leader is known, anybody is taken for it",
+    file: "lib/raft/follower.ts",
+    find: `if (state.certificate.leader === from && state.role.name !== "leader") return true;`,
+    replace: `if (state.role.name !== "leader") return true;`,
+  },
+  {
+    name: "too-few-signers",
+    bug: "a voter signs with fewer than t",
+    file: "lib/certificate/signing_session.ts",
+    find: `if (commitments.length < roster.threshold) {`,
+    replace: `if (commitments.length + 1 < roster.threshold) {`,
+  },
+  {
+    name: "cheater-kept",
+    bug: "a signer whose share was wrong is asked again, until no session is left",
+    file: "lib/raft/signing_sessions.ts",
+    find: `for (const voter of cheaters) this.#cheaters.add(voter);`,
+    replace: `for (const _ of cheaters) break;`,
+  },
+  {
+    name: "pre-vote-deadlock",
+    bug: "a refused pre-vote does not tell the higher term, so the longer log never wins",
+    file: "lib/raft/pre_vote.ts",
+    find: `term: granted ? message.term : state.currentTerm,`,
+    replace: `term: granted ? message.term : 0 as Term,`,
+  },
+  {
+    name: "terms-driven-apart",
+    bug: "a term out of reach is ignored, so a liar parts honest nodes for ever",
+    file: "lib/raft/state.ts",
+    find: `if (message.term <= this.#currentTerm) return false;`,
+    replace: `if (!this.canAdvanceTo(message.term)) return false;`,
+  },
+  {
+    name: "refused-vote-resets-timer",
+    bug: "a voter that refuses a vote starts its election timer anew",
+    file: "lib/raft/voter.ts",
+    find: `  if (!mayVoteFor(state, message)) {`,
+    replace: `  if (!mayVoteFor(state, message)) {
+    state.resetElectionTimer();`,
+  },
+  {
+    name: "transfer-never-aborts",
+    bug: "a target that does not take over keeps the leader from taking commands for ever",
+    file: "lib/raft/transfer.ts",
+    find: `if (state.nowTick - transfer.startedTick < state.config.electionTimeoutTicks) return;`,
+    replace: `if (state.nowTick >= transfer.startedTick) return;`,
+  },
+  {
+    name: "quorumless-leader",
+    bug: "a leader without a quorum goes on sending heartbeats",
+    file: "lib/raft/leader.ts",
+    find: `<= state.nowTick - state.config.electionTimeoutTicks) {`,
+    replace: `< 0) {`,
+  },
+];

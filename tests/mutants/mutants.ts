@@ -1,0 +1,18 @@
+/**
+ * All deliberate bugs. `deno task mutants` shows that the simulator catches every one: a mutant that
+ * survives is a hole in the simulator, to be closed there.
+ *
+ * @module
+ */
+
+import { CLIENT_MUTANTS } from "./client_mutants.ts";
+import { ELECTION_MUTANTS } from "./election_mutants.ts";
+import type { Mutant } from "./mutant.ts";
+import { REPLICATION_MUTANTS } from "./replication_mutants.ts";
+
+/** See the module. */
+export const MUTANTS: readonly Mutant[] = [
+  ...ELECTION_MUTANTS,
+  ...REPLICATION_MUTANTS,
+  ...CLIENT_MUTANTS,
+];

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { mutate } from "./mutant.ts";
+import { MUTANTS } from "./mutants.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+Deno.test("there are at least twenty mutants, each with a name of its own", () => {
+  assert.ok(MUTANTS.length >= 20);
+  assert.equal(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length);
+});
+
+for (const mutant of MUTANTS) {
+  Deno.test(`mutant ${mutant.name} still applies: ${mutant.bug}`, async () => {
+    const text = await Deno.readTextFile(new URL(mutant.file, ROOT));
+    assert.notEqual(mutate(mutant, text), text);
+  });
+}
+
+Deno.test("mutate() refuses a place that is not there, or there twice", () => {
+  const mutant = { name: "m", bug: "b", file: "f", find: "x", replace: "y" };
+  assert.equal(mutate(mutant, "a x b"), "a y b");
+  assert.throws(() => mutate(mutant, "a b"), /stands 0 times/);
+  assert.throws(() => mutate(mutant, "x x"), /stands 2 times/);
+});

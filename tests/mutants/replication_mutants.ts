@@ -1,0 +1,137 @@
+/**
+ * Deliberate bugs in replication: the log, commitment, durability, compaction and snapshots.
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+/** See the module. */
+export const REPLICATION_MUTANTS: readonly Mutant[] = [
+  {
+    name: "acknowledged-before-durable",
+    bug: "a follower acknowledges entries before they are on disk",
+    file: "lib/raft/follower.ts",
+    find: `  state.sendAfterPersist({
+    kind: "appendResponse",`,
+    replace: `  state.send({
+    kind: "appendResponse",`,
+  },
+  {
+    name: "leader-counts-what-is-not-durable",
+    bug: "a leader counts its own copy of an entry before it is on disk",
+    file: "lib/raft/leader.ts",
+    find: `matched.push(state.durability.durableIndex);`,
+    replace: `matched.push(state.log.last.index);`,
+  },
+  {
+    name: "commits-an-older-term",
+    bug: "a leader commits an entry of an older term by counting copies (Raft §5.4.2)",
+    file: "lib/raft/leader.ts",
+    find: `  if (state.log.termAt(majorityIndex) !== state.currentTerm) return;\n`,
+    replace: ``,
+  },
+  {
+    name: "commits-without-majority",
+    bug: "a leader commits what one node fewer than a majority holds",
+    file: "lib/raft/leader.ts",
+    find: `const majorityIndex = quorumValue(matched, state.majority) as LogIndex;`,
+    replace:
+      `const majorityIndex = quorumValue(matched, Math.max(1, state.majority - 1)) as LogIndex;`,
+  },
+  {
+    name: "truncates-without-conflict",
+    bug: "a late or doubled request removes the entries after those that it brings",
+    file: "lib/raft/follower.ts",
+    find: `if (conflict !== -1) replaceFrom(state, entries.slice(conflict));`,
+    replace: `const first = entries.findIndex(({ index }) => index > log.base.index);
+  if (first !== -1) replaceFrom(state, entries.slice(first));`,
+  },
+  {
+    name: "follower-commits-beyond-match",
+    bug: "a follower commits entries that are not known to match the leader's",
+    file: "lib/raft/follower.ts",
+    find: `Math.min(message.leaderCommit, matchIndex) as LogIndex`,
+    replace: `Math.min(message.leaderCommit, log.last.index) as LogIndex`,
+  },
+  {
+    name: "previous-entry-unchecked",
+    bug: "a follower appends without looking at the entry before",
+    file: "lib/raft/follower.ts",
+    find: `if (!isForgotten && log.termAt(previousLogIndex) !== previousLogTerm) {`,
+    replace: `if (!isForgotten && previousLogIndex > log.last.index) {`,
+  },
+  {
+    name: "answer-of-an-older-term",
+    bug: "a leader counts an answer that was given in an older term",
+    file: "lib/raft/leader.ts",
+    find: `  if (message.term !== state.currentTerm) return;\n`,
+    replace: ``,
+  },
+  {
+    name: "probe-never-goes-back",
+    bug: "a leader that is told of a conflict tries the same place again",
+    file: "lib/raft/progress.ts",
+    find: `const next = Math.min(options.nextIndex, options.previousLogIndex);`,
+    replace: `const next = options.previousLogIndex + 1;`,
+  },
+  {
+    name: "failed-write-goes-on",
+    bug: "a node goes on after a write failed",
+    file: "lib/node/loop.ts",
+    find: `      ports.persist(output.persist);\n`,
+    replace: `      try {
+        ports.persist(output.persist);
+      } catch (error) {
+        if (error instanceof Error && error.message.startsWith("killed")) throw error;
+      }
+`,
+  },
+  {
+    name: "compacts-what-is-not-durable",
+    bug: "the log forgets what the state machine may yet lose",
+    file: "lib/raft/compaction.ts",
+    find: `const base = Math.min(index, log.baseToKeep(half)`,
+    replace: `const base = Math.min(state.commitIndex, log.baseToKeep(half)`,
+  },
+  {
+    name: "snapshot-keeps-another-log",
+    bug: "a snapshot leaves entries in place that do not agree with it",
+    file: "lib/raft/durability.ts",
+    find: `    this.#logStart = { position, keepsRest: false };
+    this.#unsavedFrom = null;`,
+    replace: `    this.#logStart = { position, keepsRest: true };
+    this.#unsavedFrom = null;`,
+  },
+  {
+    name: "snapshot-acknowledged-too-early",
+    bug: "a follower acknowledges a snapshot before it counts",
+    file: "lib/raft/snapshot_receiver.ts",
+    find: `  state.sendAfterPersist({
+    kind: "snapshotResponse",`,
+    replace: `  state.send({
+    kind: "snapshotResponse",`,
+  },
+  {
+    name: "damage-unseen",
+    bug: "an entry's digest does not cover its data",
+    file: "lib/storage/row_digest.ts",
+    find: `  return digest(head, data);
+}
+
+/** Covers term, the log's start`,
+    replace: `  return digest(head, data.subarray(0, 0));
+}
+
+/** Covers term, the log's start`,
+  },
+  {
+    name: "wiped-node-returns",
+    bug: "a node whose disk was lost comes back under its old share",
+    file: "tests/simulator/machine.ts",
+    find: `    this.keyValues = new KeyValueDisk();
+    this.isGone = true;`,
+    replace: `    this.keyValues = new KeyValueDisk();
+    this.isGone = false;`,
+  },
+];
