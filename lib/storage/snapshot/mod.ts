@@ -3,7 +3,15 @@
  * leader's log no longer has (Raft §7).
  *
  * What takes long is done by a worker (`jobs.ts`, behind `job_queue.ts`); in the loop there is only
- * what takes milliseconds, whatever the size. Measured with 1 GB: see `docs` of each step below.
+ * what takes milliseconds, whatever the size. Measured with a kv.db of 1 GB on two cores, idle and
+ * under 10,000 writes a second to any of its keys, as the longest pause of the loop:
+ *
+ * | step | takes | idle | writing |
+ * | --- | --- | --- | --- |
+ * | make | 7 s | 25 ms | 39 ms |
+ * | store, by chunks of 1 MiB | 4 s | 17 ms | 27 ms |
+ * | finish | 6 s | 9 ms | 63 ms |
+ * | install | 5 ms | 5 ms | 6 ms |
  *
  * ## Making
  *
@@ -14,7 +22,8 @@
  * SQLite's exclusive lock, and a write-ahead log that grows for as long as the copying takes.
  *
  * The copy is read through before it is offered, so that damage to one node's disk is not sent to
- * others. It is not synced to the end: after a restart nobody asks for it any more.
+ * others. Nobody asks for it after a restart, so it need not be durable; it is synced as it grows all
+ * the same, and so is what arrives, as an fsync of the log would otherwise wait for all of it.
  *
  * ## Receiving
  *
