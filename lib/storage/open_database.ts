@@ -10,9 +10,10 @@ import { EnvironmentError, InputError } from "../errors.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { checkpoint, isWhole, META_SCHEMA, readMeta, runAll } from "./checkpoint.ts";
 import { CorruptionError } from "./corruption_error.ts";
-import { Database, isSqliteError, toStorageError } from "./database.ts";
+import { Database } from "./database.ts";
 import { describe } from "./folder.ts";
 import { Guard } from "./guard.ts";
+import { isSqliteError, toStorageError } from "./sqlite_error.ts";
 import { inspectWalFile, type WalFinding } from "./wal_file.ts";
 
 /** Whose data, and where. */

@@ -9,11 +9,12 @@ import { EnvironmentError, InputError } from "../../errors.ts";
 import type { ClusterName, LogIndex, NodeId } from "../../types.ts";
 import { META_SCHEMA, readMeta, runAll } from "../checkpoint.ts";
 import { CorruptionError, KEY_VALUE_WAY_BACK } from "../corruption_error.ts";
-import { Database, isSqliteError, toStorageError } from "../database.ts";
+import { Database } from "../database.ts";
 import { describe } from "../folder.ts";
 import { SqliteKeyValueStore } from "../key_value_store.ts";
 import { KEY_VALUE_SCHEMA } from "../key_value_tables.ts";
 import { FORMAT_VERSION } from "../open_database.ts";
+import { isSqliteError, toStorageError } from "../sqlite_error.ts";
 
 /** A row holds a value and little else; a hostile file must not make this node read a larger one. */
 const ROW_BYTES_MAX = 1024 * 1024;
