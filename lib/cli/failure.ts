@@ -74,7 +74,8 @@ export function failureOfResponse(response: Response, body: string): Failure {
 export function failureOfError(error: unknown): Failure {
   const message = innermostMessage(error);
   // Deno tells in words only whether a request had begun to be sent. Where it is not certain that
-  // it had not, a write counts as perhaps applied.
+  // it had not, a write counts as perhaps applied. The words are about the only attempt there was, as
+  // no connection is used twice: see fresh_connections.ts.
   const notSent = message.includes("client error (Connect)") || message.endsWith("are blocked");
   const timedOut = error instanceof DOMException && error.name === "TimeoutError";
   return {

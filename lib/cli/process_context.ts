@@ -6,6 +6,7 @@
 
 import { encodeUtf8 } from "../bytes.ts";
 import type { CommandContext, OutputStream } from "./command.ts";
+import { FreshConnections } from "./fresh_connections.ts";
 
 /** What commands get when they run as a program of their own. */
 export function processContext(): CommandContext {
@@ -14,7 +15,7 @@ export function processContext(): CommandContext {
     stderr: outputStream(Deno.stderr),
     stdin: Deno.stdin.readable,
     env: (name) => Deno.env.get(name) || undefined,
-    fetch: globalThis.fetch,
+    fetch: new FreshConnections().fetch,
     stopSignal,
   };
 }
