@@ -10,7 +10,7 @@
  * @module
  */
 
-import { decode, encode } from "@msgpack/msgpack";
+import { decode, Encoder } from "@msgpack/msgpack";
 import { concatBytes, decodeUtf8, encodeUtf8, equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
@@ -24,6 +24,11 @@ import {
 
 /** The version of the format that this Floe writes, and the only one that it reads. */
 export const COMMAND_VERSION = 1;
+
+const VERSION_BYTE = Uint8Array.of(COMMAND_VERSION);
+
+/** One for all commands, as it sets a buffer aside that it uses again. */
+const encoder = new Encoder();
 
 /** Most bytes that an array's head, a kind, a revision and the heads of byte strings can take. */
 const FRAME_BYTES_MAX = 32;
@@ -52,7 +57,7 @@ export function encodeCommand(command: Command): Uint8Array<ArrayBuffer> {
     checkValue(command.value);
     fields.push(command.value);
   }
-  return concatBytes(Uint8Array.of(COMMAND_VERSION), encode(fields));
+  return concatBytes(VERSION_BYTE, encoder.encodeSharedRef(fields));
 }
 
 /**
