@@ -22,8 +22,8 @@ interface Settle<Result> {
 
 /** What every request has. */
 interface Waiting {
-  /** The proposal's or the read's id towards the core. */
-  readonly id: number;
+  /** The proposal's or the read's id towards the core; another for each attempt. */
+  id: number;
   /** When it ends at the latest, on the node's clock. */
   readonly deadlineMs: number;
   /** Whether it waits for a leader, to be handed to the core again. */
@@ -75,11 +75,10 @@ export class Requests {
    */
   write(command: Uint8Array, deadlineMs: number): Promise<WriteAnswer> {
     return new Promise((resolve, reject) => {
-      const id = ++this.#lastId;
       const mayTakeEffect = false;
       this.#start({
         kind: "write",
-        id,
+        id: 0,
         command,
         deadlineMs,
         isParked: false,
@@ -102,11 +101,10 @@ export class Requests {
     { lease }: { readonly lease: boolean } = { lease: false },
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const id = ++this.#lastId;
       const isParked = false;
       this.#start({
         kind: "read",
-        id,
+        id: 0,
         deadlineMs,
         isParked,
         lease,
@@ -159,11 +157,18 @@ export class Requests {
       this.#fail(request, "overloaded", `More than ${REQUESTS_MAX} requests wait at this node`);
       return;
     }
-    this.#waiting.set(request.id, request);
     this.#hand(request);
   }
 
+  /**
+   * Every attempt has an id of its own: an answer that comes twice, or late, must not be taken for the
+   * answer to the next attempt. Taken for it, a refusal would send a command on its way again while it
+   * is on its way already.
+   */
   #hand(request: Request): void {
+    this.#waiting.delete(request.id);
+    request.id = ++this.#lastId;
+    this.#waiting.set(request.id, request);
     request.isParked = false;
     if (request.kind === "read") {
       this.#submit({ kind: "read", readId: request.id, lease: request.lease });

@@ -110,7 +110,23 @@ Deno.test("write() waits for a leader and is proposed again when one is known", 
   assert.equal(bench.inputs.length, 1);
   bench.elect("n2");
   assert.equal(bench.inputs.length, 2);
-  bench.accept(1, 1, 1);
+  bench.accept(2, 1, 1);
+  bench.apply(1);
+  assert.equal((await write).result.revision, 1);
+});
+
+Deno.test("write() is not proposed a third time for a refusal that comes twice", async () => {
+  const bench = new Bench();
+  bench.elect("n2");
+  const write = bench.requests.write(COMMAND, DEADLINE_MS);
+  const refusal = { proposalId: 1, reason: "transferring", maybeApplied: false } as const;
+  bench.output({ rejected: [refusal] });
+  bench.requests.expire(0);
+  assert.equal(bench.inputs.length, 2);
+  bench.output({ rejected: [refusal] });
+  bench.requests.expire(0);
+  assert.equal(bench.inputs.length, 2);
+  bench.accept(2, 1, 1);
   bench.apply(1);
   assert.equal((await write).result.revision, 1);
 });
@@ -175,7 +191,7 @@ Deno.test("confirmRead() that is refused waits for a leader and asks again", asy
   const read = bench.requests.confirmRead(DEADLINE_MS);
   bench.output({ reads: [{ kind: "refused", readId: 1, reason: "leaderChanged" }] });
   bench.elect("n2");
-  bench.output({ reads: [{ kind: "ready", readId: 1, readIndex: 0 as LogIndex }] });
+  bench.output({ reads: [{ kind: "ready", readId: 2, readIndex: 0 as LogIndex }] });
   await read;
   assert.equal(bench.inputs.length, 2);
 });
