@@ -68,6 +68,8 @@ export interface MachineOptions {
   readonly ended: (machine: Machine) => void;
   /** Requests of clients have ended. */
   readonly settled: () => void;
+  /** The node has won an election. */
+  readonly won: (machine: Machine) => void;
 }
 
 /** How the disk misbehaves at the next write. */
@@ -226,6 +228,7 @@ export class Machine implements NodeView, LifeHost {
   /** A step was taken. */
   stepped(output: Output): void {
     this.#options.watcher.stepped(this, output);
+    if (output.events.some(({ kind }) => kind === "electionWon")) this.#options.won(this);
     if (!this.#options.trace.isOn) return;
     for (const line of describeOutput(output)) this.#trace(() => line);
   }

@@ -18,7 +18,15 @@ import type { Trace } from "./trace.ts";
 const PASSES_MAX = 8;
 
 /** Faults that befall more than one machine, or one for its role. */
-type FaultOfManyKind = "partition" | "oneWay" | "bridge" | "isolateLeader" | "clog" | "transfer";
+type FaultOfManyKind =
+  | "partition"
+  | "oneWay"
+  | "bridge"
+  | "isolateLeader"
+  | "clog"
+  | "transfer"
+  | "burst"
+  | "coup";
 
 /** What the nemesis needs of the rest of the world. */
 export interface NemesisOptions {
@@ -38,6 +46,8 @@ export interface NemesisOptions {
   readonly trace: Trace;
   /** Takes the last transactions of a machine whose power fails. */
   readonly losePower: (machine: Machine) => void;
+  /** Many clients write through a machine at once. */
+  readonly burst: (machine: Machine) => void;
   /** A node loses its connection to another. */
   readonly disconnect: (from: NodeId, to: NodeId) => void;
 }
@@ -46,6 +56,7 @@ export interface NemesisOptions {
 export class Nemesis {
   readonly #options: NemesisOptions;
   #isOn = true;
+  #coupUntilUs = 0;
   /** How many more nodes may be lost for good and leave enough to elect and to commit. */
   #lossesLeft: number;
 
@@ -75,6 +86,21 @@ export class Nemesis {
     for (const machine of this.#options.machines) machine.repair();
   }
 
+  /**
+   * A node has won an election. During a coup it is killed or cut off at once, so that leaders follow
+   * each other and leave entries behind that nobody else has (Raft Figure 8).
+   */
+  won(machine: Machine): void {
+    const { queue, random, counters } = this.#options;
+    if (!this.#isOn || queue.nowUs >= this.#coupUntilUs) return;
+    counters.count("coup");
+    if (random.chance(0.5)) {
+      machine.crashAt = { boundary: random.pick(BOUNDARIES), passes: random.below(PASSES_MAX) };
+    } else {
+      this.#isolate(machine);
+    }
+  }
+
   #bring(kind: FaultKind): void {
     const { counters, trace, queue } = this.#options;
     const victim = this.#act(kind);
@@ -98,6 +124,11 @@ export class Nemesis {
         return this.#clog();
       case "transfer":
         return this.#transfer();
+      case "burst":
+        return this.#burst();
+      case "coup":
+        this.#coupUntilUs = this.#options.queue.nowUs + this.#drawDurationUs();
+        return "whoever wins";
       default:
         return this.#actOnMachine(kind);
     }
@@ -180,10 +211,25 @@ export class Nemesis {
     const { machines, random } = this.#options;
     const leaders = machines.filter(({ state }) => state?.role.name === "leader");
     if (leaders.length === 0) return null;
-    const { id } = random.pick(leaders);
+    return this.#isolate(random.pick(leaders));
+  }
+
+  /** Cuts a machine off, in one direction or both, while its clients go on. */
+  #isolate(machine: Machine): string | null {
+    const { random, burst } = this.#options;
+    const { id } = machine;
     const others = this.#ids().filter((other) => other !== id);
-    const [toLeader, fromLeader] = [pairs(others, [id]), pairs([id], others)];
-    return this.#cutAll(random.pick([[...toLeader, ...fromLeader], toLeader, fromLeader]), id);
+    const [toIt, fromIt] = [pairs(others, [id]), pairs([id], others)];
+    if (random.chance(0.5)) burst(machine);
+    return this.#cutAll(random.pick([[...toIt, ...fromIt], toIt, fromIt]), id);
+  }
+
+  #burst(): string | null {
+    const running = this.#options.machines.filter(({ life }) => life !== null);
+    if (running.length === 0) return null;
+    const machine = this.#options.random.pick(running);
+    this.#options.burst(machine);
+    return machine.id;
   }
 
   /** No fault, but an operator's wish that often comes at the wrong moment. */

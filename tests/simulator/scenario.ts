@@ -27,6 +27,8 @@ export const FAULT_KINDS = [
   "corruption",
   "wipe",
   "transfer",
+  "burst",
+  "coup",
 ] as const;
 /** One of {@linkcode FAULT_KINDS}. */
 export type FaultKind = typeof FAULT_KINDS[number];

@@ -23,6 +23,9 @@ import type { Scenario } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
 import { createVoters, type Voters } from "./voters.ts";
 
+/** Most clients of a burst. */
+const BURST_MAX = 12;
+
 /** The world of one run. */
 export class Simulation {
   /** What is run. */
@@ -49,6 +52,8 @@ export class Simulation {
   readonly trace: Trace;
   readonly #byId: ReadonlyMap<NodeId, Machine>;
   readonly #adversaries: Adversary[] = [];
+  readonly #burstClients = new Set<Client>();
+  #bursts = 0;
   #hasSettled = false;
   #restarts = true;
 
@@ -84,6 +89,18 @@ export class Simulation {
     for (const client of this.clients) client.start();
     this.nemesis.start();
     for (const adversary of this.#adversaries) this.#keepLying(adversary);
+  }
+
+  /** Many clients that write once each. */
+  #burst(machine: Machine): void {
+    if (!machine.isHonest) return;
+    const count = this.random.between(2, BURST_MAX);
+    for (let client = 0; client < count; client++) {
+      const name = `b${++this.#bursts}`;
+      const prober = this.#createClient(name, [machine]);
+      this.#burstClients.add(prober);
+      prober.probe(() => this.#burstClients.delete(prober));
+    }
   }
 
   /** A client of one machine only, that asks nothing by itself. */
@@ -124,6 +141,7 @@ export class Simulation {
       send: (message, atUs) => this.#send(message, atUs),
       ended: (machine) => this.#ended(machine),
       settled: () => this.#hasSettled = true,
+      won: (machine) => this.nemesis.won(machine),
     });
   }
 
@@ -180,6 +198,7 @@ export class Simulation {
       counters,
       trace,
       random: this.random.split("nemesis"),
+      burst: (machine) => this.#burst(machine),
       losePower: (machine) => machine.loseUnsynced(this.committed),
       disconnect: (from, to) => this.#disconnect(from, to),
     });
@@ -214,7 +233,7 @@ export class Simulation {
   /** A process is no more: clients and peers notice, and somebody starts it again. */
   #ended(machine: Machine): void {
     const { queue, random, scenario, machines } = this;
-    for (const client of this.clients) client.disconnected(machine);
+    for (const client of [...this.clients, ...this.#burstClients]) client.disconnected(machine);
     for (const { id } of machines) {
       if (id === machine.id || !random.chance(0.7)) continue;
       queue.after(scenario.network.latencyUsMin, () => this.#disconnect(id, machine.id));

@@ -31,6 +31,8 @@ export class ElectionChecker {
   readonly #voters = new Map<string, Set<NodeId>>();
   readonly #leaders = new Map<string, NodeId>();
   readonly #verified = new Set<string>();
+  readonly #cheaters = new Set<string>();
+  readonly #sessions = new WeakSet<readonly unknown[]>();
 
   /** A checker that has seen nothing yet. */
   constructor(options: ElectionCheckerOptions) {
@@ -78,6 +80,26 @@ export class ElectionChecker {
     }
     for (const certificate of output.persist?.certificates ?? []) {
       this.#checkCertificate(node, certificate, certificate);
+    }
+    this.#checkSessions(node, output);
+  }
+
+  /** A voter whose share was wrong is in none of a candidacy's later sessions. */
+  #checkSessions(node: NodeView, output: Output): void {
+    for (const event of output.events) {
+      if (event.kind !== "cheaterFound") continue;
+      this.#cheaters.add(`${node.id} ${event.term} ${event.voter}`);
+    }
+    if (this.#cheaters.size === 0) return;
+    for (const message of output.sendAfterPersist) {
+      if (message.kind !== "voteRequest" || this.#sessions.has(message.commitments)) continue;
+      this.#sessions.add(message.commitments);
+      const cheater = message.commitments.find(({ voter }) =>
+        this.#cheaters.has(`${node.id} ${message.term} ${voter}`)
+      );
+      require(cheater === undefined, "A cheater is not asked again", () => {
+        return `${node.id} asks ${cheater?.voter} for another share in term ${message.term}`;
+      });
     }
   }
 

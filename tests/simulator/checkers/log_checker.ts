@@ -69,6 +69,7 @@ export class LogChecker {
 
   /** A node knows entries to be committed. */
   committing(node: NodeView, state: Readonly<RaftState>, entries: readonly Entry[]): void {
+    checkOwnTerm(node, state, entries);
     for (const entry of entries) {
       const known = this.#committed[entry.index - 1];
       if (known === undefined) this.#commit(node, state, entry);
@@ -132,6 +133,19 @@ export class LogChecker {
       return `${node.id} applies ${entry.index}@${entry.term}, others ${known.index}@${known.term}`;
     });
   }
+}
+
+/** Raft §5.4.2: a leader commits by counting copies of its own term's entries only. */
+function checkOwnTerm(
+  node: NodeView,
+  state: Readonly<RaftState>,
+  entries: readonly Entry[],
+): void {
+  if (state.role.name !== "leader") return;
+  const last = entries.at(-1);
+  require(last?.term === state.currentTerm, "A leader commits by its own term's entries", () => {
+    return `${node.id} leads term ${state.currentTerm} and commits ${last?.index}@${last?.term}`;
+  });
 }
 
 function isSameEntry(left: Entry, right: Entry): boolean {

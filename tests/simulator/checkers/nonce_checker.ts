@@ -12,6 +12,9 @@ import type {
   NonceTicket,
   SigningRequest,
 } from "../../../lib/certificate/certifier.ts";
+import type { LogPosition } from "../../../lib/raft/mod.ts";
+import type { RaftState } from "../../../lib/raft/state.ts";
+import type { LogIndex } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
 
@@ -34,6 +37,7 @@ export class NonceChecker {
     this.#served.set(nonce, digest);
     this.#checkCandidate(node, request.election);
     this.#checkDurable(node, request.election);
+    if (node.state !== null) checkUpToDate(node, node.state, request.election);
   }
 
   /** The certifier for a node's new life. */
@@ -79,6 +83,25 @@ export class NonceChecker {
       () => `${node.id} signs for ${leader} in term ${term}; on disk: ${currentTerm} ${votedFor}`,
     );
   }
+}
+
+/** Raft §5.4.1: nobody signs for a log behind its own, as that was before the term. */
+function checkUpToDate(
+  node: NodeView,
+  { log }: Readonly<RaftState>,
+  { term, leader, lastLogIndex, lastLogTerm }: ElectionFields,
+): void {
+  let own: LogPosition = log.last;
+  while (own.term >= term && own.index > log.base.index) {
+    const index = own.index - 1 as LogIndex;
+    own = { index, term: log.termAt(index) ?? own.term };
+  }
+  const isUpToDate = lastLogTerm > own.term ||
+    (lastLogTerm === own.term && lastLogIndex >= own.index);
+  require(isUpToDate, "Nobody signs for a log behind its own", () => {
+    return `${node.id}, at ${own.index}@${own.term}, signs for ${leader} ` +
+      `at ${lastLogIndex}@${lastLogTerm}`;
+  });
 }
 
 function digestOf({ election, commitments }: SigningRequest): string {

@@ -1,0 +1,103 @@
+/**
+ * Nodes and entries for tests of checkers: only as much of a node as a checker looks at.
+ *
+ * @module
+ */
+
+import { MemoryKeyValueStore } from "../../../lib/kv/mod.ts";
+import {
+  type Entry,
+  type HardState,
+  type Output,
+  type PersistBatch,
+  Raft,
+} from "../../../lib/raft/mod.ts";
+import type { RaftState } from "../../../lib/raft/state.ts";
+import { type LogIndex, type NodeId, toNodeId, toTerm } from "../../../lib/types.ts";
+import { commandEntry, NO_OUTPUT } from "../../raft/harness.ts";
+import { createVoters } from "../voters.ts";
+import { RaftDisk } from "../raft_disk.ts";
+import { Random } from "../random.ts";
+import { drawScenario } from "../scenario.ts";
+import type { NodeView } from "../watcher.ts";
+import { Violation } from "../violation.ts";
+
+/** Three voters, two of whom must sign. */
+export const VOTERS = createVoters(
+  { ...drawScenario(1), size: 3, threshold: 2, realFrost: false },
+  new Random("test"),
+);
+
+/** A node with a disk of its own that follows the protocol. */
+export function testNode(name = "n1"): NodeView {
+  const store = new MemoryKeyValueStore();
+  return {
+    id: toNodeId(name),
+    isHonest: true,
+    isGone: false,
+    disk: new RaftDisk(),
+    state: null,
+    store,
+  };
+}
+
+/** The state of a core that starts on these entries in this term. */
+export function testState(
+  name: string,
+  durable: {
+    readonly term: number;
+    readonly entries?: readonly Entry[];
+    readonly applied?: number;
+  },
+): Readonly<RaftState> {
+  const { term, entries = [], applied = 0 } = durable;
+  const self = toNodeId(name);
+  const config = {
+    self,
+    certifier: VOTERS.createCertifier(self, new Random(`certifier ${name}`)),
+    electionTimeoutTicks: 10,
+    heartbeatTicks: 2,
+    signingTimeoutTicks: 3,
+    random: () => 0.5,
+    incarnation: 1,
+  };
+  const raft = new Raft(
+    config,
+    {
+      hardState: { currentTerm: toTerm(term), votedFor: null },
+      logStart: new RaftDisk().logStart,
+      entries,
+      currentTermNote: null,
+    },
+    applied as LogIndex,
+  );
+  return raft.state;
+}
+
+/** A batch with only these entries. */
+export function batchOf(...entries: readonly Entry[]): PersistBatch {
+  return { sequence: 1, hardState: null, logStart: null, entries, certificates: [] };
+}
+
+/** A term and a vote. */
+export function hardState(term: number, votedFor: string | null): HardState {
+  const vote: NodeId | null = votedFor === null ? null : toNodeId(votedFor);
+  return { currentTerm: toTerm(term), votedFor: vote };
+}
+
+/** A batch with only a term and a vote. */
+export function voteBatch(term: number, votedFor: string | null): PersistBatch {
+  return { ...batchOf(), hardState: hardState(term, votedFor) };
+}
+
+/** An output with only these parts. */
+export function outputOf(parts: Partial<Output>): Output {
+  return { ...NO_OUTPUT, ...parts };
+}
+
+/** For `assert.throws`: a violation of this invariant. */
+export function breaks(invariant: string): (error: unknown) => boolean {
+  return (error) => error instanceof Violation && error.invariant === invariant;
+}
+
+export { commandEntry };
