@@ -9,7 +9,7 @@ import { Random } from "../simulator/random.ts";
 import { ChaosCluster } from "./chaos_cluster.ts";
 import { Client } from "./client.ts";
 import { collectElections, converge } from "./convergence.ts";
-import { checkHistory, type Exchange } from "./history.ts";
+import { checkHistory, type Exchange, formatHistory } from "./history.ts";
 import { readKeySpace } from "./key_space.ts";
 import { type ChaosReport, countRequests, longestSilenceMs } from "./report.ts";
 import { Resources } from "./resources.ts";
@@ -87,6 +87,7 @@ class ChaosRun implements AsyncDisposable {
     await this.#checkWhileRunning();
     await this.#checkStopped();
     this.#isFolderDone = this.#violations.length === 0;
+    if (!this.#isFolderDone) this.#keepHistory();
     return this.#report({ fromMs, toMs });
   }
 
@@ -149,6 +150,12 @@ class ChaosRun implements AsyncDisposable {
     await this.#cluster.stopAll();
     const { rows, differences } = readKeySpace(this.#cluster);
     this.#violations.push(...differences, ...checkHistory(this.#exchanges, rows));
+  }
+
+  /** For whoever looks for what went wrong: beside the logs, what the clients saw. */
+  #keepHistory(): void {
+    const file = `${this.#cluster.folder}/history.txt`;
+    Deno.writeTextFileSync(file, formatHistory(this.#exchanges));
   }
 
   #report(time: { readonly fromMs: number; readonly toMs: number }): ChaosReport {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { FreshConnections } from "../../lib/cli/fresh_connections.ts";
 import { type Failure, failureOfError, failureOfResponse } from "../../lib/cli/failure.ts";
 import { keyPath } from "../../lib/http/parameters.ts";
 import type { DeleteBody, KeyValueBody, PutBody } from "../../lib/http/wire.ts";
@@ -42,7 +43,7 @@ export interface ClientOptions {
 /** See the module. Its connections are its own, and end with it. */
 export class Client implements Disposable {
   readonly #options: ClientOptions;
-  readonly #http = Deno.createHttpClient({ poolMaxIdlePerHost: 1 });
+  readonly #connections = new FreshConnections();
   #count = 0;
 
   /** Asks nothing yet. */
@@ -73,38 +74,43 @@ export class Client implements Disposable {
 
   /** Ends its connections. */
   [Symbol.dispose](): void {
-    this.#http.close();
+    this.#connections[Symbol.dispose]();
   }
 
   async #attempts(request: Request, idempotencyKey: string | null): Promise<Ending> {
     let mayBeDone = false;
+    const why: string[] = [];
     for (let attempt = 1;; attempt++) {
       const ending = await this.#attempt(request, idempotencyKey);
       if (ending.kind !== "failed" && ending.kind !== "unknown") return ending;
       mayBeDone ||= ending.kind === "unknown";
+      why.push(ending.why);
       if (idempotencyKey === null || attempt === ATTEMPTS_MAX) break;
       await pause(RETRY_PAUSE_MS, new AbortController().signal);
     }
-    return { kind: mayBeDone ? "unknown" : "failed" };
+    return { kind: mayBeDone ? "unknown" : "failed", why: why.join("; ") };
   }
 
   async #attempt(request: Request, idempotencyKey: string | null): Promise<Ending> {
     const endpoint = this.#options.random.pick(this.#options.endpoints);
     try {
-      const response = await fetch(urlOf(endpoint, request), {
+      const response = await this.#connections.fetch(urlOf(endpoint, request), {
         method: request.kind === "get" ? "GET" : request.kind === "delete" ? "DELETE" : "PUT",
         headers: headersOf(request, idempotencyKey),
         body: "value" in request ? request.value : null,
         signal: AbortSignal.timeout(CLIENT_TIMEOUT_MS),
-        client: this.#http,
       });
-      return this.#read(request, response, await response.text());
+      return this.#read(endpoint, request, { response, text: await response.text() });
     } catch (error) {
-      return toEnding(failureOfError(error));
+      return toEnding(endpoint, { ...failureOfError(error), reason: String(error) });
     }
   }
 
-  #read(request: Request, response: Response, text: string): Ending {
+  #read(
+    endpoint: Endpoint,
+    request: Request,
+    { response, text }: { readonly response: Response; readonly text: string },
+  ): Ending {
     if (response.status === 200) return readAnswer(request, text);
     if (response.status === 404 && request.kind === "get") return { kind: "read", row: null };
     if (response.status === 412 && request.kind === "swap") {
@@ -116,7 +122,7 @@ export class Client implements Disposable {
       const asked = JSON.stringify(request);
       this.#options.onViolation(`${asked} was answered with ${response.status} ${text}`);
     }
-    return toEnding(failure);
+    return toEnding(endpoint, failure);
   }
 }
 
@@ -148,6 +154,7 @@ function readAnswer(request: Request, text: string): Ending {
   return { kind: "written", revision };
 }
 
-function toEnding({ maybeApplied }: Failure): Ending {
-  return { kind: maybeApplied ? "unknown" : "failed" };
+function toEnding(endpoint: Endpoint, { maybeApplied, code, reason }: Failure): Ending {
+  const why = `${endpoint.id}: ${code ?? reason}`;
+  return { kind: maybeApplied ? "unknown" : "failed", why };
 }

@@ -5,6 +5,7 @@
  */
 
 import { ApiClient } from "../../lib/cli/client.ts";
+import { FreshConnections } from "../../lib/cli/fresh_connections.ts";
 import { systemClock } from "../../lib/cli/clock.ts";
 import type { ElectionsBody, StatusBody } from "../../lib/http/wire.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
@@ -22,11 +23,15 @@ export const MARKER_PATH = "/v1/kv/converged";
  * @returns what is still different when the time is up; empty when all is well.
  */
 export async function converge(cluster: ChaosCluster): Promise<string[]> {
+  using connections = new FreshConnections();
+  const ask = (endpoints: readonly Endpoint[]) => clientOf(endpoints, connections);
   const deadline = AbortSignal.timeout(CONVERGENCE_TIMEOUT_MS);
   for (;;) {
     // A write that every node has seen: each status that follows is at least as new.
-    await writeMarker(cluster);
-    const statuses = await Promise.all(cluster.endpoints.map(statusOf));
+    await writeMarker(cluster.endpoints, ask);
+    const statuses = await Promise.all(
+      cluster.endpoints.map((endpoint) => statusOf(ask([endpoint]))),
+    );
     const differences = findDifferences(statuses);
     if (differences.length === 0 || deadline.aborted) return differences;
   }
@@ -34,9 +39,9 @@ export async function converge(cluster: ChaosCluster): Promise<string[]> {
 
 /** Every certificate that any node keeps goes to {@linkcode Elections}. */
 export async function collectElections(cluster: ChaosCluster): Promise<void> {
+  using connections = new FreshConnections();
   for (const { id } of cluster.nodes) {
-    const endpoint = cluster.endpoints.filter((candidate) => candidate.id === id);
-    const client = clientOf(endpoint);
+    const client = clientOf(cluster.endpoints.filter((node) => node.id === id), connections);
     let before: number | null = Number.MAX_SAFE_INTEGER;
     while (before !== null) {
       const page: ElectionsBody = await getJson(client, "/v1/elections", {
@@ -49,8 +54,11 @@ export async function collectElections(cluster: ChaosCluster): Promise<void> {
   }
 }
 
-async function writeMarker(cluster: ChaosCluster): Promise<void> {
-  await clientOf(cluster.endpoints).send({
+async function writeMarker(
+  endpoints: readonly Endpoint[],
+  ask: (endpoints: readonly Endpoint[]) => ApiClient,
+): Promise<void> {
+  await ask(endpoints).send({
     method: "PUT",
     path: MARKER_PATH,
     takesTimeout: true,
@@ -59,14 +67,14 @@ async function writeMarker(cluster: ChaosCluster): Promise<void> {
   });
   // A linearizable read is answered from the node's own state, once that has the write.
   await Promise.all(
-    cluster.endpoints.map((endpoint) =>
-      clientOf([endpoint]).send({ method: "GET", path: MARKER_PATH, takesTimeout: true })
+    endpoints.map((endpoint) =>
+      ask([endpoint]).send({ method: "GET", path: MARKER_PATH, takesTimeout: true })
     ),
   );
 }
 
-async function statusOf(endpoint: Endpoint): Promise<StatusBody> {
-  return await getJson(clientOf([endpoint]), "/v1/status", {});
+async function statusOf(client: ApiClient): Promise<StatusBody> {
+  return await getJson(client, "/v1/status", {});
 }
 
 function findDifferences(statuses: readonly StatusBody[]): string[] {
@@ -89,11 +97,11 @@ async function getJson<Body>(
   return JSON.parse(new TextDecoder().decode(body));
 }
 
-function clientOf(endpoints: readonly Endpoint[]): ApiClient {
+function clientOf(endpoints: readonly Endpoint[], { fetch }: FreshConnections): ApiClient {
   return new ApiClient({
     endpoints,
     timeoutMs: CONVERGENCE_TIMEOUT_MS,
-    fetch: globalThis.fetch,
+    fetch,
     clock: systemClock,
   });
 }

@@ -39,10 +39,10 @@ export type Ending =
   | { readonly kind: "deleted"; readonly deleted: boolean; readonly revision: number }
   /** A swap's condition did not hold: the key has this revision, or does not exist. */
   | { readonly kind: "refused"; readonly revision: number | null }
-  /** It had no effect and never will have. */
-  | { readonly kind: "failed" }
+  /** It had no effect and never will have. `why` says what every attempt was told, for people. */
+  | { readonly kind: "failed"; readonly why: string }
   /** Nobody knows. */
-  | { readonly kind: "unknown" };
+  | { readonly kind: "unknown"; readonly why: string };
 
 /** One request with its ending. Times are of one clock that all clients share. */
 export interface Exchange {
@@ -54,6 +54,15 @@ export interface Exchange {
   readonly ending: Ending;
   /** When. */
   readonly returnedMs: number;
+}
+
+/** One line for each exchange, in the order in which they ended. */
+export function formatHistory(exchanges: readonly Exchange[]): string {
+  const lines = exchanges.map(({ request, ending, calledMs, returnedMs }) => {
+    const times = `${calledMs.toFixed(1)} to ${returnedMs.toFixed(1)} ms`;
+    return `${times}: ${JSON.stringify(request)} -> ${JSON.stringify(ending)}\n`;
+  });
+  return lines.join("");
 }
 
 /** Everything wrong with a history, given what the key space holds in the end; empty if nothing is. */
@@ -189,7 +198,7 @@ function checkOrder(key: string, exchanges: readonly Exchange[], values: Values)
     case "violation":
       return [
         `${key}: no order explains its ${operations.length} operations, at most ` +
-        `${verdict.longest} of them:\n${exchanges.map(describe).join("\n")}`,
+        `${verdict.longest} of them`,
       ];
     case "unknown":
       return [
@@ -227,9 +236,4 @@ function toOutput(ending: Exclude<Ending, { kind: "failed" }>, values: Values): 
     default:
       return ending satisfies never;
   }
-}
-
-function describe({ request, ending, calledMs, returnedMs }: Exchange): string {
-  const times = `${calledMs.toFixed(1)}-${returnedMs.toFixed(1)} ms`;
-  return `  ${times}: ${JSON.stringify(request)} -> ${JSON.stringify(ending)}`;
 }

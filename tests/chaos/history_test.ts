@@ -39,8 +39,8 @@ const found = (value: string, revision: number): Ending => ({
 });
 const nothing: Ending = { kind: "read", row: null };
 const refused = (revision: number | null): Ending => ({ kind: "refused", revision });
-const unknown: Ending = { kind: "unknown" };
-const failed: Ending = { kind: "failed" };
+const unknown: Ending = { kind: "unknown", why: "timeout" };
+const failed: Ending = { kind: "failed", why: "no_leader" };
 
 Deno.test("checkHistory() accepts what one register would have answered", () => {
   const exchanges = history(
