@@ -14,6 +14,7 @@ const DURATION_MS_MAX = 60 * 60 * 1000;
 
 const { minutes, seconds, seed } = readOptions();
 const durationMs = seconds === null ? (minutes ?? 2) * 60_000 : seconds * 1000;
+if (seed !== null && !Number.isSafeInteger(seed)) fail("The seed is not a whole number");
 if (!(durationMs > 0 && durationMs <= DURATION_MS_MAX)) fail("The time is not within an hour");
 
 const stop = new AbortController();
@@ -22,7 +23,11 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 }
 
 const chosen = seed ?? Math.floor(Math.random() * 1_000_000);
-console.error(`Chaos for ${durationMs / 1000} s. Again: deno task chaos --seed ${chosen}`);
+console.error(
+  `Chaos for ${durationMs / 1000} s. Again: deno task chaos --seconds ${
+    durationMs / 1000
+  } --seed ${chosen}`,
+);
 try {
   const report = await runChaos({ seed: chosen, durationMs, signal: stop.signal });
   console.error(formatReport(report));
