@@ -23,13 +23,15 @@ export interface ChaosReport {
   readonly seed: number;
   /** How long things were broken. */
   readonly seconds: number;
-  /** How many nodes, and how many of them must sign. */
+  /** How many nodes. */
   readonly nodes: number;
+  /** How many of them must sign. */
   readonly threshold: number;
   /** What was done how often. */
   readonly faults: Readonly<Record<string, number>>;
   /** How many terms had a leader; each of them proved. */
   readonly elections: number;
+  /** The last of these terms. */
   readonly lastTerm: number;
   /** What clients saw, by kind of request. */
   readonly requests: Readonly<Record<"get" | "put" | "delete" | "swap", Outcomes>>;
