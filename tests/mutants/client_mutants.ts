@@ -42,7 +42,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     bug: "a lease is counted from when heartbeats are answered, not from when they were sent",
     file: "lib/raft/leader.ts",
     find: `leader.rounds.sentTick(round) ?? follower.ackedRoundSentTick`,
-    replace: `state.nowTick`,
+    replace: `leader.rounds.sentTick(leader.rounds.current) ?? follower.ackedRoundSentTick`,
   },
   {
     name: "lease-during-transfer",

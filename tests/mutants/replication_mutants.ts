@@ -89,10 +89,11 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "compacts-what-is-not-durable",
-    bug: "the log forgets what the state machine may yet lose",
-    file: "lib/raft/compaction.ts",
-    find: `const base = Math.min(index, log.baseToKeep(half)`,
-    replace: `const base = Math.min(state.commitIndex, log.baseToKeep(half)`,
+    bug: "the log forgets what is applied, though the state machine may yet lose it",
+    file: "lib/node/loop.ts",
+    find: `if (applied.length > 0) done.push(...this.#checkpoint());`,
+    replace: `const last = output.apply.at(-1);
+    if (last !== undefined) done.push({ kind: "checkpointed", index: last.index });`,
   },
   {
     name: "snapshot-keeps-another-log",

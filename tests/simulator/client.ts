@@ -24,6 +24,7 @@ import type { Machine } from "./machine.ts";
 import type { Random } from "./random.ts";
 import type { WorkloadScenario } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
+import { Violation } from "./violation.ts";
 
 /** How long a client waits before it asks again what went wrong. */
 const RETRY_DELAY_US = 50_000;
@@ -42,6 +43,8 @@ export interface ClientOptions {
   readonly workload: WorkloadScenario;
   /** Whom it can ask. */
   readonly machines: readonly Machine[];
+  /** Whether what it is answered can be relied on. */
+  readonly isChecked: boolean;
   /** Where it writes down what happens. */
   readonly history: History;
   /** Counts endings. */
@@ -86,6 +89,16 @@ export class Client {
     this.#isOn = false;
   }
 
+  /** Asks something, once, of a machine that may be in trouble. */
+  askOnce(then: () => void): void {
+    const { history, queue } = this.#options;
+    const exchange = history.begin(this.#drawRequest(), queue.nowUs);
+    this.#try(exchange, (ending) => {
+      this.#end(exchange, ending);
+      then();
+    });
+  }
+
   /** Writes something of its own, once, and says how that ended. */
   probe(then: (ending: Ending) => void): void {
     const command = this.#drawPut("key 0", {});
@@ -125,9 +138,8 @@ export class Client {
   }
 
   #end(exchange: Exchange, ending: Ending): void {
-    const { queue, counters, trace, name } = this.#options;
-    exchange.ending = ending;
-    exchange.returnedUs = queue.nowUs;
+    const { queue, counters, trace, name, history } = this.#options;
+    history.end(exchange, ending, queue.nowUs);
     counters.count(`client.${ending.kind}`);
     trace.add(queue.nowUs, name, () => `${describe(exchange.request)} ${JSON.stringify(ending)}`);
   }
@@ -170,12 +182,26 @@ export class Client {
         .then(({ result }) => answer({ kind: "written", result }), fail);
       return;
     }
+    const mustSee = this.#options.history.ackedRevision;
     life.requests.confirmRead(deadlineMs, { lease: request.lease }).then(() => {
+      this.#checkFresh(machine, mustSee);
       const row = life.get(request.key);
       const value = row === null ? null : encodeHex(row.value);
       this.#seen.set(request.key, { value, modRevision: row?.modRevision ?? toLogIndex(0) });
       answer({ kind: "read", value });
     }, fail);
+  }
+
+  /** A read sees every write that was acknowledged before it began, to whomever and of any key. */
+  #checkFresh(machine: Machine, mustSee: LogIndex): void {
+    const { appliedIndex } = machine.store;
+    const { queue, isChecked } = this.#options;
+    if (!isChecked || appliedIndex >= mustSee) return;
+    // Thrown from the queue, where the run can see it, and not into a promise.
+    queue.after(0, () => {
+      const details = `${machine.id} answers at ${appliedIndex} what began after ${mustSee}`;
+      throw new Violation("A read sees all that was acknowledged before it", details);
+    });
   }
 
   #drawRequest(): Request {

@@ -17,6 +17,9 @@ import type { Trace } from "./trace.ts";
 /** How often a process passes a boundary, at most, before it is killed there. */
 const PASSES_MAX = 8;
 
+/** How often clients turn to a machine that is in trouble. */
+const HARASSED_TIMES = 3;
+
 /** Faults that befall more than one machine, or one for its role. */
 type FaultOfManyKind =
   | "partition"
@@ -140,7 +143,8 @@ export class Nemesis {
     const { random, machines, queue } = this.#options;
     const running = machines.filter(({ life }) => life !== null);
     if (running.length === 0) return null;
-    const machine = random.pick(running);
+    const leader = running.find(({ state }) => state?.role.name === "leader");
+    const machine = leader !== undefined && random.chance(0.3) ? leader : random.pick(running);
     const durationUs = this.#drawDurationUs();
     switch (kind) {
       case "kill":
@@ -155,6 +159,7 @@ export class Nemesis {
         break;
       case "pause":
         machine.pausedUntilUs = queue.nowUs + durationUs;
+        this.#harass(machine);
         break;
       case "clockJump":
         machine.clock.jump(durationUs);
@@ -221,7 +226,18 @@ export class Nemesis {
     const others = this.#ids().filter((other) => other !== id);
     const [toIt, fromIt] = [pairs(others, [id]), pairs([id], others)];
     if (random.chance(0.5)) burst(machine);
+    this.#harass(machine);
     return this.#cutAll(random.pick([[...toIt, ...fromIt], toIt, fromIt]), id);
+  }
+
+  /** Clients that know no better go on asking a machine that is in trouble. */
+  #harass(machine: Machine): void {
+    const { queue, burst } = this.#options;
+    for (let times = 0; times < HARASSED_TIMES; times++) {
+      queue.after(this.#drawDurationUs(), () => {
+        if (this.#isOn) burst(machine);
+      });
+    }
   }
 
   #burst(): string | null {
@@ -241,7 +257,17 @@ export class Nemesis {
     // Whoever wished for it does not mind what comes of it.
     const deadlineMs = leader.clock.nowMs + this.#drawDurationUs() / 1000;
     leader.life.transfers.request(target, deadlineMs).then(() => {}, () => {});
+    if (random.chance(0.5)) this.#isolateSoon(leader);
     return `${leader.id} > ${target ?? "anyone"}`;
+  }
+
+  /** Cuts a machine off just when others may have agreed on something without it. */
+  #isolateSoon(machine: Machine): void {
+    const { queue, random, scenario: { network } } = this.#options;
+    const wayUs = network.latencyUsMin + network.latencyUsMean;
+    queue.after(random.below(6 * wayUs), () => {
+      if (this.#isOn) this.#isolate(machine);
+    });
   }
 
   #clog(): string | null {

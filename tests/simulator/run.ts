@@ -67,7 +67,10 @@ async function runChecked(simulation: Simulation): Promise<ViolationReport | nul
     simulation.start();
     await simulation.runUntil(scenario.safetyUs);
     await checkLiveness(simulation);
-    if (scenario.replicationHolds) simulation.history.check(simulation.committed);
+    if (scenario.replicationHolds) {
+      const givenUp = simulation.history.check(simulation.committed);
+      simulation.counters.count("linearizability.givenUp", givenUp);
+    }
     return null;
   } catch (error) {
     const violation = error instanceof Violation

@@ -91,7 +91,7 @@ export class Simulation {
     for (const adversary of this.#adversaries) this.#keepLying(adversary);
   }
 
-  /** Many clients that write once each. */
+  /** Many clients that ask once each. */
   #burst(machine: Machine): void {
     if (!machine.isHonest) return;
     const count = this.random.between(2, BURST_MAX);
@@ -99,7 +99,7 @@ export class Simulation {
       const name = `b${++this.#bursts}`;
       const prober = this.#createClient(name, [machine]);
       this.#burstClients.add(prober);
-      prober.probe(() => this.#burstClients.delete(prober));
+      prober.askOnce(() => this.#burstClients.delete(prober));
     }
   }
 
@@ -214,7 +214,9 @@ export class Simulation {
   #createClient(name: string, machines: readonly Machine[]): Client {
     const { scenario: { workload }, queue, history, counters, trace } = this;
     const random = this.random.split(`client ${name}`);
-    return new Client({ name, queue, random, workload, machines, history, counters, trace });
+    const isChecked = this.scenario.replicationHolds;
+    const world = { queue, random, machines, history, counters, trace };
+    return new Client({ name, workload, isChecked, ...world });
   }
 
   #send(message: Message, atUs: number): boolean {

@@ -41,15 +41,16 @@ export type Verdict =
   /** The search was given up after so many states. */
   | { readonly kind: "unknown" };
 
-/** Most states that are looked at before the search is given up. */
+/** Most states that are looked at before the search is given up, unless told otherwise. */
 export const STATES_MAX = 2_000_000;
 
 /** Searches an order for the operations on one object. */
 export function checkLinearizable<State, Input, Output>(
   model: Model<State, Input, Output>,
   operations: readonly Operation<Input, Output>[],
+  { statesMax }: { readonly statesMax: number } = { statesMax: STATES_MAX },
 ): Verdict {
-  return new Search(model, operations).run();
+  return new Search(model, operations).run(statesMax);
 }
 
 /** An operation's call or return, in a list from which tried operations are lifted out. */
@@ -81,12 +82,12 @@ class Search<State, Input, Output> {
     this.#done = new Uint32Array(Math.ceil(operations.length / 32));
   }
 
-  run(): Verdict {
+  run(statesMax: number): Verdict {
     let state = this.#model.initial;
     let longest = 0;
     let at = this.#head.next;
     while (this.#knownDone < this.#known) {
-      if (this.#tried.size > STATES_MAX) return { kind: "unknown" };
+      if (this.#tried.size > statesMax) return { kind: "unknown" };
       if (at !== null && at.match !== null) {
         const next = this.#try(at, state);
         if (next === undefined) {

@@ -32,13 +32,14 @@ export class ClusterChecker implements Watcher {
   readonly #log: LogChecker;
   readonly #nonces = new NonceChecker();
   readonly #states = new StateChecker();
-  readonly #timing = new TimingChecker();
+  readonly #timing: TimingChecker;
   readonly #replicationHolds: boolean;
 
   /** Checkers that have seen nothing yet. */
   constructor(options: ClusterCheckerOptions) {
     this.#elections = new ElectionChecker(options);
     this.#log = new LogChecker(options);
+    this.#timing = new TimingChecker(options);
     this.#replicationHolds = options.replicationHolds;
   }
 
@@ -64,6 +65,7 @@ export class ClusterChecker implements Watcher {
     this.#elections.stepped(node, output);
     this.#timing.stepped(node, state, output);
     if (!this.#replicationHolds) return;
+    this.#log.checkProgress(node, state);
     if (output.events.some(({ kind }) => kind === "electionWon")) this.#log.leading(node, state);
     if (output.installSnapshot !== null) this.#log.installing(node, output.installSnapshot);
     if (output.apply.length > 0) this.#log.committing(node, state, output.apply);
@@ -71,6 +73,7 @@ export class ClusterChecker implements Watcher {
 
   /** See {@linkcode Watcher.sending}. */
   sending(node: NodeView, message: Message): void {
+    this.#timing.sending(message);
     if (node.isHonest && node.state !== null) checkSending(node, node.state, message);
   }
 
@@ -84,8 +87,10 @@ export class ClusterChecker implements Watcher {
 
   /** See {@linkcode Watcher.persisted}. */
   persisted(node: NodeView, batch: PersistBatch): void {
-    if (!node.isHonest || batch.hardState === null) return;
-    this.#elections.persisted(node, batch.hardState);
+    const { state } = node;
+    if (!node.isHonest || state === null) return;
+    if (batch.hardState !== null) this.#elections.persisted(node, batch.hardState);
+    if (this.#replicationHolds) this.#log.persisted(node, state);
   }
 
   /** See {@linkcode Watcher.applied}. */

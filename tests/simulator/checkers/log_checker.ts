@@ -77,6 +77,28 @@ export class LogChecker {
     }
   }
 
+  /** What a leader believes of its followers' logs is so. */
+  checkProgress(node: NodeView, state: Readonly<RaftState>): void {
+    if (state.role.name !== "leader") return;
+    for (const { id, disk, isHonest, isGone } of this.#nodes()) {
+      const matchIndex = state.role.followers.get(id)?.matchIndex ?? 0 as LogIndex;
+      if (!isHonest || isGone || matchIndex <= disk.logStart.index) continue;
+      const term = state.log.termAt(matchIndex);
+      require(term === null || disk.termAt(matchIndex) === term, "matchIndex is on disk", () => {
+        return `${node.id} believes that ${id} has entry ${matchIndex}@${term}`;
+      });
+    }
+  }
+
+  /** After a batch was written: the disk holds the log, neither less nor more. */
+  persisted(node: NodeView, state: Readonly<RaftState>): void {
+    const { index, term } = state.log.last;
+    const isSame = node.disk.lastIndex === index && node.disk.termAt(index) === term;
+    require(isSame, "The disk mirrors the log", () => {
+      return `${node.id} has ${index}@${term} in memory and ${node.disk.lastIndex} on disk`;
+    });
+  }
+
   /** Raft §5.4.3, leader completeness: a new leader has all that was committed in earlier terms. */
   leading(node: NodeView, state: Readonly<RaftState>): void {
     const earlier = this.#committed.findLast(({ byTerm }) => byTerm < state.currentTerm);

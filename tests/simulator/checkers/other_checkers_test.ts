@@ -165,7 +165,7 @@ Deno.test("StateChecker catches results that differ for one entry", () => {
 });
 
 Deno.test("TimingChecker catches a refused vote that resets the timer", () => {
-  const checker = new TimingChecker();
+  const checker = new TimingChecker({ liars: 0 });
   const state = testState("n1", { term: 3 }) as { electionElapsedTicks: number };
   const refusal = outputOf({ sendAfterPersist: [{ ...VOTE, granted: false }] });
   state.electionElapsedTicks = 7;

@@ -5,22 +5,68 @@
  * @module
  */
 
-import type { Output } from "../../../lib/raft/mod.ts";
+import type { Message, Output } from "../../../lib/raft/mod.ts";
 import type { Leader } from "../../../lib/raft/role.ts";
 import type { RaftState } from "../../../lib/raft/state.ts";
+import type { Term } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
 
+/** What is remembered of a node's last step. */
+interface Before {
+  readonly term: Term;
+  readonly elapsedTicks: number;
+  /** When it last heard the leader that it followed then; null when it followed none. */
+  readonly leaderHeardTick: number | null;
+}
+
 /** Watches the timers of all nodes. */
 export class TimingChecker {
-  readonly #elapsed = new WeakMap<Readonly<RaftState>, number>();
+  readonly #before = new WeakMap<Readonly<RaftState>, Before>();
+  /** Candidacies that a leader asked for, by candidate and term. */
+  readonly #transfers = new Set<string>();
+  readonly #liars: number;
+
+  /** With liars about, nobody can tell who stood at a leader's wish. */
+  constructor(options: { readonly liars: number }) {
+    this.#liars = options.liars;
+  }
 
   /** A step was taken. */
   stepped(node: NodeView, state: Readonly<RaftState>, output: Output): void {
-    const before = this.#elapsed.get(state) ?? 0;
-    this.#elapsed.set(state, state.electionElapsedTicks);
-    if (state.electionElapsedTicks < before) checkReset(node, state, output);
+    const before = this.#before.get(state);
+    this.#before.set(state, {
+      term: state.currentTerm,
+      elapsedTicks: state.electionElapsedTicks,
+      leaderHeardTick: state.certificate === null ? null : state.leaderHeardTick,
+    });
     if (state.role.name === "leader") checkQuorum(node, state, state.role);
+    if (before === undefined) return;
+    if (state.electionElapsedTicks < before.elapsedTicks) checkReset(node, state, output);
+    if (this.#liars === 0) this.#checkPromise(node, state, { before, output });
+  }
+
+  /** A message leaves: notes who stands at a leader's wish. */
+  sending(message: Message): void {
+    if (message.kind !== "preVoteRequest" || !message.transfer) return;
+    this.#transfers.add(`${message.from} ${message.term}`);
+  }
+
+  /** Dissertation §4.2.3: who has just heard a leader helps no other, unless that leader wishes so. */
+  #checkPromise(
+    node: NodeView,
+    state: Readonly<RaftState>,
+    { before, output }: { readonly before: Before; readonly output: Output },
+  ): void {
+    if (before.leaderHeardTick === null || before.term !== state.currentTerm) return;
+    if (state.nowTick - before.leaderHeardTick >= state.config.electionTimeoutTicks) return;
+    const grant = output.send.find((message) =>
+      message.kind === "preVoteResponse" && message.granted &&
+      !this.#transfers.has(`${message.to} ${message.term}`)
+    );
+    require(grant === undefined, "Who hears a leader helps no other", () => {
+      return `${node.id} heard its leader in tick ${before.leaderHeardTick} and helps ${grant?.to}`;
+    });
   }
 }
 

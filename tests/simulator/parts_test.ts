@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import { batchOf, breaks, commandEntry, voteBatch } from "./checkers/support.ts";
+import { EventQueue } from "./event_queue.ts";
+import { ANYTHING, type Ending, History } from "./history.ts";
+import { encodeCommand } from "../../lib/kv/mod.ts";
+import { DamageFound, RaftDisk } from "./raft_disk.ts";
+import { Random } from "./random.ts";
+import type { Entry } from "../../lib/raft/mod.ts";
+
+Deno.test("Random gives the same numbers for the same name only", () => {
+  const draw = (random: Random) => Array.from({ length: 5 }, () => random.below(1000));
+  assert.deepEqual(draw(new Random("a")), draw(new Random("a")));
+  assert.notDeepEqual(draw(new Random("a")), draw(new Random("b")));
+});
+
+Deno.test("Random.split() does not depend on what was drawn before", () => {
+  const [fresh, used] = [new Random("a"), new Random("a")];
+  used.below(10);
+  assert.equal(fresh.split("x").below(1e9), used.split("x").below(1e9));
+});
+
+Deno.test("EventQueue runs events in the order of time, and of scheduling within an instant", () => {
+  const queue = new EventQueue();
+  const random = new Random("queue");
+  const expected = Array.from({ length: 200 }, (_, order) => ({ atUs: random.below(20), order }));
+  const ran: typeof expected = [];
+  for (const event of expected) queue.at(event.atUs, () => ran.push(event));
+  while (queue.runNext(100));
+  expected.sort((left, right) => left.atUs - right.atUs || left.order - right.order);
+  assert.deepEqual(ran, expected);
+  assert.equal(queue.nowUs, 100);
+});
+
+Deno.test("RaftDisk gives back what was written, and replaces what is written over", () => {
+  const disk = new RaftDisk();
+  disk.write(voteBatch(1, "n1"));
+  disk.write(batchOf(commandEntry(1, 1), commandEntry(2, 1), commandEntry(3, 1)));
+  disk.write(batchOf(commandEntry(2, 2)));
+  const { hardState, entries } = disk.load();
+  assert.deepEqual(hardState, { currentTerm: 1, votedFor: "n1" });
+  assert.deepEqual(entries, [commandEntry(1, 1), commandEntry(2, 2)]);
+});
+
+Deno.test("RaftDisk finds any damage when it is read back", () => {
+  for (let seed = 0; seed < 50; seed++) {
+    const disk = new RaftDisk();
+    disk.write(voteBatch(3, "n1"));
+    disk.write(batchOf(commandEntry(1, 1), commandEntry(2, 1)));
+    disk.damage(new Random(`damage ${seed}`));
+    assert.throws(() => disk.load(), DamageFound);
+  }
+});
+
+/** A history of one client that writes `a` and `b` to one key, and the log that it made. */
+function historyOf(endings: readonly Ending[]): { history: History; entries: Entry[] } {
+  const history = new History();
+  const entries: Entry[] = [];
+  endings.forEach((ending, at) => {
+    const command = { kind: "put", key: "k", value: Uint8Array.of(at + 1) } as const;
+    const request = { kind: "write", command, isRetried: false, expected: ANYTHING } as const;
+    history.end(history.begin(request, 10 * at), ending, 10 * at + 5);
+    const index = toLogIndex(at + 1);
+    entries.push({ index, term: toTerm(1), kind: "command", data: encodeCommand(command) });
+  });
+  return { history, entries };
+}
+
+function written(revision: number, version: number): Ending {
+  const createRevision = toLogIndex(1);
+  const result = { kind: "put", revision: toLogIndex(revision), createRevision, version } as const;
+  return { kind: "written", result };
+}
+
+function readOf(history: History, value: string | null): void {
+  const exchange = history.begin({ kind: "get", key: "k", lease: false }, 1000);
+  history.end(exchange, { kind: "read", value }, 1001);
+}
+
+Deno.test("History accepts what the log explains", () => {
+  const { history, entries } = historyOf([written(1, 1), { kind: "unknown" }]);
+  readOf(history, "02");
+  assert.equal(history.check(entries), 0);
+});
+
+Deno.test("History rejects a write that was acknowledged and is not in the log", () => {
+  const { history, entries } = historyOf([written(1, 1), written(2, 2)]);
+  assert.throws(
+    () => history.check(entries.slice(0, 1)),
+    breaks("An acknowledged write is in the log"),
+  );
+});
+
+Deno.test("History rejects a write that was refused and took effect", () => {
+  const { history, entries } = historyOf([written(1, 1), { kind: "failed" }]);
+  assert.throws(() => history.check(entries), breaks("A refused write takes no effect"));
+});
+
+Deno.test("History rejects a write that took effect twice", () => {
+  const { history, entries: [entry] } = historyOf([written(1, 1)]);
+  assert.ok(entry !== undefined);
+  assert.throws(
+    () => history.check([entry, { ...entry, index: toLogIndex(2) }]),
+    breaks("A write takes effect once"),
+  );
+});
+
+Deno.test("History rejects a stale read", () => {
+  const { history, entries } = historyOf([written(1, 1), written(2, 2)]);
+  readOf(history, "01");
+  assert.throws(() => history.check(entries), breaks("Clients' histories are linearizable"));
+});
+
+Deno.test("forgeNote() changes what a note says and keeps its signature", async () => {
+  const { forgeNote } = await import("./forgery.ts");
+  const { VOTERS } = await import("./checkers/support.ts");
+  const [n1, n2] = [toNodeId("n1"), toNodeId("n2")];
+  const note = `floe/election/v1\ncluster c\nepoch ${
+    toEpoch(1)
+  }\nterm 3\nleader n1\nlog 0 0\n\n- c x\n`;
+  const forged = forgeNote(note, { term: toTerm(9), leader: n2 });
+  assert.match(forged, /^term 9$/m);
+  assert.match(forged, /^leader n2$/m);
+  assert.match(forged, /- c x\n$/);
+  assert.throws(() => VOTERS.verify(note, { term: toTerm(3), leader: n1 }));
+});

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { runSeed } from "./run.ts";
+import { drawScenario, REAL_FROST_EVERY, SAFETY_US_MIN } from "./scenario.ts";
+
+/** How many seeds the gate runs. `deno task simulate` runs as many as wanted. */
+const SEEDS = 300;
+
+Deno.test(`the simulator finds nothing wrong in seeds 1 to ${SEEDS}`, async () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const { violation } = await runSeed(seed);
+    const replay = `replay it with: deno task simulate --seed ${seed}`;
+    assert.equal(violation, null, `Seed ${seed}: ${violation?.message}; ${replay}`);
+  }
+});
+
+Deno.test("a seed makes the same run, byte for byte, every time", async () => {
+  const withLiars = 8;
+  for (const seed of [withLiars, 16, REAL_FROST_EVERY]) {
+    const lines: string[] = [];
+    const first = await runSeed(seed, (line) => lines.push(line));
+    const second = await runSeed(seed, () => {});
+    assert.equal(first.traceDigest, second.traceDigest, `seed ${seed}`);
+    assert.deepEqual(first.counts, second.counts);
+    assert.ok(lines.length > 1000, "and the trace says what happened");
+  }
+});
+
+Deno.test("whether anybody watches makes no difference to a run", async () => {
+  const [watched, unwatched] = [await runSeed(16, () => {}), await runSeed(16)];
+  assert.equal(watched.events, unwatched.events);
+  assert.deepEqual(watched.counts, unwatched.counts);
+});
+
+Deno.test("different seeds make different runs", async () => {
+  const first = await runSeed(16, () => {});
+  const second = await runSeed(17, () => {});
+  assert.notEqual(first.traceDigest, second.traceDigest);
+});
+
+Deno.test("scenarios are within the bounds that are promised", () => {
+  for (let seed = 1; seed <= 2000; seed++) {
+    const { size, threshold, liars, replicationHolds, safetyUs } = drawScenario(seed);
+    const majority = Math.floor(size / 2) + 1;
+    assert.ok(size >= 1 && size <= 9);
+    assert.ok(threshold >= majority && threshold <= size);
+    assert.ok(liars === 0 || liars <= 2 * threshold - size - 1);
+    assert.ok(!replicationHolds || liars === 0 || threshold + majority >= size + liars + 1);
+    assert.ok(safetyUs >= SAFETY_US_MIN);
+  }
+});
