@@ -184,6 +184,8 @@ export class Client {
     }
     const mustSee = this.#options.history.ackedRevision;
     life.requests.confirmRead(deadlineMs, { lease: request.lease }).then(() => {
+      // A process that was killed in the very turn in which it answered tells nobody.
+      if (this.#attempt !== attempt) return;
       this.#checkFresh(machine, mustSee);
       const row = life.get(request.key);
       const value = row === null ? null : encodeHex(row.value);
