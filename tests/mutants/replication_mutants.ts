@@ -96,13 +96,11 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     if (last !== undefined) done.push({ kind: "checkpointed", index: last.index });`,
   },
   {
-    name: "snapshot-keeps-another-log",
-    bug: "a snapshot leaves entries in place that do not agree with it",
-    file: "lib/raft/durability.ts",
-    find: `    this.#logStart = { position, keepsRest: false };
-    this.#unsavedFrom = null;`,
-    replace: `    this.#logStart = { position, keepsRest: true };
-    this.#unsavedFrom = null;`,
+    name: "snapshot-reset-not-written",
+    bug: "a log that a snapshot replaced stays on disk",
+    file: "lib/raft/state.ts",
+    find: `      this.durability.logResetTo(position);\n`,
+    replace: ``,
   },
   {
     name: "snapshot-acknowledged-too-early",

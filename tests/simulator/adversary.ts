@@ -215,8 +215,8 @@ export class Adversary {
     const isUnproven = message.kind === "appendResponse" ||
       (message.kind === "voteResponse" && !message.granted) ||
       (message.kind === "preVoteResponse" && !message.granted);
-    if (!isUnproven || !this.#lies("inflatedTerm", 0.01)) return message;
-    const by = this.#options.random.pick([1, 1, 2, 100, 1_000_000, 2_000_000]);
+    if (!isUnproven || !this.#lies("inflatedTerm", 0.03)) return message;
+    const by = this.#options.random.pick([1, 2, 100, 1_000_000, 1_000_000, 2_000_000]);
     return { ...message, term: message.term + by as Term };
   }
 

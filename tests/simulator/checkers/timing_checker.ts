@@ -25,6 +25,8 @@ export class TimingChecker {
   readonly #before = new WeakMap<Readonly<RaftState>, Before>();
   /** Candidacies that a leader asked for, by candidate and term. */
   readonly #transfers = new Set<string>();
+  /** The highest round that each node has answered, by node, term and leader. */
+  readonly #answered = new Map<string, number>();
   readonly #liars: number;
 
   /** With liars about, nobody can tell who stood at a leader's wish. */
@@ -40,16 +42,35 @@ export class TimingChecker {
       elapsedTicks: state.electionElapsedTicks,
       leaderHeardTick: state.certificate === null ? null : state.leaderHeardTick,
     });
-    if (state.role.name === "leader") checkQuorum(node, state, state.role);
+    if (state.role.name === "leader") {
+      checkQuorum(node, state, state.role);
+      if (this.#liars === 0) this.#checkRounds(node, state, state.role);
+    }
     if (before === undefined) return;
     if (state.electionElapsedTicks < before.elapsedTicks) checkReset(node, state, output);
     if (this.#liars === 0) this.#checkPromise(node, state, { before, output });
   }
 
-  /** A message leaves: notes who stands at a leader's wish. */
+  /** A message leaves: notes who answers which round, and who stands at a leader's wish. */
   sending(message: Message): void {
+    if (message.kind === "appendResponse") {
+      const answer = `${message.from} ${message.term} ${message.to}`;
+      const newest = Math.max(message.round, this.#answered.get(answer) ?? 0);
+      this.#answered.set(answer, newest);
+    }
     if (message.kind !== "preVoteRequest" || !message.transfer) return;
     this.#transfers.add(`${message.from} ${message.term}`);
+  }
+
+  /** Who follows a leader is counted by answers given in its term, and to it. */
+  #checkRounds(node: NodeView, state: Readonly<RaftState>, leader: Leader): void {
+    for (const [peer, { ackedRound }] of leader.followers) {
+      if (ackedRound === 0) continue;
+      const answered = this.#answered.get(`${peer} ${state.currentTerm} ${node.id}`) ?? 0;
+      require(ackedRound <= answered, "A round is answered in its own term", () => {
+        return `${node.id} counts round ${ackedRound} of ${peer}, which answered ${answered}`;
+      });
+    }
   }
 
   /** Dissertation §4.2.3: who has just heard a leader helps no other, unless that leader wishes so. */
