@@ -132,7 +132,8 @@ export interface Certifier {
   combine(request: SigningRequest, shares: ReadonlyMap<NodeId, Uint8Array>): CombineResult;
 
   /**
-   * Verifies a signed note from outside: group key, cluster, and, where given, term and leader.
+   * Verifies a signed note from outside: group key, cluster, and, where given, term and leader. Any
+   * epoch will do, as the group key outlives them; whoever follows a leader checks that as well.
    *
    * @throws {CertificateError} naming the refusal.
    */

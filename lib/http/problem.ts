@@ -73,6 +73,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   request_too_large: 413,
   idempotency_key_reused: 422,
   internal_error: 500,
+  unreadable: 501,
   no_leader: 503,
   overloaded: 503,
   superseded: 503,
@@ -92,6 +93,7 @@ const TITLE: Readonly<Record<number, string>> = {
   413: "Content Too Large",
   422: "Unprocessable Content",
   500: "Internal Server Error",
+  501: "Not Implemented",
   503: "Service Unavailable",
   504: "Gateway Timeout",
 };

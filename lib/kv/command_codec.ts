@@ -78,6 +78,17 @@ export function decodeCommand(bytes: Uint8Array): Command {
   return command;
 }
 
+/** Whether {@linkcode decodeCommand} can read these bytes. */
+export function isCommand(bytes: Uint8Array): boolean {
+  try {
+    decodeCommand(bytes);
+    return true;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return false;
+  }
+}
+
 /**
  * Checks a key on its own, for reads.
  *

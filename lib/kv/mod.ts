@@ -52,6 +52,7 @@ export {
   decodeCommand,
   encodeCommand,
   encodeKey,
+  isCommand,
 } from "./command_codec.ts";
 export { MemoryKeyValueStore } from "./memory_store.ts";
 export {

@@ -87,6 +87,8 @@ export type RequestFailure =
   | "timeout"
   /** The leader holds too much that is uncommitted, or this node too many requests. */
   | "overloaded"
+  /** The leader is of a version that does not know this kind of write. */
+  | "unreadable"
   /** The command lost its place in the log to another leader's entry. */
   | "superseded"
   /** Leadership changed before the outcome was known. */

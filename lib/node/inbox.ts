@@ -8,15 +8,19 @@
 
 import { setImmediate } from "node:timers";
 import type { Input, Message } from "../raft/mod.ts";
+import type { NodeId } from "../types.ts";
 
-/** Most peers' messages that wait for a turn; more are dropped, as the network might have. */
-export const INBOX_MESSAGES_MAX = 10_000;
+/**
+ * Most messages of one peer that wait for a turn; more are dropped, as the network might have. One
+ * peer that floods thus takes no room from the others.
+ */
+export const INBOX_MESSAGES_PER_PEER_MAX = 2_000;
 
 /** Collects inputs and hands them over in batches. */
 export class Inbox {
   readonly #turn: (inputs: readonly Input[]) => void;
   #inputs: Input[] = [];
-  #messageCount = 0;
+  readonly #messageCounts = new Map<NodeId, number>();
   #isScheduled = false;
   #isClosed = false;
 
@@ -41,8 +45,9 @@ export class Inbox {
 
   /** Adds a peer's message; false when it was dropped because too many wait. */
   addMessage(message: Message): boolean {
-    if (this.#messageCount >= INBOX_MESSAGES_MAX) return false;
-    this.#messageCount++;
+    const count = this.#messageCounts.get(message.from) ?? 0;
+    if (count >= INBOX_MESSAGES_PER_PEER_MAX) return false;
+    this.#messageCounts.set(message.from, count + 1);
     this.add({ kind: "message", message });
     return true;
   }
@@ -56,7 +61,7 @@ export class Inbox {
   #drain(): void {
     const inputs = this.#inputs;
     this.#inputs = [];
-    this.#messageCount = 0;
+    this.#messageCounts.clear();
     this.#isScheduled = false;
     if (!this.#isClosed) this.#turn(inputs);
   }

@@ -7,7 +7,13 @@
 import { getLogger } from "@logtape/logtape";
 import type { Certificate, Certifier } from "../certificate/certifier.ts";
 import type { Group } from "../certificate/group.ts";
-import { type AppliedEntry, type Command, encodeCommand, StateMachine } from "../kv/mod.ts";
+import {
+  type AppliedEntry,
+  type Command,
+  encodeCommand,
+  isCommand,
+  StateMachine,
+} from "../kv/mod.ts";
 import {
   type Input,
   type Message,
@@ -329,9 +335,16 @@ function raftConfig({ self, certifier, config }: NodeOptions): RaftConfig {
     self,
     certifier,
     ...toTickCounts(config.timing),
+    isCommand,
     random: Math.random,
-    incarnation: crypto.getRandomValues(new Uint32Array(1))[0] ?? 0,
+    incarnation: randomSafeInteger(),
   };
+}
+
+/** As many random bits as a message's count can carry. */
+function randomSafeInteger(): number {
+  const [random = 0n] = crypto.getRandomValues(new BigUint64Array(1));
+  return Number(BigInt.asUintN(53, random));
 }
 
 function toTickCounts(

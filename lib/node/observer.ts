@@ -9,6 +9,7 @@ import { getLogger } from "@logtape/logtape";
 import { unreachable } from "../assert.ts";
 import type { Certificate } from "../certificate/certifier.ts";
 import type { RaftEvent, RoleReport } from "../raft/mod.ts";
+import { LogLimiter } from "../transport/log_limiter.ts";
 
 /** What is counted of the core's events, from the node's start. */
 export type NodeCounter =
@@ -20,6 +21,8 @@ export type NodeCounter =
   | "election.session"
   /** Wrong signature shares that this node received. */
   | "share.refused"
+  /** Voters that declined to sign twice in one of this node's elections. */
+  | "share.withheld"
   /** Leaders' certificates that this node verified. */
   | "certificate.verified"
   /** Claims to lead that this node refused. */
@@ -43,6 +46,7 @@ export class Observer {
     "election.won": 0,
     "election.session": 0,
     "share.refused": 0,
+    "share.withheld": 0,
     "certificate.verified": 0,
     "certificate.refused": 0,
     "message.unfit": 0,
@@ -51,6 +55,7 @@ export class Observer {
     "snapshot.sent": 0,
     "snapshot.installed": 0,
   };
+  readonly #limiter = new LogLimiter(() => performance.now());
   /** When this node asked for pre-votes, on the monotonic clock; for how long an election takes. */
   #electionStartedMs = 0;
 
@@ -90,17 +95,20 @@ export class Observer {
       case "cheaterFound":
         this.count("share.refused");
         return this.#logger.error("share.refused", { term: event.term, voter: event.voter });
+      case "shareWithheld":
+        this.count("share.withheld");
+        return this.#logger.error("share.withheld", { term: event.term, voter: event.voter });
       case "certificateVerified":
         this.count("certificate.verified");
         return this.#logger.info("certificate.verified", describe(event.certificate));
       case "certificateRefused": {
         const { from, term, reason } = event;
         this.count("certificate.refused");
-        return this.#logger.warn("certificate.refused", { from, term, reason });
+        return this.#warn("certificate.refused", { from, term, reason });
       }
       case "messageRefused":
         this.count("message.unfit");
-        return this.#logger.warn("message.unfit", { from: event.from, reason: event.reason });
+        return this.#warn("message.unfit", { from: event.from, reason: event.reason });
       case "steppedDown":
         this.count("leader.stepped_down");
         return this.#logger.warn("leader.stepped_down", { term: event.term, reason: event.reason });
@@ -120,6 +128,12 @@ export class Observer {
       default:
         return unreachable(event);
     }
+  }
+
+  /** What a hostile peer can bring about at will is counted always, and logged so often. */
+  #warn(event: string, properties: Record<string, unknown>): void {
+    const admitted = this.#limiter.admit(event);
+    if (admitted !== null) this.#logger.warn(event, { ...properties, ...admitted });
   }
 
   #won(certificate: Certificate): void {

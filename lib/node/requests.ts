@@ -247,6 +247,9 @@ export class Requests {
     } else if (rejected.reason === "overloaded") {
       request.mayTakeEffect = false;
       this.#fail(request, "overloaded", "The leader holds as much uncommitted data as it may");
+    } else if (rejected.reason === "unreadable") {
+      request.mayTakeEffect = false;
+      this.#fail(request, "unreadable", "The leader's version does not know this kind of write");
     } else {
       this.#park(request);
     }

@@ -43,9 +43,9 @@ export function becomeCandidate(state: RaftState, preCandidate: PreCandidate): v
 
 /** Counts a vote, its share and the voter's next commitment. */
 export function handleVoteResponse(state: RaftState, message: VoteResponse): void {
-  if (state.adoptTerm(message)) return;
   const candidate = state.role;
-  if (candidate.name !== "candidate" || message.term !== state.currentTerm) return;
+  if (candidate.name !== "candidate" || state.adoptTerm(message)) return;
+  if (message.term !== state.currentTerm) return;
   if (!message.granted) {
     countRefusal(state, candidate, message.from);
     return;
@@ -53,7 +53,7 @@ export function handleVoteResponse(state: RaftState, message: VoteResponse): voi
   candidate.votes.add(message.from);
   offerCommitment(state, candidate, message);
   if (message.share === null) {
-    candidate.signing.decline(message.from, message.session);
+    countDecline(state, candidate, message);
   } else {
     addShare(state, candidate, { ...message, share: message.share });
   }
@@ -84,12 +84,13 @@ export function reopenIfStuck(state: RaftState, candidate: Candidate): void {
   });
 }
 
-/** Asks again those who have not answered at all; their request may have been lost. */
+/** Asks again those who owe a share or have not answered at all; their request may have been lost. */
 export function askSilentVoters(state: RaftState, candidate: Candidate): void {
-  const silent = state.peers.filter((peer) =>
-    !candidate.votes.has(peer) && !candidate.refusals.has(peer)
-  );
-  for (const voter of silent) sendVoteRequest(state, candidate, voter, null);
+  for (const voter of state.peers) {
+    const session = candidate.signing.sessionOwedBy(voter);
+    const hasAnswered = candidate.votes.has(voter) || candidate.refusals.has(voter);
+    if (session !== null || !hasAnswered) sendVoteRequest(state, candidate, voter, session);
+  }
 }
 
 /** Raft §5.2: a candidate that too many refuse cannot win in this term and waits for the next. */
@@ -99,8 +100,16 @@ function countRefusal(state: RaftState, candidate: Candidate, voter: NodeId): vo
   if (candidate.refusals.size > voters.length - threshold) state.becomeFollower(null);
 }
 
+/** A voter that restarted has lost its nonce, once; one that declines again withholds its share. */
+function countDecline(state: RaftState, candidate: Candidate, message: VoteResponse): void {
+  const { from: voter, session } = message;
+  if (!candidate.signing.decline(voter, session)) return;
+  state.output.events.push({ kind: "shareWithheld", term: state.currentTerm, voter });
+}
+
+/** One unused commitment is enough: to check more costs time that a liar must not have. */
 function offerCommitment(state: RaftState, candidate: Candidate, message: VoteResponse): void {
-  if (message.commitment === null) return;
+  if (message.commitment === null || candidate.signing.hasOffer(message.from)) return;
   try {
     state.config.certifier.checkCommitment(message.from, message.commitment);
     candidate.signing.offer(message.from, message.commitment);

@@ -25,6 +25,11 @@ export interface RaftConfig {
   readonly signingTimeoutTicks: number;
   /** When the log is compacted; {@linkcode LOG_LIMITS} unless given. */
   readonly logLimits?: SliceLimits;
+  /**
+   * Whether the state machine can read a command. What it cannot read never enters the log: every
+   * node would stop at it, at every start again.
+   */
+  readonly isCommand: (command: Uint8Array) => boolean;
   /** Uniform in [0, 1): the only randomness of the core, for election timeouts. */
   readonly random: () => number;
   /**
@@ -53,8 +58,13 @@ export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024;
 export const WAITING_READS_MAX = 10_000;
 /** Most batches of reads waiting for a quorum's confirmation. */
 export const READ_BATCHES_MAX = 10_000;
+/** What an entry costs beyond its payload, wherever entries are limited by bytes. */
+export const ENTRY_OVERHEAD_BYTES = 128;
 /**
- * How far one unproven message may raise a node's term. A liar that claims huge terms costs time,
- * but cannot use terms up. A certificate proves its term and may raise it further.
+ * How far one unproven message may raise a node's term, and how many may within one election timeout.
+ * A liar that claims huge terms costs time; at this rate it needs thousands of years to use terms
+ * up. A certificate proves its term, and raises it at once.
  */
-export const TERM_ADVANCE_MAX = 1_000_000;
+export const TERM_ADVANCE_MAX = 1_000;
+/** See {@linkcode TERM_ADVANCE_MAX}. */
+export const TERM_ADVANCES_PER_TIMEOUT_MAX = 16;

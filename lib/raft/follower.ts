@@ -24,6 +24,7 @@ export function handleAppendRequest(state: RaftState, message: AppendRequest): v
     return respond(state, message, { kind: "staleTerm" });
   }
   if (!acceptLeader(state, message)) return;
+  state.transferTarget = message.transferTarget;
   if (message.entries.length === 0) {
     const { term, from: leader } = message;
     state.output.events.push({ kind: "heartbeatReceived", term, leader });
@@ -64,8 +65,12 @@ function isCertifiedLeader(state: RaftState, message: LeaderMessage): boolean {
     if (!(error instanceof InputError)) throw error;
     return refuseLeader(state, message, error.message);
   }
+  if (certificate.epoch !== state.config.certifier.epoch) {
+    return refuseLeader(state, message, `the certificate is of epoch ${certificate.epoch}`);
+  }
   if (term > state.currentTerm) state.advanceTerm(term);
   state.becomeFollower(certificate);
+  state.transferTarget = null;
   state.durability.certificateLearned(certificate);
   state.output.events.push({ kind: "certificateVerified", certificate });
   return true;

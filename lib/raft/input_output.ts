@@ -89,7 +89,7 @@ export type ReadResult =
 export type TransferResult =
   /** This node stepped down after it asked `target` to stand for election. */
   | { readonly kind: "handedOver"; readonly transferId: number; readonly target: NodeId }
-  /** The target did not take over within an election timeout; this node leads on. */
+  /** The target was never told, or did not take over within an election timeout. */
   | { readonly kind: "aborted"; readonly transferId: number; readonly target: NodeId }
   /** Nothing was begun. */
   | {
@@ -116,6 +116,8 @@ export type RaftEvent =
   }
   /** These voters' shares were wrong. */
   | { readonly kind: "cheaterFound"; readonly term: Term; readonly voter: NodeId }
+  /** This voter declined to sign twice in one election. */
+  | { readonly kind: "shareWithheld"; readonly term: Term; readonly voter: NodeId }
   /** This node leads. */
   | { readonly kind: "electionWon"; readonly term: Term; readonly certificate: Certificate }
   /** This node voted. */

@@ -156,6 +156,8 @@ function checkSentAtOnce(state: Readonly<RaftState>, output: Output, message: Me
   switch (message.kind) {
     case "voteResponse":
       assert(message.granted, "Only a durable vote is answered at once");
+      assert(message.term === state.currentTerm, "A vote is answered in its own term");
+      assert(message.to === state.votedFor, "A share goes to the one candidate voted for");
       assert(!output.persist?.hardState, "A vote is durable before its answer leaves");
       return;
     case "appendRequest":

@@ -9,7 +9,7 @@ import { assert, assertDefined } from "../assert.ts";
 import { encodeUtf8 } from "../bytes.ts";
 import type { Certificate } from "../certificate/certifier.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
-import { APPEND_LIMITS } from "./config.ts";
+import { APPEND_LIMITS, ENTRY_OVERHEAD_BYTES } from "./config.ts";
 import type { Entry } from "./entry.ts";
 import { LeaderReads } from "./leader_reads.ts";
 import type { AppendResponse } from "./message.ts";
@@ -70,9 +70,9 @@ export function tickLeader(state: RaftState, leader: Leader): void {
 
 /** Learns how far a follower's log matches, and who still follows. */
 export function handleAppendResponse(state: RaftState, message: AppendResponse): void {
-  if (state.adoptTerm(message)) return;
   const leader = state.role;
-  if (leader.name !== "leader" || message.outcome.kind === "staleTerm") return;
+  if (leader.name !== "leader" || state.adoptTerm(message)) return;
+  if (message.outcome.kind === "staleTerm") return;
   const follower = leader.followers.get(message.from);
   if (follower === undefined) return;
   if (message.outcome.kind === "uncertified") {
@@ -99,7 +99,7 @@ export function advanceCommit(state: RaftState, leader: Leader): void {
   for (let index = state.commitIndex + 1; index <= majorityIndex; index++) {
     const entry = assertDefined(state.log.entryAt(index as LogIndex), "Committed entries are kept");
     if (entry.term === state.currentTerm && entry.kind === "command") {
-      leader.uncommittedBytes -= entry.data.length;
+      leader.uncommittedBytes -= entry.data.length + ENTRY_OVERHEAD_BYTES;
     }
   }
   state.commitTo(majorityIndex);
@@ -197,6 +197,7 @@ function sendAppend(
     leaderCommit: state.commitIndex,
     round: leader.rounds.current,
     certificate: follower.isCertified ? null : leader.certificate.note,
+    transferTarget: leader.transfer?.target ?? null,
   });
   if (entries.length > 0) follower.sent(entries);
   follower.sentRound = leader.rounds.current;

@@ -19,7 +19,7 @@ export function quorumContactTick(state: RaftState, leader: Leader): number {
 
 /** Whether reads may be served without asking anyone. */
 export function hasLease(state: RaftState, leader: Leader): boolean {
-  // A leader that hands over waives its voters' promise.
+  // A leader that hands over waives its voters' promise to it.
   if (leader.transfer !== null) return false;
   const contactTick = quorumContactTick(state, leader);
   const leaseTicks = Math.floor(state.config.electionTimeoutTicks * LEASE_SHARE);

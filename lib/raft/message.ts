@@ -89,6 +89,8 @@ export interface AppendRequest extends Envelope {
   readonly round: number;
   /** The leader's signed note, until the receiver has answered in this term. */
   readonly certificate: string | null;
+  /** To whom the leader is handing over; only that node's election may waive the leader's lease. */
+  readonly transferTarget: NodeId | null;
 }
 
 /** What a follower did with an AppendEntries. */
@@ -193,6 +195,8 @@ export type RefusalReason =
   | "overloaded"
   /** The leader is handing over to another. */
   | "transferring"
+  /** The leader's state machine cannot read the command: it is of a newer version, or no command. */
+  | "unreadable"
   /** Leadership changed before the leader's answer came. */
   | "leaderChanged";
 

@@ -15,12 +15,15 @@
  * | --- | --- |
  * | `pre_vote.ts` | dissertation §9.6, FROST round one |
  * | `candidate.ts`, `signing_sessions.ts` | §5.2, the signing sessions (ROAST) |
- * | `voter.ts`, `vote_answers.ts` | §5.2, §5.4.1, FROST round two |
- * | `leader.ts`, `progress.ts`, `rounds.ts` | §5.3, §5.4.2, check-quorum |
+ * | `voter.ts`, `vote_answers.ts`, `pending_votes.ts` | §5.2, §5.4.1, FROST round two |
+ * | `leader.ts`, `progress.ts`, `rounds.ts` | §5.3, §5.4.2, the quorum check |
  * | `follower.ts` | §5.3, behind the certificate |
- * | `reads.ts` | dissertation §6.4, ReadIndex |
- * | `proposals.ts` | commands, forwarded from any node |
+ * | `reads.ts`, `leader_reads.ts`, `lease.ts` | dissertation §6.4, ReadIndex and leases |
+ * | `proposals.ts`, `forwarded_requests.ts` | commands, forwarded from any node |
+ * | `compaction.ts`, `snapshot_sender.ts`, `snapshot_receiver.ts`, `own_snapshot.ts` | §7 |
+ * | `transfer.ts`, `transfer_promise.ts` | dissertation §3.10 |
  * | `durability.ts` | what is on disk |
+ * | `collected.ts` | what a step wants done |
  * | `invariants.ts` | what must hold after every step |
  *
  * **Where Floe differs from the paper.** A candidate needs t votes (n/2 < t <= n), and leads only

@@ -11,6 +11,7 @@ import { becomeCandidate } from "./candidate.ts";
 import type { PreVoteRequest, PreVoteResponse } from "./message.ts";
 import type { PreCandidate } from "./role.ts";
 import type { RaftState } from "./state.ts";
+import { isAskedByLeader } from "./transfer_promise.ts";
 
 /** Asks for an election in the next term. The statement that voters would sign is fixed from here on. */
 export function startPreVote(state: RaftState, options: { readonly transfer: boolean }): void {
@@ -53,7 +54,8 @@ export function askPreVotes(state: RaftState, role: PreCandidate): void {
  */
 export function handlePreVoteRequest(state: RaftState, message: PreVoteRequest): void {
   // Dissertation §4.2.3: while a leader is heard, nobody needs another.
-  if (state.hasFreshLeader && !message.transfer) return;
+  if (state.hasFreshLeader && !isAskedByLeader(state, message)) return;
+  if (!mayCommit(state, message)) return;
   const granted = state.canAdvanceTo(message.term) &&
     state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });
   const candidate = message.from;
@@ -71,12 +73,13 @@ export function handlePreVoteRequest(state: RaftState, message: PreVoteRequest):
 
 /** Counts a grant with its commitment; learns the term from a refusal. */
 export function handlePreVoteResponse(state: RaftState, message: PreVoteResponse): void {
+  const role = state.role;
+  if (role.name !== "preCandidate") return;
   if (!message.granted) {
     state.adoptTerm(message);
     return;
   }
-  const role = state.role;
-  if (role.name !== "preCandidate" || message.term !== role.askedTerm) return;
+  if (message.term !== role.askedTerm) return;
   if (message.commitment === null) return state.refuse(message.from, "grant without commitment");
   try {
     state.config.certifier.checkCommitment(message.from, message.commitment);
@@ -86,6 +89,14 @@ export function handlePreVoteResponse(state: RaftState, message: PreVoteResponse
   }
   role.grants.set(message.from, message.commitment);
   becomeCandidateIfGranted(state, role);
+}
+
+/** A commitment takes time to make: each candidate gets one a tick, and repeats of it. */
+function mayCommit(state: RaftState, { from, term }: PreVoteRequest): boolean {
+  const last = state.commitments.get(from);
+  if (last?.tick === state.nowTick && last.term !== term) return false;
+  state.commitments.set(from, { tick: state.nowTick, term });
+  return true;
 }
 
 function becomeCandidateIfGranted(state: RaftState, role: PreCandidate): void {

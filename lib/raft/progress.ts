@@ -84,9 +84,13 @@ export class Progress {
     return sending.offset;
   }
 
-  /** The follower wants the chunk at `nextOffset`. When it has them all, it is left time to check. */
+  /**
+   * The follower wants the chunk at `nextOffset`. When it has them all, it is left time to check. An
+   * answer that asks for the chunk that is out is an earlier one, late or doubled.
+   */
   chunkStored(nextOffset: number): void {
-    if (this.#snapshot === null) return;
+    const isOut = this.#snapshot !== null && this.#snapshot.sentTick !== null;
+    if (this.#snapshot === null || (isOut && nextOffset === this.#snapshot.offset)) return;
     this.#snapshot.offset = nextOffset;
     if (nextOffset < this.#snapshot.snapshot.bytes) this.#snapshot.sentTick = null;
   }

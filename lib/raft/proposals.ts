@@ -4,7 +4,7 @@
  * @module
  */
 
-import { APPEND_LIMITS, UNCOMMITTED_BYTES_MAX } from "./config.ts";
+import { APPEND_LIMITS, ENTRY_OVERHEAD_BYTES, UNCOMMITTED_BYTES_MAX } from "./config.ts";
 import { appendEntry } from "./leader.ts";
 import type {
   ForwardedProposal,
@@ -64,7 +64,7 @@ export function handleProposeRequest(state: RaftState, message: ProposeRequest):
 
 /** The leader's answer: where the commands stand in its log, or that they do not. */
 export function handleProposeResponse(state: RaftState, message: ProposeResponse): void {
-  if (message.incarnation !== state.config.incarnation) return;
+  if (message.from !== state.leader || message.incarnation !== state.config.incarnation) return;
   for (const outcome of message.outcomes) {
     if (state.forwarded.takeProposal(outcome.proposalId)) report(state, outcome, message.term);
   }
@@ -93,11 +93,15 @@ function batchesOf(proposals: readonly ForwardedProposal[]): readonly ForwardedP
 function appendProposal(state: RaftState, proposal: ForwardedProposal): ProposalOutcome {
   const { proposalId, command } = proposal;
   if (state.role.name !== "leader") return { kind: "refused", proposalId, reason: "notLeader" };
+  if (!state.config.isCommand(command)) {
+    return { kind: "refused", proposalId, reason: "unreadable" };
+  }
   if (state.role.transfer !== null) return { kind: "refused", proposalId, reason: "transferring" };
-  if (state.role.uncommittedBytes + command.length > UNCOMMITTED_BYTES_MAX) {
+  const bytes = command.length + ENTRY_OVERHEAD_BYTES;
+  if (state.role.uncommittedBytes + bytes > UNCOMMITTED_BYTES_MAX) {
     return { kind: "refused", proposalId, reason: "overloaded" };
   }
-  state.role.uncommittedBytes += command.length;
+  state.role.uncommittedBytes += bytes;
   const { index } = appendEntry(state, { kind: "command", data: command });
   return { kind: "appended", proposalId, index };
 }

@@ -66,8 +66,9 @@ export class Raft {
   }
 
   /**
-   * Takes everything that happened since the last step, in order, and says what is to be done about
-   * all of it. A batch of proposals thus costs one write and one message per follower.
+   * Takes everything that happened since the last step, in order, then all that clients asked, and
+   * says what is to be done about it. A batch of proposals thus costs one write and one message
+   * per follower.
    */
   step(inputs: readonly Input[]): Output {
     const state = this.#state;

@@ -58,7 +58,7 @@ export function handleReadIndexRequest(state: RaftState, message: ReadIndexReque
 
 /** The leader's answer to this node's batch of reads. */
 export function handleReadIndexResponse(state: RaftState, message: ReadIndexResponse): void {
-  if (message.incarnation !== state.config.incarnation) return;
+  if (message.from !== state.leader || message.incarnation !== state.config.incarnation) return;
   const readIds = state.forwarded.takeReads(message.batchId);
   const { readIndex } = message;
   if (readIndex === null) return refuseReads(state, readIds, "notLeader");

@@ -72,7 +72,7 @@ export interface Leader {
   readonly reads: LeaderReads;
   /** Ticks until the next heartbeat is due. */
   heartbeatDueTicks: number;
-  /** Acknowledgements of rounds that were sent up to this tick count for no lease: time jumped. */
+  /** Acknowledgements of rounds sent up to this tick count for no lease: time jumped, or it was waived. */
   leaseBrokenTick: number;
   /** The handing over that is under way, if any. */
   transfer: Transfer | null;

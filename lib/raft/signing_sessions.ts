@@ -1,8 +1,9 @@
 /**
  * The candidate's side of FROST's second round, made robust in the manner of ROAST: when a signer is
  * silent or cheats, another session is opened with voters that answered. The statement and the
- * votes stand. Each failed session exposes at least one voter that owes or cheated, so n - t + 1
- * sessions are always enough.
+ * votes stand. A voter may decline once, as it has lost its nonces if it restarted between the
+ * rounds. Every other failed session exposes a voter that owes, cheated or withholds, so n - t + 1
+ * sessions, and one for each decline, are always enough.
  *
  * @module
  */
@@ -32,7 +33,8 @@ export class SigningSessions {
   readonly #certifier: Certifier;
   readonly #unused: Map<NodeId, Uint8Array>;
   readonly #sessions: SigningSession[] = [];
-  readonly #cheaters = new Set<NodeId>();
+  readonly #excluded = new Set<NodeId>();
+  readonly #declined = new Set<NodeId>();
 
   /** `commitments` are those of the pre-vote, one a voter. */
   constructor(
@@ -73,12 +75,12 @@ export class SigningSessions {
   }
 
   /**
-   * Opens a session with t voters that have offered a commitment, owe nothing and never cheated,
-   * `self` among them. Returns null when there are too few, or after n - t + 1 sessions.
+   * Opens a session with t voters that have offered a commitment, owe nothing and are not excluded,
+   * `self` among them. Returns null when there are too few, or after as many sessions as can help.
    */
   open(self: NodeId, nowTick: number): SigningSession | null {
     const { threshold, voters } = this.#certifier;
-    if (this.#sessions.length > voters.length - threshold) return null;
+    if (this.#sessions.length > voters.length - threshold + this.#declined.size) return null;
     const signers = this.#chooseSigners(self);
     if (signers === null) return null;
     const commitments = [];
@@ -111,34 +113,52 @@ export class SigningSessions {
     return session.shares.size === session.request.commitments.length ? session : null;
   }
 
-  /** A signer answered without a share: the session cannot finish. */
-  decline(voter: NodeId, number: number): void {
+  /**
+   * A signer answered without a share: the session cannot finish. The second time, no further
+   * session includes the voter; returns whether that is so.
+   */
+  decline(voter: NodeId, number: number): boolean {
     const session = this.#openSession(voter, number);
-    if (session !== null && !session.shares.has(voter)) session.status = "failed";
+    if (session === null || session.shares.has(voter)) return false;
+    session.status = "failed";
+    const isRepeated = this.#declined.has(voter);
+    if (isRepeated) this.#excluded.add(voter);
+    this.#declined.add(voter);
+    return isRepeated;
+  }
+
+  /** The newest open session in which the voter owes its share, or null. */
+  sessionOwedBy(voter: NodeId): SigningSession | null {
+    return this.#sessions.findLast((session) =>
+      session.status === "open" && !session.shares.has(voter) && signs(session, voter)
+    ) ?? null;
   }
 
   /** These voters' shares were wrong: no further session includes them. */
   exclude(session: SigningSession, cheaters: readonly NodeId[]): void {
     session.status = "failed";
-    for (const voter of cheaters) this.#cheaters.add(voter);
+    for (const voter of cheaters) this.#excluded.add(voter);
   }
 
   /** The open session of this number in which `voter` signs. */
   #openSession(voter: NodeId, number: number): SigningSession | null {
     const session = this.#sessions[number - 1];
     if (session === undefined || session.status === "failed") return null;
-    const signs = session.request.commitments.some((entry) => entry.voter === voter);
-    return signs ? session : null;
+    return signs(session, voter) ? session : null;
   }
 
   #chooseSigners(self: NodeId): ReadonlySet<NodeId> | null {
     const owing = this.owing();
     const eligible = [...this.#unused.keys()].filter((voter) =>
-      !owing.has(voter) && !this.#cheaters.has(voter)
+      !owing.has(voter) && !this.#excluded.has(voter)
     );
     if (!eligible.includes(self)) return null;
     const others = eligible.filter((voter) => voter !== self);
     const signers = [self, ...others].slice(0, this.#certifier.threshold);
     return signers.length === this.#certifier.threshold ? new Set(signers) : null;
   }
+}
+
+function signs(session: SigningSession, voter: NodeId): boolean {
+  return session.request.commitments.some((entry) => entry.voter === voter);
 }

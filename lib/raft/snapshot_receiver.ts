@@ -19,6 +19,9 @@ export function handleSnapshotRequest(state: RaftState, message: SnapshotRequest
   if (snapshot.index <= state.commitIndex) {
     return answer(state, snapshot.index, { kind: "installed" });
   }
+  if (snapshot.term > message.term || snapshot.term < state.log.base.term) {
+    return state.refuse(message.from, `snapshot of term ${snapshot.term} in term ${message.term}`);
+  }
   if (offset + data.length > snapshot.bytes) {
     return state.refuse(message.from, `snapshot chunk ends beyond byte ${snapshot.bytes}`);
   }

@@ -51,8 +51,8 @@ export function sendSnapshot(
 
 /** Learns how far a follower is with its snapshot. */
 export function handleSnapshotResponse(state: RaftState, message: SnapshotResponse): void {
-  if (state.adoptTerm(message)) return;
-  if (state.role.name !== "leader" || message.term !== state.currentTerm) return;
+  if (state.role.name !== "leader" || state.adoptTerm(message)) return;
+  if (message.term !== state.currentTerm) return;
   const follower = state.role.followers.get(message.from);
   const snapshot = follower?.snapshot;
   if (!follower || !snapshot || snapshot.index !== message.index) return;

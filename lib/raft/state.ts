@@ -1,7 +1,6 @@
 /**
  * The state of one node (Raft Figure 2) and the transitions that every rule shares. The rules
- * themselves stand in the files named after them: `pre_vote`, `candidate`, `voter`, `leader`,
- * `follower`, `reads`, `proposals`.
+ * themselves stand in the files named after them; `mod.ts` lists them.
  *
  * @module
  */
@@ -9,7 +8,7 @@
 import { assert } from "../assert.ts";
 import type { Certificate } from "../certificate/certifier.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
-import { type RaftConfig, TERM_ADVANCE_MAX } from "./config.ts";
+import { type RaftConfig, TERM_ADVANCE_MAX, TERM_ADVANCES_PER_TIMEOUT_MAX } from "./config.ts";
 import { Durability } from "./durability.ts";
 import type { DurableState, Snapshot } from "./entry.ts";
 import type { RoleReport } from "./input_output.ts";
@@ -53,7 +52,15 @@ export class RaftState {
 
   /** Whether the leader whose certificate is known was heard in this life. */
   isLeaderHeard = false;
+  /** To whom the leader, when last heard, was handing over. */
+  transferTarget: NodeId | null = null;
+  /** What this node voted for in this term: a candidate's statement never changes. */
+  ballot: { readonly lastLogIndex: LogIndex; readonly lastLogTerm: Term } | null = null;
+  /** When each candidate was last given a new nonce commitment, and for which term. */
+  readonly commitments = new Map<NodeId, { readonly tick: number; readonly term: Term }>();
 
+  #rises = 0;
+  #risesSinceTick = 0;
   #currentTerm: Term;
   #votedFor: NodeId | null;
   #commitIndex: LogIndex;
@@ -73,13 +80,13 @@ export class RaftState {
     this.#votedFor = durable.hardState.votedFor;
     this.#commitIndex = appliedIndex;
     this.randomizedTimeoutTicks = this.#drawTimeout();
+    // It may have promised a leader a lease a moment before it restarted.
+    if (this.#currentTerm > 0) this.leaderHeardTick = 0;
     if (durable.currentTermNote !== null) {
       const certificate = config.certifier.verify(durable.currentTermNote);
       assert(certificate.term === this.#currentTerm, "The stored certificate is the term's");
       // A node that led this term in an earlier life follows nobody in it, itself least of all.
       if (certificate.leader !== config.self) this.#role = { name: "follower", certificate };
-      // It may have promised the leader a lease a moment before it restarted.
-      this.leaderHeardTick = 0;
     }
   }
 
@@ -140,6 +147,7 @@ export class RaftState {
     assert(term > this.#currentTerm, `Term must rise from ${this.#currentTerm}, not to ${term}`);
     this.#currentTerm = term;
     this.#votedFor = null;
+    this.ballot = null;
     this.durability.hardStateChanged();
     this.pendingVotes.clear();
     // Nonces of ended elections will never be asked for again.
@@ -157,7 +165,7 @@ export class RaftState {
    * that a liar has driven further apart than one step find together again.
    */
   adoptTerm(message: Pick<Message, "from" | "term">): boolean {
-    if (message.term <= this.#currentTerm) return false;
+    if (message.term <= this.#currentTerm || !this.#mayRise()) return false;
     const term = Math.min(message.term, this.#currentTerm + TERM_ADVANCE_MAX) as Term;
     if (this.#role.name === "leader") {
       this.stepDown(`${message.from} is in term ${message.term}`);
@@ -215,7 +223,8 @@ export class RaftState {
    * node helps no other. A leader counts itself, as it steps down without a quorum. */
   get hasFreshLeader(): boolean {
     if (this.#role.name === "leader") return true;
-    if (this.leaderHeardTick === null || this.certificate === null) return false;
+    // The promise was made to a leader; it holds however little is known of that leader by now.
+    if (this.leaderHeardTick === null) return false;
     return this.nowTick - this.leaderHeardTick < this.config.electionTimeoutTicks;
   }
 
@@ -244,6 +253,8 @@ export class RaftState {
     }
     this.#commitIndex = snapshot.index;
     this.output.installSnapshot = snapshot;
+    // What this step committed before is in the snapshot.
+    this.output.apply.length = 0;
   }
 
   /** Sends a message that needs no durability first. */
@@ -261,6 +272,19 @@ export class RaftState {
     this.output.events.push({ kind: "messageRefused", from, reason });
   }
 
+  /**
+   * Whether one more unproven message may raise the term: only so many within an election timeout,
+   * so that nobody can use terms up.
+   */
+  #mayRise(): boolean {
+    const { electionTimeoutTicks } = this.config;
+    if (this.nowTick - this.#risesSinceTick >= electionTimeoutTicks) {
+      this.#risesSinceTick = this.nowTick;
+      this.#rises = 0;
+    }
+    return this.#rises++ < TERM_ADVANCES_PER_TIMEOUT_MAX;
+  }
+
   #drawTimeout(): number {
     const { electionTimeoutTicks, random } = this.config;
     return electionTimeoutTicks + Math.floor(random() * electionTimeoutTicks);
@@ -271,6 +295,6 @@ export class RaftState {
 function leaveLeadership(state: RaftState, leader: Leader): void {
   for (const reader of leader.reads.takeAll()) answerReader(state, reader, null);
   if (leader.transfer === null) return;
-  const { transferId, target } = leader.transfer;
-  state.output.transfers.push({ kind: "handedOver", transferId, target });
+  const { transferId, target, isTold } = leader.transfer;
+  state.output.transfers.push({ kind: isTold ? "handedOver" : "aborted", transferId, target });
 }

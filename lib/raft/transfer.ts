@@ -29,6 +29,8 @@ export function startTransfer(
   const target = wish.target ?? furthestFollower(leader);
   if (target === null || !leader.followers.has(target)) return refuse("noTarget");
   leader.transfer = { transferId, target, startedTick: state.nowTick, isTold: false };
+  // Every voter must hear whose election it may help.
+  leader.rounds.begin(state.nowTick);
   state.output.events.push({ kind: "transferStarted", term: state.currentTerm, target });
 }
 
@@ -54,6 +56,8 @@ export function tickTransfer(state: RaftState, leader: Leader): void {
   if (transfer === null) return;
   if (state.nowTick - transfer.startedTick < state.config.electionTimeoutTicks) return;
   leader.transfer = null;
+  // Voters renew the promise they waived only by answering what is sent from now on.
+  leader.leaseBrokenTick = state.nowTick;
   const { transferId, target } = transfer;
   state.output.transfers.push({ kind: "aborted", transferId, target });
 }

@@ -12,6 +12,7 @@ import type { NonceTicket, SigningRequest } from "../certificate/certifier.ts";
 import { CertificateError } from "../certificate/error.ts";
 import type { NodeId } from "../types.ts";
 import type { VoteRequest } from "./message.ts";
+import { isAskedByLeader } from "./transfer_promise.ts";
 import type { RaftState } from "./state.ts";
 
 /** Applies the vote rule to a candidate's request. */
@@ -21,7 +22,7 @@ export function handleVoteRequest(state: RaftState, message: VoteRequest): void 
     return state.refuse(message.from, `vote request of epoch ${message.epoch}`);
   }
   // Dissertation §4.2.3: while a leader is heard, a request for its removal is not even noticed.
-  if (state.hasFreshLeader && !message.transfer) return;
+  if (state.hasFreshLeader && !isAskedByLeader(state, message)) return;
   state.adoptTerm(message);
   if (!mayVoteFor(state, message)) {
     state.sendAfterPersist({
@@ -36,6 +37,7 @@ export function handleVoteRequest(state: RaftState, message: VoteRequest): void 
     });
     return;
   }
+  state.ballot = { lastLogIndex: message.lastLogIndex, lastLogTerm: message.lastLogTerm };
   castVote(state, {
     candidate: message.from,
     session: message.session,
@@ -78,7 +80,14 @@ function mayVoteFor(state: RaftState, message: VoteRequest): boolean {
   return message.term === state.currentTerm && message.term > 0 &&
     (state.votedFor === null || state.votedFor === message.from) &&
     (state.certificate === null || state.certificate.leader === message.from) &&
+    isSameBallot(state, message) &&
     state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });
+}
+
+/** A candidate's log does not change within its term: it gets shares for one statement only. */
+function isSameBallot({ ballot }: RaftState, message: VoteRequest): boolean {
+  return ballot === null ||
+    (ballot.lastLogIndex === message.lastLogIndex && ballot.lastLogTerm === message.lastLogTerm);
 }
 
 /** The statement's fields, from the typed fields of the request and never from signed bytes. */

@@ -126,6 +126,7 @@ const refusalReason = word<RefusalReason>({
   overloaded: 2,
   leaderChanged: 3,
   transferring: 4,
+  unreadable: 5,
 });
 
 const proposalOutcome = tagged<ProposalOutcome>({
@@ -230,6 +231,7 @@ const messageField = tagged<Body<Message>>({
       leaderCommit: logIndex,
       round: count,
       certificate: nullable(note),
+      transferTarget: nullable(nodeId),
       entries,
     },
   },

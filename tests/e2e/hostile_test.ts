@@ -47,6 +47,7 @@ function claim(to: NodeId, term: number, certificate: string | null): AppendRequ
     leaderCommit: toLogIndex(0),
     round: 1,
     certificate,
+    transferTarget: null,
   };
 }
 

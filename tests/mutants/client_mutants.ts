@@ -34,8 +34,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: "answer-to-an-earlier-life",
     bug: "a node takes the answer to a read that it asked before its restart",
     file: "lib/raft/reads.ts",
-    find: `  if (message.incarnation !== state.config.incarnation) return;\n`,
-    replace: ``,
+    find: `message.from !== state.leader || message.incarnation !== state.config.incarnation`,
+    replace: `message.from !== state.leader`,
   },
   {
     name: "lease-from-the-answer",

@@ -101,7 +101,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "cheater-kept",
     bug: "a signer whose share was wrong is asked again, until no session is left",
     file: "lib/raft/signing_sessions.ts",
-    find: `for (const voter of cheaters) this.#cheaters.add(voter);`,
+    find: `for (const voter of cheaters) this.#excluded.add(voter);`,
     replace: `for (const _ of cheaters) break;`,
   },
   {
@@ -115,7 +115,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "terms-driven-apart",
     bug: "a term out of reach is ignored, so a liar parts honest nodes for ever",
     file: "lib/raft/state.ts",
-    find: `if (message.term <= this.#currentTerm) return false;`,
+    find: `if (message.term <= this.#currentTerm || !this.#mayRise()) return false;`,
     replace: `if (!this.canAdvanceTo(message.term)) return false;`,
   },
   {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Inbox, INBOX_MESSAGES_MAX } from "../../lib/node/inbox.ts";
+import { Inbox, INBOX_MESSAGES_PER_PEER_MAX } from "../../lib/node/inbox.ts";
 import type { Input, Message } from "../../lib/raft/mod.ts";
 import { toNodeId, toTerm } from "../../lib/types.ts";
 
@@ -37,10 +37,13 @@ Deno.test("Inbox hands over all that came before the event loop goes round, in o
 
 Deno.test("Inbox drops peers' messages beyond its limit, and nothing else", async () => {
   const { inbox: box, next } = inbox();
-  for (let count = 0; count < INBOX_MESSAGES_MAX; count++) assert.ok(box.addMessage(MESSAGE));
+  for (let count = 0; count < INBOX_MESSAGES_PER_PEER_MAX; count++) {
+    assert.ok(box.addMessage(MESSAGE));
+  }
   assert.equal(box.addMessage(MESSAGE), false);
+  assert.ok(box.addMessage({ ...MESSAGE, from: toNodeId("n3") }), "the others have their own room");
   box.add({ kind: "tick" });
-  assert.equal((await next).length, INBOX_MESSAGES_MAX + 1);
+  assert.equal((await next).length, INBOX_MESSAGES_PER_PEER_MAX + 2);
   assert.ok(box.addMessage(MESSAGE));
   box.close();
 });

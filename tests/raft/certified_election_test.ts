@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
-import { TERM_ADVANCE_MAX } from "../../lib/raft/config.ts";
+import { TERM_ADVANCE_MAX, TERM_ADVANCES_PER_TIMEOUT_MAX } from "../../lib/raft/config.ts";
 import type { AppendRequest, Message, VoteRequest, VoteResponse } from "../../lib/raft/mod.ts";
 import {
   type NodeId,
@@ -70,6 +70,7 @@ function heartbeatFrom(
     leaderCommit: toLogIndex(0),
     round: 1,
     certificate: leader.note,
+    transferTarget: null,
   };
 }
 
@@ -172,7 +173,7 @@ Deno.test("an exact repeat of a vote request gets the very same answer", () => {
   assert.deepEqual(takeVoteResponse(cluster), first);
 });
 
-Deno.test("a nonce asked to sign anything else is refused, and the vote stands", () => {
+Deno.test("a candidate gets shares for one statement in a term, whatever else it asks", () => {
   const cluster = new TestCluster({ size: 3 });
   const request = requestTo(catchVoteRequests(cluster, cluster.node("n1")), "n2");
   const voter = cluster.node("n2");
@@ -180,6 +181,28 @@ Deno.test("a nonce asked to sign anything else is refused, and the vote stands",
   const first = takeVoteResponse(cluster);
   // The same nonce for a statement that claims another log.
   voter.receive({ ...request, lastLogIndex: toLogIndex(9), lastLogTerm: toTerm(9) });
+  const second = takeVoteResponse(cluster);
+  assert.ok(first.share !== null);
+  assert.equal(second.granted, false);
+  assert.equal(second.share, null);
+});
+
+Deno.test("a nonce asked to sign with other signers is refused, and the vote stands", () => {
+  const cluster = new TestCluster({ size: 5 });
+  const requests = catchVoteRequests(cluster, cluster.node("n1"));
+  const request = requests.find(({ commitments }) => commitments.length > 0);
+  assert.ok(request !== undefined);
+  const voter = cluster.node(request.to);
+  voter.receive(request);
+  const first = takeVoteResponse(cluster);
+  const stranger = ["n4", "n5"].map(toNodeId).find((id) =>
+    request.commitments.every((entry) => entry.voter !== id)
+  );
+  const extra = cluster.node(stranger ?? "n5");
+  const commitment = extra.certifier.commit({ term: request.term, candidate: request.from });
+  const commitments = [...request.commitments, { voter: extra.id, commitment }]
+    .toSorted((left, right) => left.voter < right.voter ? -1 : 1);
+  voter.receive({ ...request, commitments });
   const second = takeVoteResponse(cluster);
   assert.equal(second.granted, true);
   assert.equal(second.share, null);
@@ -414,6 +437,118 @@ Deno.test("an unproven message cannot use terms up", () => {
   voter.receive({ ...request, term: toTerm(3 * TERM_ADVANCE_MAX) });
   assert.equal(voter.raft.state.currentTerm, 3 * TERM_ADVANCE_MAX);
   assert.equal(voter.raft.state.votedFor, request.from);
+});
+
+Deno.test("a flood of unproven messages raises the term at a bounded rate", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const voter = cluster.node("n2");
+  const flood = () => {
+    for (let count = 0; count < 100; count++) {
+      voter.receive({
+        kind: "voteRequest",
+        from: toNodeId("n3"),
+        to: voter.id,
+        term: toTerm(Number.MAX_SAFE_INTEGER),
+        epoch: toEpoch(1),
+        lastLogIndex: toLogIndex(0),
+        lastLogTerm: toTerm(0),
+        transfer: false,
+        session: 1,
+        commitments: [],
+      });
+    }
+  };
+  const most = TERM_ADVANCES_PER_TIMEOUT_MAX * TERM_ADVANCE_MAX;
+  flood();
+  assert.equal(voter.raft.state.currentTerm, most);
+  voter.tick(ELECTION_TIMEOUT_TICKS);
+  flood();
+  assert.equal(voter.raft.state.currentTerm, 2 * most);
+});
+
+Deno.test("a node learns terms only from answers that it waits for", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const follower = cluster.node("n2");
+  const refusal = { from: toNodeId("n3"), to: follower.id, term: toTerm(9), granted: false };
+  follower.receive({ kind: "preVoteResponse", ...refusal, commitment: null });
+  follower.receive({ kind: "voteResponse", ...refusal, session: 1, share: null, commitment: null });
+  follower.receive({
+    kind: "appendResponse",
+    ...refusal,
+    round: 1,
+    outcome: { kind: "staleTerm" },
+  });
+  assert.equal(follower.raft.state.currentTerm, 1);
+  assert.equal(follower.raft.state.leader, "n1");
+});
+
+Deno.test("a voter that declines to sign once is asked again, twice it is left out and named", () => {
+  const cluster = new TestCluster({ size: 4, threshold: 3 });
+  const candidate = cluster.node("n1");
+  // It answers first, always with a grant, a good commitment and no share.
+  cluster.intercept = (message) =>
+    message.kind === "voteResponse" && message.from === "n2"
+      ? { ...message, share: null }
+      : message;
+  startElection(candidate);
+  cluster.deliver();
+  cluster.tick(2 * SIGNING_TIMEOUT_TICKS);
+  assert.equal(candidate.raft.state.role.name, "leader");
+  assert.equal(candidate.raft.state.currentTerm, 1);
+  assert.deepEqual(candidate.eventsOf("shareWithheld").map(({ voter }) => voter), ["n2"]);
+});
+
+Deno.test("with exactly t voters up, a lost vote request is sent again within the candidacy", () => {
+  for (const lost of ["voteRequest", "voteResponse"]) {
+    const cluster = new TestCluster({ size: 5, threshold: 3 });
+    cluster.isolate("n4", "n5");
+    const candidate = cluster.node("n1");
+    let count = 0;
+    cluster.intercept = (message) => {
+      const isShared = message.kind === "voteRequest"
+        ? message.commitments.length > 0
+        : message.kind === "voteResponse";
+      return message.kind === lost && isShared && count++ === 0 ? null : message;
+    };
+    startElection(candidate);
+    cluster.deliver();
+    cluster.tick(2 * SIGNING_TIMEOUT_TICKS);
+    assert.equal(candidate.raft.state.role.name, "leader", lost);
+    assert.equal(candidate.raft.state.currentTerm, 1);
+  }
+});
+
+Deno.test("a certificate of another epoch makes no leader", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const certifiers = [1, 2].map((epoch) =>
+    createCertifierDouble({
+      cluster: toClusterName("test"),
+      epoch: toEpoch(epoch),
+      threshold: 1,
+      voters: ["n1", "n2", "n3"].map((id, at) => ({ id: toNodeId(id), identifier: at + 1 })),
+      self: toNodeId("n1"),
+      randomBytes: seededBytes(epoch),
+    })
+  );
+  for (const [at, certifier] of certifiers.entries()) {
+    const election = {
+      epoch: certifier.epoch,
+      term: toTerm(at + 1),
+      leader: toNodeId("n1"),
+      lastLogIndex: toLogIndex(0),
+      lastLogTerm: toTerm(0),
+    };
+    const commitment = certifier.commit({ term: election.term, candidate: election.leader });
+    const request = { election, commitments: [{ voter: election.leader, commitment }] };
+    const share = certifier.sign(certifier.takeNonce(request));
+    const result = certifier.combine(request, new Map([[election.leader, share]]));
+    const note = result.kind === "certificate" ? result.certificate.note : null;
+    const claim = heartbeatFrom({ id: election.leader, term: election.term, note }, "n2");
+    cluster.node("n2").receive(claim);
+  }
+  assert.equal(cluster.node("n2").raft.state.currentTerm, 1, "the first is of this epoch");
+  assert.match(cluster.node("n2").eventsOf("certificateRefused")[0]?.reason ?? "", /epoch 2/);
 });
 
 Deno.test("honest nodes that a liar drove more than one step apart find together again", () => {

@@ -70,6 +70,9 @@ export const LOG_LIMITS = { entriesMax: 10, bytesMax: 10_000 };
 /** How much of a snapshot one message carries in tests. */
 export const SNAPSHOT_CHUNK_BYTES = 100;
 
+/** A command that no state machine of these tests can read. */
+export const UNREADABLE_COMMAND = Uint8Array.of(0xff);
+
 /** What a node in a test keeps on its "disk". */
 class MemoryDisk {
   #state: DurableState = {
@@ -188,6 +191,7 @@ export class TestNode {
         heartbeatTicks: HEARTBEAT_TICKS,
         signingTimeoutTicks: SIGNING_TIMEOUT_TICKS,
         random: this.#cluster.random,
+        isCommand: (command) => command[0] !== UNREADABLE_COMMAND[0],
         incarnation: ++this.#incarnation,
         ...(this.#cluster.compacts ? { logLimits: LOG_LIMITS } : {}),
       },

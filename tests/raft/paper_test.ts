@@ -37,6 +37,7 @@ function appendRequest(
     leaderCommit: toLogIndex(0),
     round: 1,
     certificate: leader.raft.state.certificate?.note ?? null,
+    transferTarget: null,
     ...fields,
   };
 }
@@ -180,6 +181,7 @@ Deno.test("§5.2: a vote is remembered through a crash", () => {
   } as const;
   voter.receive({ ...request, from: toNodeId("n1") });
   voter.restart();
+  voter.tick(ELECTION_TIMEOUT_TICKS);
   cluster.network = [];
   voter.receive({ ...request, from: toNodeId("n2") });
   assert.equal(takeMessages(cluster, "voteResponse")[0]?.granted, false);
@@ -203,6 +205,7 @@ Deno.test("§5.2: after a split vote another election follows, in a higher term"
   cluster.deliver();
   assert.equal(cluster.findLeader(), null);
   cluster.intercept = (message) => message;
+  for (const node of cluster.nodes.values()) if (node.id !== "n1") node.tick();
   startElection(cluster.node("n1"));
   cluster.deliver();
   assert.equal(cluster.findLeader()?.id, "n1");
@@ -360,6 +363,7 @@ Deno.test("§5.4.1: a voter refuses a candidate whose log is less up to date tha
     const cluster = new TestCluster({ size: 3 });
     const voter = cluster.node("n2");
     prepare(voter, voterTerms, 3);
+    voter.tick(ELECTION_TIMEOUT_TICKS);
     voter.receive({
       kind: "voteRequest",
       from: toNodeId("n1"),

@@ -5,9 +5,19 @@
  */
 
 import assert from "node:assert/strict";
-import { APPEND_LIMITS, UNCOMMITTED_BYTES_MAX } from "../../lib/raft/config.ts";
-import { toLogIndex, toNodeId } from "../../lib/types.ts";
-import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS, propose, TestCluster } from "./harness.ts";
+import {
+  APPEND_LIMITS,
+  ENTRY_OVERHEAD_BYTES,
+  UNCOMMITTED_BYTES_MAX,
+} from "../../lib/raft/config.ts";
+import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import {
+  ELECTION_TIMEOUT_TICKS,
+  HEARTBEAT_TICKS,
+  propose,
+  TestCluster,
+  UNREADABLE_COMMAND,
+} from "./harness.ts";
 
 Deno.test("propose() on the leader is accepted at a place in its log", () => {
   const cluster = new TestCluster({ size: 3 });
@@ -113,6 +123,58 @@ Deno.test("a forwarded read whose answer is lost is asked again", () => {
   assert.deepEqual(follower.reads, [{ kind: "ready", readId: 1, readIndex: 1 }]);
 });
 
+Deno.test("a command that no state machine can read never enters the log", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  const follower = cluster.node("n2");
+  follower.step({ kind: "propose", proposalId: 7, command: UNREADABLE_COMMAND });
+  cluster.deliver();
+  assert.deepEqual(follower.rejected, [
+    { proposalId: 7, reason: "unreadable", maybeApplied: false },
+  ]);
+  assert.equal(leader.raft.state.log.last.index, 1);
+});
+
+Deno.test("empty commands count against what a leader holds uncommitted", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  cluster.isolate("n1");
+  const most = UNCOMMITTED_BYTES_MAX / ENTRY_OVERHEAD_BYTES;
+  const command = new Uint8Array(0);
+  const { rejected } = leader.raft.step(
+    Array.from({ length: most + 1 }, (_, proposalId) => ({
+      kind: "propose" as const,
+      proposalId,
+      command,
+    })),
+  );
+  assert.deepEqual(rejected.map(({ proposalId, reason }) => [proposalId, reason]), [
+    [most, "overloaded"],
+  ]);
+});
+
+Deno.test("nobody but the leader answers for the leader", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const follower = cluster.node("n2");
+  follower.step({ kind: "read", readId: 1, lease: false });
+  propose(follower, "x", 7);
+  const forged = {
+    from: toNodeId("n3"),
+    to: follower.id,
+    term: toTerm(1),
+    incarnation: follower.raft.state.config.incarnation,
+  };
+  follower.receive({ kind: "readIndexResponse", ...forged, batchId: 1, readIndex: toLogIndex(0) });
+  follower.receive({
+    kind: "proposeResponse",
+    ...forged,
+    outcomes: [{ kind: "refused", proposalId: 7, reason: "notLeader" }],
+  });
+  assert.deepEqual(follower.reads, []);
+  assert.deepEqual(follower.rejected, []);
+});
+
 Deno.test("proposals travel in messages of a bounded size", () => {
   const cluster = new TestCluster({ size: 3 });
   cluster.elect("n1");
@@ -158,7 +220,7 @@ Deno.test("a leader refuses commands beyond what it may hold uncommitted", () =>
   const cluster = new TestCluster({ size: 3 });
   const leader = cluster.elect("n1");
   cluster.isolate("n1");
-  const command = new Uint8Array(UNCOMMITTED_BYTES_MAX / 2);
+  const command = new Uint8Array(UNCOMMITTED_BYTES_MAX / 2 - ENTRY_OVERHEAD_BYTES);
   for (const proposalId of [1, 2, 3]) leader.step({ kind: "propose", proposalId, command });
   assert.deepEqual(leader.rejected, [
     { proposalId: 3, reason: "overloaded", maybeApplied: false },
@@ -168,7 +230,7 @@ Deno.test("a leader refuses commands beyond what it may hold uncommitted", () =>
 Deno.test("a leader takes commands again once earlier ones are committed", () => {
   const cluster = new TestCluster({ size: 3 });
   const leader = cluster.elect("n1");
-  const command = new Uint8Array(UNCOMMITTED_BYTES_MAX);
+  const command = new Uint8Array(UNCOMMITTED_BYTES_MAX - ENTRY_OVERHEAD_BYTES);
   leader.step({ kind: "propose", proposalId: 1, command });
   cluster.deliver();
   leader.step({ kind: "propose", proposalId: 2, command });

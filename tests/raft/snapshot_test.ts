@@ -207,6 +207,79 @@ Deno.test("a snapshot from a node without a certificate for the term is refused"
   assert.equal(late.eventsOf("certificateRefused").length, 1);
 });
 
+Deno.test("a snapshot installed in a step leaves nothing below it to apply", () => {
+  const { leader, late } = behind(5);
+  late.receive({
+    kind: "appendRequest",
+    from: leader.id,
+    to: late.id,
+    term: toTerm(1),
+    previousLogIndex: toLogIndex(1),
+    previousLogTerm: toTerm(1),
+    entries: leader.raft.state.log.slice(toLogIndex(2), toLogIndex(2)),
+    leaderCommit: toLogIndex(1),
+    round: 1,
+    certificate: leader.raft.state.certificate?.note ?? null,
+    transferTarget: null,
+  });
+  const snapshot = { index: toLogIndex(4), term: toTerm(1), bytes: 1, sha256: new Uint8Array(32) };
+  const append = {
+    kind: "appendRequest",
+    from: leader.id,
+    to: late.id,
+    term: toTerm(1),
+    previousLogIndex: toLogIndex(4),
+    previousLogTerm: toTerm(1),
+    entries: leader.raft.state.log.slice(toLogIndex(5), toLogIndex(5)),
+    leaderCommit: toLogIndex(5),
+    round: 1,
+    certificate: null,
+    transferTarget: null,
+  } as const;
+  const commit = { ...append, previousLogIndex: toLogIndex(2), entries: [] };
+  const output = late.raft.step([
+    { kind: "message", message: { ...commit, leaderCommit: toLogIndex(2) } },
+    { kind: "snapshotReady", snapshot },
+    { kind: "message", message: append },
+  ]);
+  assert.equal(output.installSnapshot?.index, 4);
+  assert.deepEqual(output.apply.map(({ index }) => index), [5]);
+});
+
+Deno.test("a doubled answer to a chunk starts no second stream", () => {
+  const { cluster, late } = behind(60);
+  cluster.heal();
+  const offsets: number[] = [];
+  cluster.intercept = doubling(cluster, offsets);
+  cluster.tick(4);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 1);
+  assert.equal(new Set(offsets).size, offsets.length, "each chunk is sent once");
+});
+
+/** Delivers the first five answers to chunks twice, and notes the offsets of the chunks. */
+function doubling(cluster: TestCluster, offsets: number[]): TestCluster["intercept"] {
+  let doubled = 0;
+  return (message) => {
+    if (message.kind === "snapshotRequest") offsets.push(message.offset);
+    if (message.kind === "snapshotResponse" && doubled++ < 5) {
+      cluster.nodes.get(message.to)?.receive(message);
+    }
+    return message;
+  };
+}
+
+Deno.test("a snapshot of a term later than its leader's is refused", () => {
+  const { leader, late } = behind(5);
+  const { currentTerm, certificate } = leader.raft.state;
+  late.receive(snapshotRequest({
+    from: leader.id,
+    term: currentTerm,
+    certificate: certificate?.note ?? null,
+    snapshot: { index: toLogIndex(50), term: toTerm(77), bytes: 10, sha256: new Uint8Array(32) },
+  }));
+  assert.equal(late.eventsOf("messageRefused").length, 1);
+});
+
 Deno.test("a snapshot chunk that ends beyond its snapshot is refused", () => {
   const { leader, late } = behind(5);
   const { currentTerm, certificate } = leader.raft.state;
@@ -245,6 +318,7 @@ Deno.test("an append that begins in what the follower has compacted is matched a
     leaderCommit: last.index,
     round: 1,
     certificate: null,
+    transferTarget: null,
   });
   assert.deepEqual(cluster.network.map((message) => "outcome" in message && message.outcome), [
     { kind: "accepted", matchIndex: last.index },

@@ -209,6 +209,64 @@ Deno.test("§6.4.1: a leader that hands over has no lease", () => {
   assert.deepEqual(leader.reads, []);
 });
 
+Deno.test("§6.4.1: a voter keeps its promise when it learns of a higher term", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  cluster.tick(HEARTBEAT_TICKS);
+  const voter = cluster.node("n3");
+  voter.raft.state.adoptTerm({ from: toNodeId("n2"), term: toTerm(2) });
+  cluster.network = [];
+  voter.receive({
+    kind: "preVoteRequest",
+    from: toNodeId("n2"),
+    to: voter.id,
+    term: toTerm(3),
+    lastLogIndex: toLogIndex(9),
+    lastLogTerm: toTerm(1),
+    transfer: false,
+  });
+  assert.deepEqual(cluster.network, []);
+});
+
+Deno.test("§6.4.1: a candidate's own word does not waive the voters' promise", () => {
+  const cluster = new TestCluster({ size: 4, threshold: 3 });
+  const leader = cluster.elect("n1");
+  cluster.tick(HEARTBEAT_TICKS);
+  const ask = (to: string) =>
+    cluster.node(to).receive({
+      kind: "preVoteRequest",
+      from: toNodeId("n2"),
+      to: toNodeId(to),
+      term: toTerm(2),
+      lastLogIndex: toLogIndex(9),
+      lastLogTerm: toTerm(1),
+      transfer: true,
+    });
+  cluster.network = [];
+  for (const to of ["n1", "n3", "n4"]) ask(to);
+  assert.deepEqual(cluster.network, []);
+  assert.equal(leader.raft.state.role.name, "leader");
+});
+
+Deno.test("§6.4.1: after an aborted transfer the lease is back only once a quorum renewed it", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  cluster.tick(HEARTBEAT_TICKS);
+  cluster.intercept = (message) => message.kind === "timeoutNowRequest" ? null : message;
+  leader.step({ kind: "transfer", transferId: 1, target: toNodeId("n2") });
+  cluster.tick(ELECTION_TIMEOUT_TICKS - 1);
+  leader.tick();
+  assert.equal(leader.transfers[0]?.kind, "aborted");
+  leader.step(LEASE_READ);
+  assert.deepEqual(leader.reads, [], "the voters may still help the target");
+  cluster.network = [];
+  cluster.tick(3 * HEARTBEAT_TICKS);
+  leader.reads.length = 0;
+  leader.step({ ...LEASE_READ, readId: 2 });
+  assert.deepEqual(leader.reads.map(({ readId }) => readId), [2]);
+  assert.equal(cluster.node("n3").raft.state.transferTarget, null);
+});
+
 Deno.test("§6.4.1: a voter that restarts keeps the promise that it made its leader", () => {
   const cluster = new TestCluster({ size: 3 });
   cluster.elect("n1");

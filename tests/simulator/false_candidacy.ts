@@ -154,6 +154,7 @@ export class FalseCandidacy {
         leaderCommit: 1 as LogIndex,
         round: 1,
         certificate,
+        transferTarget: null,
       });
     });
   }

@@ -125,7 +125,7 @@ export class Life {
     this.#checker = options.checksInvariants ? new InvariantChecker(this.raft) : null;
     this.requests = new Requests((input) => this.add(input));
     this.transfers = new Transfers((input) => this.add(input));
-    this.#ticker = new Ticker(options.nowMs);
+    this.#ticker = new Ticker({ nowMs: options.nowMs, wallMs: options.nowMs });
     this.#loop = new Loop({ step: (inputs) => this.#step(inputs) }, this.#createPorts());
   }
 

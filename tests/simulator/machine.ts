@@ -11,7 +11,7 @@
 import { EnvironmentError } from "../../lib/errors.ts";
 import { InvariantError } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
-import type { KeyValueStore } from "../../lib/kv/mod.ts";
+import { isCommand, type KeyValueStore } from "../../lib/kv/mod.ts";
 import { TICK_MS } from "../../lib/node/ticker.ts";
 import type { Entry, Message, Output, PersistBatch, Snapshot } from "../../lib/raft/mod.ts";
 import type { RaftState } from "../../lib/raft/state.ts";
@@ -335,6 +335,7 @@ export class Machine implements NodeView, LifeHost {
       ...(scenario.logEntriesMax === null
         ? {}
         : { logLimits: { entriesMax: scenario.logEntriesMax, bytesMax: Infinity } }),
+      isCommand,
       random: () => random.fraction(),
       incarnation: this.#incarnation,
     };

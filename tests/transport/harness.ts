@@ -146,6 +146,7 @@ export function appendOf(dataBytes: number, from: NodeId, to: NodeId): Message {
     leaderCommit: toLogIndex(4),
     round: 9,
     certificate: null,
+    transferTarget: null,
   };
 }
 

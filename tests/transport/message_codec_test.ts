@@ -36,7 +36,14 @@ const data = (maxLength: number) =>
   fc.uint8Array({ maxLength }).map((bytes) => new Uint8Array(bytes));
 const commitment = data(COMMITMENT_BYTES_MAX);
 const refusalReason = fc.constantFrom(
-  ...(["notLeader", "noLeader", "overloaded", "leaderChanged", "transferring"] as const),
+  ...([
+    "notLeader",
+    "noLeader",
+    "overloaded",
+    "leaderChanged",
+    "transferring",
+    "unreadable",
+  ] as const),
 );
 
 const entriesFrom = (previousLogIndex: number) =>
@@ -96,6 +103,7 @@ const arbitraries: { [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { 
       leaderCommit: logIndex,
       round: count,
       certificate: fc.option(fc.string({ maxLength: 400 })),
+      transferTarget: fc.option(nodeId),
     })
   ),
   appendResponse: record({
@@ -278,21 +286,44 @@ const refusals: readonly (readonly [readonly Scalar[], RegExp])[] = [
     /voteResponse: share: 129 bytes are above 128/,
   ],
   [[5, 1, 0, 0, 0, 0, note, 0], /appendRequest: certificate: 2049 characters are above 2048/],
-  [[5, 1, 0, 0, 0, 0, null, ENTRY_COUNT_MAX + 1], /entries: 131073 is above 131072/],
-  [[5, 1, 3, 0, 0, 0, null, 1, 5, 1, 1, new Uint8Array(1)], /first index 5 does not follow 3/],
-  [[5, 1, 3, 0, 0, 0, null, 1, 4, 1, 2, new Uint8Array(1)], /entries: 2 is none of 0, 1/],
+  [[5, 1, 0, 0, 0, 0, null, null, ENTRY_COUNT_MAX + 1], /entries: 131073 is above 131072/],
   [
-    [5, 1, 3, 0, 0, 0, null, 1, 4, 1, 1, new Uint8Array(ENTRY_BYTES_MAX + 1)],
+    [5, 1, 3, 0, 0, 0, null, null, 1, 5, 1, 1, new Uint8Array(1)],
+    /first index 5 does not follow 3/,
+  ],
+  [[5, 1, 3, 0, 0, 0, null, null, 1, 4, 1, 2, new Uint8Array(1)], /entries: 2 is none of 0, 1/],
+  [
+    [5, 1, 3, 0, 0, 0, null, null, 1, 4, 1, 1, new Uint8Array(ENTRY_BYTES_MAX + 1)],
     /entries: 2097153 bytes are above 2097152/,
   ],
   [
-    [5, 1, 3, 0, 0, 0, null, 2, 2 ** 53 - 1, 1, 1, new Uint8Array(0), 1, 1, new Uint8Array(0)],
+    [
+      5,
+      1,
+      3,
+      0,
+      0,
+      0,
+      null,
+      null,
+      2,
+      2 ** 53 - 1,
+      1,
+      1,
+      new Uint8Array(0),
+      1,
+      1,
+      new Uint8Array(0),
+    ],
     /entries: Cannot read log index: 9007199254740992/,
   ],
   [[6, 1, 0, 4], /appendResponse: outcome: kind 4 is unknown/],
   [[6, 1, 0, 0, true], /appendResponse: outcome: accepted: matchIndex: .*true/],
   [[7, 1, 0, PROPOSAL_COUNT_MAX + 1], /proposeRequest: proposals: 65537 is above 65536/],
-  [[8, 1, 0, 1, 1, 0, 9], /proposeResponse: outcomes: refused: reason: 9 is none of 0, 1, 2, 3, 4/],
+  [
+    [8, 1, 0, 1, 1, 0, 9],
+    /proposeResponse: outcomes: refused: reason: 9 is none of 0, 1, 2, 3, 4, 5/,
+  ],
   [[9, 1, 0, new Uint8Array(2)], /readIndexRequest: batchId: a byte string of 2 is not/],
   [
     [11, 1, 0, null, 1, 1, 9, new Uint8Array(33)],

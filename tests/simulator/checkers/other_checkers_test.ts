@@ -166,7 +166,8 @@ Deno.test("StateChecker catches results that differ for one entry", () => {
 
 Deno.test("TimingChecker catches a refused vote that resets the timer", () => {
   const checker = new TimingChecker({ liars: 0 });
-  const state = testState("n1", { term: 3 }) as { electionElapsedTicks: number };
+  const state = testState("n1", { term: 3 }) as { electionElapsedTicks: number; nowTick: number };
+  state.nowTick = 9;
   const refusal = outputOf({ sendAfterPersist: [{ ...VOTE, granted: false }] });
   state.electionElapsedTicks = 7;
   checker.stepped(testNode(), state as ReturnType<typeof testState>, outputOf({}));

@@ -59,6 +59,7 @@ export function testState(
     heartbeatTicks: 2,
     signingTimeoutTicks: 3,
     random: () => 0.5,
+    isCommand: () => true,
     incarnation: 1,
   };
   const raft = new Raft(
