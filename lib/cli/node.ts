@@ -10,7 +10,7 @@ import { startApiServer } from "../http/mod.ts";
 import { formatAddress } from "../node/address.ts";
 import { type ClusterConfig, findPeer, loadClusterConfig } from "../node/cluster_config.ts";
 import type { PeerConfig } from "../node/cluster_config.ts";
-import { readNodeKeys } from "../node/key_files.ts";
+import { claimShare, readNodeKeys } from "../node/key_files.ts";
 import { startNode } from "../node/node.ts";
 import type { RoleName, RoleReport } from "../raft/mod.ts";
 import type { NodeId } from "../types.ts";
@@ -117,15 +117,19 @@ async function runNode({ config, peer, dataDir, stop, announce }: NodeRun): Prom
   }
 }
 
-/** The node's keys; its share goes to its certifier and is erased here. */
+/** The node's keys. Its share goes to its certifier, and is erased here once it is claimed. */
 function openKeys(
   { config, self, dataDir }: Pick<NodeRun, "config" | "dataDir"> & { readonly self: NodeId },
-): { readonly group: Group; readonly certifier: Certifier } {
-  const { group, share: { secret } } = readNodeKeys(dataDir, { config, self });
+): { readonly group: Group; readonly certifier: Certifier; readonly beforeStart: () => void } {
+  const keys = readNodeKeys(dataDir, { config, self });
+  const { group, share: { secret } } = keys;
   const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
   const certifier = createCertifier({ group, self, share: secret, randomBytes });
-  secret.fill(0);
-  return { group, certifier };
+  const beforeStart = () => {
+    claimShare(dataDir, keys);
+    secret.fill(0);
+  };
+  return { group, certifier, beforeStart };
 }
 
 function toAnnouncement(id: string, report: RoleReport): NodeAnnouncement {

@@ -11,7 +11,7 @@ import { toGroupPublicKeys } from "../certificate/frost_certifier.ts";
 import type { Group } from "../certificate/group.ts";
 import { InputError } from "../errors.ts";
 import { checkSecretShare } from "../frost/keys.ts";
-import { createDataFolder } from "../storage/folder.ts";
+import { createDataFolder, RAFT_FILE } from "../storage/mod.ts";
 import { type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
 import type { ClusterConfig } from "./cluster_config.ts";
 import { derivePublicKey } from "./dealing.ts";
@@ -40,6 +40,8 @@ export interface NodeKeys {
   readonly group: Group;
   /** The node's own secret. */
   readonly share: VoterSecret;
+  /** Whether a node has run with this share: what it voted and stored must be there as well. */
+  readonly isInUse: boolean;
 }
 
 /** Whether a data folder holds a key file, usable or not. */
@@ -54,7 +56,10 @@ export function hasKeyFiles(dataDir: string): boolean {
  * @throws {KeyFileError} when there are key files already: a share is never overwritten.
  * @throws {EnvironmentError} when the disk or the folder does not let it.
  */
-export function writeNodeKeys(dataDir: string, { group, share }: NodeKeys): void {
+export function writeNodeKeys(
+  dataDir: string,
+  { group, share }: Omit<NodeKeys, "isInUse">,
+): void {
   if (hasKeyFiles(dataDir)) {
     throw new KeyFileError(
       dataDir,
@@ -65,8 +70,22 @@ export function writeNodeKeys(dataDir: string, { group, share }: NodeKeys): void
   createDataFolder(dataDir);
   const groupText = formatGroup(group);
   writeFileAtomically({ path: `${dataDir}/${GROUP_FILE}`, text: groupText, mode: 0o644 });
-  const shareText = formatShare(group, share);
-  writeFileAtomically({ path: `${dataDir}/${SHARE_FILE}`, text: shareText, mode: 0o600 });
+  writeShare(dataDir, { group, share, isInUse: false });
+}
+
+/**
+ * Notes that a node runs with this share from now on. After its stores were made and before it says
+ * anything to anyone: a share whose node has lost what it voted could sign for a second leader.
+ *
+ * @throws {EnvironmentError} when the disk does not let it.
+ */
+export function claimShare(dataDir: string, keys: NodeKeys): void {
+  if (!keys.isInUse) writeShare(dataDir, { ...keys, isInUse: true });
+}
+
+function writeShare(dataDir: string, keys: NodeKeys): void {
+  const path = `${dataDir}/${SHARE_FILE}`;
+  writeFileAtomically({ path, text: formatShare(keys), mode: 0o600 });
 }
 
 /**
@@ -99,7 +118,9 @@ export function readNodeKeys(
       "Both must come from one key generation; restore the file that was exchanged.",
     );
   }
-  return { group, share: { node, secret } };
+  const { isInUse } = share;
+  if (isInUse && isWiped(dataDir)) throw wiped(dataDir, self);
+  return { group, share: { node, secret }, isInUse };
 }
 
 /** Whether a secret is the one behind its voter's verifying share. */
@@ -124,17 +145,34 @@ const shareSchema = z.strictObject({
   epoch: z.int().min(1).transform(toEpoch),
   publicKey: keySchema,
   secret: keySchema,
+  isInUse: z.boolean(),
 });
 
-function formatShare(group: Group, { node, secret }: VoterSecret): string {
+function formatShare({ group, share: { node, secret }, isInUse }: NodeKeys): string {
   const content: z.input<typeof shareSchema> = {
     cluster: group.cluster,
     node,
     epoch: group.epoch,
     publicKey: encodeHex(group.publicKey),
     secret: encodeHex(secret),
+    isInUse,
   };
   return JSON.stringify(content, null, 2) + "\n";
+}
+
+/** Whether nothing is left of what the node voted; of less than everything, the store itself tells. */
+function isWiped(dataDir: string): boolean {
+  return [RAFT_FILE, `${RAFT_FILE}.guard`].every((name) => statFile(`${dataDir}/${name}`) === null);
+}
+
+/** A node that lost its disk must not come back under its old share. */
+function wiped(dataDir: string, self: NodeId): KeyFileError {
+  return new KeyFileError(
+    `${dataDir}/${SHARE_FILE}`,
+    `${self} has run with this share, but ${RAFT_FILE}, which knows what it voted, is gone`,
+    "Put the whole data folder back as it was. A node that has forgotten its votes must not sign " +
+      "again: if the data are lost, generate new keys for the whole cluster (floe keygen).",
+  );
 }
 
 /** Refuses a secret file that other users can read, rather than close it: it may be known by now. */

@@ -60,6 +60,8 @@ export interface NodeOptions {
   readonly certifier: Certifier;
   /** The node's own data folder. */
   readonly dataDir: string;
+  /** Called once the stores are open and before the node says anything to anyone. */
+  readonly beforeStart?: () => void;
   /** Told whenever role, term or leader changed, in order. Must not throw. */
   readonly onRole?: (report: RoleReport) => void;
 }
@@ -74,6 +76,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const { self: node, dataDir: folder, config: { cluster } } = options;
   const stores = openStores({ folder, cluster, node });
   try {
+    options.beforeStart?.();
     const running = new Node(options, stores);
     await running.start();
     return running;

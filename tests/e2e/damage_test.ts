@@ -109,6 +109,22 @@ Deno.test("a node whose kv.db was lost comes back by the way that it names", asy
   assert.equal((await answer.json()).value, VALUE);
 });
 
+Deno.test("a node whose disk was wiped does not come back under its old share", async () => {
+  await using cluster = new TestCluster({ nodes: 3 });
+  const { victim, others } = await writeAndStopOne(cluster);
+  const folder = cluster.dataDir(victim);
+  for (const { name } of Deno.readDirSync(folder)) {
+    if (!name.endsWith(".json")) Deno.removeSync(`${folder}/${name}`, { recursive: true });
+  }
+
+  const process = cluster.start(victim);
+  const { code } = await process.ended;
+  const said = process.said.otherLines.join("\n");
+  assert.equal(code, 2, said);
+  assert.match(said, /has run with this share, but raft\.db, which knows what it voted, is gone/);
+  await goOnElectingAndWriting(cluster, others);
+});
+
 /** Every node has the write, and a follower has ended cleanly, so that all is in its databases. */
 async function writeAndStopOne(
   cluster: TestCluster,

@@ -3,7 +3,7 @@ import { encodeHex } from "../../lib/bytes.ts";
 import type { ClusterConfig } from "../../lib/node/cluster_config.ts";
 import { dealClusterKeys } from "../../lib/node/dealing.ts";
 import { KeyFileError } from "../../lib/node/key_file.ts";
-import { hasKeyFiles, readNodeKeys, writeNodeKeys } from "../../lib/node/key_files.ts";
+import { claimShare, hasKeyFiles, readNodeKeys, writeNodeKeys } from "../../lib/node/key_files.ts";
 import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
 import { toClusterName, toNodeId } from "../../lib/types.ts";
 
@@ -17,7 +17,11 @@ for (const nodes of [1, 2, 3, 5]) {
     for (const share of shares) {
       withFolder((folder) => {
         writeNodeKeys(folder, { group, share });
-        assert.deepEqual(readNodeKeys(folder, { config, self: share.node }), { group, share });
+        assert.deepEqual(readNodeKeys(folder, { config, self: share.node }), {
+          group,
+          share,
+          isInUse: false,
+        });
       });
     }
   });
@@ -41,6 +45,26 @@ Deno.test("writeNodeKeys() never overwrites keys", () => {
     assert.ok(share !== undefined);
     assert.throws(() => writeNodeKeys(folder, { group, share }), refusal(/holds keys already/));
     assert.equal(Deno.readTextFileSync(`${folder}/share.json`), before);
+  });
+});
+
+Deno.test("claimShare() marks a share as in use, and changes nothing else", () => {
+  withKeys((folder) => {
+    const keys = readNodeKeys(folder, { config, self });
+    claimShare(folder, keys);
+    Deno.writeTextFileSync(`${folder}/raft.db`, "");
+    assert.deepEqual(readNodeKeys(folder, { config, self }), { ...keys, isInUse: true });
+    assert.equal((Deno.statSync(`${folder}/share.json`).mode ?? 0) & 0o777, 0o600);
+  });
+});
+
+Deno.test("readNodeKeys() refuses a share in use whose node has lost what it voted", () => {
+  withKeys((folder) => {
+    claimShare(folder, readNodeKeys(folder, { config, self }));
+    assert.throws(
+      () => readNodeKeys(folder, { config, self }),
+      refusal(/server_2 has run with this share, but raft\.db/),
+    );
   });
 });
 
