@@ -24,6 +24,8 @@ const { Fn } = ed25519.Point;
 const RHO = encodeUtf8(`${CONTEXT_STRING}rho`);
 const MESSAGE = encodeUtf8(`${CONTEXT_STRING}msg`);
 const COMMITMENTS = encodeUtf8(`${CONTEXT_STRING}com`);
+const KEY_GENERATION = encodeUtf8(`${CONTEXT_STRING}dkg`);
+const REVEAL = encodeUtf8(`${CONTEXT_STRING}reveal`);
 
 /** SHA-512, native: 64 bytes. The ciphersuite's hash H (RFC 9591 §6.1). */
 export function hash(message: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -48,6 +50,19 @@ export function H4(message: Uint8Array): Uint8Array<ArrayBuffer> {
 /** Hashes an encoded commitment list: 64 bytes (RFC 9591 §4.4, §6.1). */
 export function H5(message: Uint8Array): Uint8Array<ArrayBuffer> {
   return hash(concatBytes(COMMITMENTS, message));
+}
+
+/**
+ * Hashes to the challenge of a proof of knowledge in key generation, which RFC 9591 leaves out; the
+ * name and the prefix are those of the Zcash Foundation's frost-core (FROST paper, Figure 1, step 2).
+ */
+export function HDKG(message: Uint8Array): bigint {
+  return hashToScalar(concatBytes(KEY_GENERATION, message));
+}
+
+/** Hashes what is committed to now and revealed later in key generation: 64 bytes. Floe's own. */
+export function HReveal(message: Uint8Array): Uint8Array<ArrayBuffer> {
+  return hash(concatBytes(REVEAL, message));
 }
 
 /** SerializeScalar: 32 bytes, little-endian (RFC 9591 §3.1, §6.1). */

@@ -6,7 +6,7 @@
 
 import { InputError } from "../errors.ts";
 
-/** Why an element, a scalar, a commitment list or a set of nonces is refused. */
+/** Why an element, a scalar, a commitment, a share or a set of nonces is refused. */
 export type FrostRefusal =
   /** An encoding of the wrong length, not canonical, or of no curve point (RFC 9591 §3.1). */
   | "malformed-element"
@@ -20,8 +20,16 @@ export type FrostRefusal =
   | "bad-identifier"
   /** Numbers of participants that make no group (RFC 9591 Appendix C). */
   | "bad-threshold"
-  /** A secret share that does not match its verifying share (RFC 9591 Appendix C.2). */
+  /** A secret share that does not match its verifying share or its sender's commitment (C.2). */
   | "bad-share"
+  /** A commitment to a polynomial of another degree than t - 1 (FROST paper, Figure 1). */
+  | "wrong-commitment-length"
+  /** A revealed commitment that is not the one whose hash was sent before. */
+  | "wrong-commitment-hash"
+  /** A proof of knowledge that does not verify (FROST paper, Figure 1, round 1, step 5). */
+  | "bad-proof"
+  /** A polynomial that was evaluated before, and erased (FROST paper, Figure 1, round 2, step 2). */
+  | "polynomial-used"
   /** Fewer commitments than MIN_PARTICIPANTS (RFC 9591 §5.2). */
   | "too-few-signers"
   /** A commitment list that does not rise strictly by identifier (RFC 9591 §4.3). */
@@ -37,7 +45,7 @@ export type FrostRefusal =
   /** A set of shares that is not exactly one for each signer (RFC 9591 §5.3). */
   | "wrong-shares";
 
-/** An element, a scalar, a commitment list or a set of nonces is refused. */
+/** An element, a scalar, a commitment, a share or a set of nonces is refused. */
 export class FrostError extends InputError {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "FrostError";

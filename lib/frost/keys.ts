@@ -136,7 +136,13 @@ function checkOnPolynomial(
   }
 }
 
-function checkParticipants(
+/**
+ * Checks a group's numbers.
+ *
+ * @throws {FrostError} `bad-threshold` unless 2 <= minParticipants <= maxParticipants <= 65,535.
+ * RFC 9591 Appendix C.
+ */
+export function checkParticipants(
   { minParticipants, maxParticipants }: Pick<
     DealingOptions,
     "minParticipants" | "maxParticipants"

@@ -4,15 +4,16 @@
  *
  * The way of a signature, a file for each step:
  *
- * 1. `keys.ts`: a dealer gives every participant a share, and everybody the public keys.
+ * 1. `keys.ts`: a dealer gives every participant a share, and everybody the public keys. Or
+ *    `dkg.ts`: the participants make both among themselves, and no dealer ever knows the secret key.
  * 2. `round_one.ts`: each signer draws two nonces, keeps them, and sends their commitment.
  * 3. `round_two.ts`: each signer is told the message and all commitments, and sends a signature
  *    share. The nonces are erased.
  * 4. `aggregate.ts`: the coordinator sums the shares and verifies the sum. If it is wrong, each share
  *    is checked, and the wrong ones are named.
  *
- * Two paths run through these steps. The secret path (`secret_path.ts`: dealing, nonces, shares) is
- * `@noble/curves`' own FROST. The public path (`group_commitment.ts`, `aggregate.ts`, `verify.ts`) is
+ * Two paths run through these steps. The secret path (`secret_path.ts`: dealing, polynomials, nonces,
+ * shares) is `@noble/curves`' own FROST. The public path (`group_commitment.ts`, `aggregate.ts`, `verify.ts`) is
  * Floe's: it reuses the group commitment of round two and verifies natively.
  *
  * Points from outside are validated once, when they arrive (`points.ts`), and natively
@@ -31,6 +32,25 @@ export {
   type Aggregation,
   verifySignatureShare,
 } from "./aggregate.ts";
+export {
+  beginKeyGeneration,
+  type CheckedShare,
+  checkPairwiseShare,
+  combineShares,
+  dealShares,
+  type DkgBeginning,
+  type DkgContributions,
+  erasePolynomial,
+  type PairwiseShare,
+} from "./dkg.ts";
+export {
+  type CheckedCommitment,
+  checkPolynomialCommitment,
+  COMMITMENT_HASH_BYTES,
+  type DkgParameters,
+  hashPolynomialCommitment,
+  type PolynomialCommitment,
+} from "./dkg_commitment.ts";
 export { ELEMENT_BYTES, SCALAR_BYTES, SIGNATURE_BYTES } from "./ciphersuite.ts";
 export { FrostError, type FrostRefusal } from "./error.ts";
 export {
@@ -52,5 +72,5 @@ export { encodePublicKeyInfo, type KeyKind, toPrivateKey, toPublicKey } from "./
 export { checkPublicKey, type PrimeOrderPoint } from "./points.ts";
 export { commit, eraseNonces, isErased, type RoundOne, type SigningNonces } from "./round_one.ts";
 export { type RoundTwo, type Signer, signShare } from "./round_two.ts";
-export { IDENTIFIER_MAX, type RandomBytes } from "./secret_path.ts";
+export { IDENTIFIER_MAX, type RandomBytes, type SecretPolynomial } from "./secret_path.ts";
 export { verifySignature } from "./verify.ts";

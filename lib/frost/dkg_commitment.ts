@@ -1,0 +1,220 @@
+/**
+ * The public side of key generation: what a participant tells everybody about its secret polynomial,
+ * and what everybody computes from it.
+ *
+ * @module
+ */
+
+import { assertDefined } from "../assert.ts";
+import { concatBytes, equalBytes } from "../bytes.ts";
+import type { Brand } from "../types.ts";
+import {
+  deserializeScalar,
+  ELEMENT_BYTES,
+  HDKG,
+  HReveal,
+  serializeScalar,
+  SIGNATURE_BYTES,
+} from "./ciphersuite.ts";
+import { FrostError } from "./error.ts";
+import { PrimeOrderPoint } from "./points.ts";
+
+/** Bytes of the hash that is sent before a commitment is revealed. */
+export const COMMITMENT_HASH_BYTES = 64;
+
+const { Fn } = PrimeOrderPoint;
+
+/** What all participants of one key generation must agree on beforehand. */
+export interface DkgParameters {
+  /** MIN_PARTICIPANTS, t: how many must sign, from 2 to `maxParticipants`. */
+  readonly minParticipants: number;
+  /** MAX_PARTICIPANTS, n: how many take part, identifiers 1 to this. */
+  readonly maxParticipants: number;
+  /**
+   * The context string of the FROST paper, which keeps proofs from one run out of every other: any
+   * bytes, the same for all. Empty, the proofs are those of frost-core and of `@noble/curves`, which
+   * have no context.
+   */
+  readonly context: Uint8Array;
+}
+
+/** What a participant broadcasts in round one. Public. */
+export interface PolynomialCommitment {
+  /** The sender. */
+  readonly identifier: number;
+  /** C_i, the vss_commitment of RFC 9591 Appendix C.2: phi_i0 to phi_i(t-1), 32 bytes each. */
+  readonly vssCommitment: readonly Uint8Array[];
+  /** sigma_i: R_i (32 bytes), then mu_i (32 bytes). */
+  readonly proofOfKnowledge: Uint8Array;
+}
+
+/**
+ * A commitment that {@linkcode checkPolynomialCommitment} has passed. Everything after round one
+ * takes these only, so nothing can be put in a checked commitment's place: that was the flaw of
+ * `@noble/curves` before 2.4.0, whose last round took the commitments anew from its caller.
+ */
+export type CheckedCommitment = Brand<PolynomialCommitment, "CheckedCommitment">;
+
+/**
+ * The hash that commits to a commitment before anything is revealed, so that nobody chooses a
+ * polynomial after seeing another's: 64 bytes. Floe's own step; the FROST paper has none.
+ */
+export function hashPolynomialCommitment(
+  { context }: DkgParameters,
+  commitment: PolynomialCommitment,
+): Uint8Array<ArrayBuffer> {
+  const { identifier, vssCommitment, proofOfKnowledge } = commitment;
+  return HReveal(concatBytes(
+    serializeScalar(BigInt(context.length)),
+    context,
+    serializeScalar(BigInt(identifier)),
+    serializeScalar(BigInt(vssCommitment.length)),
+    ...vssCommitment,
+    proofOfKnowledge,
+  ));
+}
+
+/**
+ * Checks what a participant reveals against the hash that it sent before, then in itself: t elements,
+ * each canonical, of prime order and not the identity, and a proof that the sender knows the
+ * constant term. Returns a copy that shares no bytes with what came.
+ *
+ * @throws {FrostError} `bad-identifier`, `wrong-commitment-length`, one of the element refusals,
+ * `wrong-commitment-hash` or `bad-proof`, each naming the sender. FROST paper, Figure 1, round 1,
+ * step 5.
+ */
+export function checkPolynomialCommitment(
+  parameters: DkgParameters,
+  commitment: PolynomialCommitment,
+  hash: Uint8Array,
+): CheckedCommitment {
+  checkShape(parameters, commitment);
+  const { identifier } = commitment;
+  if (!equalBytes(hashPolynomialCommitment(parameters, commitment), hash)) {
+    throw refused("wrong-commitment-hash", identifier, "it is not what was hashed before");
+  }
+  for (const element of commitment.vssCommitment) checkElement(identifier, element);
+  if (!verifiesProof(parameters, commitment)) {
+    throw refused("bad-proof", identifier, "its proof of knowledge does not verify");
+  }
+  return copyOf(commitment) as CheckedCommitment;
+}
+
+/** c_i = HDKG(context || i || phi_i0 || R_i). FROST paper, Figure 1, round 1, step 2. */
+export function proofChallenge(
+  { context }: DkgParameters,
+  proof: {
+    readonly identifier: number;
+    readonly vssCommitment: readonly Uint8Array[];
+    readonly R: Uint8Array;
+  },
+): bigint {
+  const { identifier, vssCommitment, R } = proof;
+  const constant = assertDefined(vssCommitment[0], "A commitment to no coefficient");
+  return HDKG(concatBytes(context, serializeScalar(BigInt(identifier)), constant, R));
+}
+
+/**
+ * The public side of a polynomial's value: the sum of [x^j]phi_j for x = `identifier`. By Horner's
+ * rule, as identifiers are small: a few doublings for each coefficient. RFC 9591 Appendix C.2
+ * (vss_verify).
+ */
+export function evaluateCommitment(
+  vssCommitment: readonly PrimeOrderPoint[],
+  identifier: number,
+): PrimeOrderPoint {
+  return vssCommitment.reduceRight(
+    (value, coefficient) => multiplySmall(value, identifier).add(coefficient),
+    PrimeOrderPoint.ZERO,
+  );
+}
+
+/**
+ * The commitment to the sum of all polynomials, whose value at 0 is the group key. FROST paper,
+ * Figure 1, round 2, step 4.
+ */
+export function addCommitments(commitments: readonly CheckedCommitment[]): PrimeOrderPoint[] {
+  const [first, ...others] = commitments.map(({ vssCommitment }) =>
+    vssCommitment.map((element) => PrimeOrderPoint.fromBytes(element))
+  );
+  return others.reduce(
+    (sums, next) => sums.map((sum, at) => sum.add(assertDefined(next[at], "Another degree"))),
+    assertDefined(first, "A sum of no commitments"),
+  );
+}
+
+function checkShape(
+  { minParticipants, maxParticipants }: DkgParameters,
+  { identifier, vssCommitment, proofOfKnowledge }: PolynomialCommitment,
+): void {
+  if (!Number.isInteger(identifier) || identifier < 1 || identifier > maxParticipants) {
+    throw refused("bad-identifier", identifier, `it is not from 1 to ${maxParticipants}`);
+  }
+  if (vssCommitment.length !== minParticipants) {
+    const why = `it has ${vssCommitment.length} elements, not ${minParticipants}`;
+    throw refused("wrong-commitment-length", identifier, why);
+  }
+  if (proofOfKnowledge.length !== SIGNATURE_BYTES) {
+    const why = `its proof has ${proofOfKnowledge.length} bytes, not ${SIGNATURE_BYTES}`;
+    throw refused("bad-proof", identifier, why);
+  }
+}
+
+function checkElement(identifier: number, element: Uint8Array): void {
+  try {
+    PrimeOrderPoint.fromBytes(element);
+  } catch (cause) {
+    if (!(cause instanceof FrostError)) throw cause;
+    throw new FrostError(cause.refusal, cause.message, { identifier, cause });
+  }
+}
+
+/** R_i = [mu_i]B - [c_i]phi_i0. FROST paper, Figure 1, round 1, step 5. All of it is public. */
+function verifiesProof(parameters: DkgParameters, commitment: PolynomialCommitment): boolean {
+  const { identifier, vssCommitment, proofOfKnowledge } = commitment;
+  const R = proofOfKnowledge.subarray(0, ELEMENT_BYTES);
+  const constant = assertDefined(vssCommitment[0], "A commitment to no coefficient");
+  const challenge = proofChallenge(parameters, { identifier, vssCommitment, R });
+  try {
+    const mu = deserializeScalar(proofOfKnowledge.subarray(ELEMENT_BYTES));
+    const expected = PrimeOrderPoint.sumOfProducts(
+      [PrimeOrderPoint.BASE, PrimeOrderPoint.fromBytes(constant)],
+      [mu, Fn.neg(challenge)],
+    );
+    return expected.equals(PrimeOrderPoint.fromBytes(R));
+  } catch (error) {
+    if (error instanceof FrostError) return false;
+    throw error;
+  }
+}
+
+/** [factor]point by doubling and adding, in variable time: for public values only. */
+function multiplySmall(point: PrimeOrderPoint, factor: number): PrimeOrderPoint {
+  let product = PrimeOrderPoint.ZERO;
+  for (const bit of factor.toString(2)) {
+    product = product.double();
+    if (bit === "1") product = product.add(point);
+  }
+  return product;
+}
+
+function copyOf(commitment: PolynomialCommitment): PolynomialCommitment {
+  const { identifier, vssCommitment, proofOfKnowledge } = commitment;
+  return {
+    identifier,
+    vssCommitment: vssCommitment.map((element) => element.slice()),
+    proofOfKnowledge: proofOfKnowledge.slice(),
+  };
+}
+
+function refused(
+  refusal: "bad-identifier" | "wrong-commitment-length" | "wrong-commitment-hash" | "bad-proof",
+  identifier: number,
+  why: string,
+): FrostError {
+  return new FrostError(
+    refusal,
+    `Cannot accept participant ${identifier}'s commitment: ${why}`,
+    { identifier },
+  );
+}
