@@ -79,7 +79,10 @@ export type CertificateRefusal =
   | "unsorted-signers"
   | "not-a-signer"
   | "unknown-nonce"
-  | "nonce-reused";
+  | "nonce-reused"
+  | "bad-roster"
+  | "wrong-roster"
+  | "bad-group";
 
 /**
  * Makes and checks election certificates for one node. All methods are synchronous; randomness is

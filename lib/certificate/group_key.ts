@@ -38,14 +38,14 @@ const ED25519_TYPE = Uint8Array.of(0x01);
  * The first four bytes of SHA-256(name || 0x0A || 0x01 || public key), by which a note says under
  * which key it is signed. C2SP signed-note, "Signatures".
  */
-export function keyId(name: ClusterName, publicKey: Uint8Array): Uint8Array<ArrayBuffer> {
+export function keyId(name: string, publicKey: Uint8Array): Uint8Array<ArrayBuffer> {
   const hashed = createHash("sha256")
     .update(concatBytes(encodeUtf8(`${name}\n`), ED25519_TYPE, publicKey)).digest();
   return new Uint8Array(hashed).slice(0, KEY_ID_BYTES);
 }
 
 /** `<name>+<key id, 8 hex digits>+<base64(0x01 || public key)>`. C2SP signed-note, "Verifier keys". */
-export function encodeVerifierKey(name: ClusterName, publicKey: Uint8Array): string {
+export function encodeVerifierKey(name: string, publicKey: Uint8Array): string {
   const id = encodeHex(keyId(name, publicKey));
   return `${name}+${id}+${encodeBase64(concatBytes(ED25519_TYPE, publicKey))}`;
 }

@@ -12,6 +12,9 @@
  * `scheme_certifier.ts` joins the two. Under them a signing scheme does the arithmetic: FROST for two
  * voters or more, a plain key for one, hashes for simulations.
  *
+ * Before the first election there must be a key. Where no dealer made it, the voters' own account of how
+ * they did is the genesis certificate: {@linkcode verifyGenesis}.
+ *
  * @module
  */
 
@@ -32,6 +35,28 @@ export type {
 export type { CertifierOptions } from "./frost_certifier.ts";
 export type { Group, GroupVoter } from "./group.ts";
 export { CertificateError } from "./error.ts";
+export {
+  encodeGenesis,
+  type Genesis,
+  GENESIS_LENGTH_MAX,
+  verifyGenesis,
+  verifyGenesisSignature,
+} from "./genesis.ts";
+export {
+  checkRoster,
+  type GenesisRoster,
+  ROSTER_VOTERS_MIN,
+  type RosterVoter,
+  voterKeyName,
+} from "./genesis_roster.ts";
+export {
+  encodeGenesisStatement,
+  type GenesisStatement,
+  type GenesisVoter,
+  parseGenesisStatement,
+  toGenesisStatement,
+  TRANSCRIPT_HASH_BYTES,
+} from "./genesis_statement.ts";
 export { encodePem, encodeVerifierKey, type GroupKey, keyId, parseGroupKey } from "./group_key.ts";
 export { encodeSignedNote, parseSignedNote, type SignedNote } from "./signed_note.ts";
 export { encodeStatement, parseStatement, type Statement } from "./statement.ts";

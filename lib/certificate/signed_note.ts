@@ -8,8 +8,9 @@
  * ```
  *
  * Where Floe differs: C2SP allows several signatures under one text and leaves unknown ones to be
- * skipped. A Floe note carries exactly one, so that one certificate has one form; every such note
- * is a C2SP note, and Go's `sumdb/note` opens it.
+ * skipped. An election certificate carries exactly one, and a genesis certificate (`genesis.ts`) one
+ * of each voter, so that one certificate has one form; every such note is a C2SP note, and Go's
+ * `sumdb/note` opens it.
  *
  * @module
  */
@@ -36,15 +37,23 @@ export interface SignedNote {
   readonly signature: Uint8Array;
 }
 
-/** An empty line, then the em dash (U+2014) and the space that begin a signature line. */
-const SIGNATURE_START = "\n\u2014 ";
-const SIGNATURE_LINE_PATTERN = /^(?<name>[^ \n]+) (?<base64>[A-Za-z0-9+/=]+)\n$/;
+/** One signature under a text. */
+export interface NoteSignature {
+  /** Who signed: the name of the key, without white space and plus signs. */
+  readonly name: string;
+  /** The hash that tells this key from others of the same name: 4 bytes. */
+  readonly keyId: Uint8Array;
+  /** An Ed25519 signature: 64 bytes. */
+  readonly signature: Uint8Array;
+}
+
+/** The em dash (U+2014) and the space that begin a signature line. */
+const LINE_START = "\u2014 ";
+const LINE_PATTERN = /^\u2014 (?<name>[^ +\n]+) (?<base64>[A-Za-z0-9+/=]+)\n$/;
 
 /** Writes a note. */
 export function encodeSignedNote(note: SignedNote): string {
-  const { text, name, keyId, signature } = note;
-  const base64 = encodeBase64(concatBytes(keyId, signature));
-  return `${text}${SIGNATURE_START}${name} ${base64}\n`;
+  return `${note.text}\n${encodeSignatureLine(note)}`;
 }
 
 /**
@@ -57,16 +66,39 @@ export function parseSignedNote(note: string): SignedNote {
   if (note.length > NOTE_LENGTH_MAX) {
     throw malformed(`length ${note.length} is above ${NOTE_LENGTH_MAX}`);
   }
-  const start = note.lastIndexOf(`\n${SIGNATURE_START}`);
-  if (start < 0) throw malformed("no empty line and signature after the text");
-  const text = note.slice(0, start + 1);
-  const line = SIGNATURE_LINE_PATTERN.exec(note.slice(text.length + SIGNATURE_START.length));
-  const { name, base64 } = line?.groups ?? {};
+  const { text, signatures } = splitNote(note);
+  const { name, keyId, signature } = parseSignatureLine(signatures);
+  return { text, name: readName(name), keyId, signature };
+}
+
+/**
+ * Cuts a note at its last empty line that signatures follow.
+ *
+ * @throws {CertificateError} `malformed` when there is none.
+ */
+export function splitNote(note: string): { readonly text: string; readonly signatures: string } {
+  const end = note.lastIndexOf(`\n\n${LINE_START}`);
+  if (end < 0) throw malformed("no empty line and signature after the text");
+  return { text: note.slice(0, end + 1), signatures: note.slice(end + 2) };
+}
+
+/** Writes a signature line; ends in a newline. */
+export function encodeSignatureLine({ name, keyId, signature }: NoteSignature): string {
+  return `${LINE_START}${name} ${encodeBase64(concatBytes(keyId, signature))}\n`;
+}
+
+/**
+ * Reads one signature line strictly, its newline included.
+ *
+ * @throws {CertificateError} `malformed` for anything that {@linkcode encodeSignatureLine} cannot
+ * write.
+ */
+export function parseSignatureLine(line: string): NoteSignature {
+  const { name, base64 } = LINE_PATTERN.exec(line)?.groups ?? {};
   if (name === undefined || base64 === undefined) {
     throw malformed("the signature line is not a name and base64");
   }
-  const { keyId, signature } = readSignature(base64);
-  return { text, name: readName(name), keyId, signature };
+  return { name, ...readSignature(base64) };
 }
 
 function readName(name: string): ClusterName {
