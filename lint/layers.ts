@@ -8,7 +8,7 @@ import { resolveImport, toLayer, toProjectPath } from "./paths.ts";
 
 /** What a layer that sees no certificates' insides may still know of them. */
 const CERTIFIER_INTERFACE = ["lib/certificate/certifier.ts", "lib/certificate/error.ts"];
-const BELOW_NODE = ["base", "frost", "certificate", "raft", "kv", "storage", "transport"];
+const BELOW_NODE = ["base", "frost", "certificate", "keygen", "raft", "kv", "storage", "transport"];
 
 /**
  * Which layers, or single files, each layer may import from, besides itself. From the bottom
@@ -18,6 +18,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["base", []],
   ["frost", ["base"]],
   ["certificate", ["base", "frost"]],
+  ["keygen", ["base", "frost", "certificate"]],
   ["kv", ["base"]],
   ["raft", ["base", ...CERTIFIER_INTERFACE]],
   ["storage", ["base", "certificate", "raft", "kv"]],

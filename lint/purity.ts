@@ -1,6 +1,6 @@
 /**
- * Rule two: `frost`, `certificate`, `raft` and `kv` read no clock, no environment and no global
- * randomness, and never await. What they do follows from what they are given, so that a simulation
+ * Rule two: `frost`, `certificate`, `keygen`, `raft` and `kv` read no clock, no environment and no
+ * global randomness, and never await. What they do follows from what they are given, so that a simulation
  * can replay it and a test can show all of it.
  *
  * @module
@@ -8,7 +8,7 @@
 
 import { toLayer, toProjectPath } from "./paths.ts";
 
-const PURE_LAYERS = ["frost", "certificate", "raft", "kv"];
+const PURE_LAYERS = ["frost", "certificate", "keygen", "raft", "kv"];
 
 /** Global names that lead out of the computation, with what to do instead. */
 const IMPURE_GLOBALS: ReadonlyMap<string, string> = new Map([

@@ -70,7 +70,7 @@ for (
   });
 }
 
-for (const layer of ["frost", "certificate", "raft", "kv"]) {
+for (const layer of ["frost", "certificate", "keygen", "raft", "kv"]) {
   Deno.test(`purity holds in lib/${layer}`, () => {
     assert.deepEqual(rulesOf(`lib/${layer}/a.ts`, "Date.now();"), ["architecture/purity"]);
   });
