@@ -1,0 +1,288 @@
+/**
+ * One attempt at a key, from fresh polynomials to a share of this node's own.
+ *
+ * An attempt has four stages, each with one message to every peer. A node enters the next stage when
+ * it has everybody's message of the one before, so a peer's message of one stage also says that it
+ * has this node's of the stage before:
+ *
+ * | stage | message | sent when |
+ * | --- | --- | --- |
+ * | `hash` | hash of the commitment, signed | at once |
+ * | `reveal` | commitment, proof, everybody's signed hashes | all hashes are here |
+ * | `share` | the receiver's share | all commitments are here, checked, and their hashes agree |
+ * | `ready` | transcript hash | all shares are here, checked, and this node's own is durable |
+ *
+ * **Secrets.** The polynomial lives until the shares are dealt, at the beginning of `share`; a share
+ * for a peer until that peer is ready; the shares from peers until they are combined, at the
+ * beginning of `ready`. {@linkcode Attempt.erase} erases what is left when the attempt ends.
+ *
+ * @module
+ */
+
+import { assertDefined } from "../assert.ts";
+import { equalBytes } from "../bytes.ts";
+import { encodeGenesisStatement, toGenesisStatement } from "../certificate/mod.ts";
+import {
+  beginKeyGeneration,
+  type CheckedCommitment,
+  type CheckedShare,
+  checkPairwiseShare,
+  checkPolynomialCommitment,
+  combineShares,
+  dealShares,
+  type DkgBeginning,
+  type DkgParameters,
+  erasePolynomial,
+} from "../frost/mod.ts";
+import type { NodeId } from "../types.ts";
+import { hashTranscript, identifierOf, parametersOf, type Plan } from "./configuration.ts";
+import { blaming, KeyGenerationFault } from "./fault.ts";
+import type { AttemptBody, RevealBody } from "./message.ts";
+import { SignedHashes } from "./signed_hashes.ts";
+
+/** The stages of an attempt, in order; each is named after the message that it sends. */
+export const STAGES = ["hash", "reveal", "share", "ready"] as const;
+
+/** How far an attempt has come. */
+export type Stage = typeof STAGES[number];
+
+/** What a finished attempt leaves behind. */
+export interface AttemptResult {
+  /** The genesis statement that all voters should arrive at. */
+  readonly statement: string;
+  /** This node's share: a 32-byte scalar. The taker's to keep and to erase. */
+  readonly secret: Uint8Array;
+}
+
+/** This node's side of one attempt. */
+export class Attempt {
+  /** Which attempt it is, from 1. */
+  readonly number: number;
+  readonly #plan: Plan;
+  readonly #parameters: DkgParameters;
+  readonly #beginning: DkgBeginning;
+  readonly #hashes: SignedHashes;
+  readonly #commitments = new Map<NodeId, CheckedCommitment>();
+  readonly #shares = new Map<NodeId, CheckedShare>();
+  /** What the others are owed, until they are ready. */
+  readonly #outgoing = new Map<NodeId, Uint8Array>();
+  readonly #transcripts = new Map<NodeId, Uint8Array>();
+  #stage: Stage = "hash";
+
+  /** Draws this node's polynomial. */
+  constructor(plan: Plan, number: number) {
+    const { identifier, randomBytes } = plan;
+    this.number = number;
+    this.#plan = plan;
+    this.#parameters = parametersOf(plan, number);
+    this.#beginning = beginKeyGeneration(this.#parameters, { identifier, randomBytes });
+    this.#hashes = new SignedHashes(plan, number, this.#beginning.hash);
+    const { commitment, hash } = this.#beginning;
+    this.#commitments.set(
+      plan.self,
+      checkPolynomialCommitment(this.#parameters, commitment, hash),
+    );
+  }
+
+  /** How far this node has come. */
+  get stage(): Stage {
+    return this.#stage;
+  }
+
+  /** Whether every voter said that its share is durable. */
+  get isUnanimous(): boolean {
+    return this.#transcripts.size === this.#plan.roster.voters.length;
+  }
+
+  /** Whether the peer's message of this stage is here. */
+  hasFrom(peer: NodeId, stage: Stage): boolean {
+    switch (stage) {
+      case "hash":
+        return this.#hashes.of(peer) !== null;
+      case "reveal":
+        return this.#commitments.has(peer);
+      case "share":
+        return this.#shares.has(peer);
+      case "ready":
+        return this.#transcripts.has(peer);
+      default:
+        return stage satisfies never;
+    }
+  }
+
+  /**
+   * Takes a peer's message. One that comes before its predecessor, or again, is left aside: it will
+   * be sent again if it is needed.
+   *
+   * @throws {KeyGenerationFault} naming the voter at fault; the attempt is then to be given up.
+   */
+  receive(peer: NodeId, body: AttemptBody): void {
+    switch (body.kind) {
+      case "hash":
+        return this.#hashes.accept(peer, body);
+      case "reveal":
+        return this.#takeReveal(peer, body);
+      case "share":
+        return this.#takeShare(peer, body.share);
+      case "ready":
+        return this.#takeReady(peer, body.transcriptHash);
+      default:
+        return body satisfies never;
+    }
+  }
+
+  /**
+   * Enters the next stage if everything that it needs is here; null if not. The last stage yields
+   * the result, which is to be made durable before any further message leaves.
+   *
+   * @throws {KeyGenerationFault} as {@linkcode Attempt.receive}.
+   */
+  advance(): { readonly entered: Stage; readonly result: AttemptResult | null } | null {
+    const { peers } = this.#plan;
+    if (!peers.every((peer) => this.hasFrom(peer, this.#stage))) return null;
+    switch (this.#stage) {
+      case "hash":
+        return this.#enter("reveal");
+      case "reveal":
+        this.#deal();
+        return this.#enter("share");
+      case "share":
+        return this.#enter("ready", this.#combine());
+      case "ready":
+        return null;
+      default:
+        return this.#stage satisfies never;
+    }
+  }
+
+  /** This node's messages for a peer, from one stage up to its own. */
+  messagesFor(peer: NodeId, from: Stage): AttemptBody[] {
+    return STAGES.slice(STAGES.indexOf(from), STAGES.indexOf(this.#stage) + 1)
+      .flatMap((stage) => this.#messageFor(peer, stage) ?? []);
+  }
+
+  /** The first stage whose message the peer has not shown to have. */
+  neededBy(peer: NodeId): Stage {
+    // A peer's message of a stage says that it has this node's of the stage before.
+    return STAGES.findLast((stage) => this.hasFrom(peer, stage)) ?? "hash";
+  }
+
+  /** Erases every secret that is left. */
+  erase(): void {
+    erasePolynomial(this.#beginning.polynomial);
+    for (const { secret } of this.#shares.values()) secret.fill(0);
+    for (const secret of this.#outgoing.values()) secret.fill(0);
+    this.#outgoing.clear();
+  }
+
+  #takeReveal(peer: NodeId, reveal: RevealBody): void {
+    const signed = this.#hashes.of(peer);
+    if (signed === null || this.#commitments.has(peer)) return;
+    const { vssCommitment, proofOfKnowledge } = reveal;
+    const commitment = {
+      identifier: identifierOf(this.#plan, peer),
+      vssCommitment,
+      proofOfKnowledge,
+    };
+    this.#hashes.compare(peer, reveal.hashes);
+    const checked = blaming(
+      this.#plan,
+      () => checkPolynomialCommitment(this.#parameters, commitment, signed.hash),
+    );
+    this.#commitments.set(peer, checked);
+  }
+
+  #takeShare(peer: NodeId, secret: Uint8Array): void {
+    const commitment = this.#commitments.get(peer);
+    if (commitment === undefined || this.#shares.has(peer)) return;
+    const { identifier: receiver } = this.#plan;
+    this.#shares.set(
+      peer,
+      blaming(this.#plan, () => checkPairwiseShare(commitment, { receiver, secret })),
+    );
+  }
+
+  #takeReady(peer: NodeId, transcriptHash: Uint8Array): void {
+    if (!this.#shares.has(peer) || this.#transcripts.has(peer)) return;
+    const own = this.#transcripts.get(this.#plan.self);
+    if (own !== undefined) checkTranscript(peer, transcriptHash, own);
+    this.#transcripts.set(peer, transcriptHash.slice());
+    this.#outgoing.get(peer)?.fill(0);
+    this.#outgoing.delete(peer);
+  }
+
+  #enter(entered: Stage, result: AttemptResult | null = null) {
+    this.#stage = entered;
+    return { entered, result };
+  }
+
+  #deal(): void {
+    const { self, roster } = this.#plan;
+    for (const share of dealShares(this.#parameters, this.#beginning.polynomial)) {
+      const { id } = assertDefined(roster.voters[share.receiver - 1], "A share for nobody");
+      if (id !== self) this.#outgoing.set(id, share.secret);
+      else {
+        this.#shares.set(self, checkPairwiseShare(this.#commitmentOf(self), share));
+        share.secret.fill(0);
+      }
+    }
+  }
+
+  #combine(): AttemptResult {
+    const { identifier, roster, self } = this.#plan;
+    const commitments = roster.voters.map(({ id }) => this.#commitmentOf(id));
+    const shares = [...this.#shares.values()];
+    const { group, share } = blaming(
+      this.#plan,
+      () => combineShares(this.#parameters, { identifier, commitments, shares }),
+    );
+    const transcriptHash = hashTranscript(
+      this.#parameters,
+      this.#hashes.list().map(({ hash }) => hash),
+    );
+    for (const [peer, hash] of this.#transcripts) checkTranscript(peer, hash, transcriptHash);
+    this.#transcripts.set(self, transcriptHash);
+    const statement = toGenesisStatement(roster, group, transcriptHash);
+    return { statement: encodeGenesisStatement(statement), secret: share.secret };
+  }
+
+  /** The message of a stage; null where the peer needs it no more. */
+  #messageFor(peer: NodeId, stage: Stage): AttemptBody | null {
+    const { self } = this.#plan;
+    switch (stage) {
+      case "hash":
+        return { kind: "hash", ...assertDefined(this.#hashes.of(self), "No hash of one's own") };
+      case "reveal": {
+        const { vssCommitment, proofOfKnowledge } = this.#commitmentOf(self);
+        return { kind: "reveal", vssCommitment, proofOfKnowledge, hashes: this.#hashes.list() };
+      }
+      case "share": {
+        const share = this.#outgoing.get(peer);
+        return share === undefined ? null : { kind: "share", share: share.slice() };
+      }
+      case "ready": {
+        const transcriptHash = assertDefined(this.#transcripts.get(self), "No transcript");
+        return { kind: "ready", transcriptHash };
+      }
+      default:
+        return stage satisfies never;
+    }
+  }
+
+  #commitmentOf(voter: NodeId): CheckedCommitment {
+    return assertDefined(this.#commitments.get(voter), `No commitment of ${voter}`);
+  }
+}
+
+/**
+ * Everybody's hashes were compared before, and each hash binds what was revealed under it: whoever
+ * claims another transcript contradicts itself.
+ */
+function checkTranscript(peer: NodeId, claimed: Uint8Array, own: Uint8Array): void {
+  if (equalBytes(claimed, own)) return;
+  throw new KeyGenerationFault(
+    "wrong-transcript",
+    `${peer} claims another transcript than it took part in`,
+    { voter: peer },
+  );
+}
