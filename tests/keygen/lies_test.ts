@@ -1,0 +1,401 @@
+/**
+ * One voter that lies, in every message, to all or to one: it is named, nobody else is, and it gains
+ * nothing but time. The liar is server_3 of three; an honest node whose messages are changed on the
+ * way is the same to the others.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { assertDefined } from "../../lib/assert.ts";
+import { concatBytes } from "../../lib/bytes.ts";
+import { encodeHashStatement, toPlan } from "../../lib/keygen/configuration.ts";
+import type { FaultRule, Message, MessageBody } from "../../lib/keygen/mod.ts";
+import { nodeId } from "../certificate/cluster.ts";
+import { seededRandom } from "../raft/harness.ts";
+import { BAD_ENCODINGS, GOOD_POINT } from "../frost/weak_points.ts";
+import { TestKeygen, type TestNode } from "./harness.ts";
+
+const LIAR = nodeId(3);
+
+/** A lie: what the liar's message becomes; null to leave it as it is. */
+interface Lie {
+  readonly what: string;
+  /** The rules, one of which it breaks. */
+  readonly rules: readonly FaultRule[];
+  readonly tell: (message: Message, cluster: TestKeygen) => MessageBody | null;
+  /** Whether it comes after everybody's share is durable: that attempt's key is made in the end. */
+  readonly isLate?: boolean;
+}
+
+const LIES: readonly Lie[] = [
+  onHash("signs another hash than it sends", ["bad-signature"], ({ hash, ...rest }) => {
+    return { ...rest, hash: flip(hash) };
+  }),
+  onHash("sends a hash under a wrong signature", ["bad-signature"], ({ signature, ...rest }) => {
+    return { ...rest, signature: flip(signature) };
+  }),
+  onHash("sends a hash without signature", ["bad-signature"], (body) => {
+    return { ...body, signature: new Uint8Array() };
+  }),
+  {
+    what: "signs a hash of something else",
+    rules: ["equivocation", "wrong-commitment-hash"],
+    tell: (message, cluster) => {
+      if (message.kind !== "hash") return null;
+      return { kind: "hash", ...signHash(cluster, message.attempt, flip(message.hash)) };
+    },
+  },
+  ...BAD_ENCODINGS.map(([what, rule, encoding]) =>
+    // The hash is of what was to be revealed: the lie is found at the first check that it fails.
+    onReveal(`reveals ${what}`, [rule, "wrong-commitment-hash"], (body) => {
+      return { ...body, vssCommitment: body.vssCommitment.with(1, encoding) };
+    })
+  ),
+  onReveal("reveals another commitment", ["wrong-commitment-hash"], (body) => {
+    return { ...body, vssCommitment: body.vssCommitment.with(0, GOOD_POINT) };
+  }),
+  onReveal("reveals too many coefficients", ["wrong-commitment-length"], (body) => {
+    return { ...body, vssCommitment: [...body.vssCommitment, GOOD_POINT] };
+  }),
+  onReveal("reveals too few coefficients", ["wrong-commitment-length"], (body) => {
+    return { ...body, vssCommitment: body.vssCommitment.slice(1) };
+  }),
+  onReveal("reveals another proof", ["wrong-commitment-hash"], (body) => {
+    return { ...body, proofOfKnowledge: flip(body.proofOfKnowledge) };
+  }),
+  onReveal("reveals a short proof", ["bad-proof"], (body) => {
+    return { ...body, proofOfKnowledge: body.proofOfKnowledge.slice(1) };
+  }),
+  onReveal("passes on a hash that nobody signed", ["false-echo"], (body) => {
+    const [first, ...rest] = body.hashes;
+    assert.ok(first);
+    return { ...body, hashes: [{ ...first, hash: flip(first.hash) }, ...rest] };
+  }),
+  onReveal("passes on one hash for another's", ["false-echo"], (body) => {
+    return { ...body, hashes: body.hashes.toReversed() };
+  }),
+  onReveal("passes on too few hashes", ["false-echo"], (body) => {
+    return { ...body, hashes: body.hashes.slice(1) };
+  }),
+  onReveal("passes on too many hashes", ["false-echo"], (body) => {
+    return { ...body, hashes: [...body.hashes, ...body.hashes] };
+  }),
+  onShare("sends another share", ["bad-share", "malformed-scalar"], flip),
+  onShare("sends a share of zero", ["bad-share"], () => new Uint8Array(32)),
+  onShare("sends a share above the group order", ["malformed-scalar"], (share) => {
+    return share.map(() => 0xff);
+  }),
+  onShare("sends a short share", ["malformed-scalar"], (share) => share.slice(1)),
+  onShare("sends a long share", ["malformed-scalar"], (share) => concatBytes(share, share)),
+  {
+    what: "claims another transcript",
+    rules: ["wrong-transcript", "bad-signature"],
+    isLate: true,
+    tell: (message) => {
+      if (message.kind === "ready") {
+        return { kind: "ready", transcriptHash: flip(message.transcriptHash) };
+      }
+      return withholdKey(message);
+    },
+  },
+  {
+    what: "signs something else",
+    rules: ["bad-signature"],
+    isLate: true,
+    tell: (message) =>
+      message.kind === "signed"
+        ? { kind: "signed", signature: flip(message.signature) }
+        : withholdKey(message),
+  },
+];
+
+for (const lie of LIES) {
+  for (const [whom, receivers] of [["all", [1, 2]], ["one", [2]]] as const) {
+    Deno.test(`a voter that ${lie.what}, to ${whom}, is named, and the key is made without the lie`, () => {
+      const cluster = createCluster();
+      let isLying = true;
+      cluster.intercept = (message) =>
+        isLying ? tellLie(cluster, message, lie, receivers) : message;
+      cluster.start();
+      cluster.deliver();
+      assertNamed(cluster, lie.rules);
+      assert.ok(
+        !honestNodes(cluster).every(({ key }) => key !== null),
+        "the lie made no difference",
+      );
+      isLying = false;
+      cluster.recover();
+      cluster.assertOneKey();
+      const attempt = assertDefined(cluster.node(1).disk.share, "no share").attempt;
+      assert.equal(attempt === 1, lie.isLate ?? false);
+    });
+  }
+}
+
+for (const lie of LIES) {
+  Deno.test(`a voter that always ${lie.what} never gets a key made, and is named every time`, () => {
+    const cluster = createCluster();
+    cluster.intercept = (message) => tellLie(cluster, message, lie, [1, 2]);
+    cluster.start();
+    cluster.deliver();
+    cluster.tick(12);
+    assertNamed(cluster, lie.rules);
+    for (const node of honestNodes(cluster)) {
+      assert.equal(node.key, null);
+      // Each attempt waits longer than the one before: 1 + 2 + 3 + 4 ticks.
+      assert.ok(node.eventsOf("attemptStarted").length <= 6);
+    }
+  });
+}
+
+Deno.test("random lies, losses and crashes never split the honest voters, and never name one", () => {
+  const check = (seed: number) => {
+    const random = seededRandom(seed);
+    const cluster = createCluster();
+    cluster.intercept = (message) => {
+      if (random() < 0.05) return null;
+      if (random() < 0.7) return message;
+      const apt = LIES.filter(({ tell }) => tell(message, cluster) !== null);
+      const lie = apt[Math.floor(random() * apt.length)];
+      return lie === undefined ? message : tellLie(cluster, message, lie, [1, 2]);
+    };
+    cluster.crashPlan = ({ id }) => id !== LIAR && random() < 0.02 ? "beforeSend" : null;
+    cluster.start();
+    cluster.deliver();
+    for (let tick = 0; tick < 20; tick++) {
+      for (const node of cluster.nodes.values()) {
+        if (!node.isUp) node.restart();
+      }
+      cluster.tick();
+    }
+    for (const node of honestNodes(cluster)) {
+      assert.ok(node.eventsOf("faultFound").every(({ voter }) => voter === LIAR));
+    }
+    // Nobody is tied for good: every lie is taken back, and the liar signs after all.
+    cluster.intercept = (message) => message;
+    cluster.recover(200);
+    cluster.assertOneKey();
+  };
+  fc.assert(fc.property(fc.nat(), check), { numRuns: 25 });
+});
+
+Deno.test("a voter that is silent is who the others wait for, round by round", () => {
+  for (const silentFrom of ["hash", "reveal", "share", "ready", "signed"]) {
+    const order = ["hash", "reveal", "share", "ready", "signed", "genesis"];
+    const cluster = createCluster();
+    cluster.intercept = (message) =>
+      message.from === LIAR && order.indexOf(message.kind) >= order.indexOf(silentFrom)
+        ? null
+        : message;
+    cluster.start();
+    cluster.deliver();
+    cluster.tick(20);
+    for (const node of honestNodes(cluster)) {
+      assert.deepEqual(node.keyGeneration.status.waitingFor, [LIAR], silentFrom);
+      assert.equal(node.disk.attempt, 1, "waiting uses up no attempts");
+    }
+  }
+});
+
+Deno.test("a voter that is ready and does not sign ties the others until it does", () => {
+  const cluster = createCluster();
+  cluster.intercept = (message) =>
+    message.from === LIAR && message.kind === "signed" ? null : message;
+  cluster.start();
+  cluster.deliver();
+  for (const node of honestNodes(cluster)) {
+    assert.equal(node.keyGeneration.status.phase, "signed");
+    node.step([{ kind: "message", message: abortOf(cluster, node, 1) }]);
+    node.step([{ kind: "message", message: { ...abortOf(cluster, node, 1), attempt: 2 } }]);
+    assert.equal(node.disk.attempt, 1);
+    node.crash();
+    node.restart();
+    assert.equal(node.keyGeneration.status.phase, "signed");
+  }
+  cluster.intercept = (message) => message;
+  cluster.recover();
+  cluster.assertOneKey();
+});
+
+Deno.test("a voter that names ever higher attempts is followed at a slowing pace, and named", () => {
+  const cluster = createCluster();
+  const node = cluster.node(1);
+  node.step([]);
+  for (let tick = 0; tick < 40; tick++) {
+    const attempt = node.disk.attempt + 1;
+    node.step([{ kind: "tick" }, {
+      kind: "message",
+      message: { ...abortOf(cluster, node, attempt) },
+    }]);
+  }
+  const started = node.eventsOf("attemptStarted");
+  assert.ok(started.length > 3 && started.length < 12, `${started.length} attempts`);
+  assert.ok(started.slice(1).every(({ raisedBy }) => raisedBy === LIAR));
+});
+
+Deno.test("a voter that aborts is followed, and its accusation is told as its word only", () => {
+  const cluster = createCluster();
+  cluster.intercept = (message) =>
+    message.from === LIAR && message.kind === "reveal" && message.attempt === 1
+      ? { ...envelopeOf(message), kind: "abort", voter: nodeId(1), rule: "bad-share" }
+      : message;
+  cluster.start();
+  cluster.deliver();
+  const [reported] = cluster.node(2).eventsOf("faultReported");
+  assert.equal(reported?.by, LIAR);
+  assert.equal(reported?.voter, nodeId(1));
+  assert.deepEqual(cluster.node(2).eventsOf("faultFound"), []);
+  cluster.recover();
+  cluster.assertOneKey();
+});
+
+Deno.test("one voter that is two, with a polynomial for each peer, is named by what they pass on", () => {
+  const cluster = createCluster();
+  // The second self hears everything too, and is the one that server_2 hears.
+  const other = createCluster(9);
+  const second = other.node(3);
+  cluster.intercept = (message) => {
+    if (message.to === LIAR) second.step([{ kind: "message", message }]);
+    if (message.from !== LIAR) return message;
+    return message.to === nodeId(2) || message.kind === "abort" ? null : message;
+  };
+  const deliver = () => {
+    do {
+      deliverFromSecondSelf(other, cluster);
+      cluster.deliver();
+    } while (other.network.length > 0);
+  };
+  cluster.start();
+  second.step([]);
+  deliver();
+  assertNamed(cluster, ["equivocation"]);
+  for (let tick = 0; tick < 10; tick++) {
+    second.step([{ kind: "tick" }]);
+    cluster.tick();
+    deliver();
+  }
+  for (const node of honestNodes(cluster)) assert.equal(node.key, null);
+});
+
+Deno.test("a signed share is for good: no other attempt, no abort and no other signature moves it", () => {
+  const cluster = createCluster();
+  cluster.intercept = (message) => message.kind === "signed" ? null : message;
+  cluster.start();
+  cluster.deliver();
+  const node = cluster.node(1);
+  const before = structuredClone(node.disk);
+  assert.ok(before.share?.signed);
+  const donor = new TestKeygen(2, 3, 5);
+  for (const other of donor.nodes.values()) other.disk = { ...other.disk, attempt: 1 };
+  for (const other of donor.nodes.values()) other.restart();
+  for (const message of donor.network.filter(({ to }) => to === node.id)) {
+    assert.equal(message.attempt, 2);
+    node.step([{ kind: "message", message }]);
+  }
+  assert.deepEqual(node.disk, before);
+  assert.equal(node.keyGeneration.status.phase, "signed");
+});
+
+function createCluster(seed = 1): TestKeygen {
+  const cluster = new TestKeygen(2, 3, seed);
+  cluster.liars.add(LIAR);
+  return cluster;
+}
+
+/** What the liar makes of the messages with which it could still put everything right. */
+function withholdKey({ kind }: Message): MessageBody | null {
+  if (kind === "genesis") return { kind, note: "" };
+  return kind === "signed" ? { kind, signature: new Uint8Array(64) } : null;
+}
+
+function onHash(
+  what: string,
+  rules: readonly FaultRule[],
+  change: (body: Message & { kind: "hash" }) => MessageBody,
+): Lie {
+  return { what, rules, tell: (message) => message.kind === "hash" ? change(message) : null };
+}
+
+function onReveal(
+  what: string,
+  rules: readonly FaultRule[],
+  change: (body: Message & { kind: "reveal" }) => MessageBody,
+): Lie {
+  return { what, rules, tell: (message) => message.kind === "reveal" ? change(message) : null };
+}
+
+function onShare(
+  what: string,
+  rules: readonly FaultRule[],
+  change: (share: Uint8Array) => Uint8Array,
+): Lie {
+  return {
+    what,
+    rules,
+    tell: (message) =>
+      message.kind === "share" ? { kind: "share", share: change(message.share) } : null,
+  };
+}
+
+function tellLie(
+  cluster: TestKeygen,
+  message: Message,
+  lie: Lie,
+  receivers: readonly number[],
+): Message {
+  if (message.from !== LIAR || !receivers.some((number) => message.to === nodeId(number))) {
+    return message;
+  }
+  const body = lie.tell(message, cluster);
+  return body === null ? message : { ...body, ...envelopeOf(message) };
+}
+
+function envelopeOf({ from, to, configuration, attempt }: Message) {
+  return { from, to, configuration, attempt };
+}
+
+function abortOf(cluster: TestKeygen, node: TestNode, attempt: number): Message {
+  const { configuration } = node.disk;
+  assert.ok(cluster.ids.includes(LIAR));
+  return {
+    from: LIAR,
+    to: node.id,
+    configuration,
+    attempt,
+    kind: "abort",
+    voter: null,
+    rule: "bad-share",
+  };
+}
+
+function signHash(cluster: TestKeygen, attempt: number, hash: Uint8Array) {
+  const config = cluster.configOf(LIAR, 1);
+  return { hash, signature: config.sign(encodeHashStatement(toPlan(config), { attempt, hash })) };
+}
+
+function honestNodes(cluster: TestKeygen): TestNode[] {
+  return [cluster.node(1), cluster.node(2)];
+}
+
+/** An honest node saw the fault, by one of these rules, and no honest node blamed another. */
+function assertNamed(cluster: TestKeygen, rules: readonly FaultRule[]): void {
+  const faults = honestNodes(cluster).flatMap((node) => node.eventsOf("faultFound"));
+  assert.ok(faults.length > 0, "nobody noticed");
+  for (const { voter, rule, reason } of faults) {
+    assert.equal(voter, LIAR, reason);
+    assert.ok(rules.includes(rule), `${rule}: ${reason}`);
+  }
+}
+
+function deliverFromSecondSelf(other: TestKeygen, cluster: TestKeygen): void {
+  for (const message of other.network.splice(0)) {
+    if (message.from !== LIAR || message.to !== nodeId(2) || message.kind === "abort") continue;
+    cluster.node(2).step([{ kind: "message", message }]);
+  }
+}
+
+function flip(bytes: Uint8Array): Uint8Array {
+  return bytes.with(0, (bytes[0] ?? 0) ^ 1);
+}
