@@ -1,0 +1,166 @@
+/**
+ * Key generation without a dealer: all nodes in this one process, over a network that takes no time
+ * and disks that forget nothing. So what is measured is computing, the sum of all nodes'.
+ *
+ * What one node computes on a machine of its own is measured apart: a point that one node of this
+ * process has validated costs the others a look-up only. So one node's whole part is recorded, and
+ * played again with all its peers' points forgotten.
+ *
+ * @module
+ */
+
+import { createHash, createPublicKey, sign } from "node:crypto";
+import { assert, assertDefined } from "../lib/assert.ts";
+import type { GenesisRoster } from "../lib/certificate/mod.ts";
+import { toPrivateKey } from "../lib/frost/mod.ts";
+import { PrimeOrderPoint, VALIDATED_POINTS_MAX } from "../lib/frost/points.ts";
+import {
+  carryOut,
+  type Input,
+  KeyGeneration,
+  type KeyGenerationConfig,
+  type Message,
+  newDurableKeyGeneration,
+} from "../lib/keygen/mod.ts";
+import { toClusterName, toEpoch, toNodeId } from "../lib/types.ts";
+
+const SIZES = [
+  { threshold: 2, voters: 3, repeats: 21 },
+  { threshold: 3, voters: 5, repeats: 15 },
+  { threshold: 4, voters: 7, repeats: 11 },
+  { threshold: 8, voters: 15, repeats: 7 },
+];
+
+type Size = typeof SIZES[number];
+
+/** One whole key generation. */
+interface Run {
+  /** Milliseconds that all nodes computed, summed. */
+  readonly totalMs: number;
+  /** Milliseconds that the first node computed, its peers' points unknown to it. */
+  readonly nodeMs: number;
+  /** Messages sent. */
+  readonly messages: number;
+  /** Times that a node waited for its disk. */
+  readonly writes: number;
+}
+
+function runOnce(size: Size): Run {
+  seed++;
+  const configs = createConfigs(size);
+  const first = assertDefined(configs[0], "no nodes");
+  const nodes = new Map(configs.map((config) => [config.self, createNode(config)]));
+  const network: Message[] = [];
+  const received: Message[] = [];
+  let [totalMs, messages, writes, done] = [0, 0, 0, 0];
+  const step = (to: Message["to"], inputs: readonly Input[]) => {
+    const node = assertDefined(nodes.get(to), "no such node");
+    const start = performance.now();
+    const output = node.step(inputs);
+    totalMs += performance.now() - start;
+    carryOut(output, {
+      persist: () => writes++,
+      send: (message) => network.push(message),
+      finish: () => done++,
+      report: () => {},
+    });
+  };
+  for (const id of nodes.keys()) step(id, []);
+  for (let message = network.shift(); message; message = network.shift()) {
+    messages++;
+    if (message.to === first.self) received.push(message);
+    step(message.to, [{ kind: "message", message }]);
+  }
+  assert(done === configs.length, "Not every node has its key");
+  return { totalMs, nodeMs: replay(first, received), messages, writes };
+}
+
+/** Plays one node's part again, as on a machine of its own; its randomness must be the same. */
+function replay(config: KeyGenerationConfig, received: readonly Message[]): number {
+  forgetPoints();
+  const start = performance.now();
+  const node = createNode(config);
+  node.step([]);
+  const outputs = received.map((message) => node.step([{ kind: "message", message }]));
+  const nodeMs = performance.now() - start;
+  assert(outputs.some(({ finished }) => finished !== null), "The replay made no key");
+  return nodeMs;
+}
+
+/** Fills the memory of validated points with others, each seen for the first time. */
+function forgetPoints(): void {
+  for (let count = 0; count < VALIDATED_POINTS_MAX; count++) {
+    unknownPoint = unknownPoint.add(PrimeOrderPoint.BASE);
+    unknownPoint.toBytes();
+  }
+}
+
+let unknownPoint = PrimeOrderPoint.BASE;
+
+function createNode(config: KeyGenerationConfig): KeyGeneration {
+  const randomBytes = repeatableBytes(config.self);
+  return new KeyGeneration({ ...config, randomBytes }, newDurableKeyGeneration(config.roster));
+}
+
+function createConfigs({ threshold, voters }: Size): KeyGenerationConfig[] {
+  const identities = Array.from({ length: voters }, (_, at) => {
+    const key = toPrivateKey("ed25519", randomBytes(32));
+    const der = createPublicKey(key).export({ format: "der", type: "spki" });
+    const identityKey = new Uint8Array(der).slice(-32);
+    return { id: toNodeId(`server_${at + 1}`), identityKey, key };
+  });
+  const roster: GenesisRoster = {
+    cluster: toClusterName("floe-bench"),
+    epoch: toEpoch(1),
+    threshold,
+    voters: identities.map(({ id, identityKey }) => ({ id, identityKey })),
+  };
+  return identities.map(({ id: self, key }) => ({
+    roster,
+    self,
+    sign: (message) => new Uint8Array(sign(null, message, key)),
+    randomBytes,
+  }));
+}
+
+/** The same bytes for the same node of one run of this program. Fit for a benchmark only. */
+function repeatableBytes(node: string): (length: number) => Uint8Array {
+  let block = 0;
+  return (length) =>
+    new Uint8Array(createHash("sha512").update(`${node} ${seed} ${block++}`).digest())
+      .slice(0, length);
+}
+
+let seed = 0;
+
+function measure(size: Size) {
+  runOnce(size);
+  const runs = Array.from({ length: size.repeats }, () => runOnce(size));
+  const median = (pick: (run: Run) => number) => {
+    const sorted = runs.map(pick).toSorted((left, right) => left - right);
+    return assertDefined(sorted[sorted.length >> 1], "no runs");
+  };
+  return {
+    group: `${size.threshold} of ${size.voters}`,
+    totalMs: median(({ totalMs }) => totalMs),
+    nodeMs: median(({ nodeMs }) => nodeMs),
+    messages: median(({ messages }) => messages),
+    writes: median(({ writes }) => writes),
+  };
+}
+
+function randomBytes(length: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(length));
+}
+
+const columns = ["all nodes ms", "one node ms", "messages", "disk writes"];
+console.log(`\n${"group".padEnd(10)}${columns.map((name) => name.padStart(14)).join("")}`);
+const figures = SIZES.map((size) => {
+  const { group, totalMs, nodeMs, messages, writes } = measure(size);
+  const values = [totalMs.toFixed(1), nodeMs.toFixed(1), messages, writes];
+  console.log(group.padEnd(10) + values.map((value) => `${value}`.padStart(14)).join(""));
+  const rounded = (value: number) => Number(value.toPrecision(4));
+  return { group, totalMs: rounded(totalMs), nodeMs: rounded(nodeMs), messages, writes };
+});
+console.log();
+console.log(JSON.stringify({ bench: "dkg", figures }));
