@@ -6,11 +6,12 @@
  * @module
  */
 
-import { createPublicKey, type KeyObject, sign } from "node:crypto";
+import { type KeyObject, sign } from "node:crypto";
 import { assert } from "../assert.ts";
 import { equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { type RandomBytes, toPrivateKey, verifySignature } from "../frost/mod.ts";
+import { toRawPublicKey } from "../native_key.ts";
 import type { ClusterName } from "../types.ts";
 import type { Certifier } from "./certifier.ts";
 import type { CertifierOptions } from "./frost_certifier.ts";
@@ -47,7 +48,7 @@ class SingleScheme implements SigningScheme<Uint8Array> {
     this.#identifiers = group.voters.map(({ identifier }) => identifier);
     this.#privateKey = readSeed(seed);
     this.#randomBytes = randomBytes;
-    if (!equalBytes(rawPublicKey(this.#privateKey), group.publicKey)) {
+    if (!equalBytes(toRawPublicKey(this.#privateKey), group.publicKey)) {
       throw new InputError("Cannot use share: it does not match the group key");
     }
   }
@@ -95,10 +96,4 @@ function readSeed(seed: Uint8Array): KeyObject {
     throw new InputError(`Cannot use share: length ${seed.length} is not ${SEED_BYTES}`);
   }
   return toPrivateKey("ed25519", seed);
-}
-
-/** SubjectPublicKeyInfo ends with the raw key (RFC 8410 §4). */
-function rawPublicKey(privateKey: KeyObject): Uint8Array<ArrayBuffer> {
-  const der = createPublicKey(privateKey).export({ format: "der", type: "spki" });
-  return new Uint8Array(der).slice(-SEED_BYTES);
 }

@@ -68,7 +68,7 @@ export {
   type SecretShare,
   trustedDealerKeygen,
 } from "./keys.ts";
-export { encodePublicKeyInfo, type KeyKind, toPrivateKey, toPublicKey } from "./native_key.ts";
+export { encodePublicKeyInfo, type KeyKind, toPrivateKey, toPublicKey } from "../native_key.ts";
 export { checkPublicKey, type PrimeOrderPoint } from "./points.ts";
 export { commit, eraseNonces, isErased, type RoundOne, type SigningNonces } from "./round_one.ts";
 export { type RoundTwo, type Signer, signShare } from "./round_two.ts";

@@ -23,7 +23,7 @@
 import { diffieHellman } from "node:crypto";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { equalBytes } from "../bytes.ts";
-import { toPrivateKey, toPublicKey } from "./native_key.ts";
+import { toPrivateKey, toPublicKey } from "../native_key.ts";
 
 const { Fp, Fn } = ed25519.Point;
 

@@ -7,7 +7,7 @@
 import { type KeyObject, verify } from "node:crypto";
 import { encodeHex } from "../bytes.ts";
 import { ELEMENT_BYTES, SIGNATURE_BYTES } from "./ciphersuite.ts";
-import { toPublicKey } from "./native_key.ts";
+import { toPublicKey } from "../native_key.ts";
 
 /** The key object last used: a process verifies under one group key nearly always. */
 let lastKey: { readonly hex: string; readonly key: KeyObject | null } | null = null;

@@ -6,11 +6,10 @@
  * @module
  */
 
-import { createPublicKey } from "node:crypto";
 import { assertDefined } from "../assert.ts";
 import type { Group } from "../certificate/group.ts";
 import { type SecretShare, trustedDealerKeygen } from "../frost/keys.ts";
-import { toPrivateKey } from "../frost/native_key.ts";
+import { toPrivateKey, toRawPublicKey } from "../native_key.ts";
 import { toEpoch } from "../types.ts";
 import type { ClusterConfig } from "./cluster_config.ts";
 import type { VoterSecret } from "./key_files.ts";
@@ -81,8 +80,5 @@ function dealSingle(randomBytes: (length: number) => Uint8Array): Dealt {
 
 /** The Ed25519 public key of a 32-byte seed (RFC 8032 §5.1.5). */
 export function derivePublicKey(seed: Uint8Array): Uint8Array {
-  const { x } = createPublicKey(toPrivateKey("ed25519", seed)).export({ format: "jwk" });
-  return Uint8Array.fromBase64(assertDefined(x, "An Ed25519 key without x"), {
-    alphabet: "base64url",
-  });
+  return toRawPublicKey(toPrivateKey("ed25519", seed));
 }

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { createPublicKey, diffieHellman, sign } from "node:crypto";
-import { decodeHex, encodeHex } from "../../lib/bytes.ts";
-import { encodePublicKeyInfo, toPrivateKey, toPublicKey } from "../../lib/frost/native_key.ts";
+import { decodeHex, encodeHex } from "../lib/bytes.ts";
+import {
+  encodePublicKeyInfo,
+  toPrivateKey,
+  toPublicKey,
+  toRawPublicKey,
+} from "../lib/native_key.ts";
 
 /** RFC 8032 §7.1, TEST 1. */
 const SEED = decodeHex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
@@ -35,4 +40,9 @@ Deno.test("toPrivateKey() leaves the caller's bytes as they are", () => {
   const seed = SEED.slice();
   toPrivateKey("ed25519", seed);
   assert.deepEqual(seed, SEED);
+});
+
+Deno.test("toRawPublicKey() takes a public key and a private one, of both kinds", () => {
+  assert.deepEqual(toRawPublicKey(toPrivateKey("ed25519", SEED)), PUBLIC_KEY);
+  assert.deepEqual(toRawPublicKey(toPublicKey("x25519", PUBLIC_KEY)), PUBLIC_KEY);
 });

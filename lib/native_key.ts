@@ -6,10 +6,13 @@
 
 import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
-import { concatBytes, decodeHex } from "../bytes.ts";
+import { concatBytes, decodeHex } from "./bytes.ts";
 
 /** The two curves' forms of one field of numbers. */
 export type KeyKind = "ed25519" | "x25519";
+
+/** Bytes of a raw key, public or private, of either kind. */
+export const RAW_KEY_BYTES = 32;
 
 /** SubjectPublicKeyInfo up to the raw key (RFC 8410 §4). */
 const PUBLIC_KEY_PREFIX: Readonly<Record<KeyKind, Uint8Array>> = {
@@ -45,4 +48,11 @@ export function toPrivateKey(kind: KeyKind, raw: Uint8Array): KeyObject {
   } finally {
     der.fill(0);
   }
+}
+
+/** The raw 32 bytes of a public key, or of the public key that belongs to a private one. */
+export function toRawPublicKey(key: KeyObject): Uint8Array<ArrayBuffer> {
+  const publicKey = key.type === "private" ? createPublicKey(key) : key;
+  const der = publicKey.export({ format: "der", type: "spki" });
+  return new Uint8Array(der).slice(-RAW_KEY_BYTES);
 }
