@@ -1,0 +1,193 @@
+/**
+ * The handshake Noise_IK_25519_ChaChaPoly_SHA256 (The Noise Protocol Framework, revision 34, §7.5).
+ *
+ * ```
+ *   <- s                  the initiator knows the responder's static key beforehand
+ *   ...
+ *   -> e, es, s, ss       the initiator's static key goes encrypted to the responder
+ *   <- e, ee, se
+ * ```
+ *
+ * Pure and synchronous: ephemeral keys come in, messages and keys come out. What each side knows and
+ * when: after the first message the responder knows that its author holds the initiator's key, but
+ * not that it was written now, so a replay gets this far. After the second the initiator knows that
+ * the responder is there. The responder knows it of the initiator once a first message of the
+ * channel itself decrypts; until then it must act on nothing that it was told.
+ *
+ * @module
+ */
+
+import { assert } from "../assert.ts";
+import { concatBytes, equalBytes } from "../bytes.ts";
+import { RAW_KEY_BYTES } from "../native_key.ts";
+import { type CipherState, TAG_BYTES } from "./noise_cipher_state.ts";
+import { NoiseError } from "./noise_error.ts";
+import { SymmetricState } from "./noise_symmetric_state.ts";
+import { type KeyPair, sharedSecret } from "./x25519.ts";
+
+const PROTOCOL_NAME = "Noise_IK_25519_ChaChaPoly_SHA256";
+const STATIC_FIELD_BYTES = RAW_KEY_BYTES + TAG_BYTES;
+
+/** Bytes of the initiator's message around its payload. */
+export const FIRST_MESSAGE_BYTES: number = RAW_KEY_BYTES + STATIC_FIELD_BYTES + TAG_BYTES;
+/** Bytes of the responder's message around its payload. */
+export const SECOND_MESSAGE_BYTES: number = RAW_KEY_BYTES + TAG_BYTES;
+
+/** What either side brings to a handshake. */
+export interface NoiseOptions {
+  /** What both sides must agree on beforehand, byte for byte. */
+  readonly prologue: Uint8Array;
+  /** This side's lasting keys. */
+  readonly staticKeys: KeyPair;
+  /** This side's keys for this handshake alone, from the system's randomness. */
+  readonly ephemeralKeys: KeyPair;
+  /** The other side's lasting public key, 32 bytes. */
+  readonly remoteStaticKey: Uint8Array;
+}
+
+/** What a handshake leads to. Whoever takes it erases both states at the end. */
+export interface NoiseKeys {
+  /** Encrypts what this side sends. */
+  readonly send: CipherState;
+  /** Decrypts what it receives. */
+  readonly receive: CipherState;
+  /** 32 bytes that name this channel and no other. Public. */
+  readonly handshakeHash: Uint8Array;
+}
+
+/**
+ * The side that speaks first: {@linkcode writeFirst}, then {@linkcode readSecond}. Disposing of it
+ * erases what it held, and not the keys that it returned.
+ */
+export class NoiseInitiator implements Disposable {
+  readonly #options: NoiseOptions;
+  readonly #state: SymmetricState;
+  #next: "writeFirst" | "readSecond" | "nothing" = "writeFirst";
+
+  /** Computes nothing secret yet. */
+  constructor(options: NoiseOptions) {
+    this.#options = options;
+    this.#state = begin(options.prologue, options.remoteStaticKey);
+  }
+
+  /**
+   * `-> e, es, s, ss`: the first message. Its payload could be replayed, and is readable for whoever
+   * learns the responder's static key later.
+   *
+   * @throws {NoiseError} `weakKey` when the responder's key is of low order.
+   */
+  writeFirst(payload: Uint8Array): Uint8Array {
+    assert(this.#next === "writeFirst", `The initiator's turn is to ${this.#next}`);
+    this.#next = "readSecond";
+    const { staticKeys, ephemeralKeys, remoteStaticKey } = this.#options;
+    this.#state.mixHash(ephemeralKeys.publicKey);
+    this.#state.mixKey(sharedSecret(ephemeralKeys, remoteStaticKey));
+    const staticField = this.#state.encryptAndHash(staticKeys.publicKey);
+    this.#state.mixKey(sharedSecret(staticKeys, remoteStaticKey));
+    return concatBytes(
+      ephemeralKeys.publicKey,
+      staticField,
+      this.#state.encryptAndHash(payload),
+    );
+  }
+
+  /** `<- e, ee, se`: reads the responder's message. @throws {NoiseError} when it is not genuine. */
+  readSecond(message: Uint8Array): NoiseKeys & { readonly payload: Uint8Array } {
+    assert(this.#next === "readSecond", `The initiator's turn is to ${this.#next}`);
+    this.#next = "nothing";
+    checkLength(message, SECOND_MESSAGE_BYTES);
+    const { staticKeys, ephemeralKeys } = this.#options;
+    const remoteEphemeralKey = message.subarray(0, RAW_KEY_BYTES);
+    this.#state.mixHash(remoteEphemeralKey);
+    this.#state.mixKey(sharedSecret(ephemeralKeys, remoteEphemeralKey));
+    this.#state.mixKey(sharedSecret(staticKeys, remoteEphemeralKey));
+    const payload = this.#state.decryptAndHash(message.subarray(RAW_KEY_BYTES));
+    const [send, receive] = this.#state.split();
+    return { payload, send, receive, handshakeHash: this.#state.hash };
+  }
+
+  /** Erases the secrets of the handshake. */
+  [Symbol.dispose](): void {
+    this.#next = "nothing";
+    this.#state.erase();
+  }
+}
+
+/**
+ * The side that answers: {@linkcode readFirst}, then {@linkcode writeSecond}. Disposing of it erases
+ * what it held, and not the keys that it returned.
+ */
+export class NoiseResponder implements Disposable {
+  readonly #options: NoiseOptions;
+  readonly #state: SymmetricState;
+  #next: "readFirst" | "writeSecond" | "nothing" = "readFirst";
+  #remoteEphemeralKey = new Uint8Array(0);
+
+  /** `remoteStaticKey` is the key that the initiator must turn out to have. */
+  constructor(options: NoiseOptions) {
+    this.#options = options;
+    this.#state = begin(options.prologue, options.staticKeys.publicKey);
+  }
+
+  /**
+   * Reads the initiator's message and returns its payload.
+   *
+   * @throws {NoiseError} `wrongKey` when the initiator has another static key than it should;
+   * `notAuthentic` when it took this side for another one, or the message was altered.
+   */
+  readFirst(message: Uint8Array): Uint8Array {
+    assert(this.#next === "readFirst", `The responder's turn is to ${this.#next}`);
+    this.#next = "nothing";
+    checkLength(message, FIRST_MESSAGE_BYTES);
+    const { staticKeys, remoteStaticKey } = this.#options;
+    const payloadOffset = RAW_KEY_BYTES + STATIC_FIELD_BYTES;
+    this.#remoteEphemeralKey = message.slice(0, RAW_KEY_BYTES);
+    this.#state.mixHash(this.#remoteEphemeralKey);
+    this.#state.mixKey(sharedSecret(staticKeys, this.#remoteEphemeralKey));
+    const staticKey = this.#state.decryptAndHash(message.subarray(RAW_KEY_BYTES, payloadOffset));
+    // Before more is computed for it. Both keys are public, so the comparison need not hide them.
+    if (!equalBytes(staticKey, remoteStaticKey)) {
+      throw new NoiseError("wrongKey", "Cannot accept handshake: it was made with another key");
+    }
+    this.#state.mixKey(sharedSecret(staticKeys, staticKey));
+    const payload = this.#state.decryptAndHash(message.subarray(payloadOffset));
+    this.#next = "writeSecond";
+    return payload;
+  }
+
+  /** `<- e, ee, se`: the second message, and the keys of the channel. */
+  writeSecond(payload: Uint8Array): NoiseKeys & { readonly message: Uint8Array } {
+    assert(this.#next === "writeSecond", `The responder's turn is to ${this.#next}`);
+    this.#next = "nothing";
+    const { ephemeralKeys, remoteStaticKey } = this.#options;
+    this.#state.mixHash(ephemeralKeys.publicKey);
+    this.#state.mixKey(sharedSecret(ephemeralKeys, this.#remoteEphemeralKey));
+    this.#state.mixKey(sharedSecret(ephemeralKeys, remoteStaticKey));
+    const message = concatBytes(ephemeralKeys.publicKey, this.#state.encryptAndHash(payload));
+    const [receive, send] = this.#state.split();
+    return { message, send, receive, handshakeHash: this.#state.hash };
+  }
+
+  /** Erases the secrets of the handshake. */
+  [Symbol.dispose](): void {
+    this.#next = "nothing";
+    this.#state.erase();
+  }
+}
+
+/** The responder's static key is a pre-message of the pattern (§5.3, Initialize). */
+function begin(prologue: Uint8Array, responderKey: Uint8Array): SymmetricState {
+  const state = new SymmetricState(PROTOCOL_NAME);
+  state.mixHash(prologue);
+  state.mixHash(responderKey);
+  return state;
+}
+
+function checkLength(message: Uint8Array, bytesMin: number): void {
+  if (message.length < bytesMin) {
+    throw new NoiseError(
+      "malformed",
+      `Cannot read handshake: length ${message.length} is below ${bytesMin}`,
+    );
+  }
+}
