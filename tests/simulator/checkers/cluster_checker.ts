@@ -8,12 +8,14 @@
 import type { Certifier } from "../../../lib/certificate/certifier.ts";
 import type { AppliedEntry } from "../../../lib/kv/mod.ts";
 import type { Entry, Message, Output, PersistBatch } from "../../../lib/raft/mod.ts";
+import type { RaftState } from "../../../lib/raft/state.ts";
 import type { NodeView, Watcher } from "../watcher.ts";
 import { checkSending } from "./durability_checker.ts";
 import { ElectionChecker, type ElectionCheckerOptions } from "./election_checker.ts";
 import { type Committed, LogChecker } from "./log_checker.ts";
 import { NonceChecker } from "./nonce_checker.ts";
 import { StateChecker } from "./state_checker.ts";
+import { checkLease } from "./lease_checker.ts";
 import { TimingChecker } from "./timing_checker.ts";
 
 /** What the checkers know of the cluster. */
@@ -34,9 +36,11 @@ export class ClusterChecker implements Watcher {
   readonly #states = new StateChecker();
   readonly #timing: TimingChecker;
   readonly #replicationHolds: boolean;
+  readonly #options: ClusterCheckerOptions;
 
   /** Checkers that have seen nothing yet. */
   constructor(options: ClusterCheckerOptions) {
+    this.#options = options;
     this.#elections = new ElectionChecker(options);
     this.#log = new LogChecker(options);
     this.#timing = new TimingChecker(options);
@@ -64,11 +68,20 @@ export class ClusterChecker implements Watcher {
     if (!node.isHonest || state === null) return;
     this.#elections.stepped(node, output);
     this.#timing.stepped(node, state, output);
+    this.#checkLease(node, state);
     if (!this.#replicationHolds) return;
     this.#log.checkProgress(node, state);
     if (output.events.some(({ kind }) => kind === "electionWon")) this.#log.leading(node, state);
     if (output.installSnapshot !== null) this.#log.installing(node, output.installSnapshot);
     if (output.apply.length > 0) this.#log.committing(node, state, output.apply);
+  }
+
+  /** With liars about, a voter's promise binds nobody. */
+  #checkLease(node: NodeView, state: Readonly<RaftState>): void {
+    const { liars, nodes } = this.#options;
+    const leader = state.role;
+    if (liars > 0 || leader.name !== "leader") return;
+    checkLease(node, { state: state as RaftState, leader, nodes: nodes() });
   }
 
   /** See {@linkcode Watcher.sending}. */

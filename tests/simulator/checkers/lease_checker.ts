@@ -1,0 +1,39 @@
+/**
+ * A leader's lease is worth what stands behind it: voters enough for a majority that help nobody else
+ * for now. Checked when the leader has just looked at its clock; a lease that it no longer believes
+ * in by its next turn is none.
+ *
+ * @module
+ */
+
+import { hasLease } from "../../../lib/raft/lease.ts";
+import type { Leader } from "../../../lib/raft/role.ts";
+import type { RaftState } from "../../../lib/raft/state.ts";
+import { require } from "../violation.ts";
+import type { NodeView } from "../watcher.ts";
+
+/** A leader took a step, in a cluster without liars. */
+export function checkLease(
+  node: NodeView,
+  { state, leader, nodes }: {
+    readonly state: RaftState;
+    readonly leader: Leader;
+    readonly nodes: Iterable<NodeView>;
+  },
+): void {
+  const servesReads = state.log.termAt(state.commitIndex) === state.currentTerm;
+  if (!servesReads || !hasLease(state, leader)) return;
+  let promises = 0;
+  for (const other of nodes) if (other.id === node.id || keepsPromise(other, node)) promises++;
+  require(promises >= state.majority, "A lease is backed by a majority's promises", () => {
+    return `${node.id} counts on a lease in term ${state.currentTerm}, ` +
+      `behind which ${promises} of ${state.majority} stand`;
+  });
+}
+
+/** Whether a voter helps nobody but this leader. Who is down votes for nobody either. */
+function keepsPromise({ state }: NodeView, leader: NodeView): boolean {
+  if (state === null) return true;
+  const followed = state.certificate?.leader ?? leader.id;
+  return state.hasFreshLeader && followed === leader.id && state.transferTarget === null;
+}

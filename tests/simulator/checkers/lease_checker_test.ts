@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import type { Leader } from "../../../lib/raft/role.ts";
+import type { RaftState } from "../../../lib/raft/state.ts";
+import { toNodeId } from "../../../lib/types.ts";
+import { HEARTBEAT_TICKS, TestCluster, type TestNode } from "../../raft/harness.ts";
+import { Violation } from "../violation.ts";
+import type { NodeView } from "../watcher.ts";
+import { checkLease } from "./lease_checker.ts";
+
+/** A cluster of three led by n1 with a lease, and a check of it. */
+function leased(): { cluster: TestCluster; check: () => void } {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  cluster.tick(HEARTBEAT_TICKS);
+  const view = (node: TestNode): NodeView => ({ id: node.id, state: node.raft.state }) as NodeView;
+  const check = () =>
+    checkLease(view(leader), {
+      state: leader.raft.state as RaftState,
+      leader: leader.raft.state.role as Leader,
+      nodes: [...cluster.nodes.values()].map(view),
+    });
+  return { cluster, check };
+}
+
+Deno.test("checkLease() accepts a lease that a majority's promises stand behind", () => {
+  leased().check();
+});
+
+Deno.test("checkLease() catches voters whose promise has run out", () => {
+  const { cluster, check } = leased();
+  for (const name of ["n2", "n3"]) write(cluster, name).leaderHeardTick = -99;
+  assert.throws(check, Violation);
+});
+
+Deno.test("checkLease() catches voters that may help the target of a transfer", () => {
+  const { cluster, check } = leased();
+  for (const name of ["n2", "n3"]) write(cluster, name).transferTarget = toNodeId("n2");
+  assert.throws(check, Violation);
+});
+
+/** The state of a node, for the test to spoil. */
+function write(cluster: TestCluster, name: string): RaftState {
+  return cluster.node(name).raft.state as RaftState;
+}
