@@ -7,6 +7,7 @@
 
 import { InputError } from "../errors.ts";
 import { assert } from "../assert.ts";
+import { concatBytes } from "../bytes.ts";
 
 /** Most bytes of payload in a frame. */
 export const FRAME_BYTES_MAX = 8 * 1024 * 1024;
@@ -26,11 +27,19 @@ export class FrameError extends InputError {
  * @throws {FrameError} when the payload is longer than {@linkcode FRAME_BYTES_MAX}.
  */
 export function encodeFrame(payload: Uint8Array): Uint8Array<ArrayBuffer> {
-  checkLength(payload.length, { what: "write", bytesMax: FRAME_BYTES_MAX });
-  const frame = new Uint8Array(FRAME_HEADER_BYTES + payload.length);
-  new DataView(frame.buffer).setUint32(0, payload.length);
-  frame.set(payload, FRAME_HEADER_BYTES);
-  return frame;
+  return concatBytes(encodeFrameHeader(payload.length), payload);
+}
+
+/**
+ * What stands before a payload of `length` bytes.
+ *
+ * @throws {FrameError} when that is more than {@linkcode FRAME_BYTES_MAX}.
+ */
+export function encodeFrameHeader(length: number): Uint8Array<ArrayBuffer> {
+  checkLength(length, { what: "write", bytesMax: FRAME_BYTES_MAX });
+  const header = new Uint8Array(FRAME_HEADER_BYTES);
+  new DataView(header.buffer).setUint32(0, length);
+  return header;
 }
 
 /**

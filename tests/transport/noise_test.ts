@@ -143,6 +143,12 @@ Deno.test("a handshake adds so many bytes to its payloads", () => {
   assert.equal(answer.message.length, SECOND_MESSAGE_BYTES + PAYLOAD.length);
 });
 
+Deno.test("a side does not take its own words for the other's", () => {
+  for (const keys of shake(strangers())) {
+    assert.throws(() => keys.receive.decrypt(encrypt(keys.send, PAYLOAD)), refuses("notAuthentic"));
+  }
+});
+
 Deno.test("two handshakes of the same nodes have nothing in common", () => {
   const pair = strangers();
   const [one] = shake(pair);
