@@ -5,11 +5,20 @@
  * @module
  */
 
+import { encodeHex } from "../bytes.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { checkClusterConfig } from "./cluster_config_schema.ts";
 import { findJsonFault } from "./json_fault.ts";
+
+/** A node's lasting public keys, by which the others know it. */
+export interface PeerKeys {
+  /** Ed25519, 32 bytes: checks what the node signs in its own name. */
+  readonly signingKey: Uint8Array;
+  /** X25519, 32 bytes: what the node proves to have whenever it connects. */
+  readonly channelKey: Uint8Array;
+}
 
 /** One node of the cluster. */
 export interface PeerConfig {
@@ -19,6 +28,8 @@ export interface PeerConfig {
   readonly peer: Address;
   /** Where it serves the HTTP API. */
   readonly api: Address;
+  /** Its keys. Either every node of a configuration has them or none has. */
+  readonly keys?: PeerKeys;
 }
 
 /** The times that an election depends on, in milliseconds. */
@@ -41,6 +52,12 @@ export interface ClusterConfig {
   readonly peers: readonly PeerConfig[];
   /** The times. */
   readonly timing: TimingConfig;
+}
+
+/** A configuration that pins every node's keys, as nodes need it. */
+export interface PinnedClusterConfig extends ClusterConfig {
+  /** Every node, in the order of their FROST identifiers. */
+  readonly peers: readonly (PeerConfig & { readonly keys: PeerKeys })[];
 }
 
 /** One thing that is wrong with a `cluster.json`. */
@@ -92,12 +109,46 @@ export function parseClusterConfig(text: string, file = "cluster.json"): Cluster
 
 /** The text of a `cluster.json` that says what `config` says. */
 export function formatClusterConfig(config: ClusterConfig): string {
-  const peers = config.peers.map(({ id, peer, api }) => ({
-    id,
-    peer: formatAddress(peer),
-    api: formatAddress(api),
-  }));
-  return JSON.stringify({ ...config, peers }, null, 2) + "\n";
+  return JSON.stringify(toClusterConfigJson(config), null, 2) + "\n";
+}
+
+/** What stands in a `cluster.json` that says what `config` says: every field, in a fixed order. */
+export function toClusterConfigJson({ cluster, threshold, peers, timing }: ClusterConfig): unknown {
+  const { heartbeatMs, electionTimeoutMs, signingTimeoutMs } = timing;
+  return {
+    cluster,
+    threshold,
+    peers: peers.map(({ id, peer, api, keys }) => ({
+      id,
+      peer: formatAddress(peer),
+      api: formatAddress(api),
+      ...(keys === undefined ? {} : {
+        signingKey: encodeHex(keys.signingKey),
+        channelKey: encodeHex(keys.channelKey),
+      }),
+    })),
+    timing: { heartbeatMs, electionTimeoutMs, signingTimeoutMs },
+  };
+}
+
+/** Whether a configuration pins every node's keys. */
+export function isPinned(config: ClusterConfig): config is PinnedClusterConfig {
+  return config.peers.every(({ keys }) => keys !== undefined);
+}
+
+/**
+ * The configuration as a node needs it; `file` is for the message only.
+ *
+ * @throws {ClusterConfigError} when it pins no keys: nobody could tell a node from a stranger.
+ */
+export function requirePinned(config: ClusterConfig, file: string): PinnedClusterConfig {
+  if (isPinned(config)) return config;
+  const message =
+    "the peers have no signingKey and channelKey, so a node could not tell them from " +
+    "strangers. Run floe keygen for every node and floe init with the cards that it prints; " +
+    "or, with all nodes on this machine, floe cluster or floe keygen --dealer, which write a " +
+    "cluster.json with keys into the data folder";
+  throw new ClusterConfigError(file, [{ path: "", message }]);
 }
 
 /**
@@ -105,7 +156,10 @@ export function formatClusterConfig(config: ClusterConfig): string {
  *
  * @throws {InputError} naming the nodes there are when `id` is not one of them.
  */
-export function findPeer(config: ClusterConfig, id: string): PeerConfig {
+export function findPeer<Config extends ClusterConfig>(
+  config: Config,
+  id: string,
+): Config["peers"][number] {
   const peer = config.peers.find((candidate) => candidate.id === id);
   if (peer !== undefined) return peer;
   const known = config.peers.map((candidate) => candidate.id).join(", ");

@@ -7,9 +7,10 @@
 import { z } from "zod";
 import { InputError } from "../errors.ts";
 import { type NodeId, toClusterName, toNodeId } from "../types.ts";
+import { checkPublicKey } from "../transport/mod.ts";
 import { formatAddress, parseAddress } from "./address.ts";
-import type { ClusterConfig, ConfigFault, TimingConfig } from "./cluster_config.ts";
-import { checked, formatPath } from "./schema.ts";
+import type { ClusterConfig, ConfigFault, PeerConfig, TimingConfig } from "./cluster_config.ts";
+import { checked, formatPath, readKey } from "./schema.ts";
 
 /** The times of a `cluster.json` that names none: a local network, generous to slow disks. */
 export const TIMING_DEFAULTS: TimingConfig = {
@@ -57,11 +58,24 @@ function milliseconds(fallback: number) {
   return z.int().min(HEARTBEAT_MS_MIN).max(ELECTION_TIMEOUT_MS_MAX).default(fallback);
 }
 
+function readChannelKey(text: string): Uint8Array {
+  const key = readKey(text);
+  checkPublicKey(key);
+  return key;
+}
+
 const addressSchema = checked(parseAddress);
 const peerSchema = z.strictObject({
   id: checked(readNodeId),
   peer: addressSchema,
   api: addressSchema,
+  signingKey: checked(readKey).optional(),
+  channelKey: checked(readChannelKey).optional(),
+}).transform(({ id, peer, api, signingKey, channelKey }): PeerConfig => {
+  const address = { id, peer, api };
+  // One key without the other is a fault of its own below.
+  if (signingKey === undefined || channelKey === undefined) return address;
+  return { ...address, keys: { signingKey, channelKey } };
 });
 const timingSchema = z.strictObject({
   heartbeatMs: milliseconds(TIMING_DEFAULTS.heartbeatMs),
@@ -83,6 +97,8 @@ const readableSchema = z.object({
       id: z.string().optional().catch(undefined),
       peer: addressSchema.optional().catch(undefined),
       api: addressSchema.optional().catch(undefined),
+      signingKey: z.string().optional().catch(""),
+      channelKey: z.string().optional().catch(""),
     }).catch({}),
   ).catch([]),
   timing: z.object({
@@ -105,6 +121,7 @@ function findCrossFaults(readable: z.infer<typeof readableSchema>): ConfigFault[
       : findThresholdFaults(threshold, peers.length, "threshold")),
     ...findDuplicates(ids),
     ...findDuplicates(addresses),
+    ...findKeyFaults(peers),
     ...findTimingFaults(timing),
   ];
 }
@@ -123,6 +140,22 @@ export function findThresholdFaults(
     path,
     message: `${threshold} of ${voters} voters is not more than half and at most all; use ${right}`,
   }];
+}
+
+/** Keys are pinned for every node or for none, and no two nodes have the same. */
+function findKeyFaults(
+  peers: readonly Partial<Record<"signingKey" | "channelKey", string | undefined>>[],
+): ConfigFault[] {
+  const keys = peers.flatMap(({ signingKey, channelKey }, index) => [
+    { path: `peers[${index}].signingKey`, value: signingKey },
+    { path: `peers[${index}].channelKey`, value: channelKey },
+  ]);
+  const missing = keys.filter(({ value }) => value === undefined);
+  const faults = missing.length === keys.length ? [] : missing.map(({ path }) => ({
+    path,
+    message: "missing; either every peer has a signingKey and a channelKey, or none has",
+  }));
+  return [...faults, ...findDuplicates(keys.filter(({ value }) => value !== ""))];
 }
 
 function findDuplicates(

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { decodeHex } from "../bytes.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
-import { checked, formatPath, type Schema } from "./schema.ts";
+import { statFile } from "./files.ts";
+import { checked, formatPath, readKey, type Schema } from "./schema.ts";
 
 /** A key file cannot be used. The message never holds a secret. */
 export class KeyFileError extends InputError {
@@ -24,10 +24,10 @@ export class KeyFileError extends InputError {
 }
 
 /** 32 bytes in lower-case hex. */
-export const keySchema: Schema<Uint8Array> = checked((text) => {
-  if (!/^[0-9a-f]{64}$/.test(text)) throw new InputError("not 64 hex digits");
-  return decodeHex(text);
-});
+export const keySchema: Schema<Uint8Array> = checked(readKey);
+
+/** What to do about a damaged file of the group's key. */
+const RESTORE = "Restore it from a backup, or generate new keys for the whole cluster.";
 
 /**
  * Reads a key file. Its faults are named by place only, as their values may be secret.
@@ -35,8 +35,11 @@ export const keySchema: Schema<Uint8Array> = checked((text) => {
  * @throws {KeyFileError} when it is missing, not JSON, or does not fit the schema.
  * @throws {EnvironmentError} when it is there but cannot be read.
  */
-export function readKeyFile<Value>(file: string, schema: Schema<Value, unknown>): Value {
-  const whatToDo = "Restore it from a backup, or generate new keys for the whole cluster.";
+export function readKeyFile<Value>(
+  file: string,
+  schema: Schema<Value, unknown>,
+  whatToDo: string = RESTORE,
+): Value {
   let raw: unknown;
   try {
     raw = JSON.parse(Deno.readTextFileSync(file));
@@ -68,5 +71,25 @@ export function ofAnother(
     file,
     `it is of another ${what}: ${found}, not ${expected}`,
     "Check --config, --id and --data-dir; keys cannot be moved between clusters or nodes.",
+  );
+}
+
+/**
+ * Refuses a secret file that other users can read, rather than close it: it may be known by now.
+ *
+ * @throws {KeyFileError} when it is missing, or open to others.
+ */
+export function checkPrivate(
+  file: string,
+  whatToDo: { readonly ifMissing: string; readonly ifKnown: string },
+): void {
+  const stat = statFile(file);
+  if (stat === null) throw new KeyFileError(file, "no such file", whatToDo.ifMissing);
+  // Windows has no such permissions; there the folder's own must do.
+  if (stat.mode === null || (stat.mode & 0o077) === 0) return;
+  throw new KeyFileError(
+    file,
+    `other users can read it (mode ${(stat.mode & 0o777).toString(8)})`,
+    `If none did, run chmod 600 ${file}; else ${whatToDo.ifKnown}.`,
   );
 }

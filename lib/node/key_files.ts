@@ -17,7 +17,7 @@ import type { ClusterConfig } from "./cluster_config.ts";
 import { derivePublicKey } from "./dealing.ts";
 import { statFile, writeFileAtomically } from "./files.ts";
 import { formatGroup, GROUP_FILE, readGroup } from "./group_file.ts";
-import { KeyFileError, keySchema, ofAnother, readKeyFile } from "./key_file.ts";
+import { checkPrivate, KeyFileError, keySchema, ofAnother, readKeyFile } from "./key_file.ts";
 import { checked } from "./schema.ts";
 
 /** The secret key file's name within a node's data folder. */
@@ -99,7 +99,10 @@ export function readNodeKeys(
   { config, self }: { readonly config: ClusterConfig; readonly self: NodeId },
 ): NodeKeys {
   const file = `${dataDir}/${SHARE_FILE}`;
-  checkPrivate(file, `Run floe keygen, or put ${self}'s share there.`);
+  checkPrivate(file, {
+    ifMissing: `Run floe keygen, or put ${self}'s share there.`,
+    ifKnown: "generate new keys for the whole cluster",
+  });
   const share = readKeyFile(file, shareSchema);
   if (share.cluster !== config.cluster) {
     throw ofAnother(file, "cluster", { found: share.cluster, expected: config.cluster });
@@ -172,18 +175,5 @@ function wiped(dataDir: string, self: NodeId): KeyFileError {
     `${self} has run with this share, but ${RAFT_FILE}, which knows what it voted, is gone`,
     "Put the whole data folder back as it was. A node that has forgotten its votes must not sign " +
       "again: if the data are lost, generate new keys for the whole cluster (floe keygen).",
-  );
-}
-
-/** Refuses a secret file that other users can read, rather than close it: it may be known by now. */
-function checkPrivate(file: string, whatToDo: string): void {
-  const stat = statFile(file);
-  if (stat === null) throw new KeyFileError(file, "no such file", whatToDo);
-  // Windows has no such permissions; there the folder's own must do.
-  if (stat.mode === null || (stat.mode & 0o077) === 0) return;
-  throw new KeyFileError(
-    file,
-    `other users can read it (mode ${(stat.mode & 0o777).toString(8)})`,
-    `If none did, run chmod 600 ${file}; else generate new keys for the whole cluster.`,
   );
 }

@@ -5,6 +5,7 @@
  */
 
 import { z } from "zod";
+import { decodeHex } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 
 /**
@@ -30,6 +31,12 @@ export function checked<Value>(
       return z.NEVER;
     }
   });
+}
+
+/** A 32-byte key in lower-case hex. @throws {InputError} when it is anything else. */
+export function readKey(text: string): Uint8Array {
+  if (!/^[0-9a-f]{64}$/.test(text)) throw new InputError("not 64 hex digits in lower case");
+  return decodeHex(text);
 }
 
 /** A place in a JSON document: `peers[2].api`. */

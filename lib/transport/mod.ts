@@ -37,3 +37,4 @@ export {
 } from "./settings.ts";
 export type { QueueLimits } from "./frame_queue.ts";
 export { Transport, type TransportOptions } from "./transport.ts";
+export { checkPublicKey, generateKeyPair, type KeyPair, toKeyPair } from "./x25519.ts";

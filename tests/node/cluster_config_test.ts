@@ -3,8 +3,10 @@ import {
   ClusterConfigError,
   findPeer,
   formatClusterConfig,
+  isPinned,
   loadClusterConfig,
   parseClusterConfig,
+  requirePinned,
 } from "../../lib/node/cluster_config.ts";
 import { TIMING_DEFAULTS } from "../../lib/node/cluster_config_schema.ts";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
@@ -140,6 +142,62 @@ Deno.test("formatClusterConfig() writes what parseClusterConfig() reads", () => 
   assert.deepEqual(parseClusterConfig(formatClusterConfig(config)), config);
 });
 
+Deno.test("parseClusterConfig() reads pinned keys, and formatClusterConfig() writes them", () => {
+  const config = parse(pinnedSample());
+  assert.ok(isPinned(config));
+  assert.equal(requirePinned(config, "cluster.json"), config);
+  assert.deepEqual(config.peers[1]?.keys?.signingKey, new Uint8Array(32).fill(0x12));
+  assert.deepEqual(parseClusterConfig(formatClusterConfig(config)), config);
+});
+
+Deno.test("requirePinned() refuses a configuration without keys and says what to do", () => {
+  const config = parse(sample());
+  assert.equal(isPinned(config), false);
+  assert.throws(
+    () => requirePinned(config, "some.json"),
+    (error) =>
+      error instanceof ClusterConfigError && /some\.json.*\n.*floe keygen/.test(error.message),
+  );
+});
+
+Deno.test("parseClusterConfig() refuses keys for some nodes, or one of the two", () => {
+  const { peers, ...rest } = pinnedSample();
+  const [first, second] = peers;
+  const { signingKey: _, ...half } = { ...first };
+  assert.deepEqual(
+    faultsOf(JSON.stringify({ ...rest, peers: [half, second, peer(3)] })),
+    [
+      "peers[0].signingKey",
+      "peers[2].signingKey",
+      "peers[2].channelKey",
+    ].map((path) => ({
+      path,
+      message: "missing; either every peer has a signingKey and a channelKey, or none has",
+    })),
+  );
+});
+
+Deno.test("parseClusterConfig() refuses a key twice, and keys that are none or weak", () => {
+  const { peers, ...rest } = pinnedSample();
+  const [first, second, third] = peers;
+  const wrong = [
+    { ...first, signingKey: "12".repeat(32).toUpperCase() + "x" },
+    { ...second, channelKey: first?.channelKey },
+    { ...third, channelKey: "00".repeat(32) },
+  ];
+  assert.deepEqual(faultsOf(JSON.stringify({ ...rest, peers: wrong })), [
+    { path: "peers[0].signingKey", message: "not 64 hex digits in lower case" },
+    {
+      path: "peers[2].channelKey",
+      message: "Cannot use X25519 public key: it is of low order",
+    },
+    {
+      path: "peers[1].channelKey",
+      message: `"${first?.channelKey}" is already at peers[0].channelKey`,
+    },
+  ]);
+});
+
 Deno.test("findPeer() names the nodes there are when the id is not one of them", () => {
   const config = parse(sample());
   assert.equal(findPeer(config, "server_2").api.port, 8002);
@@ -151,6 +209,15 @@ Deno.test("findPeer() names the nodes there are when the id is not one of them",
 
 function sample() {
   return { cluster: "floe-test", threshold: 2, peers: [peer(1), peer(2), peer(3)] };
+}
+
+function pinnedSample() {
+  const peers = [1, 2, 3].map((number) => ({
+    ...peer(number),
+    signingKey: `1${number}`.repeat(32),
+    channelKey: `2${number}`.repeat(32),
+  }));
+  return { ...sample(), peers };
 }
 
 function peer(number: number): Record<string, unknown> {
