@@ -14,6 +14,7 @@ import { registerDel } from "./del.ts";
 import { registerElections } from "./elections.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
 import { registerGet } from "./get.ts";
+import { registerInit } from "./init.ts";
 import { registerKeygen } from "./keygen.ts";
 import { registerLeader } from "./leader.ts";
 import { registerNode } from "./node.ts";
@@ -30,6 +31,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerCluster,
   registerNode,
   registerKeygen,
+  registerInit,
   registerStatus,
   registerLeader,
   registerElections,

@@ -1,14 +1,26 @@
 /**
- * `floe keygen`: makes the keys of a new cluster.
+ * `floe keygen`: makes a node's identity, or the keys of a whole cluster.
  *
  * @module
  */
 
 import { encodeHex } from "../bytes.ts";
 import { encodeVerifierKey } from "../certificate/group_key.ts";
-import { loadClusterConfig } from "../node/cluster_config.ts";
+import { type Address, parseAddress } from "../node/address.ts";
+import { isPinned, loadClusterConfig } from "../node/cluster_config.ts";
+import { hasIdentity, IDENTITY_FILE, openIdentity } from "../node/identity.ts";
+import { createPeerCard, toPeerCardJson } from "../node/peer_card.ts";
+import { toNodeId } from "../types.ts";
 import type { CommandContext, Program } from "./command.ts";
-import { clusterFolder, DATA_DIR_DEFAULT, dealIntoFolders, nodeFolder } from "./node_folders.ts";
+import { CommandError, ExitCode } from "./exit_code.ts";
+import {
+  clusterFolder,
+  DATA_DIR_DEFAULT,
+  dealIntoFolders,
+  nodeFolder,
+  openIdentities,
+  writePinnedConfig,
+} from "./node_folders.ts";
 import { configPath, globalFlags } from "./options.ts";
 import { printFields, printJson, printTable } from "./output.ts";
 
@@ -16,36 +28,104 @@ import { printFields, printJson, printTable } from "./output.ts";
 export function registerKeygen(program: Program, context: CommandContext): void {
   program
     .command("keygen")
-    .summary("make the keys of a new cluster")
+    .summary("make a node's identity, or the keys of a new cluster")
     .description(
-      "Deals every node's key share on this machine, into DIR/NODE/share.json, which only its " +
-        "owner can read, with the public group.json beside it. Give each node its folder and keep " +
-        "no copy: whoever has as many shares as must sign can elect at will.",
+      "With --id, --peer and --api: makes a node's identity in its data folder, in identity.json, " +
+        "which only its owner can read, and prints its public card for floe init. An identity that " +
+        "is there is kept, and its card printed again.\n\n" +
+        "With --dealer: deals every node's key share on this machine, into DIR/NODE/share.json, " +
+        "with the public group.json beside it. Where the configuration pins no keys, it makes the " +
+        "identities too, and DIR/cluster.json with their public keys. Give each node its folder " +
+        "and keep no copy: whoever has as many shares as must sign can elect at will.",
     )
-    .requiredOption("--dealer", "deal on this machine, which knows the whole key while it does")
-    .option("--data-dir <dir>", `where the nodes' folders go (FLOE_DATA_DIR, ${DATA_DIR_DEFAULT})`)
+    .option("--id <id>", "the node that is to have an identity")
+    .option("--peer <address>", "where it will listen for other nodes, host:port")
+    .option("--api <address>", "where it will serve the HTTP API, host:port")
+    .option("--dealer", "deal on this machine, which knows the whole key while it does")
+    .option(
+      "--data-dir <dir>",
+      `the node's folder (FLOE_DATA_DIR, ${DATA_DIR_DEFAULT}/ID); ` +
+        `with --dealer, where the nodes' folders go (${DATA_DIR_DEFAULT})`,
+    )
     .action(async (options: KeygenFlags, command: Program) => {
-      const flags = globalFlags(command);
-      const config = await loadClusterConfig(configPath(flags, context));
-      const folder = clusterFolder(options, context);
-      const { cluster, threshold, publicKey } = dealIntoFolders(config, folder);
-      const verifierKey = encodeVerifierKey(cluster, publicKey);
-      const nodes = config.peers.map(({ id }) => ({ id, folder: nodeFolder(folder, id) }));
-      if (flags.output === "json") {
-        const key = { publicKey: encodeHex(publicKey), verifierKey };
-        return printJson(context.stdout, { cluster, threshold, ...key, nodes });
-      }
-      printTable(context.stdout, ["NODE", "FOLDER"], nodes.map(({ id, folder }) => [id, folder]));
-      context.stdout.write("\n");
-      printFields(context.stdout, [
-        ["group key", encodeHex(publicKey)],
-        ["verifier key", verifierKey],
-        ["must sign", `${threshold} of ${nodes.length}`],
-      ]);
+      if (options.dealer === true) await dealKeys(options, command, context);
+      else makeIdentity(options, context);
     });
 }
 
 interface KeygenFlags {
-  readonly dealer: true;
+  readonly id?: string;
+  readonly peer?: string;
+  readonly api?: string;
+  readonly dealer?: true;
   readonly dataDir?: string;
+}
+
+function makeIdentity(options: KeygenFlags, context: CommandContext): void {
+  const { id, peer, api } = options;
+  if (id === undefined || peer === undefined || api === undefined) {
+    throw new CommandError(
+      ExitCode.usage,
+      "Either --id, --peer and --api, for one node's identity, or --dealer, for a cluster's keys",
+    );
+  }
+  const node = toNodeId(id);
+  const addresses = { peer: readAddress("--peer", peer), api: readAddress("--api", api) };
+  const dataDir = options.dataDir ?? context.env("FLOE_DATA_DIR") ??
+    nodeFolder(DATA_DIR_DEFAULT, node);
+  const isKept = hasIdentity(dataDir);
+  const identity = openIdentity(dataDir, node);
+  printJson(context.stdout, toPeerCardJson(createPeerCard(identity, addresses)));
+  context.stderr.write(
+    `${isKept ? "Kept" : "Made"} ${dataDir}/${IDENTITY_FILE}, which nobody else may have. ` +
+      "The card is public: give it to whoever runs floe init.\n",
+  );
+}
+
+function readAddress(flag: string, text: string): Address {
+  try {
+    return parseAddress(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CommandError(ExitCode.usage, `Cannot use ${flag}: ${reason}`, { cause });
+  }
+}
+
+async function dealKeys(
+  options: KeygenFlags,
+  command: Program,
+  context: CommandContext,
+): Promise<void> {
+  if ([options.id, options.peer, options.api].some((flag) => flag !== undefined)) {
+    throw new CommandError(ExitCode.usage, "--dealer goes without --id, --peer and --api");
+  }
+  const flags = globalFlags(command);
+  const configFile = configPath(flags, context);
+  const config = await loadClusterConfig(configFile);
+  const folder = clusterFolder(options, context);
+  const { cluster, threshold, publicKey } = dealIntoFolders(config, folder);
+  // The identities behind pinned keys are their operators'.
+  const nodeConfigFile = isPinned(config)
+    ? configFile
+    : writePinnedConfig(openIdentities(config, folder), folder);
+  const verifierKey = encodeVerifierKey(cluster, publicKey);
+  const nodes = config.peers.map(({ id }) => ({ id, folder: nodeFolder(folder, id) }));
+  if (flags.output === "json") {
+    const key = { publicKey: encodeHex(publicKey), verifierKey };
+    return printJson(context.stdout, {
+      cluster,
+      threshold,
+      ...key,
+      nodes,
+      config: nodeConfigFile,
+    });
+  }
+  printTable(context.stdout, ["NODE", "FOLDER"], nodes.map(({ id, folder }) => [id, folder]));
+  context.stdout.write("\n");
+  printFields(context.stdout, [
+    ["group key", encodeHex(publicKey)],
+    ["verifier key", verifierKey],
+    ["must sign", `${threshold} of ${nodes.length}`],
+    ["configuration", nodeConfigFile],
+  ]);
 }

@@ -7,8 +7,15 @@
 
 import type { Group } from "../certificate/group.ts";
 import { InputError } from "../errors.ts";
-import type { ClusterConfig } from "../node/cluster_config.ts";
+import {
+  type ClusterConfig,
+  formatClusterConfig,
+  isPinned,
+  type PinnedClusterConfig,
+} from "../node/cluster_config.ts";
 import { dealClusterKeys } from "../node/dealing.ts";
+import { writeFileAtomically } from "../node/files.ts";
+import { checkPinned, openIdentity, readIdentity } from "../node/identity.ts";
 import { hasKeyFiles, writeNodeKeys } from "../node/key_files.ts";
 import type { NodeId } from "../types.ts";
 import type { CommandContext } from "./command.ts";
@@ -27,6 +34,36 @@ export function clusterFolder(
 /** One node's folder among those of its cluster. */
 export function nodeFolder(folder: string, id: NodeId): string {
   return `${folder}/${id}`;
+}
+
+/**
+ * The configuration with every node's public keys. Where it names none, they are those of the
+ * identities in the nodes' folders, made now where there are none yet; where it does, the identities
+ * must be there and be those.
+ *
+ * @throws {KeyFileError} when an identity cannot be used, or is not the one that is pinned.
+ * @throws {EnvironmentError} when a folder or its disk does not let it.
+ */
+export function openIdentities(config: ClusterConfig, folder: string): PinnedClusterConfig {
+  if (isPinned(config)) {
+    for (const { id, keys } of config.peers) {
+      const dataDir = nodeFolder(folder, id);
+      checkPinned(dataDir, readIdentity(dataDir, id), keys);
+    }
+    return config;
+  }
+  const peers = config.peers.map((peer) => {
+    const { keys } = openIdentity(nodeFolder(folder, peer.id), peer.id);
+    return { ...peer, keys };
+  });
+  return { ...config, peers };
+}
+
+/** Writes a configuration with keys beside the nodes' folders, and returns the file's path. */
+export function writePinnedConfig(config: PinnedClusterConfig, folder: string): string {
+  const path = `${folder}/cluster.json`;
+  writeFileAtomically({ path, text: formatClusterConfig(config), mode: 0o644 });
+  return path;
 }
 
 /**

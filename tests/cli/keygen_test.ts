@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
+import { openIdentities, writePinnedConfig } from "../../lib/cli/node_folders.ts";
+import { loadClusterConfig, requirePinned } from "../../lib/node/cluster_config.ts";
+import { readIdentity } from "../../lib/node/identity.ts";
 import { readNodeKeys } from "../../lib/node/key_files.ts";
+import { readPeerCard } from "../../lib/node/peer_card.ts";
+import { toNodeId } from "../../lib/types.ts";
 import { parseGroupKey } from "../../lib/certificate/mod.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { floe } from "./fake_terminal.ts";
@@ -24,9 +29,75 @@ Deno.test("keygen --dealer prints no secret", async () => {
   using folder = new TestFolder({ nodes: 3 });
   const { stdout, stderr } = await floe(["keygen", ...options(folder)]);
   for (const { id } of folder.config.peers) {
-    const share = JSON.parse(Deno.readTextFileSync(`${folder.path}/data/${id}/share.json`));
-    assert.ok(!(stdout + stderr).includes(share.secret));
+    const secrets = ["share.json", "identity.json"].flatMap((name) => {
+      const file = JSON.parse(Deno.readTextFileSync(`${folder.path}/data/${id}/${name}`));
+      return [file.secret, file.signingSecret, file.channelSecret].filter(Boolean);
+    });
+    assert.equal(secrets.length, 3);
+    for (const secret of secrets) assert.ok(!(stdout + stderr).includes(secret));
   }
+});
+
+Deno.test("keygen --dealer makes identities and a configuration that pins them", async () => {
+  using folder = new TestFolder({ nodes: 3 });
+  const dealt = await floe(["keygen", ...options(folder), "-o", "json"]);
+  const { config: file } = JSON.parse(dealt.stdout);
+  const config = requirePinned(await loadClusterConfig(file), file);
+  for (const { id, keys } of config.peers) {
+    assert.deepEqual(readIdentity(`${folder.path}/data/${id}`, id).keys, keys);
+  }
+  const { peers, ...rest } = config;
+  assert.deepEqual(
+    { ...rest, peers: peers.map(({ id, peer, api }) => ({ id, peer, api })) },
+    folder.config,
+  );
+});
+
+Deno.test("keygen --dealer leaves the identities behind pinned keys to their operators", async () => {
+  using folder = new TestFolder({ nodes: 1 });
+  const pinned = writePinnedConfig(openIdentities(folder.config, folder.path), folder.path);
+  const dealt = await floe(["keygen", ...options(folder), "-o", "json"]);
+  assert.equal(JSON.parse(dealt.stdout).config, pinned);
+  const names = [...Deno.readDirSync(`${folder.path}/data/server_1`)].map(({ name }) => name);
+  assert.deepEqual(names.sort(), ["group.json", "share.json"]);
+});
+
+Deno.test("keygen --id makes an identity and prints its card, the same one each time", async () => {
+  using folder = new TestFolder({ nodes: 1 });
+  const args = cardOptions(`${folder.path}/node`);
+  const [first, second] = [await floe(args), await floe(args)];
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stderr, /^Made .*node\/identity\.json.*floe init\.\n$/);
+  assert.match(second.stderr, /^Kept /);
+  assert.equal(first.stdout, second.stdout);
+  const card = readPeerCard(JSON.parse(first.stdout), "the card");
+  assert.deepEqual(card.keys, readIdentity(`${folder.path}/node`, toNodeId("alpha")).keys);
+  assert.deepEqual(card.peer, { hostname: "alpha.example", port: 7101 });
+  assert.equal((Deno.statSync(`${folder.path}/node/identity.json`).mode ?? 0) & 0o777, 0o600);
+  assert.equal((Deno.statSync(`${folder.path}/node`).mode ?? 0) & 0o777, 0o700);
+});
+
+Deno.test("keygen --id prints no secret", async () => {
+  using folder = new TestFolder({ nodes: 1 });
+  const { stdout, stderr } = await floe(cardOptions(`${folder.path}/node`));
+  const identity = JSON.parse(Deno.readTextFileSync(`${folder.path}/node/identity.json`));
+  for (const secret of [identity.signingSecret, identity.channelSecret]) {
+    assert.match(secret, /^[0-9a-f]{64}$/);
+    assert.ok(!(stdout + stderr).includes(secret));
+  }
+});
+
+Deno.test("keygen --id refuses the folder of another node, and addresses that are none", async () => {
+  using folder = new TestFolder({ nodes: 1 });
+  const dataDir = `${folder.path}/node`;
+  await floe(cardOptions(dataDir));
+  const other = await floe(["keygen", "--id", "beta", ...cardOptions(dataDir).slice(3)]);
+  assert.equal(other.code, 2);
+  assert.match(other.stderr, /another node: alpha, not beta/);
+  const nowhere = ["keygen", "--id", "a", "--peer", "0.0.0.0:1", "--api", "h:2"];
+  const refused = await floe(nowhere);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /--peer: 0\.0\.0\.0 means every interface/);
 });
 
 Deno.test("keygen --dealer overwrites nothing when a single node has keys", async () => {
@@ -48,9 +119,25 @@ Deno.test("keygen takes the folder from FLOE_DATA_DIR and the configuration from
   assert.ok(Deno.statSync(`${folder.path}/elsewhere/server_1/share.json`).isFile);
 });
 
-Deno.test("keygen without --dealer is a usage error", async () => {
-  assert.equal((await floe(["keygen"])).code, 2);
-});
+for (
+  const args of [
+    [],
+    ["--id", "alpha"],
+    ["--id", "alpha", "--peer", "h:1"],
+    ["--dealer", "--id", "alpha"],
+  ]
+) {
+  Deno.test(`keygen ${args.join(" ")} is a usage error`, async () => {
+    const refused = await floe(["keygen", ...args]);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /--id, --peer and --api/);
+  });
+}
+
+function cardOptions(dataDir: string): string[] {
+  const addresses = ["--peer", "alpha.example:7101", "--api", "alpha.example:7201"];
+  return ["keygen", "--id", "alpha", ...addresses, "--data-dir", dataDir];
+}
 
 function options(folder: TestFolder): string[] {
   return ["--dealer", "--config", folder.configFile, "--data-dir", `${folder.path}/data`];

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { loadClusterConfig, requirePinned } from "../../lib/node/cluster_config.ts";
+import { floe, type Outcome } from "./fake_terminal.ts";
+
+/** A folder in which each node's operator has run `floe keygen`. */
+class Gathered implements Disposable {
+  readonly path: string = Deno.makeTempDirSync({ prefix: "floe-init-" });
+  readonly config: string = `${this.path}/cluster.json`;
+
+  /** A node's card, in a file. */
+  async card(id: string, port: number, folder: string = id): Promise<string> {
+    const addresses = ["--peer", `h:${port}`, "--api", `h:${port + 1}`];
+    const dataDir = ["--data-dir", `${this.path}/${folder}`];
+    const { code, stdout, stderr } = await floe(["keygen", "--id", id, ...addresses, ...dataDir]);
+    assert.equal(code, 0, stderr);
+    const file = `${this.path}/${id}-${port}.card`;
+    Deno.writeTextFileSync(file, stdout);
+    return file;
+  }
+
+  async init(threshold: number, cards: readonly string[], stdin = ""): Promise<Outcome> {
+    const args = ["init", "--cluster", "c", "--threshold", `${threshold}`, "--config", this.config];
+    return await floe([...args, ...cards], { stdin });
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+async function threeCards(folder: Gathered): Promise<string[]> {
+  const cards = [];
+  for (const [index, id] of ["a", "b", "c"].entries()) {
+    cards.push(await folder.card(id, 10 * index + 1));
+  }
+  return cards;
+}
+
+function refuses({ code, stderr }: Outcome, folder: Gathered, message: RegExp): void {
+  assert.equal(code, 2, stderr);
+  assert.match(stderr, message);
+  assert.throws(() => Deno.statSync(folder.config), Deno.errors.NotFound);
+}
+
+Deno.test("init writes a configuration that pins every node's keys, in the cards' order", async () => {
+  using folder = new Gathered();
+  const cards = await threeCards(folder);
+  const made = await folder.init(2, cards.toReversed());
+  assert.equal(made.code, 0, made.stderr);
+  assert.match(made.stdout, /^NODE {2}PEER {2}API\nc {5}h:21 {2}h:22\n[^]*must sign +2 of 3\n/);
+  const config = requirePinned(await loadClusterConfig(folder.config), folder.config);
+  assert.deepEqual([config.cluster as string, config.threshold], ["c", 2]);
+  assert.deepEqual(config.peers.map(({ id }) => id as string), ["c", "b", "a"]);
+});
+
+Deno.test("init takes cards from standard input, as lines or as a list", async () => {
+  using folder = new Gathered();
+  const texts = (await threeCards(folder)).map((file) => Deno.readTextFileSync(file));
+  const list = `[${texts.join(",")}]`;
+  const indented = JSON.stringify(JSON.parse(texts[0] ?? ""), null, 2);
+  for (const [text, count] of [[texts.join("\n"), 3], [list, 3], [indented, 1]] as const) {
+    const made = await folder.init(count === 3 ? 2 : 1, ["-", "--force", "-o", "json"], text);
+    assert.equal(made.code, 0, made.stderr);
+    assert.equal(JSON.parse(made.stdout).nodes.length, count);
+  }
+});
+
+Deno.test("init replaces a configuration only when it is told to", async () => {
+  using folder = new Gathered();
+  const cards = await threeCards(folder);
+  Deno.writeTextFileSync(folder.config, "precious");
+  const refused = await folder.init(2, cards);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /cluster\.json: there is one already.*--force/);
+  assert.equal(Deno.readTextFileSync(folder.config), "precious");
+  assert.equal((await folder.init(2, [...cards, "--force"])).code, 0);
+});
+
+Deno.test("init refuses a card that was changed, and names it", async () => {
+  using folder = new Gathered();
+  const cards = await threeCards(folder);
+  const [, second] = cards;
+  assert.ok(second !== undefined);
+  const card = JSON.parse(Deno.readTextFileSync(second));
+  Deno.writeTextFileSync(second, JSON.stringify({ ...card, peer: "evil:1" }));
+  refuses(await folder.init(2, cards), folder, /card .*b-11\.card: its signature does not verify/);
+});
+
+Deno.test("init refuses what is no card, and says which line", async () => {
+  using folder = new Gathered();
+  const [first] = await threeCards(folder);
+  const text = Deno.readTextFileSync(first ?? "");
+  refuses(await folder.init(1, ["-"], "{"), folder, /card standard input: it is not JSON/);
+  refuses(
+    await folder.init(1, ["-"], `${text}\n{"id":1}\n`),
+    folder,
+    /card standard input, line [23]: id: .*/,
+  );
+  refuses(await folder.init(1, [`${folder.path}/none`]), folder, /none: there is no such file/);
+});
+
+Deno.test("init refuses the same node, address or key twice, and names the cards", async () => {
+  using folder = new Gathered();
+  const a = await folder.card("a", 1);
+  const again = await folder.card("a", 5);
+  refuses(
+    await folder.init(2, [a, again]),
+    folder,
+    /a-5\.card\.id: "a" is already at .*a-1\.card\.id/,
+  );
+  refuses(await folder.init(2, [a, again]), folder, /a-5\.card\.channelKey: ".*" is already at/);
+  const sameAddress = await folder.card("b", 1);
+  refuses(await folder.init(2, [a, sameAddress]), folder, /b-1\.card\.peer: "h:1" is already at/);
+});
+
+for (const [threshold, message] of [[1, /1 of 3 voters.*from 2 to 3/], [4, /4 of 3/]] as const) {
+  Deno.test(`init refuses threshold ${threshold} of 3`, async () => {
+    using folder = new Gathered();
+    refuses(await folder.init(threshold, await threeCards(folder)), folder, message);
+  });
+}
+
+Deno.test("init needs a name, a threshold and a card", async () => {
+  for (const args of [["--threshold", "1", "x"], ["--cluster", "c", "x"], ["--cluster", "c"]]) {
+    assert.equal((await floe(["init", ...args])).code, 2);
+  }
+  const named = await floe(["init", "--cluster", "a b", "--threshold", "1", "x"]);
+  assert.equal(named.code, 2);
+});
