@@ -9,7 +9,8 @@ import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts
 import { processContext } from "../../lib/cli/process_context.ts";
 import { startLogging } from "../../lib/cli/logging.ts";
 import { startApiServer } from "../../lib/http/mod.ts";
-import { findPeer, loadClusterConfig } from "../../lib/node/cluster_config.ts";
+import { findPeer, loadClusterConfig, requirePinned } from "../../lib/node/cluster_config.ts";
+import { readIdentity } from "../../lib/node/identity.ts";
 import { readGroup } from "../../lib/node/group_file.ts";
 import { startNode } from "../../lib/node/node.ts";
 
@@ -20,9 +21,10 @@ function flag(name: string): string {
   return value;
 }
 
-const config = await loadClusterConfig(flag("config"));
+const config = requirePinned(await loadClusterConfig(flag("config")), flag("config"));
 const { id: self, api } = findPeer(config, flag("id"));
 const dataDir = flag("data-dir");
+const identity = readIdentity(dataDir, self);
 const group = readGroup(dataDir, config);
 const stop = processContext().stopSignal();
 startLogging({ level: "info", format: "json", colour: false, node: self, sink: Deno.stderr });
@@ -34,6 +36,7 @@ const certifier = createCertifierDouble({
 const node = await startNode({
   config,
   self,
+  identity,
   dataDir,
   group,
   certifier,

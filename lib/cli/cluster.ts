@@ -9,10 +9,10 @@ import { encodeHex } from "../bytes.ts";
 import { encodeVerifierKey, type Group } from "../certificate/mod.ts";
 import {
   type ClusterConfig,
-  formatClusterConfig,
+  isPinned,
   loadClusterConfig,
+  type PinnedClusterConfig,
 } from "../node/cluster_config.ts";
-import { writeFileAtomically } from "../node/files.ts";
 import { generateLocalCluster } from "../node/local_cluster.ts";
 import type { CommandContext, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
@@ -28,7 +28,12 @@ import {
 import { reportToPeople, reportToPrograms } from "./local_cluster/reporter.ts";
 import { isOneTimeDeno, programName, selfCommand } from "./local_cluster/self_command.ts";
 import { readLogSettings } from "./logging.ts";
-import { clusterFolder, DATA_DIR_DEFAULT } from "./node_folders.ts";
+import {
+  clusterFolder,
+  DATA_DIR_DEFAULT,
+  openIdentities,
+  writePinnedConfig,
+} from "./node_folders.ts";
 import { configPath, globalFlags } from "./options.ts";
 
 /** Adds `floe cluster`. */
@@ -37,14 +42,15 @@ export function registerCluster(program: Program, context: CommandContext): void
     .command("cluster")
     .summary("run a whole cluster on this machine")
     .description(
-      "Starts every node of the configuration as a process of its own, deals their keys if they " +
-        "have none, and shows who leads, its certificate verified. Data is kept between runs.",
+      "Starts every node of the configuration as a process of its own, makes their identities and " +
+        "deals their keys if they have none, and shows who leads, its certificate verified. Data " +
+        "is kept between runs.",
     )
     .option("--nodes <number>", "make a configuration of so many nodes instead", parseCount)
     .option("--threshold <number>", "with --nodes: how many must sign", parseCount)
     .option("--base-port <port>", "with --nodes: where the ports begin (7100)", parseCount)
     .option("--data-dir <dir>", `where the nodes' folders are (FLOE_DATA_DIR, ${DATA_DIR_DEFAULT})`)
-    .option("--fresh", "delete the nodes' data and keys first")
+    .option("--fresh", "delete the nodes' data and keys first, but no identity with a pinned key")
     .option("--for <seconds>", "stop after so long; exit code 5 if there was no leader", parseCount)
     .option("--log-level <level>", "the nodes': debug, info, warn or error (FLOE_LOG_LEVEL, info)")
     .option("--log-format <format>", "the nodes': text or json (FLOE_LOG_FORMAT, text)")
@@ -56,9 +62,14 @@ export function registerCluster(program: Program, context: CommandContext): void
       using _lock = lockFolder(folder);
       const { config, configFile } = await openConfig({ options, folder, command }, context);
       checkPorts(config);
-      if (options.fresh === true) deleteNodeFolders(folder);
+      if (options.fresh === true) deleteNodeFolders(folder, { keepIdentities: isPinned(config) });
       const group = openOrDealKeys(config, folder);
-      await runCluster({ config, configFile, folder, group, options, stop, command }, context);
+      const pinned = openIdentities(config, folder);
+      const nodeConfigFile = isPinned(config) ? configFile : writePinnedConfig(pinned, folder);
+      await runCluster(
+        { config: pinned, configFile, nodeConfigFile, folder, group, options, stop, command },
+        context,
+      );
     });
 }
 
@@ -74,8 +85,11 @@ interface ClusterFlags {
 }
 
 interface ClusterRun {
-  readonly config: ClusterConfig;
+  readonly config: PinnedClusterConfig;
+  /** What clients read. */
   readonly configFile: string;
+  /** What nodes read: the same, with keys. */
+  readonly nodeConfigFile: string;
   readonly folder: string;
   readonly group: Group;
   readonly options: ClusterFlags;
@@ -90,6 +104,7 @@ async function runCluster(run: ClusterRun, context: CommandContext): Promise<voi
   report(toGroupEvent(run.group));
   const cluster = new LocalCluster({
     ...run,
+    configFile: run.nodeConfigFile,
     self: selfCommand(context),
     logFlags: logFlags(run.options),
     onEvent: report,
@@ -111,11 +126,11 @@ async function runCluster(run: ClusterRun, context: CommandContext): Promise<voi
   }
 }
 
-/** The configuration, and the file that the nodes read it from. */
+/** The configuration, with or without keys, and the file that holds it or will hold it. */
 async function openConfig(
   { options, folder, command }: Pick<ClusterRun, "options" | "folder" | "command">,
   context: CommandContext,
-): Promise<Pick<ClusterRun, "config" | "configFile">> {
+): Promise<{ readonly config: ClusterConfig; readonly configFile: string }> {
   const flags = globalFlags(command);
   const { nodes, threshold, basePort } = options;
   if (nodes === undefined) {
@@ -133,19 +148,17 @@ async function openConfig(
     ...(threshold === undefined ? {} : { threshold }),
     ...(basePort === undefined ? {} : { basePort }),
   });
-  const configFile = `${folder}/cluster.json`;
-  writeFileAtomically({ path: configFile, text: formatClusterConfig(config), mode: 0o644 });
-  return { config, configFile };
+  return { config, configFile: `${folder}/cluster.json` };
 }
 
 function reporter(
-  { config, configFile, folder, command }: ClusterRun,
+  { config, configFile, nodeConfigFile, folder, command }: ClusterRun,
   context: CommandContext,
   states: () => LocalCluster["states"],
 ): (event: ClusterEvent) => void {
   if (globalFlags(command).output === "json") return reportToPrograms(context);
   const program = programName(context);
-  return reportToPeople({ config, configFile, folder, program, states }, context);
+  return reportToPeople({ config, configFile, nodeConfigFile, folder, program, states }, context);
 }
 
 function toGroupEvent({ cluster, threshold, publicKey }: Group): ClusterEvent {

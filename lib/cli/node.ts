@@ -8,8 +8,14 @@ import { getLogger } from "@logtape/logtape";
 import { type Certifier, createCertifier, type Group } from "../certificate/mod.ts";
 import { startApiServer } from "../http/mod.ts";
 import { formatAddress } from "../node/address.ts";
-import { type ClusterConfig, findPeer, loadClusterConfig } from "../node/cluster_config.ts";
-import type { PeerConfig } from "../node/cluster_config.ts";
+import {
+  findPeer,
+  loadClusterConfig,
+  type PeerConfig,
+  type PinnedClusterConfig,
+  requirePinned,
+} from "../node/cluster_config.ts";
+import { checkPinned, type NodeIdentity, readIdentity } from "../node/identity.ts";
 import { claimShare, readNodeKeys } from "../node/key_files.ts";
 import { startNode } from "../node/node.ts";
 import type { RoleName, RoleReport } from "../raft/mod.ts";
@@ -44,8 +50,9 @@ export function registerNode(program: Program, context: CommandContext): void {
     .command("node")
     .summary("run one node")
     .description(
-      "Runs one node of the cluster until SIGINT or SIGTERM. Its keys must be in its data " +
-        "folder already (floe keygen). It logs to stderr; with -o json it also prints when it " +
+      "Runs one node of the cluster until SIGINT or SIGTERM. Its identity and its key share must " +
+        "be in its data folder already (floe keygen), and every node's public keys in the " +
+        "configuration (floe init). It logs to stderr; with -o json it also prints when it " +
         "is started and who leads, one JSON object a line.",
     )
     .requiredOption("--id <id>", "which node of the configuration this is")
@@ -60,8 +67,10 @@ export function registerNode(program: Program, context: CommandContext): void {
       const flags = globalFlags(command);
       const settings = readLogSettings(options, context);
       const stop = stopSignal(options, context);
-      const config = await loadClusterConfig(configPath(flags, context));
-      const peer = findPeer(config, options.id);
+      const configFile = configPath(flags, context);
+      const loaded = await loadClusterConfig(configFile);
+      const peer = findPeer(loaded, options.id);
+      const config = requirePinned(loaded, configFile);
       const dataDir = options.dataDir ?? context.env("FLOE_DATA_DIR") ??
         nodeFolder(DATA_DIR_DEFAULT, peer.id);
       const announce = flags.output === "json" ? announcer(context) : () => {};
@@ -83,7 +92,7 @@ interface NodeFlags {
 }
 
 interface NodeRun {
-  readonly config: ClusterConfig;
+  readonly config: PinnedClusterConfig;
   readonly peer: PeerConfig;
   readonly dataDir: string;
   readonly stop: AbortSignal;
@@ -98,6 +107,7 @@ async function runNode({ config, peer, dataDir, stop, announce }: NodeRun): Prom
     config,
     self,
     dataDir,
+    identity: openIdentity({ config, self, dataDir }),
     ...openKeys({ config, self, dataDir }),
     onRole: (report) => announce(toAnnouncement(self, report)),
   });
@@ -117,9 +127,17 @@ async function runNode({ config, peer, dataDir, stop, announce }: NodeRun): Prom
   }
 }
 
+type KeyPlace = Pick<NodeRun, "config" | "dataDir"> & { readonly self: NodeId };
+
+function openIdentity({ config, self, dataDir }: KeyPlace): NodeIdentity {
+  const identity = readIdentity(dataDir, self);
+  checkPinned(dataDir, identity, findPeer(config, self).keys);
+  return identity;
+}
+
 /** The node's keys. Its share goes to its certifier, and is erased here once it is claimed. */
 function openKeys(
-  { config, self, dataDir }: Pick<NodeRun, "config" | "dataDir"> & { readonly self: NodeId },
+  { config, self, dataDir }: KeyPlace,
 ): { readonly group: Group; readonly certifier: Certifier; readonly beforeStart: () => void } {
   const keys = readNodeKeys(dataDir, { config, self });
   const { group, share: { secret } } = keys;

@@ -35,11 +35,14 @@ import {
   RequestError,
   type WriteAnswer,
 } from "./api.ts";
-import { type ClusterConfig, findPeer, type TimingConfig } from "./cluster_config.ts";
+import { findPeer, type PinnedClusterConfig, type TimingConfig } from "./cluster_config.ts";
 import { Checkpointer } from "./checkpointer.ts";
+import { toConfiguration } from "./config_difference.ts";
+import type { NodeIdentity } from "./identity.ts";
 import { Inbox } from "./inbox.ts";
 import { Loop } from "./loop.ts";
 import { Observer } from "./observer.ts";
+import { PeerConfigurations } from "./peer_configurations.ts";
 import { Requests } from "./requests.ts";
 import { SnapshotKeeper } from "./snapshot_keeper.ts";
 import { TICK_MS, Ticker, toTicks } from "./ticker.ts";
@@ -50,10 +53,12 @@ const EXPIRY_INTERVAL_MS = 5 * TICK_MS;
 
 /** What a node is started with. */
 export interface NodeOptions {
-  /** The cluster's configuration. */
-  readonly config: ClusterConfig;
+  /** The cluster's configuration, with every node's public keys. */
+  readonly config: PinnedClusterConfig;
   /** This node; one of the configuration's peers. */
   readonly self: NodeId;
+  /** Its own keys, the public ones of which the configuration pins. */
+  readonly identity: NodeIdentity;
   /** The public description of the cluster's key. */
   readonly group: Group;
   /** Makes and checks certificates with this node's share, which nobody else holds. */
@@ -263,16 +268,24 @@ export class Node implements NodeApi {
   }
 
   #createTransport(): Transport {
-    const { config, self } = this.#options;
+    const { config, self, identity } = this.#options;
+    const configurations = new PeerConfigurations(config);
     return new Transport({
       self,
       cluster: config.cluster,
+      channelKeys: identity.channelKeys,
+      configuration: toConfiguration(config),
       listen: findPeer(config, self).peer,
-      peers: config.peers.map(({ id, peer }) => ({ id, ...peer })),
+      peers: config.peers.map(({ id, peer, keys: { channelKey } }) => ({
+        id,
+        ...peer,
+        channelKey,
+      })),
       onMessage: (message) => {
         if (!this.#inbox.addMessage(message)) this.#observer.count("inbox.dropped");
       },
       onPeerDisconnected: (peer) => this.#inbox.add({ kind: "unreachable", peer }),
+      onConfiguration: (peer, different) => configurations.heard(peer, different),
     });
   }
 

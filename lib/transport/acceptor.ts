@@ -10,7 +10,8 @@ import { type NetworkAddress, TcpChannel } from "./channel.ts";
 import { Connection, type ConnectionEnd } from "./connection.ts";
 import { pause } from "./deadline.ts";
 import { FRAME_BYTES_MAX } from "./frame.ts";
-import { answerHello } from "./handshake.ts";
+import { answerHello, type Dialer } from "./handshake.ts";
+import { RateLimiter } from "./rate_limiter.ts";
 import type { Reporter } from "./reporter.ts";
 import type { TransportSettings } from "./settings.ts";
 import { Tasks } from "./tasks.ts";
@@ -24,8 +25,8 @@ export interface AcceptorOptions {
   readonly listen: NetworkAddress;
   /** Times, limits and who this node is. */
   readonly settings: TransportSettings;
-  /** Whether a node that says hello is a peer. */
-  readonly isPeer: (id: NodeId) => boolean;
+  /** The lasting public key of a peer; null for a node that is none. */
+  readonly peerKeyOf: (id: NodeId) => Uint8Array | null;
   /** A peer has connected. */
   readonly onPeer: (peer: NodeId) => void;
   /** Takes each payload from a peer; an {@linkcode InputError} that it throws refuses the peer. */
@@ -38,19 +39,22 @@ export interface AcceptorOptions {
 
 /**
  * Accepts connections. At most one per peer is kept, the newest: a peer dials anew only when it has
- * given the old one up. Of those that have not said who they are, so many are kept, again the
- * newest: a genuine peer says hello at once, so whoever holds connections open loses them first.
+ * given the old one up. Of those that have not shown who they are, so many are kept, again the
+ * newest: a genuine peer does it at once, so whoever holds connections open loses them first.
  */
 export class Acceptor {
   readonly #options: AcceptorOptions;
   readonly #halfOpen = new Set<Connection>();
   readonly #byPeer = new Map<NodeId, Connection>();
   readonly #tasks = new Tasks();
+  readonly #limiter: RateLimiter;
   #listener: Deno.TcpListener | null = null;
 
   /** Does nothing until {@linkcode listen}. */
   constructor(options: AcceptorOptions) {
     this.#options = options;
+    const { acceptBurstMax: burst, acceptsPerSecondMax: perSecond } = options.settings;
+    this.#limiter = new RateLimiter({ burst, perSecond, nowMs: () => performance.now() });
     options.signal.addEventListener("abort", () => this.#close(), { once: true });
   }
 
@@ -79,6 +83,7 @@ export class Acceptor {
     const { signal, reporter } = this.#options;
     while (this.#listener !== null && !signal.aborted) {
       try {
+        await this.#waitForTurn();
         this.#tasks.watch(this.#serve(await this.#listener.accept()));
       } catch (error) {
         if (signal.aborted) break;
@@ -89,12 +94,24 @@ export class Acceptor {
     await this.#tasks.ended();
   }
 
+  /** Every handshake costs time that strangers can ask for; more than so much of it waits. */
+  async #waitForTurn(): Promise<void> {
+    const { signal, reporter } = this.#options;
+    let delayMs = this.#limiter.take();
+    if (delayMs > 0) reporter.acceptingSlowly();
+    while (delayMs > 0 && !signal.aborted) {
+      await pause(delayMs, signal);
+      delayMs = this.#limiter.take();
+    }
+  }
+
   /** One connection from its beginning to its end. */
   async #serve(socket: Deno.TcpConn): Promise<void> {
     const connection = new Connection(new TcpChannel(socket), this.#options.settings);
-    const peer = await this.#identify(connection);
-    if (peer === null) return;
-    this.#register(peer, connection);
+    const dialer = await this.#identify(connection);
+    if (dialer === null) return;
+    const { peer } = dialer;
+    this.#register(dialer, connection);
     const end = await connection.run({
       frameBytesMax: FRAME_BYTES_MAX,
       onFrame: (payload) => this.#options.onPayload(payload, peer),
@@ -104,13 +121,13 @@ export class Acceptor {
   }
 
   /** Who speaks; null when the connection ended before that was known. */
-  async #identify(connection: Connection): Promise<NodeId | null> {
-    const { settings, isPeer, signal } = this.#options;
+  async #identify(connection: Connection): Promise<Dialer | null> {
+    const { settings, peerKeyOf, signal } = this.#options;
     this.#makeRoom();
     this.#halfOpen.add(connection);
     try {
-      const peer = await answerHello(connection, { ...settings, isPeer, signal });
-      if (peer !== null) return peer;
+      const dialer = await answerHello(connection, { ...settings, peerKeyOf, signal });
+      if (dialer !== null) return dialer;
       this.#reportStranger(connection.close("closedByPeer"));
     } catch (error) {
       this.#reportStranger(connection.fail(error));
@@ -127,11 +144,11 @@ export class Acceptor {
     this.#halfOpen.delete(oldest);
   }
 
-  #register(peer: NodeId, connection: Connection): void {
+  #register({ peer, configuration }: Dialer, connection: Connection): void {
     this.#byPeer.get(peer)?.close("replaced");
     this.#byPeer.set(peer, connection);
     if (this.#options.signal.aborted) connection.close("closed");
-    this.#options.reporter.count("connection.accepted");
+    this.#options.reporter.connectionAccepted(peer, configuration);
     this.#options.onPeer(peer);
   }
 

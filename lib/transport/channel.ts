@@ -1,8 +1,7 @@
 /**
  * A channel: two streams of bytes, one each way, between this node and one other. Frames know no
- * more about the network than this. It is the seam for encryption: what authenticates and encrypts
- * is another {@linkcode Channel} around a {@linkcode TcpChannel}, to be put in place where one is
- * made: in `peer.ts`, which dials, and in `acceptor.ts`, which accepts.
+ * more about the network than this. What encrypts is another {@linkcode Channel} around a
+ * {@linkcode TcpChannel}; the connection puts it in place once the handshake is done.
  *
  * @module
  */

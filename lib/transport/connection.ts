@@ -1,6 +1,7 @@
 /**
  * One connection: frames over a channel, a bounded queue and one writer, and a watch that ends the
- * connection when the other side has fallen silent or takes nothing any more.
+ * connection when the other side has fallen silent or takes nothing any more. It begins in the clear,
+ * with small frames and few; once the handshake has shown who is there, all of it is encrypted.
  *
  * @module
  */
@@ -9,8 +10,11 @@ import { InputError } from "../errors.ts";
 import { type Channel, ChannelError } from "./channel.ts";
 import { encodeFrame, FrameDecoder } from "./frame.ts";
 import { FrameQueue, type QueueLimits } from "./frame_queue.ts";
+import { INTRODUCTION_FRAME_BYTES_MAX } from "./introduction.ts";
+import type { NoiseKeys } from "./noise.ts";
+import { NoiseChannel, type RekeyLimits } from "./noise_channel.ts";
 
-/** Most bytes in a frame before the hellos are exchanged: a stranger gets no more memory. */
+/** Most bytes in a frame in the clear: a stranger gets no more memory. */
 export const HELLO_FRAME_BYTES_MAX = 512;
 
 /**
@@ -51,12 +55,12 @@ export interface ConnectionEnd {
 }
 
 /** What a connection is told. */
-export interface ConnectionOptions extends QueueLimits {
+export interface ConnectionOptions extends QueueLimits, RekeyLimits {
   /** Between two looks, in milliseconds. */
   readonly keepaliveIntervalMs: number;
 }
 
-/** What a connection does once the hellos are exchanged. */
+/** What a connection does once the handshake is done. */
 export interface RunOptions {
   /** Most bytes in a frame from here on. */
   readonly frameBytesMax: number;
@@ -66,9 +70,9 @@ export interface RunOptions {
 
 /** A connection to one other node, or to someone who has yet to say who they are. */
 export class Connection {
-  readonly #channel: Channel;
+  #channel: Channel;
   readonly #options: ConnectionOptions;
-  readonly #decoder = new FrameDecoder({ frameBytesMax: HELLO_FRAME_BYTES_MAX });
+  #decoder = new FrameDecoder({ frameBytesMax: HELLO_FRAME_BYTES_MAX });
   readonly #queue: FrameQueue;
   #writing = false;
   #end: ConnectionEnd | null = null;
@@ -94,6 +98,23 @@ export class Connection {
   }
 
   /**
+   * Encrypts everything from here on, both ways, with the keys of a handshake, which become the
+   * connection's own. Nothing may be under way, and what has arrived already is taken for encrypted.
+   */
+  secure(keys: NoiseKeys): void {
+    this.#channel = new NoiseChannel({
+      channel: this.#channel,
+      decoder: this.#decoder,
+      keys,
+      nowMs: () => performance.now(),
+      rekeyAfterMessages: this.#options.rekeyAfterMessages,
+      rekeyAfterMs: this.#options.rekeyAfterMs,
+    });
+    this.#decoder = new FrameDecoder({ frameBytesMax: INTRODUCTION_FRAME_BYTES_MAX });
+    if (this.#end !== null) this.#channel.close();
+  }
+
+  /**
    * Sends a frame. When no write is under way, it starts before this returns; else the frame waits
    * and goes out with others in one write. Returns how many older frames were dropped for it.
    */
@@ -106,7 +127,7 @@ export class Connection {
   }
 
   /**
-   * Writes a frame at once and waits until it is written: for the hello, before anything is queued.
+   * Writes a frame at once and waits until it is written: for the handshake, before anything is queued.
    *
    * @throws {ChannelError} when the network fails.
    */
@@ -135,7 +156,7 @@ export class Connection {
 
   /**
    * Hands every payload to `onFrame` until the connection ends, and says how it did. To be called
-   * once the hellos are exchanged: from here on silence is watched.
+   * once the handshake is done: from here on silence is watched.
    *
    * @throws whatever `onFrame` throws, unless it is an {@linkcode InputError}: that refuses the peer.
    */

@@ -1,9 +1,11 @@
 /**
- * The exchange of hellos at the beginning of a connection, under a deadline.
+ * How a connection begins, under one deadline: hello, answer, and the dialer's introduction, which is
+ * the first thing said inside the encrypted channel.
  *
  * @module
  */
 
+import { equalBytes } from "../bytes.ts";
 import type { NodeId } from "../types.ts";
 import type { Connection } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
@@ -13,76 +15,185 @@ import {
   checkHello,
   decodeHello,
   encodeHello,
+  type Greeting,
   type Hello,
   type HelloContext,
   HelloError,
-  type Refusal,
+  type HelloRefusal,
+  toPrologue,
 } from "./hello.ts";
+import { type Configuration, decodeIntroduction, encodeIntroduction } from "./introduction.ts";
+import { NoiseInitiator, type NoiseKeys, NoiseResponder } from "./noise.ts";
+import { NoiseError, type NoiseRefusal } from "./noise_error.ts";
+import { generateKeyPair, type KeyPair } from "./x25519.ts";
 
 /** What both sides need. */
 export interface HandshakeOptions extends HelloContext {
-  /** How long the exchange may take, in milliseconds. */
+  /** This node's lasting keys. */
+  readonly channelKeys: KeyPair;
+  /** What it compares with the other side's. */
+  readonly configuration: Configuration;
+  /** How long the handshake may take, in milliseconds. */
   readonly helloTimeoutMs: number;
   /** Aborted when the transport closes. */
   readonly signal: AbortSignal;
 }
 
+/** What the dialer needs. */
+export interface DialerOptions extends HandshakeOptions {
+  /** Whom it means to reach. */
+  readonly peer: NodeId;
+  /** That node's lasting public key. */
+  readonly peerKey: Uint8Array;
+}
+
+/** What the acceptor needs. */
+export interface AnswerOptions extends HandshakeOptions {
+  /** The lasting public key of a peer; null for a node that is none. */
+  readonly peerKeyOf: (id: NodeId) => Uint8Array | null;
+}
+
+/** Who has dialed, beyond doubt. */
+export interface Dialer {
+  /** The node. */
+  readonly peer: NodeId;
+  /** Its configuration where that differs; null where it is the same. */
+  readonly configuration: Uint8Array | null;
+}
+
 /**
- * The dialer's side: says hello and reads the answer. Returns whether the peer answered; when it did
- * not, the connection has ended.
+ * The dialer's side: secures the connection. Returns whether the peer answered; when it did not, the
+ * connection has ended.
  *
- * @throws {HelloError} when the hello, or the answer, is refused.
+ * @throws {HelloError} when the peer refuses the hello, or its answer proves nothing.
  * @throws {ChannelError} when the network fails, or the deadline has closed the connection.
  */
-export async function sayHello(
-  connection: Connection,
-  options: HandshakeOptions & { readonly peer: NodeId },
-): Promise<boolean> {
+export async function sayHello(connection: Connection, options: DialerOptions): Promise<boolean> {
   using _deadline = closeAtDeadline(connection, options);
-  const { cluster, self, peer } = options;
-  await writeHello(connection, { kind: "hello", cluster, from: self, to: peer });
+  const { cluster, self, peer, configuration } = options;
+  const route = { cluster, from: self, to: peer };
+  using initiator = new NoiseInitiator({
+    prologue: toPrologue(route),
+    staticKeys: options.channelKeys,
+    ephemeralKeys: generateKeyPair(),
+    remoteStaticKey: options.peerKey,
+  });
+  const noise = initiator.writeFirst(new Uint8Array(0));
+  await writeGreeting(connection, { kind: "hello", ...route, noise });
   const payload = await connection.readFrame();
   if (payload === null) return false;
-  checkAnswer(decodeHello(payload), options);
+  const answer = checkAnswer(decodeHello(payload), options);
+  const { payload: digest, ...keys } = proving(
+    `answer of ${peer}`,
+    () => initiator.readSecond(answer),
+  );
+  connection.secure(keys);
+  const introduction = equalBytes(digest, configuration.digest) ? null : configuration.text;
+  await connection.writeFrame(encodeFrame(encodeIntroduction({ configuration: introduction })));
   return true;
 }
 
 /**
- * The acceptor's side: reads the hello and answers it, with a refusal if need be. Returns who speaks,
- * or null when the connection has ended.
+ * The acceptor's side: secures the connection and waits for the proof that the dialer is there.
+ * Returns who has dialed, or null when the connection has ended.
  *
  * @throws {HelloError} when the hello is refused, after the dialer was told.
- * @throws {FrameError} when the first frame is larger than a hello.
+ * @throws {NoiseError} when what follows it does not prove that the dialer is there.
+ * @throws {FrameError} when a frame is larger than it may be.
  * @throws {ChannelError} when the network fails, or the deadline has closed the connection.
  */
 export async function answerHello(
   connection: Connection,
-  options: HandshakeOptions & { readonly isPeer: (id: NodeId) => boolean },
-): Promise<NodeId | null> {
+  options: AnswerOptions,
+): Promise<Dialer | null> {
   using _deadline = closeAtDeadline(connection, options);
-  const { cluster, self } = options;
   const payload = await connection.readFrame();
   if (payload === null) return null;
+  const { hello, noise, keys } = await judgeHello(connection, { ...options, payload });
+  await writeGreeting(connection, { kind: "answer", noise });
+  connection.secure(keys);
+  const introduction = await connection.readFrame();
+  if (introduction === null) return null;
+  return { peer: hello.from, ...decodeIntroduction(introduction) };
+}
+
+interface Judged {
+  readonly hello: Hello;
+  /** The second message of the handshake. */
+  readonly noise: Uint8Array;
+  readonly keys: NoiseKeys;
+}
+
+/** Reads a hello and prepares the answer, or tells the dialer why there is none. */
+async function judgeHello(
+  connection: Connection,
+  options: AnswerOptions & { readonly payload: Uint8Array },
+): Promise<Judged> {
   try {
-    const peer = checkHello(decodeHello(payload), options);
-    await writeHello(connection, { kind: "hello", cluster, from: self, to: peer });
-    return peer;
+    return acceptHello(options);
   } catch (error) {
     if (error instanceof HelloError) {
-      const { refusal } = error;
-      await writeHello(connection, { kind: "refusal", refusal, cluster, from: self });
+      const { cluster, self: from } = options;
+      await writeGreeting(connection, { kind: "refusal", refusal: error.refusal, cluster, from });
     }
     throw error;
   }
 }
 
-function writeHello(connection: Connection, hello: Hello | Refusal): Promise<void> {
-  return connection.writeFrame(encodeFrame(encodeHello(hello)));
+function acceptHello(options: AnswerOptions & { readonly payload: Uint8Array }): Judged {
+  const { configuration } = options;
+  const { hello, peerKey } = checkHello(decodeHello(options.payload), options);
+  using responder = new NoiseResponder({
+    prologue: toPrologue(hello),
+    staticKeys: options.channelKeys,
+    ephemeralKeys: generateKeyPair(),
+    remoteStaticKey: peerKey,
+  });
+  return proving(`hello of ${hello.from}`, () => {
+    responder.readFirst(hello.noise);
+    const { message: noise, ...keys } = responder.writeSecond(configuration.digest);
+    return { hello, noise, keys };
+  });
+}
+
+/** Runs a step of the handshake; what does not hold becomes the refusal of `what`. */
+function proving<Value>(what: string, step: () => Value): Value {
+  try {
+    return step();
+  } catch (cause) {
+    if (!(cause instanceof NoiseError)) throw cause;
+    const { refusal, meaning } = NOISE_MEANINGS[cause.refusal];
+    throw new HelloError(refusal, `Cannot accept ${what}: ${meaning}`, { cause });
+  }
+}
+
+const NOT_AUTHENTIC = {
+  refusal: "notAuthentic",
+  meaning:
+    "it does not authenticate; either the two nodes do not have the same channelKey for one " +
+    "of them in cluster.json, or somebody altered it on its way",
+} as const;
+
+const NOISE_MEANINGS: Readonly<
+  Record<NoiseRefusal, { readonly refusal: HelloRefusal; readonly meaning: string }>
+> = {
+  notAuthentic: NOT_AUTHENTIC,
+  exhausted: NOT_AUTHENTIC,
+  wrongKey: {
+    refusal: "wrongKey",
+    meaning: "the node that sent it does not have the channelKey that cluster.json names",
+  },
+  weakKey: { refusal: "malformed", meaning: "its X25519 key is of low order" },
+  malformed: { refusal: "malformed", meaning: "its handshake is too short" },
+};
+
+function writeGreeting(connection: Connection, greeting: Greeting): Promise<void> {
+  return connection.writeFrame(encodeFrame(encodeHello(greeting)));
 }
 
 function closeAtDeadline(connection: Connection, options: HandshakeOptions): Deadline {
   const { helloTimeoutMs: timeoutMs, signal } = options;
-  const deadline = new Deadline({ timeoutMs, signal, what: "the exchange of hellos" });
+  const deadline = new Deadline({ timeoutMs, signal, what: "the handshake" });
   deadline.onAbort(() => connection.close(signal.aborted ? "closed" : "timedOut"));
   return deadline;
 }

@@ -1,7 +1,12 @@
 /**
- * The hello: the first frame each way on a connection. The dialer says which protocol it speaks, of
- * which cluster it is, who it is and whom it means to reach. The acceptor answers with its own hello,
- * or with a refusal that the dialer can report plainly.
+ * The hello: the first frame on a connection. The dialer says which protocol it speaks, of which
+ * cluster it is, who it is and whom it means to reach, and proves it with the first message of the
+ * Noise handshake. The acceptor answers with the second one, or with a refusal that the dialer can
+ * report plainly.
+ *
+ * All of it but the Noise messages travels in the clear. The handshake's prologue holds every word of
+ * the hello, so whoever changes one is found out. A refusal proves nothing, as it comes before there
+ * is anything to prove it with: it ends one attempt to connect, which anyone in between could.
  *
  * Every version of the protocol begins its hello with the same two values, so that two versions can
  * always tell each other apart.
@@ -9,13 +14,17 @@
  * @module
  */
 
+import { equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { type ClusterName, type NodeId, toClusterName } from "../types.ts";
-import { count, nodeId, record, scalar, tagged, word } from "./field.ts";
+import { bytes, count, type FieldsOf, nodeId, record, scalar, tagged, word } from "./field.ts";
 import { encodeSequence, type Scalar, SequenceReader } from "./sequence.ts";
 
 /** The version of frames, hello and messages. Nodes of different versions refuse each other. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
+
+/** Most bytes in a message of the handshake. */
+const NOISE_BYTES_MAX = 128;
 
 /** The first value of every hello, whatever the version. */
 const PROTOCOL_NAME = "floe";
@@ -31,7 +40,11 @@ export type HelloRefusal =
   /** It means to reach another node than the one that answers. */
   | "wrongTarget"
   /** The node that speaks is not a peer of this one. */
-  | "unknownNode";
+  | "unknownNode"
+  /** The node that speaks has another key than the one that is pinned for it. */
+  | "wrongKey"
+  /** The handshake was altered, or made for a node with another key. */
+  | "notAuthentic";
 
 /** A hello is refused, by this node or by the one it was sent to. */
 export class HelloError extends InputError {
@@ -47,16 +60,30 @@ export class HelloError extends InputError {
   }
 }
 
-/** Who a node is and whom it means to reach. */
-export interface Hello {
-  /** The tag. */
-  readonly kind: "hello";
-  /** The sender's cluster. */
+/** Who dials whom, in which cluster. */
+export interface Route {
+  /** The dialer's cluster. */
   readonly cluster: ClusterName;
-  /** The sender. */
+  /** The dialer. */
   readonly from: NodeId;
   /** Whom it means to reach. */
   readonly to: NodeId;
+}
+
+/** Who a node is and whom it means to reach. */
+export interface Hello extends Route {
+  /** The tag. */
+  readonly kind: "hello";
+  /** The first message of the handshake. */
+  readonly noise: Uint8Array;
+}
+
+/** The answer to a hello that is accepted. */
+export interface Answer {
+  /** The tag. */
+  readonly kind: "answer";
+  /** The second message of the handshake. */
+  readonly noise: Uint8Array;
 }
 
 /** The answer to a hello that is refused. */
@@ -79,11 +106,21 @@ export interface HelloContext {
   readonly cluster: ClusterName;
 }
 
-/** The payload of a hello or a refusal. It stands in a shared buffer until the next call. */
-export function encodeHello(hello: Hello | Refusal): Uint8Array {
+/** What may be said before there is a channel. */
+export type Greeting = Hello | Answer | Refusal;
+
+/** The payload of a greeting. It stands in a shared buffer until the next call. */
+export function encodeHello(greeting: Greeting): Uint8Array {
   const sequence: Scalar[] = [PROTOCOL_NAME, PROTOCOL_VERSION];
-  helloField.write(hello, sequence);
+  greetingField.write(greeting, sequence);
   return encodeSequence(sequence);
+}
+
+/** What binds a handshake to protocol, cluster and both nodes: the hello without its message. */
+export function toPrologue(route: Route): Uint8Array {
+  const sequence: Scalar[] = [PROTOCOL_NAME, PROTOCOL_VERSION];
+  routeField.write(route, sequence);
+  return encodeSequence(sequence).slice();
 }
 
 /**
@@ -91,7 +128,7 @@ export function encodeHello(hello: Hello | Refusal): Uint8Array {
  *
  * @throws {HelloError} `malformed` or `wrongProtocol`.
  */
-export function decodeHello(payload: Uint8Array): Hello | Refusal {
+export function decodeHello(payload: Uint8Array): Greeting {
   const reader = new SequenceReader(payload);
   try {
     const { version } = preambleField.read(reader);
@@ -101,9 +138,11 @@ export function decodeHello(payload: Uint8Array): Hello | Refusal {
         `Cannot read hello: protocol version ${version} is not ${PROTOCOL_VERSION}`,
       );
     }
-    const hello = helloField.read(reader);
+    const greeting = greetingField.read(reader);
     reader.end();
-    return hello;
+    // One greeting has one form, so that nobody can change a byte and be understood all the same.
+    if (equalBytes(encodeHello(greeting), payload)) return greeting;
+    throw new InputError("a value is not in its shortest form");
   } catch (cause) {
     if (cause instanceof HelloError || !(cause instanceof InputError)) throw cause;
     throw new HelloError("malformed", `Cannot read hello: ${cause.message}`, { cause });
@@ -113,16 +152,17 @@ export function decodeHello(payload: Uint8Array): Hello | Refusal {
 }
 
 /**
- * The acceptor's judgement on a dialer's hello. Returns who speaks.
+ * The acceptor's judgement on what a dialer says of itself, before it has proved anything. Returns
+ * the key with which it must prove it.
  *
  * @throws {HelloError} naming the refusal.
  */
 export function checkHello(
-  hello: Hello | Refusal,
-  context: HelloContext & { readonly isPeer: (id: NodeId) => boolean },
-): NodeId {
-  if (hello.kind === "refusal") {
-    throw new HelloError("malformed", `Cannot accept hello: it is a refusal`);
+  hello: Greeting,
+  context: HelloContext & { readonly peerKeyOf: (id: NodeId) => Uint8Array | null },
+): { readonly hello: Hello; readonly peerKey: Uint8Array } {
+  if (hello.kind !== "hello") {
+    throw new HelloError("malformed", `Cannot accept hello: it is a mere ${hello.kind}`);
   }
   if (hello.cluster !== context.cluster) {
     throw new HelloError(
@@ -136,39 +176,36 @@ export function checkHello(
       `Cannot accept hello of ${hello.from}: it means ${hello.to}, this is ${context.self}`,
     );
   }
-  if (!context.isPeer(hello.from)) {
+  const peerKey = context.peerKeyOf(hello.from);
+  if (peerKey === null) {
     throw new HelloError(
       "unknownNode",
       `Cannot accept hello of ${hello.from}: it is not a peer of ${context.self}`,
     );
   }
-  return hello.from;
+  return { hello, peerKey };
 }
 
 /**
- * The dialer's judgement on the answer to its hello.
+ * The dialer's judgement on the answer to its hello, before that has proved anything. Returns the
+ * second message of the handshake.
  *
- * @throws {HelloError} when it is refused, by the peer or because another node answered.
+ * @throws {HelloError} when the peer refused the hello, or said something else.
  */
 export function checkAnswer(
-  answer: Hello | Refusal,
+  answer: Greeting,
   context: HelloContext & { readonly peer: NodeId },
-): void {
+): Uint8Array {
+  if (answer.kind === "answer") return answer.noise;
   const { self, cluster, peer } = context;
-  if (answer.kind === "refusal") {
-    throw new HelloError(
-      answer.refusal,
-      `${answer.from} of cluster ${answer.cluster} refused the hello of ${self} to ${peer} ` +
-        `of cluster ${cluster}: ${REFUSAL_MEANINGS[answer.refusal]}`,
-    );
+  if (answer.kind === "hello") {
+    throw new HelloError("malformed", `Cannot accept answer of ${peer}: it is a hello`);
   }
-  if (answer.cluster !== cluster || answer.from !== peer || answer.to !== self) {
-    throw new HelloError(
-      answer.cluster === cluster ? "wrongTarget" : "wrongCluster",
-      `Cannot accept answer: ${answer.from} of cluster ${answer.cluster} speaks to ${answer.to}, ` +
-        `but ${self} of cluster ${cluster} means ${peer}`,
-    );
-  }
+  throw new HelloError(
+    answer.refusal,
+    `${answer.from} of cluster ${answer.cluster} refused the hello of ${self} to ${peer} ` +
+      `of cluster ${cluster}: ${REFUSAL_MEANINGS[answer.refusal]}`,
+  );
 }
 
 const REFUSAL_MEANINGS: Readonly<Record<HelloRefusal, string>> = {
@@ -177,6 +214,9 @@ const REFUSAL_MEANINGS: Readonly<Record<HelloRefusal, string>> = {
   wrongCluster: "it belongs to another cluster",
   wrongTarget: "it is another node; check the peer addresses of cluster.json",
   unknownNode: "it knows no such node; check that both have the same cluster.json",
+  wrongKey: "it knows another channelKey of this node; check that both have the same cluster.json",
+  notAuthentic: "it has another channelKey than this node's cluster.json says, or somebody " +
+    "altered the hello on its way; check that both have the same cluster.json",
 };
 
 const preambleField = record<{ readonly protocol: string; readonly version: number }>({
@@ -195,9 +235,16 @@ const refusalWord = word<HelloRefusal>({
   wrongCluster: 2,
   wrongTarget: 3,
   unknownNode: 4,
+  wrongKey: 5,
+  notAuthentic: 6,
 });
 
-const helloField = tagged<Hello | Refusal>({
-  hello: { tag: 1, fields: { cluster: clusterName, from: nodeId, to: nodeId } },
+const noise = bytes({ bytesMax: NOISE_BYTES_MAX });
+const routeFields: FieldsOf<Route> = { cluster: clusterName, from: nodeId, to: nodeId };
+const routeField = record<Route>(routeFields);
+
+const greetingField = tagged<Greeting>({
+  hello: { tag: 1, fields: { ...routeFields, noise } },
   refusal: { tag: 2, fields: { refusal: refusalWord, cluster: clusterName, from: nodeId } },
+  answer: { tag: 3, fields: { noise } },
 });

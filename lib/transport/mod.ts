@@ -8,18 +8,42 @@
  * repeated here. Raft repeats what matters, so a message to a peer that is not connected is dropped,
  * and a queue that is full drops its oldest.
  *
- * From the bottom up: a *channel* is a stream of bytes each way (`channel.ts`; encryption will be a
- * channel around the TCP channel). *Frames* cut it into payloads by their length (`frame.ts`). A
- * payload is a flat *sequence* of msgpack scalars (`sequence.ts`), which *fields* read and check one
- * by one (`field.ts`); the *schemas* of messages and hellos stand in `message_codec.ts` and
- * `hello.ts`. A *connection* joins a channel, a bounded queue and a watch for silence
- * (`connection.ts`); it begins with the exchange of hellos (`handshake.ts`). A *peer* keeps one
- * dialed connection up (`peer.ts`), the *acceptor* takes those of others (`acceptor.ts`).
+ * From the bottom up: a *channel* is a stream of bytes each way (`channel.ts`), encrypted where it is
+ * a `NoiseChannel` around the TCP channel (`noise_channel.ts`). *Frames* cut it into payloads by their
+ * length (`frame.ts`). A payload is a flat *sequence* of msgpack scalars (`sequence.ts`), which
+ * *fields* read and check one by one (`field.ts`); the *schemas* of messages and hellos stand in
+ * `message_codec.ts` and `hello.ts`. A *connection* joins a channel, a bounded queue and a watch for
+ * silence (`connection.ts`); it begins with the handshake (`handshake.ts`). A *peer* keeps one dialed
+ * connection up (`peer.ts`), the *acceptor* takes those of others (`acceptor.ts`).
  *
- * Whatever comes from outside has a limit: frames, counts, bytes, connections that have not said who
- * they are, and the time they may take. What does not fit is refused with an error that says what,
- * the value and the limit; it is counted and its connection dropped, and all others go on. Until
- * channels are authenticated, a hello is believed: anyone who reaches the port can claim a name.
+ * ## Who is there
+ *
+ * Every node has a lasting X25519 key, and every other node has pinned it. Two nodes meet in three
+ * messages, each in a frame:
+ *
+ * | from | what | then |
+ * | --- | --- | --- |
+ * | dialer | hello: protocol, cluster, both names; Noise message one | the acceptor knows who wrote it, not when |
+ * | acceptor | Noise message two, which holds the digest of its configuration | the dialer knows that the acceptor is there |
+ * | dialer | inside the channel: its configuration, where it differs | the acceptor knows that the dialer is there |
+ *
+ * It is Noise_IK_25519_ChaChaPoly_SHA256 (`noise.ts`, and the states below it), and its prologue is the
+ * hello. So who does not hold the private key for the name that he claims, or was dialed under another,
+ * or changed a word on the way, does not get past the second message; who repeats an old hello does
+ * not get past the third, and takes nobody's place before. From there on every message is numbered
+ * and encrypted under keys that exist for this connection alone, and are replaced as time goes by:
+ * what is altered, left out, repeated or out of order ends the connection. Whoever stands on the way
+ * can delay and cut connections, and see who speaks to whom, when and how much.
+ *
+ * Configurations that differ do not keep nodes apart, as an operator changes them node by node; they
+ * are told to the owner, who can say what differs.
+ *
+ * ## What others can ask for
+ *
+ * Whatever comes from outside has a limit: frames, counts, bytes, connections that have not shown who
+ * they are, the time they may take, and how many are accepted in a second. What does not fit is
+ * refused with an error that says what, the value and the limit; it is counted and its connection
+ * dropped, and all others go on.
  *
  * Only `lib/node` orders effects. A socket callback hands over a message and does nothing else.
  *
@@ -28,6 +52,9 @@
 
 export type { NetworkAddress } from "./channel.ts";
 export { HelloError, type HelloRefusal, PROTOCOL_VERSION } from "./hello.ts";
+export { type Configuration, CONFIGURATION_BYTES_MAX } from "./introduction.ts";
+export { NoiseError, type NoiseRefusal } from "./noise_error.ts";
+export type { RekeyLimits } from "./noise_channel.ts";
 export type { TransportCounter, TransportEvents, TransportRefusal } from "./reporter.ts";
 export {
   type PeerAddress,

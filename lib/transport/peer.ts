@@ -17,7 +17,7 @@ import type { PeerAddress, TransportSettings } from "./settings.ts";
 
 /** What a peer is told. */
 export interface PeerOptions {
-  /** Who and where it is; the address is read anew at each attempt. */
+  /** Who and where it is; read anew at each attempt. */
   readonly address: PeerAddress;
   /** Times, limits and who this node is. */
   readonly settings: TransportSettings;
@@ -31,7 +31,7 @@ export interface PeerOptions {
 export class Peer {
   readonly #options: PeerOptions;
   readonly #backoff: Backoff;
-  /** Set exactly while the peer is connected: after the hellos, before the end. */
+  /** Set exactly while the peer is connected: after the handshake, before the end. */
   #connection: Connection | null = null;
   /** Ends the wait for the next attempt. */
   #wakeUp: AbortController | null = null;
@@ -107,11 +107,12 @@ export class Peer {
     }
   }
 
-  /** Whether the peer accepted the hello. */
+  /** Whether the peer answered the hello and proved that it is there. */
   async #greet(connection: Connection): Promise<boolean> {
     const { address, settings, reporter, signal } = this.#options;
     try {
-      if (await sayHello(connection, { ...settings, signal, peer: address.id })) return true;
+      const options = { ...settings, signal, peer: address.id, peerKey: address.channelKey };
+      if (await sayHello(connection, options)) return true;
       this.#unreachable(connection.close("closedByPeer"));
     } catch (error) {
       this.#unreachable(connection.fail(error));

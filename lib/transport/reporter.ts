@@ -11,6 +11,7 @@ import type { ConnectionEnd } from "./connection.ts";
 import { HelloError } from "./hello.ts";
 import { LogLimiter } from "./log_limiter.ts";
 import { MessageError } from "./message_codec.ts";
+import { NoiseError } from "./noise_error.ts";
 
 /** What is counted since the start. */
 export type TransportCounter =
@@ -26,10 +27,16 @@ export type TransportCounter =
   | "frame.refused"
   /** Hellos refused, by this node or by the peer it dialed. */
   | "hello.refused"
+  /** Encrypted messages that were altered, repeated, out of order or of a stranger. */
+  | "channel.refused"
   /** Connections accepted from peers. */
   | "connection.accepted"
-  /** Accepted connections that ended without a hello. */
+  /** Accepted connections that ended before it was known who is there. */
   | "connection.dropped"
+  /** Times when so many connected that the next had to wait. */
+  | "connection.delayed"
+  /** Connections accepted from peers whose configuration differs from this node's. */
+  | "configuration.different"
   /** Connections established to peers. */
   | "peer.connected"
   /** Of those, the ones that ended. */
@@ -38,8 +45,8 @@ export type TransportCounter =
 /** Something that came from outside and was refused; its connection is dropped. */
 export interface TransportRefusal {
   /** What was refused. */
-  readonly what: "hello" | "frame" | "message";
-  /** The peer that it came from; null before a hello was accepted. */
+  readonly what: "hello" | "channel" | "frame" | "message";
+  /** The peer that it came from; null before that was proved. */
   readonly peer: NodeId | null;
   /** What was wrong with it. */
   readonly error: InputError;
@@ -51,6 +58,11 @@ export interface TransportEvents {
   readonly onPeerConnected?: ((peer: NodeId) => void) | undefined;
   /** Messages to this peer may have been lost, and are dropped from now on. */
   readonly onPeerDisconnected?: ((peer: NodeId) => void) | undefined;
+  /**
+   * A peer has connected and has the same configuration, or one that differs: then its text, which
+   * comes from the peer and is not checked.
+   */
+  readonly onConfiguration?: ((peer: NodeId, different: Uint8Array | null) => void) | undefined;
   /** Something was refused. */
   readonly onRefused?: ((refusal: TransportRefusal) => void) | undefined;
 }
@@ -80,8 +92,11 @@ export class Reporter {
     "message.refused": 0,
     "frame.refused": 0,
     "hello.refused": 0,
+    "channel.refused": 0,
     "connection.accepted": 0,
     "connection.dropped": 0,
+    "connection.delayed": 0,
+    "configuration.different": 0,
     "peer.connected": 0,
     "peer.disconnected": 0,
   };
@@ -99,6 +114,13 @@ export class Reporter {
   /** Counts something that is neither logged nor reported. */
   count(counter: TransportCounter, by: number = 1): void {
     this.#counters[counter] += by;
+  }
+
+  /** A peer has connected to this node. */
+  connectionAccepted(peer: NodeId, differentConfiguration: Uint8Array | null): void {
+    this.count("connection.accepted");
+    if (differentConfiguration !== null) this.count("configuration.different");
+    this.#events.onConfiguration?.(peer, differentConfiguration);
   }
 
   /** A connection to a peer is established. */
@@ -134,10 +156,16 @@ export class Reporter {
     if (drop.reason !== "notConnected") this.#warn("message.dropped", { peer, ...drop });
   }
 
-  /** An accepted connection ended without a hello. */
+  /** An accepted connection ended before it was known who is there. */
   connectionDropped(end: ConnectionEnd): void {
     this.count("connection.dropped");
     this.#warn("connection.dropped", describeEnd(end));
+  }
+
+  /** So many have connected that the next must wait. */
+  acceptingSlowly(): void {
+    this.count("connection.delayed");
+    this.#warn("connection.delayed", {});
   }
 
   /** The listener could not accept a connection. */
@@ -153,6 +181,7 @@ export class Reporter {
 
 function refusedWhat(error: InputError): TransportRefusal["what"] {
   if (error instanceof HelloError) return "hello";
+  if (error instanceof NoiseError) return "channel";
   return error instanceof MessageError ? "message" : "frame";
 }
 

@@ -7,12 +7,15 @@
 import type { ClusterName, NodeId } from "../types.ts";
 import type { NetworkAddress } from "./channel.ts";
 import type { QueueLimits } from "./frame_queue.ts";
+import type { Configuration } from "./introduction.ts";
+import type { RekeyLimits } from "./noise_channel.ts";
+import type { KeyPair } from "./x25519.ts";
 
 /** Times in milliseconds. */
 export interface TransportTiming {
   /** A connection that is not established by then is given up. */
   readonly connectTimeoutMs: number;
-  /** A connection whose hellos are not exchanged by then is dropped. */
+  /** A connection whose handshake is not done by then is dropped. */
   readonly helloTimeoutMs: number;
   /** Between two looks at a connection: was anything read, was anything written? */
   readonly keepaliveIntervalMs: number;
@@ -25,9 +28,13 @@ export interface TransportTiming {
 }
 
 /** Bounds on memory and on connections. */
-export interface TransportLimits extends QueueLimits {
-  /** Most accepted connections that have not said who they are; the oldest makes room. */
+export interface TransportLimits extends QueueLimits, RekeyLimits {
+  /** Most accepted connections that have not shown who they are; the oldest makes room. */
   readonly halfOpenMax: number;
+  /** Most connections accepted at once, after a time with fewer. */
+  readonly acceptBurstMax: number;
+  /** Most connections accepted in a second on average; the others wait with the system. */
+  readonly acceptsPerSecondMax: number;
 }
 
 /** What the parts of a transport share. */
@@ -36,21 +43,30 @@ export interface TransportSettings extends TransportTiming, TransportLimits {
   readonly self: NodeId;
   /** The cluster that it belongs to. */
   readonly cluster: ClusterName;
+  /** This node's lasting X25519 keys: the public one is what its peers have pinned. */
+  readonly channelKeys: KeyPair;
+  /** What is compared with each peer's. */
+  readonly configuration: Configuration;
   /** Uniform in [0, 1), for the jitter of reconnecting. */
   readonly random: () => number;
 }
 
-/** A peer and where it listens. */
+/** A peer, where it listens, and how it proves that it is there. */
 export interface PeerAddress extends NetworkAddress {
   /** The peer. */
   readonly id: NodeId;
+  /** Its lasting X25519 public key, 32 bytes. */
+  readonly channelKey: Uint8Array;
 }
 
 /**
  * The times and limits of a node in production.
  *
  * The queue takes what the core may have in flight to one peer (256 messages, 16 MiB) with room for
- * everything else; a stranger can hold at most `halfOpenMax` connections, each for the hello's time.
+ * everything else. A stranger can hold at most `halfOpenMax` connections, each for the hello's time,
+ * and have at most `acceptsPerSecondMax` handshakes computed, a few per cent of a processor; the burst
+ * lets a cluster of a hundred nodes start at once. Keys are replaced every two minutes, as WireGuard
+ * does, or after some gigabytes.
  */
 export const TRANSPORT_DEFAULTS: TransportTiming & TransportLimits = {
   connectTimeoutMs: 3_000,
@@ -62,4 +78,8 @@ export const TRANSPORT_DEFAULTS: TransportTiming & TransportLimits = {
   queueMessagesMax: 1_024,
   queueBytesMax: 32 * 1024 * 1024,
   halfOpenMax: 64,
+  acceptBurstMax: 256,
+  acceptsPerSecondMax: 100,
+  rekeyAfterMessages: 65_536,
+  rekeyAfterMs: 120_000,
 };

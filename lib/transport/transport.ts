@@ -10,6 +10,7 @@ import type { ClusterName, NodeId } from "../types.ts";
 import { Acceptor } from "./acceptor.ts";
 import type { NetworkAddress } from "./channel.ts";
 import { encodeFrame } from "./frame.ts";
+import type { Configuration } from "./introduction.ts";
 import { decodeMessage, encodeMessage } from "./message_codec.ts";
 import { Peer } from "./peer.ts";
 import { Reporter, type TransportCounter, type TransportEvents } from "./reporter.ts";
@@ -21,6 +22,7 @@ import {
   type TransportTiming,
 } from "./settings.ts";
 import { Tasks } from "./tasks.ts";
+import type { KeyPair } from "./x25519.ts";
 
 /** What a transport is told. */
 export interface TransportOptions
@@ -29,9 +31,13 @@ export interface TransportOptions
   readonly self: NodeId;
   /** The cluster that it belongs to. */
   readonly cluster: ClusterName;
+  /** This node's lasting X25519 keys: the public one is what its peers have pinned. */
+  readonly channelKeys: KeyPair;
+  /** What is compared with each peer's; see `onConfiguration`. */
+  readonly configuration: Configuration;
   /** Where to listen for peers. */
   readonly listen: NetworkAddress;
-  /** The other nodes. An address is read anew at each attempt to connect. */
+  /** The other nodes and their keys. An address is read anew at each attempt to connect. */
   readonly peers: readonly PeerAddress[];
   /** Takes every message from a peer; called from a socket callback, so it returns at once. */
   readonly onMessage: (message: Message) => void;
@@ -58,10 +64,11 @@ export class Transport {
       signal: this.#closing.signal,
     };
     const others = options.peers.filter(({ id }) => id !== options.self);
+    const keys = new Map(others.map(({ id, channelKey }) => [id, channelKey]));
     this.#peers = new Map(others.map((address) => [address.id, new Peer({ address, ...shared })]));
     this.#acceptor = new Acceptor({
       listen: options.listen,
-      isPeer: (id) => this.#peers.has(id),
+      peerKeyOf: (id) => keys.get(id) ?? null,
       onPeer: (id) => this.#peers.get(id)?.wake(),
       onPayload: (payload, from) => this.#receive(payload, from),
       ...shared,

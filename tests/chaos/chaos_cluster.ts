@@ -7,7 +7,7 @@
 
 import type { Group } from "../../lib/certificate/group.ts";
 import type { ApiClient } from "../../lib/cli/client.ts";
-import { dealIntoFolders, nodeFolder } from "../../lib/cli/node_folders.ts";
+import { dealIntoFolders, nodeFolder, openIdentities } from "../../lib/cli/node_folders.ts";
 import { formatAddress } from "../../lib/node/address.ts";
 import { type ClusterConfig, formatClusterConfig } from "../../lib/node/cluster_config.ts";
 import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
@@ -46,7 +46,7 @@ export class ChaosCluster implements AsyncDisposable {
   /** Where everything is: a folder for each node, with its databases and its log. */
   readonly folder: string = Deno.makeTempDirSync({ prefix: "floe-chaos-" });
   /** The nodes at their own addresses. */
-  readonly config: ClusterConfig = onFreePorts(generateLocalCluster({ nodes: NODE_COUNT }));
+  readonly config: ClusterConfig;
   /** The cluster's key. */
   readonly group: Group;
   /** Every election so far. */
@@ -60,6 +60,10 @@ export class ChaosCluster implements AsyncDisposable {
   /** Deals keys and opens the network; no node runs yet. */
   constructor(events: ChaosClusterEvents) {
     this.#events = events;
+    this.config = openIdentities(
+      onFreePorts(generateLocalCluster({ nodes: NODE_COUNT })),
+      this.folder,
+    );
     this.group = dealIntoFolders(this.config, this.folder);
     this.elections = new Elections(this.group, events.onViolation);
     this.network = this.#resources.use(new Network(this.config));

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { openIdentities, writePinnedConfig } from "../../lib/cli/node_folders.ts";
+import { openIdentity } from "../../lib/node/identity.ts";
+import { toNodeId } from "../../lib/types.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { floe } from "./fake_terminal.ts";
 
@@ -11,10 +14,41 @@ Deno.test("node needs an id, and one of the configuration's", async () => {
 });
 
 Deno.test("node says how to get keys when its folder has none", async () => {
-  using folder = new TestFolder({ nodes: 1 });
+  using folder = pinnedFolder({ nodes: 1 });
   const refused = await floe(["node", ...options(folder, "server_1")]);
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /share\.json: no such file\. Run floe keygen/);
+});
+
+Deno.test("node refuses a configuration without keys, and says how to get one", async () => {
+  using folder = new TestFolder({ nodes: 1 });
+  const refused = await floe(["node", ...options(folder, "server_1")]);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /cluster\.json: 1 fault\n.*no signingKey and channelKey.*floe init/);
+});
+
+Deno.test("node says how to get an identity, and refuses another than the pinned one", async () => {
+  using folder = pinnedFolder({ nodes: 1 });
+  const file = `${folder.path}/server_1/identity.json`;
+  Deno.removeSync(file);
+  const missing = await floe(["node", ...options(folder, "server_1")]);
+  assert.equal(missing.code, 2);
+  assert.match(
+    missing.stderr,
+    /identity\.json: no such file\. Restore .* floe keygen --id server_1/,
+  );
+
+  openIdentity(`${folder.path}/server_1`, toNodeId("server_1"));
+  const another = await floe(["node", ...options(folder, "server_1")]);
+  assert.equal(another.code, 2);
+  assert.match(
+    another.stderr,
+    /its signingKey is [0-9a-f]{64}, but cluster\.json says .*floe init/,
+  );
+
+  Deno.chmodSync(file, 0o640);
+  const open = await floe(["node", ...options(folder, "server_1")]);
+  assert.match(open.stderr, /identity\.json: other users can read it \(mode 640\).*chmod 600/);
 });
 
 Deno.test("node refuses another node's folder, and a share that others can read", async () => {
@@ -25,7 +59,7 @@ Deno.test("node refuses another node's folder, and a share that others can read"
     ...["--data-dir", `${folder.path}/server_2`],
   ]);
   assert.equal(other.code, 2);
-  assert.match(other.stderr, /another node: server_2, not server_1/);
+  assert.match(other.stderr, /identity\.json: it is of another node: server_2, not server_1/);
 
   Deno.chmodSync(`${folder.path}/server_1/share.json`, 0o644);
   const open = await floe(["node", ...options(folder, "server_1")]);
@@ -52,6 +86,13 @@ Deno.test("node refuses a log level that is none before it does anything", async
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /"loud".*debug, info, warn, error/);
 });
+
+/** A folder whose configuration pins the keys of the identities in it. */
+function pinnedFolder(shape: { readonly nodes: number }): TestFolder {
+  const folder = new TestFolder(shape);
+  writePinnedConfig(openIdentities(folder.config, folder.path), folder.path);
+  return folder;
+}
 
 function options(folder: TestFolder, id: string): string[] {
   return ["--id", id, "--config", folder.configFile, "--data-dir", `${folder.path}/${id}`];

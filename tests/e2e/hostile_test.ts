@@ -8,27 +8,43 @@ import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import { findPeer } from "../../lib/node/cluster_config.ts";
+import { toConfiguration } from "../../lib/node/config_difference.ts";
+import { readIdentity } from "../../lib/node/identity.ts";
 import type { AppendRequest } from "../../lib/raft/mod.ts";
-import { Transport } from "../../lib/transport/mod.ts";
+import { generateKeyPair, Transport, type TransportOptions } from "../../lib/transport/mod.ts";
 import { type NodeId, toClusterName, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import type { ProcessEvent } from "./harness/events.ts";
 import { type Leader, TestCluster } from "./harness/test_cluster.ts";
 
 const LIAR = toNodeId("server_3");
 
+/** A node's own place in a cluster, its keys included. */
+function placeOf(self: NodeId, cluster: TestCluster) {
+  const { config } = cluster;
+  return {
+    self,
+    cluster: config.cluster,
+    channelKeys: readIdentity(cluster.dataDir(self), self).channelKeys,
+    configuration: toConfiguration(config),
+    listen: findPeer(config, self).peer,
+    peers: config.peers.map(({ id, peer, keys: { channelKey } }) => ({ id, ...peer, channelKey })),
+  };
+}
+
 /** The third voter of a cluster of three, in the test's own hands, connected to the other two. */
-async function standIn(cluster: TestCluster): Promise<Transport> {
+async function standIn(
+  cluster: TestCluster,
+  options: Partial<TransportOptions> = {},
+): Promise<Transport> {
   const bothConnected = Promise.withResolvers<void>();
   let connected = 0;
   const transport = new Transport({
-    self: LIAR,
-    cluster: cluster.config.cluster,
-    listen: findPeer(cluster.config, LIAR).peer,
-    peers: cluster.config.peers.map(({ id, peer }) => ({ id, ...peer })),
+    ...placeOf(LIAR, cluster),
     onMessage: () => {},
     onPeerConnected: () => {
       if (++connected === 2) bothConnected.resolve();
     },
+    ...options,
   });
   await transport.start();
   await bothConnected.promise;
@@ -123,10 +139,8 @@ Deno.test("a node of another cluster is refused by name, and the cluster goes on
   const honest = cluster.ids.filter((id) => id !== LIAR);
   const { id } = await cluster.leader(1, honest);
   const foreign = new Transport({
-    self: LIAR,
+    ...placeOf(LIAR, cluster),
     cluster: toClusterName("another"),
-    listen: findPeer(cluster.config, LIAR).peer,
-    peers: cluster.config.peers.map(({ id, peer }) => ({ id, ...peer })),
     onMessage: () => assert.fail("a message crossed clusters"),
   });
   await foreign.start();
@@ -139,6 +153,58 @@ Deno.test("a node of another cluster is refused by name, and the cluster goes on
     await putThroughEach(cluster, honest);
   } finally {
     await foreign.close();
+  }
+});
+
+Deno.test("a member's name is worth nothing without its key, and the cluster goes on", async () => {
+  await using cluster = new TestCluster({ nodes: 3, absent: 1 });
+  const honest = cluster.ids.filter((id) => id !== LIAR);
+  const { id } = await cluster.leader(1, honest);
+  for (
+    const channelKeys of [generateKeyPair(), readIdentity(cluster.dataDir(id), id).channelKeys]
+  ) {
+    const from = cluster.process(id).said.length;
+    const impostor = new Transport({
+      ...placeOf(LIAR, cluster),
+      channelKeys,
+      onMessage: () => assert.fail("a message reached an impostor"),
+      onPeerConnected: () => assert.fail("an impostor got past the handshake"),
+    });
+    await impostor.start();
+    try {
+      const refused = await cluster.process(id).said.waitFor(
+        "that it refused who does not have the key",
+        ({ event, error }) =>
+          event === "hello.refused" && /does not have the channelKey/.test(String(error)),
+        { from },
+      );
+      assert.equal(refused["peer"], null);
+    } finally {
+      await impostor.close();
+    }
+  }
+  await putThroughEach(cluster, honest);
+});
+
+Deno.test("nodes say who differs from them in what, and work together all the same", async () => {
+  await using cluster = new TestCluster({ nodes: 3, absent: 1 });
+  const honest = cluster.ids.filter((id) => id !== LIAR);
+  await cluster.leader(1, honest);
+  const timing = { ...cluster.config.timing, heartbeatMs: 42 };
+  const different = { configuration: toConfiguration({ ...cluster.config, timing }) };
+  const other = await standIn(cluster, different);
+  try {
+    for (const id of honest) {
+      const told = await cluster.process(id).said.waitFor(
+        "who differs in what",
+        ({ event }) => event === "configuration.different",
+      );
+      assert.equal(told["peer"], LIAR);
+      assert.deepEqual(told["differences"], ["timing.heartbeatMs is 50 here and 42 there"]);
+    }
+    await putThroughEach(cluster, honest);
+  } finally {
+    await other.close();
   }
 });
 

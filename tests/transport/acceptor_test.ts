@@ -8,17 +8,21 @@ import {
   type HelloRefusal,
 } from "../../lib/transport/hello.ts";
 import { encodeMessage } from "../../lib/transport/message_codec.ts";
+import { NoiseError } from "../../lib/transport/noise_error.ts";
 import { encodeSequence } from "../../lib/transport/sequence.ts";
 import { toClusterName } from "../../lib/types.ts";
 import {
   ALPHA,
   BETA,
   CLUSTER,
+  configurationOf,
   connectAs,
   connectRaw,
   Directory,
   GAMMA,
+  greet,
   helloOf,
+  keysOf,
   readFrame,
   readIndexRequest,
   readToEnd,
@@ -44,22 +48,21 @@ function messagePayload(batchId: number): Uint8Array {
   return encodeMessage(readIndexRequest(BETA, ALPHA, batchId)).slice();
 }
 
+function payloadOf(...options: Parameters<typeof greet>): Uint8Array {
+  return encodeHello(greet(...options).hello).slice();
+}
+
+const OTHER_CLUSTER = toClusterName("other");
 const refusedHellos: { readonly [refusal in HelloRefusal]: Uint8Array } = {
   malformed: encodeUtf8("GET / HTTP/1.1"),
-  wrongProtocol: encodeSequence(["floe", 2, "whatever", "follows"]).slice(),
-  wrongCluster: encodeHello({
-    kind: "hello",
-    cluster: toClusterName("other"),
-    from: BETA,
-    to: ALPHA,
-  }).slice(),
-  wrongTarget: helloOf(BETA, GAMMA).slice(),
-  unknownNode: encodeHello({
-    kind: "hello",
-    cluster: CLUSTER,
-    from: ALPHA,
-    to: ALPHA,
-  }).slice(),
+  wrongProtocol: encodeSequence(["floe", 1, "whatever", "follows"]).slice(),
+  wrongCluster: payloadOf({ from: BETA, to: ALPHA, cluster: OTHER_CLUSTER }),
+  wrongTarget: helloOf(BETA, GAMMA),
+  unknownNode: payloadOf({ from: ALPHA, to: ALPHA }),
+  // A member under another's name.
+  wrongKey: payloadOf({ from: BETA, to: ALPHA, keys: keysOf(GAMMA) }),
+  // A genuine hello to another node, with this node's name put in its place.
+  notAuthentic: encodeHello({ ...greet({ from: BETA, to: GAMMA }).hello, to: ALPHA }).slice(),
 };
 
 for (const [refusal, payload] of Object.entries(refusedHellos)) {
@@ -116,6 +119,78 @@ Deno.test("Acceptor refuses garbage and oversized frames of a peer, and others g
   assert.deepEqual([counters["message.refused"], counters["frame.refused"]], [3, 1]);
   good.close();
   await alpha.transport.close();
+});
+
+Deno.test("Acceptor refuses a peer that speaks in the clear after its hello", async () => {
+  const alpha = await startAlone();
+  const socket = await connectRaw(alpha.transport.address.port);
+  await writeFrame(socket, helloOf(BETA, ALPHA));
+  assert.equal(decodeHello(await readFrame(socket)).kind, "answer");
+  await writeFrame(socket, messagePayload(1));
+  await readToEnd(socket);
+  const { what, peer, error } = await alpha.refusals.take();
+  assert.deepEqual([what, peer], ["channel", null]);
+  assert.ok(error instanceof NoiseError);
+  assert.equal(alpha.transport.counters["channel.refused"], 1);
+  assert.equal(alpha.messages.length, 0);
+  socket.close();
+  await alpha.transport.close();
+});
+
+Deno.test("Acceptor takes nobody's place for a hello that was sent before", async () => {
+  const alpha = await startAlone();
+  const { port } = alpha.transport.address;
+  const recorded = helloOf(BETA, ALPHA);
+  const genuine = await connectAs(BETA, ALPHA, port);
+  const replaying = await connectRaw(port);
+  await writeFrame(replaying, recorded);
+  assert.equal(decodeHello(await readFrame(replaying)).kind, "answer");
+  // The answer proves nothing to alpha, and beta's genuine connection goes on.
+  await writeFrame(genuine, messagePayload(2));
+  assert.deepEqual(await alpha.messages.take(), readIndexRequest(BETA, ALPHA, 2));
+  assert.equal(alpha.transport.counters["connection.accepted"], 1);
+  genuine.close();
+  replaying.close();
+  await alpha.transport.close();
+});
+
+Deno.test("Acceptor cuts a dialer that does not prove in time that it is there", async () => {
+  const alpha = await startAlone({ helloTimeoutMs: 100 });
+  const socket = await connectRaw(alpha.transport.address.port);
+  await writeFrame(socket, helloOf(BETA, ALPHA));
+  await readToEnd(socket);
+  const { counters } = alpha.transport;
+  assert.deepEqual([counters["connection.dropped"], counters["connection.accepted"]], [1, 0]);
+  socket.close();
+  await alpha.transport.close();
+});
+
+Deno.test("Acceptor lets a flood of connections wait, and those it has go on", async () => {
+  const alpha = await startAlone({ acceptBurstMax: 2, acceptsPerSecondMax: 1 / NEVER_MS });
+  const { port } = alpha.transport.address;
+  const [beta, gamma] = [await connectAs(BETA, ALPHA, port), await connectAs(GAMMA, ALPHA, port)];
+  const waiting = await connectRaw(port);
+  await writeFrame(waiting, helloOf(BETA, ALPHA));
+  await writeFrame(beta, messagePayload(1));
+  assert.deepEqual(await alpha.messages.take(), readIndexRequest(BETA, ALPHA, 1));
+  assert.equal(alpha.transport.counters["connection.delayed"], 1);
+  await alpha.transport.close();
+  assert.equal((await readToEnd(waiting)).length, 0);
+  for (const socket of [beta, gamma, waiting]) socket.close();
+});
+
+Deno.test("Acceptor says whether a peer has the same configuration, and else which", async () => {
+  const directory = new Directory(ALPHA, BETA);
+  const alpha = await startNode(ALPHA, directory);
+  const beta = await startNode(BETA, directory, { configuration: configurationOf("beta's own") });
+  assert.deepEqual(await alpha.configurations.take(), { peer: BETA, text: "beta's own" });
+  assert.deepEqual(await beta.configurations.take(), { peer: ALPHA, text: "the same for all" });
+  assert.equal(alpha.transport.counters["configuration.different"], 1);
+  await beta.transport.close();
+
+  const again = await startNode(BETA, directory);
+  assert.deepEqual(await alpha.configurations.take(), { peer: BETA, text: null });
+  await Promise.all([alpha.transport.close(), again.transport.close()]);
 });
 
 Deno.test("Acceptor keeps only the newest connection of a peer", async () => {

@@ -7,7 +7,13 @@ import { MemoryChannel } from "./memory_channel.ts";
 
 /** Far enough away that no test's connection is looked at. */
 const NEVER_MS = 1_000_000;
-const options = { queueMessagesMax: 4, queueBytesMax: 1000, keepaliveIntervalMs: NEVER_MS };
+const options = {
+  queueMessagesMax: 4,
+  queueBytesMax: 1000,
+  keepaliveIntervalMs: NEVER_MS,
+  rekeyAfterMessages: 100,
+  rekeyAfterMs: NEVER_MS,
+};
 
 function frame(byte: number): Uint8Array {
   return encodeFrame(new Uint8Array([byte]));

@@ -1,19 +1,24 @@
 import assert from "node:assert/strict";
+import { concatBytes, encodeHex } from "../../lib/bytes.ts";
 import {
   checkAnswer,
   checkHello,
   decodeHello,
   encodeHello,
+  type Greeting,
   type Hello,
   HelloError,
   type HelloRefusal,
   PROTOCOL_VERSION,
+  toPrologue,
 } from "../../lib/transport/hello.ts";
+import { HELLO_FRAME_BYTES_MAX } from "../../lib/transport/connection.ts";
 import { encodeSequence, type Scalar } from "../../lib/transport/sequence.ts";
 import { toClusterName, toNodeId } from "../../lib/types.ts";
 import { ALPHA, BETA, CLUSTER, GAMMA, helloOf } from "./harness.ts";
 
-const HELLO: Hello = { kind: "hello", cluster: CLUSTER, from: ALPHA, to: BETA };
+const NOISE = new Uint8Array(96).fill(7);
+const HELLO: Hello = { kind: "hello", cluster: CLUSTER, from: ALPHA, to: BETA, noise: NOISE };
 
 function refuses(refusal: HelloRefusal, message: RegExp): (error: unknown) => boolean {
   return (error) =>
@@ -24,8 +29,10 @@ function decode(...values: readonly Scalar[]): unknown {
   return decodeHello(encodeSequence(values).slice());
 }
 
-Deno.test("decodeHello() returns the hello or the refusal that was encoded", () => {
+Deno.test("decodeHello() returns the hello, answer or refusal that was encoded", () => {
   assert.deepEqual(decodeHello(encodeHello(HELLO).slice()), HELLO);
+  const answer = { kind: "answer", noise: NOISE } as const;
+  assert.deepEqual(decodeHello(encodeHello(answer).slice()), answer);
   for (
     const refusal of [
       "malformed",
@@ -33,6 +40,8 @@ Deno.test("decodeHello() returns the hello or the refusal that was encoded", () 
       "wrongCluster",
       "wrongTarget",
       "unknownNode",
+      "wrongKey",
+      "notAuthentic",
     ] as const
   ) {
     const answer = { kind: "refusal", refusal, cluster: CLUSTER, from: BETA } as const;
@@ -64,7 +73,7 @@ Deno.test("decodeHello() makes of every flipped byte another hello or a HelloErr
 Deno.test("decodeHello() refuses another protocol version, whatever follows it", () => {
   assert.throws(
     () => decode("floe", PROTOCOL_VERSION + 1, "something", "else"),
-    refuses("wrongProtocol", /protocol version 2 is not 1/),
+    refuses("wrongProtocol", /protocol version 3 is not 2/),
   );
 });
 
@@ -73,21 +82,64 @@ Deno.test("decodeHello() refuses what is not a hello", () => {
     [["raft", 1, 1, "c", "a", "b"], /does not begin with "floe"/],
     [[1, 1, "c", "a", "b"], /does not begin with "floe"/],
     [["floe", "1", 1, "c", "a", "b"], /version: "1" is not a whole number/],
-    [["floe", 1, 3, "c", "a", "b"], /kind 3 is unknown/],
-    [["floe", 1, 1, "c c", "a", "b"], /hello: cluster: Cannot read cluster name: "c c"/],
-    [["floe", 1, 1, "c", "a".repeat(65), "b"], /hello: from: Cannot read node id/],
-    [["floe", 1, 1, "c", "a", ""], /hello: to: Cannot read node id: ""/],
-    [["floe", 1, 2, 5, "c", "a"], /refusal: refusal: 5 is none of 0, 1, 2, 3, 4/],
+    [["floe", 2, 4, "c", "a", "b"], /kind 4 is unknown/],
+    [["floe", 2, 1, "c c", "a", "b"], /hello: cluster: Cannot read cluster name: "c c"/],
+    [["floe", 2, 1, "c", "a".repeat(65), "b"], /hello: from: Cannot read node id/],
+    [["floe", 2, 1, "c", "a", ""], /hello: to: Cannot read node id: ""/],
+    [["floe", 2, 1, "c", "a", "b"], /hello: noise: missing: the sequence ends before it/],
+    [["floe", 2, 1, "c", "a", "b", "text"], /hello: noise: "text" is not a byte string/],
+    [["floe", 2, 3, new Uint8Array(129)], /answer: noise: 129 bytes are above 128/],
+    [["floe", 2, 2, 7, "c", "a"], /refusal: refusal: 7 is none of 0, 1, 2, 3, 4, 5, 6/],
   ];
   for (const [values, message] of malformed) {
     assert.throws(() => decode(...values), refuses("malformed", message));
   }
 });
 
-const acceptor = { self: BETA, cluster: CLUSTER, isPeer: (id: string) => id === ALPHA };
+Deno.test("decodeHello() refuses the same hello in a longer form", () => {
+  const genuine = encodeHello(HELLO).slice();
+  // The kind, 1, as an unsigned integer of 8 bits.
+  const kindAt = 1 + "floe".length + 1;
+  assert.equal(genuine[kindAt], 1);
+  const longer = concatBytes(
+    genuine.subarray(0, kindAt),
+    new Uint8Array([0xcc, 1]),
+    genuine.subarray(kindAt + 1),
+  );
+  assert.throws(() => decodeHello(longer), refuses("malformed", /not in its shortest form/));
+});
 
-Deno.test("checkHello() returns who speaks", () => {
-  assert.equal(checkHello(HELLO, acceptor), ALPHA);
+Deno.test("the longest hello fits into a frame in the clear", () => {
+  const name = "n".repeat(64);
+  const [cluster, from, to] = [toClusterName(name), toNodeId(name), toNodeId(name)];
+  const noise = new Uint8Array(128);
+  const hello = encodeHello({ kind: "hello", cluster, from, to, noise });
+  assert.ok(hello.length <= HELLO_FRAME_BYTES_MAX);
+});
+
+Deno.test("toPrologue() differs for every other cluster, dialer and acceptor", () => {
+  const route = { cluster: CLUSTER, from: ALPHA, to: BETA };
+  const prologues = [
+    route,
+    { ...route, cluster: toClusterName("other") },
+    { ...route, from: GAMMA },
+    { ...route, to: GAMMA },
+    { ...route, from: BETA, to: ALPHA },
+    { ...route, from: toNodeId("alphabe"), to: toNodeId("ta") },
+  ].map((one) => encodeHex(toPrologue(one)));
+  assert.equal(new Set(prologues).size, prologues.length);
+  assert.deepEqual(toPrologue({ ...HELLO }), toPrologue(route));
+});
+
+const KEY = new Uint8Array(32);
+const acceptor = {
+  self: BETA,
+  cluster: CLUSTER,
+  peerKeyOf: (id: string) => id === ALPHA ? KEY : null,
+};
+
+Deno.test("checkHello() returns the hello and the key that its sender must have", () => {
+  assert.deepEqual(checkHello(HELLO, acceptor), { hello: HELLO, peerKey: KEY });
 });
 
 Deno.test("checkHello() refuses a wrong cluster, a wrong target and an unknown node", () => {
@@ -105,37 +157,35 @@ Deno.test("checkHello() refuses a wrong cluster, a wrong target and an unknown n
   );
 });
 
-Deno.test("checkHello() refuses a refusal", () => {
-  const refusal = { kind: "refusal", refusal: "malformed", cluster: CLUSTER, from: ALPHA } as const;
-  assert.throws(() => checkHello(refusal, acceptor), refuses("malformed", /it is a refusal/));
+const REFUSAL: Greeting = {
+  kind: "refusal",
+  refusal: "wrongTarget",
+  cluster: CLUSTER,
+  from: GAMMA,
+};
+
+Deno.test("checkHello() refuses a refusal and an answer", () => {
+  assert.throws(() => checkHello(REFUSAL, acceptor), refuses("malformed", /it is a mere refusal/));
+  const answer: Greeting = { kind: "answer", noise: NOISE };
+  assert.throws(() => checkHello(answer, acceptor), refuses("malformed", /it is a mere answer/));
 });
 
 const dialer = { self: ALPHA, cluster: CLUSTER, peer: BETA };
 
-Deno.test("checkAnswer() accepts the dialed peer's hello only", () => {
-  const answer: Hello = { kind: "hello", cluster: CLUSTER, from: BETA, to: ALPHA };
-  checkAnswer(answer, dialer);
-  for (const wrong of [{ from: GAMMA }, { to: toNodeId("other") }]) {
-    assert.throws(
-      () => checkAnswer({ ...answer, ...wrong }, dialer),
-      refuses("wrongTarget", /but alpha of cluster test means beta/),
-    );
-  }
+Deno.test("checkAnswer() returns what is to prove who answers", () => {
+  assert.equal(checkAnswer({ kind: "answer", noise: NOISE }, dialer), NOISE);
+});
+
+Deno.test("checkAnswer() refuses a hello", () => {
   assert.throws(
-    () => checkAnswer({ ...answer, cluster: toClusterName("other") }, dialer),
-    refuses("wrongCluster", /beta of cluster other speaks to alpha/),
+    () => checkAnswer(HELLO, dialer),
+    refuses("malformed", /Cannot accept answer of beta: it is a hello/),
   );
 });
 
 Deno.test("checkAnswer() reports the peer's refusal plainly", () => {
-  const refusal = {
-    kind: "refusal",
-    refusal: "wrongTarget",
-    cluster: CLUSTER,
-    from: GAMMA,
-  } as const;
   assert.throws(
-    () => checkAnswer(refusal, dialer),
+    () => checkAnswer(REFUSAL, dialer),
     refuses(
       "wrongTarget",
       /gamma of cluster test refused the hello of alpha to beta of cluster test: it is another node; check/,

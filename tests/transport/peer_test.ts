@@ -1,14 +1,28 @@
 import assert from "node:assert/strict";
-import { HelloError } from "../../lib/transport/hello.ts";
-import { toClusterName } from "../../lib/types.ts";
+import { encodeUtf8 } from "../../lib/bytes.ts";
+import {
+  decodeHello,
+  encodeHello,
+  type Hello,
+  HelloError,
+  toPrologue,
+} from "../../lib/transport/hello.ts";
+import { decodeIntroduction } from "../../lib/transport/introduction.ts";
+import { NoiseResponder } from "../../lib/transport/noise.ts";
+import { generateKeyPair } from "../../lib/transport/x25519.ts";
+import { type NodeId, toClusterName } from "../../lib/types.ts";
 import {
   acceptAs,
   ALPHA,
+  answerAs,
   appendOf,
   BETA,
+  CONFIGURATION,
+  configurationOf,
   Directory,
   GAMMA,
-  helloOf,
+  greet,
+  keysOf,
   readFrame,
   readIndexRequest,
   readToEnd,
@@ -19,6 +33,19 @@ import {
 
 /** A time that no test waits for. */
 const NEVER_MS = 1_000_000;
+
+/** What a node that holds the keys of `self` answers to a hello. */
+function answerTo(hello: Hello, self: NodeId): Uint8Array {
+  const responder = new NoiseResponder({
+    prologue: toPrologue(hello),
+    staticKeys: keysOf(self),
+    ephemeralKeys: generateKeyPair(),
+    remoteStaticKey: keysOf(hello.from).publicKey,
+  });
+  responder.readFirst(hello.noise);
+  const noise = responder.writeSecond(CONFIGURATION.digest).message;
+  return encodeHello({ kind: "answer", noise }).slice();
+}
 
 /** A node that dials a listener which the test controls and calls beta. */
 async function startBesideListener(options: Parameters<typeof startNode>[2] = {}) {
@@ -74,14 +101,61 @@ Deno.test("Peer reports a refused hello plainly, on both sides", async () => {
   await Promise.all([alpha.transport.close(), stranger.transport.close()]);
 });
 
-Deno.test("Peer refuses another node at the peer's address", async () => {
+Deno.test("Peer refuses another node at the peer's address, though it has seen the hello", async () => {
   const { alpha, listener } = await startBesideListener();
   const socket = await listener.accept();
   await readFrame(socket);
-  await writeFrame(socket, helloOf(GAMMA, ALPHA));
-  const { error } = await alpha.refusals.take();
-  assert.match(error.message, /gamma of cluster test speaks to alpha, but .* means beta/);
+  // Gamma cannot read a hello to beta; it answers one to itself.
+  const toGamma = greet({ from: ALPHA, to: GAMMA });
+  await writeFrame(socket, answerTo(toGamma.hello, GAMMA));
+  const { what, peer, error } = await alpha.refusals.take();
+  assert.deepEqual([what, peer], ["hello", BETA]);
+  assert.match(error.message, /^Cannot accept answer of beta: it does not authenticate; either/);
   await readToEnd(socket);
+  socket.close();
+  listener.close();
+  await alpha.transport.close();
+});
+
+Deno.test("Peer refuses an earlier answer of the genuine peer", async () => {
+  const { alpha, listener } = await startBesideListener({ helloTimeoutMs: NEVER_MS });
+  const first = await listener.accept();
+  const hello = decodeHello(await readFrame(first));
+  assert.ok(hello.kind === "hello");
+  const recorded = answerTo(hello, BETA);
+  first.close();
+  const second = await listener.accept();
+  await readFrame(second);
+  await writeFrame(second, recorded);
+  assert.match((await alpha.refusals.take()).error.message, /it does not authenticate/);
+  assert.equal(alpha.transport.isConnected(BETA), false);
+  second.close();
+  listener.close();
+  await alpha.transport.close();
+});
+
+Deno.test("Peer sends its configuration only when the acceptor has another", async () => {
+  for (const text of [null, "another"]) {
+    const configuration = text === null ? CONFIGURATION : configurationOf(text);
+    const { alpha, listener } = await startBesideListener({ configuration });
+    const socket = await answerAs(BETA, await listener.accept());
+    const introduction = decodeIntroduction(await readFrame(socket));
+    assert.deepEqual(introduction, { configuration: text === null ? null : encodeUtf8(text) });
+    socket.close();
+    listener.close();
+    await alpha.transport.close();
+  }
+});
+
+Deno.test("Peer refuses an answer in the clear once there is a channel", async () => {
+  const { alpha, listener } = await startBesideListener();
+  const socket = await listener.accept();
+  await answerAs(BETA, socket);
+  assert.equal(await alpha.connected.take(), BETA);
+  await writeFrame(socket, new Uint8Array(20));
+  const { what, peer } = await alpha.refusals.take();
+  assert.deepEqual([what, peer], ["channel", BETA]);
+  assert.equal(await alpha.disconnected.take(), BETA);
   socket.close();
   listener.close();
   await alpha.transport.close();
@@ -93,7 +167,7 @@ Deno.test("Peer refuses an answer that is garbage, and dials again", async () =>
   await readFrame(socket);
   await writeFrame(socket, new Uint8Array([1, 2, 3]));
   assert.equal((await alpha.refusals.take()).what, "hello");
-  const again = await acceptAs(BETA, ALPHA, listener);
+  const again = await acceptAs(BETA, listener);
   assert.equal(await alpha.connected.take(), BETA);
   for (const open of [socket, again, listener]) open.close();
   await alpha.transport.close();
@@ -110,7 +184,7 @@ Deno.test("Peer gives up a connection whose hello is not answered in time", asyn
 
 Deno.test("Peer refuses messages on the connection that it dialed", async () => {
   const { alpha, listener } = await startBesideListener();
-  const socket = await acceptAs(BETA, ALPHA, listener);
+  const socket = await acceptAs(BETA, listener);
   await alpha.connected.take();
   await writeFrame(socket, new Uint8Array(3));
   const { what, peer, error } = await alpha.refusals.take();
@@ -124,7 +198,7 @@ Deno.test("Peer refuses messages on the connection that it dialed", async () => 
 
 Deno.test("Peer notices at once that the other side has gone, without sending", async () => {
   const { alpha, listener } = await startBesideListener({ keepaliveIntervalMs: NEVER_MS });
-  const socket = await acceptAs(BETA, ALPHA, listener);
+  const socket = await acceptAs(BETA, listener);
   await alpha.connected.take();
   socket.close();
   assert.equal(await alpha.disconnected.take(), BETA);
@@ -134,7 +208,7 @@ Deno.test("Peer notices at once that the other side has gone, without sending", 
 
 Deno.test("Peer gives up a connection on which nothing is heard", async () => {
   const { alpha, listener } = await startBesideListener({ keepaliveIntervalMs: 1 });
-  const socket = await acceptAs(BETA, ALPHA, listener);
+  const socket = await acceptAs(BETA, listener);
   await alpha.connected.take();
   assert.equal(await alpha.disconnected.take(), BETA);
   for (const open of [socket, listener]) open.close();
@@ -148,7 +222,7 @@ Deno.test("Peer that does not read costs a bounded queue, and loses the oldest",
     keepaliveIntervalMs: NEVER_MS,
     queueBytesMax: 4 * entryBytes,
   });
-  const socket = await acceptAs(BETA, ALPHA, listener);
+  const socket = await acceptAs(BETA, listener);
   await alpha.connected.take();
   for (let sent = 0; sent < messages; sent++) {
     alpha.transport.send(appendOf(entryBytes, ALPHA, BETA));
@@ -163,7 +237,7 @@ Deno.test("Peer that does not read costs a bounded queue, and loses the oldest",
 
 Deno.test("Peer answers keepalives with nothing, and goes on", async () => {
   const { alpha, listener } = await startBesideListener({ keepaliveIntervalMs: NEVER_MS });
-  const socket = await acceptAs(BETA, ALPHA, listener);
+  const socket = await acceptAs(BETA, listener);
   await alpha.connected.take();
   await writeAll(socket, new Uint8Array(4 * 1000));
   alpha.transport.send(readIndexRequest(ALPHA, BETA, 1));

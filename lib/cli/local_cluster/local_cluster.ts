@@ -18,7 +18,7 @@ import type { SelfCommand } from "./self_command.ts";
 export interface LocalClusterOptions {
   /** The nodes. */
   readonly config: ClusterConfig;
-  /** The file that says so, for the nodes' processes. */
+  /** The file that says so, with every node's keys, for the nodes' processes. */
   readonly configFile: string;
   /** The folder of all nodes' folders; the keys are there. */
   readonly folder: string;

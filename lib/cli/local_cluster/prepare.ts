@@ -12,6 +12,7 @@ import { formatAddress } from "../../node/address.ts";
 import type { ClusterConfig } from "../../node/cluster_config.ts";
 import { statFile } from "../../node/files.ts";
 import { GROUP_FILE } from "../../node/group_file.ts";
+import { IDENTITY_FILE } from "../../node/identity.ts";
 import { hasKeyFiles, readNodeKeys, SHARE_FILE } from "../../node/key_files.ts";
 import { createDataFolder, describe } from "../../storage/folder.ts";
 import type { NodeId } from "../../types.ts";
@@ -56,14 +57,28 @@ export function checkPorts({ peers }: ClusterConfig): void {
   );
 }
 
-/** Deletes every node's folder, so that the cluster starts over; other files are left alone. */
-export function deleteNodeFolders(folder: string): void {
+/**
+ * Deletes every node's folder, so that the cluster starts over; other files are left alone. Identities
+ * are to be kept where a configuration pins their keys: nobody could make them again.
+ */
+export function deleteNodeFolders(
+  folder: string,
+  { keepIdentities }: { readonly keepIdentities: boolean },
+): void {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {
     const path = `${folder}/${name}`;
-    const isNodes = [SHARE_FILE, GROUP_FILE, "raft.db"].some((file) =>
+    const isNodes = [SHARE_FILE, GROUP_FILE, IDENTITY_FILE, "raft.db"].some((file) =>
       statFile(`${path}/${file}`) !== null
     );
-    if (isDirectory && isNodes) Deno.removeSync(path, { recursive: true });
+    if (!isDirectory || !isNodes) continue;
+    if (keepIdentities) deleteContents(path, { but: IDENTITY_FILE });
+    else Deno.removeSync(path, { recursive: true });
+  }
+}
+
+function deleteContents(folder: string, { but }: { readonly but: string }): void {
+  for (const { name } of Deno.readDirSync(folder)) {
+    if (name !== but) Deno.removeSync(`${folder}/${name}`, { recursive: true });
   }
 }
 
@@ -99,8 +114,10 @@ export function openOrDealKeys(config: ClusterConfig, folder: string): Group {
   );
 }
 
+/** Whether a node has run in a folder or has keys there; its identity alone promises nothing. */
 function holdsAnything(folder: string): boolean {
-  return statFile(folder) !== null && !Deno.readDirSync(folder)[Symbol.iterator]().next().done;
+  return statFile(folder) !== null &&
+    [...Deno.readDirSync(folder)].some(({ name }) => name !== IDENTITY_FILE);
 }
 
 function tryListen(address: { readonly hostname: string; readonly port: number }): string | null {

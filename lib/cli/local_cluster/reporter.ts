@@ -17,8 +17,10 @@ import { LOG_FILE } from "./node_log.ts";
 export interface ReportOptions {
   /** The nodes. */
   readonly config: ClusterConfig;
-  /** The file that says so. */
+  /** The file that clients find the nodes in. */
   readonly configFile: string;
+  /** The file that nodes are started with. */
+  readonly nodeConfigFile: string;
   /** The folder of all nodes' folders. */
   readonly folder: string;
   /** How to call Floe. */
@@ -76,7 +78,7 @@ function describeLeader({ id, term, ms }: Of<"leader">): string {
 
 function describeExit(
   { id, pid, code, signal, log }: Of<"exit">,
-  { config, configFile, folder, program, states }: ReportOptions,
+  { config, nodeConfigFile, folder, program, states }: ReportOptions,
 ): string[] {
   const how = signal === null ? `exit code ${code}` : signal;
   const left = [...states().values()].filter((state) => state !== "down").length;
@@ -87,7 +89,7 @@ function describeExit(
   return [
     `${id} (pid ${pid}) has ended: ${how}. ${consequence} The end of ${folder}/${id}/${LOG_FILE}:`,
     ...log.map((line) => `  ${line}`),
-    `Start it again: ${program} node --id ${id} --config ${configFile} --data-dir ${folder}/${id}`,
+    `Start it again: ${program} node --id ${id} --config ${nodeConfigFile} --data-dir ${folder}/${id}`,
   ];
 }
 

@@ -5,6 +5,7 @@ import {
   lockFolder,
   openOrDealKeys,
 } from "../../../lib/cli/local_cluster/prepare.ts";
+import { openIdentities } from "../../../lib/cli/node_folders.ts";
 import { EnvironmentError, InputError } from "../../../lib/errors.ts";
 import { TestFolder } from "../../e2e/harness/test_cluster.ts";
 
@@ -62,11 +63,24 @@ Deno.test("deleteNodeFolders() deletes nodes' folders and nothing else", () => {
   openOrDealKeys(folder.config, folder.path);
   Deno.mkdirSync(`${folder.path}/holiday`);
   Deno.writeTextFileSync(`${folder.path}/holiday/photo`, "");
-  deleteNodeFolders(folder.path);
+  deleteNodeFolders(folder.path, { keepIdentities: false });
   assert.deepEqual([...Deno.readDirSync(folder.path)].map(({ name }) => name).sort(), [
     "cluster.json",
     "holiday",
   ]);
+});
+
+Deno.test("deleteNodeFolders() keeps identities where it is told to, and keys are dealt anew", () => {
+  using folder = new TestFolder({ nodes: 3 });
+  const first = openOrDealKeys(folder.config, folder.path);
+  const pinned = openIdentities(folder.config, folder.path);
+  deleteNodeFolders(folder.path, { keepIdentities: true });
+  for (const { id } of pinned.peers) {
+    const names = [...Deno.readDirSync(`${folder.path}/${id}`)].map(({ name }) => name);
+    assert.deepEqual(names, ["identity.json"]);
+  }
+  assert.deepEqual(openIdentities(pinned, folder.path), pinned);
+  assert.notDeepEqual(openOrDealKeys(pinned, folder.path).publicKey, first.publicKey);
 });
 
 function refuses(folder: TestFolder, message: RegExp): void {

@@ -53,7 +53,10 @@ Deno.test("reportToPeople() tells of a death with the end of its log, of a new l
     { event: "stopped" },
   ]);
   assert.match(stderr, /server_2 \(pid 12\) has ended: SIGKILL\. The others go on/);
-  assert.match(stderr, /floe node --id server_2 --config c\.json --data-dir \.floe\/server_2\n/);
+  assert.match(
+    stderr,
+    /floe node --id server_2 --config keys\/c\.json --data-dir \.floe\/server_2\n/,
+  );
   assert.match(stderr, /\\u001b\[2Jlast\n[^\n]*\nserver_1 leads term 5, certificate valid, 99 ms/);
   assert.match(stderr, /All nodes are stopped\. Their data is kept in \.floe\.\n$/);
 });
@@ -99,6 +102,7 @@ function told(
   const report = options.toPrograms ? reportToPrograms(context) : reportToPeople({
     config: generateLocalCluster({ nodes: 2 }),
     configFile: "c.json",
+    nodeConfigFile: "keys/c.json",
     folder: ".floe",
     program: "floe",
     states: () => options.states ?? STATES,

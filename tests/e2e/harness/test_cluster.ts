@@ -4,13 +4,14 @@
  * @module
  */
 
-import { dealIntoFolders, nodeFolder } from "../../../lib/cli/node_folders.ts";
+import { dealIntoFolders, nodeFolder, openIdentities } from "../../../lib/cli/node_folders.ts";
 import type { Group } from "../../../lib/certificate/group.ts";
 import { formatAddress } from "../../../lib/node/address.ts";
 import {
   type ClusterConfig,
   findPeer,
   formatClusterConfig,
+  type PinnedClusterConfig,
   type TimingConfig,
 } from "../../../lib/node/cluster_config.ts";
 import { generateLocalCluster } from "../../../lib/node/local_cluster.ts";
@@ -72,8 +73,8 @@ export class TestFolder implements Disposable {
 
 /** The running cluster. Nodes log as JSON at level debug, so that tests wait for log events. */
 export class TestCluster implements AsyncDisposable {
-  /** The cluster's configuration. */
-  readonly config: ClusterConfig;
+  /** The cluster's configuration, with every node's keys. */
+  readonly config: PinnedClusterConfig;
   /** The cluster's key. */
   readonly group: Group;
   readonly #folder: TestFolder;
@@ -84,7 +85,8 @@ export class TestCluster implements AsyncDisposable {
   constructor(options: TestClusterOptions) {
     this.#options = options;
     this.#folder = new TestFolder(options);
-    this.config = this.#folder.config;
+    this.config = openIdentities(this.#folder.config, this.#folder.path);
+    Deno.writeTextFileSync(this.#folder.configFile, formatClusterConfig(this.config));
     this.group = dealIntoFolders(this.config, this.#folder.path);
     const present = options.nodes - (options.absent ?? 0);
     for (const { id } of this.config.peers.slice(0, present)) this.start(id);

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { configure, type LogRecord, reset } from "@logtape/logtape";
+import { toConfiguration } from "../../lib/node/config_difference.ts";
+import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
+import { PeerConfigurations } from "../../lib/node/peer_configurations.ts";
+import { LOG_RECORDS_MAX } from "../../lib/transport/log_limiter.ts";
+import { toNodeId } from "../../lib/types.ts";
+
+const config = generateLocalCluster({ nodes: 3 });
+const other = toConfiguration({ ...config, threshold: 3 }).text;
+const BETA = toNodeId("beta");
+
+async function logged(test: (configurations: PeerConfigurations) => void): Promise<unknown[]> {
+  const records: LogRecord[] = [];
+  await configure({
+    sinks: { memory: (record) => void records.push(record) },
+    loggers: [{ category: ["floe"], sinks: ["memory"], lowestLevel: "debug" }, {
+      category: ["logtape", "meta"],
+      sinks: [],
+    }],
+    reset: true,
+  });
+  try {
+    test(new PeerConfigurations(config));
+  } finally {
+    await reset();
+  }
+  return records.map(({ level, message, properties }) => [level, message.join(""), properties]);
+}
+
+const different = ["warning", "configuration.different", {
+  peer: BETA,
+  differences: ["threshold is 2 here and 3 there"],
+  suppressed: 0,
+}];
+
+Deno.test("PeerConfigurations knows of each peer what it said last", async () => {
+  await logged((configurations) => {
+    assert.equal(configurations.isEqual(BETA), null);
+    configurations.heard(BETA, other);
+    assert.equal(configurations.isEqual(BETA), false);
+    configurations.heard(BETA, null);
+    assert.equal(configurations.isEqual(BETA), true);
+  });
+});
+
+Deno.test("PeerConfigurations tells once who differs in what, and again when that changes", async () => {
+  const records = await logged((configurations) => {
+    configurations.heard(BETA, other);
+    configurations.heard(BETA, other.slice());
+    configurations.heard(BETA, null);
+    configurations.heard(BETA, null);
+    configurations.heard(BETA, other);
+  });
+  assert.deepEqual(records, [
+    different,
+    ["info", "configuration.equal", { peer: BETA }],
+    different,
+  ]);
+});
+
+Deno.test("PeerConfigurations lets no peer flood the log", async () => {
+  const records = await logged((configurations) => {
+    for (let count = 0; count < 100; count++) {
+      configurations.heard(BETA, other.with(0, count));
+    }
+  });
+  assert.equal(records.length, LOG_RECORDS_MAX);
+});
