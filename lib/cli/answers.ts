@@ -54,12 +54,20 @@ const electionsSchema = z.object({
   nextBefore: count.nullable(),
 });
 
+const marginsSchema = z.object({
+  crashed: count,
+  lying: count,
+  lyingAboutLog: count,
+  sharesLost: count,
+  sharesToForge: count,
+});
+
 const statusSchema = z.object({
   cluster: z.string(),
   epoch: count,
   threshold: count,
   n: count,
-  margins: z.object({ crashed: z.number().int(), lying: z.number().int() }),
+  margins: marginsSchema,
   id: z.string(),
   role: z.enum(["follower", "preCandidate", "candidate", "leader"]),
   term: count,

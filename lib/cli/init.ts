@@ -16,10 +16,12 @@ import {
 import { PEERS_MAX, TIMING_DEFAULTS } from "../node/cluster_config_schema.ts";
 import { statFile, writeFileAtomically } from "../node/files.ts";
 import { type PeerCard, PeerCardError, readPeerCard } from "../node/peer_card.ts";
+import { marginsOf, marginWarnings } from "../margins.ts";
 import { type ClusterName, toClusterName } from "../types.ts";
 import type { CommandContext, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
 import { nameOf, readInput } from "./input.ts";
+import { marginFields, printMarginWarnings } from "./margins.ts";
 import { configPath, globalFlags } from "./options.ts";
 import { printFields, printJson, printTable } from "./output.ts";
 
@@ -49,21 +51,41 @@ export function registerInit(program: Program, context: CommandContext): void {
       const { cluster, threshold } = { ...options, cluster: toClusterName(options.cluster) };
       const text = formatConfig({ cluster, threshold, cards });
       writeFileAtomically({ path, text, mode: 0o644 });
-      if (flags.output === "json") {
-        const nodes = cards.map(({ card }) => card.id);
-        return printJson(context.stdout, { cluster, threshold, nodes, config: path });
-      }
-      const rows = cards.map(({ card: { id, peer, api } }) =>
-        [id, formatAddress(peer), formatAddress(api)] as const
-      );
-      printTable(context.stdout, ["NODE", "PEER", "API"], rows);
-      context.stdout.write("\n");
-      printFields(context.stdout, [
-        ["cluster", cluster],
-        ["must sign", `${threshold} of ${cards.length}`],
-        ["configuration", path],
-      ]);
+      const made = { cluster, threshold, cards, path };
+      if (flags.output === "json") printJson(context.stdout, jsonOf(made));
+      else printMade(made, context);
     });
+}
+
+/** A configuration that was written. */
+interface Made {
+  readonly cluster: ClusterName;
+  readonly threshold: number;
+  readonly cards: readonly NamedCard[];
+  readonly path: string;
+}
+
+function jsonOf({ cluster, threshold, cards, path }: Made): unknown {
+  const quorum = { n: cards.length, threshold };
+  const nodes = cards.map(({ card }) => card.id);
+  const [margins, warnings] = [marginsOf(quorum), marginWarnings(quorum)];
+  return { cluster, threshold, nodes, config: path, margins, warnings };
+}
+
+function printMade({ cluster, threshold, cards, path }: Made, context: CommandContext): void {
+  const quorum = { n: cards.length, threshold };
+  const rows = cards.map(({ card: { id, peer, api } }) =>
+    [id, formatAddress(peer), formatAddress(api)] as const
+  );
+  printTable(context.stdout, ["NODE", "PEER", "API"], rows);
+  context.stdout.write("\n");
+  printFields(context.stdout, [
+    ["cluster", cluster],
+    ["must sign", `${threshold} of ${cards.length}`],
+    ...marginFields(quorum),
+    ["configuration", path],
+  ]);
+  printMarginWarnings(context.stderr, quorum);
 }
 
 interface InitFlags {

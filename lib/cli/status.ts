@@ -6,12 +6,14 @@
 
 import { assertDefined } from "../assert.ts";
 import type { StatusBody } from "../http/wire.ts";
+import { marginWarnings } from "../margins.ts";
 import { readStatus } from "./answers.ts";
 import type { Attempt } from "./client.ts";
 import type { CommandContext, OutputStream, Program } from "./command.ts";
 import { CommandError } from "./exit_code.ts";
+import { marginFields, printMarginWarnings } from "./margins.ts";
 import type { Endpoint } from "./options.ts";
-import { type Cell, EMPTY_CELL, printable, printJson, printTable } from "./output.ts";
+import { type Cell, EMPTY_CELL, printable, printFields, printJson, printTable } from "./output.ts";
 import { openSession } from "./session.ts";
 
 /** Adds `floe status`. */
@@ -20,8 +22,8 @@ export function registerStatus(program: Program, context: CommandContext): void 
     .command("status")
     .summary("show every node's role, term and progress")
     .description(
-      "Asks every node at the same time and shows what each says of itself, and how many voters " +
-        "may crash or lie. Exit code 5: no node answered.",
+      "Asks every node at the same time and shows what each says of itself, and what may go wrong " +
+        "before the cluster does not keep its promises. Exit code 5: no node answered.",
     )
     .action(async (_options: unknown, command: Program) => {
       const { client, flags } = await openSession(command, context);
@@ -31,6 +33,7 @@ export function registerStatus(program: Program, context: CommandContext): void 
       warnOfStrangers(views, context.stderr);
       if (flags.output === "json") return printJson(context.stdout, jsonOf(views));
       printViews(context.stdout, views);
+      printMarginWarnings(context.stderr, firstStatus(views));
     });
 }
 
@@ -67,17 +70,19 @@ function jsonOf(views: readonly View[]): unknown {
     reachable: status !== null,
     ...(status === null ? { id: endpoint.id, error } : status),
   }));
-  return { cluster, epoch, threshold, n, margins, nodes };
+  const warnings = marginWarnings({ n, threshold });
+  return { cluster, epoch, threshold, n, margins, warnings, nodes };
 }
 
 function printViews(stdout: OutputStream, views: readonly View[]): void {
-  const { cluster, epoch, threshold, n, margins } = firstStatus(views);
+  const { cluster, epoch, threshold, n } = firstStatus(views);
   const answered = views.filter(({ status }) => status !== null).length;
   stdout.write(
     `cluster ${printable(cluster)}, epoch ${epoch}: ${threshold} of ${n} voters sign; ` +
-      `${answered} of ${views.length} nodes answered\n` +
-      `margins: ${margins.crashed} may crash, ${margins.lying} may lie\n\n`,
+      `${answered} of ${views.length} nodes answered\n`,
   );
+  printFields(stdout, marginFields({ n, threshold }));
+  stdout.write("\n");
   const header = ["NODE", "ROLE", "TERM", "LEADER", "COMMIT", "APPLIED", "API", ""];
   printTable(stdout, header, views.map(rowOf));
 }

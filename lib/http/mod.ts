@@ -45,5 +45,4 @@ export { type AppOptions, createApp } from "./app.ts";
 export { PROBLEM_MEDIA_TYPE, type ProblemBody, type ProblemCode } from "./problem.ts";
 export type { Application } from "./route.ts";
 export { type ApiServer, type ApiServerOptions, startApiServer } from "./server.ts";
-export { margins } from "./status.ts";
 export type * from "./wire.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Margins } from "../margins.ts";
 import type { NodeStatus } from "../node/api.ts";
 
 /** How a value's bytes stand in JSON: as text where they are well-formed UTF-8, else as base64. */
@@ -45,14 +46,6 @@ export interface DeleteBody {
   readonly deleted: boolean;
   /** Revision of the deletion. */
   readonly revision: number;
-}
-
-/** How much may go wrong before a promise no longer holds. */
-export interface Margins {
-  /** Voters that may be down while the cluster still elects and writes: n - t. */
-  readonly crashed: number;
-  /** Voters that may lie while no term can have two certified leaders: 2t - n - 1. */
-  readonly lying: number;
 }
 
 /** A peer, in `GET /v1/status`. */

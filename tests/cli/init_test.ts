@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { marginsOf, marginWarnings } from "../../lib/margins.ts";
 import { loadClusterConfig, requirePinned } from "../../lib/node/cluster_config.ts";
 import { floe, type Outcome } from "./fake_terminal.ts";
 
@@ -51,6 +52,26 @@ Deno.test("init writes a configuration that pins every node's keys, in the cards
   const config = requirePinned(await loadClusterConfig(folder.config), folder.config);
   assert.deepEqual([config.cluster as string, config.threshold], ["c", 2]);
   assert.deepEqual(config.peers.map(({ id }) => id as string), ["c", "b", "a"]);
+});
+
+Deno.test("init tells the margins, and warns of a cluster that has none", async () => {
+  using folder = new Gathered();
+  const cards = await threeCards(folder);
+  const sound = await folder.init(2, cards);
+  assert.match(sound.stdout, /^may be down +1 of 3 nodes,/m);
+  assert.match(sound.stdout, /^may be stolen +1 of 3 shares;/m);
+  assert.equal(sound.stderr, "");
+  const brittle = await folder.init(2, [...cards.slice(0, 2), "--force"]);
+  assert.match(brittle.stderr, /^warning: All 2 nodes must sign: .* loses the key for ever\.\n/);
+});
+
+Deno.test("init -o json has the margins and the warnings as data", async () => {
+  using folder = new Gathered();
+  const cards = await threeCards(folder);
+  const { stdout, stderr } = await folder.init(3, [...cards, "-o", "json"]);
+  const { margins, warnings } = JSON.parse(stdout);
+  assert.deepEqual(margins, marginsOf({ n: 3, threshold: 3 }));
+  assert.deepEqual([warnings, stderr], [marginWarnings({ n: 3, threshold: 3 }), ""]);
 });
 
 Deno.test("init takes cards from standard input, as lines or as a list", async () => {

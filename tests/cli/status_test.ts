@@ -9,14 +9,17 @@ function follower(): FakeNode {
   return node;
 }
 
-Deno.test("status prints a row for each node, and both margins", async () => {
+Deno.test("status prints a row for each node, and the margins", async () => {
   const hosts = { "a:1": new FakeNode(), "b:1": follower() };
   const outcome = await floe(["status"], { hosts });
   deepEqual([outcome.code, outcome.stderr], [0, ""]);
   equal(
     outcome.stdout,
     `cluster floe-test, epoch 1: 4 of 5 voters sign; 2 of 2 nodes answered
-margins: 1 may crash, 2 may lie
+may be down    1 of 5 nodes, and the others elect and write
+may lie        2 of 5 voters about who leads, 1 about the log
+may be lost    1 of 5 shares; with one more, nobody is elected again
+may be stolen  3 of 5 shares; with one more, the thief elects
 
 NODE      ROLE      TERM  LEADER    COMMIT  APPLIED  API
 server_1  leader    7     server_1  70      70       a:1
@@ -66,13 +69,25 @@ Deno.test("status -o json prints one document with what each node says", async (
     epoch: 1,
     threshold: 4,
     n: 5,
-    margins: { crashed: 1, lying: 2 },
+    margins: { crashed: 1, lying: 2, lyingAboutLog: 1, sharesLost: 1, sharesToForge: 4 },
+    warnings: [],
   });
   equal(nodes.length, 2);
   equal(nodes[0].endpoint, "a:1");
   equal(nodes[0].role, "leader");
   deepEqual(nodes[0].peers, node.statusNow.peers);
   equal(nodes[1].reachable, false);
+});
+
+Deno.test("status warns of a cluster that loses its key with one share", async () => {
+  const node = new FakeNode();
+  node.group = { ...fakeGroup, threshold: 2, voters: fakeGroup.voters.slice(0, 2) };
+  const { stdout, stderr } = await floe(["status"], { hosts: { "a:1": node } });
+  match(stdout, /^may be lost {4}0 of 2 shares;/m);
+  match(stderr, /^warning: All 2 nodes must sign: .* one lost share loses the key for ever\.$/m);
+  match(stderr, /^warning: An even number of nodes adds no crash margin/m);
+  const json = await floe(["status", "-o", "json"], { hosts: { "a:1": node } });
+  deepEqual([JSON.parse(json.stdout).warnings.length, json.stderr], [2, ""]);
 });
 
 Deno.test("status exits with 5 when no node answers", async () => {

@@ -5,9 +5,11 @@
  */
 
 import type { ClusterConfig } from "../../node/cluster_config.ts";
+import type { Quorum } from "../../margins.ts";
 import type { NodeId } from "../../types.ts";
 import { formatAddress } from "../../node/address.ts";
 import { type CommandContext, CONFIG_PATH_DEFAULT } from "../command.ts";
+import { describeMargins, printMarginWarnings } from "../margins.ts";
 import { printable, printFields, printTable } from "../output.ts";
 import type { ClusterEvent } from "./events.ts";
 import type { NodeState } from "./local_cluster.ts";
@@ -50,7 +52,8 @@ export function reportToPeople(
     switch (event.event) {
       case "group":
         group = event;
-        return tell(`Starting ${options.config.peers.length} nodes of ${event.cluster} ...`);
+        tell(`Starting ${options.config.peers.length} nodes of ${event.cluster} ...`);
+        return printMarginWarnings(context.stderr, quorumOf(options.config));
       case "node":
         return void pids.set(event.id, event.pid);
       case "leader":
@@ -115,6 +118,7 @@ function printOverview(overview: Overview, { stdout }: CommandContext): void {
     ["group key", group.publicKey],
     ["leader", `${leader.id}, term ${leader.term}`],
     ["certificate", `valid, ${leader.ms} ms after the start`],
+    ["tolerates", describeMargins(quorumOf(config))],
     ["data, logs", `${folder}/<node>, ${folder}/<node>/${LOG_FILE}`],
   ]);
   stdout.write(`
@@ -130,6 +134,10 @@ Try, in another terminal:
 
 Stop with Ctrl-C.
 `);
+}
+
+function quorumOf({ threshold, peers }: ClusterConfig): Quorum {
+  return { n: peers.length, threshold };
 }
 
 /** How to call a command that must find the nodes. */

@@ -1,0 +1,28 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { describeMargins, marginFields, printMarginWarnings } from "../../lib/cli/margins.ts";
+import { marginWarnings, type Quorum } from "../../lib/margins.ts";
+
+Deno.test("marginFields() says what may go wrong, and what comes after it", () => {
+  deepEqual(marginFields({ n: 5, threshold: 3 }), [
+    ["may be down", "2 of 5 nodes, and the others elect and write"],
+    ["may lie", "0 of 5 voters about who leads, 0 about the log"],
+    ["may be lost", "2 of 5 shares; with one more, nobody is elected again"],
+    ["may be stolen", "2 of 5 shares; with one more, the thief elects"],
+  ]);
+});
+
+Deno.test("describeMargins() names crashes and liars", () => {
+  equal(describeMargins({ n: 4, threshold: 3 }), "1 of 4 nodes down, 1 lying");
+});
+
+Deno.test("printMarginWarnings() writes a line for each warning, and none where there is none", () => {
+  equal(warned({ n: 3, threshold: 2 }), "");
+  const [sentence] = marginWarnings({ n: 3, threshold: 3 });
+  equal(warned({ n: 3, threshold: 3 }), `warning: ${sentence}\n`);
+});
+
+function warned(quorum: Quorum): string {
+  let text = "";
+  printMarginWarnings({ isTerminal: false, write: (data) => void (text += data) }, quorum);
+  return text;
+}
