@@ -22,7 +22,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["kv", ["base"]],
   ["raft", ["base", ...CERTIFIER_INTERFACE]],
   ["storage", ["base", "certificate", "raft", "kv"]],
-  ["transport", ["base", "raft", ...CERTIFIER_INTERFACE, "lib/certificate/group.ts"]],
+  ["transport", ["base", "raft", "keygen", ...CERTIFIER_INTERFACE, "lib/certificate/group.ts"]],
   ["node", BELOW_NODE],
   ["http", ["base", "certificate", "kv", "node"]],
   ["cli", [...BELOW_NODE, "node", "http"]],

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { type NodeId, toEpoch, toLogIndex, toNodeId, toTerm } from "../types.ts";
 import type { Epoch, LogIndex, Term } from "../types.ts";
@@ -85,6 +86,25 @@ export function bytes(limit: { readonly bytesMax: number }): ScalarField<Uint8Ar
     }
     return value;
   });
+}
+
+/** A byte string of exactly `length` bytes; reading yields a view into the payload. */
+export function fixedBytes(length: number): ScalarField<Uint8Array> {
+  const field = bytes({ bytesMax: length });
+  return scalar((value) => {
+    const found = field.check(value);
+    if (found.length !== length) throw new InputError(`${found.length} bytes are not ${length}`);
+    return found;
+  });
+}
+
+/** A string that may be longer than a sequence's strings: its UTF-8, at most `bytesMax` bytes. */
+export function longText(limit: { readonly bytesMax: number }): Field<string> {
+  const field = bytes(limit);
+  return {
+    write: (value, sequence) => field.write(encodeUtf8(value), sequence),
+    read: (reader) => decodeUtf8(field.read(reader)),
+  };
 }
 
 /** A string of at most `lengthMax` UTF-16 code units. */

@@ -286,7 +286,8 @@ function checkContiguous(request: Body<AppendRequest>): void {
   }
 }
 
-function toMessageError(what: string, cause: unknown): unknown {
+/** What does not fit its schema becomes a {@linkcode MessageError}; everything else stays as it is. */
+export function toMessageError(what: string, cause: unknown): unknown {
   return cause instanceof InputError
     ? new MessageError(`Cannot ${what}: ${cause.message}`, { cause })
     : cause;

@@ -1,18 +1,19 @@
 /**
- * How nodes reach each other: {@linkcode Transport} carries Raft's messages over TCP.
+ * How nodes reach each other: {@linkcode Transport} carries their messages over TCP, those of Raft
+ * and those of key generation.
  *
  * Every node dials every other and sends over the connection that it dialed; it receives over those
  * that it accepted. So two nodes have two connections, each with one writer of messages, and whoever
  * lost a connection is the one who dials again: after 20 ms at first, then with exponential backoff
  * and jitter, and at once when the other one dials in. Nothing on the wire is acknowledged or
- * repeated here. Raft repeats what matters, so a message to a peer that is not connected is dropped,
- * and a queue that is full drops its oldest.
+ * repeated here. Both families of messages repeat what matters, so a message to a peer that is not
+ * connected is dropped, and a queue that is full drops its oldest.
  *
  * From the bottom up: a *channel* is a stream of bytes each way (`channel.ts`), encrypted where it is
  * a `NoiseChannel` around the TCP channel (`noise_channel.ts`). *Frames* cut it into payloads by their
  * length (`frame.ts`). A payload is a flat *sequence* of msgpack scalars (`sequence.ts`), which
- * *fields* read and check one by one (`field.ts`); the *schemas* of messages and hellos stand in
- * `message_codec.ts` and `hello.ts`. A *connection* joins a channel, a bounded queue and a watch for
+ * *fields* read and check one by one (`field.ts`); the *schemas* stand in `message_codec.ts` (Raft),
+ * `keygen_codec.ts` and `hello.ts`. A *connection* joins a channel, a bounded queue and a watch for
  * silence (`connection.ts`); it begins with the handshake (`handshake.ts`). A *peer* keeps one dialed
  * connection up (`peer.ts`), the *acceptor* takes those of others (`acceptor.ts`).
  *

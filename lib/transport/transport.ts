@@ -5,12 +5,18 @@
  */
 
 import { InputError } from "../errors.ts";
+import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
 import type { Message } from "../raft/message.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { Acceptor } from "./acceptor.ts";
 import type { NetworkAddress } from "./channel.ts";
 import { encodeFrame } from "./frame.ts";
 import type { Configuration } from "./introduction.ts";
+import {
+  decodeKeyGenerationMessage,
+  encodeKeyGenerationMessage,
+  isKeyGenerationPayload,
+} from "./keygen_codec.ts";
 import { decodeMessage, encodeMessage } from "./message_codec.ts";
 import { Peer } from "./peer.ts";
 import { Reporter, type TransportCounter, type TransportEvents } from "./reporter.ts";
@@ -39,8 +45,10 @@ export interface TransportOptions
   readonly listen: NetworkAddress;
   /** The other nodes and their keys. An address is read anew at each attempt to connect. */
   readonly peers: readonly PeerAddress[];
-  /** Takes every message from a peer; called from a socket callback, so it returns at once. */
+  /** Takes every message of Raft's; called from a socket callback, so it returns at once. */
   readonly onMessage: (message: Message) => void;
+  /** Takes every message of key generation's in the same way; they are dropped where it is absent. */
+  readonly onKeyGenerationMessage?: ((message: KeyGenerationMessage) => void) | undefined;
   /** Uniform in [0, 1), for the jitter of reconnecting; `Math.random` unless given. */
   readonly random?: () => number;
 }
@@ -106,19 +114,12 @@ export class Transport {
    * @returns false when there is no connection, so that the message certainly did not leave.
    */
   send(message: Message): boolean {
-    const peer = this.#peers.get(message.to);
-    if (peer === undefined || !peer.connected) {
-      this.#reporter.dropped(message.to, { reason: "notConnected", messages: 1 });
-      return false;
-    }
-    const frame = this.#encode(message);
-    if (frame === null) return true;
-    const dropped = peer.send(frame);
-    this.#reporter.count("message.sent");
-    if (dropped > 0) {
-      this.#reporter.dropped(message.to, { reason: "queueFull", messages: dropped });
-    }
-    return true;
+    return this.#send(message.to, () => encodeMessage(message));
+  }
+
+  /** Sends a message of key generation's, which repeats what matters as well: see {@linkcode send}. */
+  sendKeyGeneration(message: KeyGenerationMessage): boolean {
+    return this.#send(message.to, () => encodeKeyGenerationMessage(message));
   }
 
   /** Whether messages to a peer are sent, rather than dropped. */
@@ -132,21 +133,41 @@ export class Transport {
     await this.#tasks.ended();
   }
 
-  #encode(message: Message): Uint8Array | null {
+  #send(to: NodeId, encode: () => Uint8Array): boolean {
+    const peer = this.#peers.get(to);
+    if (peer === undefined || !peer.connected) {
+      this.#reporter.dropped(to, { reason: "notConnected", messages: 1 });
+      return false;
+    }
+    const frame = this.#toFrame(to, encode);
+    if (frame === null) return true;
+    const dropped = peer.send(frame);
+    this.#reporter.count("message.sent");
+    if (dropped > 0) this.#reporter.dropped(to, { reason: "queueFull", messages: dropped });
+    return true;
+  }
+
+  #toFrame(to: NodeId, encode: () => Uint8Array): Uint8Array | null {
     try {
-      return encodeFrame(encodeMessage(message));
+      return encodeFrame(encode());
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      const drop = { reason: "aboveLimit", messages: 1, error: error.message } as const;
-      this.#reporter.dropped(message.to, drop);
+      this.#reporter.dropped(to, { reason: "aboveLimit", messages: 1, error: error.message });
       return null;
     }
   }
 
   #receive(payload: Uint8Array, from: NodeId): void {
-    const message = decodeMessage(payload, { from, to: this.#options.self });
-    this.#reporter.count("message.received");
-    this.#options.onMessage(message);
+    const route = { from, to: this.#options.self };
+    if (isKeyGenerationPayload(payload)) {
+      const message = decodeKeyGenerationMessage(payload, route);
+      this.#reporter.count("message.received");
+      this.#options.onKeyGenerationMessage?.(message);
+    } else {
+      const message = decodeMessage(payload, route);
+      this.#reporter.count("message.received");
+      this.#options.onMessage(message);
+    }
   }
 }
 

@@ -52,6 +52,7 @@ for (
     ["lib/raft/raft.ts", 'import { encode } from "@msgpack/msgpack";'],
     ["lib/storage/store.ts", 'import type { Entry } from "../raft/entry.ts";'],
     ["lib/transport/peer.ts", 'import type { Message } from "../raft/message.ts";'],
+    ["lib/transport/keygen_codec.ts", 'import type { Message } from "../keygen/mod.ts";'],
     ["lib/node/node.ts", 'import { deal } from "../frost/keygen.ts";'],
     ["lib/http/server.ts", 'import type { NodeApi } from "../node/api.ts";'],
     ["lib/cli/node.ts", 'import { serve } from "../http/server.ts";'],

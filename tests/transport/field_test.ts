@@ -5,7 +5,9 @@ import {
   bytes,
   count,
   type Field,
+  fixedBytes,
   list,
+  longText,
   nullable,
   record,
   tagged,
@@ -94,4 +96,21 @@ Deno.test("a refusal shows the value, but not all of a long one", () => {
     () => read(bytes({ bytesMax: 1 }), long),
     /^InputError: "x{39}\.\.\. is not a byte string$/,
   );
+});
+
+Deno.test("fixedBytes() takes one length and no other", () => {
+  const key = fixedBytes(3);
+  assert.deepEqual(read(key, new Uint8Array(3)), new Uint8Array(3));
+  assert.throws(() => read(key, new Uint8Array(2)), new InputError("2 bytes are not 3"));
+  assert.throws(() => read(key, new Uint8Array(4)), new InputError("4 bytes are above 3"));
+  assert.throws(() => write(key, new Uint8Array(0)), new InputError("0 bytes are not 3"));
+});
+
+Deno.test("longText() is UTF-8 up to its limit in bytes", () => {
+  const note = longText({ bytesMax: 6_000 });
+  const longest = "—".repeat(2_000);
+  assert.equal(read(note, ...write(note, longest)), longest);
+  assert.throws(() => write(note, `${longest}x`), new InputError("6001 bytes are above 6000"));
+  assert.throws(() => read(note, "text"), new InputError('"text" is not a byte string'));
+  assert.throws(() => read(note, new Uint8Array([0x80])), InputError);
 });

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { EnvironmentError } from "../../lib/errors.ts";
+import type { Message as KeyGenerationMessage } from "../../lib/keygen/mod.ts";
 import { ENTRY_BYTES_MAX } from "../../lib/transport/message_codec.ts";
-import { toNodeId } from "../../lib/types.ts";
+import { type NodeId, toNodeId } from "../../lib/types.ts";
 import {
   ALPHA,
   appendOf,
   BETA,
   Directory,
   GAMMA,
+  Inbox,
   readIndexRequest,
   startNode,
   type TestNode,
@@ -50,6 +52,29 @@ Deno.test("Transport connects three nodes and keeps each pair's messages in orde
   assert.equal(alpha.transport.counters["message.sent"], 1000);
   assert.equal(beta.transport.counters["message.received"], 500);
   await closeAll(...nodes);
+});
+
+Deno.test("Transport carries key generation's messages beside Raft's, and tells them apart", async () => {
+  const directory = new Directory(ALPHA, BETA);
+  const generations = new Inbox<KeyGenerationMessage>();
+  const alpha = await startNode(ALPHA, directory);
+  const beta = await startNode(BETA, directory, {
+    onKeyGenerationMessage: (message) => generations.put(message),
+  });
+  await Promise.all([alpha.connected.take(), beta.connected.take()]);
+  const ready = keyGenerationMessage(ALPHA, BETA);
+  assert.ok(alpha.transport.sendKeyGeneration(ready));
+  alpha.transport.send(readIndexRequest(ALPHA, BETA, 1));
+  assert.deepEqual(await generations.take(), ready);
+  assert.deepEqual(await beta.messages.take(), readIndexRequest(ALPHA, BETA, 1));
+
+  // Who takes no such messages is not disturbed by them.
+  assert.ok(beta.transport.sendKeyGeneration(keyGenerationMessage(BETA, ALPHA)));
+  beta.transport.send(readIndexRequest(BETA, ALPHA, 2));
+  assert.deepEqual(await alpha.messages.take(), readIndexRequest(BETA, ALPHA, 2));
+  assert.equal(alpha.transport.counters["message.received"], 2);
+  await closeAll(alpha, beta);
+  assert.equal(alpha.transport.sendKeyGeneration(ready), false);
 });
 
 Deno.test("send() drops and counts what it cannot send, and never throws", async () => {
@@ -112,3 +137,15 @@ Deno.test("start() refuses a port in use and says what to do", async () => {
   );
   await closeAll(alpha);
 });
+
+function keyGenerationMessage(from: NodeId, to: NodeId): KeyGenerationMessage {
+  const configuration = "c".repeat(64);
+  return {
+    kind: "ready",
+    from,
+    to,
+    configuration,
+    attempt: 1,
+    transcriptHash: new Uint8Array(32),
+  };
+}
