@@ -24,7 +24,7 @@ function flag(name: string): string {
 const config = requirePinned(await loadClusterConfig(flag("config")), flag("config"));
 const { id: self, api } = findPeer(config, flag("id"));
 const dataDir = flag("data-dir");
-const identity = readIdentity(dataDir, self);
+const identity = readIdentity({ dataDir, self, passphrase: null });
 const group = readGroup(dataDir, config);
 const stop = processContext().stopSignal();
 startLogging({ level: "info", format: "json", colour: false, node: self, sink: Deno.stderr });

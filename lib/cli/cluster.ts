@@ -63,8 +63,9 @@ export function registerCluster(program: Program, context: CommandContext): void
       const { config, configFile } = await openConfig({ options, folder, command }, context);
       checkPorts(config);
       if (options.fresh === true) deleteNodeFolders(folder, { keepIdentities: isPinned(config) });
-      const group = openOrDealKeys(config, folder);
-      const pinned = openIdentities(config, folder);
+      const folders = { path: folder, passphrase: null };
+      const group = openOrDealKeys(config, folders);
+      const pinned = openIdentities(config, folders);
       const nodeConfigFile = isPinned(config) ? configFile : writePinnedConfig(pinned, folder);
       await runCluster(
         { config: pinned, configFile, nodeConfigFile, folder, group, options, stop, command },

@@ -74,7 +74,7 @@ function makeIdentity(options: KeygenFlags, context: CommandContext): void {
   const dataDir = options.dataDir ?? context.env("FLOE_DATA_DIR") ??
     nodeFolder(DATA_DIR_DEFAULT, node);
   const isKept = hasIdentity(dataDir);
-  const identity = openIdentity(dataDir, node);
+  const identity = openIdentity({ dataDir, self: node, passphrase: null });
   printJson(context.stdout, toPeerCardJson(createPeerCard(identity, addresses)));
   context.stderr.write(
     `${isKept ? "Kept" : "Made"} ${dataDir}/${IDENTITY_FILE}, which nobody else may have. ` +
@@ -103,11 +103,12 @@ async function dealKeys(
   const configFile = configPath(flags, context);
   const config = await loadClusterConfig(configFile);
   const folder = clusterFolder(options, context);
-  const { cluster, threshold, publicKey } = dealIntoFolders(config, folder);
+  const folders = { path: folder, passphrase: null };
+  const { cluster, threshold, publicKey } = dealIntoFolders(config, folders);
   // The identities behind pinned keys are their operators'.
   const nodeConfigFile = isPinned(config)
     ? configFile
-    : writePinnedConfig(openIdentities(config, folder), folder);
+    : writePinnedConfig(openIdentities(config, folders), folder);
   const verifierKey = encodeVerifierKey(cluster, publicKey);
   const nodes = config.peers.map(({ id }) => ({ id, folder: nodeFolder(folder, id) }));
   if (flags.output === "json") {

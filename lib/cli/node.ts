@@ -9,6 +9,7 @@ import { type Certifier, createCertifier, type Group } from "../certificate/mod.
 import { startApiServer } from "../http/mod.ts";
 import { formatAddress } from "../node/address.ts";
 import {
+  type ClusterConfig,
   findPeer,
   loadClusterConfig,
   type PeerConfig,
@@ -17,9 +18,9 @@ import {
 } from "../node/cluster_config.ts";
 import { checkPinned, type NodeIdentity, readIdentity } from "../node/identity.ts";
 import { claimShare, readNodeKeys } from "../node/key_files.ts";
+import type { KeyFolder } from "../node/key_folder.ts";
 import { startNode } from "../node/node.ts";
 import type { RoleName, RoleReport } from "../raft/mod.ts";
-import type { NodeId } from "../types.ts";
 import type { CommandContext, Program } from "./command.ts";
 import { readLogSettings, startLogging } from "./logging.ts";
 import { DATA_DIR_DEFAULT, nodeFolder } from "./node_folders.ts";
@@ -103,12 +104,13 @@ interface NodeRun {
 async function runNode({ config, peer, dataDir, stop, announce }: NodeRun): Promise<void> {
   const { id: self, api } = peer;
   const logger = getLogger(["floe", "node"]);
+  const folder = { dataDir, self, passphrase: null };
   const node = await startNode({
     config,
     self,
     dataDir,
-    identity: openIdentity({ config, self, dataDir }),
-    ...openKeys({ config, self, dataDir }),
+    identity: openIdentity(folder, config),
+    ...openKeys(folder, config),
     onRole: (report) => announce(toAnnouncement(self, report)),
   });
   const serving = new AbortController();
@@ -127,24 +129,24 @@ async function runNode({ config, peer, dataDir, stop, announce }: NodeRun): Prom
   }
 }
 
-type KeyPlace = Pick<NodeRun, "config" | "dataDir"> & { readonly self: NodeId };
-
-function openIdentity({ config, self, dataDir }: KeyPlace): NodeIdentity {
-  const identity = readIdentity(dataDir, self);
-  checkPinned(dataDir, identity, findPeer(config, self).keys);
+function openIdentity(folder: KeyFolder, config: PinnedClusterConfig): NodeIdentity {
+  const identity = readIdentity(folder);
+  checkPinned(folder.dataDir, identity, findPeer(config, folder.self).keys);
   return identity;
 }
 
 /** The node's keys. Its share goes to its certifier, and is erased here once it is claimed. */
 function openKeys(
-  { config, self, dataDir }: KeyPlace,
+  folder: KeyFolder,
+  config: ClusterConfig,
 ): { readonly group: Group; readonly certifier: Certifier; readonly beforeStart: () => void } {
-  const keys = readNodeKeys(dataDir, { config, self });
+  const { self } = folder;
+  const keys = readNodeKeys(folder, config);
   const { group, share: { secret } } = keys;
   const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
   const certifier = createCertifier({ group, self, share: secret, randomBytes });
   const beforeStart = () => {
-    claimShare(dataDir, keys);
+    claimShare(folder, keys);
     secret.fill(0);
   };
   return { group, certifier, beforeStart };

@@ -17,6 +17,8 @@ import { dealClusterKeys } from "../node/dealing.ts";
 import { writeFileAtomically } from "../node/files.ts";
 import { checkPinned, openIdentity, readIdentity } from "../node/identity.ts";
 import { hasKeyFiles, writeNodeKeys } from "../node/key_files.ts";
+import type { KeyFolder } from "../node/key_folder.ts";
+import type { Passphrase } from "../node/passphrase.ts";
 import type { NodeId } from "../types.ts";
 import type { CommandContext } from "./command.ts";
 
@@ -29,6 +31,19 @@ export function clusterFolder(
   context: CommandContext,
 ): string {
   return flags.dataDir ?? context.env("FLOE_DATA_DIR") ?? DATA_DIR_DEFAULT;
+}
+
+/** The folders of all nodes on one machine. */
+export interface NodeFolders {
+  /** The folder that they are in. */
+  readonly path: string;
+  /** What encrypts the secret files in each of them; null where they are not encrypted. */
+  readonly passphrase: Passphrase | null;
+}
+
+/** One node's folder among them, with what opens it. */
+export function keyFolder({ path, passphrase }: NodeFolders, self: NodeId): KeyFolder {
+  return { dataDir: nodeFolder(path, self), self, passphrase };
 }
 
 /** One node's folder among those of its cluster. */
@@ -44,16 +59,16 @@ export function nodeFolder(folder: string, id: NodeId): string {
  * @throws {KeyFileError} when an identity cannot be used, or is not the one that is pinned.
  * @throws {EnvironmentError} when a folder or its disk does not let it.
  */
-export function openIdentities(config: ClusterConfig, folder: string): PinnedClusterConfig {
+export function openIdentities(config: ClusterConfig, folders: NodeFolders): PinnedClusterConfig {
   if (isPinned(config)) {
     for (const { id, keys } of config.peers) {
-      const dataDir = nodeFolder(folder, id);
-      checkPinned(dataDir, readIdentity(dataDir, id), keys);
+      const folder = keyFolder(folders, id);
+      checkPinned(folder.dataDir, readIdentity(folder), keys);
     }
     return config;
   }
   const peers = config.peers.map((peer) => {
-    const { keys } = openIdentity(nodeFolder(folder, peer.id), peer.id);
+    const { keys } = openIdentity(keyFolder(folders, peer.id));
     return { ...peer, keys };
   });
   return { ...config, peers };
@@ -73,9 +88,8 @@ export function writePinnedConfig(config: PinnedClusterConfig, folder: string): 
  * @throws {InputError} naming the folders that hold keys already.
  * @throws {EnvironmentError} when a folder or its disk does not let it.
  */
-export function dealIntoFolders(config: ClusterConfig, folder: string): Group {
-  const folderOf = (id: NodeId) => nodeFolder(folder, id);
-  const taken = config.peers.map(({ id }) => folderOf(id)).filter(hasKeyFiles);
+export function dealIntoFolders(config: ClusterConfig, folders: NodeFolders): Group {
+  const taken = config.peers.map(({ id }) => nodeFolder(folders.path, id)).filter(hasKeyFiles);
   if (taken.length > 0) {
     throw new InputError(
       `Cannot deal keys: there are some already in ${taken.join(", ")}. ` +
@@ -87,7 +101,7 @@ export function dealIntoFolders(config: ClusterConfig, folder: string): Group {
     (length) => crypto.getRandomValues(new Uint8Array(length)),
   );
   try {
-    for (const share of shares) writeNodeKeys(folderOf(share.node), { group, share });
+    for (const share of shares) writeNodeKeys(keyFolder(folders, share.node), { group, share });
   } finally {
     for (const { secret } of shares) secret.fill(0);
   }

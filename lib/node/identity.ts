@@ -10,13 +10,19 @@ import type { KeyObject } from "node:crypto";
 import { z } from "zod";
 import { encodeHex, equalBytes } from "../bytes.ts";
 import { toPrivateKey, toRawPublicKey } from "../native_key.ts";
-import { createDataFolder } from "../storage/folder.ts";
 import { type KeyPair, toKeyPair } from "../transport/mod.ts";
 import { type NodeId, toNodeId } from "../types.ts";
 import type { PeerKeys } from "./cluster_config.ts";
-import { statFile, writeFileAtomically } from "./files.ts";
-import { checkPrivate, KeyFileError, keySchema, ofAnother, readKeyFile } from "./key_file.ts";
+import { statFile } from "./files.ts";
+import { KeyFileError, keySchema, ofAnother } from "./key_file.ts";
+import type { KeyFolder } from "./key_folder.ts";
 import { checked } from "./schema.ts";
+import {
+  readSecretFile,
+  type SecretFile,
+  type SecretFileRemedies,
+  writeSecretFile,
+} from "./secret_file.ts";
 
 /** The identity file's name within a node's data folder. */
 export const IDENTITY_FILE = "identity.json";
@@ -42,9 +48,9 @@ export function hasIdentity(dataDir: string): boolean {
 }
 
 /** A node's identity, made now if its folder holds none. @throws as {@linkcode readIdentity}. */
-export function openIdentity(dataDir: string, self: NodeId): NodeIdentity {
-  if (!hasIdentity(dataDir)) createIdentity(dataDir, self);
-  return readIdentity(dataDir, self);
+export function openIdentity(folder: KeyFolder): NodeIdentity {
+  if (!hasIdentity(folder.dataDir)) createIdentity(folder);
+  return readIdentity(folder);
 }
 
 /**
@@ -53,20 +59,22 @@ export function openIdentity(dataDir: string, self: NodeId): NodeIdentity {
  * @throws {KeyFileError} when it is missing, damaged, of another node or open to other users.
  * @throws {EnvironmentError} when the disk or the folder does not let it.
  */
-export function readIdentity(dataDir: string, self: NodeId): NodeIdentity {
-  const file = `${dataDir}/${IDENTITY_FILE}`;
-  checkPrivate(file, {
-    ifMissing: `Restore ${self}'s from a backup, or make a new one: ${howToReplace(self)}.`,
-    ifKnown: `delete it and make a new one: ${howToReplace(self)}`,
+export function readIdentity(folder: KeyFolder): NodeIdentity {
+  const { self } = folder;
+  const file = identityFile(folder);
+  const remedies = remediesFor(self);
+  const { node, signingSecret, channelSecret, ...keys } = readSecretFile(file, {
+    schema,
+    remedies,
   });
-  const whatToDo = `Restore it from a backup, or delete it and make a new one: ${
-    howToReplace(self)
-  }.`;
-  const { node, signingSecret, channelSecret, ...keys } = readKeyFile(file, schema, whatToDo);
-  if (node !== self) throw ofAnother(file, "node", { found: node, expected: self });
+  if (node !== self) throw ofAnother(file.path, "node", { found: node, expected: self });
   const identity = toIdentity({ node, signingSecret, channelSecret });
   if (!equalKeys(identity.keys, keys)) {
-    throw new KeyFileError(file, "its secret keys do not belong to its public ones", whatToDo);
+    throw new KeyFileError(
+      file.path,
+      "its secret keys do not belong to its public ones",
+      remedies.ifDamaged,
+    );
   }
   return identity;
 }
@@ -111,7 +119,8 @@ interface Secrets {
   readonly channelSecret: Uint8Array;
 }
 
-function createIdentity(dataDir: string, node: NodeId): void {
+function createIdentity(folder: KeyFolder): void {
+  const node = folder.self;
   const [signingSecret, channelSecret] = [randomKey(), randomKey()];
   const secrets = {
     signingSecret: encodeHex(signingSecret),
@@ -124,9 +133,13 @@ function createIdentity(dataDir: string, node: NodeId): void {
     channelKey: encodeHex(channelKey),
     ...secrets,
   };
-  createDataFolder(dataDir);
-  const text = JSON.stringify(content, null, 2) + "\n";
-  writeFileAtomically({ path: `${dataDir}/${IDENTITY_FILE}`, text, mode: 0o600 });
+  writeSecretFile(identityFile(folder), content);
+}
+
+/** An identity is made before its node knows of any cluster. */
+function identityFile({ dataDir, self, passphrase }: KeyFolder): SecretFile {
+  const path = `${dataDir}/${IDENTITY_FILE}`;
+  return { path, purpose: "identity", cluster: null, node: self, passphrase };
 }
 
 /** Turns secrets into key objects, and erases them. */
@@ -141,6 +154,15 @@ function toIdentity({ node, signingSecret, channelSecret }: Secrets): NodeIdenti
 
 function randomKey(): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(32));
+}
+
+function remediesFor(node: NodeId): SecretFileRemedies {
+  const how = howToReplace(node);
+  return {
+    ifMissing: `Restore ${node}'s from a backup, or make a new one: ${how}.`,
+    ifDamaged: `Restore it from a backup, or delete it and make a new one: ${how}.`,
+    ifKnown: `delete it and make a new one: ${how}`,
+  };
 }
 
 function howToReplace(node: NodeId): string {

@@ -5,8 +5,10 @@
  * @module
  */
 
+import { decodeUtf8 } from "../bytes.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
-import { statFile } from "./files.ts";
+import { readFully } from "../storage/files.ts";
+import { describe } from "../storage/folder.ts";
 import { checked, formatPath, readKey, type Schema } from "./schema.ts";
 
 /** A key file cannot be used. The message never holds a secret. */
@@ -26,36 +28,90 @@ export class KeyFileError extends InputError {
 /** 32 bytes in lower-case hex. */
 export const keySchema: Schema<Uint8Array> = checked(readKey);
 
+/** Most bytes in a key file, and room to spare. */
+export const KEY_FILE_BYTES_MAX: number = 1024 * 1024;
+
 /** What to do about a damaged file of the group's key. */
-const RESTORE = "Restore it from a backup, or generate new keys for the whole cluster.";
+export const RESTORE = "Restore it from a backup, or generate new keys for the whole cluster.";
 
 /**
- * Reads a key file. Its faults are named by place only, as their values may be secret.
+ * Reads a key file that is public. Its faults are named by place only, as those of secret ones are.
  *
  * @throws {KeyFileError} when it is missing, not JSON, or does not fit the schema.
  * @throws {EnvironmentError} when it is there but cannot be read.
  */
-export function readKeyFile<Value>(
-  file: string,
-  schema: Schema<Value, unknown>,
-  whatToDo: string = RESTORE,
-): Value {
-  let raw: unknown;
+export function readKeyFile<Value>(file: string, schema: Schema<Value, unknown>): Value {
+  using opened = openKeyFile(file, RESTORE);
+  return parseKeyFile(readJson(file, { opened, whatToDo: RESTORE }), {
+    file,
+    schema,
+    whatToDo: RESTORE,
+  });
+}
+
+/** Opens a key file. @throws {KeyFileError} when it is missing. @throws {EnvironmentError} otherwise. */
+export function openKeyFile(file: string, whatToDo: string): Deno.FsFile {
   try {
-    raw = JSON.parse(Deno.readTextFileSync(file));
+    return Deno.openSync(file);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) {
       throw new KeyFileError(file, "no such file", whatToDo, { cause });
     }
-    // The cause is dropped: a JSON error quotes the text, which may be a secret.
-    if (cause instanceof SyntaxError) throw new KeyFileError(file, "not JSON", whatToDo);
-    throw new EnvironmentError(
-      `Cannot read ${file}: ${cause instanceof Error ? cause.message : cause}. ` +
-        "Check its permissions.",
-      { cause },
-    );
+    throw unreadable(file, cause);
   }
-  const parsed = schema.safeParse(raw);
+}
+
+/**
+ * The JSON in an open file, not more of it than {@linkcode KEY_FILE_BYTES_MAX}.
+ *
+ * @throws {KeyFileError} when it is too large or not JSON, without quoting it.
+ * @throws {EnvironmentError} when it cannot be read.
+ */
+export function readJson(
+  file: string,
+  { opened, whatToDo }: { readonly opened: Deno.FsFile; readonly whatToDo: string },
+): unknown {
+  const bytes = new Uint8Array(KEY_FILE_BYTES_MAX + 1);
+  try {
+    const length = readFully(opened, bytes);
+    if (length > KEY_FILE_BYTES_MAX) {
+      throw new KeyFileError(file, `it holds more than ${KEY_FILE_BYTES_MAX} bytes`, whatToDo);
+    }
+    return parseJson(bytes.subarray(0, length), { file, whatToDo });
+  } catch (cause) {
+    throw cause instanceof KeyFileError ? cause : unreadable(file, cause);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+/** JSON in UTF-8. @throws {KeyFileError} when it is anything else, without quoting it. */
+export function parseJson(
+  bytes: Uint8Array,
+  { file, whatToDo }: { readonly file: string; readonly whatToDo: string },
+): unknown {
+  try {
+    return JSON.parse(decodeUtf8(bytes));
+  } catch {
+    // The cause is dropped: a JSON error quotes the text, which may be a secret.
+    throw new KeyFileError(file, "not JSON", whatToDo);
+  }
+}
+
+/**
+ * What a key file's JSON says.
+ *
+ * @throws {KeyFileError} when it does not fit the schema. What is wrong is named by place only.
+ */
+export function parseKeyFile<Value>(
+  json: unknown,
+  { file, schema, whatToDo }: {
+    readonly file: string;
+    readonly schema: Schema<Value, unknown>;
+    readonly whatToDo: string;
+  },
+): Value {
+  const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const places = parsed.error.issues.map(({ path }) => formatPath(path) || "the top level");
   throw new KeyFileError(file, `damaged at ${places.join(", ")}`, whatToDo);
@@ -74,22 +130,8 @@ export function ofAnother(
   );
 }
 
-/**
- * Refuses a secret file that other users can read, rather than close it: it may be known by now.
- *
- * @throws {KeyFileError} when it is missing, or open to others.
- */
-export function checkPrivate(
-  file: string,
-  whatToDo: { readonly ifMissing: string; readonly ifKnown: string },
-): void {
-  const stat = statFile(file);
-  if (stat === null) throw new KeyFileError(file, "no such file", whatToDo.ifMissing);
-  // Windows has no such permissions; there the folder's own must do.
-  if (stat.mode === null || (stat.mode & 0o077) === 0) return;
-  throw new KeyFileError(
-    file,
-    `other users can read it (mode ${(stat.mode & 0o777).toString(8)})`,
-    `If none did, run chmod 600 ${file}; else ${whatToDo.ifKnown}.`,
-  );
+function unreadable(file: string, cause: unknown): EnvironmentError {
+  return new EnvironmentError(`Cannot read ${file}: ${describe(cause)}. Check its permissions.`, {
+    cause,
+  });
 }

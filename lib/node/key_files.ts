@@ -6,19 +6,22 @@
  */
 
 import { z } from "zod";
+import { assert } from "../assert.ts";
 import { encodeHex, equalBytes } from "../bytes.ts";
 import { toGroupPublicKeys } from "../certificate/frost_certifier.ts";
 import type { Group } from "../certificate/group.ts";
 import { InputError } from "../errors.ts";
 import { checkSecretShare } from "../frost/keys.ts";
 import { createDataFolder, RAFT_FILE } from "../storage/mod.ts";
-import { type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
+import { type ClusterName, type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
 import type { ClusterConfig } from "./cluster_config.ts";
 import { derivePublicKey } from "./dealing.ts";
 import { statFile, writeFileAtomically } from "./files.ts";
 import { formatGroup, GROUP_FILE, readGroup } from "./group_file.ts";
-import { checkPrivate, KeyFileError, keySchema, ofAnother, readKeyFile } from "./key_file.ts";
+import { KeyFileError, keySchema, ofAnother, RESTORE } from "./key_file.ts";
+import type { KeyFolder } from "./key_folder.ts";
 import { checked } from "./schema.ts";
+import { readSecretFile, type SecretFile, writeSecretFile } from "./secret_file.ts";
 
 /** The secret key file's name within a node's data folder. */
 export const SHARE_FILE = "share.json";
@@ -57,9 +60,11 @@ export function hasKeyFiles(dataDir: string): boolean {
  * @throws {EnvironmentError} when the disk or the folder does not let it.
  */
 export function writeNodeKeys(
-  dataDir: string,
+  folder: KeyFolder,
   { group, share }: Omit<NodeKeys, "isInUse">,
 ): void {
+  const { dataDir, self } = folder;
+  assert(share.node === self, `A share of ${share.node} for ${self}`);
   if (hasKeyFiles(dataDir)) {
     throw new KeyFileError(
       dataDir,
@@ -70,7 +75,7 @@ export function writeNodeKeys(
   createDataFolder(dataDir);
   const groupText = formatGroup(group);
   writeFileAtomically({ path: `${dataDir}/${GROUP_FILE}`, text: groupText, mode: 0o644 });
-  writeShare(dataDir, { group, share, isInUse: false });
+  writeShare(folder, { group, share, isInUse: false });
 }
 
 /**
@@ -79,13 +84,16 @@ export function writeNodeKeys(
  *
  * @throws {EnvironmentError} when the disk does not let it.
  */
-export function claimShare(dataDir: string, keys: NodeKeys): void {
-  if (!keys.isInUse) writeShare(dataDir, { ...keys, isInUse: true });
+export function claimShare(folder: KeyFolder, keys: NodeKeys): void {
+  if (!keys.isInUse) writeShare(folder, { ...keys, isInUse: true });
 }
 
-function writeShare(dataDir: string, keys: NodeKeys): void {
-  const path = `${dataDir}/${SHARE_FILE}`;
-  writeFileAtomically({ path, text: formatShare(keys), mode: 0o600 });
+function writeShare(folder: KeyFolder, keys: NodeKeys): void {
+  writeSecretFile(shareFile(folder, keys.group.cluster), toJson(keys));
+}
+
+function shareFile({ dataDir, self, passphrase }: KeyFolder, cluster: ClusterName): SecretFile {
+  return { path: `${dataDir}/${SHARE_FILE}`, purpose: "share", cluster, node: self, passphrase };
 }
 
 /**
@@ -94,16 +102,18 @@ function writeShare(dataDir: string, keys: NodeKeys): void {
  * @throws {KeyFileError} when a file is missing, damaged, of another cluster or node, not matching
  * the other, or (the secret one) open to other users.
  */
-export function readNodeKeys(
-  dataDir: string,
-  { config, self }: { readonly config: ClusterConfig; readonly self: NodeId },
-): NodeKeys {
-  const file = `${dataDir}/${SHARE_FILE}`;
-  checkPrivate(file, {
-    ifMissing: `Run floe keygen, or put ${self}'s share there.`,
-    ifKnown: "generate new keys for the whole cluster",
+export function readNodeKeys(folder: KeyFolder, config: ClusterConfig): NodeKeys {
+  const { dataDir, self } = folder;
+  const secretFile = shareFile(folder, config.cluster);
+  const file = secretFile.path;
+  const share = readSecretFile(secretFile, {
+    schema: shareSchema,
+    remedies: {
+      ifMissing: `Run floe keygen, or put ${self}'s share there.`,
+      ifDamaged: RESTORE,
+      ifKnown: "generate new keys for the whole cluster",
+    },
   });
-  const share = readKeyFile(file, shareSchema);
   if (share.cluster !== config.cluster) {
     throw ofAnother(file, "cluster", { found: share.cluster, expected: config.cluster });
   }
@@ -151,8 +161,10 @@ const shareSchema = z.strictObject({
   isInUse: z.boolean(),
 });
 
-function formatShare({ group, share: { node, secret }, isInUse }: NodeKeys): string {
-  const content: z.input<typeof shareSchema> = {
+function toJson(
+  { group, share: { node, secret }, isInUse }: NodeKeys,
+): z.input<typeof shareSchema> {
+  return {
     cluster: group.cluster,
     node,
     epoch: group.epoch,
@@ -160,7 +172,6 @@ function formatShare({ group, share: { node, secret }, isInUse }: NodeKeys): str
     secret: encodeHex(secret),
     isInUse,
   };
-  return JSON.stringify(content, null, 2) + "\n";
 }
 
 /** Whether nothing is left of what the node voted; of less than everything, the store itself tells. */

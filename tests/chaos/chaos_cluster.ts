@@ -60,11 +60,12 @@ export class ChaosCluster implements AsyncDisposable {
   /** Deals keys and opens the network; no node runs yet. */
   constructor(events: ChaosClusterEvents) {
     this.#events = events;
+    const folders = { path: this.folder, passphrase: null };
     this.config = openIdentities(
       onFreePorts(generateLocalCluster({ nodes: NODE_COUNT })),
-      this.folder,
+      folders,
     );
-    this.group = dealIntoFolders(this.config, this.folder);
+    this.group = dealIntoFolders(this.config, folders);
     this.elections = new Elections(this.group, events.onViolation);
     this.network = this.#resources.use(new Network(this.config));
   }

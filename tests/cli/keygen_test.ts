@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { openIdentities, writePinnedConfig } from "../../lib/cli/node_folders.ts";
 import { loadClusterConfig, requirePinned } from "../../lib/node/cluster_config.ts";
 import { readIdentity } from "../../lib/node/identity.ts";
+import type { KeyFolder } from "../../lib/node/key_folder.ts";
 import { readNodeKeys } from "../../lib/node/key_files.ts";
 import { readPeerCard } from "../../lib/node/peer_card.ts";
-import { toNodeId } from "../../lib/types.ts";
+import { type NodeId, toNodeId } from "../../lib/types.ts";
 import { parseGroupKey } from "../../lib/certificate/mod.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { floe } from "./fake_terminal.ts";
@@ -19,7 +20,7 @@ for (const nodes of [1, 3]) {
     assert.equal(parseGroupKey(verifierKey).publicKey.toHex(), publicKey);
     for (const [index, { id }] of folder.config.peers.entries()) {
       assert.deepEqual(listed[index], { id, folder: `${folder.path}/data/${id}` });
-      const keys = readNodeKeys(listed[index].folder, { config: folder.config, self: id });
+      const keys = readNodeKeys(place(listed[index].folder, id), folder.config);
       assert.equal(keys.group.publicKey.toHex(), publicKey);
     }
   });
@@ -44,7 +45,7 @@ Deno.test("keygen --dealer makes identities and a configuration that pins them",
   const { config: file } = JSON.parse(dealt.stdout);
   const config = requirePinned(await loadClusterConfig(file), file);
   for (const { id, keys } of config.peers) {
-    assert.deepEqual(readIdentity(`${folder.path}/data/${id}`, id).keys, keys);
+    assert.deepEqual(readIdentity(place(`${folder.path}/data/${id}`, id)).keys, keys);
   }
   const { peers, ...rest } = config;
   assert.deepEqual(
@@ -55,7 +56,7 @@ Deno.test("keygen --dealer makes identities and a configuration that pins them",
 
 Deno.test("keygen --dealer leaves the identities behind pinned keys to their operators", async () => {
   using folder = new TestFolder({ nodes: 1 });
-  const pinned = writePinnedConfig(openIdentities(folder.config, folder.path), folder.path);
+  const pinned = writePinnedConfig(openIdentities(folder.config, folder), folder.path);
   const dealt = await floe(["keygen", ...options(folder), "-o", "json"]);
   assert.equal(JSON.parse(dealt.stdout).config, pinned);
   const names = [...Deno.readDirSync(`${folder.path}/data/server_1`)].map(({ name }) => name);
@@ -71,7 +72,7 @@ Deno.test("keygen --id makes an identity and prints its card, the same one each 
   assert.match(second.stderr, /^Kept /);
   assert.equal(first.stdout, second.stdout);
   const card = readPeerCard(JSON.parse(first.stdout), "the card");
-  assert.deepEqual(card.keys, readIdentity(`${folder.path}/node`, toNodeId("alpha")).keys);
+  assert.deepEqual(card.keys, readIdentity(place(`${folder.path}/node`, toNodeId("alpha"))).keys);
   assert.deepEqual(card.peer, { hostname: "alpha.example", port: 7101 });
   assert.equal((Deno.statSync(`${folder.path}/node/identity.json`).mode ?? 0) & 0o777, 0o600);
   assert.equal((Deno.statSync(`${folder.path}/node`).mode ?? 0) & 0o777, 0o700);
@@ -132,6 +133,10 @@ for (
     assert.equal(refused.code, 2);
     assert.match(refused.stderr, /--id, --peer and --api/);
   });
+}
+
+function place(dataDir: string, self: NodeId): KeyFolder {
+  return { dataDir, self, passphrase: null };
 }
 
 function cardOptions(dataDir: string): string[] {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openIdentities, writePinnedConfig } from "../../lib/cli/node_folders.ts";
+import { keyFolder, openIdentities, writePinnedConfig } from "../../lib/cli/node_folders.ts";
 import { openIdentity } from "../../lib/node/identity.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
@@ -38,7 +38,7 @@ Deno.test("node says how to get an identity, and refuses another than the pinned
     /identity\.json: no such file\. Restore .* floe keygen --id server_1/,
   );
 
-  openIdentity(`${folder.path}/server_1`, toNodeId("server_1"));
+  openIdentity(keyFolder(folder, toNodeId("server_1")));
   const another = await floe(["node", ...options(folder, "server_1")]);
   assert.equal(another.code, 2);
   assert.match(
@@ -90,7 +90,7 @@ Deno.test("node refuses a log level that is none before it does anything", async
 /** A folder whose configuration pins the keys of the identities in it. */
 function pinnedFolder(shape: { readonly nodes: number }): TestFolder {
   const folder = new TestFolder(shape);
-  writePinnedConfig(openIdentities(folder.config, folder.path), folder.path);
+  writePinnedConfig(openIdentities(folder.config, folder), folder.path);
   return folder;
 }
 

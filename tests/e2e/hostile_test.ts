@@ -24,7 +24,7 @@ function placeOf(self: NodeId, cluster: TestCluster) {
   return {
     self,
     cluster: config.cluster,
-    channelKeys: readIdentity(cluster.dataDir(self), self).channelKeys,
+    channelKeys: readIdentity(cluster.keyFolder(self)).channelKeys,
     configuration: toConfiguration(config),
     listen: findPeer(config, self).peer,
     peers: config.peers.map(({ id, peer, keys: { channelKey } }) => ({ id, ...peer, channelKey })),
@@ -161,7 +161,7 @@ Deno.test("a member's name is worth nothing without its key, and the cluster goe
   const honest = cluster.ids.filter((id) => id !== LIAR);
   const { id } = await cluster.leader(1, honest);
   for (
-    const channelKeys of [generateKeyPair(), readIdentity(cluster.dataDir(id), id).channelKeys]
+    const channelKeys of [generateKeyPair(), readIdentity(cluster.keyFolder(id)).channelKeys]
   ) {
     const from = cluster.process(id).said.length;
     const impostor = new Transport({

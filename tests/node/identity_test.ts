@@ -4,6 +4,7 @@ import { encodeUtf8 } from "../../lib/bytes.ts";
 import { verifySignature } from "../../lib/frost/mod.ts";
 import { checkPinned, hasIdentity, openIdentity, readIdentity } from "../../lib/node/identity.ts";
 import { KeyFileError } from "../../lib/node/key_file.ts";
+import type { KeyFolder } from "../../lib/node/key_folder.ts";
 import { toNodeId } from "../../lib/types.ts";
 
 const SELF = toNodeId("alpha");
@@ -11,11 +12,11 @@ const SELF = toNodeId("alpha");
 Deno.test("openIdentity() makes an identity once, for its owner alone", () => {
   withFolder((folder) => {
     assert.equal(hasIdentity(folder), false);
-    const made = openIdentity(folder, SELF);
+    const made = openIdentity(place(folder));
     assert.equal(hasIdentity(folder), true);
-    const opened = openIdentity(folder, SELF);
+    const opened = openIdentity(place(folder));
     assert.deepEqual(opened.keys, made.keys);
-    assert.deepEqual(readIdentity(folder, SELF).keys, made.keys);
+    assert.deepEqual(readIdentity(place(folder)).keys, made.keys);
     assert.equal((Deno.statSync(`${folder}/identity.json`).mode ?? 0) & 0o777, 0o600);
     assert.equal((Deno.statSync(folder).mode ?? 0) & 0o777, 0o700);
     assert.deepEqual([...Deno.readDirSync(folder)].length, 1);
@@ -24,7 +25,7 @@ Deno.test("openIdentity() makes an identity once, for its owner alone", () => {
 
 Deno.test("an identity's private keys are those behind its public ones", () => {
   withFolder((folder) => {
-    const { keys, signingKey, channelKeys } = openIdentity(folder, SELF);
+    const { keys, signingKey, channelKeys } = openIdentity(place(folder));
     const message = encodeUtf8("message");
     const signature = new Uint8Array(sign(null, message, signingKey));
     assert.ok(verifySignature(keys.signingKey, message, signature));
@@ -34,7 +35,7 @@ Deno.test("an identity's private keys are those behind its public ones", () => {
 
 Deno.test("two identities have no key in common", () => {
   withFolder((folder) => {
-    const [one, other] = [openIdentity(folder, SELF), openIdentity(`${folder}/b`, SELF)];
+    const [one, other] = [openIdentity(place(folder)), openIdentity(place(`${folder}/b`))];
     assert.notDeepEqual(one.keys.signingKey, other.keys.signingKey);
     assert.notDeepEqual(one.keys.channelKey, other.keys.channelKey);
   });
@@ -95,7 +96,7 @@ for (const field of ["signingSecret", "channelSecret"]) {
 
 Deno.test("checkPinned() passes the pinned identity and names the key that is another", () => {
   withIdentity((folder) => {
-    const identity = readIdentity(folder, SELF);
+    const identity = readIdentity(place(folder));
     checkPinned(folder, identity, identity.keys);
     for (const name of ["signingKey", "channelKey"]) {
       const pinned = { ...identity.keys, [name]: new Uint8Array(32).fill(1) };
@@ -112,16 +113,20 @@ Deno.test("checkPinned() passes the pinned identity and names the key that is an
 
 Deno.test("an identity shows no secret, whatever it is turned into", () => {
   withIdentity((folder, secrets) => {
-    const identity = readIdentity(folder, SELF);
+    const identity = readIdentity(place(folder));
     const shown = Deno.inspect(identity, { depth: 10, showHidden: true }) +
       JSON.stringify(identity);
     for (const secret of secrets) assert.equal(shown.includes(secret), false);
   });
 });
 
+function place(dataDir: string): KeyFolder {
+  return { dataDir, self: SELF, passphrase: null };
+}
+
 function withIdentity(test: (folder: string, secrets: readonly string[]) => void): void {
   withFolder((folder) => {
-    openIdentity(folder, SELF);
+    openIdentity(place(folder));
     test(folder, secretsIn(folder));
   });
 }
@@ -151,7 +156,7 @@ function secretsIn(folder: string): string[] {
 }
 
 function refuses(folder: string, message: RegExp): void {
-  assert.throws(() => readIdentity(folder, SELF), (error) => {
+  assert.throws(() => readIdentity(place(folder)), (error) => {
     assert.ok(error instanceof KeyFileError, `${error}`);
     assert.match(error.message, message);
     for (const secret of secretsIn(folder)) assert.ok(!Deno.inspect(error).includes(secret));

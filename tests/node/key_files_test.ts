@@ -3,9 +3,10 @@ import { encodeHex } from "../../lib/bytes.ts";
 import type { ClusterConfig } from "../../lib/node/cluster_config.ts";
 import { dealClusterKeys } from "../../lib/node/dealing.ts";
 import { KeyFileError } from "../../lib/node/key_file.ts";
+import type { KeyFolder } from "../../lib/node/key_folder.ts";
 import { claimShare, hasKeyFiles, readNodeKeys, writeNodeKeys } from "../../lib/node/key_files.ts";
 import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
-import { toClusterName, toNodeId } from "../../lib/types.ts";
+import { type NodeId, toClusterName, toNodeId } from "../../lib/types.ts";
 
 const config = generateLocalCluster({ nodes: 3 });
 const self = toNodeId("server_2");
@@ -16,8 +17,8 @@ for (const nodes of [1, 2, 3, 5]) {
     const { group, shares } = dealClusterKeys(config, randomBytes);
     for (const share of shares) {
       withFolder((folder) => {
-        writeNodeKeys(folder, { group, share });
-        assert.deepEqual(readNodeKeys(folder, { config, self: share.node }), {
+        writeNodeKeys(place(folder, share.node), { group, share });
+        assert.deepEqual(readNodeKeys(place(folder, share.node), config), {
           group,
           share,
           isInUse: false,
@@ -41,28 +42,31 @@ Deno.test("writeNodeKeys() lets only the owner read the share and enter the fold
 Deno.test("writeNodeKeys() never overwrites keys", () => {
   withKeys((folder) => {
     const before = Deno.readTextFileSync(`${folder}/share.json`);
-    const { group, shares: [share] } = dealClusterKeys(config, randomBytes);
+    const { group, shares: [, share] } = dealClusterKeys(config, randomBytes);
     assert.ok(share !== undefined);
-    assert.throws(() => writeNodeKeys(folder, { group, share }), refusal(/holds keys already/));
+    assert.throws(
+      () => writeNodeKeys(place(folder, share.node), { group, share }),
+      refusal(/holds keys already/),
+    );
     assert.equal(Deno.readTextFileSync(`${folder}/share.json`), before);
   });
 });
 
 Deno.test("claimShare() marks a share as in use, and changes nothing else", () => {
   withKeys((folder) => {
-    const keys = readNodeKeys(folder, { config, self });
-    claimShare(folder, keys);
+    const keys = readNodeKeys(place(folder), config);
+    claimShare(place(folder), keys);
     Deno.writeTextFileSync(`${folder}/raft.db`, "");
-    assert.deepEqual(readNodeKeys(folder, { config, self }), { ...keys, isInUse: true });
+    assert.deepEqual(readNodeKeys(place(folder), config), { ...keys, isInUse: true });
     assert.equal((Deno.statSync(`${folder}/share.json`).mode ?? 0) & 0o777, 0o600);
   });
 });
 
 Deno.test("readNodeKeys() refuses a share in use whose node has lost what it voted", () => {
   withKeys((folder) => {
-    claimShare(folder, readNodeKeys(folder, { config, self }));
+    claimShare(place(folder), readNodeKeys(place(folder), config));
     assert.throws(
-      () => readNodeKeys(folder, { config, self }),
+      () => readNodeKeys(place(folder), config),
       refusal(/server_2 has run with this share, but raft\.db/),
     );
   });
@@ -154,9 +158,12 @@ Deno.test("readNodeKeys() refuses a single voter's secret that is not the group'
   const { group, shares: [share] } = dealClusterKeys(config, randomBytes);
   assert.ok(share !== undefined);
   withFolder((folder) => {
-    writeNodeKeys(folder, { group, share: { ...share, secret: randomBytes(32) } });
+    writeNodeKeys(place(folder, share.node), {
+      group,
+      share: { ...share, secret: randomBytes(32) },
+    });
     assert.throws(
-      () => readNodeKeys(folder, { config, self: share.node }),
+      () => readNodeKeys(place(folder, share.node), config),
       refusal(/does not match/),
     );
   });
@@ -191,12 +198,16 @@ Deno.test("readNodeKeys() refuses a group with another threshold or other voters
   });
 });
 
+function place(dataDir: string, node: NodeId = self): KeyFolder {
+  return { dataDir, self: node, passphrase: null };
+}
+
 function withKeys(test: (folder: string, secret: string) => void): void {
   const { group, shares } = dealClusterKeys(config, randomBytes);
   const share = shares.find(({ node }) => node === self);
   assert.ok(share !== undefined);
   withFolder((folder) => {
-    writeNodeKeys(`${folder}/node`, { group, share });
+    writeNodeKeys(place(`${folder}/node`), { group, share });
     test(`${folder}/node`, encodeHex(share.secret));
   });
 }
@@ -219,7 +230,7 @@ function edit(
 }
 
 function refuses(folder: string, message: RegExp, secret?: string, using: ClusterConfig = config) {
-  assert.throws(() => readNodeKeys(folder, { config: using, self }), refusal(message, secret));
+  assert.throws(() => readNodeKeys(place(folder), using), refusal(message, secret));
 }
 
 function refusal(message: RegExp, secret = "no secret"): (error: unknown) => boolean {

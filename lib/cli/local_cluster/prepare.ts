@@ -16,7 +16,7 @@ import { IDENTITY_FILE } from "../../node/identity.ts";
 import { hasKeyFiles, readNodeKeys, SHARE_FILE } from "../../node/key_files.ts";
 import { createDataFolder, describe } from "../../storage/folder.ts";
 import type { NodeId } from "../../types.ts";
-import { dealIntoFolders, nodeFolder } from "../node_folders.ts";
+import { dealIntoFolders, keyFolder, nodeFolder, type NodeFolders } from "../node_folders.ts";
 
 const LOCK_FILE = "cluster.lock";
 const START_OVER = "floe cluster --fresh deletes what is there and starts over; " +
@@ -83,20 +83,21 @@ function deleteContents(folder: string, { but }: { readonly but: string }): void
 }
 
 /**
- * The group key of the nodes in `folder`, dealt now when there are none yet.
+ * The group key of the nodes in `folders`, dealt now when there are none yet.
  *
  * @throws {InputError} when the keys there are not all of this cluster.
  */
-export function openOrDealKeys(config: ClusterConfig, folder: string): Group {
+export function openOrDealKeys(config: ClusterConfig, folders: NodeFolders): Group {
+  const { path: folder } = folders;
   const isUsed = ({ id }: { readonly id: NodeId }) => holdsAnything(nodeFolder(folder, id));
-  if (!config.peers.some(isUsed)) return dealIntoFolders(config, folder);
+  if (!config.peers.some(isUsed)) return dealIntoFolders(config, folders);
   const groups: Group[] = [];
   const faults: string[] = [];
   for (const { id } of config.peers) {
     const dataDir = nodeFolder(folder, id);
     try {
       if (!hasKeyFiles(dataDir)) throw new InputError(`Cannot use ${dataDir}: it holds no keys.`);
-      const { group, share } = readNodeKeys(dataDir, { config, self: id });
+      const { group, share } = readNodeKeys(keyFolder(folders, id), config);
       share.secret.fill(0);
       groups.push(group);
     } catch (error) {

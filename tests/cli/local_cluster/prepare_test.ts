@@ -36,8 +36,8 @@ Deno.test("checkPorts() passes free ports and names all that are not", () => {
 
 Deno.test("openOrDealKeys() deals once and opens from then on", () => {
   using folder = new TestFolder({ nodes: 3 });
-  const dealt = openOrDealKeys(folder.config, folder.path);
-  assert.deepEqual(openOrDealKeys(folder.config, folder.path), dealt);
+  const dealt = openOrDealKeys(folder.config, folder);
+  assert.deepEqual(openOrDealKeys(folder.config, folder), dealt);
 });
 
 Deno.test("openOrDealKeys() refuses a folder where a node has data and no keys", () => {
@@ -50,8 +50,8 @@ Deno.test("openOrDealKeys() refuses a folder where a node has data and no keys",
 Deno.test("openOrDealKeys() refuses keys of different key generations", () => {
   using folder = new TestFolder({ nodes: 3 });
   using other = new TestFolder({ nodes: 3 });
-  openOrDealKeys(folder.config, folder.path);
-  openOrDealKeys(folder.config, other.path);
+  openOrDealKeys(folder.config, folder);
+  openOrDealKeys(folder.config, other);
   for (const name of ["group.json", "share.json"]) {
     Deno.copyFileSync(`${other.path}/server_2/${name}`, `${folder.path}/server_2/${name}`);
   }
@@ -60,7 +60,7 @@ Deno.test("openOrDealKeys() refuses keys of different key generations", () => {
 
 Deno.test("deleteNodeFolders() deletes nodes' folders and nothing else", () => {
   using folder = new TestFolder({ nodes: 1 });
-  openOrDealKeys(folder.config, folder.path);
+  openOrDealKeys(folder.config, folder);
   Deno.mkdirSync(`${folder.path}/holiday`);
   Deno.writeTextFileSync(`${folder.path}/holiday/photo`, "");
   deleteNodeFolders(folder.path, { keepIdentities: false });
@@ -72,20 +72,20 @@ Deno.test("deleteNodeFolders() deletes nodes' folders and nothing else", () => {
 
 Deno.test("deleteNodeFolders() keeps identities where it is told to, and keys are dealt anew", () => {
   using folder = new TestFolder({ nodes: 3 });
-  const first = openOrDealKeys(folder.config, folder.path);
-  const pinned = openIdentities(folder.config, folder.path);
+  const first = openOrDealKeys(folder.config, folder);
+  const pinned = openIdentities(folder.config, folder);
   deleteNodeFolders(folder.path, { keepIdentities: true });
   for (const { id } of pinned.peers) {
     const names = [...Deno.readDirSync(`${folder.path}/${id}`)].map(({ name }) => name);
     assert.deepEqual(names, ["identity.json"]);
   }
-  assert.deepEqual(openIdentities(pinned, folder.path), pinned);
-  assert.notDeepEqual(openOrDealKeys(pinned, folder.path).publicKey, first.publicKey);
+  assert.deepEqual(openIdentities(pinned, folder), pinned);
+  assert.notDeepEqual(openOrDealKeys(pinned, folder).publicKey, first.publicKey);
 });
 
 function refuses(folder: TestFolder, message: RegExp): void {
   assert.throws(
-    () => openOrDealKeys(folder.config, folder.path),
+    () => openOrDealKeys(folder.config, folder),
     (error) => error instanceof InputError && message.test(error.message),
   );
 }

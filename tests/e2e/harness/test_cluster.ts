@@ -4,7 +4,12 @@
  * @module
  */
 
-import { dealIntoFolders, nodeFolder, openIdentities } from "../../../lib/cli/node_folders.ts";
+import {
+  dealIntoFolders,
+  keyFolder,
+  nodeFolder,
+  openIdentities,
+} from "../../../lib/cli/node_folders.ts";
 import type { Group } from "../../../lib/certificate/group.ts";
 import { formatAddress } from "../../../lib/node/address.ts";
 import {
@@ -14,6 +19,7 @@ import {
   type PinnedClusterConfig,
   type TimingConfig,
 } from "../../../lib/node/cluster_config.ts";
+import type { KeyFolder } from "../../../lib/node/key_folder.ts";
 import { generateLocalCluster } from "../../../lib/node/local_cluster.ts";
 import { assertDefined } from "../../../lib/assert.ts";
 import type { NodeId } from "../../../lib/types.ts";
@@ -52,6 +58,8 @@ export interface Leader {
 export class TestFolder implements Disposable {
   /** The folder. */
   readonly path: string;
+  /** What encrypts the nodes' secret files: nothing. */
+  readonly passphrase = null;
   /** The cluster's configuration. */
   readonly config: ClusterConfig;
   /** The file that says so. */
@@ -85,9 +93,9 @@ export class TestCluster implements AsyncDisposable {
   constructor(options: TestClusterOptions) {
     this.#options = options;
     this.#folder = new TestFolder(options);
-    this.config = openIdentities(this.#folder.config, this.#folder.path);
+    this.config = openIdentities(this.#folder.config, this.#folder);
     Deno.writeTextFileSync(this.#folder.configFile, formatClusterConfig(this.config));
-    this.group = dealIntoFolders(this.config, this.#folder.path);
+    this.group = dealIntoFolders(this.config, this.#folder);
     const present = options.nodes - (options.absent ?? 0);
     for (const { id } of this.config.peers.slice(0, present)) this.start(id);
   }
@@ -100,6 +108,11 @@ export class TestCluster implements AsyncDisposable {
   /** A node's own data folder. */
   dataDir(id: NodeId): string {
     return nodeFolder(this.#folder.path, id);
+  }
+
+  /** The same, with what opens it. */
+  keyFolder(id: NodeId): KeyFolder {
+    return keyFolder(this.#folder, id);
   }
 
   /** The last process of a node, running or not. */

@@ -1,0 +1,122 @@
+/**
+ * A passphrase, and the keys that scrypt makes of it.
+ *
+ * @module
+ */
+
+import { scryptSync } from "node:crypto";
+import { assert, assertDefined } from "../assert.ts";
+import { encodeHex } from "../bytes.ts";
+import { InputError } from "../errors.ts";
+
+/** Fewest bytes in a passphrase. Fewer are guessed, whatever a guess costs. */
+export const PASSPHRASE_BYTES_MIN = 8;
+/** Most bytes in a passphrase. */
+export const PASSPHRASE_BYTES_MAX = 1024;
+
+/**
+ * What Floe pays for a key: N = 2^17, r = 8, p = 1, which take 128 MiB and 0.45 s on one core of the
+ * machine that Floe is measured on. It is the first choice of OWASP's Password Storage Cheat Sheet.
+ */
+export const SCRYPT_LOG_N = 17;
+/** The dearest key that a file may ask for: 1 GiB and about 4 s. */
+export const SCRYPT_LOG_N_MAX = 20;
+/** scrypt's block size r (RFC 7914 §2). */
+export const SCRYPT_BLOCK_SIZE = 8;
+/** scrypt's parallelization p (RFC 7914 §2). */
+export const SCRYPT_PARALLELIZATION = 1;
+/** Bytes of a salt. */
+export const SALT_BYTES = 32;
+
+const KEY_BYTES = 32;
+/** Keys that are remembered: one to write with, and one for each file of a node that is read. */
+const KEYS_MAX = 4;
+
+/** What, beside the passphrase, a key is made of. It is public, and stands in the file. */
+export interface KeyParameters {
+  /** log2 of scrypt's cost N (RFC 7914 §2): {@linkcode SCRYPT_LOG_N} to {@linkcode SCRYPT_LOG_N_MAX}. */
+  readonly logN: number;
+  /** {@linkcode SALT_BYTES} random bytes. */
+  readonly salt: Uint8Array;
+}
+
+/**
+ * What opens a node's secret files. It owns the passphrase and the keys made of it, and
+ * nothing that prints or serialises an object shows them; {@linkcode Symbol.dispose} erases them. A key
+ * costs half a second, so it is made when it is first needed and then remembered: a file that is
+ * written often is written under one salt by one process, with another nonce each time.
+ */
+export class Passphrase implements Disposable {
+  readonly #bytes: Uint8Array;
+  readonly #keys = new Map<string, Uint8Array>();
+  readonly #salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
+  #isErased = false;
+
+  /**
+   * Takes over the bytes: nobody else may hold them.
+   *
+   * @throws {InputError} when they are too few, too many or more than one line.
+   */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    const fault = findFault(bytes);
+    if (fault === null) return;
+    bytes.fill(0);
+    throw new InputError(`Cannot use the passphrase: ${fault}`);
+  }
+
+  /** What this process writes with. The salt is random, and this object's alone. */
+  get ownParameters(): KeyParameters {
+    return { logN: SCRYPT_LOG_N, salt: this.#salt };
+  }
+
+  /** The 32-byte key for `parameters`. It stays this object's: to be used at once, and not changed. */
+  deriveKey(parameters: KeyParameters): Uint8Array {
+    assert(!this.#isErased, "A passphrase was used after it was erased");
+    const { logN, salt } = parameters;
+    assert(logN >= SCRYPT_LOG_N && logN <= SCRYPT_LOG_N_MAX, `scrypt with a log N of ${logN}`);
+    const name = `${logN} ${encodeHex(salt)}`;
+    const known = this.#keys.get(name);
+    if (known !== undefined) return known;
+    const key = runScrypt(this.#bytes, parameters);
+    if (this.#keys.size === KEYS_MAX) this.#forgetOldest();
+    this.#keys.set(name, key);
+    return key;
+  }
+
+  /** Erases the passphrase and every key made of it. It cannot be used any more. */
+  [Symbol.dispose](): void {
+    this.#bytes.fill(0);
+    for (const key of this.#keys.values()) key.fill(0);
+    this.#keys.clear();
+    this.#isErased = true;
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#keys;
+    const [name, key] = assertDefined(oldest, "No key to forget");
+    key.fill(0);
+    this.#keys.delete(name);
+  }
+}
+
+function findFault(bytes: Uint8Array): string | null {
+  if (bytes.length < PASSPHRASE_BYTES_MIN) {
+    return `${bytes.length} bytes are fewer than ${PASSPHRASE_BYTES_MIN}`;
+  }
+  if (bytes.length > PASSPHRASE_BYTES_MAX) {
+    return `${bytes.length} bytes are more than ${PASSPHRASE_BYTES_MAX}`;
+  }
+  return [0, 10, 13].some((byte) => bytes.includes(byte))
+    ? "it is more than one line of text"
+    : null;
+}
+
+function runScrypt(passphrase: Uint8Array, { logN, salt }: KeyParameters): Uint8Array {
+  const [N, r] = [2 ** logN, SCRYPT_BLOCK_SIZE];
+  // What scrypt needs is 128 N r bytes and a little (RFC 7914 §2); node:crypto's limit is below that.
+  const maxmem = 2 * 128 * N * r;
+  return new Uint8Array(
+    scryptSync(passphrase, salt, KEY_BYTES, { N, r, p: SCRYPT_PARALLELIZATION, maxmem }),
+  );
+}
