@@ -76,8 +76,14 @@ function toName(value: unknown, what: string): string {
 
 const QUOTED_LENGTH_MAX = 80;
 
-/** Shows a foreign value in an error message without letting it flood the message. */
+/**
+ * Shows a foreign value in an error message without letting it flood the message. An object is only
+ * named: turning one into text runs its own code, or descends deeper than the stack reaches.
+ */
 function quote(value: unknown): string {
+  if (typeof value === "object" && value !== null) {
+    return Array.isArray(value) ? "an array" : "an object";
+  }
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
   return text.length <= QUOTED_LENGTH_MAX ? text : `${text.slice(0, QUOTED_LENGTH_MAX)}...`;
 }

@@ -190,6 +190,19 @@ Deno.test("decodeCommand() refuses an unknown version by an error of its own", (
 
 const key = encodeUtf8("a");
 const value = Uint8Array.of(1);
+
+/** A delete whose revision is an array in an array in an array. */
+function nestedRevision(depth: number): Uint8Array {
+  return concatBytes(
+    Uint8Array.of(COMMAND_VERSION, 0x94),
+    encode("delete"),
+    encode(key),
+    new Uint8Array(depth).fill(0x91),
+    encode(null),
+    encode(null),
+  );
+}
+
 for (
   const [what, bytes] of [
     ["no bytes", new Uint8Array(0)],
@@ -232,6 +245,7 @@ for (
     ["a revision that is no safe integer", encodeFields("delete", key, 2 ** 53, null)],
     ["a revision as text", encodeFields("delete", key, "1", null)],
     ["a boolean for a revision", encodeFields("delete", key, false, null)],
+    ["a revision nested deeper than the stack reaches", nestedRevision(100_000)],
     ["an idempotency key as text", encodeFields("delete", key, null, "k")],
     ["an empty idempotency key", encodeFields("delete", key, null, new Uint8Array(0))],
     ["an idempotency key with a space", encodeFields("delete", key, null, encodeUtf8("a b"))],
