@@ -67,6 +67,10 @@ export class SequenceReader {
     const { done, value } = this.#step();
     if (done === true) throw new InputError("missing: the sequence ends before it");
     if (Object.is(value, -0)) throw new InputError("-0 is not a whole number");
+    // The library reads halves of characters as they come; written again they would be others.
+    if (typeof value === "string" && !value.isWellFormed()) {
+      throw new InputError("a text is not well-formed Unicode");
+    }
     return value;
   }
 

@@ -88,6 +88,12 @@ Deno.test("SequenceReader refuses a string above the limit, and minus zero", () 
   assert.throws(() => readAll(decodeHex("cb8000000000000000"), 1), /-0 is not a whole number/);
 });
 
+Deno.test("SequenceReader refuses a text with half a character in it", () => {
+  for (const hex of ["a3eda080", "a3edb080", "a478eda080"]) {
+    assert.throws(() => readAll(decodeHex(hex), 1), /not well-formed Unicode/, hex);
+  }
+});
+
 Deno.test("SequenceReader leaves the shared decoder usable after it stopped half-way", () => {
   const reader = new SequenceReader(new Uint8Array([1, 2, 3]));
   assert.equal(reader.next(), 1);
