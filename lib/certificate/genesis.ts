@@ -21,7 +21,12 @@ import type { NodeId } from "../types.ts";
 import type { CertificateRefusal } from "./certifier.ts";
 import { CertificateError } from "./error.ts";
 import { toGroupPublicKeys } from "./frost_certifier.ts";
-import { checkRoster, equalRosters, type GenesisRoster, voterKeyName } from "./genesis_roster.ts";
+import {
+  checkRoster,
+  describeRosterDifference,
+  type GenesisRoster,
+  voterKeyName,
+} from "./genesis_roster.ts";
 import {
   encodeGenesisStatement,
   type GenesisStatement,
@@ -82,9 +87,8 @@ export function verifyGenesis(note: string, expected?: GenesisRoster): Genesis {
   const { text, signatures } = splitNote(note);
   const statement = parseGenesisStatement(text);
   checkRoster(statement);
-  if (expected !== undefined && !equalRosters(statement, expected)) {
-    throw refused("wrong-roster", `it is not of ${describe(expected)}`);
-  }
+  const difference = expected === undefined ? null : describeRosterDifference(statement, expected);
+  if (difference !== null) throw refused("wrong-roster", difference);
   checkGroup(statement);
   checkSignatures(statement, signatures);
   return { ...statement, note };
@@ -102,7 +106,12 @@ function checkGroup(statement: GenesisStatement): void {
 
 function checkSignatures(statement: GenesisStatement, lines: string): void {
   const signatures = lines.split(/(?<=\n)/).map(parseSignatureLine);
-  const { voters } = statement;
+  const { cluster, voters } = statement;
+  const names = new Set(signatures.map(({ name }) => name));
+  const missing = voters.find(({ id }) => !names.has(voterKeyName(cluster, id)));
+  if (missing !== undefined) {
+    throw refused("malformed", `${missing.id} has not signed it`, { voter: missing.id });
+  }
   if (signatures.length !== voters.length) {
     throw refused("malformed", `${signatures.length} signatures are not one of each voter`);
   }
@@ -127,11 +136,6 @@ function checkSignature(
   if (!verifyGenesisSignature(statement, voter, line.signature)) {
     throw refused("bad-signature", `the signature is not ${id}'s`, { voter: id });
   }
-}
-
-function describe({ cluster, epoch, threshold, voters }: GenesisRoster): string {
-  return `${cluster}, epoch ${epoch}, ${threshold} of ${voters.map(({ id }) => id).join(", ")}` +
-    " with their identity keys";
 }
 
 function refused(

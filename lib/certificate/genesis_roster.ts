@@ -5,6 +5,7 @@
  * @module
  */
 
+import { assertDefined } from "../assert.ts";
 import { equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { checkPublicKey } from "../frost/mod.ts";
@@ -59,14 +60,28 @@ export function checkRoster({ threshold, voters }: GenesisRoster): void {
   });
 }
 
-/** Whether two rosters say the same, order included. */
-export function equalRosters(left: GenesisRoster, right: GenesisRoster): boolean {
-  return left.cluster === right.cluster && left.epoch === right.epoch &&
-    left.threshold === right.threshold && left.voters.length === right.voters.length &&
-    left.voters.every(({ id, identityKey }, at) => {
-      const other = right.voters[at];
-      return other !== undefined && id === other.id && equalBytes(identityKey, other.identityKey);
-    });
+/**
+ * The first thing, in the roster's own order, in which a roster is not the expected one, in words; null
+ * where they say the same.
+ */
+export function describeRosterDifference(
+  found: GenesisRoster,
+  expected: GenesisRoster,
+): string | null {
+  for (const field of ["cluster", "epoch", "threshold"] as const) {
+    if (found[field] !== expected[field]) {
+      return `its ${field} is ${found[field]}, not ${expected[field]}`;
+    }
+  }
+  if (found.voters.length !== expected.voters.length) {
+    return `it has ${found.voters.length} voters, not ${expected.voters.length}`;
+  }
+  for (const [at, { id, identityKey }] of expected.voters.entries()) {
+    const voter = assertDefined(found.voters[at], "A roster is shorter than it was");
+    if (voter.id !== id) return `voter ${at + 1} is ${voter.id}, not ${id}`;
+    if (!equalBytes(voter.identityKey, identityKey)) return `${id} has another identity key in it`;
+  }
+  return null;
 }
 
 function checkIdentityKey({ id, identityKey }: RosterVoter): void {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { checkRoster, equalRosters } from "../../lib/certificate/genesis_roster.ts";
+import { checkRoster, describeRosterDifference } from "../../lib/certificate/genesis_roster.ts";
+import { toClusterName, toEpoch } from "../../lib/types.ts";
 import { SMALL_ORDER_POINTS } from "../frost/weak_points.ts";
 import { nodeId } from "./cluster.ts";
 import { createFounders } from "./founders.ts";
@@ -9,7 +10,8 @@ for (const [threshold, count] of [[2, 2], [2, 3], [3, 3], [3, 4], [4, 4], [3, 5]
   Deno.test(`checkRoster() accepts ${threshold} of ${count}`, () => {
     const { roster } = createFounders(threshold, count);
     checkRoster(roster);
-    assert.ok(equalRosters(roster, createFounders(threshold, count).roster));
+    const same = createFounders(threshold, count).roster;
+    assert.equal(describeRosterDifference(roster, same), null);
   });
 }
 
@@ -40,3 +42,27 @@ Deno.test("checkRoster() refuses an identity key under which any signature could
     assert.equal(assertRefused("bad-roster", () => checkRoster({ ...roster, voters })), nodeId(2));
   }
 });
+
+for (const [change, difference] of differences()) {
+  Deno.test(`describeRosterDifference() tells that ${difference}`, () => {
+    const { roster } = createFounders(2, 3);
+    assert.equal(describeRosterDifference({ ...roster, ...change }, roster), difference);
+  });
+}
+
+function differences() {
+  const { voters } = createFounders(2, 3).roster;
+  const [first, second] = voters;
+  assert.ok(first && second);
+  return [
+    [{ cluster: toClusterName("floe-other") }, "its cluster is floe-other, not floe-test"],
+    [{ epoch: toEpoch(2) }, "its epoch is 2, not 1"],
+    [{ threshold: 3 }, "its threshold is 3, not 2"],
+    [{ voters: voters.slice(0, 2) }, "it has 2 voters, not 3"],
+    [{ voters: voters.toReversed() }, "voter 1 is server_3, not server_1"],
+    [
+      { voters: voters.with(0, { ...first, identityKey: second.identityKey }) },
+      "server_1 has another identity key in it",
+    ],
+  ] as const;
+}

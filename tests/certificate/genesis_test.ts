@@ -86,6 +86,14 @@ Deno.test("verifyGenesis() refuses any voter's signature left out, doubled, or o
   }
 });
 
+Deno.test("verifyGenesis() names the voter who has not signed", () => {
+  for (const [at, { id }] of ROSTER.voters.entries()) {
+    const note = NOTE.replace(LINES[at] ?? "", "");
+    assert.equal(assertRefused("malformed", () => verifyGenesis(note)), id);
+    assert.throws(() => verifyGenesis(note), { message: new RegExp(`${id} has not signed it`) });
+  }
+});
+
 Deno.test("verifyGenesis() names the voter whose signature is wrong", () => {
   const other = signStatement(FOUNDERS, createStatement(FOUNDERS, 2));
   for (const { id } of ROSTER.voters) {
