@@ -9,6 +9,7 @@ import { decodeUtf8 } from "../bytes.ts";
 import type {
   DeleteBody,
   ElectionsBody,
+  GroupBody,
   KeyValueBody,
   LeaderBody,
   PutBody,
@@ -84,6 +85,18 @@ const statusSchema = z.object({
   counters: z.record(z.string(), z.number()),
 });
 
+const groupSchema = z.object({
+  cluster: z.string(),
+  epoch: count,
+  threshold: count,
+  voters: z.array(z.object({ id: z.string(), identifier: count, verifyingShare: z.string() })),
+  margins: marginsSchema,
+  publicKey: z.string(),
+  verifierKey: z.string(),
+  pem: z.string(),
+  genesis: z.string().nullable(),
+});
+
 /** Reads the answer to a get. @throws {CommandError} when it is not one. */
 export function readKeyValue(answer: ClientAnswer): KeyValueBody {
   return read(answer, keyValueSchema);
@@ -112,6 +125,11 @@ export function readTransfer(answer: ClientAnswer): TransferBody {
 /** Reads a page of elections. @throws {CommandError} when it is not one. */
 export function readElections(answer: ClientAnswer): ElectionsBody {
   return read(answer, electionsSchema);
+}
+
+/** Reads the cluster's public key. @throws {CommandError} when it is not that. */
+export function readGroup(answer: ClientAnswer): GroupBody {
+  return read(answer, groupSchema);
 }
 
 /** Reads a node's status. @throws {CommandError} when it is not one. */

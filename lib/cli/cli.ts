@@ -14,6 +14,7 @@ import { registerDel } from "./del.ts";
 import { registerElections } from "./elections.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
 import { registerGet } from "./get.ts";
+import { registerGroup } from "./group.ts";
 import { registerInit } from "./init.ts";
 import { registerKeygen } from "./keygen.ts";
 import { registerLeader } from "./leader.ts";
@@ -35,6 +36,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerStatus,
   registerLeader,
   registerElections,
+  registerGroup,
   registerPut,
   registerGet,
   registerDel,

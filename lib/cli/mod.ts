@@ -5,8 +5,9 @@
  * `cli.ts` puts them together and turns whatever they throw into an exit code and one message.
  *
  * **Data on stdout, messages on stderr.** A command prints its data as a table for people or, with
- * `-o json`, as JSON for programs; a certificate (`leader --cert`) and a value (`get`) come out byte
- * for byte, ready for a pipe. Text from elsewhere cannot drive the terminal that shows it.
+ * `-o json`, as JSON for programs; a certificate (`leader --cert`, `group --genesis`) and a value
+ * (`get`) come out byte for byte, ready for a pipe. Text from elsewhere cannot drive the terminal that
+ * shows it.
  *
  * **Exit codes are an interface** (`exit_code.ts`): scripts tell "there is no such key" from "no one
  * could tell me" without reading a message. A person reads what failed, where, and what to do;

@@ -1,12 +1,12 @@
 /**
- * `/v1/group`: the cluster's public key in every form that a verifier asks for.
+ * `/v1/group`: the cluster's public key in every form that a verifier asks for, and where it came from.
  *
  * @module
  */
 
 import { encodeHex } from "../bytes.ts";
-import type { Group } from "../certificate/group.ts";
 import { encodePem, encodeVerifierKey } from "../certificate/group_key.ts";
+import { marginsOf } from "../margins.ts";
 import type { NodeApi } from "../node/api.ts";
 import { jsonResponse } from "./json.ts";
 import { readQuery } from "./parameters.ts";
@@ -18,12 +18,12 @@ export function addGroupRoute(app: Application, node: NodeApi): void {
   addRoute(app, "/v1/group", {
     GET: (context) => {
       readQuery(context.req.url, []);
-      return jsonResponse(groupBody(node.group));
+      return jsonResponse(groupBody(node));
     },
   });
 }
 
-function groupBody(group: Group): GroupBody {
+function groupBody({ group, genesis }: NodeApi): GroupBody {
   const { cluster, epoch, threshold, publicKey } = group;
   const voters = group.voters.map(({ id, identifier, verifyingShare }) => ({
     id,
@@ -35,8 +35,10 @@ function groupBody(group: Group): GroupBody {
     epoch,
     threshold,
     voters,
+    margins: marginsOf({ n: voters.length, threshold }),
     publicKey: encodeHex(publicKey),
     verifierKey: encodeVerifierKey(cluster, publicKey),
     pem: encodePem(publicKey),
+    genesis,
   };
 }

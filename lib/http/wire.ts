@@ -148,12 +148,16 @@ export interface GroupBody {
   readonly threshold: number;
   /** Every voter, by rising identifier. */
   readonly voters: readonly GroupVoterBody[];
+  /** What follows from `threshold` and the number of voters. */
+  readonly margins: Margins;
   /** The group key, 32 bytes in hex. */
   readonly publicKey: string;
   /** The group key as a C2SP signed-note verifier key, for `sumdb/note` and its like. */
   readonly verifierKey: string;
   /** The group key as SubjectPublicKeyInfo in PEM, for `openssl pkeyutl -verify -rawin`. */
   readonly pem: string;
+  /** The genesis certificate, a signed note; null where a dealer made the key. */
+  readonly genesis: string | null;
 }
 
 /** `GET /livez` and `GET /readyz` when all is well. */

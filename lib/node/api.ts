@@ -125,6 +125,8 @@ export class RequestError extends Error {
 export interface NodeApi {
   /** The public description of the cluster's key. */
   readonly group: Group;
+  /** The genesis certificate of that key, a signed note; null where a dealer made the key. */
+  readonly genesis: string | null;
 
   /**
    * Replicates a command and returns its result once it is committed and applied here. A command

@@ -61,6 +61,8 @@ export interface NodeOptions {
   readonly identity: NodeIdentity;
   /** The public description of the cluster's key. */
   readonly group: Group;
+  /** The genesis certificate of that key; absent where a dealer made the key. */
+  readonly genesis?: string;
   /** Makes and checks certificates with this node's share, which nobody else holds. */
   readonly certifier: Certifier;
   /** The node's own data folder. */
@@ -95,6 +97,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
 export class Node implements NodeApi {
   /** The public description of the cluster's key. */
   readonly group: Group;
+  /** See {@linkcode NodeApi.genesis}. */
+  readonly genesis: string | null;
   /** Resolves when the node has stopped; rejects when it had to, because something failed. */
   readonly closed: Promise<void>;
 
@@ -118,6 +122,7 @@ export class Node implements NodeApi {
   /** Takes over opened stores; see {@linkcode startNode}. */
   constructor(options: NodeOptions, stores: Stores) {
     this.group = options.group;
+    this.genesis = options.genesis ?? null;
     this.closed = this.#closing.promise;
     this.#options = options;
     this.#stores = stores;

@@ -14,7 +14,19 @@ Deno.test("floe --help and help of every command go to stdout and exit with 0", 
   match(top.stdout, /^Usage: floe \[options\] \[command\]\n/);
   match(top.stdout, /Exit codes: 0 ok, 1 failure, 2 usage, 3 not found/);
   const names = [...top.stdout.matchAll(/^ {2}([a-z]+) .*/gm)].map(([, name]) => name ?? "");
-  for (const name of ["status", "leader", "elections", "put", "get", "del", "verify", "version"]) {
+  for (
+    const name of [
+      "status",
+      "leader",
+      "elections",
+      "group",
+      "put",
+      "get",
+      "del",
+      "verify",
+      "version",
+    ]
+  ) {
     equal(names.includes(name), true);
     const help = await floe([name, "--help"]);
     deepEqual([help.code, help.stderr], [0, ""]);

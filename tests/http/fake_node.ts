@@ -75,6 +75,7 @@ const STATUS: NodeStatus = {
 /** Everything public may be changed by a test before, or while, requests run. */
 export class FakeNode implements NodeApi {
   group = fakeGroup;
+  genesis: string | null = null;
   statusNow: NodeStatus = STATUS;
   leaderNow: LeaderAnswer = {
     leader: toNodeId("server_1"),

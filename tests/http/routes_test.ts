@@ -119,7 +119,8 @@ Deno.test("/v1/elections/{term} refuses a term without an election, and what is 
 Deno.test("/v1/group gives the group key in every form, and each form reads back", async () => {
   const body = await jsonOf(await setUp().app.request("/v1/group"));
   const { publicKey, verifierKey, pem, voters, ...rest } = body;
-  deepEqual(rest, { cluster: "floe-test", epoch: 1, threshold: 4 });
+  const margins = marginsOf({ n: 5, threshold: 4 });
+  deepEqual(rest, { cluster: "floe-test", epoch: 1, threshold: 4, margins, genesis: null });
   equal(publicKey, fakeGroup.publicKey.toHex());
   for (const form of [publicKey, verifierKey, pem]) {
     deepEqual(parseGroupKey(form).publicKey, fakeGroup.publicKey);
@@ -127,6 +128,12 @@ Deno.test("/v1/group gives the group key in every form, and each form reads back
   match(verifierKey, /^floe-test\+[0-9a-f]{8}\+/);
   equal(voters.length, 5);
   deepEqual(voters[1], { id: "server_2", identifier: 2, verifyingShare: publicKey });
+});
+
+Deno.test("/v1/group has the genesis certificate, byte for byte, where there is one", async () => {
+  const { node, app } = setUp();
+  node.genesis = "floe/genesis/v1\n\n\u2014 floe-test/server_1 AAAA\n";
+  equal((await jsonOf(await app.request("/v1/group"))).genesis, node.genesis);
 });
 
 Deno.test("/livez answers without a leader; /readyz then does not", async () => {
