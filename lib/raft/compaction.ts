@@ -7,7 +7,7 @@
 
 import { assert } from "../assert.ts";
 import type { LogIndex } from "../types.ts";
-import { LOG_LIMITS } from "./config.ts";
+import { HELD_LOG_FACTOR, HELD_LOG_TIMEOUTS, LOG_LIMITS } from "./config.ts";
 import type { SliceLimits } from "./log.ts";
 import type { RaftState } from "./state.ts";
 
@@ -17,8 +17,10 @@ export function compactLog(state: RaftState, index: LogIndex): void {
   const { log } = state;
   const limits = state.config.logLimits ?? LOG_LIMITS;
   if (!exceeds(log, limits)) return;
-  const half = { entriesMax: limits.entriesMax / 2, bytesMax: limits.bytesMax / 2 };
-  const base = Math.min(index, log.baseToKeep(half), neededFrom(state, limits)) as LogIndex;
+  const wanted = Math.min(index, log.baseToKeep(times(limits, 0.5))) as LogIndex;
+  const base = exceeds(log, times(limits, HELD_LOG_FACTOR))
+    ? leaveBehind(state, wanted)
+    : Math.min(wanted, neededAfter(state, wanted)) as LogIndex;
   if (base <= log.base.index) return;
   log.compactTo(base);
   state.durability.logCompactedTo(log.base);
@@ -26,19 +28,39 @@ export function compactLog(state: RaftState, index: LogIndex): void {
 }
 
 /**
- * The entries after a snapshot that is being made or sent are kept, so that its receiver can go on
- * from it; but not for ever, as a receiver that never finishes must not fill the memory.
+ * The entries after a snapshot that is being made or sent are kept, and those that its receiver has
+ * yet to get when it is installed: else it would need another snapshot at once. A receiver that is
+ * silent, or that cannot keep the snapshot, is not waited for.
  */
-function neededFrom(state: RaftState, limits: SliceLimits): number {
-  const twice = { entriesMax: 2 * limits.entriesMax, bytesMax: 2 * limits.bytesMax };
-  if (exceeds(state.log, twice)) return Infinity;
+function neededAfter(state: RaftState, wanted: LogIndex): number {
   const needed = [state.ownSnapshot.makingSince ?? Infinity];
-  if (state.role.name === "leader") {
-    for (const follower of state.role.followers.values()) {
-      needed.push(follower.snapshot?.index ?? Infinity);
-    }
+  for (const [, follower] of listFollowers(state)) {
+    const needsAfter = follower.needsLogAfter;
+    if (needsAfter === null) continue;
+    if (follower.snapshot === null && needsAfter >= wanted) follower.hasCaughtUp();
+    const silentTicks = state.nowTick - follower.ackedRoundSentTick;
+    const isHeard = silentTicks <= HELD_LOG_TIMEOUTS * state.config.electionTimeoutTicks;
+    if (isHeard) needed.push(needsAfter);
   }
   return Math.min(...needed);
+}
+
+/** The log is as long as memory allows: whoever still needs more of it starts over. */
+function leaveBehind(state: RaftState, base: LogIndex): LogIndex {
+  for (const [peer, follower] of listFollowers(state)) {
+    const needsAfter = follower.needsLogAfter;
+    if (needsAfter === null || needsAfter >= base) continue;
+    state.output.events.push({ kind: "followerLeftBehind", peer, index: needsAfter });
+  }
+  return base;
+}
+
+function listFollowers({ role }: RaftState) {
+  return role.name === "leader" ? [...role.followers] : [];
+}
+
+function times({ entriesMax, bytesMax }: SliceLimits, factor: number): SliceLimits {
+  return { entriesMax: entriesMax * factor, bytesMax: bytesMax * factor };
 }
 
 function exceeds(log: RaftState["log"], limits: SliceLimits): boolean {

@@ -44,6 +44,14 @@ export interface RaftConfig {
  * What stays spares a follower that was away for a moment the whole snapshot.
  */
 export const LOG_LIMITS: SliceLimits = { entriesMax: 100_000, bytesMax: 64 * 1024 * 1024 };
+/**
+ * How many times its limits the log may reach while a follower is sent a snapshot and catches up after
+ * it: the entries from the snapshot on are kept so long, or it would need the next snapshot at once, and
+ * so on without end. etcd pauses compaction for it without a bound; here the log is in memory.
+ */
+export const HELD_LOG_FACTOR = 8;
+/** The log is kept only for a follower that was heard within so many election timeouts. */
+export const HELD_LOG_TIMEOUTS = 20;
 /** How much of a message's limit entries and proposals may take; a single larger one travels alone. */
 export const APPEND_LIMITS: SliceLimits = { entriesMax: 16_384, bytesMax: 1024 * 1024 };
 /** Which part of the election timeout a leader counts on after a quorum's heartbeats were sent. */

@@ -139,6 +139,8 @@ export type RaftEvent =
   | { readonly kind: "transferStarted"; readonly term: Term; readonly target: NodeId }
   /** The log now begins after this index. */
   | { readonly kind: "logCompacted"; readonly index: LogIndex }
+  /** The log was kept for this follower as long as it may be; the snapshot it was sent is of no use. */
+  | { readonly kind: "followerLeftBehind"; readonly peer: NodeId; readonly index: LogIndex }
   /** A follower is too far behind for the log; it is sent a snapshot. */
   | { readonly kind: "snapshotSending"; readonly peer: NodeId; readonly index: LogIndex }
   /** A leader's snapshot replaced this node's state. */

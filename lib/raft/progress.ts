@@ -28,6 +28,9 @@ export class Progress {
   #inflightBytes = 0;
   #snapshot: { readonly snapshot: Snapshot; offset: number; sentTick: number | null } | null = null;
 
+  /** Whether it is sent a snapshot, or was and has not caught up since. */
+  #isCatchingUp = false;
+
   /** Whether the follower has answered in this term, and so holds the leader's certificate. */
   isCertified = false;
   /** The newest round that the follower has answered. */
@@ -67,9 +70,21 @@ export class Progress {
     return this.#snapshot?.snapshot ?? null;
   }
 
+  /** What comes after this index a follower with a snapshot will need; null when nothing is kept for it. */
+  get needsLogAfter(): LogIndex | null {
+    if (!this.#isCatchingUp) return null;
+    return this.#snapshot?.snapshot.index ?? this.#matchIndex;
+  }
+
   /** Begins to send a snapshot. */
   startSnapshot(snapshot: Snapshot): void {
     this.#snapshot = { snapshot, offset: 0, sentTick: null };
+    this.#isCatchingUp = true;
+  }
+
+  /** The follower is like any other again. */
+  hasCaughtUp(): void {
+    this.#isCatchingUp = false;
   }
 
   /**
@@ -92,12 +107,17 @@ export class Progress {
     const isOut = this.#snapshot !== null && this.#snapshot.sentTick !== null;
     if (this.#snapshot === null || (isOut && nextOffset === this.#snapshot.offset)) return;
     this.#snapshot.offset = nextOffset;
+    this.#isCatchingUp = true;
     if (nextOffset < this.#snapshot.snapshot.bytes) this.#snapshot.sentTick = null;
   }
 
-  /** The follower lost the snapshot: from the beginning, after a while. */
+  /**
+   * The follower cannot keep the snapshot: from the beginning, after a while. Until it keeps some of it
+   * again, nothing is held back for it.
+   */
   chunkRefused(): void {
     if (this.#snapshot !== null) this.#snapshot.offset = 0;
+    this.#isCatchingUp = false;
   }
 
   /** Notes that `entries`, from `nextIndex` on, are on their way. */

@@ -17,24 +17,24 @@ export function needsSnapshot(state: RaftState, follower: Progress): boolean {
   return follower.nextIndex <= state.log.base.index;
 }
 
-/** Sends the next chunk to a follower that needs a snapshot, or has the snapshot made first. */
+/** Sends the next chunk to a follower that needs a snapshot and answers, or has it made first. */
 export function sendSnapshot(
   state: RaftState,
   leader: Leader,
   { peer, follower }: { readonly peer: NodeId; readonly follower: Progress },
 ): void {
+  const { nowTick, config: { electionTimeoutTicks } } = state;
+  // A follower that is down would cost a snapshot each time the log moves on.
+  if (nowTick - follower.ackedRoundSentTick > electionTimeoutTicks) return;
   const snapshot = state.ownSnapshot.usableFrom(state.log.base.index);
   if (snapshot === null) {
-    if (state.ownSnapshot.request(state.commitIndex, state.nowTick)) {
-      state.output.makeSnapshot = true;
-    }
+    if (state.ownSnapshot.request(state.commitIndex, nowTick)) state.output.makeSnapshot = true;
     return;
   }
   if (follower.snapshot !== snapshot) {
     follower.startSnapshot(snapshot);
     state.output.events.push({ kind: "snapshotSending", peer, index: snapshot.index });
   }
-  const { nowTick, config: { electionTimeoutTicks } } = state;
   const offset = follower.takeChunkOffset(nowTick, electionTimeoutTicks);
   if (offset === null) return;
   state.output.sendChunks.push({

@@ -5,7 +5,9 @@
  */
 
 import assert from "node:assert/strict";
-import type { SnapshotRequest } from "../../lib/raft/mod.ts";
+import { assertDefined } from "../../lib/assert.ts";
+import { HELD_LOG_FACTOR, HELD_LOG_TIMEOUTS } from "../../lib/raft/config.ts";
+import type { Message, SnapshotRequest } from "../../lib/raft/mod.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import {
   ELECTION_TIMEOUT_TICKS,
@@ -179,26 +181,108 @@ Deno.test("§7: heartbeats reach a follower that is sent a snapshot, and count f
   assert.equal(late.raft.state.role.name, "follower");
 });
 
-Deno.test("§7: entries that a snapshot's receiver will need are kept, but not for ever", () => {
+Deno.test("§7: one snapshot suffices, however far the log moves on while it is sent", () => {
+  const { cluster, leader, late } = behind(30);
+  const base = sendingSnapshot({ cluster, leader });
+  proposeMany(leader, cluster, 5 * LOG_LIMITS.entriesMax);
+  assert.equal(leader.raft.state.log.base.index, base, "kept for the receiver");
+  cluster.intercept = (message) => message;
+  cluster.tick(3 * ELECTION_TIMEOUT_TICKS);
+  assert.deepEqual(late.appliedCommands, leader.appliedCommands);
+  assert.equal(leader.eventsOf("snapshotSending").length, 1);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 1);
+});
+
+Deno.test("§7: entries after a snapshot are kept until its receiver has them", () => {
+  const { cluster, leader, late } = behind(30);
+  const base = sendingSnapshot({ cluster, leader });
+  proposeMany(leader, cluster, LOG_LIMITS.entriesMax);
+  const isEntriesForLate = (message: Message) =>
+    message.kind === "appendRequest" && message.to === late.id && message.entries.length > 0;
+  cluster.intercept = (message) => isEntriesForLate(message) ? null : message;
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 1);
+  proposeMany(leader, cluster, 5 * LOG_LIMITS.entriesMax);
+  assert.equal(leader.raft.state.log.base.index, base, "kept for the receiver");
+
+  cluster.intercept = (message) => message;
+  cluster.tick(3 * ELECTION_TIMEOUT_TICKS);
+  assert.deepEqual(late.appliedCommands, leader.appliedCommands);
+  assert.equal(leader.eventsOf("snapshotSending").length, 1);
+  proposeMany(leader, cluster, LOG_LIMITS.entriesMax);
+  assert.ok(leader.raft.state.log.length <= LOG_LIMITS.entriesMax, "and then no longer");
+});
+
+Deno.test("§7: entries are kept for a snapshot's receiver, but not for ever", () => {
+  const { cluster, leader, late } = behind(30);
+  const base = sendingSnapshot({ cluster, leader });
+  const held = HELD_LOG_FACTOR * LOG_LIMITS.entriesMax;
+  proposeMany(leader, cluster, held + 1);
+  assert.ok(leader.raft.state.log.base.index > base);
+  assert.ok(leader.raft.state.log.length <= LOG_LIMITS.entriesMax);
+  assert.deepEqual(leader.eventsOf("followerLeftBehind"), [
+    { kind: "followerLeftBehind", peer: late.id, index: base },
+  ]);
+  cluster.intercept = (message) => message;
+  cluster.tick(3 * ELECTION_TIMEOUT_TICKS);
+  assert.deepEqual(late.appliedCommands, leader.appliedCommands, "it starts over");
+  assert.equal(leader.eventsOf("snapshotSending").length, 2);
+});
+
+Deno.test("§7: entries are not kept for a snapshot's receiver that is silent", () => {
   const { cluster, leader } = behind(30);
+  const base = sendingSnapshot({ cluster, leader });
+  cluster.isolate("n3");
+  cluster.tick(HELD_LOG_TIMEOUTS * ELECTION_TIMEOUT_TICKS);
+  proposeMany(leader, cluster, LOG_LIMITS.entriesMax);
+  assert.equal(leader.raft.state.log.base.index, base, "it may be restarting");
+  cluster.tick(1);
+  proposeMany(leader, cluster, 1);
+  assert.ok(leader.raft.state.log.base.index > base);
+  assert.ok(leader.raft.state.log.length <= LOG_LIMITS.entriesMax);
+});
+
+Deno.test("§7: entries are not kept for a receiver that cannot keep the snapshot", () => {
+  const { cluster, leader, late } = behind(30);
+  const base = sendingSnapshot({ cluster, leader });
+  const [{ index } = { index: toLogIndex(0) }] = leader.eventsOf("snapshotSending");
+  const { currentTerm: term } = leader.raft.state;
+  const outcome = { kind: "refused" } as const;
+  leader.receive({ kind: "snapshotResponse", from: late.id, to: leader.id, term, index, outcome });
+  proposeMany(leader, cluster, LOG_LIMITS.entriesMax);
+  assert.ok(leader.raft.state.log.base.index > base);
+});
+
+Deno.test("§7: no snapshot is made for a follower that is down, but as soon as it is heard", () => {
+  const { cluster, leader, late } = behind(5);
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  proposeMany(leader, cluster, 3 * LOG_LIMITS.entriesMax);
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  const { log, ownSnapshot } = leader.raft.state;
+  assert.ok(log.base.index > late.raft.state.log.last.index);
+  assert.equal(ownSnapshot.usableFrom(log.base.index), null);
+  cluster.heal();
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 1);
+});
+
+/** Lets the leader begin to send n3 a snapshot of which nothing arrives; where it stands. */
+function sendingSnapshot(
+  { cluster, leader }: { readonly cluster: TestCluster; readonly leader: TestNode },
+): number {
   cluster.heal();
   cluster.intercept = (message) => message.kind === "snapshotRequest" ? null : message;
   cluster.tick(2);
-  const [{ index } = { index: 0 }] = leader.eventsOf("snapshotSending");
-  for (let at = 0; at < LOG_LIMITS.entriesMax; at++) {
-    propose(leader, `more ${at}`, 100 + at);
+  const [sending] = leader.eventsOf("snapshotSending");
+  return assertDefined(sending, "A snapshot is sent").index;
+}
+
+function proposeMany(leader: TestNode, cluster: TestCluster, count: number): void {
+  for (let at = 0; at < count; at++) {
+    propose(leader, `one of ${count}: ${at}`, 1_000 + at);
     cluster.deliver();
   }
-  assert.equal(leader.raft.state.log.base.index, index, "kept for the receiver");
-  for (let at = 0; at < 3 * LOG_LIMITS.entriesMax; at++) {
-    propose(leader, `even more ${at}`, 200 + at);
-    cluster.deliver();
-  }
-  assert.ok(leader.raft.state.log.length <= 2 * LOG_LIMITS.entriesMax + 1, "but not for ever");
-  cluster.intercept = (message) => message;
-  cluster.tick(3 * ELECTION_TIMEOUT_TICKS);
-  assert.deepEqual(cluster.node("n3").appliedCommands, leader.appliedCommands);
-});
+}
 
 Deno.test("a snapshot from a node without a certificate for the term is refused", () => {
   const { late } = behind(5);
