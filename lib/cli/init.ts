@@ -16,6 +16,7 @@ import {
 import { PEERS_MAX, TIMING_DEFAULTS } from "../node/cluster_config_schema.ts";
 import { statFile, writeFileAtomically } from "../node/files.ts";
 import { type PeerCard, PeerCardError, readPeerCard } from "../node/peer_card.ts";
+import { LOG_LIMITS } from "../raft/mod.ts";
 import { marginsOf, marginWarnings } from "../margins.ts";
 import { type ClusterName, toClusterName } from "../types.ts";
 import type { CommandContext, Program } from "./command.ts";
@@ -151,7 +152,13 @@ function formatConfig(
   },
 ): string {
   const peers = cards.map(({ card: { id, peer, api, keys } }) => ({ id, peer, api, keys }));
-  const text = formatClusterConfig({ cluster, threshold, peers, timing: TIMING_DEFAULTS });
+  const text = formatClusterConfig({
+    cluster,
+    threshold,
+    peers,
+    timing: TIMING_DEFAULTS,
+    log: LOG_LIMITS,
+  });
   try {
     parseClusterConfig(text);
   } catch (error) {

@@ -5,8 +5,9 @@
  * @module
  */
 
-import { type Entry, LOG_LIMITS } from "../raft/mod.ts";
+import type { Entry } from "../raft/mod.ts";
 import type { LogIndex } from "../types.ts";
+import type { LogConfig } from "./cluster_config.ts";
 
 /** So many entries are applied between two checkpoints at least, */
 export const CHECKPOINT_ENTRIES_MIN = 1_000;
@@ -23,12 +24,14 @@ export interface LogSize {
 
 /** Counts what is applied between checkpoints. */
 export class Checkpointer {
+  readonly #limits: LogConfig;
   readonly #checkpoint: () => LogIndex;
   #entries = 0;
   #bytes = 0;
 
-  /** `checkpoint` makes everything applied so far durable, and says how far that is. */
-  constructor(checkpoint: () => LogIndex) {
+  /** A log beyond `limits` is long; `checkpoint` makes everything applied so far durable, and says how far that is. */
+  constructor(limits: LogConfig, checkpoint: () => LogIndex) {
+    this.#limits = limits;
     this.#checkpoint = checkpoint;
   }
 
@@ -40,7 +43,8 @@ export class Checkpointer {
 
   /** Makes the state machine durable if the log is too long and the last time is long ago. */
   checkpointIfDue(log: LogSize): LogIndex | null {
-    const isLong = log.length > LOG_LIMITS.entriesMax || log.bytes > LOG_LIMITS.bytesMax;
+    const { entriesMax, bytesMax } = this.#limits;
+    const isLong = log.length > entriesMax || log.bytes > bytesMax;
     const isTime = this.#entries >= CHECKPOINT_ENTRIES_MIN || this.#bytes >= CHECKPOINT_BYTES_MIN;
     if (!isLong || !isTime) return null;
     this.#entries = 0;

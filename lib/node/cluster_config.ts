@@ -42,6 +42,17 @@ export interface TimingConfig {
   readonly signingTimeoutMs: number;
 }
 
+/**
+ * When a node compacts its log, which it keeps in memory: beyond either limit, to half of it. What a
+ * follower needs that is sent a snapshot is kept up to eight times as long.
+ */
+export interface LogConfig {
+  /** Most entries. */
+  readonly entriesMax: number;
+  /** Most bytes of what they say. */
+  readonly bytesMax: number;
+}
+
 /** A checked `cluster.json`. */
 export interface ClusterConfig {
   /** The cluster's name. */
@@ -52,6 +63,8 @@ export interface ClusterConfig {
   readonly peers: readonly PeerConfig[];
   /** The times. */
   readonly timing: TimingConfig;
+  /** How long the log may grow. */
+  readonly log: LogConfig;
 }
 
 /** A configuration that pins every node's keys, as nodes need it. */
@@ -113,12 +126,13 @@ export function formatClusterConfig(config: ClusterConfig): string {
 }
 
 /** What stands in a `cluster.json` that says what `config` says: every field, in a fixed order. */
-export function toClusterConfigJson({ cluster, threshold, peers, timing }: ClusterConfig): unknown {
-  const { heartbeatMs, electionTimeoutMs, signingTimeoutMs } = timing;
+export function toClusterConfigJson(config: ClusterConfig): unknown {
+  const { heartbeatMs, electionTimeoutMs, signingTimeoutMs } = config.timing;
+  const { entriesMax, bytesMax } = config.log;
   return {
-    cluster,
-    threshold,
-    peers: peers.map(({ id, peer, api, keys }) => ({
+    cluster: config.cluster,
+    threshold: config.threshold,
+    peers: config.peers.map(({ id, peer, api, keys }) => ({
       id,
       peer: formatAddress(peer),
       api: formatAddress(api),
@@ -128,6 +142,7 @@ export function toClusterConfigJson({ cluster, threshold, peers, timing }: Clust
       }),
     })),
     timing: { heartbeatMs, electionTimeoutMs, signingTimeoutMs },
+    log: { entriesMax, bytesMax },
   };
 }
 

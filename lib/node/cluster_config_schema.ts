@@ -6,9 +6,11 @@
 
 import { z } from "zod";
 import { InputError } from "../errors.ts";
+import { LOG_LIMITS } from "../raft/mod.ts";
 import { type NodeId, toClusterName, toNodeId } from "../types.ts";
 import { checkPublicKey } from "../transport/mod.ts";
 import { formatAddress, parseAddress } from "./address.ts";
+import { CHECKPOINT_BYTES_MIN, CHECKPOINT_ENTRIES_MIN } from "./checkpointer.ts";
 import type { ClusterConfig, ConfigFault, PeerConfig, TimingConfig } from "./cluster_config.ts";
 import { checked, formatPath, readKey } from "./schema.ts";
 
@@ -26,6 +28,13 @@ export const PEERS_MAX = 101;
 export const HEARTBEATS_PER_ELECTION_TIMEOUT_MIN = 3;
 /** This many signing sessions must fit into an election timeout, or a retry comes too late. */
 export const SIGNING_SESSIONS_PER_ELECTION_TIMEOUT_MIN = 2;
+
+/** Below this a node would compact all the time: it looks every thousand entries or eight MiB. */
+const LOG_ENTRIES_MIN = CHECKPOINT_ENTRIES_MIN;
+const LOG_BYTES_MIN = CHECKPOINT_BYTES_MIN;
+/** The log is in memory, and may reach several times its limits. */
+const LOG_ENTRIES_MAX = 10_000_000;
+const LOG_BYTES_MAX = 4 * 1024 ** 3;
 
 const HEARTBEAT_MS_MIN = 5;
 const ELECTION_TIMEOUT_MS_MAX = 60_000;
@@ -82,11 +91,16 @@ const timingSchema = z.strictObject({
   electionTimeoutMs: milliseconds(TIMING_DEFAULTS.electionTimeoutMs),
   signingTimeoutMs: milliseconds(TIMING_DEFAULTS.signingTimeoutMs),
 });
+const logSchema = z.strictObject({
+  entriesMax: z.int().min(LOG_ENTRIES_MIN).max(LOG_ENTRIES_MAX).default(LOG_LIMITS.entriesMax),
+  bytesMax: z.int().min(LOG_BYTES_MIN).max(LOG_BYTES_MAX).default(LOG_LIMITS.bytesMax),
+});
 const clusterConfigSchema = z.strictObject({
   cluster: checked(toClusterName),
   threshold: z.int(),
   peers: z.array(peerSchema).min(1).max(PEERS_MAX),
   timing: timingSchema.default(TIMING_DEFAULTS),
+  log: logSchema.default(LOG_LIMITS),
 });
 
 /** Whatever of a file can be read, so that faults between fields show beside faults in others. */

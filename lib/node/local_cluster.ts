@@ -4,6 +4,7 @@
  * @module
  */
 
+import { LOG_LIMITS } from "../raft/mod.ts";
 import { toClusterName, toNodeId } from "../types.ts";
 import { PORT_MAX } from "./address.ts";
 import { type ClusterConfig, ClusterConfigError, type ConfigFault } from "./cluster_config.ts";
@@ -46,5 +47,11 @@ export function generateLocalCluster(options: LocalClusterOptions): ClusterConfi
     peer: { hostname: "127.0.0.1", port: basePort + index + 1 },
     api: { hostname: "127.0.0.1", port: apiBasePort + index + 1 },
   }));
-  return { cluster: toClusterName("floe-local"), threshold, peers, timing: TIMING_DEFAULTS };
+  return {
+    cluster: toClusterName("floe-local"),
+    threshold,
+    peers,
+    timing: TIMING_DEFAULTS,
+    log: LOG_LIMITS,
+  };
 }

@@ -132,7 +132,7 @@ export class Node implements NodeApi {
     this.#requests = new Requests((input) => this.#inbox.add(input));
     this.#transfers = new Transfers((input) => this.#inbox.add(input));
     this.#transport = this.#createTransport();
-    const checkpointer = new Checkpointer(() => stores.keyValues.checkpoint());
+    const checkpointer = new Checkpointer(options.config.log, () => stores.keyValues.checkpoint());
     const keeper = new SnapshotKeeper({
       snapshots: stores.snapshots,
       submit: (input) => this.#inbox.add(input),
@@ -356,6 +356,7 @@ function raftConfig({ self, certifier, config }: NodeOptions): RaftConfig {
     self,
     certifier,
     ...toTickCounts(config.timing),
+    logLimits: config.log,
     isCommand,
     random: Math.random,
     incarnation: randomSafeInteger(),

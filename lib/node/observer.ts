@@ -33,6 +33,8 @@ export type NodeCounter =
   | "inbox.dropped"
   /** Snapshots that this node began to send. */
   | "snapshot.sent"
+  /** Times that this node no longer kept what the receiver of its snapshot still needed. */
+  | "follower.left_behind"
   /** Leaders' snapshots that replaced this node's state. */
   | "snapshot.installed"
   /** Times that this node gave up leadership. */
@@ -53,6 +55,7 @@ export class Observer {
     "inbox.dropped": 0,
     "leader.stepped_down": 0,
     "snapshot.sent": 0,
+    "follower.left_behind": 0,
     "snapshot.installed": 0,
   };
   readonly #limiter = new LogLimiter(() => performance.now());
@@ -116,6 +119,11 @@ export class Observer {
         return this.#logger.info("transfer.started", { term: event.term, target: event.target });
       case "logCompacted":
         return this.#logger.info("log.compacted", { index: event.index });
+      case "followerLeftBehind": {
+        const { peer, index } = event;
+        this.count("follower.left_behind");
+        return this.#logger.warn("follower.left_behind", { peer, index });
+      }
       case "snapshotSending":
         this.count("snapshot.sent");
         return this.#logger.info("snapshot.sending", { peer: event.peer, index: event.index });

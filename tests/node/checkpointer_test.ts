@@ -15,7 +15,7 @@ const ENOUGH = Array.from({ length: CHECKPOINT_ENTRIES_MIN }, (_, at) => command
 
 function checkpointer(): { due: Checkpointer; count: () => number } {
   let count = 0;
-  const due = new Checkpointer((): LogIndex => {
+  const due = new Checkpointer(LOG_LIMITS, (): LogIndex => {
     count++;
     return toLogIndex(7);
   });

@@ -10,6 +10,7 @@ import {
 } from "../../lib/node/cluster_config.ts";
 import { TIMING_DEFAULTS } from "../../lib/node/cluster_config_schema.ts";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
+import { LOG_LIMITS } from "../../lib/raft/mod.ts";
 
 const sampleFile = new URL("../../cluster.json", import.meta.url).pathname;
 
@@ -49,6 +50,20 @@ Deno.test("parseClusterConfig() says at which line and column a text stops being
 
 Deno.test("parseClusterConfig() gives the default timing to a file that names none", () => {
   assert.deepEqual(parse({ ...sample(), timing: undefined }).timing, TIMING_DEFAULTS);
+});
+
+Deno.test("parseClusterConfig() gives the default limits to a log that has none", () => {
+  assert.deepEqual(parse({ ...sample(), log: undefined }).log, LOG_LIMITS);
+  assert.deepEqual(parse({ ...sample(), log: { entriesMax: 5_000 } }).log, {
+    entriesMax: 5_000,
+    bytesMax: LOG_LIMITS.bytesMax,
+  });
+});
+
+Deno.test("parseClusterConfig() refuses a log that would be compacted all the time, or fill the memory", () => {
+  for (const log of [{ entriesMax: 999, bytesMax: 1 }, { entriesMax: 1e9, bytesMax: 1e12 }]) {
+    assert.deepEqual(pathsOf({ ...sample(), log }), ["log.entriesMax", "log.bytesMax"]);
+  }
 });
 
 Deno.test("parseClusterConfig() takes a cluster of one", () => {

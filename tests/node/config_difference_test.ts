@@ -39,7 +39,7 @@ Deno.test("toConfiguration() has the SHA-256 of a text that anyone can make", ()
     new TextDecoder().decode(text),
     '{"cluster":"floe-local","threshold":1,"peers":[{"id":"server_1","peer":"127.0.0.1:7101",' +
       '"api":"127.0.0.1:7201"}],"timing":{"heartbeatMs":50,"electionTimeoutMs":500,' +
-      '"signingTimeoutMs":100}}',
+      '"signingTimeoutMs":100},"log":{"entriesMax":100000,"bytesMax":67108864}}',
   );
   assert.equal(digest.length, 32);
 });

@@ -16,6 +16,7 @@ import {
   type ClusterConfig,
   findPeer,
   formatClusterConfig,
+  type LogConfig,
   type PinnedClusterConfig,
   type TimingConfig,
 } from "../../../lib/node/cluster_config.ts";
@@ -34,6 +35,8 @@ export interface TestClusterOptions {
   readonly threshold?: number;
   /** Other times than the defaults. */
   readonly timing?: Partial<TimingConfig>;
+  /** Other limits of the log than the defaults. */
+  readonly log?: Partial<LogConfig>;
   /** How many of the last nodes are left out, for the test to stand in for. */
   readonly absent?: number;
   /** How much the nodes log; `debug` by default, for tests that wait for what is in the log. */
@@ -167,7 +170,7 @@ export class TestCluster implements AsyncDisposable {
 }
 
 /** The system's own choice of ports, all held at once so that none is chosen twice. */
-function withFreePorts({ nodes, threshold, timing }: TestClusterOptions): ClusterConfig {
+function withFreePorts({ nodes, threshold, timing, log }: TestClusterOptions): ClusterConfig {
   const config = generateLocalCluster({ nodes, ...(threshold === undefined ? {} : { threshold }) });
   const listeners: Deno.TcpListener[] = [];
   const freeAddress = () => {
@@ -177,5 +180,10 @@ function withFreePorts({ nodes, threshold, timing }: TestClusterOptions): Cluste
   };
   const peers = config.peers.map(({ id }) => ({ id, peer: freeAddress(), api: freeAddress() }));
   for (const listener of listeners) listener.close();
-  return { ...config, peers, timing: { ...config.timing, ...timing } };
+  return {
+    ...config,
+    peers,
+    timing: { ...config.timing, ...timing },
+    log: { ...config.log, ...log },
+  };
 }
