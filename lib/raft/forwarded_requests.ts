@@ -19,11 +19,13 @@ export interface ForwardedReads {
 export class ForwardedRequests {
   readonly #proposals = new Set<number>();
   readonly #readBatches = new Map<number, ForwardedReads>();
-  #lastBatchId = 0;
+  #lastProposalBatchId = 0;
+  #lastReadBatchId = 0;
 
-  /** A proposal was passed on. */
-  addProposal(proposalId: number): void {
-    this.#proposals.add(proposalId);
+  /** Proposals are passed on as one batch; returns the batch's id, which rises by one each time. */
+  addProposals(proposalIds: readonly number[]): number {
+    for (const proposalId of proposalIds) this.#proposals.add(proposalId);
+    return ++this.#lastProposalBatchId;
   }
 
   /** The leader answered for a proposal; false when nobody waits for that answer. */
@@ -33,8 +35,8 @@ export class ForwardedRequests {
 
   /** Reads are passed on as one batch; returns the batch's id. */
   addReads(reads: ForwardedReads): number {
-    this.#readBatches.set(++this.#lastBatchId, reads);
-    return this.#lastBatchId;
+    this.#readBatches.set(++this.#lastReadBatchId, reads);
+    return this.#lastReadBatchId;
   }
 
   /** The batches that wait for an answer. */

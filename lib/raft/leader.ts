@@ -20,6 +20,7 @@ import { confirmReads, startReadRound } from "./reads.ts";
 import type { Leader } from "./role.ts";
 import { Rounds } from "./rounds.ts";
 import { needsSnapshot, sendSnapshot } from "./snapshot_sender.ts";
+import { TakenBatches } from "./taken_batches.ts";
 import type { RaftState } from "./state.ts";
 import { tellTarget, tickTransfer } from "./transfer.ts";
 
@@ -41,6 +42,7 @@ export function becomeLeader(state: RaftState, certificate: Certificate): void {
     uncommittedBytes: 0,
   };
   state.changeRole(leader);
+  state.takenBatches = new TakenBatches(state.currentTerm);
   state.durability.certificateLearned(certificate);
   state.output.events.push({ kind: "electionWon", term: state.currentTerm, certificate });
   appendEntry(state, { kind: "certificate", data: encodeUtf8(certificate.note) });

@@ -175,12 +175,17 @@ export interface ForwardedProposal {
   readonly command: Uint8Array;
 }
 
-/** A follower passes its clients' proposals on to the leader. */
+/**
+ * A follower passes its clients' proposals on to the leader of the envelope's term. No other may take
+ * them, and that one only once, however often the request arrives.
+ */
 export interface ProposeRequest extends Envelope {
   /** The tag. */
   readonly kind: "proposeRequest";
   /** Tells this life of the origin from its earlier ones; echoed in the answer. */
   readonly incarnation: number;
+  /** Counts the batches of that life from 1. */
+  readonly batchId: number;
   /** The proposals, in the order in which clients made them. */
   readonly proposals: readonly ForwardedProposal[];
 }
@@ -191,7 +196,7 @@ export type RefusalReason =
   | "notLeader"
   /** No leader is known. */
   | "noLeader"
-  /** The leader holds as many uncommitted bytes as it may. */
+  /** The leader holds as much as it may, of uncommitted bytes or of reads or of its origin's lives. */
   | "overloaded"
   /** The leader is handing over to another. */
   | "transferring"
@@ -213,7 +218,9 @@ export type ProposalOutcome =
     readonly kind: "refused";
     readonly proposalId: number;
     readonly reason: RefusalReason;
-  };
+  }
+  /** Perhaps appended: the sender did not lead the request's term, or led it in an earlier life. */
+  | { readonly kind: "unknown"; readonly proposalId: number };
 
 /** The leader's answer; entries appended have the envelope's term. */
 export interface ProposeResponse extends Envelope {

@@ -19,7 +19,7 @@
  * | `leader.ts`, `progress.ts`, `rounds.ts` | §5.3, §5.4.2, the quorum check |
  * | `follower.ts` | §5.3, behind the certificate |
  * | `reads.ts`, `leader_reads.ts`, `lease.ts` | dissertation §6.4, ReadIndex and leases |
- * | `proposals.ts`, `forwarded_requests.ts` | commands, forwarded from any node |
+ * | `proposals.ts`, `forwarded_requests.ts`, `taken_batches.ts` | commands, forwarded from any node, each at most once |
  * | `compaction.ts`, `snapshot_sender.ts`, `snapshot_receiver.ts`, `own_snapshot.ts` | §7 |
  * | `transfer.ts`, `transfer_promise.ts` | dissertation §3.10 |
  * | `durability.ts` | what is on disk |
@@ -32,6 +32,11 @@
  * verified. AppendEntries are numbered in rounds, by whose answers a leader counts its quorum and
  * confirms reads. A proposal refused or overwritten is reported as such, never left to time out
  * when its fate is known.
+ *
+ * A forwarded proposal takes effect at most once, whatever the network doubles or delays: it names
+ * the term whose leader may take it, and that leader recognises a batch that it took. What is said
+ * to be refused never takes effect. Between a leader's crash and the next one's election a client
+ * may get neither answer; an idempotency key then makes its retry safe (`lib/kv`).
  *
  * @module
  */

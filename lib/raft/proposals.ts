@@ -29,7 +29,6 @@ export function propose(state: RaftState, proposals: readonly ForwardedProposal[
     }
     return;
   }
-  for (const { proposalId } of proposals) state.forwarded.addProposal(proposalId);
   for (const batch of batchesOf(proposals)) {
     state.send({
       kind: "proposeRequest",
@@ -37,6 +36,7 @@ export function propose(state: RaftState, proposals: readonly ForwardedProposal[
       to: leader,
       term: state.currentTerm,
       incarnation: state.config.incarnation,
+      batchId: state.forwarded.addProposals(batch.map(({ proposalId }) => proposalId)),
       proposals: batch,
     });
   }
@@ -50,16 +50,20 @@ export function proposalsUnsent(state: RaftState, message: ProposeRequest): void
   }
 }
 
-/** A follower passes on what its clients propose. */
+/**
+ * A follower passes on what its clients propose. What is refused never takes effect, so a refusal
+ * must be sure that no copy of the batch was taken, and that none will be.
+ */
 export function handleProposeRequest(state: RaftState, message: ProposeRequest): void {
-  state.send({
-    kind: "proposeResponse",
-    from: state.self,
-    to: message.from,
-    term: state.currentTerm,
-    incarnation: message.incarnation,
-    outcomes: message.proposals.map((proposal) => appendProposal(state, proposal)),
-  });
+  const { takenBatches: taken } = state;
+  // Another term's leader may have taken it, and so may this node in an earlier life.
+  if (taken?.term !== message.term) return answerWith(state, message, toUnknown);
+  // The first copy was answered; any other answer to this one could be untrue of that one.
+  if (taken.mayHold(message)) return state.refuse(message.from, `batch ${message.batchId} again`);
+  const isLeading = state.role.name === "leader";
+  // Taken even if it is refused now: a copy that comes later must not fare better.
+  if (isLeading && !taken.take(message)) return answerWith(state, message, toOverloaded);
+  answerWith(state, message, (proposal) => appendProposal(state, proposal));
 }
 
 /** The leader's answer: where the commands stand in its log, or that they do not. */
@@ -90,6 +94,29 @@ function batchesOf(proposals: readonly ForwardedProposal[]): readonly ForwardedP
   return batches;
 }
 
+function answerWith(
+  state: RaftState,
+  request: ProposeRequest,
+  toOutcome: (proposal: ForwardedProposal) => ProposalOutcome,
+): void {
+  state.send({
+    kind: "proposeResponse",
+    from: state.self,
+    to: request.from,
+    term: state.currentTerm,
+    incarnation: request.incarnation,
+    outcomes: request.proposals.map(toOutcome),
+  });
+}
+
+function toUnknown({ proposalId }: ForwardedProposal): ProposalOutcome {
+  return { kind: "unknown", proposalId };
+}
+
+function toOverloaded({ proposalId }: ForwardedProposal): ProposalOutcome {
+  return { kind: "refused", proposalId, reason: "overloaded" };
+}
+
 function appendProposal(state: RaftState, proposal: ForwardedProposal): ProposalOutcome {
   const { proposalId, command } = proposal;
   if (state.role.name !== "leader") return { kind: "refused", proposalId, reason: "notLeader" };
@@ -112,9 +139,18 @@ function report(
   term: ProposeResponse["term"],
 ): void {
   const { proposalId } = outcome;
-  if (outcome.kind === "appended") {
-    state.output.accepted.push({ proposalId, index: outcome.index, term });
-  } else {
-    state.output.rejected.push({ proposalId, reason: outcome.reason, maybeApplied: false });
+  const { accepted, rejected } = state.output;
+  switch (outcome.kind) {
+    case "appended":
+      accepted.push({ proposalId, index: outcome.index, term });
+      return;
+    case "refused":
+      rejected.push({ proposalId, reason: outcome.reason, maybeApplied: false });
+      return;
+    case "unknown":
+      rejected.push({ proposalId, reason: "leaderChanged", maybeApplied: true });
+      return;
+    default:
+      outcome satisfies never;
   }
 }

@@ -20,6 +20,7 @@ import type { Leader, Role } from "./role.ts";
 import { ForwardedRequests } from "./forwarded_requests.ts";
 import { OwnSnapshot } from "./own_snapshot.ts";
 import { PendingVotes } from "./pending_votes.ts";
+import type { TakenBatches } from "./taken_batches.ts";
 
 /** Everything a node knows. Belongs to one {@linkcode Raft}; the rules read and change it. */
 export class RaftState {
@@ -37,6 +38,8 @@ export class RaftState {
   readonly pendingVotes = new PendingVotes();
   /** What this node's clients asked and the leader has not answered. */
   readonly forwarded = new ForwardedRequests();
+  /** What others forwarded to this node in the newest term that it led in this life, if any. */
+  takenBatches: TakenBatches | null = null;
 
   /** This node's own snapshots, for followers that are too far behind. */
   readonly ownSnapshot = new OwnSnapshot();

@@ -21,7 +21,7 @@ import { bytes, count, type FieldsOf, nodeId, record, scalar, tagged, word } fro
 import { encodeSequence, type Scalar, SequenceReader } from "./sequence.ts";
 
 /** The version of frames, hello and messages. Nodes of different versions refuse each other. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** Most bytes in a message of the handshake. */
 const NOISE_BYTES_MAX = 128;

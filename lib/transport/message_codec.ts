@@ -132,6 +132,7 @@ const refusalReason = word<RefusalReason>({
 const proposalOutcome = tagged<ProposalOutcome>({
   appended: { tag: 0, fields: { proposalId: count, index: logIndex } },
   refused: { tag: 1, fields: { proposalId: count, reason: refusalReason } },
+  unknown: { tag: 2, fields: { proposalId: count } },
 });
 
 const appendOutcome = tagged<AppendOutcome>({
@@ -241,6 +242,7 @@ const messageField = tagged<Body<Message>>({
     fields: {
       term,
       incarnation: count,
+      batchId: count,
       proposals: list(forwardedProposal, { countMax: PROPOSAL_COUNT_MAX }),
     },
   },

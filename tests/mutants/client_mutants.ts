@@ -84,6 +84,20 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     if (remembered === null) store.remembered.add({ idempotencyKey, commandDigest, result });`,
   },
   {
+    name: "forwarded-copy-takes-effect",
+    bug: "a leader takes a forwarded batch as often as it arrives",
+    file: "lib/raft/taken_batches.ts",
+    find: `return slots !== undefined && batchId <= newestTaken(slots, batchId);`,
+    replace: `return slots !== undefined && batchId < 0;`,
+  },
+  {
+    name: "forwarded-to-another-term",
+    bug: "a leader takes a batch that was meant for the leader of another term",
+    file: "lib/raft/proposals.ts",
+    find: `if (taken?.term !== message.term) return`,
+    replace: `if (taken === null) return`,
+  },
+  {
     name: "condition-unchecked",
     bug: "a conditional write takes effect whatever the key's revision",
     file: "lib/kv/apply_command.ts",

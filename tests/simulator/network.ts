@@ -62,7 +62,7 @@ export class Network {
       return lost(message, "dropped");
     }
     this.#schedule(message, link, atUs);
-    if (!this.#isHealed && mayDouble(message) && random.chance(scenario.duplicateRate)) {
+    if (!this.#isHealed && random.chance(scenario.duplicateRate)) {
       counters.count("network.duplicate");
       this.#schedule(message, link, atUs);
     }
@@ -134,14 +134,6 @@ export class Network {
     }
     return link;
   }
-}
-
-/**
- * Clients' commands travel at most once: the transport never sends a frame again, and a command
- * without an idempotency key would take effect as often as it arrived.
- */
-function mayDouble(message: Message): boolean {
-  return message.kind !== "proposeRequest";
 }
 
 function recode(message: Message): Message {

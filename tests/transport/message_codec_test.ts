@@ -126,6 +126,7 @@ const arbitraries: { [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { 
     ...envelope,
     kind: fc.constant("proposeRequest"),
     incarnation: count,
+    batchId: count,
     proposals: fc.array(record({ proposalId: count, command: data(400) }), { maxLength: 30 }),
   }),
   proposeResponse: record({
@@ -136,6 +137,7 @@ const arbitraries: { [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { 
       fc.oneof(
         record({ kind: fc.constant("appended"), proposalId: count, index: logIndex }),
         record({ kind: fc.constant("refused"), proposalId: count, reason: refusalReason }),
+        record({ kind: fc.constant("unknown"), proposalId: count }),
       ),
       { maxLength: 30 },
     ),
@@ -319,7 +321,7 @@ const refusals: readonly (readonly [readonly Scalar[], RegExp])[] = [
   ],
   [[6, 1, 0, 4], /appendResponse: outcome: kind 4 is unknown/],
   [[6, 1, 0, 0, true], /appendResponse: outcome: accepted: matchIndex: .*true/],
-  [[7, 1, 0, PROPOSAL_COUNT_MAX + 1], /proposeRequest: proposals: 65537 is above 65536/],
+  [[7, 1, 0, 1, PROPOSAL_COUNT_MAX + 1], /proposeRequest: proposals: 65537 is above 65536/],
   [
     [8, 1, 0, 1, 1, 0, 9],
     /proposeResponse: outcomes: refused: reason: 9 is none of 0, 1, 2, 3, 4, 5/,
@@ -354,6 +356,7 @@ Deno.test("encodeMessage() refuses a message that its receiver would refuse for 
     kind: "proposeRequest",
     term: toTerm(1),
     incarnation: 1,
+    batchId: 1,
     proposals: new Array(PROPOSAL_COUNT_MAX + 1).fill(proposal),
   };
   assert.throws(

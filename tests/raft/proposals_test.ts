@@ -1,8 +1,4 @@
-/**
- * What clients ask for: proposals and linearizable reads, on leaders and on followers.
- *
- * @module
- */
+/** Clients' commands: proposed on leaders and on followers, and forwarded at most once. */
 
 import assert from "node:assert/strict";
 import {
@@ -10,7 +6,8 @@ import {
   ENTRY_OVERHEAD_BYTES,
   UNCOMMITTED_BYTES_MAX,
 } from "../../lib/raft/config.ts";
-import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import { LIVES_PER_ORIGIN_MAX } from "../../lib/raft/taken_batches.ts";
+import { toNodeId, toTerm } from "../../lib/types.ts";
 import {
   ELECTION_TIMEOUT_TICKS,
   HEARTBEAT_TICKS,
@@ -62,18 +59,6 @@ Deno.test("a batch of proposals costs one write and one message per follower", (
   ]);
 });
 
-Deno.test("a node that no longer leads refuses a forwarded proposal", () => {
-  const cluster = new TestCluster({ size: 3 });
-  const leader = cluster.elect("n1");
-  const follower = cluster.node("n2");
-  leader.restart();
-  propose(follower, "x", 7);
-  cluster.deliver();
-  assert.deepEqual(follower.rejected, [
-    { proposalId: 7, reason: "notLeader", maybeApplied: false },
-  ]);
-});
-
 Deno.test("a forwarded proposal whose leader is lost is reported as of unknown fate", () => {
   const cluster = new TestCluster({ size: 3 });
   cluster.elect("n1");
@@ -96,31 +81,6 @@ Deno.test("a forwarded proposal that did not leave was not applied", () => {
   assert.deepEqual(follower.rejected, [
     { proposalId: 7, reason: "noLeader", maybeApplied: false },
   ]);
-});
-
-Deno.test("a forwarded read that did not leave is refused, to be asked again", () => {
-  const cluster = new TestCluster({ size: 3 });
-  cluster.elect("n1");
-  const follower = cluster.node("n2");
-  follower.step({ kind: "read", readId: 1, lease: false });
-  const [message] = cluster.network.splice(0);
-  assert.equal(message?.kind, "readIndexRequest");
-  if (message !== undefined) follower.step({ kind: "unsent", message });
-  assert.deepEqual(follower.reads, [{ kind: "refused", readId: 1, reason: "noLeader" }]);
-});
-
-Deno.test("a forwarded read whose answer is lost is asked again", () => {
-  const cluster = new TestCluster({ size: 3 });
-  cluster.elect("n1");
-  const follower = cluster.node("n2");
-  let lost = 0;
-  cluster.intercept = (message) =>
-    message.kind === "readIndexResponse" && lost++ === 0 ? null : message;
-  follower.step({ kind: "read", readId: 1, lease: false });
-  cluster.deliver();
-  assert.deepEqual(follower.reads, []);
-  cluster.tick(ELECTION_TIMEOUT_TICKS);
-  assert.deepEqual(follower.reads, [{ kind: "ready", readId: 1, readIndex: 1 }]);
 });
 
 Deno.test("a command that no state machine can read never enters the log", () => {
@@ -151,28 +111,6 @@ Deno.test("empty commands count against what a leader holds uncommitted", () => 
   assert.deepEqual(rejected.map(({ proposalId, reason }) => [proposalId, reason]), [
     [most, "overloaded"],
   ]);
-});
-
-Deno.test("nobody but the leader answers for the leader", () => {
-  const cluster = new TestCluster({ size: 3 });
-  cluster.elect("n1");
-  const follower = cluster.node("n2");
-  follower.step({ kind: "read", readId: 1, lease: false });
-  propose(follower, "x", 7);
-  const forged = {
-    from: toNodeId("n3"),
-    to: follower.id,
-    term: toTerm(1),
-    incarnation: follower.raft.state.config.incarnation,
-  };
-  follower.receive({ kind: "readIndexResponse", ...forged, batchId: 1, readIndex: toLogIndex(0) });
-  follower.receive({
-    kind: "proposeResponse",
-    ...forged,
-    outcomes: [{ kind: "refused", proposalId: 7, reason: "notLeader" }],
-  });
-  assert.deepEqual(follower.reads, []);
-  assert.deepEqual(follower.rejected, []);
 });
 
 Deno.test("proposals travel in messages of a bounded size", () => {
@@ -237,115 +175,133 @@ Deno.test("a leader takes commands again once earlier ones are committed", () =>
   assert.deepEqual(leader.rejected, []);
 });
 
-Deno.test("read() on the leader waits for a quorum to confirm it in a later round", () => {
-  const cluster = new TestCluster({ size: 3 });
-  const leader = cluster.elect("n1");
-  leader.step({ kind: "read", readId: 1, lease: false });
-  assert.deepEqual(leader.reads, []);
-  cluster.deliver();
-  assert.deepEqual(leader.reads, [{ kind: "ready", readId: 1, readIndex: 1 }]);
-});
-
-Deno.test("read() is not confirmed by an answer to a round before it", () => {
-  const cluster = new TestCluster({ size: 3 });
-  const leader = cluster.elect("n1");
-  leader.tick(2);
-  const earlier = cluster.network;
-  cluster.network = [];
-  leader.step({ kind: "read", readId: 1, lease: false });
-  cluster.network = earlier;
-  cluster.deliver();
-  assert.deepEqual(leader.reads, []);
-});
-
-Deno.test("read() waits until the leader's own term has committed an entry", () => {
-  const cluster = new TestCluster({ size: 3 });
-  // Heartbeats pass, but the no-op does not.
-  cluster.intercept = (message) =>
-    message.kind === "appendRequest" ? { ...message, entries: [] } : message;
-  const leader = cluster.elect("n1");
-  leader.step({ kind: "read", readId: 1, lease: false });
-  cluster.deliver();
-  assert.deepEqual(leader.reads, []);
-  cluster.intercept = (message) => message;
-  cluster.tick(4);
-  assert.deepEqual(leader.reads, [{ kind: "ready", readId: 1, readIndex: 1 }]);
-});
-
-Deno.test("read() on a follower asks the leader, once for all reads of a step", () => {
+Deno.test("nobody but the leader answers for the leader's log", () => {
   const cluster = new TestCluster({ size: 3 });
   cluster.elect("n1");
   const follower = cluster.node("n2");
-  follower.step({ kind: "read", readId: 1, lease: false }, {
-    kind: "read",
-    readId: 2,
-    lease: false,
+  propose(follower, "x", 7);
+  follower.receive({
+    kind: "proposeResponse",
+    from: toNodeId("n3"),
+    to: follower.id,
+    term: toTerm(1),
+    incarnation: follower.raft.state.config.incarnation,
+    outcomes: [{ kind: "refused", proposalId: 7, reason: "notLeader" }],
   });
-  assert.equal(cluster.network.length, 1);
+  assert.deepEqual(follower.rejected, []);
+});
+
+Deno.test("a leader that stepped down refuses a forwarded proposal that it never took", () => {
+  const { cluster, leader, follower } = forwarding();
+  leader.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(leader.raft.state.role.name, "follower");
   cluster.deliver();
-  assert.deepEqual(follower.reads.map(({ kind, readId }) => [kind, readId]), [
-    ["ready", 1],
-    ["ready", 2],
+  assert.deepEqual(follower.rejected, [
+    { proposalId: 7, reason: "notLeader", maybeApplied: false },
   ]);
 });
 
-Deno.test("read() sees the index of every write acknowledged before it", () => {
-  const cluster = new TestCluster({ size: 3 });
-  const leader = cluster.elect("n1");
-  propose(leader, "x");
+Deno.test("a leader that restarted cannot tell whether it took a forwarded proposal", () => {
+  const { cluster, leader, follower } = forwarding();
+  leader.restart();
   cluster.deliver();
-  cluster.node("n3").step({ kind: "read", readId: 1, lease: false });
-  cluster.deliver();
-  assert.deepEqual(cluster.node("n3").reads, [
-    { kind: "ready", readId: 1, readIndex: leader.raft.state.commitIndex },
+  assert.deepEqual(follower.rejected, [
+    { proposalId: 7, reason: "leaderChanged", maybeApplied: true },
   ]);
 });
 
-Deno.test("read() of a leader that was deposed without knowing it is never answered", () => {
-  const cluster = new TestCluster({ size: 3 });
-  const old = cluster.elect("n1");
-  cluster.isolate("n1");
-  cluster.letLeaseExpire("n1");
-  for (let passed = 0; cluster.node("n2").raft.state.role.name !== "leader"; passed++) {
-    assert.ok(passed < 4 * ELECTION_TIMEOUT_TICKS);
-    cluster.node("n2").tick();
-    cluster.deliver();
-  }
-  propose(cluster.node("n2"), "newer");
+Deno.test("a forwarded batch that arrives twice takes effect once and is answered once", () => {
+  const { cluster, leader, follower, request } = forwarding();
+  cluster.network.push(request);
   cluster.deliver();
-  old.step({ kind: "read", readId: 1, lease: false });
+  cluster.network.push(request);
   cluster.deliver();
-  old.tick(2 * ELECTION_TIMEOUT_TICKS);
-  assert.deepEqual(old.reads, [{ kind: "refused", readId: 1, reason: "leaderChanged" }]);
+  assert.deepEqual(leader.appliedCommands, ["x"]);
+  assert.deepEqual(follower.accepted, [{ proposalId: 7, index: 2, term: 1 }]);
+  assert.deepEqual(follower.rejected, []);
+  assert.equal(leader.eventsOf("messageRefused").length, 2);
 });
 
-Deno.test("read() without a known leader is refused", () => {
-  const cluster = new TestCluster({ size: 3 });
-  cluster.node("n1").step({ kind: "read", readId: 1, lease: false });
-  assert.deepEqual(cluster.node("n1").reads, [{ kind: "refused", readId: 1, reason: "noLeader" }]);
+Deno.test("a copy that arrives after its leader stepped down is not said to be refused", () => {
+  const { cluster, leader, follower, request } = forwarding();
+  cluster.cut("n1", "n2");
+  cluster.deliver();
+  leader.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(leader.raft.state.role.name, "follower");
+  cluster.heal();
+  cluster.network = [request];
+  cluster.deliver();
+  assert.deepEqual(follower.rejected, [], "the first copy is in the leader's log");
 });
 
-Deno.test("read() on a follower whose leader is lost is refused, to be asked again", () => {
-  const cluster = new TestCluster({ size: 3 });
-  cluster.elect("n1");
-  const follower = cluster.node("n2");
-  follower.step({ kind: "read", readId: 1, lease: false });
-  follower.step({ kind: "unreachable", peer: toNodeId("n1") });
-  assert.deepEqual(follower.reads, [{ kind: "refused", readId: 1, reason: "leaderChanged" }]);
+Deno.test("a copy that arrives at the next leader has no second effect", () => {
+  const { cluster, request } = forwarding();
+  cluster.deliver();
+  const next = cluster.elect("n3");
+  cluster.network.push({ ...request, to: next.id });
+  cluster.deliver();
+  assert.deepEqual(next.appliedCommands, ["x"]);
 });
 
-Deno.test("an answer to an earlier life's read is not taken for this one's", () => {
-  const cluster = new TestCluster({ size: 3 });
-  const leader = cluster.elect("n1");
-  const follower = cluster.node("n2");
-  follower.step({ kind: "read", readId: 1, lease: false });
-  const early = cluster.network;
+Deno.test("a copy that arrives at the same leader in a later term has no second effect", () => {
+  const { cluster, leader, follower, request } = forwarding();
+  cluster.deliver();
+  cluster.elect("n3");
+  assert.equal(cluster.elect("n1"), leader);
+  cluster.network.push(request);
+  cluster.deliver();
+  assert.deepEqual(leader.appliedCommands, ["x"]);
+  assert.deepEqual(follower.rejected, []);
+});
+
+Deno.test("a copy of what was refused during a transfer is not taken after it", () => {
+  const { cluster, leader, follower, request } = forwarding();
+  cluster.intercept = (message) => message.kind === "timeoutNowRequest" ? null : message;
+  leader.step({ kind: "transfer", transferId: 1, target: null });
+  cluster.deliver();
+  assert.equal(follower.rejected[0]?.reason, "transferring");
+  cluster.tick(ELECTION_TIMEOUT_TICKS);
+  assert.equal(leader.transfers[0]?.kind, "aborted");
+  cluster.network.push(request);
+  cluster.deliver();
+  assert.deepEqual(leader.appliedCommands, []);
+});
+
+Deno.test("a copy from an earlier life of its origin has no second effect", () => {
+  const { cluster, leader, follower, request } = forwarding();
+  cluster.deliver();
   follower.restart();
-  cluster.network = [];
   cluster.tick(HEARTBEAT_TICKS);
-  follower.step({ kind: "read", readId: 1, lease: false });
-  cluster.network = early;
+  propose(follower, "y", 7);
+  cluster.network.push(request);
   cluster.deliver();
-  assert.deepEqual(follower.reads, []);
-  assert.equal(leader.raft.state.commitIndex, toLogIndex(1));
+  assert.deepEqual(leader.appliedCommands, ["x", "y"]);
 });
+
+Deno.test("an origin that lived too often in one term is refused, and is heard in the next", () => {
+  const { cluster, leader, follower, request } = forwarding();
+  cluster.network = [];
+  for (let life = 1; life <= LIVES_PER_ORIGIN_MAX; life++) {
+    leader.receive({ ...request, incarnation: 1_000 + life });
+  }
+  cluster.network = [request];
+  cluster.deliver();
+  assert.deepEqual(follower.rejected, [
+    { proposalId: 7, reason: "overloaded", maybeApplied: false },
+  ]);
+  cluster.elect("n3");
+  propose(follower, "again", 8);
+  cluster.deliver();
+  assert.equal(leader.appliedCommands.at(-1), "again");
+});
+
+/** A cluster led by n1, with a proposal of n2's client on its way to the leader. */
+function forwarding() {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  const follower = cluster.node("n2");
+  propose(follower, "x", 7);
+  const [request] = cluster.network;
+  assert.ok(request?.kind === "proposeRequest");
+  return { cluster, leader, follower, request };
+}
