@@ -80,6 +80,7 @@ export type CertificateRefusal =
   | "not-a-signer"
   | "unknown-nonce"
   | "nonce-reused"
+  | "too-many-sessions"
   | "bad-roster"
   | "wrong-roster"
   | "bad-group";
@@ -121,7 +122,8 @@ export interface Certifier {
    *
    * @throws {CertificateError} when the list is not sorted, unique, at least t long, all of this
    * epoch's voters, with valid points and this node's own issued commitment; or when the nonce was
-   * already taken for a different request.
+   * already taken for a different request; or when the candidate had more signing sessions than an
+   * honest one can need.
    */
   takeNonce(request: SigningRequest): NonceTicket;
 

@@ -19,11 +19,17 @@ import type { Session, SigningScheme } from "./signing_scheme.ts";
  * session, and the PreVote for the term after. The oldest is erased when there would be more.
  */
 export const ISSUED_PER_CANDIDATE_MAX = 4;
+
 /**
- * Most taken nonces remembered for one candidate, each with its share. A term needs at most one for
- * each signing session. The oldest is forgotten when there would be more, and its request refused.
+ * Most signing sessions that an honest candidate asks one voter to sign in. Of n voters, n - t may
+ * cost it a session each by cheating or silence before the last succeeds, and each of the n - 1
+ * others one more by declining once, as a voter that restarted does: n - t + 1 + n - 1.
  */
-export const TAKEN_PER_CANDIDATE_MAX = 16;
+export function signingSessionsMax(
+  { voters, threshold }: { readonly voters: number; readonly threshold: number },
+): number {
+  return 2 * voters - threshold;
+}
 
 /** An election that nonces are issued for. */
 export interface Election {
@@ -59,16 +65,26 @@ interface CandidateNonces<Nonces> {
 
 /**
  * A voter's nonces, in memory only. Bounded for each candidate, so that no candidate can push out
- * what belongs to another; the caller admits voters of the epoch as candidates only.
+ * what belongs to another; the caller admits voters of the epoch as candidates only, and forgets
+ * ended terms. What was taken is never pushed out at all: it is what tells an exact repeat from
+ * anything else, so a candidate that wants more than may be remembered is refused.
  */
 export class NoncePool<Nonces> {
   readonly #scheme: SigningScheme<Nonces>;
+  readonly #takenPerCandidateMax: number;
   readonly #candidates = new Map<NodeId, CandidateNonces<Nonces>>();
   readonly #tickets = new WeakMap<NonceTicket, Taken<Nonces>>();
 
-  /** `scheme` makes, uses and erases the nonces. */
-  constructor(scheme: SigningScheme<Nonces>) {
+  /**
+   * `scheme` makes, uses and erases the nonces; each candidate is given at most
+   * `takenPerCandidateMax` of them, {@linkcode signingSessionsMax} for an honest one.
+   */
+  constructor(
+    scheme: SigningScheme<Nonces>,
+    options: { readonly takenPerCandidateMax: number },
+  ) {
     this.#scheme = scheme;
+    this.#takenPerCandidateMax = options.takenPerCandidateMax;
   }
 
   /** The commitment to the election's unused nonce; to a fresh one where there is none. */
@@ -90,13 +106,15 @@ export class NoncePool<Nonces> {
    * repeat of an earlier session, a ticket for the same share.
    *
    * @throws {CertificateError} `nonce-reused` when it was taken for another session;
-   * `unknown-nonce` when it was not issued for this election, or is forgotten.
+   * `unknown-nonce` when it was not issued for this election, or is forgotten; `too-many-sessions`
+   * when the candidate was given as many as it may.
    */
   take(election: Election, commitment: Uint8Array, session: Session): NonceTicket {
     const own = this.#of(election.candidate);
     const at = own.issued.findIndex((issued) =>
       issued.term === election.term && equalBytes(issued.commitment, commitment)
     );
+    if (at >= 0) this.#checkRoom(election, own);
     const [issued] = at < 0 ? [] : own.issued.splice(at, 1);
     const taken = issued === undefined
       ? findRepeat(own.taken, { ...election, commitment, session })
@@ -162,9 +180,17 @@ export class NoncePool<Nonces> {
       state: { kind: "unused", session, nonces },
     };
     own.taken.push(taken);
-    const excess = Math.max(0, own.taken.length - TAKEN_PER_CANDIDATE_MAX);
-    for (const old of own.taken.splice(0, excess)) this.#erase(old);
     return taken;
+  }
+
+  #checkRoom({ term, candidate }: Election, { taken }: CandidateNonces<Nonces>): void {
+    if (taken.length < this.#takenPerCandidateMax) return;
+    throw new CertificateError(
+      "too-many-sessions",
+      `Cannot sign: ${taken.length} sessions of ${candidate} in term ${term} are as many as ` +
+        `an honest candidate can need`,
+      { voter: candidate },
+    );
   }
 
   #erase(taken: Taken<Nonces>): void {

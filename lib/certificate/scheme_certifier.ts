@@ -14,7 +14,7 @@ import type {
   SigningRequest,
 } from "./certifier.ts";
 import { CertificateError } from "./error.ts";
-import { NoncePool } from "./nonce_pool.ts";
+import { NoncePool, signingSessionsMax } from "./nonce_pool.ts";
 import { encodeSignedNote } from "./signed_note.ts";
 import type { Session, SigningScheme } from "./signing_scheme.ts";
 import { identifierOf, openSession, type Roster, toBadCommitment } from "./signing_session.ts";
@@ -47,7 +47,10 @@ export class SchemeCertifier<Nonces> implements Certifier {
     this.#roster = roster;
     this.#self = self;
     this.#scheme = scheme;
-    this.#pool = new NoncePool(scheme);
+    const voters = roster.voters.length;
+    this.#pool = new NoncePool(scheme, {
+      takenPerCandidateMax: signingSessionsMax({ voters, threshold: roster.threshold }),
+    });
   }
 
   /**
@@ -79,7 +82,7 @@ export class SchemeCertifier<Nonces> implements Certifier {
    * Checks a request and takes its nonce out of the pool, for good.
    *
    * @throws {CertificateError} as {@linkcode openSession}; `not-a-signer` when this voter is not in
-   * the list; `nonce-reused` or `unknown-nonce`.
+   * the list; `nonce-reused`, `unknown-nonce` or `too-many-sessions`.
    */
   takeNonce(request: SigningRequest): NonceTicket {
     const session = this.#open(request);

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { CertificateError } from "../certificate/error.ts";
 import { addOwnShare } from "./candidate.ts";
 import type { PendingVote } from "./pending_votes.ts";
 import type { RaftState } from "./state.ts";
@@ -24,8 +23,8 @@ export function answerDurableVotes(state: RaftState): void {
 
 function answer(state: RaftState, vote: PendingVote): void {
   const { certifier } = state.config;
-  const { candidate, term, session } = vote;
-  const share = sign(state, vote);
+  const { candidate, term, session, ticket } = vote;
+  const share = ticket === null ? null : certifier.sign(ticket);
   if (candidate === state.self) {
     if (share !== null) addOwnShare(state, session, share);
     return;
@@ -40,17 +39,4 @@ function answer(state: RaftState, vote: PendingVote): void {
     share,
     commitment: certifier.commit({ term, candidate }),
   });
-}
-
-/** The share for a vote; null when none was asked for, or its nonce is gone. */
-function sign(state: RaftState, { ticket, candidate }: PendingVote): Uint8Array | null {
-  if (ticket === null) return null;
-  try {
-    return state.config.certifier.sign(ticket);
-  } catch (error) {
-    // A candidate that asked for more sessions than a voter remembers has lost the oldest.
-    if (!(error instanceof CertificateError)) throw error;
-    state.refuse(candidate, error.message);
-    return null;
-  }
 }

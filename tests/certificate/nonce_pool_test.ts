@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import {
   ISSUED_PER_CANDIDATE_MAX,
   NoncePool,
-  TAKEN_PER_CANDIDATE_MAX,
+  signingSessionsMax,
 } from "../../lib/certificate/nonce_pool.ts";
 import type { Session, SigningScheme } from "../../lib/certificate/signing_scheme.ts";
 import { toTerm } from "../../lib/types.ts";
@@ -46,6 +46,7 @@ class CountingScheme implements SigningScheme<Uint8Array> {
   }
 }
 
+const TAKEN_MAX = signingSessionsMax({ voters: 5, threshold: 3 });
 const ELECTION = { term: toTerm(7), candidate: nodeId(1) };
 
 Deno.test("NoncePool.redeem() uses a nonce once, and erases it", () => {
@@ -95,17 +96,45 @@ Deno.test("NoncePool.commit() for one candidate pushes out nothing of another's"
   assert.deepEqual(pool.commit(other), commitment);
 });
 
-Deno.test("NoncePool.take() forgets a candidate's oldest request past the limit, and erases it", () => {
+Deno.test("NoncePool.take() refuses a candidate past the limit, and forgets nothing it gave", () => {
   const { scheme, pool } = createPool();
-  const first = pool.commit(ELECTION);
-  const ticket = pool.take(ELECTION, first, session("0"));
-  for (let count = 1; count <= TAKEN_PER_CANDIDATE_MAX; count++) {
-    pool.take(ELECTION, pool.commit(ELECTION), session(`${count}`));
+  const given = Array.from({ length: TAKEN_MAX }, (_, at) => {
+    const commitment = pool.commit(ELECTION);
+    pool.redeem(pool.take(ELECTION, commitment, session(`${at}`)));
+    return commitment;
+  });
+  const further = pool.commit(ELECTION);
+  assertRefused("too-many-sessions", () => pool.take(ELECTION, further, session("further")));
+  given.forEach((commitment, at) => {
+    assertRefused("nonce-reused", () => pool.take(ELECTION, commitment, session("another")));
+    const repeated = pool.redeem(pool.take(ELECTION, commitment, session(`${at}`)));
+    assert.deepEqual(repeated, Uint8Array.of(at + 1, 0xff));
+  });
+  assert.equal(scheme.used.length, TAKEN_MAX);
+});
+
+Deno.test("NoncePool.take() refuses one candidate past the limit and no other", () => {
+  const { pool } = createPool();
+  for (let at = 0; at < TAKEN_MAX; at++) {
+    pool.take(ELECTION, pool.commit(ELECTION), session(`${at}`));
   }
-  assert.deepEqual(scheme.made[0], Uint8Array.of(0));
-  assertRefused("unknown-nonce", () => pool.redeem(ticket));
-  assertRefused("unknown-nonce", () => pool.take(ELECTION, first, session("0")));
-  assert.deepEqual(scheme.used, []);
+  const other = { ...ELECTION, candidate: nodeId(2) };
+  pool.redeem(pool.take(other, pool.commit(other), session("other")));
+});
+
+Deno.test("NoncePool.take() gives a candidate as many again once the earlier term is forgotten", () => {
+  const { pool } = createPool();
+  for (const term of [7, 8]) {
+    const election = { ...ELECTION, term: toTerm(term) };
+    pool.forgetBelow(election.term);
+    for (let at = 0; at < TAKEN_MAX; at++) {
+      pool.take(election, pool.commit(election), session(`${term} ${at}`));
+    }
+    assertRefused(
+      "too-many-sessions",
+      () => pool.take(election, pool.commit(election), session("further")),
+    );
+  }
 });
 
 Deno.test("NoncePool.forgetBelow() erases unused, taken and signed nonces of earlier terms", () => {
@@ -125,7 +154,7 @@ Deno.test("NoncePool.forgetBelow() erases unused, taken and signed nonces of ear
 
 function createPool() {
   const scheme = new CountingScheme();
-  return { scheme, pool: new NoncePool(scheme) };
+  return { scheme, pool: new NoncePool(scheme, { takenPerCandidateMax: TAKEN_MAX }) };
 }
 
 function session(digest: string): Session {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
+import { signingSessionsMax } from "../../lib/certificate/nonce_pool.ts";
 import { SigningSessions } from "../../lib/raft/signing_sessions.ts";
 import {
   type NodeId,
@@ -94,6 +95,28 @@ Deno.test("SigningSessions.open() stops after n - t + 1 sessions", () => {
     assert.equal(session === null, count === 4, `session ${count}`);
     if (session !== null) sessions.exclude(session, []);
   }
+});
+
+Deno.test("SigningSessions.open() never opens more than a voter signs in", () => {
+  const sessions = sessionsWith();
+  const declining = VOTERS.filter((voter) => voter !== SELF);
+  let count = 0;
+  for (;; count++) {
+    for (const voter of VOTERS) {
+      sessions.offer(voter, new TextEncoder().encode(`${count} ${voter}`));
+    }
+    const session = sessions.open(SELF, count);
+    if (session === null) break;
+    // The worst for the candidate: each voter declines once, in a session of its own.
+    const voter = declining.find((id) => session.request.commitments.some((at) => at.voter === id));
+    if (voter === undefined) sessions.exclude(session, []);
+    else {
+      sessions.decline(voter, session.number);
+      declining.splice(declining.indexOf(voter), 1);
+    }
+  }
+  assert.ok(count > VOTERS.length - certifier.threshold + 1);
+  assert.ok(count <= signingSessionsMax({ voters: VOTERS.length, threshold: 3 }), `${count}`);
 });
 
 Deno.test("SigningSessions.addShare() completes a session with the last signer's share", () => {
