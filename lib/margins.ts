@@ -24,9 +24,10 @@ export interface Margins {
   readonly lying: number;
   /**
    * Voters that may vote against the log rule, or acknowledge what they did not store, while no
-   * acknowledged write is lost: t + majority - n - 1.
+   * acknowledged write is lost: t + majority - n - 1. As long as none of them leads: a leader that
+   * lies about the log is beyond every margin.
    */
-  readonly lyingAboutLog: number;
+  readonly lyingFollowers: number;
   /** Shares that may be lost for ever while the rest can still sign: n - t. */
   readonly sharesLost: number;
   /** Shares that sign anything when they come together: who steals so many is the cluster. */
@@ -40,7 +41,7 @@ export function marginsOf({ n, threshold }: Quorum): Margins {
     // Any two sets of t voters share at least 2t - n: one honest voter among them is enough.
     lying: 2 * threshold - n - 1,
     // The t who elect a leader and the majority who stored a write share one in the same way.
-    lyingAboutLog: threshold + majorityOf(n) - n - 1,
+    lyingFollowers: threshold + majorityOf(n) - n - 1,
     sharesLost: n - threshold,
     sharesToForge: threshold,
   };

@@ -17,7 +17,7 @@ function countOut({ n, threshold }: Quorum): Margins {
   return {
     crashed: Math.min(canLose(threshold), canLose(majority)),
     lying: shared(threshold, threshold) - 1,
-    lyingAboutLog: shared(threshold, majority) - 1,
+    lyingFollowers: shared(threshold, majority) - 1,
     sharesLost: canLose(threshold),
     sharesToForge: range(1, n).find((stolen) => stolen >= threshold) ?? NaN,
   };
@@ -40,7 +40,7 @@ Deno.test("marginsOf() is never below nothing, and a key that can be lost can be
     const margins = marginsOf(cluster);
     ok(Object.values(margins).every((margin) => margin >= 0));
     equal(margins.sharesLost + margins.sharesToForge, cluster.n);
-    ok(margins.lyingAboutLog <= margins.lying);
+    ok(margins.lyingFollowers <= margins.lying);
   }
 });
 

@@ -58,7 +58,7 @@ const electionsSchema = z.object({
 const marginsSchema = z.object({
   crashed: count,
   lying: count,
-  lyingAboutLog: count,
+  lyingFollowers: count,
   sharesLost: count,
   sharesToForge: count,
 });

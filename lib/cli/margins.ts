@@ -10,10 +10,10 @@ import type { OutputStream } from "./command.ts";
 /** The margins as fields for people, for `printFields`. */
 export function marginFields(quorum: Quorum): readonly (readonly [name: string, value: string])[] {
   const { n } = quorum;
-  const { crashed, lying, lyingAboutLog, sharesLost, sharesToForge } = marginsOf(quorum);
+  const { crashed, lying, sharesLost, sharesToForge } = marginsOf(quorum);
   return [
     ["may be down", `${crashed} of ${n} nodes, and the others elect and write`],
-    ["may lie", `${lying} of ${n} voters about who leads, ${lyingAboutLog} about the log`],
+    ["may lie", `${lying} of ${n} voters, and no term has two leaders`],
     ["may be lost", `${sharesLost} of ${n} shares; with one more, nobody is elected again`],
     ["may be stolen", `${sharesToForge - 1} of ${n} shares; with one more, the thief elects`],
   ];

@@ -28,7 +28,7 @@ cluster        floe-test
 epoch          1
 must sign      2 of 3
 may be down    1 of 3 nodes, and the others elect and write
-may lie        0 of 3 voters about who leads, 0 about the log
+may lie        0 of 3 voters, and no term has two leaders
 may be lost    1 of 3 shares; with one more, nobody is elected again
 may be stolen  1 of 3 shares; with one more, the thief elects
 group key      d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a

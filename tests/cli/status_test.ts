@@ -17,7 +17,7 @@ Deno.test("status prints a row for each node, and the margins", async () => {
     outcome.stdout,
     `cluster floe-test, epoch 1: 4 of 5 voters sign; 2 of 2 nodes answered
 may be down    1 of 5 nodes, and the others elect and write
-may lie        2 of 5 voters about who leads, 1 about the log
+may lie        2 of 5 voters, and no term has two leaders
 may be lost    1 of 5 shares; with one more, nobody is elected again
 may be stolen  3 of 5 shares; with one more, the thief elects
 
@@ -69,7 +69,7 @@ Deno.test("status -o json prints one document with what each node says", async (
     epoch: 1,
     threshold: 4,
     n: 5,
-    margins: { crashed: 1, lying: 2, lyingAboutLog: 1, sharesLost: 1, sharesToForge: 4 },
+    margins: { crashed: 1, lying: 2, lyingFollowers: 1, sharesLost: 1, sharesToForge: 4 },
     warnings: [],
   });
   equal(nodes.length, 2);

@@ -35,7 +35,7 @@ Deno.test("/v1/status adds the cluster and its margins to what the node says", a
     epoch: 1,
     threshold: 4,
     n: 5,
-    margins: { crashed: 1, lying: 2, lyingAboutLog: 1, sharesLost: 1, sharesToForge: 4 },
+    margins: { crashed: 1, lying: 2, lyingFollowers: 1, sharesLost: 1, sharesToForge: 4 },
     ...node.statusNow,
   });
   deepEqual(body.peers[3], { id: "server_5", connected: false, matchIndex: null });
