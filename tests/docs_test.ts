@@ -1,0 +1,66 @@
+/**
+ * What the documents say that a machine can check: that what they point to is there, and that the
+ * numbers in their tables are the code's.
+ *
+ * @module
+ */
+
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { marginsOf } from "../lib/margins.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const README_WORDS_MAX = 1200;
+
+const DOCUMENTS: readonly string[] = [
+  "README.md",
+  "tests/simulator/README.md",
+  ...[...Deno.readDirSync(new URL("docs", ROOT))].map(({ name }) => `docs/${name}`),
+];
+
+function read(document: string): string {
+  return Deno.readTextFileSync(new URL(document, ROOT));
+}
+
+/** The cells of every row of the tables in a document that begins with this cell, header excluded. */
+function rowsOf(document: string, first: RegExp): string[][] {
+  return read(document).split("\n").filter((line) => line.startsWith("|"))
+    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()))
+    .filter(([cell = ""]) => first.test(cell));
+}
+
+for (const document of DOCUMENTS) {
+  Deno.test(`${document} points to files that are there`, () => {
+    const named = read(document).matchAll(/`((?:lib|tests|docs|bench|lint|scripts)\/[^\s`<]+)`/g);
+    for (const [, path = ""] of named) {
+      ok(Deno.statSync(new URL(path, ROOT)), path);
+    }
+  });
+}
+
+Deno.test("README.md stays short enough to be read", () => {
+  const words = read("README.md").split(/\s+/).filter((word) => word !== "").length;
+  ok(words <= README_WORDS_MAX, `${words} words`);
+});
+
+Deno.test("docs/security.md has the margins that are calculated", () => {
+  const rows = rowsOf("docs/security.md", /^[0-9]+$/);
+  equal(rows.length, 16);
+  for (const row of rows) {
+    const [n = 0, threshold = 0, ...told] = row.map(Number);
+    const { crashed, lying, lyingFollowers, sharesLost, sharesToForge } = marginsOf({
+      n,
+      threshold,
+    });
+    deepEqual(told, [crashed, lying, lyingFollowers, sharesLost, sharesToForge], row.join());
+  }
+});
+
+Deno.test("docs/security.md has the limits that are in force", async () => {
+  const rows = rowsOf("docs/security.md", /^`[A-Z_]{4,}/);
+  ok(rows.length > 10);
+  for (const [name = "", file = "", value = ""] of rows) {
+    const module = await import(new URL(file.replaceAll("`", ""), ROOT).href);
+    const found = name.replaceAll("`", "").split(".").reduce((part, key) => part[key], module);
+    equal(value.replaceAll(",", ""), String(found), name);
+  }
+});
