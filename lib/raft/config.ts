@@ -62,10 +62,14 @@ export const INFLIGHT_MESSAGES_MAX = 256;
 export const INFLIGHT_BYTES_MAX = 16 * 1024 * 1024;
 /** Most bytes of commands that a leader holds uncommitted before it refuses more. */
 export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024;
-/** Most reads and read requests waiting for a leader's first commit. */
-export const WAITING_READS_MAX = 10_000;
-/** Most batches of reads waiting for a quorum's confirmation. */
-export const READ_BATCHES_MAX = 10_000;
+/**
+ * Most rounds on their way to one follower; beyond, the next heartbeat brings it the newest. Reads
+ * lose nothing by it, as the answer to a round answers all before it. (etcd's library bounds them not
+ * at all, its server to one at a time.)
+ */
+export const INFLIGHT_ROUNDS_MAX = 16;
+/** Most reads and read requests that wait at a leader, in a round or for one. */
+export const READERS_MAX = 10_000;
 /** What an entry costs beyond its payload, wherever entries are limited by bytes. */
 export const ENTRY_OVERHEAD_BYTES = 128;
 /**

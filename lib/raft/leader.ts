@@ -115,7 +115,7 @@ export function replicate(state: RaftState, leader: Leader): void {
 }
 
 function beginHeartbeat(state: RaftState, leader: Leader): void {
-  leader.rounds.begin(state.nowTick);
+  leader.rounds.beginHeartbeat(state.nowTick);
   leader.heartbeatDueTicks = state.config.heartbeatTicks;
   for (const follower of leader.followers.values()) follower.allowProbe();
   const { currentTerm: term, self } = state;
@@ -123,9 +123,8 @@ function beginHeartbeat(state: RaftState, leader: Leader): void {
 }
 
 function countRound(leader: Leader, follower: Progress, round: number): void {
-  if (round <= follower.ackedRound || round > leader.rounds.current) return;
-  follower.ackedRound = round;
-  follower.ackedRoundSentTick = leader.rounds.sentTick(round) ?? follower.ackedRoundSentTick;
+  if (round > leader.rounds.current) return;
+  follower.roundAnswered(round, leader.rounds.sentTick(round));
 }
 
 function applyOutcome(state: RaftState, follower: Progress, message: AppendResponse): void {
@@ -171,7 +170,8 @@ function replicateTo(
   // Heartbeats and reads need an answer, and the news of a commit must not wait for them: unless the
   // follower cannot use it, or is so far behind that it would only add to what is on its way.
   const takesCommit = follower.isCertified && follower.isReady && follower.snapshot === null;
-  const isNews = follower.sentRound < leader.rounds.current ||
+  const { current, newestHeartbeat } = leader.rounds;
+  const isNews = follower.sentRound < (follower.takesRound ? current : newestHeartbeat) ||
     (takesCommit && follower.sentCommit < state.commitIndex);
   if (isNews) sendAppend(state, leader, { peer, follower, entries: [] });
 }
@@ -202,6 +202,6 @@ function sendAppend(
     transferTarget: leader.transfer?.target ?? null,
   });
   if (entries.length > 0) follower.sent(entries);
-  follower.sentRound = leader.rounds.current;
+  follower.roundSent(leader.rounds.current);
   follower.sentCommit = state.commitIndex;
 }

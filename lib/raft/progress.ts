@@ -10,7 +10,7 @@
 
 import { assert } from "../assert.ts";
 import type { LogIndex } from "../types.ts";
-import { INFLIGHT_BYTES_MAX, INFLIGHT_MESSAGES_MAX } from "./config.ts";
+import { INFLIGHT_BYTES_MAX, INFLIGHT_MESSAGES_MAX, INFLIGHT_ROUNDS_MAX } from "./config.ts";
 import type { Entry, Snapshot } from "./entry.ts";
 
 interface Inflight {
@@ -26,6 +26,11 @@ export class Progress {
   #probeSent = false;
   #inflight: Inflight[] = [];
   #inflightBytes = 0;
+  #sentRound = 0;
+  #ackedRound = 0;
+  #ackedRoundSentTick: number;
+  /** Rounds sent and not answered, oldest first: at most {@linkcode INFLIGHT_ROUNDS_MAX}. */
+  #inflightRounds: number[] = [];
   #snapshot: { readonly snapshot: Snapshot; offset: number; sentTick: number | null } | null = null;
 
   /** Whether it is sent a snapshot, or was and has not caught up since. */
@@ -33,19 +38,13 @@ export class Progress {
 
   /** Whether the follower has answered in this term, and so holds the leader's certificate. */
   isCertified = false;
-  /** The newest round that the follower has answered. */
-  ackedRound = 0;
-  /** The tick at which that round was sent; the leader's first tick until then. */
-  ackedRoundSentTick: number;
   /** The commit index last sent. */
   sentCommit = 0 as LogIndex;
-  /** The round last sent. */
-  sentRound = 0;
 
   /** A follower of which nothing is known yet but that it might hold all before `nextIndex`. */
   constructor(options: { readonly nextIndex: LogIndex; readonly nowTick: number }) {
     this.#nextIndex = options.nextIndex;
-    this.ackedRoundSentTick = options.nowTick;
+    this.#ackedRoundSentTick = options.nowTick;
   }
 
   /** Highest index known to be durable on the follower and equal to the leader's. */
@@ -63,6 +62,41 @@ export class Progress {
     if (this.#mode === "probe") return !this.#probeSent;
     return this.#inflight.length < INFLIGHT_MESSAGES_MAX &&
       this.#inflightBytes < INFLIGHT_BYTES_MAX;
+  }
+
+  /** The round last sent. */
+  get sentRound(): number {
+    return this.#sentRound;
+  }
+
+  /** The newest round that the follower has answered. */
+  get ackedRound(): number {
+    return this.#ackedRound;
+  }
+
+  /** The tick at which that round was sent; the leader's first tick until then. */
+  get ackedRoundSentTick(): number {
+    return this.#ackedRoundSentTick;
+  }
+
+  /** Whether another round may be sent before the next heartbeat. */
+  get takesRound(): boolean {
+    return this.#inflightRounds.length < INFLIGHT_ROUNDS_MAX;
+  }
+
+  /** Notes that a message of this round is on its way. */
+  roundSent(round: number): void {
+    if (round === this.#sentRound) return;
+    this.#sentRound = round;
+    if (this.takesRound) this.#inflightRounds.push(round);
+  }
+
+  /** The follower answered a round, and thereby all before it. Late and doubled answers do nothing. */
+  roundAnswered(round: number, sentTick: number | null): void {
+    if (round <= this.#ackedRound) return;
+    this.#ackedRound = round;
+    this.#ackedRoundSentTick = sentTick ?? this.#ackedRoundSentTick;
+    this.#inflightRounds = this.#inflightRounds.filter((inflight) => inflight > round);
   }
 
   /** The snapshot that the follower is sent, if it is sent one. */

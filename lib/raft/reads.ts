@@ -6,7 +6,6 @@
  */
 
 import type { NodeId } from "../types.ts";
-import { READ_BATCHES_MAX, WAITING_READS_MAX } from "./config.ts";
 import type { ReadIndexRequest, ReadIndexResponse, RefusalReason } from "./message.ts";
 import { hasLease } from "./lease.ts";
 import { quorumValue } from "./quorum.ts";
@@ -71,7 +70,7 @@ export function handleReadIndexResponse(state: RaftState, message: ReadIndexResp
  */
 export function startReadRound(state: RaftState, leader: Leader): void {
   const { reads } = leader;
-  if (reads.waiting.length === 0 || reads.batchCount >= READ_BATCHES_MAX) return;
+  if (!reads.areWaiting) return;
   if (!hasCommittedOwnEntry(state)) return;
   reads.startBatch(leader.rounds.begin(state.nowTick), state.commitIndex);
   confirmReads(state, leader);
@@ -115,8 +114,8 @@ function addReader(
   if (lease && hasCommittedOwnEntry(state) && hasLease(state, leader)) {
     return answerReader(state, reader, state.commitIndex);
   }
-  if (leader.reads.waiting.length < WAITING_READS_MAX) leader.reads.waiting.push(reader);
-  else if (reader.kind === "local") refuseReads(state, [reader.readId], "overloaded");
+  if (leader.reads.add(reader)) return;
+  if (reader.kind === "local") refuseReads(state, [reader.readId], "overloaded");
   else answerReader(state, reader, null);
 }
 

@@ -8,6 +8,7 @@
 /** The newest round, and the tick at which each recent round was sent. */
 export class Rounds {
   #current = 0;
+  #newestHeartbeat = 0;
   /** The first round of each tick in which any was sent, oldest first. */
   #starts: { readonly firstRound: number; readonly tick: number }[] = [];
   readonly #ticksKept: number;
@@ -20,6 +21,16 @@ export class Rounds {
   /** The newest round; 0 before the first. */
   get current(): number {
     return this.#current;
+  }
+
+  /** The newest round that every follower is sent, however many it has not answered. */
+  get newestHeartbeat(): number {
+    return this.#newestHeartbeat;
+  }
+
+  /** Begins a round that every follower is sent. */
+  beginHeartbeat(nowTick: number): void {
+    this.#newestHeartbeat = this.begin(nowTick);
   }
 
   /** Begins another round at `nowTick` and returns its number. */

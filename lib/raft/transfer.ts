@@ -30,7 +30,7 @@ export function startTransfer(
   if (target === null || !leader.followers.has(target)) return refuse("noTarget");
   leader.transfer = { transferId, target, startedTick: state.nowTick, isTold: false };
   // Every voter must hear whose election it may help.
-  leader.rounds.begin(state.nowTick);
+  leader.rounds.beginHeartbeat(state.nowTick);
   state.output.events.push({ kind: "transferStarted", term: state.currentTerm, target });
 }
 

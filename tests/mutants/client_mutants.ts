@@ -41,8 +41,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: "lease-from-the-answer",
     bug: "a lease is counted from when heartbeats are answered, not from when they were sent",
     file: "lib/raft/leader.ts",
-    find: `leader.rounds.sentTick(round) ?? follower.ackedRoundSentTick`,
-    replace: `leader.rounds.sentTick(leader.rounds.current) ?? follower.ackedRoundSentTick`,
+    find: `leader.rounds.sentTick(round)`,
+    replace: `leader.rounds.sentTick(leader.rounds.current)`,
   },
   {
     name: "lease-during-transfer",

@@ -2,8 +2,13 @@
 
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
-import { APPEND_LIMITS, INFLIGHT_BYTES_MAX, INFLIGHT_MESSAGES_MAX } from "../../lib/raft/config.ts";
-import type { AppendRequest, Input, Message } from "../../lib/raft/mod.ts";
+import {
+  APPEND_LIMITS,
+  INFLIGHT_BYTES_MAX,
+  INFLIGHT_MESSAGES_MAX,
+  INFLIGHT_ROUNDS_MAX,
+} from "../../lib/raft/config.ts";
+import type { AppendRequest, Input, Message, ReadResult } from "../../lib/raft/mod.ts";
 import { type LogIndex, type NodeId, toNodeId } from "../../lib/types.ts";
 import { HEARTBEAT_TICKS, TestCluster, type TestNode } from "./harness.ts";
 
@@ -20,6 +25,10 @@ class SlowFollower {
   readonly #leader: TestNode;
   /** What the leader has sent to n3 and n3 has not taken yet, oldest first. */
   readonly waiting: Message[] = [];
+  /** Answers to the reads of the leader's clients. */
+  readonly reads: ReadResult[] = [];
+  /** Whether n2 is silent as well, so that n3 alone can make a quorum with the leader. */
+  isAlone = false;
   #matchIndex: LogIndex;
 
   constructor() {
@@ -57,11 +66,14 @@ class SlowFollower {
 
   /** Steps the core; its disk and n2 answer at once. */
   step(...inputs: readonly Input[]): void {
-    const { send, persist } = this.#leader.raft.step(inputs);
+    const { send, persist, reads } = this.#leader.raft.step(inputs);
+    this.reads.push(...reads);
     this.waiting.push(...send.filter(({ to }) => to === SLOW));
     if (persist !== null) this.step({ kind: "persisted", sequence: persist.sequence });
     for (const message of send) {
-      if (message.to === FAST && message.kind === "appendRequest") this.#answer(message);
+      if (message.to === FAST && !this.isAlone && message.kind === "appendRequest") {
+        this.#answer(message);
+      }
     }
   }
 
@@ -75,6 +87,13 @@ class SlowFollower {
           command,
         })),
       );
+    }
+  }
+
+  /** Clients read, one in each step. */
+  read(count: number): void {
+    for (let readId = 1; readId <= count; readId++) {
+      this.step({ kind: "read", readId, lease: false });
     }
   }
 
@@ -121,6 +140,43 @@ Deno.test("a follower that answers nothing is sent heartbeats and nothing more w
   for (let tick = 0; tick < 10 * HEARTBEAT_TICKS; tick++) follower.step({ kind: "tick" });
   assert.equal(follower.waiting.length, 10);
   assert.equal(follower.appends.length, 0);
+});
+
+Deno.test("a follower that answers nothing is sent no more read rounds than may be in flight", () => {
+  const follower = new SlowFollower();
+  follower.read(1000);
+  assert.equal(follower.reads.length, 1000, "the others confirm them");
+  assert.equal(follower.waiting.length, INFLIGHT_ROUNDS_MAX);
+});
+
+Deno.test("a follower that is full takes part in reads by heartbeats", () => {
+  const follower = new SlowFollower();
+  follower.isAlone = true;
+  follower.read(1000);
+  assert.equal(follower.reads.length, 0, "nobody confirms them");
+  follower.waiting.length = 0;
+  for (let tick = 0; tick < HEARTBEAT_TICKS; tick++) follower.step({ kind: "tick" });
+  assert.equal(follower.waiting.length, 1);
+  follower.takeOne();
+  assert.equal(follower.reads.length, 1000, "the newest round confirms all before it");
+});
+
+Deno.test("a follower that answers again is sent the rounds that it missed as one", () => {
+  const follower = new SlowFollower();
+  follower.read(1000);
+  for (let taken = 0; taken < INFLIGHT_ROUNDS_MAX; taken++) follower.takeOne();
+  const [newest, ...more] = follower.waiting;
+  assert.ok(newest?.kind === "appendRequest" && newest.round >= 1000);
+  assert.deepEqual(more, []);
+});
+
+Deno.test("a transfer is announced to a follower that is full", () => {
+  const follower = new SlowFollower();
+  follower.read(1000);
+  follower.waiting.length = 0;
+  follower.step({ kind: "transfer", transferId: 1, target: FAST });
+  const [announced] = follower.waiting;
+  assert.ok(announced?.kind === "appendRequest" && announced.transferTarget === FAST);
 });
 
 Deno.test("a follower that is gone is sent one probe a heartbeat, of bounded size", () => {

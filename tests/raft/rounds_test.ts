@@ -22,3 +22,12 @@ Deno.test("Rounds.sentTick() forgets rounds of long ago", () => {
   assert.equal(rounds.sentTick(1), null);
   assert.equal(rounds.sentTick(2), 12);
 });
+
+Deno.test("Rounds.newestHeartbeat is the newest round that every follower is sent", () => {
+  const rounds = new Rounds(10);
+  assert.equal(rounds.newestHeartbeat, 0);
+  rounds.beginHeartbeat(1);
+  rounds.begin(1);
+  assert.equal(rounds.newestHeartbeat, 1);
+  assert.equal(rounds.current, 2);
+});
