@@ -4,7 +4,6 @@
  * @module
  */
 
-import { InvalidArgumentError } from "commander";
 import { encodeHex } from "../bytes.ts";
 import { encodeVerifierKey, type Group } from "../certificate/mod.ts";
 import {
@@ -35,6 +34,7 @@ import {
   writePinnedConfig,
 } from "./node_folders.ts";
 import { configPath, globalFlags } from "./options.ts";
+import { wholeNumberUpTo } from "./whole_number.ts";
 
 /** Adds `floe cluster`. */
 export function registerCluster(program: Program, context: CommandContext): void {
@@ -73,6 +73,9 @@ export function registerCluster(program: Program, context: CommandContext): void
       );
     });
 }
+
+/** More than any of these numbers may be; each is checked where it is used. */
+const parseCount = wholeNumberUpTo(999_999);
 
 interface ClusterFlags {
   readonly nodes?: number;
@@ -187,10 +190,4 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
-}
-
-function parseCount(text: string): number {
-  const value = Number(text);
-  if (/^[0-9]{1,6}$/.test(text) && value >= 1) return value;
-  throw new InvalidArgumentError("It must be a whole number from 1 upward.");
 }

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { InvalidArgumentError } from "commander";
 import { ELECTIONS_LIMIT_MAX } from "../http/limits.ts";
 import { readElections } from "./answers.ts";
 import type { CommandContext, Program } from "./command.ts";
 import { printJson, printTable } from "./output.ts";
 import { openSession } from "./session.ts";
+import { wholeNumberUpTo } from "./whole_number.ts";
 
 /** How many elections are shown when `--limit` is not given. */
 export const ELECTIONS_SHOWN_DEFAULT = 20;
@@ -28,10 +28,14 @@ export function registerElections(program: Program, context: CommandContext): vo
     .option(
       "--limit <count>",
       `how many, at most ${ELECTIONS_LIMIT_MAX}`,
-      countUpTo(ELECTIONS_LIMIT_MAX),
+      wholeNumberUpTo(ELECTIONS_LIMIT_MAX),
       ELECTIONS_SHOWN_DEFAULT,
     )
-    .option("--before <term>", "only terms below this one", countUpTo(Number.MAX_SAFE_INTEGER))
+    .option(
+      "--before <term>",
+      "only terms below this one",
+      wholeNumberUpTo(Number.MAX_SAFE_INTEGER),
+    )
     .action(async (options: ElectionsFlags, command: Program) => {
       const { client, flags } = await openSession(command, context);
       const query = {
@@ -58,12 +62,4 @@ export function registerElections(program: Program, context: CommandContext): vo
 interface ElectionsFlags {
   readonly limit: number;
   readonly before?: number;
-}
-
-function countUpTo(most: number): (text: string) => number {
-  return (text) => {
-    const value = /^[1-9][0-9]*$/.test(text) ? Number(text) : NaN;
-    if (value <= most) return value;
-    throw new InvalidArgumentError(`It must be a whole number from 1 to ${most}.`);
-  };
 }

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { InvalidArgumentError } from "commander";
 import { decodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { formatAddress } from "../node/address.ts";
@@ -25,6 +24,7 @@ import { nameOf, readInput } from "./input.ts";
 import { marginFields, printMarginWarnings } from "./margins.ts";
 import { configPath, globalFlags } from "./options.ts";
 import { printFields, printJson, printTable } from "./output.ts";
+import { wholeNumberUpTo } from "./whole_number.ts";
 
 /** Most bytes in one file of cards: the largest cluster's, generously indented. */
 const CARDS_BYTES_MAX = PEERS_MAX * 4096;
@@ -40,7 +40,11 @@ export function registerInit(program: Program, context: CommandContext): void {
         "the same file. The cards' order is the nodes' order and cannot be changed later.",
     )
     .requiredOption("--cluster <name>", "the new cluster's name")
-    .requiredOption("--threshold <number>", "how many nodes must sign an election", parseThreshold)
+    .requiredOption(
+      "--threshold <number>",
+      "how many nodes must sign an election",
+      wholeNumberUpTo(PEERS_MAX),
+    )
     .option("--force", "replace a configuration that is there already")
     .argument("<card...>", "files that hold one card or several; - for standard input")
     .action(async (names: readonly string[], options: InitFlags, command: Program) => {
@@ -172,10 +176,4 @@ function formatConfig(
     throw new InputError(`Cannot make a cluster of these cards:\n${cause}`, { cause: error });
   }
   return text;
-}
-
-function parseThreshold(text: string): number {
-  const value = Number(text);
-  if (/^[0-9]{1,3}$/.test(text) && value >= 1) return value;
-  throw new InvalidArgumentError("It must be a whole number from 1 upward.");
 }

@@ -11,6 +11,7 @@ import { entityTag } from "../http/write_options.ts";
 import { checkIdempotencyKey } from "../kv/command_codec.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
 import type { ClientRequest } from "./client.ts";
+import { wholeNumberUpTo } from "./whole_number.ts";
 
 /** The options of a write, as commander hands them over. */
 export interface WriteFlags {
@@ -65,12 +66,8 @@ function conditionHeaders({ ifRevision, ifAbsent }: WriteFlags): Readonly<Record
   return ifRevision === undefined ? {} : { "if-match": entityTag(ifRevision) };
 }
 
-const REVISION_PATTERN = /^[1-9][0-9]{0,15}$/;
-
 function parseRevision(text: string): LogIndex {
-  const revision = Number(text);
-  if (REVISION_PATTERN.test(text) && Number.isSafeInteger(revision)) return toLogIndex(revision);
-  throw new InvalidArgumentError("It must be a revision: a whole number from 1.");
+  return toLogIndex(wholeNumberUpTo(Number.MAX_SAFE_INTEGER)(text));
 }
 
 function parseIdempotencyKey(text: string): string {
