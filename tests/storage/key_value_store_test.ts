@@ -3,39 +3,21 @@ import { join } from "node:path";
 import { InvariantError } from "../../lib/assert.ts";
 import type { KeyValue } from "../../lib/kv/command.ts";
 import { CorruptionError } from "../../lib/storage/corruption_error.ts";
-import {
-  KEY_VALUE_FILE,
-  openKeyValueStore,
-  type SqliteKeyValueStore,
-} from "../../lib/storage/key_value_store.ts";
-import type { StoreOptions } from "../../lib/storage/open_database.ts";
+import { KEY_VALUE_FILE, openKeyValueStore } from "../../lib/storage/key_value_store.ts";
 import { toLogIndex } from "../../lib/types.ts";
-import { copyAsIfKilled, countRows, tamper, withFolder } from "./support.ts";
+import { copyAsIfKilled, countRows, tamper, withFolder, withKeyValueStore } from "./support.ts";
 
 function row(key: string, value = Uint8Array.of(1)): KeyValue {
   return { key, value, createRevision: toLogIndex(1), modRevision: toLogIndex(2), version: 3 };
 }
 
-/** Opens a store for one look. */
-function withStore<Result>(
-  options: StoreOptions,
-  work: (store: SqliteKeyValueStore) => Result,
-): Result {
-  const store = openKeyValueStore(options);
-  try {
-    return work(store);
-  } finally {
-    store.close();
-  }
-}
-
 Deno.test("SqliteKeyValueStore keeps rows and applied index over a restart", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       assert.equal(store.appliedIndex, 0);
       store.transaction(toLogIndex(7), () => store.put(row("a")));
     });
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       assert.equal(store.appliedIndex, 7);
       assert.deepEqual(store.get("a"), row("a"));
       assert.equal(store.get("b"), null);
@@ -44,11 +26,11 @@ Deno.test("SqliteKeyValueStore keeps rows and applied index over a restart", () 
 
 Deno.test("SqliteKeyValueStore keeps rows and applied index when its process is killed", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       store.transaction(toLogIndex(1), () => store.put(row("a")));
       store.transaction(toLogIndex(2), () => store.delete("a"));
       store.transaction(toLogIndex(3), () => store.put(row("b")));
-      withStore(copyAsIfKilled(options), (reopened) => {
+      withKeyValueStore(copyAsIfKilled(options), (reopened) => {
         assert.equal(reopened.appliedIndex, 3);
         assert.deepEqual([...reopened.rows()], [row("b")]);
       });
@@ -57,7 +39,7 @@ Deno.test("SqliteKeyValueStore keeps rows and applied index when its process is 
 
 Deno.test("checkpoint() leaves all that was applied in kv.db itself, and says up to where", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       assert.equal(store.checkpoint(), 0);
       store.transaction(toLogIndex(7), () => store.put(row("a")));
       const file = "after-a-power-failure.db";
@@ -72,7 +54,7 @@ Deno.test("checkpoint() leaves all that was applied in kv.db itself, and says up
 
 Deno.test("SqliteKeyValueStore sees its own writes inside a transaction", () =>
   withFolder((options) => {
-    withStore(options, (store) =>
+    withKeyValueStore(options, (store) =>
       store.transaction(toLogIndex(1), () => {
         store.put(row("a"));
         assert.deepEqual(store.get("a"), row("a"));
@@ -85,7 +67,7 @@ Deno.test("SqliteKeyValueStore sees its own writes inside a transaction", () =>
 
 Deno.test("SqliteKeyValueStore undoes a transaction that throws, applied index included", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       store.transaction(toLogIndex(1), () => store.put(row("kept")));
       const failing = () =>
         store.transaction(toLogIndex(2), () => {
@@ -103,7 +85,7 @@ Deno.test("SqliteKeyValueStore undoes a transaction that throws, applied index i
 
 Deno.test("SqliteKeyValueStore lists any Unicode key whole, by its UTF-8 bytes", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       const ordered = ["\u0000", "a", "a\u0000", "a\u0000b", "ab", "é", "\uffee", "\u{10000}"];
       store.transaction(toLogIndex(1), () => {
         for (const key of ordered.toReversed()) store.put(row(key));
@@ -115,7 +97,7 @@ Deno.test("SqliteKeyValueStore lists any Unicode key whole, by its UTF-8 bytes",
 
 Deno.test("SqliteKeyValueStore asserts that writes are in one transaction, going forward", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       assert.throws(() => store.put(row("a")), InvariantError);
       assert.throws(() => store.delete("a"), InvariantError);
       store.transaction(toLogIndex(2), () => {
@@ -136,9 +118,12 @@ for (
 ) {
   Deno.test(`SqliteKeyValueStore does not serve a row with ${what} that was changed`, () =>
     withFolder((options) => {
-      withStore(options, (store) => store.transaction(toLogIndex(1), () => store.put(row("a"))));
+      withKeyValueStore(
+        options,
+        (store) => store.transaction(toLogIndex(1), () => store.put(row("a"))),
+      );
       tamper({ folder: options.folder, file: KEY_VALUE_FILE }, sql);
-      withStore(options, (store) => {
+      withKeyValueStore(options, (store) => {
         const message = /kv\.db: the row of key "a" is damaged.*rebuilds kv\.db/;
         assert.throws(() => store.get("a"), { name: "CorruptionError", message });
         assert.throws(() => [...store.rows()], CorruptionError);
@@ -154,7 +139,10 @@ for (
 ) {
   Deno.test(`openKeyValueStore() refuses an applied index that is ${what}`, () =>
     withFolder((options) => {
-      withStore(options, (store) => store.transaction(toLogIndex(1), () => store.put(row("a"))));
+      withKeyValueStore(
+        options,
+        (store) => store.transaction(toLogIndex(1), () => store.put(row("a"))),
+      );
       tamper({ folder: options.folder, file: KEY_VALUE_FILE }, sql);
       assert.throws(() => openKeyValueStore(options), { name: "CorruptionError", message });
     }));

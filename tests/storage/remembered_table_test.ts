@@ -2,28 +2,10 @@ import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
 import type { WriteResult } from "../../lib/kv/command.ts";
 import { CorruptionError } from "../../lib/storage/corruption_error.ts";
-import {
-  KEY_VALUE_FILE,
-  openKeyValueStore,
-  type SqliteKeyValueStore,
-} from "../../lib/storage/key_value_store.ts";
-import type { StoreOptions } from "../../lib/storage/open_database.ts";
+import { KEY_VALUE_FILE, type SqliteKeyValueStore } from "../../lib/storage/key_value_store.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { remembered } from "../kv/support.ts";
-import { copyAsIfKilled, tamper, withFolder } from "./support.ts";
-
-/** Opens a store for one look. */
-function withStore<Result>(
-  options: StoreOptions,
-  work: (store: SqliteKeyValueStore) => Result,
-): Result {
-  const store = openKeyValueStore(options);
-  try {
-    return work(store);
-  } finally {
-    store.close();
-  }
-}
+import { copyAsIfKilled, tamper, withFolder, withKeyValueStore } from "./support.ts";
 
 const writes = [remembered(1, "z"), remembered(2, "a"), remembered(4, "m")];
 
@@ -33,13 +15,13 @@ function addAll(store: SqliteKeyValueStore): void {
 
 Deno.test("RememberedTable keeps writes over a restart and when its process is killed", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       addAll(store);
-      withStore(copyAsIfKilled(options), (reopened) => {
+      withKeyValueStore(copyAsIfKilled(options), (reopened) => {
         assert.deepEqual([...reopened.remembered.rows()], writes);
       });
     });
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       assert.deepEqual([...store.remembered.rows()], writes);
       assert.deepEqual(store.remembered.get("a"), remembered(2, "a"));
       assert.equal(store.remembered.get("b"), null);
@@ -48,7 +30,7 @@ Deno.test("RememberedTable keeps writes over a restart and when its process is k
 
 Deno.test("RememberedTable keeps every kind of result", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       const revision = toLogIndex(1);
       const results: readonly WriteResult[] = [
         { kind: "put", revision, createRevision: revision, version: 3 },
@@ -68,7 +50,7 @@ Deno.test("RememberedTable keeps every kind of result", () =>
 
 Deno.test("RememberedTable forgets by revision, and its key is free again", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       addAll(store);
       store.transaction(toLogIndex(5), () => {
         store.remembered.delete(toLogIndex(2));
@@ -85,7 +67,7 @@ Deno.test("RememberedTable forgets by revision, and its key is free again", () =
 
 Deno.test("RememberedTable is undone together with the rows", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       addAll(store);
       const failing = () =>
         store.transaction(toLogIndex(5), () => {
@@ -100,7 +82,7 @@ Deno.test("RememberedTable is undone together with the rows", () =>
 
 Deno.test("RememberedTable asserts that writes are in a transaction", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       assert.throws(() => store.remembered.add(remembered(1, "a")), InvariantError);
       assert.throws(() => store.remembered.delete(toLogIndex(1)), InvariantError);
     });
@@ -117,11 +99,11 @@ for (
 ) {
   Deno.test(`RememberedTable does not answer with a row with ${what} that was changed`, () =>
     withFolder((options) => {
-      withStore(options, (store) => {
+      withKeyValueStore(options, (store) => {
         store.transaction(toLogIndex(1), () => store.remembered.add(remembered(1, "a")));
       });
       tamper({ folder: options.folder, file: KEY_VALUE_FILE }, sql);
-      withStore(options, (store) => {
+      withKeyValueStore(options, (store) => {
         const message = /kv\.db: the row of the remembered write [12] is damaged.*rebuilds kv\.db/;
         assert.throws(() => store.remembered.get("a"), { name: "CorruptionError", message });
         assert.throws(() => [...store.remembered.rows()], CorruptionError);
@@ -131,12 +113,12 @@ for (
 
 Deno.test("RememberedTable does not take a write for that of another key", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       store.transaction(toLogIndex(1), () => store.remembered.add(remembered(1, "a")));
     });
     const sql = "UPDATE remembered SET idempotency_key = x'62'";
     tamper({ folder: options.folder, file: KEY_VALUE_FILE }, sql);
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       assert.throws(() => store.remembered.get("b"), CorruptionError);
     });
   }));

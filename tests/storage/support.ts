@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Certificate } from "../../lib/certificate/certifier.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import type { Entry, HardState, PersistBatch } from "../../lib/raft/entry.ts";
+import { openKeyValueStore, type SqliteKeyValueStore } from "../../lib/storage/key_value_store.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 
@@ -120,4 +121,17 @@ export function findText(path: string, text: string): number {
   const position = Deno.readFileSync(path).toHex().indexOf(encodeUtf8(text).toHex());
   if (position < 0) throw new Error(`${path} does not contain ${text}`);
   return position / 2;
+}
+
+/** Opens a key-value store for one look. */
+export function withKeyValueStore<Result>(
+  options: StoreOptions,
+  work: (store: SqliteKeyValueStore) => Result,
+): Result {
+  const store = openKeyValueStore(options);
+  try {
+    return work(store);
+  } finally {
+    store.close();
+  }
 }
