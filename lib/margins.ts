@@ -34,6 +34,11 @@ export interface Margins {
   readonly sharesToForge: number;
 }
 
+/** How many of n are more than half: what a write needs, and the least that a threshold may be. */
+export function majorityOf(n: number): number {
+  return Math.floor(n / 2) + 1;
+}
+
 /** The margins of a cluster. */
 export function marginsOf({ n, threshold }: Quorum): Margins {
   return {
@@ -66,8 +71,4 @@ function describeEven({ n, threshold }: Quorum): string {
   const crashes = n - threshold === 1 ? "1 crash" : `${n - threshold} crashes`;
   return `An even number of nodes adds no crash margin: ${threshold} of ${n} tolerates ${crashes}, ` +
     `and so does ${threshold - 1} of ${n - 1}. The last node only makes room for one more liar.`;
-}
-
-function majorityOf(n: number): number {
-  return Math.floor(n / 2) + 1;
 }

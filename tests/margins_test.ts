@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { type Margins, marginsOf, marginWarnings, type Quorum } from "../lib/margins.ts";
+import { majorityOf, type Margins, marginsOf, marginWarnings, type Quorum } from "../lib/margins.ts";
 import { PEERS_MAX } from "../lib/node/cluster_config_schema.ts";
 
 /** Every cluster that a configuration may describe. */
@@ -26,6 +26,13 @@ function countOut({ n, threshold }: Quorum): Margins {
 function range(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, at) => first + at);
 }
+
+Deno.test("majorityOf() is the least number of voters of which any two sets share one", () => {
+  for (const n of range(1, PEERS_MAX)) {
+    ok(2 * majorityOf(n) > n);
+    ok(2 * (majorityOf(n) - 1) <= n);
+  }
+});
 
 Deno.test("marginsOf() is what counting out gives, for every n and t that may be", () => {
   equal(CLUSTERS.length, 2601);

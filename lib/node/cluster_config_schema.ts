@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import { InputError } from "../errors.ts";
+import { majorityOf } from "../margins.ts";
 import { LOG_LIMITS } from "../raft/mod.ts";
 import { type NodeId, toClusterName, toNodeId } from "../types.ts";
 import { checkPublicKey } from "../transport/mod.ts";
@@ -146,7 +147,7 @@ export function findThresholdFaults(
   voters: number,
   path: string,
 ): ConfigFault[] {
-  const least = Math.floor(voters / 2) + 1;
+  const least = majorityOf(voters);
   if (Number.isInteger(threshold) && threshold >= least && threshold <= voters) return [];
   // Two sets of signers must share a voter, or one term could have two leaders.
   const right = least === voters ? `${least}` : `from ${least} to ${voters}`;

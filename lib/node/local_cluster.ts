@@ -5,6 +5,7 @@
  */
 
 import { LOG_LIMITS } from "../raft/mod.ts";
+import { majorityOf } from "../margins.ts";
 import { toClusterName, toNodeId } from "../types.ts";
 import { PORT_MAX } from "./address.ts";
 import { type ClusterConfig, ClusterConfigError, type ConfigFault } from "./cluster_config.ts";
@@ -29,7 +30,7 @@ export const BASE_PORT_DEFAULT = 7100;
  * @throws {ClusterConfigError} when the numbers make no cluster.
  */
 export function generateLocalCluster(options: LocalClusterOptions): ClusterConfig {
-  const { nodes, threshold = Math.floor(nodes / 2) + 1, basePort = BASE_PORT_DEFAULT } = options;
+  const { nodes, threshold = majorityOf(nodes), basePort = BASE_PORT_DEFAULT } = options;
   const apiBasePort = basePort + Math.max(100, Math.ceil((nodes + 1) / 100) * 100);
   const faults: ConfigFault[] = [];
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > PEERS_MAX) {

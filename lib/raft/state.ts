@@ -7,6 +7,7 @@
 
 import { assert } from "../assert.ts";
 import type { Certificate } from "../certificate/certifier.ts";
+import { majorityOf } from "../margins.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import { type RaftConfig, TERM_ADVANCE_MAX, TERM_ADVANCES_PER_TIMEOUT_MAX } from "./config.ts";
 import { Durability } from "./durability.ts";
@@ -119,7 +120,7 @@ export class RaftState {
   }
   /** More than half of the voters: what commits an entry and confirms a leader. */
   get majority(): number {
-    return Math.floor(this.config.certifier.voters.length / 2) + 1;
+    return majorityOf(this.config.certifier.voters.length);
   }
 
   /** The certificate of the current term's leader, this node included; null when unknown. */
