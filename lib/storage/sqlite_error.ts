@@ -29,6 +29,10 @@ export function toStorageError(
   },
 ): EnvironmentError {
   const reason = describe(cause);
+  // Floe writes no number that JavaScript cannot hold.
+  if (isOutOfRange(cause)) {
+    return new CorruptionError({ file: path, damage: reason, wayBack, cause });
+  }
   switch (primaryCode(cause)) {
     // The statements are constant, so one that does not fit means that a table is not as it was.
     case SQLITE_ERROR:
@@ -48,6 +52,11 @@ export function toStorageError(
         { cause },
       );
   }
+}
+
+/** Whether `node:sqlite` could not make a number of what it read. */
+function isOutOfRange(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_OUT_OF_RANGE";
 }
 
 /** SQLite's result code without the detail of its upper bits; null for any other error. */

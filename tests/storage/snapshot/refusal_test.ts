@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { concatBytes, encodeUtf8 } from "../../../lib/bytes.ts";
 import type { SnapshotFile } from "../../../lib/storage/snapshot/snapshot_file.ts";
 import type { Stores } from "../../../lib/storage/stores.ts";
 import { toLogIndex } from "../../../lib/types.ts";
@@ -101,9 +102,31 @@ const changes: readonly (readonly [what: string, change: (path: string) => void,
     /too big/,
   ],
   [
+    "with a number that JavaScript cannot hold",
+    sql("UPDATE kv SET version = 9223372036854775807 WHERE mod_revision = 3"),
+    /^Cannot use snapshot: Value is too large/,
+  ],
+  [
+    // A client's retry would find it, and stop the node.
+    "with a remembered write before the first entry",
+    sql("INSERT INTO remembered VALUES (-1, x'41', x'', x'', x'')"),
+    /remembered has 31 rows, of which 30 can be read/,
+  ],
+  [
     "that is not SQLite's",
     (path) => Deno.writeFileSync(path, new Uint8Array(9000)),
     /not a database/,
+  ],
+  [
+    "whose index hides a remembered write from its retry",
+    (path) => {
+      const file = Deno.readFileSync(path);
+      // The key stands in the table and in the index; its rowid follows it only in the index.
+      const at = findBytes(file, concatBytes(encodeUtf8("write 17"), Uint8Array.of(17)));
+      file[at] = "W".charCodeAt(0);
+      Deno.writeFileSync(path, file);
+    },
+    /^Cannot use snapshot: SQLite's check says/,
   ],
   ["with a damaged head", (path) => flipBit(path, 20), /Cannot use snapshot/],
   [
@@ -112,6 +135,16 @@ const changes: readonly (readonly [what: string, change: (path: string) => void,
     /Cannot use snapshot/,
   ],
 ];
+
+function findBytes(haystack: Uint8Array, needle: Uint8Array): number {
+  const at = decodeLatin1(haystack).indexOf(decodeLatin1(needle));
+  assert.notEqual(at, -1);
+  return at;
+}
+
+function decodeLatin1(bytes: Uint8Array): string {
+  return new TextDecoder("latin1").decode(bytes);
+}
 
 for (const [what, change, message] of changes) {
   Deno.test(`finish() refuses a snapshot ${what}, though its SHA-256 is right`, () =>
