@@ -1,0 +1,237 @@
+/**
+ * Raft messages as nodes could say them, honest or not: within the schema, and without sense.
+ *
+ * @module
+ */
+
+import type { Entry, Message } from "../../lib/raft/mod.ts";
+import { type NodeId, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import type { Random } from "../simulator/random.ts";
+import { drawCount } from "./values.ts";
+
+/** Where a message goes, and what could stand in it: what an attacker knows of the cluster. */
+export interface Surroundings {
+  /** The one who speaks. */
+  readonly from: NodeId;
+  /** The one who listens. */
+  readonly to: NodeId;
+  /** The voters. */
+  readonly voters: readonly NodeId[];
+  /** Terms and indexes near these are drawn more often than others. */
+  readonly near: readonly number[];
+  /** Certificates, genuine or not. */
+  readonly notes: readonly string[];
+  /** Commitments and shares, genuine or not. */
+  readonly commitments: readonly Uint8Array[];
+  /** Commands, readable or not. */
+  readonly commands: readonly Uint8Array[];
+}
+
+/** Messages without the two ends. */
+type Body = { [Kind in Message["kind"]]: Omit<Extract<Message, { kind: Kind }>, "from" | "to"> };
+
+/** Draws a message of any kind. */
+export function drawMessage(random: Random, around: Surroundings): Message {
+  const draw = random.pick(Object.values(DRAWS(new Drawer(random, around))));
+  return { ...draw(), from: around.from, to: around.to };
+}
+
+/** What is drawn of one surroundings. */
+class Drawer {
+  readonly random: Random;
+  readonly around: Surroundings;
+
+  constructor(random: Random, around: Surroundings) {
+    this.random = random;
+    this.around = around;
+  }
+
+  number(): number {
+    if (this.random.chance(0.3) || this.around.near.length === 0) return drawCount(this.random);
+    const near = this.random.pick(this.around.near) + this.random.between(-1, 2);
+    return Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, near));
+  }
+
+  term() {
+    return toTerm(this.number());
+  }
+
+  index() {
+    return toLogIndex(this.number());
+  }
+
+  voter(): NodeId {
+    return this.random.chance(0.9) ? this.random.pick(this.around.voters) : toNodeId("nobody");
+  }
+
+  boolean(): boolean {
+    return this.random.chance(0.5);
+  }
+
+  bytes(): Uint8Array {
+    return this.random.chance(0.7) && this.around.commitments.length > 0
+      ? this.random.pick(this.around.commitments)
+      : this.random.bytes(this.random.below(100));
+  }
+
+  note(): string {
+    return this.random.pick(this.around.notes);
+  }
+
+  command(): Uint8Array {
+    return this.random.pick(this.around.commands);
+  }
+
+  nullable<Value>(draw: () => Value): Value | null {
+    return this.random.chance(0.3) ? null : draw();
+  }
+
+  list<Item>(draw: (at: number) => Item, countMax = 6): Item[] {
+    return Array.from({ length: this.random.between(0, countMax) }, (_, at) => draw(at));
+  }
+}
+
+/** One for each kind; the compiler sees to it that none is forgotten. */
+const DRAWS = (d: Drawer): { readonly [Kind in keyof Body]: () => Body[Kind] } => ({
+  preVoteRequest: () => ({
+    kind: "preVoteRequest",
+    term: d.term(),
+    lastLogIndex: d.index(),
+    lastLogTerm: d.term(),
+    transfer: d.boolean(),
+  }),
+  preVoteResponse: () => ({
+    kind: "preVoteResponse",
+    term: d.term(),
+    granted: d.boolean(),
+    commitment: d.nullable(() => d.bytes()),
+  }),
+  voteRequest: () => ({
+    kind: "voteRequest",
+    term: d.term(),
+    epoch: toEpoch(d.random.chance(0.8) ? 1 : 1 + drawCount(d.random) % 5),
+    lastLogIndex: d.index(),
+    lastLogTerm: d.term(),
+    transfer: d.boolean(),
+    session: drawCount(d.random),
+    commitments: d.random.chance(0.5)
+      ? d.list(() => ({ voter: d.voter(), commitment: d.bytes() }))
+      : d.around.voters.map((voter) => ({ voter, commitment: d.bytes() })),
+  }),
+  voteResponse: () => ({
+    kind: "voteResponse",
+    term: d.term(),
+    granted: d.boolean(),
+    session: d.random.chance(0.8) ? d.random.below(4) : drawCount(d.random),
+    share: d.nullable(() => d.bytes()),
+    commitment: d.nullable(() => d.bytes()),
+  }),
+  appendRequest: () => drawAppend(d),
+  appendResponse: () => ({
+    kind: "appendResponse",
+    term: d.term(),
+    round: d.number(),
+    outcome: d.random.pick([
+      { kind: "accepted", matchIndex: d.index() },
+      {
+        kind: "conflict",
+        previousLogIndex: d.index(),
+        hintIndex: d.index(),
+        hintTerm: d.term(),
+      },
+      { kind: "uncertified" },
+      { kind: "staleTerm" },
+    ]),
+  }),
+  proposeRequest: () => ({
+    kind: "proposeRequest",
+    term: d.term(),
+    incarnation: drawCount(d.random),
+    batchId: d.random.chance(0.8) ? d.random.below(5) : drawCount(d.random),
+    proposals: d.list(() => ({ proposalId: drawCount(d.random), command: d.command() })),
+  }),
+  proposeResponse: () => ({
+    kind: "proposeResponse",
+    term: d.term(),
+    incarnation: d.random.chance(0.7) ? 1 : drawCount(d.random),
+    outcomes: d.list(() =>
+      d.boolean()
+        ? { kind: "appended", proposalId: d.random.below(5), index: d.index() }
+        : { kind: "refused", proposalId: d.random.below(5), reason: "overloaded" }
+    ),
+  }),
+  readIndexRequest: () => ({
+    kind: "readIndexRequest",
+    term: d.term(),
+    incarnation: drawCount(d.random),
+    batchId: drawCount(d.random),
+    lease: d.boolean(),
+  }),
+  readIndexResponse: () => ({
+    kind: "readIndexResponse",
+    term: d.term(),
+    incarnation: d.random.chance(0.7) ? 1 : drawCount(d.random),
+    batchId: d.random.below(5),
+    readIndex: d.nullable(() => d.index()),
+  }),
+  snapshotRequest: () => ({
+    kind: "snapshotRequest",
+    term: d.term(),
+    round: d.number(),
+    certificate: d.nullable(() => d.note()),
+    snapshot: drawSnapshot(d),
+    offset: d.number(),
+    data: d.random.bytes(d.random.below(50)),
+  }),
+  snapshotResponse: () => ({
+    kind: "snapshotResponse",
+    term: d.term(),
+    index: d.index(),
+    outcome: d.random.pick([
+      { kind: "stored", nextOffset: d.number() },
+      { kind: "installed" },
+      { kind: "refused" },
+    ]),
+  }),
+  timeoutNowRequest: () => ({
+    kind: "timeoutNowRequest",
+    term: d.term(),
+    round: d.number(),
+    certificate: d.nullable(() => d.note()),
+  }),
+});
+
+function drawAppend(d: Drawer): Body["appendRequest"] {
+  const previousLogIndex = toLogIndex(Math.min(d.number(), Number.MAX_SAFE_INTEGER - 10));
+  const previousLogTerm = d.term();
+  let term: number = previousLogTerm;
+  return {
+    kind: "appendRequest",
+    term: d.term(),
+    previousLogIndex,
+    previousLogTerm,
+    leaderCommit: d.index(),
+    round: d.number(),
+    certificate: d.nullable(() => d.note()),
+    transferTarget: d.nullable(() => d.voter()),
+    entries: d.list((at): Entry => {
+      // Most often as a leader's log is: in one term, or a rising one.
+      if (d.random.chance(0.3)) term = d.number();
+      return {
+        index: toLogIndex(previousLogIndex + 1 + at),
+        term: toTerm(term),
+        kind: d.random.chance(0.7) ? "command" : "certificate",
+        data: d.random.chance(0.8) ? d.command() : new TextEncoder().encode(d.note()),
+      };
+    }),
+  };
+}
+
+function drawSnapshot(d: Drawer) {
+  return {
+    index: d.index(),
+    term: d.term(),
+    bytes: d.number(),
+    sha256: d.random.bytes(d.random.chance(0.9) ? 32 : d.random.below(32)),
+  };
+}

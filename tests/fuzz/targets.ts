@@ -1,0 +1,66 @@
+/**
+ * Everything that is fuzzed.
+ *
+ * @module
+ */
+
+import type { Target } from "./target.ts";
+import { certificates, genesisNotes, groupKeys } from "./targets/certificates.ts";
+import { cli } from "./targets/cli.ts";
+import { acceptedConnections, dialedConnections } from "./targets/connection.ts";
+import { core } from "./targets/core.ts";
+import {
+  clusterConfigs,
+  keyFiles,
+  peerCards,
+  peerConfigurations,
+  sealedKeyFiles,
+} from "./targets/files.ts";
+import { frames } from "./targets/frames.ts";
+import {
+  commitments,
+  pairwiseShares,
+  polynomials,
+  signatureShares,
+  signingRequests,
+} from "./targets/frost.ts";
+import { requests, sockets } from "./targets/http.ts";
+import { keygen, keygenMessages } from "./targets/keygen.ts";
+import { commands, results } from "./targets/kv.ts";
+import { peerPort } from "./targets/peer_port.ts";
+import { snapshots } from "./targets/snapshots.ts";
+import { greetings, introductions, messages, sequences } from "./targets/payloads.ts";
+
+/** All targets, from the wire upward. */
+export const TARGETS: readonly Target[] = [
+  frames,
+  sequences,
+  messages,
+  keygenMessages,
+  greetings,
+  introductions,
+  acceptedConnections,
+  dialedConnections,
+  peerPort,
+  core,
+  keygen,
+  certificates,
+  genesisNotes,
+  groupKeys,
+  commitments,
+  signingRequests,
+  signatureShares,
+  polynomials,
+  pairwiseShares,
+  commands,
+  results,
+  snapshots,
+  clusterConfigs,
+  peerConfigurations,
+  peerCards,
+  keyFiles,
+  sealedKeyFiles,
+  requests,
+  sockets,
+  cli,
+];
