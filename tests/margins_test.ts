@@ -1,5 +1,11 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { majorityOf, type Margins, marginsOf, marginWarnings, type Quorum } from "../lib/margins.ts";
+import {
+  majorityOf,
+  type Margins,
+  marginsOf,
+  marginWarnings,
+  type Quorum,
+} from "../lib/margins.ts";
 import { PEERS_MAX } from "../lib/node/cluster_config_schema.ts";
 
 /** Every cluster that a configuration may describe. */

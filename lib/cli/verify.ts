@@ -45,8 +45,8 @@ export function registerVerify(program: Program, context: CommandContext): void 
     .option("--genesis <file>", "for an election: the genesis certificate of the group key")
     .action(async (file: string, options: VerifyFlags, command: Program) => {
       const flags = globalFlags(command);
-      const source = { file, options, configFile: configPath(flags, context) };
-      const proof = await verify(source, context);
+      const against = { ...options, configFile: configPath(flags, context) };
+      const proof = await verify({ file, against }, context);
       if (flags.output === "json") printJson(context.stdout, toProofJson(proof));
       else printProof(context.stdout, proof);
     });
@@ -57,29 +57,36 @@ interface VerifyFlags {
   readonly genesis?: string;
 }
 
-/** What to verify, and against what. */
-interface Source {
-  readonly file: string;
-  readonly options: VerifyFlags;
+/** What a note is verified against: all that the options name. */
+interface Against extends VerifyFlags {
   readonly configFile: string;
 }
 
-async function verify(source: Source, context: CommandContext): Promise<Proof> {
-  const { file, options: { key: keyText, genesis: genesisFile } } = source;
-  if (file === STDIN_NAME && genesisFile === STDIN_NAME) {
+/** A note, and the file that it came from. */
+interface Note {
+  readonly file: string;
+  readonly text: string;
+}
+
+async function verify(
+  { file, against }: { readonly file: string; readonly against: Against },
+  context: CommandContext,
+): Promise<Proof> {
+  if (file === STDIN_NAME && against.genesis === STDIN_NAME) {
     throw new CommandError(ExitCode.usage, "Only one note can come from standard input");
   }
-  const key = keyText === undefined ? null : await readGroupKey(keyText, context);
+  const { configFile } = against;
+  const key = against.key === undefined ? null : await readGroupKey(against.key, context);
   const note = await readNote(file, context);
-  if (kindOf(note, file) === GENESIS_KIND) {
-    if (genesisFile !== undefined) {
+  if (kindOf(note) === GENESIS_KIND) {
+    if (against.genesis !== undefined) {
       throw new CommandError(ExitCode.usage, "--genesis goes with an election certificate");
     }
-    return { genesis: await proveGenesis(note, source, key), election: null };
+    return { genesis: await proveGenesis(note, { key, configFile }), election: null };
   }
-  const genesis = genesisFile === undefined
+  const genesis = against.genesis === undefined
     ? null
-    : await proveGenesis(await readNote(genesisFile, context), source, key);
+    : await proveGenesis(await readNote(against.genesis, context), { key, configFile });
   const groupKey = genesis?.statement ?? key;
   if (groupKey === null) {
     const message =
@@ -87,12 +94,12 @@ async function verify(source: Source, context: CommandContext): Promise<Proof> {
       "or with --genesis the certificate that it comes from";
     throw new CommandError(ExitCode.usage, message);
   }
-  return { genesis, election: orRefuse(file, () => verifyCertificate(note, groupKey)) };
+  return { genesis, election: orRefuse(note, () => verifyCertificate(note.text, groupKey)) };
 }
 
 /** Which certificate a note is meant to be, by its first line. */
-function kindOf(note: string, file: string): typeof STATEMENT_KIND | typeof GENESIS_KIND {
-  const [kind] = note.split("\n", 1);
+function kindOf({ text, file }: Note): typeof STATEMENT_KIND | typeof GENESIS_KIND {
+  const [kind] = text.split("\n", 1);
   if (kind === STATEMENT_KIND || kind === GENESIS_KIND) return kind;
   const message =
     `${nameOf(file)}: Cannot read note: it begins with neither ${STATEMENT_KIND} nor ` +
@@ -102,17 +109,14 @@ function kindOf(note: string, file: string): typeof STATEMENT_KIND | typeof GENE
 
 /** The genesis that every node of the configuration signed, and, where a key is given, of that key. */
 async function proveGenesis(
-  note: string,
-  { file, options, configFile }: Source,
-  key: GroupKey | null,
+  note: Note,
+  { key, configFile }: { readonly key: GroupKey | null; readonly configFile: string },
 ): Promise<ProvenGenesis> {
-  const name = options.genesis ?? file;
   const roster = toGenesisRoster(await loadPinned(configFile));
-  const statement = orRefuse(name, () => verifyGenesis(note, roster));
+  const statement = orRefuse(note, () => verifyGenesis(note.text, roster));
   if (key !== null && !equalBytes(key.publicKey, statement.publicKey)) {
-    const message =
-      `${nameOf(name)}: Cannot accept genesis certificate: it is of another group key ` +
-      "than --key";
+    const message = `${nameOf(note.file)}: Cannot accept genesis certificate: ` +
+      "it is of another group key than --key";
     throw new CommandError(ExitCode.verificationFailed, message);
   }
   return { statement, configFile };
@@ -127,15 +131,15 @@ async function loadPinned(file: string): Promise<PinnedClusterConfig> {
   throw new CommandError(ExitCode.usage, message);
 }
 
-async function readNote(file: string, context: CommandContext): Promise<string> {
+async function readNote(file: string, context: CommandContext): Promise<Note> {
   const exitCode = ExitCode.verificationFailed;
   // Every character of a note takes at most three bytes of UTF-8.
   const bytes = await readInput(file, context, { bytesMax: 3 * GENESIS_LENGTH_MAX, exitCode });
-  return orRefuse(file, () => decodeUtf8(bytes));
+  return { file, text: orRefuse({ file }, () => decodeUtf8(bytes)) };
 }
 
-/** What `verify` returns; its refusal is that of the file of this name, and of the command. */
-function orRefuse<Value>(file: string, verify: () => Value): Value {
+/** What `verify` returns; what it refuses is refused as that file, and ends the command. */
+function orRefuse<Value>({ file }: Pick<Note, "file">, verify: () => Value): Value {
   try {
     return verify();
   } catch (cause) {

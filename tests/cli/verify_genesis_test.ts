@@ -49,16 +49,18 @@ function configOf(roster: GenesisRoster, { pinned = true } = {}): string {
 
 const CONFIG = configOf(OURS.founders.roster);
 
-interface Files {
+interface Surroundings {
+  /** Beside the configuration; `@config` and `@genesis` name the files below. */
+  readonly args?: readonly string[];
   readonly config?: string;
   readonly genesis?: string;
 }
 
-/** Runs `verify -` on a note, with these files by name in `args`, and without any network. */
-async function verify(note: string | Uint8Array<ArrayBuffer>, args: string[], files: Files = {}) {
+/** Runs `verify -` on a note, without any network. */
+async function verify(note: string | Uint8Array<ArrayBuffer>, surroundings: Surroundings = {}) {
   const folder = await Deno.makeTempDir({ prefix: "floe-verify-" });
   try {
-    const { config = CONFIG, genesis = OURS.genesis } = files;
+    const { args = [], config = CONFIG, genesis = OURS.genesis } = surroundings;
     await Deno.writeTextFile(`${folder}/config`, config);
     await Deno.writeTextFile(`${folder}/genesis`, genesis);
     const named = args.map((arg) => arg.replace(/^@/, `${folder}/`));
@@ -72,7 +74,7 @@ async function verify(note: string | Uint8Array<ArrayBuffer>, args: string[], fi
 }
 
 Deno.test("verify accepts a genesis that every node of the configuration signed", async () => {
-  const { code, stdout, stderr, requests } = await verify(OURS.genesis, []);
+  const { code, stdout, stderr, requests } = await verify(OURS.genesis);
   deepEqual([code, stderr, requests.length], [0, "", 0]);
   const [first, second, third] = OURS.founders.roster.voters.map((voter) =>
     encodeHex(voter.identityKey)
@@ -96,7 +98,9 @@ transcript    ${encodeHex(OURS.statement.transcriptHash)}
 });
 
 Deno.test("verify shows the chain from the operators' keys to the leader, offline", async () => {
-  const { code, stdout, stderr, requests } = await verify(OURS.election, ["--genesis", "@genesis"]);
+  const { code, stdout, stderr, requests } = await verify(OURS.election, {
+    args: ["--genesis", "@genesis"],
+  });
   deepEqual([code, stderr, requests.length], [0, "", 0]);
   const links = [
     /^genesis +valid, signed by all 3 nodes of \/config$/m,
@@ -109,7 +113,7 @@ Deno.test("verify shows the chain from the operators' keys to the leader, offlin
 });
 
 Deno.test("verify -o json prints a genesis, and a chain, as data", async () => {
-  const alone = JSON.parse((await verify(OURS.genesis, ["-o", "json"])).stdout);
+  const alone = JSON.parse((await verify(OURS.genesis, { args: ["-o", "json"] })).stdout);
   const { voters, ...rest } = alone;
   deepEqual(rest, {
     valid: true,
@@ -125,19 +129,22 @@ Deno.test("verify -o json prints a genesis, and a chain, as data", async () => {
   equal(voters.length, 3);
   equal(Object.keys(voters[0]).join(), "id,identityKey");
   const chain = JSON.parse(
-    (await verify(OURS.election, ["--genesis", "@genesis", "-o", "json"])).stdout,
+    (await verify(OURS.election, { args: ["--genesis", "@genesis", "-o", "json"] })).stdout,
   );
   deepEqual([chain.kind, chain.leader, chain.term], ["election", "server_1", 7]);
   deepEqual([chain.genesis.publicKey, chain.genesis.threshold], [OURS.publicKey, 2]);
 });
 
 Deno.test("verify takes a key beside a genesis, and holds one against the other", async () => {
-  equal((await verify(OURS.genesis, ["--key", OURS.key])).code, 0);
-  equal((await verify(OURS.election, ["--genesis", "@genesis", "--key", OURS.key])).code, 0);
+  equal((await verify(OURS.genesis, { args: ["--key", OURS.key] })).code, 0);
+  equal(
+    (await verify(OURS.election, { args: ["--genesis", "@genesis", "--key", OURS.key] })).code,
+    0,
+  );
   for (
     const [note, args] of [[OURS.genesis, []], [OURS.election, ["--genesis", "@genesis"]]] as const
   ) {
-    const { code, stdout, stderr } = await verify(note, [...args, "--key", THEIRS.key]);
+    const { code, stdout, stderr } = await verify(note, { args: [...args, "--key", THEIRS.key] });
     deepEqual([code, stdout], [7, ""]);
     match(stderr, /Cannot accept genesis certificate: it is of another group key than --key/);
   }
@@ -148,7 +155,7 @@ Deno.test("verify refuses a genesis with any one byte changed", async () => {
   for (let offset = 0; offset < bytes.length; offset += 7) {
     const changed = bytes.slice();
     changed[offset] = (changed[offset] ?? 0) ^ 1;
-    const { code, stdout } = await verify(changed, []);
+    const { code, stdout } = await verify(changed);
     deepEqual([offset, code, stdout], [offset, 7, ""]);
   }
 });
@@ -157,7 +164,7 @@ Deno.test("verify refuses a genesis without the signature of one node, and names
   const line = new RegExp(
     `\\u2014 ${voterKeyName(toClusterName("floe-test"), nodeTwo())} [^\\n]*\\n`,
   );
-  const { code, stderr } = await verify(OURS.genesis.replace(line, ""), []);
+  const { code, stderr } = await verify(OURS.genesis.replace(line, ""));
   equal(code, 7);
   match(
     stderr,
@@ -169,7 +176,7 @@ Deno.test("verify refuses a genesis that one node did not sign itself, and names
   const signatures = signStatement(OURS.founders, OURS.statement);
   const theirs = signStatement(THEIRS.founders, OURS.statement);
   signatures.set(nodeTwo(), assertDefined(theirs.get(nodeTwo()), "no signature"));
-  const { code, stderr } = await verify(encodeGenesis(OURS.statement, signatures), []);
+  const { code, stderr } = await verify(encodeGenesis(OURS.statement, signatures));
   equal(code, 7);
   match(stderr, /the signature is not server_2's\n$/);
 });
@@ -202,7 +209,7 @@ for (const [what, other, message] of OTHER_ROSTERS) {
         "@genesis",
       ]]] as const
     ) {
-      const { code, stdout, stderr } = await verify(note, [...args], { config: configOf(other) });
+      const { code, stdout, stderr } = await verify(note, { args, config: configOf(other) });
       deepEqual([code, stdout], [7, ""]);
       match(stderr, message);
     }
@@ -210,14 +217,16 @@ for (const [what, other, message] of OTHER_ROSTERS) {
 }
 
 Deno.test("verify refuses an election by another key than the genesis tells of", async () => {
-  const { code, stdout, stderr } = await verify(THEIRS.election, ["--genesis", "@genesis"]);
+  const { code, stdout, stderr } = await verify(THEIRS.election, {
+    args: ["--genesis", "@genesis"],
+  });
   deepEqual([code, stdout], [7, ""]);
   match(stderr, /^floe: standard input: .* it is signed under another group key\n$/);
 });
 
 Deno.test("verify refuses an election certificate in the place of a genesis", async () => {
-  const files = { genesis: OURS.election };
-  const { code, stderr } = await verify(OURS.election, ["--genesis", "@genesis"], files);
+  const surroundings = { args: ["--genesis", "@genesis"], genesis: OURS.election };
+  const { code, stderr } = await verify(OURS.election, surroundings);
   equal(code, 7);
   match(stderr, /^floe: \/genesis: Cannot read genesis statement: /);
 });
@@ -236,7 +245,7 @@ const MISUSES = [
 ] as const;
 for (const [note, args, files, message] of MISUSES) {
   Deno.test(`verify says what is wrong with its arguments: ${message.source.slice(0, 40)}`, async () => {
-    const { code, stdout, stderr } = await verify(note, [...args], files);
+    const { code, stdout, stderr } = await verify(note, { args, ...files });
     deepEqual([code, stdout], [2, ""]);
     match(stderr, message);
   });
