@@ -7,9 +7,11 @@
 
 import { REQUEST_TIMEOUT_MS_MAX } from "../http/limits.ts";
 import { IDEMPOTENCY_KEY_HEADER } from "../http/write_options.ts";
+import { VALUE_BYTES_MAX } from "../kv/command.ts";
+import { readAtMost } from "../streams.ts";
 import type { Clock } from "./clock.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
-import { type Failure, failureOfError, failureOfResponse } from "./failure.ts";
+import { type Failure, failureOfError, failureOfResponse, notFloe } from "./failure.ts";
 import type { Endpoint } from "./options.ts";
 
 /** One request, to whichever node. */
@@ -77,6 +79,11 @@ export interface ClientOptions {
   readonly clock: Clock;
 }
 
+/**
+ * Most bytes in an answer. The largest is a value as JSON, in which a byte takes six at the most; an
+ * endpoint may be anything, and must not fill the client's memory.
+ */
+export const ANSWER_BYTES_MAX = 8 * VALUE_BYTES_MAX;
 /** How long one node may take to answer while others could be asked the same. */
 const ATTEMPT_TIMEOUT_MS = 2_000;
 /** The pause after all nodes were asked in vain, unless they name a longer one. */
@@ -165,7 +172,8 @@ export class ApiClient {
         redirect: "manual",
         signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
       });
-      const body = await response.bytes();
+      const body = await readAnswer(response);
+      if (body === null) return { kind: "failure", endpoint, failure: notFloe(response) };
       if (response.ok) return { kind: "answer", answer: { endpoint, body } };
       const failure = failureOfResponse(response, new TextDecoder().decode(body));
       return { kind: "failure", endpoint, failure };
@@ -193,6 +201,12 @@ export class ApiClient {
       ].join("\n"),
     );
   }
+}
+
+/** The whole body, or null where there is more of it than a node ever says. */
+async function readAnswer(response: Response): Promise<Uint8Array<ArrayBuffer> | null> {
+  if (response.body === null) return new Uint8Array();
+  return await readAtMost(response.body, ANSWER_BYTES_MAX);
 }
 
 function urlOf(endpoint: Endpoint, request: ClientRequest, timeoutMs: number): string {

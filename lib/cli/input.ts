@@ -4,7 +4,7 @@
  * @module
  */
 
-import { concatBytes } from "../bytes.ts";
+import { readAtMost } from "../streams.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
 
@@ -32,18 +32,14 @@ export async function readInput(
   limit: InputLimit,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const stream = name === STDIN_NAME ? context.stdin : (await openFile(name)).readable;
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+  let bytes: Uint8Array<ArrayBuffer> | null;
   try {
-    for await (const chunk of stream) {
-      length += chunk.length;
-      if (length > limit.bytesMax) throw tooLarge(name, limit);
-      chunks.push(chunk);
-    }
+    bytes = await readAtMost(stream, limit.bytesMax);
   } catch (cause) {
-    throw cause instanceof CommandError ? cause : unreadable(name, cause);
+    throw unreadable(name, cause);
   }
-  return concatBytes(...chunks);
+  if (bytes === null) throw tooLarge(name, limit);
+  return bytes;
 }
 
 async function openFile(path: string): Promise<Deno.FsFile> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { concatBytes } from "../bytes.ts";
+import { readAtMost } from "../streams.ts";
 import { BODY_TIMEOUT_MS } from "./limits.ts";
 import { Problem } from "./problem.ts";
 
@@ -47,15 +47,10 @@ export async function readBody(
 }
 
 async function readChunks(request: Request, limit: BodyLimit): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  // Leaving the loop by a throw cancels the stream: the rest is never read.
-  for await (const chunk of request.body ?? []) {
-    length += chunk.length;
-    if (length > limit.bytesMax) throw limit.tooLarge();
-    chunks.push(chunk);
-  }
-  return concatBytes(...chunks);
+  if (request.body === null) return new Uint8Array();
+  const bytes = await readAtMost(request.body, limit.bytesMax);
+  if (bytes === null) throw limit.tooLarge();
+  return bytes;
 }
 
 async function withTimeout<Value>(reading: Promise<Value>, timeoutMs: number): Promise<Value> {

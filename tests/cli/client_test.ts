@@ -1,6 +1,8 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { RequestError, type RequestFailure } from "../../lib/node/api.ts";
+import { ANSWER_BYTES_MAX } from "../../lib/cli/client.ts";
 import { createApp } from "../../lib/http/app.ts";
+import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import { FakeNode } from "../http/fake_node.ts";
 import { floe, type Host } from "./fake_terminal.ts";
 
@@ -215,4 +217,29 @@ Deno.test("a redirect is not followed", async () => {
   const outcome = await floe(["get", "k"], { hosts: { "a:1": away, "b:1": new FakeNode() } });
   deepEqual([outcome.code, outcome.requests.length], [1, 1]);
   match(outcome.stderr, /answered 307 in a form that is not Floe's/);
+});
+
+Deno.test("an answer without an end is cut off, and is not Floe's", async () => {
+  let chunks = 0;
+  const endless = () => {
+    const pull = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      chunks += 1;
+      controller.enqueue(new Uint8Array(VALUE_BYTES_MAX));
+    };
+    return new Response(new ReadableStream({ pull }));
+  };
+  const outcome = await floe(["get", "k"], { hosts: { "a:1": endless, "b:1": new FakeNode() } });
+  deepEqual([outcome.code, outcome.stdout], [1, ""]);
+  match(outcome.stderr, /answered 200 in a form that is not Floe's/);
+  // One more may be on its way already.
+  ok(chunks <= ANSWER_BYTES_MAX / VALUE_BYTES_MAX + 2, `${chunks} chunks`);
+});
+
+Deno.test("the largest value comes whole in its longest form", async () => {
+  const node = new FakeNode();
+  const value = new Uint8Array(VALUE_BYTES_MAX).fill(1);
+  node.apply({ kind: "put", key: "k", value });
+  const { code, stdout } = await floe(["get", "k", "-o", "json"], { hosts: { "a:1": node } });
+  equal(code, 0);
+  equal(JSON.parse(stdout).value, "\u0001".repeat(VALUE_BYTES_MAX));
 });

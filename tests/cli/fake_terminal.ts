@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concatBytes, encodeUtf8 } from "../../lib/bytes.ts";
 import { run } from "../../lib/cli/cli.ts";
 import type { Clock } from "../../lib/cli/clock.ts";
 import type { CommandContext, OutputStream } from "../../lib/cli/command.ts";
@@ -82,18 +83,18 @@ class FakeClock implements Clock {
 
 class Capture implements OutputStream {
   readonly isTerminal: boolean;
-  #bytes: number[] = [];
+  readonly #written: Uint8Array[] = [];
 
   constructor(isTerminal: boolean) {
     this.isTerminal = isTerminal;
   }
 
   write(data: string | Uint8Array): void {
-    this.#bytes.push(...(typeof data === "string" ? new TextEncoder().encode(data) : data));
+    this.#written.push(typeof data === "string" ? encodeUtf8(data) : data.slice());
   }
 
   bytes(): Uint8Array {
-    return Uint8Array.from(this.#bytes);
+    return concatBytes(...this.#written);
   }
 
   text(): string {
