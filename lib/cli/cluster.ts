@@ -34,6 +34,7 @@ import {
   writePinnedConfig,
 } from "./node_folders.ts";
 import { configPath, globalFlags } from "./options.ts";
+import { passphraseFromFile } from "./passphrase.ts";
 import { wholeNumberUpTo } from "./whole_number.ts";
 
 /** Adds `floe cluster`. */
@@ -63,7 +64,9 @@ export function registerCluster(program: Program, context: CommandContext): void
       const { config, configFile } = await openConfig({ options, folder, command }, context);
       checkPorts(config);
       if (options.fresh === true) deleteNodeFolders(folder, { keepIdentities: isPinned(config) });
-      const folders = { path: folder, passphrase: null };
+      // Nobody can type it into nodes that run by themselves: they read the file as well.
+      using passphrase = passphraseFromFile(context);
+      const folders = { path: folder, passphrase };
       const group = openOrDealKeys(config, folders);
       const pinned = openIdentities(config, folders);
       const nodeConfigFile = isPinned(config) ? configFile : writePinnedConfig(pinned, folder);

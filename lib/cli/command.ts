@@ -38,6 +38,11 @@ export interface CommandContext {
    * never asks ends at a signal at once, as any program does.
    */
   stopSignal(): AbortSignal;
+  /**
+   * Asks the person at the terminal for a line, of which the terminal shows nothing. The bytes are the
+   * caller's to erase. Absent where nobody is there to ask.
+   */
+  askSecret?(question: string): Promise<Uint8Array>;
   /** What waiting commands wait by; the machine's own time by default. */
   readonly clock?: Clock;
 }

@@ -9,6 +9,7 @@ import { encodeVerifierKey } from "../certificate/group_key.ts";
 import { type Address, parseAddress } from "../node/address.ts";
 import { isPinned, loadClusterConfig } from "../node/cluster_config.ts";
 import { hasIdentity, IDENTITY_FILE, openIdentity } from "../node/identity.ts";
+import type { Passphrase } from "../node/passphrase.ts";
 import { createPeerCard, toPeerCardJson } from "../node/peer_card.ts";
 import { toNodeId } from "../types.ts";
 import type { CommandContext, Program } from "./command.ts";
@@ -23,6 +24,7 @@ import {
 } from "./node_folders.ts";
 import { configPath, globalFlags } from "./options.ts";
 import { printFields, printJson, printTable } from "./output.ts";
+import { askNewPassphrase, passphraseFor } from "./passphrase.ts";
 
 /** Adds `floe keygen`. */
 export function registerKeygen(program: Program, context: CommandContext): void {
@@ -32,7 +34,8 @@ export function registerKeygen(program: Program, context: CommandContext): void 
     .description(
       "With --id, --peer and --api: makes a node's identity in its data folder, in identity.json, " +
         "which only its owner can read, and prints its public card for floe init. An identity that " +
-        "is there is kept, and its card printed again.\n\n" +
+        "is there is kept, and its card printed again. With --encrypt, or with a passphrase in the " +
+        "file that FLOE_PASSPHRASE_FILE names, secret files are encrypted.\n\n" +
         "With --dealer: deals every node's key share on this machine, into DIR/NODE/share.json, " +
         "with the public group.json beside it. Where the configuration pins no keys, it makes the " +
         "identities too, and DIR/cluster.json with their public keys. Give each node its folder " +
@@ -41,6 +44,7 @@ export function registerKeygen(program: Program, context: CommandContext): void 
     .option("--id <id>", "the node that is to have an identity")
     .option("--peer <address>", "where it will listen for other nodes, host:port")
     .option("--api <address>", "where it will serve the HTTP API, host:port")
+    .option("--encrypt", "ask for a passphrase that encrypts the secret files")
     .option("--dealer", "deal on this machine, which knows the whole key while it does")
     .option(
       "--data-dir <dir>",
@@ -49,7 +53,7 @@ export function registerKeygen(program: Program, context: CommandContext): void 
     )
     .action(async (options: KeygenFlags, command: Program) => {
       if (options.dealer === true) await dealKeys(options, command, context);
-      else makeIdentity(options, context);
+      else await makeIdentity(options, context);
     });
 }
 
@@ -57,11 +61,12 @@ interface KeygenFlags {
   readonly id?: string;
   readonly peer?: string;
   readonly api?: string;
+  readonly encrypt?: true;
   readonly dealer?: true;
   readonly dataDir?: string;
 }
 
-function makeIdentity(options: KeygenFlags, context: CommandContext): void {
+async function makeIdentity(options: KeygenFlags, context: CommandContext): Promise<void> {
   const { id, peer, api } = options;
   if (id === undefined || peer === undefined || api === undefined) {
     throw new CommandError(
@@ -74,12 +79,26 @@ function makeIdentity(options: KeygenFlags, context: CommandContext): void {
   const dataDir = options.dataDir ?? context.env("FLOE_DATA_DIR") ??
     nodeFolder(DATA_DIR_DEFAULT, node);
   const isKept = hasIdentity(dataDir);
-  const identity = openIdentity({ dataDir, self: node, passphrase: null });
+  using passphrase = await keygenPassphrase(options, [dataDir], context);
+  const identity = openIdentity({ dataDir, self: node, passphrase });
   printJson(context.stdout, toPeerCardJson(createPeerCard(identity, addresses)));
   context.stderr.write(
     `${isKept ? "Kept" : "Made"} ${dataDir}/${IDENTITY_FILE}, which nobody else may have. ` +
       "The card is public: give it to whoever runs floe init.\n",
   );
+}
+
+/**
+ * What encrypts what is made now: the passphrase in the file that FLOE_PASSPHRASE_FILE names, else
+ * that of the files that are there, else a new one if the operator wants one.
+ */
+async function keygenPassphrase(
+  { encrypt }: KeygenFlags,
+  dataDirs: readonly string[],
+  context: CommandContext,
+): Promise<Passphrase | null> {
+  const known = await passphraseFor(dataDirs, context);
+  return known ?? (encrypt === true ? await askNewPassphrase(dataDirs.join(", "), context) : null);
 }
 
 function readAddress(flag: string, text: string): Address {
@@ -103,7 +122,9 @@ async function dealKeys(
   const configFile = configPath(flags, context);
   const config = await loadClusterConfig(configFile);
   const folder = clusterFolder(options, context);
-  const folders = { path: folder, passphrase: null };
+  const dataDirs = config.peers.map(({ id }) => nodeFolder(folder, id));
+  using passphrase = await keygenPassphrase(options, dataDirs, context);
+  const folders = { path: folder, passphrase };
   const { cluster, threshold, publicKey } = dealIntoFolders(config, folders);
   // The identities behind pinned keys are their operators'.
   const nodeConfigFile = isPinned(config)

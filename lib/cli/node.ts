@@ -16,15 +16,18 @@ import {
   type PinnedClusterConfig,
   requirePinned,
 } from "../node/cluster_config.ts";
+import { lockDataFolder } from "../node/folder_lock.ts";
 import { checkPinned, type NodeIdentity, readIdentity } from "../node/identity.ts";
 import { claimShare, readNodeKeys } from "../node/key_files.ts";
 import type { KeyFolder } from "../node/key_folder.ts";
+import type { Passphrase } from "../node/passphrase.ts";
 import { startNode } from "../node/node.ts";
 import type { RoleName, RoleReport } from "../raft/mod.ts";
 import type { CommandContext, Program } from "./command.ts";
 import { readLogSettings, startLogging } from "./logging.ts";
 import { DATA_DIR_DEFAULT, nodeFolder } from "./node_folders.ts";
 import { configPath, globalFlags } from "./options.ts";
+import { passphraseFor } from "./passphrase.ts";
 
 /** What a node says on stdout under `-o json`, one object a line. */
 export type NodeAnnouncement =
@@ -75,9 +78,11 @@ export function registerNode(program: Program, context: CommandContext): void {
       const dataDir = options.dataDir ?? context.env("FLOE_DATA_DIR") ??
         nodeFolder(DATA_DIR_DEFAULT, peer.id);
       const announce = flags.output === "json" ? announcer(context) : () => {};
+      using _lock = lockDataFolder(dataDir);
+      using passphrase = await passphraseFor([dataDir], context);
       const logging = startLogging({ ...settings, node: peer.id, sink: Deno.stderr });
       try {
-        await runNode({ config, peer, dataDir, stop, announce });
+        await runNode({ config, peer, dataDir, passphrase, stop, announce });
       } finally {
         await logging.close();
       }
@@ -96,15 +101,17 @@ interface NodeRun {
   readonly config: PinnedClusterConfig;
   readonly peer: PeerConfig;
   readonly dataDir: string;
+  readonly passphrase: Passphrase | null;
   readonly stop: AbortSignal;
   readonly announce: (announcement: NodeAnnouncement) => void;
 }
 
 /** Runs a node and its API until either ends by itself or `stop` aborts. */
-async function runNode({ config, peer, dataDir, stop, announce }: NodeRun): Promise<void> {
+async function runNode(run: NodeRun): Promise<void> {
+  const { config, peer, dataDir, passphrase, stop, announce } = run;
   const { id: self, api } = peer;
   const logger = getLogger(["floe", "node"]);
-  const folder = { dataDir, self, passphrase: null };
+  const folder = { dataDir, self, passphrase };
   const node = await startNode({
     config,
     self,
@@ -113,6 +120,8 @@ async function runNode({ config, peer, dataDir, stop, announce }: NodeRun): Prom
     ...openKeys(folder, config),
     onRole: (report) => announce(toAnnouncement(self, report)),
   });
+  // From here on no secret file is read or written.
+  passphrase?.[Symbol.dispose]();
   const serving = new AbortController();
   let served: Promise<void> = Promise.resolve();
   try {

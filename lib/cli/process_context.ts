@@ -6,6 +6,7 @@
 
 import { encodeUtf8 } from "../bytes.ts";
 import type { CommandContext, OutputStream } from "./command.ts";
+import { readSecretLine } from "./secret_input.ts";
 import { FreshConnections } from "./fresh_connections.ts";
 
 /** What commands get when they run as a program of their own. */
@@ -17,7 +18,21 @@ export function processContext(): CommandContext {
     env: (name) => Deno.env.get(name) || undefined,
     fetch: new FreshConnections().fetch,
     stopSignal,
+    ...(Deno.stdin.isTerminal() && Deno.stderr.isTerminal() ? { askSecret } : {}),
   };
+}
+
+/** The question goes to stderr, as stdout is for data. */
+async function askSecret(question: string): Promise<Uint8Array> {
+  Deno.stdin.setRaw(true);
+  try {
+    return await readSecretLine(question, {
+      read: (buffer) => Deno.stdin.read(buffer),
+      write: (text) => Deno.stderr.writeSync(encodeUtf8(text)),
+    });
+  } finally {
+    Deno.stdin.setRaw(false);
+  }
 }
 
 function outputStream(file: typeof Deno.stdout): OutputStream {

@@ -12,7 +12,14 @@ import { InputError } from "../errors.ts";
 import { checkGroupPublicKeys } from "../frost/keys.ts";
 import { type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
 import type { ClusterConfig } from "./cluster_config.ts";
-import { KeyFileError, keySchema, ofAnother, readKeyFile } from "./key_file.ts";
+import {
+  KeyFileError,
+  keySchema,
+  ofAnother,
+  parseKeyFile,
+  readKeyFile,
+  RESTORE,
+} from "./key_file.ts";
 import { checked } from "./schema.ts";
 
 /** The public key file's name within a node's data folder. */
@@ -35,6 +42,17 @@ export function readGroup(dataDir: string, config: ClusterConfig): Group {
   if (found !== expected) {
     throw ofAnother(file, "set of voters", { found, expected });
   }
+  checkGroup(file, group);
+  return group;
+}
+
+/**
+ * What the JSON of a public key file says, whatever cluster it is of. `file` is named in errors.
+ *
+ * @throws {KeyFileError} when it is damaged.
+ */
+export function toGroup(json: unknown, file: string): Group {
+  const group = parseKeyFile(json, { file, schema: groupSchema, whatToDo: RESTORE });
   checkGroup(file, group);
   return group;
 }

@@ -16,7 +16,7 @@ import type { PeerKeys } from "./cluster_config.ts";
 import { statFile } from "./files.ts";
 import { KeyFileError, keySchema, ofAnother } from "./key_file.ts";
 import type { KeyFolder } from "./key_folder.ts";
-import { checked } from "./schema.ts";
+import { checked, type Schema } from "./schema.ts";
 import {
   readSecretFile,
   type SecretFile,
@@ -64,7 +64,7 @@ export function readIdentity(folder: KeyFolder): NodeIdentity {
   const file = identityFile(folder);
   const remedies = remediesFor(self);
   const { node, signingSecret, channelSecret, ...keys } = readSecretFile(file, {
-    schema,
+    schema: identitySchema,
     remedies,
   });
   if (node !== self) throw ofAnother(file.path, "node", { found: node, expected: self });
@@ -103,7 +103,18 @@ export function equalKeys(left: PeerKeys, right: PeerKeys): boolean {
     equalBytes(left.channelKey, right.channelKey);
 }
 
-const schema = z.strictObject({
+/** What stands in an identity file. SECRET: whoever reads it erases it. */
+export interface IdentityContent extends PeerKeys {
+  /** The node. */
+  readonly node: NodeId;
+  /** 32 bytes: an Ed25519 seed (RFC 8032 §5.1.5). */
+  readonly signingSecret: Uint8Array;
+  /** 32 bytes: an X25519 private key (RFC 7748 §5). */
+  readonly channelSecret: Uint8Array;
+}
+
+/** An identity file's JSON. */
+export const identitySchema: Schema<IdentityContent, unknown> = z.strictObject({
   node: checked(toNodeId),
   signingKey: keySchema,
   channelKey: keySchema,
@@ -111,13 +122,7 @@ const schema = z.strictObject({
   channelSecret: keySchema,
 });
 
-interface Secrets {
-  readonly node: NodeId;
-  /** An Ed25519 seed (RFC 8032 §5.1.5). */
-  readonly signingSecret: Uint8Array;
-  /** An X25519 private key (RFC 7748 §5). */
-  readonly channelSecret: Uint8Array;
-}
+type Secrets = Omit<IdentityContent, keyof PeerKeys>;
 
 function createIdentity(folder: KeyFolder): void {
   const node = folder.self;
@@ -127,7 +132,7 @@ function createIdentity(folder: KeyFolder): void {
     channelSecret: encodeHex(channelSecret),
   };
   const { signingKey, channelKey } = toIdentity({ node, signingSecret, channelSecret }).keys;
-  const content: z.input<typeof schema> = {
+  const content: Record<keyof IdentityContent, string> = {
     node,
     signingKey: encodeHex(signingKey),
     channelKey: encodeHex(channelKey),

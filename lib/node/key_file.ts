@@ -9,6 +9,7 @@ import { decodeUtf8 } from "../bytes.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
 import { readFully } from "../storage/files.ts";
 import { describe } from "../storage/folder.ts";
+import { statFile } from "./files.ts";
 import { checked, formatPath, readKey, type Schema } from "./schema.ts";
 
 /** A key file cannot be used. The message never holds a secret. */
@@ -35,18 +36,26 @@ export const KEY_FILE_BYTES_MAX: number = 1024 * 1024;
 export const RESTORE = "Restore it from a backup, or generate new keys for the whole cluster.";
 
 /**
+ * The JSON of a file that anybody may read.
+ *
+ * @throws {KeyFileError} when it is missing, no file, too large or not JSON.
+ * @throws {EnvironmentError} when it is there but cannot be read.
+ */
+export function readPublicJson(file: string, whatToDo: string): unknown {
+  // Before it is opened: opening a pipe waits for a writer.
+  if (statFile(file)?.isFile === false) throw new KeyFileError(file, "it is not a file", whatToDo);
+  using opened = openKeyFile(file, whatToDo);
+  return readJson(file, { opened, whatToDo });
+}
+
+/**
  * Reads a key file that is public. Its faults are named by place only, as those of secret ones are.
  *
  * @throws {KeyFileError} when it is missing, not JSON, or does not fit the schema.
  * @throws {EnvironmentError} when it is there but cannot be read.
  */
 export function readKeyFile<Value>(file: string, schema: Schema<Value, unknown>): Value {
-  using opened = openKeyFile(file, RESTORE);
-  return parseKeyFile(readJson(file, { opened, whatToDo: RESTORE }), {
-    file,
-    schema,
-    whatToDo: RESTORE,
-  });
+  return parseKeyFile(readPublicJson(file, RESTORE), { file, schema, whatToDo: RESTORE });
 }
 
 /** Opens a key file. @throws {KeyFileError} when it is missing. @throws {EnvironmentError} otherwise. */

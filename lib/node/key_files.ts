@@ -13,14 +13,21 @@ import type { Group } from "../certificate/group.ts";
 import { InputError } from "../errors.ts";
 import { checkSecretShare } from "../frost/keys.ts";
 import { createDataFolder, RAFT_FILE } from "../storage/mod.ts";
-import { type ClusterName, type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
+import {
+  type ClusterName,
+  type Epoch,
+  type NodeId,
+  toClusterName,
+  toEpoch,
+  toNodeId,
+} from "../types.ts";
 import type { ClusterConfig } from "./cluster_config.ts";
 import { derivePublicKey } from "./dealing.ts";
 import { statFile, writeFileAtomically } from "./files.ts";
 import { formatGroup, GROUP_FILE, readGroup } from "./group_file.ts";
 import { KeyFileError, keySchema, ofAnother, RESTORE } from "./key_file.ts";
 import type { KeyFolder } from "./key_folder.ts";
-import { checked } from "./schema.ts";
+import { checked, type Schema } from "./schema.ts";
 import { readSecretFile, type SecretFile, writeSecretFile } from "./secret_file.ts";
 
 /** The secret key file's name within a node's data folder. */
@@ -121,23 +128,21 @@ export function readNodeKeys(folder: KeyFolder, config: ClusterConfig): NodeKeys
     throw ofAnother(file, "node", { found: share.node, expected: self });
   }
   const group = readGroup(dataDir, config);
-  const { node, secret } = share;
-  const matches = share.epoch === group.epoch && equalBytes(share.publicKey, group.publicKey) &&
-    isShareOf(group, { node, secret });
-  if (!matches) {
+  if (!isShareOf(group, share)) {
     throw new KeyFileError(
       file,
       `it does not match ${dataDir}/${GROUP_FILE}`,
       "Both must come from one key generation; restore the file that was exchanged.",
     );
   }
-  const { isInUse } = share;
+  const { node, secret, isInUse } = share;
   if (isInUse && isWiped(dataDir)) throw wiped(dataDir, self);
   return { group, share: { node, secret }, isInUse };
 }
 
-/** Whether a secret is the one behind its voter's verifying share. */
-function isShareOf(group: Group, { node, secret }: VoterSecret): boolean {
+/** Whether a share is of this group's key, and its secret the one behind its voter's verifying share. */
+export function isShareOf(group: Group, { node, secret, epoch, publicKey }: ShareContent): boolean {
+  if (epoch !== group.epoch || !equalBytes(publicKey, group.publicKey)) return false;
   const voter = group.voters.find(({ id }) => id === node);
   if (voter === undefined) return false;
   if (group.voters.length === 1) {
@@ -152,7 +157,20 @@ function isShareOf(group: Group, { node, secret }: VoterSecret): boolean {
   }
 }
 
-const shareSchema = z.strictObject({
+/** What stands in a share file. SECRET: whoever reads it erases it. */
+export interface ShareContent extends VoterSecret {
+  /** The cluster. */
+  readonly cluster: ClusterName;
+  /** The key generation that the share is from. */
+  readonly epoch: Epoch;
+  /** The group key that it is a share of: 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** See {@linkcode NodeKeys}. */
+  readonly isInUse: boolean;
+}
+
+/** A share file's JSON. */
+export const shareSchema: Schema<ShareContent, unknown> = z.strictObject({
   cluster: checked(toClusterName),
   node: checked(toNodeId),
   epoch: z.int().min(1).transform(toEpoch),
@@ -163,7 +181,7 @@ const shareSchema = z.strictObject({
 
 function toJson(
   { group, share: { node, secret }, isInUse }: NodeKeys,
-): z.input<typeof shareSchema> {
+): Record<keyof ShareContent, unknown> {
   return {
     cluster: group.cluster,
     node,
@@ -174,9 +192,14 @@ function toJson(
   };
 }
 
-/** Whether nothing is left of what the node voted; of less than everything, the store itself tells. */
+/**
+ * Whether nothing is left of what the node voted; of less than everything, the store itself tells. What
+ * is empty is what a store leaves that was begun and never made.
+ */
 function isWiped(dataDir: string): boolean {
-  return [RAFT_FILE, `${RAFT_FILE}.guard`].every((name) => statFile(`${dataDir}/${name}`) === null);
+  return [RAFT_FILE, `${RAFT_FILE}.guard`].every((name) =>
+    (statFile(`${dataDir}/${name}`)?.size ?? 0) === 0
+  );
 }
 
 /** A node that lost its disk must not come back under its old share. */

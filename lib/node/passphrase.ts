@@ -62,7 +62,7 @@ export class Passphrase implements Disposable {
     const fault = findFault(bytes);
     if (fault === null) return;
     bytes.fill(0);
-    throw new InputError(`Cannot use the passphrase: ${fault}`);
+    throw new InputError(fault);
   }
 
   /** What this process writes with. The salt is random, and this object's alone. */
@@ -101,12 +101,9 @@ export class Passphrase implements Disposable {
 }
 
 function findFault(bytes: Uint8Array): string | null {
-  if (bytes.length < PASSPHRASE_BYTES_MIN) {
-    return `${bytes.length} bytes are fewer than ${PASSPHRASE_BYTES_MIN}`;
-  }
-  if (bytes.length > PASSPHRASE_BYTES_MAX) {
-    return `${bytes.length} bytes are more than ${PASSPHRASE_BYTES_MAX}`;
-  }
+  // Its length is not told: it is a part of the secret.
+  if (bytes.length < PASSPHRASE_BYTES_MIN) return `it is below ${PASSPHRASE_BYTES_MIN} bytes`;
+  if (bytes.length > PASSPHRASE_BYTES_MAX) return `it is above ${PASSPHRASE_BYTES_MAX} bytes`;
   return [0, 10, 13].some((byte) => bytes.includes(byte))
     ? "it is more than one line of text"
     : null;

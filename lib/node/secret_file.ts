@@ -29,6 +29,7 @@ import {
   type SealedText,
   sealedTextSchema,
   type SecretLabel,
+  type SecretPurpose,
   unseal,
 } from "./sealed_text.ts";
 
@@ -97,8 +98,11 @@ export function readSecretFile<Value>(
   }
   const sealed = parseKeyFile(json, { file: path, schema: sealedTextSchema, whatToDo });
   checkLabel(file, sealed);
-  if (passphrase === null) throw noPassphrase(path);
-  const content = openContent(sealed, { path, passphrase, whatToDo });
+  const { content } = openSealed(sealed, {
+    path,
+    passphrases: passphrase === null ? [] : [passphrase],
+    whatToDo,
+  });
   return parseKeyFile(content, { file: path, schema, whatToDo });
 }
 
@@ -124,36 +128,39 @@ function sealContent(
   return text;
 }
 
-function openContent(
+/**
+ * The JSON in an encrypted file, and the first of the passphrases that opens it.
+ *
+ * @throws {KeyFileError} when none does.
+ */
+export function openSealed(
   sealed: SealedText,
-  { path, passphrase, whatToDo }: {
+  { path, passphrases, whatToDo }: {
     readonly path: string;
-    readonly passphrase: Passphrase;
+    readonly passphrases: readonly Passphrase[];
     readonly whatToDo: string;
   },
-): unknown {
-  const plaintext = unseal(sealed, passphrase);
-  if (plaintext === null) {
-    throw new KeyFileError(
-      path,
-      "it cannot be decrypted: either the passphrase is another, or the file was changed",
-      `Check the passphrase first. ${whatToDo}`,
-    );
+): { readonly content: unknown; readonly passphrase: Passphrase } {
+  for (const passphrase of passphrases) {
+    const plaintext = unseal(sealed, passphrase);
+    if (plaintext === null) continue;
+    try {
+      return { content: parseJson(plaintext, { file: path, whatToDo }), passphrase };
+    } finally {
+      plaintext.fill(0);
+    }
   }
-  try {
-    return parseJson(plaintext, { file: path, whatToDo });
-  } finally {
-    plaintext.fill(0);
-  }
+  if (passphrases.length === 0) throw noPassphrase(path);
+  throw new KeyFileError(
+    path,
+    "it cannot be decrypted: either the passphrase is another, or the file was changed",
+    `Check the passphrase first. ${whatToDo}`,
+  );
 }
 
 function checkLabel({ path, purpose, cluster, node }: SecretFile, found: SealedText): void {
   if (found.purpose !== purpose) {
-    throw new KeyFileError(
-      path,
-      `it is a file of the kind "${found.purpose}", not "${purpose}"`,
-      "Put every file back under its own name.",
-    );
+    throw ofAnotherKind(path, { found: found.purpose, expected: purpose });
   }
   if (found.cluster !== cluster) {
     const [from, to] = [found.cluster ?? "none", cluster ?? "none"];
@@ -162,11 +169,17 @@ function checkLabel({ path, purpose, cluster, node }: SecretFile, found: SealedT
   if (found.node !== node) throw ofAnother(path, "node", { found: found.node, expected: node });
 }
 
-/** The JSON of a file that nobody else can read, which is checked on the very file that is then read. */
-function readPrivateJson(path: string, remedies: SecretFileRemedies): unknown {
+/**
+ * The JSON of a file that nobody else can read, encrypted or not.
+ *
+ * @throws {KeyFileError} when it is missing, no file, open to others, too large or not JSON.
+ * @throws {EnvironmentError} when it cannot be read.
+ */
+export function readPrivateJson(path: string, remedies: SecretFileRemedies): unknown {
   checkIsFile(path, remedies.ifMissing);
   checkPrivateFolder(path);
   using opened = openKeyFile(path, remedies.ifMissing);
+  // Of the very file that is then read.
   const mode = othersMode(opened.statSync());
   if (mode !== null) {
     throw new KeyFileError(
@@ -205,8 +218,11 @@ function checkPrivateFolder(path: string): void {
   );
 }
 
-/** Who else may do what, in octal; null where nobody may, or the system has no such permissions. */
-function othersMode({ mode }: Deno.FileInfo): string | null {
+/**
+ * The permissions of a file or folder that not only its owner can use, in octal; null where only he can,
+ * or the system has no such permissions.
+ */
+export function othersMode({ mode }: Deno.FileInfo): string | null {
   if (mode === null || (mode & 0o077) === 0) return null;
   return (mode & 0o777).toString(8);
 }
@@ -224,6 +240,18 @@ function lstat(path: string): Deno.FileInfo | null {
       { cause },
     );
   }
+}
+
+/** The error for a secret file that is something else. */
+export function ofAnotherKind(
+  path: string,
+  { found, expected }: { readonly found: SecretPurpose; readonly expected: SecretPurpose },
+): KeyFileError {
+  return new KeyFileError(
+    path,
+    `it is a file of the kind "${found}", not "${expected}"`,
+    "Put every file back under its own name.",
+  );
 }
 
 function notEncrypted(path: string): KeyFileError {

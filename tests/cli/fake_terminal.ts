@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string | Uint8Array<ArrayBuffer>;
   readonly isTerminal?: boolean;
+  /** What the person at the terminal types when asked for a passphrase; absent where nobody is there. */
+  readonly typed?: readonly string[];
   readonly fetch?: typeof fetch;
 }
 
@@ -32,6 +34,8 @@ export interface Outcome {
   readonly stderr: string;
   /** Milliseconds that passed on the fake clock: nobody really waited for them. */
   readonly waitedMs: number;
+  /** What the person was asked. */
+  readonly questions: readonly string[];
   /** Method, host, path and query of every request, in order. */
   readonly requests: readonly string[];
 }
@@ -47,6 +51,7 @@ export async function floe(
   const stderr = new Capture(false);
   const clock = new FakeClock();
   const requests: string[] = [];
+  const questions: string[] = [];
   const env = surroundings.env ?? { FLOE_ENDPOINTS: ENDPOINTS };
   const context: CommandContext = {
     stdout,
@@ -56,6 +61,9 @@ export async function floe(
     fetch: surroundings.fetch ?? fakeFetch(surroundings.hosts ?? {}, requests),
     stopSignal: () => new AbortController().signal,
     clock,
+    ...(surroundings.typed === undefined
+      ? {}
+      : { askSecret: fakePerson(surroundings.typed, questions) }),
   };
   const code = await run(args, context);
   return {
@@ -64,6 +72,7 @@ export async function floe(
     stdoutBytes: stdout.bytes(),
     stderr: stderr.text(),
     waitedMs: clock.now(),
+    questions,
     requests,
   };
 }
@@ -100,6 +109,18 @@ class Capture implements OutputStream {
   text(): string {
     return new TextDecoder().decode(this.bytes());
   }
+}
+
+function fakePerson(
+  typed: readonly string[],
+  questions: string[],
+): (question: string) => Promise<Uint8Array> {
+  return (question) => {
+    const answer = typed[questions.length];
+    if (answer === undefined) throw new Error(`Asked once too often: ${question}`);
+    questions.push(question);
+    return Promise.resolve(new TextEncoder().encode(answer));
+  };
 }
 
 function fakeFetch(

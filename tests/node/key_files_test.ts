@@ -56,7 +56,7 @@ Deno.test("claimShare() marks a share as in use, and changes nothing else", () =
   withKeys((folder) => {
     const keys = readNodeKeys(place(folder), config);
     claimShare(place(folder), keys);
-    Deno.writeTextFileSync(`${folder}/raft.db`, "");
+    Deno.writeTextFileSync(`${folder}/raft.db`, "anything");
     assert.deepEqual(readNodeKeys(place(folder), config), { ...keys, isInUse: true });
     assert.equal((Deno.statSync(`${folder}/share.json`).mode ?? 0) & 0o777, 0o600);
   });
@@ -69,6 +69,13 @@ Deno.test("readNodeKeys() refuses a share in use whose node has lost what it vot
       () => readNodeKeys(place(folder), config),
       refusal(/server_2 has run with this share, but raft\.db/),
     );
+    // What a store leaves that was begun and never made remembers nothing.
+    for (const name of ["raft.db", "raft.db.guard"]) {
+      Deno.writeTextFileSync(`${folder}/${name}`, "");
+    }
+    assert.throws(() => readNodeKeys(place(folder), config), refusal(/raft\.db.* is gone/));
+    Deno.writeTextFileSync(`${folder}/raft.db.guard`, "raft.db was made");
+    assert.equal(readNodeKeys(place(folder), config).isInUse, true);
   });
 });
 

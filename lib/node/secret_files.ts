@@ -1,0 +1,129 @@
+/**
+ * All secret files of a node's folder at once: which they are, and how to open them by what they say of
+ * themselves, where nobody says whose they should be.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { toClusterName, toNodeId } from "../types.ts";
+import { statFile } from "./files.ts";
+import { IDENTITY_FILE, identitySchema } from "./identity.ts";
+import { parseKeyFile } from "./key_file.ts";
+import { SHARE_FILE, shareSchema } from "./key_files.ts";
+import type { Passphrase } from "./passphrase.ts";
+import { checked, type Schema } from "./schema.ts";
+import { isSealed, sealedTextSchema, type SecretLabel, type SecretPurpose } from "./sealed_text.ts";
+import {
+  isEncrypted,
+  ofAnotherKind,
+  openSealed,
+  readPrivateJson,
+  type SecretFileRemedies,
+} from "./secret_file.ts";
+
+/** A secret file's JSON. SECRET: as text, it cannot be erased, and is for commands that end soon. */
+export type SecretContent = Readonly<Record<string, unknown>>;
+
+/** A secret file that was read and opened. */
+export interface OpenedSecretFile extends SecretLabel {
+  /** Its path. */
+  readonly path: string;
+  /** What is in it. */
+  readonly content: SecretContent;
+  /** What it was encrypted with; null where it was not encrypted. */
+  readonly passphrase: Passphrase | null;
+}
+
+interface Kind {
+  readonly name: string;
+  readonly purpose: SecretPurpose;
+  readonly schema: Schema<unknown, unknown>;
+}
+
+const KINDS: readonly Kind[] = [
+  { name: IDENTITY_FILE, purpose: "identity", schema: identitySchema },
+  { name: SHARE_FILE, purpose: "share", schema: shareSchema },
+];
+
+const REMEDIES: SecretFileRemedies = {
+  ifMissing: "Name the folder of a node with --data-dir.",
+  ifDamaged: "Restore it from a backup (floe keys restore).",
+  ifKnown: "make new keys (floe keygen)",
+};
+
+/** The paths of the secret files that a folder holds. */
+export function listSecretFiles(dataDir: string): readonly string[] {
+  return presentKinds(dataDir).map(({ name }) => `${dataDir}/${name}`);
+}
+
+/** Whether any secret file of a folder is encrypted. */
+export function hasEncryptedFile(dataDir: string): boolean {
+  return listSecretFiles(dataDir).some(isEncrypted);
+}
+
+/**
+ * Opens every secret file of a folder, each with the first of the passphrases that opens it. Files that
+ * are not encrypted need none.
+ *
+ * @throws {KeyFileError} when one cannot be used or opened.
+ * @throws {EnvironmentError} when one cannot be read.
+ */
+export function openSecretFiles(
+  dataDir: string,
+  passphrases: readonly Passphrase[],
+): readonly OpenedSecretFile[] {
+  return presentKinds(dataDir).map((kind) => {
+    const path = `${dataDir}/${kind.name}`;
+    const json = readPrivateJson(path, REMEDIES);
+    const opened = isSealed(json)
+      ? openEncrypted(json, { path, kind, passphrases })
+      : { ...readLabel(json, { path, kind }), content: json, passphrase: null };
+    return { ...opened, path, content: checkContent(opened.content, { path, kind }) };
+  });
+}
+
+function presentKinds(dataDir: string): readonly Kind[] {
+  return KINDS.filter(({ name }) => statFile(`${dataDir}/${name}`) !== null);
+}
+
+interface Place {
+  readonly path: string;
+  readonly kind: Kind;
+}
+
+function openEncrypted(
+  json: unknown,
+  { path, kind: { purpose }, passphrases }: Place & { readonly passphrases: readonly Passphrase[] },
+): Omit<OpenedSecretFile, "content"> & { readonly content: unknown } {
+  const whatToDo = REMEDIES.ifDamaged;
+  const sealed = parseKeyFile(json, { file: path, schema: sealedTextSchema, whatToDo });
+  if (sealed.purpose !== purpose) {
+    throw ofAnotherKind(path, { found: sealed.purpose, expected: purpose });
+  }
+  const { cluster, node } = sealed;
+  return { path, purpose, cluster, node, ...openSealed(sealed, { path, passphrases, whatToDo }) };
+}
+
+/** A file that is not encrypted says whose it is among its secrets. */
+function readLabel(json: unknown, { path, kind: { purpose } }: Place): SecretLabel {
+  const { node, cluster } = parseKeyFile(json, {
+    file: path,
+    schema: labelSchema,
+    whatToDo: REMEDIES.ifDamaged,
+  });
+  return { purpose, node, cluster: cluster ?? null };
+}
+
+const labelSchema = z.looseObject({
+  node: checked(toNodeId),
+  cluster: checked(toClusterName).optional(),
+});
+
+const contentSchema: Schema<SecretContent, unknown> = z.record(z.string(), z.unknown());
+
+function checkContent(content: unknown, { path, kind: { schema } }: Place): SecretContent {
+  const whatToDo = REMEDIES.ifDamaged;
+  parseKeyFile(content, { file: path, schema, whatToDo });
+  return parseKeyFile(content, { file: path, schema: contentSchema, whatToDo });
+}
