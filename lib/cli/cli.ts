@@ -17,6 +17,7 @@ import { registerGet } from "./get.ts";
 import { registerGroup } from "./group.ts";
 import { registerInit } from "./init.ts";
 import { registerKeygen } from "./keygen.ts";
+import { registerKeys } from "./keys.ts";
 import { registerLeader } from "./leader.ts";
 import { registerNode } from "./node.ts";
 import { addGlobalOptions } from "./options.ts";
@@ -32,6 +33,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerCluster,
   registerNode,
   registerKeygen,
+  registerKeys,
   registerInit,
   registerStatus,
   registerLeader,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { EnvironmentError } from "../errors.ts";
 import { describe, syncFolder } from "../storage/folder.ts";
 
@@ -36,6 +36,29 @@ export function writeFileAtomically({ path, text, mode }: AtomicFile): void {
     throw new EnvironmentError(
       `Cannot write ${path}: ${describe(cause)}. ` +
         "Check the folder's permissions and the space on its disk.",
+      { cause },
+    );
+  }
+}
+
+/**
+ * Removes what {@linkcode writeFileAtomically} left behind where it was cut short, so that no earlier
+ * content of the file outlives it. Nobody else may be writing the file.
+ *
+ * @throws {EnvironmentError} when the folder does not let it.
+ */
+export function removeLeftovers(path: string): void {
+  const [folder, name] = [dirname(path), basename(path)];
+  try {
+    for (const entry of Deno.readDirSync(folder)) {
+      const isLeftover = entry.name.startsWith(`${name}.`) &&
+        /^[0-9]+\.tmp$/.test(entry.name.slice(name.length + 1));
+      if (isLeftover) Deno.removeSync(`${folder}/${entry.name}`);
+    }
+    syncFolder(folder);
+  } catch (cause) {
+    throw new EnvironmentError(
+      `Cannot tidy up beside ${path}: ${describe(cause)}. Check the folder's permissions.`,
       { cause },
     );
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { statFile, writeFileAtomically } from "../../lib/node/files.ts";
+import { removeLeftovers, statFile, writeFileAtomically } from "../../lib/node/files.ts";
 
 Deno.test("writeFileAtomically() replaces a file and leaves nothing else behind", () => {
   withFolder((folder) => {
@@ -29,6 +29,21 @@ Deno.test("writeFileAtomically() blames the environment for a folder that is not
     () => writeFileAtomically({ path: "/nowhere/file", text: "", mode: 0o600 }),
     EnvironmentError,
   );
+});
+
+Deno.test("removeLeftovers() removes what writes of this file left, and nothing else", () => {
+  withFolder((folder) => {
+    const kept = ["file", "file.7.tmp.bak", "file.tmp", "file.x.tmp", "other.7.tmp", "xfile.7.tmp"];
+    for (const name of [...kept, "file.7.tmp", "file.4242.tmp"]) {
+      Deno.writeTextFileSync(`${folder}/${name}`, "");
+    }
+    removeLeftovers(`${folder}/file`);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), kept);
+  });
+});
+
+Deno.test("removeLeftovers() blames the environment for a folder that is not there", () => {
+  assert.throws(() => removeLeftovers("/nowhere/file"), EnvironmentError);
 });
 
 Deno.test("statFile() answers null for nothing, also below a file", () => {
