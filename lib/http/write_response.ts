@@ -4,6 +4,7 @@
  * @module
  */
 
+import { InvariantError, unreachable } from "../assert.ts";
 import type { CommandResult } from "../kv/command.ts";
 import type { WriteAnswer } from "../node/api.ts";
 import type { LogIndex } from "../types.ts";
@@ -36,8 +37,12 @@ export function writeResponse(key: string, { result, isReplay }: WriteAnswer): R
         `Cannot write ${JSON.stringify(key)}: its idempotency key already stands for another ` +
           `write, at revision ${result.firstRevision}`,
       );
+    case "tokenCreated":
+    case "tokenRefused":
+    case "tokenRevoked":
+      throw new InvariantError("A write of a key was answered as a change to the tokens");
     default:
-      return result satisfies never;
+      return unreachable(result);
   }
 }
 

@@ -8,8 +8,17 @@
 import { createHash } from "node:crypto";
 import { equalBytes } from "../bytes.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
-import type { Command, CommandResult, WriteResult } from "./command.ts";
+import type {
+  Command,
+  CommandResult,
+  KeyCommand,
+  KeyResult,
+  TokenCommand,
+  TokenResult,
+  WriteResult,
+} from "./command.ts";
 import type { KeyValueStore } from "./store.ts";
+import { TOKENS_MAX } from "./token.ts";
 
 /** A command at its place in the log. */
 export interface PlacedCommand {
@@ -59,6 +68,19 @@ export function applyOnce(store: KeyValueStore, placed: PlacedCommand): CommandA
 }
 
 function applyCommand(store: KeyValueStore, command: Command, revision: LogIndex): WriteResult {
+  switch (command.kind) {
+    case "put":
+    case "delete":
+      return applyToKey(store, command, revision);
+    case "createToken":
+    case "revokeToken":
+      return applyToTokens(store, command, revision);
+    default:
+      return command satisfies never;
+  }
+}
+
+function applyToKey(store: KeyValueStore, command: KeyCommand, revision: LogIndex): KeyResult {
   const current = store.get(command.key);
   const modRevision = current?.modRevision ?? toLogIndex(0);
   const { ifModRevision = modRevision } = command;
@@ -72,6 +94,24 @@ function applyCommand(store: KeyValueStore, command: Command, revision: LogIndex
   const version = (current?.version ?? 0) + 1;
   store.put({ key, value, createRevision, modRevision: revision, version });
   return { kind: "put", revision, createRevision, version };
+}
+
+function applyToTokens(
+  { tokens }: KeyValueStore,
+  command: TokenCommand,
+  revision: LogIndex,
+): TokenResult {
+  const { id } = command;
+  const isThere = tokens.get(id) !== null;
+  if (command.kind === "revokeToken") {
+    if (isThere) tokens.delete(id);
+    return { kind: "tokenRevoked", revision, revoked: isThere };
+  }
+  if (isThere) return { kind: "tokenRefused", revision, reason: "exists" };
+  if (tokens.count >= TOKENS_MAX) return { kind: "tokenRefused", revision, reason: "tooMany" };
+  const { secretDigest, name, scopes, prefixes } = command;
+  tokens.add({ id, secretDigest, name, scopes, prefixes, createRevision: revision });
+  return { kind: "tokenCreated", revision };
 }
 
 function sha256(data: Uint8Array): Uint8Array {

@@ -5,6 +5,7 @@
  */
 
 import type { LogIndex } from "../types.ts";
+import type { NewToken } from "./token.ts";
 
 /** Most UTF-8 bytes in a key. */
 export const KEY_BYTES_MAX = 1024;
@@ -45,8 +46,28 @@ export interface DeleteCommand extends WriteOptions {
   readonly key: string;
 }
 
+/** A change to one key. */
+export type KeyCommand = PutCommand | DeleteCommand;
+
+/** Let who knows the secret behind a token's digest in. */
+export interface CreateTokenCommand extends NewToken, Pick<WriteOptions, "idempotencyKey"> {
+  /** The tag. */
+  readonly kind: "createToken";
+}
+
+/** Let nobody in by this token any more. */
+export interface RevokeTokenCommand extends Pick<WriteOptions, "idempotencyKey"> {
+  /** The tag. */
+  readonly kind: "revokeToken";
+  /** The token, as `checkTokenId` of `token.ts` takes it. */
+  readonly id: string;
+}
+
+/** A change to who may use the API. */
+export type TokenCommand = CreateTokenCommand | RevokeTokenCommand;
+
 /** A change to the store, as it stands in the log. */
-export type Command = PutCommand | DeleteCommand;
+export type Command = KeyCommand | TokenCommand;
 
 /** One key with its value and history. */
 export interface KeyValue {
@@ -62,8 +83,8 @@ export interface KeyValue {
   readonly version: number;
 }
 
-/** What a write did, the first time that it was applied. `revision` is the index of its entry. */
-export type WriteResult =
+/** What a change to a key did, the first time that it was applied; see {@linkcode WriteResult}. */
+export type KeyResult =
   /** The key now has this modRevision and version. */
   | {
     readonly kind: "put";
@@ -79,6 +100,23 @@ export type WriteResult =
     readonly revision: LogIndex;
     readonly modRevision: LogIndex;
   };
+
+/** What a change to the tokens did, the first time that it was applied. */
+export type TokenResult =
+  /** The token is there. */
+  | { readonly kind: "tokenCreated"; readonly revision: LogIndex }
+  /** The token is not there, and this is why not. */
+  | {
+    readonly kind: "tokenRefused";
+    readonly revision: LogIndex;
+    /** `exists`: its id is taken. `tooMany`: there are as many as may be. */
+    readonly reason: "exists" | "tooMany";
+  }
+  /** The token is gone; whether there was one. */
+  | { readonly kind: "tokenRevoked"; readonly revision: LogIndex; readonly revoked: boolean };
+
+/** What a write did, the first time that it was applied. `revision` is the index of its entry. */
+export type WriteResult = KeyResult | TokenResult;
 
 /** What came of a command. */
 export type CommandResult =

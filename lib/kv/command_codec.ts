@@ -1,11 +1,14 @@
 /**
  * Commands as bytes: what a client's write looks like inside a log entry.
  *
- * The first byte is the format's version. What follows is a MessagePack array,
- * `["put", key, ifModRevision, idempotencyKey, value]` or
- * `["delete", key, ifModRevision, idempotencyKey]`, with texts as byte strings in UTF-8 and nil for
- * what was not asked for. One command has exactly one encoding, and how version 1 is read never
- * changes: entries written today are replayed by every later Floe.
+ * The first byte is the format's version. What follows is a MessagePack array. Version 1 has
+ * `["put", key, ifModRevision, idempotencyKey, value]` and
+ * `["delete", key, ifModRevision, idempotencyKey]`; version 2 has
+ * `["createToken", idempotencyKey, id, secretDigest, name, scopes, prefixes]` and
+ * `["revokeToken", idempotencyKey, id]`. Texts are byte strings in UTF-8, nil is what was not asked
+ * for. One command has exactly one encoding, and how a version is read never changes: entries written
+ * today are replayed by every later Floe. A new kind of command is a new version, at which a node that
+ * does not know it stops, rather than pass over it while others apply it.
  *
  * @module
  */
@@ -13,19 +16,25 @@
 import { decode, Encoder } from "@msgpack/msgpack";
 import { concatBytes, decodeUtf8, encodeUtf8, equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import { type LogIndex, toLogIndex } from "../types.ts";
+import { toLogIndex } from "../types.ts";
 import {
   type Command,
   IDEMPOTENCY_KEY_LENGTH_MAX,
   KEY_BYTES_MAX,
+  type KeyCommand,
+  type TokenCommand,
   VALUE_BYTES_MAX,
   type WriteOptions,
 } from "./command.ts";
+import { TOKEN_PREFIXES_MAX } from "./token.ts";
+import { decodeTokenFields, encodeTokenFields } from "./token_codec.ts";
 
-/** The version of the format that this Floe writes, and the only one that it reads. */
-export const COMMAND_VERSION = 1;
-
-const VERSION_BYTE = Uint8Array.of(COMMAND_VERSION);
+/** The version of the format that commands for keys are written in. */
+export const KEY_COMMAND_VERSION = 1;
+/** The version of the format that commands for tokens are written in. */
+export const TOKEN_COMMAND_VERSION = 2;
+/** The newest version of the format that this Floe knows; it reads all versions from 1 to this one. */
+export const COMMAND_VERSION: number = TOKEN_COMMAND_VERSION;
 
 /** One for all commands, as it sets a buffer aside that it uses again. */
 const encoder = new Encoder();
@@ -33,7 +42,7 @@ const encoder = new Encoder();
 /** Most bytes that an array's head, a kind, a revision and the heads of byte strings can take. */
 const FRAME_BYTES_MAX = 32;
 
-/** Most bytes in an encoded command. */
+/** Most bytes in an encoded command: a put's, as no other kind has a value. */
 export const COMMAND_BYTES_MAX: number = 1 + FRAME_BYTES_MAX + KEY_BYTES_MAX +
   IDEMPOTENCY_KEY_LENGTH_MAX + VALUE_BYTES_MAX;
 
@@ -52,28 +61,30 @@ export class CommandVersionError extends InputError {
  * @throws {InputError} when the key, the value or the idempotency key is outside its limits.
  */
 export function encodeCommand(command: Command): Uint8Array<ArrayBuffer> {
-  const fields = [command.kind, encodeKey(command.key), ...encodeOptions(command)];
-  if (command.kind === "put") {
-    checkValue(command.value);
-    fields.push(command.value);
-  }
-  return concatBytes(VERSION_BYTE, encoder.encodeSharedRef(fields));
+  const { version, fields } = isKeyCommand(command)
+    ? { version: KEY_COMMAND_VERSION, fields: encodeKeyFields(command) }
+    : {
+      version: TOKEN_COMMAND_VERSION,
+      fields: [command.kind, encodeIdempotencyKey(command), ...encodeTokenFields(command)],
+    };
+  return concatBytes(Uint8Array.of(version), encoder.encodeSharedRef(fields));
 }
 
 /**
  * Reads a command from untrusted bytes. The value is a view into `bytes`.
  *
- * @throws {CommandVersionError} when the version is another than {@linkcode COMMAND_VERSION}.
+ * @throws {CommandVersionError} when the version is above {@linkcode COMMAND_VERSION}.
  * @throws {InputError} for everything that {@linkcode encodeCommand} would not have written.
  */
 export function decodeCommand(bytes: Uint8Array): Command {
-  checkVersion(bytes);
+  const version = readVersion(bytes);
   if (bytes.length > COMMAND_BYTES_MAX) {
     throw new InputError(
       `Cannot read command: ${bytes.length} bytes are above ${COMMAND_BYTES_MAX}`,
     );
   }
-  const command = toCommand(decodeFields(bytes.subarray(1)));
+  const fields = decodeFields(bytes.subarray(1));
+  const command = version === KEY_COMMAND_VERSION ? toKeyCommand(fields) : toTokenCommand(fields);
   checkCanonical(command, bytes);
   return command;
 }
@@ -137,14 +148,24 @@ export function checkIdempotencyKey(idempotencyKey: string): void {
   );
 }
 
-function encodeOptions(
-  { ifModRevision, idempotencyKey }: WriteOptions,
-): (string | number | null | Uint8Array)[] {
-  if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
-  return [
-    ifModRevision ?? null,
-    idempotencyKey === undefined ? null : encodeUtf8(idempotencyKey),
-  ];
+function isKeyCommand(command: Command): command is KeyCommand {
+  return command.kind === "put" || command.kind === "delete";
+}
+
+function encodeKeyFields(command: KeyCommand): readonly unknown[] {
+  const { kind, key, ifModRevision = null } = command;
+  const fields = [kind, encodeKey(key), ifModRevision, encodeIdempotencyKey(command)];
+  if (command.kind === "put") {
+    checkValue(command.value);
+    fields.push(command.value);
+  }
+  return fields;
+}
+
+function encodeIdempotencyKey({ idempotencyKey }: WriteOptions): Uint8Array | null {
+  if (idempotencyKey === undefined) return null;
+  checkIdempotencyKey(idempotencyKey);
+  return encodeUtf8(idempotencyKey);
 }
 
 function checkValue(value: Uint8Array): void {
@@ -153,14 +174,13 @@ function checkValue(value: Uint8Array): void {
   }
 }
 
-function checkVersion(bytes: Uint8Array): void {
+function readVersion(bytes: Uint8Array): number {
   const version = bytes[0];
   if (version === undefined) throw new InputError("Cannot read command: it is empty");
-  if (version !== COMMAND_VERSION) {
-    throw new CommandVersionError(
-      `Cannot read command: format ${version} is not ${COMMAND_VERSION}`,
-    );
-  }
+  if (version === KEY_COMMAND_VERSION || version === TOKEN_COMMAND_VERSION) return version;
+  throw new CommandVersionError(
+    `Cannot read command: format ${version} is not from 1 to ${COMMAND_VERSION}`,
+  );
 }
 
 /**
@@ -176,26 +196,33 @@ function checkCanonical(command: Command, bytes: Uint8Array): void {
   if (!isEqual) throw new InputError("Cannot read command: not in its one canonical encoding");
 }
 
-function decodeFields(bytes: Uint8Array): unknown {
+function decodeFields(bytes: Uint8Array): readonly unknown[] {
+  let fields: unknown;
   try {
-    return decode(bytes, {
-      maxArrayLength: 5,
+    fields = decode(bytes, {
+      maxArrayLength: TOKEN_PREFIXES_MAX,
       maxBinLength: VALUE_BYTES_MAX,
-      maxStrLength: "delete".length,
+      maxStrLength: "createToken".length,
       maxMapLength: 0,
       maxExtLength: 0,
     });
   } catch (cause) {
     throw new InputError("Cannot read command: not valid MessagePack within its limits", { cause });
   }
+  if (Array.isArray(fields)) return fields;
+  throw new InputError("Cannot read command: not an array");
 }
 
-function toCommand(fields: unknown): Command {
-  if (!Array.isArray(fields)) throw new InputError("Cannot read command: not an array");
-  const [kind, keyBytes, ifModRevision, idempotencyKey, value] = fields as readonly unknown[];
+function toTokenCommand(fields: readonly unknown[]): TokenCommand {
+  const [kind, idempotencyKey, ...rest] = fields;
+  return { ...decodeTokenFields(kind, rest), ...toIdempotencyKey(idempotencyKey) };
+}
+
+function toKeyCommand(fields: readonly unknown[]): KeyCommand {
+  const [kind, keyBytes, ifModRevision, idempotencyKey, value] = fields;
   if (!(keyBytes instanceof Uint8Array)) throw new InputError("Cannot read command: no key");
   const key = decodeUtf8(keyBytes);
-  const options = toOptions(ifModRevision, idempotencyKey);
+  const options = { ...toIfModRevision(ifModRevision), ...toIdempotencyKey(idempotencyKey) };
   if (kind === "put" && fields.length === 5 && value instanceof Uint8Array) {
     return { kind, key, value, ...options };
   }
@@ -203,12 +230,12 @@ function toCommand(fields: unknown): Command {
   throw new InputError("Cannot read command: neither a put nor a delete with its fields");
 }
 
-function toOptions(ifModRevision: unknown, idempotencyKey: unknown): WriteOptions {
-  const options: { ifModRevision?: LogIndex; idempotencyKey?: string } = {};
-  if (ifModRevision !== null) options.ifModRevision = toLogIndex(ifModRevision);
-  if (idempotencyKey instanceof Uint8Array) options.idempotencyKey = decodeUtf8(idempotencyKey);
-  else if (idempotencyKey !== null) {
-    throw new InputError("Cannot read command: its idempotency key is not a byte string");
-  }
-  return options;
+function toIfModRevision(field: unknown): Pick<WriteOptions, "ifModRevision"> {
+  return field === null ? {} : { ifModRevision: toLogIndex(field) };
+}
+
+function toIdempotencyKey(field: unknown): Pick<WriteOptions, "idempotencyKey"> {
+  if (field === null) return {};
+  if (field instanceof Uint8Array) return { idempotencyKey: decodeUtf8(field) };
+  throw new InputError("Cannot read command: its idempotency key is not a byte string");
 }

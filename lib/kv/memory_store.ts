@@ -10,17 +10,26 @@ import { toLogIndex } from "../types.ts";
 import type { LogIndex } from "../types.ts";
 import type { KeyValue } from "./command.ts";
 import type { RememberedWrite } from "./remembered_write.ts";
-import type { KeyValueStore, RememberedWrites } from "./store.ts";
+import type { KeyValueStore, RememberedWrites, Tokens } from "./store.ts";
+import type { Token } from "./token.ts";
 import { UndoMap } from "./undo_map.ts";
 
 /** A {@linkcode KeyValueStore} that forgets everything with its process. */
 export class MemoryKeyValueStore implements KeyValueStore {
   /** The writes that are remembered for their retries. */
   readonly remembered: RememberedWrites;
+  /** Who may use the API. */
+  readonly tokens: Tokens;
   readonly #rows = new UndoMap<string, KeyValue>();
   readonly #rememberedByKey = new UndoMap<string, RememberedWrite>();
   readonly #rememberedByRevision = new UndoMap<LogIndex, RememberedWrite>();
-  readonly #maps = [this.#rows, this.#rememberedByKey, this.#rememberedByRevision];
+  readonly #tokensById = new UndoMap<string, Token>();
+  readonly #maps = [
+    this.#rows,
+    this.#rememberedByKey,
+    this.#rememberedByRevision,
+    this.#tokensById,
+  ];
   #appliedIndex: LogIndex = toLogIndex(0);
 
   /** An empty store. */
@@ -29,6 +38,7 @@ export class MemoryKeyValueStore implements KeyValueStore {
       byKey: this.#rememberedByKey,
       byRevision: this.#rememberedByRevision,
     });
+    this.tokens = new MemoryTokens(this.#tokensById);
   }
 
   /** Index of the last log entry whose effects are in the store; 0 in a new one. */
@@ -114,6 +124,37 @@ class MemoryRememberedWrites implements RememberedWrites {
     return this.#byRevision.values().toSorted((left, right) =>
       left.result.revision - right.result.revision
     );
+  }
+}
+
+/** The tokens of a {@linkcode MemoryKeyValueStore}. */
+class MemoryTokens implements Tokens {
+  readonly #byId: UndoMap<string, Token>;
+
+  constructor(byId: UndoMap<string, Token>) {
+    this.#byId = byId;
+  }
+
+  get count(): number {
+    return this.#byId.size;
+  }
+
+  get(id: string): Token | null {
+    return this.#byId.get(id);
+  }
+
+  add(token: Token): void {
+    assert(this.#byId.get(token.id) === null, "An id stands for one token");
+    // A copy: the digest may be a view into a log entry, which it would keep alive.
+    this.#byId.set(token.id, { ...token, secretDigest: token.secretDigest.slice() });
+  }
+
+  delete(id: string): void {
+    this.#byId.delete(id);
+  }
+
+  rows(): Iterable<Token> {
+    return this.#byId.values().toSorted((left, right) => left.id < right.id ? -1 : 1);
   }
 }
 

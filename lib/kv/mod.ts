@@ -27,6 +27,10 @@
  * stands first in the log has the key. A client that waits longer than the window may have its
  * write done twice.
  *
+ * **Tokens.** Who may use the API is part of the state too, beside the keys and out of their reach: at
+ * most {@linkcode TOKENS_MAX} tokens, each with the digest of its secret, what it allows and for which
+ * keys. Secrets never come here. `lib/http` asks; nothing here knows what a request is.
+ *
  * **Limits** are checked where a command is encoded and again where it is decoded: a command
  * reaches the log of a follower without passing that follower's HTTP API.
  *
@@ -36,9 +40,15 @@
 export type {
   Command,
   CommandResult,
+  CreateTokenCommand,
   DeleteCommand,
+  KeyCommand,
+  KeyResult,
   KeyValue,
   PutCommand,
+  RevokeTokenCommand,
+  TokenCommand,
+  TokenResult,
   WriteOptions,
   WriteResult,
 } from "./command.ts";
@@ -64,4 +74,13 @@ export {
 } from "./remembered_write.ts";
 export { digestState } from "./state_digest.ts";
 export { type AppliedEntry, StateMachine } from "./state_machine.ts";
-export type { KeyValueStore, RememberedWrites } from "./store.ts";
+export type { KeyValueStore, RememberedWrites, Tokens } from "./store.ts";
+export {
+  coversKey,
+  hasScope,
+  type NewToken,
+  type Token,
+  TOKEN_SCOPES,
+  TOKENS_MAX,
+  type TokenScope,
+} from "./token.ts";

@@ -22,7 +22,7 @@ export const REMEMBERED_ENTRIES = 250_000;
 /** Bytes of a SHA-256. */
 const DIGEST_BYTES = 32;
 
-/** Most bytes of an encoded result: array, kind and two numbers. */
+/** Most bytes of an encoded result: array, kind and two numbers; no other kind has more. */
 const RESULT_BYTES_MAX = 1 + 1 + "preconditionFailed".length + 2 * 9;
 
 /** Most bytes that all remembered writes have together, without what a store adds of its own. */
@@ -66,6 +66,12 @@ function fieldsOf(result: WriteResult): readonly (string | number | boolean)[] {
       return [result.kind, result.deleted];
     case "preconditionFailed":
       return [result.kind, result.modRevision];
+    case "tokenCreated":
+      return [result.kind];
+    case "tokenRefused":
+      return [result.kind, result.reason];
+    case "tokenRevoked":
+      return [result.kind, result.revoked];
     default:
       return result satisfies never;
   }
@@ -95,6 +101,12 @@ function toResult(fields: readonly unknown[], revision: LogIndex): WriteResult {
       return { kind, revision, deleted: first === true };
     case "preconditionFailed":
       return { kind, revision, modRevision: toLogIndex(first) };
+    case "tokenCreated":
+      return { kind, revision };
+    case "tokenRefused":
+      return { kind, revision, reason: first === "exists" ? first : "tooMany" };
+    case "tokenRevoked":
+      return { kind, revision, revoked: first === true };
     default:
       throw new InputError("Cannot read result: unknown kind");
   }

@@ -9,17 +9,19 @@ import { encodeUtf8 } from "../bytes.ts";
 import type { KeyValue } from "./command.ts";
 import { encodeResult, type RememberedWrite } from "./remembered_write.ts";
 import type { KeyValueStore } from "./store.ts";
+import { type Token, toScopeBits } from "./token.ts";
 
 type Hash = ReturnType<typeof sha256.create>;
 
 /**
  * The SHA-256 of everything in a store: 32 bytes, equal on all nodes at equal applied index.
  *
- * It covers the applied index as an 8-byte big-endian number, the SHA-256 of the rows and the
- * SHA-256 of the remembered writes. A row, in the order of the keys, is lengths of key and value,
+ * It covers the applied index as an 8-byte big-endian number and the SHA-256s of the rows, of the
+ * remembered writes and of the tokens. A row, in the order of the keys, is lengths of key and value,
  * createRevision, modRevision and version as such numbers, key in UTF-8, value; a remembered write,
  * by rising revision, is revision, lengths of idempotency key and result, then idempotency key,
- * digest of the command, result. Reads the whole store: for tests, simulation and audits, not for
+ * digest of the command, result; a token, by rising id, is createRevision, scopes, the number of its
+ * texts and the length of each, then the texts (id, name, prefixes), digest of the secret. Reads the whole store: for tests, simulation and audits, not for
  * the path of a write.
  */
 export function digestState(store: KeyValueStore): Uint8Array {
@@ -27,8 +29,10 @@ export function digestState(store: KeyValueStore): Uint8Array {
   for (const row of store.rows()) updateWithRow(rows, row);
   const remembered = sha256.create();
   for (const write of store.remembered.rows()) updateWithRemembered(remembered, write);
+  const tokens = sha256.create();
+  for (const token of store.tokens.rows()) updateWithToken(tokens, token);
   return sha256.create().update(encodeNumbers([store.appliedIndex])).update(rows.digest())
-    .update(remembered.digest()).digest();
+    .update(remembered.digest()).update(tokens.digest()).digest();
 }
 
 function updateWithRow(hash: Hash, row: KeyValue): void {
@@ -45,6 +49,14 @@ function updateWithRemembered(hash: Hash, write: RememberedWrite): void {
   const result = encodeResult(write.result);
   hash.update(encodeNumbers([write.result.revision, idempotencyKey.length, result.length]));
   hash.update(idempotencyKey).update(write.commandDigest).update(result);
+}
+
+function updateWithToken(hash: Hash, token: Token): void {
+  const texts = [token.id, token.name, ...token.prefixes].map(encodeUtf8);
+  hash.update(encodeNumbers([token.createRevision, toScopeBits(token.scopes), texts.length]));
+  hash.update(encodeNumbers(texts.map(({ length }) => length)));
+  for (const text of texts) hash.update(text);
+  hash.update(token.secretDigest);
 }
 
 function encodeNumbers(numbers: readonly number[]): Uint8Array {

@@ -12,6 +12,7 @@ import type { CommandResult, KeyValue, WriteResult } from "./command.ts";
 import { CommandVersionError, decodeCommand } from "./command_codec.ts";
 import { REMEMBERED_ENTRIES } from "./remembered_write.ts";
 import type { KeyValueStore } from "./store.ts";
+import type { Token } from "./token.ts";
 
 /** What the state machine needs of a committed log entry (`lib/raft/entry.ts` has the whole). */
 export interface CommittedEntry {
@@ -66,6 +67,16 @@ export class StateMachine {
   /** The key's current value, or null. */
   get(key: string): KeyValue | null {
     return this.#store.get(key);
+  }
+
+  /** The API's token of this id, or null. */
+  token(id: string): Token | null {
+    return this.#store.tokens.get(id);
+  }
+
+  /** Every token of the API, by rising id. */
+  tokens(): readonly Token[] {
+    return [...this.#store.tokens.rows()];
   }
 
   /**

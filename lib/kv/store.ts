@@ -8,6 +8,7 @@
 import type { LogIndex } from "../types.ts";
 import type { KeyValue } from "./command.ts";
 import type { RememberedWrite } from "./remembered_write.ts";
+import type { Token } from "./token.ts";
 
 /** The data of the state machine, and how far the log has been applied to it. */
 export interface KeyValueStore {
@@ -15,6 +16,8 @@ export interface KeyValueStore {
   readonly appliedIndex: LogIndex;
   /** The writes that are remembered for their retries. */
   readonly remembered: RememberedWrites;
+  /** Who may use the API. */
+  readonly tokens: Tokens;
   /** The key's current value, or null. Inside a transaction it sees that transaction's writes. */
   get(key: string): KeyValue | null;
   /** Sets a key. Only inside {@linkcode transaction}. */
@@ -41,4 +44,18 @@ export interface RememberedWrites {
   delete(revision: LogIndex): void;
   /** Every remembered write, by rising revision. Never during a write. */
   rows(): Iterable<RememberedWrite>;
+}
+
+/** The part of a {@linkcode KeyValueStore} that holds the API's tokens; its transactions cover it. */
+export interface Tokens {
+  /** How many there are. */
+  readonly count: number;
+  /** The token of this id, or null. */
+  get(id: string): Token | null;
+  /** Adds a token under an id that is not there yet. Only inside a transaction. */
+  add(token: Token): void;
+  /** Removes a token, if it is there. Only inside a transaction. */
+  delete(id: string): void;
+  /** Every token, by rising id. Never during a write. */
+  rows(): Iterable<Token>;
 }

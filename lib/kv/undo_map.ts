@@ -17,6 +17,11 @@ export class UndoMap<Key, Value extends object> {
     return this.#values.get(key) ?? null;
   }
 
+  /** How many keys there are. */
+  get size(): number {
+    return this.#values.size;
+  }
+
   /** All values, in no order that means anything. */
   values(): readonly Value[] {
     return [...this.#values.values()];

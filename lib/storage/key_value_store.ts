@@ -21,6 +21,7 @@ import {
 import { openDatabase, type StoreOptions } from "./open_database.ts";
 import type { RememberedTable } from "./remembered_table.ts";
 import { checkDigest, digestAppliedIndex, digestKeyValue } from "./row_digest.ts";
+import type { TokenTable } from "./token_table.ts";
 
 /** The database of a {@linkcode SqliteKeyValueStore} in the data folder. */
 export const KEY_VALUE_FILE = "kv.db";
@@ -83,6 +84,11 @@ export class SqliteKeyValueStore implements KeyValueStore {
   /** The writes that are remembered for their retries. */
   get remembered(): RememberedTable {
     return this.#tables.remembered;
+  }
+
+  /** Who may use the API. */
+  get tokens(): TokenTable {
+    return this.#tables.tokens;
   }
 
   /** Index of the last log entry whose effects are in the store; 0 in a new one. */

@@ -11,6 +11,7 @@ import { type LogIndex, toLogIndex } from "../types.ts";
 import type { Database } from "./database.ts";
 import { REMEMBERED_SCHEMA, RememberedTable } from "./remembered_table.ts";
 import { checkDigest, digestAppliedIndex } from "./row_digest.ts";
+import { TOKEN_SCHEMA, TokenTable } from "./token_table.ts";
 
 /**
  * Makes the tables. Keys are byte strings: SQLite then orders them as everything else does, by
@@ -32,6 +33,7 @@ export const KEY_VALUE_SCHEMA: string = `
     sha256 BLOB NOT NULL
   ) STRICT;
   ${REMEMBERED_SCHEMA}
+  ${TOKEN_SCHEMA}
 `;
 
 /** An opened database and what is read and written of it. */
@@ -42,6 +44,8 @@ export interface KeyValueTables {
   readonly statements: KeyValueStatements;
   /** The table of remembered writes. */
   readonly remembered: RememberedTable;
+  /** The table of tokens. */
+  readonly tokens: TokenTable;
   /** As it was when the database was opened. */
   readonly appliedIndex: LogIndex;
 }
@@ -79,6 +83,7 @@ export function openKeyValueTables(
       database,
       statements: prepareStatements(database),
       remembered: new RememberedTable(database),
+      tokens: new TokenTable(database),
       appliedIndex: readAppliedIndex(database),
     };
   } catch (error) {

@@ -52,7 +52,7 @@
  * 3. **The owner**: cluster and node, as written when the database was made.
  * 4. **SQLite's own structure**: `integrity_check` up to 64 MiB, `quick_check` up to 512 MiB.
  * 5. **Each row** against its SHA-256: the hard state and the whole log at start, certificates,
- *    key-value rows and remembered writes whenever they are read. The log without gaps from its
+ *    key-value rows, remembered writes and tokens whenever they are read. The log without gaps from its
  *    start on, its terms never falling, ending where the hard state says and not above its term.
  *
  * ## What cannot be noticed
@@ -61,7 +61,7 @@
  *   off: SQLite's format makes this look like a write that a power failure interrupted. Only if
  *   kv.db has already applied what was lost does it show.
  * * In a kv.db above 64 MiB, an index that no longer leads to its row: the key seems not to be there,
- *   or a remembered write seems forgotten.
+ *   or a remembered write or a token seems forgotten.
  * * Damage inside the write-ahead log of kv.db, where a power failure leaves holes by right: SQLite
  *   goes back to the state before, and the log is applied to it again.
  * * A whole folder replaced by an older copy of itself, or everything deleted but the key share.

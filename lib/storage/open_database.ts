@@ -43,7 +43,7 @@ export interface DatabaseOptions extends StoreOptions {
 }
 
 /** The layout of both databases; `meta` says it. */
-export const FORMAT_VERSION = "2";
+export const FORMAT_VERSION = "3";
 
 const FILE_HEAD = "SQLite format 3\0";
 

@@ -12,6 +12,7 @@ import { encodeUtf8, equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import type { KeyValue } from "../kv/command.ts";
 import type { RememberedWrite } from "../kv/remembered_write.ts";
+import { type Token, toScopeBits } from "../kv/token.ts";
 import type { Entry } from "../raft/entry.ts";
 import type { LogIndex, Term } from "../types.ts";
 import type { Row } from "./database.ts";
@@ -48,6 +49,21 @@ export function digestRememberedWrite(
 ): Uint8Array {
   const head = encodeNumbers([write.result.revision, idempotencyKey.length, result.length]);
   return digest(head, idempotencyKey, result, write.commandDigest);
+}
+
+/** Covers createRevision, scopes, lengths of id, name and prefixes, these, digest of the secret. 32 bytes. */
+export function digestToken(
+  token: Token,
+  { id, name, prefixes }: {
+    readonly id: Uint8Array;
+    readonly name: Uint8Array;
+    readonly prefixes: Uint8Array;
+  },
+): Uint8Array {
+  const { createRevision, scopes, secretDigest } = token;
+  const lengths = [id.length, name.length, prefixes.length];
+  const head = encodeNumbers([createRevision, toScopeBits(scopes), ...lengths]);
+  return digest(head, id, name, prefixes, secretDigest);
 }
 
 /** Covers an applied index. 32 bytes. */

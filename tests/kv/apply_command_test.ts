@@ -11,7 +11,15 @@ import {
   StateMachine,
 } from "../../lib/kv/state_machine.ts";
 import { toLogIndex } from "../../lib/types.ts";
-import { certificateEntry, deleteEntry, putEntry, rawEntry } from "./support.ts";
+import { TOKENS_MAX } from "../../lib/kv/token.ts";
+import {
+  certificateEntry,
+  commandEntry,
+  deleteEntry,
+  newToken,
+  putEntry,
+  rawEntry,
+} from "./support.ts";
 
 function newMachine(rememberedEntries = 100) {
   const store = new MemoryKeyValueStore();
@@ -250,4 +258,72 @@ Deno.test("what is remembered is part of the state's digest", () => {
     digestOf(putEntry(1, "a", "one", { ...once, ...ifAbsent })),
   ];
   assert.equal(new Set(digests).size, digests.length);
+});
+
+Deno.test("a token is created, refused under an id that is taken, revoked and gone", () => {
+  const { machine } = newMachine();
+  const token = newToken("a");
+  const applied = machine.apply([
+    commandEntry(1, { kind: "createToken", ...token }),
+    commandEntry(2, { kind: "createToken", ...newToken("a", { name: "other" }) }),
+    commandEntry(3, { kind: "createToken", ...newToken("b") }),
+  ]);
+  assert.deepEqual(outcomesOf(applied), [
+    ["command", { kind: "tokenCreated", revision: 1 }],
+    ["command", { kind: "tokenRefused", revision: 2, reason: "exists" }],
+    ["command", { kind: "tokenCreated", revision: 3 }],
+  ]);
+  assert.deepEqual(machine.token(token.id), { ...token, createRevision: 1 });
+  assert.deepEqual(machine.tokens().map(({ createRevision }) => createRevision), [1, 3]);
+  const revoked = machine.apply([
+    commandEntry(4, { kind: "revokeToken", id: token.id }),
+    commandEntry(5, { kind: "revokeToken", id: token.id }),
+  ]);
+  assert.deepEqual(outcomesOf(revoked), [
+    ["command", { kind: "tokenRevoked", revision: 4, revoked: true }],
+    ["command", { kind: "tokenRevoked", revision: 5, revoked: false }],
+  ]);
+  assert.equal(machine.token(token.id), null);
+});
+
+Deno.test("there are as many tokens as may be, and no more until one is revoked", () => {
+  const { machine } = newMachine();
+  const create = (index: number, name: number) => {
+    const id = name.toString(16).padStart(16, "0");
+    return commandEntry(index, { kind: "createToken", ...newToken("0"), id });
+  };
+  const entries = Array.from({ length: TOKENS_MAX + 1 }, (_, at) => create(at + 1, at));
+  const last = machine.apply(entries).at(-1);
+  const revision = TOKENS_MAX + 1;
+  const result = { kind: "tokenRefused", revision, reason: "tooMany" };
+  assert.deepEqual(last, { kind: "command", index: revision, result });
+  const next = machine.apply([
+    commandEntry(revision + 1, { kind: "revokeToken", id: "0".repeat(16) }),
+    create(revision + 2, TOKENS_MAX),
+  ]);
+  assert.deepEqual(results(next), ["tokenRevoked", "tokenCreated"]);
+  assert.equal(machine.tokens().length, TOKENS_MAX);
+});
+
+Deno.test("a token that is asked for twice under one idempotency key is made once", () => {
+  const { machine } = newMachine();
+  const command = { kind: "createToken", ...newToken("a"), ...once } as const;
+  const applied = machine.apply([commandEntry(1, command), commandEntry(2, command)]);
+  assert.deepEqual(outcomesOf(applied), [
+    ["command", { kind: "tokenCreated", revision: 1 }],
+    ["replayed", { kind: "tokenCreated", revision: 1 }],
+  ]);
+});
+
+Deno.test("a token is out of reach of keys, and keys of tokens", () => {
+  const { machine, store } = newMachine();
+  const token = newToken("a");
+  machine.apply([
+    commandEntry(1, { kind: "createToken", ...token }),
+    deleteEntry(2, token.id),
+    putEntry(3, "a", "one"),
+    commandEntry(4, { kind: "revokeToken", id: "b".repeat(16) }),
+  ]);
+  assert.equal(machine.tokens().length, 1);
+  assert.deepEqual([...store.rows()].map(({ key }) => key), ["a"]);
 });

@@ -17,6 +17,7 @@ import {
   CommandVersionError,
   decodeCommand,
   encodeCommand,
+  KEY_COMMAND_VERSION,
 } from "../../lib/kv/command_codec.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { writeOptions } from "./support.ts";
@@ -32,7 +33,7 @@ const remove: Command = { kind: "delete", key: "config/größe", ...options };
 
 /** What a client could send that speaks MessagePack but not Floe. */
 function encodeFields(...fields: readonly unknown[]): Uint8Array {
-  return concatBytes(Uint8Array.of(COMMAND_VERSION), encode(fields));
+  return concatBytes(Uint8Array.of(KEY_COMMAND_VERSION), encode(fields));
 }
 
 /** Keys of one to a few characters from all of Unicode, U+0000 included. */
@@ -206,8 +207,8 @@ function nestedRevision(depth: number): Uint8Array {
 for (
   const [what, bytes] of [
     ["no bytes", new Uint8Array(0)],
-    ["a version and nothing else", Uint8Array.of(COMMAND_VERSION)],
-    ["a map", concatBytes(Uint8Array.of(COMMAND_VERSION), encode({ kind: "put" }))],
+    ["a version and nothing else", Uint8Array.of(KEY_COMMAND_VERSION)],
+    ["a map", concatBytes(Uint8Array.of(KEY_COMMAND_VERSION), encode({ kind: "put" }))],
     ["an unknown kind", encodeFields("touch", key)],
     ["a kind that an object inherits", encodeFields("toString", key)],
     ["a kind that an object inherits, with all fields", encodeFields("toString", key, null, null)],

@@ -19,6 +19,11 @@ const results: readonly WriteResult[] = [
   { kind: "delete", revision, deleted: false },
   { kind: "preconditionFailed", revision, modRevision: toLogIndex(0) },
   { kind: "preconditionFailed", revision, modRevision: most },
+  { kind: "tokenCreated", revision },
+  { kind: "tokenRefused", revision, reason: "exists" },
+  { kind: "tokenRefused", revision, reason: "tooMany" },
+  { kind: "tokenRevoked", revision, revoked: true },
+  { kind: "tokenRevoked", revision, revoked: false },
 ];
 
 Deno.test("decodeResult() gives back every result that encodeResult() wrote", () => {

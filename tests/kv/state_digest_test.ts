@@ -3,7 +3,8 @@ import { encodeHex } from "../../lib/bytes.ts";
 import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
 import { digestState } from "../../lib/kv/state_digest.ts";
 import { type CommittedEntry, StateMachine } from "../../lib/kv/state_machine.ts";
-import { certificateEntry, putEntry } from "./support.ts";
+import { toLogIndex } from "../../lib/types.ts";
+import { certificateEntry, newToken, putEntry } from "./support.ts";
 
 Deno.test("digestState() is equal for equal states and differs in each field", () => {
   const digestOf = (...entries: readonly CommittedEntry[]) => {
@@ -24,4 +25,24 @@ Deno.test("digestState() is equal for equal states and differs in each field", (
     digestOf(putEntry(1, "a", "one"), putEntry(2, "b", "two"), certificateEntry(3)),
   ];
   assert.equal(new Set([base, ...others]).size, others.length + 1);
+});
+
+Deno.test("digestState() differs in each field of a token", () => {
+  const base = { ...newToken("a", { prefixes: ["a", "bc"] }), createRevision: toLogIndex(1) };
+  const tokens = [
+    base,
+    { ...base, id: "b".repeat(16) },
+    { ...base, secretDigest: new Uint8Array(32) },
+    { ...base, name: "c" },
+    { ...base, scopes: ["read"] as const },
+    { ...base, prefixes: ["ab", "c"] },
+    { ...base, prefixes: ["a"] },
+    { ...base, createRevision: toLogIndex(0) },
+  ];
+  const digests = tokens.map((token) => {
+    const store = new MemoryKeyValueStore();
+    store.transaction(toLogIndex(1), () => store.tokens.add(token));
+    return encodeHex(digestState(store));
+  });
+  assert.equal(new Set(digests).size, tokens.length);
 });

@@ -85,7 +85,7 @@ Deno.test("apply() stops at a command of a newer version, and applies nothing of
   const entries = [putEntry(1, "a", "one"), rawEntry(2, Uint8Array.of(COMMAND_VERSION + 1))];
   assert.throws(() => machine.apply(entries), (error: unknown) => {
     assert.ok(error instanceof EnvironmentError);
-    assert.match(error.message, /entry 2: its command is in format 2/);
+    assert.match(error.message, /entry 2: its command is in format 3/);
     return true;
   });
   assert.equal(machine.appliedIndex, 0);

@@ -10,6 +10,7 @@ import {
 import { encodeCommand } from "../../lib/kv/command_codec.ts";
 import type { RememberedWrite } from "../../lib/kv/remembered_write.ts";
 import type { CommittedEntry } from "../../lib/kv/state_machine.ts";
+import { type NewToken, TOKEN_ID_LENGTH } from "../../lib/kv/token.ts";
 import { toLogIndex } from "../../lib/types.ts";
 
 /** An entry with the command `put key text`. */
@@ -50,6 +51,18 @@ export function certificateEntry(index: number): CommittedEntry {
 /** An entry with bytes that no client of Floe would have proposed. */
 export function rawEntry(index: number, data: Uint8Array): CommittedEntry {
   return { index: toLogIndex(index), kind: "command", data };
+}
+
+/** A token that reads and writes below `app/`; `id` is a hex digit, of which its id is made. */
+export function newToken(id: string, changes: Partial<NewToken> = {}): NewToken {
+  return {
+    id: id.repeat(TOKEN_ID_LENGTH),
+    secretDigest: new Uint8Array(32).fill(7),
+    name: "ci",
+    scopes: ["read", "write"],
+    prefixes: ["app/"],
+    ...changes,
+  };
 }
 
 /** A remembered put of this revision. */

@@ -6,7 +6,7 @@
  */
 
 import { encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
-import { type Command, encodeCommand, type PutCommand } from "../../lib/kv/mod.ts";
+import { encodeCommand, type KeyCommand, type PutCommand } from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
 import { type LogIndex, toLogIndex } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
@@ -218,7 +218,7 @@ export class Client {
     // A deletion always has a name of its own, so that it can be found in the log.
     const named = isRetried || isDelete ? { idempotencyKey } : {};
     if (isDelete) {
-      const command: Command = { kind: "delete", key, ...named };
+      const command: KeyCommand = { kind: "delete", key, ...named };
       return { kind: "write", command, isRetried, expected: ANYTHING };
     }
     return { kind: "write", isRetried, ...this.#drawCondition(this.#drawPut(key, named)) };

@@ -11,6 +11,7 @@ import {
   type Command,
   type CommandResult,
   decodeCommand,
+  type KeyCommand,
   MemoryKeyValueStore,
   StateMachine,
 } from "../../lib/kv/mod.ts";
@@ -33,7 +34,7 @@ export interface WriteRequest {
   /** The tag. */
   readonly kind: "write";
   /** What is written. */
-  readonly command: Command;
+  readonly command: KeyCommand;
   /** Whether it is asked again when its outcome is unknown; then it has an idempotency key. */
   readonly isRetried: boolean;
   /** What the condition stands for: every value is written once, so it stands for its revision. */
@@ -219,7 +220,7 @@ function checkAgainstLog(
 }
 
 function checkWrite(
-  command: Command,
+  command: KeyCommand,
   ending: Ending,
   log: { readonly outcomes: readonly AppliedEntry[]; readonly places: readonly number[] },
 ): void {
@@ -265,9 +266,9 @@ function placesByWrite(
 
 /** A name for a write: every value that a simulated client writes is written once. */
 function nameOf(command: Command): string {
-  return command.kind === "put"
-    ? `put ${encodeHex(command.value)}`
-    : `delete ${command.key} ${command.idempotencyKey ?? ""}`;
+  if (command.kind === "put") return `put ${encodeHex(command.value)}`;
+  const what = command.kind === "delete" ? command.key : command.id;
+  return `${command.kind} ${what} ${command.idempotencyKey ?? ""}`;
 }
 
 function keyOf(request: Request): string {

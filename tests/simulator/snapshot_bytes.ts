@@ -7,13 +7,14 @@
 import { createHash } from "node:crypto";
 import { decode, encode } from "@msgpack/msgpack";
 import { type KeyValue, type KeyValueStore, MemoryKeyValueStore } from "../../lib/kv/mod.ts";
-import type { RememberedWrite } from "../../lib/kv/mod.ts";
+import type { RememberedWrite, Token } from "../../lib/kv/mod.ts";
 import { toLogIndex } from "../../lib/types.ts";
 
 interface State {
   readonly appliedIndex: number;
   readonly rows: readonly KeyValue[];
   readonly remembered: readonly RememberedWrite[];
+  readonly tokens: readonly Token[];
 }
 
 /** Everything in a store. */
@@ -22,6 +23,7 @@ export function encodeStore(store: KeyValueStore): Uint8Array {
     appliedIndex: store.appliedIndex,
     rows: [...store.rows()],
     remembered: [...store.remembered.rows()],
+    tokens: [...store.tokens.rows()],
   };
   return encode(state);
 }
@@ -33,6 +35,7 @@ export function decodeStore(bytes: Uint8Array): MemoryKeyValueStore {
   store.transaction(toLogIndex(state.appliedIndex), () => {
     for (const row of state.rows) store.put(row);
     for (const write of state.remembered) store.remembered.add(write);
+    for (const token of state.tokens) store.tokens.add(token);
   });
   return store;
 }

@@ -99,10 +99,10 @@ Deno.test("openDatabase() refuses a format that it does not know", () =>
   withFolder((options) => {
     openWithEntries(options).close();
     const database = { folder: options.folder, file: "raft.db" };
-    tamper(database, "UPDATE meta SET value = '3' WHERE name = 'format'");
+    tamper(database, "UPDATE meta SET value = '4' WHERE name = 'format'");
     assert.throws(() => openRaftStore(options), {
       name: "EnvironmentError",
-      message: /its format is 3, and this version of Floe knows only 2/,
+      message: /its format is 4, and this version of Floe knows only 3/,
     });
   }));
 

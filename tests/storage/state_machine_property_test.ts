@@ -14,6 +14,7 @@ import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
 import { digestState } from "../../lib/kv/state_digest.ts";
 import { type CommittedEntry, StateMachine } from "../../lib/kv/state_machine.ts";
 import type { KeyValueStore } from "../../lib/kv/store.ts";
+import type { NewToken, Token, TokenScope } from "../../lib/kv/token.ts";
 import { openKeyValueStore } from "../../lib/storage/key_value_store.ts";
 import { type LogIndex, toLogIndex } from "../../lib/types.ts";
 import { certificateEntry, commandEntry, rawEntry } from "../kv/support.ts";
@@ -29,6 +30,19 @@ const options: fc.Arbitrary<WriteOptions> = fc.record({
   idempotencyKey: fc.constantFrom("k1", "k2", "k3"),
 }, { requiredKeys: [] });
 
+/** Few ids, so that they are often taken. */
+const tokenIds = fc.constantFrom("0".repeat(16), "f".repeat(16));
+const newTokens: fc.Arbitrary<NewToken> = fc.record({
+  id: tokenIds,
+  secretDigest: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+  name: fc.constantFrom("", "ci"),
+  scopes: fc.constantFrom<readonly TokenScope[]>(["read"], ["read", "write"]),
+  prefixes: fc.array(keys, { maxLength: 2 }),
+});
+const tokenOptions = fc.record({
+  idempotencyKey: fc.constantFrom("k1", "k2", "k3"),
+}, { requiredKeys: [] });
+
 const commands = fc.oneof(
   fc.tuple(keys, values, options).map(([key, value, options]): Command => ({
     kind: "put",
@@ -37,6 +51,16 @@ const commands = fc.oneof(
     ...options,
   })),
   fc.tuple(keys, options).map(([key, options]): Command => ({ kind: "delete", key, ...options })),
+  fc.tuple(newTokens, tokenOptions).map(([token, options]): Command => ({
+    kind: "createToken",
+    ...token,
+    ...options,
+  })),
+  fc.tuple(tokenIds, tokenOptions).map(([id, options]): Command => ({
+    kind: "revokeToken",
+    id,
+    ...options,
+  })),
 );
 
 /** What an entry holds: a command, a certificate, or bytes that are no command. */
@@ -77,6 +101,7 @@ function toEntry(content: Content, position: number): CommittedEntry {
 /** The state machine as one would first write it down: it never forgets, but looks at the window. */
 class Model {
   readonly rows = new Map<string, KeyValue>();
+  readonly tokens = new Map<string, Token>();
   readonly #remembered = new Map<string, { readonly command: Command; readonly at: WriteResult }>();
   readonly #window: number;
 
@@ -102,6 +127,15 @@ class Model {
   }
 
   #write(command: Command, revision: LogIndex): WriteResult {
+    if (command.kind === "createToken") {
+      const { id, kind: _kind, idempotencyKey: _key, ...rest } = command;
+      if (this.tokens.has(id)) return { kind: "tokenRefused", revision, reason: "exists" };
+      this.tokens.set(id, { id, ...rest, createRevision: revision });
+      return { kind: "tokenCreated", revision };
+    }
+    if (command.kind === "revokeToken") {
+      return { kind: "tokenRevoked", revision, revoked: this.tokens.delete(command.id) };
+    }
     const { kind, key, ifModRevision } = command;
     const before = this.rows.get(key);
     const modRevision = before === undefined ? toLogIndex(0) : before.modRevision;
@@ -156,6 +190,9 @@ Deno.test("StateMachine does on SQLite, in memory and in any batches what a plai
         assert.deepEqual([...sqlite.rows()], [...memory.rows()]);
         assert.deepEqual([...sqlite.remembered.rows()], [...memory.remembered.rows()]);
         assert.deepEqual(new Map([...memory.rows()].map((row) => [row.key, row])), model.rows);
+        assert.deepEqual([...sqlite.tokens.rows()], [...memory.tokens.rows()]);
+        assert.equal(sqlite.tokens.count, model.tokens.size);
+        for (const [id, token] of model.tokens) assert.deepEqual(sqlite.tokens.get(id), token);
         for (const [key, row] of model.rows) assert.deepEqual(sqlite.get(key), row);
         assert.deepEqual(digestState(sqlite), digestState(whole));
         assert.deepEqual(digestState(memory), digestState(whole));

@@ -114,6 +114,7 @@ function checkRows(connection: DatabaseSync, path: string): LogIndex {
   );
   checkCount(connection, "kv", store.rows());
   checkCount(connection, "remembered", store.remembered.rows());
+  checkCount(connection, "tokens", store.tokens.rows());
   return store.appliedIndex;
 }
 

@@ -5,12 +5,13 @@
  */
 
 import assert from "node:assert/strict";
-import { Encoder } from "@msgpack/msgpack";
-import { concatBytes, encodeUtf8 } from "../../../lib/bytes.ts";
+import { decode, Encoder } from "@msgpack/msgpack";
+import { concatBytes, encodeHex } from "../../../lib/bytes.ts";
 import { InputError } from "../../../lib/errors.ts";
-import { type Command, type WriteOptions } from "../../../lib/kv/command.ts";
+import type { Command, TokenCommand, WriteOptions } from "../../../lib/kv/command.ts";
 import { decodeCommand, encodeCommand, isCommand } from "../../../lib/kv/command_codec.ts";
 import { decodeResult, encodeResult } from "../../../lib/kv/remembered_write.ts";
+import { SECRET_DIGEST_BYTES, TOKEN_ID_LENGTH } from "../../../lib/kv/token.ts";
 import { toLogIndex } from "../../../lib/types.ts";
 import type { Random } from "../../simulator/random.ts";
 import { drawWildValue } from "../msgpack.ts";
@@ -26,9 +27,13 @@ export const commands: Target = bytesTarget({
   name: "commands",
   share: 150,
   draw: (random) => {
-    const fields = fieldsOf(drawCommand(random));
+    const command = random.chance(0.3) ? drawTokenCommand(random) : drawCommand(random);
+    const { version, fields } = partsOf(command);
     if (random.chance(0.5)) fields[random.below(fields.length)] = drawWildValue(random);
-    const head = Uint8Array.of(random.chance(0.95) ? 1 : random.below(256), 0x90 + fields.length);
+    const head = Uint8Array.of(
+      random.chance(0.95) ? version : random.below(256),
+      0x90 + fields.length,
+    );
     const bytes = concatBytes(head, ...fields);
     return random.chance(0.3) ? mutateBytes(bytes, random) : bytes;
   },
@@ -70,12 +75,27 @@ function drawCommand(random: Random): Command {
     : { kind: "put", key, value: random.bytes(random.below(60)), ...options };
 }
 
-/** The encoded elements of a command's array. */
-function fieldsOf(command: Command): Uint8Array[] {
-  const { kind, key, ifModRevision = null, idempotencyKey } = command;
-  const name = idempotencyKey === undefined ? null : encodeUtf8(idempotencyKey);
-  const fields = [kind, encodeUtf8(key), ifModRevision, name];
-  return [...fields, ...(kind === "put" ? [command.value] : [])].map((field) =>
-    encoder.encode(field)
-  );
+function drawTokenCommand(random: Random): TokenCommand {
+  const id = encodeHex(random.bytes(TOKEN_ID_LENGTH / 2));
+  if (random.chance(0.3)) return { kind: "revokeToken", id };
+  return {
+    kind: "createToken",
+    id,
+    secretDigest: random.bytes(SECRET_DIGEST_BYTES),
+    name: random.pick(["", "ci"]),
+    scopes: random.pick([["read"], ["read", "write"]]),
+    prefixes: Array.from(
+      { length: random.below(3) },
+      () => drawText(random).toWellFormed().slice(0, 300) || "p",
+    ),
+    ...(random.chance(0.5) ? { idempotencyKey: "attempt-1" } : {}),
+  };
+}
+
+/** The version byte of a command, and the encoded elements of its array. */
+function partsOf(command: Command): { readonly version: number; readonly fields: Uint8Array[] } {
+  const [version = 0, ...array] = encodeCommand(command);
+  const fields = decode(Uint8Array.from(array));
+  assert.ok(Array.isArray(fields));
+  return { version, fields: fields.map((field) => encoder.encode(field)) };
 }

@@ -71,7 +71,7 @@ const changes: readonly (readonly [what: string, change: (path: string) => void,
   [
     "of another format",
     sql("UPDATE meta SET value = '1' WHERE name = 'format'"),
-    /its format is 1, and this version of Floe knows 2/,
+    /its format is 1, and this version of Floe knows 3/,
   ],
   [
     "with a damaged row",
@@ -82,6 +82,11 @@ const changes: readonly (readonly [what: string, change: (path: string) => void,
     "with a damaged remembered write",
     sql("UPDATE remembered SET idempotency_key = x'41' WHERE revision = 3"),
     /the row of the remembered write 3 is damaged/,
+  ],
+  [
+    "with a token that allows more than it did",
+    sql("UPDATE tokens SET scopes = 7 WHERE create_revision = 3"),
+    /the row of a token is damaged/,
   ],
   [
     "with a damaged applied index",

@@ -3,11 +3,13 @@
 import { join } from "node:path";
 import { encodeHex } from "../../../lib/bytes.ts";
 import { digestState } from "../../../lib/kv/state_digest.ts";
+import { TOKEN_ID_LENGTH } from "../../../lib/kv/token.ts";
 import type { LogStart } from "../../../lib/raft/entry.ts";
 import type { StoreOptions } from "../../../lib/storage/open_database.ts";
 import type { SnapshotFile } from "../../../lib/storage/snapshot/snapshot_file.ts";
 import { openStores, type Stores } from "../../../lib/storage/stores.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
+import { newToken } from "../../kv/support.ts";
 import { batch, entries, hardState, withFolder } from "../support.ts";
 
 /** The options of two nodes of one cluster, each with a folder of its own. */
@@ -67,6 +69,8 @@ export function write({ raft, keyValues }: Stores, count: number): void {
         commandDigest: new Uint8Array(32),
         result: { kind: "put", revision, createRevision, version: 1 },
       });
+      const id = index.toString(16).padStart(TOKEN_ID_LENGTH, "0");
+      keyValues.tokens.add({ ...newToken("0"), id, createRevision });
     }
   });
 }
