@@ -25,6 +25,9 @@ export interface ElectionFields {
   readonly lastLogTerm: Term;
 }
 
+/** Most characters in a certificate's note; the longest one is shorter. */
+export const NOTE_LENGTH_MAX = 1024;
+
 /** A certificate that this node has verified against the cluster's group key. */
 export interface Certificate extends ElectionFields {
   /** The signed note, the form in which a certificate travels and is stored. */

@@ -19,11 +19,9 @@ import { concatBytes, decodeBase64, encodeBase64 } from "../bytes.ts";
 import { SIGNATURE_BYTES } from "../frost/mod.ts";
 import { InputError } from "../errors.ts";
 import { type ClusterName, toClusterName } from "../types.ts";
+import { NOTE_LENGTH_MAX } from "./certifier.ts";
 import { CertificateError } from "./error.ts";
 import { KEY_ID_BYTES } from "./group_key.ts";
-
-/** Most characters in a note; the longest certificate is shorter. */
-export const NOTE_LENGTH_MAX = 1024;
 
 /** A text with one signature. */
 export interface SignedNote {

@@ -7,11 +7,15 @@
 
 import { getLogger } from "@logtape/logtape";
 import { EnvironmentError, InputError } from "../errors.ts";
-import type { Input, Message, Snapshot, SnapshotChunk, SnapshotRequest } from "../raft/mod.ts";
+import {
+  type Input,
+  type Message,
+  type Snapshot,
+  SNAPSHOT_CHUNK_BYTES_MAX,
+  type SnapshotChunk,
+  type SnapshotRequest,
+} from "../raft/mod.ts";
 import type { Snapshots } from "../storage/mod.ts";
-
-/** How much of a snapshot one message carries. */
-export const SNAPSHOT_CHUNK_BYTES = 1024 * 1024;
 
 /** What a keeper works with. */
 export interface SnapshotKeeperOptions {
@@ -46,7 +50,7 @@ export class SnapshotKeeper {
   sendChunk(chunk: SnapshotChunk): void {
     const { snapshots, send } = this.#options;
     const { snapshot, offset } = chunk;
-    const data = snapshots.read({ snapshot, offset, bytesMax: SNAPSHOT_CHUNK_BYTES });
+    const data = snapshots.read({ snapshot, offset, bytesMax: SNAPSHOT_CHUNK_BYTES_MAX });
     if (data !== null) send({ ...chunk, data });
   }
 

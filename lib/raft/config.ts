@@ -56,6 +56,8 @@ export const HELD_LOG_TIMEOUTS = 20;
 export const APPEND_LIMITS: SliceLimits = { entriesMax: 16_384, bytesMax: 1024 * 1024 };
 /** Which part of the election timeout a leader counts on after a quorum's heartbeats were sent. */
 export const LEASE_SHARE = 0.75;
+/** How much of a snapshot travels in one message. */
+export const SNAPSHOT_CHUNK_BYTES_MAX = 1024 * 1024;
 /** Most AppendEntries with entries on their way to one follower. */
 export const INFLIGHT_MESSAGES_MAX = 256;
 /** Most bytes of entries on their way to one follower. */

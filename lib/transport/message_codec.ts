@@ -8,8 +8,9 @@
  */
 
 import { assert } from "../assert.ts";
-import type { SignerCommitment } from "../certificate/certifier.ts";
+import { NOTE_LENGTH_MAX, type SignerCommitment } from "../certificate/certifier.ts";
 import { InputError } from "../errors.ts";
+import { SNAPSHOT_CHUNK_BYTES_MAX } from "../raft/config.ts";
 import type { Entry, Snapshot } from "../raft/entry.ts";
 import type {
   AppendOutcome,
@@ -55,12 +56,8 @@ export const SIGNER_COUNT_MAX = 1024;
 export const COMMITMENT_BYTES_MAX = 256;
 /** Most bytes in a signature share; FROST(Ed25519) has 32. */
 export const SHARE_BYTES_MAX = 128;
-/** Most bytes of a snapshot in one message. */
-export const SNAPSHOT_CHUNK_BYTES_MAX = 1024 * 1024;
 /** Bytes of a snapshot's SHA-256. */
 export const SHA256_BYTES = 32;
-/** Most characters in a signed note. */
-export const NOTE_LENGTH_MAX = 2048;
 
 /** A payload that is no message within the limits. */
 export class MessageError extends InputError {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { decodeBase64, encodeBase64 } from "../../lib/bytes.ts";
+import { NOTE_LENGTH_MAX } from "../../lib/certificate/certifier.ts";
 import {
   encodeSignedNote,
-  NOTE_LENGTH_MAX,
   parseSignedNote,
   type SignedNote,
 } from "../../lib/certificate/signed_note.ts";

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
-import { SNAPSHOT_CHUNK_BYTES, SnapshotKeeper } from "../../lib/node/snapshot_keeper.ts";
-import type { Input, Message, Snapshot, SnapshotRequest } from "../../lib/raft/mod.ts";
+import { SnapshotKeeper } from "../../lib/node/snapshot_keeper.ts";
+import {
+  type Input,
+  type Message,
+  type Snapshot,
+  SNAPSHOT_CHUNK_BYTES_MAX,
+  type SnapshotRequest,
+} from "../../lib/raft/mod.ts";
 import type { Snapshots } from "../../lib/storage/mod.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 
@@ -55,7 +61,7 @@ Deno.test("sendChunk() sends what it reads at the chunk's place", () => {
   const data = Uint8Array.of(1, 2, 3);
   const { keeper, sent } = keeperOf({
     read: ({ offset, bytesMax }) => {
-      assert.deepEqual([offset, bytesMax], [4, SNAPSHOT_CHUNK_BYTES]);
+      assert.deepEqual([offset, bytesMax], [4, SNAPSHOT_CHUNK_BYTES_MAX]);
       return data;
     },
   });

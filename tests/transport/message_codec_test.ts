@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { InvariantError } from "../../lib/assert.ts";
+import { NOTE_LENGTH_MAX } from "../../lib/certificate/certifier.ts";
+import { SNAPSHOT_CHUNK_BYTES_MAX } from "../../lib/raft/config.ts";
 import type { Entry } from "../../lib/raft/entry.ts";
 import type { AppendRequest, Message } from "../../lib/raft/message.ts";
 import {
@@ -10,12 +12,10 @@ import {
   ENTRY_BYTES_MAX,
   ENTRY_COUNT_MAX,
   MessageError,
-  NOTE_LENGTH_MAX,
   PROPOSAL_COUNT_MAX,
   SHA256_BYTES,
   SHARE_BYTES_MAX,
   SIGNER_COUNT_MAX,
-  SNAPSHOT_CHUNK_BYTES_MAX,
 } from "../../lib/transport/message_codec.ts";
 import { encodeSequence, type Scalar } from "../../lib/transport/sequence.ts";
 import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
@@ -287,7 +287,7 @@ const refusals: readonly (readonly [readonly Scalar[], RegExp])[] = [
     [4, 1, true, 1, new Uint8Array(SHARE_BYTES_MAX + 1), null],
     /voteResponse: share: 129 bytes are above 128/,
   ],
-  [[5, 1, 0, 0, 0, 0, note, 0], /appendRequest: certificate: 2049 characters are above 2048/],
+  [[5, 1, 0, 0, 0, 0, note, 0], /appendRequest: certificate: 1025 characters are above 1024/],
   [[5, 1, 0, 0, 0, 0, null, null, ENTRY_COUNT_MAX + 1], /entries: 131073 is above 131072/],
   [
     [5, 1, 3, 0, 0, 0, null, null, 1, 5, 1, 1, new Uint8Array(1)],
