@@ -11,12 +11,12 @@ import type { NodeId } from "../types.ts";
 import { becomeLeader } from "./leader.ts";
 import type { VoteResponse } from "./message.ts";
 import type { Candidate, PreCandidate } from "./role.ts";
-import { type SigningSession, SigningSessions } from "./signing_sessions.ts";
-import type { RaftState } from "./state.ts";
+import { type CoordinatedSession, SigningCoordinator } from "./signing_coordinator.ts";
+import type { CoreState } from "./state.ts";
 import { castVote } from "./voter.ts";
 
 /** Raises the term, votes for itself and opens the first signing session with those who granted. */
-export function becomeCandidate(state: RaftState, preCandidate: PreCandidate): void {
+export function becomeCandidate(state: CoreState, preCandidate: PreCandidate): void {
   const { certifier } = state.config;
   state.advanceTerm(preCandidate.askedTerm);
   const election = {
@@ -29,9 +29,8 @@ export function becomeCandidate(state: RaftState, preCandidate: PreCandidate): v
   const candidate: Candidate = {
     name: "candidate",
     transfer: preCandidate.transfer,
-    signing: new SigningSessions(election, certifier, preCandidate.grants),
-    votes: new Set([state.self]),
-    refusals: new Set(),
+    signing: new SigningCoordinator(election, certifier, preCandidate.grants),
+    answers: new Map([[state.self, "granted"]]),
   };
   state.vote(state.self);
   state.changeRole(candidate);
@@ -42,7 +41,7 @@ export function becomeCandidate(state: RaftState, preCandidate: PreCandidate): v
 }
 
 /** Counts a vote, its share and the voter's next commitment. */
-export function handleVoteResponse(state: RaftState, message: VoteResponse): void {
+export function handleVoteResponse(state: CoreState, message: VoteResponse): void {
   const candidate = state.role;
   if (candidate.name !== "candidate" || state.adoptTerm(message)) return;
   if (message.term !== state.currentTerm) return;
@@ -50,7 +49,7 @@ export function handleVoteResponse(state: RaftState, message: VoteResponse): voi
     countRefusal(state, candidate, message.from);
     return;
   }
-  candidate.votes.add(message.from);
+  candidate.answers.set(message.from, "granted");
   offerCommitment(state, candidate, message);
   if (message.share === null) {
     countDecline(state, candidate, message);
@@ -61,7 +60,7 @@ export function handleVoteResponse(state: RaftState, message: VoteResponse): voi
 }
 
 /** This node's own vote is durable: adds the share that goes with it. */
-export function addOwnShare(state: RaftState, session: number, share: Uint8Array): void {
+export function addOwnShare(state: CoreState, session: number, share: Uint8Array): void {
   const candidate = state.role;
   if (candidate.name !== "candidate") return;
   addShare(state, candidate, { from: state.self, session, share });
@@ -69,7 +68,7 @@ export function addOwnShare(state: RaftState, session: number, share: Uint8Array
 }
 
 /** Opens another session when the newest one failed or its shares are overdue. */
-export function reopenIfStuck(state: RaftState, candidate: Candidate): void {
+export function reopenIfStuck(state: CoreState, candidate: Candidate): void {
   const latest = assertDefined(candidate.signing.latest, "A candidate has a session");
   const overdue = state.nowTick - latest.openedTick >= state.config.signingTimeoutTicks;
   if (latest.status === "open" && !overdue) return;
@@ -85,30 +84,32 @@ export function reopenIfStuck(state: RaftState, candidate: Candidate): void {
 }
 
 /** Asks again those who owe a share or have not answered at all; their request may have been lost. */
-export function askSilentVoters(state: RaftState, candidate: Candidate): void {
+export function askSilentVoters(state: CoreState, candidate: Candidate): void {
   for (const voter of state.peers) {
     const session = candidate.signing.sessionOwedBy(voter);
-    const hasAnswered = candidate.votes.has(voter) || candidate.refusals.has(voter);
-    if (session !== null || !hasAnswered) sendVoteRequest(state, candidate, voter, session);
+    if (session !== null || !candidate.answers.has(voter)) {
+      sendVoteRequest(state, candidate, voter, session);
+    }
   }
 }
 
 /** Raft §5.2: a candidate that too many refuse cannot win in this term and waits for the next. */
-function countRefusal(state: RaftState, candidate: Candidate, voter: NodeId): void {
-  candidate.refusals.add(voter);
+function countRefusal(state: CoreState, candidate: Candidate, voter: NodeId): void {
+  candidate.answers.set(voter, "refused");
+  const refusals = [...candidate.answers.values()].filter((answer) => answer === "refused");
   const { threshold, voters } = state.config.certifier;
-  if (candidate.refusals.size > voters.length - threshold) state.becomeFollower(null);
+  if (refusals.length > voters.length - threshold) state.becomeFollower();
 }
 
 /** A voter that restarted has lost its nonce, once; one that declines again withholds its share. */
-function countDecline(state: RaftState, candidate: Candidate, message: VoteResponse): void {
+function countDecline(state: CoreState, candidate: Candidate, message: VoteResponse): void {
   const { from: voter, session } = message;
   if (!candidate.signing.decline(voter, session)) return;
   state.output.events.push({ kind: "shareWithheld", term: state.currentTerm, voter });
 }
 
 /** One unused commitment is enough: to check more costs time that a liar must not have. */
-function offerCommitment(state: RaftState, candidate: Candidate, message: VoteResponse): void {
+function offerCommitment(state: CoreState, candidate: Candidate, message: VoteResponse): void {
   if (message.commitment === null || candidate.signing.hasOffer(message.from)) return;
   try {
     state.config.certifier.checkCommitment(message.from, message.commitment);
@@ -125,7 +126,7 @@ interface Share {
   readonly share: Uint8Array;
 }
 
-function addShare(state: RaftState, candidate: Candidate, share: Share): void {
+function addShare(state: CoreState, candidate: Candidate, share: Share): void {
   const complete = candidate.signing.addShare(share.from, share.session, share.share);
   if (complete === null) return;
   const result = state.config.certifier.combine(complete.request, complete.shares);
@@ -136,7 +137,7 @@ function addShare(state: RaftState, candidate: Candidate, share: Share): void {
   }
 }
 
-function openSession(state: RaftState, candidate: Candidate): SigningSession | null {
+function openSession(state: CoreState, candidate: Candidate): CoordinatedSession | null {
   const { certifier } = state.config;
   const { signing } = candidate;
   if (!signing.hasOffer(state.self)) {
@@ -160,10 +161,10 @@ function openSession(state: RaftState, candidate: Candidate): SigningSession | n
 }
 
 function sendVoteRequest(
-  state: RaftState,
+  state: CoreState,
   candidate: Candidate,
   to: NodeId,
-  session: SigningSession | null,
+  session: CoordinatedSession | null,
 ): void {
   const { epoch, lastLogIndex, lastLogTerm } = candidate.signing.election;
   // Not before this node's own vote is durable: it must never ask for another term's votes twice.

@@ -9,10 +9,10 @@ import { assert } from "../assert.ts";
 import type { LogIndex } from "../types.ts";
 import { HELD_LOG_FACTOR, HELD_LOG_TIMEOUTS, LOG_LIMITS } from "./config.ts";
 import type { SliceLimits } from "./log.ts";
-import type { RaftState } from "./state.ts";
+import type { CoreState } from "./state.ts";
 
 /** The state machine is durable up to `index`: forgets what is not needed, once the log is long. */
-export function compactLog(state: RaftState, index: LogIndex): void {
+export function compactLog(state: CoreState, index: LogIndex): void {
   assert(index <= state.commitIndex, "Only what is committed is applied");
   const { log } = state;
   const limits = state.config.logLimits ?? LOG_LIMITS;
@@ -32,7 +32,7 @@ export function compactLog(state: RaftState, index: LogIndex): void {
  * yet to get when it is installed: else it would need another snapshot at once. A receiver that is
  * silent, or that cannot keep the snapshot, is not waited for.
  */
-function neededAfter(state: RaftState, wanted: LogIndex): number {
+function neededAfter(state: CoreState, wanted: LogIndex): number {
   const needed = [state.ownSnapshot.makingSince ?? Infinity];
   for (const [, follower] of listFollowers(state)) {
     const needsAfter = follower.needsLogAfter;
@@ -46,7 +46,7 @@ function neededAfter(state: RaftState, wanted: LogIndex): number {
 }
 
 /** The log is as long as memory allows: whoever still needs more of it starts over. */
-function leaveBehind(state: RaftState, base: LogIndex): LogIndex {
+function leaveBehind(state: CoreState, base: LogIndex): LogIndex {
   for (const [peer, follower] of listFollowers(state)) {
     const needsAfter = follower.needsLogAfter;
     if (needsAfter === null || needsAfter >= base) continue;
@@ -55,7 +55,7 @@ function leaveBehind(state: RaftState, base: LogIndex): LogIndex {
   return base;
 }
 
-function listFollowers({ role }: RaftState) {
+function listFollowers({ role }: CoreState) {
   return role.name === "leader" ? [...role.followers] : [];
 }
 
@@ -63,6 +63,6 @@ function times({ entriesMax, bytesMax }: SliceLimits, factor: number): SliceLimi
   return { entriesMax: entriesMax * factor, bytesMax: bytesMax * factor };
 }
 
-function exceeds(log: RaftState["log"], limits: SliceLimits): boolean {
+function exceeds(log: CoreState["log"], limits: SliceLimits): boolean {
   return log.length > limits.entriesMax || log.bytes > limits.bytesMax;
 }

@@ -1,89 +1,31 @@
 /**
- * The follower (Raft §5.3): verifies who leads, then makes its log match the leader's.
+ * The follower (Raft §5.3): makes its log match that of the leader it has accepted.
  *
  * @module
  */
 
 import { decodeUtf8 } from "../bytes.ts";
-import type { Certificate } from "../certificate/certifier.ts";
 import { InputError } from "../errors.ts";
 import type { LogIndex } from "../types.ts";
+import { acceptLeader, answerLeader } from "./certified_leader.ts";
 import type { Entry } from "./entry.ts";
-import type {
-  AppendOutcome,
-  AppendRequest,
-  SnapshotRequest,
-  TimeoutNowRequest,
-} from "./message.ts";
-import type { RaftState } from "./state.ts";
+import type { AppendOutcome, AppendRequest } from "./message.ts";
+import type { CoreState } from "./state.ts";
 
 /** Raft Figure 2, AppendEntries, behind the proof that its sender leads. */
-export function handleAppendRequest(state: RaftState, message: AppendRequest): void {
-  if (message.term < state.currentTerm) {
-    // Answered, so that a leader left behind by an election it missed steps down.
-    return respond(state, message, { kind: "staleTerm" });
-  }
+export function handleAppendRequest(state: CoreState, message: AppendRequest): void {
   if (!acceptLeader(state, message)) return;
-  state.transferTarget = message.transferTarget;
+  state.promise.transferTarget = message.transferTarget;
   if (message.entries.length === 0) {
     const { term, from: leader } = message;
     state.output.events.push({ kind: "heartbeatReceived", term, leader });
   }
   const outcome = matchLog(state, message);
-  if (outcome !== null) respond(state, message, outcome);
-}
-
-/** What every message of a leader carries. */
-export type LeaderMessage = AppendRequest | SnapshotRequest | TimeoutNowRequest;
-
-/**
- * Whether the sender is this term's certified leader, by the certificate at hand or brought along.
- * If so, it is followed from now on, and the election timer starts anew.
- */
-export function acceptLeader(state: RaftState, message: LeaderMessage): boolean {
-  if (!isCertifiedLeader(state, message)) return false;
-  state.resetElectionTimer();
-  state.leaderHeardTick = state.nowTick;
-  state.isLeaderHeard = true;
-  return true;
-}
-
-function isCertifiedLeader(state: RaftState, message: LeaderMessage): boolean {
-  const { from, term } = message;
-  if (term === state.currentTerm && state.certificate !== null) {
-    if (state.certificate.leader === from && state.role.name !== "leader") return true;
-    return refuseLeader(state, message, `term ${term} is led by ${state.certificate.leader}`);
-  }
-  if (message.certificate === null) {
-    respond(state, message, { kind: "uncertified" });
-    return refuseLeader(state, message, "no certificate");
-  }
-  let certificate: Certificate;
-  try {
-    certificate = state.config.certifier.verify(message.certificate, { term, leader: from });
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    return refuseLeader(state, message, error.message);
-  }
-  if (certificate.epoch !== state.config.certifier.epoch) {
-    return refuseLeader(state, message, `the certificate is of epoch ${certificate.epoch}`);
-  }
-  if (term > state.currentTerm) state.advanceTerm(term);
-  state.becomeFollower(certificate);
-  state.transferTarget = null;
-  state.durability.certificateLearned(certificate);
-  state.output.events.push({ kind: "certificateVerified", certificate });
-  return true;
-}
-
-function refuseLeader(state: RaftState, message: LeaderMessage, reason: string): false {
-  const { from, term } = message;
-  state.output.events.push({ kind: "certificateRefused", from, term, reason });
-  return false;
+  if (outcome !== null) answerLeader(state, message, outcome);
 }
 
 /** Raft §5.3, receiver steps 2 to 5. Returns null for a request that no honest leader makes. */
-function matchLog(state: RaftState, message: AppendRequest): AppendOutcome | null {
+function matchLog(state: CoreState, message: AppendRequest): AppendOutcome | null {
   const { log } = state;
   const { previousLogIndex, previousLogTerm, entries } = message;
   const fault = entriesFault(state, message);
@@ -110,7 +52,7 @@ function matchLog(state: RaftState, message: AppendRequest): AppendOutcome | nul
 }
 
 /** Why the entries cannot come from an honest leader; null when they can. */
-function entriesFault(state: RaftState, message: AppendRequest): string | null {
+function entriesFault(state: CoreState, message: AppendRequest): string | null {
   let { previousLogIndex: index, previousLogTerm: term } = message;
   for (const entry of message.entries) {
     if (entry.index !== index + 1) return `entry ${entry.index} after ${index}`;
@@ -126,7 +68,7 @@ function entriesFault(state: RaftState, message: AppendRequest): string | null {
   return null;
 }
 
-function replaceFrom(state: RaftState, entries: readonly Entry[]): void {
+function replaceFrom(state: CoreState, entries: readonly Entry[]): void {
   const { log } = state;
   const first = entries[0];
   if (first === undefined) return;
@@ -139,7 +81,7 @@ function replaceFrom(state: RaftState, entries: readonly Entry[]): void {
 }
 
 /** The log is the audit trail of leadership: what it says of earlier leaders is kept by term. */
-function learnCertificate(state: RaftState, entry: Entry): void {
+function learnCertificate(state: CoreState, entry: Entry): void {
   try {
     const certificate = state.config.certifier.verify(decodeUtf8(entry.data));
     if (certificate.term === entry.term) state.durability.certificateLearned(certificate);
@@ -149,20 +91,4 @@ function learnCertificate(state: RaftState, entry: Entry): void {
     const reason = `entry ${entry.index}: ${error.message}`;
     state.output.events.push({ kind: "certificateRefused", from, term: entry.term, reason });
   }
-}
-
-/** An acknowledgement never leaves before what it acknowledges is durable. */
-export function respond(
-  state: RaftState,
-  message: LeaderMessage,
-  outcome: AppendOutcome,
-): void {
-  state.sendAfterPersist({
-    kind: "appendResponse",
-    from: state.self,
-    to: message.from,
-    term: state.currentTerm,
-    round: message.round,
-    outcome,
-  });
 }

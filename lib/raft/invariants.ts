@@ -12,7 +12,7 @@ import type { Entry } from "./entry.ts";
 import type { Output } from "./input_output.ts";
 import type { Message } from "./message.ts";
 import type { Raft } from "./raft.ts";
-import type { RaftState } from "./state.ts";
+import type { RaftView } from "./view.ts";
 
 /** What the checker remembers of the state before a step. */
 interface Before {
@@ -20,7 +20,7 @@ interface Before {
   readonly votedFor: NodeId | null;
   readonly commitIndex: LogIndex;
   readonly lastIndex: LogIndex;
-  readonly roleName: RaftState["role"]["name"];
+  readonly roleName: RaftView["role"]["name"];
   readonly committed: Entry | null;
 }
 
@@ -68,7 +68,7 @@ export class InvariantChecker {
   }
 }
 
-function remember(state: Readonly<RaftState>): Before {
+function remember(state: RaftView): Before {
   return {
     term: state.currentTerm,
     votedFor: state.votedFor,
@@ -79,7 +79,7 @@ function remember(state: Readonly<RaftState>): Before {
   };
 }
 
-function checkState(state: Readonly<RaftState>): void {
+function checkState(state: RaftView): void {
   const { log, role, durability } = state;
   assert(state.commitIndex <= log.last.index, "Only what the log holds is committed");
   assert(state.commitIndex >= log.base.index, "Only what is committed is forgotten");
@@ -94,13 +94,13 @@ function checkState(state: Readonly<RaftState>): void {
       return checkLeader(state, role);
     case "candidate":
       assert(state.votedFor === state.self, "A candidate votes for itself");
-      assert(role.votes.has(state.self), "A candidate counts its own vote");
+      assert(role.answers.get(state.self) === "granted", "A candidate counts its own vote");
       return;
     case "preCandidate":
       assert(role.askedTerm === state.currentTerm + 1, "A pre-vote asks for the next term");
       return;
     case "follower":
-      assert(role.certificate?.leader !== state.self, "Nobody follows itself");
+      assert(role.following?.certificate.leader !== state.self, "Nobody follows itself");
       return;
     default:
       role satisfies never;
@@ -108,8 +108,8 @@ function checkState(state: Readonly<RaftState>): void {
 }
 
 function checkLeader(
-  state: Readonly<RaftState>,
-  role: Extract<RaftState["role"], { readonly name: "leader" }>,
+  state: RaftView,
+  role: Extract<RaftView["role"], { readonly name: "leader" }>,
 ): void {
   assert(role.certificate.leader === state.self, "A leader's certificate names it");
   assert(state.votedFor === state.self, "A leader voted for itself");
@@ -121,7 +121,7 @@ function checkLeader(
   }
 }
 
-function checkTransition(before: Before, state: Readonly<RaftState>): void {
+function checkTransition(before: Before, state: RaftView): void {
   assert(state.currentTerm >= before.term, "The term never falls");
   if (state.currentTerm === before.term) {
     assert(
@@ -142,7 +142,7 @@ function checkTransition(before: Before, state: Readonly<RaftState>): void {
   }
 }
 
-function checkOutput(state: Readonly<RaftState>, output: Output): void {
+function checkOutput(state: RaftView, output: Output): void {
   const { persist } = output;
   if (persist?.hardState) {
     assert(persist.hardState.currentTerm === state.currentTerm, "The newest term is written");
@@ -152,7 +152,7 @@ function checkOutput(state: Readonly<RaftState>, output: Output): void {
 }
 
 /** What leaves before the step's own write must not depend on it. */
-function checkSentAtOnce(state: Readonly<RaftState>, output: Output, message: Message): void {
+function checkSentAtOnce(state: RaftView, output: Output, message: Message): void {
   switch (message.kind) {
     case "voteResponse":
       assert(message.granted, "Only a durable vote is answered at once");

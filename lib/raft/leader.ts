@@ -21,11 +21,11 @@ import type { Leader } from "./role.ts";
 import { Rounds } from "./rounds.ts";
 import { needsSnapshot, sendSnapshot } from "./snapshot_sender.ts";
 import { TakenBatches } from "./taken_batches.ts";
-import type { RaftState } from "./state.ts";
+import type { CoreState } from "./state.ts";
 import { tellTarget, tickTransfer } from "./transfer.ts";
 
 /** Begins to lead. The first entry of the term is the no-op of Raft §8 and holds the certificate. */
-export function becomeLeader(state: RaftState, certificate: Certificate): void {
+export function becomeLeader(state: CoreState, certificate: Certificate): void {
   assert(certificate.leader === state.self, "A node leads by its own certificate");
   assert(certificate.term === state.currentTerm, "A node leads in its certificate's term");
   const nextIndex = state.log.last.index + 1 as LogIndex;
@@ -50,7 +50,7 @@ export function becomeLeader(state: RaftState, certificate: Certificate): void {
 }
 
 /** Adds the next entry of this leader's term to its own log. */
-export function appendEntry(state: RaftState, entry: Pick<Entry, "kind" | "data">): Entry {
+export function appendEntry(state: CoreState, entry: Pick<Entry, "kind" | "data">): Entry {
   const index = state.log.last.index + 1 as LogIndex;
   const appended = { index, term: state.currentTerm, ...entry };
   state.log.append(appended);
@@ -59,7 +59,7 @@ export function appendEntry(state: RaftState, entry: Pick<Entry, "kind" | "data"
 }
 
 /** Time passes for a leader: heartbeats, and the check that a quorum still answers. */
-export function tickLeader(state: RaftState, leader: Leader): void {
+export function tickLeader(state: CoreState, leader: Leader): void {
   if (quorumContactTick(state, leader) <= state.nowTick - state.config.electionTimeoutTicks) {
     // Dissertation §6.2: without a quorum others may lead already; clients must look elsewhere.
     state.stepDown("no quorum answers");
@@ -71,7 +71,7 @@ export function tickLeader(state: RaftState, leader: Leader): void {
 }
 
 /** Learns how far a follower's log matches, and who still follows. */
-export function handleAppendResponse(state: RaftState, message: AppendResponse): void {
+export function handleAppendResponse(state: CoreState, message: AppendResponse): void {
   const leader = state.role;
   if (leader.name !== "leader" || state.adoptTerm(message)) return;
   if (message.outcome.kind === "staleTerm") return;
@@ -91,7 +91,7 @@ export function handleAppendResponse(state: RaftState, message: AppendResponse):
 }
 
 /** Raft §5.3 and §5.4.2: commits what a majority holds durably, by counting this term's entries. */
-export function advanceCommit(state: RaftState, leader: Leader): void {
+export function advanceCommit(state: CoreState, leader: Leader): void {
   const matched = [...leader.followers.values()].map((follower) => follower.matchIndex);
   // The leader's own copy counts like any other: only once it is durable.
   matched.push(state.durability.durableIndex);
@@ -108,13 +108,13 @@ export function advanceCommit(state: RaftState, leader: Leader): void {
 }
 
 /** At the end of a step: one message for each follower that needs one, more only by size. */
-export function replicate(state: RaftState, leader: Leader): void {
+export function replicate(state: CoreState, leader: Leader): void {
   startReadRound(state, leader);
   for (const [peer, follower] of leader.followers) replicateTo(state, leader, { peer, follower });
   tellTarget(state, leader);
 }
 
-function beginHeartbeat(state: RaftState, leader: Leader): void {
+function beginHeartbeat(state: CoreState, leader: Leader): void {
   leader.rounds.beginHeartbeat(state.nowTick);
   leader.heartbeatDueTicks = state.config.heartbeatTicks;
   for (const follower of leader.followers.values()) follower.allowProbe();
@@ -127,7 +127,7 @@ function countRound(leader: Leader, follower: Progress, round: number): void {
   follower.roundAnswered(round, leader.rounds.sentTick(round));
 }
 
-function applyOutcome(state: RaftState, follower: Progress, message: AppendResponse): void {
+function applyOutcome(state: CoreState, follower: Progress, message: AppendResponse): void {
   const { outcome } = message;
   if (outcome.kind === "accepted") {
     if (outcome.matchIndex > state.log.last.index) {
@@ -144,7 +144,7 @@ function applyOutcome(state: RaftState, follower: Progress, message: AppendRespo
 
 /** Raft §5.3: skips all entries of terms that the follower cannot have at the hint. */
 function nextIndexAfterConflict(
-  { log }: RaftState,
+  { log }: CoreState,
   hint: { readonly hintIndex: LogIndex; readonly hintTerm: Term },
 ): LogIndex {
   const match = log.highestPossibleMatch(hint.hintIndex, hint.hintTerm);
@@ -154,7 +154,7 @@ function nextIndexAfterConflict(
 }
 
 function replicateTo(
-  state: RaftState,
+  state: CoreState,
   leader: Leader,
   target: { readonly peer: NodeId; readonly follower: Progress },
 ): void {
@@ -177,7 +177,7 @@ function replicateTo(
 }
 
 function sendAppend(
-  state: RaftState,
+  state: CoreState,
   leader: Leader,
   append: {
     readonly peer: NodeId;

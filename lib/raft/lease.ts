@@ -8,17 +8,17 @@
 
 import { LEASE_SHARE } from "./config.ts";
 import { quorumValue } from "./quorum.ts";
-import type { Leader } from "./role.ts";
-import type { RaftState } from "./state.ts";
+import type { CoreState } from "./state.ts";
+import type { LeaderView, RaftView } from "./view.ts";
 
 /** The newest tick at which a majority, this node included, is known to have followed. */
-export function quorumContactTick(state: RaftState, leader: Leader): number {
+export function quorumContactTick(state: RaftView, leader: LeaderView): number {
   const contacts = [...leader.followers.values()].map((follower) => follower.ackedRoundSentTick);
   return quorumValue([...contacts, state.nowTick], state.majority);
 }
 
 /** Whether reads may be served without asking anyone. */
-export function hasLease(state: RaftState, leader: Leader): boolean {
+export function hasLease(state: RaftView, leader: LeaderView): boolean {
   // A leader that hands over waives its voters' promise to it.
   if (leader.transfer !== null) return false;
   const contactTick = quorumContactTick(state, leader);
@@ -27,6 +27,6 @@ export function hasLease(state: RaftState, leader: Leader): boolean {
 }
 
 /** Ticks no longer tell how much time has passed: only what is sent from now on counts. */
-export function breakLease(state: RaftState): void {
+export function breakLease(state: CoreState): void {
   if (state.role.name === "leader") state.role.leaseBrokenTick = state.nowTick;
 }

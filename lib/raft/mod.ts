@@ -14,16 +14,17 @@
  * | file | rule |
  * | --- | --- |
  * | `pre_vote.ts` | dissertation §9.6, FROST round one |
- * | `candidate.ts`, `signing_sessions.ts` | §5.2, the signing sessions (ROAST) |
+ * | `candidate.ts`, `signing_coordinator.ts` | §5.2, the signing sessions (ROAST) |
  * | `voter.ts`, `vote_answers.ts`, `pending_votes.ts` | §5.2, §5.4.1, FROST round two |
  * | `leader.ts`, `progress.ts`, `rounds.ts` | §5.3, §5.4.2, the quorum check |
- * | `follower.ts` | §5.3, behind the certificate |
- * | `reads.ts`, `leader_reads.ts`, `lease.ts` | dissertation §6.4, ReadIndex and leases |
+ * | `certified_leader.ts`, `follower.ts` | §5.3, behind the certificate |
+ * | `reads.ts`, `leader_reads.ts`, `lease.ts`, `promise.ts` | dissertation §6.4, §4.2.3, ReadIndex and leases |
  * | `proposals.ts`, `forwarded_requests.ts`, `taken_batches.ts` | commands, forwarded from any node, each at most once |
  * | `compaction.ts`, `snapshot_sender.ts`, `snapshot_receiver.ts`, `own_snapshot.ts` | §7 |
- * | `transfer.ts`, `transfer_promise.ts` | dissertation §3.10 |
+ * | `transfer.ts` | dissertation §3.10 |
  * | `durability.ts` | what is on disk |
  * | `collected.ts` | what a step wants done |
+ * | `view.ts` | what others may see of a node |
  * | `invariants.ts` | what must hold after every step |
  *
  * **Where Floe differs from the paper.** A candidate needs t votes (n/2 < t <= n), and leads only
@@ -46,3 +47,4 @@ export * from "./entry.ts";
 export * from "./input_output.ts";
 export * from "./message.ts";
 export { Raft } from "./raft.ts";
+export type { LeaderView, LogView, ProgressView, RaftView, RoleView } from "./view.ts";

@@ -9,12 +9,12 @@ import { CertificateError } from "../certificate/error.ts";
 import type { Term } from "../types.ts";
 import { becomeCandidate } from "./candidate.ts";
 import type { PreVoteRequest, PreVoteResponse } from "./message.ts";
+import { mayHelp } from "./promise.ts";
 import type { PreCandidate } from "./role.ts";
-import type { RaftState } from "./state.ts";
-import { isAskedByLeader } from "./transfer_promise.ts";
+import type { CoreState } from "./state.ts";
 
 /** Asks for an election in the next term. The statement that voters would sign is fixed from here on. */
-export function startPreVote(state: RaftState, options: { readonly transfer: boolean }): void {
+export function startPreVote(state: CoreState, options: { readonly transfer: boolean }): void {
   const { self } = state;
   const askedTerm = state.currentTerm + 1 as Term;
   const commitment = state.config.certifier.commit({ term: askedTerm, candidate: self });
@@ -32,7 +32,7 @@ export function startPreVote(state: RaftState, options: { readonly transfer: boo
 }
 
 /** Asks everyone who has not granted yet. */
-export function askPreVotes(state: RaftState, role: PreCandidate): void {
+export function askPreVotes(state: CoreState, role: PreCandidate): void {
   const { index: lastLogIndex, term: lastLogTerm } = state.log.last;
   for (const to of state.peers) {
     if (role.grants.has(to)) continue;
@@ -52,9 +52,9 @@ export function askPreVotes(state: RaftState, role: PreCandidate): void {
  * Answers a pre-vote. Nothing changes on the voter but that a nonce is set aside, so a node that
  * cannot win disturbs nobody.
  */
-export function handlePreVoteRequest(state: RaftState, message: PreVoteRequest): void {
+export function handlePreVoteRequest(state: CoreState, message: PreVoteRequest): void {
   // Dissertation §4.2.3: while a leader is heard, nobody needs another.
-  if (state.hasFreshLeader && !isAskedByLeader(state, message)) return;
+  if (!mayHelp(state, message)) return;
   if (!mayCommit(state, message)) return;
   const granted = state.canAdvanceTo(message.term) &&
     state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });
@@ -72,7 +72,7 @@ export function handlePreVoteRequest(state: RaftState, message: PreVoteRequest):
 }
 
 /** Counts a grant with its commitment; learns the term from a refusal. */
-export function handlePreVoteResponse(state: RaftState, message: PreVoteResponse): void {
+export function handlePreVoteResponse(state: CoreState, message: PreVoteResponse): void {
   const role = state.role;
   if (role.name !== "preCandidate") return;
   if (!message.granted) {
@@ -92,13 +92,13 @@ export function handlePreVoteResponse(state: RaftState, message: PreVoteResponse
 }
 
 /** A commitment takes time to make: each candidate gets one a tick, and repeats of it. */
-function mayCommit(state: RaftState, { from, term }: PreVoteRequest): boolean {
+function mayCommit(state: CoreState, { from, term }: PreVoteRequest): boolean {
   const last = state.commitments.get(from);
   if (last?.tick === state.nowTick && last.term !== term) return false;
   state.commitments.set(from, { tick: state.nowTick, term });
   return true;
 }
 
-function becomeCandidateIfGranted(state: RaftState, role: PreCandidate): void {
+function becomeCandidateIfGranted(state: CoreState, role: PreCandidate): void {
   if (role.grants.size >= state.config.certifier.threshold) becomeCandidate(state, role);
 }

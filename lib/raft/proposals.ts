@@ -12,10 +12,10 @@ import type {
   ProposeRequest,
   ProposeResponse,
 } from "./message.ts";
-import type { RaftState } from "./state.ts";
+import type { CoreState } from "./state.ts";
 
 /** Clients of this node propose. All of one step travel together. */
-export function propose(state: RaftState, proposals: readonly ForwardedProposal[]): void {
+export function propose(state: CoreState, proposals: readonly ForwardedProposal[]): void {
   if (state.role.name === "leader") {
     for (const outcome of proposals.map((proposal) => appendProposal(state, proposal))) {
       report(state, outcome, state.currentTerm);
@@ -43,7 +43,7 @@ export function propose(state: RaftState, proposals: readonly ForwardedProposal[
 }
 
 /** A request to the leader did not leave: nothing of it can be in any log. */
-export function proposalsUnsent(state: RaftState, message: ProposeRequest): void {
+export function proposalsUnsent(state: CoreState, message: ProposeRequest): void {
   for (const { proposalId } of message.proposals) {
     if (!state.forwarded.takeProposal(proposalId)) continue;
     state.output.rejected.push({ proposalId, reason: "noLeader", maybeApplied: false });
@@ -54,7 +54,7 @@ export function proposalsUnsent(state: RaftState, message: ProposeRequest): void
  * A follower passes on what its clients propose. What is refused never takes effect, so a refusal
  * must be sure that no copy of the batch was taken, and that none will be.
  */
-export function handleProposeRequest(state: RaftState, message: ProposeRequest): void {
+export function handleProposeRequest(state: CoreState, message: ProposeRequest): void {
   const { takenBatches: taken } = state;
   // Another term's leader may have taken it, and so may this node in an earlier life.
   if (taken?.term !== message.term) return answerWith(state, message, toUnknown);
@@ -67,7 +67,7 @@ export function handleProposeRequest(state: RaftState, message: ProposeRequest):
 }
 
 /** The leader's answer: where the commands stand in its log, or that they do not. */
-export function handleProposeResponse(state: RaftState, message: ProposeResponse): void {
+export function handleProposeResponse(state: CoreState, message: ProposeResponse): void {
   if (message.from !== state.leader || message.incarnation !== state.config.incarnation) return;
   for (const outcome of message.outcomes) {
     if (state.forwarded.takeProposal(outcome.proposalId)) report(state, outcome, message.term);
@@ -95,7 +95,7 @@ function batchesOf(proposals: readonly ForwardedProposal[]): readonly ForwardedP
 }
 
 function answerWith(
-  state: RaftState,
+  state: CoreState,
   request: ProposeRequest,
   toOutcome: (proposal: ForwardedProposal) => ProposalOutcome,
 ): void {
@@ -117,7 +117,7 @@ function toOverloaded({ proposalId }: ForwardedProposal): ProposalOutcome {
   return { kind: "refused", proposalId, reason: "overloaded" };
 }
 
-function appendProposal(state: RaftState, proposal: ForwardedProposal): ProposalOutcome {
+function appendProposal(state: CoreState, proposal: ForwardedProposal): ProposalOutcome {
   const { proposalId, command } = proposal;
   if (state.role.name !== "leader") return { kind: "refused", proposalId, reason: "notLeader" };
   if (!state.config.isCommand(command)) {
@@ -134,7 +134,7 @@ function appendProposal(state: RaftState, proposal: ForwardedProposal): Proposal
 }
 
 function report(
-  state: RaftState,
+  state: CoreState,
   outcome: ProposalOutcome,
   term: ProposeResponse["term"],
 ): void {

@@ -43,25 +43,26 @@ import {
   snapshotStored,
 } from "./snapshot_receiver.ts";
 import { handleSnapshotResponse, snapshotFailed, snapshotMade } from "./snapshot_sender.ts";
-import { RaftState } from "./state.ts";
+import { CoreState } from "./state.ts";
 import { handleTimeoutNow, startTransfer } from "./transfer.ts";
 import { answerDurableVotes } from "./vote_answers.ts";
+import type { RaftView } from "./view.ts";
 import { handleVoteRequest } from "./voter.ts";
 
 /** One node's Raft. Deterministic: the same inputs and the same randomness give the same outputs. */
 export class Raft {
-  readonly #state: RaftState;
+  readonly #state: CoreState;
 
   /**
    * Resumes from what the store held; a new node resumes from nothing. `appliedIndex` is how far the
    * state machine has come.
    */
   constructor(config: RaftConfig, durable: DurableState, appliedIndex: LogIndex) {
-    this.#state = new RaftState(config, durable, appliedIndex);
+    this.#state = new CoreState(config, durable, appliedIndex);
   }
 
-  /** The node's state, to look at and not to touch: for status reports and invariant checks. */
-  get state(): Readonly<RaftState> {
+  /** The node's state, to look at: for status reports and invariant checks. */
+  get state(): RaftView {
     return this.#state;
   }
 
@@ -101,7 +102,7 @@ export class Raft {
 }
 
 function takeInput(
-  state: RaftState,
+  state: CoreState,
   input: Exclude<Input, { readonly kind: "propose" | "read" }>,
 ): void {
   switch (input.kind) {
@@ -137,7 +138,7 @@ function takeInput(
 }
 
 /** Raft §5.2: time passes. */
-function tick(state: RaftState): void {
+function tick(state: CoreState): void {
   state.nowTick++;
   const { role } = state;
   if (role.name === "leader") return tickLeader(state, role);
@@ -152,23 +153,23 @@ function tick(state: RaftState): void {
   if (role.name === "candidate") tickCandidate(state, role, askAgain);
 }
 
-function tickCandidate(state: RaftState, candidate: Candidate, askAgain: boolean): void {
+function tickCandidate(state: CoreState, candidate: Candidate, askAgain: boolean): void {
   if (askAgain) askSilentVoters(state, candidate);
   reopenIfStuck(state, candidate);
 }
 
 /** What clients asked and the leader never got, they may safely ask again; Raft repeats the rest. */
-function takeBack(state: RaftState, message: Message): void {
+function takeBack(state: CoreState, message: Message): void {
   if (message.kind === "proposeRequest") proposalsUnsent(state, message);
   if (message.kind === "readIndexRequest") readsUnsent(state, message);
 }
 
-function losePeer(state: RaftState, peer: NodeId): void {
+function losePeer(state: CoreState, peer: NodeId): void {
   if (state.role.name === "leader") state.role.followers.get(peer)?.lost();
   else if (state.certificate?.leader === peer) state.forwarded.leaderLost(state.output);
 }
 
-function receive(state: RaftState, message: Message): void {
+function receive(state: CoreState, message: Message): void {
   if (message.to !== state.self) return state.refuse(message.from, `message to ${message.to}`);
   if (message.from === state.self || !state.config.certifier.voters.includes(message.from)) {
     return state.refuse(message.from, "message from no voter of this cluster");

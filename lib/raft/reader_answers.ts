@@ -6,10 +6,10 @@
 
 import type { LogIndex } from "../types.ts";
 import type { Reader } from "./leader_reads.ts";
-import type { RaftState } from "./state.ts";
+import type { CoreState } from "./state.ts";
 
 /** Tells a reader its read index, or with null that this node does not lead. */
-export function answerReader(state: RaftState, reader: Reader, readIndex: LogIndex | null): void {
+export function answerReader(state: CoreState, reader: Reader, readIndex: LogIndex | null): void {
   if (reader.kind === "local") {
     const { readId } = reader;
     state.output.reads.push(

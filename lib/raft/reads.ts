@@ -12,14 +12,14 @@ import { quorumValue } from "./quorum.ts";
 import type { Reader } from "./leader_reads.ts";
 import { answerReader } from "./reader_answers.ts";
 import type { Leader } from "./role.ts";
-import type { RaftState } from "./state.ts";
+import type { CoreState } from "./state.ts";
 
 /**
  * Clients of this node want to read, all with or without `lease`. Those of one step share one
  * confirmation.
  */
 export function read(
-  state: RaftState,
+  state: CoreState,
   readIds: readonly number[],
   { lease }: { readonly lease: boolean },
 ): void {
@@ -37,18 +37,18 @@ export function read(
 }
 
 /** Asks again for what the leader has not answered for long: question or answer may be lost. */
-export function repeatReads(state: RaftState): void {
+export function repeatReads(state: CoreState): void {
   if (state.leader === null) return;
   for (const batch of state.forwarded.readBatches()) askForReadIndex(state, state.leader, batch);
 }
 
 /** A request to the leader did not leave. */
-export function readsUnsent(state: RaftState, message: ReadIndexRequest): void {
+export function readsUnsent(state: CoreState, message: ReadIndexRequest): void {
   refuseReads(state, state.forwarded.takeReads(message.batchId), "noLeader");
 }
 
 /** A follower wants a read index. */
-export function handleReadIndexRequest(state: RaftState, message: ReadIndexRequest): void {
+export function handleReadIndexRequest(state: CoreState, message: ReadIndexRequest): void {
   const { from, incarnation, batchId } = message;
   const reader: Reader = { kind: "remote", from, incarnation, batchId };
   if (state.role.name === "leader") addReader(state, state.role, { reader, lease: message.lease });
@@ -56,7 +56,7 @@ export function handleReadIndexRequest(state: RaftState, message: ReadIndexReque
 }
 
 /** The leader's answer to this node's batch of reads. */
-export function handleReadIndexResponse(state: RaftState, message: ReadIndexResponse): void {
+export function handleReadIndexResponse(state: CoreState, message: ReadIndexResponse): void {
   if (message.from !== state.leader || message.incarnation !== state.config.incarnation) return;
   const readIds = state.forwarded.takeReads(message.batchId);
   const { readIndex } = message;
@@ -68,7 +68,7 @@ export function handleReadIndexResponse(state: RaftState, message: ReadIndexResp
  * Puts the waiting reads into a round, if there are any and this term's no-op is committed: before
  * that, the leader does not know which of its predecessors' entries are (dissertation §6.4, step 1).
  */
-export function startReadRound(state: RaftState, leader: Leader): void {
+export function startReadRound(state: CoreState, leader: Leader): void {
   const { reads } = leader;
   if (!reads.areWaiting) return;
   if (!hasCommittedOwnEntry(state)) return;
@@ -77,7 +77,7 @@ export function startReadRound(state: RaftState, leader: Leader): void {
 }
 
 /** Answers the reads whose round a majority, this node included, has answered. */
-export function confirmReads(state: RaftState, leader: Leader): void {
+export function confirmReads(state: CoreState, leader: Leader): void {
   const acked = [...leader.followers.values()].map((follower) => follower.ackedRound);
   const confirmedRound = quorumValue([...acked, leader.rounds.current], state.majority);
   for (const batch of leader.reads.takeConfirmed(confirmedRound)) {
@@ -86,12 +86,12 @@ export function confirmReads(state: RaftState, leader: Leader): void {
 }
 
 /** Dissertation §6.4, step 1: only then does a leader know what its predecessors committed. */
-function hasCommittedOwnEntry(state: RaftState): boolean {
+function hasCommittedOwnEntry(state: CoreState): boolean {
   return state.log.termAt(state.commitIndex) === state.currentTerm;
 }
 
 function askForReadIndex(
-  state: RaftState,
+  state: CoreState,
   to: NodeId,
   { batchId, lease }: { readonly batchId: number; readonly lease: boolean },
 ): void {
@@ -107,7 +107,7 @@ function askForReadIndex(
 }
 
 function addReader(
-  state: RaftState,
+  state: CoreState,
   leader: Leader,
   { reader, lease }: { readonly reader: Reader; readonly lease: boolean },
 ): void {
@@ -119,6 +119,6 @@ function addReader(
   else answerReader(state, reader, null);
 }
 
-function refuseReads(state: RaftState, readIds: readonly number[], reason: RefusalReason): void {
+function refuseReads(state: CoreState, readIds: readonly number[], reason: RefusalReason): void {
   for (const readId of readIds) state.output.reads.push({ kind: "refused", readId, reason });
 }

@@ -10,14 +10,25 @@ import type { NodeId, Term } from "../types.ts";
 import type { LeaderReads } from "./leader_reads.ts";
 import type { Progress } from "./progress.ts";
 import type { Rounds } from "./rounds.ts";
-import type { SigningSessions } from "./signing_sessions.ts";
+import type { SigningCoordinator } from "./signing_coordinator.ts";
 
 /** Answers others, and follows a leader whose certificate it has verified, if any. */
 export interface Follower {
   /** The tag. */
   readonly name: "follower";
-  /** The verified certificate of the current term's leader; null when none is known. */
-  readonly certificate: Certificate | null;
+  /** Whom it follows; null when it knows of no leader in the current term. */
+  readonly following: Following | null;
+}
+
+/** A leader as its follower knows it. */
+export interface Following {
+  /** Its proof, verified. */
+  readonly certificate: Certificate;
+  /**
+   * Whether it was heard in this life. One that is only remembered from before a restart may be long
+   * gone, and is not turned to.
+   */
+  readonly isHeard: boolean;
 }
 
 /** Asks whether the others would vote for it, without raising its term. */
@@ -39,11 +50,12 @@ export interface Candidate {
   /** Whether the leader asked for this election. */
   readonly transfer: boolean;
   /** The sessions in which the certificate is signed. */
-  readonly signing: SigningSessions;
-  /** Who voted for this node. */
-  readonly votes: Set<NodeId>;
-  /** Who voted against it. */
-  readonly refusals: Set<NodeId>;
+  readonly signing: SigningCoordinator;
+  /**
+   * Who answered, and how. A candidate wins by its certificate, which holds t votes; it counts here
+   * only those that it cannot get any more.
+   */
+  readonly answers: Map<NodeId, "granted" | "refused">;
 }
 
 /** Leadership on its way to another node (Raft dissertation §3.10). */

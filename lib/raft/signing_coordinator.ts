@@ -13,7 +13,7 @@ import type { Certifier, ElectionFields, SigningRequest } from "../certificate/c
 import type { NodeId } from "../types.ts";
 
 /** One attempt at the signature with a fixed set of signers. */
-export interface SigningSession {
+export interface CoordinatedSession {
   /** Counted from 1 in each candidacy. */
   readonly number: number;
   /** What is signed, and by whom. */
@@ -27,12 +27,12 @@ export interface SigningSession {
 }
 
 /** All signing sessions of one candidacy. */
-export class SigningSessions {
+export class SigningCoordinator {
   /** What every session signs. */
   readonly election: ElectionFields;
   readonly #certifier: Certifier;
   readonly #unused: Map<NodeId, Uint8Array>;
-  readonly #sessions: SigningSession[] = [];
+  readonly #sessions: CoordinatedSession[] = [];
   readonly #excluded = new Set<NodeId>();
   readonly #declined = new Set<NodeId>();
 
@@ -48,7 +48,7 @@ export class SigningSessions {
   }
 
   /** The newest session, or null before the first. */
-  get latest(): SigningSession | null {
+  get latest(): CoordinatedSession | null {
     return this.#sessions.at(-1) ?? null;
   }
 
@@ -78,7 +78,7 @@ export class SigningSessions {
    * Opens a session with t voters that have offered a commitment, owe nothing and are not excluded,
    * `self` among them. Returns null when there are too few, or after as many sessions as can help.
    */
-  open(self: NodeId, nowTick: number): SigningSession | null {
+  open(self: NodeId, nowTick: number): CoordinatedSession | null {
     const { threshold, voters } = this.#certifier;
     if (this.#sessions.length > voters.length - threshold + this.#declined.size) return null;
     const signers = this.#chooseSigners(self);
@@ -91,7 +91,7 @@ export class SigningSessions {
       this.#unused.delete(voter);
     }
     assert(commitments.length === threshold, "A session has exactly t signers");
-    const session: SigningSession = {
+    const session: CoordinatedSession = {
       number: this.#sessions.length + 1,
       request: { election: this.election, commitments },
       shares: new Map(),
@@ -106,7 +106,7 @@ export class SigningSessions {
    * Adds a signer's share. Returns the session when it is now complete; null when it is not, or
    * when the share belongs to no open session or is not the voter's first.
    */
-  addShare(voter: NodeId, number: number, share: Uint8Array): SigningSession | null {
+  addShare(voter: NodeId, number: number, share: Uint8Array): CoordinatedSession | null {
     const session = this.#openSession(voter, number);
     if (session === null || session.shares.has(voter)) return null;
     session.shares.set(voter, share);
@@ -128,20 +128,20 @@ export class SigningSessions {
   }
 
   /** The newest open session in which the voter owes its share, or null. */
-  sessionOwedBy(voter: NodeId): SigningSession | null {
+  sessionOwedBy(voter: NodeId): CoordinatedSession | null {
     return this.#sessions.findLast((session) =>
       session.status === "open" && !session.shares.has(voter) && signs(session, voter)
     ) ?? null;
   }
 
   /** These voters' shares were wrong: no further session includes them. */
-  exclude(session: SigningSession, cheaters: readonly NodeId[]): void {
+  exclude(session: CoordinatedSession, cheaters: readonly NodeId[]): void {
     session.status = "failed";
     for (const voter of cheaters) this.#excluded.add(voter);
   }
 
   /** The open session of this number in which `voter` signs. */
-  #openSession(voter: NodeId, number: number): SigningSession | null {
+  #openSession(voter: NodeId, number: number): CoordinatedSession | null {
     const session = this.#sessions[number - 1];
     if (session === undefined || session.status === "failed") return null;
     return signs(session, voter) ? session : null;
@@ -159,6 +159,6 @@ export class SigningSessions {
   }
 }
 
-function signs(session: SigningSession, voter: NodeId): boolean {
+function signs(session: CoordinatedSession, voter: NodeId): boolean {
   return session.request.commitments.some((entry) => entry.voter === voter);
 }

@@ -6,14 +6,13 @@
  */
 
 import type { LogIndex } from "../types.ts";
+import { acceptLeader } from "./certified_leader.ts";
 import type { Snapshot } from "./entry.ts";
-import { acceptLeader, respond } from "./follower.ts";
 import type { SnapshotOutcome, SnapshotRequest } from "./message.ts";
-import type { RaftState } from "./state.ts";
+import type { CoreState } from "./state.ts";
 
 /** A leader sends a chunk. */
-export function handleSnapshotRequest(state: RaftState, message: SnapshotRequest): void {
-  if (message.term < state.currentTerm) return respond(state, message, { kind: "staleTerm" });
+export function handleSnapshotRequest(state: CoreState, message: SnapshotRequest): void {
   if (!acceptLeader(state, message)) return;
   const { snapshot, offset, data } = message;
   if (snapshot.index <= state.commitIndex) {
@@ -30,14 +29,14 @@ export function handleSnapshotRequest(state: RaftState, message: SnapshotRequest
 
 /** The node kept a chunk, or could not use it and says which one it wants. */
 export function snapshotStored(
-  state: RaftState,
+  state: CoreState,
   stored: { readonly snapshot: Snapshot; readonly nextOffset: number },
 ): void {
   answer(state, stored.snapshot.index, { kind: "stored", nextOffset: stored.nextOffset });
 }
 
 /** All of it is here, checked and durable: it replaces what this node had. */
-export function snapshotReady(state: RaftState, snapshot: Snapshot): void {
+export function snapshotReady(state: CoreState, snapshot: Snapshot): void {
   const isNews = snapshot.index > state.commitIndex;
   // A leader has every committed entry, so nobody's snapshot can be news to it.
   if (isNews && state.role.name === "leader") return;
@@ -50,12 +49,12 @@ export function snapshotReady(state: RaftState, snapshot: Snapshot): void {
 }
 
 /** It was not what it claimed to be, or could not be kept. */
-export function snapshotRefused(state: RaftState, snapshot: Snapshot): void {
+export function snapshotRefused(state: CoreState, snapshot: Snapshot): void {
   answer(state, snapshot.index, { kind: "refused" });
 }
 
 /** Tells the leader, if one is followed now. */
-function answer(state: RaftState, index: LogIndex, outcome: SnapshotOutcome): void {
+function answer(state: CoreState, index: LogIndex, outcome: SnapshotOutcome): void {
   const leader = state.certificate?.leader;
   if (leader === undefined || leader === state.self) return;
   state.sendAfterPersist({

@@ -10,16 +10,16 @@ import type { Snapshot } from "./entry.ts";
 import type { SnapshotResponse } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import type { Leader } from "./role.ts";
-import type { RaftState } from "./state.ts";
+import type { CoreState } from "./state.ts";
 
 /** Whether the log no longer keeps what the follower needs next. */
-export function needsSnapshot(state: RaftState, follower: Progress): boolean {
+export function needsSnapshot(state: CoreState, follower: Progress): boolean {
   return follower.nextIndex <= state.log.base.index;
 }
 
 /** Sends the next chunk to a follower that needs a snapshot and answers, or has it made first. */
 export function sendSnapshot(
-  state: RaftState,
+  state: CoreState,
   leader: Leader,
   { peer, follower }: { readonly peer: NodeId; readonly follower: Progress },
 ): void {
@@ -50,7 +50,7 @@ export function sendSnapshot(
 }
 
 /** Learns how far a follower is with its snapshot. */
-export function handleSnapshotResponse(state: RaftState, message: SnapshotResponse): void {
+export function handleSnapshotResponse(state: CoreState, message: SnapshotResponse): void {
   if (state.role.name !== "leader" || state.adoptTerm(message)) return;
   if (message.term !== state.currentTerm) return;
   const follower = state.role.followers.get(message.from);
@@ -73,7 +73,7 @@ export function handleSnapshotResponse(state: RaftState, message: SnapshotRespon
 }
 
 /** The node made a snapshot. */
-export function snapshotMade(state: RaftState, made: Omit<Snapshot, "term">): void {
+export function snapshotMade(state: CoreState, made: Omit<Snapshot, "term">): void {
   const term = state.log.termAt(made.index);
   // Compaction waits while one is being made, though not for ever: then it came too late.
   if (term === null) snapshotFailed(state);
@@ -81,6 +81,6 @@ export function snapshotMade(state: RaftState, made: Omit<Snapshot, "term">): vo
 }
 
 /** The node could not make a snapshot. */
-export function snapshotFailed(state: RaftState): void {
+export function snapshotFailed(state: CoreState): void {
   state.ownSnapshot.failed(state.nowTick + state.config.electionTimeoutTicks);
 }

@@ -20,11 +20,12 @@ import { answerReader } from "./reader_answers.ts";
 import type { Leader, Role } from "./role.ts";
 import { ForwardedRequests } from "./forwarded_requests.ts";
 import { OwnSnapshot } from "./own_snapshot.ts";
+import type { VoterPromise } from "./promise.ts";
 import { PendingVotes } from "./pending_votes.ts";
 import type { TakenBatches } from "./taken_batches.ts";
 
 /** Everything a node knows. Belongs to one {@linkcode Raft}; the rules read and change it. */
-export class RaftState {
+export class CoreState {
   /** What the node was told at construction. */
   readonly config: RaftConfig;
   /** The log in memory. */
@@ -51,13 +52,8 @@ export class RaftState {
   electionElapsedTicks = 0;
   /** This round's election timeout, drawn anew at each reset. */
   randomizedTimeoutTicks: number;
-  /** When a certified leader was last heard; null in a life that knows of none. */
-  leaderHeardTick: number | null = null;
-
-  /** Whether the leader whose certificate is known was heard in this life. */
-  isLeaderHeard = false;
-  /** To whom the leader, when last heard, was handing over. */
-  transferTarget: NodeId | null = null;
+  /** What this node promised the leader that it heard last. */
+  readonly promise: VoterPromise = { heardTick: null, transferTarget: null };
   /** What this node voted for in this term: a candidate's statement never changes. */
   ballot: { readonly lastLogIndex: LogIndex; readonly lastLogTerm: Term } | null = null;
   /** When each candidate was last given a new nonce commitment, and for which term. */
@@ -68,7 +64,7 @@ export class RaftState {
   #currentTerm: Term;
   #votedFor: NodeId | null;
   #commitIndex: LogIndex;
-  #role: Role = { name: "follower", certificate: null };
+  #role: Role = { name: "follower", following: null };
 
   /**
    * Resumes from what the store held. `appliedIndex` is what the state machine has: committed, hence
@@ -85,12 +81,13 @@ export class RaftState {
     this.#commitIndex = appliedIndex;
     this.randomizedTimeoutTicks = this.#drawTimeout();
     // It may have promised a leader a lease a moment before it restarted.
-    if (this.#currentTerm > 0) this.leaderHeardTick = 0;
+    if (this.#currentTerm > 0) this.promise.heardTick = 0;
     if (durable.currentTermNote !== null) {
       const certificate = config.certifier.verify(durable.currentTermNote);
       assert(certificate.term === this.#currentTerm, "The stored certificate is the term's");
       // A node that led this term in an earlier life follows nobody in it, itself least of all.
-      if (certificate.leader !== config.self) this.#role = { name: "follower", certificate };
+      if (certificate.leader === config.self) return;
+      this.#role = { name: "follower", following: { certificate, isHeard: false } };
     }
   }
 
@@ -125,18 +122,17 @@ export class RaftState {
 
   /** The certificate of the current term's leader, this node included; null when unknown. */
   get certificate(): Certificate | null {
-    return this.#role.name === "leader" || this.#role.name === "follower"
-      ? this.#role.certificate
-      : null;
+    const role = this.#role;
+    if (role.name === "leader") return role.certificate;
+    return role.name === "follower" ? role.following?.certificate ?? null : null;
   }
 
-  /**
-   * The leader that this node can turn to: itself, or the one that it follows and has heard. One that
-   * is only remembered from before a restart may be long gone.
-   */
+  /** The leader that this node can turn to: itself, or the one that it follows and has heard. */
   get leader(): NodeId | null {
-    if (this.#role.name === "leader") return this.self;
-    return this.isLeaderHeard ? this.certificate?.leader ?? null : null;
+    const role = this.#role;
+    if (role.name === "leader") return this.self;
+    const isHeard = role.name === "follower" && role.following?.isHeard;
+    return isHeard ? role.following.certificate.leader : null;
   }
 
   /** The role as the world is told. */
@@ -175,14 +171,14 @@ export class RaftState {
       this.stepDown(`${message.from} is in term ${message.term}`);
     }
     this.advanceTerm(term);
-    this.becomeFollower(null);
+    this.becomeFollower();
     return true;
   }
 
   /** A leader gives up. */
   stepDown(reason: string): void {
     this.output.events.push({ kind: "steppedDown", term: this.#currentTerm, reason });
-    this.becomeFollower(null);
+    this.becomeFollower();
     this.resetElectionTimer();
   }
 
@@ -195,15 +191,23 @@ export class RaftState {
   }
 
   /**
-   * Follows the leader of this certificate, or nobody yet. The election timer runs on: only hearing
-   * from a leader or granting a vote resets it, so that refused candidates delay nobody (Raft §5.2).
+   * Follows nobody yet. The election timer runs on: only hearing from a leader or granting a vote
+   * resets it, so that refused candidates delay nobody (Raft §5.2).
    */
-  becomeFollower(certificate: Certificate | null): void {
-    assert(
-      certificate === null || certificate.term === this.#currentTerm,
-      "A certificate counts in its own term only",
-    );
-    this.changeRole({ name: "follower", certificate });
+  becomeFollower(): void {
+    this.changeRole({ name: "follower", following: null });
+  }
+
+  /** Raft §5.2: hears from the leader of this verified certificate, and follows it from now on. */
+  hearFrom(certificate: Certificate): void {
+    assert(certificate.term === this.#currentTerm, "A certificate counts in its own term only");
+    const isNews = this.certificate !== certificate;
+    if (isNews) this.promise.transferTarget = null;
+    if (isNews || this.leader === null) {
+      this.changeRole({ name: "follower", following: { certificate, isHeard: true } });
+    }
+    this.promise.heardTick = this.nowTick;
+    this.resetElectionTimer();
   }
 
   /** Changes the role. Whatever a leader that is no more had been asked is refused. */
@@ -221,15 +225,6 @@ export class RaftState {
   resetElectionTimer(): void {
     this.electionElapsedTicks = 0;
     this.randomizedTimeoutTicks = this.#drawTimeout();
-  }
-
-  /** Raft §6 and dissertation §4.2.3: whether a certified leader was heard so lately that this
-   * node helps no other. A leader counts itself, as it steps down without a quorum. */
-  get hasFreshLeader(): boolean {
-    if (this.#role.name === "leader") return true;
-    // The promise was made to a leader; it holds however little is known of that leader by now.
-    if (this.leaderHeardTick === null) return false;
-    return this.nowTick - this.leaderHeardTick < this.config.electionTimeoutTicks;
   }
 
   /** Raft §5.3: commits up to `index` and hands the entries to the state machine. */
@@ -296,7 +291,7 @@ export class RaftState {
 }
 
 /** Whoever waited for this leader is told that it leads no more. */
-function leaveLeadership(state: RaftState, leader: Leader): void {
+function leaveLeadership(state: CoreState, leader: Leader): void {
   for (const reader of leader.reads.takeAll()) answerReader(state, reader, null);
   if (leader.transfer === null) return;
   const { transferId, target, isTold } = leader.transfer;

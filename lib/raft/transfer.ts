@@ -7,16 +7,16 @@
  */
 
 import type { NodeId } from "../types.ts";
-import { acceptLeader } from "./follower.ts";
+import { acceptLeader } from "./certified_leader.ts";
 import type { TransferResult } from "./input_output.ts";
 import type { TimeoutNowRequest } from "./message.ts";
 import { startPreVote } from "./pre_vote.ts";
 import type { Leader } from "./role.ts";
-import type { RaftState } from "./state.ts";
+import type { CoreState } from "./state.ts";
 
 /** An operator, or a node that is about to stop, wants to hand over. */
 export function startTransfer(
-  state: RaftState,
+  state: CoreState,
   wish: { readonly transferId: number; readonly target: NodeId | null },
 ): void {
   const { transferId } = wish;
@@ -35,7 +35,7 @@ export function startTransfer(
 }
 
 /** At the end of a step: tells the target as soon as its log is complete. */
-export function tellTarget(state: RaftState, leader: Leader): void {
+export function tellTarget(state: CoreState, leader: Leader): void {
   const { transfer } = leader;
   if (transfer === null || transfer.isTold) return;
   if (leader.followers.get(transfer.target)?.matchIndex !== state.log.last.index) return;
@@ -51,7 +51,7 @@ export function tellTarget(state: RaftState, leader: Leader): void {
 }
 
 /** Time passes: a target that does not take over within an election timeout never will. */
-export function tickTransfer(state: RaftState, leader: Leader): void {
+export function tickTransfer(state: CoreState, leader: Leader): void {
   const { transfer } = leader;
   if (transfer === null) return;
   if (state.nowTick - transfer.startedTick < state.config.electionTimeoutTicks) return;
@@ -63,8 +63,8 @@ export function tickTransfer(state: RaftState, leader: Leader): void {
 }
 
 /** The leader asks this node to stand for election now. */
-export function handleTimeoutNow(state: RaftState, message: TimeoutNowRequest): void {
-  if (message.term < state.currentTerm || !acceptLeader(state, message)) return;
+export function handleTimeoutNow(state: CoreState, message: TimeoutNowRequest): void {
+  if (!acceptLeader(state, message)) return;
   startPreVote(state, { transfer: true });
 }
 

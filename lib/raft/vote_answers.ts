@@ -7,10 +7,10 @@
 
 import { addOwnShare } from "./candidate.ts";
 import type { PendingVote } from "./pending_votes.ts";
-import type { RaftState } from "./state.ts";
+import type { CoreState } from "./state.ts";
 
 /** Answers every vote that is durable by now, this node's own to itself included. */
-export function answerDurableVotes(state: RaftState): void {
+export function answerDurableVotes(state: CoreState): void {
   const { durability, pendingVotes } = state;
   const isDurable = (sequence: number) => durability.isDurable(sequence);
   let votes = pendingVotes.takeDurable(isDurable);
@@ -21,7 +21,7 @@ export function answerDurableVotes(state: RaftState): void {
   }
 }
 
-function answer(state: RaftState, vote: PendingVote): void {
+function answer(state: CoreState, vote: PendingVote): void {
   const { certifier } = state.config;
   const { candidate, term, session, ticket } = vote;
   const share = ticket === null ? null : certifier.sign(ticket);

@@ -12,17 +12,17 @@ import type { NonceTicket, SigningRequest } from "../certificate/certifier.ts";
 import { CertificateError } from "../certificate/error.ts";
 import type { NodeId } from "../types.ts";
 import type { VoteRequest } from "./message.ts";
-import { isAskedByLeader } from "./transfer_promise.ts";
-import type { RaftState } from "./state.ts";
+import { mayHelp } from "./promise.ts";
+import type { CoreState } from "./state.ts";
 
 /** Applies the vote rule to a candidate's request. */
-export function handleVoteRequest(state: RaftState, message: VoteRequest): void {
+export function handleVoteRequest(state: CoreState, message: VoteRequest): void {
   const { certifier } = state.config;
   if (message.epoch !== certifier.epoch) {
     return state.refuse(message.from, `vote request of epoch ${message.epoch}`);
   }
   // Dissertation §4.2.3: while a leader is heard, a request for its removal is not even noticed.
-  if (state.hasFreshLeader && !isAskedByLeader(state, message)) return;
+  if (!mayHelp(state, message)) return;
   state.adoptTerm(message);
   if (!mayVoteFor(state, message)) {
     state.sendAfterPersist({
@@ -57,7 +57,7 @@ export interface Ballot {
 }
 
 /** Takes the nonce and records the vote; `vote_answers.ts` answers once the vote is durable. */
-export function castVote(state: RaftState, ballot: Ballot): void {
+export function castVote(state: CoreState, ballot: Ballot): void {
   const ticket = ballot.request === null
     ? null
     : takeNonce(state, ballot.candidate, ballot.request);
@@ -76,7 +76,7 @@ export function castVote(state: RaftState, ballot: Ballot): void {
 }
 
 /** Raft §5.2 and §5.4.1, with the statement's term: one candidate a term, and an up-to-date log. */
-function mayVoteFor(state: RaftState, message: VoteRequest): boolean {
+function mayVoteFor(state: CoreState, message: VoteRequest): boolean {
   return message.term === state.currentTerm && message.term > 0 &&
     (state.votedFor === null || state.votedFor === message.from) &&
     (state.certificate === null || state.certificate.leader === message.from) &&
@@ -85,7 +85,7 @@ function mayVoteFor(state: RaftState, message: VoteRequest): boolean {
 }
 
 /** A candidate's log does not change within its term: it gets shares for one statement only. */
-function isSameBallot({ ballot }: RaftState, message: VoteRequest): boolean {
+function isSameBallot({ ballot }: CoreState, message: VoteRequest): boolean {
   return ballot === null ||
     (ballot.lastLogIndex === message.lastLogIndex && ballot.lastLogTerm === message.lastLogTerm);
 }
@@ -110,7 +110,7 @@ function signingRequest(message: VoteRequest): SigningRequest {
  * so lost its nonces, is the ordinary case.
  */
 function takeNonce(
-  state: RaftState,
+  state: CoreState,
   candidate: NodeId,
   request: SigningRequest,
 ): NonceTicket | null {

@@ -54,9 +54,10 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: "voter-breaks-its-promise",
     bug: "a voter that hears a leader helps another all the same",
-    file: "lib/raft/state.ts",
-    find: `return this.nowTick - this.leaderHeardTick < this.config.electionTimeoutTicks;`,
-    replace: `return false;`,
+    file: "lib/raft/promise.ts",
+    find:
+      `return heardTick !== null && state.nowTick - heardTick < state.config.electionTimeoutTicks;`,
+    replace: `return heardTick === -1;`,
   },
   {
     name: "superseded-write-acknowledged",

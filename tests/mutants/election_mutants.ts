@@ -72,7 +72,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
   {
     name: "certificate-of-another",
     bug: "a genuine certificate of another term or leader is accepted",
-    file: "lib/raft/follower.ts",
+    file: "lib/raft/certified_leader.ts",
     find: `state.config.certifier.verify(message.certificate, { term, leader: from })`,
     replace: `{ ...state.config.certifier.verify(message.certificate), term, leader: from }`,
   },
@@ -86,9 +86,9 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
   {
     name: "leader-by-hearsay",
     bug: "in a term whose leader is known, anybody is taken for it",
-    file: "lib/raft/follower.ts",
-    find: `if (state.certificate.leader === from && state.role.name !== "leader") return true;`,
-    replace: `if (state.role.name !== "leader") return true;`,
+    file: "lib/raft/certified_leader.ts",
+    find: `if (state.certificate.leader === from) return state.certificate;`,
+    replace: `if (state.role.name !== "leader") return state.certificate;`,
   },
   {
     name: "too-few-signers",
@@ -100,7 +100,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
   {
     name: "cheater-kept",
     bug: "a signer whose share was wrong is asked again, until no session is left",
-    file: "lib/raft/signing_sessions.ts",
+    file: "lib/raft/signing_coordinator.ts",
     find: `for (const voter of cheaters) this.#excluded.add(voter);`,
     replace: `for (const _ of cheaters) break;`,
   },

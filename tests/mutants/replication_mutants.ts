@@ -11,7 +11,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
   {
     name: "acknowledged-before-durable",
     bug: "a follower acknowledges entries before they are on disk",
-    file: "lib/raft/follower.ts",
+    file: "lib/raft/certified_leader.ts",
     find: `  state.sendAfterPersist({
     kind: "appendResponse",`,
     replace: `  state.send({

@@ -122,6 +122,8 @@ export class TestNode {
   readonly reads: ReadResult[] = [];
   readonly transfers: TransferResult[] = [];
   readonly persisted: PersistBatch[] = [];
+  /** How often it made a snapshot of its state machine. */
+  snapshotsMade = 0;
   raft: Raft;
   #loop: Loop;
   #incarnation = 0;
@@ -228,6 +230,7 @@ export class TestNode {
       },
       storeChunk: (request) => this.#storeChunk(request),
       makeSnapshot: () => {
+        this.snapshotsMade++;
         this.#own = encodeEntries(this.applied);
         const { appliedIndex: index } = this;
         const bytes = this.#own.length;

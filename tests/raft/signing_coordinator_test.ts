@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
 import { signingSessionsMax } from "../../lib/certificate/nonce_pool.ts";
-import { SigningSessions } from "../../lib/raft/signing_sessions.ts";
+import { SigningCoordinator } from "../../lib/raft/signing_coordinator.ts";
 import {
   type NodeId,
   toClusterName,
@@ -26,7 +26,7 @@ const certifier: Certifier = createCertifierDouble({
   randomBytes: seededBytes(1),
 });
 
-function sessionsWith(...offers: readonly string[]): SigningSessions {
+function sessionsWith(...offers: readonly string[]): SigningCoordinator {
   const election = {
     epoch: toEpoch(1),
     term: toTerm(1),
@@ -38,31 +38,31 @@ function sessionsWith(...offers: readonly string[]): SigningSessions {
     toNodeId(name),
     new TextEncoder().encode(`first of ${name}`),
   ]);
-  return new SigningSessions(election, certifier, new Map(commitments));
+  return new SigningCoordinator(election, certifier, new Map(commitments));
 }
 
-function signersOf(session: ReturnType<SigningSessions["open"]>): readonly string[] | null {
+function signersOf(session: ReturnType<SigningCoordinator["open"]>): readonly string[] | null {
   return session?.request.commitments.map(({ voter }) => voter) ?? null;
 }
 
-Deno.test("SigningSessions.open() takes t voters, this node among them, in the voters' order", () => {
+Deno.test("SigningCoordinator.open() takes t voters, this node among them, in the voters' order", () => {
   const sessions = sessionsWith("e", "d", "a", "b");
   assert.deepEqual(signersOf(sessions.open(SELF, 0)), ["a", "d", "e"]);
 });
 
-Deno.test("SigningSessions.open() refuses with too few offers, or without this node's own", () => {
+Deno.test("SigningCoordinator.open() refuses with too few offers, or without this node's own", () => {
   assert.equal(sessionsWith("a", "b").open(SELF, 0), null);
   assert.equal(sessionsWith("b", "c", "d").open(SELF, 0), null);
 });
 
-Deno.test("SigningSessions.open() uses no commitment twice", () => {
+Deno.test("SigningCoordinator.open() uses no commitment twice", () => {
   const sessions = sessionsWith("a", "b", "c");
   sessions.open(SELF, 0);
   assert.equal(sessions.open(SELF, 1), null);
   for (const name of ["a", "b", "c"]) assert.equal(sessions.hasOffer(toNodeId(name)), false);
 });
 
-Deno.test("SigningSessions.open() leaves out who owes a share", () => {
+Deno.test("SigningCoordinator.open() leaves out who owes a share", () => {
   const sessions = sessionsWith("a", "b", "c", "d");
   const first = sessions.open(SELF, 0);
   assert.deepEqual(signersOf(first), ["a", "b", "c"]);
@@ -74,7 +74,7 @@ Deno.test("SigningSessions.open() leaves out who owes a share", () => {
   assert.deepEqual(signersOf(sessions.open(SELF, 1)), ["a", "b", "d"]);
 });
 
-Deno.test("SigningSessions.open() leaves out cheaters for good", () => {
+Deno.test("SigningCoordinator.open() leaves out cheaters for good", () => {
   const sessions = sessionsWith("a", "b", "c", "d");
   const first = sessions.open(SELF, 0);
   assert.ok(first !== null);
@@ -85,7 +85,7 @@ Deno.test("SigningSessions.open() leaves out cheaters for good", () => {
   assert.deepEqual(signersOf(sessions.open(SELF, 1)), ["a", "c", "d"]);
 });
 
-Deno.test("SigningSessions.open() stops after n - t + 1 sessions", () => {
+Deno.test("SigningCoordinator.open() stops after n - t + 1 sessions", () => {
   const sessions = sessionsWith();
   for (let count = 1; count <= 4; count++) {
     for (const voter of VOTERS) {
@@ -97,7 +97,7 @@ Deno.test("SigningSessions.open() stops after n - t + 1 sessions", () => {
   }
 });
 
-Deno.test("SigningSessions.open() never opens more than a voter signs in", () => {
+Deno.test("SigningCoordinator.open() never opens more than a voter signs in", () => {
   const sessions = sessionsWith();
   const declining = VOTERS.filter((voter) => voter !== SELF);
   let count = 0;
@@ -119,7 +119,7 @@ Deno.test("SigningSessions.open() never opens more than a voter signs in", () =>
   assert.ok(count <= signingSessionsMax({ voters: VOTERS.length, threshold: 3 }), `${count}`);
 });
 
-Deno.test("SigningSessions.addShare() completes a session with the last signer's share", () => {
+Deno.test("SigningCoordinator.addShare() completes a session with the last signer's share", () => {
   const sessions = sessionsWith("a", "b", "c");
   const session = sessions.open(SELF, 0);
   assert.equal(sessions.addShare(toNodeId("a"), 1, SHARE), null);
@@ -127,7 +127,7 @@ Deno.test("SigningSessions.addShare() completes a session with the last signer's
   assert.equal(sessions.addShare(toNodeId("c"), 1, SHARE), session);
 });
 
-Deno.test("SigningSessions.addShare() takes each signer's first share only", () => {
+Deno.test("SigningCoordinator.addShare() takes each signer's first share only", () => {
   const sessions = sessionsWith("a", "b", "c");
   const session = sessions.open(SELF, 0);
   sessions.addShare(toNodeId("b"), 1, SHARE);
@@ -135,7 +135,7 @@ Deno.test("SigningSessions.addShare() takes each signer's first share only", () 
   assert.deepEqual(session?.shares.get(toNodeId("b")), SHARE);
 });
 
-Deno.test("SigningSessions.addShare() refuses who does not sign, and sessions that are not open", () => {
+Deno.test("SigningCoordinator.addShare() refuses who does not sign, and sessions that are not open", () => {
   const sessions = sessionsWith("a", "b", "c", "d");
   const session = sessions.open(SELF, 0);
   assert.ok(session !== null);
@@ -148,7 +148,7 @@ Deno.test("SigningSessions.addShare() refuses who does not sign, and sessions th
   assert.equal(session.shares.size, 0);
 });
 
-Deno.test("SigningSessions.decline() ends a session, but not after the share was given", () => {
+Deno.test("SigningCoordinator.decline() ends a session, but not after the share was given", () => {
   const sessions = sessionsWith("a", "b", "c");
   const session = sessions.open(SELF, 0);
   sessions.addShare(toNodeId("b"), 1, SHARE);

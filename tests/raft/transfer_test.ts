@@ -214,7 +214,18 @@ Deno.test("§6.4.1: a voter keeps its promise when it learns of a higher term", 
   cluster.elect("n1");
   cluster.tick(HEARTBEAT_TICKS);
   const voter = cluster.node("n3");
-  voter.raft.state.adoptTerm({ from: toNodeId("n2"), term: toTerm(2) });
+  // It stands for election at its leader's wish, and learns that another term has begun.
+  const toVoter = { from: toNodeId("n1"), to: voter.id };
+  voter.receive({
+    kind: "timeoutNowRequest",
+    ...toVoter,
+    term: toTerm(1),
+    round: 1,
+    certificate: null,
+  });
+  const refusal = { term: toTerm(2), granted: false, commitment: null };
+  voter.receive({ kind: "preVoteResponse", ...toVoter, ...refusal });
+  assert.equal(voter.raft.state.currentTerm, 2);
   cluster.network = [];
   voter.receive({
     kind: "preVoteRequest",
@@ -264,7 +275,7 @@ Deno.test("§6.4.1: after an aborted transfer the lease is back only once a quor
   leader.reads.length = 0;
   leader.step({ ...LEASE_READ, readId: 2 });
   assert.deepEqual(leader.reads.map(({ readId }) => readId), [2]);
-  assert.equal(cluster.node("n3").raft.state.transferTarget, null);
+  assert.equal(cluster.node("n3").raft.state.promise.transferTarget, null);
 });
 
 Deno.test("§6.4.1: a voter that restarts keeps the promise that it made its leader", () => {

@@ -14,7 +14,7 @@ import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { isCommand, type KeyValueStore } from "../../lib/kv/mod.ts";
 import { TICK_MS } from "../../lib/node/ticker.ts";
 import type { Entry, Message, Output, PersistBatch, Snapshot } from "../../lib/raft/mod.ts";
-import type { RaftState } from "../../lib/raft/state.ts";
+import type { RaftView } from "../../lib/raft/mod.ts";
 import type { LogIndex, NodeId } from "../../lib/types.ts";
 import type { Adversary } from "./adversary.ts";
 import type { Counters } from "./counters.ts";
@@ -124,7 +124,7 @@ export class Machine implements NodeView, LifeHost {
   }
 
   /** The core's state; null while the node is down. */
-  get state(): Readonly<RaftState> | null {
+  get state(): RaftView | null {
     return this.life?.raft.state ?? null;
   }
 

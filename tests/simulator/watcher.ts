@@ -7,7 +7,7 @@
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import type { AppliedEntry, KeyValueStore } from "../../lib/kv/mod.ts";
 import type { Entry, Message, Output, PersistBatch } from "../../lib/raft/mod.ts";
-import type { RaftState } from "../../lib/raft/state.ts";
+import type { RaftView } from "../../lib/raft/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
 import type { RaftDisk } from "./raft_disk.ts";
 
@@ -22,7 +22,7 @@ export interface NodeView {
   /** What it has on disk. */
   readonly disk: RaftDisk;
   /** Its state; null while it is down. */
-  readonly state: Readonly<RaftState> | null;
+  readonly state: RaftView | null;
   /** Its key-value data. */
   readonly store: KeyValueStore;
 }

@@ -8,7 +8,7 @@
 import type { Certifier } from "../../../lib/certificate/certifier.ts";
 import type { AppliedEntry } from "../../../lib/kv/mod.ts";
 import type { Entry, Message, Output, PersistBatch } from "../../../lib/raft/mod.ts";
-import type { RaftState } from "../../../lib/raft/state.ts";
+import type { RaftView } from "../../../lib/raft/mod.ts";
 import type { NodeView, Watcher } from "../watcher.ts";
 import { checkSending } from "./durability_checker.ts";
 import { ElectionChecker, type ElectionCheckerOptions } from "./election_checker.ts";
@@ -77,11 +77,11 @@ export class ClusterChecker implements Watcher {
   }
 
   /** With liars about, a voter's promise binds nobody. */
-  #checkLease(node: NodeView, state: Readonly<RaftState>): void {
+  #checkLease(node: NodeView, state: RaftView): void {
     const { liars, nodes } = this.#options;
     const leader = state.role;
     if (liars > 0 || leader.name !== "leader") return;
-    checkLease(node, { state: state as RaftState, leader, nodes: nodes() });
+    checkLease(node, { state: state as RaftView, leader, nodes: nodes() });
   }
 
   /** See {@linkcode Watcher.sending}. */

@@ -5,14 +5,14 @@
  */
 
 import type { AppendResponse, Message, SnapshotResponse } from "../../../lib/raft/mod.ts";
-import type { RaftState } from "../../../lib/raft/state.ts";
+import type { RaftView } from "../../../lib/raft/mod.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
 
 /** Looks at a message on its way out, with the disk as it is at that moment. */
 export function checkSending(
   node: NodeView,
-  state: Readonly<RaftState>,
+  state: RaftView,
   message: Message,
 ): void {
   switch (message.kind) {
@@ -66,7 +66,7 @@ function checkInstalled(node: NodeView, message: SnapshotResponse): void {
 
 function checkAcknowledgement(
   node: NodeView,
-  state: Readonly<RaftState>,
+  state: RaftView,
   message: AppendResponse,
 ): void {
   checkTerm(node, message);

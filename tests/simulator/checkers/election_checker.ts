@@ -7,7 +7,7 @@
 
 import type { Certificate } from "../../../lib/certificate/certifier.ts";
 import type { HardState, Output } from "../../../lib/raft/mod.ts";
-import type { RaftState } from "../../../lib/raft/state.ts";
+import type { RaftView } from "../../../lib/raft/mod.ts";
 import type { NodeId, Term } from "../../../lib/types.ts";
 import { require, Violation } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
@@ -104,7 +104,7 @@ export class ElectionChecker {
   }
 
   /** A process started on what the disk holds. */
-  started(node: NodeView, state: Readonly<RaftState>): void {
+  started(node: NodeView, state: RaftView): void {
     const { currentTerm, votedFor } = node.disk.hardState;
     const isSame = state.currentTerm === currentTerm && state.votedFor === votedFor;
     require(isSame, "A node resumes its term and vote", () => {

@@ -7,8 +7,8 @@
  */
 
 import { hasLease } from "../../../lib/raft/lease.ts";
-import type { Leader } from "../../../lib/raft/role.ts";
-import type { RaftState } from "../../../lib/raft/state.ts";
+import { isBound } from "../../../lib/raft/promise.ts";
+import type { LeaderView, RaftView } from "../../../lib/raft/mod.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
 
@@ -16,8 +16,8 @@ import type { NodeView } from "../watcher.ts";
 export function checkLease(
   node: NodeView,
   { state, leader, nodes }: {
-    readonly state: RaftState;
-    readonly leader: Leader;
+    readonly state: RaftView;
+    readonly leader: LeaderView;
     readonly nodes: Iterable<NodeView>;
   },
 ): void {
@@ -35,5 +35,5 @@ export function checkLease(
 function keepsPromise({ state }: NodeView, leader: NodeView): boolean {
   if (state === null) return true;
   const followed = state.certificate?.leader ?? leader.id;
-  return state.hasFreshLeader && followed === leader.id && state.transferTarget === null;
+  return isBound(state) && followed === leader.id && state.promise.transferTarget === null;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Leader } from "../../../lib/raft/role.ts";
-import type { RaftState } from "../../../lib/raft/state.ts";
+import type { LeaderView } from "../../../lib/raft/mod.ts";
+import type { VoterPromise } from "../../../lib/raft/promise.ts";
 import { toNodeId } from "../../../lib/types.ts";
 import { HEARTBEAT_TICKS, TestCluster, type TestNode } from "../../raft/harness.ts";
 import { Violation } from "../violation.ts";
@@ -15,8 +15,8 @@ function leased(): { cluster: TestCluster; check: () => void } {
   const view = (node: TestNode): NodeView => ({ id: node.id, state: node.raft.state }) as NodeView;
   const check = () =>
     checkLease(view(leader), {
-      state: leader.raft.state as RaftState,
-      leader: leader.raft.state.role as Leader,
+      state: leader.raft.state,
+      leader: leader.raft.state.role as LeaderView,
       nodes: [...cluster.nodes.values()].map(view),
     });
   return { cluster, check };
@@ -28,17 +28,17 @@ Deno.test("checkLease() accepts a lease that a majority's promises stand behind"
 
 Deno.test("checkLease() catches voters whose promise has run out", () => {
   const { cluster, check } = leased();
-  for (const name of ["n2", "n3"]) write(cluster, name).leaderHeardTick = -99;
+  for (const name of ["n2", "n3"]) promiseOf(cluster, name).heardTick = -99;
   assert.throws(check, Violation);
 });
 
 Deno.test("checkLease() catches voters that may help the target of a transfer", () => {
   const { cluster, check } = leased();
-  for (const name of ["n2", "n3"]) write(cluster, name).transferTarget = toNodeId("n2");
+  for (const name of ["n2", "n3"]) promiseOf(cluster, name).transferTarget = toNodeId("n2");
   assert.throws(check, Violation);
 });
 
-/** The state of a node, for the test to spoil. */
-function write(cluster: TestCluster, name: string): RaftState {
-  return cluster.node(name).raft.state as RaftState;
+/** What a node promised, for the test to spoil. */
+function promiseOf(cluster: TestCluster, name: string): VoterPromise {
+  return cluster.node(name).raft.state.promise;
 }

@@ -10,7 +10,7 @@
 
 import { equalBytes } from "../../../lib/bytes.ts";
 import type { Entry, PersistBatch, Snapshot } from "../../../lib/raft/mod.ts";
-import type { RaftState } from "../../../lib/raft/state.ts";
+import type { RaftView } from "../../../lib/raft/mod.ts";
 import type { LogIndex, Term } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
@@ -47,7 +47,7 @@ export class LogChecker {
   }
 
   /** Before a batch is written: the state is the new one, the disk the old one. */
-  persisting(node: NodeView, state: Readonly<RaftState>, batch: PersistBatch): void {
+  persisting(node: NodeView, state: RaftView, batch: PersistBatch): void {
     const first = batch.entries[0];
     if (first === undefined) return;
     let previousTerm = state.log.termAt(first.index - 1 as LogIndex);
@@ -68,7 +68,7 @@ export class LogChecker {
   }
 
   /** A node knows entries to be committed. */
-  committing(node: NodeView, state: Readonly<RaftState>, entries: readonly Entry[]): void {
+  committing(node: NodeView, state: RaftView, entries: readonly Entry[]): void {
     checkOwnTerm(node, state, entries);
     for (const entry of entries) {
       const known = this.#committed[entry.index - 1];
@@ -78,7 +78,7 @@ export class LogChecker {
   }
 
   /** What a leader believes of its followers' logs is so. */
-  checkProgress(node: NodeView, state: Readonly<RaftState>): void {
+  checkProgress(node: NodeView, state: RaftView): void {
     if (state.role.name !== "leader") return;
     for (const { id, disk, isHonest, isGone } of this.#nodes()) {
       const matchIndex = state.role.followers.get(id)?.matchIndex ?? 0 as LogIndex;
@@ -91,7 +91,7 @@ export class LogChecker {
   }
 
   /** After a batch was written: the disk holds the log, neither less nor more. */
-  persisted(node: NodeView, state: Readonly<RaftState>): void {
+  persisted(node: NodeView, state: RaftView): void {
     const { index, term } = state.log.last;
     const isSame = node.disk.lastIndex === index && node.disk.termAt(index) === term;
     require(isSame, "The disk mirrors the log", () => {
@@ -100,7 +100,7 @@ export class LogChecker {
   }
 
   /** Raft §5.4.3, leader completeness: a new leader has all that was committed in earlier terms. */
-  leading(node: NodeView, state: Readonly<RaftState>): void {
+  leading(node: NodeView, state: RaftView): void {
     const earlier = this.#committed.findLast(({ byTerm }) => byTerm < state.currentTerm);
     if (earlier === undefined) return;
     const { index, term } = earlier.entry;
@@ -134,7 +134,7 @@ export class LogChecker {
     });
   }
 
-  #commit(node: NodeView, state: Readonly<RaftState>, entry: Entry): void {
+  #commit(node: NodeView, state: RaftView, entry: Entry): void {
     require(entry.index === this.#committed.length + 1, "Entries are committed in order", () => {
       return `${node.id} commits ${entry.index} after ${this.#committed.length}`;
     });
@@ -160,7 +160,7 @@ export class LogChecker {
 /** Raft §5.4.2: a leader commits by counting copies of its own term's entries only. */
 function checkOwnTerm(
   node: NodeView,
-  state: Readonly<RaftState>,
+  state: RaftView,
   entries: readonly Entry[],
 ): void {
   if (state.role.name !== "leader") return;

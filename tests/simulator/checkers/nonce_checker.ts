@@ -13,7 +13,7 @@ import type {
   SigningRequest,
 } from "../../../lib/certificate/certifier.ts";
 import type { LogPosition } from "../../../lib/raft/mod.ts";
-import type { RaftState } from "../../../lib/raft/state.ts";
+import type { RaftView } from "../../../lib/raft/mod.ts";
 import type { LogIndex } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
@@ -88,7 +88,7 @@ export class NonceChecker {
 /** Raft §5.4.1: nobody signs for a log behind its own, as that was before the term. */
 function checkUpToDate(
   node: NodeView,
-  { log }: Readonly<RaftState>,
+  { log }: RaftView,
   { term, leader, lastLogIndex, lastLogTerm }: ElectionFields,
 ): void {
   let own: LogPosition = log.last;

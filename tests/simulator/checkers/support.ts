@@ -12,7 +12,7 @@ import {
   type PersistBatch,
   Raft,
 } from "../../../lib/raft/mod.ts";
-import type { RaftState } from "../../../lib/raft/state.ts";
+import type { RaftView } from "../../../lib/raft/mod.ts";
 import { type LogIndex, type NodeId, toNodeId, toTerm } from "../../../lib/types.ts";
 import { commandEntry, NO_OUTPUT } from "../../raft/harness.ts";
 import { createVoters } from "../voters.ts";
@@ -49,7 +49,7 @@ export function testState(
     readonly entries?: readonly Entry[];
     readonly applied?: number;
   },
-): Readonly<RaftState> {
+): RaftView {
   const { term, entries = [], applied = 0 } = durable;
   const self = toNodeId(name);
   const config = {

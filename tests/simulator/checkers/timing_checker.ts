@@ -6,8 +6,7 @@
  */
 
 import type { Message, Output } from "../../../lib/raft/mod.ts";
-import type { Leader } from "../../../lib/raft/role.ts";
-import type { RaftState } from "../../../lib/raft/state.ts";
+import type { LeaderView, RaftView } from "../../../lib/raft/mod.ts";
 import type { Term } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
@@ -22,7 +21,7 @@ interface Before {
 
 /** Watches the timers of all nodes. */
 export class TimingChecker {
-  readonly #before = new WeakMap<Readonly<RaftState>, Before>();
+  readonly #before = new WeakMap<RaftView, Before>();
   /** Candidacies that a leader asked for, by candidate and term. */
   readonly #transfers = new Set<string>();
   /** The highest round that each node has answered, by node, term and leader. */
@@ -35,12 +34,12 @@ export class TimingChecker {
   }
 
   /** A step was taken. */
-  stepped(node: NodeView, state: Readonly<RaftState>, output: Output): void {
+  stepped(node: NodeView, state: RaftView, output: Output): void {
     const before = this.#before.get(state);
     this.#before.set(state, {
       term: state.currentTerm,
       elapsedTicks: state.electionElapsedTicks,
-      leaderHeardTick: state.certificate === null ? null : state.leaderHeardTick,
+      leaderHeardTick: state.certificate === null ? null : state.promise.heardTick,
     });
     if (state.role.name === "leader") {
       checkQuorum(node, state, state.role);
@@ -63,7 +62,7 @@ export class TimingChecker {
   }
 
   /** Who follows a leader is counted by answers given in its term, and to it. */
-  #checkRounds(node: NodeView, state: Readonly<RaftState>, leader: Leader): void {
+  #checkRounds(node: NodeView, state: RaftView, leader: LeaderView): void {
     for (const [peer, { ackedRound }] of leader.followers) {
       if (ackedRound === 0) continue;
       const answered = this.#answered.get(`${peer} ${state.currentTerm} ${node.id}`) ?? 0;
@@ -76,7 +75,7 @@ export class TimingChecker {
   /** Dissertation §4.2.3: who has just heard a leader helps no other, unless that leader wishes so. */
   #checkPromise(
     node: NodeView,
-    state: Readonly<RaftState>,
+    state: RaftView,
     { before, output }: { readonly before: Before; readonly output: Output },
   ): void {
     if (before.leaderHeardTick === null || before.term !== state.currentTerm) return;
@@ -92,8 +91,8 @@ export class TimingChecker {
 }
 
 /** Raft §5.2: hearing from a leader, granting a vote and standing for election reset the timer. */
-function checkReset(node: NodeView, state: Readonly<RaftState>, output: Output): void {
-  if (state.leaderHeardTick === state.nowTick || state.votedFor !== null) return;
+function checkReset(node: NodeView, state: RaftView, output: Output): void {
+  if (state.promise.heardTick === state.nowTick || state.votedFor !== null) return;
   const isReset = output.events.some(({ kind }) =>
     kind === "preVoteStarted" || kind === "electionStarted" || kind === "steppedDown"
   );
@@ -106,7 +105,7 @@ function checkReset(node: NodeView, state: Readonly<RaftState>, output: Output):
 }
 
 /** Dissertation §6.2: without a quorum for an election timeout, a leader gives up. */
-function checkQuorum(node: NodeView, state: Readonly<RaftState>, leader: Leader): void {
+function checkQuorum(node: NodeView, state: RaftView, leader: LeaderView): void {
   const contacts = [...leader.followers.values()].map((follower) => follower.ackedRoundSentTick);
   contacts.sort((left, right) => right - left);
   // This node is one of the majority.

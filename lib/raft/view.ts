@@ -1,0 +1,83 @@
+/**
+ * A node's state as others may see it: status reports, invariants, the simulator's checkers. The
+ * types leave out whatever changes it.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../types.ts";
+import type { Durability } from "./durability.ts";
+import type { Log } from "./log.ts";
+import type { Progress } from "./progress.ts";
+import type { VoterPromise } from "./promise.ts";
+import type { Candidate, Follower, Leader, PreCandidate, Transfer } from "./role.ts";
+import type { Rounds } from "./rounds.ts";
+import type { CoreState } from "./state.ts";
+
+/** The log in memory. */
+export type LogView = Pick<
+  Log,
+  "base" | "last" | "length" | "bytes" | "entryAt" | "termAt" | "slice" | "isUpToDate"
+>;
+
+/** One follower as its leader sees it. */
+export type ProgressView = Pick<
+  Progress,
+  "matchIndex" | "nextIndex" | "snapshot" | "isReady" | "ackedRound" | "ackedRoundSentTick"
+>;
+
+/** A candidate-to-be. */
+export type PreCandidateView =
+  & Pick<PreCandidate, "name" | "askedTerm" | "transfer">
+  & { readonly grants: ReadonlyMap<NodeId, Uint8Array> };
+
+/** A candidate. */
+export type CandidateView =
+  & Pick<Candidate, "name" | "transfer">
+  & { readonly answers: ReadonlyMap<NodeId, "granted" | "refused"> };
+
+/** A leader. */
+export type LeaderView =
+  & Readonly<Pick<Leader, "name" | "certificate" | "leaseBrokenTick" | "uncommittedBytes">>
+  & {
+    /** See {@linkcode Leader.followers}. */
+    readonly followers: ReadonlyMap<NodeId, ProgressView>;
+    /** See {@linkcode Leader.rounds}. */
+    readonly rounds: Pick<Rounds, "current" | "newestHeartbeat">;
+    /** See {@linkcode Leader.transfer}. */
+    readonly transfer: Readonly<Transfer> | null;
+  };
+
+/** What a node is. */
+export type RoleView = Follower | PreCandidateView | CandidateView | LeaderView;
+
+/** Everything about a node that may be looked at; see {@linkcode CoreState} for each field. */
+export type RaftView =
+  & Readonly<
+    Pick<
+      CoreState,
+      | "config"
+      | "self"
+      | "peers"
+      | "majority"
+      | "currentTerm"
+      | "votedFor"
+      | "commitIndex"
+      | "certificate"
+      | "leader"
+      | "report"
+      | "nowTick"
+      | "electionElapsedTicks"
+      | "randomizedTimeoutTicks"
+    >
+  >
+  & {
+    /** What this node is. */
+    readonly role: RoleView;
+    /** The log in memory. */
+    readonly log: LogView;
+    /** How far the disk has followed. */
+    readonly durability: Pick<Durability, "durableIndex">;
+    /** What this node promised the leader that it heard last. */
+    readonly promise: Readonly<VoterPromise>;
+  };
