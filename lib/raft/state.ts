@@ -150,6 +150,8 @@ export class CoreState {
     this.ballot = null;
     this.durability.hardStateChanged();
     this.pendingVotes.clear();
+    // Even if the same node leads again: it answers for the earlier term no more.
+    this.forwarded.leaderLost(this.output);
     // Nonces of ended elections will never be asked for again.
     this.config.certifier.forgetBelow(term);
   }

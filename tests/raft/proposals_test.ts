@@ -70,6 +70,20 @@ Deno.test("a forwarded proposal whose leader is lost is reported as of unknown f
   ]);
 });
 
+Deno.test("a forwarded proposal whose leader leads another term is reported as of unknown fate", () => {
+  const { cluster, leader, follower } = forwarding();
+  cluster.network = [];
+  cluster.isolate("n2");
+  leader.tick(2 * ELECTION_TIMEOUT_TICKS);
+  cluster.elect("n1");
+  cluster.heal();
+  cluster.tick(HEARTBEAT_TICKS);
+  assert.equal(follower.raft.state.leader, "n1");
+  assert.deepEqual(follower.rejected, [
+    { proposalId: 7, reason: "leaderChanged", maybeApplied: true },
+  ]);
+});
+
 Deno.test("a forwarded proposal that did not leave was not applied", () => {
   const cluster = new TestCluster({ size: 3 });
   cluster.elect("n1");
