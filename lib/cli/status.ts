@@ -8,13 +8,11 @@ import { assertDefined } from "../assert.ts";
 import type { StatusBody } from "../http/wire.ts";
 import { marginWarnings } from "../margins.ts";
 import { readStatus } from "./answers.ts";
-import type { Attempt } from "./client.ts";
 import type { CommandContext, OutputStream, Program } from "./command.ts";
-import { CommandError } from "./exit_code.ts";
 import { marginFields, printMarginWarnings } from "./margins.ts";
-import type { Endpoint } from "./options.ts";
 import { type Cell, EMPTY_CELL, printable, printFields, printJson, printTable } from "./output.ts";
 import { openSession } from "./session.ts";
+import { toView, toViewJson, type View } from "./views.ts";
 
 /** Adds `floe status`. */
 export function registerStatus(program: Program, context: CommandContext): void {
@@ -28,8 +26,8 @@ export function registerStatus(program: Program, context: CommandContext): void 
     .action(async (_options: unknown, command: Program) => {
       const { client, flags } = await openSession(command, context);
       const attempts = await client.askAll({ method: "GET", path: "/v1/status" });
-      const views = attempts.map(viewOf);
-      if (!views.some((view) => view.status !== null)) throw client.unreachable(attempts);
+      const views = attempts.map((attempt) => toView(attempt, readStatus));
+      if (!views.some(({ body }) => body !== null)) throw client.unreachable(attempts);
       warnOfStrangers(views, context.stderr);
       if (flags.output === "json") return printJson(context.stdout, jsonOf(views));
       printViews(context.stdout, views);
@@ -37,46 +35,25 @@ export function registerStatus(program: Program, context: CommandContext): void 
     });
 }
 
-/** One node as it says it is, or why it says nothing. */
-type View =
-  | { readonly endpoint: Endpoint; readonly status: StatusBody; readonly error: null }
-  | { readonly endpoint: Endpoint; readonly status: null; readonly error: string };
-
-function viewOf(attempt: Attempt): View {
-  if (attempt.kind === "failure") {
-    return { endpoint: attempt.endpoint, status: null, error: attempt.failure.reason };
-  }
-  const { endpoint } = attempt.answer;
-  try {
-    return { endpoint, status: readStatus(attempt.answer), error: null };
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    return { endpoint, status: null, error: "does not answer as Floe's API does" };
-  }
-}
+type StatusViews = readonly View<StatusBody>[];
 
 /** Nodes of two clusters in one list are a mistake in `--endpoints` that a table would hide. */
-function warnOfStrangers(views: readonly View[], stderr: OutputStream): void {
-  const clusters = new Set(views.flatMap(({ status }) => status === null ? [] : [status.cluster]));
+function warnOfStrangers(views: StatusViews, stderr: OutputStream): void {
+  const clusters = new Set(views.flatMap(({ body }) => body === null ? [] : [body.cluster]));
   if (clusters.size < 2) return;
   const names = [...clusters].map((name) => printable(name)).join(", ");
   stderr.write(`floe: these nodes are of different clusters: ${names}\n`);
 }
 
-function jsonOf(views: readonly View[]): unknown {
+function jsonOf(views: StatusViews): unknown {
   const { cluster, epoch, threshold, n, margins } = firstStatus(views);
-  const nodes = views.map(({ endpoint, status, error }) => ({
-    endpoint: endpoint.label,
-    reachable: status !== null,
-    ...(status === null ? { id: endpoint.id, error } : status),
-  }));
   const warnings = marginWarnings({ n, threshold });
-  return { cluster, epoch, threshold, n, margins, warnings, nodes };
+  return { cluster, epoch, threshold, n, margins, warnings, nodes: views.map(toViewJson) };
 }
 
-function printViews(stdout: OutputStream, views: readonly View[]): void {
+function printViews(stdout: OutputStream, views: StatusViews): void {
   const { cluster, epoch, threshold, n } = firstStatus(views);
-  const answered = views.filter(({ status }) => status !== null).length;
+  const answered = views.filter(({ body }) => body !== null).length;
   stdout.write(
     `cluster ${printable(cluster)}, epoch ${epoch}: ${threshold} of ${n} voters sign; ` +
       `${answered} of ${views.length} nodes answered\n`,
@@ -87,16 +64,16 @@ function printViews(stdout: OutputStream, views: readonly View[]): void {
   printTable(stdout, header, views.map(rowOf));
 }
 
-function rowOf({ endpoint, status, error }: View): readonly Cell[] {
-  if (status === null) {
+function rowOf({ endpoint, body, error }: View<StatusBody>): readonly Cell[] {
+  if (body === null) {
     const blanks = Array.from({ length: 5 }, () => EMPTY_CELL);
     return [endpoint.id, ...blanks, endpoint.label, error];
   }
-  const { id, role, term, leader, commitIndex, appliedIndex } = status;
+  const { id, role, term, leader, commitIndex, appliedIndex } = body;
   return [id, role, term, leader, commitIndex, appliedIndex, endpoint.label, ""];
 }
 
-function firstStatus(views: readonly View[]): StatusBody {
-  const status = views.find((view) => view.status !== null)?.status;
-  return assertDefined(status, "at least one node answered");
+function firstStatus(views: StatusViews): StatusBody {
+  const first = views.find(({ body }) => body !== null)?.body;
+  return assertDefined(first, "at least one node answered");
 }
