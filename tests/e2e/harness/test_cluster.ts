@@ -21,6 +21,8 @@ import {
   type TimingConfig,
 } from "../../../lib/node/cluster_config.ts";
 import type { KeyFolder } from "../../../lib/node/key_folder.ts";
+import type { Passphrase } from "../../../lib/node/passphrase.ts";
+import { readPassphraseFile } from "../../../lib/node/passphrase_file.ts";
 import { generateLocalCluster } from "../../../lib/node/local_cluster.ts";
 import { assertDefined } from "../../../lib/assert.ts";
 import type { NodeId } from "../../../lib/types.ts";
@@ -43,6 +45,10 @@ export interface TestClusterOptions {
   readonly logLevel?: "debug" | "info";
   /** The program that runs a node, where it is not Floe's own. */
   readonly main?: string;
+  /** The file with the passphrase of the nodes' secret files; by default they are not encrypted. */
+  readonly passphraseFile?: string;
+  /** Variables for the nodes beside the inherited ones. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Who leads, as `GET /v1/leader` tells. */
@@ -61,8 +67,8 @@ export interface Leader {
 export class TestFolder implements Disposable {
   /** The folder. */
   readonly path: string;
-  /** What encrypts the nodes' secret files: nothing. */
-  readonly passphrase = null;
+  /** What encrypts the nodes' secret files; null where they are not encrypted. */
+  readonly passphrase: Passphrase | null;
   /** The cluster's configuration. */
   readonly config: ClusterConfig;
   /** The file that says so. */
@@ -71,6 +77,8 @@ export class TestFolder implements Disposable {
   /** Makes the folder and the file. */
   constructor(options: TestClusterOptions) {
     this.path = Deno.makeTempDirSync({ prefix: "floe-e2e-" });
+    const { passphraseFile } = options;
+    this.passphrase = passphraseFile === undefined ? null : readPassphraseFile(passphraseFile);
     this.config = withFreePorts(options);
     this.configFile = `${this.path}/cluster.json`;
     Deno.writeTextFileSync(this.configFile, formatClusterConfig(this.config));
@@ -108,6 +116,11 @@ export class TestCluster implements AsyncDisposable {
     return this.config.peers.map(({ id }) => id);
   }
 
+  /** The file that says how the cluster is configured. */
+  get configFile(): string {
+    return this.#folder.configFile;
+  }
+
   /** A node's own data folder. */
   dataDir(id: NodeId): string {
     return nodeFolder(this.#folder.path, id);
@@ -126,10 +139,14 @@ export class TestCluster implements AsyncDisposable {
   /** Starts a node, again if it has ended. */
   start(id: NodeId): FloeProcess {
     const place = ["--config", this.#folder.configFile, "--data-dir", this.dataDir(id)];
-    const { logLevel = "debug", main } = this.#options;
+    const { logLevel = "debug", main, passphraseFile, env } = this.#options;
     const logging = ["--log-level", logLevel, "--log-format", "json"];
     const args = ["node", "--id", id, ...place, ...logging, "-o", "json", "--exit-with-parent"];
-    const process = new FloeProcess(id, args, main === undefined ? {} : { main });
+    const variables = passphraseFile === undefined ? {} : { FLOE_PASSPHRASE_FILE: passphraseFile };
+    const process = new FloeProcess(id, args, {
+      ...(main === undefined ? {} : { main }),
+      env: { ...variables, ...env },
+    });
     this.#processes.set(id, process);
     return process;
   }

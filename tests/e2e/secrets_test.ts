@@ -1,0 +1,243 @@
+/**
+ * No secret of a cluster is in anything that it writes: logs, answers, messages, errors, databases,
+ * snapshots, backups, the process list. Its secret files are left out only where they are not encrypted.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { decodeHex, encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
+import type { NodeId } from "../../lib/types.ts";
+import { floe } from "../cli/fake_terminal.ts";
+import { addFileKeys, addKeys, addNonces } from "./harness/cluster_secrets.ts";
+import { runFloe } from "./harness/floe_process.ts";
+import { SecretScanner } from "./harness/secret_scanner.ts";
+import { TestCluster } from "./harness/test_cluster.ts";
+import { Written } from "./harness/written.ts";
+
+const PASSPHRASE = "correct horse battery staple";
+const NEW_PASSPHRASE = "tr0ub4dor and three";
+const RECORDING_MAIN = new URL("./harness/recording_main.ts", import.meta.url).pathname;
+const SECRET_FILES = ["identity.json", "share.json"];
+
+/** The least limits that a node takes, and more small writes than that: so there is a snapshot. */
+const LOG = { entriesMax: 1_000, bytesMax: 8 * 1024 * 1024 };
+const [WRITES, WRITERS] = [1_100, 16];
+
+for (const encrypted of [false, true]) {
+  const kind = encrypted ? "encrypted" : "plain";
+
+  Deno.test(`nothing that a cluster with ${kind} files writes holds a secret`, async () => {
+    using workshop = new Workshop();
+    await using cluster = new TestCluster({
+      nodes: 3,
+      absent: 1,
+      log: LOG,
+      main: RECORDING_MAIN,
+      env: { FLOE_TEST_RANDOM: workshop.random, FLOE_DEBUG: "1" },
+      ...(encrypted ? { passphraseFile: workshop.passphraseFile } : {}),
+    });
+    const scanner = new SecretScanner();
+    for (const text of [PASSPHRASE, NEW_PASSPHRASE]) scanner.add("passphrase", encodeUtf8(text));
+    addKeys(scanner, cluster);
+    addFileKeys(scanner, cluster);
+
+    const written = new Written();
+    const use = { cluster, written, workshop };
+    await runNodes(use);
+    addFileKeys(scanner, cluster);
+    for (const id of cluster.ids) {
+      const before = scanner.count;
+      addNonces(scanner, cluster, { id, drawn: workshop.drawnBy(cluster.process(id).pid) });
+      assert.ok(scanner.count > before, `${id} had no nonce`);
+    }
+    await runCommands(use);
+    const except = encrypted ? [] : SECRET_FILES;
+    for (const id of cluster.ids) written.addFiles(cluster.dataDir(id), { except });
+    // What these hold is encrypted in any case.
+    written.addFiles(workshop.backups, { except: [] });
+
+    checkThatPlantedIsFound(use);
+    assert.deepEqual(written.scan(scanner), []);
+  });
+}
+
+interface Use {
+  readonly cluster: TestCluster;
+  readonly written: Written;
+  readonly workshop: Workshop;
+}
+
+/** Elections, writes, a snapshot for the last node, every answer, and an end of either kind. */
+async function runNodes({ cluster, written, workshop }: Use): Promise<void> {
+  const [first, second, late] = cluster.ids;
+  assert.ok(first !== undefined && second !== undefined && late !== undefined);
+  const { id: leader } = await cluster.leader(1, [first, second]);
+  await Promise.all(
+    Array.from({ length: WRITERS }, async (_, writer) => {
+      for (let number = writer; number < WRITES; number += WRITERS) {
+        await put(cluster, leader, { key: `small-${number}`, body: encodeUtf8("x") });
+      }
+    }),
+  );
+  await cluster.process(leader).said.waitFor("a log", ({ event }) => event === "log.compacted");
+  cluster.start(late);
+  await cluster.process(late).said.waitFor("it", ({ event }) => event === "snapshot.installed");
+  await plant({ cluster, written, workshop }, late);
+  for (const id of cluster.ids) {
+    written.addProcessList(id, cluster.process(id).pid);
+    await written.addAnswers(cluster, id);
+  }
+  await askWithCommands({ cluster, written, workshop });
+  await cluster.process(late).end("SIGTERM");
+  for (const id of [first, second]) await cluster.process(id).end("SIGKILL");
+  for (const id of cluster.ids) written.addProcess(`log of ${id}`, cluster.process(id));
+}
+
+/** A value that all nodes hold, and an answer with it: what the search must find. */
+async function plant({ cluster, written, workshop }: Use, id: NodeId): Promise<void> {
+  await put(cluster, id, { key: "planted", body: workshop.planted });
+  const response = await cluster.fetch(id, "/v1/kv/planted");
+  written.add("planted answer", await response.text());
+}
+
+async function askWithCommands({ cluster, written, workshop }: Use): Promise<void> {
+  const missing = encodeHex(workshop.planted);
+  const commands = ["status", "leader", "elections", "group", "get small-1", `get ${missing}`];
+  for (const command of [...commands, "leader --cert", "put a b", "del a", "leader transfer"]) {
+    for (const format of ["table", "json"]) {
+      const args = [...command.split(" "), "-o", format, "--config", cluster.configFile];
+      const { stdout, stderr } = await floe(args, { fetch, env: { FLOE_DEBUG: "1" } });
+      written.add(`floe ${command}`, stdout + stderr);
+    }
+  }
+}
+
+/** Commands that read secret files, and those that fail at it. */
+async function runCommands({ cluster, written, workshop }: Use): Promise<void> {
+  const { passphraseFile, newPassphraseFile, backups } = workshop;
+  const [id, other] = cluster.ids;
+  assert.ok(id !== undefined && other !== undefined);
+  const dataDir = cluster.dataDir(id);
+  const run = async (args: readonly string[], passphrase?: string) => {
+    const env = {
+      FLOE_DEBUG: "1",
+      ...(passphrase === undefined ? {} : { FLOE_PASSPHRASE_FILE: passphrase }),
+    };
+    const { code, stdout, stderr } = await runFloe(args, { env });
+    written.add(`floe ${args.join(" ")}`, `${code}\n${stdout}${stderr}`);
+    return code;
+  };
+  const node = ["node", "--id", id, "--config", cluster.configFile, "--data-dir"];
+  const isEncrypted = cluster.keyFolder(id).passphrase !== null;
+  assert.equal(await run([...node, dataDir], newPassphraseFile), 2);
+  if (isEncrypted) assert.equal(await run([...node, dataDir]), 2);
+  for (const damage of DAMAGES) {
+    const broken = workshop.copy(dataDir, { name: `broken ${damage.name}` });
+    damage.inflict(`${broken}/share.json`);
+    assert.equal(await run([...node, broken], isEncrypted ? passphraseFile : undefined), 2);
+    Deno.removeSync(broken, { recursive: true });
+  }
+  const keys = ["--data-dir", dataDir];
+  assert.equal(
+    await run(["keys", "backup", ...keys, "--out", `${backups}/one`], passphraseFile),
+    0,
+  );
+  const moved = workshop.copy(dataDir, { name: "moved", except: SECRET_FILES });
+  const restore = ["keys", "restore", `${backups}/one`, "--data-dir"];
+  assert.equal(await run([...restore, moved], passphraseFile), 0);
+  assert.equal(await run([...restore, moved], newPassphraseFile), 2);
+  assert.equal(await run([...restore, dataDir], passphraseFile), 2);
+  const change = ["keys", "passphrase", "--data-dir", moved, "--new-passphrase-file"];
+  assert.equal(await run([...change, newPassphraseFile], passphraseFile), 0);
+}
+
+interface Damage {
+  readonly name: string;
+  readonly inflict: (share: string) => void;
+}
+
+const DAMAGES: readonly Damage[] = [
+  { name: "cut short", inflict: (share) => Deno.truncateSync(share, 200) },
+  { name: "open", inflict: (share) => Deno.chmodSync(share, 0o644) },
+  {
+    name: "with a field too much",
+    inflict: (share) => {
+      const content = JSON.parse(Deno.readTextFileSync(share));
+      Deno.writeTextFileSync(share, JSON.stringify({ ...content, extra: content.secret ?? "" }));
+    },
+  },
+];
+
+/** The search would have found a secret in a database, an answer, a message, the process list. */
+function checkThatPlantedIsFound({ cluster, written, workshop }: Use): void {
+  const scanner = new SecretScanner();
+  scanner.add("planted", workshop.planted);
+  scanner.add("path", encodeUtf8(cluster.configFile));
+  const places = written.scan(scanner).map(({ place }) => place);
+  for (const id of cluster.ids) {
+    const found = (name: string) =>
+      places.some((place) => place.startsWith(`${cluster.dataDir(id)}/${name}`));
+    for (const name of ["raft.db", "kv.db"]) assert.ok(found(name), `${name} of ${id}`);
+    assert.ok(places.includes(`${id} cmdline`));
+    assert.ok(written.places.includes(`log of ${id}`));
+  }
+  assert.ok(places.includes("planted answer"));
+  assert.ok(places.includes(`floe get ${encodeHex(workshop.planted)}`));
+}
+
+async function put(
+  cluster: TestCluster,
+  id: NodeId,
+  { key, body }: { readonly key: string; readonly body: Uint8Array<ArrayBuffer> },
+): Promise<void> {
+  const response = await cluster.fetch(id, `/v1/kv/${key}`, { method: "PUT", body });
+  assert.equal(response.status, 200, await response.text());
+}
+
+/** What the test itself needs, apart from the cluster. */
+class Workshop implements Disposable {
+  readonly planted = crypto.getRandomValues(new Uint8Array(32));
+  readonly #path = Deno.makeTempDirSync({ prefix: "floe-secrets-" });
+  readonly random = this.#folder("random");
+  readonly backups = this.#folder("backups");
+  readonly passphraseFile = this.#file("passphrase", PASSPHRASE);
+  readonly newPassphraseFile = this.#file("new passphrase", NEW_PASSPHRASE);
+
+  /** The 32-byte random numbers that a process drew. */
+  drawnBy(pid: number): readonly Uint8Array[] {
+    const lines = Deno.readTextFileSync(`${this.random}/${pid}`).trim().split("\n");
+    return lines.filter(({ length }) => length === 64).map(decodeHex);
+  }
+
+  /** A copy of a node's folder, among the backups. */
+  copy(
+    folder: string,
+    { name, except = [] }: { readonly name: string; readonly except?: readonly string[] },
+  ): string {
+    const copy = `${this.backups}/${name}`;
+    Deno.mkdirSync(copy, { mode: 0o700 });
+    for (const { name, isFile } of Deno.readDirSync(folder)) {
+      if (isFile && !except.includes(name)) {
+        Deno.copyFileSync(`${folder}/${name}`, `${copy}/${name}`);
+      }
+    }
+    return copy;
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.#path, { recursive: true });
+  }
+
+  #folder(name: string): string {
+    const path = `${this.#path}/${name}`;
+    Deno.mkdirSync(path, { mode: 0o700 });
+    return path;
+  }
+
+  #file(name: string, text: string): string {
+    const path = `${this.#path}/${name}`;
+    Deno.writeTextFileSync(path, `${text}\n`, { mode: 0o600 });
+    return path;
+  }
+}
