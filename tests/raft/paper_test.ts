@@ -6,7 +6,6 @@
  */
 
 import assert from "node:assert/strict";
-import type { AppendRequest, Message } from "../../lib/raft/mod.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import {
   commandEntry,
@@ -19,44 +18,12 @@ import {
   TestCluster,
   type TestNode,
 } from "./harness.ts";
-
-/** An AppendEntries of the current leader of `term`, as the follower would get it. */
-function appendRequest(
-  leader: TestNode,
-  to: string,
-  fields: Partial<AppendRequest>,
-): AppendRequest {
-  return {
-    kind: "appendRequest",
-    from: leader.id,
-    to: toNodeId(to),
-    term: leader.raft.state.currentTerm,
-    previousLogIndex: toLogIndex(0),
-    previousLogTerm: toTerm(0),
-    entries: [],
-    leaderCommit: toLogIndex(0),
-    round: 1,
-    certificate: leader.raft.state.certificate?.note ?? null,
-    transferTarget: null,
-    ...fields,
-  };
-}
+import { appendRequest, takeMessages, voteRequest } from "./messages.ts";
 
 function prepare(node: TestNode, terms: readonly number[], currentTerm = terms.at(-1) ?? 0): void {
   const hardState = { currentTerm: toTerm(currentTerm), votedFor: null };
   node.disk.prepare({ hardState, entries: entriesOfTerms(...terms) });
   node.restart();
-}
-
-function takeMessages<Kind extends Message["kind"]>(
-  cluster: TestCluster,
-  kind: Kind,
-): readonly Extract<Message, { readonly kind: Kind }>[] {
-  const taken = cluster.network.filter((message): message is Extract<Message, { kind: Kind }> =>
-    message.kind === kind
-  );
-  cluster.network = [];
-  return taken;
 }
 
 Deno.test("§5.1: a node starts as a follower in the term it remembers", () => {
@@ -148,19 +115,8 @@ Deno.test("§5.2: a candidate raises its term, votes for itself and asks every o
 Deno.test("§5.2: a voter votes for at most one candidate in a term, first come first served", () => {
   const cluster = new TestCluster({ size: 3 });
   const voter = cluster.node("n3");
-  const request = {
-    kind: "voteRequest",
-    to: voter.id,
-    term: toTerm(1),
-    epoch: voter.certifier.epoch,
-    lastLogIndex: toLogIndex(0),
-    lastLogTerm: toTerm(0),
-    transfer: false,
-    session: 1,
-    commitments: [],
-  } as const;
-  voter.receive({ ...request, from: toNodeId("n1") });
-  voter.receive({ ...request, from: toNodeId("n2") });
+  voter.receive(voteRequest({ from: "n1", to: voter.id, term: 1 }));
+  voter.receive(voteRequest({ from: "n2", to: voter.id, term: 1 }));
   const answers = takeMessages(cluster, "voteResponse");
   assert.deepEqual(answers.map(({ to, granted }) => [to, granted]), [["n1", true], ["n2", false]]);
 });
@@ -168,22 +124,11 @@ Deno.test("§5.2: a voter votes for at most one candidate in a term, first come 
 Deno.test("§5.2: a vote is remembered through a crash", () => {
   const cluster = new TestCluster({ size: 3 });
   const voter = cluster.node("n3");
-  const request = {
-    kind: "voteRequest",
-    to: voter.id,
-    term: toTerm(1),
-    epoch: voter.certifier.epoch,
-    lastLogIndex: toLogIndex(0),
-    lastLogTerm: toTerm(0),
-    transfer: false,
-    session: 1,
-    commitments: [],
-  } as const;
-  voter.receive({ ...request, from: toNodeId("n1") });
+  voter.receive(voteRequest({ from: "n1", to: voter.id, term: 1 }));
   voter.restart();
   voter.tick(ELECTION_TIMEOUT_TICKS);
   cluster.network = [];
-  voter.receive({ ...request, from: toNodeId("n2") });
+  voter.receive(voteRequest({ from: "n2", to: voter.id, term: 1 }));
   assert.equal(takeMessages(cluster, "voteResponse")[0]?.granted, false);
   assert.equal(voter.raft.state.votedFor, "n1");
 });
@@ -364,18 +309,10 @@ Deno.test("§5.4.1: a voter refuses a candidate whose log is less up to date tha
     const voter = cluster.node("n2");
     prepare(voter, voterTerms, 3);
     voter.tick(ELECTION_TIMEOUT_TICKS);
-    voter.receive({
-      kind: "voteRequest",
-      from: toNodeId("n1"),
-      to: voter.id,
-      term: toTerm(4),
-      epoch: voter.certifier.epoch,
-      lastLogIndex: toLogIndex(terms.length),
-      lastLogTerm: toTerm(terms.at(-1) ?? 0),
-      transfer: false,
-      session: 1,
-      commitments: [],
-    });
+    const lastLogIndex = toLogIndex(terms.length);
+    const lastLogTerm = toTerm(terms.at(-1) ?? 0);
+    const route = { from: "n1", to: voter.id, term: 4 };
+    voter.receive(voteRequest(route, { lastLogIndex, lastLogTerm }));
     assert.equal(takeMessages(cluster, "voteResponse")[0]?.granted, granted);
   }
 });

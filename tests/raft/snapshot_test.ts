@@ -18,6 +18,7 @@ import {
   TestCluster,
   type TestNode,
 } from "./harness.ts";
+import { appendRequest } from "./messages.ts";
 
 /** A compacting cluster led by n1 whose n3 missed `count` commands. */
 function behind(count: number): { cluster: TestCluster; leader: TestNode; late: TestNode } {
@@ -292,33 +293,19 @@ Deno.test("a snapshot from a node without a certificate for the term is refused"
 
 Deno.test("a snapshot installed in a step leaves nothing below it to apply", () => {
   const { leader, late } = behind(5);
-  late.receive({
-    kind: "appendRequest",
-    from: leader.id,
-    to: late.id,
-    term: toTerm(1),
+  late.receive(appendRequest(leader, late.id, {
     previousLogIndex: toLogIndex(1),
     previousLogTerm: toTerm(1),
     entries: leader.raft.state.log.slice(toLogIndex(2), toLogIndex(2)),
     leaderCommit: toLogIndex(1),
-    round: 1,
-    certificate: leader.raft.state.certificate?.note ?? null,
-    transferTarget: null,
-  });
+  }));
   const snapshot = { index: toLogIndex(4), term: toTerm(1), bytes: 1, sha256: new Uint8Array(32) };
-  const append = {
-    kind: "appendRequest",
-    from: leader.id,
-    to: late.id,
-    term: toTerm(1),
+  const append = appendRequest(leader, late.id, {
     previousLogIndex: toLogIndex(4),
     previousLogTerm: toTerm(1),
     entries: leader.raft.state.log.slice(toLogIndex(5), toLogIndex(5)),
     leaderCommit: toLogIndex(5),
-    round: 1,
-    certificate: null,
-    transferTarget: null,
-  } as const;
+  });
   const commit = { ...append, previousLogIndex: toLogIndex(2), entries: [] };
   const output = late.raft.step([
     { kind: "message", message: { ...commit, leaderCommit: toLogIndex(2) } },
@@ -390,19 +377,12 @@ Deno.test("an append that begins in what the follower has compacted is matched a
   const { base, last } = follower.raft.state.log;
   assert.ok(base.index > 2);
   cluster.network = [];
-  follower.receive({
-    kind: "appendRequest",
-    from: leader.id,
-    to: follower.id,
-    term: leader.raft.state.currentTerm,
+  follower.receive(appendRequest(leader, follower.id, {
     previousLogIndex: toLogIndex(1),
     previousLogTerm: toTerm(1),
     entries: entriesOfTerms(...logTermsFrom(1, last.index)).slice(1),
     leaderCommit: last.index,
-    round: 1,
-    certificate: null,
-    transferTarget: null,
-  });
+  }));
   assert.deepEqual(cluster.network.map((message) => "outcome" in message && message.outcome), [
     { kind: "accepted", matchIndex: last.index },
   ]);

@@ -1,0 +1,146 @@
+/** The leader's lease, and the voters' promises that it rests on (Raft dissertation §6.4.1). */
+
+import assert from "node:assert/strict";
+import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS, TestCluster } from "./harness.ts";
+import { preVoteRequest } from "./messages.ts";
+
+const LEASE_READ = { kind: "read", readId: 1, lease: true } as const;
+
+Deno.test("§6.4.1: a leader with a lease answers reads without asking anyone", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  cluster.tick(HEARTBEAT_TICKS);
+  leader.step(LEASE_READ);
+  assert.deepEqual(leader.reads, [{ kind: "ready", readId: 1, readIndex: 1 }]);
+  assert.deepEqual(cluster.network, []);
+});
+
+Deno.test("§6.4.1: a follower's lease read costs one question to the leader", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  cluster.tick(HEARTBEAT_TICKS);
+  const sent: string[] = [];
+  cluster.intercept = (message) => {
+    sent.push(message.kind);
+    return message;
+  };
+  cluster.node("n2").step(LEASE_READ);
+  cluster.deliver();
+  assert.deepEqual(sent, ["readIndexRequest", "readIndexResponse"]);
+  assert.equal(leader.raft.state.commitIndex, toLogIndex(1));
+});
+
+Deno.test("§6.4.1: the lease is counted from when the answered heartbeats were sent", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  cluster.tick(HEARTBEAT_TICKS);
+  // The answers to what is sent now arrive only when their lease is over.
+  const late = 7;
+  leader.tick(HEARTBEAT_TICKS);
+  const heartbeats = cluster.network;
+  cluster.network = [];
+  leader.tick(late);
+  cluster.network = heartbeats;
+  cluster.deliver();
+  leader.step(LEASE_READ);
+  assert.deepEqual(leader.reads, [], "it asks a quorum");
+});
+
+Deno.test("§6.4.1: without a fresh quorum a lease read asks for one", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  cluster.tick(HEARTBEAT_TICKS);
+  cluster.isolate("n1");
+  leader.tick(ELECTION_TIMEOUT_TICKS - 1);
+  leader.step(LEASE_READ);
+  assert.deepEqual(leader.reads, []);
+});
+
+Deno.test("§6.4.1: a jump of the clock ends the lease until a quorum answers anew", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  cluster.tick(HEARTBEAT_TICKS);
+  leader.step({ kind: "clockJumped" }, LEASE_READ);
+  assert.deepEqual(leader.reads, []);
+  cluster.deliver();
+  assert.equal(leader.reads.length, 1, "the quorum confirmed it");
+  cluster.tick(2 * HEARTBEAT_TICKS);
+  leader.step({ ...LEASE_READ, readId: 2 });
+  assert.equal(leader.reads.length, 2, "and the lease is back");
+});
+
+Deno.test("§6.4.1: a leader that hands over has no lease", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  cluster.tick(HEARTBEAT_TICKS);
+  leader.step({ kind: "transfer", transferId: 1, target: toNodeId("n2") }, LEASE_READ);
+  assert.deepEqual(leader.reads, []);
+});
+
+Deno.test("§6.4.1: a voter keeps its promise when it learns of a higher term", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  cluster.tick(HEARTBEAT_TICKS);
+  const voter = cluster.node("n3");
+  // It stands for election at its leader's wish, and learns that another term has begun.
+  const toVoter = { from: toNodeId("n1"), to: voter.id };
+  voter.receive({
+    kind: "timeoutNowRequest",
+    ...toVoter,
+    term: toTerm(1),
+    round: 1,
+    certificate: null,
+  });
+  const refusal = { term: toTerm(2), granted: false, commitment: null };
+  voter.receive({ kind: "preVoteResponse", ...toVoter, ...refusal });
+  assert.equal(voter.raft.state.currentTerm, 2);
+  cluster.network = [];
+  voter.receive(preVoteRequest({ from: "n2", to: voter.id, term: 3 }));
+  assert.deepEqual(cluster.network, []);
+});
+
+Deno.test("§6.4.1: a candidate's own word does not waive the voters' promise", () => {
+  const cluster = new TestCluster({ size: 4, threshold: 3 });
+  const leader = cluster.elect("n1");
+  cluster.tick(HEARTBEAT_TICKS);
+  const ask = (to: string) =>
+    cluster.node(to).receive(preVoteRequest({ from: "n2", to, term: 2 }, { transfer: true }));
+  cluster.network = [];
+  for (const to of ["n1", "n3", "n4"]) ask(to);
+  assert.deepEqual(cluster.network, []);
+  assert.equal(leader.raft.state.role.name, "leader");
+});
+
+Deno.test("§6.4.1: after an aborted transfer the lease is back only once a quorum renewed it", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  cluster.tick(HEARTBEAT_TICKS);
+  cluster.intercept = (message) => message.kind === "timeoutNowRequest" ? null : message;
+  leader.step({ kind: "transfer", transferId: 1, target: toNodeId("n2") });
+  cluster.tick(ELECTION_TIMEOUT_TICKS - 1);
+  leader.tick();
+  assert.equal(leader.transfers[0]?.kind, "aborted");
+  leader.step(LEASE_READ);
+  assert.deepEqual(leader.reads, [], "the voters may still help the target");
+  cluster.network = [];
+  cluster.tick(3 * HEARTBEAT_TICKS);
+  leader.reads.length = 0;
+  leader.step({ ...LEASE_READ, readId: 2 });
+  assert.deepEqual(leader.reads.map(({ readId }) => readId), [2]);
+  assert.equal(cluster.node("n3").raft.state.promise.transferTarget, null);
+});
+
+Deno.test("§6.4.1: a voter that restarts keeps the promise that it made its leader", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const voter = cluster.node("n2");
+  voter.restart();
+  const ask = () => voter.receive(preVoteRequest({ from: "n3", to: voter.id, term: 2 }));
+  cluster.network = [];
+  ask();
+  assert.deepEqual(cluster.network, []);
+  voter.tick(ELECTION_TIMEOUT_TICKS);
+  ask();
+  assert.deepEqual(cluster.network.map(({ kind }) => kind), ["preVoteResponse"]);
+});

@@ -1,0 +1,47 @@
+/**
+ * What a node of these tests keeps on its "disk".
+ *
+ * @module
+ */
+
+import { type DurableState, LOG_START, type PersistBatch } from "../../lib/raft/mod.ts";
+import { toTerm } from "../../lib/types.ts";
+
+/** Holds what was persisted, whatever becomes of the process. */
+export class MemoryDisk {
+  #state: DurableState = {
+    hardState: { currentTerm: toTerm(0), votedFor: null },
+    logStart: LOG_START,
+    entries: [],
+    currentTermNote: null,
+  };
+  readonly #notes = new Map<number, string>();
+
+  /** Writes a batch, all of it. */
+  persist(batch: PersistBatch): void {
+    const first = batch.entries[0]?.index ?? Infinity;
+    const logStart = batch.logStart?.position ?? this.#state.logStart;
+    const kept = batch.logStart?.keepsRest === false ? [] : this.#state.entries;
+    const hardState = batch.hardState ?? this.#state.hardState;
+    for (const { term, note } of batch.certificates) this.#notes.set(term, note);
+    this.#state = {
+      hardState,
+      logStart,
+      entries: [
+        ...kept.filter(({ index }) => index > logStart.index && index < first),
+        ...batch.entries,
+      ],
+      currentTermNote: this.#notes.get(hardState.currentTerm) ?? null,
+    };
+  }
+
+  /** What a node that starts finds. */
+  load(): DurableState {
+    return this.#state;
+  }
+
+  /** Puts entries and a term there directly, to start a node in the middle of a history. */
+  prepare(state: Pick<DurableState, "hardState" | "entries">): void {
+    this.#state = { ...state, logStart: LOG_START, currentTermNote: null };
+  }
+}
