@@ -149,8 +149,12 @@ export class Node implements NodeApi {
       installSnapshot: (snapshot) => stores.installSnapshot(snapshot),
       sendChunk: (chunk) => keeper.sendChunk(chunk),
       storeChunk: (request) => keeper.storeChunk(request),
+      discardSnapshot: (snapshot) => stores.snapshots.discard(snapshot),
       makeSnapshot: () => keeper.make(),
-      report: (output, applied) => this.#report(output, applied),
+      report: (output, applied) => {
+        keeper.observe(output.events);
+        this.#report(output, applied);
+      },
     });
   }
 
