@@ -53,7 +53,7 @@ export class CoreState {
   /** This round's election timeout, drawn anew at each reset. */
   randomizedTimeoutTicks: number;
   /** What this node promised the leader that it heard last. */
-  readonly promise: VoterPromise = { heardTick: null, transferTarget: null };
+  readonly promise: VoterPromise = { heardTick: null, transferTarget: null, targetRound: 0 };
   /** What this node voted for in this term: a candidate's statement never changes. */
   ballot: { readonly lastLogIndex: LogIndex; readonly lastLogTerm: Term } | null = null;
   /** When each candidate was last given a new nonce commitment, and for which term. */
@@ -204,7 +204,7 @@ export class CoreState {
   hearFrom(certificate: Certificate): void {
     assert(certificate.term === this.#currentTerm, "A certificate counts in its own term only");
     const isNews = this.certificate !== certificate;
-    if (isNews) this.promise.transferTarget = null;
+    if (isNews) Object.assign(this.promise, { transferTarget: null, targetRound: 0 });
     if (isNews || this.leader === null) {
       this.changeRole({ name: "follower", following: { certificate, isHeard: true } });
     }
