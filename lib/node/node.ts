@@ -7,6 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { Certificate, Certifier } from "../certificate/certifier.ts";
 import type { Group } from "../certificate/group.ts";
+import { EnvironmentError } from "../errors.ts";
 import {
   type AppliedEntry,
   type Command,
@@ -22,6 +23,7 @@ import {
   type RaftConfig,
   type RoleReport,
 } from "../raft/mod.ts";
+
 import { openStores, type Stores } from "../storage/mod.ts";
 import { Transport } from "../transport/mod.ts";
 import type { NodeId, Term } from "../types.ts";
@@ -41,6 +43,7 @@ import { toConfiguration } from "./config_difference.ts";
 import type { NodeIdentity } from "./identity.ts";
 import { Inbox } from "./inbox.ts";
 import { Loop } from "./loop.ts";
+import { checkLostState } from "./lost_state.ts";
 import { Observer } from "./observer.ts";
 import { PeerConfigurations } from "./peer_configurations.ts";
 import { Requests } from "./requests.ts";
@@ -78,11 +81,13 @@ export interface NodeOptions {
  *
  * @throws {EnvironmentError} when the folder or the port cannot be used.
  * @throws {InputError} when the folder belongs to another cluster or node.
+ * @throws {CorruptionError} when something in it is damaged or missing.
  */
 export async function startNode(options: NodeOptions): Promise<Node> {
   const { self: node, dataDir: folder, config: { cluster } } = options;
   const stores = openStores({ folder, cluster, node });
   try {
+    checkLostState(stores, { peerCount: options.config.peers.length - 1 });
     options.beforeStart?.();
     const running = new Node(options, stores);
     await running.start();
@@ -197,7 +202,8 @@ export class Node implements NodeApi {
       await this.#requests.confirmRead(performance.now() + options.timeoutMs, { lease });
       this.#checkRunning();
     }
-    return { row: this.#stateMachine.get(key), revision: this.#stateMachine.appliedIndex };
+    const row = this.#fromStore(() => this.#stateMachine.get(key));
+    return { row, revision: this.#stateMachine.appliedIndex };
   }
 
   /** See {@linkcode NodeApi.transferLeadership}. */
@@ -241,13 +247,14 @@ export class Node implements NodeApi {
     options: { readonly limit: number; readonly before?: Term },
   ): readonly Certificate[] {
     this.#checkRunning();
-    return this.#stores.raft.elections(options).map((note) => this.#verify(note));
+    const notes = this.#fromStore(() => this.#stores.raft.elections(options));
+    return notes.map((note) => this.#verify(note));
   }
 
   /** See {@linkcode NodeApi.election}. */
   election(term: Term): Certificate | null {
     this.#checkRunning();
-    const note = this.#stores.raft.election(term);
+    const note = this.#fromStore(() => this.#stores.raft.election(term));
     return note === null ? null : this.#verify(note);
   }
 
@@ -274,6 +281,19 @@ export class Node implements NodeApi {
   #checkRunning(): void {
     if (!this.#isStopped) return;
     throw new RequestError("stopping", "The node is stopping", { maybeApplied: false });
+  }
+
+  /** A node whose own data are damaged answers nobody any more: the next row may be one it votes by. */
+  #fromStore<Result>(read: () => Result): Result {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof EnvironmentError)) throw error;
+      this.#fail(error);
+      throw new RequestError("stopping", "The node stops: it cannot read its own data", {
+        maybeApplied: false,
+      });
+    }
   }
 
   #createTransport(): Transport {
@@ -322,9 +342,13 @@ export class Node implements NodeApi {
     } catch (error) {
       // A broken invariant or a disk that failed: what this node believes is no longer certain, so it
       // says nothing more to anyone.
-      this.#logger.error("node.failed", { error: String(error) });
-      void this.#stop(error);
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#logger.error("node.failed", { error: String(error) });
+    void this.#stop(error);
   }
 
   #report(output: Output, applied: readonly AppliedEntry[]): void {

@@ -63,6 +63,7 @@ export type RaftView =
       | "currentTerm"
       | "votedFor"
       | "commitIndex"
+      | "lacksState"
       | "certificate"
       | "leader"
       | "report"

@@ -250,6 +250,11 @@ export class Machine implements NodeView, LifeHost {
     this.isGone = true;
   }
 
+  /** Loses the key-value data, snapshots included; the log and the vote are whole. */
+  loseStore(): void {
+    this.keyValues = new KeyValueDisk();
+  }
+
   /** Makes the machine sound again, as far as a repair can. */
   repair(): void {
     this.pausedUntilUs = 0;
