@@ -312,6 +312,7 @@ export class Machine implements NodeView, LifeHost {
 
   #begin(life: Life): void {
     this.#trace(() => `UP in term ${life.raft.state.currentTerm}`);
+    if (life.raft.state.lacksState) this.#options.counters.count("start.lacksState");
     this.#busyUntilUs = 0;
     this.#expiredMs = this.clock.nowMs;
     this.#options.watcher.started(this);
