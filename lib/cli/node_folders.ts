@@ -101,7 +101,9 @@ export function dealIntoFolders(config: ClusterConfig, folders: NodeFolders): Gr
     (length) => crypto.getRandomValues(new Uint8Array(length)),
   );
   try {
-    for (const share of shares) writeNodeKeys(keyFolder(folders, share.node), { group, share });
+    for (const share of shares) {
+      writeNodeKeys(keyFolder(folders, share.node), { group, genesis: null, share });
+    }
   } finally {
     for (const { secret } of shares) secret.fill(0);
   }

@@ -1,5 +1,6 @@
 /**
- * `group.json`: the public key of the cluster and of each of its voters, the same on every node.
+ * `group.json`: the public key of the cluster and of each of its voters, the same on every node; with
+ * the genesis certificate, where they made the key themselves.
  *
  * @module
  */
@@ -7,6 +8,7 @@
 import { z } from "zod";
 import { encodeHex, equalBytes } from "../bytes.ts";
 import { toGroupPublicKeys } from "../certificate/frost_certifier.ts";
+import { verifyGenesis } from "../certificate/genesis.ts";
 import type { Group } from "../certificate/group.ts";
 import { InputError } from "../errors.ts";
 import { checkGroupPublicKeys } from "../frost/keys.ts";
@@ -24,26 +26,34 @@ import { checked } from "./schema.ts";
 
 /** The public key file's name within a node's data folder. */
 export const GROUP_FILE = "group.json";
+
+/** What a `group.json` says. */
+export interface GroupFile {
+  /** The public key of the cluster and of each voter. */
+  readonly group: Group;
+  /** The genesis certificate, a signed note; null where a dealer made the key. */
+  readonly genesis: string | null;
+}
+
 /**
  * Reads the public key file of a data folder and checks it, and that it is this cluster's.
  *
  * @throws {KeyFileError} when it is missing, damaged, or made for another configuration.
  */
-export function readGroup(dataDir: string, config: ClusterConfig): Group {
+export function readGroup(dataDir: string, config: ClusterConfig): GroupFile {
   const file = `${dataDir}/${GROUP_FILE}`;
-  const group = readKeyFile(file, groupSchema);
-  if (group.cluster !== config.cluster) {
-    throw ofAnother(file, "cluster", { found: group.cluster, expected: config.cluster });
+  const content = readKeyFile(file, groupSchema);
+  if (content.cluster !== config.cluster) {
+    throw ofAnother(file, "cluster", { found: content.cluster, expected: config.cluster });
   }
   const [found, expected] = [
-    describeVoters(group.threshold, group.voters),
+    describeVoters(content.threshold, content.voters),
     describeVoters(config.threshold, config.peers),
   ];
   if (found !== expected) {
     throw ofAnother(file, "set of voters", { found, expected });
   }
-  checkGroup(file, group);
-  return group;
+  return checkContent(file, content);
 }
 
 /**
@@ -51,10 +61,31 @@ export function readGroup(dataDir: string, config: ClusterConfig): Group {
  *
  * @throws {KeyFileError} when it is damaged.
  */
-export function toGroup(json: unknown, file: string): Group {
-  const group = parseKeyFile(json, { file, schema: groupSchema, whatToDo: RESTORE });
+export function toGroupFile(json: unknown, file: string): GroupFile {
+  return checkContent(file, parseKeyFile(json, { file, schema: groupSchema, whatToDo: RESTORE }));
+}
+
+function checkContent(file: string, content: GroupContent): GroupFile {
+  const { genesis: note, ...group } = content;
+  const genesis = note ?? null;
   checkGroup(file, group);
-  return group;
+  if (genesis !== null) checkGenesis(file, { group, genesis });
+  return { group, genesis };
+}
+
+/**
+ * The certificate proves the very group that stands beside it. Its identity keys may have been
+ * replaced in `cluster.json` since.
+ */
+function checkGenesis(file: string, { group, genesis }: { group: Group; genesis: string }): void {
+  try {
+    const certified = formatGroup({ group: verifyGenesis(genesis), genesis });
+    if (certified === formatGroup({ group, genesis })) return;
+    throw new InputError("its genesis certificate is of another group");
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw new KeyFileError(file, cause.message, "Copy it from another node.", { cause });
+  }
 }
 
 function checkGroup(file: string, group: Group): void {
@@ -74,7 +105,7 @@ function checkGroup(file: string, group: Group): void {
 }
 
 /** The text of a `group.json`. */
-export function formatGroup(group: Group): string {
+export function formatGroup({ group, genesis }: GroupFile): string {
   const content: z.input<typeof groupSchema> = {
     cluster: group.cluster,
     epoch: group.epoch,
@@ -85,6 +116,7 @@ export function formatGroup(group: Group): string {
       identifier,
       verifyingShare: encodeHex(verifyingShare),
     })),
+    ...(genesis === null ? {} : { genesis }),
   };
   return JSON.stringify(content, null, 2) + "\n";
 }
@@ -99,7 +131,10 @@ const groupSchema = z.strictObject({
     identifier: z.int(),
     verifyingShare: keySchema,
   })),
+  genesis: z.string().exactOptional(),
 });
+
+type GroupContent = z.output<typeof groupSchema>;
 
 function describeVoters(
   threshold: number,

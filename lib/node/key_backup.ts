@@ -1,6 +1,7 @@
 /**
  * Backups of a node's keys: one encrypted file with the identity, the share if there is one, and the
- * public group that the share belongs to. Nothing else: a nonce is never in any file.
+ * public group that the share belongs to. Nothing else: a nonce is never in any file, and the record of
+ * a key generation that is not done is for the node alone.
  *
  * **What a backup is for.** It holds keys, and a node is more than its keys: `raft.db` knows what it
  * voted. A voter that has forgotten its vote could sign for a second leader of the same term. So a
@@ -22,7 +23,7 @@ import { createDataFolder } from "../storage/folder.ts";
 import { openRaftStore, RAFT_FILE } from "../storage/mod.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { statFile, writeFileAtomically } from "./files.ts";
-import { formatGroup, GROUP_FILE, toGroup } from "./group_file.ts";
+import { formatGroup, GROUP_FILE, toGroupFile } from "./group_file.ts";
 import { IDENTITY_FILE, identitySchema } from "./identity.ts";
 import { KeyFileError, ofAnother, parseKeyFile, readPublicJson } from "./key_file.ts";
 import { isShareOf, SHARE_FILE, shareSchema } from "./key_files.ts";
@@ -168,7 +169,7 @@ function checkBackup({ node, cluster, ...parts }: Backup, file: string): void {
   }
   if (parts.share === null && parts.group === null) return;
   const share = parseKeyFile(parts.share, { ...read, schema: shareSchema });
-  const group = toGroup(parts.group, file);
+  const { group } = toGroupFile(parts.group, file);
   if (share.node !== node) throw ofAnother(file, "node", { found: share.node, expected: node });
   if (share.cluster === cluster && group.cluster === cluster && isShareOf(group, share)) return;
   throw new KeyFileError(
@@ -193,7 +194,7 @@ function checkFolderFits(dataDir: string, { node, cluster, group }: Backup): voi
   const path = `${dataDir}/${GROUP_FILE}`;
   if (statFile(path) !== null) {
     const [found, expected] = [readGroupContent(dataDir), group].map((content) =>
-      formatGroup(toGroup(content, path))
+      formatGroup(toGroupFile(content, path))
     );
     if (found !== expected) {
       throw new KeyFileError(
@@ -227,7 +228,7 @@ function writeKeys(
   const file = { node, passphrase };
   if (group !== null) {
     const path = `${dataDir}/${GROUP_FILE}`;
-    writeFileAtomically({ path, text: formatGroup(toGroup(group, path)), mode: 0o644 });
+    writeFileAtomically({ path, text: formatGroup(toGroupFile(group, path)), mode: 0o644 });
   }
   if (share !== null) {
     const path = `${dataDir}/${SHARE_FILE}`;

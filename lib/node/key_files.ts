@@ -48,6 +48,8 @@ export interface VoterSecret {
 export interface NodeKeys {
   /** The public key of the cluster and of each voter. */
   readonly group: Group;
+  /** The genesis certificate, a signed note; null where a dealer made the key. */
+  readonly genesis: string | null;
   /** The node's own secret. */
   readonly share: VoterSecret;
   /** Whether a node has run with this share: what it voted and stored must be there as well. */
@@ -56,7 +58,22 @@ export interface NodeKeys {
 
 /** Whether a data folder holds a key file, usable or not. */
 export function hasKeyFiles(dataDir: string): boolean {
-  return [GROUP_FILE, SHARE_FILE].some((name) => statFile(`${dataDir}/${name}`) !== null);
+  return hasShare(dataDir) || statFile(`${dataDir}/${GROUP_FILE}`) !== null;
+}
+
+/** Whether a data folder holds a share, usable or not. */
+export function hasShare(dataDir: string): boolean {
+  return statFile(`${dataDir}/${SHARE_FILE}`) !== null;
+}
+
+/**
+ * Whether anything is left in a data folder of what its node voted; of less than everything, the store
+ * itself tells. What is empty is what a store leaves that was begun and never made.
+ */
+export function hasRun(dataDir: string): boolean {
+  return [RAFT_FILE, `${RAFT_FILE}.guard`].some((name) =>
+    (statFile(`${dataDir}/${name}`)?.size ?? 0) > 0
+  );
 }
 
 /**
@@ -68,10 +85,9 @@ export function hasKeyFiles(dataDir: string): boolean {
  */
 export function writeNodeKeys(
   folder: KeyFolder,
-  { group, share }: Omit<NodeKeys, "isInUse">,
+  { group, genesis, share }: Omit<NodeKeys, "isInUse">,
 ): void {
-  const { dataDir, self } = folder;
-  assert(share.node === self, `A share of ${share.node} for ${self}`);
+  const { dataDir } = folder;
   if (hasKeyFiles(dataDir)) {
     throw new KeyFileError(
       dataDir,
@@ -79,10 +95,29 @@ export function writeNodeKeys(
       "Keys are never overwritten; move them away or choose another folder.",
     );
   }
+  writeGeneratedKeys(folder, { group, genesis, share });
+}
+
+/**
+ * Writes the keys that a node has generated. A crash may have left the group behind, without the share;
+ * it comes first, so that whoever has a share has its group.
+ *
+ * @throws {EnvironmentError} when the disk or the folder does not let it.
+ */
+export function writeGeneratedKeys(
+  folder: KeyFolder,
+  { group, genesis, share }: Omit<NodeKeys, "isInUse">,
+): void {
+  const { dataDir, self } = folder;
+  assert(share.node === self, `A share of ${share.node} for ${self}`);
+  assert(!hasShare(dataDir), "A share is never overwritten");
   createDataFolder(dataDir);
-  const groupText = formatGroup(group);
-  writeFileAtomically({ path: `${dataDir}/${GROUP_FILE}`, text: groupText, mode: 0o644 });
-  writeShare(folder, { group, share, isInUse: false });
+  writeFileAtomically({
+    path: `${dataDir}/${GROUP_FILE}`,
+    text: formatGroup({ group, genesis }),
+    mode: 0o644,
+  });
+  writeShare(folder, { group, genesis, share, isInUse: false });
 }
 
 /**
@@ -116,7 +151,7 @@ export function readNodeKeys(folder: KeyFolder, config: ClusterConfig): NodeKeys
   const share = readSecretFile(secretFile, {
     schema: shareSchema,
     remedies: {
-      ifMissing: `Run floe keygen, or put ${self}'s share there.`,
+      ifMissing: `Put ${self}'s back; a share that is lost cannot be made again.`,
       ifDamaged: RESTORE,
       ifKnown: "generate new keys for the whole cluster",
     },
@@ -127,7 +162,7 @@ export function readNodeKeys(folder: KeyFolder, config: ClusterConfig): NodeKeys
   if (share.node !== self) {
     throw ofAnother(file, "node", { found: share.node, expected: self });
   }
-  const group = readGroup(dataDir, config);
+  const { group, genesis } = readGroup(dataDir, config);
   if (!isShareOf(group, share)) {
     throw new KeyFileError(
       file,
@@ -136,8 +171,8 @@ export function readNodeKeys(folder: KeyFolder, config: ClusterConfig): NodeKeys
     );
   }
   const { node, secret, isInUse } = share;
-  if (isInUse && isWiped(dataDir)) throw wiped(dataDir, self);
-  return { group, share: { node, secret }, isInUse };
+  if (isInUse && !hasRun(dataDir)) throw wiped(dataDir, self);
+  return { group, genesis, share: { node, secret }, isInUse };
 }
 
 /** Whether a share is of this group's key, and its secret the one behind its voter's verifying share. */
@@ -190,16 +225,6 @@ function toJson(
     secret: encodeHex(secret),
     isInUse,
   };
-}
-
-/**
- * Whether nothing is left of what the node voted; of less than everything, the store itself tells. What
- * is empty is what a store leaves that was begun and never made.
- */
-function isWiped(dataDir: string): boolean {
-  return [RAFT_FILE, `${RAFT_FILE}.guard`].every((name) =>
-    (statFile(`${dataDir}/${name}`)?.size ?? 0) === 0
-  );
 }
 
 /** A node that lost its disk must not come back under its old share. */

@@ -253,7 +253,7 @@ function withNode(given: Passphrase | null, test: (places: Places) => void): voi
   try {
     const { group, shares } = dealClusterKeys(config, randomBytes);
     const share = assertDefined(shares.find(({ node }) => node === self), "no share");
-    writeNodeKeys(folder, { group, share });
+    writeNodeKeys(folder, { group, genesis: null, share });
     openIdentity(folder);
     test({
       folder,
@@ -284,7 +284,7 @@ function writeOtherGroup(dataDir: string, { cluster }: ClusterConfig): void {
   const other = `${dataDir}-other`;
   writeNodeKeys(
     { dataDir: other, self: toNodeId("server_1"), passphrase: null },
-    { group, share: assertDefined(share, "no share") },
+    { group, genesis: null, share: assertDefined(share, "no share") },
   );
   Deno.copyFileSync(`${other}/group.json`, `${dataDir}/group.json`);
 }

@@ -1,12 +1,22 @@
 import assert from "node:assert/strict";
+import { InvariantError } from "../../lib/assert.ts";
 import { encodeHex } from "../../lib/bytes.ts";
+import type { Group } from "../../lib/certificate/group.ts";
 import type { ClusterConfig } from "../../lib/node/cluster_config.ts";
 import { dealClusterKeys } from "../../lib/node/dealing.ts";
 import { KeyFileError } from "../../lib/node/key_file.ts";
 import type { KeyFolder } from "../../lib/node/key_folder.ts";
-import { claimShare, hasKeyFiles, readNodeKeys, writeNodeKeys } from "../../lib/node/key_files.ts";
+import {
+  claimShare,
+  hasKeyFiles,
+  readNodeKeys,
+  writeGeneratedKeys,
+  writeNodeKeys,
+} from "../../lib/node/key_files.ts";
 import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
 import { type NodeId, toClusterName, toNodeId } from "../../lib/types.ts";
+import { certifyGenesis } from "../certificate/founders.ts";
+import { TestKeygen } from "../keygen/harness.ts";
 
 const config = generateLocalCluster({ nodes: 3 });
 const self = toNodeId("server_2");
@@ -17,9 +27,10 @@ for (const nodes of [1, 2, 3, 5]) {
     const { group, shares } = dealClusterKeys(config, randomBytes);
     for (const share of shares) {
       withFolder((folder) => {
-        writeNodeKeys(place(folder, share.node), { group, share });
+        writeNodeKeys(place(folder, share.node), { group, genesis: null, share });
         assert.deepEqual(readNodeKeys(place(folder, share.node), config), {
           group,
+          genesis: null,
           share,
           isInUse: false,
         });
@@ -45,7 +56,7 @@ Deno.test("writeNodeKeys() never overwrites keys", () => {
     const { group, shares: [, share] } = dealClusterKeys(config, randomBytes);
     assert.ok(share !== undefined);
     assert.throws(
-      () => writeNodeKeys(place(folder, share.node), { group, share }),
+      () => writeNodeKeys(place(folder, share.node), { group, genesis: null, share }),
       refusal(/holds keys already/),
     );
     assert.equal(Deno.readTextFileSync(`${folder}/share.json`), before);
@@ -166,6 +177,7 @@ Deno.test("readNodeKeys() refuses a single voter's secret that is not the group'
   assert.ok(share !== undefined);
   withFolder((folder) => {
     writeNodeKeys(place(folder, share.node), {
+      genesis: null,
       group,
       share: { ...share, secret: randomBytes(32) },
     });
@@ -205,6 +217,82 @@ Deno.test("readNodeKeys() refuses a group with another threshold or other voters
   });
 });
 
+Deno.test("a genesis certificate is kept with the group that it proves", () => {
+  withGenesis((folder, { genesis }) => {
+    assert.equal(readNodeKeys(place(folder), config).genesis, genesis);
+  });
+});
+
+Deno.test("readNodeKeys() refuses a genesis certificate that proves another group, or nothing", () => {
+  withGenesis((folder, { others }) => {
+    edit(`${folder}/group.json`, (content) => ({ ...content, genesis: others }));
+    refuses(folder, /group\.json: its genesis certificate is of another group.*Copy it from/);
+  });
+  withGenesis((folder, { genesis }) => {
+    const flipped = genesis.replace(/transcript ./, (found) => found.endsWith("0") ? "1" : "0");
+    edit(`${folder}/group.json`, (content) => ({ ...content, genesis: flipped }));
+    refuses(folder, /group\.json: Cannot (read|accept) genesis/);
+  });
+  withGenesis((folder) => {
+    edit(`${folder}/group.json`, (content) => ({ ...content, genesis: 1 }));
+    refuses(folder, /group\.json: damaged at genesis/);
+  });
+});
+
+Deno.test("writeGeneratedKeys() replaces a group without a share, and never a share", () => {
+  withGenesis((folder, { keys }) => {
+    Deno.removeSync(`${folder}/share.json`);
+    Deno.writeTextFileSync(`${folder}/group.json`, "{}");
+    writeGeneratedKeys(place(folder), keys);
+    assert.deepEqual(readNodeKeys(place(folder), config), { ...keys, isInUse: false });
+    assert.throws(() => writeGeneratedKeys(place(folder), keys), InvariantError);
+  });
+});
+
+/** Keys with a genesis: the founders' key in a cluster of the same name and nodes. */
+function withGenesis(
+  test: (
+    folder: string,
+    made: { readonly genesis: string; readonly others: string; readonly keys: GeneratedKeys },
+  ) => void,
+): void {
+  const [made, other] = [1, 2].map((seed) => {
+    const keygen = new TestKeygen(2, 3, seed);
+    keygen.start();
+    keygen.deliver();
+    const { genesis, secret } = keygen.node(2).key ?? assert.fail("no key");
+    const statement = { ...genesis, cluster: config.cluster };
+    const note = certifyGenesis(
+      { ...keygen.founders, roster: { ...keygen.founders.roster, cluster: config.cluster } },
+      statement,
+    );
+    const group = groupOf(statement);
+    return { group, genesis: note, share: { node: self, secret } };
+  });
+  assert.ok(made !== undefined && other !== undefined);
+  withFolder((folder) => {
+    writeNodeKeys(place(`${folder}/node`), made);
+    test(`${folder}/node`, { genesis: made.genesis, others: other.genesis, keys: made });
+  });
+}
+
+type GeneratedKeys = Parameters<typeof writeGeneratedKeys>[1];
+
+/** What a group file keeps of a genesis beside the note. */
+function groupOf({ cluster, epoch, threshold, publicKey, voters }: Group): Group {
+  return {
+    cluster,
+    epoch,
+    threshold,
+    publicKey,
+    voters: voters.map(({ id, identifier, verifyingShare }) => ({
+      id,
+      identifier,
+      verifyingShare,
+    })),
+  };
+}
+
 function place(dataDir: string, node: NodeId = self): KeyFolder {
   return { dataDir, self: node, passphrase: null };
 }
@@ -214,7 +302,7 @@ function withKeys(test: (folder: string, secret: string) => void): void {
   const share = shares.find(({ node }) => node === self);
   assert.ok(share !== undefined);
   withFolder((folder) => {
-    writeNodeKeys(place(`${folder}/node`), { group, share });
+    writeNodeKeys(place(`${folder}/node`), { group, genesis: null, share });
     test(`${folder}/node`, encodeHex(share.secret));
   });
 }

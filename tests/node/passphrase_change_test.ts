@@ -130,7 +130,7 @@ function withFolder(passphrase: Passphrase | null, test: (folder: KeyFolder) => 
       (length) => crypto.getRandomValues(new Uint8Array(length)),
     );
     const share = assertDefined(shares.find(({ node }) => node === self), "no share");
-    writeNodeKeys(folder, { group, share });
+    writeNodeKeys(folder, { group, genesis: null, share });
     openIdentity(folder);
     test(folder);
   } finally {

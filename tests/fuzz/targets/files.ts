@@ -122,7 +122,7 @@ class KeyFiles implements OpenTarget {
     const { group, shares } = dealClusterKeys(CONFIG, seededBytes(1));
     const share = shares.find(({ node }) => node === SELF);
     assert.ok(share !== undefined);
-    writeNodeKeys(this.#folder, { group, share });
+    writeNodeKeys(this.#folder, { group, genesis: null, share });
     openIdentity(this.#folder);
     this.#genuine = new Map(
       FILES.map((name) => [name, Deno.readTextFileSync(`${dataDir}/${name}`)]),
