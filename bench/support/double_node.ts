@@ -12,6 +12,7 @@ import { startApiServer } from "../../lib/http/mod.ts";
 import { findPeer, loadClusterConfig, requirePinned } from "../../lib/node/cluster_config.ts";
 import { readIdentity } from "../../lib/node/identity.ts";
 import { readGroup } from "../../lib/node/group_file.ts";
+import { Network } from "../../lib/node/network.ts";
 import { startNode } from "../../lib/node/node.ts";
 
 /** The value of `--name` on the command line. */
@@ -25,7 +26,7 @@ const config = requirePinned(await loadClusterConfig(flag("config")), flag("conf
 const { id: self, api } = findPeer(config, flag("id"));
 const dataDir = flag("data-dir");
 const identity = readIdentity({ dataDir, self, passphrase: null });
-const group = readGroup(dataDir, config);
+const { group, genesis } = readGroup(dataDir, config);
 const stop = processContext().stopSignal();
 startLogging({ level: "info", format: "json", colour: false, node: self, sink: Deno.stderr });
 const certifier = createCertifierDouble({
@@ -36,9 +37,10 @@ const certifier = createCertifierDouble({
 const node = await startNode({
   config,
   self,
-  identity,
+  network: new Network({ config, self, identity }),
   dataDir,
   group,
+  genesis,
   certifier,
   onRole: ({ role, term, leader, certificate }) => {
     const note = certificate?.note ?? null;

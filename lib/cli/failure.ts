@@ -37,6 +37,7 @@ const problemSchema = z.object({
 
 /** The codes that pass by themselves or do not hold at another node, such as the leader. */
 const PASSING_CODES: ReadonlySet<string> = new Set([
+  "no_key",
   "no_leader",
   "timeout",
   "overloaded",

@@ -6,6 +6,7 @@
 
 import { Hono } from "hono";
 import type { NodeApi } from "../node/api.ts";
+import { addKeyGenerationRoute } from "./dkg.ts";
 import { addElectionRoutes } from "./elections.ts";
 import { addGroupRoute } from "./group.ts";
 import { addHealthRoutes } from "./health.ts";
@@ -32,6 +33,7 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
   addLeaderRoute(app, node);
   addElectionRoutes(app, node);
   addGroupRoute(app, node);
+  addKeyGenerationRoute(app, node);
   addHealthRoutes(app, node);
   app.notFound((context) => {
     const problem = new Problem("not_found", `There is nothing at ${context.req.path}`);

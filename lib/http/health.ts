@@ -5,6 +5,7 @@
  */
 
 import type { NodeApi, NodeStatus } from "../node/api.ts";
+import type { KeyGenerationReport } from "../node/key_generation/report.ts";
 import { jsonResponse } from "./json.ts";
 import { Problem } from "./problem.ts";
 import { addRoute, type Application } from "./route.ts";
@@ -26,11 +27,20 @@ export function addHealthRoutes(app: Application, node: NodeApi): void {
   });
   addRoute(app, "/readyz", {
     GET: () => {
-      const reason = whyNotReady(node.status());
+      const reason = whyNoKey(node.keyGeneration()) ?? whyNotReady(node.status());
       if (reason !== null) throw new Problem("not_ready", `Not ready: ${reason}`);
       return jsonResponse(OK);
     },
   });
+}
+
+/** Why a node cannot take part in the cluster yet, or null when it has its key. */
+export function whyNoKey({ phase, waitingFor }: KeyGenerationReport): string | null {
+  if (phase === "finished" || phase === "dealt") return null;
+  const names = waitingFor.map(({ id }) => id).join(", ");
+  return names === ""
+    ? "the cluster has no key yet"
+    : `the cluster has no key yet; this node waits for ${names}`;
 }
 
 /**

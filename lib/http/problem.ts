@@ -74,6 +74,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   idempotency_key_reused: 422,
   internal_error: 500,
   unreadable: 501,
+  no_key: 503,
   no_leader: 503,
   overloaded: 503,
   superseded: 503,
@@ -107,6 +108,7 @@ const RETRY_AFTER_MS: Readonly<Partial<Record<ProblemCode, number>>> = {
   leader_changed: 250,
   superseded: 50,
   overloaded: 100,
+  no_key: 1_000,
   not_ready: 1_000,
 };
 

@@ -6,6 +6,7 @@
 
 import type { Margins } from "../margins.ts";
 import type { NodeStatus } from "../node/api.ts";
+import type { AwaitedStep, KeyPhase } from "../node/key_generation/report.ts";
 
 /** How a value's bytes stand in JSON: as text where they are well-formed UTF-8, else as base64. */
 export type ValueEncoding = "utf8" | "base64";
@@ -157,6 +158,46 @@ export interface GroupBody {
   /** The group key as SubjectPublicKeyInfo in PEM, for `openssl pkeyutl -verify -rawin`. */
   readonly pem: string;
   /** The genesis certificate, a signed note; null where a dealer made the key. */
+  readonly genesis: string | null;
+}
+
+/** One voter in `GET /v1/dkg`, as the node that answers sees it. */
+export interface DkgPeerBody {
+  /** The voter. */
+  readonly id: string;
+  /** Whether the connection to it is up. */
+  readonly connected: boolean;
+  /** Whether its `cluster.json` is the same; `unknown` until it has connected. */
+  readonly configuration: "unknown" | "equal" | "different";
+  /** Its commitment is here and checked. */
+  readonly roundOne: boolean;
+  /** Its share for this node is here and checked. */
+  readonly roundTwo: boolean;
+  /** Its own share is durable. */
+  readonly ready: boolean;
+  /** Its signature over the genesis statement is here. */
+  readonly signed: boolean;
+}
+
+/** `GET /v1/dkg`: how the node that is asked came, or is coming, by its key. */
+export interface DkgBody {
+  /** The cluster. */
+  readonly cluster: string;
+  /** The node that answers. */
+  readonly id: string;
+  /** What it is doing about its key. */
+  readonly phase: KeyPhase;
+  /** The highest attempt entered; 0 before the first; null once the node runs. */
+  readonly attempt: number | null;
+  /** How many voters must sign an election. */
+  readonly threshold: number;
+  /** Every voter, in the configuration's order. */
+  readonly voters: readonly string[];
+  /** Every voter but the one that answers. */
+  readonly peers: readonly DkgPeerBody[];
+  /** Whom it waits for, and to do what. */
+  readonly waitingFor: readonly { readonly id: string; readonly step: AwaitedStep }[];
+  /** The genesis certificate, a signed note; null until there is one, and for a dealt key. */
   readonly genesis: string | null;
 }
 

@@ -9,6 +9,7 @@ import type { Group } from "../certificate/group.ts";
 import type { Command, CommandResult, KeyValue } from "../kv/command.ts";
 import type { RoleName } from "../raft/input_output.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
+import type { KeyGenerationReport } from "./key_generation/report.ts";
 
 /**
  * What a read sees. `linearizable`: every write acknowledged before it began, confirmed by a quorum.
@@ -101,6 +102,8 @@ export type RequestFailure =
   | "no_target"
   /** The node to hand over to did not become leader. */
   | "transfer_failed"
+  /** The cluster has no key yet, so there can be no leader. */
+  | "no_key"
   /** The node is stopping. */
   | "stopping";
 
@@ -121,12 +124,18 @@ export class RequestError extends Error {
   }
 }
 
-/** A running node, as its API sees it. */
+/**
+ * A node, as its API sees it. While it has no key, everything but {@linkcode NodeApi.keyGeneration}
+ * throws a {@linkcode RequestError} `no_key`.
+ */
 export interface NodeApi {
   /** The public description of the cluster's key. */
   readonly group: Group;
   /** The genesis certificate of that key, a signed note; null where a dealer made the key. */
   readonly genesis: string | null;
+
+  /** How the node came, or is coming, by its key. */
+  keyGeneration(): KeyGenerationReport;
 
   /**
    * Replicates a command and returns its result once it is committed and applied here. A command

@@ -82,6 +82,19 @@ function removeIfThere(path: string): void {
   }
 }
 
+/** Removes a file durably, if it is there. @throws {EnvironmentError} when the disk does not let it. */
+export function removeFile(path: string): void {
+  try {
+    removeIfThere(path);
+    syncFolder(dirname(path));
+  } catch (cause) {
+    throw new EnvironmentError(
+      `Cannot remove ${path}: ${describe(cause)}. Check the folder's permissions.`,
+      { cause },
+    );
+  }
+}
+
 /** What is at a path, or null when there is nothing. @throws {EnvironmentError} when it cannot be told. */
 export function statFile(file: string): Deno.FileInfo | null {
   try {

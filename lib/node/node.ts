@@ -7,25 +7,9 @@
 import { getLogger } from "@logtape/logtape";
 import type { Certificate, Certifier } from "../certificate/certifier.ts";
 import type { Group } from "../certificate/group.ts";
-import { EnvironmentError } from "../errors.ts";
-import {
-  type AppliedEntry,
-  type Command,
-  encodeCommand,
-  isCommand,
-  StateMachine,
-} from "../kv/mod.ts";
-import {
-  type Input,
-  type Message,
-  type Output,
-  Raft,
-  type RaftConfig,
-  type RoleReport,
-} from "../raft/mod.ts";
-
+import { type AppliedEntry, type Command, encodeCommand, StateMachine } from "../kv/mod.ts";
+import { type Input, type Message, type Output, Raft, type RoleReport } from "../raft/mod.ts";
 import { openStores, type Stores } from "../storage/mod.ts";
-import { Transport } from "../transport/mod.ts";
 import type { NodeId, Term } from "../types.ts";
 import { formatAddress } from "./address.ts";
 import {
@@ -37,18 +21,18 @@ import {
   RequestError,
   type WriteAnswer,
 } from "./api.ts";
-import { findPeer, type PinnedClusterConfig, type TimingConfig } from "./cluster_config.ts";
+import { findPeer, type PinnedClusterConfig } from "./cluster_config.ts";
 import { Checkpointer } from "./checkpointer.ts";
-import { toConfiguration } from "./config_difference.ts";
-import type { NodeIdentity } from "./identity.ts";
 import { Inbox } from "./inbox.ts";
+import { GenesisResponder } from "./key_generation/genesis_responder.ts";
+import { type KeyGenerationReport, toFinalReport } from "./key_generation/report.ts";
 import { Loop } from "./loop.ts";
-import { checkLostState } from "./lost_state.ts";
+import type { Network, NetworkUser } from "./network.ts";
 import { Observer } from "./observer.ts";
-import { PeerConfigurations } from "./peer_configurations.ts";
+import { toRaftConfig } from "./raft_config.ts";
 import { Requests } from "./requests.ts";
 import { SnapshotKeeper } from "./snapshot_keeper.ts";
-import { TICK_MS, Ticker, toTicks } from "./ticker.ts";
+import { TICK_MS, Ticker } from "./ticker.ts";
 import { Transfers } from "./transfers.ts";
 
 /** How often requests are checked for their deadlines. */
@@ -60,12 +44,12 @@ export interface NodeOptions {
   readonly config: PinnedClusterConfig;
   /** This node; one of the configuration's peers. */
   readonly self: NodeId;
-  /** Its own keys, the public ones of which the configuration pins. */
-  readonly identity: NodeIdentity;
+  /** Its connections, from now on the node's own. */
+  readonly network: Network;
   /** The public description of the cluster's key. */
   readonly group: Group;
-  /** The genesis certificate of that key; absent where a dealer made the key. */
-  readonly genesis?: string;
+  /** The genesis certificate; null where a dealer made the key. */
+  readonly genesis: string | null;
   /** Makes and checks certificates with this node's share, which nobody else holds. */
   readonly certifier: Certifier;
   /** The node's own data folder. */
@@ -77,23 +61,24 @@ export interface NodeOptions {
 }
 
 /**
- * Opens the stores, takes the peer port and starts to take part.
+ * Opens the stores, takes the peer port and starts to take part. When that fails, the network is
+ * closed as well.
  *
  * @throws {EnvironmentError} when the folder or the port cannot be used.
  * @throws {InputError} when the folder belongs to another cluster or node.
- * @throws {CorruptionError} when something in it is damaged or missing.
  */
 export async function startNode(options: NodeOptions): Promise<Node> {
-  const { self: node, dataDir: folder, config: { cluster } } = options;
-  const stores = openStores({ folder, cluster, node });
+  const { self: node, dataDir: folder, config: { cluster }, network } = options;
+  let stores: Stores | null = null;
   try {
-    checkLostState(stores, { peerCount: options.config.peers.length - 1 });
+    stores = openStores({ folder, cluster, node });
     options.beforeStart?.();
     const running = new Node(options, stores);
     await running.start();
     return running;
   } catch (error) {
-    await stores.close();
+    await network.close();
+    await stores?.close();
     throw error;
   }
 }
@@ -102,7 +87,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
 export class Node implements NodeApi {
   /** The public description of the cluster's key. */
   readonly group: Group;
-  /** See {@linkcode NodeApi.genesis}. */
+  /** The genesis certificate; null where a dealer made the key. */
   readonly genesis: string | null;
   /** Resolves when the node has stopped; rejects when it had to, because something failed. */
   readonly closed: Promise<void>;
@@ -114,7 +99,7 @@ export class Node implements NodeApi {
   readonly #inbox: Inbox;
   readonly #requests: Requests;
   readonly #stateMachine: StateMachine;
-  readonly #transport: Transport;
+  readonly #network: Network;
   readonly #observer = new Observer();
   readonly #logger = getLogger(["floe", "node"]);
   readonly #startedMs = performance.now();
@@ -127,21 +112,21 @@ export class Node implements NodeApi {
   /** Takes over opened stores; see {@linkcode startNode}. */
   constructor(options: NodeOptions, stores: Stores) {
     this.group = options.group;
-    this.genesis = options.genesis ?? null;
+    this.genesis = options.genesis;
     this.closed = this.#closing.promise;
     this.#options = options;
     this.#stores = stores;
     this.#stateMachine = new StateMachine(stores.keyValues);
-    this.#raft = new Raft(raftConfig(options), stores.raft.load(), stores.keyValues.appliedIndex);
+    this.#raft = new Raft(toRaftConfig(options), stores.raft.load(), stores.keyValues.appliedIndex);
     this.#inbox = new Inbox((inputs) => this.#turn(inputs));
     this.#requests = new Requests((input) => this.#inbox.add(input));
     this.#transfers = new Transfers((input) => this.#inbox.add(input));
-    this.#transport = this.#createTransport();
+    this.#network = options.network;
     const checkpointer = new Checkpointer(options.config.log, () => stores.keyValues.checkpoint());
     const keeper = new SnapshotKeeper({
       snapshots: stores.snapshots,
       submit: (input) => this.#inbox.add(input),
-      send: (message) => this.#transport.send(message),
+      send: (message) => this.#network.send(message),
     });
     this.#loop = new Loop(this.#raft, {
       send: (message) => this.#send(message),
@@ -154,12 +139,8 @@ export class Node implements NodeApi {
       installSnapshot: (snapshot) => stores.installSnapshot(snapshot),
       sendChunk: (chunk) => keeper.sendChunk(chunk),
       storeChunk: (request) => keeper.storeChunk(request),
-      discardSnapshot: (snapshot) => stores.snapshots.discard(snapshot),
       makeSnapshot: () => keeper.make(),
-      report: (output, applied) => {
-        keeper.observe(output.events);
-        this.#report(output, applied);
-      },
+      report: (output, applied) => this.#report(output, applied),
     });
   }
 
@@ -169,7 +150,8 @@ export class Node implements NodeApi {
    * @throws {EnvironmentError} when the port cannot be used.
    */
   async start(): Promise<void> {
-    await this.#transport.start();
+    this.#network.use(this.#networkUser());
+    await this.#network.start();
     this.#ticker.start(() => this.#inbox.wake());
     this.#logger.info("node.started", { term: this.#raft.state.currentTerm });
   }
@@ -202,8 +184,7 @@ export class Node implements NodeApi {
       await this.#requests.confirmRead(performance.now() + options.timeoutMs, { lease });
       this.#checkRunning();
     }
-    const row = this.#fromStore(() => this.#stateMachine.get(key));
-    return { row, revision: this.#stateMachine.appliedIndex };
+    return { row: this.#stateMachine.get(key), revision: this.#stateMachine.appliedIndex };
   }
 
   /** See {@linkcode NodeApi.transferLeadership}. */
@@ -228,11 +209,25 @@ export class Node implements NodeApi {
       uptimeMs: Math.round(performance.now() - this.#startedMs),
       peers: state.peers.map((id) => ({
         id,
-        connected: this.#transport.isConnected(id),
+        connected: this.#network.isConnected(id),
         matchIndex: followers?.get(id)?.matchIndex ?? null,
       })),
-      counters: { ...this.#observer.counters, ...this.#transport.counters },
+      counters: { ...this.#observer.counters, ...this.#network.counters },
     };
+  }
+
+  /** See {@linkcode NodeApi.keyGeneration}. */
+  keyGeneration(): KeyGenerationReport {
+    const { config, self, genesis } = this.#options;
+    return toFinalReport({
+      config,
+      self,
+      genesis,
+      viewOf: (peer) => ({
+        isConnected: this.#network.isConnected(peer),
+        isConfigurationEqual: this.#network.isConfigurationEqual(peer),
+      }),
+    });
   }
 
   /** See {@linkcode NodeApi.leader}. */
@@ -247,14 +242,13 @@ export class Node implements NodeApi {
     options: { readonly limit: number; readonly before?: Term },
   ): readonly Certificate[] {
     this.#checkRunning();
-    const notes = this.#fromStore(() => this.#stores.raft.elections(options));
-    return notes.map((note) => this.#verify(note));
+    return this.#stores.raft.elections(options).map((note) => this.#verify(note));
   }
 
   /** See {@linkcode NodeApi.election}. */
   election(term: Term): Certificate | null {
     this.#checkRunning();
-    const note = this.#fromStore(() => this.#stores.raft.election(term));
+    const note = this.#stores.raft.election(term);
     return note === null ? null : this.#verify(note);
   }
 
@@ -283,39 +277,22 @@ export class Node implements NodeApi {
     throw new RequestError("stopping", "The node is stopping", { maybeApplied: false });
   }
 
-  /** A node whose own data are damaged answers nobody any more: the next row may be one it votes by. */
-  #fromStore<Result>(read: () => Result): Result {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof EnvironmentError)) throw error;
-      this.#fail(error);
-      throw new RequestError("stopping", "The node stops: it cannot read its own data", {
-        maybeApplied: false,
-      });
-    }
-  }
-
-  #createTransport(): Transport {
-    const { config, self, identity } = this.#options;
-    const configurations = new PeerConfigurations(config);
-    return new Transport({
+  #networkUser(): NetworkUser {
+    const { config, self, genesis } = this.#options;
+    const responder = new GenesisResponder({
+      config,
       self,
-      cluster: config.cluster,
-      channelKeys: identity.channelKeys,
-      configuration: toConfiguration(config),
-      listen: findPeer(config, self).peer,
-      peers: config.peers.map(({ id, peer, keys: { channelKey } }) => ({
-        id,
-        ...peer,
-        channelKey,
-      })),
+      genesis,
+      send: (message) => this.#network.sendKeyGeneration(message),
+      nowMs: () => performance.now(),
+    });
+    return {
       onMessage: (message) => {
         if (!this.#inbox.addMessage(message)) this.#observer.count("inbox.dropped");
       },
-      onPeerDisconnected: (peer) => this.#inbox.add({ kind: "unreachable", peer }),
-      onConfiguration: (peer, different) => configurations.heard(peer, different),
-    });
+      onKeyGenerationMessage: (message) => responder.answer(message),
+      onDisconnected: (peer) => this.#inbox.add({ kind: "unreachable", peer }),
+    };
   }
 
   #expireRequests(): void {
@@ -328,7 +305,7 @@ export class Node implements NodeApi {
 
   /** What a client asked may be asked again elsewhere if it did not even leave. */
   #send(message: Message): void {
-    const isSent = this.#transport.send(message);
+    const isSent = this.#network.send(message);
     const isClients = message.kind === "proposeRequest" || message.kind === "readIndexRequest";
     if (!isSent && isClients) this.#inbox.add({ kind: "unsent", message });
   }
@@ -342,13 +319,9 @@ export class Node implements NodeApi {
     } catch (error) {
       // A broken invariant or a disk that failed: what this node believes is no longer certain, so it
       // says nothing more to anyone.
-      this.#fail(error);
+      this.#logger.error("node.failed", { error: String(error) });
+      void this.#stop(error);
     }
-  }
-
-  #fail(error: unknown): void {
-    this.#logger.error("node.failed", { error: String(error) });
-    void this.#stop(error);
   }
 
   #report(output: Output, applied: readonly AppliedEntry[]): void {
@@ -368,7 +341,7 @@ export class Node implements NodeApi {
     this.#requests.stop();
     this.#transfers.stop();
     try {
-      await this.#transport.close();
+      await this.#network.close();
       await this.#stores.close();
     } catch (error) {
       failure ??= error;
@@ -377,32 +350,4 @@ export class Node implements NodeApi {
     if (failure === null) this.#closing.resolve();
     else this.#closing.reject(failure);
   }
-}
-
-function raftConfig({ self, certifier, config }: NodeOptions): RaftConfig {
-  return {
-    self,
-    certifier,
-    ...toTickCounts(config.timing),
-    logLimits: config.log,
-    isCommand,
-    random: Math.random,
-    incarnation: randomSafeInteger(),
-  };
-}
-
-/** As many random bits as a message's count can carry. */
-function randomSafeInteger(): number {
-  const [random = 0n] = crypto.getRandomValues(new BigUint64Array(1));
-  return Number(BigInt.asUintN(53, random));
-}
-
-function toTickCounts(
-  timing: TimingConfig,
-): Pick<RaftConfig, "electionTimeoutTicks" | "heartbeatTicks" | "signingTimeoutTicks"> {
-  return {
-    electionTimeoutTicks: toTicks(timing.electionTimeoutMs),
-    heartbeatTicks: toTicks(timing.heartbeatMs),
-    signingTimeoutTicks: toTicks(timing.signingTimeoutMs),
-  };
 }

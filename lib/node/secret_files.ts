@@ -11,6 +11,7 @@ import { statFile } from "./files.ts";
 import { IDENTITY_FILE, identitySchema } from "./identity.ts";
 import { parseKeyFile } from "./key_file.ts";
 import { SHARE_FILE, shareSchema } from "./key_files.ts";
+import { RECORD_FILE, recordSchema } from "./key_generation/record_file.ts";
 import type { Passphrase } from "./passphrase.ts";
 import { checked, type Schema } from "./schema.ts";
 import { isSealed, sealedTextSchema, type SecretLabel, type SecretPurpose } from "./sealed_text.ts";
@@ -44,6 +45,7 @@ interface Kind {
 const KINDS: readonly Kind[] = [
   { name: IDENTITY_FILE, purpose: "identity", schema: identitySchema },
   { name: SHARE_FILE, purpose: "share", schema: shareSchema },
+  { name: RECORD_FILE, purpose: "key generation", schema: recordSchema },
 ];
 
 const REMEDIES: SecretFileRemedies = {

@@ -10,13 +10,12 @@ import type { LogIndex } from "../types.ts";
 import { acceptLeader, answerLeader } from "./certified_leader.ts";
 import type { Entry } from "./entry.ts";
 import type { AppendOutcome, AppendRequest } from "./message.ts";
-import { hearTarget } from "./promise.ts";
 import type { CoreState } from "./state.ts";
 
 /** Raft Figure 2, AppendEntries, behind the proof that its sender leads. */
 export function handleAppendRequest(state: CoreState, message: AppendRequest): void {
   if (!acceptLeader(state, message)) return;
-  hearTarget(state.promise, message);
+  state.promise.transferTarget = message.transferTarget;
   if (message.entries.length === 0) {
     const { term, from: leader } = message;
     state.output.events.push({ kind: "heartbeatReceived", term, leader });

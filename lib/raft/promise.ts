@@ -7,7 +7,7 @@
  */
 
 import type { NodeId } from "../types.ts";
-import type { AppendRequest, PreVoteRequest, VoteRequest } from "./message.ts";
+import type { PreVoteRequest, VoteRequest } from "./message.ts";
 import type { RaftView } from "./view.ts";
 
 /** What a voter promised the leader that it heard last, however little it knows of it by now. */
@@ -19,15 +19,6 @@ export interface VoterPromise {
   heardTick: number | null;
   /** To whom that leader, when last heard, was handing over. */
   transferTarget: NodeId | null;
-  /** The newest round in which that leader said so. */
-  targetRound: number;
-}
-
-/** A leader says to whom it hands over. What newer messages have overtaken waives no promise made since. */
-export function hearTarget(promise: VoterPromise, message: AppendRequest): void {
-  if (message.round < promise.targetRound) return;
-  promise.targetRound = message.round;
-  promise.transferTarget = message.transferTarget;
 }
 
 /** Whether this node may help the sender to be elected; if not, the request is not even noticed. */

@@ -37,7 +37,6 @@ import {
 } from "./reads.ts";
 import type { Candidate } from "./role.ts";
 import {
-  askForSnapshot,
   handleSnapshotRequest,
   snapshotReady,
   snapshotRefused,
@@ -144,9 +143,8 @@ function tick(state: CoreState): void {
   const { role } = state;
   if (role.name === "leader") return tickLeader(state, role);
   if (state.nowTick % state.config.electionTimeoutTicks === 0) repeatReads(state);
-  if (state.lacksState && state.nowTick % state.config.heartbeatTicks === 0) askForSnapshot(state);
   state.electionElapsedTicks++;
-  if (state.electionElapsedTicks >= state.randomizedTimeoutTicks && !state.lacksState) {
+  if (state.electionElapsedTicks >= state.randomizedTimeoutTicks) {
     return startPreVote(state, { transfer: false });
   }
   // Who has not answered did not get the question, or still heard a leader when it did.

@@ -63,7 +63,6 @@ export type RaftView =
       | "currentTerm"
       | "votedFor"
       | "commitIndex"
-      | "lacksState"
       | "certificate"
       | "leader"
       | "report"

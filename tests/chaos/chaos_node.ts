@@ -5,7 +5,7 @@
  */
 
 import { NodeProcess } from "../../lib/cli/local_cluster/node_process.ts";
-import type { NodeAnnouncement } from "../../lib/cli/node.ts";
+import type { NodeAnnouncement } from "../../lib/cli/run_node.ts";
 import { NODE_PERMISSIONS } from "../../lib/cli/permissions.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { Pause } from "../e2e/harness/pause.ts";

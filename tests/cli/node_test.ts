@@ -13,11 +13,12 @@ Deno.test("node needs an id, and one of the configuration's", async () => {
   assert.match(refused.stderr, /server_9.*server_1, server_2, server_3/);
 });
 
-Deno.test("node says how to get keys when its folder has none", async () => {
-  using folder = pinnedFolder({ nodes: 1 });
+Deno.test("node refuses a folder where it has run and its share is gone", async () => {
+  using folder = pinnedFolder({ nodes: 3 });
+  Deno.writeTextFileSync(`${folder.path}/server_1/raft.db`, "its votes");
   const refused = await floe(["node", ...options(folder, "server_1")]);
   assert.equal(refused.code, 2);
-  assert.match(refused.stderr, /share\.json: no such file\. Run floe keygen/);
+  assert.match(refused.stderr, /share\.json: no such file\. Put server_1's back/);
 });
 
 Deno.test("node refuses a configuration without keys, and says how to get one", async () => {

@@ -17,6 +17,7 @@ import type {
   ReadAnswer,
   WriteAnswer,
 } from "../../lib/node/api.ts";
+import type { KeyGenerationReport } from "../../lib/node/key_generation/report.ts";
 import { certificateEntry, commandEntry } from "../kv/support.ts";
 import {
   type NodeId,
@@ -72,11 +73,32 @@ const STATUS: NodeStatus = {
   counters: { "frame.refused": 2 },
 };
 
+const KEY_GENERATION: KeyGenerationReport = {
+  cluster: fakeGroup.cluster,
+  id: toNodeId("server_1"),
+  phase: "dealt",
+  attempt: null,
+  threshold: fakeGroup.threshold,
+  voters: fakeGroup.voters.map(({ id }) => id),
+  peers: STATUS.peers.map(({ id, connected }) => ({
+    id,
+    connected,
+    configuration: connected ? "equal" : "unknown",
+    roundOne: false,
+    roundTwo: false,
+    ready: false,
+    signed: false,
+  })),
+  waitingFor: [],
+  genesis: null,
+};
+
 /** Everything public may be changed by a test before, or while, requests run. */
 export class FakeNode implements NodeApi {
   group = fakeGroup;
   genesis: string | null = null;
   statusNow: NodeStatus = STATUS;
+  keyGenerationNow: KeyGenerationReport = KEY_GENERATION;
   leaderNow: LeaderAnswer = {
     leader: toNodeId("server_1"),
     term: toTerm(7),
@@ -129,6 +151,10 @@ export class FakeNode implements NodeApi {
 
   status(): NodeStatus {
     return this.statusNow;
+  }
+
+  keyGeneration(): KeyGenerationReport {
+    return this.keyGenerationNow;
   }
 
   transferLeadership(target: NodeId | null): Promise<NodeId> {

@@ -3,6 +3,7 @@ import { createApp } from "../../lib/http/app.ts";
 import { parseGroupKey } from "../../lib/certificate/group_key.ts";
 import { REQUEST_BYTES_MAX } from "../../lib/http/limits.ts";
 import { marginsOf } from "../../lib/margins.ts";
+import { NodeFront } from "../../lib/node/node_front.ts";
 import { toLogIndex, toNodeId } from "../../lib/types.ts";
 import { fakeCertificate, fakeGroup, FakeNode } from "./fake_node.ts";
 
@@ -231,4 +232,40 @@ Deno.test("no answer lets a page of another origin read it", async () => {
     const names = [...(await app.request(path, { headers })).headers.keys()];
     deepEqual(names.filter((name) => name.startsWith("access-control-")), []);
   }
+});
+
+Deno.test("/v1/dkg tells how far key generation is, as the node says", async () => {
+  const { node, app } = setUp();
+  deepEqual(await jsonOf(await app.request("/v1/dkg")), node.keyGenerationNow);
+  equal((await problemOf(await app.request("/v1/dkg?verbose=1"))).code, "invalid_parameter");
+});
+
+Deno.test("a node without a key is alive, not ready, and answers everything else with no_key", async () => {
+  const generating = new FakeNode().keyGenerationNow;
+  const front = new NodeFront();
+  const waitingFor = [{ id: toNodeId("server_5"), step: "connection" } as const];
+  front.showKeyGeneration(() => ({ ...generating, phase: "connecting", attempt: 0, waitingFor }));
+  const app = createApp(front);
+  deepEqual(await jsonOf(await app.request("/livez")), { status: "ok" });
+  equal((await jsonOf(await app.request("/v1/dkg"))).phase, "connecting");
+
+  const ready = await problemOf(await app.request("/readyz"));
+  deepEqual([ready.status, ready.code], [503, "not_ready"]);
+  match(ready.detail, /no key yet; this node waits for server_5/);
+
+  const put = await problemOf(await app.request("/v1/kv/a", { method: "PUT", body: "b" }));
+  deepEqual([put.status, put.code, put.maybeApplied], [503, "no_key", false]);
+  match(put.detail, /floe-test has no key yet.*waits for server_5.*\/v1\/dkg/);
+  equal(put.retryAfterMs, 1_000);
+  const paths = ["/v1/kv/a", "/v1/status", "/v1/leader", "/v1/elections", "/v1/elections/1"];
+  for (const path of [...paths, "/v1/group"]) {
+    equal((await problemOf(await app.request(path))).code, "no_key", path);
+  }
+  const transfer = await app.request("/v1/leader/transfer", { method: "POST" });
+  equal((await problemOf(transfer)).code, "no_key");
+  equal((await problemOf(await app.request("/v1/kv/a", { method: "DELETE" }))).code, "no_key");
+
+  front.showNode(new FakeNode());
+  deepEqual(await jsonOf(await app.request("/readyz")), { status: "ok" });
+  equal((await jsonOf(await app.request("/v1/dkg"))).phase, "dealt");
 });

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { removeLeftovers, statFile, writeFileAtomically } from "../../lib/node/files.ts";
+import {
+  removeFile,
+  removeLeftovers,
+  statFile,
+  writeFileAtomically,
+} from "../../lib/node/files.ts";
 
 Deno.test("writeFileAtomically() replaces a file and leaves nothing else behind", () => {
   withFolder((folder) => {
@@ -44,6 +49,15 @@ Deno.test("removeLeftovers() removes what writes of this file left, and nothing 
 
 Deno.test("removeLeftovers() blames the environment for a folder that is not there", () => {
   assert.throws(() => removeLeftovers("/nowhere/file"), EnvironmentError);
+});
+
+Deno.test("removeFile() removes a file, needs none, and blames the environment for the rest", () => {
+  withFolder((folder) => {
+    Deno.writeTextFileSync(`${folder}/file`, "");
+    for (let times = 0; times < 2; times++) removeFile(`${folder}/file`);
+    assert.equal(statFile(`${folder}/file`), null);
+    assert.throws(() => removeFile(`${folder}/none/file`), EnvironmentError);
+  });
 });
 
 Deno.test("statFile() answers null for nothing, also below a file", () => {

@@ -1,7 +1,6 @@
 /** The leader's lease, and the voters' promises that it rests on (Raft dissertation §6.4.1). */
 
 import assert from "node:assert/strict";
-import type { AppendRequest } from "../../lib/raft/message.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS, TestCluster } from "./harness.ts";
 import { preVoteRequest } from "./messages.ts";
@@ -130,26 +129,6 @@ Deno.test("§6.4.1: after an aborted transfer the lease is back only once a quor
   leader.step({ ...LEASE_READ, readId: 2 });
   assert.deepEqual(leader.reads.map(({ readId }) => readId), [2]);
   assert.equal(cluster.node("n3").raft.state.promise.transferTarget, null);
-});
-
-Deno.test("§6.4.1: a renewed promise is not waived by a message that newer ones have overtaken", () => {
-  const cluster = new TestCluster({ size: 3 });
-  const leader = cluster.elect("n1");
-  cluster.tick(HEARTBEAT_TICKS);
-  const overtaken: AppendRequest[] = [];
-  cluster.intercept = (message) => {
-    if (message.kind === "timeoutNowRequest") return null;
-    if (message.to === "n3" && message.kind === "appendRequest") overtaken.push(message);
-    return message;
-  };
-  leader.step({ kind: "transfer", transferId: 1, target: toNodeId("n2") });
-  cluster.tick(ELECTION_TIMEOUT_TICKS + 2 * HEARTBEAT_TICKS);
-  const voter = cluster.node("n3");
-  assert.equal(voter.raft.state.promise.transferTarget, null);
-  const late = overtaken.filter(({ transferTarget }) => transferTarget !== null);
-  assert.ok(late.length > 0);
-  for (const message of late) voter.receive(message);
-  assert.equal(voter.raft.state.promise.transferTarget, null);
 });
 
 Deno.test("§6.4.1: a voter that restarts keeps the promise that it made its leader", () => {

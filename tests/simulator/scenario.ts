@@ -29,7 +29,6 @@ export const FAULT_KINDS = [
   "transfer",
   "burst",
   "coup",
-  "lostStore",
 ] as const;
 /** One of {@linkcode FAULT_KINDS}. */
 export type FaultKind = typeof FAULT_KINDS[number];

@@ -8,7 +8,7 @@ import { type Group, verifyCertificate } from "../../certificate/mod.ts";
 import { formatAddress } from "../../node/address.ts";
 import type { ClusterConfig } from "../../node/cluster_config.ts";
 import { type NodeId, toTerm } from "../../types.ts";
-import type { NodeAnnouncement } from "../node.ts";
+import type { NodeAnnouncement } from "../run_node.ts";
 import { nodeFolder } from "../node_folders.ts";
 import type { ClusterEvent } from "./events.ts";
 import { NodeProcess } from "./node_process.ts";

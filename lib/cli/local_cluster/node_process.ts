@@ -5,7 +5,7 @@
  */
 
 import type { NodeId } from "../../types.ts";
-import type { NodeAnnouncement } from "../node.ts";
+import type { NodeAnnouncement } from "../run_node.ts";
 import { NodeLog } from "./node_log.ts";
 import type { SelfCommand } from "./self_command.ts";
 

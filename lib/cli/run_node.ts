@@ -1,0 +1,219 @@
+/**
+ * What `floe node` does between its start and its end: it gets its keys, runs the node, and serves its
+ * API all the while.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { encodeHex } from "../bytes.ts";
+import { createCertifier } from "../certificate/mod.ts";
+import { startApiServer } from "../http/mod.ts";
+import { formatAddress } from "../node/address.ts";
+import type { NodeApi } from "../node/api.ts";
+import { findPeer, type PeerConfig, type PinnedClusterConfig } from "../node/cluster_config.ts";
+import { checkPinned, type NodeIdentity, readIdentity } from "../node/identity.ts";
+import { claimShare, type NodeKeys } from "../node/key_files.ts";
+import type { KeyFolder } from "../node/key_folder.ts";
+import {
+  KeyGenerationRun,
+  type KeyPlace,
+  openOwnKeys,
+  prepareKeyGeneration,
+} from "../node/key_generation/mod.ts";
+import { Network } from "../node/network.ts";
+import { type NodeOptions, startNode } from "../node/node.ts";
+import { NodeFront } from "../node/node_front.ts";
+import type { Passphrase } from "../node/passphrase.ts";
+import type { RoleName, RoleReport } from "../raft/mod.ts";
+
+/** What a node says on stdout under `-o json`, one object a line. */
+export type NodeAnnouncement =
+  /** Its API is up. While the cluster has no key, it tells how far key generation is. */
+  | {
+    readonly event: "started";
+    readonly id: string;
+    readonly api: string;
+    readonly pid: number;
+  }
+  /** It has its key; with the genesis certificate, where the nodes made the key themselves. */
+  | {
+    readonly event: "key";
+    readonly id: string;
+    /** The group key, 32 bytes in hex. */
+    readonly publicKey: string;
+    readonly genesis: string | null;
+  }
+  /** Its role, its term or its leader changed; the certificate is there exactly when the leader is. */
+  | {
+    readonly event: "role";
+    readonly id: string;
+    readonly role: RoleName;
+    readonly term: number;
+    readonly leader: string | null;
+    readonly certificate: string | null;
+  };
+
+/** What to run. */
+export interface NodeRun {
+  /** The cluster's configuration. */
+  readonly config: PinnedClusterConfig;
+  /** This node's entry in it. */
+  readonly peer: PeerConfig;
+  /** Its own data folder, which nobody else uses. */
+  readonly dataDir: string;
+  /** What encrypts its secret files, erased once they are read; null where they are not encrypted. */
+  readonly passphrase: Passphrase | null;
+  /** Aborted when it shall stop. */
+  readonly stop: AbortSignal;
+  /** Told what whoever started the node wants to know. */
+  readonly announce: (announcement: NodeAnnouncement) => void;
+}
+
+/**
+ * Runs a node and its API until either ends by itself or `stop` aborts.
+ *
+ * @throws {InputError} when its keys cannot be used.
+ * @throws {EnvironmentError} when a disk or a port cannot be, or it can never have a key.
+ */
+export async function runNode(run: NodeRun): Promise<void> {
+  const { config, peer: { id: self }, dataDir, passphrase, stop, announce } = run;
+  const folder = { dataDir, self, passphrase };
+  const identity = openIdentity(folder, config);
+  const network = new Network({ config, self, identity });
+  const front = new NodeFront();
+  const api = new ServedApi(run, front);
+  try {
+    const place = { folder, config };
+    const keys = openOwnKeys(place) ??
+      await generateKeys({ place, identity, network, front, api, stop });
+    if (keys === null) return;
+    announce(toKeyAnnouncement(self, keys));
+    const node = await startNode({
+      config,
+      self,
+      dataDir,
+      network,
+      ...useKeys(folder, keys),
+      onRole: (report) => announce(toAnnouncement(self, report)),
+    });
+    // From here on no secret file is read or written.
+    passphrase?.[Symbol.dispose]();
+    try {
+      front.showNode(node);
+      api.start();
+      await Promise.race([aborted(stop), node.closed, api.ended]);
+    } finally {
+      // Requests under way still need the node.
+      await api.stop();
+      await node.close();
+    }
+  } finally {
+    await api.stop();
+    await network.close();
+  }
+}
+
+interface Generation {
+  readonly place: KeyPlace;
+  readonly identity: NodeIdentity;
+  readonly network: Network;
+  readonly front: NodeFront;
+  readonly api: ServedApi;
+  readonly stop: AbortSignal;
+}
+
+/** Generates the cluster's key with the other nodes; null when the node shall stop before. */
+async function generateKeys(
+  { place, identity, network, front, api, stop }: Generation,
+): Promise<NodeKeys | null> {
+  await network.start();
+  const generation = new KeyGenerationRun(prepareKeyGeneration(place, { identity, network }));
+  try {
+    front.showKeyGeneration(() => generation.report);
+    api.start();
+    generation.start();
+    await Promise.race([aborted(stop), generation.finished, api.ended]);
+  } finally {
+    generation.stop();
+  }
+  return openOwnKeys(place);
+}
+
+/** The node's API on its port, once it has something to show. */
+class ServedApi {
+  readonly #run: NodeRun;
+  readonly #node: NodeApi;
+  readonly #stopping = new AbortController();
+  #ended: Promise<void> = new Promise(() => {});
+  #isStarted = false;
+
+  constructor(run: NodeRun, node: NodeApi) {
+    this.#run = run;
+    this.#node = node;
+  }
+
+  /** Settles when it has ended; not while it has not been started. */
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
+  /** Takes the port, unless it has. @throws {EnvironmentError} when it cannot. */
+  start(): void {
+    if (this.#isStarted) return;
+    const { peer: { id, api }, announce } = this.#run;
+    const logger = getLogger(["floe", "node"]);
+    this.#ended = startApiServer({
+      node: this.#node,
+      ...api,
+      signal: this.#stopping.signal,
+      onError: (error) => logger.error("api.failed", { error }),
+    }).finished;
+    this.#isStarted = true;
+    logger.info("api.started", { api: formatAddress(api), pid: Deno.pid });
+    announce({ event: "started", id, api: formatAddress(api), pid: Deno.pid });
+  }
+
+  /** Lets the requests under way finish, and gives the port back. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    if (this.#isStarted) await this.#ended;
+  }
+}
+
+function openIdentity(folder: KeyFolder, config: PinnedClusterConfig): NodeIdentity {
+  const identity = readIdentity(folder);
+  checkPinned(folder.dataDir, identity, findPeer(config, folder.self).keys);
+  return identity;
+}
+
+/** What a node runs with. Its share goes to its certifier, and is erased here once it is claimed. */
+function useKeys(
+  folder: KeyFolder,
+  keys: NodeKeys,
+): Pick<NodeOptions, "group" | "genesis" | "certifier" | "beforeStart"> {
+  const { group, genesis, share: { secret } } = keys;
+  const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+  const certifier = createCertifier({ group, self: folder.self, share: secret, randomBytes });
+  const beforeStart = () => {
+    claimShare(folder, keys);
+    secret.fill(0);
+  };
+  return { group, genesis, certifier, beforeStart };
+}
+
+function toKeyAnnouncement(id: string, { group, genesis }: NodeKeys): NodeAnnouncement {
+  return { event: "key", id, publicKey: encodeHex(group.publicKey), genesis };
+}
+
+function toAnnouncement(id: string, report: RoleReport): NodeAnnouncement {
+  const { role, term, leader, certificate } = report;
+  return { event: "role", id, role, term, leader, certificate: certificate?.note ?? null };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

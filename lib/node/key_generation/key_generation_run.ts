@@ -1,0 +1,272 @@
+/**
+ * One node's part in key generation while its process runs: the protocol of `lib/keygen`, driven by a
+ * clock and by what comes over the network.
+ *
+ * @module
+ */
+
+import { sign } from "node:crypto";
+import { setImmediate } from "node:timers";
+import { EnvironmentError } from "../../errors.ts";
+import {
+  carryOut,
+  type DurableKeyGeneration,
+  type GeneratedKey,
+  hashConfiguration,
+  type Input,
+  KeyGeneration,
+  type Message,
+  newDurableKeyGeneration,
+} from "../../keygen/mod.ts";
+import type { NodeId } from "../../types.ts";
+import type { PinnedClusterConfig } from "../cluster_config.ts";
+import type { NodeIdentity } from "../identity.ts";
+import type { KeyGenerationNetwork, NetworkUser } from "../network.ts";
+import { Journal } from "./journal.ts";
+import { type KeyGenerationReport, toReport } from "./report.ts";
+import { toGenesisRoster } from "../genesis_roster.ts";
+
+/** One tick of the protocol's clock, in milliseconds. */
+export const KEYGEN_TICK_MS = 100;
+
+/**
+ * Most messages of one peer that wait for a tick; more are dropped, as the network might have. A peer
+ * needs a dozen for a whole attempt, so one that floods costs this node little.
+ */
+export const MESSAGES_PER_TICK_MAX = 64;
+
+/** What a run is given. */
+export interface KeyGenerationOptions {
+  /** The cluster's configuration, with every node's public keys. */
+  readonly config: PinnedClusterConfig;
+  /** This node. */
+  readonly self: NodeId;
+  /** Its own keys: it signs in its own name. */
+  readonly identity: NodeIdentity;
+  /** Its peers. */
+  readonly network: KeyGenerationNetwork;
+  /** What was durable before; null for a node that has not joined yet. */
+  readonly record: DurableKeyGeneration | null;
+  /** Makes the record durable before it returns, and erases the share in the copy that it is given. */
+  readonly persist: (record: DurableKeyGeneration) => void;
+  /** Makes the key durable before it returns, and erases the share in the copy that it is given. */
+  readonly keep: (key: GeneratedKey) => void;
+  /** {@linkcode KEYGEN_TICK_MS} unless given. */
+  readonly tickMs?: number;
+}
+
+/** A node's key generation, from {@linkcode start} to its end. */
+export class KeyGenerationRun implements NetworkUser {
+  /**
+   * Resolves once the key is durable.
+   *
+   * @throws {EnvironmentError} when the disk failed, or this node can never have its key.
+   */
+  readonly finished: Promise<void>;
+
+  readonly #options: KeyGenerationOptions;
+  readonly #configuration: string;
+  readonly #generation: KeyGeneration;
+  readonly #journal = new Journal();
+  readonly #end = Promise.withResolvers<void>();
+  readonly #running = new Set<NodeId>();
+  readonly #messageCounts = new Map<NodeId, number>();
+  #inputs: Input[] = [];
+  /** Whether this node takes part: all voters have met, or some have gone on already. */
+  #hasJoined: boolean;
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #isTurnDue = false;
+  #genesis: string | null = null;
+  #hasEnded = false;
+
+  /**
+   * Takes up what was durable before; does nothing yet.
+   *
+   * @throws {InputError} when the record is damaged.
+   */
+  constructor(options: KeyGenerationOptions) {
+    const { config, self, identity, record } = options;
+    const roster = toGenesisRoster(config);
+    this.#options = options;
+    this.#configuration = hashConfiguration(roster);
+    this.#hasJoined = record !== null;
+    this.#generation = new KeyGeneration({
+      roster,
+      self,
+      sign: (message) => new Uint8Array(sign(null, message, identity.signingKey)),
+      randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    }, record ?? newDurableKeyGeneration(roster));
+    this.finished = this.#end.promise;
+    // Whoever waits for it learns of a failure; whoever has stopped the run need not.
+    this.finished.catch(() => {});
+  }
+
+  /** Begins to listen to the peers and to the clock. */
+  start(): void {
+    const { network, tickMs = KEYGEN_TICK_MS } = this.#options;
+    network.use(this);
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+    this.#wake();
+  }
+
+  /** Takes no further part, and erases every secret. What is durable stays so. */
+  stop(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    eraseShares(this.#inputs);
+    this.#inputs = [];
+    this.#generation.erase();
+  }
+
+  /** How far this node has come, and whom it waits for. */
+  get report(): KeyGenerationReport {
+    const { config, self, network } = this.#options;
+    return toReport({
+      config,
+      self,
+      status: this.#generation.status,
+      hasJoined: this.#hasJoined,
+      genesis: this.#genesis,
+      viewOf: (peer) => ({
+        isConnected: network.isConnected(peer),
+        isConfigurationEqual: network.isConfigurationEqual(peer),
+        isRunning: this.#running.has(peer),
+      }),
+    });
+  }
+
+  /** See {@linkcode NetworkUser}: only a node with a key speaks Raft. */
+  onMessage({ from }: { readonly from: NodeId }): void {
+    if (this.#running.has(from)) return;
+    this.#running.add(from);
+    this.#wake();
+  }
+
+  /** See {@linkcode NetworkUser}. */
+  onKeyGenerationMessage(message: Message): void {
+    const count = this.#messageCounts.get(message.from) ?? 0;
+    if (this.#hasEnded || count >= MESSAGES_PER_TICK_MAX) return eraseShare(message);
+    this.#messageCounts.set(message.from, count + 1);
+    this.#add({ kind: "message", message });
+  }
+
+  /** See {@linkcode NetworkUser}. */
+  onConnected(peer: NodeId): void {
+    this.#add({ kind: "connected", peer });
+  }
+
+  /** See {@linkcode NetworkUser}: what it runs with when it comes back is another question. */
+  onDisconnected(peer: NodeId): void {
+    this.#running.delete(peer);
+  }
+
+  #tick(): void {
+    this.#messageCounts.clear();
+    this.#add({ kind: "tick" });
+  }
+
+  #add(input: Input): void {
+    if (this.#hasEnded) return;
+    this.#inputs.push(input);
+    this.#wake();
+  }
+
+  /** All that arrives before the event loop comes round again shares one turn, and one write. */
+  #wake(): void {
+    if (this.#isTurnDue || this.#hasEnded) return;
+    this.#isTurnDue = true;
+    setImmediate(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#isTurnDue = false;
+    if (this.#hasEnded) return;
+    const inputs = this.#inputs;
+    this.#inputs = [];
+    try {
+      this.#hasJoined ||= this.#mayJoin(inputs);
+      if (this.#hasJoined) this.#step(inputs);
+      if (!this.#hasEnded) this.#journal.waiting(this.report);
+    } catch (error) {
+      // A disk that failed, or a broken invariant: what is durable is no longer certain.
+      this.#fail(error);
+    } finally {
+      eraseShares(inputs);
+    }
+  }
+
+  /**
+   * The first attempt begins when all have met and agree, so that none is spent on waiting. Whoever
+   * comes late to a cluster that has gone on joins it at once, to be told how far it is.
+   */
+  #mayJoin(inputs: readonly Input[]): boolean {
+    const { network } = this.#options;
+    const haveAllMet = this.#generation.status.peers.every(({ id }) =>
+      network.isConnected(id) && network.isConfigurationEqual(id) === true
+    );
+    return haveAllMet || this.#running.size > 0 ||
+      inputs.some((input) =>
+        input.kind === "message" && input.message.configuration === this.#configuration
+      );
+  }
+
+  #step(inputs: readonly Input[]): void {
+    const { network, persist, keep } = this.#options;
+    carryOut(this.#generation.step(inputs), {
+      persist,
+      send: (message) => {
+        network.sendKeyGeneration(message);
+        eraseShare(message);
+      },
+      finish: (key) => {
+        this.#genesis = key.genesis.note;
+        keep(key);
+        this.#finish();
+      },
+      report: (event) => this.#journal.event(event),
+    });
+    this.#checkHope();
+  }
+
+  /** Ends the run where this node can never have its key. */
+  #checkHope(): void {
+    const { phase, attempt } = this.#generation.status;
+    const { config, self } = this.#options;
+    if (phase === "shareLost") this.#fail(shareLost(config, self));
+    if (phase === "exhausted") this.#fail(exhausted(attempt));
+  }
+
+  #finish(): void {
+    this.stop();
+    this.#end.resolve();
+  }
+
+  #fail(error: unknown): void {
+    this.stop();
+    this.#end.reject(error);
+  }
+}
+
+function eraseShares(inputs: readonly Input[]): void {
+  for (const input of inputs) if (input.kind === "message") eraseShare(input.message);
+}
+
+function eraseShare(message: Message): void {
+  if (message.kind === "share") message.share.fill(0);
+}
+
+function shareLost({ cluster }: PinnedClusterConfig, self: NodeId): EnvironmentError {
+  return new EnvironmentError(
+    `Cannot run ${self}: ${cluster} has its key, with ${self}'s signature, but ${self}'s share of ` +
+      "it is not on this disk. Put the data folder back as it was; the other nodes go on without " +
+      "it as long as enough of them can sign. A lost share cannot be made again.",
+  );
+}
+
+function exhausted(attempt: number): EnvironmentError {
+  return new EnvironmentError(
+    `Cannot generate a key: all ${attempt} attempts are used up. The logs name who spoiled them ` +
+      "(keygen.fault). Make a cluster.json without that node, and start over with new data folders.",
+  );
+}

@@ -1,0 +1,100 @@
+/**
+ * A node's keys when it starts: those in its folder, or none, which is then to be generated with the
+ * other nodes.
+ *
+ * @module
+ */
+
+import { assertDefined } from "../../assert.ts";
+import type { GeneratedKey } from "../../keygen/mod.ts";
+import { dealClusterKeys } from "../dealing.ts";
+import { KeyFileError } from "../key_file.ts";
+import {
+  hasKeyFiles,
+  hasRun,
+  hasShare,
+  type NodeKeys,
+  readNodeKeys,
+  writeGeneratedKeys,
+  writeNodeKeys,
+} from "../key_files.ts";
+import type { KeyGenerationOptions } from "./key_generation_run.ts";
+import {
+  deleteRecord,
+  hasRecord,
+  type KeyPlace,
+  readRecord,
+  RECORD_FILE,
+  writeRecord,
+} from "./record_file.ts";
+
+/**
+ * The keys in a node's folder; null when key generation is to begin, or to go on. The node of a
+ * cluster of one makes its key here and now.
+ *
+ * @throws {KeyFileError} when there are keys that cannot be used, or data of a node whose keys are gone.
+ * @throws {EnvironmentError} when the disk or the folder does not let it.
+ */
+export function openOwnKeys(place: KeyPlace): NodeKeys | null {
+  const { folder, config } = place;
+  const { dataDir } = folder;
+  if (hasRecord(dataDir)) {
+    if (!hasShare(dataDir)) return null;
+    checkFinished(place);
+    deleteRecord(dataDir);
+  } else if (!hasKeyFiles(dataDir) && !hasRun(dataDir)) {
+    if (config.peers.length > 1) return null;
+    dealToSelf(place);
+  }
+  return readNodeKeys(folder, config);
+}
+
+/**
+ * What this node's part in key generation works with; it goes on where its record says. Once it has
+ * finished, {@linkcode openOwnKeys} finds the keys.
+ *
+ * @throws {KeyFileError} when the record cannot be used.
+ */
+export function prepareKeyGeneration(
+  place: KeyPlace,
+  peers: Pick<KeyGenerationOptions, "identity" | "network">,
+): KeyGenerationOptions {
+  return {
+    config: place.config,
+    self: place.folder.self,
+    ...peers,
+    record: readRecord(place),
+    persist: (record) => writeRecord(place, record),
+    keep: (key) => keepKey(place, key),
+  };
+}
+
+/** The record goes only when what it promises is in the key files. */
+function keepKey({ folder }: KeyPlace, { genesis, secret }: GeneratedKey): void {
+  const share = { node: folder.self, secret };
+  writeGeneratedKeys(folder, { group: genesis, genesis: genesis.note, share });
+  secret.fill(0);
+  deleteRecord(folder.dataDir);
+}
+
+/** A crash may have left the record of a key generation that is done; any other is a contradiction. */
+function checkFinished(place: KeyPlace): void {
+  const { genesis, share } = readRecord(place) ?? {};
+  share?.secret.fill(0);
+  if (genesis) return;
+  throw new KeyFileError(
+    `${place.folder.dataDir}/${RECORD_FILE}`,
+    "key generation is not finished, but there is a share.json as well",
+    `If the cluster runs with that share, delete ${RECORD_FILE}; else move share.json and ` +
+      "group.json away.",
+  );
+}
+
+/** A cluster of one signs with a key of its own, and nobody else takes part in making it. */
+function dealToSelf({ folder, config }: KeyPlace): void {
+  const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+  const { group, shares } = dealClusterKeys(config, randomBytes);
+  const share = assertDefined(shares[0], "A key without a share");
+  writeNodeKeys(folder, { group, genesis: null, share });
+  share.secret.fill(0);
+}

@@ -1,0 +1,126 @@
+/**
+ * A node's connections to its peers, for as long as its process runs. Who uses them changes: key
+ * generation until there is a key, then the running node. The connections stay.
+ *
+ * @module
+ */
+
+import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
+import type { Message } from "../raft/mod.ts";
+import { Transport, type TransportCounter } from "../transport/mod.ts";
+import type { NodeId } from "../types.ts";
+import { findPeer, type PinnedClusterConfig } from "./cluster_config.ts";
+import { toConfiguration } from "./config_difference.ts";
+import type { NodeIdentity } from "./identity.ts";
+import { PeerConfigurations } from "./peer_configurations.ts";
+
+/** Whose node it is, and of which cluster. */
+export interface NetworkOptions {
+  /** The cluster's configuration, with every node's public keys. */
+  readonly config: PinnedClusterConfig;
+  /** This node; one of the configuration's peers. */
+  readonly self: NodeId;
+  /** Its own keys, the public ones of which the configuration pins. */
+  readonly identity: NodeIdentity;
+}
+
+/** Who uses the connections now. Called from socket callbacks: to return at once. */
+export interface NetworkUser {
+  /** A message of Raft's. */
+  onMessage(message: Message): void;
+  /** A message of key generation's. */
+  onKeyGenerationMessage(message: KeyGenerationMessage): void;
+  /** Messages to this peer are sent from now on. */
+  onConnected?(peer: NodeId): void;
+  /** Messages to this peer may have been lost, and are dropped from now on. */
+  onDisconnected?(peer: NodeId): void;
+}
+
+/** Messages of key generation's to peers, and what is known of them. */
+export interface KeyGenerationNetwork {
+  /** Hands all that comes to `user` from now on. */
+  use(user: NetworkUser): void;
+  /** Sends a message, if its receiver is connected; never waits. Returns false when it is not. */
+  sendKeyGeneration(message: KeyGenerationMessage): boolean;
+  /** Whether messages to a peer are sent, rather than dropped. */
+  isConnected(peer: NodeId): boolean;
+  /** Whether a peer has the same configuration; null when it has not connected yet. */
+  isConfigurationEqual(peer: NodeId): boolean | null;
+}
+
+/** The connections of one node. What comes while nobody uses them is dropped. */
+export class Network implements KeyGenerationNetwork {
+  readonly #transport: Transport;
+  readonly #configurations: PeerConfigurations;
+  #user: NetworkUser | null = null;
+  #isStarted = false;
+
+  /** Touches no network yet. */
+  constructor({ config, self, identity }: NetworkOptions) {
+    this.#configurations = new PeerConfigurations(config);
+    this.#transport = new Transport({
+      self,
+      cluster: config.cluster,
+      channelKeys: identity.channelKeys,
+      configuration: toConfiguration(config),
+      listen: findPeer(config, self).peer,
+      peers: config.peers.map(({ id, peer, keys: { channelKey } }) => ({
+        id,
+        ...peer,
+        channelKey,
+      })),
+      onMessage: (message) => this.#user?.onMessage(message),
+      onKeyGenerationMessage: (message) => this.#user?.onKeyGenerationMessage(message),
+      onPeerConnected: (peer) => this.#user?.onConnected?.(peer),
+      onPeerDisconnected: (peer) => this.#user?.onDisconnected?.(peer),
+      onConfiguration: (peer, different) => this.#configurations.heard(peer, different),
+    });
+  }
+
+  /**
+   * Takes the peer port and begins to connect, unless it has.
+   *
+   * @throws {EnvironmentError} when the port cannot be used.
+   */
+  async start(): Promise<void> {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    await this.#transport.start();
+  }
+
+  /** See {@linkcode KeyGenerationNetwork.use}. */
+  use(user: NetworkUser): void {
+    this.#user = user;
+  }
+
+  /** Sends a message of Raft's. Returns false when it certainly did not leave. */
+  send(message: Message): boolean {
+    return this.#transport.send(message);
+  }
+
+  /** See {@linkcode KeyGenerationNetwork.sendKeyGeneration}. */
+  sendKeyGeneration(message: KeyGenerationMessage): boolean {
+    return this.#transport.sendKeyGeneration(message);
+  }
+
+  /** See {@linkcode KeyGenerationNetwork.isConnected}. */
+  isConnected(peer: NodeId): boolean {
+    return this.#transport.isConnected(peer);
+  }
+
+  /** See {@linkcode KeyGenerationNetwork.isConfigurationEqual}. */
+  isConfigurationEqual(peer: NodeId): boolean | null {
+    return this.#configurations.isEqual(peer);
+  }
+
+  /** What was counted since the start. */
+  get counters(): Readonly<Record<TransportCounter, number>> {
+    return this.#transport.counters;
+  }
+
+  /** Gives up the port, ends every connection and resolves once all of it has ended. */
+  async close(): Promise<void> {
+    this.#user = null;
+    await this.#transport.close();
+  }
+}

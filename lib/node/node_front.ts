@@ -1,0 +1,108 @@
+/**
+ * What the API shows of a node from the process's start on: key generation at first, then the node.
+ *
+ * @module
+ */
+
+import { assertDefined } from "../assert.ts";
+import type { Certificate } from "../certificate/certifier.ts";
+import type { Group } from "../certificate/group.ts";
+import type { Command } from "../kv/mod.ts";
+import type { NodeId, Term } from "../types.ts";
+import {
+  type Consistency,
+  type LeaderAnswer,
+  type NodeApi,
+  type NodeStatus,
+  type ReadAnswer,
+  RequestError,
+  type WriteAnswer,
+} from "./api.ts";
+import type { KeyGenerationReport } from "./key_generation/report.ts";
+
+/** A node that may have no key yet. What it shows is set before anybody asks. */
+export class NodeFront implements NodeApi {
+  #reportOf: (() => KeyGenerationReport) | null = null;
+  #node: NodeApi | null = null;
+
+  /** Shows key generation, as `reportOf` tells it. */
+  showKeyGeneration(reportOf: () => KeyGenerationReport): void {
+    this.#reportOf = reportOf;
+  }
+
+  /** Shows the running node from now on. */
+  showNode(node: NodeApi): void {
+    this.#node = node;
+  }
+
+  /** See {@linkcode NodeApi.keyGeneration}. */
+  keyGeneration(): KeyGenerationReport {
+    if (this.#node !== null) return this.#node.keyGeneration();
+    return assertDefined(this.#reportOf, "A node shows nothing")();
+  }
+
+  /** See {@linkcode NodeApi.group}. */
+  get group(): Group {
+    return this.#running.group;
+  }
+
+  /** See {@linkcode NodeApi.genesis}. */
+  get genesis(): string | null {
+    return this.#running.genesis;
+  }
+
+  /** See {@linkcode NodeApi.write}. */
+  // deno-lint-ignore require-await -- a refusal is a rejection, as the node's own are
+  async write(command: Command, options: { readonly timeoutMs: number }): Promise<WriteAnswer> {
+    return this.#running.write(command, options);
+  }
+
+  /** See {@linkcode NodeApi.read}. */
+  // deno-lint-ignore require-await -- a refusal is a rejection, as the node's own are
+  async read(
+    key: string,
+    options: { readonly consistency: Consistency; readonly timeoutMs: number },
+  ): Promise<ReadAnswer> {
+    return this.#running.read(key, options);
+  }
+
+  /** See {@linkcode NodeApi.transferLeadership}. */
+  // deno-lint-ignore require-await -- a refusal is a rejection, as the node's own are
+  async transferLeadership(target: NodeId | null): Promise<NodeId> {
+    return this.#running.transferLeadership(target);
+  }
+
+  /** See {@linkcode NodeApi.status}. */
+  status(): NodeStatus {
+    return this.#running.status();
+  }
+
+  /** See {@linkcode NodeApi.leader}. */
+  leader(): LeaderAnswer {
+    return this.#running.leader();
+  }
+
+  /** See {@linkcode NodeApi.elections}. */
+  elections(
+    options: { readonly limit: number; readonly before?: Term },
+  ): readonly Certificate[] {
+    return this.#running.elections(options);
+  }
+
+  /** See {@linkcode NodeApi.election}. */
+  election(term: Term): Certificate | null {
+    return this.#running.election(term);
+  }
+
+  get #running(): NodeApi {
+    if (this.#node !== null) return this.#node;
+    const { cluster, waitingFor } = this.keyGeneration();
+    const names = waitingFor.map(({ id }) => id).join(", ");
+    const wait = names === "" ? "" : ` This node waits for ${names}.`;
+    throw new RequestError(
+      "no_key",
+      `${cluster} has no key yet: its nodes are generating it.${wait} GET /v1/dkg says more`,
+      { maybeApplied: false },
+    );
+  }
+}

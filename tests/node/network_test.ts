@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { keyFolder, openIdentities } from "../../lib/cli/node_folders.ts";
+import { EnvironmentError } from "../../lib/errors.ts";
+import type { PinnedClusterConfig } from "../../lib/node/cluster_config.ts";
+import { readIdentity } from "../../lib/node/identity.ts";
+import { Network, type NetworkUser } from "../../lib/node/network.ts";
+import type { NodeId } from "../../lib/types.ts";
+import { TestFolder } from "../e2e/harness/test_cluster.ts";
+import { Inbox, readIndexRequest } from "../transport/harness.ts";
+
+Deno.test("Network hands what comes to whoever uses it now, and keeps its connections", async () => {
+  await withPair(async ({ first, second, networkOf }) => {
+    const [alpha, beta] = [networkOf(first), networkOf(second)];
+    const [before, after] = [new User(), new User()];
+    alpha.use(before);
+    const sender = new User();
+    beta.use(sender);
+    assert.equal(alpha.isConfigurationEqual(second), null);
+    await Promise.all([alpha.start(), beta.start(), alpha.start()]);
+    assert.equal(await before.connected.take(), second);
+    await sender.connected.take();
+
+    beta.send(readIndexRequest(second, first, 1));
+    await before.messages.take();
+    assert.equal(alpha.isConfigurationEqual(second), true);
+    alpha.use(after);
+    const transcriptHash = new Uint8Array(32);
+    const ready = { kind: "ready", from: second, to: first, attempt: 1, transcriptHash } as const;
+    const sent = { ...ready, configuration: "c".repeat(64) };
+    assert.ok(beta.isConnected(first) && beta.sendKeyGeneration(sent));
+    assert.deepEqual(await after.keyGenerations.take(), sent);
+    beta.send(readIndexRequest(second, first, 2));
+    await after.messages.take();
+    assert.deepEqual([before.messages.length, before.keyGenerations.length], [0, 0]);
+    assert.equal(alpha.counters["peer.connected"], 1);
+
+    await beta.close();
+    assert.equal(await after.disconnected.take(), second);
+    await alpha.close();
+    assert.equal(beta.send(readIndexRequest(second, first, 3)), false);
+  });
+});
+
+Deno.test("Network drops what comes while nobody uses it", async () => {
+  await withPair(async ({ first, second, networkOf }) => {
+    const [alpha, beta] = [networkOf(first), networkOf(second)];
+    const [sender, user] = [new User(), new User()];
+    beta.use(sender);
+    await Promise.all([alpha.start(), beta.start()]);
+    await sender.connected.take();
+    beta.send(readIndexRequest(second, first, 1));
+    while (alpha.counters["message.received"] === 0) await sender.turn();
+    alpha.use(user);
+    beta.send(readIndexRequest(second, first, 2));
+    assert.deepEqual(await user.messages.take(), readIndexRequest(second, first, 2));
+    await Promise.all([alpha.close(), beta.close()]);
+  });
+});
+
+Deno.test("Network says who takes its port, and can be closed all the same", async () => {
+  await withPair(async ({ first, networkOf }) => {
+    const [one, other] = [networkOf(first), networkOf(first)];
+    await one.start();
+    await assert.rejects(other.start(), EnvironmentError);
+    await Promise.all([one.close(), other.close(), other.close()]);
+  });
+});
+
+class User implements NetworkUser {
+  readonly messages = new Inbox<unknown>();
+  readonly keyGenerations = new Inbox<unknown>();
+  readonly connected = new Inbox<NodeId>();
+  readonly disconnected = new Inbox<NodeId>();
+  onMessage(message: unknown): void {
+    this.messages.put(message);
+  }
+  onKeyGenerationMessage(message: unknown): void {
+    this.keyGenerations.put(message);
+  }
+  onConnected(peer: NodeId): void {
+    this.connected.put(peer);
+  }
+  onDisconnected(peer: NodeId): void {
+    this.disconnected.put(peer);
+  }
+  /** Lets the event loop come round. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => void setTimeout(resolve));
+  }
+}
+
+interface Pair {
+  readonly first: NodeId;
+  readonly second: NodeId;
+  readonly networkOf: (self: NodeId) => Network;
+}
+
+async function withPair(test: (pair: Pair) => Promise<void>): Promise<void> {
+  using folder = new TestFolder({ nodes: 2 });
+  const folders = { path: folder.path, passphrase: null };
+  const config: PinnedClusterConfig = openIdentities(folder.config, folders);
+  const [first, second] = config.peers.map(({ id }) => id);
+  assert.ok(first !== undefined && second !== undefined);
+  const networkOf = (self: NodeId) =>
+    new Network({ config, self, identity: readIdentity(keyFolder(folders, self)) });
+  await test({ first, second, networkOf });
+}

@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
+import { toRaftConfig } from "../../lib/node/raft_config.ts";
+import { TICK_MS } from "../../lib/node/ticker.ts";
+import { toNodeId } from "../../lib/types.ts";
+import { createTestCluster } from "../certificate/cluster.ts";
+
+Deno.test("toRaftConfig() turns times into ticks, and gives each process an incarnation", () => {
+  const config = generateLocalCluster({ nodes: 3 });
+  const { timing, log } = config;
+  const [certifier] = createTestCluster({ threshold: 2, voters: 3 }).certifiers;
+  assert.ok(certifier !== undefined);
+  const options = { self: toNodeId("server_1"), certifier, config };
+  const [first, second] = [toRaftConfig(options), toRaftConfig(options)];
+  assert.equal(first.electionTimeoutTicks * TICK_MS, timing.electionTimeoutMs);
+  assert.equal(first.heartbeatTicks * TICK_MS, timing.heartbeatMs);
+  assert.equal(first.signingTimeoutTicks * TICK_MS, timing.signingTimeoutMs);
+  assert.deepEqual(first.logLimits, log);
+  assert.ok(Number.isSafeInteger(first.incarnation) && first.incarnation >= 0);
+  assert.notEqual(first.incarnation, second.incarnation);
+});
