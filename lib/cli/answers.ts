@@ -8,6 +8,7 @@ import * as z from "zod";
 import { decodeUtf8 } from "../bytes.ts";
 import type {
   DeleteBody,
+  DkgBody,
   ElectionsBody,
   GroupBody,
   KeyValueBody,
@@ -97,6 +98,48 @@ const groupSchema = z.object({
   genesis: z.string().nullable(),
 });
 
+const dkgSchema = z.object({
+  cluster: z.string(),
+  id: z.string(),
+  phase: z.enum([
+    "connecting",
+    "betweenAttempts",
+    "roundOne",
+    "roundTwo",
+    "ready",
+    "signed",
+    "finished",
+    "shareLost",
+    "exhausted",
+    "dealt",
+  ]),
+  attempt: count.nullable(),
+  threshold: count,
+  voters: z.array(z.string()),
+  peers: z.array(z.object({
+    id: z.string(),
+    connected: z.boolean(),
+    configuration: z.enum(["unknown", "equal", "different"]),
+    roundOne: z.boolean(),
+    roundTwo: z.boolean(),
+    ready: z.boolean(),
+    signed: z.boolean(),
+  })),
+  waitingFor: z.array(z.object({
+    id: z.string(),
+    step: z.enum([
+      "connection",
+      "configuration",
+      "roundOne",
+      "roundTwo",
+      "ready",
+      "signature",
+      "genesis",
+    ]),
+  })),
+  genesis: z.string().nullable(),
+});
+
 /** Reads the answer to a get. @throws {CommandError} when it is not one. */
 export function readKeyValue(answer: ClientAnswer): KeyValueBody {
   return read(answer, keyValueSchema);
@@ -135,6 +178,11 @@ export function readGroup(answer: ClientAnswer): GroupBody {
 /** Reads a node's status. @throws {CommandError} when it is not one. */
 export function readStatus(answer: ClientAnswer): StatusBody {
   return read(answer, statusSchema);
+}
+
+/** Reads how far a node is with its key. @throws {CommandError} when it is not that. */
+export function readDkg(answer: ClientAnswer): DkgBody {
+  return read(answer, dkgSchema);
 }
 
 function read<Body>(answer: ClientAnswer, schema: z.ZodType<Body>): Body {

@@ -11,6 +11,7 @@ import { RequestError } from "../node/api.ts";
 import { registerCluster } from "./cluster.ts";
 import type { CommandContext, Program, RegisterCommand } from "./command.ts";
 import { registerDel } from "./del.ts";
+import { registerDkg } from "./dkg.ts";
 import { registerElections } from "./elections.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
 import { registerGet } from "./get.ts";
@@ -35,6 +36,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerKeygen,
   registerKeys,
   registerInit,
+  registerDkg,
   registerStatus,
   registerLeader,
   registerElections,

@@ -1,0 +1,136 @@
+/**
+ * `floe dkg status`: how far key generation is, and whom it waits for.
+ *
+ * @module
+ */
+
+import { assertDefined } from "../assert.ts";
+import type { DkgBody } from "../http/wire.ts";
+import type { AwaitedStep } from "../node/key_generation/mod.ts";
+import { readDkg } from "./answers.ts";
+import type { Attempt } from "./client.ts";
+import type { CommandContext, OutputStream, Program } from "./command.ts";
+import { CommandError } from "./exit_code.ts";
+import type { Endpoint } from "./options.ts";
+import { type Cell, printable, printJson, printTable } from "./output.ts";
+import { openSession } from "./session.ts";
+
+/** Adds `floe dkg` and `floe dkg status`. */
+export function registerDkg(program: Program, context: CommandContext): void {
+  program
+    .command("dkg")
+    .summary("follow how the nodes make their key")
+    .description("Follows the key generation by which all nodes of a new cluster make its key.")
+    .command("status")
+    .summary("show how far key generation is, and whom it waits for")
+    .description(
+      "Asks every node at the same time how far it is, and shows how the first that is not done " +
+        "sees each of the others; --endpoints picks another. Exit code 5: no node answered.",
+    )
+    .action(async (_options: unknown, command: Program) => {
+      const { client, flags } = await openSession(command, context);
+      const attempts = await client.askAll({ method: "GET", path: "/v1/dkg" });
+      const views = attempts.map(viewOf);
+      if (!views.some((view) => view.body !== null)) throw client.unreachable(attempts);
+      if (flags.output === "json") return printJson(context.stdout, { nodes: views.map(jsonOf) });
+      printViews(context.stdout, views);
+    });
+}
+
+/** One node as it says it is, or why it says nothing. */
+type View =
+  | { readonly endpoint: Endpoint; readonly body: DkgBody; readonly error: null }
+  | { readonly endpoint: Endpoint; readonly body: null; readonly error: string };
+
+function viewOf(attempt: Attempt): View {
+  if (attempt.kind === "failure") {
+    return { endpoint: attempt.endpoint, body: null, error: attempt.failure.reason };
+  }
+  const { endpoint } = attempt.answer;
+  try {
+    return { endpoint, body: readDkg(attempt.answer), error: null };
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    return { endpoint, body: null, error: "does not answer as Floe's API does" };
+  }
+}
+
+function jsonOf({ endpoint, body, error }: View): unknown {
+  const state = body === null ? { id: endpoint.id, error } : body;
+  return { endpoint: endpoint.label, reachable: body !== null, ...state };
+}
+
+function printViews(stdout: OutputStream, views: readonly View[]): void {
+  const bodies = views.flatMap(({ body }) => body === null ? [] : [body]);
+  const first = assertDefined(bodies.find(isUnfinished) ?? bodies[0], "at least one node answered");
+  const { cluster, threshold, voters } = first;
+  stdout.write(
+    `cluster ${printable(cluster)}: ${threshold} of ${voters.length} voters sign; ` +
+      `${bodies.length} of ${views.length} nodes answered\n\n`,
+  );
+  printTable(stdout, ["NODE", "PHASE", "ATTEMPT", "WAITS FOR", "API", ""], views.map(rowOf));
+  if (first.peers.length === 0) return;
+  stdout.write(`\nAs ${printable(first.id)} sees the others:\n\n`);
+  const header = [
+    "PEER",
+    "CONNECTED",
+    "CONFIGURATION",
+    "ROUND ONE",
+    "ROUND TWO",
+    "READY",
+    "SIGNED",
+  ];
+  printTable(stdout, header, first.peers.map(peerRowOf));
+}
+
+function isUnfinished({ phase }: DkgBody): boolean {
+  return phase !== "finished" && phase !== "dealt";
+}
+
+function rowOf({ endpoint, body, error }: View): readonly Cell[] {
+  if (body === null) return [endpoint.id, null, null, null, endpoint.label, error];
+  const { id, phase, attempt } = body;
+  return [id, PHASES[phase], attempt, describeWaiting(body), endpoint.label, ""];
+}
+
+function peerRowOf(peer: DkgBody["peers"][number]): readonly Cell[] {
+  const { id, connected, configuration, roundOne, roundTwo, ready, signed } = peer;
+  const steps = [roundOne, roundTwo, ready, signed].map(yesOrNo);
+  return [id, yesOrNo(connected), configuration, ...steps];
+}
+
+function yesOrNo(value: boolean): string {
+  return value ? "yes" : "no";
+}
+
+/** `server_2, server_4 (round one); server_5 (to connect)`, or null for nobody. */
+function describeWaiting({ waitingFor }: DkgBody): string | null {
+  const bySteps = Map.groupBy(waitingFor, ({ step }) => step);
+  const parts = [...bySteps].map(([step, peers]) =>
+    `${peers.map(({ id }) => id).join(", ")} (${STEPS[step]})`
+  );
+  return parts.length === 0 ? null : parts.join("; ");
+}
+
+const STEPS: Readonly<Record<AwaitedStep, string>> = {
+  connection: "to connect",
+  configuration: "to have the same cluster.json",
+  roundOne: "round one",
+  roundTwo: "round two",
+  ready: "to be ready",
+  signature: "to sign",
+  genesis: "to show the genesis",
+};
+
+const PHASES: Readonly<Record<DkgBody["phase"], string>> = {
+  connecting: "connecting",
+  betweenAttempts: "between attempts",
+  roundOne: "round one",
+  roundTwo: "round two",
+  ready: "ready",
+  signed: "signed",
+  finished: "finished",
+  shareLost: "share lost",
+  exhausted: "no attempt left",
+  dealt: "dealt by a dealer",
+};
