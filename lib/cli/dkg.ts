@@ -6,14 +6,14 @@
 
 import { assertDefined } from "../assert.ts";
 import type { DkgBody } from "../http/wire.ts";
+import { marginsOf, marginWarnings, type Quorum } from "../margins.ts";
 import type { AwaitedStep } from "../node/key_generation/mod.ts";
 import { readDkg } from "./answers.ts";
-import type { Attempt } from "./client.ts";
 import type { CommandContext, OutputStream, Program } from "./command.ts";
-import { CommandError } from "./exit_code.ts";
-import type { Endpoint } from "./options.ts";
-import { type Cell, printable, printJson, printTable } from "./output.ts";
+import { marginFields, printMarginWarnings } from "./margins.ts";
+import { type Cell, printable, printFields, printJson, printTable } from "./output.ts";
 import { openSession } from "./session.ts";
+import { toView, toViewJson, type View } from "./views.ts";
 
 /** Adds `floe dkg` and `floe dkg status`. */
 export function registerDkg(program: Program, context: CommandContext): void {
@@ -30,44 +30,47 @@ export function registerDkg(program: Program, context: CommandContext): void {
     .action(async (_options: unknown, command: Program) => {
       const { client, flags } = await openSession(command, context);
       const attempts = await client.askAll({ method: "GET", path: "/v1/dkg" });
-      const views = attempts.map(viewOf);
-      if (!views.some((view) => view.body !== null)) throw client.unreachable(attempts);
-      if (flags.output === "json") return printJson(context.stdout, { nodes: views.map(jsonOf) });
+      const views = attempts.map((attempt) => toView(attempt, readDkg));
+      if (!views.some(({ body }) => body !== null)) throw client.unreachable(attempts);
+      if (flags.output === "json") return printJson(context.stdout, jsonOf(views));
       printViews(context.stdout, views);
+      printMarginWarnings(context.stderr, quorumOf(views));
     });
 }
 
-/** One node as it says it is, or why it says nothing. */
-type View =
-  | { readonly endpoint: Endpoint; readonly body: DkgBody; readonly error: null }
-  | { readonly endpoint: Endpoint; readonly body: null; readonly error: string };
+type DkgViews = readonly View<DkgBody>[];
 
-function viewOf(attempt: Attempt): View {
-  if (attempt.kind === "failure") {
-    return { endpoint: attempt.endpoint, body: null, error: attempt.failure.reason };
-  }
-  const { endpoint } = attempt.answer;
-  try {
-    return { endpoint, body: readDkg(attempt.answer), error: null };
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    return { endpoint, body: null, error: "does not answer as Floe's API does" };
-  }
+function jsonOf(views: DkgViews): unknown {
+  const quorum = quorumOf(views);
+  const [margins, warnings] = [marginsOf(quorum), marginWarnings(quorum)];
+  const { cluster } = firstBody(views);
+  return { cluster, ...quorum, margins, warnings, nodes: views.map(toViewJson) };
 }
 
-function jsonOf({ endpoint, body, error }: View): unknown {
-  const state = body === null ? { id: endpoint.id, error } : body;
-  return { endpoint: endpoint.label, reachable: body !== null, ...state };
+function quorumOf(views: DkgViews): Quorum {
+  const { threshold, voters } = firstBody(views);
+  return { n: voters.length, threshold };
 }
 
-function printViews(stdout: OutputStream, views: readonly View[]): void {
-  const bodies = views.flatMap(({ body }) => body === null ? [] : [body]);
-  const first = assertDefined(bodies.find(isUnfinished) ?? bodies[0], "at least one node answered");
+/** The first node that is not done, or else the first that answered. */
+function firstBody(views: DkgViews): DkgBody {
+  const bodies = bodiesOf(views);
+  return assertDefined(bodies.find(isUnfinished) ?? bodies[0], "at least one node answered");
+}
+
+function bodiesOf(views: DkgViews): readonly DkgBody[] {
+  return views.flatMap(({ body }) => body === null ? [] : [body]);
+}
+
+function printViews(stdout: OutputStream, views: DkgViews): void {
+  const first = firstBody(views);
   const { cluster, threshold, voters } = first;
   stdout.write(
     `cluster ${printable(cluster)}: ${threshold} of ${voters.length} voters sign; ` +
-      `${bodies.length} of ${views.length} nodes answered\n\n`,
+      `${bodiesOf(views).length} of ${views.length} nodes answered\n`,
   );
+  printFields(stdout, marginFields(quorumOf(views)));
+  stdout.write("\n");
   printTable(stdout, ["NODE", "PHASE", "ATTEMPT", "WAITS FOR", "API", ""], views.map(rowOf));
   if (first.peers.length === 0) return;
   stdout.write(`\nAs ${printable(first.id)} sees the others:\n\n`);
@@ -87,7 +90,7 @@ function isUnfinished({ phase }: DkgBody): boolean {
   return phase !== "finished" && phase !== "dealt";
 }
 
-function rowOf({ endpoint, body, error }: View): readonly Cell[] {
+function rowOf({ endpoint, body, error }: View<DkgBody>): readonly Cell[] {
   if (body === null) return [endpoint.id, null, null, null, endpoint.label, error];
   const { id, phase, attempt } = body;
   return [id, PHASES[phase], attempt, describeWaiting(body), endpoint.label, ""];

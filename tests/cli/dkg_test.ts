@@ -1,4 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
+import { marginsOf } from "../../lib/margins.ts";
 import type {
   Awaited,
   KeyGenerationPeer,
@@ -40,6 +41,10 @@ Deno.test("dkg status prints a row for each node, and how one sees the others", 
   equal(
     stdout,
     `cluster ours: 2 of 3 voters sign; 2 of 2 nodes answered
+may be down    1 of 3 nodes, and the others elect and write
+may lie        0 of 3 voters, and no term has two leaders
+may be lost    1 of 3 shares; with one more, nobody is elected again
+may be stolen  1 of 3 shares; with one more, the thief elects
 
 NODE      PHASE       ATTEMPT  ${"WAITS FOR".padEnd(wait.length)}  API
 server_1  round one   1        ${"server_3 (round one)".padEnd(wait.length)}  a:1
@@ -87,6 +92,12 @@ Deno.test("dkg status shows a node that does not answer, and why, and exits with
   match(stdout, /^- .* a:1 {2}connection refused$/m);
 });
 
+Deno.test("dkg status warns before there is a key to lose", async () => {
+  const voters = [first, second];
+  const { stderr } = await floe(["dkg", "status"], { hosts: { "a:1": nodeWith({ voters }) } });
+  match(stderr, /^warning: All 2 nodes must sign: .* one lost share loses the key for ever\.$/m);
+});
+
 Deno.test("dkg status exits with 5 when no node answers", async () => {
   const { code, stderr } = await floe(["dkg", "status"], { hosts: {} });
   equal(code, 5);
@@ -96,7 +107,14 @@ Deno.test("dkg status exits with 5 when no node answers", async () => {
 Deno.test("dkg status prints each node's answer as JSON", async () => {
   const args = ["dkg", "status", "-o", "json"];
   const { stdout } = await floe(args, { hosts: { "b:1": nodeWith({}) } });
-  const { nodes } = JSON.parse(stdout);
+  const { nodes, ...cluster } = JSON.parse(stdout);
+  deepEqual(cluster, {
+    cluster: "ours",
+    n: 3,
+    threshold: 2,
+    margins: marginsOf({ n: 3, threshold: 2 }),
+    warnings: [],
+  });
   deepEqual(nodes[0], {
     endpoint: "a:1",
     reachable: false,
