@@ -38,6 +38,7 @@ export function becomeLeader(state: CoreState, certificate: Certificate): void {
     reads: new LeaderReads(),
     heartbeatDueTicks: 0,
     leaseBrokenTick: nowTick - 1,
+    isLeaseWaived: false,
     transfer: null,
     uncommittedBytes: 0,
   };

@@ -19,10 +19,11 @@ export function quorumContactTick(state: RaftView, leader: LeaderView): number {
 
 /** Whether reads may be served without asking anyone. */
 export function hasLease(state: RaftView, leader: LeaderView): boolean {
-  // A leader that hands over waives its voters' promise to it.
-  if (leader.transfer !== null) return false;
+  if (leader.isLeaseWaived) return false;
   const contactTick = quorumContactTick(state, leader);
-  const leaseTicks = Math.floor(state.config.electionTimeoutTicks * LEASE_SHARE);
+  // A voter may have made its promise just before a tick, which then counts for nothing.
+  const promisedTicks = state.config.electionTimeoutTicks - 1;
+  const leaseTicks = Math.floor(promisedTicks * LEASE_SHARE);
   return contactTick > leader.leaseBrokenTick && state.nowTick - contactTick < leaseTicks;
 }
 

@@ -84,8 +84,13 @@ export interface Leader {
   readonly reads: LeaderReads;
   /** Ticks until the next heartbeat is due. */
   heartbeatDueTicks: number;
-  /** Acknowledgements of rounds sent up to this tick count for no lease: time jumped, or it was waived. */
+  /** Acknowledgements of rounds sent up to this tick count for no lease: time jumped. */
   leaseBrokenTick: number;
+  /**
+   * Whether it ever began to hand over in this term. Its word to the target and to the voters may
+   * arrive at any time later, even if nothing came of it, and they may then elect the target.
+   */
+  isLeaseWaived: boolean;
   /** The handing over that is under way, if any. */
   transfer: Transfer | null;
   /** Bytes of commands appended and not yet committed. */

@@ -28,6 +28,7 @@ export function startTransfer(
   if (leader.transfer !== null) return refuse("transferring");
   const target = wish.target ?? furthestFollower(leader);
   if (target === null || !leader.followers.has(target)) return refuse("noTarget");
+  leader.isLeaseWaived = true;
   leader.transfer = { transferId, target, startedTick: state.nowTick, isTold: false };
   // Every voter must hear whose election it may help.
   leader.rounds.beginHeartbeat(state.nowTick);
@@ -56,8 +57,6 @@ export function tickTransfer(state: CoreState, leader: Leader): void {
   if (transfer === null) return;
   if (state.nowTick - transfer.startedTick < state.config.electionTimeoutTicks) return;
   leader.transfer = null;
-  // Voters renew the promise they waived only by answering what is sent from now on.
-  leader.leaseBrokenTick = state.nowTick;
   const { transferId, target } = transfer;
   state.output.transfers.push({ kind: "aborted", transferId, target });
 }

@@ -38,7 +38,9 @@ export type CandidateView =
 
 /** A leader. */
 export type LeaderView =
-  & Readonly<Pick<Leader, "name" | "certificate" | "leaseBrokenTick" | "uncommittedBytes">>
+  & Readonly<
+    Pick<Leader, "name" | "certificate" | "leaseBrokenTick" | "isLeaseWaived" | "uncommittedBytes">
+  >
   & {
     /** See {@linkcode Leader.followers}. */
     readonly followers: ReadonlyMap<NodeId, ProgressView>;

@@ -48,7 +48,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: "lease-during-transfer",
     bug: "a leader that hands over goes on serving reads on its lease",
     file: "lib/raft/lease.ts",
-    find: `  if (leader.transfer !== null) return false;\n`,
+    find: `  if (leader.isLeaseWaived) return false;\n`,
     replace: ``,
   },
   {
