@@ -17,20 +17,30 @@ export interface ForwardedReads {
 
 /** Proposals and reads on their way to the leader. */
 export class ForwardedRequests {
-  readonly #proposals = new Set<number>();
+  /** When each was passed on, in that order. */
+  readonly #proposals = new Map<number, number>();
   readonly #readBatches = new Map<number, ForwardedReads>();
   #lastProposalBatchId = 0;
   #lastReadBatchId = 0;
 
   /** Proposals are passed on as one batch; returns the batch's id, which rises by one each time. */
-  addProposals(proposalIds: readonly number[]): number {
-    for (const proposalId of proposalIds) this.#proposals.add(proposalId);
+  addProposals(proposalIds: readonly number[], nowTick: number): number {
+    for (const proposalId of proposalIds) this.#proposals.set(proposalId, nowTick);
     return ++this.#lastProposalBatchId;
   }
 
   /** The leader answered for a proposal; false when nobody waits for that answer. */
   takeProposal(proposalId: number): boolean {
     return this.#proposals.delete(proposalId);
+  }
+
+  /** Gives up on proposals passed on at `tick` or before: request or answer is lost. */
+  expireProposals(tick: number, output: Collected): void {
+    for (const [proposalId, forwardedTick] of this.#proposals) {
+      if (forwardedTick > tick) return;
+      this.#proposals.delete(proposalId);
+      output.rejected.push({ proposalId, reason: "leaderChanged", maybeApplied: true });
+    }
   }
 
   /** Reads are passed on as one batch; returns the batch's id. */
@@ -57,7 +67,7 @@ export class ForwardedRequests {
    */
   leaderLost(output: Collected): void {
     const reason = "leaderChanged";
-    for (const proposalId of this.#proposals) {
+    for (const proposalId of this.#proposals.keys()) {
       output.rejected.push({ proposalId, reason, maybeApplied: true });
     }
     for (const { readIds } of this.#readBatches.values()) {

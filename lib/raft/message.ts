@@ -202,7 +202,7 @@ export type RefusalReason =
   | "transferring"
   /** The leader's state machine cannot read the command: it is of a newer version, or no command. */
   | "unreadable"
-  /** Leadership changed before the leader's answer came. */
+  /** The leader was lost, or its answer, before the answer came. */
   | "leaderChanged";
 
 /** What the leader did with one forwarded proposal. */

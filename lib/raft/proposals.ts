@@ -4,7 +4,12 @@
  * @module
  */
 
-import { APPEND_LIMITS, ENTRY_OVERHEAD_BYTES, UNCOMMITTED_BYTES_MAX } from "./config.ts";
+import {
+  APPEND_LIMITS,
+  ENTRY_OVERHEAD_BYTES,
+  FORWARDED_TIMEOUTS,
+  UNCOMMITTED_BYTES_MAX,
+} from "./config.ts";
 import { appendEntry } from "./leader.ts";
 import type {
   ForwardedProposal,
@@ -36,10 +41,19 @@ export function propose(state: CoreState, proposals: readonly ForwardedProposal[
       to: leader,
       term: state.currentTerm,
       incarnation: state.config.incarnation,
-      batchId: state.forwarded.addProposals(batch.map(({ proposalId }) => proposalId)),
+      batchId: state.forwarded.addProposals(
+        batch.map(({ proposalId }) => proposalId),
+        state.nowTick,
+      ),
       proposals: batch,
     });
   }
+}
+
+/** Time passes: what the leader has not answered for so long, it never will. */
+export function expireProposals(state: CoreState): void {
+  const patienceTicks = FORWARDED_TIMEOUTS * state.config.electionTimeoutTicks;
+  state.forwarded.expireProposals(state.nowTick - patienceTicks, state.output);
 }
 
 /** A request to the leader did not leave: nothing of it can be in any log. */

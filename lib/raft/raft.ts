@@ -21,8 +21,10 @@ import {
   handlePreVoteRequest,
   handlePreVoteResponse,
   startPreVote,
+  tickPreCandidate,
 } from "./pre_vote.ts";
 import {
+  expireProposals,
   handleProposeRequest,
   handleProposeResponse,
   proposalsUnsent,
@@ -142,7 +144,10 @@ function tick(state: CoreState): void {
   state.nowTick++;
   const { role } = state;
   if (role.name === "leader") return tickLeader(state, role);
-  if (state.nowTick % state.config.electionTimeoutTicks === 0) repeatReads(state);
+  if (state.nowTick % state.config.electionTimeoutTicks === 0) {
+    repeatReads(state);
+    expireProposals(state);
+  }
   state.electionElapsedTicks++;
   if (state.electionElapsedTicks >= state.randomizedTimeoutTicks) {
     return startPreVote(state, { transfer: false });

@@ -1,6 +1,7 @@
 /** A forwarded proposal takes effect at most once, and what is said of its fate is true. */
 
 import assert from "node:assert/strict";
+import { FORWARDED_TIMEOUTS } from "../../lib/raft/config.ts";
 import { LIVES_PER_ORIGIN_MAX } from "../../lib/raft/taken_batches.ts";
 import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS, propose, TestCluster } from "./harness.ts";
 
@@ -120,6 +121,17 @@ Deno.test("an origin that lived too often in one term is refused, and is heard i
   propose(follower, "again", 8);
   cluster.deliver();
   assert.equal(leader.appliedCommands.at(-1), "again");
+});
+
+Deno.test("a forwarded proposal that is never answered is given up, as of unknown fate", () => {
+  const { cluster, follower } = forwarding();
+  cluster.intercept = (message) => message.kind === "proposeResponse" ? null : message;
+  cluster.tick((FORWARDED_TIMEOUTS - 1) * ELECTION_TIMEOUT_TICKS);
+  assert.deepEqual(follower.rejected, []);
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.deepEqual(follower.rejected, [
+    { proposalId: 7, reason: "leaderChanged", maybeApplied: true },
+  ]);
 });
 
 /** A cluster led by n1, with a proposal of n2's client on its way to the leader. */
