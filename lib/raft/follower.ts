@@ -59,6 +59,10 @@ function entriesFault(state: CoreState, message: AppendRequest): string | null {
     if (entry.term < term || entry.term > message.term) {
       return `entry ${entry.index} of term ${entry.term} after ${term} in term ${message.term}`;
     }
+    // Its signature costs time to check, which one term's leader must not ask for twice.
+    if (entry.kind === "certificate" && entry.term === term) {
+      return `entry ${entry.index} is a certificate, and not the first entry of term ${term}`;
+    }
     const committedTerm = entry.index <= state.commitIndex ? state.log.termAt(entry.index) : null;
     if (committedTerm !== null && committedTerm !== entry.term) {
       return `entry ${entry.index} differs from the one committed`;

@@ -5,7 +5,7 @@ import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts
 import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
 import { ELECTION_TIMEOUT_TICKS, seededRandom, TestCluster, type TestNode } from "./harness.ts";
-import { heartbeat } from "./messages.ts";
+import { appendRequest, heartbeat } from "./messages.ts";
 
 Deno.test("every node verifies the leader's certificate and keeps it in the same write", () => {
   const cluster = new TestCluster({ size: 3 });
@@ -155,4 +155,22 @@ Deno.test("a certificate of another epoch makes no leader", () => {
   }
   assert.equal(cluster.node("n2").raft.state.currentTerm, 1, "the first is of this epoch");
   assert.match(cluster.node("n2").eventsOf("certificateRefused")[0]?.reason ?? "", /epoch 2/);
+});
+
+Deno.test("a leader's second certificate entry in a term is refused before it is checked", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  const follower = cluster.node("n2");
+  const [certificate] = leader.raft.state.log.slice(toLogIndex(1), toLogIndex(1));
+  assert.ok(certificate?.kind === "certificate");
+  follower.receive(appendRequest(leader, "n2", {
+    previousLogIndex: toLogIndex(1),
+    previousLogTerm: toTerm(1),
+    entries: [{ ...certificate, index: toLogIndex(2) }],
+  }));
+  assert.equal(follower.raft.state.log.last.index, 1);
+  assert.match(
+    follower.eventsOf("messageRefused")[0]?.reason ?? "",
+    /not the first entry of term 1/,
+  );
 });
