@@ -29,7 +29,12 @@ export function becomeCandidate(state: CoreState, preCandidate: PreCandidate): v
   const candidate: Candidate = {
     name: "candidate",
     transfer: preCandidate.transfer,
-    signing: new SigningCoordinator(election, certifier, preCandidate.grants),
+    signing: new SigningCoordinator({
+      election,
+      certifier,
+      commitments: preCandidate.grants,
+      suspects: state.suspects,
+    }),
     answers: new Map([[state.self, "granted"]]),
   };
   state.vote(state.self);

@@ -14,7 +14,7 @@
  * | file | rule |
  * | --- | --- |
  * | `pre_vote.ts` | dissertation §9.6, FROST round one |
- * | `candidate.ts`, `signing_coordinator.ts` | §5.2, the signing sessions (ROAST) |
+ * | `candidate.ts`, `signing_coordinator.ts`, `suspects.ts` | §5.2, the signing sessions (ROAST) |
  * | `voter.ts`, `vote_answers.ts`, `pending_votes.ts` | §5.2, §5.4.1, FROST round two |
  * | `leader.ts`, `progress.ts`, `rounds.ts` | §5.3, §5.4.2, the quorum check |
  * | `certified_leader.ts`, `follower.ts` | §5.3, behind the certificate |

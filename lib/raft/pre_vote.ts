@@ -22,6 +22,7 @@ export function startPreVote(state: CoreState, options: { readonly transfer: boo
     name: "preCandidate",
     askedTerm,
     transfer: options.transfer,
+    startedTick: state.nowTick,
     grants: new Map([[self, commitment]]),
   };
   state.changeRole(role);
@@ -31,8 +32,14 @@ export function startPreVote(state: CoreState, options: { readonly transfer: boo
   becomeCandidateIfGranted(state, role);
 }
 
+/** Time passes without t grants: asks again, and then takes grants of whoever there is. */
+export function tickPreCandidate(state: CoreState, role: PreCandidate): void {
+  askPreVotes(state, role);
+  becomeCandidateIfGranted(state, role);
+}
+
 /** Asks everyone who has not granted yet. */
-export function askPreVotes(state: CoreState, role: PreCandidate): void {
+function askPreVotes(state: CoreState, role: PreCandidate): void {
   const { index: lastLogIndex, term: lastLogTerm } = state.log.last;
   for (const to of state.peers) {
     if (role.grants.has(to)) continue;
@@ -99,6 +106,12 @@ function mayCommit(state: CoreState, { from, term }: PreVoteRequest): boolean {
   return true;
 }
 
+/** Suspects do not count among the first t, unless nobody else grants within a session's time. */
 function becomeCandidateIfGranted(state: CoreState, role: PreCandidate): void {
-  if (role.grants.size >= state.config.certifier.threshold) becomeCandidate(state, role);
+  const { signingTimeoutTicks, certifier } = state.config;
+  const hasWaited = state.nowTick - role.startedTick >= signingTimeoutTicks;
+  const granted = [...role.grants.keys()].filter((voter) =>
+    hasWaited || !state.suspects.has(voter)
+  );
+  if (granted.length >= certifier.threshold) becomeCandidate(state, role);
 }

@@ -17,7 +17,6 @@ import { advanceCommit, handleAppendResponse, replicate, tickLeader } from "./le
 import type { ForwardedProposal, Message } from "./message.ts";
 import { breakLease } from "./lease.ts";
 import {
-  askPreVotes,
   handlePreVoteRequest,
   handlePreVoteResponse,
   startPreVote,
@@ -154,7 +153,7 @@ function tick(state: CoreState): void {
   }
   // Who has not answered did not get the question, or still heard a leader when it did.
   const askAgain = state.electionElapsedTicks % state.config.signingTimeoutTicks === 0;
-  if (role.name === "preCandidate" && askAgain) askPreVotes(state, role);
+  if (role.name === "preCandidate" && askAgain) tickPreCandidate(state, role);
   if (role.name === "candidate") tickCandidate(state, role, askAgain);
 }
 

@@ -39,6 +39,8 @@ export interface PreCandidate {
   readonly askedTerm: Term;
   /** Whether the leader asked for this election. */
   readonly transfer: boolean;
+  /** When it began to ask. */
+  readonly startedTick: number;
   /** Who granted, each with the commitment for the signing session; this node is the first. */
   readonly grants: Map<NodeId, Uint8Array>;
 }

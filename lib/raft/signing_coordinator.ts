@@ -11,6 +11,7 @@
 import { assert } from "../assert.ts";
 import type { Certifier, ElectionFields, SigningRequest } from "../certificate/certifier.ts";
 import type { NodeId } from "../types.ts";
+import type { Suspects } from "./suspects.ts";
 
 /** One attempt at the signature with a fixed set of signers. */
 export interface CoordinatedSession {
@@ -26,6 +27,18 @@ export interface CoordinatedSession {
   status: "open" | "failed";
 }
 
+/** What a candidacy begins with. */
+export interface Candidacy {
+  /** What every session signs. */
+  readonly election: ElectionFields;
+  /** Knows the voters and the threshold. */
+  readonly certifier: Certifier;
+  /** The commitments of the pre-vote, one a voter. */
+  readonly commitments: ReadonlyMap<NodeId, Uint8Array>;
+  /** Voters that have cost a session, in this candidacy or in an earlier one; kept up to date. */
+  readonly suspects: Suspects;
+}
+
 /** All signing sessions of one candidacy. */
 export class SigningCoordinator {
   /** What every session signs. */
@@ -35,16 +48,14 @@ export class SigningCoordinator {
   readonly #sessions: CoordinatedSession[] = [];
   readonly #excluded = new Set<NodeId>();
   readonly #declined = new Set<NodeId>();
+  readonly #suspects: Suspects;
 
-  /** `commitments` are those of the pre-vote, one a voter. */
-  constructor(
-    election: ElectionFields,
-    certifier: Certifier,
-    commitments: ReadonlyMap<NodeId, Uint8Array>,
-  ) {
-    this.election = election;
-    this.#certifier = certifier;
-    this.#unused = new Map(commitments);
+  /** A candidacy without any session yet. */
+  constructor(candidacy: Candidacy) {
+    this.election = candidacy.election;
+    this.#certifier = candidacy.certifier;
+    this.#unused = new Map(candidacy.commitments);
+    this.#suspects = candidacy.suspects;
   }
 
   /** The newest session, or null before the first. */
@@ -122,7 +133,7 @@ export class SigningCoordinator {
     if (session === null || session.shares.has(voter)) return false;
     session.status = "failed";
     const isRepeated = this.#declined.has(voter);
-    if (isRepeated) this.#excluded.add(voter);
+    if (isRepeated) this.#exclude(voter);
     this.#declined.add(voter);
     return isRepeated;
   }
@@ -137,7 +148,12 @@ export class SigningCoordinator {
   /** These voters' shares were wrong: no further session includes them. */
   exclude(session: CoordinatedSession, cheaters: readonly NodeId[]): void {
     session.status = "failed";
-    for (const voter of cheaters) this.#excluded.add(voter);
+    for (const voter of cheaters) this.#exclude(voter);
+  }
+
+  #exclude(voter: NodeId): void {
+    this.#excluded.add(voter);
+    this.#suspects.add(voter);
   }
 
   /** The open session of this number in which `voter` signs. */
@@ -149,12 +165,17 @@ export class SigningCoordinator {
 
   #chooseSigners(self: NodeId): ReadonlySet<NodeId> | null {
     const owing = this.owing();
+    // Another session is needed for want of these shares.
+    for (const voter of owing) if (voter !== self) this.#suspects.add(voter);
     const eligible = [...this.#unused.keys()].filter((voter) =>
       !owing.has(voter) && !this.#excluded.has(voter)
     );
     if (!eligible.includes(self)) return null;
     const others = eligible.filter((voter) => voter !== self);
-    const signers = [self, ...others].slice(0, this.#certifier.threshold);
+    // Who answered the pre-vote first comes first, as it is likely to be the nearest.
+    const trusted = others.filter((voter) => !this.#suspects.has(voter));
+    const suspected = others.filter((voter) => this.#suspects.has(voter));
+    const signers = [self, ...trusted, ...suspected].slice(0, this.#certifier.threshold);
     return signers.length === this.#certifier.threshold ? new Set(signers) : null;
   }
 }

@@ -22,6 +22,7 @@ import { ForwardedRequests } from "./forwarded_requests.ts";
 import { OwnSnapshot } from "./own_snapshot.ts";
 import type { VoterPromise } from "./promise.ts";
 import { PendingVotes } from "./pending_votes.ts";
+import { Suspects } from "./suspects.ts";
 import type { TakenBatches } from "./taken_batches.ts";
 
 /** Everything a node knows. Belongs to one {@linkcode Raft}; the rules read and change it. */
@@ -56,6 +57,8 @@ export class CoreState {
   readonly promise: VoterPromise = { heardTick: null, transferTarget: null };
   /** What this node voted for in this term: a candidate's statement never changes. */
   ballot: { readonly lastLogIndex: LogIndex; readonly lastLogTerm: Term } | null = null;
+  /** Voters that have cost this node's candidacies a signing session. */
+  readonly suspects: Suspects;
   /** When each candidate was last given a new nonce commitment, and for which term. */
   readonly commitments = new Map<NodeId, { readonly tick: number; readonly term: Term }>();
 
@@ -72,6 +75,7 @@ export class CoreState {
    */
   constructor(config: RaftConfig, durable: DurableState, appliedIndex: LogIndex) {
     this.config = config;
+    this.suspects = new Suspects(config.certifier.voters.length - config.certifier.threshold);
     this.log = new Log(durable.entries, durable.logStart);
     assert(appliedIndex >= this.log.base.index, "What the log forgot must have been applied");
     assert(appliedIndex <= this.log.last.index, "The log must reach what has been applied");

@@ -101,7 +101,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "cheater-kept",
     bug: "a signer whose share was wrong is asked again, until no session is left",
     file: "lib/raft/signing_coordinator.ts",
-    find: `for (const voter of cheaters) this.#excluded.add(voter);`,
+    find: `for (const voter of cheaters) this.#exclude(voter);`,
     replace: `for (const _ of cheaters) break;`,
   },
   {

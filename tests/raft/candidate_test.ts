@@ -143,3 +143,44 @@ Deno.test("with exactly t voters up, a lost vote request is sent again within th
     assert.equal(candidate.raft.state.currentTerm, 1);
   }
 });
+
+for (const fault of ["silent", "wrong", "withheld"] as const) {
+  Deno.test(`a voter whose share was ${fault} is chosen last in later candidacies`, () => {
+    const cluster = new TestCluster({ size: 4, threshold: 3 });
+    const signers: string[][] = [];
+    cluster.intercept = (message) => {
+      if (message.kind !== "voteResponse" || message.from !== "n2") return message;
+      if (fault === "silent") return null;
+      return { ...message, share: fault === "wrong" ? new Uint8Array(7) : null };
+    };
+    const candidate = cluster.node("n1");
+    for (const _ of ["first", "second"]) {
+      while (candidate.raft.state.role.name === "leader") candidate.tick();
+      cluster.letLeaseExpire("n1");
+      startElection(candidate);
+      cluster.deliver();
+      cluster.tick(2 * SIGNING_TIMEOUT_TICKS);
+      assert.equal(cluster.findLeader()?.id, "n1");
+      signers.push([...candidate.eventsOf("electionStarted").at(-1)?.signers ?? []]);
+    }
+    assert.deepEqual(signers, [["n1", "n2", "n3"], ["n1", "n3", "n4"]]);
+  });
+}
+
+Deno.test("suspects are asked to sign after all when there is nobody else", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const candidate = cluster.node("n1");
+  cluster.isolate("n3");
+  cluster.intercept = (message) => message.kind === "voteResponse" ? null : message;
+  startElection(candidate);
+  cluster.deliver();
+  cluster.tick(SIGNING_TIMEOUT_TICKS);
+  cluster.intercept = (message) => message;
+  assert.equal(candidate.raft.state.role.name, "candidate");
+  cluster.letLeaseExpire("n1");
+  startElection(candidate);
+  cluster.deliver();
+  assert.equal(candidate.raft.state.role.name, "preCandidate", "it waits for n3");
+  cluster.tick(SIGNING_TIMEOUT_TICKS);
+  assert.equal(cluster.findLeader(), candidate);
+});

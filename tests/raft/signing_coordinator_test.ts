@@ -3,6 +3,7 @@ import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
 import { signingSessionsMax } from "../../lib/certificate/nonce_pool.ts";
 import { SigningCoordinator } from "../../lib/raft/signing_coordinator.ts";
+import { Suspects } from "../../lib/raft/suspects.ts";
 import {
   type NodeId,
   toClusterName,
@@ -38,7 +39,12 @@ function sessionsWith(...offers: readonly string[]): SigningCoordinator {
     toNodeId(name),
     new TextEncoder().encode(`first of ${name}`),
   ]);
-  return new SigningCoordinator(election, certifier, new Map(commitments));
+  return new SigningCoordinator({
+    election,
+    certifier,
+    commitments: new Map(commitments),
+    suspects: new Suspects(2),
+  });
 }
 
 function signersOf(session: ReturnType<SigningCoordinator["open"]>): readonly string[] | null {
