@@ -22,3 +22,8 @@ export class EnvironmentError extends Error {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name: string = "EnvironmentError";
 }
+
+/** What an error says; of what was thrown and is none, what it is as text. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

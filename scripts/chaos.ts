@@ -5,6 +5,7 @@
  * @module
  */
 
+import { messageOf } from "../lib/errors.ts";
 import { parseArgs } from "node:util";
 import { runChaos } from "../tests/chaos/chaos.ts";
 import { formatReport } from "../tests/chaos/report.ts";
@@ -34,7 +35,7 @@ try {
   console.log(JSON.stringify(report));
   Deno.exit(report.violations.length === 0 ? 0 : 1);
 } catch (error) {
-  console.error(`Chaos with seed ${chosen} came to no end: ${describe(error)}`);
+  console.error(`Chaos with seed ${chosen} came to no end: ${messageOf(error)}`);
   Deno.exit(stop.signal.aborted ? 130 : 1);
 }
 
@@ -49,12 +50,8 @@ function readOptions(): Record<"minutes" | "seconds" | "seed", number | null> {
       seed: read(values.seed),
     };
   } catch (error) {
-    return fail(describe(error));
+    return fail(messageOf(error));
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function fail(reason: string): never {

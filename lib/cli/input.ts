@@ -4,6 +4,7 @@
  * @module
  */
 
+import { messageOf } from "../errors.ts";
 import { readAtMost } from "../streams.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
@@ -66,7 +67,7 @@ function reasonOf(cause: unknown): string {
   if (cause instanceof Deno.errors.NotFound) return "there is no such file";
   if (cause instanceof Deno.errors.PermissionDenied) return "this user may not read it";
   if (cause instanceof Deno.errors.IsADirectory) return "it is a folder";
-  return cause instanceof Error ? cause.message : String(cause);
+  return messageOf(cause);
 }
 
 /** How messages name what {@linkcode readInput} reads. */

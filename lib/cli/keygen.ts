@@ -4,6 +4,7 @@
  * @module
  */
 
+import { messageOf } from "../errors.ts";
 import { encodeHex } from "../bytes.ts";
 import { encodeVerifierKey } from "../certificate/group_key.ts";
 import { type Address, parseAddress } from "../node/address.ts";
@@ -105,7 +106,7 @@ function readAddress(flag: string, text: string): Address {
   try {
     return parseAddress(text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new CommandError(ExitCode.usage, `Cannot use ${flag}: ${reason}`, { cause });
   }
 }

@@ -6,7 +6,7 @@
  */
 
 import { encodeHex } from "../bytes.ts";
-import { EnvironmentError, InputError } from "../errors.ts";
+import { EnvironmentError, InputError, messageOf } from "../errors.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { checkClusterConfig } from "./cluster_config_schema.ts";
@@ -201,7 +201,7 @@ async function readConfigText(file: string): Promise<string> {
       const message = "no such file; name the cluster's configuration with --config or FLOE_CONFIG";
       throw new ClusterConfigError(file, [{ path: "", message }], { cause });
     }
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new EnvironmentError(`Cannot read ${file}: ${reason}. Check its permissions.`, { cause });
   }
 }

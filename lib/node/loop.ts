@@ -43,6 +43,8 @@ export interface LoopPorts {
   sendChunk(chunk: SnapshotChunk): void;
   /** Keeps a chunk of a leader's snapshot; the offset that is wanted next, null if that failed. */
   storeChunk(request: SnapshotRequest): number | null;
+  /** Removes a snapshot that `snapshotReady` told of and the core has no use for. */
+  discardSnapshot(snapshot: Snapshot): void;
   /** Begins to make a snapshot; what comes of it is a later input. */
   makeSnapshot(): void;
   /** Tells clients, logs and counters what came of the step. Called last. */
@@ -63,7 +65,19 @@ export class Loop {
   /** Handles everything in `inputs`, and whatever its writes make possible once they are durable. */
   turn(inputs: readonly Input[]): void {
     for (let next = inputs; next.length > 0;) {
-      next = this.#carryOut(this.#raft.step(next));
+      const output = this.#raft.step(next);
+      this.#discardSnapshots(next, output);
+      next = this.#carryOut(output);
+    }
+  }
+
+  /** A snapshot may be ready when it is no news any more, or on a node that leads by now. */
+  #discardSnapshots(inputs: readonly Input[], { installSnapshot }: Output): void {
+    for (const input of inputs) {
+      if (input.kind !== "snapshotReady" || input.snapshot.index === installSnapshot?.index) {
+        continue;
+      }
+      this.#ports.discardSnapshot(input.snapshot);
     }
   }
 

@@ -7,6 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { Certificate, Certifier } from "../certificate/certifier.ts";
 import type { Group } from "../certificate/group.ts";
+import { EnvironmentError } from "../errors.ts";
 import { type AppliedEntry, type Command, encodeCommand, StateMachine } from "../kv/mod.ts";
 import { type Input, type Message, type Output, Raft, type RoleReport } from "../raft/mod.ts";
 import { openStores, type Stores } from "../storage/mod.ts";
@@ -27,6 +28,7 @@ import { Inbox } from "./inbox.ts";
 import { GenesisResponder } from "./key_generation/genesis_responder.ts";
 import { type KeyGenerationReport, toFinalReport } from "./key_generation/report.ts";
 import { Loop } from "./loop.ts";
+import { checkLostState } from "./lost_state.ts";
 import type { Network, NetworkUser } from "./network.ts";
 import { Observer } from "./observer.ts";
 import { toRaftConfig } from "./raft_config.ts";
@@ -66,12 +68,14 @@ export interface NodeOptions {
  *
  * @throws {EnvironmentError} when the folder or the port cannot be used.
  * @throws {InputError} when the folder belongs to another cluster or node.
+ * @throws {CorruptionError} when something in it is damaged or missing.
  */
 export async function startNode(options: NodeOptions): Promise<Node> {
   const { self: node, dataDir: folder, config: { cluster }, network } = options;
   let stores: Stores | null = null;
   try {
     stores = openStores({ folder, cluster, node });
+    checkLostState(stores, { peerCount: options.config.peers.length - 1 });
     options.beforeStart?.();
     const running = new Node(options, stores);
     await running.start();
@@ -139,8 +143,12 @@ export class Node implements NodeApi {
       installSnapshot: (snapshot) => stores.installSnapshot(snapshot),
       sendChunk: (chunk) => keeper.sendChunk(chunk),
       storeChunk: (request) => keeper.storeChunk(request),
+      discardSnapshot: (snapshot) => stores.snapshots.discard(snapshot),
       makeSnapshot: () => keeper.make(),
-      report: (output, applied) => this.#report(output, applied),
+      report: (output, applied) => {
+        keeper.observe(output.events);
+        this.#report(output, applied);
+      },
     });
   }
 
@@ -184,7 +192,8 @@ export class Node implements NodeApi {
       await this.#requests.confirmRead(performance.now() + options.timeoutMs, { lease });
       this.#checkRunning();
     }
-    return { row: this.#stateMachine.get(key), revision: this.#stateMachine.appliedIndex };
+    const row = this.#fromStore(() => this.#stateMachine.get(key));
+    return { row, revision: this.#stateMachine.appliedIndex };
   }
 
   /** See {@linkcode NodeApi.transferLeadership}. */
@@ -242,13 +251,14 @@ export class Node implements NodeApi {
     options: { readonly limit: number; readonly before?: Term },
   ): readonly Certificate[] {
     this.#checkRunning();
-    return this.#stores.raft.elections(options).map((note) => this.#verify(note));
+    const notes = this.#fromStore(() => this.#stores.raft.elections(options));
+    return notes.map((note) => this.#verify(note));
   }
 
   /** See {@linkcode NodeApi.election}. */
   election(term: Term): Certificate | null {
     this.#checkRunning();
-    const note = this.#stores.raft.election(term);
+    const note = this.#fromStore(() => this.#stores.raft.election(term));
     return note === null ? null : this.#verify(note);
   }
 
@@ -275,6 +285,19 @@ export class Node implements NodeApi {
   #checkRunning(): void {
     if (!this.#isStopped) return;
     throw new RequestError("stopping", "The node is stopping", { maybeApplied: false });
+  }
+
+  /** A node whose own data are damaged answers nobody any more: the next row may be one it votes by. */
+  #fromStore<Result>(read: () => Result): Result {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof EnvironmentError)) throw error;
+      this.#fail(error);
+      throw new RequestError("stopping", "The node stops: it cannot read its own data", {
+        maybeApplied: false,
+      });
+    }
   }
 
   #networkUser(): NetworkUser {
@@ -319,9 +342,13 @@ export class Node implements NodeApi {
     } catch (error) {
       // A broken invariant or a disk that failed: what this node believes is no longer certain, so it
       // says nothing more to anyone.
-      this.#logger.error("node.failed", { error: String(error) });
-      void this.#stop(error);
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#logger.error("node.failed", { error: String(error) });
+    void this.#stop(error);
   }
 
   #report(output: Output, applied: readonly AppliedEntry[]): void {

@@ -10,6 +10,7 @@ import { EnvironmentError, InputError } from "../errors.ts";
 import {
   type Input,
   type Message,
+  type RaftEvent,
   type Snapshot,
   SNAPSHOT_CHUNK_BYTES_MAX,
   type SnapshotChunk,
@@ -63,6 +64,13 @@ export class SnapshotKeeper {
     } catch (error) {
       this.#refused(error);
       return null;
+    }
+  }
+
+  /** Removes what the log has gone beyond: nobody will ask for it. */
+  observe(events: readonly RaftEvent[]): void {
+    for (const event of events) {
+      if (event.kind === "logCompacted") this.#options.snapshots.removeBefore(event.index);
     }
   }
 

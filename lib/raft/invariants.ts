@@ -82,7 +82,11 @@ function remember(state: RaftView): Before {
 function checkState(state: RaftView): void {
   const { log, role, durability } = state;
   assert(state.commitIndex <= log.last.index, "Only what the log holds is committed");
-  assert(state.commitIndex >= log.base.index, "Only what is committed is forgotten");
+  assert(
+    state.commitIndex >= log.base.index || state.commitIndex === 0,
+    "Only what is committed is forgotten",
+  );
+  assert(!state.lacksState || role.name === "follower", "Who lacks the state stands for nothing");
   assert(durability.durableIndex <= log.last.index, "Only what the log holds is durable");
   assert(log.last.term <= state.currentTerm, "The log holds no entry of a later term");
   assert(

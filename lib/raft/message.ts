@@ -144,6 +144,8 @@ export type SnapshotOutcome =
   | { readonly kind: "stored"; readonly nextOffset: number }
   /** The receiver's log begins after the snapshot now, or did already. */
   | { readonly kind: "installed" }
+  /** The receiver has lost its state machine: it needs a snapshot of the index or a later one. */
+  | { readonly kind: "wanted" }
   /** The receiver could not keep it, or it was not what it claims to be; it must start over. */
   | { readonly kind: "refused" };
 

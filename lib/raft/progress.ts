@@ -33,6 +33,8 @@ export class Progress {
   #inflightRounds: number[] = [];
   #snapshot: { readonly snapshot: Snapshot; offset: number; sentTick: number | null } | null = null;
 
+  /** From where on the follower needs a snapshot although its log may be whole; null when not. */
+  #wantedSnapshotIndex: LogIndex | null = null;
   /** Whether it is sent a snapshot, or was and has not caught up since. */
   #isCatchingUp = false;
 
@@ -110,6 +112,22 @@ export class Progress {
     return this.#snapshot?.snapshot.index ?? this.#matchIndex;
   }
 
+  /** The least index of the snapshot that a follower without a state machine needs; null for others. */
+  get wantedSnapshotIndex(): LogIndex | null {
+    return this.#wantedSnapshotIndex;
+  }
+
+  /** The follower has lost its state machine, which had come to `index` at least. */
+  snapshotWanted(index: LogIndex): void {
+    this.#wantedSnapshotIndex = index;
+  }
+
+  /** The follower has the snapshot of this index, or had no need of it. */
+  snapshotInstalled(index: LogIndex): void {
+    this.#wantedSnapshotIndex = null;
+    this.accepted(index);
+  }
+
   /** Begins to send a snapshot. */
   startSnapshot(snapshot: Snapshot): void {
     this.#snapshot = { snapshot, offset: 0, sentTick: null };
@@ -175,7 +193,8 @@ export class Progress {
     if (isNews) this.#matchIndex = matchIndex;
     // A follower that turns out to hold more needs no snapshot; a late answer proves no such thing.
     const hasSnapshot = this.#matchIndex >= (this.#snapshot?.snapshot.index ?? 0);
-    if (isNews || hasSnapshot) this.#snapshot = null;
+    const isWanted = this.#wantedSnapshotIndex !== null;
+    if ((isNews || hasSnapshot) && !isWanted) this.#snapshot = null;
     if (this.#snapshot !== null) return;
     this.#mode = "replicate";
     this.#probeSent = false;

@@ -38,6 +38,7 @@ import {
 } from "./reads.ts";
 import type { Candidate } from "./role.ts";
 import {
+  askForSnapshot,
   handleSnapshotRequest,
   snapshotReady,
   snapshotRefused,
@@ -147,8 +148,9 @@ function tick(state: CoreState): void {
     repeatReads(state);
     expireProposals(state);
   }
+  if (state.lacksState && state.nowTick % state.config.heartbeatTicks === 0) askForSnapshot(state);
   state.electionElapsedTicks++;
-  if (state.electionElapsedTicks >= state.randomizedTimeoutTicks) {
+  if (state.electionElapsedTicks >= state.randomizedTimeoutTicks && !state.lacksState) {
     return startPreVote(state, { transfer: false });
   }
   // Who has not answered did not get the question, or still heard a leader when it did.

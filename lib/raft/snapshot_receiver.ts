@@ -18,6 +18,7 @@ export function handleSnapshotRequest(state: CoreState, message: SnapshotRequest
   if (snapshot.index <= state.commitIndex) {
     return answer(state, snapshot.index, { kind: "installed" });
   }
+  if (state.lacksState && snapshot.index < state.log.base.index) return askForSnapshot(state);
   if (snapshot.term > message.term || snapshot.term < state.log.base.term) {
     return state.refuse(message.from, `snapshot of term ${snapshot.term} in term ${message.term}`);
   }
@@ -25,6 +26,11 @@ export function handleSnapshotRequest(state: CoreState, message: SnapshotRequest
     return state.refuse(message.from, `snapshot chunk ends beyond byte ${snapshot.bytes}`);
   }
   state.output.storeChunks.push(message);
+}
+
+/** The state machine was lost: asks the leader for a snapshot that the log goes on from. */
+export function askForSnapshot(state: CoreState): void {
+  answer(state, state.log.base.index, { kind: "wanted" });
 }
 
 /** The node kept a chunk, or could not use it and says which one it wants. */

@@ -5,16 +5,19 @@
  * @module
  */
 
-import type { NodeId } from "../types.ts";
+import type { LogIndex, NodeId } from "../types.ts";
 import type { Snapshot } from "./entry.ts";
 import type { SnapshotResponse } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import type { Leader } from "./role.ts";
 import type { CoreState } from "./state.ts";
 
-/** Whether the log no longer keeps what the follower needs next. */
+/** Whether the log no longer keeps what the follower needs next, or it needs what came before. */
 export function needsSnapshot(state: CoreState, follower: Progress): boolean {
-  return follower.nextIndex <= state.log.base.index;
+  if (follower.nextIndex <= state.log.base.index) return true;
+  const wanted = follower.wantedSnapshotIndex;
+  // A new leader may know less of what is committed than the follower, and then needs its help.
+  return wanted !== null && wanted <= state.commitIndex;
 }
 
 /** Sends the next chunk to a follower that needs a snapshot and answers, or has it made first. */
@@ -26,7 +29,8 @@ export function sendSnapshot(
   const { nowTick, config: { electionTimeoutTicks } } = state;
   // A follower that is down would cost a snapshot each time the log moves on.
   if (nowTick - follower.ackedRoundSentTick > electionTimeoutTicks) return;
-  const snapshot = state.ownSnapshot.usableFrom(state.log.base.index);
+  const from = Math.max(state.log.base.index, follower.wantedSnapshotIndex ?? 0) as LogIndex;
+  const snapshot = state.ownSnapshot.usableFrom(from);
   if (snapshot === null) {
     if (state.ownSnapshot.request(state.commitIndex, nowTick)) state.output.makeSnapshot = true;
     return;
@@ -54,12 +58,14 @@ export function handleSnapshotResponse(state: CoreState, message: SnapshotRespon
   if (state.role.name !== "leader" || state.adoptTerm(message)) return;
   if (message.term !== state.currentTerm) return;
   const follower = state.role.followers.get(message.from);
-  const snapshot = follower?.snapshot;
-  if (!follower || !snapshot || snapshot.index !== message.index) return;
+  if (follower === undefined) return;
   const { outcome } = message;
+  if (outcome.kind === "wanted") return follower.snapshotWanted(message.index);
+  const { snapshot } = follower;
+  if (snapshot?.index !== message.index) return;
   switch (outcome.kind) {
     case "installed":
-      return follower.accepted(snapshot.index);
+      return follower.snapshotInstalled(snapshot.index);
     case "stored":
       if (outcome.nextOffset > snapshot.bytes) {
         return state.refuse(message.from, `wants byte ${outcome.nextOffset} of ${snapshot.bytes}`);

@@ -71,13 +71,16 @@ export class CoreState {
 
   /**
    * Resumes from what the store held. `appliedIndex` is what the state machine has: committed, hence
-   * within the log.
+   * within the log. A state machine that was lost has nothing: see {@linkcode CoreState.lacksState}.
    */
   constructor(config: RaftConfig, durable: DurableState, appliedIndex: LogIndex) {
     this.config = config;
     this.suspects = new Suspects(config.certifier.voters.length - config.certifier.threshold);
     this.log = new Log(durable.entries, durable.logStart);
-    assert(appliedIndex >= this.log.base.index, "What the log forgot must have been applied");
+    assert(
+      appliedIndex >= this.log.base.index || appliedIndex === 0,
+      "What the log forgot must have been applied, unless all of it was lost",
+    );
     assert(appliedIndex <= this.log.last.index, "The log must reach what has been applied");
     this.durability = new Durability(this.log.last.index);
     this.#currentTerm = durable.hardState.currentTerm;
@@ -110,6 +113,14 @@ export class CoreState {
   /** Highest index known to be committed. */
   get commitIndex(): LogIndex {
     return this.#commitIndex;
+  }
+  /**
+   * Whether the state machine was lost and the log does not reach back to its beginning. The node votes
+   * and keeps entries as ever, for its log is whole; but it can apply nothing and so must not lead,
+   * until a leader has sent it a snapshot.
+   */
+  get lacksState(): boolean {
+    return this.#commitIndex < this.log.base.index;
   }
   /** What this node is. */
   get role(): Role {
@@ -236,7 +247,7 @@ export class CoreState {
   /** Raft §5.3: commits up to `index` and hands the entries to the state machine. */
   commitTo(index: LogIndex): void {
     assert(index <= this.log.last.index, `Cannot commit ${index}: beyond the log`);
-    if (index <= this.#commitIndex) return;
+    if (index <= this.#commitIndex || this.lacksState) return;
     const entries = this.log.slice(this.#commitIndex + 1 as LogIndex, index);
     for (const entry of entries) this.output.apply.push(entry);
     this.#commitIndex = index;
@@ -248,6 +259,7 @@ export class CoreState {
    */
   restore(snapshot: Snapshot): void {
     assert(snapshot.index > this.#commitIndex, "A snapshot only moves forward");
+    assert(snapshot.index >= this.log.base.index, "The log goes on from a snapshot");
     const position = { index: snapshot.index, term: snapshot.term };
     if (this.log.termAt(snapshot.index) === snapshot.term) {
       this.log.compactTo(snapshot.index);

@@ -64,12 +64,15 @@ export function tickTransfer(state: CoreState, leader: Leader): void {
 /** The leader asks this node to stand for election now. */
 export function handleTimeoutNow(state: CoreState, message: TimeoutNowRequest): void {
   if (!acceptLeader(state, message)) return;
+  if (state.lacksState) return;
   startPreVote(state, { transfer: true });
 }
 
-/** The follower whose log is furthest, among those that answer. */
+/** The follower whose log is furthest, among those that answer and could lead. */
 function furthestFollower(leader: Leader): NodeId | null {
-  const certified = [...leader.followers].filter(([, follower]) => follower.isCertified);
+  const certified = [...leader.followers].filter(([, follower]) =>
+    follower.isCertified && follower.wantedSnapshotIndex === null
+  );
   certified.sort(([, left], [, right]) =>
     right.matchIndex - left.matchIndex || right.ackedRound - left.ackedRound
   );

@@ -65,6 +65,7 @@ export type RaftView =
       | "currentTerm"
       | "votedFor"
       | "commitIndex"
+      | "lacksState"
       | "certificate"
       | "leader"
       | "report"

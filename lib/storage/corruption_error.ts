@@ -13,18 +13,12 @@ export const RAFT_WAY_BACK: string =
   "with its old key share. Keep the folder for inspection, remove the node from the cluster, and " +
   "let it join anew in a new folder with a new share. The other nodes go on without it.";
 
-/** What an operator is to do about a damaged or missing `kv.db`. */
+/** What an operator is to do about a damaged, missing or outdated `kv.db`. */
 export const KEY_VALUE_WAY_BACK: string =
   "kv.db holds nothing that the cluster does not also hold. Keep " +
   "a copy, then move every file of this folder whose name begins with kv.db out of it and start " +
-  "the node again: it rebuilds kv.db from its own log, or says so if that no longer reaches back.";
-
-/** What an operator is to do about a `kv.db` that is behind the start of the log. */
-export const UNREACHABLE_WAY_BACK: string =
-  "The entries between are in no file of this folder. If files whose names begin with kv.db were " +
-  "moved out of it, put all of them back. Otherwise keep the folder for inspection, remove the node " +
-  "from the cluster, and let it join anew in a new folder with a new share. The other nodes go on " +
-  "without it.";
+  "the node again: it rebuilds kv.db from its own log or, where that no longer reaches back, from " +
+  "a snapshot that the leader sends. Do so on one node at a time.";
 
 /**
  * Data on disk is damaged or missing. Floe never repairs it by itself: a store that lost something

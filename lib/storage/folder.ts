@@ -5,7 +5,7 @@
  */
 
 import { dirname, resolve } from "node:path";
-import { EnvironmentError } from "../errors.ts";
+import { EnvironmentError, messageOf } from "../errors.ts";
 
 /** Only the node's own user: the folder also holds its key share. */
 const FOLDER_MODE = 0o700;
@@ -46,7 +46,7 @@ export function syncFolder(folder: string): void {
 
 /** What an error from the system says, for the middle of a message. */
 export function describe(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  return messageOf(cause);
 }
 
 function isFolder(path: string): boolean {

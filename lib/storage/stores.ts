@@ -7,7 +7,7 @@
 import { join } from "node:path";
 import { assert } from "../assert.ts";
 import type { LogIndex } from "../types.ts";
-import { CorruptionError, RAFT_WAY_BACK, UNREACHABLE_WAY_BACK } from "./corruption_error.ts";
+import { CorruptionError, KEY_VALUE_WAY_BACK, RAFT_WAY_BACK } from "./corruption_error.ts";
 import { createDataFolder } from "./folder.ts";
 import { KEY_VALUE_FILE, openKeyValueStore, type SqliteKeyValueStore } from "./key_value_store.ts";
 import type { StoreOptions } from "./open_database.ts";
@@ -34,6 +34,11 @@ export class Stores {
     this.raft = parts.raft;
     this.keyValues = parts.keyValues;
     this.snapshots = parts.snapshots;
+  }
+
+  /** Whether kv.db was made anew and the log no longer reaches back: only a snapshot brings it back. */
+  get lacksState(): boolean {
+    return this.keyValues.appliedIndex < this.raft.logStart.index;
   }
 
   /**
@@ -92,7 +97,8 @@ function completeInstallation({ raft, keyValues, snapshots }: Stores): void {
 /**
  * An entry is applied only after it is durable in the log, so a kv.db that is ahead of raft.db proves
  * that the log lost its end, and perhaps a vote with it. And the log starts only where kv.db was
- * durable, so a kv.db that is behind that has lost something that the log cannot bring back.
+ * durable, so a kv.db that is behind that has lost something that the log cannot bring back. Only a
+ * kv.db that has applied nothing was made anew because somebody took the old one away.
  */
 function checkStoresAgree({ raft, keyValues }: Stores, folder: string): void {
   const { lastIndex, logStart } = raft;
@@ -105,12 +111,12 @@ function checkStoresAgree({ raft, keyValues }: Stores, folder: string): void {
       wayBack: RAFT_WAY_BACK,
     });
   }
-  if (appliedIndex < logStart.index) {
+  if (appliedIndex < logStart.index && appliedIndex > 0) {
     throw new CorruptionError({
       file: join(folder, KEY_VALUE_FILE),
       damage: `it has applied entry ${appliedIndex}, but the log starts after entry ` +
         `${logStart.index}, and there is no snapshot of that`,
-      wayBack: UNREACHABLE_WAY_BACK,
+      wayBack: KEY_VALUE_WAY_BACK,
     });
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { EnvironmentError, InputError } from "../errors.ts";
+import { EnvironmentError, InputError, messageOf } from "../errors.ts";
 import type { NodeId } from "../types.ts";
 import { type NetworkAddress, TcpChannel } from "./channel.ts";
 import { Connection, type ConnectionEnd } from "./connection.ts";
@@ -176,6 +176,6 @@ function explainListenFailure(cause: unknown): string {
   if (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.NotCapable) {
     return "not permitted; choose a port from 1024 upward, or allow the network with --allow-net";
   }
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   return `${reason}; check the node's peer address in cluster.json`;
 }

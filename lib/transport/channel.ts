@@ -6,7 +6,7 @@
  * @module
  */
 
-import { EnvironmentError } from "../errors.ts";
+import { EnvironmentError, messageOf } from "../errors.ts";
 
 /** A channel failed: the network, or the other end, does not do its part. */
 export class ChannelError extends EnvironmentError {
@@ -107,6 +107,6 @@ export class TcpChannel implements Channel {
 }
 
 function toChannelError(what: string, cause: unknown): ChannelError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   return new ChannelError(`Cannot ${what}: ${reason}`, { cause });
 }

@@ -153,6 +153,7 @@ const snapshotOutcome = tagged<SnapshotOutcome>({
   stored: { tag: 0, fields: { nextOffset: count } },
   installed: { tag: 1, fields: {} },
   refused: { tag: 2, fields: {} },
+  wanted: { tag: 3, fields: {} },
 });
 
 const note = text({ lengthMax: NOTE_LENGTH_MAX });

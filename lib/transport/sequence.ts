@@ -8,7 +8,7 @@
  */
 
 import { Decoder, Encoder } from "@msgpack/msgpack";
-import { InputError } from "../errors.ts";
+import { InputError, messageOf } from "../errors.ts";
 
 /** What may stand in a sequence. */
 export type Scalar = number | string | boolean | null | Uint8Array;
@@ -89,7 +89,7 @@ export class SequenceReader {
       return this.#values.next();
     } catch (cause) {
       // The library throws RangeError for truncated input and DecodeError for everything else.
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = messageOf(cause);
       throw new InputError(`not a msgpack scalar: ${reason}`, { cause });
     }
   }

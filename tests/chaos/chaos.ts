@@ -4,6 +4,7 @@
  * @module
  */
 
+import { messageOf } from "../../lib/errors.ts";
 import { pause } from "../../lib/transport/deadline.ts";
 import { Random } from "../simulator/random.ts";
 import { ChaosCluster } from "./chaos_cluster.ts";
@@ -67,7 +68,7 @@ class ChaosRun implements AsyncDisposable {
       return await this.#runToTheEnd();
     } catch (cause) {
       const { folder } = this.#cluster;
-      throw new Error(`${describe(cause)}; logs and databases are kept in ${folder}`, { cause });
+      throw new Error(`${messageOf(cause)}; logs and databases are kept in ${folder}`, { cause });
     }
   }
 
@@ -184,8 +185,4 @@ function whenAborted(signal: AbortSignal | undefined): Promise<never> {
     signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
     if (signal?.aborted) reject(signal.reason);
   });
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -42,6 +42,36 @@ Deno.test("floe cluster keeps its keys and data, and starts over with --fresh", 
   assert.notEqual(keys[1], keys[2]);
 });
 
+Deno.test("floe cluster encrypts its nodes' keys with the passphrase in a file", async () => {
+  using folder = new TestFolder({ nodes: 3 });
+  const passphrase = `${folder.path}/passphrase`;
+  const run = (variables: Readonly<Record<string, string>>) =>
+    new FloeProcess("floe cluster", ["cluster", ...options(folder), "-o", "json"], {
+      env: variables,
+    });
+  Deno.writeTextFileSync(passphrase, "correct horse\n", { mode: 0o600 });
+  for (const _ of ["made", "opened"]) {
+    await using cluster = run({ FLOE_PASSPHRASE_FILE: passphrase });
+    await cluster.said.waitFor("ready", ({ event }) => event === "ready");
+    assert.equal((await cluster.end("SIGTERM")).code, 0);
+    for (const name of ["identity.json", "share.json"]) {
+      const text = Deno.readTextFileSync(`${folder.path}/data/server_2/${name}`);
+      assert.equal(JSON.parse(text).format, "floe/sealed/v1");
+    }
+  }
+  Deno.writeTextFileSync(passphrase, "incorrect horse\n");
+  for (
+    const [variables, message] of [
+      [{}, /no passphrase was given.*FLOE_PASSPHRASE_FILE/],
+      [{ FLOE_PASSPHRASE_FILE: passphrase }, /cannot be decrypted/],
+    ] as const
+  ) {
+    await using refused = run(variables);
+    assert.equal((await refused.ended).code, 2);
+    assert.match(refused.said.otherLines.join("\n"), message);
+  }
+});
+
 Deno.test("floe cluster takes its nodes with it when it is killed", async () => {
   using folder = new TestFolder({ nodes: 1 });
   await using cluster = start(folder);

@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
+import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import type { NodeId } from "../../lib/types.ts";
+import type { ProcessEvent } from "./harness/events.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 
 /** A value that stands nowhere else in a database, so that its bytes can be found there. */
 const VALUE = "the quick brown fox jumps over the lazy dog";
+
+/** The least that a node takes: beyond it the log no longer reaches back. */
+const LOG_BYTES_MAX = 8 * 1024 * 1024;
 
 const RAFT_WAY_BACK = /remove the node from the cluster, and let it join anew .* with a new share/;
 const KEY_VALUE_WAY_BACK = /move every file of this folder whose name begins with kv\.db out of it/;
@@ -74,7 +79,7 @@ for (const { what, file, inflict, message } of DAMAGES) {
 }
 
 // A row is checked when it is read, not at the start: that would take longer the more a node holds.
-Deno.test("a node whose kv.db has a flipped byte in a value never serves it, and stops at a write of it", async () => {
+Deno.test("a node whose kv.db has a flipped byte in a value stops when it is read, and never serves it", async () => {
   await using cluster = new TestCluster({ nodes: 3 });
   const { victim, others } = await writeAndStopOne(cluster);
   flipByte(`${cluster.dataDir(victim)}/kv.db`, VALUE);
@@ -83,30 +88,55 @@ Deno.test("a node whose kv.db has a flipped byte in a value never serves it, and
   await process.said.waitFor("that it started", ({ event }) => event === "started");
   const answer = await cluster.fetch(victim, "/v1/kv/greeting?consistency=stale");
   const text = await answer.text();
-  assert.equal(answer.status, 500, text);
+  assert.equal(answer.status, 503, text);
   assert.doesNotMatch(text, /lazy dog/);
-  const { error } = await process.said.waitFor("why", ({ event }) => event === "api.failed");
-  assert.match(String(error), /kv\.db: the row of key "greeting" is damaged/);
-  assert.match(String(error), KEY_VALUE_WAY_BACK);
-
-  await goOnElectingAndWriting(cluster, others);
   const { code } = await process.ended;
   const said = process.said.otherLines.join("\n");
   assert.equal(code, 1, said);
+  assert.match(said, /kv\.db: the row of key "greeting" is damaged/);
   assert.match(said, KEY_VALUE_WAY_BACK);
+  await goOnElectingAndWriting(cluster, others);
 });
 
 Deno.test("a node whose kv.db was lost comes back by the way that it names", async () => {
   await using cluster = new TestCluster({ nodes: 3 });
   const { victim } = await writeAndStopOne(cluster);
-  const folder = cluster.dataDir(victim);
-  for (const { name } of Deno.readDirSync(folder)) {
-    if (name.startsWith("kv.db")) Deno.removeSync(`${folder}/${name}`);
-  }
-
+  removeKeyValues(cluster.dataDir(victim));
   await cluster.start(victim).said.waitFor("it started", ({ event }) => event === "started");
-  const answer = await cluster.fetch(victim, "/v1/kv/greeting");
-  assert.equal((await answer.json()).value, VALUE);
+  assert.equal(await valueThrough(cluster, victim), VALUE);
+});
+
+Deno.test("a node whose kv.db was lost comes back by a snapshot where its log no longer reaches back", async () => {
+  const log = { bytesMax: LOG_BYTES_MAX };
+  await using cluster = new TestCluster({ nodes: 3, log });
+  const { id: leader } = await cluster.leader();
+  for (let number = 0; number < 1.2 * LOG_BYTES_MAX / VALUE_BYTES_MAX; number++) {
+    await put(cluster, leader, "x".repeat(VALUE_BYTES_MAX));
+  }
+  const { victim, others } = await writeAndStopOne(cluster);
+  const isCompacted = ({ event }: ProcessEvent) => event === "log.compacted";
+  assert.ok(cluster.process(victim).said.events.some(isCompacted));
+  removeKeyValues(cluster.dataDir(victim));
+
+  const { said } = cluster.start(victim);
+  await said.waitFor("that its state is lost", ({ event }) => event === "state.lost");
+  await said.waitFor("a snapshot", ({ event }) => event === "snapshot.installed");
+  assert.equal(await valueThrough(cluster, victim), VALUE);
+  await goOnElectingAndWriting(cluster, others);
+});
+
+Deno.test("a node without others whose kv.db was lost says that nobody can send it, and does not start", async () => {
+  await using cluster = new TestCluster({ nodes: 1, log: { bytesMax: LOG_BYTES_MAX } });
+  const { id } = await cluster.leader();
+  for (let number = 0; number < 1.2 * LOG_BYTES_MAX / VALUE_BYTES_MAX; number++) {
+    await put(cluster, id, "x".repeat(VALUE_BYTES_MAX));
+  }
+  assert.equal((await cluster.process(id).end("SIGTERM")).code, 0);
+  const folder = cluster.dataDir(id);
+  removeKeyValues(folder);
+  const process = cluster.start(id);
+  assert.equal((await process.ended).code, 1);
+  assert.match(process.said.otherLines.join("\n"), /there is no other node\. Put back every file/);
 });
 
 Deno.test("a node whose disk was wiped does not come back under its old share", async () => {
@@ -152,6 +182,19 @@ async function goOnElectingAndWriting(
 async function put(cluster: TestCluster, id: NodeId, value: string): Promise<void> {
   const response = await cluster.fetch(id, "/v1/kv/greeting", { method: "PUT", body: value });
   assert.equal(response.status, 200, await response.text());
+}
+
+function removeKeyValues(folder: string): void {
+  for (const { name } of Deno.readDirSync(folder)) {
+    if (name.startsWith("kv.db")) Deno.removeSync(`${folder}/${name}`);
+  }
+}
+
+async function valueThrough(cluster: TestCluster, id: NodeId): Promise<string> {
+  const answer = await cluster.fetch(id, "/v1/kv/greeting");
+  const text = await answer.text();
+  assert.equal(answer.status, 200, text);
+  return JSON.parse(text).value;
 }
 
 /** Turns one bit of one byte in the middle of a text that stands in a file. */

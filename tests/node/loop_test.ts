@@ -39,6 +39,7 @@ function record(outputs: readonly Output[]): { loop: Loop; steps: string[] } {
       steps.push(`store ${offset}`);
       return data.length === 0 ? null : offset + data.length;
     },
+    discardSnapshot: ({ index }) => steps.push(`discard ${index}`),
     makeSnapshot: () => steps.push("make snapshot"),
   });
   return { loop, steps };
@@ -104,6 +105,18 @@ Deno.test("Loop.turn() installs a snapshot after its place in the log is durable
     "send n2 1",
     "apply 6",
   ]);
+});
+
+Deno.test("Loop.turn() discards a snapshot that is ready and of no use", () => {
+  const other = { ...SNAPSHOT, index: toLogIndex(6) };
+  for (const installSnapshot of [null, other]) {
+    const { loop, steps } = record([{ ...NO_OUTPUT, installSnapshot }]);
+    loop.turn([SNAPSHOT, other].map((snapshot) => ({ kind: "snapshotReady", snapshot })));
+    assert.deepEqual(
+      steps.filter((step) => step.startsWith("discard")),
+      installSnapshot === null ? ["discard 5", "discard 6"] : ["discard 5"],
+    );
+  }
 });
 
 Deno.test("Loop.turn() moves chunks and tells the core which one is wanted next", () => {
@@ -192,6 +205,7 @@ Deno.test("Loop.turn() sends nothing more once a write failed", () => {
     checkpoint: () => null,
     sendChunk: () => sent.push("sent"),
     storeChunk: () => sent.push("stored"),
+    discardSnapshot: () => sent.push("discarded"),
     makeSnapshot: () => sent.push("made"),
   });
   assert.throws(() => loop.turn([{ kind: "tick" }]), /disk full/);

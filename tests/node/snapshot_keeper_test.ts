@@ -106,3 +106,13 @@ for (const error of [new EnvironmentError("disk full"), new InputError("impossib
     assert.equal(keeper.storeChunk(CHUNK), null);
   });
 }
+
+Deno.test("observe() removes snapshots that a compacted log has gone beyond", () => {
+  const removed: number[] = [];
+  const { keeper } = keeperOf({ removeBefore: (index) => removed.push(index) });
+  keeper.observe([
+    { kind: "steppedDown", term: toTerm(1), reason: "no quorum answers" },
+    { kind: "logCompacted", index: toLogIndex(7) },
+  ]);
+  assert.deepEqual(removed, [7]);
+});

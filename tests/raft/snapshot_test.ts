@@ -316,6 +316,15 @@ Deno.test("a snapshot installed in a step leaves nothing below it to apply", () 
   assert.deepEqual(output.apply.map(({ index }) => index), [5]);
 });
 
+Deno.test("a snapshot that becomes ready when it is no news any more is discarded", () => {
+  const { late } = behind(5);
+  const { commitIndex: index } = late.raft.state;
+  const snapshot = { index, term: toTerm(1), bytes: 1, sha256: new Uint8Array(32) };
+  late.step({ kind: "snapshotReady", snapshot });
+  assert.equal(late.eventsOf("snapshotInstalled").length, 0);
+  assert.deepEqual(late.discarded, [index]);
+});
+
 Deno.test("a doubled answer to a chunk starts no second stream", () => {
   const { cluster, late } = behind(60);
   cluster.heal();
@@ -369,6 +378,7 @@ Deno.test("a snapshot that becomes ready on a leader is left alone", () => {
     snapshot: { index: toLogIndex(99), term: toTerm(1), bytes: 1, sha256: new Uint8Array(32) },
   });
   assert.equal(leader.eventsOf("snapshotInstalled").length, 0);
+  assert.deepEqual(leader.discarded, [99]);
 });
 
 Deno.test("an append that begins in what the follower has compacted is matched above it", () => {

@@ -56,6 +56,7 @@ export class TestNode {
   readonly reads: ReadResult[] = [];
   readonly transfers: TransferResult[] = [];
   readonly persisted: PersistBatch[] = [];
+  readonly discarded: LogIndex[] = [];
   /** How often it made a snapshot of its state machine. */
   snapshotsMade = 0;
   raft: Raft;
@@ -163,6 +164,7 @@ export class TestNode {
         this.#cluster.network.push({ ...chunk, data });
       },
       storeChunk: (request) => this.#storeChunk(request),
+      discardSnapshot: ({ index }) => this.discarded.push(index),
       makeSnapshot: () => {
         this.snapshotsMade++;
         this.#own = encodeEntries(this.applied);

@@ -85,6 +85,12 @@ export class KeyValueDisk {
     return "ready";
   }
 
+  /** Removes a snapshot that nobody wants. */
+  discard(snapshot: Snapshot): void {
+    const incoming = this.#incoming;
+    if (incoming !== null && isSame(incoming.snapshot, snapshot)) this.#incoming = null;
+  }
+
   /** Replaces the data by a snapshot that is ready. */
   install(snapshot: Snapshot): void {
     const incoming = this.#incoming;

@@ -183,6 +183,7 @@ export class Life {
       checkpoint: () => host.checkpoint(),
       sendChunk: (chunk) => this.#sendChunk(chunk),
       storeChunk: (request) => this.#storeChunk(request),
+      discardSnapshot: (snapshot) => this.#options.keyValues.discard(snapshot),
       makeSnapshot: () => host.makeSnapshot(),
       report: (output, applied) => this.#report(output, applied),
     };

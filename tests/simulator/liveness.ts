@@ -40,7 +40,7 @@ function heal(simulation: Simulation): readonly Machine[] | null {
   simulation.stopRestarting();
   // A machine whose disk is damaged finds out when it starts.
   for (const machine of machines) machine.start();
-  const sound = random.shuffled(machines.filter(({ isHonest, isGone }) => isHonest && !isGone));
+  const sound = random.shuffled(machines.filter((machine) => isSound(machine)));
   const needed = Math.max(scenario.threshold, Math.floor(scenario.size / 2) + 1);
   if (sound.length < needed) return null;
   const core = sound.slice(0, random.between(needed, sound.length));
@@ -51,6 +51,11 @@ function heal(simulation: Simulation): readonly Machine[] | null {
   }
   trace.add(queue.nowUs, "==", () => `HEALED ${core.map(({ id }) => id).join(" ")}`);
   return core;
+}
+
+/** Whoever lacks its state may be the only one with the newest entries, and must not lead. */
+function isSound({ isHonest, isGone, state }: Machine): boolean {
+  return isHonest && !isGone && state?.lacksState !== true;
 }
 
 async function waitFor(

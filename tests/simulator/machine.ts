@@ -250,6 +250,11 @@ export class Machine implements NodeView, LifeHost {
     this.isGone = true;
   }
 
+  /** Loses the key-value data, snapshots included; the log and the vote are whole. */
+  loseStore(): void {
+    this.keyValues = new KeyValueDisk();
+  }
+
   /** Makes the machine sound again, as far as a repair can. */
   repair(): void {
     this.pausedUntilUs = 0;
@@ -307,6 +312,7 @@ export class Machine implements NodeView, LifeHost {
 
   #begin(life: Life): void {
     this.#trace(() => `UP in term ${life.raft.state.currentTerm}`);
+    if (life.raft.state.lacksState) this.#options.counters.count("start.lacksState");
     this.#busyUntilUs = 0;
     this.#expiredMs = this.clock.nowMs;
     this.#options.watcher.started(this);

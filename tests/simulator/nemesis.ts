@@ -177,6 +177,7 @@ export class Nemesis {
         break;
       case "corruption":
       case "wipe":
+      case "lostStore":
         return this.#loseForGood(machine, kind);
       default:
         kind satisfies never;
@@ -184,13 +185,17 @@ export class Nemesis {
     return machine.id;
   }
 
-  /** A node that lost its disk does not come back under its old share. */
-  #loseForGood(machine: Machine, kind: "corruption" | "wipe"): string | null {
+  /**
+   * A node that lost its disk does not come back under its old share. One that lost the key-value data
+   * alone does, but may never get it back; until then it cannot lead.
+   */
+  #loseForGood(machine: Machine, kind: "corruption" | "wipe" | "lostStore"): string | null {
     if (this.#lossesLeft === 0 || !machine.isHonest) return null;
     this.#lossesLeft--;
-    machine.kill(kind === "wipe" ? "disk wiped" : "disk damaged");
+    machine.kill(kind);
     if (kind === "corruption") machine.disk.damage(this.#options.random);
-    else machine.wipe();
+    else if (kind === "wipe") machine.wipe();
+    else machine.loseStore();
     return machine.id;
   }
 

@@ -29,6 +29,7 @@ export const FAULT_KINDS = [
   "transfer",
   "burst",
   "coup",
+  "lostStore",
 ] as const;
 /** One of {@linkcode FAULT_KINDS}. */
 export type FaultKind = typeof FAULT_KINDS[number];

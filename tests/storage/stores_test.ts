@@ -6,7 +6,7 @@ import type { Entry } from "../../lib/raft/entry.ts";
 import { CorruptionError } from "../../lib/storage/corruption_error.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { openStores, type Stores } from "../../lib/storage/stores.ts";
-import { toLogIndex } from "../../lib/types.ts";
+import { toLogIndex, toTerm } from "../../lib/types.ts";
 import { batch, entry, hardState, withFolder } from "./support.ts";
 
 function putEntry(index: number): Entry {
@@ -100,6 +100,24 @@ Deno.test("openStores() refuses a missing kv.db, and rebuilds it once it was mov
       new StateMachine(keyValues).apply(raft.load().entries);
       assert.deepEqual(keyValues.get("key 2")?.value, Uint8Array.of(2));
     });
+  }));
+
+Deno.test("openStores() makes kv.db anew where the log no longer reaches back, and says that it lacks the state", () =>
+  withFolder((options) => {
+    fill(options);
+    withStores(options, ({ raft, lacksState }) => {
+      assert.equal(lacksState, false);
+      const logStart = { position: { index: toLogIndex(2), term: toTerm(1) }, keepsRest: true };
+      raft.persist(batch(9, { logStart }));
+    });
+    removeFiles(options.folder, "kv.db");
+    for (let start = 0; start < 2; start++) {
+      withStores(options, ({ raft, keyValues, lacksState }) => {
+        assert.equal(lacksState, true);
+        assert.equal(keyValues.appliedIndex, 0);
+        assert.deepEqual(raft.load().entries.map(({ index }) => index), [3]);
+      });
+    }
   }));
 
 Deno.test("openStores() lets go of raft.db when kv.db is refused", () =>

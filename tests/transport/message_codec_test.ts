@@ -173,6 +173,7 @@ const arbitraries: { [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { 
       record({ kind: fc.constant("stored"), nextOffset: count }),
       record({ kind: fc.constant("installed") }),
       record({ kind: fc.constant("refused") }),
+      record({ kind: fc.constant("wanted") }),
     ),
   }),
   timeoutNowRequest: record({

@@ -7,9 +7,11 @@
 import { assert, InvariantError } from "../../assert.ts";
 import { encodeHex } from "../../bytes.ts";
 import { EnvironmentError, InputError } from "../../errors.ts";
+import type { LogIndex } from "../../types.ts";
 import { removeIfThere, writeFully } from "../files.ts";
 import { describe } from "../folder.ts";
 import { BackgroundSync } from "./background_sync.ts";
+import type { Removal } from "./removal.ts";
 import {
   checkSnapshotFile,
   isSameSnapshot,
@@ -43,12 +45,14 @@ interface Partial {
  */
 export class IncomingSnapshot {
   readonly #paths: SnapshotPaths;
+  readonly #removal: Removal;
   #partial: Partial | null = null;
   #closing: Promise<void> = Promise.resolve();
 
-  /** Goes on with whatever is there. */
-  constructor(paths: SnapshotPaths) {
+  /** Goes on with whatever is there. What is of no use any more is left to `removal`. */
+  constructor(paths: SnapshotPaths, removal: Removal) {
     this.#paths = paths;
+    this.#removal = removal;
   }
 
   /**
@@ -89,6 +93,20 @@ export class IncomingSnapshot {
     }
   }
 
+  /** Whether something is there, in this life or since an earlier one, of a snapshot up to `index`. */
+  isUpTo(index: LogIndex): boolean {
+    if (this.#partial !== null) return this.#partial.snapshot.index <= index;
+    const name = readIfThere(this.#paths.incomingName);
+    const found = name === null ? null : /^index (\d+)\n/.exec(name);
+    return found !== null && Number(found[1]) <= index;
+  }
+
+  /** Removes what is there. @throws whatever the system throws. */
+  remove(): void {
+    this.#letGo();
+    this.#removeFile();
+  }
+
   /** Lets go of the file; what is in it stays. */
   close(): Promise<void> {
     this.#letGo();
@@ -125,7 +143,7 @@ export class IncomingSnapshot {
 
   /** In this order: no file must ever stand beside the name of another snapshot. */
   #removeFile(): void {
-    removeIfThere(this.#paths.incoming);
+    this.#removal.remove(this.#paths.incoming);
     removeIfThere(this.#paths.incomingName);
   }
 

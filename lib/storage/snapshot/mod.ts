@@ -34,6 +34,9 @@
  * what it could still do is send the state of a cluster that went another way, as it could send
  * other entries. Then the file is made this node's own, synced, and named `ready-<index>`.
  *
+ * A snapshot that became ready too late, as the log has gone beyond it or its receiver leads, is
+ * discarded. The one that a node has made is removed as soon as no log can go on from it.
+ *
  * ## Installing
  *
  * First raft.db says durably that the log starts at the snapshot; then `ready-<index>` takes the

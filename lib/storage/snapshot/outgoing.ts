@@ -5,6 +5,7 @@
  */
 
 import { EnvironmentError } from "../../errors.ts";
+import type { LogIndex } from "../../types.ts";
 import { readFully } from "../files.ts";
 import { describe } from "../folder.ts";
 import { isSameSnapshot, type SnapshotFile } from "./snapshot_file.ts";
@@ -46,6 +47,11 @@ export class OutgoingSnapshot {
     });
     if (length === bytes.length) return bytes;
     throw new EnvironmentError(`Cannot read ${this.#path}: it is shorter than it was`);
+  }
+
+  /** Whether a snapshot is offered that stands before `index`. */
+  isBefore(index: LogIndex): boolean {
+    return this.#current !== null && this.#current.snapshot.index < index;
   }
 
   /** Lets go of the file. */

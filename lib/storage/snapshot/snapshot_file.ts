@@ -77,6 +77,11 @@ export class SnapshotPaths {
     return join(this.folder, `checking-${number}`);
   }
 
+  /** The `number`th file of this process that is being removed. */
+  removing(number: number): string {
+    return join(this.folder, `removing-${number}`);
+  }
+
   /** A snapshot of this index that can take the place of kv.db as it is. */
   ready(index: LogIndex): string {
     return join(this.folder, `ready-${index}`);

@@ -16,6 +16,7 @@ import type { StoreOptions } from "../open_database.ts";
 import { type Chunk, IncomingSnapshot } from "./incoming.ts";
 import { JobQueue } from "./job_queue.ts";
 import { OutgoingSnapshot } from "./outgoing.ts";
+import { Removal } from "./removal.ts";
 import {
   isSameSnapshot,
   SNAPSHOT_BYTES_MAX,
@@ -47,7 +48,7 @@ export class Snapshots {
   #arrival: Arrival | null = null;
   #arrivals = 0;
   #isMaking = false;
-  #removal: Promise<void> = Promise.resolve();
+  readonly #removal: Removal;
 
   /** Snapshots of `keyValues`, in a folder inside the data folder, which is made if need be. */
   constructor(options: StoreOptions, keyValues: SqliteKeyValueStore) {
@@ -56,7 +57,8 @@ export class Snapshots {
     this.#paths = new SnapshotPaths(options.folder);
     createDataFolder(this.#paths.folder);
     this.#outgoing = new OutgoingSnapshot(this.#paths.outgoing);
-    this.#incoming = new IncomingSnapshot(this.#paths);
+    this.#removal = new Removal(this.#paths);
+    this.#incoming = new IncomingSnapshot(this.#paths, this.#removal);
   }
 
   /**
@@ -136,9 +138,21 @@ export class Snapshots {
   }
 
   /** Removes a snapshot that {@linkcode finish} made ready and that nobody wants any more. */
-  discard(snapshot: SnapshotFile): void {
-    this.#forgetArrival(snapshot.index);
-    removeIfThere(this.#paths.ready(snapshot.index));
+  discard({ index }: SnapshotFile): void {
+    this.#forgetArrival(index);
+    this.#removal.remove(this.#paths.ready(index));
+  }
+
+  /**
+   * The log starts after `index` now. Removes the snapshot that this node made, if no log can go on
+   * from it any more, and what has arrived of one that brings nothing new.
+   */
+  removeBefore(index: LogIndex): void {
+    if (this.#outgoing.isBefore(index)) {
+      this.#outgoing.close();
+      this.#removal.remove(this.#paths.outgoing);
+    }
+    if (this.#incoming.isUpTo(index)) this.#incoming.remove();
   }
 
   /** Whether a snapshot of this index can be installed. */
@@ -178,7 +192,7 @@ export class Snapshots {
   async close(): Promise<void> {
     this.#jobs.close();
     this.#outgoing.close();
-    await Promise.all([this.#incoming.close(), this.#removal]);
+    await Promise.all([this.#incoming.close(), this.#removal.close()]);
   }
 
   /** Copies the database's file until the copy is what the file was at one moment. */
@@ -261,10 +275,8 @@ export class Snapshots {
   /** What is older than the snapshot just installed will not be asked for. */
   #removeOld(index: LogIndex): void {
     const older = this.#paths.listReady().filter((ready) => ready < index);
-    const paths = [this.#paths.replaced, ...older.map((ready) => this.#paths.ready(ready))];
-    // A file that stays is removed at the next start.
-    const remove = (path: string) => Deno.remove(path).catch(() => {});
-    this.#removal = Promise.all([this.#removal, ...paths.map(remove)]).then(() => {});
+    this.#removal.remove(this.#paths.replaced);
+    for (const ready of older) this.#removal.remove(this.#paths.ready(ready));
   }
 }
 

@@ -90,7 +90,6 @@ export class ElectionChecker {
       if (event.kind !== "cheaterFound") continue;
       this.#cheaters.add(`${node.id} ${event.term} ${event.voter}`);
     }
-    if (this.#cheaters.size === 0) return;
     for (const message of output.sendAfterPersist) {
       if (message.kind !== "voteRequest" || this.#sessions.has(message.commitments)) continue;
       this.#sessions.add(message.commitments);

@@ -96,6 +96,8 @@ function checkUpToDate(
     const index = own.index - 1 as LogIndex;
     own = { index, term: log.termAt(index) ?? own.term };
   }
+  // Compacted meanwhile: what stood there before the term is not known any more.
+  if (own.term >= term) return;
   const isUpToDate = lastLogTerm > own.term ||
     (lastLogTerm === own.term && lastLogIndex >= own.index);
   require(isUpToDate, "Nobody signs for a log behind its own", () => {

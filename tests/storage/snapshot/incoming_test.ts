@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { InputError } from "../../../lib/errors.ts";
 import type { StoreOptions } from "../../../lib/storage/open_database.ts";
 import { type Chunk, IncomingSnapshot } from "../../../lib/storage/snapshot/incoming.ts";
+import { Removal } from "../../../lib/storage/snapshot/removal.ts";
 import {
   SNAPSHOT_BYTES_MAX,
   type SnapshotFile,
@@ -34,9 +35,10 @@ function withIncoming(
   return withFolder(async ({ folder }: StoreOptions) => {
     const paths = new SnapshotPaths(folder);
     Deno.mkdirSync(paths.folder);
+    const removal = new Removal(paths);
     const opened: IncomingSnapshot[] = [];
     const reopen = () => {
-      const incoming = new IncomingSnapshot(paths);
+      const incoming = new IncomingSnapshot(paths, removal);
       opened.push(incoming);
       return incoming;
     };
@@ -44,6 +46,7 @@ function withIncoming(
       await work({ incoming: reopen(), paths, reopen });
     } finally {
       for (const incoming of opened) await incoming.close();
+      await removal.close();
     }
   });
 }
@@ -153,4 +156,18 @@ Deno.test("IncomingSnapshot says when the disk refuses, and begins anew once it 
     Deno.removeSync(join(paths.folder, "incoming"));
     assert.equal(incoming.store(chunk(400, 500)), 0);
     assert.equal(incoming.store(chunk(0, 500)), 500);
+  }));
+
+Deno.test("IncomingSnapshot knows of what stands before an index, and removes it", () =>
+  withIncoming(({ incoming, paths, reopen }) => {
+    assert.equal(incoming.isUpTo(SNAPSHOT.index), false);
+    incoming.store(chunk(0, 400));
+    for (const seen of [incoming, reopen()]) {
+      assert.equal(seen.isUpTo(toLogIndex(SNAPSHOT.index - 1)), false);
+      assert.equal(seen.isUpTo(SNAPSHOT.index), true);
+    }
+    incoming.remove();
+    assert.equal(incoming.isUpTo(SNAPSHOT.index), false);
+    assert.throws(() => Deno.statSync(paths.incoming), Deno.errors.NotFound);
+    assert.equal(incoming.store(chunk(0, 400)), 400);
   }));

@@ -7,6 +7,7 @@ import { encodeHex } from "../../../lib/bytes.ts";
 import { KEY_VALUE_FILE } from "../../../lib/storage/key_value_store.ts";
 import type { SnapshotFile } from "../../../lib/storage/snapshot/snapshot_file.ts";
 import type { Stores } from "../../../lib/storage/stores.ts";
+import { toLogIndex } from "../../../lib/types.ts";
 import { batch, hardState, tamper } from "../support.ts";
 import {
   send,
@@ -14,6 +15,7 @@ import {
   startAfter,
   stateOf,
   withArrived,
+  withMade,
   withPair,
   withStores,
   write,
@@ -202,13 +204,38 @@ Deno.test("finish() is for a snapshot that is all there", () =>
   ));
 
 Deno.test("discard() removes a snapshot that is ready, and it may come again", () =>
-  withArrived(20, async ({ receiver, made, stores, snapshot }) => {
+  withArrived(20, async ({ made, stores, snapshot }) => {
     await stores.snapshots.finish(snapshot);
     stores.snapshots.discard(snapshot);
-    assert.deepEqual(snapshotFiles(receiver), []);
+    assert.equal(stores.snapshots.isReady(snapshot.index), false);
     send(snapshot, { from: made, to: stores });
     await receive(stores, snapshot);
     assert.equal(stateOf(stores), stateOf(made));
+  }));
+
+Deno.test("discard() leaves no file, and close() waits for that", () =>
+  withArrived(20, async ({ receiver, stores, snapshot }) => {
+    await stores.snapshots.finish(snapshot);
+    stores.snapshots.discard(snapshot);
+    await stores.snapshots.close();
+    assert.deepEqual(snapshotFiles(receiver), []);
+  }));
+
+Deno.test("removeBefore() removes what the log has gone beyond, and nothing else", () =>
+  withMade(20, async ({ maker, receiver, made, stores, snapshot }) => {
+    send(snapshot, { from: made, to: stores, until: 10_000 });
+    stores.snapshots.removeBefore(toLogIndex(19));
+    // A log that starts right after a snapshot can go on from it.
+    made.snapshots.removeBefore(toLogIndex(20));
+    assert.deepEqual(snapshotFiles(receiver), ["incoming", "incoming.name"]);
+    assert.deepEqual(snapshotFiles(maker), ["outgoing"]);
+
+    stores.snapshots.removeBefore(toLogIndex(20));
+    made.snapshots.removeBefore(toLogIndex(21));
+    assert.equal(made.snapshots.read({ snapshot, offset: 0, bytesMax: 1 }), null);
+    await Promise.all([stores.snapshots.close(), made.snapshots.close()]);
+    assert.deepEqual(snapshotFiles(receiver), []);
+    assert.deepEqual(snapshotFiles(maker), []);
   }));
 
 Deno.test("installSnapshot() comes after raft.db has the log's new start", () =>
