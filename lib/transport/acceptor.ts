@@ -29,8 +29,11 @@ export interface AcceptorOptions {
   readonly peerKeyOf: (id: NodeId) => Uint8Array | null;
   /** A peer has connected. */
   readonly onPeer: (peer: NodeId) => void;
-  /** Takes each payload from a peer; an {@linkcode InputError} that it throws refuses the peer. */
-  readonly onPayload: (payload: Uint8Array, peer: NodeId) => void;
+  /**
+   * Takes each payload from a peer and returns how much work it made, in the units of
+   * `fair_share.ts`; an {@linkcode InputError} that it throws refuses the peer.
+   */
+  readonly onPayload: (payload: Uint8Array, peer: NodeId) => number;
   /** Told what happens. */
   readonly reporter: Reporter;
   /** Aborted when the transport closes. */

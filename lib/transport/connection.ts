@@ -8,6 +8,7 @@
 
 import { InputError } from "../errors.ts";
 import { type Channel, ChannelError } from "./channel.ts";
+import { FairShare } from "./fair_share.ts";
 import { encodeFrame, FrameDecoder } from "./frame.ts";
 import { FrameQueue, type QueueLimits } from "./frame_queue.ts";
 import { INTRODUCTION_FRAME_BYTES_MAX } from "./introduction.ts";
@@ -23,6 +24,8 @@ export const HELLO_FRAME_BYTES_MAX = 512;
  */
 export const SILENT_INTERVALS_MAX = 5;
 
+/** A frame alone, in the units of {@linkcode FairShare}, whatever is in it. */
+const FRAME_WORK = 1;
 const KEEPALIVE = encodeFrame(new Uint8Array(0));
 
 /** Why a connection ended. */
@@ -64,8 +67,11 @@ export interface ConnectionOptions extends QueueLimits, RekeyLimits {
 export interface RunOptions {
   /** Most bytes in a frame from here on. */
   readonly frameBytesMax: number;
-  /** Takes each payload; an {@linkcode InputError} that it throws refuses the peer. */
-  readonly onFrame: (payload: Uint8Array) => void;
+  /**
+   * Takes each payload and returns how much work it made, in the units of {@linkcode FairShare}. An
+   * {@linkcode InputError} that it throws refuses the peer.
+   */
+  readonly onFrame: (payload: Uint8Array) => number;
 }
 
 /** A connection to one other node, or to someone who has yet to say who they are. */
@@ -74,6 +80,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   #decoder = new FrameDecoder({ frameBytesMax: HELLO_FRAME_BYTES_MAX });
   readonly #queue: FrameQueue;
+  readonly #share = new FairShare();
   #writing = false;
   #end: ConnectionEnd | null = null;
   /** Reads and writes completed; the watch looks at what has changed. */
@@ -149,7 +156,10 @@ export class Connection {
         if (chunk === null) return null;
         this.#reads += 1;
         this.#decoder.push(chunk);
-      } else if (payload.length > 0) return payload;
+      } else {
+        await this.#share.take(FRAME_WORK);
+        if (payload.length > 0 && this.#end === null) return payload;
+      }
     }
     return null;
   }
@@ -166,7 +176,7 @@ export class Connection {
     try {
       let payload = await this.readFrame();
       while (payload !== null) {
-        options.onFrame(payload);
+        await this.#share.take(options.onFrame(payload));
         payload = await this.readFrame();
       }
       return this.close("closedByPeer");

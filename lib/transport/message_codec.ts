@@ -41,15 +41,12 @@ import {
 } from "./field.ts";
 import { encodeSequence, type Scalar, SequenceReader } from "./sequence.ts";
 
-/**
- * Most entries in one AppendEntries: as many as the core's limit on their bytes, 1 MiB, can hold of
- * commands of eight bytes, fewer than any command of the store has.
- */
-export const ENTRY_COUNT_MAX = 131_072;
+/** Most entries in one AppendEntries: as many as the core puts into one (`APPEND_LIMITS`). */
+export const ENTRY_COUNT_MAX = 16_384;
 /** Most bytes in the payload of one entry, or in one forwarded command. */
 export const ENTRY_BYTES_MAX = 2 * 1024 * 1024;
-/** Most proposals, or outcomes of proposals, in one message. */
-export const PROPOSAL_COUNT_MAX = 65_536;
+/** Most proposals, or outcomes of proposals, in one message: again as many as the core puts there. */
+export const PROPOSAL_COUNT_MAX = 16_384;
 /** Most signers in one signing session. */
 export const SIGNER_COUNT_MAX = 1024;
 /** Most bytes in a round-one commitment; FROST(Ed25519) has 64. */

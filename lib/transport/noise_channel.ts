@@ -15,6 +15,7 @@
 
 import { concatBytes } from "../bytes.ts";
 import { type Channel, ChannelError } from "./channel.ts";
+import { FairShare } from "./fair_share.ts";
 import { encodeFrameHeader, FRAME_HEADER_BYTES, type FrameDecoder } from "./frame.ts";
 import type { NoiseKeys } from "./noise.ts";
 import { NOISE_MESSAGE_BYTES_MAX, PLAINTEXT_BYTES_MAX, TAG_BYTES } from "./noise_cipher_state.ts";
@@ -24,6 +25,8 @@ import { NoiseError } from "./noise_error.ts";
 export const MESSAGE_OVERHEAD_BYTES: number = FRAME_HEADER_BYTES + TAG_BYTES;
 /** So much is encrypted before it goes out in one write. */
 const WRITE_BYTES_MAX = 4 * PLAINTEXT_BYTES_MAX;
+/** To decrypt a message, or to take a new key, in the units of {@linkcode FairShare}. */
+const MESSAGE_WORK = 1;
 const REKEY_MARK = new Uint8Array(0);
 
 /** How long one key serves. */
@@ -49,6 +52,7 @@ export interface NoiseChannelOptions extends RekeyLimits {
 /** The encrypted channel. It exists only once a handshake has shown who is at the other end. */
 export class NoiseChannel implements Channel {
   readonly #options: NoiseChannelOptions;
+  readonly #share = new FairShare();
   /** Messages under the current key, each way. */
   #sent = 0;
   #received = 0;
@@ -72,6 +76,7 @@ export class NoiseChannel implements Channel {
         if (chunk === null) return this.#endOfStream();
         decoder.push(chunk);
       } else {
+        await this.#share.take(MESSAGE_WORK);
         const plaintext = this.#decrypt(message);
         if (plaintext.length > 0) return plaintext;
       }

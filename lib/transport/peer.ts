@@ -145,7 +145,7 @@ export class Peer {
 }
 
 /** Messages travel from the dialer to the acceptor only, so that each connection has one writer. */
-function refuse(payload: Uint8Array): void {
+function refuse(payload: Uint8Array): never {
   throw new FrameError(
     `Cannot read frame: ${payload.length} bytes on a connection that carries only keepalives back`,
   );

@@ -18,6 +18,7 @@ import {
   isKeyGenerationPayload,
 } from "./keygen_codec.ts";
 import { decodeMessage, encodeMessage } from "./message_codec.ts";
+import { KEYGEN_WORK, workOf } from "./message_work.ts";
 import { Peer } from "./peer.ts";
 import { Reporter, type TransportCounter, type TransportEvents } from "./reporter.ts";
 import {
@@ -157,17 +158,18 @@ export class Transport {
     }
   }
 
-  #receive(payload: Uint8Array, from: NodeId): void {
+  #receive(payload: Uint8Array, from: NodeId): number {
     const route = { from, to: this.#options.self };
     if (isKeyGenerationPayload(payload)) {
       const message = decodeKeyGenerationMessage(payload, route);
       this.#reporter.count("message.received");
       this.#options.onKeyGenerationMessage?.(message);
-    } else {
-      const message = decodeMessage(payload, route);
-      this.#reporter.count("message.received");
-      this.#options.onMessage(message);
+      return KEYGEN_WORK;
     }
+    const message = decodeMessage(payload, route);
+    this.#reporter.count("message.received");
+    this.#options.onMessage(message);
+    return workOf(message);
   }
 }
 

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { InputError } from "../../lib/errors.ts";
 import { concatBytes } from "../../lib/bytes.ts";
 import { Connection, HELLO_FRAME_BYTES_MAX } from "../../lib/transport/connection.ts";
+import { WORK_PER_TURN_MAX } from "../../lib/transport/fair_share.ts";
 import { encodeFrame, FRAME_BYTES_MAX, FrameError } from "../../lib/transport/frame.ts";
 import { MemoryChannel } from "./memory_channel.ts";
+import { TurnCounter } from "./turn_counter.ts";
 
 /** Far enough away that no test's connection is looked at. */
 const NEVER_MS = 1_000_000;
@@ -22,7 +24,10 @@ function frame(byte: number): Uint8Array {
 function collect(payloads: Uint8Array[]) {
   return {
     frameBytesMax: FRAME_BYTES_MAX,
-    onFrame: (payload: Uint8Array) => void payloads.push(payload),
+    onFrame: (payload: Uint8Array) => {
+      payloads.push(payload);
+      return 1;
+    },
   };
 }
 
@@ -121,12 +126,34 @@ Deno.test("run() hands over nothing after the connection was closed", async () =
     onFrame: (payload) => {
       payloads.push(payload);
       connection.close("replaced");
+      return 1;
     },
   });
   channel.deliver(concatBytes(frame(1), frame(2)));
   assert.deepEqual(await ended, { reason: "replaced", error: null });
   assert.deepEqual(payloads, [new Uint8Array([1])]);
 });
+
+for (
+  const [what, { frames, work }] of Object.entries({
+    "much": { frames: repeated(encodeFrame(new Uint8Array(0)), 1000), work: 0 },
+    "what makes much work": { frames: repeated(frame(1), 15), work: WORK_PER_TURN_MAX },
+  })
+) {
+  Deno.test(`run() lets everybody else have their turn when a peer says ${what} at once`, async () => {
+    const channel = new MemoryChannel({ takesWrites: true });
+    const connection = new Connection(channel, options);
+    channel.deliver(frames);
+    channel.deliver(null);
+    using turns = new TurnCounter();
+    await connection.run({ frameBytesMax: FRAME_BYTES_MAX, onFrame: () => work });
+    assert.ok(turns.count >= 15, `${turns.count} turns`);
+  });
+}
+
+function repeated(bytes: Uint8Array, count: number): Uint8Array {
+  return concatBytes(...Array.from({ length: count }, () => bytes));
+}
 
 Deno.test("run() sends keepalives when there is nothing else to send", async () => {
   const channel = new MemoryChannel({ takesWrites: true });

@@ -289,7 +289,7 @@ const refusals: readonly (readonly [readonly Scalar[], RegExp])[] = [
     /voteResponse: share: 129 bytes are above 128/,
   ],
   [[5, 1, 0, 0, 0, 0, note, 0], /appendRequest: certificate: 1025 characters are above 1024/],
-  [[5, 1, 0, 0, 0, 0, null, null, ENTRY_COUNT_MAX + 1], /entries: 131073 is above 131072/],
+  [[5, 1, 0, 0, 0, 0, null, null, ENTRY_COUNT_MAX + 1], /entries: 16385 is above 16384/],
   [
     [5, 1, 3, 0, 0, 0, null, null, 1, 5, 1, 1, new Uint8Array(1)],
     /first index 5 does not follow 3/,
@@ -322,7 +322,7 @@ const refusals: readonly (readonly [readonly Scalar[], RegExp])[] = [
   ],
   [[6, 1, 0, 4], /appendResponse: outcome: kind 4 is unknown/],
   [[6, 1, 0, 0, true], /appendResponse: outcome: accepted: matchIndex: .*true/],
-  [[7, 1, 0, 1, PROPOSAL_COUNT_MAX + 1], /proposeRequest: proposals: 65537 is above 65536/],
+  [[7, 1, 0, 1, PROPOSAL_COUNT_MAX + 1], /proposeRequest: proposals: 16385 is above 16384/],
   [
     [8, 1, 0, 1, 1, 0, 9],
     /proposeResponse: outcomes: refused: reason: 9 is none of 0, 1, 2, 3, 4, 5/,
@@ -362,7 +362,7 @@ Deno.test("encodeMessage() refuses a message that its receiver would refuse for 
   };
   assert.throws(
     () => encodeMessage(message),
-    new MessageError("Cannot write proposeRequest: 65537 is above 65536"),
+    new MessageError("Cannot write proposeRequest: 16385 is above 16384"),
   );
 });
 

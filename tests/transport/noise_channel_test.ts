@@ -11,6 +11,7 @@ import {
 } from "../../lib/transport/noise_cipher_state.ts";
 import { NoiseError } from "../../lib/transport/noise_error.ts";
 import { MemoryChannel } from "./memory_channel.ts";
+import { TurnCounter } from "./turn_counter.ts";
 
 const NEVER = Number.MAX_SAFE_INTEGER;
 const KEY = new Uint8Array(32).fill(7);
@@ -124,6 +125,22 @@ Deno.test("read() goes on with what the decoder of the handshake had taken in al
     nowMs: () => 0,
   });
   assert.deepEqual(new Uint8Array(await channel.read() ?? []), bytesOf(5));
+});
+
+Deno.test("read() lets everybody else have their turn between marks that carry nothing", async () => {
+  const ends = new Ends();
+  const wire: Uint8Array[] = [];
+  const sender = new CipherState(KEY.slice());
+  for (let marks = 0; marks < 1000; marks++) {
+    const { ciphertext, tag } = sender.encrypt(new Uint8Array(0));
+    wire.push(encodeFrame(concatBytes(ciphertext, tag)));
+    sender.rekey();
+  }
+  ends.rightBelow.deliver(concatBytes(...wire));
+  ends.rightBelow.deliver(null);
+  using turns = new TurnCounter();
+  assert.equal(await ends.right.read(), null);
+  assert.ok(turns.count >= 15, `${turns.count} turns`);
 });
 
 Deno.test("read() says that the stream has ended, but not inside a message", async () => {

@@ -196,6 +196,7 @@ async function accept(channel: MemoryChannel, received: Uint8Array[]): Promise<O
       onFrame: (payload) => {
         decodeMessage(payload, { from: dialer.peer, to: ALPHA });
         received.push(payload);
+        return 1;
       },
     });
     if (end.error !== null) throw end.error;
