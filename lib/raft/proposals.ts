@@ -77,7 +77,13 @@ export function handleProposeRequest(state: CoreState, message: ProposeRequest):
   const isLeading = state.role.name === "leader";
   // Taken even if it is refused now: a copy that comes later must not fare better.
   if (isLeading && !taken.take(message)) return answerWith(state, message, toOverloaded);
-  answerWith(state, message, (proposal) => appendProposal(state, proposal));
+  // A command of its own, as the log keeps it: a part of the message would keep all of it, and what
+  // was refused of it counts towards no limit.
+  answerWith(
+    state,
+    message,
+    ({ proposalId, command }) => appendProposal(state, { proposalId, command: command.slice() }),
+  );
 }
 
 /** The leader's answer: where the commands stand in its log, or that they do not. */

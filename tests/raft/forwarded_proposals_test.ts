@@ -134,6 +134,18 @@ Deno.test("a forwarded proposal that is never answered is given up, as of unknow
   ]);
 });
 
+Deno.test("a forwarded command in the log keeps nothing else of its message", () => {
+  const { cluster, leader, request } = forwarding();
+  const payload = new Uint8Array(1_000_000);
+  const command = payload.subarray(10, 20);
+  cluster.network = [{ ...request, proposals: [{ proposalId: 7, command }] }];
+  cluster.deliver();
+  const { log } = leader.raft.state;
+  const data = log.entryAt(log.last.index)?.data;
+  assert.deepEqual(data, command);
+  assert.equal(data?.buffer.byteLength, command.length);
+});
+
 /** A cluster led by n1, with a proposal of n2's client on its way to the leader. */
 function forwarding() {
   const cluster = new TestCluster({ size: 3 });
