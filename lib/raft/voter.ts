@@ -37,13 +37,16 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
     });
     return;
   }
+  const isFirst = state.votedFor === null;
   state.ballot = { lastLogIndex: message.lastLogIndex, lastLogTerm: message.lastLogTerm };
   castVote(state, {
     candidate: message.from,
     session: message.session,
     request: message.commitments.length === 0 ? null : signingRequest(message),
   });
-  state.resetElectionTimer();
+  // Only to give the vote: a candidate that asks again and again and never wins must not keep this
+  // node waiting.
+  if (isFirst) state.resetElectionTimer();
 }
 
 /** What a vote is about. */

@@ -135,6 +135,20 @@ Deno.test("a refused vote resets no timer, though it may raise the term", () => 
   assert.equal(voter.raft.state.electionElapsedTicks, ELECTION_TIMEOUT_TICKS);
 });
 
+Deno.test("a vote resets the timer when it is given, and not when it is asked for again", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const voter = cluster.node("n2");
+  const request = voteRequest({ from: "n3", to: voter.id, term: 1 });
+  voter.tick(2);
+  voter.receive(request);
+  assert.equal(voter.raft.state.electionElapsedTicks, 0);
+  for (let session = 2; voter.eventsOf("preVoteStarted").length === 0; session++) {
+    assert.ok(session < 2 * ELECTION_TIMEOUT_TICKS + 2, "asked often enough, it waits for ever");
+    voter.tick();
+    voter.receive({ ...request, session });
+  }
+});
+
 Deno.test("nobody votes in term 0, in which there is no election", () => {
   const cluster = new TestCluster({ size: 3 });
   cluster.node("n2").receive(voteRequest({ from: "n3", to: "n2", term: 0 }));
