@@ -1,0 +1,51 @@
+/**
+ * A member that floods the others: its messages are genuine, and as many as the network carries. It
+ * gains nothing but delay.
+ *
+ * @module
+ */
+
+import { assertDefined } from "../../lib/assert.ts";
+import { TestCluster } from "../e2e/harness/test_cluster.ts";
+import { Flooder } from "./flooder.ts";
+import { FLOODS } from "./floods.ts";
+import { Witness } from "./witness.ts";
+
+/** Writes through each honest node while the flood goes on. */
+const COMMITS = 5;
+/** Generous, as a flood takes processors away from everybody on this machine. */
+const timing = { heartbeatMs: 100, electionTimeoutMs: 2_000, signingTimeoutMs: 400 };
+
+for (const flood of Object.keys(FLOODS)) {
+  Deno.test(`a member that floods with ${flood} keeps nobody from writing`, async () => {
+    await using cluster = new TestCluster({ nodes: 3, absent: 1, timing, logLevel: "info" });
+    const honest = cluster.ids.slice(0, -1);
+    const from = assertDefined(cluster.ids.at(-1), "a member to stand in for");
+    const { term } = await cluster.leader(1, honest);
+    const witness = new Witness(cluster, honest);
+    using flooder = new Flooder();
+    await flooder.begin(cluster, { from, to: honest, flood, term });
+    await witness.commit(COMMITS);
+    await flooder.end();
+    witness.assertMemoryBounded();
+  });
+}
+
+for (const flood of ["requests for votes", "grants that nobody asked for", "proposals"]) {
+  Deno.test(`a member that floods with ${flood} keeps nobody from electing`, async () => {
+    await using cluster = new TestCluster({ nodes: 5, absent: 1, timing, logLevel: "info" });
+    const honest = cluster.ids.slice(0, -1);
+    const from = assertDefined(cluster.ids.at(-1), "a member to stand in for");
+    const { id: old, term } = await cluster.leader(1, honest);
+    const others = honest.filter((id) => id !== old);
+    const witness = new Witness(cluster, others);
+    using flooder = new Flooder();
+    await flooder.begin(cluster, { from, to: others, flood, term });
+    await cluster.process(old).end("SIGKILL");
+    // Three of five are left, and the fifth does all it can.
+    await cluster.leader(term + 1, others);
+    await witness.commit(COMMITS);
+    await flooder.end();
+    witness.assertMemoryBounded();
+  });
+}

@@ -1,0 +1,74 @@
+/**
+ * A member that floods: a thread for each node that it floods, so that it is as fast as it can be and
+ * nobody else in the test is slower for it.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import type { NodeId } from "../../lib/types.ts";
+import type { TestCluster } from "../e2e/harness/test_cluster.ts";
+import { type MemberRoute, routeOf } from "./member.ts";
+
+/** So many frames must have been taken for it to have been a flood. */
+const SAID_MIN = 20;
+
+/** What a thread is told. */
+export interface FloodOrder {
+  /** Whom to flood, as whom. */
+  readonly route: MemberRoute;
+  /** With what; one of `FLOODS`. */
+  readonly flood: string;
+  /** Everybody who votes. */
+  readonly voters: readonly NodeId[];
+  /** The term that is led. */
+  readonly term: number;
+}
+
+/** Floods several nodes at once, from {@linkcode begin} to {@linkcode end}. */
+export class Flooder implements Disposable {
+  readonly #workers: Worker[] = [];
+
+  /** Connects to each of these nodes and floods it; resolves once it is connected to all. */
+  async begin(
+    cluster: TestCluster,
+    options: Omit<FloodOrder, "route" | "voters"> & {
+      readonly from: NodeId;
+      readonly to: readonly NodeId[];
+    },
+  ): Promise<void> {
+    const { from, flood, term } = options;
+    const connected = options.to.map(async (to) => {
+      const worker = new Worker(import.meta.resolve("./flooder_thread.ts"), { type: "module" });
+      this.#workers.push(worker);
+      const route = routeOf(cluster, { from, to });
+      worker.postMessage({ route, flood, voters: cluster.ids, term } satisfies FloodOrder);
+      assert.equal(await nextMessage(worker), "connected");
+    });
+    await Promise.all(connected);
+  }
+
+  /** Ends it, and asserts that it was a flood. */
+  async end(): Promise<void> {
+    for (const worker of this.#workers) {
+      const said = nextMessage(worker);
+      worker.postMessage("stop");
+      assert.ok(Number(await said) >= SAID_MIN, `only ${await said} frames were taken`);
+    }
+  }
+
+  /** Ends all of it. */
+  [Symbol.dispose](): void {
+    for (const worker of this.#workers) worker.terminate();
+  }
+}
+
+function nextMessage(worker: Worker): Promise<unknown> {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  worker.onmessage = ({ data }) => resolve(data);
+  worker.onerror = (event) => {
+    event.preventDefault();
+    reject(new Error(event.message));
+  };
+  return promise;
+}

@@ -1,0 +1,127 @@
+/**
+ * A member of a cluster in an attacker's hands: he has its keys, and says over its connections
+ * whatever he likes, as fast as he likes.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { concatBytes } from "../../lib/bytes.ts";
+import { findPeer } from "../../lib/node/cluster_config.ts";
+import { readIdentity } from "../../lib/node/identity.ts";
+import type { KeyFolder } from "../../lib/node/key_folder.ts";
+import { type NetworkAddress, TcpChannel } from "../../lib/transport/channel.ts";
+import { encodeFrame, FRAME_BYTES_MAX, FrameDecoder } from "../../lib/transport/frame.ts";
+import { decodeHello, encodeHello, type Hello, toPrologue } from "../../lib/transport/hello.ts";
+import { encodeIntroduction } from "../../lib/transport/introduction.ts";
+import { NoiseInitiator } from "../../lib/transport/noise.ts";
+import { NoiseChannel } from "../../lib/transport/noise_channel.ts";
+import { TRANSPORT_DEFAULTS } from "../../lib/transport/settings.ts";
+import { generateKeyPair } from "../../lib/transport/x25519.ts";
+import type { ClusterName, NodeId } from "../../lib/types.ts";
+import type { TestCluster } from "../e2e/harness/test_cluster.ts";
+import { readFrame, writeFrame } from "../transport/harness.ts";
+
+/** So much is handed to the network at once. */
+const WRITE_BYTES = 64 * 1024;
+
+/** Whom an attacker attacks, as whom. Plain data, so that it can be handed to a thread. */
+export interface MemberRoute {
+  /** The cluster. */
+  readonly cluster: ClusterName;
+  /** The member whose keys the attacker has. */
+  readonly from: NodeId;
+  /** Where those are. */
+  readonly keys: KeyFolder;
+  /** Whom he attacks. */
+  readonly to: NodeId;
+  /** Where that node listens. */
+  readonly address: NetworkAddress;
+  /** That node's public key. */
+  readonly channelKey: Uint8Array;
+}
+
+/** The way from one node of a cluster to another. */
+export function routeOf(
+  cluster: TestCluster,
+  { from, to }: { readonly from: NodeId; readonly to: NodeId },
+): MemberRoute {
+  const { peer: address, keys: { channelKey } } = findPeer(cluster.config, to);
+  const keys = { ...cluster.keyFolder(from), self: from };
+  return { cluster: cluster.config.cluster, from, keys, to, address, channelKey };
+}
+
+/** One connection to a node, past the handshake. */
+export class MemberConnection implements Disposable {
+  readonly #channel: NoiseChannel;
+
+  /** Takes over an encrypted channel. */
+  constructor(channel: NoiseChannel) {
+    this.#channel = channel;
+  }
+
+  /** Says `next(0)`, `next(1)` and so on until `signal` is aborted; returns how much was said. */
+  async flood(next: (number: number) => Uint8Array, signal: AbortSignal): Promise<number> {
+    let said = 0;
+    while (!signal.aborted) {
+      const batch: Uint8Array[] = [];
+      for (let bytes = 0; bytes < WRITE_BYTES; bytes += batch.at(-1)?.length ?? 0) {
+        batch.push(next(said++));
+      }
+      await this.#channel.write(concatBytes(...batch));
+    }
+    return said;
+  }
+
+  /** Reads until the node ends the connection. */
+  async readToEnd(): Promise<void> {
+    try {
+      while (await this.#channel.read() !== null);
+    } catch {
+      // Reset, rather than closed.
+    }
+  }
+
+  /** Closes it. */
+  [Symbol.dispose](): void {
+    this.#channel.close();
+  }
+}
+
+/** Connects as a member, with its real keys, and introduces itself. */
+export async function connectMember(route: MemberRoute): Promise<MemberConnection> {
+  const socket = await Deno.connect(route.address);
+  try {
+    const { hello, initiator } = greetAs(route);
+    await writeFrame(socket, encodeHello(hello));
+    const answer = decodeHello(await readFrame(socket));
+    assert.ok(answer.kind === "answer", `The answer is a ${answer.kind}`);
+    const channel = new NoiseChannel({
+      ...TRANSPORT_DEFAULTS,
+      channel: new TcpChannel(socket),
+      decoder: new FrameDecoder({ frameBytesMax: FRAME_BYTES_MAX }),
+      keys: initiator.readSecond(answer.noise),
+      nowMs: () => 0,
+    });
+    await channel.write(encodeFrame(encodeIntroduction({ configuration: null })));
+    return new MemberConnection(channel);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/** A genuine hello, and what reads the answer to it. */
+export function greetAs(
+  { cluster, from, to, keys, channelKey }: MemberRoute,
+): { readonly hello: Hello; readonly initiator: NoiseInitiator } {
+  const route = { cluster, from, to };
+  const initiator = new NoiseInitiator({
+    prologue: toPrologue(route),
+    staticKeys: readIdentity(keys).channelKeys,
+    ephemeralKeys: generateKeyPair(),
+    remoteStaticKey: channelKey,
+  });
+  const noise = initiator.writeFirst(new Uint8Array(0));
+  return { hello: { kind: "hello", ...route, noise }, initiator };
+}

@@ -1,0 +1,85 @@
+/**
+ * Sees to it that a cluster under attack does its work: writes through every honest node, one after
+ * the other and counted, and what the nodes' processes hold meanwhile.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { pause } from "../../lib/transport/deadline.ts";
+import type { NodeId } from "../../lib/types.ts";
+import { WAIT_TIMEOUT_MS } from "../e2e/harness/events.ts";
+import type { TestCluster } from "../e2e/harness/test_cluster.ts";
+
+/** How much more memory an attack may make a node hold at its worst. */
+const MORE_MEMORY_BYTES_MAX = 256 * 1024 * 1024;
+/** Before a client asks again. */
+const RETRY_MS = 20;
+
+/** The honest part of a cluster. */
+export class Witness {
+  readonly #cluster: TestCluster;
+  readonly #honest: readonly NodeId[];
+  readonly #startBytes = new Map<NodeId, number>();
+  #written = 0;
+
+  /** Remembers how much memory each honest node holds before the attack. */
+  constructor(cluster: TestCluster, honest: readonly NodeId[]) {
+    this.#cluster = cluster;
+    this.#honest = honest;
+    for (const id of honest) this.#startBytes.set(id, this.#memory(id, "VmRSS"));
+  }
+
+  /** Writes `count` keys through each honest node, each acknowledged before the next. */
+  async commit(count: number, through: readonly NodeId[] = this.#honest): Promise<void> {
+    for (let round = 0; round < count; round++) {
+      for (const id of through) await this.#put(id, `attack-${++this.#written}`);
+    }
+  }
+
+  /** No honest node held more memory at any time than it may. */
+  assertMemoryBounded(): void {
+    for (const [id, startBytes] of this.#startBytes) {
+      const more = this.#memory(id, "VmHWM") - startBytes;
+      assert.ok(more <= MORE_MEMORY_BYTES_MAX, `${id} held ${more} bytes more at its worst`);
+    }
+  }
+
+  /** A node's counters. */
+  async counters(id: NodeId): Promise<Readonly<Record<string, number>>> {
+    const response = await this.#cluster.fetch(id, "/v1/status");
+    return (await response.json()).counters;
+  }
+
+  /** Waits until a counter of a node has risen above what it was. */
+  async counted(id: NodeId, counter: string, above: number): Promise<void> {
+    const deadline = AbortSignal.timeout(WAIT_TIMEOUT_MS);
+    while (((await this.counters(id))[counter] ?? 0) <= above) {
+      assert.ok(!deadline.aborted, `${id} never counted more than ${above} ${counter}`);
+      await pause(RETRY_MS, deadline);
+    }
+  }
+
+  /** Until it is acknowledged, as a client does that has an idempotency key. */
+  async #put(id: NodeId, key: string): Promise<void> {
+    const deadline = AbortSignal.timeout(WAIT_TIMEOUT_MS);
+    for (;;) {
+      const response = await this.#cluster.fetch(id, `/v1/kv/${key}`, {
+        method: "PUT",
+        body: key,
+        headers: { "idempotency-key": key },
+      });
+      const text = await response.text();
+      if (response.ok) return;
+      assert.ok([503, 504].includes(response.status), text);
+      assert.ok(!deadline.aborted, `${id} never took ${key}: ${text}`);
+      await pause(RETRY_MS, deadline);
+    }
+  }
+
+  #memory(id: NodeId, field: "VmRSS" | "VmHWM"): number {
+    if (Deno.build.os !== "linux") return 0;
+    const status = Deno.readTextFileSync(`/proc/${this.#cluster.process(id).pid}/status`);
+    return 1024 * Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]);
+  }
+}
