@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import { encodeUtf8 } from "../../../lib/bytes.ts";
+import { NOTE_LENGTH_MAX } from "../../../lib/certificate/certifier.ts";
 import { InputError } from "../../../lib/errors.ts";
 import { encodeCommand } from "../../../lib/kv/mod.ts";
 import {
@@ -19,6 +20,7 @@ import {
   decodeMessage,
   encodeMessage,
   MessageError,
+  SHARE_BYTES_MAX,
 } from "../../../lib/transport/message_codec.ts";
 import { encodeSequence, type Scalar, SequenceReader } from "../../../lib/transport/sequence.ts";
 import type { Random } from "../../simulator/random.ts";
@@ -91,8 +93,8 @@ const SURROUNDINGS = {
   ...ROUTE,
   voters: [ALPHA, BETA, GAMMA],
   near: [1, 7, 1000],
-  notes: ["", "floe/election/v1\n", "\u2014 \u{1f600}", "x".repeat(2048)],
-  commitments: [new Uint8Array(64).fill(3), new Uint8Array(128)],
+  notes: ["", "floe/election/v1\n", "\u2014 \u{1f600}", "x".repeat(NOTE_LENGTH_MAX)],
+  commitments: [new Uint8Array(64).fill(3), new Uint8Array(SHARE_BYTES_MAX)],
   commands: [encodeCommand({ kind: "put", key: "k", value: encodeUtf8("v") }), new Uint8Array(0)],
 };
 
