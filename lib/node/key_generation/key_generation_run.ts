@@ -127,11 +127,11 @@ export class KeyGenerationRun implements NetworkUser {
       self,
       status: this.#generation.status,
       hasJoined: this.#hasJoined,
+      isKeyMade: this.#running.size > 0,
       genesis: this.#genesis,
       viewOf: (peer) => ({
         isConnected: network.isConnected(peer),
         isConfigurationEqual: network.isConfigurationEqual(peer),
-        isRunning: this.#running.has(peer),
       }),
     });
   }

@@ -37,7 +37,7 @@ export type AwaitedStep =
   | "ready"
   /** To sign the genesis statement. */
   | "signature"
-  /** To hand over the genesis certificate: it runs already, so it has a key. */
+  /** To hand over the genesis certificate, as there is a key already. */
   | "genesis";
 
 /** A peer without which this node cannot go on. */
@@ -76,8 +76,6 @@ export interface PeerView {
   readonly isConnected: boolean;
   /** Whether it has the same `cluster.json`; null when it has not connected. */
   readonly isConfigurationEqual: boolean | null;
-  /** Whether it speaks as a running node does, and so has a key. */
-  readonly isRunning: boolean;
 }
 
 /** What a report of an unfinished key generation is made of. */
@@ -90,6 +88,8 @@ export interface ReportParts {
   readonly status: KeyGenerationStatus;
   /** Whether this node has joined: until then it waits for everybody. */
   readonly hasJoined: boolean;
+  /** Whether any peer speaks as a running node does: so there is a key, and all that is left to get. */
+  readonly isKeyMade: boolean;
   /** The genesis certificate, once there is one. */
   readonly genesis: string | null;
   /** What is known of each peer from its connection. */
@@ -98,7 +98,7 @@ export interface ReportParts {
 
 /** What a node reports while it generates its key. */
 export function toReport(
-  { config, self, status, hasJoined, genesis, viewOf }: ReportParts,
+  { config, self, status, hasJoined, isKeyMade, genesis, viewOf }: ReportParts,
 ): KeyGenerationReport {
   const phase = hasJoined ? status.phase : "connecting";
   const peers = status.peers.map((peer): KeyGenerationPeer => {
@@ -108,7 +108,7 @@ export function toReport(
   const awaited = hasJoined ? new Set(status.waitingFor) : null;
   const waitingFor = peers.flatMap((peer): Awaited[] => {
     if (awaited !== null && !awaited.has(peer.id)) return [];
-    const step = stepOf(peer, phase, viewOf(peer.id));
+    const step = stepOf(peer, { phase, isKeyMade });
     return step === null ? [] : [{ id: peer.id, step }];
   });
   const { attempt } = status;
@@ -117,9 +117,10 @@ export function toReport(
 
 /** What a running node reports: its key came from a genesis, or else from a dealer. */
 export function toFinalReport(
-  { config, self, genesis, viewOf }: Pick<ReportParts, "config" | "self" | "genesis"> & {
-    readonly viewOf: (peer: NodeId) => Omit<PeerView, "isRunning">;
-  },
+  { config, self, genesis, viewOf }: Pick<
+    ReportParts,
+    "config" | "self" | "genesis" | "viewOf"
+  >,
 ): KeyGenerationReport {
   const isDone = genesis !== null;
   const peers = config.peers.filter(({ id }) => id !== self).map(({ id }) => {
@@ -152,12 +153,11 @@ function toWord(isConfigurationEqual: boolean | null): PeerStatus["configuration
 /** What a peer is to do next, or null when it has nothing to do. */
 function stepOf(
   peer: KeyGenerationPeer,
-  phase: KeyPhase,
-  { isRunning }: PeerView,
+  { phase, isKeyMade }: { readonly phase: KeyPhase; readonly isKeyMade: boolean },
 ): AwaitedStep | null {
   if (!peer.connected) return "connection";
   if (peer.configuration === "different") return "configuration";
-  if (isRunning) return "genesis";
+  if (isKeyMade) return "genesis";
   switch (phase) {
     case "connecting":
       return peer.configuration === "unknown" ? "connection" : null;

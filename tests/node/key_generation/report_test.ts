@@ -11,17 +11,28 @@ import { MemoryCluster } from "./memory_cluster.ts";
 const { config, three: [self, second, third] } = new MemoryCluster(3);
 const NOTHING = { roundOne: false, roundTwo: false, ready: false, signed: false };
 const ALL = { roundOne: true, roundTwo: true, ready: true, signed: true };
-const MET: PeerView = { isConnected: true, isConfigurationEqual: true, isRunning: false };
+const MET: PeerView = { isConnected: true, isConfigurationEqual: true };
 
 function statusOf(phase: KeyGenerationPhase): KeyGenerationStatus {
   const peers = [second, third].map((id) => ({ id, configuration: "equal", ...NOTHING } as const));
   return { phase, attempt: 4, peers, waitingFor: [second] };
 }
 
-function stepsOf(phase: KeyGenerationPhase, view: Partial<PeerView>, hasJoined = true) {
-  const viewOf = () => ({ ...MET, ...view });
-  const status = statusOf(phase);
-  const { waitingFor } = toReport({ config, self, status, hasJoined, genesis: null, viewOf });
+function stepsOf(
+  phase: KeyGenerationPhase,
+  view: Partial<PeerView>,
+  options: { readonly hasJoined?: boolean; readonly isKeyMade?: boolean } = {},
+) {
+  const { waitingFor } = toReport({
+    config,
+    self,
+    status: statusOf(phase),
+    hasJoined: true,
+    isKeyMade: false,
+    genesis: null,
+    viewOf: () => ({ ...MET, ...view }),
+    ...options,
+  });
   return waitingFor.map(({ id, step }) => `${id} ${step}`);
 }
 
@@ -31,6 +42,7 @@ Deno.test("toReport() tells phase, attempt, voters and each peer", () => {
     self,
     status: statusOf("roundTwo"),
     hasJoined: true,
+    isKeyMade: false,
     genesis: null,
     viewOf: (peer) => ({ ...MET, isConnected: peer === second }),
   });
@@ -60,14 +72,14 @@ const STEPS: readonly (readonly [KeyGenerationPhase, AwaitedStep])[] = [
 for (const [phase, step] of STEPS) {
   Deno.test(`toReport() says what a peer is to do while this node is ${phase}`, () => {
     assert.deepEqual(stepsOf(phase, {}), [`${second} ${step}`]);
-    assert.deepEqual(stepsOf(phase, { isRunning: true }), [`${second} genesis`]);
+    assert.deepEqual(stepsOf(phase, {}, { isKeyMade: true }), [`${second} genesis`]);
     assert.deepEqual(stepsOf(phase, { isConfigurationEqual: false }), [`${second} configuration`]);
     assert.deepEqual(stepsOf(phase, { isConnected: false }), [`${second} connection`]);
   });
 }
 
 Deno.test("toReport() waits for everybody until the node has joined", () => {
-  const steps = (view: Partial<PeerView>) => stepsOf("betweenAttempts", view, false);
+  const steps = (view: Partial<PeerView>) => stepsOf("betweenAttempts", view, { hasJoined: false });
   assert.deepEqual(steps({ isConnected: false }), [`${second} connection`, `${third} connection`]);
   assert.deepEqual(steps({ isConfigurationEqual: null }), [
     `${second} connection`,
@@ -89,6 +101,7 @@ Deno.test("toReport() calls a configuration different if either the file or the 
       self,
       status: { ...status, peers },
       hasJoined: true,
+      isKeyMade: false,
       genesis: null,
       viewOf: () => ({ ...MET, ...view }),
     }).peers.map(({ configuration }) => configuration);
