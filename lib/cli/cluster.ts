@@ -4,26 +4,20 @@
  * @module
  */
 
-import { encodeHex } from "../bytes.ts";
-import { encodeVerifierKey, type Group } from "../certificate/mod.ts";
 import {
   type ClusterConfig,
   isPinned,
   loadClusterConfig,
   type PinnedClusterConfig,
 } from "../node/cluster_config.ts";
+import type { GroupFile } from "../node/group_file.ts";
 import { generateLocalCluster } from "../node/local_cluster.ts";
 import type { CommandContext, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
 import type { ClusterEvent } from "./local_cluster/events.ts";
 import { LocalCluster } from "./local_cluster/local_cluster.ts";
 import { npxGone } from "./local_cluster/npx.ts";
-import {
-  checkPorts,
-  deleteNodeFolders,
-  lockFolder,
-  openOrDealKeys,
-} from "./local_cluster/prepare.ts";
+import { checkPorts, deleteNodeFolders, lockFolder, prepareKeys } from "./local_cluster/prepare.ts";
 import { reportToPeople, reportToPrograms } from "./local_cluster/reporter.ts";
 import { isOneTimeDeno, programName, selfCommand } from "./local_cluster/self_command.ts";
 import { readLogSettings } from "./logging.ts";
@@ -43,14 +37,15 @@ export function registerCluster(program: Program, context: CommandContext): void
     .command("cluster")
     .summary("run a whole cluster on this machine")
     .description(
-      "Starts every node of the configuration as a process of its own, makes their identities and " +
-        "deals their keys if they have none, and shows who leads, its certificate verified. Data " +
-        "is kept between runs.",
+      "Starts every node of the configuration as a process of its own, with an identity made here " +
+        "if it has none. The nodes make their key together, and it is shown who leads, the " +
+        "certificate verified. Data is kept between runs.",
     )
     .option("--nodes <number>", "make a configuration of so many nodes instead", parseCount)
     .option("--threshold <number>", "with --nodes: how many must sign", parseCount)
     .option("--base-port <port>", "with --nodes: where the ports begin (7100)", parseCount)
     .option("--data-dir <dir>", `where the nodes' folders are (FLOE_DATA_DIR, ${DATA_DIR_DEFAULT})`)
+    .option("--dealer", "deal the key here instead, so that this machine knows it all meanwhile")
     .option("--fresh", "delete the nodes' data and keys first, but no identity with a pinned key")
     .option("--for <seconds>", "stop after so long; exit code 5 if there was no leader", parseCount)
     .option("--log-level <level>", "the nodes': debug, info, warn or error (FLOE_LOG_LEVEL, info)")
@@ -67,11 +62,11 @@ export function registerCluster(program: Program, context: CommandContext): void
       // Nobody can type it into nodes that run by themselves: they read the file as well.
       using passphrase = passphraseFromFile(context);
       const folders = { path: folder, passphrase };
-      const group = openOrDealKeys(config, folders);
+      const key = prepareKeys(config, { folders, dealer: options.dealer === true });
       const pinned = openIdentities(config, folders);
       const nodeConfigFile = isPinned(config) ? configFile : writePinnedConfig(pinned, folder);
       await runCluster(
-        { config: pinned, configFile, nodeConfigFile, folder, group, options, stop, command },
+        { config: pinned, configFile, nodeConfigFile, folder, key, options, stop, command },
         context,
       );
     });
@@ -85,6 +80,7 @@ interface ClusterFlags {
   readonly threshold?: number;
   readonly basePort?: number;
   readonly dataDir?: string;
+  readonly dealer?: true;
   readonly fresh?: true;
   readonly for?: number;
   readonly logLevel?: string;
@@ -98,7 +94,8 @@ interface ClusterRun {
   /** What nodes read: the same, with keys. */
   readonly nodeConfigFile: string;
   readonly folder: string;
-  readonly group: Group;
+  /** Null where the nodes are to make it. */
+  readonly key: GroupFile | null;
   readonly options: ClusterFlags;
   readonly stop: AbortSignal;
   readonly command: Program;
@@ -108,7 +105,6 @@ interface ClusterRun {
 async function runCluster(run: ClusterRun, context: CommandContext): Promise<void> {
   const startedMs = performance.now();
   const report = reporter(run, context, () => cluster.states);
-  report(toGroupEvent(run.group));
   const cluster = new LocalCluster({
     ...run,
     configFile: run.nodeConfigFile,
@@ -129,7 +125,11 @@ async function runCluster(run: ClusterRun, context: CommandContext): Promise<voi
     );
   }
   if (run.options.for !== undefined && !cluster.hasElected) {
-    throw new CommandError(ExitCode.unavailable, `No leader within ${run.options.for} seconds`);
+    const why = cluster.hasKey ? "" : ": the nodes have not made their key";
+    throw new CommandError(
+      ExitCode.unavailable,
+      `No leader within ${run.options.for} seconds${why}. Their logs are in ${run.folder}.`,
+    );
   }
 }
 
@@ -166,11 +166,6 @@ function reporter(
   if (globalFlags(command).output === "json") return reportToPrograms(context);
   const program = programName(context);
   return reportToPeople({ config, configFile, nodeConfigFile, folder, program, states }, context);
-}
-
-function toGroupEvent({ cluster, threshold, publicKey }: Group): ClusterEvent {
-  const verifierKey = encodeVerifierKey(cluster, publicKey);
-  return { event: "group", cluster, threshold, publicKey: encodeHex(publicKey), verifierKey };
 }
 
 function logFlags({ logLevel, logFormat }: ClusterFlags): string[] {

@@ -28,6 +28,57 @@ Deno.test("floe cluster tells of nodes, leader, a death and the end, and exits w
   assert.deepEqual(cluster.said.otherLines, []);
 });
 
+Deno.test("floe cluster lets its nodes make their key, and checks the genesis of it", async () => {
+  using folder = new TestFolder({ nodes: 3 });
+  await using cluster = start(folder);
+  const group = await cluster.said.waitFor("its key", ({ event }) => event === "group");
+  assert.equal(typeof group.ms, "number");
+  await cluster.said.waitFor("ready", ({ event }) => event === "ready");
+  assert.deepEqual(cluster.said.events[0]?.event, "starting");
+
+  const clients = ["--config", folder.configFile];
+  const shown = await runFloe([...clients, "group", "--genesis"]);
+  assert.equal(shown.stdout, group.genesis);
+  Deno.writeTextFileSync(`${folder.path}/genesis.note`, shown.stdout);
+  const pinned = ["--config", `${folder.path}/data/cluster.json`];
+  const verified = await runFloe(["verify", `${folder.path}/genesis.note`, ...pinned]);
+  assert.equal(verified.code, 0, verified.stderr);
+  const status = await runFloe([...clients, "dkg", "status", "-o", "json"]);
+  const { nodes } = JSON.parse(status.stdout);
+  assert.deepEqual(nodes.map(({ phase }: { phase: string }) => phase), [
+    "finished",
+    "finished",
+    "finished",
+  ]);
+});
+
+Deno.test("floe cluster --dealer deals, and the data go on working without the flag", async () => {
+  using folder = new TestFolder({ nodes: 3 });
+  const keys: unknown[] = [];
+  for (const flags of [["--dealer"], []]) {
+    await using cluster = start(folder, ...flags);
+    const group = await cluster.said.waitFor("its key", ({ event }) => event === "group");
+    assert.deepEqual([group.genesis, group.ms], [null, null]);
+    keys.push(group.publicKey);
+    await cluster.said.waitFor("ready", ({ event }) => event === "ready");
+    assert.equal((await cluster.end("SIGTERM")).code, 0);
+  }
+  assert.equal(keys[0], keys[1]);
+});
+
+Deno.test("floe cluster that is killed while the nodes make their key goes on where it was", async () => {
+  using folder = new TestFolder({ nodes: 3 });
+  for (const hasStarted of ["node", "group"]) {
+    await using cluster = start(folder);
+    await cluster.said.waitFor(`a ${hasStarted}`, ({ event }) => event === hasStarted);
+    await cluster.end("SIGKILL");
+    await allEnded(folder);
+  }
+  await using cluster = start(folder);
+  await cluster.said.waitFor("ready", ({ event }) => event === "ready");
+  assert.equal((await cluster.end("SIGTERM")).code, 0);
+});
+
 Deno.test("floe cluster keeps its keys and data, and starts over with --fresh", async () => {
   using folder = new TestFolder({ nodes: 1 });
   const keys: unknown[] = [];
@@ -105,6 +156,14 @@ Deno.test("floe cluster names every port that is in use before it starts anythin
   assert.match(refused.stderr, new RegExp(`${second.api.port} of server_2: the port is in use`));
   assert.equal(refused.stderr.match(/in use/g)?.length, 2);
 });
+
+/** Waits until no node holds its folder any more: nodes end with whoever started them. */
+async function allEnded({ config, path }: TestFolder): Promise<void> {
+  for (const { id } of config.peers) {
+    using folder = Deno.openSync(`${path}/data/${id}`);
+    await deadline(folder.lock(true), WAIT_TIMEOUT_MS);
+  }
+}
 
 function start(folder: TestFolder, ...flags: readonly string[]): FloeProcess {
   return new FloeProcess("floe cluster", ["cluster", ...options(folder), ...flags, "-o", "json"]);

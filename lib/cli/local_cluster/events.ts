@@ -6,13 +6,22 @@
 
 /** One thing that happened; under `-o json` exactly these objects, one a line. */
 export type ClusterEvent =
-  /** The cluster's key. First of all. */
+  /** The nodes are about to be started. First of all. */
+  | { readonly event: "starting"; readonly cluster: string; readonly nodes: number }
+  /** The cluster's key: at the start, or as soon as the nodes have made it. */
   | {
     readonly event: "group";
     readonly cluster: string;
     readonly threshold: number;
     readonly publicKey: string;
     readonly verifierKey: string;
+    /** The genesis certificate; null where a dealer made the key. */
+    readonly genesis: string | null;
+    /**
+     * How long after the start the nodes had made it; then the certificate was verified here against
+     * their signing keys. Null where the key was there before.
+     */
+    readonly ms: number | null;
   }
   /** A node's process was started. */
   | { readonly event: "node"; readonly id: string; readonly api: string; readonly pid: number }

@@ -4,9 +4,19 @@
  * @module
  */
 
-import { type Group, verifyCertificate } from "../../certificate/mod.ts";
+import { assertDefined } from "../../assert.ts";
+import { encodeHex } from "../../bytes.ts";
+import {
+  encodeVerifierKey,
+  type Group,
+  verifyCertificate,
+  verifyGenesis,
+} from "../../certificate/mod.ts";
+import { InputError } from "../../errors.ts";
 import { formatAddress } from "../../node/address.ts";
-import type { ClusterConfig } from "../../node/cluster_config.ts";
+import type { PinnedClusterConfig } from "../../node/cluster_config.ts";
+import { toGenesisRoster } from "../../node/genesis_roster.ts";
+import type { GroupFile } from "../../node/group_file.ts";
 import { type NodeId, toTerm } from "../../types.ts";
 import type { NodeAnnouncement } from "../run_node.ts";
 import { nodeFolder } from "../node_folders.ts";
@@ -17,13 +27,13 @@ import type { SelfCommand } from "./self_command.ts";
 /** What a local cluster is started with. */
 export interface LocalClusterOptions {
   /** The nodes. */
-  readonly config: ClusterConfig;
-  /** The file that says so, with every node's keys, for the nodes' processes. */
+  readonly config: PinnedClusterConfig;
+  /** The file that says so, for the nodes' processes. */
   readonly configFile: string;
-  /** The folder of all nodes' folders; the keys are there. */
+  /** The folder of all nodes' folders; their identities are there. */
   readonly folder: string;
-  /** The key that proves leaders. */
-  readonly group: Group;
+  /** The key that proves leaders; null where the nodes are to make it. */
+  readonly key: GroupFile | null;
   /** How to start Floe. */
   readonly self: SelfCommand;
   /** Flags for the nodes' logs. */
@@ -43,7 +53,9 @@ export class LocalCluster {
   /** The latest term of which each node knows the leader. */
   readonly #informed = new Map<NodeId, number>();
   readonly #failed = Promise.withResolvers<never>();
+  readonly #startedMs: number;
   readonly #allEnded = Promise.withResolvers<void>();
+  #group: Group | null = null;
   #leaderTerm = 0;
   #leaderlessSinceMs: number | null;
   #isReady = false;
@@ -51,9 +63,13 @@ export class LocalCluster {
 
   /** Starts every node. `startedMs` is when the first election's clock began to run. */
   constructor(options: LocalClusterOptions, startedMs: number) {
+    const { cluster, peers } = options.config;
     this.#options = options;
+    this.#startedMs = startedMs;
     this.#leaderlessSinceMs = startedMs;
-    for (const { id, api } of options.config.peers) {
+    options.onEvent({ event: "starting", cluster, nodes: peers.length });
+    if (options.key !== null) this.#learnKey(options.key, null);
+    for (const { id, api } of peers) {
       const process = this.#startNode(id);
       this.#processes.set(id, process);
       this.#states.set(id, "starting");
@@ -73,10 +89,17 @@ export class LocalCluster {
     return this.#leaderTerm > 0;
   }
 
+  /** Whether the cluster has its key. */
+  get hasKey(): boolean {
+    return this.#group !== null;
+  }
+
   /**
    * Settles when no node is left.
    *
-   * @throws {CertificateError} when a node claims a leader that its certificate does not prove.
+   * @throws {CertificateError} when a node claims a leader that its certificate does not prove, or a key
+   * that its genesis does not.
+   * @throws {InputError} when two nodes claim different keys.
    */
   async ended(): Promise<void> {
     await Promise.race([this.#allEnded.promise, this.#failed.promise]);
@@ -104,7 +127,8 @@ export class LocalCluster {
   }
 
   #announced(id: NodeId, announcement: NodeAnnouncement): void {
-    if (announcement.event !== "role") return;
+    if (announcement.event === "started") return;
+    if (announcement.event === "key") return this.#checkKey(id, announcement);
     const { role, term, leader, certificate } = announcement;
     this.#states.set(id, role);
     if (leader === null || certificate === null) {
@@ -120,9 +144,37 @@ export class LocalCluster {
     this.#checkReady();
   }
 
+  /** The first node that has the key proves it with the genesis; the others must have the same. */
+  #checkKey(
+    id: NodeId,
+    { publicKey, genesis }: { readonly publicKey: string; readonly genesis: string | null },
+  ): void {
+    try {
+      if (this.#group === null) {
+        const group = verifyGenesis(genesis ?? "", toGenesisRoster(this.#options.config));
+        const ms = Math.round(performance.now() - this.#startedMs);
+        this.#learnKey({ group, genesis: group.note }, ms);
+      }
+      const known = encodeHex(assertDefined(this.#group ?? undefined, "No key").publicKey);
+      if (publicKey === known) return;
+      throw new InputError(`${id} has the group key ${publicKey}, and others have ${known}`);
+    } catch (error) {
+      this.#failed.reject(error);
+    }
+  }
+
+  #learnKey({ group, genesis }: GroupFile, ms: number | null): void {
+    const { cluster, threshold, publicKey } = group;
+    const verifierKey = encodeVerifierKey(cluster, publicKey);
+    const key = { publicKey: encodeHex(publicKey), verifierKey };
+    this.#group = group;
+    this.#options.onEvent({ event: "group", cluster, threshold, ...key, genesis, ms });
+  }
+
   #elected(leader: NodeId, term: number, note: string): void {
     try {
-      verifyCertificate(note, this.#options.group, { leader, term: toTerm(term) });
+      const group = assertDefined(this.#group ?? undefined, "A leader without a key");
+      verifyCertificate(note, group, { leader, term: toTerm(term) });
     } catch (error) {
       return this.#failed.reject(error);
     }

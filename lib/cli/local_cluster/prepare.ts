@@ -1,22 +1,23 @@
 /**
  * What must be right before any node of a local cluster starts: nobody else uses the folder or the
- * ports, and every node has keys of this cluster.
+ * ports, and what keys there are belong to this cluster.
  *
  * @module
  */
 
 import { equalBytes } from "../../bytes.ts";
-import type { Group } from "../../certificate/group.ts";
 import { EnvironmentError, InputError } from "../../errors.ts";
 import { formatAddress } from "../../node/address.ts";
 import type { ClusterConfig } from "../../node/cluster_config.ts";
 import { statFile } from "../../node/files.ts";
-import { GROUP_FILE } from "../../node/group_file.ts";
+import { GROUP_FILE, type GroupFile } from "../../node/group_file.ts";
 import { IDENTITY_FILE } from "../../node/identity.ts";
-import { hasKeyFiles, readNodeKeys, SHARE_FILE } from "../../node/key_files.ts";
+import { hasKeyFiles, hasShare, readNodeKeys, SHARE_FILE } from "../../node/key_files.ts";
+import { hasRecord, RECORD_FILE } from "../../node/key_generation/mod.ts";
 import { createDataFolder, describe } from "../../storage/folder.ts";
 import type { NodeId } from "../../types.ts";
 import { dealIntoFolders, keyFolder, nodeFolder, type NodeFolders } from "../node_folders.ts";
+import { LOG_FILE } from "./node_log.ts";
 
 const LOCK_FILE = "cluster.lock";
 const START_OVER = "floe cluster --fresh deletes what is there and starts over; " +
@@ -67,7 +68,7 @@ export function deleteNodeFolders(
 ): void {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {
     const path = `${folder}/${name}`;
-    const isNodes = [SHARE_FILE, GROUP_FILE, IDENTITY_FILE, "raft.db"].some((file) =>
+    const isNodes = [SHARE_FILE, GROUP_FILE, IDENTITY_FILE, RECORD_FILE, "raft.db"].some((file) =>
       statFile(`${path}/${file}`) !== null
     );
     if (!isDirectory || !isNodes) continue;
@@ -82,32 +83,59 @@ function deleteContents(folder: string, { but }: { readonly but: string }): void
   }
 }
 
+/** The nodes of one machine and their folders. */
+export interface KeyOptions {
+  /** Where the nodes' keys are. */
+  readonly folders: NodeFolders;
+  /** Whether a dealer is to make the key where there is none. */
+  readonly dealer: boolean;
+}
+
 /**
- * The group key of the nodes in `folders`, dealt now when there are none yet.
+ * The key of the nodes in `folders`; null where they are to make it together, or have begun to. Dealt
+ * now where there is none and a dealer is asked for, or where there is but one node.
  *
- * @throws {InputError} when the keys there are not all of this cluster.
+ * @throws {InputError} when the keys there are not all of this cluster, or a dealer is asked for while
+ * the nodes make a key.
  */
-export function openOrDealKeys(config: ClusterConfig, folders: NodeFolders): Group {
+export function prepareKeys(
+  config: ClusterConfig,
+  { folders, dealer }: KeyOptions,
+): GroupFile | null {
+  const dataDirs = config.peers.map(({ id }) => nodeFolder(folders.path, id));
+  if (!dataDirs.some(holdsAnything)) {
+    if (!dealer && config.peers.length > 1) return null;
+    return { group: dealIntoFolders(config, folders), genesis: null };
+  }
+  if (dataDirs.some(hasKeyFiles) || !dataDirs.some(hasRecord)) return readAllKeys(config, folders);
+  if (!dealer) return null;
+  const begun = dataDirs.filter(hasRecord).join(", ");
+  throw new InputError(
+    `Cannot deal keys: the nodes have begun to make one together in ${begun}. ` +
+      `Leave out --dealer. ${START_OVER}`,
+  );
+}
+
+/** Everybody's keys, which must be of one group; null where some have only begun to make theirs. */
+function readAllKeys(config: ClusterConfig, folders: NodeFolders): GroupFile | null {
   const { path: folder } = folders;
-  const isUsed = ({ id }: { readonly id: NodeId }) => holdsAnything(nodeFolder(folder, id));
-  if (!config.peers.some(isUsed)) return dealIntoFolders(config, folders);
-  const groups: Group[] = [];
+  const known: GroupFile[] = [];
   const faults: string[] = [];
   for (const { id } of config.peers) {
-    const dataDir = nodeFolder(folder, id);
     try {
-      if (!hasKeyFiles(dataDir)) throw new InputError(`Cannot use ${dataDir}: it holds no keys.`);
-      const { group, share } = readNodeKeys(keyFolder(folders, id), config);
-      share.secret.fill(0);
-      groups.push(group);
+      const keys = readKeysOf(id, { config, folders });
+      if (keys !== null) known.push(keys);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       faults.push(error.message);
     }
   }
-  const [group] = groups;
-  if (group !== undefined && faults.length === 0) {
-    if (groups.every(({ publicKey }) => equalBytes(publicKey, group.publicKey))) return group;
+  const [first] = known;
+  if (first !== undefined && faults.length === 0) {
+    const { publicKey } = first.group;
+    if (known.every(({ group }) => equalBytes(group.publicKey, publicKey))) {
+      return known.length === config.peers.length ? first : null;
+    }
     faults.push(`Cannot use ${folder}: its nodes' keys come from different key generations.`);
   }
   throw new InputError(
@@ -115,10 +143,26 @@ export function openOrDealKeys(config: ClusterConfig, folders: NodeFolders): Gro
   );
 }
 
-/** Whether a node has run in a folder or has keys there; its identity alone promises nothing. */
+/** One node's keys; null when it is still to finish making them, which the node itself does. */
+function readKeysOf(
+  id: NodeId,
+  { config, folders }: { readonly config: ClusterConfig; readonly folders: NodeFolders },
+): GroupFile | null {
+  const dataDir = nodeFolder(folders.path, id);
+  if (hasRecord(dataDir) && !hasShare(dataDir)) return null;
+  if (!hasKeyFiles(dataDir)) throw new InputError(`Cannot use ${dataDir}: it holds no keys.`);
+  const { group, genesis, share } = readNodeKeys(keyFolder(folders, id), config);
+  share.secret.fill(0);
+  return { group, genesis };
+}
+
+/** What may be in a node's folder before there is anything in it that promises anything. */
+const UNPROMISING_FILES = [IDENTITY_FILE, LOG_FILE, `${LOG_FILE}.1`];
+
+/** Whether a node has run in a folder, has keys there or has begun to make them. */
 function holdsAnything(folder: string): boolean {
   return statFile(folder) !== null &&
-    [...Deno.readDirSync(folder)].some(({ name }) => name !== IDENTITY_FILE);
+    [...Deno.readDirSync(folder)].some(({ name }) => !UNPROMISING_FILES.includes(name));
 }
 
 function tryListen(address: { readonly hostname: string; readonly port: number }): string | null {

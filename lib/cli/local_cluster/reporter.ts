@@ -50,10 +50,12 @@ export function reportToPeople(
   const tell = (line: string) => context.stderr.write(printable(line) + "\n");
   return (event) => {
     switch (event.event) {
+      case "starting":
+        tell(`Starting ${event.nodes} nodes of ${event.cluster} ...`);
+        return printMarginWarnings(context.stderr, quorumOf(options.config));
       case "group":
         group = event;
-        tell(`Starting ${options.config.peers.length} nodes of ${event.cluster} ...`);
-        return printMarginWarnings(context.stderr, quorumOf(options.config));
+        return event.ms === null ? undefined : tell(describeKey(event, options));
       case "node":
         return void pids.set(event.id, event.pid);
       case "leader":
@@ -66,7 +68,7 @@ export function reportToPeople(
         }
         return;
       case "exit":
-        return describeExit(event, options).forEach(tell);
+        return describeExit(event, { ...options, hasKey: group !== null }).forEach(tell);
       case "stopped":
         return tell(`All nodes are stopped. Their data is kept in ${options.folder}.`);
       default:
@@ -75,18 +77,27 @@ export function reportToPeople(
   };
 }
 
+function describeKey({ ms }: Of<"group">, { config }: ReportOptions): string {
+  return `All ${config.peers.length} nodes have made the cluster's key together, ${ms} ms after the ` +
+    "start; no dealer ever had it. Their genesis certificate is valid.";
+}
+
 function describeLeader({ id, term, ms }: Of<"leader">): string {
   return `${id} leads term ${term}, certificate valid, ${ms} ms after its predecessor was lost`;
 }
 
 function describeExit(
   { id, pid, code, signal, log }: Of<"exit">,
-  { config, nodeConfigFile, folder, program, states }: ReportOptions,
+  { config, nodeConfigFile, folder, program, states, hasKey }: ReportOptions & {
+    readonly hasKey: boolean;
+  },
 ): string[] {
   const how = signal === null ? `exit code ${code}` : signal;
   const left = [...states().values()].filter((state) => state !== "down").length;
   const { threshold, peers } = config;
-  const consequence = left >= threshold
+  const consequence = !hasKey
+    ? `The cluster has no key yet, which takes all ${peers.length} nodes: the others wait for it.`
+    : left >= threshold
     ? "The others go on."
     : `${left} of ${peers.length} are left and ${threshold} must sign: nobody can lead.`;
   return [
@@ -116,6 +127,7 @@ function printOverview(overview: Overview, { stdout }: CommandContext): void {
   stdout.write("\n");
   printFields(stdout, [
     ["group key", group.publicKey],
+    ["genesis", describeGenesis(group, config)],
     ["leader", `${leader.id}, term ${leader.term}`],
     ["certificate", `valid, ${leader.ms} ms after the start`],
     ["tolerates", describeMargins(quorumOf(config))],
@@ -134,6 +146,13 @@ Try, in another terminal:
 
 Stop with Ctrl-C.
 `);
+}
+
+function describeGenesis({ genesis }: Of<"group">, { peers }: ClusterConfig): string {
+  if (genesis !== null) return `signed by all ${peers.length} nodes, who made the key together`;
+  return peers.length === 1
+    ? "none: the one node has the whole key"
+    : "none: a dealer made the key";
 }
 
 function quorumOf({ threshold, peers }: ClusterConfig): Quorum {

@@ -3,7 +3,7 @@ import {
   checkPorts,
   deleteNodeFolders,
   lockFolder,
-  openOrDealKeys,
+  prepareKeys,
 } from "../../../lib/cli/local_cluster/prepare.ts";
 import { openIdentities } from "../../../lib/cli/node_folders.ts";
 import { EnvironmentError, InputError } from "../../../lib/errors.ts";
@@ -34,24 +34,63 @@ Deno.test("checkPorts() passes free ports and names all that are not", () => {
   );
 });
 
-Deno.test("openOrDealKeys() deals once and opens from then on", () => {
-  using folder = new TestFolder({ nodes: 3 });
-  const dealt = openOrDealKeys(folder.config, folder);
-  assert.deepEqual(openOrDealKeys(folder.config, folder), dealt);
+Deno.test("prepareKeys() leaves it to several nodes to make their key, and makes that of one", () => {
+  using several = new TestFolder({ nodes: 3 });
+  openIdentities(several.config, several);
+  Deno.writeTextFileSync(`${several.path}/server_1/node.log`, "started before the others came");
+  assert.equal(prepareKeys(several.config, { folders: several, dealer: false }), null);
+  using alone = new TestFolder({ nodes: 1 });
+  const made = prepareKeys(alone.config, { folders: alone, dealer: false });
+  assert.deepEqual([made?.group.voters.length, made?.genesis], [1, null]);
 });
 
-Deno.test("openOrDealKeys() refuses a folder where a node has data and no keys", () => {
+Deno.test("prepareKeys() deals once where that is asked for, and opens from then on", () => {
+  using folder = new TestFolder({ nodes: 3 });
+  const dealt = deal(folder);
+  assert.equal(dealt?.genesis, null);
+  for (const dealer of [true, false]) {
+    assert.deepEqual(prepareKeys(folder.config, { folders: folder, dealer }), dealt);
+  }
+});
+
+Deno.test("prepareKeys() leaves a key that is being made to the nodes, and no dealer near it", () => {
+  using folder = new TestFolder({ nodes: 3 });
+  openIdentities(folder.config, folder);
+  Deno.writeTextFileSync(`${folder.path}/server_2/keygen.json`, "");
+  assert.equal(prepareKeys(folder.config, { folders: folder, dealer: false }), null);
+  assert.throws(
+    () => deal(folder),
+    (error) =>
+      error instanceof InputError &&
+      /begun to make one together in .*server_2\. Leave out --dealer\..*--fresh/.test(
+        error.message,
+      ),
+  );
+});
+
+Deno.test("prepareKeys() lets nodes finish where others have their keys, and misses none", () => {
+  using folder = new TestFolder({ nodes: 3 });
+  deal(folder);
+  for (const name of ["group.json", "share.json"]) {
+    Deno.removeSync(`${folder.path}/server_2/${name}`);
+  }
+  refuses(folder, /server_2: it holds no keys[^]*--fresh/);
+  Deno.writeTextFileSync(`${folder.path}/server_2/keygen.json`, "");
+  assert.equal(prepareKeys(folder.config, { folders: folder, dealer: false }), null);
+});
+
+Deno.test("prepareKeys() refuses a folder where a node has data and no keys", () => {
   using folder = new TestFolder({ nodes: 3 });
   Deno.mkdirSync(`${folder.path}/server_2`);
   Deno.writeTextFileSync(`${folder.path}/server_2/raft.db`, "");
   refuses(folder, /server_1: it holds no keys[^]*server_2: it holds no keys[^]*--fresh/);
 });
 
-Deno.test("openOrDealKeys() refuses keys of different key generations", () => {
+Deno.test("prepareKeys() refuses keys of different key generations", () => {
   using folder = new TestFolder({ nodes: 3 });
   using other = new TestFolder({ nodes: 3 });
-  openOrDealKeys(folder.config, folder);
-  openOrDealKeys(folder.config, other);
+  deal(folder);
+  prepareKeys(folder.config, { folders: other, dealer: true });
   for (const name of ["group.json", "share.json"]) {
     Deno.copyFileSync(`${other.path}/server_2/${name}`, `${folder.path}/server_2/${name}`);
   }
@@ -60,7 +99,9 @@ Deno.test("openOrDealKeys() refuses keys of different key generations", () => {
 
 Deno.test("deleteNodeFolders() deletes nodes' folders and nothing else", () => {
   using folder = new TestFolder({ nodes: 1 });
-  openOrDealKeys(folder.config, folder);
+  deal(folder);
+  Deno.mkdirSync(`${folder.path}/server_2`);
+  Deno.writeTextFileSync(`${folder.path}/server_2/keygen.json`, "");
   Deno.mkdirSync(`${folder.path}/holiday`);
   Deno.writeTextFileSync(`${folder.path}/holiday/photo`, "");
   deleteNodeFolders(folder.path, { keepIdentities: false });
@@ -72,7 +113,7 @@ Deno.test("deleteNodeFolders() deletes nodes' folders and nothing else", () => {
 
 Deno.test("deleteNodeFolders() keeps identities where it is told to, and keys are dealt anew", () => {
   using folder = new TestFolder({ nodes: 3 });
-  const first = openOrDealKeys(folder.config, folder);
+  const first = deal(folder);
   const pinned = openIdentities(folder.config, folder);
   deleteNodeFolders(folder.path, { keepIdentities: true });
   for (const { id } of pinned.peers) {
@@ -80,12 +121,17 @@ Deno.test("deleteNodeFolders() keeps identities where it is told to, and keys ar
     assert.deepEqual(names, ["identity.json"]);
   }
   assert.deepEqual(openIdentities(pinned, folder), pinned);
-  assert.notDeepEqual(openOrDealKeys(pinned, folder).publicKey, first.publicKey);
+  const second = prepareKeys(pinned, { folders: folder, dealer: true });
+  assert.notDeepEqual(second?.group.publicKey, first?.group.publicKey);
 });
+
+function deal(folder: TestFolder) {
+  return prepareKeys(folder.config, { folders: folder, dealer: true });
+}
 
 function refuses(folder: TestFolder, message: RegExp): void {
   assert.throws(
-    () => openOrDealKeys(folder.config, folder),
+    () => prepareKeys(folder.config, { folders: folder, dealer: false }),
     (error) => error instanceof InputError && message.test(error.message),
   );
 }

@@ -6,8 +6,19 @@ import { reportToPeople, reportToPrograms } from "../../../lib/cli/local_cluster
 import { generateLocalCluster } from "../../../lib/node/local_cluster.ts";
 import { type NodeId, toNodeId } from "../../../lib/types.ts";
 
+const GROUP = {
+  event: "group",
+  cluster: "floe-local",
+  threshold: 2,
+  publicKey: "ab",
+  verifierKey: "v+k",
+  genesis: null,
+  ms: null,
+} as const;
+
 const START: readonly ClusterEvent[] = [
-  { event: "group", cluster: "floe-local", threshold: 2, publicKey: "ab", verifierKey: "v+k" },
+  { event: "starting", cluster: "floe-local", nodes: 2 },
+  GROUP,
   { event: "node", id: "server_1", api: "127.0.0.1:7201", pid: 11 },
   { event: "node", id: "server_2", api: "127.0.0.1:7202", pid: 12 },
   { event: "leader", id: "server_2", term: 4, certificate: "valid", ms: 321, note: "a\n\nb\n" },
@@ -23,6 +34,7 @@ server_1  follower  http://127.0.0.1:7201  11
 server_2  leader    http://127.0.0.1:7202  12
 
 group key    ab
+genesis      none: a dealer made the key
 leader       server_2, term 4
 certificate  valid, 321 ms after the start
 tolerates    0 of 2 nodes down, 1 lying
@@ -44,6 +56,25 @@ Stop with Ctrl-C.
 `,
   );
   assert.match(stderr, /^Starting 2 nodes of floe-local \.\.\.\nwarning: All 2 nodes must sign: /);
+});
+
+Deno.test("reportToPeople() says when the nodes have made their key, and shows its genesis", () => {
+  const [starting, , ...rest] = START;
+  assert.ok(starting !== undefined);
+  const made = { ...GROUP, genesis: "note", ms: 456 };
+  const { stdout, stderr } = told([starting, made, ...rest]);
+  assert.match(stderr, /All 2 nodes have made the cluster's key together, 456 ms after the start/);
+  assert.match(stdout, /^genesis {6}signed by all 2 nodes, who made the key together$/m);
+});
+
+Deno.test("reportToPeople() says that a death before there is a key keeps the others waiting", () => {
+  const [starting, , ...nodes] = START;
+  assert.ok(starting !== undefined);
+  const exit = { event: "exit", id: "server_2", pid: 12, code: 1, signal: null, log: [] } as const;
+  assert.match(
+    told([starting, ...nodes.slice(0, 2), exit]).stderr,
+    /exit code 1\. The cluster has no key yet, which takes all 2 nodes: the others wait for it\./,
+  );
 });
 
 Deno.test("reportToPeople() tells of a death with the end of its log, of a new leader, of the end", () => {
