@@ -20,6 +20,7 @@ import {
   type PinnedClusterConfig,
   type TimingConfig,
 } from "../../../lib/node/cluster_config.ts";
+import { readGroup } from "../../../lib/node/group_file.ts";
 import type { KeyFolder } from "../../../lib/node/key_folder.ts";
 import type { Passphrase } from "../../../lib/node/passphrase.ts";
 import { readPassphraseFile } from "../../../lib/node/passphrase_file.ts";
@@ -41,6 +42,8 @@ export interface TestClusterOptions {
   readonly log?: Partial<LogConfig>;
   /** How many of the last nodes are left out, for the test to stand in for. */
   readonly absent?: number;
+  /** Whether the nodes are to make their key themselves, rather than be dealt it. */
+  readonly keyless?: true;
   /** How much the nodes log; `debug` by default, for tests that wait for what is in the log. */
   readonly logLevel?: "debug" | "info";
   /** The program that runs a node, where it is not Floe's own. */
@@ -94,19 +97,17 @@ export class TestFolder implements Disposable {
 export class TestCluster implements AsyncDisposable {
   /** The cluster's configuration, with every node's keys. */
   readonly config: PinnedClusterConfig;
-  /** The cluster's key. */
-  readonly group: Group;
   readonly #folder: TestFolder;
   readonly #options: TestClusterOptions;
   readonly #processes = new Map<NodeId, FloeProcess>();
 
-  /** Deals keys and starts every node. */
+  /** Deals keys, unless the nodes are to make theirs, and starts every node. */
   constructor(options: TestClusterOptions) {
     this.#options = options;
     this.#folder = new TestFolder(options);
     this.config = openIdentities(this.#folder.config, this.#folder);
     Deno.writeTextFileSync(this.#folder.configFile, formatClusterConfig(this.config));
-    this.group = dealIntoFolders(this.config, this.#folder);
+    if (options.keyless === undefined) dealIntoFolders(this.config, this.#folder);
     const present = options.nodes - (options.absent ?? 0);
     for (const { id } of this.config.peers.slice(0, present)) this.start(id);
   }
@@ -114,6 +115,12 @@ export class TestCluster implements AsyncDisposable {
   /** Every node's id. */
   get ids(): readonly NodeId[] {
     return this.config.peers.map(({ id }) => id);
+  }
+
+  /** The cluster's key, once the first node has it. */
+  get group(): Group {
+    const [first] = this.ids;
+    return readGroup(this.dataDir(assertDefined(first, "no nodes")), this.config).group;
   }
 
   /** The file that says how the cluster is configured. */
@@ -136,9 +143,9 @@ export class TestCluster implements AsyncDisposable {
     return assertDefined(this.#processes.get(id), `${id} was never started`);
   }
 
-  /** Starts a node, again if it has ended. */
-  start(id: NodeId): FloeProcess {
-    const place = ["--config", this.#folder.configFile, "--data-dir", this.dataDir(id)];
+  /** Starts a node, again if it has ended; with another configuration where one is given. */
+  start(id: NodeId, configFile: string = this.#folder.configFile): FloeProcess {
+    const place = ["--config", configFile, "--data-dir", this.dataDir(id)];
     const { logLevel = "debug", main, passphraseFile, env } = this.#options;
     const logging = ["--log-level", logLevel, "--log-format", "json"];
     const args = ["node", "--id", id, ...place, ...logging, "-o", "json", "--exit-with-parent"];
