@@ -4,7 +4,7 @@
  * @module
  */
 
-import { decode, encode } from "@msgpack/msgpack";
+import { decode, Encoder } from "@msgpack/msgpack";
 import { equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
@@ -18,6 +18,9 @@ import { IDEMPOTENCY_KEY_LENGTH_MAX, type WriteResult } from "./command.ts";
  * The window is part of what all nodes must agree on: another number is another state machine.
  */
 export const REMEMBERED_ENTRIES = 250_000;
+
+/** One for all results, as it sets a buffer aside that it uses again. */
+const encoder = new Encoder();
 
 /** Bytes of a SHA-256. */
 const DIGEST_BYTES = 32;
@@ -44,7 +47,7 @@ export interface RememberedWrite {
  * revision, which the store keeps next to it.
  */
 export function encodeResult(result: WriteResult): Uint8Array<ArrayBuffer> {
-  return encode(fieldsOf(result));
+  return encoder.encode(fieldsOf(result));
 }
 
 /**

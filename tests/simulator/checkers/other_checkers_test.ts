@@ -136,7 +136,7 @@ function checkerRandom(name: string): Random {
 
 function storeWith(value: string): MemoryKeyValueStore {
   const store = new MemoryKeyValueStore();
-  const modRevision = 8 as LogIndex;
+  const modRevision = 16 as LogIndex;
   const place = { createRevision: modRevision, modRevision, version: 1 };
   const row = { key: "k", value: new TextEncoder().encode(value), ...place };
   store.transaction(modRevision, () => store.put(row));

@@ -11,7 +11,7 @@ import type { LogIndex, NodeId } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 
 /** One in so many states is hashed whole; results are compared for every entry. */
-const DIGEST_EVERY = 8;
+const DIGEST_EVERY = 16;
 
 /** Watches every state machine. */
 export class StateChecker {
