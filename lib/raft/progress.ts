@@ -195,10 +195,11 @@ export class Progress {
     const hasSnapshot = this.#matchIndex >= (this.#snapshot?.snapshot.index ?? 0);
     const isWanted = this.#wantedSnapshotIndex !== null;
     if ((isNews || hasSnapshot) && !isWanted) this.#snapshot = null;
+    // Also while a snapshot is on its way: one that is wanted does not end with the news.
+    if (this.#nextIndex <= this.#matchIndex) this.#nextIndex = this.#matchIndex + 1 as LogIndex;
     if (this.#snapshot !== null) return;
     this.#mode = "replicate";
     this.#probeSent = false;
-    if (this.#nextIndex <= this.#matchIndex) this.#nextIndex = this.#matchIndex + 1 as LogIndex;
     while (this.#inflight[0] !== undefined && this.#inflight[0].lastIndex <= this.#matchIndex) {
       this.#inflightBytes -= this.#inflight[0].bytes;
       this.#inflight.shift();

@@ -6,7 +6,7 @@ import {
 } from "../../lib/raft/config.ts";
 import type { Entry } from "../../lib/raft/mod.ts";
 import { Progress } from "../../lib/raft/progress.ts";
-import { toLogIndex } from "../../lib/types.ts";
+import { toLogIndex, toTerm } from "../../lib/types.ts";
 import { commandEntry } from "./harness.ts";
 
 function progressAt(nextIndex: number): Progress {
@@ -66,6 +66,17 @@ Deno.test("Progress.accepted() ignores late and doubled answers", () => {
   progress.sent([commandEntry(5, 1)]);
   progress.accepted(toLogIndex(5));
   progress.accepted(toLogIndex(3));
+  assert.equal(progress.matchIndex, 5);
+  assert.equal(progress.nextIndex, 6);
+});
+
+Deno.test("Progress.accepted() moves on while a snapshot that is wanted is on its way", () => {
+  const progress = progressAt(4);
+  progress.snapshotWanted(toLogIndex(2));
+  const snapshot = { index: toLogIndex(6), term: toTerm(1), bytes: 9, sha256: new Uint8Array(32) };
+  progress.startSnapshot(snapshot);
+  progress.accepted(toLogIndex(5));
+  assert.equal(progress.snapshot, snapshot);
   assert.equal(progress.matchIndex, 5);
   assert.equal(progress.nextIndex, 6);
 });
