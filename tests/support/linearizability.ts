@@ -53,19 +53,23 @@ export function checkLinearizable<State, Input, Output>(
   return new Search(model, operations).run(statesMax);
 }
 
+/** A place in a list after which another may stand: its head, or one of its nodes. */
+interface Place<Input, Output> {
+  next: Node<Input, Output> | null;
+}
+
 /** An operation's call or return, in a list from which tried operations are lifted out. */
-interface Node<Input, Output> {
+interface Node<Input, Output> extends Place<Input, Output> {
   readonly number: number;
   readonly operation: Operation<Input, Output>;
   /** The return of a call; null for a return. */
   readonly match: Node<Input, Output> | null;
-  previous: Node<Input, Output> | null;
-  next: Node<Input, Output> | null;
+  previous: Place<Input, Output> | null;
 }
 
 class Search<State, Input, Output> {
   readonly #model: Model<State, Input, Output>;
-  readonly #head: Node<Input, Output>;
+  readonly #head: Place<Input, Output>;
   readonly #known: number;
   readonly #tried = new Set<string>();
   readonly #done: Uint32Array;
@@ -142,7 +146,7 @@ class Search<State, Input, Output> {
 /** All calls and returns in order of time, a call before a return of the same instant. */
 function toList<Input, Output>(
   operations: readonly Operation<Input, Output>[],
-): Node<Input, Output> {
+): Place<Input, Output> {
   const nodes: { node: Node<Input, Output>; at: number; isReturn: number }[] = [];
   operations.forEach((operation, number) => {
     const end = { number, operation, match: null, previous: null, next: null };
@@ -154,19 +158,14 @@ function toList<Input, Output>(
   nodes.sort((left, right) =>
     left.at === right.at ? left.isReturn - right.isReturn : left.at < right.at ? -1 : 1
   );
-  const head = newHead<Input, Output>();
-  let last: Node<Input, Output> = head;
+  const head: Place<Input, Output> = { next: null };
+  let last = head;
   for (const { node } of nodes) {
     node.previous = last;
     last.next = node;
     last = node;
   }
   return head;
-}
-
-function newHead<Input, Output>(): Node<Input, Output> {
-  const nothing = null as unknown as Operation<Input, Output>;
-  return { number: -1, operation: nothing, match: null, previous: null, next: null };
 }
 
 /** Takes a call and its return out of the list; both remember their places. */
