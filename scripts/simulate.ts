@@ -6,8 +6,8 @@
 
 import { parseArgs } from "node:util";
 import { Counters } from "../tests/simulator/counters.ts";
+import { FAULT_COUNTERS } from "../tests/simulator/fault_kinds.ts";
 import { type RunReport, runSeed } from "../tests/simulator/run.ts";
-import { FAULT_KINDS, LIE_KINDS } from "../tests/simulator/scenario.ts";
 import { runSeeds } from "../tests/simulator/seed_pool.ts";
 
 const USAGE = `Usage: deno task simulate [options]
@@ -126,8 +126,7 @@ function endProgress(): void {
 function printCounts(totals: Totals): void {
   console.log(totals.line);
   const counts = totals.counters.toRecord();
-  for (const kind of FAULT_KINDS) counts[`fault.${kind}`] ??= 0;
-  for (const kind of LIE_KINDS) counts[`lie.${kind}`] ??= 0;
+  for (const name of FAULT_COUNTERS) counts[name] ??= 0;
   for (const [name, count] of Object.entries(counts)) {
     console.log(`${String(count).padStart(12)}  ${name}${count === 0 ? "  NEVER" : ""}`);
   }

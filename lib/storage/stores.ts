@@ -94,13 +94,23 @@ function completeInstallation({ raft, keyValues, snapshots }: Stores): void {
   if (keyValues.appliedIndex < index && snapshots.isReady(index)) snapshots.install(index);
 }
 
+/** How far each of a node's stores reaches. */
+export interface StoreReach {
+  /** Of raft.db. */
+  readonly raft: Pick<RaftStore, "lastIndex" | "logStart">;
+  /** Of kv.db. */
+  readonly keyValues: Pick<SqliteKeyValueStore, "appliedIndex">;
+}
+
 /**
  * An entry is applied only after it is durable in the log, so a kv.db that is ahead of raft.db proves
  * that the log lost its end, and perhaps a vote with it. And the log starts only where kv.db was
  * durable, so a kv.db that is behind that has lost something that the log cannot bring back. Only a
  * kv.db that has applied nothing was made anew because somebody took the old one away.
+ *
+ * @throws {CorruptionError} when the stores do not fit together.
  */
-function checkStoresAgree({ raft, keyValues }: Stores, folder: string): void {
+export function checkStoresAgree({ raft, keyValues }: StoreReach, folder: string): void {
   const { lastIndex, logStart } = raft;
   const { appliedIndex } = keyValues;
   if (appliedIndex > lastIndex) {

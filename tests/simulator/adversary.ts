@@ -17,10 +17,10 @@ import type {
 } from "../../lib/raft/mod.ts";
 import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
+import { type LieKind, LIES_BEYOND } from "./fault_kinds.ts";
 import { FalseCandidacy } from "./false_candidacy.ts";
-import { forgeNote } from "./forgery.ts";
+import { forgeNote, forgeSnapshot } from "./forgery.ts";
 import type { Random } from "./random.ts";
-import type { LieKind } from "./scenario.ts";
 
 /** How many old notes and commitments a liar keeps for later. */
 const KEPT_MAX = 20;
@@ -29,11 +29,9 @@ const KEPT_MAX = 20;
 const CLAIMS: readonly LieKind[] = [
   "forgedCertificate",
   "staleCertificate",
+  "foreignCertificate",
   "claimWithoutCertificate",
 ];
-
-/** Lies that are told only where replication is past saving. */
-const LIES_BEYOND: readonly LieKind[] = ["inflatedLog", "equivocation", "tooFewSigners"];
 
 /** What a liar needs of the rest of the world. */
 export interface AdversaryOptions {
@@ -43,6 +41,8 @@ export interface AdversaryOptions {
   readonly peers: readonly NodeId[];
   /** Signs with its genuine share, whatever it likes. */
   readonly certifier: Certifier;
+  /** A genuine note by which it leads, in another cluster or another epoch. */
+  readonly signElsewhere: (claim: { readonly term: Term; readonly leader: NodeId }) => string;
   /** How it lies. */
   readonly lies: readonly LieKind[];
   /** Chance. */
@@ -73,6 +73,7 @@ export class Adversary {
     if (message.kind === "appendRequest") this.#learn(message);
     switch (message.kind) {
       case "preVoteRequest":
+        this.#compete(message);
         return this.#lies("voteForAll") && this.#grant(message);
       case "voteRequest":
         return this.#lies("voteForAll") && this.#vote(message);
@@ -104,12 +105,17 @@ export class Adversary {
 
   /** Makes something up. */
   makeMischief(): void {
-    const stands = this.#options.lies.includes("tooFewSigners");
+    const { lies } = this.#options;
+    const stands = lies.includes("tooFewSigners") || lies.includes("equivocation");
     if (this.#lies("inflatedLog") || stands) {
       this.#candidacy.start(this.#pattern?.term ?? 0 as Term);
     }
     const term = (this.#pattern?.term ?? 0) + this.#options.random.below(3) as Term;
     if (this.#lies("claimWithoutCertificate")) this.#claim(term, null);
+    if (this.#lies("foreignCertificate")) {
+      const { self, signElsewhere } = this.#options;
+      this.#claim(term, signElsewhere({ term, leader: self }));
+    }
     const note = this.#notes.length === 0 ? null : this.#options.random.pick(this.#notes);
     if (note === null) return;
     if (this.#lies("staleCertificate")) this.#claim(term, note);
@@ -139,6 +145,13 @@ export class Adversary {
     if (this.#notes.includes(message.certificate)) return;
     this.#notes.push(message.certificate);
     if (this.#notes.length > KEPT_MAX) this.#notes.shift();
+  }
+
+  /** Whoever asks for pre-votes hears no leader, and perhaps nobody does: a good time to stand. */
+  #compete({ term }: PreVoteRequest): void {
+    const { lies, random } = this.#options;
+    const stands = LIES_BEYOND.some((lie) => lies.includes(lie));
+    if (stands && random.chance(0.3)) this.#candidacy.start(term - 1 as Term);
   }
 
   /** Would vote for anyone, in any term. */
@@ -224,7 +237,8 @@ export class Adversary {
   #claim(term: Term, certificate: string | null): void {
     const pattern = this.#pattern;
     if (pattern === null) return;
-    const { self, peers, send } = this.#options;
+    const { self, peers, send, random } = this.#options;
+    if (random.chance(0.3)) return this.#claimSnapshot(pattern, { term, certificate });
     const { previousLogIndex, leaderCommit } = pattern;
     const index = previousLogIndex + 1 as LogIndex;
     const data = new TextEncoder().encode("lie");
@@ -233,6 +247,20 @@ export class Adversary {
       const round = pattern.round + 1;
       const addressed = { from: self, to, term, round, certificate };
       send({ ...pattern, ...addressed, entries, leaderCommit: leaderCommit + 1 as LogIndex });
+    }
+  }
+
+  /** The same with a snapshot of more than has been committed. */
+  #claimSnapshot(
+    { leaderCommit, round }: AppendRequest,
+    claim: { readonly term: Term; readonly certificate: string | null },
+  ): void {
+    const { self, peers, send } = this.#options;
+    const index = leaderCommit + 1 as LogIndex;
+    const forged = forgeSnapshot({ index, term: claim.term });
+    for (const to of peers) {
+      const addressed = { kind: "snapshotRequest", from: self, to, round: round + 1 } as const;
+      send({ ...addressed, ...claim, ...forged, offset: 0 });
     }
   }
 }

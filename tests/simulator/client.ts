@@ -8,6 +8,7 @@
 import { encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
 import { encodeCommand, type KeyCommand, type PutCommand } from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
+import { CorruptionError } from "../../lib/storage/mod.ts";
 import { type LogIndex, toLogIndex } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
 import type { EventQueue } from "./event_queue.ts";
@@ -187,22 +188,38 @@ export class Client {
       // A process that was killed in the very turn in which it answered tells nobody.
       if (this.#attempt !== attempt) return;
       this.#checkFresh(machine, mustSee);
-      const row = life.get(request.key);
-      const value = row === null ? null : encodeHex(row.value);
-      this.#seen.set(request.key, { value, modRevision: row?.modRevision ?? toLogIndex(0) });
-      answer({ kind: "read", value });
+      answer(this.#read(attempt, request.key));
     }, fail);
+  }
+
+  /** A row that is damaged is not served, and the node stops. */
+  #read({ machine, life }: Attempt, key: string): Ending {
+    try {
+      const row = life.get(key);
+      const value = row === null ? null : encodeHex(row.value);
+      this.#seen.set(key, { value, modRevision: row?.modRevision ?? toLogIndex(0) });
+      return { kind: "read", value };
+    } catch (error) {
+      if (error instanceof CorruptionError) machine.foundDamage(error);
+      else this.#throwFromQueue(error);
+      return { kind: "unknown" };
+    }
   }
 
   /** A read sees every write that was acknowledged before it began, to whomever and of any key. */
   #checkFresh(machine: Machine, mustSee: LogIndex): void {
     const { appliedIndex } = machine.store;
-    const { queue, isChecked } = this.#options;
-    if (!isChecked || appliedIndex >= mustSee) return;
-    // Thrown from the queue, where the run can see it, and not into a promise.
-    queue.after(0, () => {
-      const details = `${machine.id} answers at ${appliedIndex} what began after ${mustSee}`;
-      throw new Violation("A read sees all that was acknowledged before it", details);
+    if (!this.#options.isChecked || appliedIndex >= mustSee) return;
+    const details = `${machine.id} answers at ${appliedIndex} what began after ${mustSee}`;
+    this.#throwFromQueue(
+      new Violation("A read sees all that was acknowledged before it", details),
+    );
+  }
+
+  /** Where the run can see it, and not into a promise. */
+  #throwFromQueue(error: unknown): void {
+    this.#options.queue.after(0, () => {
+      throw error;
     });
   }
 

@@ -7,11 +7,12 @@
  */
 
 import type { Certifier, ElectionFields, SigningRequest } from "../../lib/certificate/certifier.ts";
-import type { LieKind } from "./scenario.ts";
 import { CertificateError } from "../../lib/certificate/error.ts";
 import type { Message, PreVoteResponse, VoteResponse } from "../../lib/raft/mod.ts";
 import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
+import type { LieKind } from "./fault_kinds.ts";
+import type { Random } from "./random.ts";
 
 /** How far beyond everybody's the claimed log goes. */
 const CLAIMED_INDEX = 1_000_000 as LogIndex;
@@ -24,6 +25,8 @@ export interface FalseCandidacyOptions {
   readonly peers: readonly NodeId[];
   /** Signs with its genuine share. */
   readonly certifier: Certifier;
+  /** Chance. */
+  readonly random: Random;
   /** How it lies. */
   readonly lies: readonly LieKind[];
   /** Counts lies. */
@@ -89,9 +92,9 @@ export class FalseCandidacy {
   }
 
   #askVotes(election: ElectionFields): void {
-    const { self, peers, certifier, lies, counters, send } = this.#options;
+    const { self, peers, certifier, lies, random, counters, send } = this.#options;
     if (this.#request !== null || this.#grants.size < certifier.threshold) return;
-    const isShort = lies.includes("tooFewSigners");
+    const isShort = lies.includes("tooFewSigners") && random.chance(0.5);
     if (isShort) counters.count("lie.tooFewSigners");
     const count = certifier.threshold - (isShort ? 1 : 0);
     const chosen = new Set([...this.#grants.keys()].slice(0, count));

@@ -26,34 +26,9 @@ import {
   type SnapshotRequest,
 } from "../../lib/raft/mod.ts";
 import type { LogIndex } from "../../lib/types.ts";
-import type { KeyValueDisk } from "./key_value_disk.ts";
-
-/** Where in a turn a process can be killed. */
-export const BOUNDARIES = [
-  "send",
-  "beforePersist",
-  "afterPersist",
-  "beforeInstall",
-  "afterInstall",
-  "beforeApply",
-  "afterApply",
-  "beforeReport",
-  "afterReport",
-] as const;
-/** One of {@linkcode BOUNDARIES}. */
-export type Boundary = typeof BOUNDARIES[number];
-
-/** Thrown through the loop where a process is killed. */
-export class CrashSignal extends Error {
-  /** Where. */
-  readonly boundary: Boundary;
-
-  /** A process is killed at this boundary. */
-  constructor(boundary: Boundary) {
-    super(`killed at ${boundary}`);
-    this.boundary = boundary;
-  }
-}
+import { type Boundary, kindsOf } from "./crash_plan.ts";
+import type { KeyValueDisk } from "./disk/key_value_disk.ts";
+import type { Step } from "./watcher.ts";
 
 /** What a life needs of its machine. */
 export interface LifeHost {
@@ -66,7 +41,7 @@ export interface LifeHost {
   /** Makes a batch durable. */
   persist(batch: PersistBatch): void;
   /** A step was taken; nothing of its output is done yet. */
-  stepped(output: Output): void;
+  stepped(step: Step): void;
   /** Entries were applied. */
   applied(entries: readonly Entry[], outcomes: readonly AppliedEntry[]): void;
   /** Makes what is applied durable, if it is time to; how far it is. */
@@ -75,6 +50,8 @@ export interface LifeHost {
   makeSnapshot(): void;
   /** A leader's snapshot is complete; it is to be checked. */
   snapshotArrived(snapshot: Snapshot): void;
+  /** Does something about so much later, if this process still runs then. */
+  later(meanUs: number, work: (life: Life) => void): void;
   /** Requests of clients have ended: their promises are to be heard before anything else happens. */
   settled(): void;
 }
@@ -95,6 +72,8 @@ export interface LifeOptions {
   readonly nowMs: () => number;
   /** Most bytes of a chunk of a snapshot. */
   readonly chunkBytesMax: number;
+  /** How long it takes on average until the core hears that a batch is durable; 0 for no time. */
+  readonly acknowledgeUsMean: number;
   /** Whether the core's own invariants are checked after every step. */
   readonly checksInvariants: boolean;
 }
@@ -114,6 +93,8 @@ export class Life {
   readonly #checker: InvariantChecker | null;
   #stateMachine: StateMachine;
   #inbox: Input[] = [];
+  /** Acknowledgements whose time has come. */
+  readonly #late = new Set<Input>();
 
   /** Starts a process on what the last one left behind. */
   constructor(options: LifeOptions) {
@@ -162,11 +143,25 @@ export class Life {
     }
   }
 
-  #step(inputs: readonly Input[]): Output {
+  #step(arrived: readonly Input[]): Output {
+    const isAtOnce = this.#options.acknowledgeUsMean === 0;
+    const inputs = isAtOnce ? arrived : this.#holdBack(arrived);
     const output = this.raft.step(inputs);
     this.#checker?.check(output);
-    this.#host.stepped(output);
+    this.#host.stepped({ inputs, output });
     return output;
+  }
+
+  /** The core must not mind when it hears of a write, or whether older news come after newer. */
+  #holdBack(inputs: readonly Input[]): readonly Input[] {
+    return inputs.filter((input) => {
+      if (input.kind !== "persisted" || this.#late.delete(input)) return true;
+      this.#host.later(this.#options.acknowledgeUsMean, () => {
+        this.#late.add(input);
+        this.add(input);
+      });
+      return false;
+    });
   }
 
   #createPorts(): LoopPorts {
@@ -174,9 +169,9 @@ export class Life {
     return {
       send: (message) => this.#send(message),
       persist: (batch) => {
-        host.reach("beforePersist");
+        for (const kind of kindsOf(batch)) host.reach(`before${kind}`);
         host.persist(batch);
-        host.reach("afterPersist");
+        for (const kind of kindsOf(batch)) host.reach(`after${kind}`);
       },
       installSnapshot: (snapshot) => this.#install(snapshot),
       apply: (entries) => this.#apply(entries),
@@ -184,7 +179,11 @@ export class Life {
       sendChunk: (chunk) => this.#sendChunk(chunk),
       storeChunk: (request) => this.#storeChunk(request),
       discardSnapshot: (snapshot) => this.#options.keyValues.discard(snapshot),
-      makeSnapshot: () => host.makeSnapshot(),
+      makeSnapshot: () => {
+        host.reach("beforeSnapshot");
+        host.makeSnapshot();
+        host.reach("afterSnapshot");
+      },
       report: (output, applied) => this.#report(output, applied),
     };
   }
@@ -202,7 +201,9 @@ export class Life {
   }
 
   #storeChunk(request: SnapshotRequest): number {
+    this.#host.reach("beforeChunk");
     const nextOffset = this.#options.keyValues.storeChunk(request);
+    this.#host.reach("afterChunk");
     if (nextOffset === request.snapshot.bytes) this.#host.snapshotArrived(request.snapshot);
     return nextOffset;
   }

@@ -46,7 +46,7 @@ function heal(simulation: Simulation): readonly Machine[] | null {
   const core = sound.slice(0, random.between(needed, sound.length));
   for (const machine of machines) {
     if (core.includes(machine)) continue;
-    machine.isGone = true;
+    machine.isRetired = true;
     machine.kill("not healed");
   }
   trace.add(queue.nowUs, "==", () => `HEALED ${core.map(({ id }) => id).join(" ")}`);
@@ -54,8 +54,8 @@ function heal(simulation: Simulation): readonly Machine[] | null {
 }
 
 /** Whoever lacks its state may be the only one with the newest entries, and must not lead. */
-function isSound({ isHonest, isGone, state }: Machine): boolean {
-  return isHonest && !isGone && state?.lacksState !== true;
+function isSound({ isHonest, isGone, isDamaged, state }: Machine): boolean {
+  return isHonest && !isGone && !isDamaged && state?.lacksState !== true;
 }
 
 async function waitFor(

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
-import { batchOf, breaks, commandEntry, voteBatch } from "./checkers/support.ts";
+import { breaks } from "./checkers/support.ts";
 import { EventQueue } from "./event_queue.ts";
 import { ANYTHING, type Ending, History } from "./history.ts";
 import { encodeCommand } from "../../lib/kv/mod.ts";
-import { DamageFound, RaftDisk } from "./raft_disk.ts";
 import { Random } from "./random.ts";
 import type { Entry } from "../../lib/raft/mod.ts";
 
@@ -30,26 +29,6 @@ Deno.test("EventQueue runs events in the order of time, and of scheduling within
   expected.sort((left, right) => left.atUs - right.atUs || left.order - right.order);
   assert.deepEqual(ran, expected);
   assert.equal(queue.nowUs, 100);
-});
-
-Deno.test("RaftDisk gives back what was written, and replaces what is written over", () => {
-  const disk = new RaftDisk();
-  disk.write(voteBatch(1, "n1"));
-  disk.write(batchOf(commandEntry(1, 1), commandEntry(2, 1), commandEntry(3, 1)));
-  disk.write(batchOf(commandEntry(2, 2)));
-  const { hardState, entries } = disk.load();
-  assert.deepEqual(hardState, { currentTerm: 1, votedFor: "n1" });
-  assert.deepEqual(entries, [commandEntry(1, 1), commandEntry(2, 2)]);
-});
-
-Deno.test("RaftDisk finds any damage when it is read back", () => {
-  for (let seed = 0; seed < 50; seed++) {
-    const disk = new RaftDisk();
-    disk.write(voteBatch(3, "n1"));
-    disk.write(batchOf(commandEntry(1, 1), commandEntry(2, 1)));
-    disk.damage(new Random(`damage ${seed}`));
-    assert.throws(() => disk.load(), DamageFound);
-  }
 });
 
 /** A history of one client that writes `a` and `b` to one key, and the log that it made. */

@@ -6,54 +6,15 @@
  * @module
  */
 
+import {
+  FAULT_KINDS,
+  type FaultKind,
+  LIE_KINDS,
+  type LieKind,
+  LIES_BEYOND,
+  LIES_OF_A_VOTER,
+} from "./fault_kinds.ts";
 import { Random } from "./random.ts";
-
-/** Faults that the nemesis brings about, one after the other. */
-export const FAULT_KINDS = [
-  "kill",
-  "crashAtBoundary",
-  "powerLoss",
-  "pause",
-  "clockJump",
-  "partition",
-  "oneWay",
-  "bridge",
-  "isolateLeader",
-  "clog",
-  "slowDisk",
-  "hungDisk",
-  "ioError",
-  "fullDisk",
-  "corruption",
-  "wipe",
-  "transfer",
-  "burst",
-  "coup",
-  "lostStore",
-] as const;
-/** One of {@linkcode FAULT_KINDS}. */
-export type FaultKind = typeof FAULT_KINDS[number];
-
-/** How a liar lies. */
-export const LIE_KINDS = [
-  "voteForAll",
-  "wrongShare",
-  "withheldShare",
-  "replayedCommitment",
-  "forgedCertificate",
-  "staleCertificate",
-  "claimWithoutCertificate",
-  "inflatedTerm",
-  "falseAcknowledgement",
-  "inflatedLog",
-  "equivocation",
-  "tooFewSigners",
-] as const;
-/** One of {@linkcode LIE_KINDS}. */
-export type LieKind = typeof LIE_KINDS[number];
-
-/** Lies that need no more than a vote; only they are told within the line, see `Scenario.liars`. */
-const LIES_OF_A_VOTER: readonly LieKind[] = LIE_KINDS.slice(0, 9);
 
 /** The rates at which messages go astray, and how long they take. */
 export interface NetworkScenario {
@@ -128,12 +89,16 @@ export interface Scenario {
   readonly signingTimeoutTicks: number;
   /** Most that a node's clock is too fast or too slow, as a fraction. */
   readonly clockDriftMax: number;
+  /** Whether clocks are as good as leases need them to be. */
+  readonly hasGoodClocks: boolean;
   /** How long a durable write takes on average. */
   readonly persistUsMean: number;
   /** When logs are compacted; null for never. */
   readonly logEntriesMax: number | null;
   /** Most bytes in a chunk of a snapshot. */
   readonly chunkBytesMax: number;
+  /** How long it takes on average until a core hears that a batch is durable; 0 for no time. */
+  readonly acknowledgeUsMean: number;
   /** The network. */
   readonly network: NetworkScenario;
   /** The clients. */
@@ -170,9 +135,11 @@ export function drawScenario(seed: number): Scenario {
     encodesMessages: random.chance(0.1),
     ...faults,
     clockDriftMax,
+    hasGoodClocks,
     persistUsMean: random.pick([200, 500, 2_000]),
-    logEntriesMax: random.pick([null, 10, 40, 200]),
+    logEntriesMax: random.pick([null, 5, 10, 20, 60]),
     chunkBytesMax: random.pick([1_000, 5_000, 100_000]),
+    acknowledgeUsMean: random.chance(0.25) ? random.pick([1_000, 20_000, 100_000]) : 0,
     network: drawNetwork(random.split("network"), timing),
     workload: drawWorkload(random.split("workload"), { hasGoodClocks }),
     safetyUs: SAFETY_US_MIN,
@@ -194,9 +161,20 @@ function drawVoters(
   const liars = liarsMax > 0 && random.chance(0.6) ? random.between(1, liarsMax) : 0;
   const withinLine = threshold + majority >= size + liars + 1;
   const replicationHolds = liars === 0 || (withinLine && random.chance(0.7));
-  const possible = replicationHolds ? LIES_OF_A_VOTER : LIE_KINDS;
-  const lies = liars === 0 ? [] : random.shuffled(possible).slice(0, random.between(1, 5));
+  const lies = liars === 0 ? [] : drawLies(random, { replicationHolds });
   return { size, threshold, liars, lies, replicationHolds };
+}
+
+function drawLies(
+  random: Random,
+  { replicationHolds }: { readonly replicationHolds: boolean },
+): readonly LieKind[] {
+  const count = random.between(1, 5);
+  if (replicationHolds) return random.shuffled(LIES_OF_A_VOTER).slice(0, count);
+  // There are fewer such runs, and these lies are told in no other.
+  const first = random.pick(LIES_BEYOND);
+  const others = LIE_KINDS.filter((kind) => kind !== first);
+  return [first, ...random.shuffled(others).slice(0, count - 1)];
 }
 
 type Timing = Pick<

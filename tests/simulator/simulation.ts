@@ -69,6 +69,7 @@ export class Simulation {
       liars: scenario.liars,
       majority: Math.floor(scenario.size / 2) + 1,
       replicationHolds: scenario.replicationHolds,
+      hasGoodClocks: scenario.hasGoodClocks,
       verify: voters.verify,
       nodes: () => this.machines,
     });
@@ -151,6 +152,7 @@ export class Simulation {
       self: id,
       peers: voters.ids.filter((other) => other !== id),
       certifier: voters.createCertifier(id, random.split("certifier")),
+      signElsewhere: (claim) => voters.signElsewhere(claim, random),
       lies: this.scenario.lies,
       random,
       counters: this.counters,
@@ -199,7 +201,7 @@ export class Simulation {
       trace,
       random: this.random.split("nemesis"),
       burst: (machine) => this.#burst(machine),
-      losePower: (machine) => machine.loseUnsynced(this.committed),
+      committed: () => this.committed,
       disconnect: (from, to) => this.#disconnect(from, to),
     });
   }
@@ -241,7 +243,7 @@ export class Simulation {
       queue.after(scenario.network.latencyUsMin, () => this.#disconnect(id, machine.id));
     }
     if (scenario.faults.includes("powerLoss") && random.chance(0.2)) {
-      machine.loseUnsynced(this.committed);
+      machine.storage.loseUnsynced(this.committed);
     }
     queue.after(random.exponential(scenario.faultUsMean), () => {
       if (this.#restarts) machine.start();

@@ -1,16 +1,22 @@
 import assert from "node:assert/strict";
+import { Counters } from "./counters.ts";
+import { FAULT_COUNTERS } from "./fault_kinds.ts";
 import { runSeed } from "./run.ts";
 import { drawScenario, REAL_FROST_EVERY, SAFETY_US_MIN } from "./scenario.ts";
 
 /** How many seeds the gate runs. `deno task simulate` runs as many as wanted. */
 const SEEDS = 300;
 
-Deno.test(`the simulator finds nothing wrong in seeds 1 to ${SEEDS}`, async () => {
+Deno.test(`nothing is wrong in seeds 1 to ${SEEDS}, and every fault happens`, async () => {
+  const counters = new Counters();
   for (let seed = 1; seed <= SEEDS; seed++) {
-    const { violation } = await runSeed(seed);
+    const { violation, counts } = await runSeed(seed);
     const replay = `replay it with: deno task simulate --seed ${seed}`;
     assert.equal(violation, null, `Seed ${seed}: ${violation?.message}; ${replay}`);
+    counters.add(counts);
   }
+  const never = FAULT_COUNTERS.filter((name) => counters.of(name) === 0);
+  assert.deepEqual(never, [], "a fault that never happens finds nothing");
 });
 
 Deno.test("a seed makes the same run, byte for byte, every time", async () => {

@@ -12,14 +12,24 @@ import { createCertifier, type Group, verifyCertificate } from "../../lib/certif
 import { toPrivateKey, trustedDealerKeygen } from "../../lib/frost/mod.ts";
 import {
   type ClusterName,
+  type Epoch,
   type NodeId,
   type Term,
   toClusterName,
   toEpoch,
   toNodeId,
 } from "../../lib/types.ts";
+import { signForeignNote } from "./foreign_note.ts";
 import type { Random } from "./random.ts";
 import type { Scenario } from "./scenario.ts";
+
+/** A claim to lead. */
+interface Claim {
+  /** In which term. */
+  readonly term: Term;
+  /** Who. */
+  readonly leader: NodeId;
+}
 
 /** Who votes, and with what. */
 export interface Voters {
@@ -27,27 +37,54 @@ export interface Voters {
   readonly ids: readonly NodeId[];
   /** A certifier without a nonce, for a new life of a node. */
   readonly createCertifier: (self: NodeId, random: Random) => Certifier;
+  /** A genuine note under the same key, of another cluster or another epoch. */
+  readonly signElsewhere: (claim: Claim, random: Random) => string;
   /** Verifies a note as an outsider would. @throws when it is not genuine. */
-  readonly verify: (note: string, expected: { term: Term; leader: NodeId }) => unknown;
+  readonly verify: (note: string, expected: Claim) => unknown;
 }
 
-const CLUSTER: ClusterName = toClusterName("simulated");
-const EPOCH = toEpoch(1);
+/** What a certifier belongs to. */
+interface Place {
+  readonly cluster: ClusterName;
+  readonly epoch: Epoch;
+}
+
+/** Certifiers of one key. */
+interface KeyHolders {
+  readonly create: (place: Place, self: NodeId, random: Random) => Certifier;
+  readonly verify: Voters["verify"];
+}
+
+const HOME: Place = { cluster: toClusterName("simulated"), epoch: toEpoch(1) };
+const ELSEWHERE: readonly Place[] = [
+  { ...HOME, cluster: toClusterName("another") },
+  { ...HOME, epoch: toEpoch(2) },
+];
 
 /** The voters of a run. */
 export function createVoters(scenario: Scenario, random: Random): Voters {
   const ids = Array.from({ length: scenario.size }, (_, at) => toNodeId(`n${at + 1}`));
-  const voters = scenario.realFrost
-    ? dealVoters(ids, scenario.threshold, random)
-    : doubleVoters(ids, scenario.threshold, random);
-  return rememberNotes(voters);
+  const holders = scenario.realFrost
+    ? dealKeys(ids, scenario.threshold, random)
+    : holdNothing(ids, scenario.threshold, random);
+  const signers = ids.slice(0, scenario.threshold);
+  return rememberNotes({
+    ids,
+    createCertifier: (self, random) => holders.create(HOME, self, random),
+    signElsewhere: (claim, random) => {
+      const place = random.pick(ELSEWHERE);
+      const certifiers = signers.map((id) => [id, holders.create(place, id, random)] as const);
+      return signForeignNote(new Map(certifiers), claim);
+    },
+    verify: holders.verify,
+  });
 }
 
 /** Besides being verified, a note must be one that shares were combined into. */
 function rememberNotes(voters: Voters): Voters {
   const combined = new Set<string>();
   return {
-    ids: voters.ids,
+    ...voters,
     createCertifier: (self, random) => {
       const certifier = voters.createCertifier(self, random);
       const combine = certifier.combine.bind(certifier);
@@ -65,35 +102,33 @@ function rememberNotes(voters: Voters): Voters {
   };
 }
 
-function doubleVoters(ids: readonly NodeId[], threshold: number, random: Random): Voters {
+function holdNothing(ids: readonly NodeId[], threshold: number, random: Random): KeyHolders {
   const voters = ids.map((id, at) => ({ id, identifier: at + 1 }));
-  const create = (self: NodeId, random: Random) =>
+  const create: KeyHolders["create"] = (place, self, random) =>
     createCertifierDouble({
-      cluster: CLUSTER,
-      epoch: EPOCH,
+      ...place,
       threshold,
       voters,
       self,
       randomBytes: (length) => random.bytes(length),
     });
-  const outsider = create(assertDefined(ids[0], "There are voters"), random);
-  const verify: Voters["verify"] = (note, expected) => outsider.verify(note, expected);
-  return { ids, createCertifier: create, verify };
+  const outsider = create(HOME, assertDefined(ids[0], "There are voters"), random);
+  return { create, verify: (note, expected) => outsider.verify(note, expected) };
 }
 
-function dealVoters(ids: readonly NodeId[], threshold: number, random: Random): Voters {
+function dealKeys(ids: readonly NodeId[], threshold: number, random: Random): KeyHolders {
   const { group, shares } = deal(ids, threshold, (length) => random.bytes(length));
+  const { cluster } = HOME;
   return {
-    ids,
-    createCertifier: (self, random) =>
+    create: (place, self, random) =>
       createCertifier({
-        group,
+        group: { ...group, ...place },
         self,
         share: assertDefined(shares.get(self), `${self} has a share`),
         randomBytes: (length) => random.bytes(length),
       }),
     verify: (note, expected) =>
-      verifyCertificate(note, { cluster: CLUSTER, publicKey: group.publicKey }, expected),
+      verifyCertificate(note, { cluster, publicKey: group.publicKey }, expected),
   };
 }
 
@@ -107,7 +142,7 @@ function deal(
   threshold: number,
   randomBytes: (length: number) => Uint8Array,
 ): Dealt {
-  const common = { cluster: CLUSTER, epoch: EPOCH, threshold };
+  const common = { ...HOME, threshold };
   const [only] = ids;
   if (ids.length === 1 && only !== undefined) {
     const seed = randomBytes(32);

@@ -6,10 +6,9 @@
 
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import type { AppliedEntry, KeyValueStore } from "../../lib/kv/mod.ts";
-import type { Entry, Message, Output, PersistBatch } from "../../lib/raft/mod.ts";
-import type { RaftView } from "../../lib/raft/mod.ts";
+import type { Entry, Input, Message, Output, PersistBatch, RaftView } from "../../lib/raft/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
-import type { RaftDisk } from "./raft_disk.ts";
+import type { RaftDisk } from "./disk/raft_disk.ts";
 
 /** One node, to look at. */
 export interface NodeView {
@@ -19,6 +18,8 @@ export interface NodeView {
   readonly isHonest: boolean;
   /** Whether it never comes back: its disk is lost or damaged. */
   readonly isGone: boolean;
+  /** Whether something on its disk is not what was written; the node may not know yet. */
+  readonly isDamaged: boolean;
   /** What it has on disk. */
   readonly disk: RaftDisk;
   /** Its state; null while it is down. */
@@ -27,12 +28,20 @@ export interface NodeView {
   readonly store: KeyValueStore;
 }
 
+/** One step of the core. */
+export interface Step {
+  /** What it was told. */
+  readonly inputs: readonly Input[];
+  /** What is to be done about it. */
+  readonly output: Output;
+}
+
 /** Told of everything that a node does, before anybody else sees it. */
 export interface Watcher {
   /** A process started. */
   started(node: NodeView): void;
   /** A step was taken; nothing of its output is done yet. */
-  stepped(node: NodeView, output: Output): void;
+  stepped(node: NodeView, step: Step): void;
   /** A message is about to leave. */
   sending(node: NodeView, message: Message): void;
   /** A batch is about to reach the disk. */

@@ -4,11 +4,11 @@
  * @module
  */
 
+/// <reference no-default-lib="true" />
+/// <reference lib="deno.worker" />
+
 import { runSeed } from "./run.ts";
 
-const scope = self as unknown as {
-  onmessage: ((event: MessageEvent<number>) => void) | null;
-  postMessage(report: unknown): void;
-};
-
-scope.onmessage = async ({ data: seed }) => scope.postMessage(await runSeed(seed));
+self.addEventListener("message", async ({ data: seed }: MessageEvent<number>) => {
+  self.postMessage(await runSeed(seed));
+});

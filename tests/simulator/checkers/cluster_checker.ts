@@ -7,9 +7,8 @@
 
 import type { Certifier } from "../../../lib/certificate/certifier.ts";
 import type { AppliedEntry } from "../../../lib/kv/mod.ts";
-import type { Entry, Message, Output, PersistBatch } from "../../../lib/raft/mod.ts";
-import type { RaftView } from "../../../lib/raft/mod.ts";
-import type { NodeView, Watcher } from "../watcher.ts";
+import type { Entry, Message, PersistBatch, RaftView } from "../../../lib/raft/mod.ts";
+import type { NodeView, Step, Watcher } from "../watcher.ts";
 import { checkSending } from "./durability_checker.ts";
 import { ElectionChecker, type ElectionCheckerOptions } from "./election_checker.ts";
 import { type Committed, LogChecker } from "./log_checker.ts";
@@ -26,6 +25,8 @@ export interface ClusterCheckerOptions extends ElectionCheckerOptions {
   readonly majority: number;
   /** Whether replication is safe in spite of the liars. */
   readonly replicationHolds: boolean;
+  /** Whether clocks are as good as leases need them to be. */
+  readonly hasGoodClocks: boolean;
 }
 
 /** See the module. */
@@ -63,9 +64,10 @@ export class ClusterChecker implements Watcher {
   }
 
   /** See {@linkcode Watcher.stepped}. */
-  stepped(node: NodeView, output: Output): void {
+  stepped(node: NodeView, step: Step): void {
     const { state } = node;
     if (!node.isHonest || state === null) return;
+    const { output } = step;
     this.#elections.stepped(node, output);
     this.#timing.stepped(node, state, output);
     this.#checkLease(node, state);
@@ -76,12 +78,12 @@ export class ClusterChecker implements Watcher {
     if (output.apply.length > 0) this.#log.committing(node, state, output.apply);
   }
 
-  /** With liars about, a voter's promise binds nobody. */
+  /** With liars about, a voter's promise binds nobody; where clocks jump, it ends too early. */
   #checkLease(node: NodeView, state: RaftView): void {
-    const { liars, nodes } = this.#options;
+    const { liars, hasGoodClocks, nodes } = this.#options;
     const leader = state.role;
-    if (liars > 0 || leader.name !== "leader") return;
-    checkLease(node, { state: state as RaftView, leader, nodes: nodes() });
+    if (liars > 0 || !hasGoodClocks || leader.name !== "leader") return;
+    checkLease(node, { state, leader, nodes: nodes() });
   }
 
   /** See {@linkcode Watcher.sending}. */
@@ -112,13 +114,14 @@ export class ClusterChecker implements Watcher {
     _entries: readonly Entry[],
     outcomes: readonly AppliedEntry[],
   ): void {
-    if (!node.isHonest || !this.#replicationHolds) return;
+    if (!node.isHonest || node.isDamaged || !this.#replicationHolds) return;
     this.#states.applied(node.id, outcomes, node.store);
   }
 
   /** Compares a node's whole state with that of others. */
   compareState(node: NodeView): void {
-    if (node.isHonest && this.#replicationHolds) this.#states.compareState(node.id, node.store);
+    if (!node.isHonest || node.isDamaged) return;
+    if (this.#replicationHolds) this.#states.compareState(node.id, node.store);
   }
 
   /** See {@linkcode Watcher.watchCertifier}. */

@@ -84,7 +84,10 @@ export class ElectionChecker {
     this.#checkSessions(node, output);
   }
 
-  /** A voter whose share was wrong is in none of a candidacy's later sessions. */
+  /**
+   * A voter whose share was wrong is in none of a candidacy's later sessions. Those that were open by
+   * then go on being asked for.
+   */
   #checkSessions(node: NodeView, output: Output): void {
     for (const event of output.events) {
       if (event.kind !== "cheaterFound") continue;

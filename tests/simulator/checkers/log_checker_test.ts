@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { toLogIndex, toTerm } from "../../../lib/types.ts";
 import type { NodeView } from "../watcher.ts";
 import { LogChecker } from "./log_checker.ts";
-import { batchOf, breaks, commandEntry, testNode, testState } from "./support.ts";
+import { batchOf, breaks, commandEntry, testNode, testState, voteBatch } from "./support.ts";
 
 function setUp(): { readonly checker: LogChecker; readonly nodes: readonly NodeView[] } {
   const nodes = ["n1", "n2", "n3"].map(testNode);
@@ -16,6 +16,7 @@ function commitOne() {
   const entry = commandEntry(1, 1);
   const state = testState("n1", { term: 1, entries: [entry] });
   for (const node of [first, second]) {
+    node.disk.write(voteBatch(1, null));
     checker.persisting(node, state, batchOf(entry));
     node.disk.write(batchOf(entry));
   }

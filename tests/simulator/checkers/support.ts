@@ -16,7 +16,7 @@ import type { RaftView } from "../../../lib/raft/mod.ts";
 import { type LogIndex, type NodeId, toNodeId, toTerm } from "../../../lib/types.ts";
 import { commandEntry, NO_OUTPUT } from "../../raft/harness.ts";
 import { createVoters } from "../voters.ts";
-import { RaftDisk } from "../raft_disk.ts";
+import { RaftDisk } from "../disk/raft_disk.ts";
 import { Random } from "../random.ts";
 import { drawScenario } from "../scenario.ts";
 import type { NodeView } from "../watcher.ts";
@@ -35,6 +35,7 @@ export function testNode(name = "n1"): NodeView {
     id: toNodeId(name),
     isHonest: true,
     isGone: false,
+    isDamaged: false,
     disk: new RaftDisk(),
     state: null,
     store,

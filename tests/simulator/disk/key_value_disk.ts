@@ -5,12 +5,22 @@
  * @module
  */
 
-import { assert } from "../../lib/assert.ts";
-import { equalBytes } from "../../lib/bytes.ts";
-import { type KeyValueStore, MemoryKeyValueStore, StateMachine } from "../../lib/kv/mod.ts";
-import type { Entry, Snapshot, SnapshotRequest } from "../../lib/raft/mod.ts";
-import type { LogIndex } from "../../lib/types.ts";
+import { assert } from "../../../lib/assert.ts";
+import { equalBytes } from "../../../lib/bytes.ts";
+import { type KeyValueStore, MemoryKeyValueStore, StateMachine } from "../../../lib/kv/mod.ts";
+import type { Entry, Snapshot, SnapshotRequest } from "../../../lib/raft/mod.ts";
+import { digestAppliedIndex } from "../../../lib/storage/row_digest.ts";
+import type { LogIndex } from "../../../lib/types.ts";
+import type { Random } from "../random.ts";
+import { Violation } from "../violation.ts";
+import { DamageFound } from "./damage_found.ts";
+import { DamagedStore } from "./damaged_store.ts";
 import { decodeStore, encodeStore, hashSnapshot } from "./snapshot_bytes.ts";
+
+/** How `kv.db` is damaged behind the node's back. */
+export const KEY_VALUE_DAMAGES = ["rowFlipped", "appliedIndexFlipped"] as const;
+/** One of {@linkcode KEY_VALUE_DAMAGES}. */
+export type KeyValueDamage = typeof KEY_VALUE_DAMAGES[number];
 
 interface Incoming {
   readonly snapshot: Snapshot;
@@ -27,6 +37,13 @@ export class KeyValueDisk {
   #durableIndex = 0 as LogIndex;
   #own: Uint8Array | null = null;
   #incoming: Incoming | null = null;
+  /** Digest of the applied index that was written; null while that is what the row says. */
+  #appliedDigest: Uint8Array | null = null;
+
+  /** Whether something was damaged behind the node's back. */
+  get isDamaged(): boolean {
+    return this.#appliedDigest !== null || this.store instanceof DamagedStore;
+  }
 
   /** Makes everything applied so far durable, and says how far that is. */
   sync(): LogIndex {
@@ -37,8 +54,37 @@ export class KeyValueDisk {
   /** The power fails: what was not synced may be lost, down to any index above the durable one. */
   loseTo(index: LogIndex, committed: readonly Entry[]): void {
     assert(index >= this.#durableIndex, "What is synced is never lost");
+    this.goBackTo(index, committed);
+  }
+
+  /** The disk says what it said when the state machine was at `index`, durable or not. */
+  goBackTo(index: LogIndex, committed: readonly Entry[]): void {
     this.store = new MemoryKeyValueStore();
     new StateMachine(this.store).apply(committed.slice(0, index));
+    this.#durableIndex = index;
+  }
+
+  /** Damages something that was durable; says what, or null when there is nothing. */
+  damage(random: Random): KeyValueDamage | null {
+    const rows = [...this.store.rows()];
+    if (rows.length > 0 && random.chance(0.7)) {
+      this.store = new DamagedStore(this.store, random.pick(rows), random);
+      return "rowFlipped";
+    }
+    if (this.store.appliedIndex === 0) return null;
+    const bit = 1 << random.below(20);
+    this.#appliedDigest = digestAppliedIndex((this.store.appliedIndex ^ bit) as LogIndex);
+    return "appliedIndexFlipped";
+  }
+
+  /** What a start looks at of all this. @throws {DamageFound} when it cannot be trusted. */
+  load(): void {
+    if (this.#appliedDigest === null) return;
+    const { appliedIndex } = this.store;
+    if (!equalBytes(this.#appliedDigest, digestAppliedIndex(appliedIndex))) {
+      throw new DamageFound("kv.db", "the applied index is not as it was written");
+    }
+    throw new Violation("Damage is never served", `the applied index ${appliedIndex} is read`);
   }
 
   /** The index below which nothing is lost. */
@@ -99,6 +145,7 @@ export class KeyValueDisk {
     this.store = decodeStore(incoming.bytes);
     assert(this.store.appliedIndex === snapshot.index, "A snapshot stands where it says");
     this.#durableIndex = snapshot.index;
+    this.#appliedDigest = null;
     this.#incoming = null;
   }
 

@@ -6,9 +6,9 @@
 
 import { createHash } from "node:crypto";
 import { decode, encode } from "@msgpack/msgpack";
-import { type KeyValue, type KeyValueStore, MemoryKeyValueStore } from "../../lib/kv/mod.ts";
-import type { RememberedWrite, Token } from "../../lib/kv/mod.ts";
-import { toLogIndex } from "../../lib/types.ts";
+import { type KeyValue, type KeyValueStore, MemoryKeyValueStore } from "../../../lib/kv/mod.ts";
+import type { RememberedWrite, Token } from "../../../lib/kv/mod.ts";
+import { toLogIndex } from "../../../lib/types.ts";
 
 interface State {
   readonly appliedIndex: number;

@@ -1,0 +1,178 @@
+/**
+ * What a simulated process does to the world: it writes, sends and applies, each at its time within the
+ * turn, and the checkers are told first.
+ *
+ * @module
+ */
+
+import type { Entry, Message, PersistBatch, Snapshot } from "../../lib/raft/mod.ts";
+import type { LogIndex } from "../../lib/types.ts";
+import type { Adversary } from "./adversary.ts";
+import type { Counters } from "./counters.ts";
+import { type Boundary, type CrashPlan, CrashSignal } from "./crash_plan.ts";
+import { describeOutput } from "./describe.ts";
+import { DamageFound } from "./disk/damage_found.ts";
+import type { EventQueue } from "./event_queue.ts";
+import type { Life, LifeHost } from "./life.ts";
+import type { MachineStorage } from "./machine_storage.ts";
+import type { Random } from "./random.ts";
+import type { Scenario } from "./scenario.ts";
+import type { Trace } from "./trace.ts";
+import type { NodeView, Step, Watcher } from "./watcher.ts";
+
+/** How often a snapshot cannot be made, for want of space perhaps. */
+const SNAPSHOT_FAILURE_RATE = 0.1;
+
+/** How many writes take as long as making a snapshot, or checking one. */
+const SNAPSHOT_WRITES = 4;
+
+/** What the effects need of the rest of the world. */
+export interface MachineEffectsOptions {
+  /** The run. */
+  readonly scenario: Scenario;
+  /** Time. */
+  readonly queue: EventQueue;
+  /** Chance. */
+  readonly random: Random;
+  /** The checkers. */
+  readonly watcher: Watcher;
+  /** For people. */
+  readonly trace: Trace;
+  /** Counts what happens. */
+  readonly counters: Counters;
+  /** Carries a message from `atUs` on; false when it certainly does not leave. */
+  readonly send: (message: Message, atUs: number) => boolean;
+  /** Lies in the node's name; null for an honest one. */
+  readonly adversary: Adversary | null;
+  /** Requests of clients have ended. */
+  readonly settled: () => void;
+}
+
+/** The machine on which the process runs. */
+export interface EffectsHost extends NodeView {
+  /** The running process; null while there is none. */
+  readonly life: Life | null;
+  /** Its disk. */
+  readonly storage: MachineStorage;
+  /** Where its processes are killed. */
+  readonly crashes: CrashPlan;
+  /** Schedules a turn. */
+  wake(): void;
+  /** The node has won an election. */
+  won(): void;
+}
+
+/** See the module. */
+export class MachineEffects implements LifeHost {
+  /** When, within the present turn, the next effect happens. */
+  cursorUs = 0;
+  readonly #machine: EffectsHost;
+  readonly #options: MachineEffectsOptions;
+
+  /** The effects of whatever runs on `machine`. */
+  constructor(machine: EffectsHost, options: MachineEffectsOptions) {
+    this.#machine = machine;
+    this.#options = options;
+  }
+
+  /** See {@linkcode LifeHost.wake}. */
+  wake(): void {
+    this.#machine.wake();
+  }
+
+  /** See {@linkcode LifeHost.reach}. */
+  reach(boundary: Boundary): void {
+    if (this.#machine.crashes.strikes(boundary)) throw new CrashSignal(boundary);
+  }
+
+  /** See {@linkcode LifeHost.send}. */
+  send(message: Message): boolean {
+    const { watcher, adversary, send } = this.#options;
+    watcher.sending(this.#machine, message);
+    if (adversary === null) return send(message, this.cursorUs);
+    for (const told of adversary.rewrite(message)) send(told, this.cursorUs);
+    return true;
+  }
+
+  /** See {@linkcode LifeHost.persist}. */
+  persist(batch: PersistBatch): void {
+    const { watcher } = this.#options;
+    const { storage } = this.#machine;
+    watcher.persisting(this.#machine, batch);
+    this.cursorUs = storage.finishUs(this.cursorUs);
+    const { isWritten, failure } = storage.write(batch);
+    if (isWritten) watcher.persisted(this.#machine, batch);
+    if (failure !== null) throw failure;
+  }
+
+  /** See {@linkcode LifeHost.stepped}. */
+  stepped(step: Step): void {
+    const { watcher, trace, queue } = this.#options;
+    watcher.stepped(this.#machine, step);
+    if (step.output.events.some(({ kind }) => kind === "electionWon")) this.#machine.won();
+    if (!trace.isOn) return;
+    for (const line of describeOutput(step.output)) {
+      trace.add(queue.nowUs, this.#machine.id, () => line);
+    }
+  }
+
+  /** See {@linkcode LifeHost.applied}. */
+  applied(entries: readonly Entry[], outcomes: Parameters<Watcher["applied"]>[2]): void {
+    this.#options.watcher.applied(this.#machine, entries, outcomes);
+  }
+
+  /** See {@linkcode LifeHost.settled}. */
+  settled(): void {
+    this.#options.settled();
+  }
+
+  /** See {@linkcode LifeHost.checkpoint}. */
+  checkpoint(): LogIndex | null {
+    return this.#machine.storage.checkpoint();
+  }
+
+  /** See {@linkcode LifeHost.makeSnapshot}. */
+  makeSnapshot(): void {
+    const { random, counters, scenario } = this.#options;
+    this.later(SNAPSHOT_WRITES * scenario.persistUsMean, (life) => {
+      const made = random.chance(SNAPSHOT_FAILURE_RATE) ? null : this.#snapshotOrNull();
+      counters.count(made === null ? "snapshot.failed" : "snapshot.made");
+      life.add(
+        made === null ? { kind: "snapshotFailed" } : {
+          kind: "snapshotMade",
+          snapshot: made,
+        },
+      );
+    });
+  }
+
+  /** See {@linkcode LifeHost.snapshotArrived}. */
+  snapshotArrived(snapshot: Snapshot): void {
+    this.later(SNAPSHOT_WRITES * this.#options.scenario.persistUsMean, (life) => {
+      const verdict = this.#machine.storage.keyValues.checkIncoming(snapshot);
+      if (verdict === null) return;
+      this.#options.counters.count(`snapshot.${verdict}`);
+      life.add({ kind: verdict === "ready" ? "snapshotReady" : "snapshotRefused", snapshot });
+    });
+  }
+
+  /** See {@linkcode LifeHost.later}. */
+  later(meanUs: number, work: (life: Life) => void): void {
+    const { queue, random } = this.#options;
+    const { life } = this.#machine;
+    queue.after(random.exponential(meanUs), () => {
+      if (life !== null && this.#machine.life === life) work(life);
+    });
+  }
+
+  /** A copy is checked row by row before it is anybody's snapshot. */
+  #snapshotOrNull(): Omit<Snapshot, "term"> | null {
+    try {
+      return this.#machine.storage.keyValues.makeSnapshot();
+    } catch (error) {
+      if (!(error instanceof DamageFound)) throw error;
+      this.#options.counters.count("disk.damageFound.snapshot");
+      return null;
+    }
+  }
+}

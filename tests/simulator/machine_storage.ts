@@ -1,0 +1,184 @@
+/**
+ * A simulated machine's disk: what is on it, how long it takes, and how it fails.
+ *
+ * @module
+ */
+
+import { EnvironmentError } from "../../lib/errors.ts";
+import type { DurableState, Entry, PersistBatch } from "../../lib/raft/mod.ts";
+import { checkStoresAgree } from "../../lib/storage/stores.ts";
+import type { LogIndex } from "../../lib/types.ts";
+import type { Counters } from "./counters.ts";
+import { type CrashPlan, CrashSignal, kindsOf } from "./crash_plan.ts";
+import { KeyValueDisk } from "./disk/key_value_disk.ts";
+import { RaftDisk } from "./disk/raft_disk.ts";
+import type { Random } from "./random.ts";
+import { Violation } from "./violation.ts";
+
+/** How many turns that applied something go by between two checkpoints, at most. */
+const CHECKPOINT_EVERY_MAX = 20;
+
+/** How many entries back an old copy of `kv.db` is, on average. */
+const STALE_ENTRIES_MEAN = 20;
+
+/** The disk refuses, or nobody knows what it did: the node stops. */
+export class DiskFault extends EnvironmentError {}
+
+/** How the disk misbehaves at the next write. */
+export type WriteFault = "ioError" | "fullDisk";
+
+/** What came of a write. */
+export interface WriteOutcome {
+  /** Whether all of the batch is on disk. */
+  readonly isWritten: boolean;
+  /** What ends the process; null when nothing does. */
+  readonly failure: CrashSignal | DiskFault | null;
+}
+
+/** What a storage needs of its machine. */
+export interface MachineStorageOptions {
+  /** How long a write takes on average. */
+  readonly persistUsMean: number;
+  /** Chance. */
+  readonly random: Random;
+  /** Counts what goes wrong. */
+  readonly counters: Counters;
+  /** Where the process is killed. */
+  readonly crashes: CrashPlan;
+}
+
+/** See the module. */
+export class MachineStorage {
+  /** `raft.db`. */
+  raft = new RaftDisk();
+  /** `kv.db` and the snapshots. */
+  keyValues = new KeyValueDisk();
+  /** Every write takes so much longer. */
+  slowness = 1;
+  /** No write ends before. */
+  hungUntilUs = 0;
+  /** What goes wrong at the next write. */
+  writeFault: WriteFault | null = null;
+  readonly #options: MachineStorageOptions;
+  readonly #random: Random;
+  #turnsToCheckpoint = 0;
+
+  /** An empty disk. */
+  constructor(options: MachineStorageOptions) {
+    this.#options = options;
+    this.#random = options.random;
+  }
+
+  /** What `openStores` does. @throws {EnvironmentError} when a node must not start on what is here. */
+  open(): DurableState {
+    const { raft, keyValues } = this;
+    const durable = raft.load();
+    if (raft.isDamaged) throw new Violation("Damage is never served", "a node starts on it");
+    keyValues.load();
+    keyValues.finishInstall(durable.logStart.index);
+    checkStoresAgree({ raft, keyValues: keyValues.store }, "a simulated disk");
+    return durable;
+  }
+
+  /** When a write that begins at `fromUs` ends. */
+  finishUs(fromUs: number): number {
+    const durationUs = this.#random.exponential(this.#options.persistUsMean) * this.slowness;
+    return Math.max(fromUs + durationUs, this.hungUntilUs);
+  }
+
+  /** Writes a batch, unless the disk is out of order or the process is killed meanwhile. */
+  write(batch: PersistBatch): WriteOutcome {
+    const { counters, crashes } = this.#options;
+    for (const kind of kindsOf(batch)) {
+      if (crashes.strikes(`during${kind}`)) return this.#tear(batch, `during${kind}`);
+    }
+    const fault = this.writeFault;
+    this.writeFault = null;
+    const isWritten = fault === null || (fault === "ioError" && this.#random.chance(0.5));
+    if (isWritten) this.raft.write(batch);
+    if (fault === null) return { isWritten, failure: this.#checkpointLog() };
+    counters.count(`disk.${fault}.${isWritten ? "written" : "lost"}`);
+    const failure = new DiskFault(`${fault} while writing batch ${batch.sequence}`);
+    return { isWritten, failure };
+  }
+
+  /** Makes what is applied durable every now and then; null when not now. */
+  checkpoint(): LogIndex | null {
+    if (this.#turnsToCheckpoint-- > 0) return null;
+    this.#turnsToCheckpoint = this.#random.below(CHECKPOINT_EVERY_MAX);
+    const { crashes } = this.#options;
+    if (crashes.strikes("beforeCheckpoint")) throw new CrashSignal("beforeCheckpoint");
+    const index = this.keyValues.sync();
+    if (crashes.strikes("afterCheckpoint")) throw new CrashSignal("afterCheckpoint");
+    return index;
+  }
+
+  /** A power loss takes the last transactions of a store that is not synced at each. */
+  loseUnsynced(committed: readonly Entry[]): void {
+    if (this.keyValues.isDamaged) return;
+    const { store: { appliedIndex }, durableIndex } = this.keyValues;
+    const surviving = Math.max(durableIndex, appliedIndex - this.#random.exponential(10));
+    if (surviving === appliedIndex || committed.length < surviving) return;
+    this.#options.counters.count("disk.unsyncedLost");
+    this.keyValues.loseTo(surviving as LogIndex, committed);
+  }
+
+  /**
+   * An older `kv.db` comes to light in place of the newest. Unless it `mayBeLost`, the log can make up
+   * for it.
+   *
+   * @returns whether it did, and the log still can.
+   */
+  goBack(
+    committed: readonly Entry[],
+    { mayBeLost }: { readonly mayBeLost: boolean },
+  ): "caughtUp" | "lost" | null {
+    const { appliedIndex } = this.keyValues.store;
+    if (this.keyValues.isDamaged || appliedIndex === 0 || committed.length < appliedIndex) {
+      return null;
+    }
+    const { index: start } = this.raft.logStart;
+    const back = 1 + this.#random.exponential(STALE_ENTRIES_MEAN);
+    const index = mayBeLost && start > 0
+      ? this.#random.below(start) as LogIndex
+      : Math.max(appliedIndex - back, start) as LogIndex;
+    if (index === appliedIndex) return null;
+    this.keyValues.goBackTo(index, committed);
+    return index < start ? "lost" : "caughtUp";
+  }
+
+  /** Loses the key-value data, snapshots included; the log and the vote are whole. */
+  loseStore(): void {
+    this.keyValues = new KeyValueDisk();
+  }
+
+  /** Loses everything. */
+  wipe(): void {
+    this.raft = new RaftDisk();
+    this.keyValues = new KeyValueDisk();
+  }
+
+  /** Makes the disk sound again, as far as that can be. */
+  repair(): void {
+    this.slowness = 1;
+    this.hungUntilUs = 0;
+    this.writeFault = null;
+  }
+
+  #tear(batch: PersistBatch, boundary: CrashSignal["boundary"]): WriteOutcome {
+    const isWritten = this.raft.writeTorn(batch, this.#random);
+    this.#options.counters.count(`disk.torn.${isWritten ? "written" : "lost"}`);
+    return { isWritten, failure: new CrashSignal(boundary) };
+  }
+
+  /** A commit that fills the write-ahead log of `raft.db` moves it into the file. */
+  #checkpointLog(): CrashSignal | null {
+    if (!this.raft.isLogFull) return null;
+    if (!this.#options.crashes.strikes("duringCheckpoint")) {
+      this.raft.checkpoint();
+      return null;
+    }
+    this.raft.checkpointTorn(this.#random);
+    return new CrashSignal("duringCheckpoint");
+  }
+}
