@@ -9,6 +9,7 @@ import type { Certifier } from "../../../lib/certificate/certifier.ts";
 import type { AppliedEntry } from "../../../lib/kv/mod.ts";
 import type { Entry, Message, PersistBatch, RaftView } from "../../../lib/raft/mod.ts";
 import type { NodeView, Step, Watcher } from "../watcher.ts";
+import { AnswerChecker } from "./answer_checker.ts";
 import { checkSending } from "./durability_checker.ts";
 import { ElectionChecker, type ElectionCheckerOptions } from "./election_checker.ts";
 import { type Committed, LogChecker } from "./log_checker.ts";
@@ -34,6 +35,7 @@ export class ClusterChecker implements Watcher {
   readonly #elections: ElectionChecker;
   readonly #log: LogChecker;
   readonly #nonces = new NonceChecker();
+  readonly #answers = new AnswerChecker();
   readonly #states = new StateChecker();
   readonly #timing: TimingChecker;
   readonly #replicationHolds: boolean;
@@ -68,6 +70,7 @@ export class ClusterChecker implements Watcher {
     const { state } = node;
     if (!node.isHonest || state === null) return;
     const { output } = step;
+    this.#answers.stepped(node, state, step);
     this.#elections.stepped(node, output);
     this.#timing.stepped(node, state, output);
     this.#checkLease(node, state);

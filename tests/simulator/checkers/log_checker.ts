@@ -11,7 +11,7 @@
 import { equalBytes } from "../../../lib/bytes.ts";
 import type { Entry, PersistBatch, Snapshot } from "../../../lib/raft/mod.ts";
 import type { RaftView } from "../../../lib/raft/mod.ts";
-import type { LogIndex, Term } from "../../../lib/types.ts";
+import type { LogIndex, NodeId, Term } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
 
@@ -32,6 +32,8 @@ export interface Committed {
 export class LogChecker {
   readonly #written = new Map<string, Written>();
   readonly #committed: Committed[] = [];
+  /** The highest matchIndex that each leader has had for each follower. */
+  readonly #matched = new WeakMap<WeakKey, LogIndex>();
   readonly #nodes: () => Iterable<NodeView>;
   readonly #majority: number;
 
@@ -80,6 +82,7 @@ export class LogChecker {
   /** What a leader believes of its followers' logs is so. */
   checkProgress(node: NodeView, state: RaftView): void {
     if (state.role.name !== "leader") return;
+    for (const [id, follower] of state.role.followers) this.#checkRise(node, id, follower);
     for (const { id, disk, isHonest, isGone } of this.#nodes()) {
       const matchIndex = state.role.followers.get(id)?.matchIndex ?? 0 as LogIndex;
       if (!isHonest || isGone || matchIndex <= disk.logStart.index) continue;
@@ -88,6 +91,15 @@ export class LogChecker {
         return `${node.id} believes that ${id} has entry ${matchIndex}@${term}`;
       });
     }
+  }
+
+  /** Raft Figure 2: within a leadership, matchIndex "increases monotonically". */
+  #checkRise(node: NodeView, id: NodeId, follower: { readonly matchIndex: LogIndex }): void {
+    const before = this.#matched.get(follower) ?? 0;
+    this.#matched.set(follower, follower.matchIndex);
+    require(follower.matchIndex >= before, "matchIndex only rises", () => {
+      return `${node.id} goes from ${before} to ${follower.matchIndex} for ${id}`;
+    });
   }
 
   /** After a batch was written: the disk holds the log, neither less nor more. */
