@@ -38,6 +38,20 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     replace: `message.from !== state.leader`,
   },
   {
+    name: "place-of-an-earlier-life",
+    bug: "a node takes the answer to a proposal that it made before its restart",
+    file: "lib/raft/proposals.ts",
+    find: `message.from !== state.leader || message.incarnation !== state.config.incarnation`,
+    replace: `message.from !== state.leader`,
+  },
+  {
+    name: "attempt-keeps-its-id",
+    bug: "a late or doubled answer to one attempt is taken for the answer to the next",
+    file: "lib/node/requests.ts",
+    find: `request.id = ++this.#lastId;`,
+    replace: `if (request.id === 0) request.id = ++this.#lastId;`,
+  },
+  {
     name: "lease-from-the-answer",
     bug: "a lease is counted from when heartbeats are answered, not from when they were sent",
     file: "lib/raft/leader.ts",
@@ -49,6 +63,20 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     bug: "a leader that hands over goes on serving reads on its lease",
     file: "lib/raft/lease.ts",
     find: `  if (leader.isLeaseWaived) return false;\n`,
+    replace: ``,
+  },
+  {
+    name: "lease-after-an-aborted-transfer",
+    bug: "a leader counts on promises that its own transfer waived",
+    file: "lib/raft/lease.ts",
+    find: `if (leader.isLeaseWaived) return false;`,
+    replace: `if (leader.transfer !== null) return false;`,
+  },
+  {
+    name: "promise-forgotten-at-start",
+    bug: "a voter that restarts helps another before its leader's lease is over",
+    file: "lib/raft/state.ts",
+    find: `    if (this.#currentTerm > 0) this.promise.heardTick = 0;\n`,
     replace: ``,
   },
   {

@@ -77,6 +77,20 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     replace: `{ ...state.config.certifier.verify(message.certificate), term, leader: from }`,
   },
   {
+    name: "certificate-of-another-cluster",
+    bug: "a genuine certificate of another cluster is accepted",
+    file: "lib/certificate/verify.ts",
+    find: `if (expected !== null && named !== expected) {`,
+    replace: `if (expected !== null && named.length === 0) {`,
+  },
+  {
+    name: "certificate-of-another-epoch",
+    bug: "a genuine certificate of another epoch makes a leader",
+    file: "lib/raft/certified_leader.ts",
+    find: `if (certificate.epoch !== state.config.certifier.epoch) {`,
+    replace: `if (certificate.epoch < 0) {`,
+  },
+  {
     name: "certificate-signature-unchecked",
     bug: "a certificate is accepted whatever its signature",
     file: "lib/certificate/verify.ts",

@@ -9,10 +9,12 @@ import { CLIENT_MUTANTS } from "./client_mutants.ts";
 import { ELECTION_MUTANTS } from "./election_mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { REPLICATION_MUTANTS } from "./replication_mutants.ts";
+import { STORAGE_MUTANTS } from "./storage_mutants.ts";
 
 /** See the module. */
 export const MUTANTS: readonly Mutant[] = [
   ...ELECTION_MUTANTS,
   ...REPLICATION_MUTANTS,
+  ...STORAGE_MUTANTS,
   ...CLIENT_MUTANTS,
 ];

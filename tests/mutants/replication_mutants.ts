@@ -62,6 +62,23 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     replace: `if (!isForgotten && previousLogIndex > log.last.index) {`,
   },
   {
+    name: "answer-out-of-order",
+    bug: "an answer that comes late takes back what a newer one has said",
+    file: "lib/raft/progress.ts",
+    find: `if (isNews) this.#matchIndex = matchIndex;`,
+    replace: `this.#matchIndex = matchIndex;`,
+  },
+  {
+    name: "late-acknowledgement-covers-newer",
+    bug: "the disk's late word for old entries counts for those that took their place",
+    file: "lib/raft/durability.ts",
+    find: `    for (const batch of this.#pending) {
+      if (kept < batch.lastIndex) batch.lastIndex = kept;
+    }
+`,
+    replace: ``,
+  },
+  {
     name: "answer-of-an-older-term",
     bug: "a leader counts an answer that was given in an older term",
     file: "lib/raft/leader.ts",
@@ -103,6 +120,20 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     replace: ``,
   },
   {
+    name: "snapshot-keeps-another-log",
+    bug: "a log that goes on after a snapshot stays, whatever it says at the snapshot's place",
+    file: "lib/raft/state.ts",
+    find: `if (this.log.termAt(snapshot.index) === snapshot.term) {`,
+    replace: `if (this.log.termAt(snapshot.index) !== null) {`,
+  },
+  {
+    name: "snapshot-without-certificate",
+    bug: "anybody's snapshot is taken, certified leader or not",
+    file: "lib/raft/snapshot_receiver.ts",
+    find: `if (!acceptLeader(state, message)) return;`,
+    replace: `acceptLeader(state, message);`,
+  },
+  {
     name: "snapshot-acknowledged-too-early",
     bug: "a follower acknowledges a snapshot before it counts",
     file: "lib/raft/snapshot_receiver.ts",
@@ -110,27 +141,5 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     kind: "snapshotResponse",`,
     replace: `  state.send({
     kind: "snapshotResponse",`,
-  },
-  {
-    name: "damage-unseen",
-    bug: "an entry's digest does not cover its data",
-    file: "lib/storage/row_digest.ts",
-    find: `  return digest(head, data);
-}
-
-/** Covers term, the log's start`,
-    replace: `  return digest(head, data.subarray(0, 0));
-}
-
-/** Covers term, the log's start`,
-  },
-  {
-    name: "wiped-node-returns",
-    bug: "a node whose disk was lost comes back under its old share",
-    file: "tests/simulator/machine.ts",
-    find: `    this.keyValues = new KeyValueDisk();
-    this.isGone = true;`,
-    replace: `    this.keyValues = new KeyValueDisk();
-    this.isGone = false;`,
   },
 ];
