@@ -1,13 +1,16 @@
 /**
  * The HTTP API of a node, built on what `lib/node` offers as `NodeApi` and on nothing below it.
  *
- * **One file a route.** `kv.ts`, `status.ts`, `leader.ts`, `elections.ts`, `group.ts` and
+ * **One file a route.** `kv.ts`, `status.ts`, `leader.ts`, `elections.ts`, `group.ts`, `dkg.ts` and
  * `health.ts` each add their paths to a Hono application; `app.ts` puts them together; `server.ts`
  * puts the application on a port. `write_options.ts` and `write_response.ts` are what a write's headers
  * ask for and how it is answered; `wire.ts` is the shape of every answer, for both ends.
  *
  * **Any node takes any request.** Forwarding to the leader is the node's business; a client needs
  * no redirects and no knowledge of who leads.
+ *
+ * **From the start on.** While a node generates the cluster's key, `/v1/dkg` says how far it is,
+ * `/livez` and `/readyz` answer, and everything else is a 503 `no_key`.
  *
  * **Keys and values are bytes of the client's.** The key is everything after `/v1/kv/`, slashes
  * included, percent-decoded exactly once and strictly; the body's raw bytes are the value. What

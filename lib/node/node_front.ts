@@ -101,7 +101,7 @@ export class NodeFront implements NodeApi {
     const wait = names === "" ? "" : ` This node waits for ${names}.`;
     throw new RequestError(
       "no_key",
-      `${cluster} has no key yet: its nodes are generating it.${wait} GET /v1/dkg says more`,
+      `${cluster} has no key yet: its nodes are making it.${wait} See floe dkg status, or GET /v1/dkg`,
       { maybeApplied: false },
     );
   }

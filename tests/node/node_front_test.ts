@@ -15,7 +15,7 @@ Deno.test("NodeFront refuses everything but key generation while there is no nod
   assert.equal(front.keyGeneration().phase, "roundOne");
   const isNoKey = (error: unknown) =>
     error instanceof RequestError && error.code === "no_key" && !error.maybeApplied &&
-    /floe-test has no key yet: its nodes are generating it\. GET/.test(error.message);
+    /floe-test has no key yet: its nodes are making it\. See floe dkg status/.test(error.message);
   for (
     const ask of [
       () => front.group,
