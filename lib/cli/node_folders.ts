@@ -105,7 +105,7 @@ export function dealIntoFolders(config: ClusterConfig, folders: NodeFolders): Gr
       writeNodeKeys(keyFolder(folders, share.node), { group, genesis: null, share });
     }
   } finally {
-    for (const { secret } of shares) secret.fill(0);
+    for (const share of shares) share.erase();
   }
   return group;
 }

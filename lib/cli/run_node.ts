@@ -192,12 +192,13 @@ function useKeys(
   folder: KeyFolder,
   keys: NodeKeys,
 ): Pick<NodeOptions, "group" | "genesis" | "certifier" | "beforeStart"> {
-  const { group, genesis, share: { secret } } = keys;
+  const { group, genesis, share } = keys;
   const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
-  const certifier = createCertifier({ group, self: folder.self, share: secret, randomBytes });
+  const options = { group, self: folder.self, share: share.reveal(), randomBytes };
+  const certifier = createCertifier(options);
   const beforeStart = () => {
     claimShare(folder, keys);
-    secret.fill(0);
+    share.erase();
   };
   return { group, genesis, certifier, beforeStart };
 }

@@ -12,7 +12,7 @@ import { type SecretShare, trustedDealerKeygen } from "../frost/keys.ts";
 import { toPrivateKey, toRawPublicKey } from "../native_key.ts";
 import { toEpoch } from "../types.ts";
 import type { ClusterConfig } from "./cluster_config.ts";
-import type { VoterSecret } from "./key_files.ts";
+import { VoterSecret } from "./voter_secret.ts";
 
 /** What a dealer makes for a cluster. */
 export interface ClusterKeys {
@@ -40,7 +40,7 @@ export function dealClusterKeys(
     identifier: offset + 1,
     verifyingShare: at(verifyingShares, offset),
   }));
-  const shares = peers.map(({ id }, offset) => ({ node: id, secret: at(secrets, offset) }));
+  const shares = peers.map(({ id }, offset) => new VoterSecret(id, at(secrets, offset)));
   return { group: { cluster, epoch: toEpoch(1), threshold, publicKey, voters }, shares };
 }
 

@@ -29,20 +29,10 @@ import { KeyFileError, keySchema, ofAnother, RESTORE } from "./key_file.ts";
 import type { KeyFolder } from "./key_folder.ts";
 import { checked, type Schema } from "./schema.ts";
 import { readSecretFile, type SecretFile, writeSecretFile } from "./secret_file.ts";
+import { VoterSecret } from "./voter_secret.ts";
 
 /** The secret key file's name within a node's data folder. */
 export const SHARE_FILE = "share.json";
-
-/**
- * One voter's secret: a FROST share, or, for a cluster of one, an Ed25519 private key. Read once
- * at start and held by the node's certifier alone; the file keeps it between runs.
- */
-export interface VoterSecret {
-  /** The voter. */
-  readonly node: NodeId;
-  /** 32 bytes: a scalar (RFC 9591), or for a single voter a seed (RFC 8032 §5.1.5). */
-  readonly secret: Uint8Array;
-}
 
 /** What a node signs with, checked against each other and against the cluster's configuration. */
 export interface NodeKeys {
@@ -172,7 +162,7 @@ export function readNodeKeys(folder: KeyFolder, config: ClusterConfig): NodeKeys
   }
   const { node, secret, isInUse } = share;
   if (isInUse && !hasRun(dataDir)) throw wiped(dataDir, self);
-  return { group, genesis, share: { node, secret }, isInUse };
+  return { group, genesis, share: new VoterSecret(node, secret), isInUse };
 }
 
 /** Whether a share is of this group's key, and its secret the one behind its voter's verifying share. */
@@ -193,9 +183,13 @@ export function isShareOf(group: Group, { node, secret, epoch, publicKey }: Shar
 }
 
 /** What stands in a share file. SECRET: whoever reads it erases it. */
-export interface ShareContent extends VoterSecret {
+export interface ShareContent {
   /** The cluster. */
   readonly cluster: ClusterName;
+  /** The voter. */
+  readonly node: NodeId;
+  /** 32 bytes, as a {@linkcode VoterSecret} has it. */
+  readonly secret: Uint8Array;
   /** The key generation that the share is from. */
   readonly epoch: Epoch;
   /** The group key that it is a share of: 32 bytes. */
@@ -215,14 +209,14 @@ export const shareSchema: Schema<ShareContent, unknown> = z.strictObject({
 });
 
 function toJson(
-  { group, share: { node, secret }, isInUse }: NodeKeys,
+  { group, share, isInUse }: NodeKeys,
 ): Record<keyof ShareContent, unknown> {
   return {
     cluster: group.cluster,
-    node,
+    node: share.node,
     epoch: group.epoch,
     publicKey: encodeHex(group.publicKey),
-    secret: encodeHex(secret),
+    secret: encodeHex(share.reveal()),
     isInUse,
   };
 }

@@ -6,7 +6,6 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import { z } from "zod";
 import {
@@ -90,7 +89,7 @@ export function unseal(
   });
   decipher.setAAD(associatedData(header), { plaintextLength: length });
   decipher.setAuthTag(ciphertext.subarray(length));
-  const plaintext = decipher.update(Buffer.from(ciphertext.subarray(0, length)));
+  const plaintext = decipher.update(ciphertext.subarray(0, length));
   try {
     decipher.final();
     return plaintext;

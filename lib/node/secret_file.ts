@@ -1,6 +1,6 @@
 /**
- * Secret files: a node's identity and its share, each a file of JSON that nobody but its owner can
- * read, in a folder that nobody else can enter; encrypted if there is a passphrase.
+ * Secret files, such as a node's identity and its share: each a file of JSON that nobody but its owner
+ * can read, in a folder that nobody else can enter; encrypted if there is a passphrase.
  *
  * A folder's secret files are all encrypted or none is. Given a passphrase, a node refuses a file that is
  * not encrypted, rather than let its operator believe that it is; without one it can read no other.
@@ -41,13 +41,13 @@ export interface SecretFile extends SecretLabel {
   readonly passphrase: Passphrase | null;
 }
 
-/** What an operator can do about a secret file's faults, each a sentence, the second half of one. */
+/** What an operator can do about a secret file's faults. */
 export interface SecretFileRemedies {
-  /** There is none. */
+  /** Where there is none: a sentence. */
   readonly ifMissing: string;
-  /** It is damaged. */
+  /** Where it is damaged: a sentence. */
   readonly ifDamaged: string;
-  /** Somebody else may have read it: what follows after "else". */
+  /** Where somebody else may have read it: the end of a sentence, after "else". */
   readonly ifKnown: string;
 }
 

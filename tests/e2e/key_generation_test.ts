@@ -140,7 +140,7 @@ async function assertOneKey(cluster: TestCluster): Promise<void> {
 
 /** A share is in its `share.json` and nowhere else: no file, no log, no output. */
 function assertShareIsOnlyIn(cluster: TestCluster, owner: NodeId): void {
-  const { share: { secret } } = readNodeKeys(cluster.keyFolder(owner), cluster.config);
+  const secret = readNodeKeys(cluster.keyFolder(owner), cluster.config).share.reveal();
   const hex = encodeHex(secret);
   for (const id of cluster.ids) {
     for (const { name, isFile } of Deno.readDirSync(cluster.dataDir(id))) {
@@ -164,7 +164,7 @@ function makeStraggler(cluster: TestCluster, id: NodeId): void {
   writeRecord({ folder, config }, {
     configuration: hashConfiguration(toGenesisRoster(config)),
     attempt: 1,
-    share: { attempt: 1, statement, secret: share.secret, signed: true },
+    share: { attempt: 1, statement, secret: share.reveal(), signed: true },
     genesis: null,
   });
 }

@@ -11,7 +11,7 @@ import type { NodeId } from "../../lib/types.ts";
 import { floe } from "../cli/fake_terminal.ts";
 import { addFileKeys, addKeys, addNonces } from "./harness/cluster_secrets.ts";
 import { runFloe } from "./harness/floe_process.ts";
-import { SecretScanner } from "./harness/secret_scanner.ts";
+import { SecretScanner } from "../support/secret_scanner.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 import { Written } from "./harness/written.ts";
 

@@ -9,8 +9,9 @@ for (const nodes of [1, 2, 5]) {
     const { group, shares } = dealClusterKeys(config, randomBytes);
     assert.equal(group.threshold, config.threshold);
     assert.deepEqual(group.voters.map(({ id }) => id), config.peers.map(({ id }) => id));
-    for (const { node: self, secret: share } of shares) {
-      const certifier = createCertifier({ group, self, share, randomBytes });
+    for (const share of shares) {
+      const secret = share.reveal();
+      const certifier = createCertifier({ group, self: share.node, share: secret, randomBytes });
       assert.deepEqual(certifier.voters, config.peers.map(({ id }) => id));
     }
   });

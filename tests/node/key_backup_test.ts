@@ -42,6 +42,7 @@ for (const given of [null, passphrase]) {
       const { isInUse, ...keys } = readNodeKeys(moved, config);
       const { isInUse: _, ...expected } = readNodeKeys(folder, config);
       assert.deepEqual(keys, expected);
+      assert.equal(encodeHex(keys.share.reveal()), secret);
       assert.equal(isInUse, true);
       for (const name of ["identity.json", "share.json"]) {
         assert.equal((Deno.statSync(`${moved.dataDir}/${name}`).mode ?? 0) & 0o777, 0o600);
@@ -260,7 +261,7 @@ function withNode(given: Passphrase | null, test: (places: Places) => void): voi
       backup: `${parent}/backup`,
       moved: { dataDir: `${parent}/moved`, self, passphrase },
       elsewhere: { dataDir: `${parent}/elsewhere`, self, passphrase },
-      secret: encodeHex(share.secret),
+      secret: encodeHex(share.reveal()),
     });
   } finally {
     Deno.removeSync(parent, { recursive: true });

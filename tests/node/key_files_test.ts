@@ -14,6 +14,7 @@ import {
   writeNodeKeys,
 } from "../../lib/node/key_files.ts";
 import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
+import { VoterSecret } from "../../lib/node/voter_secret.ts";
 import { type NodeId, toClusterName, toNodeId } from "../../lib/types.ts";
 import { certifyGenesis } from "../certificate/founders.ts";
 import { TestKeygen } from "../keygen/harness.ts";
@@ -28,12 +29,9 @@ for (const nodes of [1, 2, 3, 5]) {
     for (const share of shares) {
       withFolder((folder) => {
         writeNodeKeys(place(folder, share.node), { group, genesis: null, share });
-        assert.deepEqual(readNodeKeys(place(folder, share.node), config), {
-          group,
-          genesis: null,
-          share,
-          isInUse: false,
-        });
+        const keys = readNodeKeys(place(folder, share.node), config);
+        assert.deepEqual(keys, { group, genesis: null, share, isInUse: false });
+        assert.deepEqual(keys.share.reveal(), share.reveal());
       });
     }
   });
@@ -68,7 +66,9 @@ Deno.test("claimShare() marks a share as in use, and changes nothing else", () =
     const keys = readNodeKeys(place(folder), config);
     claimShare(place(folder), keys);
     Deno.writeTextFileSync(`${folder}/raft.db`, "anything");
-    assert.deepEqual(readNodeKeys(place(folder), config), { ...keys, isInUse: true });
+    const claimed = readNodeKeys(place(folder), config);
+    assert.deepEqual(claimed, { ...keys, isInUse: true });
+    assert.deepEqual(claimed.share.reveal(), keys.share.reveal());
     assert.equal((Deno.statSync(`${folder}/share.json`).mode ?? 0) & 0o777, 0o600);
   });
 });
@@ -159,7 +159,7 @@ Deno.test("readNodeKeys() refuses a secret that is not the one behind the verify
   withKeys((folder, secret) => {
     const other = dealClusterKeys(config, randomBytes).shares[1];
     assert.ok(other !== undefined);
-    edit(`${folder}/share.json`, (content) => ({ ...content, secret: encodeHex(other.secret) }));
+    edit(`${folder}/share.json`, (content) => ({ ...content, secret: encodeHex(other.reveal()) }));
     refuses(folder, /does not match .*group\.json/, secret);
   });
 });
@@ -179,7 +179,7 @@ Deno.test("readNodeKeys() refuses a single voter's secret that is not the group'
     writeNodeKeys(place(folder, share.node), {
       genesis: null,
       group,
-      share: { ...share, secret: randomBytes(32) },
+      share: new VoterSecret(share.node, randomBytes(32)),
     });
     assert.throws(
       () => readNodeKeys(place(folder, share.node), config),
@@ -244,7 +244,9 @@ Deno.test("writeGeneratedKeys() replaces a group without a share, and never a sh
     Deno.removeSync(`${folder}/share.json`);
     Deno.writeTextFileSync(`${folder}/group.json`, "{}");
     writeGeneratedKeys(place(folder), keys);
-    assert.deepEqual(readNodeKeys(place(folder), config), { ...keys, isInUse: false });
+    const read = readNodeKeys(place(folder), config);
+    assert.deepEqual(read, { ...keys, isInUse: false });
+    assert.deepEqual(read.share.reveal(), keys.share.reveal());
     assert.throws(() => writeGeneratedKeys(place(folder), keys), InvariantError);
   });
 });
@@ -267,7 +269,7 @@ function withGenesis(
       statement,
     );
     const group = groupOf(statement);
-    return { group, genesis: note, share: { node: self, secret } };
+    return { group, genesis: note, share: new VoterSecret(self, secret) };
   });
   assert.ok(made !== undefined && other !== undefined);
   withFolder((folder) => {
@@ -303,7 +305,7 @@ function withKeys(test: (folder: string, secret: string) => void): void {
   assert.ok(share !== undefined);
   withFolder((folder) => {
     writeNodeKeys(place(`${folder}/node`), { group, genesis: null, share });
-    test(`${folder}/node`, encodeHex(share.secret));
+    test(`${folder}/node`, encodeHex(share.reveal()));
   });
 }
 

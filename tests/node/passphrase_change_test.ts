@@ -139,5 +139,6 @@ function withFolder(passphrase: Passphrase | null, test: (folder: KeyFolder) => 
 }
 
 function readAll(folder: KeyFolder): object {
-  return { identity: readIdentity(folder).keys, keys: readNodeKeys(folder, config) };
+  const keys = readNodeKeys(folder, config);
+  return { identity: readIdentity(folder).keys, keys, secret: keys.share.reveal() };
 }

@@ -152,7 +152,7 @@ function readKeysOf(
   if (hasRecord(dataDir) && !hasShare(dataDir)) return null;
   if (!hasKeyFiles(dataDir)) throw new InputError(`Cannot use ${dataDir}: it holds no keys.`);
   const { group, genesis, share } = readNodeKeys(keyFolder(folders, id), config);
-  share.secret.fill(0);
+  share.erase();
   return { group, genesis };
 }
 

@@ -18,6 +18,7 @@ import {
   writeGeneratedKeys,
   writeNodeKeys,
 } from "../key_files.ts";
+import { VoterSecret } from "../voter_secret.ts";
 import type { KeyGenerationOptions } from "./key_generation_run.ts";
 import {
   deleteRecord,
@@ -71,9 +72,9 @@ export function prepareKeyGeneration(
 
 /** The record goes only when what it promises is in the key files. */
 function keepKey({ folder }: KeyPlace, { genesis, secret }: GeneratedKey): void {
-  const share = { node: folder.self, secret };
+  const share = new VoterSecret(folder.self, secret);
   writeGeneratedKeys(folder, { group: genesis, genesis: genesis.note, share });
-  secret.fill(0);
+  share.erase();
   deleteRecord(folder.dataDir);
 }
 
@@ -96,5 +97,5 @@ function dealToSelf({ folder, config }: KeyPlace): void {
   const { group, shares } = dealClusterKeys(config, randomBytes);
   const share = assertDefined(shares[0], "A key without a share");
   writeNodeKeys(folder, { group, genesis: null, share });
-  share.secret.fill(0);
+  share.erase();
 }

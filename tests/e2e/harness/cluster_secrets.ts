@@ -13,7 +13,7 @@ import { readPrivateJson } from "../../../lib/node/secret_file.ts";
 import { sealedTextSchema } from "../../../lib/node/sealed_text.ts";
 import { listSecretFiles, openSecretFiles } from "../../../lib/node/secret_files.ts";
 import type { NodeId } from "../../../lib/types.ts";
-import type { SecretScanner } from "./secret_scanner.ts";
+import type { SecretScanner } from "../../support/secret_scanner.ts";
 import type { TestCluster } from "./test_cluster.ts";
 
 /** Adds every node's signing and channel secret and its share, and the secret key of the group. */

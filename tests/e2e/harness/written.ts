@@ -9,7 +9,7 @@ import { createApp } from "../../../lib/http/app.ts";
 import type { NodeId } from "../../../lib/types.ts";
 import { FakeNode } from "../../http/fake_node.ts";
 import type { FloeProcess } from "./floe_process.ts";
-import type { Finding, SecretScanner } from "./secret_scanner.ts";
+import type { Finding, SecretScanner } from "../../support/secret_scanner.ts";
 import type { TestCluster } from "./test_cluster.ts";
 
 /** Texts, and where each is from. */

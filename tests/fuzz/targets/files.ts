@@ -150,7 +150,7 @@ class KeyFiles implements OpenTarget {
     try {
       return refusing([KeyFileError], () => {
         const { identity, keys } = this.read();
-        assert.deepEqual(keys.share, this.#read.keys.share);
+        assert.deepEqual(keys.share.reveal(), this.#read.keys.share.reveal());
         assert.deepEqual(identity.keys, this.#read.identity.keys);
       });
     } finally {

@@ -76,7 +76,7 @@ export class LiveCluster implements AsyncDisposable {
       assert.equal(genesis, note);
       assert.equal(isInUse, false);
       const randomBytes = seededBytes(1);
-      createCertifier({ group, self: share.node, share: share.secret, randomBytes });
+      createCertifier({ group, self: share.node, share: share.reveal(), randomBytes });
     }
   }
 

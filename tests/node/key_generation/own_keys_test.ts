@@ -11,6 +11,7 @@ import {
   type KeyPlace,
   writeRecord,
 } from "../../../lib/node/key_generation/record_file.ts";
+import { VoterSecret } from "../../../lib/node/voter_secret.ts";
 import { TestKeygen } from "../../keygen/harness.ts";
 import { MemoryCluster } from "./memory_cluster.ts";
 
@@ -55,7 +56,7 @@ Deno.test("a finished record becomes key files without anybody's help, and goes"
     await finish(place);
     const keys = assertDefined(openOwnKeys(place) ?? undefined, "no keys");
     assert.equal(keys.genesis, FINISHED.genesis);
-    assert.deepEqual(keys.share.secret, FINISHED.share?.secret);
+    assert.deepEqual(keys.share.reveal(), FINISHED.share?.secret);
     assert.equal(keys.isInUse, false);
     assert.equal(hasRecord(place.folder.dataDir), false);
   });
@@ -92,7 +93,8 @@ Deno.test("openOwnKeys() refuses keys beside a key generation that is not finish
   await withFolder((place) => {
     const { genesis } = assertDefined(KEYGEN.node(1).key ?? undefined, "no key");
     const secret = assertDefined(FINISHED.share?.secret, "no share");
-    const keys = { group: genesis, genesis: genesis.note, share: { node: self, secret } };
+    const share = new VoterSecret(self, secret.slice());
+    const keys = { group: genesis, genesis: genesis.note, share };
     writeNodeKeys(place.folder, keys);
     writeRecord(place, structuredClone(UNFINISHED));
     refuses(place, /keygen\.json: key generation is not finished.*delete keygen\.json; else/);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { concatBytes, encodeUtf8 } from "../../lib/bytes.ts";
-import { SecretScanner } from "./harness/secret_scanner.ts";
+import { SecretScanner } from "./secret_scanner.ts";
 
 const SECRET = crypto.getRandomValues(new Uint8Array(32));
 const OTHER = crypto.getRandomValues(new Uint8Array(32));

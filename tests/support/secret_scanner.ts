@@ -6,8 +6,8 @@
  */
 
 import { Buffer } from "node:buffer";
-import { assert } from "../../../lib/assert.ts";
-import { concatBytes, encodeBase64, encodeHex, encodeUtf8 } from "../../../lib/bytes.ts";
+import { assert } from "../../lib/assert.ts";
+import { concatBytes, encodeBase64, encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
 
 /** A secret that was found. */
 export interface Finding {
