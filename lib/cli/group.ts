@@ -13,6 +13,7 @@ import { marginFields, printMarginWarnings } from "./margins.ts";
 import { printable, printFields, printJson, printTable } from "./output.ts";
 import { openSession } from "./session.ts";
 
+const VERIFY_GENESIS = "to verify: floe group --genesis | floe verify - --config FILE";
 const NO_GENESIS = "none: a dealer made the key";
 
 /** Adds `floe group`. */
@@ -65,7 +66,7 @@ function printGroup(stdout: OutputStream, group: GroupBody): void {
     ...marginFields(quorumOf(group)),
     ["group key", publicKey],
     ["verifier key", verifierKey],
-    ["genesis", genesis === null ? NO_GENESIS : "to verify: floe group --genesis | floe verify -"],
+    ["genesis", genesis === null ? NO_GENESIS : VERIFY_GENESIS],
   ]);
   if (genesis !== null) stdout.write(`\n${printable(genesis, { keepNewlines: true })}`);
 }

@@ -127,7 +127,8 @@ async function loadPinned(file: string): Promise<PinnedClusterConfig> {
   const config = await loadClusterConfig(file);
   if (isPinned(config)) return config;
   const message = `Cannot check a genesis certificate against ${file}: it pins no keys. Name the ` +
-    "configuration that the nodes are started with: --config FILE";
+    "configuration that the nodes are started with (--config FILE); floe cluster writes it into its " +
+    "data folder";
   throw new CommandError(ExitCode.usage, message);
 }
 

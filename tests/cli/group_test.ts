@@ -42,7 +42,7 @@ Deno.test("group prints the genesis certificate of a key without a dealer", asyn
   const { stdout } = await floe(["group"], { hosts: { "a:1": withGenesis() } });
   match(
     stdout,
-    /^genesis +to verify: floe group --genesis \| floe verify -\n\nfloe\/genesis\/v1\n/m,
+    /^genesis +to verify: floe group --genesis \| floe verify - --config FILE\n\nfloe\/genesis\/v1\n/m,
   );
   equal(stdout.endsWith(`\n\n${NOTE}`), true);
 });

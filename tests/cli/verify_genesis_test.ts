@@ -240,7 +240,7 @@ const MISUSES = [
     OURS.genesis,
     [],
     { config: configOf(roster, { pinned: false }) },
-    /it pins no keys\. Name the configuration that the nodes are started with: --config FILE/,
+    /it pins no keys\. Name the configuration that the nodes are started with \(--config FILE\)/,
   ],
 ] as const;
 for (const [note, args, files, message] of MISUSES) {

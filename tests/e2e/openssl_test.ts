@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { runFloe } from "./harness/floe_process.ts";
+import { hasOpenssl, opensslAccepts } from "./harness/openssl.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
-
-const hasOpenssl = await new Deno.Command("openssl", { args: ["version"], stdout: "null" })
-  .output().then(({ success }) => success, () => false);
 
 Deno.test({
   name: "openssl verifies a leader's certificate, and refuses it with one byte changed",
@@ -35,27 +33,3 @@ Deno.test({
     assert.equal((await verify("bad")).code, 7);
   },
 });
-
-async function opensslAccepts(
-  { pem, statement, signature }: {
-    readonly pem: string;
-    readonly statement: string;
-    readonly signature: Uint8Array;
-  },
-): Promise<boolean> {
-  const folder = Deno.makeTempDirSync({ prefix: "floe-openssl-" });
-  try {
-    Deno.writeTextFileSync(`${folder}/key.pem`, pem);
-    Deno.writeTextFileSync(`${folder}/statement`, statement);
-    Deno.writeFileSync(`${folder}/signature`, signature);
-    const { success } = await new Deno.Command("openssl", {
-      args: [
-        ...["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", `${folder}/key.pem`],
-        ...["-in", `${folder}/statement`, "-sigfile", `${folder}/signature`],
-      ],
-    }).output();
-    return success;
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
-}
