@@ -41,7 +41,10 @@ export class SnapshotKeeper {
   /** Begins to make a snapshot of everything applied so far. */
   make(): void {
     const { snapshots, submit } = this.#options;
-    snapshots.make().then((snapshot) => submit({ kind: "snapshotMade", snapshot }), (error) => {
+    snapshots.make().then((snapshot) => {
+      this.#logger.info("snapshot.made", { index: snapshot.index, bytes: snapshot.bytes });
+      submit({ kind: "snapshotMade", snapshot });
+    }, (error) => {
       this.#logger.error("snapshot.failed", { error: String(error) });
       submit({ kind: "snapshotFailed" });
     });

@@ -12,6 +12,7 @@ import { Client } from "./client.ts";
 import { collectElections, converge } from "./convergence.ts";
 import { checkHistory, type Exchange, formatHistory } from "./history.ts";
 import { readKeySpace } from "./key_space.ts";
+import { countNodeEvents, type NodeEvents } from "./node_events.ts";
 import { type ChaosReport, countRequests, longestSilenceMs } from "./report.ts";
 import { Resources } from "./resources.ts";
 import { runSchedule } from "./schedule.ts";
@@ -50,6 +51,7 @@ class ChaosRun implements AsyncDisposable {
   readonly #workload = new Workload();
   readonly #cluster: ChaosCluster;
   readonly #resources: Resources;
+  #events: NodeEvents | null = null;
   /** Whether the folder may go: nothing is wrong, or nobody wants to know. */
   #isFolderDone = false;
 
@@ -100,6 +102,7 @@ class ChaosRun implements AsyncDisposable {
     const work = Promise.all([
       ...clients.all.map((client) => client.run(over.signal)),
       this.#resources.watch(over.signal),
+      this.#spareOne(over.signal),
       runSchedule({
         cluster,
         random: this.#random.split("schedule"),
@@ -113,6 +116,13 @@ class ChaosRun implements AsyncDisposable {
       over.abort();
       await work;
     }
+  }
+
+  /** From a third of the time on, one process lives through everything that does not end it. */
+  async #spareOne(signal: AbortSignal): Promise<void> {
+    await pause(this.#options.durationMs / 3, signal);
+    const candidates = this.#cluster.nodes.filter(({ disk }) => disk === null);
+    this.#cluster.spare(this.#random.split("spared").pick(candidates).id);
   }
 
   #createClients(): Disposable & { readonly all: readonly Client[] } {
@@ -135,6 +145,7 @@ class ChaosRun implements AsyncDisposable {
     this.#violations.push(...await converge(this.#cluster));
     await this.#readEverything();
     await collectElections(this.#cluster);
+    this.#violations.push(...this.#resources.findGrowthFaults());
     this.#violations.push(...await this.#resources.findLeaks());
   }
 
@@ -149,6 +160,7 @@ class ChaosRun implements AsyncDisposable {
 
   async #checkStopped(): Promise<void> {
     await this.#cluster.stopAll();
+    this.#events = await countNodeEvents(this.#cluster);
     const { rows, differences } = readKeySpace(this.#cluster);
     this.#violations.push(...differences, ...checkHistory(this.#exchanges, rows));
   }
@@ -171,8 +183,10 @@ class ChaosRun implements AsyncDisposable {
       lastTerm: elections.lastTerm,
       requests: countRequests(this.#exchanges),
       unavailableMsMax: longestSilenceMs(this.#exchanges, time),
+      events: this.#events,
       start: this.#resources.start,
       most: this.#resources.most,
+      growth: this.#resources.growth,
       skipped: this.#skipped,
       violations: this.#violations,
       kept: this.#isFolderDone ? null : folder,

@@ -12,6 +12,7 @@ import { formatAddress } from "../../lib/node/address.ts";
 import { type ClusterConfig, formatClusterConfig } from "../../lib/node/cluster_config.ts";
 import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
 import { assertDefined } from "../../lib/assert.ts";
+import type { StatusBody } from "../../lib/http/wire.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { ChaosNode } from "./chaos_node.ts";
 import { Elections } from "./elections.ts";
@@ -23,6 +24,11 @@ export const NODE_COUNT = 5;
 
 /** Room for a whole run's log and data several times over; the node's own limits are far above. */
 const SMALL_DISK_BYTES = 128 * 1024 * 1024;
+
+const STATUS_TIMEOUT_MS = 1_000;
+
+/** The least that a node takes, so that nodes that were down need snapshots. */
+const LOG = { entriesMax: 1_000, bytesMax: 8 * 1024 * 1024 };
 
 /**
  * Ports below those that the system hands out by itself: a port that it gave to somebody else while
@@ -53,16 +59,19 @@ export class ChaosCluster implements AsyncDisposable {
   readonly elections: Elections;
   /** The ways between the nodes. */
   readonly network: Network;
+  /** Whether a node's key-value store was lost and is not known to be back. */
+  isStateMissing = false;
   readonly #events: ChaosClusterEvents;
   readonly #nodes: ChaosNode[] = [];
   readonly #resources = new AsyncDisposableStack();
+  #spared: NodeId | null = null;
 
   /** Deals keys and opens the network; no node runs yet. */
   constructor(events: ChaosClusterEvents) {
     this.#events = events;
     const folders = { path: this.folder, passphrase: null };
     this.config = openIdentities(
-      onFreePorts(generateLocalCluster({ nodes: NODE_COUNT })),
+      { ...onFreePorts(generateLocalCluster({ nodes: NODE_COUNT })), log: LOG },
       folders,
     );
     this.group = dealIntoFolders(this.config, folders);
@@ -84,6 +93,36 @@ export class ChaosCluster implements AsyncDisposable {
   /** Every node. */
   get nodes(): readonly ChaosNode[] {
     return this.#nodes;
+  }
+
+  /** Every node whose process may be ended: all but the one that is spared, if one is. */
+  get mortals(): readonly ChaosNode[] {
+    return this.#nodes.filter(({ id }) => id !== this.#spared);
+  }
+
+  /** Lets a process live on from now on, whatever else befalls it, to see what it comes to hold. */
+  spare(id: NodeId): void {
+    this.#spared = id;
+  }
+
+  /** The node whose process is spared. */
+  get spared(): NodeId | null {
+    return this.#spared;
+  }
+
+  /** Whether a node has applied anything, by its own account. */
+  async hasState(id: NodeId): Promise<boolean> {
+    const endpoint = this.endpoints.find((candidate) => candidate.id === id);
+    try {
+      const answer = await fetch(`${endpoint?.url}/v1/status`, {
+        signal: AbortSignal.timeout(STATUS_TIMEOUT_MS),
+      });
+      const { appliedIndex }: StatusBody = await answer.json();
+      return appliedIndex > 0;
+    } catch {
+      // It does not answer, so it is not known to have any.
+      return false;
+    }
   }
 
   /** Whoever was elected last; any node before the first election. */

@@ -7,6 +7,7 @@
 import { NodeProcess } from "../../lib/cli/local_cluster/node_process.ts";
 import type { NodeAnnouncement } from "../../lib/cli/run_node.ts";
 import { NODE_PERMISSIONS } from "../../lib/cli/permissions.ts";
+import { KEY_VALUE_FILE } from "../../lib/storage/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { Pause } from "../e2e/harness/pause.ts";
 import type { SmallDisk } from "./small_disk.ts";
@@ -113,6 +114,14 @@ export class ChaosNode implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isDisposed = true;
     await this.kill();
+  }
+
+  /** Removes its key-value store. It does not run. */
+  loseStore(): void {
+    const { dataDir } = this.#options;
+    for (const { name } of Deno.readDirSync(dataDir)) {
+      if (name.startsWith(KEY_VALUE_FILE)) Deno.removeSync(`${dataDir}/${name}`);
+    }
   }
 
   /** Makes it stand still. */

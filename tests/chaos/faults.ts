@@ -9,6 +9,7 @@ import type { NodeId } from "../../lib/types.ts";
 import type { Random } from "../simulator/random.ts";
 import type { ChaosCluster } from "./chaos_cluster.ts";
 import type { ChaosNode } from "./chaos_node.ts";
+import { leaveBehind, loseStore } from "./snapshot_faults.ts";
 
 /** What a fault works with. */
 export interface FaultContext {
@@ -34,6 +35,8 @@ export const PROCESS_FAULTS: readonly Fault[] = [
   stopLeader,
   stopSome,
   fillDisk,
+  leaveBehind,
+  loseStore,
 ];
 
 /** What is done to the network. One at a time, beside what is done to processes. */
@@ -50,19 +53,21 @@ export const NETWORK_FAULTS: readonly Fault[] = [
 ];
 
 async function killSome({ cluster, random, hold }: FaultContext): Promise<string> {
-  const nodes = random.shuffled(cluster.nodes).slice(0, random.between(1, 2));
+  const nodes = random.shuffled(cluster.mortals).slice(0, random.between(1, 2));
   await killAndRestart(nodes, () => hold(random.between(100, 2_500)));
   return "kill -9";
 }
 
 async function killLeader({ cluster, random, hold }: FaultContext): Promise<string> {
+  if (!cluster.mortals.includes(cluster.leader)) return "kill -9 of the leader (spared)";
   await killAndRestart([cluster.leader], () => hold(random.between(100, 2_500)));
   return "kill -9 of the leader";
 }
 
 async function killAll({ cluster, random, hold }: FaultContext): Promise<string> {
-  await killAndRestart(cluster.nodes, () => hold(random.between(50, 500)));
-  return "kill -9 of all";
+  const { mortals } = cluster;
+  await killAndRestart(mortals, () => hold(random.between(50, 500)));
+  return mortals.length < cluster.nodes.length ? "kill -9 of all but one" : "kill -9 of all";
 }
 
 async function killAndRestart(
@@ -97,12 +102,13 @@ async function pauseFor(nodes: readonly ChaosNode[], wait: () => Promise<void>):
 
 /** It hands over first, if it can. */
 async function stopLeader({ cluster, random, hold }: FaultContext): Promise<string> {
+  if (!cluster.mortals.includes(cluster.leader)) return "SIGTERM to the leader (spared)";
   await stopAndRestart(cluster.leader, () => hold(random.between(0, 1_000)));
   return "SIGTERM to the leader";
 }
 
 async function stopSome({ cluster, random, hold }: FaultContext): Promise<string> {
-  await stopAndRestart(random.pick(cluster.nodes), () => hold(random.between(0, 1_000)));
+  await stopAndRestart(random.pick(cluster.mortals), () => hold(random.between(0, 1_000)));
   return "SIGTERM";
 }
 

@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { Growth } from "./growth.ts";
 import type { Exchange } from "./history.ts";
+import type { NodeEvents } from "./node_events.ts";
 import type { Usage } from "./resources.ts";
 
 /** How many requests of one kind ended how. */
@@ -37,10 +39,14 @@ export interface ChaosReport {
   readonly requests: Readonly<Record<"get" | "put" | "delete" | "swap", Outcomes>>;
   /** The longest time in which no request of any client was answered. */
   readonly unavailableMsMax: number;
+  /** What the nodes' logs tell, once they have stopped. */
+  readonly events: NodeEvents | null;
   /** The most that any node's process held at the start, where the system says so. */
   readonly start: Usage | null;
   /** The most that any held at any time. */
   readonly most: Usage;
+  /** What a process held that lived on, early and late; null where none lived long enough. */
+  readonly growth: Growth | null;
   /** What could not be done on this machine. */
   readonly skipped: readonly string[];
   /** What must not be, and was. */
@@ -81,12 +87,17 @@ export function longestSilenceMs(
 
 /** The report for people; a program reads the object itself. */
 export function formatReport(report: ChaosReport): string {
-  const { faults, requests, start, most, skipped, violations } = report;
+  const { faults, requests, events, start, most, growth, skipped, violations } = report;
   const lines = [
     `Chaos: ${report.nodes} nodes, ${report.threshold} must sign, ${report.seconds} s, seed ${report.seed}`,
     "",
     "Done to it",
     ...Object.entries(faults).sort().map(([name, count]) =>
+      `  ${count.toString().padStart(5)}  ${name}`
+    ),
+    "",
+    "Told by the nodes' logs",
+    ...Object.entries(events ?? {}).map(([name, count]) =>
       `  ${count.toString().padStart(5)}  ${name}`
     ),
     "",
@@ -99,6 +110,7 @@ export function formatReport(report: ChaosReport): string {
     `Longest silence       ${report.unavailableMsMax} ms without an answer to anyone`,
     `Most memory           ${formatUsage(most, start, ({ rssBytes }) => `${toMiB(rssBytes)} MiB`)}`,
     `Most descriptors      ${formatUsage(most, start, ({ fds }) => String(fds))}`,
+    ...(growth === null ? [] : [formatGrowth(growth)]),
     ...skipped.map((what) => `Skipped               ${what}`),
     "",
     ...(violations.length === 0
@@ -117,6 +129,12 @@ function formatUsage(
   return start === null
     ? "not known on this system"
     : `${format(most)} in one process, ${format(start)} at the start`;
+}
+
+function formatGrowth({ samples, early, late }: Growth): string {
+  const show = ({ rssBytes, fds }: Usage) => `${toMiB(rssBytes)} MiB and ${fds} descriptors`;
+  return `A process that lived on  ${show(early)} early, ${show(late)} at the end ` +
+    `(${samples} samples under one load)`;
 }
 
 function toMiB(bytes: number): number {
