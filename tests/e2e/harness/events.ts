@@ -63,14 +63,15 @@ export class EventLog {
   async waitFor(
     what: string,
     matches: (event: ProcessEvent) => boolean,
-    options: { readonly from?: number } = {},
+    options: { readonly from?: number; readonly timeoutMs?: number } = {},
   ): Promise<ProcessEvent> {
+    const { timeoutMs = WAIT_TIMEOUT_MS } = options;
     const startedMs = performance.now();
     for (let next = options.from ?? 0;; next++) {
       while (next >= this.#events.length) {
-        const leftMs = startedMs + WAIT_TIMEOUT_MS - performance.now();
+        const leftMs = startedMs + timeoutMs - performance.now();
         if (this.#hasEnded) throw this.#disappointment(what, "it ended");
-        if (leftMs <= 0) throw this.#disappointment(what, `not within ${WAIT_TIMEOUT_MS} ms`);
+        if (leftMs <= 0) throw this.#disappointment(what, `not within ${timeoutMs} ms`);
         await deadline(this.#changed.promise, leftMs).catch(() => {});
       }
       const event = this.#events[next];
