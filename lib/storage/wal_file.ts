@@ -54,15 +54,15 @@ export function inspectWalFile(path: string): WalFinding {
  * @throws whatever reading the file throws.
  */
 export function listWalPages(path: string, frameCount: number): ReadonlySet<number> {
-  const frameBytes = FRAME_HEADER_BYTES + PAGE_BYTES;
   using file = Deno.openSync(path);
-  const bytes = new Uint8Array(HEADER_BYTES + frameCount * frameBytes);
-  const length = readFully(file, bytes);
-  assert(length === bytes.length, `${path} has less than ${frameCount} frames`);
-  const view = new DataView(bytes.buffer);
+  const view = new DataView(new ArrayBuffer(4));
+  const number = new Uint8Array(view.buffer);
   const pages = new Set<number>();
-  for (let offset = HEADER_BYTES; offset < length; offset += frameBytes) {
-    pages.add(view.getUint32(offset));
+  for (let frame = 0; frame < frameCount; frame++) {
+    // Only the numbers: to read 8 MiB at once takes several times as long.
+    file.seekSync(HEADER_BYTES + frame * (FRAME_HEADER_BYTES + PAGE_BYTES), Deno.SeekMode.Start);
+    assert(readFully(file, number) === 4, `${path} has less than ${frameCount} frames`);
+    pages.add(view.getUint32(0));
   }
   return pages;
 }

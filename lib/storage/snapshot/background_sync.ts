@@ -9,7 +9,7 @@
  * what waits to be written makes every other fsync on the disk wait for it, those of the node's log
  * included: 300 ms were measured for a file of 1 GB, 40 ms with this.
  */
-export const SYNC_BYTES: number = 16 * 1024 * 1024;
+export const SYNC_BYTES: number = 4 * 1024 * 1024;
 
 /** Syncs a file again and again, off the loop. */
 export class BackgroundSync {

@@ -10,6 +10,7 @@ import { EnvironmentError, InputError } from "../../errors.ts";
 import type { ClusterName, NodeId } from "../../types.ts";
 import { readFully, removeIfThere } from "../files.ts";
 import { describe, syncFolder } from "../folder.ts";
+import { Pace } from "./pace.ts";
 import { PageCopier } from "./page_copier.ts";
 import { adoptSnapshot, checkSnapshot } from "./snapshot_check.ts";
 import type { SnapshotFile } from "./snapshot_file.ts";
@@ -64,10 +65,12 @@ export interface JobResponse {
 
 /** Does one job after another; never throws. */
 export class JobRunner {
-  readonly #copier = new PageCopier();
+  readonly #pace = new Pace();
+  readonly #copier = new PageCopier(this.#pace);
 
   /** Does a job. */
   run(job: Job): JobOutcome {
+    this.#pace.begin();
     try {
       return { kind: "done", result: this.#run(job) };
     } catch (error) {
@@ -82,9 +85,9 @@ export class JobRunner {
         this.#copier.copy(job);
         return null;
       case "seal":
-        return seal(job);
+        return seal(job, this.#pace);
       case "receive":
-        receive(job);
+        receive(job, this.#pace);
         return null;
       default:
         return job satisfies never;
@@ -100,16 +103,19 @@ export function toError(
 }
 
 /** What it seals is gone with the process, so nothing has to be durable. */
-function seal({ path, sealedPath, cluster }: Job & { readonly kind: "seal" }): SnapshotFile {
-  const index = checkSnapshot(path, cluster);
-  const { bytes, sha256 } = digestFile(path);
+function seal(
+  { path, sealedPath, cluster }: Job & { readonly kind: "seal" },
+  pace: Pace,
+): SnapshotFile {
+  const index = checkSnapshot(path, { cluster, pace });
+  const { bytes, sha256 } = digestFile(path, pace);
   Deno.renameSync(path, sealedPath);
   return { index, bytes, sha256 };
 }
 
-function receive(job: Job & { readonly kind: "receive" }): void {
+function receive(job: Job & { readonly kind: "receive" }, pace: Pace): void {
   try {
-    checkClaims(job);
+    checkClaims(job, pace);
     adoptSnapshot(job.path, job.node);
     Deno.renameSync(job.path, job.readyPath);
     syncFolder(job.folder);
@@ -120,12 +126,15 @@ function receive(job: Job & { readonly kind: "receive" }): void {
   }
 }
 
-function checkClaims({ path, snapshot, cluster }: Job & { readonly kind: "receive" }): void {
-  const { bytes, sha256 } = digestFile(path);
+function checkClaims(
+  { path, snapshot, cluster }: Job & { readonly kind: "receive" },
+  pace: Pace,
+): void {
+  const { bytes, sha256 } = digestFile(path, pace);
   if (bytes !== snapshot.bytes || !equalBytes(sha256, snapshot.sha256)) {
     throw new InputError(`Cannot use snapshot: its SHA-256 is not the one that was announced`);
   }
-  const index = checkSnapshot(path, cluster);
+  const index = checkSnapshot(path, { cluster, pace });
   if (index === snapshot.index) return;
   throw new InputError(
     `Cannot use snapshot: it holds the effects of entries up to ${index}, not ${snapshot.index}`,
@@ -134,7 +143,10 @@ function checkClaims({ path, snapshot, cluster }: Job & { readonly kind: "receiv
 
 const CHUNK_BYTES = 1024 * 1024;
 
-function digestFile(path: string): { readonly bytes: number; readonly sha256: Uint8Array } {
+function digestFile(
+  path: string,
+  pace: Pace,
+): { readonly bytes: number; readonly sha256: Uint8Array } {
   using file = Deno.openSync(path);
   const hash = createHash("sha256");
   const chunk = new Uint8Array(CHUNK_BYTES);
@@ -142,6 +154,7 @@ function digestFile(path: string): { readonly bytes: number; readonly sha256: Ui
   for (let length = chunk.length; length === chunk.length; bytes += length) {
     length = readFully(file, chunk);
     hash.update(chunk.subarray(0, length));
+    pace.rest();
   }
   return { bytes, sha256: new Uint8Array(hash.digest()) };
 }
