@@ -6,10 +6,12 @@
  */
 
 import assert from "node:assert/strict";
+import { decodeUtf8 } from "../../lib/bytes.ts";
 import { pause } from "../../lib/transport/deadline.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { WAIT_TIMEOUT_MS } from "../e2e/harness/events.ts";
 import type { TestCluster } from "../e2e/harness/test_cluster.ts";
+import { readProcess } from "../support/read_process.ts";
 
 /** How much more memory an attack may make a node hold at its worst. */
 const MORE_MEMORY_BYTES_MAX = 256 * 1024 * 1024;
@@ -79,7 +81,7 @@ export class Witness {
 
   #memory(id: NodeId, field: "VmRSS" | "VmHWM"): number {
     if (Deno.build.os !== "linux") return 0;
-    const status = Deno.readTextFileSync(`/proc/${this.#cluster.process(id).pid}/status`);
+    const status = decodeUtf8(readProcess(this.#cluster.process(id).pid, "status"));
     return 1024 * Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]);
   }
 }

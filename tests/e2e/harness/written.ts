@@ -9,6 +9,7 @@ import { createApp } from "../../../lib/http/app.ts";
 import type { NodeId } from "../../../lib/types.ts";
 import { FakeNode } from "../../http/fake_node.ts";
 import type { FloeProcess } from "./floe_process.ts";
+import { readProcess } from "../../support/read_process.ts";
 import type { Finding, SecretScanner } from "../../support/secret_scanner.ts";
 import type { TestCluster } from "./test_cluster.ts";
 
@@ -34,8 +35,8 @@ export class Written {
 
   /** Takes what the system tells everybody of a process: its arguments and its variables. */
   addProcessList(place: string, pid: number): void {
-    for (const name of ["cmdline", "environ"]) {
-      this.add(`${place} ${name}`, Deno.readFileSync(`/proc/${pid}/${name}`));
+    for (const file of ["cmdline", "environ"] as const) {
+      this.add(`${place} ${file}`, readProcess(pid, file));
     }
   }
 

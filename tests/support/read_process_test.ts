@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { decodeUtf8 } from "../../lib/bytes.ts";
+import { readProcess } from "./read_process.ts";
+
+const ignore = Deno.build.os !== "linux";
+
+Deno.test({
+  name: "readProcess() reads what the system tells of a process",
+  ignore,
+  fn() {
+    assert.match(
+      decodeUtf8(readProcess(Deno.pid, "status")),
+      new RegExp(`^Pid:\\s+${Deno.pid}$`, "m"),
+    );
+  },
+});
+
+Deno.test({
+  name: "readProcess() says which process is not there",
+  ignore,
+  fn() {
+    assert.throws(() => readProcess(0, "cmdline"), /Cannot read cmdline of 0: /);
+  },
+});
