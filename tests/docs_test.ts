@@ -17,6 +17,8 @@ const DOCUMENTS: readonly string[] = [
   ...[...Deno.readDirSync(new URL("docs", ROOT))].map(({ name }) => `docs/${name}`),
 ];
 
+const TOP_FOLDERS: readonly string[] = ["lib", "tests", "docs", "bench", "lint", "scripts"];
+
 function read(document: string): string {
   return Deno.readTextFileSync(new URL(document, ROOT));
 }
@@ -30,8 +32,12 @@ function rowsOf(document: string, first: RegExp): string[][] {
 
 for (const document of DOCUMENTS) {
   Deno.test(`${document} points to files that are there`, () => {
-    const named = read(document).matchAll(/`((?:lib|tests|docs|bench|lint|scripts)\/[^\s`<]+)`/g);
-    for (const [, path = ""] of named) {
+    const text = read(document);
+    for (const [, folder = "", rest = ""] of text.matchAll(/`([a-z]+)(\/[^\s`<]+)`/g)) {
+      const isFromTop = TOP_FOLDERS.includes(folder);
+      // A source file may be named from lib on.
+      if (!isFromTop && !rest.endsWith(".ts")) continue;
+      const path = `${isFromTop ? "" : "lib/"}${folder}${rest}`;
       ok(Deno.statSync(new URL(path, ROOT)), path);
     }
   });
