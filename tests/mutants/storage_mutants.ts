@@ -64,4 +64,11 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     this.isRetired = true;`,
     replace: `    this.storage.wipe();`,
   },
+  {
+    name: "leads-without-state",
+    bug: "a node that lost its key-value store stands for election before it has it back",
+    file: "lib/raft/raft.ts",
+    find: `state.randomizedTimeoutTicks && !state.lacksState) {`,
+    replace: `state.randomizedTimeoutTicks) {`,
+  },
 ];
