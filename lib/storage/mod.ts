@@ -35,7 +35,9 @@
  *
  * kv.db is never ahead of raft.db, because the node applies only what it has persisted. If it is,
  * the log has lost its end: `openStores` refuses. Nor is it behind the log's start: the log is only
- * compacted up to what `SqliteKeyValueStore.checkpoint` has made durable, or a snapshot is there.
+ * compacted up to what `SqliteKeyValueStore.checkpoint` has made durable, or a snapshot is there. A
+ * kv.db that has applied nothing at all is the exception: an operator has moved the old one away, and
+ * a snapshot of the leader takes its place (`Stores.lacksState`).
  *
  * ## Compaction
  *

@@ -50,7 +50,8 @@
  * | before or within the swap | kv.db behind the log's start, and the ready file | completes the swap |
  * | after the rename | kv.db as it should be | removes the file that was replaced |
  *
- * A kv.db that is behind the log's start without a ready file is damage, and stops the node.
+ * A kv.db that is behind the log's start without a ready file is damage, and stops the node, unless it
+ * is empty: then it was made anew, and the leader is asked for a snapshot.
  *
  * @module
  */
