@@ -135,5 +135,5 @@ const PHASES: Readonly<Record<DkgBody["phase"], string>> = {
   finished: "finished",
   shareLost: "share lost",
   exhausted: "no attempt left",
-  dealt: "dealt by a dealer",
+  dealt: "dealt",
 };

@@ -5,8 +5,9 @@
  *
  * **A pure core.** {@linkcode KeyGeneration} has no I/O, no clock and no `await`. Everything that
  * happens enters as an {@linkcode Input}, everything to be done leaves as an {@linkcode Output}, and
- * {@linkcode carryOut} does it: persist, then send, then finish. The driver provides the ports, and
- * channels that prove the sender and hide the content.
+ * {@linkcode carryOut} does it: persist, then send, then finish. The driver
+ * (`lib/node/key_generation`) provides the ports, and channels that prove the sender and hide the
+ * content.
  *
  * **The rounds.** FROST's KeyGen (`lib/frost/dkg.ts`) in the first three, agreement in the last two.
  * A node enters each round when it has everybody's message of the one before.

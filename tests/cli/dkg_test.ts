@@ -75,7 +75,7 @@ const PHASES: readonly (readonly [KeyGenerationReport["phase"], string])[] = [
   ["ready", "ready"],
   ["shareLost", "share lost"],
   ["exhausted", "no attempt left"],
-  ["dealt", "dealt by a dealer"],
+  ["dealt", "dealt"],
 ];
 
 for (const [phase, words] of PHASES) {

@@ -30,10 +30,11 @@ import { toGenesisRoster } from "../genesis_roster.ts";
 export const KEYGEN_TICK_MS = 100;
 
 /**
- * Most messages of one peer that wait for a tick; more are dropped, as the network might have. A peer
- * needs a dozen for a whole attempt, so one that floods costs this node little.
+ * Most messages of one peer that are heard in a tick; more are dropped, as the network might have, and
+ * sent again if they are needed. A whole attempt takes five; a false certificate takes longest to see
+ * through.
  */
-export const MESSAGES_PER_TICK_MAX = 64;
+export const MESSAGES_PER_TICK_MAX = 16;
 
 /** What a run is given. */
 export interface KeyGenerationOptions {

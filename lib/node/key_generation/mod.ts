@@ -35,8 +35,7 @@
  * @module
  */
 
-export { ANSWER_PAUSE_MS, GenesisResponder } from "./genesis_responder.ts";
-export { KEYGEN_TICK_MS, KeyGenerationRun } from "./key_generation_run.ts";
+export { KeyGenerationRun } from "./key_generation_run.ts";
 export { openOwnKeys, prepareKeyGeneration } from "./own_keys.ts";
 export { hasRecord, type KeyPlace, RECORD_FILE } from "./record_file.ts";
 export type { AwaitedStep, KeyGenerationReport, KeyPhase } from "./report.ts";

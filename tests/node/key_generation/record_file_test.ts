@@ -10,6 +10,7 @@ import {
   readRecord,
   writeRecord,
 } from "../../../lib/node/key_generation/record_file.ts";
+import { changePassphrase } from "../../../lib/node/passphrase_change.ts";
 import { Passphrase } from "../../../lib/node/passphrase.ts";
 import { toNodeId } from "../../../lib/types.ts";
 import { TestKeygen } from "../../keygen/harness.ts";
@@ -54,6 +55,26 @@ Deno.test("a record is encrypted where there is a passphrase", () => {
     assert.ok(!Deno.readTextFileSync(fileOf(place)).includes(encodeHex(SHARE.secret)));
     assert.deepEqual(readRecord(place), RECORDS.finished);
     refuses({ folder, config }, /it is encrypted/);
+  });
+});
+
+Deno.test("a record gets the passphrase that a folder's files are given, and loses it again", () => {
+  withRecord(({ folder, config }) => {
+    using passphrase = new Passphrase(encodeUtf8("correct horse battery staple"));
+    const file = fileOf({ folder, config });
+    assert.deepEqual(changePassphrase(folder.dataDir, { from: null, to: passphrase }), [file]);
+    const encrypted = { folder: { ...folder, passphrase }, config };
+    assert.deepEqual(readRecord(encrypted), RECORDS.finished);
+    changePassphrase(folder.dataDir, { from: passphrase, to: null });
+    assert.deepEqual(readRecord({ folder, config }), RECORDS.finished);
+  });
+});
+
+Deno.test("deleteRecord() leaves nothing of a record whose writing was cut short", () => {
+  withRecord(({ folder: { dataDir } }) => {
+    Deno.copyFileSync(`${dataDir}/keygen.json`, `${dataDir}/keygen.json.4711.tmp`);
+    deleteRecord(dataDir);
+    assert.deepEqual([...Deno.readDirSync(dataDir)], []);
   });
 });
 
