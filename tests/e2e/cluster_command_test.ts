@@ -1,4 +1,10 @@
 import assert from "node:assert/strict";
+import { keyFolder } from "../../lib/cli/node_folders.ts";
+import { newDurableKeyGeneration } from "../../lib/keygen/mod.ts";
+import { loadClusterConfig, requirePinned } from "../../lib/node/cluster_config.ts";
+import { toGenesisRoster } from "../../lib/node/genesis_roster.ts";
+import { writeRecord } from "../../lib/node/key_generation/record_file.ts";
+import { toNodeId } from "../../lib/types.ts";
 import { deadline, WAIT_TIMEOUT_MS } from "./harness/events.ts";
 import { FloeProcess, runFloe } from "./harness/floe_process.ts";
 import { TestFolder } from "./harness/test_cluster.ts";
@@ -142,6 +148,21 @@ Deno.test("floe cluster refuses a folder that was made for another cluster", asy
   const refused = await runFloe(["cluster", "--config", other.configFile, ...data]);
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /made for another cluster.*\n[^]*--fresh/);
+});
+
+Deno.test("floe cluster refuses nodes with a dealt key beside one that makes its own", async () => {
+  using folder = new TestFolder({ nodes: 3 });
+  const path = `${folder.path}/data`;
+  const deal = ["keygen", "--dealer", "--config", folder.configFile, "--data-dir", path];
+  assert.equal((await runFloe(deal)).code, 0);
+  const config = requirePinned(await loadClusterConfig(`${path}/cluster.json`), "cluster.json");
+  const place = keyFolder({ path, passphrase: null }, toNodeId("server_2"));
+  for (const name of ["share.json", "group.json"]) Deno.removeSync(`${place.dataDir}/${name}`);
+  const record = newDurableKeyGeneration(toGenesisRoster(config));
+  writeRecord({ folder: place, config }, { ...record, attempt: 1 });
+  const refused = await runFloe(["cluster", ...options(folder)]);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /has a key from a dealer, while other nodes make one.*--fresh/);
 });
 
 Deno.test("floe cluster names every port that is in use before it starts anything", async () => {

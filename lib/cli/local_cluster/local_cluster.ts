@@ -55,7 +55,7 @@ export class LocalCluster {
   readonly #failed = Promise.withResolvers<never>();
   readonly #startedMs: number;
   readonly #allEnded = Promise.withResolvers<void>();
-  #group: Group | null = null;
+  #group: Group | null;
   #leaderTerm = 0;
   #leaderlessSinceMs: number | null;
   #isReady = false;
@@ -68,7 +68,8 @@ export class LocalCluster {
     this.#startedMs = startedMs;
     this.#leaderlessSinceMs = startedMs;
     options.onEvent({ event: "starting", cluster, nodes: peers.length });
-    if (options.key !== null) this.#learnKey(options.key, null);
+    this.#group = options.key?.group ?? null;
+    if (options.key !== null) this.#tellKey(options.key, null);
     for (const { id, api } of peers) {
       const process = this.#startNode(id);
       this.#processes.set(id, process);
@@ -150,12 +151,8 @@ export class LocalCluster {
     { publicKey, genesis }: { readonly publicKey: string; readonly genesis: string | null },
   ): void {
     try {
-      if (this.#group === null) {
-        const group = verifyGenesis(genesis ?? "", toGenesisRoster(this.#options.config));
-        const ms = Math.round(performance.now() - this.#startedMs);
-        this.#learnKey({ group, genesis: group.note }, ms);
-      }
-      const known = encodeHex(assertDefined(this.#group ?? undefined, "No key").publicKey);
+      this.#group ??= this.#proveKey(id, genesis);
+      const known = encodeHex(this.#group.publicKey);
       if (publicKey === known) return;
       throw new InputError(`${id} has the group key ${publicKey}, and others have ${known}`);
     } catch (error) {
@@ -163,11 +160,22 @@ export class LocalCluster {
     }
   }
 
-  #learnKey({ group, genesis }: GroupFile, ms: number | null): void {
+  #proveKey(id: NodeId, note: string | null): Group {
+    if (note === null) {
+      throw new InputError(
+        `${id} has a key from a dealer, while other nodes make one: their folders are not of one ` +
+          "cluster. floe cluster --fresh deletes what is there and starts over.",
+      );
+    }
+    const group = verifyGenesis(note, toGenesisRoster(this.#options.config));
+    this.#tellKey({ group, genesis: note }, Math.round(performance.now() - this.#startedMs));
+    return group;
+  }
+
+  #tellKey({ group, genesis }: GroupFile, ms: number | null): void {
     const { cluster, threshold, publicKey } = group;
     const verifierKey = encodeVerifierKey(cluster, publicKey);
     const key = { publicKey: encodeHex(publicKey), verifierKey };
-    this.#group = group;
     this.#options.onEvent({ event: "group", cluster, threshold, ...key, genesis, ms });
   }
 
