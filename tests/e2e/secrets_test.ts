@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { decodeHex, encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { floe } from "../cli/fake_terminal.ts";
-import { addFileKeys, addKeys, addNonces } from "./harness/cluster_secrets.ts";
+import { addFileKeys, addKeys, addRandomNumbers } from "./harness/cluster_secrets.ts";
 import { runFloe } from "./harness/floe_process.ts";
 import { SecretScanner } from "../support/secret_scanner.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
@@ -24,42 +24,48 @@ const SECRET_FILES = ["identity.json", "share.json"];
 const LOG = { entriesMax: 1_000, bytesMax: 8 * 1024 * 1024 };
 const [WRITES, WRITERS] = [1_100, 16];
 
-for (const encrypted of [false, true]) {
-  const kind = encrypted ? "encrypted" : "plain";
+Deno.test("nothing that a cluster with a dealt key writes beside its key files holds a secret", async () => {
+  await searchEverything({ keyless: false, encrypted: false });
+});
 
-  Deno.test(`nothing that a cluster with ${kind} files writes holds a secret`, async () => {
-    using workshop = new Workshop();
-    await using cluster = new TestCluster({
-      nodes: 3,
-      absent: 1,
-      log: LOG,
-      main: RECORDING_MAIN,
-      env: { FLOE_TEST_RANDOM: workshop.random, FLOE_DEBUG: "1" },
-      ...(encrypted ? { passphraseFile: workshop.passphraseFile } : {}),
-    });
-    const scanner = new SecretScanner();
-    for (const text of [PASSPHRASE, NEW_PASSPHRASE]) scanner.add("passphrase", encodeUtf8(text));
-    addKeys(scanner, cluster);
-    addFileKeys(scanner, cluster);
+Deno.test("nothing that a cluster that makes its key and encrypts its files writes holds a secret", async () => {
+  await searchEverything({ keyless: true, encrypted: true });
+});
 
-    const written = new Written();
-    const use = { cluster, written, workshop };
-    await runNodes(use);
-    addFileKeys(scanner, cluster);
-    for (const id of cluster.ids) {
-      const before = scanner.count;
-      addNonces(scanner, cluster, { id, drawn: workshop.drawnBy(cluster.process(id).pid) });
-      assert.ok(scanner.count > before, `${id} had no nonce`);
-    }
-    await runCommands(use);
-    const except = encrypted ? [] : SECRET_FILES;
-    for (const id of cluster.ids) written.addFiles(cluster.dataDir(id), { except });
-    // What these hold is encrypted in any case.
-    written.addFiles(workshop.backups, { except: [] });
-
-    checkThatPlantedIsFound(use);
-    assert.deepEqual(written.scan(scanner), []);
+async function searchEverything(
+  { keyless, encrypted }: { readonly keyless: boolean; readonly encrypted: boolean },
+): Promise<void> {
+  using workshop = new Workshop();
+  await using cluster = new TestCluster({
+    nodes: 3,
+    log: LOG,
+    main: RECORDING_MAIN,
+    env: { FLOE_TEST_RANDOM: workshop.random, FLOE_DEBUG: "1" },
+    ...(keyless ? { keyless } : {}),
+    ...(encrypted ? { passphraseFile: workshop.passphraseFile } : {}),
   });
+  const use = { cluster, written: new Written(), workshop };
+  await runNodes(use);
+  await runCommands(use);
+  const except = encrypted ? [] : SECRET_FILES;
+  for (const id of cluster.ids) use.written.addFiles(cluster.dataDir(id), { except });
+  // What these hold is encrypted in any case.
+  use.written.addFiles(workshop.backups, { except: [] });
+
+  checkThatPlantedIsFound(use);
+  assert.deepEqual(use.written.scan(secretsOf(use)), []);
+}
+
+function secretsOf({ cluster, workshop }: Use): SecretScanner {
+  const scanner = new SecretScanner();
+  for (const text of [PASSPHRASE, NEW_PASSPHRASE]) scanner.add("passphrase", encodeUtf8(text));
+  addKeys(scanner, cluster);
+  assert.equal(scanner.count, 2 + 3 * cluster.ids.length + 1);
+  addFileKeys(scanner, cluster);
+  const drawn = workshop.drawn();
+  addRandomNumbers(scanner, cluster, drawn);
+  assert.ok(drawn.length > 10, `${drawn.length} random numbers`);
+  return scanner;
 }
 
 interface Use {
@@ -68,10 +74,13 @@ interface Use {
   readonly workshop: Workshop;
 }
 
-/** Elections, writes, a snapshot for the last node, every answer, and an end of either kind. */
-async function runNodes({ cluster, written, workshop }: Use): Promise<void> {
+/** A key, elections, writes, a snapshot for the last node, every answer, and an end of either kind. */
+async function runNodes(use: Use): Promise<void> {
+  const { cluster, written } = use;
   const [first, second, late] = cluster.ids;
   assert.ok(first !== undefined && second !== undefined && late !== undefined);
+  await cluster.leader();
+  await endNode(use, late, "SIGKILL");
   const { id: leader } = await cluster.leader(1, [first, second]);
   await Promise.all(
     Array.from({ length: WRITERS }, async (_, writer) => {
@@ -83,15 +92,23 @@ async function runNodes({ cluster, written, workshop }: Use): Promise<void> {
   await cluster.process(leader).said.waitFor("a log", ({ event }) => event === "log.compacted");
   cluster.start(late);
   await cluster.process(late).said.waitFor("it", ({ event }) => event === "snapshot.installed");
-  await plant({ cluster, written, workshop }, late);
+  await plant(use, late);
   for (const id of cluster.ids) {
     written.addProcessList(id, cluster.process(id).pid);
     await written.addAnswers(cluster, id);
   }
-  await askWithCommands({ cluster, written, workshop });
-  await cluster.process(late).end("SIGTERM");
-  for (const id of [first, second]) await cluster.process(id).end("SIGKILL");
-  for (const id of cluster.ids) written.addProcess(`log of ${id}`, cluster.process(id));
+  await askWithCommands(use);
+  await endNode(use, late, "SIGTERM");
+  for (const id of [first, second]) await endNode(use, id, "SIGKILL");
+}
+
+async function endNode(
+  { cluster, written }: Use,
+  id: NodeId,
+  signal: "SIGTERM" | "SIGKILL",
+): Promise<void> {
+  await cluster.process(id).end(signal);
+  written.addProcess(`log of ${id}`, cluster.process(id));
 }
 
 /** A value that all nodes hold, and an answer with it: what the search must find. */
@@ -103,7 +120,15 @@ async function plant({ cluster, written, workshop }: Use, id: NodeId): Promise<v
 
 async function askWithCommands({ cluster, written, workshop }: Use): Promise<void> {
   const missing = encodeHex(workshop.planted);
-  const commands = ["status", "leader", "elections", "group", "get small-1", `get ${missing}`];
+  const commands = [
+    "status",
+    "leader",
+    "elections",
+    "group",
+    "dkg status",
+    "get small-1",
+    `get ${missing}`,
+  ];
   for (const command of [...commands, "leader --cert", "put a b", "del a", "leader transfer"]) {
     for (const format of ["table", "json"]) {
       const args = [...command.split(" "), "-o", format, "--config", cluster.configFile];
@@ -204,10 +229,12 @@ class Workshop implements Disposable {
   readonly passphraseFile = this.#file("passphrase", PASSPHRASE);
   readonly newPassphraseFile = this.#file("new passphrase", NEW_PASSPHRASE);
 
-  /** The 32-byte random numbers that a process drew. */
-  drawnBy(pid: number): readonly Uint8Array[] {
-    const lines = Deno.readTextFileSync(`${this.random}/${pid}`).trim().split("\n");
-    return lines.filter(({ length }) => length === 64).map(decodeHex);
+  /** The random numbers that all processes drew, those of a few bytes apart. */
+  drawn(): readonly Uint8Array[] {
+    return [...Deno.readDirSync(this.random)].flatMap(({ name }) => {
+      const lines = Deno.readTextFileSync(`${this.random}/${name}`).trim().split("\n");
+      return lines.filter(({ length }) => length >= 64).map(decodeHex);
+    });
   }
 
   /** A copy of a node's folder, among the backups. */

@@ -6,9 +6,10 @@
 
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { assertDefined } from "../../../lib/assert.ts";
-import { decodeHex } from "../../../lib/bytes.ts";
+import { decodeHex, encodeHex } from "../../../lib/bytes.ts";
 import { commit, type SecretShare } from "../../../lib/frost/mod.ts";
 import { lagrangeCoefficients } from "../../../lib/frost/lagrange.ts";
+import type { KeyParameters, Passphrase } from "../../../lib/node/passphrase.ts";
 import { readPrivateJson } from "../../../lib/node/secret_file.ts";
 import { sealedTextSchema } from "../../../lib/node/sealed_text.ts";
 import { listSecretFiles, openSecretFiles } from "../../../lib/node/secret_files.ts";
@@ -32,29 +33,30 @@ export function addKeys(scanner: SecretScanner, cluster: TestCluster): void {
 
 /** Adds the keys that a passphrase makes for the files as they are now. */
 export function addFileKeys(scanner: SecretScanner, cluster: TestCluster): void {
-  for (const id of cluster.ids) {
-    const { dataDir, passphrase } = cluster.keyFolder(id);
-    if (passphrase === null) continue;
-    for (const path of listSecretFiles(dataDir)) {
-      const { key } = sealedTextSchema.parse(readPrivateJson(path, NO_REMEDIES));
-      scanner.add(`the key of ${path}`, passphrase.deriveKey(key).slice());
-    }
+  for (const { path, key, passphrase } of sealedFiles(cluster)) {
+    scanner.add(`the key of ${path}`, passphrase.deriveKey(key).slice());
   }
 }
 
 /**
- * Adds the nonces that a node has ever made, from the random numbers that it drew (`recording_main.ts`):
- * whichever of those went into a nonce, its nonce is among these.
+ * Adds the random numbers that the nodes drew (`recording_main.ts`), but the salts in their files: what
+ * their nonces and, where they made the key themselves, their polynomials come from. And the nonces:
+ * whichever of the numbers went into a node's nonce, that is among these.
  */
-export function addNonces(
+export function addRandomNumbers(
   scanner: SecretScanner,
   cluster: TestCluster,
-  { id, drawn }: { readonly id: NodeId; readonly drawn: readonly Uint8Array[] },
+  drawn: readonly Uint8Array[],
 ): void {
-  const share = shareOf(cluster, id);
-  for (const [at, random] of drawn.entries()) {
-    const { nonces } = commit(share, () => random.slice());
-    scanner.add(`nonce ${at} of ${id}`, nonces.hiding);
+  const salts = sealedFiles(cluster).map(({ key }) => encodeHex(key.salt));
+  const secret = drawn.filter((random) => !salts.includes(encodeHex(random)));
+  for (const [at, random] of secret.entries()) scanner.add(`random number ${at}`, random);
+  for (const id of cluster.ids) {
+    const share = shareOf(cluster, id);
+    for (const [at, random] of secret.entries()) {
+      const { nonces } = commit(share, (length) => random.slice(0, length));
+      scanner.add(`nonce ${at} of ${id}`, nonces.hiding);
+    }
   }
 }
 
@@ -75,6 +77,23 @@ function shareOf(cluster: TestCluster, id: NodeId): SecretShare {
   const { content } = assertDefined(opened.find(({ purpose }) => purpose === "share"), id);
   const voter = assertDefined(cluster.group.voters.find((voter) => voter.id === id), id);
   return { identifier: voter.identifier, secret: decodeHex(String(content.secret)) };
+}
+
+interface SealedFile {
+  readonly path: string;
+  readonly key: KeyParameters;
+  readonly passphrase: Passphrase;
+}
+
+function sealedFiles(cluster: TestCluster): readonly SealedFile[] {
+  return cluster.ids.flatMap((id) => {
+    const { dataDir, passphrase } = cluster.keyFolder(id);
+    if (passphrase === null) return [];
+    return listSecretFiles(dataDir).map((path) => {
+      const { key } = sealedTextSchema.parse(readPrivateJson(path, NO_REMEDIES));
+      return { path, key, passphrase };
+    });
+  });
 }
 
 const NO_REMEDIES = { ifMissing: "", ifDamaged: "", ifKnown: "" };
