@@ -12,7 +12,9 @@ import type { KeyFolder } from "../../lib/node/key_folder.ts";
 import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
 import { Passphrase } from "../../lib/node/passphrase.ts";
 import { seal, type SecretLabel } from "../../lib/node/sealed_text.ts";
-import { openStores } from "../../lib/storage/mod.ts";
+import { openStores, type StoreOptions } from "../../lib/storage/mod.ts";
+import { VoterSecret } from "../../lib/node/voter_secret.ts";
+import { TestKeygen } from "../keygen/harness.ts";
 import { toNodeId } from "../../lib/types.ts";
 
 const config = generateLocalCluster({ nodes: 3 });
@@ -105,6 +107,42 @@ Deno.test("a node without a share can be backed up and restored", () => {
   });
 });
 
+Deno.test("a backup keeps the genesis certificate beside the group", () => {
+  withNode(null, ({ folder, backup, elsewhere }) => {
+    const keygen = new TestKeygen(2, 3);
+    keygen.start();
+    keygen.deliver();
+    const { genesis, secret } = assertDefined(keygen.node(1).key ?? undefined, "no key");
+    const node = assertDefined(genesis.voters[0], "no voter").id;
+    const source = { ...folder, dataDir: `${folder.dataDir}-of-${node}`, self: node };
+    const share = new VoterSecret(node, secret);
+    writeNodeKeys(source, { group: genesis, genesis: genesis.note, share });
+    openIdentity(source);
+    writeBackup(backup, { dataDir: source.dataDir, passphrase });
+    makeStores(elsewhere.dataDir, { node, cluster: genesis.cluster });
+    restore(backup, elsewhere);
+    const [from, to] = [source, elsewhere].map(({ dataDir }) =>
+      Deno.readTextFileSync(`${dataDir}/group.json`)
+    );
+    assert.equal(JSON.parse(String(to)).genesis, genesis.note);
+    assert.equal(from, to);
+  });
+});
+
+Deno.test("a key generation's record is in no backup, and nothing is restored over it", () => {
+  withNode(null, ({ folder: { dataDir }, backup, moved }) => {
+    const record = { cluster: config.cluster, node: self, configuration: "00".repeat(32) };
+    const text = JSON.stringify({ ...record, attempt: 1, share: null, genesis: null });
+    for (const name of ["share.json", "group.json"]) Deno.removeSync(`${dataDir}/${name}`);
+    Deno.writeTextFileSync(`${dataDir}/keygen.json`, text, { mode: 0o600 });
+    const { files } = writeBackup(backup, { dataDir, passphrase });
+    assert.deepEqual(files, ["identity.json"]);
+    Deno.mkdirSync(moved.dataDir, { mode: 0o700 });
+    Deno.writeTextFileSync(`${moved.dataDir}/keygen.json`, text, { mode: 0o600 });
+    refuses(() => restore(backup, moved), /it holds keys already: .*keygen\.json/);
+  });
+});
+
 Deno.test("writeBackup() never overwrites, and backs up no less than a whole node", () => {
   withNode(null, ({ folder, backup }) => {
     const { dataDir } = folder;
@@ -155,7 +193,7 @@ Deno.test("restoreBackup() never overwrites a key", () => {
 Deno.test("restoreBackup() refuses the folder of another node, cluster or key", () => {
   withNode(null, ({ folder, backup, moved, elsewhere }) => {
     writeBackup(backup, { dataDir: folder.dataDir, passphrase });
-    makeStores(elsewhere.dataDir, toNodeId("server_3"));
+    makeStores(elsewhere.dataDir, { node: toNodeId("server_3") });
     refuses(() => restore(backup, elsewhere), /belongs to node server_3 .* not to node server_2/);
     makeStores(moved.dataDir);
     writeOtherGroup(moved.dataDir, config);
@@ -273,9 +311,12 @@ function restore(backup: string, { dataDir }: KeyFolder): object {
 }
 
 /** The data of a node, its keys apart. */
-function makeStores(folder: string, node = self): void {
+function makeStores(
+  folder: string,
+  { node = self, cluster = config.cluster }: Partial<Pick<StoreOptions, "node" | "cluster">> = {},
+): void {
   // Released at once: only the files matter.
-  const stores = openStores({ folder, cluster: config.cluster, node });
+  const stores = openStores({ folder, cluster, node });
   stores.raft.close();
   stores.keyValues.close();
 }

@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
-import { encodeUtf8 } from "../../lib/bytes.ts";
+import { encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
 import { dealClusterKeys } from "../../lib/node/dealing.ts";
 import { openIdentity, readIdentity } from "../../lib/node/identity.ts";
 import { KeyFileError } from "../../lib/node/key_file.ts";
 import { readNodeKeys, writeNodeKeys } from "../../lib/node/key_files.ts";
+import { RECORD_FILE, recordSchema } from "../../lib/node/key_generation/record_file.ts";
 import type { KeyFolder } from "../../lib/node/key_folder.ts";
 import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
 import { Passphrase } from "../../lib/node/passphrase.ts";
 import { changePassphrase } from "../../lib/node/passphrase_change.ts";
-import { isEncrypted } from "../../lib/node/secret_file.ts";
+import { isEncrypted, readSecretFile, writeSecretFile } from "../../lib/node/secret_file.ts";
 import { toNodeId } from "../../lib/types.ts";
 
 const config = generateLocalCluster({ nodes: 3 });
@@ -56,6 +57,34 @@ Deno.test("changePassphrase() finishes what was cut short", () => {
     assert.deepEqual(changePassphrase(folder.dataDir, { from: one, to: other }), [share]);
     assert.deepEqual(readAll({ ...folder, passphrase: other }), before);
     assert.deepEqual(changePassphrase(folder.dataDir, { from: one, to: other }), []);
+  });
+});
+
+Deno.test("changePassphrase() takes a key generation's record with it, share and all", () => {
+  withFolder(null, ({ dataDir }) => {
+    const secret = "5e".repeat(32);
+    const record = {
+      path: `${dataDir}/${RECORD_FILE}`,
+      purpose: "key generation",
+      cluster: config.cluster,
+      node: self,
+    } as const;
+    writeSecretFile({ ...record, passphrase: null }, {
+      cluster: config.cluster,
+      node: self,
+      configuration: "00".repeat(32),
+      attempt: 1,
+      share: { attempt: 1, statement: "", secret, signed: true },
+      genesis: null,
+    });
+    const changed = changePassphrase(dataDir, { from: null, to: one });
+    assert.deepEqual(changed, [...NAMES, RECORD_FILE].map((name) => `${dataDir}/${name}`));
+    assert.equal(Deno.readTextFileSync(record.path).includes(secret), false);
+    const { share } = readSecretFile({ ...record, passphrase: one }, {
+      schema: recordSchema,
+      remedies: { ifMissing: "", ifDamaged: "", ifKnown: "" },
+    });
+    assert.equal(encodeHex(share?.secret ?? new Uint8Array()), secret);
   });
 });
 
