@@ -16,7 +16,8 @@
  * | none | none | join, if nothing else is there |
  * | not finished | none | go on |
  * | finished | none | write the key files |
- * | finished | there | delete the record, run |
+ * | finished | there, the same share | delete the record, run |
+ * | finished | there, another share | refuse: only one of them can be the cluster's |
  * | none | there | run |
  * | not finished | there | refuse: the share is of another key |
  *

@@ -6,6 +6,7 @@
  */
 
 import { assertDefined } from "../../assert.ts";
+import { equalBytes } from "../../bytes.ts";
 import type { GeneratedKey } from "../../keygen/mod.ts";
 import { dealClusterKeys } from "../dealing.ts";
 import { KeyFileError } from "../key_file.ts";
@@ -41,9 +42,13 @@ export function openOwnKeys(place: KeyPlace): NodeKeys | null {
   const { dataDir } = folder;
   if (hasRecord(dataDir)) {
     if (!hasShare(dataDir)) return null;
-    checkFinished(place);
+    // Before the record goes: it may hold the only share that is of any use.
+    const keys = readNodeKeys(folder, config);
+    checkFinished(place, keys);
     deleteRecord(dataDir);
-  } else if (!hasKeyFiles(dataDir) && !hasRun(dataDir)) {
+    return keys;
+  }
+  if (!hasKeyFiles(dataDir) && !hasRun(dataDir)) {
     if (config.peers.length > 1) return null;
     dealToSelf(place);
   }
@@ -78,16 +83,20 @@ function keepKey({ folder }: KeyPlace, { genesis, secret }: GeneratedKey): void 
   deleteRecord(folder.dataDir);
 }
 
-/** A crash may have left the record of a key generation that is done; any other is a contradiction. */
-function checkFinished(place: KeyPlace): void {
-  const { genesis, share } = readRecord(place) ?? {};
+/** A crash may have left the record of the key generation that made these keys; others contradict. */
+function checkFinished(place: KeyPlace, keys: NodeKeys): void {
+  const { genesis = null, share = null } = readRecord(place) ?? {};
+  const isTheSame = share !== null && equalBytes(share.secret, keys.share.reveal());
   share?.secret.fill(0);
-  if (genesis) return;
+  if (genesis !== null && isTheSame) return;
+  keys.share.erase();
   throw new KeyFileError(
     `${place.folder.dataDir}/${RECORD_FILE}`,
-    "key generation is not finished, but there is a share.json as well",
-    `If the cluster runs with that share, delete ${RECORD_FILE}; else move share.json and ` +
-      "group.json away.",
+    genesis === null
+      ? "key generation is not finished, but there is a share.json as well"
+      : "it holds the share that key generation made, and share.json holds another",
+    `If the cluster runs with the share in share.json, delete ${RECORD_FILE}; else move share.json ` +
+      "and group.json away.",
   );
 }
 

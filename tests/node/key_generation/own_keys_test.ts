@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { assertDefined } from "../../../lib/assert.ts";
 import type { DurableKeyGeneration } from "../../../lib/keygen/mod.ts";
 import type { PinnedClusterConfig } from "../../../lib/node/cluster_config.ts";
+import { dealClusterKeys } from "../../../lib/node/dealing.ts";
 import { KeyFileError } from "../../../lib/node/key_file.ts";
 import { claimShare, hasKeyFiles, writeNodeKeys } from "../../../lib/node/key_files.ts";
 import { KeyGenerationRun } from "../../../lib/node/key_generation/key_generation_run.ts";
@@ -9,6 +10,7 @@ import { openOwnKeys, prepareKeyGeneration } from "../../../lib/node/key_generat
 import {
   hasRecord,
   type KeyPlace,
+  readRecord,
   writeRecord,
 } from "../../../lib/node/key_generation/record_file.ts";
 import { VoterSecret } from "../../../lib/node/voter_secret.ts";
@@ -99,6 +101,17 @@ Deno.test("openOwnKeys() refuses keys beside a key generation that is not finish
     writeRecord(place, structuredClone(UNFINISHED));
     refuses(place, /keygen\.json: key generation is not finished.*delete keygen\.json; else/);
     assert.ok(hasRecord(place.folder.dataDir));
+  });
+});
+
+Deno.test("openOwnKeys() keeps the share of a finished key generation beside a dealer's", async () => {
+  await withFolder((place) => {
+    writeRecord(place, structuredClone(FINISHED));
+    const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+    const { group, shares: [share] } = dealClusterKeys(place.config, randomBytes);
+    writeNodeKeys(place.folder, { group, genesis: null, share: assertDefined(share, "no share") });
+    refuses(place, /keygen\.json: it holds the share .* another\. If .* delete keygen\.json; else/);
+    assert.deepEqual(readRecord(place)?.share?.secret, FINISHED.share?.secret);
   });
 });
 
