@@ -15,9 +15,11 @@ import {
 } from "../node/cluster_config.ts";
 import { dealClusterKeys } from "../node/dealing.ts";
 import { writeFileAtomically } from "../node/files.ts";
+import { lockDataFolder } from "../node/folder_lock.ts";
 import { checkPinned, openIdentity, readIdentity } from "../node/identity.ts";
 import { hasKeyFiles, writeNodeKeys } from "../node/key_files.ts";
 import type { KeyFolder } from "../node/key_folder.ts";
+import { hasRecord } from "../node/key_generation/mod.ts";
 import type { Passphrase } from "../node/passphrase.ts";
 import type { NodeId } from "../types.ts";
 import type { CommandContext } from "./command.ts";
@@ -85,17 +87,14 @@ export function writePinnedConfig(config: PinnedClusterConfig, folder: string): 
  * Deals keys for a whole cluster and writes each node's into its folder, then erases the secrets.
  * It is all or nothing as far as keys that were there before are concerned.
  *
- * @throws {InputError} naming the folders that hold keys already.
- * @throws {EnvironmentError} when a folder or its disk does not let it.
+ * @throws {InputError} naming the folders that hold keys already, or whose nodes have begun to make some.
+ * @throws {EnvironmentError} when a node runs, or a folder or its disk does not let it.
  */
 export function dealIntoFolders(config: ClusterConfig, folders: NodeFolders): Group {
-  const taken = config.peers.map(({ id }) => nodeFolder(folders.path, id)).filter(hasKeyFiles);
-  if (taken.length > 0) {
-    throw new InputError(
-      `Cannot deal keys: there are some already in ${taken.join(", ")}. ` +
-        "Keys are never overwritten; move them away or choose another --data-dir.",
-    );
-  }
+  const dataDirs = config.peers.map(({ id }) => nodeFolder(folders.path, id));
+  using locks = new DisposableStack();
+  for (const dataDir of dataDirs) locks.use(lockDataFolder(dataDir));
+  checkKeyless(dataDirs);
   const { group, shares } = dealClusterKeys(
     config,
     (length) => crypto.getRandomValues(new Uint8Array(length)),
@@ -108,4 +107,21 @@ export function dealIntoFolders(config: ClusterConfig, folders: NodeFolders): Gr
     for (const share of shares) share.erase();
   }
   return group;
+}
+
+/** A node that has begun to make a key with others may have signed for it, and must have no other. */
+function checkKeyless(dataDirs: readonly string[]): void {
+  const taken = dataDirs.filter(hasKeyFiles);
+  if (taken.length > 0) {
+    throw new InputError(
+      `Cannot deal keys: there are some already in ${taken.join(", ")}. ` +
+        "Keys are never overwritten; move them away or choose another --data-dir.",
+    );
+  }
+  const begun = dataDirs.filter(hasRecord);
+  if (begun.length === 0) return;
+  throw new InputError(
+    `Cannot deal keys: the nodes have begun to make one together in ${begun.join(", ")}. ` +
+      "Let them finish (floe node), or choose another --data-dir.",
+  );
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { openIdentities, writePinnedConfig } from "../../lib/cli/node_folders.ts";
 import { loadClusterConfig, requirePinned } from "../../lib/node/cluster_config.ts";
+import { lockDataFolder } from "../../lib/node/folder_lock.ts";
 import { readIdentity } from "../../lib/node/identity.ts";
 import type { KeyFolder } from "../../lib/node/key_folder.ts";
 import { readNodeKeys } from "../../lib/node/key_files.ts";
@@ -110,6 +111,22 @@ Deno.test("keygen --dealer overwrites nothing when a single node has keys", asyn
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /server_3.*never overwritten/);
   assert.equal(Deno.readTextFileSync(`${taken}/share.json`), "precious");
+  assert.deepEqual([...Deno.readDirSync(`${folder.path}/data`)].length, 1);
+});
+
+Deno.test("keygen --dealer deals to no node that makes a key with others, or runs", async () => {
+  using folder = new TestFolder({ nodes: 3 });
+  const begun = `${folder.path}/data/server_2`;
+  Deno.mkdirSync(begun, { recursive: true });
+  {
+    using _lock = lockDataFolder(begun);
+    const refused = await floe(["keygen", ...options(folder)]);
+    assert.match(refused.stderr, /server_2: another process is using it/);
+  }
+  Deno.writeTextFileSync(`${begun}/keygen.json`, "signed");
+  const refused = await floe(["keygen", ...options(folder)]);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /begun to make one together in .*server_2\. Let them finish/);
   assert.deepEqual([...Deno.readDirSync(`${folder.path}/data`)].length, 1);
 });
 
