@@ -127,6 +127,13 @@ Deno.test("verifyGenesis() refuses a signature line with another key's id", () =
   assert.equal(assertRefused("bad-signature", () => verifyGenesis(forged)), nodeId(1));
 });
 
+Deno.test("verifyGenesis() looks at no point of a group that not all have signed", () => {
+  const forged = { ...STATEMENT, publicKey: new Uint8Array(32).fill(2) };
+  const note = NOTE.replace(encodeGenesisStatement(STATEMENT), encodeGenesisStatement(forged));
+  assert.notEqual(note, NOTE);
+  assertRefused("bad-signature", () => verifyGenesis(note));
+});
+
 for (
   const [what, change] of [
     ["another group key", { publicKey: createStatement(FOUNDERS, 2).publicKey }],
