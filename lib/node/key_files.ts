@@ -23,7 +23,7 @@ import {
 } from "../types.ts";
 import type { ClusterConfig } from "./cluster_config.ts";
 import { derivePublicKey } from "./dealing.ts";
-import { statFile, writeFileAtomically } from "./files.ts";
+import { removeLeftovers, statFile, writeFileAtomically } from "./files.ts";
 import { formatGroup, GROUP_FILE, readGroup } from "./group_file.ts";
 import { KeyFileError, keySchema, ofAnother, RESTORE } from "./key_file.ts";
 import type { KeyFolder } from "./key_folder.ts";
@@ -112,12 +112,15 @@ export function writeGeneratedKeys(
 
 /**
  * Notes that a node runs with this share from now on. After its stores were made and before it says
- * anything to anyone: a share whose node has lost what it voted could sign for a second leader.
+ * anything to anyone: a share whose node has lost what it voted could sign for a second leader. What
+ * crashes have left of the share goes as well: it is not written again.
  *
  * @throws {EnvironmentError} when the disk does not let it.
  */
 export function claimShare(folder: KeyFolder, keys: NodeKeys): void {
-  if (!keys.isInUse) writeShare(folder, { ...keys, isInUse: true });
+  if (keys.isInUse) return;
+  writeShare(folder, { ...keys, isInUse: true });
+  removeLeftovers(`${folder.dataDir}/${SHARE_FILE}`);
 }
 
 function writeShare(folder: KeyFolder, keys: NodeKeys): void {

@@ -73,6 +73,17 @@ Deno.test("claimShare() marks a share as in use, and changes nothing else", () =
   });
 });
 
+Deno.test("claimShare() leaves no copy of the share that a crash has left", () => {
+  withKeys((folder) => {
+    Deno.copyFileSync(`${folder}/share.json`, `${folder}/share.json.4711.tmp`);
+    claimShare(place(folder), readNodeKeys(place(folder), config));
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
+      "group.json",
+      "share.json",
+    ]);
+  });
+});
+
 Deno.test("readNodeKeys() refuses a share in use whose node has lost what it voted", () => {
   withKeys((folder) => {
     claimShare(place(folder), readNodeKeys(place(folder), config));
