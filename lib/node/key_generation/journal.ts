@@ -22,8 +22,9 @@ const RUNNING_ADVICE =
   "dealer made the key, put this node's share.json and group.json into its data folder.";
 
 const LOST_ADVICE =
-  "An honest node signs only when every share is durable. So either this node's " +
-  "disk was lost: put its data folder back as it was; or that node lies: start over without it.";
+  "A node signs when every share is durable, or when another has signed. So either this node's disk " +
+  "was lost: put its data folder back as it was; or one of the others lies, and likely the one whose " +
+  "step this node waits for (floe dkg status): start over without it.";
 
 /** Writes the log of one key generation. What a peer can bring about at will is written so often. */
 export class Journal {
