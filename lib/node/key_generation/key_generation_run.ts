@@ -46,7 +46,7 @@ export interface KeyGenerationOptions {
   readonly identity: NodeIdentity;
   /** Its peers. */
   readonly network: KeyGenerationNetwork;
-  /** What was durable before; null for a node that has not joined yet. */
+  /** What was durable before; null for a node that has not joined yet. Its share is erased here. */
   readonly record: DurableKeyGeneration | null;
   /** Makes the record durable before it returns, and erases the share in the copy that it is given. */
   readonly persist: (record: DurableKeyGeneration) => void;
@@ -91,12 +91,17 @@ export class KeyGenerationRun implements NetworkUser {
     this.#options = options;
     this.#configuration = hashConfiguration(roster);
     this.#hasJoined = record !== null;
-    this.#generation = new KeyGeneration({
-      roster,
-      self,
-      sign: (message) => new Uint8Array(sign(null, message, identity.signingKey)),
-      randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
-    }, record ?? newDurableKeyGeneration(roster));
+    try {
+      this.#generation = new KeyGeneration({
+        roster,
+        self,
+        sign: (message) => new Uint8Array(sign(null, message, identity.signingKey)),
+        randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+      }, record ?? newDurableKeyGeneration(roster));
+    } finally {
+      // Key generation has a copy, which it erases; this one would live as long as the process.
+      record?.share?.secret.fill(0);
+    }
     this.finished = this.#end.promise;
     // Whoever waits for it learns of a failure; whoever has stopped the run need not.
     this.finished.catch(() => {});

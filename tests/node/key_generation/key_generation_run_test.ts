@@ -5,6 +5,7 @@ import { EnvironmentError, InputError } from "../../../lib/errors.ts";
 import { ATTEMPT_MAX, type Message } from "../../../lib/keygen/mod.ts";
 import { MESSAGES_PER_TICK_MAX } from "../../../lib/node/key_generation/key_generation_run.ts";
 import { certifyGenesis, createStatement } from "../../certificate/founders.ts";
+import { TestKeygen } from "../../keygen/harness.ts";
 import { readIndexRequest } from "../../transport/harness.ts";
 import { MemoryCluster, NEVER_MS } from "./memory_cluster.ts";
 
@@ -179,6 +180,23 @@ Deno.test("shares are erased wherever the run has held them", async () => {
   await turns();
   assert.ok(seen.length >= 4, "both what was sent and what was received");
   for (const share of [...seen, ...cluster.persisted]) assert.deepEqual(share, new Uint8Array(32));
+});
+
+Deno.test("the share of a record is erased once the run has taken it up, or refused it", () => {
+  const keygen = new TestKeygen(2, 3);
+  keygen.start();
+  keygen.deliver();
+  const cluster = new MemoryCluster(3);
+  const [first] = cluster.three;
+  const signed = keygen.node(1).disk;
+  const good = { ...structuredClone(signed), genesis: null };
+  const damaged = { ...structuredClone(good), configuration: "0".repeat(64) };
+  cluster.records.set(first, good);
+  cluster.start(first, { isAlone: true, tickMs: NEVER_MS }).stop();
+  cluster.records.set(first, damaged);
+  assert.throws(() => cluster.start(first), InputError);
+  assert.notDeepEqual(signed.share?.secret, new Uint8Array(32));
+  for (const record of [good, damaged]) assert.deepEqual(record.share?.secret, new Uint8Array(32));
 });
 
 Deno.test("a run that was stopped does nothing more", async () => {
