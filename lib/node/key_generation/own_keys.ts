@@ -17,7 +17,6 @@ import {
   type NodeKeys,
   readNodeKeys,
   writeGeneratedKeys,
-  writeNodeKeys,
 } from "../key_files.ts";
 import { VoterSecret } from "../voter_secret.ts";
 import type { KeyGenerationOptions } from "./key_generation_run.ts";
@@ -48,10 +47,9 @@ export function openOwnKeys(place: KeyPlace): NodeKeys | null {
     deleteRecord(dataDir);
     return keys;
   }
-  if (!hasKeyFiles(dataDir) && !hasRun(dataDir)) {
-    if (config.peers.length > 1) return null;
-    dealToSelf(place);
-  }
+  if (config.peers.length === 1) {
+    if (!hasShare(dataDir) && !hasRun(dataDir)) dealToSelf(place);
+  } else if (!hasKeyFiles(dataDir) && !hasRun(dataDir)) return null;
   return readNodeKeys(folder, config);
 }
 
@@ -100,11 +98,14 @@ function checkFinished(place: KeyPlace, keys: NodeKeys): void {
   );
 }
 
-/** A cluster of one signs with a key of its own, and nobody else takes part in making it. */
+/**
+ * A cluster of one signs with a key of its own, and nobody else takes part in making it. A crash may
+ * have left the group without the share: nobody has a use for that, as long as the node has not run.
+ */
 function dealToSelf({ folder, config }: KeyPlace): void {
   const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
   const { group, shares } = dealClusterKeys(config, randomBytes);
   const share = assertDefined(shares[0], "A key without a share");
-  writeNodeKeys(folder, { group, genesis: null, share });
+  writeGeneratedKeys(folder, { group, genesis: null, share });
   share.erase();
 }

@@ -19,6 +19,11 @@ import { MemoryCluster } from "./memory_cluster.ts";
 
 const cluster = new MemoryCluster(3);
 const { three: [self] } = cluster;
+const ALONE: PinnedClusterConfig = {
+  ...cluster.config,
+  threshold: 1,
+  peers: cluster.config.peers.slice(0, 1),
+};
 const KEYGEN = finishedKeygen();
 const FINISHED = KEYGEN.node(1).disk;
 const UNFINISHED: DurableKeyGeneration = { ...FINISHED, genesis: null };
@@ -35,12 +40,25 @@ Deno.test("openOwnKeys() finds none in an empty folder, nor beside a record", as
 });
 
 Deno.test("openOwnKeys() makes the key of a cluster of one, once", async () => {
-  const [peer] = cluster.config.peers;
   await withFolder((place) => {
     const keys = assertDefined(openOwnKeys(place) ?? undefined, "no key");
     assert.deepEqual([keys.genesis, keys.isInUse, keys.group.voters.length], [null, false, 1]);
     assert.deepEqual(openOwnKeys(place), keys);
-  }, { ...cluster.config, threshold: 1, peers: [assertDefined(peer, "no peer")] });
+  }, ALONE);
+});
+
+Deno.test("openOwnKeys() makes the key of a cluster of one again after a crash before its share", async () => {
+  await withFolder((place) => {
+    const { dataDir } = place.folder;
+    const cutShort = assertDefined(openOwnKeys(place) ?? undefined, "no key");
+    Deno.removeSync(`${dataDir}/share.json`);
+    const keys = assertDefined(openOwnKeys(place) ?? undefined, "no key");
+    assert.notDeepEqual(keys.group.publicKey, cutShort.group.publicKey);
+
+    Deno.removeSync(`${dataDir}/share.json`);
+    Deno.writeTextFileSync(`${dataDir}/raft.db`, "its votes");
+    refuses(place, /share\.json: no such file/);
+  }, ALONE);
 });
 
 for (const left of ["raft.db", "raft.db.guard", "group.json"]) {
