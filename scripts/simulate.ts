@@ -20,6 +20,9 @@ const USAGE = `Usage: deno task simulate [options]
 /** How many of the last lines of a trace are shown with a violation. */
 const LAST_LINES = 40;
 
+/** How many seeds go by between two lines where nobody watches a progress bar. */
+const SEEDS_PER_LINE = 500;
+
 interface Options {
   readonly seeds: number;
   readonly from: number;
@@ -111,7 +114,10 @@ async function runMany(options: Options): Promise<number> {
 }
 
 function showProgress(totals: Totals, options: Options): void {
-  if (!Deno.stdout.isTerminal()) return;
+  if (!Deno.stdout.isTerminal()) {
+    if (totals.seeds % SEEDS_PER_LINE === 0) console.log(totals.line);
+    return;
+  }
   const share = options.minutes === null
     ? totals.seeds / options.seeds
     : totals.elapsedMs / (options.minutes * 60_000);

@@ -11,7 +11,7 @@ import type { FaultWorld } from "./fault_world.ts";
 import type { Machine } from "./machine.ts";
 
 /** How many crowds write through a leader that is forsaken, so that its log grows longest. */
-const FORSAKEN_BURSTS = 5;
+const FORSAKEN_BURSTS = 8;
 
 /** How many crowds write, at most, until the log forgets what a node that is left behind needs. */
 const LEFT_BEHIND_BURSTS_MAX = 8;

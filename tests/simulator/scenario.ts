@@ -139,7 +139,7 @@ export function drawScenario(seed: number): Scenario {
     persistUsMean: random.pick([200, 500, 2_000]),
     logEntriesMax: random.pick([null, 5, 10, 20, 60]),
     chunkBytesMax: random.pick([1_000, 5_000, 100_000]),
-    acknowledgeUsMean: random.chance(0.25) ? random.pick([1_000, 20_000, 100_000]) : 0,
+    acknowledgeUsMean: random.chance(0.4) ? random.pick([5_000, 50_000, 200_000]) : 0,
     network: drawNetwork(random.split("network"), timing),
     workload: drawWorkload(random.split("workload"), { hasGoodClocks }),
     safetyUs: SAFETY_US_MIN,

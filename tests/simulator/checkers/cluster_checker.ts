@@ -92,7 +92,10 @@ export class ClusterChecker implements Watcher {
   /** See {@linkcode Watcher.sending}. */
   sending(node: NodeView, message: Message): void {
     this.#timing.sending(message);
-    if (node.isHonest && node.state !== null) checkSending(node, node.state, message);
+    if (!node.isHonest || node.state === null) return;
+    // A liar that leads may have a follower replace what it acknowledges, all in one step.
+    const acknowledges = message.kind === "appendResponse" || message.kind === "snapshotResponse";
+    if (this.#replicationHolds || !acknowledges) checkSending(node, node.state, message);
   }
 
   /** See {@linkcode Watcher.persisting}. */
