@@ -99,14 +99,15 @@ export class Nemesis {
 
   /** No fault, but an operator's wish that often comes at the wrong moment. */
   #transfer(): string | null {
-    const { random } = this.#world.options;
+    const { random, machines } = this.#world.options;
     const [leader] = this.#world.leaders;
     if (!leader?.life) return null;
     const target = random.chance(0.5) ? random.pick(this.#world.ids) : null;
     // Whoever wished for it does not mind what comes of it.
     const deadlineMs = leader.clock.nowMs + this.#world.drawDurationUs() / 1000;
     leader.life.transfers.request(target, deadlineMs).then(() => {}, () => {});
-    if (random.chance(0.5)) this.#isolateSoon(leader);
+    const others = machines.filter(({ id }) => id === target);
+    if (random.chance(0.5)) this.#isolateSoon(random.pick([leader, ...others]));
     return `${leader.id} > ${target ?? "anyone"}`;
   }
 
