@@ -70,6 +70,13 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     replace: `at < 0 ? [] : [own.issued[at]]`,
   },
   {
+    name: "sessions-without-end",
+    bug: "a candidate is given shares in as many sessions as it asks for",
+    file: "lib/certificate/nonce_pool.ts",
+    find: `    if (at >= 0) this.#checkRoom(election, own);\n`,
+    replace: ``,
+  },
+  {
     name: "certificate-of-another",
     bug: "a genuine certificate of another term or leader is accepted",
     file: "lib/raft/certified_leader.ts",

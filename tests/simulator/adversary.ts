@@ -106,7 +106,7 @@ export class Adversary {
   /** Makes something up. */
   makeMischief(): void {
     const { lies } = this.#options;
-    const stands = lies.includes("tooFewSigners") || lies.includes("equivocation");
+    const stands = LIES_BEYOND.some((lie) => lie !== "inflatedLog" && lies.includes(lie));
     if (this.#lies("inflatedLog") || stands) {
       this.#candidacy.start(this.#pattern?.term ?? 0 as Term);
     }

@@ -86,7 +86,8 @@ export class FalseCandidacy {
       this.#askVotes(election);
     } else if (message.share !== null) {
       this.#shares.set(message.from, message.share);
-      this.#combine(election);
+      if (this.#options.lies.includes("endlessSessions")) this.#askAgain(election, message);
+      else this.#combine(election);
     }
     return true;
   }
@@ -110,6 +111,20 @@ export class FalseCandidacy {
       const place = { epoch, term, lastLogIndex, lastLogTerm, transfer: true, session: 1 };
       send({ kind: "voteRequest", from: self, to, ...place, commitments });
     }
+  }
+
+  /** Wants another share for every one that it gets, from a new nonce, and uses none. */
+  #askAgain(election: ElectionFields, { from, commitment, session }: VoteResponse): void {
+    const { self, counters, send } = this.#options;
+    if (commitment === null || this.#request === null) return;
+    counters.count("lie.endlessSessions");
+    const commitments = this.#request.map((own) =>
+      own.voter === from ? { ...own, commitment } : own
+    );
+    const { epoch, term, lastLogIndex, lastLogTerm } = election;
+    const place = { epoch, term, lastLogIndex, lastLogTerm, transfer: true };
+    const next = { session: session + 1, commitments };
+    send({ kind: "voteRequest", from: self, to: from, ...place, ...next });
   }
 
   #sign(request: SigningRequest): Uint8Array | null {

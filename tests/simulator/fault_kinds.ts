@@ -67,7 +67,12 @@ export const LIES_OF_A_VOTER = [
 ] as const;
 
 /** Lies that are told only where replication is past saving. */
-export const LIES_BEYOND = ["inflatedLog", "equivocation", "tooFewSigners"] as const;
+export const LIES_BEYOND = [
+  "inflatedLog",
+  "equivocation",
+  "tooFewSigners",
+  "endlessSessions",
+] as const;
 
 /** How a liar lies. */
 export const LIE_KINDS = [...LIES_OF_A_VOTER, ...LIES_BEYOND];

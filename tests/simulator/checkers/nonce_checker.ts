@@ -12,6 +12,7 @@ import type {
   NonceTicket,
   SigningRequest,
 } from "../../../lib/certificate/certifier.ts";
+import { signingSessionsMax } from "../../../lib/certificate/nonce_pool.ts";
 import type { LogPosition } from "../../../lib/raft/mod.ts";
 import type { RaftView } from "../../../lib/raft/mod.ts";
 import type { LogIndex } from "../../../lib/types.ts";
@@ -43,6 +44,7 @@ export class NonceChecker {
   /** The certifier for a node's new life. */
   watch(node: NodeView, certifier: Certifier): Certifier {
     const requests = new WeakMap<NonceTicket, SigningRequest>();
+    const given = new Map<string, Set<string>>();
     return {
       epoch: certifier.epoch,
       threshold: certifier.threshold,
@@ -57,7 +59,9 @@ export class NonceChecker {
       sign: (ticket) => {
         const share = certifier.sign(ticket);
         const request = requests.get(ticket);
-        if (request !== undefined) this.signed(node, request);
+        if (request === undefined) return share;
+        this.signed(node, request);
+        checkCount(node, certifier, { request, given });
         return share;
       },
       combine: (request, shares) => certifier.combine(request, shares),
@@ -83,6 +87,25 @@ export class NonceChecker {
       () => `${node.id} signs for ${leader} in term ${term}; on disk: ${currentTerm} ${votedFor}`,
     );
   }
+}
+
+/** No candidate gets more shares of one life than all the sessions that an honest one needs. */
+function checkCount(
+  node: NodeView,
+  { voters, threshold }: Certifier,
+  { request, given }: {
+    readonly request: SigningRequest;
+    /** What was signed, by term and candidate. */
+    readonly given: Map<string, Set<string>>;
+  },
+): void {
+  const { term, leader } = request.election;
+  const signed = given.get(`${term} ${leader}`) ?? new Set();
+  given.set(`${term} ${leader}`, signed.add(digestOf(request)));
+  const most = signingSessionsMax({ voters: voters.length, threshold });
+  require(signed.size <= most, "A voter signs in no more sessions than can help", () => {
+    return `${node.id} signs for ${leader} in term ${term} in ${signed.size} sessions, not ${most}`;
+  });
 }
 
 /** Raft §5.4.1: nobody signs for a log behind its own, as that was before the term. */

@@ -96,6 +96,21 @@ Deno.test("NonceChecker catches a nonce that serves two requests", () => {
   );
 });
 
+Deno.test("NonceChecker catches shares in more sessions than can help", () => {
+  const checker = new NonceChecker();
+  const node = testNode();
+  node.disk.write(voteBatch(3, "n2"));
+  const certifier = VOTERS.createCertifier(N1, checkerRandom("n1"));
+  // One that has no limit: 2n - t is 4 for VOTERS.
+  certifier.takeNonce = ({ election }) => ({ term: election.term, candidate: election.leader });
+  certifier.sign = () => new Uint8Array();
+  const watched = checker.watch(node, certifier);
+  const sign = (session: number) => watched.sign(watched.takeNonce(request("n2", session)));
+  for (let session = 1; session <= 4; session++) sign(session);
+  sign(4);
+  assert.throws(() => sign(5), breaks("A voter signs in no more sessions than can help"));
+});
+
 Deno.test("NonceChecker catches two candidates in a term", () => {
   const checker = new NonceChecker();
   const node = testNode();
