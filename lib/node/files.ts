@@ -5,8 +5,9 @@
  */
 
 import { basename, dirname } from "node:path";
-import { EnvironmentError } from "../errors.ts";
-import { describe, syncFolder } from "../storage/folder.ts";
+import { EnvironmentError, messageOf } from "../errors.ts";
+import { removeIfThere } from "../storage/files.ts";
+import { syncFolder } from "../storage/folder.ts";
 
 /** What to write, and who may read it. */
 export interface AtomicFile {
@@ -34,7 +35,7 @@ export function writeFileAtomically({ path, text, mode }: AtomicFile): void {
   } catch (cause) {
     removeIfThere(temporary);
     throw new EnvironmentError(
-      `Cannot write ${path}: ${describe(cause)}. ` +
+      `Cannot write ${path}: ${messageOf(cause)}. ` +
         "Check the folder's permissions and the space on its disk.",
       { cause },
     );
@@ -58,7 +59,7 @@ export function removeLeftovers(path: string): void {
     syncFolder(folder);
   } catch (cause) {
     throw new EnvironmentError(
-      `Cannot tidy up beside ${path}: ${describe(cause)}. Check the folder's permissions.`,
+      `Cannot tidy up beside ${path}: ${messageOf(cause)}. Check the folder's permissions.`,
       { cause },
     );
   }
@@ -74,14 +75,6 @@ function writeSynced({ path, text, mode }: AtomicFile): void {
   file.syncSync();
 }
 
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
 /** Removes a file durably, if it is there. @throws {EnvironmentError} when the disk does not let it. */
 export function removeFile(path: string): void {
   try {
@@ -89,7 +82,7 @@ export function removeFile(path: string): void {
     syncFolder(dirname(path));
   } catch (cause) {
     throw new EnvironmentError(
-      `Cannot remove ${path}: ${describe(cause)}. Check the folder's permissions.`,
+      `Cannot remove ${path}: ${messageOf(cause)}. Check the folder's permissions.`,
       { cause },
     );
   }
@@ -104,7 +97,7 @@ export function statFile(file: string): Deno.FileInfo | null {
       return null;
     }
     throw new EnvironmentError(
-      `Cannot look at ${file}: ${describe(error)}. ` +
+      `Cannot look at ${file}: ${messageOf(error)}. ` +
         "Check the permissions of its folder.",
       { cause: error },
     );

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { EnvironmentError } from "../errors.ts";
-import { describe } from "../storage/folder.ts";
+import { EnvironmentError, messageOf } from "../errors.ts";
 import { statFile } from "./files.ts";
 
 /**
@@ -31,7 +30,7 @@ function openFolder(path: string): Deno.FsFile {
     return Deno.openSync(path);
   } catch (cause) {
     throw new EnvironmentError(
-      `Cannot open ${path}: ${describe(cause)}. Check its permissions.`,
+      `Cannot open ${path}: ${messageOf(cause)}. Check its permissions.`,
       { cause },
     );
   }

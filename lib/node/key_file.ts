@@ -6,9 +6,8 @@
  */
 
 import { decodeUtf8 } from "../bytes.ts";
-import { EnvironmentError, InputError } from "../errors.ts";
+import { EnvironmentError, InputError, messageOf } from "../errors.ts";
 import { readFully } from "../storage/files.ts";
-import { describe } from "../storage/folder.ts";
 import { statFile } from "./files.ts";
 import { checked, formatPath, readKey, type Schema } from "./schema.ts";
 
@@ -140,7 +139,7 @@ export function ofAnother(
 }
 
 function unreadable(file: string, cause: unknown): EnvironmentError {
-  return new EnvironmentError(`Cannot read ${file}: ${describe(cause)}. Check its permissions.`, {
+  return new EnvironmentError(`Cannot read ${file}: ${messageOf(cause)}. Check its permissions.`, {
     cause,
   });
 }

@@ -5,9 +5,8 @@
  * @module
  */
 
-import { EnvironmentError, InputError } from "../errors.ts";
+import { EnvironmentError, InputError, messageOf } from "../errors.ts";
 import { readFully } from "../storage/files.ts";
-import { describe } from "../storage/folder.ts";
 import { statFile } from "./files.ts";
 import { Passphrase, PASSPHRASE_BYTES_MAX } from "./passphrase.ts";
 import { othersMode } from "./secret_file.ts";
@@ -74,7 +73,7 @@ function unusable(path: string, why: string, cause?: InputError): InputError {
 
 function unreadable(path: string, cause: unknown): EnvironmentError {
   return new EnvironmentError(
-    `Cannot read ${path}: ${describe(cause)}. Check its permissions.`,
+    `Cannot read ${path}: ${messageOf(cause)}. Check its permissions.`,
     { cause },
   );
 }

@@ -10,8 +10,8 @@
 
 import { dirname } from "node:path";
 import { encodeUtf8 } from "../bytes.ts";
-import { EnvironmentError } from "../errors.ts";
-import { createDataFolder, describe } from "../storage/folder.ts";
+import { EnvironmentError, messageOf } from "../errors.ts";
+import { createDataFolder } from "../storage/folder.ts";
 import { statFile, writeFileAtomically } from "./files.ts";
 import {
   KeyFileError,
@@ -236,7 +236,7 @@ function lstat(path: string): Deno.FileInfo | null {
       return null;
     }
     throw new EnvironmentError(
-      `Cannot look at ${path}: ${describe(cause)}. Check the permissions of its folder.`,
+      `Cannot look at ${path}: ${messageOf(cause)}. Check the permissions of its folder.`,
       { cause },
     );
   }

@@ -22,7 +22,9 @@ export function createDataFolder(folder: string): void {
     Deno.mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
   } catch (cause) {
     throw new EnvironmentError(
-      `Cannot create data folder ${folder}: ${describe(cause)}. Name another with --data-dir, or ` +
+      `Cannot create data folder ${folder}: ${
+        messageOf(cause)
+      }. Name another with --data-dir, or ` +
         `give this user the right to write there.`,
       { cause },
     );
@@ -40,13 +42,8 @@ export function syncFolder(folder: string): void {
     using file = Deno.openSync(folder);
     file.syncSync();
   } catch (cause) {
-    throw new EnvironmentError(`Cannot sync folder ${folder}: ${describe(cause)}`, { cause });
+    throw new EnvironmentError(`Cannot sync folder ${folder}: ${messageOf(cause)}`, { cause });
   }
-}
-
-/** What an error from the system says, for the middle of a message. */
-export function describe(cause: unknown): string {
-  return messageOf(cause);
 }
 
 function isFolder(path: string): boolean {
@@ -55,7 +52,7 @@ function isFolder(path: string): boolean {
     info = Deno.statSync(path);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return false;
-    throw new EnvironmentError(`Cannot read data folder ${path}: ${describe(cause)}`, { cause });
+    throw new EnvironmentError(`Cannot read data folder ${path}: ${messageOf(cause)}`, { cause });
   }
   if (info.isDirectory) return true;
   throw new EnvironmentError(

@@ -7,8 +7,8 @@
 
 import { dirname } from "node:path";
 import { encodeUtf8 } from "../bytes.ts";
-import { EnvironmentError } from "../errors.ts";
-import { describe, syncFolder } from "./folder.ts";
+import { EnvironmentError, messageOf } from "../errors.ts";
+import { syncFolder } from "./folder.ts";
 
 /**
  * The guard of one database, held for as long as the database is open.
@@ -56,7 +56,7 @@ export class Guard {
       this.#file.writeSync(encodeUtf8(text));
       this.#file.syncSync();
     } catch (cause) {
-      throw new EnvironmentError(`Cannot write ${this.#path}: ${describe(cause)}`, { cause });
+      throw new EnvironmentError(`Cannot write ${this.#path}: ${messageOf(cause)}`, { cause });
     }
     syncFolder(dirname(this.#path));
   }
@@ -72,7 +72,7 @@ function openGuard(path: string): Deno.FsFile {
     return Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
   } catch (cause) {
     throw new EnvironmentError(
-      `Cannot open ${path}: ${describe(cause)}. The data folder must exist and be writable.`,
+      `Cannot open ${path}: ${messageOf(cause)}. The data folder must exist and be writable.`,
       { cause },
     );
   }

@@ -6,12 +6,11 @@
 
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
-import { EnvironmentError, InputError } from "../errors.ts";
+import { EnvironmentError, InputError, messageOf } from "../errors.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { checkpoint, isWhole, META_SCHEMA, readMeta, runAll } from "./checkpoint.ts";
 import { CorruptionError } from "./corruption_error.ts";
 import { Database } from "./database.ts";
-import { describe } from "./folder.ts";
 import { Guard } from "./guard.ts";
 import { isSqliteError, toStorageError } from "./sqlite_error.ts";
 import { inspectWalFile, type WalFinding } from "./wal_file.ts";
@@ -215,7 +214,7 @@ function readHead(path: string): string | null {
     const length = file.readSync(bytes) ?? 0;
     return String.fromCharCode(...bytes.subarray(0, length));
   } catch (cause) {
-    throw new EnvironmentError(`Cannot read ${path}: ${describe(cause)}`, { cause });
+    throw new EnvironmentError(`Cannot read ${path}: ${messageOf(cause)}`, { cause });
   }
 }
 
@@ -225,7 +224,7 @@ function exists(path: string, within?: StoreOptions): boolean {
     return true;
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return false;
-    throw new EnvironmentError(`Cannot read ${path}: ${describe(cause)}`, { cause });
+    throw new EnvironmentError(`Cannot read ${path}: ${messageOf(cause)}`, { cause });
   }
 }
 

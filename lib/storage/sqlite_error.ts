@@ -4,9 +4,8 @@
  * @module
  */
 
-import { EnvironmentError } from "../errors.ts";
+import { EnvironmentError, messageOf } from "../errors.ts";
 import { CorruptionError } from "./corruption_error.ts";
-import { describe } from "./folder.ts";
 
 const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
@@ -28,7 +27,7 @@ export function toStorageError(
     readonly wayBack: string;
   },
 ): EnvironmentError {
-  const reason = describe(cause);
+  const reason = messageOf(cause);
   // Floe writes no number that JavaScript cannot hold.
   if (isOutOfRange(cause)) {
     return new CorruptionError({ file: path, damage: reason, wayBack, cause });

@@ -4,9 +4,8 @@
  * @module
  */
 
-import { EnvironmentError } from "../../errors.ts";
+import { EnvironmentError, messageOf } from "../../errors.ts";
 import { statFile } from "../../node/files.ts";
-import { describe } from "../../storage/folder.ts";
 
 /** A log file's name within its node's data folder. */
 export const LOG_FILE = "node.log";
@@ -68,7 +67,7 @@ function open(path: string): Deno.FsFile {
     return Deno.openSync(path, { create: true, append: true, mode: 0o600 });
   } catch (cause) {
     throw new EnvironmentError(
-      `Cannot open ${path}: ${describe(cause)}. Check the permissions of its folder.`,
+      `Cannot open ${path}: ${messageOf(cause)}. Check the permissions of its folder.`,
       { cause },
     );
   }

@@ -6,7 +6,7 @@
  */
 
 import { equalBytes } from "../../bytes.ts";
-import { EnvironmentError, InputError } from "../../errors.ts";
+import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import { formatAddress } from "../../node/address.ts";
 import type { ClusterConfig } from "../../node/cluster_config.ts";
 import { statFile } from "../../node/files.ts";
@@ -14,7 +14,7 @@ import { GROUP_FILE, type GroupFile } from "../../node/group_file.ts";
 import { IDENTITY_FILE } from "../../node/identity.ts";
 import { hasKeyFiles, hasShare, readNodeKeys, SHARE_FILE } from "../../node/key_files.ts";
 import { hasRecord, RECORD_FILE } from "../../node/key_generation/mod.ts";
-import { createDataFolder, describe } from "../../storage/folder.ts";
+import { createDataFolder } from "../../storage/folder.ts";
 import type { NodeId } from "../../types.ts";
 import { dealIntoFolders, keyFolder, nodeFolder, type NodeFolders } from "../node_folders.ts";
 import { LOG_FILE } from "./node_log.ts";
@@ -171,7 +171,7 @@ function tryListen(address: { readonly hostname: string; readonly port: number }
     return null;
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) return "the port is in use";
-    return describe(error);
+    return messageOf(error);
   }
 }
 
@@ -180,7 +180,7 @@ function openLock(path: string): Deno.FsFile {
     return Deno.openSync(path, { create: true, write: true, mode: 0o600 });
   } catch (cause) {
     throw new EnvironmentError(
-      `Cannot open ${path}: ${describe(cause)}. Check the permissions of its folder.`,
+      `Cannot open ${path}: ${messageOf(cause)}. Check the permissions of its folder.`,
       { cause },
     );
   }

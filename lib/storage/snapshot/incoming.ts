@@ -6,10 +6,9 @@
 
 import { assert, InvariantError } from "../../assert.ts";
 import { encodeHex } from "../../bytes.ts";
-import { EnvironmentError, InputError } from "../../errors.ts";
+import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import type { LogIndex } from "../../types.ts";
 import { removeIfThere, writeFully } from "../files.ts";
-import { describe } from "../folder.ts";
 import { BackgroundSync } from "./background_sync.ts";
 import type { Removal } from "./removal.ts";
 import {
@@ -170,7 +169,7 @@ function checkChunk({ snapshot, offset, data }: Chunk): void {
 function toKnownError(cause: unknown, { folder }: SnapshotPaths): unknown {
   if (cause instanceof InvariantError) return cause;
   return new EnvironmentError(
-    `Cannot keep a snapshot in ${folder}: ${describe(cause)}. See that the disk works and has ` +
+    `Cannot keep a snapshot in ${folder}: ${messageOf(cause)}. See that the disk works and has ` +
       `free space; the leader sends it again.`,
     { cause },
   );

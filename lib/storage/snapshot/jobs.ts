@@ -6,10 +6,10 @@
 
 import { createHash } from "node:crypto";
 import { equalBytes } from "../../bytes.ts";
-import { EnvironmentError, InputError } from "../../errors.ts";
+import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import type { ClusterName, NodeId } from "../../types.ts";
 import { readFully, removeIfThere } from "../files.ts";
-import { describe, syncFolder } from "../folder.ts";
+import { syncFolder } from "../folder.ts";
 import { Pace } from "./pace.ts";
 import { PageCopier } from "./page_copier.ts";
 import { adoptSnapshot, checkSnapshot } from "./snapshot_check.ts";
@@ -75,7 +75,7 @@ export class JobRunner {
       return { kind: "done", result: this.#run(job) };
     } catch (error) {
       const fault = error instanceof InputError ? "input" : "environment";
-      return { kind: "failed", fault, message: describe(error) };
+      return { kind: "failed", fault, message: messageOf(error) };
     }
   }
 

@@ -4,10 +4,9 @@
  * @module
  */
 
-import { EnvironmentError } from "../../errors.ts";
+import { EnvironmentError, messageOf } from "../../errors.ts";
 import type { LogIndex } from "../../types.ts";
 import { readFully } from "../files.ts";
-import { describe } from "../folder.ts";
 import { isSameSnapshot, type SnapshotFile } from "./snapshot_file.ts";
 
 /** The newest snapshot, kept open so that its chunks can be read. */
@@ -64,7 +63,7 @@ export class OutgoingSnapshot {
     try {
       return action();
     } catch (cause) {
-      throw new EnvironmentError(`Cannot read ${this.#path}: ${describe(cause)}`, { cause });
+      throw new EnvironmentError(`Cannot read ${this.#path}: ${messageOf(cause)}`, { cause });
     }
   }
 }

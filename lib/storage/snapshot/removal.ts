@@ -4,8 +4,7 @@
  * @module
  */
 
-import { EnvironmentError } from "../../errors.ts";
-import { describe } from "../folder.ts";
+import { EnvironmentError, messageOf } from "../../errors.ts";
 import type { SnapshotPaths } from "./snapshot_file.ts";
 
 /**
@@ -30,7 +29,7 @@ export class Removal {
     } catch (cause) {
       if (cause instanceof Deno.errors.NotFound) return;
       throw new EnvironmentError(
-        `Cannot remove ${path}: ${describe(cause)}. Check the folder's permissions and the disk.`,
+        `Cannot remove ${path}: ${messageOf(cause)}. Check the folder's permissions and the disk.`,
         { cause },
       );
     }

@@ -5,12 +5,11 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { EnvironmentError, InputError } from "../../errors.ts";
+import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import type { ClusterName, LogIndex, NodeId } from "../../types.ts";
 import { META_SCHEMA, readMeta, runAll } from "../checkpoint.ts";
 import { CorruptionError, KEY_VALUE_WAY_BACK } from "../corruption_error.ts";
 import { Database } from "../database.ts";
-import { describe } from "../folder.ts";
 import { SqliteKeyValueStore } from "../key_value_store.ts";
 import { KEY_VALUE_SCHEMA } from "../key_value_tables.ts";
 import { FORMAT_VERSION } from "../open_database.ts";
@@ -71,7 +70,9 @@ export function adoptSnapshot(path: string, node: NodeId): void {
     connection.prepare("UPDATE meta SET value = ? WHERE name = 'node'").run(node);
     runAll(connection, ["UPDATE meta SET value = 'yes' WHERE name = 'whole'"]);
   } catch (cause) {
-    throw new EnvironmentError(`Cannot change the snapshot ${path}: ${describe(cause)}`, { cause });
+    throw new EnvironmentError(`Cannot change the snapshot ${path}: ${messageOf(cause)}`, {
+      cause,
+    });
   } finally {
     connection.close();
   }
@@ -158,7 +159,7 @@ function toKnownError(error: unknown, path: string): unknown {
   if (known instanceof CorruptionError) return inputError(known.damage, error);
   if (known instanceof InputError) return inputError(known.message, error);
   if (!(known instanceof EnvironmentError)) return known;
-  return new EnvironmentError(`Cannot ${what} at ${path}: ${describe(known.cause)}`, {
+  return new EnvironmentError(`Cannot ${what} at ${path}: ${messageOf(known.cause)}`, {
     cause: error,
   });
 }

@@ -6,11 +6,11 @@
 
 import { assert, assertDefined } from "../../assert.ts";
 import { CorruptionError, KEY_VALUE_WAY_BACK } from "../corruption_error.ts";
-import { EnvironmentError, InputError } from "../../errors.ts";
+import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import type { LogIndex } from "../../types.ts";
 import type { Database } from "../database.ts";
 import { removeIfThere } from "../files.ts";
-import { createDataFolder, describe, syncFolder } from "../folder.ts";
+import { createDataFolder, syncFolder } from "../folder.ts";
 import type { SqliteKeyValueStore } from "../key_value_store.ts";
 import type { StoreOptions } from "../open_database.ts";
 import { type Chunk, IncomingSnapshot } from "./incoming.ts";
@@ -174,7 +174,7 @@ export class Snapshots {
     } catch (cause) {
       if (cause instanceof EnvironmentError) throw cause;
       throw new EnvironmentError(
-        `Cannot put a snapshot in the place of ${path}: ${describe(cause)}. See that the disk ` +
+        `Cannot put a snapshot in the place of ${path}: ${messageOf(cause)}. See that the disk ` +
           `works and has free space, then start the node again.`,
         { cause },
       );
