@@ -119,8 +119,9 @@ export function writeGeneratedKeys(
  */
 export function claimShare(folder: KeyFolder, keys: NodeKeys): void {
   if (keys.isInUse) return;
-  writeShare(folder, { ...keys, isInUse: true });
+  // First, as once the share is in use nothing brings a node here again.
   removeLeftovers(`${folder.dataDir}/${SHARE_FILE}`);
+  writeShare(folder, { ...keys, isInUse: true });
 }
 
 function writeShare(folder: KeyFolder, keys: NodeKeys): void {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
+import { EnvironmentError } from "../../lib/errors.ts";
 import { encodeHex } from "../../lib/bytes.ts";
 import type { Group } from "../../lib/certificate/group.ts";
 import type { ClusterConfig } from "../../lib/node/cluster_config.ts";
@@ -75,8 +76,16 @@ Deno.test("claimShare() marks a share as in use, and changes nothing else", () =
 
 Deno.test("claimShare() leaves no copy of the share that a crash has left", () => {
   withKeys((folder) => {
-    Deno.copyFileSync(`${folder}/share.json`, `${folder}/share.json.4711.tmp`);
-    claimShare(place(folder), readNodeKeys(place(folder), config));
+    const left = `${folder}/share.json.4711.tmp`;
+    // Until it is gone, the share is not in use, so that the next start sees to it.
+    Deno.mkdirSync(`${left}/not-empty`, { recursive: true });
+    const keys = readNodeKeys(place(folder), config);
+    assert.throws(() => claimShare(place(folder), keys), EnvironmentError);
+    assert.equal(readNodeKeys(place(folder), config).isInUse, false);
+    Deno.removeSync(left, { recursive: true });
+
+    Deno.copyFileSync(`${folder}/share.json`, left);
+    claimShare(place(folder), keys);
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
       "group.json",
       "share.json",

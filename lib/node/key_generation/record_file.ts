@@ -93,8 +93,9 @@ export function readRecord(place: KeyPlace): DurableKeyGeneration | null {
  */
 export function deleteRecord(dataDir: string): void {
   const path = `${dataDir}/${RECORD_FILE}`;
-  removeFile(path);
+  // While the record is there, a crash brings a node here again.
   removeLeftovers(path);
+  removeFile(path);
 }
 
 function recordFile({ folder, config }: KeyPlace): SecretFile {

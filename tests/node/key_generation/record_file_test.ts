@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { assertDefined } from "../../../lib/assert.ts";
 import { encodeHex, encodeUtf8 } from "../../../lib/bytes.ts";
 import type { DurableKeyGeneration, DurableShare } from "../../../lib/keygen/mod.ts";
+import { EnvironmentError } from "../../../lib/errors.ts";
 import { KeyFileError } from "../../../lib/node/key_file.ts";
 import {
   deleteRecord,
@@ -73,6 +74,18 @@ Deno.test("a record gets the passphrase that a folder's files are given, and los
 Deno.test("deleteRecord() leaves nothing of a record whose writing was cut short", () => {
   withRecord(({ folder: { dataDir } }) => {
     Deno.copyFileSync(`${dataDir}/keygen.json`, `${dataDir}/keygen.json.4711.tmp`);
+    deleteRecord(dataDir);
+    assert.deepEqual([...Deno.readDirSync(dataDir)], []);
+  });
+});
+
+Deno.test("deleteRecord() keeps the record until all that is left of it is gone", () => {
+  withRecord(({ folder: { dataDir } }) => {
+    const stuck = `${dataDir}/keygen.json.4711.tmp`;
+    Deno.mkdirSync(`${stuck}/not-empty`, { recursive: true });
+    assert.throws(() => deleteRecord(dataDir), EnvironmentError);
+    assert.ok(hasRecord(dataDir));
+    Deno.removeSync(stuck, { recursive: true });
     deleteRecord(dataDir);
     assert.deepEqual([...Deno.readDirSync(dataDir)], []);
   });
