@@ -29,7 +29,7 @@ export class HttpClient implements Disposable {
   /** Writes a value; the answer's HTTP status. */
   async put(key: string, value: Uint8Array): Promise<number> {
     const head =
-      `PUT /v1/kv/${key} HTTP/1.1\r\nhost: bench\r\ncontent-length: ${value.length}\r\n\r\n`;
+      `PUT /v1/kv/${key} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${value.length}\r\n\r\n`;
     await writeAll(this.#connection, concatBytes(encodeUtf8(head), value));
     return await this.#readStatus();
   }

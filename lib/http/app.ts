@@ -6,7 +6,9 @@
 
 import { Hono } from "hono";
 import type { NodeApi } from "../node/api.ts";
+import { allowOrigins } from "./cors.ts";
 import { addKeyGenerationRoute } from "./dkg.ts";
+import { Door } from "./door.ts";
 import { addElectionRoutes } from "./elections.ts";
 import { addGroupRoute } from "./group.ts";
 import { addHealthRoutes } from "./health.ts";
@@ -16,11 +18,14 @@ import { RequestGate } from "./limits.ts";
 import { isForeseen, Problem, problemResponse } from "./problem.ts";
 import type { Application } from "./route.ts";
 import { addStatusRoute } from "./status.ts";
+import { addTokenRoutes } from "./tokens.ts";
 
 /** What an application may be given besides its node. */
 export interface AppOptions {
   /** The bound on requests under way; by default one with the limits of `limits.ts`. */
   readonly gate?: RequestGate;
+  /** Lets requests in; by default those that come over loopback, without tokens. */
+  readonly door?: Door;
   /** Told of every error that no one foresaw, which the client sees as `internal_error`. */
   readonly onError?: (error: unknown) => void;
 }
@@ -28,13 +33,18 @@ export interface AppOptions {
 /** Builds the API of one node. It holds no state but the count of requests under way. */
 export function createApp(node: NodeApi, options: AppOptions = {}): Application {
   const app = new Hono({ getPath: pathOf });
-  addKeyValueRoutes(app, { node, gate: options.gate ?? new RequestGate() });
-  addStatusRoute(app, node);
-  addLeaderRoute(app, node);
-  addElectionRoutes(app, node);
-  addGroupRoute(app, node);
-  addKeyGenerationRoute(app, node);
-  addHealthRoutes(app, node);
+  const door = options.door ?? new Door({ node, access: { kind: "local" } });
+  const router = { app, door };
+  const gate = options.gate ?? new RequestGate();
+  allowOrigins(router);
+  addKeyValueRoutes(router, { node, gate });
+  addTokenRoutes(router, { node, gate });
+  addStatusRoute(router, node);
+  addLeaderRoute(router, node);
+  addElectionRoutes(router, node);
+  addGroupRoute(router, node);
+  addKeyGenerationRoute(router, node);
+  addHealthRoutes(router, node);
   app.notFound((context) => {
     const problem = new Problem("not_found", `There is nothing at ${context.req.path}`);
     return problemResponse(problem, context.req.raw);

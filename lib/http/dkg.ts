@@ -8,15 +8,15 @@
 import type { NodeApi } from "../node/api.ts";
 import { jsonResponse } from "./json.ts";
 import { readQuery } from "./parameters.ts";
-import { addRoute, type Application } from "./route.ts";
+import { addRoute, forAnyone, type Router } from "./route.ts";
 import type { DkgBody } from "./wire.ts";
 
 /** Adds `/v1/dkg`. */
-export function addKeyGenerationRoute(app: Application, node: NodeApi): void {
-  addRoute(app, "/v1/dkg", {
-    GET: (context) => {
+export function addKeyGenerationRoute(router: Router, node: NodeApi): void {
+  addRoute(router, "/v1/dkg", {
+    GET: forAnyone((context) => {
       readQuery(context.req.url, []);
       return jsonResponse(node.keyGeneration() satisfies DkgBody);
-    },
+    }),
   });
 }

@@ -13,13 +13,15 @@ import { jsonResponse, lengthHeader, NO_STORE } from "./json.ts";
 import { ELECTIONS_LIMIT_DEFAULT, ELECTIONS_LIMIT_MAX } from "./limits.ts";
 import { readCount, readQuery } from "./parameters.ts";
 import { Problem } from "./problem.ts";
-import { addRoute, type Application, type RequestContext } from "./route.ts";
+import { addRoute, forAnyone, type RequestContext, type Router } from "./route.ts";
 import type { ElectionBody, ElectionsBody } from "./wire.ts";
 
 /** Adds `/v1/elections` and `/v1/elections/{term}`. */
-export function addElectionRoutes(app: Application, node: NodeApi): void {
-  addRoute(app, "/v1/elections", { GET: (context) => listElections(node, context) });
-  addRoute(app, "/v1/elections/:term", { GET: (context) => showElection(node, context) });
+export function addElectionRoutes(router: Router, node: NodeApi): void {
+  addRoute(router, "/v1/elections", { GET: forAnyone((context) => listElections(node, context)) });
+  addRoute(router, "/v1/elections/:term", {
+    GET: forAnyone((context) => showElection(node, context)),
+  });
 }
 
 function listElections(node: NodeApi, context: RequestContext): Response {

@@ -10,16 +10,16 @@ import { marginsOf } from "../margins.ts";
 import type { NodeApi } from "../node/api.ts";
 import { jsonResponse } from "./json.ts";
 import { readQuery } from "./parameters.ts";
-import { addRoute, type Application } from "./route.ts";
+import { addRoute, forAnyone, type Router } from "./route.ts";
 import type { GroupBody } from "./wire.ts";
 
 /** Adds `/v1/group`. */
-export function addGroupRoute(app: Application, node: NodeApi): void {
-  addRoute(app, "/v1/group", {
-    GET: (context) => {
+export function addGroupRoute(router: Router, node: NodeApi): void {
+  addRoute(router, "/v1/group", {
+    GET: forAnyone((context) => {
       readQuery(context.req.url, []);
       return jsonResponse(groupBody(node));
-    },
+    }),
   });
 }
 

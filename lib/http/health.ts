@@ -8,7 +8,7 @@ import type { NodeApi, NodeStatus } from "../node/api.ts";
 import type { KeyGenerationReport } from "../node/key_generation/report.ts";
 import { jsonResponse } from "./json.ts";
 import { Problem } from "./problem.ts";
-import { addRoute, type Application } from "./route.ts";
+import { addRoute, forAnyone, type Router } from "./route.ts";
 import type { HealthBody } from "./wire.ts";
 
 /**
@@ -20,17 +20,17 @@ export const READY_ENTRIES_BEHIND_MAX = 1_000;
 const OK: HealthBody = { status: "ok" };
 
 /** Adds `/livez` and `/readyz`. */
-export function addHealthRoutes(app: Application, node: NodeApi): void {
+export function addHealthRoutes(router: Router, node: NodeApi): void {
   // Alive: the loop turns and answers. A cluster without a leader is no reason to restart a node.
-  addRoute(app, "/livez", {
-    GET: () => jsonResponse(OK),
+  addRoute(router, "/livez", {
+    GET: forAnyone(() => jsonResponse(OK)),
   });
-  addRoute(app, "/readyz", {
-    GET: () => {
+  addRoute(router, "/readyz", {
+    GET: forAnyone(() => {
       const reason = whyNoKey(node.keyGeneration()) ?? whyNotReady(node.status());
       if (reason !== null) throw new Problem("not_ready", `Not ready: ${reason}`);
       return jsonResponse(OK);
-    },
+    }),
   });
 }
 

@@ -10,8 +10,9 @@ import { InputError } from "../errors.ts";
 import { type KeyValue, VALUE_BYTES_MAX } from "../kv/command.ts";
 import type { NodeApi, ReadAnswer } from "../node/api.ts";
 import { declaredLength, readBody } from "./body.ts";
+import type { Caller } from "./door.ts";
 import { jsonResponse, lengthHeader, NO_STORE } from "./json.ts";
-import type { RequestGate } from "./limits.ts";
+import { type RequestGate, throughGate } from "./limits.ts";
 import {
   KEY_PATH_PREFIX,
   readConsistency,
@@ -20,7 +21,7 @@ import {
   readTimeoutMs,
 } from "./parameters.ts";
 import { Problem } from "./problem.ts";
-import { addRoute, type Application, type RequestContext } from "./route.ts";
+import { addRoute, needs, type RequestContext, type Router } from "./route.ts";
 import type { KeyValueBody } from "./wire.ts";
 import { entityTag, readWriteOptions } from "./write_options.ts";
 import { writeResponse } from "./write_response.ts";
@@ -32,37 +33,39 @@ const JSON_MEDIA_TYPE = "application/json";
 
 /** Adds the routes of the key-value store. */
 export function addKeyValueRoutes(
-  app: Application,
-  options: { readonly node: NodeApi; readonly gate: RequestGate },
+  router: Router,
+  { node, gate }: { readonly node: NodeApi; readonly gate: RequestGate },
 ): void {
-  const { node, gate } = options;
-  addRoute(app, `${KEY_PATH_PREFIX}*`, {
-    PUT: (context) => {
+  /** The key is read, and the caller held to his prefixes, before anything is taken from the gate. */
+  const keyOf = (context: RequestContext, caller: Caller) => {
+    const key = readKey(context.req.path);
+    router.door.admitKey(caller, key);
+    return key;
+  };
+  addRoute(router, `${KEY_PATH_PREFIX}*`, {
+    PUT: needs("write", (context, caller) => {
+      const key = keyOf(context, caller);
       // What the client declares, or the most it may send, is taken from the budget up front.
       const bodyBytes = declaredLength(context.req.raw) ?? VALUE_BYTES_MAX;
       if (bodyBytes > VALUE_BYTES_MAX) throw valueTooLarge();
-      return throughGate(gate, bodyBytes, () => putKey(node, context));
-    },
-    GET: (context) => throughGate(gate, 0, () => getKey(node, context)),
-    DELETE: (context) => throughGate(gate, 0, () => deleteKey(node, context)),
+      return throughGate(gate, bodyBytes, () => putKey(node, key, context));
+    }),
+    GET: needs("read", (context, caller) => {
+      const key = keyOf(context, caller);
+      return throughGate(gate, 0, () => getKey(node, key, context));
+    }),
+    DELETE: needs("write", (context, caller) => {
+      const key = keyOf(context, caller);
+      return throughGate(gate, 0, () => deleteKey(node, key, context));
+    }),
   });
 }
 
-async function throughGate(
-  gate: RequestGate,
-  bodyBytes: number,
-  answer: () => Promise<Response>,
+async function putKey(
+  node: NodeApi,
+  key: string,
+  context: RequestContext,
 ): Promise<Response> {
-  gate.enter(bodyBytes);
-  try {
-    return await answer();
-  } finally {
-    gate.leave(bodyBytes);
-  }
-}
-
-async function putKey(node: NodeApi, context: RequestContext): Promise<Response> {
-  const key = readKey(context.req.path);
   const timeoutMs = readTimeoutMs(readQuery(context.req.url, ["timeoutMs"]));
   const options = readWriteOptions(context.req.raw.headers);
   const value = await readBody(context.req.raw, {
@@ -73,15 +76,21 @@ async function putKey(node: NodeApi, context: RequestContext): Promise<Response>
   return writeResponse(key, answer);
 }
 
-async function deleteKey(node: NodeApi, context: RequestContext): Promise<Response> {
-  const key = readKey(context.req.path);
+async function deleteKey(
+  node: NodeApi,
+  key: string,
+  context: RequestContext,
+): Promise<Response> {
   const timeoutMs = readTimeoutMs(readQuery(context.req.url, ["timeoutMs"]));
   const options = readWriteOptions(context.req.raw.headers);
   return writeResponse(key, await node.write({ kind: "delete", key, ...options }, { timeoutMs }));
 }
 
-async function getKey(node: NodeApi, context: RequestContext): Promise<Response> {
-  const key = readKey(context.req.path);
+async function getKey(
+  node: NodeApi,
+  key: string,
+  context: RequestContext,
+): Promise<Response> {
   const query = readQuery(context.req.url, ["consistency", "timeoutMs"]);
   const consistency = readConsistency(query);
   const answer = await node.read(key, { consistency, timeoutMs: readTimeoutMs(query) });

@@ -7,18 +7,20 @@
 import type { LeaderAnswer, NodeApi } from "../node/api.ts";
 import { jsonResponse } from "./json.ts";
 import { readNodeId, readQuery } from "./parameters.ts";
-import { addRoute, type Application, type RequestContext } from "./route.ts";
+import { addRoute, forAnyone, needs, type RequestContext, type Router } from "./route.ts";
 import type { LeaderBody, TransferBody } from "./wire.ts";
 
 /** Adds `/v1/leader` and `/v1/leader/transfer`. */
-export function addLeaderRoute(app: Application, node: NodeApi): void {
-  addRoute(app, "/v1/leader", {
-    GET: (context) => {
+export function addLeaderRoute(router: Router, node: NodeApi): void {
+  addRoute(router, "/v1/leader", {
+    GET: forAnyone((context) => {
       readQuery(context.req.url, []);
       return jsonResponse(leaderBody(node.leader()));
-    },
+    }),
   });
-  addRoute(app, "/v1/leader/transfer", { POST: (context) => transfer(node, context) });
+  addRoute(router, "/v1/leader/transfer", {
+    POST: needs("admin", (context) => transfer(node, context)),
+  });
 }
 
 /** `?target=ID`, or none for the follower whose log is furthest. */

@@ -9,6 +9,15 @@ import { Problem } from "./problem.ts";
 
 /** Most bytes that a request may declare as its body, on any path. */
 export const REQUEST_BYTES_MAX = 1.5 * 1024 * 1024;
+/**
+ * Most bytes in the head of a request. Deno's own limit, which it does not let anyone change: the
+ * tests hold it to that, as they do with the next one.
+ */
+export const HEADER_BYTES_MAX = 64 * 1024;
+/** Most fields in the head of a request; Deno's own limit. */
+export const HEADERS_MAX = 127;
+/** Most bytes in the description of a token. */
+export const TOKEN_BODY_BYTES_MAX = 128 * 1024;
 /** Most requests to the key-value store that are under way at once. */
 export const REQUESTS_ACTIVE_MAX = 4096;
 /** Most bytes of request bodies that are held, or may still arrive, at once. */
@@ -72,5 +81,23 @@ export class RequestGate {
     this.#bodyBytes -= bodyBytes;
     assert(this.#requests >= 0, "no request leaves the gate twice");
     assert(this.#bodyBytes >= 0, "no request returns more bytes than it took");
+  }
+}
+
+/**
+ * Answers a request inside a gate.
+ *
+ * @throws {Problem} `overloaded`, or whatever `answer` throws.
+ */
+export async function throughGate(
+  gate: RequestGate,
+  bodyBytes: number,
+  answer: () => Promise<Response>,
+): Promise<Response> {
+  gate.enter(bodyBytes);
+  try {
+    return await answer();
+  } finally {
+    gate.leave(bodyBytes);
   }
 }

@@ -14,6 +14,12 @@ export type ProblemCode =
   | "invalid_request"
   | "invalid_parameter"
   | "invalid_header"
+  | "unauthorized"
+  | "forbidden"
+  | "origin_refused"
+  | "misdirected"
+  | "token_exists"
+  | "too_many_tokens"
   | "key_empty"
   | "key_invalid"
   | "key_too_large"
@@ -58,6 +64,9 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   key_empty: 400,
   key_invalid: 400,
   body_incomplete: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  origin_refused: 403,
   key_not_found: 404,
   election_not_found: 404,
   not_found: 404,
@@ -67,10 +76,13 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   not_leader: 409,
   transferring: 409,
   transfer_failed: 409,
+  token_exists: 409,
+  too_many_tokens: 409,
   precondition_failed: 412,
   key_too_large: 413,
   value_too_large: 413,
   request_too_large: 413,
+  misdirected: 421,
   idempotency_key_reused: 422,
   internal_error: 500,
   unreadable: 501,
@@ -86,12 +98,15 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
 
 const TITLE: Readonly<Record<number, string>> = {
   400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
   408: "Request Timeout",
   409: "Conflict",
   412: "Precondition Failed",
   413: "Content Too Large",
+  421: "Misdirected Request",
   422: "Unprocessable Content",
   500: "Internal Server Error",
   501: "Not Implemented",

@@ -5,7 +5,9 @@
  */
 
 import type { Context, Hono } from "hono";
+import type { TokenScope } from "../kv/token.ts";
 import { declaredLength } from "./body.ts";
+import type { Caller, Door } from "./door.ts";
 import { REQUEST_BYTES_MAX } from "./limits.ts";
 import { Problem } from "./problem.ts";
 
@@ -23,24 +25,51 @@ export type Application = HonoApplication;
 /** One request on its way: Hono's context. */
 export type RequestContext = HonoContext;
 
-/** Answers one request, or throws a `Problem`, a `RequestError` or an `InputError`. */
-export type Handler = (context: RequestContext) => Response | Promise<Response>;
+/** What routes are added to: an application, and the door before it. */
+export interface Router {
+  /** The application. */
+  readonly app: Application;
+  /** Lets requests in. */
+  readonly door: Door;
+}
+
+/** Answers a request that was let in, or throws a `Problem`, a `RequestError` or an `InputError`. */
+export type Handler = (context: RequestContext, caller: Caller) => Response | Promise<Response>;
+
+/** What a path does for one method, and for whom. */
+export interface Endpoint {
+  /** The scope that a token must have, null for what is public. */
+  readonly needs: TokenScope | null;
+  /** Answers. */
+  readonly answer: Handler;
+}
 
 /** The methods that a path can know. HEAD comes with GET. */
 export type Method = "GET" | "PUT" | "POST" | "DELETE";
 
+/** For everybody: what is public by nature. */
+export function forAnyone(answer: Handler): Endpoint {
+  return { needs: null, answer };
+}
+
+/** For those with a token that has this scope. */
+export function needs(scope: TokenScope, answer: Handler): Endpoint {
+  return { needs: scope, answer };
+}
+
 /**
- * Adds a path. Every method that is not in `handlers` is answered with 405 and the list of those
+ * Adds a path. Every method that is not in `endpoints` is answered with 405 and the list of those
  * that are (RFC 9110 §15.5.6).
  */
 export function addRoute(
-  app: Application,
+  { app, door }: Router,
   path: string,
-  handlers: Readonly<Partial<Record<Method, Handler>>>,
+  endpoints: Readonly<Partial<Record<Method, Endpoint>>>,
 ): void {
   const allowed: string[] = [];
-  for (const [method, handler] of Object.entries(handlers)) {
-    app.on(method, path, readsBody(method) ? handler : withoutBody(handler));
+  for (const [method, { needs, answer }] of Object.entries(endpoints)) {
+    const answerOne = readsBody(method) ? answer : withoutBody(answer);
+    app.on(method, path, (context) => answerOne(context, door.admit(context.req.raw, needs)));
     allowed.push(method);
     // Hono answers HEAD with GET's handler and drops the body.
     if (method === "GET") allowed.push("HEAD");
@@ -61,10 +90,10 @@ function readsBody(method: string): boolean {
 }
 
 /** A body that no one will read is let pass only while it is small. */
-function withoutBody(handler: Handler): Handler {
-  return (context) => {
+function withoutBody(answer: Handler): Handler {
+  return (context, caller) => {
     const length = declaredLength(context.req.raw);
-    if (length === null || length <= REQUEST_BYTES_MAX) return handler(context);
+    if (length === null || length <= REQUEST_BYTES_MAX) return answer(context, caller);
     throw new Problem(
       "request_too_large",
       `Cannot take the request: its body of ${length} bytes is above ${REQUEST_BYTES_MAX}`,

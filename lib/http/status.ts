@@ -8,28 +8,30 @@ import { marginsOf } from "../margins.ts";
 import type { NodeApi } from "../node/api.ts";
 import { jsonResponse } from "./json.ts";
 import { readQuery } from "./parameters.ts";
-import { addRoute, type Application } from "./route.ts";
+import { addRoute, needs, type Router } from "./route.ts";
 import type { StatusBody } from "./wire.ts";
 
 /** Adds `/v1/status`. */
-export function addStatusRoute(app: Application, node: NodeApi): void {
-  addRoute(app, "/v1/status", {
-    GET: (context) => {
+export function addStatusRoute(router: Router, node: NodeApi): void {
+  addRoute(router, "/v1/status", {
+    GET: needs("read", (context) => {
       readQuery(context.req.url, []);
-      return jsonResponse(statusBody(node));
-    },
+      return jsonResponse(statusBody(node, router.door.counters.counts));
+    }),
   });
 }
 
-function statusBody(node: NodeApi): StatusBody {
+function statusBody(node: NodeApi, apiCounters: StatusBody["counters"]): StatusBody {
   const { cluster, epoch, threshold, voters } = node.group;
   const n = voters.length;
+  const { counters, ...status } = node.status();
   return {
     cluster,
     epoch,
     threshold,
     n,
     margins: marginsOf({ n, threshold }),
-    ...node.status(),
+    ...status,
+    counters: { ...counters, ...apiCounters },
   };
 }

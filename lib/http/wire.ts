@@ -5,6 +5,7 @@
  */
 
 import type { Margins } from "../margins.ts";
+import type { TokenScope } from "../kv/token.ts";
 import type { NodeStatus } from "../node/api.ts";
 import type { AwaitedStep, KeyPhase } from "../node/key_generation/report.ts";
 
@@ -205,6 +206,36 @@ export interface DkgBody {
 export interface HealthBody {
   /** Always `ok`; everything else is a problem. */
   readonly status: "ok";
+}
+
+/** One token, in `GET /v1/tokens` and as `PUT /v1/tokens/{id}`. */
+export interface TokenBody {
+  /** Which it is: 16 hex digits. */
+  readonly id: string;
+  /** What people call it, or the empty string. */
+  readonly name: string;
+  /** What it allows: of `read`, `write` and `admin` at least one. */
+  readonly scopes: readonly TokenScope[];
+  /** It reads and writes keys that begin with one of these; none stands for all keys. */
+  readonly prefixes: readonly string[];
+  /** Revision of its creation. */
+  readonly createRevision: number;
+}
+
+/** `GET /v1/tokens`. */
+export interface TokensBody {
+  /** By rising id. */
+  readonly tokens: readonly TokenBody[];
+}
+
+/** `DELETE /v1/tokens/{id}`. Revoking what is not there succeeds: nobody gets in by it, as asked. */
+export interface RevokedTokenBody {
+  /** Which. */
+  readonly id: string;
+  /** Whether there was one. */
+  readonly revoked: boolean;
+  /** Revision of the revocation. */
+  readonly revision: number;
 }
 
 /** `POST /v1/leader/transfer`. */

@@ -20,8 +20,9 @@ type Headers = Readonly<Record<string, string>>;
  *
  * @throws {Problem} `precondition_failed` or `idempotency_key_reused`.
  */
-export function writeResponse(key: string, { result, isReplay }: WriteAnswer): Response {
-  const replayed: Headers = isReplay ? { [IDEMPOTENCY_REPLAYED_HEADER]: "true" } : {};
+export function writeResponse(key: string, answer: WriteAnswer): Response {
+  const { result } = answer;
+  const replayed = replayHeaders(answer);
   switch (result.kind) {
     case "put":
       return putResponse(key, result, replayed);
@@ -32,11 +33,7 @@ export function writeResponse(key: string, { result, isReplay }: WriteAnswer): R
     case "preconditionFailed":
       throw preconditionFailed(key, result.modRevision, replayed);
     case "idempotencyKeyReused":
-      throw new Problem(
-        "idempotency_key_reused",
-        `Cannot write ${JSON.stringify(key)}: its idempotency key already stands for another ` +
-          `write, at revision ${result.firstRevision}`,
-      );
+      throw idempotencyKeyReused(JSON.stringify(key), result);
     case "tokenCreated":
     case "tokenRefused":
     case "tokenRevoked":
@@ -44,6 +41,23 @@ export function writeResponse(key: string, { result, isReplay }: WriteAnswer): R
     default:
       return unreachable(result);
   }
+}
+
+/** The headers that mark an answer as an earlier attempt's. */
+export function replayHeaders({ isReplay }: WriteAnswer): Headers {
+  return isReplay ? { [IDEMPOTENCY_REPLAYED_HEADER]: "true" } : {};
+}
+
+/** The refusal of a write of `what` whose idempotency key is another write's. */
+export function idempotencyKeyReused(
+  what: string,
+  { firstRevision }: Extract<CommandResult, { readonly kind: "idempotencyKeyReused" }>,
+): Problem {
+  return new Problem(
+    "idempotency_key_reused",
+    `Cannot write ${what}: its idempotency key already stands for another write, at revision ` +
+      `${firstRevision}`,
+  );
 }
 
 function putResponse(

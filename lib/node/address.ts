@@ -58,6 +58,14 @@ export function formatAddress({ hostname, port }: Address): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
+/** Whether what is at this address can be reached from this machine alone. */
+export function isLoopback(hostname: string): boolean {
+  if (isIPv4(hostname)) return hostname.startsWith("127.");
+  // The URL standard writes an IPv6 address in one way only.
+  if (isIPv6(hostname)) return new URL(`http://[${hostname}]`).hostname === "[::1]";
+  return hostname.toLowerCase() === "localhost";
+}
+
 function isDnsName(hostname: string): boolean {
   const labels = hostname.split(".");
   // A last label of digits only is an IPv4 address gone wrong (WHATWG URL, "ends in a number").

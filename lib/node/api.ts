@@ -7,6 +7,7 @@
 import type { Certificate } from "../certificate/certifier.ts";
 import type { Group } from "../certificate/group.ts";
 import type { Command, CommandResult, KeyValue } from "../kv/command.ts";
+import type { Token } from "../kv/token.ts";
 import type { RoleName } from "../raft/input_output.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { KeyGenerationReport } from "./key_generation/report.ts";
@@ -154,6 +155,19 @@ export interface NodeApi {
     key: string,
     options: { readonly consistency: Consistency; readonly timeoutMs: number },
   ): Promise<ReadAnswer>;
+
+  /**
+   * The API's token of this id, as far as this node has applied the log: one that was just created or
+   * revoked through another node may be missing here, or still be there, for a moment.
+   */
+  token(id: string): Token | null;
+
+  /**
+   * Every token of the API, by rising id: those acknowledged before the call at least.
+   *
+   * @throws {RequestError} when that could not be confirmed within `timeoutMs`.
+   */
+  tokens(options: { readonly timeoutMs: number }): Promise<readonly Token[]>;
 
   /**
    * Hands leadership over, to `target` or to the follower whose log is furthest, and resolves with the

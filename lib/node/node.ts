@@ -8,7 +8,13 @@ import { getLogger } from "@logtape/logtape";
 import type { Certificate, Certifier } from "../certificate/certifier.ts";
 import type { Group } from "../certificate/group.ts";
 import { EnvironmentError } from "../errors.ts";
-import { type AppliedEntry, type Command, encodeCommand, StateMachine } from "../kv/mod.ts";
+import {
+  type AppliedEntry,
+  type Command,
+  encodeCommand,
+  StateMachine,
+  type Token,
+} from "../kv/mod.ts";
 import { type Input, type Message, type Output, Raft, type RoleReport } from "../raft/mod.ts";
 import { openStores, type Stores } from "../storage/mod.ts";
 import type { NodeId, Term } from "../types.ts";
@@ -194,6 +200,20 @@ export class Node implements NodeApi {
     }
     const row = this.#fromStore(() => this.#stateMachine.get(key));
     return { row, revision: this.#stateMachine.appliedIndex };
+  }
+
+  /** See {@linkcode NodeApi.token}. */
+  token(id: string): Token | null {
+    this.#checkRunning();
+    return this.#fromStore(() => this.#stateMachine.token(id));
+  }
+
+  /** See {@linkcode NodeApi.tokens}. */
+  async tokens(options: { readonly timeoutMs: number }): Promise<readonly Token[]> {
+    this.#checkRunning();
+    await this.#requests.confirmRead(performance.now() + options.timeoutMs);
+    this.#checkRunning();
+    return this.#fromStore(() => this.#stateMachine.tokens());
   }
 
   /** See {@linkcode NodeApi.transferLeadership}. */

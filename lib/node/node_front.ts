@@ -7,7 +7,7 @@
 import { assertDefined } from "../assert.ts";
 import type { Certificate } from "../certificate/certifier.ts";
 import type { Group } from "../certificate/group.ts";
-import type { Command } from "../kv/mod.ts";
+import type { Command, Token } from "../kv/mod.ts";
 import type { NodeId, Term } from "../types.ts";
 import {
   type Consistency,
@@ -64,6 +64,17 @@ export class NodeFront implements NodeApi {
     options: { readonly consistency: Consistency; readonly timeoutMs: number },
   ): Promise<ReadAnswer> {
     return this.#running.read(key, options);
+  }
+
+  /** See {@linkcode NodeApi.token}. */
+  token(id: string): Token | null {
+    return this.#running.token(id);
+  }
+
+  /** See {@linkcode NodeApi.tokens}. */
+  // deno-lint-ignore require-await -- a refusal is a rejection, as the node's own are
+  async tokens(options: { readonly timeoutMs: number }): Promise<readonly Token[]> {
+    return this.#running.tokens(options);
   }
 
   /** See {@linkcode NodeApi.transferLeadership}. */

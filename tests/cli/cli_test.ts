@@ -55,7 +55,8 @@ const USAGE_ERRORS: readonly (readonly [args: readonly string[], stderr: RegExp]
   [["get", "a", "--timeout", "601"], /It must be from 1ms to 600s/],
   [["get", "a", "--endpoints", "nowhere"], /^floe: Cannot use --endpoints: "nowhere" is not host/],
   [["get", "a", "--endpoints", "a:0"], /port 0 is not from 1 to 65535/],
-  [["get", "a", "--endpoints", "https://a:1"], /is not host:port/],
+  [["get", "a", "--endpoints", "ftp://a:1"], /is not host:port/],
+  [["get", "a", "--endpoints", "https://a"], /"a" is not host:port/],
   [["get", "a", "--endpoints", " , "], /^floe: Cannot use --endpoints: it names no address/],
 ];
 for (const [args, stderr] of USAGE_ERRORS) {

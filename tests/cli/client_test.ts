@@ -1,9 +1,8 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { RequestError, type RequestFailure } from "../../lib/node/api.ts";
 import { ANSWER_BYTES_MAX } from "../../lib/cli/client.ts";
-import { createApp } from "../../lib/http/app.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
-import { FakeNode } from "../http/fake_node.ts";
+import { FakeNode, openApp } from "../http/fake_node.ts";
 import { floe, type Host } from "./fake_terminal.ts";
 
 function failing(code: RequestFailure, options: { maybeApplied: boolean; times?: number }) {
@@ -82,7 +81,7 @@ Deno.test("every attempt of one command has the same random key, and every comma
 Deno.test("a write whose first attempt took effect is answered as that one was", async () => {
   const node = new FakeNode();
   const a: Host = async (request) => {
-    await createApp(node).fetch(request);
+    await openApp(node).fetch(request);
     throw new TypeError("connection closed");
   };
   const hosts = { "a:1": a, "b:1": node };
@@ -101,7 +100,7 @@ Deno.test("a write that may have been applied waits for nodes that are gone by n
     if (asked < 4) {
       throw new TypeError("fetch failed", { cause: new Error("client error (Connect)") });
     }
-    return createApp(node).fetch(request);
+    return openApp(node).fetch(request);
   };
   const outcome = await floe(["put", "k", "x"], { hosts: { "a:1": a } });
   deepEqual([outcome.code, outcome.waitedMs], [0, 300]);

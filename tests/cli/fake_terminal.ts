@@ -8,8 +8,8 @@ import { concatBytes, encodeUtf8 } from "../../lib/bytes.ts";
 import { run } from "../../lib/cli/cli.ts";
 import type { Clock } from "../../lib/cli/clock.ts";
 import type { CommandContext, OutputStream } from "../../lib/cli/command.ts";
-import { createApp } from "../../lib/http/app.ts";
 import type { NodeApi } from "../../lib/node/api.ts";
+import { openApp } from "../http/fake_node.ts";
 
 /** What is at an address: a node, an answer of its own, silence, or (absent) nothing. */
 export type Host = NodeApi | ((request: Request) => Response | Promise<Response>) | "silent";
@@ -143,7 +143,7 @@ function answerOf(host: Host): (request: Request) => Response | Promise<Response
     return () => Promise.reject(new DOMException("Signal timed out.", "TimeoutError"));
   }
   if (typeof host === "function") return host;
-  const app = createApp(host);
+  const app = openApp(host);
   return (request) => app.fetch(request);
 }
 

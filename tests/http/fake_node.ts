@@ -6,8 +6,12 @@
 
 import type { Certificate } from "../../lib/certificate/certifier.ts";
 import type { Group } from "../../lib/certificate/group.ts";
+import { createApp } from "../../lib/http/app.ts";
+import { Door } from "../../lib/http/door.ts";
+import type { Application } from "../../lib/http/route.ts";
 import type { Command } from "../../lib/kv/command.ts";
 import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
+import type { Token } from "../../lib/kv/token.ts";
 import { StateMachine } from "../../lib/kv/state_machine.ts";
 import type {
   Consistency,
@@ -93,6 +97,11 @@ const KEY_GENERATION: KeyGenerationReport = {
   genesis: null,
 };
 
+/** The API of a node that lets everybody in, under whatever name a test gives it. */
+export function openApp(node: NodeApi): Application {
+  return createApp(node, { door: new Door({ node, access: { kind: "open" } }) });
+}
+
 /** Everything public may be changed by a test before, or while, requests run. */
 export class FakeNode implements NodeApi {
   group = fakeGroup;
@@ -147,6 +156,16 @@ export class FakeNode implements NodeApi {
     this.reads.push({ key, ...options });
     await this.#wait();
     return { row: this.#machine.get(key), revision: this.#machine.appliedIndex };
+  }
+
+  token(id: string): Token | null {
+    return this.#machine.token(id);
+  }
+
+  async tokens({ timeoutMs }: { readonly timeoutMs: number }): Promise<readonly Token[]> {
+    this.timeouts.push(timeoutMs);
+    await this.#wait();
+    return this.#machine.tokens();
   }
 
   status(): NodeStatus {

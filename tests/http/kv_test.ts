@@ -202,8 +202,8 @@ Deno.test("a key that HTTP clients would take out of the path is refused", async
   const { app } = setUp();
   // A Request would resolve the dots; a client that writes its own request line does not.
   for (const path of ["/v1/kv/..", "/v1/kv/.", "/v1/kv/%2e%2E"]) {
-    const request = new Request("http://floe/");
-    Object.defineProperty(request, "url", { value: `http://floe${path}` });
+    const request = new Request("http://localhost/");
+    Object.defineProperty(request, "url", { value: `http://localhost${path}` });
     equal((await problemOf(await app.fetch(request))).code, "key_invalid");
   }
 });
@@ -257,7 +257,7 @@ Deno.test("PUT refuses a declared length above the limit before it reads a byte"
       read = true;
     },
   }, { highWaterMark: 0 });
-  const request = new Request("http://floe/v1/kv/a", {
+  const request = new Request("http://localhost/v1/kv/a", {
     ...put(body),
     headers: { "content-length": String(VALUE_BYTES_MAX + 1) },
   });

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
+import { ApiCounters } from "../../lib/http/counters.ts";
 import { parseGroupKey } from "../../lib/certificate/group_key.ts";
 import { REQUEST_BYTES_MAX } from "../../lib/http/limits.ts";
 import { marginsOf } from "../../lib/margins.ts";
@@ -38,6 +39,7 @@ Deno.test("/v1/status adds the cluster and its margins to what the node says", a
     n: 5,
     margins: { crashed: 1, lying: 2, lyingFollowers: 1, sharesLost: 1, sharesToForge: 4 },
     ...node.statusNow,
+    counters: { ...node.statusNow.counters, ...new ApiCounters().counts },
   });
   deepEqual(body.peers[3], { id: "server_5", connected: false, matchIndex: null });
 });

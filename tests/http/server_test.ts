@@ -73,7 +73,7 @@ Deno.test("startApiServer() refuses a path with bytes that are not percent-encod
 /** The status line for a request line that `fetch` would not send. */
 async function rawRequest(port: number, target: string): Promise<string> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  const request = `GET ${target} HTTP/1.1\r\nhost: floe\r\nconnection: close\r\n\r\n`;
+  const request = `GET ${target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`;
   await connection.write(new TextEncoder().encode(request));
   const [line] = (await new Response(connection.readable).text()).split("\r\n");
   return line ?? "";

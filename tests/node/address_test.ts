@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { InputError } from "../../lib/errors.ts";
-import { formatAddress, parseAddress } from "../../lib/node/address.ts";
+import { formatAddress, isLoopback, parseAddress } from "../../lib/node/address.ts";
 
 for (
   const [text, hostname, port] of [
@@ -44,3 +44,23 @@ for (
     assert.throws(() => parseAddress(text), InputError);
   });
 }
+
+Deno.test("isLoopback() knows the addresses and the one name of this machine alone", () => {
+  for (
+    const own of ["127.0.0.1", "127.255.0.9", "::1", "0:0:0:0:0:0:0:1", "localhost", "LocalHost"]
+  ) {
+    assert.equal(isLoopback(own), true, own);
+  }
+  const others = [
+    "0.0.0.0",
+    "::",
+    "10.0.0.1",
+    "128.0.0.1",
+    "::2",
+    "::ffff:127.0.0.1",
+    "1270.0.0.1",
+  ];
+  for (const other of [...others, "localhost.example", "127.0.0.1.example", "host", ""]) {
+    assert.equal(isLoopback(other), false, other);
+  }
+});

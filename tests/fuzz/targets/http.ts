@@ -26,6 +26,8 @@ const PATHS = [
   "/v1/elections",
   "/v1/elections/7",
   "/v1/group",
+  "/v1/tokens",
+  "/v1/tokens/0123456789abcdef",
   "/v1/health/live",
   "/v1/health/ready",
 ];
@@ -39,6 +41,7 @@ const HEADERS = [
   "content-length",
   "authorization",
   "host",
+  "origin",
   "expect",
   "x-unknown",
 ];

@@ -1,0 +1,208 @@
+/**
+ * Who may ask what of the API: the one place that decides it.
+ *
+ * @module
+ */
+
+import { timingSafeEqual } from "node:crypto";
+import { InputError } from "../errors.ts";
+import {
+  coversKey,
+  hasScope,
+  SECRET_DIGEST_BYTES,
+  type Token,
+  type TokenScope,
+} from "../kv/token.ts";
+import { isLoopback } from "../node/address.ts";
+import type { NodeApi } from "../node/api.ts";
+import type { NodeId } from "../types.ts";
+import { ApiCounters } from "./counters.ts";
+import { Problem } from "./problem.ts";
+import { digestSecret, parseToken, type TokenHolder } from "./token_text.ts";
+
+/** How an API is reached, and so what it asks of those who come. */
+export type Access =
+  /**
+   * Over loopback, without tokens: whoever has an account on this machine is let in. A page in one of
+   * its browsers is not: see {@linkcode Door}.
+   */
+  | { readonly kind: "local" }
+  /** Without tokens, by whoever reaches it; an operator has said so. */
+  | { readonly kind: "open" }
+  /** With tokens: those of the cluster, and the node's own for who can read its data folder. */
+  | { readonly kind: "tokens"; readonly admin: AdminToken };
+
+/** A node's own token, as the node knows it. */
+export interface AdminToken {
+  /** The node. */
+  readonly node: NodeId;
+  /** SHA-256 of the secret, 32 bytes. */
+  readonly secretDigest: Uint8Array;
+}
+
+/** What whoever sent a request may do. */
+export type Caller = Pick<Token, "scopes" | "prefixes">;
+
+/** May do everything. */
+const ANYONE: Caller = { scopes: ["admin"], prefixes: [] };
+
+/** What a door is made of. */
+export interface DoorOptions {
+  /** Knows the cluster's tokens. */
+  readonly node: Pick<NodeApi, "token">;
+  /** What is asked of those who come. */
+  readonly access: Access;
+  /** The origins, besides the API's own, whose pages may use the API. */
+  readonly origins?: readonly string[];
+  /** Where refusals are counted. */
+  readonly counters?: ApiCounters;
+}
+
+/**
+ * Lets requests in, or not.
+ *
+ * A browser sends whatever any page asks it to, from inside the machine and the network that it runs
+ * in. So a request that names an `Origin` other than the API's own is refused, even one that a page may
+ * send without asking first (a POST of text, say): without that, every page that somebody on this machine
+ * opens could write to an API that asks for no token. And as a page can give its own name this
+ * machine's address (DNS rebinding) and so pass for the same origin, an API on loopback is
+ * found under names for loopback only.
+ */
+export class Door {
+  /** The origins, besides the API's own, whose pages may use the API. */
+  readonly origins: readonly string[];
+  /** What was refused here, among other things. */
+  readonly counters: ApiCounters;
+  readonly #options: DoorOptions;
+
+  /** `options` are used as they are. */
+  constructor(options: DoorOptions) {
+    this.origins = options.origins ?? [];
+    this.counters = options.counters ?? new ApiCounters();
+    this.#options = options;
+  }
+
+  /**
+   * Lets a request in that `needs` a scope, or null for what is public, and says what its sender may do.
+   *
+   * @throws {Problem} `misdirected`, `origin_refused`, `unauthorized` or `forbidden`.
+   */
+  admit(request: Request, needs: TokenScope | null): Caller {
+    try {
+      this.#checkBrowser(request);
+      return needs === null ? ANYONE : this.#authorize(request, needs);
+    } catch (error) {
+      if (error instanceof Problem) this.#countRefusal(error);
+      throw error;
+    }
+  }
+
+  /**
+   * Lets a caller touch a key.
+   *
+   * @throws {Problem} `forbidden`.
+   */
+  admitKey(caller: Caller, key: string): void {
+    if (coversKey(caller, key)) return;
+    this.counters.count("api.forbidden");
+    const prefixes = caller.prefixes.map((prefix) => JSON.stringify(prefix)).join(", ");
+    throw new Problem(
+      "forbidden",
+      `Cannot use key ${JSON.stringify(key)}: this token is for keys that begin with ${prefixes}`,
+    );
+  }
+
+  #checkBrowser({ url, headers }: Request): void {
+    const ownOrigin = originOf(url);
+    if (this.#options.access.kind === "local") checkIsLoopback(ownOrigin);
+    const origin = headers.get("origin");
+    if (origin === null || origin === ownOrigin || this.origins.includes(origin)) return;
+    throw new Problem(
+      "origin_refused",
+      `Cannot take requests of ${
+        JSON.stringify(origin)
+      }: only pages of this API's own origin may ` +
+        "send them, and of those that floe node was given with --cors-origin",
+    );
+  }
+
+  #authorize({ headers }: Request, needs: TokenScope): Caller {
+    const { access } = this.#options;
+    if (access.kind !== "tokens") return ANYONE;
+    const authorization = headers.get("authorization");
+    if (authorization === null) {
+      throw unauthorized("Bearer", "This needs a token: send it as Authorization: Bearer TOKEN");
+    }
+    const caller = this.#findCaller(authorization, access.admin);
+    if (caller === null) {
+      throw unauthorized(
+        'Bearer error="invalid_token"',
+        "This token is not known here: it was revoked, is of another cluster or node, or is no token",
+      );
+    }
+    if (hasScope(caller, needs)) return caller;
+    throw new Problem("forbidden", `This needs a token with the scope ${needs}`, {
+      headers: { "www-authenticate": `Bearer error="insufficient_scope", scope="${needs}"` },
+    });
+  }
+
+  /**
+   * Who holds this token. A digest is compared in constant time, and one is compared for a token that
+   * is not there as well. That an id exists could still be told by the time of its look-up: ids
+   * are no secrets.
+   */
+  #findCaller(authorization: string, admin: AdminToken): Caller | null {
+    const presented = readBearer(authorization);
+    const digest = digestSecret(presented?.secret ?? NOBODYS_DIGEST);
+    const known = presented === null ? null : this.#lookUp(presented.holder, admin);
+    const isEqual = timingSafeEqual(digest, known?.secretDigest ?? NOBODYS_DIGEST);
+    return isEqual ? known : null;
+  }
+
+  #lookUp(
+    holder: TokenHolder,
+    admin: AdminToken,
+  ): Caller & { readonly secretDigest: Uint8Array } | null {
+    if (holder.kind === "token") return this.#options.node.token(holder.id);
+    return holder.node === admin.node ? { ...ANYONE, ...admin } : null;
+  }
+
+  #countRefusal({ code }: Problem): void {
+    if (code === "unauthorized") this.counters.count("api.unauthorized");
+    else if (code === "forbidden") this.counters.count("api.forbidden");
+    else this.counters.count("api.stranger");
+  }
+}
+
+/** Stands in where there is nothing to compare with; no secret is known to have it. */
+const NOBODYS_DIGEST = new Uint8Array(SECRET_DIGEST_BYTES);
+
+/** RFC 6750 §2.1; the scheme's name in any case (RFC 9110 §11.1). */
+function readBearer(authorization: string): ReturnType<typeof parseToken> | null {
+  try {
+    return parseToken(authorization.replace(/^Bearer +/i, ""));
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return null;
+  }
+}
+
+/** The origin that the client's own Host makes of the API, without reading what may be no address. */
+function originOf(url: string): string {
+  const end = url.indexOf("/", url.indexOf("://") + 3);
+  return end < 0 ? url : url.slice(0, end);
+}
+
+function checkIsLoopback(ownOrigin: string): void {
+  const [, hostname = ""] = /^https?:\/\/\[?(.*?)\]?(?::[0-9]*)?$/.exec(ownOrigin) ?? [];
+  if (isLoopback(hostname)) return;
+  throw new Problem(
+    "misdirected",
+    `This API is not ${JSON.stringify(hostname)}: it serves its own machine, under names for ` +
+      "loopback such as localhost",
+  );
+}
+
+function unauthorized(challenge: string, message: string): Problem {
+  return new Problem("unauthorized", message, { headers: { "www-authenticate": challenge } });
+}

@@ -1,0 +1,158 @@
+/**
+ * `/v1/tokens` and `/v1/tokens/{id}`: who may use the API. A token's secret never comes here: whoever
+ * makes it hands in its digest.
+ *
+ * @module
+ */
+
+import * as z from "zod";
+import { InvariantError, unreachable } from "../assert.ts";
+import { decodeHex, decodeUtf8 } from "../bytes.ts";
+import { InputError } from "../errors.ts";
+import type { TokenCommand, TokenResult } from "../kv/command.ts";
+import {
+  checkNewToken,
+  checkTokenId,
+  type NewToken,
+  type Token,
+  TOKEN_SCOPES,
+  TOKENS_MAX,
+} from "../kv/token.ts";
+import type { NodeApi, WriteAnswer } from "../node/api.ts";
+import { readBody } from "./body.ts";
+import { jsonResponse } from "./json.ts";
+import { type RequestGate, throughGate, TOKEN_BODY_BYTES_MAX } from "./limits.ts";
+import { readQuery, readTimeoutMs } from "./parameters.ts";
+import { Problem } from "./problem.ts";
+import { addRoute, needs, type RequestContext, type Router } from "./route.ts";
+import type { RevokedTokenBody, TokenBody, TokensBody } from "./wire.ts";
+import { readWriteOptions } from "./write_options.ts";
+import { idempotencyKeyReused, replayHeaders } from "./write_response.ts";
+
+/** Adds the routes of the tokens. All of them need the scope `admin`. */
+export function addTokenRoutes(
+  router: Router,
+  { node, gate }: { readonly node: NodeApi; readonly gate: RequestGate },
+): void {
+  const gated = (answer: (context: RequestContext) => Promise<Response>, bodyBytes = 0) =>
+    needs("admin", (context) => throughGate(gate, bodyBytes, () => answer(context)));
+  addRoute(router, "/v1/tokens", { GET: gated((context) => listTokens(node, context)) });
+  addRoute(router, "/v1/tokens/:id", {
+    PUT: gated((context) => createToken(node, context), TOKEN_BODY_BYTES_MAX),
+    DELETE: gated((context) => revokeToken(node, context)),
+  });
+}
+
+async function listTokens(node: NodeApi, context: RequestContext): Promise<Response> {
+  const timeoutMs = readTimeoutMs(readQuery(context.req.url, ["timeoutMs"]));
+  const tokens = await node.tokens({ timeoutMs });
+  return jsonResponse({ tokens: tokens.map(tokenBody) } satisfies TokensBody);
+}
+
+async function createToken(node: NodeApi, context: RequestContext): Promise<Response> {
+  const { options, timeoutMs } = readWrite(context);
+  const token = toNewToken(readId(context), await readJson(context.req.raw));
+  const command: TokenCommand = { kind: "createToken", ...token, ...options };
+  const answer = await node.write(command, { timeoutMs });
+  const result = tokenResult(token.id, answer);
+  if (result.kind === "tokenRefused") throw refused(token.id, result.reason);
+  const body: TokenBody = tokenBody({ ...token, createRevision: result.revision });
+  return jsonResponse(body, { headers: replayHeaders(answer) });
+}
+
+async function revokeToken(node: NodeApi, context: RequestContext): Promise<Response> {
+  const { options, timeoutMs } = readWrite(context);
+  const id = readId(context);
+  const answer = await node.write({ kind: "revokeToken", id, ...options }, { timeoutMs });
+  const result = tokenResult(id, answer);
+  const revoked = result.kind === "tokenRevoked" && result.revoked;
+  const body: RevokedTokenBody = { id, revoked, revision: result.revision };
+  return jsonResponse(body, { headers: replayHeaders(answer) });
+}
+
+function readWrite({ req }: RequestContext): {
+  readonly options: Pick<TokenCommand, "idempotencyKey">;
+  readonly timeoutMs: number;
+} {
+  const timeoutMs = readTimeoutMs(readQuery(req.url, ["timeoutMs"]));
+  const { ifModRevision, ...options } = readWriteOptions(req.raw.headers);
+  if (ifModRevision === undefined) return { options, timeoutMs };
+  throw new Problem("invalid_header", "Tokens take neither If-Match nor If-None-Match");
+}
+
+function readId({ req }: RequestContext): string {
+  const id = req.param("id") ?? "";
+  checkTokenId(id);
+  return id;
+}
+
+const bodySchema = z.strictObject({
+  secretSha256: z.string().regex(/^[0-9a-f]{64}$/, "64 lower-case hex digits"),
+  name: z.string().default(""),
+  scopes: z.array(z.enum(TOKEN_SCOPES)),
+  prefixes: z.array(z.string()).default([]),
+});
+
+function toNewToken(id: string, body: unknown): NewToken {
+  const parsed = bodySchema.safeParse(body);
+  if (!parsed.success) {
+    const places = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+    throw new InputError(`Cannot read token: ${places.join("; ")}`);
+  }
+  const { secretSha256, name, scopes, prefixes } = parsed.data;
+  const token: NewToken = {
+    id,
+    secretDigest: decodeHex(secretSha256),
+    name,
+    scopes: TOKEN_SCOPES.filter((scope) => scopes.includes(scope)),
+    prefixes,
+  };
+  checkNewToken(token);
+  return token;
+}
+
+async function readJson(request: Request): Promise<unknown> {
+  const bytes = await readBody(request, {
+    bytesMax: TOKEN_BODY_BYTES_MAX,
+    tooLarge: () =>
+      new Problem(
+        "request_too_large",
+        `Cannot take the token: it is above ${TOKEN_BODY_BYTES_MAX} bytes`,
+      ),
+  });
+  try {
+    return JSON.parse(decodeUtf8(bytes));
+  } catch (cause) {
+    throw new InputError("Cannot read token: the body is not JSON", { cause });
+  }
+}
+
+function tokenResult(id: string, { result }: WriteAnswer): TokenResult {
+  switch (result.kind) {
+    case "tokenCreated":
+    case "tokenRefused":
+    case "tokenRevoked":
+      return result;
+    case "idempotencyKeyReused":
+      throw idempotencyKeyReused(`token ${id}`, result);
+    case "put":
+    case "delete":
+    case "preconditionFailed":
+      throw new InvariantError("A change to the tokens was answered as a write of a key");
+    default:
+      return unreachable(result);
+  }
+}
+
+function refused(id: string, reason: "exists" | "tooMany"): Problem {
+  return reason === "exists"
+    ? new Problem("token_exists", `Cannot create token ${id}: there is one of this id`)
+    : new Problem(
+      "too_many_tokens",
+      `Cannot create token ${id}: there are ${TOKENS_MAX}, as many as may be; revoke one first`,
+    );
+}
+
+function tokenBody({ id, name, scopes, prefixes, createRevision }: Token): TokenBody {
+  return { id, name, scopes, prefixes, createRevision };
+}
