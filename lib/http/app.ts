@@ -26,6 +26,8 @@ export interface AppOptions {
   readonly gate?: RequestGate;
   /** Lets requests in; by default those that come over loopback, without tokens. */
   readonly door?: Door;
+  /** How long a value may take to arrive; by default as long as `limits.ts` says. */
+  readonly bodyTimeoutMs?: number;
   /** Told of every error that no one foresaw, which the client sees as `internal_error`. */
   readonly onError?: (error: unknown) => void;
 }
@@ -37,7 +39,7 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
   const router = { app, door };
   const gate = options.gate ?? new RequestGate();
   allowOrigins(router);
-  addKeyValueRoutes(router, { node, gate });
+  addKeyValueRoutes(router, { ...options, node, gate });
   addTokenRoutes(router, { node, gate });
   addStatusRoute(router, node);
   addLeaderRoute(router, node);

@@ -31,11 +31,19 @@ export const RAW_MEDIA_TYPE = "application/octet-stream";
 
 const JSON_MEDIA_TYPE = "application/json";
 
+/** What the routes of the key-value store work with. */
+export interface KeyValueOptions {
+  /** Reads and writes. */
+  readonly node: NodeApi;
+  /** Bounds the requests under way. */
+  readonly gate: RequestGate;
+  /** How long a value may take to arrive; `BODY_TIMEOUT_MS` of `limits.ts` by default. */
+  readonly bodyTimeoutMs?: number;
+}
+
 /** Adds the routes of the key-value store. */
-export function addKeyValueRoutes(
-  router: Router,
-  { node, gate }: { readonly node: NodeApi; readonly gate: RequestGate },
-): void {
+export function addKeyValueRoutes(router: Router, options: KeyValueOptions): void {
+  const { node, gate } = options;
   /** The key is read, and the caller held to his prefixes, before anything is taken from the gate. */
   const keyOf = (context: RequestContext, caller: Caller) => {
     const key = readKey(context.req.path);
@@ -48,7 +56,7 @@ export function addKeyValueRoutes(
       // What the client declares, or the most it may send, is taken from the budget up front.
       const bodyBytes = declaredLength(context.req.raw) ?? VALUE_BYTES_MAX;
       if (bodyBytes > VALUE_BYTES_MAX) throw valueTooLarge();
-      return throughGate(gate, bodyBytes, () => putKey(node, key, context));
+      return throughGate(gate, bodyBytes, () => putKey(options, key, context));
     }),
     GET: needs("read", (context, caller) => {
       const key = keyOf(context, caller);
@@ -62,7 +70,7 @@ export function addKeyValueRoutes(
 }
 
 async function putKey(
-  node: NodeApi,
+  { node, bodyTimeoutMs }: KeyValueOptions,
   key: string,
   context: RequestContext,
 ): Promise<Response> {
@@ -71,6 +79,7 @@ async function putKey(
   const value = await readBody(context.req.raw, {
     bytesMax: VALUE_BYTES_MAX,
     tooLarge: valueTooLarge,
+    ...(bodyTimeoutMs === undefined ? {} : { timeoutMs: bodyTimeoutMs }),
   });
   const answer = await node.write({ kind: "put", key, value, ...options }, { timeoutMs });
   return writeResponse(key, answer);

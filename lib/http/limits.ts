@@ -9,13 +9,19 @@ import { Problem } from "./problem.ts";
 
 /** Most bytes that a request may declare as its body, on any path. */
 export const REQUEST_BYTES_MAX = 1.5 * 1024 * 1024;
+/** Most connections to the API at once. Each may hold a request's head in memory, and a descriptor. */
+export const CONNECTIONS_MAX = 1_024;
+/** How long a new connection may take until the head of its first request is here. */
+export const CONNECTION_SILENT_MS = 10_000;
+/** How long a connection may be kept without a request, or take to read an answer. */
+export const CONNECTION_IDLE_MS = 60_000;
 /**
  * Most bytes in the head of a request. Deno's own limit, which it does not let anyone change: the
  * tests hold it to that, as they do with the next one.
  */
 export const HEADER_BYTES_MAX = 64 * 1024;
 /** Most fields in the head of a request; Deno's own limit. */
-export const HEADERS_MAX = 127;
+export const HEADERS_MAX = 128;
 /** Most bytes in the description of a token. */
 export const TOKEN_BODY_BYTES_MAX = 128 * 1024;
 /** Most requests to the key-value store that are under way at once. */

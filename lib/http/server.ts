@@ -7,9 +7,23 @@
 import { EnvironmentError } from "../errors.ts";
 import type { NodeApi } from "../node/api.ts";
 import { type AppOptions, createApp } from "./app.ts";
+import { type ConnectionLimits, Connections } from "./connections.ts";
+import { Door } from "./door.ts";
 
 /** How long requests under way may take to finish once the server is told to stop. */
 export const SHUTDOWN_TIMEOUT_MS = 3_000;
+/** How often connections are looked at that are there for nothing. */
+const EXPIRE_INTERVAL_MS = 1_000;
+/** The pause after no connection could be accepted, for want of descriptors for one. */
+const ACCEPT_PAUSE_MS = 100;
+
+/** A server's certificate chain and private key, both PEM. */
+export interface TlsKeys {
+  /** The server's own certificate first. */
+  readonly cert: string;
+  /** The key of that certificate: secret. */
+  readonly key: string;
+}
 
 /** Where and for whom to serve. */
 export interface ApiServerOptions extends AppOptions {
@@ -19,6 +33,13 @@ export interface ApiServerOptions extends AppOptions {
   readonly hostname: string;
   /** The port to listen on; 0 lets the system choose. */
   readonly port: number;
+  /** Makes it HTTPS. */
+  readonly tls?: TlsKeys;
+  /** How many connections there may be, and how slow. */
+  readonly limits?: ConnectionLimits & {
+    /** How often the limits in time are looked at. */
+    readonly expireIntervalMs?: number;
+  };
   /** Aborted when the server shall stop. */
   readonly signal: AbortSignal;
 }
@@ -37,29 +58,90 @@ export interface ApiServer {
  * Serves the API until `signal` aborts. Then it takes no new connection, lets the requests under
  * way finish for {@linkcode SHUTDOWN_TIMEOUT_MS}, and cuts off what is left.
  *
- * @throws {EnvironmentError} when the address cannot be listened on.
+ * @throws {EnvironmentError} when the address cannot be listened on, or not with these TLS keys.
  */
 export function startApiServer(options: ApiServerOptions): ApiServer {
-  const { hostname, port, signal } = options;
-  const app = createApp(options.node, options);
-  const cutOff = new AbortController();
-  const server = listen({ hostname, port, signal: cutOff.signal }, (request) => app.fetch(request));
-  return {
-    hostname: server.addr.hostname,
-    port: server.addr.port,
-    finished: stopOn(signal, server, cutOff),
-  };
+  const { node, signal, limits = {} } = options;
+  const door = options.door ?? new Door({ node, access: { kind: "local" } });
+  const app = createApp(node, { ...options, door });
+  const connections = new Connections({
+    ...limits,
+    answer: (request) => app.fetch(request),
+    counters: door.counters,
+  });
+  const listener = listen(options);
+  const expiring = setInterval(
+    () => connections.expire(performance.now()),
+    limits.expireIntervalMs ?? EXPIRE_INTERVAL_MS,
+  );
+  const { hostname, port } = listener.addr;
+  const finished = (async () => {
+    await acceptAll(listener, connections, signal);
+    await closeInTime(connections);
+    clearInterval(expiring);
+  })();
+  return { hostname, port, finished };
 }
 
-function listen(
-  options: { readonly hostname: string; readonly port: number; readonly signal: AbortSignal },
-  answer: (request: Request) => Response | Promise<Response>,
-): Deno.HttpServer<Deno.NetAddr> {
+type Listener = Deno.TcpListener | Deno.TlsListener;
+
+/** Accepts connections until `signal` aborts, which also closes the listener. */
+async function acceptAll(
+  listener: Listener,
+  connections: Connections,
+  signal: AbortSignal,
+): Promise<void> {
+  const close = () => listener.close();
+  if (signal.aborted) return close();
+  signal.addEventListener("abort", close, { once: true });
+  while (!signal.aborted) {
+    const connection = await acceptOne(listener);
+    if (connection === null) await pause(signal);
+    else connections.add(connection);
+  }
+}
+
+/** The next connection, or null when there could be none. */
+async function acceptOne(listener: Listener): Promise<Deno.Conn | null> {
   try {
-    return Deno.serve({ ...options, onListen: () => {} }, answer);
+    const connection = await listener.accept();
+    // Answers are small and whole: they are sent at once.
+    if ("setNoDelay" in connection) connection.setNoDelay(true);
+    return connection;
+  } catch {
+    return null;
+  }
+}
+
+function pause(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(end, ACCEPT_PAUSE_MS);
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+  });
+}
+
+async function closeInTime(connections: Connections): Promise<void> {
+  const { promise: cutOff, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, SHUTDOWN_TIMEOUT_MS);
+  await connections.close(cutOff);
+  clearTimeout(timer);
+}
+
+function listen({ hostname, port, tls }: ApiServerOptions): Listener {
+  try {
+    if (tls === undefined) return Deno.listen({ hostname, port });
+    // One request at a time on a connection: what is counted by connection is counted by HTTP/1.1.
+    return Deno.listenTls({ hostname, port, ...tls, alpnProtocols: ["http/1.1"] });
   } catch (cause) {
-    const where = `${options.hostname}:${options.port}`;
-    throw new EnvironmentError(`Cannot serve the API on ${where}: ${whyNot(cause)}`, { cause });
+    throw new EnvironmentError(
+      `Cannot serve the API on ${hostname}:${port}: ${whyNot(cause)}`,
+      { cause },
+    );
   }
 }
 
@@ -69,31 +151,12 @@ function whyNot(error: unknown): string {
       "`api` address in cluster.json";
   }
   if (error instanceof Deno.errors.AddrNotAvailable) {
-    return "this machine has no such address. Correct this node's `api` address in cluster.json";
+    return "this machine has no such address. Correct this node's `api` address in cluster.json, or " +
+      "name one of this machine with --api-listen";
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     return "the system does not permit it. Choose a port from 1024 upward as this node's `api` " +
       "address in cluster.json";
   }
   return error instanceof Error ? error.message : String(error);
-}
-
-async function stopOn(
-  signal: AbortSignal,
-  server: Deno.HttpServer<Deno.NetAddr>,
-  cutOff: AbortController,
-): Promise<void> {
-  const { promise: aborted, resolve } = Promise.withResolvers<void>();
-  const onAbort = () => resolve();
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) resolve();
-  await Promise.race([aborted, server.finished]);
-  signal.removeEventListener("abort", onAbort);
-  const timer = setTimeout(() => cutOff.abort(), SHUTDOWN_TIMEOUT_MS);
-  try {
-    await server.shutdown();
-    await server.finished;
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -44,7 +44,7 @@ export function writeResponse(key: string, answer: WriteAnswer): Response {
 }
 
 /** The headers that mark an answer as an earlier attempt's. */
-export function replayHeaders({ isReplay }: WriteAnswer): Headers {
+export function replayHeaders({ isReplay }: WriteAnswer): Readonly<Record<string, string>> {
   return isReplay ? { [IDEMPOTENCY_REPLAYED_HEADER]: "true" } : {};
 }
 

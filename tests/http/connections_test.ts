@@ -1,0 +1,294 @@
+/** What the API's connections may do, over real sockets. */
+
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { encodeUtf8 } from "../../lib/bytes.ts";
+import { Connections } from "../../lib/http/connections.ts";
+import { ApiCounters } from "../../lib/http/counters.ts";
+import { HEADER_BYTES_MAX, HEADERS_MAX } from "../../lib/http/limits.ts";
+import { type ApiServerOptions, startApiServer } from "../../lib/http/server.ts";
+import { FakeNode } from "./fake_node.ts";
+
+/** A server, or just its connections, with what a test needs to know of it. */
+class Served implements AsyncDisposable {
+  readonly node = new FakeNode();
+  readonly #stop = new AbortController();
+  readonly #server;
+
+  constructor(options: Partial<ApiServerOptions> = {}) {
+    const { node } = this;
+    const signal = this.#stop.signal;
+    this.#server = startApiServer({ node, hostname: "127.0.0.1", port: 0, signal, ...options });
+  }
+
+  get port(): number {
+    return this.#server.port;
+  }
+
+  async counters(): Promise<Record<string, number>> {
+    const response = await fetch(`http://127.0.0.1:${this.port}/v1/status`);
+    return (await response.json()).counters;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#server.finished;
+  }
+}
+
+/** A client that says what a test wants, byte for byte, and reads until the end. */
+class RawClient implements Disposable {
+  readonly #connection: Deno.Conn;
+
+  private constructor(connection: Deno.Conn) {
+    this.#connection = connection;
+  }
+
+  static async connect(port: number): Promise<RawClient> {
+    return new RawClient(await Deno.connect({ hostname: "127.0.0.1", port }));
+  }
+
+  /** Sends a text; a server that has hung up meanwhile does not matter. */
+  async send(text: string): Promise<void> {
+    const bytes = encodeUtf8(text);
+    try {
+      for (let sent = 0; sent < bytes.length;) {
+        sent += await this.#connection.write(bytes.subarray(sent));
+      }
+    } catch (error) {
+      if (!isHangUp(error)) throw error;
+    }
+  }
+
+  /** The next bytes as text, null at the end. */
+  async read(): Promise<string | null> {
+    const buffer = new Uint8Array(64 * 1024);
+    try {
+      const count = await this.#connection.read(buffer);
+      return count === null ? null : new TextDecoder().decode(buffer.subarray(0, count));
+    } catch (error) {
+      if (!isHangUp(error)) throw error;
+      return null;
+    }
+  }
+
+  /** Everything until the server ends the connection. */
+  async readAll(): Promise<string> {
+    let all = "";
+    for (let text = await this.read(); text !== null; text = await this.read()) all += text;
+    return all;
+  }
+
+  [Symbol.dispose](): void {
+    this.#connection.close();
+  }
+}
+
+function isHangUp(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;
+}
+
+const GET = "GET /livez HTTP/1.1\r\nhost: localhost\r\n";
+const soon = { expireIntervalMs: 1 };
+
+Deno.test("a connection that says nothing is ended, and so is one that says it bit by bit", async () => {
+  await using api = new Served({ limits: { silentMs: 5, ...soon } });
+  using silent = await RawClient.connect(api.port);
+  equal(await silent.readAll(), "");
+  using slow = await RawClient.connect(api.port);
+  const ended = slow.readAll();
+  let isOpen = true;
+  void ended.then(() => isOpen = false);
+  await slow.send(GET);
+  // Slowloris: always one field more, never the last.
+  for (let field = 0; isOpen && field < 1e6; field++) {
+    await slow.send("x");
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  equal(await ended, "");
+});
+
+Deno.test("a connection that has asked is kept for a while, and then ended too", async () => {
+  await using api = new Served({ limits: { silentMs: 60_000, idleMs: 5, ...soon } });
+  using client = await RawClient.connect(api.port);
+  await client.send(`${GET}\r\n`);
+  match(await client.readAll(), /^HTTP\/1.1 200 OK\r\n[^]*"ok"}\n$/);
+});
+
+Deno.test("a body that does not arrive is given up, and a client is told", async () => {
+  await using api = new Served({ bodyTimeoutMs: 5 });
+  for (const framing of ["content-length: 100", "transfer-encoding: chunked"]) {
+    using client = await RawClient.connect(api.port);
+    const body = framing.startsWith("c") ? "abc" : "3\r\nabc\r\n";
+    await client.send(`PUT /v1/kv/a HTTP/1.1\r\nhost: localhost\r\n${framing}\r\n\r\n${body}`);
+    match(await client.read() ?? "", /^HTTP\/1.1 408 [^]*"code":"body_timeout"/);
+  }
+  equal(api.node.commands.length, 0);
+});
+
+Deno.test("an answer that is not taken in time is given up", async () => {
+  const counters = new ApiCounters();
+  const large = new Uint8Array(64 * 1024 * 1024);
+  const connections = new Connections({ counters, answer: () => new Response(large) });
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using client = await RawClient.connect(listener.addr.port);
+  connections.add(await listener.accept());
+  await client.send(`${GET}\r\n`);
+  await client.read();
+  connections.expire(Infinity);
+  equal(connections.size, 0);
+  equal(counters.counts["api.connection_expired"], 1);
+  ok((await client.readAll()).length < large.length);
+});
+
+Deno.test("a request under way is no idleness, however long it takes", async () => {
+  const counters = new ApiCounters();
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<Response>();
+  const connections = new Connections({
+    counters,
+    answer: () => {
+      asked.resolve();
+      return answer.promise;
+    },
+  });
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using client = await RawClient.connect(listener.addr.port);
+  connections.add(await listener.accept());
+  await client.send(`${GET}\r\n`);
+  await asked.promise;
+  connections.expire(Infinity);
+  equal(connections.size, 1);
+  answer.resolve(new Response("late"));
+  match(await client.read() ?? "", /^HTTP\/1.1 200/);
+  await connections.close(Promise.resolve());
+  equal(connections.size, 0);
+});
+
+Deno.test("when all places are taken, who never asked makes room first, then who is idle longest", async () => {
+  await using api = new Served({ limits: { connectionsMax: 3 } });
+  const clients: RawClient[] = [];
+  try {
+    for (const asks of [true, true, false]) {
+      const client = await RawClient.connect(api.port);
+      clients.push(client);
+      if (!asks) continue;
+      await client.send(`${GET}\r\n`);
+      match(await client.read() ?? "", /^HTTP\/1.1 200/);
+    }
+    const [first, second, silent] = clients;
+    using fourth = await RawClient.connect(api.port);
+    equal(await silent?.read(), null);
+    await fourth.send(`${GET}\r\n`);
+    match(await fourth.read() ?? "", /^HTTP\/1.1 200/);
+    using fifth = await RawClient.connect(api.port);
+    equal(await first?.read(), null);
+    await fifth.send(`${GET}connection: close\r\n\r\n`);
+    match(await fifth.readAll(), /^HTTP\/1.1 200/);
+    await second?.send(`${GET}\r\n`);
+    match(await second?.read() ?? "", /^HTTP\/1.1 200/);
+    equal((await api.counters())["api.connection_evicted"], 2);
+  } finally {
+    for (const client of clients) client[Symbol.dispose]();
+  }
+});
+
+Deno.test("when every place has a request under way, a new connection is refused and counted", async () => {
+  await using api = new Served({ limits: { connectionsMax: 2 } });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  api.node.hold = promise;
+  const put = () => fetch(`http://127.0.0.1:${api.port}/v1/kv/a`, { method: "PUT", body: "x" });
+  const arrived = Promise.withResolvers<void>();
+  const write = api.node.write.bind(api.node);
+  api.node.write = (command, options) => {
+    if (api.node.timeouts.length === 1) arrived.resolve();
+    return write(command, options);
+  };
+  const answers = [put(), put()];
+  await arrived.promise;
+  using third = await RawClient.connect(api.port);
+  await third.send(`${GET}\r\n`);
+  equal(await third.read(), null);
+  resolve();
+  deepEqual((await Promise.all(answers)).map(({ status }) => status), [200, 200]);
+  for (const answer of answers) await (await answer).body?.cancel();
+  equal((await api.counters())["api.connection_refused"], 1);
+});
+
+Deno.test("a crowd of silent connections keeps nobody out", async () => {
+  await using api = new Served({ limits: { connectionsMax: 50 } });
+  const crowd = await Promise.all(
+    Array.from({ length: 500 }, () => RawClient.connect(api.port)),
+  );
+  try {
+    const response = await fetch(`http://127.0.0.1:${api.port}/v1/kv/a`, {
+      method: "PUT",
+      body: "x",
+    });
+    equal(response.status, 200);
+    await response.body?.cancel();
+    ok(Number((await api.counters())["api.connection_evicted"]) >= 450);
+  } finally {
+    for (const client of crowd) client[Symbol.dispose]();
+  }
+});
+
+Deno.test("the head of a request has limits in bytes and in fields", async () => {
+  await using api = new Served();
+  const head = async (fields: readonly string[], path = "/livez") => {
+    using client = await RawClient.connect(api.port);
+    const lines = ["host: localhost", "connection: close", ...fields].join("\r\n");
+    await client.send(`GET ${path} HTTP/1.1\r\n${lines}\r\n\r\n`);
+    return (await client.readAll()).slice(9, 12);
+  };
+  const fields = (count: number) => Array.from({ length: count }, (_, at) => `x${at}: 1`);
+  // The request line and two fields take less than 100 bytes.
+  equal(await head([`x: ${"a".repeat(HEADER_BYTES_MAX - 100)}`]), "200");
+  equal(await head([`x: ${"a".repeat(HEADER_BYTES_MAX)}`]), "400");
+  equal(await head([], `/${"a".repeat(HEADER_BYTES_MAX)}`), "400");
+  equal(await head(fields(HEADERS_MAX - 2)), "200");
+  equal(await head(fields(HEADERS_MAX - 1)), "400");
+});
+
+Deno.test("a body above the limit is refused before it is sent, and one that grows above it", async () => {
+  await using api = new Served();
+  using declared = await RawClient.connect(api.port);
+  const head = "PUT /v1/kv/a HTTP/1.1\r\nhost: localhost\r\n";
+  await declared.send(`${head}content-length: 524289\r\n\r\n`);
+  match(await declared.read() ?? "", /^HTTP\/1.1 413 [^]*"value_too_large"/);
+  using chunked = await RawClient.connect(api.port);
+  await chunked.send(`${head}transfer-encoding: chunked\r\n\r\n`);
+  const chunk = `10000\r\n${"a".repeat(0x10000)}\r\n`;
+  await chunked.send(chunk.repeat(8) + "1\r\na\r\n");
+  match(await chunked.read() ?? "", /^HTTP\/1.1 413 [^]*"value_too_large"/);
+  equal(api.node.commands.length, 0);
+});
+
+Deno.test("a request that two parsers could read in two ways is refused", async () => {
+  await using api = new Served();
+  for (
+    const framing of [
+      "content-length: 3\r\ntransfer-encoding: chunked",
+      "content-length: 3\r\ncontent-length: 4",
+      "content-length: -1",
+      "transfer-encoding: chunked, gzip",
+      " x: 1",
+      "x : 1",
+    ]
+  ) {
+    using client = await RawClient.connect(api.port);
+    await client.send(`PUT /v1/kv/a HTTP/1.1\r\nhost: localhost\r\n${framing}\r\n\r\nabc`);
+    match(await client.readAll(), /^HTTP\/1.1 [45]\d\d /, framing);
+  }
+  equal(api.node.commands.length, 0);
+});
+
+Deno.test("a stopping server ends what is idle or silent at once", async () => {
+  const api = new Served();
+  using silent = await RawClient.connect(api.port);
+  using idle = await RawClient.connect(api.port);
+  await idle.send(`${GET}\r\n`);
+  match(await idle.read() ?? "", /^HTTP\/1.1 200/);
+  await api[Symbol.asyncDispose]();
+  deepEqual([await silent.read(), await idle.read()], [null, null]);
+  await rejects(RawClient.connect(api.port));
+});
