@@ -14,9 +14,13 @@ import type {
   KeyValueBody,
   LeaderBody,
   PutBody,
+  RevokedTokenBody,
   StatusBody,
+  TokenBody,
+  TokensBody,
   TransferBody,
 } from "../http/mod.ts";
+import { TOKEN_SCOPES } from "../kv/token.ts";
 import type { ClientAnswer } from "./client.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
 
@@ -140,6 +144,16 @@ const dkgSchema = z.object({
   genesis: z.string().nullable(),
 });
 
+const tokenSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  scopes: z.array(z.enum(TOKEN_SCOPES)),
+  prefixes: z.array(z.string()),
+  createRevision: count,
+});
+
+const revokedTokenSchema = z.object({ id: z.string(), revoked: z.boolean(), revision: count });
+
 /** Reads the answer to a get. @throws {CommandError} when it is not one. */
 export function readKeyValue(answer: ClientAnswer): KeyValueBody {
   return read(answer, keyValueSchema);
@@ -163,6 +177,21 @@ export function readLeader(answer: ClientAnswer): LeaderBody {
 /** Reads who leads after a transfer. @throws {CommandError} when it is not that. */
 export function readTransfer(answer: ClientAnswer): TransferBody {
   return read(answer, transferSchema);
+}
+
+/** Reads one token. @throws {CommandError} when it is not one. */
+export function readToken(answer: ClientAnswer): TokenBody {
+  return read(answer, tokenSchema);
+}
+
+/** Reads all tokens. @throws {CommandError} when it is not that. */
+export function readTokens(answer: ClientAnswer): TokensBody {
+  return read(answer, z.object({ tokens: z.array(tokenSchema) }));
+}
+
+/** Reads what became of a revocation. @throws {CommandError} when it is not that. */
+export function readRevokedToken(answer: ClientAnswer): RevokedTokenBody {
+  return read(answer, revokedTokenSchema);
 }
 
 /** Reads a page of elections. @throws {CommandError} when it is not one. */

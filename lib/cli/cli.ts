@@ -26,6 +26,7 @@ import { printable } from "./output.ts";
 import { processContext } from "./process_context.ts";
 import { registerPut } from "./put.ts";
 import { registerStatus } from "./status.ts";
+import { registerToken } from "./token.ts";
 import { registerVerify } from "./verify.ts";
 import { FLOE_VERSION, registerVersion } from "./version.ts";
 
@@ -44,6 +45,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerPut,
   registerGet,
   registerDel,
+  registerToken,
   registerVerify,
   registerVersion,
 ];

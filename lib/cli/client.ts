@@ -13,6 +13,7 @@ import type { Clock } from "./clock.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
 import { type Failure, failureOfError, failureOfResponse, notFloe } from "./failure.ts";
 import type { Endpoint } from "./options.ts";
+import type { TokenFor } from "./token_source.ts";
 
 /** One request, to whichever node. */
 export interface ClientRequest {
@@ -69,8 +70,10 @@ type Round =
 
 /** What a client works with. */
 export interface ClientOptions {
-  /** The nodes, in the order in which they are asked; at least one. */
+  /** The nodes, in the order in which they are asked, with those first that get a token; at least one. */
   readonly endpoints: readonly Endpoint[];
+  /** Which token to send to which of them; none by default. */
+  readonly tokenFor?: TokenFor;
   /** How long to try in all. */
   readonly timeoutMs: number;
   /** How requests are made. */
@@ -96,10 +99,12 @@ const GIVEN_UP_ADVICE = "See how the nodes are (floe status), or allow more --ti
 /** Asks a cluster. */
 export class ApiClient {
   readonly #options: ClientOptions;
+  readonly #tokenFor: TokenFor;
 
   /** `options` are used as they are. */
   constructor(options: ClientOptions) {
     this.#options = options;
+    this.#tokenFor = options.tokenFor ?? (() => null);
   }
 
   /** Who can be asked. */
@@ -146,7 +151,7 @@ export class ApiClient {
     deadline: number,
   ): Promise<Round> {
     const failed: FailedAttempt[] = [];
-    for (const endpoint of this.endpoints) {
+    for (const endpoint of this.#inTurn()) {
       const leftMs = deadline - this.#options.clock.now();
       if (leftMs < 1 && failed.length > 0) break;
       const attempt = await this.#ask(endpoint, request, this.#attemptTimeoutMs(request, leftMs));
@@ -155,6 +160,12 @@ export class ApiClient {
       if (!isPassing(request, attempt)) return { kind: "failures", failed, last: attempt };
     }
     return { kind: "failures", failed, last: null };
+  }
+
+  /** Those first that are sent a token: a node that demands one would have the last word without it. */
+  #inTurn(): readonly Endpoint[] {
+    const hasToken = (endpoint: Endpoint) => Number(this.#tokenFor(endpoint) !== null);
+    return this.endpoints.toSorted((left, right) => hasToken(right) - hasToken(left));
   }
 
   #attemptTimeoutMs(request: ClientRequest, leftMs: number): number {
@@ -167,7 +178,7 @@ export class ApiClient {
     try {
       const response = await this.#options.fetch(urlOf(endpoint, request, timeoutMs), {
         method: request.method,
-        headers: headersOf(request),
+        headers: headersOf(request, this.#tokenFor(endpoint)),
         body: request.body ?? null,
         redirect: "manual",
         signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
@@ -218,12 +229,16 @@ function urlOf(endpoint: Endpoint, request: ClientRequest, timeoutMs: number): s
   return `${endpoint.url}${request.path}${query.size === 0 ? "" : `?${query}`}`;
 }
 
-function headersOf(request: ClientRequest): Readonly<Record<string, string>> {
+function headersOf(
+  request: ClientRequest,
+  token: string | null,
+): Readonly<Record<string, string>> {
   const { accept = "application/json", headers, idempotencyKey } = request;
   return {
     accept,
     ...headers,
     ...(idempotencyKey === undefined ? {} : { [IDEMPOTENCY_KEY_HEADER]: idempotencyKey }),
+    ...(token === null ? {} : { authorization: `Bearer ${token}` }),
   };
 }
 

@@ -31,8 +31,11 @@ export interface CommandContext {
   readonly stdin: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** An environment variable, or undefined when it is not set or is empty. */
   env(name: string): string | undefined;
-  /** How HTTP requests are made. */
-  readonly fetch: typeof fetch;
+  /**
+   * What makes HTTP requests. HTTPS is trusted by these certificates, PEM, besides those that the
+   * system trusts.
+   */
+  openFetch(caCerts: readonly string[]): typeof fetch;
   /**
    * Aborted at the first SIGINT or SIGTERM. The first call installs the handlers; a command that
    * never asks ends at a signal at once, as any program does.
@@ -72,6 +75,10 @@ export interface GlobalFlags {
   readonly config?: string;
   /** `--endpoints LIST`, checked where it is used. */
   readonly endpoints?: string;
+  /** `--token-file FILE`, the token to send. */
+  readonly tokenFile?: string;
+  /** `--ca-file FILE`, by which HTTPS is trusted. */
+  readonly caFile?: string;
   /** `-o, --output`; always there. */
   readonly output: OutputFormat;
   /** `--timeout` in milliseconds; always there. */

@@ -54,13 +54,15 @@ const SETTLING_CODES: ReadonlySet<string> = new Set([
   "idempotency_key_reused",
 ]);
 
+const TOKEN_ADVICE = "Name a file that holds a token with --token-file or FLOE_TOKEN_FILE.";
+
 /** Reads a response that is no success. */
 export function failureOfResponse(response: Response, body: string): Failure {
   const problem = readProblem(response, body);
   if (problem === null) return notFloe(response);
   const { code, detail, maybeApplied = true, retryAfterMs = 0 } = problem;
   return {
-    reason: detail,
+    reason: code === "unauthorized" ? `${detail}. ${TOKEN_ADVICE}` : detail,
     code,
     passing: PASSING_CODES.has(code),
     maybeApplied,
@@ -140,6 +142,10 @@ function innermostMessage(error: unknown): string {
 
 /** `client error (Connect): tcp connect error: Connection refused (os error 111)`, for people. */
 function shortReason(message: string): string {
+  const [, distrust] = /invalid peer certificate: (.*)$/.exec(message) ?? [];
+  if (distrust !== undefined) {
+    return `its certificate is not trusted: ${distrust}. Name who vouches for it with --ca-file`;
+  }
   const last = message.split(": ").at(-1) ?? message;
   return last.replace(/ \(os error [0-9]+\)$/, "").toLowerCase();
 }

@@ -13,11 +13,17 @@
 
 /** Sends each request over a new connection. Lets go of all of them when it is disposed of. */
 export class FreshConnections implements Disposable {
+  readonly #caCerts: readonly string[];
   #client: Deno.HttpClient | null = null;
+
+  /** HTTPS is trusted by `caCerts`, PEM, besides those that the system trusts. */
+  constructor(caCerts: readonly string[] = []) {
+    this.#caCerts = caCerts;
+  }
 
   /** As the global `fetch`, without its pool. */
   readonly fetch: typeof fetch = (input, init) => {
-    this.#client ??= Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+    this.#client ??= Deno.createHttpClient({ poolMaxIdlePerHost: 0, caCerts: [...this.#caCerts] });
     return fetch(input, { ...init, client: this.#client });
   };
 

@@ -6,6 +6,7 @@
 
 import { findPeer, loadClusterConfig, requirePinned } from "../node/cluster_config.ts";
 import { lockDataFolder } from "../node/folder_lock.ts";
+import { addApiOptions, type ApiFlags, readApiSettings } from "./api_settings.ts";
 import type { CommandContext, Program } from "./command.ts";
 import { readLogSettings, startLogging } from "./logging.ts";
 import { DATA_DIR_DEFAULT, nodeFolder } from "./node_folders.ts";
@@ -15,7 +16,7 @@ import { type NodeAnnouncement, runNode } from "./run_node.ts";
 
 /** Adds `floe node`. */
 export function registerNode(program: Program, context: CommandContext): void {
-  program
+  const node = program
     .command("node")
     .summary("run one node")
     .description(
@@ -23,7 +24,9 @@ export function registerNode(program: Program, context: CommandContext): void {
         "folder already (floe keygen), and every node's public keys in the configuration (floe " +
         "init). A node without a key share first generates the cluster's key together with all " +
         "other nodes (floe dkg status). It logs to stderr; with -o json it also prints when it " +
-        "is started, its key and who leads, one JSON object a line.",
+        "is started, its key and who leads, one JSON object a line.\n\n" +
+        "On loopback the API asks for no token; on any other address it does (floe token), unless " +
+        "--insecure-no-auth is given.",
     )
     .requiredOption("--id <id>", "which node of the configuration this is")
     .option(
@@ -32,7 +35,9 @@ export function registerNode(program: Program, context: CommandContext): void {
     )
     .option("--log-level <level>", "debug, info, warn or error (FLOE_LOG_LEVEL, info)")
     .option("--log-format <format>", "text or json (FLOE_LOG_FORMAT, text)")
-    .option("--exit-with-parent", "stop also when standard input ends")
+    .option("--exit-with-parent", "stop also when standard input ends");
+  addApiOptions(node);
+  node
     .action(async (options: NodeFlags, command: Program) => {
       const flags = globalFlags(command);
       const settings = readLogSettings(options, context);
@@ -43,19 +48,20 @@ export function registerNode(program: Program, context: CommandContext): void {
       const config = requirePinned(loaded, configFile);
       const dataDir = options.dataDir ?? context.env("FLOE_DATA_DIR") ??
         nodeFolder(DATA_DIR_DEFAULT, peer.id);
+      const api = await readApiSettings(options, peer.api, context);
       const announce = flags.output === "json" ? announcer(context) : () => {};
       using _lock = lockDataFolder(dataDir);
       using passphrase = await passphraseFor([dataDir], context);
       const logging = startLogging({ ...settings, node: peer.id, sink: Deno.stderr });
       try {
-        await runNode({ config, peer, dataDir, passphrase, stop, announce });
+        await runNode({ config, peer, api, dataDir, passphrase, stop, announce });
       } finally {
         await logging.close();
       }
     });
 }
 
-interface NodeFlags {
+interface NodeFlags extends ApiFlags {
   readonly id: string;
   readonly dataDir?: string;
   readonly logLevel?: string;

@@ -26,6 +26,11 @@ export function addGlobalOptions(program: Program): void {
   program
     .option("--config <file>", `the cluster's configuration (FLOE_CONFIG, ${CONFIG_PATH_DEFAULT})`)
     .option("--endpoints <list>", "API addresses of nodes to ask, host:port,... (FLOE_ENDPOINTS)")
+    .option("--token-file <file>", "the token to send (FLOE_TOKEN_FILE; or FLOE_TOKEN, the token)")
+    .option(
+      "--ca-file <file>",
+      "ask over HTTPS, and trust the certificates in this file, PEM (FLOE_CA_FILE)",
+    )
     .addOption(
       new Option("-o, --output <format>", "how to print data").choices(["table", "json"])
         .default("table"),
@@ -62,7 +67,7 @@ export function configPath(flags: GlobalFlags, context: CommandContext): string 
 
 /** The API of one node, as a client reaches it. */
 export interface Endpoint {
-  /** `http://host:port`, without a slash at the end. */
+  /** `http://host:port` or `https://host:port`, without a slash at the end. */
   readonly url: string;
   /** `host:port`, for people. */
   readonly label: string;
@@ -80,26 +85,32 @@ export async function findEndpoints(
   flags: GlobalFlags,
   context: CommandContext,
 ): Promise<readonly Endpoint[]> {
-  if (flags.endpoints !== undefined) return parseEndpoints(flags.endpoints, "--endpoints");
-  const list = context.env("FLOE_ENDPOINTS");
-  if (list !== undefined) return parseEndpoints(list, "FLOE_ENDPOINTS");
+  const scheme = caFilePath(flags, context) === null ? "http" : "https";
+  const source = flags.endpoints === undefined ? "FLOE_ENDPOINTS" : "--endpoints";
+  const list = flags.endpoints ?? context.env("FLOE_ENDPOINTS");
+  if (list !== undefined) return parseEndpoints(list, { source, scheme });
   const { peers } = await loadConfigOfCluster(configPath(flags, context));
-  return peers.map(({ id, api }) => ({ ...toEndpoint(formatAddress(api)), id }));
+  return peers.map(({ id, api }) => ({ ...toEndpoint(scheme, formatAddress(api)), id }));
 }
 
-/**
- * Reads a list of `host:port`, with or without `http://`, separated by commas.
- *
- * @throws {CommandError} naming `source` and what is wrong.
- */
-export function parseEndpoints(list: string, source: string): readonly Endpoint[] {
+/** The file with the certificates to trust: `--ca-file`, else `FLOE_CA_FILE`, else null. */
+export function caFilePath(flags: GlobalFlags, context: CommandContext): string | null {
+  return flags.caFile ?? context.env("FLOE_CA_FILE") ?? null;
+}
+
+/** Reads a list of `host:port`, with or without a scheme of their own, separated by commas. */
+function parseEndpoints(
+  list: string,
+  { source, scheme }: { readonly source: string; readonly scheme: string },
+): readonly Endpoint[] {
   const items = list.split(",").map((item) => item.trim()).filter((item) => item !== "");
   if (items.length === 0) {
     throw new CommandError(ExitCode.usage, `Cannot use ${source}: it names no address`);
   }
   return items.map((item) => {
     try {
-      return toEndpoint(formatAddress(parseAddress(item.replace(/^http:\/\/([^/]*)\/?$/, "$1"))));
+      const [, own = scheme, address = item] = /^(https?):\/\/([^/]*)\/?$/.exec(item) ?? [];
+      return toEndpoint(own, formatAddress(parseAddress(address)));
     } catch (cause) {
       if (!(cause instanceof InputError)) throw cause;
       const message = `Cannot use ${source}: ${cause.message}`;
@@ -108,8 +119,8 @@ export function parseEndpoints(list: string, source: string): readonly Endpoint[
   });
 }
 
-function toEndpoint(label: string): Endpoint {
-  return { url: `http://${label}`, label, id: null };
+function toEndpoint(scheme: string, label: string): Endpoint {
+  return { url: `${scheme}://${label}`, label, id: null };
 }
 
 async function loadConfigOfCluster(path: string): ReturnType<typeof loadClusterConfig> {

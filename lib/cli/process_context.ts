@@ -16,7 +16,7 @@ export function processContext(): CommandContext {
     stderr: outputStream(Deno.stderr),
     stdin: Deno.stdin.readable,
     env: (name) => Deno.env.get(name) || undefined,
-    fetch: new FreshConnections().fetch,
+    openFetch: (caCerts) => new FreshConnections(caCerts).fetch,
     stopSignal,
     ...(Deno.stdin.isTerminal() && Deno.stderr.isTerminal() ? { askSecret } : {}),
   };

@@ -5,12 +5,9 @@
  * @module
  */
 
-import { getLogger } from "@logtape/logtape";
 import { encodeHex } from "../bytes.ts";
 import { createCertifier } from "../certificate/mod.ts";
-import { startApiServer } from "../http/mod.ts";
 import { formatAddress } from "../node/address.ts";
-import type { NodeApi } from "../node/api.ts";
 import { findPeer, type PeerConfig, type PinnedClusterConfig } from "../node/cluster_config.ts";
 import { checkPinned, type NodeIdentity, readIdentity } from "../node/identity.ts";
 import { claimShare, type NodeKeys } from "../node/key_files.ts";
@@ -26,6 +23,8 @@ import { type NodeOptions, startNode } from "../node/node.ts";
 import { NodeFront } from "../node/node_front.ts";
 import type { Passphrase } from "../node/passphrase.ts";
 import type { RoleName, RoleReport } from "../raft/mod.ts";
+import type { ApiSettings } from "./api_settings.ts";
+import { ServedApi } from "./served_api.ts";
 
 /** What a node says on stdout under `-o json`, one object a line. */
 export type NodeAnnouncement =
@@ -60,6 +59,8 @@ export interface NodeRun {
   readonly config: PinnedClusterConfig;
   /** This node's entry in it. */
   readonly peer: PeerConfig;
+  /** How its API is served. */
+  readonly api: ApiSettings;
   /** Its own data folder, which nobody else uses. */
   readonly dataDir: string;
   /** What encrypts its secret files, erased once they are read; null where they are not encrypted. */
@@ -82,11 +83,11 @@ export async function runNode(run: NodeRun): Promise<void> {
   const identity = openIdentity(folder, config);
   const network = new Network({ config, self, identity });
   const front = new NodeFront();
-  const api = new ServedApi(run, front);
+  const api = new ServedApi({ node: front, id: self, dataDir, settings: run.api });
   try {
     const place = { folder, config };
     const keys = openOwnKeys(place) ??
-      await generateKeys({ place, identity, network, front, api, stop });
+      await generateKeys({ place, identity, network, front, api, run });
     if (keys === null) return;
     announce(toKeyAnnouncement(self, keys));
     const node = await startNode({
@@ -101,7 +102,7 @@ export async function runNode(run: NodeRun): Promise<void> {
     passphrase?.[Symbol.dispose]();
     try {
       front.showNode(node);
-      api.start();
+      startApi(api, run);
       await Promise.race([aborted(stop), node.closed, api.ended]);
     } finally {
       // Requests under way still need the node.
@@ -120,65 +121,30 @@ interface Generation {
   readonly network: Network;
   readonly front: NodeFront;
   readonly api: ServedApi;
-  readonly stop: AbortSignal;
+  readonly run: NodeRun;
 }
 
 /** Generates the cluster's key with the other nodes; null when the node shall stop before. */
 async function generateKeys(
-  { place, identity, network, front, api, stop }: Generation,
+  { place, identity, network, front, api, run }: Generation,
 ): Promise<NodeKeys | null> {
   await network.start();
   const generation = new KeyGenerationRun(prepareKeyGeneration(place, { identity, network }));
   try {
     front.showKeyGeneration(() => generation.report);
-    api.start();
+    startApi(api, run);
     generation.start();
-    await Promise.race([aborted(stop), generation.finished, api.ended]);
+    await Promise.race([aborted(run.stop), generation.finished, api.ended]);
   } finally {
     generation.stop();
   }
   return openOwnKeys(place);
 }
 
-/** The node's API on its port, once it has something to show. */
-class ServedApi {
-  readonly #run: NodeRun;
-  readonly #node: NodeApi;
-  readonly #stopping = new AbortController();
-  #ended: Promise<void> = new Promise(() => {});
-  #isStarted = false;
-
-  constructor(run: NodeRun, node: NodeApi) {
-    this.#run = run;
-    this.#node = node;
-  }
-
-  /** Settles when it has ended; not while it has not been started. */
-  get ended(): Promise<void> {
-    return this.#ended;
-  }
-
-  /** Takes the port, unless it has. @throws {EnvironmentError} when it cannot. */
-  start(): void {
-    if (this.#isStarted) return;
-    const { peer: { id, api }, announce } = this.#run;
-    const logger = getLogger(["floe", "node"]);
-    this.#ended = startApiServer({
-      node: this.#node,
-      ...api,
-      signal: this.#stopping.signal,
-      onError: (error) => logger.error("api.failed", { error }),
-    }).finished;
-    this.#isStarted = true;
-    logger.info("api.started", { api: formatAddress(api), pid: Deno.pid });
-    announce({ event: "started", id, api: formatAddress(api), pid: Deno.pid });
-  }
-
-  /** Lets the requests under way finish, and gives the port back. */
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    if (this.#isStarted) await this.#ended;
-  }
+/** Starts the API unless it runs already, and says so. */
+function startApi(api: ServedApi, { peer, announce }: NodeRun): void {
+  if (!api.start()) return;
+  announce({ event: "started", id: peer.id, api: formatAddress(peer.api), pid: Deno.pid });
 }
 
 function openIdentity(folder: KeyFolder, config: PinnedClusterConfig): NodeIdentity {

@@ -4,13 +4,16 @@
  * @module
  */
 
+import { decodeUtf8 } from "../bytes.ts";
 import { keyPath } from "../http/parameters.ts";
 import { Problem } from "../http/problem.ts";
 import { ApiClient } from "./client.ts";
 import { systemClock } from "./clock.ts";
 import type { CommandContext, GlobalFlags, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
-import { findEndpoints, globalFlags } from "./options.ts";
+import { readInput } from "./input.ts";
+import { caFilePath, findEndpoints, globalFlags } from "./options.ts";
+import { findTokens } from "./token_source.ts";
 
 /** The options of one run and the client that they describe. */
 export interface Session {
@@ -23,13 +26,27 @@ export interface Session {
 /** Reads the global options of `command` and finds the nodes to ask. */
 export async function openSession(command: Program, context: CommandContext): Promise<Session> {
   const flags = globalFlags(command);
+  const endpoints = await findEndpoints(flags, context);
   const client = new ApiClient({
-    endpoints: await findEndpoints(flags, context),
+    endpoints,
+    tokenFor: await findTokens(endpoints, flags, context),
     timeoutMs: flags.timeout,
-    fetch: context.fetch,
+    fetch: context.openFetch(await readCaCerts(flags, context)),
     clock: context.clock ?? systemClock,
   });
   return { flags, client };
+}
+
+/** Most bytes in a file with certificates to trust. */
+const CA_FILE_BYTES_MAX = 1024 * 1024;
+
+async function readCaCerts(
+  flags: GlobalFlags,
+  context: CommandContext,
+): Promise<readonly string[]> {
+  const path = caFilePath(flags, context);
+  if (path === null) return [];
+  return [decodeUtf8(await readInput(path, context, { bytesMax: CA_FILE_BYTES_MAX }))];
 }
 
 /**

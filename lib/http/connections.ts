@@ -5,7 +5,7 @@
  */
 
 import type { ApiCounters } from "./counters.ts";
-import { serveConnection, type ServedConnection } from "./deno_http.ts";
+import { openHttp, type ServedConnection } from "./deno_http.ts";
 import { CONNECTION_IDLE_MS, CONNECTION_SILENT_MS, CONNECTIONS_MAX } from "./limits.ts";
 
 /** What connections are allowed; by default what `limits.ts` says. */
@@ -49,13 +49,18 @@ interface Place {
  */
 export class Connections {
   readonly #options: Required<ConnectionsOptions>;
+  readonly #serve = openHttp();
   readonly #open = new Set<Place>();
   /** Those that never asked, the oldest first. */
   readonly #silent = new Set<Place>();
   /** Those that have asked and wait for nothing, the longest idle first. */
   readonly #idle = new Set<Place>();
 
-  /** `options` are used as they are. */
+  /**
+   * `options` are used as they are.
+   *
+   * @throws {EnvironmentError} where Deno does not let connections be bounded.
+   */
   constructor(options: ConnectionsOptions) {
     this.#options = {
       connectionsMax: CONNECTIONS_MAX,
@@ -77,7 +82,7 @@ export class Connections {
       return connection.close();
     }
     const place: Place = {
-      served: serveConnection(connection, (request) => this.#answer(place, request)),
+      served: this.#serve(connection, (request) => this.#answer(place, request)),
       underWay: 0,
       sinceMs: performance.now(),
     };

@@ -29,12 +29,23 @@ export interface ServedConnection {
   cancel(): void;
 }
 
+/** Serves HTTP on a connection, which it takes over. */
+export type ServeConnection = (connection: Deno.Conn, answer: AnswerRequest) => ServedConnection;
+
 /**
- * Serves HTTP/1.1 on a connection, which it takes over.
+ * What serves connections.
  *
  * @throws {EnvironmentError} where Deno does not have what it takes.
  */
-export function serveConnection(connection: Deno.Conn, answer: AnswerRequest): ServedConnection {
+export function openHttp(): ServeConnection {
+  const serve = findServe();
+  return (connection, answer) => serveWith(serve, connection, answer);
+}
+
+function serveWith(
+  serve: ServeHttpOnConnection,
+  ...[connection, answer]: Parameters<ServeConnection>
+): ServedConnection {
   let cancel = () => {};
   // Of an AbortSignal only this is used. A real one would report an error as unhandled where the
   // connection has ended in the same moment.
@@ -42,7 +53,7 @@ export function serveConnection(connection: Deno.Conn, answer: AnswerRequest): S
   // Deno hands over no request to a function that declares no parameter, and more than the request, at
   // a price, to one that declares two.
   const handler: AnswerRequest = (request) => answer(request);
-  const server = findServe()(connection, signal, handler, failed, () => {});
+  const server = serve(connection, signal, handler, failed, () => {});
   let hasFinished = false;
   // It rejects for a TLS handshake that fails: that is the client's affair.
   const finished = server.finished.catch(() => {}).then(() => void (hasFinished = true));

@@ -61,7 +61,7 @@ export interface ApiServer {
  * @throws {EnvironmentError} when the address cannot be listened on, or not with these TLS keys.
  */
 export function startApiServer(options: ApiServerOptions): ApiServer {
-  const { node, signal, limits = {} } = options;
+  const { node, limits = {} } = options;
   const door = options.door ?? new Door({ node, access: { kind: "local" } });
   const app = createApp(node, { ...options, door });
   const connections = new Connections({
@@ -76,7 +76,7 @@ export function startApiServer(options: ApiServerOptions): ApiServer {
   );
   const { hostname, port } = listener.addr;
   const finished = (async () => {
-    await acceptAll(listener, connections, signal);
+    await acceptAll(listener, { ...options, connections });
     await closeInTime(connections);
     clearInterval(expiring);
   })();
@@ -88,16 +88,23 @@ type Listener = Deno.TcpListener | Deno.TlsListener;
 /** Accepts connections until `signal` aborts, which also closes the listener. */
 async function acceptAll(
   listener: Listener,
-  connections: Connections,
-  signal: AbortSignal,
+  { connections, signal, onError }: ApiServerOptions & { readonly connections: Connections },
 ): Promise<void> {
   const close = () => listener.close();
   if (signal.aborted) return close();
   signal.addEventListener("abort", close, { once: true });
   while (!signal.aborted) {
     const connection = await acceptOne(listener);
-    if (connection === null) await pause(signal);
-    else connections.add(connection);
+    if (connection === null) {
+      await pause(signal);
+      continue;
+    }
+    try {
+      connections.add(connection);
+    } catch (error) {
+      // Whatever is wrong with this one, the next one is accepted.
+      onError?.(error);
+    }
   }
 }
 
@@ -158,5 +165,10 @@ function whyNot(error: unknown): string {
     return "the system does not permit it. Choose a port from 1024 upward as this node's `api` " +
       "address in cluster.json";
   }
-  return error instanceof Error ? error.message : String(error);
+  const reason = error instanceof Error ? error.message : String(error);
+  if (error instanceof Deno.errors.InvalidData) {
+    return `the certificate or its key cannot be used: ${reason}. Give both as PEM with --tls-cert ` +
+      "and --tls-key";
+  }
+  return reason;
 }

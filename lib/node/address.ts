@@ -28,6 +28,21 @@ const DNS_LABEL_PATTERN = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
  * @throws {InputError} for anything else, and for a wildcard address, which nobody can connect to.
  */
 export function parseAddress(text: string): Address {
+  const address = parseListenAddress(text);
+  if (isWildcard(address.hostname)) {
+    throw new InputError(
+      `${address.hostname} means every interface; peers need an address to connect to`,
+    );
+  }
+  return address;
+}
+
+/**
+ * Reads `host:port` as {@linkcode parseAddress} does, where a wildcard address is meant: to listen on.
+ *
+ * @throws {InputError} for anything else.
+ */
+export function parseListenAddress(text: string): Address {
   const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text);
   if (match === null) {
     throw new InputError(
@@ -43,11 +58,6 @@ export function parseAddress(text: string): Address {
   if (!(bracketed === undefined ? isIPv4(hostname) || isDnsName(hostname) : isIPv6(hostname))) {
     throw new InputError(
       `${JSON.stringify(hostname)} is neither an IP address nor a host name`,
-    );
-  }
-  if (isWildcard(hostname)) {
-    throw new InputError(
-      `${hostname} means every interface; peers need an address to connect to`,
     );
   }
   return { hostname, port };

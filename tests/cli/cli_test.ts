@@ -160,7 +160,7 @@ async function runWith(
     },
     stdin: new Blob([]).stream(),
     env: () => undefined,
-    fetch,
+    openFetch: () => fetch,
     stopSignal: () => new AbortController().signal,
     ...parts,
   });

@@ -58,7 +58,7 @@ export async function floe(
     stderr,
     stdin: new Blob([surroundings.stdin ?? ""]).stream(),
     env: (name) => env[name],
-    fetch: surroundings.fetch ?? fakeFetch(surroundings.hosts ?? {}, requests),
+    openFetch: () => surroundings.fetch ?? fakeFetch(surroundings.hosts ?? {}, requests),
     stopSignal: () => new AbortController().signal,
     clock,
     ...(surroundings.typed === undefined

@@ -101,7 +101,7 @@ function contextWith(env: Record<string, string>, isTerminal = false): CommandCo
     stderr: stream,
     stdin: ReadableStream.from([]),
     env: (name) => env[name],
-    fetch,
+    openFetch: () => fetch,
     stopSignal: () => new AbortController().signal,
   };
 }

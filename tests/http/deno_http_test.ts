@@ -1,5 +1,7 @@
 import { equal, match } from "node:assert/strict";
-import { serveConnection } from "../../lib/http/deno_http.ts";
+import { openHttp } from "../../lib/http/deno_http.ts";
+
+const serve = openHttp();
 
 const GET = new TextEncoder().encode("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
 
@@ -20,10 +22,10 @@ async function readText(connection: Deno.Conn): Promise<string> {
   return new TextDecoder().decode(buffer.subarray(0, count ?? 0));
 }
 
-Deno.test("serveConnection() hands over each request, and ends when the client does", async () => {
+Deno.test("a served connection hands over each request, and ends when the client does", async () => {
   const { client, server } = await connect();
   const paths: string[] = [];
-  const served = serveConnection(server, (request) => {
+  const served = serve(server, (request) => {
     paths.push(request.url);
     return Promise.resolve(new Response("hello"));
   });
@@ -36,9 +38,9 @@ Deno.test("serveConnection() hands over each request, and ends when the client d
   await served.finished;
 });
 
-Deno.test("serveConnection() ends a connection at once, and again does no harm", async () => {
+Deno.test("a served connection ends at once, and to end it again does no harm", async () => {
   const { client, server } = await connect();
-  const served = serveConnection(server, () => Promise.resolve(new Response()));
+  const served = serve(server, () => Promise.resolve(new Response()));
   served.cancel();
   served.cancel();
   equal(await client.read(new Uint8Array(1)), null);
@@ -48,9 +50,9 @@ Deno.test("serveConnection() ends a connection at once, and again does no harm",
   client.close();
 });
 
-Deno.test("serveConnection() answers 500 where nothing else was answered", async () => {
+Deno.test("a served connection answers 500 where nothing else was answered", async () => {
   const { client, server } = await connect();
-  const served = serveConnection(server, () => Promise.reject(new Error("on purpose")));
+  const served = serve(server, () => Promise.reject(new Error("on purpose")));
   await client.write(GET);
   match(await readText(client), /^HTTP\/1.1 500 /);
   served.shutdown();
@@ -58,9 +60,9 @@ Deno.test("serveConnection() answers 500 where nothing else was answered", async
   client.close();
 });
 
-Deno.test("serveConnection() takes what is no HTTP for the client's affair", async () => {
+Deno.test("a served connection takes what is no HTTP for the client's affair", async () => {
   const { client, server } = await connect();
-  const served = serveConnection(server, () => Promise.resolve(new Response()));
+  const served = serve(server, () => Promise.resolve(new Response()));
   await client.write(new Uint8Array(100).fill(0x16));
   await served.finished;
   client.close();

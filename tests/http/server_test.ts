@@ -2,6 +2,8 @@ import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
 import { EnvironmentError } from "../../lib/errors.ts";
 import { startApiServer } from "../../lib/http/server.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
+import { hasOpenssl } from "../e2e/harness/openssl.ts";
+import { makeCertificate } from "../support/certificate.ts";
 import { FakeNode } from "./fake_node.ts";
 
 function start(node = new FakeNode()) {
@@ -92,6 +94,46 @@ Deno.test("startApiServer() says what to do when the port is in use", async () =
     },
   );
   await stopped(api);
+});
+
+Deno.test({
+  name: "startApiServer() serves HTTPS with a certificate, and nothing else on that port",
+  ignore: !hasOpenssl,
+  async fn() {
+    const folder = Deno.makeTempDirSync({ prefix: "floe-tls-" });
+    const files = makeCertificate(folder);
+    const [cert, key] = [files.cert, files.key].map((file) => Deno.readTextFileSync(file));
+    Deno.removeSync(folder, { recursive: true });
+    if (cert === undefined || key === undefined) throw new Error("two files have two texts");
+    const stop = new AbortController();
+    const place = { hostname: "127.0.0.1", port: 0, signal: stop.signal };
+    const server = startApiServer({ ...place, node: new FakeNode(), tls: { cert, key } });
+    const url = `https://127.0.0.1:${server.port}/v1/kv/a`;
+    using trusting = Deno.createHttpClient({ caCerts: [cert] });
+    const put = await fetch(url, { method: "PUT", body: "x", client: trusting });
+    equal((await put.json()).version, 1);
+    const origin = `https://127.0.0.1:${server.port}`;
+    const own = await fetch(url, { headers: { origin }, client: trusting });
+    equal((await own.json()).value, "x");
+    using strange = Deno.createHttpClient({ caCerts: [] });
+    await rejects(
+      fetch(url, { client: strange }),
+      ({ cause }: Error) => /certificate/.test(`${cause}`),
+    );
+    await rejects(fetch(url.replace("https", "http")));
+    stop.abort();
+    await server.finished;
+  },
+});
+
+Deno.test("startApiServer() says so when certificate and key cannot be used", () => {
+  const signal = new AbortController().signal;
+  const options = { node: new FakeNode(), hostname: "127.0.0.1", port: 0, signal };
+  throws(() => startApiServer({ ...options, tls: { cert: "x", key: "y" } }), (error) => {
+    equal(error instanceof EnvironmentError, true);
+    match(String(error), /the certificate or its key cannot be used.*--tls-cert and --tls-key/);
+    return true;
+  });
 });
 
 Deno.test("startApiServer() says so when the address is not this machine's", () => {

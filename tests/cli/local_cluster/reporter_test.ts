@@ -128,7 +128,7 @@ function told(
     stderr: stream("stderr"),
     stdin: ReadableStream.from([]),
     env: () => undefined,
-    fetch,
+    openFetch: () => fetch,
     stopSignal: () => new AbortController().signal,
   };
   const report = options.toPrograms ? reportToPrograms(context) : reportToPeople({

@@ -32,7 +32,7 @@ function contextWith(env: Record<string, string>): CommandContext {
     stderr: stream,
     stdin: ReadableStream.from([]),
     env: (name) => env[name],
-    fetch,
+    openFetch: () => fetch,
     stopSignal: () => new AbortController().signal,
   };
 }

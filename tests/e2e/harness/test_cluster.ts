@@ -46,6 +46,8 @@ export interface TestClusterOptions {
   readonly keyless?: true;
   /** How much the nodes log; `debug` by default, for tests that wait for what is in the log. */
   readonly logLevel?: "debug" | "info";
+  /** Further options of `floe node`. */
+  readonly nodeFlags?: readonly string[];
   /** The program that runs a node, where it is not Floe's own. */
   readonly main?: string;
   /** The file with the passphrase of the nodes' secret files; by default they are not encrypted. */
@@ -146,9 +148,10 @@ export class TestCluster implements AsyncDisposable {
   /** Starts a node, again if it has ended; with another configuration where one is given. */
   start(id: NodeId, configFile: string = this.#folder.configFile): FloeProcess {
     const place = ["--config", configFile, "--data-dir", this.dataDir(id)];
-    const { logLevel = "debug", main, passphraseFile, env } = this.#options;
+    const { logLevel = "debug", main, nodeFlags = [], passphraseFile, env } = this.#options;
     const logging = ["--log-level", logLevel, "--log-format", "json"];
-    const args = ["node", "--id", id, ...place, ...logging, "-o", "json", "--exit-with-parent"];
+    const announcing = ["-o", "json", "--exit-with-parent"];
+    const args = ["node", "--id", id, ...place, ...logging, ...announcing, ...nodeFlags];
     const variables = passphraseFile === undefined ? {} : { FLOE_PASSPHRASE_FILE: passphraseFile };
     const process = new FloeProcess(id, args, {
       ...(main === undefined ? {} : { main }),

@@ -1,0 +1,126 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { Door } from "../../lib/http/door.ts";
+import { createApp } from "../../lib/http/app.ts";
+import { digestSecret, parseToken } from "../../lib/http/token_text.ts";
+import { newToken } from "../kv/support.ts";
+import { FakeNode } from "../http/fake_node.ts";
+import { floe } from "./fake_terminal.ts";
+
+const ID = "a".repeat(16);
+
+function hosts() {
+  const node = new FakeNode();
+  return { node, hosts: { "a:1": node } };
+}
+
+Deno.test("token create prints the token and nothing else on stdout, and keeps its secret here", async () => {
+  const { node, hosts: there } = hosts();
+  const args = ["--scope", "write,read", "--prefix", "app/", "--prefix", "web/", "--name", "ci"];
+  const { code, stdout, stderr } = await floe(["token", "create", ...args], { hosts: there });
+  equal(code, 0);
+  match(stdout, /^floe_[0-9a-f]{16}_[A-Za-z0-9_-]{43}\n$/);
+  const { holder, secret } = parseToken(stdout.trim());
+  equal(holder.kind, "token");
+  const [token] = await node.tokens({ timeoutMs: 1 });
+  deepEqual(token, {
+    id: holder.kind === "token" ? holder.id : "",
+    secretDigest: new Uint8Array(digestSecret(secret)),
+    name: "ci",
+    scopes: ["read", "write"],
+    prefixes: ["app/", "web/"],
+    createRevision: 101,
+  });
+  match(stderr, new RegExp(`^Created token ${token?.id}\\. It is shown this once`));
+  equal(stderr.includes(stdout.trim().slice(-43)), false);
+});
+
+Deno.test("token create is done once, though the first node died at it", async () => {
+  const node = new FakeNode();
+  const lossy = async (request: Request) => {
+    await createApp(node, { door: new Door({ node, access: { kind: "open" } }) }).fetch(request);
+    throw new TypeError("connection reset");
+  };
+  const { code } = await floe(["token", "create", "--scope", "admin"], {
+    hosts: { "a:1": lossy, "b:1": node },
+  });
+  equal(code, 0);
+  equal((await node.tokens({ timeoutMs: 1 })).length, 1);
+});
+
+Deno.test("token create -o json has what it allows beside the token", async () => {
+  const { hosts: there } = hosts();
+  const { stdout } = await floe(["token", "create", "--scope", "admin", "-o", "json"], {
+    hosts: there,
+  });
+  const { id, token, ...rest } = JSON.parse(stdout);
+  deepEqual(rest, { name: "", scopes: ["admin"], prefixes: [], createRevision: 101 });
+  equal(token.startsWith(`floe_${id}_`), true);
+});
+
+for (
+  const [args, message] of [
+    [["create"], /required option '--scope <list>'/],
+    [["create", "--scope", "root"], /must be of read,write,admin/],
+    [["create", "--scope", ""], /must be of read,write,admin/],
+    [["create", "--scope", "admin", "--prefix", "a"], /admin goes without prefixes/],
+    [["create", "--scope", "read", "--prefix", ""], /a prefix must be/],
+    [["create", "--scope", "read", "--name", "a b"], /its name "a b" does not match/],
+    [["revoke"], /missing required argument 'id'/],
+    [["revoke", "x"], /"x" is not 16 lower-case hex digits/],
+  ] as const
+) {
+  Deno.test(`token ${args.join(" ")} is a usage error, and asks nobody`, async () => {
+    const { hosts: there } = hosts();
+    const { code, stderr, requests } = await floe(["token", ...args], { hosts: there });
+    equal(code, 2);
+    match(stderr, message);
+    deepEqual(requests, []);
+  });
+}
+
+Deno.test("token list shows the tokens in a table, and as JSON, without their digests", async () => {
+  const { node, hosts: there } = hosts();
+  node.apply({ kind: "createToken", ...newToken("b", { name: "", prefixes: ["a/", "b/"] }) });
+  node.apply({ kind: "createToken", ...newToken("a", { scopes: ["admin"], prefixes: [] }) });
+  const table = await floe(["token", "list"], { hosts: there });
+  deepEqual(table.stdout.split("\n"), [
+    "ID                NAME  SCOPES      PREFIXES  CREATED AT",
+    "aaaaaaaaaaaaaaaa  ci    admin       -         102",
+    "bbbbbbbbbbbbbbbb  -     read,write  a/ b/     101",
+    "",
+  ]);
+  const json = await floe(["token", "list", "-o", "json"], { hosts: there });
+  equal(JSON.parse(json.stdout).tokens.length, 2);
+  equal(/sha|digest|0707/i.test(json.stdout), false);
+});
+
+Deno.test("token list shows a hostile prefix instead of letting it drive the terminal", async () => {
+  const { node, hosts: there } = hosts();
+  node.apply({ kind: "createToken", ...newToken("b", { prefixes: ["\u001b[2J"] }) });
+  const { stdout } = await floe(["token", "list"], { hosts: there });
+  match(stdout, /\\u001b\[2J/);
+});
+
+Deno.test("token revoke revokes, and exits with 3 where there is none", async () => {
+  const { node, hosts: there } = hosts();
+  node.apply({ kind: "createToken", ...newToken("a") });
+  const revoked = await floe(["token", "revoke", ID], { hosts: there });
+  deepEqual([revoked.code, revoked.stdout], [0, `Revoked token ${ID}\n`]);
+  equal(node.token(ID), null);
+  const again = await floe(["token", "revoke", ID, "-o", "json"], { hosts: there });
+  deepEqual([again.code, JSON.parse(again.stdout)], [3, { id: ID, revoked: false, revision: 103 }]);
+  match(again.stderr, new RegExp(`There is no token ${ID}`));
+});
+
+Deno.test("a command that is not allowed exits with 6, and says how to send a token", async () => {
+  const node = new FakeNode();
+  const secretDigest = new Uint8Array(32);
+  const admin = { node: node.statusNow.id, secretDigest };
+  const app = createApp(node, { door: new Door({ node, access: { kind: "tokens", admin } }) });
+  const guarded = { "a:1": (request: Request) => app.fetch(request) };
+  for (const args of [["get", "a"], ["put", "a", "x"], ["token", "list"], ["leader", "transfer"]]) {
+    const { code, stderr } = await floe(args, { hosts: guarded });
+    equal(code, 6, args.join(" "));
+    match(stderr, /This needs a token: .*--token-file or FLOE_TOKEN_FILE/);
+  }
+});
