@@ -21,6 +21,9 @@
  * effect, the command ends with exit code 5 and says how to find out. Where nothing listens at any
  * address it does not wait for the timeout.
  *
+ * **Tokens** come from a file, a variable or a node's data folder (`token_source.ts`), never from an
+ * argument, and a node's own token is sent to that node alone.
+ *
  * **Commands get their surroundings handed in** (`command.ts`): streams, environment, fetch, clock and
  * stop signal. Only `process_context.ts` touches the process, so that every test runs in-process.
  *

@@ -36,10 +36,16 @@
  *
  * **Bounded.** Bodies are counted while they arrive and cut off at their limit; requests under way
  * and the bytes they hold are counted at a gate that refuses rather than queues; every wait has a
- * deadline. Only the key-value routes pass the gate: a node that is busy still tells its status.
+ * deadline. Only keys and tokens pass the gate: a node that is busy still tells its status.
  *
- * **Not here yet**: authentication, TLS and metrics. Nothing is sent that would let a page from
- * another origin read an answer (no CORS).
+ * **The door** (`door.ts`) lets a request in before its route sees it: under a name of the API's own, not
+ * from a page of another origin, and with a token that allows what the endpoint says it needs. Every
+ * endpoint says so, or does not compile (`route.ts`). What is public is: leader, elections, group,
+ * key generation and health. `tokens.ts` makes tokens, `token_text.ts` is what they look like; `cors.ts`
+ * speaks to browsers where an operator named an origin.
+ *
+ * **Connections** (`connections.ts`) are accepted here, one by one, because `Deno.serve` bounds neither
+ * their number nor their time; `deno_http.ts` says how, and why not otherwise.
  *
  * @module
  */
