@@ -74,14 +74,13 @@ interface Use {
   readonly workshop: Workshop;
 }
 
-/** A key, elections, writes, a snapshot for the last node, every answer, and an end of either kind. */
+/** A key, elections, writes, a snapshot for one that was down, every answer, and an end of either kind. */
 async function runNodes(use: Use): Promise<void> {
   const { cluster, written } = use;
-  const [first, second, late] = cluster.ids;
-  assert.ok(first !== undefined && second !== undefined && late !== undefined);
-  await cluster.leader();
+  const { id: leader } = await cluster.leader();
+  const [late, other] = cluster.ids.filter((id) => id !== leader);
+  assert.ok(late !== undefined && other !== undefined);
   await endNode(use, late, "SIGKILL");
-  const { id: leader } = await cluster.leader(1, [first, second]);
   await Promise.all(
     Array.from({ length: WRITERS }, async (_, writer) => {
       for (let number = writer; number < WRITES; number += WRITERS) {
@@ -99,7 +98,7 @@ async function runNodes(use: Use): Promise<void> {
   }
   await askWithCommands(use);
   await endNode(use, late, "SIGTERM");
-  for (const id of [first, second]) await endNode(use, id, "SIGKILL");
+  for (const id of [leader, other]) await endNode(use, id, "SIGKILL");
 }
 
 async function endNode(
