@@ -7,6 +7,7 @@
 
 import assert from "node:assert/strict";
 import { decodeHex, encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
+import { parseToken } from "../../lib/http/token_text.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { floe } from "../cli/fake_terminal.ts";
 import { addFileKeys, addKeys, addRandomNumbers } from "./harness/cluster_secrets.ts";
@@ -59,8 +60,9 @@ async function searchEverything(
 function secretsOf({ cluster, workshop }: Use): SecretScanner {
   const scanner = new SecretScanner();
   for (const text of [PASSPHRASE, NEW_PASSPHRASE]) scanner.add("passphrase", encodeUtf8(text));
+  for (const token of workshop.tokens) scanner.add("token", token);
   addKeys(scanner, cluster);
-  assert.equal(scanner.count, 2 + 3 * cluster.ids.length + 1);
+  assert.equal(scanner.count, 2 + 1 + 3 * cluster.ids.length + 1);
   addFileKeys(scanner, cluster);
   const drawn = workshop.drawn();
   addRandomNumbers(scanner, cluster, drawn);
@@ -96,6 +98,7 @@ async function runNodes(use: Use): Promise<void> {
     written.addProcessList(id, cluster.process(id).pid);
     await written.addAnswers(cluster, id);
   }
+  await useToken(use, leader);
   await askWithCommands(use);
   await endNode(use, late, "SIGTERM");
   for (const id of [leader, other]) await endNode(use, id, "SIGKILL");
@@ -117,6 +120,24 @@ async function plant({ cluster, written, workshop }: Use, id: NodeId): Promise<v
   written.add("planted answer", await response.text());
 }
 
+/** A token of the API, which is shown once, to whoever made it; and one that is none. */
+async function useToken({ cluster, written, workshop }: Use, id: NodeId): Promise<void> {
+  const made = await floe(
+    ["token", "create", "--scope", "admin", "--config", cluster.configFile],
+    { fetch, env: {} },
+  );
+  const token = made.stdout.trim();
+  workshop.tokens.push(parseToken(token).secret);
+  written.add("floe token create", made.stderr);
+  for (
+    const presented of [token, token.slice(0, -1), token.replace(/_.*_/, `_${"0".repeat(16)}_`)]
+  ) {
+    const headers = { authorization: `Bearer ${presented}` };
+    const response = await cluster.fetch(id, "/v1/tokens", { headers });
+    written.add("/v1/tokens with a token", `${response.status} ${await response.text()}`);
+  }
+}
+
 async function askWithCommands({ cluster, written, workshop }: Use): Promise<void> {
   const missing = encodeHex(workshop.planted);
   const commands = [
@@ -125,6 +146,7 @@ async function askWithCommands({ cluster, written, workshop }: Use): Promise<voi
     "elections",
     "group",
     "dkg status",
+    "token list",
     "get small-1",
     `get ${missing}`,
   ];
@@ -221,6 +243,8 @@ async function put(
 
 /** What the test itself needs, apart from the cluster. */
 class Workshop implements Disposable {
+  /** The secrets of the API's tokens. */
+  readonly tokens: Uint8Array[] = [];
   readonly planted = crypto.getRandomValues(new Uint8Array(32));
   readonly #path = Deno.makeTempDirSync({ prefix: "floe-secrets-" });
   readonly random = this.#folder("random");
