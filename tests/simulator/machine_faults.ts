@@ -123,7 +123,7 @@ export class MachineFaults {
     // A log that is never cut can make up for all of a `kv.db`.
     if (logEntriesMax === null && random.chance(0.5)) return this.#corruptStore(machine);
     if (!this.#mayLose(machine)) return false;
-    return random.chance(0.2) && this.#corruptStore(machine) || this.#corruptLog(machine);
+    return random.chance(0.2) ? this.#corruptStore(machine) : this.#corruptLog(machine);
   }
 
   #corruptStore(machine: Machine): boolean {

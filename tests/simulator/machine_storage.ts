@@ -124,10 +124,10 @@ export class MachineStorage {
   }
 
   /**
-   * An older `kv.db` comes to light in place of the newest. Unless it `mayBeLost`, the log can make up
-   * for it.
+   * An older `kv.db` comes to light in place of the newest.
    *
-   * @returns whether it did, and the log still can.
+   * @returns `caughtUp` when the log can make up for it; `lost` when it cannot, which only happens if
+   * `mayBeLost`; null when there is no older one.
    */
   goBack(
     committed: readonly Entry[],

@@ -109,10 +109,14 @@ export class NetworkFaults {
     if (random.chance(0.7)) machine.crashes.arm(random.pick(INSTALL_BOUNDARIES), random);
     const cuts = this.#waysOf(machine).flat();
     this.#cut(cuts);
-    this.#waitFor(machine, cuts, LEFT_BEHIND_BURSTS_MAX);
+    this.#waitFor(machine, { cuts, bursts: LEFT_BEHIND_BURSTS_MAX });
   }
 
-  #waitFor(machine: Machine, cuts: readonly Cut[], bursts: number): void {
+  /** Lets others write until their logs have forgotten what the machine needs, and then mends. */
+  #waitFor(
+    machine: Machine,
+    { cuts, bursts }: { readonly cuts: readonly Cut[]; readonly bursts: number },
+  ): void {
     const { random, machines, burst, scenario } = this.#world.options;
     const neededFrom = machine.state?.commitIndex ?? machine.disk.lastIndex;
     const isForgotten = this.#world.leaders.some(({ id, state }) => {
@@ -121,7 +125,9 @@ export class NetworkFaults {
     if (isForgotten || bursts === 0) return this.#mend(cuts);
     burst(random.pick(machines.filter(({ id }) => id !== machine.id)));
     const untilUs = scenario.electionTimeoutTicks * scenario.tickUs;
-    this.#world.later(random.below(untilUs), () => this.#waitFor(machine, cuts, bursts - 1));
+    this.#world.later(random.below(untilUs), () => {
+      this.#waitFor(machine, { cuts, bursts: bursts - 1 });
+    });
   }
 
   #clog(): string | null {

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
-import { breaks } from "./checkers/support.ts";
+import { breaks, VOTERS } from "./checkers/support.ts";
+import { KeyValueDisk } from "./disk/key_value_disk.ts";
 import { EventQueue } from "./event_queue.ts";
 import { ANYTHING, type Ending, History } from "./history.ts";
 import { encodeCommand } from "../../lib/kv/mod.ts";
+import { forgeNote, forgeSnapshot } from "./forgery.ts";
 import { Random } from "./random.ts";
+import { drawScenario } from "./scenario.ts";
+import { createVoters } from "./voters.ts";
 import type { Entry } from "../../lib/raft/mod.ts";
 
 Deno.test("Random gives the same numbers for the same name only", () => {
@@ -90,9 +94,7 @@ Deno.test("History rejects a stale read", () => {
   assert.throws(() => history.check(entries), breaks("Clients' histories are linearizable"));
 });
 
-Deno.test("forgeNote() changes what a note says and keeps its signature", async () => {
-  const { forgeNote } = await import("./forgery.ts");
-  const { VOTERS } = await import("./checkers/support.ts");
+Deno.test("forgeNote() changes what a note says and keeps its signature", () => {
   const [n1, n2] = [toNodeId("n1"), toNodeId("n2")];
   const note = `floe/election/v1\ncluster c\nepoch ${
     toEpoch(1)
@@ -102,4 +104,37 @@ Deno.test("forgeNote() changes what a note says and keeps its signature", async 
   assert.match(forged, /^leader n2$/m);
   assert.match(forged, /- c x\n$/);
   assert.throws(() => VOTERS.verify(note, { term: toTerm(3), leader: n1 }));
+});
+
+Deno.test("a foreign note is genuine where it belongs, and refused at home", () => {
+  const claim = { term: toTerm(3), leader: toNodeId("n1") };
+  for (const realFrost of [false, true]) {
+    const random = new Random(`foreign ${realFrost}`);
+    const voters = createVoters({ ...drawScenario(1), size: 3, threshold: 2, realFrost }, random);
+    const home = voters.createCertifier(toNodeId("n2"), random);
+    const seen = new Set<string>();
+    for (let draw = 0; draw < 20; draw++) {
+      const note = voters.signElsewhere(claim, random);
+      assert.throws(() => voters.verify(note, claim), /no shares were ever combined into it/);
+      try {
+        // Any epoch's signature is the key's: to follow its leader is what must be refused.
+        assert.equal(home.verify(note, claim).epoch, 2);
+        seen.add("epoch");
+      } catch (error) {
+        assert.match(String(error), /cluster another is not simulated/);
+        seen.add("cluster");
+      }
+    }
+    assert.deepEqual(seen, new Set(["epoch", "cluster"]));
+  }
+});
+
+Deno.test("forgeSnapshot() makes a snapshot with nothing wrong but what it says", () => {
+  const place = { index: toLogIndex(9), term: toTerm(2) };
+  const { snapshot, data } = forgeSnapshot(place);
+  const disk = new KeyValueDisk();
+  const addressed = { kind: "snapshotRequest", from: toNodeId("n1"), to: toNodeId("n2") } as const;
+  const rest = { term: toTerm(2), offset: 0, round: 1, certificate: null };
+  assert.equal(disk.storeChunk({ ...addressed, ...rest, snapshot, data }), snapshot.bytes);
+  assert.equal(disk.checkIncoming(snapshot), "ready");
 });

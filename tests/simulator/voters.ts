@@ -49,9 +49,15 @@ interface Place {
   readonly epoch: Epoch;
 }
 
+/** Who holds a share, and draws nonces from where. */
+interface Holder {
+  readonly self: NodeId;
+  readonly random: Random;
+}
+
 /** Certifiers of one key. */
 interface KeyHolders {
-  readonly create: (place: Place, self: NodeId, random: Random) => Certifier;
+  readonly create: (place: Place, holder: Holder) => Certifier;
   readonly verify: Voters["verify"];
 }
 
@@ -64,16 +70,18 @@ const ELSEWHERE: readonly Place[] = [
 /** The voters of a run. */
 export function createVoters(scenario: Scenario, random: Random): Voters {
   const ids = Array.from({ length: scenario.size }, (_, at) => toNodeId(`n${at + 1}`));
-  const holders = scenario.realFrost
-    ? dealKeys(ids, scenario.threshold, random)
-    : holdNothing(ids, scenario.threshold, random);
-  const signers = ids.slice(0, scenario.threshold);
+  const { threshold } = scenario;
+  const dealing = { ids, threshold, random };
+  const holders = scenario.realFrost ? dealKeys(dealing) : holdNothing(dealing);
+  const signers = ids.slice(0, threshold);
   return rememberNotes({
     ids,
-    createCertifier: (self, random) => holders.create(HOME, self, random),
+    createCertifier: (self, random) => holders.create(HOME, { self, random }),
     signElsewhere: (claim, random) => {
       const place = random.pick(ELSEWHERE);
-      const certifiers = signers.map((id) => [id, holders.create(place, id, random)] as const);
+      const certifiers = signers.map((self) => {
+        return [self, holders.create(place, { self, random })] as const;
+      });
       return signForeignNote(new Map(certifiers), claim);
     },
     verify: holders.verify,
@@ -102,9 +110,16 @@ function rememberNotes(voters: Voters): Voters {
   };
 }
 
-function holdNothing(ids: readonly NodeId[], threshold: number, random: Random): KeyHolders {
+/** Among whom a key is dealt, or none is. */
+interface Dealing {
+  readonly ids: readonly NodeId[];
+  readonly threshold: number;
+  readonly random: Random;
+}
+
+function holdNothing({ ids, threshold, random }: Dealing): KeyHolders {
   const voters = ids.map((id, at) => ({ id, identifier: at + 1 }));
-  const create: KeyHolders["create"] = (place, self, random) =>
+  const create: KeyHolders["create"] = (place, { self, random }) =>
     createCertifierDouble({
       ...place,
       threshold,
@@ -112,15 +127,15 @@ function holdNothing(ids: readonly NodeId[], threshold: number, random: Random):
       self,
       randomBytes: (length) => random.bytes(length),
     });
-  const outsider = create(HOME, assertDefined(ids[0], "There are voters"), random);
+  const outsider = create(HOME, { self: assertDefined(ids[0], "There are voters"), random });
   return { create, verify: (note, expected) => outsider.verify(note, expected) };
 }
 
-function dealKeys(ids: readonly NodeId[], threshold: number, random: Random): KeyHolders {
-  const { group, shares } = deal(ids, threshold, (length) => random.bytes(length));
+function dealKeys(dealing: Dealing): KeyHolders {
+  const { group, shares } = deal(dealing);
   const { cluster } = HOME;
   return {
-    create: (place, self, random) =>
+    create: (place, { self, random }) =>
       createCertifier({
         group: { ...group, ...place },
         self,
@@ -137,11 +152,8 @@ interface Dealt {
   readonly shares: ReadonlyMap<NodeId, Uint8Array>;
 }
 
-function deal(
-  ids: readonly NodeId[],
-  threshold: number,
-  randomBytes: (length: number) => Uint8Array,
-): Dealt {
+function deal({ ids, threshold, random }: Dealing): Dealt {
+  const randomBytes = (length: number) => random.bytes(length);
   const common = { ...HOME, threshold };
   const [only] = ids;
   if (ids.length === 1 && only !== undefined) {
