@@ -78,7 +78,7 @@ export const INFLIGHT_ROUNDS_MAX = 16;
 /** Most reads and read requests that wait at a leader, in a round or for one. */
 export const READERS_MAX = 10_000;
 /** What an entry costs beyond its payload, wherever entries are limited by bytes. */
-export const ENTRY_OVERHEAD_BYTES = 128;
+export const ENTRY_OVERHEAD_BYTES = 256;
 /**
  * How far one unproven message may raise a node's term, and how many may within one election timeout.
  * A liar that claims huge terms costs time; at this rate it needs thousands of years to use terms

@@ -24,8 +24,8 @@ export const HELLO_FRAME_BYTES_MAX = 512;
  */
 export const SILENT_INTERVALS_MAX = 5;
 
-/** A frame alone, in the units of {@linkcode FairShare}, whatever is in it. */
-const FRAME_WORK = 1;
+/** So many bytes of a frame are as much work as a frame, in the units of {@linkcode FairShare}. */
+const BYTES_PER_WORK = 64 * 1024;
 const KEEPALIVE = encodeFrame(new Uint8Array(0));
 
 /** Why a connection ended. */
@@ -157,7 +157,7 @@ export class Connection {
         this.#reads += 1;
         this.#decoder.push(chunk);
       } else {
-        await this.#share.take(FRAME_WORK);
+        await this.#share.take(1 + payload.length / BYTES_PER_WORK);
         if (payload.length > 0 && this.#end === null) return payload;
       }
     }

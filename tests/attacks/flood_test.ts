@@ -16,20 +16,23 @@ const COMMITS = 5;
 /** Generous, as a flood takes processors away from everybody on this machine. */
 const timing = { heartbeatMs: 100, electionTimeoutMs: 2_000, signingTimeoutMs: 400 };
 
-for (const flood of Object.keys(FLOODS)) {
-  Deno.test(`a member that floods with ${flood} keeps nobody from writing`, async () => {
-    await using cluster = new TestCluster({ nodes: 3, absent: 1, timing, logLevel: "info" });
-    const honest = cluster.ids.slice(0, -1);
-    const from = assertDefined(cluster.ids.at(-1), "a member to stand in for");
-    const { term } = await cluster.leader(1, honest);
-    const witness = new Witness(cluster, honest);
-    using flooder = new Flooder();
-    await flooder.begin(cluster, { from, to: honest, flood, term });
-    await witness.commit(COMMITS);
-    await flooder.end();
-    witness.assertMemoryBounded();
-  });
-}
+Deno.test("a member that floods keeps nobody from writing, whatever it floods with", async (t) => {
+  await using cluster = new TestCluster({ nodes: 3, absent: 1, timing, logLevel: "info" });
+  const honest = cluster.ids.slice(0, -1);
+  const from = assertDefined(cluster.ids.at(-1), "a member to stand in for");
+  await cluster.leader(1, honest);
+  const witness = new Witness(cluster, honest);
+  for (const flood of Object.keys(FLOODS)) {
+    await t.step(flood, async () => {
+      const term = await witness.term();
+      using flooder = new Flooder();
+      await flooder.begin(cluster, { from, to: honest, flood, term });
+      await witness.commit(COMMITS);
+      await flooder.end();
+      witness.assertMemoryBounded();
+    });
+  }
+});
 
 for (const flood of ["requests for votes", "grants that nobody asked for", "proposals"]) {
   Deno.test(`a member that floods with ${flood} keeps nobody from electing`, async () => {

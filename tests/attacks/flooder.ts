@@ -11,7 +11,7 @@ import type { TestCluster } from "../e2e/harness/test_cluster.ts";
 import { type MemberRoute, routeOf } from "./member.ts";
 
 /** So many frames must have been taken for it to have been a flood. */
-const SAID_MIN = 20;
+const SAID_MIN = 5;
 
 /** What a thread is told. */
 export interface FloodOrder {

@@ -7,14 +7,18 @@
 
 import assert from "node:assert/strict";
 import { decodeUtf8 } from "../../lib/bytes.ts";
+import type { StatusBody } from "../../lib/http/mod.ts";
 import { pause } from "../../lib/transport/deadline.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { WAIT_TIMEOUT_MS } from "../e2e/harness/events.ts";
 import type { TestCluster } from "../e2e/harness/test_cluster.ts";
 import { readProcess } from "../support/read_process.ts";
 
-/** How much more memory an attack may make a node hold at its worst. */
-const MORE_MEMORY_BYTES_MAX = 256 * 1024 * 1024;
+/**
+ * How much more memory an attack may make a node hold at its worst: what a leader holds uncommitted, a
+ * log as long as it may grow, full queues, and as much again that is not collected yet.
+ */
+const MORE_MEMORY_BYTES_MAX = 512 * 1024 * 1024;
 /** Before a client asks again. */
 const RETRY_MS = 20;
 
@@ -47,10 +51,15 @@ export class Witness {
     }
   }
 
+  /** The newest term that an honest node is in. */
+  async term(): Promise<number> {
+    const terms = await Promise.all(this.#honest.map(async (id) => (await this.#status(id)).term));
+    return Math.max(...terms);
+  }
+
   /** A node's counters. */
-  async counters(id: NodeId): Promise<Readonly<Record<string, number>>> {
-    const response = await this.#cluster.fetch(id, "/v1/status");
-    return (await response.json()).counters;
+  async counters(id: NodeId): Promise<StatusBody["counters"]> {
+    return (await this.#status(id)).counters;
   }
 
   /** Waits until a counter of a node has risen above what it was. */
@@ -77,6 +86,10 @@ export class Witness {
       assert.ok(!deadline.aborted, `${id} never took ${key}: ${text}`);
       await pause(RETRY_MS, deadline);
     }
+  }
+
+  async #status(id: NodeId): Promise<StatusBody> {
+    return await (await this.#cluster.fetch(id, "/v1/status")).json();
   }
 
   #memory(id: NodeId, field: "VmRSS" | "VmHWM"): number {

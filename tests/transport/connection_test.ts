@@ -137,6 +137,7 @@ Deno.test("run() hands over nothing after the connection was closed", async () =
 for (
   const [what, { frames, work }] of Object.entries({
     "much": { frames: repeated(encodeFrame(new Uint8Array(0)), 1000), work: 0 },
+    "large frames": { frames: repeated(encodeFrame(new Uint8Array(FRAME_BYTES_MAX)), 8), work: 0 },
     "what makes much work": { frames: repeated(frame(1), 15), work: WORK_PER_TURN_MAX },
   })
 ) {
