@@ -12,7 +12,7 @@ import { FLOODS } from "./floods.ts";
 import { Witness } from "./witness.ts";
 
 /** Writes through each honest node while the flood goes on. */
-const COMMITS = 5;
+const COMMITS = 3;
 /** Generous, as a flood takes processors away from everybody on this machine. */
 const timing = { heartbeatMs: 100, electionTimeoutMs: 2_000, signingTimeoutMs: 400 };
 

@@ -22,18 +22,22 @@ const MORE_MEMORY_BYTES_MAX = 512 * 1024 * 1024;
 /** Before a client asks again. */
 const RETRY_MS = 20;
 
-/** The honest part of a cluster. */
+/** The honest part of a cluster; what processes hold, only Linux says. */
 export class Witness {
   readonly #cluster: TestCluster;
   readonly #honest: readonly NodeId[];
   readonly #startBytes = new Map<NodeId, number>();
+  readonly #startDescriptors = new Map<NodeId, number>();
   #written = 0;
 
   /** Remembers how much memory each honest node holds before the attack. */
   constructor(cluster: TestCluster, honest: readonly NodeId[]) {
     this.#cluster = cluster;
     this.#honest = honest;
-    for (const id of honest) this.#startBytes.set(id, this.#memory(id, "VmRSS"));
+    for (const id of honest) {
+      this.#startBytes.set(id, this.#memory(id, "VmRSS"));
+      this.#startDescriptors.set(id, this.#descriptors(id));
+    }
   }
 
   /** Writes `count` keys through each honest node, each acknowledged before the next. */
@@ -48,6 +52,14 @@ export class Witness {
     for (const [id, startBytes] of this.#startBytes) {
       const more = this.#memory(id, "VmHWM") - startBytes;
       assert.ok(more <= MORE_MEMORY_BYTES_MAX, `${id} held ${more} bytes more at its worst`);
+    }
+  }
+
+  /** No honest node holds that many more files and sockets than it did. */
+  assertDescriptorsBounded(moreMax: number): void {
+    for (const [id, start] of this.#startDescriptors) {
+      const more = this.#descriptors(id) - start;
+      assert.ok(more <= moreMax, `${id} holds ${more} descriptors more`);
     }
   }
 
@@ -90,6 +102,11 @@ export class Witness {
 
   async #status(id: NodeId): Promise<StatusBody> {
     return await (await this.#cluster.fetch(id, "/v1/status")).json();
+  }
+
+  #descriptors(id: NodeId): number {
+    if (Deno.build.os !== "linux") return 0;
+    return [...Deno.readDirSync(`/proc/${this.#cluster.process(id).pid}/fd`)].length;
   }
 
   #memory(id: NodeId, field: "VmRSS" | "VmHWM"): number {
