@@ -6,12 +6,14 @@
 
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
+import { decodeUtf8 } from "../../lib/bytes.ts";
 import { findPeer } from "../../lib/node/cluster_config.ts";
 import { encodeFrame } from "../../lib/transport/frame.ts";
 import { encodeHello } from "../../lib/transport/hello.ts";
 import { TRANSPORT_DEFAULTS } from "../../lib/transport/settings.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { TestCluster } from "../e2e/harness/test_cluster.ts";
+import { readProcess } from "../support/read_process.ts";
 import { Crowd, type CrowdOptions } from "./crowd.ts";
 import { connectMember, greetAs, routeOf } from "./member.ts";
 import { Witness } from "./witness.ts";
@@ -127,6 +129,6 @@ Deno.test("a member that says nothing after its handshake is given up, and takes
 /** Whether this process may open so many files; else it cannot be as large a crowd. */
 function hasDescriptors(count: number): boolean {
   if (Deno.build.os !== "linux") return false;
-  const limits = Deno.readTextFileSync("/proc/self/limits");
+  const limits = decodeUtf8(readProcess(Deno.pid, "limits"));
   return Number(/^Max open files +(\d+)/m.exec(limits)?.[1]) >= count + 1_000;
 }

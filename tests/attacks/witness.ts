@@ -12,7 +12,7 @@ import { pause } from "../../lib/transport/deadline.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { WAIT_TIMEOUT_MS } from "../e2e/harness/events.ts";
 import type { TestCluster } from "../e2e/harness/test_cluster.ts";
-import { readProcess } from "../support/read_process.ts";
+import { countDescriptors, readProcess } from "../support/read_process.ts";
 
 /**
  * How much more memory an attack may make a node hold at its worst: what a leader holds uncommitted, a
@@ -106,7 +106,7 @@ export class Witness {
 
   #descriptors(id: NodeId): number {
     if (Deno.build.os !== "linux") return 0;
-    return [...Deno.readDirSync(`/proc/${this.#cluster.process(id).pid}/fd`)].length;
+    return countDescriptors(this.#cluster.process(id).pid);
   }
 
   #memory(id: NodeId, field: "VmRSS" | "VmHWM"): number {

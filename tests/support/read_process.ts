@@ -5,17 +5,26 @@
  */
 
 /** What can be asked of a process. */
-export type ProcessFile = "cmdline" | "environ" | "status";
+export type ProcessFile = "cmdline" | "environ" | "limits" | "status";
 
 /**
  * Reads `/proc/PID/FILE`, with a program of the system's: Deno itself reads there only for whoever
  * may do everything, which a test need not.
  */
 export function readProcess(pid: number, file: ProcessFile): Uint8Array {
-  const { success, stdout, stderr } = new Deno.Command("cat", {
-    args: [`/proc/${pid}/${file}`],
+  return run("cat", `/proc/${pid}/${file}`);
+}
+
+/** How many files and sockets a process holds open. */
+export function countDescriptors(pid: number): number {
+  return new TextDecoder().decode(run("ls", `/proc/${pid}/fd`)).trim().split("\n").length;
+}
+
+function run(program: string, path: string): Uint8Array {
+  const { success, stdout, stderr } = new Deno.Command(program, {
+    args: [path],
     stdin: "null",
   }).outputSync();
   if (success) return stdout;
-  throw new Error(`Cannot read ${file} of ${pid}: ${new TextDecoder().decode(stderr)}`);
+  throw new Error(`Cannot read ${path}: ${new TextDecoder().decode(stderr)}`);
 }
