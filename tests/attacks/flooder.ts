@@ -25,7 +25,7 @@ export interface FloodOrder {
   readonly term: number;
 }
 
-/** Floods several nodes at once, from {@linkcode begin} to {@linkcode end}. */
+/** Floods several nodes at once, from {@linkcode begin} until it is disposed of. */
 export class Flooder implements Disposable {
   readonly #workers: Worker[] = [];
 
@@ -48,16 +48,16 @@ export class Flooder implements Disposable {
     await Promise.all(connected);
   }
 
-  /** Ends it, and asserts that it was a flood. */
-  async end(): Promise<void> {
+  /** Asserts that it was a flood, and still is one: no node has ended its connection. */
+  async assertFlooding(): Promise<void> {
     for (const worker of this.#workers) {
       const said = nextMessage(worker);
-      worker.postMessage("stop");
+      worker.postMessage("said");
       assert.ok(Number(await said) >= SAID_MIN, `only ${await said} frames were taken`);
     }
   }
 
-  /** Ends all of it. */
+  /** Ends it. */
   [Symbol.dispose](): void {
     for (const worker of this.#workers) worker.terminate();
   }

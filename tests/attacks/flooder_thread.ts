@@ -1,5 +1,5 @@
 /**
- * A thread that floods one node until it is told to stop, and then says how much it got said.
+ * A thread that floods one node. It says when it is connected, and how much it got said when asked.
  *
  * @module
  */
@@ -8,12 +8,12 @@
 
 import type { FloodOrder } from "./flooder.ts";
 import { FLOODS } from "./floods.ts";
-import { connectMember } from "./member.ts";
+import { connectMember, type MemberConnection } from "./member.ts";
 
-const stop = new AbortController();
+let connection: MemberConnection | null = null;
 
-self.onmessage = ({ data }: MessageEvent<FloodOrder | "stop">) => {
-  if (data === "stop") stop.abort();
+self.onmessage = ({ data }: MessageEvent<FloodOrder | "said">) => {
+  if (data === "said") self.postMessage(connection?.said ?? 0);
   else void flood(data);
 };
 
@@ -21,7 +21,7 @@ async function flood({ route, flood, voters, term }: FloodOrder): Promise<void> 
   const { from, to } = route;
   const next = FLOODS[flood];
   if (next === undefined) throw new Error(`There is no flood of ${flood}`);
-  using connection = await connectMember(route);
+  connection = await connectMember(route);
   self.postMessage("connected");
-  self.postMessage(await connection.flood(next({ from, to, voters, term }), stop.signal));
+  await connection.flood(next({ from, to, voters, term }));
 }

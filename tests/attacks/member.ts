@@ -54,23 +54,28 @@ export function routeOf(
 /** One connection to a node, past the handshake. */
 export class MemberConnection implements Disposable {
   readonly #channel: NoiseChannel;
+  #said = 0;
 
   /** Takes over an encrypted channel. */
   constructor(channel: NoiseChannel) {
     this.#channel = channel;
   }
 
-  /** Says `next(0)`, `next(1)` and so on until `signal` is aborted; returns how much was said. */
-  async flood(next: (number: number) => Uint8Array, signal: AbortSignal): Promise<number> {
-    let said = 0;
-    while (!signal.aborted) {
+  /** How many frames of a flood the network has taken. */
+  get said(): number {
+    return this.#said;
+  }
+
+  /** Says `next(0)`, `next(1)` and so on, until the connection ends. @throws {ChannelError} then. */
+  async flood(next: (number: number) => Uint8Array): Promise<never> {
+    for (let number = 0;;) {
       const batch: Uint8Array[] = [];
       for (let bytes = 0; bytes < WRITE_BYTES; bytes += batch.at(-1)?.length ?? 0) {
-        batch.push(next(said++));
+        batch.push(next(number++));
       }
       await this.#channel.write(concatBytes(...batch));
+      this.#said = number;
     }
-    return said;
   }
 
   /** Reads until the node ends the connection. */
