@@ -74,8 +74,7 @@
  *
  * Exclusive locking keeps the index of the write-ahead log in memory and every other program out.
  * Keys are byte strings, because Deno cuts SQLite text at U+0000. Tables have row ids: measured with
- * 256-byte values, `WITHOUT ROWID` doubled the time of a put. A write-ahead log of 8 MiB, or of half or
- * twice that, made no difference that could be measured.
+ * 256-byte values, `WITHOUT ROWID` doubled the time of a put.
  *
  * @module
  */

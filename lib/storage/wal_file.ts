@@ -59,7 +59,7 @@ export function listWalPages(path: string, frameCount: number): ReadonlySet<numb
   const number = new Uint8Array(view.buffer);
   const pages = new Set<number>();
   for (let frame = 0; frame < frameCount; frame++) {
-    // Only the numbers: to read 8 MiB at once takes several times as long.
+    // Only the numbers: to read all of the log takes several times as long.
     file.seekSync(HEADER_BYTES + frame * (FRAME_HEADER_BYTES + PAGE_BYTES), Deno.SeekMode.Start);
     assert(readFully(file, number) === 4, `${path} has less than ${frameCount} frames`);
     pages.add(view.getUint32(0));

@@ -7,9 +7,10 @@
 /**
  * How much is written to a file before it is synced. Until the end nobody needs it to be durable, but
  * what waits to be written makes every other fsync on the disk wait for it, those of the node's log
- * included: 300 ms were measured for a file of 1 GB, 40 ms with this.
+ * included. Beside a file that grows as fast as it can, half of all others took 0.5 ms or less with
+ * this and nine in ten 2 ms, against 5 and 10 ms with 16 MiB; the file itself took a fifth longer.
  */
-export const SYNC_BYTES: number = 4 * 1024 * 1024;
+export const SYNC_BYTES: number = 1024 * 1024;
 
 /** Syncs a file again and again, off the loop. */
 export class BackgroundSync {

@@ -10,7 +10,6 @@ import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import type { ClusterName, NodeId } from "../../types.ts";
 import { readFully, removeIfThere } from "../files.ts";
 import { syncFolder } from "../folder.ts";
-import { Pace } from "./pace.ts";
 import { PageCopier } from "./page_copier.ts";
 import { adoptSnapshot, checkSnapshot } from "./snapshot_check.ts";
 import type { SnapshotFile } from "./snapshot_file.ts";
@@ -65,12 +64,10 @@ export interface JobResponse {
 
 /** Does one job after another; never throws. */
 export class JobRunner {
-  readonly #pace = new Pace();
-  readonly #copier = new PageCopier(this.#pace);
+  readonly #copier = new PageCopier();
 
   /** Does a job. */
   run(job: Job): JobOutcome {
-    this.#pace.begin();
     try {
       return { kind: "done", result: this.#run(job) };
     } catch (error) {
@@ -85,9 +82,9 @@ export class JobRunner {
         this.#copier.copy(job);
         return null;
       case "seal":
-        return seal(job, this.#pace);
+        return seal(job);
       case "receive":
-        receive(job, this.#pace);
+        receive(job);
         return null;
       default:
         return job satisfies never;
@@ -103,19 +100,16 @@ export function toError(
 }
 
 /** What it seals is gone with the process, so nothing has to be durable. */
-function seal(
-  { path, sealedPath, cluster }: Job & { readonly kind: "seal" },
-  pace: Pace,
-): SnapshotFile {
-  const index = checkSnapshot(path, { cluster, pace });
-  const { bytes, sha256 } = digestFile(path, pace);
+function seal({ path, sealedPath, cluster }: Job & { readonly kind: "seal" }): SnapshotFile {
+  const index = checkSnapshot(path, cluster);
+  const { bytes, sha256 } = digestFile(path);
   Deno.renameSync(path, sealedPath);
   return { index, bytes, sha256 };
 }
 
-function receive(job: Job & { readonly kind: "receive" }, pace: Pace): void {
+function receive(job: Job & { readonly kind: "receive" }): void {
   try {
-    checkClaims(job, pace);
+    checkClaims(job);
     adoptSnapshot(job.path, job.node);
     Deno.renameSync(job.path, job.readyPath);
     syncFolder(job.folder);
@@ -126,15 +120,12 @@ function receive(job: Job & { readonly kind: "receive" }, pace: Pace): void {
   }
 }
 
-function checkClaims(
-  { path, snapshot, cluster }: Job & { readonly kind: "receive" },
-  pace: Pace,
-): void {
-  const { bytes, sha256 } = digestFile(path, pace);
+function checkClaims({ path, snapshot, cluster }: Job & { readonly kind: "receive" }): void {
+  const { bytes, sha256 } = digestFile(path);
   if (bytes !== snapshot.bytes || !equalBytes(sha256, snapshot.sha256)) {
     throw new InputError(`Cannot use snapshot: its SHA-256 is not the one that was announced`);
   }
-  const index = checkSnapshot(path, { cluster, pace });
+  const index = checkSnapshot(path, cluster);
   if (index === snapshot.index) return;
   throw new InputError(
     `Cannot use snapshot: it holds the effects of entries up to ${index}, not ${snapshot.index}`,
@@ -143,10 +134,7 @@ function checkClaims(
 
 const CHUNK_BYTES = 1024 * 1024;
 
-function digestFile(
-  path: string,
-  pace: Pace,
-): { readonly bytes: number; readonly sha256: Uint8Array } {
+function digestFile(path: string): { readonly bytes: number; readonly sha256: Uint8Array } {
   using file = Deno.openSync(path);
   const hash = createHash("sha256");
   const chunk = new Uint8Array(CHUNK_BYTES);
@@ -154,7 +142,6 @@ function digestFile(
   for (let length = chunk.length; length === chunk.length; bytes += length) {
     length = readFully(file, chunk);
     hash.update(chunk.subarray(0, length));
-    pace.rest();
   }
   return { bytes, sha256: new Uint8Array(hash.digest()) };
 }

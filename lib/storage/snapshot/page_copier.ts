@@ -7,7 +7,6 @@
 import { readFully, writeFully } from "../files.ts";
 import { PAGE_BYTES } from "../wal_file.ts";
 import { SYNC_BYTES } from "./background_sync.ts";
-import { Pace } from "./pace.ts";
 
 /** How much is copied by one read and one write. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -28,13 +27,7 @@ interface Source {
  * one closed, which nobody has open any more.
  */
 export class PageCopier {
-  readonly #pace: Pace;
   #source: Source | null = null;
-
-  /** Copies at this pace. */
-  constructor(pace: Pace = new Pace()) {
-    this.#pace = pace;
-  }
 
   /**
    * Copies all of `from` over `to`, or just `pages`, counted from 1, into it.
@@ -55,8 +48,8 @@ export class PageCopier {
       truncate: pages === null,
       mode: 0o600,
     });
-    const runs = pages === null ? [{ offset: 0, bytes: Infinity }] : toRuns(pages);
-    for (const run of runs) copyRun({ source, target, pace: this.#pace, ...run });
+    if (pages === null) copyRun({ source, target, offset: 0, bytes: Infinity });
+    for (const run of pages === null ? [] : toRuns(pages)) copyRun({ source, target, ...run });
   }
 
   #open(path: string): Deno.FsFile {
@@ -88,10 +81,9 @@ function toRuns(pages: readonly number[]): readonly Run[] {
 
 /** Copies a run, or what there is of it: the file may end before. */
 function copyRun(
-  { source, target, pace, offset, bytes }: Run & {
+  { source, target, offset, bytes }: Run & {
     readonly source: Deno.FsFile;
     readonly target: Deno.FsFile;
-    readonly pace: Pace;
   },
 ): void {
   source.seekSync(offset, Deno.SeekMode.Start);
@@ -104,6 +96,5 @@ function copyRun(
     if (length < wanted.length) return;
     done += length;
     if (done % SYNC_BYTES === 0) target.syncDataSync();
-    pace.rest();
   }
 }

@@ -13,14 +13,10 @@ import { Database } from "../database.ts";
 import { SqliteKeyValueStore } from "../key_value_store.ts";
 import { KEY_VALUE_SCHEMA } from "../key_value_tables.ts";
 import { FORMAT_VERSION } from "../open_database.ts";
-import type { Pace } from "./pace.ts";
 import { isSqliteError, toStorageError } from "../sqlite_error.ts";
 
 /** A row holds a value and little else; a hostile file must not make this node read a larger one. */
 const ROW_BYTES_MAX = 1024 * 1024;
-
-/** So many rows are read between two looks at the clock. */
-const ROWS_PER_LOOK = 64;
 
 /** Not "readOnly", which leaves files of SQLite's behind. Deno's types do not know of `limits` yet. */
 const OPTIONS = { timeout: 0, limits: { length: ROW_BYTES_MAX } };
@@ -33,10 +29,7 @@ const OPTIONS = { timeout: 0, limits: { length: ROW_BYTES_MAX } };
  * @throws {InputError} when it is not what it should be.
  * @throws {EnvironmentError} when it cannot be read.
  */
-export function checkSnapshot(
-  path: string,
-  { cluster, pace }: { readonly cluster: ClusterName; readonly pace: Pace },
-): LogIndex {
+export function checkSnapshot(path: string, cluster: ClusterName): LogIndex {
   let connection: DatabaseSync | null = null;
   try {
     connection = new DatabaseSync(path, OPTIONS);
@@ -49,7 +42,7 @@ export function checkSnapshot(
     checkTables(connection);
     checkMeta(connection, cluster);
     checkStructure(connection);
-    return checkRows(connection, { path, pace });
+    return checkRows(connection, path);
   } catch (error) {
     throw toKnownError(error, path);
   } finally {
@@ -115,36 +108,21 @@ function checkStructure(connection: DatabaseSync): void {
 }
 
 /** Each row is checked when it is read, and no row may be there that is not read. */
-function checkRows(
-  connection: DatabaseSync,
-  { path, pace }: { readonly path: string; readonly pace: Pace },
-): LogIndex {
+function checkRows(connection: DatabaseSync, path: string): LogIndex {
   const wayBack = KEY_VALUE_WAY_BACK;
   const store = new SqliteKeyValueStore(() =>
     new Database({ path, connection, guard: null, wayBack })
   );
-  const tables = {
-    kv: store.rows(),
-    remembered: store.remembered.rows(),
-    tokens: store.tokens.rows(),
-  };
-  for (const [table, rows] of Object.entries(tables)) {
-    checkCount(connection, table, countRows(rows, pace));
-  }
+  checkCount(connection, "kv", store.rows());
+  checkCount(connection, "remembered", store.remembered.rows());
+  checkCount(connection, "tokens", store.tokens.rows());
   return store.appliedIndex;
 }
 
 /** Rows are read in the order of an index, which could lie; and from where its first one belongs. */
-function countRows(rows: Iterable<unknown>, pace: Pace): number {
-  let count = 0;
-  for (const _ of rows) {
-    count++;
-    if (count % ROWS_PER_LOOK === 0) pace.rest();
-  }
-  return count;
-}
-
-function checkCount(connection: DatabaseSync, table: string, read: number): void {
+function checkCount(connection: DatabaseSync, table: string, rows: Iterable<unknown>): void {
+  let read = 0;
+  for (const _ of rows) read += 1;
   const count = connection.prepare(`SELECT count(*) AS count FROM ${table} NOT INDEXED`).get();
   if (count?.["count"] === read) return;
   throw new InputError(`${table} has ${count?.["count"]} rows, of which ${read} can be read`);

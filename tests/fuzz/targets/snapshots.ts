@@ -15,7 +15,6 @@ import { KEY_VALUE_WAY_BACK } from "../../../lib/storage/corruption_error.ts";
 import { Database } from "../../../lib/storage/database.ts";
 import { SqliteKeyValueStore } from "../../../lib/storage/key_value_store.ts";
 import { digestKeyValue, digestRememberedWrite } from "../../../lib/storage/row_digest.ts";
-import { Pace } from "../../../lib/storage/snapshot/pace.ts";
 import { checkSnapshot } from "../../../lib/storage/snapshot/snapshot_check.ts";
 import { type LogIndex, toLogIndex } from "../../../lib/types.ts";
 import type { Random } from "../../simulator/random.ts";
@@ -60,7 +59,7 @@ class Snapshots implements OpenTarget {
       run: () => {
         const path = this.#write(bytes);
         return refusing([InputError], () => {
-          const index = checkSnapshot(path, { cluster: CLUSTER, pace: new Pace() });
+          const index = checkSnapshot(path, CLUSTER);
           readAll(path, index);
         });
       },
