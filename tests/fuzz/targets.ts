@@ -16,6 +16,7 @@ import {
   peerConfigurations,
   sealedKeyFiles,
 } from "./targets/files.ts";
+import { knocks, tokenBodies } from "./targets/door.ts";
 import { frames } from "./targets/frames.ts";
 import {
   commitments,
@@ -60,6 +61,8 @@ export const TARGETS: readonly Target[] = [
   peerCards,
   keyFiles,
   sealedKeyFiles,
+  knocks,
+  tokenBodies,
   requests,
   sockets,
   cli,
