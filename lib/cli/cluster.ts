@@ -12,6 +12,7 @@ import {
 } from "../node/cluster_config.ts";
 import type { GroupFile } from "../node/group_file.ts";
 import { generateLocalCluster } from "../node/local_cluster.ts";
+import { aborted } from "./aborted.ts";
 import type { CommandContext, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
 import type { ClusterEvent } from "./local_cluster/events.ts";
@@ -181,11 +182,4 @@ async function stopSignal(options: ClusterFlags, context: CommandContext): Promi
   if (isOneTimeDeno()) signals.push(await npxGone());
   if (options.for !== undefined) signals.push(AbortSignal.timeout(options.for * 1000));
   return AbortSignal.any(signals);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -23,6 +23,7 @@ import { type NodeOptions, startNode } from "../node/node.ts";
 import { NodeFront } from "../node/node_front.ts";
 import type { Passphrase } from "../node/passphrase.ts";
 import type { RoleName, RoleReport } from "../raft/mod.ts";
+import { aborted } from "./aborted.ts";
 import type { ApiSettings } from "./api_settings.ts";
 import { ServedApi } from "./served_api.ts";
 
@@ -176,11 +177,4 @@ function toKeyAnnouncement(id: string, { group, genesis }: NodeKeys): NodeAnnoun
 function toAnnouncement(id: string, report: RoleReport): NodeAnnouncement {
   const { role, term, leader, certificate } = report;
   return { event: "role", id, role, term, leader, certificate: certificate?.note ?? null };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
