@@ -8,6 +8,7 @@
 
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { CertificateError } from "../../lib/certificate/error.ts";
+import { TERM_ADVANCE_MAX } from "../../lib/raft/config.ts";
 import type {
   AppendRequest,
   Message,
@@ -24,6 +25,15 @@ import type { Random } from "./random.ts";
 
 /** How many old notes and commitments a liar keeps for later. */
 const KEPT_MAX = 20;
+
+/** By how much messages raise their terms: twice as far as one may leaves a node beyond all others' reach. */
+const INFLATIONS: readonly (readonly number[])[] = [
+  [1],
+  [2],
+  [TERM_ADVANCE_MAX, 2 * TERM_ADVANCE_MAX, 3 * TERM_ADVANCE_MAX],
+  [1_000_000],
+  [2_000_000],
+];
 
 /** Lies about who leads. */
 const CLAIMS: readonly LieKind[] = [
@@ -100,7 +110,7 @@ export class Adversary {
     if (told.kind === "preVoteResponse" || told.kind === "voteResponse") {
       told = this.#replay(told);
     }
-    return [this.#inflate(told)];
+    return this.#inflate(told);
   }
 
   /** Makes something up. */
@@ -224,13 +234,14 @@ export class Adversary {
     return { ...response, commitment: this.#options.random.pick(this.#commitments) };
   }
 
-  #inflate(message: Message): Message {
+  #inflate(message: Message): readonly Message[] {
     const isUnproven = message.kind === "appendResponse" ||
       (message.kind === "voteResponse" && !message.granted) ||
       (message.kind === "preVoteResponse" && !message.granted);
-    if (!isUnproven || !this.#lies("inflatedTerm", 0.03)) return message;
-    const by = this.#options.random.pick([1, 2, 100, 1_000_000, 1_000_000, 2_000_000]);
-    return { ...message, term: message.term + by as Term };
+    if (!isUnproven || !this.#lies("inflatedTerm", 0.03)) return [message];
+    return this.#options.random.pick(INFLATIONS).map((by) => {
+      return { ...message, term: message.term + by as Term };
+    });
   }
 
   /** Claims to lead, with whatever it has for a certificate. */
