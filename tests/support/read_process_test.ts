@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { decodeUtf8 } from "../../lib/bytes.ts";
+import { decodeUtf8, encodeUtf8 } from "../../lib/bytes.ts";
 import { countDescriptors, readProcess } from "./read_process.ts";
 
 const ignore = Deno.build.os !== "linux";
@@ -29,14 +29,18 @@ Deno.test({
   async fn() {
     // Another process than this one, in which other tests may still be closing theirs.
     await using process = new Deno.Command("sh", {
-      args: ["-c", "exec 3</dev/null 4</dev/null 5</dev/null; echo ready; read line"],
+      args: ["-c", "echo few; read line; exec 3</dev/null 4</dev/null; echo more; read line"],
       stdin: "piped",
       stdout: "piped",
     }).spawn();
-    const reader = process.stdout.getReader();
-    await reader.read();
-    assert.equal(countDescriptors(process.pid), 6);
-    await process.stdin.close();
-    await reader.cancel();
+    const stdin = process.stdin.getWriter();
+    const stdout = process.stdout.getReader();
+    await stdout.read();
+    const few = countDescriptors(process.pid);
+    await stdin.write(encodeUtf8("\n"));
+    await stdout.read();
+    assert.equal(countDescriptors(process.pid), few + 2);
+    await stdin.close();
+    await stdout.cancel();
   },
 });
