@@ -19,7 +19,7 @@ import type {
 import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
 import { type LieKind, LIES_BEYOND } from "./fault_kinds.ts";
-import { FalseCandidacy } from "./false_candidacy.ts";
+import { CLAIMED_INDEX, FalseCandidacy } from "./false_candidacy.ts";
 import { forgeNote, forgeSnapshot } from "./forgery.ts";
 import type { Random } from "./random.ts";
 
@@ -158,7 +158,9 @@ export class Adversary {
   }
 
   /** Whoever asks for pre-votes hears no leader, and perhaps nobody does: a good time to stand. */
-  #compete({ term }: PreVoteRequest): void {
+  #compete({ term, lastLogIndex }: PreVoteRequest): void {
+    // Another liar's: the two would provoke each other without end.
+    if (lastLogIndex === CLAIMED_INDEX) return;
     const { lies, random } = this.#options;
     const stands = LIES_BEYOND.some((lie) => lies.includes(lie));
     if (stands && random.chance(0.3)) this.#candidacy.start(term - 1 as Term);

@@ -15,7 +15,7 @@ import type { LieKind } from "./fault_kinds.ts";
 import type { Random } from "./random.ts";
 
 /** How far beyond everybody's the claimed log goes. */
-const CLAIMED_INDEX = 1_000_000 as LogIndex;
+export const CLAIMED_INDEX = 1_000_000 as LogIndex;
 
 /** What a candidacy needs of its liar. */
 export interface FalseCandidacyOptions {

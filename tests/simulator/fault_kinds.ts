@@ -80,7 +80,7 @@ export const LIE_KINDS = [...LIES_OF_A_VOTER, ...LIES_BEYOND];
 export type LieKind = typeof LIE_KINDS[number];
 
 /** What the network does to single messages. */
-const MESSAGE_FAULTS = ["drop", "duplicate", "reorder", "longTail"];
+const MESSAGE_FAULTS = ["drop", "duplicate", "reorder", "longTail", "echo"];
 
 /** What a disk does, or is seen to have done. */
 const DISK_FAULTS = [

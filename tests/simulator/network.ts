@@ -41,10 +41,14 @@ interface Link {
   lastArrivalUs: number;
 }
 
+/** How many answers to one node are kept for an echo: the newest. */
+const ECHOES_MAX = 8;
+
 /** Carries messages, in a manner of speaking. */
 export class Network {
   readonly #options: NetworkOptions;
   readonly #links = new Map<string, Link>();
+  readonly #echoes = new Map<NodeId, Message[]>();
   #isHealed = false;
 
   /** A network in which nothing is cut. */
@@ -66,6 +70,18 @@ export class Network {
       counters.count("network.duplicate");
       this.#schedule(message, link, atUs);
     }
+    if (message.kind === "appendResponse" && random.chance(scenario.echoRate)) this.#keep(message);
+  }
+
+  /** A node leads: what it was answered when it led before may reach it once more. */
+  echo(leader: NodeId): void {
+    const { counters, queue } = this.#options;
+    if (this.#isHealed) return;
+    for (const message of this.#echoes.get(leader) ?? []) {
+      counters.count("network.echo");
+      this.#schedule(message, this.#link(message.from, leader), queue.nowUs);
+    }
+    this.#echoes.delete(leader);
   }
 
   /** Cuts one direction until it is mended as often. */
@@ -89,6 +105,11 @@ export class Network {
   heal(): void {
     this.#isHealed = true;
     this.#links.clear();
+  }
+
+  #keep(message: Message): void {
+    const kept = [...this.#echoes.get(message.to) ?? [], message];
+    this.#echoes.set(message.to, kept.slice(-ECHOES_MAX));
   }
 
   #schedule(message: Message, link: Link, sentUs: number): void {

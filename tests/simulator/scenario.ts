@@ -32,6 +32,8 @@ export interface NetworkScenario {
   readonly longTailRate: number;
   /** How long those take on average. */
   readonly longTailUsMean: number;
+  /** How many answers to a leader arrive once more when it leads again. */
+  readonly echoRate: number;
 }
 
 /** What clients do. */
@@ -203,6 +205,7 @@ function drawNetwork(random: Random, timing: Timing): NetworkScenario {
     reorderRate: sometimes([0.01, 0.1, 1]),
     longTailRate: sometimes([0.001, 0.01, 0.05]),
     longTailUsMean: random.pick([electionTimeoutUs / 4, electionTimeoutUs, 4 * electionTimeoutUs]),
+    echoRate: sometimes([0.1, 1]),
   };
 }
 

@@ -21,10 +21,14 @@ import { Network } from "./network.ts";
 import { Random } from "./random.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
+import { Violation } from "./violation.ts";
 import { createVoters, type Voters } from "./voters.ts";
 
 /** Most clients of a burst. */
 const BURST_MAX = 12;
+
+/** Most events of a run: many times what any sound one takes. More is a storm that feeds itself. */
+export const EVENTS_MAX = 2_000_000;
 
 /** The world of one run. */
 export class Simulation {
@@ -114,9 +118,12 @@ export class Simulation {
     this.#restarts = false;
   }
 
-  /** Lets time pass until then, or until something is done. */
+  /** Lets time pass until then, or until something is done. @throws {Violation} on a storm of events. */
   async runUntil(untilUs: number, isDone: () => boolean = () => false): Promise<void> {
     while (!isDone() && this.queue.runNext(untilUs)) {
+      if (this.queue.scheduled > EVENTS_MAX) {
+        throw new Violation("What is said comes to an end", `more than ${EVENTS_MAX} events`);
+      }
       if (!this.#hasSettled) continue;
       this.#hasSettled = false;
       // Lets the clients whose promises have just been settled hear of it, now and in this order.
@@ -142,7 +149,10 @@ export class Simulation {
       send: (message, atUs) => this.#send(message, atUs),
       ended: (machine) => this.#ended(machine),
       settled: () => this.#hasSettled = true,
-      won: (machine) => this.nemesis.won(machine),
+      won: (machine) => {
+        this.network.echo(machine.id);
+        this.nemesis.won(machine);
+      },
     });
   }
 

@@ -3,6 +3,8 @@ import { Counters } from "./counters.ts";
 import { FAULT_COUNTERS } from "./fault_kinds.ts";
 import { runSeed } from "./run.ts";
 import { drawScenario, REAL_FROST_EVERY, SAFETY_US_MIN } from "./scenario.ts";
+import { Simulation } from "./simulation.ts";
+import { Trace } from "./trace.ts";
 
 /** How many seeds the gate runs. `deno task simulate` runs as many as wanted. */
 const SEEDS = 300;
@@ -41,6 +43,13 @@ Deno.test("different seeds make different runs", async () => {
   const first = await runSeed(16, () => {});
   const second = await runSeed(17, () => {});
   assert.notEqual(first.traceDigest, second.traceDigest);
+});
+
+Deno.test("a run in which two provoke each other without end is given up", async () => {
+  const simulation = new Simulation(drawScenario(16), new Trace(null));
+  const provoke = (): void => simulation.queue.after(0, provoke);
+  provoke();
+  await assert.rejects(simulation.runUntil(1), /What is said comes to an end: more than 2000000/);
 });
 
 Deno.test("scenarios are within the bounds that are promised", () => {
