@@ -74,9 +74,19 @@ Deno.test("floe cluster --dealer deals, and the data go on working without the f
 
 Deno.test("floe cluster that is killed while the nodes make their key goes on where it was", async () => {
   using folder = new TestFolder({ nodes: 3 });
-  for (const hasStarted of ["node", "group"]) {
+  {
     await using cluster = start(folder);
-    await cluster.said.waitFor(`a ${hasStarted}`, ({ event }) => event === hasStarted);
+    const nodes = await Promise.all(folder.config.peers.map(({ id }) => {
+      return cluster.said.waitFor(id, (said) => said.event === "node" && said.id === id);
+    }));
+    await cluster.end("SIGKILL");
+    // Some may not even have their folders yet, and would take them later.
+    for (const { pid } of nodes) killIfThere(Number(pid));
+    await allEnded(folder);
+  }
+  {
+    await using cluster = start(folder);
+    await cluster.said.waitFor("its key", ({ event }) => event === "group");
     await cluster.end("SIGKILL");
     await allEnded(folder);
   }
@@ -177,6 +187,14 @@ Deno.test("floe cluster names every port that is in use before it starts anythin
   assert.match(refused.stderr, new RegExp(`${second.api.port} of server_2: the port is in use`));
   assert.equal(refused.stderr.match(/in use/g)?.length, 2);
 });
+
+function killIfThere(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
 
 /** Waits until no node holds its folder any more: nodes end with whoever started them. */
 async function allEnded({ config, path }: TestFolder): Promise<void> {
