@@ -41,7 +41,7 @@ interface Link {
   lastArrivalUs: number;
 }
 
-/** How many answers to one node are kept for an echo: the newest. */
+/** How many messages to one node are kept for an echo: the newest. */
 const ECHOES_MAX = 8;
 
 /** Carries messages, in a manner of speaking. */
@@ -70,10 +70,10 @@ export class Network {
       counters.count("network.duplicate");
       this.#schedule(message, link, atUs);
     }
-    if (message.kind === "appendResponse" && random.chance(scenario.echoRate)) this.#keep(message);
+    if (isForLeader(message) && random.chance(scenario.echoRate)) this.#keep(message);
   }
 
-  /** A node leads: what it was answered when it led before may reach it once more. */
+  /** A node leads: what it was sent when it led before may reach it once more. */
   echo(leader: NodeId): void {
     const { counters, queue } = this.#options;
     if (this.#isHealed) return;
@@ -155,6 +155,10 @@ export class Network {
     }
     return link;
   }
+}
+
+function isForLeader({ kind }: Message): boolean {
+  return kind === "appendResponse" || kind === "proposeRequest";
 }
 
 function recode(message: Message): Message {

@@ -32,7 +32,7 @@ export interface NetworkScenario {
   readonly longTailRate: number;
   /** How long those take on average. */
   readonly longTailUsMean: number;
-  /** How many answers to a leader arrive once more when it leads again. */
+  /** How many messages to a leader arrive once more when it leads again. */
   readonly echoRate: number;
 }
 
