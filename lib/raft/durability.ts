@@ -66,11 +66,16 @@ export class Durability {
     }
   }
 
-  /** The log forgot what a durable state machine holds; the rest stays. */
+  /**
+   * The log forgot what a durable state machine or snapshot holds; the rest stays. Not so on the
+   * disk if it never had all that is forgotten: then it may end before the position, or go on after
+   * it with entries that were replaced.
+   */
   logCompactedTo(position: LogPosition): void {
-    this.#logStart = { position, keepsRest: this.#logStart?.keepsRest ?? true };
-    const next = position.index + 1 as LogIndex;
-    if (this.#unsavedFrom !== null && this.#unsavedFrom < next) this.#unsavedFrom = next;
+    const isSaved = this.#unsavedFrom === null || this.#unsavedFrom > position.index;
+    const keepsRest = isSaved && (this.#logStart?.keepsRest ?? true);
+    this.#logStart = { position, keepsRest };
+    if (!isSaved) this.#unsavedFrom = position.index + 1 as LogIndex;
     if (this.#durableIndex < position.index) this.#durableIndex = position.index;
   }
 

@@ -38,8 +38,9 @@ export interface LogStart {
   /** The place before the first entry that is kept. */
   readonly position: LogPosition;
   /**
-   * Whether the entries above it stay (compaction). If not, every entry is discarded: a snapshot
-   * replaced a log that does not agree with it (Raft §7).
+   * Whether the entries above it stay (compaction). If not, every entry that the store holds is
+   * discarded: a snapshot replaced a log that does not agree with it (Raft §7), or that the store
+   * had yet to be told of.
    */
   readonly keepsRest: boolean;
 }

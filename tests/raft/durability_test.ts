@@ -82,3 +82,28 @@ Deno.test("Durability names the batch with which a vote becomes durable", () => 
   durability.persisted(sequence);
   assert.ok(durability.isDurable(sequence));
 });
+
+Deno.test("Durability: a log that was rewritten below where it now begins is written anew", () => {
+  const log = new Log(entriesOfTerms(1, 1, 1, 1, 1, 1));
+  const durability = new Durability(toLogIndex(6));
+  // On the disk entries 2 to 6 still stand as they were.
+  append(log, durability, 2, 2);
+  append(log, durability, 3, 2);
+  log.compactTo(toLogIndex(3));
+  durability.logCompactedTo(log.base);
+  append(log, durability, 4, 2);
+  const batch = durability.takeBatch(log, HARD_STATE);
+  assert.deepEqual(batch?.logStart, { position: { index: 3, term: 2 }, keepsRest: false });
+  assert.deepEqual(batch.entries.map(({ index, term }) => [index, term]), [[4, 2]]);
+});
+
+Deno.test("Durability: a log that only grew keeps its rest when it is compacted", () => {
+  const log = new Log(entriesOfTerms(1, 1, 1));
+  const durability = new Durability(toLogIndex(3));
+  append(log, durability, 4, 1);
+  log.compactTo(toLogIndex(3));
+  durability.logCompactedTo(log.base);
+  const batch = durability.takeBatch(log, HARD_STATE);
+  assert.deepEqual(batch?.logStart, { position: { index: 3, term: 1 }, keepsRest: true });
+  assert.deepEqual(batch.entries.map(({ index }) => index), [4]);
+});

@@ -5,6 +5,7 @@
  */
 
 import { type DurableState, LOG_START, type PersistBatch } from "../../lib/raft/mod.ts";
+import { stateAfter } from "../../lib/storage/raft_state.ts";
 import { toTerm } from "../../lib/types.ts";
 
 /** Holds what was persisted, whatever becomes of the process. */
@@ -17,12 +18,16 @@ export class MemoryDisk {
   };
   readonly #notes = new Map<number, string>();
 
-  /** Writes a batch, all of it. */
+  /**
+   * Writes a batch, all of it.
+   *
+   * @throws {InvariantError} when the real store would, as the batch cannot follow what is here.
+   */
   persist(batch: PersistBatch): void {
+    const lastIndex = this.#state.entries.at(-1)?.index ?? this.#state.logStart.index;
+    const { hardState, logStart } = stateAfter({ ...this.#state, lastIndex }, batch);
     const first = batch.entries[0]?.index ?? Infinity;
-    const logStart = batch.logStart?.position ?? this.#state.logStart;
     const kept = batch.logStart?.keepsRest === false ? [] : this.#state.entries;
-    const hardState = batch.hardState ?? this.#state.hardState;
     for (const { term, note } of batch.certificates) this.#notes.set(term, note);
     this.#state = {
       hardState,

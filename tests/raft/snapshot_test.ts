@@ -316,6 +316,51 @@ Deno.test("a snapshot installed in a step leaves nothing below it to apply", () 
   assert.deepEqual(output.apply.map(({ index }) => index), [5]);
 });
 
+Deno.test("a snapshot may be ready in the very step in which its entries arrive", () => {
+  const { leader, late } = behind(5);
+  overtake(leader, late, 4);
+  const { log } = late.raft.state;
+  assert.deepEqual(log.base, { index: 4, term: 1 });
+  assert.equal(log.last.index, leader.raft.state.log.last.index);
+  assert.deepEqual(
+    late.disk.load().entries,
+    leader.raft.state.log.slice(toLogIndex(5), log.last.index),
+  );
+});
+
+Deno.test("a snapshot brings back no entry that was replaced in the same step", () => {
+  const { leader, late } = behind(5);
+  late.applied.length = 0;
+  late.disk.prepare({
+    hardState: { currentTerm: toTerm(1), votedFor: null },
+    entries: entriesOfTerms(0, 0, 0, 0, 0, 0, 0, 0, 0),
+  });
+  late.restart();
+  const { last } = leader.raft.state.log;
+  overtake(leader, late, last.index);
+  assert.deepEqual(late.raft.state.log.base, { index: last.index, term: last.term });
+  assert.deepEqual(late.disk.load().entries, []);
+});
+
+/** In one step, all entries of the leader arrive and a snapshot of some of them is ready. */
+function overtake(leader: TestNode, late: TestNode, index: number): void {
+  const { log } = leader.raft.state;
+  const output = late.raft.step([
+    {
+      kind: "message",
+      message: appendRequest(leader, late.id, {
+        entries: log.slice(toLogIndex(1), log.last.index),
+      }),
+    },
+    {
+      kind: "snapshotReady",
+      snapshot: { index: toLogIndex(index), term: toTerm(1), bytes: 1, sha256: new Uint8Array(32) },
+    },
+  ]);
+  assert.equal(output.installSnapshot?.index, index);
+  late.disk.persist(assertDefined(output.persist, "The log changed"));
+}
+
 Deno.test("a snapshot that becomes ready when it is no news any more is discarded", () => {
   const { late } = behind(5);
   const { commitIndex: index } = late.raft.state;
