@@ -137,6 +137,7 @@ export class Node implements NodeApi {
       snapshots: stores.snapshots,
       submit: (input) => this.#inbox.add(input),
       send: (message) => this.#network.send(message),
+      fail: (error) => this.#fail(error),
     });
     this.#loop = new Loop(this.#raft, {
       send: (message) => this.#send(message),
@@ -367,6 +368,7 @@ export class Node implements NodeApi {
   }
 
   #fail(error: unknown): void {
+    if (this.#isStopped) return;
     this.#logger.error("node.failed", { error: String(error) });
     void this.#stop(error);
   }

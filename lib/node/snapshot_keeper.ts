@@ -16,7 +16,7 @@ import {
   type SnapshotChunk,
   type SnapshotRequest,
 } from "../raft/mod.ts";
-import type { Snapshots } from "../storage/mod.ts";
+import { CorruptionError, type Snapshots } from "../storage/mod.ts";
 
 /** What a keeper works with. */
 export interface SnapshotKeeperOptions {
@@ -26,6 +26,8 @@ export interface SnapshotKeeperOptions {
   readonly submit: (input: Input) => void;
   /** Sends a message to a peer. */
   readonly send: (message: Message) => void;
+  /** Stops the node, which can go on no more. */
+  readonly fail: (error: unknown) => void;
 }
 
 /** One node's snapshots. */
@@ -38,14 +40,18 @@ export class SnapshotKeeper {
     this.#options = options;
   }
 
-  /** Begins to make a snapshot of everything applied so far. */
+  /**
+   * Begins to make a snapshot of everything applied so far. For want of space, say, the node can do
+   * without; not so if its own data turn out to be damaged.
+   */
   make(): void {
-    const { snapshots, submit } = this.#options;
+    const { snapshots, submit, fail } = this.#options;
     snapshots.make().then((snapshot) => {
       this.#logger.info("snapshot.made", { index: snapshot.index, bytes: snapshot.bytes });
       submit({ kind: "snapshotMade", snapshot });
     }, (error) => {
       this.#logger.error("snapshot.failed", { error: String(error) });
+      if (!isPassing(error)) return fail(error);
       submit({ kind: "snapshotFailed" });
     });
   }
@@ -58,14 +64,18 @@ export class SnapshotKeeper {
     if (data !== null) send({ ...chunk, data });
   }
 
-  /** Keeps a chunk of a leader's snapshot; the offset wanted next, or null when that failed. */
+  /**
+   * Keeps a chunk of a leader's snapshot; the offset wanted next, or null when that failed. Receiving
+   * promises nothing, so a snapshot that cannot be kept or is unsound stops nobody.
+   */
   storeChunk({ snapshot, offset, data }: SnapshotRequest): number | null {
     try {
       const nextOffset = this.#options.snapshots.store({ snapshot, offset, data });
       if (nextOffset === snapshot.bytes) this.#finish(snapshot);
       return nextOffset;
     } catch (error) {
-      this.#refused(error);
+      if (!isRefusal(error)) throw error;
+      this.#logger.warn("snapshot.refused", { error: error.message });
       return null;
     }
   }
@@ -78,16 +88,21 @@ export class SnapshotKeeper {
   }
 
   #finish(snapshot: Snapshot): void {
-    const { snapshots, submit } = this.#options;
+    const { snapshots, submit, fail } = this.#options;
     snapshots.finish(snapshot).then(() => submit({ kind: "snapshotReady", snapshot }), (error) => {
-      this.#refused(error);
+      if (!isRefusal(error)) return fail(error);
+      this.#logger.warn("snapshot.refused", { error: error.message });
       submit({ kind: "snapshotRefused", snapshot });
     });
   }
+}
 
-  /** Receiving promises nothing, so a snapshot that cannot be kept or is unsound stops nobody. */
-  #refused(error: unknown): void {
-    if (!(error instanceof InputError || error instanceof EnvironmentError)) throw error;
-    this.#logger.warn("snapshot.refused", { error: error.message });
-  }
+/** Whether it is the snapshot that is no good, or the disk that will not keep it. */
+function isRefusal(error: unknown): error is InputError | EnvironmentError {
+  return error instanceof InputError || error instanceof EnvironmentError;
+}
+
+/** Whether the next attempt may succeed. */
+function isPassing(error: unknown): boolean {
+  return error instanceof EnvironmentError && !(error instanceof CorruptionError);
 }

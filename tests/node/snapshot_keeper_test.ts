@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { InvariantError } from "../../lib/assert.ts";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
 import { SnapshotKeeper } from "../../lib/node/snapshot_keeper.ts";
 import {
@@ -8,7 +9,7 @@ import {
   SNAPSHOT_CHUNK_BYTES_MAX,
   type SnapshotRequest,
 } from "../../lib/raft/mod.ts";
-import type { Snapshots } from "../../lib/storage/mod.ts";
+import { CorruptionError, type Snapshots } from "../../lib/storage/mod.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 
 const SNAPSHOT: Snapshot = {
@@ -30,16 +31,19 @@ const CHUNK: SnapshotRequest = {
   certificate: null,
 };
 
-/** A keeper over stand-ins for the store's methods; what it sends, and the input it submits next. */
+/**
+ * A keeper over stand-ins for the store's methods; what it sends, and the input it submits next,
+ * unless it stops the node.
+ */
 function keeperOf(stand: Partial<Snapshots>): {
   keeper: SnapshotKeeper;
   sent: Message[];
   next: Promise<Input>;
 } {
   const sent: Message[] = [];
-  const { promise: next, resolve: submit } = Promise.withResolvers<Input>();
+  const { promise: next, resolve: submit, reject: fail } = Promise.withResolvers<Input>();
   const send = (message: Message) => sent.push(message);
-  const keeper = new SnapshotKeeper({ snapshots: stand as Snapshots, submit, send });
+  const keeper = new SnapshotKeeper({ snapshots: stand as Snapshots, submit, send, fail });
   return { keeper, sent, next };
 }
 
@@ -56,6 +60,19 @@ Deno.test("make() tells the core when it failed", async () => {
   keeper.make();
   assert.deepEqual(await next, { kind: "snapshotFailed" });
 });
+
+for (
+  const error of [
+    new CorruptionError({ file: "kv.db", damage: "a row is damaged", wayBack: "Move it away." }),
+    new InvariantError("a snapshot of another index"),
+  ]
+) {
+  Deno.test(`make() stops the node: ${error.name}`, async () => {
+    const { keeper, next } = keeperOf({ make: () => Promise.reject(error) });
+    keeper.make();
+    await assert.rejects(next, error);
+  });
+}
 
 Deno.test("sendChunk() sends what it reads at the chunk's place", () => {
   const data = Uint8Array.of(1, 2, 3);
@@ -94,6 +111,13 @@ Deno.test("storeChunk() tells the core when the snapshot is not what it claims",
   });
   keeper.storeChunk(CHUNK);
   assert.deepEqual(await next, { kind: "snapshotRefused", snapshot: SNAPSHOT });
+});
+
+Deno.test("storeChunk() stops the node when the check itself is at fault", async () => {
+  const error = new InvariantError("a snapshot of fewer bytes");
+  const { keeper, next } = keeperOf({ store: () => 10, finish: () => Promise.reject(error) });
+  keeper.storeChunk(CHUNK);
+  await assert.rejects(next, error);
 });
 
 for (const error of [new EnvironmentError("disk full"), new InputError("impossible")]) {

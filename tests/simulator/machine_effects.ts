@@ -6,6 +6,7 @@
  */
 
 import type { Entry, Message, PersistBatch, Snapshot } from "../../lib/raft/mod.ts";
+import type { CorruptionError } from "../../lib/storage/mod.ts";
 import type { LogIndex } from "../../lib/types.ts";
 import type { Adversary } from "./adversary.ts";
 import type { Counters } from "./counters.ts";
@@ -60,6 +61,8 @@ export interface EffectsHost extends NodeView {
   wake(): void;
   /** The node has won an election. */
   won(): void;
+  /** The node stops: what is on its disk cannot be trusted. */
+  foundDamage(error: CorruptionError): void;
 }
 
 /** See the module. */
@@ -136,6 +139,7 @@ export class MachineEffects implements LifeHost {
     const { random, counters, scenario } = this.#options;
     this.later(SNAPSHOT_WRITES * scenario.persistUsMean, (life) => {
       const made = random.chance(SNAPSHOT_FAILURE_RATE) ? null : this.#snapshotOrNull();
+      if (this.#machine.life !== life) return;
       counters.count(made === null ? "snapshot.failed" : "snapshot.made");
       life.add(
         made === null ? { kind: "snapshotFailed" } : {
@@ -165,13 +169,13 @@ export class MachineEffects implements LifeHost {
     });
   }
 
-  /** A copy is checked row by row before it is anybody's snapshot. */
+  /** A copy is checked row by row before it is anybody's snapshot. Damage stops the node. */
   #snapshotOrNull(): Omit<Snapshot, "term"> | null {
     try {
       return this.#machine.storage.keyValues.makeSnapshot();
     } catch (error) {
       if (!(error instanceof DamageFound)) throw error;
-      this.#options.counters.count("disk.damageFound.snapshot");
+      this.#machine.foundDamage(error);
       return null;
     }
   }
