@@ -71,8 +71,8 @@ export function formatAddress({ hostname, port }: Address): string {
 /** Whether what is at this address can be reached from this machine alone. */
 export function isLoopback(hostname: string): boolean {
   if (isIPv4(hostname)) return hostname.startsWith("127.");
-  // The URL standard writes an IPv6 address in one way only.
-  if (isIPv6(hostname)) return new URL(`http://[${hostname}]`).hostname === "[::1]";
+  // The URL standard writes an IPv6 address in one way only, and one with a zone in none.
+  if (isIPv6(hostname)) return URL.parse(`http://[${hostname}]`)?.hostname === "[::1]";
   return hostname.toLowerCase() === "localhost";
 }
 

@@ -170,6 +170,8 @@ Deno.test("whatever is not the token is told the same, also the token of another
       "Bearer",
       "Bearer ",
       `Basic ${right}`,
+      right,
+      `X Bearer ${right}`,
       right.slice(0, -1),
       `Bearer ${right}x`,
       `Bearer ${right}, Bearer ${right}`,

@@ -1,14 +1,16 @@
 import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { startApiServer } from "../../lib/http/server.ts";
+import { Door } from "../../lib/http/door.ts";
+import { type ApiServerOptions, startApiServer } from "../../lib/http/server.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { FakeNode } from "./fake_node.ts";
 
-function start(node = new FakeNode()) {
+function start(node = new FakeNode(), options: Partial<ApiServerOptions> = {}) {
   const stop = new AbortController();
-  const server = startApiServer({ node, hostname: "127.0.0.1", port: 0, signal: stop.signal });
+  const { signal } = stop;
+  const server = startApiServer({ node, hostname: "127.0.0.1", port: 0, signal, ...options });
   const url = `http://127.0.0.1:${server.port}`;
   return { node, server, url, stop };
 }
@@ -72,10 +74,30 @@ Deno.test("startApiServer() refuses a path with bytes that are not percent-encod
   await stopped(api);
 });
 
-/** The status line for a request line that `fetch` would not send. */
-async function rawRequest(port: number, target: string): Promise<string> {
+Deno.test("startApiServer() refuses a Host that would become part of the path", async () => {
+  const errors: unknown[] = [];
+  for (const kind of ["local", "open"] as const) {
+    const node = new FakeNode();
+    const door = new Door({ node, access: { kind } });
+    const api = start(node, { door, onError: (error) => errors.push(error) });
+    const { port } = api.server;
+    const malformed = ["localhost/v1/kv/a?", "localhost/v1/kv/", "a b", "a@localhost", "[::1%lo]"];
+    for (const host of malformed) {
+      match(await rawRequest(port, "/livez", host), /^HTTP\/1.1 400 /, host);
+    }
+    match(await rawRequest(port, "http://localhost?/livez"), /^HTTP\/1.1 400 /);
+    for (const host of ["localhost", `127.0.0.1:${port}`, "[::1]:7201", ""]) {
+      match(await rawRequest(port, "/livez", host), /^HTTP\/1.1 200 /, host);
+    }
+    deepEqual([node.reads, errors], [[], []]);
+    await stopped(api);
+  }
+});
+
+/** The status line for a request that `fetch` would not send. */
+async function rawRequest(port: number, target: string, host = "localhost"): Promise<string> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  const request = `GET ${target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`;
+  const request = `GET ${target} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
   await connection.write(new TextEncoder().encode(request));
   const [line] = (await new Response(connection.readable).text()).split("\r\n");
   return line ?? "";

@@ -58,6 +58,8 @@ Deno.test("isLoopback() knows the addresses and the one name of this machine alo
     "128.0.0.1",
     "::2",
     "::ffff:127.0.0.1",
+    "::1%lo",
+    "fe80::1%eth0",
     "1270.0.0.1",
   ];
   for (const other of [...others, "localhost.example", "127.0.0.1.example", "host", ""]) {
