@@ -84,9 +84,9 @@ export function addRoute(
   });
 }
 
-/** Handlers of these methods read the body themselves, up to a limit of their own. */
+/** The handlers of PUT read the body themselves, up to a limit of their own. */
 function readsBody(method: string): boolean {
-  return method === "PUT" || method === "POST";
+  return method === "PUT";
 }
 
 /** A body that no one will read is let pass only while it is small. */
