@@ -33,12 +33,12 @@ export interface ServedConnection {
 export type ServeConnection = (connection: Deno.Conn, answer: AnswerRequest) => ServedConnection;
 
 /**
- * What serves connections.
+ * What serves connections. `deno` is where it is looked for.
  *
  * @throws {EnvironmentError} where Deno does not have what it takes.
  */
-export function openHttp(): ServeConnection {
-  const serve = findServe();
+export function openHttp(deno: object = Deno): ServeConnection {
+  const serve = findServe(deno);
   return (connection, answer) => serveWith(serve, connection, answer);
 }
 
@@ -50,8 +50,7 @@ function serveWith(
   // Of an AbortSignal only this is used. A real one would report an error as unhandled where the
   // connection has ended in the same moment.
   const signal = { addEventListener: (_type: string, abort: () => void) => cancel = abort };
-  // Deno hands over no request to a function that declares no parameter, and more than the request, at
-  // a price, to one that declares two.
+  // Deno hands over no request to a function that declares no parameter.
   const handler: AnswerRequest = (request) => answer(request);
   const server = serve(connection, signal, handler, failed, () => {});
   let hasFinished = false;
@@ -75,11 +74,16 @@ type ServeHttpOnConnection = (
   onListen: () => void,
 ) => { readonly finished: Promise<void>; shutdown(): Promise<void> };
 
-function findServe(): ServeHttpOnConnection {
-  const internals: unknown = Reflect.get(Deno, Reflect.get(Deno, "internal"));
+/** How many parameters it has: with others, it is another function. */
+const SERVE_PARAMETERS = 5;
+
+function findServe(deno: object): ServeHttpOnConnection {
+  const internals: unknown = Reflect.get(deno, Reflect.get(deno, "internal"));
   const isObject = typeof internals === "object" && internals !== null;
   const serve: unknown = isObject ? Reflect.get(internals, "serveHttpOnConnection") : null;
-  if (typeof serve === "function") return serve as ServeHttpOnConnection;
+  if (typeof serve === "function" && serve.length === SERVE_PARAMETERS) {
+    return serve as ServeHttpOnConnection;
+  }
   throw new EnvironmentError(
     `Cannot serve the API: Deno ${Deno.version.deno} does not let Floe bound its connections. ` +
       "Run Floe with Deno 2.9.6: npx -y deno@2.9.6",

@@ -82,6 +82,11 @@ export class Door {
     this.#options = options;
   }
 
+  /** What is asked of those who come. */
+  get access(): Access["kind"] {
+    return this.#options.access.kind;
+  }
+
   /**
    * Lets a request in that `needs` a scope, or null for what is public, and says what its sender may do.
    *

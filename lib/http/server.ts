@@ -5,6 +5,7 @@
  */
 
 import { EnvironmentError } from "../errors.ts";
+import { isLoopback } from "../node/address.ts";
 import type { NodeApi } from "../node/api.ts";
 import { type AppOptions, createApp } from "./app.ts";
 import { type ConnectionLimits, Connections } from "./connections.ts";
@@ -58,7 +59,8 @@ export interface ApiServer {
  * Serves the API until `signal` aborts. Then it takes no new connection, lets the requests under
  * way finish for {@linkcode SHUTDOWN_TIMEOUT_MS}, and cuts off what is left.
  *
- * @throws {EnvironmentError} when the address cannot be listened on, or not with these TLS keys.
+ * @throws {EnvironmentError} when the address cannot be listened on, or not with these TLS keys, or is
+ * not loopback although it takes that to do without tokens.
  */
 export function startApiServer(options: ApiServerOptions): ApiServer {
   const { node, limits = {} } = options;
@@ -70,6 +72,7 @@ export function startApiServer(options: ApiServerOptions): ApiServer {
     counters: door.counters,
   });
   const listener = listen(options);
+  checkReach(listener, { ...options, door });
   const expiring = setInterval(
     () => connections.expire(performance.now()),
     limits.expireIntervalMs ?? EXPIRE_INTERVAL_MS,
@@ -150,6 +153,23 @@ function listen({ hostname, port, tls }: ApiServerOptions): Listener {
       { cause },
     );
   }
+}
+
+/**
+ * Holds a server to what its door was made for, by the address that it got in the end: a name, `localhost`
+ * too, may stand for any.
+ */
+function checkReach(
+  listener: Listener,
+  { hostname, door }: { readonly hostname: string; readonly door: Door },
+): void {
+  const bound = listener.addr.hostname;
+  if (door.access !== "local" || isLoopback(bound)) return;
+  listener.close();
+  throw new EnvironmentError(
+    `Cannot serve the API on ${hostname} without tokens: others than this machine reach it at ` +
+      `${bound}. Listen on 127.0.0.1, or demand tokens with --require-token.`,
+  );
 }
 
 function whyNot(error: unknown): string {

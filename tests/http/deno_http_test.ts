@@ -1,7 +1,29 @@
-import { equal, match } from "node:assert/strict";
+import { equal, match, throws } from "node:assert/strict";
+import { EnvironmentError } from "../../lib/errors.ts";
 import { openHttp } from "../../lib/http/deno_http.ts";
 
 const serve = openHttp();
+
+const INTERNAL = Symbol("Deno.internal");
+
+for (
+  const [name, deno] of [
+    ["without internals", {}],
+    ["with other internals", { internal: INTERNAL, [INTERNAL]: {} }],
+    ["with another function of that name", {
+      internal: INTERNAL,
+      [INTERNAL]: { serveHttpOnConnection: (_connection: unknown, _options: unknown) => {} },
+    }],
+  ] as const
+) {
+  Deno.test(`openHttp() refuses a Deno ${name}, and says which one to run`, () => {
+    throws(() => openHttp(deno), (error) => {
+      equal(error instanceof EnvironmentError, true);
+      match(String(error), /does not let Floe bound its connections. Run Floe with Deno 2.9.6/);
+      return true;
+    });
+  });
+}
 
 const GET = new TextEncoder().encode("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
 

@@ -164,6 +164,20 @@ Deno.test("startApiServer() says so when the address is not this machine's", () 
   throws(() => startApiServer(options), /this machine has no such address/);
 });
 
+Deno.test("startApiServer() serves nobody without tokens where others than this machine reach it", async () => {
+  const node = new FakeNode();
+  const stop = new AbortController();
+  const options = { node, hostname: "0.0.0.0", port: 0, signal: stop.signal };
+  throws(() => startApiServer(options), (error) => {
+    equal(error instanceof EnvironmentError, true);
+    match(String(error), /on 0.0.0.0 without tokens: others than this machine reach it at 0.0.0.0/);
+    return true;
+  });
+  const server = startApiServer({ ...options, door: new Door({ node, access: { kind: "open" } }) });
+  stop.abort();
+  await server.finished;
+});
+
 Deno.test("a stopping server lets the requests under way finish", async () => {
   const api = start();
   const { promise, resolve } = Promise.withResolvers<void>();
