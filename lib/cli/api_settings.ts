@@ -7,7 +7,7 @@
 import { decodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import type { Access } from "../http/door.ts";
-import type { TlsKeys } from "../http/server.ts";
+import type { TlsKeys } from "../http/tls.ts";
 import { type Address, formatAddress, isLoopback, parseListenAddress } from "../node/address.ts";
 import type { CommandContext, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { ApiCounters } from "./counters.ts";
-import { openHttp, type ServedConnection } from "./deno_http.ts";
+import type { ServeConnection, ServedConnection } from "./deno_http.ts";
 import { CONNECTION_IDLE_MS, CONNECTION_SILENT_MS, CONNECTIONS_MAX } from "./limits.ts";
 
 /** What connections are allowed; by default what `limits.ts` says. */
@@ -20,6 +20,8 @@ export interface ConnectionLimits {
 
 /** What serves the connections. */
 export interface ConnectionsOptions extends ConnectionLimits {
+  /** Serves one connection. */
+  readonly serve: ServeConnection;
   /** Answers one request. */
   readonly answer: (request: Request) => Response | Promise<Response>;
   /** Where it is counted when a connection has to go. */
@@ -49,18 +51,13 @@ interface Place {
  */
 export class Connections {
   readonly #options: Required<ConnectionsOptions>;
-  readonly #serve = openHttp();
   readonly #open = new Set<Place>();
   /** Those that never asked, the oldest first. */
   readonly #silent = new Set<Place>();
   /** Those that have asked and wait for nothing, the longest idle first. */
   readonly #idle = new Set<Place>();
 
-  /**
-   * `options` are used as they are.
-   *
-   * @throws {EnvironmentError} where Deno does not let connections be bounded.
-   */
+  /** `options` are used as they are. */
   constructor(options: ConnectionsOptions) {
     this.#options = {
       connectionsMax: CONNECTIONS_MAX,
@@ -82,7 +79,7 @@ export class Connections {
       return connection.close();
     }
     const place: Place = {
-      served: this.#serve(connection, (request) => this.#answer(place, request)),
+      served: this.#options.serve(connection, (request) => this.#answer(place, request)),
       underWay: 0,
       sinceMs: performance.now(),
     };

@@ -9,7 +9,10 @@ import { Problem } from "./problem.ts";
 
 /** Most bytes that a request may declare as its body, on any path. */
 export const REQUEST_BYTES_MAX = 1.5 * 1024 * 1024;
-/** Most connections to the API at once. Each may hold a request's head in memory, and a descriptor. */
+/**
+ * Most connections to the API at once. Each may hold a request's head in memory, and a descriptor, or
+ * three with HTTPS (see `tls.ts`).
+ */
 export const CONNECTIONS_MAX = 1_024;
 /** How long a new connection may take until the head of its first request is here. */
 export const CONNECTION_SILENT_MS = 10_000;

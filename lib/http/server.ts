@@ -9,7 +9,9 @@ import { isLoopback } from "../node/address.ts";
 import type { NodeApi } from "../node/api.ts";
 import { type AppOptions, createApp } from "./app.ts";
 import { type ConnectionLimits, Connections } from "./connections.ts";
+import { openHttp, type ServeConnection } from "./deno_http.ts";
 import { Door } from "./door.ts";
+import { type TlsKeys, TlsRelays } from "./tls.ts";
 
 /** How long requests under way may take to finish once the server is told to stop. */
 export const SHUTDOWN_TIMEOUT_MS = 3_000;
@@ -17,14 +19,6 @@ export const SHUTDOWN_TIMEOUT_MS = 3_000;
 const EXPIRE_INTERVAL_MS = 1_000;
 /** The pause after no connection could be accepted, for want of descriptors for one. */
 const ACCEPT_PAUSE_MS = 100;
-
-/** A server's certificate chain and private key, both PEM. */
-export interface TlsKeys {
-  /** The server's own certificate first. */
-  readonly cert: string;
-  /** The key of that certificate: secret. */
-  readonly key: string;
-}
 
 /** Where and for whom to serve. */
 export interface ApiServerOptions extends AppOptions {
@@ -60,19 +54,21 @@ export interface ApiServer {
  * way finish for {@linkcode SHUTDOWN_TIMEOUT_MS}, and cuts off what is left.
  *
  * @throws {EnvironmentError} when the address cannot be listened on, or not with these TLS keys, or is
- * not loopback although it takes that to do without tokens.
+ * not loopback although it takes that to do without tokens; or where Deno does not let connections be
+ * bounded.
  */
 export function startApiServer(options: ApiServerOptions): ApiServer {
   const { node, limits = {} } = options;
   const door = options.door ?? new Door({ node, access: { kind: "local" } });
   const app = createApp(node, { ...options, door });
+  const http = openHttp();
+  const { listener, relays } = listen({ ...options, door }, http);
   const connections = new Connections({
     ...limits,
+    serve: relays?.serve ?? http,
     answer: (request) => app.fetch(request),
     counters: door.counters,
   });
-  const listener = listen(options);
-  checkReach(listener, { ...options, door });
   const expiring = setInterval(
     () => connections.expire(performance.now()),
     limits.expireIntervalMs ?? EXPIRE_INTERVAL_MS,
@@ -81,16 +77,15 @@ export function startApiServer(options: ApiServerOptions): ApiServer {
   const finished = (async () => {
     await acceptAll(listener, { ...options, connections });
     await closeInTime(connections);
+    relays?.close();
     clearInterval(expiring);
   })();
   return { hostname, port, finished };
 }
 
-type Listener = Deno.TcpListener | Deno.TlsListener;
-
 /** Accepts connections until `signal` aborts, which also closes the listener. */
 async function acceptAll(
-  listener: Listener,
+  listener: Deno.TcpListener,
   { connections, signal, onError }: ApiServerOptions & { readonly connections: Connections },
 ): Promise<void> {
   const close = () => listener.close();
@@ -112,11 +107,11 @@ async function acceptAll(
 }
 
 /** The next connection, or null when there could be none. */
-async function acceptOne(listener: Listener): Promise<Deno.Conn | null> {
+async function acceptOne(listener: Deno.TcpListener): Promise<Deno.Conn | null> {
   try {
     const connection = await listener.accept();
     // Answers are small and whole: they are sent at once.
-    if ("setNoDelay" in connection) connection.setNoDelay(true);
+    connection.setNoDelay(true);
     return connection;
   } catch {
     return null;
@@ -142,16 +137,25 @@ async function closeInTime(connections: Connections): Promise<void> {
   clearTimeout(timer);
 }
 
-function listen({ hostname, port, tls }: ApiServerOptions): Listener {
+interface Listening {
+  readonly listener: Deno.TcpListener;
+  /** What TLS goes through; null without TLS. */
+  readonly relays: TlsRelays | null;
+}
+
+function listen(
+  options: ApiServerOptions & { readonly door: Door },
+  http: ServeConnection,
+): Listening {
+  const { hostname, port, tls } = options;
+  const listener = orSayWhyNot(options, () => Deno.listen({ hostname, port }));
   try {
-    if (tls === undefined) return Deno.listen({ hostname, port });
-    // One request at a time on a connection: what is counted by connection is counted by HTTP/1.1.
-    return Deno.listenTls({ hostname, port, ...tls, alpnProtocols: ["http/1.1"] });
-  } catch (cause) {
-    throw new EnvironmentError(
-      `Cannot serve the API on ${hostname}:${port}: ${whyNot(cause)}`,
-      { cause },
-    );
+    checkReach(listener, options);
+    const relays = tls === undefined ? null : orSayWhyNot(options, () => new TlsRelays(tls, http));
+    return { listener, relays };
+  } catch (error) {
+    listener.close();
+    throw error;
   }
 }
 
@@ -160,16 +164,26 @@ function listen({ hostname, port, tls }: ApiServerOptions): Listener {
  * too, may stand for any.
  */
 function checkReach(
-  listener: Listener,
+  listener: Deno.TcpListener,
   { hostname, door }: { readonly hostname: string; readonly door: Door },
 ): void {
   const bound = listener.addr.hostname;
   if (door.access !== "local" || isLoopback(bound)) return;
-  listener.close();
   throw new EnvironmentError(
     `Cannot serve the API on ${hostname} without tokens: others than this machine reach it at ` +
       `${bound}. Listen on 127.0.0.1, or demand tokens with --require-token.`,
   );
+}
+
+function orSayWhyNot<Opened>({ hostname, port }: ApiServerOptions, open: () => Opened): Opened {
+  try {
+    return open();
+  } catch (cause) {
+    throw new EnvironmentError(
+      `Cannot serve the API on ${hostname}:${port}: ${whyNot(cause)}`,
+      { cause },
+    );
+  }
 }
 
 function whyNot(error: unknown): string {

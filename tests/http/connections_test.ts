@@ -3,9 +3,12 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import { Connections } from "../../lib/http/connections.ts";
+import { openHttp } from "../../lib/http/deno_http.ts";
 import { ApiCounters } from "../../lib/http/counters.ts";
 import { HEADER_BYTES_MAX, HEADERS_MAX } from "../../lib/http/limits.ts";
 import { type ApiServerOptions, startApiServer } from "../../lib/http/server.ts";
+import { hasOpenssl } from "../e2e/harness/openssl.ts";
+import { makeTlsKeys } from "../support/certificate.ts";
 import { FakeNode } from "./fake_node.ts";
 
 /** A server, or just its connections, with what a test needs to know of it. */
@@ -107,6 +110,28 @@ Deno.test("a connection that says nothing is ended, and so is one that says it b
   equal(await ended, "");
 });
 
+Deno.test({
+  name: "a TLS handshake that does not end is ended, and makes room as silence does",
+  ignore: !hasOpenssl,
+  async fn() {
+    const tls = makeTlsKeys();
+    // What a ClientHello begins with: a record of 512 bytes, of which none ever comes.
+    for (const begun of ["", "\x16\x03\x01\x02\x00"]) {
+      await using api = new Served({ tls, limits: { silentMs: 5, ...soon } });
+      using client = await RawClient.connect(api.port);
+      await client.send(begun);
+      equal(await client.readAll(), "");
+    }
+    await using api = new Served({ tls, limits: { connectionsMax: 1 } });
+    using silent = await RawClient.connect(api.port);
+    using trusting = Deno.createHttpClient({ caCerts: [tls.cert] });
+    const answer = await fetch(`https://127.0.0.1:${api.port}/livez`, { client: trusting });
+    equal(answer.status, 200);
+    await answer.body?.cancel();
+    equal(await silent.readAll(), "");
+  },
+});
+
 Deno.test("a connection that has asked is kept for a while, and then ended too", async () => {
   await using api = new Served({ limits: { silentMs: 60_000, idleMs: 5, ...soon } });
   using client = await RawClient.connect(api.port);
@@ -129,7 +154,11 @@ Deno.test("a body that does not arrive is given up, and a client is told", async
 Deno.test("an answer that is not taken in time is given up", async () => {
   const counters = new ApiCounters();
   const large = new Uint8Array(64 * 1024 * 1024);
-  const connections = new Connections({ counters, answer: () => new Response(large) });
+  const connections = new Connections({
+    serve: openHttp(),
+    counters,
+    answer: () => new Response(large),
+  });
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   using client = await RawClient.connect(listener.addr.port);
   connections.add(await listener.accept());
@@ -146,6 +175,7 @@ Deno.test("a request under way is no idleness, however long it takes", async () 
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<Response>();
   const connections = new Connections({
+    serve: openHttp(),
     counters,
     answer: () => {
       asked.resolve();

@@ -4,7 +4,7 @@ import { Door } from "../../lib/http/door.ts";
 import { type ApiServerOptions, startApiServer } from "../../lib/http/server.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
-import { makeCertificate } from "../support/certificate.ts";
+import { makeTlsKeys } from "../support/certificate.ts";
 import { FakeNode } from "./fake_node.ts";
 
 function start(node = new FakeNode(), options: Partial<ApiServerOptions> = {}) {
@@ -122,11 +122,7 @@ Deno.test({
   name: "startApiServer() serves HTTPS with a certificate, and nothing else on that port",
   ignore: !hasOpenssl,
   async fn() {
-    const folder = Deno.makeTempDirSync({ prefix: "floe-tls-" });
-    const files = makeCertificate(folder);
-    const [cert, key] = [files.cert, files.key].map((file) => Deno.readTextFileSync(file));
-    Deno.removeSync(folder, { recursive: true });
-    if (cert === undefined || key === undefined) throw new Error("two files have two texts");
+    const { cert, key } = makeTlsKeys();
     const stop = new AbortController();
     const place = { hostname: "127.0.0.1", port: 0, signal: stop.signal };
     const server = startApiServer({ ...place, node: new FakeNode(), tls: { cert, key } });

@@ -12,6 +12,17 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
+/** What {@linkcode makeCertificate} makes, as texts. Needs an `openssl`. */
+export function makeTlsKeys(): { readonly cert: string; readonly key: string } {
+  const folder = Deno.makeTempDirSync({ prefix: "floe-tls-" });
+  try {
+    const { cert, key } = makeCertificate(folder);
+    return { cert: Deno.readTextFileSync(cert), key: Deno.readTextFileSync(key) };
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
 /** Makes a certificate for localhost and 127.0.0.1, valid for a day, in a folder. Needs an `openssl`. */
 export function makeCertificate(folder: string): CertificateFiles {
   const files = { cert: `${folder}/cert.pem`, key: `${folder}/key.pem` };

@@ -1,0 +1,149 @@
+/**
+ * TLS before HTTP, with handshakes that can be ended.
+ *
+ * Deno does a TLS handshake in a task of its own, which holds the socket until the client is through with
+ * it or gone: to close the connection meanwhile closes nothing (deno 2.9.6, rustls-tokio-stream 0.8.0).
+ * Each client that says nothing would cost a descriptor for as long as it likes.
+ *
+ * So a client's connection is a plain one, which ends when it is closed. What comes over it is handed on to
+ * a TLS listener of this process, on loopback, over another plain connection; when that is closed, the
+ * handshake at its end has lost its client. HTTPS pays for it with one more copy of each byte.
+ *
+ * @module
+ */
+
+import type { AnswerRequest, ServeConnection, ServedConnection } from "./deno_http.ts";
+
+/** A server's certificate chain and private key, both PEM. */
+export interface TlsKeys {
+  /** The server's own certificate first. */
+  readonly cert: string;
+  /** The key of that certificate: secret. */
+  readonly key: string;
+}
+
+/** Most bytes that are on their way in one direction of a connection. */
+const RELAY_BYTES_MAX = 16 * 1024;
+
+/** The listener within the process, and the connections that are handed on to it. */
+export class TlsRelays {
+  readonly #listener: Deno.TlsListener;
+  readonly #serve: ServeConnection;
+  /** One link is made at a time, so that each end finds its other. */
+  #lastLink: Promise<unknown> = Promise.resolve();
+
+  /**
+   * Connections that are through with TLS go to `serve`.
+   *
+   * @throws {Deno.errors.InvalidData} when the keys cannot be used.
+   */
+  constructor(keys: TlsKeys, serve: ServeConnection) {
+    this.#serve = serve;
+    this.#listener = Deno.listenTls({
+      hostname: "127.0.0.1",
+      port: 0,
+      ...keys,
+      // One request at a time on a connection: what is counted by connection is counted by HTTP/1.1.
+      alpnProtocols: ["http/1.1"],
+    });
+  }
+
+  /** Serves HTTPS on a plain connection, which it takes over. */
+  readonly serve: ServeConnection = (client, answer) => {
+    const link = this.#lastLink.then(() => linkTo(this.#listener));
+    this.#lastLink = link.catch(() => {});
+    return new Relay({ client, link, serve: this.#serve, answer });
+  };
+
+  /** Takes no connection any more. */
+  close(): void {
+    this.#listener.close();
+  }
+}
+
+/** Both ends of a connection within this process. */
+interface Link {
+  /** Where what the client sends goes in. */
+  readonly plain: Deno.TcpConn;
+  /** Where it comes out, without TLS. */
+  readonly tls: Deno.TlsConn;
+}
+
+async function linkTo(listener: Deno.TlsListener): Promise<Link> {
+  const { hostname, port } = listener.addr;
+  const plain = await Deno.connect({ hostname, port });
+  try {
+    plain.setNoDelay(true);
+    while (true) {
+      const tls = await listener.accept();
+      if (tls.remoteAddr.port === plain.localAddr.port) return { plain, tls };
+      // Somebody on this machine has found the port, where he can hold descriptors as said above.
+      tls.close();
+    }
+  } catch (error) {
+    plain.close();
+    throw error;
+  }
+}
+
+interface RelayOptions {
+  readonly client: Deno.Conn;
+  readonly link: Promise<Link>;
+  readonly serve: ServeConnection;
+  readonly answer: AnswerRequest;
+}
+
+/** One client's connection, handed on both ways. */
+class Relay implements ServedConnection {
+  readonly finished: Promise<void>;
+  readonly #client: Deno.Conn;
+  #plain: Deno.TcpConn | null = null;
+  #served: ServedConnection | null = null;
+  #isCancelled = false;
+
+  constructor(options: RelayOptions) {
+    this.#client = options.client;
+    // Whatever fails here has failed for this client alone, who sees it.
+    this.finished = this.#run(options).catch(() => {}).then(() => this.cancel());
+  }
+
+  shutdown(): void {
+    if (this.#served === null) this.cancel();
+    else this.#served.shutdown();
+  }
+
+  cancel(): void {
+    if (this.#isCancelled) return;
+    this.#isCancelled = true;
+    this.#served?.cancel();
+    this.#client.close();
+    this.#plain?.close();
+  }
+
+  async #run({ client, link, serve, answer }: RelayOptions): Promise<void> {
+    const { plain, tls } = await link;
+    if (this.#isCancelled) {
+      plain.close();
+      return tls.close();
+    }
+    this.#plain = plain;
+    this.#served = serve(tls, answer);
+    const cancel = () => this.cancel();
+    pump(client, plain).catch(cancel);
+    const answered = pump(plain, client).catch(cancel);
+    await this.#served.finished;
+    // What was answered last is still on its way.
+    await answered;
+  }
+}
+
+/** Hands on what comes, and then that nothing more does. */
+async function pump(from: Deno.Conn, to: Deno.Conn): Promise<void> {
+  const buffer = new Uint8Array(RELAY_BYTES_MAX);
+  for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
+    for (let written = 0; written < count;) {
+      written += await to.write(buffer.subarray(written, count));
+    }
+  }
+  await to.closeWrite();
+}
