@@ -48,6 +48,8 @@ interface Place {
  * deadline of their own (`body.ts`), and so have the requests. An answer counts as sent when it
  * is handed over: who does not take it in time is idle. (No answer of this API goes on for longer. To
  * look here whether one does, at its body or at when it was sent, costs more than all else here.)
+ * A client of HTTP/1.1 has one answer to take before it may ask again. Deno speaks HTTP/2 as well with
+ * those who begin with it, which it neither tells nor can be told not to: they may leave 200 untaken.
  */
 export class Connections {
   readonly #options: Required<ConnectionsOptions>;

@@ -45,7 +45,8 @@
  * speaks to browsers where an operator named an origin.
  *
  * **Connections** (`connections.ts`) are accepted here, one by one, because `Deno.serve` bounds neither
- * their number nor their time; `deno_http.ts` says how, and why not otherwise.
+ * their number nor their time; `deno_http.ts` says how, and why not otherwise. `tls.ts` makes HTTPS of
+ * them, with handshakes that can be ended.
  *
  * @module
  */
