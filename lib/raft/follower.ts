@@ -54,6 +54,8 @@ function matchLog(state: CoreState, message: AppendRequest): AppendOutcome | nul
 /** Why the entries cannot come from an honest leader; null when they can. */
 function entriesFault(state: CoreState, message: AppendRequest): string | null {
   let { previousLogIndex: index, previousLogTerm: term } = message;
+  // What the log has forgotten is committed, even on a node that lost its state machine.
+  const committed = Math.max(state.commitIndex, state.log.base.index);
   for (const entry of message.entries) {
     if (entry.index !== index + 1) return `entry ${entry.index} after ${index}`;
     if (entry.term < term || entry.term > message.term) {
@@ -63,7 +65,7 @@ function entriesFault(state: CoreState, message: AppendRequest): string | null {
     if (entry.kind === "certificate" && entry.term === term) {
       return `entry ${entry.index} is a certificate, and not the first entry of term ${term}`;
     }
-    const committedTerm = entry.index <= state.commitIndex ? state.log.termAt(entry.index) : null;
+    const committedTerm = entry.index <= committed ? state.log.termAt(entry.index) : null;
     if (committedTerm !== null && committedTerm !== entry.term) {
       return `entry ${entry.index} differs from the one committed`;
     }

@@ -67,7 +67,7 @@ for (
     new InvariantError("a snapshot of another index"),
   ]
 ) {
-  Deno.test(`make() stops the node: ${error.name}`, async () => {
+  Deno.test(`make() stops the node when it fails by ${error.name}`, async () => {
     const { keeper, next } = keeperOf({ make: () => Promise.reject(error) });
     keeper.make();
     await assert.rejects(next, error);

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
 import {
   ELECTION_TIMEOUT_TICKS,
+  entriesOfTerms,
   LOG_LIMITS,
   logTerms,
   propose,
@@ -150,6 +151,15 @@ Deno.test("a node that lacks its state takes no snapshot that its log does not g
     outcome: { kind: "wanted" },
   }]);
   assert.equal(lost.raft.state.lacksState, true);
+});
+
+Deno.test("a node that lacks its state refuses entries that differ from what it has forgotten", () => {
+  const { leader, lost } = withLostState();
+  const { base, last } = lost.raft.state.log;
+  const terms = Array.from({ length: base.index + 1 }, () => 0);
+  lost.receive(appendRequest(leader, lost.id, { entries: entriesOfTerms(...terms) }));
+  assert.match(lost.eventsOf("messageRefused")[0]?.reason ?? "", /differs from the one committed/);
+  assert.deepEqual(lost.raft.state.log.last, last);
 });
 
 function matchIndexOf(leader: TestNode, follower: TestNode): number {
