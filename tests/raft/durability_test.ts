@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { Durability } from "../../lib/raft/durability.ts";
 import { Log } from "../../lib/raft/log.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { commandEntry, entriesOfTerms } from "./harness.ts";
+import { MemoryDisk } from "./memory_disk.ts";
 
 const HARD_STATE = { currentTerm: toTerm(1), votedFor: toNodeId("n1") };
 
@@ -106,4 +108,81 @@ Deno.test("Durability: a log that only grew keeps its rest when it is compacted"
   const batch = durability.takeBatch(log, HARD_STATE);
   assert.deepEqual(batch?.logStart, { position: { index: 3, term: 1 }, keepsRest: true });
   assert.deepEqual(batch.entries.map(({ index }) => index), [4]);
+});
+
+/** What may happen to a log between two batches, at a place that is taken modulo what there is. */
+type Change = {
+  readonly kind: "append" | "replace" | "compact" | "reset" | "write" | "acknowledge";
+  readonly place: number;
+};
+
+/** A log with its disk, which is written and heard of whenever the test wants it. */
+class MirroredLog {
+  readonly log = new Log([]);
+  readonly durability = new Durability(toLogIndex(0));
+  readonly #disk = new MemoryDisk();
+  #term = 1;
+  #unheard: number[] = [];
+
+  change({ kind, place }: Change): void {
+    const { base, last, length } = this.log;
+    const index = base.index + place % (length + 1);
+    if (kind === "append") append(this.log, this.durability, last.index + 1, this.#term);
+    if (kind === "replace") append(this.log, this.durability, index + 1, ++this.#term);
+    if (kind === "write") this.#write();
+    if (kind === "acknowledge") this.durability.persisted(this.#unheard.shift() ?? 0);
+    if (kind === "compact") {
+      this.log.compactTo(toLogIndex(index));
+      this.durability.logCompactedTo(this.log.base);
+    }
+    if (kind === "reset") {
+      this.log.reset({ index: toLogIndex(index + place), term: toTerm(++this.#term) });
+      this.durability.logResetTo(this.log.base);
+    }
+  }
+
+  /** What was written is what there is, and durable is only what was. */
+  check(): void {
+    const { base, last } = this.log;
+    const inMemory = this.log.slice(toLogIndex(base.index + 1), last.index);
+    const isDurable = ({ index }: { readonly index: number }) =>
+      index > base.index && index <= this.durability.durableIndex;
+    assert.ok(this.durability.durableIndex <= last.index);
+    assert.deepEqual(inMemory.filter(isDurable), this.#disk.load().entries.filter(isDurable));
+    this.#write();
+    const { logStart, entries } = this.#disk.load();
+    assert.deepEqual({ logStart, entries }, { logStart: base, entries: inMemory });
+  }
+
+  #write(): void {
+    const currentTerm = toTerm(this.#term);
+    this.durability.hardStateChanged();
+    const batch = this.durability.takeBatch(this.log, { currentTerm, votedFor: null });
+    if (batch === null) return;
+    this.#disk.persist(batch);
+    this.#unheard.push(batch.sequence);
+  }
+}
+
+Deno.test("Durability: the disk follows the log, whatever happens to it between two batches", () => {
+  const changes: fc.Arbitrary<readonly Change[]> = fc.array(
+    fc.record({
+      kind: fc.constantFrom(
+        "append",
+        "append",
+        "replace",
+        "compact",
+        "reset",
+        "write",
+        "acknowledge",
+      ),
+      place: fc.nat(8),
+    }),
+    { maxLength: 40 },
+  );
+  fc.assert(fc.property(changes, (arrived) => {
+    const mirrored = new MirroredLog();
+    for (const change of arrived) mirrored.change(change);
+    mirrored.check();
+  }));
 });
