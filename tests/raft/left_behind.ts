@@ -1,0 +1,27 @@
+/**
+ * A cluster of which one follower has fallen behind.
+ *
+ * @module
+ */
+
+import { propose, TestCluster, type TestNode } from "./harness.ts";
+
+/** A compacting cluster led by n1 whose n3 missed `count` commands. */
+export function behind(count: number): { cluster: TestCluster; leader: TestNode; late: TestNode } {
+  const cluster = new TestCluster({ size: 3, compacts: true });
+  const leader = cluster.elect("n1");
+  cluster.isolate("n3");
+  for (let at = 1; at <= count; at++) {
+    propose(leader, `command ${at}`, at);
+    cluster.deliver();
+  }
+  return { cluster, leader, late: cluster.node("n3") };
+}
+
+/** Has the leader commit so many commands, one after the other. */
+export function proposeMany(leader: TestNode, cluster: TestCluster, count: number): void {
+  for (let at = 0; at < count; at++) {
+    propose(leader, `one of ${count}: ${at}`, 1_000 + at);
+    cluster.deliver();
+  }
+}

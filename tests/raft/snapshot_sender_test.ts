@@ -1,0 +1,98 @@
+/**
+ * The leader's side of a snapshot (Raft §7).
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { ELECTION_TIMEOUT_TICKS, LOG_LIMITS, type TestCluster } from "./harness.ts";
+import { behind, proposeMany } from "./left_behind.ts";
+
+Deno.test("§7: a transfer that is cut goes on where it stopped", () => {
+  const { cluster, leader, late } = behind(60);
+  cluster.heal();
+  let chunks = 0;
+  const offsets: number[] = [];
+  cluster.intercept = (message) => {
+    if (message.kind !== "snapshotRequest") return message;
+    offsets.push(message.offset);
+    return ++chunks === 5 ? null : message;
+  };
+  cluster.tick(2);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 0);
+  leader.step({ kind: "unreachable", peer: late.id });
+  cluster.deliver();
+  assert.equal(late.eventsOf("snapshotInstalled").length, 1);
+  assert.equal(offsets.filter((offset) => offset === 0).length, 1, "it began once");
+});
+
+Deno.test("§7: a chunk that is lost without notice is sent again after an election timeout", () => {
+  const { cluster, late } = behind(60);
+  cluster.heal();
+  let chunks = 0;
+  cluster.intercept = (message) =>
+    message.kind === "snapshotRequest" && ++chunks === 3 ? null : message;
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 1);
+});
+
+Deno.test("§7: a snapshot that is not what it claims is refused and sent anew", () => {
+  const { cluster, late } = behind(30);
+  cluster.heal();
+  let spoiled = false;
+  cluster.intercept = (message) => {
+    if (message.kind !== "snapshotRequest" || spoiled) return message;
+    spoiled = true;
+    return { ...message, data: message.data.map((byte) => byte ^ 1) };
+  };
+  cluster.tick(3);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 0);
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 1);
+});
+
+Deno.test("§7: heartbeats reach a follower that is sent a snapshot, and count for the quorum", () => {
+  const { cluster, leader, late } = behind(30);
+  cluster.isolate("n2");
+  cluster.cut("n1", "n2");
+  cluster.heal();
+  cluster.isolate("n2");
+  cluster.intercept = (message) => message.kind === "snapshotRequest" ? null : message;
+  cluster.tick(3 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(leader.raft.state.role.name, "leader");
+  assert.equal(late.raft.state.role.name, "follower");
+});
+
+Deno.test("§7: no snapshot is made for a follower that is down, but as soon as it is heard", () => {
+  const { cluster, leader, late } = behind(5);
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  proposeMany(leader, cluster, 3 * LOG_LIMITS.entriesMax);
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.ok(leader.raft.state.log.base.index > late.raft.state.log.last.index);
+  assert.equal(leader.snapshotsMade, 0);
+  cluster.heal();
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 1);
+});
+
+Deno.test("a doubled answer to a chunk starts no second stream", () => {
+  const { cluster, late } = behind(60);
+  cluster.heal();
+  const offsets: number[] = [];
+  cluster.intercept = doubling(cluster, offsets);
+  cluster.tick(4);
+  assert.equal(late.eventsOf("snapshotInstalled").length, 1);
+  assert.equal(new Set(offsets).size, offsets.length, "each chunk is sent once");
+});
+
+/** Delivers the first five answers to chunks twice, and notes the offsets of the chunks. */
+function doubling(cluster: TestCluster, offsets: number[]): TestCluster["intercept"] {
+  let doubled = 0;
+  return (message) => {
+    if (message.kind === "snapshotRequest") offsets.push(message.offset);
+    if (message.kind === "snapshotResponse" && doubled++ < 5) {
+      cluster.nodes.get(message.to)?.receive(message);
+    }
+    return message;
+  };
+}
