@@ -116,19 +116,6 @@ export function refusing(classes: readonly ErrorClass[], take: () => void): Outc
   }
 }
 
-/** As {@linkcode refusing}, for what takes its time. */
-export async function refusingLater(
-  classes: readonly ErrorClass[],
-  take: () => Promise<void>,
-): Promise<Outcome> {
-  try {
-    await take();
-    return ACCEPTED;
-  } catch (error) {
-    return toOutcome(classes, error);
-  }
-}
-
 /** The class of an error, if it is one of these. @throws the error when it is not. */
 export function toOutcome(classes: readonly ErrorClass[], error: unknown): Outcome {
   const known = classes.find((known) => error instanceof known);
