@@ -29,8 +29,6 @@ import type { Group, GroupVoter } from "./group.ts";
 
 /** The first line: which kind of statement this is. Nothing else is signed under it. */
 export const GENESIS_KIND = "floe/genesis/v1";
-/** Bytes of a transcript hash. */
-export const TRANSCRIPT_HASH_BYTES = 32;
 
 /** One voter with the two keys that it is known by from now on. */
 export interface GenesisVoter extends RosterVoter, GroupVoter {}

@@ -55,7 +55,6 @@ export {
   type GenesisVoter,
   parseGenesisStatement,
   toGenesisStatement,
-  TRANSCRIPT_HASH_BYTES,
 } from "./genesis_statement.ts";
 export { encodePem, encodeVerifierKey, type GroupKey, keyId, parseGroupKey } from "./group_key.ts";
 export { encodeSignedNote, parseSignedNote, type SignedNote } from "./signed_note.ts";

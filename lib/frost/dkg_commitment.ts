@@ -19,9 +19,6 @@ import {
 import { FrostError } from "./error.ts";
 import { PrimeOrderPoint } from "./points.ts";
 
-/** Bytes of the hash that is sent before a commitment is revealed. */
-export const COMMITMENT_HASH_BYTES = 64;
-
 const { Fn } = PrimeOrderPoint;
 
 /** What all participants of one key generation must agree on beforehand. */

@@ -46,7 +46,6 @@ export {
 export {
   type CheckedCommitment,
   checkPolynomialCommitment,
-  COMMITMENT_HASH_BYTES,
   type DkgParameters,
   hashPolynomialCommitment,
   type PolynomialCommitment,

@@ -15,8 +15,6 @@ import { bytes, nullable, record } from "./field.ts";
 import { HelloError } from "./hello.ts";
 import { encodeSequence, type Scalar, SequenceReader } from "./sequence.ts";
 
-/** Bytes of a configuration's SHA-256. */
-export const CONFIGURATION_DIGEST_BYTES = 32;
 /** Most bytes in a configuration: that of the largest cluster, with room. */
 export const CONFIGURATION_BYTES_MAX: number = 128 * 1024;
 /** Most bytes in the frame of an introduction. */
@@ -24,7 +22,7 @@ export const INTRODUCTION_FRAME_BYTES_MAX: number = CONFIGURATION_BYTES_MAX + 16
 
 /** What the nodes of a cluster compare when they meet; public, and the same on every node. */
 export interface Configuration {
-  /** SHA-256 of the text. */
+  /** SHA-256 of the text: 32 bytes. */
   readonly digest: Uint8Array;
   /** The configuration in a form that is the same for all that mean the same. */
   readonly text: Uint8Array;
