@@ -34,7 +34,7 @@ import type { SchemeResult, Session, SigningScheme } from "./signing_scheme.ts";
 export const COMMITMENT_BYTES = 2 * ELEMENT_BYTES;
 
 /** Most group commitments kept from round two to aggregation. One would do: retries are rare. */
-export const GROUP_COMMITMENTS_MAX = 4;
+const GROUP_COMMITMENTS_MAX = 4;
 
 /** What a voter's certifier is made of. */
 export interface CertifierOptions {

@@ -21,9 +21,9 @@ import { SchemeCertifier } from "./scheme_certifier.ts";
 import type { SchemeResult, Session, SigningScheme } from "./signing_scheme.ts";
 
 /** Bytes of the token that stands in for a commitment. */
-export const TOKEN_BYTES = 32;
+const TOKEN_BYTES = 32;
 /** Bytes of an Ed25519 seed (RFC 8032 §5.1.5). */
-export const SEED_BYTES = 32;
+const SEED_BYTES = 32;
 
 /**
  * A certifier for the only voter.

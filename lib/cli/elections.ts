@@ -12,7 +12,7 @@ import { openSession } from "./session.ts";
 import { wholeNumberUpTo } from "./whole_number.ts";
 
 /** How many elections are shown when `--limit` is not given. */
-export const ELECTIONS_SHOWN_DEFAULT = 20;
+const ELECTIONS_SHOWN_DEFAULT = 20;
 
 const HEADER = ["TERM", "LEADER", "EPOCH", "LOG INDEX", "LOG TERM"];
 

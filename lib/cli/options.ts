@@ -17,7 +17,7 @@ import {
 import { CommandError, ExitCode } from "./exit_code.ts";
 
 /** How long a client command tries when `--timeout` is not given. */
-export const TIMEOUT_MS_DEFAULT = 5_000;
+const TIMEOUT_MS_DEFAULT = 5_000;
 /** The longest `--timeout`. */
 export const TIMEOUT_MS_MAX = 600_000;
 
@@ -53,7 +53,7 @@ const DURATION_PATTERN = /^([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s)?$/;
  *
  * @throws {InvalidArgumentError} unless it is from 1 ms to {@linkcode TIMEOUT_MS_MAX}.
  */
-export function parseDuration(text: string): number {
+function parseDuration(text: string): number {
   const match = DURATION_PATTERN.exec(text);
   const milliseconds = match === null ? NaN : Number(match[1]) * (match[2] === "ms" ? 1 : 1000);
   if (milliseconds >= 1 && milliseconds <= TIMEOUT_MS_MAX) return Math.round(milliseconds);

@@ -15,7 +15,7 @@ import type { HealthBody } from "./wire.ts";
  * How many committed entries a ready node may still have to apply. A node that comes back after a
  * while answers stale reads from long ago until it has caught up this far.
  */
-export const READY_ENTRIES_BEHIND_MAX = 1_000;
+const READY_ENTRIES_BEHIND_MAX = 1_000;
 
 const OK: HealthBody = { status: "ok" };
 
@@ -35,7 +35,7 @@ export function addHealthRoutes(router: Router, node: NodeApi): void {
 }
 
 /** Why a node cannot take part in the cluster yet, or null when it has its key. */
-export function whyNoKey({ phase, waitingFor }: KeyGenerationReport): string | null {
+function whyNoKey({ phase, waitingFor }: KeyGenerationReport): string | null {
   if (phase === "finished" || phase === "dealt") return null;
   const names = waitingFor.map(({ id }) => id).join(", ");
   return names === ""
@@ -47,7 +47,7 @@ export function whyNoKey({ phase, waitingFor }: KeyGenerationReport): string | n
  * Why a node should get no traffic now, or null. Ready is a node that knows a certified leader, is
  * that leader or connected to it, and has applied nearly all that it knows to be committed.
  */
-export function whyNotReady(status: NodeStatus): string | null {
+function whyNotReady(status: NodeStatus): string | null {
   if (status.leader === null) return "this node knows no leader";
   if (status.leader !== status.id && !isConnected(status, status.leader)) {
     return `this node is not connected to the leader, ${status.leader}`;

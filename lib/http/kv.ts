@@ -155,7 +155,7 @@ function readHeaders({ row, revision }: ReadAnswer): Readonly<Record<string, str
 }
 
 /** A value as JSON can carry it, without loss. */
-export function encodeValue(value: Uint8Array): Pick<KeyValueBody, "value" | "encoding"> {
+function encodeValue(value: Uint8Array): Pick<KeyValueBody, "value" | "encoding"> {
   try {
     return { value: decodeUtf8(value), encoding: "utf8" };
   } catch (error) {

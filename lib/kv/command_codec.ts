@@ -115,7 +115,7 @@ export function checkKey(key: string): void {
  *
  * @throws {InputError} as {@linkcode checkKey} does.
  */
-export function encodeKey(key: string): Uint8Array<ArrayBuffer> {
+function encodeKey(key: string): Uint8Array<ArrayBuffer> {
   // A lone surrogate has no UTF-8: encoded, it would silently become another key.
   if (!key.isWellFormed()) throw new InputError("Cannot read key: not well-formed Unicode");
   const bytes = encodeUtf8(key);

@@ -61,7 +61,6 @@ export {
   CommandVersionError,
   decodeCommand,
   encodeCommand,
-  encodeKey,
   isCommand,
 } from "./command_codec.ts";
 export { MemoryKeyValueStore } from "./memory_store.ts";

@@ -26,9 +26,9 @@ export const TIMING_DEFAULTS: TimingConfig = {
 export const PEERS_MAX = 101;
 
 /** A follower must be able to miss this many heartbeats before it asks for votes. */
-export const HEARTBEATS_PER_ELECTION_TIMEOUT_MIN = 3;
+const HEARTBEATS_PER_ELECTION_TIMEOUT_MIN = 3;
 /** This many signing sessions must fit into an election timeout, or a retry comes too late. */
-export const SIGNING_SESSIONS_PER_ELECTION_TIMEOUT_MIN = 2;
+const SIGNING_SESSIONS_PER_ELECTION_TIMEOUT_MIN = 2;
 
 /** Below this a node would compact all the time: it looks every thousand entries or eight MiB. */
 const LOG_ENTRIES_MIN = CHECKPOINT_ENTRIES_MIN;

@@ -98,7 +98,7 @@ export function checkPinned(dataDir: string, { node, keys }: NodeIdentity, pinne
 }
 
 /** Whether two nodes' public keys are the same. */
-export function equalKeys(left: PeerKeys, right: PeerKeys): boolean {
+function equalKeys(left: PeerKeys, right: PeerKeys): boolean {
   return equalBytes(left.signingKey, right.signingKey) &&
     equalBytes(left.channelKey, right.channelKey);
 }

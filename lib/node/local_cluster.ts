@@ -22,7 +22,7 @@ export interface LocalClusterOptions {
 }
 
 /** Where a generated cluster's ports begin unless told otherwise. */
-export const BASE_PORT_DEFAULT = 7100;
+const BASE_PORT_DEFAULT = 7100;
 
 /**
  * A cluster of `nodes` nodes, `server_1` and so on, on 127.0.0.1.

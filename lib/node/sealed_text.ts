@@ -30,7 +30,7 @@ import {
 import { checked, type Schema } from "./schema.ts";
 
 /** What an encrypted file's `format` says. */
-export const SEALED_FORMAT = "floe/sealed/v1";
+const SEALED_FORMAT = "floe/sealed/v1";
 
 /** What a secret file can be. */
 export const SECRET_PURPOSES = ["identity", "share", "key generation", "backup"] as const;

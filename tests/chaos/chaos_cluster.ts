@@ -20,7 +20,7 @@ import { Network } from "./network.ts";
 import { NoSmallDiskError, SmallDisk } from "./small_disk.ts";
 
 /** How many nodes there are: two may be broken at once. */
-export const NODE_COUNT = 5;
+const NODE_COUNT = 5;
 
 /** Room for a whole run's log and data several times over; the node's own limits are far above. */
 const SMALL_DISK_BYTES = 128 * 1024 * 1024;

@@ -15,7 +15,7 @@ import type { ChaosCluster, Endpoint } from "./chaos_cluster.ts";
 const CONVERGENCE_TIMEOUT_MS = 60_000;
 
 /** A key of no client's. */
-export const MARKER_PATH = "/v1/kv/converged";
+const MARKER_PATH = "/v1/kv/converged";
 
 /**
  * Waits until all nodes follow one leader and have applied the same log to its end.

@@ -76,7 +76,7 @@ export class FuzzFailure extends Error {
 }
 
 /** The command that gives one input again. */
-export function replayCommand(
+function replayCommand(
   { target, seed, number }: Pick<FuzzFailure, "target" | "seed" | "number">,
 ): string {
   return `deno task fuzz --target ${target} --seed ${seed} --input ${number}`;

@@ -29,7 +29,7 @@ export function mutateJson(value: Json, random: Random): string {
 }
 
 /** A value of JSON that stands where another should. */
-export function drawJson(random: Random): Json {
+function drawJson(random: Random): Json {
   switch (random.below(9)) {
     case 0:
       return null;

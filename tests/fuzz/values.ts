@@ -7,7 +7,7 @@
 import type { Random } from "../simulator/random.ts";
 
 /** Numbers where types, widths and precision end. */
-export const EDGE_NUMBERS: readonly number[] = [
+const EDGE_NUMBERS: readonly number[] = [
   0,
   1,
   2,

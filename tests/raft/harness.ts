@@ -19,7 +19,6 @@ export {
   HEARTBEAT_TICKS,
   LOG_LIMITS,
   SIGNING_TIMEOUT_TICKS,
-  SNAPSHOT_CHUNK_BYTES,
   TestNode,
   UNREADABLE_COMMAND,
 } from "./test_node.ts";

@@ -39,7 +39,7 @@ export const SIGNING_TIMEOUT_TICKS = 3;
 /** When the nodes of a compacting test cluster compact their logs. */
 export const LOG_LIMITS = { entriesMax: 10, bytesMax: 10_000 };
 /** How much of a snapshot one message carries in tests. */
-export const SNAPSHOT_CHUNK_BYTES = 100;
+const SNAPSHOT_CHUNK_BYTES = 100;
 
 /** A command that no state machine of these tests can read. */
 export const UNREADABLE_COMMAND = Uint8Array.of(0xff);

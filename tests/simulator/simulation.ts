@@ -28,7 +28,7 @@ import { createVoters, type Voters } from "./voters.ts";
 const BURST_MAX = 12;
 
 /** Most events of a run: many times what any sound one takes. More is a storm that feeds itself. */
-export const EVENTS_MAX = 2_000_000;
+const EVENTS_MAX = 2_000_000;
 
 /** The world of one run. */
 export class Simulation {
