@@ -5,7 +5,7 @@
  * @module
  */
 
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { marginsOf } from "../lib/margins.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -42,6 +42,14 @@ for (const document of DOCUMENTS) {
     }
   });
 }
+
+Deno.test("each folder of lib opens with its design, as README.md says", () => {
+  const folders = [...Deno.readDirSync(new URL("lib", ROOT))].filter((entry) => entry.isDirectory);
+  ok(folders.length > 5);
+  for (const { name } of folders) {
+    match(read(`lib/${name}/mod.ts`), /^\/\*\*\n( \*.*\n){10,} \* @module\n/, name);
+  }
+});
 
 Deno.test("README.md stays short enough to be read", () => {
   const words = read("README.md").split(/\s+/).filter((word) => word !== "").length;

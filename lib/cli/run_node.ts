@@ -18,9 +18,7 @@ import {
   openOwnKeys,
   prepareKeyGeneration,
 } from "../node/key_generation/mod.ts";
-import { Network } from "../node/network.ts";
-import { type NodeOptions, startNode } from "../node/node.ts";
-import { NodeFront } from "../node/node_front.ts";
+import { Network, NodeFront, type NodeOptions, startNode } from "../node/mod.ts";
 import type { Passphrase } from "../node/passphrase.ts";
 import type { RoleName, RoleReport } from "../raft/mod.ts";
 import { aborted } from "./aborted.ts";

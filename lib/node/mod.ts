@@ -1,0 +1,52 @@
+/**
+ * A node: the core, its stores, its connections and its clients, tied together by one loop.
+ *
+ * **One turn at a time.** A message, a client's wish, the end of a snapshot's work: whatever happens
+ * is an input that waits in `inbox.ts`, and no callback does more than put it there. A turn hands the
+ * core all that has come, with the ticks that have passed, and `loop.ts` does what the core's output
+ * says, in one order: send to followers, persist with one fsync, install a snapshot, send what had to
+ * wait for the disk, apply, answer clients. A turn never awaits, so nothing comes between a vote and
+ * its record. This is the only place where effects are ordered, and simulations run it as it is.
+ *
+ * **Time** is ticks of a clock that nobody sets (`ticker.ts`). A process that stood still gets few of
+ * them at once, and so hears its peers before it concludes that they were silent.
+ *
+ * **Clients** see {@linkcode NodeApi}. Their requests (`requests.ts`) and wishes to hand over
+ * (`transfers.ts`) wait for one thing at a time, each to its own deadline, and what is too much is
+ * refused. A refusal says whether the write may take effect all the same.
+ *
+ * **The log stays short.** When it is long, `checkpointer.ts` makes the state machine durable, so that
+ * the core can forget entries; `snapshot_keeper.ts` carries snapshots to and from followers that would
+ * have needed them. What takes long is done off the loop, and its outcome is another input.
+ *
+ * **A failure stops the node.** After a write that failed, a row that cannot be trusted or a broken
+ * invariant, what the node believes is no longer certain. It answers the clients that wait, says
+ * nothing more to anyone, and {@linkcode Node.closed} rejects.
+ *
+ * **Before there is a key**, the node makes one with the others (`key_generation/`), in the same process
+ * and over the same connections (`network.ts`): only who uses them changes. `node_front.ts` is what the
+ * API shows from the process's start on.
+ *
+ * **What all nodes know of each other** is `cluster.json` (`cluster_config.ts`), made of peer cards
+ * (`peer_card.ts`). Nodes whose files differ notice it and say in what (`config_difference.ts`).
+ *
+ * **What a node alone knows** is in its data folder, which one process has at a time (`folder_lock.ts`):
+ *
+ * | file | what | secret |
+ * | --- | --- | --- |
+ * | `identity.json` | the node's own two key pairs (`identity.ts`) | yes |
+ * | `keygen.json` | a key generation that is not done (`key_generation/record_file.ts`) | yes |
+ * | `share.json` | its share of the cluster's key (`key_files.ts`) | yes |
+ * | `group.json` | the cluster's public key, and its genesis (`group_file.ts`) | no |
+ * | `raft.db`, `kv.db` | what it voted, its log, its data (`lib/storage`) | no key is in them |
+ *
+ * Secret files are refused where others can read them (`secret_file.ts`), and are encrypted where there
+ * is a passphrase (`sealed_text.ts`). `key_backup.ts` says what may be put back, and what may not.
+ *
+ * @module
+ */
+
+export type { NodeApi } from "./api.ts";
+export { Network } from "./network.ts";
+export { Node, type NodeOptions, startNode } from "./node.ts";
+export { NodeFront } from "./node_front.ts";
