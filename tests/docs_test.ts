@@ -13,6 +13,7 @@ const README_WORDS_MAX = 1200;
 
 const DOCUMENTS: readonly string[] = [
   "README.md",
+  "tests/fuzz/README.md",
   "tests/simulator/README.md",
   ...[...Deno.readDirSync(new URL("docs", ROOT))].map(({ name }) => `docs/${name}`),
 ];
