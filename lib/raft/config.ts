@@ -57,8 +57,8 @@ export const APPEND_LIMITS: SliceLimits = { entriesMax: 16_384, bytesMax: 1024 *
 /** Which part of the election timeout a leader counts on after a quorum's heartbeats were sent. */
 export const LEASE_SHARE = 0.75;
 /**
- * For how many election timeouts a forwarded proposal waits for the leader's answer, which takes one
- * round trip; then it is lost. What is never answered must not fill the memory.
+ * For how many election timeouts a forwarded proposal or read waits for the leader's answer, which
+ * takes a round trip or two; then it is lost. What is never answered must not fill the memory.
  */
 export const FORWARDED_TIMEOUTS = 4;
 /** How much of a snapshot travels in one message. */

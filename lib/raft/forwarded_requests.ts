@@ -13,6 +13,8 @@ export interface ForwardedReads {
   readonly readIds: readonly number[];
   /** Whether the leader may answer on its lease. */
   readonly lease: boolean;
+  /** When the leader was asked first. */
+  readonly askedTick: number;
 }
 
 /** Proposals and reads on their way to the leader. */
@@ -34,15 +36,6 @@ export class ForwardedRequests {
     return this.#proposals.delete(proposalId);
   }
 
-  /** Gives up on proposals passed on at `tick` or before: request or answer is lost. */
-  expireProposals(tick: number, output: Collected): void {
-    for (const [proposalId, forwardedTick] of this.#proposals) {
-      if (forwardedTick > tick) return;
-      this.#proposals.delete(proposalId);
-      output.rejected.push({ proposalId, reason: "leaderChanged", maybeApplied: true });
-    }
-  }
-
   /** Reads are passed on as one batch; returns the batch's id. */
   addReads(reads: ForwardedReads): number {
     this.#readBatches.set(++this.#lastReadBatchId, reads);
@@ -62,18 +55,25 @@ export class ForwardedRequests {
   }
 
   /**
-   * The leader is gone, or messages to it may be lost: no answer will come. A proposal may be in its
-   * log all the same; a read is simply asked again.
+   * Gives up on what was passed on at `tick` or before: question or answer is lost. A proposal may be
+   * in the leader's log all the same; a read is simply asked again.
    */
-  leaderLost(output: Collected): void {
+  expire(tick: number, output: Collected): void {
     const reason = "leaderChanged";
-    for (const proposalId of this.#proposals.keys()) {
+    for (const [proposalId, forwardedTick] of this.#proposals) {
+      if (forwardedTick > tick) break;
+      this.#proposals.delete(proposalId);
       output.rejected.push({ proposalId, reason, maybeApplied: true });
     }
-    for (const { readIds } of this.#readBatches.values()) {
+    for (const [batchId, { readIds, askedTick }] of this.#readBatches) {
+      if (askedTick > tick) break;
+      this.#readBatches.delete(batchId);
       for (const readId of readIds) output.reads.push({ kind: "refused", readId, reason });
     }
-    this.#proposals.clear();
-    this.#readBatches.clear();
+  }
+
+  /** The leader is gone, or messages to it may be lost: no answer will come. */
+  leaderLost(output: Collected): void {
+    this.expire(Infinity, output);
   }
 }

@@ -4,12 +4,7 @@
  * @module
  */
 
-import {
-  APPEND_LIMITS,
-  ENTRY_OVERHEAD_BYTES,
-  FORWARDED_TIMEOUTS,
-  UNCOMMITTED_BYTES_MAX,
-} from "./config.ts";
+import { APPEND_LIMITS, ENTRY_OVERHEAD_BYTES, UNCOMMITTED_BYTES_MAX } from "./config.ts";
 import { appendEntry } from "./leader.ts";
 import type {
   ForwardedProposal,
@@ -48,12 +43,6 @@ export function propose(state: CoreState, proposals: readonly ForwardedProposal[
       proposals: batch,
     });
   }
-}
-
-/** Time passes: what the leader has not answered for so long, it never will. */
-export function expireProposals(state: CoreState): void {
-  const patienceTicks = FORWARDED_TIMEOUTS * state.config.electionTimeoutTicks;
-  state.forwarded.expireProposals(state.nowTick - patienceTicks, state.output);
 }
 
 /** A request to the leader did not leave: nothing of it can be in any log. */

@@ -9,7 +9,7 @@ import type { LogIndex, NodeId } from "../types.ts";
 import { askSilentVoters, handleVoteResponse, reopenIfStuck } from "./candidate.ts";
 import { Collected } from "./collected.ts";
 import { compactLog } from "./compaction.ts";
-import type { RaftConfig } from "./config.ts";
+import { FORWARDED_TIMEOUTS, type RaftConfig } from "./config.ts";
 import type { DurableState } from "./entry.ts";
 import { handleAppendRequest } from "./follower.ts";
 import type { Input, Output } from "./input_output.ts";
@@ -23,7 +23,6 @@ import {
   tickPreCandidate,
 } from "./pre_vote.ts";
 import {
-  expireProposals,
   handleProposeRequest,
   handleProposeResponse,
   proposalsUnsent,
@@ -145,8 +144,8 @@ function tick(state: CoreState): void {
   const { role } = state;
   if (role.name === "leader") return tickLeader(state, role);
   if (state.nowTick % state.config.electionTimeoutTicks === 0) {
+    expireForwarded(state);
     repeatReads(state);
-    expireProposals(state);
   }
   if (state.lacksState && state.nowTick % state.config.heartbeatTicks === 0) askForSnapshot(state);
   state.electionElapsedTicks++;
@@ -157,6 +156,12 @@ function tick(state: CoreState): void {
   const askAgain = state.electionElapsedTicks % state.config.signingTimeoutTicks === 0;
   if (role.name === "preCandidate" && askAgain) tickPreCandidate(state, role);
   if (role.name === "candidate") tickCandidate(state, role, askAgain);
+}
+
+/** What the leader has not answered for so long, it never will. */
+function expireForwarded(state: CoreState): void {
+  const patienceTicks = FORWARDED_TIMEOUTS * state.config.electionTimeoutTicks;
+  state.forwarded.expire(state.nowTick - patienceTicks, state.output);
 }
 
 function tickCandidate(state: CoreState, candidate: Candidate, askAgain: boolean): void {

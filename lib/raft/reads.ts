@@ -31,7 +31,7 @@ export function read(
   }
   if (state.leader === null) return refuseReads(state, readIds, "noLeader");
   askForReadIndex(state, state.leader, {
-    batchId: state.forwarded.addReads({ readIds, lease }),
+    batchId: state.forwarded.addReads({ readIds, lease, askedTick: state.nowTick }),
     lease,
   });
 }

@@ -1,6 +1,7 @@
 /** Linearizable reads (Raft dissertation §6.4), on leaders and on followers. */
 
 import assert from "node:assert/strict";
+import { FORWARDED_TIMEOUTS } from "../../lib/raft/config.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS, propose, TestCluster } from "./harness.ts";
 
@@ -27,6 +28,25 @@ Deno.test("a forwarded read whose answer is lost is asked again", () => {
   assert.deepEqual(follower.reads, []);
   cluster.tick(ELECTION_TIMEOUT_TICKS);
   assert.deepEqual(follower.reads, [{ kind: "ready", readId: 1, readIndex: 1 }]);
+});
+
+Deno.test("a forwarded read that is never answered is given up, and is asked no more", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const follower = cluster.node("n2");
+  let asked = 0;
+  cluster.intercept = (message) => {
+    if (message.kind === "readIndexRequest") asked++;
+    return message.kind === "readIndexResponse" ? null : message;
+  };
+  follower.step({ kind: "read", readId: 1, lease: false });
+  cluster.tick((FORWARDED_TIMEOUTS - 1) * ELECTION_TIMEOUT_TICKS);
+  assert.deepEqual(follower.reads, []);
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.deepEqual(follower.reads, [{ kind: "refused", readId: 1, reason: "leaderChanged" }]);
+  const askedBefore = asked;
+  cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(asked, askedBefore);
 });
 
 Deno.test("read() on the leader waits for a quorum to confirm it in a later round", () => {
