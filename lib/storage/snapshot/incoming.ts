@@ -76,18 +76,14 @@ export class IncomingSnapshot {
   /**
    * Moves a complete snapshot to another path, and settles when it can be read there.
    *
-   * @throws {EnvironmentError} when the disk refuses.
+   * @throws {EnvironmentError} when the disk refuses. Then nothing is left at that path.
    */
   async take(snapshot: SnapshotFile, path: string): Promise<void> {
     try {
-      const { sync, file, bytes } = this.#open(snapshot);
-      assert(bytes === snapshot.bytes, `Only ${bytes} bytes of a snapshot of ${snapshot.bytes}`);
-      this.#partial = null;
-      file.close();
-      Deno.renameSync(this.#paths.incoming, path);
-      removeIfThere(this.#paths.incomingName);
+      const sync = this.#move(snapshot, path);
       await sync.close();
     } catch (cause) {
+      this.#removal.remove(path);
       throw toKnownError(cause, this.#paths);
     }
   }
@@ -120,6 +116,17 @@ export class IncomingSnapshot {
     const bytes = offset + data.length;
     this.#partial = { ...partial, bytes };
     return bytes;
+  }
+
+  /** Moves what is there; its sync is left to the caller. */
+  #move(snapshot: SnapshotFile, path: string): BackgroundSync {
+    const { sync, file, bytes } = this.#open(snapshot);
+    assert(bytes === snapshot.bytes, `Only ${bytes} bytes of a snapshot of ${snapshot.bytes}`);
+    Deno.renameSync(this.#paths.incoming, path);
+    this.#partial = null;
+    file.close();
+    removeIfThere(this.#paths.incomingName);
+    return sync;
   }
 
   #open(snapshot: SnapshotFile): Partial {

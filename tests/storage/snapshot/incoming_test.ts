@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { InputError } from "../../../lib/errors.ts";
 import type { StoreOptions } from "../../../lib/storage/open_database.ts";
+import { SYNC_BYTES } from "../../../lib/storage/snapshot/background_sync.ts";
 import { type Chunk, IncomingSnapshot } from "../../../lib/storage/snapshot/incoming.ts";
 import { Removal } from "../../../lib/storage/snapshot/removal.ts";
 import {
@@ -21,6 +22,13 @@ function nameFor(content: Uint8Array, index = 7): SnapshotFile {
 }
 
 const SNAPSHOT = nameFor(CONTENT);
+
+/** Large enough for a sync before its end. */
+const LARGE = nameFor(new Uint8Array(SYNC_BYTES));
+
+function nameText({ index, bytes, sha256 }: SnapshotFile): string {
+  return `index ${index}\nbytes ${bytes}\nsha256 ${sha256.toHex()}\n`;
+}
 
 function chunk(offset: number, end: number, snapshot = SNAPSHOT): Chunk {
   return { snapshot, offset, data: CONTENT.slice(offset, end) };
@@ -157,6 +165,31 @@ Deno.test("IncomingSnapshot says when the disk refuses, and begins anew once it 
     assert.equal(incoming.store(chunk(400, 500)), 0);
     assert.equal(incoming.store(chunk(0, 500)), 500);
   }));
+
+Deno.test("IncomingSnapshot keeps what has arrived when it cannot be moved", () =>
+  withIncoming(async ({ incoming, paths }) => {
+    incoming.store(chunk(0, 1000));
+    const elsewhere = join(paths.folder, "missing", "file");
+    const refused = { name: "EnvironmentError", message: /Cannot keep a snapshot/ };
+    await assert.rejects(incoming.take(SNAPSHOT, elsewhere), refused);
+    assert.equal(incoming.store(chunk(0, 400)), 1000);
+    await incoming.take(SNAPSHOT, paths.checking(1));
+    assert.deepEqual(Deno.readFileSync(paths.checking(1)), CONTENT);
+  }));
+
+Deno.test({
+  name: "IncomingSnapshot hands over nothing that could not be synced, and leaves nothing behind",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withIncoming(async ({ incoming, paths }) => {
+      // A device takes every write, but cannot be synced.
+      Deno.writeTextFileSync(paths.incomingName, nameText(LARGE));
+      Deno.symlinkSync("/dev/null", paths.incoming);
+      incoming.store({ snapshot: LARGE, offset: 0, data: new Uint8Array(LARGE.bytes) });
+      await assert.rejects(incoming.take(LARGE, paths.checking(1)), { name: "EnvironmentError" });
+      assert.throws(() => Deno.lstatSync(paths.checking(1)), Deno.errors.NotFound);
+    }),
+});
 
 Deno.test("IncomingSnapshot knows of what stands before an index, and removes it", () =>
   withIncoming(({ incoming, paths, reopen }) => {
