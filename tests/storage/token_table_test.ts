@@ -2,28 +2,10 @@ import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
 import type { Token } from "../../lib/kv/token.ts";
 import { CorruptionError } from "../../lib/storage/corruption_error.ts";
-import {
-  KEY_VALUE_FILE,
-  openKeyValueStore,
-  type SqliteKeyValueStore,
-} from "../../lib/storage/key_value_store.ts";
-import type { StoreOptions } from "../../lib/storage/open_database.ts";
+import { KEY_VALUE_FILE, type SqliteKeyValueStore } from "../../lib/storage/key_value_store.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { newToken } from "../kv/support.ts";
-import { copyAsIfKilled, tamper, withFolder } from "./support.ts";
-
-/** Opens a store for one look. */
-function withStore<Result>(
-  options: StoreOptions,
-  work: (store: SqliteKeyValueStore) => Result,
-): Result {
-  const store = openKeyValueStore(options);
-  try {
-    return work(store);
-  } finally {
-    store.close();
-  }
-}
+import { copyAsIfKilled, tamper, withFolder, withKeyValueStore } from "./support.ts";
 
 const tokens: readonly Token[] = [
   { ...newToken("1", { prefixes: ["a/", "\u0000ü"] }), createRevision: toLogIndex(4) },
@@ -38,13 +20,13 @@ function addAll(store: SqliteKeyValueStore): void {
 
 Deno.test("TokenTable keeps tokens over a restart and when its process is killed", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       addAll(store);
-      withStore(copyAsIfKilled(options), (reopened) => {
+      withKeyValueStore(copyAsIfKilled(options), (reopened) => {
         assert.deepEqual([...reopened.tokens.rows()], tokens);
       });
     });
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       assert.deepEqual([...store.tokens.rows()], tokens);
       assert.deepEqual(store.tokens.get("a".repeat(16)), tokens[1]);
       assert.equal(store.tokens.get("b".repeat(16)), null);
@@ -54,7 +36,7 @@ Deno.test("TokenTable keeps tokens over a restart and when its process is killed
 
 Deno.test("TokenTable removes a token, and is undone together with the rows", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       addAll(store);
       const failing = () =>
         store.transaction(toLogIndex(5), () => {
@@ -71,7 +53,7 @@ Deno.test("TokenTable removes a token, and is undone together with the rows", ()
 
 Deno.test("TokenTable asserts that writes are in a transaction", () =>
   withFolder((options) => {
-    withStore(options, (store) => {
+    withKeyValueStore(options, (store) => {
       assert.throws(() => store.tokens.delete("a".repeat(16)), InvariantError);
     });
   }));
@@ -92,12 +74,12 @@ for (
 ) {
   Deno.test(`TokenTable lets nobody in by a row that was given ${what}`, () =>
     withFolder((options) => {
-      withStore(options, (store) => {
+      withKeyValueStore(options, (store) => {
         const token = { ...newToken("b", { scopes: ["read"] }), createRevision: toLogIndex(1) };
         store.transaction(toLogIndex(1), () => store.tokens.add(token));
       });
       tamper({ folder: options.folder, file: KEY_VALUE_FILE }, sql);
-      withStore(options, (store) => {
+      withKeyValueStore(options, (store) => {
         const message = /kv\.db: the row of a token is damaged.*rebuilds kv\.db/;
         assert.throws(() => [...store.tokens.rows()], { name: "CorruptionError", message });
         const id = what === "another id" ? "a" : "b";
