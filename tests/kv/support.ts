@@ -1,13 +1,15 @@
 /** What the tests of the state machine have in common. */
 
+import assert from "node:assert/strict";
 import fc from "fast-check";
 import { encodeUtf8 } from "../../lib/bytes.ts";
+import { InputError } from "../../lib/errors.ts";
 import {
   type Command,
   IDEMPOTENCY_KEY_LENGTH_MAX,
   type WriteOptions,
 } from "../../lib/kv/command.ts";
-import { encodeCommand } from "../../lib/kv/command_codec.ts";
+import { decodeCommand, encodeCommand } from "../../lib/kv/command_codec.ts";
 import type { RememberedWrite } from "../../lib/kv/remembered_write.ts";
 import type { CommittedEntry } from "../../lib/kv/state_machine.ts";
 import { type NewToken, TOKEN_ID_LENGTH } from "../../lib/kv/token.ts";
@@ -73,4 +75,22 @@ export function remembered(index: number, idempotencyKey: string): RememberedWri
     commandDigest: new Uint8Array(32).fill(index),
     result: { kind: "put", revision, createRevision: revision, version: 1 },
   };
+}
+
+/** Asserts that each flipped bit of a command is refused, or read as another command in its one form. */
+export function assertFlipsNoticed(command: Command): void {
+  const whole = encodeCommand(command);
+  for (let bit = 0; bit < whole.length * 8; bit++) {
+    const flipped = whole.slice();
+    flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    let read: Command;
+    try {
+      read = decodeCommand(flipped);
+    } catch (error) {
+      assert.ok(error instanceof InputError, `bit ${bit}: ${error}`);
+      continue;
+    }
+    assert.deepEqual(encodeCommand(read), flipped, `bit ${bit}`);
+    assert.notDeepEqual(read, command, `bit ${bit}`);
+  }
 }

@@ -3,10 +3,10 @@ import { encode } from "@msgpack/msgpack";
 import fc from "fast-check";
 import { concatBytes, encodeUtf8 } from "../../lib/bytes.ts";
 import { InputError } from "../../lib/errors.ts";
-import type { Command, TokenCommand } from "../../lib/kv/command.ts";
+import type { TokenCommand } from "../../lib/kv/command.ts";
 import { decodeCommand, encodeCommand, TOKEN_COMMAND_VERSION } from "../../lib/kv/command_codec.ts";
 import { type NewToken, TOKEN_SCOPES } from "../../lib/kv/token.ts";
-import { newToken } from "./support.ts";
+import { assertFlipsNoticed, newToken } from "./support.ts";
 
 const create: TokenCommand = { kind: "createToken", ...newToken("a"), idempotencyKey: "try-1" };
 const revoke: TokenCommand = { kind: "revokeToken", id: "a".repeat(16), idempotencyKey: "try-1" };
@@ -75,20 +75,7 @@ Deno.test("decodeCommand() refuses every truncation of a token command, and byte
 });
 
 Deno.test("decodeCommand() refuses a flipped bit of a token command, or reads another command", () => {
-  const whole = encodeCommand(create);
-  for (let bit = 0; bit < whole.length * 8; bit++) {
-    const flipped = whole.slice();
-    flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-    let command: Command;
-    try {
-      command = decodeCommand(flipped);
-    } catch (error) {
-      assert.ok(error instanceof InputError, `bit ${bit}: ${error}`);
-      continue;
-    }
-    assert.deepEqual(encodeCommand(command), flipped, `bit ${bit}`);
-    assert.notDeepEqual(command, create, `bit ${bit}`);
-  }
+  assertFlipsNoticed(create);
 });
 
 const id = encodeUtf8("a".repeat(16));
