@@ -10,8 +10,10 @@ import { EnvironmentError } from "../errors.ts";
 export const RAFT_WAY_BACK: string =
   "This node may have voted and acknowledged entries that its disk no " +
   "longer shows, so it must not run on this data, on an older copy of it, or on an empty folder " +
-  "with its old key share. Keep the folder for inspection, remove the node from the cluster, and " +
-  "let it join anew in a new folder with a new share. The other nodes go on without it.";
+  "with its old key share. Keep the folder for inspection. The other nodes go on without it, as " +
+  "long as enough of them can sign. A share cannot be made again: this node takes part again once " +
+  "the whole cluster has a new key, which all nodes make that are started with folders that hold " +
+  "nothing but their identity.json. What the cluster stores is then gone.";
 
 /** What an operator is to do about a damaged, missing or outdated `kv.db`. */
 export const KEY_VALUE_WAY_BACK: string =

@@ -12,7 +12,7 @@ const VALUE = "the quick brown fox jumps over the lazy dog";
 /** The least that a node takes: beyond it the log no longer reaches back. */
 const LOG_BYTES_MAX = 8 * 1024 * 1024;
 
-const RAFT_WAY_BACK = /remove the node from the cluster, and let it join anew .* with a new share/;
+const RAFT_WAY_BACK = /A share cannot be made again: .* once the whole cluster has a new key/;
 const KEY_VALUE_WAY_BACK = /move every file of this folder whose name begins with kv\.db out of it/;
 
 interface Damage {

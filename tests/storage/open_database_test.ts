@@ -47,7 +47,7 @@ function refusesAsCorrupt(options: StoreOptions, message: RegExp): void {
   assert.throws(open, (error: unknown) => {
     assert.ok(error instanceof CorruptionError, `${error}`);
     assert.match(error.message, message);
-    assert.match(error.message, /old key share.*join anew/);
+    assert.match(error.message, /old key share.*cannot be made again/);
     return true;
   });
   // Refusing must not have changed what there is to see.

@@ -250,7 +250,7 @@ for (const [what, sql, message] of damages) {
       assert.throws(() => withReopened(options, (store) => store.load()), (error: unknown) => {
         assert.ok(error instanceof CorruptionError);
         assert.match(error.message, message);
-        assert.match(error.message, /raft\.db: .*join anew/);
+        assert.match(error.message, /raft\.db: .*cannot be made again/);
         return true;
       });
     }));

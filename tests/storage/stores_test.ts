@@ -72,7 +72,7 @@ Deno.test("openStores() refuses a log that ends before what kv.db has applied", 
     });
     assert.throws(() => openStores(options), {
       name: "CorruptionError",
-      message: /its log ends at entry 1, but kv\.db has applied entry 3.*join anew/,
+      message: /its log ends at entry 1, but kv\.db has applied entry 3.*cannot be made again/,
     });
   }));
 
