@@ -231,6 +231,7 @@ function wiped(dataDir: string, self: NodeId): KeyFileError {
     `${dataDir}/${SHARE_FILE}`,
     `${self} has run with this share, but ${RAFT_FILE}, which knows what it voted, is gone`,
     "Put the whole data folder back as it was. A node that has forgotten its votes must not sign " +
-      "again: if the data are lost, generate new keys for the whole cluster (floe keygen).",
+      "again: if the data are lost, the whole cluster needs a new key, which all nodes make that are " +
+      "started with folders that hold nothing but their identity.json.",
   );
 }
