@@ -15,8 +15,9 @@ export function registerKeys(program: Program, context: CommandContext): void {
     .command("keys")
     .summary("encrypt, back up and restore a node's keys")
     .description(
-      "What is to be done with a node's secret files, identity.json and share.json. Passphrases come " +
-        "from the file that FLOE_PASSPHRASE_FILE names, or are asked for in a terminal.",
+      "What is to be done with a node's secret files: identity.json, share.json and, while a key is " +
+        "made, keygen.json. Passphrases come from the file that FLOE_PASSPHRASE_FILE names, or are " +
+        "asked for in a terminal.",
     );
   for (const register of [registerKeysPassphrase, registerKeysBackup, registerKeysRestore]) {
     register(keys, context);

@@ -17,7 +17,7 @@ export function registerToken(program: Program, context: CommandContext): void {
     .description(
       "The tokens of the cluster, which every node knows. Commands send the one in --token-file, " +
         "FLOE_TOKEN or FLOE_TOKEN_FILE; without any of these, each node's own from its data folder " +
-        `(admin.token in FLOE_DATA_DIR), which allows everything at that node.`,
+        "(admin.token in FLOE_DATA_DIR or in .floe/ID), which allows everything at that node.",
     );
   for (const register of [registerTokenCreate, registerTokenList, registerTokenRevoke]) {
     register(token, context);
