@@ -4,7 +4,7 @@
  * @module
  */
 
-import { EnvironmentError } from "../errors.ts";
+import { EnvironmentError, messageOf } from "../errors.ts";
 import { isLoopback } from "../node/address.ts";
 import type { NodeApi } from "../node/api.ts";
 import { type AppOptions, createApp } from "./app.ts";
@@ -199,7 +199,7 @@ function whyNot(error: unknown): string {
     return "the system does not permit it. Choose a port from 1024 upward as this node's `api` " +
       "address in cluster.json";
   }
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   if (error instanceof Deno.errors.InvalidData) {
     return `the certificate or its key cannot be used: ${reason}. Give both as PEM with --tls-cert ` +
       "and --tls-key";
