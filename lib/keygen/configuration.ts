@@ -26,12 +26,7 @@ export interface KeyGenerationConfig {
   readonly sign: (message: Uint8Array) => Uint8Array;
   /** Where polynomials come from; a cryptographic source. */
   readonly randomBytes: RandomBytes;
-  /** After how many ticks what a peer seems to lack is sent again; {@linkcode RESEND_TICKS}. */
-  readonly resendTicks?: number;
 }
-
-/** After how many ticks what a peer seems to lack is sent again, where not told otherwise. */
-export const RESEND_TICKS = 5;
 
 /** A checked configuration, with what follows from it. */
 export interface Plan extends KeyGenerationConfig {

@@ -18,7 +18,7 @@ import type { NodeId } from "../types.ts";
 import { Agreement } from "./agreement.ts";
 import { Attempt, type AttemptResult, type Stage } from "./attempt.ts";
 import { ATTEMPT_MAX, AttemptClock } from "./attempt_clock.ts";
-import { type KeyGenerationConfig, type Plan, RESEND_TICKS, toPlan } from "./configuration.ts";
+import { type KeyGenerationConfig, type Plan, toPlan } from "./configuration.ts";
 import type { DurableKeyGeneration, DurableShare } from "./durable.ts";
 import { KeyGenerationFault } from "./fault.ts";
 import type { Input, Output } from "./input_output.ts";
@@ -26,6 +26,9 @@ import type { AbortBody, AttemptBody, Message } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import { PeerBook } from "./peer_book.ts";
 import { type KeyGenerationStatus, type StatusParts, toStatus } from "./status.ts";
+
+/** After how many ticks what a peer seems to lack is sent again. */
+const RESEND_TICKS = 5;
 
 /**
  * One node's key generation. Deterministic: the same inputs and the same randomness give the same
@@ -124,8 +127,8 @@ export class KeyGeneration {
   #tick(): void {
     this.#clock.tick();
     this.#enterIfDue();
-    const { peers, resendTicks = RESEND_TICKS } = this.#plan;
-    if (this.#clock.nowTick % resendTicks === 0) peers.forEach((peer) => this.#resend(peer));
+    if (this.#clock.nowTick % RESEND_TICKS !== 0) return;
+    for (const peer of this.#plan.peers) this.#resend(peer);
   }
 
   #receive(message: Message): void {

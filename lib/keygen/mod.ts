@@ -59,7 +59,7 @@
  */
 
 export { ATTEMPT_GAP_TICKS_MAX, ATTEMPT_MAX, ATTEMPT_STRIDE_MAX } from "./attempt_clock.ts";
-export { hashConfiguration, type KeyGenerationConfig, RESEND_TICKS } from "./configuration.ts";
+export { hashConfiguration, type KeyGenerationConfig } from "./configuration.ts";
 export { carryOut, type KeyGenerationPorts } from "./driver.ts";
 export {
   type DurableKeyGeneration,
