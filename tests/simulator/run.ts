@@ -5,7 +5,7 @@
  */
 
 import { checkLiveness } from "./liveness.ts";
-import { drawScenario, type Scenario } from "./scenario.ts";
+import { drawScenario, SAFETY_US, type Scenario } from "./scenario.ts";
 import { Simulation } from "./simulation.ts";
 import { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
@@ -65,7 +65,7 @@ async function runChecked(simulation: Simulation): Promise<ViolationReport | nul
   const { scenario, trace, queue } = simulation;
   try {
     simulation.start();
-    await simulation.runUntil(scenario.safetyUs);
+    await simulation.runUntil(SAFETY_US);
     await checkLiveness(simulation);
     if (scenario.replicationHolds) {
       const givenUp = simulation.history.check(simulation.committed);
