@@ -16,6 +16,19 @@ for (const mutant of MUTANTS) {
   });
 }
 
+Deno.test("docs/mutants.md knows every mutant, by its trap and by the seeds it took", async () => {
+  const text = await Deno.readTextFile(new URL("docs/mutants.md", ROOT));
+  const names = new Set(MUTANTS.map(({ name }) => name));
+  const rows = text.split("\n").filter((line) => line.startsWith("| ")).map((line) => {
+    return line.split("|").slice(1, -1).map((cell) => cell.trim());
+  });
+  const taken = rows.filter(([, seeds = ""]) => /^[0-9]+$/.test(seeds));
+  assert.deepEqual(new Set(taken.map(([name = ""]) => name)), names);
+  const trapped = rows.filter(([, , third]) => third === undefined)
+    .flatMap(([, mutants = ""]) => mutants.split(", ")).filter((name) => /^[a-z]+-/.test(name));
+  assert.deepEqual(trapped.filter((name) => !names.has(name)), []);
+});
+
 Deno.test("mutate() refuses a place that is not there, or there twice", () => {
   const mutant = { name: "m", bug: "b", file: "f", find: "x", replace: "y" };
   assert.equal(mutate(mutant, "a x b"), "a y b");
