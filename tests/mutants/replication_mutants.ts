@@ -113,6 +113,16 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     if (last !== undefined) done.push({ kind: "checkpointed", index: last.index });`,
   },
   {
+    name: "snapshot-leaves-replaced-rows",
+    bug:
+      "a snapshot that overtakes entries which were never written keeps what the disk has instead",
+    file: "lib/raft/durability.ts",
+    find: `    const isSaved = this.#unsavedFrom === null || this.#unsavedFrom > position.index;\n`,
+    replace: `    const isSaved = true;
+    const next = position.index + 1 as LogIndex;
+    if (this.#unsavedFrom !== null && this.#unsavedFrom < next) this.#unsavedFrom = next;\n`,
+  },
+  {
     name: "snapshot-reset-not-written",
     bug: "a log that a snapshot replaced stays on disk",
     file: "lib/raft/state.ts",

@@ -93,6 +93,7 @@ export class Life {
   readonly #checker: InvariantChecker | null;
   #stateMachine: StateMachine;
   #inbox: Input[] = [];
+  readonly #held: Input[] = [];
   /** Acknowledgements whose time has come. */
   readonly #late = new Set<Input>();
 
@@ -118,6 +119,18 @@ export class Life {
   /** Puts an input into the inbox. */
   add(input: Input): void {
     this.#inbox.push(input);
+    if (hasEntries(input)) this.release();
+    this.#host.wake();
+  }
+
+  /** Keeps an input back until a leader's next entries are in the inbox. */
+  hold(input: Input): void {
+    this.#held.push(input);
+  }
+
+  /** Puts what was kept back into the inbox. */
+  release(): void {
+    this.#inbox.push(...this.#held.splice(0));
     this.#host.wake();
   }
 
@@ -230,4 +243,9 @@ export class Life {
     this.transfers.handle(output);
     this.#host.reach("afterReport");
   }
+}
+
+function hasEntries(input: Input): boolean {
+  return input.kind === "message" && input.message.kind === "appendRequest" &&
+    input.message.entries.length > 0;
 }

@@ -155,8 +155,12 @@ export class MachineEffects implements LifeHost {
     this.later(SNAPSHOT_WRITES * this.#options.scenario.persistUsMean, (life) => {
       const verdict = this.#machine.storage.keyValues.checkIncoming(snapshot);
       if (verdict === null) return;
-      this.#options.counters.count(`snapshot.${verdict}`);
-      life.add({ kind: verdict === "ready" ? "snapshotReady" : "snapshotRefused", snapshot });
+      const { random, counters, scenario } = this.#options;
+      counters.count(`snapshot.${verdict}`);
+      life.hold({ kind: verdict === "ready" ? "snapshotReady" : "snapshotRefused", snapshot });
+      if (random.chance(0.5)) return life.release();
+      // Most often the next leader's entries come first: both are handled in one turn.
+      this.later(4 * scenario.electionTimeoutTicks * scenario.tickUs, (life) => life.release());
     });
   }
 
