@@ -93,7 +93,7 @@ export class Life {
   readonly #checker: InvariantChecker | null;
   #stateMachine: StateMachine;
   #inbox: Input[] = [];
-  readonly #held: Input[] = [];
+  readonly #held: (() => void)[] = [];
   /** Acknowledgements whose time has come. */
   readonly #late = new Set<Input>();
 
@@ -123,15 +123,14 @@ export class Life {
     this.#host.wake();
   }
 
-  /** Keeps an input back until a leader's next entries are in the inbox. */
-  hold(input: Input): void {
-    this.#held.push(input);
+  /** Keeps back what puts an input into the inbox until a leader's next entries are there. */
+  hold(work: () => void): void {
+    this.#held.push(work);
   }
 
-  /** Puts what was kept back into the inbox. */
+  /** Does what was kept back. */
   release(): void {
-    this.#inbox.push(...this.#held.splice(0));
-    this.#host.wake();
+    for (const work of this.#held.splice(0)) work();
   }
 
   /** Handles the time that has passed, and everything in the inbox, as `lib/node/node.ts` does. */

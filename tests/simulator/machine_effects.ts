@@ -152,14 +152,11 @@ export class MachineEffects implements LifeHost {
 
   /** See {@linkcode LifeHost.snapshotArrived}. */
   snapshotArrived(snapshot: Snapshot): void {
-    this.later(SNAPSHOT_WRITES * this.#options.scenario.persistUsMean, (life) => {
-      const verdict = this.#machine.storage.keyValues.checkIncoming(snapshot);
-      if (verdict === null) return;
-      const { random, counters, scenario } = this.#options;
-      counters.count(`snapshot.${verdict}`);
-      life.hold({ kind: verdict === "ready" ? "snapshotReady" : "snapshotRefused", snapshot });
-      if (random.chance(0.5)) return life.release();
+    const { random, scenario } = this.#options;
+    this.later(SNAPSHOT_WRITES * scenario.persistUsMean, (life) => {
+      if (random.chance(0.5)) return this.#checkSnapshot(snapshot, life);
       // Most often the next leader's entries come first: both are handled in one turn.
+      life.hold(() => this.#checkSnapshot(snapshot, life));
       this.later(4 * scenario.electionTimeoutTicks * scenario.tickUs, (life) => life.release());
     });
   }
@@ -171,6 +168,13 @@ export class MachineEffects implements LifeHost {
     queue.after(random.exponential(meanUs), () => {
       if (life !== null && this.#machine.life === life) work(life);
     });
+  }
+
+  #checkSnapshot(snapshot: Snapshot, life: Life): void {
+    const verdict = this.#machine.storage.keyValues.checkIncoming(snapshot);
+    if (verdict === null) return;
+    this.#options.counters.count(`snapshot.${verdict}`);
+    life.add({ kind: verdict === "ready" ? "snapshotReady" : "snapshotRefused", snapshot });
   }
 
   /** A copy is checked row by row before it is anybody's snapshot. Damage stops the node. */
