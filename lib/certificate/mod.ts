@@ -44,6 +44,7 @@ export {
 } from "./genesis.ts";
 export {
   checkRoster,
+  describeRosterDifference,
   type GenesisRoster,
   ROSTER_VOTERS_MIN,
   type RosterVoter,

@@ -5,26 +5,24 @@
  */
 
 import { assert, assertDefined } from "../assert.ts";
-import { checkSecretShare } from "../frost/mod.ts";
-import { toGroupPublicKeys } from "../certificate/frost_certifier.ts";
 import {
   CertificateError,
   encodeGenesisStatement,
   type Genesis,
   verifyGenesis,
 } from "../certificate/mod.ts";
-import { InputError } from "../errors.ts";
 import type { NodeId } from "../types.ts";
 import { Agreement } from "./agreement.ts";
 import { Attempt, type AttemptResult, type Stage } from "./attempt.ts";
 import { ATTEMPT_MAX, AttemptClock } from "./attempt_clock.ts";
 import { type KeyGenerationConfig, type Plan, toPlan } from "./configuration.ts";
-import type { DurableKeyGeneration, DurableShare } from "./durable.ts";
+import type { DurableKeyGeneration } from "./durable.ts";
 import { KeyGenerationFault } from "./fault.ts";
 import type { Input, Output } from "./input_output.ts";
 import type { AbortBody, AttemptBody, Message } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import { PeerBook } from "./peer_book.ts";
+import { checkRecord } from "./record_check.ts";
 import { type KeyGenerationStatus, type StatusParts, toStatus } from "./status.ts";
 
 /** After how many ticks what a peer seems to lack is sent again. */
@@ -53,17 +51,12 @@ export class KeyGeneration {
    */
   constructor(config: KeyGenerationConfig, durable: DurableKeyGeneration) {
     this.#plan = toPlan(config);
-    if (durable.configuration !== this.#plan.configuration) {
-      throw new InputError(
-        `Cannot resume key generation: it was begun under configuration ${durable.configuration}, ` +
-          `and this is ${this.#plan.configuration}`,
-      );
-    }
+    checkRecord(this.#plan, durable);
     this.#peers = new PeerBook(this.#plan);
     this.#outbox = new Outbox(this.#plan, durable);
     this.#clock = new AttemptClock(durable.attempt, config.self);
     const { share } = this.#record;
-    if (share !== null) this.#resumeWith(share);
+    if (share !== null) this.#agreement = new Agreement(this.#plan, share);
   }
 
   /** Takes everything that happened since the last step, in order, and says what is to be done. */
@@ -194,13 +187,6 @@ export class KeyGeneration {
     this.#outbox.change({ share });
     this.#agreement = new Agreement(this.#plan, share);
     this.#outbox.report({ kind: "shareMade", attempt });
-  }
-
-  /** What was written must be what is read: a share that is not the statement's is of no use. */
-  #resumeWith(share: DurableShare): void {
-    this.#agreement = new Agreement(this.#plan, share);
-    const group = toGroupPublicKeys(this.#agreement.statement);
-    checkSecretShare(group, { identifier: this.#plan.identifier, secret: share.secret });
   }
 
   /**

@@ -27,6 +27,7 @@ import {
 } from "./targets/frost.ts";
 import { requests, sockets } from "./targets/http.ts";
 import { keygen, keygenMessages } from "./targets/keygen.ts";
+import { keygenRecords } from "./targets/keygen_record.ts";
 import { commands, results } from "./targets/kv.ts";
 import { peerPort } from "./targets/peer_port.ts";
 import { snapshots } from "./targets/snapshots.ts";
@@ -61,6 +62,7 @@ export const TARGETS: readonly Target[] = [
   peerCards,
   keyFiles,
   sealedKeyFiles,
+  keygenRecords,
   knocks,
   tokenBodies,
   requests,

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { createCertifier, verifyCertificate } from "../../lib/certificate/mod.ts";
-import { InputError } from "../../lib/errors.ts";
 import {
   type DurableKeyGeneration,
   hashConfiguration,
@@ -299,44 +298,6 @@ Deno.test("after the last attempt there is none, and the status says so", () => 
   const output = keyGeneration.step([{ kind: "tick" }]);
   assert.deepEqual([output.persist, output.send], [null, []]);
   assert.equal(keyGeneration.status.phase, "exhausted");
-});
-
-Deno.test("a key generation is not resumed under another configuration, or by a stranger", () => {
-  const { roster } = createFounders(2, 3);
-  const durable = newDurableKeyGeneration(roster);
-  for (
-    const other of [
-      { ...roster, threshold: 3 },
-      { ...roster, cluster: toClusterName("floe-other") },
-      { ...roster, voters: roster.voters.toReversed() },
-      { ...roster, voters: roster.voters.slice(1) },
-    ]
-  ) {
-    assert.notEqual(hashConfiguration(other), durable.configuration);
-    assert.throws(() => create(durable, { roster: other }), InputError);
-  }
-  assert.throws(() => create(durable, { self: nodeId(9) }), InputError);
-});
-
-Deno.test("a key generation is not resumed from a share that is not the statement's", () => {
-  const cluster = new TestKeygen(2, 3);
-  cluster.start();
-  cluster.deliver();
-  const { disk } = cluster.node(1);
-  const share = assertDefined(disk.share, "no share");
-  create(disk);
-  for (
-    const damaged of [
-      { ...share, secret: share.secret.with(0, (share.secret[0] ?? 0) ^ 1) },
-      { ...share, secret: new Uint8Array(32) },
-      { ...share, secret: share.secret.slice(1) },
-      { ...share, statement: share.statement.replace("threshold 2", "threshold 02") },
-      { ...share, statement: "" },
-    ]
-  ) {
-    assert.throws(() => create({ ...disk, share: damaged }), InputError);
-  }
-  assert.throws(() => create({ ...disk, genesis: "x" }).step([]), InputError);
 });
 
 Deno.test("an identity key that is not the roster's stops the node at once", () => {
