@@ -233,6 +233,8 @@ export class CoreState {
     const leaderBefore = this.leader;
     this.#role = role;
     if (before.name === "leader" && before !== role) leaveLeadership(this, before);
+    // The term's election is over. Its shares are of use to nobody, and the log outgrows what was voted on.
+    if (this.certificate !== null) this.pendingVotes.clear();
     if (leaderBefore !== this.leader) {
       this.forwarded.leaderLost(this.output);
     }

@@ -1,9 +1,16 @@
 /** The voter: what it MUST do before its share leaves (see `lib/raft/voter.ts`). */
 
 import assert from "node:assert/strict";
+import type { VoteRequest } from "../../lib/raft/mod.ts";
 import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { ELECTION_TIMEOUT_TICKS, TestCluster } from "./harness.ts";
-import { catchVoteRequests, requestTo, takeVoteResponse, voteRequest } from "./messages.ts";
+import {
+  appendRequest,
+  catchVoteRequests,
+  requestTo,
+  takeVoteResponse,
+  voteRequest,
+} from "./messages.ts";
 
 Deno.test("MUST 3: the vote is durable before the share is computed and leaves", () => {
   const cluster = new TestCluster({ size: 3 });
@@ -27,6 +34,24 @@ Deno.test("MUST 3: a voter that crashes before its vote is durable has said noth
   voter.restart();
   assert.equal(voter.raft.state.votedFor, null);
   assert.deepEqual(cluster.network, []);
+});
+
+Deno.test("a vote that becomes durable once the term has its leader is given to nobody", () => {
+  const cluster = new TestCluster({ size: 5 });
+  const requests = catchVoteRequests(cluster, cluster.node("n1"));
+  const [slow, ...prompt] = requests.toSorted(bySigners);
+  assert.ok(slow !== undefined);
+  const voter = cluster.node(slow.to);
+  const voted = voter.raft.step([{ kind: "message", message: slow }]);
+  for (const request of prompt) cluster.node(request.to).receive(request);
+  cluster.isolate(slow.to);
+  cluster.deliver();
+  const leader = cluster.node("n1");
+  assert.equal(leader.raft.state.role.name, "leader");
+  const entries = leader.raft.state.log.slice(toLogIndex(1), leader.raft.state.log.last.index);
+  voter.raft.step([{ kind: "message", message: appendRequest(leader, slow.to, { entries }) }]);
+  const output = voter.raft.step([{ kind: "persisted", sequence: voted.persist?.sequence ?? 0 }]);
+  assert.deepEqual([...output.send, ...output.sendAfterPersist].map(({ kind }) => kind), []);
 });
 
 Deno.test("MUST 4: a voter signs for one candidate in a term, whatever the epoch", () => {
@@ -154,3 +179,8 @@ Deno.test("nobody votes in term 0, in which there is no election", () => {
   cluster.node("n2").receive(voteRequest({ from: "n3", to: "n2", term: 0 }));
   assert.equal(takeVoteResponse(cluster).granted, false);
 });
+
+/** Those that are asked for no share first. */
+function bySigners(left: VoteRequest, right: VoteRequest): number {
+  return left.commitments.length - right.commitments.length;
+}
