@@ -1,14 +1,15 @@
 /**
  * What the documents say that a machine can check: that what they point to is there, and that the
- * numbers in their tables are the code's.
+ * numbers in their tables are the code's. `api_reference_test.ts` and `cli_reference_test.ts` do it for
+ * `docs/api.md` and `docs/cli.md`.
  *
  * @module
  */
 
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { marginsOf } from "../lib/margins.ts";
+import { read, ROOT, rowsOf } from "./support/document.ts";
 
-const ROOT = new URL("../", import.meta.url);
 const README_WORDS_MAX = 1200;
 
 const DOCUMENTS: readonly string[] = [
@@ -19,17 +20,6 @@ const DOCUMENTS: readonly string[] = [
 ];
 
 const TOP_FOLDERS: readonly string[] = ["lib", "tests", "docs", "bench", "lint", "scripts"];
-
-function read(document: string): string {
-  return Deno.readTextFileSync(new URL(document, ROOT));
-}
-
-/** The cells of every row of the tables in a document that begins with this cell, header excluded. */
-function rowsOf(document: string, first: RegExp): string[][] {
-  return read(document).split("\n").filter((line) => line.startsWith("|"))
-    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()))
-    .filter(([cell = ""]) => first.test(cell));
-}
 
 for (const document of DOCUMENTS) {
   Deno.test(`${document} points to files that are there`, () => {

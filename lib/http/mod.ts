@@ -7,32 +7,26 @@
  * ask for and how it is answered; `wire.ts` is the shape of every answer, for both ends.
  *
  * **Any node takes any request.** Forwarding to the leader is the node's business; a client needs
- * no redirects and no knowledge of who leads.
+ * no redirects and no knowledge of who leads. `docs/api.md` is the reference of routes, headers,
+ * fields and problems; tests hold it to the code.
  *
  * **From the start on.** While a node generates the cluster's key, `/v1/dkg` says how far it is,
  * `/livez` and `/readyz` answer, and everything else is a 503 `no_key`.
  *
  * **Keys and values are bytes of the client's.** The key is everything after `/v1/kv/`, slashes
  * included, percent-decoded exactly once and strictly; the body's raw bytes are the value. What
- * comes back is the same bytes: raw for `Accept: application/octet-stream`, else inside JSON with
- * its encoding named.
+ * comes back is the same bytes.
  *
- * **Conditions.** `ETag` is the modRevision in quotes. A write with `If-Match: "<modRevision>"` or
- * `If-None-Match: *` takes effect only where that holds, else it is a 412 `precondition_failed`. Any
- * other condition on a write is refused. Reads take none.
+ * **Conditions** name the revision that `ETag` told. Every form of them that is not known is refused
+ * on a write: one that is ignored would let it do what its client asked it not to.
  *
- * **Exactly once.** A write with an `Idempotency-Key` (1 to 128 visible ASCII characters without `"`
- * and `\`, in double quotes or not) may be sent again, to any node, until its outcome is known. It
- * takes effect once, and every attempt has the first one's answer, marked with
- * `Idempotency-Replayed: true`: while fewer than `REMEMBERED_ENTRIES` of `lib/kv` follow the first in
- * the log. With another command the same key is a 422 `idempotency_key_reused`. A key names a write in
- * the whole cluster, so clients draw it at random.
+ * **Exactly once.** A write with an `Idempotency-Key` is remembered in the replicated state, for
+ * `REMEMBERED_ENTRIES` of `lib/kv`, so any node gives every attempt the first one's answer. A key names
+ * a write in the whole cluster, not at one node or of one client.
  *
  * **Refusals are data.** Whatever goes wrong is one RFC 9457 problem document with a `code` that
- * never changes. A write's problem says with `maybeApplied` whether the write may have taken effect:
- * false is a promise that it did not and will not, so a client may send it again. It speaks of this
- * attempt alone, not of earlier ones under the same idempotency key. Parameters that this version
- * does not know are refused, never ignored.
+ * never changes. `maybeApplied` on a write's problem is false only where nothing was applied and
+ * nothing will be. Parameters that this version does not know are refused, never ignored.
  *
  * **Bounded.** Bodies are counted while they arrive and cut off at their limit; requests under way
  * and the bytes they hold are counted at a gate that refuses rather than queues; every wait has a

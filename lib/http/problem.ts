@@ -57,7 +57,8 @@ export interface ProblemBody {
 /** The media type of a problem document. */
 export const PROBLEM_MEDIA_TYPE = "application/problem+json";
 
-const STATUS: Readonly<Record<ProblemCode, number>> = {
+/** The HTTP status of every code. */
+export const PROBLEM_STATUS: Readonly<Record<ProblemCode, number>> = {
   invalid_request: 400,
   invalid_parameter: 400,
   invalid_header: 400,
@@ -158,7 +159,7 @@ export class Problem extends Error {
 export function problemResponse(error: unknown, request: Request): Response {
   const { code, detail, maybeApplied, headers } = describe(error);
   const retryAfterMs = RETRY_AFTER_MS[code];
-  const status = STATUS[code];
+  const status = PROBLEM_STATUS[code];
   const body: ProblemBody = {
     type: "about:blank",
     title: TITLE[status] ?? "Error",

@@ -1,0 +1,193 @@
+/**
+ * `docs/api.md` has all of the API that programs build on, and nothing else.
+ *
+ * @module
+ */
+
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { createApp } from "../lib/http/app.ts";
+import { Door } from "../lib/http/door.ts";
+import {
+  ELECTIONS_LIMIT_DEFAULT,
+  ELECTIONS_LIMIT_MAX,
+  REQUEST_TIMEOUT_MS_DEFAULT,
+  REQUEST_TIMEOUT_MS_MAX,
+} from "../lib/http/limits.ts";
+import {
+  Problem,
+  PROBLEM_STATUS,
+  type ProblemBody,
+  type ProblemCode,
+  problemResponse,
+} from "../lib/http/problem.ts";
+import { IDEMPOTENCY_KEY_LENGTH_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../lib/kv/command.ts";
+import { REMEMBERED_ENTRIES } from "../lib/kv/remembered_write.ts";
+import {
+  TOKEN_NAME_LENGTH_MAX,
+  TOKEN_PREFIXES_MAX,
+  TOKENS_MAX,
+  type TokenScope,
+} from "../lib/kv/token.ts";
+import { toNodeId } from "../lib/types.ts";
+import { FakeNode } from "./http/fake_node.ts";
+import { read, rowsUnder, unquote } from "./support/document.ts";
+
+/** Lets everybody in, and remembers what scope the route of the last request needs. */
+class RecordingDoor extends Door {
+  needs: TokenScope | null | undefined;
+
+  override admit(...args: Parameters<Door["admit"]>): ReturnType<Door["admit"]> {
+    this.needs = args[1];
+    return super.admit(...args);
+  }
+}
+
+function openApi() {
+  const node = new FakeNode();
+  const door = new RecordingDoor({ node, access: { kind: "open" } });
+  return { node, door, app: createApp(node, { door }) };
+}
+
+/** What stands in a path for what a route names in braces. */
+const SAMPLES: Readonly<Record<string, string>> = {
+  "/v1/kv/{key}": "/v1/kv/app/colour",
+  "/v1/elections/{term}": "/v1/elections/7",
+  "/v1/tokens/{id}": "/v1/tokens/0123456789abcdef",
+};
+
+Deno.test("docs/api.md has every route of the API and no other", () => {
+  const registered = openApi().app.routes.filter(({ method }) => method !== "ALL")
+    .map(({ method, path }) =>
+      `${method} ${path.replace(/\*$/, "{key}").replace(/:([a-z]+)/, "{$1}")}`
+    );
+  ok(registered.length > 10);
+  const told = rowsUnder("docs/api.md", "## Routes").map(([route = ""]) => unquote(route));
+  deepEqual(told.toSorted(), registered.toSorted());
+});
+
+for (const [route = "", scope = ""] of rowsUnder("docs/api.md", "## Routes")) {
+  Deno.test(`docs/api.md has the scope of ${unquote(route)}`, async () => {
+    const { app, door } = openApi();
+    const [method = "", path = ""] = unquote(route).split(" ");
+    await (await app.request(SAMPLES[path] ?? path, { method })).body?.cancel();
+    equal(scope === "none" ? null : unquote(scope), door.needs);
+  });
+}
+
+/** The fields of an answer as docs/api.md tells them, those of other sections that it refers to included. */
+function toldFields(heading: string): readonly string[] {
+  return rowsUnder("docs/api.md", heading).flatMap(([field = "", , text = ""]) => {
+    const [, other] = /see (`[^`]+`)/.exec(text) ?? [];
+    if (other === undefined) return [unquote(field)];
+    return toldFields(other).map((inner) => `${unquote(field)}.${inner}`);
+  });
+}
+
+/** The fields of an answer as it came: `peers[].id` for those of objects in a list. */
+function fieldsOf(value: unknown, path = ""): readonly string[] {
+  // Its keys are names of what is counted.
+  if (path === "counters" || typeof value !== "object" || value === null) return [path];
+  if (!Array.isArray(value)) {
+    const prefix = path === "" ? "" : `${path}.`;
+    return Object.entries(value).flatMap(([key, inner]) => fieldsOf(inner, `${prefix}${key}`));
+  }
+  const [first] = value;
+  return typeof first === "object" ? fieldsOf(first, `${path}[]`) : [path];
+}
+
+const BODIES: Readonly<Record<string, string>> = {
+  "/v1/kv/{key}": "blue",
+  "/v1/tokens/{id}": JSON.stringify({ secretSha256: "a".repeat(64), scopes: ["read"] }),
+};
+
+/** A node's answers, with something in every list. */
+function openFullApi() {
+  const { app, node } = openApi();
+  const [id, step] = [toNodeId("server_2"), "roundOne"] as const;
+  node.keyGenerationNow = { ...node.keyGenerationNow, waitingFor: [{ id, step }] };
+  return async (method: string, path: string) => {
+    const body = BODIES[path];
+    const init = method === "PUT" && body !== undefined ? { method, body } : { method };
+    const response = await app.request(SAMPLES[path] ?? path, init);
+    equal(response.status, 200);
+    return await response.json();
+  };
+}
+
+for (const [cell = ""] of rowsUnder("docs/api.md", "## Routes")) {
+  Deno.test(`docs/api.md has the fields that ${unquote(cell)} answers with`, async () => {
+    const ask = openFullApi();
+    const [method = "", path = ""] = unquote(cell).split(" ");
+    if (method === "GET") {
+      await Promise.all(Object.keys(BODIES).map((written) => ask("PUT", written)));
+    }
+    deepEqual(toldFields(cell).toSorted(), fieldsOf(await ask(method, path)).toSorted());
+  });
+}
+
+/** What a write that ends with this error is answered with. */
+async function problemOf(error: unknown): Promise<ProblemBody> {
+  const request = new Request("http://localhost/v1/kv/a", { method: "PUT" });
+  return await problemResponse(error, request).json();
+}
+
+function isProblemCode(code: string): code is ProblemCode {
+  return code in PROBLEM_STATUS;
+}
+
+Deno.test("docs/api.md has every problem's code, with its status and pause", async () => {
+  const sent = Object.keys(PROBLEM_STATUS).filter(isProblemCode).map(async (code) => {
+    const { status, retryAfterMs } = await problemOf(new Problem(code, "so it is"));
+    return [code, String(status), String(retryAfterMs ?? "-")].join(" ");
+  });
+  const told = rowsUnder("docs/api.md", "### Codes").map(([code = "", status, , pause]) =>
+    [unquote(code), status, pause].join(" ")
+  );
+  deepEqual(told.toSorted(), (await Promise.all(sent)).toSorted());
+});
+
+Deno.test("docs/api.md has the fields of a problem, in their order", async () => {
+  const told = rowsUnder("docs/api.md", "## Problems").map(([field = ""]) => unquote(field));
+  deepEqual(told, Object.keys(await problemOf(new Problem("no_leader", "so it is"))));
+});
+
+Deno.test("docs/api.md has every header of the API that a page of another origin may use", async () => {
+  const node = new FakeNode();
+  const origin = "https://app.example";
+  const door = new Door({ node, access: { kind: "open" }, origins: [origin] });
+  const app = createApp(node, { door });
+  const headers = { origin, "access-control-request-method": "PUT" };
+  const asked = await app.request("/v1/kv/a", { method: "OPTIONS", headers });
+  const answered = await app.request("/v1/kv/a", { headers });
+  const used = [
+    ...(asked.headers.get("access-control-allow-headers") ?? "").split(","),
+    ...(answered.headers.get("access-control-expose-headers") ?? "").split(","),
+  ];
+  ok(used.length > 10);
+  const cells = rowsUnder("docs/api.md", "## Headers").flatMap(([cell = ""]) => cell.split(", "));
+  const told = cells.map((cell) => unquote(cell).split(":", 1)[0]?.toLowerCase());
+  for (const name of used) ok(told.includes(name), name);
+});
+
+Deno.test("docs/api.md has the limits that are in force", () => {
+  const text = read("docs/api.md").replaceAll(/\s+/g, " ");
+  for (
+    const limit of [
+      `1 to ${inWords(KEY_BYTES_MAX)} bytes of UTF-8`,
+      `at most ${inWords(VALUE_BYTES_MAX)} bytes`,
+      `1 to ${inWords(REQUEST_TIMEOUT_MS_MAX)}, default ${inWords(REQUEST_TIMEOUT_MS_DEFAULT)}`,
+      `1 to ${ELECTIONS_LIMIT_MAX}, default ${ELECTIONS_LIMIT_DEFAULT}`,
+      `fewer than ${inWords(REMEMBERED_ENTRIES)} entries`,
+      `there are ${inWords(TOKENS_MAX)} tokens`,
+      `at most ${TOKEN_NAME_LENGTH_MAX} characters`,
+      `at most ${TOKEN_PREFIXES_MAX}; none: for all`,
+      `1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII characters`,
+    ]
+  ) {
+    ok(text.includes(limit), limit);
+  }
+});
+
+function inWords(limit: number): string {
+  return limit.toLocaleString("en-US");
+}
