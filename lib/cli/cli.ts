@@ -67,7 +67,8 @@ export async function run(
   }
 }
 
-function createProgram(context: CommandContext): Program {
+/** The program with all its commands. {@linkcode run} says how each way to end is told. */
+export function createProgram(context: CommandContext): Program {
   const program = new Command("floe")
     .description("A Raft cluster whose leaders carry FROST election certificates.")
     .version(FLOE_VERSION, "-V, --version", "print the version of Floe")
