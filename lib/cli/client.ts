@@ -195,7 +195,11 @@ export class ApiClient {
 
   /** The error that ends a command when not one of the nodes that were asked answered. */
   unreachable(attempts: readonly Attempt[]): CommandError {
-    return this.#givenUp(attempts.filter((attempt) => attempt.kind === "failure"), null);
+    const failed = attempts.filter((attempt) => attempt.kind === "failure");
+    const isShut = failed.every(({ failure }) => failure.exitCode === ExitCode.notAllowed);
+    if (!isShut) return this.#givenUp(failed, null);
+    const message = ["No node allows it:", ...failed.map(reasonOf)].join("\n");
+    return new CommandError(ExitCode.notAllowed, message);
   }
 
   #givenUp(failed: readonly FailedAttempt[], uncertainty: string | null): CommandError {
@@ -205,7 +209,7 @@ export class ApiClient {
       ExitCode.unavailable,
       [
         isHopeless ? "No node is reachable:" : `No node could do it within ${seconds} s:`,
-        ...failed.map(({ endpoint, failure }) => `  ${endpoint.label}: ${failure.reason}`),
+        ...failed.map(reasonOf),
         isHopeless
           ? "Start the cluster (floe cluster), or name its nodes with --endpoints."
           : `${uncertainty ?? "Nothing was changed."} ${GIVEN_UP_ADVICE}`,
@@ -242,6 +246,10 @@ function headersOf(
   };
 }
 
+function reasonOf({ endpoint, failure }: FailedAttempt): string {
+  return `  ${endpoint.label}: ${failure.reason}`;
+}
+
 function isWrite(request: ClientRequest): boolean {
   return request.method !== "GET";
 }
@@ -274,7 +282,7 @@ function endedBy(
 }
 
 function uncertainty({ idempotencyKey }: ClientRequest): string {
-  const what = "The write may have been applied.";
-  if (idempotencyKey === undefined) return what;
-  return `${what} The same command with --idempotency-key ${idempotencyKey} tells, and is done once.`;
+  if (idempotencyKey === undefined) return "It may be done all the same.";
+  return "The write may have been applied. " +
+    `The same command with --idempotency-key ${idempotencyKey} tells, and is done once.`;
 }

@@ -11,7 +11,7 @@
  * fields and problems; tests hold it to the code.
  *
  * **From the start on.** While a node generates the cluster's key, `/v1/dkg` says how far it is,
- * `/livez` and `/readyz` answer, and everything else is a 503 `no_key`.
+ * `/livez` answers, `/readyz` is a 503 `not_ready`, and everything else a 503 `no_key`.
  *
  * **Keys and values are bytes of the client's.** The key is everything after `/v1/kv/`, slashes
  * included, percent-decoded exactly once and strictly; the body's raw bytes are the value. What
@@ -26,7 +26,7 @@
  *
  * **Refusals are data.** Whatever goes wrong is one RFC 9457 problem document with a `code` that
  * never changes. `maybeApplied` on a write's problem is false only where nothing was applied and
- * nothing will be. Parameters that this version does not know are refused, never ignored.
+ * nothing will be. Parameters of `/v1` that this version does not know are refused, never ignored.
  *
  * **Bounded.** Bodies are counted while they arrive and cut off at their limit; requests under way
  * and the bytes they hold are counted at a gate that refuses rather than queues; every wait has a

@@ -56,13 +56,15 @@ export class Transfers {
   /** Ends the wishes whose deadline has passed. */
   expire(nowMs: number): void {
     for (const [id, wish] of this.#wishes) {
-      if (wish.deadlineMs <= nowMs) this.#fail(id, "timeout", "No new leader before the deadline");
+      if (wish.deadlineMs <= nowMs) {
+        this.#leaveOpen(id, "timeout", "No new leader before the deadline");
+      }
     }
   }
 
   /** Ends every wish: the node stops. */
   stop(): void {
-    for (const id of this.#wishes.keys()) this.#fail(id, "stopping", "The node is stopping");
+    for (const id of this.#wishes.keys()) this.#leaveOpen(id, "stopping", "The node is stopping");
   }
 
   #take(result: TransferResult): void {
@@ -98,9 +100,18 @@ export class Transfers {
   }
 
   #fail(id: number, code: RequestFailure, message: string): void {
+    this.#end(id, new RequestError(code, message, { maybeApplied: false }));
+  }
+
+  /** The target may have been told to take over, and do so yet. */
+  #leaveOpen(id: number, code: RequestFailure, message: string): void {
+    this.#end(id, new RequestError(code, message, { maybeApplied: true }));
+  }
+
+  #end(id: number, error: RequestError): void {
     const wish = this.#wishes.get(id);
     this.#wishes.delete(id);
-    wish?.reject(new RequestError(code, message, { maybeApplied: false }));
+    wish?.reject(error);
   }
 }
 

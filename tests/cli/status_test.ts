@@ -99,6 +99,17 @@ Deno.test("status exits with 5 when no node answers", async () => {
   match(silent.stderr, /a:1: no answer in time/);
 });
 
+Deno.test("status exits with 6 when every node refuses the token", async () => {
+  const refuse = () => {
+    const problem = { code: "unauthorized", detail: "No such token" };
+    const headers = { "content-type": "application/problem+json" };
+    return Response.json(problem, { status: 401, headers });
+  };
+  const { code, stderr } = await floe(["status"], { hosts: { "a:1": refuse, "b:1": refuse } });
+  equal(code, 6);
+  match(stderr, /^floe: No node allows it:\n {2}a:1: No such token\. Name a file .*\n {2}b:1: /);
+});
+
 Deno.test("status says which endpoint is not a node", async () => {
   const hosts = { "a:1": () => Response.json({ hello: "world" }), "b:1": follower() };
   const { code, stdout } = await floe(["status"], { hosts });
