@@ -78,7 +78,7 @@ export function addRoute(
   app.all(path, (context) => {
     throw new Problem(
       "method_not_allowed",
-      `Cannot ${context.req.method} ${path}: allowed are ${allow}`,
+      `Cannot ${context.req.method} ${context.req.path}: allowed are ${allow}`,
       { headers: { allow } },
     );
   });
