@@ -86,6 +86,8 @@ export class LogChecker {
     for (const { id, disk, isHonest, isGone } of this.#nodes()) {
       const matchIndex = state.role.followers.get(id)?.matchIndex ?? 0 as LogIndex;
       if (!isHonest || isGone || matchIndex <= disk.logStart.index) continue;
+      // A later leader may have replaced what it acknowledged to this one.
+      if (disk.hardState.currentTerm > state.currentTerm) continue;
       const term = state.log.termAt(matchIndex);
       require(term === null || disk.termAt(matchIndex) === term, "matchIndex is on disk", () => {
         return `${node.id} believes that ${id} has entry ${matchIndex}@${term}`;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { toLogIndex, toTerm } from "../../../lib/types.ts";
+import { TestCluster } from "../../raft/harness.ts";
 import type { NodeView } from "../watcher.ts";
 import { LogChecker } from "./log_checker.ts";
 import { batchOf, breaks, commandEntry, testNode, testState, voteBatch } from "./support.ts";
@@ -93,4 +94,17 @@ Deno.test("LogChecker catches a snapshot of what is not committed", () => {
     () => checker.installing(third, { ...snapshot, index: toLogIndex(2), term: toTerm(1) }),
     breaks("A snapshot is committed"),
   );
+});
+
+Deno.test("LogChecker catches a leader that counts what a follower has not, in its own term", () => {
+  const { checker, nodes } = setUp();
+  const [leader, second, third] = nodes as [NodeView, NodeView, NodeView];
+  const { state } = new TestCluster({ size: 3 }).elect("n1").raft;
+  const entries = state.log.slice(toLogIndex(1), state.log.last.index);
+  for (const node of [leader, third]) {
+    node.disk.write({ ...voteBatch(state.currentTerm, null), entries });
+  }
+  assert.throws(() => checker.checkProgress(leader, state), breaks("matchIndex is on disk"));
+  second.disk.write(voteBatch(state.currentTerm + 1, null));
+  checker.checkProgress(leader, state);
 });
