@@ -89,15 +89,21 @@ export class ElectionChecker {
    * then go on being asked for.
    */
   #checkSessions(node: NodeView, output: Output): void {
+    // A step may open a session when time passes, and find a cheater by what arrives after that.
+    const knownAtOpening = new Map<number, ReadonlySet<string>>();
     for (const event of output.events) {
-      if (event.kind !== "cheaterFound") continue;
-      this.#cheaters.add(`${node.id} ${event.term} ${event.voter}`);
+      if (event.kind === "signingSessionOpened") {
+        knownAtOpening.set(event.session, new Set(this.#cheaters));
+      } else if (event.kind === "cheaterFound") {
+        this.#cheaters.add(`${node.id} ${event.term} ${event.voter}`);
+      }
     }
     for (const message of output.sendAfterPersist) {
       if (message.kind !== "voteRequest" || this.#sessions.has(message.commitments)) continue;
       this.#sessions.add(message.commitments);
+      const cheaters = knownAtOpening.get(message.session) ?? this.#cheaters;
       const cheater = message.commitments.find(({ voter }) =>
-        this.#cheaters.has(`${node.id} ${message.term} ${voter}`)
+        cheaters.has(`${node.id} ${message.term} ${voter}`)
       );
       require(cheater === undefined, "A cheater is not asked again", () => {
         return `${node.id} asks ${cheater?.voter} for another share in term ${message.term}`;
