@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import type { Certificate } from "../../../lib/certificate/certifier.ts";
+import type { Output } from "../../../lib/raft/mod.ts";
 import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
+import { voteRequest } from "../../raft/messages.ts";
 import { ElectionChecker } from "./election_checker.ts";
 import { breaks, hardState, outputOf, testNode, testState, voteBatch } from "./support.ts";
 
@@ -111,4 +113,20 @@ Deno.test("ElectionChecker catches a node that forgot its term", () => {
     () => checker.started(node, testState("n1", { term: 4 })),
     breaks("A node resumes its term and vote"),
   );
+});
+
+Deno.test("ElectionChecker catches a session with a cheater, found before it was opened", () => {
+  const { checker } = setUp();
+  const term = toTerm(1);
+  const found = { kind: "cheaterFound", term, voter: toNodeId("n2") } as const;
+  const opened = (session: number) =>
+    ({ kind: "signingSessionOpened", term, session, missing: [] }) as const;
+  const asked = (session: number) => {
+    const commitments = [{ voter: toNodeId("n2"), commitment: new Uint8Array(64) }];
+    return voteRequest({ from: "n1", to: "n2", term }, { session, commitments });
+  };
+  const step = (events: Output["events"], session: number) =>
+    checker.stepped(testNode(), outputOf({ events, sendAfterPersist: [asked(session)] }));
+  step([opened(2), found], 2);
+  assert.throws(() => step([opened(3)], 3), breaks("A cheater is not asked again"));
 });
