@@ -23,7 +23,7 @@ import { MachineClock } from "./machine_clock.ts";
 import { type EffectsHost, MachineEffects, type MachineEffectsOptions } from "./machine_effects.ts";
 import { DiskFault, MachineStorage } from "./machine_storage.ts";
 import type { Random } from "./random.ts";
-import { Violation } from "./violation.ts";
+import { require, Violation } from "./violation.ts";
 
 /** How often requests are checked for their deadlines, as `lib/node/node.ts` has it. */
 const EXPIRY_INTERVAL_TICKS = 5;
@@ -175,6 +175,10 @@ export class Machine implements EffectsHost {
 
   /** The node stops, and its operator takes the way back: without `kv.db`, or not at all. */
   foundDamage(error: CorruptionError): void {
+    const isHarmed = this.isDamaged || this.storage.isTakenBack;
+    require(isHarmed, "Only what was damaged is called damaged", () => {
+      return `${this.id}: ${error.damage}`;
+    });
     this.#trace(() => `DAMAGE FOUND: ${error.damage}`);
     this.#options.counters.count(`disk.damageFound.${this.life === null ? "atStart" : "running"}`);
     if (error.file.endsWith(KEY_VALUE_FILE)) this.storage.loseStore();

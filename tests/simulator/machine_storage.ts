@@ -57,6 +57,8 @@ export class MachineStorage {
   slowness = 1;
   /** No write ends before. */
   hungUntilUs = 0;
+  /** Whether `kv.db` is an older copy, which the log cannot make up for. */
+  isTakenBack = false;
   /** What goes wrong at the next write. */
   writeFault: WriteFault | null = null;
   readonly #options: MachineStorageOptions;
@@ -117,7 +119,8 @@ export class MachineStorage {
   loseUnsynced(committed: readonly Entry[]): void {
     if (this.keyValues.isDamaged) return;
     const { store: { appliedIndex }, durableIndex } = this.keyValues;
-    const surviving = Math.max(durableIndex, appliedIndex - this.#random.exponential(10));
+    const lost = this.#random.chance(0.5) ? Infinity : this.#random.exponential(10);
+    const surviving = Math.max(durableIndex, appliedIndex - lost);
     if (surviving === appliedIndex || committed.length < surviving) return;
     this.#options.counters.count("disk.unsyncedLost");
     this.keyValues.loseTo(surviving as LogIndex, committed);
@@ -144,12 +147,14 @@ export class MachineStorage {
       : Math.max(appliedIndex - back, start) as LogIndex;
     if (index === appliedIndex) return null;
     this.keyValues.goBackTo(index, committed);
-    return index < start ? "lost" : "caughtUp";
+    this.isTakenBack = index < start;
+    return this.isTakenBack ? "lost" : "caughtUp";
   }
 
   /** Loses the key-value data, snapshots included; the log and the vote are whole. */
   loseStore(): void {
     this.keyValues = new KeyValueDisk();
+    this.isTakenBack = false;
   }
 
   /** Loses everything. */
