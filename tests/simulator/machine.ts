@@ -42,6 +42,8 @@ export interface MachineOptions extends MachineEffectsOptions {
   readonly ended: (machine: Machine) => void;
   /** The node has won an election. */
   readonly won: (machine: Machine) => void;
+  /** All of a leader's snapshot is on the node's disk. */
+  readonly snapshotArrived: () => void;
 }
 
 /** A machine and whatever runs on it. */

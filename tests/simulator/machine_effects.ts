@@ -47,6 +47,8 @@ export interface MachineEffectsOptions {
   readonly adversary: Adversary | null;
   /** Requests of clients have ended. */
   readonly settled: () => void;
+  /** All of a leader's snapshot is on the node's disk. */
+  readonly snapshotArrived: () => void;
 }
 
 /** The machine on which the process runs. */
@@ -153,6 +155,7 @@ export class MachineEffects implements LifeHost {
   /** See {@linkcode LifeHost.snapshotArrived}. */
   snapshotArrived(snapshot: Snapshot): void {
     const { random, scenario } = this.#options;
+    this.#options.snapshotArrived();
     this.later(SNAPSHOT_WRITES * scenario.persistUsMean, (life) => {
       if (random.chance(0.5)) return this.#checkSnapshot(snapshot, life);
       // Most often the next leader's entries come first: both are handled in one turn.

@@ -49,6 +49,16 @@ export class Nemesis {
   }
 
   /**
+   * All of a snapshot has arrived somewhere. Its leader may be gone before it is installed, so that the
+   * next one sends entries of which the snapshot tells as well.
+   */
+  snapshotArrived(): void {
+    const { random, scenario } = this.#world.options;
+    if (!this.#world.isOn || !scenario.faults.includes("isolateLeader")) return;
+    for (const leader of this.#world.leaders) if (random.chance(0.5)) this.#network.isolate(leader);
+  }
+
+  /**
    * A node has won an election. During a coup it is killed or cut off at once, so that leaders follow
    * each other and leave entries behind that nobody else has (Raft Figure 8).
    */

@@ -149,6 +149,7 @@ export class Simulation {
       send: (message, atUs) => this.#send(message, atUs),
       ended: (machine) => this.#ended(machine),
       settled: () => this.#hasSettled = true,
+      snapshotArrived: () => this.nemesis.snapshotArrived(),
       won: (machine) => {
         this.network.echo(machine.id);
         this.nemesis.won(machine);
