@@ -44,9 +44,10 @@ export class Written {
   addFiles(folder: string, { except }: { readonly except: readonly string[] }): void {
     for (const { name, isDirectory, isFile } of Deno.readDirSync(folder)) {
       const path = `${folder}/${name}`;
-      if (isDirectory) this.addFiles(path, { except });
+      if (isDirectory) ifThere(() => this.addFiles(path, { except }));
       if (isFile && !except.includes(name)) {
-        this.add(path, concatBytes(encodeUtf8(`${path}\n`), Deno.readFileSync(path)));
+        const content = ifThere(() => Deno.readFileSync(path)) ?? new Uint8Array();
+        this.add(path, concatBytes(encodeUtf8(`${path}\n`), content));
       }
     }
   }
@@ -69,5 +70,15 @@ export class Written {
   /** Every secret in any of the texts. */
   scan(scanner: SecretScanner): readonly Finding[] {
     return this.#texts.flatMap(({ place, text }) => scanner.scan(place, text));
+  }
+}
+
+/** What is read, or null: a process that runs removes files that it has just been seen to have. */
+function ifThere<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
   }
 }
