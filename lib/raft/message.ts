@@ -53,9 +53,9 @@ export interface VoteRequest extends Envelope {
   readonly lastLogTerm: Term;
   /** Whether the current leader asked for this election. */
   readonly transfer: boolean;
-  /** The signing session, counted from 1 in each candidacy. */
+  /** The signing session, counted from 1 in each candidacy; 0 when only the vote is asked for. */
   readonly session: number;
-  /** The session's commitment list; empty for a voter that is not one of its signers. */
+  /** The session's commitment list; empty when only the vote is asked for. */
   readonly commitments: readonly SignerCommitment[];
 }
 

@@ -11,7 +11,7 @@ import { majorityOf } from "../margins.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import { type RaftConfig, TERM_ADVANCE_MAX, TERM_ADVANCES_PER_TIMEOUT_MAX } from "./config.ts";
 import { Durability } from "./durability.ts";
-import type { DurableState, Snapshot } from "./entry.ts";
+import type { DurableState, LogPosition, Snapshot } from "./entry.ts";
 import type { RoleReport } from "./input_output.ts";
 import { Log } from "./log.ts";
 import type { Message } from "./message.ts";
@@ -55,8 +55,11 @@ export class CoreState {
   randomizedTimeoutTicks: number;
   /** What this node promised the leader that it heard last. */
   readonly promise: VoterPromise = { heardTick: null, transferTarget: null };
-  /** What this node voted for in this term: a candidate's statement never changes. */
-  ballot: { readonly lastLogIndex: LogIndex; readonly lastLogTerm: Term } | null = null;
+  /**
+   * Where the log ends of the candidate that has this term's vote: the only place that this node signs
+   * for it. Null before the vote, and after a restart, which forgets it.
+   */
+  votedForLogEnd: LogPosition | null = null;
   /** Voters that have cost this node's candidacies a signing session. */
   readonly suspects: Suspects;
   /** When each candidate was last given a new nonce commitment, and for which term. */
@@ -162,7 +165,7 @@ export class CoreState {
     assert(term > this.#currentTerm, `Term must rise from ${this.#currentTerm}, not to ${term}`);
     this.#currentTerm = term;
     this.#votedFor = null;
-    this.ballot = null;
+    this.votedForLogEnd = null;
     this.durability.hardStateChanged();
     this.pendingVotes.clear();
     // Even if the same node leads again: it answers for the earlier term no more.

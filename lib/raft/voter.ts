@@ -38,7 +38,7 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
     return;
   }
   const isFirst = state.votedFor === null;
-  state.ballot = { lastLogIndex: message.lastLogIndex, lastLogTerm: message.lastLogTerm };
+  state.votedForLogEnd = { index: message.lastLogIndex, term: message.lastLogTerm };
   castVote(state, {
     candidate: message.from,
     session: message.session,
@@ -49,8 +49,8 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
   if (isFirst) state.resetElectionTimer();
 }
 
-/** What a vote is about. */
-export interface Ballot {
+/** One vote, for a candidate or for this node itself. */
+export interface Vote {
   /** Who gets the vote. */
   readonly candidate: NodeId;
   /** The candidate's signing session. */
@@ -60,19 +60,17 @@ export interface Ballot {
 }
 
 /** Takes the nonce and records the vote; `vote_answers.ts` answers once the vote is durable. */
-export function castVote(state: CoreState, ballot: Ballot): void {
-  const ticket = ballot.request === null
-    ? null
-    : takeNonce(state, ballot.candidate, ballot.request);
-  if (state.votedFor !== ballot.candidate) {
+export function castVote(state: CoreState, vote: Vote): void {
+  const ticket = vote.request === null ? null : takeNonce(state, vote.candidate, vote.request);
+  if (state.votedFor !== vote.candidate) {
     const term = state.currentTerm;
-    state.output.events.push({ kind: "voteGranted", term, candidate: ballot.candidate });
+    state.output.events.push({ kind: "voteGranted", term, candidate: vote.candidate });
   }
-  state.vote(ballot.candidate);
+  state.vote(vote.candidate);
   state.pendingVotes.add({
-    candidate: ballot.candidate,
+    candidate: vote.candidate,
     term: state.currentTerm,
-    session: ballot.session,
+    session: vote.session,
     ticket,
     sequence: state.durability.hardStateSequence,
   });
@@ -83,14 +81,14 @@ function mayVoteFor(state: CoreState, message: VoteRequest): boolean {
   return message.term === state.currentTerm && message.term > 0 &&
     (state.votedFor === null || state.votedFor === message.from) &&
     (state.certificate === null || state.certificate.leader === message.from) &&
-    isSameBallot(state, message) &&
+    isSameStatement(state, message) &&
     state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });
 }
 
 /** A candidate's log does not change within its term: it gets shares for one statement only. */
-function isSameBallot({ ballot }: CoreState, message: VoteRequest): boolean {
-  return ballot === null ||
-    (ballot.lastLogIndex === message.lastLogIndex && ballot.lastLogTerm === message.lastLogTerm);
+function isSameStatement({ votedForLogEnd }: CoreState, message: VoteRequest): boolean {
+  return votedForLogEnd === null ||
+    (votedForLogEnd.index === message.lastLogIndex && votedForLogEnd.term === message.lastLogTerm);
 }
 
 /** The statement's fields, from the typed fields of the request and never from signed bytes. */
