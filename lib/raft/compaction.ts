@@ -33,7 +33,7 @@ export function compactLog(state: CoreState, index: LogIndex): void {
  * silent, or that cannot keep the snapshot, is not waited for.
  */
 function neededAfter(state: CoreState, wanted: LogIndex): number {
-  const needed = [state.ownSnapshot.makingSince ?? Infinity];
+  const needed = [state.ownSnapshot.makingFromIndex ?? Infinity];
   for (const [, follower] of listFollowers(state)) {
     const needsAfter = follower.needsLogAfter;
     if (needsAfter === null) continue;

@@ -62,7 +62,7 @@ function askPreVotes(state: CoreState, role: PreCandidate): void {
 export function handlePreVoteRequest(state: CoreState, message: PreVoteRequest): void {
   // Dissertation §4.2.3: while a leader is heard, nobody needs another.
   if (!mayHelp(state, message)) return;
-  if (!mayCommit(state, message)) return;
+  if (!mayGiveCommitment(state, message)) return;
   const granted = state.canAdvanceTo(message.term) &&
     state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });
   const candidate = message.from;
@@ -98,11 +98,14 @@ export function handlePreVoteResponse(state: CoreState, message: PreVoteResponse
   becomeCandidateIfGranted(state, role);
 }
 
-/** A commitment takes time to make: each candidate gets one a tick, and repeats of it. */
-function mayCommit(state: CoreState, { from, term }: PreVoteRequest): boolean {
-  const last = state.commitments.get(from);
+/**
+ * To make a nonce commitment takes time that a liar must not have: a candidate gets one a tick. Asked
+ * for the same term again, the certifier repeats it.
+ */
+function mayGiveCommitment(state: CoreState, { from, term }: PreVoteRequest): boolean {
+  const last = state.commitmentsGiven.get(from);
   if (last?.tick === state.nowTick && last.term !== term) return false;
-  state.commitments.set(from, { tick: state.nowTick, term });
+  state.commitmentsGiven.set(from, { tick: state.nowTick, term });
   return true;
 }
 

@@ -62,8 +62,8 @@ export class CoreState {
   votedForLogEnd: LogPosition | null = null;
   /** Voters that have cost this node's candidacies a signing session. */
   readonly suspects: Suspects;
-  /** When each candidate was last given a new nonce commitment, and for which term. */
-  readonly commitments = new Map<NodeId, { readonly tick: number; readonly term: Term }>();
+  /** When each candidate was last given a nonce commitment in a pre-vote, and for which term. */
+  readonly commitmentsGiven = new Map<NodeId, { readonly tick: number; readonly term: Term }>();
 
   #rises = 0;
   #risesSinceTick = 0;
