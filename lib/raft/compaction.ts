@@ -7,8 +7,8 @@
 
 import { assert } from "../assert.ts";
 import type { LogIndex } from "../types.ts";
-import { HELD_LOG_FACTOR, HELD_LOG_TIMEOUTS, LOG_LIMITS } from "./config.ts";
-import type { SliceLimits } from "./log.ts";
+import { HELD_LOG_FACTOR, HELD_LOG_TIMEOUTS, KEPT_LOG_SHARE, LOG_LIMITS } from "./config.ts";
+import type { EntryLimits, Log } from "./log.ts";
 import type { CoreState } from "./state.ts";
 
 /** The state machine is durable up to `index`: forgets what is not needed, once the log is long. */
@@ -17,10 +17,10 @@ export function compactLog(state: CoreState, index: LogIndex): void {
   const { log } = state;
   const limits = state.config.logLimits ?? LOG_LIMITS;
   if (!exceeds(log, limits)) return;
-  const wanted = Math.min(index, log.baseToKeep(times(limits, 0.5))) as LogIndex;
+  const wanted = Math.min(index, log.baseToKeep(times(limits, KEPT_LOG_SHARE))) as LogIndex;
   const base = exceeds(log, times(limits, HELD_LOG_FACTOR))
     ? leaveBehind(state, wanted)
-    : Math.min(wanted, neededAfter(state, wanted)) as LogIndex;
+    : holdBack(state, wanted);
   if (base <= log.base.index) return;
   log.compactTo(base);
   state.durability.logCompactedTo(log.base);
@@ -32,17 +32,18 @@ export function compactLog(state: CoreState, index: LogIndex): void {
  * yet to get when it is installed: else it would need another snapshot at once. A receiver that is
  * silent, or that cannot keep the snapshot, is not waited for.
  */
-function neededAfter(state: CoreState, wanted: LogIndex): number {
-  const needed = [state.ownSnapshot.makingFromIndex ?? Infinity];
+function holdBack(state: CoreState, base: LogIndex): LogIndex {
+  const needed = [base, state.ownSnapshot.makingFromIndex ?? base];
   for (const [, follower] of listFollowers(state)) {
     const needsAfter = follower.needsLogAfter;
     if (needsAfter === null) continue;
-    if (follower.snapshot === null && needsAfter >= wanted) follower.hasCaughtUp();
+    const isCaughtUp = follower.snapshot === null && needsAfter >= base;
+    if (isCaughtUp) follower.caughtUp();
     const silentTicks = state.nowTick - follower.ackedRoundSentTick;
     const isHeard = silentTicks <= HELD_LOG_TIMEOUTS * state.config.electionTimeoutTicks;
-    if (isHeard) needed.push(needsAfter);
+    if (isHeard && !isCaughtUp) needed.push(needsAfter);
   }
-  return Math.min(...needed);
+  return Math.min(...needed) as LogIndex;
 }
 
 /** The log is as long as memory allows: whoever still needs more of it starts over. */
@@ -59,10 +60,10 @@ function listFollowers({ role }: CoreState) {
   return role.name === "leader" ? [...role.followers] : [];
 }
 
-function times({ entriesMax, bytesMax }: SliceLimits, factor: number): SliceLimits {
+function times({ entriesMax, bytesMax }: EntryLimits, factor: number): EntryLimits {
   return { entriesMax: entriesMax * factor, bytesMax: bytesMax * factor };
 }
 
-function exceeds(log: CoreState["log"], limits: SliceLimits): boolean {
+function exceeds(log: Log, limits: EntryLimits): boolean {
   return log.length > limits.entriesMax || log.bytes > limits.bytesMax;
 }

@@ -6,7 +6,7 @@
 
 import type { Certifier } from "../certificate/certifier.ts";
 import type { NodeId } from "../types.ts";
-import type { SliceLimits } from "./log.ts";
+import type { EntryLimits } from "./log.ts";
 
 /** Everything the core depends on besides its inputs. */
 export interface RaftConfig {
@@ -24,7 +24,7 @@ export interface RaftConfig {
   /** How long a candidate waits for a signature share before it opens another session. */
   readonly signingTimeoutTicks: number;
   /** When the log is compacted; {@linkcode LOG_LIMITS} unless given. */
-  readonly logLimits?: SliceLimits;
+  readonly logLimits?: EntryLimits;
   /**
    * Whether the state machine can read a command. What it cannot read never enters the log: every
    * node would stop at it, at every start again.
@@ -40,10 +40,12 @@ export interface RaftConfig {
 }
 
 /**
- * Beyond either limit the log is compacted to half of it, as far as the state machine is durable.
- * What stays spares a follower that was away for a moment the whole snapshot.
+ * Beyond either limit the log is compacted to {@linkcode KEPT_LOG_SHARE} of both, as far as the state
+ * machine is durable.
  */
-export const LOG_LIMITS: SliceLimits = { entriesMax: 100_000, bytesMax: 64 * 1024 * 1024 };
+export const LOG_LIMITS: EntryLimits = { entriesMax: 100_000, bytesMax: 64 * 1024 * 1024 };
+/** What stays of a compacted log spares a follower that was away for a moment the whole snapshot. */
+export const KEPT_LOG_SHARE = 0.5;
 /**
  * How many times its limits the log may reach while a follower is sent a snapshot and catches up after
  * it: the entries from the snapshot on are kept so long, or it would need the next snapshot at once, and
@@ -53,7 +55,7 @@ export const HELD_LOG_FACTOR = 8;
 /** The log is kept only for a follower that was heard within so many election timeouts. */
 export const HELD_LOG_TIMEOUTS = 20;
 /** How much of a message's limit entries and proposals may take; a single larger one travels alone. */
-export const APPEND_LIMITS: SliceLimits = { entriesMax: 16_384, bytesMax: 1024 * 1024 };
+export const APPEND_LIMITS: EntryLimits = { entriesMax: 16_384, bytesMax: 1024 * 1024 };
 /** Which part of the election timeout a leader counts on after a quorum's heartbeats were sent. */
 export const LEASE_SHARE = 0.75;
 /**
@@ -77,7 +79,7 @@ export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024;
 export const INFLIGHT_ROUNDS_MAX = 16;
 /** Most reads and read requests that wait at a leader, in a round or for one. */
 export const READERS_MAX = 10_000;
-/** What an entry costs beyond its payload, wherever entries are limited by bytes. */
+/** What a command counts as uncommitted beyond its own bytes: many empty ones fill memory as well. */
 export const ENTRY_OVERHEAD_BYTES = 256;
 /**
  * How far one unproven message may raise a node's term, and how many may within one election timeout.

@@ -8,15 +8,15 @@ import { assert, assertDefined } from "../assert.ts";
 import type { LogIndex, Term } from "../types.ts";
 import { type Entry, LOG_START, type LogPosition } from "./entry.ts";
 
-/** How much of the log one message takes. */
-export interface SliceLimits {
+/** How many entries may stand together: in a log, or in a message. */
+export interface EntryLimits {
   /** Most entries. */
   readonly entriesMax: number;
   /** Most bytes of payload. */
   readonly bytesMax: number;
 }
 
-const UNLIMITED: SliceLimits = { entriesMax: Infinity, bytesMax: Infinity };
+const UNLIMITED: EntryLimits = { entriesMax: Infinity, bytesMax: Infinity };
 
 /** Entries of consecutive indexes after `base`, their terms never falling. */
 export class Log {
@@ -90,11 +90,8 @@ export class Log {
     this.#bytes = 0;
   }
 
-  /**
-   * The lowest place that compaction must leave as the base, for at most `entriesMax` entries of at
-   * most `bytesMax` together to stay.
-   */
-  baseToKeep(limits: { readonly entriesMax: number; readonly bytesMax: number }): LogIndex {
+  /** The lowest index at which the log may begin for what stays of it to be within the limits. */
+  baseToKeep(limits: EntryLimits): LogIndex {
     let bytes = 0;
     let kept = 0;
     while (kept < Math.min(this.#entries.length, limits.entriesMax)) {
@@ -109,7 +106,7 @@ export class Log {
    * The entries from `from` on, up to `through`, within the limits if given, yet at least one when
    * there is one.
    */
-  slice(from: LogIndex, through: LogIndex, limits: SliceLimits = UNLIMITED): readonly Entry[] {
+  slice(from: LogIndex, through: LogIndex, limits: EntryLimits = UNLIMITED): readonly Entry[] {
     assert(from > this.#base.index, `Log no longer keeps index ${from}`);
     const start = from - this.#base.index - 1;
     const available = Math.min(through - this.#base.index, this.#entries.length);

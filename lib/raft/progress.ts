@@ -135,7 +135,7 @@ export class Progress {
   }
 
   /** The follower is like any other again. */
-  hasCaughtUp(): void {
+  caughtUp(): void {
     this.#isCatchingUp = false;
   }
 
