@@ -47,7 +47,7 @@ const node = await startNode({
     console.log(JSON.stringify({ event: "role", role, term, leader, certificate: note }));
   },
 });
-const server = startApiServer({ node, ...api, signal: stop });
+const server = startApiServer({ node: node.api, ...api, signal: stop });
 console.log(JSON.stringify({ event: "started" }));
 await server.finished;
 await node.close();

@@ -100,7 +100,7 @@ export async function runNode(run: NodeRun): Promise<void> {
     // From here on no secret file is read or written.
     passphrase?.[Symbol.dispose]();
     try {
-      front.showNode(node);
+      front.showNode(node.api);
       startApi(api, run);
       await Promise.race([aborted(stop), node.closed, api.ended]);
     } finally {

@@ -11,9 +11,10 @@
  * **Time** is ticks of a clock that nobody sets (`ticker.ts`). A process that stood still gets few of
  * them at once, and so hears its peers before it concludes that they were silent.
  *
- * **Clients** see {@linkcode NodeApi}. Their requests (`requests.ts`) and wishes to hand over
- * (`transfers.ts`) wait for one thing at a time, each to its own deadline, and what is too much is
- * refused. A refusal says whether the write may take effect all the same.
+ * **Clients** see {@linkcode NodeApi}, which `client_service.ts` is for a running node. Their requests
+ * (`requests.ts`) and wishes to hand over (`transfers.ts`) wait for one thing at a time, each to its own
+ * deadline, and what is too much is refused. A refusal says whether the write may take effect all the
+ * same.
  *
  * **The log stays short.** When it is long, `checkpointer.ts` makes the state machine durable, so that
  * the core can forget entries; `snapshot_keeper.ts` carries snapshots to and from followers that would

@@ -25,7 +25,7 @@ import { DiskFault, MachineStorage } from "./machine_storage.ts";
 import type { Random } from "./random.ts";
 import { require, Violation } from "./violation.ts";
 
-/** How often requests are checked for their deadlines, as `lib/node/node.ts` has it. */
+/** How often requests are checked for their deadlines, as `lib/node/client_service.ts` has it. */
 const EXPIRY_INTERVAL_TICKS = 5;
 /** How long it takes from something's arrival to the turn that handles it. */
 const TURN_DELAY_US = 100;

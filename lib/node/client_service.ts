@@ -1,0 +1,238 @@
+/**
+ * What a running node does for its clients: it answers what it knows by itself, and what takes the
+ * cluster it hands to the core and answers later.
+ *
+ * @module
+ */
+
+import type { Certificate, Certifier } from "../certificate/certifier.ts";
+import type { Group } from "../certificate/group.ts";
+import { EnvironmentError } from "../errors.ts";
+import {
+  type AppliedEntry,
+  type Command,
+  encodeCommand,
+  type StateMachine,
+  type Token,
+} from "../kv/mod.ts";
+import type { Input, Output, RaftView } from "../raft/mod.ts";
+import type { RaftStore } from "../storage/mod.ts";
+import type { NodeId, Term } from "../types.ts";
+import { formatAddress } from "./address.ts";
+import {
+  type Consistency,
+  type LeaderAnswer,
+  type NodeApi,
+  type NodeStatus,
+  type ReadAnswer,
+  RequestError,
+  type WriteAnswer,
+} from "./api.ts";
+import { findPeer, type PinnedClusterConfig } from "./cluster_config.ts";
+import { type KeyGenerationReport, toFinalReport } from "./key_generation/report.ts";
+import type { Network } from "./network.ts";
+import { Requests } from "./requests.ts";
+import { TICK_MS } from "./ticker.ts";
+import { Transfers } from "./transfers.ts";
+
+/** How often requests are checked for their deadlines. */
+const EXPIRY_INTERVAL_MS = 5 * TICK_MS;
+
+/** What a client service answers from, and whom it asks. */
+export interface ClientServiceParts {
+  /** The cluster's configuration. */
+  readonly config: PinnedClusterConfig;
+  /** The public description of the cluster's key. */
+  readonly group: Group;
+  /** The genesis certificate; null where a dealer made the key. */
+  readonly genesis: string | null;
+  /** Checks the certificates that the store holds. */
+  readonly certifier: Pick<Certifier, "verify">;
+  /** The core's state, which changes as the core does. */
+  readonly state: RaftView;
+  /** The replicated state. */
+  readonly stateMachine: StateMachine;
+  /** The certificates that this node keeps. */
+  readonly certificates: Pick<RaftStore, "election" | "elections">;
+  /** The node's connections. */
+  readonly network: Pick<Network, "isConnected" | "isConfigurationEqual"> & {
+    /** What the connections have counted, by name. */
+    readonly counters: Readonly<Record<string, number>>;
+  };
+  /** What the node itself has counted, by name. */
+  readonly counters: () => Readonly<Record<string, number>>;
+  /** Hands an input to the core. */
+  readonly submit: (input: Input) => void;
+  /** Stops the node: its own data are damaged. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** The clients' side of one node, from its start until {@linkcode ClientService.stop}. */
+export class ClientService implements NodeApi {
+  /** The public description of the cluster's key. */
+  readonly group: Group;
+  /** The genesis certificate; null where a dealer made the key. */
+  readonly genesis: string | null;
+  readonly #parts: ClientServiceParts;
+  readonly #stateMachine: StateMachine;
+  readonly #requests: Requests;
+  readonly #transfers: Transfers;
+  readonly #startedMs = performance.now();
+  #expiredMs = 0;
+  #isStopped = false;
+
+  /** A service that nobody has asked anything yet. */
+  constructor(parts: ClientServiceParts) {
+    this.group = parts.group;
+    this.genesis = parts.genesis;
+    this.#parts = parts;
+    this.#stateMachine = parts.stateMachine;
+    this.#requests = new Requests(parts.submit);
+    this.#transfers = new Transfers(parts.submit);
+  }
+
+  /** See {@linkcode NodeApi.write}. */
+  write(command: Command, options: { readonly timeoutMs: number }): Promise<WriteAnswer> {
+    this.#checkRunning();
+    return this.#requests.write(encodeCommand(command), performance.now() + options.timeoutMs);
+  }
+
+  /** See {@linkcode NodeApi.read}. */
+  async read(
+    key: string,
+    options: { readonly consistency: Consistency; readonly timeoutMs: number },
+  ): Promise<ReadAnswer> {
+    this.#checkRunning();
+    const { consistency } = options;
+    if (consistency !== "stale") {
+      const lease = consistency === "lease";
+      await this.#requests.confirmRead(performance.now() + options.timeoutMs, { lease });
+      this.#checkRunning();
+    }
+    const row = this.#fromStore(() => this.#stateMachine.get(key));
+    return { row, revision: this.#stateMachine.appliedIndex };
+  }
+
+  /** See {@linkcode NodeApi.token}. */
+  token(id: string): Token | null {
+    this.#checkRunning();
+    return this.#fromStore(() => this.#stateMachine.token(id));
+  }
+
+  /** See {@linkcode NodeApi.tokens}. */
+  async tokens(options: { readonly timeoutMs: number }): Promise<readonly Token[]> {
+    this.#checkRunning();
+    await this.#requests.confirmRead(performance.now() + options.timeoutMs);
+    this.#checkRunning();
+    return this.#fromStore(() => this.#stateMachine.tokens());
+  }
+
+  /** See {@linkcode NodeApi.transferLeadership}. */
+  transferLeadership(target: NodeId | null): Promise<NodeId> {
+    this.#checkRunning();
+    // The core gives the target an election timeout; its election may take another.
+    const deadlineMs = performance.now() + 2 * this.#parts.config.timing.electionTimeoutMs;
+    return this.#transfers.request(target, deadlineMs);
+  }
+
+  /** See {@linkcode NodeApi.status}. */
+  status(): NodeStatus {
+    const { state, network, counters } = this.#parts;
+    const { role, term, leader } = state.report();
+    const followers = state.role.name === "leader" ? state.role.followers : null;
+    return {
+      id: state.self,
+      role,
+      term,
+      leader,
+      commitIndex: state.commitIndex,
+      appliedIndex: this.#stateMachine.appliedIndex,
+      lastLogIndex: state.log.last.index,
+      uptimeMs: Math.round(performance.now() - this.#startedMs),
+      peers: state.peers.map((id) => ({
+        id,
+        connected: network.isConnected(id),
+        matchIndex: followers?.get(id)?.matchIndex ?? null,
+      })),
+      counters: { ...counters(), ...network.counters },
+    };
+  }
+
+  /** See {@linkcode NodeApi.keyGeneration}. */
+  keyGeneration(): KeyGenerationReport {
+    const { config, state, genesis, network } = this.#parts;
+    return toFinalReport({
+      config,
+      self: state.self,
+      genesis,
+      viewOf: (peer) => ({
+        isConnected: network.isConnected(peer),
+        isConfigurationEqual: network.isConfigurationEqual(peer),
+      }),
+    });
+  }
+
+  /** See {@linkcode NodeApi.leader}. */
+  leader(): LeaderAnswer {
+    const { config, state } = this.#parts;
+    const { leader, term, certificate } = state.report();
+    const api = leader === null ? null : formatAddress(findPeer(config, leader).api);
+    return { leader, term, api, certificate };
+  }
+
+  /** See {@linkcode NodeApi.elections}. */
+  elections(
+    options: { readonly limit: number; readonly before?: Term },
+  ): readonly Certificate[] {
+    this.#checkRunning();
+    const notes = this.#fromStore(() => this.#parts.certificates.elections(options));
+    return notes.map((note) => this.#parts.certifier.verify(note));
+  }
+
+  /** See {@linkcode NodeApi.election}. */
+  election(term: Term): Certificate | null {
+    this.#checkRunning();
+    const note = this.#fromStore(() => this.#parts.certificates.election(term));
+    return note === null ? null : this.#parts.certifier.verify(note);
+  }
+
+  /** Answers whoever the step's output has an answer for. */
+  handle(output: Output, applied: readonly AppliedEntry[]): void {
+    this.#requests.handle(output, applied, this.#stateMachine.appliedIndex);
+    this.#transfers.handle(output);
+  }
+
+  /** Ends what waits beyond its deadline, every now and then: to be called at each turn. */
+  expire(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#expiredMs < EXPIRY_INTERVAL_MS) return;
+    this.#expiredMs = nowMs;
+    this.#requests.expire(nowMs);
+    this.#transfers.expire(nowMs);
+  }
+
+  /** Answers everybody who waits that the node is stopping, and whoever asks from now on. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#requests.stop();
+    this.#transfers.stop();
+  }
+
+  #checkRunning(): void {
+    if (!this.#isStopped) return;
+    throw new RequestError("stopping", "The node is stopping", { maybeApplied: false });
+  }
+
+  /** A node whose own data are damaged answers nobody any more: the next row may be one it votes by. */
+  #fromStore<Result>(read: () => Result): Result {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof EnvironmentError)) throw error;
+      this.#parts.fail(error);
+      throw new RequestError("stopping", "The node stops: it cannot read its own data", {
+        maybeApplied: false,
+      });
+    }
+  }
+}
