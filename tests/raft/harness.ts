@@ -9,8 +9,16 @@ import { assertDefined } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
 import type { Message, Output } from "../../lib/raft/mod.ts";
-import { type LogIndex, type NodeId, toClusterName, toEpoch, toNodeId } from "../../lib/types.ts";
+import {
+  type LogIndex,
+  type NodeId,
+  toClusterName,
+  toEpoch,
+  toNodeId,
+  toTerm,
+} from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
+import { entriesOfTerms } from "./entries.ts";
 import { ELECTION_TIMEOUT_TICKS, TestNode } from "./test_node.ts";
 
 export { commandEntry, entriesOfTerms } from "./entries.ts";
@@ -150,6 +158,16 @@ export function startElection(node: TestNode): void {
     if (node.eventsOf("preVoteStarted").length > before) return;
   }
   throw new Error(`${node.id} never asked for an election`);
+}
+
+/** Restarts a node with a log of these terms on its disk, in `currentTerm` and without a vote in it. */
+export function restartWith(
+  node: TestNode,
+  { terms, currentTerm }: { readonly terms: readonly number[]; readonly currentTerm: number },
+): void {
+  const hardState = { currentTerm: toTerm(currentTerm), votedFor: null };
+  node.disk.prepare({ hardState, entries: entriesOfTerms(...terms) });
+  node.restart();
 }
 
 /** Proposes a command given as text. */
