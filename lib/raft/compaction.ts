@@ -39,7 +39,7 @@ function holdBack(state: CoreState, base: LogIndex): LogIndex {
     if (needsAfter === null) continue;
     const isCaughtUp = follower.snapshot === null && needsAfter >= base;
     if (isCaughtUp) follower.caughtUp();
-    const silentTicks = state.nowTick - follower.ackedRoundSentTick;
+    const silentTicks = state.nowTick - follower.rounds.answeredSentTick;
     const isHeard = silentTicks <= HELD_LOG_TIMEOUTS * state.config.electionTimeoutTicks;
     if (isHeard && !isCaughtUp) needed.push(needsAfter);
   }

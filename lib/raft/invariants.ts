@@ -121,7 +121,10 @@ function checkLeader(
   for (const follower of role.followers.values()) {
     assert(follower.matchIndex < follower.nextIndex, "matchIndex < nextIndex");
     assert(follower.matchIndex <= state.log.last.index, "No follower holds more than was sent");
-    assert(follower.ackedRound <= role.rounds.current, "No round is answered before it is sent");
+    assert(
+      follower.rounds.answered <= role.rounds.current,
+      "No round is answered before it is sent",
+    );
   }
 }
 

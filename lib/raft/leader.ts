@@ -125,7 +125,7 @@ function beginHeartbeat(state: CoreState, leader: Leader): void {
 
 function countRound(leader: Leader, follower: Progress, round: number): void {
   if (round > leader.rounds.current) return;
-  follower.roundAnswered(round, leader.rounds.sentTick(round));
+  follower.rounds.noteAnswered(round, leader.rounds.sentTick(round));
 }
 
 function applyOutcome(state: CoreState, follower: Progress, message: AppendResponse): void {
@@ -172,7 +172,7 @@ function replicateTo(
   // follower cannot use it, or is so far behind that it would only add to what is on its way.
   const takesCommit = follower.isCertified && follower.isReady && follower.snapshot === null;
   const { current, newestHeartbeat } = leader.rounds;
-  const isNews = follower.sentRound < (follower.takesRound ? current : newestHeartbeat) ||
+  const isNews = follower.rounds.sent < (follower.rounds.hasRoom ? current : newestHeartbeat) ||
     (takesCommit && follower.sentCommit < state.commitIndex);
   if (isNews) sendAppend(state, leader, { peer, follower, entries: [] });
 }
@@ -203,6 +203,6 @@ function sendAppend(
     transferTarget: leader.transfer?.target ?? null,
   });
   if (entries.length > 0) follower.sent(entries);
-  follower.roundSent(leader.rounds.current);
+  follower.rounds.noteSent(leader.rounds.current);
   follower.sentCommit = state.commitIndex;
 }

@@ -13,7 +13,9 @@ import type { LeaderView, RaftView } from "./view.ts";
 
 /** The newest tick at which a majority, this node included, is known to have followed. */
 export function quorumContactTick(state: RaftView, leader: LeaderView): number {
-  const contacts = [...leader.followers.values()].map((follower) => follower.ackedRoundSentTick);
+  const contacts = [...leader.followers.values()].map((follower) =>
+    follower.rounds.answeredSentTick
+  );
   return quorumValue([...contacts, state.nowTick], state.majority);
 }
 

@@ -10,8 +10,9 @@
 
 import { assert } from "../assert.ts";
 import type { LogIndex } from "../types.ts";
-import { INFLIGHT_BYTES_MAX, INFLIGHT_MESSAGES_MAX, INFLIGHT_ROUNDS_MAX } from "./config.ts";
+import { INFLIGHT_BYTES_MAX, INFLIGHT_MESSAGES_MAX } from "./config.ts";
 import type { Entry, Snapshot } from "./entry.ts";
+import { FollowerRounds } from "./rounds.ts";
 
 interface Inflight {
   readonly lastIndex: LogIndex;
@@ -26,18 +27,16 @@ export class Progress {
   #probeSent = false;
   #inflight: Inflight[] = [];
   #inflightBytes = 0;
-  #sentRound = 0;
-  #ackedRound = 0;
-  #ackedRoundSentTick: number;
-  /** Rounds sent and not answered, oldest first: at most {@linkcode INFLIGHT_ROUNDS_MAX}. */
-  #inflightRounds: number[] = [];
-  #snapshot: { readonly snapshot: Snapshot; offset: number; sentTick: number | null } | null = null;
 
+  /** The snapshot that it is sent, where the next chunk stands, and when the last was sent. */
+  #snapshot: { readonly snapshot: Snapshot; offset: number; sentTick: number | null } | null = null;
   /** From where on the follower needs a snapshot although its log may be whole; null when not. */
   #wantedSnapshotIndex: LogIndex | null = null;
   /** Whether it is sent a snapshot, or was and has not caught up since. */
   #isCatchingUp = false;
 
+  /** Which heartbeats and reads it was sent, and has answered. */
+  readonly rounds: FollowerRounds;
   /** Whether the follower has answered in this term, and so holds the leader's certificate. */
   isCertified = false;
   /** The commit index last sent. */
@@ -46,7 +45,7 @@ export class Progress {
   /** A follower of which nothing is known yet but that it might hold all before `nextIndex`. */
   constructor(options: { readonly nextIndex: LogIndex; readonly nowTick: number }) {
     this.#nextIndex = options.nextIndex;
-    this.#ackedRoundSentTick = options.nowTick;
+    this.rounds = new FollowerRounds(options.nowTick);
   }
 
   /** Highest index known to be durable on the follower and equal to the leader's. */
@@ -66,39 +65,63 @@ export class Progress {
       this.#inflightBytes < INFLIGHT_BYTES_MAX;
   }
 
-  /** The round last sent. */
-  get sentRound(): number {
-    return this.#sentRound;
+  /** Notes that `entries`, from `nextIndex` on, are on their way. */
+  sent(entries: readonly Entry[]): void {
+    if (this.#mode === "probe") {
+      this.#probeSent = true;
+      return;
+    }
+    const last = entries.at(-1);
+    if (last === undefined) return;
+    assert(entries[0]?.index === this.#nextIndex, `Entries must be sent in order`);
+    const bytes = entries.reduce((sum, entry) => sum + entry.data.length, 0);
+    this.#inflight.push({ lastIndex: last.index, bytes });
+    this.#inflightBytes += bytes;
+    this.#nextIndex = last.index + 1 as LogIndex;
   }
 
-  /** The newest round that the follower has answered. */
-  get ackedRound(): number {
-    return this.#ackedRound;
+  /** The follower holds everything up to `matchIndex`. Late and doubled answers change nothing. */
+  accepted(matchIndex: LogIndex): void {
+    const isNews = matchIndex > this.#matchIndex;
+    if (isNews) this.#matchIndex = matchIndex;
+    // A follower that turns out to hold more needs no snapshot, unless its state machine is lost. A
+    // late answer proves no such thing.
+    const hasSnapshot = this.#matchIndex >= (this.#snapshot?.snapshot.index ?? 0);
+    const isWanted = this.#wantedSnapshotIndex !== null;
+    if ((isNews || hasSnapshot) && !isWanted) this.#snapshot = null;
+    // A follower that waits for a state machine stores entries all the same.
+    if (this.#nextIndex <= this.#matchIndex) this.#nextIndex = this.#matchIndex + 1 as LogIndex;
+    if (this.#snapshot !== null) return;
+    this.#mode = "replicate";
+    this.#probeSent = false;
+    while (this.#inflight[0] !== undefined && this.#inflight[0].lastIndex <= this.#matchIndex) {
+      this.#inflightBytes -= this.#inflight[0].bytes;
+      this.#inflight.shift();
+    }
   }
 
-  /** The tick at which that round was sent; the leader's first tick until then. */
-  get ackedRoundSentTick(): number {
-    return this.#ackedRoundSentTick;
+  /**
+   * The follower's log does not match at `previousLogIndex`. Goes back to probing at `nextIndex`
+   * unless the answer is late: below what is known to match, or not to the probe that is out.
+   */
+  conflicted(
+    options: { readonly previousLogIndex: LogIndex; readonly nextIndex: LogIndex },
+  ): void {
+    if (this.#snapshot !== null || options.previousLogIndex <= this.#matchIndex) return;
+    if (this.#mode === "probe" && options.previousLogIndex !== this.#nextIndex - 1) return;
+    const next = Math.min(options.nextIndex, options.previousLogIndex);
+    this.#startProbing(Math.max(next, this.#matchIndex + 1) as LogIndex);
   }
 
-  /** Whether another round may be sent before the next heartbeat. */
-  get takesRound(): boolean {
-    return this.#inflightRounds.length < INFLIGHT_ROUNDS_MAX;
+  /** Messages may have been lost: finds out anew where the logs match. */
+  lost(): void {
+    if (this.#snapshot !== null) this.#snapshot.sentTick = null;
+    this.#startProbing(this.#matchIndex + 1 as LogIndex);
   }
 
-  /** Notes that a message of this round is on its way. */
-  roundSent(round: number): void {
-    if (round === this.#sentRound) return;
-    this.#sentRound = round;
-    if (this.takesRound) this.#inflightRounds.push(round);
-  }
-
-  /** The follower answered a round, and thereby all before it. Late and doubled answers do nothing. */
-  roundAnswered(round: number, sentTick: number | null): void {
-    if (round <= this.#ackedRound) return;
-    this.#ackedRound = round;
-    this.#ackedRoundSentTick = sentTick ?? this.#ackedRoundSentTick;
-    this.#inflightRounds = this.#inflightRounds.filter((inflight) => inflight > round);
+  /** A probe may be repeated, as its answer should have come. */
+  allowProbe(): void {
+    this.#probeSent = false;
   }
 
   /** The snapshot that the follower is sent, if it is sent one. */
@@ -106,7 +129,10 @@ export class Progress {
     return this.#snapshot?.snapshot ?? null;
   }
 
-  /** What comes after this index a follower with a snapshot will need; null when nothing is kept for it. */
+  /**
+   * After which index the log is kept for a follower that is sent a snapshot, or was and catches up;
+   * null when none of it is.
+   */
   get needsLogAfter(): LogIndex | null {
     if (!this.#isCatchingUp) return null;
     return this.#snapshot?.snapshot.index ?? this.#matchIndex;
@@ -156,11 +182,13 @@ export class Progress {
    * answer that asks for the chunk that is out is an earlier one, late or doubled.
    */
   chunkStored(nextOffset: number): void {
-    const isOut = this.#snapshot !== null && this.#snapshot.sentTick !== null;
-    if (this.#snapshot === null || (isOut && nextOffset === this.#snapshot.offset)) return;
-    this.#snapshot.offset = nextOffset;
+    const sending = this.#snapshot;
+    if (sending === null) return;
+    const isOut = sending.sentTick !== null;
+    if (isOut && nextOffset === sending.offset) return;
+    sending.offset = nextOffset;
     this.#isCatchingUp = true;
-    if (nextOffset < this.#snapshot.snapshot.bytes) this.#snapshot.sentTick = null;
+    if (nextOffset < sending.snapshot.bytes) sending.sentTick = null;
   }
 
   /**
@@ -170,64 +198,6 @@ export class Progress {
   chunkRefused(): void {
     if (this.#snapshot !== null) this.#snapshot.offset = 0;
     this.#isCatchingUp = false;
-  }
-
-  /** Notes that `entries`, from `nextIndex` on, are on their way. */
-  sent(entries: readonly Entry[]): void {
-    if (this.#mode === "probe") {
-      this.#probeSent = true;
-      return;
-    }
-    const last = entries.at(-1);
-    if (last === undefined) return;
-    assert(entries[0]?.index === this.#nextIndex, `Entries must be sent in order`);
-    const bytes = entries.reduce((sum, entry) => sum + entry.data.length, 0);
-    this.#inflight.push({ lastIndex: last.index, bytes });
-    this.#inflightBytes += bytes;
-    this.#nextIndex = last.index + 1 as LogIndex;
-  }
-
-  /** The follower holds everything up to `matchIndex`. Late and doubled answers change nothing. */
-  accepted(matchIndex: LogIndex): void {
-    const isNews = matchIndex > this.#matchIndex;
-    if (isNews) this.#matchIndex = matchIndex;
-    // A follower that turns out to hold more needs no snapshot; a late answer proves no such thing.
-    const hasSnapshot = this.#matchIndex >= (this.#snapshot?.snapshot.index ?? 0);
-    const isWanted = this.#wantedSnapshotIndex !== null;
-    if ((isNews || hasSnapshot) && !isWanted) this.#snapshot = null;
-    // Also while a snapshot is on its way: one that is wanted does not end with the news.
-    if (this.#nextIndex <= this.#matchIndex) this.#nextIndex = this.#matchIndex + 1 as LogIndex;
-    if (this.#snapshot !== null) return;
-    this.#mode = "replicate";
-    this.#probeSent = false;
-    while (this.#inflight[0] !== undefined && this.#inflight[0].lastIndex <= this.#matchIndex) {
-      this.#inflightBytes -= this.#inflight[0].bytes;
-      this.#inflight.shift();
-    }
-  }
-
-  /**
-   * The follower's log does not match at `previousLogIndex`. Goes back to probing at `nextIndex`
-   * unless the answer is late: below what is known to match, or not to the probe that is out.
-   */
-  conflicted(
-    options: { readonly previousLogIndex: LogIndex; readonly nextIndex: LogIndex },
-  ): void {
-    if (this.#snapshot !== null || options.previousLogIndex <= this.#matchIndex) return;
-    if (this.#mode === "probe" && options.previousLogIndex !== this.#nextIndex - 1) return;
-    const next = Math.min(options.nextIndex, options.previousLogIndex);
-    this.#startProbing(Math.max(next, this.#matchIndex + 1) as LogIndex);
-  }
-
-  /** Messages may have been lost: finds out anew where the logs match. */
-  lost(): void {
-    if (this.#snapshot !== null) this.#snapshot.sentTick = null;
-    this.#startProbing(this.#matchIndex + 1 as LogIndex);
-  }
-
-  /** A probe may be repeated, as its answer should have come. */
-  allowProbe(): void {
-    this.#probeSent = false;
   }
 
   #startProbing(nextIndex: LogIndex): void {

@@ -78,8 +78,8 @@ export function startReadRound(state: CoreState, leader: Leader): void {
 
 /** Answers the reads whose round a majority, this node included, has answered. */
 export function confirmReads(state: CoreState, leader: Leader): void {
-  const acked = [...leader.followers.values()].map((follower) => follower.ackedRound);
-  const confirmedRound = quorumValue([...acked, leader.rounds.current], state.majority);
+  const answered = [...leader.followers.values()].map(({ rounds }) => rounds.answered);
+  const confirmedRound = quorumValue([...answered, leader.rounds.current], state.majority);
   for (const batch of leader.reads.takeConfirmed(confirmedRound)) {
     for (const reader of batch.readers) answerReader(state, reader, batch.readIndex);
   }

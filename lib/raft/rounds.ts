@@ -5,6 +5,8 @@
  * @module
  */
 
+import { INFLIGHT_ROUNDS_MAX } from "./config.ts";
+
 /** The newest round, and the tick at which each recent round was sent. */
 export class Rounds {
   #current = 0;
@@ -49,5 +51,57 @@ export class Rounds {
   sentTick(round: number): number | null {
     if (round > this.#current) return null;
     return this.#starts.findLast((start) => start.firstRound <= round)?.tick ?? null;
+  }
+}
+
+/** One follower's part in the rounds: which it was sent, and which it has answered. */
+export class FollowerRounds {
+  #sent = 0;
+  #answered = 0;
+  #answeredSentTick: number;
+  /** Rounds sent and not answered, oldest first: at most {@linkcode INFLIGHT_ROUNDS_MAX}. */
+  #inflight: number[] = [];
+
+  /** A follower that is taken to have followed at `nowTick`, when the leader's first round begins. */
+  constructor(nowTick: number) {
+    this.#answeredSentTick = nowTick;
+  }
+
+  /** The round last sent; 0 before the first. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** The newest round that the follower has answered; 0 before the first. */
+  get answered(): number {
+    return this.#answered;
+  }
+
+  /** The tick at which that round was sent; the leader's first tick until then. */
+  get answeredSentTick(): number {
+    return this.#answeredSentTick;
+  }
+
+  /** Whether another round may be sent before the next heartbeat. */
+  get hasRoom(): boolean {
+    return this.#inflight.length < INFLIGHT_ROUNDS_MAX;
+  }
+
+  /** Notes that a message of this round is on its way. */
+  noteSent(round: number): void {
+    if (round === this.#sent) return;
+    this.#sent = round;
+    if (this.hasRoom) this.#inflight.push(round);
+  }
+
+  /**
+   * The follower answered a round that was sent at `sentTick`, null when that is too long ago, and
+   * thereby all before it. Late and doubled answers do nothing.
+   */
+  noteAnswered(round: number, sentTick: number | null): void {
+    if (round <= this.#answered) return;
+    this.#answered = round;
+    this.#answeredSentTick = sentTick ?? this.#answeredSentTick;
+    this.#inflight = this.#inflight.filter((inflight) => inflight > round);
   }
 }

@@ -28,7 +28,7 @@ export function sendSnapshot(
 ): void {
   const { nowTick, config: { electionTimeoutTicks } } = state;
   // A follower that is down would cost a snapshot each time the log moves on.
-  if (nowTick - follower.ackedRoundSentTick > electionTimeoutTicks) return;
+  if (nowTick - follower.rounds.answeredSentTick > electionTimeoutTicks) return;
   const from = Math.max(state.log.base.index, follower.wantedSnapshotIndex ?? 0) as LogIndex;
   const snapshot = state.ownSnapshot.usableFrom(from);
   if (snapshot === null) {

@@ -74,7 +74,7 @@ function furthestFollower(leader: Leader): NodeId | null {
     follower.isCertified && follower.wantedSnapshotIndex === null
   );
   certified.sort(([, left], [, right]) =>
-    right.matchIndex - left.matchIndex || right.ackedRound - left.ackedRound
+    right.matchIndex - left.matchIndex || right.rounds.answered - left.rounds.answered
   );
   return certified[0]?.[0] ?? null;
 }

@@ -11,7 +11,7 @@ import type { Log } from "./log.ts";
 import type { Progress } from "./progress.ts";
 import type { VoterPromise } from "./promise.ts";
 import type { Candidate, Follower, Leader, PreCandidate, Transfer } from "./role.ts";
-import type { Rounds } from "./rounds.ts";
+import type { FollowerRounds, Rounds } from "./rounds.ts";
 import type { CoreState } from "./state.ts";
 
 /** The log in memory. */
@@ -21,10 +21,12 @@ export type LogView = Pick<
 >;
 
 /** One follower as its leader sees it. */
-export type ProgressView = Pick<
-  Progress,
-  "matchIndex" | "nextIndex" | "snapshot" | "isReady" | "ackedRound" | "ackedRoundSentTick"
->;
+export type ProgressView =
+  & Pick<Progress, "matchIndex" | "nextIndex" | "snapshot" | "isReady">
+  & {
+    /** See {@linkcode Progress.rounds}. */
+    readonly rounds: Pick<FollowerRounds, "answered" | "answeredSentTick">;
+  };
 
 /** A candidate-to-be. */
 export type PreCandidateView =

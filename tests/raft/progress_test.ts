@@ -1,9 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  INFLIGHT_BYTES_MAX,
-  INFLIGHT_MESSAGES_MAX,
-  INFLIGHT_ROUNDS_MAX,
-} from "../../lib/raft/config.ts";
+import { INFLIGHT_BYTES_MAX, INFLIGHT_MESSAGES_MAX } from "../../lib/raft/config.ts";
 import type { Entry } from "../../lib/raft/mod.ts";
 import { Progress } from "../../lib/raft/progress.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
@@ -117,41 +113,4 @@ Deno.test("Progress.lost() probes anew from what is known to match", () => {
   progress.lost();
   assert.equal(progress.nextIndex, 5);
   assert.equal(progress.isReady, true);
-});
-
-Deno.test("Progress takes no round beyond the limit until one is answered", () => {
-  const progress = progressAt(1);
-  for (let round = 1; round <= INFLIGHT_ROUNDS_MAX; round++) {
-    assert.equal(progress.takesRound, true);
-    progress.roundSent(round);
-    progress.roundSent(round);
-  }
-  assert.equal(progress.takesRound, false);
-  progress.roundAnswered(1, 0);
-  assert.equal(progress.takesRound, true);
-});
-
-Deno.test("Progress.roundSent() remembers no more rounds than may be in flight", () => {
-  const progress = progressAt(1);
-  const heartbeats = 10 * INFLIGHT_ROUNDS_MAX;
-  for (let round = 1; round <= heartbeats; round++) progress.roundSent(round);
-  assert.equal(progress.sentRound, heartbeats);
-  progress.roundAnswered(INFLIGHT_ROUNDS_MAX, 0);
-  assert.equal(progress.takesRound, true);
-});
-
-Deno.test("Progress.roundAnswered() ignores late and doubled answers", () => {
-  const progress = progressAt(1);
-  for (const round of [1, 2, 3]) progress.roundSent(round);
-  progress.roundAnswered(3, 30);
-  progress.roundAnswered(2, 40);
-  progress.roundAnswered(3, 50);
-  assert.equal(progress.ackedRound, 3);
-  assert.equal(progress.ackedRoundSentTick, 30);
-});
-
-Deno.test("Progress.roundAnswered() counts no tick for a round sent too long ago", () => {
-  const progress = new Progress({ nextIndex: toLogIndex(1), nowTick: 7 });
-  progress.roundAnswered(1, null);
-  assert.equal(progress.ackedRoundSentTick, 7);
 });

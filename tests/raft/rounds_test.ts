@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Rounds } from "../../lib/raft/rounds.ts";
+import { INFLIGHT_ROUNDS_MAX } from "../../lib/raft/config.ts";
+import { FollowerRounds, Rounds } from "../../lib/raft/rounds.ts";
 
 Deno.test("Rounds.sentTick() tells when a round was begun", () => {
   const rounds = new Rounds(10);
@@ -30,4 +31,41 @@ Deno.test("Rounds.newestHeartbeat is the newest round that every follower is sen
   rounds.begin(1);
   assert.equal(rounds.newestHeartbeat, 1);
   assert.equal(rounds.current, 2);
+});
+
+Deno.test("FollowerRounds has no room beyond the limit until one is answered", () => {
+  const rounds = new FollowerRounds(0);
+  for (let round = 1; round <= INFLIGHT_ROUNDS_MAX; round++) {
+    assert.equal(rounds.hasRoom, true);
+    rounds.noteSent(round);
+    rounds.noteSent(round);
+  }
+  assert.equal(rounds.hasRoom, false);
+  rounds.noteAnswered(1, 0);
+  assert.equal(rounds.hasRoom, true);
+});
+
+Deno.test("FollowerRounds.noteSent() remembers no more rounds than may be in flight", () => {
+  const rounds = new FollowerRounds(0);
+  const heartbeats = 10 * INFLIGHT_ROUNDS_MAX;
+  for (let round = 1; round <= heartbeats; round++) rounds.noteSent(round);
+  assert.equal(rounds.sent, heartbeats);
+  rounds.noteAnswered(INFLIGHT_ROUNDS_MAX, 0);
+  assert.equal(rounds.hasRoom, true);
+});
+
+Deno.test("FollowerRounds.noteAnswered() ignores late and doubled answers", () => {
+  const rounds = new FollowerRounds(0);
+  for (const round of [1, 2, 3]) rounds.noteSent(round);
+  rounds.noteAnswered(3, 30);
+  rounds.noteAnswered(2, 40);
+  rounds.noteAnswered(3, 50);
+  assert.equal(rounds.answered, 3);
+  assert.equal(rounds.answeredSentTick, 30);
+});
+
+Deno.test("FollowerRounds.noteAnswered() counts no tick for a round sent too long ago", () => {
+  const rounds = new FollowerRounds(7);
+  rounds.noteAnswered(1, null);
+  assert.equal(rounds.answeredSentTick, 7);
 });

@@ -63,11 +63,11 @@ export class TimingChecker {
 
   /** Who follows a leader is counted by answers given in its term, and to it. */
   #checkRounds(node: NodeView, state: RaftView, leader: LeaderView): void {
-    for (const [peer, { ackedRound }] of leader.followers) {
-      if (ackedRound === 0) continue;
+    for (const [peer, { rounds }] of leader.followers) {
+      if (rounds.answered === 0) continue;
       const answered = this.#answered.get(`${peer} ${state.currentTerm} ${node.id}`) ?? 0;
-      require(ackedRound <= answered, "A round is answered in its own term", () => {
-        return `${node.id} counts round ${ackedRound} of ${peer}, which answered ${answered}`;
+      require(rounds.answered <= answered, "A round is answered in its own term", () => {
+        return `${node.id} counts round ${rounds.answered} of ${peer}, which answered ${answered}`;
       });
     }
   }
@@ -106,7 +106,9 @@ function checkReset(node: NodeView, state: RaftView, output: Output): void {
 
 /** Dissertation §6.2: without a quorum for an election timeout, a leader gives up. */
 function checkQuorum(node: NodeView, state: RaftView, leader: LeaderView): void {
-  const contacts = [...leader.followers.values()].map((follower) => follower.ackedRoundSentTick);
+  const contacts = [...leader.followers.values()].map((follower) =>
+    follower.rounds.answeredSentTick
+  );
   contacts.sort((left, right) => right - left);
   // This node is one of the majority.
   const contact = contacts[state.majority - 2] ?? state.nowTick;
