@@ -149,7 +149,7 @@ function openSession(state: CoreState, candidate: Candidate): CoordinatedSession
     const own = certifier.commit({ term: state.currentTerm, candidate: state.self });
     signing.offer(state.self, own);
   }
-  const session = signing.open(state.self, state.nowTick);
+  const session = signing.open(state.nowTick);
   if (session === null) return null;
   const signers = new Set(session.request.commitments.map((entry) => entry.voter));
   for (const voter of state.peers) {

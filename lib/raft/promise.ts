@@ -27,9 +27,7 @@ export function mayHelp(state: RaftView, message: PreVoteRequest | VoteRequest):
 }
 
 /** Whether the promise holds. A leader is bound to itself, as it steps down without a quorum. */
-export function isBound(
-  state: RaftView,
-): boolean {
+export function isBound(state: RaftView): boolean {
   if (state.role.name === "leader") return true;
   const { heardTick } = state.promise;
   return heardTick !== null && state.nowTick - heardTick < state.config.electionTimeoutTicks;

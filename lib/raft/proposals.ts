@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Term } from "../types.ts";
 import { APPEND_LIMITS, ENTRY_OVERHEAD_BYTES, UNCOMMITTED_BYTES_MAX } from "./config.ts";
 import { appendEntry } from "./leader.ts";
 import type {
@@ -142,11 +143,8 @@ function appendProposal(state: CoreState, proposal: ForwardedProposal): Proposal
   return { kind: "appended", proposalId, index };
 }
 
-function report(
-  state: CoreState,
-  outcome: ProposalOutcome,
-  term: ProposeResponse["term"],
-): void {
+/** Tells this node's client what the leader of `term` did with its proposal. */
+function report(state: CoreState, outcome: ProposalOutcome, term: Term): void {
   const { proposalId } = outcome;
   const { accepted, rejected } = state.output;
   switch (outcome.kind) {

@@ -87,12 +87,15 @@ export class SigningCoordinator {
 
   /**
    * Opens a session with t voters that have offered a commitment, owe nothing and are not excluded,
-   * `self` among them. Returns null when there are too few, or after as many sessions as can help.
+   * the candidate itself among them. Returns null when there are too few, or after as many sessions as
+   * can help. Whoever owes a share by now is suspected: it is for want of these that another is needed.
    */
-  open(self: NodeId, nowTick: number): CoordinatedSession | null {
+  open(nowTick: number): CoordinatedSession | null {
     const { threshold, voters } = this.#certifier;
     if (this.#sessions.length > voters.length - threshold + this.#declined.size) return null;
-    const signers = this.#chooseSigners(self);
+    const owing = this.owing();
+    for (const voter of owing) if (voter !== this.election.leader) this.#suspects.add(voter);
+    const signers = this.#chooseSigners(owing);
     if (signers === null) return null;
     const commitments = [];
     for (const voter of voters) {
@@ -163,10 +166,8 @@ export class SigningCoordinator {
     return signs(session, voter) ? session : null;
   }
 
-  #chooseSigners(self: NodeId): ReadonlySet<NodeId> | null {
-    const owing = this.owing();
-    // Another session is needed for want of these shares.
-    for (const voter of owing) if (voter !== self) this.#suspects.add(voter);
+  #chooseSigners(owing: ReadonlySet<NodeId>): ReadonlySet<NodeId> | null {
+    const self = this.election.leader;
     const eligible = [...this.#unused.keys()].filter((voter) =>
       !owing.has(voter) && !this.#excluded.has(voter)
     );

@@ -53,42 +53,42 @@ function signersOf(session: ReturnType<SigningCoordinator["open"]>): readonly st
 
 Deno.test("SigningCoordinator.open() takes t voters, this node among them, in the voters' order", () => {
   const sessions = sessionsWith("e", "d", "a", "b");
-  assert.deepEqual(signersOf(sessions.open(SELF, 0)), ["a", "d", "e"]);
+  assert.deepEqual(signersOf(sessions.open(0)), ["a", "d", "e"]);
 });
 
 Deno.test("SigningCoordinator.open() refuses with too few offers, or without this node's own", () => {
-  assert.equal(sessionsWith("a", "b").open(SELF, 0), null);
-  assert.equal(sessionsWith("b", "c", "d").open(SELF, 0), null);
+  assert.equal(sessionsWith("a", "b").open(0), null);
+  assert.equal(sessionsWith("b", "c", "d").open(0), null);
 });
 
 Deno.test("SigningCoordinator.open() uses no commitment twice", () => {
   const sessions = sessionsWith("a", "b", "c");
-  sessions.open(SELF, 0);
-  assert.equal(sessions.open(SELF, 1), null);
+  sessions.open(0);
+  assert.equal(sessions.open(1), null);
   for (const name of ["a", "b", "c"]) assert.equal(sessions.hasOffer(toNodeId(name)), false);
 });
 
 Deno.test("SigningCoordinator.open() leaves out who owes a share", () => {
   const sessions = sessionsWith("a", "b", "c", "d");
-  const first = sessions.open(SELF, 0);
+  const first = sessions.open(0);
   assert.deepEqual(signersOf(first), ["a", "b", "c"]);
   for (const name of ["a", "b", "c"]) {
     sessions.offer(toNodeId(name), new TextEncoder().encode(`second of ${name}`));
   }
   sessions.addShare(SELF, 1, SHARE);
   sessions.addShare(toNodeId("b"), 1, SHARE);
-  assert.deepEqual(signersOf(sessions.open(SELF, 1)), ["a", "b", "d"]);
+  assert.deepEqual(signersOf(sessions.open(1)), ["a", "b", "d"]);
 });
 
 Deno.test("SigningCoordinator.open() leaves out cheaters for good", () => {
   const sessions = sessionsWith("a", "b", "c", "d");
-  const first = sessions.open(SELF, 0);
+  const first = sessions.open(0);
   assert.ok(first !== null);
   sessions.exclude(first, [toNodeId("b")]);
   for (const name of ["a", "b", "c"]) {
     sessions.offer(toNodeId(name), new TextEncoder().encode(`second of ${name}`));
   }
-  assert.deepEqual(signersOf(sessions.open(SELF, 1)), ["a", "c", "d"]);
+  assert.deepEqual(signersOf(sessions.open(1)), ["a", "c", "d"]);
 });
 
 Deno.test("SigningCoordinator.open() stops after n - t + 1 sessions", () => {
@@ -97,7 +97,7 @@ Deno.test("SigningCoordinator.open() stops after n - t + 1 sessions", () => {
     for (const voter of VOTERS) {
       sessions.offer(voter, new TextEncoder().encode(`${count} ${voter}`));
     }
-    const session = sessions.open(SELF, count);
+    const session = sessions.open(count);
     assert.equal(session === null, count === 4, `session ${count}`);
     if (session !== null) sessions.exclude(session, []);
   }
@@ -111,7 +111,7 @@ Deno.test("SigningCoordinator.open() never opens more than a voter signs in", ()
     for (const voter of VOTERS) {
       sessions.offer(voter, new TextEncoder().encode(`${count} ${voter}`));
     }
-    const session = sessions.open(SELF, count);
+    const session = sessions.open(count);
     if (session === null) break;
     // The worst for the candidate: each voter declines once, in a session of its own.
     const voter = declining.find((id) => session.request.commitments.some((at) => at.voter === id));
@@ -127,7 +127,7 @@ Deno.test("SigningCoordinator.open() never opens more than a voter signs in", ()
 
 Deno.test("SigningCoordinator.addShare() completes a session with the last signer's share", () => {
   const sessions = sessionsWith("a", "b", "c");
-  const session = sessions.open(SELF, 0);
+  const session = sessions.open(0);
   assert.equal(sessions.addShare(toNodeId("a"), 1, SHARE), null);
   assert.equal(sessions.addShare(toNodeId("b"), 1, SHARE), null);
   assert.equal(sessions.addShare(toNodeId("c"), 1, SHARE), session);
@@ -135,7 +135,7 @@ Deno.test("SigningCoordinator.addShare() completes a session with the last signe
 
 Deno.test("SigningCoordinator.addShare() takes each signer's first share only", () => {
   const sessions = sessionsWith("a", "b", "c");
-  const session = sessions.open(SELF, 0);
+  const session = sessions.open(0);
   sessions.addShare(toNodeId("b"), 1, SHARE);
   assert.equal(sessions.addShare(toNodeId("b"), 1, Uint8Array.of(2)), null);
   assert.deepEqual(session?.shares.get(toNodeId("b")), SHARE);
@@ -143,7 +143,7 @@ Deno.test("SigningCoordinator.addShare() takes each signer's first share only", 
 
 Deno.test("SigningCoordinator.addShare() refuses who does not sign, and sessions that are not open", () => {
   const sessions = sessionsWith("a", "b", "c", "d");
-  const session = sessions.open(SELF, 0);
+  const session = sessions.open(0);
   assert.ok(session !== null);
   for (const [voter, number] of [["d", 1], ["b", 0], ["b", 2], ["b", 0.5]] as const) {
     assert.equal(sessions.addShare(toNodeId(voter), number, SHARE), null);
@@ -156,7 +156,7 @@ Deno.test("SigningCoordinator.addShare() refuses who does not sign, and sessions
 
 Deno.test("SigningCoordinator.decline() ends a session, but not after the share was given", () => {
   const sessions = sessionsWith("a", "b", "c");
-  const session = sessions.open(SELF, 0);
+  const session = sessions.open(0);
   sessions.addShare(toNodeId("b"), 1, SHARE);
   sessions.decline(toNodeId("b"), 1);
   assert.equal(session?.status, "open");
