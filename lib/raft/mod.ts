@@ -22,6 +22,7 @@
  * | `proposals.ts`, `forwarded_requests.ts`, `taken_batches.ts` | commands, forwarded from any node, each at most once |
  * | `compaction.ts`, `snapshot_sender.ts`, `snapshot_receiver.ts`, `own_snapshot.ts` | §7 |
  * | `transfer.ts` | dissertation §3.10 |
+ * | `term_rises.ts` | how often a message without proof may raise the term |
  * | `durability.ts` | what is on disk |
  * | `collected.ts` | what a step wants done |
  * | `view.ts` | what others may see of a node |

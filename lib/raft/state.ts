@@ -9,7 +9,7 @@ import { assert } from "../assert.ts";
 import type { Certificate } from "../certificate/certifier.ts";
 import { majorityOf } from "../margins.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
-import { type RaftConfig, TERM_ADVANCE_MAX, TERM_ADVANCES_PER_TIMEOUT_MAX } from "./config.ts";
+import { type RaftConfig, TERM_ADVANCE_MAX } from "./config.ts";
 import { Durability } from "./durability.ts";
 import type { DurableState, LogPosition, Snapshot } from "./entry.ts";
 import type { RoleReport } from "./input_output.ts";
@@ -24,6 +24,7 @@ import type { VoterPromise } from "./promise.ts";
 import { PendingVotes } from "./pending_votes.ts";
 import { Suspects } from "./suspects.ts";
 import type { TakenBatches } from "./taken_batches.ts";
+import { TermRises } from "./term_rises.ts";
 
 /** Everything a node knows. Belongs to one {@linkcode Raft}; the rules read and change it. */
 export class CoreState {
@@ -65,8 +66,7 @@ export class CoreState {
   /** When each candidate was last given a nonce commitment in a pre-vote, and for which term. */
   readonly commitmentsGiven = new Map<NodeId, { readonly tick: number; readonly term: Term }>();
 
-  #rises = 0;
-  #risesSinceTick = 0;
+  readonly #termRises: TermRises;
   #currentTerm: Term;
   #votedFor: NodeId | null;
   #commitIndex: LogIndex;
@@ -78,6 +78,7 @@ export class CoreState {
    */
   constructor(config: RaftConfig, durable: DurableState, appliedIndex: LogIndex) {
     this.config = config;
+    this.#termRises = new TermRises(config.electionTimeoutTicks);
     this.suspects = new Suspects(config.certifier.voters.length - config.certifier.threshold);
     this.log = new Log(durable.entries, durable.logStart);
     assert(
@@ -185,7 +186,7 @@ export class CoreState {
    * that a liar has driven further apart than one step find together again.
    */
   adoptTerm(message: Pick<Message, "from" | "term">): boolean {
-    if (message.term <= this.#currentTerm || !this.#mayRise()) return false;
+    if (message.term <= this.#currentTerm || !this.#termRises.take(this.nowTick)) return false;
     const term = Math.min(message.term, this.#currentTerm + TERM_ADVANCE_MAX) as Term;
     if (this.#role.name === "leader") {
       this.stepDown(`${message.from} is in term ${message.term}`);
@@ -292,19 +293,6 @@ export class CoreState {
   /** Notes that a peer's message does not fit. */
   refuse(from: NodeId, reason: string): void {
     this.output.events.push({ kind: "messageRefused", from, reason });
-  }
-
-  /**
-   * Whether one more unproven message may raise the term: only so many within an election timeout,
-   * so that nobody can use terms up.
-   */
-  #mayRise(): boolean {
-    const { electionTimeoutTicks } = this.config;
-    if (this.nowTick - this.#risesSinceTick >= electionTimeoutTicks) {
-      this.#risesSinceTick = this.nowTick;
-      this.#rises = 0;
-    }
-    return this.#rises++ < TERM_ADVANCES_PER_TIMEOUT_MAX;
   }
 
   #drawTimeout(): number {

@@ -136,7 +136,8 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "terms-driven-apart",
     bug: "a term out of reach is ignored, so a liar parts honest nodes for ever",
     file: "lib/raft/state.ts",
-    find: `if (message.term <= this.#currentTerm || !this.#mayRise()) return false;`,
+    find:
+      `if (message.term <= this.#currentTerm || !this.#termRises.take(this.nowTick)) return false;`,
     replace: `if (!this.canAdvanceTo(message.term)) return false;`,
   },
   {
