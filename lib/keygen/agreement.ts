@@ -34,11 +34,6 @@ export class Agreement {
     this.#statement = parseGenesisStatement(statement);
   }
 
-  /** The statement, parsed. */
-  get statement(): GenesisStatement {
-    return this.#statement;
-  }
-
   /** Whether the voter's signature is here. */
   hasFrom(voter: NodeId): boolean {
     return this.#signatures.has(voter);

@@ -33,11 +33,6 @@ export class SignedHashes {
     this.#hashes.set(plan.self, own);
   }
 
-  /** Whether every voter's hash is here. */
-  get isComplete(): boolean {
-    return this.#hashes.size === this.#plan.roster.voters.length;
-  }
-
   /** A voter's hash, or null. */
   of(voter: NodeId): SignedHash | null {
     return this.#hashes.get(voter) ?? null;

@@ -77,11 +77,6 @@ export class Database {
     this.#walPages = connection.prepare("PRAGMA wal_checkpoint(NOOP)");
   }
 
-  /** Whether {@linkcode transaction} is running. */
-  get inTransaction(): boolean {
-    return this.#inTransaction;
-  }
-
   /** Whether {@linkcode close} was called. */
   get isClosed(): boolean {
     return this.#closed;
