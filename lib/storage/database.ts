@@ -6,7 +6,7 @@
 
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import { assert, assertDefined } from "../assert.ts";
-import { EnvironmentError } from "../errors.ts";
+import { EnvironmentError, InputError } from "../errors.ts";
 import { checkpoint } from "./checkpoint.ts";
 import { CorruptionError } from "./corruption_error.ts";
 import type { Guard } from "./guard.ts";
@@ -15,6 +15,13 @@ import { listWalPages } from "./wal_file.ts";
 
 /** One row as SQLite returns it. */
 export type Row = Record<string, SQLOutputValue>;
+
+/** The byte string in a column of a row. @throws {InputError} when something else is there. */
+export function bytesIn(row: Row, column: string): Uint8Array {
+  const value = row[column];
+  if (value instanceof Uint8Array) return value;
+  throw new InputError(`its ${column} is not a byte string`);
+}
 
 /**
  * How many pages of 4 KiB the write-ahead log holds before a commit moves them into the database
@@ -194,6 +201,21 @@ export class Database {
   /** The error for damage that was found in this database. */
   corruption(damage: string, cause?: unknown): CorruptionError {
     return new CorruptionError({ file: this.path, damage, wayBack: this.#wayBack, cause });
+  }
+
+  /**
+   * Reads what a row says, by `read`, which throws an {@linkcode InputError} where it cannot; `what`
+   * names the row for the operator.
+   *
+   * @throws {CorruptionError} when the row is damaged.
+   */
+  readRow<Result>(what: () => string, read: () => Result): Result {
+    try {
+      return read();
+    } catch (cause) {
+      if (!(cause instanceof InputError)) throw cause;
+      throw this.corruption(`${what()} is damaged: ${cause.message}`, cause);
+    }
   }
 
   /** Moves the write-ahead log into the database file and closes it; after a failure, abandons it. */

@@ -6,12 +6,11 @@
 
 import { assert } from "../assert.ts";
 import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
-import { InputError } from "../errors.ts";
 import type { KeyValue } from "../kv/command.ts";
 import type { KeyValueStore } from "../kv/store.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
 import { KEY_VALUE_WAY_BACK } from "./corruption_error.ts";
-import type { Database, Row } from "./database.ts";
+import { bytesIn, type Database, type Row } from "./database.ts";
 import {
   KEY_VALUE_SCHEMA,
   type KeyValueTables,
@@ -103,7 +102,7 @@ export class SqliteKeyValueStore implements KeyValueStore {
    */
   get(key: string): KeyValue | null {
     const row = this.database.get(this.#tables.statements.get, encodeUtf8(key));
-    return row === undefined ? null : toKeyValue(this.database, row);
+    return row === undefined ? null : this.#read(row);
   }
 
   /** Sets a key. @throws {InvariantError} outside a transaction. */
@@ -135,7 +134,7 @@ export class SqliteKeyValueStore implements KeyValueStore {
   *rows(): Iterable<KeyValue> {
     const all = { column: "key", above: new Uint8Array(0) };
     for (const row of this.database.iterate(this.#tables.statements.rows, all)) {
-      yield toKeyValue(this.database, row);
+      yield this.#read(row);
     }
   }
 
@@ -190,26 +189,24 @@ export class SqliteKeyValueStore implements KeyValueStore {
   close(): void {
     this.database.close();
   }
+
+  #read(row: Row): KeyValue {
+    const what = () => `the row of ${describeKey(row["key"])}`;
+    return this.database.readRow(what, () => toKeyValue(row));
+  }
 }
 
-function toKeyValue(database: Database, row: Row): KeyValue {
-  const { key, value } = row;
-  try {
-    if (!(key instanceof Uint8Array)) throw new InputError("its key is not a byte string");
-    if (!(value instanceof Uint8Array)) throw new InputError("its value is not a byte string");
-    const keyValue: KeyValue = {
-      key: decodeUtf8(key),
-      value,
-      createRevision: toLogIndex(row["create_revision"]),
-      modRevision: toLogIndex(row["mod_revision"]),
-      version: toLogIndex(row["version"]),
-    };
-    checkDigest(row, digestKeyValue(keyValue, key));
-    return keyValue;
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
-    throw database.corruption(`the row of ${describeKey(key)} is damaged: ${cause.message}`, cause);
-  }
+function toKeyValue(row: Row): KeyValue {
+  const key = bytesIn(row, "key");
+  const keyValue: KeyValue = {
+    key: decodeUtf8(key),
+    value: bytesIn(row, "value"),
+    createRevision: toLogIndex(row["create_revision"]),
+    modRevision: toLogIndex(row["mod_revision"]),
+    version: toLogIndex(row["version"]),
+  };
+  checkDigest(row, digestKeyValue(keyValue, key));
+  return keyValue;
 }
 
 const SHOWN_KEY_LENGTH_MAX = 80;

@@ -6,7 +6,6 @@
 
 import type { StatementSync } from "node:sqlite";
 import { encodeHex } from "../bytes.ts";
-import { InputError } from "../errors.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
 import type { Database } from "./database.ts";
 import { REMEMBERED_SCHEMA, RememberedTable } from "./remembered_table.ts";
@@ -112,12 +111,9 @@ function prepareStatements(database: Database): KeyValueStatements {
 function readAppliedIndex(database: Database): LogIndex {
   const row = database.get(database.prepare("SELECT * FROM applied WHERE id = 1"));
   if (row === undefined) throw database.corruption("its applied index is missing");
-  try {
+  return database.readRow(() => "its applied index", () => {
     const appliedIndex = toLogIndex(row["applied_index"]);
     checkDigest(row, digestAppliedIndex(appliedIndex));
     return appliedIndex;
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
-    throw database.corruption(`its applied index is damaged: ${cause.message}`, cause);
-  }
+  });
 }

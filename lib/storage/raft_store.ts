@@ -9,7 +9,7 @@ import { InputError } from "../errors.ts";
 import type { DurableState, Entry, LogPosition, LogStart, PersistBatch } from "../raft/entry.ts";
 import { type LogIndex, type Term, toLogIndex, toNodeId, toTerm } from "../types.ts";
 import { RAFT_WAY_BACK } from "./corruption_error.ts";
-import type { Database, Row } from "./database.ts";
+import { bytesIn, type Database, type Row } from "./database.ts";
 import { openDatabase, type StoreOptions } from "./open_database.ts";
 import { prepareRaftStatements, RAFT_SCHEMA, type RaftStatements } from "./raft_schema.ts";
 import { type RaftState, stateAfter } from "./raft_state.ts";
@@ -190,7 +190,7 @@ export class RaftStore {
   #readState(): RaftState {
     const row = this.#database.get(this.#statements.readState);
     if (row === undefined) throw this.#database.corruption("its hard state is missing");
-    return this.#readRow("its hard state", () => toRaftState(row));
+    return this.#database.readRow(() => "its hard state", () => toRaftState(row));
   }
 
   #readFirstRow(): number {
@@ -207,7 +207,7 @@ export class RaftStore {
       if (row["log_index"] !== index) {
         throw this.#database.corruption(`entry ${index} is missing from its log`);
       }
-      const entry = this.#readRow(`entry ${index}`, () => toEntry(row));
+      const entry = this.#database.readRow(() => `entry ${index}`, () => toEntry(row));
       if (entry.term < lastTerm) {
         throw this.#database.corruption(`entry ${index} is of a lower term than the one before it`);
       }
@@ -218,20 +218,12 @@ export class RaftStore {
   }
 
   #readNote(row: Row): string {
-    return this.#readRow(`the certificate of term ${row["term"]}`, () => {
+    const what = () => `the certificate of term ${row["term"]}`;
+    return this.#database.readRow(what, () => {
       const note = String(row["note"]);
       checkDigest(row, digestCertificate(toTerm(row["term"]), note));
       return note;
     });
-  }
-
-  #readRow<Result>(what: string, read: () => Result): Result {
-    try {
-      return read();
-    } catch (cause) {
-      if (!(cause instanceof InputError)) throw cause;
-      throw this.#database.corruption(`${what} is damaged: ${cause.message}`, cause);
-    }
   }
 }
 
@@ -247,14 +239,13 @@ function toRaftState(row: Row): RaftState {
 }
 
 function toEntry(row: Row): Entry {
-  const { kind, data } = row;
+  const { kind } = row;
   if (kind !== "certificate" && kind !== "command") throw new InputError(`its kind is ${kind}`);
-  if (!(data instanceof Uint8Array)) throw new InputError("its data is not a byte string");
   const entry: Entry = {
     index: toLogIndex(row["log_index"]),
     term: toTerm(row["term"]),
     kind,
-    data,
+    data: bytesIn(row, "data"),
   };
   checkDigest(row, digestEntry(entry));
   return entry;

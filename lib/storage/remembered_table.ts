@@ -6,11 +6,10 @@
 
 import type { StatementSync } from "node:sqlite";
 import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
-import { InputError } from "../errors.ts";
 import { decodeResult, encodeResult, type RememberedWrite } from "../kv/remembered_write.ts";
 import type { RememberedWrites } from "../kv/store.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
-import type { Database, Row } from "./database.ts";
+import { bytesIn, type Database, type Row } from "./database.ts";
 import { checkDigest, digestRememberedWrite } from "./row_digest.ts";
 
 /** Makes the table. Its rows lie in the order of the log, so that what is forgotten is its first. */
@@ -88,16 +87,8 @@ export class RememberedTable implements RememberedWrites {
   }
 
   #read(row: Row): RememberedWrite {
-    try {
-      return toRememberedWrite(row);
-    } catch (cause) {
-      if (!(cause instanceof InputError)) throw cause;
-      const { revision } = row;
-      throw this.#database.corruption(
-        `the row of the remembered write ${revision} is damaged: ${cause.message}`,
-        cause,
-      );
-    }
+    const what = () => `the row of the remembered write ${row["revision"]}`;
+    return this.#database.readRow(what, () => toRememberedWrite(row));
   }
 }
 
@@ -111,10 +102,4 @@ function toRememberedWrite(row: Row): RememberedWrite {
   };
   checkDigest(row, digestRememberedWrite(write, { idempotencyKey, result }));
   return write;
-}
-
-function bytesIn(row: Row, column: string): Uint8Array {
-  const value = row[column];
-  if (value instanceof Uint8Array) return value;
-  throw new InputError(`its ${column} is not a byte string`);
 }

@@ -11,7 +11,7 @@ import { InputError } from "../errors.ts";
 import type { Tokens } from "../kv/store.ts";
 import { checkNewToken, fromScopeBits, type Token, toScopeBits } from "../kv/token.ts";
 import { toLogIndex } from "../types.ts";
-import type { Database, Row } from "./database.ts";
+import { bytesIn, type Database, type Row } from "./database.ts";
 import { checkDigest, digestToken } from "./row_digest.ts";
 
 /** Makes the table. `scopes` is a sum of bits, `prefixes` a MessagePack array of texts. */
@@ -96,12 +96,7 @@ export class TokenTable implements Tokens {
   }
 
   #read(row: Row): Token {
-    try {
-      return toToken(row);
-    } catch (cause) {
-      if (!(cause instanceof InputError)) throw cause;
-      throw this.#database.corruption(`the row of a token is damaged: ${cause.message}`, cause);
-    }
+    return this.#database.readRow(() => "the row of a token", () => toToken(row));
   }
 }
 
@@ -133,10 +128,4 @@ function toPrefixes(bytes: Uint8Array): readonly string[] {
   const isTexts = Array.isArray(prefixes) && prefixes.every((prefix) => typeof prefix === "string");
   if (isTexts) return prefixes as readonly string[];
   throw new InputError("its prefixes are not texts");
-}
-
-function bytesIn(row: Row, column: string): Uint8Array {
-  const value = row[column];
-  if (value instanceof Uint8Array) return value;
-  throw new InputError(`its ${column} is not a byte string`);
 }

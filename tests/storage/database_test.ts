@@ -3,8 +3,10 @@ import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import fc from "fast-check";
 import { InvariantError } from "../../lib/assert.ts";
+import { InputError } from "../../lib/errors.ts";
 import { META_SCHEMA } from "../../lib/storage/checkpoint.ts";
-import { Database, WAL_PAGES_MAX } from "../../lib/storage/database.ts";
+import { CorruptionError } from "../../lib/storage/corruption_error.ts";
+import { bytesIn, Database, WAL_PAGES_MAX } from "../../lib/storage/database.ts";
 import { PageCopier } from "../../lib/storage/snapshot/page_copier.ts";
 import { withFolder } from "./support.ts";
 
@@ -60,6 +62,25 @@ Deno.test("iterate() does not take a row that cannot be read for the end", () =>
       name: "CorruptionError",
       message: /too big/,
     });
+  }));
+
+Deno.test("readRow() tells a damaged row as corruption, and any other error as it is", () =>
+  withDatabase(({ database, put }) => {
+    put(7, 1);
+    const row = database.get(database.prepare("SELECT * FROM blobs")) ?? {};
+    assert.equal(database.readRow(() => assert.fail("no damage"), () => row["id"]), 7);
+    assert.throws(
+      () => database.readRow(() => "blob 7", () => bytesIn(row, "id")),
+      (error: unknown) =>
+        error instanceof CorruptionError && error.file === database.path &&
+        error.damage === "blob 7 is damaged: its id is not a byte string" &&
+        error.cause instanceof InputError,
+    );
+    const bug = new TypeError("a bug");
+    const fail = () => {
+      throw bug;
+    };
+    assert.throws(() => database.readRow(() => "blob 7", fail), (error) => error === bug);
   }));
 
 Deno.test("a copy is what the file is, once the pages that changed are copied again", () =>
