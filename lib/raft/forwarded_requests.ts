@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Collected } from "./collected.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** Reads that share one question to the leader. */
 export interface ForwardedReads {
@@ -58,7 +58,7 @@ export class ForwardedRequests {
    * Gives up on what was passed on at `tick` or before: question or answer is lost. A proposal may be
    * in the leader's log all the same; a read is simply asked again.
    */
-  expire(tick: number, output: Collected): void {
+  expire(tick: number, output: Outbox): void {
     const reason = "leaderChanged";
     for (const [proposalId, forwardedTick] of this.#proposals) {
       if (forwardedTick > tick) break;
@@ -73,7 +73,7 @@ export class ForwardedRequests {
   }
 
   /** The leader is gone, or messages to it may be lost: no answer will come. */
-  leaderLost(output: Collected): void {
+  leaderLost(output: Outbox): void {
     this.expire(Infinity, output);
   }
 }

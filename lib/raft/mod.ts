@@ -24,7 +24,7 @@
  * | `transfer.ts` | dissertation §3.10 |
  * | `term_rises.ts` | how often a message without proof may raise the term |
  * | `durability.ts` | what is on disk |
- * | `collected.ts` | what a step wants done |
+ * | `outbox.ts` | what a step wants done |
  * | `view.ts` | what others may see of a node |
  * | `invariants.ts` | what must hold after every step |
  *

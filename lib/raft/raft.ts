@@ -7,7 +7,6 @@
 import { unreachable } from "../assert.ts";
 import type { LogIndex, NodeId } from "../types.ts";
 import { askSilentVoters, handleVoteResponse, reopenIfStuck } from "./candidate.ts";
-import { Collected } from "./collected.ts";
 import { compactLog } from "./compaction.ts";
 import { FORWARDED_TIMEOUTS, type RaftConfig } from "./config.ts";
 import type { DurableState } from "./entry.ts";
@@ -15,6 +14,7 @@ import { handleAppendRequest } from "./follower.ts";
 import type { Input, Output } from "./input_output.ts";
 import { advanceCommit, handleAppendResponse, replicate, tickLeader } from "./leader.ts";
 import type { ForwardedProposal, Message } from "./message.ts";
+import { Outbox } from "./outbox.ts";
 import { breakLease } from "./lease.ts";
 import {
   handlePreVoteRequest,
@@ -96,9 +96,9 @@ export class Raft {
     }
     const { currentTerm, votedFor } = state;
     const persist = state.durability.takeBatch(state.log, { currentTerm, votedFor });
-    const collected = state.output;
-    state.output = new Collected();
-    return { ...collected, persist, role: state.roleReporter.changed(state.report()) };
+    const outbox = state.output;
+    state.output = new Outbox();
+    return { ...outbox, persist, role: state.roleReporter.changed(state.report()) };
   }
 }
 

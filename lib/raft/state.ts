@@ -12,16 +12,17 @@ import type { LogIndex, NodeId, Term } from "../types.ts";
 import { type RaftConfig, TERM_ADVANCE_MAX } from "./config.ts";
 import { Durability } from "./durability.ts";
 import type { DurableState, LogPosition, Snapshot } from "./entry.ts";
+import { ForwardedRequests } from "./forwarded_requests.ts";
 import type { RoleReport } from "./input_output.ts";
 import { Log } from "./log.ts";
 import type { Message } from "./message.ts";
-import { Collected, RoleReporter } from "./collected.ts";
+import { Outbox } from "./outbox.ts";
+import { OwnSnapshot } from "./own_snapshot.ts";
+import { PendingVotes } from "./pending_votes.ts";
+import type { VoterPromise } from "./promise.ts";
 import { answerReader } from "./reader_answers.ts";
 import type { Leader, Role } from "./role.ts";
-import { ForwardedRequests } from "./forwarded_requests.ts";
-import { OwnSnapshot } from "./own_snapshot.ts";
-import type { VoterPromise } from "./promise.ts";
-import { PendingVotes } from "./pending_votes.ts";
+import { RoleReporter } from "./role_reporter.ts";
 import { Suspects } from "./suspects.ts";
 import type { TakenBatches } from "./taken_batches.ts";
 import { TermRises } from "./term_rises.ts";
@@ -35,7 +36,7 @@ export class CoreState {
   /** How far the disk has followed. */
   readonly durability: Durability;
   /** What the current step wants done. */
-  output: Collected = new Collected();
+  output: Outbox = new Outbox();
   /** Notices when role, term or leader change. */
   readonly roleReporter = new RoleReporter();
   /** Votes whose signature share waits for the vote to be durable. */

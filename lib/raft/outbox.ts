@@ -10,14 +10,13 @@ import type {
   RaftEvent,
   ReadResult,
   RejectedProposal,
-  RoleReport,
   SnapshotChunk,
   TransferResult,
 } from "./input_output.ts";
 import type { Message, SnapshotRequest } from "./message.ts";
 
-/** What a step collects: an {@linkcode Output} without what is only known at the step's end. */
-export class Collected {
+/** What one step collects: an {@linkcode Output} without what is only known at the step's end. */
+export class Outbox {
   /** See {@linkcode Output.send}. */
   readonly send: Message[] = [];
   /** See {@linkcode Output.installSnapshot}. */
@@ -42,19 +41,4 @@ export class Collected {
   readonly transfers: TransferResult[] = [];
   /** See {@linkcode Output.events}. */
   readonly events: RaftEvent[] = [];
-}
-
-/** Tells a change of role, term or leader, once. */
-export class RoleReporter {
-  #reported: RoleReport | null = null;
-
-  /** The report if it differs from the one before; else null. */
-  changed(now: RoleReport): RoleReport | null {
-    const before = this.#reported;
-    const isSame = before?.role === now.role && before.term === now.term &&
-      before.leader === now.leader;
-    if (isSame) return null;
-    this.#reported = now;
-    return now;
-  }
 }
