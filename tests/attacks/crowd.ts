@@ -6,7 +6,7 @@
  */
 
 import type { NetworkAddress } from "../../lib/transport/channel.ts";
-import { writeAll } from "../transport/harness.ts";
+import { writeAll } from "../transport/raw_peer.ts";
 
 /** How many of a crowd knock at once. */
 const KNOCKING_MAX = 500;

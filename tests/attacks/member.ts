@@ -20,7 +20,7 @@ import { TRANSPORT_DEFAULTS } from "../../lib/transport/settings.ts";
 import { generateKeyPair } from "../../lib/transport/x25519.ts";
 import type { ClusterName, NodeId } from "../../lib/types.ts";
 import type { TestCluster } from "../e2e/harness/test_cluster.ts";
-import { readFrame, writeFrame } from "../transport/harness.ts";
+import { readFrame, writeFrame } from "../transport/raw_peer.ts";
 
 /** So much is handed to the network at once. */
 const WRITE_BYTES = 64 * 1024;

@@ -16,21 +16,23 @@ import {
   BETA,
   CLUSTER,
   configurationOf,
-  connectAs,
-  connectRaw,
   Directory,
   GAMMA,
-  greet,
-  helloOf,
   keysOf,
-  readFrame,
   readIndexRequest,
-  readToEnd,
   startNode,
   type TestNode,
+} from "./harness.ts";
+import {
+  connectAs,
+  connectRaw,
+  greet,
+  helloOf,
+  readFrame,
+  readToEnd,
   writeAll,
   writeFrame,
-} from "./harness.ts";
+} from "./raw_peer.ts";
 
 /** A time that no test waits for. */
 const NEVER_MS = 1_000_000;

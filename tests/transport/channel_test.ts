@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ChannelError, TcpChannel } from "../../lib/transport/channel.ts";
-import { readToEnd } from "./harness.ts";
+import { readToEnd } from "./raw_peer.ts";
 
 const { signal } = new AbortController();
 

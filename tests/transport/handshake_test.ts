@@ -13,17 +13,8 @@ import { decodeHello, encodeHello, HelloError } from "../../lib/transport/hello.
 import { NoiseError } from "../../lib/transport/noise_error.ts";
 import { TRANSPORT_DEFAULTS } from "../../lib/transport/settings.ts";
 import { generateKeyPair } from "../../lib/transport/x25519.ts";
-import {
-  ALPHA,
-  BETA,
-  CLUSTER,
-  CONFIGURATION,
-  configurationOf,
-  GAMMA,
-  greet,
-  helloOf,
-  keysOf,
-} from "./harness.ts";
+import { ALPHA, BETA, CLUSTER, CONFIGURATION, configurationOf, GAMMA, keysOf } from "./harness.ts";
+import { greet, helloOf } from "./raw_peer.ts";
 import { MemoryChannel } from "./memory_channel.ts";
 
 const NEVER_MS = 1_000_000;

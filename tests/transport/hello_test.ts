@@ -15,7 +15,8 @@ import {
 import { HELLO_FRAME_BYTES_MAX } from "../../lib/transport/connection.ts";
 import { encodeSequence, type Scalar } from "../../lib/transport/sequence.ts";
 import { toClusterName, toNodeId } from "../../lib/types.ts";
-import { ALPHA, BETA, CLUSTER, GAMMA, helloOf } from "./harness.ts";
+import { ALPHA, BETA, CLUSTER, GAMMA } from "./harness.ts";
+import { helloOf } from "./raw_peer.ts";
 
 const NOISE = new Uint8Array(96).fill(7);
 const HELLO: Hello = { kind: "hello", cluster: CLUSTER, from: ALPHA, to: BETA, noise: NOISE };

@@ -5,14 +5,12 @@ import {
   ALPHA,
   appendOf,
   BETA,
-  connectRaw,
   Directory,
   readIndexRequest,
-  readToEnd,
   startNode,
   type TestNode,
-  writeAll,
 } from "./harness.ts";
+import { connectRaw, readToEnd, writeAll } from "./raw_peer.ts";
 import { honest, type Passing, Proxy, type Tamper } from "./proxy.ts";
 
 /** A time that no test waits for. */

@@ -12,24 +12,26 @@ import { NoiseResponder } from "../../lib/transport/noise.ts";
 import { generateKeyPair } from "../../lib/transport/x25519.ts";
 import { type NodeId, toClusterName } from "../../lib/types.ts";
 import {
-  acceptAs,
   ALPHA,
-  answerAs,
   appendOf,
   BETA,
   CONFIGURATION,
   configurationOf,
   Directory,
   GAMMA,
-  greet,
   keysOf,
-  readFrame,
   readIndexRequest,
-  readToEnd,
   startNode,
+} from "./harness.ts";
+import {
+  acceptAs,
+  answerAs,
+  greet,
+  readFrame,
+  readToEnd,
   writeAll,
   writeFrame,
-} from "./harness.ts";
+} from "./raw_peer.ts";
 
 /** A time that no test waits for. */
 const NEVER_MS = 1_000_000;

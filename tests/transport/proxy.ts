@@ -6,7 +6,8 @@
  */
 
 import { encodeFrame, FRAME_BYTES_MAX, FrameDecoder } from "../../lib/transport/frame.ts";
-import { Inbox, writeAll } from "./harness.ts";
+import { Inbox } from "./harness.ts";
+import { writeAll } from "./raw_peer.ts";
 
 /** A frame on its way. */
 export interface Passing {

@@ -25,10 +25,10 @@ import {
   CLUSTER,
   CONFIGURATION,
   GAMMA,
-  greet,
   keysOf,
   readIndexRequest,
 } from "../../transport/harness.ts";
+import { greet } from "../../transport/raw_peer.ts";
 import { MemoryChannel } from "../../transport/memory_channel.ts";
 import { mutateBytes } from "../mutate_bytes.ts";
 import { mutateSequence } from "../mutate_sequence.ts";

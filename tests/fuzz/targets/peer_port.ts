@@ -12,17 +12,19 @@ import type { Random } from "../../simulator/random.ts";
 import {
   ALPHA,
   BETA,
-  connectAs,
-  connectRaw,
   Directory,
   GAMMA,
   readIndexRequest,
-  readToEnd,
   startNode,
   type TestNode,
+} from "../../transport/harness.ts";
+import {
+  connectAs,
+  connectRaw,
+  readToEnd,
   writeAll,
   writeFrame,
-} from "../../transport/harness.ts";
+} from "../../transport/raw_peer.ts";
 import { ACCEPTED, type OpenTarget, type Outcome, type Target } from "../target.ts";
 import { Dialing, drawScript, type Script, showScript } from "./connection.ts";
 
