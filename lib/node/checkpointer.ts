@@ -9,9 +9,9 @@ import type { Entry } from "../raft/mod.ts";
 import type { LogIndex } from "../types.ts";
 import type { LogConfig } from "./cluster_config.ts";
 
-/** So many entries are applied between two checkpoints at least, */
+/** Fewest entries applied between two checkpoints, unless their bytes suffice. */
 export const CHECKPOINT_ENTRIES_MIN = 1_000;
-/** or so many bytes. */
+/** Fewest bytes of entries applied between two checkpoints, unless their number suffices. */
 export const CHECKPOINT_BYTES_MIN = 8 * 1024 * 1024;
 
 /** What is asked about the log. */
@@ -29,7 +29,10 @@ export class Checkpointer {
   #entries = 0;
   #bytes = 0;
 
-  /** A log beyond `limits` is long; `checkpoint` makes everything applied so far durable, and says how far that is. */
+  /**
+   * A log beyond `limits` is long; `checkpoint` makes everything applied so far durable, and returns
+   * how far that is.
+   */
   constructor(limits: LogConfig, checkpoint: () => LogIndex) {
     this.#limits = limits;
     this.#checkpoint = checkpoint;

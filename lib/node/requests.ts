@@ -75,14 +75,13 @@ export class Requests {
    */
   write(command: Uint8Array, deadlineMs: number): Promise<WriteAnswer> {
     return new Promise((resolve, reject) => {
-      const mayTakeEffect = false;
       this.#start({
         kind: "write",
         id: 0,
         command,
         deadlineMs,
         isParked: false,
-        mayTakeEffect,
+        mayTakeEffect: false,
         place: null,
         resolve,
         reject,
@@ -101,12 +100,11 @@ export class Requests {
     { lease }: { readonly lease: boolean } = { lease: false },
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const isParked = false;
       this.#start({
         kind: "read",
         id: 0,
         deadlineMs,
-        isParked,
+        isParked: false,
         lease,
         readIndex: null,
         resolve,

@@ -67,9 +67,10 @@ export class Durability {
   }
 
   /**
-   * The log forgot what a durable state machine or snapshot holds; the rest stays. Not so on the
-   * disk if it never had all that is forgotten: then it may end before the position, or go on after
-   * it with entries that were replaced.
+   * The log forgot everything up to `position`, which a durable state machine or snapshot holds; the
+   * rest stays. On the disk the rest stays only if all that is forgotten was written. If not, the disk
+   * may end before the position, or hold entries after it that have been replaced since: then all of
+   * the rest is written anew.
    */
   logCompactedTo(position: LogPosition): void {
     const isSaved = this.#unsavedFrom === null || this.#unsavedFrom > position.index;

@@ -78,6 +78,7 @@ export function handleAppendResponse(state: CoreState, message: AppendResponse):
   if (message.outcome.kind === "staleTerm") return;
   const follower = leader.followers.get(message.from);
   if (follower === undefined) return;
+  // Of whatever term: without the certificate, the follower did not enter this one.
   if (message.outcome.kind === "uncertified") {
     follower.isCertified = false;
     follower.allowProbe();
@@ -168,8 +169,8 @@ function replicateTo(
       sendAppend(state, leader, { peer, follower, entries });
     }
   }
-  // Heartbeats and reads need an answer, and the news of a commit must not wait for them: unless the
-  // follower cannot use it, or is so far behind that it would only add to what is on its way.
+  // A round is sent for its answer. News of a commit does not wait for the next round, but goes only to
+  // a follower that can use it now, and that is not so far behind that it would only pile up.
   const takesCommit = follower.isCertified && follower.isReady && follower.snapshot === null;
   const { current, newestHeartbeat } = leader.rounds;
   const isNews = follower.rounds.sent < (follower.rounds.hasRoom ? current : newestHeartbeat) ||
@@ -187,7 +188,8 @@ function sendAppend(
   },
 ): void {
   const { peer, follower, entries } = append;
-  // Heartbeats also keep a follower that awaits a snapshot; what they say of the log it refuses.
+  // A follower that needs what the log has forgotten is sent heartbeats too, while it awaits a snapshot:
+  // it answers that its log does not match at the base, which is no news.
   const previousLogIndex = Math.max(follower.nextIndex - 1, state.log.base.index) as LogIndex;
   state.send({
     kind: "appendRequest",

@@ -26,8 +26,8 @@ export class FairShare {
   #turns = 0;
 
   /**
-   * Adds work that was done, or is about to be. Null when there may be more at once; else what to wait for first: as
-   * many turns as the work would have been spread over, if it could have been.
+   * Adds work that was done, or is about to be. Null when there may be more at once; else what to wait
+   * for first: as many turns as the work would have been spread over, if it could have been.
    */
   take(work: number): Promise<void> | null {
     this.#owed += work;
