@@ -15,7 +15,7 @@ import type { CoreState } from "./state.ts";
 /** Raft Figure 2, AppendEntries, behind the proof that its sender leads. */
 export function handleAppendRequest(state: CoreState, message: AppendRequest): void {
   if (!acceptLeader(state, message)) return;
-  state.promise.transferTarget = message.transferTarget;
+  state.voterPromise.transferTarget = message.transferTarget;
   if (message.entries.length === 0) {
     const { term, from: leader } = message;
     state.output.events.push({ kind: "heartbeatReceived", term, leader });

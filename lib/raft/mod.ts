@@ -18,7 +18,7 @@
  * | `voter.ts`, `vote_answers.ts`, `pending_votes.ts` | §5.2, §5.4.1, FROST round two |
  * | `leader.ts`, `progress.ts`, `rounds.ts` | §5.3, §5.4.2, the quorum check |
  * | `certified_leader.ts`, `follower.ts` | §5.3, behind the certificate |
- * | `reads.ts`, `leader_reads.ts`, `lease.ts`, `promise.ts` | dissertation §6.4, §4.2.3, ReadIndex and leases |
+ * | `reads.ts`, `leader_reads.ts`, `lease.ts`, `voter_promise.ts` | dissertation §6.4, §4.2.3, ReadIndex and leases |
  * | `proposals.ts`, `forwarded_requests.ts`, `taken_batches.ts` | commands, forwarded from any node, each at most once |
  * | `compaction.ts`, `snapshot_sender.ts`, `snapshot_receiver.ts`, `own_snapshot.ts` | §7 |
  * | `transfer.ts` | dissertation §3.10 |

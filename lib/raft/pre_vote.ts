@@ -9,9 +9,9 @@ import { CertificateError } from "../certificate/error.ts";
 import type { Term } from "../types.ts";
 import { becomeCandidate } from "./candidate.ts";
 import type { PreVoteRequest, PreVoteResponse } from "./message.ts";
-import { mayHelp } from "./promise.ts";
 import type { PreCandidate } from "./role.ts";
 import type { CoreState } from "./state.ts";
+import { mayHelp } from "./voter_promise.ts";
 
 /** Asks for an election in the next term. The statement that voters would sign is fixed from here on. */
 export function startPreVote(state: CoreState, options: { readonly transfer: boolean }): void {

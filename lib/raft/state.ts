@@ -19,13 +19,13 @@ import type { Message } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import { OwnSnapshot } from "./own_snapshot.ts";
 import { PendingVotes } from "./pending_votes.ts";
-import type { VoterPromise } from "./promise.ts";
 import { answerReader } from "./reader_answers.ts";
 import type { Leader, Role } from "./role.ts";
 import { RoleReporter } from "./role_reporter.ts";
 import { Suspects } from "./suspects.ts";
 import type { TakenBatches } from "./taken_batches.ts";
 import { TermRises } from "./term_rises.ts";
+import type { VoterPromise } from "./voter_promise.ts";
 
 /** Everything a node knows. Belongs to one {@linkcode Raft}; the rules read and change it. */
 export class CoreState {
@@ -56,7 +56,7 @@ export class CoreState {
   /** This round's election timeout, drawn anew at each reset. */
   randomizedTimeoutTicks: number;
   /** What this node promised the leader that it heard last. */
-  readonly promise: VoterPromise = { heardTick: null, transferTarget: null };
+  readonly voterPromise: VoterPromise = { heardTick: null, transferTarget: null };
   /**
    * Where the log ends of the candidate that has this term's vote: the only place that this node signs
    * for it. Null before the vote, and after a restart, which forgets it.
@@ -93,7 +93,7 @@ export class CoreState {
     this.#commitIndex = appliedIndex;
     this.randomizedTimeoutTicks = this.#drawTimeout();
     // It may have promised a leader a lease a moment before it restarted.
-    if (this.#currentTerm > 0) this.promise.heardTick = 0;
+    if (this.#currentTerm > 0) this.voterPromise.heardTick = 0;
     if (durable.currentTermNote !== null) {
       const certificate = config.certifier.verify(durable.currentTermNote);
       assert(certificate.term === this.#currentTerm, "The stored certificate is the term's");
@@ -224,11 +224,11 @@ export class CoreState {
   hearFrom(certificate: Certificate): void {
     assert(certificate.term === this.#currentTerm, "A certificate counts in its own term only");
     const isNews = this.certificate !== certificate;
-    if (isNews) this.promise.transferTarget = null;
+    if (isNews) this.voterPromise.transferTarget = null;
     if (isNews || this.leader === null) {
       this.changeRole({ name: "follower", following: { certificate, isHeard: true } });
     }
-    this.promise.heardTick = this.nowTick;
+    this.voterPromise.heardTick = this.nowTick;
     this.resetElectionTimer();
   }
 

@@ -9,10 +9,10 @@ import type { NodeId } from "../types.ts";
 import type { Durability } from "./durability.ts";
 import type { Log } from "./log.ts";
 import type { Progress } from "./progress.ts";
-import type { VoterPromise } from "./promise.ts";
 import type { Candidate, Follower, Leader, PreCandidate, Transfer } from "./role.ts";
 import type { FollowerRounds, Rounds } from "./rounds.ts";
 import type { CoreState } from "./state.ts";
+import type { VoterPromise } from "./voter_promise.ts";
 
 /** The log in memory. */
 export type LogView = Pick<
@@ -84,5 +84,5 @@ export type RaftView =
     /** How far the disk has followed. */
     readonly durability: Pick<Durability, "durableIndex">;
     /** What this node promised the leader that it heard last. */
-    readonly promise: Readonly<VoterPromise>;
+    readonly voterPromise: Readonly<VoterPromise>;
   };

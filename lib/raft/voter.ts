@@ -12,8 +12,8 @@ import type { NonceTicket, SigningRequest } from "../certificate/certifier.ts";
 import { CertificateError } from "../certificate/error.ts";
 import type { NodeId } from "../types.ts";
 import type { VoteRequest } from "./message.ts";
-import { mayHelp } from "./promise.ts";
 import type { CoreState } from "./state.ts";
+import { mayHelp } from "./voter_promise.ts";
 
 /** Applies the vote rule to a candidate's request. */
 export function handleVoteRequest(state: CoreState, message: VoteRequest): void {

@@ -76,13 +76,13 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: "promise-forgotten-at-start",
     bug: "a voter that restarts helps another before its leader's lease is over",
     file: "lib/raft/state.ts",
-    find: `    if (this.#currentTerm > 0) this.promise.heardTick = 0;\n`,
+    find: `    if (this.#currentTerm > 0) this.voterPromise.heardTick = 0;\n`,
     replace: ``,
   },
   {
     name: "voter-breaks-its-promise",
     bug: "a voter that hears a leader helps another all the same",
-    file: "lib/raft/promise.ts",
+    file: "lib/raft/voter_promise.ts",
     find:
       `return heardTick !== null && state.nowTick - heardTick < state.config.electionTimeoutTicks;`,
     replace: `return heardTick === -1;`,

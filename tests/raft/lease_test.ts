@@ -119,7 +119,7 @@ Deno.test("§6.4.1: after an aborted transfer there is no lease for the rest of 
   assert.deepEqual(leader.reads, [], "it asks a quorum");
   cluster.deliver();
   assert.deepEqual(leader.reads.map(({ readId }) => readId), [1]);
-  assert.equal(cluster.node("n3").raft.state.promise.transferTarget, null);
+  assert.equal(cluster.node("n3").raft.state.voterPromise.transferTarget, null);
 });
 
 Deno.test("§6.4.1: late messages of an aborted transfer replace no leader that serves on a lease", () => {

@@ -7,7 +7,7 @@
  */
 
 import { hasLease } from "../../../lib/raft/lease.ts";
-import { isBound } from "../../../lib/raft/promise.ts";
+import { isBound } from "../../../lib/raft/voter_promise.ts";
 import type { LeaderView, RaftView } from "../../../lib/raft/mod.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
@@ -35,5 +35,5 @@ export function checkLease(
 function keepsPromise({ state }: NodeView, leader: NodeView): boolean {
   if (state === null) return true;
   const followed = state.certificate?.leader ?? leader.id;
-  return isBound(state) && followed === leader.id && state.promise.transferTarget === null;
+  return isBound(state) && followed === leader.id && state.voterPromise.transferTarget === null;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { LeaderView } from "../../../lib/raft/mod.ts";
-import type { VoterPromise } from "../../../lib/raft/promise.ts";
+import type { VoterPromise } from "../../../lib/raft/voter_promise.ts";
 import { toNodeId } from "../../../lib/types.ts";
 import { HEARTBEAT_TICKS, TestCluster, type TestNode } from "../../raft/harness.ts";
 import { Violation } from "../violation.ts";
@@ -40,5 +40,5 @@ Deno.test("checkLease() catches voters that may help the target of a transfer", 
 
 /** What a node promised, for the test to spoil. */
 function promiseOf(cluster: TestCluster, name: string): VoterPromise {
-  return cluster.node(name).raft.state.promise;
+  return cluster.node(name).raft.state.voterPromise;
 }

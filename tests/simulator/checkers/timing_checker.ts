@@ -39,7 +39,7 @@ export class TimingChecker {
     this.#before.set(state, {
       term: state.currentTerm,
       elapsedTicks: state.electionElapsedTicks,
-      leaderHeardTick: state.certificate === null ? null : state.promise.heardTick,
+      leaderHeardTick: state.certificate === null ? null : state.voterPromise.heardTick,
     });
     if (state.role.name === "leader") {
       checkQuorum(node, state, state.role);
@@ -92,7 +92,7 @@ export class TimingChecker {
 
 /** Raft §5.2: hearing from a leader, granting a vote and standing for election reset the timer. */
 function checkReset(node: NodeView, state: RaftView, output: Output): void {
-  if (state.promise.heardTick === state.nowTick || state.votedFor !== null) return;
+  if (state.voterPromise.heardTick === state.nowTick || state.votedFor !== null) return;
   const isReset = output.events.some(({ kind }) =>
     kind === "preVoteStarted" || kind === "electionStarted" || kind === "steppedDown"
   );

@@ -29,10 +29,10 @@ export function mayHelp(state: RaftView, message: PreVoteRequest | VoteRequest):
 /** Whether the promise holds. A leader is bound to itself, as it steps down without a quorum. */
 export function isBound(state: RaftView): boolean {
   if (state.role.name === "leader") return true;
-  const { heardTick } = state.promise;
+  const { heardTick } = state.voterPromise;
   return heardTick !== null && state.nowTick - heardTick < state.config.electionTimeoutTicks;
 }
 
-function transferTarget({ role, promise }: RaftView): NodeId | null {
-  return role.name === "leader" ? role.transfer?.target ?? null : promise.transferTarget;
+function transferTarget({ role, voterPromise }: RaftView): NodeId | null {
+  return role.name === "leader" ? role.transfer?.target ?? null : voterPromise.transferTarget;
 }
