@@ -31,12 +31,11 @@ import {
 import { findPeer, type PinnedClusterConfig } from "./cluster_config.ts";
 import { type KeyGenerationReport, toFinalReport } from "./key_generation/report.ts";
 import type { Network } from "./network.ts";
-import { Requests } from "./requests.ts";
+import { EXPIRY_INTERVAL_TICKS, Requests } from "./requests.ts";
 import { TICK_MS } from "./ticker.ts";
 import { Transfers } from "./transfers.ts";
 
-/** How often requests are checked for their deadlines. */
-const EXPIRY_INTERVAL_MS = 5 * TICK_MS;
+const EXPIRY_INTERVAL_MS = EXPIRY_INTERVAL_TICKS * TICK_MS;
 
 /** What a client service answers from, and whom it asks. */
 export interface ClientServiceParts {
@@ -202,7 +201,7 @@ export class ClientService implements NodeApi {
     this.#transfers.handle(output);
   }
 
-  /** Ends what waits beyond its deadline, every now and then: to be called at each turn. */
+  /** Ends what has waited beyond its deadline. To be called at each turn; most calls do nothing. */
   expire(): void {
     const nowMs = performance.now();
     if (nowMs - this.#expiredMs < EXPIRY_INTERVAL_MS) return;

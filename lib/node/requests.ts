@@ -14,6 +14,9 @@ import { RequestError, type RequestFailure, type WriteAnswer } from "./api.ts";
 /** Most requests of clients that wait at one node; more are refused as overload. */
 export const REQUESTS_MAX = 10_000;
 
+/** How often what waits is checked for its deadline, in ticks of the node's clock. */
+export const EXPIRY_INTERVAL_TICKS = 5;
+
 /** How a request ends. */
 interface Settle<Result> {
   readonly resolve: (result: Result) => void;

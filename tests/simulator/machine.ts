@@ -12,6 +12,7 @@ import { InvariantError } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
 import { isCommand, type KeyValueStore } from "../../lib/kv/mod.ts";
+import { EXPIRY_INTERVAL_TICKS } from "../../lib/node/requests.ts";
 import { TICK_MS } from "../../lib/node/ticker.ts";
 import type { DurableState, Entry, Message, RaftView } from "../../lib/raft/mod.ts";
 import { CorruptionError, KEY_VALUE_FILE } from "../../lib/storage/mod.ts";
@@ -25,8 +26,6 @@ import { DiskFault, MachineStorage } from "./machine_storage.ts";
 import type { Random } from "./random.ts";
 import { require, Violation } from "./violation.ts";
 
-/** How often requests are checked for their deadlines, as `lib/node/client_service.ts` has it. */
-const EXPIRY_INTERVAL_TICKS = 5;
 /** How long it takes from something's arrival to the turn that handles it. */
 const TURN_DELAY_US = 100;
 
