@@ -64,6 +64,22 @@ export function handleVoteResponse(state: CoreState, message: VoteResponse): voi
   if (state.role === candidate) reopenIfStuck(state, candidate);
 }
 
+/** Whether a voter's commitment can be signed with; where it cannot, the message does not fit. */
+export function acceptCommitment(
+  state: CoreState,
+  voter: NodeId,
+  commitment: Uint8Array,
+): boolean {
+  try {
+    state.config.certifier.checkCommitment(voter, commitment);
+    return true;
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error;
+    state.refuse(voter, error.message);
+    return false;
+  }
+}
+
 /** This node's own vote is durable: adds the share that goes with it. */
 export function addOwnShare(state: CoreState, session: number, share: Uint8Array): void {
   const candidate = state.role;
@@ -116,13 +132,8 @@ function countDecline(state: CoreState, candidate: Candidate, message: VoteRespo
 /** One unused commitment is enough: to check more costs time that a liar must not have. */
 function offerCommitment(state: CoreState, candidate: Candidate, message: VoteResponse): void {
   if (message.commitment === null || candidate.signing.hasOffer(message.from)) return;
-  try {
-    state.config.certifier.checkCommitment(message.from, message.commitment);
-    candidate.signing.offer(message.from, message.commitment);
-  } catch (error) {
-    if (!(error instanceof CertificateError)) throw error;
-    state.refuse(message.from, error.message);
-  }
+  if (!acceptCommitment(state, message.from, message.commitment)) return;
+  candidate.signing.offer(message.from, message.commitment);
 }
 
 interface Share {

@@ -5,9 +5,8 @@
  * @module
  */
 
-import { CertificateError } from "../certificate/error.ts";
 import type { Term } from "../types.ts";
-import { becomeCandidate } from "./candidate.ts";
+import { acceptCommitment, becomeCandidate } from "./candidate.ts";
 import type { PreVoteRequest, PreVoteResponse } from "./message.ts";
 import type { PreCandidate } from "./role.ts";
 import type { CoreState } from "./state.ts";
@@ -88,12 +87,7 @@ export function handlePreVoteResponse(state: CoreState, message: PreVoteResponse
   }
   if (message.term !== role.askedTerm) return;
   if (message.commitment === null) return state.refuse(message.from, "grant without commitment");
-  try {
-    state.config.certifier.checkCommitment(message.from, message.commitment);
-  } catch (error) {
-    if (!(error instanceof CertificateError)) throw error;
-    return state.refuse(message.from, error.message);
-  }
+  if (!acceptCommitment(state, message.from, message.commitment)) return;
   role.grants.set(message.from, message.commitment);
   becomeCandidateIfGranted(state, role);
 }
