@@ -4,7 +4,9 @@
  * @module
  */
 
-import { EnvironmentError, messageOf } from "../errors.ts";
+import { pause } from "../deadline.ts";
+import { EnvironmentError } from "../errors.ts";
+import { listen } from "../listen.ts";
 import { isLoopback } from "../node/address.ts";
 import type { NodeApi } from "../node/api.ts";
 import { type AppOptions, createApp } from "./app.ts";
@@ -62,7 +64,7 @@ export function startApiServer(options: ApiServerOptions): ApiServer {
   const door = options.door ?? new Door({ node, access: { kind: "local" } });
   const app = createApp(node, { ...options, door });
   const http = openHttp();
-  const { listener, relays } = listen({ ...options, door }, http);
+  const { listener, relays } = open({ ...options, door }, http);
   const connections = new Connections({
     ...limits,
     serve: relays?.serve ?? http,
@@ -94,7 +96,7 @@ async function acceptAll(
   while (!signal.aborted) {
     const connection = await acceptOne(listener);
     if (connection === null) {
-      await pause(signal);
+      await pause(ACCEPT_PAUSE_MS, signal);
       continue;
     }
     try {
@@ -118,18 +120,6 @@ async function acceptOne(listener: Deno.TcpListener): Promise<Deno.Conn | null> 
   }
 }
 
-function pause(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    const timer = setTimeout(end, ACCEPT_PAUSE_MS);
-    if (signal.aborted) end();
-    else signal.addEventListener("abort", end, { once: true });
-  });
-}
-
 async function closeInTime(connections: Connections): Promise<void> {
   const { promise: cutOff, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, SHUTDOWN_TIMEOUT_MS);
@@ -143,16 +133,16 @@ interface Listening {
   readonly relays: TlsRelays | null;
 }
 
-function listen(
+function open(
   options: ApiServerOptions & { readonly door: Door },
   http: ServeConnection,
 ): Listening {
   const { hostname, port, tls } = options;
-  const listener = orSayWhyNot(options, () => Deno.listen({ hostname, port }));
+  const setting = "this node's `api` address in cluster.json, or --api-listen";
+  const listener = listen({ hostname, port, purpose: "the API", setting });
   try {
     checkReach(listener, options);
-    const relays = tls === undefined ? null : orSayWhyNot(options, () => new TlsRelays(tls, http));
-    return { listener, relays };
+    return { listener, relays: tls === undefined ? null : new TlsRelays(tls, http) };
   } catch (error) {
     listener.close();
     throw error;
@@ -173,36 +163,4 @@ function checkReach(
     `Cannot serve the API on ${hostname} without tokens: others than this machine reach it at ` +
       `${bound}. Listen on 127.0.0.1, or demand tokens with --require-token.`,
   );
-}
-
-function orSayWhyNot<Opened>({ hostname, port }: ApiServerOptions, open: () => Opened): Opened {
-  try {
-    return open();
-  } catch (cause) {
-    throw new EnvironmentError(
-      `Cannot serve the API on ${hostname}:${port}: ${whyNot(cause)}`,
-      { cause },
-    );
-  }
-}
-
-function whyNot(error: unknown): string {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return "the port is in use. Stop the process that uses it, or give this node another " +
-      "`api` address in cluster.json";
-  }
-  if (error instanceof Deno.errors.AddrNotAvailable) {
-    return "this machine has no such address. Correct this node's `api` address in cluster.json, or " +
-      "name one of this machine with --api-listen";
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return "the system does not permit it. Choose a port from 1024 upward as this node's `api` " +
-      "address in cluster.json";
-  }
-  const reason = messageOf(error);
-  if (error instanceof Deno.errors.InvalidData) {
-    return `the certificate or its key cannot be used: ${reason}. Give both as PEM with --tls-cert ` +
-      "and --tls-key";
-  }
-  return reason;
 }

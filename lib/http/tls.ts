@@ -12,6 +12,7 @@
  * @module
  */
 
+import { EnvironmentError, messageOf } from "../errors.ts";
 import type { AnswerRequest, ServeConnection, ServedConnection } from "./deno_http.ts";
 
 /** A server's certificate chain and private key, both PEM. */
@@ -35,17 +36,11 @@ export class TlsRelays {
   /**
    * Connections that are through with TLS go to `serve`.
    *
-   * @throws {Deno.errors.InvalidData} when the keys cannot be used.
+   * @throws {EnvironmentError} when the keys cannot be used.
    */
   constructor(keys: TlsKeys, serve: ServeConnection) {
     this.#serve = serve;
-    this.#listener = Deno.listenTls({
-      hostname: "127.0.0.1",
-      port: 0,
-      ...keys,
-      // One request at a time on a connection: what is counted by connection is counted by HTTP/1.1.
-      alpnProtocols: ["http/1.1"],
-    });
+    this.#listener = listenTls(keys);
   }
 
   /** Serves HTTPS on a plain connection, which it takes over. */
@@ -134,6 +129,27 @@ class Relay implements ServedConnection {
     await this.#served.finished;
     // What was answered last is still on its way.
     await answered;
+  }
+}
+
+/** The listener for what {@linkcode TlsRelays} hands on. */
+function listenTls(keys: TlsKeys): Deno.TlsListener {
+  try {
+    return Deno.listenTls({
+      hostname: "127.0.0.1",
+      port: 0,
+      ...keys,
+      // One request at a time on a connection: what is counted by connection is counted by HTTP/1.1.
+      alpnProtocols: ["http/1.1"],
+    });
+  } catch (cause) {
+    throw new EnvironmentError(
+      `Cannot serve the API by HTTPS: the certificate or its key cannot be used: ${
+        messageOf(cause)
+      }. ` +
+        "Give both as PEM with --tls-cert and --tls-key.",
+      { cause },
+    );
   }
 }
 

@@ -4,11 +4,12 @@
  * @module
  */
 
-import { EnvironmentError, InputError, messageOf } from "../errors.ts";
+import { pause } from "../deadline.ts";
+import { InputError } from "../errors.ts";
+import { listen } from "../listen.ts";
 import type { NodeId } from "../types.ts";
 import { type NetworkAddress, TcpChannel } from "./channel.ts";
 import { Connection, type ConnectionEnd } from "./connection.ts";
-import { pause } from "./deadline.ts";
 import { FRAME_BYTES_MAX } from "./frame.ts";
 import { answerHello, type Dialer } from "./handshake.ts";
 import { RateLimiter } from "./rate_limiter.ts";
@@ -69,16 +70,9 @@ export class Acceptor {
 
   /** Takes the port. @throws {EnvironmentError} when that fails, with what to do about it. */
   listen(): void {
-    const { hostname, port } = this.#options.listen;
-    try {
-      this.#listener = Deno.listen({ hostname, port });
-    } catch (cause) {
-      throw new EnvironmentError(
-        `Cannot listen on ${hostname}:${port} for ${this.#options.settings.self}: ` +
-          explainListenFailure(cause),
-        { cause },
-      );
-    }
+    const { listen: { hostname, port }, settings: { self } } = this.#options;
+    const setting = `${self}'s \`peer\` address in cluster.json on every node`;
+    this.#listener = listen({ hostname, port, purpose: `${self}'s peers`, setting });
   }
 
   /** Accepts connections until the transport closes; resolves once all of them have ended. */
@@ -165,20 +159,4 @@ export class Acceptor {
     this.#listener?.close();
     for (const connection of this.#byPeer.values()) connection.close("closed");
   }
-}
-
-function explainListenFailure(cause: unknown): string {
-  if (cause instanceof Deno.errors.AddrInUse) {
-    return "the port is in use; stop the process that holds it (is this node running already?), " +
-      "or change the node's peer address in cluster.json on every node";
-  }
-  if (cause instanceof Deno.errors.AddrNotAvailable) {
-    return "this machine does not have that address; start the node on the machine that does, " +
-      "or change the node's peer address in cluster.json on every node";
-  }
-  if (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.NotCapable) {
-    return "not permitted; choose a port from 1024 upward, or allow the network with --allow-net";
-  }
-  const reason = messageOf(cause);
-  return `${reason}; check the node's peer address in cluster.json`;
 }

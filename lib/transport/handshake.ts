@@ -8,7 +8,7 @@
 import { equalBytes } from "../bytes.ts";
 import type { NodeId } from "../types.ts";
 import type { Connection } from "./connection.ts";
-import { Deadline } from "./deadline.ts";
+import { Deadline } from "../deadline.ts";
 import { encodeFrame } from "./frame.ts";
 import {
   checkAnswer,

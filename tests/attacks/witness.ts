@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { decodeUtf8 } from "../../lib/bytes.ts";
 import type { StatusBody } from "../../lib/http/mod.ts";
-import { pause } from "../../lib/transport/deadline.ts";
+import { pause } from "../../lib/deadline.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { WAIT_TIMEOUT_MS } from "../e2e/harness/events.ts";
 import type { TestCluster } from "../e2e/harness/test_cluster.ts";

@@ -5,7 +5,7 @@
  */
 
 import { messageOf } from "../../lib/errors.ts";
-import { pause } from "../../lib/transport/deadline.ts";
+import { pause } from "../../lib/deadline.ts";
 import { Random } from "../simulator/random.ts";
 import { ChaosCluster } from "./chaos_cluster.ts";
 import { Client } from "./client.ts";

@@ -9,7 +9,7 @@ import { type Failure, failureOfError, failureOfResponse } from "../../lib/cli/f
 import { keyPath } from "../../lib/http/parameters.ts";
 import type { DeleteBody, KeyValueBody, PutBody } from "../../lib/http/wire.ts";
 import { IDEMPOTENCY_KEY_HEADER } from "../../lib/http/write_options.ts";
-import { pause } from "../../lib/transport/deadline.ts";
+import { pause } from "../../lib/deadline.ts";
 import type { Random } from "../simulator/random.ts";
 import type { Endpoint } from "./chaos_cluster.ts";
 import type { Ending, Exchange, Request } from "./history.ts";

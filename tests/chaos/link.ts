@@ -7,7 +7,7 @@
  * @module
  */
 
-import { pause } from "../../lib/transport/deadline.ts";
+import { pause } from "../../lib/deadline.ts";
 
 /** What happens to the bytes on a link, and to the answers to them. */
 export type LinkState =

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { pause } from "../../lib/transport/deadline.ts";
+import { pause } from "../../lib/deadline.ts";
 import type { NodeId } from "../../lib/types.ts";
 import type { ChaosCluster } from "./chaos_cluster.ts";
 import { findGrowth, type Growth, type Sample } from "./growth.ts";

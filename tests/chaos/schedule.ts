@@ -5,7 +5,7 @@
  * @module
  */
 
-import { pause } from "../../lib/transport/deadline.ts";
+import { pause } from "../../lib/deadline.ts";
 import type { Random } from "../simulator/random.ts";
 import type { ChaosCluster } from "./chaos_cluster.ts";
 import { type Fault, NETWORK_FAULTS, PROCESS_FAULTS } from "./faults.ts";

@@ -110,8 +110,11 @@ Deno.test("startApiServer() says what to do when the port is in use", async () =
     () => startApiServer({ ...api, hostname: "127.0.0.1", port, signal: api.stop.signal }),
     (error) => {
       equal(error instanceof EnvironmentError, true);
-      match(String(error), new RegExp(`Cannot serve the API on 127.0.0.1:${port}: the port is in`));
-      match(String(error), /Stop the process that uses it, or give this node another `api`/);
+      match(
+        String(error),
+        new RegExp(`Cannot listen on 127.0.0.1:${port} for the API: the port is`),
+      );
+      match(String(error), /change this node's `api` address in cluster.json, or --api-listen/);
       return true;
     },
   );
@@ -157,7 +160,7 @@ Deno.test("startApiServer() says so when certificate and key cannot be used", ()
 Deno.test("startApiServer() says so when the address is not this machine's", () => {
   const signal = new AbortController().signal;
   const options = { node: new FakeNode(), hostname: "192.0.2.1", port: 0, signal };
-  throws(() => startApiServer(options), /this machine has no such address/);
+  throws(() => startApiServer(options), /this machine does not have that address/);
 });
 
 Deno.test("startApiServer() serves nobody without tokens where others than this machine reach it", async () => {

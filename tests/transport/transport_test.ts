@@ -120,7 +120,7 @@ Deno.test("start() says what is wrong with an address that is not this machine's
   const listen = { hostname: "203.0.113.1", port: 0 };
   await assert.rejects(
     startNode(ALPHA, new Directory(ALPHA), { listen }),
-    /Cannot listen on 203\.0\.113\.1:0 for alpha: this machine does not have that address; start/,
+    /Cannot listen on 203\.0\.113\.1:0 for alpha's peers: this machine does not have that address/,
   );
 });
 
@@ -132,7 +132,7 @@ Deno.test("start() refuses a port in use and says what to do", async () => {
     startNode(BETA, directory),
     (error) =>
       error instanceof EnvironmentError &&
-      /Cannot listen on 127\.0\.0\.1:\d+ for beta: the port is in use; stop the process/
+      /Cannot listen on 127\.0\.0\.1:\d+ for beta's peers: the port is in use/
         .test(error.message),
   );
   await closeAll(alpha);

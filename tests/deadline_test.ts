@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Deadline, pause } from "../../lib/transport/deadline.ts";
+import { Deadline, pause } from "../lib/deadline.ts";
 
 /** Far enough away that a test which waits for it fails by its own time limit. */
 const NEVER_MS = 1_000_000;
