@@ -83,4 +83,4 @@ export type {
   SignedBody,
   SignedHash,
 } from "./message.ts";
-export type { KeyGenerationPhase, KeyGenerationStatus, PeerStatus } from "./status.ts";
+export type { KeyGenerationPhase, KeyGenerationStatus, ParticipantStatus } from "./status.ts";

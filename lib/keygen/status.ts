@@ -28,7 +28,7 @@ export type KeyGenerationPhase =
   | "exhausted";
 
 /** How far a peer has come, as this node knows. */
-export interface PeerStatus {
+export interface ParticipantStatus {
   /** The peer. */
   readonly id: NodeId;
   /** Whether its configuration is this node's; `unknown` until it has said anything. */
@@ -50,7 +50,7 @@ export interface KeyGenerationStatus {
   /** The highest attempt entered. */
   readonly attempt: number;
   /** Every other voter, in the roster's order. */
-  readonly peers: readonly PeerStatus[];
+  readonly peers: readonly ParticipantStatus[];
   /** The peers without whose next message this node cannot go on. */
   readonly waitingFor: readonly NodeId[];
 }
@@ -74,7 +74,7 @@ export interface StatusParts {
 /** Puts a status together. */
 export function toStatus(parts: StatusParts): KeyGenerationStatus {
   const phase = phaseOf(parts);
-  const peers = parts.peers.map((id) => toPeerStatus(parts, id));
+  const peers = parts.peers.map((id) => toParticipantStatus(parts, id));
   return {
     phase,
     attempt: parts.attemptNumber,
@@ -99,7 +99,7 @@ function phaseOf({ outcome, attempt }: StatusParts): KeyGenerationPhase {
   }
 }
 
-function toPeerStatus(parts: StatusParts, id: NodeId): PeerStatus {
+function toParticipantStatus(parts: StatusParts, id: NodeId): ParticipantStatus {
   const { outcome, attempt, agreement } = parts;
   // Nobody signs before everybody's share is durable.
   const isPast = outcome === "signed" || outcome === "finished" || outcome === "shareLost";
@@ -117,7 +117,7 @@ function toPeerStatus(parts: StatusParts, id: NodeId): PeerStatus {
 function isAwaited(
   { attempt }: StatusParts,
   phase: KeyGenerationPhase,
-  peer: PeerStatus,
+  peer: ParticipantStatus,
 ): boolean {
   if (phase === "signed") return !peer.signed;
   if (attempt === null) return false;

@@ -46,12 +46,6 @@ export interface TimingConfig {
  * When a node compacts its log, which it keeps in memory: beyond either limit, to half of it. What a
  * follower needs that is sent a snapshot is kept up to eight times as long.
  */
-export interface LogConfig {
-  /** Most entries. */
-  readonly entriesMax: number;
-  /** Most bytes of what they say. */
-  readonly bytesMax: number;
-}
 
 /** A checked `cluster.json`. */
 export interface ClusterConfig {

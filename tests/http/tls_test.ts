@@ -134,5 +134,8 @@ test("TlsRelays that are closed serve nobody", async () => {
 });
 
 Deno.test("TlsRelays refuse keys that are none", () => {
-  throws(() => new TlsRelays({ cert: "x", key: "y" }, http), /cannot be used: .*--tls-cert and --tls-key/);
+  throws(
+    () => new TlsRelays({ cert: "x", key: "y" }, http),
+    /cannot be used: .*--tls-cert and --tls-key/,
+  );
 });

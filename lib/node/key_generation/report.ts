@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { KeyGenerationPhase, KeyGenerationStatus, PeerStatus } from "../../keygen/mod.ts";
+import type { KeyGenerationPhase, KeyGenerationStatus, ParticipantStatus } from "../../keygen/mod.ts";
 import type { ClusterName, NodeId } from "../../types.ts";
 import type { PinnedClusterConfig } from "../cluster_config.ts";
 
@@ -18,7 +18,7 @@ export type KeyPhase =
   | "dealt";
 
 /** A peer as this node sees it. */
-export interface KeyGenerationPeer extends PeerStatus {
+export interface KeyGenerationPeer extends ParticipantStatus {
   /** Whether this node's connection to it is up. */
   readonly connected: boolean;
 }
@@ -139,13 +139,13 @@ function aboutCluster({ cluster, threshold, peers }: PinnedClusterConfig, id: No
 
 /** The connection tells of the whole `cluster.json`, key generation of what it depends on. */
 function configurationOf(
-  { configuration }: PeerStatus,
+  { configuration }: ParticipantStatus,
   { isConfigurationEqual }: PeerView,
-): PeerStatus["configuration"] {
+): ParticipantStatus["configuration"] {
   return configuration === "different" ? "different" : toWord(isConfigurationEqual);
 }
 
-function toWord(isConfigurationEqual: boolean | null): PeerStatus["configuration"] {
+function toWord(isConfigurationEqual: boolean | null): ParticipantStatus["configuration"] {
   if (isConfigurationEqual === null) return "unknown";
   return isConfigurationEqual ? "equal" : "different";
 }
