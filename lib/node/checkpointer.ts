@@ -5,9 +5,8 @@
  * @module
  */
 
-import type { Entry } from "../raft/mod.ts";
+import type { Entry, EntryLimits } from "../raft/mod.ts";
 import type { LogIndex } from "../types.ts";
-import type { LogConfig } from "./cluster_config.ts";
 
 /** Fewest entries applied between two checkpoints, unless their bytes suffice. */
 export const CHECKPOINT_ENTRIES_MIN = 1_000;
@@ -24,7 +23,7 @@ export interface LogSize {
 
 /** Counts what is applied between checkpoints. */
 export class Checkpointer {
-  readonly #limits: LogConfig;
+  readonly #limits: EntryLimits;
   readonly #checkpoint: () => LogIndex;
   #entries = 0;
   #bytes = 0;
@@ -33,7 +32,7 @@ export class Checkpointer {
    * A log beyond `limits` is long; `checkpoint` makes everything applied so far durable, and returns
    * how far that is.
    */
-  constructor(limits: LogConfig, checkpoint: () => LogIndex) {
+  constructor(limits: EntryLimits, checkpoint: () => LogIndex) {
     this.#limits = limits;
     this.#checkpoint = checkpoint;
   }

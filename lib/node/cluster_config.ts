@@ -7,6 +7,7 @@
 
 import { encodeHex } from "../bytes.ts";
 import { EnvironmentError, InputError, messageOf } from "../errors.ts";
+import type { EntryLimits } from "../raft/mod.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { checkClusterConfig } from "./cluster_config_schema.ts";
@@ -42,11 +43,6 @@ export interface TimingConfig {
   readonly signingTimeoutMs: number;
 }
 
-/**
- * When a node compacts its log, which it keeps in memory: beyond either limit, to half of it. What a
- * follower needs that is sent a snapshot is kept up to eight times as long.
- */
-
 /** A checked `cluster.json`. */
 export interface ClusterConfig {
   /** The cluster's name. */
@@ -57,8 +53,11 @@ export interface ClusterConfig {
   readonly peers: readonly PeerConfig[];
   /** The times. */
   readonly timing: TimingConfig;
-  /** How long the log may grow. */
-  readonly log: LogConfig;
+  /**
+   * When a node compacts its log, which it keeps in memory: beyond either limit, to half of it. What a
+   * follower needs that is sent a snapshot is kept up to eight times as long.
+   */
+  readonly log: EntryLimits;
 }
 
 /** A configuration that pins every node's keys, as nodes need it. */

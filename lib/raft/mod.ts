@@ -47,5 +47,6 @@ export * from "./config.ts";
 export * from "./entry.ts";
 export * from "./input_output.ts";
 export * from "./message.ts";
+export type { EntryLimits } from "./log.ts";
 export { Raft } from "./raft.ts";
 export type { LeaderView, LogView, ProgressView, RaftView, RoleView } from "./view.ts";

@@ -4,7 +4,11 @@
  * @module
  */
 
-import type { KeyGenerationPhase, KeyGenerationStatus, ParticipantStatus } from "../../keygen/mod.ts";
+import type {
+  KeyGenerationPhase,
+  KeyGenerationStatus,
+  ParticipantStatus,
+} from "../../keygen/mod.ts";
 import type { ClusterName, NodeId } from "../../types.ts";
 import type { PinnedClusterConfig } from "../cluster_config.ts";
 

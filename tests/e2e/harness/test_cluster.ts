@@ -16,7 +16,6 @@ import {
   type ClusterConfig,
   findPeer,
   formatClusterConfig,
-  type LogConfig,
   type PinnedClusterConfig,
   type TimingConfig,
 } from "../../../lib/node/cluster_config.ts";
@@ -26,6 +25,7 @@ import type { Passphrase } from "../../../lib/node/passphrase.ts";
 import { readPassphraseFile } from "../../../lib/node/passphrase_file.ts";
 import { generateLocalCluster } from "../../../lib/node/local_cluster.ts";
 import { assertDefined } from "../../../lib/assert.ts";
+import type { EntryLimits } from "../../../lib/raft/mod.ts";
 import type { NodeId } from "../../../lib/types.ts";
 import type { ProcessEvent } from "./events.ts";
 import { FloeProcess } from "./floe_process.ts";
@@ -39,7 +39,7 @@ export interface TestClusterOptions {
   /** Other times than the defaults. */
   readonly timing?: Partial<TimingConfig>;
   /** Other limits of the log than the defaults. */
-  readonly log?: Partial<LogConfig>;
+  readonly log?: Partial<EntryLimits>;
   /** How many of the last nodes are left out, for the test to stand in for. */
   readonly absent?: number;
   /** Whether the nodes are to make their key themselves, rather than be dealt it. */
