@@ -14,6 +14,7 @@ import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
 import { assertDefined } from "../../lib/assert.ts";
 import type { StatusBody } from "../../lib/http/wire.ts";
 import type { NodeId } from "../../lib/types.ts";
+import { onFreePorts } from "../support/free_ports.ts";
 import { ChaosNode } from "./chaos_node.ts";
 import { Elections } from "./elections.ts";
 import { Network } from "./network.ts";
@@ -29,12 +30,6 @@ const STATUS_TIMEOUT_MS = 1_000;
 
 /** The least that a node takes, so that nodes that were down need snapshots. */
 const LOG = { entriesMax: 1_000, bytesMax: 8 * 1024 * 1024 };
-
-/**
- * Ports below those that the system hands out by itself: a port that it gave to somebody else while
- * its node is down would keep the node from coming back.
- */
-const PORTS = { least: 12_000, most: 31_999 } as const;
 
 /** A node's API, as {@linkcode ApiClient} wants it. */
 export type Endpoint = ApiClient["endpoints"][number];
@@ -186,29 +181,5 @@ export class ChaosCluster implements AsyncDisposable {
       },
       onUnexpectedEnd: (how) => this.#events.onViolation(`${id} ended by itself: ${how}`),
     });
-  }
-}
-
-/** All held at once, so that none is chosen twice. */
-function onFreePorts(config: ClusterConfig): ClusterConfig {
-  const listeners: Deno.TcpListener[] = [];
-  const freeAddress = () => {
-    const listener = listenSomewhere();
-    listeners.push(listener);
-    return { hostname: "127.0.0.1", port: listener.addr.port };
-  };
-  const peers = config.peers.map(({ id }) => ({ id, peer: freeAddress(), api: freeAddress() }));
-  for (const listener of listeners) listener.close();
-  return { ...config, peers };
-}
-
-function listenSomewhere(): Deno.TcpListener {
-  for (;;) {
-    const port = PORTS.least + Math.floor(Math.random() * (PORTS.most - PORTS.least + 1));
-    try {
-      return Deno.listen({ hostname: "127.0.0.1", port });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
   }
 }

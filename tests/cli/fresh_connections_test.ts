@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { failureOfError } from "../../lib/cli/failure.ts";
 import { FreshConnections } from "../../lib/cli/fresh_connections.ts";
+import { findFreeAddresses } from "../support/free_ports.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -51,10 +52,9 @@ Deno.test("FreshConnections sends a write once, and a node that dies at it may h
 
 Deno.test("FreshConnections tells a node that is not there from one that died", async () => {
   using fresh = new FreshConnections();
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  const error = await fresh.fetch(`http://127.0.0.1:${port}/`, { method: "PUT", body: "a" }).catch(
+  const [nowhere] = findFreeAddresses(1);
+  const url = `http://127.0.0.1:${nowhere?.port}/`;
+  const error = await fresh.fetch(url, { method: "PUT", body: "a" }).catch(
     (error: unknown) => error,
   );
   assert.equal(failureOfError(error).maybeApplied, false);

@@ -1,15 +1,15 @@
 // The client against real sockets: what `fetch` really throws, which other tests only imitate.
 
-import { deepEqual, equal, match } from "node:assert/strict";
+import assert, { deepEqual, equal, match } from "node:assert/strict";
 import { startApiServer } from "../../lib/http/server.ts";
 import { FakeNode } from "../http/fake_node.ts";
+import { findFreeAddresses } from "../support/free_ports.ts";
 import { floe } from "./fake_terminal.ts";
 
-/** An address at which nothing listens, at least not a moment ago. */
+/** An address at which nothing listens. */
 function unusedAddress(): string {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  listener.close();
-  return `127.0.0.1:${listener.addr.port}`;
+  const [{ hostname, port } = assert.fail("no address")] = findFreeAddresses(1);
+  return `${hostname}:${port}`;
 }
 
 Deno.test("put passes over an address where nothing listens, and get reads it back", async () => {

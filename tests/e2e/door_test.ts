@@ -6,6 +6,7 @@ import { parseToken } from "../../lib/http/token_text.ts";
 import { findPeer } from "../../lib/node/cluster_config.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { makeCertificate } from "../support/certificate.ts";
+import { findFreeAddresses } from "../support/free_ports.ts";
 import { SecretScanner } from "../support/secret_scanner.ts";
 import type { ProcessEvent } from "./harness/events.ts";
 import { type FloeResult, runFloe } from "./harness/floe_process.ts";
@@ -158,11 +159,10 @@ Deno.test("no secret of a token is in anything that a cluster writes but its hol
 
 /** A cluster of one that listens on every address, found over loopback all the same. */
 async function onAllAddresses(flags: readonly string[]): Promise<TestCluster> {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  listener.close();
+  const [address] = findFreeAddresses(1);
   const cluster = new TestCluster({
     nodes: 1,
-    nodeFlags: ["--api-listen", `0.0.0.0:${listener.addr.port}`, ...flags],
+    nodeFlags: ["--api-listen", `0.0.0.0:${address?.port}`, ...flags],
   });
   await cluster.leader();
   return cluster;

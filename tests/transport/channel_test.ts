@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ChannelError, TcpChannel } from "../../lib/transport/channel.ts";
+import { findFreeAddresses } from "../support/free_ports.ts";
 import { readToEnd } from "./raw_peer.ts";
 
 const { signal } = new AbortController();
@@ -46,14 +47,12 @@ Deno.test("TcpChannel fails a read and a write under way when it is closed", asy
 });
 
 Deno.test("TcpChannel.connect() says whom it could not reach", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
+  const [nowhere = assert.fail("no address")] = findFreeAddresses(1);
   await assert.rejects(
-    TcpChannel.connect({ hostname: "127.0.0.1", port }, signal),
+    TcpChannel.connect(nowhere, signal),
     (error) =>
       error instanceof ChannelError &&
-      error.message.startsWith(`Cannot connect to 127.0.0.1:${port}: Connection refused`),
+      error.message.startsWith(`Cannot connect to 127.0.0.1:${nowhere.port}: Connection refused`),
   );
 });
 

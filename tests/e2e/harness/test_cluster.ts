@@ -27,6 +27,7 @@ import { generateLocalCluster } from "../../../lib/node/local_cluster.ts";
 import { assertDefined } from "../../../lib/assert.ts";
 import type { EntryLimits } from "../../../lib/raft/mod.ts";
 import type { NodeId } from "../../../lib/types.ts";
+import { onFreePorts } from "../../support/free_ports.ts";
 import type { ProcessEvent } from "./events.ts";
 import { FloeProcess } from "./floe_process.ts";
 
@@ -84,7 +85,7 @@ export class TestFolder implements Disposable {
     this.path = Deno.makeTempDirSync({ prefix: "floe-e2e-" });
     const { passphraseFile } = options;
     this.passphrase = passphraseFile === undefined ? null : readPassphraseFile(passphraseFile);
-    this.config = withFreePorts(options);
+    this.config = configure(options);
     this.configFile = `${this.path}/cluster.json`;
     Deno.writeTextFileSync(this.configFile, formatClusterConfig(this.config));
   }
@@ -196,20 +197,13 @@ export class TestCluster implements AsyncDisposable {
   }
 }
 
-/** The system's own choice of ports, all held at once so that none is chosen twice. */
-function withFreePorts({ nodes, threshold, timing, log }: TestClusterOptions): ClusterConfig {
-  const config = generateLocalCluster({ nodes, ...(threshold === undefined ? {} : { threshold }) });
-  const listeners: Deno.TcpListener[] = [];
-  const freeAddress = () => {
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    listeners.push(listener);
-    return { hostname: "127.0.0.1", port: listener.addr.port };
-  };
-  const peers = config.peers.map(({ id }) => ({ id, peer: freeAddress(), api: freeAddress() }));
-  for (const listener of listeners) listener.close();
+/** At addresses where nobody listens now. */
+function configure({ nodes, threshold, timing, log }: TestClusterOptions): ClusterConfig {
+  const config = onFreePorts(
+    generateLocalCluster({ nodes, ...(threshold === undefined ? {} : { threshold }) }),
+  );
   return {
     ...config,
-    peers,
     timing: { ...config.timing, ...timing },
     log: { ...config.log, ...log },
   };
