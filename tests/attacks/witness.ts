@@ -11,6 +11,7 @@ import type { StatusBody } from "../../lib/http/mod.ts";
 import { pause } from "../../lib/deadline.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { WAIT_TIMEOUT_MS } from "../e2e/harness/events.ts";
+import { put } from "../e2e/harness/persistent_client.ts";
 import type { TestCluster } from "../e2e/harness/test_cluster.ts";
 import { countDescriptors, readProcess } from "../support/read_process.ts";
 
@@ -19,7 +20,7 @@ import { countDescriptors, readProcess } from "../support/read_process.ts";
  * log as long as it may grow, full queues, and as much again that is not collected yet.
  */
 const MORE_MEMORY_BYTES_MAX = 512 * 1024 * 1024;
-/** Before a client asks again. */
+/** Before a counter is looked at again. */
 const RETRY_MS = 20;
 
 /** The honest part of a cluster; what processes hold, only Linux says. */
@@ -43,7 +44,9 @@ export class Witness {
   /** Writes `count` keys through each honest node, each acknowledged before the next. */
   async commit(count: number, through: readonly NodeId[] = this.#honest): Promise<void> {
     for (let round = 0; round < count; round++) {
-      for (const id of through) await this.#put(id, `attack-${++this.#written}`);
+      for (const id of through) {
+        await put(this.#cluster, id, { key: `attack-${++this.#written}`, value: "x" });
+      }
     }
   }
 
@@ -79,23 +82,6 @@ export class Witness {
     const deadline = AbortSignal.timeout(WAIT_TIMEOUT_MS);
     while (((await this.counters(id))[counter] ?? 0) <= above) {
       assert.ok(!deadline.aborted, `${id} never counted more than ${above} ${counter}`);
-      await pause(RETRY_MS, deadline);
-    }
-  }
-
-  /** Until it is acknowledged, as a client does that has an idempotency key. */
-  async #put(id: NodeId, key: string): Promise<void> {
-    const deadline = AbortSignal.timeout(WAIT_TIMEOUT_MS);
-    for (;;) {
-      const response = await this.#cluster.fetch(id, `/v1/kv/${key}`, {
-        method: "PUT",
-        body: key,
-        headers: { "idempotency-key": key },
-      });
-      const text = await response.text();
-      if (response.ok) return;
-      assert.ok([503, 504].includes(response.status), text);
-      assert.ok(!deadline.aborted, `${id} never took ${key}: ${text}`);
       await pause(RETRY_MS, deadline);
     }
   }

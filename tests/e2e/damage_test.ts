@@ -4,6 +4,7 @@ import { encodeUtf8 } from "../../lib/bytes.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import type { NodeId } from "../../lib/types.ts";
 import type { ProcessEvent } from "./harness/events.ts";
+import { get, handOver, put } from "./harness/persistent_client.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 
 /** A value that stands nowhere else in a database, so that its bytes can be found there. */
@@ -103,7 +104,7 @@ Deno.test("a node whose kv.db was lost comes back by the way that it names", asy
   const { victim } = await writeAndStopOne(cluster);
   removeKeyValues(cluster.dataDir(victim));
   await cluster.start(victim).said.waitFor("it started", ({ event }) => event === "started");
-  assert.equal(await valueThrough(cluster, victim), VALUE);
+  assert.equal(await get(cluster, victim, "greeting"), VALUE);
 });
 
 Deno.test("a node whose kv.db was lost comes back by a snapshot where its log no longer reaches back", async () => {
@@ -111,7 +112,7 @@ Deno.test("a node whose kv.db was lost comes back by a snapshot where its log no
   await using cluster = new TestCluster({ nodes: 3, log });
   const { id: leader } = await cluster.leader();
   for (let number = 0; number < 1.2 * LOG_BYTES_MAX / VALUE_BYTES_MAX; number++) {
-    await put(cluster, leader, "x".repeat(VALUE_BYTES_MAX));
+    await put(cluster, leader, { key: "greeting", value: "x".repeat(VALUE_BYTES_MAX) });
   }
   const { victim, others } = await writeAndStopOne(cluster);
   const isCompacted = ({ event }: ProcessEvent) => event === "log.compacted";
@@ -121,7 +122,7 @@ Deno.test("a node whose kv.db was lost comes back by a snapshot where its log no
   const { said } = cluster.start(victim);
   await said.waitFor("that its state is lost", ({ event }) => event === "state.lost");
   await said.waitFor("a snapshot", ({ event }) => event === "snapshot.installed");
-  assert.equal(await valueThrough(cluster, victim), VALUE);
+  assert.equal(await get(cluster, victim, "greeting"), VALUE);
   await goOnElectingAndWriting(cluster, others);
 });
 
@@ -129,7 +130,7 @@ Deno.test("a node without others whose kv.db was lost says that nobody can send 
   await using cluster = new TestCluster({ nodes: 1, log: { bytesMax: LOG_BYTES_MAX } });
   const { id } = await cluster.leader();
   for (let number = 0; number < 1.2 * LOG_BYTES_MAX / VALUE_BYTES_MAX; number++) {
-    await put(cluster, id, "x".repeat(VALUE_BYTES_MAX));
+    await put(cluster, id, { key: "greeting", value: "x".repeat(VALUE_BYTES_MAX) });
   }
   assert.equal((await cluster.process(id).end("SIGTERM")).code, 0);
   const folder = cluster.dataDir(id);
@@ -160,10 +161,9 @@ async function writeAndStopOne(
   cluster: TestCluster,
 ): Promise<{ readonly victim: NodeId; readonly others: readonly NodeId[] }> {
   const leader = await cluster.leader();
-  await put(cluster, leader.id, VALUE);
+  await put(cluster, leader.id, { key: "greeting", value: VALUE });
   const victim = assertDefined(cluster.ids.find((id) => id !== leader.id), "no follower");
-  const read = await cluster.fetch(victim, "/v1/kv/greeting");
-  assert.equal(read.status, 200, await read.text());
+  assert.equal(await get(cluster, victim, "greeting"), VALUE);
   assert.equal((await cluster.process(victim).end("SIGTERM")).code, 0);
   return { victim, others: cluster.ids.filter((id) => id !== victim) };
 }
@@ -172,29 +172,14 @@ async function goOnElectingAndWriting(
   cluster: TestCluster,
   others: readonly NodeId[],
 ): Promise<void> {
-  const before = await cluster.leader(1, others);
-  const answer = await cluster.fetch(before.id, "/v1/leader/transfer", { method: "POST" });
-  assert.equal(answer.status, 200, await answer.text());
-  const after = await cluster.leader(before.term + 1, others);
-  await put(cluster, after.id, "written without it");
-}
-
-async function put(cluster: TestCluster, id: NodeId, value: string): Promise<void> {
-  const response = await cluster.fetch(id, "/v1/kv/greeting", { method: "PUT", body: value });
-  assert.equal(response.status, 200, await response.text());
+  const { id } = await handOver(cluster, others);
+  await put(cluster, id, { key: "greeting", value: "written without it" });
 }
 
 function removeKeyValues(folder: string): void {
   for (const { name } of Deno.readDirSync(folder)) {
     if (name.startsWith("kv.db")) Deno.removeSync(`${folder}/${name}`);
   }
-}
-
-async function valueThrough(cluster: TestCluster, id: NodeId): Promise<string> {
-  const answer = await cluster.fetch(id, "/v1/kv/greeting");
-  const text = await answer.text();
-  assert.equal(answer.status, 200, text);
-  return JSON.parse(text).value;
 }
 
 /** Turns one bit of one byte in the middle of a text that stands in a file. */

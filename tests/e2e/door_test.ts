@@ -11,6 +11,7 @@ import { SecretScanner } from "../support/secret_scanner.ts";
 import type { ProcessEvent } from "./harness/events.ts";
 import { type FloeResult, runFloe } from "./harness/floe_process.ts";
 import { hasOpenssl } from "./harness/openssl.ts";
+import { ask } from "./harness/persistent_client.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 import { Written } from "./harness/written.ts";
 
@@ -46,14 +47,12 @@ function bearer(token: string): RequestInit {
 /** Waits until a node has applied all that is committed now. */
 async function catchUp(cluster: TestCluster, id: NodeId): Promise<void> {
   const own = Deno.readTextFileSync(`${cluster.dataDir(id)}/admin.token`).trim();
-  const response = await cluster.fetch(id, "/v1/tokens", bearer(own));
-  equal(response.status, 200, await response.text());
+  const { status, text } = await ask(cluster, id, { path: "/v1/tokens", ...bearer(own) });
+  equal(status, 200, text);
 }
 
 async function statusAt(cluster: TestCluster, id: NodeId, path: string, init?: RequestInit) {
-  const response = await cluster.fetch(id, path, init);
-  await response.body?.cancel();
-  return response.status;
+  return (await ask(cluster, id, { path, ...init })).status;
 }
 
 const demanding = { nodeFlags: ["--require-token"] };

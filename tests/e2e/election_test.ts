@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { verifyCertificate } from "../../lib/certificate/mod.ts";
 import { toTerm } from "../../lib/types.ts";
+import { get, put } from "./harness/persistent_client.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 
 Deno.test("a killed leader is replaced, with a certificate, and no acknowledged write is lost", async () => {
@@ -8,11 +9,7 @@ Deno.test("a killed leader is replaced, with a certificate, and no acknowledged 
   const first = await cluster.leader();
   const follower = cluster.ids.find((id) => id !== first.id);
   assert.ok(follower !== undefined);
-  const written = await cluster.fetch(follower, "/v1/kv/greeting", {
-    method: "PUT",
-    body: "hello",
-  });
-  assert.equal(written.status, 200, await written.text());
+  await put(cluster, follower, { key: "greeting", value: "hello" });
 
   await cluster.process(first.id).end("SIGKILL");
   const survivors = cluster.ids.filter((id) => id !== first.id);
@@ -22,6 +19,5 @@ Deno.test("a killed leader is replaced, with a certificate, and no acknowledged 
     verifyCertificate(certificate, cluster.group, { term: toTerm(term), leader: id });
   }
 
-  const read = await cluster.fetch(follower, "/v1/kv/greeting");
-  assert.equal((await read.json()).value, "hello");
+  assert.equal(await get(cluster, follower, "greeting"), "hello");
 });

@@ -14,6 +14,7 @@ import type { AppendRequest } from "../../lib/raft/mod.ts";
 import { generateKeyPair, Transport, type TransportOptions } from "../../lib/transport/mod.ts";
 import { type NodeId, toClusterName, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import type { ProcessEvent } from "./harness/events.ts";
+import { put } from "./harness/persistent_client.ts";
 import { type Leader, TestCluster } from "./harness/test_cluster.ts";
 
 const LIAR = toNodeId("server_3");
@@ -210,7 +211,6 @@ Deno.test("nodes say who differs from them in what, and work together all the sa
 
 async function putThroughEach(cluster: TestCluster, ids: readonly NodeId[]): Promise<void> {
   for (const id of ids) {
-    const response = await cluster.fetch(id, `/v1/kv/through-${id}`, { method: "PUT", body: "x" });
-    assert.equal(response.status, 200, await response.text());
+    await put(cluster, id, { key: `through-${id}`, value: "x" });
   }
 }

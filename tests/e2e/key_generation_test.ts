@@ -17,6 +17,7 @@ import { type NodeId, toTerm } from "../../lib/types.ts";
 import type { ProcessEvent } from "./harness/events.ts";
 import { SecretScanner } from "../support/secret_scanner.ts";
 import { runFloe } from "./harness/floe_process.ts";
+import { put as putValue } from "./harness/persistent_client.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 import { Written } from "./harness/written.ts";
 
@@ -41,8 +42,7 @@ Deno.test("five nodes make one key, the last of them late, and one killed in the
   const leader = await cluster.leader();
   const { term, certificate } = leader;
   verifyCertificate(certificate, cluster.group, { term: toTerm(term), leader: leader.id });
-  const written = await cluster.fetch(first, "/v1/kv/greeting", { method: "PUT", body: "hello" });
-  assert.equal(written.status, 200, await written.text());
+  await putValue(cluster, first, { key: "greeting", value: "hello" });
   assert.match(await dkgStatus(cluster, last), new RegExp(`^${last} +finished +- +- `, "m"));
 });
 

@@ -13,6 +13,7 @@ import { floe } from "../cli/fake_terminal.ts";
 import { addFileKeys, addKeys, addRandomNumbers } from "./harness/cluster_secrets.ts";
 import { runFloe } from "./harness/floe_process.ts";
 import { SecretScanner } from "../support/secret_scanner.ts";
+import { ask, put } from "./harness/persistent_client.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 import { Written } from "./harness/written.ts";
 
@@ -86,11 +87,14 @@ async function runNodes(use: Use): Promise<void> {
   await Promise.all(
     Array.from({ length: WRITERS }, async (_, writer) => {
       for (let number = writer; number < WRITES; number += WRITERS) {
-        await put(cluster, leader, { key: `small-${number}`, body: encodeUtf8("x") });
+        await put(cluster, leader, { key: `small-${number}`, value: "x" });
       }
     }),
   );
-  await cluster.process(leader).said.waitFor("a log", ({ event }) => event === "log.compacted");
+  // Either of them may be the one that sends the snapshot.
+  for (const id of [leader, other]) {
+    await cluster.process(id).said.waitFor("a log", ({ event }) => event === "log.compacted");
+  }
   cluster.start(late);
   await cluster.process(late).said.waitFor("it", ({ event }) => event === "snapshot.installed");
   await plant(use, late);
@@ -115,9 +119,11 @@ async function endNode(
 
 /** A value that all nodes hold, and an answer with it: what the search must find. */
 async function plant({ cluster, written, workshop }: Use, id: NodeId): Promise<void> {
-  await put(cluster, id, { key: "planted", body: workshop.planted });
-  const response = await cluster.fetch(id, "/v1/kv/planted");
-  written.add("planted answer", await response.text());
+  await put(cluster, id, { key: "planted", value: workshop.planted });
+  for (const reader of cluster.ids) {
+    const { text } = await ask(cluster, reader, { path: "/v1/kv/planted" });
+    if (reader === id) written.add("planted answer", text);
+  }
 }
 
 /** A token of the API, which is shown once, to whoever made it; and one that is none. */
@@ -230,15 +236,6 @@ function checkThatPlantedIsFound({ cluster, written, workshop }: Use): void {
   }
   assert.ok(places.includes("planted answer"));
   assert.ok(places.includes(`floe get ${encodeHex(workshop.planted)}`));
-}
-
-async function put(
-  cluster: TestCluster,
-  id: NodeId,
-  { key, body }: { readonly key: string; readonly body: Uint8Array<ArrayBuffer> },
-): Promise<void> {
-  const response = await cluster.fetch(id, `/v1/kv/${key}`, { method: "PUT", body });
-  assert.equal(response.status, 200, await response.text());
 }
 
 /** What the test itself needs, apart from the cluster. */

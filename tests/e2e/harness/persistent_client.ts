@@ -1,0 +1,88 @@
+/**
+ * A client that has time: where there may be an election at any moment, because the machine is slow, it
+ * asks again, as every client of a cluster does.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { IDEMPOTENCY_KEY_HEADER } from "../../../lib/http/write_options.ts";
+import { pause } from "../../../lib/deadline.ts";
+import type { NodeId } from "../../../lib/types.ts";
+import { WAIT_TIMEOUT_MS } from "./events.ts";
+import type { Leader, TestCluster } from "./test_cluster.ts";
+
+/** Before a client asks again. */
+const RETRY_MS = 20;
+
+/** What a node says that cannot do it now, and perhaps a moment later. */
+const NOT_NOW: readonly number[] = [503, 504];
+
+/** A node's last word. */
+export interface Answer {
+  /** The HTTP status: neither 503 nor 504. */
+  readonly status: number;
+  /** The headers. */
+  readonly headers: Headers;
+  /** The whole body. */
+  readonly text: string;
+  /** How often it was asked; a write of the first time may already have taken effect. */
+  readonly attempts: number;
+}
+
+/** Asks one node until it can say. A write has one effect at most: it has an idempotency key. */
+export async function ask(
+  cluster: TestCluster,
+  id: NodeId,
+  { path, headers, ...init }: RequestInit & { readonly path: string },
+): Promise<Answer> {
+  const all = new Headers(headers);
+  const isWrite = init.method !== undefined && init.method !== "GET";
+  if (isWrite && !all.has(IDEMPOTENCY_KEY_HEADER)) {
+    all.set(IDEMPOTENCY_KEY_HEADER, crypto.randomUUID());
+  }
+  const deadline = AbortSignal.timeout(WAIT_TIMEOUT_MS);
+  for (let attempts = 1;; attempts++) {
+    const response = await cluster.fetch(id, path, { ...init, headers: all });
+    const { status } = response;
+    const text = await response.text();
+    if (!NOT_NOW.includes(status)) return { status, headers: response.headers, text, attempts };
+    assert.ok(!deadline.aborted, `${id} never did ${init.method ?? "GET"} ${path}: ${text}`);
+    await pause(RETRY_MS, deadline);
+  }
+}
+
+/** Puts a value through a node. */
+export async function put(
+  cluster: TestCluster,
+  id: NodeId,
+  { key, value }: { readonly key: string; readonly value: BodyInit },
+): Promise<void> {
+  const answer = await ask(cluster, id, { path: `/v1/kv/${key}`, method: "PUT", body: value });
+  assert.equal(answer.status, 200, `${key}: ${answer.text}`);
+}
+
+/** The value of a key as a linearizable read through a node finds it; its bytes as text. */
+export async function get(cluster: TestCluster, id: NodeId, key: string): Promise<string> {
+  const headers = { accept: "application/octet-stream" };
+  const answer = await ask(cluster, id, { path: `/v1/kv/${key}`, headers });
+  assert.equal(answer.status, 200, `${key}: ${answer.text.slice(0, 200)}`);
+  return answer.text;
+}
+
+/** Has whoever leads hand over to another of `among`, and says who leads then. */
+export async function handOver(
+  cluster: TestCluster,
+  among: readonly NodeId[],
+): Promise<Leader> {
+  const [asked = assert.fail("nobody to ask")] = among;
+  const deadline = AbortSignal.timeout(WAIT_TIMEOUT_MS);
+  for (let refusal = "nobody led";; await pause(RETRY_MS, deadline)) {
+    assert.ok(!deadline.aborted, `Nobody handed over: ${refusal}`);
+    const { leader, term } = JSON.parse((await ask(cluster, asked, { path: "/v1/leader" })).text);
+    if (!among.includes(leader)) continue;
+    const answer = await cluster.fetch(leader, "/v1/leader/transfer", { method: "POST" });
+    refusal = await answer.text();
+    if (answer.ok) return await cluster.leader(term + 1, among);
+  }
+}
