@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { encodePem } from "../../lib/certificate/group_key.ts";
 import { formatClusterConfig } from "../../lib/node/cluster_config.ts";
-import { runFloe } from "./harness/floe_process.ts";
+import { runFloe, runFloeOnceLed } from "./harness/floe_process.ts";
 import { hasOpenssl, opensslAccepts } from "./harness/openssl.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 
@@ -18,7 +18,7 @@ async function gather(folder: string) {
   for (
     const [name, args] of [["genesis", "group --genesis"], ["leader", "leader --cert"]] as const
   ) {
-    const shown = await runFloe(["--config", cluster.configFile, ...args.split(" ")]);
+    const shown = await runFloeOnceLed(["--config", cluster.configFile, ...args.split(" ")]);
     assert.equal(shown.code, 0, shown.stderr);
     Deno.writeTextFileSync(`${folder}/${name}`, shown.stdout);
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FloeProcess, runFloe } from "./harness/floe_process.ts";
+import { FloeProcess, runFloe, runFloeOnceLed } from "./harness/floe_process.ts";
 import { TestFolder } from "./harness/test_cluster.ts";
 
 const PROJECT = new URL("../../", import.meta.url).pathname;
@@ -25,7 +25,7 @@ Deno.test("the compiled executable runs a cluster and talks to it", async () => 
   assert.equal(put.code, 0, put.stderr);
   const get = await runFloe(["get", "greeting"], options);
   assert.match(get.stdout, /hello/);
-  const { stdout: note } = await runFloe(["leader", "--cert"], options);
+  const { stdout: note } = await runFloeOnceLed(["leader", "--cert"], options);
   Deno.writeTextFileSync(`${folder.path}/leader.note`, note);
   const verified = await runFloe(
     ["verify", "leader.note", "--key", String(group.verifierKey)],

@@ -24,7 +24,7 @@ import { Written } from "./harness/written.ts";
 Deno.test("five nodes make one key, the last of them late, and one killed in the middle", async () => {
   await using cluster = new TestCluster({ nodes: 5, keyless: true, absent: 1 });
   const [first, , third, , last] = cluster.ids as [NodeId, NodeId, NodeId, NodeId, NodeId];
-  await says(cluster, first, isWaitingFor("connection", last));
+  await says(cluster, first, isConnectedToAllBut(last));
   const waiting = await dkgStatus(cluster, first);
   assert.match(waiting, new RegExp(`^${first} +connecting +0 +${last} \\(to connect\\) `, "m"));
   assert.match(waiting, new RegExp(`^${last} +no +unknown +no +no +no +no$`, "m"));
@@ -52,7 +52,7 @@ Deno.test("a node with another configuration is named on both sides, and joins o
   const other = `${cluster.configFile}.other`;
   Deno.writeTextFileSync(other, formatClusterConfig({ ...cluster.config, threshold: 3 }));
   cluster.start(last, other);
-  await says(cluster, first, isWaitingFor("configuration", last));
+  await says(cluster, first, isWaitingForConfiguration(last));
   await says(
     cluster,
     last,
@@ -191,9 +191,15 @@ function isKey({ event }: ProcessEvent): boolean {
   return event === "key";
 }
 
-/** Whether a node says that it waits for one other, and for nobody else to do the same. */
-function isWaitingFor(step: string, id: NodeId): (event: ProcessEvent) => boolean {
-  return (said) => said.event === "keygen.waiting" && String(said[step]) === id;
+/** Whether a node says that it waits for one other to connect, and for nothing else of anybody. */
+function isConnectedToAllBut(id: NodeId): (event: ProcessEvent) => boolean {
+  return ({ event, connection, configuration }) =>
+    event === "keygen.waiting" && String(connection) === id && configuration === undefined;
+}
+
+/** Whether a node says that it waits for the configuration of one other, and of nobody else. */
+function isWaitingForConfiguration(id: NodeId): (event: ProcessEvent) => boolean {
+  return ({ event, configuration }) => event === "keygen.waiting" && String(configuration) === id;
 }
 
 function says(

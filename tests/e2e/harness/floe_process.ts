@@ -4,8 +4,9 @@
  * @module
  */
 
+import { ExitCode } from "../../../lib/cli/exit_code.ts";
 import { FLOE_PERMISSIONS } from "../../../lib/cli/permissions.ts";
-import { EventLog } from "./events.ts";
+import { EventLog, WAIT_TIMEOUT_MS } from "./events.ts";
 
 const MAIN = new URL("../../../main.ts", import.meta.url).pathname;
 
@@ -39,6 +40,18 @@ export async function runFloe(
   const output = await command(args, options, "null").output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code: output.code, stdout: decode(output.stdout), stderr: decode(output.stderr) };
+}
+
+/** As {@linkcode runFloe}, a command that needs a leader: again, where it finds an election under way. */
+export async function runFloeOnceLed(
+  args: readonly string[],
+  options: FloeOptions = {},
+): Promise<FloeResult> {
+  const deadline = AbortSignal.timeout(WAIT_TIMEOUT_MS);
+  for (;;) {
+    const result = await runFloe(args, options);
+    if (result.code !== ExitCode.notFound || deadline.aborted) return result;
+  }
 }
 
 /** Floe while it runs. Its standard input is a pipe that ends with the test's own process. */

@@ -70,19 +70,26 @@ export async function get(cluster: TestCluster, id: NodeId, key: string): Promis
   return answer.text;
 }
 
-/** Has whoever leads hand over to another of `among`, and says who leads then. */
-export async function handOver(
-  cluster: TestCluster,
-  among: readonly NodeId[],
-): Promise<Leader> {
+/** Who leads now, of `among`, as the first of them knows it. */
+export async function leaderNow(cluster: TestCluster, among: readonly NodeId[]): Promise<Leader> {
   const [asked = assert.fail("nobody to ask")] = among;
   const deadline = AbortSignal.timeout(WAIT_TIMEOUT_MS);
-  for (let refusal = "nobody led";; await pause(RETRY_MS, deadline)) {
-    assert.ok(!deadline.aborted, `Nobody handed over: ${refusal}`);
-    const { leader, term } = JSON.parse((await ask(cluster, asked, { path: "/v1/leader" })).text);
-    if (!among.includes(leader)) continue;
-    const answer = await cluster.fetch(leader, "/v1/leader/transfer", { method: "POST" });
-    refusal = await answer.text();
+  for (;; await pause(RETRY_MS, deadline)) {
+    const { text } = await ask(cluster, asked, { path: "/v1/leader" });
+    const { leader: id, term, certificate } = JSON.parse(text);
+    if (among.includes(id)) return { id, term, certificate };
+    assert.ok(!deadline.aborted, `None of ${among} leads: ${text}`);
+  }
+}
+
+/** Has whoever leads hand over to another of `among`, and says who leads then. */
+export async function handOver(cluster: TestCluster, among: readonly NodeId[]): Promise<Leader> {
+  const deadline = AbortSignal.timeout(WAIT_TIMEOUT_MS);
+  for (;; await pause(RETRY_MS, deadline)) {
+    const { id, term } = await leaderNow(cluster, among);
+    const answer = await cluster.fetch(id, "/v1/leader/transfer", { method: "POST" });
+    const refusal = await answer.text();
     if (answer.ok) return await cluster.leader(term + 1, among);
+    assert.ok(!deadline.aborted, `${id} never handed over: ${refusal}`);
   }
 }
