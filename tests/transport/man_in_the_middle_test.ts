@@ -24,12 +24,23 @@ interface Between {
   readonly proxy: Proxy;
 }
 
+/** Who stands in the middle. */
+interface Man {
+  readonly tamper: Tamper;
+  /** After which a handshake that he spoils is given up; by default, no time that passes in a test. */
+  readonly helloTimeoutMs?: number;
+}
+
 /** Alpha reaches beta only through a proxy, which is honest from its second connection on. */
-async function between(tamper: Tamper, test: (between: Between) => Promise<void>): Promise<void> {
+async function between(
+  { tamper, helloTimeoutMs = NEVER_MS }: Man,
+  test: (between: Between) => Promise<void>,
+): Promise<void> {
   const directory = new Directory(ALPHA, BETA);
   const beta = await startNode(BETA, directory, {
     backoffInitialMs: NEVER_MS,
     keepaliveIntervalMs: NEVER_MS,
+    helloTimeoutMs,
   });
   const tamperOnce: Tamper = (frame) => frame.connection === 0 ? tamper(frame) : honest(frame);
   await using proxy = new Proxy(() => beta.transport.address.port, tamperOnce);
@@ -37,8 +48,9 @@ async function between(tamper: Tamper, test: (between: Between) => Promise<void>
   throughProxy.setPort(BETA, proxy.port);
   const alpha = await startNode(ALPHA, throughProxy, {
     backoffInitialMs: 1,
+    connectTimeoutMs: NEVER_MS,
     keepaliveIntervalMs: NEVER_MS,
-    helloTimeoutMs: 200,
+    helloTimeoutMs,
   });
   try {
     await test({ alpha, beta, proxy });
@@ -105,7 +117,7 @@ const attacksOnMessages = Object.entries(CHANGES).map(([what, change]) =>
 
 for (const [what, tamper] of [...attacksOnMessages, ["puts another before", swapping()] as const]) {
   Deno.test(`who ${what} a message gains nothing but delay`, async () => {
-    await between(tamper, async ({ alpha, beta, proxy }) => {
+    await between({ tamper }, async ({ alpha, beta, proxy }) => {
       assert.equal(await alpha.connected.take(), BETA);
       send(alpha, 1);
       await receivedUntil(beta, 1);
@@ -136,7 +148,8 @@ for (
 ) {
   for (const [what, change] of Object.entries(CHANGES)) {
     Deno.test(`who ${what} the ${name} gains nothing but delay`, async () => {
-      await between(changing(frame, change), async ({ alpha, beta }) => {
+      const man = { tamper: changing(frame, change), helloTimeoutMs: 200 };
+      await between(man, async ({ alpha, beta }) => {
         const received = beta.messages.take();
         let isReceived = false;
         for (let batchId = 1; !isReceived; batchId++) {
@@ -155,7 +168,7 @@ for (
 }
 
 Deno.test("who repeats a whole connection is not taken for the one that it was", async () => {
-  await between(honest, async ({ alpha, beta, proxy }) => {
+  await between({ tamper: honest }, async ({ alpha, beta, proxy }) => {
     assert.equal(await alpha.connected.take(), BETA);
     send(alpha, 1);
     await receivedUntil(beta, 1);
@@ -177,7 +190,7 @@ Deno.test("who repeats a whole connection is not taken for the one that it was",
 });
 
 Deno.test("who sends a node's words back to it is refused", async () => {
-  await between(honest, async ({ alpha, proxy }) => {
+  await between({ tamper: honest }, async ({ alpha, proxy }) => {
     assert.equal(await alpha.connected.take(), BETA);
     const hello = proxy.recorded.find(({ forward }) => forward);
     assert.ok(hello !== undefined);
@@ -191,7 +204,7 @@ Deno.test("who sends a node's words back to it is refused", async () => {
 });
 
 Deno.test("nobody on the way can read what a node sends", async () => {
-  await between(honest, async ({ alpha, beta, proxy }) => {
+  await between({ tamper: honest }, async ({ alpha, beta, proxy }) => {
     await alpha.connected.take();
     alpha.transport.send(appendOf(1000, ALPHA, BETA));
     await beta.messages.take();

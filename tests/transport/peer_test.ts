@@ -49,12 +49,18 @@ function answerTo(hello: Hello, self: NodeId): Uint8Array {
   return encodeHello({ kind: "answer", noise }).slice();
 }
 
-/** A node that dials a listener which the test controls and calls beta. */
+/** A node that dials a listener which the test controls and calls beta, and waits as long as that takes. */
 async function startBesideListener(options: Parameters<typeof startNode>[2] = {}) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const directory = new Directory(ALPHA, BETA);
   directory.setPort(BETA, listener.addr.port);
-  const alpha = await startNode(ALPHA, directory, { backoffInitialMs: 1, ...options });
+  const alpha = await startNode(ALPHA, directory, {
+    backoffInitialMs: 1,
+    connectTimeoutMs: NEVER_MS,
+    helloTimeoutMs: NEVER_MS,
+    keepaliveIntervalMs: NEVER_MS,
+    ...options,
+  });
   return { alpha, listener };
 }
 
@@ -120,7 +126,7 @@ Deno.test("Peer refuses another node at the peer's address, though it has seen t
 });
 
 Deno.test("Peer refuses an earlier answer of the genuine peer", async () => {
-  const { alpha, listener } = await startBesideListener({ helloTimeoutMs: NEVER_MS });
+  const { alpha, listener } = await startBesideListener();
   const first = await listener.accept();
   const hello = decodeHello(await readFrame(first));
   assert.ok(hello.kind === "hello");
@@ -199,7 +205,7 @@ Deno.test("Peer refuses messages on the connection that it dialed", async () => 
 });
 
 Deno.test("Peer notices at once that the other side has gone, without sending", async () => {
-  const { alpha, listener } = await startBesideListener({ keepaliveIntervalMs: NEVER_MS });
+  const { alpha, listener } = await startBesideListener();
   const socket = await acceptAs(BETA, listener);
   await alpha.connected.take();
   socket.close();
@@ -220,10 +226,7 @@ Deno.test("Peer gives up a connection on which nothing is heard", async () => {
 Deno.test("Peer that does not read costs a bounded queue, and loses the oldest", async () => {
   const entryBytes = 1024 * 1024;
   const messages = 64;
-  const { alpha, listener } = await startBesideListener({
-    keepaliveIntervalMs: NEVER_MS,
-    queueBytesMax: 4 * entryBytes,
-  });
+  const { alpha, listener } = await startBesideListener({ queueBytesMax: 4 * entryBytes });
   const socket = await acceptAs(BETA, listener);
   await alpha.connected.take();
   for (let sent = 0; sent < messages; sent++) {
@@ -238,7 +241,7 @@ Deno.test("Peer that does not read costs a bounded queue, and loses the oldest",
 });
 
 Deno.test("Peer answers keepalives with nothing, and goes on", async () => {
-  const { alpha, listener } = await startBesideListener({ keepaliveIntervalMs: NEVER_MS });
+  const { alpha, listener } = await startBesideListener();
   const socket = await acceptAs(BETA, listener);
   await alpha.connected.take();
   await writeAll(socket, new Uint8Array(4 * 1000));
