@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { LogIndex } from "../types.ts";
+import type { LogIndex, NodeId } from "../types.ts";
 import { acceptLeader } from "./certified_leader.ts";
 import type { Snapshot } from "./entry.ts";
 import type { SnapshotOutcome, SnapshotRequest } from "./message.ts";
@@ -19,9 +19,7 @@ export function handleSnapshotRequest(state: CoreState, message: SnapshotRequest
     return answer(state, snapshot.index, { kind: "installed" });
   }
   if (state.lacksState && snapshot.index < state.log.base.index) return askForSnapshot(state);
-  if (snapshot.term > message.term || snapshot.term < state.log.base.term) {
-    return state.refuse(message.from, `snapshot of term ${snapshot.term} in term ${message.term}`);
-  }
+  if (!isTermPossible(state, snapshot)) return refuseTerm(state, message.from, snapshot);
   if (offset + data.length > snapshot.bytes) {
     return state.refuse(message.from, `snapshot chunk ends beyond byte ${snapshot.bytes}`);
   }
@@ -46,9 +44,14 @@ export function snapshotReady(state: CoreState, snapshot: Snapshot): void {
   const isNews = snapshot.index > state.commitIndex;
   // A leader has every committed entry, so nobody's snapshot can be news to it.
   if (isNews && state.role.name === "leader") return;
+  const from = state.certificate?.leader ?? null;
+  if (isNews && !isTermPossible(state, snapshot)) {
+    // It was when it came: another one took the log's place while this one was checked.
+    refuseTerm(state, from ?? state.self, snapshot);
+    return snapshotRefused(state, snapshot);
+  }
   if (isNews) {
     state.restore(snapshot);
-    const from = state.certificate?.leader ?? null;
     state.output.events.push({ kind: "snapshotInstalled", from, index: snapshot.index });
   }
   answer(state, snapshot.index, { kind: "installed" });
@@ -57,6 +60,16 @@ export function snapshotReady(state: CoreState, snapshot: Snapshot): void {
 /** It was not what it claimed to be, or could not be kept. */
 export function snapshotRefused(state: CoreState, snapshot: Snapshot): void {
   answer(state, snapshot.index, { kind: "refused" });
+}
+
+/** The terms of a log never fall, so an entry above those committed is of no earlier term than they. */
+function isTermPossible(state: CoreState, { term }: Snapshot): boolean {
+  const committed = Math.max(state.commitIndex, state.log.base.index) as LogIndex;
+  return term >= (state.log.termAt(committed) ?? term) && term <= state.currentTerm;
+}
+
+function refuseTerm(state: CoreState, from: NodeId, { index, term }: Snapshot): void {
+  state.refuse(from, `snapshot at ${index} of term ${term} in term ${state.currentTerm}`);
 }
 
 /** Tells the leader, if one is followed now. */

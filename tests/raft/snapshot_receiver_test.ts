@@ -180,6 +180,17 @@ Deno.test("a snapshot of a term later than its leader's is refused", () => {
   assert.equal(late.eventsOf("messageRefused").length, 1);
 });
 
+Deno.test("a snapshot that is of a term before the log's once it is ready is refused", () => {
+  const { late } = behind(5);
+  const snapshot = { index: toLogIndex(50), term: toTerm(1), bytes: 1, sha256: new Uint8Array(32) };
+  const older = { ...snapshot, index: toLogIndex(60), term: toTerm(0) };
+  late.raft.step([{ kind: "snapshotReady", snapshot }]);
+  const { events, installSnapshot } = late.raft.step([{ kind: "snapshotReady", snapshot: older }]);
+  assert.equal(installSnapshot, null);
+  assert.deepEqual(events.map(({ kind }) => kind), ["messageRefused"]);
+  assert.deepEqual(late.raft.state.log.base, { index: 50, term: 1 });
+});
+
 Deno.test("a snapshot chunk that ends beyond its snapshot is refused", () => {
   const { leader, late } = behind(5);
   const { currentTerm, certificate } = leader.raft.state;
