@@ -1,7 +1,8 @@
 /**
  * The leader's lease (Raft dissertation §6.4.1): voters that heard this leader help no other for an
  * election timeout. The lease is counted from when the heartbeats that a quorum answered were *sent*,
- * so it ends before the first voter's promise does, by a margin for clocks that run unevenly.
+ * so it ends before the first voter's promise does, by a margin for clocks that run unevenly. The
+ * leader takes the voters' timeout to be its own, as a cluster has one configuration.
  *
  * @module
  */
