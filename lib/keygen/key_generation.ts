@@ -182,6 +182,7 @@ export class KeyGeneration {
   #keepShare(attempt: number, { statement, secret }: AttemptResult): void {
     const before = this.#record.share;
     assert(before === null || !before.signed, "A signed share is never replaced");
+    // Nor has another signed for it: whoever signs takes part in no later attempt, and all did in this.
     before?.secret.fill(0);
     const share = { attempt, statement, secret, signed: false };
     this.#outbox.change({ share });

@@ -34,7 +34,10 @@ export function acceptLeader(state: CoreState, message: LeaderMessage): boolean 
   return true;
 }
 
-/** An answer never leaves before what it acknowledges is durable. */
+/**
+ * An answer never leaves before what it acknowledges is durable. In the same step another leader's
+ * entries may have taken the place of these: that is as if the answer had left just before they came.
+ */
 export function answerLeader(
   state: CoreState,
   message: LeaderMessage,

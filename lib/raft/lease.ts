@@ -23,6 +23,8 @@ export function quorumContactTick(state: RaftView, leader: LeaderView): number {
 /** Whether reads may be served without asking anyone. */
 export function hasLease(state: RaftView, leader: LeaderView): boolean {
   if (leader.isLeaseWaived) return false;
+  // A new leader counts those that have not answered yet as heard at its first tick. It does no harm:
+  // whoever asks has committed an entry of this term, so a majority has answered what was sent since.
   const contactTick = quorumContactTick(state, leader);
   // A voter may have made its promise just before a tick, which then counts for nothing.
   const promisedTicks = state.config.electionTimeoutTicks - 1;

@@ -64,6 +64,7 @@ export function handleProposeRequest(state: CoreState, message: ProposeRequest):
   if (taken?.term !== message.term) return answerWith(state, message, toUnknown);
   // The first copy was answered; any other answer to this one could be untrue of that one.
   if (taken.mayHold(message)) return state.refuse(message.from, `batch ${message.batchId} again`);
+  // A node that has stopped leading refuses it and remembers nothing: it never leads the term again.
   const isLeading = state.role.name === "leader";
   // Taken even if it is refused now: a copy that comes later must not fare better.
   if (isLeading && !taken.take(message)) return answerWith(state, message, toOverloaded);

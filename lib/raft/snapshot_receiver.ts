@@ -42,7 +42,8 @@ export function snapshotStored(
 /** All of it is here, checked and durable: it replaces what this node had. */
 export function snapshotReady(state: CoreState, snapshot: Snapshot): void {
   const isNews = snapshot.index > state.commitIndex;
-  // A leader has every committed entry, so nobody's snapshot can be news to it.
+  // A leader has every committed entry, so nobody's snapshot can be news to it. A candidate takes one: it
+  // wins by the log that was voted on, which can then not have lacked what is committed.
   if (isNews && state.role.name === "leader") return;
   const from = state.certificate?.leader ?? null;
   if (isNews && !isTermPossible(state, snapshot)) {
