@@ -21,12 +21,20 @@ import { Workload } from "./workload.ts";
 /** How many clients ask at the same time. */
 const CLIENTS = 10;
 
+/** How often {@linkcode ChaosOptions.isEnough} is asked. */
+const LOOK_MS = 500;
+
+/** What has happened so far, as the report will tell it. */
+export type Happened = Pick<ChaosReport, "elections" | "requests" | "events">;
+
 /** What to run. */
 export interface ChaosOptions {
   /** Whom to break when and how is drawn from this; what comes of it is up to the machine. */
   readonly seed: number;
-  /** How long. */
+  /** How long at least. */
   readonly durationMs: number;
+  /** Whether enough has happened by then; it goes on until it has. On a slow machine less happens. */
+  readonly isEnough?: (soFar: Happened) => boolean;
   /** Ends everything at once when it is aborted. */
   readonly signal?: AbortSignal;
 }
@@ -111,11 +119,25 @@ class ChaosRun implements AsyncDisposable {
       }),
     ]);
     try {
-      await Promise.race([pause(this.#options.durationMs, over.signal), work]);
+      await Promise.race([this.#enoughHappened(over.signal), work]);
     } finally {
       over.abort();
       await work;
     }
+  }
+
+  async #enoughHappened(signal: AbortSignal): Promise<void> {
+    const { durationMs, isEnough = () => true } = this.#options;
+    await pause(durationMs, signal);
+    while (!signal.aborted && !isEnough(await this.#soFar())) await pause(LOOK_MS, signal);
+  }
+
+  async #soFar(): Promise<Happened> {
+    return {
+      elections: this.#cluster.elections.count,
+      requests: countRequests(this.#exchanges),
+      events: await countNodeEvents(this.#cluster),
+    };
   }
 
   /** From a third of the time on, one process lives through everything that does not end it. */

@@ -20,7 +20,7 @@ const COUNTED = {
 /** How often each thing happened on any node. */
 export type NodeEvents = Readonly<Record<typeof COUNTED[keyof typeof COUNTED], number>>;
 
-/** Counts what stands in the nodes' logs. The nodes have stopped. */
+/** Counts what stands in the nodes' logs, so far where they still run. */
 export async function countNodeEvents(cluster: ChaosCluster): Promise<NodeEvents> {
   const counts = Object.fromEntries(Object.values(COUNTED).map((name) => [name, 0]));
   for (const { id } of cluster.nodes) {
