@@ -49,15 +49,18 @@ Deno.test("a minority can neither write nor read its own past as the present", a
   const leader = await cluster.leader();
   await put(cluster, leader.id, "greeting");
   const last = otherThan(cluster, leader.id);
-  const from = cluster.process(last).said.length;
   const rest = cluster.ids.filter((id) => id !== last);
-  await Promise.all(rest.map((id) => cluster.process(id).end("SIGKILL")));
-
   const { said } = cluster.process(last);
-  for (const id of rest) {
-    const isGone = ({ event, peer }: ProcessEvent) => event === "peer.disconnected" && peer === id;
-    await said.waitFor(`that ${id} is gone`, isGone, { from });
-  }
+  const says = async (what: string, from = 0) => {
+    for (const id of rest) {
+      const isIt = ({ event, peer }: ProcessEvent) => event === what && peer === id;
+      await said.waitFor(`${what} of ${id}`, isIt, { from });
+    }
+  };
+  await says("peer.connected");
+  const from = said.length;
+  await Promise.all(rest.map((id) => cluster.process(id).end("SIGKILL")));
+  await says("peer.disconnected", from);
   // Asked for after the others are gone. Their votes of before count for no election any more.
   const alone = said.length;
   await said.waitFor(
