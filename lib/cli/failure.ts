@@ -48,10 +48,14 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
   "not_leader",
 ]);
 
-/** The codes that the replicated state answers a write with. */
+/**
+ * The codes that the replicated state answers a write with, and the leader's own word on a hand-over:
+ * what may yet become of that, it says itself.
+ */
 const SETTLING_CODES: ReadonlySet<string> = new Set([
   "precondition_failed",
   "idempotency_key_reused",
+  "transfer_failed",
 ]);
 
 const TOKEN_ADVICE = "Name a file that holds a token with --token-file or FLOE_TOKEN_FILE.";

@@ -17,6 +17,8 @@ interface Wish {
   readonly reject: (error: RequestError) => void;
   /** When it ends at the latest, on the node's clock. */
   readonly deadlineMs: number;
+  /** Whom to make way for; null where any follower will do. */
+  readonly wanted: NodeId | null;
   /** Whom this node made way for, once it did. */
   target: NodeId | null;
 }
@@ -41,7 +43,7 @@ export class Transfers {
   request(target: NodeId | null, deadlineMs: number): Promise<NodeId> {
     return new Promise((resolve, reject) => {
       const transferId = ++this.#lastId;
-      this.#wishes.set(transferId, { resolve, reject, deadlineMs, target: null });
+      this.#wishes.set(transferId, { resolve, reject, deadlineMs, wanted: target, target: null });
       this.#submit({ kind: "transfer", transferId, target });
     });
   }
@@ -75,13 +77,15 @@ export class Transfers {
         wish.target = result.target;
         return;
       case "aborted":
-        return this.#fail(
+        // Where it was told so, it may stand for election late: no lease of its voters keeps it.
+        return this.#leaveOpen(
           result.transferId,
           "transfer_failed",
-          `${result.target} did not take over within an election timeout; this node leads on`,
+          `${result.target} did not take over within an election timeout, and may yet; ` +
+            "this node leads on",
         );
       case "refused":
-        return this.#fail(result.transferId, ...REFUSALS[result.reason]);
+        return this.#fail(result.transferId, ...refusal(result.reason, wish.wanted));
       default:
         return unreachable(result);
     }
@@ -115,8 +119,24 @@ export class Transfers {
   }
 }
 
-const REFUSALS: Readonly<Record<RefusedTransfer["reason"], readonly [RequestFailure, string]>> = {
-  notLeader: ["not_leader", "This node does not lead; ask the leader"],
-  transferring: ["transferring", "This node is handing over already"],
-  noTarget: ["no_target", "There is no such follower to hand over to"],
-};
+/** Why nobody was made way for, as a code and for people. */
+function refusal(
+  reason: RefusedTransfer["reason"],
+  wanted: NodeId | null,
+): readonly [RequestFailure, string] {
+  switch (reason) {
+    case "notLeader":
+      return ["not_leader", "This node does not lead; ask the leader"];
+    case "transferring":
+      return ["transferring", "This node is handing over already"];
+    case "noTarget":
+      return ["no_target", noTarget(wanted)];
+    default:
+      return unreachable(reason);
+  }
+}
+
+function noTarget(wanted: NodeId | null): string {
+  if (wanted === null) return "Cannot hand over: no follower is up and far enough to lead";
+  return `Cannot hand over to ${wanted}: it is no follower of this leader`;
+}

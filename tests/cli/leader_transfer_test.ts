@@ -15,7 +15,8 @@ class TransferringNode extends FakeNode {
 
   override transferLeadership(target: NodeId | null): Promise<NodeId> {
     if (this.#refusal === null) return super.transferLeadership(target);
-    const error = new RequestError(this.#refusal, "refused", { maybeApplied: false });
+    const maybeApplied = this.#refusal === "transfer_failed";
+    const error = new RequestError(this.#refusal, "refused", { maybeApplied });
     return Promise.reject(error);
   }
 }

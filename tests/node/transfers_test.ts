@@ -70,14 +70,16 @@ Deno.test("request() is not settled by a leader that was known before", async ()
   assert.deepEqual([code, maybeApplied], ["stopping", true]);
 });
 
-Deno.test("request() fails when the target does not take over", async () => {
+Deno.test("request() says that a target that did not take over may do so late", async () => {
   const { wishes } = transfers();
-  const failure = code(wishes.request(TARGET, DEADLINE_MS));
+  const failure = failureOf(wishes.request(TARGET, DEADLINE_MS));
   wishes.handle({
     ...NO_OUTPUT,
     transfers: [{ kind: "aborted", transferId: 1, target: TARGET }],
   });
-  assert.equal(await failure, "transfer_failed");
+  const { code, maybeApplied, message } = await failure;
+  assert.deepEqual([code, maybeApplied], ["transfer_failed", true]);
+  assert.match(message, /did not take over within an election timeout, and may yet/);
 });
 
 const REFUSALS = {
@@ -96,6 +98,24 @@ for (const [reason, expected] of Object.entries(REFUSALS)) {
       transfers: [{ kind: "refused", transferId: 1, reason: refused }],
     });
     assert.equal(await failure, expected);
+  });
+}
+
+for (
+  const [wanted, expected] of [
+    [TARGET, `Cannot hand over to ${TARGET}: it is no follower of this leader`],
+    [null, "Cannot hand over: no follower is up and far enough to lead"],
+  ] as const
+) {
+  Deno.test(`request() for ${wanted ?? "any follower"} names whom there is not`, async () => {
+    const { wishes } = transfers();
+    const failure = failureOf(wishes.request(wanted, DEADLINE_MS));
+    wishes.handle({
+      ...NO_OUTPUT,
+      transfers: [{ kind: "refused", transferId: 1, reason: "noTarget" }],
+    });
+    const { code, maybeApplied, message } = await failure;
+    assert.deepEqual([code, maybeApplied, message], ["no_target", false, expected]);
   });
 }
 
