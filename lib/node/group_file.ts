@@ -14,18 +14,14 @@ import { InputError } from "../errors.ts";
 import { checkGroupPublicKeys } from "../frost/keys.ts";
 import { type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
 import type { ClusterConfig } from "./cluster_config.ts";
-import {
-  KeyFileError,
-  keySchema,
-  ofAnother,
-  parseKeyFile,
-  readKeyFile,
-  RESTORE,
-} from "./key_file.ts";
+import { KeyFileError, keySchema, ofAnother, parseKeyFile, readKeyFile } from "./key_file.ts";
 import { checked } from "./schema.ts";
 
 /** The public key file's name within a node's data folder. */
 export const GROUP_FILE = "group.json";
+
+/** What to do about one that cannot be used: it is public, and every node has it. */
+const COPY = "Copy it from another node, where it is the same, or restore it from a backup.";
 
 /** What a `group.json` says. */
 export interface GroupFile {
@@ -42,7 +38,7 @@ export interface GroupFile {
  */
 export function readGroup(dataDir: string, config: ClusterConfig): GroupFile {
   const file = `${dataDir}/${GROUP_FILE}`;
-  const content = readKeyFile(file, groupSchema);
+  const content = readKeyFile(file, { schema: groupSchema, whatToDo: COPY });
   if (content.cluster !== config.cluster) {
     throw ofAnother(file, "cluster", { found: content.cluster, expected: config.cluster });
   }
@@ -62,7 +58,7 @@ export function readGroup(dataDir: string, config: ClusterConfig): GroupFile {
  * @throws {KeyFileError} when it is damaged.
  */
 export function toGroupFile(json: unknown, file: string): GroupFile {
-  return checkContent(file, parseKeyFile(json, { file, schema: groupSchema, whatToDo: RESTORE }));
+  return checkContent(file, parseKeyFile(json, { file, schema: groupSchema, whatToDo: COPY }));
 }
 
 function checkContent(file: string, content: GroupContent): GroupFile {
@@ -84,7 +80,7 @@ function checkGenesis(file: string, { group, genesis }: { group: Group; genesis:
     throw new InputError("its genesis certificate is of another group");
   } catch (cause) {
     if (!(cause instanceof InputError)) throw cause;
-    throw new KeyFileError(file, cause.message, "Copy it from another node.", { cause });
+    throw new KeyFileError(file, cause.message, COPY, { cause });
   }
 }
 
@@ -100,7 +96,7 @@ function checkGroup(file: string, group: Group): void {
     checkGroupPublicKeys(toGroupPublicKeys(group));
   } catch (cause) {
     if (!(cause instanceof InputError)) throw cause;
-    throw new KeyFileError(file, cause.message, "Copy it from another node.", { cause });
+    throw new KeyFileError(file, cause.message, COPY, { cause });
   }
 }
 

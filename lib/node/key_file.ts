@@ -31,9 +31,6 @@ export const keySchema: Schema<Uint8Array> = checked(readKey);
 /** Most bytes in a key file, and room to spare. */
 export const KEY_FILE_BYTES_MAX: number = 1024 * 1024;
 
-/** What to do about a damaged file of the group's key. */
-export const RESTORE = "Restore it from a backup, or generate new keys for the whole cluster.";
-
 /**
  * The JSON of a file that anybody may read.
  *
@@ -53,8 +50,11 @@ export function readPublicJson(file: string, whatToDo: string): unknown {
  * @throws {KeyFileError} when it is missing, not JSON, or does not fit the schema.
  * @throws {EnvironmentError} when it is there but cannot be read.
  */
-export function readKeyFile<Value>(file: string, schema: Schema<Value, unknown>): Value {
-  return parseKeyFile(readPublicJson(file, RESTORE), { file, schema, whatToDo: RESTORE });
+export function readKeyFile<Value>(
+  file: string,
+  { schema, whatToDo }: { readonly schema: Schema<Value, unknown>; readonly whatToDo: string },
+): Value {
+  return parseKeyFile(readPublicJson(file, whatToDo), { file, schema, whatToDo });
 }
 
 /** Opens a key file. @throws {KeyFileError} when it is missing. @throws {EnvironmentError} otherwise. */

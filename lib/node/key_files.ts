@@ -25,14 +25,28 @@ import type { ClusterConfig } from "./cluster_config.ts";
 import { derivePublicKey } from "./dealing.ts";
 import { removeLeftovers, statFile, writeFileAtomically } from "./files.ts";
 import { formatGroup, GROUP_FILE, readGroup } from "./group_file.ts";
-import { KeyFileError, keySchema, ofAnother, RESTORE } from "./key_file.ts";
+import { KeyFileError, keySchema, ofAnother } from "./key_file.ts";
 import type { KeyFolder } from "./key_folder.ts";
 import { checked, type Schema } from "./schema.ts";
-import { readSecretFile, type SecretFile, writeSecretFile } from "./secret_file.ts";
+import {
+  readSecretFile,
+  type SecretFile,
+  type SecretFileRemedies,
+  writeSecretFile,
+} from "./secret_file.ts";
 import { VoterSecret } from "./voter_secret.ts";
 
 /** The secret key file's name within a node's data folder. */
 export const SHARE_FILE = "share.json";
+
+/** What to do about a share that cannot be used. */
+export const SHARE_REMEDIES: SecretFileRemedies = {
+  ifMissing: "Put the node's own back; a share that is lost cannot be made again.",
+  ifDamaged:
+    "Move it and identity.json away, and restore both from a backup (floe keys restore); " +
+    "without one, generate new keys for the whole cluster.",
+  ifKnown: "generate new keys for the whole cluster",
+};
 
 /** What a node signs with, checked against each other and against the cluster's configuration. */
 export interface NodeKeys {
@@ -144,11 +158,7 @@ export function readNodeKeys(folder: KeyFolder, config: ClusterConfig): NodeKeys
   const file = secretFile.path;
   const share = readSecretFile(secretFile, {
     schema: shareSchema,
-    remedies: {
-      ifMissing: `Put ${self}'s back; a share that is lost cannot be made again.`,
-      ifDamaged: RESTORE,
-      ifKnown: "generate new keys for the whole cluster",
-    },
+    remedies: SHARE_REMEDIES,
   });
   if (share.cluster !== config.cluster) {
     throw ofAnother(file, "cluster", { found: share.cluster, expected: config.cluster });

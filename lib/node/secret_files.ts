@@ -10,8 +10,8 @@ import { toClusterName, toNodeId } from "../types.ts";
 import { statFile } from "./files.ts";
 import { IDENTITY_FILE, identitySchema } from "./identity.ts";
 import { parseKeyFile } from "./key_file.ts";
-import { SHARE_FILE, shareSchema } from "./key_files.ts";
-import { RECORD_FILE, recordSchema } from "./key_generation/record_file.ts";
+import { SHARE_FILE, SHARE_REMEDIES, shareSchema } from "./key_files.ts";
+import { RECORD_FILE, RECORD_REMEDIES, recordSchema } from "./key_generation/record_file.ts";
 import type { Passphrase } from "./passphrase.ts";
 import { checked, type Schema } from "./schema.ts";
 import { isSealed, sealedTextSchema, type SecretLabel, type SecretPurpose } from "./sealed_text.ts";
@@ -40,19 +40,30 @@ interface Kind {
   readonly name: string;
   readonly purpose: SecretPurpose;
   readonly schema: Schema<unknown, unknown>;
+  readonly remedies: SecretFileRemedies;
 }
 
 const KINDS: readonly Kind[] = [
-  { name: IDENTITY_FILE, purpose: "identity", schema: identitySchema },
-  { name: SHARE_FILE, purpose: "share", schema: shareSchema },
-  { name: RECORD_FILE, purpose: "key generation", schema: recordSchema },
+  {
+    name: IDENTITY_FILE,
+    purpose: "identity",
+    schema: identitySchema,
+    remedies: {
+      ifMissing: "Name the folder of a node with --data-dir.",
+      ifDamaged:
+        "Move it and share.json away, and restore both from a backup (floe keys restore); " +
+        "without one, make a new identity (floe keygen).",
+      ifKnown: "delete it and make a new one (floe keygen)",
+    },
+  },
+  { name: SHARE_FILE, purpose: "share", schema: shareSchema, remedies: SHARE_REMEDIES },
+  {
+    name: RECORD_FILE,
+    purpose: "key generation",
+    schema: recordSchema,
+    remedies: RECORD_REMEDIES,
+  },
 ];
-
-const REMEDIES: SecretFileRemedies = {
-  ifMissing: "Name the folder of a node with --data-dir.",
-  ifDamaged: "Restore it from a backup (floe keys restore).",
-  ifKnown: "make new keys (floe keygen)",
-};
 
 /** The paths of the secret files that a folder holds. */
 export function listSecretFiles(dataDir: string): readonly string[] {
@@ -77,7 +88,7 @@ export function openSecretFiles(
 ): readonly OpenedSecretFile[] {
   return presentKinds(dataDir).map((kind) => {
     const path = `${dataDir}/${kind.name}`;
-    const json = readPrivateJson(path, REMEDIES);
+    const json = readPrivateJson(path, kind.remedies);
     const opened = isSealed(json)
       ? openEncrypted(json, { path, kind, passphrases })
       : { ...readLabel(json, { path, kind }), content: json, passphrase: null };
@@ -96,9 +107,9 @@ interface Place {
 
 function openEncrypted(
   json: unknown,
-  { path, kind: { purpose }, passphrases }: Place & { readonly passphrases: readonly Passphrase[] },
+  { path, kind, passphrases }: Place & { readonly passphrases: readonly Passphrase[] },
 ): Omit<OpenedSecretFile, "content"> & { readonly content: unknown } {
-  const whatToDo = REMEDIES.ifDamaged;
+  const { purpose, remedies: { ifDamaged: whatToDo } } = kind;
   const sealed = parseKeyFile(json, { file: path, schema: sealedTextSchema, whatToDo });
   if (sealed.purpose !== purpose) {
     throw ofAnotherKind(path, { found: sealed.purpose, expected: purpose });
@@ -108,11 +119,11 @@ function openEncrypted(
 }
 
 /** A file that is not encrypted says whose it is among its secrets. */
-function readLabel(json: unknown, { path, kind: { purpose } }: Place): SecretLabel {
+function readLabel(json: unknown, { path, kind: { purpose, remedies } }: Place): SecretLabel {
   const { node, cluster } = parseKeyFile(json, {
     file: path,
     schema: labelSchema,
-    whatToDo: REMEDIES.ifDamaged,
+    whatToDo: remedies.ifDamaged,
   });
   return { purpose, node, cluster: cluster ?? null };
 }
@@ -124,8 +135,11 @@ const labelSchema = z.looseObject({
 
 const contentSchema: Schema<SecretContent, unknown> = z.record(z.string(), z.unknown());
 
-function checkContent(content: unknown, { path, kind: { schema } }: Place): SecretContent {
-  const whatToDo = REMEDIES.ifDamaged;
+function checkContent(
+  content: unknown,
+  { path, kind: { schema, remedies } }: Place,
+): SecretContent {
+  const whatToDo = remedies.ifDamaged;
   parseKeyFile(content, { file: path, schema, whatToDo });
   return parseKeyFile(content, { file: path, schema: contentSchema, whatToDo });
 }

@@ -119,7 +119,15 @@ Deno.test("hasKeyFiles() tells an empty folder and a missing one from one with k
   });
 });
 
-for (const name of ["share.json", "group.json"]) {
+const WAYS_BACK = [
+  [
+    "share.json",
+    "Move it and identity\\.json away, and restore both .*new keys for the whole cluster",
+  ],
+  ["group.json", "Copy it from another node"],
+] as const;
+
+for (const [name, wayBack] of WAYS_BACK) {
   Deno.test(`readNodeKeys() refuses a missing ${name}`, () => {
     withKeys((folder) => {
       Deno.removeSync(`${folder}/${name}`);
@@ -131,7 +139,7 @@ for (const name of ["share.json", "group.json"]) {
     withKeys((folder, secret) => {
       const file = `${folder}/${name}`;
       Deno.writeTextFileSync(file, Deno.readTextFileSync(file).slice(1));
-      refuses(folder, new RegExp(`${name}: not JSON`), secret);
+      refuses(folder, new RegExp(`${name}: not JSON\\. ${wayBack}`), secret);
     });
   });
 

@@ -15,11 +15,29 @@ import { removeFile, removeLeftovers, statFile } from "../files.ts";
 import { KeyFileError, keySchema, ofAnother } from "../key_file.ts";
 import type { KeyFolder } from "../key_folder.ts";
 import { checked, type Schema } from "../schema.ts";
-import { readSecretFile, type SecretFile, writeSecretFile } from "../secret_file.ts";
+import {
+  readSecretFile,
+  type SecretFile,
+  type SecretFileRemedies,
+  writeSecretFile,
+} from "../secret_file.ts";
 import { toGenesisRoster } from "../genesis_roster.ts";
 
 /** The record's name within a node's data folder. */
 export const RECORD_FILE = "keygen.json";
+
+/** A record is the word that a node gave the others: it must not go while theirs stay. */
+const START_OVER = `To start over, stop every node, see that none has a share.json, delete ` +
+  `${RECORD_FILE} from every node's data folder, and start them again.`;
+
+/** What to do about a record that cannot be used. */
+export const RECORD_REMEDIES: SecretFileRemedies = {
+  ifMissing: START_OVER,
+  // Beside a share that is in use it has done its work, and a crash has left it.
+  ifDamaged: `If the cluster runs and this node has its share.json, delete this file alone. ` +
+    START_OVER,
+  ifKnown: `start over. ${START_OVER}`,
+};
 
 /** A node's own folder, and the configuration under which it is to have a key. */
 export interface KeyPlace {
@@ -64,11 +82,7 @@ export function readRecord(place: KeyPlace): DurableKeyGeneration | null {
   const secretFile = recordFile(place);
   const { cluster, node, ...record } = readSecretFile(secretFile, {
     schema: recordSchema,
-    remedies: {
-      ifMissing: START_OVER,
-      ifDamaged: START_OVER,
-      ifKnown: `start over. ${START_OVER}`,
-    },
+    remedies: RECORD_REMEDIES,
   });
   const file = secretFile.path;
   if (cluster !== config.cluster) {
@@ -103,10 +117,6 @@ function recordFile({ folder, config }: KeyPlace): SecretFile {
   const path = `${dataDir}/${RECORD_FILE}`;
   return { path, purpose: "key generation", cluster: config.cluster, node, passphrase };
 }
-
-/** A record is the word that a node gave the others: it must not go while theirs stay. */
-const START_OVER = `To start over, stop every node, see that none has a share.json, delete ` +
-  `${RECORD_FILE} from every node's data folder, and start them again.`;
 
 /** What a record file says. */
 export interface RecordContent extends DurableKeyGeneration {
