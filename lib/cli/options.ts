@@ -57,7 +57,9 @@ function parseDuration(text: string): number {
   const match = DURATION_PATTERN.exec(text);
   const milliseconds = match === null ? NaN : Number(match[1]) * (match[2] === "ms" ? 1 : 1000);
   if (milliseconds >= 1 && milliseconds <= TIMEOUT_MS_MAX) return Math.round(milliseconds);
-  throw new InvalidArgumentError(`It must be from 1ms to ${TIMEOUT_MS_MAX / 1000}s.`);
+  throw new InvalidArgumentError(
+    `It must be in s or ms, as in 5s, from 1ms to ${TIMEOUT_MS_MAX / 1000}s.`,
+  );
 }
 
 /** The configuration's path: `--config`, else `FLOE_CONFIG`, else {@linkcode CONFIG_PATH_DEFAULT}. */

@@ -55,6 +55,7 @@ async function readCaCerts(
  * @throws {CommandError} with {@linkcode ExitCode.usage} when it cannot be a key.
  */
 export function pathOfKey(key: string): string {
+  if (key === "") throw new CommandError(ExitCode.usage, "Cannot use an empty key: name one");
   try {
     return keyPath(key);
   } catch (cause) {

@@ -60,7 +60,7 @@ const REFUSED_PUTS: readonly (readonly [args: readonly string[], stderr: RegExp]
   [["put", "a", "x", "--file", "y"], /give the value once/],
   [["put"], /missing required argument 'key'/],
   [["put", "a", "x", "y"], /too many arguments/],
-  [["put", "", "x"], /nothing after \/v1\/kv\//],
+  [["put", "", "x"], /Cannot use an empty key/],
   [["put", "..", "x"], /"\.\." is not allowed as a key/],
   [["put", "k".repeat(1025), "x"], /1025 bytes are above 1024/],
   [["put", "a", "x".repeat(VALUE_BYTES_MAX + 1)], /524289 bytes are above 524288/],
