@@ -147,9 +147,21 @@ function innermostMessage(error: unknown): string {
 /** `client error (Connect): tcp connect error: Connection refused (os error 111)`, for people. */
 function shortReason(message: string): string {
   const [, distrust] = /invalid peer certificate: (.*)$/.exec(message) ?? [];
-  if (distrust !== undefined) {
-    return `its certificate is not trusted: ${distrust}. Name who vouches for it with --ca-file`;
+  if (distrust !== undefined) return `its certificate is not trusted: ${adviceOn(distrust)}`;
+  if (message.endsWith("received corrupt message of type InvalidContentType")) {
+    return "it does not speak HTTPS; ask it without https:// and --ca-file";
+  }
+  if (message.endsWith("invalid HTTP version parsed")) {
+    return "it does not speak HTTP; if it serves HTTPS, ask with https:// or --ca-file";
   }
   const last = message.split(": ").at(-1) ?? message;
   return last.replace(/ \(os error [0-9]+\)$/, "").toLowerCase();
+}
+
+function adviceOn(distrust: string): string {
+  // What `openssl req -x509` makes unless it is told otherwise; no --ca-file helps.
+  if (distrust.includes("CaUsedAsEndEntity")) {
+    return "it is a CA's, not a server's. Give the node one with basicConstraints CA:FALSE";
+  }
+  return `${distrust}. Name who vouches for it with --ca-file`;
 }
