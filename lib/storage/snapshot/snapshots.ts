@@ -137,8 +137,14 @@ export class Snapshots {
     return arrival.isReady;
   }
 
-  /** Removes a snapshot that {@linkcode finish} made ready and that nobody wants any more. */
-  discard({ index }: SnapshotFile): void {
+  /**
+   * Removes a snapshot that {@linkcode finish} made ready and that nobody wants any more; unless one of
+   * another leader has arrived for the same index, which takes the same place and may be wanted.
+   */
+  discard(snapshot: SnapshotFile): void {
+    const { index } = snapshot;
+    const isLatest = this.#findArrival(snapshot) !== null;
+    if (this.#arrival?.snapshot.index === index && !isLatest) return;
     this.#forgetArrival(index);
     this.#removal.remove(this.#paths.ready(index));
   }

@@ -7,7 +7,7 @@ import { encodeHex } from "../../../lib/bytes.ts";
 import { KEY_VALUE_FILE } from "../../../lib/storage/key_value_store.ts";
 import type { SnapshotFile } from "../../../lib/storage/snapshot/snapshot_file.ts";
 import type { Stores } from "../../../lib/storage/stores.ts";
-import { toLogIndex } from "../../../lib/types.ts";
+import { toLogIndex, toNodeId } from "../../../lib/types.ts";
 import { batch, hardState, tamper } from "../support.ts";
 import {
   send,
@@ -211,6 +211,24 @@ Deno.test("discard() removes a snapshot that is ready, and it may come again", (
     send(snapshot, { from: made, to: stores });
     await receive(stores, snapshot);
     assert.equal(stateOf(stores), stateOf(made));
+  }));
+
+Deno.test("discard() leaves another leader's snapshot of the same index where it is", () =>
+  withArrived(20, async ({ maker, stores, snapshot }) => {
+    await stores.snapshots.finish(snapshot);
+    const another = { ...maker, folder: `${maker.folder}_3`, node: toNodeId("server_3") };
+    await withStores(another, async (from) => {
+      write(from, 20);
+      const next = await from.snapshots.make();
+      assert.equal(next.index, snapshot.index);
+      assert.notDeepEqual(next.sha256, snapshot.sha256);
+      send(next, { from, to: stores });
+      await stores.snapshots.finish(next);
+      stores.snapshots.discard(snapshot);
+      assert.ok(stores.snapshots.isReady(next.index));
+      await receive(stores, next);
+      assert.equal(stateOf(stores), stateOf(from));
+    });
   }));
 
 Deno.test("discard() leaves no file, and close() waits for that", () =>
