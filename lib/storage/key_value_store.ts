@@ -173,11 +173,16 @@ export class SqliteKeyValueStore implements KeyValueStore {
 
   /**
    * Goes on with another database: closes this one, lets `replaceFile` put another file in its
-   * place, and opens that.
+   * place, and opens that. A copy of it that is being made is of no use any more.
    *
+   * @throws {EnvironmentError} when the disk fails before; nothing is replaced then.
    * @throws whatever `replaceFile` throws, or opening the other file; the store is closed then.
    */
   replace(replaceFile: () => void): void {
+    // Closing moves the log as well, but SQLite does not tell when that fails, on a full disk, say. Then
+    // whoever takes the log away would leave half a database, should the process die right after.
+    this.database.endCopy();
+    this.checkpoint();
     this.close();
     replaceFile();
     this.#tables = openKeyValueTables(this.#open, { isChecked: true });

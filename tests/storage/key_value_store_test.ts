@@ -52,6 +52,31 @@ Deno.test("checkpoint() leaves all that was applied in kv.db itself, and says up
     });
   }));
 
+for (const isHeld of [false, true]) {
+  const when = isHeld ? ", even if it was held for a copy" : "";
+  Deno.test(`replace() has all of the old file in kv.db before it is closed${when}`, () =>
+    withFolder((options) =>
+      withKeyValueStore(options, (store) => {
+        if (isHeld) {
+          store.database.beginCopy();
+          store.database.holdFile();
+        }
+        store.transaction(toLogIndex(1), () => store.put(row("a")));
+        const { database } = store;
+        const close = database.close.bind(database);
+        let rowsWithoutLog: unknown = null;
+        database.close = () => {
+          const file = "kv.db-alone";
+          Deno.copyFileSync(store.path, join(options.folder, file));
+          rowsWithoutLog = countRows({ folder: options.folder, file }, "kv");
+          close();
+        };
+        store.replace(() => {});
+        assert.equal(rowsWithoutLog, 1);
+      })
+    ));
+}
+
 Deno.test("SqliteKeyValueStore sees its own writes inside a transaction", () =>
   withFolder((options) => {
     withKeyValueStore(options, (store) =>
