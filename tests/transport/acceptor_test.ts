@@ -40,8 +40,6 @@ const NEVER_MS = 1_000_000;
 async function startAlone(options: Parameters<typeof startNode>[2] = {}): Promise<TestNode> {
   return await startNode(ALPHA, new Directory(ALPHA, BETA, GAMMA), {
     backoffInitialMs: NEVER_MS,
-    helloTimeoutMs: NEVER_MS,
-    keepaliveIntervalMs: NEVER_MS,
     ...options,
   });
 }

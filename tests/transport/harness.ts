@@ -120,6 +120,19 @@ export class Directory {
   }
 }
 
+/** A time that no test waits for. */
+const NEVER_MS = 1_000_000;
+
+/**
+ * What ends connections of itself: never, unless a test is about that. A test that stands still on a
+ * busy machine does not lose the connection that it is about.
+ */
+const PATIENCE = {
+  connectTimeoutMs: NEVER_MS,
+  helloTimeoutMs: NEVER_MS,
+  keepaliveIntervalMs: NEVER_MS,
+};
+
 /** Starts a node, on the port that the directory has for it or on any. */
 export async function startNode(
   self: NodeId,
@@ -146,6 +159,7 @@ export async function startNode(
     onConfiguration: (peer, different) => {
       configurations.put({ peer, text: different === null ? null : decoder.decode(different) });
     },
+    ...PATIENCE,
     ...options,
   });
   await transport.start();

@@ -107,7 +107,6 @@ async function startPair(tamper: Tamper) {
     backoffInitialMs: 1,
     backoffMaxMs: 5,
     soundAfterMs: NEVER_MS,
-    keepaliveIntervalMs: NEVER_MS,
     helloTimeoutMs: 100,
     acceptBurstMax: Infinity,
   };

@@ -39,7 +39,6 @@ async function between(
   const directory = new Directory(ALPHA, BETA);
   const beta = await startNode(BETA, directory, {
     backoffInitialMs: NEVER_MS,
-    keepaliveIntervalMs: NEVER_MS,
     helloTimeoutMs,
   });
   const tamperOnce: Tamper = (frame) => frame.connection === 0 ? tamper(frame) : honest(frame);
@@ -48,8 +47,6 @@ async function between(
   throughProxy.setPort(BETA, proxy.port);
   const alpha = await startNode(ALPHA, throughProxy, {
     backoffInitialMs: 1,
-    connectTimeoutMs: NEVER_MS,
-    keepaliveIntervalMs: NEVER_MS,
     helloTimeoutMs,
   });
   try {

@@ -49,18 +49,12 @@ function answerTo(hello: Hello, self: NodeId): Uint8Array {
   return encodeHello({ kind: "answer", noise }).slice();
 }
 
-/** A node that dials a listener which the test controls and calls beta, and waits as long as that takes. */
+/** A node that dials a listener which the test controls and calls beta. */
 async function startBesideListener(options: Parameters<typeof startNode>[2] = {}) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const directory = new Directory(ALPHA, BETA);
   directory.setPort(BETA, listener.addr.port);
-  const alpha = await startNode(ALPHA, directory, {
-    backoffInitialMs: 1,
-    connectTimeoutMs: NEVER_MS,
-    helloTimeoutMs: NEVER_MS,
-    keepaliveIntervalMs: NEVER_MS,
-    ...options,
-  });
+  const alpha = await startNode(ALPHA, directory, { backoffInitialMs: 1, ...options });
   return { alpha, listener };
 }
 
