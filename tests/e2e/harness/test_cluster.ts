@@ -11,6 +11,7 @@ import {
   openIdentities,
 } from "../../../lib/cli/node_folders.ts";
 import type { Group } from "../../../lib/certificate/group.ts";
+import { FreshConnections } from "../../../lib/cli/fresh_connections.ts";
 import { formatAddress } from "../../../lib/node/address.ts";
 import {
   type ClusterConfig,
@@ -103,6 +104,8 @@ export class TestCluster implements AsyncDisposable {
   readonly #folder: TestFolder;
   readonly #options: TestClusterOptions;
   readonly #processes = new Map<NodeId, FloeProcess>();
+  /** A node that comes back is not asked over a connection to the process that it was before. */
+  readonly #connections = new FreshConnections();
 
   /** Deals keys, unless the nodes are to make theirs, and starts every node. */
   constructor(options: TestClusterOptions) {
@@ -162,22 +165,32 @@ export class TestCluster implements AsyncDisposable {
     return process;
   }
 
-  /** Waits until a node, by its own account, follows or is the leader of `atLeast` or a later term. */
-  async leaderOf(id: NodeId, atLeast = 1): Promise<Leader> {
+  /**
+   * Waits until a node, by its own newest account, follows or is the leader of `atLeast` or a later
+   * term, which is one of `among`: it may not know yet that another one is gone.
+   */
+  async leaderOf(
+    id: NodeId,
+    atLeast = 1,
+    among: readonly NodeId[] = this.ids,
+  ): Promise<Leader> {
+    const { said } = this.process(id);
     const knows = ({ event, term, leader }: ProcessEvent) =>
-      event === "role" && leader !== null && Number(term) >= atLeast;
-    const { leader, term, certificate } = await this.process(id).said.waitFor(
+      event === "role" && Number(term) >= atLeast && among.some((other) => other === leader);
+    const newest = said.events.findLastIndex(({ event }) => event === "role");
+    const { leader, term, certificate } = await said.waitFor(
       `who leads term ${atLeast} or later`,
       knows,
+      { from: Math.max(0, newest) },
     );
     const { id: leaderId } = findPeer(this.config, String(leader));
     return { id: leaderId, term: Number(term), certificate: String(certificate) };
   }
 
-  /** Waits until the running nodes agree on the leader of `atLeast` or a later term. */
+  /** Waits until the running nodes agree on which of them leads `atLeast` or a later term. */
   async leader(atLeast = 1, among: readonly NodeId[] = this.ids): Promise<Leader> {
     for (let term = atLeast;;) {
-      const leaders = await Promise.all(among.map((id) => this.leaderOf(id, term)));
+      const leaders = await Promise.all(among.map((id) => this.leaderOf(id, term, among)));
       const [first] = leaders.toSorted((left, right) => right.term - left.term);
       const leader = assertDefined(first, "A leader among no nodes");
       if (leaders.every((other) => other.term === leader.term)) return leader;
@@ -187,12 +200,14 @@ export class TestCluster implements AsyncDisposable {
 
   /** A request to a node's API. */
   async fetch(id: NodeId, path: string, init?: RequestInit): Promise<Response> {
-    return await fetch(`http://${formatAddress(findPeer(this.config, id).api)}${path}`, init);
+    const { api } = findPeer(this.config, id);
+    return await this.#connections.fetch(`http://${formatAddress(api)}${path}`, init);
   }
 
   /** Kills every node and deletes the folder. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#processes.values()].map((process) => process.end("SIGKILL")));
+    this.#connections[Symbol.dispose]();
     this.#folder[Symbol.dispose]();
   }
 }
