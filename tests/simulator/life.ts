@@ -73,7 +73,7 @@ export interface LifeOptions {
   /** Most bytes of a chunk of a snapshot. */
   readonly chunkBytesMax: number;
   /** How long it takes on average until the core hears that a batch is durable; 0 for no time. */
-  readonly acknowledgeUsMean: number;
+  readonly acknowledgeUsMean: () => number;
   /** Whether the core's own invariants are checked after every step. */
   readonly checksInvariants: boolean;
 }
@@ -156,8 +156,8 @@ export class Life {
   }
 
   #step(arrived: readonly Input[]): Output {
-    const isAtOnce = this.#options.acknowledgeUsMean === 0;
-    const inputs = isAtOnce ? arrived : this.#holdBack(arrived);
+    const acknowledgeUsMean = this.#options.acknowledgeUsMean();
+    const inputs = acknowledgeUsMean === 0 ? arrived : this.#holdBack(arrived, acknowledgeUsMean);
     const output = this.raft.step(inputs);
     this.#checker?.check(output);
     this.#host.stepped({ inputs, output });
@@ -165,10 +165,10 @@ export class Life {
   }
 
   /** The core must not mind when it hears of a write, or whether older news come after newer. */
-  #holdBack(inputs: readonly Input[]): readonly Input[] {
+  #holdBack(inputs: readonly Input[], usMean: number): readonly Input[] {
     return inputs.filter((input) => {
       if (input.kind !== "persisted" || this.#late.delete(input)) return true;
-      this.#host.later(this.#options.acknowledgeUsMean, () => {
+      this.#host.later(usMean, () => {
         this.#late.add(input);
         this.add(input);
       });

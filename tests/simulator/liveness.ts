@@ -45,6 +45,7 @@ function heal(simulation: Simulation): readonly Machine[] | null {
   if (sound.length < needed) return null;
   const core = sound.slice(0, random.between(needed, sound.length));
   for (const machine of machines) {
+    machine.isPrompt = true;
     if (core.includes(machine)) continue;
     machine.isRetired = true;
     machine.kill("not healed");

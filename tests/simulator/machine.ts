@@ -28,6 +28,8 @@ import { require, Violation } from "./violation.ts";
 
 /** How long it takes from something's arrival to the turn that handles it. */
 const TURN_DELAY_US = 100;
+/** After which part of the election timeout, on average, a prompt machine's core hears of a write. */
+const PROMPT_SHARE = 0.1;
 
 /** What a machine needs of the rest of the world. */
 export interface MachineOptions extends MachineEffectsOptions {
@@ -61,6 +63,8 @@ export class Machine implements EffectsHost {
   life: Life | null = null;
   /** Whether nobody starts it any more. */
   isRetired = false;
+  /** Whether its core hears of writes soon enough to be elected: until then, not always. */
+  isPrompt = false;
   /** Nothing is handled before. */
   pausedUntilUs = 0;
 
@@ -204,9 +208,15 @@ export class Machine implements EffectsHost {
       keyValues: this.storage.keyValues,
       nowMs: () => this.clock.nowUs / scenario.tickUs * TICK_MS,
       chunkBytesMax: scenario.chunkBytesMax,
-      acknowledgeUsMean: scenario.acknowledgeUsMean,
+      acknowledgeUsMean: () => this.#acknowledgeUsMean(),
       checksInvariants: this.isHonest && scenario.replicationHolds,
     });
+  }
+
+  #acknowledgeUsMean(): number {
+    const { acknowledgeUsMean, electionTimeoutTicks, tickUs } = this.#options.scenario;
+    if (!this.isPrompt) return acknowledgeUsMean;
+    return Math.min(acknowledgeUsMean, PROMPT_SHARE * electionTimeoutTicks * tickUs);
   }
 
   #begin(life: Life): void {
