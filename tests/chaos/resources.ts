@@ -20,12 +20,11 @@ export interface Usage {
 /** What the thread that makes snapshots holds from the first one on: its event loop, kv.db, snapshots. */
 const SNAPSHOT_WORKER_FDS = 9;
 /**
- * How much more than at the start a process may hold once all is quiet. Few processes live through a
- * whole run, so a leak must show within the time between two kills; {@linkcode GROWTH_MAX} is for the
- * one that lives on. A log of 8 MiB, with all of it on its way to four others once, leaves a heap larger
- * than it was.
+ * How much more than at the start a process may hold once all is quiet. V8 gives little back when
+ * nothing is asked of it: a process under load for nine minutes went from 100 to 307 MiB within four
+ * of them, back to 230, and stayed between the two. {@linkcode GROWTH_MAX} is what tells a leak from that.
  */
-const QUIET_MORE_MAX: Usage = { rssBytes: 160 * 1024 * 1024, fds: SNAPSHOT_WORKER_FDS + 8 };
+const QUIET_MORE_MAX: Usage = { rssBytes: 224 * 1024 * 1024, fds: SNAPSHOT_WORKER_FDS + 8 };
 /** And at any time: with clients that wait, and peers that have not noticed that others are gone. */
 const BUSY_MORE_MAX: Usage = { rssBytes: 256 * 1024 * 1024, fds: 64 };
 
