@@ -80,6 +80,9 @@ export function createProgram(context: CommandContext): Program {
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, "floe: ")),
+      // Help has no colours; to learn whether a terminal has them takes variables that Floe may not read.
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
     })
     .addHelpText("after", EXIT_CODES_HELP);
   addGlobalOptions(program);

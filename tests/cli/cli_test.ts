@@ -1,4 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
+import process from "node:process";
 import { CertificateError } from "../../lib/certificate/error.ts";
 import { run } from "../../lib/cli/cli.ts";
 import type { CommandContext } from "../../lib/cli/command.ts";
@@ -34,6 +35,28 @@ Deno.test("floe --help and help of every command go to stdout and exit with 0", 
     match(help.stdout, /--endpoints <list>/);
   }
 });
+
+const HELP_STREAMS:
+  readonly (readonly [name: "stdout" | "stderr", args: string[], code: number])[] = [
+    ["stdout", ["--help"], 0],
+    ["stderr", [], 2],
+  ];
+for (const [name, args, code] of HELP_STREAMS) {
+  Deno.test(`help on a terminal's ${name} asks for no variable that Floe may not read`, async () => {
+    const stream = process[name];
+    const { isTTY, hasColors } = stream;
+    // The real one reads NODE_DISABLE_COLORS and more, for which Deno would ask the person's leave.
+    const refuse = () => {
+      throw new Deno.errors.NotCapable("env");
+    };
+    Object.assign(stream, { isTTY: true, hasColors: refuse });
+    try {
+      equal((await floe(args)).code, code);
+    } finally {
+      Object.assign(stream, { isTTY, hasColors });
+    }
+  });
+}
 
 Deno.test("floe version prints versions, as a table and as JSON", async () => {
   match((await floe(["version"])).stdout, /^floe {4}\d+\.\d+\.\d+\ndeno {4}/);
