@@ -127,7 +127,7 @@ interface Generation {
 async function generateKeys(
   { place, identity, network, front, api, run }: Generation,
 ): Promise<NodeKeys | null> {
-  await network.start();
+  network.start();
   const generation = new KeyGenerationRun(prepareKeyGeneration(place, { identity, network }));
   try {
     front.showKeyGeneration(() => generation.report);

@@ -82,10 +82,10 @@ export class Network implements KeyGenerationNetwork {
    *
    * @throws {EnvironmentError} when the port cannot be used.
    */
-  async start(): Promise<void> {
+  start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    await this.#transport.start();
+    this.#transport.start();
   }
 
   /** See {@linkcode KeyGenerationNetwork.use}. */

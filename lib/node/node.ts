@@ -63,7 +63,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     checkLostState(stores, { peerCount: options.config.peers.length - 1 });
     options.beforeStart?.();
     const running = new Node(options, stores);
-    await running.start();
+    running.start();
     return running;
   } catch (error) {
     await network.close();
@@ -145,9 +145,9 @@ export class Node {
    *
    * @throws {EnvironmentError} when the port cannot be used.
    */
-  async start(): Promise<void> {
+  start(): void {
     this.#network.use(this.#networkUser());
-    await this.#network.start();
+    this.#network.start();
     this.#ticker.start(() => this.#inbox.wake());
     this.#logger.info("node.started", { term: this.#raft.state.currentTerm });
   }

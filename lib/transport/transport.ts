@@ -99,8 +99,7 @@ export class Transport {
    *
    * @throws {EnvironmentError} when it cannot listen, with what to do about it.
    */
-  // deno-lint-ignore require-await -- a promise leaves room for channels that must prepare first
-  async start(): Promise<void> {
+  start(): void {
     this.#acceptor.listen();
     this.#tasks.watch(this.#acceptor.run());
     for (const peer of this.#peers.values()) this.#tasks.watch(peer.run());

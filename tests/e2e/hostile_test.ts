@@ -49,7 +49,7 @@ async function standIn(
     },
     ...options,
   });
-  await transport.start();
+  transport.start();
   await bothConnected.promise;
   return transport;
 }
@@ -202,7 +202,7 @@ Deno.test("a node of another cluster is refused by name, and the cluster goes on
     cluster: toClusterName("another"),
     onMessage: () => assert.fail("a message crossed clusters"),
   });
-  await foreign.start();
+  foreign.start();
   try {
     const refused = await cluster.process(id).said.waitFor(
       "that it refused another cluster",
@@ -229,7 +229,7 @@ Deno.test("a member's name is worth nothing without its key, and the cluster goe
       onMessage: () => assert.fail("a message reached an impostor"),
       onPeerConnected: () => assert.fail("an impostor got past the handshake"),
     });
-    await impostor.start();
+    impostor.start();
     try {
       const refused = await cluster.process(id).said.waitFor(
         "that it refused who does not have the key",

@@ -16,7 +16,7 @@ Deno.test("Network hands what comes to whoever uses it now, and keeps its connec
     const sender = new User();
     beta.use(sender);
     assert.equal(alpha.isConfigurationEqual(second), null);
-    await Promise.all([alpha.start(), beta.start(), alpha.start()]);
+    for (const each of [alpha, beta, alpha]) each.start();
     assert.equal(await before.connected.take(), second);
     await sender.connected.take();
 
@@ -46,7 +46,7 @@ Deno.test("Network drops what comes while nobody uses it", async () => {
     const [alpha, beta] = [networkOf(first), networkOf(second)];
     const [sender, user] = [new User(), new User()];
     beta.use(sender);
-    await Promise.all([alpha.start(), beta.start()]);
+    for (const each of [alpha, beta]) each.start();
     await sender.connected.take();
     beta.send(readIndexRequest(second, first, 1));
     while (alpha.counters["message.received"] === 0) await sender.turn();
@@ -60,8 +60,8 @@ Deno.test("Network drops what comes while nobody uses it", async () => {
 Deno.test("Network says who takes its port, and can be closed all the same", async () => {
   await withPair(async ({ first, networkOf }) => {
     const [one, other] = [networkOf(first), networkOf(first)];
-    await one.start();
-    await assert.rejects(other.start(), EnvironmentError);
+    one.start();
+    assert.throws(() => other.start(), EnvironmentError);
     await Promise.all([one.close(), other.close(), other.close()]);
   });
 });

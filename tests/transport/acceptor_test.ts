@@ -37,8 +37,8 @@ import {
 /** A time that no test waits for. */
 const NEVER_MS = 1_000_000;
 
-async function startAlone(options: Parameters<typeof startNode>[2] = {}): Promise<TestNode> {
-  return await startNode(ALPHA, new Directory(ALPHA, BETA, GAMMA), {
+function startAlone(options: Parameters<typeof startNode>[2] = {}): TestNode {
+  return startNode(ALPHA, new Directory(ALPHA, BETA, GAMMA), {
     backoffInitialMs: NEVER_MS,
     ...options,
   });
@@ -67,7 +67,7 @@ const refusedHellos: { readonly [refusal in HelloRefusal]: Uint8Array } = {
 
 for (const [refusal, payload] of Object.entries(refusedHellos)) {
   Deno.test(`Acceptor answers a hello with ${refusal}, drops it and counts it`, async () => {
-    const alpha = await startAlone();
+    const alpha = startAlone();
     const socket = await connectRaw(alpha.transport.address.port);
     await writeFrame(socket, payload);
     const answer = decodeHello(await readFrame(socket));
@@ -83,7 +83,7 @@ for (const [refusal, payload] of Object.entries(refusedHellos)) {
 }
 
 Deno.test("Acceptor refuses a first frame that is larger than a hello", async () => {
-  const alpha = await startAlone();
+  const alpha = startAlone();
   const socket = await connectRaw(alpha.transport.address.port);
   await writeAll(socket, decodeHex("00000201"));
   assert.equal((await readToEnd(socket)).length, 0);
@@ -94,7 +94,7 @@ Deno.test("Acceptor refuses a first frame that is larger than a hello", async ()
 });
 
 Deno.test("Acceptor refuses garbage and oversized frames of a peer, and others go on", async () => {
-  const alpha = await startAlone();
+  const alpha = startAlone();
   const { port } = alpha.transport.address;
   const good = await connectAs(GAMMA, ALPHA, port);
   const hostile = [
@@ -122,7 +122,7 @@ Deno.test("Acceptor refuses garbage and oversized frames of a peer, and others g
 });
 
 Deno.test("Acceptor refuses a peer that speaks in the clear after its hello", async () => {
-  const alpha = await startAlone();
+  const alpha = startAlone();
   const socket = await connectRaw(alpha.transport.address.port);
   await writeFrame(socket, helloOf(BETA, ALPHA));
   assert.equal(decodeHello(await readFrame(socket)).kind, "answer");
@@ -138,7 +138,7 @@ Deno.test("Acceptor refuses a peer that speaks in the clear after its hello", as
 });
 
 Deno.test("Acceptor takes nobody's place for a hello that was sent before", async () => {
-  const alpha = await startAlone();
+  const alpha = startAlone();
   const { port } = alpha.transport.address;
   const recorded = helloOf(BETA, ALPHA);
   const genuine = await connectAs(BETA, ALPHA, port);
@@ -155,7 +155,7 @@ Deno.test("Acceptor takes nobody's place for a hello that was sent before", asyn
 });
 
 Deno.test("Acceptor cuts a dialer that does not prove in time that it is there", async () => {
-  const alpha = await startAlone({ helloTimeoutMs: 100 });
+  const alpha = startAlone({ helloTimeoutMs: 100 });
   const socket = await connectRaw(alpha.transport.address.port);
   await writeFrame(socket, helloOf(BETA, ALPHA));
   await readToEnd(socket);
@@ -166,7 +166,7 @@ Deno.test("Acceptor cuts a dialer that does not prove in time that it is there",
 });
 
 Deno.test("Acceptor lets a flood of connections wait, and those it has go on", async () => {
-  const alpha = await startAlone({ acceptBurstMax: 2, acceptsPerSecondMax: 1 / NEVER_MS });
+  const alpha = startAlone({ acceptBurstMax: 2, acceptsPerSecondMax: 1 / NEVER_MS });
   const { port } = alpha.transport.address;
   const [beta, gamma] = [await connectAs(BETA, ALPHA, port), await connectAs(GAMMA, ALPHA, port)];
   const waiting = await connectRaw(port);
@@ -181,20 +181,20 @@ Deno.test("Acceptor lets a flood of connections wait, and those it has go on", a
 
 Deno.test("Acceptor says whether a peer has the same configuration, and else which", async () => {
   const directory = new Directory(ALPHA, BETA);
-  const alpha = await startNode(ALPHA, directory);
-  const beta = await startNode(BETA, directory, { configuration: configurationOf("beta's own") });
+  const alpha = startNode(ALPHA, directory);
+  const beta = startNode(BETA, directory, { configuration: configurationOf("beta's own") });
   assert.deepEqual(await alpha.configurations.take(), { peer: BETA, text: "beta's own" });
   assert.deepEqual(await beta.configurations.take(), { peer: ALPHA, text: "the same for all" });
   assert.equal(alpha.transport.counters["configuration.different"], 1);
   await beta.transport.close();
 
-  const again = await startNode(BETA, directory);
+  const again = startNode(BETA, directory);
   assert.deepEqual(await alpha.configurations.take(), { peer: BETA, text: null });
   await Promise.all([alpha.transport.close(), again.transport.close()]);
 });
 
 Deno.test("Acceptor keeps only the newest connection of a peer", async () => {
-  const alpha = await startAlone();
+  const alpha = startAlone();
   const { port } = alpha.transport.address;
   const older = await connectAs(BETA, ALPHA, port);
   const newer = await connectAs(BETA, ALPHA, port);
@@ -208,7 +208,7 @@ Deno.test("Acceptor keeps only the newest connection of a peer", async () => {
 });
 
 Deno.test("Acceptor cuts a connection that does not say hello in time", async () => {
-  const alpha = await startAlone({ helloTimeoutMs: 1 });
+  const alpha = startAlone({ helloTimeoutMs: 1 });
   const socket = await connectRaw(alpha.transport.address.port);
   assert.equal((await readToEnd(socket)).length, 0);
   assert.equal(alpha.transport.counters["connection.dropped"], 1);
@@ -217,7 +217,7 @@ Deno.test("Acceptor cuts a connection that does not say hello in time", async ()
 });
 
 Deno.test("Acceptor makes room for a new connection among those that say nothing", async () => {
-  const alpha = await startAlone({ halfOpenMax: 2 });
+  const alpha = startAlone({ halfOpenMax: 2 });
   const { port } = alpha.transport.address;
   const silent = [await connectRaw(port), await connectRaw(port)];
   const peer = await connectAs(BETA, ALPHA, port);
@@ -232,7 +232,7 @@ Deno.test("Acceptor makes room for a new connection among those that say nothing
 });
 
 Deno.test("Acceptor bounds the connections of those that say nothing", async () => {
-  const alpha = await startAlone({ halfOpenMax: 3 });
+  const alpha = startAlone({ halfOpenMax: 3 });
   const { port } = alpha.transport.address;
   const sockets = [];
   for (let count = 0; count < 50; count++) sockets.push(await connectRaw(port));
@@ -243,7 +243,7 @@ Deno.test("Acceptor bounds the connections of those that say nothing", async () 
 });
 
 Deno.test("Acceptor takes a stream that arrives byte by byte", async () => {
-  const alpha = await startAlone();
+  const alpha = startAlone();
   const socket = await connectAs(BETA, ALPHA, alpha.transport.address.port);
   for (const byte of encodeFrame(messagePayload(3))) await writeAll(socket, new Uint8Array([byte]));
   assert.deepEqual(await alpha.messages.take(), readIndexRequest(BETA, ALPHA, 3));
@@ -252,7 +252,7 @@ Deno.test("Acceptor takes a stream that arrives byte by byte", async () => {
 });
 
 Deno.test("Acceptor ends a peer's connection when its transport closes", async () => {
-  const alpha = await startAlone();
+  const alpha = startAlone();
   const { port } = alpha.transport.address;
   const [peer, silent] = [await connectAs(BETA, ALPHA, port), await connectRaw(port)];
   await alpha.transport.close();

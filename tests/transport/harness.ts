@@ -134,11 +134,11 @@ const PATIENCE = {
 };
 
 /** Starts a node, on the port that the directory has for it or on any. */
-export async function startNode(
+export function startNode(
   self: NodeId,
   directory: Directory,
   options: Partial<TransportOptions> = {},
-): Promise<TestNode> {
+): TestNode {
   const messages = new Inbox<Message>();
   const connected = new Inbox<NodeId>();
   const disconnected = new Inbox<NodeId>();
@@ -162,7 +162,7 @@ export async function startNode(
     ...PATIENCE,
     ...options,
   });
-  await transport.start();
+  transport.start();
   directory.setPort(self, transport.address.port);
   return { transport, messages, connected, disconnected, refusals, configurations };
 }

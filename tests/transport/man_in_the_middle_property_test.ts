@@ -102,7 +102,7 @@ class Speaker {
 }
 
 /** Both nodes reach each other through the man alone. */
-async function startPair(tamper: Tamper) {
+function startPair(tamper: Tamper) {
   const timing = {
     backoffInitialMs: 1,
     backoffMaxMs: 5,
@@ -117,8 +117,8 @@ async function startPair(tamper: Tamper) {
   ];
   alphas.setPort(BETA, toBeta.port);
   betas.setPort(ALPHA, toAlpha.port);
-  const alpha = await startNode(ALPHA, alphas, timing);
-  const beta = await startNode(BETA, betas, timing);
+  const alpha = startNode(ALPHA, alphas, timing);
+  const beta = startNode(BETA, betas, timing);
   const stop = async () => {
     await Promise.all([alpha.transport.close(), beta.transport.close()]);
     await Promise.all([toAlpha, toBeta].map((proxy) => proxy[Symbol.asyncDispose]()));
@@ -134,7 +134,7 @@ function turn(): Promise<void> {
 Deno.test(`who does anything to anything on its way gains nothing but delay, ${SEEDS} seeds`, async () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
     const man = new Tamperer(seed);
-    const { alpha, beta, stop } = await startPair(man.tamper);
+    const { alpha, beta, stop } = startPair(man.tamper);
     try {
       const speakers = [
         { speaker: new Speaker(alpha, [ALPHA, BETA]), hearer: beta, heard: 0 },

@@ -37,7 +37,7 @@ async function between(
   test: (between: Between) => Promise<void>,
 ): Promise<void> {
   const directory = new Directory(ALPHA, BETA);
-  const beta = await startNode(BETA, directory, {
+  const beta = startNode(BETA, directory, {
     backoffInitialMs: NEVER_MS,
     helloTimeoutMs,
   });
@@ -45,7 +45,7 @@ async function between(
   await using proxy = new Proxy(() => beta.transport.address.port, tamperOnce);
   const throughProxy = new Directory(ALPHA, BETA);
   throughProxy.setPort(BETA, proxy.port);
-  const alpha = await startNode(ALPHA, throughProxy, {
+  const alpha = startNode(ALPHA, throughProxy, {
     backoffInitialMs: 1,
     helloTimeoutMs,
   });

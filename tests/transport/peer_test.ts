@@ -50,24 +50,24 @@ function answerTo(hello: Hello, self: NodeId): Uint8Array {
 }
 
 /** A node that dials a listener which the test controls and calls beta. */
-async function startBesideListener(options: Parameters<typeof startNode>[2] = {}) {
+function startBesideListener(options: Parameters<typeof startNode>[2] = {}) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const directory = new Directory(ALPHA, BETA);
   directory.setPort(BETA, listener.addr.port);
-  const alpha = await startNode(ALPHA, directory, { backoffInitialMs: 1, ...options });
+  const alpha = startNode(ALPHA, directory, { backoffInitialMs: 1, ...options });
   return { alpha, listener };
 }
 
 Deno.test("Peer dials again when the other side comes back", async () => {
   const directory = new Directory(ALPHA, BETA);
-  const alpha = await startNode(ALPHA, directory);
-  const first = await startNode(BETA, directory);
+  const alpha = startNode(ALPHA, directory);
+  const first = startNode(BETA, directory);
   await alpha.connected.take();
   await first.transport.close();
   assert.equal(await alpha.disconnected.take(), BETA);
   assert.equal(alpha.transport.isConnected(BETA), false);
 
-  const second = await startNode(BETA, directory);
+  const second = startNode(BETA, directory);
   assert.equal(await alpha.connected.take(), BETA);
   alpha.transport.send(readIndexRequest(ALPHA, BETA, 3));
   assert.deepEqual(await second.messages.take(), readIndexRequest(ALPHA, BETA, 3));
@@ -76,8 +76,8 @@ Deno.test("Peer dials again when the other side comes back", async () => {
 
 Deno.test("Peer dials at once when the other side dials in, however long it was to wait", async () => {
   const directory = new Directory(ALPHA, BETA);
-  const alpha = await startNode(ALPHA, directory, { backoffInitialMs: NEVER_MS });
-  const beta = await startNode(BETA, directory, { backoffInitialMs: NEVER_MS });
+  const alpha = startNode(ALPHA, directory, { backoffInitialMs: NEVER_MS });
+  const beta = startNode(BETA, directory, { backoffInitialMs: NEVER_MS });
   assert.equal(await beta.connected.take(), ALPHA);
   assert.equal(await alpha.connected.take(), BETA);
   await Promise.all([alpha.transport.close(), beta.transport.close()]);
@@ -85,8 +85,8 @@ Deno.test("Peer dials at once when the other side dials in, however long it was 
 
 Deno.test("Peer reports a refused hello plainly, on both sides", async () => {
   const directory = new Directory(ALPHA, BETA);
-  const alpha = await startNode(ALPHA, directory);
-  const stranger = await startNode(BETA, directory, {
+  const alpha = startNode(ALPHA, directory);
+  const stranger = startNode(BETA, directory, {
     cluster: toClusterName("other"),
     peers: new Directory(ALPHA).peers,
   });
@@ -104,7 +104,7 @@ Deno.test("Peer reports a refused hello plainly, on both sides", async () => {
 });
 
 Deno.test("Peer refuses another node at the peer's address, though it has seen the hello", async () => {
-  const { alpha, listener } = await startBesideListener();
+  const { alpha, listener } = startBesideListener();
   const socket = await listener.accept();
   await readFrame(socket);
   // Gamma cannot read a hello to beta; it answers one to itself.
@@ -120,7 +120,7 @@ Deno.test("Peer refuses another node at the peer's address, though it has seen t
 });
 
 Deno.test("Peer refuses an earlier answer of the genuine peer", async () => {
-  const { alpha, listener } = await startBesideListener();
+  const { alpha, listener } = startBesideListener();
   const first = await listener.accept();
   const hello = decodeHello(await readFrame(first));
   assert.ok(hello.kind === "hello");
@@ -139,7 +139,7 @@ Deno.test("Peer refuses an earlier answer of the genuine peer", async () => {
 Deno.test("Peer sends its configuration only when the acceptor has another", async () => {
   for (const text of [null, "another"]) {
     const configuration = text === null ? CONFIGURATION : configurationOf(text);
-    const { alpha, listener } = await startBesideListener({ configuration });
+    const { alpha, listener } = startBesideListener({ configuration });
     const socket = await answerAs(BETA, await listener.accept());
     const introduction = decodeIntroduction(await readFrame(socket));
     assert.deepEqual(introduction, { configuration: text === null ? null : encodeUtf8(text) });
@@ -150,7 +150,7 @@ Deno.test("Peer sends its configuration only when the acceptor has another", asy
 });
 
 Deno.test("Peer refuses an answer in the clear once there is a channel", async () => {
-  const { alpha, listener } = await startBesideListener();
+  const { alpha, listener } = startBesideListener();
   const socket = await listener.accept();
   await answerAs(BETA, socket);
   assert.equal(await alpha.connected.take(), BETA);
@@ -164,7 +164,7 @@ Deno.test("Peer refuses an answer in the clear once there is a channel", async (
 });
 
 Deno.test("Peer refuses an answer that is garbage, and dials again", async () => {
-  const { alpha, listener } = await startBesideListener();
+  const { alpha, listener } = startBesideListener();
   const socket = await listener.accept();
   await readFrame(socket);
   await writeFrame(socket, new Uint8Array([1, 2, 3]));
@@ -176,7 +176,7 @@ Deno.test("Peer refuses an answer that is garbage, and dials again", async () =>
 });
 
 Deno.test("Peer gives up a connection whose hello is not answered in time", async () => {
-  const { alpha, listener } = await startBesideListener({ helloTimeoutMs: 1 });
+  const { alpha, listener } = startBesideListener({ helloTimeoutMs: 1 });
   const socket = await listener.accept();
   await readToEnd(socket);
   const again = await listener.accept();
@@ -185,7 +185,7 @@ Deno.test("Peer gives up a connection whose hello is not answered in time", asyn
 });
 
 Deno.test("Peer refuses messages on the connection that it dialed", async () => {
-  const { alpha, listener } = await startBesideListener();
+  const { alpha, listener } = startBesideListener();
   const socket = await acceptAs(BETA, listener);
   await alpha.connected.take();
   await writeFrame(socket, new Uint8Array(3));
@@ -199,7 +199,7 @@ Deno.test("Peer refuses messages on the connection that it dialed", async () => 
 });
 
 Deno.test("Peer notices at once that the other side has gone, without sending", async () => {
-  const { alpha, listener } = await startBesideListener();
+  const { alpha, listener } = startBesideListener();
   const socket = await acceptAs(BETA, listener);
   await alpha.connected.take();
   socket.close();
@@ -209,7 +209,7 @@ Deno.test("Peer notices at once that the other side has gone, without sending", 
 });
 
 Deno.test("Peer gives up a connection on which nothing is heard", async () => {
-  const { alpha, listener } = await startBesideListener({ keepaliveIntervalMs: 1 });
+  const { alpha, listener } = startBesideListener({ keepaliveIntervalMs: 1 });
   const socket = await acceptAs(BETA, listener);
   await alpha.connected.take();
   assert.equal(await alpha.disconnected.take(), BETA);
@@ -220,7 +220,7 @@ Deno.test("Peer gives up a connection on which nothing is heard", async () => {
 Deno.test("Peer that does not read costs a bounded queue, and loses the oldest", async () => {
   const entryBytes = 1024 * 1024;
   const messages = 64;
-  const { alpha, listener } = await startBesideListener({ queueBytesMax: 4 * entryBytes });
+  const { alpha, listener } = startBesideListener({ queueBytesMax: 4 * entryBytes });
   const socket = await acceptAs(BETA, listener);
   await alpha.connected.take();
   for (let sent = 0; sent < messages; sent++) {
@@ -235,7 +235,7 @@ Deno.test("Peer that does not read costs a bounded queue, and loses the oldest",
 });
 
 Deno.test("Peer answers keepalives with nothing, and goes on", async () => {
-  const { alpha, listener } = await startBesideListener();
+  const { alpha, listener } = startBesideListener();
   const socket = await acceptAs(BETA, listener);
   await alpha.connected.take();
   await writeAll(socket, new Uint8Array(4 * 1000));

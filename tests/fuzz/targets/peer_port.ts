@@ -46,10 +46,10 @@ const COUNTERS: readonly TransportCounter[] = [
 export const peerPort: Target = {
   name: "peer-port",
   share: 10,
-  open: async () => {
+  open: () => {
     const directory = new Directory(ALPHA, BETA, GAMMA);
     return new PeerPort(
-      await startNode(ALPHA, directory, {
+      startNode(ALPHA, directory, {
         acceptBurstMax: Infinity,
         acceptsPerSecondMax: Infinity,
         backoffInitialMs: NEVER_MS,

@@ -22,11 +22,11 @@ Deno.test("nodes that all die when one of them writes come back to one key for a
   for (const write of [0, 1, 2]) {
     await using cluster = new LiveCluster(3);
     const death = killAt(cluster.node(1), nthOf("afterPersist", write));
-    await cluster.start();
+    cluster.start();
     await death;
     for (const node of cluster.nodes) await node.kill();
     cluster.node(1).atPoint = () => {};
-    await cluster.start();
+    cluster.start();
     await cluster.finished();
     cluster.assertOneKey();
   }
@@ -38,12 +38,12 @@ async function comesBackFrom(at: number): Promise<boolean> {
   const victim = cluster.node(2);
   let count = 0;
   const death = killAt(victim, () => count++ === at);
-  await cluster.start();
+  cluster.start();
   const hasDied = await Promise.race([death, victim.finished.then(() => false, () => true)]);
   if (hasDied) {
     await victim.kill();
     victim.atPoint = () => {};
-    await victim.start();
+    victim.start();
   }
   await cluster.finished();
   cluster.assertOneKey();

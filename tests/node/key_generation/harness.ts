@@ -58,8 +58,8 @@ export class LiveCluster implements AsyncDisposable {
   }
 
   /** Starts every node that is not up. */
-  async start(): Promise<void> {
-    for (const node of this.nodes) if (!node.isUp) await node.start();
+  start(): void {
+    for (const node of this.nodes) if (!node.isUp) node.start();
   }
 
   /** Resolves once every node has its key. */
@@ -117,12 +117,12 @@ export class LiveNode {
   }
 
   /** Starts the node as `floe node` does; once it has its key, it answers those who have none. */
-  async start(): Promise<void> {
+  start(): void {
     const { config, folder } = this.place;
     const identity = readIdentity(folder);
     const network = new Network({ config, self: folder.self, identity });
     this.#network = network;
-    await network.start();
+    network.start();
     if (openOwnKeys(this.place) !== null) {
       this.#run = null;
       return this.#answer(network);
