@@ -124,6 +124,26 @@ Deno.test("§5.2: a vote is remembered through a crash", () => {
   assert.equal(voter.raft.state.votedFor, "n1");
 });
 
+Deno.test("§5.2: a vote in a term that was on disk before it is remembered through a crash", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const voter = cluster.node("n3");
+  restartWith(voter, { terms: [1], currentTerm: 1 });
+  voter.tick(ELECTION_TIMEOUT_TICKS);
+  const ask = (from: string, lastLogIndex: number) => {
+    const fields = { lastLogIndex: toLogIndex(lastLogIndex), lastLogTerm: toTerm(lastLogIndex) };
+    voter.receive(voteRequest({ from, to: voter.id, term: 2 }, fields));
+  };
+  ask("n2", 0);
+  assert.deepEqual(voter.disk.load().hardState, { currentTerm: 2, votedFor: null });
+  ask("n1", 1);
+  assert.deepEqual(voter.disk.load().hardState, { currentTerm: 2, votedFor: "n1" });
+  voter.restart();
+  voter.tick(ELECTION_TIMEOUT_TICKS);
+  cluster.network = [];
+  ask("n2", 1);
+  assert.equal(takeMessages(cluster, "voteResponse")[0]?.granted, false);
+});
+
 Deno.test("§5.2: a candidate that hears from the term's leader becomes its follower", () => {
   const cluster = new TestCluster({ size: 3 });
   const loser = cluster.node("n2");
