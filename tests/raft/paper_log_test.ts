@@ -6,9 +6,11 @@
  */
 
 import assert from "node:assert/strict";
+import type { Message } from "../../lib/raft/mod.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import {
   commandEntry,
+  ELECTION_TIMEOUT_TICKS,
   HEARTBEAT_TICKS,
   logTerms,
   propose,
@@ -155,6 +157,29 @@ Deno.test("§5.3: an entry is committed once a majority holds it durably, the le
   const done = leader.raft.step([{ kind: "persisted", sequence }]);
   assert.equal(leader.raft.state.commitIndex, index);
   assert.deepEqual(done.apply.map((entry) => entry.index), [index]);
+});
+
+Deno.test("§5.3: an answer given in an older term says nothing to a leader of a later one", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  propose(leader, "x");
+  const unheard: Message[] = [];
+  cluster.intercept = (message) => {
+    if (message.kind !== "appendResponse") return message;
+    unheard.push(message);
+    return null;
+  };
+  cluster.deliver();
+  const late = [...unheard];
+  assert.ok(late.length > 0, "the followers have acknowledged it");
+  // It gives up, and is elected again; in the new term no answer is heard either.
+  leader.tick(ELECTION_TIMEOUT_TICKS);
+  cluster.elect("n1");
+  for (const message of late) leader.receive(message);
+  const { role, currentTerm, commitIndex } = leader.raft.state;
+  assert.ok(role.name === "leader" && currentTerm === 2);
+  assert.deepEqual([...role.followers.values()].map(({ matchIndex }) => matchIndex), [0, 0]);
+  assert.equal(commitIndex, 1);
 });
 
 Deno.test("§5.4.2, Figure 8: an old term's entry is not committed by counting replicas", () => {
