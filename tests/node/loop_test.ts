@@ -182,18 +182,19 @@ Deno.test("Loop.turn() does nothing for no input", () => {
   assert.deepEqual(steps, []);
 });
 
-Deno.test("Loop.turn() sends nothing more once a write failed", () => {
+Deno.test("Loop.turn() tries no failed write again, and sends nothing more", () => {
+  const outputs: Output[] = [{
+    ...NO_OUTPUT,
+    persist: { sequence: 1, hardState: null, logStart: null, entries: [], certificates: [] },
+    sendAfterPersist: [ANSWER],
+    apply: [commandEntry(1, 1)],
+  }];
+  let writes = 0;
   const sent: string[] = [];
-  const loop = new Loop({
-    step: () => ({
-      ...NO_OUTPUT,
-      persist: { sequence: 1, hardState: null, logStart: null, entries: [], certificates: [] },
-      sendAfterPersist: [ANSWER],
-      apply: [commandEntry(1, 1)],
-    }),
-  }, {
+  const loop = new Loop({ step: () => outputs.shift() ?? NO_OUTPUT }, {
     send: () => sent.push("sent"),
     persist: () => {
+      writes++;
       throw new Error("disk full");
     },
     apply: () => {
@@ -209,5 +210,6 @@ Deno.test("Loop.turn() sends nothing more once a write failed", () => {
     makeSnapshot: () => sent.push("made"),
   });
   assert.throws(() => loop.turn([{ kind: "tick" }]), /disk full/);
+  assert.equal(writes, 1);
   assert.deepEqual(sent, []);
 });
