@@ -8,9 +8,10 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { InputError, messageOf } from "../lib/errors.ts";
 import type { Hunt } from "../tests/mutants/hunt.ts";
 import { type Mutant, mutate } from "../tests/mutants/mutant.ts";
-import { MUTANTS } from "../tests/mutants/mutants.ts";
+import { chooseMutants } from "../tests/mutants/mutants.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** What a run of the simulator needs. */
@@ -23,15 +24,12 @@ const COPIED = [
   "deno.lock",
 ];
 
+const USAGE = `Usage: deno task mutants [--seeds N] [NAME ...]
+  --seeds N     how many seeds to run on each (default 1000)
+  NAME          a mutant of docs/mutants.md; all of them by default`;
+
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: Deno.args,
-    options: { seeds: { type: "string", default: "1000" } },
-    allowPositionals: true,
-  });
-  const chosen = MUTANTS.filter(({ name }) =>
-    positionals.length === 0 || positionals.includes(name)
-  );
+  const { chosen, seeds } = readOptions();
   const copy = Deno.makeTempDirSync({ prefix: "floe-mutants-" });
   try {
     for (const path of COPIED) copyTree(join(ROOT, path), join(copy, path));
@@ -39,14 +37,29 @@ async function main(): Promise<number> {
     printRow(["mutant", "seeds", "caught by"]);
     printRow(["---", "---:", "---"]);
     for (const mutant of chosen) {
-      const { seed, invariant } = await huntMutant(mutant, copy, values.seeds);
+      const { seed, invariant } = await huntMutant(mutant, copy, seeds);
       if (seed === null) survivors++;
-      printRow([mutant.name, String(seed ?? `> ${values.seeds}`), invariant || "NOBODY"]);
+      printRow([mutant.name, String(seed ?? `> ${seeds}`), invariant || "NOBODY"]);
     }
     console.log(`\n${chosen.length - survivors} of ${chosen.length} mutants caught`);
     return survivors === 0 ? 0 : 1;
   } finally {
     Deno.removeSync(copy, { recursive: true });
+  }
+}
+
+function readOptions(): { readonly chosen: readonly Mutant[]; readonly seeds: string } {
+  try {
+    const { values: { seeds }, positionals } = parseArgs({
+      args: Deno.args,
+      options: { seeds: { type: "string", default: "1000" } },
+      allowPositionals: true,
+    });
+    if (!/^[1-9][0-9]*$/.test(seeds)) throw new InputError(`--seeds: ${seeds} is no number from 1`);
+    return { chosen: chooseMutants(positionals), seeds };
+  } catch (error) {
+    console.error(`${messageOf(error)}\n${USAGE}`);
+    Deno.exit(2);
   }
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { InputError } from "../../lib/errors.ts";
 import { CLIENT_MUTANTS } from "./client_mutants.ts";
 import { ELECTION_MUTANTS } from "./election_mutants.ts";
 import type { Mutant } from "./mutant.ts";
@@ -18,3 +19,12 @@ export const MUTANTS: readonly Mutant[] = [
   ...STORAGE_MUTANTS,
   ...CLIENT_MUTANTS,
 ];
+
+/** The mutants of these names, or all where none is named. @throws {InputError} for a name of none. */
+export function chooseMutants(names: readonly string[]): readonly Mutant[] {
+  const unknown = names.find((name) => !MUTANTS.some((mutant) => mutant.name === name));
+  if (unknown !== undefined) {
+    throw new InputError(`There is no mutant ${unknown}; docs/mutants.md lists all`);
+  }
+  return names.length === 0 ? MUTANTS : MUTANTS.filter(({ name }) => names.includes(name));
+}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mutate } from "./mutant.ts";
-import { MUTANTS } from "./mutants.ts";
+import { chooseMutants, MUTANTS } from "./mutants.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -34,4 +34,10 @@ Deno.test("mutate() refuses a place that is not there, or there twice", () => {
   assert.equal(mutate(mutant, "a x b"), "a y b");
   assert.throws(() => mutate(mutant, "a b"), /stands 0 times/);
   assert.throws(() => mutate(mutant, "x x"), /stands 2 times/);
+});
+
+Deno.test("chooseMutants() takes all where none is named, and refuses a name of none", () => {
+  assert.equal(chooseMutants([]), MUTANTS);
+  assert.deepEqual(chooseMutants(["second-vote"]).map(({ name }) => name), ["second-vote"]);
+  assert.throws(() => chooseMutants(["second-vote", "third-vote"]), /no mutant third-vote/);
 });
