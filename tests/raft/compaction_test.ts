@@ -30,6 +30,19 @@ Deno.test("§7: a long log is compacted to half its limit, on disk as in memory"
   assert.equal(log.length, leader.disk.load().entries.length);
 });
 
+Deno.test("§7: a short log of large entries is compacted by its bytes", () => {
+  const { cluster, leader } = behind(0);
+  const large = "x".repeat(LOG_LIMITS.bytesMax / 4);
+  for (let count = 1; count <= 5; count++) {
+    propose(leader, large, count);
+    cluster.deliver();
+  }
+  const { log } = leader.raft.state;
+  assert.ok(log.last.index < LOG_LIMITS.entriesMax, "by their number nothing would be");
+  assert.ok(log.base.index > 0);
+  assert.ok(log.bytes <= LOG_LIMITS.bytesMax, `${log.bytes} bytes`);
+});
+
 Deno.test("§7: nothing is compacted that the state machine has not made durable", () => {
   const cluster = new TestCluster({ size: 3 });
   const leader = cluster.elect("n1");

@@ -82,11 +82,20 @@ Deno.test("§7: a snapshot of what the follower has already changes nothing", ()
   assert.equal(follower.eventsOf("snapshotInstalled").length, 0);
 });
 
-Deno.test("a snapshot from a node without a certificate for the term is refused", () => {
-  const { late } = behind(5);
-  late.receive(snapshotRequest({}));
-  assert.equal(late.raft.state.currentTerm, 1);
-  assert.equal(late.eventsOf("certificateRefused").length, 1);
+Deno.test("a snapshot from a node without a certificate for the term is refused, and not kept", () => {
+  const { leader, late } = behind(5);
+  const { currentTerm, certificate } = leader.raft.state;
+  const claims = [
+    snapshotRequest({}),
+    snapshotRequest({ certificate: certificate?.note ?? null }),
+    snapshotRequest({ term: currentTerm, certificate: certificate?.note ?? null }),
+  ];
+  for (const message of claims) {
+    const { events, storeChunks } = late.raft.step([{ kind: "message", message }]);
+    assert.deepEqual(storeChunks, []);
+    assert.deepEqual(events.map(({ kind }) => kind), ["certificateRefused"]);
+    assert.equal(late.raft.state.currentTerm, currentTerm);
+  }
 });
 
 Deno.test("a snapshot installed in a step leaves nothing below it to apply", () => {
