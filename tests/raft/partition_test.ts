@@ -1,7 +1,13 @@
 /** Networks that are neither whole nor parted: nobody may keep the others waiting, or depose a leader. */
 
 import assert from "node:assert/strict";
-import { ELECTION_TIMEOUT_TICKS, propose, seededRandom, TestCluster } from "./harness.ts";
+import {
+  ELECTION_TIMEOUT_TICKS,
+  HEARTBEAT_TICKS,
+  propose,
+  seededRandom,
+  TestCluster,
+} from "./harness.ts";
 
 /** Five nodes of which n3 reaches all, n1 and n2 each other, and n4 and n5 each other. */
 function bridged(seed: number): TestCluster {
@@ -61,3 +67,20 @@ Deno.test("a leader that is heard and hears nobody gives way to another", () => 
   assert.notEqual(old.raft.state.role.name, "leader");
   assert.ok(["n2", "n3"].includes(cluster.findLeader()?.id ?? ""));
 });
+
+for (let seed = 1; seed <= 10; seed++) {
+  Deno.test(`a leader that stands still loses all followers in two election timeouts (seed ${seed})`, () => {
+    const cluster = new TestCluster({ size: 5, random: seededRandom(seed) });
+    const stalled = cluster.elect("n1");
+    cluster.tick(2 * HEARTBEAT_TICKS);
+    // Its disk hangs, or its loop: nothing is heard of it, and no time passes for it.
+    cluster.isolate("n1");
+    const others = [...cluster.nodes.values()].filter((node) => node !== stalled);
+    for (let passed = 0; passed < 2 * ELECTION_TIMEOUT_TICKS; passed++) {
+      for (const node of others) node.tick();
+      cluster.deliver();
+    }
+    for (const { raft } of others) assert.notEqual(raft.state.certificate?.leader, stalled.id);
+    assert.notEqual(cluster.findLeader()?.id, stalled.id, "and there is another by then");
+  });
+}
