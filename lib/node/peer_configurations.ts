@@ -39,7 +39,8 @@ export class PeerConfigurations {
 
   #warn(peer: NodeId, different: Uint8Array): void {
     const event = "configuration.different";
-    const admitted = this.#limiter.admit(event);
+    // Each peer by itself: one that floods hides nobody else, and there are no more than peers.
+    const admitted = this.#limiter.admit(`${event} of ${peer}`);
     if (admitted === null) return;
     const differences = describeDifferences(this.#config, different);
     this.#logger.warn(event, { peer, differences, ...admitted });

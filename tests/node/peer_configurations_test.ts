@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { configure, type LogRecord, reset } from "@logtape/logtape";
+import { PEERS_MAX } from "../../lib/node/cluster_config_schema.ts";
 import { toConfiguration } from "../../lib/node/config_difference.ts";
 import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
 import { PeerConfigurations } from "../../lib/node/peer_configurations.ts";
@@ -66,4 +67,23 @@ Deno.test("PeerConfigurations lets no peer flood the log", async () => {
     }
   });
   assert.equal(records.length, LOG_RECORDS_MAX);
+});
+
+Deno.test("PeerConfigurations tells of each peer that differs, however many do and one floods", async () => {
+  const others = Array.from({ length: PEERS_MAX - 2 }, (_, at) => toNodeId(`other_${at}`));
+  const records = await logged((configurations) => {
+    for (let count = 0; count < 100; count++) {
+      configurations.heard(BETA, other.with(0, count));
+    }
+    for (const peer of others) configurations.heard(peer, other);
+  });
+  const told = records.slice(LOG_RECORDS_MAX);
+  assert.deepEqual(
+    told,
+    others.map((peer) => [
+      "warning",
+      "configuration.different",
+      { peer, differences: ["threshold is 2 here and 3 there"], suppressed: 0 },
+    ]),
+  );
 });
