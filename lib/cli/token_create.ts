@@ -23,7 +23,11 @@ export function registerTokenCreate(token: Program, context: CommandContext): vo
       "Creates a token and prints it on stdout. It is drawn here and nobody else ever sees it: the " +
         "cluster keeps its SHA-256. admin allows everything, and goes without --prefix.",
     )
-    .requiredOption("--scope <list>", `what it allows, of ${TOKEN_SCOPES.join(",")}`, parseScopes)
+    .requiredOption(
+      "--scope <list>",
+      `what it allows, of ${TOKEN_SCOPES.join(",")}; may be given again`,
+      parseScopes,
+    )
     .option(
       "--prefix <prefix>",
       "only keys that begin with this; may be given again",
@@ -72,8 +76,8 @@ function toBody({ secretDigest, name, scopes, prefixes }: NewToken): Uint8Array<
   return encodeUtf8(JSON.stringify({ secretSha256, name, scopes, prefixes }));
 }
 
-function parseScopes(list: string): readonly TokenScope[] {
-  const names = list.split(",").map((name) => name.trim());
+function parseScopes(list: string, before: readonly TokenScope[] = []): readonly TokenScope[] {
+  const names = [...before, ...list.split(",").map((name) => name.trim())];
   const isKnown = names.every((name) => TOKEN_SCOPES.some((scope) => scope === name));
   if (isKnown) return TOKEN_SCOPES.filter((scope) => names.includes(scope));
   throw new InvalidArgumentError(`It must be of ${TOKEN_SCOPES.join(",")}.`);

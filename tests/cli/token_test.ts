@@ -34,6 +34,17 @@ Deno.test("token create prints the token and nothing else on stdout, and keeps i
   equal(stderr.includes(stdout.trim().slice(-43)), false);
 });
 
+Deno.test("token create takes every scope that it is given, together or one by one", async () => {
+  for (
+    const args of [["--scope", "write", "--scope", "read"], ["--scope=read", "--scope=read,write"]]
+  ) {
+    const { node, hosts: there } = hosts();
+    await floe(["token", "create", ...args], { hosts: there });
+    const [token] = await node.tokens({ timeoutMs: 1 });
+    deepEqual(token?.scopes, ["read", "write"]);
+  }
+});
+
 Deno.test("token create is done once, though the first node died at it", async () => {
   const node = new FakeNode();
   const lossy = async (request: Request) => {
