@@ -91,7 +91,9 @@ export class Journal {
     name: string,
     { kind: _, ...properties }: Readonly<Record<string, unknown>>,
   ): void {
-    const admitted = this.#limiter.admit(name);
+    // Each culprit and each accuser by itself: one that floods hides no other, and all are voters.
+    const { voter, by = voter } = properties;
+    const admitted = this.#limiter.admit(`${name} by ${by}`);
     if (admitted === null) return;
     const suppressed = admitted.suppressed === 0 ? {} : admitted;
     this.#logger[level](name, { ...properties, ...suppressed });

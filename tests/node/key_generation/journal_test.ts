@@ -105,3 +105,24 @@ Deno.test("Journal lets no peer flood the log", async () => {
   });
   assert.equal(records.length, LOG_RECORDS_MAX);
 });
+
+Deno.test("Journal names every culprit and every accuser, however much another does", async () => {
+  const [attempt, rule, reason] = [2, "bad-signature", "why"] as const;
+  const records = await recordLogs(() => {
+    const journal = new Journal(() => 0);
+    for (const who of [second, third]) {
+      for (let count = 0; count < 100; count++) {
+        journal.event({ kind: "faultFound", attempt, voter: who, rule, reason });
+        // Whom an accuser names is as he likes.
+        const voter = toNodeId(`anybody_${count}`);
+        journal.event({ kind: "faultReported", attempt, by: who, voter, rule });
+      }
+    }
+  });
+  for (const who of [second, third]) {
+    const found = records.filter(({ properties }) => properties.voter === who);
+    const reported = records.filter(({ properties }) => properties.by === who);
+    assert.equal(found.length, LOG_RECORDS_MAX);
+    assert.equal(reported.length, LOG_RECORDS_MAX);
+  }
+});
