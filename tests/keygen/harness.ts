@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
-import { encodeUtf8 } from "../../lib/bytes.ts";
+import { encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
 import { createCertifier, verifyGenesis } from "../../lib/certificate/mod.ts";
 import { verifySignature } from "../../lib/frost/mod.ts";
 import {
@@ -40,6 +40,8 @@ export class TestNode {
   keyGeneration: KeyGeneration;
   /** Every statement it ever signed. */
   readonly signedStatements = new Set<string>();
+  /** The attempt in which it revealed each element. */
+  readonly #revealedIn = new Map<string, number>();
   isUp = true;
   readonly #cluster: TestKeygen;
   #incarnation = 0;
@@ -123,6 +125,7 @@ export class TestNode {
     const { attempt, share, genesis } = this.disk;
     assert.equal(message.from, this.id);
     assert.ok(message.attempt <= attempt, "a message of an attempt that is not durable");
+    if (message.kind === "reveal") this.#checkIsFresh(message);
     if (message.kind === "ready") assert.equal(share?.attempt, message.attempt);
     if (message.kind === "genesis") assert.equal(message.note, genesis);
     // Whoever finds two hashes of its own accuses itself, and rightly.
@@ -135,6 +138,14 @@ export class TestNode {
     assert.equal(this.signedStatements.size, 1, `${this.id} signed twice`);
     const key = this.#cluster.identityKeyOf(this.id);
     assert.ok(verifySignature(key, encodeUtf8(share.statement), message.signature));
+  }
+
+  /** An attempt that was given up may have dealt its shares: its polynomial must not come again. */
+  #checkIsFresh({ attempt, vssCommitment }: Message & { readonly kind: "reveal" }): void {
+    for (const element of vssCommitment.map(encodeHex)) {
+      assert.equal(this.#revealedIn.get(element) ?? attempt, attempt, "an old polynomial");
+      this.#revealedIn.set(element, attempt);
+    }
   }
 
   #finish(key: GeneratedKey): void {

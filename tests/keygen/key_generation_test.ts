@@ -155,6 +155,29 @@ Deno.test("a node that lost its disk says so when it learns of the key, and does
   assert.equal(node.key, null);
 });
 
+Deno.test("a node whose disk was put back to an earlier attempt does not take its share for the key's", () => {
+  const cluster = new TestKeygen(2, 3);
+  cluster.intercept = (message) => message.kind === "ready" ? null : message;
+  cluster.start();
+  cluster.deliver();
+  const node = cluster.node(3);
+  const before = structuredClone(node.disk);
+  assert.equal(before.share?.attempt, 1);
+  cluster.node(1).crash();
+  cluster.intercept = (message) => message;
+  cluster.recover();
+  cluster.assertOneKey();
+  assert.equal(node.disk.share?.attempt, 2);
+  node.crash();
+  node.key = null;
+  node.disk = before;
+  node.restart();
+  cluster.tick(20);
+  assert.equal(node.keyGeneration.status.phase, "shareLost");
+  assert.equal(node.key, null);
+  assert.equal(node.disk.genesis, null);
+});
+
 Deno.test("a node that lost its disk before the key was made learns that others have signed", () => {
   const cluster = new TestKeygen(2, 3);
   cluster.intercept = (message) => message.kind === "signed" ? null : message;

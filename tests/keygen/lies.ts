@@ -6,9 +6,15 @@
 
 import assert from "node:assert/strict";
 import { concatBytes } from "../../lib/bytes.ts";
-import { encodeHashStatement, toPlan } from "../../lib/keygen/configuration.ts";
+import { beginKeyGeneration } from "../../lib/frost/mod.ts";
+import {
+  hashPolynomialCommitment,
+  type PolynomialCommitment,
+} from "../../lib/frost/dkg_commitment.ts";
+import { encodeHashStatement, parametersOf, toPlan } from "../../lib/keygen/configuration.ts";
 import type { Envelope, FaultRule, Message, MessageBody } from "../../lib/keygen/mod.ts";
 import { nodeId } from "../certificate/cluster.ts";
+import { seededBytes } from "../frost/seeded_bytes.ts";
 import { BAD_ENCODINGS, GOOD_POINT } from "../frost/weak_points.ts";
 import type { TestKeygen } from "./harness.ts";
 
@@ -21,6 +27,8 @@ export interface Lie {
   readonly what: string;
   /** The rules, one of which it breaks. */
   readonly rules: readonly FaultRule[];
+  /** The rule by which it is found where all are told it; any of `rules` unless given. */
+  readonly foundBy?: FaultRule;
   /** The lie that the message becomes; null where the message gives no occasion for it. */
   readonly tell: (message: Message, cluster: TestKeygen) => MessageBody | null;
   /** Whether it comes after everybody's share is durable: that attempt's key is made in the end. */
@@ -47,11 +55,19 @@ export const LIES: readonly Lie[] = [
     },
   },
   ...BAD_ENCODINGS.map(([what, rule, encoding]) =>
-    // The hash is of what was to be revealed: the lie is found at the first check that it fails.
-    onReveal(`reveals ${what}`, [rule, "wrong-commitment-hash"], (body) => {
-      return { ...body, vssCommitment: body.vssCommitment.with(1, encoding) };
+    inCommitment(`commits to ${what}`, rule, ({ vssCommitment, ...rest }) => {
+      return { ...rest, vssCommitment: vssCommitment.with(1, encoding) };
     })
   ),
+  inCommitment("commits to a key without knowing it", "bad-proof", ({ vssCommitment, ...rest }) => {
+    return { ...rest, vssCommitment: vssCommitment.with(0, GOOD_POINT) };
+  }),
+  inCommitment("commits with a wrong proof", "bad-proof", ({ proofOfKnowledge, ...rest }) => {
+    return { ...rest, proofOfKnowledge: flip(proofOfKnowledge) };
+  }),
+  inCommitment("commits with its proof of another attempt", "bad-proof", (_, next) => {
+    return next();
+  }),
   onReveal("reveals another commitment", ["wrong-commitment-hash"], (body) => {
     return { ...body, vssCommitment: body.vssCommitment.with(0, GOOD_POINT) };
   }),
@@ -91,6 +107,7 @@ export const LIES: readonly Lie[] = [
   {
     what: "claims another transcript",
     rules: ["wrong-transcript", "bad-signature"],
+    foundBy: "wrong-transcript",
     isLate: true,
     tell: (message) => {
       if (message.kind === "ready") {
@@ -149,6 +166,36 @@ function onReveal(
   change: (body: Message & { kind: "reveal" }) => MessageBody,
 ): Lie {
   return { what, rules, tell: (message) => message.kind === "reveal" ? change(message) : null };
+}
+
+/**
+ * A commitment that is wrong in itself, under a hash and a signature that are right. `change` makes it of
+ * a good one, or of the good one of the next attempt.
+ */
+function inCommitment(
+  what: string,
+  foundBy: FaultRule,
+  change: (good: PolynomialCommitment, next: () => PolynomialCommitment) => PolynomialCommitment,
+): Lie {
+  const tell = (message: Message, cluster: TestKeygen): MessageBody | null => {
+    const { kind, attempt } = message;
+    if (kind !== "hash" && kind !== "reveal") return null;
+    const { parameters, commitment } = begin(cluster, attempt);
+    const changed = change(commitment, () => begin(cluster, attempt + 1).commitment);
+    const signed = signHash(cluster, attempt, hashPolynomialCommitment(parameters, changed));
+    if (kind === "hash") return { kind, ...signed };
+    const { vssCommitment, proofOfKnowledge } = changed;
+    return { kind, vssCommitment, proofOfKnowledge, hashes: message.hashes.with(2, signed) };
+  };
+  // Who was told another hash than the others finds that first.
+  return { what, rules: [foundBy, "equivocation"], foundBy, tell };
+}
+
+/** What the liar could begin an attempt with, the same each time. */
+function begin(cluster: TestKeygen, attempt: number) {
+  const parameters = parametersOf(toPlan(cluster.configOf(LIAR, 1)), attempt);
+  const randomBytes = seededBytes(attempt);
+  return { parameters, ...beginKeyGeneration(parameters, { identifier: 3, randomBytes }) };
 }
 
 function onShare(

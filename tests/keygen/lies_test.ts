@@ -25,6 +25,8 @@ for (const lie of LIES) {
       cluster.start();
       cluster.deliver();
       assertNamed(cluster, lie.rules);
+      if (whom === "all" && lie.foundBy !== undefined) assertFoundBy(cluster, lie.foundBy);
+      if (lie.isLate !== true) assertToldToAll(cluster);
       assert.ok(
         !honestNodes(cluster).every(({ key }) => key !== null),
         "the lie made no difference",
@@ -233,6 +235,22 @@ function assertNamed(cluster: TestKeygen, rules: readonly FaultRule[]): void {
   for (const { voter, rule, reason } of faults) {
     assert.equal(voter, LIAR, reason);
     assert.ok(rules.includes(rule), `${rule}: ${reason}`);
+  }
+}
+
+function assertFoundBy(cluster: TestKeygen, rule: FaultRule): void {
+  const faults = honestNodes(cluster).flatMap((node) => node.eventsOf("faultFound"));
+  assert.ok(faults.some((fault) => fault.rule === rule), `found by ${faults[0]?.rule}`);
+}
+
+/** Every honest node gave up the first attempt, and knows because of whom: itself, or by the other. */
+function assertToldToAll(cluster: TestKeygen): void {
+  for (const node of honestNodes(cluster)) {
+    const told = [...node.eventsOf("faultFound"), ...node.eventsOf("faultReported")];
+    assert.ok(
+      told.some(({ attempt, voter }) => attempt === 1 && voter === LIAR),
+      `${node.id} does not know`,
+    );
   }
 }
 
