@@ -3,7 +3,15 @@ import { InputError } from "../../lib/errors.ts";
 import { concatBytes } from "../../lib/bytes.ts";
 import { Connection, HELLO_FRAME_BYTES_MAX } from "../../lib/transport/connection.ts";
 import { WORK_PER_TURN_MAX } from "../../lib/transport/fair_share.ts";
-import { encodeFrame, FRAME_BYTES_MAX, FrameError } from "../../lib/transport/frame.ts";
+import {
+  encodeFrame,
+  FRAME_BYTES_MAX,
+  FrameDecoder,
+  FrameError,
+} from "../../lib/transport/frame.ts";
+import type { NoiseKeys } from "../../lib/transport/noise.ts";
+import { NoiseChannel } from "../../lib/transport/noise_channel.ts";
+import { CipherState } from "../../lib/transport/noise_cipher_state.ts";
 import { MemoryChannel } from "./memory_channel.ts";
 import { TurnCounter } from "./turn_counter.ts";
 
@@ -187,3 +195,40 @@ Deno.test("readFrame() refuses a frame larger than a hello before the hellos", a
   await assert.rejects(connection.readFrame(), /length 513 is above 512/);
   connection.close("refused");
 });
+
+for (
+  const [what, limits, received] of [
+    ["so many messages", { rekeyAfterMessages: 3, rekeyAfterMs: NEVER_MS }, 3],
+    ["so long", { rekeyAfterMessages: 100, rekeyAfterMs: 0 }, 1],
+  ] as const
+) {
+  Deno.test(`secure() makes a channel whose keys are replaced after ${what}`, async () => {
+    const channel = new MemoryChannel({ takesWrites: true });
+    const connection = new Connection(channel, { ...options, ...limits });
+    connection.secure(channelKeys());
+    const below = new MemoryChannel({ takesWrites: true });
+    // It takes no more messages under one key than should come.
+    const other = new NoiseChannel({
+      channel: below,
+      decoder: new FrameDecoder({ frameBytesMax: FRAME_BYTES_MAX }),
+      keys: channelKeys(),
+      nowMs: () => 0,
+      rekeyAfterMessages: received,
+      rekeyAfterMs: NEVER_MS,
+    });
+    for (let sent = 0; sent < 10; sent++) {
+      await connection.writeFrame(frame(sent));
+      below.deliver(await channel.written.take());
+      assert.deepEqual(concatBytes(await other.read() ?? new Uint8Array()), frame(sent));
+    }
+    connection.close("closed");
+    other.close();
+  });
+}
+
+/** What a handshake leads to; the same for both sides, and both ways. */
+function channelKeys(): NoiseKeys {
+  const [send, receive] = [1, 2].map(() => new CipherState(new Uint8Array(32).fill(7)));
+  assert.ok(send !== undefined && receive !== undefined);
+  return { send, receive, handshakeHash: new Uint8Array(32) };
+}
