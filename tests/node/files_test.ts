@@ -18,6 +18,15 @@ Deno.test("writeFileAtomically() replaces a file and leaves nothing else behind"
   });
 });
 
+Deno.test("writeFileAtomically() syncs the file before its name, and then the folder", () => {
+  withFolder((folder) => {
+    const steps = stepsOf(() => {
+      writeFileAtomically({ path: `${folder}/file`, text: "one", mode: 0o600 });
+    });
+    assert.deepEqual(steps, ["sync file", "rename", "sync folder"]);
+  });
+});
+
 Deno.test("writeFileAtomically() keeps the earlier file when it cannot write", () => {
   withFolder((folder) => {
     Deno.mkdirSync(`${folder}/taken`);
@@ -68,6 +77,28 @@ Deno.test("statFile() answers null for nothing, also below a file", () => {
     assert.equal(statFile(`${folder}/file`)?.isFile, true);
   });
 });
+
+/** What a write does that a crash between two of its steps would show. */
+function stepsOf(write: () => void): readonly string[] {
+  const steps: string[] = [];
+  const { prototype } = Deno.FsFile;
+  const [{ syncSync }, { renameSync }] = [prototype, Deno];
+  prototype.syncSync = function (this: Deno.FsFile) {
+    steps.push(this.statSync().isDirectory ? "sync folder" : "sync file");
+    syncSync.call(this);
+  };
+  Deno.renameSync = (from, to) => {
+    steps.push("rename");
+    renameSync(from, to);
+  };
+  try {
+    write();
+  } finally {
+    prototype.syncSync = syncSync;
+    Deno.renameSync = renameSync;
+  }
+  return steps;
+}
 
 function withFolder(test: (folder: string) => void): void {
   const folder = Deno.makeTempDirSync({ prefix: "floe-files-" });
