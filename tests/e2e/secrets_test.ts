@@ -10,7 +10,12 @@ import { decodeHex, encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
 import { parseToken } from "../../lib/http/token_text.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { floe } from "../cli/fake_terminal.ts";
-import { addFileKeys, addKeys, addRandomNumbers } from "./harness/cluster_secrets.ts";
+import {
+  addFileKeys,
+  addKeys,
+  addPolynomials,
+  addRandomNumbers,
+} from "./harness/cluster_secrets.ts";
 import { runFloe } from "./harness/floe_process.ts";
 import { SecretScanner } from "../support/secret_scanner.ts";
 import { ask, put } from "./harness/persistent_client.ts";
@@ -55,7 +60,9 @@ async function searchEverything(
   use.written.addFiles(workshop.backups, { except: [] });
 
   checkThatPlantedIsFound(use);
-  assert.deepEqual(use.written.scan(secretsOf(use)), []);
+  const secrets = secretsOf(use);
+  if (keyless) addPolynomials(secrets, cluster, workshop.drawn());
+  assert.deepEqual(use.written.scan(secrets), []);
 }
 
 function secretsOf({ cluster, workshop }: Use): SecretScanner {
@@ -65,7 +72,7 @@ function secretsOf({ cluster, workshop }: Use): SecretScanner {
   addKeys(scanner, cluster);
   assert.equal(scanner.count, 2 + 1 + 3 * cluster.ids.length + 1);
   addFileKeys(scanner, cluster);
-  const drawn = workshop.drawn();
+  const drawn = workshop.drawn().flat();
   addRandomNumbers(scanner, cluster, drawn);
   assert.ok(drawn.length > 10, `${drawn.length} random numbers`);
   return scanner;
@@ -249,9 +256,9 @@ class Workshop implements Disposable {
   readonly passphraseFile = this.#file("passphrase", PASSPHRASE);
   readonly newPassphraseFile = this.#file("new passphrase", NEW_PASSPHRASE);
 
-  /** The random numbers that all processes drew, those of a few bytes apart. */
-  drawn(): readonly Uint8Array[] {
-    return [...Deno.readDirSync(this.random)].flatMap(({ name }) => {
+  /** The random numbers that each process drew, in order, those of a few bytes apart. */
+  drawn(): readonly (readonly Uint8Array[])[] {
+    return [...Deno.readDirSync(this.random)].map(({ name }) => {
       const lines = Deno.readTextFileSync(`${this.random}/${name}`).trim().split("\n");
       return lines.filter(({ length }) => length >= 64).map(decodeHex);
     });

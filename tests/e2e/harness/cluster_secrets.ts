@@ -4,11 +4,17 @@
  * @module
  */
 
+import assert from "node:assert/strict";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { assertDefined } from "../../../lib/assert.ts";
 import { decodeHex, encodeHex } from "../../../lib/bytes.ts";
 import { commit, type SecretShare } from "../../../lib/frost/mod.ts";
 import { lagrangeCoefficients } from "../../../lib/frost/lagrange.ts";
+import {
+  drawPolynomial,
+  evaluatePolynomial,
+  type SecretPolynomial,
+} from "../../../lib/frost/secret_path.ts";
 import type { KeyParameters, Passphrase } from "../../../lib/node/passphrase.ts";
 import { readPrivateJson } from "../../../lib/node/secret_file.ts";
 import { sealedTextSchema } from "../../../lib/node/sealed_text.ts";
@@ -16,6 +22,8 @@ import { listSecretFiles, openSecretFiles } from "../../../lib/node/secret_files
 import type { NodeId } from "../../../lib/types.ts";
 import type { SecretScanner } from "../../support/secret_scanner.ts";
 import type { TestCluster } from "./test_cluster.ts";
+
+const { Fn } = ed25519.Point;
 
 /** Adds every node's signing and channel secret and its share, and the secret key of the group. */
 export function addKeys(scanner: SecretScanner, cluster: TestCluster): void {
@@ -39,9 +47,8 @@ export function addFileKeys(scanner: SecretScanner, cluster: TestCluster): void 
 }
 
 /**
- * Adds the random numbers that the nodes drew (`recording_main.ts`), but the salts in their files: what
- * their nonces and, where they made the key themselves, their polynomials come from. And the nonces:
- * whichever of the numbers went into a node's nonce, that is among these.
+ * Adds the random numbers that the nodes drew (`recording_main.ts`), but the salts in their files. And
+ * the nonces: whichever of the numbers went into a node's nonce, that is among these.
  */
 export function addRandomNumbers(
   scanner: SecretScanner,
@@ -60,9 +67,65 @@ export function addRandomNumbers(
   }
 }
 
+/**
+ * Adds the polynomials that the nodes drew, where they made the key themselves, and the values of
+ * them that they sent each other. `drawn` is what each process drew, in order.
+ */
+export function addPolynomials(
+  scanner: SecretScanner,
+  cluster: TestCluster,
+  drawn: readonly (readonly Uint8Array[])[],
+): void {
+  const polynomials = drawn.map((randoms) => polynomialsOf(cluster, randoms));
+  for (const [at, polynomial] of polynomials.flat().entries()) {
+    for (const coefficient of polynomial.coefficients) {
+      scanner.add(`a coefficient of polynomial ${at}`, coefficient);
+    }
+    for (const receiver of cluster.ids.keys()) {
+      const share = evaluatePolynomial(polynomial, receiver + 1);
+      scanner.add(`the value of polynomial ${at} for ${receiver + 1}`, share);
+    }
+  }
+  // Those of the attempt that succeeded, each process' last, make the key: they are the right ones.
+  const last = polynomials.flatMap((attempts) => attempts.at(-1) ?? []);
+  assert.equal(last.length, cluster.ids.length, "each node drew a polynomial");
+  const sum = last.reduce(
+    (sum, polynomial) => Fn.add(sum, Fn.fromBytes(constantOf(polynomial))),
+    0n,
+  );
+  assert.deepEqual(Fn.toBytes(sum), groupSecret(cluster), "the polynomials are not the key's");
+}
+
+/** One for each attempt: its coefficients and its proof's nonce are all that is drawn in this length. */
+function polynomialsOf(
+  { ids, group: { threshold } }: TestCluster,
+  drawn: readonly Uint8Array[],
+): readonly SecretPolynomial[] {
+  const randoms = drawn.filter(({ length }) => length === SCALAR_RANDOM_BYTES);
+  const parameters = {
+    minParticipants: threshold,
+    maxParticipants: ids.length,
+    context: new Uint8Array(),
+  };
+  const polynomials: SecretPolynomial[] = [];
+  for (let at = 0; at < randoms.length; at += threshold + 1) {
+    let next = at;
+    const randomBytes = () =>
+      assertDefined(randoms[next++], "a random number of this attempt").slice();
+    polynomials.push(drawPolynomial(parameters, { identifier: 1, randomBytes }).polynomial);
+  }
+  return polynomials;
+}
+
+/** How many random bytes become a coefficient (RFC 9380 §5.2). */
+const SCALAR_RANDOM_BYTES = 48;
+
+function constantOf({ coefficients }: SecretPolynomial): Uint8Array {
+  return assertDefined(coefficients[0], "a polynomial without a constant term");
+}
+
 /** RFC 9591 §4.2 at x = 0, which no node ever calculates. */
 function groupSecret(cluster: TestCluster): Uint8Array {
-  const { Fn } = ed25519.Point;
   const shares = cluster.ids.slice(0, cluster.group.threshold).map((id) => shareOf(cluster, id));
   const weights = lagrangeCoefficients(shares.map(({ identifier }) => identifier));
   const terms = shares.map(({ secret }, at) =>
