@@ -182,6 +182,27 @@ Deno.test("§5.3: an answer given in an older term says nothing to a leader of a
   assert.equal(commitIndex, 1);
 });
 
+Deno.test("§5.3: an acknowledgement of what the leader never sent is refused, and counts for nothing", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  const { commitIndex, currentTerm, log } = leader.raft.state;
+  for (const from of ["n2", "n3"]) {
+    leader.receive({
+      kind: "appendResponse",
+      from: toNodeId(from),
+      to: leader.id,
+      term: currentTerm,
+      round: 1,
+      outcome: { kind: "accepted", matchIndex: toLogIndex(log.last.index + 1) },
+    });
+  }
+  assert.deepEqual(leader.eventsOf("messageRefused").map(({ from }) => from), ["n2", "n3"]);
+  assert.equal(leader.raft.state.commitIndex, commitIndex);
+  propose(leader, "x");
+  cluster.deliver();
+  for (const node of cluster.nodes.values()) assert.deepEqual(node.appliedCommands, ["x"]);
+});
+
 Deno.test("§5.4.2, Figure 8: an old term's entry is not committed by counting replicas", () => {
   const cluster = new TestCluster({ size: 3 });
   for (const name of ["n1", "n2"]) {

@@ -5,6 +5,8 @@
  */
 
 import assert from "node:assert/strict";
+import type { SnapshotRequest } from "../../lib/raft/mod.ts";
+import { toTerm } from "../../lib/types.ts";
 import { ELECTION_TIMEOUT_TICKS, LOG_LIMITS, type TestCluster } from "./harness.ts";
 import { behind, proposeMany } from "./left_behind.ts";
 
@@ -83,6 +85,33 @@ Deno.test("a doubled answer to a chunk starts no second stream", () => {
   cluster.tick(4);
   assert.equal(late.eventsOf("snapshotInstalled").length, 1);
   assert.equal(new Set(offsets).size, offsets.length, "each chunk is sent once");
+});
+
+Deno.test("an answer given in an older term moves no snapshot on", () => {
+  const { cluster, leader, late } = behind(60);
+  cluster.heal();
+  const sent: SnapshotRequest[] = [];
+  cluster.intercept = (message) => {
+    if (message.kind !== "snapshotRequest") return message;
+    sent.push(message);
+    return null;
+  };
+  cluster.tick(2);
+  const [{ snapshot } = assert.fail("no chunk")] = sent;
+  const { role, currentTerm } = leader.raft.state;
+  assert.ok(role.name === "leader");
+  const matchIndex = () => role.followers.get(late.id)?.matchIndex ?? assert.fail("no follower");
+  const before = matchIndex();
+  assert.ok(before < snapshot.index);
+  leader.receive({
+    kind: "snapshotResponse",
+    from: late.id,
+    to: leader.id,
+    term: toTerm(currentTerm - 1),
+    index: snapshot.index,
+    outcome: { kind: "installed" },
+  });
+  assert.equal(matchIndex(), before);
 });
 
 /** Delivers the first five answers to chunks twice, and notes the offsets of the chunks. */
