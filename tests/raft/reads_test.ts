@@ -137,6 +137,37 @@ Deno.test("read() without a known leader is refused", () => {
   assert.deepEqual(cluster.node("n1").reads, [{ kind: "refused", readId: 1, reason: "noLeader" }]);
 });
 
+Deno.test("read() is not confirmed by an answer to a round that was never begun", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  const { role, currentTerm, log } = leader.raft.state;
+  assert.ok(role.name === "leader");
+  leader.receive({
+    kind: "appendResponse",
+    from: toNodeId("n2"),
+    to: leader.id,
+    term: currentTerm,
+    round: role.rounds.current + 9,
+    outcome: { kind: "accepted", matchIndex: log.last.index },
+  });
+  leader.step({ kind: "read", readId: 1, lease: false });
+  assert.deepEqual(leader.reads, []);
+  cluster.deliver();
+  assert.deepEqual(leader.reads, [{ kind: "ready", readId: 1, readIndex: 1 }]);
+});
+
+Deno.test("read() on a follower is refused when whom it asked leads no more, to be asked again", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  const follower = cluster.node("n2");
+  follower.step({ kind: "read", readId: 1, lease: false });
+  leader.tick(2 * ELECTION_TIMEOUT_TICKS);
+  assert.notEqual(leader.raft.state.role.name, "leader");
+  cluster.network = cluster.network.filter(({ kind }) => kind === "readIndexRequest");
+  cluster.deliver();
+  assert.deepEqual(follower.reads, [{ kind: "refused", readId: 1, reason: "notLeader" }]);
+});
+
 Deno.test("read() on a follower whose leader is lost is refused, to be asked again", () => {
   const cluster = new TestCluster({ size: 3 });
   cluster.elect("n1");
