@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
 import { CorruptionError } from "../../lib/storage/corruption_error.ts";
 import { WAL_PAGES_MAX } from "../../lib/storage/database.ts";
-import type { StoreOptions } from "../../lib/storage/open_database.ts";
+import { openDatabase, type StoreOptions } from "../../lib/storage/open_database.ts";
 import { openRaftStore, type RaftStore } from "../../lib/storage/raft_store.ts";
 import { toClusterName, toNodeId } from "../../lib/types.ts";
 import {
@@ -52,6 +52,27 @@ function refusesAsCorrupt(options: StoreOptions, message: RegExp): void {
   });
   // Refusing must not have changed what there is to see.
   assert.throws(open, CorruptionError);
+}
+
+/** How SQLite numbers these settings. */
+const SYNCHRONOUS = { NORMAL: 1, FULL: 2 } as const;
+
+for (const synchronous of ["FULL", "NORMAL"] as const) {
+  Deno.test(`openDatabase() has SQLite sync as it is told: ${synchronous}`, () =>
+    withFolder((options) => {
+      const database = openDatabase({
+        ...options,
+        file: "test.db",
+        schema: "",
+        synchronous,
+        companion: null,
+        isChecked: false,
+        wayBack: "",
+      });
+      const row = database.get(database.prepare("PRAGMA synchronous"));
+      database.close();
+      assert.equal(row?.["synchronous"], SYNCHRONOUS[synchronous]);
+    }));
 }
 
 Deno.test("openDatabase() refuses a folder that another store of this process uses", () =>
