@@ -1,5 +1,5 @@
 /**
- * Connections to the peer port that say nothing, or too little: they take nobody's place.
+ * Connections that say nothing, or too little, to the peer port or to the API: they take nobody's place.
  *
  * @module
  */
@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { decodeUtf8 } from "../../lib/bytes.ts";
+import { CONNECTIONS_MAX } from "../../lib/http/limits.ts";
 import { findPeer } from "../../lib/node/cluster_config.ts";
 import { encodeFrame } from "../../lib/transport/frame.ts";
 import { encodeHello } from "../../lib/transport/hello.ts";
@@ -69,6 +70,25 @@ Deno.test({
     await cluster.leader(term + 1);
     await witness.commit(COMMITS, cluster.ids);
     witness.assertMemoryBounded();
+  },
+});
+
+Deno.test({
+  name: `${CROWD} connections that say nothing to an API keep nobody from it, and are ended`,
+  ignore: !hasDescriptors(CROWD),
+  fn: async () => {
+    await using cluster = new TestCluster({ nodes: 3, logLevel: "info" });
+    const { id } = await cluster.leader();
+    const witness = new Witness(cluster, [id]);
+    const address = findPeer(cluster.config, id).api;
+    await using crowd = new Crowd({ address, connections: CROWD });
+    await witness.commit(COMMITS);
+    await witness.counted(id, "api.connection_evicted", 0);
+    await witness.counted(id, "api.connection_expired", 0);
+    await witness.commit(COMMITS);
+    witness.assertDescriptorsBounded(CONNECTIONS_MAX + 32);
+    witness.assertMemoryBounded();
+    assert.ok(crowd.heldMost > CONNECTIONS_MAX, `only ${crowd.heldMost} connections`);
   },
 });
 
