@@ -53,9 +53,10 @@
  * 2. **The write-ahead log**, before SQLite reads it: SQLite would take a damaged frame for its end.
  * 3. **The owner**: cluster and node, as written when the database was made.
  * 4. **SQLite's own structure**: `integrity_check` up to 64 MiB, `quick_check` up to 512 MiB.
- * 5. **Each row** against its SHA-256: the hard state and the whole log at start, certificates,
- *    key-value rows, remembered writes and tokens whenever they are read. The log without gaps from its
- *    start on, its terms never falling, ending where the hard state says and not above its term.
+ * 5. **Each row** against its SHA-256: the hard state and the whole log at start, certificates
+ *    whenever they are read. The log without gaps from its start on, its terms never falling, ending
+ *    where the hard state says and not above its term. Key-value rows, remembered writes and tokens
+ *    whenever they are read, and all of them at start in a kv.db of up to 16 MiB.
  *
  * ## What cannot be noticed
  *

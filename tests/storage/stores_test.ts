@@ -7,7 +7,7 @@ import { CorruptionError } from "../../lib/storage/corruption_error.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { openStores, type Stores } from "../../lib/storage/stores.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
-import { batch, entry, hardState, withFolder } from "./support.ts";
+import { batch, entry, hardState, tamper, withFolder } from "./support.ts";
 
 function putEntry(index: number): Entry {
   const data = encodeCommand({ kind: "put", key: `key ${index}`, value: Uint8Array.of(index) });
@@ -118,6 +118,28 @@ Deno.test("openStores() makes kv.db anew where the log no longer reaches back, a
         assert.deepEqual(raft.load().entries.map(({ index }) => index), [3]);
       });
     }
+  }));
+
+Deno.test("openStores() refuses a kv.db with a damaged row, and lets go of both", () =>
+  withFolder((options) => {
+    fill(options);
+    const database = { folder: options.folder, file: "kv.db" };
+    tamper(database, "UPDATE kv SET version = 7 WHERE mod_revision = 2");
+    const message = /kv\.db: the row of key "key 2" is damaged.*rebuilds kv\.db/;
+    assert.throws(() => openStores(options), { name: "CorruptionError", message });
+    tamper(database, "UPDATE kv SET version = 1 WHERE mod_revision = 2");
+    withStores(options, ({ keyValues }) => assert.equal(keyValues.appliedIndex, toLogIndex(3)));
+  }));
+
+Deno.test("openStores() leaves the rows of a large kv.db to whoever reads them", () =>
+  withFolder((options) => {
+    fill(options);
+    const sql = `UPDATE kv SET value = zeroblob(${17 * 1024 * 1024}) WHERE mod_revision = 2`;
+    tamper({ folder: options.folder, file: "kv.db" }, sql);
+    withStores(options, ({ keyValues }) => {
+      assert.throws(() => keyValues.get("key 2"), CorruptionError);
+      assert.deepEqual(keyValues.get("key 3")?.value, Uint8Array.of(3));
+    });
   }));
 
 Deno.test("openStores() lets go of raft.db when kv.db is refused", () =>

@@ -13,6 +13,7 @@ import { Database } from "../database.ts";
 import { SqliteKeyValueStore } from "../key_value_store.ts";
 import { KEY_VALUE_SCHEMA } from "../key_value_tables.ts";
 import { FORMAT_VERSION } from "../open_database.ts";
+import { checkRows } from "../row_check.ts";
 import { isSqliteError, toStorageError } from "../sqlite_error.ts";
 
 /** A row holds a value and little else; a hostile file must not make this node read a larger one. */
@@ -42,7 +43,7 @@ export function checkSnapshot(path: string, cluster: ClusterName): LogIndex {
     checkTables(connection);
     checkMeta(connection, cluster);
     checkStructure(connection);
-    return checkRows(connection, path);
+    return checkContent(connection, path);
   } catch (error) {
     throw toKnownError(error, path);
   } finally {
@@ -107,25 +108,13 @@ function checkStructure(connection: DatabaseSync): void {
   if (found !== "ok") throw new InputError(`SQLite's check says: ${found}`);
 }
 
-/** Each row is checked when it is read, and no row may be there that is not read. */
-function checkRows(connection: DatabaseSync, path: string): LogIndex {
+function checkContent(connection: DatabaseSync, path: string): LogIndex {
   const wayBack = KEY_VALUE_WAY_BACK;
   const store = new SqliteKeyValueStore(() =>
     new Database({ path, connection, guard: null, wayBack })
   );
-  checkCount(connection, "kv", store.rows());
-  checkCount(connection, "remembered", store.remembered.rows());
-  checkCount(connection, "tokens", store.tokens.rows());
+  checkRows(store);
   return store.appliedIndex;
-}
-
-/** Rows are read in the order of an index, which could lie; and from where its first one belongs. */
-function checkCount(connection: DatabaseSync, table: string, rows: Iterable<unknown>): void {
-  let read = 0;
-  for (const _ of rows) read += 1;
-  const count = connection.prepare(`SELECT count(*) AS count FROM ${table} NOT INDEXED`).get();
-  if (count?.["count"] === read) return;
-  throw new InputError(`${table} has ${count?.["count"]} rows, of which ${read} can be read`);
 }
 
 /** What is wrong with the file is its sender's fault; that it cannot be read is this node's. */

@@ -4,11 +4,10 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { InvariantError } from "../../../lib/assert.ts";
 import { encodeHex } from "../../../lib/bytes.ts";
-import { KEY_VALUE_FILE } from "../../../lib/storage/key_value_store.ts";
 import type { SnapshotFile } from "../../../lib/storage/snapshot/snapshot_file.ts";
 import type { Stores } from "../../../lib/storage/stores.ts";
 import { toLogIndex, toNodeId } from "../../../lib/types.ts";
-import { batch, hardState, tamper } from "../support.ts";
+import { batch, hardState } from "../support.ts";
 import {
   send,
   snapshotFiles,
@@ -143,10 +142,12 @@ Deno.test("read() reads the newest snapshot and no other, and nothing beyond its
 
 Deno.test("make() sends no damage of this node's disk to others", () =>
   withPair(async ({ maker }) => {
-    await withStores(maker, (stores) => write(stores, 10));
-    const database = { folder: maker.folder, file: KEY_VALUE_FILE };
-    tamper(database, "UPDATE kv SET version = 7 WHERE mod_revision = 3");
-    await withStores(maker, async ({ snapshots }) => {
+    await withStores(maker, async (stores) => {
+      const { snapshots, keyValues } = stores;
+      write(stores, 10);
+      const { database } = keyValues;
+      const change = database.prepare("UPDATE kv SET version = 7 WHERE mod_revision = 3");
+      database.transaction(() => database.run(change));
       const message = /kv\.db: a copy of it is no good.* the row of key "key 3" is damaged/;
       await assert.rejects(snapshots.make(), { name: "CorruptionError", message });
     });
