@@ -11,7 +11,7 @@ import type { CommandContext } from "./command.ts";
 import { CommandError, ExitCode } from "./exit_code.ts";
 import { readInput, STDIN_NAME } from "./input.ts";
 
-const INLINE_KEY_PATTERN = /^([0-9a-fA-F]{64}|[^/\\]+\+[0-9a-fA-F]{8}\+.+)$/;
+const INLINE_KEY_PATTERN = /^([0-9a-fA-F]{64}|[^/\\]+\+[0-9a-fA-F]{8}\+.+|-----BEGIN [^]+)$/;
 
 /**
  * The key itself where `text` has the form of one; else what the file of that name holds.
@@ -28,7 +28,8 @@ export async function readGroupKey(text: string, context: CommandContext): Promi
     return parseKey(decodeUtf8(bytes), text);
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
-    const message = `Cannot use --key: it is neither 64 hex digits nor a verifier key, nor a ` +
+    const message =
+      `Cannot use --key: it is neither 64 hex digits, a verifier key nor PEM, nor a ` +
       `file that holds a group key. ${cause.message}`;
     throw new CommandError(ExitCode.usage, message, { cause });
   }

@@ -41,7 +41,10 @@ export function registerVerify(program: Program, context: CommandContext): void 
         "Exit code 7: it does not verify.",
     )
     .argument("<file>", "the note, or - to read it from standard input")
-    .option("--key <key>", "the group key: 64 hex digits, a verifier key, or a PEM file")
+    .option(
+      "--key <key>",
+      "the group key: 64 hex digits, a verifier key, PEM, or a file with one of them",
+    )
     .option("--genesis <file>", "for an election: the genesis certificate of the group key")
     .action(async (file: string, options: VerifyFlags, command: Program) => {
       const flags = globalFlags(command);

@@ -72,8 +72,8 @@ Deno.test("verify -o json prints the same as data", async () => {
   });
 });
 
-Deno.test("verify takes the key as hex, verifier key, PEM file or a file with any of them", async () => {
-  for (const inline of [hex, hex.toUpperCase(), verifierKey]) {
+Deno.test("verify takes the key as hex, verifier key, PEM or a file with any of them", async () => {
+  for (const inline of [hex, hex.toUpperCase(), verifierKey, encodePem(publicKey)]) {
     equal((await verify(["-", "--key", inline])).code, 0);
   }
   for (const content of [encodePem(publicKey), `${hex}\n`, `${verifierKey}\n`]) {
@@ -140,10 +140,12 @@ Deno.test("verify refuses a certificate of another group key or another cluster"
 });
 
 const BAD_KEYS = [
-  ["abc", /neither 64 hex digits nor a verifier key, .* there is no such file/],
+  ["abc", /neither 64 hex digits, a verifier key nor PEM, .* there is no such file/],
   [hex.slice(2), /there is no such file/],
   ["00".repeat(32), /--key: /],
   [verifierKey.replace("floe-test", "another"), /a verifier key whose id is not/],
+  [encodePem(publicKey).replace("END", "BEGIN"), /--key: .*PEM without its first or last line/],
+  ["-----BEGIN CERTIFICATE-----", /--key: .*nor PEM/],
   ["-", /standard input is for the note/],
   [".", /it is a folder/],
 ] as const;
