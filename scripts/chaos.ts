@@ -9,52 +9,49 @@ import { messageOf } from "../lib/errors.ts";
 import { parseArgs } from "node:util";
 import { runChaos } from "../tests/chaos/chaos.ts";
 import { formatReport } from "../tests/chaos/report.ts";
+import { readNumber, readWhole, runScript } from "./command_line.ts";
 
 const USAGE = "Usage: deno task chaos [--minutes M | --seconds S] [--seed N]";
-const DURATION_MS_MAX = 60 * 60 * 1000;
+const SECONDS_MAX = 60 * 60;
+/** A seed that nobody named is below. */
+const DRAWN_SEEDS = 1_000_000;
 
-const { minutes, seconds, seed } = readOptions();
-const durationMs = seconds === null ? (minutes ?? 2) * 60_000 : seconds * 1000;
-if (seed !== null && !Number.isSafeInteger(seed)) fail("The seed is not a whole number");
-if (!(durationMs > 0 && durationMs <= DURATION_MS_MAX)) fail("The time is not within an hour");
-
-const stop = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) {
-  Deno.addSignalListener(name, () => stop.abort(new Error(`Stopped by ${name}`)));
+interface Options {
+  readonly seed: number;
+  readonly seconds: number;
 }
 
-const chosen = seed ?? Math.floor(Math.random() * 1_000_000);
-console.error(
-  `Chaos for ${durationMs / 1000} s. Again: deno task chaos --seconds ${
-    durationMs / 1000
-  } --seed ${chosen}`,
-);
-try {
-  const report = await runChaos({ seed: chosen, durationMs, signal: stop.signal });
-  console.error(formatReport(report));
-  console.log(JSON.stringify(report));
-  Deno.exit(report.violations.length === 0 ? 0 : 1);
-} catch (error) {
-  console.error(`Chaos with seed ${chosen} came to no end: ${messageOf(error)}`);
-  Deno.exit(stop.signal.aborted ? 130 : 1);
-}
-
-function readOptions(): Record<"minutes" | "seconds" | "seed", number | null> {
+function readOptions(): Options {
   const text = { type: "string" } as const;
+  const { minutes, seconds, seed } = parseArgs({
+    options: { minutes: { ...text, default: "2" }, seconds: text, seed: text },
+  }).values;
+  return {
+    seed: seed === undefined
+      ? Math.floor(Math.random() * DRAWN_SEEDS)
+      : readWhole({ name: "--seed", text: seed, from: 0 }),
+    seconds: seconds === undefined
+      ? 60 * readNumber({ name: "--minutes", text: minutes, from: 0.01, to: SECONDS_MAX / 60 })
+      : readNumber({ name: "--seconds", text: seconds, from: 1, to: SECONDS_MAX }),
+  };
+}
+
+async function run({ seed, seconds }: Options): Promise<number> {
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(name, () => stop.abort(new Error(`Stopped by ${name}`)));
+  }
+  const again = `deno task chaos --seconds ${seconds} --seed ${seed}`;
+  console.error(`Chaos for ${seconds} s. Again: ${again}`);
   try {
-    const { values } = parseArgs({ options: { minutes: text, seconds: text, seed: text } });
-    const read = (value: string | undefined) => value === undefined ? null : Number(value);
-    return {
-      minutes: read(values.minutes),
-      seconds: read(values.seconds),
-      seed: read(values.seed),
-    };
+    const report = await runChaos({ seed, durationMs: 1000 * seconds, signal: stop.signal });
+    console.error(formatReport(report));
+    console.log(JSON.stringify(report));
+    return report.violations.length === 0 ? 0 : 1;
   } catch (error) {
-    return fail(messageOf(error));
+    console.error(`Chaos with seed ${seed} came to no end: ${messageOf(error)}`);
+    return stop.signal.aborted ? 130 : 1;
   }
 }
 
-function fail(reason: string): never {
-  console.error(`${reason}\n${USAGE}`);
-  Deno.exit(2);
-}
+if (import.meta.main) await runScript({ usage: USAGE, read: readOptions, run });

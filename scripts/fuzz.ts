@@ -5,9 +5,11 @@
  */
 
 import { parseArgs } from "node:util";
+import { InputError } from "../lib/errors.ts";
 import { fuzz, FuzzFailure, type FuzzReport, replay, type Tally } from "../tests/fuzz/fuzz.ts";
 import type { Target } from "../tests/fuzz/target.ts";
 import { TARGETS } from "../tests/fuzz/targets.ts";
+import { readNumber, readWhole, runScript } from "./command_line.ts";
 
 const USAGE = `Usage: deno task fuzz [options]
   --minutes M      run for so long (default 1)
@@ -24,37 +26,51 @@ const ROUNDS_MIN = 5;
 /** Where an input goes that broke something. */
 const FAILURE_FOLDER = ".floe/fuzz";
 
+/** The least time that shows anything. */
+const MINUTES_MIN = 0.01;
+
+/** Which inputs to give; what is null goes without saying. */
 interface Options {
   readonly targets: readonly Target[];
   readonly seed: string;
   readonly minutes: number;
   readonly inputs: number | null;
+  /** The only input, of the only target. */
+  readonly input: number | null;
 }
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    args: Deno.args,
+function readOptions(): Options {
+  const { seed, minutes, inputs, input, target } = parseArgs({
     options: {
       minutes: { type: "string", default: "1" },
       inputs: { type: "string" },
       seed: { type: "string", default: String(Date.now()) },
       target: { type: "string", multiple: true, default: [] },
       input: { type: "string" },
-      help: { type: "boolean", default: false },
     },
-  });
-  if (values.help) {
-    console.log(USAGE);
-    return 0;
+  }).values;
+  if (input !== undefined && target.length !== 1) {
+    throw new InputError("--input: name its target with --target");
   }
-  const targets = chooseTargets(values.target);
-  const { seed } = values;
+  return {
+    targets: chooseTargets(target),
+    seed,
+    minutes: readNumber({ name: "--minutes", text: minutes, from: MINUTES_MIN }),
+    inputs: inputs === undefined ? null : readWhole({ name: "--inputs", text: inputs, from: 1 }),
+    input: input === undefined ? null : readWhole({ name: "--input", text: input, from: 0 }),
+  };
+}
+
+function chooseTargets(names: readonly string[]): readonly Target[] {
+  const unknown = names.find((name) => !TARGETS.some((target) => target.name === name));
+  if (unknown !== undefined) throw new InputError(`--target: there is no ${unknown}`);
+  return names.length === 0 ? TARGETS : TARGETS.filter(({ name }) => names.includes(name));
+}
+
+async function run(options: Options): Promise<number> {
   try {
-    if (values.input !== undefined) {
-      return await replayOne(targets, { seed, number: readNumber("--input", values.input) });
-    }
-    const inputs = values.inputs === undefined ? null : readNumber("--inputs", values.inputs);
-    return await run({ targets, seed, inputs, minutes: readNumber("--minutes", values.minutes) });
+    await (options.input === null ? giveMany(options) : giveOne(options, options.input));
+    return 0;
   } catch (error) {
     if (!(error instanceof FuzzFailure)) throw error;
     endProgress();
@@ -63,25 +79,14 @@ async function main(): Promise<number> {
   }
 }
 
-function chooseTargets(names: readonly string[]): readonly Target[] {
-  for (const name of names) {
-    if (!TARGETS.some((target) => target.name === name)) fail(`--target: there is no ${name}`);
+async function giveOne({ targets, seed }: Options, number: number): Promise<void> {
+  for (const target of targets) {
+    const { input, outcome } = await replay(target, { seed, number });
+    console.log(`${input}\n${outcome}`);
   }
-  return names.length === 0 ? TARGETS : TARGETS.filter(({ name }) => names.includes(name));
 }
 
-async function replayOne(
-  targets: readonly Target[],
-  which: { readonly seed: string; readonly number: number },
-): Promise<number> {
-  const [target] = targets;
-  if (target === undefined || targets.length > 1) fail("--input: name its target with --target");
-  const { input, outcome } = await replay(target, which);
-  console.log(`${input}\n${outcome}`);
-  return 0;
-}
-
-async function run({ targets, seed, minutes, inputs }: Options): Promise<number> {
+async function giveMany({ targets, seed, minutes, inputs }: Options): Promise<void> {
   const startMs = performance.now();
   const isDone = (report: FuzzReport) =>
     inputs === null ? performance.now() - startMs >= minutes * 60_000 : report.inputs >= inputs;
@@ -95,7 +100,6 @@ async function run({ targets, seed, minutes, inputs }: Options): Promise<number>
   });
   endProgress();
   print(report, performance.now() - startMs);
-  return 0;
 }
 
 function showProgress(report: FuzzReport, elapsedMs: number): void {
@@ -145,19 +149,8 @@ function toMiB(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(1);
 }
 
-function readNumber(name: string, text: string): number {
-  const number = Number(text);
-  if (text !== "" && number >= 0) return number;
-  return fail(`${name}: ${text} is not a number from 0 upward`);
-}
-
-function fail(message: string): never {
-  console.error(`${message}\n${USAGE}`);
-  Deno.exit(2);
-}
-
 function write(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(text));
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) await runScript({ usage: USAGE, read: readOptions, run });

@@ -8,10 +8,10 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { InputError, messageOf } from "../lib/errors.ts";
 import type { Hunt } from "../tests/mutants/hunt.ts";
 import { type Mutant, mutate } from "../tests/mutants/mutant.ts";
 import { chooseMutants } from "../tests/mutants/mutants.ts";
+import { readWhole, runScript } from "./command_line.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** What a run of the simulator needs. */
@@ -28,8 +28,12 @@ const USAGE = `Usage: deno task mutants [--seeds N] [NAME ...]
   --seeds N     how many seeds to run on each (default 1000)
   NAME          a mutant of docs/mutants.md; all of them by default`;
 
-async function main(): Promise<number> {
-  const { chosen, seeds } = readOptions();
+interface Options {
+  readonly chosen: readonly Mutant[];
+  readonly seeds: number;
+}
+
+async function run({ chosen, seeds }: Options): Promise<number> {
   const copy = Deno.makeTempDirSync({ prefix: "floe-mutants-" });
   try {
     for (const path of COPIED) copyTree(join(ROOT, path), join(copy, path));
@@ -48,36 +52,32 @@ async function main(): Promise<number> {
   }
 }
 
-function readOptions(): { readonly chosen: readonly Mutant[]; readonly seeds: string } {
-  try {
-    const { values: { seeds }, positionals } = parseArgs({
-      args: Deno.args,
-      options: { seeds: { type: "string", default: "1000" } },
-      allowPositionals: true,
-    });
-    if (!/^[1-9][0-9]*$/.test(seeds)) throw new InputError(`--seeds: ${seeds} is no number from 1`);
-    return { chosen: chooseMutants(positionals), seeds };
-  } catch (error) {
-    console.error(`${messageOf(error)}\n${USAGE}`);
-    Deno.exit(2);
-  }
+function readOptions(): Options {
+  const { values: { seeds }, positionals } = parseArgs({
+    options: { seeds: { type: "string", default: "1000" } },
+    allowPositionals: true,
+  });
+  return {
+    chosen: chooseMutants(positionals),
+    seeds: readWhole({ name: "--seeds", text: seeds, from: 1 }),
+  };
 }
 
 /** Runs the mutant in the copy, and takes the bug out again. */
-async function huntMutant(mutant: Mutant, copy: string, seeds: string): Promise<Hunt> {
+async function huntMutant(mutant: Mutant, copy: string, seeds: number): Promise<Hunt> {
   const path = join(copy, mutant.file);
   const sound = Deno.readTextFileSync(path);
   Deno.writeTextFileSync(path, mutate(mutant, sound));
   try {
-    return await run(copy, seeds);
+    return await hunt(copy, seeds);
   } finally {
     Deno.writeTextFileSync(path, sound);
   }
 }
 
-async function run(copy: string, seeds: string): Promise<Hunt> {
+async function hunt(copy: string, seeds: number): Promise<Hunt> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "--allow-read", "--allow-env", "tests/mutants/hunt.ts", seeds],
+    args: ["run", "--no-check", "--allow-read", "--allow-env", "tests/mutants/hunt.ts", `${seeds}`],
     cwd: copy,
     stdout: "piped",
     stderr: "piped",
@@ -101,4 +101,4 @@ function printRow(cells: readonly string[]): void {
   console.log(`| ${cells.join(" | ")} |`);
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) await runScript({ usage: USAGE, read: readOptions, run });

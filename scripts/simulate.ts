@@ -5,43 +5,60 @@
  */
 
 import { parseArgs } from "node:util";
-import { messageOf } from "../lib/errors.ts";
 import { describeFailure } from "../tests/simulator/failure.ts";
 import { Progress } from "../tests/simulator/progress.ts";
 import { type RunReport, runSeed } from "../tests/simulator/run.ts";
 import { runSeeds } from "../tests/simulator/seed_pool.ts";
+import { readNumber, readWhole, runScript } from "./command_line.ts";
 
 const USAGE = `Usage: deno task simulate [options]
   --seeds N     how many seeds to run (default 1000)
   --from N      the first of them (default 1)
   --minutes M   run for so long instead
   --jobs J      how many threads (default 1)
-  --seed N      replay one seed and print its trace
-  --help        show this help`;
+  --seed N      replay one seed and print its trace`;
 
 /** How many seeds go by between two lines where nobody watches a progress bar. */
 const SEEDS_PER_LINE = 500;
 
+/** The least time that shows anything. */
+const MINUTES_MIN = 0.01;
+/** Most threads. */
+const JOBS_MAX = 64;
+
 interface Options {
+  /** The one to replay; null for many. */
+  readonly seed: number | null;
   readonly seeds: number;
   readonly from: number;
   readonly minutes: number | null;
   readonly jobs: number;
 }
 
-async function main(): Promise<number> {
-  const values = readOptions();
-  if (values.help === true) {
-    console.log(USAGE);
-    return 0;
-  }
-  if (values.seed !== undefined) return await replay(readWhole("--seed", values.seed));
-  return await runMany({
-    seeds: readWhole("--seeds", values.seeds),
-    from: readWhole("--from", values.from),
-    minutes: values.minutes === undefined ? null : readNumber("--minutes", values.minutes),
-    jobs: readWhole("--jobs", values.jobs),
-  });
+function readOptions(): Options {
+  const text = { type: "string" } as const;
+  const { seed, seeds, from, minutes, jobs } = parseArgs({
+    options: {
+      seed: text,
+      seeds: { ...text, default: "1000" },
+      from: { ...text, default: "1" },
+      minutes: text,
+      jobs: { ...text, default: "1" },
+    },
+  }).values;
+  return {
+    seed: seed === undefined ? null : readWhole({ name: "--seed", text: seed, from: 0 }),
+    seeds: readWhole({ name: "--seeds", text: seeds, from: 1 }),
+    from: readWhole({ name: "--from", text: from, from: 0 }),
+    minutes: minutes === undefined
+      ? null
+      : readNumber({ name: "--minutes", text: minutes, from: MINUTES_MIN }),
+    jobs: readWhole({ name: "--jobs", text: jobs, from: 1, to: JOBS_MAX }),
+  };
+}
+
+function run(options: Options): Promise<number> {
+  return options.seed === null ? runMany(options) : replay(options.seed);
 }
 
 async function replay(seed: number): Promise<number> {
@@ -86,43 +103,8 @@ function draw(lines: readonly string[]): void {
   write(lines.map((line) => `\r${line}\x1b[K\n`).join("") + `\x1b[${lines.length}A`);
 }
 
-function readOptions() {
-  const text = { type: "string" } as const;
-  try {
-    return parseArgs({
-      args: Deno.args,
-      options: {
-        seed: text,
-        seeds: { ...text, default: "1000" },
-        from: { ...text, default: "1" },
-        minutes: text,
-        jobs: { ...text, default: "1" },
-        help: { type: "boolean" },
-      },
-    }).values;
-  } catch (error) {
-    return fail(messageOf(error));
-  }
-}
-
-function readWhole(name: string, text: string): number {
-  const number = readNumber(name, text);
-  return Number.isSafeInteger(number) ? number : fail(`${name}: ${text} is not a whole number`);
-}
-
-function readNumber(name: string, text: string): number {
-  const number = Number(text);
-  const isNumber = text.trim() !== "" && number >= 0;
-  return isNumber ? number : fail(`${name}: ${text} is not a number from 0 upward`);
-}
-
-function fail(reason: string): never {
-  console.error(`${reason}\n${USAGE}`);
-  Deno.exit(2);
-}
-
 function write(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(text));
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) await runScript({ usage: USAGE, read: readOptions, run });
