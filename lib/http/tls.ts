@@ -143,13 +143,9 @@ function listenTls(keys: TlsKeys): Deno.TlsListener {
       alpnProtocols: ["http/1.1"],
     });
   } catch (cause) {
-    throw new EnvironmentError(
-      `Cannot serve the API by HTTPS: the certificate or its key cannot be used: ${
-        messageOf(cause)
-      }. ` +
-        "Give both as PEM with --tls-cert and --tls-key.",
-      { cause },
-    );
+    const message = "Cannot serve the API by HTTPS: the certificate or its key cannot be used: " +
+      `${messageOf(cause)}. Give both as PEM with --tls-cert and --tls-key.`;
+    throw new EnvironmentError(message, { cause });
   }
 }
 

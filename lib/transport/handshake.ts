@@ -6,9 +6,9 @@
  */
 
 import { equalBytes } from "../bytes.ts";
+import { Deadline } from "../deadline.ts";
 import type { NodeId } from "../types.ts";
 import type { Connection } from "./connection.ts";
-import { Deadline } from "../deadline.ts";
 import { encodeFrame } from "./frame.ts";
 import {
   checkAnswer,

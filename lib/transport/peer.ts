@@ -4,12 +4,12 @@
  * @module
  */
 
+import { Deadline, pause } from "../deadline.ts";
 import { InputError } from "../errors.ts";
 import type { NodeId } from "../types.ts";
 import { Backoff } from "./backoff.ts";
 import { type Channel, ChannelError, TcpChannel } from "./channel.ts";
 import { Connection, type ConnectionEnd, HELLO_FRAME_BYTES_MAX } from "./connection.ts";
-import { Deadline, pause } from "../deadline.ts";
 import { FrameError } from "./frame.ts";
 import { sayHello } from "./handshake.ts";
 import type { Reporter } from "./reporter.ts";

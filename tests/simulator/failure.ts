@@ -4,8 +4,7 @@
  * @module
  */
 
-import { runSeed } from "./run.ts";
-import type { RunReport } from "./run.ts";
+import { type RunReport, runSeed } from "./run.ts";
 
 /** How many of the last lines of a trace are shown with a violation. */
 export const LAST_LINES = 40;

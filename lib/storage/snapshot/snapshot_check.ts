@@ -108,6 +108,7 @@ function checkStructure(connection: DatabaseSync): void {
   if (found !== "ok") throw new InputError(`SQLite's check says: ${found}`);
 }
 
+/** Reads all rows, as the store itself reads them. */
 function checkContent(connection: DatabaseSync, path: string): LogIndex {
   const wayBack = KEY_VALUE_WAY_BACK;
   const store = new SqliteKeyValueStore(() =>
