@@ -1,5 +1,5 @@
 /**
- * Taking a TCP port, or saying what stands in the way.
+ * Taking a TCP port, or saying what stands in the way, and the connections that come to it.
  *
  * @module
  */
@@ -29,6 +29,38 @@ export function listen(options: ListenOptions): Deno.TcpListener {
       { cause },
     );
   }
+}
+
+/**
+ * The next connection that can be used. One that was reset while it waited is passed over: a caller that
+ * pauses when it cannot accept would else let whoever resets connections keep all others waiting.
+ *
+ * @throws whatever else the listener's `accept` throws.
+ */
+export async function accept<Connection>(
+  listener: { accept(): Promise<Connection> },
+): Promise<Connection> {
+  while (true) {
+    try {
+      return await listener.accept();
+    } catch (error) {
+      if (!isReset(error)) throw error;
+    }
+  }
+}
+
+/** Has what is written leave at once: for small messages that are whole. */
+export function sendAtOnce(connection: Deno.TcpConn): void {
+  try {
+    connection.setNoDelay(true);
+  } catch {
+    // The other end is gone already; the first read says so.
+  }
+}
+
+function isReset(error: unknown): boolean {
+  const { NotConnected, ConnectionReset, ConnectionAborted } = Deno.errors;
+  return [NotConnected, ConnectionReset, ConnectionAborted].some((kind) => error instanceof kind);
 }
 
 function explain(cause: unknown, { setting }: ListenOptions): string {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { EnvironmentError } from "../lib/errors.ts";
-import { listen } from "../lib/listen.ts";
+import { accept, listen, sendAtOnce } from "../lib/listen.ts";
 
 const HERE = {
   hostname: "127.0.0.1",
@@ -51,4 +53,40 @@ Deno.test({
       /Choose a port from 1024 upward for the `test`/,
     );
   },
+});
+
+const RESET_CONNECTIONS = 20;
+
+Deno.test("accept() passes over connections that were reset while they waited", async () => {
+  using listener = listen(HERE);
+  const { port } = listener.addr;
+  for (let number = 0; number < RESET_CONNECTIONS; number++) {
+    const socket = connect(port, HERE.hostname);
+    await once(socket, "connect");
+    socket.resetAndDestroy();
+    await once(socket, "close");
+  }
+  using client = await Deno.connect({ hostname: HERE.hostname, port });
+  using accepted = await accept(listener);
+  assert.deepEqual(accepted.remoteAddr, client.localAddr);
+});
+
+Deno.test("accept() tells of whatever else goes wrong", async () => {
+  const failures = [
+    new Deno.errors.ConnectionAborted(),
+    new Deno.errors.BadResource("no descriptor"),
+  ];
+  const listener = {
+    accept: () => Promise.reject(failures.shift() ?? new Error("once too often")),
+  };
+  await assert.rejects(accept(listener), /no descriptor/);
+});
+
+Deno.test("sendAtOnce() leaves it to the first read to say that the other end is gone", async () => {
+  using listener = listen(HERE);
+  const client = await Deno.connect({ hostname: HERE.hostname, port: listener.addr.port });
+  const accepted = await accept(listener);
+  client.close();
+  accepted.close();
+  sendAtOnce(accepted);
 });

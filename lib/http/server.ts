@@ -6,7 +6,7 @@
 
 import { pause } from "../deadline.ts";
 import { EnvironmentError } from "../errors.ts";
-import { listen } from "../listen.ts";
+import { accept, listen, sendAtOnce } from "../listen.ts";
 import { isLoopback } from "../node/address.ts";
 import type { NodeApi } from "../node/api.ts";
 import { type AppOptions, createApp } from "./app.ts";
@@ -111,9 +111,8 @@ async function acceptAll(
 /** The next connection, or null when there could be none. */
 async function acceptOne(listener: Deno.TcpListener): Promise<Deno.Conn | null> {
   try {
-    const connection = await listener.accept();
-    // Answers are small and whole: they are sent at once.
-    connection.setNoDelay(true);
+    const connection = await accept(listener);
+    sendAtOnce(connection);
     return connection;
   } catch {
     return null;

@@ -13,6 +13,7 @@
  */
 
 import { EnvironmentError, messageOf } from "../errors.ts";
+import { accept, sendAtOnce } from "../listen.ts";
 import type { AnswerRequest, ServeConnection, ServedConnection } from "./deno_http.ts";
 
 /** A server's certificate chain and private key, both PEM. */
@@ -68,9 +69,9 @@ async function linkTo(listener: Deno.TlsListener): Promise<Link> {
   const { hostname, port } = listener.addr;
   const plain = await Deno.connect({ hostname, port });
   try {
-    plain.setNoDelay(true);
+    sendAtOnce(plain);
     while (true) {
-      const tls = await listener.accept();
+      const tls = await accept(listener);
       if (tls.remoteAddr.port === plain.localAddr.port) return { plain, tls };
       // Somebody on this machine has found the port, where he can hold descriptors as said above.
       tls.close();

@@ -6,7 +6,7 @@
 
 import { pause } from "../deadline.ts";
 import { InputError } from "../errors.ts";
-import { listen } from "../listen.ts";
+import { accept, listen } from "../listen.ts";
 import type { NodeId } from "../types.ts";
 import { type NetworkAddress, TcpChannel } from "./channel.ts";
 import { Connection, type ConnectionEnd } from "./connection.ts";
@@ -81,7 +81,7 @@ export class Acceptor {
     while (this.#listener !== null && !signal.aborted) {
       try {
         await this.#waitForTurn();
-        this.#tasks.watch(this.#serve(await this.#listener.accept()));
+        this.#tasks.watch(this.#serve(await accept(this.#listener)));
       } catch (error) {
         if (signal.aborted) break;
         reporter.acceptFailed(error);

@@ -7,6 +7,7 @@
  */
 
 import { EnvironmentError, messageOf } from "../errors.ts";
+import { sendAtOnce } from "../listen.ts";
 
 /** A channel failed: the network, or the other end, does not do its part. */
 export class ChannelError extends EnvironmentError {
@@ -56,11 +57,7 @@ export class TcpChannel implements Channel {
   /** Takes over a connection that is established. */
   constructor(connection: Deno.TcpConn) {
     this.#connection = connection;
-    try {
-      connection.setNoDelay(true);
-    } catch {
-      // The other end is gone already; the first read says so.
-    }
+    sendAtOnce(connection);
   }
 
   /** Connects. @throws {ChannelError} when nobody accepts, or `signal` is aborted before. */
