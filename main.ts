@@ -4,7 +4,7 @@
  * @module
  */
 
-import { run } from "./lib/cli/cli.ts";
+import { run } from "./lib/cli/mod.ts";
 
 // Only `floe cluster` starts processes; whatever else Floe does, it does without that permission.
 if (!Deno.args.includes("cluster")) Deno.permissions.revokeSync({ name: "run" });

@@ -6,12 +6,12 @@
  * @module
  */
 
-import { encodeFrame, FRAME_BYTES_MAX, FrameDecoder } from "../lib/transport/frame.ts";
 import { type Channel, TcpChannel } from "../lib/transport/channel.ts";
+import { encodeFrame, FRAME_BYTES_MAX, FrameDecoder } from "../lib/transport/frame.ts";
 import { NoiseInitiator, type NoiseKeys, NoiseResponder } from "../lib/transport/noise.ts";
 import { NoiseChannel } from "../lib/transport/noise_channel.ts";
+import { generateKeyPair } from "../lib/transport/noise_primitives.ts";
 import { TRANSPORT_DEFAULTS } from "../lib/transport/settings.ts";
-import { generateKeyPair } from "../lib/transport/x25519.ts";
 import { quantile } from "./support/statistics.ts";
 
 const MESSAGE = encodeFrame(new Uint8Array(300).fill(7));

@@ -15,7 +15,6 @@
 import { createHash, createPublicKey, sign } from "node:crypto";
 import { assert, assertDefined } from "../lib/assert.ts";
 import type { GenesisRoster } from "../lib/certificate/mod.ts";
-import { toPrivateKey } from "../lib/frost/mod.ts";
 import { PrimeOrderPoint, VALIDATED_POINTS_MAX } from "../lib/frost/points.ts";
 import {
   carryOut,
@@ -25,6 +24,7 @@ import {
   type Message,
   newDurableKeyGeneration,
 } from "../lib/keygen/mod.ts";
+import { toPrivateKey } from "../lib/native_key.ts";
 import { toClusterName, toEpoch, toNodeId } from "../lib/types.ts";
 import { found } from "./support/dkg_processes.ts";
 import { quantile } from "./support/statistics.ts";

@@ -6,9 +6,9 @@
  * @module
  */
 
+import type { NodeId } from "../lib/types.ts";
 import { deadline } from "../tests/e2e/harness/events.ts";
 import { type Leader, TestCluster } from "../tests/e2e/harness/test_cluster.ts";
-import type { NodeId } from "../lib/types.ts";
 import { summarize } from "./support/statistics.ts";
 
 const NODES = 5;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { REMEMBERED_ENTRIES } from "../lib/kv/remembered_write.ts";
+import { REMEMBERED_ENTRIES } from "../lib/kv/apply_command.ts";
 import { encodeCommand } from "../lib/kv/command_codec.ts";
 import { type CommittedEntry, StateMachine } from "../lib/kv/state_machine.ts";
 import { openKeyValueStore, type SqliteKeyValueStore } from "../lib/storage/key_value_store.ts";

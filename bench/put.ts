@@ -5,7 +5,7 @@
  * @module
  */
 
-import { findPeer } from "../lib/node/cluster_config.ts";
+import { findPeer } from "../lib/config/cluster_config.ts";
 import type { NodeId } from "../lib/types.ts";
 import { TestCluster } from "../tests/e2e/harness/test_cluster.ts";
 import { HttpClient } from "./support/http_client.ts";

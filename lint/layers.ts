@@ -1,35 +1,46 @@
 /**
- * Rule one: imports point downward only.
+ * Rule one: imports point downward only, and into another folder through its `mod.ts` only.
  *
  * @module
  */
 
 import { resolveImport, toLayer, toProjectPath } from "./paths.ts";
 
-/** What a layer that sees no certificates' insides may still know of them. */
-const CERTIFIER_INTERFACE = ["lib/certificate/certifier.ts", "lib/certificate/error.ts"];
-const BELOW_NODE = ["base", "frost", "certificate", "keygen", "raft", "kv", "storage", "transport"];
+const BELOW_NODE = [
+  "base",
+  "frost",
+  "certificate",
+  "keygen",
+  "raft",
+  "kv",
+  "storage",
+  "transport",
+  "config",
+  "keys",
+];
 
 /**
- * Which layers, or single files, each layer may import from, besides itself. From the bottom
- * upward, so that a layer never names one that stands below it in this list.
+ * Which layers each layer may import from, besides itself. From the bottom upward, so that a layer
+ * never names one that stands below it in this list.
  */
 const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["base", []],
   ["frost", ["base"]],
   ["certificate", ["base", "frost"]],
   ["keygen", ["base", "frost", "certificate"]],
+  ["raft", ["base", "certificate"]],
   ["kv", ["base"]],
-  ["raft", ["base", ...CERTIFIER_INTERFACE]],
   ["storage", ["base", "certificate", "raft", "kv"]],
-  ["transport", ["base", "raft", "keygen", ...CERTIFIER_INTERFACE, "lib/certificate/group.ts"]],
+  ["transport", ["base", "frost", "certificate", "keygen", "raft"]],
+  ["config", ["base", "frost", "certificate", "keygen", "raft", "storage", "transport"]],
+  ["keys", ["base", "frost", "certificate", "keygen", "storage", "transport", "config"]],
   ["node", BELOW_NODE],
-  ["http", ["base", "certificate", "kv", "node"]],
+  ["http", ["base", "certificate", "kv", "config", "node"]],
   ["cli", [...BELOW_NODE, "node", "http"]],
   ["main", ["base", "cli"]],
 ]);
 
-/** Reports an import, re-export or `import()` that does not point downward. */
+/** Reports an import, re-export or `import()` that does not point downward, or goes past a `mod.ts`. */
 export const layersRule: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
     const importer = toProjectPath(context.filename);
@@ -63,10 +74,19 @@ function explainRefusal(
     return `lib/${layer} has no place among the layers; give it one in lint/layers.ts`;
   }
   const targetLayer = toLayer(target);
-  if (targetLayer === layer || mayImport.includes(target)) return null;
-  if (targetLayer !== null && mayImport.includes(targetLayer)) return null;
+  if (targetLayer === layer) return null;
+  if (targetLayer !== null && mayImport.includes(targetLayer)) {
+    return explainDetour(target, targetLayer);
+  }
   const allowed = mayImport.length === 0 ? "nothing above it" : `only ${mayImport.join(", ")}`;
   return `${layer} may not import ${target}: it may import ${allowed}`;
+}
+
+/** Why another layer's file may not be imported past its `mod.ts`, or null for `mod.ts` itself. */
+function explainDetour(target: string, layer: string): string | null {
+  const facade = `lib/${layer}/mod.ts`;
+  if (layer === "base" || target === facade) return null;
+  return `import from ${facade}, not from ${target} behind it`;
 }
 
 /** The text of a string literal, also where it stands as a type. */

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { messageOf } from "../lib/errors.ts";
 import { parseArgs } from "node:util";
+import { messageOf } from "../lib/errors.ts";
 import { runChaos } from "../tests/chaos/chaos.ts";
 import { formatReport } from "../tests/chaos/report.ts";
 import { readNumber, readWhole, runScript } from "./command_line.ts";

@@ -9,7 +9,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { FLOE_PERMISSIONS } from "../lib/cli/permissions.ts";
+import { FLOE_PERMISSIONS } from "../lib/cli/process_context.ts";
 import { runDeno } from "./run_deno.ts";
 import { writeSelfExtracting } from "./self_extracting.ts";
 

@@ -7,9 +7,9 @@
  */
 
 import { createHash } from "node:crypto";
-import { createGzip } from "node:zlib";
 import { basename } from "node:path";
 import { Readable, Writable } from "node:stream";
+import { createGzip } from "node:zlib";
 import { runDeno } from "./run_deno.ts";
 import { tar } from "./tar.ts";
 

@@ -6,13 +6,13 @@
 
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { createApp } from "../lib/http/app.ts";
-import { Door } from "../lib/http/door.ts";
+import { Door } from "../lib/http/authorization.ts";
 import {
   ELECTIONS_LIMIT_DEFAULT,
   ELECTIONS_LIMIT_MAX,
   REQUEST_TIMEOUT_MS_DEFAULT,
   REQUEST_TIMEOUT_MS_MAX,
-} from "../lib/http/limits.ts";
+} from "../lib/http/connections.ts";
 import {
   Problem,
   PROBLEM_STATUS,
@@ -20,8 +20,8 @@ import {
   type ProblemCode,
   problemResponse,
 } from "../lib/http/problem.ts";
+import { REMEMBERED_ENTRIES } from "../lib/kv/apply_command.ts";
 import { IDEMPOTENCY_KEY_LENGTH_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../lib/kv/command.ts";
-import { REMEMBERED_ENTRIES } from "../lib/kv/remembered_write.ts";
 import {
   TOKEN_NAME_LENGTH_MAX,
   TOKEN_PREFIXES_MAX,

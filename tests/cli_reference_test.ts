@@ -7,7 +7,7 @@
 import { deepEqual, ok } from "node:assert/strict";
 import { createProgram } from "../lib/cli/cli.ts";
 import type { Program } from "../lib/cli/command.ts";
-import { ExitCode } from "../lib/cli/exit_code.ts";
+import { ExitCode } from "../lib/cli/failure.ts";
 import { processContext } from "../lib/cli/process_context.ts";
 import { read, ROOT, rowsUnder, unquote } from "./support/document.ts";
 

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { PEERS_MAX } from "../lib/config/cluster_config_schema.ts";
 import {
   majorityOf,
   type Margins,
@@ -6,7 +7,6 @@ import {
   marginWarnings,
   type Quorum,
 } from "../lib/margins.ts";
-import { PEERS_MAX } from "../lib/node/cluster_config_schema.ts";
 
 /** Every cluster that a configuration may describe. */
 const CLUSTERS: readonly Quorum[] = range(1, PEERS_MAX).flatMap((n) =>

@@ -5,15 +5,15 @@
  * @module
  */
 
-import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
 import { processContext } from "../../lib/cli/process_context.ts";
-import { startLogging } from "../../lib/cli/logging.ts";
+import { startLogging } from "../../lib/cli/serve/logging.ts";
+import { findPeer, loadClusterConfig, requirePinned } from "../../lib/config/cluster_config.ts";
 import { startApiServer } from "../../lib/http/mod.ts";
-import { findPeer, loadClusterConfig, requirePinned } from "../../lib/node/cluster_config.ts";
-import { readIdentity } from "../../lib/node/identity.ts";
-import { readGroup } from "../../lib/node/group_file.ts";
+import { readGroup } from "../../lib/keys/group_file.ts";
+import { readIdentity } from "../../lib/keys/identity.ts";
 import { Network } from "../../lib/node/network.ts";
 import { startNode } from "../../lib/node/node.ts";
+import { createCertifierDouble } from "../../tests/support/certifier_double.ts";
 
 /** The value of `--name` on the command line. */
 function flag(name: string): string {

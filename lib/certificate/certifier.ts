@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { Epoch, LogIndex, NodeId, Term } from "../types.ts";
+import { InputError } from "../errors.ts";
+import type { ClusterName, Epoch, LogIndex, NodeId, Term } from "../types.ts";
 
 /**
  * What an election certificate says, apart from the cluster's name, which every certifier adds from
@@ -152,4 +153,49 @@ export interface Certifier {
 
   /** Erases every nonce and cached share that belongs to a term below `term`. */
   forgetBelow(term: Term): void;
+}
+
+/** A certificate, a commitment or a signing request is refused. */
+export class CertificateError extends InputError {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "CertificateError";
+  /** Which rule refused it. */
+  readonly refusal: CertificateRefusal;
+  /** The voter at fault, where one can be named. */
+  readonly voter: NodeId | null;
+
+  /** `message` says what was refused, the value and what was expected. */
+  constructor(
+    refusal: CertificateRefusal,
+    message: string,
+    options: { readonly voter?: NodeId; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.refusal = refusal;
+    this.voter = options.voter ?? null;
+  }
+}
+
+/** One voter's public part of the key. */
+export interface GroupVoter {
+  /** The node. */
+  readonly id: NodeId;
+  /** Its FROST identifier, from 1 (RFC 9591 §3); voters are listed in this order. */
+  readonly identifier: number;
+  /** Its verifying share: a 32-byte Ed25519 point. For a single voter, the group key itself. */
+  readonly verifyingShare: Uint8Array;
+}
+
+/** The public key of a cluster and of each of its voters. The same on every node. */
+export interface Group {
+  /** The cluster. */
+  readonly cluster: ClusterName;
+  /** Which dealing of shares this is. */
+  readonly epoch: Epoch;
+  /** How many voters must sign: n/2 < threshold <= n. */
+  readonly threshold: number;
+  /** The group key: a 32-byte Ed25519 public key. */
+  readonly publicKey: Uint8Array;
+  /** Every voter, by rising identifier. */
+  readonly voters: readonly GroupVoter[];
 }

@@ -13,26 +13,30 @@
  * @module
  */
 
-import { assertDefined } from "../assert.ts";
-import { encodeUtf8, equalBytes } from "../bytes.ts";
+import { assert, assertDefined } from "../assert.ts";
+import { decodeHex, encodeHex, encodeUtf8, equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import { checkGroupPublicKeys, verifySignature } from "../frost/mod.ts";
-import type { NodeId } from "../types.ts";
-import type { CertificateRefusal } from "./certifier.ts";
-import { CertificateError } from "./error.ts";
+import {
+  checkGroupPublicKeys,
+  checkPublicKey,
+  type GroupPublicKeys,
+  verifySignature,
+} from "../frost/mod.ts";
+import {
+  type ClusterName,
+  type Epoch,
+  type NodeId,
+  toClusterName,
+  toEpoch,
+  toNodeId,
+} from "../types.ts";
+import {
+  CertificateError,
+  type CertificateRefusal,
+  type Group,
+  type GroupVoter,
+} from "./certifier.ts";
 import { toGroupPublicKeys } from "./frost_certifier.ts";
-import {
-  checkRoster,
-  describeRosterDifference,
-  type GenesisRoster,
-  voterKeyName,
-} from "./genesis_roster.ts";
-import {
-  encodeGenesisStatement,
-  type GenesisStatement,
-  type GenesisVoter,
-  parseGenesisStatement,
-} from "./genesis_statement.ts";
 import { keyId } from "./group_key.ts";
 import {
   encodeSignatureLine,
@@ -145,4 +149,204 @@ function refused(
   options?: { readonly voter?: NodeId; readonly cause?: unknown },
 ): CertificateError {
   return new CertificateError(refusal, `Cannot accept genesis certificate: ${why}`, options);
+}
+
+/** The first line: which kind of statement this is. Nothing else is signed under it. */
+export const GENESIS_KIND = "floe/genesis/v1";
+
+/** One voter with the two keys that it is known by from now on. */
+export interface GenesisVoter extends RosterVoter, GroupVoter {}
+
+/** Everything that a genesis statement says. It is the cluster's {@linkcode Group}, and more. */
+export interface GenesisStatement extends Group, GenesisRoster {
+  /** Every voter, by rising identifier, from 1 without gaps. */
+  readonly voters: readonly GenesisVoter[];
+  /** SHA-256 over everything that was said publicly while the key was made: 32 bytes. */
+  readonly transcriptHash: Uint8Array;
+}
+
+/** What the voters of a roster state about a group that they made. */
+export function toGenesisStatement(
+  roster: GenesisRoster,
+  group: GroupPublicKeys,
+  transcriptHash: Uint8Array,
+): GenesisStatement {
+  const voters = roster.voters.map((voter, at) => {
+    const verifyingShare = group.verifyingShares.get(at + 1);
+    assert(verifyingShare !== undefined, `The group has no share for ${voter.id}`);
+    return { ...voter, identifier: at + 1, verifyingShare };
+  });
+  return { ...roster, voters, publicKey: group.groupPublicKey, transcriptHash };
+}
+
+const KEY = "[0-9a-f]{64}";
+const STATEMENT_PATTERN = new RegExp(
+  `^${GENESIS_KIND}\n` +
+    "cluster (?<cluster>[^ \n]+)\n" +
+    "epoch (?<epoch>[0-9]+)\n" +
+    "threshold (?<threshold>[0-9]+)\n" +
+    `(?<voters>(?:voter [^ \n]+ ${KEY} ${KEY}\n)+)` +
+    `group (?<publicKey>${KEY})\n` +
+    `transcript (?<transcriptHash>${KEY})\n$`,
+);
+
+/** Writes a genesis statement: ASCII text, six lines and one for each voter. */
+export function encodeGenesisStatement(statement: GenesisStatement): string {
+  const { cluster, epoch, threshold, voters, publicKey, transcriptHash } = statement;
+  const voterLines = voters.map(({ id, identityKey, verifyingShare }) =>
+    `voter ${id} ${encodeHex(identityKey)} ${encodeHex(verifyingShare)}\n`
+  );
+  return `${GENESIS_KIND}\n` +
+    `cluster ${cluster}\n` +
+    `epoch ${epoch}\n` +
+    `threshold ${threshold}\n` +
+    voterLines.join("") +
+    `group ${encodeHex(publicKey)}\n` +
+    `transcript ${encodeHex(transcriptHash)}\n`;
+}
+
+/**
+ * Reads a genesis statement strictly: only a text that {@linkcode encodeGenesisStatement} can write.
+ * Whether what it says makes a cluster is not checked here.
+ *
+ * @throws {CertificateError} `malformed` for anything else.
+ */
+export function parseGenesisStatement(text: string): GenesisStatement {
+  const fields = STATEMENT_PATTERN.exec(text)?.groups;
+  if (fields === undefined) throw malformed(`not the lines of ${GENESIS_KIND}`);
+  const statement = readFields(fields);
+  // Catches leading zeros, and any other second way to write the same fields.
+  if (encodeGenesisStatement(statement) !== text) throw malformed("not in its one exact form");
+  return statement;
+}
+
+function readFields(fields: Readonly<Record<string, string>>): GenesisStatement {
+  try {
+    return {
+      cluster: toClusterName(fields.cluster),
+      epoch: toEpoch(Number(fields.epoch)),
+      threshold: Number(fields.threshold),
+      voters: fieldOf(fields, "voters").trimEnd().split("\n").map(readVoter),
+      publicKey: decodeHex(fieldOf(fields, "publicKey")),
+      transcriptHash: decodeHex(fieldOf(fields, "transcriptHash")),
+    };
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw malformed(cause.message, cause);
+  }
+}
+
+function readVoter(line: string, at: number): GenesisVoter {
+  const [, id, identityKey = "", verifyingShare = ""] = line.split(" ");
+  return {
+    id: toNodeId(id),
+    identifier: at + 1,
+    identityKey: decodeHex(identityKey),
+    verifyingShare: decodeHex(verifyingShare),
+  };
+}
+
+function fieldOf(fields: Readonly<Record<string, string>>, name: string): string {
+  return assertDefined(fields[name], `The pattern has no ${name}`);
+}
+
+function malformed(why: string, cause?: unknown): CertificateError {
+  return new CertificateError("malformed", `Cannot read genesis statement: ${why}`, { cause });
+}
+
+/** One voter, as its peers know it before it holds a share. */
+export interface RosterVoter {
+  /** The node. */
+  readonly id: NodeId;
+  /** The Ed25519 public key by which the node signs as itself: 32 bytes. */
+  readonly identityKey: Uint8Array;
+}
+
+/** What all voters must agree on for a key generation to be one. */
+export interface GenesisRoster {
+  /** The cluster. */
+  readonly cluster: ClusterName;
+  /** Which dealing of shares this is. */
+  readonly epoch: Epoch;
+  /** How many voters must sign: n/2 < threshold <= n. */
+  readonly threshold: number;
+  /** Every voter, in the order of their FROST identifiers, which count from 1. */
+  readonly voters: readonly RosterVoter[];
+}
+
+/** Fewest voters that can share a key. A cluster of one has a key of its own. */
+export const ROSTER_VOTERS_MIN = 2;
+
+/** The name of a voter's identity key in signed notes: `<cluster>/<id>`. */
+export function voterKeyName(cluster: ClusterName, voter: NodeId): string {
+  return `${cluster}/${voter}`;
+}
+
+/**
+ * Checks that a roster can found a cluster: two voters or more, a threshold of more than half, no id
+ * and no identity key twice, and every identity key one that a signature means something under.
+ *
+ * @throws {CertificateError} `bad-roster`, naming the voter where one is at fault.
+ */
+export function checkRoster({ threshold, voters }: GenesisRoster): void {
+  const count = voters.length;
+  if (count < ROSTER_VOTERS_MIN) {
+    throw badRoster(`${count} voters are fewer than ${ROSTER_VOTERS_MIN}`);
+  }
+  if (!Number.isInteger(threshold) || threshold > count || 2 * threshold <= count) {
+    throw badRoster(`${threshold} of ${count} voters is not more than half and at most all`);
+  }
+  voters.forEach((voter, at) => {
+    checkIdentityKey(voter);
+    checkUnlike(voter, voters.slice(0, at));
+  });
+}
+
+/**
+ * The first thing, in the roster's own order, in which a roster is not the expected one, in words; null
+ * where they say the same.
+ */
+export function describeRosterDifference(
+  found: GenesisRoster,
+  expected: GenesisRoster,
+): string | null {
+  for (const field of ["cluster", "epoch", "threshold"] as const) {
+    if (found[field] !== expected[field]) {
+      return `its ${field} is ${found[field]}, not ${expected[field]}`;
+    }
+  }
+  if (found.voters.length !== expected.voters.length) {
+    return `it has ${found.voters.length} voters, not ${expected.voters.length}`;
+  }
+  for (const [at, { id, identityKey }] of expected.voters.entries()) {
+    const voter = assertDefined(found.voters[at], "A roster is shorter than it was");
+    if (voter.id !== id) return `voter ${at + 1} is ${voter.id}, not ${id}`;
+    if (!equalBytes(voter.identityKey, identityKey)) return `${id} has another identity key in it`;
+  }
+  return null;
+}
+
+function checkIdentityKey({ id, identityKey }: RosterVoter): void {
+  try {
+    checkPublicKey(identityKey);
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw badRoster(`${id}'s identity key is none: ${cause.message}`, { voter: id, cause });
+  }
+}
+
+function checkUnlike({ id, identityKey }: RosterVoter, others: readonly RosterVoter[]): void {
+  for (const other of others) {
+    if (other.id === id) throw badRoster(`${id} is there twice`, { voter: id });
+    if (equalBytes(other.identityKey, identityKey)) {
+      throw badRoster(`${id} has the identity key of ${other.id}`, { voter: id });
+    }
+  }
+}
+
+function badRoster(
+  why: string,
+  options?: { readonly voter: NodeId; readonly cause?: unknown },
+): CertificateError {
+  return new CertificateError("bad-roster", `Cannot use roster: ${why}`, options);
 }

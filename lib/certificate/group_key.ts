@@ -15,7 +15,8 @@ import {
   equalBytes,
 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import { checkPublicKey, ELEMENT_BYTES, encodePublicKeyInfo } from "../frost/mod.ts";
+import { checkPublicKey, ELEMENT_BYTES } from "../frost/mod.ts";
+import { encodePublicKeyInfo } from "../native_key.ts";
 import { type ClusterName, toClusterName } from "../types.ts";
 
 /** Bytes of a key id. */

@@ -7,7 +7,7 @@
  * and nothing else.
  *
  * Making one takes t voters and two rounds. Each voter has a {@linkcode Certifier}. The rules that
- * protect a voter live in one place whatever the cryptography: `signing_session.ts` says which
+ * protect a voter live in one place whatever the cryptography: `scheme_certifier.ts` says which
  * requests may be signed at all, `nonce_pool.ts` that no nonce serves two of them, and
  * `scheme_certifier.ts` joins the two. Under them a signing scheme does the arithmetic: FROST for two
  * voters or more, a plain key for one, hashes for simulations.
@@ -19,48 +19,64 @@
  */
 
 import type { Certifier } from "./certifier.ts";
-import { type CertifierOptions, createFrostCertifier } from "./frost_certifier.ts";
-import { createSingleCertifier } from "./single_certifier.ts";
+import {
+  type CertifierOptions,
+  createFrostCertifier,
+  createSingleCertifier,
+} from "./frost_certifier.ts";
 
-export type {
-  Certificate,
-  CertificateRefusal,
-  Certifier,
-  CombineResult,
-  ElectionFields,
-  NonceTicket,
-  SignerCommitment,
-  SigningRequest,
-} from "./certifier.ts";
-export type { CertifierOptions } from "./frost_certifier.ts";
-export type { Group, GroupVoter } from "./group.ts";
-export { CertificateError } from "./error.ts";
 export {
-  encodeGenesis,
-  type Genesis,
-  GENESIS_LENGTH_MAX,
-  verifyGenesis,
-  verifyGenesisSignature,
-} from "./genesis.ts";
+  type Certificate,
+  CertificateError,
+  type CertificateRefusal,
+  type Certifier,
+  type CombineResult,
+  type ElectionFields,
+  type Group,
+  type GroupVoter,
+  type NonceTicket,
+  NOTE_LENGTH_MAX,
+  type SignerCommitment,
+  type SigningRequest,
+} from "./certifier.ts";
+export {
+  encodeStatement,
+  type ExpectedElection,
+  parseStatement,
+  type Statement,
+  STATEMENT_KIND,
+  type VerifiedCertificate,
+  verifyCertificate,
+} from "./election.ts";
+export { type CertifierOptions, toGroupPublicKeys } from "./frost_certifier.ts";
 export {
   checkRoster,
   describeRosterDifference,
-  type GenesisRoster,
-  ROSTER_VOTERS_MIN,
-  type RosterVoter,
-  voterKeyName,
-} from "./genesis_roster.ts";
-export {
+  encodeGenesis,
   encodeGenesisStatement,
+  type Genesis,
+  GENESIS_KIND,
+  GENESIS_LENGTH_MAX,
+  type GenesisRoster,
   type GenesisStatement,
   type GenesisVoter,
   parseGenesisStatement,
+  ROSTER_VOTERS_MIN,
+  type RosterVoter,
   toGenesisStatement,
-} from "./genesis_statement.ts";
-export { encodePem, encodeVerifierKey, type GroupKey, keyId, parseGroupKey } from "./group_key.ts";
+  verifyGenesis,
+  verifyGenesisSignature,
+  voterKeyName,
+} from "./genesis.ts";
+export {
+  encodePem,
+  encodeVerifierKey,
+  GROUP_KEY_LENGTH_MAX,
+  type GroupKey,
+  keyId,
+  parseGroupKey,
+} from "./group_key.ts";
 export { encodeSignedNote, parseSignedNote, type SignedNote } from "./signed_note.ts";
-export { encodeStatement, parseStatement, type Statement } from "./statement.ts";
-export { type ExpectedElection, type VerifiedCertificate, verifyCertificate } from "./verify.ts";
 
 /**
  * The certifier of one voter: FROST, or, where it is the only voter, a plain Ed25519 key.

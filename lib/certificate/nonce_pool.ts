@@ -10,8 +10,7 @@
 
 import { encodeHex, equalBytes } from "../bytes.ts";
 import type { NodeId, Term } from "../types.ts";
-import type { NonceTicket } from "./certifier.ts";
-import { CertificateError } from "./error.ts";
+import { CertificateError, type NonceTicket } from "./certifier.ts";
 import type { Session, SigningScheme } from "./signing_scheme.ts";
 
 /**

@@ -16,11 +16,10 @@
  */
 
 import { concatBytes, decodeBase64, encodeBase64 } from "../bytes.ts";
-import { SIGNATURE_BYTES } from "../frost/mod.ts";
 import { InputError } from "../errors.ts";
+import { SIGNATURE_BYTES } from "../frost/mod.ts";
 import { type ClusterName, toClusterName } from "../types.ts";
-import { NOTE_LENGTH_MAX } from "./certifier.ts";
-import { CertificateError } from "./error.ts";
+import { CertificateError, NOTE_LENGTH_MAX } from "./certifier.ts";
 import { KEY_ID_BYTES } from "./group_key.ts";
 
 /** A text with one signature. */

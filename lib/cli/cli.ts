@@ -5,30 +5,25 @@
  */
 
 import { Command, CommanderError } from "commander";
-import { CertificateError } from "../certificate/error.ts";
+import { CertificateError } from "../certificate/mod.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
-import { RequestError } from "../node/api.ts";
-import { registerCluster } from "./cluster.ts";
+import { RequestError } from "../node/mod.ts";
 import type { CommandContext, Program, RegisterCommand } from "./command.ts";
-import { registerDel } from "./del.ts";
-import { registerDkg } from "./dkg.ts";
-import { registerElections } from "./elections.ts";
-import { CommandError, ExitCode } from "./exit_code.ts";
-import { registerGet } from "./get.ts";
-import { registerGroup } from "./group.ts";
-import { registerInit } from "./init.ts";
-import { registerKeygen } from "./keygen.ts";
-import { registerKeys } from "./keys.ts";
-import { registerLeader } from "./leader.ts";
-import { registerNode } from "./node.ts";
-import { addGlobalOptions } from "./options.ts";
-import { printable } from "./output.ts";
+import { registerCluster } from "./commands/cluster.ts";
+import { registerDkg, registerGroup } from "./commands/group.ts";
+import { registerInit } from "./commands/init.ts";
+import { registerKeygen } from "./commands/keygen.ts";
+import { registerKeys } from "./commands/keys.ts";
+import { registerDel, registerGet, registerPut } from "./commands/kv.ts";
+import { registerElections, registerLeader } from "./commands/leader.ts";
+import { registerNode } from "./commands/node.ts";
+import { registerStatus } from "./commands/status.ts";
+import { registerToken } from "./commands/token.ts";
+import { registerVerify } from "./commands/verify.ts";
+import { CommandError, ExitCode } from "./failure.ts";
+import { addGlobalOptions, globalFlags } from "./options.ts";
+import { printable, printFields, printJson } from "./output.ts";
 import { processContext } from "./process_context.ts";
-import { registerPut } from "./put.ts";
-import { registerStatus } from "./status.ts";
-import { registerToken } from "./token.ts";
-import { registerVerify } from "./verify.ts";
-import { FLOE_VERSION, registerVersion } from "./version.ts";
 
 /** Every command, in the order in which help lists them. */
 const COMMANDS: readonly RegisterCommand[] = [
@@ -120,4 +115,24 @@ function unforeseen(error: Error, context: CommandContext): string {
   const summary = `${error.name}: ${error.message}`;
   if (context.env("FLOE_DEBUG") !== undefined) return error.stack ?? summary;
   return `${summary}\nThis is a bug in Floe. FLOE_DEBUG=1 shows where it happened.`;
+}
+
+/** The version of this source tree. */
+export const FLOE_VERSION = "0.1.0";
+
+/** Adds `floe version`. */
+export function registerVersion(program: Program, context: CommandContext): void {
+  program
+    .command("version")
+    .summary("print the versions of Floe and of what it runs on")
+    .action((_options: unknown, command: Program) => {
+      const versions = {
+        floe: FLOE_VERSION,
+        deno: Deno.version.deno,
+        v8: Deno.version.v8,
+        target: Deno.build.target,
+      };
+      if (globalFlags(command).output === "json") return printJson(context.stdout, versions);
+      printFields(context.stdout, Object.entries(versions));
+    });
 }

@@ -11,7 +11,7 @@
  */
 
 import type { Command } from "commander";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "./process_context.ts";
 
 /** Where a command writes: stdout for data, stderr for messages. */
 export interface OutputStream {

@@ -5,8 +5,7 @@
  */
 
 import * as z from "zod";
-import { PROBLEM_MEDIA_TYPE } from "../http/problem.ts";
-import { ExitCode } from "./exit_code.ts";
+import { PROBLEM_MEDIA_TYPE } from "../http/mod.ts";
 
 /** Why one node did not do what it was asked. */
 export interface Failure {
@@ -164,4 +163,52 @@ function adviceOn(distrust: string): string {
     return "it is a CA's, not a server's. Give the node one with basicConstraints CA:FALSE";
   }
   return `${distrust}. Name who vouches for it with --ca-file`;
+}
+
+/** What a `floe` process's exit code means. */
+export const ExitCode = {
+  /** It did what was asked. */
+  ok: 0,
+  /** It failed for a reason that no other code names: a disk, a port, a bug. */
+  failure: 1,
+  /** It was asked wrongly: arguments, options, a configuration or key file that cannot be used. */
+  usage: 2,
+  /** What was asked for is not there: a key, a leader's certificate, an election. */
+  notFound: 3,
+  /** A condition that the request named does not hold. */
+  preconditionFailed: 4,
+  /** No node could answer in time. The message says whether a write may have been applied. */
+  unavailable: 5,
+  /** The caller may not do this. */
+  notAllowed: 6,
+  /** A note or a certificate does not verify. */
+  verificationFailed: 7,
+} as const;
+
+/** One of the exit codes. */
+export type ExitCode = typeof ExitCode[keyof typeof ExitCode];
+
+/**
+ * Ends a command with an exit code and a message on stderr. The message says what failed, where,
+ * and what to do; it is shown as it is, after `floe: `.
+ */
+export class CommandError extends Error {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "CommandError";
+  /** The exit code. */
+  readonly exitCode: ExitCode;
+
+  /** `message` is for the person at the terminal. */
+  constructor(exitCode: ExitCode, message: string, options: { readonly cause?: unknown } = {}) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}
+
+/** Resolves when `signal` aborts, at once if it has. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }

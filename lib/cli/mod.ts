@@ -9,13 +9,13 @@
  * (`get`) come out byte for byte, ready for a pipe. Text from elsewhere cannot drive the terminal that
  * shows it.
  *
- * **Exit codes are an interface** (`exit_code.ts`): scripts tell "there is no such key" from "no one
+ * **Exit codes are an interface** (`failure.ts`): scripts tell "there is no such key" from "no one
  * could tell me" without reading a message. A person reads what failed, where, and what to do;
  * never a stack trace.
  *
  * **Clients never guess.** `client.ts` asks one node after the other and moves on at any trouble that
  * passes, until the time is up. Reads may be asked of anyone; a write carries an idempotency key
- * (`write.ts`), so that it takes effect once however often it is sent, and every attempt is answered as
+ * (`kv.ts`), so that it takes effect once however often it is sent, and every attempt is answered as
  * the one that did. A write without such a key would move on only when a node has said that it
  * was not applied, or when no connection came about. When the time is up and an attempt may have had its
  * effect, the command ends with exit code 5 and says how to find out. Where nothing listens at any
@@ -31,4 +31,4 @@
  */
 
 export { run } from "./cli.ts";
-export { ExitCode } from "./exit_code.ts";
+export { ExitCode } from "./failure.ts";

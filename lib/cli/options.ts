@@ -5,16 +5,20 @@
  */
 
 import { InvalidArgumentError, Option } from "commander";
+import {
+  ClusterConfigError,
+  formatAddress,
+  loadClusterConfig,
+  parseAddress,
+} from "../config/mod.ts";
 import { InputError } from "../errors.ts";
-import { formatAddress, parseAddress } from "../node/address.ts";
-import { ClusterConfigError, loadClusterConfig } from "../node/cluster_config.ts";
 import {
   type CommandContext,
   CONFIG_PATH_DEFAULT,
   type GlobalFlags,
   type Program,
 } from "./command.ts";
-import { CommandError, ExitCode } from "./exit_code.ts";
+import { CommandError, ExitCode } from "./failure.ts";
 
 /** How long a client command tries when `--timeout` is not given. */
 const TIMEOUT_MS_DEFAULT = 5_000;
@@ -133,4 +137,13 @@ async function loadConfigOfCluster(path: string): ReturnType<typeof loadClusterC
     const hint = "Or name the nodes to ask: --endpoints host:port,... (or FLOE_ENDPOINTS)";
     throw new CommandError(ExitCode.usage, `${cause.message}\n${hint}`, { cause });
   }
+}
+
+/** A parser of whole numbers in decimal, from 1 to `most`, without leading zeros. */
+export function wholeNumberUpTo(most: number): (text: string) => number {
+  return (text) => {
+    const value = /^[1-9][0-9]{0,15}$/.test(text) ? Number(text) : NaN;
+    if (value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from 1 to ${most}.`);
+  };
 }

@@ -5,9 +5,9 @@
  */
 
 import { encodeUtf8 } from "../bytes.ts";
+import { FreshConnections } from "./client/client.ts";
 import type { CommandContext, OutputStream } from "./command.ts";
-import { readSecretLine } from "./secret_input.ts";
-import { FreshConnections } from "./fresh_connections.ts";
+import { readSecretLine } from "./secrets/secret_input.ts";
 
 /** What commands get when they run as a program of their own. */
 export function processContext(): CommandContext {
@@ -57,3 +57,28 @@ function stopSignal(): AbortSignal {
   }
   return controller.signal;
 }
+
+/** A clock to wait by. */
+export interface Clock {
+  /** Milliseconds since some moment; never runs backward. */
+  now(): number;
+  /** Settles after so many milliseconds. */
+  delay(milliseconds: number): Promise<void>;
+}
+
+/** The machine's own time. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  delay: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+};
+
+/** What a node needs: its ports, its files, and the variables that concern it. */
+export const NODE_PERMISSIONS: readonly string[] = [
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+  "--allow-env=FLOE_*,NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE",
+];
+
+/** What all of Floe needs: `floe cluster` starts the nodes. */
+export const FLOE_PERMISSIONS: readonly string[] = ["--allow-run", ...NODE_PERMISSIONS];

@@ -4,9 +4,17 @@
  * @module
  */
 
+import { type KeyObject, verify } from "node:crypto";
 import { assert, assertDefined } from "../assert.ts";
-import { concatBytes } from "../bytes.ts";
-import { deserializeScalar, serializeScalar } from "./ciphersuite.ts";
+import { concatBytes, encodeHex } from "../bytes.ts";
+import { toPublicKey } from "../native_key.ts";
+import {
+  deserializeScalar,
+  ELEMENT_BYTES,
+  lagrangeCoefficients,
+  serializeScalar,
+  SIGNATURE_BYTES,
+} from "./ciphersuite.ts";
 import { FrostError } from "./error.ts";
 import {
   checkCommitmentList,
@@ -15,9 +23,7 @@ import {
   computeGroupCommitment,
   type SigningSession,
 } from "./group_commitment.ts";
-import { lagrangeCoefficients } from "./lagrange.ts";
 import { PrimeOrderPoint } from "./points.ts";
-import { verifySignature } from "./verify.ts";
 
 const { Fn } = PrimeOrderPoint;
 
@@ -154,5 +160,39 @@ function readShare(encoded: Uint8Array): bigint | null {
   } catch (error) {
     if (error instanceof FrostError) return null;
     throw error;
+  }
+}
+
+/** The key object last used: a process verifies under one group key nearly always. */
+let lastKey: { readonly hex: string; readonly key: KeyObject | null } | null = null;
+
+/**
+ * Whether `signature` is `publicKey`'s signature over `message`: strict lengths, z below the group
+ * order, no cofactor. False for anything malformed; never throws on foreign bytes.
+ *
+ * RFC 8032 §5.1.7.
+ */
+export function verifySignature(
+  publicKey: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  if (publicKey.length !== ELEMENT_BYTES || signature.length !== SIGNATURE_BYTES) return false;
+  const key = toKeyObject(publicKey);
+  return key !== null && verify(null, message, key, signature);
+}
+
+/** The key object; null when the native parser finds no point in the bytes. */
+function toKeyObject(publicKey: Uint8Array): KeyObject | null {
+  const hex = encodeHex(publicKey);
+  if (lastKey?.hex !== hex) lastKey = { hex, key: parseKey(publicKey) };
+  return lastKey.key;
+}
+
+function parseKey(publicKey: Uint8Array): KeyObject | null {
+  try {
+    return toPublicKey("ed25519", publicKey);
+  } catch {
+    return null;
   }
 }

@@ -7,9 +7,8 @@
 
 import { assertDefined } from "../assert.ts";
 import { equalBytes } from "../bytes.ts";
-import { deserializeScalar } from "./ciphersuite.ts";
+import { deserializeScalar, lagrangeCoefficients } from "./ciphersuite.ts";
 import { FrostError } from "./error.ts";
-import { lagrangeCoefficients } from "./lagrange.ts";
 import { PrimeOrderPoint } from "./points.ts";
 import { checkIdentifier, dealWithNoble, IDENTIFIER_MAX, type RandomBytes } from "./secret_path.ts";
 

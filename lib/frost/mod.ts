@@ -6,18 +6,18 @@
  *
  * 1. `keys.ts`: a dealer gives every participant a share, and everybody the public keys. Or
  *    `dkg.ts`: the participants make both among themselves, and no dealer ever knows the secret key.
- * 2. `round_one.ts`: each signer draws two nonces, keeps them, and sends their commitment.
- * 3. `round_two.ts`: each signer is told the message and all commitments, and sends a signature
+ * 2. `signing.ts`: each signer draws two nonces, keeps them, and sends their commitment.
+ * 3. `signing.ts`: each signer is told the message and all commitments, and sends a signature
  *    share. The nonces are erased.
  * 4. `aggregate.ts`: the coordinator sums the shares and verifies the sum. If it is wrong, each share
  *    is checked, and the wrong ones are named.
  *
  * Two paths run through these steps. The secret path (`secret_path.ts`: dealing, polynomials, nonces,
- * shares) is `@noble/curves`' own FROST. The public path (`group_commitment.ts`, `aggregate.ts`, `verify.ts`) is
+ * shares) is `@noble/curves`' own FROST. The public path (`group_commitment.ts`, `aggregate.ts`, `aggregate.ts`) is
  * Floe's: it reuses the group commitment of round two and verifies natively.
  *
  * Points from outside are validated once, when they arrive (`points.ts`), and natively
- * (`prime_order_check.ts`); that is where the time went. `edwards.ts` adds public points.
+ * (`points.ts`); that is where the time went. `edwards.ts` adds public points.
  *
  * Everything here is a function of its arguments. Randomness comes in as a parameter; what is
  * remembered, validated points and the last verification key, changes how long a call takes and
@@ -26,12 +26,15 @@
  * @module
  */
 
+export { encodePublicKeyInfo, type KeyKind, toPrivateKey, toPublicKey } from "../native_key.ts";
 export {
   aggregate,
   type AggregateResult,
   type Aggregation,
+  verifySignature,
   verifySignatureShare,
 } from "./aggregate.ts";
+export { ELEMENT_BYTES, SCALAR_BYTES, SIGNATURE_BYTES } from "./ciphersuite.ts";
 export {
   beginKeyGeneration,
   type CheckedShare,
@@ -50,7 +53,6 @@ export {
   hashPolynomialCommitment,
   type PolynomialCommitment,
 } from "./dkg_commitment.ts";
-export { ELEMENT_BYTES, SCALAR_BYTES, SIGNATURE_BYTES } from "./ciphersuite.ts";
 export { FrostError, type FrostRefusal } from "./error.ts";
 export {
   checkCommitmentList,
@@ -67,9 +69,15 @@ export {
   type SecretShare,
   trustedDealerKeygen,
 } from "./keys.ts";
-export { encodePublicKeyInfo, type KeyKind, toPrivateKey, toPublicKey } from "../native_key.ts";
-export { checkPublicKey, type PrimeOrderPoint } from "./points.ts";
-export { commit, eraseNonces, isErased, type RoundOne, type SigningNonces } from "./round_one.ts";
-export { type RoundTwo, type Signer, signShare } from "./round_two.ts";
+export { checkPublicKey, PrimeOrderPoint } from "./points.ts";
 export { IDENTIFIER_MAX, type RandomBytes, type SecretPolynomial } from "./secret_path.ts";
-export { verifySignature } from "./verify.ts";
+export {
+  commit,
+  eraseNonces,
+  isErased,
+  type RoundOne,
+  type RoundTwo,
+  type Signer,
+  type SigningNonces,
+  signShare,
+} from "./signing.ts";

@@ -12,12 +12,13 @@
 
 import { mulAddUnsafe } from "@noble/curves/abstract/curve.js";
 import { ed25519 } from "@noble/curves/ed25519.js";
+import { diffieHellman } from "node:crypto";
 import { assert } from "../assert.ts";
-import { decodeHex, encodeHex } from "../bytes.ts";
+import { decodeHex, encodeHex, equalBytes } from "../bytes.ts";
+import { toPrivateKey, toPublicKey } from "../native_key.ts";
 import { ELEMENT_BYTES } from "./ciphersuite.ts";
 import { ExtendedPoint } from "./edwards.ts";
 import { FrostError } from "./error.ts";
-import { isPrimeOrder } from "./prime_order_check.ts";
 
 /**
  * Most encodings remembered as validated. A signing session of 100 voters uses 200 points, so
@@ -255,4 +256,34 @@ function remember(key: string, point: PrimeOrderPoint): PrimeOrderPoint {
     if (!oldest.done) validated.delete(oldest.value);
   }
   return point;
+}
+
+const { Fp, Fn } = ed25519.Point;
+
+/** The public constant s = 5L - 1, in the form of a key. */
+const minusOneKey = toPrivateKey("x25519", Fp.toBytes(5n * Fn.ORDER - 1n));
+
+/**
+ * Whether the curve point with this affine `y` has prime order: false for the identity, for points
+ * of small order and for sums with them. `y` must belong to a point of the curve, as decoding
+ * guarantees; the sign of `x` makes no difference.
+ */
+export function isPrimeOrder(y: bigint): boolean {
+  if (y === Fp.ONE) return false;
+  // The birational map of RFC 7748 §4.1: u = (1 + y) / (1 - y).
+  const u = Fp.div(Fp.add(Fp.ONE, y), Fp.sub(Fp.ONE, y));
+  if (u === Fp.ZERO) return false;
+  const encoded = Fp.toBytes(u);
+  const product = multiplyByMinusOne(encoded);
+  return product !== null && equalBytes(product, encoded);
+}
+
+/** X25519(s, u); null where the native function refuses a zero result (RFC 7748 §6.1). */
+function multiplyByMinusOne(u: Uint8Array): Uint8Array | null {
+  const publicKey = toPublicKey("x25519", u);
+  try {
+    return diffieHellman({ privateKey: minusOneKey, publicKey });
+  } catch {
+    return null;
+  }
 }

@@ -18,8 +18,7 @@ import { FrostError } from "./error.ts";
 import { computeChallenge, type SigningSession } from "./group_commitment.ts";
 import type { DealingOptions, SecretShare } from "./keys.ts";
 import { PrimeOrderPoint } from "./points.ts";
-import type { RoundOne } from "./round_one.ts";
-import type { RoundTwo, Signer } from "./round_two.ts";
+import type { RoundOne, RoundTwo, Signer } from "./signing.ts";
 
 /** Returns `length` fresh random bytes. Must be a cryptographic source wherever secrets are real. */
 export type RandomBytes = (length: number) => Uint8Array;

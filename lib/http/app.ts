@@ -5,28 +5,30 @@
  */
 
 import { Hono } from "hono";
-import type { NodeApi } from "../node/api.ts";
-import { allowOrigins } from "./cors.ts";
-import { addKeyGenerationRoute } from "./dkg.ts";
-import { Door } from "./door.ts";
-import { addElectionRoutes } from "./elections.ts";
-import { addGroupRoute } from "./group.ts";
-import { addHealthRoutes } from "./health.ts";
+import { cors } from "hono/cors";
+import type { NodeApi } from "../node/mod.ts";
+import { Door } from "./authorization.ts";
+import {
+  addElectionRoutes,
+  addGroupRoute,
+  addHealthRoutes,
+  addKeyGenerationRoute,
+  addLeaderRoute,
+  addStatusRoute,
+} from "./cluster_routes.ts";
+import { RequestGate } from "./connections.ts";
 import { addKeyValueRoutes } from "./kv.ts";
-import { addLeaderRoute } from "./leader.ts";
-import { RequestGate } from "./limits.ts";
 import { isForeseen, Problem, problemResponse } from "./problem.ts";
-import type { Application } from "./route.ts";
-import { addStatusRoute } from "./status.ts";
+import type { Application, Router } from "./route.ts";
 import { addTokenRoutes } from "./tokens.ts";
 
 /** What an application may be given besides its node. */
 export interface AppOptions {
-  /** The bound on requests under way; by default one with the limits of `limits.ts`. */
+  /** The bound on requests under way; by default one with the limits of `connections.ts`. */
   readonly gate?: RequestGate;
   /** Lets requests in; by default those that come over loopback, without tokens. */
   readonly door?: Door;
-  /** How long a value may take to arrive; by default as long as `limits.ts` says. */
+  /** How long a value may take to arrive; by default as long as `connections.ts` says. */
   readonly bodyTimeoutMs?: number;
   /** Told of every error that no one foresaw, which the client sees as `internal_error`. */
   readonly onError?: (error: unknown) => void;
@@ -68,4 +70,41 @@ function pathOf(request: Request): string {
   if (start < 0) return "/";
   const end = url.slice(start).search(/[?#]/);
   return end < 0 ? url.slice(start) : url.slice(start, start + end);
+}
+
+/** How long a browser may remember what it was allowed. */
+const ALLOWED_SECONDS = 600;
+
+const REQUEST_HEADERS = [
+  "accept",
+  "authorization",
+  "content-type",
+  "idempotency-key",
+  "if-match",
+  "if-none-match",
+];
+
+const RESPONSE_HEADERS = [
+  "etag",
+  "floe-create-revision",
+  "floe-mod-revision",
+  "floe-revision",
+  "floe-version",
+  "idempotency-replayed",
+  "retry-after",
+];
+
+/**
+ * Answers the browsers' questions on behalf of the origins that the door lets in, before any route.
+ * Where there are none, no header of the protocol is ever sent.
+ */
+export function allowOrigins({ app, door }: Router): void {
+  if (door.origins.length === 0) return;
+  app.use(cors({
+    origin: [...door.origins],
+    allowMethods: ["GET", "HEAD", "PUT", "POST", "DELETE"],
+    allowHeaders: REQUEST_HEADERS,
+    exposeHeaders: RESPONSE_HEADERS,
+    maxAge: ALLOWED_SECONDS,
+  }));
 }

@@ -5,26 +5,32 @@
  */
 
 import { accepts } from "hono/accepts";
+import { InvariantError, unreachable } from "../assert.ts";
 import { decodeUtf8, encodeBase64 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import { type KeyValue, VALUE_BYTES_MAX } from "../kv/command.ts";
-import type { NodeApi, ReadAnswer } from "../node/api.ts";
-import { declaredLength, readBody } from "./body.ts";
-import type { Caller } from "./door.ts";
-import { jsonResponse, lengthHeader, NO_STORE } from "./json.ts";
-import { type RequestGate, throughGate } from "./limits.ts";
 import {
+  checkIdempotencyKey,
+  type CommandResult,
+  type KeyValue,
+  VALUE_BYTES_MAX,
+  type WriteOptions,
+} from "../kv/mod.ts";
+import type { NodeApi, ReadAnswer, WriteAnswer } from "../node/mod.ts";
+import { type LogIndex, toLogIndex } from "../types.ts";
+import type { Caller } from "./authorization.ts";
+import { type RequestGate, throughGate } from "./connections.ts";
+import {
+  declaredLength,
   KEY_PATH_PREFIX,
+  readBody,
   readConsistency,
   readKey,
   readQuery,
   readTimeoutMs,
 } from "./parameters.ts";
-import { Problem } from "./problem.ts";
+import { jsonResponse, lengthHeader, NO_STORE, Problem } from "./problem.ts";
 import { addRoute, needs, type RequestContext, type Router } from "./route.ts";
-import type { KeyValueBody } from "./wire.ts";
-import { entityTag, readWriteOptions } from "./write_options.ts";
-import { writeResponse } from "./write_response.ts";
+import type { DeleteBody, KeyValueBody, PutBody } from "./wire.ts";
 
 /** The media type of a value as it is. */
 export const RAW_MEDIA_TYPE = "application/octet-stream";
@@ -37,7 +43,7 @@ export interface KeyValueOptions {
   readonly node: NodeApi;
   /** Bounds the requests under way. */
   readonly gate: RequestGate;
-  /** How long a value may take to arrive; `BODY_TIMEOUT_MS` of `limits.ts` by default. */
+  /** How long a value may take to arrive; `BODY_TIMEOUT_MS` of `connections.ts` by default. */
   readonly bodyTimeoutMs?: number;
 }
 
@@ -169,4 +175,143 @@ function valueTooLarge(): Problem {
     "value_too_large",
     `Cannot take the value: it is above ${VALUE_BYTES_MAX} bytes`,
   );
+}
+
+/** The request header that names a write for all its attempts. */
+export const IDEMPOTENCY_KEY_HEADER = "idempotency-key";
+/** The response header that says that the answer is an earlier attempt's. */
+export const IDEMPOTENCY_REPLAYED_HEADER = "idempotency-replayed";
+
+/**
+ * Reads `If-Match: "<modRevision>"`, `If-None-Match: *` and `Idempotency-Key`. The key may stand in
+ * double quotes, as the draft writes it, or without; that makes no difference. Of the conditions only
+ * these two forms are known, and every other is refused: a write whose condition is ignored would
+ * do what its client asked it not to.
+ *
+ * @throws {Problem} `invalid_header`.
+ */
+export function readWriteOptions(headers: Headers): WriteOptions {
+  const ifModRevision = readCondition(headers);
+  const idempotencyKey = readIdempotencyKey(headers);
+  return {
+    ...(ifModRevision === null ? {} : { ifModRevision }),
+    ...(idempotencyKey === null ? {} : { idempotencyKey }),
+  };
+}
+
+/** The entity tag of what a write left behind: its modRevision in quotes (RFC 9110 §8.8.3). */
+export function entityTag(modRevision: LogIndex): string {
+  return `"${modRevision}"`;
+}
+
+function readCondition(headers: Headers): LogIndex | null {
+  const ifMatch = headers.get("if-match");
+  const ifNoneMatch = headers.get("if-none-match");
+  if (ifMatch !== null && ifNoneMatch !== null) {
+    throw invalid("Cannot read conditions: If-Match and If-None-Match exclude each other");
+  }
+  if (ifMatch !== null) return readRevision(ifMatch);
+  if (ifNoneMatch === null) return null;
+  if (ifNoneMatch === "*") return toLogIndex(0);
+  throw invalid(`Cannot read If-None-Match: ${JSON.stringify(ifNoneMatch)} is not *`);
+}
+
+const ENTITY_TAG_PATTERN = /^"([1-9][0-9]{0,15})"$/;
+
+function readRevision(ifMatch: string): LogIndex {
+  const revision = Number(ENTITY_TAG_PATTERN.exec(ifMatch)?.[1]);
+  if (Number.isSafeInteger(revision)) return toLogIndex(revision);
+  throw invalid(
+    `Cannot read If-Match: ${JSON.stringify(ifMatch)} is not one modRevision in double quotes`,
+  );
+}
+
+function readIdempotencyKey(headers: Headers): string | null {
+  const value = headers.get(IDEMPOTENCY_KEY_HEADER);
+  if (value === null) return null;
+  const key = /^"(.*)"$/.exec(value)?.[1] ?? value;
+  try {
+    checkIdempotencyKey(key);
+    return key;
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw new Problem("invalid_header", cause.message, { cause });
+  }
+}
+
+function invalid(message: string): Problem {
+  return new Problem("invalid_header", message);
+}
+
+type ResponseHeaders = Readonly<Record<string, string>>;
+
+/**
+ * The response to a write of `key`. A replay differs from the first answer in one header only.
+ *
+ * @throws {Problem} `precondition_failed` or `idempotency_key_reused`.
+ */
+export function writeResponse(key: string, answer: WriteAnswer): Response {
+  const { result } = answer;
+  const replayed = replayHeaders(answer);
+  switch (result.kind) {
+    case "put":
+      return putResponse(key, result, replayed);
+    case "delete": {
+      const { deleted, revision } = result;
+      return jsonResponse({ key, deleted, revision } satisfies DeleteBody, { headers: replayed });
+    }
+    case "preconditionFailed":
+      throw preconditionFailed(key, result.modRevision, replayed);
+    case "idempotencyKeyReused":
+      throw idempotencyKeyReused(JSON.stringify(key), result);
+    case "tokenCreated":
+    case "tokenRefused":
+    case "tokenRevoked":
+      throw new InvariantError("A write of a key was answered as a change to the tokens");
+    default:
+      return unreachable(result);
+  }
+}
+
+/** The headers that mark an answer as an earlier attempt's. */
+export function replayHeaders({ isReplay }: WriteAnswer): Readonly<Record<string, string>> {
+  return isReplay ? { [IDEMPOTENCY_REPLAYED_HEADER]: "true" } : {};
+}
+
+/** The refusal of a write of `what` whose idempotency key is another write's. */
+export function idempotencyKeyReused(
+  what: string,
+  { firstRevision }: Extract<CommandResult, { readonly kind: "idempotencyKeyReused" }>,
+): Problem {
+  return new Problem(
+    "idempotency_key_reused",
+    `Cannot write ${what}: its idempotency key already stands for another write, at revision ` +
+      `${firstRevision}`,
+  );
+}
+
+function putResponse(
+  key: string,
+  result: Extract<CommandResult, { readonly kind: "put" }>,
+  replayed: ResponseHeaders,
+): Response {
+  const { revision: modRevision, createRevision, version } = result;
+  const body: PutBody = { key, createRevision, modRevision, version };
+  return jsonResponse(body, { headers: { "etag": entityTag(modRevision), ...replayed } });
+}
+
+/** The key's own tag stands on the refusal, so that the client can decide without another read. */
+function preconditionFailed(
+  key: string,
+  modRevision: LogIndex,
+  replayed: ResponseHeaders,
+): Problem {
+  const name = JSON.stringify(key);
+  return modRevision === 0
+    ? new Problem("precondition_failed", `Cannot write ${name}: there is no such key`, {
+      headers: replayed,
+    })
+    : new Problem("precondition_failed", `Cannot write ${name}: its revision is ${modRevision}`, {
+      headers: { "etag": entityTag(modRevision), ...replayed },
+    });
 }

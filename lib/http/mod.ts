@@ -1,9 +1,9 @@
 /**
  * The HTTP API of a node, built on what `lib/node` offers as `NodeApi` and on nothing below it.
  *
- * **One file a route.** `kv.ts`, `status.ts`, `leader.ts`, `elections.ts`, `group.ts`, `dkg.ts` and
- * `health.ts` each add their paths to a Hono application; `app.ts` puts them together; `server.ts`
- * puts the application on a port. `write_options.ts` and `write_response.ts` are what a write's headers
+ * **One file a route.** `kv.ts`, `cluster_routes.ts`, `cluster_routes.ts`, `cluster_routes.ts`, `cluster_routes.ts`, `cluster_routes.ts` and
+ * `cluster_routes.ts` each add their paths to a Hono application; `app.ts` puts them together; `server.ts`
+ * puts the application on a port. `kv.ts` and `kv.ts` are what a write's headers
  * ask for and how it is answered; `wire.ts` is the shape of every answer, for both ends.
  *
  * **Any node takes any request.** Forwarding to the leader is the node's business; a client needs
@@ -32,21 +32,36 @@
  * and the bytes they hold are counted at a gate that refuses rather than queues; every wait has a
  * deadline. Only keys and tokens pass the gate: a node that is busy still tells its status.
  *
- * **The door** (`door.ts`) lets a request in before its route sees it: under a name of the API's own, not
+ * **The door** (`authorization.ts`) lets a request in before its route sees it: under a name of the API's own, not
  * from a page of another origin, and with a token that allows what the endpoint says it needs. Every
  * endpoint says so, or does not compile (`route.ts`). What is public is: leader, elections, group,
- * key generation and health. `tokens.ts` makes tokens, `token_text.ts` is what they look like; `cors.ts`
+ * key generation and health. `tokens.ts` makes tokens, `authorization.ts` is what they look like; `app.ts`
  * speaks to browsers where an operator named an origin.
  *
  * **Connections** (`connections.ts`) are accepted here, one by one, because `Deno.serve` bounds neither
- * their number nor their time; `deno_http.ts` says how, and why not otherwise. `tls.ts` makes HTTPS of
+ * their number nor their time; `server.ts` says how, and why not otherwise. `tls.ts` makes HTTPS of
  * them, with handshakes that can be ended.
  *
  * @module
  */
 
 export { type AppOptions, createApp } from "./app.ts";
-export { PROBLEM_MEDIA_TYPE, type ProblemBody, type ProblemCode } from "./problem.ts";
+export {
+  type Access,
+  type AdminToken,
+  digestSecret,
+  Door,
+  drawToken,
+  drawTokenId,
+  formatToken,
+  parseToken,
+  type SecretToken,
+} from "./authorization.ts";
+export { ELECTIONS_LIMIT_MAX, REQUEST_TIMEOUT_MS_MAX } from "./connections.ts";
+export { entityTag, IDEMPOTENCY_KEY_HEADER, RAW_MEDIA_TYPE } from "./kv.ts";
+export { keyPath } from "./parameters.ts";
+export { Problem, PROBLEM_MEDIA_TYPE, type ProblemBody, type ProblemCode } from "./problem.ts";
 export type { Application } from "./route.ts";
 export { type ApiServer, type ApiServerOptions, startApiServer } from "./server.ts";
-export type * from "./wire.ts";
+export type { TlsKeys } from "./tls.ts";
+export * from "./wire.ts";

@@ -5,10 +5,10 @@
  */
 
 import type { Context, Hono } from "hono";
-import type { TokenScope } from "../kv/token.ts";
-import { declaredLength } from "./body.ts";
-import type { Caller, Door } from "./door.ts";
-import { REQUEST_BYTES_MAX } from "./limits.ts";
+import type { TokenScope } from "../kv/mod.ts";
+import type { Caller, Door } from "./authorization.ts";
+import { REQUEST_BYTES_MAX } from "./connections.ts";
+import { declaredLength } from "./parameters.ts";
 import { Problem } from "./problem.ts";
 
 /**

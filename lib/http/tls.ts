@@ -14,7 +14,7 @@
 
 import { EnvironmentError, messageOf } from "../errors.ts";
 import { accept, sendAtOnce } from "../listen.ts";
-import type { AnswerRequest, ServeConnection, ServedConnection } from "./deno_http.ts";
+import type { AnswerRequest, ServeConnection, ServedConnection } from "./server.ts";
 
 /** A server's certificate chain and private key, both PEM. */
 export interface TlsKeys {

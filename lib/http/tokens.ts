@@ -9,25 +9,23 @@ import * as z from "zod";
 import { InvariantError, unreachable } from "../assert.ts";
 import { decodeHex, decodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import type { TokenCommand, TokenResult } from "../kv/command.ts";
 import {
   checkNewToken,
   checkTokenId,
   type NewToken,
   type Token,
   TOKEN_SCOPES,
+  type TokenCommand,
+  type TokenResult,
   TOKENS_MAX,
-} from "../kv/token.ts";
-import type { NodeApi, WriteAnswer } from "../node/api.ts";
-import { readBody } from "./body.ts";
-import { jsonResponse } from "./json.ts";
-import { type RequestGate, throughGate, TOKEN_BODY_BYTES_MAX } from "./limits.ts";
-import { readQuery, readTimeoutMs } from "./parameters.ts";
-import { Problem } from "./problem.ts";
+} from "../kv/mod.ts";
+import type { NodeApi, WriteAnswer } from "../node/mod.ts";
+import { type RequestGate, throughGate, TOKEN_BODY_BYTES_MAX } from "./connections.ts";
+import { idempotencyKeyReused, readWriteOptions, replayHeaders } from "./kv.ts";
+import { readBody, readQuery, readTimeoutMs } from "./parameters.ts";
+import { jsonResponse, Problem } from "./problem.ts";
 import { addRoute, needs, type RequestContext, type Router } from "./route.ts";
 import type { RevokedTokenBody, TokenBody, TokensBody } from "./wire.ts";
-import { readWriteOptions } from "./write_options.ts";
-import { idempotencyKeyReused, replayHeaders } from "./write_response.ts";
 
 /** Adds the routes of the tokens. All of them need the scope `admin`. */
 export function addTokenRoutes(

@@ -4,10 +4,9 @@
  * @module
  */
 
+import type { TokenScope } from "../kv/mod.ts";
 import type { Margins } from "../margins.ts";
-import type { TokenScope } from "../kv/token.ts";
-import type { NodeStatus } from "../node/api.ts";
-import type { AwaitedStep, KeyPhase } from "../node/key_generation/report.ts";
+import type { AwaitedStep, KeyPhase, NodeStatus } from "../node/mod.ts";
 
 /** How a value's bytes stand in JSON: as text where they are well-formed UTF-8, else as base64. */
 export type ValueEncoding = "utf8" | "base64";

@@ -5,16 +5,29 @@
  */
 
 import { assert, assertDefined } from "../assert.ts";
-import { encodeUtf8 } from "../bytes.ts";
+import { encodeUtf8, equalBytes } from "../bytes.ts";
 import {
+  describeRosterDifference,
   encodeGenesis,
+  encodeGenesisStatement,
   type Genesis,
   type GenesisStatement,
   parseGenesisStatement,
+  toGroupPublicKeys,
+  verifyGenesis,
   verifyGenesisSignature,
 } from "../certificate/mod.ts";
+import { InputError } from "../errors.ts";
+import { checkSecretShare, verifySignature } from "../frost/mod.ts";
 import type { NodeId } from "../types.ts";
-import type { Plan } from "./configuration.ts";
+import {
+  encodeHashStatement,
+  identityKeyOf,
+  KeyGenerationFault,
+  type Plan,
+} from "./configuration.ts";
+import type { DurableKeyGeneration, DurableShare } from "./input_output.ts";
+import type { SignedHash } from "./message.ts";
 
 /** The signatures over one statement that this node has a durable share for. */
 export class Agreement {
@@ -65,4 +78,122 @@ export class Agreement {
     if (this.#signatures.size < this.#statement.voters.length) return null;
     return { ...this.#statement, note: encodeGenesis(this.#statement, this.#signatures) };
   }
+}
+
+/** The signed hashes of one attempt. */
+export class SignedHashes {
+  readonly #plan: Plan;
+  readonly #attempt: number;
+  readonly #hashes = new Map<NodeId, SignedHash>();
+
+  /** Begins with this node's own hash, which it signs here. */
+  constructor(plan: Plan, attempt: number, ownHash: Uint8Array) {
+    this.#plan = plan;
+    this.#attempt = attempt;
+    const signature = plan.sign(encodeHashStatement(plan, { attempt, hash: ownHash }));
+    const own = { hash: ownHash, signature };
+    assert(this.#isSignedBy(plan.self, own), "This node's identity key is not the roster's");
+    this.#hashes.set(plan.self, own);
+  }
+
+  /** A voter's hash, or null. */
+  of(voter: NodeId): SignedHash | null {
+    return this.#hashes.get(voter) ?? null;
+  }
+
+  /** All of them in the roster's order, once they are complete. */
+  list(): readonly SignedHash[] {
+    return this.#plan.roster.voters.map(({ id }) =>
+      assertDefined(this.#hashes.get(id), `No hash of ${id}`)
+    );
+  }
+
+  /**
+   * Takes a voter's own word.
+   *
+   * @throws {KeyGenerationFault} `bad-signature` or `equivocation`, naming the voter.
+   */
+  accept(voter: NodeId, signed: SignedHash): void {
+    if (this.#knows(voter, signed)) return;
+    if (!this.#isSignedBy(voter, signed)) {
+      throw new KeyGenerationFault("bad-signature", `${voter} did not sign its hash`, { voter });
+    }
+    this.#learn(voter, signed);
+  }
+
+  /**
+   * Compares with what a peer was told, and learns from it what this node was not told yet.
+   *
+   * @throws {KeyGenerationFault} `equivocation`, naming whoever signed two hashes, or `false-echo`,
+   * naming the peer.
+   */
+  compare(peer: NodeId, echoed: readonly SignedHash[]): void {
+    const { voters } = this.#plan.roster;
+    if (echoed.length !== voters.length) {
+      throw falseEcho(peer, `${echoed.length} hashes, not ${voters.length}`);
+    }
+    voters.forEach(({ id }, at) => {
+      const signed = assertDefined(echoed[at], "A list shorter than its length");
+      if (this.#knows(id, signed)) return;
+      if (!this.#isSignedBy(id, signed)) throw falseEcho(peer, `a hash that ${id} did not sign`);
+      this.#learn(id, signed);
+    });
+  }
+
+  #knows(voter: NodeId, { hash }: SignedHash): boolean {
+    const known = this.#hashes.get(voter);
+    return known !== undefined && equalBytes(known.hash, hash);
+  }
+
+  /** Takes a hash whose signature is good. A second one is the proof of a lie. */
+  #learn(voter: NodeId, signed: SignedHash): void {
+    if (this.#hashes.has(voter)) {
+      throw new KeyGenerationFault("equivocation", `${voter} signed two hashes`, { voter });
+    }
+    this.#hashes.set(voter, { hash: signed.hash.slice(), signature: signed.signature.slice() });
+  }
+
+  #isSignedBy(voter: NodeId, { hash, signature }: SignedHash): boolean {
+    const statement = encodeHashStatement(this.#plan, { attempt: this.#attempt, hash });
+    return verifySignature(identityKeyOf(this.#plan, voter), statement, signature);
+  }
+}
+
+function falseEcho(peer: NodeId, what: string): KeyGenerationFault {
+  return new KeyGenerationFault("false-echo", `${peer} passed on ${what}`, { voter: peer });
+}
+
+/**
+ * Checks that the parts of a record belong together, and to the plan.
+ *
+ * @throws {InputError} when the record is of another configuration, or damaged.
+ */
+export function checkRecord(plan: Plan, record: DurableKeyGeneration): void {
+  const { configuration, attempt, share, genesis } = record;
+  if (configuration !== plan.configuration) {
+    throw refused(
+      `it was begun under configuration ${configuration}, and this is ${plan.configuration}`,
+    );
+  }
+  if (share !== null) {
+    if (share.attempt > attempt) {
+      throw refused(`its share is of attempt ${share.attempt}, and the last was ${attempt}`);
+    }
+    checkShare(plan, share);
+  }
+  if (genesis === null) return;
+  const statement = encodeGenesisStatement(verifyGenesis(genesis, plan.roster));
+  if (share?.signed && share.statement === statement) return;
+  throw refused("its genesis certificate is not of the share that is kept with it");
+}
+
+function checkShare({ roster, identifier }: Plan, { statement: text, secret }: DurableShare): void {
+  const statement: GenesisStatement = parseGenesisStatement(text);
+  const difference = describeRosterDifference(statement, roster);
+  if (difference !== null) throw refused(`in the statement of its share, ${difference}`);
+  checkSecretShare(toGroupPublicKeys(statement), { identifier, secret });
+}
+
+function refused(why: string): InputError {
+  return new InputError(`Cannot resume key generation: ${why}`);
 }

@@ -35,10 +35,16 @@ import {
   erasePolynomial,
 } from "../frost/mod.ts";
 import type { NodeId } from "../types.ts";
-import { hashTranscript, identifierOf, parametersOf, type Plan } from "./configuration.ts";
-import { blaming, KeyGenerationFault } from "./fault.ts";
+import { SignedHashes } from "./agreement.ts";
+import {
+  blaming,
+  hashTranscript,
+  identifierOf,
+  KeyGenerationFault,
+  parametersOf,
+  type Plan,
+} from "./configuration.ts";
 import type { AttemptBody, RevealBody } from "./message.ts";
-import { SignedHashes } from "./signed_hashes.ts";
 
 /** The stages of an attempt, in order; each is named after the message that it sends. */
 export const STAGES = ["hash", "reveal", "share", "ready"] as const;
@@ -285,4 +291,64 @@ function checkTranscript(peer: NodeId, claimed: Uint8Array, own: Uint8Array): vo
     `${peer} claims another transcript than it took part in`,
     { voter: peer },
   );
+}
+
+/**
+ * The highest attempt. It bounds what a voter that gives up whenever it dislikes the key can choose
+ * from: twenty bits' worth of keys, and every one of these attempts names it.
+ */
+export const ATTEMPT_MAX = 1_000_000;
+/**
+ * How far above the attempt at hand a peer's may be to be taken at its word; further up, the node
+ * follows in strides. So no single message uses up all attempts there are.
+ */
+export const ATTEMPT_STRIDE_MAX = 1_000;
+/** Longest wait between two attempts, in ticks. */
+export const ATTEMPT_GAP_TICKS_MAX = 50;
+
+/** Counts ticks and attempts for one process. */
+export class AttemptClock {
+  #nowTick = 0;
+  #entered = 0;
+  #notBeforeTick = 0;
+  #wanted: { readonly attempt: number; readonly raisedBy: NodeId };
+
+  /** At first wants the attempt after the highest one entered before. */
+  constructor(highest: number, self: NodeId) {
+    this.#wanted = { attempt: highest + 1, raisedBy: self };
+  }
+
+  /** Ticks since the start. */
+  get nowTick(): number {
+    return this.#nowTick;
+  }
+
+  /** The attempt that is wanted next. */
+  get wanted(): number {
+    return this.#wanted.attempt;
+  }
+
+  /** One tick has passed. */
+  tick(): void {
+    this.#nowTick++;
+  }
+
+  /** Somebody wants an attempt above `current`; the highest wins. */
+  want(attempt: number, { current, raisedBy }: { current: number; raisedBy: NodeId }): void {
+    const within = Math.min(attempt, current + ATTEMPT_STRIDE_MAX);
+    if (within > this.#wanted.attempt) this.#wanted = { attempt: within, raisedBy };
+  }
+
+  /** The attempt to enter now, if there is one above `current` and its time has come; else null. */
+  due(current: number): { readonly attempt: number; readonly raisedBy: NodeId } | null {
+    const { attempt } = this.#wanted;
+    if (attempt <= current || attempt > ATTEMPT_MAX) return null;
+    return this.#nowTick < this.#notBeforeTick ? null : this.#wanted;
+  }
+
+  /** An attempt was entered; the next one must wait. */
+  entered(): void {
+    this.#entered++;
+    this.#notBeforeTick = this.#nowTick + Math.min(this.#entered, ATTEMPT_GAP_TICKS_MAX);
+  }
 }

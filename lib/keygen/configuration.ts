@@ -10,7 +10,12 @@ import { assertDefined } from "../assert.ts";
 import { concatBytes, encodeHex, encodeUtf8 } from "../bytes.ts";
 import { checkRoster, type GenesisRoster } from "../certificate/mod.ts";
 import { InputError } from "../errors.ts";
-import type { DkgParameters, RandomBytes } from "../frost/mod.ts";
+import {
+  type DkgParameters,
+  FrostError,
+  type FrostRefusal,
+  type RandomBytes,
+} from "../frost/mod.ts";
 import type { NodeId } from "../types.ts";
 
 /** Everything that a key generation depends on besides its inputs. */
@@ -123,4 +128,49 @@ function encodeConfiguration({ cluster, epoch, threshold, voters }: GenesisRoste
 
 function sha256(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(createHash("sha256").update(bytes).digest());
+}
+
+/** The rule that was broken. */
+export type FaultRule =
+  /** One of FROST's: a commitment, a proof or a share that is wrong. */
+  | FrostRefusal
+  /** Two hashes for one attempt, both signed: different peers were told different things. */
+  | "equivocation"
+  /** A hash passed on for somebody else's that this somebody never signed. */
+  | "false-echo"
+  /** An identity signature that does not verify. */
+  | "bad-signature"
+  /** Another transcript than everything that the voter said before amounts to. */
+  | "wrong-transcript";
+
+/** Somebody broke a rule of key generation. The message never holds a secret. */
+export class KeyGenerationFault extends InputError {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "KeyGenerationFault";
+  /** Which rule. */
+  readonly rule: FaultRule;
+  /** Who; null where no single voter can be named. */
+  readonly voter: NodeId | null;
+
+  /** `why` says what was refused. */
+  constructor(
+    rule: FaultRule,
+    why: string,
+    options: { readonly voter: NodeId | null; readonly cause?: unknown },
+  ) {
+    super(`Cannot go on with key generation: ${why}`, { cause: options.cause });
+    this.rule = rule;
+    this.voter = options.voter;
+  }
+}
+
+/** Runs a computation of FROST's; what it refuses becomes a fault of the voter it names. */
+export function blaming<Result>(plan: Plan, compute: () => Result): Result {
+  try {
+    return compute();
+  } catch (cause) {
+    if (!(cause instanceof FrostError)) throw cause;
+    const voter = cause.identifier === null ? null : voterOf(plan, cause.identifier);
+    throw new KeyGenerationFault(cause.refusal, cause.message, { voter, cause });
+  }
 }

@@ -5,11 +5,10 @@
  * @module
  */
 
-import type { Genesis } from "../certificate/mod.ts";
+import type { Genesis, GenesisRoster } from "../certificate/mod.ts";
 import type { NodeId } from "../types.ts";
-import type { DurableKeyGeneration } from "./durable.ts";
-import type { FaultRule } from "./fault.ts";
-import type { Message } from "./message.ts";
+import { type FaultRule, hashConfiguration, type Plan } from "./configuration.ts";
+import type { Message, MessageBody } from "./message.ts";
 
 /** Everything that can happen to a node that generates a key. */
 export type Input =
@@ -79,4 +78,136 @@ export interface Output {
   readonly finished: GeneratedKey | null;
   /** For logs and counters. */
   readonly events: readonly KeyGenerationEvent[];
+}
+
+/** A share that is durable, of a key that may become the cluster's. */
+export interface DurableShare {
+  /** The attempt that made it. */
+  readonly attempt: number;
+  /** The genesis statement of that attempt, as this node computed it. */
+  readonly statement: string;
+  /** The share: a 32-byte scalar. SECRET: to be written with the care that key files get. */
+  readonly secret: Uint8Array;
+  /** Whether this node has signed the statement. Once true it stays so, and no other is signed. */
+  readonly signed: boolean;
+}
+
+/**
+ * The durable record. Invariants, each made durable before any message that relies on it leaves:
+ *
+ * 1. `attempt` never falls, and no message of a higher attempt was ever sent. So no attempt is begun
+ *    twice, with two polynomials.
+ * 2. `share` is there before this node says `ready` in its attempt, and is replaced only by the share
+ *    of a higher attempt, before it is signed.
+ * 3. `share.signed` is true before the signature leaves, and never becomes false again.
+ */
+export interface DurableKeyGeneration {
+  /** SHA-256 of the configuration that this is about, in hex: what a store should file it under. */
+  readonly configuration: string;
+  /** The highest attempt entered; 0 before the first. */
+  readonly attempt: number;
+  /** The newest share; null before the first. */
+  readonly share: DurableShare | null;
+  /** The genesis certificate; null until there is one. */
+  readonly genesis: string | null;
+}
+
+/** The record of a node that has done nothing yet. */
+export function newDurableKeyGeneration(roster: GenesisRoster): DurableKeyGeneration {
+  return { configuration: hashConfiguration(roster), attempt: 0, share: null, genesis: null };
+}
+
+/** A copy whose secret is the receiver's to erase. */
+export function copyOf(record: DurableKeyGeneration): DurableKeyGeneration {
+  const { share } = record;
+  if (share === null) return record;
+  return { ...record, share: { ...share, secret: share.secret.slice() } };
+}
+
+/** What key generation needs done by others. All of it happens synchronously, in the order called. */
+export interface KeyGenerationPorts {
+  /**
+   * Makes the record durable before it returns, in place of the one before, and erases the share in
+   * the copy that it was given.
+   *
+   * @throws when that is not certain; the node must then stop, as nobody knows what the disk holds.
+   */
+  persist(record: DurableKeyGeneration): void;
+  /** Puts a message on its way to its receiver alone, encrypted; it may be lost. */
+  send(message: Message): void;
+  /** The cluster has its key. Called once, when the certificate is durable. */
+  finish(key: GeneratedKey): void;
+  /** Tells logs and counters. */
+  report(event: KeyGenerationEvent): void;
+}
+
+/** Does what a step's output says: persists, then sends, then finishes. */
+export function carryOut(output: Output, ports: KeyGenerationPorts): void {
+  if (output.persist !== null) ports.persist(output.persist);
+  for (const message of output.send) ports.send(message);
+  if (output.finished !== null) ports.finish(output.finished);
+  for (const event of output.events) ports.report(event);
+}
+
+/** What one step collects, and the record that it changes. */
+export class Outbox {
+  readonly #plan: Plan;
+  #record: DurableKeyGeneration;
+  #isRecordChanged = false;
+  #send: Message[] = [];
+  #events: KeyGenerationEvent[] = [];
+  #finished: GeneratedKey | null = null;
+
+  /** Begins with a copy of what is durable. */
+  constructor(plan: Plan, durable: DurableKeyGeneration) {
+    this.#plan = plan;
+    this.#record = copyOf(durable);
+  }
+
+  /** The record as it will be once this step is durable. */
+  get record(): DurableKeyGeneration {
+    return this.#record;
+  }
+
+  /** Changes the record. */
+  change(change: Partial<DurableKeyGeneration>): void {
+    this.#record = { ...this.#record, ...change };
+    this.#isRecordChanged = true;
+  }
+
+  /** Says something about an attempt to one peer. */
+  post(to: NodeId, attempt: number, body: MessageBody): void {
+    const { self: from, configuration } = this.#plan;
+    this.#send.push({ from, to, configuration, attempt, ...body });
+  }
+
+  /** Says the same to every peer. */
+  broadcast(attempt: number, body: MessageBody): void {
+    for (const peer of this.#plan.peers) this.post(peer, attempt, body);
+  }
+
+  /** Tells of an event. */
+  report(event: KeyGenerationEvent): void {
+    this.#events.push(event);
+  }
+
+  /** Hands over the key. */
+  finish(key: GeneratedKey): void {
+    this.#finished = key;
+  }
+
+  /** Everything since the last call. */
+  take(): Output {
+    const output = {
+      persist: this.#isRecordChanged ? copyOf(this.#record) : null,
+      send: this.#send,
+      finished: this.#finished,
+      events: this.#events,
+    };
+    this.#isRecordChanged = false;
+    this.#send = [];
+    this.#events = [];
+    this.#finished = null;
+    return output;
+  }
 }

@@ -12,17 +12,16 @@ import {
   verifyGenesis,
 } from "../certificate/mod.ts";
 import type { NodeId } from "../types.ts";
-import { Agreement } from "./agreement.ts";
-import { Attempt, type AttemptResult, type Stage } from "./attempt.ts";
-import { ATTEMPT_MAX, AttemptClock } from "./attempt_clock.ts";
-import { type KeyGenerationConfig, type Plan, toPlan } from "./configuration.ts";
-import type { DurableKeyGeneration } from "./durable.ts";
-import { KeyGenerationFault } from "./fault.ts";
-import type { Input, Output } from "./input_output.ts";
-import type { AbortBody, AttemptBody, Message } from "./message.ts";
-import { Outbox } from "./outbox.ts";
-import { PeerBook } from "./peer_book.ts";
-import { checkRecord } from "./record_check.ts";
+import { Agreement, checkRecord } from "./agreement.ts";
+import { Attempt, ATTEMPT_MAX, AttemptClock, type AttemptResult, type Stage } from "./attempt.ts";
+import {
+  type KeyGenerationConfig,
+  KeyGenerationFault,
+  type Plan,
+  toPlan,
+} from "./configuration.ts";
+import { type DurableKeyGeneration, type Input, Outbox, type Output } from "./input_output.ts";
+import type { AbortBody, AttemptBody, Envelope, Message } from "./message.ts";
 import { type KeyGenerationStatus, type StatusParts, toStatus } from "./status.ts";
 
 /** After how many ticks what a peer seems to lack is sent again. */
@@ -323,5 +322,47 @@ export class KeyGeneration {
 
   #refuse(from: NodeId, reason: string): void {
     this.#outbox.report({ kind: "messageRefused", from, reason });
+  }
+}
+
+/** Whether peers have this node's configuration, and when they were last answered. */
+export class PeerBook {
+  readonly #plan: Plan;
+  readonly #configurations = new Map<NodeId, "equal" | "different">();
+  readonly #answeredTick = new Map<NodeId, number>();
+
+  /** Knows nothing yet. */
+  constructor(plan: Plan) {
+    this.#plan = plan;
+  }
+
+  /** What each peer's configuration turned out to be. */
+  get configurations(): ReadonlyMap<NodeId, "equal" | "different"> {
+    return this.#configurations;
+  }
+
+  /** Why a message can be of no peer, or about no attempt; null when it can. */
+  explainRefusal({ from, to, attempt }: Envelope): string | null {
+    const { self, peers } = this.#plan;
+    if (to !== self || !peers.includes(from)) return `${from} to ${to} is not a peer to this node`;
+    if (Number.isInteger(attempt) && attempt >= 1 && attempt <= ATTEMPT_MAX) return null;
+    return `attempt ${attempt} is not from 1 to ${ATTEMPT_MAX}`;
+  }
+
+  /** Compares a peer's configuration, and says whether that is news. */
+  compare(
+    { from, configuration }: Envelope,
+  ): { readonly isEqual: boolean; readonly isNew: boolean } {
+    const found = configuration === this.#plan.configuration ? "equal" : "different";
+    const isNew = this.#configurations.get(from) !== found;
+    this.#configurations.set(from, found);
+    return { isEqual: found === "equal", isNew };
+  }
+
+  /** Whether the peer may be answered in this tick: once is enough. */
+  mayAnswer(peer: NodeId, nowTick: number): boolean {
+    if (this.#answeredTick.get(peer) === nowTick) return false;
+    this.#answeredTick.set(peer, nowTick);
+    return true;
   }
 }

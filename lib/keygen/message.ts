@@ -8,7 +8,7 @@
  */
 
 import type { NodeId } from "../types.ts";
-import type { FaultRule } from "./fault.ts";
+import type { FaultRule } from "./configuration.ts";
 
 /** What every message carries. */
 export interface Envelope {

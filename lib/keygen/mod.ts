@@ -14,7 +14,7 @@
  *
  * | message | says | file |
  * | --- | --- | --- |
- * | `hash` | the hash of my commitment, signed | `signed_hashes.ts` |
+ * | `hash` | the hash of my commitment, signed | `agreement.ts` |
  * | `reveal` | my commitment and proof, and the hashes that I was given | `attempt.ts` |
  * | `share` | your share of my polynomial | `attempt.ts` |
  * | `ready` | my share is durable, and this is the transcript | `attempt.ts` |
@@ -58,16 +58,24 @@
  * @module
  */
 
-export { ATTEMPT_GAP_TICKS_MAX, ATTEMPT_MAX, ATTEMPT_STRIDE_MAX } from "./attempt_clock.ts";
-export { hashConfiguration, type KeyGenerationConfig } from "./configuration.ts";
-export { carryOut, type KeyGenerationPorts } from "./driver.ts";
+export { ATTEMPT_GAP_TICKS_MAX, ATTEMPT_MAX, ATTEMPT_STRIDE_MAX } from "./attempt.ts";
 export {
+  type FaultRule,
+  hashConfiguration,
+  type KeyGenerationConfig,
+  KeyGenerationFault,
+} from "./configuration.ts";
+export {
+  carryOut,
   type DurableKeyGeneration,
   type DurableShare,
+  type GeneratedKey,
+  type Input,
+  type KeyGenerationEvent,
+  type KeyGenerationPorts,
   newDurableKeyGeneration,
-} from "./durable.ts";
-export { type FaultRule, KeyGenerationFault } from "./fault.ts";
-export type { GeneratedKey, Input, KeyGenerationEvent, Output } from "./input_output.ts";
+  type Output,
+} from "./input_output.ts";
 export { KeyGeneration } from "./key_generation.ts";
 export type {
   AbortBody,

@@ -26,8 +26,7 @@ import {
   VALUE_BYTES_MAX,
   type WriteOptions,
 } from "./command.ts";
-import { TOKEN_PREFIXES_MAX } from "./token.ts";
-import { decodeTokenFields, encodeTokenFields } from "./token_codec.ts";
+import { decodeTokenFields, encodeTokenFields, TOKEN_PREFIXES_MAX } from "./token.ts";
 
 /** The version of the format that commands for keys are written in. */
 export const KEY_COMMAND_VERSION = 1;

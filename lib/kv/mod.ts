@@ -37,22 +37,31 @@
  * @module
  */
 
-export type {
-  Command,
-  CommandResult,
-  CreateTokenCommand,
-  DeleteCommand,
-  KeyCommand,
-  KeyResult,
-  KeyValue,
-  PutCommand,
-  RevokeTokenCommand,
-  TokenCommand,
-  TokenResult,
-  WriteOptions,
-  WriteResult,
+export {
+  decodeResult,
+  encodeResult,
+  REMEMBERED_BYTES_MAX,
+  REMEMBERED_ENTRIES,
+  type RememberedWrite,
+} from "./apply_command.ts";
+export {
+  type Command,
+  type CommandResult,
+  type CreateTokenCommand,
+  type DeleteCommand,
+  IDEMPOTENCY_KEY_LENGTH_MAX,
+  KEY_BYTES_MAX,
+  type KeyCommand,
+  type KeyResult,
+  type KeyValue,
+  type PutCommand,
+  type RevokeTokenCommand,
+  type TokenCommand,
+  type TokenResult,
+  VALUE_BYTES_MAX,
+  type WriteOptions,
+  type WriteResult,
 } from "./command.ts";
-export { IDEMPOTENCY_KEY_LENGTH_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from "./command.ts";
 export {
   checkIdempotencyKey,
   checkKey,
@@ -63,23 +72,25 @@ export {
   encodeCommand,
   isCommand,
 } from "./command_codec.ts";
-export { MemoryKeyValueStore } from "./memory_store.ts";
 export {
-  decodeResult,
-  encodeResult,
-  REMEMBERED_BYTES_MAX,
-  REMEMBERED_ENTRIES,
-  type RememberedWrite,
-} from "./remembered_write.ts";
-export { digestState } from "./state_digest.ts";
-export { type AppliedEntry, StateMachine } from "./state_machine.ts";
-export type { KeyValueStore, RememberedWrites, Tokens } from "./store.ts";
+  type AppliedEntry,
+  type KeyValueStore,
+  type RememberedWrites,
+  StateMachine,
+  type Tokens,
+} from "./state_machine.ts";
 export {
+  checkNewToken,
+  checkTokenId,
   coversKey,
+  fromScopeBits,
   hasScope,
   type NewToken,
+  SECRET_DIGEST_BYTES,
   type Token,
+  TOKEN_ID_LENGTH,
   TOKEN_SCOPES,
   TOKENS_MAX,
   type TokenScope,
+  toScopeBits,
 } from "./token.ts";

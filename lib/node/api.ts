@@ -4,11 +4,9 @@
  * @module
  */
 
-import type { Certificate } from "../certificate/certifier.ts";
-import type { Group } from "../certificate/group.ts";
-import type { Command, CommandResult, KeyValue } from "../kv/command.ts";
-import type { Token } from "../kv/token.ts";
-import type { RoleName } from "../raft/input_output.ts";
+import type { Certificate, Group } from "../certificate/mod.ts";
+import type { Command, CommandResult, KeyValue, Token } from "../kv/mod.ts";
+import type { RoleName } from "../raft/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { KeyGenerationReport } from "./key_generation/report.ts";
 

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Certificate, Certifier } from "../certificate/certifier.ts";
-import type { Group } from "../certificate/group.ts";
+import type { Certificate, Certifier, Group } from "../certificate/mod.ts";
+import { findPeer, formatAddress, type PinnedClusterConfig } from "../config/mod.ts";
 import { EnvironmentError } from "../errors.ts";
 import {
   type AppliedEntry,
@@ -18,7 +18,6 @@ import {
 import type { Input, Output, RaftView } from "../raft/mod.ts";
 import type { RaftStore } from "../storage/mod.ts";
 import type { NodeId, Term } from "../types.ts";
-import { formatAddress } from "./address.ts";
 import {
   type Consistency,
   type LeaderAnswer,
@@ -28,11 +27,10 @@ import {
   RequestError,
   type WriteAnswer,
 } from "./api.ts";
-import { findPeer, type PinnedClusterConfig } from "./cluster_config.ts";
+import { TICK_MS } from "./inbox.ts";
 import { type KeyGenerationReport, toFinalReport } from "./key_generation/report.ts";
 import type { Network } from "./network.ts";
 import { EXPIRY_INTERVAL_TICKS, Requests } from "./requests.ts";
-import { TICK_MS } from "./ticker.ts";
 import { Transfers } from "./transfers.ts";
 
 const EXPIRY_INTERVAL_MS = EXPIRY_INTERVAL_TICKS * TICK_MS;

@@ -8,7 +8,7 @@
  * wait for the disk, apply, answer clients. A turn never awaits, so nothing comes between a vote and
  * its record. This is the only place where effects are ordered, and simulations run it as it is.
  *
- * **Time** is ticks of a clock that nobody sets (`ticker.ts`). A process that stood still gets few of
+ * **Time** is ticks of a clock that nobody sets (`inbox.ts`). A process that stood still gets few of
  * them at once, and so hears its peers before it concludes that they were silent.
  *
  * **Clients** see {@linkcode NodeApi}, which `client_service.ts` is for a running node. Their requests
@@ -16,8 +16,8 @@
  * deadline, and what is too much is refused. A refusal says whether the write may take effect all the
  * same.
  *
- * **The log stays short.** When it is long, `checkpointer.ts` makes the state machine durable, so that
- * the core can forget entries; `snapshot_keeper.ts` carries snapshots to and from followers that would
+ * **The log stays short.** When it is long, `snapshots.ts` makes the state machine durable, so that
+ * the core can forget entries; `snapshots.ts` carries snapshots to and from followers that would
  * have needed them. What takes long is done off the loop, and its outcome is another input.
  *
  * **A failure stops the node.** After a write that failed, a row that cannot be trusted or a broken
@@ -28,26 +28,38 @@
  * and over the same connections (`network.ts`): only who uses them changes. `node_front.ts` is what the
  * API shows from the process's start on.
  *
- * **What all nodes know of each other** is `cluster.json` (`cluster_config.ts`), made of peer cards
- * (`peer_card.ts`). Nodes whose files differ notice it and say in what (`config_difference.ts`).
+ * **What all nodes know of each other** is `cluster.json` (`config/cluster_config.ts`), made of peer cards
+ * (`config/peer_card.ts`). Nodes whose files differ notice it and say in what (`config/config_difference.ts`).
  *
- * **What a node alone knows** is in its data folder, which one process has at a time (`folder_lock.ts`):
+ * **What a node alone knows** is in its data folder, which one process has at a time (`keys/private_file.ts`):
  *
  * | file | what | secret |
  * | --- | --- | --- |
- * | `identity.json` | the node's own two key pairs (`identity.ts`) | yes |
+ * | `identity.json` | the node's own two key pairs (`keys/identity.ts`) | yes |
  * | `keygen.json` | a key generation that is not done (`key_generation/record_file.ts`) | yes |
- * | `share.json` | its share of the cluster's key (`key_files.ts`) | yes |
- * | `group.json` | the cluster's public key, and its genesis (`group_file.ts`) | no |
+ * | `share.json` | its share of the cluster's key (`keys/node_keys.ts`) | yes |
+ * | `group.json` | the cluster's public key, and its genesis (`keys/group_file.ts`) | no |
  * | `raft.db`, `kv.db` | what it voted, its log, its data (`lib/storage`) | no key is in them |
  *
- * Secret files are refused where others can read them (`secret_file.ts`), and are encrypted where there
- * is a passphrase (`sealed_text.ts`). `key_backup.ts` says what may be put back, and what may not.
+ * Secret files are refused where others can read them (`keys/secret_file.ts`), and are encrypted where there
+ * is a passphrase (`keys/sealed_text.ts`). `keys/backup.ts` says what may be put back, and what may not.
  *
  * @module
  */
 
-export type { NodeApi } from "./api.ts";
+export {
+  type Consistency,
+  type LeaderAnswer,
+  type NodeApi,
+  type NodeStatus,
+  type ReadAnswer,
+  RequestError,
+  type RequestFailure,
+  type WriteAnswer,
+} from "./api.ts";
+export { KeyGenerationRun } from "./key_generation/key_generation_run.ts";
+export { openOwnKeys, prepareKeyGeneration } from "./key_generation/own_keys.ts";
+export type { AwaitedStep, KeyGenerationReport, KeyPhase } from "./key_generation/report.ts";
 export { Network } from "./network.ts";
 export { Node, type NodeOptions, startNode } from "./node.ts";
 export { NodeFront } from "./node_front.ts";

@@ -5,14 +5,13 @@
  * @module
  */
 
+import { findPeer, type PinnedClusterConfig, toConfiguration } from "../config/mod.ts";
 import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
+import type { NodeIdentity } from "../keys/mod.ts";
 import type { Message } from "../raft/mod.ts";
 import { Transport, type TransportCounter } from "../transport/mod.ts";
 import type { NodeId } from "../types.ts";
-import { findPeer, type PinnedClusterConfig } from "./cluster_config.ts";
-import { toConfiguration } from "./config_difference.ts";
-import type { NodeIdentity } from "./identity.ts";
-import { PeerConfigurations } from "./peer_configurations.ts";
+import { PeerConfigurations } from "./observer.ts";
 
 /** Whose node it is, and of which cluster. */
 export interface NetworkOptions {

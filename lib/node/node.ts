@@ -5,25 +5,27 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import type { Certifier } from "../certificate/certifier.ts";
-import type { Group } from "../certificate/group.ts";
-import { type AppliedEntry, StateMachine } from "../kv/mod.ts";
-import { type Input, type Message, type Output, Raft, type RoleReport } from "../raft/mod.ts";
-import { openStores, type Stores } from "../storage/mod.ts";
+import type { Certifier, Group } from "../certificate/mod.ts";
+import type { ClusterConfig, PinnedClusterConfig, TimingConfig } from "../config/mod.ts";
+import { type AppliedEntry, isCommand, StateMachine } from "../kv/mod.ts";
+import {
+  type Input,
+  type Message,
+  type Output,
+  Raft,
+  type RaftConfig,
+  type RoleReport,
+} from "../raft/mod.ts";
+import { CorruptionError, openStores, type Stores } from "../storage/mod.ts";
 import type { NodeId } from "../types.ts";
 import { type NodeApi, RequestError } from "./api.ts";
-import { Checkpointer } from "./checkpointer.ts";
 import { ClientService } from "./client_service.ts";
-import type { PinnedClusterConfig } from "./cluster_config.ts";
-import { Inbox } from "./inbox.ts";
-import { GenesisResponder } from "./key_generation/genesis_responder.ts";
+import { Inbox, Ticker, toTicks } from "./inbox.ts";
+import { GenesisResponder } from "./key_generation/key_generation_run.ts";
 import { Loop } from "./loop.ts";
-import { checkLostState } from "./lost_state.ts";
 import type { Network, NetworkUser } from "./network.ts";
 import { Observer } from "./observer.ts";
-import { toRaftConfig } from "./raft_config.ts";
-import { SnapshotKeeper } from "./snapshot_keeper.ts";
-import { Ticker } from "./ticker.ts";
+import { Checkpointer, SnapshotKeeper } from "./snapshots.ts";
 
 /** What a node is started with. */
 export interface NodeOptions {
@@ -241,4 +243,61 @@ export class Node {
     if (failure === null) this.#closing.resolve();
     else this.#closing.reject(failure);
   }
+}
+
+/** What the core of one process of a node is told: its times in ticks, and an incarnation of its own. */
+export function toRaftConfig(
+  { self, certifier, config }: {
+    readonly self: NodeId;
+    readonly certifier: Certifier;
+    readonly config: ClusterConfig;
+  },
+): RaftConfig {
+  return {
+    self,
+    certifier,
+    ...toTickCounts(config.timing),
+    logLimits: config.log,
+    isCommand,
+    random: Math.random,
+    incarnation: randomSafeInteger(),
+  };
+}
+
+/** As many random bits as a message's count can carry. */
+function randomSafeInteger(): number {
+  const [random = 0n] = crypto.getRandomValues(new BigUint64Array(1));
+  return Number(BigInt.asUintN(53, random));
+}
+
+function toTickCounts(
+  timing: TimingConfig,
+): Pick<RaftConfig, "electionTimeoutTicks" | "heartbeatTicks" | "signingTimeoutTicks"> {
+  return {
+    electionTimeoutTicks: toTicks(timing.electionTimeoutMs),
+    heartbeatTicks: toTicks(timing.heartbeatMs),
+    signingTimeoutTicks: toTicks(timing.signingTimeoutMs),
+  };
+}
+
+/**
+ * Says so when the store was made anew and the log no longer reaches back to its beginning: the leader
+ * must send a snapshot, and until it is here this node votes and keeps entries, but does not lead.
+ *
+ * @throws {CorruptionError} when there is no other node that could.
+ */
+export function checkLostState(
+  stores: Stores,
+  { peerCount }: { readonly peerCount: number },
+): void {
+  if (!stores.lacksState) return;
+  const { index } = stores.raft.logStart;
+  if (peerCount > 0) {
+    return getLogger(["floe", "node"]).warn("state.lost", { index, next: "snapshot of a leader" });
+  }
+  throw new CorruptionError({
+    file: stores.keyValues.path,
+    damage: `it was made anew, the log starts after entry ${index}, and there is no other node`,
+    wayBack: "Put back every file whose name begins with kv.db that was moved out of this folder.",
+  });
 }

@@ -5,8 +5,7 @@
  */
 
 import { assertDefined } from "../assert.ts";
-import type { Certificate } from "../certificate/certifier.ts";
-import type { Group } from "../certificate/group.ts";
+import type { Certificate, Group } from "../certificate/mod.ts";
 import type { Command, Token } from "../kv/mod.ts";
 import type { NodeId, Term } from "../types.ts";
 import {

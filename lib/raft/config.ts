@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Certifier } from "../certificate/certifier.ts";
+import type { Certifier } from "../certificate/mod.ts";
 import type { NodeId } from "../types.ts";
 import type { EntryLimits } from "./log.ts";
 

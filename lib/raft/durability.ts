@@ -8,8 +8,8 @@
  * @module
  */
 
-import type { Certificate } from "../certificate/certifier.ts";
-import type { LogIndex } from "../types.ts";
+import type { Certificate, NonceTicket } from "../certificate/mod.ts";
+import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { HardState, LogPosition, LogStart, PersistBatch } from "./entry.ts";
 import type { Log } from "./log.ts";
 
@@ -123,5 +123,41 @@ export class Durability {
       this.#durableIndex = Math.max(this.#durableIndex, this.#pending[0].lastIndex) as LogIndex;
       this.#pending.shift();
     }
+  }
+}
+
+/** One vote on its way to the disk. */
+export interface PendingVote {
+  /** Who gets it. */
+  readonly candidate: NodeId;
+  /** In which term. */
+  readonly term: Term;
+  /** The candidate's signing session. */
+  readonly session: number;
+  /** The right to one signature share; null when none was asked for, or none can be given. */
+  readonly ticket: NonceTicket | null;
+  /** The batch with which the vote becomes durable. */
+  readonly sequence: number;
+}
+
+/** Votes in the order in which they were decided. */
+export class PendingVotes {
+  #votes: PendingVote[] = [];
+
+  /** Adds a vote. */
+  add(vote: PendingVote): void {
+    this.#votes.push(vote);
+  }
+
+  /** Takes out the votes that `isDurable` says are on disk. */
+  takeDurable(isDurable: (sequence: number) => boolean): readonly PendingVote[] {
+    const durable = this.#votes.filter((vote) => isDurable(vote.sequence));
+    if (durable.length > 0) this.#votes = this.#votes.filter((vote) => !isDurable(vote.sequence));
+    return durable;
+  }
+
+  /** Drops all: their term is over. */
+  clear(): void {
+    this.#votes = [];
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Certificate } from "../certificate/certifier.ts";
+import type { Certificate } from "../certificate/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 
 /** One entry of the replicated log. Immutable once made. */

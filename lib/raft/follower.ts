@@ -5,11 +5,17 @@
  */
 
 import { decodeUtf8 } from "../bytes.ts";
+import type { Certificate } from "../certificate/mod.ts";
 import { InputError } from "../errors.ts";
-import type { LogIndex } from "../types.ts";
-import { acceptLeader, answerLeader } from "./certified_leader.ts";
-import type { Entry } from "./entry.ts";
-import type { AppendOutcome, AppendRequest } from "./message.ts";
+import type { LogIndex, NodeId } from "../types.ts";
+import type { Entry, Snapshot } from "./entry.ts";
+import type {
+  AppendOutcome,
+  AppendRequest,
+  SnapshotOutcome,
+  SnapshotRequest,
+  TimeoutNowRequest,
+} from "./message.ts";
 import type { CoreState } from "./state.ts";
 
 /** Raft Figure 2, AppendEntries, behind the proof that its sender leads. */
@@ -97,4 +103,151 @@ function learnCertificate(state: CoreState, entry: Entry): void {
     const reason = `entry ${entry.index}: ${error.message}`;
     state.output.events.push({ kind: "certificateRefused", from, term: entry.term, reason });
   }
+}
+
+/** What only a leader says. */
+export type LeaderMessage = AppendRequest | SnapshotRequest | TimeoutNowRequest;
+
+/**
+ * Whether the sender is the certified leader of this term or of a higher one, by the certificate at
+ * hand or brought along. If so, it is followed from now on, and the election timer starts anew.
+ */
+export function acceptLeader(state: CoreState, message: LeaderMessage): boolean {
+  if (message.term < state.currentTerm) {
+    // Answered, so that a leader left behind by an election it missed steps down.
+    answerLeader(state, message, { kind: "staleTerm" });
+    return false;
+  }
+  const certificate = certificateOf(state, message);
+  if (certificate === null) return false;
+  state.hearFrom(certificate);
+  return true;
+}
+
+/**
+ * An answer never leaves before what it acknowledges is durable. In the same step another leader's
+ * entries may have taken the place of these: that is as if the answer had left just before they came.
+ */
+export function answerLeader(
+  state: CoreState,
+  message: LeaderMessage,
+  outcome: AppendOutcome,
+): void {
+  state.sendAfterPersist({
+    kind: "appendResponse",
+    from: state.self,
+    to: message.from,
+    term: state.currentTerm,
+    round: message.round,
+    outcome,
+  });
+}
+
+/** The sender's certificate for the message's term; null when it is refused. */
+function certificateOf(state: CoreState, message: LeaderMessage): Certificate | null {
+  const { from, term } = message;
+  if (term === state.currentTerm && state.certificate !== null) {
+    if (state.certificate.leader === from) return state.certificate;
+    return refuseLeader(state, message, `term ${term} is led by ${state.certificate.leader}`);
+  }
+  if (message.certificate === null) {
+    answerLeader(state, message, { kind: "uncertified" });
+    return refuseLeader(state, message, "no certificate");
+  }
+  let certificate: Certificate;
+  try {
+    certificate = state.config.certifier.verify(message.certificate, { term, leader: from });
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return refuseLeader(state, message, error.message);
+  }
+  if (certificate.epoch !== state.config.certifier.epoch) {
+    return refuseLeader(state, message, `the certificate is of epoch ${certificate.epoch}`);
+  }
+  if (term > state.currentTerm) state.advanceTerm(term);
+  state.durability.certificateLearned(certificate);
+  state.output.events.push({ kind: "certificateVerified", certificate });
+  return certificate;
+}
+
+function refuseLeader(state: CoreState, message: LeaderMessage, reason: string): null {
+  const { from, term } = message;
+  state.output.events.push({ kind: "certificateRefused", from, term, reason });
+  return null;
+}
+
+/** A leader sends a chunk. */
+export function handleSnapshotRequest(state: CoreState, message: SnapshotRequest): void {
+  if (!acceptLeader(state, message)) return;
+  const { snapshot, offset, data } = message;
+  if (snapshot.index <= state.commitIndex) {
+    return answer(state, snapshot.index, { kind: "installed" });
+  }
+  if (state.lacksState && snapshot.index < state.log.base.index) return askForSnapshot(state);
+  if (!isTermPossible(state, snapshot)) return refuseTerm(state, message.from, snapshot);
+  if (offset + data.length > snapshot.bytes) {
+    return state.refuse(message.from, `snapshot chunk ends beyond byte ${snapshot.bytes}`);
+  }
+  state.output.storeChunks.push(message);
+}
+
+/** The state machine was lost: asks the leader for a snapshot that the log goes on from. */
+export function askForSnapshot(state: CoreState): void {
+  answer(state, state.log.base.index, { kind: "wanted" });
+}
+
+/** The node kept a chunk, or could not use it and says which one it wants. */
+export function snapshotStored(
+  state: CoreState,
+  stored: { readonly snapshot: Snapshot; readonly nextOffset: number },
+): void {
+  answer(state, stored.snapshot.index, { kind: "stored", nextOffset: stored.nextOffset });
+}
+
+/** All of it is here, checked and durable: it replaces what this node had. */
+export function snapshotReady(state: CoreState, snapshot: Snapshot): void {
+  const isNews = snapshot.index > state.commitIndex;
+  // A leader has every committed entry, so nobody's snapshot can be news to it. A candidate takes one: it
+  // wins by the log that was voted on, which can then not have lacked what is committed.
+  if (isNews && state.role.name === "leader") return;
+  const from = state.certificate?.leader ?? null;
+  if (isNews && !isTermPossible(state, snapshot)) {
+    // It was when it came: another one took the log's place while this one was checked.
+    refuseTerm(state, from ?? state.self, snapshot);
+    return snapshotRefused(state, snapshot);
+  }
+  if (isNews) {
+    state.restore(snapshot);
+    state.output.events.push({ kind: "snapshotInstalled", from, index: snapshot.index });
+  }
+  answer(state, snapshot.index, { kind: "installed" });
+}
+
+/** It was not what it claimed to be, or could not be kept. */
+export function snapshotRefused(state: CoreState, snapshot: Snapshot): void {
+  answer(state, snapshot.index, { kind: "refused" });
+}
+
+/** The terms of a log never fall, so an entry above those committed is of no earlier term than they. */
+function isTermPossible(state: CoreState, { term }: Snapshot): boolean {
+  const committed = Math.max(state.commitIndex, state.log.base.index) as LogIndex;
+  return term >= (state.log.termAt(committed) ?? term) && term <= state.currentTerm;
+}
+
+function refuseTerm(state: CoreState, from: NodeId, { index, term }: Snapshot): void {
+  state.refuse(from, `snapshot at ${index} of term ${term} in term ${state.currentTerm}`);
+}
+
+/** Tells the leader, if one is followed now. */
+function answer(state: CoreState, index: LogIndex, outcome: SnapshotOutcome): void {
+  const leader = state.certificate?.leader;
+  if (leader === undefined || leader === state.self) return;
+  state.sendAfterPersist({
+    kind: "snapshotResponse",
+    from: state.self,
+    to: leader,
+    term: state.currentTerm,
+    index,
+    outcome,
+  });
 }

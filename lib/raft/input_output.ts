@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Certificate } from "../certificate/certifier.ts";
+import type { Certificate } from "../certificate/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { Entry, PersistBatch, Snapshot } from "./entry.ts";
 import type { Message, RefusalReason, SnapshotRequest } from "./message.ts";
@@ -180,4 +180,32 @@ export interface Output {
   readonly role: RoleReport | null;
   /** For logs and counters. */
   readonly events: readonly RaftEvent[];
+}
+
+/** What one step collects: an {@linkcode Output} without what is only known at the step's end. */
+export class Outbox {
+  /** See {@linkcode Output.send}. */
+  readonly send: Message[] = [];
+  /** See {@linkcode Output.installSnapshot}. */
+  installSnapshot: Snapshot | null = null;
+  /** See {@linkcode Output.sendAfterPersist}. */
+  readonly sendAfterPersist: Message[] = [];
+  /** See {@linkcode Output.apply}. */
+  readonly apply: Entry[] = [];
+  /** See {@linkcode Output.sendChunks}. */
+  readonly sendChunks: SnapshotChunk[] = [];
+  /** See {@linkcode Output.storeChunks}. */
+  readonly storeChunks: SnapshotRequest[] = [];
+  /** See {@linkcode Output.makeSnapshot}. */
+  makeSnapshot = false;
+  /** See {@linkcode Output.accepted}. */
+  readonly accepted: AcceptedProposal[] = [];
+  /** See {@linkcode Output.rejected}. */
+  readonly rejected: RejectedProposal[] = [];
+  /** See {@linkcode Output.reads}. */
+  readonly reads: ReadResult[] = [];
+  /** See {@linkcode Output.transfers}. */
+  readonly transfers: TransferResult[] = [];
+  /** See {@linkcode Output.events}. */
+  readonly events: RaftEvent[] = [];
 }

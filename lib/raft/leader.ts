@@ -7,20 +7,16 @@
 
 import { assert, assertDefined } from "../assert.ts";
 import { encodeUtf8 } from "../bytes.ts";
-import type { Certificate } from "../certificate/certifier.ts";
+import type { Certificate } from "../certificate/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import { APPEND_LIMITS, ENTRY_OVERHEAD_BYTES } from "./config.ts";
 import type { Entry } from "./entry.ts";
-import { LeaderReads } from "./leader_reads.ts";
+import { TakenBatches } from "./forwarding.ts";
 import type { AppendResponse } from "./message.ts";
-import { Progress } from "./progress.ts";
-import { quorumContactTick } from "./lease.ts";
-import { quorumValue } from "./quorum.ts";
-import { confirmReads, startReadRound } from "./reads.ts";
+import { Progress, quorumValue, Rounds } from "./progress.ts";
+import { confirmReads, LeaderReads, quorumContactTick, startReadRound } from "./reads.ts";
 import type { Leader } from "./role.ts";
-import { Rounds } from "./rounds.ts";
-import { needsSnapshot, sendSnapshot } from "./snapshot_sender.ts";
-import { TakenBatches } from "./taken_batches.ts";
+import { needsSnapshot, sendSnapshot } from "./snapshots.ts";
 import type { CoreState } from "./state.ts";
 import { tellTarget, tickTransfer } from "./transfer.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { SignerCommitment } from "../certificate/certifier.ts";
+import type { SignerCommitment } from "../certificate/mod.ts";
 import type { Epoch, LogIndex, NodeId, Term } from "../types.ts";
 import type { Entry, Snapshot } from "./entry.ts";
 

@@ -13,18 +13,18 @@
  *
  * | file | rule |
  * | --- | --- |
- * | `pre_vote.ts` | dissertation §9.6, FROST round one |
- * | `candidate.ts`, `signing_coordinator.ts`, `suspects.ts` | §5.2, the signing sessions (ROAST) |
- * | `voter.ts`, `vote_answers.ts`, `pending_votes.ts` | §5.2, §5.4.1, FROST round two |
- * | `leader.ts`, `progress.ts`, `rounds.ts` | §5.3, §5.4.2, the quorum check |
- * | `certified_leader.ts`, `follower.ts` | §5.3, behind the certificate |
- * | `reads.ts`, `leader_reads.ts`, `lease.ts`, `voter_promise.ts` | dissertation §6.4, §4.2.3, ReadIndex and leases |
- * | `proposals.ts`, `forwarded_requests.ts`, `taken_batches.ts` | commands, forwarded from any node, each at most once |
- * | `compaction.ts`, `snapshot_sender.ts`, `snapshot_receiver.ts`, `own_snapshot.ts` | §7 |
+ * | `election.ts` | dissertation §9.6, FROST round one |
+ * | `election.ts`, `signing_coordinator.ts`, `signing_coordinator.ts` | §5.2, the signing sessions (ROAST) |
+ * | `voter.ts`, `election.ts`, `durability.ts` | §5.2, §5.4.1, FROST round two |
+ * | `leader.ts`, `progress.ts`, `progress.ts` | §5.3, §5.4.2, the quorum check |
+ * | `follower.ts`, `follower.ts` | §5.3, behind the certificate |
+ * | `reads.ts`, `reads.ts`, `reads.ts`, `voter.ts` | dissertation §6.4, §4.2.3, ReadIndex and leases |
+ * | `proposals.ts`, `forwarding.ts`, `forwarding.ts` | commands, forwarded from any node, each at most once |
+ * | `snapshots.ts`, `snapshots.ts`, `follower.ts`, `log.ts` | §7 |
  * | `transfer.ts` | dissertation §3.10 |
- * | `term_rises.ts` | how often a message without proof may raise the term |
+ * | `state.ts` | how often a message without proof may raise the term |
  * | `durability.ts` | what is on disk |
- * | `outbox.ts` | what a step wants done |
+ * | `input_output.ts` | what a step wants done |
  * | `view.ts` | what others may see of a node |
  * | `invariants.ts` | what must hold after every step |
  *
@@ -46,7 +46,7 @@
 export * from "./config.ts";
 export * from "./entry.ts";
 export * from "./input_output.ts";
-export * from "./message.ts";
 export type { EntryLimits } from "./log.ts";
+export * from "./message.ts";
 export { Raft } from "./raft.ts";
 export type { LeaderView, LogView, ProgressView, RaftView, RoleView } from "./view.ts";

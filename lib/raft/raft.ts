@@ -6,22 +6,30 @@
 
 import { unreachable } from "../assert.ts";
 import type { LogIndex, NodeId } from "../types.ts";
-import { askSilentVoters, handleVoteResponse, reopenIfStuck } from "./candidate.ts";
-import { compactLog } from "./compaction.ts";
 import { FORWARDED_TIMEOUTS, type RaftConfig } from "./config.ts";
-import type { DurableState } from "./entry.ts";
-import { handleAppendRequest } from "./follower.ts";
-import type { Input, Output } from "./input_output.ts";
-import { advanceCommit, handleAppendResponse, replicate, tickLeader } from "./leader.ts";
-import type { ForwardedProposal, Message } from "./message.ts";
-import { Outbox } from "./outbox.ts";
-import { breakLease } from "./lease.ts";
 import {
+  answerDurableVotes,
+  askSilentVoters,
   handlePreVoteRequest,
   handlePreVoteResponse,
+  handleTimeoutNow,
+  handleVoteResponse,
+  reopenIfStuck,
   startPreVote,
   tickPreCandidate,
-} from "./pre_vote.ts";
+} from "./election.ts";
+import type { DurableState } from "./entry.ts";
+import {
+  askForSnapshot,
+  handleAppendRequest,
+  handleSnapshotRequest,
+  snapshotReady,
+  snapshotRefused,
+  snapshotStored,
+} from "./follower.ts";
+import { type Input, Outbox, type Output } from "./input_output.ts";
+import { advanceCommit, handleAppendResponse, replicate, tickLeader } from "./leader.ts";
+import type { ForwardedProposal, Message } from "./message.ts";
 import {
   handleProposeRequest,
   handleProposeResponse,
@@ -29,6 +37,7 @@ import {
   propose,
 } from "./proposals.ts";
 import {
+  breakLease,
   handleReadIndexRequest,
   handleReadIndexResponse,
   read,
@@ -36,17 +45,9 @@ import {
   repeatReads,
 } from "./reads.ts";
 import type { Candidate } from "./role.ts";
-import {
-  askForSnapshot,
-  handleSnapshotRequest,
-  snapshotReady,
-  snapshotRefused,
-  snapshotStored,
-} from "./snapshot_receiver.ts";
-import { handleSnapshotResponse, snapshotFailed, snapshotMade } from "./snapshot_sender.ts";
+import { compactLog, handleSnapshotResponse, snapshotFailed, snapshotMade } from "./snapshots.ts";
 import { CoreState } from "./state.ts";
-import { handleTimeoutNow, startTransfer } from "./transfer.ts";
-import { answerDurableVotes } from "./vote_answers.ts";
+import { startTransfer } from "./transfer.ts";
 import type { RaftView } from "./view.ts";
 import { handleVoteRequest } from "./voter.ts";
 

@@ -5,14 +5,13 @@
  * @module
  */
 
-import type { NodeId } from "../types.ts";
+import type { LogIndex, NodeId } from "../types.ts";
+import { LEASE_SHARE, READERS_MAX } from "./config.ts";
 import type { ReadIndexRequest, ReadIndexResponse, RefusalReason } from "./message.ts";
-import { hasLease } from "./lease.ts";
-import { quorumValue } from "./quorum.ts";
-import type { Reader } from "./leader_reads.ts";
-import { answerReader } from "./reader_answers.ts";
+import { quorumValue } from "./progress.ts";
 import type { Leader } from "./role.ts";
-import type { CoreState } from "./state.ts";
+import { answerReader, type CoreState } from "./state.ts";
+import type { LeaderView, RaftView } from "./view.ts";
 
 /**
  * Clients of this node want to read, all with or without `lease`. Those of one step share one
@@ -121,4 +120,98 @@ function addReader(
 
 function refuseReads(state: CoreState, readIds: readonly number[], reason: RefusalReason): void {
   for (const readId of readIds) state.output.reads.push({ kind: "refused", readId, reason });
+}
+
+/** Whoever waits for a read index: this node's own clients, or a follower's batch. */
+export type Reader =
+  /** A read of a client of this node. */
+  | { readonly kind: "local"; readonly readId: number }
+  /** A batch of reads of a follower. */
+  | {
+    readonly kind: "remote";
+    readonly from: NodeId;
+    readonly incarnation: number;
+    readonly batchId: number;
+  };
+
+/** Readers that are confirmed by one round. */
+export interface ReadBatch {
+  /** The round that must be answered by a quorum. */
+  readonly round: number;
+  /** The commit index when the round began. */
+  readonly readIndex: LogIndex;
+  /** Who waits. */
+  readonly readers: readonly Reader[];
+}
+
+/**
+ * A leader's reads: those not yet in a round, and those whose round is on its way; together at most
+ * {@linkcode READERS_MAX}.
+ */
+export class LeaderReads {
+  #waiting: Reader[] = [];
+  #batches: ReadBatch[] = [];
+  #size = 0;
+
+  /** Whether any reader is not yet in a round. */
+  get areWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Adds a reader, to wait for the next round; false when there are as many as may be. */
+  add(reader: Reader): boolean {
+    if (this.#size >= READERS_MAX) return false;
+    this.#size++;
+    this.#waiting.push(reader);
+    return true;
+  }
+
+  /** Puts all that wait into one batch, confirmed by `round`. */
+  startBatch(round: number, readIndex: LogIndex): void {
+    this.#batches.push({ round, readIndex, readers: this.#waiting });
+    this.#waiting = [];
+  }
+
+  /** Takes out the batches that are confirmed once a quorum has answered `round`. */
+  takeConfirmed(round: number): readonly ReadBatch[] {
+    const unconfirmed = this.#batches.findIndex((batch) => batch.round > round);
+    const count = unconfirmed === -1 ? this.#batches.length : unconfirmed;
+    const confirmed = this.#batches.splice(0, count);
+    for (const { readers } of confirmed) this.#size -= readers.length;
+    return confirmed;
+  }
+
+  /** Takes out every reader, for a leader that leads no more. */
+  takeAll(): readonly Reader[] {
+    const readers = [...this.#batches.flatMap((batch) => batch.readers), ...this.#waiting];
+    this.#batches = [];
+    this.#waiting = [];
+    this.#size = 0;
+    return readers;
+  }
+}
+
+/** The newest tick at which a majority, this node included, is known to have followed. */
+export function quorumContactTick(state: RaftView, leader: LeaderView): number {
+  const contacts = [...leader.followers.values()].map((follower) =>
+    follower.rounds.answeredSentTick
+  );
+  return quorumValue([...contacts, state.nowTick], state.majority);
+}
+
+/** Whether reads may be served without asking anyone. */
+export function hasLease(state: RaftView, leader: LeaderView): boolean {
+  if (leader.isLeaseWaived) return false;
+  // A new leader counts those that have not answered yet as heard at its first tick. It does no harm:
+  // whoever asks has committed an entry of this term, so a majority has answered what was sent since.
+  const contactTick = quorumContactTick(state, leader);
+  // A voter may have made its promise just before a tick, which then counts for nothing.
+  const promisedTicks = state.config.electionTimeoutTicks - 1;
+  const leaseTicks = Math.floor(promisedTicks * LEASE_SHARE);
+  return contactTick > leader.leaseBrokenTick && state.nowTick - contactTick < leaseTicks;
+}
+
+/** Ticks no longer tell how much time has passed: only what is sent from now on counts. */
+export function breakLease(state: CoreState): void {
+  if (state.role.name === "leader") state.role.leaseBrokenTick = state.nowTick;
 }

@@ -5,11 +5,10 @@
  * @module
  */
 
-import type { Certificate } from "../certificate/certifier.ts";
+import type { Certificate } from "../certificate/mod.ts";
 import type { NodeId, Term } from "../types.ts";
-import type { LeaderReads } from "./leader_reads.ts";
-import type { Progress } from "./progress.ts";
-import type { Rounds } from "./rounds.ts";
+import type { Progress, Rounds } from "./progress.ts";
+import type { LeaderReads } from "./reads.ts";
 import type { SigningCoordinator } from "./signing_coordinator.ts";
 
 /** Answers others, and follows a leader whose certificate it has verified, if any. */

@@ -9,9 +9,8 @@
  */
 
 import { assert } from "../assert.ts";
-import type { Certifier, ElectionFields, SigningRequest } from "../certificate/certifier.ts";
+import type { Certifier, ElectionFields, SigningRequest } from "../certificate/mod.ts";
 import type { NodeId } from "../types.ts";
-import type { Suspects } from "./suspects.ts";
 
 /** One attempt at the signature with a fixed set of signers. */
 export interface CoordinatedSession {
@@ -183,4 +182,26 @@ export class SigningCoordinator {
 
 function signs(session: CoordinatedSession, voter: NodeId): boolean {
   return session.request.commitments.some((entry) => entry.voter === voter);
+}
+
+/** The suspects of one life of the process; another begins without any. */
+export class Suspects {
+  readonly #voters = new Set<NodeId>();
+  readonly #faultyMax: number;
+
+  /** An election is promised while at most `faultyMax` voters are down or lie: n - t. */
+  constructor(faultyMax: number) {
+    this.#faultyMax = faultyMax;
+  }
+
+  /** Whether this voter is one. */
+  has(voter: NodeId): boolean {
+    return this.#voters.has(voter);
+  }
+
+  /** Adds one. Where more are suspected than can be at fault, it was the network: all are cleared. */
+  add(voter: NodeId): void {
+    this.#voters.add(voter);
+    if (this.#voters.size > this.#faultyMax) this.#voters.clear();
+  }
 }

@@ -6,26 +6,20 @@
  */
 
 import { assert } from "../assert.ts";
-import type { Certificate } from "../certificate/certifier.ts";
+import type { Certificate } from "../certificate/mod.ts";
 import { majorityOf } from "../margins.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
-import { type RaftConfig, TERM_ADVANCE_MAX } from "./config.ts";
-import { Durability } from "./durability.ts";
+import { type RaftConfig, TERM_ADVANCE_MAX, TERM_ADVANCES_PER_TIMEOUT_MAX } from "./config.ts";
+import { Durability, PendingVotes } from "./durability.ts";
 import type { DurableState, LogPosition, Snapshot } from "./entry.ts";
-import { ForwardedRequests } from "./forwarded_requests.ts";
-import type { RoleReport } from "./input_output.ts";
-import { Log } from "./log.ts";
+import { ForwardedRequests, type TakenBatches } from "./forwarding.ts";
+import { Outbox, type RoleReport } from "./input_output.ts";
+import { Log, OwnSnapshot } from "./log.ts";
 import type { Message } from "./message.ts";
-import { Outbox } from "./outbox.ts";
-import { OwnSnapshot } from "./own_snapshot.ts";
-import { PendingVotes } from "./pending_votes.ts";
-import { answerReader } from "./reader_answers.ts";
+import type { Reader } from "./reads.ts";
 import type { Leader, Role } from "./role.ts";
-import { RoleReporter } from "./role_reporter.ts";
-import { Suspects } from "./suspects.ts";
-import type { TakenBatches } from "./taken_batches.ts";
-import { TermRises } from "./term_rises.ts";
-import type { VoterPromise } from "./voter_promise.ts";
+import { Suspects } from "./signing_coordinator.ts";
+import type { VoterPromise } from "./voter.ts";
 
 /** Everything a node knows. Belongs to one {@linkcode Raft}; the rules read and change it. */
 export class CoreState {
@@ -308,4 +302,66 @@ function leaveLeadership(state: CoreState, leader: Leader): void {
   if (leader.transfer === null) return;
   const { transferId, target, isTold } = leader.transfer;
   state.output.transfers.push({ kind: isTold ? "handedOver" : "aborted", transferId, target });
+}
+
+/**
+ * Counts the rises of a term within an election timeout, so that nobody can use terms up. How far each
+ * may go is `TERM_ADVANCE_MAX`.
+ */
+export class TermRises {
+  readonly #electionTimeoutTicks: number;
+  #count = 0;
+  #countedSinceTick = 0;
+
+  /** No rise has been counted yet. */
+  constructor(electionTimeoutTicks: number) {
+    this.#electionTimeoutTicks = electionTimeoutTicks;
+  }
+
+  /** Counts one more, and returns whether it is allowed. */
+  take(nowTick: number): boolean {
+    if (nowTick - this.#countedSinceTick >= this.#electionTimeoutTicks) {
+      this.#countedSinceTick = nowTick;
+      this.#count = 0;
+    }
+    return this.#count++ < TERM_ADVANCES_PER_TIMEOUT_MAX;
+  }
+}
+
+/** Tells a change of role, term or leader, once. */
+export class RoleReporter {
+  #reported: RoleReport | null = null;
+
+  /** The report if it differs from the one before; else null. */
+  changed(now: RoleReport): RoleReport | null {
+    const before = this.#reported;
+    const isSame = before?.role === now.role && before.term === now.term &&
+      before.leader === now.leader;
+    if (isSame) return null;
+    this.#reported = now;
+    return now;
+  }
+}
+
+/** Tells a reader its read index, or with null that this node does not lead. */
+export function answerReader(state: CoreState, reader: Reader, readIndex: LogIndex | null): void {
+  if (reader.kind === "local") {
+    const { readId } = reader;
+    state.output.reads.push(
+      readIndex === null
+        ? { kind: "refused", readId, reason: "leaderChanged" }
+        : { kind: "ready", readId, readIndex },
+    );
+    return;
+  }
+  const { from: to, incarnation, batchId } = reader;
+  state.send({
+    kind: "readIndexResponse",
+    from: state.self,
+    to,
+    term: state.currentTerm,
+    incarnation,
+    batchId,
+    readIndex,
+  });
 }

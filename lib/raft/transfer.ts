@@ -7,10 +7,7 @@
  */
 
 import type { NodeId } from "../types.ts";
-import { acceptLeader } from "./certified_leader.ts";
 import type { TransferResult } from "./input_output.ts";
-import type { TimeoutNowRequest } from "./message.ts";
-import { startPreVote } from "./pre_vote.ts";
 import type { Leader } from "./role.ts";
 import type { CoreState } from "./state.ts";
 
@@ -59,13 +56,6 @@ export function tickTransfer(state: CoreState, leader: Leader): void {
   leader.transfer = null;
   const { transferId, target } = transfer;
   state.output.transfers.push({ kind: "aborted", transferId, target });
-}
-
-/** The leader asks this node to stand for election now. */
-export function handleTimeoutNow(state: CoreState, message: TimeoutNowRequest): void {
-  if (!acceptLeader(state, message)) return;
-  if (state.lacksState) return;
-  startPreVote(state, { transfer: true });
 }
 
 /** The follower whose log is furthest, among those that answer and could lead. */

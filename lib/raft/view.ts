@@ -8,11 +8,10 @@
 import type { NodeId } from "../types.ts";
 import type { Durability } from "./durability.ts";
 import type { Log } from "./log.ts";
-import type { Progress } from "./progress.ts";
+import type { FollowerRounds, Progress, Rounds } from "./progress.ts";
 import type { Candidate, Follower, Leader, PreCandidate, Transfer } from "./role.ts";
-import type { FollowerRounds, Rounds } from "./rounds.ts";
 import type { CoreState } from "./state.ts";
-import type { VoterPromise } from "./voter_promise.ts";
+import type { VoterPromise } from "./voter.ts";
 
 /** The log in memory. */
 export type LogView = Pick<

@@ -8,12 +8,11 @@
  * @module
  */
 
-import type { NonceTicket, SigningRequest } from "../certificate/certifier.ts";
-import { CertificateError } from "../certificate/error.ts";
+import { CertificateError, type NonceTicket, type SigningRequest } from "../certificate/mod.ts";
 import type { NodeId } from "../types.ts";
-import type { VoteRequest } from "./message.ts";
+import type { PreVoteRequest, VoteRequest } from "./message.ts";
 import type { CoreState } from "./state.ts";
-import { mayHelp } from "./voter_promise.ts";
+import type { RaftView } from "./view.ts";
 
 /** Applies the vote rule to a candidate's request. */
 export function handleVoteRequest(state: CoreState, message: VoteRequest): void {
@@ -59,7 +58,7 @@ export interface Vote {
   readonly request: SigningRequest | null;
 }
 
-/** Takes the nonce and records the vote; `vote_answers.ts` answers once the vote is durable. */
+/** Takes the nonce and records the vote; `election.ts` answers once the vote is durable. */
 export function castVote(state: CoreState, vote: Vote): void {
   const ticket = vote.request === null ? null : takeNonce(state, vote.candidate, vote.request);
   if (state.votedFor !== vote.candidate) {
@@ -122,4 +121,31 @@ function takeNonce(
     state.refuse(candidate, error.message);
     return null;
   }
+}
+
+/** What a voter promised the leader that it heard last, however little it knows of it by now. */
+export interface VoterPromise {
+  /**
+   * When it heard that leader. A voter that restarts in a term takes it for just now, as it may have
+   * promised anything a moment before. Null in a life that knows of no leader.
+   */
+  heardTick: number | null;
+  /** To whom that leader, when last heard, was handing over. */
+  transferTarget: NodeId | null;
+}
+
+/** Whether this node may help the sender to be elected; if not, the request is not even noticed. */
+export function mayHelp(state: RaftView, message: PreVoteRequest | VoteRequest): boolean {
+  return !isBound(state) || (message.transfer && transferTarget(state) === message.from);
+}
+
+/** Whether the promise holds. A leader is bound to itself, as it steps down without a quorum. */
+export function isBound(state: RaftView): boolean {
+  if (state.role.name === "leader") return true;
+  const { heardTick } = state.voterPromise;
+  return heardTick !== null && state.nowTick - heardTick < state.config.electionTimeoutTicks;
+}
+
+function transferTarget({ role, voterPromise }: RaftView): NodeId | null {
+  return role.name === "leader" ? role.transfer?.target ?? null : voterPromise.transferTarget;
 }

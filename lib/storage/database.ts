@@ -7,11 +7,9 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import { assert, assertDefined } from "../assert.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
-import { checkpoint } from "./checkpoint.ts";
-import { CorruptionError } from "./corruption_error.ts";
-import type { Guard } from "./guard.ts";
-import { toStorageError } from "./sqlite_error.ts";
-import { listWalPages } from "./wal_file.ts";
+import type { Guard } from "./folder.ts";
+import { CorruptionError, toStorageError } from "./storage_error.ts";
+import { checkpoint, listWalPages } from "./wal_file.ts";
 
 /** One row as SQLite returns it. */
 export type Row = Record<string, SQLOutputValue>;

@@ -5,6 +5,7 @@
  */
 
 import { dirname, resolve } from "node:path";
+import { encodeUtf8 } from "../bytes.ts";
 import { EnvironmentError, messageOf } from "../errors.ts";
 
 /** Only the node's own user: the folder also holds its key share. */
@@ -58,4 +59,98 @@ function isFolder(path: string): boolean {
   throw new EnvironmentError(
     `Cannot use ${path} as data folder: it is a file. Name another with --data-dir.`,
   );
+}
+
+/** Fills `bytes` from a file's position on; the number of bytes read, less only at its end. */
+export function readFully(file: Deno.FsFile, bytes: Uint8Array): number {
+  let length = 0;
+  while (length < bytes.length) {
+    const count = file.readSync(bytes.subarray(length));
+    if (count === null) break;
+    length += count;
+  }
+  return length;
+}
+
+/** Writes all of `bytes` at a file's position. @throws whatever the system does when it cannot. */
+export function writeFully(file: Deno.FsFile, bytes: Uint8Array): void {
+  let length = 0;
+  while (length < bytes.length) length += file.writeSync(bytes.subarray(length));
+}
+
+/** Removes a file unless it is not there. @throws whatever else the system throws. */
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/**
+ * The guard of one database, held for as long as the database is open.
+ *
+ * It is locked with `flock`, which the system undoes when the process ends, however it ends. It is
+ * empty until the database beside it is complete and durable, and never empty after: a guard with
+ * text and no database means that the database was lost, not that there never was one.
+ */
+export class Guard {
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+
+  private constructor(path: string, file: Deno.FsFile) {
+    this.#path = path;
+    this.#file = file;
+  }
+
+  /**
+   * Takes the guard at `path`, which is created when missing.
+   *
+   * @throws {EnvironmentError} when another process, or another store in this one, holds it.
+   */
+  static take(path: string): Guard {
+    const file = openGuard(path);
+    if (file.tryLockSync(true)) return new Guard(path, file);
+    file.close();
+    throw new EnvironmentError(
+      `Cannot use data folder ${dirname(path)}: another process is using it (it holds ${path}). ` +
+        `Stop that node first, or name another folder with --data-dir.`,
+    );
+  }
+
+  /** Whether the database was ever completed. */
+  get databaseWasMade(): boolean {
+    return this.#file.statSync().size > 0;
+  }
+
+  /**
+   * Notes for good that the database is complete, with a text for whoever looks into the file.
+   *
+   * @throws {EnvironmentError} when the disk refuses.
+   */
+  markDatabaseMade(text: string): void {
+    try {
+      this.#file.writeSync(encodeUtf8(text));
+      this.#file.syncSync();
+    } catch (cause) {
+      throw new EnvironmentError(`Cannot write ${this.#path}: ${messageOf(cause)}`, { cause });
+    }
+    syncFolder(dirname(this.#path));
+  }
+
+  /** Lets go of the database. */
+  release(): void {
+    this.#file.close();
+  }
+}
+
+function openGuard(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+  } catch (cause) {
+    throw new EnvironmentError(
+      `Cannot open ${path}: ${messageOf(cause)}. The data folder must exist and be writable.`,
+      { cause },
+    );
+  }
 }

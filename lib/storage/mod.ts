@@ -80,10 +80,12 @@
  * @module
  */
 
-export { CorruptionError } from "./corruption_error.ts";
-export { createDataFolder } from "./folder.ts";
+export { createDataFolder, readFully, removeIfThere, syncFolder } from "./folder.ts";
 export { KEY_VALUE_FILE, openKeyValueStore, SqliteKeyValueStore } from "./key_value_store.ts";
 export type { StoreOptions } from "./open_database.ts";
 export { openRaftStore, RAFT_FILE, RaftStore } from "./raft_store.ts";
-export { type Chunk, SNAPSHOT_BYTES_MAX, type SnapshotFile, Snapshots } from "./snapshot/mod.ts";
+export type { Chunk } from "./snapshot/incoming.ts";
+export { SNAPSHOT_BYTES_MAX, type SnapshotFile } from "./snapshot/snapshot_file.ts";
+export { Snapshots } from "./snapshot/snapshots.ts";
+export { CorruptionError } from "./storage_error.ts";
 export { openStores, Stores } from "./stores.ts";

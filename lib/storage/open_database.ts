@@ -4,16 +4,22 @@
  * @module
  */
 
-import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { EnvironmentError, InputError, messageOf } from "../errors.ts";
 import type { ClusterName, NodeId } from "../types.ts";
-import { checkpoint, isWhole, META_SCHEMA, readMeta, runAll } from "./checkpoint.ts";
-import { CorruptionError } from "./corruption_error.ts";
 import { Database } from "./database.ts";
-import { Guard } from "./guard.ts";
-import { isSqliteError, toStorageError } from "./sqlite_error.ts";
-import { inspectWalFile, type WalFinding } from "./wal_file.ts";
+import { Guard } from "./folder.ts";
+import { CorruptionError, isSqliteError, toStorageError } from "./storage_error.ts";
+import {
+  checkpoint,
+  inspectWalFile,
+  isWhole,
+  META_SCHEMA,
+  readMeta,
+  runAll,
+  type WalFinding,
+} from "./wal_file.ts";
 
 /** Whose data, and where. */
 export interface StoreOptions {

@@ -6,14 +6,19 @@
 
 import { assert } from "../assert.ts";
 import { InputError } from "../errors.ts";
-import type { DurableState, Entry, LogPosition, LogStart, PersistBatch } from "../raft/entry.ts";
+import type { DurableState, Entry, LogPosition, LogStart, PersistBatch } from "../raft/mod.ts";
 import { type LogIndex, type Term, toLogIndex, toNodeId, toTerm } from "../types.ts";
-import { RAFT_WAY_BACK } from "./corruption_error.ts";
 import { bytesIn, type Database, type Row } from "./database.ts";
 import { openDatabase, type StoreOptions } from "./open_database.ts";
-import { prepareRaftStatements, RAFT_SCHEMA, type RaftStatements } from "./raft_schema.ts";
-import { type RaftState, stateAfter } from "./raft_state.ts";
+import {
+  prepareRaftStatements,
+  RAFT_SCHEMA,
+  type RaftState,
+  type RaftStatements,
+  stateAfter,
+} from "./raft_tables.ts";
 import { checkDigest, digestCertificate, digestEntry, digestRaftState } from "./row_digest.ts";
+import { RAFT_WAY_BACK } from "./storage_error.ts";
 
 /** The database of a {@linkcode RaftStore} in the data folder. */
 export const RAFT_FILE = "raft.db";

@@ -6,8 +6,12 @@
 
 import type { StatementSync } from "node:sqlite";
 import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
-import { decodeResult, encodeResult, type RememberedWrite } from "../kv/remembered_write.ts";
-import type { RememberedWrites } from "../kv/store.ts";
+import {
+  decodeResult,
+  encodeResult,
+  type RememberedWrite,
+  type RememberedWrites,
+} from "../kv/mod.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
 import { bytesIn, type Database, type Row } from "./database.ts";
 import { checkDigest, digestRememberedWrite } from "./row_digest.ts";

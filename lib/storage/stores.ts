@@ -7,13 +7,13 @@
 import { join } from "node:path";
 import { assert } from "../assert.ts";
 import type { LogIndex } from "../types.ts";
-import { CorruptionError, KEY_VALUE_WAY_BACK, RAFT_WAY_BACK } from "./corruption_error.ts";
 import { createDataFolder } from "./folder.ts";
 import { KEY_VALUE_FILE, openKeyValueStore, type SqliteKeyValueStore } from "./key_value_store.ts";
 import type { StoreOptions } from "./open_database.ts";
 import { openRaftStore, RAFT_FILE, type RaftStore } from "./raft_store.ts";
-import { checkRows } from "./row_check.ts";
+import { checkRows } from "./row_digest.ts";
 import { Snapshots } from "./snapshot/snapshots.ts";
+import { CorruptionError, KEY_VALUE_WAY_BACK, RAFT_WAY_BACK } from "./storage_error.ts";
 
 /**
  * Up to this size each row of kv.db is read at start: about 30 ms for each MiB with values of 256 bytes,

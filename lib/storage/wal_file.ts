@@ -13,8 +13,10 @@
  * @module
  */
 
+import type { DatabaseSync } from "node:sqlite";
 import { assert } from "../assert.ts";
-import { readFully } from "./files.ts";
+import { EnvironmentError } from "../errors.ts";
+import { readFully } from "./folder.ts";
 
 /** What a write-ahead log looks like from outside. */
 export type WalFinding =
@@ -164,4 +166,45 @@ function readPair(view: DataView, offset: number): Checksum {
 
 function isEqual(left: Checksum, right: Checksum): boolean {
   return left[0] === right[0] && left[1] === right[1];
+}
+
+/** Makes the table that holds the answer, among other things. */
+export const META_SCHEMA: string =
+  "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT; " +
+  "INSERT INTO meta (name, value) VALUES ('whole', 'yes');";
+
+/**
+ * Moves the whole log into the database file, durably; the next transaction begins the log anew.
+ * Between the second step and the third the file alone says it is not whole, while the log is
+ * still there.
+ *
+ * @param beforeMove is called when the log is as it will be moved, and the file still as it was.
+ * @throws {EnvironmentError} when something keeps SQLite from moving all of it.
+ */
+export function checkpoint(connection: DatabaseSync, beforeMove: () => void = () => {}): void {
+  runAll(connection, ["UPDATE meta SET value = 'no' WHERE name = 'whole'"]);
+  beforeMove();
+  const moved = connection.prepare("PRAGMA wal_checkpoint(PASSIVE)").get();
+  if (moved?.["busy"] !== 0 || moved["log"] !== moved["checkpointed"]) {
+    throw new EnvironmentError(
+      `only ${moved?.["checkpointed"]} of ${moved?.["log"]} pages of the write-ahead log moved`,
+    );
+  }
+  runAll(connection, ["UPDATE meta SET value = 'yes' WHERE name = 'whole'"]);
+}
+
+/** Whether nothing is missing from the database, as it is being read. */
+export function isWhole(connection: DatabaseSync): boolean {
+  return readMeta(connection, "whole") === "yes";
+}
+
+/** One value of the table `meta`, or null. */
+export function readMeta(connection: DatabaseSync, name: string): string | null {
+  const value = connection.prepare("SELECT value FROM meta WHERE name = ?").get(name)?.["value"];
+  return typeof value === "string" ? value : null;
+}
+
+/** Runs statements one by one: the errors of `exec` lack SQLite's result code. */
+export function runAll(connection: DatabaseSync, statements: readonly string[]): void {
+  for (const sql of statements) connection.prepare(sql).all();
 }

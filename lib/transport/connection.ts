@@ -9,9 +9,8 @@
 import { InputError } from "../errors.ts";
 import { type Channel, ChannelError } from "./channel.ts";
 import { FairShare } from "./fair_share.ts";
-import { encodeFrame, FrameDecoder } from "./frame.ts";
-import { FrameQueue, type QueueLimits } from "./frame_queue.ts";
-import { INTRODUCTION_FRAME_BYTES_MAX } from "./introduction.ts";
+import { encodeFrame, FrameDecoder, FrameQueue, type QueueLimits } from "./frame.ts";
+import { INTRODUCTION_FRAME_BYTES_MAX } from "./hello.ts";
 import type { NoiseKeys } from "./noise.ts";
 import { NoiseChannel, type RekeyLimits } from "./noise_channel.ts";
 

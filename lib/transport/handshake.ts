@@ -13,8 +13,11 @@ import { encodeFrame } from "./frame.ts";
 import {
   checkAnswer,
   checkHello,
+  type Configuration,
   decodeHello,
+  decodeIntroduction,
   encodeHello,
+  encodeIntroduction,
   type Greeting,
   type Hello,
   type HelloContext,
@@ -22,10 +25,13 @@ import {
   type HelloRefusal,
   toPrologue,
 } from "./hello.ts";
-import { type Configuration, decodeIntroduction, encodeIntroduction } from "./introduction.ts";
 import { NoiseInitiator, type NoiseKeys, NoiseResponder } from "./noise.ts";
-import { NoiseError, type NoiseRefusal } from "./noise_error.ts";
-import { generateKeyPair, type KeyPair } from "./x25519.ts";
+import {
+  generateKeyPair,
+  type KeyPair,
+  NoiseError,
+  type NoiseRefusal,
+} from "./noise_primitives.ts";
 
 /** What both sides need. */
 export interface HandshakeOptions extends HelloContext {

@@ -17,8 +17,20 @@
 import { equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { type ClusterName, type NodeId, toClusterName } from "../types.ts";
-import { bytes, count, type FieldsOf, nodeId, record, scalar, tagged, word } from "./field.ts";
-import { encodeSequence, type Scalar, SequenceReader } from "./sequence.ts";
+import {
+  bytes,
+  count,
+  encodeSequence,
+  type FieldsOf,
+  nodeId,
+  nullable,
+  record,
+  type Scalar,
+  scalar,
+  SequenceReader,
+  tagged,
+  word,
+} from "./field.ts";
 
 /** The version of frames, hello and messages. Nodes of different versions refuse each other. */
 export const PROTOCOL_VERSION = 4;
@@ -247,4 +259,49 @@ const greetingField = tagged<Greeting>({
   hello: { tag: 1, fields: { ...routeFields, noise } },
   refusal: { tag: 2, fields: { refusal: refusalWord, cluster: clusterName, from: nodeId } },
   answer: { tag: 3, fields: { noise } },
+});
+
+/** Most bytes in a configuration: that of the largest cluster, with room. */
+export const CONFIGURATION_BYTES_MAX: number = 128 * 1024;
+/** Most bytes in the frame of an introduction. */
+export const INTRODUCTION_FRAME_BYTES_MAX: number = CONFIGURATION_BYTES_MAX + 16;
+
+/** What the nodes of a cluster compare when they meet; public, and the same on every node. */
+export interface Configuration {
+  /** SHA-256 of the text: 32 bytes. */
+  readonly digest: Uint8Array;
+  /** The configuration in a form that is the same for all that mean the same. */
+  readonly text: Uint8Array;
+}
+
+/** The first words inside the channel. */
+export interface Introduction {
+  /** The dialer's configuration where it differs from the acceptor's; null where it is the same. */
+  readonly configuration: Uint8Array | null;
+}
+
+/** The payload of an introduction. It stands in a shared buffer until the next call. */
+export function encodeIntroduction(introduction: Introduction): Uint8Array {
+  const sequence: Scalar[] = [];
+  introductionField.write(introduction, sequence);
+  return encodeSequence(sequence);
+}
+
+/** Reads an introduction. @throws {HelloError} `malformed`. */
+export function decodeIntroduction(payload: Uint8Array): Introduction {
+  const reader = new SequenceReader(payload);
+  try {
+    const introduction = introductionField.read(reader);
+    reader.end();
+    return introduction;
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw new HelloError("malformed", `Cannot read introduction: ${cause.message}`, { cause });
+  } finally {
+    reader.close();
+  }
+}
+
+const introductionField = record<Introduction>({
+  configuration: nullable(bytes({ bytesMax: CONFIGURATION_BYTES_MAX })),
 });

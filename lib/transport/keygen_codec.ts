@@ -15,18 +15,20 @@ import { ATTEMPT_MAX, type FaultRule, type Message, type SignedHash } from "../k
 import type { NodeId } from "../types.ts";
 import {
   atMost,
+  encodeSequence,
   fixedBytes,
   list,
   longText,
   nodeId,
   nullable,
   record,
+  type Scalar,
   scalar,
+  SequenceReader,
   tagged,
   word,
 } from "./field.ts";
 import { type Route, toMessageError } from "./message_codec.ts";
-import { encodeSequence, type Scalar, SequenceReader } from "./sequence.ts";
 
 /** The lowest tag of key generation's messages. */
 export const KEYGEN_TAG_MIN = 64;

@@ -1,6 +1,6 @@
 /**
  * Raft messages as bytes: one schema per kind, all in this file. A message is written as its kind's
- * tag and then its fields in the order below (see `sequence.ts`); sender and receiver are not
+ * tag and then its fields in the order below (see `field.ts`); sender and receiver are not
  * written, the connection knows both. Tags and order are the wire format: changing either, or adding
  * a field, takes a new protocol version in `hello.ts`.
  *
@@ -8,25 +8,27 @@
  */
 
 import { assert } from "../assert.ts";
-import { NOTE_LENGTH_MAX, type SignerCommitment } from "../certificate/certifier.ts";
+import { NOTE_LENGTH_MAX, type SignerCommitment } from "../certificate/mod.ts";
 import { InputError } from "../errors.ts";
-import { SNAPSHOT_CHUNK_BYTES_MAX } from "../raft/config.ts";
-import type { Entry, Snapshot } from "../raft/entry.ts";
-import type {
-  AppendOutcome,
-  AppendRequest,
-  ForwardedProposal,
-  Message,
-  ProposalOutcome,
-  RefusalReason,
-  SnapshotOutcome,
-} from "../raft/message.ts";
+import {
+  type AppendOutcome,
+  type AppendRequest,
+  type Entry,
+  type ForwardedProposal,
+  type Message,
+  type ProposalOutcome,
+  type RefusalReason,
+  type Snapshot,
+  SNAPSHOT_CHUNK_BYTES_MAX,
+  type SnapshotOutcome,
+} from "../raft/mod.ts";
 import { type NodeId, toLogIndex } from "../types.ts";
 import {
   atMost,
   boolean,
   bytes,
   count,
+  encodeSequence,
   epoch,
   type Field,
   list,
@@ -34,12 +36,13 @@ import {
   nodeId,
   nullable,
   record,
+  type Scalar,
+  SequenceReader,
   tagged,
   term,
   text,
   word,
 } from "./field.ts";
-import { encodeSequence, type Scalar, SequenceReader } from "./sequence.ts";
 
 /** Most entries in one AppendEntries: as many as the core puts into one (`APPEND_LIMITS`). */
 export const ENTRY_COUNT_MAX = 16_384;

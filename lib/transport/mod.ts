@@ -11,7 +11,7 @@
  *
  * From the bottom up: a *channel* is a stream of bytes each way (`channel.ts`), encrypted where it is
  * a `NoiseChannel` around the TCP channel (`noise_channel.ts`). *Frames* cut it into payloads by their
- * length (`frame.ts`). A payload is a flat *sequence* of msgpack scalars (`sequence.ts`), which
+ * length (`frame.ts`). A payload is a flat *sequence* of msgpack scalars (`field.ts`), which
  * *fields* read and check one by one (`field.ts`); the *schemas* stand in `message_codec.ts` (Raft),
  * `keygen_codec.ts` and `hello.ts`. A *connection* joins a channel, a bounded queue and a watch for
  * silence (`connection.ts`); it begins with the handshake (`handshake.ts`). A *peer* keeps one dialed
@@ -52,17 +52,33 @@
  */
 
 export type { NetworkAddress } from "./channel.ts";
-export { HelloError, type HelloRefusal, PROTOCOL_VERSION } from "./hello.ts";
-export { type Configuration, CONFIGURATION_BYTES_MAX } from "./introduction.ts";
-export { NoiseError, type NoiseRefusal } from "./noise_error.ts";
+export type { QueueLimits } from "./frame.ts";
+export {
+  type Configuration,
+  CONFIGURATION_BYTES_MAX,
+  HelloError,
+  type HelloRefusal,
+  PROTOCOL_VERSION,
+} from "./hello.ts";
 export type { RekeyLimits } from "./noise_channel.ts";
-export type { TransportCounter, TransportEvents, TransportRefusal } from "./reporter.ts";
+export {
+  checkPublicKey,
+  generateKeyPair,
+  type KeyPair,
+  NoiseError,
+  type NoiseRefusal,
+  toKeyPair,
+} from "./noise_primitives.ts";
+export {
+  LogLimiter,
+  type TransportCounter,
+  type TransportEvents,
+  type TransportRefusal,
+} from "./reporter.ts";
 export {
   type PeerAddress,
   TRANSPORT_DEFAULTS,
   type TransportLimits,
   type TransportTiming,
 } from "./settings.ts";
-export type { QueueLimits } from "./frame_queue.ts";
 export { Transport, type TransportOptions } from "./transport.ts";
-export { checkPublicKey, generateKeyPair, type KeyPair, toKeyPair } from "./x25519.ts";

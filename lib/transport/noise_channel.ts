@@ -18,8 +18,12 @@ import { type Channel, ChannelError } from "./channel.ts";
 import { FairShare } from "./fair_share.ts";
 import { encodeFrameHeader, FRAME_HEADER_BYTES, type FrameDecoder } from "./frame.ts";
 import type { NoiseKeys } from "./noise.ts";
-import { NOISE_MESSAGE_BYTES_MAX, PLAINTEXT_BYTES_MAX, TAG_BYTES } from "./noise_cipher_state.ts";
-import { NoiseError } from "./noise_error.ts";
+import {
+  NOISE_MESSAGE_BYTES_MAX,
+  NoiseError,
+  PLAINTEXT_BYTES_MAX,
+  TAG_BYTES,
+} from "./noise_primitives.ts";
 
 /** Bytes around the plaintext of each message. */
 export const MESSAGE_OVERHEAD_BYTES: number = FRAME_HEADER_BYTES + TAG_BYTES;

@@ -6,10 +6,10 @@
 
 import type { ClusterName, NodeId } from "../types.ts";
 import type { NetworkAddress } from "./channel.ts";
-import type { QueueLimits } from "./frame_queue.ts";
-import type { Configuration } from "./introduction.ts";
+import type { QueueLimits } from "./frame.ts";
+import type { Configuration } from "./hello.ts";
 import type { RekeyLimits } from "./noise_channel.ts";
-import type { KeyPair } from "./x25519.ts";
+import type { KeyPair } from "./noise_primitives.ts";
 
 /** Times in milliseconds. */
 export interface TransportTiming {
@@ -83,3 +83,27 @@ export const TRANSPORT_DEFAULTS: TransportTiming & TransportLimits = {
   rekeyAfterMessages: 65_536,
   rekeyAfterMs: 120_000,
 };
+
+/** Keeps track of promises that nobody awaits one by one. */
+export class Tasks {
+  readonly #running = new Set<Promise<void>>();
+
+  /** How many have not ended. */
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /**
+   * Watches `work`. What it throws is a bug of Floe's own, since everything else is handled within
+   * it: it is reported as uncaught, which stops the process.
+   */
+  watch(work: Promise<void>): void {
+    const task = work.catch(reportError).finally(() => this.#running.delete(task));
+    this.#running.add(task);
+  }
+
+  /** Resolves once all have ended, those included that are added meanwhile. */
+  async ended(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+}

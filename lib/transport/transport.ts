@@ -6,30 +6,29 @@
 
 import { InputError } from "../errors.ts";
 import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
-import type { Message } from "../raft/message.ts";
+import type { Message } from "../raft/mod.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { Acceptor } from "./acceptor.ts";
 import type { NetworkAddress } from "./channel.ts";
 import { encodeFrame } from "./frame.ts";
-import type { Configuration } from "./introduction.ts";
+import type { Configuration } from "./hello.ts";
 import {
   decodeKeyGenerationMessage,
   encodeKeyGenerationMessage,
   isKeyGenerationPayload,
 } from "./keygen_codec.ts";
 import { decodeMessage, encodeMessage } from "./message_codec.ts";
-import { KEYGEN_WORK, workOf } from "./message_work.ts";
+import type { KeyPair } from "./noise_primitives.ts";
 import { Peer } from "./peer.ts";
 import { Reporter, type TransportCounter, type TransportEvents } from "./reporter.ts";
 import {
   type PeerAddress,
+  Tasks,
   TRANSPORT_DEFAULTS,
   type TransportLimits,
   type TransportSettings,
   type TransportTiming,
 } from "./settings.ts";
-import { Tasks } from "./tasks.ts";
-import type { KeyPair } from "./x25519.ts";
 
 /** What a transport is told. */
 export interface TransportOptions
@@ -174,4 +173,43 @@ export class Transport {
 
 function toSettings(options: TransportOptions): TransportSettings {
   return { random: Math.random, ...TRANSPORT_DEFAULTS, ...options };
+}
+
+/** A signed note is parsed and its signature verified. */
+const NOTE_WORK = 16;
+/** Points are checked, one by one, or a nonce is drawn and a share made: up to some milliseconds. */
+const SIGNING_WORK = 128;
+
+/** What key generation's messages make: nearly all of them are about points. */
+export const KEYGEN_WORK: number = SIGNING_WORK;
+
+/** What a message makes, at least 1. */
+export function workOf(message: Message): number {
+  switch (message.kind) {
+    case "preVoteRequest":
+    case "preVoteResponse":
+    case "voteRequest":
+    case "voteResponse":
+      return SIGNING_WORK;
+    case "appendRequest":
+      return 1 + noteWork(message.certificate) + message.entries.length;
+    case "snapshotRequest":
+    case "timeoutNowRequest":
+      return 1 + noteWork(message.certificate);
+    case "proposeRequest":
+      return 1 + message.proposals.length;
+    case "proposeResponse":
+      return 1 + message.outcomes.length;
+    case "appendResponse":
+    case "snapshotResponse":
+    case "readIndexRequest":
+    case "readIndexResponse":
+      return 1;
+    default:
+      return message satisfies never;
+  }
+}
+
+function noteWork(note: string | null): number {
+  return note === null ? 0 : NOTE_WORK;
 }

@@ -7,8 +7,8 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { decodeUtf8 } from "../../lib/bytes.ts";
-import { CONNECTIONS_MAX } from "../../lib/http/limits.ts";
-import { findPeer } from "../../lib/node/cluster_config.ts";
+import { findPeer } from "../../lib/config/cluster_config.ts";
+import { CONNECTIONS_MAX } from "../../lib/http/connections.ts";
 import { encodeFrame } from "../../lib/transport/frame.ts";
 import { encodeHello } from "../../lib/transport/hello.ts";
 import { TRANSPORT_DEFAULTS } from "../../lib/transport/settings.ts";

@@ -7,17 +7,22 @@
 
 import assert from "node:assert/strict";
 import { concatBytes } from "../../lib/bytes.ts";
-import { findPeer } from "../../lib/node/cluster_config.ts";
-import { readIdentity } from "../../lib/node/identity.ts";
-import type { KeyFolder } from "../../lib/node/key_folder.ts";
+import { findPeer } from "../../lib/config/cluster_config.ts";
+import { readIdentity } from "../../lib/keys/identity.ts";
+import type { KeyFolder } from "../../lib/keys/key_file.ts";
 import { type NetworkAddress, TcpChannel } from "../../lib/transport/channel.ts";
 import { encodeFrame, FRAME_BYTES_MAX, FrameDecoder } from "../../lib/transport/frame.ts";
-import { decodeHello, encodeHello, type Hello, toPrologue } from "../../lib/transport/hello.ts";
-import { encodeIntroduction } from "../../lib/transport/introduction.ts";
+import {
+  decodeHello,
+  encodeHello,
+  encodeIntroduction,
+  type Hello,
+  toPrologue,
+} from "../../lib/transport/hello.ts";
 import { NoiseInitiator } from "../../lib/transport/noise.ts";
 import { NoiseChannel } from "../../lib/transport/noise_channel.ts";
+import { generateKeyPair } from "../../lib/transport/noise_primitives.ts";
 import { TRANSPORT_DEFAULTS } from "../../lib/transport/settings.ts";
-import { generateKeyPair } from "../../lib/transport/x25519.ts";
 import type { ClusterName, NodeId } from "../../lib/types.ts";
 import type { TestCluster } from "../e2e/harness/test_cluster.ts";
 import { readFrame, writeFrame } from "../transport/raw_peer.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
 import { toClusterName, toEpoch, toNodeId } from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
+import { createCertifierDouble } from "../support/certifier_double.ts";
 import { createTestDoubles, electionFields, nodeId } from "./cluster.ts";
 import { certify, runRounds } from "./election.ts";
 import { assertRefused } from "./refused.ts";

@@ -5,9 +5,7 @@
  */
 
 import { assertDefined } from "../../lib/assert.ts";
-import type { Certifier, ElectionFields } from "../../lib/certificate/certifier.ts";
-import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
-import type { Group } from "../../lib/certificate/group.ts";
+import type { Certifier, ElectionFields, Group } from "../../lib/certificate/certifier.ts";
 import { createCertifier } from "../../lib/certificate/mod.ts";
 import { trustedDealerKeygen } from "../../lib/frost/mod.ts";
 import {
@@ -19,6 +17,7 @@ import {
   toTerm,
 } from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
+import { createCertifierDouble } from "../support/certifier_double.ts";
 
 /** A cluster whose voters can all be asked. */
 export interface TestCluster {

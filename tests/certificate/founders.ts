@@ -6,14 +6,15 @@
 
 import { createPublicKey, sign } from "node:crypto";
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import { encodeGenesis } from "../../lib/certificate/genesis.ts";
-import type { GenesisRoster } from "../../lib/certificate/genesis_roster.ts";
 import {
+  encodeGenesis,
   encodeGenesisStatement,
+  type GenesisRoster,
   type GenesisStatement,
   toGenesisStatement,
-} from "../../lib/certificate/genesis_statement.ts";
-import { toPrivateKey, trustedDealerKeygen } from "../../lib/frost/mod.ts";
+} from "../../lib/certificate/genesis.ts";
+import { trustedDealerKeygen } from "../../lib/frost/mod.ts";
+import { toPrivateKey } from "../../lib/native_key.ts";
 import { type NodeId, toClusterName, toEpoch } from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
 import { nodeId } from "./cluster.ts";

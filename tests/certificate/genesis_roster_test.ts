@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { checkRoster, describeRosterDifference } from "../../lib/certificate/genesis_roster.ts";
+import { checkRoster, describeRosterDifference } from "../../lib/certificate/genesis.ts";
 import { toClusterName, toEpoch } from "../../lib/types.ts";
 import { SMALL_ORDER_POINTS } from "../frost/weak_points.ts";
 import { nodeId } from "./cluster.ts";

@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  encodeGenesisStatement,
-  parseGenesisStatement,
-} from "../../lib/certificate/genesis_statement.ts";
+import { encodeGenesisStatement, parseGenesisStatement } from "../../lib/certificate/genesis.ts";
 import { createFounders, createStatement } from "./founders.ts";
 import { assertRefused } from "./refused.ts";
 

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { decodeUtf8, encodeUtf8 } from "../../lib/bytes.ts";
-import { encodeGenesis, GENESIS_LENGTH_MAX, verifyGenesis } from "../../lib/certificate/genesis.ts";
-import { voterKeyName } from "../../lib/certificate/genesis_roster.ts";
 import {
+  encodeGenesis,
   encodeGenesisStatement,
+  GENESIS_LENGTH_MAX,
   type GenesisStatement,
-} from "../../lib/certificate/genesis_statement.ts";
+  verifyGenesis,
+  voterKeyName,
+} from "../../lib/certificate/genesis.ts";
 import { encodeVerifierKey, keyId } from "../../lib/certificate/group_key.ts";
 import { parseSignatureLine, splitNote } from "../../lib/certificate/signed_note.ts";
 import { InputError } from "../../lib/errors.ts";

@@ -5,8 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { CertificateRefusal } from "../../lib/certificate/certifier.ts";
-import { CertificateError } from "../../lib/certificate/error.ts";
+import { CertificateError, type CertificateRefusal } from "../../lib/certificate/certifier.ts";
 import type { NodeId } from "../../lib/types.ts";
 
 /** Asserts that something is refused by this rule, and returns who was named. */

@@ -1,10 +1,9 @@
-import assert from "node:assert/strict";
 import { ed25519 } from "@noble/curves/ed25519.js";
+import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
-import type { Certifier } from "../../lib/certificate/certifier.ts";
-import type { Group } from "../../lib/certificate/group.ts";
-import { createCertifier, parseSignedNote, verifyCertificate } from "../../lib/certificate/mod.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
+import type { Certifier, Group } from "../../lib/certificate/certifier.ts";
+import { createCertifier, parseSignedNote, verifyCertificate } from "../../lib/certificate/mod.ts";
 import { InputError } from "../../lib/errors.ts";
 import { toClusterName, toEpoch, toTerm } from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";

@@ -1,11 +1,11 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import {
   encodeStatement,
   parseStatement,
   type Statement,
   STATEMENT_LENGTH_MAX,
-} from "../../lib/certificate/statement.ts";
+} from "../../lib/certificate/election.ts";
 import {
   NAME_LENGTH_MAX,
   toClusterName,

@@ -1,10 +1,10 @@
+import { ed25519 } from "@noble/curves/ed25519.js";
 import assert from "node:assert/strict";
 import { createPublicKey, verify as verifyNatively } from "node:crypto";
-import { ed25519 } from "@noble/curves/ed25519.js";
 import { decodeUtf8, encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
+import { verifyCertificate } from "../../lib/certificate/election.ts";
 import { encodePem, encodeVerifierKey, parseGroupKey } from "../../lib/certificate/group_key.ts";
 import { encodeSignedNote, parseSignedNote } from "../../lib/certificate/signed_note.ts";
-import { verifyCertificate } from "../../lib/certificate/verify.ts";
 import { InputError } from "../../lib/errors.ts";
 import { toClusterName, toTerm } from "../../lib/types.ts";
 import { createTestCluster, createTestDoubles, electionFields, nodeId } from "./cluster.ts";

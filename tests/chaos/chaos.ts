@@ -4,8 +4,8 @@
  * @module
  */
 
-import { messageOf } from "../../lib/errors.ts";
 import { pause } from "../../lib/deadline.ts";
+import { messageOf } from "../../lib/errors.ts";
 import { Random } from "../simulator/random.ts";
 import { ChaosCluster } from "./chaos_cluster.ts";
 import { Client } from "./client.ts";

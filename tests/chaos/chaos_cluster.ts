@@ -5,13 +5,16 @@
  * @module
  */
 
-import type { Group } from "../../lib/certificate/group.ts";
-import type { ApiClient } from "../../lib/cli/client.ts";
-import { dealIntoFolders, nodeFolder, openIdentities } from "../../lib/cli/node_folders.ts";
-import { formatAddress } from "../../lib/node/address.ts";
-import { type ClusterConfig, formatClusterConfig } from "../../lib/node/cluster_config.ts";
-import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
 import { assertDefined } from "../../lib/assert.ts";
+import type { Group } from "../../lib/certificate/certifier.ts";
+import type { ApiClient } from "../../lib/cli/client/client.ts";
+import { dealIntoFolders, nodeFolder, openIdentities } from "../../lib/cli/serve/node_folders.ts";
+import { formatAddress } from "../../lib/config/address.ts";
+import {
+  type ClusterConfig,
+  formatClusterConfig,
+  generateLocalCluster,
+} from "../../lib/config/cluster_config.ts";
 import type { StatusBody } from "../../lib/http/wire.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { onFreePorts } from "../support/free_ports.ts";

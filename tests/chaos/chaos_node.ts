@@ -5,8 +5,8 @@
  */
 
 import { NodeProcess } from "../../lib/cli/local_cluster/node_process.ts";
-import type { NodeAnnouncement } from "../../lib/cli/run_node.ts";
-import { NODE_PERMISSIONS } from "../../lib/cli/permissions.ts";
+import { NODE_PERMISSIONS } from "../../lib/cli/process_context.ts";
+import type { NodeAnnouncement } from "../../lib/cli/serve/run_node.ts";
 import { KEY_VALUE_FILE } from "../../lib/storage/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { Pause } from "../e2e/harness/pause.ts";

@@ -4,11 +4,10 @@
  * @module
  */
 
-import { ApiClient } from "../../lib/cli/client.ts";
-import { FreshConnections } from "../../lib/cli/fresh_connections.ts";
-import { systemClock } from "../../lib/cli/clock.ts";
-import type { ElectionsBody, StatusBody } from "../../lib/http/wire.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
+import { ApiClient, FreshConnections } from "../../lib/cli/client/client.ts";
+import { systemClock } from "../../lib/cli/process_context.ts";
+import type { ElectionsBody, StatusBody } from "../../lib/http/wire.ts";
 import type { ChaosCluster, Endpoint } from "./chaos_cluster.ts";
 
 /** How long a healed cluster may take for all of it. */

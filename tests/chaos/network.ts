@@ -5,7 +5,7 @@
  */
 
 import { assertDefined } from "../../lib/assert.ts";
-import type { ClusterConfig } from "../../lib/node/cluster_config.ts";
+import type { ClusterConfig } from "../../lib/config/cluster_config.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { Link, type LinkState } from "./link.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { LOG_FILE } from "../../lib/cli/local_cluster/node_log.ts";
+import { LOG_FILE } from "../../lib/cli/local_cluster/node_process.ts";
 import type { ChaosCluster } from "./chaos_cluster.ts";
 
 /** What is counted, by the name of its event in the log. */

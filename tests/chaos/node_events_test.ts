@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatJsonLine } from "../../lib/cli/log_format.ts";
+import { formatJsonLine } from "../../lib/cli/serve/logging.ts";
 import { eventsIn } from "./node_events.ts";
 
 function line(event: string): string {

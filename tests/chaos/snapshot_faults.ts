@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FreshConnections } from "../../lib/cli/fresh_connections.ts";
+import { FreshConnections } from "../../lib/cli/client/client.ts";
 import type { ChaosCluster } from "./chaos_cluster.ts";
 import type { FaultContext } from "./faults.ts";
 

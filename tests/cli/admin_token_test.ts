@@ -1,7 +1,11 @@
 import { deepEqual, equal, match, notEqual, throws } from "node:assert/strict";
-import { ADMIN_TOKEN_FILE, removeAdminToken, writeAdminToken } from "../../lib/cli/admin_token.ts";
+import {
+  ADMIN_TOKEN_FILE,
+  removeAdminToken,
+  writeAdminToken,
+} from "../../lib/cli/client/token_source.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { digestSecret, parseToken } from "../../lib/http/token_text.ts";
+import { digestSecret, parseToken } from "../../lib/http/authorization.ts";
 import { toNodeId } from "../../lib/types.ts";
 
 const NODE = toNodeId("server_1");

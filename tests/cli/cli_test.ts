@@ -1,9 +1,9 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import process from "node:process";
-import { CertificateError } from "../../lib/certificate/error.ts";
+import { CertificateError } from "../../lib/certificate/certifier.ts";
 import { run } from "../../lib/cli/cli.ts";
 import type { CommandContext } from "../../lib/cli/command.ts";
-import { CommandError } from "../../lib/cli/exit_code.ts";
+import { CommandError } from "../../lib/cli/failure.ts";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
 import { RequestError } from "../../lib/node/api.ts";
 import { FakeNode } from "../http/fake_node.ts";

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { RequestError, type RequestFailure } from "../../lib/node/api.ts";
-import { ANSWER_BYTES_MAX } from "../../lib/cli/client.ts";
+import { ANSWER_BYTES_MAX } from "../../lib/cli/client/client.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
+import { RequestError, type RequestFailure } from "../../lib/node/api.ts";
 import { FakeNode, openApp } from "../http/fake_node.ts";
 import { floe, type Host } from "./fake_terminal.ts";
 

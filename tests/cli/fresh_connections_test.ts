@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import { FreshConnections } from "../../lib/cli/client/client.ts";
 import { failureOfError } from "../../lib/cli/failure.ts";
-import { FreshConnections } from "../../lib/cli/fresh_connections.ts";
 import { findFreeAddresses } from "../support/free_ports.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import { loadClusterConfig, requirePinned } from "../../lib/config/cluster_config.ts";
 import { marginsOf, marginWarnings } from "../../lib/margins.ts";
-import { loadClusterConfig, requirePinned } from "../../lib/node/cluster_config.ts";
 import { floe, type Outcome } from "./fake_terminal.ts";
 
 /** A folder in which each node's operator has run `floe keygen`. */

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { openIdentities, writePinnedConfig } from "../../lib/cli/node_folders.ts";
-import { loadClusterConfig, requirePinned } from "../../lib/node/cluster_config.ts";
-import { lockDataFolder } from "../../lib/node/folder_lock.ts";
-import { readIdentity } from "../../lib/node/identity.ts";
-import type { KeyFolder } from "../../lib/node/key_folder.ts";
-import { readNodeKeys } from "../../lib/node/key_files.ts";
-import { readPeerCard } from "../../lib/node/peer_card.ts";
-import { type NodeId, toNodeId } from "../../lib/types.ts";
 import { parseGroupKey } from "../../lib/certificate/mod.ts";
+import { openIdentities, writePinnedConfig } from "../../lib/cli/serve/node_folders.ts";
+import { loadClusterConfig, requirePinned } from "../../lib/config/cluster_config.ts";
+import { readPeerCard } from "../../lib/config/peer_card.ts";
+import { readIdentity } from "../../lib/keys/identity.ts";
+import type { KeyFolder } from "../../lib/keys/key_file.ts";
+import { readNodeKeys } from "../../lib/keys/node_keys.ts";
+import { lockDataFolder } from "../../lib/keys/private_file.ts";
+import { type NodeId, toNodeId } from "../../lib/types.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { floe } from "./fake_terminal.ts";
 

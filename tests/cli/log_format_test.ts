@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatJsonLine, formatTextLine, type LogEvent } from "../../lib/cli/log_format.ts";
+import { formatJsonLine, formatTextLine, type LogEvent } from "../../lib/cli/serve/logging.ts";
 
 const won: LogEvent = {
   timestamp: Date.UTC(2026, 0, 2, 3, 4, 5, 6),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LogWriter, PENDING_LENGTH_MAX } from "../../lib/cli/log_writer.ts";
+import { LogWriter, PENDING_LENGTH_MAX } from "../../lib/cli/serve/logging.ts";
 
 Deno.test("LogWriter writes the lines of one turn in one write, in order", async () => {
   const sink = new SlowSink();

@@ -1,9 +1,13 @@
-import assert from "node:assert/strict";
 import { getLogger } from "@logtape/logtape";
+import assert from "node:assert/strict";
 import type { CommandContext } from "../../lib/cli/command.ts";
-import { CommandError } from "../../lib/cli/exit_code.ts";
-import type { LogFormat, LogLevel } from "../../lib/cli/log_format.ts";
-import { readLogSettings, startLogging } from "../../lib/cli/logging.ts";
+import { CommandError } from "../../lib/cli/failure.ts";
+import {
+  type LogFormat,
+  type LogLevel,
+  readLogSettings,
+  startLogging,
+} from "../../lib/cli/serve/logging.ts";
 
 Deno.test("startLogging() writes one JSON object a line", async () => {
   const [line = ""] = await linesOf({ level: "info", format: "json" }, () => {

@@ -1,5 +1,9 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { describeMargins, marginFields, printMarginWarnings } from "../../lib/cli/margins.ts";
+import {
+  describeMargins,
+  marginFields,
+  printMarginWarnings,
+} from "../../lib/cli/commands/status.ts";
 import { marginWarnings, type Quorum } from "../../lib/margins.ts";
 
 Deno.test("marginFields() says what may go wrong, and what comes after it", () => {

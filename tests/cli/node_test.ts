@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { keyFolder, openIdentities, writePinnedConfig } from "../../lib/cli/node_folders.ts";
-import { openIdentity } from "../../lib/node/identity.ts";
+import { keyFolder, openIdentities, writePinnedConfig } from "../../lib/cli/serve/node_folders.ts";
+import { openIdentity } from "../../lib/keys/identity.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { floe } from "./fake_terminal.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FLOE_PERMISSIONS } from "../../lib/cli/permissions.ts";
+import { FLOE_PERMISSIONS } from "../../lib/cli/process_context.ts";
 
 const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("../../deno.json", import.meta.url)));
 

@@ -1,10 +1,11 @@
-// The client against real sockets: what `fetch` really throws, which other tests only imitate.
-
-import assert, { deepEqual, equal, match } from "node:assert/strict";
+import assert from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { startApiServer } from "../../lib/http/server.ts";
 import { FakeNode } from "../http/fake_node.ts";
 import { findFreeAddresses } from "../support/free_ports.ts";
 import { floe } from "./fake_terminal.ts";
+
+// The client against real sockets: what `fetch` really throws, which other tests only imitate.
 
 /** An address at which nothing listens. */
 function unusedAddress(): string {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { CommandError } from "../../lib/cli/exit_code.ts";
-import { type RawTerminal, readSecretLine } from "../../lib/cli/secret_input.ts";
+import { CommandError } from "../../lib/cli/failure.ts";
+import { type RawTerminal, readSecretLine } from "../../lib/cli/secrets/secret_input.ts";
 
 Deno.test("readSecretLine() reads to the line's end and shows nothing of it", async () => {
   for (const end of ["\r", "\n"]) {

@@ -1,12 +1,12 @@
-/** Which token a command sends to which node, as its requests show it. */
-
 import { deepEqual, equal, match } from "node:assert/strict";
-import { writeAdminToken } from "../../lib/cli/admin_token.ts";
-import { drawToken, formatToken } from "../../lib/http/token_text.ts";
+import { writeAdminToken } from "../../lib/cli/client/token_source.ts";
+import { drawToken, formatToken } from "../../lib/http/authorization.ts";
 import { toNodeId } from "../../lib/types.ts";
-import { FakeNode, openApp } from "../http/fake_node.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
+import { FakeNode, openApp } from "../http/fake_node.ts";
 import { floe, type Surroundings } from "./fake_terminal.ts";
+
+/** Which token a command sends to which node, as its requests show it. */
 
 const TOKEN = formatToken(drawToken({ kind: "token", id: "0123456789abcdef" }));
 const OWN = formatToken(drawToken({ kind: "admin", node: toNodeId("server_1") }));

@@ -1,9 +1,8 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { Door } from "../../lib/http/door.ts";
 import { createApp } from "../../lib/http/app.ts";
-import { digestSecret, parseToken } from "../../lib/http/token_text.ts";
-import { newToken } from "../kv/support.ts";
+import { digestSecret, Door, parseToken } from "../../lib/http/authorization.ts";
 import { FakeNode } from "../http/fake_node.ts";
+import { newToken } from "../kv/support.ts";
 import { floe } from "./fake_terminal.ts";
 
 const ID = "a".repeat(16);

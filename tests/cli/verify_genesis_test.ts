@@ -2,12 +2,14 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { encodeHex } from "../../lib/bytes.ts";
 import { toGroupPublicKeys } from "../../lib/certificate/frost_certifier.ts";
-import { encodeGenesis } from "../../lib/certificate/genesis.ts";
-import { type GenesisRoster, voterKeyName } from "../../lib/certificate/genesis_roster.ts";
-import { toGenesisStatement } from "../../lib/certificate/genesis_statement.ts";
+import {
+  encodeGenesis,
+  type GenesisRoster,
+  toGenesisStatement,
+  voterKeyName,
+} from "../../lib/certificate/genesis.ts";
 import { encodeVerifierKey } from "../../lib/certificate/group_key.ts";
-import { formatClusterConfig } from "../../lib/node/cluster_config.ts";
-import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
+import { formatClusterConfig, generateLocalCluster } from "../../lib/config/cluster_config.ts";
 import { toPrivateKey, toRawPublicKey } from "../../lib/native_key.ts";
 import { toClusterName } from "../../lib/types.ts";
 import { createTestCluster } from "../certificate/cluster.ts";

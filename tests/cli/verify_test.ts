@@ -1,9 +1,9 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { generateKeyPairSync, sign } from "node:crypto";
+import { encodeStatement } from "../../lib/certificate/election.ts";
 import { GENESIS_LENGTH_MAX } from "../../lib/certificate/genesis.ts";
 import { encodePem, encodeVerifierKey, keyId } from "../../lib/certificate/group_key.ts";
 import { encodeSignedNote } from "../../lib/certificate/signed_note.ts";
-import { encodeStatement } from "../../lib/certificate/statement.ts";
 import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { floe, type Surroundings } from "./fake_terminal.ts";
 

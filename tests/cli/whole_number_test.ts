@@ -1,6 +1,6 @@
-import { equal, throws } from "node:assert/strict";
 import { InvalidArgumentError } from "commander";
-import { wholeNumberUpTo } from "../../lib/cli/whole_number.ts";
+import { equal, throws } from "node:assert/strict";
+import { wholeNumberUpTo } from "../../lib/cli/options.ts";
 
 Deno.test("wholeNumberUpTo() reads what is in its range", () => {
   for (const text of ["1", "7", "500"]) equal(wholeNumberUpTo(500)(text), Number(text));

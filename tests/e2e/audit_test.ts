@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { encodePem } from "../../lib/certificate/group_key.ts";
-import { formatClusterConfig } from "../../lib/node/cluster_config.ts";
+import { formatClusterConfig } from "../../lib/config/cluster_config.ts";
 import { runFloe, runFloeOnceLed } from "./harness/floe_process.ts";
 import { hasOpenssl, opensslAccepts } from "./harness/openssl.ts";
 import { TestCluster } from "./harness/test_cluster.ts";

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { keyFolder } from "../../lib/cli/node_folders.ts";
+import { keyFolder } from "../../lib/cli/serve/node_folders.ts";
+import {
+  loadClusterConfig,
+  requirePinned,
+  toGenesisRoster,
+} from "../../lib/config/cluster_config.ts";
 import { newDurableKeyGeneration } from "../../lib/keygen/mod.ts";
-import { loadClusterConfig, requirePinned } from "../../lib/node/cluster_config.ts";
-import { toGenesisRoster } from "../../lib/node/genesis_roster.ts";
-import { writeRecord } from "../../lib/node/key_generation/record_file.ts";
+import { writeRecord } from "../../lib/keys/record_file.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { deadline, WAIT_TIMEOUT_MS } from "./harness/events.ts";
 import { FloeProcess, runFloe } from "./harness/floe_process.ts";

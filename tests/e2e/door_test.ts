@@ -1,9 +1,7 @@
-/** The API's door on real nodes: tokens in the replicated state, other addresses than loopback, HTTPS. */
-
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import { parseToken } from "../../lib/http/token_text.ts";
-import { findPeer } from "../../lib/node/cluster_config.ts";
+import { findPeer } from "../../lib/config/cluster_config.ts";
+import { parseToken } from "../../lib/http/authorization.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { findFreeAddresses } from "../support/free_ports.ts";
@@ -14,6 +12,8 @@ import { hasOpenssl } from "./harness/openssl.ts";
 import { ask } from "./harness/persistent_client.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 import { Written } from "./harness/written.ts";
+
+/** The API's door on real nodes: tokens in the replicated state, other addresses than loopback, HTTPS. */
 
 /** Runs a command against a cluster, with what the environment gives it. */
 function floe(

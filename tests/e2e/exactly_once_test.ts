@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import type { NodeId } from "../../lib/types.ts";
 import { ask, get } from "./harness/persistent_client.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
-import type { NodeId } from "../../lib/types.ts";
 
 Deno.test("a write is made once, whoever is asked again: through other leaders and restarts", async () => {
   await using cluster = new TestCluster({ nodes: 3 });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { verifyCertificate } from "../../lib/certificate/mod.ts";
 import { assertDefined } from "../../lib/assert.ts";
+import { verifyCertificate } from "../../lib/certificate/mod.ts";
+import { type NodeId, toTerm } from "../../lib/types.ts";
 import type { ProcessEvent } from "./harness/events.ts";
 import { get, put as putValue } from "./harness/persistent_client.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
-import { type NodeId, toTerm } from "../../lib/types.ts";
 
 Deno.test("every node is killed and restarted in turn, and no acknowledged write is lost", async () => {
   await using cluster = new TestCluster({ nodes: 3 });

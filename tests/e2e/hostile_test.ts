@@ -7,9 +7,9 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import { findPeer } from "../../lib/node/cluster_config.ts";
-import { toConfiguration } from "../../lib/node/config_difference.ts";
-import { readIdentity } from "../../lib/node/identity.ts";
+import { findPeer } from "../../lib/config/cluster_config.ts";
+import { toConfiguration } from "../../lib/config/config_difference.ts";
+import { readIdentity } from "../../lib/keys/identity.ts";
 import type { AppendRequest } from "../../lib/raft/mod.ts";
 import type { NetworkAddress } from "../../lib/transport/channel.ts";
 import { generateKeyPair, Transport, type TransportOptions } from "../../lib/transport/mod.ts";

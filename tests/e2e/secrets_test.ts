@@ -7,9 +7,10 @@
 
 import assert from "node:assert/strict";
 import { decodeHex, encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
-import { parseToken } from "../../lib/http/token_text.ts";
+import { parseToken } from "../../lib/http/authorization.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { floe } from "../cli/fake_terminal.ts";
+import { SecretScanner } from "../support/secret_scanner.ts";
 import {
   addFileKeys,
   addKeys,
@@ -17,7 +18,6 @@ import {
   addRandomNumbers,
 } from "./harness/cluster_secrets.ts";
 import { runFloe } from "./harness/floe_process.ts";
-import { SecretScanner } from "../support/secret_scanner.ts";
 import { ask, put } from "./harness/persistent_client.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 import { Written } from "./harness/written.ts";

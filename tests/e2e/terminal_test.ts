@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { FLOE_PERMISSIONS } from "../../lib/cli/permissions.ts";
+import { FLOE_PERMISSIONS } from "../../lib/cli/process_context.ts";
 import { deadline, WAIT_TIMEOUT_MS } from "./harness/events.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;

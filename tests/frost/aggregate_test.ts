@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { aggregate, verifySignatureShare } from "../../lib/frost/aggregate.ts";
+import { aggregate, verifySignature, verifySignatureShare } from "../../lib/frost/aggregate.ts";
 import { computeBindingFactors, computeGroupCommitment } from "../../lib/frost/group_commitment.ts";
 import { PrimeOrderPoint } from "../../lib/frost/points.ts";
-import { verifySignature } from "../../lib/frost/verify.ts";
 import { assertRefused, deal, prepareSigning, signShares, withCommitments } from "./signing.ts";
 
 /** The group order, L, little-endian: the smallest number that is no scalar. */

@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
 import { ed25519 } from "@noble/curves/ed25519.js";
+import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { concatBytes } from "../../lib/bytes.ts";
 import {

@@ -5,14 +5,13 @@
  * @module
  */
 
-import assert from "node:assert/strict";
-import fc from "fast-check";
 import { ed25519_FROST as stock } from "@noble/curves/ed25519.js";
+import fc from "fast-check";
+import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { encodeHex } from "../../lib/bytes.ts";
 import { aggregate } from "../../lib/frost/aggregate.ts";
-import { commit } from "../../lib/frost/round_one.ts";
-import { signShare } from "../../lib/frost/round_two.ts";
+import { commit, signShare } from "../../lib/frost/signing.ts";
 import { dkgParameters, generateKeys, passCommitment } from "./key_generation.ts";
 import { seededBytes } from "./seeded_bytes.ts";
 

@@ -16,8 +16,8 @@ import { assertDefined } from "../../lib/assert.ts";
 import { decodeHex, encodeHex } from "../../lib/bytes.ts";
 import { combineShares, dealShares } from "../../lib/frost/dkg.ts";
 import { commitToShare } from "../../lib/frost/secret_path.ts";
-import { assertRefused } from "./signing.ts";
 import { dkgParameters, passCommitment, sharesFor } from "./key_generation.ts";
+import { assertRefused } from "./signing.ts";
 
 const PARAMETERS = dkgParameters(2, 3, new Uint8Array());
 

@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
-import fc from "fast-check";
 import { ed25519, ED25519_TORSION_SUBGROUP } from "@noble/curves/ed25519.js";
+import fc from "fast-check";
+import assert from "node:assert/strict";
 import { ExtendedPoint } from "../../lib/frost/edwards.ts";
 
 const { Point } = ed25519;

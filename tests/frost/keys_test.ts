@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
 import { ed25519_FROST } from "@noble/curves/ed25519.js";
+import assert from "node:assert/strict";
 import {
   checkGroupPublicKeys,
   checkSecretShare,

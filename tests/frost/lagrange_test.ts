@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
-import { lagrangeCoefficients } from "../../lib/frost/lagrange.ts";
+import assert from "node:assert/strict";
+import { lagrangeCoefficients } from "../../lib/frost/ciphersuite.ts";
 import { PrimeOrderPoint } from "../../lib/frost/points.ts";
 
 const { Fn } = PrimeOrderPoint;

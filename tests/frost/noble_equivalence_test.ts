@@ -5,14 +5,13 @@
  * @module
  */
 
-import assert from "node:assert/strict";
-import fc from "fast-check";
 import { ed25519_FROST as stock } from "@noble/curves/ed25519.js";
+import fc from "fast-check";
+import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { aggregate, verifySignatureShare } from "../../lib/frost/aggregate.ts";
 import { trustedDealerKeygen } from "../../lib/frost/keys.ts";
-import { commit, type RoundOne } from "../../lib/frost/round_one.ts";
-import { signShare } from "../../lib/frost/round_two.ts";
+import { commit, type RoundOne, signShare } from "../../lib/frost/signing.ts";
 import { seededBytes } from "./seeded_bytes.ts";
 
 /** n from 2 to 7, t from 2 to n, and t or more of the n, in order. */

@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
 import { ed25519 } from "@noble/curves/ed25519.js";
+import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
 import { checkPublicKey, PrimeOrderPoint, VALIDATED_POINTS_MAX } from "../../lib/frost/points.ts";
 import { assertRefused } from "./signing.ts";

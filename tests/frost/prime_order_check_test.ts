@@ -1,7 +1,7 @@
-import assert from "node:assert/strict";
-import fc from "fast-check";
 import { ed25519, ED25519_TORSION_SUBGROUP } from "@noble/curves/ed25519.js";
-import { isPrimeOrder } from "../../lib/frost/prime_order_check.ts";
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { isPrimeOrder } from "../../lib/frost/points.ts";
 
 const { Point } = ed25519;
 const torsion = ED25519_TORSION_SUBGROUP.map((hex) => Point.fromHex(hex));

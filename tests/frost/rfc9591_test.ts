@@ -6,13 +6,11 @@
 
 import assert from "node:assert/strict";
 import { decodeHex, encodeHex } from "../../lib/bytes.ts";
-import { aggregate, verifySignatureShare } from "../../lib/frost/aggregate.ts";
+import { aggregate, verifySignature, verifySignatureShare } from "../../lib/frost/aggregate.ts";
 import { serializeScalar } from "../../lib/frost/ciphersuite.ts";
 import { computeBindingFactors, type SigningSession } from "../../lib/frost/group_commitment.ts";
 import { checkSecretShare, trustedDealerKeygen } from "../../lib/frost/keys.ts";
-import { commit, type RoundOne } from "../../lib/frost/round_one.ts";
-import { signShare } from "../../lib/frost/round_two.ts";
-import { verifySignature } from "../../lib/frost/verify.ts";
+import { commit, type RoundOne, signShare } from "../../lib/frost/signing.ts";
 
 const GROUP_SECRET_KEY = "7b1c33d3f5291d85de664833beb1ad469f7fb6025a0ec78b3a790c6e13a98304";
 const GROUP_PUBLIC_KEY = "15d21ccd7ee42959562fc8aa63224c8851fb3ec85a3faf66040d380fb9738673";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { checkNonceCommitment } from "../../lib/frost/group_commitment.ts";
-import { commit, eraseNonces, isErased } from "../../lib/frost/round_one.ts";
+import { commit, eraseNonces, isErased } from "../../lib/frost/signing.ts";
 import { seededBytes } from "./seeded_bytes.ts";
 import { deal } from "./signing.ts";
 

@@ -6,8 +6,7 @@ import {
   computeGroupCommitment,
   type SigningSession,
 } from "../../lib/frost/group_commitment.ts";
-import { isErased } from "../../lib/frost/round_one.ts";
-import { signShare } from "../../lib/frost/round_two.ts";
+import { isErased, signShare } from "../../lib/frost/signing.ts";
 import { assertRefused, prepareSigning, withCommitments } from "./signing.ts";
 import { BAD_ENCODINGS } from "./weak_points.ts";
 

@@ -10,8 +10,7 @@ import { encodeUtf8 } from "../../lib/bytes.ts";
 import { FrostError, type FrostRefusal } from "../../lib/frost/error.ts";
 import type { NonceCommitment, SigningSession } from "../../lib/frost/group_commitment.ts";
 import { type Dealing, type SecretShare, trustedDealerKeygen } from "../../lib/frost/keys.ts";
-import { commit, type RoundOne } from "../../lib/frost/round_one.ts";
-import { signShare } from "../../lib/frost/round_two.ts";
+import { commit, type RoundOne, signShare } from "../../lib/frost/signing.ts";
 import { seededBytes } from "./seeded_bytes.ts";
 
 /** A signing session with all that its signers hold. */

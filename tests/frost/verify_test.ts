@@ -1,8 +1,8 @@
+import { ed25519 } from "@noble/curves/ed25519.js";
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { ed25519 } from "@noble/curves/ed25519.js";
 import { decodeHex, encodeUtf8 } from "../../lib/bytes.ts";
-import { verifySignature } from "../../lib/frost/verify.ts";
+import { verifySignature } from "../../lib/frost/aggregate.ts";
 
 /** RFC 8032 §7.1, TEST 2. */
 const PUBLIC_KEY = decodeHex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");

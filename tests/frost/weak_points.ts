@@ -4,8 +4,7 @@
  * @module
  */
 
-import { ed25519 } from "@noble/curves/ed25519.js";
-import { ED25519_TORSION_SUBGROUP } from "@noble/curves/ed25519.js";
+import { ed25519, ED25519_TORSION_SUBGROUP } from "@noble/curves/ed25519.js";
 import { concatBytes, decodeHex } from "../../lib/bytes.ts";
 import type { FrostRefusal } from "../../lib/frost/error.ts";
 

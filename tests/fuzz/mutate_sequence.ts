@@ -1,5 +1,5 @@
 /**
- * Changes sequences of MessagePack values (see `lib/transport/sequence.ts`) value by value.
+ * Changes sequences of MessagePack values (see `lib/transport/field.ts`) value by value.
  *
  * @module
  */

@@ -9,6 +9,7 @@ import { certificates, genesisNotes, groupKeys } from "./targets/certificates.ts
 import { cli } from "./targets/cli.ts";
 import { acceptedConnections, dialedConnections } from "./targets/connection.ts";
 import { core } from "./targets/core.ts";
+import { knocks, tokenBodies } from "./targets/door.ts";
 import {
   clusterConfigs,
   keyFiles,
@@ -16,7 +17,6 @@ import {
   peerConfigurations,
   sealedKeyFiles,
 } from "./targets/files.ts";
-import { knocks, tokenBodies } from "./targets/door.ts";
 import { frames } from "./targets/frames.ts";
 import {
   commitments,
@@ -29,9 +29,9 @@ import { requests, sockets } from "./targets/http.ts";
 import { keygen, keygenMessages } from "./targets/keygen.ts";
 import { keygenRecords } from "./targets/keygen_record.ts";
 import { commands, results } from "./targets/kv.ts";
+import { greetings, introductions, messages, sequences } from "./targets/payloads.ts";
 import { peerPort } from "./targets/peer_port.ts";
 import { snapshots } from "./targets/snapshots.ts";
-import { greetings, introductions, messages, sequences } from "./targets/payloads.ts";
 
 /** All targets, from the wire upward. */
 export const TARGETS: readonly Target[] = [

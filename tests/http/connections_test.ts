@@ -1,15 +1,17 @@
-/** What the API's connections may do, over real sockets. */
-
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import { Connections } from "../../lib/http/connections.ts";
-import { openHttp } from "../../lib/http/deno_http.ts";
-import { ApiCounters } from "../../lib/http/counters.ts";
-import { HEADER_BYTES_MAX, HEADERS_MAX } from "../../lib/http/limits.ts";
-import { type ApiServerOptions, startApiServer } from "../../lib/http/server.ts";
+import {
+  ApiCounters,
+  Connections,
+  HEADER_BYTES_MAX,
+  HEADERS_MAX,
+} from "../../lib/http/connections.ts";
+import { type ApiServerOptions, openHttp, startApiServer } from "../../lib/http/server.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { makeTlsKeys } from "../support/certificate.ts";
 import { FakeNode } from "./fake_node.ts";
+
+/** What the API's connections may do, over real sockets. */
 
 /** A server, or just its connections, with what a test needs to know of it. */
 class Served implements AsyncDisposable {

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
-import { Door } from "../../lib/http/door.ts";
+import { Door } from "../../lib/http/authorization.ts";
 import { FakeNode } from "./fake_node.ts";
 
 const ORIGIN = "https://app.example";

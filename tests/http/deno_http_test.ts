@@ -1,6 +1,6 @@
 import { equal, match, throws } from "node:assert/strict";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { openHttp } from "../../lib/http/deno_http.ts";
+import { openHttp } from "../../lib/http/server.ts";
 
 const serve = openHttp();
 

@@ -1,14 +1,19 @@
-/** The door by itself and before every route: who gets in, and what who does not is told. */
-
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
-import { type Access, Door } from "../../lib/http/door.ts";
+import {
+  type Access,
+  digestSecret,
+  Door,
+  drawToken,
+  formatToken,
+} from "../../lib/http/authorization.ts";
 import { Problem, type ProblemCode } from "../../lib/http/problem.ts";
-import { digestSecret, drawToken, formatToken } from "../../lib/http/token_text.ts";
 import type { NewToken, TokenScope } from "../../lib/kv/token.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { newToken } from "../kv/support.ts";
 import { FakeNode } from "./fake_node.ts";
+
+/** The door by itself and before every route: who gets in, and what who does not is told. */
 
 const NODE = toNodeId("server_1");
 const OWN = drawToken({ kind: "admin", node: NODE });

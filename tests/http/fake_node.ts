@@ -4,15 +4,13 @@
  * @module
  */
 
-import type { Certificate } from "../../lib/certificate/certifier.ts";
-import type { Group } from "../../lib/certificate/group.ts";
+import type { Certificate, Group } from "../../lib/certificate/certifier.ts";
 import { createApp } from "../../lib/http/app.ts";
-import { Door } from "../../lib/http/door.ts";
+import { Door } from "../../lib/http/authorization.ts";
 import type { Application } from "../../lib/http/route.ts";
 import type { Command } from "../../lib/kv/command.ts";
-import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
-import type { Token } from "../../lib/kv/token.ts";
 import { StateMachine } from "../../lib/kv/state_machine.ts";
+import type { Token } from "../../lib/kv/token.ts";
 import type {
   Consistency,
   LeaderAnswer,
@@ -22,7 +20,6 @@ import type {
   WriteAnswer,
 } from "../../lib/node/api.ts";
 import type { KeyGenerationReport } from "../../lib/node/key_generation/report.ts";
-import { certificateEntry, commandEntry } from "../kv/support.ts";
 import {
   type NodeId,
   toClusterName,
@@ -31,6 +28,8 @@ import {
   toNodeId,
   toTerm,
 } from "../../lib/types.ts";
+import { certificateEntry, commandEntry } from "../kv/support.ts";
+import { MemoryKeyValueStore } from "../support/memory_store.ts";
 
 /** RFC 8032 §7.1, test 1: a real Ed25519 public key. */
 const PUBLIC_KEY = Uint8Array.fromHex(

@@ -1,8 +1,8 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
+import { RequestGate } from "../../lib/http/connections.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import { RequestError, type RequestFailure } from "../../lib/node/api.ts";
-import { RequestGate } from "../../lib/http/limits.ts";
 import { FakeNode } from "./fake_node.ts";
 
 const put = (body: BodyInit) => ({ method: "PUT", body });

@@ -1,7 +1,7 @@
 import { equal, rejects, throws } from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
-import { declaredLength, readBody } from "../../lib/http/body.ts";
-import { RequestGate } from "../../lib/http/limits.ts";
+import { RequestGate } from "../../lib/http/connections.ts";
+import { declaredLength, readBody } from "../../lib/http/parameters.ts";
 import { Problem } from "../../lib/http/problem.ts";
 
 const tooLarge = () => new Problem("value_too_large", "too large");

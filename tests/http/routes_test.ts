@@ -1,8 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { createApp } from "../../lib/http/app.ts";
-import { ApiCounters } from "../../lib/http/counters.ts";
 import { parseGroupKey } from "../../lib/certificate/group_key.ts";
-import { REQUEST_BYTES_MAX } from "../../lib/http/limits.ts";
+import { createApp } from "../../lib/http/app.ts";
+import { ApiCounters, REQUEST_BYTES_MAX } from "../../lib/http/connections.ts";
 import { marginsOf } from "../../lib/margins.ts";
 import { NodeFront } from "../../lib/node/node_front.ts";
 import { toLogIndex, toNodeId } from "../../lib/types.ts";

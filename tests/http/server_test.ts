@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { Door } from "../../lib/http/door.ts";
+import { Door } from "../../lib/http/authorization.ts";
 import { type ApiServerOptions, startApiServer } from "../../lib/http/server.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";

@@ -1,10 +1,10 @@
-/** TLS by itself, over real sockets: what the API makes of it is in `server_test.ts`. */
-
 import { deepEqual, rejects, throws } from "node:assert/strict";
-import { openHttp, type ServedConnection } from "../../lib/http/deno_http.ts";
+import { openHttp, type ServedConnection } from "../../lib/http/server.ts";
 import { TlsRelays } from "../../lib/http/tls.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { makeTlsKeys } from "../support/certificate.ts";
+
+/** TLS by itself, over real sockets: what the API makes of it is in `server_test.ts`. */
 
 const http = openHttp();
 

@@ -6,7 +6,7 @@ import {
   formatToken,
   parseToken,
   type TokenHolder,
-} from "../../lib/http/token_text.ts";
+} from "../../lib/http/authorization.ts";
 import { toNodeId } from "../../lib/types.ts";
 
 const HOLDERS: readonly TokenHolder[] = [

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
-import { TOKEN_BODY_BYTES_MAX } from "../../lib/http/limits.ts";
+import { TOKEN_BODY_BYTES_MAX } from "../../lib/http/connections.ts";
 import { TOKENS_MAX } from "../../lib/kv/token.ts";
 import { newToken } from "../kv/support.ts";
 import { FakeNode } from "./fake_node.ts";

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
+import { entityTag, readWriteOptions } from "../../lib/http/kv.ts";
 import { Problem } from "../../lib/http/problem.ts";
-import { entityTag, readWriteOptions } from "../../lib/http/write_options.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { FakeNode } from "./fake_node.ts";
 

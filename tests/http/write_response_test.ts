@@ -1,9 +1,9 @@
-/** Conditional writes and writes that are made once, as a client of the API sees them. */
-
 import { deepEqual, equal, match } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
 import { RequestError } from "../../lib/node/api.ts";
 import { FakeNode } from "./fake_node.ts";
+
+/** Conditional writes and writes that are made once, as a client of the API sees them. */
 
 type Headers = Record<string, string>;
 

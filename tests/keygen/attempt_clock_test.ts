@@ -4,7 +4,7 @@ import {
   ATTEMPT_MAX,
   ATTEMPT_STRIDE_MAX,
   AttemptClock,
-} from "../../lib/keygen/attempt_clock.ts";
+} from "../../lib/keygen/attempt.ts";
 import { nodeId } from "../certificate/cluster.ts";
 
 const [SELF, PEER] = [nodeId(1), nodeId(2)];

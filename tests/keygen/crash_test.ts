@@ -5,8 +5,8 @@
  * @module
  */
 
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import type { Message } from "../../lib/keygen/mod.ts";
 import { seededRandom } from "../raft/harness.ts";
 import { type CrashPoint, TestKeygen, type TestNode } from "./harness.ts";

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { carryOut } from "../../lib/keygen/driver.ts";
-import { newDurableKeyGeneration } from "../../lib/keygen/durable.ts";
-import type { Output } from "../../lib/keygen/mod.ts";
 import { assertDefined } from "../../lib/assert.ts";
+import { carryOut, newDurableKeyGeneration } from "../../lib/keygen/input_output.ts";
+import type { Output } from "../../lib/keygen/mod.ts";
 import { createFounders } from "../certificate/founders.ts";
 import { TestKeygen } from "./harness.ts";
 

@@ -1,6 +1,6 @@
 /**
  * A cluster of real key generations over a network and disks of the test's making. Every message and
- * every record of every honest node is checked against what `durable.ts` and `mod.ts` promise.
+ * every record of every honest node is checked against what `input_output.ts` and `mod.ts` promise.
  *
  * @module
  */
@@ -23,9 +23,9 @@ import {
   type Output,
 } from "../../lib/keygen/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
-import { seededBytes } from "../frost/seeded_bytes.ts";
 import { nodeId } from "../certificate/cluster.ts";
 import { createFounders, type TestFounders } from "../certificate/founders.ts";
+import { seededBytes } from "../frost/seeded_bytes.ts";
 
 /** Where in a step a node dies: what was persisted and sent before stays so. */
 export type CrashPoint = "beforePersist" | "beforeSend" | "afterFirstSend" | "afterStep";
@@ -106,7 +106,7 @@ export class TestNode {
     };
   }
 
-  /** Invariants of `durable.ts`: attempts only rise, a signed share stays, a certificate stays. */
+  /** Invariants of `input_output.ts`: attempts only rise, a signed share stays, a certificate stays. */
   #persist(record: DurableKeyGeneration): void {
     const before = this.disk;
     assert.ok(record.attempt >= before.attempt, "an attempt fell");

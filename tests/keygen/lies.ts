@@ -6,11 +6,11 @@
 
 import assert from "node:assert/strict";
 import { concatBytes } from "../../lib/bytes.ts";
-import { beginKeyGeneration } from "../../lib/frost/mod.ts";
 import {
   hashPolynomialCommitment,
   type PolynomialCommitment,
 } from "../../lib/frost/dkg_commitment.ts";
+import { beginKeyGeneration } from "../../lib/frost/mod.ts";
 import { encodeHashStatement, parametersOf, toPlan } from "../../lib/keygen/configuration.ts";
 import type { Envelope, FaultRule, Message, MessageBody } from "../../lib/keygen/mod.ts";
 import { nodeId } from "../certificate/cluster.ts";

@@ -6,8 +6,8 @@
  * @module
  */
 
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import type { FaultRule, Message } from "../../lib/keygen/mod.ts";
 import { nodeId } from "../certificate/cluster.ts";

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { InputError } from "../../lib/errors.ts";
+import { checkRecord } from "../../lib/keygen/agreement.ts";
 import { toPlan } from "../../lib/keygen/configuration.ts";
 import {
   type DurableKeyGeneration,
   hashConfiguration,
   newDurableKeyGeneration,
 } from "../../lib/keygen/mod.ts";
-import { checkRecord } from "../../lib/keygen/record_check.ts";
 import { toClusterName } from "../../lib/types.ts";
 import { nodeId } from "../certificate/cluster.ts";
 import { createFounders } from "../certificate/founders.ts";

@@ -1,17 +1,15 @@
-/** Conditions and idempotency keys, through the state machine as every node runs it. */
-
 import assert from "node:assert/strict";
 import { encodeHex } from "../../lib/bytes.ts";
 import type { CommandResult } from "../../lib/kv/command.ts";
-import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
-import { digestState } from "../../lib/kv/state_digest.ts";
 import {
   type AppliedEntry,
   type CommittedEntry,
   StateMachine,
 } from "../../lib/kv/state_machine.ts";
-import { toLogIndex } from "../../lib/types.ts";
 import { TOKENS_MAX } from "../../lib/kv/token.ts";
+import { toLogIndex } from "../../lib/types.ts";
+import { MemoryKeyValueStore } from "../support/memory_store.ts";
+import { digestState } from "../support/state_digest.ts";
 import {
   certificateEntry,
   commandEntry,
@@ -20,6 +18,8 @@ import {
   putEntry,
   rawEntry,
 } from "./support.ts";
+
+/** Conditions and idempotency keys, through the state machine as every node runs it. */
 
 function newMachine(rememberedEntries = 100) {
   const store = new MemoryKeyValueStore();

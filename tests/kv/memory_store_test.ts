@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
 import type { KeyValue } from "../../lib/kv/command.ts";
-import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
 import { toLogIndex } from "../../lib/types.ts";
+import { MemoryKeyValueStore } from "../support/memory_store.ts";
 import { remembered } from "./support.ts";
 
 function row(key: string, value = Uint8Array.of(1)): KeyValue {

@@ -1,13 +1,13 @@
-import assert from "node:assert/strict";
 import { encode } from "@msgpack/msgpack";
+import assert from "node:assert/strict";
 import { InputError } from "../../lib/errors.ts";
-import type { WriteResult } from "../../lib/kv/command.ts";
 import {
   decodeResult,
   encodeResult,
   REMEMBERED_BYTES_MAX,
   REMEMBERED_ENTRIES,
-} from "../../lib/kv/remembered_write.ts";
+} from "../../lib/kv/apply_command.ts";
+import type { WriteResult } from "../../lib/kv/command.ts";
 import { toLogIndex } from "../../lib/types.ts";
 
 const most = toLogIndex(Number.MAX_SAFE_INTEGER);

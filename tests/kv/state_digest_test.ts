@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { encodeHex } from "../../lib/bytes.ts";
-import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
-import { digestState } from "../../lib/kv/state_digest.ts";
 import { type CommittedEntry, StateMachine } from "../../lib/kv/state_machine.ts";
 import { toLogIndex } from "../../lib/types.ts";
+import { MemoryKeyValueStore } from "../support/memory_store.ts";
+import { digestState } from "../support/state_digest.ts";
 import { certificateEntry, newToken, putEntry } from "./support.ts";
 
 Deno.test("digestState() is equal for equal states and differs in each field", () => {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
 import { COMMAND_VERSION } from "../../lib/kv/command_codec.ts";
-import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
 import { StateMachine } from "../../lib/kv/state_machine.ts";
+import { MemoryKeyValueStore } from "../support/memory_store.ts";
 import { certificateEntry, deleteEntry, putEntry, rawEntry } from "./support.ts";
 
 function newMachine(): { readonly machine: StateMachine; readonly store: MemoryKeyValueStore } {

@@ -1,19 +1,19 @@
-/** What the tests of the state machine have in common. */
-
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import { InputError } from "../../lib/errors.ts";
+import type { RememberedWrite } from "../../lib/kv/apply_command.ts";
 import {
   type Command,
   IDEMPOTENCY_KEY_LENGTH_MAX,
   type WriteOptions,
 } from "../../lib/kv/command.ts";
 import { decodeCommand, encodeCommand } from "../../lib/kv/command_codec.ts";
-import type { RememberedWrite } from "../../lib/kv/remembered_write.ts";
 import type { CommittedEntry } from "../../lib/kv/state_machine.ts";
 import { type NewToken, TOKEN_ID_LENGTH } from "../../lib/kv/token.ts";
 import { toLogIndex } from "../../lib/types.ts";
+
+/** What the tests of the state machine have in common. */
 
 /** An entry with the command `put key text`. */
 export function putEntry(

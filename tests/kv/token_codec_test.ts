@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
 import { encode } from "@msgpack/msgpack";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import { concatBytes, encodeUtf8 } from "../../lib/bytes.ts";
 import { InputError } from "../../lib/errors.ts";
 import type { TokenCommand } from "../../lib/kv/command.ts";

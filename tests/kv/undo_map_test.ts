@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
-import { UndoMap } from "../../lib/kv/undo_map.ts";
+import { UndoMap } from "../support/memory_store.ts";
 
 const ONE = { number: 1 };
 const TWO = { number: 2 };

@@ -61,14 +61,14 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: "lease-during-transfer",
     bug: "a leader that hands over goes on serving reads on its lease",
-    file: "lib/raft/lease.ts",
+    file: "lib/raft/reads.ts",
     find: `  if (leader.isLeaseWaived) return false;\n`,
     replace: ``,
   },
   {
     name: "lease-after-an-aborted-transfer",
     bug: "a leader counts on promises that its own transfer waived",
-    file: "lib/raft/lease.ts",
+    file: "lib/raft/reads.ts",
     find: `if (leader.isLeaseWaived) return false;`,
     replace: `if (leader.transfer !== null) return false;`,
   },
@@ -82,7 +82,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: "voter-breaks-its-promise",
     bug: "a voter that hears a leader helps another all the same",
-    file: "lib/raft/voter_promise.ts",
+    file: "lib/raft/voter.ts",
     find:
       `return heardTick !== null && state.nowTick - heardTick < state.config.electionTimeoutTicks;`,
     replace: `return heardTick === -1;`,
@@ -115,7 +115,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: "forwarded-copy-takes-effect",
     bug: "a leader takes a forwarded batch as often as it arrives",
-    file: "lib/raft/taken_batches.ts",
+    file: "lib/raft/forwarding.ts",
     find: `return slots !== undefined && batchId <= newestTaken(slots, batchId);`,
     replace: `return slots !== undefined && batchId < 0;`,
   },

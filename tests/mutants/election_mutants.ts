@@ -56,7 +56,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
   {
     name: "votes-asked-before-own-is-durable",
     bug: "a candidate asks for votes before its own vote is on disk",
-    file: "lib/raft/candidate.ts",
+    file: "lib/raft/election.ts",
     find: `  state.sendAfterPersist({
     kind: "voteRequest",`,
     replace: `  state.send({
@@ -79,42 +79,42 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
   {
     name: "certificate-of-another",
     bug: "a genuine certificate of another term or leader is accepted",
-    file: "lib/raft/certified_leader.ts",
+    file: "lib/raft/follower.ts",
     find: `state.config.certifier.verify(message.certificate, { term, leader: from })`,
     replace: `{ ...state.config.certifier.verify(message.certificate), term, leader: from }`,
   },
   {
     name: "certificate-of-another-cluster",
     bug: "a genuine certificate of another cluster is accepted",
-    file: "lib/certificate/verify.ts",
+    file: "lib/certificate/election.ts",
     find: `if (expected !== null && named !== expected) {`,
     replace: `if (expected !== null && named.length === 0) {`,
   },
   {
     name: "certificate-of-another-epoch",
     bug: "a genuine certificate of another epoch makes a leader",
-    file: "lib/raft/certified_leader.ts",
+    file: "lib/raft/follower.ts",
     find: `if (certificate.epoch !== state.config.certifier.epoch) {`,
     replace: `if (certificate.epoch < 0) {`,
   },
   {
     name: "certificate-signature-unchecked",
     bug: "a certificate is accepted whatever its signature",
-    file: "lib/certificate/verify.ts",
+    file: "lib/certificate/election.ts",
     find: `if (!verifier.verify(encodeUtf8(text), signature)) {`,
     replace: `if (text.length === 0) {`,
   },
   {
     name: "leader-by-hearsay",
     bug: "in a term whose leader is known, anybody is taken for it",
-    file: "lib/raft/certified_leader.ts",
+    file: "lib/raft/follower.ts",
     find: `if (state.certificate.leader === from) return state.certificate;`,
     replace: `if (state.role.name !== "leader") return state.certificate;`,
   },
   {
     name: "too-few-signers",
     bug: "a voter signs with fewer than t",
-    file: "lib/certificate/signing_session.ts",
+    file: "lib/certificate/scheme_certifier.ts",
     find: `if (commitments.length < roster.threshold) {`,
     replace: `if (commitments.length + 1 < roster.threshold) {`,
   },
@@ -128,7 +128,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
   {
     name: "pre-vote-deadlock",
     bug: "a refused pre-vote does not tell the higher term, so the longer log never wins",
-    file: "lib/raft/pre_vote.ts",
+    file: "lib/raft/election.ts",
     find: `term: granted ? message.term : state.currentTerm,`,
     replace: `term: granted ? message.term : 0 as Term,`,
   },

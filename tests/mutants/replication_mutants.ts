@@ -11,7 +11,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
   {
     name: "acknowledged-before-durable",
     bug: "a follower acknowledges entries before they are on disk",
-    file: "lib/raft/certified_leader.ts",
+    file: "lib/raft/follower.ts",
     find: `  state.sendAfterPersist({
     kind: "appendResponse",`,
     replace: `  state.send({
@@ -139,14 +139,16 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
   {
     name: "snapshot-without-certificate",
     bug: "anybody's snapshot is taken, certified leader or not",
-    file: "lib/raft/snapshot_receiver.ts",
-    find: `if (!acceptLeader(state, message)) return;`,
-    replace: `acceptLeader(state, message);`,
+    file: "lib/raft/follower.ts",
+    find: `if (!acceptLeader(state, message)) return;
+  const { snapshot`,
+    replace: `acceptLeader(state, message);
+  const { snapshot`,
   },
   {
     name: "snapshot-acknowledged-too-early",
     bug: "a follower acknowledges a snapshot before it counts",
-    file: "lib/raft/snapshot_receiver.ts",
+    file: "lib/raft/follower.ts",
     find: `  state.sendAfterPersist({
     kind: "snapshotResponse",`,
     replace: `  state.send({

@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
-import {
-  CHECKPOINT_BYTES_MIN,
-  CHECKPOINT_ENTRIES_MIN,
-  Checkpointer,
-} from "../../lib/node/checkpointer.ts";
+import { CHECKPOINT_BYTES_MIN, CHECKPOINT_ENTRIES_MIN } from "../../lib/config/mod.ts";
+import { Checkpointer } from "../../lib/node/snapshots.ts";
 import { LOG_LIMITS } from "../../lib/raft/mod.ts";
 import { type LogIndex, toLogIndex } from "../../lib/types.ts";
-import { commandEntry } from "../raft/harness.ts";
+import { commandEntry } from "../raft/entries.ts";
 
 const SHORT = { length: LOG_LIMITS.entriesMax, bytes: LOG_LIMITS.bytesMax };
 const LONG = { length: LOG_LIMITS.entriesMax + 1, bytes: 0 };

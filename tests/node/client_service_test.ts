@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { CertificateError } from "../../lib/certificate/mod.ts";
+import { generateLocalCluster, type PinnedClusterConfig } from "../../lib/config/cluster_config.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { MemoryKeyValueStore, StateMachine } from "../../lib/kv/mod.ts";
+import { StateMachine } from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
 import { ClientService, type ClientServiceParts } from "../../lib/node/client_service.ts";
-import type { PinnedClusterConfig } from "../../lib/node/cluster_config.ts";
-import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
 import type { Input } from "../../lib/raft/mod.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
 import { createTestDoubles, nodeId } from "../certificate/cluster.ts";
 import { fakeGroup } from "../http/fake_node.ts";
 import { putEntry } from "../kv/support.ts";
 import { NO_OUTPUT, TestCluster } from "../raft/harness.ts";
+import { MemoryKeyValueStore } from "../support/memory_store.ts";
 
 const TIMEOUT_MS = 60_000;
 const PUT = { kind: "put", key: "a", value: Uint8Array.of(1) } as const;

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { Loop } from "../../lib/node/loop.ts";
 import type { Input, Output, Snapshot } from "../../lib/raft/mod.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
-import { commandEntry, NO_OUTPUT } from "../raft/harness.ts";
+import { commandEntry } from "../raft/entries.ts";
+import { NO_OUTPUT } from "../raft/harness.ts";
 
 const ANSWER = {
   kind: "readIndexResponse",

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { keyFolder, openIdentities } from "../../lib/cli/node_folders.ts";
+import { keyFolder, openIdentities } from "../../lib/cli/serve/node_folders.ts";
+import type { PinnedClusterConfig } from "../../lib/config/cluster_config.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
-import type { PinnedClusterConfig } from "../../lib/node/cluster_config.ts";
-import { readIdentity } from "../../lib/node/identity.ts";
+import { readIdentity } from "../../lib/keys/identity.ts";
 import { Network, type NetworkUser } from "../../lib/node/network.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";

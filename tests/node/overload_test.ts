@@ -1,10 +1,7 @@
-/** Overload from one end to the other: what fills up refuses, and a client is told when to return. */
-
 import assert from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import { COMMAND_BYTES_MAX, encodeCommand } from "../../lib/kv/command_codec.ts";
-import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
 import { StateMachine } from "../../lib/kv/state_machine.ts";
 import { Requests, REQUESTS_MAX } from "../../lib/node/requests.ts";
 import {
@@ -17,7 +14,11 @@ import type { Input, Message } from "../../lib/raft/mod.ts";
 import { TRANSPORT_DEFAULTS } from "../../lib/transport/settings.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { FakeNode } from "../http/fake_node.ts";
-import { TestCluster, type TestNode } from "../raft/harness.ts";
+import { TestCluster } from "../raft/harness.ts";
+import type { TestNode } from "../raft/test_node.ts";
+import { MemoryKeyValueStore } from "../support/memory_store.ts";
+
+/** Overload from one end to the other: what fills up refuses, and a client is told when to return. */
 
 const DEADLINE_MS = 1_000;
 

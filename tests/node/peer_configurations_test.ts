@@ -1,10 +1,10 @@
-import assert from "node:assert/strict";
 import { configure, type LogRecord, reset } from "@logtape/logtape";
-import { PEERS_MAX } from "../../lib/node/cluster_config_schema.ts";
-import { toConfiguration } from "../../lib/node/config_difference.ts";
-import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
-import { PeerConfigurations } from "../../lib/node/peer_configurations.ts";
-import { LOG_RECORDS_MAX } from "../../lib/transport/log_limiter.ts";
+import assert from "node:assert/strict";
+import { generateLocalCluster } from "../../lib/config/cluster_config.ts";
+import { PEERS_MAX } from "../../lib/config/cluster_config_schema.ts";
+import { toConfiguration } from "../../lib/config/config_difference.ts";
+import { PeerConfigurations } from "../../lib/node/observer.ts";
+import { LOG_RECORDS_MAX } from "../../lib/transport/reporter.ts";
 import { toNodeId } from "../../lib/types.ts";
 
 const config = generateLocalCluster({ nodes: 3 });

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import type { AppliedEntry } from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
 import { Requests, REQUESTS_MAX } from "../../lib/node/requests.ts";
-import type { AppliedEntry } from "../../lib/kv/mod.ts";
 import type { Input, Output } from "../../lib/raft/mod.ts";
 import { type LogIndex, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
-import { commandEntry, NO_OUTPUT } from "../raft/harness.ts";
+import { commandEntry } from "../raft/entries.ts";
+import { NO_OUTPUT } from "../raft/harness.ts";
 
 const COMMAND = Uint8Array.of(1);
 const DEADLINE_MS = 1000;

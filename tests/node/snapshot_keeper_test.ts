@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
-import { SnapshotKeeper } from "../../lib/node/snapshot_keeper.ts";
+import { SnapshotKeeper } from "../../lib/node/snapshots.ts";
 import {
   type Input,
   type Message,

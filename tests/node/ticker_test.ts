@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { TICK_MS, Ticker, TICKS_AT_ONCE_MAX, toTicks } from "../../lib/node/ticker.ts";
+import { TICK_MS, Ticker, TICKS_AT_ONCE_MAX, toTicks } from "../../lib/node/inbox.ts";
 
 /** A ticker over clocks that the test moves. */
 function tickerAt(time: { nowMs: number; wallMs: number }): Ticker {

@@ -1,10 +1,11 @@
-/** The candidate: an election in two rounds, and what becomes of signers that die or cheat between them. */
-
 import assert from "node:assert/strict";
 import type { Message } from "../../lib/raft/mod.ts";
-import { type NodeId } from "../../lib/types.ts";
-import { propose, SIGNING_TIMEOUT_TICKS, startElection, TestCluster } from "./harness.ts";
+import type { NodeId } from "../../lib/types.ts";
+import { propose, startElection, TestCluster } from "./harness.ts";
 import { catchVoteRequests } from "./messages.ts";
+import { SIGNING_TIMEOUT_TICKS } from "./test_node.ts";
+
+/** The candidate: an election in two rounds, and what becomes of signers that die or cheat between them. */
 
 Deno.test("a leader holds a certificate of its own term that names it", () => {
   const cluster = new TestCluster({ size: 5 });

@@ -1,11 +1,12 @@
-/** The proof that whoever claims to lead does, and who is followed without it: nobody. */
-
 import assert from "node:assert/strict";
-import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
 import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
-import { ELECTION_TIMEOUT_TICKS, seededRandom, TestCluster, type TestNode } from "./harness.ts";
+import { createCertifierDouble } from "../support/certifier_double.ts";
+import { seededRandom, TestCluster } from "./harness.ts";
 import { appendRequest, heartbeat } from "./messages.ts";
+import { ELECTION_TIMEOUT_TICKS, type TestNode } from "./test_node.ts";
+
+/** The proof that whoever claims to lead does, and who is followed without it: nobody. */
 
 Deno.test("every node verifies the leader's certificate and keeps it in the same write", () => {
   const cluster = new TestCluster({ size: 3 });

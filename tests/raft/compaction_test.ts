@@ -9,17 +9,11 @@ import { assertDefined } from "../../lib/assert.ts";
 import { HELD_LOG_FACTOR, HELD_LOG_TIMEOUTS } from "../../lib/raft/config.ts";
 import type { Message } from "../../lib/raft/mod.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
-import {
-  ELECTION_TIMEOUT_TICKS,
-  entriesOfTerms,
-  LOG_LIMITS,
-  logTerms,
-  propose,
-  TestCluster,
-  type TestNode,
-} from "./harness.ts";
+import { entriesOfTerms } from "./entries.ts";
+import { logTerms, propose, TestCluster } from "./harness.ts";
 import { behind, proposeMany } from "./left_behind.ts";
 import { appendRequest } from "./messages.ts";
+import { ELECTION_TIMEOUT_TICKS, LOG_LIMITS, type TestNode } from "./test_node.ts";
 
 Deno.test("§7: a long log is compacted to half its limit, on disk as in memory", () => {
   const { leader } = behind(3 * LOG_LIMITS.entriesMax);

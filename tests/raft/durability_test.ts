@@ -1,9 +1,9 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import { Durability } from "../../lib/raft/durability.ts";
 import { Log } from "../../lib/raft/log.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
-import { commandEntry, entriesOfTerms } from "./harness.ts";
+import { commandEntry, entriesOfTerms } from "./entries.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 
 const HARD_STATE = { currentTerm: toTerm(1), votedFor: toNodeId("n1") };

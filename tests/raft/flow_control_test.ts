@@ -1,5 +1,3 @@
-/** What a follower that is slow, silent or gone costs its leader: a bounded part of the backlog. */
-
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import {
@@ -10,7 +8,10 @@ import {
 } from "../../lib/raft/config.ts";
 import type { AppendRequest, Input, Message, ReadResult } from "../../lib/raft/mod.ts";
 import { type LogIndex, type NodeId, toNodeId } from "../../lib/types.ts";
-import { HEARTBEAT_TICKS, TestCluster, type TestNode } from "./harness.ts";
+import { TestCluster } from "./harness.ts";
+import { HEARTBEAT_TICKS, type TestNode } from "./test_node.ts";
+
+/** What a follower that is slow, silent or gone costs its leader: a bounded part of the backlog. */
 
 const BACKLOG_ENTRIES = 100_000;
 const PROPOSALS_PER_STEP = 200;

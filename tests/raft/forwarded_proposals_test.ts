@@ -1,9 +1,10 @@
-/** A forwarded proposal takes effect at most once, and what is said of its fate is true. */
-
 import assert from "node:assert/strict";
 import { FORWARDED_TIMEOUTS } from "../../lib/raft/config.ts";
-import { LIVES_PER_ORIGIN_MAX } from "../../lib/raft/taken_batches.ts";
-import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS, propose, TestCluster } from "./harness.ts";
+import { LIVES_PER_ORIGIN_MAX } from "../../lib/raft/forwarding.ts";
+import { propose, TestCluster } from "./harness.ts";
+import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS } from "./test_node.ts";
+
+/** A forwarded proposal takes effect at most once, and what is said of its fate is true. */
 
 Deno.test("a forwarded proposal whose leader leads another term is reported as of unknown fate", () => {
   const { cluster, leader, follower } = forwarding();

@@ -9,7 +9,8 @@ import assert from "node:assert/strict";
 import { verifyCertificate } from "../../lib/certificate/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { createTestCluster } from "../certificate/cluster.ts";
-import { propose, SIGNING_TIMEOUT_TICKS, startElection, TestCluster } from "./harness.ts";
+import { propose, startElection, TestCluster } from "./harness.ts";
+import { SIGNING_TIMEOUT_TICKS } from "./test_node.ts";
 
 function frostCluster(options: { readonly voters: number; readonly threshold: number }): {
   readonly cluster: TestCluster;

@@ -7,7 +7,6 @@
 
 import { assertDefined } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
-import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
 import type { Message, Output } from "../../lib/raft/mod.ts";
 import {
   type LogIndex,
@@ -18,6 +17,7 @@ import {
   toTerm,
 } from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
+import { createCertifierDouble } from "../support/certifier_double.ts";
 import { entriesOfTerms } from "./entries.ts";
 import { ELECTION_TIMEOUT_TICKS, TestNode } from "./test_node.ts";
 

@@ -3,7 +3,8 @@ import { InvariantError } from "../../lib/assert.ts";
 import { InvariantChecker } from "../../lib/raft/invariants.ts";
 import type { Output, Raft } from "../../lib/raft/mod.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
-import { commandEntry, NO_OUTPUT, TestCluster } from "./harness.ts";
+import { commandEntry } from "./entries.ts";
+import { NO_OUTPUT, TestCluster } from "./harness.ts";
 
 /** A checker of a raft whose state the test replaces between two checks. */
 function watch(state: Raft["state"]): {

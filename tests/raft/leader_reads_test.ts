@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { READERS_MAX } from "../../lib/raft/config.ts";
-import { LeaderReads, type Reader } from "../../lib/raft/leader_reads.ts";
+import { LeaderReads, type Reader } from "../../lib/raft/reads.ts";
 import { toLogIndex } from "../../lib/types.ts";
 
 function reader(readId: number): Reader {

@@ -1,10 +1,11 @@
-/** The leader's lease, and the voters' promises that it rests on (Raft dissertation §6.4.1). */
-
 import assert from "node:assert/strict";
 import type { Message } from "../../lib/raft/mod.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
-import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS, propose, TestCluster } from "./harness.ts";
+import { propose, TestCluster } from "./harness.ts";
 import { preVoteRequest } from "./messages.ts";
+import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS } from "./test_node.ts";
+
+/** The leader's lease, and the voters' promises that it rests on (Raft dissertation §6.4.1). */
 
 const LEASE_READ = { kind: "read", readId: 1, lease: true } as const;
 

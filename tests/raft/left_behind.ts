@@ -4,7 +4,8 @@
  * @module
  */
 
-import { propose, TestCluster, type TestNode } from "./harness.ts";
+import { propose, TestCluster } from "./harness.ts";
+import type { TestNode } from "./test_node.ts";
 
 /** A compacting cluster led by n1 whose n3 missed `count` commands. */
 export function behind(count: number): { cluster: TestCluster; leader: TestNode; late: TestNode } {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
 import { Log } from "../../lib/raft/log.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
-import { commandEntry, entriesOfTerms } from "./harness.ts";
+import { commandEntry, entriesOfTerms } from "./entries.ts";
 
 function logOf(...terms: readonly number[]): Log {
   return new Log(entriesOfTerms(...terms));

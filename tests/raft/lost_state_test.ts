@@ -6,17 +6,10 @@
 
 import assert from "node:assert/strict";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
-import {
-  ELECTION_TIMEOUT_TICKS,
-  entriesOfTerms,
-  LOG_LIMITS,
-  logTerms,
-  propose,
-  startElection,
-  TestCluster,
-  type TestNode,
-} from "./harness.ts";
+import { entriesOfTerms } from "./entries.ts";
+import { logTerms, propose, startElection, TestCluster } from "./harness.ts";
 import { appendRequest, preVoteRequest } from "./messages.ts";
+import { ELECTION_TIMEOUT_TICKS, LOG_LIMITS, type TestNode } from "./test_node.ts";
 
 /** A compacting cluster led by n1 whose n3 has restarted without its state machine. */
 function withLostState(): { cluster: TestCluster; leader: TestNode; lost: TestNode } {

@@ -14,7 +14,8 @@ import type {
   VoteResponse,
 } from "../../lib/raft/mod.ts";
 import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
-import { startElection, type TestCluster, type TestNode } from "./harness.ts";
+import { startElection, type TestCluster } from "./harness.ts";
+import type { TestNode } from "./test_node.ts";
 
 /** Who speaks to whom. */
 export interface Route {

@@ -7,15 +7,9 @@
 
 import assert from "node:assert/strict";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
-import {
-  ELECTION_TIMEOUT_TICKS,
-  HEARTBEAT_TICKS,
-  logTerms,
-  restartWith,
-  startElection,
-  TestCluster,
-} from "./harness.ts";
+import { logTerms, restartWith, startElection, TestCluster } from "./harness.ts";
 import { appendRequest, takeMessages, voteRequest } from "./messages.ts";
+import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS } from "./test_node.ts";
 
 Deno.test("§5.1: a node starts as a follower in the term it remembers", () => {
   const cluster = new TestCluster({ size: 3 });

@@ -8,16 +8,10 @@
 import assert from "node:assert/strict";
 import type { Message } from "../../lib/raft/mod.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
-import {
-  commandEntry,
-  ELECTION_TIMEOUT_TICKS,
-  HEARTBEAT_TICKS,
-  logTerms,
-  propose,
-  restartWith,
-  TestCluster,
-} from "./harness.ts";
+import { commandEntry } from "./entries.ts";
+import { logTerms, propose, restartWith, TestCluster } from "./harness.ts";
 import { appendRequest, takeMessages } from "./messages.ts";
+import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS } from "./test_node.ts";
 
 Deno.test("§5.3: a leader appends a command and replicates it to every follower", () => {
   const cluster = new TestCluster({ size: 3 });

@@ -1,13 +1,8 @@
-/** Networks that are neither whole nor parted: nobody may keep the others waiting, or depose a leader. */
-
 import assert from "node:assert/strict";
-import {
-  ELECTION_TIMEOUT_TICKS,
-  HEARTBEAT_TICKS,
-  propose,
-  seededRandom,
-  TestCluster,
-} from "./harness.ts";
+import { propose, seededRandom, TestCluster } from "./harness.ts";
+import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS } from "./test_node.ts";
+
+/** Networks that are neither whole nor parted: nobody may keep the others waiting, or depose a leader. */
 
 /** Five nodes of which n3 reaches all, n1 and n2 each other, and n4 and n5 each other. */
 function bridged(seed: number): TestCluster {

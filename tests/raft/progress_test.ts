@@ -3,7 +3,7 @@ import { INFLIGHT_BYTES_MAX, INFLIGHT_MESSAGES_MAX } from "../../lib/raft/config
 import type { Entry } from "../../lib/raft/mod.ts";
 import { Progress } from "../../lib/raft/progress.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
-import { commandEntry } from "./harness.ts";
+import { commandEntry } from "./entries.ts";
 
 function progressAt(nextIndex: number): Progress {
   return new Progress({ nextIndex: toLogIndex(nextIndex), nowTick: 0 });

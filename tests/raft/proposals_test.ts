@@ -1,5 +1,3 @@
-/** Clients' commands: proposed on leaders and on followers, and what is not taken. */
-
 import assert from "node:assert/strict";
 import {
   APPEND_LIMITS,
@@ -7,7 +5,10 @@ import {
   UNCOMMITTED_BYTES_MAX,
 } from "../../lib/raft/config.ts";
 import { toNodeId, toTerm } from "../../lib/types.ts";
-import { HEARTBEAT_TICKS, propose, TestCluster, UNREADABLE_COMMAND } from "./harness.ts";
+import { propose, TestCluster } from "./harness.ts";
+import { HEARTBEAT_TICKS, UNREADABLE_COMMAND } from "./test_node.ts";
+
+/** Clients' commands: proposed on leaders and on followers, and what is not taken. */
 
 Deno.test("propose() on the leader is accepted at a place in its log", () => {
   const cluster = new TestCluster({ size: 3 });

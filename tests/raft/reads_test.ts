@@ -1,9 +1,10 @@
-/** Linearizable reads (Raft dissertation §6.4), on leaders and on followers. */
-
 import assert from "node:assert/strict";
 import { FORWARDED_TIMEOUTS } from "../../lib/raft/config.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
-import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS, propose, TestCluster } from "./harness.ts";
+import { propose, TestCluster } from "./harness.ts";
+import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS } from "./test_node.ts";
+
+/** Linearizable reads (Raft dissertation §6.4), on leaders and on followers. */
 
 Deno.test("a forwarded read that did not leave is refused, to be asked again", () => {
   const cluster = new TestCluster({ size: 3 });

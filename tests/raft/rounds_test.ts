@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { INFLIGHT_ROUNDS_MAX } from "../../lib/raft/config.ts";
-import { FollowerRounds, Rounds } from "../../lib/raft/rounds.ts";
+import { FollowerRounds, Rounds } from "../../lib/raft/progress.ts";
 
 Deno.test("Rounds.sentTick() tells when a round was begun", () => {
   const rounds = new Rounds(10);

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
-import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
 import { signingSessionsMax } from "../../lib/certificate/nonce_pool.ts";
-import { SigningCoordinator } from "../../lib/raft/signing_coordinator.ts";
-import { Suspects } from "../../lib/raft/suspects.ts";
+import { SigningCoordinator, Suspects } from "../../lib/raft/signing_coordinator.ts";
 import {
   type NodeId,
   toClusterName,
@@ -13,6 +11,7 @@ import {
   toTerm,
 } from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
+import { createCertifierDouble } from "../support/certifier_double.ts";
 
 const VOTERS = ["a", "b", "c", "d", "e"].map(toNodeId);
 const SELF = toNodeId("a");

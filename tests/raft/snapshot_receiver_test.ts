@@ -8,9 +8,11 @@ import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import type { SnapshotRequest } from "../../lib/raft/mod.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
-import { ELECTION_TIMEOUT_TICKS, entriesOfTerms, propose, type TestNode } from "./harness.ts";
+import { entriesOfTerms } from "./entries.ts";
+import { propose } from "./harness.ts";
 import { behind } from "./left_behind.ts";
 import { appendRequest } from "./messages.ts";
+import { ELECTION_TIMEOUT_TICKS, type TestNode } from "./test_node.ts";
 
 function snapshotRequest(fields: Partial<SnapshotRequest>): SnapshotRequest {
   return {

@@ -7,8 +7,9 @@
 import assert from "node:assert/strict";
 import type { SnapshotRequest } from "../../lib/raft/mod.ts";
 import { toTerm } from "../../lib/types.ts";
-import { ELECTION_TIMEOUT_TICKS, LOG_LIMITS, type TestCluster } from "./harness.ts";
+import type { TestCluster } from "./harness.ts";
 import { behind, proposeMany } from "./left_behind.ts";
+import { ELECTION_TIMEOUT_TICKS, LOG_LIMITS } from "./test_node.ts";
 
 Deno.test("§7: a transfer that is cut goes on where it stopped", () => {
   const { cluster, leader, late } = behind(60);

@@ -1,10 +1,11 @@
-/** Terms, and who may raise them. */
-
 import assert from "node:assert/strict";
 import { TERM_ADVANCE_MAX, TERM_ADVANCES_PER_TIMEOUT_MAX } from "../../lib/raft/config.ts";
 import { toNodeId, toTerm } from "../../lib/types.ts";
-import { ELECTION_TIMEOUT_TICKS, startElection, TestCluster } from "./harness.ts";
+import { startElection, TestCluster } from "./harness.ts";
 import { heartbeat, voteRequest } from "./messages.ts";
+import { ELECTION_TIMEOUT_TICKS } from "./test_node.ts";
+
+/** Terms, and who may raise them. */
 
 Deno.test("an unproven message cannot use terms up", () => {
   const cluster = new TestCluster({ size: 3 });

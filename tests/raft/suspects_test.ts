@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Suspects } from "../../lib/raft/suspects.ts";
+import { Suspects } from "../../lib/raft/signing_coordinator.ts";
 import { toNodeId } from "../../lib/types.ts";
 
 const [A, B, C] = [toNodeId("a"), toNodeId("b"), toNodeId("c")];

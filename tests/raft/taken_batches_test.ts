@@ -1,11 +1,11 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import {
   BATCH_SLOTS,
   type BatchName,
   LIVES_PER_ORIGIN_MAX,
   TakenBatches,
-} from "../../lib/raft/taken_batches.ts";
+} from "../../lib/raft/forwarding.ts";
 import { toNodeId, toTerm } from "../../lib/types.ts";
 
 function batch(batchId: number, life: Partial<BatchName> = {}): BatchName {

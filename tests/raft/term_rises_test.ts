@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { TERM_ADVANCES_PER_TIMEOUT_MAX } from "../../lib/raft/config.ts";
-import { TermRises } from "../../lib/raft/term_rises.ts";
+import { TermRises } from "../../lib/raft/state.ts";
 
 const ELECTION_TIMEOUT_TICKS = 10;
 

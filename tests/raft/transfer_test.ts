@@ -1,8 +1,9 @@
-/** Leadership transfer (Raft dissertation §3.10). */
-
 import assert from "node:assert/strict";
 import { toNodeId, toTerm } from "../../lib/types.ts";
-import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS, propose, TestCluster } from "./harness.ts";
+import { propose, TestCluster } from "./harness.ts";
+import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS } from "./test_node.ts";
+
+/** Leadership transfer (Raft dissertation §3.10). */
 
 Deno.test("§3.10: a leader hands over to the target, at once and with a certificate", () => {
   const cluster = new TestCluster({ size: 3 });

@@ -1,9 +1,7 @@
-/** The voter: what it MUST do before its share leaves (see `lib/raft/voter.ts`). */
-
 import assert from "node:assert/strict";
 import type { VoteRequest } from "../../lib/raft/mod.ts";
 import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
-import { ELECTION_TIMEOUT_TICKS, TestCluster } from "./harness.ts";
+import { TestCluster } from "./harness.ts";
 import {
   appendRequest,
   catchVoteRequests,
@@ -11,6 +9,9 @@ import {
   takeVoteResponse,
   voteRequest,
 } from "./messages.ts";
+import { ELECTION_TIMEOUT_TICKS } from "./test_node.ts";
+
+/** The voter: what it MUST do before its share leaves (see `lib/raft/voter.ts`). */
 
 Deno.test("MUST 3: the vote is durable before the share is computed and leaves", () => {
   const cluster = new TestCluster({ size: 3 });

@@ -6,8 +6,7 @@
  * @module
  */
 
-import type { Certifier } from "../../lib/certificate/certifier.ts";
-import { CertificateError } from "../../lib/certificate/error.ts";
+import { CertificateError, type Certifier } from "../../lib/certificate/certifier.ts";
 import { TERM_ADVANCE_MAX } from "../../lib/raft/config.ts";
 import type {
   AppendRequest,
@@ -18,8 +17,8 @@ import type {
 } from "../../lib/raft/mod.ts";
 import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
-import { type LieKind, LIES_BEYOND } from "./fault_kinds.ts";
 import { CLAIMED_INDEX, FalseCandidacy } from "./false_candidacy.ts";
+import { type LieKind, LIES_BEYOND } from "./fault_kinds.ts";
 import { forgeNote, forgeSnapshot } from "./forgery.ts";
 import type { Random } from "./random.ts";
 

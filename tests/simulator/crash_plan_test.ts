@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
+import { toLogIndex, toTerm } from "../../lib/types.ts";
 import { batchOf } from "./checkers/support.ts";
 import { BOUNDARIES, CrashPlan, kindsOf } from "./crash_plan.ts";
 import { Random } from "./random.ts";
-import { toLogIndex, toTerm } from "../../lib/types.ts";
 
 Deno.test("CrashPlan strikes once at each boundary that was armed, and nowhere else", () => {
   const plan = new CrashPlan();

@@ -6,8 +6,12 @@
  * @module
  */
 
-import type { Certifier, ElectionFields, SigningRequest } from "../../lib/certificate/certifier.ts";
-import { CertificateError } from "../../lib/certificate/error.ts";
+import {
+  CertificateError,
+  type Certifier,
+  type ElectionFields,
+  type SigningRequest,
+} from "../../lib/certificate/certifier.ts";
 import type { Message, PreVoteResponse, VoteResponse } from "../../lib/raft/mod.ts";
 import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";

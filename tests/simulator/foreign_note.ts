@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { assert } from "../../lib/assert.ts";
+import type { Certifier } from "../../lib/certificate/certifier.ts";
 import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
 
 /** Lets these voters, as many as must sign, certify a leader. */

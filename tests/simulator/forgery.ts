@@ -5,9 +5,9 @@
  */
 
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import { MemoryKeyValueStore } from "../../lib/kv/mod.ts";
 import type { Snapshot } from "../../lib/raft/mod.ts";
 import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
+import { MemoryKeyValueStore } from "../support/memory_store.ts";
 import { encodeStore, hashSnapshot } from "./disk/snapshot_bytes.ts";
 
 /** The note with another term and leader under the same signature. */

@@ -12,12 +12,12 @@ import {
   type CommandResult,
   decodeCommand,
   type KeyCommand,
-  MemoryKeyValueStore,
   StateMachine,
 } from "../../lib/kv/mod.ts";
 import type { Entry } from "../../lib/raft/mod.ts";
 import type { LogIndex } from "../../lib/types.ts";
 import { checkLinearizable, type Model, type Operation } from "../support/linearizability.ts";
+import { MemoryKeyValueStore } from "../support/memory_store.ts";
 import { require, Violation } from "./violation.ts";
 
 /** What a conditional write expects. */

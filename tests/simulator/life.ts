@@ -7,9 +7,9 @@
 
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { type AppliedEntry, type KeyValue, StateMachine } from "../../lib/kv/mod.ts";
+import { Ticker } from "../../lib/node/inbox.ts";
 import { Loop, type LoopPorts } from "../../lib/node/loop.ts";
 import { Requests } from "../../lib/node/requests.ts";
-import { Ticker } from "../../lib/node/ticker.ts";
 import { Transfers } from "../../lib/node/transfers.ts";
 import { InvariantChecker } from "../../lib/raft/invariants.ts";
 import {

@@ -12,8 +12,8 @@ import { InvariantError } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
 import { isCommand, type KeyValueStore } from "../../lib/kv/mod.ts";
+import { TICK_MS } from "../../lib/node/inbox.ts";
 import { EXPIRY_INTERVAL_TICKS } from "../../lib/node/requests.ts";
-import { TICK_MS } from "../../lib/node/ticker.ts";
 import type { DurableState, Entry, Message, RaftView } from "../../lib/raft/mod.ts";
 import { CorruptionError, KEY_VALUE_FILE } from "../../lib/storage/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
@@ -228,7 +228,7 @@ export class Machine implements EffectsHost {
     this.#keepTicking(life);
   }
 
-  /** Wakes the process about once a tick, as the timer of `lib/node/ticker.ts` does. */
+  /** Wakes the process about once a tick, as the timer of `lib/node/inbox.ts` does. */
   #keepTicking(life: Life): void {
     const { queue, scenario } = this.#options;
     queue.after(this.clock.toWorldUs(scenario.tickUs), () => {

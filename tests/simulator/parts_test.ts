@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
+import { encodeCommand } from "../../lib/kv/mod.ts";
+import type { Entry } from "../../lib/raft/mod.ts";
 import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { breaks, VOTERS } from "./checkers/support.ts";
 import { KeyValueDisk } from "./disk/key_value_disk.ts";
 import { EventQueue } from "./event_queue.ts";
-import { ANYTHING, type Ending, History } from "./history.ts";
-import { encodeCommand } from "../../lib/kv/mod.ts";
 import { forgeNote, forgeSnapshot } from "./forgery.ts";
+import { ANYTHING, type Ending, History } from "./history.ts";
 import { Random } from "./random.ts";
 import { drawScenario } from "./scenario.ts";
 import { createVoters } from "./voters.ts";
-import type { Entry } from "../../lib/raft/mod.ts";
 
 Deno.test("Random gives the same numbers for the same name only", () => {
   const draw = (random: Random) => Array.from({ length: 5 }, () => random.below(1000));

@@ -7,9 +7,9 @@
 import { createPublicKey } from "node:crypto";
 import { assertDefined } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
-import { createCertifierDouble } from "../../lib/certificate/certifier_double.ts";
 import { createCertifier, type Group, verifyCertificate } from "../../lib/certificate/mod.ts";
-import { toPrivateKey, trustedDealerKeygen } from "../../lib/frost/mod.ts";
+import { trustedDealerKeygen } from "../../lib/frost/mod.ts";
+import { toPrivateKey } from "../../lib/native_key.ts";
 import {
   type ClusterName,
   type Epoch,
@@ -19,6 +19,7 @@ import {
   toEpoch,
   toNodeId,
 } from "../../lib/types.ts";
+import { createCertifierDouble } from "../support/certifier_double.ts";
 import { signForeignNote } from "./foreign_note.ts";
 import type { Random } from "./random.ts";
 import type { Scenario } from "./scenario.ts";

@@ -1,17 +1,17 @@
-/** Any one bit of any file may flip: what is read is then what was written, or it is refused. */
-
+import fc from "fast-check";
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import fc from "fast-check";
 import { encodeHex } from "../../lib/bytes.ts";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
-import { digestState } from "../../lib/kv/state_digest.ts";
 import { StateMachine } from "../../lib/kv/state_machine.ts";
 import type { DurableState } from "../../lib/raft/entry.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { openStores, type Stores } from "../../lib/storage/stores.ts";
+import { digestState } from "../support/state_digest.ts";
 import { childEntry } from "./persisting_child.ts";
 import { batch, certificate, copyAsIfKilled, hardState, withFolder } from "./support.ts";
+
+/** Any one bit of any file may flip: what is read is then what was written, or it is refused. */
 
 const BATCHES = 12;
 const RUNS = 60;

@@ -1,13 +1,13 @@
-import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
-import { join } from "node:path";
 import fc from "fast-check";
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { InvariantError } from "../../lib/assert.ts";
 import { InputError } from "../../lib/errors.ts";
-import { META_SCHEMA } from "../../lib/storage/checkpoint.ts";
-import { CorruptionError } from "../../lib/storage/corruption_error.ts";
 import { bytesIn, Database, WAL_PAGES_MAX } from "../../lib/storage/database.ts";
-import { PageCopier } from "../../lib/storage/snapshot/page_copier.ts";
+import { PageCopier } from "../../lib/storage/snapshot/jobs.ts";
+import { CorruptionError } from "../../lib/storage/storage_error.ts";
+import { META_SCHEMA } from "../../lib/storage/wal_file.ts";
 import { withFolder } from "./support.ts";
 
 /** A database with one table of numbered blobs, as `openDatabase` would set it up. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Guard } from "../../lib/storage/guard.ts";
+import { Guard } from "../../lib/storage/folder.ts";
 import { withFolder } from "./support.ts";
 
 Deno.test("Guard is held by one at a time", () =>

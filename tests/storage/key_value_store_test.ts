@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { InvariantError } from "../../lib/assert.ts";
 import type { KeyValue } from "../../lib/kv/command.ts";
-import { CorruptionError } from "../../lib/storage/corruption_error.ts";
 import { KEY_VALUE_FILE, openKeyValueStore } from "../../lib/storage/key_value_store.ts";
+import { CorruptionError } from "../../lib/storage/storage_error.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { copyAsIfKilled, countRows, tamper, withFolder, withKeyValueStore } from "./support.ts";
 

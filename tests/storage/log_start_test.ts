@@ -1,5 +1,3 @@
-/** The log's beginning in raft.db: compaction, and a snapshot that replaces the log. */
-
 import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
 import type { LogStart } from "../../lib/raft/entry.ts";
@@ -20,6 +18,8 @@ import {
   tamper,
   withFolder,
 } from "./support.ts";
+
+/** The log's beginning in raft.db: compaction, and a snapshot that replaces the log. */
 
 function compaction(index: number, term = 1): LogStart {
   return { position: { index: toLogIndex(index), term: toTerm(term) }, keepsRest: true };

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
-import { CorruptionError } from "../../lib/storage/corruption_error.ts";
 import { WAL_PAGES_MAX } from "../../lib/storage/database.ts";
 import { openDatabase, type StoreOptions } from "../../lib/storage/open_database.ts";
 import { openRaftStore, type RaftStore } from "../../lib/storage/raft_store.ts";
+import { CorruptionError } from "../../lib/storage/storage_error.ts";
 import { toClusterName, toNodeId } from "../../lib/types.ts";
 import {
   batch,

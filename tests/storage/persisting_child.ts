@@ -1,15 +1,15 @@
+import { encodeCommand } from "../../lib/kv/command_codec.ts";
+import { StateMachine } from "../../lib/kv/state_machine.ts";
+import type { Entry } from "../../lib/raft/entry.ts";
+import { openStores, type Stores } from "../../lib/storage/stores.ts";
+import { toLogIndex, toTerm } from "../../lib/types.ts";
+import { batch, hardState, nodeIn } from "./support.ts";
+
 /**
  * A process to be killed: writes batch after batch into the data folder that it is given, to raft.db
  * alone or, for kv.db, to both, and prints each batch's last index once it is there. When a
  * write fails, it prints that error, uses the store once more, and prints that error too.
  */
-
-import { encodeCommand } from "../../lib/kv/command_codec.ts";
-import { StateMachine } from "../../lib/kv/state_machine.ts";
-import type { Entry } from "../../lib/raft/entry.ts";
-import { openStores, type Stores } from "../../lib/storage/stores.ts";
-import { batch, hardState, nodeIn } from "./support.ts";
-import { toLogIndex, toTerm } from "../../lib/types.ts";
 
 const ENTRIES_PER_BATCH = 10;
 const VALUE_BYTES = 300;

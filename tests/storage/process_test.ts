@@ -1,13 +1,13 @@
-/** The stores under a real process that dies, and on a real disk that refuses a write. */
-
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { openStores, type Stores } from "../../lib/storage/stores.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { openRaftStore } from "../../lib/storage/raft_store.ts";
+import { openStores, type Stores } from "../../lib/storage/stores.ts";
 import { childEntry, termOf } from "./persisting_child.ts";
 import { nodeIn, withFolder } from "./support.ts";
+
+/** The stores under a real process that dies, and on a real disk that refuses a write. */
 
 const CHILD = fileURLToPath(new URL("persisting_child.ts", import.meta.url));
 const CHILD_COMMAND = [Deno.execPath(), "run", "--allow-read", "--allow-write", CHILD];

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
 import { InputError } from "../../lib/errors.ts";
-import { CorruptionError } from "../../lib/storage/corruption_error.ts";
-import { openRaftStore, RAFT_FILE, type RaftStore } from "../../lib/storage/raft_store.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
+import { openRaftStore, RAFT_FILE, type RaftStore } from "../../lib/storage/raft_store.ts";
+import { CorruptionError } from "../../lib/storage/storage_error.ts";
 import { toTerm } from "../../lib/types.ts";
 import {
   batch,

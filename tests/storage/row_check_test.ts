@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KEY_VALUE_FILE } from "../../lib/storage/key_value_store.ts";
-import { checkRows } from "../../lib/storage/row_check.ts";
+import { checkRows } from "../../lib/storage/row_digest.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { tamper, withFolder, withKeyValueStore } from "./support.ts";
 

@@ -1,8 +1,6 @@
-/** One state machine, two stores and a plain model: the same rows, results and digest. */
-
+import fc from "fast-check";
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import fc from "fast-check";
 import type {
   Command,
   CommandResult,
@@ -10,15 +8,20 @@ import type {
   WriteOptions,
   WriteResult,
 } from "../../lib/kv/command.ts";
-import { MemoryKeyValueStore } from "../../lib/kv/memory_store.ts";
-import { digestState } from "../../lib/kv/state_digest.ts";
-import { type CommittedEntry, StateMachine } from "../../lib/kv/state_machine.ts";
-import type { KeyValueStore } from "../../lib/kv/store.ts";
+import {
+  type CommittedEntry,
+  type KeyValueStore,
+  StateMachine,
+} from "../../lib/kv/state_machine.ts";
 import type { NewToken, Token, TokenScope } from "../../lib/kv/token.ts";
 import { openKeyValueStore } from "../../lib/storage/key_value_store.ts";
 import { type LogIndex, toLogIndex } from "../../lib/types.ts";
 import { certificateEntry, commandEntry, rawEntry } from "../kv/support.ts";
+import { MemoryKeyValueStore } from "../support/memory_store.ts";
+import { digestState } from "../support/state_digest.ts";
 import { withFolder } from "./support.ts";
+
+/** One state machine, two stores and a plain model: the same rows, results and digest. */
 
 /** Few keys, so that they are often overwritten; one with U+0000, one outside the BMP. */
 const keys = fc.constantFrom("a", "a\u0000", "ab", "\uffee", "\u{10000}", "z".repeat(1024));

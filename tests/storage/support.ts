@@ -1,14 +1,14 @@
-/** What the tests of the stores have in common. */
-
 import { existsSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
-import type { Certificate } from "../../lib/certificate/certifier.ts";
+import { DatabaseSync } from "node:sqlite";
 import { encodeUtf8 } from "../../lib/bytes.ts";
+import type { Certificate } from "../../lib/certificate/certifier.ts";
 import type { Entry, HardState, PersistBatch } from "../../lib/raft/entry.ts";
 import { openKeyValueStore, type SqliteKeyValueStore } from "../../lib/storage/key_value_store.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+
+/** What the tests of the stores have in common. */
 
 /** Runs `work` with the options of a node whose data folder is new, and removes the folder. */
 export async function withFolder(

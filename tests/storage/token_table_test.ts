@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
 import type { Token } from "../../lib/kv/token.ts";
-import { CorruptionError } from "../../lib/storage/corruption_error.ts";
 import { KEY_VALUE_FILE, type SqliteKeyValueStore } from "../../lib/storage/key_value_store.ts";
+import { CorruptionError } from "../../lib/storage/storage_error.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { newToken } from "../kv/support.ts";
 import { copyAsIfKilled, tamper, withFolder, withKeyValueStore } from "./support.ts";

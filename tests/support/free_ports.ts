@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ClusterConfig } from "../../lib/node/cluster_config.ts";
+import type { ClusterConfig } from "../../lib/config/cluster_config.ts";
 import type { NetworkAddress } from "../../lib/transport/channel.ts";
 
 /**

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { generateLocalCluster } from "../../lib/node/local_cluster.ts";
+import { generateLocalCluster } from "../../lib/config/cluster_config.ts";
 import { findFreeAddresses, onFreePorts } from "./free_ports.ts";
 
 Deno.test("findFreeAddresses() finds different addresses at which one can listen", () => {

@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import { checkLinearizable, type Model, type Operation } from "./linearizability.ts";
 
 type Input = { readonly write: number } | "read";

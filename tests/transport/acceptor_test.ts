@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { concatBytes, decodeHex, encodeUtf8 } from "../../lib/bytes.ts";
+import { encodeSequence } from "../../lib/transport/field.ts";
 import { encodeFrame } from "../../lib/transport/frame.ts";
 import {
   decodeHello,
@@ -8,8 +9,7 @@ import {
   type HelloRefusal,
 } from "../../lib/transport/hello.ts";
 import { encodeMessage } from "../../lib/transport/message_codec.ts";
-import { NoiseError } from "../../lib/transport/noise_error.ts";
-import { encodeSequence } from "../../lib/transport/sequence.ts";
+import { NoiseError } from "../../lib/transport/noise_primitives.ts";
 import { toClusterName } from "../../lib/types.ts";
 import {
   ALPHA,

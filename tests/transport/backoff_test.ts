@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Backoff } from "../../lib/transport/backoff.ts";
+import { Backoff } from "../../lib/transport/peer.ts";
 
 const bounds = { backoffInitialMs: 20, backoffMaxMs: 1000 };
 

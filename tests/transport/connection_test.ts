@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { InputError } from "../../lib/errors.ts";
 import { concatBytes } from "../../lib/bytes.ts";
+import { InputError } from "../../lib/errors.ts";
 import { Connection, HELLO_FRAME_BYTES_MAX } from "../../lib/transport/connection.ts";
 import { WORK_PER_TURN_MAX } from "../../lib/transport/fair_share.ts";
 import {
@@ -11,7 +11,7 @@ import {
 } from "../../lib/transport/frame.ts";
 import type { NoiseKeys } from "../../lib/transport/noise.ts";
 import { NoiseChannel } from "../../lib/transport/noise_channel.ts";
-import { CipherState } from "../../lib/transport/noise_cipher_state.ts";
+import { CipherState } from "../../lib/transport/noise_primitives.ts";
 import { MemoryChannel } from "./memory_channel.ts";
 import { TurnCounter } from "./turn_counter.ts";
 

@@ -4,17 +4,19 @@ import {
   boolean,
   bytes,
   count,
+  encodeSequence,
   type Field,
   fixedBytes,
   list,
   longText,
   nullable,
   record,
+  type Scalar,
+  SequenceReader,
   tagged,
   text,
   word,
 } from "../../lib/transport/field.ts";
-import { encodeSequence, type Scalar, SequenceReader } from "../../lib/transport/sequence.ts";
 
 function write<Value>(field: Field<Value>, value: Value): Scalar[] {
   const sequence: Scalar[] = [];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CHUNK_BYTES_MAX, FrameQueue } from "../../lib/transport/frame_queue.ts";
+import { CHUNK_BYTES_MAX, FrameQueue } from "../../lib/transport/frame.ts";
 
 const roomy = { queueMessagesMax: 1000, queueBytesMax: 100 * CHUNK_BYTES_MAX };
 

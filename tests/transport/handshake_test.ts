@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { concatBytes } from "../../lib/bytes.ts";
-import { encodeFrame, FrameDecoder } from "../../lib/transport/frame.ts";
 import { ChannelError } from "../../lib/transport/channel.ts";
 import { Connection } from "../../lib/transport/connection.ts";
+import { encodeFrame, FrameDecoder } from "../../lib/transport/frame.ts";
 import {
   answerHello,
   type AnswerOptions,
@@ -10,12 +10,11 @@ import {
   sayHello,
 } from "../../lib/transport/handshake.ts";
 import { decodeHello, encodeHello, HelloError } from "../../lib/transport/hello.ts";
-import { NoiseError } from "../../lib/transport/noise_error.ts";
+import { generateKeyPair, NoiseError } from "../../lib/transport/noise_primitives.ts";
 import { TRANSPORT_DEFAULTS } from "../../lib/transport/settings.ts";
-import { generateKeyPair } from "../../lib/transport/x25519.ts";
 import { ALPHA, BETA, CLUSTER, CONFIGURATION, configurationOf, GAMMA, keysOf } from "./harness.ts";
-import { greet, helloOf } from "./raw_peer.ts";
 import { MemoryChannel } from "./memory_channel.ts";
+import { greet, helloOf } from "./raw_peer.ts";
 
 const NEVER_MS = 1_000_000;
 const { signal } = new AbortController();

@@ -7,11 +7,11 @@
 
 import { createHash } from "node:crypto";
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import type { Configuration } from "../../lib/transport/introduction.ts";
-import type { TransportRefusal } from "../../lib/transport/reporter.ts";
-import { generateKeyPair, type KeyPair } from "../../lib/transport/x25519.ts";
-import { Transport, type TransportOptions } from "../../lib/transport/transport.ts";
 import type { Message } from "../../lib/raft/message.ts";
+import type { Configuration } from "../../lib/transport/hello.ts";
+import { generateKeyPair, type KeyPair } from "../../lib/transport/noise_primitives.ts";
+import type { TransportRefusal } from "../../lib/transport/reporter.ts";
+import { Transport, type TransportOptions } from "../../lib/transport/transport.ts";
 import {
   type ClusterName,
   type NodeId,

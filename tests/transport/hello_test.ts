@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { concatBytes, encodeHex } from "../../lib/bytes.ts";
+import { HELLO_FRAME_BYTES_MAX } from "../../lib/transport/connection.ts";
+import { encodeSequence, type Scalar } from "../../lib/transport/field.ts";
 import {
   checkAnswer,
   checkHello,
@@ -12,8 +14,6 @@ import {
   PROTOCOL_VERSION,
   toPrologue,
 } from "../../lib/transport/hello.ts";
-import { HELLO_FRAME_BYTES_MAX } from "../../lib/transport/connection.ts";
-import { encodeSequence, type Scalar } from "../../lib/transport/sequence.ts";
 import { toClusterName, toNodeId } from "../../lib/types.ts";
 import { ALPHA, BETA, CLUSTER, GAMMA } from "./harness.ts";
 import { helloOf } from "./raw_peer.ts";

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { InputError } from "../../lib/errors.ts";
-import { HelloError } from "../../lib/transport/hello.ts";
 import {
   CONFIGURATION_BYTES_MAX,
   decodeIntroduction,
   encodeIntroduction,
+  HelloError,
   INTRODUCTION_FRAME_BYTES_MAX,
-} from "../../lib/transport/introduction.ts";
+} from "../../lib/transport/hello.ts";
 
 const LARGEST = new Uint8Array(CONFIGURATION_BYTES_MAX).fill(7);
 

@@ -1,7 +1,9 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
+import { PEERS_MAX } from "../../lib/config/cluster_config_schema.ts";
 import { ATTEMPT_MAX, type FaultRule, type Message } from "../../lib/keygen/mod.ts";
+import { encodeSequence, type Scalar } from "../../lib/transport/field.ts";
 import {
   decodeKeyGenerationMessage,
   encodeKeyGenerationMessage,
@@ -10,8 +12,6 @@ import {
   VOTER_COUNT_MAX,
 } from "../../lib/transport/keygen_codec.ts";
 import { decodeMessage, encodeMessage, MessageError } from "../../lib/transport/message_codec.ts";
-import { encodeSequence, type Scalar } from "../../lib/transport/sequence.ts";
-import { PEERS_MAX } from "../../lib/node/cluster_config_schema.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { certifyGenesis, createFounders, createStatement } from "../certificate/founders.ts";
 import { ALPHA, BETA, readIndexRequest } from "./harness.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LOG_RECORDS_MAX, LOG_WINDOW_MS, LogLimiter } from "../../lib/transport/log_limiter.ts";
+import { LOG_RECORDS_MAX, LOG_WINDOW_MS, LogLimiter } from "../../lib/transport/reporter.ts";
 
 Deno.test("LogLimiter lets so many records through in a window and counts the others", () => {
   let nowMs = 0;

@@ -10,8 +10,8 @@ import {
   startNode,
   type TestNode,
 } from "./harness.ts";
-import { connectRaw, readToEnd, writeAll } from "./raw_peer.ts";
 import { honest, type Passing, Proxy, type Tamper } from "./proxy.ts";
+import { connectRaw, readToEnd, writeAll } from "./raw_peer.ts";
 
 /** A time that no test waits for. */
 const NEVER_MS = 1_000_000;

@@ -1,10 +1,11 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
 import { NOTE_LENGTH_MAX } from "../../lib/certificate/certifier.ts";
 import { SNAPSHOT_CHUNK_BYTES_MAX } from "../../lib/raft/config.ts";
 import type { Entry } from "../../lib/raft/entry.ts";
 import type { AppendRequest, Message } from "../../lib/raft/message.ts";
+import { encodeSequence, type Scalar } from "../../lib/transport/field.ts";
 import {
   COMMITMENT_BYTES_MAX,
   decodeMessage,
@@ -17,7 +18,6 @@ import {
   SHARE_BYTES_MAX,
   SIGNER_COUNT_MAX,
 } from "../../lib/transport/message_codec.ts";
-import { encodeSequence, type Scalar } from "../../lib/transport/sequence.ts";
 import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { ALPHA, appendOf, BETA } from "./harness.ts";
 

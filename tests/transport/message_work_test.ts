@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { Message } from "../../lib/raft/mod.ts";
 import { WORK_PER_TURN_MAX } from "../../lib/transport/fair_share.ts";
-import { KEYGEN_WORK, workOf } from "../../lib/transport/message_work.ts";
-import { Random } from "../simulator/random.ts";
+import { KEYGEN_WORK, workOf } from "../../lib/transport/transport.ts";
 import { drawMessage } from "../fuzz/messages.ts";
+import { Random } from "../simulator/random.ts";
 import { ALPHA, appendOf, BETA, readIndexRequest } from "./harness.ts";
 
 const SURROUNDINGS = {

@@ -7,9 +7,9 @@ import { MESSAGE_OVERHEAD_BYTES, NoiseChannel } from "../../lib/transport/noise_
 import {
   CipherState,
   NOISE_MESSAGE_BYTES_MAX,
+  NoiseError,
   PLAINTEXT_BYTES_MAX,
-} from "../../lib/transport/noise_cipher_state.ts";
-import { NoiseError } from "../../lib/transport/noise_error.ts";
+} from "../../lib/transport/noise_primitives.ts";
 import { MemoryChannel } from "./memory_channel.ts";
 import { TurnCounter } from "./turn_counter.ts";
 

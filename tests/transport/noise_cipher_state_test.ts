@@ -5,10 +5,11 @@ import { concatBytes, decodeHex, encodeUtf8 } from "../../lib/bytes.ts";
 import {
   CipherState,
   NOISE_MESSAGE_BYTES_MAX,
+  NoiseError,
+  type NoiseRefusal,
   PLAINTEXT_BYTES_MAX,
   TAG_BYTES,
-} from "../../lib/transport/noise_cipher_state.ts";
-import { NoiseError, type NoiseRefusal } from "../../lib/transport/noise_error.ts";
+} from "../../lib/transport/noise_primitives.ts";
 
 const KEY = decodeHex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f");
 const TEXT = encodeUtf8("Ladies and Gentlemen of the class of '99");

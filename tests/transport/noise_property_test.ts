@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import { Connection } from "../../lib/transport/connection.ts";
 import { encodeFrame } from "../../lib/transport/frame.ts";
 import { answerHello, type HandshakeOptions, sayHello } from "../../lib/transport/handshake.ts";

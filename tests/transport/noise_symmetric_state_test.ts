@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { createHash, createHmac } from "node:crypto";
 import { InvariantError } from "../../lib/assert.ts";
 import { concatBytes, decodeHex, encodeUtf8 } from "../../lib/bytes.ts";
-import { CipherState } from "../../lib/transport/noise_cipher_state.ts";
-import { SymmetricState } from "../../lib/transport/noise_symmetric_state.ts";
+import { SymmetricState } from "../../lib/transport/noise.ts";
+import { CipherState } from "../../lib/transport/noise_primitives.ts";
 
 const NAME = "Noise_IK_25519_ChaChaPoly_SHA256";
 const SECRET = decodeHex("0b".repeat(32));

@@ -10,9 +10,14 @@ import {
   NoiseResponder,
   SECOND_MESSAGE_BYTES,
 } from "../../lib/transport/noise.ts";
-import { NoiseError, type NoiseRefusal } from "../../lib/transport/noise_error.ts";
-import type { CipherState } from "../../lib/transport/noise_cipher_state.ts";
-import { generateKeyPair, type KeyPair, toKeyPair } from "../../lib/transport/x25519.ts";
+import {
+  type CipherState,
+  generateKeyPair,
+  type KeyPair,
+  NoiseError,
+  type NoiseRefusal,
+  toKeyPair,
+} from "../../lib/transport/noise_primitives.ts";
 
 /**
  * The published vector of Noise_IK_25519_ChaChaPoly_SHA256 (in the form of the Noise wiki, as cacophony

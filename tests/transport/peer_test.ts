@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import {
   decodeHello,
+  decodeIntroduction,
   encodeHello,
   type Hello,
   HelloError,
   toPrologue,
 } from "../../lib/transport/hello.ts";
-import { decodeIntroduction } from "../../lib/transport/introduction.ts";
 import { NoiseResponder } from "../../lib/transport/noise.ts";
-import { generateKeyPair } from "../../lib/transport/x25519.ts";
+import { generateKeyPair } from "../../lib/transport/noise_primitives.ts";
 import { type NodeId, toClusterName } from "../../lib/types.ts";
 import {
   ALPHA,

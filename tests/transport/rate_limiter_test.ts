@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { RateLimiter } from "../../lib/transport/rate_limiter.ts";
+import { RateLimiter } from "../../lib/transport/acceptor.ts";
 
 Deno.test("RateLimiter allows the burst, then the rate, and never more than the burst", () => {
   let nowMs = 0;

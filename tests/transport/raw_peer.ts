@@ -8,12 +8,18 @@
 import assert from "node:assert/strict";
 import { ChannelError, TcpChannel } from "../../lib/transport/channel.ts";
 import { encodeFrame, FRAME_BYTES_MAX, FrameDecoder } from "../../lib/transport/frame.ts";
-import { decodeHello, encodeHello, type Hello, toPrologue } from "../../lib/transport/hello.ts";
-import { decodeIntroduction, encodeIntroduction } from "../../lib/transport/introduction.ts";
+import {
+  decodeHello,
+  decodeIntroduction,
+  encodeHello,
+  encodeIntroduction,
+  type Hello,
+  toPrologue,
+} from "../../lib/transport/hello.ts";
 import { NoiseInitiator, type NoiseKeys, NoiseResponder } from "../../lib/transport/noise.ts";
 import { NoiseChannel } from "../../lib/transport/noise_channel.ts";
+import { generateKeyPair, type KeyPair } from "../../lib/transport/noise_primitives.ts";
 import { TRANSPORT_DEFAULTS } from "../../lib/transport/settings.ts";
-import { generateKeyPair, type KeyPair } from "../../lib/transport/x25519.ts";
 import type { ClusterName, NodeId } from "../../lib/types.ts";
 import { CLUSTER, CONFIGURATION, keysOf } from "./harness.ts";
 

@@ -1,10 +1,9 @@
-import assert from "node:assert/strict";
 import { configure, type LogRecord, reset } from "@logtape/logtape";
+import assert from "node:assert/strict";
 import { FrameError } from "../../lib/transport/frame.ts";
 import { HelloError } from "../../lib/transport/hello.ts";
-import { LOG_RECORDS_MAX } from "../../lib/transport/log_limiter.ts";
 import { MessageError } from "../../lib/transport/message_codec.ts";
-import { Reporter, type TransportRefusal } from "../../lib/transport/reporter.ts";
+import { LOG_RECORDS_MAX, Reporter, type TransportRefusal } from "../../lib/transport/reporter.ts";
 import { ALPHA, BETA } from "./harness.ts";
 
 /** The records that `work` leaves in the transport's log. */

@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
 import { decode, encode } from "@msgpack/msgpack";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import { concatBytes, decodeHex } from "../../lib/bytes.ts";
 import { InputError } from "../../lib/errors.ts";
 import {
@@ -8,7 +8,7 @@ import {
   type Scalar,
   SEQUENCE_STRING_BYTES_MAX,
   SequenceReader,
-} from "../../lib/transport/sequence.ts";
+} from "../../lib/transport/field.ts";
 
 function readAll(bytes: Uint8Array, count: number): unknown[] {
   const reader = new SequenceReader(bytes);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Tasks } from "../../lib/transport/tasks.ts";
+import { Tasks } from "../../lib/transport/settings.ts";
 
 Deno.test("Tasks has ended once all are, those added meanwhile included", async () => {
   const tasks = new Tasks();

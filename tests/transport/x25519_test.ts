@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { decodeHex, encodeHex } from "../../lib/bytes.ts";
 import { toPrivateKey } from "../../lib/native_key.ts";
-import { NoiseError } from "../../lib/transport/noise_error.ts";
 import {
   checkPublicKey,
   generateKeyPair,
+  NoiseError,
   sharedSecret,
   toKeyPair,
-} from "../../lib/transport/x25519.ts";
+} from "../../lib/transport/noise_primitives.ts";
 
 /** Every point of low order in every encoding that X25519 takes for it, without the ignored bit. */
 const LOW_ORDER = [

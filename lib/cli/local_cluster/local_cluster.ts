@@ -12,17 +12,14 @@ import {
   verifyCertificate,
   verifyGenesis,
 } from "../../certificate/mod.ts";
+import { formatAddress, type PinnedClusterConfig, toGenesisRoster } from "../../config/mod.ts";
 import { InputError } from "../../errors.ts";
-import { formatAddress } from "../../node/address.ts";
-import type { PinnedClusterConfig } from "../../node/cluster_config.ts";
-import { toGenesisRoster } from "../../node/genesis_roster.ts";
-import type { GroupFile } from "../../node/group_file.ts";
+import type { GroupFile } from "../../keys/mod.ts";
 import { type NodeId, toTerm } from "../../types.ts";
-import type { NodeAnnouncement } from "../run_node.ts";
-import { nodeFolder } from "../node_folders.ts";
-import type { ClusterEvent } from "./events.ts";
-import { NodeProcess } from "./node_process.ts";
-import type { SelfCommand } from "./self_command.ts";
+import { nodeFolder } from "../serve/node_folders.ts";
+import type { NodeAnnouncement } from "../serve/run_node.ts";
+import { NodeProcess, type SelfCommand } from "./node_process.ts";
+import type { ClusterEvent } from "./reporter.ts";
 
 /** What a local cluster is started with. */
 export interface LocalClusterOptions {

@@ -4,10 +4,13 @@
  * @module
  */
 
+import { relative } from "node:path";
+import { EnvironmentError, messageOf } from "../../errors.ts";
+import { statFile } from "../../keys/mod.ts";
 import type { NodeId } from "../../types.ts";
-import type { NodeAnnouncement } from "../run_node.ts";
-import { NodeLog } from "./node_log.ts";
-import type { SelfCommand } from "./self_command.ts";
+import type { CommandContext } from "../command.ts";
+import { NODE_PERMISSIONS } from "../process_context.ts";
+import type { NodeAnnouncement } from "../serve/run_node.ts";
 
 /** How long a node may take to stop before it is killed. */
 export const STOP_TIMEOUT_MS = 10_000;
@@ -102,4 +105,177 @@ async function forEachLine(
     partial = lines.pop() ?? "";
     for (const line of lines) handle(line);
   }
+}
+
+/** A log file's name within its node's data folder. */
+export const LOG_FILE = "node.log";
+/** A log file that has grown beyond this is put aside for a new one; the one put aside before goes. */
+export const LOG_FILE_BYTES_MAX = 16 * 1024 * 1024;
+/** How much of a log's end is kept in memory, for the report of a node that died. */
+const TAIL_LENGTH_MAX = 2_000;
+
+/** Appends to a file that stays below twice {@linkcode LOG_FILE_BYTES_MAX}, the one aside included. */
+export class NodeLog {
+  /** The file's path. */
+  readonly path: string;
+  readonly #bytesMax: number;
+  #file: Deno.FsFile;
+  #bytes: number;
+  #tail = "";
+  readonly #decoder = new TextDecoder();
+
+  /** Opens the log in a node's data folder. @throws {EnvironmentError} when it cannot be. */
+  constructor(folder: string, bytesMax: number = LOG_FILE_BYTES_MAX) {
+    this.path = `${folder}/${LOG_FILE}`;
+    this.#bytesMax = bytesMax;
+    this.#file = open(this.path);
+    this.#bytes = statFile(this.path)?.size ?? 0;
+  }
+
+  /** The last few lines written. */
+  get lastLines(): readonly string[] {
+    return this.#tail.split("\n").filter((line) => line !== "").slice(-5);
+  }
+
+  /** Appends everything that `stream` brings, and closes the file at its end. */
+  async copyFrom(stream: ReadableStream<Uint8Array>): Promise<void> {
+    try {
+      for await (const chunk of stream) await this.#append(chunk);
+    } finally {
+      this.#file.close();
+    }
+  }
+
+  async #append(chunk: Uint8Array): Promise<void> {
+    this.#tail += this.#decoder.decode(chunk, { stream: true });
+    this.#tail = this.#tail.slice(-TAIL_LENGTH_MAX);
+    if (this.#bytes > 0 && this.#bytes + chunk.length > this.#bytesMax) this.#putAside();
+    for (let left = chunk; left.length > 0;) left = left.subarray(await this.#file.write(left));
+    this.#bytes += chunk.length;
+  }
+
+  #putAside(): void {
+    this.#file.close();
+    Deno.renameSync(this.path, `${this.path}.1`);
+    this.#file = open(this.path);
+    this.#bytes = 0;
+  }
+}
+
+function open(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path, { create: true, append: true, mode: 0o600 });
+  } catch (cause) {
+    throw new EnvironmentError(
+      `Cannot open ${path}: ${messageOf(cause)}. Check the permissions of its folder.`,
+      { cause },
+    );
+  }
+}
+
+/** How often to look, in milliseconds. */
+const INTERVAL_MS = 1_000;
+/** npx, its shell, `deno task` and this process: no more than that is between them. */
+const ANCESTORS_MAX = 4;
+
+/** One process, as Linux tells of it. */
+export interface ProcessStat {
+  /** Its id. */
+  readonly pid: number;
+  /** Its name, at most 15 characters. */
+  readonly name: string;
+  /** Its parent's id. */
+  readonly parent: number;
+}
+
+/**
+ * Aborts when the `npx` that this process comes from, or a process between them, has ended. Never
+ * does where there is no npx, or no /proc to find it by; then the terminal's signals must do.
+ */
+export async function npxGone(): Promise<AbortSignal> {
+  const gone = new AbortController();
+  const chain = await findNpxChain();
+  if (chain.length > 0) {
+    const timer = setInterval(async () => {
+      if ((await readStats(chain)).length === chain.length) return;
+      clearInterval(timer);
+      gone.abort();
+    }, INTERVAL_MS);
+    Deno.unrefTimer(timer);
+  }
+  return gone.signal;
+}
+
+/** The processes from this one's parent up to npm, or none when npm is not among them. */
+async function findNpxChain(): Promise<number[]> {
+  const chain: number[] = [];
+  let pid = Deno.ppid;
+  while (chain.length < ANCESTORS_MAX) {
+    const [stat] = await readStats([pid]);
+    if (stat === undefined) return [];
+    chain.push(pid);
+    if (stat.name.startsWith("npm ")) return chain;
+    pid = stat.parent;
+  }
+  return [];
+}
+
+/** Those of `pids` that are running. Deno itself opens nothing in /proc, so `cat` does. */
+async function readStats(pids: readonly number[]): Promise<ProcessStat[]> {
+  try {
+    const { stdout } = await new Deno.Command("cat", {
+      args: pids.map((pid) => `/proc/${pid}/stat`),
+      stdin: "null",
+      stderr: "null",
+    }).output();
+    return new TextDecoder().decode(stdout).split("\n").flatMap(parseStat);
+  } catch {
+    return [];
+  }
+}
+
+/** `proc_pid_stat(5)`: the id, the name in parentheses, the state (Z: has ended), the parent. */
+export function parseStat(line: string): ProcessStat[] {
+  const match = /^([0-9]+) \((.*)\) ([A-Za-z]) ([0-9]+) /.exec(line);
+  if (match === null || match[3] === "Z" || match[3] === "X") return [];
+  return [{ pid: Number(match[1]), name: match[2] ?? "", parent: Number(match[4]) }];
+}
+
+/** A program and its first arguments. */
+export interface SelfCommand {
+  /** The program's file. */
+  readonly path: string;
+  /** What comes before Floe's own arguments. */
+  readonly args: readonly string[];
+}
+
+/**
+ * How to start Floe again, in each of its three forms: compiled, self-extracting (which names itself
+ * in `FLOE_EXECUTABLE`), and run from its sources by the Deno that runs them now.
+ */
+export function selfCommand(context: CommandContext): SelfCommand {
+  const executable = ownExecutable(context);
+  if (executable !== null) return { path: executable, args: [] };
+  const args = ["run", "--quiet", "--no-prompt", "--cached-only", ...NODE_PERMISSIONS];
+  return { path: Deno.execPath(), args: [...args, Deno.mainModule] };
+}
+
+/** How a person in this folder calls Floe, to be followed by a command. */
+export function programName(context: CommandContext): string {
+  const executable = ownExecutable(context);
+  if (executable !== null) {
+    const path = relative(Deno.cwd(), executable);
+    return path.startsWith("..") ? executable : path.includes("/") ? path : `./${path}`;
+  }
+  return isOneTimeDeno() ? `npx -y deno@${Deno.version.deno} task floe` : "deno task floe";
+}
+
+/** Whether Deno is in npm's cache of one-time programs, and not on the PATH of the next command. */
+export function isOneTimeDeno(): boolean {
+  return /[\\/]_npx[\\/]/.test(Deno.execPath());
+}
+
+function ownExecutable(context: CommandContext): string | null {
+  if (Deno.build.standalone) return Deno.execPath();
+  return context.env("FLOE_EXECUTABLE") ?? null;
 }

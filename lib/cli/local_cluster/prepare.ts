@@ -6,18 +6,24 @@
  */
 
 import { equalBytes } from "../../bytes.ts";
+import { type ClusterConfig, formatAddress } from "../../config/mod.ts";
 import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
-import { formatAddress } from "../../node/address.ts";
-import type { ClusterConfig } from "../../node/cluster_config.ts";
-import { statFile } from "../../node/files.ts";
-import { GROUP_FILE, type GroupFile } from "../../node/group_file.ts";
-import { IDENTITY_FILE } from "../../node/identity.ts";
-import { hasKeyFiles, hasShare, readNodeKeys, SHARE_FILE } from "../../node/key_files.ts";
-import { hasRecord, RECORD_FILE } from "../../node/key_generation/mod.ts";
-import { createDataFolder } from "../../storage/folder.ts";
+import {
+  GROUP_FILE,
+  type GroupFile,
+  hasKeyFiles,
+  hasRecord,
+  hasShare,
+  IDENTITY_FILE,
+  readNodeKeys,
+  RECORD_FILE,
+  SHARE_FILE,
+  statFile,
+} from "../../keys/mod.ts";
+import { createDataFolder } from "../../storage/mod.ts";
 import type { NodeId } from "../../types.ts";
-import { dealIntoFolders, keyFolder, nodeFolder, type NodeFolders } from "../node_folders.ts";
-import { LOG_FILE } from "./node_log.ts";
+import { dealIntoFolders, keyFolder, nodeFolder, type NodeFolders } from "../serve/node_folders.ts";
+import { LOG_FILE } from "./node_process.ts";
 
 const LOCK_FILE = "cluster.lock";
 const START_OVER = "floe cluster --fresh deletes what is there and starts over; " +

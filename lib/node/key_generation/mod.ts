@@ -7,7 +7,7 @@
  * `cluster.json`, so that no attempt is spent on waiting; a node that has begun before goes on at once,
  * and so does one that hears that others have. A cluster of one makes its key by itself.
  *
- * **What is durable.** Until there is a key, the record: `keygen.json` (`record_file.ts`), replaced as a
+ * **What is durable.** Until there is a key, the record: `keygen.json` (`keys/record_file.ts`), replaced as a
  * whole before any message leaves that relies on it. Then `group.json` with the genesis certificate, then
  * `share.json`, and only then does the record go. Wherever a crash falls, what is left says what to do:
  *
@@ -23,14 +23,14 @@
  *
  * From the first run on, `share.json` says that it is in use, and is not used without what the node has
  * voted: that guard begins where key generation ends. One process at a time has the folder
- * (`folder_lock.ts`).
+ * (`keys/private_file.ts`).
  *
  * **Afterwards.** A running node answers whoever still generates a key with the genesis certificate
- * (`genesis_responder.ts`). A straggler that has signed finishes with it; a node that has lost its share
+ * (`key_generation_run.ts`). A straggler that has signed finishes with it; a node that has lost its share
  * learns that it has.
  *
  * **What is told.** The report (`report.ts`) says of each peer how far it is, and whom the node waits for
- * to do what; the log (`journal.ts`) says the same at a bounded pace, and names who breaks a rule. A node
+ * to do what; the log (`report.ts`) says the same at a bounded pace, and names who breaks a rule. A node
  * that can never have its key says why and ends.
  *
  * @module
@@ -38,5 +38,4 @@
 
 export { KeyGenerationRun } from "./key_generation_run.ts";
 export { openOwnKeys, prepareKeyGeneration } from "./own_keys.ts";
-export { hasRecord, type KeyPlace, RECORD_FILE } from "./record_file.ts";
 export type { AwaitedStep, KeyGenerationReport, KeyPhase } from "./report.ts";

@@ -8,26 +8,24 @@
 import { assertDefined } from "../../assert.ts";
 import { equalBytes } from "../../bytes.ts";
 import type { GeneratedKey } from "../../keygen/mod.ts";
-import { dealClusterKeys } from "../dealing.ts";
-import { KeyFileError } from "../key_file.ts";
 import {
+  dealClusterKeys,
+  deleteRecord,
   hasKeyFiles,
+  hasRecord,
   hasRun,
   hasShare,
+  KeyFileError,
+  type KeyPlace,
   type NodeKeys,
   readNodeKeys,
-  writeGeneratedKeys,
-} from "../key_files.ts";
-import { VoterSecret } from "../voter_secret.ts";
-import type { KeyGenerationOptions } from "./key_generation_run.ts";
-import {
-  deleteRecord,
-  hasRecord,
-  type KeyPlace,
   readRecord,
   RECORD_FILE,
+  VoterSecret,
+  writeGeneratedKeys,
   writeRecord,
-} from "./record_file.ts";
+} from "../../keys/mod.ts";
+import type { KeyGenerationOptions } from "./key_generation_run.ts";
 
 /**
  * The keys in a node's folder; null when key generation is to begin, or to go on. The node of a

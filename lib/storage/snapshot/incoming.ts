@@ -8,9 +8,8 @@ import { assert, InvariantError } from "../../assert.ts";
 import { encodeHex } from "../../bytes.ts";
 import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import type { LogIndex } from "../../types.ts";
-import { removeIfThere, writeFully } from "../files.ts";
-import { BackgroundSync } from "./background_sync.ts";
-import type { Removal } from "./removal.ts";
+import { removeIfThere, writeFully } from "../folder.ts";
+import { BackgroundSync } from "./jobs.ts";
 import {
   checkSnapshotFile,
   isSameSnapshot,
@@ -192,5 +191,42 @@ function readIfThere(path: string): string | null {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;
+  }
+}
+
+/**
+ * Removes files off the loop: the system takes its time to let go of a large one. A file's name is
+ * free at once, for the next one. What stays when the process ends is removed at the next start.
+ */
+export class Removal {
+  readonly #paths: SnapshotPaths;
+  #count = 0;
+  #running: Promise<void> = Promise.resolve();
+
+  /** Files that are being removed stand beside those of `paths`. */
+  constructor(paths: SnapshotPaths) {
+    this.#paths = paths;
+  }
+
+  /** Removes the file at `path` if there is one. @throws {EnvironmentError} when the disk refuses. */
+  remove(path: string): void {
+    const aside = this.#paths.removing(++this.#count);
+    try {
+      Deno.renameSync(path, aside);
+    } catch (cause) {
+      if (cause instanceof Deno.errors.NotFound) return;
+      throw new EnvironmentError(
+        `Cannot remove ${path}: ${messageOf(cause)}. Check the folder's permissions and the disk.`,
+        { cause },
+      );
+    }
+    // It has no use and no name that anyone asks for, so that it may as well stay.
+    const removed = Deno.remove(aside).catch(() => {});
+    this.#running = Promise.all([this.#running, removed]).then(() => {});
+  }
+
+  /** Settles when all is removed. */
+  close(): Promise<void> {
+    return this.#running;
   }
 }

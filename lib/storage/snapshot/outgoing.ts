@@ -6,7 +6,7 @@
 
 import { EnvironmentError, messageOf } from "../../errors.ts";
 import type { LogIndex } from "../../types.ts";
-import { readFully } from "../files.ts";
+import { readFully } from "../folder.ts";
 import { isSameSnapshot, type SnapshotFile } from "./snapshot_file.ts";
 
 /** The newest snapshot, kept open so that its chunks can be read. */

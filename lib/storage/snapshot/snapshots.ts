@@ -5,18 +5,16 @@
  */
 
 import { assert, assertDefined } from "../../assert.ts";
-import { CorruptionError, KEY_VALUE_WAY_BACK } from "../corruption_error.ts";
 import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import type { LogIndex } from "../../types.ts";
 import type { Database } from "../database.ts";
-import { removeIfThere } from "../files.ts";
-import { createDataFolder, syncFolder } from "../folder.ts";
+import { createDataFolder, removeIfThere, syncFolder } from "../folder.ts";
 import type { SqliteKeyValueStore } from "../key_value_store.ts";
 import type { StoreOptions } from "../open_database.ts";
-import { type Chunk, IncomingSnapshot } from "./incoming.ts";
+import { CorruptionError, KEY_VALUE_WAY_BACK } from "../storage_error.ts";
+import { type Chunk, IncomingSnapshot, Removal } from "./incoming.ts";
 import { JobQueue } from "./job_queue.ts";
 import { OutgoingSnapshot } from "./outgoing.ts";
-import { Removal } from "./removal.ts";
 import {
   isSameSnapshot,
   SNAPSHOT_BYTES_MAX,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { NodeLog } from "../../../lib/cli/local_cluster/node_log.ts";
+import { NodeLog } from "../../../lib/cli/local_cluster/node_process.ts";
 import { EnvironmentError } from "../../../lib/errors.ts";
 
 Deno.test("NodeLog appends to what an earlier run wrote, and remembers the last lines", async () => {

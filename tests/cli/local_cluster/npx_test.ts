@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseStat } from "../../../lib/cli/local_cluster/npx.ts";
+import { parseStat } from "../../../lib/cli/local_cluster/node_process.ts";
 
 Deno.test("parseStat() reads id, name and parent", () => {
   assert.deepEqual(parseStat("42 (npm exec deno@2) S 7 42 42 0 -1 4194304"), [

@@ -5,7 +5,7 @@ import {
   lockFolder,
   prepareKeys,
 } from "../../../lib/cli/local_cluster/prepare.ts";
-import { openIdentities } from "../../../lib/cli/node_folders.ts";
+import { openIdentities } from "../../../lib/cli/serve/node_folders.ts";
 import { EnvironmentError, InputError } from "../../../lib/errors.ts";
 import { TestFolder } from "../../e2e/harness/test_cluster.ts";
 

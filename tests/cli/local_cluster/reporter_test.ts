@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import type { CommandContext } from "../../../lib/cli/command.ts";
-import type { ClusterEvent } from "../../../lib/cli/local_cluster/events.ts";
 import type { NodeState } from "../../../lib/cli/local_cluster/local_cluster.ts";
-import { reportToPeople, reportToPrograms } from "../../../lib/cli/local_cluster/reporter.ts";
-import { generateLocalCluster } from "../../../lib/node/local_cluster.ts";
+import {
+  type ClusterEvent,
+  reportToPeople,
+  reportToPrograms,
+} from "../../../lib/cli/local_cluster/reporter.ts";
+import { generateLocalCluster } from "../../../lib/config/cluster_config.ts";
 import { type NodeId, toNodeId } from "../../../lib/types.ts";
 
 const GROUP = {

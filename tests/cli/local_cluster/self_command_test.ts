@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { CommandContext } from "../../../lib/cli/command.ts";
-import { programName, selfCommand } from "../../../lib/cli/local_cluster/self_command.ts";
+import { programName, selfCommand } from "../../../lib/cli/local_cluster/node_process.ts";
 
 Deno.test("selfCommand() runs the sources with the Deno that runs them, less the permission to run", () => {
   const { path, args } = selfCommand(contextWith({}));

@@ -4,21 +4,21 @@
  * @module
  */
 
-import assert from "node:assert/strict";
 import { ed25519 } from "@noble/curves/ed25519.js";
+import assert from "node:assert/strict";
 import { assertDefined } from "../../../lib/assert.ts";
 import { decodeHex, encodeHex } from "../../../lib/bytes.ts";
+import { lagrangeCoefficients } from "../../../lib/frost/ciphersuite.ts";
 import { commit, type SecretShare } from "../../../lib/frost/mod.ts";
-import { lagrangeCoefficients } from "../../../lib/frost/lagrange.ts";
 import {
   drawPolynomial,
   evaluatePolynomial,
   type SecretPolynomial,
 } from "../../../lib/frost/secret_path.ts";
-import type { KeyParameters, Passphrase } from "../../../lib/node/passphrase.ts";
-import { readPrivateJson } from "../../../lib/node/secret_file.ts";
-import { sealedTextSchema } from "../../../lib/node/sealed_text.ts";
-import { listSecretFiles, openSecretFiles } from "../../../lib/node/secret_files.ts";
+import type { KeyParameters, Passphrase } from "../../../lib/keys/passphrase.ts";
+import { sealedTextSchema } from "../../../lib/keys/sealed_text.ts";
+import { readPrivateJson } from "../../../lib/keys/secret_file.ts";
+import { listSecretFiles, openSecretFiles } from "../../../lib/keys/secret_files.ts";
 import type { NodeId } from "../../../lib/types.ts";
 import type { SecretScanner } from "../../support/secret_scanner.ts";
 import type { TestCluster } from "./test_cluster.ts";

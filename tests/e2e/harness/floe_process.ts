@@ -4,8 +4,8 @@
  * @module
  */
 
-import { ExitCode } from "../../../lib/cli/exit_code.ts";
-import { FLOE_PERMISSIONS } from "../../../lib/cli/permissions.ts";
+import { ExitCode } from "../../../lib/cli/failure.ts";
+import { FLOE_PERMISSIONS } from "../../../lib/cli/process_context.ts";
 import { EventLog, WAIT_TIMEOUT_MS } from "./events.ts";
 
 const MAIN = new URL("../../../main.ts", import.meta.url).pathname;

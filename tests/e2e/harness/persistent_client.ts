@@ -6,8 +6,8 @@
  */
 
 import assert from "node:assert/strict";
-import { IDEMPOTENCY_KEY_HEADER } from "../../../lib/http/write_options.ts";
 import { pause } from "../../../lib/deadline.ts";
+import { IDEMPOTENCY_KEY_HEADER } from "../../../lib/http/kv.ts";
 import type { NodeId } from "../../../lib/types.ts";
 import { WAIT_TIMEOUT_MS } from "./events.ts";
 import type { Leader, TestCluster } from "./test_cluster.ts";

@@ -4,28 +4,28 @@
  * @module
  */
 
+import { assertDefined } from "../../../lib/assert.ts";
+import type { Group } from "../../../lib/certificate/certifier.ts";
+import { FreshConnections } from "../../../lib/cli/client/client.ts";
 import {
   dealIntoFolders,
   keyFolder,
   nodeFolder,
   openIdentities,
-} from "../../../lib/cli/node_folders.ts";
-import type { Group } from "../../../lib/certificate/group.ts";
-import { FreshConnections } from "../../../lib/cli/fresh_connections.ts";
-import { formatAddress } from "../../../lib/node/address.ts";
+} from "../../../lib/cli/serve/node_folders.ts";
+import { formatAddress } from "../../../lib/config/address.ts";
 import {
   type ClusterConfig,
   findPeer,
   formatClusterConfig,
+  generateLocalCluster,
   type PinnedClusterConfig,
   type TimingConfig,
-} from "../../../lib/node/cluster_config.ts";
-import { readGroup } from "../../../lib/node/group_file.ts";
-import type { KeyFolder } from "../../../lib/node/key_folder.ts";
-import type { Passphrase } from "../../../lib/node/passphrase.ts";
-import { readPassphraseFile } from "../../../lib/node/passphrase_file.ts";
-import { generateLocalCluster } from "../../../lib/node/local_cluster.ts";
-import { assertDefined } from "../../../lib/assert.ts";
+} from "../../../lib/config/cluster_config.ts";
+import { readGroup } from "../../../lib/keys/group_file.ts";
+import type { KeyFolder } from "../../../lib/keys/key_file.ts";
+import type { Passphrase } from "../../../lib/keys/passphrase.ts";
+import { readPassphraseFile } from "../../../lib/keys/passphrase_file.ts";
 import type { EntryLimits } from "../../../lib/raft/mod.ts";
 import type { NodeId } from "../../../lib/types.ts";
 import { onFreePorts } from "../../support/free_ports.ts";

@@ -8,9 +8,9 @@ import { concatBytes, encodeUtf8 } from "../../../lib/bytes.ts";
 import { createApp } from "../../../lib/http/app.ts";
 import type { NodeId } from "../../../lib/types.ts";
 import { FakeNode } from "../../http/fake_node.ts";
-import type { FloeProcess } from "./floe_process.ts";
 import { readProcess } from "../../support/read_process.ts";
 import type { Finding, SecretScanner } from "../../support/secret_scanner.ts";
+import type { FloeProcess } from "./floe_process.ts";
 import type { TestCluster } from "./test_cluster.ts";
 
 /** Texts, and where each is from. */

@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import { encodeUtf8 } from "../../../lib/bytes.ts";
+import { encodeStatement, parseStatement } from "../../../lib/certificate/election.ts";
 import {
   CertificateError,
   encodePem,
@@ -16,7 +17,6 @@ import {
   verifyCertificate,
   verifyGenesis,
 } from "../../../lib/certificate/mod.ts";
-import { encodeStatement, parseStatement } from "../../../lib/certificate/statement.ts";
 import { InputError } from "../../../lib/errors.ts";
 import { createTestCluster, electionFields } from "../../certificate/cluster.ts";
 import { certify } from "../../certificate/election.ts";

@@ -12,11 +12,15 @@ import { ChannelError } from "../../../lib/transport/channel.ts";
 import { Connection, HELLO_FRAME_BYTES_MAX } from "../../../lib/transport/connection.ts";
 import { encodeFrame, FRAME_BYTES_MAX, FrameDecoder } from "../../../lib/transport/frame.ts";
 import { answerHello, sayHello } from "../../../lib/transport/handshake.ts";
-import { decodeHello, encodeHello, toPrologue } from "../../../lib/transport/hello.ts";
-import { encodeIntroduction } from "../../../lib/transport/introduction.ts";
+import {
+  decodeHello,
+  encodeHello,
+  encodeIntroduction,
+  toPrologue,
+} from "../../../lib/transport/hello.ts";
 import { decodeMessage, encodeMessage } from "../../../lib/transport/message_codec.ts";
 import { type NoiseKeys, NoiseResponder } from "../../../lib/transport/noise.ts";
-import { generateKeyPair } from "../../../lib/transport/x25519.ts";
+import { generateKeyPair } from "../../../lib/transport/noise_primitives.ts";
 import { TRANSPORT_DEFAULTS } from "../../../lib/transport/settings.ts";
 import type { Random } from "../../simulator/random.ts";
 import {
@@ -28,8 +32,8 @@ import {
   keysOf,
   readIndexRequest,
 } from "../../transport/harness.ts";
-import { greet } from "../../transport/raw_peer.ts";
 import { MemoryChannel } from "../../transport/memory_channel.ts";
+import { greet } from "../../transport/raw_peer.ts";
 import { mutateBytes } from "../mutate_bytes.ts";
 import { mutateSequence } from "../mutate_sequence.ts";
 import { ACCEPTED, type Outcome, type Target, toOutcome } from "../target.ts";
@@ -181,7 +185,7 @@ async function attackAcceptor(script: Script): Promise<Outcome> {
   return outcome;
 }
 
-/** The acceptor's part (`acceptor.ts`) without its socket. */
+/** The acceptor's part (`transport/acceptor.ts`) without its socket. */
 async function accept(channel: MemoryChannel, received: Uint8Array[]): Promise<Outcome> {
   const connection = newConnection(channel);
   try {
@@ -232,7 +236,7 @@ async function attackDialer(script: Script): Promise<Outcome> {
   return await victim;
 }
 
-/** The dialer's part (`peer.ts`) without its socket. */
+/** The dialer's part (`transport/peer.ts`) without its socket. */
 async function dial(channel: MemoryChannel): Promise<Outcome> {
   const connection = newConnection(channel);
   try {

@@ -5,11 +5,12 @@
  * @module
  */
 
-import { decodeMessage, encodeMessage } from "../../../lib/transport/message_codec.ts";
 import { encodeUtf8 } from "../../../lib/bytes.ts";
 import type { Message } from "../../../lib/raft/mod.ts";
+import { decodeMessage, encodeMessage } from "../../../lib/transport/message_codec.ts";
 import { toNodeId } from "../../../lib/types.ts";
-import { propose, TestCluster, type TestNode, UNREADABLE_COMMAND } from "../../raft/harness.ts";
+import { propose, TestCluster } from "../../raft/harness.ts";
+import { type TestNode, UNREADABLE_COMMAND } from "../../raft/test_node.ts";
 import type { Random } from "../../simulator/random.ts";
 import { drawMessage, type Surroundings } from "../messages.ts";
 import { ACCEPTED, type Outcome, type Target } from "../target.ts";

@@ -6,34 +6,33 @@
 
 import assert from "node:assert/strict";
 import { encodeUtf8 } from "../../../lib/bytes.ts";
-import { toPrivateKey, toRawPublicKey } from "../../../lib/native_key.ts";
-import { parseAddress } from "../../../lib/node/address.ts";
+import { parseAddress } from "../../../lib/config/address.ts";
 import {
   type ClusterConfig,
   ClusterConfigError,
   formatClusterConfig,
+  generateLocalCluster,
   parseClusterConfig,
-} from "../../../lib/node/cluster_config.ts";
-import { describeDifferences } from "../../../lib/node/config_difference.ts";
-import { dealClusterKeys } from "../../../lib/node/dealing.ts";
-import { type NodeIdentity, openIdentity, readIdentity } from "../../../lib/node/identity.ts";
-import { KeyFileError } from "../../../lib/node/key_file.ts";
-import { readNodeKeys, writeNodeKeys } from "../../../lib/node/key_files.ts";
-import type { KeyFolder } from "../../../lib/node/key_folder.ts";
-import { generateLocalCluster } from "../../../lib/node/local_cluster.ts";
-import { Passphrase } from "../../../lib/node/passphrase.ts";
+} from "../../../lib/config/cluster_config.ts";
+import { describeDifferences } from "../../../lib/config/config_difference.ts";
 import {
   createPeerCard,
   PeerCardError,
   readPeerCard,
   toPeerCardJson,
-} from "../../../lib/node/peer_card.ts";
+} from "../../../lib/config/peer_card.ts";
+import { dealClusterKeys } from "../../../lib/keys/dealing.ts";
+import { type NodeIdentity, openIdentity, readIdentity } from "../../../lib/keys/identity.ts";
+import { KeyFileError, type KeyFolder } from "../../../lib/keys/key_file.ts";
+import { readNodeKeys, writeNodeKeys } from "../../../lib/keys/node_keys.ts";
+import { Passphrase } from "../../../lib/keys/passphrase.ts";
+import { toPrivateKey, toRawPublicKey } from "../../../lib/native_key.ts";
 import { CONFIGURATION_BYTES_MAX, toKeyPair } from "../../../lib/transport/mod.ts";
 import { toNodeId } from "../../../lib/types.ts";
-import { mutateBytes } from "../mutate_bytes.ts";
-import { type Json, mutateJson } from "../mutate_json.ts";
 import { seededBytes } from "../../frost/seeded_bytes.ts";
 import type { Random } from "../../simulator/random.ts";
+import { mutateBytes } from "../mutate_bytes.ts";
+import { type Json, mutateJson } from "../mutate_json.ts";
 import {
   ACCEPTED,
   bytesTarget,

@@ -10,13 +10,13 @@ import { encodeUtf8 } from "../../../lib/bytes.ts";
 import { CertificateError } from "../../../lib/certificate/mod.ts";
 import { InputError } from "../../../lib/errors.ts";
 import { type DurableKeyGeneration, KeyGeneration } from "../../../lib/keygen/mod.ts";
-import { KeyFileError } from "../../../lib/node/key_file.ts";
+import { KeyFileError } from "../../../lib/keys/key_file.ts";
 import {
   type KeyPlace,
   readRecord,
   RECORD_FILE,
   writeRecord,
-} from "../../../lib/node/key_generation/record_file.ts";
+} from "../../../lib/keys/record_file.ts";
 import { TestKeygen } from "../../keygen/harness.ts";
 import { MemoryCluster } from "../../node/key_generation/memory_cluster.ts";
 import type { Random } from "../../simulator/random.ts";

@@ -4,13 +4,13 @@
  * @module
  */
 
-import assert from "node:assert/strict";
 import { decode, Encoder } from "@msgpack/msgpack";
+import assert from "node:assert/strict";
 import { concatBytes, encodeHex } from "../../../lib/bytes.ts";
 import { InputError } from "../../../lib/errors.ts";
+import { decodeResult, encodeResult } from "../../../lib/kv/apply_command.ts";
 import type { Command, TokenCommand, WriteOptions } from "../../../lib/kv/command.ts";
 import { decodeCommand, encodeCommand, isCommand } from "../../../lib/kv/command_codec.ts";
-import { decodeResult, encodeResult } from "../../../lib/kv/remembered_write.ts";
 import { SECRET_DIGEST_BYTES, TOKEN_ID_LENGTH } from "../../../lib/kv/token.ts";
 import { toLogIndex } from "../../../lib/types.ts";
 import type { Random } from "../../simulator/random.ts";

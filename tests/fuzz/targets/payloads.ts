@@ -9,20 +9,21 @@ import { encodeUtf8 } from "../../../lib/bytes.ts";
 import { NOTE_LENGTH_MAX } from "../../../lib/certificate/certifier.ts";
 import { InputError } from "../../../lib/errors.ts";
 import { encodeCommand } from "../../../lib/kv/mod.ts";
+import { encodeSequence, type Scalar, SequenceReader } from "../../../lib/transport/field.ts";
 import {
   decodeHello,
+  decodeIntroduction,
   encodeHello,
+  encodeIntroduction,
   type Greeting,
   HelloError,
 } from "../../../lib/transport/hello.ts";
-import { decodeIntroduction, encodeIntroduction } from "../../../lib/transport/introduction.ts";
 import {
   decodeMessage,
   encodeMessage,
   MessageError,
   SHARE_BYTES_MAX,
 } from "../../../lib/transport/message_codec.ts";
-import { encodeSequence, type Scalar, SequenceReader } from "../../../lib/transport/sequence.ts";
 import type { Random } from "../../simulator/random.ts";
 import { ALPHA, BETA, CLUSTER, GAMMA } from "../../transport/harness.ts";
 import { drawMessage } from "../messages.ts";

@@ -3,7 +3,7 @@ import { hashConfiguration, type Message } from "../../../lib/keygen/mod.ts";
 import {
   ANSWER_PAUSE_MS,
   GenesisResponder,
-} from "../../../lib/node/key_generation/genesis_responder.ts";
+} from "../../../lib/node/key_generation/key_generation_run.ts";
 import type { NodeId } from "../../../lib/types.ts";
 import { recordLogs } from "../../support/record_logs.ts";
 import { MemoryCluster } from "./memory_cluster.ts";

@@ -7,23 +7,22 @@
 
 import assert from "node:assert/strict";
 import { assertDefined } from "../../../lib/assert.ts";
-import { keyFolder, openIdentities } from "../../../lib/cli/node_folders.ts";
 import { createCertifier, verifyGenesis } from "../../../lib/certificate/mod.ts";
-import type { PinnedClusterConfig } from "../../../lib/node/cluster_config.ts";
-import { readIdentity } from "../../../lib/node/identity.ts";
-import { readNodeKeys } from "../../../lib/node/key_files.ts";
-import { GenesisResponder } from "../../../lib/node/key_generation/genesis_responder.ts";
+import { keyFolder, openIdentities } from "../../../lib/cli/serve/node_folders.ts";
+import { type PinnedClusterConfig, toGenesisRoster } from "../../../lib/config/cluster_config.ts";
+import { readIdentity } from "../../../lib/keys/identity.ts";
+import { readNodeKeys } from "../../../lib/keys/node_keys.ts";
+import type { KeyPlace } from "../../../lib/keys/record_file.ts";
 import {
+  GenesisResponder,
   type KeyGenerationOptions,
   KeyGenerationRun,
 } from "../../../lib/node/key_generation/key_generation_run.ts";
 import { openOwnKeys, prepareKeyGeneration } from "../../../lib/node/key_generation/own_keys.ts";
-import type { KeyPlace } from "../../../lib/node/key_generation/record_file.ts";
-import { toGenesisRoster } from "../../../lib/node/genesis_roster.ts";
 import { Network } from "../../../lib/node/network.ts";
 import type { NodeId } from "../../../lib/types.ts";
-import { seededBytes } from "../../frost/seeded_bytes.ts";
 import { TestFolder } from "../../e2e/harness/test_cluster.ts";
+import { seededBytes } from "../../frost/seeded_bytes.ts";
 
 /** Short, so that what is lost with a connection is soon sent again. */
 const TICK_MS = 10;

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import {
+  type Awaited,
   Journal,
+  type KeyGenerationReport,
   WAITING_CHANGED_MS,
   WAITING_REPEATED_MS,
-} from "../../../lib/node/key_generation/journal.ts";
-import type { Awaited, KeyGenerationReport } from "../../../lib/node/key_generation/report.ts";
-import { LOG_RECORDS_MAX } from "../../../lib/transport/log_limiter.ts";
+} from "../../../lib/node/key_generation/report.ts";
+import { LOG_RECORDS_MAX } from "../../../lib/transport/reporter.ts";
 import { toNodeId } from "../../../lib/types.ts";
 import { recordLogs } from "../../support/record_logs.ts";
 import { MemoryCluster } from "./memory_cluster.ts";

@@ -7,20 +7,22 @@
 
 import { assertDefined } from "../../../lib/assert.ts";
 import {
+  generateLocalCluster,
+  type PinnedClusterConfig,
+} from "../../../lib/config/cluster_config.ts";
+import {
   type DurableKeyGeneration,
   type GeneratedKey,
   hashConfiguration,
   type Message,
   newDurableKeyGeneration,
 } from "../../../lib/keygen/mod.ts";
-import type { PinnedClusterConfig } from "../../../lib/node/cluster_config.ts";
+import { toPrivateKey } from "../../../lib/native_key.ts";
 import {
   type KeyGenerationOptions,
   KeyGenerationRun,
 } from "../../../lib/node/key_generation/key_generation_run.ts";
-import { generateLocalCluster } from "../../../lib/node/local_cluster.ts";
 import type { NetworkUser } from "../../../lib/node/network.ts";
-import { toPrivateKey } from "../../../lib/native_key.ts";
 import { generateKeyPair } from "../../../lib/transport/mod.ts";
 import { type NodeId, toClusterName } from "../../../lib/types.ts";
 import { createFounders, type TestFounders } from "../../certificate/founders.ts";

@@ -1,19 +1,18 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../../lib/assert.ts";
+import type { PinnedClusterConfig } from "../../../lib/config/cluster_config.ts";
 import type { DurableKeyGeneration } from "../../../lib/keygen/mod.ts";
-import type { PinnedClusterConfig } from "../../../lib/node/cluster_config.ts";
-import { dealClusterKeys } from "../../../lib/node/dealing.ts";
-import { KeyFileError } from "../../../lib/node/key_file.ts";
-import { claimShare, hasKeyFiles, writeNodeKeys } from "../../../lib/node/key_files.ts";
-import { KeyGenerationRun } from "../../../lib/node/key_generation/key_generation_run.ts";
-import { openOwnKeys, prepareKeyGeneration } from "../../../lib/node/key_generation/own_keys.ts";
+import { dealClusterKeys, VoterSecret } from "../../../lib/keys/dealing.ts";
+import { KeyFileError } from "../../../lib/keys/key_file.ts";
+import { claimShare, hasKeyFiles, writeNodeKeys } from "../../../lib/keys/node_keys.ts";
 import {
   hasRecord,
   type KeyPlace,
   readRecord,
   writeRecord,
-} from "../../../lib/node/key_generation/record_file.ts";
-import { VoterSecret } from "../../../lib/node/voter_secret.ts";
+} from "../../../lib/keys/record_file.ts";
+import { KeyGenerationRun } from "../../../lib/node/key_generation/key_generation_run.ts";
+import { openOwnKeys, prepareKeyGeneration } from "../../../lib/node/key_generation/own_keys.ts";
 import { TestKeygen } from "../../keygen/harness.ts";
 import { MemoryCluster } from "./memory_cluster.ts";
 

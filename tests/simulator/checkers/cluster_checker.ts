@@ -12,10 +12,10 @@ import type { NodeView, Step, Watcher } from "../watcher.ts";
 import { AnswerChecker } from "./answer_checker.ts";
 import { checkSending } from "./durability_checker.ts";
 import { ElectionChecker, type ElectionCheckerOptions } from "./election_checker.ts";
+import { checkLease } from "./lease_checker.ts";
 import { type Committed, LogChecker } from "./log_checker.ts";
 import { NonceChecker } from "./nonce_checker.ts";
 import { StateChecker } from "./state_checker.ts";
-import { checkLease } from "./lease_checker.ts";
 import { TimingChecker } from "./timing_checker.ts";
 
 /** What the checkers know of the cluster. */

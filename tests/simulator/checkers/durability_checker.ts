@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { AppendResponse, Message, SnapshotResponse } from "../../../lib/raft/mod.ts";
-import type { RaftView } from "../../../lib/raft/mod.ts";
+import type { AppendResponse, Message, RaftView, SnapshotResponse } from "../../../lib/raft/mod.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
 

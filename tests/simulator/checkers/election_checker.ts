@@ -6,8 +6,7 @@
  */
 
 import type { Certificate } from "../../../lib/certificate/certifier.ts";
-import type { HardState, Output } from "../../../lib/raft/mod.ts";
-import type { RaftView } from "../../../lib/raft/mod.ts";
+import type { HardState, Output, RaftView } from "../../../lib/raft/mod.ts";
 import type { NodeId, Term } from "../../../lib/types.ts";
 import { require, Violation } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";

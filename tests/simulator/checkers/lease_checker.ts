@@ -6,9 +6,9 @@
  * @module
  */
 
-import { hasLease } from "../../../lib/raft/lease.ts";
-import { isBound } from "../../../lib/raft/voter_promise.ts";
 import type { LeaderView, RaftView } from "../../../lib/raft/mod.ts";
+import { hasLease } from "../../../lib/raft/reads.ts";
+import { isBound } from "../../../lib/raft/voter.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import type { LeaderView } from "../../../lib/raft/mod.ts";
-import type { VoterPromise } from "../../../lib/raft/voter_promise.ts";
+import type { VoterPromise } from "../../../lib/raft/voter.ts";
 import { toNodeId } from "../../../lib/types.ts";
-import { HEARTBEAT_TICKS, TestCluster, type TestNode } from "../../raft/harness.ts";
+import { TestCluster } from "../../raft/harness.ts";
+import { HEARTBEAT_TICKS, type TestNode } from "../../raft/test_node.ts";
 import { Violation } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
 import { checkLease } from "./lease_checker.ts";

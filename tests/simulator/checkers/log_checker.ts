@@ -9,8 +9,7 @@
  */
 
 import { equalBytes } from "../../../lib/bytes.ts";
-import type { Entry, PersistBatch, Snapshot } from "../../../lib/raft/mod.ts";
-import type { RaftView } from "../../../lib/raft/mod.ts";
+import type { Entry, PersistBatch, RaftView, Snapshot } from "../../../lib/raft/mod.ts";
 import type { LogIndex, NodeId, Term } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";

@@ -13,8 +13,7 @@ import type {
   SigningRequest,
 } from "../../../lib/certificate/certifier.ts";
 import { signingSessionsMax } from "../../../lib/certificate/nonce_pool.ts";
-import type { LogPosition } from "../../../lib/raft/mod.ts";
-import type { RaftView } from "../../../lib/raft/mod.ts";
+import type { LogPosition, RaftView } from "../../../lib/raft/mod.ts";
 import type { LogIndex } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { MemoryKeyValueStore } from "../../../lib/kv/mod.ts";
 import { type LogIndex, toEpoch, toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
+import { MemoryKeyValueStore } from "../../support/memory_store.ts";
 import { Random } from "../random.ts";
 import { checkSending } from "./durability_checker.ts";
 import { NonceChecker } from "./nonce_checker.ts";

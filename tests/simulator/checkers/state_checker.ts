@@ -6,8 +6,9 @@
  */
 
 import { encodeHex } from "../../../lib/bytes.ts";
-import { type AppliedEntry, digestState, type KeyValueStore } from "../../../lib/kv/mod.ts";
+import type { AppliedEntry, KeyValueStore } from "../../../lib/kv/mod.ts";
 import type { LogIndex, NodeId } from "../../../lib/types.ts";
+import { digestState } from "../../support/state_digest.ts";
 import { require } from "../violation.ts";
 
 /** One in so many states is hashed whole; results are compared for every entry. */

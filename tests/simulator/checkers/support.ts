@@ -4,23 +4,24 @@
  * @module
  */
 
-import { MemoryKeyValueStore } from "../../../lib/kv/mod.ts";
 import {
   type Entry,
   type HardState,
   type Output,
   type PersistBatch,
   Raft,
+  type RaftView,
 } from "../../../lib/raft/mod.ts";
-import type { RaftView } from "../../../lib/raft/mod.ts";
 import { type LogIndex, type NodeId, toNodeId, toTerm } from "../../../lib/types.ts";
-import { commandEntry, NO_OUTPUT } from "../../raft/harness.ts";
-import { createVoters } from "../voters.ts";
+import { commandEntry } from "../../raft/entries.ts";
+import { NO_OUTPUT } from "../../raft/harness.ts";
+import { MemoryKeyValueStore } from "../../support/memory_store.ts";
 import { RaftDisk } from "../disk/raft_disk.ts";
 import { Random } from "../random.ts";
 import { drawScenario } from "../scenario.ts";
-import type { NodeView } from "../watcher.ts";
 import { Violation } from "../violation.ts";
+import { createVoters } from "../voters.ts";
+import type { NodeView } from "../watcher.ts";
 
 /** Three voters, two of whom must sign. */
 export const VOTERS = createVoters(

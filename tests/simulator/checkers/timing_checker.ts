@@ -5,8 +5,7 @@
  * @module
  */
 
-import type { Message, Output } from "../../../lib/raft/mod.ts";
-import type { LeaderView, RaftView } from "../../../lib/raft/mod.ts";
+import type { LeaderView, Message, Output, RaftView } from "../../../lib/raft/mod.ts";
 import type { Term } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";

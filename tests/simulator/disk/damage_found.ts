@@ -8,7 +8,7 @@ import {
   CorruptionError,
   KEY_VALUE_WAY_BACK,
   RAFT_WAY_BACK,
-} from "../../../lib/storage/corruption_error.ts";
+} from "../../../lib/storage/storage_error.ts";
 
 /** Something does not say what was written: the node must not start on it, or serve it. */
 export class DamageFound extends CorruptionError {

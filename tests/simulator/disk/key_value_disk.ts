@@ -7,10 +7,11 @@
 
 import { assert } from "../../../lib/assert.ts";
 import { equalBytes } from "../../../lib/bytes.ts";
-import { type KeyValueStore, MemoryKeyValueStore, StateMachine } from "../../../lib/kv/mod.ts";
+import { type KeyValueStore, StateMachine } from "../../../lib/kv/mod.ts";
 import type { Entry, Snapshot, SnapshotRequest } from "../../../lib/raft/mod.ts";
 import { digestAppliedIndex } from "../../../lib/storage/row_digest.ts";
 import type { LogIndex } from "../../../lib/types.ts";
+import { MemoryKeyValueStore } from "../../support/memory_store.ts";
 import type { Random } from "../random.ts";
 import { Violation } from "../violation.ts";
 import { DamageFound } from "./damage_found.ts";

@@ -6,13 +6,8 @@
  * @module
  */
 
-import {
-  type DurableState,
-  type HardState,
-  type LogPosition,
-  type PersistBatch,
-} from "../../../lib/raft/mod.ts";
-import { type RaftState, stateAfter } from "../../../lib/storage/raft_state.ts";
+import type { DurableState, HardState, LogPosition, PersistBatch } from "../../../lib/raft/mod.ts";
+import { type RaftState, stateAfter } from "../../../lib/storage/raft_tables.ts";
 import type { LogIndex, Term } from "../../../lib/types.ts";
 import type { Random } from "../random.ts";
 import { DamageFound } from "./damage_found.ts";

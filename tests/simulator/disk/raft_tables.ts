@@ -8,7 +8,7 @@
 import { assertDefined } from "../../../lib/assert.ts";
 import { equalBytes } from "../../../lib/bytes.ts";
 import type { DurableState, Entry } from "../../../lib/raft/mod.ts";
-import { RAFT_STATE_AT_FIRST, type RaftState } from "../../../lib/storage/raft_state.ts";
+import { RAFT_STATE_AT_FIRST, type RaftState } from "../../../lib/storage/raft_tables.ts";
 import {
   digestCertificate,
   digestEntry,

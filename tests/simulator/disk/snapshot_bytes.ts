@@ -4,11 +4,11 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { decode, encode } from "@msgpack/msgpack";
-import { type KeyValue, type KeyValueStore, MemoryKeyValueStore } from "../../../lib/kv/mod.ts";
-import type { RememberedWrite, Token } from "../../../lib/kv/mod.ts";
+import { createHash } from "node:crypto";
+import type { KeyValue, KeyValueStore, RememberedWrite, Token } from "../../../lib/kv/mod.ts";
 import { toLogIndex } from "../../../lib/types.ts";
+import { MemoryKeyValueStore } from "../../support/memory_store.ts";
 
 interface State {
   readonly appliedIndex: number;

@@ -1,5 +1,3 @@
-/** A process that dies anywhere between a snapshot's first chunk and its place as kv.db. */
-
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { StoreOptions } from "../../../lib/storage/open_database.ts";
@@ -16,6 +14,8 @@ import {
   withStores,
   write,
 } from "./support.ts";
+
+/** A process that dies anywhere between a snapshot's first chunk and its place as kv.db. */
 
 const COUNT = 30;
 

@@ -3,9 +3,8 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { InputError } from "../../../lib/errors.ts";
 import type { StoreOptions } from "../../../lib/storage/open_database.ts";
-import { SYNC_BYTES } from "../../../lib/storage/snapshot/background_sync.ts";
-import { type Chunk, IncomingSnapshot } from "../../../lib/storage/snapshot/incoming.ts";
-import { Removal } from "../../../lib/storage/snapshot/removal.ts";
+import { type Chunk, IncomingSnapshot, Removal } from "../../../lib/storage/snapshot/incoming.ts";
+import { SYNC_BYTES } from "../../../lib/storage/snapshot/jobs.ts";
 import {
   SNAPSHOT_BYTES_MAX,
   type SnapshotFile,

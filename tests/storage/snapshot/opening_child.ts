@@ -1,6 +1,6 @@
-/** Another program that wants to write to a database: prints why it cannot. */
-
 import { DatabaseSync } from "node:sqlite";
+
+/** Another program that wants to write to a database: prints why it cannot. */
 
 if (import.meta.main) {
   try {

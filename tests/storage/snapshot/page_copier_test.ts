@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { PageCopier } from "../../../lib/storage/snapshot/page_copier.ts";
+import { PageCopier } from "../../../lib/storage/snapshot/jobs.ts";
 import { withFolder } from "../support.ts";
 import { withPair, withStores, write } from "./support.ts";
 

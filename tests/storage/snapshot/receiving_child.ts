@@ -1,12 +1,12 @@
-/**
- * A process whose disk is full: keeps chunks of a snapshot in the data folder that it is given until
- * one is refused, prints the error, and goes on with what a node is there for.
- */
-
 import { openStores } from "../../../lib/storage/stores.ts";
 import { toLogIndex } from "../../../lib/types.ts";
 import { nodeIn } from "../support.ts";
 import { write } from "./support.ts";
+
+/**
+ * A process whose disk is full: keeps chunks of a snapshot in the data folder that it is given until
+ * one is refused, prints the error, and goes on with what a node is there for.
+ */
 
 if (import.meta.main) {
   const stores = openStores(nodeIn(Deno.args[0] ?? ""));

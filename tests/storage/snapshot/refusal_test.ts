@@ -1,5 +1,3 @@
-/** A snapshot is whatever a leader says it is: what is not this cluster's kv.db is refused. */
-
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -10,6 +8,8 @@ import type { Stores } from "../../../lib/storage/stores.ts";
 import { toLogIndex } from "../../../lib/types.ts";
 import { flipBit } from "../support.ts";
 import { snapshotFiles, withMade } from "./support.ts";
+
+/** A snapshot is whatever a leader says it is: what is not this cluster's kv.db is refused. */
 
 const REFUSED = { name: "InputError" };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { EnvironmentError } from "../../../lib/errors.ts";
-import { Removal } from "../../../lib/storage/snapshot/removal.ts";
+import { Removal } from "../../../lib/storage/snapshot/incoming.ts";
 import { SnapshotPaths } from "../../../lib/storage/snapshot/snapshot_file.ts";
 import { withFolder } from "../support.ts";
 

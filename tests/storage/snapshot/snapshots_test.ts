@@ -1,7 +1,7 @@
+import fc from "fast-check";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import fc from "fast-check";
 import { InvariantError } from "../../../lib/assert.ts";
 import { encodeHex } from "../../../lib/bytes.ts";
 import type { SnapshotFile } from "../../../lib/storage/snapshot/snapshot_file.ts";

@@ -1,8 +1,5 @@
-/** What the tests of snapshots have in common. */
-
 import { join } from "node:path";
 import { encodeHex } from "../../../lib/bytes.ts";
-import { digestState } from "../../../lib/kv/state_digest.ts";
 import { TOKEN_ID_LENGTH } from "../../../lib/kv/token.ts";
 import type { LogStart } from "../../../lib/raft/entry.ts";
 import type { StoreOptions } from "../../../lib/storage/open_database.ts";
@@ -10,7 +7,10 @@ import type { SnapshotFile } from "../../../lib/storage/snapshot/snapshot_file.t
 import { openStores, type Stores } from "../../../lib/storage/stores.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
 import { newToken } from "../../kv/support.ts";
+import { digestState } from "../../support/state_digest.ts";
 import { batch, entries, hardState, withFolder } from "../support.ts";
+
+/** What the tests of snapshots have in common. */
 
 /** The options of two nodes of one cluster, each with a folder of its own. */
 export interface Pair {

@@ -1,0 +1,316 @@
+/**
+ * An HTTP client for a cluster: it asks one node after the other until one answers or the time is
+ * up. A write that may already have taken effect it sends again only under an idempotency key.
+ *
+ * @module
+ */
+
+import { IDEMPOTENCY_KEY_HEADER, REQUEST_TIMEOUT_MS_MAX } from "../../http/mod.ts";
+import { VALUE_BYTES_MAX } from "../../kv/mod.ts";
+import { readAtMost } from "../../streams.ts";
+import {
+  CommandError,
+  ExitCode,
+  type Failure,
+  failureOfError,
+  failureOfResponse,
+  notFloe,
+} from "../failure.ts";
+import type { Endpoint } from "../options.ts";
+import type { Clock } from "../process_context.ts";
+import type { TokenFor } from "./token_source.ts";
+
+/** One request, to whichever node. */
+export interface ClientRequest {
+  /** GET only reads; everything else may change something. */
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** The path, percent-encoded, without a query. */
+  readonly path: string;
+  /** Query parameters. */
+  readonly query?: Readonly<Record<string, string>>;
+  /** Whether the path knows `timeoutMs`, so that the node gives up before the client does. */
+  readonly takesTimeout?: boolean;
+  /** The media type to ask for. */
+  readonly accept?: string;
+  /** Further headers. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Names a write for all its attempts: with it, it may be sent again whatever became of it. */
+  readonly idempotencyKey?: string;
+  /** The body. */
+  readonly body?: Uint8Array<ArrayBuffer>;
+}
+
+/** A successful answer. */
+export interface ClientAnswer {
+  /** Who answered. */
+  readonly endpoint: Endpoint;
+  /** The whole body. */
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/** One node that was asked and did not do it. */
+export interface FailedAttempt {
+  /** Marks it in an {@linkcode Attempt}. */
+  readonly kind: "failure";
+  /** Who was asked. */
+  readonly endpoint: Endpoint;
+  /** Why it did not. */
+  readonly failure: Failure;
+}
+
+/** What came of asking one node once. */
+export type Attempt =
+  | { readonly kind: "answer"; readonly answer: ClientAnswer }
+  | FailedAttempt;
+
+/** What came of asking every node in turn: an answer, or a failure of each that was asked. */
+type Round =
+  | { readonly kind: "answer"; readonly answer: ClientAnswer }
+  | {
+    readonly kind: "failures";
+    readonly failed: readonly FailedAttempt[];
+    /** The failure after which another attempt would do harm, or no good; null if there is none. */
+    readonly last: FailedAttempt | null;
+  };
+
+/** What a client works with. */
+export interface ClientOptions {
+  /** The nodes, in the order in which they are asked, with those first that get a token; at least one. */
+  readonly endpoints: readonly Endpoint[];
+  /** Which token to send to which of them; none by default. */
+  readonly tokenFor?: TokenFor;
+  /** How long to try in all. */
+  readonly timeoutMs: number;
+  /** How requests are made. */
+  readonly fetch: typeof fetch;
+  /** What time it is. */
+  readonly clock: Clock;
+}
+
+/**
+ * Most bytes in an answer. The largest is a value as JSON, in which a byte takes six at the most; an
+ * endpoint may be anything, and must not fill the client's memory.
+ */
+export const ANSWER_BYTES_MAX = 8 * VALUE_BYTES_MAX;
+/** How long one node may take to answer while others could be asked the same. */
+const ATTEMPT_TIMEOUT_MS = 2_000;
+/** The pause after all nodes were asked in vain, unless they name a longer one. */
+const ROUND_PAUSE_MS = 100;
+/** The share of an attempt's time that the node gets; the rest is for its answer to arrive. */
+const NODE_TIME_SHARE = 0.9;
+
+const GIVEN_UP_ADVICE = "See how the nodes are (floe status), or allow more --timeout.";
+
+/** Asks a cluster. */
+export class ApiClient {
+  readonly #options: ClientOptions;
+  readonly #tokenFor: TokenFor;
+
+  /** `options` are used as they are. */
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#tokenFor = options.tokenFor ?? (() => null);
+  }
+
+  /** Who can be asked. */
+  get endpoints(): readonly Endpoint[] {
+    return this.#options.endpoints;
+  }
+
+  /**
+   * Sends a request until a node answers it.
+   *
+   * @throws {CommandError} with the exit code that the outcome asks for.
+   */
+  async send(request: ClientRequest): Promise<ClientAnswer> {
+    const { clock, timeoutMs } = this.#options;
+    const deadline = clock.now() + timeoutMs;
+    let maybeApplied = false;
+    while (true) {
+      const round = await this.#askInTurn(request, deadline);
+      if (round.kind === "answer") return round.answer;
+      const { failed, last } = round;
+      maybeApplied ||= isWrite(request) && failed.some(({ failure }) => failure.maybeApplied);
+      if (last !== null) throw endedBy(request, last, { maybeApplied });
+      const pauseMs = Math.max(
+        ROUND_PAUSE_MS,
+        ...failed.map(({ failure }) => failure.retryAfterMs),
+      );
+      // Where an attempt may have had an effect, a node that is gone is waited for: it knows.
+      const isHopeless = !maybeApplied && isNothingThere(failed);
+      if (isHopeless || clock.now() + pauseMs >= deadline) {
+        throw this.#givenUp(failed, maybeApplied ? uncertainty(request) : null);
+      }
+      await clock.delay(pauseMs);
+    }
+  }
+
+  /** Asks every node at the same time, each once. Never throws for what a node does. */
+  async askAll(request: ClientRequest): Promise<readonly Attempt[]> {
+    const { endpoints, timeoutMs } = this.#options;
+    return await Promise.all(endpoints.map((endpoint) => this.#ask(endpoint, request, timeoutMs)));
+  }
+
+  async #askInTurn(
+    request: ClientRequest,
+    deadline: number,
+  ): Promise<Round> {
+    const failed: FailedAttempt[] = [];
+    for (const endpoint of this.#inTurn()) {
+      const leftMs = deadline - this.#options.clock.now();
+      if (leftMs < 1 && failed.length > 0) break;
+      const attempt = await this.#ask(endpoint, request, this.#attemptTimeoutMs(request, leftMs));
+      if (attempt.kind === "answer") return attempt;
+      failed.push(attempt);
+      if (!isPassing(request, attempt)) return { kind: "failures", failed, last: attempt };
+    }
+    return { kind: "failures", failed, last: null };
+  }
+
+  /** Those first that are sent a token: a node that demands one would have the last word without it. */
+  #inTurn(): readonly Endpoint[] {
+    const hasToken = (endpoint: Endpoint) => Number(this.#tokenFor(endpoint) !== null);
+    return this.endpoints.toSorted((left, right) => hasToken(right) - hasToken(left));
+  }
+
+  #attemptTimeoutMs(request: ClientRequest, leftMs: number): number {
+    // What may be asked of someone else need not wait for a node that is silent.
+    const isAlone = this.endpoints.length === 1 || !isRepeatable(request);
+    return Math.max(1, isAlone ? leftMs : Math.min(leftMs, ATTEMPT_TIMEOUT_MS));
+  }
+
+  async #ask(endpoint: Endpoint, request: ClientRequest, timeoutMs: number): Promise<Attempt> {
+    try {
+      const response = await this.#options.fetch(urlOf(endpoint, request, timeoutMs), {
+        method: request.method,
+        headers: headersOf(request, this.#tokenFor(endpoint)),
+        body: request.body ?? null,
+        redirect: "manual",
+        signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
+      });
+      const body = await readAnswer(response);
+      if (body === null) return { kind: "failure", endpoint, failure: notFloe(response) };
+      if (response.ok) return { kind: "answer", answer: { endpoint, body } };
+      const failure = failureOfResponse(response, new TextDecoder().decode(body));
+      return { kind: "failure", endpoint, failure };
+    } catch (error) {
+      return { kind: "failure", endpoint, failure: failureOfError(error) };
+    }
+  }
+
+  /** The error that ends a command when not one of the nodes that were asked answered. */
+  unreachable(attempts: readonly Attempt[]): CommandError {
+    const failed = attempts.filter((attempt) => attempt.kind === "failure");
+    const isShut = failed.every(({ failure }) => failure.exitCode === ExitCode.notAllowed);
+    if (!isShut) return this.#givenUp(failed, null);
+    const message = ["No node allows it:", ...failed.map(reasonOf)].join("\n");
+    return new CommandError(ExitCode.notAllowed, message);
+  }
+
+  #givenUp(failed: readonly FailedAttempt[], uncertainty: string | null): CommandError {
+    const isHopeless = uncertainty === null && isNothingThere(failed);
+    const seconds = this.#options.timeoutMs / 1000;
+    return new CommandError(
+      ExitCode.unavailable,
+      [
+        isHopeless ? "No node is reachable:" : `No node could do it within ${seconds} s:`,
+        ...failed.map(reasonOf),
+        isHopeless
+          ? "Start the cluster (floe cluster), or name its nodes with --endpoints."
+          : `${uncertainty ?? "Nothing was changed."} ${GIVEN_UP_ADVICE}`,
+      ].join("\n"),
+    );
+  }
+}
+
+/** The whole body, or null where there is more of it than a node ever says. */
+async function readAnswer(response: Response): Promise<Uint8Array<ArrayBuffer> | null> {
+  if (response.body === null) return new Uint8Array();
+  return await readAtMost(response.body, ANSWER_BYTES_MAX);
+}
+
+function urlOf(endpoint: Endpoint, request: ClientRequest, timeoutMs: number): string {
+  const query = new URLSearchParams(request.query);
+  if (request.takesTimeout === true) {
+    const nodeMs = Math.min(REQUEST_TIMEOUT_MS_MAX, Math.ceil(timeoutMs * NODE_TIME_SHARE));
+    query.set("timeoutMs", String(nodeMs));
+  }
+  return `${endpoint.url}${request.path}${query.size === 0 ? "" : `?${query}`}`;
+}
+
+function headersOf(
+  request: ClientRequest,
+  token: string | null,
+): Readonly<Record<string, string>> {
+  const { accept = "application/json", headers, idempotencyKey } = request;
+  return {
+    accept,
+    ...headers,
+    ...(idempotencyKey === undefined ? {} : { [IDEMPOTENCY_KEY_HEADER]: idempotencyKey }),
+    ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+  };
+}
+
+function reasonOf({ endpoint, failure }: FailedAttempt): string {
+  return `  ${endpoint.label}: ${failure.reason}`;
+}
+
+function isWrite(request: ClientRequest): boolean {
+  return request.method !== "GET";
+}
+
+/** Whether a request has one effect at most, however often it arrives. */
+function isRepeatable(request: ClientRequest): boolean {
+  return !isWrite(request) || request.idempotencyKey !== undefined;
+}
+
+/** Whether another attempt may do better, and can do no harm. */
+function isPassing(request: ClientRequest, { failure }: FailedAttempt): boolean {
+  return failure.passing && (isRepeatable(request) || !failure.maybeApplied);
+}
+
+function isNothingThere(failed: readonly FailedAttempt[]): boolean {
+  return failed.every(({ failure }) => failure.nothingThere);
+}
+
+/** The error for a failure that was the last word. */
+function endedBy(
+  request: ClientRequest,
+  { endpoint, failure }: FailedAttempt,
+  { maybeApplied }: { readonly maybeApplied: boolean },
+): CommandError {
+  if (maybeApplied && !failure.settlesWrite) {
+    const message = `${endpoint.label}: ${failure.reason}\n${uncertainty(request)}`;
+    return new CommandError(ExitCode.unavailable, message);
+  }
+  return new CommandError(failure.exitCode, `${failure.reason} (${endpoint.label})`);
+}
+
+function uncertainty({ idempotencyKey }: ClientRequest): string {
+  if (idempotencyKey === undefined) return "It may be done all the same.";
+  return "The write may have been applied. " +
+    `The same command with --idempotency-key ${idempotencyKey} tells, and is done once.`;
+}
+
+/** Sends each request over a new connection. Lets go of all of them when it is disposed of. */
+export class FreshConnections implements Disposable {
+  readonly #caCerts: readonly string[];
+  #client: Deno.HttpClient | null = null;
+
+  /** HTTPS is trusted by `caCerts`, PEM, besides those that the system trusts. */
+  constructor(caCerts: readonly string[] = []) {
+    this.#caCerts = caCerts;
+  }
+
+  /** As the global `fetch`, without its pool. */
+  readonly fetch: typeof fetch = (input, init) => {
+    this.#client ??= Deno.createHttpClient({ poolMaxIdlePerHost: 0, caCerts: [...this.#caCerts] });
+    return fetch(input, { ...init, client: this.#client });
+  };
+
+  /** Ends what is left of connections. */
+  [Symbol.dispose](): void {
+    this.#client?.close();
+    this.#client = null;
+  }
+}

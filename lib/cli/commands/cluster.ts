@@ -1,0 +1,186 @@
+/**
+ * `floe cluster`: a whole cluster on this machine, one process a node.
+ *
+ * @module
+ */
+
+import {
+  type ClusterConfig,
+  generateLocalCluster,
+  isPinned,
+  loadClusterConfig,
+  type PinnedClusterConfig,
+} from "../../config/mod.ts";
+import type { GroupFile } from "../../keys/mod.ts";
+import type { CommandContext, Program } from "../command.ts";
+import { aborted, CommandError, ExitCode } from "../failure.ts";
+import { LocalCluster } from "../local_cluster/local_cluster.ts";
+import { isOneTimeDeno, npxGone, programName, selfCommand } from "../local_cluster/node_process.ts";
+import {
+  checkPorts,
+  deleteNodeFolders,
+  lockFolder,
+  prepareKeys,
+} from "../local_cluster/prepare.ts";
+import { type ClusterEvent, reportToPeople, reportToPrograms } from "../local_cluster/reporter.ts";
+import { configPath, globalFlags, wholeNumberUpTo } from "../options.ts";
+import { passphraseFromFile } from "../secrets/secret_input.ts";
+import { readLogSettings } from "../serve/logging.ts";
+import {
+  clusterFolder,
+  DATA_DIR_DEFAULT,
+  openIdentities,
+  writePinnedConfig,
+} from "../serve/node_folders.ts";
+
+/** Adds `floe cluster`. */
+export function registerCluster(program: Program, context: CommandContext): void {
+  program
+    .command("cluster")
+    .summary("run a whole cluster on this machine")
+    .description(
+      "Starts every node of the configuration as a process of its own, with an identity made here " +
+        "if it has none. The nodes make their key together, and it is shown who leads, the " +
+        "certificate verified. Data is kept between runs.",
+    )
+    .option("--nodes <number>", "make a configuration of so many nodes instead", parseCount)
+    .option("--threshold <number>", "with --nodes: how many must sign", parseCount)
+    .option("--base-port <port>", "with --nodes: where the ports begin (7100)", parseCount)
+    .option("--data-dir <dir>", `where the nodes' folders are (FLOE_DATA_DIR, ${DATA_DIR_DEFAULT})`)
+    .option("--dealer", "deal the key here instead, so that this machine knows it all meanwhile")
+    .option("--fresh", "delete the nodes' data and keys first, but no identity with a pinned key")
+    .option("--for <seconds>", "stop after so long; exit code 5 if there was no leader", parseCount)
+    .option("--log-level <level>", "the nodes': debug, info, warn or error (FLOE_LOG_LEVEL, info)")
+    .option("--log-format <format>", "the nodes': text or json (FLOE_LOG_FORMAT, text)")
+    .action(async (options: ClusterFlags, command: Program) => {
+      // Wrong settings would otherwise end every node.
+      readLogSettings(options, context);
+      const stop = await stopSignal(options, context);
+      const folder = clusterFolder(options, context);
+      using _lock = lockFolder(folder);
+      const { config, configFile } = await openConfig({ options, folder, command }, context);
+      checkPorts(config);
+      if (options.fresh === true) deleteNodeFolders(folder, { keepIdentities: isPinned(config) });
+      // Nobody can type it into nodes that run by themselves: they read the file as well.
+      using passphrase = passphraseFromFile(context);
+      const folders = { path: folder, passphrase };
+      const key = prepareKeys(config, { folders, dealer: options.dealer === true });
+      const pinned = openIdentities(config, folders);
+      const nodeConfigFile = isPinned(config) ? configFile : writePinnedConfig(pinned, folder);
+      await runCluster(
+        { config: pinned, configFile, nodeConfigFile, folder, key, options, stop, command },
+        context,
+      );
+    });
+}
+
+/** More than any of these numbers may be; each is checked where it is used. */
+const parseCount = wholeNumberUpTo(999_999);
+
+interface ClusterFlags {
+  readonly nodes?: number;
+  readonly threshold?: number;
+  readonly basePort?: number;
+  readonly dataDir?: string;
+  readonly dealer?: true;
+  readonly fresh?: true;
+  readonly for?: number;
+  readonly logLevel?: string;
+  readonly logFormat?: string;
+}
+
+interface ClusterRun {
+  readonly config: PinnedClusterConfig;
+  /** What clients read. */
+  readonly configFile: string;
+  /** What nodes read: the same, with keys. */
+  readonly nodeConfigFile: string;
+  readonly folder: string;
+  /** Null where the nodes are to make it. */
+  readonly key: GroupFile | null;
+  readonly options: ClusterFlags;
+  readonly stop: AbortSignal;
+  readonly command: Program;
+}
+
+/** Runs the nodes until `stop` aborts or none is left. */
+async function runCluster(run: ClusterRun, context: CommandContext): Promise<void> {
+  const startedMs = performance.now();
+  const report = reporter(run, context, () => cluster.states);
+  const cluster = new LocalCluster({
+    ...run,
+    configFile: run.nodeConfigFile,
+    self: selfCommand(context),
+    logFlags: logFlags(run.options),
+    onEvent: report,
+  }, startedMs);
+  const stopped = aborted(run.stop);
+  try {
+    await Promise.race([stopped, cluster.ended()]);
+  } finally {
+    await cluster.stop();
+  }
+  if (!run.stop.aborted) {
+    throw new CommandError(
+      ExitCode.failure,
+      `Every node has ended. Their logs are in ${run.folder}.`,
+    );
+  }
+  if (run.options.for !== undefined && !cluster.hasElected) {
+    const why = cluster.hasKey ? "" : ": the nodes have not made their key";
+    throw new CommandError(
+      ExitCode.unavailable,
+      `No leader within ${run.options.for} seconds${why}. Their logs are in ${run.folder}.`,
+    );
+  }
+}
+
+/** The configuration, with or without keys, and the file that holds it or will hold it. */
+async function openConfig(
+  { options, folder, command }: Pick<ClusterRun, "options" | "folder" | "command">,
+  context: CommandContext,
+): Promise<{ readonly config: ClusterConfig; readonly configFile: string }> {
+  const flags = globalFlags(command);
+  const { nodes, threshold, basePort } = options;
+  if (nodes === undefined) {
+    if (threshold !== undefined || basePort !== undefined) {
+      throw new CommandError(ExitCode.usage, "--threshold and --base-port go with --nodes");
+    }
+    const configFile = configPath(flags, context);
+    return { config: await loadClusterConfig(configFile), configFile };
+  }
+  if (flags.config !== undefined) {
+    throw new CommandError(ExitCode.usage, "--config and --nodes exclude each other");
+  }
+  const config = generateLocalCluster({
+    nodes,
+    ...(threshold === undefined ? {} : { threshold }),
+    ...(basePort === undefined ? {} : { basePort }),
+  });
+  return { config, configFile: `${folder}/cluster.json` };
+}
+
+function reporter(
+  { config, configFile, nodeConfigFile, folder, command }: ClusterRun,
+  context: CommandContext,
+  states: () => LocalCluster["states"],
+): (event: ClusterEvent) => void {
+  if (globalFlags(command).output === "json") return reportToPrograms(context);
+  const program = programName(context);
+  return reportToPeople({ config, configFile, nodeConfigFile, folder, program, states }, context);
+}
+
+function logFlags({ logLevel, logFormat }: ClusterFlags): string[] {
+  return [
+    ...(logLevel === undefined ? [] : ["--log-level", logLevel]),
+    ...(logFormat === undefined ? [] : ["--log-format", logFormat]),
+  ];
+}
+
+/** Aborts at SIGINT, SIGTERM, when the time is over, and when npx is gone. */
+async function stopSignal(options: ClusterFlags, context: CommandContext): Promise<AbortSignal> {
+  const signals = [context.stopSignal()];
+  if (isOneTimeDeno()) signals.push(await npxGone());
+  if (options.for !== undefined) signals.push(AbortSignal.timeout(options.for * 1000));
+  return AbortSignal.any(signals);
+}

@@ -1,0 +1,181 @@
+/**
+ * `floe init`: makes a `cluster.json` out of the cards of its nodes.
+ *
+ * @module
+ */
+
+import { decodeUtf8 } from "../../bytes.ts";
+import {
+  ClusterConfigError,
+  formatAddress,
+  formatClusterConfig,
+  parseClusterConfig,
+  type PeerCard,
+  PeerCardError,
+  PEERS_MAX,
+  readPeerCard,
+  TIMING_DEFAULTS,
+} from "../../config/mod.ts";
+import { InputError } from "../../errors.ts";
+import { statFile, writeFileAtomically } from "../../keys/mod.ts";
+import { marginsOf, marginWarnings } from "../../margins.ts";
+import { LOG_LIMITS } from "../../raft/mod.ts";
+import { type ClusterName, toClusterName } from "../../types.ts";
+import type { CommandContext, Program } from "../command.ts";
+import { CommandError, ExitCode } from "../failure.ts";
+import { configPath, globalFlags, wholeNumberUpTo } from "../options.ts";
+import { printFields, printJson, printTable } from "../output.ts";
+import { nameOf, readInput } from "../secrets/input.ts";
+import { marginFields, printMarginWarnings } from "./status.ts";
+
+/** Most bytes in one file of cards: the largest cluster's, generously indented. */
+const CARDS_BYTES_MAX = PEERS_MAX * 4096;
+
+/** Adds `floe init`. */
+export function registerInit(program: Program, context: CommandContext): void {
+  program
+    .command("init")
+    .summary("make a cluster.json out of the nodes' cards")
+    .description(
+      "Checks the cards that floe keygen printed on each node, and writes the configuration that " +
+        "all nodes are started with: to --config, or ./cluster.json. Every node must be given " +
+        "the same file. The cards' order is the nodes' order and cannot be changed later.",
+    )
+    .requiredOption("--cluster <name>", "the new cluster's name")
+    .requiredOption(
+      "--threshold <number>",
+      "how many nodes must sign an election",
+      wholeNumberUpTo(PEERS_MAX),
+    )
+    .option("--force", "replace a configuration that is there already")
+    .argument("<card...>", "files that hold one card or several; - for standard input")
+    .action(async (names: readonly string[], options: InitFlags, command: Program) => {
+      const flags = globalFlags(command);
+      const path = configPath(flags, context);
+      checkReplaceable(path, options);
+      const cards: NamedCard[] = [];
+      for (const name of names) cards.push(...await readCards(name, context));
+      const { cluster, threshold } = { ...options, cluster: toClusterName(options.cluster) };
+      const text = formatConfig({ cluster, threshold, cards });
+      writeFileAtomically({ path, text, mode: 0o644 });
+      const made = { cluster, threshold, cards, path };
+      if (flags.output === "json") printJson(context.stdout, jsonOf(made));
+      else printMade(made, context);
+    });
+}
+
+/** A configuration that was written. */
+interface Made {
+  readonly cluster: ClusterName;
+  readonly threshold: number;
+  readonly cards: readonly NamedCard[];
+  readonly path: string;
+}
+
+function jsonOf({ cluster, threshold, cards, path }: Made): unknown {
+  const quorum = { n: cards.length, threshold };
+  const nodes = cards.map(({ card }) => card.id);
+  const [margins, warnings] = [marginsOf(quorum), marginWarnings(quorum)];
+  return { cluster, threshold, nodes, config: path, margins, warnings };
+}
+
+function printMade({ cluster, threshold, cards, path }: Made, context: CommandContext): void {
+  const quorum = { n: cards.length, threshold };
+  const rows = cards.map(({ card: { id, peer, api } }) =>
+    [id, formatAddress(peer), formatAddress(api)] as const
+  );
+  printTable(context.stdout, ["NODE", "PEER", "API"], rows);
+  context.stdout.write("\n");
+  printFields(context.stdout, [
+    ["cluster", cluster],
+    ["must sign", `${threshold} of ${cards.length}`],
+    ...marginFields(quorum),
+    ["configuration", path],
+  ]);
+  printMarginWarnings(context.stderr, quorum);
+}
+
+interface InitFlags {
+  readonly cluster: string;
+  readonly threshold: number;
+  readonly force?: true;
+}
+
+/** A card, and what messages call it. */
+interface NamedCard {
+  readonly name: string;
+  readonly card: PeerCard;
+}
+
+function checkReplaceable(path: string, { force }: InitFlags): void {
+  if (force === true || statFile(path) === null) return;
+  throw new CommandError(
+    ExitCode.usage,
+    `Cannot write ${path}: there is one already, and a cluster may run with it. ` +
+      "--force replaces it; --config names another file.",
+  );
+}
+
+/** The cards in a file: one JSON object, a list of them, or one on each line. */
+async function readCards(name: string, context: CommandContext): Promise<readonly NamedCard[]> {
+  const text = decodeUtf8(await readInput(name, context, { bytesMax: CARDS_BYTES_MAX }));
+  const source = nameOf(name);
+  const whole = parseJson(text);
+  if (whole !== null) {
+    if (!Array.isArray(whole.value)) {
+      return [{ name: source, card: readPeerCard(whole.value, source) }];
+    }
+    return whole.value.map((raw, index) => named(raw, `${source}, card ${index + 1}`));
+  }
+  const lines = text.split("\n").map((line, index) => ({ line, number: index + 1 }))
+    .filter(({ line }) => line.trim() !== "");
+  return lines.map(({ line, number }) => {
+    const place = lines.length === 1 ? source : `${source}, line ${number}`;
+    const parsed = parseJson(line);
+    if (parsed !== null) return named(parsed.value, place);
+    throw new PeerCardError(`Cannot use card ${place}: it is not JSON`);
+  });
+}
+
+function named(raw: unknown, name: string): NamedCard {
+  return { name, card: readPeerCard(raw, name) };
+}
+
+function parseJson(text: string): { readonly value: unknown } | null {
+  try {
+    return { value: JSON.parse(text) };
+  } catch {
+    return null;
+  }
+}
+
+/** The configuration's text, checked as any node will check it. */
+function formatConfig(
+  { cluster, threshold, cards }: {
+    readonly cluster: ClusterName;
+    readonly threshold: number;
+    readonly cards: readonly NamedCard[];
+  },
+): string {
+  const peers = cards.map(({ card: { id, peer, api, keys } }) => ({ id, peer, api, keys }));
+  const text = formatClusterConfig({
+    cluster,
+    threshold,
+    peers,
+    timing: TIMING_DEFAULTS,
+    log: LOG_LIMITS,
+  });
+  try {
+    parseClusterConfig(text);
+  } catch (error) {
+    if (!(error instanceof ClusterConfigError)) throw error;
+    // Nobody has seen the file: its places are told by the cards that they come from.
+    const lines = error.faults.map(({ path, message }) => `  ${path}: ${message}`);
+    const cause = lines.join("\n").replaceAll(
+      /peers\[([0-9]+)\]/g,
+      (place, index) => cards[Number(index)]?.name ?? place,
+    );
+    throw new InputError(`Cannot make a cluster of these cards:\n${cause}`, { cause: error });
+  }
+  return text;
+}

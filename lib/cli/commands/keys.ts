@@ -1,0 +1,190 @@
+/**
+ * `floe keys`: what an operator does with the secret files of a node's folder.
+ *
+ * @module
+ */
+
+import {
+  changePassphrase,
+  hasEncryptedFile,
+  lockDataFolder,
+  type Passphrase,
+  readPassphraseFile,
+  restoreBackup,
+  writeBackup,
+} from "../../keys/mod.ts";
+import type { CommandContext, Program } from "../command.ts";
+import { CommandError, ExitCode } from "../failure.ts";
+import { globalFlags } from "../options.ts";
+import { printJson } from "../output.ts";
+import {
+  askNewPassphrase,
+  askPassphrase,
+  passphraseFor,
+  passphraseFromFile,
+} from "../secrets/secret_input.ts";
+
+/** Adds `floe keys` and its commands. */
+export function registerKeys(program: Program, context: CommandContext): void {
+  const keys = program
+    .command("keys")
+    .summary("encrypt, back up and restore a node's keys")
+    .description(
+      "What is to be done with a node's secret files: identity.json, share.json and, while a key is " +
+        "made, keygen.json. Passphrases come from the file that FLOE_PASSPHRASE_FILE names, or are " +
+        "asked for in a terminal.",
+    );
+  for (const register of [registerKeysPassphrase, registerKeysBackup, registerKeysRestore]) {
+    register(keys, context);
+  }
+}
+
+/** Adds `floe keys backup` to `floe keys`. */
+export function registerKeysBackup(keys: Program, context: CommandContext): void {
+  keys
+    .command("backup")
+    .summary("write a node's keys into one encrypted file")
+    .description(
+      "Writes the identity and the share of a node into one file, encrypted with the passphrase of " +
+        "its files, or with a new one if they are not encrypted. The node may run. The share can " +
+        "be restored only beside the node's raft.db, which knows what it voted: back that up too, " +
+        "with the node stopped, if the backup is to bring back the node and not its identity alone.",
+    )
+    .option(...KEYS_FOLDER_OPTION)
+    .requiredOption("--out <file>", "the file to write; there must be none yet")
+    .action(async (options: BackupFlags, command: Program) => {
+      const dataDir = keysFolder(options, context);
+      using passphrase = await backupPassphrase(dataDir, context);
+      const { node, cluster, files } = writeBackup(options.out, { dataDir, passphrase });
+      if (globalFlags(command).output === "json") {
+        return printJson(context.stdout, { node, cluster, files, out: options.out });
+      }
+      context.stdout.write(`${options.out}: ${files.join(", ")} of ${node}, encrypted\n`);
+    });
+}
+
+interface BackupFlags {
+  readonly dataDir?: string;
+  readonly out: string;
+}
+
+/** What opens the folder; where nothing does as nothing is encrypted, a new one, as a backup always is. */
+async function backupPassphrase(dataDir: string, context: CommandContext): Promise<Passphrase> {
+  const fromFile = passphraseFromFile(context);
+  if (fromFile !== null) return fromFile;
+  return hasEncryptedFile(dataDir)
+    ? await askPassphrase(dataDir, context)
+    : await askNewPassphrase("the backup", context);
+}
+
+/** Adds `floe keys restore` to `floe keys`. */
+export function registerKeysRestore(keys: Program, context: CommandContext): void {
+  keys
+    .command("restore")
+    .summary("put a node's keys back from a backup")
+    .description(
+      "Puts the keys of a backup into a node's folder, encrypted with the backup's passphrase. It " +
+        "overwrites nothing. A share is restored only beside the raft.db of its node: a node that " +
+        "has lost what it voted must not sign again. Never run the same node in two places, nor " +
+        "with an older raft.db than its last: nothing here can notice that.",
+    )
+    .argument("<file>", "the backup")
+    .option(...KEYS_FOLDER_OPTION)
+    .option("--identity-only", "restore the identity and leave the share")
+    .action(async (file: string, options: RestoreFlags, command: Program) => {
+      const dataDir = keysFolder(options, context);
+      using _lock = lockDataFolder(dataDir);
+      using passphrase = passphraseFromFile(context) ?? await askPassphrase(file, context);
+      const identityOnly = options.identityOnly === true;
+      const { node, cluster, files } = restoreBackup(file, { dataDir, passphrase, identityOnly });
+      if (globalFlags(command).output === "json") {
+        return printJson(context.stdout, { node, cluster, files, dataDir });
+      }
+      context.stdout.write(
+        `${dataDir}: ${files.join(", ")} of ${node}, encrypted with the backup's passphrase\n`,
+      );
+    });
+}
+
+interface RestoreFlags {
+  readonly dataDir?: string;
+  readonly identityOnly?: true;
+}
+
+/** Adds `floe keys passphrase` to `floe keys`. */
+export function registerKeysPassphrase(keys: Program, context: CommandContext): void {
+  keys
+    .command("passphrase")
+    .summary("add, change or remove the passphrase of a node's keys")
+    .description(
+      "Encrypts the secret files of a node that does not run with a new passphrase, or with --remove " +
+        "with none. What opens them now is in the file that FLOE_PASSPHRASE_FILE names, or is asked " +
+        "for. If it was cut short, do it again. It cannot take back what was on the disk before: " +
+        "disks, and backups of them, may keep the old files.",
+    )
+    .option(...KEYS_FOLDER_OPTION)
+    .option(
+      "--new-passphrase-file <file>",
+      "take the new passphrase from a file; else it is asked for",
+    )
+    .option("--remove", "leave the files unencrypted")
+    .action(async (options: PassphraseFlags, command: Program) => {
+      const dataDir = keysFolder(options, context);
+      using _lock = lockDataFolder(dataDir);
+      using from = hasEncryptedFile(dataDir) ? await passphraseFor([dataDir], context) : null;
+      using to = await newPassphrase(options, dataDir, context);
+      const changed = changePassphrase(dataDir, { from, to });
+      if (globalFlags(command).output === "json") {
+        return printJson(context.stdout, { dataDir, changed, encrypted: to !== null });
+      }
+      const how = to === null ? "no longer encrypted" : "encrypted with the new passphrase";
+      context.stdout.write(
+        changed.length === 0
+          ? `Nothing to change in ${dataDir}\n`
+          : changed.map((path) => `${path}: ${how}\n`).join(""),
+      );
+    });
+}
+
+interface PassphraseFlags {
+  readonly dataDir?: string;
+  readonly newPassphraseFile?: string;
+  readonly remove?: true;
+}
+
+async function newPassphrase(
+  { newPassphraseFile, remove }: PassphraseFlags,
+  dataDir: string,
+  context: CommandContext,
+): Promise<Passphrase | null> {
+  if (remove === undefined) {
+    return newPassphraseFile === undefined
+      ? await askNewPassphrase(dataDir, context)
+      : readPassphraseFile(newPassphraseFile);
+  }
+  if (newPassphraseFile === undefined) return null;
+  throw new CommandError(ExitCode.usage, "--remove goes without --new-passphrase-file");
+}
+
+/** The option that names it, and what help says of it. */
+export const KEYS_FOLDER_OPTION = [
+  "--data-dir <dir>",
+  "the node's folder (FLOE_DATA_DIR)",
+] as const;
+
+/**
+ * A node's folder: `--data-dir`, else `FLOE_DATA_DIR`.
+ *
+ * @throws {CommandError} with {@linkcode ExitCode.usage} when neither names one.
+ */
+export function keysFolder(
+  { dataDir }: { readonly dataDir?: string },
+  context: CommandContext,
+): string {
+  const folder = dataDir ?? context.env("FLOE_DATA_DIR");
+  if (folder !== undefined) return folder;
+  throw new CommandError(
+    ExitCode.usage,
+    "Which node's keys? Name its folder with --data-dir (or FLOE_DATA_DIR).",
+  );
+}

@@ -1,0 +1,211 @@
+/**
+ * `floe put`: sets a key.
+ *
+ * @module
+ */
+
+import { InvalidArgumentError, Option } from "commander";
+import { encodeUtf8 } from "../../bytes.ts";
+import { InputError } from "../../errors.ts";
+import { entityTag, RAW_MEDIA_TYPE } from "../../http/mod.ts";
+import { checkIdempotencyKey, VALUE_BYTES_MAX } from "../../kv/mod.ts";
+import { type LogIndex, toLogIndex } from "../../types.ts";
+import { readDelete, readKeyValue, readPut } from "../client/answers.ts";
+import type { ClientRequest } from "../client/client.ts";
+import { openSession, pathOfKey } from "../client/session.ts";
+import type { CommandContext, OutputStream, Program } from "../command.ts";
+import { CommandError, ExitCode } from "../failure.ts";
+import { wholeNumberUpTo } from "../options.ts";
+import { printJson, printTable } from "../output.ts";
+import { readInput, STDIN_NAME } from "../secrets/input.ts";
+
+/** Adds `floe put`. */
+export function registerPut(program: Program, context: CommandContext): void {
+  program
+    .command("put")
+    .summary("set a key")
+    .description(
+      "Sets a key and prints its revision. It is sent to one node after the other, until one answers " +
+        "or --timeout has passed, and takes effect once. Exit code 4: the key is not as " +
+        "--if-revision or --if-absent asks. Exit code 5: no node could do it in time, or tell " +
+        "whether it was done.",
+    )
+    .argument("<key>", "the key; slashes are part of it")
+    .argument("[value]", "the value as text, or - to read its bytes from standard input")
+    .option("--file <path>", "read the value's bytes from a file")
+    .addOption(ifRevisionOption())
+    .addOption(ifAbsentOption())
+    .addOption(idempotencyKeyOption())
+    .action(async (key: string, value: string | undefined, options: PutFlags, command: Program) => {
+      const path = pathOfKey(key);
+      const body = await readValue({ value, file: options.file }, context);
+      const { client, flags } = await openSession(command, context);
+      const answer = await client.send({ method: "PUT", path, body, ...writeRequest(options) });
+      const put = readPut(answer);
+      if (flags.output === "json") return printJson(context.stdout, put);
+      printTable(context.stdout, ["KEY", "REVISION", "VERSION"], [
+        [put.key, put.modRevision, put.version],
+      ]);
+    });
+}
+
+interface PutFlags extends WriteFlags {
+  readonly file?: string;
+}
+
+async function readValue(
+  source: { readonly value: string | undefined; readonly file: string | undefined },
+  context: CommandContext,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { value, file } = source;
+  if ((value === undefined) === (file === undefined)) {
+    throw new CommandError(
+      ExitCode.usage,
+      "Cannot put: give the value once, as VALUE, as - (standard input) or with --file PATH",
+    );
+  }
+  if (value !== undefined && value !== STDIN_NAME) return checkLength(encodeUtf8(value));
+  return await readInput(file ?? STDIN_NAME, context, { bytesMax: VALUE_BYTES_MAX });
+}
+
+function checkLength(value: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  if (value.length <= VALUE_BYTES_MAX) return value;
+  throw new CommandError(
+    ExitCode.usage,
+    `Cannot put: the value's ${value.length} bytes are above ${VALUE_BYTES_MAX}`,
+  );
+}
+
+const NEWLINE = 0x0a;
+
+/** Adds `floe get`. */
+export function registerGet(program: Program, context: CommandContext): void {
+  program
+    .command("get")
+    .summary("print a key's value")
+    .description(
+      "Prints a key's value, byte for byte; on a terminal, a newline is added where the value does " +
+        "not end in one. With -o json: the value with its revisions. Exit code 3: no such key.",
+    )
+    .argument("<key>", "the key")
+    .option("--stale", "take what the first node that answers has, even if it is behind")
+    .action(async (key: string, options: GetFlags, command: Program) => {
+      const path = pathOfKey(key);
+      const { client, flags } = await openSession(command, context);
+      const wantsJson = flags.output === "json";
+      const answer = await client.send({
+        method: "GET",
+        path,
+        takesTimeout: true,
+        ...(options.stale === true ? { query: { consistency: "stale" } } : {}),
+        accept: wantsJson ? "application/json" : RAW_MEDIA_TYPE,
+      });
+      if (wantsJson) return printJson(context.stdout, readKeyValue(answer));
+      printValue(context.stdout, answer.body);
+    });
+}
+
+interface GetFlags {
+  readonly stale?: boolean;
+}
+
+function printValue(stream: OutputStream, value: Uint8Array): void {
+  stream.write(value);
+  if (stream.isTerminal && value.at(-1) !== NEWLINE) stream.write("\n");
+}
+
+/** Adds `floe del`. */
+export function registerDel(program: Program, context: CommandContext): void {
+  program
+    .command("del")
+    .summary("delete a key")
+    .description(
+      "Deletes a key and prints the revision of that. It is sent to one node after the other, until " +
+        "one answers or --timeout has passed, and takes effect once. Exit code 3: no such key. Exit " +
+        "code 4: the key is not as --if-revision asks. Exit code 5: no node could do it in time, or " +
+        "tell whether it was done.",
+    )
+    .argument("<key>", "the key")
+    .addOption(ifRevisionOption())
+    .addOption(idempotencyKeyOption())
+    .action(async (key: string, options: WriteFlags, command: Program) => {
+      const path = pathOfKey(key);
+      const { client, flags } = await openSession(command, context);
+      const answer = await client.send({ method: "DELETE", path, ...writeRequest(options) });
+      const { deleted, revision, ...rest } = readDelete(answer);
+      if (flags.output === "json") printJson(context.stdout, { ...rest, deleted, revision });
+      if (!deleted) {
+        throw new CommandError(ExitCode.notFound, `There is no key ${JSON.stringify(key)}`);
+      }
+      if (flags.output === "table") {
+        printTable(context.stdout, ["KEY", "DELETED AT"], [[key, revision]]);
+      }
+    });
+}
+
+/** The options of a write, as commander hands them over. */
+export interface WriteFlags {
+  /** `--if-revision N`. */
+  readonly ifRevision?: LogIndex;
+  /** `--if-absent`, which only `put` knows. */
+  readonly ifAbsent?: boolean;
+  /** `--idempotency-key KEY`. */
+  readonly idempotencyKey?: string;
+}
+
+/**
+ * Commander's own class; `deno doc --lint` would check its documentation as if it were Floe's.
+ *
+ * @internal
+ */
+type CommanderOption = Option;
+
+/** The option `--if-revision`. */
+export function ifRevisionOption(): CommanderOption {
+  return new Option("--if-revision <n>", "only while the key has this revision (exit code 4)")
+    .argParser(parseRevision);
+}
+
+/** The option `--if-absent`. */
+export function ifAbsentOption(): CommanderOption {
+  return new Option("--if-absent", "only while there is no such key (exit code 4)")
+    .conflicts("ifRevision");
+}
+
+/** The option `--idempotency-key`. */
+export function idempotencyKeyOption(): CommanderOption {
+  return new Option(
+    "--idempotency-key <key>",
+    "the write's name, to be done once however often it is sent (default: random)",
+  ).argParser(parseIdempotencyKey);
+}
+
+/** What the options of a write mean for its request. */
+export function writeRequest(
+  flags: WriteFlags,
+): Pick<ClientRequest, "takesTimeout" | "headers" | "idempotencyKey"> {
+  return {
+    takesTimeout: true,
+    headers: conditionHeaders(flags),
+    idempotencyKey: flags.idempotencyKey ?? crypto.randomUUID(),
+  };
+}
+
+function conditionHeaders({ ifRevision, ifAbsent }: WriteFlags): Readonly<Record<string, string>> {
+  if (ifAbsent === true) return { "if-none-match": "*" };
+  return ifRevision === undefined ? {} : { "if-match": entityTag(ifRevision) };
+}
+
+function parseRevision(text: string): LogIndex {
+  return toLogIndex(wholeNumberUpTo(Number.MAX_SAFE_INTEGER)(text));
+}
+
+function parseIdempotencyKey(text: string): string {
+  try {
+    checkIdempotencyKey(text);
+    return text;
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw new InvalidArgumentError(`${cause.message}.`);
+  }
+}

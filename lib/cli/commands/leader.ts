@@ -1,0 +1,148 @@
+/**
+ * `floe leader`: who leads, and the certificate that proves it.
+ *
+ * @module
+ */
+
+import { ELECTIONS_LIMIT_MAX, type LeaderBody } from "../../http/mod.ts";
+import { readElections, readLeader, readTransfer } from "../client/answers.ts";
+import type { ApiClient } from "../client/client.ts";
+import { openSession } from "../client/session.ts";
+import type { CommandContext, Program } from "../command.ts";
+import { CommandError, ExitCode } from "../failure.ts";
+import { wholeNumberUpTo } from "../options.ts";
+import { printFields, printJson, printTable } from "../output.ts";
+
+/** Adds `floe leader` and `floe leader transfer`. */
+export function registerLeader(program: Program, context: CommandContext): void {
+  const leaderCommand = program
+    .command("leader")
+    .summary("show who leads, and the proof")
+    .description(
+      "Shows who leads. With --cert: the election certificate, a signed note, and nothing else, " +
+        "as `floe verify - --key KEY` reads it. Exit code 3: no leader is known.",
+    )
+    .option("--cert", "print only the certificate")
+    .action(async (options: LeaderFlags, command: Program) => {
+      const { client, flags } = await openSession(command, context);
+      const leader = await findLeader(client);
+      if (options.cert === true) return context.stdout.write(leader.certificate);
+      if (flags.output === "json") return printJson(context.stdout, leader);
+      printFields(context.stdout, [
+        ["leader", leader.leader],
+        ["term", leader.term],
+        ["api", leader.api],
+        ["to verify", "floe leader --cert | floe verify - --key KEY"],
+      ]);
+    });
+  registerLeaderTransfer(leaderCommand, context);
+}
+
+interface LeaderFlags {
+  readonly cert?: boolean;
+}
+
+/** A leader with its proof. */
+type ProvenLeader = LeaderBody & { readonly leader: string; readonly certificate: string };
+
+/**
+ * Who leads, as the nodes know that answer now; of several, the one of the highest term. A node that
+ * was cut off may still believe in the leader of a term that has passed.
+ */
+async function findLeader(client: ApiClient): Promise<ProvenLeader> {
+  const attempts = await client.askAll({ method: "GET", path: "/v1/leader" });
+  const answers = attempts.flatMap((attempt) =>
+    attempt.kind === "answer" ? [readLeader(attempt.answer)] : []
+  );
+  if (answers.length === 0) throw client.unreachable(attempts);
+  const proven = answers.filter(isProven).toSorted((left, right) => right.term - left.term);
+  const leader = proven.at(0);
+  if (leader !== undefined) return leader;
+  throw new CommandError(
+    ExitCode.notFound,
+    `No leader: ${answers.length} of ${attempts.length} nodes answered and none knows one. ` +
+      "An election needs the threshold of voters up and connected (floe status).",
+  );
+}
+
+function isProven(answer: LeaderBody): answer is ProvenLeader {
+  return answer.leader !== null && answer.certificate !== null;
+}
+
+/** How many elections are shown when `--limit` is not given. */
+const ELECTIONS_SHOWN_DEFAULT = 20;
+
+const HEADER = ["TERM", "LEADER", "EPOCH", "LOG INDEX", "LOG TERM"];
+
+/** Adds `floe elections`. */
+export function registerElections(program: Program, context: CommandContext): void {
+  program
+    .command("elections")
+    .summary("list the certified elections, newest first")
+    .description(
+      "Lists the elections that the node asked holds certificates of, newest first. With -o json: " +
+        "the certificates too.",
+    )
+    .option(
+      "--limit <count>",
+      `how many, at most ${ELECTIONS_LIMIT_MAX}`,
+      wholeNumberUpTo(ELECTIONS_LIMIT_MAX),
+      ELECTIONS_SHOWN_DEFAULT,
+    )
+    .option(
+      "--before <term>",
+      "only terms below this one",
+      wholeNumberUpTo(Number.MAX_SAFE_INTEGER),
+    )
+    .action(async (options: ElectionsFlags, command: Program) => {
+      const { client, flags } = await openSession(command, context);
+      const query = {
+        limit: String(options.limit),
+        ...(options.before === undefined ? {} : { before: String(options.before) }),
+      };
+      const answer = await client.send({ method: "GET", path: "/v1/elections", query });
+      const page = readElections(answer);
+      if (flags.output === "json") return printJson(context.stdout, page);
+      const rows = page.elections.map(({ term, leader, epoch, lastLogIndex, lastLogTerm }) => [
+        term,
+        leader,
+        epoch,
+        lastLogIndex,
+        lastLogTerm,
+      ]);
+      printTable(context.stdout, HEADER, rows);
+      if (page.nextBefore !== null) {
+        context.stderr.write(`There are more: floe elections --before ${page.nextBefore}\n`);
+      }
+    });
+}
+
+interface ElectionsFlags {
+  readonly limit: number;
+  readonly before?: number;
+}
+
+/** Adds `floe leader transfer` to `floe leader`. */
+export function registerLeaderTransfer(leader: Program, context: CommandContext): void {
+  leader
+    .command("transfer")
+    .summary("hand leadership over")
+    .description(
+      "Makes the leader hand over to the node ID, or to the follower whose log is furthest, in an " +
+        "election that is certified like any other. No write is lost. Exit code 4: the node did " +
+        "not take over; 3: it is no follower of this leader.",
+    )
+    .argument("[id]", "the node that shall lead")
+    .action(async (id: string | undefined, _options: unknown, command: Program) => {
+      const { client, flags } = await openSession(command, context);
+      const answer = readTransfer(
+        await client.send({
+          method: "POST",
+          path: "/v1/leader/transfer",
+          ...(id === undefined ? {} : { query: { target: id } }),
+        }),
+      );
+      if (flags.output === "json") return printJson(context.stdout, answer);
+      context.stdout.write(`${answer.leader} leads now; ${answer.from ?? "nobody"} led before\n`);
+    });
+}

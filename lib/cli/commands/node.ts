@@ -1,0 +1,99 @@
+/**
+ * `floe node`: runs one node until it is told to stop.
+ *
+ * @module
+ */
+
+import { findPeer, loadClusterConfig, requirePinned } from "../../config/mod.ts";
+import { lockDataFolder } from "../../keys/mod.ts";
+import { addApiOptions, type ApiFlags, readApiSettings } from "../client/session.ts";
+import type { CommandContext, Program } from "../command.ts";
+import { configPath, globalFlags } from "../options.ts";
+import { passphraseFor } from "../secrets/secret_input.ts";
+import { readLogSettings, startLogging } from "../serve/logging.ts";
+import { DATA_DIR_DEFAULT, nodeFolder } from "../serve/node_folders.ts";
+import { type NodeAnnouncement, runNode } from "../serve/run_node.ts";
+
+/** Adds `floe node`. */
+export function registerNode(program: Program, context: CommandContext): void {
+  const node = program
+    .command("node")
+    .summary("run one node")
+    .description(
+      "Runs one node of the cluster until SIGINT or SIGTERM. Its identity must be in its data " +
+        "folder already (floe keygen), and every node's public keys in the configuration (floe " +
+        "init). A node without a key share first generates the cluster's key together with all " +
+        "other nodes (floe dkg status). It logs to stderr; with -o json it also prints when it " +
+        "is started, its key and who leads, one JSON object a line.\n\n" +
+        "On loopback the API asks for no token; on any other address it does (floe token), unless " +
+        "--insecure-no-auth is given.",
+    )
+    .requiredOption("--id <id>", "which node of the configuration this is")
+    .option(
+      "--data-dir <dir>",
+      `the node's own data folder (FLOE_DATA_DIR, ${DATA_DIR_DEFAULT}/ID)`,
+    )
+    .option("--log-level <level>", "debug, info, warn or error (FLOE_LOG_LEVEL, info)")
+    .option("--log-format <format>", "text or json (FLOE_LOG_FORMAT, text)")
+    .option("--exit-with-parent", "stop also when standard input ends");
+  addApiOptions(node);
+  node
+    .action(async (options: NodeFlags, command: Program) => {
+      const flags = globalFlags(command);
+      const settings = readLogSettings(options, context);
+      const stop = stopSignal(options, context);
+      const configFile = configPath(flags, context);
+      const loaded = await loadClusterConfig(configFile);
+      const peer = findPeer(loaded, options.id);
+      const config = requirePinned(loaded, configFile);
+      const dataDir = options.dataDir ?? context.env("FLOE_DATA_DIR") ??
+        nodeFolder(DATA_DIR_DEFAULT, peer.id);
+      const api = await readApiSettings(options, peer.api, context);
+      const announce = flags.output === "json" ? announcer(context) : () => {};
+      using _lock = lockDataFolder(dataDir);
+      using passphrase = await passphraseFor([dataDir], context);
+      const logging = startLogging({ ...settings, node: peer.id, sink: Deno.stderr });
+      try {
+        await runNode({ config, peer, api, dataDir, passphrase, stop, announce });
+      } finally {
+        await logging.close();
+      }
+    });
+}
+
+interface NodeFlags extends ApiFlags {
+  readonly id: string;
+  readonly dataDir?: string;
+  readonly logLevel?: string;
+  readonly logFormat?: string;
+  readonly exitWithParent?: true;
+}
+
+function announcer(context: CommandContext): (announcement: NodeAnnouncement) => void {
+  return (announcement) => {
+    try {
+      context.stdout.write(JSON.stringify(announcement) + "\n");
+    } catch (error) {
+      // Whoever listened is gone; that is no reason to leave the cluster.
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    }
+  };
+}
+
+/** Aborts at SIGINT, SIGTERM and, where asked for, when the process that started this one is gone. */
+function stopSignal(options: NodeFlags, context: CommandContext): AbortSignal {
+  const stop = context.stopSignal();
+  if (options.exitWithParent === undefined) return stop;
+  const orphaned = new AbortController();
+  drain(context.stdin).finally(() => orphaned.abort());
+  return AbortSignal.any([stop, orphaned.signal]);
+}
+
+/** Reads to the end, which for a pipe comes when nobody can write to it any more. */
+async function drain(stream: ReadableStream<Uint8Array>): Promise<void> {
+  try {
+    await stream.pipeTo(new WritableStream());
+  } catch {
+    // A pipe that cannot be read has ended as well.
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * `floe status`: every node's view of itself and the cluster.
+ *
+ * @module
+ */
+
+import { assertDefined } from "../../assert.ts";
+import type { StatusBody } from "../../http/mod.ts";
+import { marginsOf, marginWarnings, type Quorum } from "../../margins.ts";
+import { readStatus } from "../client/answers.ts";
+import { openSession } from "../client/session.ts";
+import type { CommandContext, OutputStream, Program } from "../command.ts";
+import {
+  type Cell,
+  EMPTY_CELL,
+  printable,
+  printFields,
+  printJson,
+  printTable,
+  toView,
+  toViewJson,
+  type View,
+} from "../output.ts";
+
+/** Adds `floe status`. */
+export function registerStatus(program: Program, context: CommandContext): void {
+  program
+    .command("status")
+    .summary("show every node's role, term and progress")
+    .description(
+      "Asks every node at the same time and shows what each says of itself, and what may go wrong " +
+        "before the cluster does not keep its promises. Exit code 5: no node answered.",
+    )
+    .action(async (_options: unknown, command: Program) => {
+      const { client, flags } = await openSession(command, context);
+      const attempts = await client.askAll({ method: "GET", path: "/v1/status" });
+      const views = attempts.map((attempt) => toView(attempt, readStatus));
+      if (!views.some(({ body }) => body !== null)) throw client.unreachable(attempts);
+      warnOfStrangers(views, context.stderr);
+      if (flags.output === "json") return printJson(context.stdout, jsonOf(views));
+      printViews(context.stdout, views);
+      printMarginWarnings(context.stderr, firstStatus(views));
+    });
+}
+
+type StatusViews = readonly View<StatusBody>[];
+
+/** Nodes of two clusters in one list are a mistake in `--endpoints` that a table would hide. */
+function warnOfStrangers(views: StatusViews, stderr: OutputStream): void {
+  const clusters = new Set(views.flatMap(({ body }) => body === null ? [] : [body.cluster]));
+  if (clusters.size < 2) return;
+  const names = [...clusters].map((name) => printable(name)).join(", ");
+  stderr.write(`floe: these nodes are of different clusters: ${names}\n`);
+}
+
+function jsonOf(views: StatusViews): unknown {
+  const { cluster, epoch, threshold, n, margins } = firstStatus(views);
+  const warnings = marginWarnings({ n, threshold });
+  return { cluster, epoch, threshold, n, margins, warnings, nodes: views.map(toViewJson) };
+}
+
+function printViews(stdout: OutputStream, views: StatusViews): void {
+  const { cluster, epoch, threshold, n } = firstStatus(views);
+  const answered = views.filter(({ body }) => body !== null).length;
+  stdout.write(
+    `cluster ${printable(cluster)}, epoch ${epoch}: ${threshold} of ${n} voters sign; ` +
+      `${answered} of ${views.length} nodes answered\n`,
+  );
+  printFields(stdout, marginFields({ n, threshold }));
+  stdout.write("\n");
+  const header = ["NODE", "ROLE", "TERM", "LEADER", "COMMIT", "APPLIED", "API", ""];
+  printTable(stdout, header, views.map(rowOf));
+}
+
+function rowOf({ endpoint, body, error }: View<StatusBody>): readonly Cell[] {
+  if (body === null) {
+    const blanks = Array.from({ length: 5 }, () => EMPTY_CELL);
+    return [endpoint.id, ...blanks, endpoint.label, error];
+  }
+  const { id, role, term, leader, commitIndex, appliedIndex } = body;
+  return [id, role, term, leader, commitIndex, appliedIndex, endpoint.label, ""];
+}
+
+function firstStatus(views: StatusViews): StatusBody {
+  const first = views.find(({ body }) => body !== null)?.body;
+  return assertDefined(first, "at least one node answered");
+}
+
+/** The margins as fields for people, for `printFields`. */
+export function marginFields(quorum: Quorum): readonly (readonly [name: string, value: string])[] {
+  const { n } = quorum;
+  const { crashed, lying, sharesLost, sharesToForge } = marginsOf(quorum);
+  return [
+    ["may be down", `${crashed} of ${n} nodes, and the others elect and write`],
+    ["may lie", `${lying} of ${n} voters, and no term has two leaders`],
+    ["may be lost", `${sharesLost} of ${n} shares; with one more, nobody is elected again`],
+    ["may be stolen", `${sharesToForge - 1} of ${n} shares; with one more, the thief elects`],
+  ];
+}
+
+/** The margins that people ask for first, in a few words. */
+export function describeMargins(quorum: Quorum): string {
+  const { crashed, lying } = marginsOf(quorum);
+  return `${crashed} of ${quorum.n} nodes down, ${lying} lying`;
+}
+
+/** Says on `stderr` what an operator of such a cluster should know; nothing for most clusters. */
+export function printMarginWarnings(stderr: OutputStream, quorum: Quorum): void {
+  for (const warning of marginWarnings(quorum)) stderr.write(`warning: ${warning}\n`);
+}

@@ -1,0 +1,150 @@
+/**
+ * `floe token`: who may use the API.
+ *
+ * @module
+ */
+
+import { InvalidArgumentError } from "commander";
+import { encodeHex, encodeUtf8 } from "../../bytes.ts";
+import { digestSecret, drawToken, drawTokenId, formatToken } from "../../http/mod.ts";
+import {
+  checkNewToken,
+  checkTokenId,
+  type NewToken,
+  TOKEN_SCOPES,
+  type TokenScope,
+} from "../../kv/mod.ts";
+import { readRevokedToken, readToken, readTokens } from "../client/answers.ts";
+import { openSession } from "../client/session.ts";
+import type { CommandContext, Program } from "../command.ts";
+import { CommandError, ExitCode } from "../failure.ts";
+import { printJson, printTable } from "../output.ts";
+import { writeRequest } from "./kv.ts";
+
+/** Adds `floe token` and its commands. */
+export function registerToken(program: Program, context: CommandContext): void {
+  const token = program
+    .command("token")
+    .summary("create, list and revoke the API's tokens")
+    .description(
+      "The tokens of the cluster, which every node knows. Commands send the one in --token-file, " +
+        "FLOE_TOKEN or FLOE_TOKEN_FILE; without any of these, each node's own from its data folder " +
+        "(admin.token in FLOE_DATA_DIR or in .floe/ID), which allows everything at that node.",
+    );
+  for (const register of [registerTokenCreate, registerTokenList, registerTokenRevoke]) {
+    register(token, context);
+  }
+}
+
+/** Adds `floe token create` to `floe token`. */
+export function registerTokenCreate(token: Program, context: CommandContext): void {
+  token
+    .command("create")
+    .summary("create a token and print it, once")
+    .description(
+      "Creates a token and prints it on stdout. It is drawn here and nobody else ever sees it: the " +
+        "cluster keeps its SHA-256. admin allows everything, and goes without --prefix.",
+    )
+    .requiredOption(
+      "--scope <list>",
+      `what it allows, of ${TOKEN_SCOPES.join(",")}; may be given again`,
+      parseScopes,
+    )
+    .option(
+      "--prefix <prefix>",
+      "only keys that begin with this; may be given again",
+      (prefix: string, before: readonly string[] = []) => [...before, prefix],
+    )
+    .option("--name <name>", "what people call it")
+    .action(async (options: CreateFlags, command: Program) => {
+      const id = drawTokenId();
+      const drawn = drawToken({ kind: "token", id });
+      const created = toNewToken(options, { id, secretDigest: digestSecret(drawn.secret) });
+      const { client, flags } = await openSession(command, context);
+      const answer = await client.send({
+        method: "PUT",
+        path: `/v1/tokens/${id}`,
+        body: toBody(created),
+        ...writeRequest({}),
+      });
+      const description = readToken(answer);
+      const text = formatToken(drawn);
+      if (flags.output === "json") {
+        return printJson(context.stdout, { ...description, token: text });
+      }
+      context.stdout.write(`${text}\n`);
+      context.stderr.write(`Created token ${id}. It is shown this once; keep it secret.\n`);
+    });
+}
+
+interface CreateFlags {
+  readonly scope: readonly TokenScope[];
+  readonly prefix?: readonly string[];
+  readonly name?: string;
+}
+
+/** Checked before anything is asked of a node. */
+function toNewToken(
+  { scope, prefix = [], name = "" }: CreateFlags,
+  own: Pick<NewToken, "id" | "secretDigest">,
+): NewToken {
+  const token: NewToken = { ...own, name, scopes: scope, prefixes: prefix };
+  checkNewToken(token);
+  return token;
+}
+
+function toBody({ secretDigest, name, scopes, prefixes }: NewToken): Uint8Array<ArrayBuffer> {
+  const secretSha256 = encodeHex(secretDigest);
+  return encodeUtf8(JSON.stringify({ secretSha256, name, scopes, prefixes }));
+}
+
+function parseScopes(list: string, before: readonly TokenScope[] = []): readonly TokenScope[] {
+  const names = [...before, ...list.split(",").map((name) => name.trim())];
+  const isKnown = names.every((name) => TOKEN_SCOPES.some((scope) => scope === name));
+  if (isKnown) return TOKEN_SCOPES.filter((scope) => names.includes(scope));
+  throw new InvalidArgumentError(`It must be of ${TOKEN_SCOPES.join(",")}.`);
+}
+
+/** Adds `floe token list` to `floe token`. */
+export function registerTokenList(token: Program, context: CommandContext): void {
+  token
+    .command("list")
+    .summary("list the tokens, without their secrets")
+    .description("Lists the cluster's tokens by id. Nobody can show a token again, only revoke it.")
+    .action(async (_options: unknown, command: Program) => {
+      const { client, flags } = await openSession(command, context);
+      const request = { method: "GET", path: "/v1/tokens", takesTimeout: true } as const;
+      const list = readTokens(await client.send(request));
+      if (flags.output === "json") return printJson(context.stdout, list);
+      const rows = list.tokens.map(({ id, name, scopes, prefixes, createRevision }) => [
+        id,
+        name === "" ? null : name,
+        scopes.join(","),
+        prefixes.length === 0 ? null : prefixes.join(" "),
+        createRevision,
+      ]);
+      printTable(context.stdout, ["ID", "NAME", "SCOPES", "PREFIXES", "CREATED AT"], rows);
+    });
+}
+
+/** Adds `floe token revoke` to `floe token`. */
+export function registerTokenRevoke(token: Program, context: CommandContext): void {
+  token
+    .command("revoke")
+    .summary("revoke a token")
+    .description(
+      "Revokes a token: the node that was asked lets nobody in by it any more, nor do the others once " +
+        "they have heard of it, which takes a heartbeat. Exit code 3: there is no such token.",
+    )
+    .argument("<id>", "the token's id, as floe token list shows it")
+    .action(async (id: string, _options: unknown, command: Program) => {
+      checkTokenId(id);
+      const { client, flags } = await openSession(command, context);
+      const path = `/v1/tokens/${id}`;
+      const answer = await client.send({ method: "DELETE", path, ...writeRequest({}) });
+      const revocation = readRevokedToken(answer);
+      if (flags.output === "json") printJson(context.stdout, revocation);
+      if (!revocation.revoked) throw new CommandError(ExitCode.notFound, `There is no token ${id}`);
+      if (flags.output === "table") context.stdout.write(`Revoked token ${id}\n`);
+    });
+}

@@ -1,0 +1,199 @@
+/**
+ * What a person types and nobody is to see: one line from a terminal that shows nothing of it.
+ *
+ * @module
+ */
+
+import { InputError } from "../../errors.ts";
+import {
+  hasEncryptedFile,
+  Passphrase,
+  PASSPHRASE_BYTES_MAX,
+  readPassphraseFile,
+} from "../../keys/mod.ts";
+import type { CommandContext } from "../command.ts";
+import { CommandError, ExitCode } from "../failure.ts";
+
+/** A keyboard in raw mode, and the screen. */
+export interface RawTerminal {
+  /** Waits for bytes, puts them into `buffer` and says how many; null at the end. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Shows a text. */
+  write(text: string): void;
+}
+
+const [END_OF_TEXT, END_OF_INPUT, BACKSPACE, LINE_FEED] = [0x03, 0x04, 0x08, 0x0a];
+const [CARRIAGE_RETURN, ERASE_LINE, ESCAPE, SPACE, DELETE] = [0x0d, 0x15, 0x1b, 0x20, 0x7f];
+
+/**
+ * Asks `question` and reads the line that is typed, without its end. Backspace takes the last character
+ * back, Ctrl-U all of them. The bytes are the caller's to erase.
+ *
+ * @throws {CommandError} at Ctrl-C, Ctrl-D and the end of the input, and when a key types no text or
+ * there is too much of it.
+ */
+export async function readSecretLine(
+  question: string,
+  terminal: RawTerminal,
+): Promise<Uint8Array> {
+  terminal.write(question);
+  const line = new SecretLine();
+  // One at a time: what is typed after the line's end answers the next question.
+  const byte = new Uint8Array(1);
+  try {
+    while (!line.isComplete) {
+      if (await terminal.read(byte) === null) throw cancelled();
+      line.type(byte[0] ?? 0);
+    }
+    return line.take();
+  } finally {
+    byte.fill(0);
+    line.erase();
+    terminal.write("\n");
+  }
+}
+
+/** A line while it is typed. */
+class SecretLine {
+  readonly #bytes = new Uint8Array(PASSPHRASE_BYTES_MAX);
+  #length = 0;
+  #isComplete = false;
+
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  type(byte: number): void {
+    switch (byte) {
+      case LINE_FEED:
+      case CARRIAGE_RETURN:
+        this.#isComplete = true;
+        return;
+      case END_OF_TEXT:
+      case END_OF_INPUT:
+        throw cancelled();
+      case BACKSPACE:
+      case DELETE:
+        return this.#eraseCharacter();
+      case ERASE_LINE:
+        return this.erase();
+      default:
+        return this.#append(byte);
+    }
+  }
+
+  take(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  erase(): void {
+    this.#bytes.fill(0);
+    this.#length = 0;
+  }
+
+  #append(byte: number): void {
+    if (byte < SPACE) throw notText(byte);
+    if (this.#length === this.#bytes.length) {
+      throw new CommandError(
+        ExitCode.usage,
+        `Cannot use this passphrase: it is above ${PASSPHRASE_BYTES_MAX} bytes`,
+      );
+    }
+    this.#bytes[this.#length++] = byte;
+  }
+
+  /** A character is as many bytes as UTF-8 makes of it: all but the first begin with the bits 10. */
+  #eraseCharacter(): void {
+    while (this.#length > 0) {
+      const byte = this.#bytes[--this.#length] ?? 0;
+      this.#bytes[this.#length] = 0;
+      if ((byte & 0xc0) !== 0x80) return;
+    }
+  }
+}
+
+function cancelled(): CommandError {
+  return new CommandError(ExitCode.failure, "Cancelled: no passphrase was given");
+}
+
+function notText(byte: number): CommandError {
+  const key = byte === ESCAPE ? "an arrow or another key that moves" : "a control key";
+  return new CommandError(
+    ExitCode.usage,
+    `Cannot read the passphrase: ${key} was pressed. Type it again, with Ctrl-U to start over.`,
+  );
+}
+
+/** The variable that names a file with the passphrase of a node's secret files. */
+export const PASSPHRASE_FILE_VARIABLE = "FLOE_PASSPHRASE_FILE";
+
+/** The passphrase in the file that {@linkcode PASSPHRASE_FILE_VARIABLE} names, or null. */
+export function passphraseFromFile(context: CommandContext): Passphrase | null {
+  const path = context.env(PASSPHRASE_FILE_VARIABLE);
+  return path === undefined ? null : readPassphraseFile(path);
+}
+
+/**
+ * What opens nodes' folders: the passphrase from the file, or from the person at the terminal if there is
+ * anything to open. Null where there is neither; reading the files then says what is missing.
+ *
+ * @throws {InputError} when the file that is named cannot be used.
+ * @throws {CommandError} when the person gives none.
+ */
+export async function passphraseFor(
+  dataDirs: readonly string[],
+  context: CommandContext,
+): Promise<Passphrase | null> {
+  const fromFile = passphraseFromFile(context);
+  if (fromFile !== null || context.askSecret === undefined) return fromFile;
+  const encrypted = dataDirs.find(hasEncryptedFile);
+  return encrypted === undefined ? null : await askPassphrase(encrypted, context);
+}
+
+/**
+ * Asks for the passphrase of what is there.
+ *
+ * @throws {CommandError} when there is nobody to ask, or no passphrase is given.
+ */
+export async function askPassphrase(what: string, context: CommandContext): Promise<Passphrase> {
+  return toPassphrase(await ask(`Passphrase of ${what}: `, context));
+}
+
+/**
+ * Asks for a passphrase that nobody could give again if it were mistyped: twice.
+ *
+ * @throws {CommandError} when there is nobody to ask, no passphrase is given, or two different ones are.
+ */
+export async function askNewPassphrase(
+  what: string,
+  context: CommandContext,
+): Promise<Passphrase> {
+  const first = await ask(`New passphrase of ${what}: `, context);
+  const second = await ask("The same again: ", context);
+  const isSame = first.length === second.length &&
+    first.every((byte, offset) => byte === second[offset]);
+  second.fill(0);
+  if (isSame) return toPassphrase(first);
+  first.fill(0);
+  throw new CommandError(ExitCode.usage, "Cannot use this passphrase: the two are not the same");
+}
+
+async function ask(question: string, context: CommandContext): Promise<Uint8Array> {
+  if (context.askSecret !== undefined) return await context.askSecret(question);
+  throw new CommandError(
+    ExitCode.usage,
+    "Cannot ask for a passphrase: this is no terminal. " +
+      `Name a file that holds it in ${PASSPHRASE_FILE_VARIABLE}.`,
+  );
+}
+
+function toPassphrase(bytes: Uint8Array): Passphrase {
+  try {
+    return new Passphrase(bytes);
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw new CommandError(ExitCode.usage, `Cannot use this passphrase: ${cause.message}`, {
+      cause,
+    });
+  }
+}

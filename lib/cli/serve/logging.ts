@@ -1,0 +1,284 @@
+/**
+ * Where a node's log goes and what it looks like. Everything below `lib/cli` writes to
+ * `getLogger(["floe", area])` of LogTape and knows nothing of this.
+ *
+ * @module
+ */
+
+import {
+  configureSync,
+  type LogLevel as TapeLevel,
+  type LogRecord,
+  resetSync,
+} from "@logtape/logtape";
+import { encodeHex } from "../../bytes.ts";
+import type { CommandContext } from "../command.ts";
+import { CommandError, ExitCode } from "../failure.ts";
+
+/** A log's settings. */
+export interface LogSettings {
+  /** The least that is worth a line. */
+  readonly level: LogLevel;
+  /** The form of a line. */
+  readonly format: LogFormat;
+  /** Whether levels are coloured in text. */
+  readonly colour: boolean;
+}
+
+/** A log that is being written. */
+export interface Logging {
+  /** Waits until all lines are written, and ends the log. */
+  close(): Promise<void>;
+}
+
+const LOG_FORMATS = ["text", "json"] as const;
+const TAPE_LEVELS: Readonly<Record<LogLevel, TapeLevel>> = {
+  debug: "debug",
+  info: "info",
+  warn: "warning",
+  error: "error",
+};
+const LEVELS: Readonly<Record<TapeLevel, LogLevel>> = {
+  trace: "debug",
+  debug: "debug",
+  info: "info",
+  warning: "warn",
+  error: "error",
+  fatal: "error",
+};
+
+/**
+ * The settings that flags and environment ask for: `--log-level` or `FLOE_LOG_LEVEL` (info),
+ * `--log-format` or `FLOE_LOG_FORMAT` (text). Colour only for a person, and not under `NO_COLOR`.
+ *
+ * @throws {CommandError} usage, when a level or a format is not one.
+ */
+export function readLogSettings(
+  flags: { readonly logLevel?: string; readonly logFormat?: string },
+  context: CommandContext,
+): LogSettings {
+  const level = flags.logLevel ?? context.env("FLOE_LOG_LEVEL") ?? "info";
+  const format = flags.logFormat ?? context.env("FLOE_LOG_FORMAT") ?? "text";
+  return {
+    level: oneOf(LOG_LEVELS, level, "--log-level or FLOE_LOG_LEVEL"),
+    format: oneOf(LOG_FORMATS, format, "--log-format or FLOE_LOG_FORMAT"),
+    colour: context.stderr.isTerminal && context.env("NO_COLOR") === undefined,
+  };
+}
+
+/** Sends the whole process's log to `sink`, on behalf of `node`, until it is closed. */
+export function startLogging(
+  { level, format, colour, node, sink }: LogSettings & {
+    readonly node: string;
+    readonly sink: ByteSink;
+  },
+): Logging {
+  const formatLine = format === "json"
+    ? formatJsonLine
+    : (event: LogEvent) => formatTextLine(event, { colour });
+  const writer = new LogWriter(sink, (count) =>
+    formatLine({
+      timestamp: Date.now(),
+      level: "warn",
+      node,
+      event: "log.dropped",
+      properties: { count },
+    }));
+  configureSync({
+    reset: true,
+    sinks: { floe: (record: LogRecord) => writer.push(formatLine(toLogEvent(record, node))) },
+    loggers: [
+      { category: ["floe"], lowestLevel: TAPE_LEVELS[level], sinks: ["floe"] },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["floe"] },
+    ],
+  });
+  return {
+    async close(): Promise<void> {
+      resetSync();
+      await writer.drain();
+    },
+  };
+}
+
+function toLogEvent(record: LogRecord, node: string): LogEvent {
+  const { timestamp, level, rawMessage, properties } = record;
+  const event = typeof rawMessage === "string" ? rawMessage : rawMessage.join("");
+  return { timestamp, level: LEVELS[level], node, event, properties };
+}
+
+function oneOf<Value extends string>(
+  values: readonly Value[],
+  text: string,
+  source: string,
+): Value {
+  const value = values.find((candidate) => candidate === text);
+  if (value !== undefined) return value;
+  throw new CommandError(
+    ExitCode.usage,
+    `${source} is ${JSON.stringify(text)}; it can be ${values.join(", ")}`,
+  );
+}
+
+/** The two forms of a log. */
+export type LogFormat = "json" | "text";
+
+/** How much a log says; each level includes those after it. */
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+/** One of the levels. */
+export type LogLevel = typeof LOG_LEVELS[number];
+
+/** One thing that happened. */
+export interface LogEvent {
+  /** Milliseconds since the Unix epoch. */
+  readonly timestamp: number;
+  /** Its level. */
+  readonly level: LogLevel;
+  /** The node's id, or another name for who is speaking. */
+  readonly node: string;
+  /** Its stable name: `election.won`. */
+  readonly event: string;
+  /** What belongs to it; `record` is shown as JSON in both forms. */
+  readonly properties: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * One JSON object: `time` (ISO 8601, UTC), `level`, `event`, `node`, then the event's own
+ * properties. Bytes are hex, errors are their name, message and causes.
+ */
+export function formatJsonLine({ timestamp, level, event, node, properties }: LogEvent): string {
+  const fixed = { time: new Date(timestamp).toISOString(), level, event, node };
+  return `${toJson({ ...fixed, ...properties, ...fixed })}\n`;
+}
+
+const EVENT_WIDTH = 24;
+const LEVEL_WIDTH = 5;
+/** Select Graphic Rendition codes (ECMA-48 §8.3.117): dim, cyan, yellow, red. */
+const LEVEL_COLOURS: Readonly<Record<LogLevel, number>> = {
+  debug: 2,
+  info: 36,
+  warn: 33,
+  error: 31,
+};
+
+/**
+ * `12:00:00.000 info  server_1 election.won             term=3`: the time is UTC; values that could
+ * be misread, or could control a terminal, are quoted.
+ */
+export function formatTextLine(
+  { timestamp, level, event, node, properties }: LogEvent,
+  options: { readonly colour: boolean },
+): string {
+  const time = new Date(timestamp).toISOString().slice("2026-01-01T".length, -"Z".length);
+  const paddedLevel = level.padEnd(LEVEL_WIDTH);
+  const shownLevel = options.colour
+    ? `\x1b[${LEVEL_COLOURS[level]}m${paddedLevel}\x1b[0m`
+    : paddedLevel;
+  const shown = Object.entries(properties).map(([name, value]) =>
+    name === "record" ? escapeControls(toJson(value)) : `${name}=${toText(value)}`
+  );
+  return `${time} ${shownLevel} ${node} ${event.padEnd(EVENT_WIDTH)} ${shown.join(" ")}`.trimEnd() +
+    "\n";
+}
+
+function toText(value: unknown): string {
+  const text = typeof value === "string" ? value : toJson(value);
+  if (typeof value !== "string") return escapeControls(text);
+  return /^[\w.:/@+*-]+$/.test(text) ? text : escapeControls(JSON.stringify(text));
+}
+
+/** JSON leaves DEL and the C1 controls as they are, and a terminal may obey them. */
+function escapeControls(json: string): string {
+  return json.replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** Never fails: a log line must not be what stops a node. */
+function toJson(value: unknown): string {
+  try {
+    return JSON.stringify(value, toPlain) ?? "null";
+  } catch {
+    return JSON.stringify("(cannot be shown)");
+  }
+}
+
+function toPlain(_name: string, value: unknown): unknown {
+  if (typeof value === "bigint") return value.toString();
+  if (value instanceof Uint8Array) return encodeHex(value);
+  if (value instanceof Error) return describeError(value);
+  return value;
+}
+
+function describeError(error: Error): string {
+  const own = `${error.name}: ${error.message}`;
+  return error.cause instanceof Error ? `${own}; because of ${describeError(error.cause)}` : own;
+}
+
+/** Where log lines end up, such as `Deno.stderr`. */
+export interface ByteSink {
+  /** Writes some of `bytes` and says how many. */
+  write(bytes: Uint8Array): Promise<number>;
+}
+
+/** Most characters of lines that wait to be written; what comes on top of that is dropped. */
+export const PENDING_LENGTH_MAX = 4 * 1024 * 1024;
+
+/**
+ * A queue of lines with one writer. A reader that stops (a paused pager, a full disk) costs log
+ * lines, which are counted, and never holds up the node.
+ */
+export class LogWriter {
+  readonly #sink: ByteSink;
+  readonly #describeDropped: (count: number) => string;
+  #pending: string[] = [];
+  #pendingLength = 0;
+  #dropped = 0;
+  #writing: Promise<void> | null = null;
+
+  /** `describeDropped` makes the line that tells of lines dropped since the last write. */
+  constructor(sink: ByteSink, describeDropped: (count: number) => string) {
+    this.#sink = sink;
+    this.#describeDropped = describeDropped;
+  }
+
+  /** Takes a line, its newline included; it is written soon, after those before it. */
+  push(line: string): void {
+    if (this.#pendingLength + line.length > PENDING_LENGTH_MAX) {
+      this.#dropped++;
+      return;
+    }
+    this.#pending.push(line);
+    this.#pendingLength += line.length;
+    this.#writing ??= this.#writePending();
+  }
+
+  /** Settles when all lines taken so far are written, or cannot be. */
+  async drain(): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
+  }
+
+  async #writePending(): Promise<void> {
+    // All lines of one turn of the event loop go into one write.
+    await Promise.resolve();
+    while (this.#pending.length > 0) {
+      const lines = this.#pending;
+      this.#pending = [];
+      this.#pendingLength = 0;
+      if (this.#dropped > 0) lines.push(this.#describeDropped(this.#dropped));
+      this.#dropped = 0;
+      await writeAll(this.#sink, lines.join(""));
+    }
+    this.#writing = null;
+  }
+}
+
+/** Ignores failure: there is nowhere left to tell of it. */
+async function writeAll(sink: ByteSink, text: string): Promise<void> {
+  let bytes = new TextEncoder().encode(text);
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(await sink.write(bytes));
+  } catch {
+    return;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The data folders of all nodes on one machine: `<data folder>/<node id>`, one for each node, as
+ * `floe keygen` and `floe cluster` lay them out and `floe node` looks for its own.
+ *
+ * @module
+ */
+
+import type { Group } from "../../certificate/mod.ts";
+import {
+  type ClusterConfig,
+  formatClusterConfig,
+  isPinned,
+  type PinnedClusterConfig,
+} from "../../config/mod.ts";
+import { InputError } from "../../errors.ts";
+import {
+  checkPinned,
+  dealClusterKeys,
+  hasKeyFiles,
+  hasRecord,
+  type KeyFolder,
+  lockDataFolder,
+  openIdentity,
+  type Passphrase,
+  readIdentity,
+  writeFileAtomically,
+  writeNodeKeys,
+} from "../../keys/mod.ts";
+import type { NodeId } from "../../types.ts";
+import type { CommandContext } from "../command.ts";
+
+/** Where the nodes' folders are when neither `--data-dir` nor `FLOE_DATA_DIR` says so. */
+export const DATA_DIR_DEFAULT = ".floe";
+
+/** The folder that holds all nodes' folders: `--data-dir`, else `FLOE_DATA_DIR`, else `.floe`. */
+export function clusterFolder(
+  flags: { readonly dataDir?: string },
+  context: CommandContext,
+): string {
+  return flags.dataDir ?? context.env("FLOE_DATA_DIR") ?? DATA_DIR_DEFAULT;
+}
+
+/** The folders of all nodes on one machine. */
+export interface NodeFolders {
+  /** The folder that they are in. */
+  readonly path: string;
+  /** What encrypts the secret files in each of them; null where they are not encrypted. */
+  readonly passphrase: Passphrase | null;
+}
+
+/** One node's folder among them, with what opens it. */
+export function keyFolder({ path, passphrase }: NodeFolders, self: NodeId): KeyFolder {
+  return { dataDir: nodeFolder(path, self), self, passphrase };
+}
+
+/** One node's folder among those of its cluster. */
+export function nodeFolder(folder: string, id: NodeId): string {
+  return `${folder}/${id}`;
+}
+
+/**
+ * The configuration with every node's public keys. Where it names none, they are those of the
+ * identities in the nodes' folders, made now where there are none yet; where it does, the identities
+ * must be there and be those.
+ *
+ * @throws {KeyFileError} when an identity cannot be used, or is not the one that is pinned.
+ * @throws {EnvironmentError} when a folder or its disk does not let it.
+ */
+export function openIdentities(config: ClusterConfig, folders: NodeFolders): PinnedClusterConfig {
+  if (isPinned(config)) {
+    for (const { id, keys } of config.peers) {
+      const folder = keyFolder(folders, id);
+      checkPinned(folder.dataDir, readIdentity(folder), keys);
+    }
+    return config;
+  }
+  const peers = config.peers.map((peer) => {
+    const { keys } = openIdentity(keyFolder(folders, peer.id));
+    return { ...peer, keys };
+  });
+  return { ...config, peers };
+}
+
+/** Writes a configuration with keys beside the nodes' folders, and returns the file's path. */
+export function writePinnedConfig(config: PinnedClusterConfig, folder: string): string {
+  const path = `${folder}/cluster.json`;
+  writeFileAtomically({ path, text: formatClusterConfig(config), mode: 0o644 });
+  return path;
+}
+
+/**
+ * Deals keys for a whole cluster and writes each node's into its folder, then erases the secrets.
+ * It is all or nothing as far as keys that were there before are concerned.
+ *
+ * @throws {InputError} naming the folders that hold keys already, or whose nodes have begun to make some.
+ * @throws {EnvironmentError} when a node runs, or a folder or its disk does not let it.
+ */
+export function dealIntoFolders(config: ClusterConfig, folders: NodeFolders): Group {
+  const dataDirs = config.peers.map(({ id }) => nodeFolder(folders.path, id));
+  using locks = new DisposableStack();
+  for (const dataDir of dataDirs) locks.use(lockDataFolder(dataDir));
+  checkKeyless(dataDirs);
+  const { group, shares } = dealClusterKeys(
+    config,
+    (length) => crypto.getRandomValues(new Uint8Array(length)),
+  );
+  try {
+    for (const share of shares) {
+      writeNodeKeys(keyFolder(folders, share.node), { group, genesis: null, share });
+    }
+  } finally {
+    for (const share of shares) share.erase();
+  }
+  return group;
+}
+
+/** A node that has begun to make a key with others may have signed for it, and must have no other. */
+function checkKeyless(dataDirs: readonly string[]): void {
+  const taken = dataDirs.filter(hasKeyFiles);
+  if (taken.length > 0) {
+    throw new InputError(
+      `Cannot deal keys: there are some already in ${taken.join(", ")}. ` +
+        "Keys are never overwritten; move them away or choose another --data-dir.",
+    );
+  }
+  const begun = dataDirs.filter(hasRecord);
+  if (begun.length === 0) return;
+  throw new InputError(
+    `Cannot deal keys: the nodes have begun to make one together in ${begun.join(", ")}. ` +
+      "Let them finish (floe node), or choose another --data-dir.",
+  );
+}

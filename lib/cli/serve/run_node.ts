@@ -1,0 +1,272 @@
+/**
+ * What `floe node` does between its start and its end: it gets its keys, runs the node, and serves its
+ * API all the while.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { encodeHex } from "../../bytes.ts";
+import { createCertifier } from "../../certificate/mod.ts";
+import {
+  findPeer,
+  formatAddress,
+  type PeerConfig,
+  type PinnedClusterConfig,
+} from "../../config/mod.ts";
+import { type Access, Door, startApiServer } from "../../http/mod.ts";
+import {
+  checkPinned,
+  claimShare,
+  type KeyFolder,
+  type KeyPlace,
+  type NodeIdentity,
+  type NodeKeys,
+  type Passphrase,
+  readIdentity,
+} from "../../keys/mod.ts";
+import {
+  KeyGenerationRun,
+  Network,
+  type NodeApi,
+  NodeFront,
+  type NodeOptions,
+  openOwnKeys,
+  prepareKeyGeneration,
+  startNode,
+} from "../../node/mod.ts";
+import type { RoleName, RoleReport } from "../../raft/mod.ts";
+import type { NodeId } from "../../types.ts";
+import { type ApiSettings, apiWarning } from "../client/session.ts";
+import { removeAdminToken, writeAdminToken } from "../client/token_source.ts";
+import { aborted } from "../failure.ts";
+
+/** What a node says on stdout under `-o json`, one object a line. */
+export type NodeAnnouncement =
+  /** Its API is up. While the cluster has no key, it tells how far key generation is. */
+  | {
+    readonly event: "started";
+    readonly id: string;
+    readonly api: string;
+    readonly pid: number;
+  }
+  /** It has its key; with the genesis certificate, where the nodes made the key themselves. */
+  | {
+    readonly event: "key";
+    readonly id: string;
+    /** The group key, 32 bytes in hex. */
+    readonly publicKey: string;
+    readonly genesis: string | null;
+  }
+  /** Its role, its term or its leader changed; the certificate is there exactly when the leader is. */
+  | {
+    readonly event: "role";
+    readonly id: string;
+    readonly role: RoleName;
+    readonly term: number;
+    readonly leader: string | null;
+    readonly certificate: string | null;
+  };
+
+/** What to run. */
+export interface NodeRun {
+  /** The cluster's configuration. */
+  readonly config: PinnedClusterConfig;
+  /** This node's entry in it. */
+  readonly peer: PeerConfig;
+  /** How its API is served. */
+  readonly api: ApiSettings;
+  /** Its own data folder, which nobody else uses. */
+  readonly dataDir: string;
+  /** What encrypts its secret files, erased once they are read; null where they are not encrypted. */
+  readonly passphrase: Passphrase | null;
+  /** Aborted when it shall stop. */
+  readonly stop: AbortSignal;
+  /** Told what whoever started the node wants to know. */
+  readonly announce: (announcement: NodeAnnouncement) => void;
+}
+
+/**
+ * Runs a node and its API until either ends by itself or `stop` aborts.
+ *
+ * @throws {InputError} when its keys cannot be used.
+ * @throws {EnvironmentError} when a disk or a port cannot be, or it can never have a key.
+ */
+export async function runNode(run: NodeRun): Promise<void> {
+  const { config, peer: { id: self }, dataDir, passphrase, stop, announce } = run;
+  const folder = { dataDir, self, passphrase };
+  const identity = openIdentity(folder, config);
+  const network = new Network({ config, self, identity });
+  const front = new NodeFront();
+  const api = new ServedApi({ node: front, id: self, dataDir, settings: run.api });
+  try {
+    const place = { folder, config };
+    const keys = openOwnKeys(place) ??
+      await generateKeys({ place, identity, network, front, api, run });
+    if (keys === null) return;
+    announce(toKeyAnnouncement(self, keys));
+    const node = await startNode({
+      config,
+      self,
+      dataDir,
+      network,
+      ...useKeys(folder, keys),
+      onRole: (report) => announce(toAnnouncement(self, report)),
+    });
+    // From here on no secret file is read or written.
+    passphrase?.[Symbol.dispose]();
+    try {
+      front.showNode(node.api);
+      startApi(api, run);
+      await Promise.race([aborted(stop), node.closed, api.ended]);
+    } finally {
+      // Requests under way still need the node.
+      await api.stop();
+      await node.close();
+    }
+  } finally {
+    await api.stop();
+    await network.close();
+  }
+}
+
+interface Generation {
+  readonly place: KeyPlace;
+  readonly identity: NodeIdentity;
+  readonly network: Network;
+  readonly front: NodeFront;
+  readonly api: ServedApi;
+  readonly run: NodeRun;
+}
+
+/** Generates the cluster's key with the other nodes; null when the node shall stop before. */
+async function generateKeys(
+  { place, identity, network, front, api, run }: Generation,
+): Promise<NodeKeys | null> {
+  network.start();
+  const generation = new KeyGenerationRun(prepareKeyGeneration(place, { identity, network }));
+  try {
+    front.showKeyGeneration(() => generation.report);
+    startApi(api, run);
+    generation.start();
+    await Promise.race([aborted(run.stop), generation.finished, api.ended]);
+  } finally {
+    generation.stop();
+  }
+  return openOwnKeys(place);
+}
+
+/** Starts the API unless it runs already, and says so. */
+function startApi(api: ServedApi, { peer, announce }: NodeRun): void {
+  if (!api.start()) return;
+  announce({ event: "started", id: peer.id, api: formatAddress(peer.api), pid: Deno.pid });
+}
+
+function openIdentity(folder: KeyFolder, config: PinnedClusterConfig): NodeIdentity {
+  const identity = readIdentity(folder);
+  checkPinned(folder.dataDir, identity, findPeer(config, folder.self).keys);
+  return identity;
+}
+
+/** What a node runs with. Its share goes to its certifier, and is erased here once it is claimed. */
+function useKeys(
+  folder: KeyFolder,
+  keys: NodeKeys,
+): Pick<NodeOptions, "group" | "genesis" | "certifier" | "beforeStart"> {
+  const { group, genesis, share } = keys;
+  const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+  const options = { group, self: folder.self, share: share.reveal(), randomBytes };
+  const certifier = createCertifier(options);
+  const beforeStart = () => {
+    claimShare(folder, keys);
+    share.erase();
+  };
+  return { group, genesis, certifier, beforeStart };
+}
+
+function toKeyAnnouncement(id: string, { group, genesis }: NodeKeys): NodeAnnouncement {
+  return { event: "key", id, publicKey: encodeHex(group.publicKey), genesis };
+}
+
+function toAnnouncement(id: string, report: RoleReport): NodeAnnouncement {
+  const { role, term, leader, certificate } = report;
+  return { event: "role", id, role, term, leader, certificate: certificate?.note ?? null };
+}
+
+/** What is served, and where. */
+export interface ServedApiOptions {
+  /** The node behind the API. */
+  readonly node: NodeApi;
+  /** Its id. */
+  readonly id: NodeId;
+  /** Its data folder, for its own token. */
+  readonly dataDir: string;
+  /** How it is served. */
+  readonly settings: ApiSettings;
+}
+
+/** The API, once it has something to show. */
+export class ServedApi {
+  readonly #options: ServedApiOptions;
+  readonly #stopping = new AbortController();
+  #ended: Promise<void> = new Promise(() => {});
+  #isStarted = false;
+
+  /** `options` are used as they are. */
+  constructor(options: ServedApiOptions) {
+    this.#options = options;
+  }
+
+  /** Settles when it has ended; not while it has not been started. */
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
+  /**
+   * Takes the port, and writes the node's own token if tokens are demanded.
+   *
+   * @returns false when it had been started before.
+   * @throws {EnvironmentError} when the port or the folder cannot be used.
+   */
+  start(): boolean {
+    if (this.#isStarted) return false;
+    const { node, settings } = this.#options;
+    const { listen, tls, origins } = settings;
+    const logger = getLogger(["floe", "node"]);
+    const door = new Door({ node, access: this.#openAccess(), origins });
+    this.#ended = startApiServer({
+      node,
+      ...listen,
+      ...(tls === null ? {} : { tls }),
+      door,
+      signal: this.#stopping.signal,
+      onError: (error) => logger.error("api.failed", { error }),
+    }).finished;
+    this.#isStarted = true;
+    const warning = apiWarning(settings);
+    if (warning !== null) logger.warn("api.exposed", { warning });
+    logger.info("api.started", {
+      api: formatAddress(listen),
+      access: settings.access,
+      tls: tls !== null,
+      pid: Deno.pid,
+    });
+    return true;
+  }
+
+  /** Lets the requests under way finish, gives the port back, and removes the node's own token. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    if (this.#isStarted) await this.#ended;
+    removeAdminToken(this.#options.dataDir);
+  }
+
+  #openAccess(): Access {
+    const { id, dataDir, settings: { access } } = this.#options;
+    // One that a process left behind that was killed is worth nothing any more.
+    removeAdminToken(dataDir);
+    return access === "tokens"
+      ? { kind: access, admin: writeAdminToken(dataDir, id) }
+      : { kind: access };
+  }
+}

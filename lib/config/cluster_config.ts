@@ -1,0 +1,262 @@
+/**
+ * `cluster.json`: what all nodes of a cluster know about each other. It is public and the same on
+ * every node. What is local to one node (data folder, log level) is a flag or a `FLOE_*` variable.
+ *
+ * @module
+ */
+
+import { encodeHex } from "../bytes.ts";
+import type { GenesisRoster } from "../certificate/mod.ts";
+import { EnvironmentError, InputError, messageOf } from "../errors.ts";
+import { majorityOf } from "../margins.ts";
+import { type EntryLimits, LOG_LIMITS } from "../raft/mod.ts";
+import { type ClusterName, type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
+import { type Address, formatAddress, PORT_MAX } from "./address.ts";
+import {
+  checkClusterConfig,
+  findThresholdFaults,
+  PEERS_MAX,
+  TIMING_DEFAULTS,
+} from "./cluster_config_schema.ts";
+import { findJsonFault } from "./json.ts";
+
+/** A node's lasting public keys, by which the others know it. */
+export interface PeerKeys {
+  /** Ed25519, 32 bytes: checks what the node signs in its own name. */
+  readonly signingKey: Uint8Array;
+  /** X25519, 32 bytes: what the node proves to have whenever it connects. */
+  readonly channelKey: Uint8Array;
+}
+
+/** One node of the cluster. */
+export interface PeerConfig {
+  /** Its name. */
+  readonly id: NodeId;
+  /** Where it listens for other nodes. */
+  readonly peer: Address;
+  /** Where it serves the HTTP API. */
+  readonly api: Address;
+  /** Its keys. Either every node of a configuration has them or none has. */
+  readonly keys?: PeerKeys;
+}
+
+/** The times that an election depends on, in milliseconds. */
+export interface TimingConfig {
+  /** Between two heartbeats of a leader. */
+  readonly heartbeatMs: number;
+  /** The shortest silence after which a follower asks for votes; the longest is twice as long. */
+  readonly electionTimeoutMs: number;
+  /** How long a candidate waits for signature shares before it asks other voters. */
+  readonly signingTimeoutMs: number;
+}
+
+/** A checked `cluster.json`. */
+export interface ClusterConfig {
+  /** The cluster's name. */
+  readonly cluster: ClusterName;
+  /** How many voters must sign an election: n/2 < threshold <= n. */
+  readonly threshold: number;
+  /** Every node, in the order of their FROST identifiers. */
+  readonly peers: readonly PeerConfig[];
+  /** The times. */
+  readonly timing: TimingConfig;
+  /**
+   * When a node compacts its log, which it keeps in memory: beyond either limit, to half of it. What a
+   * follower needs that is sent a snapshot is kept up to eight times as long.
+   */
+  readonly log: EntryLimits;
+}
+
+/** A configuration that pins every node's keys, as nodes need it. */
+export interface PinnedClusterConfig extends ClusterConfig {
+  /** Every node, in the order of their FROST identifiers. */
+  readonly peers: readonly (PeerConfig & { readonly keys: PeerKeys })[];
+}
+
+/** One thing that is wrong with a `cluster.json`. */
+export interface ConfigFault {
+  /** Where: `peers[2].api`, or the empty string for the whole file. */
+  readonly path: string;
+  /** What is wrong, and what would be right. */
+  readonly message: string;
+}
+
+/** A `cluster.json` cannot be used; all that is wrong with it at once. */
+export class ClusterConfigError extends InputError {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "ClusterConfigError";
+  /** Every fault: first those of single fields, then those between fields. */
+  readonly faults: readonly ConfigFault[];
+
+  /** `file` is the configuration's path. */
+  constructor(file: string, faults: readonly ConfigFault[], options?: ErrorOptions) {
+    const lines = faults.map(({ path, message }) =>
+      path === "" ? `  ${message}` : `  ${path}: ${message}`
+    );
+    const count = faults.length === 1 ? "1 fault" : `${faults.length} faults`;
+    super([`Cannot use ${file}: ${count}`, ...lines].join("\n"), options);
+    this.faults = faults;
+  }
+}
+
+/**
+ * Reads and checks a `cluster.json`.
+ *
+ * @throws {ClusterConfigError} naming every fault at once, each with its place.
+ * @throws {EnvironmentError} when the file is there but cannot be read.
+ */
+export async function loadClusterConfig(file: string): Promise<ClusterConfig> {
+  return parseClusterConfig(await readConfigText(file), file);
+}
+
+/**
+ * Checks the text of a `cluster.json`; `file` is for messages only.
+ *
+ * @throws {ClusterConfigError} naming every fault at once, each with its place.
+ */
+export function parseClusterConfig(text: string, file = "cluster.json"): ClusterConfig {
+  const { config, faults } = checkClusterConfig(parseJson(text, file));
+  if (config === null) throw new ClusterConfigError(file, faults);
+  return config;
+}
+
+/** The text of a `cluster.json` that says what `config` says. */
+export function formatClusterConfig(config: ClusterConfig): string {
+  return JSON.stringify(toClusterConfigJson(config), null, 2) + "\n";
+}
+
+/** What stands in a `cluster.json` that says what `config` says: every field, in a fixed order. */
+export function toClusterConfigJson(config: ClusterConfig): unknown {
+  const { heartbeatMs, electionTimeoutMs, signingTimeoutMs } = config.timing;
+  const { entriesMax, bytesMax } = config.log;
+  return {
+    cluster: config.cluster,
+    threshold: config.threshold,
+    peers: config.peers.map(({ id, peer, api, keys }) => ({
+      id,
+      peer: formatAddress(peer),
+      api: formatAddress(api),
+      ...(keys === undefined ? {} : {
+        signingKey: encodeHex(keys.signingKey),
+        channelKey: encodeHex(keys.channelKey),
+      }),
+    })),
+    timing: { heartbeatMs, electionTimeoutMs, signingTimeoutMs },
+    log: { entriesMax, bytesMax },
+  };
+}
+
+/** Whether a configuration pins every node's keys. */
+export function isPinned(config: ClusterConfig): config is PinnedClusterConfig {
+  return config.peers.every(({ keys }) => keys !== undefined);
+}
+
+/**
+ * The configuration as a node needs it; `file` is for the message only.
+ *
+ * @throws {ClusterConfigError} when it pins no keys: nobody could tell a node from a stranger.
+ */
+export function requirePinned(config: ClusterConfig, file: string): PinnedClusterConfig {
+  if (isPinned(config)) return config;
+  const message =
+    "the peers have no signingKey and channelKey, so a node could not tell them from " +
+    "strangers. Run floe keygen for every node and floe init with the cards that it prints; " +
+    "or, with all nodes on this machine, floe cluster or floe keygen --dealer, which write a " +
+    "cluster.json with keys into the data folder";
+  throw new ClusterConfigError(file, [{ path: "", message }]);
+}
+
+/**
+ * A node's own entry.
+ *
+ * @throws {InputError} naming the nodes there are when `id` is not one of them.
+ */
+export function findPeer<Config extends ClusterConfig>(
+  config: Config,
+  id: string,
+): Config["peers"][number] {
+  const peer = config.peers.find((candidate) => candidate.id === id);
+  if (peer !== undefined) return peer;
+  const known = config.peers.map((candidate) => candidate.id).join(", ");
+  throw new InputError(
+    `Cannot find node ${JSON.stringify(id)} in cluster ${config.cluster}; its nodes are ${known}`,
+  );
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const position = findJsonFault(text);
+    const where = position === null ? "" : ` at line ${position.line}, column ${position.column}`;
+    throw new ClusterConfigError(file, [{ path: "", message: `not JSON${where}` }], { cause });
+  }
+}
+
+async function readConfigText(file: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) {
+      const message = "no such file; name the cluster's configuration with --config or FLOE_CONFIG";
+      throw new ClusterConfigError(file, [{ path: "", message }], { cause });
+    }
+    const reason = messageOf(cause);
+    throw new EnvironmentError(`Cannot read ${file}: ${reason}. Check its permissions.`, { cause });
+  }
+}
+
+/** How to make a configuration for nodes on this machine. */
+export interface LocalClusterOptions {
+  /** How many nodes, from 1 to {@linkcode PEERS_MAX}. */
+  readonly nodes: number;
+  /** How many must sign; a bare majority when absent. */
+  readonly threshold?: number;
+  /** Peers listen above this port, the APIs at least 100 ports further up; 7100 when absent. */
+  readonly basePort?: number;
+}
+
+/** Where a generated cluster's ports begin unless told otherwise. */
+const BASE_PORT_DEFAULT = 7100;
+
+/**
+ * A cluster of `nodes` nodes, `server_1` and so on, on 127.0.0.1.
+ *
+ * @throws {ClusterConfigError} when the numbers make no cluster.
+ */
+export function generateLocalCluster(options: LocalClusterOptions): ClusterConfig {
+  const { nodes, threshold = majorityOf(nodes), basePort = BASE_PORT_DEFAULT } = options;
+  const apiBasePort = basePort + Math.max(100, Math.ceil((nodes + 1) / 100) * 100);
+  const faults: ConfigFault[] = [];
+  if (!Number.isInteger(nodes) || nodes < 1 || nodes > PEERS_MAX) {
+    faults.push({ path: "--nodes", message: `${nodes} is not from 1 to ${PEERS_MAX}` });
+  } else {
+    faults.push(...findThresholdFaults(threshold, nodes, "--threshold"));
+    if (!Number.isInteger(basePort) || basePort < 1 || apiBasePort + nodes > PORT_MAX) {
+      const most = PORT_MAX - nodes - (apiBasePort - basePort);
+      faults.push({ path: "--base-port", message: `${basePort} is not from 1 to ${most}` });
+    }
+  }
+  if (faults.length > 0) throw new ClusterConfigError("these options", faults);
+  const peers = Array.from({ length: nodes }, (_, index) => ({
+    id: toNodeId(`server_${index + 1}`),
+    peer: { hostname: "127.0.0.1", port: basePort + index + 1 },
+    api: { hostname: "127.0.0.1", port: apiBasePort + index + 1 },
+  }));
+  return {
+    cluster: toClusterName("floe-local"),
+    threshold,
+    peers,
+    timing: TIMING_DEFAULTS,
+    log: LOG_LIMITS,
+  };
+}
+
+/**
+ * The roster of a configuration: its peers in their order, each with the signing key that it pins, and
+ * the first epoch. Whether it can found a cluster is for `checkRoster` to say.
+ */
+export function toGenesisRoster({ cluster, threshold, peers }: PinnedClusterConfig): GenesisRoster {
+  const voters = peers.map(({ id, keys }) => ({ id, identityKey: keys.signingKey }));
+  return { cluster, epoch: toEpoch(1), threshold, voters };
+}

@@ -1,0 +1,231 @@
+/**
+ * What a `cluster.json` must hold: the fields, their limits, and what must hold between them.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { InputError } from "../errors.ts";
+import { majorityOf } from "../margins.ts";
+import { LOG_LIMITS } from "../raft/mod.ts";
+import { checkPublicKey } from "../transport/mod.ts";
+import { type NodeId, toClusterName, toNodeId } from "../types.ts";
+import { formatAddress, parseAddress } from "./address.ts";
+import type { ClusterConfig, ConfigFault, PeerConfig, TimingConfig } from "./cluster_config.ts";
+import { checked, formatPath, readKey } from "./json.ts";
+
+/** The times of a `cluster.json` that names none: a local network, generous to slow disks. */
+export const TIMING_DEFAULTS: TimingConfig = {
+  heartbeatMs: 50,
+  electionTimeoutMs: 500,
+  signingTimeoutMs: 100,
+};
+
+/** Most nodes in a cluster: what FROST was measured for, and one more for an odd number. */
+export const PEERS_MAX = 101;
+
+/** A follower must be able to miss this many heartbeats before it asks for votes. */
+const HEARTBEATS_PER_ELECTION_TIMEOUT_MIN = 3;
+/** This many signing sessions must fit into an election timeout, or a retry comes too late. */
+const SIGNING_SESSIONS_PER_ELECTION_TIMEOUT_MIN = 2;
+
+/** Fewest entries applied between two checkpoints, unless their bytes suffice. */
+export const CHECKPOINT_ENTRIES_MIN = 1_000;
+/** Fewest bytes of entries applied between two checkpoints, unless their number suffices. */
+export const CHECKPOINT_BYTES_MIN = 8 * 1024 * 1024;
+
+/** Below this a node would compact all the time: it looks every thousand entries or eight MiB. */
+const LOG_ENTRIES_MIN = CHECKPOINT_ENTRIES_MIN;
+const LOG_BYTES_MIN = CHECKPOINT_BYTES_MIN;
+/** The log is in memory, and may reach several times its limits. */
+const LOG_ENTRIES_MAX = 10_000_000;
+const LOG_BYTES_MAX = 4 * 1024 ** 3;
+
+const HEARTBEAT_MS_MIN = 5;
+const ELECTION_TIMEOUT_MS_MAX = 60_000;
+
+/** What came of checking: a configuration, or every fault there is. */
+export type CheckedClusterConfig =
+  /** Usable as it stands. */
+  | { readonly config: ClusterConfig; readonly faults: readonly [] }
+  /** Not usable, for these reasons. */
+  | { readonly config: null; readonly faults: readonly ConfigFault[] };
+
+/** Checks a parsed `cluster.json`: each field alone, and the fields together as far as they go. */
+export function checkClusterConfig(raw: unknown): CheckedClusterConfig {
+  const parsed = clusterConfigSchema.safeParse(raw, { reportInput: true });
+  const faults = [
+    ...(parsed.success ? [] : parsed.error.issues.flatMap(toFaults)),
+    ...findCrossFaults(readableSchema.parse(raw)),
+  ];
+  if (parsed.success && faults.length === 0) return { config: parsed.data, faults: [] };
+  return { config: null, faults };
+}
+
+function readNodeId(text: string): NodeId {
+  // A node's id names its data folder.
+  if (text === "." || text === "..") throw new InputError(`"${text}" cannot name a folder`);
+  return toNodeId(text);
+}
+
+function milliseconds(fallback: number) {
+  return z.int().min(HEARTBEAT_MS_MIN).max(ELECTION_TIMEOUT_MS_MAX).default(fallback);
+}
+
+function readChannelKey(text: string): Uint8Array {
+  const key = readKey(text);
+  checkPublicKey(key);
+  return key;
+}
+
+const addressSchema = checked(parseAddress);
+const peerSchema = z.strictObject({
+  id: checked(readNodeId),
+  peer: addressSchema,
+  api: addressSchema,
+  signingKey: checked(readKey).optional(),
+  channelKey: checked(readChannelKey).optional(),
+}).transform(({ id, peer, api, signingKey, channelKey }): PeerConfig => {
+  const address = { id, peer, api };
+  // One key without the other is a fault of its own below.
+  if (signingKey === undefined || channelKey === undefined) return address;
+  return { ...address, keys: { signingKey, channelKey } };
+});
+const timingSchema = z.strictObject({
+  heartbeatMs: milliseconds(TIMING_DEFAULTS.heartbeatMs),
+  electionTimeoutMs: milliseconds(TIMING_DEFAULTS.electionTimeoutMs),
+  signingTimeoutMs: milliseconds(TIMING_DEFAULTS.signingTimeoutMs),
+});
+const logSchema = z.strictObject({
+  entriesMax: z.int().min(LOG_ENTRIES_MIN).max(LOG_ENTRIES_MAX).default(LOG_LIMITS.entriesMax),
+  bytesMax: z.int().min(LOG_BYTES_MIN).max(LOG_BYTES_MAX).default(LOG_LIMITS.bytesMax),
+});
+const clusterConfigSchema = z.strictObject({
+  cluster: checked(toClusterName),
+  threshold: z.int(),
+  peers: z.array(peerSchema).min(1).max(PEERS_MAX),
+  timing: timingSchema.default(TIMING_DEFAULTS),
+  log: logSchema.default(LOG_LIMITS),
+});
+
+/** Whatever of a file can be read, so that faults between fields show beside faults in others. */
+const readableSchema = z.object({
+  threshold: z.int().optional().catch(undefined),
+  peers: z.array(
+    z.object({
+      id: z.string().optional().catch(undefined),
+      peer: addressSchema.optional().catch(undefined),
+      api: addressSchema.optional().catch(undefined),
+      signingKey: z.string().optional().catch(""),
+      channelKey: z.string().optional().catch(""),
+    }).catch({}),
+  ).catch([]),
+  timing: z.object({
+    heartbeatMs: z.int().default(TIMING_DEFAULTS.heartbeatMs).catch(0),
+    electionTimeoutMs: z.int().default(TIMING_DEFAULTS.electionTimeoutMs).catch(0),
+    signingTimeoutMs: z.int().default(TIMING_DEFAULTS.signingTimeoutMs).catch(0),
+  }).catch(TIMING_DEFAULTS),
+}).catch({ threshold: undefined, peers: [], timing: TIMING_DEFAULTS });
+
+function findCrossFaults(readable: z.infer<typeof readableSchema>): ConfigFault[] {
+  const { threshold, peers, timing } = readable;
+  const ids = peers.map(({ id }, index) => ({ path: `peers[${index}].id`, value: id }));
+  const addresses = peers.flatMap(({ peer, api }, index) => [
+    { path: `peers[${index}].peer`, value: peer && formatAddress(peer).toLowerCase() },
+    { path: `peers[${index}].api`, value: api && formatAddress(api).toLowerCase() },
+  ]);
+  return [
+    ...(threshold === undefined || peers.length === 0
+      ? []
+      : findThresholdFaults(threshold, peers.length, "threshold")),
+    ...findDuplicates(ids),
+    ...findDuplicates(addresses),
+    ...findKeyFaults(peers),
+    ...findTimingFaults(timing),
+  ];
+}
+
+/** The fault in `threshold` of `voters`, if there is one. */
+export function findThresholdFaults(
+  threshold: number,
+  voters: number,
+  path: string,
+): ConfigFault[] {
+  const least = majorityOf(voters);
+  if (Number.isInteger(threshold) && threshold >= least && threshold <= voters) return [];
+  // Two sets of signers must share a voter, or one term could have two leaders.
+  const right = least === voters ? `${least}` : `from ${least} to ${voters}`;
+  return [{
+    path,
+    message: `${threshold} of ${voters} voters is not more than half and at most all; use ${right}`,
+  }];
+}
+
+/** Keys are pinned for every node or for none, and no two nodes have the same. */
+function findKeyFaults(
+  peers: readonly Partial<Record<"signingKey" | "channelKey", string | undefined>>[],
+): ConfigFault[] {
+  const keys = peers.flatMap(({ signingKey, channelKey }, index) => [
+    { path: `peers[${index}].signingKey`, value: signingKey },
+    { path: `peers[${index}].channelKey`, value: channelKey },
+  ]);
+  const missing = keys.filter(({ value }) => value === undefined);
+  const faults = missing.length === keys.length ? [] : missing.map(({ path }) => ({
+    path,
+    message: "missing; either every peer has a signingKey and a channelKey, or none has",
+  }));
+  return [...faults, ...findDuplicates(keys.filter(({ value }) => value !== ""))];
+}
+
+function findDuplicates(
+  entries: readonly { readonly path: string; readonly value: string | undefined }[],
+): ConfigFault[] {
+  const first = new Map<string, string>();
+  const faults: ConfigFault[] = [];
+  for (const { path, value } of entries) {
+    if (value === undefined) continue;
+    const earlier = first.get(value);
+    if (earlier === undefined) first.set(value, path);
+    else faults.push({ path, message: `${JSON.stringify(value)} is already at ${earlier}` });
+  }
+  return faults;
+}
+
+/** Ratios between times; 0 stands for one that is not a number. */
+function findTimingFaults(timing: TimingConfig): ConfigFault[] {
+  const { heartbeatMs, electionTimeoutMs, signingTimeoutMs } = timing;
+  const faults: ConfigFault[] = [];
+  const heartbeatMsMax = Math.floor(electionTimeoutMs / HEARTBEATS_PER_ELECTION_TIMEOUT_MIN);
+  if (electionTimeoutMs > 0 && heartbeatMs > heartbeatMsMax) {
+    faults.push({
+      path: "timing.heartbeatMs",
+      message:
+        `${heartbeatMs} is too long: ${HEARTBEATS_PER_ELECTION_TIMEOUT_MIN} heartbeats must fit ` +
+        `into electionTimeoutMs ${electionTimeoutMs}, so at most ${heartbeatMsMax}`,
+    });
+  }
+  const signingMsMax = Math.floor(electionTimeoutMs / SIGNING_SESSIONS_PER_ELECTION_TIMEOUT_MIN);
+  if (electionTimeoutMs > 0 && signingTimeoutMs > signingMsMax) {
+    faults.push({
+      path: "timing.signingTimeoutMs",
+      message: `${signingTimeoutMs} is too long: ${SIGNING_SESSIONS_PER_ELECTION_TIMEOUT_MIN} ` +
+        `signing sessions must fit into electionTimeoutMs ${electionTimeoutMs}, ` +
+        `so at most ${signingMsMax}`,
+    });
+  }
+  return faults;
+}
+
+function toFaults(issue: z.core.$ZodIssue): ConfigFault[] {
+  const path = formatPath(issue.path);
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({
+      path: formatPath([...issue.path, key]),
+      message: "unknown field; remove it or correct its name",
+    }));
+  }
+  if (issue.code === "invalid_type" && issue.input === undefined) {
+    return [{ path, message: `missing; expected ${issue.expected}` }];
+  }
+  return [{ path, message: issue.message }];
+}

@@ -1,0 +1,120 @@
+/**
+ * JSON texts that people write: where exactly one stops being JSON.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { decodeHex } from "../bytes.ts";
+import { InputError } from "../errors.ts";
+
+/** A place in a text, both counted from 1. */
+export interface TextPosition {
+  /** Line, from 1. */
+  readonly line: number;
+  /** Column in UTF-16 units, from 1. */
+  readonly column: number;
+}
+
+/** A literal, number or string, or one of the six structural characters (RFC 8259 §2). */
+const TOKEN =
+  /(?:true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|"(?:[ !#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|[{}[\],:])/y;
+const WHITE_SPACE = /[ \t\n\r]*/y;
+
+type Expected = "value" | "valueOrEnd" | "key" | "keyOrEnd" | "colon" | "commaOrEnd" | "nothing";
+
+/**
+ * Where `text` stops being JSON, or null when it is JSON. `JSON.parse` decides whether a text is
+ * JSON; its messages do not always say where, which is all that this is for.
+ */
+export function findJsonFault(text: string): TextPosition | null {
+  const open: ("{" | "[")[] = [];
+  let expected: Expected = "value";
+  let offset = skipWhiteSpace(text, 0);
+  while (offset < text.length) {
+    TOKEN.lastIndex = offset;
+    const token = TOKEN.exec(text)?.[0];
+    const next: Expected | null = token === undefined ? null : expectAfter(token, expected, open);
+    if (token === undefined || next === null) return toPosition(text, offset);
+    expected = next;
+    offset = skipWhiteSpace(text, offset + token.length);
+  }
+  return expected === "nothing" ? null : toPosition(text, offset);
+}
+
+/** What may follow `token`, or null when `token` may not stand where `expected` is due. */
+function expectAfter(token: string, expected: Expected, open: ("{" | "[")[]): Expected | null {
+  const afterValue = (): Expected => (open.length === 0 ? "nothing" : "commaOrEnd");
+  switch (token) {
+    case "{":
+    case "[":
+      if (expected !== "value" && expected !== "valueOrEnd") return null;
+      open.push(token);
+      return token === "{" ? "keyOrEnd" : "valueOrEnd";
+    case "}":
+    case "]": {
+      const opener = token === "}" ? "{" : "[";
+      const endsEmpty = expected === (token === "}" ? "keyOrEnd" : "valueOrEnd");
+      if (!(endsEmpty || expected === "commaOrEnd") || open.at(-1) !== opener) return null;
+      open.pop();
+      return afterValue();
+    }
+    case ",":
+      if (expected !== "commaOrEnd") return null;
+      return open.at(-1) === "{" ? "key" : "value";
+    case ":":
+      return expected === "colon" ? "value" : null;
+    default:
+      if (expected === "value" || expected === "valueOrEnd") return afterValue();
+      return (expected === "key" || expected === "keyOrEnd") && token.startsWith('"')
+        ? "colon"
+        : null;
+  }
+}
+
+function skipWhiteSpace(text: string, offset: number): number {
+  WHITE_SPACE.lastIndex = offset;
+  return offset + (WHITE_SPACE.exec(text)?.[0].length ?? 0);
+}
+
+function toPosition(text: string, offset: number): TextPosition {
+  const before = text.slice(0, offset).split("\n");
+  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+}
+
+/**
+ * Zod's own type; `deno doc --lint` would check its documentation as if it were Floe's.
+ *
+ * @internal
+ */
+type ZodSchema<Value, Source> = z.ZodType<Value, Source>;
+
+/** What reads a `Value` out of a `Source`, or says what is wrong with it. */
+export type Schema<Value, Source = string> = ZodSchema<Value, Source>;
+
+/** A checked constructor as a schema, its refusal becoming the message of the fault. */
+export function checked<Value>(
+  read: (text: string) => Value,
+): Schema<Value> {
+  return z.string().transform((text, context): Value => {
+    try {
+      return read(text);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      context.addIssue({ code: "custom", message: error.message });
+      return z.NEVER;
+    }
+  });
+}
+
+/** A 32-byte key in lower-case hex. @throws {InputError} when it is anything else. */
+export function readKey(text: string): Uint8Array {
+  if (!/^[0-9a-f]{64}$/.test(text)) throw new InputError("not 64 hex digits in lower case");
+  return decodeHex(text);
+}
+
+/** A place in a JSON document: `peers[2].api`. */
+export function formatPath(path: readonly PropertyKey[]): string {
+  return path.map((step) => typeof step === "number" ? `[${step}]` : `.${String(step)}`)
+    .join("").replace(/^\./, "");
+}

@@ -1,0 +1,305 @@
+/**
+ * Who may ask what of the API: the one place that decides it.
+ *
+ * @module
+ */
+
+import { createHash, timingSafeEqual } from "node:crypto";
+import { isLoopback } from "../config/mod.ts";
+import { InputError } from "../errors.ts";
+import {
+  coversKey,
+  hasScope,
+  SECRET_DIGEST_BYTES,
+  type Token,
+  TOKEN_ID_LENGTH,
+  type TokenScope,
+} from "../kv/mod.ts";
+import type { NodeApi } from "../node/mod.ts";
+import { type NodeId, toNodeId } from "../types.ts";
+import { ApiCounters } from "./connections.ts";
+import { Problem } from "./problem.ts";
+
+/** How an API is reached, and so what it asks of those who come. */
+export type Access =
+  /**
+   * Over loopback, without tokens: whoever has an account on this machine is let in. A page in one of
+   * its browsers is not: see {@linkcode Door}.
+   */
+  | { readonly kind: "local" }
+  /** Without tokens, by whoever reaches it; an operator has said so. */
+  | { readonly kind: "open" }
+  /** With tokens: those of the cluster, and the node's own for who can read its data folder. */
+  | { readonly kind: "tokens"; readonly admin: AdminToken };
+
+/** A node's own token, as the node knows it. */
+export interface AdminToken {
+  /** The node. */
+  readonly node: NodeId;
+  /** SHA-256 of the secret, 32 bytes. */
+  readonly secretDigest: Uint8Array;
+}
+
+/** What whoever sent a request may do. */
+export type Caller = Pick<Token, "scopes" | "prefixes">;
+
+/** May do everything. */
+const ANYONE: Caller = { scopes: ["admin"], prefixes: [] };
+
+/** What a door is made of. */
+export interface DoorOptions {
+  /** Knows the cluster's tokens. */
+  readonly node: Pick<NodeApi, "token">;
+  /** What is asked of those who come. */
+  readonly access: Access;
+  /** The origins, besides the API's own, whose pages may use the API. */
+  readonly origins?: readonly string[];
+  /** Where refusals are counted. */
+  readonly counters?: ApiCounters;
+}
+
+/**
+ * Lets requests in, or not.
+ *
+ * A browser sends whatever any page asks it to, from inside the machine and the network that it runs
+ * in. So a request that names an `Origin` other than the API's own is refused, even one that a page may
+ * send without asking first (a POST of text, say): without that, every page that somebody on this machine
+ * opens could write to an API that asks for no token. And as a page can give its own name this
+ * machine's address (DNS rebinding) and so pass for the same origin, an API on loopback is
+ * found under names for loopback only.
+ */
+export class Door {
+  /** The origins, besides the API's own, whose pages may use the API. */
+  readonly origins: readonly string[];
+  /** What was refused here, among other things. */
+  readonly counters: ApiCounters;
+  readonly #options: DoorOptions;
+
+  /** `options` are used as they are. */
+  constructor(options: DoorOptions) {
+    this.origins = options.origins ?? [];
+    this.counters = options.counters ?? new ApiCounters();
+    this.#options = options;
+  }
+
+  /** What is asked of those who come. */
+  get access(): Access["kind"] {
+    return this.#options.access.kind;
+  }
+
+  /**
+   * Lets a request in that `needs` a scope, or null for what is public, and says what its sender may do.
+   *
+   * @throws {Problem} `invalid_header`, `misdirected`, `origin_refused`, `unauthorized` or `forbidden`.
+   */
+  admit(request: Request, needs: TokenScope | null): Caller {
+    try {
+      this.#checkBrowser(request);
+      return needs === null ? ANYONE : this.#authorize(request, needs);
+    } catch (error) {
+      if (error instanceof Problem) this.#countRefusal(error);
+      throw error;
+    }
+  }
+
+  /**
+   * Lets a caller touch a key.
+   *
+   * @throws {Problem} `forbidden`.
+   */
+  admitKey(caller: Caller, key: string): void {
+    if (coversKey(caller, key)) return;
+    this.counters.count("api.forbidden");
+    const prefixes = caller.prefixes.map((prefix) => JSON.stringify(prefix)).join(", ");
+    throw new Problem(
+      "forbidden",
+      `Cannot use key ${JSON.stringify(key)}: this token is for keys that begin with ${prefixes}`,
+    );
+  }
+
+  #checkBrowser({ url, headers }: Request): void {
+    const ownOrigin = originOf(url);
+    checkIsAuthority(ownOrigin.slice(ownOrigin.indexOf("://") + 3));
+    checkIsAuthority(headers.get("host"));
+    if (this.#options.access.kind === "local") checkIsLoopback(ownOrigin);
+    const origin = headers.get("origin");
+    if (origin === null || origin === ownOrigin || this.origins.includes(origin)) return;
+    throw new Problem(
+      "origin_refused",
+      `Cannot take requests of ${
+        JSON.stringify(origin)
+      }: only pages of this API's own origin may ` +
+        "send them, and of those that floe node was given with --cors-origin",
+    );
+  }
+
+  #authorize({ headers }: Request, needs: TokenScope): Caller {
+    const { access } = this.#options;
+    if (access.kind !== "tokens") return ANYONE;
+    const authorization = headers.get("authorization");
+    if (authorization === null) {
+      throw unauthorized("Bearer", "This needs a token: send it as Authorization: Bearer TOKEN");
+    }
+    const caller = this.#findCaller(authorization, access.admin);
+    if (caller === null) {
+      throw unauthorized(
+        'Bearer error="invalid_token"',
+        "This token is not known here: it was revoked, is of another cluster or node, or is no token",
+      );
+    }
+    if (hasScope(caller, needs)) return caller;
+    throw new Problem("forbidden", `This needs a token with the scope ${needs}`, {
+      headers: { "www-authenticate": `Bearer error="insufficient_scope", scope="${needs}"` },
+    });
+  }
+
+  /**
+   * Who holds this token. A digest is compared in constant time, and one is compared for a token that
+   * is not there as well. That an id exists could still be told by the time of its look-up: ids
+   * are no secrets.
+   */
+  #findCaller(authorization: string, admin: AdminToken): Caller | null {
+    const presented = readBearer(authorization);
+    const digest = digestSecret(presented?.secret ?? NOBODYS_DIGEST);
+    const known = presented === null ? null : this.#lookUp(presented.holder, admin);
+    const isEqual = timingSafeEqual(digest, known?.secretDigest ?? NOBODYS_DIGEST);
+    return isEqual ? known : null;
+  }
+
+  #lookUp(
+    holder: TokenHolder,
+    admin: AdminToken,
+  ): Caller & { readonly secretDigest: Uint8Array } | null {
+    if (holder.kind === "token") return this.#options.node.token(holder.id);
+    return holder.node === admin.node ? { ...ANYONE, ...admin } : null;
+  }
+
+  #countRefusal({ code }: Problem): void {
+    if (code === "unauthorized") this.counters.count("api.unauthorized");
+    else if (code === "forbidden") this.counters.count("api.forbidden");
+    else this.counters.count("api.stranger");
+  }
+}
+
+/** Stands in where there is nothing to compare with; no secret is known to have it. */
+const NOBODYS_DIGEST = new Uint8Array(SECRET_DIGEST_BYTES);
+
+/** RFC 6750 §2.1; the scheme's name in any case (RFC 9110 §11.1). */
+const BEARER_PATTERN = /^Bearer +(.*)$/i;
+
+function readBearer(authorization: string): SecretToken | null {
+  const [, text] = BEARER_PATTERN.exec(authorization) ?? [];
+  if (text === undefined) return null;
+  try {
+    return parseToken(text);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return null;
+  }
+}
+
+/** The origin that the client's own Host makes of the API, without reading what may be no address. */
+function originOf(url: string): string {
+  const end = url.indexOf("/", url.indexOf("://") + 3);
+  return end < 0 ? url : url.slice(0, end);
+}
+
+/** A host and perhaps a port (RFC 9110 §7.2); of names only what DNS and container networks have. */
+const AUTHORITY_PATTERN = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?$/;
+
+/**
+ * Refuses a Host with anything else in it (RFC 9112 §3.2). Deno puts it in front of the path as it is:
+ * with a slash in it, the request would be for another path than its first line says, and than a proxy
+ * in front of the API has let pass.
+ */
+function checkIsAuthority(host: string | null): void {
+  // Deno takes none, and an empty one, for its own address.
+  if (host === null || host === "" || AUTHORITY_PATTERN.test(host)) return;
+  throw new Problem(
+    "invalid_header",
+    `Cannot read Host: ${JSON.stringify(host.slice(0, HOST_SHOWN_LENGTH_MAX))} is not host[:port]`,
+  );
+}
+
+const HOST_SHOWN_LENGTH_MAX = 80;
+
+function checkIsLoopback(ownOrigin: string): void {
+  const [, hostname = ""] = /^https?:\/\/\[?(.*?)\]?(?::[0-9]*)?$/.exec(ownOrigin) ?? [];
+  if (isLoopback(hostname)) return;
+  throw new Problem(
+    "misdirected",
+    `This API is not ${JSON.stringify(hostname)}: it serves its own machine, under names for ` +
+      "loopback such as localhost",
+  );
+}
+
+function unauthorized(challenge: string, message: string): Problem {
+  return new Problem("unauthorized", message, { headers: { "www-authenticate": challenge } });
+}
+
+/** Bytes of a token's secret. */
+export const TOKEN_SECRET_BYTES = 32;
+/** Characters of a token's secret in base64url without padding. */
+const SECRET_LENGTH = 43;
+
+/** Whose a token is: one of the cluster's by its id, or the own one of a node. */
+export type TokenHolder =
+  | { readonly kind: "token"; readonly id: string }
+  | { readonly kind: "admin"; readonly node: NodeId };
+
+/** A token with its secret. Whoever holds it erases nothing: it is text that others keep. */
+export interface SecretToken {
+  /** Whose it is. */
+  readonly holder: TokenHolder;
+  /** {@linkcode TOKEN_SECRET_BYTES} bytes. */
+  readonly secret: Uint8Array;
+}
+
+const PATTERN = new RegExp(
+  `^floe_(?:([0-9a-f]{${TOKEN_ID_LENGTH}})|admin\\.([A-Za-z0-9._-]{1,64}))_([A-Za-z0-9_-]{${SECRET_LENGTH}})$`,
+);
+
+/** Draws a new secret for a token. */
+export function drawToken(holder: TokenHolder): SecretToken {
+  return { holder, secret: crypto.getRandomValues(new Uint8Array(TOKEN_SECRET_BYTES)) };
+}
+
+/** Draws an id for a token of the cluster. */
+export function drawTokenId(): string {
+  return crypto.getRandomValues(new Uint8Array(TOKEN_ID_LENGTH / 2)).toHex();
+}
+
+/** A token as text. */
+export function formatToken({ holder, secret }: SecretToken): string {
+  const name = holder.kind === "token" ? holder.id : `admin.${holder.node}`;
+  return `floe_${name}_${secret.toBase64({ alphabet: "base64url", omitPadding: true })}`;
+}
+
+/**
+ * Reads a token, in the one form that {@linkcode formatToken} writes.
+ *
+ * @throws {InputError} for anything else. The message shows nothing of it: it may be a secret that was
+ * written a little wrong.
+ */
+export function parseToken(text: string): SecretToken {
+  const [, id, node, encoded] = PATTERN.exec(text) ?? [];
+  if (encoded === undefined) throw malformed();
+  const holder: TokenHolder = id === undefined
+    ? { kind: "admin", node: toNodeId(node) }
+    : { kind: "token", id };
+  const token = { holder, secret: Uint8Array.fromBase64(encoded, { alphabet: "base64url" }) };
+  // The last of the characters has two bits that mean nothing.
+  if (formatToken(token) !== text) throw malformed();
+  return token;
+}
+
+/** SHA-256 of a secret, which is all of it that a node keeps: 32 bytes. */
+export function digestSecret(secret: Uint8Array): Uint8Array {
+  return createHash("sha256").update(secret).digest();
+}
+
+function malformed(): InputError {
+  return new InputError(
+    "Cannot read token: it is not floe_<id>_<secret> as floe token create prints it",
+  );
+}

@@ -1,0 +1,229 @@
+/**
+ * `/v1/status`: how the node that is asked sees itself and its cluster.
+ *
+ * @module
+ */
+
+import { accepts } from "hono/accepts";
+import { encodeHex, encodeUtf8 } from "../bytes.ts";
+import { type Certificate, encodePem, encodeVerifierKey } from "../certificate/mod.ts";
+import { marginsOf } from "../margins.ts";
+import type { KeyGenerationReport, LeaderAnswer, NodeApi, NodeStatus } from "../node/mod.ts";
+import { toTerm } from "../types.ts";
+import { ELECTIONS_LIMIT_DEFAULT, ELECTIONS_LIMIT_MAX } from "./connections.ts";
+import { readCount, readNodeId, readQuery } from "./parameters.ts";
+import { jsonResponse, lengthHeader, NO_STORE, Problem } from "./problem.ts";
+import { addRoute, forAnyone, needs, type RequestContext, type Router } from "./route.ts";
+import type {
+  DkgBody,
+  ElectionBody,
+  ElectionsBody,
+  GroupBody,
+  HealthBody,
+  LeaderBody,
+  StatusBody,
+  TransferBody,
+} from "./wire.ts";
+
+/** Adds `/v1/status`. */
+export function addStatusRoute(router: Router, node: NodeApi): void {
+  addRoute(router, "/v1/status", {
+    GET: needs("read", (context) => {
+      readQuery(context.req.url, []);
+      return jsonResponse(statusBody(node, router.door.counters.counts));
+    }),
+  });
+}
+
+function statusBody(node: NodeApi, apiCounters: StatusBody["counters"]): StatusBody {
+  const { cluster, epoch, threshold, voters } = node.group;
+  const n = voters.length;
+  const { counters, ...status } = node.status();
+  return {
+    cluster,
+    epoch,
+    threshold,
+    n,
+    margins: marginsOf({ n, threshold }),
+    ...status,
+    counters: { ...counters, ...apiCounters },
+  };
+}
+
+/**
+ * How many committed entries a ready node may still have to apply. A node that comes back after a
+ * while answers stale reads from long ago until it has caught up this far.
+ */
+const READY_ENTRIES_BEHIND_MAX = 1_000;
+
+const OK: HealthBody = { status: "ok" };
+
+/** Adds `/livez` and `/readyz`. */
+export function addHealthRoutes(router: Router, node: NodeApi): void {
+  // Alive: the loop turns and answers. A cluster without a leader is no reason to restart a node.
+  addRoute(router, "/livez", {
+    GET: forAnyone(() => jsonResponse(OK)),
+  });
+  addRoute(router, "/readyz", {
+    GET: forAnyone(() => {
+      const reason = whyNoKey(node.keyGeneration()) ?? whyNotReady(node.status());
+      if (reason !== null) throw new Problem("not_ready", `Not ready: ${reason}`);
+      return jsonResponse(OK);
+    }),
+  });
+}
+
+/** Why a node cannot take part in the cluster yet, or null when it has its key. */
+function whyNoKey({ phase, waitingFor }: KeyGenerationReport): string | null {
+  if (phase === "finished" || phase === "dealt") return null;
+  const names = waitingFor.map(({ id }) => id).join(", ");
+  return names === ""
+    ? "the cluster has no key yet"
+    : `the cluster has no key yet; this node waits for ${names}`;
+}
+
+/**
+ * Why a node should get no traffic now, or null. Ready is a node that knows a certified leader, is
+ * that leader or connected to it, and has applied nearly all that it knows to be committed.
+ */
+function whyNotReady(status: NodeStatus): string | null {
+  if (status.leader === null) return "this node knows no leader";
+  if (status.leader !== status.id && !isConnected(status, status.leader)) {
+    return `this node is not connected to the leader, ${status.leader}`;
+  }
+  const behind = status.commitIndex - status.appliedIndex;
+  if (behind > READY_ENTRIES_BEHIND_MAX) {
+    return `${behind} committed entries are still to be applied`;
+  }
+  return null;
+}
+
+function isConnected(status: NodeStatus, id: string): boolean {
+  return status.peers.some((peer) => peer.id === id && peer.connected);
+}
+
+/** Adds `/v1/leader` and `/v1/leader/transfer`. */
+export function addLeaderRoute(router: Router, node: NodeApi): void {
+  addRoute(router, "/v1/leader", {
+    GET: forAnyone((context) => {
+      readQuery(context.req.url, []);
+      return jsonResponse(leaderBody(node.leader()));
+    }),
+  });
+  addRoute(router, "/v1/leader/transfer", {
+    POST: needs("admin", (context) => transfer(node, context)),
+  });
+}
+
+/** `?target=ID`, or none for the follower whose log is furthest. */
+async function transfer(node: NodeApi, context: RequestContext): Promise<Response> {
+  const { target } = readQuery(context.req.url, ["target"]);
+  const from = node.leader().leader;
+  const leader = await node.transferLeadership(target === undefined ? null : readNodeId(target));
+  return jsonResponse({ from, leader } satisfies TransferBody);
+}
+
+function leaderBody(answer: LeaderAnswer): LeaderBody {
+  const { leader, term, api, certificate } = answer;
+  return { leader, term, api, certificate: certificate?.note ?? null };
+}
+
+/** Adds `/v1/elections` and `/v1/elections/{term}`. */
+export function addElectionRoutes(router: Router, node: NodeApi): void {
+  addRoute(router, "/v1/elections", { GET: forAnyone((context) => listElections(node, context)) });
+  addRoute(router, "/v1/elections/:term", {
+    GET: forAnyone((context) => showElection(node, context)),
+  });
+}
+
+function listElections(node: NodeApi, context: RequestContext): Response {
+  const query = readQuery(context.req.url, ["limit", "before"]);
+  const limit = readCount(query, "limit", { least: 1, most: ELECTIONS_LIMIT_MAX }) ??
+    ELECTIONS_LIMIT_DEFAULT;
+  const before = readCount(query, "before", { least: 0, most: Number.MAX_SAFE_INTEGER });
+  // One more than asked for tells whether another page follows.
+  const found = node.elections({
+    limit: limit + 1,
+    ...(before === null ? {} : { before: toTerm(before) }),
+  });
+  const elections = found.slice(0, limit).map(electionBody);
+  const nextBefore = found.length > limit ? elections.at(-1)?.term ?? null : null;
+  return jsonResponse({ elections, nextBefore } satisfies ElectionsBody);
+}
+
+function showElection(node: NodeApi, context: RequestContext): Response {
+  const query = { ...readQuery(context.req.url, []), term: context.req.param("term") ?? "" };
+  const range = { least: 0, most: Number.MAX_SAFE_INTEGER };
+  const term = toTerm(readCount(query, "term", range));
+  const certificate = node.election(term);
+  if (certificate === null) {
+    throw new Problem("election_not_found", `This node holds no certificate of term ${term}`);
+  }
+  return wantsNote(context)
+    ? noteResponse(certificate.note)
+    : jsonResponse(electionBody(certificate), { headers: { vary: "accept" } });
+}
+
+function wantsNote(context: RequestContext): boolean {
+  const supports = ["application/json", "text/plain"];
+  return accepts(context, { header: "Accept", supports, default: "application/json" }) ===
+    "text/plain";
+}
+
+/** The bare signed note, byte for byte what was signed and by whom. */
+function noteResponse(note: string): Response {
+  const bytes = encodeUtf8(note);
+  return new Response(bytes, {
+    headers: {
+      "content-type": "text/plain; charset=utf-8",
+      "vary": "accept",
+      ...lengthHeader(bytes),
+      ...NO_STORE,
+    },
+  });
+}
+
+function electionBody(certificate: Certificate): ElectionBody {
+  const { term, leader, epoch, lastLogIndex, lastLogTerm, note } = certificate;
+  return { term, leader, epoch, lastLogIndex, lastLogTerm, certificate: note };
+}
+
+/** Adds `/v1/group`. */
+export function addGroupRoute(router: Router, node: NodeApi): void {
+  addRoute(router, "/v1/group", {
+    GET: forAnyone((context) => {
+      readQuery(context.req.url, []);
+      return jsonResponse(groupBody(node));
+    }),
+  });
+}
+
+function groupBody({ group, genesis }: NodeApi): GroupBody {
+  const { cluster, epoch, threshold, publicKey } = group;
+  const voters = group.voters.map(({ id, identifier, verifyingShare }) => ({
+    id,
+    identifier,
+    verifyingShare: encodeHex(verifyingShare),
+  }));
+  return {
+    cluster,
+    epoch,
+    threshold,
+    voters,
+    margins: marginsOf({ n: voters.length, threshold }),
+    publicKey: encodeHex(publicKey),
+    verifierKey: encodeVerifierKey(cluster, publicKey),
+    pem: encodePem(publicKey),
+    genesis,
+  };
+}
+
+/** Adds `/v1/dkg`. */
+export function addKeyGenerationRoute(router: Router, node: NodeApi): void {
+  addRoute(router, "/v1/dkg", {
+    GET: forAnyone((context) => {
+      readQuery(context.req.url, []);
+      return jsonResponse(node.keyGeneration() satisfies DkgBody);
+    }),
+  });
+}

@@ -1,0 +1,244 @@
+/**
+ * Backups of a node's keys: one encrypted file with the identity, the share if there is one, and the
+ * public group that the share belongs to. Nothing else: a nonce is never in any file, and the record of
+ * a key generation that is not done is for the node alone.
+ *
+ * **What a backup is for.** It holds keys, and a node is more than its keys: `raft.db` knows what it
+ * voted. A voter that has forgotten its vote could sign for a second leader of the same term. So a
+ * share comes back only beside the `raft.db` of its node, and always as one that was in use:
+ *
+ * - that it was not in use when the backup was made says nothing about what has happened since;
+ * - a backup can be restored more than once, so a first use after it cannot be told from a second.
+ *
+ * The rule has no exception, and leaves nothing to anybody's judgement. What it costs: the backup of a
+ * node that never ran cannot bring its share back. What is left: to move a node, with `raft.db`, to
+ * another disk or machine; to put back a key file that was lost; and to bring back a node's identity alone.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { encodeUtf8 } from "../bytes.ts";
+import { createDataFolder, openRaftStore, RAFT_FILE } from "../storage/mod.ts";
+import type { ClusterName, NodeId } from "../types.ts";
+import { formatGroup, GROUP_FILE, toGroupFile } from "./group_file.ts";
+import { IDENTITY_FILE, identitySchema } from "./identity.ts";
+import { KeyFileError, ofAnother, parseKeyFile, readPublicJson } from "./key_file.ts";
+import { isShareOf, SHARE_FILE, shareSchema } from "./node_keys.ts";
+import type { Passphrase } from "./passphrase.ts";
+import { statFile, writeFileAtomically } from "./private_file.ts";
+import { isSealed, seal, sealedTextSchema } from "./sealed_text.ts";
+import { ofAnotherKind, openSealed, writeSecretFile } from "./secret_file.ts";
+import { listSecretFiles, openSecretFiles, type SecretContent } from "./secret_files.ts";
+
+/** What a backup holds, for people. */
+export interface BackupSummary {
+  /** The node. */
+  readonly node: NodeId;
+  /** Its cluster; null for an identity that has none yet. */
+  readonly cluster: ClusterName | null;
+  /** The files that the backup stands for, as their names within a data folder. */
+  readonly files: readonly string[];
+}
+
+interface Backup extends Omit<BackupSummary, "files"> {
+  readonly identity: SecretContent;
+  /** Both or neither. */
+  readonly share: SecretContent | null;
+  readonly group: SecretContent | null;
+}
+
+const OTHER_BACKUP = "Use another backup.";
+
+/**
+ * Writes a backup of a node's keys, encrypted with `passphrase`, which also opens the node's files if they
+ * are encrypted. The folder stays as it is.
+ *
+ * @throws {KeyFileError} when there is such a file already, or a key file cannot be used or opened.
+ * @throws {EnvironmentError} when a file cannot be read or written.
+ */
+export function writeBackup(
+  path: string,
+  { dataDir, passphrase }: { readonly dataDir: string; readonly passphrase: Passphrase },
+): BackupSummary {
+  if (statFile(path) !== null) {
+    throw new KeyFileError(
+      path,
+      "there is such a file already",
+      "Name another with --out; a backup is never overwritten.",
+    );
+  }
+  const backup = collect(dataDir, passphrase);
+  checkBackup(backup, dataDir);
+  const { node, cluster, identity, share, group } = backup;
+  const plaintext = encodeUtf8(JSON.stringify({ identity, share, group }));
+  const text = seal(plaintext, { purpose: "backup", cluster, node }, passphrase);
+  plaintext.fill(0);
+  writeFileAtomically({ path, text, mode: 0o600 });
+  // What cannot be read back is no backup.
+  return summarize(readBackup(path, passphrase));
+}
+
+/**
+ * Puts the keys of a backup into a node's folder, encrypted with `passphrase`, which opens the backup. A
+ * share is marked as in use: see the head of this file. The caller holds the folder's lock.
+ *
+ * @throws {KeyFileError} when the backup cannot be used or opened, when the folder holds keys, or the
+ * group of another cluster, or when there is a share and no `raft.db`.
+ * @throws {InputError} when the folder's `raft.db` is of another cluster or node.
+ * @throws {CorruptionError} when it is damaged.
+ * @throws {EnvironmentError} when a file cannot be read or written.
+ */
+export function restoreBackup(
+  path: string,
+  { dataDir, passphrase, identityOnly }: {
+    readonly dataDir: string;
+    readonly passphrase: Passphrase;
+    readonly identityOnly: boolean;
+  },
+): BackupSummary {
+  const whole = readBackup(path, passphrase);
+  const backup = identityOnly ? { ...whole, share: null, group: null } : whole;
+  checkNoKeys(dataDir);
+  if (backup.share !== null) checkFolderFits(dataDir, backup);
+  createDataFolder(dataDir);
+  writeKeys(dataDir, { backup, passphrase });
+  return summarize(backup);
+}
+
+function collect(dataDir: string, passphrase: Passphrase): Backup {
+  const opened = openSecretFiles(dataDir, [passphrase]);
+  const identity = opened.find(({ purpose }) => purpose === "identity");
+  const share = opened.find(({ purpose }) => purpose === "share");
+  if (identity === undefined) {
+    throw new KeyFileError(
+      `${dataDir}/${IDENTITY_FILE}`,
+      "no such file",
+      "Name a node's folder with --data-dir.",
+    );
+  }
+  return {
+    node: identity.node,
+    cluster: share?.cluster ?? null,
+    identity: identity.content,
+    share: share?.content ?? null,
+    group: share === undefined ? null : readGroupContent(dataDir),
+  };
+}
+
+function readGroupContent(dataDir: string): SecretContent {
+  const file = `${dataDir}/${GROUP_FILE}`;
+  const whatToDo = "Copy it from another node.";
+  const json = readPublicJson(file, whatToDo);
+  return parseKeyFile(json, { file, schema: jsonObjectSchema, whatToDo });
+}
+
+function readBackup(file: string, passphrase: Passphrase): Backup {
+  const json = readPublicJson(file, OTHER_BACKUP);
+  if (!isSealed(json)) {
+    throw new KeyFileError(file, "it is not a backup", "Name a file of floe keys backup.");
+  }
+  const sealed = parseKeyFile(json, { file, schema: sealedTextSchema, whatToDo: OTHER_BACKUP });
+  if (sealed.purpose !== "backup") {
+    throw ofAnotherKind(file, { found: sealed.purpose, expected: "backup" });
+  }
+  const options = { path: file, passphrases: [passphrase], whatToDo: OTHER_BACKUP };
+  const { content } = openSealed(sealed, options);
+  const { node, cluster } = sealed;
+  const parts = parseKeyFile(content, { file, schema: backupSchema, whatToDo: OTHER_BACKUP });
+  const backup = { node, cluster, ...parts };
+  checkBackup(backup, file);
+  return backup;
+}
+
+const jsonObjectSchema = z.record(z.string(), z.unknown());
+
+const backupSchema = z.strictObject({
+  identity: jsonObjectSchema,
+  share: jsonObjectSchema.nullable(),
+  group: jsonObjectSchema.nullable(),
+});
+
+/** Whether the parts belong together. Before a backup is written, and after it is read. */
+function checkBackup({ node, cluster, ...parts }: Backup, file: string): void {
+  const read = { file, whatToDo: OTHER_BACKUP };
+  const identity = parseKeyFile(parts.identity, { ...read, schema: identitySchema });
+  if (identity.node !== node) {
+    throw ofAnother(file, "node", { found: identity.node, expected: node });
+  }
+  if (parts.share === null && parts.group === null) return;
+  const share = parseKeyFile(parts.share, { ...read, schema: shareSchema });
+  const { group } = toGroupFile(parts.group, file);
+  if (share.node !== node) throw ofAnother(file, "node", { found: share.node, expected: node });
+  if (share.cluster === cluster && group.cluster === cluster && isShareOf(group, share)) return;
+  throw new KeyFileError(
+    file,
+    "its share does not belong to its group",
+    "Both must come from one key generation.",
+  );
+}
+
+function checkNoKeys(dataDir: string): void {
+  const present = listSecretFiles(dataDir);
+  if (present.length === 0) return;
+  throw new KeyFileError(
+    dataDir,
+    `it holds keys already: ${present.join(", ")}`,
+    "Keys are never overwritten; move them away or name another folder with --data-dir.",
+  );
+}
+
+/** What the folder says of itself: the group it knows, and the node whose votes it remembers. */
+function checkFolderFits(dataDir: string, { node, cluster, group }: Backup): void {
+  const path = `${dataDir}/${GROUP_FILE}`;
+  if (statFile(path) !== null) {
+    const [found, expected] = [readGroupContent(dataDir), group].map((content) =>
+      formatGroup(toGroupFile(content, path))
+    );
+    if (found !== expected) {
+      throw new KeyFileError(
+        path,
+        "it is of another key than the backup's share",
+        "Restore into the folder of the cluster that the backup was made of.",
+      );
+    }
+  }
+  if ((statFile(`${dataDir}/${RAFT_FILE}`)?.size ?? 0) === 0) throw noVotes(dataDir, node);
+  if (cluster !== null) openRaftStore({ folder: dataDir, cluster, node }).close();
+}
+
+/** A node that lost its disk must not come back under its old share. */
+function noVotes(dataDir: string, node: NodeId): KeyFileError {
+  return new KeyFileError(
+    dataDir,
+    `there is no ${RAFT_FILE}, which knows what ${node} voted`,
+    `To move ${node}: stop it, copy its whole data folder without the keys, then restore. If its data ` +
+      "are lost, its share must not sign again: whoever has forgotten his votes could vote twice. " +
+      "--identity-only brings back its identity; for a share, generate new keys for the whole " +
+      "cluster.",
+  );
+}
+
+function writeKeys(
+  dataDir: string,
+  { backup, passphrase }: { readonly backup: Backup; readonly passphrase: Passphrase },
+): void {
+  const { node, cluster, identity, share, group } = backup;
+  const file = { node, passphrase };
+  if (group !== null) {
+    const path = `${dataDir}/${GROUP_FILE}`;
+    writeFileAtomically({ path, text: formatGroup(toGroupFile(group, path)), mode: 0o644 });
+  }
+  if (share !== null) {
+    const path = `${dataDir}/${SHARE_FILE}`;
+    const content = { ...share, isInUse: true };
+    writeSecretFile({ ...file, path, purpose: "share", cluster }, content);
+  }
+  const path = `${dataDir}/${IDENTITY_FILE}`;
+  writeSecretFile({ ...file, path, purpose: "identity", cluster: null }, identity);
+}
+
+function summarize({ node, cluster, share }: Backup): BackupSummary {
+  const files = share === null ? [IDENTITY_FILE] : [IDENTITY_FILE, SHARE_FILE, GROUP_FILE];
+  return { node, cluster, files };
+}

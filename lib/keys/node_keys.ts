@@ -1,0 +1,243 @@
+/**
+ * A node's key files, in its own data folder: `group.json`, which is public and the same on every
+ * node, and `share.json`, the node's secret, which nobody else may read.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { assert } from "../assert.ts";
+import { encodeHex, equalBytes } from "../bytes.ts";
+import { type Group, toGroupPublicKeys } from "../certificate/mod.ts";
+import { checked, type ClusterConfig, type Schema } from "../config/mod.ts";
+import { InputError } from "../errors.ts";
+import { checkSecretShare } from "../frost/mod.ts";
+import { createDataFolder, RAFT_FILE } from "../storage/mod.ts";
+import {
+  type ClusterName,
+  type Epoch,
+  type NodeId,
+  toClusterName,
+  toEpoch,
+  toNodeId,
+} from "../types.ts";
+import { derivePublicKey, VoterSecret } from "./dealing.ts";
+import { formatGroup, GROUP_FILE, readGroup } from "./group_file.ts";
+import { KeyFileError, type KeyFolder, keySchema, ofAnother } from "./key_file.ts";
+import { removeLeftovers, statFile, writeFileAtomically } from "./private_file.ts";
+import {
+  readSecretFile,
+  type SecretFile,
+  type SecretFileRemedies,
+  writeSecretFile,
+} from "./secret_file.ts";
+
+/** The secret key file's name within a node's data folder. */
+export const SHARE_FILE = "share.json";
+
+/** What to do about a share that cannot be used. */
+export const SHARE_REMEDIES: SecretFileRemedies = {
+  ifMissing: "Put the node's own back; a share that is lost cannot be made again.",
+  ifDamaged:
+    "Move it and identity.json away, and restore both from a backup (floe keys restore); " +
+    "without one, generate new keys for the whole cluster.",
+  ifKnown: "generate new keys for the whole cluster",
+};
+
+/** What a node signs with, checked against each other and against the cluster's configuration. */
+export interface NodeKeys {
+  /** The public key of the cluster and of each voter. */
+  readonly group: Group;
+  /** The genesis certificate, a signed note; null where a dealer made the key. */
+  readonly genesis: string | null;
+  /** The node's own secret. */
+  readonly share: VoterSecret;
+  /** Whether a node has run with this share: what it voted and stored must be there as well. */
+  readonly isInUse: boolean;
+}
+
+/** Whether a data folder holds a key file, usable or not. */
+export function hasKeyFiles(dataDir: string): boolean {
+  return hasShare(dataDir) || statFile(`${dataDir}/${GROUP_FILE}`) !== null;
+}
+
+/** Whether a data folder holds a share, usable or not. */
+export function hasShare(dataDir: string): boolean {
+  return statFile(`${dataDir}/${SHARE_FILE}`) !== null;
+}
+
+/**
+ * Whether anything is left in a data folder of what its node voted; of less than everything, the store
+ * itself tells. What is empty is what a store leaves that was begun and never made.
+ */
+export function hasRun(dataDir: string): boolean {
+  return [RAFT_FILE, `${RAFT_FILE}.guard`].some((name) =>
+    (statFile(`${dataDir}/${name}`)?.size ?? 0) > 0
+  );
+}
+
+/**
+ * Writes a node's key files, the secret one readable by its owner alone, into a folder of the same
+ * kind, which is made if need be.
+ *
+ * @throws {KeyFileError} when there are key files already: a share is never overwritten.
+ * @throws {EnvironmentError} when the disk or the folder does not let it.
+ */
+export function writeNodeKeys(
+  folder: KeyFolder,
+  { group, genesis, share }: Omit<NodeKeys, "isInUse">,
+): void {
+  const { dataDir } = folder;
+  if (hasKeyFiles(dataDir)) {
+    throw new KeyFileError(
+      dataDir,
+      "it holds keys already",
+      "Keys are never overwritten; move them away or choose another folder.",
+    );
+  }
+  writeGeneratedKeys(folder, { group, genesis, share });
+}
+
+/**
+ * Writes the keys that a node has generated. A crash may have left the group behind, without the share;
+ * it comes first, so that whoever has a share has its group.
+ *
+ * @throws {EnvironmentError} when the disk or the folder does not let it.
+ */
+export function writeGeneratedKeys(
+  folder: KeyFolder,
+  { group, genesis, share }: Omit<NodeKeys, "isInUse">,
+): void {
+  const { dataDir, self } = folder;
+  assert(share.node === self, `A share of ${share.node} for ${self}`);
+  assert(!hasShare(dataDir), "A share is never overwritten");
+  createDataFolder(dataDir);
+  writeFileAtomically({
+    path: `${dataDir}/${GROUP_FILE}`,
+    text: formatGroup({ group, genesis }),
+    mode: 0o644,
+  });
+  writeShare(folder, { group, genesis, share, isInUse: false });
+}
+
+/**
+ * Notes that a node runs with this share from now on. After its stores were made and before it says
+ * anything to anyone: a share whose node has lost what it voted could sign for a second leader. What
+ * crashes have left of the share goes as well: it is not written again.
+ *
+ * @throws {EnvironmentError} when the disk does not let it.
+ */
+export function claimShare(folder: KeyFolder, keys: NodeKeys): void {
+  if (keys.isInUse) return;
+  // First, as once the share is in use nothing brings a node here again.
+  removeLeftovers(`${folder.dataDir}/${SHARE_FILE}`);
+  writeShare(folder, { ...keys, isInUse: true });
+}
+
+function writeShare(folder: KeyFolder, keys: NodeKeys): void {
+  writeSecretFile(shareFile(folder, keys.group.cluster), toJson(keys));
+}
+
+function shareFile({ dataDir, self, passphrase }: KeyFolder, cluster: ClusterName): SecretFile {
+  return { path: `${dataDir}/${SHARE_FILE}`, purpose: "share", cluster, node: self, passphrase };
+}
+
+/**
+ * Reads a node's key files and checks that they belong together, to this node and to this cluster.
+ *
+ * @throws {KeyFileError} when a file is missing, damaged, of another cluster or node, not matching
+ * the other, or (the secret one) open to other users.
+ */
+export function readNodeKeys(folder: KeyFolder, config: ClusterConfig): NodeKeys {
+  const { dataDir, self } = folder;
+  const secretFile = shareFile(folder, config.cluster);
+  const file = secretFile.path;
+  const share = readSecretFile(secretFile, {
+    schema: shareSchema,
+    remedies: SHARE_REMEDIES,
+  });
+  if (share.cluster !== config.cluster) {
+    throw ofAnother(file, "cluster", { found: share.cluster, expected: config.cluster });
+  }
+  if (share.node !== self) {
+    throw ofAnother(file, "node", { found: share.node, expected: self });
+  }
+  const { group, genesis } = readGroup(dataDir, config);
+  if (!isShareOf(group, share)) {
+    throw new KeyFileError(
+      file,
+      `it does not match ${dataDir}/${GROUP_FILE}`,
+      "Both must come from one key generation; restore the file that was exchanged.",
+    );
+  }
+  const { node, secret, isInUse } = share;
+  if (isInUse && !hasRun(dataDir)) throw wiped(dataDir, self);
+  return { group, genesis, share: new VoterSecret(node, secret), isInUse };
+}
+
+/** Whether a share is of this group's key, and its secret the one behind its voter's verifying share. */
+export function isShareOf(group: Group, { node, secret, epoch, publicKey }: ShareContent): boolean {
+  if (epoch !== group.epoch || !equalBytes(publicKey, group.publicKey)) return false;
+  const voter = group.voters.find(({ id }) => id === node);
+  if (voter === undefined) return false;
+  if (group.voters.length === 1) {
+    return equalBytes(derivePublicKey(secret), group.publicKey);
+  }
+  try {
+    checkSecretShare(toGroupPublicKeys(group), { identifier: voter.identifier, secret });
+    return true;
+  } catch (error) {
+    if (error instanceof InputError) return false;
+    throw error;
+  }
+}
+
+/** What stands in a share file. SECRET: whoever reads it erases it. */
+export interface ShareContent {
+  /** The cluster. */
+  readonly cluster: ClusterName;
+  /** The voter. */
+  readonly node: NodeId;
+  /** 32 bytes, as a {@linkcode VoterSecret} has it. */
+  readonly secret: Uint8Array;
+  /** The key generation that the share is from. */
+  readonly epoch: Epoch;
+  /** The group key that it is a share of: 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** See {@linkcode NodeKeys}. */
+  readonly isInUse: boolean;
+}
+
+/** A share file's JSON. */
+export const shareSchema: Schema<ShareContent, unknown> = z.strictObject({
+  cluster: checked(toClusterName),
+  node: checked(toNodeId),
+  epoch: z.int().min(1).transform(toEpoch),
+  publicKey: keySchema,
+  secret: keySchema,
+  isInUse: z.boolean(),
+});
+
+function toJson(
+  { group, share, isInUse }: NodeKeys,
+): Record<keyof ShareContent, unknown> {
+  return {
+    cluster: group.cluster,
+    node: share.node,
+    epoch: group.epoch,
+    publicKey: encodeHex(group.publicKey),
+    secret: encodeHex(share.reveal()),
+    isInUse,
+  };
+}
+
+/** A node that lost its disk must not come back under its old share. */
+function wiped(dataDir: string, self: NodeId): KeyFileError {
+  return new KeyFileError(
+    `${dataDir}/${SHARE_FILE}`,
+    `${self} has run with this share, but ${RAFT_FILE}, which knows what it voted, is gone`,
+    "Put the whole data folder back as it was. A node that has forgotten its votes must not sign " +
+      "again: if the data are lost, the whole cluster needs a new key, which all nodes make that are " +
+      "started with folders that hold nothing but their identity.json.",
+  );
+}

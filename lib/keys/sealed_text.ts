@@ -1,0 +1,158 @@
+/**
+ * Encrypted files: a JSON object that says in the open what it is, whose it is and how its key is made
+ * of a passphrase, and holds the rest encrypted. All that it says in the open is authenticated with the
+ * rest, so that no file can be passed off as another, nor a part of it be changed.
+ *
+ * @module
+ */
+
+import { createCipheriv, createDecipheriv } from "node:crypto";
+import { z } from "zod";
+import {
+  concatBytes,
+  decodeBase64,
+  decodeHex,
+  encodeBase64,
+  encodeHex,
+  encodeUtf8,
+} from "../bytes.ts";
+import { checked, type Schema } from "../config/mod.ts";
+import { InputError } from "../errors.ts";
+import { type ClusterName, type NodeId, toClusterName, toNodeId } from "../types.ts";
+import {
+  type KeyParameters,
+  type Passphrase,
+  SALT_BYTES,
+  SCRYPT_BLOCK_SIZE,
+  SCRYPT_LOG_N,
+  SCRYPT_LOG_N_MAX,
+  SCRYPT_PARALLELIZATION,
+} from "./passphrase.ts";
+
+/** What an encrypted file's `format` says. */
+const SEALED_FORMAT = "floe/sealed/v1";
+
+/** What a secret file can be. */
+export const SECRET_PURPOSES = ["identity", "share", "key generation", "backup"] as const;
+/** What a secret file is. */
+export type SecretPurpose = typeof SECRET_PURPOSES[number];
+
+/** What a secret file is, and whose. */
+export interface SecretLabel {
+  /** What it is. */
+  readonly purpose: SecretPurpose;
+  /** The cluster, or null where there may be none yet. */
+  readonly cluster: ClusterName | null;
+  /** The node. */
+  readonly node: NodeId;
+}
+
+/** An encrypted file that was read and not yet opened. All of it is public. */
+export interface SealedText extends SecretLabel {
+  /** How its key is made of the passphrase. */
+  readonly key: KeyParameters;
+  /** 12 bytes, drawn at random for this text. */
+  readonly nonce: Uint8Array;
+  /** What is encrypted, and behind it the 16 bytes that authenticate all. */
+  readonly ciphertext: Uint8Array;
+}
+
+const ALGORITHM = "chacha20-poly1305";
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** Encrypts `plaintext` under a new nonce. The text ends in a newline. */
+export function seal(plaintext: Uint8Array, label: SecretLabel, passphrase: Passphrase): string {
+  const key = passphrase.ownParameters;
+  // Random, and so few under one salt that two that are equal need not be feared.
+  const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+  const header = { ...label, key, nonce };
+  const cipher = createCipheriv(ALGORITHM, passphrase.deriveKey(key), nonce, {
+    authTagLength: TAG_BYTES,
+  });
+  cipher.setAAD(associatedData(header), { plaintextLength: plaintext.length });
+  const encrypted = cipher.update(plaintext);
+  cipher.final();
+  const ciphertext = concatBytes(encrypted, cipher.getAuthTag());
+  return JSON.stringify({ ...toJson(header), ciphertext: encodeBase64(ciphertext) }, null, 2) +
+    "\n";
+}
+
+/** The plaintext, the caller's to erase; null when the passphrase is another or anything was changed. */
+export function unseal(
+  { ciphertext, ...header }: SealedText,
+  passphrase: Passphrase,
+): Uint8Array | null {
+  const length = ciphertext.length - TAG_BYTES;
+  const decipher = createDecipheriv(ALGORITHM, passphrase.deriveKey(header.key), header.nonce, {
+    authTagLength: TAG_BYTES,
+  });
+  decipher.setAAD(associatedData(header), { plaintextLength: length });
+  decipher.setAuthTag(ciphertext.subarray(length));
+  const plaintext = decipher.update(ciphertext.subarray(0, length));
+  try {
+    decipher.final();
+    return plaintext;
+  } catch {
+    plaintext.fill(0);
+    return null;
+  }
+}
+
+/** Whether JSON is an encrypted file, of this or of another format, whole or not. */
+export function isSealed(json: unknown): boolean {
+  return typeof json === "object" && json !== null && "ciphertext" in json;
+}
+
+/** Reads an encrypted file. A key that is cheaper or dearer than Floe's limits is refused. */
+export const sealedTextSchema: Schema<SealedText, unknown> = z.strictObject({
+  format: z.literal(SEALED_FORMAT),
+  purpose: z.enum(SECRET_PURPOSES),
+  cluster: checked(toClusterName).nullable(),
+  node: checked(toNodeId),
+  scrypt: z.strictObject({
+    logN: z.int().min(SCRYPT_LOG_N).max(SCRYPT_LOG_N_MAX),
+    r: z.literal(SCRYPT_BLOCK_SIZE),
+    p: z.literal(SCRYPT_PARALLELIZATION),
+    salt: checked((text) => readHex(text, SALT_BYTES)),
+  }),
+  nonce: checked((text) => readHex(text, NONCE_BYTES)),
+  ciphertext: checked(readCiphertext),
+}).transform(({ format: _, scrypt: { logN, salt }, ...rest }) => ({
+  ...rest,
+  key: { logN, salt },
+}));
+
+type SealedHeader = Omit<SealedText, "ciphertext">;
+
+function toJson({ purpose, cluster, node, key, nonce }: SealedHeader): object {
+  return {
+    format: SEALED_FORMAT,
+    purpose,
+    cluster,
+    node,
+    scrypt: {
+      logN: key.logN,
+      r: SCRYPT_BLOCK_SIZE,
+      p: SCRYPT_PARALLELIZATION,
+      salt: encodeHex(key.salt),
+    },
+    nonce: encodeHex(nonce),
+  };
+}
+
+/** Everything that the file says in the open, in this order and without white space. */
+function associatedData(header: SealedHeader): Uint8Array {
+  return encodeUtf8(JSON.stringify(toJson(header)));
+}
+
+function readHex(text: string, length: number): Uint8Array {
+  if (/^(?:[0-9a-f]{2})*$/.test(text) && text.length === 2 * length) return decodeHex(text);
+  throw new InputError(`not ${2 * length} hex digits in lower case`);
+}
+
+function readCiphertext(text: string): Uint8Array {
+  const bytes = decodeBase64(text);
+  if (bytes.length >= TAG_BYTES) return bytes;
+  throw new InputError(`${bytes.length} bytes are fewer than ${TAG_BYTES}`);
+}

@@ -1,0 +1,154 @@
+/**
+ * Carries snapshots between the core, which decides, the store, which keeps them, and the network.
+ * What takes long happens off the loop; its outcome comes back as an input.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { CHECKPOINT_BYTES_MIN, CHECKPOINT_ENTRIES_MIN } from "../config/mod.ts";
+import { EnvironmentError, InputError } from "../errors.ts";
+import {
+  type Entry,
+  type EntryLimits,
+  type Input,
+  type Message,
+  type RaftEvent,
+  type Snapshot,
+  SNAPSHOT_CHUNK_BYTES_MAX,
+  type SnapshotChunk,
+  type SnapshotRequest,
+} from "../raft/mod.ts";
+import { CorruptionError, type Snapshots } from "../storage/mod.ts";
+import type { LogIndex } from "../types.ts";
+
+/** What a keeper works with. */
+export interface SnapshotKeeperOptions {
+  /** Makes, keeps and checks the files. */
+  readonly snapshots: Snapshots;
+  /** Hands an input to the core. */
+  readonly submit: (input: Input) => void;
+  /** Sends a message to a peer. */
+  readonly send: (message: Message) => void;
+  /** Stops the node, which can go on no more. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** One node's snapshots. */
+export class SnapshotKeeper {
+  readonly #options: SnapshotKeeperOptions;
+  readonly #logger = getLogger(["floe", "node"]);
+
+  /** `options` are used as they are. */
+  constructor(options: SnapshotKeeperOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Begins to make a snapshot of everything applied so far. For want of space, say, the node can do
+   * without; not so if its own data turn out to be damaged.
+   */
+  make(): void {
+    const { snapshots, submit, fail } = this.#options;
+    snapshots.make().then((snapshot) => {
+      this.#logger.info("snapshot.made", { index: snapshot.index, bytes: snapshot.bytes });
+      submit({ kind: "snapshotMade", snapshot });
+    }, (error) => {
+      this.#logger.error("snapshot.failed", { error: String(error) });
+      if (!isPassing(error)) return fail(error);
+      submit({ kind: "snapshotFailed" });
+    });
+  }
+
+  /** Reads a chunk of this node's snapshot and sends it; nothing if a newer one took its place. */
+  sendChunk(chunk: SnapshotChunk): void {
+    const { snapshots, send } = this.#options;
+    const { snapshot, offset } = chunk;
+    const data = snapshots.read({ snapshot, offset, bytesMax: SNAPSHOT_CHUNK_BYTES_MAX });
+    if (data !== null) send({ ...chunk, data });
+  }
+
+  /**
+   * Keeps a chunk of a leader's snapshot; the offset wanted next, or null when that failed. Receiving
+   * promises nothing, so a snapshot that cannot be kept or is unsound stops nobody.
+   */
+  storeChunk({ snapshot, offset, data }: SnapshotRequest): number | null {
+    try {
+      const nextOffset = this.#options.snapshots.store({ snapshot, offset, data });
+      if (nextOffset === snapshot.bytes) this.#finish(snapshot);
+      return nextOffset;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.#logger.warn("snapshot.refused", { error: error.message });
+      return null;
+    }
+  }
+
+  /** Removes what the log has gone beyond: nobody will ask for it. */
+  observe(events: readonly RaftEvent[]): void {
+    for (const event of events) {
+      if (event.kind === "logCompacted") this.#options.snapshots.removeBefore(event.index);
+    }
+  }
+
+  #finish(snapshot: Snapshot): void {
+    const { snapshots, submit, fail } = this.#options;
+    snapshots.finish(snapshot).then(() => submit({ kind: "snapshotReady", snapshot }), (error) => {
+      if (!isRefusal(error)) return fail(error);
+      this.#logger.warn("snapshot.refused", { error: error.message });
+      submit({ kind: "snapshotRefused", snapshot });
+    });
+  }
+}
+
+/** Whether it is the snapshot that is no good, or the disk that will not keep it. */
+function isRefusal(error: unknown): error is InputError | EnvironmentError {
+  return error instanceof InputError || error instanceof EnvironmentError;
+}
+
+/** Whether the next attempt may succeed. */
+function isPassing(error: unknown): boolean {
+  return error instanceof EnvironmentError && !(error instanceof CorruptionError);
+}
+
+/** What is asked about the log. */
+export interface LogSize {
+  /** How many entries it keeps. */
+  readonly length: number;
+  /** How many bytes of payload. */
+  readonly bytes: number;
+}
+
+/** Counts what is applied between checkpoints. */
+export class Checkpointer {
+  readonly #limits: EntryLimits;
+  readonly #checkpoint: () => LogIndex;
+  #entries = 0;
+  #bytes = 0;
+
+  /**
+   * A log beyond `limits` is long; `checkpoint` makes everything applied so far durable, and returns
+   * how far that is.
+   */
+  constructor(limits: EntryLimits, checkpoint: () => LogIndex) {
+    this.#limits = limits;
+    this.#checkpoint = checkpoint;
+  }
+
+  /** These entries were applied. */
+  applied(entries: readonly Entry[]): void {
+    this.#entries += entries.length;
+    for (const { data } of entries) this.#bytes += data.length;
+  }
+
+  /** Makes the state machine durable if the log is too long and the last time is long ago. */
+  checkpointIfDue(log: LogSize): LogIndex | null {
+    const { entriesMax, bytesMax } = this.#limits;
+    const isLong = log.length > entriesMax || log.bytes > bytesMax;
+    const isTime = this.#entries >= CHECKPOINT_ENTRIES_MIN || this.#bytes >= CHECKPOINT_BYTES_MIN;
+    if (!isLong || !isTime) return null;
+    this.#entries = 0;
+    this.#bytes = 0;
+    return this.#checkpoint();
+  }
+}

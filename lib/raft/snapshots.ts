@@ -1,0 +1,152 @@
+/**
+ * Log compaction (Raft §7). The state machine keeps its own durable state, so the log needs no
+ * snapshot to be cut: what the state machine has made durable, the log may forget.
+ *
+ * @module
+ */
+
+import { assert } from "../assert.ts";
+import type { LogIndex, NodeId } from "../types.ts";
+import { HELD_LOG_FACTOR, HELD_LOG_TIMEOUTS, KEPT_LOG_SHARE, LOG_LIMITS } from "./config.ts";
+import type { Snapshot } from "./entry.ts";
+import type { EntryLimits, Log } from "./log.ts";
+import type { SnapshotResponse } from "./message.ts";
+import type { Progress } from "./progress.ts";
+import type { Leader } from "./role.ts";
+import type { CoreState } from "./state.ts";
+
+/** The state machine is durable up to `index`: forgets what is not needed, once the log is long. */
+export function compactLog(state: CoreState, index: LogIndex): void {
+  assert(index <= state.commitIndex, "Only what is committed is applied");
+  const { log } = state;
+  const limits = state.config.logLimits ?? LOG_LIMITS;
+  if (!exceeds(log, limits)) return;
+  const wanted = Math.min(index, log.baseToKeep(times(limits, KEPT_LOG_SHARE))) as LogIndex;
+  const base = exceeds(log, times(limits, HELD_LOG_FACTOR))
+    ? leaveBehind(state, wanted)
+    : holdBack(state, wanted);
+  if (base <= log.base.index) return;
+  log.compactTo(base);
+  state.durability.logCompactedTo(log.base);
+  state.output.events.push({ kind: "logCompacted", index: base });
+}
+
+/**
+ * The entries after a snapshot that is being made or sent are kept, and those that its receiver has
+ * yet to get when it is installed: else it would need another snapshot at once. A receiver that is
+ * silent, or that cannot keep the snapshot, is not waited for.
+ */
+function holdBack(state: CoreState, base: LogIndex): LogIndex {
+  const needed = [base, state.ownSnapshot.makingFromIndex ?? base];
+  for (const [, follower] of listFollowers(state)) {
+    const needsAfter = follower.needsLogAfter;
+    if (needsAfter === null) continue;
+    const isCaughtUp = follower.snapshot === null && needsAfter >= base;
+    if (isCaughtUp) follower.caughtUp();
+    const silentTicks = state.nowTick - follower.rounds.answeredSentTick;
+    const isHeard = silentTicks <= HELD_LOG_TIMEOUTS * state.config.electionTimeoutTicks;
+    if (isHeard && !isCaughtUp) needed.push(needsAfter);
+  }
+  return Math.min(...needed) as LogIndex;
+}
+
+/** The log is as long as memory allows: whoever still needs more of it starts over. */
+function leaveBehind(state: CoreState, base: LogIndex): LogIndex {
+  for (const [peer, follower] of listFollowers(state)) {
+    const needsAfter = follower.needsLogAfter;
+    if (needsAfter === null || needsAfter >= base) continue;
+    state.output.events.push({ kind: "followerLeftBehind", peer, index: needsAfter });
+  }
+  return base;
+}
+
+function listFollowers({ role }: CoreState) {
+  return role.name === "leader" ? [...role.followers] : [];
+}
+
+function times({ entriesMax, bytesMax }: EntryLimits, factor: number): EntryLimits {
+  return { entriesMax: entriesMax * factor, bytesMax: bytesMax * factor };
+}
+
+function exceeds(log: Log, limits: EntryLimits): boolean {
+  return log.length > limits.entriesMax || log.bytes > limits.bytesMax;
+}
+
+/** Whether the log no longer keeps what the follower needs next, or it needs what came before. */
+export function needsSnapshot(state: CoreState, follower: Progress): boolean {
+  if (follower.nextIndex <= state.log.base.index) return true;
+  const wanted = follower.wantedSnapshotIndex;
+  // A new leader may know less of what is committed than the follower, and then needs its help.
+  return wanted !== null && wanted <= state.commitIndex;
+}
+
+/** Sends the next chunk to a follower that needs a snapshot and answers, or has it made first. */
+export function sendSnapshot(
+  state: CoreState,
+  leader: Leader,
+  { peer, follower }: { readonly peer: NodeId; readonly follower: Progress },
+): void {
+  const { nowTick, config: { electionTimeoutTicks } } = state;
+  // A follower that is down would cost a snapshot each time the log moves on.
+  if (nowTick - follower.rounds.answeredSentTick > electionTimeoutTicks) return;
+  const from = Math.max(state.log.base.index, follower.wantedSnapshotIndex ?? 0) as LogIndex;
+  const snapshot = state.ownSnapshot.usableFrom(from);
+  if (snapshot === null) {
+    if (state.ownSnapshot.request(state.commitIndex, nowTick)) state.output.makeSnapshot = true;
+    return;
+  }
+  if (follower.snapshot !== snapshot) {
+    follower.startSnapshot(snapshot);
+    state.output.events.push({ kind: "snapshotSending", peer, index: snapshot.index });
+  }
+  const offset = follower.takeChunkOffset(nowTick, electionTimeoutTicks);
+  if (offset === null) return;
+  state.output.sendChunks.push({
+    kind: "snapshotRequest",
+    from: state.self,
+    to: peer,
+    term: state.currentTerm,
+    snapshot,
+    offset,
+    round: leader.rounds.current,
+    certificate: follower.isCertified ? null : leader.certificate.note,
+  });
+}
+
+/** Learns how far a follower is with its snapshot. */
+export function handleSnapshotResponse(state: CoreState, message: SnapshotResponse): void {
+  if (state.role.name !== "leader" || state.adoptTerm(message)) return;
+  if (message.term !== state.currentTerm) return;
+  const follower = state.role.followers.get(message.from);
+  if (follower === undefined) return;
+  const { outcome } = message;
+  if (outcome.kind === "wanted") return follower.snapshotWanted(message.index);
+  const { snapshot } = follower;
+  if (snapshot?.index !== message.index) return;
+  switch (outcome.kind) {
+    case "installed":
+      return follower.snapshotInstalled(snapshot.index);
+    case "stored":
+      if (outcome.nextOffset > snapshot.bytes) {
+        return state.refuse(message.from, `wants byte ${outcome.nextOffset} of ${snapshot.bytes}`);
+      }
+      return follower.chunkStored(outcome.nextOffset);
+    case "refused":
+      return follower.chunkRefused();
+    default:
+      outcome satisfies never;
+  }
+}
+
+/** The node made a snapshot. */
+export function snapshotMade(state: CoreState, made: Omit<Snapshot, "term">): void {
+  const term = state.log.termAt(made.index);
+  // Compaction waits while one is being made, though not for ever: then it came too late.
+  if (term === null) snapshotFailed(state);
+  else state.ownSnapshot.made({ ...made, term });
+}
+
+/** The node could not make a snapshot. */
+export function snapshotFailed(state: CoreState): void {
+  state.ownSnapshot.failed(state.nowTick + state.config.electionTimeoutTicks);
+}

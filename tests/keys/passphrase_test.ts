@@ -1,0 +1,103 @@
+import { scrypt } from "@noble/hashes/scrypt.js";
+import assert from "node:assert/strict";
+import { InvariantError } from "../../lib/assert.ts";
+import { encodeUtf8 } from "../../lib/bytes.ts";
+import { InputError } from "../../lib/errors.ts";
+import {
+  Passphrase,
+  PASSPHRASE_BYTES_MAX,
+  PASSPHRASE_BYTES_MIN,
+  SALT_BYTES,
+  SCRYPT_LOG_N,
+  SCRYPT_LOG_N_MAX,
+} from "../../lib/keys/passphrase.ts";
+
+const TEXT = "correct horse battery staple";
+
+Deno.test("deriveKey() is scrypt with the parameters that it says, by another's account", () => {
+  using passphrase = new Passphrase(encodeUtf8(TEXT));
+  const { logN, salt } = passphrase.ownParameters;
+  assert.equal(logN, 17);
+  const expected = scrypt(encodeUtf8(TEXT), salt, { N: 2 ** 17, r: 8, p: 1, dkLen: 32 });
+  assert.deepEqual(passphrase.deriveKey({ logN, salt }), expected);
+});
+
+Deno.test("deriveKey() remembers few keys, and erases what it forgets", () => {
+  using passphrase = new Passphrase(encodeUtf8(TEXT));
+  const parameters = (byte: number) => ({
+    logN: SCRYPT_LOG_N,
+    salt: new Uint8Array(SALT_BYTES).fill(byte),
+  });
+  const first = passphrase.deriveKey(parameters(0));
+  assert.equal(passphrase.deriveKey(parameters(0)), first);
+  const others = [1, 2, 3].map((byte) => passphrase.deriveKey(parameters(byte)));
+  assert.ok(first.some((byte) => byte !== 0));
+  passphrase.deriveKey(parameters(4));
+  assert.ok(first.every((byte) => byte === 0));
+  for (const key of others) assert.ok(key.some((byte) => byte !== 0));
+});
+
+Deno.test("a passphrase is of use no more once it is erased, nor is any key of it", () => {
+  const bytes = encodeUtf8(TEXT);
+  const passphrase = new Passphrase(bytes);
+  const key = passphrase.deriveKey(passphrase.ownParameters);
+  passphrase[Symbol.dispose]();
+  for (const secret of [bytes, key]) assert.ok(secret.every((byte) => byte === 0));
+  assert.throws(() => passphrase.deriveKey(passphrase.ownParameters), InvariantError);
+});
+
+Deno.test("deriveKey() is never asked for a key that is too cheap or too dear", () => {
+  using passphrase = new Passphrase(encodeUtf8(TEXT));
+  const salt = new Uint8Array(SALT_BYTES);
+  for (const logN of [0, SCRYPT_LOG_N - 1, SCRYPT_LOG_N_MAX + 1, NaN]) {
+    assert.throws(() => passphrase.deriveKey({ logN, salt }), InvariantError);
+  }
+});
+
+Deno.test("two passphrases of one text have different salts", () => {
+  using one = new Passphrase(encodeUtf8(TEXT));
+  using other = new Passphrase(encodeUtf8(TEXT));
+  assert.notDeepEqual(one.ownParameters.salt, other.ownParameters.salt);
+});
+
+for (
+  const [what, text, message] of [
+    ["too short", "1234567", /it is below 8 bytes/],
+    ["nothing", "", /it is below 8 bytes/],
+    ["too long", "x".repeat(PASSPHRASE_BYTES_MAX + 1), /it is above 1024 bytes/],
+    ["two lines", "first line\nsecond", /more than one line/],
+    ["two lines of an old Mac", "first line\rsecond", /more than one line/],
+    ["a NUL", "with a \0 within", /more than one line of text/],
+  ] as const
+) {
+  Deno.test(`a passphrase that is ${what} is refused, without being quoted, and erased`, () => {
+    const bytes = encodeUtf8(text);
+    assert.throws(() => new Passphrase(bytes), (error) => {
+      assert.ok(error instanceof InputError);
+      assert.match(error.message, message);
+      assert.ok(text === "" || !error.message.includes(text));
+      return true;
+    });
+    assert.ok(bytes.every((byte) => byte === 0));
+  });
+}
+
+Deno.test("a passphrase may be as short and as long as its limits say", () => {
+  for (const length of [PASSPHRASE_BYTES_MIN, PASSPHRASE_BYTES_MAX]) {
+    using passphrase = new Passphrase(new Uint8Array(length).fill(0x61));
+    assert.equal(passphrase.ownParameters.salt.length, SALT_BYTES);
+  }
+});
+
+Deno.test("a passphrase shows neither itself nor a key, whatever it is turned into", () => {
+  using passphrase = new Passphrase(encodeUtf8(TEXT));
+  const key = passphrase.deriveKey(passphrase.ownParameters);
+  const shown = Deno.inspect(passphrase, { depth: 10, showHidden: true, iterableLimit: 1000 }) +
+    JSON.stringify(passphrase) + String(passphrase);
+  const forms = [encodeUtf8(TEXT), key].flatMap((secret) => [
+    new TextDecoder().decode(secret),
+    secret.toHex(),
+    [...secret].slice(0, 4).join(", "),
+  ]);
+  for (const form of forms) assert.equal(shown.includes(form), false);
+});
