@@ -188,7 +188,7 @@ export interface GroupVoter {
 
 /** The public key of a cluster and of each of its voters. The same on every node. */
 export interface Group {
-  /** The cluster. */
+  /** As every statement of the group names it. */
   readonly cluster: ClusterName;
   /** Which dealing of shares this is. */
   readonly epoch: Epoch;

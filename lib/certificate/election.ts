@@ -34,7 +34,7 @@ export interface ExpectedElection {
 export type VerifiedCertificate = Certificate & Statement;
 
 /** What a note is verified with. */
-export interface NoteVerifier {
+interface NoteVerifier {
   /** The cluster that it must be of; null where the key is all that is known. */
   readonly cluster: ClusterName | null;
   /** The 4-byte id of the key under this name. */

@@ -264,7 +264,7 @@ export interface RosterVoter {
 
 /** What all voters must agree on for a key generation to be one. */
 export interface GenesisRoster {
-  /** The cluster. */
+  /** As `cluster.json` and every statement name it. */
   readonly cluster: ClusterName;
   /** Which dealing of shares this is. */
   readonly epoch: Epoch;
@@ -275,7 +275,7 @@ export interface GenesisRoster {
 }
 
 /** Fewest voters that can share a key. A cluster of one has a key of its own. */
-export const ROSTER_VOTERS_MIN = 2;
+const ROSTER_VOTERS_MIN = 2;
 
 /** The name of a voter's identity key in signed notes: `<cluster>/<id>`. */
 export function voterKeyName(cluster: ClusterName, voter: NodeId): string {

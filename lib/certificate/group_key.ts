@@ -19,7 +19,6 @@ import { checkPublicKey, ELEMENT_BYTES } from "../frost/mod.ts";
 import { encodePublicKeyInfo } from "../native_key.ts";
 import { type ClusterName, toClusterName } from "../types.ts";
 
-/** Bytes of a key id. */
 export const KEY_ID_BYTES = 4;
 /** Most characters that are looked at as a group key. */
 export const GROUP_KEY_LENGTH_MAX = 1024;

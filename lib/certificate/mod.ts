@@ -61,7 +61,6 @@ export {
   type GenesisStatement,
   type GenesisVoter,
   parseGenesisStatement,
-  ROSTER_VOTERS_MIN,
   type RosterVoter,
   toGenesisStatement,
   verifyGenesis,

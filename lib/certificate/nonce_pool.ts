@@ -31,10 +31,8 @@ export function signingSessionsMax(
 }
 
 /** An election that nonces are issued for. */
-export interface Election {
-  /** Its term. */
+interface Election {
   readonly term: Term;
-  /** Its candidate. */
   readonly candidate: NodeId;
 }
 

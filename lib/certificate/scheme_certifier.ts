@@ -173,7 +173,6 @@ function voterOf(session: Session, identifier: number): NodeId {
 
 /** Who may sign together: the part of a group that needs no keys. */
 export interface Roster {
-  /** The cluster. */
   readonly cluster: ClusterName;
   /** Which dealing of shares this is. */
   readonly epoch: Epoch;
@@ -184,7 +183,7 @@ export interface Roster {
 }
 
 /** Checks one voter's commitment. @throws {InputError} that says what is wrong with it. */
-export type CommitmentCheck = (identifier: number, commitment: Uint8Array) => void;
+type CommitmentCheck = (identifier: number, commitment: Uint8Array) => void;
 
 /**
  * Builds the statement from the request's typed fields and checks the list of signers: at least the
@@ -193,7 +192,7 @@ export type CommitmentCheck = (identifier: number, commitment: Uint8Array) => vo
  * @throws {CertificateError} `wrong-epoch`, `wrong-leader`, `too-few-signers`, `foreign-signer`,
  * `unsorted-signers` or `bad-commitment`, the last three naming the voter.
  */
-export function openSession(
+function openSession(
   roster: Roster,
   request: SigningRequest,
   checkCommitment: CommitmentCheck,
@@ -212,7 +211,7 @@ export function openSession(
 }
 
 /** The refusal of a voter's commitment; other errors than bad input are thrown on as they are. */
-export function toBadCommitment(voter: NodeId, cause: unknown): CertificateError {
+function toBadCommitment(voter: NodeId, cause: unknown): CertificateError {
   if (!(cause instanceof InputError)) throw cause;
   return new CertificateError(
     "bad-commitment",

@@ -7,9 +7,7 @@
 
 import type { ClusterName, NodeId } from "../types.ts";
 
-/** One signer of a session. */
 export interface SessionSigner {
-  /** The voter. */
   readonly voter: NodeId;
   /** Its FROST identifier. */
   readonly identifier: number;

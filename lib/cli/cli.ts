@@ -118,10 +118,10 @@ function unforeseen(error: Error, context: CommandContext): string {
 }
 
 /** The version of this source tree. */
-export const FLOE_VERSION = "0.1.0";
+const FLOE_VERSION = "0.1.0";
 
 /** Adds `floe version`. */
-export function registerVersion(program: Program, context: CommandContext): void {
+function registerVersion(program: Program, context: CommandContext): void {
   program
     .command("version")
     .summary("print the versions of Floe and of what it runs on")

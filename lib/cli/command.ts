@@ -64,7 +64,7 @@ export type Program = CommanderCommand;
 export type RegisterCommand = (program: Program, context: CommandContext) => void;
 
 /** How a command prints its data: a table for people, JSON for programs. */
-export type OutputFormat = "table" | "json";
+type OutputFormat = "table" | "json";
 
 /**
  * The options that every command knows, as commander hands them over with `optsWithGlobals()`.

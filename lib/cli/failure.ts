@@ -195,7 +195,6 @@ export type ExitCode = typeof ExitCode[keyof typeof ExitCode];
 export class CommandError extends Error {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "CommandError";
-  /** The exit code. */
   readonly exitCode: ExitCode;
 
   /** `message` is for the person at the terminal. */

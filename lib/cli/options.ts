@@ -23,7 +23,7 @@ import { CommandError, ExitCode } from "./failure.ts";
 /** How long a client command tries when `--timeout` is not given. */
 const TIMEOUT_MS_DEFAULT = 5_000;
 /** The longest `--timeout`. */
-export const TIMEOUT_MS_MAX = 600_000;
+const TIMEOUT_MS_MAX = 600_000;
 
 /** Adds the global options; they may stand before or after the name of a command. */
 export function addGlobalOptions(program: Program): void {

@@ -58,7 +58,7 @@ export interface ClusterConfig {
   readonly threshold: number;
   /** Every node, in the order of their FROST identifiers. */
   readonly peers: readonly PeerConfig[];
-  /** The times. */
+  /** How long this cluster waits for what. */
   readonly timing: TimingConfig;
   /**
    * When a node compacts its log, which it keeps in memory: beyond either limit, to half of it. What a

@@ -45,7 +45,7 @@ const HEARTBEAT_MS_MIN = 5;
 const ELECTION_TIMEOUT_MS_MAX = 60_000;
 
 /** What came of checking: a configuration, or every fault there is. */
-export type CheckedClusterConfig =
+type CheckedClusterConfig =
   /** Usable as it stands. */
   | { readonly config: ClusterConfig; readonly faults: readonly [] }
   /** Not usable, for these reasons. */

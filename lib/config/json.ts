@@ -9,7 +9,7 @@ import { decodeHex } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 
 /** A place in a text, both counted from 1. */
-export interface TextPosition {
+interface TextPosition {
   /** Line, from 1. */
   readonly line: number;
   /** Column in UTF-16 units, from 1. */

@@ -24,11 +24,13 @@ export {
 export {
   type ClusterConfig,
   ClusterConfigError,
+  type ConfigFault,
   findPeer,
   formatClusterConfig,
   generateLocalCluster,
   isPinned,
   loadClusterConfig,
+  type LocalClusterOptions,
   parseClusterConfig,
   type PeerConfig,
   type PeerKeys,
@@ -50,6 +52,7 @@ export {
   createPeerCard,
   type PeerCard,
   PeerCardError,
+  type PeerCardJson,
   readPeerCard,
   toPeerCardJson,
 } from "./peer_card.ts";

@@ -19,7 +19,7 @@ import { checked, formatPath, readKey } from "./json.ts";
 
 /** A node as it presents itself: what stands in `cluster.json`, with keys. */
 export interface PeerCard extends PeerConfig {
-  /** Its keys. */
+  /** Public: what other nodes pin. */
   readonly keys: PeerKeys;
   /** 64 bytes: an Ed25519 signature over {@linkcode formatPeerStatement}. */
   readonly signature: Uint8Array;
@@ -38,7 +38,7 @@ export class PeerCardError extends InputError {
 
 /** What signs a card: a node's identity (`lib/keys`) is one. */
 export interface CardSigner {
-  /** The node. */
+  /** Public: what other nodes pin. */
   readonly node: NodeId;
   /** Its public keys. */
   readonly keys: PeerKeys;

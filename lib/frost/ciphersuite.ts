@@ -17,7 +17,7 @@ export const CONTEXT_STRING = "FROST-ED25519-SHA512-v1";
 /** Bytes of an encoded element: a compressed Edwards point (RFC 8032 §5.1.2). */
 export const ELEMENT_BYTES = 32;
 /** Bytes of an encoded scalar: little-endian, below the group order (RFC 9591 §6.1). */
-export const SCALAR_BYTES = 32;
+const SCALAR_BYTES = 32;
 /** Bytes of a signature: the element R, then the scalar z (RFC 8032 §5.1.6). */
 export const SIGNATURE_BYTES: number = ELEMENT_BYTES + SCALAR_BYTES;
 

@@ -96,9 +96,9 @@ interface Addend {
   readonly minus: bigint;
   /** Y + X */
   readonly plus: bigint;
-  /** 2 d T */
+  /** 2 d T, with d of the curve's equation */
   readonly T2d: bigint;
-  /** 2 Z */
+  /** 2 times Z */
   readonly Z2: bigint;
 }
 

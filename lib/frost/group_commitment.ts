@@ -35,7 +35,7 @@ export interface SigningSession {
 }
 
 /** A signer's binding factor, with what was hashed to it. */
-export interface BindingFactor {
+interface BindingFactor {
   /** rho_input: group key, hashed message, hashed commitment list, identifier. 160 bytes. */
   readonly input: Uint8Array;
   /** The binding factor. */

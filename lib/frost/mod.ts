@@ -34,7 +34,7 @@ export {
   verifySignature,
   verifySignatureShare,
 } from "./aggregate.ts";
-export { ELEMENT_BYTES, SCALAR_BYTES, SIGNATURE_BYTES } from "./ciphersuite.ts";
+export { ELEMENT_BYTES, SIGNATURE_BYTES } from "./ciphersuite.ts";
 export {
   beginKeyGeneration,
   type CheckedShare,

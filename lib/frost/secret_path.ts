@@ -29,7 +29,7 @@ export const IDENTIFIER_MAX = 0xffff;
 const { BASE, Fn } = PrimeOrderPoint;
 
 /** What noble's dealer makes. */
-export interface NobleDealing {
+interface NobleDealing {
   /** The group's public key: 32 bytes. */
   readonly groupPublicKey: Uint8Array;
   /** Each participant's secret share, and the public key of it: 32 bytes. By rising identifier. */

@@ -98,7 +98,7 @@ const RESPONSE_HEADERS = [
  * Answers the browsers' questions on behalf of the origins that the door lets in, before any route.
  * Where there are none, no header of the protocol is ever sent.
  */
-export function allowOrigins({ app, door }: Router): void {
+function allowOrigins({ app, door }: Router): void {
   if (door.origins.length === 0) return;
   app.use(cors({
     origin: [...door.origins],

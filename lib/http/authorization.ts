@@ -34,7 +34,7 @@ export type Access =
 
 /** A node's own token, as the node knows it. */
 export interface AdminToken {
-  /** The node. */
+  /** Knows the cluster's tokens. */
   readonly node: NodeId;
   /** SHA-256 of the secret, 32 bytes. */
   readonly secretDigest: Uint8Array;
@@ -47,7 +47,7 @@ export type Caller = Pick<Token, "scopes" | "prefixes">;
 const ANYONE: Caller = { scopes: ["admin"], prefixes: [] };
 
 /** What a door is made of. */
-export interface DoorOptions {
+interface DoorOptions {
   /** Knows the cluster's tokens. */
   readonly node: Pick<NodeApi, "token">;
   /** What is asked of those who come. */
@@ -238,7 +238,7 @@ function unauthorized(challenge: string, message: string): Problem {
 }
 
 /** Bytes of a token's secret. */
-export const TOKEN_SECRET_BYTES = 32;
+const TOKEN_SECRET_BYTES = 32;
 /** Characters of a token's secret in base64url without padding. */
 const SECRET_LENGTH = 43;
 

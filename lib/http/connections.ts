@@ -19,7 +19,7 @@ export interface ConnectionLimits {
 }
 
 /** What serves the connections. */
-export interface ConnectionsOptions extends ConnectionLimits {
+interface ConnectionsOptions extends ConnectionLimits {
   /** Serves one connection. */
   readonly serve: ServeConnection;
   /** Answers one request. */
@@ -288,7 +288,7 @@ export class ApiCounters {
     return { ...this.#counts };
   }
 
-  /** Counts one. */
+  /** Adds one occurrence of `what`. */
   count(counter: ApiCounter): void {
     this.#counts[counter]++;
   }

@@ -38,7 +38,7 @@ export const RAW_MEDIA_TYPE = "application/octet-stream";
 const JSON_MEDIA_TYPE = "application/json";
 
 /** What the routes of the key-value store work with. */
-export interface KeyValueOptions {
+interface KeyValueOptions {
   /** Reads and writes. */
   readonly node: NodeApi;
   /** Bounds the requests under way. */
@@ -180,7 +180,7 @@ function valueTooLarge(): Problem {
 /** The request header that names a write for all its attempts. */
 export const IDEMPOTENCY_KEY_HEADER = "idempotency-key";
 /** The response header that says that the answer is an earlier attempt's. */
-export const IDEMPOTENCY_REPLAYED_HEADER = "idempotency-replayed";
+const IDEMPOTENCY_REPLAYED_HEADER = "idempotency-replayed";
 
 /**
  * Reads `If-Match: "<modRevision>"`, `If-None-Match: *` and `Idempotency-Key`. The key may stand in
@@ -250,7 +250,7 @@ type ResponseHeaders = Readonly<Record<string, string>>;
  *
  * @throws {Problem} `precondition_failed` or `idempotency_key_reused`.
  */
-export function writeResponse(key: string, answer: WriteAnswer): Response {
+function writeResponse(key: string, answer: WriteAnswer): Response {
   const { result } = answer;
   const replayed = replayHeaders(answer);
   switch (result.kind) {

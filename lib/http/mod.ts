@@ -49,6 +49,7 @@ export { type AppOptions, createApp } from "./app.ts";
 export {
   type Access,
   type AdminToken,
+  type Caller,
   digestSecret,
   Door,
   drawToken,
@@ -56,8 +57,16 @@ export {
   formatToken,
   parseToken,
   type SecretToken,
+  type TokenHolder,
 } from "./authorization.ts";
-export { ELECTIONS_LIMIT_MAX, REQUEST_TIMEOUT_MS_MAX } from "./connections.ts";
+export {
+  type ApiCounter,
+  type ApiCounters,
+  type ConnectionLimits,
+  ELECTIONS_LIMIT_MAX,
+  REQUEST_TIMEOUT_MS_MAX,
+  type RequestGate,
+} from "./connections.ts";
 export { entityTag, IDEMPOTENCY_KEY_HEADER, RAW_MEDIA_TYPE } from "./kv.ts";
 export { keyPath } from "./parameters.ts";
 export { Problem, PROBLEM_MEDIA_TYPE, type ProblemBody, type ProblemCode } from "./problem.ts";

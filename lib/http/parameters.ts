@@ -18,7 +18,7 @@ import {
 import { Problem } from "./problem.ts";
 
 /** The query parameters of one request, checked one by one as a route reads them. */
-export type Query = Readonly<Record<string, string>>;
+type Query = Readonly<Record<string, string>>;
 
 const NO_QUERY: Query = {};
 
@@ -152,7 +152,7 @@ function invalidKey(reason: string, cause?: unknown): Problem {
 }
 
 /** What a body may be. */
-export interface BodyLimit {
+interface BodyLimit {
   /** Most bytes. */
   readonly bytesMax: number;
   /** The refusal of a body with more. */

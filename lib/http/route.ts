@@ -34,18 +34,17 @@ export interface Router {
 }
 
 /** Answers a request that was let in, or throws a `Problem`, a `RequestError` or an `InputError`. */
-export type Handler = (context: RequestContext, caller: Caller) => Response | Promise<Response>;
+type Handler = (context: RequestContext, caller: Caller) => Response | Promise<Response>;
 
 /** What a path does for one method, and for whom. */
-export interface Endpoint {
+interface Endpoint {
   /** The scope that a token must have, null for what is public. */
   readonly needs: TokenScope | null;
-  /** Answers. */
   readonly answer: Handler;
 }
 
 /** The methods that a path can know. HEAD comes with GET. */
-export type Method = "GET" | "PUT" | "POST" | "DELETE";
+type Method = "GET" | "PUT" | "POST" | "DELETE";
 
 /** For everybody: what is public by nature. */
 export function forAnyone(answer: Handler): Endpoint {

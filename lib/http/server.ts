@@ -15,7 +15,7 @@ import { type ConnectionLimits, Connections } from "./connections.ts";
 import { type TlsKeys, TlsRelays } from "./tls.ts";
 
 /** How long requests under way may take to finish once the server is told to stop. */
-export const SHUTDOWN_TIMEOUT_MS = 3_000;
+const SHUTDOWN_TIMEOUT_MS = 3_000;
 /** How often connections are looked at that are there for nothing. */
 const EXPIRE_INTERVAL_MS = 1_000;
 /** The pause after no connection could be accepted, for want of descriptors for one. */
@@ -163,7 +163,6 @@ function checkReach(
   );
 }
 
-/** Answers a request. */
 export type AnswerRequest = (request: Request) => Promise<Response>;
 
 /** A connection whose requests are answered. */

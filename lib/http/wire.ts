@@ -13,7 +13,7 @@ export type ValueEncoding = "utf8" | "base64";
 
 /** `GET /v1/kv/{key}`. */
 export interface KeyValueBody {
-  /** The key. */
+  /** As it was asked for. */
   readonly key: string;
   /** The value, as `encoding` says. */
   readonly value: string;
@@ -29,7 +29,7 @@ export interface KeyValueBody {
 
 /** `PUT /v1/kv/{key}`. */
 export interface PutBody {
-  /** The key. */
+  /** As it was asked for. */
   readonly key: string;
   /** Revision of the write that created the key; this one's own when `version` is 1. */
   readonly createRevision: number;
@@ -41,7 +41,7 @@ export interface PutBody {
 
 /** `DELETE /v1/kv/{key}`. Deleting what is not there succeeds: the key is gone, as asked. */
 export interface DeleteBody {
-  /** The key. */
+  /** As it was asked for. */
   readonly key: string;
   /** Whether there was a key to delete. */
   readonly deleted: boolean;
@@ -61,7 +61,7 @@ export interface PeerStatusBody {
 
 /** `GET /v1/status`. */
 export interface StatusBody {
-  /** The cluster. */
+  /** As `cluster.json` names it. */
   readonly cluster: string;
   /** The dealing of shares in use. */
   readonly epoch: number;
@@ -73,7 +73,7 @@ export interface StatusBody {
   readonly margins: Margins;
   /** The node that answers. */
   readonly id: string;
-  /** Its role. */
+  /** What the node is in its term. */
   readonly role: NodeStatus["role"];
   /** Its current term. */
   readonly term: number;
@@ -141,7 +141,7 @@ export interface GroupVoterBody {
 
 /** `GET /v1/group`. */
 export interface GroupBody {
-  /** The cluster. */
+  /** As `cluster.json` names it. */
   readonly cluster: string;
   /** The dealing of shares in use. */
   readonly epoch: number;
@@ -181,7 +181,7 @@ export interface DkgPeerBody {
 
 /** `GET /v1/dkg`: how the node that is asked came, or is coming, by its key. */
 export interface DkgBody {
-  /** The cluster. */
+  /** As `cluster.json` names it. */
   readonly cluster: string;
   /** The node that answers. */
   readonly id: string;

@@ -47,7 +47,7 @@ import {
 import type { AttemptBody, RevealBody } from "./message.ts";
 
 /** The stages of an attempt, in order; each is named after the message that it sends. */
-export const STAGES = ["hash", "reveal", "share", "ready"] as const;
+const STAGES = ["hash", "reveal", "share", "ready"] as const;
 
 /** How far an attempt has come. */
 export type Stage = typeof STAGES[number];

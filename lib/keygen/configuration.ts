@@ -108,7 +108,7 @@ export function identifierOf({ roster }: Plan, voter: NodeId): number {
 }
 
 /** The voter with a FROST identifier. */
-export function voterOf({ roster }: Plan, identifier: number): NodeId {
+function voterOf({ roster }: Plan, identifier: number): NodeId {
   return assertDefined(roster.voters[identifier - 1], `No voter has identifier ${identifier}`).id;
 }
 

@@ -118,7 +118,7 @@ export function newDurableKeyGeneration(roster: GenesisRoster): DurableKeyGenera
 }
 
 /** A copy whose secret is the receiver's to erase. */
-export function copyOf(record: DurableKeyGeneration): DurableKeyGeneration {
+function copyOf(record: DurableKeyGeneration): DurableKeyGeneration {
   const { share } = record;
   if (share === null) return record;
   return { ...record, share: { ...share, secret: share.secret.slice() } };

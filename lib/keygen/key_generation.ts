@@ -326,7 +326,7 @@ export class KeyGeneration {
 }
 
 /** Whether peers have this node's configuration, and when they were last answered. */
-export class PeerBook {
+class PeerBook {
   readonly #plan: Plan;
   readonly #configurations = new Map<NodeId, "equal" | "different">();
   readonly #answeredTick = new Map<NodeId, number>();

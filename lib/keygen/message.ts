@@ -96,5 +96,5 @@ export type AttemptBody = HashBody | RevealBody | ShareBody | ReadyBody;
 /** Everything that can be said. */
 export type MessageBody = AttemptBody | SignedBody | GenesisBody | AbortBody;
 
-/** A message. */
+/** Everything that nodes send each other during key generation. */
 export type Message = Envelope & MessageBody;

@@ -33,7 +33,7 @@ import { listSecretFiles, openSecretFiles, type SecretContent } from "./secret_f
 
 /** What a backup holds, for people. */
 export interface BackupSummary {
-  /** The node. */
+  /** Whose files they are. */
   readonly node: NodeId;
   /** Its cluster; null for an identity that has none yet. */
   readonly cluster: ClusterName | null;

@@ -30,7 +30,7 @@ export const IDENTITY_FILE = "identity.json";
  * the node runs; the file keeps them between runs.
  */
 export interface NodeIdentity {
-  /** The node. */
+  /** Whose identity it is, as `cluster.json` names it. */
   readonly node: NodeId;
   /** Its public keys. */
   readonly keys: PeerKeys;
@@ -102,8 +102,7 @@ function equalKeys(left: PeerKeys, right: PeerKeys): boolean {
 }
 
 /** What stands in an identity file. SECRET: whoever reads it erases it. */
-export interface IdentityContent extends PeerKeys {
-  /** The node. */
+interface IdentityContent extends PeerKeys {
   readonly node: NodeId;
   /** 32 bytes: an Ed25519 seed (RFC 8032 §5.1.5). */
   readonly signingSecret: Uint8Array;

@@ -14,8 +14,8 @@
  * @module
  */
 
-export { restoreBackup, writeBackup } from "./backup.ts";
-export { dealClusterKeys, VoterSecret } from "./dealing.ts";
+export { type BackupSummary, restoreBackup, writeBackup } from "./backup.ts";
+export { type ClusterKeys, dealClusterKeys, VoterSecret } from "./dealing.ts";
 export { GROUP_FILE, type GroupFile } from "./group_file.ts";
 export {
   checkPinned,
@@ -37,9 +37,9 @@ export {
   writeGeneratedKeys,
   writeNodeKeys,
 } from "./node_keys.ts";
-export { Passphrase, PASSPHRASE_BYTES_MAX } from "./passphrase.ts";
+export { type KeyParameters, Passphrase, PASSPHRASE_BYTES_MAX } from "./passphrase.ts";
 export { readPassphraseFile } from "./passphrase_file.ts";
-export { lockDataFolder, statFile, writeFileAtomically } from "./private_file.ts";
+export { type AtomicFile, lockDataFolder, statFile, writeFileAtomically } from "./private_file.ts";
 export {
   deleteRecord,
   hasRecord,
@@ -48,4 +48,4 @@ export {
   RECORD_FILE,
   writeRecord,
 } from "./record_file.ts";
-export { changePassphrase, hasEncryptedFile } from "./secret_files.ts";
+export { changePassphrase, hasEncryptedFile, type PassphraseChange } from "./secret_files.ts";

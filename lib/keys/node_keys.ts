@@ -193,8 +193,7 @@ export function isShareOf(group: Group, { node, secret, epoch, publicKey }: Shar
 }
 
 /** What stands in a share file. SECRET: whoever reads it erases it. */
-export interface ShareContent {
-  /** The cluster. */
+interface ShareContent {
   readonly cluster: ClusterName;
   /** The voter. */
   readonly node: NodeId;

@@ -25,7 +25,6 @@ export const SCRYPT_LOG_N_MAX = 20;
 export const SCRYPT_BLOCK_SIZE = 8;
 /** scrypt's parallelization p (RFC 7914 §2). */
 export const SCRYPT_PARALLELIZATION = 1;
-/** Bytes of a salt. */
 export const SALT_BYTES = 32;
 
 const KEY_BYTES = 32;

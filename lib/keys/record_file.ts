@@ -38,7 +38,7 @@ export const RECORD_REMEDIES: SecretFileRemedies = {
 
 /** A node's own folder, and the configuration under which it is to have a key. */
 export interface KeyPlace {
-  /** The folder. */
+  /** Where the record is kept, and under which passphrase. */
   readonly folder: KeyFolder;
   /** The cluster's configuration. */
   readonly config: PinnedClusterConfig;
@@ -116,8 +116,7 @@ function recordFile({ folder, config }: KeyPlace): SecretFile {
 }
 
 /** What a record file says. */
-export interface RecordContent extends DurableKeyGeneration {
-  /** The cluster. */
+interface RecordContent extends DurableKeyGeneration {
   readonly cluster: ClusterName;
   /** The node that it is the record of. */
   readonly node: NodeId;

@@ -33,7 +33,7 @@ import {
 const SEALED_FORMAT = "floe/sealed/v1";
 
 /** What a secret file can be. */
-export const SECRET_PURPOSES = ["identity", "share", "key generation", "backup"] as const;
+const SECRET_PURPOSES = ["identity", "share", "key generation", "backup"] as const;
 /** What a secret file is. */
 export type SecretPurpose = typeof SECRET_PURPOSES[number];
 
@@ -43,7 +43,6 @@ export interface SecretLabel {
   readonly purpose: SecretPurpose;
   /** The cluster, or null where there may be none yet. */
   readonly cluster: ClusterName | null;
-  /** The node. */
   readonly node: NodeId;
 }
 

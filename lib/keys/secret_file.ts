@@ -35,7 +35,6 @@ import {
 
 /** A secret file: what it is, whose, where, and what encrypts it. */
 export interface SecretFile extends SecretLabel {
-  /** Its path. */
   readonly path: string;
   /** What encrypts it; null where it is not encrypted. */
   readonly passphrase: Passphrase | null;
@@ -52,7 +51,7 @@ export interface SecretFileRemedies {
 }
 
 /** How a secret file is read. */
-export interface SecretFileReading<Value> {
+interface SecretFileReading<Value> {
   /** What its JSON must be, with any secret in it as text. */
   readonly schema: Schema<Value, unknown>;
   /** What to say about its faults. */

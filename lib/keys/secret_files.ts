@@ -28,8 +28,7 @@ import {
 export type SecretContent = Readonly<Record<string, unknown>>;
 
 /** A secret file that was read and opened. */
-export interface OpenedSecretFile extends SecretLabel {
-  /** Its path. */
+interface OpenedSecretFile extends SecretLabel {
   readonly path: string;
   /** What is in it. */
   readonly content: SecretContent;

@@ -27,14 +27,13 @@ import { TOKENS_MAX } from "./token.ts";
 export interface PlacedCommand {
   /** The index of its entry. */
   readonly index: LogIndex;
-  /** The command. */
   readonly command: Command;
   /** The command as its entry holds it. */
   readonly data: Uint8Array;
 }
 
 /** How a command is answered. */
-export type CommandAnswer =
+type CommandAnswer =
   /** By itself. */
   | { readonly kind: "command"; readonly result: CommandResult }
   /** As an earlier attempt at the same write was; nothing changed. */

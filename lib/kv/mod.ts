@@ -74,6 +74,7 @@ export {
 } from "./command_codec.ts";
 export {
   type AppliedEntry,
+  type CommittedEntry,
   type KeyValueStore,
   type RememberedWrites,
   StateMachine,

@@ -47,7 +47,7 @@ export interface PeerStatus {
 export interface NodeStatus {
   /** This node. */
   readonly id: NodeId;
-  /** Its role. */
+  /** What the node is in its term. */
   readonly role: RoleName;
   /** Its current term. */
   readonly term: Term;

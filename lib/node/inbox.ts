@@ -76,7 +76,7 @@ export const TICK_MS = 10;
 export const TICKS_AT_ONCE_MAX = 5;
 
 /** Where the time comes from, in milliseconds. */
-export interface Clock {
+interface Clock {
   /** Never set, never goes back. */
   nowMs(): number;
   /** The time of day, which goes on while the machine is suspended. */

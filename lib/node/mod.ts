@@ -52,14 +52,24 @@ export {
   type LeaderAnswer,
   type NodeApi,
   type NodeStatus,
+  type PeerStatus,
   type ReadAnswer,
   RequestError,
   type RequestFailure,
   type WriteAnswer,
 } from "./api.ts";
-export { KeyGenerationRun } from "./key_generation/key_generation_run.ts";
+export {
+  type KeyGenerationOptions,
+  KeyGenerationRun,
+} from "./key_generation/key_generation_run.ts";
 export { openOwnKeys, prepareKeyGeneration } from "./key_generation/own_keys.ts";
-export type { AwaitedStep, KeyGenerationReport, KeyPhase } from "./key_generation/report.ts";
-export { Network } from "./network.ts";
+export type {
+  Awaited,
+  AwaitedStep,
+  KeyGenerationPeer,
+  KeyGenerationReport,
+  KeyPhase,
+} from "./key_generation/report.ts";
+export { type KeyGenerationNetwork, Network, type NetworkUser } from "./network.ts";
 export { Node, type NodeOptions, startNode } from "./node.ts";
 export { NodeFront } from "./node_front.ts";

@@ -14,7 +14,7 @@ import type { NodeId } from "../types.ts";
 import { PeerConfigurations } from "./observer.ts";
 
 /** Whose node it is, and of which cluster. */
-export interface NetworkOptions {
+interface NetworkOptions {
   /** The cluster's configuration, with every node's public keys. */
   readonly config: PinnedClusterConfig;
   /** This node; one of the configuration's peers. */

@@ -286,7 +286,7 @@ function toTickCounts(
  *
  * @throws {CorruptionError} when there is no other node that could.
  */
-export function checkLostState(
+function checkLostState(
   stores: Stores,
   { peerCount }: { readonly peerCount: number },
 ): void {

@@ -15,7 +15,7 @@ import { LogLimiter } from "../transport/mod.ts";
 import type { NodeId } from "../types.ts";
 
 /** What is counted of the core's events, from the node's start. */
-export type NodeCounter =
+type NodeCounter =
   /** Elections that this node began. */
   | "election.started"
   /** Elections that this node won. */

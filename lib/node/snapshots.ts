@@ -23,7 +23,7 @@ import { CorruptionError, type Snapshots } from "../storage/mod.ts";
 import type { LogIndex } from "../types.ts";
 
 /** What a keeper works with. */
-export interface SnapshotKeeperOptions {
+interface SnapshotKeeperOptions {
   /** Makes, keeps and checks the files. */
   readonly snapshots: Snapshots;
   /** Hands an input to the core. */
@@ -112,7 +112,7 @@ function isPassing(error: unknown): boolean {
 }
 
 /** What is asked about the log. */
-export interface LogSize {
+interface LogSize {
   /** How many entries it keeps. */
   readonly length: number;
   /** How many bytes of payload. */

@@ -131,7 +131,7 @@ function becomeCandidateIfGranted(state: CoreState, role: PreCandidate): void {
 }
 
 /** Raises the term, votes for itself and opens the first signing session with those who granted. */
-export function becomeCandidate(state: CoreState, preCandidate: PreCandidate): void {
+function becomeCandidate(state: CoreState, preCandidate: PreCandidate): void {
   const { certifier } = state.config;
   state.advanceTerm(preCandidate.askedTerm);
   const election = {
@@ -180,7 +180,7 @@ export function handleVoteResponse(state: CoreState, message: VoteResponse): voi
 }
 
 /** Whether a voter's commitment can be signed with; where it cannot, the message does not fit. */
-export function acceptCommitment(
+function acceptCommitment(
   state: CoreState,
   voter: NodeId,
   commitment: Uint8Array,
@@ -196,7 +196,7 @@ export function acceptCommitment(
 }
 
 /** This node's own vote is durable: adds the share that goes with it. */
-export function addOwnShare(state: CoreState, session: number, share: Uint8Array): void {
+function addOwnShare(state: CoreState, session: number, share: Uint8Array): void {
   const candidate = state.role;
   if (candidate.name !== "candidate") return;
   addShare(state, candidate, { from: state.self, session, share });

@@ -106,7 +106,7 @@ function learnCertificate(state: CoreState, entry: Entry): void {
 }
 
 /** What only a leader says. */
-export type LeaderMessage = AppendRequest | SnapshotRequest | TimeoutNowRequest;
+type LeaderMessage = AppendRequest | SnapshotRequest | TimeoutNowRequest;
 
 /**
  * Whether the sender is the certified leader of this term or of a higher one, by the certificate at
@@ -128,7 +128,7 @@ export function acceptLeader(state: CoreState, message: LeaderMessage): boolean 
  * An answer never leaves before what it acknowledges is durable. In the same step another leader's
  * entries may have taken the place of these: that is as if the answer had left just before they came.
  */
-export function answerLeader(
+function answerLeader(
   state: CoreState,
   message: LeaderMessage,
   outcome: AppendOutcome,

@@ -9,7 +9,7 @@ import type { NodeId, Term } from "../types.ts";
 import type { Outbox } from "./input_output.ts";
 
 /** Reads that share one question to the leader. */
-export interface ForwardedReads {
+interface ForwardedReads {
   /** The clients' reads. */
   readonly readIds: readonly number[];
   /** Whether the leader may answer on its lease. */

@@ -48,7 +48,7 @@ export type RoleName = "follower" | "preCandidate" | "candidate" | "leader";
 
 /** Role, term and leader, as told to the world. */
 export interface RoleReport {
-  /** The role. */
+  /** What the node has become. */
   readonly role: RoleName;
   /** The current term. */
   readonly term: Term;
@@ -64,7 +64,7 @@ export interface AcceptedProposal {
   readonly proposalId: number;
   /** Where the entry stands. */
   readonly index: LogIndex;
-  /** Its term. */
+  /** The term that the node reports it for. */
   readonly term: Term;
 }
 

@@ -46,7 +46,31 @@
 export * from "./config.ts";
 export * from "./entry.ts";
 export * from "./input_output.ts";
-export type { EntryLimits } from "./log.ts";
+export type { EntryLimits, Log } from "./log.ts";
 export * from "./message.ts";
 export { Raft } from "./raft.ts";
-export type { LeaderView, LogView, ProgressView, RaftView, RoleView } from "./view.ts";
+export type {
+  CandidateView,
+  LeaderView,
+  LogView,
+  PreCandidateView,
+  ProgressView,
+  RaftView,
+  RoleView,
+} from "./view.ts";
+export type { FollowerRounds, Progress, Rounds } from "./progress.ts";
+export type {
+  Candidate,
+  Follower,
+  Following,
+  Leader,
+  PreCandidate,
+  Role,
+  Transfer,
+} from "./role.ts";
+export type { CoreState } from "./state.ts";
+export type { Durability } from "./durability.ts";
+export type { VoterPromise } from "./voter.ts";
+export type { LeaderReads, ReadBatch, Reader } from "./reads.ts";
+export type { BatchName, TakenBatches } from "./forwarding.ts";
+export type { CoordinatedSession, SigningCoordinator, Suspects } from "./signing_coordinator.ts";

@@ -27,7 +27,7 @@ export interface CoordinatedSession {
 }
 
 /** What a candidacy begins with. */
-export interface Candidacy {
+interface Candidacy {
   /** What every session signs. */
   readonly election: ElectionFields;
   /** Knows the voters and the threshold. */

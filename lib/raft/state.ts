@@ -329,7 +329,7 @@ export class TermRises {
 }
 
 /** Tells a change of role, term or leader, once. */
-export class RoleReporter {
+class RoleReporter {
   #reported: RoleReport | null = null;
 
   /** The report if it differs from the one before; else null. */

@@ -32,12 +32,12 @@ export type PreCandidateView =
   & Pick<PreCandidate, "name" | "askedTerm" | "transfer">
   & { readonly grants: ReadonlyMap<NodeId, Uint8Array> };
 
-/** A candidate. */
+/** Collects votes and signature shares for a certificate. */
 export type CandidateView =
   & Pick<Candidate, "name" | "transfer">
   & { readonly answers: ReadonlyMap<NodeId, "granted" | "refused"> };
 
-/** A leader. */
+/** Has a certificate, and knows how far each follower is. */
 export type LeaderView =
   & Readonly<
     Pick<Leader, "name" | "certificate" | "leaseBrokenTick" | "isLeaseWaived" | "uncommittedBytes">

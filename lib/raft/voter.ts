@@ -49,7 +49,7 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
 }
 
 /** One vote, for a candidate or for this node itself. */
-export interface Vote {
+interface Vote {
   /** Who gets the vote. */
   readonly candidate: NodeId;
   /** The candidate's signing session. */

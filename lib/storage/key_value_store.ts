@@ -239,10 +239,8 @@ export const KEY_VALUE_SCHEMA: string = `
 `;
 
 /** An opened database and what is read and written of it. */
-export interface KeyValueTables {
-  /** The database. */
+interface KeyValueTables {
   readonly database: Database;
-  /** The statements. */
   readonly statements: KeyValueStatements;
   /** The table of remembered writes. */
   readonly remembered: RememberedTable;
@@ -253,7 +251,7 @@ export interface KeyValueTables {
 }
 
 /** The prepared statements. */
-export interface KeyValueStatements {
+interface KeyValueStatements {
   /** Of one key. */
   readonly get: StatementSync;
   /** key, value, create_revision, mod_revision, version, sha256. */
@@ -267,7 +265,7 @@ export interface KeyValueStatements {
 }
 
 /** Opens the database of a store; `isChecked` says that its structure need not be checked. */
-export type OpenKeyValueDatabase = (how: { readonly isChecked: boolean }) => Database;
+type OpenKeyValueDatabase = (how: { readonly isChecked: boolean }) => Database;
 
 /**
  * Opens the database and reads how far it is.
@@ -275,7 +273,7 @@ export type OpenKeyValueDatabase = (how: { readonly isChecked: boolean }) => Dat
  * @throws whatever `open` throws.
  * @throws {CorruptionError} when a table or the applied index is damaged or missing.
  */
-export function openKeyValueTables(
+function openKeyValueTables(
   open: OpenKeyValueDatabase,
   how: { readonly isChecked: boolean },
 ): KeyValueTables {

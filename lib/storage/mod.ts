@@ -89,3 +89,6 @@ export { SNAPSHOT_BYTES_MAX, type SnapshotFile } from "./snapshot/snapshot_file.
 export { Snapshots } from "./snapshot/snapshots.ts";
 export { CorruptionError } from "./storage_error.ts";
 export { openStores, Stores } from "./stores.ts";
+export type { Database, Row } from "./database.ts";
+export type { RememberedTable } from "./remembered_table.ts";
+export type { TokenTable } from "./token_table.ts";

@@ -27,12 +27,12 @@ export interface StoreOptions {
   readonly folder: string;
   /** The cluster that the node belongs to. */
   readonly cluster: ClusterName;
-  /** The node. */
+  /** Whose data it is: a folder of another node is refused. */
   readonly node: NodeId;
 }
 
 /** What is particular to one of the databases. */
-export interface DatabaseOptions extends StoreOptions {
+interface DatabaseOptions extends StoreOptions {
   /** Its file's name in the folder. */
   readonly file: string;
   /** SQL that makes its tables and their first rows. */

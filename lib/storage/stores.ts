@@ -103,7 +103,7 @@ function completeInstallation({ raft, keyValues, snapshots }: Stores): void {
 }
 
 /** How far each of a node's stores reaches. */
-export interface StoreReach {
+interface StoreReach {
   /** Of raft.db. */
   readonly raft: Pick<RaftStore, "lastIndex" | "logStart">;
   /** Of kv.db. */

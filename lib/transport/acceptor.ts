@@ -19,7 +19,7 @@ import { Tasks, type TransportSettings } from "./settings.ts";
 const ACCEPT_RETRY_MS = 100;
 
 /** What an acceptor is told. */
-export interface AcceptorOptions {
+interface AcceptorOptions {
   /** Where to listen. */
   readonly listen: NetworkAddress;
   /** Times, limits and who this node is. */
@@ -160,7 +160,7 @@ export class Acceptor {
 }
 
 /** How much is allowed. */
-export interface RateLimiterOptions {
+interface RateLimiterOptions {
   /** So many at once, after a time with fewer. */
   readonly burst: number;
   /** So many in a second on average. */

@@ -21,14 +21,14 @@ export const HELLO_FRAME_BYTES_MAX = 512;
  * How many looks in a row may find nothing read, or the same write still under way. Looks are counted
  * rather than time, so that a pause of our own process is not held against the peer.
  */
-export const SILENT_INTERVALS_MAX = 5;
+const SILENT_INTERVALS_MAX = 5;
 
 /** So many bytes of a frame are as much work as a frame, in the units of {@linkcode FairShare}. */
 const BYTES_PER_WORK = 64 * 1024;
 const KEEPALIVE = encodeFrame(new Uint8Array(0));
 
 /** Why a connection ended. */
-export type EndReason =
+type EndReason =
   /** The other side ended it. */
   | "closedByPeer"
   /** This side ended it: the transport is closing. */
@@ -50,20 +50,19 @@ export type EndReason =
 
 /** How a connection ended. */
 export interface ConnectionEnd {
-  /** The reason. */
   readonly reason: EndReason;
   /** What was refused, or what failed; null where there is nothing more to say. */
   readonly error: Error | null;
 }
 
 /** What a connection is told. */
-export interface ConnectionOptions extends QueueLimits, RekeyLimits {
+interface ConnectionOptions extends QueueLimits, RekeyLimits {
   /** Between two looks, in milliseconds. */
   readonly keepaliveIntervalMs: number;
 }
 
 /** What a connection does once the handshake is done. */
-export interface RunOptions {
+interface RunOptions {
   /** Most bytes in a frame from here on. */
   readonly frameBytesMax: number;
   /**

@@ -28,7 +28,7 @@ export interface Field<Value> {
 }
 
 /** A field of exactly one scalar. */
-export interface ScalarField<Value> extends Field<Value> {
+interface ScalarField<Value> extends Field<Value> {
   /** Checks a scalar that was already read. @throws {InputError} when it does not fit. */
   check(value: unknown): Value;
 }
@@ -37,7 +37,7 @@ export interface ScalarField<Value> extends Field<Value> {
 export type FieldsOf<Value> = { readonly [Name in keyof Value]: Field<Value[Name]> };
 
 /** How the members of a union tagged by `kind` are told apart: a number that never changes. */
-export type SchemasOf<Union extends { readonly kind: string }> = {
+type SchemasOf<Union extends { readonly kind: string }> = {
   readonly [Kind in Union["kind"]]: {
     /** Stands for the kind in the sequence. */
     readonly tag: number;
@@ -62,11 +62,8 @@ export function scalar<Value extends Scalar>(
 
 /** A Raft term. */
 export const term: ScalarField<Term> = scalar(toTerm);
-/** A log index. */
 export const logIndex: ScalarField<LogIndex> = scalar(toLogIndex);
-/** An epoch. */
 export const epoch: ScalarField<Epoch> = scalar(toEpoch);
-/** A node id. */
 export const nodeId: ScalarField<NodeId> = scalar(toNodeId);
 
 /** True or false. */

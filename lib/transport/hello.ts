@@ -73,7 +73,7 @@ export class HelloError extends InputError {
 }
 
 /** Who dials whom, in which cluster. */
-export interface Route {
+interface Route {
   /** The dialer's cluster. */
   readonly cluster: ClusterName;
   /** The dialer. */
@@ -91,7 +91,7 @@ export interface Hello extends Route {
 }
 
 /** The answer to a hello that is accepted. */
-export interface Answer {
+interface Answer {
   /** The tag. */
   readonly kind: "answer";
   /** The second message of the handshake. */
@@ -99,7 +99,7 @@ export interface Answer {
 }
 
 /** The answer to a hello that is refused. */
-export interface Refusal {
+interface Refusal {
   /** The tag. */
   readonly kind: "refusal";
   /** Which rule refused it. */
@@ -114,7 +114,6 @@ export interface Refusal {
 export interface HelloContext {
   /** This node. */
   readonly self: NodeId;
-  /** Its cluster. */
   readonly cluster: ClusterName;
 }
 
@@ -275,7 +274,7 @@ export interface Configuration {
 }
 
 /** The first words inside the channel. */
-export interface Introduction {
+interface Introduction {
   /** The dialer's configuration where it differs from the acceptor's; null where it is the same. */
   readonly configuration: Uint8Array | null;
 }

@@ -31,9 +31,9 @@ import {
 import { type Route, toMessageError } from "./message_codec.ts";
 
 /** The lowest tag of key generation's messages. */
-export const KEYGEN_TAG_MIN = 64;
+const KEYGEN_TAG_MIN = 64;
 /** The highest; MessagePack's positive fixint ends there, so a tag is one byte. */
-export const KEYGEN_TAG_MAX = 127;
+const KEYGEN_TAG_MAX = 127;
 /** Most voters that a message can speak of. */
 export const VOTER_COUNT_MAX = 128;
 /** Most bytes in a genesis certificate: more than twice what 101 voters of long names take. */

@@ -42,7 +42,7 @@ export interface RekeyLimits {
 }
 
 /** What a channel is made of. */
-export interface NoiseChannelOptions extends RekeyLimits {
+interface NoiseChannelOptions extends RekeyLimits {
   /** The stream of ciphertext. */
   readonly channel: Channel;
   /** What cut that stream until now, standing between two frames; it may hold what follows. */

@@ -33,7 +33,7 @@ const REKEY_NONCE = Buffer.from("00000000ffffffffffffffff", "hex");
 const NOTHING = new Uint8Array(0);
 
 /** A message in its two parts, to be put one behind the other. */
-export interface Sealed {
+interface Sealed {
   /** As long as the plaintext. */
   readonly ciphertext: Uint8Array;
   /** {@linkcode TAG_BYTES} bytes. */
@@ -146,7 +146,7 @@ export class CipherState {
  * last reference. A static pair lives as long as its node, an ephemeral one as long as a handshake.
  */
 export interface KeyPair {
-  /** The private key. */
+  /** 32 bytes, X25519. Lives as long as the node; never logged. */
   readonly privateKey: KeyObject;
   /** The public key, 32 bytes. */
   readonly publicKey: Uint8Array;

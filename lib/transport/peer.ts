@@ -15,7 +15,7 @@ import type { Reporter } from "./reporter.ts";
 import type { PeerAddress, TransportSettings } from "./settings.ts";
 
 /** What a peer is told. */
-export interface PeerOptions {
+interface PeerOptions {
   /** Who and where it is; read anew at each attempt. */
   readonly address: PeerAddress;
   /** Times, limits and who this node is. */
@@ -151,7 +151,7 @@ function refuse(payload: Uint8Array): never {
 }
 
 /** Bounds in milliseconds, and the source of jitter. */
-export interface BackoffOptions {
+interface BackoffOptions {
   /** The longest first wait. */
   readonly backoffInitialMs: number;
   /** The longest wait of all. */

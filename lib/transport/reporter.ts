@@ -67,10 +67,10 @@ export interface TransportEvents {
 }
 
 /** Why messages were not sent. */
-export type DropReason = "notConnected" | "queueFull" | "aboveLimit";
+type DropReason = "notConnected" | "queueFull" | "aboveLimit";
 
 /** Messages that were not sent. */
-export interface Drop {
+interface Drop {
   /** Why. */
   readonly reason: DropReason;
   /** How many. */

@@ -36,7 +36,6 @@ export interface ClientRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Names a write for all its attempts: with it, it may be sent again whatever became of it. */
   readonly idempotencyKey?: string;
-  /** The body. */
   readonly body?: Uint8Array<ArrayBuffer>;
 }
 
@@ -49,7 +48,7 @@ export interface ClientAnswer {
 }
 
 /** One node that was asked and did not do it. */
-export interface FailedAttempt {
+interface FailedAttempt {
   /** Marks it in an {@linkcode Attempt}. */
   readonly kind: "failure";
   /** Who was asked. */
@@ -74,7 +73,7 @@ type Round =
   };
 
 /** What a client works with. */
-export interface ClientOptions {
+interface ClientOptions {
   /** The nodes, in the order in which they are asked, with those first that get a token; at least one. */
   readonly endpoints: readonly Endpoint[];
   /** Which token to send to which of them; none by default. */

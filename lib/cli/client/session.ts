@@ -17,7 +17,7 @@ import { ApiClient } from "./client.ts";
 import { findTokens } from "./token_source.ts";
 
 /** The options of one run and the client that they describe. */
-export interface Session {
+interface Session {
   /** The global options. */
   readonly flags: GlobalFlags;
   /** Asks the nodes that the options name. */
@@ -69,9 +69,7 @@ export function pathOfKey(key: string): string {
 export interface ApiFlags {
   /** `--api-listen HOST:PORT`. */
   readonly apiListen?: string;
-  /** `--require-token`. */
   readonly requireToken?: true;
-  /** `--insecure-no-auth`. */
   readonly insecureNoAuth?: true;
   /** `--tls-cert FILE`. */
   readonly tlsCert?: string;

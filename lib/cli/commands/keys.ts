@@ -40,7 +40,7 @@ export function registerKeys(program: Program, context: CommandContext): void {
 }
 
 /** Adds `floe keys backup` to `floe keys`. */
-export function registerKeysBackup(keys: Program, context: CommandContext): void {
+function registerKeysBackup(keys: Program, context: CommandContext): void {
   keys
     .command("backup")
     .summary("write a node's keys into one encrypted file")
@@ -78,7 +78,7 @@ async function backupPassphrase(dataDir: string, context: CommandContext): Promi
 }
 
 /** Adds `floe keys restore` to `floe keys`. */
-export function registerKeysRestore(keys: Program, context: CommandContext): void {
+function registerKeysRestore(keys: Program, context: CommandContext): void {
   keys
     .command("restore")
     .summary("put a node's keys back from a backup")
@@ -112,7 +112,7 @@ interface RestoreFlags {
 }
 
 /** Adds `floe keys passphrase` to `floe keys`. */
-export function registerKeysPassphrase(keys: Program, context: CommandContext): void {
+function registerKeysPassphrase(keys: Program, context: CommandContext): void {
   keys
     .command("passphrase")
     .summary("add, change or remove the passphrase of a node's keys")
@@ -167,7 +167,7 @@ async function newPassphrase(
 }
 
 /** The option that names it, and what help says of it. */
-export const KEYS_FOLDER_OPTION = [
+const KEYS_FOLDER_OPTION = [
   "--data-dir <dir>",
   "the node's folder (FLOE_DATA_DIR)",
 ] as const;
@@ -177,7 +177,7 @@ export const KEYS_FOLDER_OPTION = [
  *
  * @throws {CommandError} with {@linkcode ExitCode.usage} when neither names one.
  */
-export function keysFolder(
+function keysFolder(
   { dataDir }: { readonly dataDir?: string },
   context: CommandContext,
 ): string {

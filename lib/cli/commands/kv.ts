@@ -144,12 +144,11 @@ export function registerDel(program: Program, context: CommandContext): void {
 }
 
 /** The options of a write, as commander hands them over. */
-export interface WriteFlags {
+interface WriteFlags {
   /** `--if-revision N`. */
   readonly ifRevision?: LogIndex;
   /** `--if-absent`, which only `put` knows. */
   readonly ifAbsent?: boolean;
-  /** `--idempotency-key KEY`. */
   readonly idempotencyKey?: string;
 }
 
@@ -160,20 +159,17 @@ export interface WriteFlags {
  */
 type CommanderOption = Option;
 
-/** The option `--if-revision`. */
-export function ifRevisionOption(): CommanderOption {
+function ifRevisionOption(): CommanderOption {
   return new Option("--if-revision <n>", "only while the key has this revision (exit code 4)")
     .argParser(parseRevision);
 }
 
-/** The option `--if-absent`. */
-export function ifAbsentOption(): CommanderOption {
+function ifAbsentOption(): CommanderOption {
   return new Option("--if-absent", "only while there is no such key (exit code 4)")
     .conflicts("ifRevision");
 }
 
-/** The option `--idempotency-key`. */
-export function idempotencyKeyOption(): CommanderOption {
+function idempotencyKeyOption(): CommanderOption {
   return new Option(
     "--idempotency-key <key>",
     "the write's name, to be done once however often it is sent (default: random)",

@@ -123,7 +123,7 @@ interface ElectionsFlags {
 }
 
 /** Adds `floe leader transfer` to `floe leader`. */
-export function registerLeaderTransfer(leader: Program, context: CommandContext): void {
+function registerLeaderTransfer(leader: Program, context: CommandContext): void {
   leader
     .command("transfer")
     .summary("hand leadership over")

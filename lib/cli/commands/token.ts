@@ -37,7 +37,7 @@ export function registerToken(program: Program, context: CommandContext): void {
 }
 
 /** Adds `floe token create` to `floe token`. */
-export function registerTokenCreate(token: Program, context: CommandContext): void {
+function registerTokenCreate(token: Program, context: CommandContext): void {
   token
     .command("create")
     .summary("create a token and print it, once")
@@ -106,7 +106,7 @@ function parseScopes(list: string, before: readonly TokenScope[] = []): readonly
 }
 
 /** Adds `floe token list` to `floe token`. */
-export function registerTokenList(token: Program, context: CommandContext): void {
+function registerTokenList(token: Program, context: CommandContext): void {
   token
     .command("list")
     .summary("list the tokens, without their secrets")
@@ -128,7 +128,7 @@ export function registerTokenList(token: Program, context: CommandContext): void
 }
 
 /** Adds `floe token revoke` to `floe token`. */
-export function registerTokenRevoke(token: Program, context: CommandContext): void {
+function registerTokenRevoke(token: Program, context: CommandContext): void {
   token
     .command("revoke")
     .summary("revoke a token")

@@ -173,7 +173,7 @@ const INLINE_KEY_PATTERN = /^([0-9a-fA-F]{64}|[^/\\]+\+[0-9a-fA-F]{8}\+.+|-----B
  *
  * @throws {CommandError} with {@linkcode ExitCode.usage} when it is neither.
  */
-export async function readGroupKey(text: string, context: CommandContext): Promise<GroupKey> {
+async function readGroupKey(text: string, context: CommandContext): Promise<GroupKey> {
   if (INLINE_KEY_PATTERN.test(text)) return parseKey(text, "--key");
   if (text === STDIN_NAME) {
     throw new CommandError(ExitCode.usage, "Cannot use --key -: standard input is for the note");

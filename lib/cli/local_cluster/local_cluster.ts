@@ -22,7 +22,7 @@ import { NodeProcess, type SelfCommand } from "./node_process.ts";
 import type { ClusterEvent } from "./reporter.ts";
 
 /** What a local cluster is started with. */
-export interface LocalClusterOptions {
+interface LocalClusterOptions {
   /** The nodes. */
   readonly config: PinnedClusterConfig;
   /** The file that says so, for the nodes' processes. */

@@ -13,10 +13,10 @@ import { NODE_PERMISSIONS } from "../process_context.ts";
 import type { NodeAnnouncement } from "../serve/run_node.ts";
 
 /** How long a node may take to stop before it is killed. */
-export const STOP_TIMEOUT_MS = 10_000;
+const STOP_TIMEOUT_MS = 10_000;
 
 /** What to start. */
-export interface NodeProcessOptions {
+interface NodeProcessOptions {
   /** The node. */
   readonly id: NodeId;
   /** How to start Floe. */
@@ -38,7 +38,6 @@ export interface NodeProcessOptions {
 export class NodeProcess {
   /** The node. */
   readonly id: NodeId;
-  /** Its log. */
   readonly log: NodeLog;
   /** Settles when the process has ended and all that it wrote is in its log. */
   readonly ended: Promise<Deno.CommandStatus>;
@@ -110,7 +109,7 @@ async function forEachLine(
 /** A log file's name within its node's data folder. */
 export const LOG_FILE = "node.log";
 /** A log file that has grown beyond this is put aside for a new one; the one put aside before goes. */
-export const LOG_FILE_BYTES_MAX = 16 * 1024 * 1024;
+const LOG_FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** How much of a log's end is kept in memory, for the report of a node that died. */
 const TAIL_LENGTH_MAX = 2_000;
 
@@ -179,7 +178,7 @@ const INTERVAL_MS = 1_000;
 const ANCESTORS_MAX = 4;
 
 /** One process, as Linux tells of it. */
-export interface ProcessStat {
+interface ProcessStat {
   /** Its id. */
   readonly pid: number;
   /** Its name, at most 15 characters. */

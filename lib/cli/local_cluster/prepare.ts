@@ -90,7 +90,7 @@ function deleteContents(folder: string, { but }: { readonly but: string }): void
 }
 
 /** The nodes of one machine and their folders. */
-export interface KeyOptions {
+interface KeyOptions {
   /** Where the nodes' keys are. */
   readonly folders: NodeFolders;
   /** Whether a dealer is to make the key where there is none. */

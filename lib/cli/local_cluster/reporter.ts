@@ -14,7 +14,7 @@ import type { NodeState } from "./local_cluster.ts";
 import { LOG_FILE } from "./node_process.ts";
 
 /** What the lines to paste need to know. */
-export interface ReportOptions {
+interface ReportOptions {
   /** The nodes. */
   readonly config: ClusterConfig;
   /** The file that clients find the nodes in. */

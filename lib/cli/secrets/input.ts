@@ -13,7 +13,7 @@ import { CommandError, ExitCode } from "../failure.ts";
 export const STDIN_NAME = "-";
 
 /** What may be read. */
-export interface InputLimit {
+interface InputLimit {
   /** Most bytes. */
   readonly bytesMax: number;
   /** How the command ends when there are more; {@linkcode ExitCode.usage} by default. */

@@ -125,7 +125,7 @@ function notText(byte: number): CommandError {
 }
 
 /** The variable that names a file with the passphrase of a node's secret files. */
-export const PASSPHRASE_FILE_VARIABLE = "FLOE_PASSPHRASE_FILE";
+const PASSPHRASE_FILE_VARIABLE = "FLOE_PASSPHRASE_FILE";
 
 /** The passphrase in the file that {@linkcode PASSPHRASE_FILE_VARIABLE} names, or null. */
 export function passphraseFromFile(context: CommandContext): Passphrase | null {

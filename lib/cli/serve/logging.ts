@@ -16,7 +16,7 @@ import type { CommandContext } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 
 /** A log's settings. */
-export interface LogSettings {
+interface LogSettings {
   /** The least that is worth a line. */
   readonly level: LogLevel;
   /** The form of a line. */
@@ -26,7 +26,7 @@ export interface LogSettings {
 }
 
 /** A log that is being written. */
-export interface Logging {
+interface Logging {
   /** Waits until all lines are written, and ends the log. */
   close(): Promise<void>;
 }
@@ -123,15 +123,13 @@ function oneOf<Value extends string>(
 export type LogFormat = "json" | "text";
 
 /** How much a log says; each level includes those after it. */
-export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
-/** One of the levels. */
+const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
 /** One thing that happened. */
 export interface LogEvent {
   /** Milliseconds since the Unix epoch. */
   readonly timestamp: number;
-  /** Its level. */
   readonly level: LogLevel;
   /** The node's id, or another name for who is speaking. */
   readonly node: string;
@@ -216,7 +214,7 @@ function describeError(error: Error): string {
 }
 
 /** Where log lines end up, such as `Deno.stderr`. */
-export interface ByteSink {
+interface ByteSink {
   /** Writes some of `bytes` and says how many. */
   write(bytes: Uint8Array): Promise<number>;
 }

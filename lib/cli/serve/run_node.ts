@@ -69,7 +69,7 @@ export type NodeAnnouncement =
   };
 
 /** What to run. */
-export interface NodeRun {
+interface NodeRun {
   /** The cluster's configuration. */
   readonly config: PinnedClusterConfig;
   /** This node's entry in it. */
@@ -194,10 +194,9 @@ function toAnnouncement(id: string, report: RoleReport): NodeAnnouncement {
 }
 
 /** What is served, and where. */
-export interface ServedApiOptions {
+interface ServedApiOptions {
   /** The node behind the API. */
   readonly node: NodeApi;
-  /** Its id. */
   readonly id: NodeId;
   /** Its data folder, for its own token. */
   readonly dataDir: string;
@@ -206,7 +205,7 @@ export interface ServedApiOptions {
 }
 
 /** The API, once it has something to show. */
-export class ServedApi {
+class ServedApi {
   readonly #options: ServedApiOptions;
   readonly #stopping = new AbortController();
   #ended: Promise<void> = new Promise(() => {});

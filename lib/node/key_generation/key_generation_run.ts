@@ -27,7 +27,7 @@ import type { KeyGenerationNetwork, NetworkUser } from "../network.ts";
 import { Journal, type KeyGenerationReport, toReport } from "./report.ts";
 
 /** One tick of the protocol's clock, in milliseconds. */
-export const KEYGEN_TICK_MS = 100;
+const KEYGEN_TICK_MS = 100;
 
 /**
  * Most messages of one peer that are heard in a tick; more are dropped, as the network might have, and
@@ -281,7 +281,7 @@ function exhausted(attempt: number): EnvironmentError {
 export const ANSWER_PAUSE_MS = 250;
 
 /** What a responder is given. */
-export interface GenesisResponderOptions {
+interface GenesisResponderOptions {
   /** The cluster's configuration. */
   readonly config: PinnedClusterConfig;
   /** This node. */

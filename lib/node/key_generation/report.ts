@@ -59,7 +59,7 @@ export interface Awaited {
 
 /** How far a node has come, and whom it waits for. */
 export interface KeyGenerationReport {
-  /** The cluster. */
+  /** As `cluster.json` names it. */
   readonly cluster: ClusterName;
   /** The node that tells. */
   readonly id: NodeId;
@@ -88,7 +88,7 @@ export interface PeerView {
 }
 
 /** What a report of an unfinished key generation is made of. */
-export interface ReportParts {
+interface ReportParts {
   /** The cluster's configuration. */
   readonly config: PinnedClusterConfig;
   /** This node. */

@@ -48,7 +48,7 @@ export interface JobRequest {
 }
 
 /** What became of a job; an error crosses as what it says, as no class does. */
-export type JobOutcome =
+type JobOutcome =
   | { readonly kind: "done"; readonly result: SnapshotFile | null }
   | { readonly kind: "failed"; readonly fault: "input" | "environment"; readonly message: string };
 

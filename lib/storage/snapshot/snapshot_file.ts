@@ -61,7 +61,6 @@ export function isSameSnapshot(left: SnapshotFile, right: SnapshotFile): boolean
 
 /** The files of snapshots in one data folder; all in a folder of their own. */
 export class SnapshotPaths {
-  /** That folder. */
   readonly folder: string;
   /** A copy of kv.db that is being made. */
   readonly copy: string;
