@@ -237,7 +237,6 @@ function unauthorized(challenge: string, message: string): Problem {
   return new Problem("unauthorized", message, { headers: { "www-authenticate": challenge } });
 }
 
-/** Bytes of a token's secret. */
 const TOKEN_SECRET_BYTES = 32;
 /** Characters of a token's secret in base64url without padding. */
 const SECRET_LENGTH = 43;

@@ -25,7 +25,6 @@ import type {
   TransferBody,
 } from "./wire.ts";
 
-/** Adds `/v1/status`. */
 export function addStatusRoute(router: Router, node: NodeApi): void {
   addRoute(router, "/v1/status", {
     GET: needs("read", (context) => {
@@ -188,7 +187,6 @@ function electionBody(certificate: Certificate): ElectionBody {
   return { term, leader, epoch, lastLogIndex, lastLogTerm, certificate: note };
 }
 
-/** Adds `/v1/group`. */
 export function addGroupRoute(router: Router, node: NodeApi): void {
   addRoute(router, "/v1/group", {
     GET: forAnyone((context) => {

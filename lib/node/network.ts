@@ -27,7 +27,7 @@ interface NetworkOptions {
 export interface NetworkUser {
   /** A message of Raft's. */
   onMessage(message: Message): void;
-  /** A message of key generation's. */
+  /** Takes what a peer sends while the cluster still makes its key. */
   onKeyGenerationMessage(message: KeyGenerationMessage): void;
   /** Messages to this peer are sent from now on. */
   onConnected?(peer: NodeId): void;

@@ -145,7 +145,6 @@ export function registerDel(program: Program, context: CommandContext): void {
 
 /** The options of a write, as commander hands them over. */
 interface WriteFlags {
-  /** `--if-revision N`. */
   readonly ifRevision?: LogIndex;
   /** `--if-absent`, which only `put` knows. */
   readonly ifAbsent?: boolean;

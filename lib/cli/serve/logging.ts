@@ -15,7 +15,6 @@ import { encodeHex } from "../../bytes.ts";
 import type { CommandContext } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 
-/** A log's settings. */
 interface LogSettings {
   /** The least that is worth a line. */
   readonly level: LogLevel;
