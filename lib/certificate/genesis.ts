@@ -17,8 +17,8 @@ import { assert, assertDefined } from "../assert.ts";
 import { decodeHex, encodeHex, encodeUtf8, equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import {
+  checkEd25519Key,
   checkGroupPublicKeys,
-  checkPublicKey,
   type GroupPublicKeys,
   verifySignature,
 } from "../frost/mod.ts";
@@ -328,7 +328,7 @@ export function describeRosterDifference(
 
 function checkIdentityKey({ id, identityKey }: RosterVoter): void {
   try {
-    checkPublicKey(identityKey);
+    checkEd25519Key(identityKey);
   } catch (cause) {
     if (!(cause instanceof InputError)) throw cause;
     throw badRoster(`${id}'s identity key is none: ${cause.message}`, { voter: id, cause });

@@ -15,7 +15,7 @@ import {
   equalBytes,
 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import { checkPublicKey, ELEMENT_BYTES } from "../frost/mod.ts";
+import { checkEd25519Key, ELEMENT_BYTES } from "../frost/mod.ts";
 import { encodePublicKeyInfo } from "../native_key.ts";
 import { type ClusterName, toClusterName } from "../types.ts";
 
@@ -73,7 +73,7 @@ export function parseGroupKey(text: string): GroupKey {
     : trimmed.includes("+")
     ? readVerifierKey(trimmed)
     : readHex(trimmed);
-  checkPublicKey(key.publicKey);
+  checkEd25519Key(key.publicKey);
   return key;
 }
 

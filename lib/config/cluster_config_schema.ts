@@ -8,11 +8,10 @@ import { z } from "zod";
 import { InputError } from "../errors.ts";
 import { majorityOf } from "../margins.ts";
 import { LOG_LIMITS } from "../raft/mod.ts";
-import { checkPublicKey } from "../transport/mod.ts";
 import { type NodeId, toClusterName, toNodeId } from "../types.ts";
 import { formatAddress, parseAddress } from "./address.ts";
 import type { ClusterConfig, ConfigFault, PeerConfig, TimingConfig } from "./cluster_config.ts";
-import { checked, formatPath, readKey } from "./json.ts";
+import { checked, formatPath, readChannelKey, readSigningKey } from "./json.ts";
 
 /** The times of a `cluster.json` that names none: a local network, generous to slow disks. */
 export const TIMING_DEFAULTS: TimingConfig = {
@@ -72,18 +71,12 @@ function milliseconds(fallback: number) {
   return z.int().min(HEARTBEAT_MS_MIN).max(ELECTION_TIMEOUT_MS_MAX).default(fallback);
 }
 
-function readChannelKey(text: string): Uint8Array {
-  const key = readKey(text);
-  checkPublicKey(key);
-  return key;
-}
-
 const addressSchema = checked(parseAddress);
 const peerSchema = z.strictObject({
   id: checked(readNodeId),
   peer: addressSchema,
   api: addressSchema,
-  signingKey: checked(readKey).optional(),
+  signingKey: checked(readSigningKey).optional(),
   channelKey: checked(readChannelKey).optional(),
 }).transform(({ id, peer, api, signingKey, channelKey }): PeerConfig => {
   const address = { id, peer, api };

@@ -7,6 +7,8 @@
 import { z } from "zod";
 import { decodeHex } from "../bytes.ts";
 import { InputError } from "../errors.ts";
+import { checkEd25519Key } from "../frost/mod.ts";
+import { checkX25519Key } from "../transport/mod.ts";
 
 /** A place in a text, both counted from 1. */
 interface TextPosition {
@@ -111,6 +113,24 @@ export function checked<Value>(
 export function readKey(text: string): Uint8Array {
   if (!/^[0-9a-f]{64}$/.test(text)) throw new InputError("not 64 hex digits in lower case");
   return decodeHex(text);
+}
+
+/**
+ * A node's Ed25519 public key. A point of small order is refused: anybody could sign for it.
+ *
+ * @throws {InputError} unless it is 64 hex digits that encode a point of prime order.
+ */
+export function readSigningKey(text: string): Uint8Array {
+  const key = readKey(text);
+  checkEd25519Key(key);
+  return key;
+}
+
+/** A node's X25519 public key. @throws {InputError} for any other text, and a point of low order. */
+export function readChannelKey(text: string): Uint8Array {
+  const key = readKey(text);
+  checkX25519Key(key);
+  return key;
 }
 
 /** A place in a JSON document: `peers[2].api`. */

@@ -15,7 +15,7 @@ import { verifySignature } from "../frost/mod.ts";
 import { type NodeId, toNodeId } from "../types.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import type { PeerConfig, PeerKeys } from "./cluster_config.ts";
-import { checked, formatPath, readKey } from "./json.ts";
+import { checked, formatPath, readChannelKey, readSigningKey } from "./json.ts";
 
 /** A node as it presents itself: what stands in `cluster.json`, with keys. */
 export interface PeerCard extends PeerConfig {
@@ -113,8 +113,8 @@ const cardSchema = z.strictObject({
   id: checked<NodeId>(toNodeId),
   peer: addressSchema,
   api: addressSchema,
-  signingKey: checked(readKey),
-  channelKey: checked(readKey),
+  signingKey: checked(readSigningKey),
+  channelKey: checked(readChannelKey),
   signature: checked((text) => {
     if (!/^[0-9a-f]{128}$/.test(text)) throw new InputError("not 128 hex digits in lower case");
     return decodeHex(text);

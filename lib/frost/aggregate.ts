@@ -6,7 +6,7 @@
 
 import { type KeyObject, verify } from "node:crypto";
 import { assert, assertDefined } from "../assert.ts";
-import { concatBytes, encodeHex } from "../bytes.ts";
+import { concatBytes, encodeHex, equalBytes } from "../bytes.ts";
 import { toPublicKey } from "../native_key.ts";
 import {
   deserializeScalar,
@@ -166,11 +166,15 @@ function readShare(encoded: Uint8Array): bigint | null {
 /** The key object last used: a process verifies under one group key nearly always. */
 let lastKey: { readonly hex: string; readonly key: KeyObject | null } | null = null;
 
+/** R = identity in its one encoding: the y coordinate 1 (RFC 8032 §5.1.2). */
+const IDENTITY_ELEMENT = Uint8Array.of(1, ...new Uint8Array(ELEMENT_BYTES - 1));
+
 /**
  * Whether `signature` is `publicKey`'s signature over `message`: strict lengths, z below the group
- * order, no cofactor. False for anything malformed; never throws on foreign bytes.
+ * order, no cofactor, R not the identity. False for anything malformed; never throws on foreign bytes.
  *
- * RFC 8032 §5.1.7.
+ * RFC 8032 §5.1.7, but for R: the RFC accepts the identity, strict verifiers refuse every R of small
+ * order. Under a key of prime order R is in that key's group, where the identity is the only one.
  */
 export function verifySignature(
   publicKey: Uint8Array,
@@ -178,6 +182,7 @@ export function verifySignature(
   signature: Uint8Array,
 ): boolean {
   if (publicKey.length !== ELEMENT_BYTES || signature.length !== SIGNATURE_BYTES) return false;
+  if (equalBytes(signature.subarray(0, ELEMENT_BYTES), IDENTITY_ELEMENT)) return false;
   const key = toKeyObject(publicKey);
   return key !== null && verify(null, message, key, signature);
 }

@@ -69,7 +69,7 @@ export {
   type SecretShare,
   trustedDealerKeygen,
 } from "./keys.ts";
-export { checkPublicKey, PrimeOrderPoint } from "./points.ts";
+export { checkEd25519Key, PrimeOrderPoint } from "./points.ts";
 export { IDENTIFIER_MAX, type RandomBytes, type SecretPolynomial } from "./secret_path.ts";
 export {
   commit,

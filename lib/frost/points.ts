@@ -205,7 +205,7 @@ export class PrimeOrderPoint {
  *
  * @throws {FrostError} `malformed-element`, `identity-element` or `not-prime-order`.
  */
-export function checkPublicKey(publicKey: Uint8Array): void {
+export function checkEd25519Key(publicKey: Uint8Array): void {
   PrimeOrderPoint.fromBytes(publicKey);
 }
 

@@ -10,7 +10,7 @@ import { encodeHex, equalBytes } from "../bytes.ts";
 import { type Group, toGroupPublicKeys, verifyGenesis } from "../certificate/mod.ts";
 import { checked, type ClusterConfig } from "../config/mod.ts";
 import { InputError } from "../errors.ts";
-import { checkGroupPublicKeys } from "../frost/mod.ts";
+import { checkEd25519Key, checkGroupPublicKeys } from "../frost/mod.ts";
 import { type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
 import { KeyFileError, keySchema, ofAnother, parseKeyFile, readKeyFile } from "./key_file.ts";
 
@@ -87,6 +87,7 @@ function checkGroup(file: string, group: Group): void {
     if (!isOrdered) throw new InputError("its voters are not numbered from 1 upward");
     const [only] = group.voters;
     if (only !== undefined && group.voters.length === 1) {
+      checkEd25519Key(group.publicKey);
       if (equalBytes(only.verifyingShare, group.publicKey)) return;
       throw new InputError("a single voter's verifying share is the group key");
     }

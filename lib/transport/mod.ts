@@ -62,7 +62,7 @@ export {
 } from "./hello.ts";
 export type { RekeyLimits } from "./noise_channel.ts";
 export {
-  checkPublicKey,
+  checkX25519Key,
   generateKeyPair,
   type KeyPair,
   NoiseError,

@@ -182,7 +182,7 @@ export function sharedSecret({ privateKey }: KeyPair, publicKey: Uint8Array): Ui
 }
 
 /** Checks a public key that is to be pinned. @throws {NoiseError} `weakKey` when it is of low order. */
-export function checkPublicKey(publicKey: Uint8Array): void {
+export function checkX25519Key(publicKey: Uint8Array): void {
   sharedSecret(generateKeyPair(), publicKey).fill(0);
 }
 

@@ -1,4 +1,6 @@
+import { ed25519 } from "@noble/curves/ed25519.js";
 import assert from "node:assert/strict";
+import { encodeHex } from "../../lib/bytes.ts";
 import {
   ClusterConfigError,
   findPeer,
@@ -11,6 +13,7 @@ import {
 import { TIMING_DEFAULTS } from "../../lib/config/cluster_config_schema.ts";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
 import { LOG_LIMITS } from "../../lib/raft/mod.ts";
+import { BAD_ENCODINGS } from "../frost/weak_points.ts";
 
 const sampleFile = new URL("../../cluster.json", import.meta.url).pathname;
 
@@ -161,7 +164,7 @@ Deno.test("parseClusterConfig() reads pinned keys, and formatClusterConfig() wri
   const config = parse(pinnedSample());
   assert.ok(isPinned(config));
   assert.equal(requirePinned(config, "cluster.json"), config);
-  assert.deepEqual(config.peers[1]?.keys?.signingKey, new Uint8Array(32).fill(0x12));
+  assert.deepEqual(config.peers[1]?.keys?.signingKey, signingKeyOf(2));
   assert.deepEqual(parseClusterConfig(formatClusterConfig(config)), config);
 });
 
@@ -213,6 +216,16 @@ Deno.test("parseClusterConfig() refuses a key twice, and keys that are none or w
   ]);
 });
 
+for (const [what, refusal, encoding] of BAD_ENCODINGS) {
+  if (encoding.length !== 32) continue;
+  Deno.test(`parseClusterConfig() refuses a signing key that is ${what}: ${refusal}`, () => {
+    const { peers, ...rest } = pinnedSample();
+    const [first, ...others] = peers;
+    const wrong = { ...first, signingKey: encodeHex(encoding) };
+    assert.deepEqual(pathsOf({ ...rest, peers: [wrong, ...others] }), ["peers[0].signingKey"]);
+  });
+}
+
 Deno.test("findPeer() names the nodes there are when the id is not one of them", () => {
   const config = parse(sample());
   assert.equal(findPeer(config, "server_2").api.port, 8002);
@@ -229,10 +242,14 @@ function sample() {
 function pinnedSample() {
   const peers = [1, 2, 3].map((number) => ({
     ...peer(number),
-    signingKey: `1${number}`.repeat(32),
+    signingKey: encodeHex(signingKeyOf(number)),
     channelKey: `2${number}`.repeat(32),
   }));
   return { ...sample(), peers };
+}
+
+function signingKeyOf(number: number): Uint8Array {
+  return ed25519.getPublicKey(new Uint8Array(32).fill(number));
 }
 
 function peer(number: number): Record<string, unknown> {

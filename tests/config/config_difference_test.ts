@@ -1,5 +1,6 @@
+import { ed25519 } from "@noble/curves/ed25519.js";
 import assert from "node:assert/strict";
-import { encodeUtf8 } from "../../lib/bytes.ts";
+import { encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
 import {
   type ClusterConfig,
   generateLocalCluster,
@@ -92,13 +93,14 @@ Deno.test("describeDifferences() tells keys that one pins and the other does not
   const peers = config.peers.map((peer, index) => ({
     ...peer,
     keys: {
-      signingKey: new Uint8Array(32).fill(0x11 + index),
+      signingKey: ed25519.getPublicKey(new Uint8Array(32).fill(index)),
       channelKey: new Uint8Array(32).fill(0x21 + index),
     },
   }));
   const told = differences({ ...config, peers });
   assert.equal(told.length, 6);
-  assert.equal(told[0], `peers[0].signingKey is absent here and "${"11".repeat(32)}" there`);
+  const key = encodeHex(peers[0]?.keys.signingKey ?? new Uint8Array());
+  assert.equal(told[0], `peers[0].signingKey is absent here and "${key}" there`);
 });
 
 Deno.test("describeDifferences() tells no more than so many, and how many it left out", () => {

@@ -12,6 +12,7 @@ import type { NodeIdentity } from "../../lib/keys/identity.ts";
 import { toPrivateKey, toRawPublicKey } from "../../lib/native_key.ts";
 import { toKeyPair } from "../../lib/transport/mod.ts";
 import { toNodeId } from "../../lib/types.ts";
+import { BAD_ENCODINGS } from "../frost/weak_points.ts";
 
 function identityOf(name: string, seed: number): NodeIdentity {
   const signingKey = toPrivateKey("ed25519", new Uint8Array(32).fill(seed));
@@ -61,6 +62,33 @@ for (
     );
   });
 }
+
+Deno.test("readPeerCard() refuses the identity as a signing key, for which anybody could sign", () => {
+  const forged = {
+    ...json,
+    signingKey: `01${"00".repeat(31)}`,
+    signature: `01${"00".repeat(63)}`,
+  };
+  assert.throws(
+    () => readPeerCard(forged, "a.card"),
+    (error) =>
+      error instanceof PeerCardError &&
+      /card a\.card: signingKey: Cannot read element: it is the identity/.test(error.message),
+  );
+});
+
+for (const [what, , encoding] of BAD_ENCODINGS) {
+  if (encoding.length !== 32) continue;
+  Deno.test(`readPeerCard() refuses a signing key that is ${what}, before it verifies anything`, () => {
+    const wrong = { ...json, signingKey: encodeHex(encoding) };
+    assert.throws(() => readPeerCard(wrong, "a"), /card a: signingKey: Cannot read element/);
+  });
+}
+
+Deno.test("readPeerCard() refuses a channel key of low order", () => {
+  const wrong = { ...json, channelKey: "00".repeat(32) };
+  assert.throws(() => readPeerCard(wrong, "a"), /card a: channelKey: Cannot use X25519 public key/);
+});
 
 Deno.test("readPeerCard() refuses every flipped bit of a signature", () => {
   for (let bit = 0; bit < 64 * 8; bit += 5) {

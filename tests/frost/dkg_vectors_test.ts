@@ -1,12 +1,10 @@
 /**
  * The published key generation of FROST(Ed25519, SHA-512): the Zcash Foundation's frost-core test
- * vectors for frost-ed25519 (`vectors_dkg.json`), 2 of 3. Their proofs have no context, so they are
- * checked with an empty one.
+ * vectors for frost-ed25519 (`vectors_dkg.json`, as corrected in April 2025 by pull request 875), 2 of
+ * 3. Their proofs have no context, so they are checked with an empty one.
  *
  * The vectors name each proof but not the nonce behind it, so proofs are verified, not made anew; that
- * Floe makes the proofs that noble makes is in `dkg_noble_test.ts`. The file's `signing_share` is used
- * for participant 1 only, as frost-core does: those of 2 and 3 belong neither to the polynomials
- * nor to the `verifying_share` that stands beside them, which both agree with each other.
+ * Floe makes the proofs that noble makes is in `dkg_noble_test.ts`.
  *
  * @module
  */
@@ -22,8 +20,6 @@ import { assertRefused } from "./signing.ts";
 const PARAMETERS = dkgParameters(2, 3, new Uint8Array());
 
 const VERIFYING_KEY = "3d9a67b93cec3acad2d32349cf7bdffaa23ae031a81174ddadae1c96bb455f4d";
-/** Participant 1's. */
-const SIGNING_SHARE = "2afd4ef9a27f9e636dd627ae56772951b98f929ebaa13b11ede611e82e9baf08";
 
 const PARTICIPANTS = [
   {
@@ -42,6 +38,7 @@ const PARTICIPANTS = [
       2: "ebb85acf4d46173f519a8680eac89f567d3f4a568843b741b251cc2f3d112b05",
       3: "f088e2c4b3a7f81836968c642721031ed8828d2e3d532fecaa85c481e445000c",
     },
+    signingShare: "2afd4ef9a27f9e636dd627ae56772951b98f929ebaa13b11ede611e82e9baf08",
     verifyingShare: "f6b5e87c902796d8dab6369cbd6d342a32e46c136e9f1f5af2fc385aed804de3",
   },
   {
@@ -60,6 +57,7 @@ const PARTICIPANTS = [
       1: "7ce74f90f61fe466fcad9757527aeda99aa565c3e2298eb11484069415693606",
       3: "7fde55b354d5d8dddc940fe932de5d1a6110b9bc4edeba2db7b32c34074d3a0a",
     },
+    signingShare: "b9ed88cb30a9ddbc00dbdf7c40d6c76f791989cf9f3119bad899287c5f6c2303",
     verifyingShare: "f326b756ed38b43a94bdac698e044d9e3f3a08a40e7c9d2e5346dd5bfaadf2f5",
   },
   {
@@ -78,6 +76,7 @@ const PARTICIPANTS = [
       1: "bc3f985e314b276a3c192343816d7562d17d106dd048c77f99f88bf11d8ee804",
       2: "6b3e57fab1e74e61aacfd93d4926172a7e878a48540fe97367721e38485b3a00",
     },
+    signingShare: "35b2b8fad8352f6e6a7c8fee082f45a339a37f0085c1f662c44c3f10903d970d",
     verifyingShare: "6bc91a2755902d955ce220ad0df6fbf57162260949d40bcf5a69cfffec9c085a",
   },
 ];
@@ -125,10 +124,10 @@ Deno.test("frost-core's DKG vectors: each participant ends with its share, and a
     passCommitment(PARAMETERS, toCommitment(participant))
   );
   const dealt = PARTICIPANTS.flatMap(deal);
-  for (const { identifier, verifyingShare } of PARTICIPANTS) {
+  for (const { identifier, signingShare, verifyingShare } of PARTICIPANTS) {
     const shares = sharesFor(identifier, commitments, dealt);
     const { group, share } = combineShares(PARAMETERS, { identifier, commitments, shares });
-    if (identifier === 1) assert.equal(encodeHex(share.secret), SIGNING_SHARE);
+    assert.equal(encodeHex(share.secret), signingShare);
     assert.equal(commitToShare(share.secret)?.toHex(), verifyingShare);
     assert.equal(encodeHex(group.groupPublicKey), VERIFYING_KEY);
     assert.deepEqual(

@@ -1,7 +1,7 @@
 import { ed25519 } from "@noble/curves/ed25519.js";
 import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
-import { checkPublicKey, PrimeOrderPoint, VALIDATED_POINTS_MAX } from "../../lib/frost/points.ts";
+import { checkEd25519Key, PrimeOrderPoint, VALIDATED_POINTS_MAX } from "../../lib/frost/points.ts";
 import { assertRefused } from "./signing.ts";
 import {
   BAD_ENCODINGS,
@@ -22,7 +22,7 @@ for (const [name, refusal, encoding] of BAD_ENCODINGS) {
     // Twice: a refused encoding must not be remembered as a good one.
     assertRefused(refusal, () => PrimeOrderPoint.fromBytes(encoding));
     assertRefused(refusal, () => PrimeOrderPoint.fromBytes(encoding));
-    assertRefused(refusal, () => checkPublicKey(encoding));
+    assertRefused(refusal, () => checkEd25519Key(encoding));
   });
 }
 

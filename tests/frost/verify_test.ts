@@ -1,7 +1,8 @@
 import { ed25519 } from "@noble/curves/ed25519.js";
+import { sha512 } from "@noble/hashes/sha2.js";
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { decodeHex, encodeUtf8 } from "../../lib/bytes.ts";
+import { concatBytes, decodeHex, encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
 import { verifySignature } from "../../lib/frost/aggregate.ts";
 
 /** RFC 8032 §7.1, TEST 2. */
@@ -81,6 +82,37 @@ Deno.test("verifySignature() agrees with noble on signatures of its own making",
     assert.ok(verifySignature(ed25519.getPublicKey(secretKey), message, signature));
   }
 });
+
+Deno.test("verifySignature() refuses R = identity, though its equation holds", () => {
+  const seed = new Uint8Array(32).fill(3);
+  const { scalar } = ed25519.utils.getExtendedPublicKey(seed);
+  const publicKey = ed25519.getPublicKey(seed);
+  const message = encodeUtf8("message");
+  const identity = ed25519.Point.ZERO.toBytes();
+  const signature = concatBytes(identity, answerFor({ nonce: 0n, scalar, publicKey, message }));
+  assert.ok(ed25519.verify(signature, message, publicKey));
+  assert.ok(!verifySignature(publicKey, message, signature));
+  // The same way to sign, with a nonce that is none but zero.
+  const one = concatBytes(
+    ed25519.Point.BASE.toBytes(),
+    answerFor({ nonce: 1n, scalar, publicKey, message }),
+  );
+  assert.ok(verifySignature(publicKey, message, one));
+});
+
+/** RFC 8032 §5.1.6: S = r + k s for a nonce r, whose point is the identity or the base point. */
+function answerFor({ nonce, scalar, publicKey, message }: {
+  readonly nonce: 0n | 1n;
+  readonly scalar: bigint;
+  readonly publicKey: Uint8Array;
+  readonly message: Uint8Array;
+}): Uint8Array {
+  const { Fn, BASE, ZERO } = ed25519.Point;
+  const point = nonce === 0n ? ZERO : BASE;
+  const hashed = sha512(concatBytes(point.toBytes(), publicKey, message));
+  const challenge = Fn.create(BigInt(`0x${encodeHex(hashed.reverse())}`));
+  return Fn.toBytes(Fn.add(nonce, Fn.mul(challenge, scalar)));
+}
 
 const WYCHEPROOF_FILE = new URL(
   "../../../shared/vectors/wycheproof-ed25519.json",

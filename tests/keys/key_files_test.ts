@@ -15,6 +15,7 @@ import {
 } from "../../lib/keys/node_keys.ts";
 import { type NodeId, toClusterName, toNodeId } from "../../lib/types.ts";
 import { certifyGenesis } from "../certificate/founders.ts";
+import { BAD_ENCODINGS } from "../frost/weak_points.ts";
 import { TestKeygen } from "../keygen/harness.ts";
 
 const config = generateLocalCluster({ nodes: 3 });
@@ -212,6 +213,24 @@ Deno.test("readNodeKeys() refuses a single voter's secret that is not the group'
     );
   });
 });
+
+for (const [what, , encoding] of BAD_ENCODINGS) {
+  if (encoding.length !== 32) continue;
+  Deno.test(`readNodeKeys() refuses a single voter's group key that is ${what}`, () => {
+    const config = generateLocalCluster({ nodes: 1 });
+    const { group, shares: [share] } = dealClusterKeys(config, randomBytes);
+    assert.ok(share !== undefined);
+    withFolder((folder) => {
+      const voters = group.voters.map((voter) => ({ ...voter, verifyingShare: encoding }));
+      const wrong = { ...group, publicKey: encoding, voters };
+      writeNodeKeys(place(folder, share.node), { genesis: null, group: wrong, share });
+      assert.throws(
+        () => readNodeKeys(place(folder, share.node), config),
+        refusal(/group\.json: Cannot read element/),
+      );
+    });
+  });
+}
 
 Deno.test("readNodeKeys() refuses a share of another dealing or epoch", () => {
   withKeys((folder, secret) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { decodeHex, encodeHex } from "../../lib/bytes.ts";
 import { toPrivateKey } from "../../lib/native_key.ts";
 import {
-  checkPublicKey,
+  checkX25519Key,
   generateKeyPair,
   NoiseError,
   sharedSecret,
@@ -38,18 +38,18 @@ Deno.test("generateKeyPair() makes two sides that share a secret, a new one each
 
 for (const point of LOW_ORDER) {
   for (const ignoredBit of [0, 0x80]) {
-    Deno.test(`sharedSecret() and checkPublicKey() refuse ${point} with bit ${ignoredBit}`, () => {
+    Deno.test(`sharedSecret() and checkX25519Key() refuse ${point} with bit ${ignoredBit}`, () => {
       const publicKey = decodeHex(point);
       publicKey[31] = (publicKey[31] ?? 0) | ignoredBit;
       const isWeak = (error: unknown) => error instanceof NoiseError && error.refusal === "weakKey";
       assert.throws(() => sharedSecret(generateKeyPair(), publicKey), isWeak);
-      assert.throws(() => checkPublicKey(publicKey), isWeak);
+      assert.throws(() => checkX25519Key(publicKey), isWeak);
     });
   }
 }
 
-Deno.test("checkPublicKey() passes a genuine key", () => {
-  checkPublicKey(generateKeyPair().publicKey);
+Deno.test("checkX25519Key() passes a genuine key", () => {
+  checkX25519Key(generateKeyPair().publicKey);
 });
 
 Deno.test("a key pair shows no private key, whatever it is turned into", () => {
