@@ -9,6 +9,7 @@ import { assert, assertDefined } from "../assert.ts";
 import { concatBytes, encodeHex, equalBytes } from "../bytes.ts";
 import { toPublicKey } from "../native_key.ts";
 import {
+  computeChallenge,
   deserializeScalar,
   ELEMENT_BYTES,
   lagrangeCoefficients,
@@ -19,10 +20,9 @@ import { FrostError } from "./error.ts";
 import {
   checkCommitmentList,
   computeBindingFactors,
-  computeChallenge,
   computeGroupCommitment,
   type SigningSession,
-} from "./group_commitment.ts";
+} from "./signing.ts";
 import { PrimeOrderPoint } from "./points.ts";
 
 const { Fn } = PrimeOrderPoint;

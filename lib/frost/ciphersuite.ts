@@ -11,6 +11,7 @@ import { createHash } from "node:crypto";
 import { assert } from "../assert.ts";
 import { concatBytes, encodeUtf8 } from "../bytes.ts";
 import { FrostError } from "./error.ts";
+import type { PrimeOrderPoint } from "./points.ts";
 
 /** Separates this ciphersuite's hashes from all others (RFC 9591 §6.1). */
 export const CONTEXT_STRING = "FROST-ED25519-SHA512-v1";
@@ -39,7 +40,7 @@ export function H1(message: Uint8Array): bigint {
 }
 
 /** Hashes to the challenge; without a context, so that it is Ed25519's own (RFC 9591 §4.6, §6.1). */
-export function H2(message: Uint8Array): bigint {
+function H2(message: Uint8Array): bigint {
   return hashToScalar(message);
 }
 
@@ -89,6 +90,15 @@ export function deserializeScalar(bytes: Uint8Array): bigint {
     // The cause is dropped: its message could quote the value, and the value may be a secret.
     throw new FrostError("malformed-scalar", "Cannot read scalar: not below the group order");
   }
+}
+
+/** compute_challenge: Ed25519's own (RFC 9591 §4.6, RFC 8032 §5.1.7). */
+export function computeChallenge(
+  groupCommitment: PrimeOrderPoint,
+  groupPublicKey: PrimeOrderPoint,
+  message: Uint8Array,
+): bigint {
+  return H2(concatBytes(groupCommitment.toBytes(), groupPublicKey.toBytes(), message));
 }
 
 /** Reads 64 bytes as a little-endian integer and reduces it (RFC 9591 §6.1). */

@@ -48,14 +48,14 @@ import {
   type SecretShare,
 } from "./keys.ts";
 import { PrimeOrderPoint } from "./points.ts";
+import { type RandomBytes } from "./noble.ts";
 import {
   addShares,
   commitToShare,
   drawPolynomial,
   evaluatePolynomial,
-  type RandomBytes,
   type SecretPolynomial,
-} from "./secret_path.ts";
+} from "./polynomial.ts";
 
 /** What step 1 makes. */
 export interface DkgBeginning {

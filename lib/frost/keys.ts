@@ -10,7 +10,14 @@ import { equalBytes } from "../bytes.ts";
 import { deserializeScalar, lagrangeCoefficients } from "./ciphersuite.ts";
 import { FrostError } from "./error.ts";
 import { PrimeOrderPoint } from "./points.ts";
-import { checkIdentifier, dealWithNoble, IDENTIFIER_MAX, type RandomBytes } from "./secret_path.ts";
+import {
+  checkIdentifier,
+  IDENTIFIER_MAX,
+  openNoble,
+  type RandomBytes,
+  toNobleIdentifier,
+  toNobleRandomBytes,
+} from "./noble.ts";
 
 /** What everybody knows of a group (RFC 9591 §3, Appendix C.1). */
 export interface GroupPublicKeys {
@@ -69,6 +76,32 @@ export function trustedDealerKeygen(options: DealingOptions): Dealing {
     group: { minParticipants: options.minParticipants, groupPublicKey, verifyingShares },
     shares: participants.map(({ identifier, secret }) => ({ identifier, secret })),
   };
+}
+
+/** What noble's dealer makes. */
+interface NobleDealing {
+  /** The group's public key: 32 bytes. */
+  readonly groupPublicKey: Uint8Array;
+  /** Each participant's secret share, and the public key of it: 32 bytes. By rising identifier. */
+  readonly participants: readonly (SecretShare & { readonly verifyingShare: Uint8Array })[];
+}
+
+/** trusted_dealer_keygen, for identifiers from 1 upward. RFC 9591 Appendix C. */
+function dealWithNoble(options: DealingOptions): NobleDealing {
+  const { minParticipants: min, maxParticipants: max, groupSecretKey, randomBytes } = options;
+  const dealt = openNoble()
+    .trustedDealer({ min, max }, undefined, groupSecretKey, toNobleRandomBytes(randomBytes));
+  const participants = Array.from({ length: max }, (_, at) => {
+    const name = toNobleIdentifier(at + 1);
+    const missing = `The dealer left out participant ${at + 1}`;
+    return {
+      identifier: at + 1,
+      secret: assertDefined(dealt.secretShares[name], missing).signingShare,
+      verifyingShare: assertDefined(dealt.public.verifyingShares[name], missing),
+    };
+  });
+  const [commitment] = dealt.public.commitments;
+  return { groupPublicKey: assertDefined(commitment, "No group key"), participants };
 }
 
 /**

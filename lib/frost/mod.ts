@@ -2,22 +2,22 @@
  * FROST(Ed25519, SHA-512), RFC 9591: t of n participants make one ordinary Ed25519 signature, and
  * the group's secret key exists nowhere. This folder knows nothing of Raft.
  *
- * The way of a signature, a file for each step:
+ * The steps of a signature, and the order to read in:
  *
  * 1. `keys.ts`: a dealer gives every participant a share, and everybody the public keys. Or
  *    `dkg.ts`: the participants make both among themselves, and no dealer ever knows the secret key.
- * 2. `signing.ts`: each signer draws two nonces, keeps them, and sends their commitment.
- * 3. `signing.ts`: each signer is told the message and all commitments, and sends a signature
- *    share. The nonces are erased.
+ * 2. `signing.ts`, round one: each signer draws two nonces, keeps them, and sends their commitment.
+ * 3. `signing.ts`, round two: each signer receives the message and all commitments, and sends a
+ *    signature share. The nonces are erased.
  * 4. `aggregate.ts`: the coordinator sums the shares and verifies the sum. If it is wrong, each share
  *    is checked, and the wrong ones are named.
  *
- * Two paths run through these steps. The secret path (`secret_path.ts`: dealing, polynomials, nonces,
- * shares) is `@noble/curves`' own FROST. The public path (`group_commitment.ts`, `aggregate.ts`, `aggregate.ts`) is
+ * Two paths run through these steps. The secret path (dealing, polynomials, nonces, shares) is
+ * `@noble/curves`' own FROST, behind `noble.ts`. The public path (the commitment list, `aggregate.ts`) is
  * Floe's: it reuses the group commitment of round two and verifies natively.
  *
- * Points from outside are validated once, when they arrive (`points.ts`), and natively
- * (`points.ts`); that is where the time went. `edwards.ts` adds public points.
+ * Points from outside are validated once, when they arrive (`points.ts`), and natively; that is
+ * where the time went. `edwards.ts` adds public points.
  *
  * Everything here is a function of its arguments. Randomness comes in as a parameter; what is
  * remembered, validated points and the last verification key, changes how long a call takes and
@@ -59,7 +59,7 @@ export {
   checkNonceCommitment,
   type NonceCommitment,
   type SigningSession,
-} from "./group_commitment.ts";
+} from "./signing.ts";
 export {
   checkGroupPublicKeys,
   checkSecretShare,
@@ -70,7 +70,8 @@ export {
   trustedDealerKeygen,
 } from "./keys.ts";
 export { checkEd25519Key, PrimeOrderPoint } from "./points.ts";
-export { IDENTIFIER_MAX, type RandomBytes, type SecretPolynomial } from "./secret_path.ts";
+export { IDENTIFIER_MAX, type RandomBytes } from "./noble.ts";
+export { type SecretPolynomial } from "./polynomial.ts";
 export {
   commit,
   eraseNonces,

@@ -1,19 +1,48 @@
 /**
- * Round one: a signer commits to fresh nonces (RFC 9591 §5.1).
+ * The two rounds of a signature, from the top down: a signer commits to fresh nonces (RFC 9591 §5.1),
+ * and, once all commitments are known, computes its signature share (§5.2). Below them stand the
+ * public computations that signers and coordinator share: the check of the commitment list, binding
+ * factors, and the group commitment.
  *
  * @module
  */
 
-import { equalBytes } from "../bytes.ts";
+import { assert } from "../assert.ts";
+import { concatBytes, equalBytes } from "../bytes.ts";
+import { H1, H4, H5, serializeScalar } from "./ciphersuite.ts";
 import { FrostError } from "./error.ts";
+import type { GroupPublicKeys, SecretShare } from "./keys.ts";
 import {
-  checkCommitmentList,
-  type NonceCommitment,
-  type SigningSession,
-} from "./group_commitment.ts";
-import type { SecretShare } from "./keys.ts";
-import type { PrimeOrderPoint } from "./points.ts";
-import { commitWithNoble, type RandomBytes, signWithNoble } from "./secret_path.ts";
+  openNoble,
+  type RandomBytes,
+  toNobleIdentifier,
+  toNobleRandomBytes,
+  toNobleShare,
+} from "./noble.ts";
+import { PrimeOrderPoint } from "./points.ts";
+
+/** One signer's entry in a commitment list (RFC 9591 §4.3). */
+export interface NonceCommitment {
+  /** The signer. */
+  readonly identifier: number;
+  /** hiding_nonce_commitment: 32 bytes. */
+  readonly hiding: Uint8Array;
+  /** binding_nonce_commitment: 32 bytes. */
+  readonly binding: Uint8Array;
+}
+
+/**
+ * What a signing session signs and with whom: a message, and the signers' commitments by strictly
+ * rising identifier.
+ */
+export interface SigningSession {
+  /** The group that signs. */
+  readonly group: GroupPublicKeys;
+  /** The bytes to sign. */
+  readonly message: Uint8Array;
+  /** commitment_list. */
+  readonly commitments: readonly NonceCommitment[];
+}
 
 /**
  * A signer's secret nonces for one signature share. Kept in memory only, by the signer alone, from
@@ -40,7 +69,9 @@ export interface RoundOne {
  * commits to them. RFC 9591 §4.1, §5.1.
  */
 export function commit(share: SecretShare, randomBytes: RandomBytes): RoundOne {
-  return commitWithNoble(share, randomBytes);
+  const { nonces, commitments: { hiding, binding } } = openNoble()
+    .commit(toNobleShare(share), toNobleRandomBytes(randomBytes));
+  return { nonces, commitment: { identifier: share.identifier, hiding, binding } };
 }
 
 /** Erases nonces: fills both with zeros, which {@linkcode isErased} and round two recognise. */
@@ -93,6 +124,30 @@ export function signShare(session: SigningSession, signer: Signer): RoundTwo {
   }
 }
 
+/**
+ * Computes the share by noble's `signShare`, which erases the nonces when it succeeds. RFC 9591 §5.2.
+ */
+function signWithNoble(session: SigningSession, signer: Signer): RoundTwo {
+  const { group, message, commitments } = session;
+  const groupCommitments: PrimeOrderPoint[] = [];
+  const signatureShare = openNoble((made) => groupCommitments.push(made)).signShare(
+    toNobleShare(signer.share),
+    {
+      signers: { min: group.minParticipants, max: group.verifyingShares.size },
+      commitments: [group.groupPublicKey],
+      verifyingShares: {},
+    },
+    signer.roundOne.nonces,
+    commitments.map(({ identifier, hiding, binding }) => {
+      return { identifier: toNobleIdentifier(identifier), hiding, binding };
+    }),
+    message,
+  );
+  const [groupCommitment] = groupCommitments;
+  assert(groupCommitment !== undefined, "A signature share was made for no group commitment");
+  return { signatureShare, groupCommitment };
+}
+
 /** RFC 9591 §5.2: a signer checks that its own commitment is in the list, unchanged. */
 function checkOwnEntry(session: SigningSession, own: NonceCommitment): void {
   const { identifier } = own;
@@ -111,4 +166,110 @@ function checkOwnEntry(session: SigningSession, own: NonceCommitment): void {
       { identifier },
     );
   }
+}
+
+/**
+ * Checks a session's commitment list: at least MIN_PARTICIPANTS, sorted and unique, all of the
+ * group, every element canonical, of prime order and not the identity.
+ *
+ * @throws {FrostError} `too-few-signers`, `unsorted-signers`, `foreign-signer` or one of the element
+ * refusals, the last three naming the identifier. RFC 9591 §4.3, §5.2, §5.3.
+ */
+export function checkCommitmentList(session: SigningSession): void {
+  const { group, commitments } = session;
+  if (commitments.length < group.minParticipants) {
+    throw new FrostError(
+      "too-few-signers",
+      `Cannot sign: ${commitments.length} signers are fewer than ${group.minParticipants}`,
+    );
+  }
+  let previous = 0;
+  for (const commitment of commitments) {
+    const { identifier } = commitment;
+    if (!group.verifyingShares.has(identifier)) {
+      throw new FrostError(
+        "foreign-signer",
+        `Cannot sign: the group has no participant ${identifier}`,
+        { identifier },
+      );
+    }
+    if (identifier <= previous) {
+      throw new FrostError(
+        "unsorted-signers",
+        `Cannot sign: participant ${identifier} stands after ${previous}`,
+        { identifier },
+      );
+    }
+    previous = identifier;
+  }
+  commitments.forEach(checkNonceCommitment);
+}
+
+/**
+ * Checks one commitment's two elements. Done when it arrives, it makes the session cheap later.
+ *
+ * @throws {FrostError} one of the element refusals, naming the identifier. RFC 9591 §3.1.
+ */
+export function checkNonceCommitment(commitment: NonceCommitment): void {
+  const { identifier } = commitment;
+  try {
+    PrimeOrderPoint.fromBytes(commitment.hiding);
+    PrimeOrderPoint.fromBytes(commitment.binding);
+  } catch (cause) {
+    if (!(cause instanceof FrostError)) throw cause;
+    throw new FrostError(cause.refusal, cause.message, { identifier, cause });
+  }
+}
+
+/** A signer's binding factor, with what was hashed to it. */
+interface BindingFactor {
+  /** rho_input: group key, hashed message, hashed commitment list, identifier. 160 bytes. */
+  readonly input: Uint8Array;
+  /** The binding factor. */
+  readonly factor: bigint;
+}
+
+/** encode_group_commitment_list: 96 bytes a signer (RFC 9591 §4.3). */
+export function encodeGroupCommitmentList(
+  commitments: readonly NonceCommitment[],
+): Uint8Array<ArrayBuffer> {
+  return concatBytes(...commitments.flatMap(({ identifier, hiding, binding }) => [
+    serializeScalar(BigInt(identifier)),
+    hiding,
+    binding,
+  ]));
+}
+
+/** compute_binding_factors: one for each signer, in the list's order (RFC 9591 §4.4). */
+export function computeBindingFactors(session: SigningSession): BindingFactor[] {
+  const { group, message, commitments } = session;
+  const prefix = concatBytes(
+    group.groupPublicKey,
+    H4(message),
+    H5(encodeGroupCommitmentList(commitments)),
+  );
+  return commitments.map(({ identifier }) => {
+    const input = concatBytes(prefix, serializeScalar(BigInt(identifier)));
+    return { input, factor: H1(input) };
+  });
+}
+
+/**
+ * compute_group_commitment: the signature's R (RFC 9591 §4.5).
+ *
+ * @throws {FrostError} one of the element refusals when the list was not checked before.
+ */
+export function computeGroupCommitment(
+  commitments: readonly NonceCommitment[],
+  bindingFactors: readonly BindingFactor[],
+): PrimeOrderPoint {
+  const hidingSum = commitments.reduce(
+    (sum, { hiding }) => sum.add(PrimeOrderPoint.fromBytes(hiding)),
+    PrimeOrderPoint.ZERO,
+  );
+  const bindingSum = PrimeOrderPoint.sumOfProducts(
+    commitments.map(({ binding }) => PrimeOrderPoint.fromBytes(binding)),
+    bindingFactors.map(({ factor }) => factor),
+  );
+  return hidingSum.add(bindingSum);
 }

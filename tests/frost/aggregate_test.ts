@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { aggregate, verifySignature, verifySignatureShare } from "../../lib/frost/aggregate.ts";
-import { computeBindingFactors, computeGroupCommitment } from "../../lib/frost/group_commitment.ts";
+import { computeBindingFactors, computeGroupCommitment } from "../../lib/frost/signing.ts";
 import { PrimeOrderPoint } from "../../lib/frost/points.ts";
 import { assertRefused, deal, prepareSigning, signShares, withCommitments } from "./signing.ts";
 

@@ -13,7 +13,7 @@ import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { decodeHex, encodeHex } from "../../lib/bytes.ts";
 import { combineShares, dealShares } from "../../lib/frost/dkg.ts";
-import { commitToShare } from "../../lib/frost/secret_path.ts";
+import { commitToShare } from "../../lib/frost/polynomial.ts";
 import { dkgParameters, passCommitment, sharesFor } from "./key_generation.ts";
 import { assertRefused } from "./signing.ts";
 

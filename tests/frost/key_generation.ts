@@ -21,7 +21,7 @@ import {
   hashPolynomialCommitment,
   type PolynomialCommitment,
 } from "../../lib/frost/dkg_commitment.ts";
-import type { RandomBytes } from "../../lib/frost/secret_path.ts";
+import type { RandomBytes } from "../../lib/frost/noble.ts";
 import { seededBytes } from "./seeded_bytes.ts";
 
 /** Parameters with a context of their own, or with the one given. */

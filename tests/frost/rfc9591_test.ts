@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { decodeHex, encodeHex } from "../../lib/bytes.ts";
 import { aggregate, verifySignature, verifySignatureShare } from "../../lib/frost/aggregate.ts";
 import { serializeScalar } from "../../lib/frost/ciphersuite.ts";
-import { computeBindingFactors, type SigningSession } from "../../lib/frost/group_commitment.ts";
+import { computeBindingFactors, type SigningSession } from "../../lib/frost/signing.ts";
 import { checkSecretShare, trustedDealerKeygen } from "../../lib/frost/keys.ts";
 import { commit, type RoundOne, signShare } from "../../lib/frost/signing.ts";
 

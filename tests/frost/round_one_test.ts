@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { checkNonceCommitment } from "../../lib/frost/group_commitment.ts";
+import { checkNonceCommitment } from "../../lib/frost/signing.ts";
 import { commit, eraseNonces, isErased } from "../../lib/frost/signing.ts";
 import { seededBytes } from "./seeded_bytes.ts";
 import { deal } from "./signing.ts";

@@ -5,7 +5,7 @@ import {
   computeBindingFactors,
   computeGroupCommitment,
   type SigningSession,
-} from "../../lib/frost/group_commitment.ts";
+} from "../../lib/frost/signing.ts";
 import { isErased, signShare } from "../../lib/frost/signing.ts";
 import { assertRefused, prepareSigning, withCommitments } from "./signing.ts";
 import { BAD_ENCODINGS } from "./weak_points.ts";

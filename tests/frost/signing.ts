@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import { FrostError, type FrostRefusal } from "../../lib/frost/error.ts";
-import type { NonceCommitment, SigningSession } from "../../lib/frost/group_commitment.ts";
+import type { NonceCommitment, SigningSession } from "../../lib/frost/signing.ts";
 import { type Dealing, type SecretShare, trustedDealerKeygen } from "../../lib/frost/keys.ts";
 import { commit, type RoundOne, signShare } from "../../lib/frost/signing.ts";
 import { seededBytes } from "./seeded_bytes.ts";

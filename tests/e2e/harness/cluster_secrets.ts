@@ -14,7 +14,7 @@ import {
   drawPolynomial,
   evaluatePolynomial,
   type SecretPolynomial,
-} from "../../../lib/frost/secret_path.ts";
+} from "../../../lib/frost/polynomial.ts";
 import type { KeyParameters, Passphrase } from "../../../lib/keys/passphrase.ts";
 import { sealedTextSchema } from "../../../lib/keys/sealed_text.ts";
 import { readPrivateJson } from "../../../lib/keys/secret_file.ts";

@@ -4,7 +4,7 @@ import {
   checkNonceCommitment,
   encodeGroupCommitmentList,
   type NonceCommitment,
-} from "../../lib/frost/group_commitment.ts";
+} from "../../lib/frost/signing.ts";
 import { assertRefused, deal, prepareSigning, withCommitments } from "./signing.ts";
 import { BAD_ENCODINGS } from "./weak_points.ts";
 
