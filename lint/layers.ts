@@ -4,7 +4,7 @@
  * @module
  */
 
-import { resolveImport, toLayer, toProjectPath } from "./paths.ts";
+import { resolveImport, toLayer, toProjectPath, WIRE } from "./paths.ts";
 
 const BELOW_NODE = [
   "base",
@@ -35,8 +35,9 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["config", ["base", "frost", "certificate", "keygen", "raft", "storage", "transport"]],
   ["keys", ["base", "frost", "certificate", "keygen", "storage", "transport", "config"]],
   ["node", BELOW_NODE],
-  ["http", ["base", "certificate", "kv", "config", "node"]],
-  ["cli", [...BELOW_NODE, "node", "http"]],
+  ["wire", ["base", "kv"]],
+  ["http", ["base", "certificate", "kv", "config", "node", "wire"]],
+  ["cli", [...BELOW_NODE, "node", "wire", "http"]],
   ["main", ["base", "cli"]],
 ]);
 
@@ -84,7 +85,7 @@ function explainRefusal(
 
 /** Why another layer's file may not be imported past its `mod.ts`, or null for `mod.ts` itself. */
 function explainDetour(target: string, layer: string): string | null {
-  const facade = `lib/${layer}/mod.ts`;
+  const facade = layer === "wire" ? WIRE : `lib/${layer}/mod.ts`;
   if (layer === "base" || target === facade) return null;
   return `import from ${facade}, not from ${target} behind it`;
 }

@@ -21,12 +21,17 @@ export function resolveImport(specifier: string, importer: string): string | nul
   return new URL(specifier, `file:///${importer}`).pathname.slice(1);
 }
 
+/** The file that is a layer of its own: what `http` and its clients share, free of the server. */
+export const WIRE = "lib/http/wire.ts";
+
 /**
- * The layer of a file: its folder below `lib`, `base` for the files in `lib` itself, `main` for
- * `main.ts`, and null for everything else (tests, benchmarks, scripts), which may import as it likes.
+ * The layer of a file: its folder below `lib`, `base` for the files in `lib` itself, `wire` for the one
+ * file that has a layer of its own, `main` for `main.ts`, and null for everything else (tests,
+ * benchmarks, scripts), which may import as it likes.
  */
 export function toLayer(projectPath: string): string | null {
   if (projectPath === "main.ts") return "main";
+  if (projectPath === WIRE) return "wire";
   const [top, folder, ...rest] = projectPath.split("/");
   if (top !== "lib" || folder === undefined) return null;
   return rest.length === 0 ? "base" : folder;

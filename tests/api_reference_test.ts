@@ -4,22 +4,33 @@
  * @module
  */
 
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { createApp } from "../lib/http/app.ts";
 import { Door } from "../lib/http/authorization.ts";
+import { ELECTIONS_LIMIT_DEFAULT, REQUEST_TIMEOUT_MS_DEFAULT } from "../lib/http/connections.ts";
+import { Problem, PROBLEM_STATUS, type ProblemCode, problemResponse } from "../lib/http/problem.ts";
 import {
-  ELECTIONS_LIMIT_DEFAULT,
+  deleteSchema,
+  dkgSchema,
   ELECTIONS_LIMIT_MAX,
-  REQUEST_TIMEOUT_MS_DEFAULT,
-  REQUEST_TIMEOUT_MS_MAX,
-} from "../lib/http/connections.ts";
-import {
-  Problem,
-  PROBLEM_STATUS,
+  electionSchema,
+  electionsSchema,
+  groupSchema,
+  healthSchema,
+  keyValueSchema,
+  leaderSchema,
+  newTokenSchema,
   type ProblemBody,
-  type ProblemCode,
-  problemResponse,
-} from "../lib/http/problem.ts";
+  problemSchema,
+  putSchema,
+  REQUEST_TIMEOUT_MS_MAX,
+  revokedTokenSchema,
+  type Schema,
+  statusSchema,
+  tokenSchema,
+  tokensSchema,
+  transferSchema,
+} from "../lib/http/wire.ts";
 import { REMEMBERED_ENTRIES } from "../lib/kv/apply_command.ts";
 import { IDEMPOTENCY_KEY_LENGTH_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../lib/kv/command.ts";
 import {
@@ -124,6 +135,71 @@ for (const [cell = ""] of rowsUnder("docs/api.md", "## Routes")) {
     deepEqual(toldFields(cell).toSorted(), fieldsOf(await ask(method, path)).toSorted());
   });
 }
+
+/** The one declaration of each route's answer. */
+const SCHEMAS: Readonly<Record<string, Schema<unknown>>> = {
+  "GET /v1/kv/{key}": keyValueSchema,
+  "PUT /v1/kv/{key}": putSchema,
+  "DELETE /v1/kv/{key}": deleteSchema,
+  "GET /v1/status": statusSchema,
+  "GET /v1/leader": leaderSchema,
+  "POST /v1/leader/transfer": transferSchema,
+  "GET /v1/elections": electionsSchema,
+  "GET /v1/elections/{term}": electionSchema,
+  "GET /v1/group": groupSchema,
+  "GET /v1/dkg": dkgSchema,
+  "GET /v1/tokens": tokensSchema,
+  "PUT /v1/tokens/{id}": tokenSchema,
+  "DELETE /v1/tokens/{id}": revokedTokenSchema,
+  "GET /livez": healthSchema,
+  "GET /readyz": healthSchema,
+};
+
+/** Holds a body to its schema. Reading drops the fields that a schema does not know. */
+function checkBody(route: string, body: object): void {
+  const schema = "code" in body ? problemSchema : SCHEMAS[route];
+  deepEqual(schema?.parse(body), body, route);
+}
+
+for (const [cell = ""] of rowsUnder("docs/api.md", "## Routes")) {
+  Deno.test(`lib/http/wire.ts has the whole body that ${unquote(cell)} answers with`, async () => {
+    const [method = "", path = ""] = unquote(cell).split(" ");
+    const ask = openFullApi();
+    if (method === "GET") {
+      await Promise.all(Object.keys(BODIES).map((written) => ask("PUT", written)));
+    }
+    checkBody(unquote(cell), await ask(method, path));
+  });
+}
+
+/** The route of an example's command. */
+function routeOf(command: string): string {
+  const [, method = "GET"] = /-X ([A-Z]+)/.exec(command) ?? [];
+  const [, path = ""] = /localhost:[0-9]+([^ ?']*)/.exec(command) ?? [];
+  return `${method} ${
+    path.replace(/^(\/v1\/kv\/).*/, "$1{key}").replace(/(elections)\/.*/, "$1/{term}")
+  }`;
+}
+
+Deno.test("docs/api.md has no JSON in its examples that the schemas do not describe", () => {
+  const [, examples = ""] = /^## Examples$(.*?)^## /ms.exec(read("docs/api.md")) ?? [];
+  const checked = examples.split("\n$ ").flatMap((example) => {
+    const [command = "", ...lines] = example.split("\n");
+    const bodies = lines.filter((line) => line.startsWith("{"));
+    for (const body of bodies) checkBody(routeOf(command), JSON.parse(body));
+    return bodies;
+  });
+  ok(checked.length >= 7);
+});
+
+Deno.test("docs/api.md describes a token as its schema reads one", () => {
+  const [, told = ""] = /`(\{"secretSha256".*?\})`/s.exec(read("docs/api.md")) ?? [];
+  const body = JSON.parse(told.replace("<64 hex digits>", "a".repeat(64)));
+  deepEqual(newTokenSchema.parse(body), body);
+  throws(() => newTokenSchema.parse({ ...body, secret: "a" }));
+  const { name: _name, prefixes: _prefixes, ...least } = body;
+  deepEqual(newTokenSchema.parse(least), { ...least, name: "", prefixes: [] });
+});
 
 /** What a write that ends with this error is answered with. */
 async function problemOf(error: unknown): Promise<ProblemBody> {

@@ -4,8 +4,7 @@
  * @module
  */
 
-import * as z from "zod";
-import { PROBLEM_MEDIA_TYPE } from "../http/mod.ts";
+import { PROBLEM_MEDIA_TYPE, type ProblemBody, problemSchema } from "../http/wire.ts";
 
 /** Why one node did not do what it was asked. */
 export interface Failure {
@@ -26,13 +25,6 @@ export interface Failure {
   /** What the command ends with if this failure is the last word. */
   readonly exitCode: ExitCode;
 }
-
-const problemSchema = z.object({
-  code: z.string(),
-  detail: z.string(),
-  maybeApplied: z.boolean().optional(),
-  retryAfterMs: z.number().nonnegative().optional(),
-});
 
 /** The codes that pass by themselves or do not hold at another node, such as the leader. */
 const PASSING_CODES: ReadonlySet<string> = new Set([
@@ -110,7 +102,7 @@ export function notFloe(response: Response): Failure {
   };
 }
 
-function readProblem(response: Response, body: string): z.infer<typeof problemSchema> | null {
+function readProblem(response: Response, body: string): ProblemBody | null {
   if (response.headers.get("content-type") !== PROBLEM_MEDIA_TYPE) return null;
   try {
     return problemSchema.parse(JSON.parse(body));

@@ -10,19 +10,20 @@ import { type Certificate, encodePem, encodeVerifierKey } from "../certificate/m
 import { marginsOf } from "../margins.ts";
 import type { KeyGenerationReport, LeaderAnswer, NodeApi, NodeStatus } from "../node/mod.ts";
 import { toTerm } from "../types.ts";
-import { ELECTIONS_LIMIT_DEFAULT, ELECTIONS_LIMIT_MAX } from "./connections.ts";
+import { ELECTIONS_LIMIT_DEFAULT } from "./connections.ts";
 import { readCount, readNodeId, readQuery } from "./parameters.ts";
 import { jsonResponse, lengthHeader, NO_STORE, Problem } from "./problem.ts";
 import { addRoute, forAnyone, needs, type RequestContext, type Router } from "./route.ts";
-import type {
-  DkgBody,
-  ElectionBody,
-  ElectionsBody,
-  GroupBody,
-  HealthBody,
-  LeaderBody,
-  StatusBody,
-  TransferBody,
+import {
+  type DkgBody,
+  type ElectionBody,
+  ELECTIONS_LIMIT_MAX,
+  type ElectionsBody,
+  type GroupBody,
+  type HealthBody,
+  type LeaderBody,
+  type StatusBody,
+  type TransferBody,
 } from "./wire.ts";
 
 export function addStatusRoute(router: Router, node: NodeApi): void {

@@ -181,10 +181,6 @@ export const BODY_BYTES_ACTIVE_MAX = 64 * 1024 * 1024;
 export const BODY_TIMEOUT_MS = 10_000;
 /** How long the node tries to complete a request when the client does not say. */
 export const REQUEST_TIMEOUT_MS_DEFAULT = 5_000;
-/** The longest that a client may ask the node to try. */
-export const REQUEST_TIMEOUT_MS_MAX = 60_000;
-/** Most elections on one page. */
-export const ELECTIONS_LIMIT_MAX = 500;
 /** Elections on one page when the client does not say. */
 export const ELECTIONS_LIMIT_DEFAULT = 50;
 

@@ -21,7 +21,6 @@ import type { Caller } from "./authorization.ts";
 import { type RequestGate, throughGate } from "./connections.ts";
 import {
   declaredLength,
-  KEY_PATH_PREFIX,
   readBody,
   readConsistency,
   readKey,
@@ -30,10 +29,15 @@ import {
 } from "./parameters.ts";
 import { jsonResponse, lengthHeader, NO_STORE, Problem } from "./problem.ts";
 import { addRoute, needs, type RequestContext, type Router } from "./route.ts";
-import type { DeleteBody, KeyValueBody, PutBody } from "./wire.ts";
-
-/** The media type of a value as it is. */
-export const RAW_MEDIA_TYPE = "application/octet-stream";
+import {
+  type DeleteBody,
+  entityTag,
+  IDEMPOTENCY_KEY_HEADER,
+  KEY_PATH_PREFIX,
+  type KeyValueBody,
+  type PutBody,
+  RAW_MEDIA_TYPE,
+} from "./wire.ts";
 
 const JSON_MEDIA_TYPE = "application/json";
 
@@ -177,8 +181,6 @@ function valueTooLarge(): Problem {
   );
 }
 
-/** The request header that names a write for all its attempts. */
-export const IDEMPOTENCY_KEY_HEADER = "idempotency-key";
 /** The response header that says that the answer is an earlier attempt's. */
 const IDEMPOTENCY_REPLAYED_HEADER = "idempotency-replayed";
 
@@ -197,11 +199,6 @@ export function readWriteOptions(headers: Headers): WriteOptions {
     ...(ifModRevision === null ? {} : { ifModRevision }),
     ...(idempotencyKey === null ? {} : { idempotencyKey }),
   };
-}
-
-/** The entity tag of what a write left behind: its modRevision in quotes (RFC 9110 §8.8.3). */
-export function entityTag(modRevision: LogIndex): string {
-  return `"${modRevision}"`;
 }
 
 function readCondition(headers: Headers): LogIndex | null {

@@ -4,7 +4,8 @@
  * **One file a route.** `kv.ts`, `cluster_routes.ts`, `cluster_routes.ts`, `cluster_routes.ts`, `cluster_routes.ts`, `cluster_routes.ts` and
  * `cluster_routes.ts` each add their paths to a Hono application; `app.ts` puts them together; `server.ts`
  * puts the application on a port. `kv.ts` and `kv.ts` are what a write's headers
- * ask for and how it is answered; `wire.ts` is the shape of every answer, for both ends.
+ * ask for and how it is answered; `wire.ts` has every body as one schema, for both ends, and is a layer of
+ * its own: client commands load it, and not the server.
  *
  * **Any node takes any request.** Forwarding to the leader is the node's business; a client needs
  * no redirects and no knowledge of who leads. `docs/api.md` is the reference of routes, headers,
@@ -46,31 +47,9 @@
  */
 
 export { type AppOptions, createApp } from "./app.ts";
-export {
-  type Access,
-  type AdminToken,
-  type Caller,
-  digestSecret,
-  Door,
-  drawToken,
-  drawTokenId,
-  formatToken,
-  parseToken,
-  type SecretToken,
-  type TokenHolder,
-} from "./authorization.ts";
-export {
-  type ApiCounter,
-  type ApiCounters,
-  type ConnectionLimits,
-  ELECTIONS_LIMIT_MAX,
-  REQUEST_TIMEOUT_MS_MAX,
-  type RequestGate,
-} from "./connections.ts";
-export { entityTag, IDEMPOTENCY_KEY_HEADER, RAW_MEDIA_TYPE } from "./kv.ts";
-export { keyPath } from "./parameters.ts";
-export { Problem, PROBLEM_MEDIA_TYPE, type ProblemBody, type ProblemCode } from "./problem.ts";
+export { type Access, type AdminToken, type Caller, Door } from "./authorization.ts";
+export type { ApiCounter, ApiCounters, ConnectionLimits, RequestGate } from "./connections.ts";
+export { Problem, type ProblemCode } from "./problem.ts";
 export type { Application } from "./route.ts";
 export { type ApiServer, type ApiServerOptions, startApiServer } from "./server.ts";
 export type { TlsKeys } from "./tls.ts";
-export * from "./wire.ts";

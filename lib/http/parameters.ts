@@ -10,12 +10,9 @@ import { KEY_BYTES_MAX } from "../kv/mod.ts";
 import type { Consistency } from "../node/mod.ts";
 import { readAtMost } from "../streams.ts";
 import { type NodeId, toNodeId } from "../types.ts";
-import {
-  BODY_TIMEOUT_MS,
-  REQUEST_TIMEOUT_MS_DEFAULT,
-  REQUEST_TIMEOUT_MS_MAX,
-} from "./connections.ts";
+import { BODY_TIMEOUT_MS, REQUEST_TIMEOUT_MS_DEFAULT } from "./connections.ts";
 import { Problem } from "./problem.ts";
+import { canStandInPath, KEY_PATH_PREFIX, REQUEST_TIMEOUT_MS_MAX } from "./wire.ts";
 
 /** The query parameters of one request, checked one by one as a route reads them. */
 type Query = Readonly<Record<string, string>>;
@@ -89,17 +86,11 @@ export function readCount(
   );
 }
 
-/** The part of every key's path that comes before the key. */
-export const KEY_PATH_PREFIX = "/v1/kv/";
-
 const ASCII_PATTERN = /^[!-~]*$/;
 
 /**
  * The key that a path names: all that follows `/v1/kv/`, percent-decoded once. A slash belongs to
  * the key, written as it is or as `%2F`: `/v1/kv/a/b` and `/v1/kv/a%2Fb` both name `a/b`.
- *
- * `.` and `..` are no keys, because HTTP clients take them out of a path before they send it; nor is
- * one with U+0000, which SQLite's text functions read as the end.
  *
  * @throws {Problem} `key_empty`, `key_invalid` or `key_too_large`.
  */
@@ -107,23 +98,12 @@ export function readKey(path: string): string {
   const encoded = path.slice(KEY_PATH_PREFIX.length);
   if (encoded === "") throw new Problem("key_empty", `Cannot read key: nothing after /v1/kv/`);
   const key = decodeKey(encoded);
-  if (key === "." || key === ".." || key.includes("\0")) {
+  if (!canStandInPath(key)) {
     throw invalidKey(`${JSON.stringify(key)} is not allowed as a key`);
   }
   // Every character of the path stands for at most one byte: short paths need no counting.
   if (encoded.length > KEY_BYTES_MAX) checkKeyLength(encodeUtf8(key).length);
   return key;
-}
-
-/**
- * The path that names `key`, percent-encoded: what {@linkcode readKey} reads back.
- *
- * @throws {Problem} when no path can name it, as `readKey` would.
- */
-export function keyPath(key: string): string {
-  const path = KEY_PATH_PREFIX + encodeURIComponent(key);
-  readKey(path);
-  return path;
 }
 
 function decodeKey(encoded: string): string {

@@ -7,6 +7,7 @@
 import { encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { RequestError, type RequestFailure } from "../node/mod.ts";
+import { PROBLEM_MEDIA_TYPE, type ProblemBody } from "./wire.ts";
 
 /** Every `code` that a problem of this API can carry. Clients branch on them: they never change. */
 export type ProblemCode =
@@ -35,27 +36,6 @@ export type ProblemCode =
   | "method_not_allowed"
   | "not_ready"
   | "internal_error";
-
-/** The members of a problem document, in the order in which they are sent. */
-export interface ProblemBody {
-  /** Always `about:blank`: the `code` says more than an address could (RFC 9457 §4.2.1). */
-  readonly type: "about:blank";
-  /** The phrase of the HTTP status. */
-  readonly title: string;
-  /** The HTTP status. */
-  readonly status: number;
-  /** What went wrong, for programs. */
-  readonly code: ProblemCode;
-  /** What went wrong, for people: what, the value and the limit. */
-  readonly detail: string;
-  /** On answers to writes: whether the write may take, or have taken, effect all the same. */
-  readonly maybeApplied?: boolean;
-  /** Where trying again makes sense: after how many milliseconds. */
-  readonly retryAfterMs?: number;
-}
-
-/** The media type of a problem document. */
-export const PROBLEM_MEDIA_TYPE = "application/problem+json";
 
 /** The HTTP status of every code. */
 export const PROBLEM_STATUS: Readonly<Record<ProblemCode, number>> = {
@@ -160,7 +140,7 @@ export function problemResponse(error: unknown, request: Request): Response {
   const { code, detail, maybeApplied, headers } = describe(error);
   const retryAfterMs = RETRY_AFTER_MS[code];
   const status = PROBLEM_STATUS[code];
-  const body: ProblemBody = {
+  const body: ProblemBody & { readonly code: ProblemCode } = {
     type: "about:blank",
     title: TITLE[status] ?? "Error",
     status,

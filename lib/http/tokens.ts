@@ -5,7 +5,6 @@
  * @module
  */
 
-import * as z from "zod";
 import { InvariantError, unreachable } from "../assert.ts";
 import { decodeHex, decodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
@@ -25,7 +24,7 @@ import { idempotencyKeyReused, readWriteOptions, replayHeaders } from "./kv.ts";
 import { readBody, readQuery, readTimeoutMs } from "./parameters.ts";
 import { jsonResponse, Problem } from "./problem.ts";
 import { addRoute, needs, type RequestContext, type Router } from "./route.ts";
-import type { RevokedTokenBody, TokenBody, TokensBody } from "./wire.ts";
+import { newTokenSchema, type RevokedTokenBody, type TokenBody, type TokensBody } from "./wire.ts";
 
 /** Adds the routes of the tokens. All of them need the scope `admin`. */
 export function addTokenRoutes(
@@ -84,15 +83,8 @@ function readId({ req }: RequestContext): string {
   return id;
 }
 
-const bodySchema = z.strictObject({
-  secretSha256: z.string().regex(/^[0-9a-f]{64}$/, "64 lower-case hex digits"),
-  name: z.string().default(""),
-  scopes: z.array(z.enum(TOKEN_SCOPES)),
-  prefixes: z.array(z.string()).default([]),
-});
-
 function toNewToken(id: string, body: unknown): NewToken {
-  const parsed = bodySchema.safeParse(body);
+  const parsed = newTokenSchema.safeParse(body);
   if (!parsed.success) {
     const places = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
     throw new InputError(`Cannot read token: ${places.join("; ")}`);

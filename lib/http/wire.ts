@@ -1,246 +1,354 @@
 /**
- * What the API's answers look like. Servers build these, clients read them.
+ * What goes over the wire: every body of the API as one zod schema, by which the server is typed and
+ * the client reads; the names in a request that both ends write; and tokens as text.
+ *
+ * The file is a layer of its own, below the server: a client command loads it without loading a node.
+ * `docs/api.md` says what each field means; a test holds its tables and examples to these schemas.
  *
  * @module
  */
 
-import type { TokenScope } from "../kv/mod.ts";
-import type { Margins } from "../margins.ts";
-import type { AwaitedStep, KeyPhase, NodeStatus } from "../node/mod.ts";
+import { createHash } from "node:crypto";
+import * as z from "zod";
+import { InputError } from "../errors.ts";
+import { checkKey, TOKEN_ID_LENGTH, TOKEN_SCOPES } from "../kv/mod.ts";
+import { type LogIndex, type NodeId, toNodeId } from "../types.ts";
 
-/** How a value's bytes stand in JSON: as text where they are well-formed UTF-8, else as base64. */
-export type ValueEncoding = "utf8" | "base64";
+/**
+ * Zod's own class; `deno doc --lint` would check its documentation as if it were Floe's.
+ *
+ * @internal
+ */
+type ZodSchema<Body> = z.ZodType<Body>;
+
+/** Reads a body: `parse` throws for anything that is not one. Fields that it does not know it ignores. */
+export type Schema<Body> = ZodSchema<Body>;
+
+const count = z.number().int().nonnegative();
+const text = z.string();
+const textOrNull = text.nullable();
+const list = <Item extends z.ZodType>(item: Item) => z.array(item).readonly();
+const names = list(text);
+
+const putShape = { key: text, createRevision: count, modRevision: count, version: count };
+const put = z.object(putShape).readonly();
+
+const keyValue = z.object({
+  ...putShape,
+  value: text,
+  /** How the value's bytes stand in JSON: as text where they are well-formed UTF-8, else as base64. */
+  encoding: z.enum(["utf8", "base64"]),
+}).readonly();
+
+const deleted = z.object({ key: text, deleted: z.boolean(), revision: count }).readonly();
+
+const margins = z.object({
+  crashed: count,
+  lying: count,
+  lyingFollowers: count,
+  sharesLost: count,
+  sharesToForge: count,
+}).readonly();
+
+const status = z.object({
+  cluster: text,
+  epoch: count,
+  threshold: count,
+  n: count,
+  margins,
+  id: text,
+  role: z.enum(["follower", "preCandidate", "candidate", "leader"]),
+  term: count,
+  leader: textOrNull,
+  commitIndex: count,
+  appliedIndex: count,
+  lastLogIndex: count,
+  uptimeMs: z.number().nonnegative(),
+  peers: list(
+    z.object({ id: text, connected: z.boolean(), matchIndex: count.nullable() }).readonly(),
+  ),
+  counters: z.record(text, z.number()).readonly(),
+}).readonly();
+
+const leader = z.object({
+  leader: textOrNull,
+  term: count,
+  api: textOrNull,
+  certificate: textOrNull,
+})
+  .readonly();
+
+const transfer = z.object({ from: textOrNull, leader: text }).readonly();
+
+const election = z.object({
+  term: count,
+  leader: text,
+  epoch: count,
+  lastLogIndex: count,
+  lastLogTerm: count,
+  certificate: text,
+}).readonly();
+
+const elections = z.object({ elections: list(election), nextBefore: count.nullable() }).readonly();
+
+const group = z.object({
+  cluster: text,
+  epoch: count,
+  threshold: count,
+  voters: list(z.object({ id: text, identifier: count, verifyingShare: text }).readonly()),
+  margins,
+  publicKey: text,
+  verifierKey: text,
+  pem: text,
+  genesis: textOrNull,
+}).readonly();
+
+const KEY_PHASES = [
+  "connecting",
+  "betweenAttempts",
+  "roundOne",
+  "roundTwo",
+  "ready",
+  "signed",
+  "finished",
+  "shareLost",
+  "exhausted",
+  "dealt",
+] as const;
+
+const AWAITED_STEPS = [
+  "connection",
+  "configuration",
+  "roundOne",
+  "roundTwo",
+  "ready",
+  "signature",
+  "genesis",
+] as const;
+
+const dkg = z.object({
+  cluster: text,
+  id: text,
+  phase: z.enum(KEY_PHASES),
+  attempt: count.nullable(),
+  threshold: count,
+  voters: names,
+  peers: list(
+    z.object({
+      id: text,
+      connected: z.boolean(),
+      configuration: z.enum(["unknown", "equal", "different"]),
+      roundOne: z.boolean(),
+      roundTwo: z.boolean(),
+      ready: z.boolean(),
+      signed: z.boolean(),
+    }).readonly(),
+  ),
+  waitingFor: list(z.object({ id: text, step: z.enum(AWAITED_STEPS) }).readonly()),
+  genesis: textOrNull,
+}).readonly();
+
+const health = z.object({ status: z.literal("ok") }).readonly();
+
+const newToken = z.strictObject({
+  secretSha256: text.regex(/^[0-9a-f]{64}$/, "64 lower-case hex digits"),
+  name: text.default(""),
+  scopes: list(z.enum(TOKEN_SCOPES)),
+  prefixes: names.default([]),
+}).readonly();
+
+const token = z.object({
+  id: text,
+  name: text,
+  scopes: list(z.enum(TOKEN_SCOPES)),
+  prefixes: names,
+  createRevision: count,
+}).readonly();
+
+const tokens = z.object({ tokens: list(token) }).readonly();
+
+const revokedToken = z.object({ id: text, revoked: z.boolean(), revision: count }).readonly();
+
+const problem = z.object({
+  /** The `code` says more than an address could (RFC 9457 §4.2.1). */
+  type: z.literal("about:blank"),
+  title: text,
+  status: count,
+  /** One of `PROBLEM_STATUS`. A client takes any, as the node may be of a later version. */
+  code: text,
+  detail: text,
+  /** On answers to writes: whether the write may take, or have taken, effect all the same. */
+  maybeApplied: z.boolean().optional(),
+  /** Where trying again makes sense: after how many milliseconds. */
+  retryAfterMs: z.number().nonnegative().optional(),
+}).readonly();
 
 /** `GET /v1/kv/{key}`. */
-export interface KeyValueBody {
-  /** As it was asked for. */
-  readonly key: string;
-  /** The value, as `encoding` says. */
-  readonly value: string;
-  /** How `value` is to be read. */
-  readonly encoding: ValueEncoding;
-  /** Revision of the write that created the key. */
-  readonly createRevision: number;
-  /** Revision of the write that produced this value. */
-  readonly modRevision: number;
-  /** How many writes the key has seen since it was created, from 1. */
-  readonly version: number;
-}
-
+export type KeyValueBody = z.infer<typeof keyValue>;
 /** `PUT /v1/kv/{key}`. */
-export interface PutBody {
-  /** As it was asked for. */
-  readonly key: string;
-  /** Revision of the write that created the key; this one's own when `version` is 1. */
-  readonly createRevision: number;
-  /** Revision of this write. */
-  readonly modRevision: number;
-  /** How many writes the key has seen since it was created, from 1. */
-  readonly version: number;
-}
-
+export type PutBody = z.infer<typeof put>;
 /** `DELETE /v1/kv/{key}`. Deleting what is not there succeeds: the key is gone, as asked. */
-export interface DeleteBody {
-  /** As it was asked for. */
-  readonly key: string;
-  /** Whether there was a key to delete. */
-  readonly deleted: boolean;
-  /** Revision of the deletion. */
-  readonly revision: number;
-}
-
-/** A peer, in `GET /v1/status`. */
-export interface PeerStatusBody {
-  /** The peer. */
-  readonly id: string;
-  /** Whether the connection to it is up. */
-  readonly connected: boolean;
-  /** From a leader: the last index known to be durable on the peer; else null. */
-  readonly matchIndex: number | null;
-}
-
+export type DeleteBody = z.infer<typeof deleted>;
 /** `GET /v1/status`. */
-export interface StatusBody {
-  /** As `cluster.json` names it. */
-  readonly cluster: string;
-  /** The dealing of shares in use. */
-  readonly epoch: number;
-  /** How many voters must sign. */
-  readonly threshold: number;
-  /** How many voters there are. */
-  readonly n: number;
-  /** What follows from `n` and `threshold`. */
-  readonly margins: Margins;
-  /** The node that answers. */
-  readonly id: string;
-  /** What the node is in its term. */
-  readonly role: NodeStatus["role"];
-  /** Its current term. */
-  readonly term: number;
-  /** The certified leader it follows, or is. */
-  readonly leader: string | null;
-  /** Highest index known to be committed. */
-  readonly commitIndex: number;
-  /** Highest index applied to the store. */
-  readonly appliedIndex: number;
-  /** Index of the last entry in its log. */
-  readonly lastLogIndex: number;
-  /** Milliseconds since the node started. */
-  readonly uptimeMs: number;
-  /** Every other node, as this one sees it. */
-  readonly peers: readonly PeerStatusBody[];
-  /** What was counted since start, by name. */
-  readonly counters: Readonly<Record<string, number>>;
-}
-
+export type StatusBody = z.infer<typeof status>;
 /** `GET /v1/leader`. */
-export interface LeaderBody {
-  /** The leader's id, or null when none is known. */
-  readonly leader: string | null;
-  /** The current term. */
-  readonly term: number;
-  /** Where the leader's API is, `host:port`, or null. */
-  readonly api: string | null;
-  /** The leader's election certificate, a signed note; there exactly when `leader` is. */
-  readonly certificate: string | null;
-}
-
-/** One election, in `GET /v1/elections` and as `GET /v1/elections/{term}`. */
-export interface ElectionBody {
-  /** The term that was won. */
-  readonly term: number;
-  /** Who won it. */
-  readonly leader: string;
-  /** The dealing of shares that signed. */
-  readonly epoch: number;
-  /** Index of the last entry in the winner's log then. */
-  readonly lastLogIndex: number;
-  /** Term of that entry. */
-  readonly lastLogTerm: number;
-  /** The certificate, a signed note. */
-  readonly certificate: string;
-}
-
-/** `GET /v1/elections`. */
-export interface ElectionsBody {
-  /** Newest term first. */
-  readonly elections: readonly ElectionBody[];
-  /** What to hand in as `before` to get the next page, or null on the last. */
-  readonly nextBefore: number | null;
-}
-
-/** One voter in `GET /v1/group`. */
-export interface GroupVoterBody {
-  /** The node. */
-  readonly id: string;
-  /** Its FROST identifier, from 1. */
-  readonly identifier: number;
-  /** Its verifying share, 32 bytes in hex. */
-  readonly verifyingShare: string;
-}
-
-/** `GET /v1/group`. */
-export interface GroupBody {
-  /** As `cluster.json` names it. */
-  readonly cluster: string;
-  /** The dealing of shares in use. */
-  readonly epoch: number;
-  /** How many voters must sign. */
-  readonly threshold: number;
-  /** Every voter, by rising identifier. */
-  readonly voters: readonly GroupVoterBody[];
-  /** What follows from `threshold` and the number of voters. */
-  readonly margins: Margins;
-  /** The group key, 32 bytes in hex. */
-  readonly publicKey: string;
-  /** The group key as a C2SP signed-note verifier key, for `sumdb/note` and its like. */
-  readonly verifierKey: string;
-  /** The group key as SubjectPublicKeyInfo in PEM, for `openssl pkeyutl -verify -rawin`. */
-  readonly pem: string;
-  /** The genesis certificate, a signed note; null where a dealer made the key. */
-  readonly genesis: string | null;
-}
-
-/** One voter in `GET /v1/dkg`, as the node that answers sees it. */
-export interface DkgPeerBody {
-  /** The voter. */
-  readonly id: string;
-  /** Whether the connection to it is up. */
-  readonly connected: boolean;
-  /** Whether its `cluster.json` is the same; `unknown` until it has connected. */
-  readonly configuration: "unknown" | "equal" | "different";
-  /** Its commitment is here and checked. */
-  readonly roundOne: boolean;
-  /** Its share for this node is here and checked. */
-  readonly roundTwo: boolean;
-  /** Its own share is durable. */
-  readonly ready: boolean;
-  /** Its signature over the genesis statement is here. */
-  readonly signed: boolean;
-}
-
-/** `GET /v1/dkg`: how the node that is asked came, or is coming, by its key. */
-export interface DkgBody {
-  /** As `cluster.json` names it. */
-  readonly cluster: string;
-  /** The node that answers. */
-  readonly id: string;
-  /** What it is doing about its key. */
-  readonly phase: KeyPhase;
-  /** The highest attempt entered; 0 before the first; null once the node runs. */
-  readonly attempt: number | null;
-  /** How many voters must sign an election. */
-  readonly threshold: number;
-  /** Every voter, in the configuration's order. */
-  readonly voters: readonly string[];
-  /** Every voter but the one that answers. */
-  readonly peers: readonly DkgPeerBody[];
-  /** Whom it waits for, and to do what. */
-  readonly waitingFor: readonly { readonly id: string; readonly step: AwaitedStep }[];
-  /** The genesis certificate, a signed note; null until there is one, and for a dealt key. */
-  readonly genesis: string | null;
-}
-
-/** `GET /livez` and `GET /readyz` when all is well. */
-export interface HealthBody {
-  /** Always `ok`; everything else is a problem. */
-  readonly status: "ok";
-}
-
-/** One token, in `GET /v1/tokens` and as `PUT /v1/tokens/{id}`. */
-export interface TokenBody {
-  /** Which it is: 16 hex digits. */
-  readonly id: string;
-  /** What people call it, or the empty string. */
-  readonly name: string;
-  /** What it allows: of `read`, `write` and `admin` at least one. */
-  readonly scopes: readonly TokenScope[];
-  /** It reads and writes keys that begin with one of these; none stands for all keys. */
-  readonly prefixes: readonly string[];
-  /** Revision of its creation. */
-  readonly createRevision: number;
-}
-
-/** `GET /v1/tokens`. */
-export interface TokensBody {
-  /** By rising id. */
-  readonly tokens: readonly TokenBody[];
-}
-
-/** `DELETE /v1/tokens/{id}`. Revoking what is not there succeeds: nobody gets in by it, as asked. */
-export interface RevokedTokenBody {
-  /** Which. */
-  readonly id: string;
-  /** Whether there was one. */
-  readonly revoked: boolean;
-  /** Revision of the revocation. */
-  readonly revision: number;
-}
-
+export type LeaderBody = z.infer<typeof leader>;
 /** `POST /v1/leader/transfer`. */
-export interface TransferBody {
-  /** Who led before. */
-  readonly from: string | null;
-  /** Who leads now. */
-  readonly leader: string;
+export type TransferBody = z.infer<typeof transfer>;
+/** One election, in `GET /v1/elections` and as `GET /v1/elections/{term}`. */
+export type ElectionBody = z.infer<typeof election>;
+/** `GET /v1/elections`, the newest term first. */
+export type ElectionsBody = z.infer<typeof elections>;
+/** `GET /v1/group`. */
+export type GroupBody = z.infer<typeof group>;
+/** `GET /v1/dkg`: how the node that is asked came, or is coming, by its key. */
+export type DkgBody = z.infer<typeof dkg>;
+/** `GET /livez` and `GET /readyz` when all is well; everything else is a problem. */
+export type HealthBody = z.infer<typeof health>;
+/** The request's body of `PUT /v1/tokens/{id}`. */
+export type NewTokenBody = z.infer<typeof newToken>;
+/** One token, in `GET /v1/tokens` and as `PUT /v1/tokens/{id}`. */
+export type TokenBody = z.infer<typeof token>;
+/** `GET /v1/tokens`, by rising id. */
+export type TokensBody = z.infer<typeof tokens>;
+/** `DELETE /v1/tokens/{id}`. Revoking what is not there succeeds: the token is gone, as asked. */
+export type RevokedTokenBody = z.infer<typeof revokedToken>;
+/** Every refusal and every failure, in the order in which its members are sent. */
+export type ProblemBody = z.infer<typeof problem>;
+
+/** Reads the answer to a get. */
+export const keyValueSchema: Schema<KeyValueBody> = keyValue;
+/** Reads the answer to a put. */
+export const putSchema: Schema<PutBody> = put;
+/** Reads the answer to a delete. */
+export const deleteSchema: Schema<DeleteBody> = deleted;
+/** Reads a node's status. */
+export const statusSchema: Schema<StatusBody> = status;
+/** Reads who leads. */
+export const leaderSchema: Schema<LeaderBody> = leader;
+/** Reads who leads after a transfer. */
+export const transferSchema: Schema<TransferBody> = transfer;
+/** Reads one election. */
+export const electionSchema: Schema<ElectionBody> = election;
+/** Reads a page of elections. */
+export const electionsSchema: Schema<ElectionsBody> = elections;
+/** Reads the cluster's public key. */
+export const groupSchema: Schema<GroupBody> = group;
+/** Reads how far a node is with its key. */
+export const dkgSchema: Schema<DkgBody> = dkg;
+/** Reads that all is well. */
+export const healthSchema: Schema<HealthBody> = health;
+/** Reads the description of a token to create, with the defaults of what is left out. */
+export const newTokenSchema: Schema<NewTokenBody> = newToken;
+/** Reads one token. */
+export const tokenSchema: Schema<TokenBody> = token;
+/** Reads all tokens. */
+export const tokensSchema: Schema<TokensBody> = tokens;
+/** Reads what became of a revocation. */
+export const revokedTokenSchema: Schema<RevokedTokenBody> = revokedToken;
+/** Reads a problem document. */
+export const problemSchema: Schema<ProblemBody> = problem;
+
+/** The media type of a problem document. */
+export const PROBLEM_MEDIA_TYPE = "application/problem+json";
+/** The media type of a value as it is. */
+export const RAW_MEDIA_TYPE = "application/octet-stream";
+/** The request header that names a write for all its attempts. */
+export const IDEMPOTENCY_KEY_HEADER = "idempotency-key";
+/** The part of every key's path that comes before the key. */
+export const KEY_PATH_PREFIX = "/v1/kv/";
+/** The longest that a client may ask the node to try. */
+export const REQUEST_TIMEOUT_MS_MAX = 60_000;
+/** Most elections on one page. */
+export const ELECTIONS_LIMIT_MAX = 500;
+
+/** The entity tag of what a write left behind: its modRevision in quotes (RFC 9110 §8.8.3). */
+export function entityTag(modRevision: LogIndex): string {
+  return `"${modRevision}"`;
+}
+
+/**
+ * Whether a path can name this key: HTTP clients take `.` and `..` out of a path before they send it, and
+ * SQLite's text functions read U+0000 as the end.
+ */
+export function canStandInPath(key: string): boolean {
+  return key !== "." && key !== ".." && !key.includes("\0");
+}
+
+/**
+ * The path that names `key`, percent-encoded.
+ *
+ * @throws {InputError} when no path can name it.
+ */
+export function keyPath(key: string): string {
+  checkKey(key);
+  if (canStandInPath(key)) return KEY_PATH_PREFIX + encodeURIComponent(key);
+  throw new InputError(`Cannot read key: ${JSON.stringify(key)} is not allowed as a key`);
+}
+
+/** Bytes of a token's secret. */
+const TOKEN_SECRET_BYTES = 32;
+/** Characters of a token's secret in base64url without padding. */
+const SECRET_LENGTH = 43;
+
+/** Whose a token is: one of the cluster's by its id, or the own one of a node. */
+export type TokenHolder =
+  | { readonly kind: "token"; readonly id: string }
+  | { readonly kind: "admin"; readonly node: NodeId };
+
+/** A token with its secret, which stays in text that others keep: erasing the bytes would not help. */
+export interface SecretToken {
+  /** Whose it is. */
+  readonly holder: TokenHolder;
+  /** {@linkcode TOKEN_SECRET_BYTES} bytes. */
+  readonly secret: Uint8Array;
+}
+
+const TOKEN_PATTERN = new RegExp(
+  `^floe_(?:([0-9a-f]{${TOKEN_ID_LENGTH}})|admin\\.([A-Za-z0-9._-]{1,64}))_([A-Za-z0-9_-]{${SECRET_LENGTH}})$`,
+);
+
+/** Draws a new secret for a token. */
+export function drawToken(holder: TokenHolder): SecretToken {
+  return { holder, secret: crypto.getRandomValues(new Uint8Array(TOKEN_SECRET_BYTES)) };
+}
+
+/** Draws an id for a token of the cluster. */
+export function drawTokenId(): string {
+  return crypto.getRandomValues(new Uint8Array(TOKEN_ID_LENGTH / 2)).toHex();
+}
+
+/** A token as text. */
+export function formatToken({ holder, secret }: SecretToken): string {
+  const name = holder.kind === "token" ? holder.id : `admin.${holder.node}`;
+  return `floe_${name}_${secret.toBase64({ alphabet: "base64url", omitPadding: true })}`;
+}
+
+/**
+ * Reads a token, in the one form that {@linkcode formatToken} writes.
+ *
+ * @throws {InputError} for anything else. The message shows nothing of the text: it may be a secret
+ * with a mistake in it.
+ */
+export function parseToken(text: string): SecretToken {
+  const [, id, node, encoded] = TOKEN_PATTERN.exec(text) ?? [];
+  if (encoded === undefined) throw malformedToken();
+  const holder: TokenHolder = id === undefined
+    ? { kind: "admin", node: toNodeId(node) }
+    : { kind: "token", id };
+  const token = { holder, secret: Uint8Array.fromBase64(encoded, { alphabet: "base64url" }) };
+  // The last of the characters has two bits that mean nothing.
+  if (formatToken(token) !== text) throw malformedToken();
+  return token;
+}
+
+/** SHA-256 of a secret, which is all that a node keeps of it: 32 bytes. */
+export function digestSecret(secret: Uint8Array): Uint8Array {
+  return createHash("sha256").update(secret).digest();
+}
+
+function malformedToken(): InputError {
+  return new InputError(
+    "Cannot read token: it is not floe_<id>_<secret> as floe token create prints it",
+  );
 }

@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { decodeUtf8 } from "../../lib/bytes.ts";
 import { pause } from "../../lib/deadline.ts";
-import type { StatusBody } from "../../lib/http/mod.ts";
+import type { StatusBody } from "../../lib/http/wire.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { WAIT_TIMEOUT_MS } from "../e2e/harness/events.ts";
 import { put } from "../e2e/harness/persistent_client.ts";

@@ -7,8 +7,7 @@
 import { FreshConnections } from "../../lib/cli/client/client.ts";
 import { type Failure, failureOfError, failureOfResponse } from "../../lib/cli/failure.ts";
 import { pause } from "../../lib/deadline.ts";
-import { IDEMPOTENCY_KEY_HEADER } from "../../lib/http/kv.ts";
-import { keyPath } from "../../lib/http/parameters.ts";
+import { IDEMPOTENCY_KEY_HEADER, keyPath } from "../../lib/http/wire.ts";
 import type { DeleteBody, KeyValueBody, PutBody } from "../../lib/http/wire.ts";
 import type { Random } from "../simulator/random.ts";
 import type { Endpoint } from "./chaos_cluster.ts";

@@ -5,7 +5,7 @@ import {
   writeAdminToken,
 } from "../../lib/cli/client/token_source.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { digestSecret, parseToken } from "../../lib/http/authorization.ts";
+import { digestSecret, parseToken } from "../../lib/http/wire.ts";
 import { toNodeId } from "../../lib/types.ts";
 
 const NODE = toNodeId("server_1");

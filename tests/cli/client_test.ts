@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { ANSWER_BYTES_MAX } from "../../lib/cli/client/client.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import { RequestError, type RequestFailure } from "../../lib/node/api.ts";
-import { FakeNode, openApp } from "../http/fake_node.ts";
+import { FakeNode, openApp, problemAnswer } from "../http/fake_node.ts";
 import { floe, type Host } from "./fake_terminal.ts";
 
 function failing(code: RequestFailure, options: { maybeApplied: boolean; times?: number }) {
@@ -36,11 +36,7 @@ const UNCERTAIN: readonly (readonly [what: string, host: Host])[] = [
   ["the node never answers", "silent"],
   ["the connection breaks", () => Promise.reject(new TypeError("connection closed"))],
   ["something else answers", () => new Response("<h1>Bad Gateway</h1>", { status: 502 })],
-  ["a problem does not say", () =>
-    Response.json({ code: "no_leader", detail: "x" }, {
-      status: 503,
-      headers: { "content-type": "application/problem+json" },
-    })],
+  ["a problem does not say", () => problemAnswer(503, { code: "no_leader", detail: "x" })],
 ];
 for (const [what, host] of UNCERTAIN) {
   for (const args of [["put", "k", "x"], ["del", "k"]]) {
@@ -184,9 +180,10 @@ const REFUSALS: readonly (readonly [status: number, code: number])[] = [
 for (const [status, code] of REFUSALS) {
   Deno.test(`a refusal with ${status} ends with exit code ${code} at once`, async () => {
     const refuse = () =>
-      Response.json({ code: "some_code", detail: "not like this", maybeApplied: false }, {
-        status,
-        headers: { "content-type": "application/problem+json" },
+      problemAnswer(status, {
+        code: "some_code",
+        detail: "not like this",
+        maybeApplied: false,
       });
     for (const args of [["put", "k", "x"], ["get", "k"]]) {
       const outcome = await floe(args, { hosts: { "a:1": refuse, "b:1": new FakeNode() } });
@@ -202,11 +199,7 @@ Deno.test("an answer that is not Floe's is a failure, and cannot drive the termi
   deepEqual([outcome.code, outcome.stdout], [1, ""]);
   match(outcome.stderr, /^floe: a:1 answered, but not as Floe's API does/);
 
-  const hostile = () =>
-    Response.json({ code: "x", detail: "\u001b]0;owned\u0007\u202e" }, {
-      status: 404,
-      headers: { "content-type": "application/problem+json" },
-    });
+  const hostile = () => problemAnswer(404, { code: "x", detail: "\u001b]0;owned\u0007\u202e" });
   const { stderr } = await floe(["get", "k"], { hosts: { "a:1": hostile } });
   equal(stderr, "floe: \\u001b]0;owned\\u0007\\u202e (a:1)\n");
 });

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { toClusterName, toNodeId } from "../../lib/types.ts";
-import { fakeGroup, FakeNode } from "../http/fake_node.ts";
+import { fakeGroup, FakeNode, problemAnswer } from "../http/fake_node.ts";
 import { floe } from "./fake_terminal.ts";
 
 function follower(): FakeNode {
@@ -100,11 +100,7 @@ Deno.test("status exits with 5 when no node answers", async () => {
 });
 
 Deno.test("status exits with 6 when every node refuses the token", async () => {
-  const refuse = () => {
-    const problem = { code: "unauthorized", detail: "No such token" };
-    const headers = { "content-type": "application/problem+json" };
-    return Response.json(problem, { status: 401, headers });
-  };
+  const refuse = () => problemAnswer(401, { code: "unauthorized", detail: "No such token" });
   const { code, stderr } = await floe(["status"], { hosts: { "a:1": refuse, "b:1": refuse } });
   equal(code, 6);
   match(stderr, /^floe: No node allows it:\n {2}a:1: No such token\. Name a file .*\n {2}b:1: /);

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { writeAdminToken } from "../../lib/cli/client/token_source.ts";
-import { drawToken, formatToken } from "../../lib/http/authorization.ts";
+import { drawToken, formatToken } from "../../lib/http/wire.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { FakeNode, openApp } from "../http/fake_node.ts";

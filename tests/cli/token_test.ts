@@ -1,6 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
-import { digestSecret, Door, parseToken } from "../../lib/http/authorization.ts";
+import { Door } from "../../lib/http/authorization.ts";
+import { digestSecret, parseToken } from "../../lib/http/wire.ts";
 import { FakeNode } from "../http/fake_node.ts";
 import { newToken } from "../kv/support.ts";
 import { floe } from "./fake_terminal.ts";

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import { findPeer } from "../../lib/config/cluster_config.ts";
-import { parseToken } from "../../lib/http/authorization.ts";
+import { parseToken } from "../../lib/http/wire.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { findFreeAddresses } from "../support/free_ports.ts";

@@ -1,12 +1,7 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
-import {
-  type Access,
-  digestSecret,
-  Door,
-  drawToken,
-  formatToken,
-} from "../../lib/http/authorization.ts";
+import { type Access, Door } from "../../lib/http/authorization.ts";
+import { digestSecret, drawToken, formatToken } from "../../lib/http/wire.ts";
 import { Problem, type ProblemCode } from "../../lib/http/problem.ts";
 import type { NewToken, TokenScope } from "../../lib/kv/token.ts";
 import { toNodeId } from "../../lib/types.ts";

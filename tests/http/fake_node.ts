@@ -8,6 +8,7 @@ import type { Certificate, Group } from "../../lib/certificate/certifier.ts";
 import { createApp } from "../../lib/http/app.ts";
 import { Door } from "../../lib/http/authorization.ts";
 import type { Application } from "../../lib/http/route.ts";
+import { PROBLEM_MEDIA_TYPE, type ProblemBody } from "../../lib/http/wire.ts";
 import type { Command } from "../../lib/kv/command.ts";
 import { StateMachine } from "../../lib/kv/state_machine.ts";
 import type { Token } from "../../lib/kv/token.ts";
@@ -199,4 +200,14 @@ export class FakeNode implements NodeApi {
     this.failuresLeft -= 1;
     throw this.failure;
   }
+}
+
+/** A refusal as a node would word it, with what the test is about. */
+export function problemAnswer(
+  status: number,
+  problem: Pick<ProblemBody, "code" | "detail" | "maybeApplied">,
+): Response {
+  const headers = { "content-type": PROBLEM_MEDIA_TYPE };
+  const body: ProblemBody = { type: "about:blank", title: "Refused", status, ...problem };
+  return Response.json(body, { status, headers });
 }

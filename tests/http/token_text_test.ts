@@ -6,7 +6,7 @@ import {
   formatToken,
   parseToken,
   type TokenHolder,
-} from "../../lib/http/authorization.ts";
+} from "../../lib/http/wire.ts";
 import { toNodeId } from "../../lib/types.ts";
 
 const HOLDERS: readonly TokenHolder[] = [

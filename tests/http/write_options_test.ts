@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
-import { entityTag, readWriteOptions } from "../../lib/http/kv.ts";
+import { readWriteOptions } from "../../lib/http/kv.ts";
+import { entityTag } from "../../lib/http/wire.ts";
 import { Problem } from "../../lib/http/problem.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { FakeNode } from "./fake_node.ts";

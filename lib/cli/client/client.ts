@@ -5,7 +5,8 @@
  * @module
  */
 
-import { IDEMPOTENCY_KEY_HEADER, REQUEST_TIMEOUT_MS_MAX } from "../../http/mod.ts";
+import { decodeUtf8 } from "../../bytes.ts";
+import { IDEMPOTENCY_KEY_HEADER, REQUEST_TIMEOUT_MS_MAX, type Schema } from "../../http/wire.ts";
 import { VALUE_BYTES_MAX } from "../../kv/mod.ts";
 import { readAtMost } from "../../streams.ts";
 import {
@@ -45,6 +46,21 @@ export interface ClientAnswer {
   readonly endpoint: Endpoint;
   /** The whole body. */
   readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * The body of an answer. An endpoint may be anything, so each answer is checked before it is used.
+ *
+ * @throws {CommandError} when it is not what Floe's API answers.
+ */
+export function bodyOf<Body>(answer: ClientAnswer, schema: Schema<Body>): Body {
+  try {
+    return schema.parse(JSON.parse(decodeUtf8(answer.body)));
+  } catch (cause) {
+    const message = `${answer.endpoint.label} answered, but not as Floe's API does. ` +
+      "Is it a node, and of this version?";
+    throw new CommandError(ExitCode.failure, message, { cause });
+  }
 }
 
 /** One node that was asked and did not do it. */

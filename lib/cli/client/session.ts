@@ -7,7 +7,8 @@
 import { decodeUtf8 } from "../../bytes.ts";
 import { type Address, formatAddress, isLoopback, parseListenAddress } from "../../config/mod.ts";
 import { InputError } from "../../errors.ts";
-import { type Access, keyPath, Problem, type TlsKeys } from "../../http/mod.ts";
+import type { Access, TlsKeys } from "../../http/mod.ts";
+import { keyPath } from "../../http/wire.ts";
 import type { CommandContext, GlobalFlags, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { caFilePath, findEndpoints, globalFlags } from "../options.ts";
@@ -60,7 +61,7 @@ export function pathOfKey(key: string): string {
   try {
     return keyPath(key);
   } catch (cause) {
-    if (!(cause instanceof Problem)) throw cause;
+    if (!(cause instanceof InputError)) throw cause;
     throw new CommandError(ExitCode.usage, cause.message, { cause });
   }
 }

@@ -7,14 +7,14 @@
 
 import { decodeUtf8 } from "../../bytes.ts";
 import { InputError } from "../../errors.ts";
+import type { AdminToken } from "../../http/mod.ts";
 import {
-  type AdminToken,
   digestSecret,
   drawToken,
   formatToken,
   parseToken,
   type SecretToken,
-} from "../../http/mod.ts";
+} from "../../http/wire.ts";
 import { writeFileAtomically } from "../../keys/mod.ts";
 import type { NodeId } from "../../types.ts";
 import type { CommandContext, GlobalFlags } from "../command.ts";

@@ -5,10 +5,10 @@
  */
 
 import { assertDefined } from "../../assert.ts";
-import type { DkgBody, GroupBody } from "../../http/mod.ts";
+import { type DkgBody, dkgSchema, type GroupBody, groupSchema } from "../../http/wire.ts";
 import { marginsOf, marginWarnings, type Quorum } from "../../margins.ts";
 import type { AwaitedStep } from "../../node/mod.ts";
-import { readDkg, readGroup } from "../client/answers.ts";
+import { bodyOf } from "../client/client.ts";
 import { openSession } from "../client/session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
@@ -41,7 +41,7 @@ export function registerGroup(program: Program, context: CommandContext): void {
     .option("--genesis", "print only the genesis certificate")
     .action(async (options: GroupFlags, command: Program) => {
       const { client, flags } = await openSession(command, context);
-      const group = readGroup(await client.send({ method: "GET", path: "/v1/group" }));
+      const group = bodyOf(await client.send({ method: "GET", path: "/v1/group" }), groupSchema);
       if (options.genesis === true) return context.stdout.write(genesisOf(group));
       if (flags.output === "json") {
         const warnings = marginWarnings(quorumOf(group));
@@ -97,7 +97,9 @@ export function registerDkg(program: Program, context: CommandContext): void {
     .action(async (_options: unknown, command: Program) => {
       const { client, flags } = await openSession(command, context);
       const attempts = await client.askAll({ method: "GET", path: "/v1/dkg" });
-      const views = attempts.map((attempt) => toView(attempt, readDkg));
+      const views = attempts.map((attempt) =>
+        toView(attempt, (answer) => bodyOf(answer, dkgSchema))
+      );
       if (!views.some(({ body }) => body !== null)) throw client.unreachable(attempts);
       if (flags.output === "json") return printJson(context.stdout, jsonOf(views));
       printViews(context.stdout, views);

@@ -7,11 +7,16 @@
 import { InvalidArgumentError, Option } from "commander";
 import { encodeUtf8 } from "../../bytes.ts";
 import { InputError } from "../../errors.ts";
-import { entityTag, RAW_MEDIA_TYPE } from "../../http/mod.ts";
+import {
+  deleteSchema,
+  entityTag,
+  keyValueSchema,
+  putSchema,
+  RAW_MEDIA_TYPE,
+} from "../../http/wire.ts";
 import { checkIdempotencyKey, VALUE_BYTES_MAX } from "../../kv/mod.ts";
 import { type LogIndex, toLogIndex } from "../../types.ts";
-import { readDelete, readKeyValue, readPut } from "../client/answers.ts";
-import type { ClientRequest } from "../client/client.ts";
+import { bodyOf, type ClientRequest } from "../client/client.ts";
 import { openSession, pathOfKey } from "../client/session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
@@ -41,7 +46,7 @@ export function registerPut(program: Program, context: CommandContext): void {
       const body = await readValue({ value, file: options.file }, context);
       const { client, flags } = await openSession(command, context);
       const answer = await client.send({ method: "PUT", path, body, ...writeRequest(options) });
-      const put = readPut(answer);
+      const put = bodyOf(answer, putSchema);
       if (flags.output === "json") return printJson(context.stdout, put);
       printTable(context.stdout, ["KEY", "REVISION", "VERSION"], [
         [put.key, put.modRevision, put.version],
@@ -100,7 +105,7 @@ export function registerGet(program: Program, context: CommandContext): void {
         ...(options.stale === true ? { query: { consistency: "stale" } } : {}),
         accept: wantsJson ? "application/json" : RAW_MEDIA_TYPE,
       });
-      if (wantsJson) return printJson(context.stdout, readKeyValue(answer));
+      if (wantsJson) return printJson(context.stdout, bodyOf(answer, keyValueSchema));
       printValue(context.stdout, answer.body);
     });
 }
@@ -132,7 +137,7 @@ export function registerDel(program: Program, context: CommandContext): void {
       const path = pathOfKey(key);
       const { client, flags } = await openSession(command, context);
       const answer = await client.send({ method: "DELETE", path, ...writeRequest(options) });
-      const { deleted, revision, ...rest } = readDelete(answer);
+      const { deleted, revision, ...rest } = bodyOf(answer, deleteSchema);
       if (flags.output === "json") printJson(context.stdout, { ...rest, deleted, revision });
       if (!deleted) {
         throw new CommandError(ExitCode.notFound, `There is no key ${JSON.stringify(key)}`);

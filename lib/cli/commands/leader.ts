@@ -4,9 +4,14 @@
  * @module
  */
 
-import { ELECTIONS_LIMIT_MAX, type LeaderBody } from "../../http/mod.ts";
-import { readElections, readLeader, readTransfer } from "../client/answers.ts";
-import type { ApiClient } from "../client/client.ts";
+import {
+  ELECTIONS_LIMIT_MAX,
+  electionsSchema,
+  type LeaderBody,
+  leaderSchema,
+  transferSchema,
+} from "../../http/wire.ts";
+import { type ApiClient, bodyOf } from "../client/client.ts";
 import { openSession } from "../client/session.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
@@ -52,7 +57,7 @@ type ProvenLeader = LeaderBody & { readonly leader: string; readonly certificate
 async function findLeader(client: ApiClient): Promise<ProvenLeader> {
   const attempts = await client.askAll({ method: "GET", path: "/v1/leader" });
   const answers = attempts.flatMap((attempt) =>
-    attempt.kind === "answer" ? [readLeader(attempt.answer)] : []
+    attempt.kind === "answer" ? [bodyOf(attempt.answer, leaderSchema)] : []
   );
   if (answers.length === 0) throw client.unreachable(attempts);
   const proven = answers.filter(isProven).toSorted((left, right) => right.term - left.term);
@@ -101,7 +106,7 @@ export function registerElections(program: Program, context: CommandContext): vo
         ...(options.before === undefined ? {} : { before: String(options.before) }),
       };
       const answer = await client.send({ method: "GET", path: "/v1/elections", query });
-      const page = readElections(answer);
+      const page = bodyOf(answer, electionsSchema);
       if (flags.output === "json") return printJson(context.stdout, page);
       const rows = page.elections.map(({ term, leader, epoch, lastLogIndex, lastLogTerm }) => [
         term,
@@ -135,12 +140,13 @@ function registerLeaderTransfer(leader: Program, context: CommandContext): void 
     .argument("[id]", "the node that shall lead")
     .action(async (id: string | undefined, _options: unknown, command: Program) => {
       const { client, flags } = await openSession(command, context);
-      const answer = readTransfer(
+      const answer = bodyOf(
         await client.send({
           method: "POST",
           path: "/v1/leader/transfer",
           ...(id === undefined ? {} : { query: { target: id } }),
         }),
+        transferSchema,
       );
       if (flags.output === "json") return printJson(context.stdout, answer);
       context.stdout.write(`${answer.leader} leads now; ${answer.from ?? "nobody"} led before\n`);

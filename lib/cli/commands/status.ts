@@ -5,9 +5,9 @@
  */
 
 import { assertDefined } from "../../assert.ts";
-import type { StatusBody } from "../../http/mod.ts";
+import { type StatusBody, statusSchema } from "../../http/wire.ts";
 import { marginsOf, marginWarnings, type Quorum } from "../../margins.ts";
-import { readStatus } from "../client/answers.ts";
+import { bodyOf } from "../client/client.ts";
 import { openSession } from "../client/session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import {
@@ -34,7 +34,9 @@ export function registerStatus(program: Program, context: CommandContext): void 
     .action(async (_options: unknown, command: Program) => {
       const { client, flags } = await openSession(command, context);
       const attempts = await client.askAll({ method: "GET", path: "/v1/status" });
-      const views = attempts.map((attempt) => toView(attempt, readStatus));
+      const views = attempts.map((attempt) =>
+        toView(attempt, (answer) => bodyOf(answer, statusSchema))
+      );
       if (!views.some(({ body }) => body !== null)) throw client.unreachable(attempts);
       warnOfStrangers(views, context.stderr);
       if (flags.output === "json") return printJson(context.stdout, jsonOf(views));

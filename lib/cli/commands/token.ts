@@ -6,7 +6,15 @@
 
 import { InvalidArgumentError } from "commander";
 import { encodeHex, encodeUtf8 } from "../../bytes.ts";
-import { digestSecret, drawToken, drawTokenId, formatToken } from "../../http/mod.ts";
+import {
+  digestSecret,
+  drawToken,
+  drawTokenId,
+  formatToken,
+  revokedTokenSchema,
+  tokenSchema,
+  tokensSchema,
+} from "../../http/wire.ts";
 import {
   checkNewToken,
   checkTokenId,
@@ -14,7 +22,7 @@ import {
   TOKEN_SCOPES,
   type TokenScope,
 } from "../../kv/mod.ts";
-import { readRevokedToken, readToken, readTokens } from "../client/answers.ts";
+import { bodyOf } from "../client/client.ts";
 import { openSession } from "../client/session.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
@@ -67,7 +75,7 @@ function registerTokenCreate(token: Program, context: CommandContext): void {
         body: toBody(created),
         ...writeRequest({}),
       });
-      const description = readToken(answer);
+      const description = bodyOf(answer, tokenSchema);
       const text = formatToken(drawn);
       if (flags.output === "json") {
         return printJson(context.stdout, { ...description, token: text });
@@ -114,7 +122,7 @@ function registerTokenList(token: Program, context: CommandContext): void {
     .action(async (_options: unknown, command: Program) => {
       const { client, flags } = await openSession(command, context);
       const request = { method: "GET", path: "/v1/tokens", takesTimeout: true } as const;
-      const list = readTokens(await client.send(request));
+      const list = bodyOf(await client.send(request), tokensSchema);
       if (flags.output === "json") return printJson(context.stdout, list);
       const rows = list.tokens.map(({ id, name, scopes, prefixes, createRevision }) => [
         id,
@@ -142,7 +150,7 @@ function registerTokenRevoke(token: Program, context: CommandContext): void {
       const { client, flags } = await openSession(command, context);
       const path = `/v1/tokens/${id}`;
       const answer = await client.send({ method: "DELETE", path, ...writeRequest({}) });
-      const revocation = readRevokedToken(answer);
+      const revocation = bodyOf(answer, revokedTokenSchema);
       if (flags.output === "json") printJson(context.stdout, revocation);
       if (!revocation.revoked) throw new CommandError(ExitCode.notFound, `There is no token ${id}`);
       if (flags.output === "table") context.stdout.write(`Revoked token ${id}\n`);

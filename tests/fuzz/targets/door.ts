@@ -7,7 +7,8 @@
 import assert from "node:assert/strict";
 import { encodeUtf8 } from "../../../lib/bytes.ts";
 import { createApp } from "../../../lib/http/app.ts";
-import { digestSecret, Door, formatToken } from "../../../lib/http/authorization.ts";
+import { Door } from "../../../lib/http/authorization.ts";
+import { digestSecret, formatToken } from "../../../lib/http/wire.ts";
 import { Problem } from "../../../lib/http/problem.ts";
 import { FakeNode } from "../../http/fake_node.ts";
 import { newToken } from "../../kv/support.ts";
