@@ -9,6 +9,7 @@
 
 import { dirname, join, relative } from "node:path/posix";
 import { fileURLToPath } from "node:url";
+import { WIRE } from "../lint/paths.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** Where an export of `lib` may be used. */
@@ -52,12 +53,12 @@ export function readHouse(): readonly SourceFile[] {
   return [...files, parseLimits(LIMITS_TABLE, read(LIMITS_TABLE))];
 }
 
-/** Imports between folders of `lib` that go past a `mod.ts`, as `importer -> target`. */
+/** Imports between folders of `lib` that go past a facade, as `importer -> target`. */
 export function findDetours(house: readonly SourceFile[]): string[] {
   return inLib(house).flatMap(({ path, imports }) =>
     imports
       .filter(({ target }) => folderOf(target) !== null && folderOf(target) !== folderOf(path))
-      .filter(({ target }) => target !== `lib/${folderOf(target)}/mod.ts`)
+      .filter(({ target }) => target !== `lib/${folderOf(target)}/mod.ts` && target !== WIRE)
       .map(({ target }) => `${path} -> ${target}`)
   );
 }

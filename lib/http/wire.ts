@@ -206,7 +206,7 @@ export type DkgBody = z.infer<typeof dkg>;
 /** `GET /livez` and `GET /readyz` when all is well; everything else is a problem. */
 export type HealthBody = z.infer<typeof health>;
 /** The request's body of `PUT /v1/tokens/{id}`. */
-export type NewTokenBody = z.infer<typeof newToken>;
+type NewTokenBody = z.infer<typeof newToken>;
 /** One token, in `GET /v1/tokens` and as `PUT /v1/tokens/{id}`. */
 export type TokenBody = z.infer<typeof token>;
 /** `GET /v1/tokens`, by rising id. */
@@ -286,7 +286,7 @@ export function keyPath(key: string): string {
   throw new InputError(`Cannot read key: ${JSON.stringify(key)} is not allowed as a key`);
 }
 
-/** Bytes of a token's secret. */
+/** Secrets of 256 random bits: nobody finds one by trying. */
 const TOKEN_SECRET_BYTES = 32;
 /** Characters of a token's secret in base64url without padding. */
 const SECRET_LENGTH = 43;
