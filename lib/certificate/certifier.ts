@@ -93,7 +93,7 @@ export type CertificateRefusal =
  * Makes and checks election certificates for one node. All methods are synchronous; randomness is
  * handed in at construction. Secrets (the share, the nonces) never leave an implementation.
  *
- * Lifetime of a nonce: {@linkcode commit} makes it and keeps it in memory only;
+ * Lifetime of a nonce: {@linkcode prepare} or {@linkcode commit} makes it and keeps it in memory only;
  * {@linkcode takeNonce} takes it out of the pool for good, for one request; {@linkcode sign} uses
  * and erases it; {@linkcode forgetBelow} erases what an ended term left behind.
  */
@@ -104,6 +104,12 @@ export interface Certifier {
   readonly threshold: number;
   /** Every voter of the epoch, in the order of their signing identifiers. */
   readonly voters: readonly NodeId[];
+
+  /**
+   * Does a small part of the next election's work ahead: called in idle moments, it holds its caller
+   * for milliseconds at first and for nothing once all is prepared.
+   */
+  prepare(): void;
 
   /**
    * FROST round one: a commitment for one candidate's election, to a fresh nonce or to the one

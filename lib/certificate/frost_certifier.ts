@@ -6,7 +6,7 @@
 
 import { type KeyObject, sign } from "node:crypto";
 import { assert } from "../assert.ts";
-import { concatBytes, equalBytes } from "../bytes.ts";
+import { concatBytes, encodeUtf8, equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import {
   aggregate,
@@ -23,6 +23,7 @@ import {
   type RoundOne,
   type SecretShare,
   signShare,
+  trustedDealerKeygen,
   verifySignature,
 } from "../frost/mod.ts";
 import { toPrivateKey, toRawPublicKey } from "../native_key.ts";
@@ -34,6 +35,9 @@ import type { SchemeResult, Session, SigningScheme } from "./signing_scheme.ts";
 
 /** Bytes of an encoded commitment: hiding_nonce_commitment, then binding_nonce_commitment. */
 export const COMMITMENT_BYTES = 2 * ELEMENT_BYTES;
+
+/** What a rehearsal signs, under a key that nobody keeps. */
+const REHEARSAL = encodeUtf8("floe/rehearsal/v1\n");
 
 /** Most group commitments kept from round two to aggregation. One would do: retries are rare. */
 const GROUP_COMMITMENTS_MAX = 4;
@@ -90,6 +94,19 @@ class FrostScheme implements SigningScheme<RoundOne> {
     this.#keys = keys;
     this.#share = share;
     this.#randomBytes = randomBytes;
+  }
+
+  rehearse(): void {
+    const options = { maxParticipants: 2, minParticipants: 2, randomBytes: this.#randomBytes };
+    const { group, shares } = trustedDealerKeygen(options);
+    const signers = shares.map((share) => ({ share, roundOne: commit(share, this.#randomBytes) }));
+    const commitments = signers.map(({ roundOne }) => roundOne.commitment);
+    const session = { group, message: REHEARSAL, commitments };
+    const signatureShares = new Map(
+      signers.map((signer) => [signer.share.identifier, signShare(session, signer).signatureShare]),
+    );
+    aggregate(session, { signatureShares });
+    for (const { secret } of shares) secret.fill(0);
   }
 
   commit(): { readonly nonces: RoundOne; readonly commitment: Uint8Array } {
@@ -191,6 +208,9 @@ class SingleScheme implements SigningScheme<Uint8Array> {
       throw new InputError("Cannot use share: it does not match the group key");
     }
   }
+
+  /** One native call needs no rehearsal. */
+  rehearse(): void {}
 
   commit(): { readonly nonces: Uint8Array; readonly commitment: Uint8Array } {
     const token = this.#randomBytes(TOKEN_BYTES);

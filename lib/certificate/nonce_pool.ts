@@ -20,6 +20,12 @@ import type { Session, SigningScheme } from "./signing_scheme.ts";
 export const ISSUED_PER_CANDIDATE_MAX = 4;
 
 /**
+ * How many nonces wait, drawn in an idle moment, for elections that nobody has asked for yet (RFC 9591
+ * §5.1 lets a signer prepare them). One election takes two: a PreVote's and a retry's.
+ */
+export const SPARE_NONCES = 4;
+
+/**
  * Most signing sessions that an honest candidate asks one voter to sign in. Of n voters, n - t may
  * cost it a session each by cheating or silence before the last succeeds, and each of the n - 1
  * others one more by declining once, as a voter that restarted does: n - t + 1 + n - 1.
@@ -35,6 +41,9 @@ interface Election {
   readonly term: Term;
   readonly candidate: NodeId;
 }
+
+/** Fresh nonces with the commitment to them. */
+type Fresh<Nonces> = ReturnType<SigningScheme<Nonces>["commit"]>;
 
 /** A nonce that waits for its request. */
 interface Issued<Nonces> {
@@ -69,6 +78,7 @@ interface CandidateNonces<Nonces> {
 export class NoncePool<Nonces> {
   readonly #scheme: SigningScheme<Nonces>;
   readonly #takenPerCandidateMax: number;
+  readonly #spares: Fresh<Nonces>[] = [];
   readonly #candidates = new Map<NodeId, CandidateNonces<Nonces>>();
   readonly #tickets = new WeakMap<NonceTicket, Taken<Nonces>>();
 
@@ -84,12 +94,17 @@ export class NoncePool<Nonces> {
     this.#takenPerCandidateMax = options.takenPerCandidateMax;
   }
 
+  /** Draws one nonce ahead, unless enough are waiting. */
+  prepare(): void {
+    if (this.#spares.length < SPARE_NONCES) this.#spares.push(this.#scheme.commit());
+  }
+
   /** The commitment to the election's unused nonce; to a fresh one where there is none. */
   commit(election: Election): Uint8Array {
     const own = this.#of(election.candidate);
     const unused = own.issued.find(({ term }) => term === election.term);
     if (unused !== undefined) return unused.commitment.slice();
-    const { nonces, commitment } = this.#scheme.commit();
+    const { nonces, commitment } = this.#spares.pop() ?? this.#scheme.commit();
     own.issued.push({ term: election.term, nonces, commitment });
     const excess = Math.max(0, own.issued.length - ISSUED_PER_CANDIDATE_MAX);
     for (const old of own.issued.splice(0, excess)) {

@@ -23,6 +23,9 @@ import { NoncePool, signingSessionsMax } from "./nonce_pool.ts";
 import { encodeSignedNote } from "./signed_note.ts";
 import type { Session, SessionSigner, SigningScheme } from "./signing_scheme.ts";
 
+/** The first signature of a process takes twice as long as the third; more rehearsals gain nothing. */
+const REHEARSALS = 2;
+
 /** A {@linkcode Certifier} over any {@linkcode SigningScheme}. */
 export class SchemeCertifier<Nonces> implements Certifier {
   /** The dealing of shares in use. */
@@ -35,6 +38,7 @@ export class SchemeCertifier<Nonces> implements Certifier {
   readonly #self: NodeId;
   readonly #scheme: SigningScheme<Nonces>;
   readonly #pool: NoncePool<Nonces>;
+  #rehearsals = 0;
 
   /**
    * A certifier for the voter `self`.
@@ -60,6 +64,14 @@ export class SchemeCertifier<Nonces> implements Certifier {
    *
    * @throws {CertificateError} `wrong-leader` when the candidate is no voter.
    */
+  prepare(): void {
+    if (this.#rehearsals < REHEARSALS) {
+      this.#rehearsals++;
+      return this.#scheme.rehearse();
+    }
+    this.#pool.prepare();
+  }
+
   commit(election: { readonly term: Term; readonly candidate: NodeId }): Uint8Array {
     const { term, candidate } = election;
     identifierOf(this.#roster, candidate, "wrong-leader");

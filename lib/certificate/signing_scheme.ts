@@ -37,6 +37,12 @@ export type SchemeResult =
  * rounds; a scheme never stores it.
  */
 export interface SigningScheme<Nonces> {
+  /**
+   * Goes through both rounds with throwaway keys, so that the code of the first real signature is
+   * compiled before an election waits for it.
+   */
+  rehearse(): void;
+
   /** Round one: fresh nonces, and the commitment to send. */
   commit(): { readonly nonces: Nonces; readonly commitment: Uint8Array };
 

@@ -205,6 +205,7 @@ export class Node {
     try {
       // The time first: a process that stood still must not act on how things were before.
       this.#loop.turn([...this.#ticker.take(), ...inputs]);
+      if (inputs.length === 0) this.#options.certifier.prepare();
       this.#clients.expire();
     } catch (error) {
       // A broken invariant or a disk that failed: what this node believes is no longer certain, so it

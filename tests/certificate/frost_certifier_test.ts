@@ -72,3 +72,27 @@ Deno.test("FrostCertifier.checkCommitment() refuses every length but 64 bytes", 
     assertRefused("bad-commitment", () => first.checkCommitment(nodeId(2), good.slice(0, length)));
   }
 });
+
+Deno.test("prepare() leaves an election nothing to draw, and draws no more than that", () => {
+  let drawn = 0;
+  const random = seededBytes(9);
+  const counting = (length: number) => {
+    drawn += length;
+    return random(length);
+  };
+  const certifier = createCertifier({ group, self: nodeId(1), share, randomBytes: counting });
+  for (let call = 0; call < 20; call++) certifier.prepare();
+  const prepared = drawn;
+  assert.ok(prepared > 0);
+  certifier.prepare();
+  certifier.commit({ term: electionFields().term, candidate: nodeId(2) });
+  assert.equal(drawn, prepared);
+});
+
+Deno.test("certifiers that prepared elect as well", () => {
+  const cluster = createTestCluster({ threshold: 3, voters: 5 });
+  for (const certifier of cluster.certifiers) {
+    for (let call = 0; call < 20; call++) certifier.prepare();
+  }
+  certify(cluster.certifiers, [0, 2, 4]);
+});

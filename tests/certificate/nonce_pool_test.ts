@@ -3,6 +3,7 @@ import {
   ISSUED_PER_CANDIDATE_MAX,
   NoncePool,
   signingSessionsMax,
+  SPARE_NONCES,
 } from "../../lib/certificate/nonce_pool.ts";
 import type { Session, SigningScheme } from "../../lib/certificate/signing_scheme.ts";
 import { toTerm } from "../../lib/types.ts";
@@ -34,6 +35,7 @@ class CountingScheme implements SigningScheme<Uint8Array> {
     nonces.fill(0);
   }
 
+  rehearse(): void {}
   checkCommitment(): void {}
   aggregate() {
     return { kind: "cheaters", identifiers: [] } as const;
@@ -48,6 +50,20 @@ class CountingScheme implements SigningScheme<Uint8Array> {
 
 const TAKEN_MAX = signingSessionsMax({ voters: 5, threshold: 3 });
 const ELECTION = { term: toTerm(7), candidate: nodeId(1) };
+
+Deno.test("NoncePool.prepare() draws a bounded number ahead, each of them used once", () => {
+  const { scheme, pool } = createPool();
+  for (let call = 0; call < 2 * SPARE_NONCES; call++) pool.prepare();
+  assert.equal(scheme.made.length, SPARE_NONCES);
+
+  const elections = Array.from({ length: SPARE_NONCES + 1 }, (_, at) => ({
+    candidate: nodeId(1 + at % 5),
+    term: toTerm(7 + at),
+  }));
+  const commitments = elections.map((election) => pool.commit(election).join());
+  assert.equal(new Set(commitments).size, elections.length);
+  assert.equal(scheme.made.length, SPARE_NONCES + 1);
+});
 
 Deno.test("NoncePool.redeem() uses a nonce once, and erases it", () => {
   const { scheme, pool } = createPool();

@@ -55,6 +55,8 @@ class DoubleScheme implements SigningScheme<Uint8Array> {
     this.#randomBytes = randomBytes;
   }
 
+  rehearse(): void {}
+
   commit(): { readonly nonces: Uint8Array; readonly commitment: Uint8Array } {
     const nonces = this.#randomBytes(RANDOM_BYTES);
     return { nonces, commitment: concatBytes(nonces, commitmentTag(this.#identifier, nonces)) };

@@ -48,6 +48,7 @@ export class NonceChecker {
       epoch: certifier.epoch,
       threshold: certifier.threshold,
       voters: certifier.voters,
+      prepare: () => certifier.prepare(),
       commit: (election) => certifier.commit(election),
       checkCommitment: (voter, commitment) => certifier.checkCommitment(voter, commitment),
       takeNonce: (request) => {
