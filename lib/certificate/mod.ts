@@ -15,6 +15,22 @@
  * Before the first election there must be a key. Where no dealer made it, the voters' own account of how
  * they did is the genesis certificate: {@linkcode verifyGenesis}.
  *
+ * @example Check offline who leads
+ * ```ts
+ * const key = parseGroupKey("floe-test+64322cac+AYHv+nFR9CRp970/XSNFLj+K41XPlEdiYfuJlnCIyKAQ");
+ * const note = `floe/election/v1
+ * cluster floe-test
+ * epoch 1
+ * term 7
+ * leader server_2
+ * log 42 6
+ *
+ * \u2014 floe-test ZDIsrKOVv406jdArusWHrDKEHc/v0ggDsjQWh2zcP81XF2Xq3x/iS4lMJPoFW39DgroE/jpoVcNX0Wnrquj23lUfRgE=
+ * `;
+ * const { leader, term } = verifyCertificate(note, key);
+ * if (leader !== "server_2" || term !== 7) throw new Error("the certificate says who leads");
+ * ```
+ *
  * @module
  */
 

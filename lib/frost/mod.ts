@@ -23,6 +23,29 @@
  * remembered, validated points and the last verification key, changes how long a call takes and
  * nothing else.
  *
+ * @example Three of five participants sign
+ * ```ts
+ * import { randomBytes } from "node:crypto";
+ *
+ * const random = (length: number) => new Uint8Array(randomBytes(length));
+ * const options = { maxParticipants: 5, minParticipants: 3, randomBytes: random };
+ * const { group, shares } = trustedDealerKeygen(options);
+ *
+ * // Round one: each signer keeps its nonces and sends the commitment.
+ * const signers = shares.slice(0, 3).map((share) => ({ share, roundOne: commit(share, random) }));
+ * const commitments = signers.map(({ roundOne }) => roundOne.commitment);
+ * const session = { group, message: new TextEncoder().encode("hello"), commitments };
+ *
+ * // Round two: each signer sends its share of the signature, and its nonces are erased.
+ * const signatureShares = new Map(
+ *   signers.map((signer) => [signer.share.identifier, signShare(session, signer).signatureShare]),
+ * );
+ * const result = aggregate(session, { signatureShares });
+ * if (result.kind === "cheaters") throw new Error(`wrong shares from ${result.identifiers}`);
+ * const isValid = verifySignature(group.groupPublicKey, session.message, result.signature);
+ * if (!isValid) throw new Error("the signature is an ordinary Ed25519 signature");
+ * ```
+ *
  * @module
  */
 

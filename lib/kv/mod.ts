@@ -34,6 +34,14 @@
  * **Limits** are checked where a command is encoded and again where it is decoded: a command
  * reaches the log of a follower without passing that follower's HTTP API.
  *
+ * @example A command on its way through the log
+ * ```ts
+ * const value = new TextEncoder().encode("hello");
+ * const bytes = encodeCommand({ kind: "put", key: "greeting", value });
+ * const command = decodeCommand(bytes);
+ * if (command.kind !== "put" || command.key !== "greeting") throw new Error("it came back changed");
+ * ```
+ *
  * @module
  */
 
