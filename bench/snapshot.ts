@@ -26,7 +26,7 @@ const WRITERS = 16;
 const SMALL_VALUE = new Uint8Array(256).fill(0x61);
 const CALM_MS = 10_000;
 const SNAPSHOT_TIMEOUT_MS = 30 * 60 * 1000;
-/** So that the log does not reach back: whoever lost its store needs a snapshot. */
+/** So that the log does not reach back: a node that lost its store needs a snapshot. */
 const LOG = { entriesMax: 10_000, bytesMax: 8 * 1024 * 1024 };
 
 interface Gaps {

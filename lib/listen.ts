@@ -32,8 +32,8 @@ export function listen(options: ListenOptions): Deno.TcpListener {
 }
 
 /**
- * The next connection that can be used. One that was reset while it waited is passed over: a caller that
- * pauses when it cannot accept would else let whoever resets connections keep all others waiting.
+ * The next connection that can be used. A connection that was reset while it waited is skipped: a caller
+ * pauses when it cannot accept, so a peer that resets connections could keep all others waiting.
  *
  * @throws whatever else the listener's `accept` throws.
  */

@@ -54,7 +54,7 @@ export function marginsOf({ n, threshold }: Quorum): Margins {
 
 /** What an operator of such a cluster should know before it matters: whole sentences, worst first. */
 export function marginWarnings({ n, threshold }: Quorum): readonly string[] {
-  if (n === 1) return ["There is one node: whoever loses its folder loses the data and the key."];
+  if (n === 1) return ["There is one node: with its folder, the data and the key are lost."];
   const warnings: string[] = [];
   if (threshold === n) {
     warnings.push(

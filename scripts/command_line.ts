@@ -13,9 +13,9 @@ export interface NumberOption {
   readonly name: string;
   /** What stands after it. */
   readonly text: string;
-  /** The least that it may be. */
+  /** The smallest value. */
   readonly from: number;
-  /** The most that it may be, if there is a limit. */
+  /** The largest value, if there is a limit. */
   readonly to?: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The seam between Raft and FROST: what the consensus core asks of whoever makes and checks
- * election certificates. `lib/raft` knows only this interface.
+ * The seam between Raft and FROST: what the consensus core asks of the part that makes
+ * and checks election certificates. `lib/raft` knows only this interface.
  *
  * @module
  */
@@ -148,7 +148,7 @@ export interface Certifier {
 
   /**
    * Verifies a signed note from outside: group key, cluster, and, where given, term and leader. Any
-   * epoch will do, as the group key outlives them; whoever follows a leader checks that as well.
+   * epoch will do, as the group key outlives them; a follower of a leader checks that as well.
    *
    * @throws {CertificateError} naming the refusal.
    */

@@ -1,6 +1,6 @@
 /**
- * The life of a voter's nonces, from the commitment to the share. This is where a nonce is kept from
- * being used twice: whoever signs two different things with one gives the secret share away.
+ * The life of a voter's nonces, from the commitment to the share. This file keeps a nonce
+ * from being used twice: two different signatures with one nonce give the secret share away.
  *
  * A nonce is issued for one election, a candidate and a term; taken, for good, for one request; used
  * for one share, and erased. The share stays for an exact repeat of the request.
@@ -119,7 +119,7 @@ export class NoncePool<Nonces> {
    *
    * @throws {CertificateError} `nonce-reused` when it was taken for another session;
    * `unknown-nonce` when it was not issued for this election, or is forgotten; `too-many-sessions`
-   * when the candidate was given as many as it may.
+   * when the candidate already has its full number.
    */
   take(election: Election, commitment: Uint8Array, session: Session): NonceTicket {
     const own = this.#of(election.candidate);

@@ -10,7 +10,7 @@
  * 2. {@linkcode dealShares}: each participant evaluates its polynomial for everybody, once, which
  *    erases it, and sends each value to its one receiver over a secret, authenticated channel. The
  *    receiver checks it against the sender's commitment: {@linkcode checkPairwiseShare}.
- * 3. {@linkcode combineShares}: the sum is the participant's share. Whoever combines the same
+ * 3. {@linkcode combineShares}: the sum is the participant's share. Participants that combine the same
  *    commitments has the same group; that everybody did is for the caller to establish.
  *
  * Every refusal names the participant at fault.

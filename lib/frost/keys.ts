@@ -31,7 +31,7 @@ export interface GroupPublicKeys {
 
 /**
  * One participant's part of the group's secret key (RFC 9591 §3: `sk_i`). Held by its participant
- * alone for as long as it may sign; whoever holds it erases it by filling it with zeros.
+ * alone for as long as it may sign; the holder erases it by filling it with zeros.
  */
 export interface SecretShare {
   /** The participant, from 1. */
@@ -48,7 +48,7 @@ export interface Dealing {
   readonly shares: readonly SecretShare[];
 }
 
-/** What a trusted dealer is told. */
+/** How many shares a trusted dealer makes, of what. */
 export interface DealingOptions {
   /** MAX_PARTICIPANTS: how many hold a share, identifiers 1 to this. */
   readonly maxParticipants: number;

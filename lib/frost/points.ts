@@ -3,7 +3,7 @@
  *
  * `@noble/curves` checks every point it parses for torsion, each time and twice, and spends nine
  * tenths of a FROST signature on it. {@linkcode PrimeOrderPoint} makes the check once, when an
- * encoding is first seen, and remembers it: whoever holds one holds a checked point. It has the
+ * encoding is first seen, and remembers it: an instance is a checked point. It has the
  * methods of noble's `Point`, whose classes are frozen and cannot be extended, so that noble's
  * `createFROST` computes with it as it stands.
  *
