@@ -11,7 +11,7 @@
  *    erases it, and sends each value to its one receiver over a secret, authenticated channel. The
  *    receiver checks it against the sender's commitment: {@linkcode checkPairwiseShare}.
  * 3. {@linkcode combineShares}: the sum is the participant's share. Participants that combine the same
- *    commitments has the same group; that everybody did is for the caller to establish.
+ *    commitments have the same group; the caller establishes that everybody did.
  *
  * Every refusal names the participant at fault.
  *
