@@ -22,7 +22,7 @@ function usageOf(command: Program): string {
   return command.createHelp().commandUsage(command).replaceAll(/ \[(options|command)\]/g, "");
 }
 
-const PROGRAM = createProgram(processContext());
+const PROGRAM = await createProgram(processContext());
 const COMMANDS = PROGRAM.commands.flatMap(commandsOf);
 
 Deno.test("docs/cli.md has every command and no other", () => {

@@ -5,44 +5,41 @@
  */
 
 import { Command, CommanderError } from "commander";
-import { CertificateError } from "../certificate/mod.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
-import { RequestError } from "../node/mod.ts";
 import type { CommandContext, Program, RegisterCommand } from "./command.ts";
-import { registerCluster } from "./commands/cluster.ts";
-import { registerDkg, registerGroup } from "./commands/group.ts";
-import { registerInit } from "./commands/init.ts";
-import { registerKeygen } from "./commands/keygen.ts";
-import { registerKeys } from "./commands/keys.ts";
-import { registerDel, registerGet, registerPut } from "./commands/kv.ts";
-import { registerElections, registerLeader } from "./commands/leader.ts";
-import { registerNode } from "./commands/node.ts";
-import { registerStatus } from "./commands/status.ts";
-import { registerToken } from "./commands/token.ts";
-import { registerVerify } from "./commands/verify.ts";
 import { CommandError, ExitCode } from "./failure.ts";
 import { addGlobalOptions, globalFlags } from "./options.ts";
 import { printable, printFields, printJson } from "./output.ts";
 import { processContext } from "./process_context.ts";
 
-/** Every command, in the order in which help lists them. */
-const COMMANDS: readonly RegisterCommand[] = [
-  registerCluster,
-  registerNode,
-  registerKeygen,
-  registerKeys,
-  registerInit,
-  registerDkg,
-  registerStatus,
-  registerLeader,
-  registerElections,
-  registerGroup,
-  registerPut,
-  registerGet,
-  registerDel,
-  registerToken,
-  registerVerify,
-  registerVersion,
+/** A command, and how its code is loaded. */
+interface CommandEntry {
+  readonly name: string;
+  load(): Promise<RegisterCommand>;
+}
+
+/**
+ * Every command, in the order in which help lists them. Each is loaded only when it runs or when help
+ * lists it: a client must not wait for the code of a node.
+ */
+const COMMANDS: readonly CommandEntry[] = [
+  { name: "cluster", load: async () => (await import("./commands/cluster.ts")).registerCluster },
+  { name: "node", load: async () => (await import("./commands/node.ts")).registerNode },
+  { name: "keygen", load: async () => (await import("./commands/keygen.ts")).registerKeygen },
+  { name: "keys", load: async () => (await import("./commands/keys.ts")).registerKeys },
+  { name: "init", load: async () => (await import("./commands/init.ts")).registerInit },
+  { name: "dkg", load: async () => (await import("./commands/group.ts")).registerDkg },
+  { name: "status", load: async () => (await import("./commands/status.ts")).registerStatus },
+  { name: "leader", load: async () => (await import("./commands/leader.ts")).registerLeader },
+  { name: "elections", load: async () => (await import("./commands/leader.ts")).registerElections },
+  { name: "group", load: async () => (await import("./commands/group.ts")).registerGroup },
+  { name: "put", load: async () => (await import("./commands/kv.ts")).registerPut },
+  { name: "get", load: async () => (await import("./commands/kv.ts")).registerGet },
+  { name: "del", load: async () => (await import("./commands/kv.ts")).registerDel },
+  { name: "token", load: async () => (await import("./commands/token.ts")).registerToken },
+  { name: "verify", load: async () => (await import("./commands/verify.ts")).registerVerify },
+  { name: "version", load: () => Promise.resolve(registerVersion) },
+  { name: "help", load: () => Promise.resolve(registerHelp) },
 ];
 
 const EXIT_CODES_HELP = `
@@ -55,19 +52,51 @@ export async function run(
   context: CommandContext = processContext(),
 ): Promise<number> {
   try {
-    await createProgram(context).parseAsync(args, { from: "user" });
+    const program = await createProgram(context, args);
+    await program.parseAsync(args, { from: "user" });
     return ExitCode.ok;
   } catch (error) {
     return report(error, context);
   }
 }
 
-/** The program with all its commands. {@linkcode run} says how each way to end is told. */
-export function createProgram(context: CommandContext): Program {
+/**
+ * The program with the command that `args` name; with all commands where they name none, and for help.
+ * {@linkcode run} says how each way to end is told.
+ */
+export async function createProgram(
+  context: CommandContext,
+  args: readonly string[] = [],
+): Promise<Program> {
+  const program = createFrame(context);
+  const wanted = commandName(context, args);
+  const named = COMMANDS.filter(({ name }) => name === wanted);
+  const isHelp = named.some(({ name }) => name === "help");
+  const entries = named.length === 0 || isHelp ? COMMANDS : named;
+  const registers = await Promise.all(entries.map((entry) => entry.load()));
+  for (const register of registers) register(program, context);
+  return program;
+}
+
+/** The first argument that is neither a global option nor its value. */
+function commandName(context: CommandContext, args: readonly string[]): string | undefined {
+  const frame = createFrame(context).configureOutput({ writeOut: () => {}, writeErr: () => {} });
+  try {
+    return frame.parseOptions([...args]).operands[0];
+  } catch (error) {
+    // The program itself meets the same fault again, and says so.
+    if (error instanceof CommanderError) return undefined;
+    throw error;
+  }
+}
+
+/** The program without its commands. */
+function createFrame(context: CommandContext): Program {
   const program = new Command("floe")
     .description("A Raft cluster whose leaders carry FROST election certificates.")
     .version(FLOE_VERSION, "-V, --version", "print the version of Floe")
     .helpOption("-h, --help", "show this help")
+    .helpCommand(false)
     .showHelpAfterError("(add --help for what there is)")
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
@@ -81,7 +110,6 @@ export function createProgram(context: CommandContext): Program {
     })
     .addHelpText("after", EXIT_CODES_HELP);
   addGlobalOptions(program);
-  for (const register of COMMANDS) register(program, context);
   return program;
 }
 
@@ -103,10 +131,10 @@ function describe(
   if (error instanceof CommandError) return error;
   if (!(error instanceof Error)) return { exitCode: ExitCode.failure, message: String(error) };
   const { message } = error;
-  if (error instanceof CertificateError) return { exitCode: ExitCode.verificationFailed, message };
+  // By its name: its class would load all of the node's cryptography into every client.
+  if (error.name === "CertificateError") return { exitCode: ExitCode.verificationFailed, message };
   if (error instanceof InputError) return { exitCode: ExitCode.usage, message };
   if (error instanceof EnvironmentError) return { exitCode: ExitCode.failure, message };
-  if (error instanceof RequestError) return { exitCode: ExitCode.unavailable, message };
   return { exitCode: ExitCode.failure, message: unforeseen(error, context) };
 }
 
@@ -135,4 +163,27 @@ function registerVersion(program: Program, context: CommandContext): void {
       if (globalFlags(command).output === "json") return printJson(context.stdout, versions);
       printFields(context.stdout, Object.entries(versions));
     });
+}
+
+/** Adds `floe help`. */
+function registerHelp(program: Program): void {
+  program
+    .command("help")
+    .summary("show the help of a command")
+    .argument("[command...]", "the command, as in: floe help keys backup")
+    .action((names: readonly string[]) => {
+      const found = names.reduce<Program>(findCommand, program);
+      found.outputHelp();
+    });
+}
+
+function findCommand(parent: Program, name: string): Program {
+  const found = parent.commands.find((command) => command.name() === name);
+  if (found !== undefined) return found;
+  const path = [parent.parent === null ? "" : `${parent.name()} `, name].join("");
+  const list = parent.parent === null ? "floe help" : `floe help ${parent.name()}`;
+  throw new CommandError(
+    ExitCode.usage,
+    `There is no command ${JSON.stringify(path)}. ${list} lists what there is.`,
+  );
 }

@@ -5,20 +5,13 @@
  */
 
 import { InvalidArgumentError, Option } from "commander";
-import {
-  ClusterConfigError,
-  formatAddress,
-  loadClusterConfig,
-  parseAddress,
-} from "../config/mod.ts";
-import { InputError } from "../errors.ts";
+import type { NodeId } from "../types.ts";
 import {
   type CommandContext,
   CONFIG_PATH_DEFAULT,
   type GlobalFlags,
   type Program,
 } from "./command.ts";
-import { CommandError, ExitCode } from "./failure.ts";
 
 /** How long a client command tries when `--timeout` is not given. */
 const TIMEOUT_MS_DEFAULT = 5_000;
@@ -71,74 +64,6 @@ export function configPath(flags: GlobalFlags, context: CommandContext): string 
   return flags.config ?? context.env("FLOE_CONFIG") ?? CONFIG_PATH_DEFAULT;
 }
 
-/** The API of one node, as a client reaches it. */
-export interface Endpoint {
-  /** `http://host:port` or `https://host:port`, without a slash at the end. */
-  readonly url: string;
-  /** `host:port`, for people. */
-  readonly label: string;
-  /** The node there, where the configuration tells. */
-  readonly id: string | null;
-}
-
-/**
- * The nodes to ask, in order: `--endpoints`, else `FLOE_ENDPOINTS`, else every `api` address of the
- * configuration.
- *
- * @throws {CommandError} with {@linkcode ExitCode.usage} when none of them names a node.
- */
-export async function findEndpoints(
-  flags: GlobalFlags,
-  context: CommandContext,
-): Promise<readonly Endpoint[]> {
-  const scheme = caFilePath(flags, context) === null ? "http" : "https";
-  const source = flags.endpoints === undefined ? "FLOE_ENDPOINTS" : "--endpoints";
-  const list = flags.endpoints ?? context.env("FLOE_ENDPOINTS");
-  if (list !== undefined) return parseEndpoints(list, { source, scheme });
-  const { peers } = await loadConfigOfCluster(configPath(flags, context));
-  return peers.map(({ id, api }) => ({ ...toEndpoint(scheme, formatAddress(api)), id }));
-}
-
-/** The file with the certificates to trust: `--ca-file`, else `FLOE_CA_FILE`, else null. */
-export function caFilePath(flags: GlobalFlags, context: CommandContext): string | null {
-  return flags.caFile ?? context.env("FLOE_CA_FILE") ?? null;
-}
-
-/** Reads a list of `host:port`, with or without a scheme of their own, separated by commas. */
-function parseEndpoints(
-  list: string,
-  { source, scheme }: { readonly source: string; readonly scheme: string },
-): readonly Endpoint[] {
-  const items = list.split(",").map((item) => item.trim()).filter((item) => item !== "");
-  if (items.length === 0) {
-    throw new CommandError(ExitCode.usage, `Cannot use ${source}: it names no address`);
-  }
-  return items.map((item) => {
-    try {
-      const [, own = scheme, address = item] = /^(https?):\/\/([^/]*)\/?$/.exec(item) ?? [];
-      return toEndpoint(own, formatAddress(parseAddress(address)));
-    } catch (cause) {
-      if (!(cause instanceof InputError)) throw cause;
-      const message = `Cannot use ${source}: ${cause.message}`;
-      throw new CommandError(ExitCode.usage, message, { cause });
-    }
-  });
-}
-
-function toEndpoint(scheme: string, label: string): Endpoint {
-  return { url: `${scheme}://${label}`, label, id: null };
-}
-
-async function loadConfigOfCluster(path: string): ReturnType<typeof loadClusterConfig> {
-  try {
-    return await loadClusterConfig(path);
-  } catch (cause) {
-    if (!(cause instanceof ClusterConfigError)) throw cause;
-    const hint = "Or name the nodes to ask: --endpoints host:port,... (or FLOE_ENDPOINTS)";
-    throw new CommandError(ExitCode.usage, `${cause.message}\n${hint}`, { cause });
-  }
-}
-
 /** A parser of whole numbers in decimal, from 1 to `most`, without leading zeros. */
 export function wholeNumberUpTo(most: number): (text: string) => number {
   return (text) => {
@@ -146,4 +71,20 @@ export function wholeNumberUpTo(most: number): (text: string) => number {
     if (value <= most) return value;
     throw new InvalidArgumentError(`It must be a whole number from 1 to ${most}.`);
   };
+}
+
+/** Where the nodes' folders are when neither `--data-dir` nor `FLOE_DATA_DIR` says so. */
+export const DATA_DIR_DEFAULT = ".floe";
+
+/** The folder that holds all nodes' folders: `--data-dir`, else `FLOE_DATA_DIR`, else `.floe`. */
+export function clusterFolder(
+  flags: { readonly dataDir?: string },
+  context: CommandContext,
+): string {
+  return flags.dataDir ?? context.env("FLOE_DATA_DIR") ?? DATA_DIR_DEFAULT;
+}
+
+/** One node's folder among those of its cluster. */
+export function nodeFolder(folder: string, id: NodeId): string {
+  return `${folder}/${id}`;
 }

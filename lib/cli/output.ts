@@ -4,10 +4,8 @@
  * @module
  */
 
-import type { Attempt, ClientAnswer } from "./client/client.ts";
+import { marginsOf, marginWarnings, type Quorum } from "../margins.ts";
 import type { OutputStream } from "./command.ts";
-import { CommandError } from "./failure.ts";
-import type { Endpoint } from "./options.ts";
 
 /** What a table shows where there is nothing to show. */
 export const EMPTY_CELL = "-";
@@ -73,31 +71,25 @@ function width(cell: string | undefined): number {
   return cell?.length ?? 0;
 }
 
-/** One node's answer, or why it says nothing of use. */
-export type View<Body> =
-  | { readonly endpoint: Endpoint; readonly body: Body; readonly error: null }
-  | { readonly endpoint: Endpoint; readonly body: null; readonly error: string };
-
-/** What came of asking one node; `read` throws a `CommandError` for what is not the API's answer. */
-export function toView<Body>(attempt: Attempt, read: (answer: ClientAnswer) => Body): View<Body> {
-  if (attempt.kind === "failure") {
-    return { endpoint: attempt.endpoint, body: null, error: attempt.failure.reason };
-  }
-  const { endpoint } = attempt.answer;
-  try {
-    return { endpoint, body: read(attempt.answer), error: null };
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    return { endpoint, body: null, error: "does not answer as Floe's API does" };
-  }
+/** The margins as fields for people, for `printFields`. */
+export function marginFields(quorum: Quorum): readonly (readonly [name: string, value: string])[] {
+  const { n } = quorum;
+  const { crashed, lying, sharesLost, sharesToForge } = marginsOf(quorum);
+  return [
+    ["may be down", `${crashed} of ${n} nodes, and the others elect and write`],
+    ["may lie", `${lying} of ${n} voters, and no term has two leaders`],
+    ["may be lost", `${sharesLost} of ${n} shares; with one more, nobody is elected again`],
+    ["may be stolen", `${sharesToForge - 1} of ${n} shares; with one more, the thief elects`],
+  ];
 }
 
-/** The view as data: where it was asked for, whether it came, and what it says. */
-export function toViewJson({ endpoint, body, error }: View<object>): Record<string, unknown> {
-  const reachable = body !== null;
-  return {
-    endpoint: endpoint.label,
-    reachable,
-    ...(reachable ? body : { id: endpoint.id, error }),
-  };
+/** The margins that people ask for first, in a few words. */
+export function describeMargins(quorum: Quorum): string {
+  const { crashed, lying } = marginsOf(quorum);
+  return `${crashed} of ${quorum.n} nodes down, ${lying} lying`;
+}
+
+/** Says on `stderr` what an operator of such a cluster should know; nothing for most clusters. */
+export function printMarginWarnings(stderr: OutputStream, quorum: Quorum): void {
+  for (const warning of marginWarnings(quorum)) stderr.write(`warning: ${warning}\n`);
 }

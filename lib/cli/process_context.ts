@@ -5,7 +5,6 @@
  */
 
 import { encodeUtf8 } from "../bytes.ts";
-import { FreshConnections } from "./client/client.ts";
 import type { CommandContext, OutputStream } from "./command.ts";
 import { readSecretLine } from "./secrets/secret_input.ts";
 
@@ -45,6 +44,29 @@ function outputStream(file: typeof Deno.stdout): OutputStream {
   };
 }
 
+/** Sends each request over a new connection. Lets go of all of them when it is disposed of. */
+export class FreshConnections implements Disposable {
+  readonly #caCerts: readonly string[];
+  #client: Deno.HttpClient | null = null;
+
+  /** HTTPS is trusted by `caCerts`, PEM, besides those that the system trusts. */
+  constructor(caCerts: readonly string[] = []) {
+    this.#caCerts = caCerts;
+  }
+
+  /** As the global `fetch`, without its pool. */
+  readonly fetch: typeof fetch = (input, init) => {
+    this.#client ??= Deno.createHttpClient({ poolMaxIdlePerHost: 0, caCerts: [...this.#caCerts] });
+    return fetch(input, { ...init, client: this.#client });
+  };
+
+  /** Ends what is left of connections. */
+  [Symbol.dispose](): void {
+    this.#client?.close();
+    this.#client = null;
+  }
+}
+
 let stopController: AbortController | null = null;
 
 /** One controller for the process, however often it is asked for. */
@@ -56,6 +78,14 @@ function stopSignal(): AbortSignal {
     Deno.addSignalListener(name, () => controller.abort());
   }
   return controller.signal;
+}
+
+/** Resolves when `signal` aborts, at once if it has. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 /** A clock to wait by. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { FreshConnections } from "../../lib/cli/client/client.ts";
-import { type Failure, failureOfError, failureOfResponse } from "../../lib/cli/failure.ts";
+import { type Failure, failureOfError, failureOfResponse } from "../../lib/cli/client/failure.ts";
+import { FreshConnections } from "../../lib/cli/process_context.ts";
 import { pause } from "../../lib/deadline.ts";
 import { IDEMPOTENCY_KEY_HEADER, keyPath } from "../../lib/http/wire.ts";
 import type { DeleteBody, KeyValueBody, PutBody } from "../../lib/http/wire.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FreshConnections } from "../../lib/cli/client/client.ts";
+import { FreshConnections } from "../../lib/cli/process_context.ts";
 import type { ChaosCluster } from "./chaos_cluster.ts";
 import type { FaultContext } from "./faults.ts";
 

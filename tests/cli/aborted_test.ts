@@ -1,5 +1,5 @@
 import { equal } from "node:assert/strict";
-import { aborted } from "../../lib/cli/failure.ts";
+import { aborted } from "../../lib/cli/process_context.ts";
 
 Deno.test("aborted() resolves when the signal aborts, and not before", async () => {
   const controller = new AbortController();

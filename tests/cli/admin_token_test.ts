@@ -1,9 +1,6 @@
 import { deepEqual, equal, match, notEqual, throws } from "node:assert/strict";
-import {
-  ADMIN_TOKEN_FILE,
-  removeAdminToken,
-  writeAdminToken,
-} from "../../lib/cli/client/token_source.ts";
+import { ADMIN_TOKEN_FILE } from "../../lib/cli/client/token_source.ts";
+import { removeAdminToken, writeAdminToken } from "../../lib/cli/serve/served_api.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
 import { digestSecret, parseToken } from "../../lib/http/wire.ts";
 import { toNodeId } from "../../lib/types.ts";

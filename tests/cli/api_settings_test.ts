@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
-import { type ApiFlags, apiWarning, readApiSettings } from "../../lib/cli/client/session.ts";
 import { processContext } from "../../lib/cli/process_context.ts";
+import { type ApiFlags, apiWarning, readApiSettings } from "../../lib/cli/serve/served_api.ts";
 import { parseAddress } from "../../lib/config/address.ts";
 
 const LOOPBACK = "127.0.0.1:7201";

@@ -5,7 +5,6 @@ import { run } from "../../lib/cli/cli.ts";
 import type { CommandContext } from "../../lib/cli/command.ts";
 import { CommandError } from "../../lib/cli/failure.ts";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
-import { RequestError } from "../../lib/node/api.ts";
 import { FakeNode } from "../http/fake_node.ts";
 import { floe } from "./fake_terminal.ts";
 
@@ -33,6 +32,13 @@ Deno.test("floe --help and help of every command go to stdout and exit with 0", 
     deepEqual([help.code, help.stderr], [0, ""]);
     match(help.stdout, new RegExp(`^Usage: floe ${name} `));
     match(help.stdout, /--endpoints <list>/);
+  }
+});
+
+Deno.test("floe help shows the same as --help, for a command of a command too", async () => {
+  for (const names of [[], ["put"], ["keys"], ["keys", "backup"], ["help"]]) {
+    const [help, flag] = [await floe(["help", ...names]), await floe([...names, "--help"])];
+    deepEqual([help.code, help.stdout, help.stderr], [0, flag.stdout, ""]);
   }
 });
 
@@ -69,6 +75,13 @@ const USAGE_ERRORS: readonly (readonly [args: readonly string[], stderr: RegExp]
   [[], /^Usage: floe|Usage: floe/],
   [["bogus"], /^floe: unknown command 'bogus'/],
   [["statsu"], /Did you mean status\?/],
+  [["help", "bogus"], /^floe: There is no command "bogus"\. floe help lists what there is\.\n$/],
+  [["help", "keys", "bogus"], /There is no command "keys bogus"\. floe help keys lists/],
+  [["--bogus", "get", "a"], /^floe: unknown option '--bogus'/],
+  [
+    ["--timeout", "soon", "get", "a"],
+    /^floe: option '--timeout <duration>' argument 'soon'[^\n]*\n\(/,
+  ],
   [["get"], /^floe: missing required argument 'key'/],
   [["get", "a", "b"], /^floe: too many arguments/],
   [["get", "a", "--bogus"], /^floe: unknown option '--bogus'/],
@@ -78,6 +91,11 @@ const USAGE_ERRORS: readonly (readonly [args: readonly string[], stderr: RegExp]
   [["get", "a", "--timeout", "5m"], /It must be in s or ms, as in 5s, from 1ms to 600s/],
   [["get", "a", "--timeout", "601"], /It must be in s or ms, as in 5s, from 1ms to 600s/],
   [["get", "a", "--endpoints", "nowhere"], /^floe: Cannot use --endpoints: "nowhere" is not host/],
+  [
+    ["get", "a", "--endpoints", "http://me:hunter2@a:1"],
+    /^floe: Cannot use --endpoints: an address has no user name and no password\. Name a file that holds a token[^\n]*\n$/,
+  ],
+  [["get", "a", "--endpoints", "me:hunter2@a:1,b:1"], /^[^2]*$/],
   [["get", "a", "--endpoints", "a:0"], /port 0 is not from 1 to 65535/],
   [["get", "a", "--endpoints", "ftp://a:1"], /is not host:port/],
   [["get", "a", "--endpoints", "https://a"], /"a" is not host:port/],
@@ -135,7 +153,6 @@ const ERRORS: readonly (readonly [error: Error, code: number, stderr: RegExp])[]
   [new InputError("Cannot read x"), 2, /^floe: Cannot read x\n$/],
   [new EnvironmentError("disk full"), 1, /^floe: disk full\n$/],
   [new CertificateError("bad-signature", "forged"), 7, /^floe: forged\n$/],
-  [new RequestError("no_leader", "none", { maybeApplied: false }), 5, /^floe: none\n$/],
   [new TypeError("x is not a function"), 1, /^floe: TypeError: x .*\nThis is a bug in Floe\./],
 ];
 for (const [error, code, stderr] of ERRORS) {

@@ -145,14 +145,36 @@ Deno.test("a read goes to the next node whatever passing trouble the first has",
 Deno.test("a command gives up when the time is over, and says what each node said", async () => {
   const hosts = { "a:1": failing("no_leader", { maybeApplied: false }), "b:1": new FakeNode() };
   hosts["b:1"].failure = new RequestError("stopping", "stopping", { maybeApplied: false });
-  for (const args of [["put", "k", "x"], ["get", "k"]]) {
+  for (
+    const [args, said] of [
+      [["put", "k", "x"], "Nothing was changed. "],
+      [["get", "k"], ""],
+    ] as const
+  ) {
     const outcome = await floe([...args, "--timeout", "1"], { hosts });
     deepEqual([outcome.code, outcome.stdout, outcome.waitedMs], [5, "", 750]);
     equal(
       outcome.stderr,
       "floe: No node could do it within 1 s:\n  a:1: no_leader, said the node\n" +
         "  b:1: stopping\n" +
-        "Nothing was changed. See how the nodes are (floe status), or allow more --timeout.\n",
+        `${said}See how the nodes are (floe status), or allow more --timeout.\n`,
+    );
+  }
+});
+
+Deno.test("a command does not call a node with an untrusted certificate unreachable", async () => {
+  const distrust = "client error (Connect): invalid peer certificate: UnknownIssuer";
+  const distrusting = () => {
+    throw new TypeError("error sending request", { cause: new Error(distrust) });
+  };
+  for (const args of [["get", "k"], ["put", "k", "x"], ["status"], ["leader"]]) {
+    const outcome = await floe(args, { hosts: { "a:1": distrusting } });
+    deepEqual([outcome.code, outcome.waitedMs], [5, 0]);
+    equal(
+      outcome.stderr,
+      "floe: No node could be asked:\n  a:1: its certificate is not trusted: UnknownIssuer. " +
+        "Name the file with the certificates to trust with --ca-file\n" +
+        "  b:1: connection refused\n",
     );
   }
 });

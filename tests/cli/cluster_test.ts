@@ -6,9 +6,10 @@ for (
   const [flags, message] of [
     [["--nodes", "0"], /whole number from 1/],
     [["--nodes", "many"], /whole number from 1/],
-    [["--nodes", "102"], /--nodes: 102 is not from 1 to 101/],
+    [["--nodes", "102"], /whole number from 1 to 101/],
     [["--nodes", "5", "--threshold", "2"], /--threshold: 2 of 5 voters.*from 3 to 5/],
     [["--nodes", "3", "--base-port", "65500"], /--base-port: 65500 is not from 1 to/],
+    [["--nodes", "3", "--base-port", "65536"], /whole number from 1 to 65535/],
     [["--threshold", "2"], /go with --nodes/],
     [["--base-port", "9000"], /go with --nodes/],
     [["--nodes", "3", "--config", "cluster.json"], /exclude each other/],

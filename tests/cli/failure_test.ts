@@ -1,5 +1,5 @@
 import { equal, match } from "node:assert/strict";
-import { failureOfError } from "../../lib/cli/failure.ts";
+import { failureOfError } from "../../lib/cli/client/failure.ts";
 
 const CONNECT = "client error (Connect): ";
 
@@ -8,7 +8,7 @@ const REASONS = [
   [`${CONNECT}tcp connect error: Connection refused (os error 111)`, /^connection refused$/],
   [
     `${CONNECT}invalid peer certificate: UnknownIssuer`,
-    /^its certificate is not trusted: UnknownIssuer\. Name who vouches for it with --ca-file$/,
+    /^its certificate is not trusted: UnknownIssuer\. Name the file with the certificates to trust with --ca-file$/,
   ],
   [
     `${CONNECT}invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))`,
@@ -30,9 +30,9 @@ for (const [message, reason] of REASONS) {
 
 Deno.test("failureOfError() excludes a write only where the request was not sent", () => {
   for (const [message] of REASONS) {
-    const { maybeApplied, nothingThere } = failureOfError(new Error(message));
+    const { maybeApplied, notReached } = failureOfError(new Error(message));
     equal(maybeApplied, !message.startsWith(CONNECT));
-    equal(nothingThere, message.startsWith(CONNECT));
+    equal(notReached !== null, message.startsWith(CONNECT));
   }
 });
 

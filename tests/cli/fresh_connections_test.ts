@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { FreshConnections } from "../../lib/cli/client/client.ts";
-import { failureOfError } from "../../lib/cli/failure.ts";
+import { failureOfError } from "../../lib/cli/client/failure.ts";
+import { FreshConnections } from "../../lib/cli/process_context.ts";
 import { findFreeAddresses } from "../support/free_ports.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -58,5 +58,5 @@ Deno.test("FreshConnections tells a node that is not there from one that died", 
     (error: unknown) => error,
   );
   assert.equal(failureOfError(error).maybeApplied, false);
-  assert.equal(failureOfError(error).nothingThere, true);
+  assert.equal(failureOfError(error).notReached, "nothing there");
 });

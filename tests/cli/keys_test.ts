@@ -193,3 +193,26 @@ function refuses({ code, stderr, stdout }: Outcome, message: RegExp): void {
   assert.match(stderr, message);
   for (const secret of [FIRST, SECOND]) assert.ok(!(stdout + stderr).includes(secret));
 }
+
+Deno.test("keys asks for no passphrase where it would be typed for nothing", async () => {
+  using place = await Place.withIdentity();
+  const [none, there] = [`${place.path}/none`, `${place.path}/there`];
+  Deno.writeTextFileSync(there, "");
+  const nothing = ["--data-dir", none];
+  for (
+    const [args, message] of [
+      [
+        ["restore", none, ...place.dataDir],
+        /none: there is no such file\. Name one that floe keys/,
+      ],
+      [["backup", "--out", there, ...place.dataDir], /there: there is such a file already/],
+      [["backup", "--out", none, ...nothing], /none: it holds no keys/],
+      [["passphrase", ...nothing], /none: it holds no keys/],
+      [["passphrase", "--new-passphrase-file", none, ...place.dataDir], /none/],
+    ] as const
+  ) {
+    const outcome = await floe(["keys", ...args], { typed: [] });
+    assert.deepEqual(outcome.questions, []);
+    refuses(outcome, message);
+  }
+});

@@ -56,6 +56,17 @@ for (const [refusal, expected] of EXIT_CODES) {
   });
 }
 
+Deno.test("leader transfer to the node that leads says so and exits with 0", async () => {
+  const hosts = { "a:1": new TransferringNode("no_target"), "b:1": new FakeNode() };
+  const text = await floe(["leader", "transfer", "server_1"], { hosts });
+  equal(text.stdout, "server_1 leads already; nothing was changed\n");
+  const json = await floe(["leader", "transfer", "server_1", "-o", "json"], { hosts });
+  equal(json.stdout, '{"from":"server_1","leader":"server_1"}\n');
+  equal([text.code, json.code].join(), "0,0");
+  const other = await floe(["leader", "transfer", "server_9"], { hosts });
+  equal(other.code, 3);
+});
+
 Deno.test("leader transfer exits with 5 when no node leads", async () => {
   const hosts = {
     "a:1": new TransferringNode("not_leader"),

@@ -1,9 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import {
-  describeMargins,
-  marginFields,
-  printMarginWarnings,
-} from "../../lib/cli/commands/status.ts";
+import { describeMargins, marginFields, printMarginWarnings } from "../../lib/cli/output.ts";
 import { marginWarnings, type Quorum } from "../../lib/margins.ts";
 
 Deno.test("marginFields() says what may go wrong, and what comes after it", () => {

@@ -1,13 +1,33 @@
 import assert from "node:assert/strict";
 import { FLOE_PERMISSIONS } from "../../lib/cli/process_context.ts";
 
-const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("../../deno.json", import.meta.url)));
+const { tasks, permissions, test } = JSON.parse(
+  Deno.readTextFileSync(new URL("../../deno.json", import.meta.url)),
+);
+
+Deno.test("the permission set floe is exactly what the executable has", () => {
+  const flags = Object.entries<true | string[]>(permissions.floe).map(([name, value]) =>
+    value === true ? `--allow-${name}` : `--allow-${name}=${value.join(",")}`
+  );
+  assert.deepEqual(flags.sort(), [...FLOE_PERMISSIONS].sort());
+});
 
 for (const name of ["cluster", "floe"]) {
-  Deno.test(`the task ${name} runs with exactly the permissions of the executable`, () => {
+  Deno.test(`the task ${name} runs with the permission set floe and no other permission`, () => {
     const flags = tasks[name].command.split(" ").filter((word: string) =>
-      /^(-A|--allow|--deny)/.test(word)
+      /^(-A|-P|--allow|--deny|--permission)/.test(word)
     );
-    assert.deepEqual(flags.sort(), [...FLOE_PERMISSIONS].sort());
+    assert.deepEqual(flags, ["-P=floe"]);
   });
 }
+
+Deno.test("deno test without -P says in one line what to do", async () => {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["test", "--frozen", "tests/types_test.ts"],
+    cwd: new URL("../..", import.meta.url).pathname,
+    env: { NO_COLOR: "1" },
+  }).output();
+  assert.equal(test.permissions, "test");
+  assert.equal(code, 1);
+  assert.match(new TextDecoder().decode(stderr), /Did you mean to run with `-P`/);
+});

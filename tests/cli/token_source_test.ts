@@ -1,5 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { writeAdminToken } from "../../lib/cli/client/token_source.ts";
+import { writeAdminToken } from "../../lib/cli/serve/served_api.ts";
 import { drawToken, formatToken } from "../../lib/http/wire.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";

@@ -116,6 +116,20 @@ for (const [what, stdin] of NO_NOTES) {
   });
 }
 
+Deno.test("verify accepts a note whose last newline is missing or doubled", async () => {
+  for (const changed of [note.trimEnd(), `${note}\n`, `${note}\n\n`]) {
+    equal((await verify(["-", "--key", hex], changed)).code, 0);
+  }
+  for (const changed of [`${note} `, `\n${note}`, note.replace("\n\n", "\n\n\n")]) {
+    equal((await verify(["-", "--key", hex], changed)).code, 7);
+  }
+});
+
+Deno.test("verify names line ends of Windows", async () => {
+  const { stderr } = await verify(["-", "--key", hex], note.replaceAll("\n", "\r\n"));
+  match(stderr, /^floe: standard input: Cannot read note: its lines end in CRLF/);
+});
+
 Deno.test("verify refuses what is too large to be a note", async () => {
   const outcome = await verify(["-", "--key", hex], note.repeat(20));
   equal(outcome.code, 7);

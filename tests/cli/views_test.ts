@@ -1,8 +1,9 @@
 import { deepEqual, throws } from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import type { Attempt } from "../../lib/cli/client/client.ts";
-import { CommandError, ExitCode, failureOfError } from "../../lib/cli/failure.ts";
-import { toView, toViewJson } from "../../lib/cli/output.ts";
+import { failureOfError } from "../../lib/cli/client/failure.ts";
+import { toView, toViewJson } from "../../lib/cli/client/session.ts";
+import { CommandError, ExitCode } from "../../lib/cli/failure.ts";
 
 const ENDPOINT = { url: "http://a:1", label: "a:1", id: "server_1" };
 const ANSWER: Attempt = { kind: "answer", answer: { endpoint: ENDPOINT, body: encodeUtf8("7") } };

@@ -9,16 +9,10 @@ import { decodeUtf8 } from "../../bytes.ts";
 import { IDEMPOTENCY_KEY_HEADER, REQUEST_TIMEOUT_MS_MAX, type Schema } from "../../http/wire.ts";
 import { VALUE_BYTES_MAX } from "../../kv/mod.ts";
 import { readAtMost } from "../../streams.ts";
-import {
-  CommandError,
-  ExitCode,
-  type Failure,
-  failureOfError,
-  failureOfResponse,
-  notFloe,
-} from "../failure.ts";
-import type { Endpoint } from "../options.ts";
+import { CommandError, ExitCode } from "../failure.ts";
 import type { Clock } from "../process_context.ts";
+import { type Failure, failureOfError, failureOfResponse, notFloe } from "./failure.ts";
+import type { Endpoint } from "./session.ts";
 import type { TokenFor } from "./token_source.ts";
 
 /** One request, to whichever node. */
@@ -152,9 +146,9 @@ export class ApiClient {
         ...failed.map(({ failure }) => failure.retryAfterMs),
       );
       // Where an attempt may have had an effect, a node that is gone is waited for: it knows.
-      const isHopeless = !maybeApplied && isNothingThere(failed);
-      if (isHopeless || clock.now() + pauseMs >= deadline) {
-        throw this.#givenUp(failed, maybeApplied ? uncertainty(request) : null);
+      const isOver = !maybeApplied && isHopeless(failed);
+      if (isOver || clock.now() + pauseMs >= deadline) {
+        throw this.#givenUp(failed, outcomeOf(request, { maybeApplied }));
       }
       await clock.delay(pauseMs);
     }
@@ -222,20 +216,44 @@ export class ApiClient {
     return new CommandError(ExitCode.notAllowed, message);
   }
 
-  #givenUp(failed: readonly FailedAttempt[], uncertainty: string | null): CommandError {
-    const isHopeless = uncertainty === null && isNothingThere(failed);
-    const seconds = this.#options.timeoutMs / 1000;
-    return new CommandError(
-      ExitCode.unavailable,
-      [
-        isHopeless ? "No node is reachable:" : `No node could do it within ${seconds} s:`,
-        ...failed.map(reasonOf),
-        isHopeless
-          ? "Start the cluster (floe cluster), or name its nodes with --endpoints."
-          : `${uncertainty ?? "Nothing was changed."} ${GIVEN_UP_ADVICE}`,
-      ].join("\n"),
-    );
+  #givenUp(failed: readonly FailedAttempt[], outcome: WriteOutcome | null): CommandError {
+    const reasons = failed.map(reasonOf);
+    const lines = outcome?.maybeApplied !== true && isHopeless(failed)
+      ? describeHopeless(failed, reasons)
+      : [
+        `No node could do it within ${this.#options.timeoutMs / 1000} s:`,
+        ...reasons,
+        outcome === null ? GIVEN_UP_ADVICE : `${outcome.message} ${GIVEN_UP_ADVICE}`,
+      ];
+    return new CommandError(ExitCode.unavailable, lines.join("\n"));
   }
+}
+
+/** What became of a write that no node answered. */
+interface WriteOutcome {
+  readonly maybeApplied: boolean;
+  readonly message: string;
+}
+
+/** Null for a read, which changes nothing. */
+function outcomeOf(
+  request: ClientRequest,
+  { maybeApplied }: { readonly maybeApplied: boolean },
+): WriteOutcome | null {
+  if (!isWrite(request)) return null;
+  return { maybeApplied, message: maybeApplied ? uncertainty(request) : "Nothing was changed." };
+}
+
+/** No request reached any node, and none will. */
+function describeHopeless(
+  failed: readonly FailedAttempt[],
+  reasons: readonly string[],
+): readonly string[] {
+  if (failed.some(({ failure }) => failure.notReached === "no TLS")) {
+    return ["No node could be asked:", ...reasons];
+  }
+  const advice = "Start the cluster (floe cluster), or name its nodes with --endpoints.";
+  return ["No node is reachable:", ...reasons, advice];
 }
 
 /** The whole body, or null where there is more of it than a node ever says. */
@@ -284,8 +302,8 @@ function isPassing(request: ClientRequest, { failure }: FailedAttempt): boolean 
   return failure.passing && (isRepeatable(request) || !failure.maybeApplied);
 }
 
-function isNothingThere(failed: readonly FailedAttempt[]): boolean {
-  return failed.every(({ failure }) => failure.nothingThere);
+function isHopeless(failed: readonly FailedAttempt[]): boolean {
+  return failed.every(({ failure }) => failure.notReached !== null);
 }
 
 /** The error for a failure that was the last word. */
@@ -305,27 +323,4 @@ function uncertainty({ idempotencyKey }: ClientRequest): string {
   if (idempotencyKey === undefined) return "It may be done all the same.";
   return "The write may have been applied. " +
     `The same command with --idempotency-key ${idempotencyKey} tells, and is done once.`;
-}
-
-/** Sends each request over a new connection. Lets go of all of them when it is disposed of. */
-export class FreshConnections implements Disposable {
-  readonly #caCerts: readonly string[];
-  #client: Deno.HttpClient | null = null;
-
-  /** HTTPS is trusted by `caCerts`, PEM, besides those that the system trusts. */
-  constructor(caCerts: readonly string[] = []) {
-    this.#caCerts = caCerts;
-  }
-
-  /** As the global `fetch`, without its pool. */
-  readonly fetch: typeof fetch = (input, init) => {
-    this.#client ??= Deno.createHttpClient({ poolMaxIdlePerHost: 0, caCerts: [...this.#caCerts] });
-    return fetch(input, { ...init, client: this.#client });
-  };
-
-  /** Ends what is left of connections. */
-  [Symbol.dispose](): void {
-    this.#client?.close();
-    this.#client = null;
-  }
 }

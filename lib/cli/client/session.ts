@@ -5,16 +5,21 @@
  */
 
 import { decodeUtf8 } from "../../bytes.ts";
-import { type Address, formatAddress, isLoopback, parseListenAddress } from "../../config/mod.ts";
+import {
+  ClusterConfigError,
+  formatAddress,
+  loadClusterConfig,
+  parseAddress,
+} from "../../config/mod.ts";
 import { InputError } from "../../errors.ts";
-import type { Access, TlsKeys } from "../../http/mod.ts";
 import { keyPath } from "../../http/wire.ts";
 import type { CommandContext, GlobalFlags, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
-import { caFilePath, findEndpoints, globalFlags } from "../options.ts";
+import { readInput } from "../input.ts";
+import { configPath, globalFlags } from "../options.ts";
 import { systemClock } from "../process_context.ts";
-import { readInput } from "../secrets/input.ts";
-import { ApiClient } from "./client.ts";
+import { ApiClient, type Attempt, type ClientAnswer } from "./client.ts";
+import { TOKEN_ADVICE } from "./failure.ts";
 import { findTokens } from "./token_source.ts";
 
 /** The options of one run and the client that they describe. */
@@ -66,126 +71,106 @@ export function pathOfKey(key: string): string {
   }
 }
 
-/** The options, as commander hands them over. */
-export interface ApiFlags {
-  /** `--api-listen HOST:PORT`. */
-  readonly apiListen?: string;
-  readonly requireToken?: true;
-  readonly insecureNoAuth?: true;
-  /** `--tls-cert FILE`. */
-  readonly tlsCert?: string;
-  /** `--tls-key FILE`. */
-  readonly tlsKey?: string;
-  /** `--cors-origin ORIGIN`, as often as it was given. */
-  readonly corsOrigin?: readonly string[];
-}
-
-/** How an API is served. */
-export interface ApiSettings {
-  /** Where it listens. */
-  readonly listen: Address;
-  /** What it asks of those who come. */
-  readonly access: Access["kind"];
-  /** What makes it HTTPS, or null. */
-  readonly tls: TlsKeys | null;
-  /** The origins, besides its own, whose pages may use it. */
-  readonly origins: readonly string[];
-}
-
-/** Most bytes in a file with a certificate chain or a key. */
-const PEM_BYTES_MAX = 256 * 1024;
-
-/** Adds the options to a command. */
-export function addApiOptions(command: Program): void {
-  command
-    .option(
-      "--api-listen <address>",
-      "where to serve the API, if not at this node's `api` address in the configuration; 0.0.0.0 " +
-        "stands for all of this machine's",
-    )
-    .option("--require-token", "demand tokens on loopback too; elsewhere they always are")
-    .option("--insecure-no-auth", "let everybody who reaches the API do everything")
-    .option("--tls-cert <file>", "serve HTTPS with this certificate chain, PEM")
-    .option("--tls-key <file>", "the key of that certificate, PEM")
-    .option(
-      "--cors-origin <origin>",
-      "let pages of this origin use the API, as https://app.example; may be given again",
-      (origin: string, before: readonly string[] = []) => [...before, origin],
-    );
+/** The API of one node, as a client reaches it. */
+export interface Endpoint {
+  /** `http://host:port` or `https://host:port`, without a slash at the end. */
+  readonly url: string;
+  /** `host:port`, for people. */
+  readonly label: string;
+  /** The node there, where the configuration tells. */
+  readonly id: string | null;
 }
 
 /**
- * Reads the options of a node whose API is at `api` for others.
+ * The nodes to ask, in order: `--endpoints`, else `FLOE_ENDPOINTS`, else every `api` address of the
+ * configuration.
  *
- * @throws {CommandError} with {@linkcode ExitCode.usage} when they do not go together, or cannot be used.
+ * @throws {CommandError} with {@linkcode ExitCode.usage} when none of them names a node.
  */
-export async function readApiSettings(
-  flags: ApiFlags,
-  api: Address,
+async function findEndpoints(
+  flags: GlobalFlags,
   context: CommandContext,
-): Promise<ApiSettings> {
-  const listen = flags.apiListen === undefined ? api : readListenAddress(flags.apiListen);
-  return {
-    listen,
-    access: readAccess(flags, listen),
-    tls: await readTlsKeys(flags, context),
-    origins: (flags.corsOrigin ?? []).map(readOrigin),
-  };
+): Promise<readonly Endpoint[]> {
+  const scheme = caFilePath(flags, context) === null ? "http" : "https";
+  const source = flags.endpoints === undefined ? "FLOE_ENDPOINTS" : "--endpoints";
+  const list = flags.endpoints ?? context.env("FLOE_ENDPOINTS");
+  if (list !== undefined) return parseEndpoints(list, { source, scheme });
+  const { peers } = await loadConfigOfCluster(configPath(flags, context));
+  return peers.map(({ id, api }) => ({ ...toEndpoint(scheme, formatAddress(api)), id }));
 }
 
-/** Why an operator should know that an API is served like this, at each start; null if all is well. */
-export function apiWarning({ listen, access, tls }: ApiSettings): string | null {
-  if (access === "open") {
-    return `whoever reaches ${
-      formatAddress(listen)
-    } can read, write and rule: no token is demanded`;
-  }
-  if (tls === null && !isLoopback(listen.hostname)) {
-    return "tokens and values cross the network as they are: serve HTTPS with --tls-cert and --tls-key";
-  }
-  return null;
+/** The file with the certificates to trust: `--ca-file`, else `FLOE_CA_FILE`, else null. */
+function caFilePath(flags: GlobalFlags, context: CommandContext): string | null {
+  return flags.caFile ?? context.env("FLOE_CA_FILE") ?? null;
 }
 
-function readListenAddress(text: string): Address {
+/** Reads a list of `host:port`, with or without a scheme of their own, separated by commas. */
+function parseEndpoints(
+  list: string,
+  { source, scheme }: { readonly source: string; readonly scheme: string },
+): readonly Endpoint[] {
+  const items = list.split(",").map((item) => item.trim()).filter((item) => item !== "");
+  if (items.length === 0) {
+    throw new CommandError(ExitCode.usage, `Cannot use ${source}: it names no address`);
+  }
+  return items.map((item) => {
+    // Not repeated: what stands before the @ may be a password.
+    if (item.includes("@")) {
+      throw new CommandError(
+        ExitCode.usage,
+        `Cannot use ${source}: an address has no user name and no password. ${TOKEN_ADVICE}`,
+      );
+    }
+    try {
+      const [, own = scheme, address = item] = /^(https?):\/\/([^/]*)\/?$/.exec(item) ?? [];
+      return toEndpoint(own, formatAddress(parseAddress(address)));
+    } catch (cause) {
+      if (!(cause instanceof InputError)) throw cause;
+      const message = `Cannot use ${source}: ${cause.message}`;
+      throw new CommandError(ExitCode.usage, message, { cause });
+    }
+  });
+}
+
+function toEndpoint(scheme: string, label: string): Endpoint {
+  return { url: `${scheme}://${label}`, label, id: null };
+}
+
+async function loadConfigOfCluster(path: string): ReturnType<typeof loadClusterConfig> {
   try {
-    return parseListenAddress(text);
+    return await loadClusterConfig(path);
   } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
-    throw usage(`Cannot use --api-listen: ${cause.message}`);
+    if (!(cause instanceof ClusterConfigError)) throw cause;
+    const hint = "Or name the nodes to ask: --endpoints host:port,... (or FLOE_ENDPOINTS)";
+    throw new CommandError(ExitCode.usage, `${cause.message}\n${hint}`, { cause });
   }
 }
 
-function readAccess(flags: ApiFlags, { hostname }: Address): Access["kind"] {
-  if (flags.requireToken === true && flags.insecureNoAuth === true) {
-    throw usage("--require-token and --insecure-no-auth exclude each other");
+/** One node's answer, or why it says nothing of use. */
+export type View<Body> =
+  | { readonly endpoint: Endpoint; readonly body: Body; readonly error: null }
+  | { readonly endpoint: Endpoint; readonly body: null; readonly error: string };
+
+/** What came of asking one node; `read` throws a `CommandError` for what is not the API's answer. */
+export function toView<Body>(attempt: Attempt, read: (answer: ClientAnswer) => Body): View<Body> {
+  if (attempt.kind === "failure") {
+    return { endpoint: attempt.endpoint, body: null, error: attempt.failure.reason };
   }
-  if (flags.insecureNoAuth === true) return "open";
-  return flags.requireToken === true || !isLoopback(hostname) ? "tokens" : "local";
-}
-
-async function readTlsKeys(flags: ApiFlags, context: CommandContext): Promise<TlsKeys | null> {
-  const { tlsCert, tlsKey } = flags;
-  if (tlsCert === undefined && tlsKey === undefined) return null;
-  if (tlsCert === undefined || tlsKey === undefined) {
-    throw usage("--tls-cert and --tls-key go together");
+  const { endpoint } = attempt.answer;
+  try {
+    return { endpoint, body: read(attempt.answer), error: null };
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    return { endpoint, body: null, error: "does not answer as Floe's API does" };
   }
-  return { cert: await readPem(tlsCert, context), key: await readPem(tlsKey, context) };
 }
 
-async function readPem(file: string, context: CommandContext): Promise<string> {
-  return decodeUtf8(await readInput(file, context, { bytesMax: PEM_BYTES_MAX }));
-}
-
-/** As browsers write it, as theirs are compared with it. */
-function readOrigin(text: string): string {
-  const isOrigin = /^https?:\/\//.test(text) && URL.parse(text)?.origin === text;
-  if (isOrigin) return text;
-  throw usage(
-    `Cannot use --cors-origin: ${JSON.stringify(text)} is not scheme://host[:port] as browsers ` +
-      "write it, as in https://app.example",
-  );
-}
-
-function usage(message: string): CommandError {
-  return new CommandError(ExitCode.usage, message);
+/** The view as data: where it was asked for, whether it came, and what it says. */
+export function toViewJson({ endpoint, body, error }: View<object>): Record<string, unknown> {
+  const reachable = body !== null;
+  return {
+    endpoint: endpoint.label,
+    reachable,
+    ...(reachable ? body : { id: endpoint.id, error }),
+  };
 }

@@ -7,21 +7,12 @@
 
 import { decodeUtf8 } from "../../bytes.ts";
 import { InputError } from "../../errors.ts";
-import type { AdminToken } from "../../http/mod.ts";
-import {
-  digestSecret,
-  drawToken,
-  formatToken,
-  parseToken,
-  type SecretToken,
-} from "../../http/wire.ts";
-import { writeFileAtomically } from "../../keys/mod.ts";
-import type { NodeId } from "../../types.ts";
+import { parseToken, type SecretToken } from "../../http/wire.ts";
 import type { CommandContext, GlobalFlags } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
-import type { Endpoint } from "../options.ts";
-import { readInput } from "../secrets/input.ts";
-import { DATA_DIR_DEFAULT } from "../serve/node_folders.ts";
+import { readInput } from "../input.ts";
+import { DATA_DIR_DEFAULT } from "../options.ts";
+import type { Endpoint } from "./session.ts";
 
 /** Which token to send to a node; null for none. */
 export type TokenFor = (endpoint: Endpoint) => string | null;
@@ -121,28 +112,3 @@ function isOwnTokenOf(id: string, text: string): boolean {
 
 /** The file with a node's own token, in its data folder: one line, readable by its owner alone. */
 export const ADMIN_TOKEN_FILE = "admin.token";
-
-/**
- * Draws a new token and writes it into the folder. It is valid until the node ends, at that node alone;
- * the file is its only copy.
- *
- * @returns what the node needs to know it by.
- * @throws {EnvironmentError} when the disk or the folder does not let it.
- */
-export function writeAdminToken(dataDir: string, node: NodeId): AdminToken {
-  const token = drawToken({ kind: "admin", node });
-  const text = `${formatToken(token)}\n`;
-  writeFileAtomically({ path: `${dataDir}/${ADMIN_TOKEN_FILE}`, text, mode: 0o600 });
-  const secretDigest = digestSecret(token.secret);
-  token.secret.fill(0);
-  return { node, secretDigest };
-}
-
-/** Removes what is left of a token that is not valid any more. */
-export function removeAdminToken(dataDir: string): void {
-  try {
-    Deno.removeSync(`${dataDir}/${ADMIN_TOKEN_FILE}`);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}

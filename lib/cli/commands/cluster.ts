@@ -9,11 +9,12 @@ import {
   generateLocalCluster,
   isPinned,
   loadClusterConfig,
+  PEERS_MAX,
   type PinnedClusterConfig,
 } from "../../config/mod.ts";
 import type { GroupFile } from "../../keys/mod.ts";
 import type { CommandContext, Program } from "../command.ts";
-import { aborted, CommandError, ExitCode } from "../failure.ts";
+import { CommandError, ExitCode } from "../failure.ts";
 import { LocalCluster } from "../local_cluster/local_cluster.ts";
 import { isOneTimeDeno, npxGone, programName, selfCommand } from "../local_cluster/node_process.ts";
 import {
@@ -23,15 +24,17 @@ import {
   prepareKeys,
 } from "../local_cluster/prepare.ts";
 import { type ClusterEvent, reportToPeople, reportToPrograms } from "../local_cluster/reporter.ts";
-import { configPath, globalFlags, wholeNumberUpTo } from "../options.ts";
-import { passphraseFromFile } from "../secrets/secret_input.ts";
-import { readLogSettings } from "../serve/logging.ts";
 import {
   clusterFolder,
+  configPath,
   DATA_DIR_DEFAULT,
-  openIdentities,
-  writePinnedConfig,
-} from "../serve/node_folders.ts";
+  globalFlags,
+  wholeNumberUpTo,
+} from "../options.ts";
+import { aborted } from "../process_context.ts";
+import { passphraseFromFile } from "../secrets/secret_input.ts";
+import { readLogSettings } from "../serve/logging.ts";
+import { openIdentities, writePinnedConfig } from "../serve/node_folders.ts";
 
 /** Adds `floe cluster`. */
 export function registerCluster(program: Program, context: CommandContext): void {
@@ -43,13 +46,29 @@ export function registerCluster(program: Program, context: CommandContext): void
         "if it has none. The nodes make their key together, and it is shown who leads, the " +
         "certificate verified. Data is kept between runs.",
     )
-    .option("--nodes <number>", "make a configuration of so many nodes instead", parseCount)
-    .option("--threshold <number>", "with --nodes: how many must sign", parseCount)
-    .option("--base-port <port>", "with --nodes: where the ports begin (7100)", parseCount)
+    .option(
+      "--nodes <number>",
+      `make a configuration of so many nodes instead, at most ${PEERS_MAX}`,
+      wholeNumberUpTo(PEERS_MAX),
+    )
+    .option(
+      "--threshold <number>",
+      "with --nodes: how many must sign",
+      wholeNumberUpTo(PEERS_MAX),
+    )
+    .option(
+      "--base-port <port>",
+      "with --nodes: where the ports begin (7100)",
+      wholeNumberUpTo(PORT_MAX),
+    )
     .option("--data-dir <dir>", `where the nodes' folders are (FLOE_DATA_DIR, ${DATA_DIR_DEFAULT})`)
     .option("--dealer", "deal the key here instead, so that this machine knows it all meanwhile")
     .option("--fresh", "delete the nodes' data and keys first, but no identity with a pinned key")
-    .option("--for <seconds>", "stop after so long; exit code 5 if there was no leader", parseCount)
+    .option(
+      "--for <seconds>",
+      "stop after so long; exit code 5 if there was no leader",
+      parseSeconds,
+    )
     .option("--log-level <level>", "the nodes': debug, info, warn or error (FLOE_LOG_LEVEL, info)")
     .option("--log-format <format>", "the nodes': text or json (FLOE_LOG_FORMAT, text)")
     .action(async (options: ClusterFlags, command: Program) => {
@@ -74,8 +93,9 @@ export function registerCluster(program: Program, context: CommandContext): void
     });
 }
 
-/** More than any of these numbers may be; each is checked where it is used. */
-const parseCount = wholeNumberUpTo(999_999);
+const PORT_MAX = 65_535;
+/** Eleven days; a timer of Deno's counts not much further. */
+const parseSeconds = wholeNumberUpTo(999_999);
 
 interface ClusterFlags {
   readonly nodes?: number;

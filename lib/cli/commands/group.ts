@@ -1,5 +1,5 @@
 /**
- * `floe group`: the cluster's key, who shares it, and where it came from.
+ * `floe group` and `floe dkg`: the cluster's key, who shares it, where it came from, and how it is made.
  *
  * @module
  */
@@ -9,20 +9,18 @@ import { type DkgBody, dkgSchema, type GroupBody, groupSchema } from "../../http
 import { marginsOf, marginWarnings, type Quorum } from "../../margins.ts";
 import type { AwaitedStep } from "../../node/mod.ts";
 import { bodyOf } from "../client/client.ts";
-import { openSession } from "../client/session.ts";
+import { openSession, toView, toViewJson, type View } from "../client/session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import {
   type Cell,
+  marginFields,
   printable,
   printFields,
   printJson,
+  printMarginWarnings,
   printTable,
-  toView,
-  toViewJson,
-  type View,
 } from "../output.ts";
-import { marginFields, printMarginWarnings } from "./status.ts";
 
 const VERIFY_GENESIS = "to verify: floe group --genesis | floe verify - --config FILE";
 const NO_GENESIS = "none: a dealer made the key";

@@ -23,10 +23,15 @@ import { LOG_LIMITS } from "../../raft/mod.ts";
 import { type ClusterName, toClusterName } from "../../types.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
+import { nameOf, readInput } from "../input.ts";
 import { configPath, globalFlags, wholeNumberUpTo } from "../options.ts";
-import { printFields, printJson, printTable } from "../output.ts";
-import { nameOf, readInput } from "../secrets/input.ts";
-import { marginFields, printMarginWarnings } from "./status.ts";
+import {
+  marginFields,
+  printFields,
+  printJson,
+  printMarginWarnings,
+  printTable,
+} from "../output.ts";
 
 /** Most bytes in one file of cards: the largest cluster's, generously indented. */
 const CARDS_BYTES_MAX = PEERS_MAX * 4096;

@@ -19,17 +19,16 @@ import { hasIdentity, IDENTITY_FILE, openIdentity, type Passphrase } from "../..
 import { toNodeId } from "../../types.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
-import { configPath, globalFlags } from "../options.ts";
-import { printFields, printJson, printTable } from "../output.ts";
-import { askNewPassphrase, passphraseFor } from "../secrets/secret_input.ts";
 import {
   clusterFolder,
+  configPath,
   DATA_DIR_DEFAULT,
-  dealIntoFolders,
+  globalFlags,
   nodeFolder,
-  openIdentities,
-  writePinnedConfig,
-} from "../serve/node_folders.ts";
+} from "../options.ts";
+import { printFields, printJson, printTable } from "../output.ts";
+import { askNewPassphrase, passphraseFor } from "../secrets/secret_input.ts";
+import { dealIntoFolders, openIdentities, writePinnedConfig } from "../serve/node_folders.ts";
 
 /** Adds `floe keygen`. */
 export function registerKeygen(program: Program, context: CommandContext): void {

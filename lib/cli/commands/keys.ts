@@ -11,6 +11,7 @@ import {
   type Passphrase,
   readPassphraseFile,
   restoreBackup,
+  statFile,
   writeBackup,
 } from "../../keys/mod.ts";
 import type { CommandContext, Program } from "../command.ts";
@@ -54,7 +55,10 @@ function registerKeysBackup(keys: Program, context: CommandContext): void {
     .requiredOption("--out <file>", "the file to write; there must be none yet")
     .action(async (options: BackupFlags, command: Program) => {
       const dataDir = keysFolder(options, context);
-      using passphrase = await backupPassphrase(dataDir, context);
+      checkNotThere(options.out);
+      using fromFile = passphraseFromFile(context);
+      checkFolder(dataDir);
+      using passphrase = fromFile ?? await backupPassphrase(dataDir, context);
       const { node, cluster, files } = writeBackup(options.out, { dataDir, passphrase });
       if (globalFlags(command).output === "json") {
         return printJson(context.stdout, { node, cluster, files, out: options.out });
@@ -68,10 +72,34 @@ interface BackupFlags {
   readonly out: string;
 }
 
+/** Before a passphrase is asked for: nobody should type one for nothing. */
+function checkFolder(dataDir: string): void {
+  if (statFile(dataDir) !== null) return;
+  throw new CommandError(
+    ExitCode.usage,
+    `Cannot use ${dataDir}: it holds no keys, as there is no such folder. ` +
+      "Name a node's folder with --data-dir.",
+  );
+}
+
+function checkThere(backup: string): void {
+  if (statFile(backup) !== null) return;
+  throw new CommandError(
+    ExitCode.usage,
+    `Cannot use ${backup}: there is no such file. Name one that floe keys backup wrote.`,
+  );
+}
+
+function checkNotThere(out: string): void {
+  if (statFile(out) === null) return;
+  throw new CommandError(
+    ExitCode.usage,
+    `Cannot write ${out}: there is such a file already. A backup is never overwritten; name another.`,
+  );
+}
+
 /** What opens the folder; where nothing does as nothing is encrypted, a new one, as a backup always is. */
 async function backupPassphrase(dataDir: string, context: CommandContext): Promise<Passphrase> {
-  const fromFile = passphraseFromFile(context);
-  if (fromFile !== null) return fromFile;
   return hasEncryptedFile(dataDir)
     ? await askPassphrase(dataDir, context)
     : await askNewPassphrase("the backup", context);
@@ -93,8 +121,10 @@ function registerKeysRestore(keys: Program, context: CommandContext): void {
     .option("--identity-only", "restore the identity and leave the share")
     .action(async (file: string, options: RestoreFlags, command: Program) => {
       const dataDir = keysFolder(options, context);
+      using fromFile = passphraseFromFile(context);
+      checkThere(file);
       using _lock = lockDataFolder(dataDir);
-      using passphrase = passphraseFromFile(context) ?? await askPassphrase(file, context);
+      using passphrase = fromFile ?? await askPassphrase(file, context);
       const identityOnly = options.identityOnly === true;
       const { node, cluster, files } = restoreBackup(file, { dataDir, passphrase, identityOnly });
       if (globalFlags(command).output === "json") {
@@ -130,9 +160,14 @@ function registerKeysPassphrase(keys: Program, context: CommandContext): void {
     .option("--remove", "leave the files unencrypted")
     .action(async (options: PassphraseFlags, command: Program) => {
       const dataDir = keysFolder(options, context);
+      using fromFile = newPassphraseFromFile(options);
+      checkFolder(dataDir);
       using _lock = lockDataFolder(dataDir);
       using from = hasEncryptedFile(dataDir) ? await passphraseFor([dataDir], context) : null;
-      using to = await newPassphrase(options, dataDir, context);
+      using asked = fromFile === null && options.remove === undefined
+        ? await askNewPassphrase(dataDir, context)
+        : null;
+      const to = fromFile ?? asked;
       const changed = changePassphrase(dataDir, { from, to });
       if (globalFlags(command).output === "json") {
         return printJson(context.stdout, { dataDir, changed, encrypted: to !== null });
@@ -152,17 +187,10 @@ interface PassphraseFlags {
   readonly remove?: true;
 }
 
-async function newPassphrase(
-  { newPassphraseFile, remove }: PassphraseFlags,
-  dataDir: string,
-  context: CommandContext,
-): Promise<Passphrase | null> {
-  if (remove === undefined) {
-    return newPassphraseFile === undefined
-      ? await askNewPassphrase(dataDir, context)
-      : readPassphraseFile(newPassphraseFile);
-  }
+/** Read before anything is asked for: a file that cannot be used should cost no typing. */
+function newPassphraseFromFile({ newPassphraseFile, remove }: PassphraseFlags): Passphrase | null {
   if (newPassphraseFile === undefined) return null;
+  if (remove === undefined) return readPassphraseFile(newPassphraseFile);
   throw new CommandError(ExitCode.usage, "--remove goes without --new-passphrase-file");
 }
 

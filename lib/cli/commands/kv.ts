@@ -1,5 +1,5 @@
 /**
- * `floe put`: sets a key.
+ * `floe put`, `floe get` and `floe del`: one key and its value.
  *
  * @module
  */
@@ -20,9 +20,9 @@ import { bodyOf, type ClientRequest } from "../client/client.ts";
 import { openSession, pathOfKey } from "../client/session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
+import { readInput, STDIN_NAME } from "../input.ts";
 import { wholeNumberUpTo } from "../options.ts";
 import { printJson, printTable } from "../output.ts";
-import { readInput, STDIN_NAME } from "../secrets/input.ts";
 
 /** Adds `floe put`. */
 export function registerPut(program: Program, context: CommandContext): void {

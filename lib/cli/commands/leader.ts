@@ -1,5 +1,5 @@
 /**
- * `floe leader`: who leads, and the certificate that proves it.
+ * `floe leader` and `floe elections`: who leads and who led, and the certificates that prove it.
  *
  * @module
  */
@@ -9,9 +9,10 @@ import {
   electionsSchema,
   type LeaderBody,
   leaderSchema,
+  type TransferBody,
   transferSchema,
 } from "../../http/wire.ts";
-import { type ApiClient, bodyOf } from "../client/client.ts";
+import { type ApiClient, type Attempt, bodyOf } from "../client/client.ts";
 import { openSession } from "../client/session.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
@@ -51,23 +52,31 @@ interface LeaderFlags {
 type ProvenLeader = LeaderBody & { readonly leader: string; readonly certificate: string };
 
 /**
- * Who leads, as the nodes know that answer now; of several, the one of the highest term. A node that
- * was cut off may still believe in the leader of a term that has passed.
+ * Asks every node for the leader, and takes the answer of the highest term: a node that is cut off may
+ * still follow the leader of a term that has passed.
  */
 async function findLeader(client: ApiClient): Promise<ProvenLeader> {
   const attempts = await client.askAll({ method: "GET", path: "/v1/leader" });
-  const answers = attempts.flatMap((attempt) =>
-    attempt.kind === "answer" ? [bodyOf(attempt.answer, leaderSchema)] : []
-  );
+  const answers = answersOf(attempts);
   if (answers.length === 0) throw client.unreachable(attempts);
-  const proven = answers.filter(isProven).toSorted((left, right) => right.term - left.term);
-  const leader = proven.at(0);
-  if (leader !== undefined) return leader;
+  const leader = latestLeader(answers);
+  if (leader !== null) return leader;
   throw new CommandError(
     ExitCode.notFound,
     `No leader: ${answers.length} of ${attempts.length} nodes answered and none knows one. ` +
       "An election needs the threshold of voters up and connected (floe status).",
   );
+}
+
+function answersOf(attempts: readonly Attempt[]): readonly LeaderBody[] {
+  return attempts.flatMap((attempt) =>
+    attempt.kind === "answer" ? [bodyOf(attempt.answer, leaderSchema)] : []
+  );
+}
+
+function latestLeader(answers: readonly LeaderBody[]): ProvenLeader | null {
+  const proven = answers.filter(isProven).toSorted((left, right) => right.term - left.term);
+  return proven[0] ?? null;
 }
 
 function isProven(answer: LeaderBody): answer is ProvenLeader {
@@ -135,20 +144,39 @@ function registerLeaderTransfer(leader: Program, context: CommandContext): void 
     .description(
       "Makes the leader hand over to the node ID, or to the follower whose log is furthest, in an " +
         "election that is certified like any other. No write is lost. Exit code 4: the node did " +
-        "not take over; 3: it is no follower of this leader.",
+        "not take over; 3: it is no follower of this leader. Where that node leads already, the " +
+        "command says so and changes nothing.",
     )
     .argument("[id]", "the node that shall lead")
     .action(async (id: string | undefined, _options: unknown, command: Program) => {
       const { client, flags } = await openSession(command, context);
-      const answer = bodyOf(
-        await client.send({
-          method: "POST",
-          path: "/v1/leader/transfer",
-          ...(id === undefined ? {} : { query: { target: id } }),
-        }),
-        transferSchema,
-      );
+      const answer = await transfer(client, id);
       if (flags.output === "json") return printJson(context.stdout, answer);
+      if (answer.from === answer.leader) {
+        return context.stdout.write(`${answer.leader} leads already; nothing was changed\n`);
+      }
       context.stdout.write(`${answer.leader} leads now; ${answer.from ?? "nobody"} led before\n`);
     });
+}
+
+async function transfer(client: ApiClient, target: string | undefined): Promise<TransferBody> {
+  try {
+    return bodyOf(
+      await client.send({
+        method: "POST",
+        path: "/v1/leader/transfer",
+        ...(target === undefined ? {} : { query: { target } }),
+      }),
+      transferSchema,
+    );
+  } catch (error) {
+    // A leader knows no follower of its own name. To the operator, all is as it was asked.
+    const isNoFollower = error instanceof CommandError && error.exitCode === ExitCode.notFound;
+    if (target === undefined || !isNoFollower) throw error;
+    const leader = latestLeader(
+      answersOf(await client.askAll({ method: "GET", path: "/v1/leader" })),
+    );
+    if (leader?.leader !== target) throw error;
+    return { from: target, leader: target };
+  }
 }

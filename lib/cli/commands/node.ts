@@ -6,13 +6,12 @@
 
 import { findPeer, loadClusterConfig, requirePinned } from "../../config/mod.ts";
 import { lockDataFolder } from "../../keys/mod.ts";
-import { addApiOptions, type ApiFlags, readApiSettings } from "../client/session.ts";
 import type { CommandContext, Program } from "../command.ts";
-import { configPath, globalFlags } from "../options.ts";
+import { configPath, DATA_DIR_DEFAULT, globalFlags, nodeFolder } from "../options.ts";
 import { passphraseFor } from "../secrets/secret_input.ts";
 import { readLogSettings, startLogging } from "../serve/logging.ts";
-import { DATA_DIR_DEFAULT, nodeFolder } from "../serve/node_folders.ts";
 import { type NodeAnnouncement, runNode } from "../serve/run_node.ts";
+import { addApiOptions, type ApiFlags, readApiSettings } from "../serve/served_api.ts";
 
 /** Adds `floe node`. */
 export function registerNode(program: Program, context: CommandContext): void {

@@ -6,15 +6,18 @@
  * @module
  */
 
-import { decodeUtf8, equalBytes } from "../../bytes.ts";
+import { decodeUtf8, encodeHex, equalBytes } from "../../bytes.ts";
 import {
   CertificateError,
+  encodeVerifierKey,
   GENESIS_KIND,
   GENESIS_LENGTH_MAX,
+  type GenesisStatement,
   GROUP_KEY_LENGTH_MAX,
   type GroupKey,
   parseGroupKey,
   STATEMENT_KIND,
+  type VerifiedCertificate,
   verifyCertificate,
   verifyGenesis,
 } from "../../certificate/mod.ts";
@@ -25,12 +28,11 @@ import {
   toGenesisRoster,
 } from "../../config/mod.ts";
 import { InputError } from "../../errors.ts";
-import { printProof, type Proof, type ProvenGenesis, toProofJson } from "../client/proof.ts";
-import type { CommandContext, Program } from "../command.ts";
+import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
+import { nameOf, readInput, STDIN_NAME } from "../input.ts";
 import { configPath, globalFlags } from "../options.ts";
-import { printJson } from "../output.ts";
-import { nameOf, readInput, STDIN_NAME } from "../secrets/input.ts";
+import { printFields, printJson, printTable } from "../output.ts";
 
 const NOTE_ADVICE =
   "\nA certificate is what `floe leader --cert` or `floe group --genesis` prints, byte for byte.";
@@ -147,7 +149,21 @@ async function readNote(file: string, context: CommandContext): Promise<Note> {
   const exitCode = ExitCode.verificationFailed;
   // Every character of a note takes at most three bytes of UTF-8.
   const bytes = await readInput(file, context, { bytesMax: 3 * GENESIS_LENGTH_MAX, exitCode });
-  return { file, text: orRefuse({ file }, () => decodeUtf8(bytes)) };
+  return { file, text: restoreLastNewline(file, orRefuse({ file }, () => decodeUtf8(bytes))) };
+}
+
+/**
+ * The text with exactly one newline at its end, which editors and `$(...)` add and take away. What is
+ * signed is not touched: it ends before the signature line.
+ */
+function restoreLastNewline(file: string, text: string): string {
+  if (text.includes("\r\n")) {
+    const message =
+      `${nameOf(file)}: Cannot read note: its lines end in CRLF, as on Windows; the ` +
+      "signature is over lines that end in LF" + NOTE_ADVICE;
+    throw new CommandError(ExitCode.verificationFailed, message);
+  }
+  return text.replace(/\n*$/, "\n");
 }
 
 /** What `verify` returns; what it refuses is refused as that file, and ends the command. */
@@ -197,4 +213,79 @@ function parseKey(text: string, source: string): GroupKey {
     if (!(cause instanceof InputError)) throw cause;
     throw new CommandError(ExitCode.usage, `${source}: ${cause.message}`, { cause });
   }
+}
+
+/** A genesis that every node of a configuration signed. */
+interface ProvenGenesis {
+  /** What they signed. */
+  readonly statement: GenesisStatement;
+  /** The file that pins the keys that they signed with. */
+  readonly configFile: string;
+}
+
+/** What was verified: a genesis, an election, or an election by the key of a genesis. */
+type Proof =
+  | { readonly genesis: ProvenGenesis; readonly election: null }
+  | { readonly genesis: ProvenGenesis | null; readonly election: VerifiedCertificate };
+
+/** The proof as data; `kind` is of the certificate that was asked about. */
+function toProofJson({ genesis, election }: Proof): unknown {
+  if (election === null) return { valid: true, kind: "genesis", ...genesisJson(genesis) };
+  const { cluster, epoch, term, leader, lastLogIndex, lastLogTerm } = election;
+  return {
+    valid: true,
+    kind: "election",
+    ...{ cluster, epoch, term, leader, lastLogIndex, lastLogTerm },
+    ...(genesis === null ? {} : { genesis: genesisJson(genesis) }),
+  };
+}
+
+/** The proof for people: a block for each certificate, in the order in which one follows the other. */
+function printProof(stdout: OutputStream, { genesis, election }: Proof): void {
+  if (genesis !== null) printGenesis(stdout, genesis);
+  if (genesis !== null && election !== null) stdout.write("\n");
+  if (election !== null) printElection(stdout, election);
+}
+
+function genesisJson({ statement, configFile }: ProvenGenesis): Record<string, unknown> {
+  const { cluster, epoch, threshold, voters, publicKey, transcriptHash } = statement;
+  return {
+    cluster,
+    epoch,
+    threshold,
+    voters: voters.map(({ id, identityKey }) => ({ id, identityKey: encodeHex(identityKey) })),
+    publicKey: encodeHex(publicKey),
+    verifierKey: encodeVerifierKey(cluster, publicKey),
+    transcriptHash: encodeHex(transcriptHash),
+    config: configFile,
+  };
+}
+
+function printGenesis(stdout: OutputStream, { statement, configFile }: ProvenGenesis): void {
+  const { cluster, epoch, threshold, voters, publicKey, transcriptHash } = statement;
+  const rows = voters.map(({ id, identityKey }) => [id, encodeHex(identityKey)]);
+  printTable(stdout, ["SIGNED BY", "IDENTITY KEY"], rows);
+  stdout.write("\n");
+  printFields(stdout, [
+    ["genesis", `valid, signed by all ${voters.length} nodes of ${configFile}`],
+    ["cluster", cluster],
+    ["epoch", epoch],
+    ["must sign", `${threshold} of ${voters.length}`],
+    ["group key", encodeHex(publicKey)],
+    ["verifier key", encodeVerifierKey(cluster, publicKey)],
+    ["transcript", encodeHex(transcriptHash)],
+  ]);
+}
+
+function printElection(stdout: OutputStream, election: VerifiedCertificate): void {
+  const { cluster, epoch, term, leader, lastLogIndex, lastLogTerm } = election;
+  printFields(stdout, [
+    ["certificate", "valid"],
+    ["cluster", cluster],
+    ["term", term],
+    ["leader", leader],
+    ["epoch", epoch],
+    ["log index", lastLogIndex],
+    ["log term", lastLogTerm],
+  ]);
 }

@@ -16,7 +16,7 @@ import { formatAddress, type PinnedClusterConfig, toGenesisRoster } from "../../
 import { InputError } from "../../errors.ts";
 import type { GroupFile } from "../../keys/mod.ts";
 import { type NodeId, toTerm } from "../../types.ts";
-import { nodeFolder } from "../serve/node_folders.ts";
+import { nodeFolder } from "../options.ts";
 import type { NodeAnnouncement } from "../serve/run_node.ts";
 import { NodeProcess, type SelfCommand } from "./node_process.ts";
 import type { ClusterEvent } from "./reporter.ts";

@@ -22,7 +22,8 @@ import {
 } from "../../keys/mod.ts";
 import { createDataFolder } from "../../storage/mod.ts";
 import type { NodeId } from "../../types.ts";
-import { dealIntoFolders, keyFolder, nodeFolder, type NodeFolders } from "../serve/node_folders.ts";
+import { nodeFolder } from "../options.ts";
+import { dealIntoFolders, keyFolder, type NodeFolders } from "../serve/node_folders.ts";
 import { LOG_FILE } from "./node_process.ts";
 
 const LOCK_FILE = "cluster.lock";

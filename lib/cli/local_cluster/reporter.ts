@@ -8,8 +8,13 @@ import { type ClusterConfig, formatAddress } from "../../config/mod.ts";
 import type { Quorum } from "../../margins.ts";
 import type { NodeId } from "../../types.ts";
 import { type CommandContext, CONFIG_PATH_DEFAULT } from "../command.ts";
-import { describeMargins, printMarginWarnings } from "../commands/status.ts";
-import { printable, printFields, printTable } from "../output.ts";
+import {
+  describeMargins,
+  printable,
+  printFields,
+  printMarginWarnings,
+  printTable,
+} from "../output.ts";
 import type { NodeState } from "./local_cluster.ts";
 import { LOG_FILE } from "./node_process.ts";
 

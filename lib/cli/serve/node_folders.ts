@@ -27,18 +27,7 @@ import {
   writeNodeKeys,
 } from "../../keys/mod.ts";
 import type { NodeId } from "../../types.ts";
-import type { CommandContext } from "../command.ts";
-
-/** Where the nodes' folders are when neither `--data-dir` nor `FLOE_DATA_DIR` says so. */
-export const DATA_DIR_DEFAULT = ".floe";
-
-/** The folder that holds all nodes' folders: `--data-dir`, else `FLOE_DATA_DIR`, else `.floe`. */
-export function clusterFolder(
-  flags: { readonly dataDir?: string },
-  context: CommandContext,
-): string {
-  return flags.dataDir ?? context.env("FLOE_DATA_DIR") ?? DATA_DIR_DEFAULT;
-}
+import { nodeFolder } from "../options.ts";
 
 /** The folders of all nodes on one machine. */
 export interface NodeFolders {
@@ -51,11 +40,6 @@ export interface NodeFolders {
 /** One node's folder among them, with what opens it. */
 export function keyFolder({ path, passphrase }: NodeFolders, self: NodeId): KeyFolder {
   return { dataDir: nodeFolder(path, self), self, passphrase };
-}
-
-/** One node's folder among those of its cluster. */
-export function nodeFolder(folder: string, id: NodeId): string {
-  return `${folder}/${id}`;
 }
 
 /**

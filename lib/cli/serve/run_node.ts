@@ -5,7 +5,6 @@
  * @module
  */
 
-import { getLogger } from "@logtape/logtape";
 import { encodeHex } from "../../bytes.ts";
 import { createCertifier } from "../../certificate/mod.ts";
 import {
@@ -14,7 +13,6 @@ import {
   type PeerConfig,
   type PinnedClusterConfig,
 } from "../../config/mod.ts";
-import { type Access, Door, startApiServer } from "../../http/mod.ts";
 import {
   checkPinned,
   claimShare,
@@ -28,7 +26,6 @@ import {
 import {
   KeyGenerationRun,
   Network,
-  type NodeApi,
   NodeFront,
   type NodeOptions,
   openOwnKeys,
@@ -36,10 +33,8 @@ import {
   startNode,
 } from "../../node/mod.ts";
 import type { RoleName, RoleReport } from "../../raft/mod.ts";
-import type { NodeId } from "../../types.ts";
-import { type ApiSettings, apiWarning } from "../client/session.ts";
-import { removeAdminToken, writeAdminToken } from "../client/token_source.ts";
-import { aborted } from "../failure.ts";
+import { aborted } from "../process_context.ts";
+import { type ApiSettings, ServedApi } from "./served_api.ts";
 
 /** What a node says on stdout under `-o json`, one object a line. */
 export type NodeAnnouncement =
@@ -191,81 +186,4 @@ function toKeyAnnouncement(id: string, { group, genesis }: NodeKeys): NodeAnnoun
 function toAnnouncement(id: string, report: RoleReport): NodeAnnouncement {
   const { role, term, leader, certificate } = report;
   return { event: "role", id, role, term, leader, certificate: certificate?.note ?? null };
-}
-
-/** What is served, and where. */
-interface ServedApiOptions {
-  /** The node behind the API. */
-  readonly node: NodeApi;
-  readonly id: NodeId;
-  /** Its data folder, for its own token. */
-  readonly dataDir: string;
-  /** How it is served. */
-  readonly settings: ApiSettings;
-}
-
-/** The API, once it has something to show. */
-class ServedApi {
-  readonly #options: ServedApiOptions;
-  readonly #stopping = new AbortController();
-  #ended: Promise<void> = new Promise(() => {});
-  #isStarted = false;
-
-  /** `options` are used as they are. */
-  constructor(options: ServedApiOptions) {
-    this.#options = options;
-  }
-
-  /** Settles when it has ended; not while it has not been started. */
-  get ended(): Promise<void> {
-    return this.#ended;
-  }
-
-  /**
-   * Takes the port, and writes the node's own token if tokens are demanded.
-   *
-   * @returns false when it had been started before.
-   * @throws {EnvironmentError} when the port or the folder cannot be used.
-   */
-  start(): boolean {
-    if (this.#isStarted) return false;
-    const { node, settings } = this.#options;
-    const { listen, tls, origins } = settings;
-    const logger = getLogger(["floe", "node"]);
-    const door = new Door({ node, access: this.#openAccess(), origins });
-    this.#ended = startApiServer({
-      node,
-      ...listen,
-      ...(tls === null ? {} : { tls }),
-      door,
-      signal: this.#stopping.signal,
-      onError: (error) => logger.error("api.failed", { error }),
-    }).finished;
-    this.#isStarted = true;
-    const warning = apiWarning(settings);
-    if (warning !== null) logger.warn("api.exposed", { warning });
-    logger.info("api.started", {
-      api: formatAddress(listen),
-      access: settings.access,
-      tls: tls !== null,
-      pid: Deno.pid,
-    });
-    return true;
-  }
-
-  /** Lets the requests under way finish, gives the port back, and removes the node's own token. */
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    if (this.#isStarted) await this.#ended;
-    removeAdminToken(this.#options.dataDir);
-  }
-
-  #openAccess(): Access {
-    const { id, dataDir, settings: { access } } = this.#options;
-    // One that a process left behind that was killed is worth nothing any more.
-    removeAdminToken(dataDir);
-    return access === "tokens"
-      ? { kind: access, admin: writeAdminToken(dataDir, id) }
-      : { kind: access };
-  }
 }

@@ -6,13 +6,9 @@
 
 import { assertDefined } from "../../../lib/assert.ts";
 import type { Group } from "../../../lib/certificate/certifier.ts";
-import { FreshConnections } from "../../../lib/cli/client/client.ts";
-import {
-  dealIntoFolders,
-  keyFolder,
-  nodeFolder,
-  openIdentities,
-} from "../../../lib/cli/serve/node_folders.ts";
+import { nodeFolder } from "../../../lib/cli/options.ts";
+import { FreshConnections } from "../../../lib/cli/process_context.ts";
+import { dealIntoFolders, keyFolder, openIdentities } from "../../../lib/cli/serve/node_folders.ts";
 import { formatAddress } from "../../../lib/config/address.ts";
 import {
   type ClusterConfig,

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { messageOf } from "../../errors.ts";
-import { readAtMost } from "../../streams.ts";
-import type { CommandContext } from "../command.ts";
-import { CommandError, ExitCode } from "../failure.ts";
+import { messageOf } from "../errors.ts";
+import { readAtMost } from "../streams.ts";
+import type { CommandContext } from "./command.ts";
+import { CommandError, ExitCode } from "./failure.ts";
 
 /** The name that stands for standard input. */
 export const STDIN_NAME = "-";
