@@ -51,8 +51,9 @@ function statusBody(node: NodeApi, apiCounters: StatusBody["counters"]): StatusB
 }
 
 /**
- * How many committed entries a ready node may still have to apply. A node that comes back after a
- * while answers stale reads from long ago until it has caught up this far.
+ * How many entries that the leader has committed a ready node may still have to apply. A node that comes
+ * back after a while answers stale reads from long ago until it has caught up this far, and a restart of
+ * another node meanwhile would cost the quorum.
  */
 const READY_ENTRIES_BEHIND_MAX = 1_000;
 
@@ -84,14 +85,17 @@ function whyNoKey({ phase, waitingFor }: KeyGenerationReport): string | null {
 
 /**
  * Why a node should get no traffic now, or null. Ready is a node that knows a certified leader, is
- * that leader or connected to it, and has applied nearly all that it knows to be committed.
+ * that leader or connected to it, has applied nearly all that the leader has committed, and knows of
+ * no trouble of its own. Its own commit index says nothing: it grows only with what has arrived.
  */
 function whyNotReady(status: NodeStatus): string | null {
+  if (status.trouble !== null) return `this node is in trouble: ${status.trouble}`;
   if (status.leader === null) return "this node knows no leader";
   if (status.leader !== status.id && !isConnected(status, status.leader)) {
     return `this node is not connected to the leader, ${status.leader}`;
   }
-  const behind = status.commitIndex - status.appliedIndex;
+  const committed = Math.max(status.commitIndex, status.leaderCommitIndex ?? 0);
+  const behind = committed - status.appliedIndex;
   if (behind > READY_ENTRIES_BEHIND_MAX) {
     return `${behind} committed entries are still to be applied`;
   }

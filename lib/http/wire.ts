@@ -61,8 +61,10 @@ const status = z.object({
   term: count,
   leader: textOrNull,
   commitIndex: count,
+  leaderCommitIndex: count.nullable(),
   appliedIndex: count,
   lastLogIndex: count,
+  trouble: textOrNull,
   uptimeMs: z.number().nonnegative(),
   peers: list(
     z.object({ id: text, connected: z.boolean(), matchIndex: count.nullable() }).readonly(),

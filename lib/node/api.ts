@@ -55,10 +55,14 @@ export interface NodeStatus {
   readonly leader: NodeId | null;
   /** Highest index known to be committed. */
   readonly commitIndex: LogIndex;
+  /** Highest index that the leader has named as committed; null while no leader is known. */
+  readonly leaderCommitIndex: LogIndex | null;
   /** Highest index applied to the store. */
   readonly appliedIndex: LogIndex;
   /** Index of the last entry in its log. */
   readonly lastLogIndex: LogIndex;
+  /** What is wrong with this node itself, in words for its operator; null when nothing is known. */
+  readonly trouble: string | null;
   /** Milliseconds since the node started. */
   readonly uptimeMs: number;
   /** Every other node. */

@@ -17,7 +17,7 @@ import {
 } from "../kv/mod.ts";
 import type { Input, Output, RaftView } from "../raft/mod.ts";
 import type { RaftStore } from "../storage/mod.ts";
-import type { NodeId, Term } from "../types.ts";
+import type { LogIndex, NodeId, Term } from "../types.ts";
 import {
   type Consistency,
   type LeaderAnswer,
@@ -143,8 +143,10 @@ export class ClientService implements NodeApi {
       term,
       leader,
       commitIndex: state.commitIndex,
+      leaderCommitIndex: leader === null ? null : leaderCommitOf(state),
       appliedIndex: this.#stateMachine.appliedIndex,
       lastLogIndex: state.log.last.index,
+      trouble: troubleOf(state),
       uptimeMs: Math.round(performance.now() - this.#startedMs),
       peers: state.peers.map((id) => ({
         id,
@@ -232,4 +234,13 @@ export class ClientService implements NodeApi {
       });
     }
   }
+}
+
+function leaderCommitOf({ role, commitIndex, leaderCommit }: RaftView): LogIndex {
+  return role.name === "leader" ? commitIndex : leaderCommit;
+}
+
+/** What is wrong with the node itself; null when nothing is known. Such a node should get no traffic. */
+function troubleOf({ lacksState }: RaftView): string | null {
+  return lacksState ? "its data were lost, and no leader has sent a snapshot yet" : null;
 }

@@ -21,6 +21,7 @@ import type { CoreState } from "./state.ts";
 /** Raft Figure 2, AppendEntries, behind the proof that its sender leads. */
 export function handleAppendRequest(state: CoreState, message: AppendRequest): void {
   if (!acceptLeader(state, message)) return;
+  state.leaderCommit = message.leaderCommit;
   state.voterPromise.transferTarget = message.transferTarget;
   if (message.entries.length === 0) {
     const { term, from: leader } = message;
@@ -180,6 +181,7 @@ function refuseLeader(state: CoreState, message: LeaderMessage, reason: string):
 export function handleSnapshotRequest(state: CoreState, message: SnapshotRequest): void {
   if (!acceptLeader(state, message)) return;
   const { snapshot, offset, data } = message;
+  if (snapshot.index > state.leaderCommit) state.leaderCommit = snapshot.index;
   if (snapshot.index <= state.commitIndex) {
     return answer(state, snapshot.index, { kind: "installed" });
   }

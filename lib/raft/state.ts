@@ -49,6 +49,8 @@ export class CoreState {
   electionElapsedTicks = 0;
   /** This round's election timeout, drawn anew at each reset. */
   randomizedTimeoutTicks: number;
+  /** The newest commit index that a leader has named; only a leader's word, and no proof of anything. */
+  leaderCommit: LogIndex = 0 as LogIndex;
   /** What this node promised the leader that it heard last. */
   readonly voterPromise: VoterPromise = { heardTick: null, transferTarget: null };
   /**

@@ -67,6 +67,7 @@ export type RaftView =
       | "votedFor"
       | "commitIndex"
       | "lacksState"
+      | "leaderCommit"
       | "certificate"
       | "leader"
       | "report"

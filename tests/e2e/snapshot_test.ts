@@ -4,7 +4,7 @@ import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import type { NodeId } from "../../lib/types.ts";
 import type { ProcessEvent } from "./harness/events.ts";
 import { Pause } from "./harness/pause.ts";
-import { get, put } from "./harness/persistent_client.ts";
+import { ask, get, put } from "./harness/persistent_client.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 
 /** The least limits that a node takes: so few writes make a log that must be compacted. */
@@ -57,6 +57,21 @@ Deno.test("one snapshot suffices for a node that takes long, however much is wri
   for (const { events } of senders) assert.ok(events.filter(isSending).length <= 1);
 });
 
+Deno.test("a node that comes back is not ready before it has nearly all that was committed", async () => {
+  await using cluster = new TestCluster({ nodes: 3, logLevel: "info", log: LOG });
+  const { id: leader } = await cluster.leader();
+  const late = assertDefined(cluster.ids.find((id) => id !== leader), "a follower");
+  await cluster.process(late).end("SIGKILL");
+  const count = 3 * LOG.entriesMax;
+  await writeSmall(cluster, leader, count, "x".repeat(20_000));
+
+  await cluster.start(late).said.waitFor("it started", ({ event }) => event === "started");
+  assert.equal((await ask(cluster, late, { path: "/readyz" })).status, 200);
+  const status = JSON.parse((await ask(cluster, late, { path: "/v1/status" })).text);
+  assert.ok(status.appliedIndex >= count - 1_000, `ready at ${status.appliedIndex} of ${count}`);
+  assert.ok(status.leaderCommitIndex >= count);
+});
+
 /** Writes until the logs of all nodes but the last are compacted. */
 async function compactWithoutLast(
   cluster: TestCluster,
@@ -73,10 +88,15 @@ async function compactWithoutLast(
   return { leader, late };
 }
 
-async function writeSmall(cluster: TestCluster, id: NodeId, count: number): Promise<void> {
+async function writeSmall(
+  cluster: TestCluster,
+  id: NodeId,
+  count: number,
+  value = "x",
+): Promise<void> {
   const writer = async (number: number) => {
     for (let done = number; done < count; done += WRITERS) {
-      await put(cluster, id, { key: `small-${number}`, value: "x" });
+      await put(cluster, id, { key: `small-${number}`, value });
     }
   };
   await Promise.all(Array.from({ length: WRITERS }, (_, number) => writer(number)));

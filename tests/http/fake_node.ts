@@ -66,8 +66,10 @@ const STATUS: NodeStatus = {
   term: toTerm(7),
   leader: toNodeId("server_1"),
   commitIndex: toLogIndex(70),
+  leaderCommitIndex: toLogIndex(70),
   appliedIndex: toLogIndex(70),
   lastLogIndex: toLogIndex(71),
+  trouble: null,
   uptimeMs: 61_000,
   peers: [2, 3, 4, 5].map((number) => ({
     id: toNodeId(`server_${number}`),

@@ -163,6 +163,27 @@ Deno.test("/readyz is not ready without a connection to the leader, or far behin
   equal((await app.request("/readyz")).status, 200);
 });
 
+Deno.test("/readyz goes by the leader's commit index, not by the node's own", async () => {
+  const { node, app } = setUp();
+  const peers = [{ id: toNodeId("server_1"), connected: true, matchIndex: null }];
+  const follower = { ...node.statusNow, id: toNodeId("server_2"), peers };
+  node.statusNow = { ...follower, leaderCommitIndex: toLogIndex(1071) };
+  match((await problemOf(await app.request("/readyz"))).detail, /1001 committed entries/);
+  node.statusNow = { ...follower, leaderCommitIndex: toLogIndex(1070) };
+  equal((await app.request("/readyz")).status, 200);
+});
+
+Deno.test("/readyz is not ready while the node is in trouble, whoever leads", async () => {
+  const { node, app } = setUp();
+  node.statusNow = { ...node.statusNow, trouble: "its data were lost" };
+  const { code, detail } = await problemOf(await app.request("/readyz"));
+  deepEqual([code, detail], [
+    "not_ready",
+    "Not ready: this node is in trouble: its data were lost",
+  ]);
+  deepEqual(await jsonOf(await app.request("/livez")), { status: "ok" });
+});
+
 for (const path of ["/", "/v1", "/v1/", "/v2/kv/a", "/v1/kvx", "/v1/status/", "/v1/%6Bv/a"]) {
   Deno.test(`${path} is not there`, async () => {
     const problem = await problemOf(await setUp().app.request(path));

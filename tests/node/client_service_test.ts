@@ -12,6 +12,7 @@ import { createTestDoubles, nodeId } from "../certificate/cluster.ts";
 import { fakeGroup } from "../http/fake_node.ts";
 import { putEntry } from "../kv/support.ts";
 import { NO_OUTPUT, TestCluster } from "../raft/harness.ts";
+import { withLostState } from "../raft/left_behind.ts";
 import { MemoryKeyValueStore } from "../support/memory_store.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -101,6 +102,21 @@ Deno.test("status() tells a leader's view of its followers, and everything that 
     { id: nodeId(3), connected: false, matchIndex: toLogIndex(1) },
   ]);
   assert.deepEqual(counters, { "inbox.dropped": 3, "frame.refused": 4 });
+});
+
+Deno.test("status() tells a follower's view of how far its leader is, once it has heard one", () => {
+  const { service, cluster } = createService();
+  assert.equal(service.status().leaderCommitIndex, null);
+  const leader = cluster.elect("server_2");
+  cluster.tick(2);
+  const { commitIndex } = leader.raft.state;
+  assert.deepEqual([service.status().leaderCommitIndex, commitIndex], [1, 1]);
+  assert.equal(service.status().trouble, null);
+});
+
+Deno.test("status() tells of a node that lost its data", () => {
+  const { service } = createService({ state: withLostState().lost.raft.state });
+  assert.match(service.status().trouble ?? "", /its data were lost/);
 });
 
 Deno.test("leader() tells where the leader's API is, with its certificate, once it is known", () => {

@@ -175,3 +175,16 @@ Deno.test("a leader's second certificate entry in a term is refused before it is
     /not the first entry of term 1/,
   );
 });
+
+Deno.test("a follower keeps the commit index that its leader names, though it lacks the entries", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  const follower = cluster.node("n2");
+  const route = { from: "n1", to: "n2", term: leader.raft.state.currentTerm, note: null };
+  const committed = follower.raft.state.commitIndex;
+  follower.receive(heartbeat(route, { leaderCommit: toLogIndex(5_000) }));
+  assert.equal(follower.raft.state.leaderCommit, 5_000);
+  assert.equal(follower.raft.state.commitIndex, committed);
+  follower.receive(heartbeat({ ...route, from: "n3" }, { leaderCommit: toLogIndex(9_000) }));
+  assert.equal(follower.raft.state.leaderCommit, 5_000, "nobody else's word counts");
+});

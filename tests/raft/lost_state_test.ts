@@ -7,24 +7,10 @@
 import assert from "node:assert/strict";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
 import { entriesOfTerms } from "./entries.ts";
-import { logTerms, propose, startElection, TestCluster } from "./harness.ts";
+import { logTerms, propose, startElection } from "./harness.ts";
+import { withLostState } from "./left_behind.ts";
 import { appendRequest, preVoteRequest } from "./messages.ts";
-import { ELECTION_TIMEOUT_TICKS, LOG_LIMITS, type TestNode } from "./test_node.ts";
-
-/** A compacting cluster led by n1 whose n3 has restarted without its state machine. */
-function withLostState(): { cluster: TestCluster; leader: TestNode; lost: TestNode } {
-  const cluster = new TestCluster({ size: 3, compacts: true });
-  const leader = cluster.elect("n1");
-  for (let at = 1; at <= 3 * LOG_LIMITS.entriesMax; at++) {
-    propose(leader, `command ${at}`, at);
-    cluster.deliver();
-  }
-  const lost = cluster.node("n3");
-  lost.applied.length = 0;
-  lost.restart();
-  assert.equal(lost.raft.state.lacksState, true);
-  return { cluster, leader, lost };
-}
+import { ELECTION_TIMEOUT_TICKS, type TestNode } from "./test_node.ts";
 
 Deno.test("a node that lost its state gets it in a snapshot, keeps its log and goes on", () => {
   const { cluster, leader, lost } = withLostState();
