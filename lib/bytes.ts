@@ -4,6 +4,7 @@
  * @module
  */
 
+import { timingSafeEqual } from "node:crypto";
 import { InputError } from "./errors.ts";
 
 const encoder = new TextEncoder();
@@ -67,6 +68,32 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBu
     offset += part.length;
   }
   return joined;
+}
+
+/** Whether two secrets are equal, in a time that tells nothing of where they differ. */
+export function equalSecrets(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && timingSafeEqual(left, right);
+}
+
+/**
+ * Runs `work` on secrets that somebody else is to hold afterwards. When it fails, nobody does, so they are
+ * erased here.
+ */
+export function erasingOnFailure<Result>(
+  secrets: readonly Uint8Array[],
+  work: () => Result,
+): Result {
+  try {
+    return work();
+  } catch (error) {
+    eraseAll(secrets);
+    throw error;
+  }
+}
+
+/** Fills every one of the secrets with zeros. */
+export function eraseAll(secrets: readonly Uint8Array[]): void {
+  for (const secret of secrets) secret.fill(0);
 }
 
 /** Whether two public byte strings are equal. Not constant-time: never for secrets. */

@@ -23,6 +23,26 @@ export class EnvironmentError extends Error {
   override readonly name: string = "EnvironmentError";
 }
 
+/** A class of errors, as `instanceof` knows it. */
+export type ErrorClass<Failure extends Error> = abstract new (...parameters: never[]) => Failure;
+
+/**
+ * Runs `work`. An error of the class `kind` goes to `handle`, which returns something else or throws an
+ * error that says more; any other error goes on as it is.
+ */
+export function catching<Result, Failure extends Error>(
+  kind: ErrorClass<Failure>,
+  work: () => Result,
+  handle: (error: Failure) => Result,
+): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof kind)) throw error;
+    return handle(error);
+  }
+}
+
 /** What an error says; of what was thrown and is none, what it is as text. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

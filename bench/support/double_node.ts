@@ -9,7 +9,7 @@ import { processContext } from "../../lib/cli/process_context.ts";
 import { startLogging } from "../../lib/cli/serve/logging.ts";
 import { findPeer, loadClusterConfig, requirePinned } from "../../lib/config/cluster_config.ts";
 import { startApiServer } from "../../lib/http/mod.ts";
-import { readGroup } from "../../lib/keys/group_file.ts";
+import { readGroupFile } from "../../lib/keys/group_file.ts";
 import { readIdentity } from "../../lib/keys/identity.ts";
 import { Network } from "../../lib/node/network.ts";
 import { startNode } from "../../lib/node/node.ts";
@@ -26,7 +26,7 @@ const config = requirePinned(await loadClusterConfig(flag("config")), flag("conf
 const { id: self, api } = findPeer(config, flag("id"));
 const dataDir = flag("data-dir");
 const identity = readIdentity({ dataDir, self, passphrase: null });
-const { group, genesis } = readGroup(dataDir, config);
+const { group, genesis } = readGroupFile(dataDir, config);
 const stop = processContext().stopSignal();
 startLogging({ level: "info", format: "json", colour: false, node: self, sink: Deno.stderr });
 const certifier = createCertifierDouble({

@@ -18,25 +18,35 @@
  */
 
 import { z } from "zod";
-import { encodeUtf8 } from "../bytes.ts";
 import { createDataFolder, openRaftStore, RAFT_FILE } from "../storage/mod.ts";
-import type { ClusterName, NodeId } from "../types.ts";
+import type { NodeId } from "../types.ts";
 import { formatGroup, GROUP_FILE, toGroupFile } from "./group_file.ts";
-import { IDENTITY_FILE, identitySchema } from "./identity.ts";
-import { KeyFileError, ofAnother, parseKeyFile, readPublicJson } from "./key_file.ts";
-import { isShareOf, SHARE_FILE, shareSchema } from "./node_keys.ts";
+import {
+  type Belonging,
+  checkBelongs,
+  KeyFileError,
+  parseKeyFile,
+  readPublicJson,
+} from "./key_file.ts";
+import { isShareOf } from "./node_keys.ts";
 import type { Passphrase } from "./passphrase.ts";
 import { statFile, writeFileAtomically } from "./private_file.ts";
-import { isSealed, seal, sealedTextSchema } from "./sealed_text.ts";
-import { ofAnotherKind, openSealed, writeSecretFile } from "./secret_file.ts";
-import { listSecretFiles, openSecretFiles, type SecretContent } from "./secret_files.ts";
+import { isSealed, sealedTextSchema } from "./sealed_text.ts";
+import { checkPurpose, openSealed, sealContent, writeSecretFile } from "./secret_file.ts";
+import {
+  IDENTITY,
+  IDENTITY_FILE,
+  jsonObjectSchema,
+  listSecretFiles,
+  openSecretFiles,
+  type SecretContent,
+  SHARE,
+  SHARE_FILE,
+  usingSecret,
+} from "./secret_kinds.ts";
 
 /** What a backup holds, for people. */
-export interface BackupSummary {
-  /** Whose files they are. */
-  readonly node: NodeId;
-  /** Its cluster; null for an identity that has none yet. */
-  readonly cluster: ClusterName | null;
+export interface BackupSummary extends Belonging {
   /** The files that the backup stands for, as their names within a data folder. */
   readonly files: readonly string[];
 }
@@ -71,9 +81,8 @@ export function writeBackup(
   const backup = collect(dataDir, passphrase);
   checkBackup(backup, dataDir);
   const { node, cluster, identity, share, group } = backup;
-  const plaintext = encodeUtf8(JSON.stringify({ identity, share, group }));
-  const text = seal(plaintext, { purpose: "backup", cluster, node }, passphrase);
-  plaintext.fill(0);
+  const label = { purpose: "backup", cluster, node } as const;
+  const text = sealContent({ identity, share, group }, { label, passphrase });
   writeFileAtomically({ path, text, mode: 0o600 });
   // What cannot be read back is no backup.
   return summarize(readBackup(path, passphrase));
@@ -139,9 +148,7 @@ function readBackup(file: string, passphrase: Passphrase): Backup {
     throw new KeyFileError(file, "it is not a backup", "Name a file of floe keys backup.");
   }
   const sealed = parseKeyFile(json, { file, schema: sealedTextSchema, whatToDo: OTHER_BACKUP });
-  if (sealed.purpose !== "backup") {
-    throw ofAnotherKind(file, { found: sealed.purpose, expected: "backup" });
-  }
+  checkPurpose(file, sealed, "backup");
   const options = { path: file, passphrases: [passphrase], whatToDo: OTHER_BACKUP };
   const { content } = openSealed(sealed, options);
   const { node, cluster } = sealed;
@@ -151,8 +158,6 @@ function readBackup(file: string, passphrase: Passphrase): Backup {
   return backup;
 }
 
-const jsonObjectSchema = z.record(z.string(), z.unknown());
-
 const backupSchema = z.strictObject({
   identity: jsonObjectSchema,
   share: jsonObjectSchema.nullable(),
@@ -160,22 +165,29 @@ const backupSchema = z.strictObject({
 });
 
 /** Whether the parts belong together. Before a backup is written, and after it is read. */
-function checkBackup({ node, cluster, ...parts }: Backup, file: string): void {
-  const read = { file, whatToDo: OTHER_BACKUP };
-  const identity = parseKeyFile(parts.identity, { ...read, schema: identitySchema });
-  if (identity.node !== node) {
-    throw ofAnother(file, "node", { found: identity.node, expected: node });
-  }
-  if (parts.share === null && parts.group === null) return;
-  const share = parseKeyFile(parts.share, { ...read, schema: shareSchema });
-  const { group } = toGroupFile(parts.group, file);
-  if (share.node !== node) throw ofAnother(file, "node", { found: share.node, expected: node });
-  if (share.cluster === cluster && group.cluster === cluster && isShareOf(group, share)) return;
-  throw new KeyFileError(
+function checkBackup({ node, cluster, identity, share, group }: Backup, file: string): void {
+  const whatToDo = OTHER_BACKUP;
+  const use = (found: Partial<Belonging>) => checkBelongs(file, found, { node });
+  usingSecret(IDENTITY, identity, { file, whatToDo, use });
+  if (share !== null || group !== null) checkShare({ node, cluster, share, group }, file);
+}
+
+function checkShare({ node, cluster, share, group }: Omit<Backup, "identity">, file: string): void {
+  const read = toGroupFile(group, file);
+  checkBelongs(file, read.group, { cluster });
+  usingSecret(SHARE, share, {
     file,
-    "its share does not belong to its group",
-    "Both must come from one key generation.",
-  );
+    whatToDo: OTHER_BACKUP,
+    use: (found) => {
+      checkBelongs(file, found, { node, cluster });
+      if (isShareOf(read.group, found)) return;
+      throw new KeyFileError(
+        file,
+        "its share does not belong to its group",
+        "Both must come from one key generation.",
+      );
+    },
+  });
 }
 
 function checkNoKeys(dataDir: string): void {

@@ -9,10 +9,17 @@ import { z } from "zod";
 import { encodeHex, equalBytes } from "../bytes.ts";
 import { type Group, toGroupPublicKeys, verifyGenesis } from "../certificate/mod.ts";
 import { checked, type ClusterConfig } from "../config/mod.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { checkEd25519Key, checkGroupPublicKeys } from "../frost/mod.ts";
 import { type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
-import { KeyFileError, keySchema, ofAnother, parseKeyFile, readKeyFile } from "./key_file.ts";
+import {
+  checkBelongs,
+  KeyFileError,
+  keySchema,
+  ofAnother,
+  parseKeyFile,
+  readKeyFile,
+} from "./key_file.ts";
 
 /** The public key file's name within a node's data folder. */
 export const GROUP_FILE = "group.json";
@@ -33,12 +40,10 @@ export interface GroupFile {
  *
  * @throws {KeyFileError} when it is missing, damaged, or made for another configuration.
  */
-export function readGroup(dataDir: string, config: ClusterConfig): GroupFile {
+export function readGroupFile(dataDir: string, config: ClusterConfig): GroupFile {
   const file = `${dataDir}/${GROUP_FILE}`;
   const content = readKeyFile(file, { schema: groupSchema, whatToDo: COPY });
-  if (content.cluster !== config.cluster) {
-    throw ofAnother(file, "cluster", { found: content.cluster, expected: config.cluster });
-  }
+  checkBelongs(file, content, { cluster: config.cluster });
   const [found, expected] = [
     describeVoters(content.threshold, content.voters),
     describeVoters(config.threshold, config.peers),
@@ -71,19 +76,16 @@ function checkContent(file: string, content: GroupContent): GroupFile {
  * replaced in `cluster.json` since.
  */
 function checkGenesis(file: string, { group, genesis }: { group: Group; genesis: string }): void {
-  try {
+  refusingFile(file, () => {
     const certified = formatGroup({ group: verifyGenesis(genesis), genesis });
     if (certified === formatGroup({ group, genesis })) return;
     throw new InputError("its genesis certificate is of another group");
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
-    throw new KeyFileError(file, cause.message, COPY, { cause });
-  }
+  });
 }
 
 function checkGroup(file: string, group: Group): void {
   const isOrdered = group.voters.every(({ identifier }, offset) => identifier === offset + 1);
-  try {
+  refusingFile(file, () => {
     if (!isOrdered) throw new InputError("its voters are not numbered from 1 upward");
     const [only] = group.voters;
     if (only !== undefined && group.voters.length === 1) {
@@ -92,10 +94,14 @@ function checkGroup(file: string, group: Group): void {
       throw new InputError("a single voter's verifying share is the group key");
     }
     checkGroupPublicKeys(toGroupPublicKeys(group));
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  });
+}
+
+/** What is refused of the file's content is a fault of the file. */
+function refusingFile(file: string, check: () => void): void {
+  catching(InputError, check, (cause) => {
     throw new KeyFileError(file, cause.message, COPY, { cause });
-  }
+  });
 }
 
 /** The text of a `group.json`. */

@@ -1,17 +1,17 @@
 /**
- * What Floe's key files have in common: how they are read, and how their faults are told without
- * telling a secret.
+ * What Floe's key files have in common: how they are read, how their faults are reported without a
+ * secret in the report, and whose they are.
  *
  * @module
  */
 
 import { decodeUtf8 } from "../bytes.ts";
 import { checked, formatPath, readKey, type Schema } from "../config/mod.ts";
-import { EnvironmentError, InputError, messageOf } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import { readFully } from "../storage/mod.ts";
-import type { NodeId } from "../types.ts";
+import type { ClusterName, NodeId } from "../types.ts";
 import type { Passphrase } from "./passphrase.ts";
-import { statFile } from "./private_file.ts";
+import { statFile, unreadable } from "./private_file.ts";
 
 /** A key file cannot be used. The message never holds a secret. */
 export class KeyFileError extends InputError {
@@ -127,7 +127,35 @@ export function parseKeyFile<Value>(
   throw new KeyFileError(file, `damaged at ${places.join(", ")}`, whatToDo);
 }
 
-/** The error for a key file that somebody else should have been given. */
+/** What a key file belongs to. */
+export interface Belonging {
+  /** The cluster; null where there is none yet. */
+  readonly cluster: ClusterName | null;
+  /** The node. */
+  readonly node: NodeId;
+}
+
+/**
+ * Checks that a key file belongs to the cluster and the node that it should; to either alone, where only
+ * that is expected.
+ *
+ * @throws {KeyFileError} naming both.
+ */
+export function checkBelongs(
+  file: string,
+  found: Partial<Belonging>,
+  expected: Partial<Belonging>,
+): void {
+  for (const what of ["cluster", "node"] as const) {
+    if (expected[what] === undefined || (found[what] ?? null) === expected[what]) continue;
+    throw ofAnother(file, what, {
+      found: found[what] ?? "none",
+      expected: expected[what] ?? "none",
+    });
+  }
+}
+
+/** The error for a key file that belongs elsewhere. */
 export function ofAnother(
   file: string,
   what: string,
@@ -138,12 +166,6 @@ export function ofAnother(
     `it is of another ${what}: ${found}, not ${expected}`,
     "Check --config, --id and --data-dir; keys cannot be moved between clusters or nodes.",
   );
-}
-
-function unreadable(file: string, cause: unknown): EnvironmentError {
-  return new EnvironmentError(`Cannot read ${file}: ${messageOf(cause)}. Check its permissions.`, {
-    cause,
-  });
 }
 
 /** A node's own folder, and what opens the secret files in it. */

@@ -6,10 +6,15 @@
  * The read order:
  *
  * 1. `private_file.ts`: how any file is written, and how a data folder is locked.
- * 2. `key_file.ts`, `secret_file.ts`, `sealed_text.ts`: how a file with keys is read, refused,
- *    sealed and written. `secret_files.ts` has the kinds of secret files.
- * 3. The kinds: `identity.ts`, `node_keys.ts`, `group_file.ts`, `record_file.ts`, `backup.ts`.
- * 4. `passphrase.ts`, `passphrase_file.ts`, `dealing.ts`.
+ * 2. `key_file.ts`, `sealed_text.ts`, `secret_file.ts`: how a file with keys is read, refused, sealed
+ *    and written. `passphrase.ts`: what seals it.
+ * 3. `secret_kinds.ts`: the table of the kinds of secret files, and what is done with all of them.
+ * 4. The kinds: `identity.ts`, `node_keys.ts` with `group_file.ts`, `record_file.ts`, `backup.ts`.
+ * 5. `dealing.ts`: a trusted dealer, and the share as a node holds it.
+ *
+ * **Who erases what.** Bytes that were read out of a secret file are erased by what read them, when it
+ * refuses the file, or by what takes them over. Texts cannot be erased: `docs/security.md` says which
+ * copies stay.
  *
  * @module
  */
@@ -20,9 +25,8 @@ export { GROUP_FILE, type GroupFile } from "./group_file.ts";
 export {
   checkPinned,
   hasIdentity,
-  IDENTITY_FILE,
   type NodeIdentity,
-  openIdentity,
+  openOrCreateIdentity,
   readIdentity,
 } from "./identity.ts";
 export { KeyFileError, type KeyFolder } from "./key_file.ts";
@@ -33,19 +37,22 @@ export {
   hasShare,
   type NodeKeys,
   readNodeKeys,
-  SHARE_FILE,
   writeGeneratedKeys,
   writeNodeKeys,
 } from "./node_keys.ts";
-export { type KeyParameters, Passphrase, PASSPHRASE_BYTES_MAX } from "./passphrase.ts";
-export { readPassphraseFile } from "./passphrase_file.ts";
-export { type AtomicFile, lockDataFolder, statFile, writeFileAtomically } from "./private_file.ts";
 export {
-  deleteRecord,
-  hasRecord,
-  type KeyPlace,
-  readRecord,
+  type KeyParameters,
+  Passphrase,
+  PASSPHRASE_BYTES_MAX,
+  readPassphraseFile,
+} from "./passphrase.ts";
+export { type AtomicFile, lockDataFolder, statFile, writeFileAtomically } from "./private_file.ts";
+export { deleteRecord, hasRecord, type KeyPlace, readRecord, writeRecord } from "./record_file.ts";
+export {
+  changePassphrase,
+  hasEncryptedFile,
+  IDENTITY_FILE,
+  type PassphraseChange,
   RECORD_FILE,
-  writeRecord,
-} from "./record_file.ts";
-export { changePassphrase, hasEncryptedFile, type PassphraseChange } from "./secret_files.ts";
+  SHARE_FILE,
+} from "./secret_kinds.ts";

@@ -5,44 +5,26 @@
  * @module
  */
 
-import { z } from "zod";
 import { assert } from "../assert.ts";
-import { encodeHex, equalBytes } from "../bytes.ts";
+import { equalBytes, erasingOnFailure } from "../bytes.ts";
 import { type Group, toGroupPublicKeys } from "../certificate/mod.ts";
-import { checked, type ClusterConfig, type Schema } from "../config/mod.ts";
-import { InputError } from "../errors.ts";
+import type { ClusterConfig } from "../config/mod.ts";
+import { catching, InputError } from "../errors.ts";
 import { checkSecretShare } from "../frost/mod.ts";
 import { createDataFolder, RAFT_FILE } from "../storage/mod.ts";
-import {
-  type ClusterName,
-  type Epoch,
-  type NodeId,
-  toClusterName,
-  toEpoch,
-  toNodeId,
-} from "../types.ts";
+import type { NodeId } from "../types.ts";
 import { derivePublicKey, VoterSecret } from "./dealing.ts";
-import { formatGroup, GROUP_FILE, readGroup } from "./group_file.ts";
-import { KeyFileError, type KeyFolder, keySchema, ofAnother } from "./key_file.ts";
+import { formatGroup, GROUP_FILE, readGroupFile } from "./group_file.ts";
+import { KeyFileError, type KeyFolder } from "./key_file.ts";
 import { removeLeftovers, statFile, writeFileAtomically } from "./private_file.ts";
 import {
-  readSecretFile,
-  type SecretFile,
-  type SecretFileRemedies,
-  writeSecretFile,
-} from "./secret_file.ts";
-
-/** The secret key file's name within a node's data folder. */
-export const SHARE_FILE = "share.json";
-
-/** What to do about a share that cannot be used. */
-export const SHARE_REMEDIES: SecretFileRemedies = {
-  ifMissing: "Put the node's own back; a share that is lost cannot be made again.",
-  ifDamaged:
-    "Move it and identity.json away, and restore both from a backup (floe keys restore); " +
-    "without one, generate new keys for the whole cluster.",
-  ifKnown: "generate new keys for the whole cluster",
-};
+  hasSecret,
+  readOwnSecret,
+  SHARE,
+  SHARE_FILE,
+  type ShareContent,
+  writeOwnSecret,
+} from "./secret_kinds.ts";
 
 /** What a node signs with, checked against each other and against the cluster's configuration. */
 export interface NodeKeys {
@@ -63,7 +45,7 @@ export function hasKeyFiles(dataDir: string): boolean {
 
 /** Whether a data folder holds a share, usable or not. */
 export function hasShare(dataDir: string): boolean {
-  return statFile(`${dataDir}/${SHARE_FILE}`) !== null;
+  return hasSecret(dataDir, SHARE);
 }
 
 /**
@@ -134,12 +116,10 @@ export function claimShare(folder: KeyFolder, keys: NodeKeys): void {
   writeShare(folder, { ...keys, isInUse: true });
 }
 
-function writeShare(folder: KeyFolder, keys: NodeKeys): void {
-  writeSecretFile(shareFile(folder, keys.group.cluster), toJson(keys));
-}
-
-function shareFile({ dataDir, self, passphrase }: KeyFolder, cluster: ClusterName): SecretFile {
-  return { path: `${dataDir}/${SHARE_FILE}`, purpose: "share", cluster, node: self, passphrase };
+function writeShare(folder: KeyFolder, { group, share, isInUse }: NodeKeys): void {
+  const { cluster, epoch, publicKey } = group;
+  const content = { cluster, node: share.node, epoch, publicKey, secret: share.reveal(), isInUse };
+  writeOwnSecret(SHARE, folder, content);
 }
 
 /**
@@ -149,28 +129,24 @@ function shareFile({ dataDir, self, passphrase }: KeyFolder, cluster: ClusterNam
  * the other, or (the secret one) open to other users.
  */
 export function readNodeKeys(folder: KeyFolder, config: ClusterConfig): NodeKeys {
-  const { dataDir, self } = folder;
-  const secretFile = shareFile(folder, config.cluster);
-  const file = secretFile.path;
-  const share = readSecretFile(secretFile, {
-    schema: shareSchema,
-    remedies: SHARE_REMEDIES,
-  });
-  if (share.cluster !== config.cluster) {
-    throw ofAnother(file, "cluster", { found: share.cluster, expected: config.cluster });
-  }
-  if (share.node !== self) {
-    throw ofAnother(file, "node", { found: share.node, expected: self });
-  }
-  const { group, genesis } = readGroup(dataDir, config);
-  if (!isShareOf(group, share)) {
+  const content = readOwnSecret(SHARE, folder, config.cluster);
+  return erasingOnFailure(SHARE.secretsOf(content), () => toNodeKeys(folder, config, content));
+}
+
+function toNodeKeys(
+  { dataDir, self }: KeyFolder,
+  config: ClusterConfig,
+  content: ShareContent,
+): NodeKeys {
+  const { group, genesis } = readGroupFile(dataDir, config);
+  if (!isShareOf(group, content)) {
     throw new KeyFileError(
-      file,
+      `${dataDir}/${SHARE_FILE}`,
       `it does not match ${dataDir}/${GROUP_FILE}`,
       "Both must come from one key generation; restore the file that was exchanged.",
     );
   }
-  const { node, secret, isInUse } = share;
+  const { node, secret, isInUse } = content;
   if (isInUse && !hasRun(dataDir)) throw wiped(dataDir, self);
   return { group, genesis, share: new VoterSecret(node, secret), isInUse };
 }
@@ -183,51 +159,10 @@ export function isShareOf(group: Group, { node, secret, epoch, publicKey }: Shar
   if (group.voters.length === 1) {
     return equalBytes(derivePublicKey(secret), group.publicKey);
   }
-  try {
+  return catching(InputError, () => {
     checkSecretShare(toGroupPublicKeys(group), { identifier: voter.identifier, secret });
     return true;
-  } catch (error) {
-    if (error instanceof InputError) return false;
-    throw error;
-  }
-}
-
-/** What stands in a share file. SECRET: whoever reads it erases it. */
-interface ShareContent {
-  readonly cluster: ClusterName;
-  /** The voter. */
-  readonly node: NodeId;
-  /** 32 bytes, as a {@linkcode VoterSecret} has it. */
-  readonly secret: Uint8Array;
-  /** The key generation that the share is from. */
-  readonly epoch: Epoch;
-  /** The group key that it is a share of: 32 bytes. */
-  readonly publicKey: Uint8Array;
-  /** See {@linkcode NodeKeys}. */
-  readonly isInUse: boolean;
-}
-
-/** A share file's JSON. */
-export const shareSchema: Schema<ShareContent, unknown> = z.strictObject({
-  cluster: checked(toClusterName),
-  node: checked(toNodeId),
-  epoch: z.int().min(1).transform(toEpoch),
-  publicKey: keySchema,
-  secret: keySchema,
-  isInUse: z.boolean(),
-});
-
-function toJson(
-  { group, share, isInUse }: NodeKeys,
-): Record<keyof ShareContent, unknown> {
-  return {
-    cluster: group.cluster,
-    node: share.node,
-    epoch: group.epoch,
-    publicKey: encodeHex(group.publicKey),
-    secret: encodeHex(share.reveal()),
-    isInUse,
-  };
+  }, () => false);
 }
 
 /** A node that lost its disk must not come back under its old share. */

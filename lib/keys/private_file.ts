@@ -5,8 +5,9 @@
  */
 
 import { basename, dirname } from "node:path";
-import { EnvironmentError, messageOf } from "../errors.ts";
-import { removeIfThere, syncFolder } from "../storage/mod.ts";
+import { encodeUtf8 } from "../bytes.ts";
+import { EnvironmentError } from "../errors.ts";
+import { fileError, removeIfThere, syncFolder, writeFully } from "../storage/mod.ts";
 
 /** What to write, and who may read it. */
 export interface AtomicFile {
@@ -33,11 +34,8 @@ export function writeFileAtomically({ path, text, mode }: AtomicFile): void {
     syncFolder(dirname(path));
   } catch (cause) {
     removeIfThere(temporary);
-    throw new EnvironmentError(
-      `Cannot write ${path}: ${messageOf(cause)}. ` +
-        "Check the folder's permissions and the space on its disk.",
-      { cause },
-    );
+    const whatToDo = "Check the folder's permissions and the space on its disk.";
+    throw fileError(`write ${path}`, { path, cause, whatToDo });
   }
 }
 
@@ -57,21 +55,23 @@ export function removeLeftovers(path: string): void {
     }
     syncFolder(folder);
   } catch (cause) {
-    throw new EnvironmentError(
-      `Cannot tidy up beside ${path}: ${messageOf(cause)}. Check the folder's permissions.`,
-      { cause },
-    );
+    throw fileError(`tidy up beside ${path}`, { path, cause, whatToDo: CHECK_FOLDER });
   }
 }
+
+const CHECK_FOLDER = "Check the folder's permissions.";
 
 function writeSynced({ path, text, mode }: AtomicFile): void {
   removeIfThere(path);
   using file = Deno.openSync(path, { write: true, createNew: true, mode });
-  const bytes = new TextEncoder().encode(text);
-  for (let written = 0; written < bytes.length;) {
-    written += file.writeSync(bytes.subarray(written));
+  const bytes = encodeUtf8(text);
+  try {
+    writeFully(file, bytes);
+    file.syncSync();
+  } finally {
+    // The text may be a secret that is not encrypted.
+    bytes.fill(0);
   }
-  file.syncSync();
 }
 
 /** Removes a file durably, if it is there. @throws {EnvironmentError} when the disk does not let it. */
@@ -80,27 +80,48 @@ export function removeFile(path: string): void {
     removeIfThere(path);
     syncFolder(dirname(path));
   } catch (cause) {
-    throw new EnvironmentError(
-      `Cannot remove ${path}: ${messageOf(cause)}. Check the folder's permissions.`,
-      { cause },
-    );
+    throw fileError(`remove ${path}`, { path, cause, whatToDo: CHECK_FOLDER });
   }
 }
 
-/** What is at a path, or null when there is nothing. @throws {EnvironmentError} when it cannot be told. */
-export function statFile(file: string): Deno.FileInfo | null {
+/**
+ * What is at a path, a symbolic link followed; null when there is nothing.
+ *
+ * @throws {EnvironmentError} when the system does not say.
+ */
+export function statFile(path: string): Deno.FileInfo | null {
+  return lookAt(path, Deno.statSync);
+}
+
+/** As {@linkcode statFile}, but of a symbolic link the link itself. */
+export function lstatFile(path: string): Deno.FileInfo | null {
+  return lookAt(path, Deno.lstatSync);
+}
+
+function lookAt(path: string, stat: (path: string) => Deno.FileInfo): Deno.FileInfo | null {
   try {
-    return Deno.statSync(file);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+    return stat(path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory) {
       return null;
     }
-    throw new EnvironmentError(
-      `Cannot look at ${file}: ${messageOf(error)}. ` +
-        "Check the permissions of its folder.",
-      { cause: error },
-    );
+    const whatToDo = "Check the permissions of its folder.";
+    throw fileError(`look at ${path}`, { path, cause, whatToDo });
   }
+}
+
+/**
+ * The permissions of a file or folder that not only its owner can use, in octal; null where only the owner
+ * can, or the system has no such permissions.
+ */
+export function othersMode({ mode }: Deno.FileInfo): string | null {
+  if (mode === null || (mode & 0o077) === 0) return null;
+  return (mode & 0o777).toString(8);
+}
+
+/** The error for a file that is there and cannot be read. */
+export function unreadable(path: string, cause: unknown): EnvironmentError {
+  return fileError(`read ${path}`, { path, cause, whatToDo: "Check its permissions." });
 }
 
 /**
@@ -125,9 +146,6 @@ function openFolder(path: string): Deno.FsFile {
   try {
     return Deno.openSync(path);
   } catch (cause) {
-    throw new EnvironmentError(
-      `Cannot open ${path}: ${messageOf(cause)}. Check its permissions.`,
-      { cause },
-    );
+    throw fileError(`open ${path}`, { path, cause, whatToDo: "Check its permissions." });
   }
 }

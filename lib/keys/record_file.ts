@@ -6,35 +6,19 @@
  * @module
  */
 
-import { z } from "zod";
-import { encodeHex } from "../bytes.ts";
-import { checked, type PinnedClusterConfig, type Schema, toGenesisRoster } from "../config/mod.ts";
+import { eraseAll, erasingOnFailure } from "../bytes.ts";
+import { type PinnedClusterConfig, toGenesisRoster } from "../config/mod.ts";
 import { type DurableKeyGeneration, hashConfiguration } from "../keygen/mod.ts";
-import { type ClusterName, type NodeId, toClusterName, toNodeId } from "../types.ts";
-import { KeyFileError, type KeyFolder, keySchema, ofAnother } from "./key_file.ts";
-import { removeFile, removeLeftovers, statFile } from "./private_file.ts";
+import { KeyFileError, type KeyFolder } from "./key_file.ts";
+import { removeFile, removeLeftovers } from "./private_file.ts";
 import {
-  readSecretFile,
-  type SecretFile,
-  type SecretFileRemedies,
-  writeSecretFile,
-} from "./secret_file.ts";
-
-/** The record's name within a node's data folder. */
-export const RECORD_FILE = "keygen.json";
-
-/** A record is the word that a node gave the others: it must not go while theirs stay. */
-const START_OVER = `To start over, stop every node, see that none has a share.json, delete ` +
-  `${RECORD_FILE} from every node's data folder, and start them again.`;
-
-/** What to do about a record that cannot be used. */
-export const RECORD_REMEDIES: SecretFileRemedies = {
-  ifMissing: START_OVER,
-  // Beside a share that is in use it has done its work, and a crash has left it.
-  ifDamaged: `If the cluster runs and this node has its share.json, delete this file alone. ` +
-    START_OVER,
-  ifKnown: `start over. ${START_OVER}`,
-};
+  hasSecret,
+  readOwnSecret,
+  RECORD,
+  RECORD_FILE,
+  START_OVER,
+  writeOwnSecret,
+} from "./secret_kinds.ts";
 
 /** A node's own folder, and the configuration under which it is to have a key. */
 export interface KeyPlace {
@@ -46,7 +30,7 @@ export interface KeyPlace {
 
 /** Whether a data folder holds a record, usable or not. */
 export function hasRecord(dataDir: string): boolean {
-  return statFile(`${dataDir}/${RECORD_FILE}`) !== null;
+  return hasSecret(dataDir, RECORD);
 }
 
 /**
@@ -56,15 +40,13 @@ export function hasRecord(dataDir: string): boolean {
  * the two records the disk holds.
  */
 export function writeRecord(place: KeyPlace, record: DurableKeyGeneration): void {
-  const { share, ...rest } = record;
-  const content = {
-    cluster: place.config.cluster,
-    node: place.folder.self,
-    ...rest,
-    share: share === null ? null : { ...share, secret: encodeHex(share.secret) },
-  };
-  share?.secret.fill(0);
-  writeSecretFile(recordFile(place), content);
+  const { folder, config: { cluster } } = place;
+  const content = { cluster, node: folder.self, ...record };
+  try {
+    writeOwnSecret(RECORD, folder, content);
+  } finally {
+    eraseAll(RECORD.secretsOf(content));
+  }
 }
 
 /**
@@ -73,28 +55,21 @@ export function writeRecord(place: KeyPlace, record: DurableKeyGeneration): void
  *
  * @throws {KeyFileError} when it is damaged, of another node or configuration, or open to others.
  */
-export function readRecord(place: KeyPlace): DurableKeyGeneration | null {
-  const { folder: { dataDir, self }, config } = place;
-  if (!hasRecord(dataDir)) return null;
-  const secretFile = recordFile(place);
-  const { cluster, node, ...record } = readSecretFile(secretFile, {
-    schema: recordSchema,
-    remedies: RECORD_REMEDIES,
+export function readRecord({ folder, config }: KeyPlace): DurableKeyGeneration | null {
+  if (!hasRecord(folder.dataDir)) return null;
+  const content = readOwnSecret(RECORD, folder, config.cluster);
+  return erasingOnFailure(RECORD.secretsOf(content), () => {
+    const { cluster: _cluster, node: _node, ...record } = content;
+    const configuration = hashConfiguration(toGenesisRoster(config));
+    if (record.configuration === configuration) return record;
+    throw new KeyFileError(
+      `${folder.dataDir}/${RECORD_FILE}`,
+      "key generation was begun under another cluster.json " +
+        `(configuration ${record.configuration}, and this is ${configuration})`,
+      "Put back that one's cluster, threshold, nodes and signing keys, or start over. " +
+        START_OVER,
+    );
   });
-  const file = secretFile.path;
-  if (cluster !== config.cluster) {
-    throw ofAnother(file, "cluster", { found: cluster, expected: config.cluster });
-  }
-  if (node !== self) throw ofAnother(file, "node", { found: node, expected: self });
-  const configuration = hashConfiguration(toGenesisRoster(config));
-  if (record.configuration === configuration) return record;
-  record.share?.secret.fill(0);
-  throw new KeyFileError(
-    file,
-    "key generation was begun under another cluster.json " +
-      `(configuration ${record.configuration}, and this is ${configuration})`,
-    "Put back that one's cluster, threshold, nodes and signing keys, or start over. " + START_OVER,
-  );
 }
 
 /**
@@ -108,31 +83,3 @@ export function deleteRecord(dataDir: string): void {
   removeLeftovers(path);
   removeFile(path);
 }
-
-function recordFile({ folder, config }: KeyPlace): SecretFile {
-  const { dataDir, self: node, passphrase } = folder;
-  const path = `${dataDir}/${RECORD_FILE}`;
-  return { path, purpose: "key generation", cluster: config.cluster, node, passphrase };
-}
-
-/** What a record file says. */
-interface RecordContent extends DurableKeyGeneration {
-  readonly cluster: ClusterName;
-  /** The node that it is the record of. */
-  readonly node: NodeId;
-}
-
-/** A record file's JSON. */
-export const recordSchema: Schema<RecordContent, unknown> = z.strictObject({
-  cluster: checked(toClusterName),
-  node: checked(toNodeId),
-  configuration: z.string().regex(/^[0-9a-f]{64}$/),
-  attempt: z.int().min(0),
-  share: z.strictObject({
-    attempt: z.int().min(1),
-    statement: z.string(),
-    secret: keySchema,
-    signed: z.boolean(),
-  }).nullable(),
-  genesis: z.string().nullable(),
-});

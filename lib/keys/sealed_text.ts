@@ -18,7 +18,8 @@ import {
 } from "../bytes.ts";
 import { checked, type Schema } from "../config/mod.ts";
 import { InputError } from "../errors.ts";
-import { type ClusterName, type NodeId, toClusterName, toNodeId } from "../types.ts";
+import { toClusterName, toNodeId } from "../types.ts";
+import type { Belonging } from "./key_file.ts";
 import {
   type KeyParameters,
   type Passphrase,
@@ -38,12 +39,8 @@ const SECRET_PURPOSES = ["identity", "share", "key generation", "backup"] as con
 export type SecretPurpose = typeof SECRET_PURPOSES[number];
 
 /** What a secret file is, and whose. */
-export interface SecretLabel {
-  /** What it is. */
+export interface SecretLabel extends Belonging {
   readonly purpose: SecretPurpose;
-  /** The cluster, or null where there may be none yet. */
-  readonly cluster: ClusterName | null;
-  readonly node: NodeId;
 }
 
 /** An encrypted file that was read and not yet opened. All of it is public. */

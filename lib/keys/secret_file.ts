@@ -11,18 +11,17 @@
 import { dirname } from "node:path";
 import { encodeUtf8 } from "../bytes.ts";
 import type { Schema } from "../config/mod.ts";
-import { EnvironmentError, messageOf } from "../errors.ts";
 import { createDataFolder } from "../storage/mod.ts";
 import {
+  checkBelongs,
   KeyFileError,
-  ofAnother,
   openKeyFile,
   parseJson,
   parseKeyFile,
   readJson,
 } from "./key_file.ts";
 import type { Passphrase } from "./passphrase.ts";
-import { statFile, writeFileAtomically } from "./private_file.ts";
+import { lstatFile, othersMode, statFile, writeFileAtomically } from "./private_file.ts";
 import {
   isSealed,
   seal,
@@ -51,7 +50,7 @@ export interface SecretFileRemedies {
 }
 
 /** How a secret file is read. */
-interface SecretFileReading<Value> {
+export interface SecretFileReading<Value> {
   /** What its JSON must be, with any secret in it as text. */
   readonly schema: Schema<Value, unknown>;
   /** What to say about its faults. */
@@ -96,7 +95,8 @@ export function readSecretFile<Value>(
     return parseKeyFile(json, { file: path, schema, whatToDo });
   }
   const sealed = parseKeyFile(json, { file: path, schema: sealedTextSchema, whatToDo });
-  checkLabel(file, sealed);
+  checkPurpose(path, sealed, file.purpose);
+  checkBelongs(path, sealed, file);
   const { content } = openSealed(sealed, {
     path,
     passphrases: passphrase === null ? [] : [passphrase],
@@ -117,14 +117,17 @@ export function isEncrypted(path: string): boolean {
 
 const NO_REMEDIES: SecretFileRemedies = { ifMissing: "", ifDamaged: "", ifKnown: "" };
 
-function sealContent(
+/** Encrypts what becomes JSON. */
+export function sealContent(
   content: object,
   { label, passphrase }: { readonly label: SecretLabel; readonly passphrase: Passphrase },
 ): string {
   const plaintext = encodeUtf8(JSON.stringify(content));
-  const text = seal(plaintext, label, passphrase);
-  plaintext.fill(0);
-  return text;
+  try {
+    return seal(plaintext, label, passphrase);
+  } finally {
+    plaintext.fill(0);
+  }
 }
 
 /**
@@ -157,17 +160,6 @@ export function openSealed(
   );
 }
 
-function checkLabel({ path, purpose, cluster, node }: SecretFile, found: SealedText): void {
-  if (found.purpose !== purpose) {
-    throw ofAnotherKind(path, { found: found.purpose, expected: purpose });
-  }
-  if (found.cluster !== cluster) {
-    const [from, to] = [found.cluster ?? "none", cluster ?? "none"];
-    throw ofAnother(path, "cluster", { found: from, expected: to });
-  }
-  if (found.node !== node) throw ofAnother(path, "node", { found: found.node, expected: node });
-}
-
 /**
  * The JSON of a file that nobody else can read, encrypted or not.
  *
@@ -193,7 +185,7 @@ export function readPrivateJson(path: string, remedies: SecretFileRemedies): unk
 
 /** Refuses what is no file before it is opened: opening a pipe waits for a writer. */
 function checkIsFile(path: string, ifMissing: string): void {
-  const info = lstat(path);
+  const info = lstatFile(path);
   if (info === null) throw new KeyFileError(path, "no such file", ifMissing);
   if (info.isSymlink) {
     throw new KeyFileError(
@@ -217,36 +209,14 @@ function checkPrivateFolder(path: string): void {
   );
 }
 
-/**
- * The permissions of a file or folder that not only its owner can use, in octal; null where only he can,
- * or the system has no such permissions.
- */
-export function othersMode({ mode }: Deno.FileInfo): string | null {
-  if (mode === null || (mode & 0o077) === 0) return null;
-  return (mode & 0o777).toString(8);
-}
-
-/** What is at a path itself, or null when there is nothing. */
-function lstat(path: string): Deno.FileInfo | null {
-  try {
-    return Deno.lstatSync(path);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory) {
-      return null;
-    }
-    throw new EnvironmentError(
-      `Cannot look at ${path}: ${messageOf(cause)}. Check the permissions of its folder.`,
-      { cause },
-    );
-  }
-}
-
-/** The error for a secret file that is something else. */
-export function ofAnotherKind(
+/** Checks what an encrypted file says that it is. @throws {KeyFileError} when it is something else. */
+export function checkPurpose(
   path: string,
-  { found, expected }: { readonly found: SecretPurpose; readonly expected: SecretPurpose },
-): KeyFileError {
-  return new KeyFileError(
+  { purpose: found }: SealedText,
+  expected: SecretPurpose,
+): void {
+  if (found === expected) return;
+  throw new KeyFileError(
     path,
     `it is a file of the kind "${found}", not "${expected}"`,
     "Put every file back under its own name.",

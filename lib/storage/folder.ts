@@ -22,13 +22,11 @@ export function createDataFolder(folder: string): void {
   try {
     Deno.mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
   } catch (cause) {
-    throw new EnvironmentError(
-      `Cannot create data folder ${folder}: ${
-        messageOf(cause)
-      }. Name another with --data-dir, or ` +
-        `give this user the right to write there.`,
-      { cause },
-    );
+    throw fileError(`create data folder ${folder}`, {
+      path: folder,
+      cause,
+      whatToDo: "Name another with --data-dir, or give this user the right to write there.",
+    });
   }
   syncFolder(dirname(resolve(folder)));
 }
@@ -43,7 +41,8 @@ export function syncFolder(folder: string): void {
     using file = Deno.openSync(folder);
     file.syncSync();
   } catch (cause) {
-    throw new EnvironmentError(`Cannot sync folder ${folder}: ${messageOf(cause)}`, { cause });
+    const whatToDo = "See that the disk works.";
+    throw fileError(`sync folder ${folder}`, { path: folder, cause, whatToDo });
   }
 }
 
@@ -53,12 +52,78 @@ function isFolder(path: string): boolean {
     info = Deno.statSync(path);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return false;
-    throw new EnvironmentError(`Cannot read data folder ${path}: ${messageOf(cause)}`, { cause });
+    const whatToDo = "Check its permissions, and those of the folders above it.";
+    throw fileError(`read data folder ${path}`, { path, cause, whatToDo });
   }
   if (info.isDirectory) return true;
   throw new EnvironmentError(
     `Cannot use ${path} as data folder: it is a file. Name another with --data-dir.`,
   );
+}
+
+/**
+ * The error for a file or folder that the system does not let this process use. It says what failed, why,
+ * and what to do: `whatToDo`, unless the reason is that another user owns it.
+ */
+export function fileError(
+  what: string,
+  { path, cause, whatToDo }: {
+    readonly path: string;
+    readonly cause: unknown;
+    readonly whatToDo: string;
+  },
+): EnvironmentError {
+  const owner = cause instanceof Deno.errors.PermissionDenied ? describeOtherOwner(path) : null;
+  const advice = owner === null ? whatToDo : `${owner}. ${OWNER_ADVICE}`;
+  return new EnvironmentError(`Cannot ${what}: ${messageOf(cause)}. ${advice}`, { cause });
+}
+
+/** What to do about a file of another user. */
+export const OWNER_ADVICE =
+  "Run Floe as that user, or give what is in the folder to the user that " +
+  "runs Floe (chown -R).";
+
+/** Who owns the file, or the folder, that was denied; null where the owner is not the reason. */
+function describeOtherOwner(path: string): string | null {
+  const info = tryStat(path);
+  const owner = describeFileOwner(path);
+  if (owner !== null) return owner;
+  const folder = info?.isDirectory ? path : dirname(path);
+  return describeOwner(folder, tryStat(folder));
+}
+
+/**
+ * Who owns a file that this process may not read and write although its owner may; null where that is not
+ * so.
+ */
+export function describeFileOwner(path: string): string | null {
+  const info = tryStat(path);
+  return info?.isFile && isDenied(path) ? describeOwner(path, info) : null;
+}
+
+/** What denies its use although its owner may use it belongs to somebody else. */
+function describeOwner(path: string, info: Deno.FileInfo | null): string | null {
+  if (info === null || info.uid === null || info.mode === null) return null;
+  const needed = info.isDirectory ? 0o700 : 0o600;
+  if ((info.mode & needed) !== needed) return null;
+  return `${path} belongs to another user (uid ${info.uid})`;
+}
+
+function isDenied(path: string): boolean {
+  try {
+    Deno.openSync(path, { read: true, write: true }).close();
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.PermissionDenied;
+  }
+}
+
+function tryStat(path: string): Deno.FileInfo | null {
+  try {
+    return Deno.statSync(path);
+  } catch {
+    return null;
+  }
 }
 
 /** Fills `bytes` from a file's position on; the number of bytes read, less only at its end. */
@@ -148,9 +213,7 @@ function openGuard(path: string): Deno.FsFile {
   try {
     return Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
   } catch (cause) {
-    throw new EnvironmentError(
-      `Cannot open ${path}: ${messageOf(cause)}. The data folder must exist and be writable.`,
-      { cause },
-    );
+    const whatToDo = "The data folder must exist and be writable.";
+    throw fileError(`open ${path}`, { path, cause, whatToDo });
   }
 }

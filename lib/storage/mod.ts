@@ -80,7 +80,14 @@
  * @module
  */
 
-export { createDataFolder, readFully, removeIfThere, syncFolder } from "./folder.ts";
+export {
+  createDataFolder,
+  fileError,
+  readFully,
+  removeIfThere,
+  syncFolder,
+  writeFully,
+} from "./folder.ts";
 export { KEY_VALUE_FILE, openKeyValueStore, SqliteKeyValueStore } from "./key_value_store.ts";
 export type { StoreOptions } from "./open_database.ts";
 export { openRaftStore, RAFT_FILE, RaftStore } from "./raft_store.ts";

@@ -6,10 +6,10 @@
 
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { EnvironmentError, InputError, messageOf } from "../errors.ts";
+import { EnvironmentError, InputError } from "../errors.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { Database } from "./database.ts";
-import { Guard } from "./folder.ts";
+import { fileError, Guard } from "./folder.ts";
 import { CorruptionError, isSqliteError, toStorageError } from "./storage_error.ts";
 import {
   checkpoint,
@@ -220,7 +220,7 @@ function readHead(path: string): string | null {
     const length = file.readSync(bytes) ?? 0;
     return String.fromCharCode(...bytes.subarray(0, length));
   } catch (cause) {
-    throw new EnvironmentError(`Cannot read ${path}: ${messageOf(cause)}`, { cause });
+    throw fileError(`read ${path}`, { path, cause, whatToDo: "Check its permissions." });
   }
 }
 
@@ -230,7 +230,7 @@ function exists(path: string, within?: StoreOptions): boolean {
     return true;
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return false;
-    throw new EnvironmentError(`Cannot read ${path}: ${messageOf(cause)}`, { cause });
+    throw fileError(`read ${path}`, { path, cause, whatToDo: "Check its permissions." });
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { EnvironmentError, messageOf } from "../errors.ts";
+import { describeFileOwner, OWNER_ADVICE } from "./folder.ts";
 
 /** What an operator is to do about a damaged or missing `raft.db`. */
 export const RAFT_WAY_BACK: string =
@@ -86,12 +87,19 @@ export function toStorageError(
         `Cannot use ${path}: another program has it open. Close that program, then start again.`,
         { cause },
       );
-    default:
+    default: {
+      // SQLite calls every such file a disk that fails.
+      const owner = describeFileOwner(path);
+      if (owner !== null) {
+        const message = `Cannot use ${path}: ${reason}. ${owner}. ${OWNER_ADVICE}`;
+        return new EnvironmentError(message, { cause });
+      }
       return new EnvironmentError(
         `Cannot ${what} in ${path}: ${reason}. The node must stop: what has reached the disk is ` +
           `unknown. See that the disk works and has free space, then start the node again.`,
         { cause },
       );
+    }
   }
 }
 

@@ -116,7 +116,14 @@ export async function answerHello(
   const payload = await connection.readFrame();
   if (payload === null) return null;
   const { hello, noise, keys } = await judgeHello(connection, { ...options, payload });
-  await writeGreeting(connection, { kind: "answer", noise });
+  try {
+    await writeGreeting(connection, { kind: "answer", noise });
+  } catch (error) {
+    // From here on the connection would have erased them.
+    keys.send.erase();
+    keys.receive.erase();
+    throw error;
+  }
   connection.secure(keys);
   const introduction = await connection.readFrame();
   if (introduction === null) return null;

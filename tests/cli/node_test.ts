@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { keyFolder, openIdentities, writePinnedConfig } from "../../lib/cli/serve/node_folders.ts";
-import { openIdentity } from "../../lib/keys/identity.ts";
+import { openOrCreateIdentity } from "../../lib/keys/identity.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { floe } from "./fake_terminal.ts";
@@ -36,10 +36,10 @@ Deno.test("node says how to get an identity, and refuses another than the pinned
   assert.equal(missing.code, 2);
   assert.match(
     missing.stderr,
-    /identity\.json: no such file\. Restore .* floe keygen --id server_1/,
+    /identity\.json: no such file\. .* floe keygen --id ID/,
   );
 
-  openIdentity(keyFolder(folder, toNodeId("server_1")));
+  openOrCreateIdentity(keyFolder(folder, toNodeId("server_1")));
   const another = await floe(["node", ...options(folder, "server_1")]);
   assert.equal(another.code, 2);
   assert.match(

@@ -2,18 +2,23 @@ import assert from "node:assert/strict";
 import { sign } from "node:crypto";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import { verifySignature } from "../../lib/frost/mod.ts";
-import { checkPinned, hasIdentity, openIdentity, readIdentity } from "../../lib/keys/identity.ts";
+import {
+  checkPinned,
+  hasIdentity,
+  openOrCreateIdentity,
+  readIdentity,
+} from "../../lib/keys/identity.ts";
 import { KeyFileError, type KeyFolder } from "../../lib/keys/key_file.ts";
 import { toNodeId } from "../../lib/types.ts";
 
 const SELF = toNodeId("alpha");
 
-Deno.test("openIdentity() makes an identity once, for its owner alone", () => {
+Deno.test("openOrCreateIdentity() makes an identity once, for its owner alone", () => {
   withFolder((folder) => {
     assert.equal(hasIdentity(folder), false);
-    const made = openIdentity(place(folder));
+    const made = openOrCreateIdentity(place(folder));
     assert.equal(hasIdentity(folder), true);
-    const opened = openIdentity(place(folder));
+    const opened = openOrCreateIdentity(place(folder));
     assert.deepEqual(opened.keys, made.keys);
     assert.deepEqual(readIdentity(place(folder)).keys, made.keys);
     assert.equal((Deno.statSync(`${folder}/identity.json`).mode ?? 0) & 0o777, 0o600);
@@ -24,7 +29,7 @@ Deno.test("openIdentity() makes an identity once, for its owner alone", () => {
 
 Deno.test("an identity's private keys are those behind its public ones", () => {
   withFolder((folder) => {
-    const { keys, signingKey, channelKeys } = openIdentity(place(folder));
+    const { keys, signingKey, channelKeys } = openOrCreateIdentity(place(folder));
     const message = encodeUtf8("message");
     const signature = new Uint8Array(sign(null, message, signingKey));
     assert.ok(verifySignature(keys.signingKey, message, signature));
@@ -34,7 +39,10 @@ Deno.test("an identity's private keys are those behind its public ones", () => {
 
 Deno.test("two identities have no key in common", () => {
   withFolder((folder) => {
-    const [one, other] = [openIdentity(place(folder)), openIdentity(place(`${folder}/b`))];
+    const [one, other] = [
+      openOrCreateIdentity(place(folder)),
+      openOrCreateIdentity(place(`${folder}/b`)),
+    ];
     assert.notDeepEqual(one.keys.signingKey, other.keys.signingKey);
     assert.notDeepEqual(one.keys.channelKey, other.keys.channelKey);
   });
@@ -44,7 +52,7 @@ Deno.test("readIdentity() says how to get one where there is none", () => {
   withFolder((folder) => {
     refuses(
       folder,
-      /identity\.json: no such file\. Restore alpha's .*floe keygen --id alpha --peer/,
+      /identity\.json: no such file\. .* restore its identity .*: floe keygen --id ID --peer/,
     );
   });
 });
@@ -69,7 +77,7 @@ for (const field of ["node", "signingKey", "channelKey", "signingSecret", "chann
   Deno.test(`readIdentity() refuses an identity without ${field}, and quotes nothing of it`, () => {
     withIdentity((folder) => {
       edit(folder, ({ [field]: _, ...rest }) => rest);
-      refuses(folder, new RegExp(`damaged at ${field}\\. Restore it from a backup`));
+      refuses(folder, new RegExp(`damaged at ${field}\\. .*restore both from a backup`));
     });
   });
 }
@@ -125,7 +133,7 @@ function place(dataDir: string): KeyFolder {
 
 function withIdentity(test: (folder: string, secrets: readonly string[]) => void): void {
   withFolder((folder) => {
-    openIdentity(place(folder));
+    openOrCreateIdentity(place(folder));
     test(folder, secretsIn(folder));
   });
 }

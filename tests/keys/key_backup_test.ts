@@ -5,7 +5,7 @@ import { type ClusterConfig, generateLocalCluster } from "../../lib/config/clust
 import { InputError } from "../../lib/errors.ts";
 import { restoreBackup, writeBackup } from "../../lib/keys/backup.ts";
 import { dealClusterKeys, VoterSecret } from "../../lib/keys/dealing.ts";
-import { openIdentity, readIdentity } from "../../lib/keys/identity.ts";
+import { openOrCreateIdentity, readIdentity } from "../../lib/keys/identity.ts";
 import { KeyFileError, type KeyFolder } from "../../lib/keys/key_file.ts";
 import { claimShare, readNodeKeys, writeNodeKeys } from "../../lib/keys/node_keys.ts";
 import { Passphrase } from "../../lib/keys/passphrase.ts";
@@ -114,7 +114,7 @@ Deno.test("a backup keeps the genesis certificate beside the group", () => {
     const source = { ...folder, dataDir: `${folder.dataDir}-of-${node}`, self: node };
     const share = new VoterSecret(node, secret);
     writeNodeKeys(source, { group: genesis, genesis: genesis.note, share });
-    openIdentity(source);
+    openOrCreateIdentity(source);
     writeBackup(backup, { dataDir: source.dataDir, passphrase });
     makeStores(elsewhere.dataDir, { node, cluster: genesis.cluster });
     restore(backup, elsewhere);
@@ -252,7 +252,7 @@ Deno.test("restoreBackup() checks what it decrypts, whoever encrypted it", () =>
       [{ identity: null, share, group }, /damaged at identity/],
       [{ identity: { ...identity, node: "server_1" }, share, group }, /another node: server_1/],
       [{ identity, share: { ...share, node: "server_1" }, group }, /another node: server_1/],
-      [{ identity, share: { ...share, cluster: "other" }, group }, /does not belong to its group/],
+      [{ identity, share: { ...share, cluster: "other" }, group }, /another cluster: other/],
       [{ identity, share: { ...share, epoch: 2 }, group }, /does not belong to its group/],
       [
         { identity, share: { ...share, secret: "11".repeat(32) }, group },
@@ -290,7 +290,7 @@ function withNode(given: Passphrase | null, test: (places: Places) => void): voi
     const { group, shares } = dealClusterKeys(config, randomBytes);
     const share = assertDefined(shares.find(({ node }) => node === self), "no share");
     writeNodeKeys(folder, { group, genesis: null, share });
-    openIdentity(folder);
+    openOrCreateIdentity(folder);
     test({
       folder,
       backup: `${parent}/backup`,

@@ -3,13 +3,13 @@ import { assertDefined } from "../../lib/assert.ts";
 import { encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
 import { generateLocalCluster } from "../../lib/config/cluster_config.ts";
 import { dealClusterKeys } from "../../lib/keys/dealing.ts";
-import { openIdentity, readIdentity } from "../../lib/keys/identity.ts";
+import { openOrCreateIdentity, readIdentity } from "../../lib/keys/identity.ts";
 import { KeyFileError, type KeyFolder } from "../../lib/keys/key_file.ts";
 import { readNodeKeys, writeNodeKeys } from "../../lib/keys/node_keys.ts";
 import { Passphrase } from "../../lib/keys/passphrase.ts";
-import { RECORD_FILE, recordSchema } from "../../lib/keys/record_file.ts";
+import { RECORD, RECORD_FILE } from "../../lib/keys/secret_kinds.ts";
 import { isEncrypted, readSecretFile, writeSecretFile } from "../../lib/keys/secret_file.ts";
-import { changePassphrase } from "../../lib/keys/secret_files.ts";
+import { changePassphrase } from "../../lib/keys/secret_kinds.ts";
 import { toNodeId } from "../../lib/types.ts";
 
 const config = generateLocalCluster({ nodes: 3 });
@@ -80,7 +80,7 @@ Deno.test("changePassphrase() takes a key generation's record with it, share and
     assert.deepEqual(changed, [...NAMES, RECORD_FILE].map((name) => `${dataDir}/${name}`));
     assert.equal(Deno.readTextFileSync(record.path).includes(secret), false);
     const { share } = readSecretFile({ ...record, passphrase: one }, {
-      schema: recordSchema,
+      schema: RECORD.schema,
       remedies: { ifMissing: "", ifDamaged: "", ifKnown: "" },
     });
     assert.equal(encodeHex(share?.secret ?? new Uint8Array()), secret);
@@ -159,7 +159,7 @@ function withFolder(passphrase: Passphrase | null, test: (folder: KeyFolder) => 
     );
     const share = assertDefined(shares.find(({ node }) => node === self), "no share");
     writeNodeKeys(folder, { group, genesis: null, share });
-    openIdentity(folder);
+    openOrCreateIdentity(folder);
     test(folder);
   } finally {
     Deno.removeSync(parent, { recursive: true });

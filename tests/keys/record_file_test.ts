@@ -12,7 +12,7 @@ import {
   readRecord,
   writeRecord,
 } from "../../lib/keys/record_file.ts";
-import { changePassphrase } from "../../lib/keys/secret_files.ts";
+import { changePassphrase } from "../../lib/keys/secret_kinds.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { TestKeygen } from "../keygen/harness.ts";
 import { MemoryCluster } from "../node/key_generation/memory_cluster.ts";

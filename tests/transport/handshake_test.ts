@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { InvariantError } from "../../lib/assert.ts";
 import { concatBytes } from "../../lib/bytes.ts";
 import { ChannelError } from "../../lib/transport/channel.ts";
 import { Connection } from "../../lib/transport/connection.ts";
@@ -10,7 +11,12 @@ import {
   sayHello,
 } from "../../lib/transport/handshake.ts";
 import { decodeHello, encodeHello, HelloError } from "../../lib/transport/hello.ts";
-import { generateKeyPair, NoiseError } from "../../lib/transport/noise_primitives.ts";
+import { SymmetricState } from "../../lib/transport/noise.ts";
+import {
+  type CipherState,
+  generateKeyPair,
+  NoiseError,
+} from "../../lib/transport/noise_primitives.ts";
 import { TRANSPORT_DEFAULTS } from "../../lib/transport/settings.ts";
 import { ALPHA, BETA, CLUSTER, CONFIGURATION, configurationOf, GAMMA, keysOf } from "./harness.ts";
 import { MemoryChannel } from "./memory_channel.ts";
@@ -100,6 +106,29 @@ Deno.test("sayHello() says that nobody answered", async () => {
   const { channel, connection } = connect();
   channel.deliver(null);
   assert.equal(await sayHello(connection, dialer), false);
+});
+
+Deno.test("answerHello() erases the channel's keys where its answer cannot be written", async () => {
+  const made: CipherState[] = [];
+  const { split } = SymmetricState.prototype;
+  SymmetricState.prototype.split = function () {
+    const states = split.call(this);
+    made.push(...states);
+    return states;
+  };
+  try {
+    const channel = new MemoryChannel({ takesWrites: false });
+    const connection = new Connection(channel, TRANSPORT_DEFAULTS);
+    channel.deliver(encodeFrame(helloOf(ALPHA, BETA)));
+    const answered = answerHello(connection, acceptor);
+    await channel.written.take();
+    connection.close("closed");
+    await assert.rejects(answered, ChannelError);
+  } finally {
+    SymmetricState.prototype.split = split;
+  }
+  assert.equal(made.length, 2);
+  for (const state of made) assert.throws(() => state.encrypt(new Uint8Array(1)), InvariantError);
 });
 
 Deno.test("answerHello() says that nobody proved to be there", async () => {

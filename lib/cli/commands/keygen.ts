@@ -15,7 +15,12 @@ import {
   toPeerCardJson,
 } from "../../config/mod.ts";
 import { messageOf } from "../../errors.ts";
-import { hasIdentity, IDENTITY_FILE, openIdentity, type Passphrase } from "../../keys/mod.ts";
+import {
+  hasIdentity,
+  IDENTITY_FILE,
+  openOrCreateIdentity,
+  type Passphrase,
+} from "../../keys/mod.ts";
 import { toNodeId } from "../../types.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
@@ -84,7 +89,7 @@ async function makeIdentity(options: KeygenFlags, context: CommandContext): Prom
     nodeFolder(DATA_DIR_DEFAULT, node);
   const isKept = hasIdentity(dataDir);
   using passphrase = await keygenPassphrase(options, [dataDir], context);
-  const identity = openIdentity({ dataDir, self: node, passphrase });
+  const identity = openOrCreateIdentity({ dataDir, self: node, passphrase });
   printJson(context.stdout, toPeerCardJson(createPeerCard(identity, addresses)));
   context.stderr.write(
     `${isKept ? "Kept" : "Made"} ${dataDir}/${IDENTITY_FILE}, which nobody else may have. ` +

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { equalSecrets } from "../../bytes.ts";
 import { InputError } from "../../errors.ts";
 import {
   hasEncryptedFile,
@@ -170,8 +171,7 @@ export async function askNewPassphrase(
 ): Promise<Passphrase> {
   const first = await ask(`New passphrase of ${what}: `, context);
   const second = await ask("The same again: ", context);
-  const isSame = first.length === second.length &&
-    first.every((byte, offset) => byte === second[offset]);
+  const isSame = equalSecrets(first, second);
   second.fill(0);
   if (isSame) return toPassphrase(first);
   first.fill(0);

@@ -20,7 +20,7 @@ import {
   hasRecord,
   type KeyFolder,
   lockDataFolder,
-  openIdentity,
+  openOrCreateIdentity,
   type Passphrase,
   readIdentity,
   writeFileAtomically,
@@ -59,7 +59,7 @@ export function openIdentities(config: ClusterConfig, folders: NodeFolders): Pin
     return config;
   }
   const peers = config.peers.map((peer) => {
-    const { keys } = openIdentity(keyFolder(folders, peer.id));
+    const { keys } = openOrCreateIdentity(keyFolder(folders, peer.id));
     return { ...peer, keys };
   });
   return { ...config, peers };

@@ -6,7 +6,7 @@
  */
 
 import { assertDefined } from "../../assert.ts";
-import { equalBytes } from "../../bytes.ts";
+import { equalSecrets, eraseAll, erasingOnFailure } from "../../bytes.ts";
 import type { GeneratedKey } from "../../keygen/mod.ts";
 import {
   dealClusterKeys,
@@ -41,9 +41,11 @@ export function openOwnKeys(place: KeyPlace): NodeKeys | null {
     if (!hasShare(dataDir)) return null;
     // Before the record goes: it may hold the only share that is of any use.
     const keys = readNodeKeys(folder, config);
-    checkFinished(place, keys);
-    deleteRecord(dataDir);
-    return keys;
+    return erasingOnFailure([keys.share.reveal()], () => {
+      checkFinished(place, keys);
+      deleteRecord(dataDir);
+      return keys;
+    });
   }
   if (config.peers.length === 1) {
     if (!hasShare(dataDir) && !hasRun(dataDir)) dealToSelf(place);
@@ -73,19 +75,21 @@ export function prepareKeyGeneration(
 
 /** The record goes only when what it promises is in the key files. */
 function keepKey({ folder }: KeyPlace, { genesis, secret }: GeneratedKey): void {
-  const share = new VoterSecret(folder.self, secret);
-  writeGeneratedKeys(folder, { group: genesis, genesis: genesis.note, share });
-  share.erase();
+  try {
+    const share = new VoterSecret(folder.self, secret);
+    writeGeneratedKeys(folder, { group: genesis, genesis: genesis.note, share });
+  } finally {
+    eraseAll([secret]);
+  }
   deleteRecord(folder.dataDir);
 }
 
 /** A crash may have left the record of the key generation that made these keys; others contradict. */
 function checkFinished(place: KeyPlace, keys: NodeKeys): void {
   const { genesis = null, share = null } = readRecord(place) ?? {};
-  const isTheSame = share !== null && equalBytes(share.secret, keys.share.reveal());
+  const isTheSame = share !== null && equalSecrets(share.secret, keys.share.reveal());
   share?.secret.fill(0);
   if (genesis !== null && isTheSame) return;
-  keys.share.erase();
   throw new KeyFileError(
     `${place.folder.dataDir}/${RECORD_FILE}`,
     genesis === null
@@ -104,6 +108,9 @@ function dealToSelf({ folder, config }: KeyPlace): void {
   const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
   const { group, shares } = dealClusterKeys(config, randomBytes);
   const share = assertDefined(shares[0], "A key without a share");
-  writeGeneratedKeys(folder, { group, genesis: null, share });
-  share.erase();
+  try {
+    writeGeneratedKeys(folder, { group, genesis: null, share });
+  } finally {
+    share.erase();
+  }
 }

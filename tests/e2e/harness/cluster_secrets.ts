@@ -18,7 +18,7 @@ import {
 import type { KeyParameters, Passphrase } from "../../../lib/keys/passphrase.ts";
 import { sealedTextSchema } from "../../../lib/keys/sealed_text.ts";
 import { readPrivateJson } from "../../../lib/keys/secret_file.ts";
-import { listSecretFiles, openSecretFiles } from "../../../lib/keys/secret_files.ts";
+import { listSecretFiles, openSecretFiles } from "../../../lib/keys/secret_kinds.ts";
 import type { NodeId } from "../../../lib/types.ts";
 import type { SecretScanner } from "../../support/secret_scanner.ts";
 import type { TestCluster } from "./test_cluster.ts";

@@ -18,10 +18,10 @@ import {
   type PinnedClusterConfig,
   type TimingConfig,
 } from "../../../lib/config/cluster_config.ts";
-import { readGroup } from "../../../lib/keys/group_file.ts";
+import { readGroupFile } from "../../../lib/keys/group_file.ts";
 import type { KeyFolder } from "../../../lib/keys/key_file.ts";
 import type { Passphrase } from "../../../lib/keys/passphrase.ts";
-import { readPassphraseFile } from "../../../lib/keys/passphrase_file.ts";
+import { readPassphraseFile } from "../../../lib/keys/passphrase.ts";
 import type { EntryLimits } from "../../../lib/raft/mod.ts";
 import type { NodeId } from "../../../lib/types.ts";
 import { onFreePorts } from "../../support/free_ports.ts";
@@ -122,7 +122,7 @@ export class TestCluster implements AsyncDisposable {
   /** The cluster's key, once the first node has it. */
   get group(): Group {
     const [first] = this.ids;
-    return readGroup(this.dataDir(assertDefined(first, "no nodes")), this.config).group;
+    return readGroupFile(this.dataDir(assertDefined(first, "no nodes")), this.config).group;
   }
 
   /** The file that says how the cluster is configured. */

@@ -22,7 +22,11 @@ import {
   toPeerCardJson,
 } from "../../../lib/config/peer_card.ts";
 import { dealClusterKeys } from "../../../lib/keys/dealing.ts";
-import { type NodeIdentity, openIdentity, readIdentity } from "../../../lib/keys/identity.ts";
+import {
+  type NodeIdentity,
+  openOrCreateIdentity,
+  readIdentity,
+} from "../../../lib/keys/identity.ts";
 import { KeyFileError, type KeyFolder } from "../../../lib/keys/key_file.ts";
 import { readNodeKeys, writeNodeKeys } from "../../../lib/keys/node_keys.ts";
 import { Passphrase } from "../../../lib/keys/passphrase.ts";
@@ -122,7 +126,7 @@ class KeyFiles implements OpenTarget {
     const share = shares.find(({ node }) => node === SELF);
     assert.ok(share !== undefined);
     writeNodeKeys(this.#folder, { group, genesis: null, share });
-    openIdentity(this.#folder);
+    openOrCreateIdentity(this.#folder);
     this.#genuine = new Map(
       FILES.map((name) => [name, Deno.readTextFileSync(`${dataDir}/${name}`)]),
     );

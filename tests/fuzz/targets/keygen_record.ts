@@ -11,12 +11,8 @@ import { CertificateError } from "../../../lib/certificate/mod.ts";
 import { InputError } from "../../../lib/errors.ts";
 import { type DurableKeyGeneration, KeyGeneration } from "../../../lib/keygen/mod.ts";
 import { KeyFileError } from "../../../lib/keys/key_file.ts";
-import {
-  type KeyPlace,
-  readRecord,
-  RECORD_FILE,
-  writeRecord,
-} from "../../../lib/keys/record_file.ts";
+import { type KeyPlace, readRecord, writeRecord } from "../../../lib/keys/record_file.ts";
+import { RECORD_FILE } from "../../../lib/keys/secret_kinds.ts";
 import { TestKeygen } from "../../keygen/harness.ts";
 import { MemoryCluster } from "../../node/key_generation/memory_cluster.ts";
 import type { Random } from "../../simulator/random.ts";
