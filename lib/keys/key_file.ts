@@ -131,7 +131,6 @@ export function parseKeyFile<Value>(
 export interface Belonging {
   /** The cluster; null where there is none yet. */
   readonly cluster: ClusterName | null;
-  /** The node. */
   readonly node: NodeId;
 }
 

@@ -40,7 +40,7 @@ export interface SecretFile extends SecretLabel {
 }
 
 /** What an operator can do about a secret file's faults. */
-export interface SecretFileRemedies {
+interface SecretFileRemedies {
   /** Where there is none: a sentence. */
   readonly ifMissing: string;
   /** Where it is damaged: a sentence. */

@@ -54,7 +54,7 @@ export interface ShareContent extends Belonging {
 }
 
 /** What `keygen.json` says. SECRET: what reads it erases it. */
-export interface RecordContent extends Belonging, DurableKeyGeneration {
+interface RecordContent extends Belonging, DurableKeyGeneration {
   readonly cluster: ClusterName;
 }
 
@@ -226,7 +226,7 @@ function toHexFields(content: object): object {
 export type SecretContent = Readonly<Record<string, unknown>>;
 
 /** A secret file that was read and opened. */
-export interface OpenedSecretFile extends SecretLabel {
+interface OpenedSecretFile extends SecretLabel {
   readonly path: string;
   readonly content: SecretContent;
   /** What it was encrypted with; null where it was not encrypted. */
