@@ -29,7 +29,7 @@ export {
   openOrCreateIdentity,
   readIdentity,
 } from "./identity.ts";
-export { KeyFileError, type KeyFolder } from "./key_file.ts";
+export { type Belonging, KeyFileError, type KeyFolder } from "./key_file.ts";
 export {
   claimShare,
   hasKeyFiles,
