@@ -37,10 +37,12 @@ export interface CommandContext {
    */
   openFetch(caCerts: readonly string[]): typeof fetch;
   /**
-   * Aborted at the first SIGINT or SIGTERM. The first call installs the handlers; a command that
-   * never asks ends at a signal at once, as any program does.
+   * Aborted at the first SIGINT or SIGTERM; the next one ends the process at once. The first call
+   * installs the handlers; a command that never asks ends at a signal at once, as any program does.
    */
   stopSignal(): AbortSignal;
+  /** Calls `reload` at each SIGHUP, which from then on does not end the process. */
+  onHangUp?(reload: () => void): void;
   /**
    * Asks the person at the terminal for a line, of which the terminal shows nothing. The bytes are the
    * caller's to erase. Absent where nobody is there to ask.

@@ -17,6 +17,7 @@ export function processContext(): CommandContext {
     env: (name) => Deno.env.get(name) || undefined,
     openFetch: (caCerts) => new FreshConnections(caCerts).fetch,
     stopSignal,
+    onHangUp: (reload) => Deno.addSignalListener("SIGHUP", reload),
     ...(Deno.stdin.isTerminal() && Deno.stderr.isTerminal() ? { askSecret } : {}),
   };
 }
@@ -75,9 +76,24 @@ function stopSignal(): AbortSignal {
   const controller = new AbortController();
   stopController = controller;
   for (const name of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(name, () => controller.abort());
+    Deno.addSignalListener(name, () => stopOrEnd(controller, name));
   }
   return controller.signal;
+}
+
+/** One Ctrl-C may come several times: from the terminal, and from the processes between it and this one. */
+const SAME_STOP_MS = 500;
+/** What a shell shows for a process that a signal ended. */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+
+let firstStopMs: number | null = null;
+
+/** The first signal asks to stop, which may take a hand-over's time. A second one says: now. */
+function stopOrEnd(controller: AbortController, name: keyof typeof EXIT_CODES): void {
+  const nowMs = performance.now();
+  firstStopMs ??= nowMs;
+  if (nowMs - firstStopMs > SAME_STOP_MS) Deno.exit(EXIT_CODES[name]);
+  controller.abort();
 }
 
 /** Resolves when `signal` aborts, at once if it has. */

@@ -28,6 +28,14 @@ interface ConnectionsOptions extends ConnectionLimits {
   readonly counters: ApiCounters;
 }
 
+/** Until when the end of a server is waited for. */
+export interface ClosingTimes {
+  /** Settles when connections are cut off. */
+  readonly cutOff: Promise<void>;
+  /** Settles when nothing is waited for any more. */
+  readonly giveUp: Promise<void>;
+}
+
 /** One connection. */
 interface Place {
   readonly served: ServedConnection;
@@ -97,14 +105,17 @@ export class Connections {
     this.#expire(this.#idle, nowMs - idleMs);
   }
 
-  /** Lets the requests under way finish until `cutOff`, and settles when no connection is left. */
-  async close(cutOff: Promise<void>): Promise<void> {
+  /**
+   * Lets the requests under way finish until `cutOff`, ends the connections that are left then, and
+   * settles when no request goes on any more, or at `giveUp`: a request may hang without a connection.
+   */
+  async close({ cutOff, giveUp }: ClosingTimes): Promise<void> {
     const places = [...this.#open];
     for (const { served } of places) served.shutdown();
     const finished = Promise.all(places.map(({ served }) => served.finished));
     await Promise.race([finished, cutOff]);
     for (const { served } of places) served.cancel();
-    await finished;
+    await Promise.race([finished, giveUp]);
   }
 
   async #answer(place: Place, request: Request): Promise<Response> {

@@ -52,4 +52,4 @@ export type { ApiCounter, ApiCounters, ConnectionLimits, RequestGate } from "./c
 export { Problem, type ProblemCode } from "./problem.ts";
 export type { Application } from "./route.ts";
 export { type ApiServer, type ApiServerOptions, startApiServer } from "./server.ts";
-export type { TlsKeys } from "./tls.ts";
+export { type TlsKeys, tlsWarning } from "./tls.ts";

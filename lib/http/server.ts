@@ -16,6 +16,8 @@ import { type TlsKeys, TlsRelays } from "./tls.ts";
 
 /** How long requests under way may take to finish once the server is told to stop. */
 const SHUTDOWN_TIMEOUT_MS = 3_000;
+/** How long requests are waited for whose connections were cut off. */
+const GIVE_UP_MS = 500;
 /** How often connections are looked at that are there for nothing. */
 const EXPIRE_INTERVAL_MS = 1_000;
 /** The pause after no connection could be accepted, for want of descriptors for one. */
@@ -46,8 +48,14 @@ export interface ApiServer {
   readonly hostname: string;
   /** The port it listens on. */
   readonly port: number;
-  /** Settles when the server has stopped: no connection is left. */
+  /** Settles when the server has stopped. */
   readonly finished: Promise<void>;
+  /**
+   * Serves HTTPS with these keys from the next connection on. Without TLS it does nothing.
+   *
+   * @throws {EnvironmentError} when the keys cannot be used. Then those before stay.
+   */
+  replaceTlsKeys(keys: TlsKeys): void;
 }
 
 /**
@@ -81,7 +89,7 @@ export function startApiServer(options: ApiServerOptions): ApiServer {
     relays?.close();
     clearInterval(expiring);
   })();
-  return { hostname, port, finished };
+  return { hostname, port, finished, replaceTlsKeys: (keys) => relays?.replaceKeys(keys) };
 }
 
 /** Accepts connections until `signal` aborts, which also closes the listener. */
@@ -119,10 +127,15 @@ async function acceptOne(listener: Deno.TcpListener): Promise<Deno.Conn | null> 
 }
 
 async function closeInTime(connections: Connections): Promise<void> {
-  const { promise: cutOff, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, SHUTDOWN_TIMEOUT_MS);
-  await connections.close(cutOff);
-  clearTimeout(timer);
+  using cutOff = after(SHUTDOWN_TIMEOUT_MS);
+  using giveUp = after(SHUTDOWN_TIMEOUT_MS + GIVE_UP_MS);
+  await connections.close({ cutOff: cutOff.promise, giveUp: giveUp.promise });
+}
+
+function after(milliseconds: number): Disposable & { readonly promise: Promise<void> } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  return { promise, [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 interface Listening {

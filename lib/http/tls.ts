@@ -12,6 +12,7 @@
  * @module
  */
 
+import { X509Certificate } from "node:crypto";
 import { EnvironmentError, messageOf } from "../errors.ts";
 import { accept, sendAtOnce } from "../listen.ts";
 import type { AnswerRequest, ServeConnection, ServedConnection } from "./server.ts";
@@ -29,7 +30,7 @@ const RELAY_BYTES_MAX = 16 * 1024;
 
 /** The listener within the process, and the connections that are handed on to it. */
 export class TlsRelays {
-  readonly #listener: Deno.TlsListener;
+  #listener: Deno.TlsListener;
   readonly #serve: ServeConnection;
   /** One link is made at a time, so that each end finds its other. */
   #lastLink: Promise<unknown> = Promise.resolve();
@@ -50,6 +51,18 @@ export class TlsRelays {
     this.#lastLink = link.catch(() => {});
     return new Relay({ client, link, serve: this.#serve, answer });
   };
+
+  /**
+   * Shows these keys to every connection that comes from now on; those that are there keep theirs.
+   *
+   * @throws {EnvironmentError} when the keys cannot be used. Then nothing changes.
+   */
+  replaceKeys(keys: TlsKeys): void {
+    const before = this.#listener;
+    this.#listener = listenTls(keys);
+    // A link that is being made has both its ends at the listener before.
+    void this.#lastLink.then(() => before.close());
+  }
 
   /** Takes no connection any more. */
   close(): void {
@@ -149,6 +162,28 @@ function listenTls(keys: TlsKeys): Deno.TlsListener {
     throw new EnvironmentError(message, { cause });
   }
 }
+
+/**
+ * Why clients will refuse a certificate chain at this time, and what to do; null if nothing is known. Only
+ * its dates are looked at: whom clients trust is theirs to say.
+ */
+export function tlsWarning({ cert }: Pick<TlsKeys, "cert">, now: Date): string | null {
+  for (const [pem] of cert.matchAll(CERTIFICATE_PATTERN)) {
+    const { subject, validFromDate, validToDate } = new X509Certificate(pem);
+    const name = JSON.stringify(subject);
+    if (now < validFromDate) {
+      return `clients refuse the certificate of ${name}: it is not valid before ` +
+        `${validFromDate.toISOString()}. Set this machine's clock, or give the node another one`;
+    }
+    if (now > validToDate) {
+      return `clients refuse the certificate of ${name}: it expired at ` +
+        `${validToDate.toISOString()}. Write a new one into its file and send the node SIGHUP`;
+    }
+  }
+  return null;
+}
+
+const CERTIFICATE_PATTERN = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs;
 
 /** Hands on what comes, and then that nothing more does. */
 async function pump(from: Deno.Conn, to: Deno.Conn): Promise<void> {

@@ -127,6 +127,11 @@ export class ClientService implements NodeApi {
   /** See {@linkcode NodeApi.transferLeadership}. */
   transferLeadership(target: NodeId | null): Promise<NodeId> {
     this.#checkRunning();
+    return this.handOver(target);
+  }
+
+  /** As {@linkcode NodeApi.transferLeadership}, for the node itself: also once it answers nobody any more. */
+  handOver(target: NodeId | null): Promise<NodeId> {
     // The core gives the target an election timeout; its election may take another.
     const deadlineMs = performance.now() + 2 * this.#parts.config.timing.electionTimeoutMs;
     return this.#transfers.request(target, deadlineMs);
@@ -210,10 +215,18 @@ export class ClientService implements NodeApi {
     this.#transfers.expire(nowMs);
   }
 
-  /** Answers everybody who waits that the node is stopping, and whoever asks from now on. */
-  stop(): void {
+  /**
+   * Answers every request that waits, and every later one, that the node is stopping. A write that waits
+   * for a quorum could else keep the process alive for as long as its client allows.
+   */
+  stopServing(): void {
     this.#isStopped = true;
     this.#requests.stop();
+  }
+
+  /** As {@linkcode ClientService.stopServing}, and ends what is left of a hand-over. */
+  stop(): void {
+    this.stopServing();
     this.#transfers.stop();
   }
 

@@ -154,11 +154,17 @@ export class Node {
     this.#logger.info("node.started", { term: this.#raft.state.currentTerm });
   }
 
+  /** Answers every request that waits, and every later one, that the node is stopping. */
+  stopServing(): void {
+    this.#clients.stopServing();
+  }
+
   /**
-   * Stops: hands leadership over if it has it, answers every client, closes every connection and the
+   * Stops: answers every client, hands leadership over if it has it, closes every connection and the
    * stores.
    */
   async close(): Promise<void> {
+    this.stopServing();
     if (!this.#isStopped) await this.#handOver();
     if (!this.#isStopped) await this.#stop(null);
     await this.closed;
@@ -168,7 +174,7 @@ export class Node {
   async #handOver(): Promise<void> {
     if (this.#raft.state.role.name !== "leader" || this.#raft.state.peers.length === 0) return;
     try {
-      await this.#clients.transferLeadership(null);
+      await this.#clients.handOver(null);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       this.#logger.warn("transfer.failed", { reason: error.message });

@@ -212,7 +212,7 @@ Deno.test("a request under way is no idleness, however long it takes", async () 
   equal(connections.size, 1);
   answer.resolve(new Response("late"));
   match(await client.read() ?? "", /^HTTP\/1.1 200/);
-  await connections.close(Promise.resolve());
+  await connections.close({ cutOff: Promise.resolve(), giveUp: new Promise(() => {}) });
   equal(connections.size, 0);
 });
 
@@ -343,4 +343,24 @@ Deno.test("a stopping server ends what is idle or silent at once", async () => {
   await api[Symbol.asyncDispose]();
   deepEqual([await silent.read(), await idle.read()], [null, null]);
   await rejects(RawClient.connect(api.port));
+});
+
+Deno.test("Connections that are closed wait in the end for no request that hangs", async () => {
+  let isCancelled = false;
+  const connections = new Connections({
+    serve: () => ({
+      finished: new Promise(() => {}),
+      shutdown: () => {},
+      cancel: () => void (isCancelled = true),
+    }),
+    answer: () => new Response(),
+    counters: new ApiCounters(),
+  });
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepting = listener.accept();
+  using _client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  using connection = await accepting;
+  connections.add(connection);
+  await connections.close({ cutOff: Promise.resolve(), giveUp: Promise.resolve() });
+  ok(isCancelled);
 });

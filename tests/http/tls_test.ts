@@ -1,6 +1,6 @@
-import { deepEqual, rejects, throws } from "node:assert/strict";
+import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
 import { openHttp, type ServedConnection } from "../../lib/http/server.ts";
-import { TlsRelays } from "../../lib/http/tls.ts";
+import { TlsRelays, tlsWarning } from "../../lib/http/tls.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { makeTlsKeys } from "../support/certificate.ts";
 
@@ -10,7 +10,7 @@ const http = openHttp();
 
 /** Serves what is written to it, turned around, one client after the other. */
 class Served implements Disposable {
-  readonly keys = makeTlsKeys();
+  keys = makeTlsKeys();
   readonly relays: TlsRelays;
   /** Where TLS is listened to within the process. */
   innerPort = 0;
@@ -22,6 +22,12 @@ class Served implements Disposable {
       if (localAddr.transport === "tcp") this.innerPort = localAddr.port;
       return http(connection, answer);
     });
+  }
+
+  /** Takes other keys, and trusts them from now on. */
+  replaceKeys(): void {
+    this.keys = makeTlsKeys();
+    this.relays.replaceKeys(this.keys);
   }
 
   /** Both ends of a new connection, of which the server's is served. */
@@ -85,7 +91,7 @@ async function ended(connection: Deno.Conn): Promise<void> {
   }
 }
 
-const test = (name: string, fn: () => Promise<void>) =>
+const test = (name: string, fn: () => void | Promise<void>) =>
   Deno.test({ name, ignore: !hasOpenssl, fn });
 
 test("TlsRelays hand on what is asked and answered, byte for byte, one request after the other", async () => {
@@ -138,4 +144,32 @@ Deno.test("TlsRelays refuse keys that are none", () => {
     () => new TlsRelays({ cert: "x", key: "y" }, http),
     /cannot be used: .*--tls-cert and --tls-key/,
   );
+});
+
+test("TlsRelays take new keys for new connections, and none that are no keys", async () => {
+  using served = new Served();
+  const body = Uint8Array.of(1, 2, 3);
+  await served.ask(body);
+  const before = served.keys;
+  served.replaceKeys();
+  deepEqual(await served.ask(body), [body.toReversed()]);
+  throws(() => served.relays.replaceKeys({ cert: "x", key: "y" }), /cannot be used/);
+  deepEqual(await served.ask(body), [body.toReversed()]);
+
+  const { client, served: refused } = await served.connect();
+  const tls = Deno.startTls(client, { hostname: "localhost", caCerts: [before.cert] });
+  await rejects(async () => await (await tls).handshake(), /invalid peer certificate/);
+  refused.cancel();
+  await refused.finished;
+});
+
+test("tlsWarning() tells of a certificate that is not valid yet, or no more", () => {
+  const keys = makeTlsKeys();
+  const now = new Date();
+  const days = (count: number) => new Date(now.getTime() + count * 24 * 3_600_000);
+  equal(tlsWarning(keys, now), null);
+  match(tlsWarning(keys, days(-1)) ?? "", /"CN=localhost": it is not valid before 2/);
+  match(tlsWarning(keys, days(2)) ?? "", /"CN=localhost": it expired at 2.* SIGHUP$/);
+  const chain = { cert: `${keys.cert}${makeTlsKeys().cert}` };
+  match(tlsWarning(chain, days(2)) ?? "", /expired/);
 });

@@ -91,6 +91,26 @@ Deno.test("stop() answers whoever waits, and refuses whoever asks after it", asy
   assert.equal(service.status().id, nodeId(1), "what is known needs no running node");
 });
 
+Deno.test("stopServing() answers every request at once, and a hand-over still goes on", async () => {
+  const { service, cluster, inputs } = createService();
+  cluster.elect("server_1");
+  const write = service.write(PUT, { timeoutMs: TIMEOUT_MS });
+  const read = service.read("a", { consistency: "linearizable", timeoutMs: TIMEOUT_MS });
+  const refused = { name: "RequestError", code: "stopping" };
+  const refusals = [
+    assert.rejects(write, { ...refused, maybeApplied: true }),
+    assert.rejects(read, refused),
+  ];
+  service.stopServing();
+  await Promise.all(refusals);
+  assert.throws(() => service.transferLeadership(null), refused);
+
+  const handedOver = service.handOver(nodeId(2));
+  assert.equal(inputs.at(-1)?.kind, "transfer");
+  service.stop();
+  await assert.rejects(handedOver, refused);
+});
+
 Deno.test("status() tells a leader's view of its followers, and everything that was counted", () => {
   const { service, cluster } = createService();
   assert.deepEqual(service.status().peers.map(({ matchIndex }) => matchIndex), [null, null]);

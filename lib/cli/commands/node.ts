@@ -19,7 +19,8 @@ export function registerNode(program: Program, context: CommandContext): void {
     .command("node")
     .summary("run one node")
     .description(
-      "Runs one node of the cluster until SIGINT or SIGTERM. Its identity must be in its data " +
+      "Runs one node of the cluster until SIGINT or SIGTERM; a second one ends it at once, and " +
+        "SIGHUP makes it read its TLS files again. Its identity must be in its data " +
         "folder already (floe keygen), and every node's public keys in the configuration (floe " +
         "init). A node without a key share first generates the cluster's key together with all " +
         "other nodes (floe dkg status). It logs to stderr; with -o json it also prints when it " +
@@ -53,7 +54,8 @@ export function registerNode(program: Program, context: CommandContext): void {
       using passphrase = await passphraseFor([dataDir], context);
       const logging = startLogging({ ...settings, node: peer.id, sink: Deno.stderr });
       try {
-        await runNode({ config, peer, api, dataDir, passphrase, stop, announce });
+        const { onHangUp } = context;
+        await runNode({ config, peer, api, dataDir, passphrase, stop, announce, onHangUp });
       } finally {
         await logging.close();
       }

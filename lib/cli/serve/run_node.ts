@@ -33,6 +33,7 @@ import {
   startNode,
 } from "../../node/mod.ts";
 import type { RoleName, RoleReport } from "../../raft/mod.ts";
+import type { CommandContext } from "../command.ts";
 import { aborted } from "../process_context.ts";
 import { type ApiSettings, ServedApi } from "./served_api.ts";
 
@@ -75,6 +76,8 @@ interface NodeRun {
   readonly dataDir: string;
   /** What encrypts its secret files, erased once they are read; null where they are not encrypted. */
   readonly passphrase: Passphrase | null;
+  /** Calls what it is given at each SIGHUP. */
+  readonly onHangUp: CommandContext["onHangUp"] | undefined;
   /** Aborted when it shall stop. */
   readonly stop: AbortSignal;
   /** Told what whoever started the node wants to know. */
@@ -94,6 +97,7 @@ export async function runNode(run: NodeRun): Promise<void> {
   const network = new Network({ config, self, identity });
   const front = new NodeFront();
   const api = new ServedApi({ node: front, id: self, dataDir, settings: run.api });
+  run.onHangUp?.(() => void api.reloadTls());
   try {
     const place = { folder, config };
     const keys = openOwnKeys(place) ??
@@ -115,7 +119,8 @@ export async function runNode(run: NodeRun): Promise<void> {
       startApi(api, run);
       await Promise.race([aborted(stop), node.closed, api.ended]);
     } finally {
-      // Requests under way still need the node.
+      // What waits for a quorum is answered now, so that nothing but the hand-over takes time.
+      node.stopServing();
       await api.stop();
       await node.close();
     }

@@ -7,13 +7,15 @@
 import { getLogger } from "@logtape/logtape";
 import { decodeUtf8 } from "../../bytes.ts";
 import { type Address, formatAddress, isLoopback, parseListenAddress } from "../../config/mod.ts";
-import { InputError } from "../../errors.ts";
+import { InputError, messageOf } from "../../errors.ts";
 import {
   type Access,
   type AdminToken,
+  type ApiServer,
   Door,
   startApiServer,
   type TlsKeys,
+  tlsWarning,
 } from "../../http/mod.ts";
 import { digestSecret, drawToken, formatToken } from "../../http/wire.ts";
 import { writeFileAtomically } from "../../keys/mod.ts";
@@ -39,8 +41,9 @@ interface ServedApiOptions {
 export class ServedApi {
   readonly #options: ServedApiOptions;
   readonly #stopping = new AbortController();
+  readonly #logger = getLogger(["floe", "node"]);
   #ended: Promise<void> = new Promise(() => {});
-  #isStarted = false;
+  #server: ApiServer | null = null;
 
   /** `options` are used as they are. */
   constructor(options: ServedApiOptions) {
@@ -59,23 +62,23 @@ export class ServedApi {
    * @throws {EnvironmentError} when the port or the folder cannot be used.
    */
   start(): boolean {
-    if (this.#isStarted) return false;
+    if (this.#server !== null) return false;
     const { node, settings } = this.#options;
     const { listen, tls, origins } = settings;
-    const logger = getLogger(["floe", "node"]);
     const door = new Door({ node, access: this.#openAccess(), origins });
-    this.#ended = startApiServer({
+    this.#server = startApiServer({
       node,
       ...listen,
       ...(tls === null ? {} : { tls }),
       door,
       signal: this.#stopping.signal,
-      onError: (error) => logger.error("api.failed", { error }),
-    }).finished;
-    this.#isStarted = true;
+      onError: (error) => this.#logger.error("api.failed", { error }),
+    });
+    this.#ended = this.#server.finished;
     const warning = apiWarning(settings);
-    if (warning !== null) logger.warn("api.exposed", { warning });
-    logger.info("api.started", {
+    if (warning !== null) this.#logger.warn("api.exposed", { warning });
+    if (tls !== null) this.#checkDates(tls);
+    this.#logger.info("api.started", {
       api: formatAddress(listen),
       access: settings.access,
       tls: tls !== null,
@@ -84,10 +87,28 @@ export class ServedApi {
     return true;
   }
 
+  /** Reads the certificate and its key again, for new connections. Those before stay where that fails. */
+  async reloadTls(): Promise<void> {
+    try {
+      const tls = await this.#options.settings.readTls();
+      if (tls === null) return this.#logger.info("api.reload_ignored", { reason: "no TLS here" });
+      this.#server?.replaceTlsKeys(tls);
+      this.#logger.info("api.tls_reloaded");
+      this.#checkDates(tls);
+    } catch (error) {
+      this.#logger.error("api.tls_kept", { error: messageOf(error) });
+    }
+  }
+
+  #checkDates(tls: TlsKeys): void {
+    const warning = tlsWarning(tls, new Date());
+    if (warning !== null) this.#logger.warn("api.certificate", { warning });
+  }
+
   /** Lets the requests under way finish, gives the port back, and removes the node's own token. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    if (this.#isStarted) await this.#ended;
+    if (this.#server !== null) await this.#ended;
     removeAdminToken(this.#options.dataDir);
   }
 
@@ -123,6 +144,8 @@ export interface ApiSettings {
   readonly access: Access["kind"];
   /** What makes it HTTPS, or null. */
   readonly tls: TlsKeys | null;
+  /** Reads that again from its files. */
+  readonly readTls: () => Promise<TlsKeys | null>;
   /** The origins, besides its own, whose pages may use it. */
   readonly origins: readonly string[];
 }
@@ -164,6 +187,7 @@ export async function readApiSettings(
     listen,
     access: readAccess(flags, listen),
     tls: await readTlsKeys(flags, context),
+    readTls: () => readTlsKeys(flags, context),
     origins: (flags.corsOrigin ?? []).map(readOrigin),
   };
 }
