@@ -29,7 +29,7 @@ interface ConnectionsOptions extends ConnectionLimits {
 }
 
 /** Until when the end of a server is waited for. */
-export interface ClosingTimes {
+interface ClosingTimes {
   /** Settles when connections are cut off. */
   readonly cutOff: Promise<void>;
   /** Settles when nothing is waited for any more. */
