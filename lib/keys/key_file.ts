@@ -131,6 +131,7 @@ export function parseKeyFile<Value>(
 export interface Belonging {
   /** The cluster; null where there is none yet. */
   readonly cluster: ClusterName | null;
+  /** Whose files they are, as `cluster.json` names it. */
   readonly node: NodeId;
 }
 
