@@ -28,7 +28,13 @@ const dataDir = flag("data-dir");
 const identity = readIdentity({ dataDir, self, passphrase: null });
 const { group, genesis } = readGroupFile(dataDir, config);
 const stop = processContext().stopSignal();
-startLogging({ level: "info", format: "json", colour: false, node: self, sink: Deno.stderr });
+startLogging({
+  level: "info",
+  format: "json",
+  colour: false,
+  node: self,
+  sink: { writeSome: (bytes) => Deno.stderr.write(bytes) },
+});
 const certifier = createCertifierDouble({
   ...group,
   self,

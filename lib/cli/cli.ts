@@ -10,6 +10,7 @@ import type { CommandContext, Program, RegisterCommand } from "./command.ts";
 import { CommandError, ExitCode } from "./failure.ts";
 import { addGlobalOptions, globalFlags } from "./options.ts";
 import { printable, printFields, printJson } from "./output.ts";
+import { OutputQueue } from "./output_queue.ts";
 import { processContext } from "./process_context.ts";
 
 /** A command, and how its code is loaded. */
@@ -42,6 +43,9 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "help", load: () => Promise.resolve(registerHelp) },
 ];
 
+/** How long a reader of stderr may keep a program that has failed from its end. */
+const MESSAGE_TIMEOUT_MS = 5_000;
+
 const EXIT_CODES_HELP = `
 Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 precondition failed,
 5 unavailable or timed out, 6 not allowed, 7 verification failed.`;
@@ -56,7 +60,7 @@ export async function run(
     await program.parseAsync(args, { from: "user" });
     return ExitCode.ok;
   } catch (error) {
-    return report(error, context);
+    return await report(error, context);
   }
 }
 
@@ -114,13 +118,15 @@ function createFrame(context: CommandContext): Program {
 }
 
 /** Says on stderr what went wrong, and how the process shall end. */
-function report(error: unknown, context: CommandContext): ExitCode {
+async function report(error: unknown, context: CommandContext): Promise<ExitCode> {
   // Commander has already said what it had to say.
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-  // Whoever read our output has had enough of it, as `head` does.
+  // The reader of our output has had enough, as `head` has.
   if (error instanceof Deno.errors.BrokenPipe) return ExitCode.ok;
   const { exitCode, message } = describe(error, context);
-  context.stderr.write(`floe: ${printable(message, { keepNewlines: true })}\n`);
+  const stderr = new OutputQueue(context.stderr, () => "");
+  stderr.write(`floe: ${printable(message, { keepNewlines: true })}\n`);
+  await stderr.drain(MESSAGE_TIMEOUT_MS);
   return exitCode;
 }
 

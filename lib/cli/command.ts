@@ -13,11 +13,20 @@
 import type { Command } from "commander";
 import type { Clock } from "./process_context.ts";
 
+/** Takes bytes without holding up anything else. */
+export interface ByteSink {
+  /** Writes some of `bytes` and returns how many. Two calls at the same time are not allowed. */
+  writeSome(bytes: Uint8Array): Promise<number>;
+}
+
 /** Where a command writes: stdout for data, stderr for messages. */
-export interface OutputStream {
+export interface OutputStream extends ByteSink {
   /** Whether a person is reading. */
   readonly isTerminal: boolean;
-  /** Writes all of it before returning; text as UTF-8, no newline added. */
+  /**
+   * Writes all of it before returning; text as UTF-8, no newline added. It waits for a slow reader, so a
+   * program that runs on puts an `OutputQueue` before it.
+   */
   write(data: string | Uint8Array): void;
 }
 

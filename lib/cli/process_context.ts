@@ -5,14 +5,16 @@
  */
 
 import { encodeUtf8 } from "../bytes.ts";
+import { EnvironmentError, messageOf } from "../errors.ts";
 import type { CommandContext, OutputStream } from "./command.ts";
 import { readSecretLine } from "./secrets/secret_input.ts";
 
 /** What commands get when they run as a program of their own. */
 export function processContext(): CommandContext {
   return {
-    stdout: outputStream(Deno.stdout),
-    stderr: outputStream(Deno.stderr),
+    stdout: outputStream(Deno.stdout, toOutputError),
+    // There is nowhere left to tell that a message could not be written.
+    stderr: outputStream(Deno.stderr, () => null),
     stdin: Deno.stdin.readable,
     env: (name) => Deno.env.get(name) || undefined,
     openFetch: (caCerts) => new FreshConnections(caCerts).fetch,
@@ -35,14 +37,35 @@ async function askSecret(question: string): Promise<Uint8Array> {
   }
 }
 
-function outputStream(file: typeof Deno.stdout): OutputStream {
+/** `toError` makes what `write` throws for a failure; for null, `write` returns as if all were well. */
+function outputStream(
+  file: typeof Deno.stdout,
+  toError: (cause: unknown) => unknown,
+): OutputStream {
   return {
     isTerminal: file.isTerminal(),
     write(data) {
-      let left = typeof data === "string" ? encodeUtf8(data) : data;
-      while (left.length > 0) left = left.subarray(file.writeSync(left));
+      try {
+        writeAllSync(file, typeof data === "string" ? encodeUtf8(data) : data);
+      } catch (cause) {
+        const error = toError(cause);
+        if (error !== null) throw error;
+      }
     },
+    writeSome: (bytes) => file.write(bytes),
   };
+}
+
+function writeAllSync(file: typeof Deno.stdout, bytes: Uint8Array): void {
+  for (let left = bytes; left.length > 0;) left = left.subarray(file.writeSync(left));
+}
+
+function toOutputError(cause: unknown): unknown {
+  // `cli.ts` knows it: the reader has had enough.
+  if (cause instanceof Deno.errors.BrokenPipe) return cause;
+  const message = `Cannot write to standard output: ${messageOf(cause)}. ` +
+    "Check the space on the disk that it goes to.";
+  return new EnvironmentError(message, { cause });
 }
 
 /** Sends each request over a new connection. Lets go of all of them when it is disposed of. */

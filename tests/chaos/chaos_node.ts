@@ -78,6 +78,7 @@ export class ChaosNode implements AsyncDisposable {
       configFile,
       dataDir,
       logFlags: ["--log-level", "info", "--log-format", "json"],
+      onLogFailure: (reason) => console.error(`${id}: its log cannot be written: ${reason}`),
       onAnnouncement: (announcement) => {
         if (announcement.event === "started") started.resolve();
         onAnnouncement(announcement);

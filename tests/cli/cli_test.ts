@@ -6,7 +6,7 @@ import type { CommandContext } from "../../lib/cli/command.ts";
 import { CommandError } from "../../lib/cli/failure.ts";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
 import { FakeNode } from "../http/fake_node.ts";
-import { floe } from "./fake_terminal.ts";
+import { floe, streamTo } from "./fake_terminal.ts";
 
 Deno.test("floe --help and help of every command go to stdout and exit with 0", async () => {
   const top = await floe(["--help"]);
@@ -177,12 +177,9 @@ Deno.test("FLOE_DEBUG shows where an unforeseen error happened", async () => {
 });
 
 Deno.test("a reader that has had enough is no failure", async () => {
-  const stdout = {
-    isTerminal: false,
-    write: () => {
-      throw new Deno.errors.BrokenPipe("write");
-    },
-  };
+  const stdout = streamTo(() => {
+    throw new Deno.errors.BrokenPipe("write");
+  });
   deepEqual(await runWith({ stdout }, ["version"]), { code: 0, stderr: "" });
 });
 
@@ -192,13 +189,8 @@ async function runWith(
 ): Promise<{ code: number; stderr: string }> {
   let stderr = "";
   const code = await run(args, {
-    stdout: { isTerminal: false, write: () => {} },
-    stderr: {
-      isTerminal: false,
-      write: (data) => {
-        stderr += String(data);
-      },
-    },
+    stdout: streamTo(),
+    stderr: streamTo((text) => stderr += text),
     stdin: new Blob([]).stream(),
     env: () => undefined,
     openFetch: () => fetch,

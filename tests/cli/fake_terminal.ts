@@ -106,9 +106,28 @@ class Capture implements OutputStream {
     return concatBytes(...this.#written);
   }
 
+  writeSome(bytes: Uint8Array): Promise<number> {
+    this.write(bytes);
+    return Promise.resolve(bytes.length);
+  }
+
   text(): string {
     return new TextDecoder().decode(this.bytes());
   }
+}
+
+/** A stream that hands on what is written to it, as text. */
+export function streamTo(take: (text: string) => void = () => {}): OutputStream {
+  const write = (data: string | Uint8Array) =>
+    take(typeof data === "string" ? data : new TextDecoder().decode(data));
+  return {
+    isTerminal: false,
+    write,
+    writeSome: (bytes) => {
+      write(bytes);
+      return Promise.resolve(bytes.length);
+    },
+  };
 }
 
 function fakePerson(

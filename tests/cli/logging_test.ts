@@ -8,6 +8,7 @@ import {
   readLogSettings,
   startLogging,
 } from "../../lib/cli/serve/logging.ts";
+import { streamTo } from "./fake_terminal.ts";
 
 Deno.test("startLogging() writes one JSON object a line", async () => {
   const [line = ""] = await linesOf({ level: "info", format: "json" }, () => {
@@ -87,7 +88,7 @@ async function linesOf(
     colour: false,
     node: "server_1",
     sink: {
-      write(bytes) {
+      writeSome(bytes) {
         written += new TextDecoder().decode(bytes);
         return Promise.resolve(bytes.length);
       },
@@ -99,7 +100,7 @@ async function linesOf(
 }
 
 function contextWith(env: Record<string, string>, isTerminal = false): CommandContext {
-  const stream = { isTerminal, write() {} };
+  const stream = { ...streamTo(), isTerminal };
   return {
     stdout: stream,
     stderr: stream,

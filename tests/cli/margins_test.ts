@@ -1,5 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { describeMargins, marginFields, printMarginWarnings } from "../../lib/cli/output.ts";
+import { streamTo } from "./fake_terminal.ts";
 import { marginWarnings, type Quorum } from "../../lib/margins.ts";
 
 Deno.test("marginFields() says what may go wrong, and what comes after it", () => {
@@ -23,6 +24,6 @@ Deno.test("printMarginWarnings() writes a line for each warning, and none where 
 
 function warned(quorum: Quorum): string {
   let text = "";
-  printMarginWarnings({ isTerminal: false, write: (data) => void (text += data) }, quorum);
+  printMarginWarnings(streamTo((data) => text += data), quorum);
   return text;
 }

@@ -23,7 +23,13 @@ import {
   lockFolder,
   prepareKeys,
 } from "../local_cluster/prepare.ts";
-import { type ClusterEvent, reportToPeople, reportToPrograms } from "../local_cluster/reporter.ts";
+import {
+  type ClusterEvent,
+  describeDropped,
+  reportToPeople,
+  reportToPrograms,
+  toEventLine,
+} from "../local_cluster/reporter.ts";
 import {
   clusterFolder,
   configPath,
@@ -31,6 +37,7 @@ import {
   globalFlags,
   wholeNumberUpTo,
 } from "../options.ts";
+import { OutputQueue } from "../output_queue.ts";
 import { aborted } from "../process_context.ts";
 import { passphraseFromFile } from "../secrets/secret_input.ts";
 import { readLogSettings } from "../serve/logging.ts";
@@ -126,7 +133,8 @@ interface ClusterRun {
 /** Runs the nodes until `stop` aborts or none is left. */
 async function runCluster(run: ClusterRun, context: CommandContext): Promise<void> {
   const startedMs = performance.now();
-  const report = reporter(run, context, () => cluster.states);
+  const output = queueOutput(run, context);
+  const report = reporter(run, output.context, () => cluster.states);
   const cluster = new LocalCluster({
     ...run,
     configFile: run.nodeConfigFile,
@@ -139,6 +147,7 @@ async function runCluster(run: ClusterRun, context: CommandContext): Promise<voi
     await Promise.race([stopped, cluster.ended()]);
   } finally {
     await cluster.stop();
+    await output.close();
   }
   if (!run.stop.aborted) {
     throw new CommandError(
@@ -153,6 +162,22 @@ async function runCluster(run: ClusterRun, context: CommandContext): Promise<voi
       `No leader within ${run.options.for} seconds${why}. Their logs are in ${run.folder}.`,
     );
   }
+}
+
+/** The context with output that never holds up the cluster, and never ends it. */
+function queueOutput(
+  { command }: ClusterRun,
+  context: CommandContext,
+): { readonly context: CommandContext; readonly close: () => Promise<void> } {
+  const isJson = globalFlags(command).output === "json";
+  const describe = (count: number) =>
+    isJson ? toEventLine({ event: "dropped", count }) : `${describeDropped(count)}\n`;
+  const stdout = new OutputQueue(context.stdout, describe);
+  const stderr = new OutputQueue(context.stderr, (count) => `${describeDropped(count)}\n`);
+  return {
+    context: { ...context, stdout, stderr },
+    close: async () => void await Promise.all([stdout.drain(), stderr.drain()]),
+  };
 }
 
 /** The configuration, with or without keys, and the file that holds it or will hold it. */

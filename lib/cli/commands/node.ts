@@ -8,6 +8,7 @@ import { findPeer, loadClusterConfig, requirePinned } from "../../config/mod.ts"
 import { lockDataFolder } from "../../keys/mod.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { configPath, DATA_DIR_DEFAULT, globalFlags, nodeFolder } from "../options.ts";
+import { OutputQueue } from "../output_queue.ts";
 import { passphraseFor } from "../secrets/secret_input.ts";
 import { readLogSettings, startLogging } from "../serve/logging.ts";
 import { type NodeAnnouncement, runNode } from "../serve/run_node.ts";
@@ -49,15 +50,16 @@ export function registerNode(program: Program, context: CommandContext): void {
       const dataDir = options.dataDir ?? context.env("FLOE_DATA_DIR") ??
         nodeFolder(DATA_DIR_DEFAULT, peer.id);
       const api = await readApiSettings(options, peer.api, context);
-      const announce = flags.output === "json" ? announcer(context) : () => {};
+      const announcements = openAnnouncements(peer.id, context);
+      const announce = flags.output === "json" ? announcements.announce : () => {};
       using _lock = lockDataFolder(dataDir);
       using passphrase = await passphraseFor([dataDir], context);
-      const logging = startLogging({ ...settings, node: peer.id, sink: Deno.stderr });
+      const logging = startLogging({ ...settings, node: peer.id, sink: context.stderr });
       try {
         const { onHangUp } = context;
         await runNode({ config, peer, api, dataDir, passphrase, stop, announce, onHangUp });
       } finally {
-        await logging.close();
+        await Promise.all([logging.close(), announcements.close()]);
       }
     });
 }
@@ -70,14 +72,16 @@ interface NodeFlags extends ApiFlags {
   readonly exitWithParent?: true;
 }
 
-function announcer(context: CommandContext): (announcement: NodeAnnouncement) => void {
-  return (announcement) => {
-    try {
-      context.stdout.write(JSON.stringify(announcement) + "\n");
-    } catch (error) {
-      // Whoever listened is gone; that is no reason to leave the cluster.
-      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-    }
+/** What the node says on stdout. A reader that is gone, or slow, is no reason to leave the cluster. */
+function openAnnouncements(id: string, { stdout }: CommandContext): {
+  readonly announce: (announcement: NodeAnnouncement) => void;
+  readonly close: () => Promise<void>;
+} {
+  const toLine = (announcement: NodeAnnouncement) => JSON.stringify(announcement) + "\n";
+  const queue = new OutputQueue(stdout, (count) => toLine({ event: "dropped", id, count }));
+  return {
+    announce: (announcement) => queue.write(toLine(announcement)),
+    close: () => queue.drain(),
   };
 }
 

@@ -119,13 +119,16 @@ export class LocalCluster {
       dataDir: nodeFolder(folder, id),
       logFlags,
       onAnnouncement: (announcement) => this.#announced(id, announcement),
+      onLogFailure: (reason) => {
+        this.#options.onEvent({ event: "logFailed", id, path: process.log.path, reason });
+      },
     });
     process.ended.then((status) => this.#exited(process, status), this.#failed.reject);
     return process;
   }
 
   #announced(id: NodeId, announcement: NodeAnnouncement): void {
-    if (announcement.event === "started") return;
+    if (announcement.event === "started" || announcement.event === "dropped") return;
     if (announcement.event === "key") return this.#checkKey(id, announcement);
     const { role, term, leader, certificate } = announcement;
     this.#states.set(id, role);

@@ -5,7 +5,9 @@
  */
 
 import { relative } from "node:path";
-import { EnvironmentError, messageOf } from "../../errors.ts";
+import process from "node:process";
+import { encodeUtf8 } from "../../bytes.ts";
+import { messageOf } from "../../errors.ts";
 import { statFile } from "../../keys/mod.ts";
 import type { NodeId } from "../../types.ts";
 import type { CommandContext } from "../command.ts";
@@ -29,6 +31,8 @@ interface NodeProcessOptions {
   readonly logFlags: readonly string[];
   /** Told of everything that the node announces, in order. */
   readonly onAnnouncement: (announcement: NodeAnnouncement) => void;
+  /** Told why the node's log cannot be written, once each time. */
+  readonly onLogFailure: (reason: string) => void;
 }
 
 /**
@@ -47,7 +51,7 @@ export class NodeProcess {
   constructor(options: NodeProcessOptions) {
     const { id, self, configFile, dataDir, logFlags } = options;
     this.id = id;
-    this.log = new NodeLog(dataDir);
+    this.log = new NodeLog(dataDir, { onFailure: options.onLogFailure });
     const place = ["--id", id, "--config", configFile, "--data-dir", dataDir];
     this.#child = new Deno.Command(self.path, {
       args: [...self.args, "node", ...place, ...logFlags, "-o", "json", "--exit-with-parent"],
@@ -113,22 +117,33 @@ const LOG_FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** How much of a log's end is kept in memory, for the report of a node that died. */
 const TAIL_LENGTH_MAX = 2_000;
 
-/** Appends to a file that stays below twice {@linkcode LOG_FILE_BYTES_MAX}, the one aside included. */
+/**
+ * Appends to a file that stays below twice {@linkcode LOG_FILE_BYTES_MAX}, the one aside included. A file
+ * that cannot be written costs what it should have held, and nothing else: the next piece tries again.
+ */
 export class NodeLog {
   /** The file's path. */
   readonly path: string;
   readonly #bytesMax: number;
-  #file: Deno.FsFile;
-  #bytes: number;
+  readonly #onFailure: (reason: string) => void;
+  #file: Deno.FsFile | null = null;
+  #bytes = 0;
+  /** Bytes that could not be written since the last that were. */
+  #lostBytes = 0;
   #tail = "";
   readonly #decoder = new TextDecoder();
 
-  /** Opens the log in a node's data folder. @throws {EnvironmentError} when it cannot be. */
-  constructor(folder: string, bytesMax: number = LOG_FILE_BYTES_MAX) {
+  /** `onFailure` is called once for each time that the file stops being writable. */
+  constructor(
+    folder: string,
+    { bytesMax = LOG_FILE_BYTES_MAX, onFailure }: {
+      readonly bytesMax?: number;
+      readonly onFailure: (reason: string) => void;
+    },
+  ) {
     this.path = `${folder}/${LOG_FILE}`;
     this.#bytesMax = bytesMax;
-    this.#file = open(this.path);
-    this.#bytes = statFile(this.path)?.size ?? 0;
+    this.#onFailure = onFailure;
   }
 
   /** The last few lines written. */
@@ -141,34 +156,62 @@ export class NodeLog {
     try {
       for await (const chunk of stream) await this.#append(chunk);
     } finally {
-      this.#file.close();
+      this.#close();
     }
   }
 
   async #append(chunk: Uint8Array): Promise<void> {
     this.#tail += this.#decoder.decode(chunk, { stream: true });
     this.#tail = this.#tail.slice(-TAIL_LENGTH_MAX);
-    if (this.#bytes > 0 && this.#bytes + chunk.length > this.#bytesMax) this.#putAside();
-    for (let left = chunk; left.length > 0;) left = left.subarray(await this.#file.write(left));
-    this.#bytes += chunk.length;
+    try {
+      await this.#write(chunk);
+    } catch (error) {
+      this.#close();
+      if (this.#lostBytes === 0) this.#onFailure(messageOf(error));
+      this.#lostBytes += chunk.length;
+    }
   }
 
-  #putAside(): void {
-    this.#file.close();
-    Deno.renameSync(this.path, `${this.path}.1`);
-    this.#file = open(this.path);
-    this.#bytes = 0;
+  async #write(chunk: Uint8Array): Promise<void> {
+    const file = this.#openFor(chunk.length);
+    if (this.#lostBytes > 0) {
+      await this.#writeAll(
+        file,
+        encodeUtf8(`\n(${this.#lostBytes} bytes of this log were lost)\n`),
+      );
+      this.#lostBytes = 0;
+    }
+    await this.#writeAll(file, chunk);
   }
-}
 
-function open(path: string): Deno.FsFile {
-  try {
-    return Deno.openSync(path, { create: true, append: true, mode: 0o600 });
-  } catch (cause) {
-    throw new EnvironmentError(
-      `Cannot open ${path}: ${messageOf(cause)}. Check the permissions of its folder.`,
-      { cause },
-    );
+  async #writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+    for (let left = bytes; left.length > 0;) {
+      const count = await file.write(left);
+      this.#bytes += count;
+      left = left.subarray(count);
+    }
+  }
+
+  /** The open file, after a full one was put aside. */
+  #openFor(length: number): Deno.FsFile {
+    this.#file ??= this.#open();
+    if (this.#bytes === 0 || this.#bytes + length <= this.#bytesMax) return this.#file;
+    this.#close();
+    // Somebody may have removed it; then there is nothing to put aside.
+    if (statFile(this.path) !== null) Deno.renameSync(this.path, `${this.path}.1`);
+    this.#file = this.#open();
+    return this.#file;
+  }
+
+  #open(): Deno.FsFile {
+    const file = Deno.openSync(this.path, { create: true, append: true, mode: 0o600 });
+    this.#bytes = file.statSync().size;
+    return file;
+  }
+
+  #close(): void {
+    this.#file?.close();
+    this.#file = null;
   }
 }
 
@@ -195,14 +238,23 @@ export async function npxGone(): Promise<AbortSignal> {
   const gone = new AbortController();
   const chain = await findNpxChain();
   if (chain.length > 0) {
-    const timer = setInterval(async () => {
-      if ((await readStats(chain)).length === chain.length) return;
+    const timer = setInterval(() => {
+      if (chain.every(isRunning)) return;
       clearInterval(timer);
       gone.abort();
     }, INTERVAL_MS);
     Deno.unrefTimer(timer);
   }
   return gone.signal;
+}
+
+/** Whether there is such a process: signal 0 is never delivered, only checked (kill(2)). */
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 /** The processes from this one's parent up to npm, or none when npm is not among them. */

@@ -38,7 +38,12 @@ type Of<Name extends ClusterEvent["event"]> = Extract<ClusterEvent, { readonly e
 
 /** One JSON object a line. */
 export function reportToPrograms(context: CommandContext): (event: ClusterEvent) => void {
-  return (event) => context.stdout.write(JSON.stringify(event) + "\n");
+  return (event) => context.stdout.write(toEventLine(event));
+}
+
+/** An event as a line of JSON. */
+export function toEventLine(event: ClusterEvent): string {
+  return JSON.stringify(event) + "\n";
 }
 
 /** A table once the cluster is there, then a line for each thing that happens. */
@@ -72,12 +77,24 @@ export function reportToPeople(
         return;
       case "exit":
         return describeExit(event, { ...options, hasKey: group !== null }).forEach(tell);
+      case "logFailed":
+        return tell(
+          `Cannot write ${event.path}: ${event.reason}. ${event.id} goes on, and its log is lost ` +
+            "until this works again.",
+        );
+      case "dropped":
+        return tell(describeDropped(event.count));
       case "stopped":
         return tell(`All nodes are stopped. Their data is kept in ${options.folder}.`);
       default:
         return event satisfies never;
     }
   };
+}
+
+/** What stands in for lines that nobody could read. */
+export function describeDropped(count: number): string {
+  return `(${count} lines were lost here: they could not be written)`;
 }
 
 function describeKey({ ms }: Of<"group">, { config }: ReportOptions): string {
@@ -214,5 +231,14 @@ export type ClusterEvent =
     /** The end of its log. */
     readonly log: readonly string[];
   }
+  /** A node's log cannot be written now. The node goes on; the log says later how much is missing. */
+  | {
+    readonly event: "logFailed";
+    readonly id: string;
+    readonly path: string;
+    readonly reason: string;
+  }
+  /** So many events before this one were lost, as their reader did not read or a write failed. */
+  | { readonly event: "dropped"; readonly count: number }
   /** All nodes have been stopped. Last of all. */
   | { readonly event: "stopped" };

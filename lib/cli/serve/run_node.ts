@@ -62,7 +62,9 @@ export type NodeAnnouncement =
     readonly term: number;
     readonly leader: string | null;
     readonly certificate: string | null;
-  };
+  }
+  /** So many announcements before this one were lost, as their reader did not read or a write failed. */
+  | { readonly event: "dropped"; readonly id: string; readonly count: number };
 
 /** What to run. */
 interface NodeRun {

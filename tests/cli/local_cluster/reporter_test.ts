@@ -8,6 +8,7 @@ import {
 } from "../../../lib/cli/local_cluster/reporter.ts";
 import { generateLocalCluster } from "../../../lib/config/cluster_config.ts";
 import { type NodeId, toNodeId } from "../../../lib/types.ts";
+import { streamTo } from "../fake_terminal.ts";
 
 const GROUP = {
   event: "group",
@@ -117,15 +118,25 @@ const STATES = new Map<NodeId, NodeState>([
   [toNodeId("server_2"), "leader"],
 ]);
 
+Deno.test("people are told of a log that cannot be written, and of lines that were lost", () => {
+  const { stdout, stderr } = told([
+    { event: "logFailed", id: "server_1", path: "d/server_1/node.log", reason: "No space left" },
+    { event: "dropped", count: 3 },
+  ]);
+  assert.equal(stdout, "");
+  assert.equal(
+    stderr,
+    "Cannot write d/server_1/node.log: No space left. server_1 goes on, and its log is lost until " +
+      "this works again.\n(3 lines were lost here: they could not be written)\n",
+  );
+});
+
 function told(
   events: readonly ClusterEvent[],
   options: { readonly toPrograms?: true; readonly states?: ReadonlyMap<NodeId, NodeState> } = {},
 ) {
   const written = { stdout: "", stderr: "" };
-  const stream = (name: "stdout" | "stderr") => ({
-    isTerminal: false,
-    write: (data: string | Uint8Array) => void (written[name] += data),
-  });
+  const stream = (name: "stdout" | "stderr") => streamTo((text) => written[name] += text);
   const context: CommandContext = {
     stdout: stream("stdout"),
     stderr: stream("stderr"),

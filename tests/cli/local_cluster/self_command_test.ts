@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { CommandContext } from "../../../lib/cli/command.ts";
 import { programName, selfCommand } from "../../../lib/cli/local_cluster/node_process.ts";
+import { streamTo } from "../fake_terminal.ts";
 
 Deno.test("selfCommand() runs the sources with the Deno that runs them, less the permission to run", () => {
   const { path, args } = selfCommand(contextWith({}));
@@ -26,7 +27,7 @@ Deno.test("programName() is what a person in this folder types", () => {
 });
 
 function contextWith(env: Record<string, string>): CommandContext {
-  const stream = { isTerminal: false, write() {} };
+  const stream = streamTo();
   return {
     stdout: stream,
     stderr: stream,
