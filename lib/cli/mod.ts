@@ -32,5 +32,5 @@
 
 export { run } from "./cli.ts";
 export { ExitCode } from "./failure.ts";
-export type { CommandContext, OutputStream } from "./command.ts";
+export type { ByteSink, CommandContext, OutputStream } from "./command.ts";
 export type { Clock } from "./process_context.ts";
