@@ -26,6 +26,8 @@ interface ConnectionsOptions extends ConnectionLimits {
   readonly answer: (request: Request) => Response | Promise<Response>;
   /** Where it is counted when a connection has to go. */
   readonly counters: ApiCounters;
+  /** Called when one has to make room, or finds none, with the reason. */
+  readonly onCrowded?: (reason: string) => void;
 }
 
 /** Until when the end of a server is waited for. */
@@ -73,6 +75,7 @@ export class Connections {
       connectionsMax: CONNECTIONS_MAX,
       silentMs: CONNECTION_SILENT_MS,
       idleMs: CONNECTION_IDLE_MS,
+      onCrowded: () => {},
       ...options,
     };
   }
@@ -84,9 +87,13 @@ export class Connections {
 
   /** Takes over a connection that was accepted, or ends it. */
   add(connection: Deno.Conn): void {
-    if (this.size >= this.#options.connectionsMax && !this.#makeRoom()) {
-      this.#options.counters.count("api.connection_refused");
-      return connection.close();
+    const { connectionsMax, counters, onCrowded } = this.#options;
+    if (this.size >= connectionsMax) {
+      onCrowded(`there are ${connectionsMax} connections, the most that this node takes`);
+      if (!this.#makeRoom()) {
+        counters.count("api.connection_refused");
+        return connection.close();
+      }
     }
     const place: Place = {
       served: this.#options.serve(connection, (request) => this.#answer(place, request)),
@@ -122,6 +129,9 @@ export class Connections {
     place.underWay += 1;
     this.#silent.delete(place);
     this.#idle.delete(place);
+    // Deno takes what follows a CONNECT for the next request, even what the client sends as its body. A
+    // proxy that takes it for a tunnel would let requests pass that it has not seen.
+    if (request.method === "CONNECT") place.served.shutdown();
     try {
       return await this.#options.answer(request);
     } finally {
@@ -277,7 +287,9 @@ export type ApiCounter =
   /** Connections without a request under way that made room for another. */
   | "api.connection_evicted"
   /** Connections that were silent, or slow, for too long. */
-  | "api.connection_expired";
+  | "api.connection_expired"
+  /** Times that no connection could be accepted, as for want of a descriptor. */
+  | "api.accept_failed";
 
 /** Counts. */
 export class ApiCounters {
@@ -288,6 +300,7 @@ export class ApiCounters {
     "api.connection_refused": 0,
     "api.connection_evicted": 0,
     "api.connection_expired": 0,
+    "api.accept_failed": 0,
   };
 
   /** A copy of what was counted so far. */

@@ -6,12 +6,13 @@
 
 import { isLoopback } from "../config/mod.ts";
 import { pause } from "../deadline.ts";
+import { InvariantError } from "../assert.ts";
 import { EnvironmentError } from "../errors.ts";
 import { accept, listen, sendAtOnce } from "../listen.ts";
 import type { NodeApi } from "../node/mod.ts";
 import { type AppOptions, createApp } from "./app.ts";
 import { Door } from "./authorization.ts";
-import { type ConnectionLimits, Connections } from "./connections.ts";
+import { type ConnectionLimits, Connections, CONNECTIONS_MAX } from "./connections.ts";
 import { type TlsKeys, TlsRelays } from "./tls.ts";
 
 /** How long requests under way may take to finish once the server is told to stop. */
@@ -38,6 +39,10 @@ export interface ApiServerOptions extends AppOptions {
     /** How often the limits in time are looked at. */
     readonly expireIntervalMs?: number;
   };
+  /** Called when connections must make room for others, and when none can be accepted, with the reason. */
+  readonly onCrowded?: (reason: string) => void;
+  /** Where Deno's own part of the server is looked for; other than Deno only in tests. */
+  readonly deno?: object;
   /** Aborted when the server shall stop. */
   readonly signal: AbortSignal;
 }
@@ -48,6 +53,8 @@ export interface ApiServer {
   readonly hostname: string;
   /** The port it listens on. */
   readonly port: number;
+  /** Most connections at once; null where this Deno lets nobody bound them. */
+  readonly connectionsMax: number | null;
   /** Settles when the server has stopped. */
   readonly finished: Promise<void>;
   /**
@@ -62,21 +69,37 @@ export interface ApiServer {
  * Serves the API until `signal` aborts. Then it takes no new connection, lets the requests under
  * way finish for {@linkcode SHUTDOWN_TIMEOUT_MS}, and cuts off what is left.
  *
+ * Where Deno does not have the function that bounds connections, `Deno.serve` takes its place, and
+ * `connectionsMax` is null: every route works, without the bounds of `connections.ts`.
+ *
  * @throws {EnvironmentError} when the address cannot be listened on, or not with these TLS keys, or is
- * not loopback although it takes that to do without tokens; or where Deno does not let connections be
- * bounded.
+ * not loopback although it takes that to do without tokens.
  */
 export function startApiServer(options: ApiServerOptions): ApiServer {
-  const { node, limits = {} } = options;
+  const { node, deno = Deno } = options;
   const door = options.door ?? new Door({ node, access: { kind: "local" } });
   const app = createApp(node, { ...options, door });
-  const http = openHttp();
-  const { listener, relays } = open({ ...options, door }, http);
+  const http = findHttp(deno);
+  const serving = { ...options, door, answer: (request: Request) => app.fetch(request) };
+  return http === null ? serveUnbounded(serving) : serveBounded(serving, http);
+}
+
+type Serving = ApiServerOptions & {
+  readonly door: Door;
+  readonly answer: (request: Request) => Response | Promise<Response>;
+};
+
+function serveBounded(options: Serving, http: ServeConnection): ApiServer {
+  const { door, answer, limits = {}, onCrowded } = options;
+  const { listener, relays } = open(options, http);
+  const connectionsMax = limits.connectionsMax ?? connectionsAffordable(relays !== null);
   const connections = new Connections({
     ...limits,
+    connectionsMax,
     serve: relays?.serve ?? http,
-    answer: (request) => app.fetch(request),
+    answer,
     counters: door.counters,
+    ...(onCrowded === undefined ? {} : { onCrowded }),
   });
   const expiring = setInterval(
     () => connections.expire(performance.now()),
@@ -89,20 +112,108 @@ export function startApiServer(options: ApiServerOptions): ApiServer {
     relays?.close();
     clearInterval(expiring);
   })();
-  return { hostname, port, finished, replaceTlsKeys: (keys) => relays?.replaceKeys(keys) };
+  const replaceTlsKeys = (keys: TlsKeys) => relays?.replaceKeys(keys);
+  return { hostname, port, connectionsMax, finished, replaceTlsKeys };
+}
+
+/** Descriptors that are left to the peers' connections, the node's files and the runtime. */
+const DESCRIPTORS_RESERVED = 256;
+/** Fewest connections, however few descriptors there are. */
+const CONNECTIONS_LEAST = 16;
+/** A client's socket; with TLS also both ends of the connection that hands it on (`tls.ts`). */
+const DESCRIPTORS_EACH = { plain: 1, tls: 3 };
+
+/** How many connections this process has descriptors for, with a reserve for what it needs itself. */
+function connectionsAffordable(isTls: boolean): number {
+  const each = isTls ? DESCRIPTORS_EACH.tls : DESCRIPTORS_EACH.plain;
+  const free = countFreeDescriptors(CONNECTIONS_MAX * each + DESCRIPTORS_RESERVED);
+  return connectionsWithin(free, each);
+}
+
+/** The same, where so many descriptors are free and each connection takes `each`. */
+export function connectionsWithin(free: number, each: number): number {
+  const affordable = Math.floor((free - DESCRIPTORS_RESERVED) / each);
+  return Math.min(CONNECTIONS_MAX, Math.max(CONNECTIONS_LEAST, affordable));
+}
+
+/**
+ * How many files this process can still open, up to `enough`. It opens them: the system's own account
+ * (`/proc/self/limits`) is not for those that do not have all of Deno's permissions.
+ */
+function countFreeDescriptors(enough: number): number {
+  const opened: Deno.FsFile[] = [];
+  try {
+    while (opened.length < enough) opened.push(Deno.openSync("/dev/null"));
+    return enough;
+  } catch (error) {
+    // On a system that has no such file, or may not open it, nothing is known.
+    return isOutOfDescriptors(error) ? opened.length : enough;
+  } finally {
+    for (const file of opened) file.close();
+  }
+}
+
+function isOutOfDescriptors(error: unknown): boolean {
+  return error instanceof Error && "code" in error &&
+    (error.code === "EMFILE" || error.code === "ENFILE");
+}
+
+/** On a Deno whose connections nobody can bound. */
+function serveUnbounded(options: Serving): ApiServer {
+  const { answer, signal, tls } = options;
+  // Takes the port once before, for its messages and to see where it is.
+  const { listener, relays } = open(options, serveNothing);
+  const { hostname, port } = listener.addr;
+  listener.close();
+  relays?.close();
+  const cutOff = new AbortController();
+  const server = Deno.serve({
+    hostname,
+    port,
+    ...tls,
+    signal: cutOff.signal,
+    onListen: () => {},
+    onError: failed,
+  }, (request) => answer(request));
+  const finished = (async () => {
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    using timer = after(SHUTDOWN_TIMEOUT_MS);
+    void timer.promise.then(() => cutOff.abort());
+    await server.shutdown();
+  })();
+  return { hostname, port, connectionsMax: null, finished, replaceTlsKeys: refuseTlsKeys };
+}
+
+function serveNothing(): never {
+  throw new InvariantError("Deno.serve has connections of its own");
+}
+
+function refuseTlsKeys(): never {
+  throw new EnvironmentError(
+    `Cannot take another certificate: Deno ${Deno.version.deno} does not let Floe. Restart the node.`,
+  );
 }
 
 /** Accepts connections until `signal` aborts, which also closes the listener. */
 async function acceptAll(
   listener: Deno.TcpListener,
-  { connections, signal, onError }: ApiServerOptions & { readonly connections: Connections },
+  { connections, signal, door, onError, onCrowded }: Serving & {
+    readonly connections: Connections;
+  },
 ): Promise<void> {
   const close = () => listener.close();
   if (signal.aborted) return close();
   signal.addEventListener("abort", close, { once: true });
   while (!signal.aborted) {
     const connection = await acceptOne(listener);
-    if (connection === null) {
+    if (connection instanceof Error) {
+      if (!signal.aborted) {
+        door.counters.count("api.accept_failed");
+        onCrowded?.(`no connection can be accepted: ${connection.message}`);
+      }
       await pause(ACCEPT_PAUSE_MS, signal);
       continue;
     }
@@ -115,14 +226,14 @@ async function acceptAll(
   }
 }
 
-/** The next connection, or null when there could be none. */
-async function acceptOne(listener: Deno.TcpListener): Promise<Deno.Conn | null> {
+/** The next connection, or why there can be none now. */
+async function acceptOne(listener: Deno.TcpListener): Promise<Deno.Conn | Error> {
   try {
     const connection = await accept(listener);
     sendAtOnce(connection);
     return connection;
-  } catch {
-    return null;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
 
@@ -191,13 +302,10 @@ export interface ServedConnection {
 /** Serves HTTP on a connection, which it takes over. */
 export type ServeConnection = (connection: Deno.Conn, answer: AnswerRequest) => ServedConnection;
 
-/**
- * What serves connections. `deno` is where it is looked for.
- *
- * @throws {EnvironmentError} where Deno does not have what it takes.
- */
-export function openHttp(deno: object = Deno): ServeConnection {
+/** What serves connections one by one; null where `deno` does not have what it takes. */
+export function findHttp(deno: object = Deno): ServeConnection | null {
   const serve = findServe(deno);
+  if (serve === null) return null;
   return (connection, answer) => serveWith(serve, connection, answer);
 }
 
@@ -236,17 +344,14 @@ type ServeHttpOnConnection = (
 /** How many parameters it has: with others, it is another function. */
 const SERVE_PARAMETERS = 5;
 
-function findServe(deno: object): ServeHttpOnConnection {
+function findServe(deno: object): ServeHttpOnConnection | null {
   const internals: unknown = Reflect.get(deno, Reflect.get(deno, "internal"));
   const isObject = typeof internals === "object" && internals !== null;
   const serve: unknown = isObject ? Reflect.get(internals, "serveHttpOnConnection") : null;
   if (typeof serve === "function" && serve.length === SERVE_PARAMETERS) {
     return serve as ServeHttpOnConnection;
   }
-  throw new EnvironmentError(
-    `Cannot serve the API: Deno ${Deno.version.deno} does not let Floe bound its connections. ` +
-      "Run Floe with Deno 2.9.6: npx -y deno@2.9.6",
-  );
+  return null;
 }
 
 /** The application answers every error itself; this is for one in its own machinery. */

@@ -11,9 +11,6 @@ import type { Input, Output, ReadResult, RefusalReason, RejectedProposal } from 
 import type { LogIndex, Term } from "../types.ts";
 import { RequestError, type RequestFailure, type WriteAnswer } from "./api.ts";
 
-/** Most requests of clients that wait at one node; more are refused as overload. */
-export const REQUESTS_MAX = 10_000;
-
 /** How often what waits is checked for its deadline, in ticks of the node's clock. */
 export const EXPIRY_INTERVAL_TICKS = 5;
 
@@ -78,7 +75,7 @@ export class Requests {
    */
   write(command: Uint8Array, deadlineMs: number): Promise<WriteAnswer> {
     return new Promise((resolve, reject) => {
-      this.#start({
+      this.#hand({
         kind: "write",
         id: 0,
         command,
@@ -103,7 +100,7 @@ export class Requests {
     { lease }: { readonly lease: boolean } = { lease: false },
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#start({
+      this.#hand({
         kind: "read",
         id: 0,
         deadlineMs,
@@ -151,14 +148,6 @@ export class Requests {
     for (const request of this.#waiting.values()) {
       this.#fail(request, "stopping", "The node is stopping");
     }
-  }
-
-  #start(request: Request): void {
-    if (this.#waiting.size >= REQUESTS_MAX) {
-      this.#fail(request, "overloaded", `More than ${REQUESTS_MAX} requests wait at this node`);
-      return;
-    }
-    this.#hand(request);
   }
 
   /**

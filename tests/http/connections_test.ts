@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { assertDefined } from "../../lib/assert.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import {
   ApiCounters,
@@ -6,7 +7,12 @@ import {
   HEADER_BYTES_MAX,
   HEADERS_MAX,
 } from "../../lib/http/connections.ts";
-import { type ApiServerOptions, openHttp, startApiServer } from "../../lib/http/server.ts";
+import {
+  type ApiServerOptions,
+  connectionsWithin,
+  findHttp,
+  startApiServer,
+} from "../../lib/http/server.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { makeTlsKeys } from "../support/certificate.ts";
 import { FakeNode } from "./fake_node.ts";
@@ -139,7 +145,7 @@ Deno.test({
 Deno.test("a connection that has asked is kept for a while, and then ended too", async () => {
   const counters = new ApiCounters();
   const connections = new Connections({
-    serve: openHttp(),
+    serve: assertDefined(findHttp(), "this Deno serves connections"),
     counters,
     answer: () => new Response("ok"),
     silentMs: Infinity,
@@ -176,7 +182,7 @@ Deno.test("an answer that is not taken in time is given up", async () => {
   const counters = new ApiCounters();
   const large = new Uint8Array(64 * 1024 * 1024);
   const connections = new Connections({
-    serve: openHttp(),
+    serve: assertDefined(findHttp(), "this Deno serves connections"),
     counters,
     answer: () => new Response(large),
   });
@@ -196,7 +202,7 @@ Deno.test("a request under way is no idleness, however long it takes", async () 
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<Response>();
   const connections = new Connections({
-    serve: openHttp(),
+    serve: assertDefined(findHttp(), "this Deno serves connections"),
     counters,
     answer: () => {
       asked.resolve();
@@ -363,4 +369,56 @@ Deno.test("Connections that are closed wait in the end for no request that hangs
   connections.add(connection);
   await connections.close({ cutOff: Promise.resolve(), giveUp: Promise.resolve() });
   ok(isCancelled);
+});
+
+Deno.test("connectionsWithin() leaves descriptors to the peers and to files", () => {
+  deepEqual([1_280, 1_024, 960, 272, 10].map((free) => connectionsWithin(free, 1)), [
+    ...[1_024, 768, 704, 16, 16],
+  ]);
+  deepEqual([3_328, 1_024].map((free) => connectionsWithin(free, 3)), [1_024, 256]);
+});
+
+Deno.test("what follows a CONNECT is not the next request", async () => {
+  for (const length of ["", "content-length: 60\r\n"]) {
+    await using api = new Served();
+    using client = await RawClient.connect(api.port);
+    const hidden = "DELETE /v1/kv/a HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    await client.send(`CONNECT localhost:80 HTTP/1.1\r\nhost: localhost\r\n${length}\r\n${hidden}`);
+    const answers = await client.readAll();
+    match(answers, /^HTTP\/1.1 404 /);
+    equal(answers.split("HTTP/1.1").length, 2, "one answer, and the end");
+    equal(api.node.commands.length, 0);
+  }
+});
+
+Deno.test("Expect: 100-continue is refused without its body, and nothing is applied", async () => {
+  await using api = new Served();
+  const head = (path: string, more: string) =>
+    `PUT ${path} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\n${more}\r\n\r\n`;
+  for (
+    const [request, status] of [
+      [head("/v1/kv/a", "content-length: 999999"), 413],
+      [head("/v1/kv/a?unknown=1", "content-length: 3"), 400],
+      [head("/v1/kv/a", "content-length: 3\r\norigin: http://evil.example"), 403],
+    ] as const
+  ) {
+    using client = await RawClient.connect(api.port);
+    await client.send(request);
+    // Deno invites the body by itself, before anybody is asked; the refusal does not wait for it.
+    let answer = "";
+    while (!answer.includes(`HTTP/1.1 ${status} `)) answer += await client.read() ?? "";
+    match(answer, /connection: close/i);
+  }
+  equal(api.node.commands.length, 0);
+});
+
+Deno.test("a request without Host is for the address that it came to", async () => {
+  await using api = new Served();
+  for (
+    const head of ["GET /livez HTTP/1.0", "GET /livez HTTP/1.1", "GET /livez HTTP/1.1\r\nhost:"]
+  ) {
+    using client = await RawClient.connect(api.port);
+    await client.send(`${head}\r\n\r\n`);
+    match(await client.read() ?? "", /^HTTP\/1.[01] 200 /);
+  }
 });

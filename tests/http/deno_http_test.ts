@@ -1,29 +1,46 @@
 import { equal, match, throws } from "node:assert/strict";
-import { EnvironmentError } from "../../lib/errors.ts";
-import { openHttp } from "../../lib/http/server.ts";
+import { assertDefined } from "../../lib/assert.ts";
+import { findHttp, startApiServer } from "../../lib/http/server.ts";
+import { FakeNode } from "./fake_node.ts";
 
-const serve = openHttp();
+const serve = assertDefined(findHttp(), "this Deno serves connections");
 
 const INTERNAL = Symbol("Deno.internal");
 
-for (
-  const [name, deno] of [
-    ["without internals", {}],
-    ["with other internals", { internal: INTERNAL, [INTERNAL]: {} }],
-    ["with another function of that name", {
-      internal: INTERNAL,
-      [INTERNAL]: { serveHttpOnConnection: (_connection: unknown, _options: unknown) => {} },
-    }],
-  ] as const
-) {
-  Deno.test(`openHttp() refuses a Deno ${name}, and says which one to run`, () => {
-    throws(() => openHttp(deno), (error) => {
-      equal(error instanceof EnvironmentError, true);
-      match(String(error), /does not let Floe bound its connections. Run Floe with Deno 2.9.6/);
-      return true;
-    });
+const OTHER_DENOS = [
+  ["without internals", {}],
+  ["with other internals", { internal: INTERNAL, [INTERNAL]: {} }],
+  ["with another function of that name", {
+    internal: INTERNAL,
+    [INTERNAL]: { serveHttpOnConnection: (_connection: unknown, _options: unknown) => {} },
+  }],
+] as const;
+for (const [name, deno] of OTHER_DENOS) {
+  Deno.test(`a Deno ${name} serves the API as well, without its bounds`, async () => {
+    equal(findHttp(deno), null);
+    const stop = new AbortController();
+    const node = new FakeNode();
+    const place = { node, hostname: "127.0.0.1", port: 0, signal: stop.signal, deno };
+    const server = startApiServer(place);
+    equal(server.connectionsMax, null);
+    const url = `http://127.0.0.1:${server.port}/v1/kv/a`;
+    const written = await fetch(url, { method: "PUT", body: "x" });
+    equal((await written.json()).key, "a");
+    equal((await (await fetch(url)).json()).value, "x");
+    throws(() => server.replaceTlsKeys({ cert: "x", key: "y" }), /Restart the node/);
+    stop.abort();
+    await server.finished;
   });
 }
+
+Deno.test("a Deno without the internals is held to what its access was made for, too", () => {
+  const place = { node: new FakeNode(), hostname: "0.0.0.0", port: 0, deno: {} };
+  const { signal } = new AbortController();
+  throws(() => startApiServer({ ...place, signal }), /without tokens/);
+  const tls = { cert: "x", key: "y" };
+  const local = { ...place, hostname: "127.0.0.1", tls, signal };
+  throws(() => startApiServer(local), /cannot be used: .*--tls-cert and --tls-key/);
+});
 
 const GET = new TextEncoder().encode("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
 

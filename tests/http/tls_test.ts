@@ -1,12 +1,13 @@
 import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
-import { openHttp, type ServedConnection } from "../../lib/http/server.ts";
+import { assertDefined } from "../../lib/assert.ts";
+import { findHttp, type ServedConnection } from "../../lib/http/server.ts";
 import { TlsRelays, tlsWarning } from "../../lib/http/tls.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { makeTlsKeys } from "../support/certificate.ts";
 
 /** TLS by itself, over real sockets: what the API makes of it is in `server_test.ts`. */
 
-const http = openHttp();
+const http = assertDefined(findHttp(), "this Deno serves connections");
 
 /** Serves what is written to it, turned around, one client after the other. */
 class Served implements Disposable {

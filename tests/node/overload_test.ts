@@ -3,7 +3,8 @@ import { createApp } from "../../lib/http/app.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import { COMMAND_BYTES_MAX, encodeCommand } from "../../lib/kv/command_codec.ts";
 import { StateMachine } from "../../lib/kv/state_machine.ts";
-import { Requests, REQUESTS_MAX } from "../../lib/node/requests.ts";
+import { REQUESTS_ACTIVE_MAX } from "../../lib/http/connections.ts";
+import { Requests } from "../../lib/node/requests.ts";
 import {
   APPEND_LIMITS,
   INFLIGHT_BYTES_MAX,
@@ -99,12 +100,10 @@ Deno.test("a leader without followers answers 503 beyond its cap, and takes writ
 
 Deno.test("a node with as many requests as it takes answers 503", async () => {
   const node = new LoadedLeader();
-  const waiting = Array.from(
-    { length: REQUESTS_MAX },
-    () => node.requests.confirmRead(DEADLINE_MS).catch(() => {}),
-  );
-  const response = await createApp(node).request("/v1/kv/a", { method: "DELETE" });
-  assert.deepEqual(await refusalOf(response), OVERLOADED);
+  const app = createApp(node);
+  const ask = () => app.request("/v1/kv/a", { method: "DELETE" });
+  const waiting = Array.from({ length: REQUESTS_ACTIVE_MAX }, ask);
+  assert.deepEqual(await refusalOf(await ask()), OVERLOADED);
   node.requests.stop();
   await Promise.all(waiting);
 });

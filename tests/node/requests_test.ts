@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { AppliedEntry } from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
-import { Requests, REQUESTS_MAX } from "../../lib/node/requests.ts";
+import { Requests } from "../../lib/node/requests.ts";
 import type { Input, Output } from "../../lib/raft/mod.ts";
 import { type LogIndex, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { commandEntry } from "../raft/entries.ts";
@@ -210,20 +210,6 @@ Deno.test("confirmRead() never counts as maybe applied", async () => {
   const read = bench.requests.confirmRead(DEADLINE_MS);
   bench.requests.expire(DEADLINE_MS);
   assert.deepEqual(await failure(read), { code: "timeout", maybeApplied: false });
-});
-
-Deno.test("Requests refuses more than it may hold, and takes more when one has ended", async () => {
-  const bench = new Bench();
-  const waiting = Array.from(
-    { length: REQUESTS_MAX },
-    () => failure(bench.requests.confirmRead(DEADLINE_MS)),
-  );
-  const refused = await failure(bench.requests.write(COMMAND, DEADLINE_MS));
-  assert.deepEqual(refused, { code: "overloaded", maybeApplied: false });
-  bench.requests.stop();
-  await Promise.all(waiting);
-  void failure(bench.requests.write(COMMAND, DEADLINE_MS));
-  assert.equal(bench.requests.size, 1);
 });
 
 Deno.test("stop() ends every request, and says which writes may have been applied", async () => {

@@ -20,6 +20,7 @@ import {
 import { digestSecret, drawToken, formatToken } from "../../http/wire.ts";
 import { writeFileAtomically } from "../../keys/mod.ts";
 import type { NodeApi } from "../../node/mod.ts";
+import { LogLimiter } from "../../transport/mod.ts";
 import type { NodeId } from "../../types.ts";
 import { ADMIN_TOKEN_FILE } from "../client/token_source.ts";
 import type { CommandContext, Program } from "../command.ts";
@@ -37,11 +38,17 @@ interface ServedApiOptions {
   readonly settings: ApiSettings;
 }
 
+const UNBOUNDED_WARNING =
+  `Deno ${Deno.version.deno} does not let Floe bound the API's connections: there is no limit on their ` +
+  "number, on how long one stays silent or idle, or on a TLS handshake, and a CONNECT may hide another " +
+  "request. Serve only clients that you trust, or run Floe with Deno 2.9.6: npx -y deno@2.9.6";
+
 /** The API, once it has something to show. */
 export class ServedApi {
   readonly #options: ServedApiOptions;
   readonly #stopping = new AbortController();
   readonly #logger = getLogger(["floe", "node"]);
+  readonly #limiter = new LogLimiter(() => performance.now());
   #ended: Promise<void> = new Promise(() => {});
   #server: ApiServer | null = null;
 
@@ -73,15 +80,19 @@ export class ServedApi {
       door,
       signal: this.#stopping.signal,
       onError: (error) => this.#logger.error("api.failed", { error }),
+      onCrowded: (reason) => this.#warnCrowded(reason),
     });
     this.#ended = this.#server.finished;
     const warning = apiWarning(settings);
     if (warning !== null) this.#logger.warn("api.exposed", { warning });
     if (tls !== null) this.#checkDates(tls);
+    const { connectionsMax } = this.#server;
+    if (connectionsMax === null) this.#logger.warn("api.unbounded", { warning: UNBOUNDED_WARNING });
     this.#logger.info("api.started", {
       api: formatAddress(listen),
       access: settings.access,
       tls: tls !== null,
+      connectionsMax,
       pid: Deno.pid,
     });
     return true;
@@ -98,6 +109,11 @@ export class ServedApi {
     } catch (error) {
       this.#logger.error("api.tls_kept", { error: messageOf(error) });
     }
+  }
+
+  #warnCrowded(reason: string): void {
+    const admitted = this.#limiter.admit("api.crowded");
+    if (admitted !== null) this.#logger.warn("api.crowded", { reason, ...admitted });
   }
 
   #checkDates(tls: TlsKeys): void {

@@ -30,6 +30,8 @@ export interface FloeOptions {
   readonly cwd?: string;
   /** Variables beside the inherited ones. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Most files that it may have open; as many as the test by default. Needs a `sh`. */
+  readonly openFilesMax?: number;
 }
 
 /** Runs Floe to its end. */
@@ -103,12 +105,16 @@ export class FloeProcess implements AsyncDisposable {
 
 function command(
   args: readonly string[],
-  { executable, main = MAIN, cwd, env }: FloeOptions,
+  { executable, main = MAIN, cwd, env, openFilesMax }: FloeOptions,
   stdin: "null" | "piped",
 ): Deno.Command {
   const sources = ["run", "--quiet", "--no-prompt", "--cached-only", ...FLOE_PERMISSIONS, main];
-  return new Deno.Command(executable ?? Deno.execPath(), {
-    args: [...(executable === undefined ? sources : []), ...args],
+  const program = [executable ?? Deno.execPath()];
+  const [first = "", ...limited] = openFilesMax === undefined
+    ? program
+    : ["sh", "-c", `ulimit -n ${openFilesMax} && exec "$@"`, "sh", ...program];
+  return new Deno.Command(first, {
+    args: [...limited, ...(executable === undefined ? sources : []), ...args],
     stdin,
     stdout: "piped",
     stderr: "piped",

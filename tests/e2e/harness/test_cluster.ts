@@ -50,6 +50,8 @@ export interface TestClusterOptions {
   readonly main?: string;
   /** The file with the passphrase of the nodes' secret files; by default they are not encrypted. */
   readonly passphraseFile?: string;
+  /** Most files that a node may have open. */
+  readonly openFilesMax?: number;
   /** Variables for the nodes beside the inherited ones. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -148,13 +150,15 @@ export class TestCluster implements AsyncDisposable {
   /** Starts a node, again if it has ended; with another configuration where one is given. */
   start(id: NodeId, configFile: string = this.#folder.configFile): FloeProcess {
     const place = ["--config", configFile, "--data-dir", this.dataDir(id)];
-    const { logLevel = "debug", main, nodeFlags = [], passphraseFile, env } = this.#options;
+    const { logLevel = "debug", main, nodeFlags = [], passphraseFile, env, openFilesMax } =
+      this.#options;
     const logging = ["--log-level", logLevel, "--log-format", "json"];
     const announcing = ["-o", "json", "--exit-with-parent"];
     const args = ["node", "--id", id, ...place, ...logging, ...announcing, ...nodeFlags];
     const variables = passphraseFile === undefined ? {} : { FLOE_PASSPHRASE_FILE: passphraseFile };
     const process = new FloeProcess(id, args, {
       ...(main === undefined ? {} : { main }),
+      ...(openFilesMax === undefined ? {} : { openFilesMax }),
       env: { ...variables, ...env },
     });
     this.#processes.set(id, process);
