@@ -1,0 +1,162 @@
+/**
+ * What changed at which revision: a queue of changes, oldest first, each with the version that it
+ * made. The value before is that version's predecessor. What is older than the limits allow is
+ * forgotten from the old end.
+ *
+ * @module
+ */
+
+import { assert } from "../assert.ts";
+
+/** How much history is kept at most. */
+export interface HistoryLimits {
+  /** Most changes. */
+  readonly changesMax: number;
+  /** Most bytes of values that only history keeps. */
+  readonly bytesMax: number;
+  /** Most ticks that a change is kept, give or take a {@linkcode AGE_STEPS}th; null: any age. */
+  readonly ageTicksMax: number | null;
+}
+
+/** What is kept unless the node is configured otherwise: more changes than its log has entries. */
+export const HISTORY_LIMITS: HistoryLimits = {
+  changesMax: 200_000,
+  bytesMax: 128 * 1024 * 1024,
+  ageTicksMax: null,
+};
+
+/** In how many steps changes become too old. */
+export const AGE_STEPS = 32;
+
+const CAPACITY_START = 1024;
+
+/**
+ * Handles by rising revision, oldest first, each under its sequence number: those count up without
+ * gaps, whatever the revisions are, and never name another one later.
+ */
+export class RevisionQueue {
+  #revisions = new Float64Array(CAPACITY_START);
+  #handles = new Uint32Array(CAPACITY_START);
+  #first = 0;
+  #end = 0;
+
+  /** Sequence number of the oldest change. */
+  get first(): number {
+    return this.#first;
+  }
+
+  /** Sequence number of the next change. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** How many changes there are. */
+  get count(): number {
+    return this.#end - this.#first;
+  }
+
+  /** Adds the newest change. Revisions never fall. */
+  push(revision: number, handle: number): void {
+    if (this.count === this.#handles.length) this.#grow();
+    assert(this.count === 0 || this.revision(this.#end - 1) <= revision, "Revisions never fall");
+    const at = this.#end & (this.#handles.length - 1);
+    this.#revisions[at] = revision;
+    this.#handles[at] = handle;
+    this.#end++;
+  }
+
+  /** Takes the newest change back. */
+  pop(): number {
+    assert(this.count > 0, "No change to take back");
+    this.#end--;
+    return this.#handles[this.#end & (this.#handles.length - 1)] ?? 0;
+  }
+
+  /** Forgets the oldest change. */
+  shift(): number {
+    const handle = this.handle(this.#first);
+    this.#first++;
+    return handle;
+  }
+
+  /** Revision of a change. @throws {InvariantError} when it is not there. */
+  revision(sequence: number): number {
+    return this.#revisions[this.#at(sequence)] ?? 0;
+  }
+
+  /** The version that a change made. @throws {InvariantError} when it is not there. */
+  handle(sequence: number): number {
+    return this.#handles[this.#at(sequence)] ?? 0;
+  }
+
+  /** Sets the version that a change made, while a history is being loaded. */
+  setHandle(sequence: number, handle: number): void {
+    this.#handles[this.#at(sequence)] = handle;
+  }
+
+  /** The first change at or above a revision; {@linkcode end} when there is none. */
+  from(revision: number): number {
+    let low = this.#first;
+    let high = this.#end;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.revision(middle) < revision) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The first change after all those of the same revision as `sequence`. */
+  afterRevisionOf(sequence: number): number {
+    const revision = this.revision(sequence);
+    let next = sequence + 1;
+    while (next < this.#end && this.revision(next) === revision) next++;
+    return next;
+  }
+
+  #at(sequence: number): number {
+    assert(sequence >= this.#first && sequence < this.#end, `Change ${sequence} is not there`);
+    return sequence & (this.#handles.length - 1);
+  }
+
+  #grow(): void {
+    const revisions = new Float64Array(this.#handles.length * 2);
+    const handles = new Uint32Array(this.#handles.length * 2);
+    for (let sequence = this.#first; sequence < this.#end; sequence++) {
+      const at = sequence & (handles.length - 1);
+      revisions[at] = this.revision(sequence);
+      handles[at] = this.handle(sequence);
+    }
+    this.#revisions = revisions;
+    this.#handles = handles;
+  }
+}
+
+/** Finds out which revisions are too old, by counting ticks. */
+export class HistoryAge {
+  readonly #ticksMax: number;
+  readonly #stepTicks: number;
+  /** By rising tick: at this tick the store stood at this revision. */
+  readonly #marks: { readonly tick: number; readonly revision: number }[] = [];
+  #tick = 0;
+
+  /** Changes become too old after `ticksMax` ticks. */
+  constructor(ticksMax: number) {
+    this.#ticksMax = ticksMax;
+    this.#stepTicks = Math.max(1, Math.floor(ticksMax / AGE_STEPS));
+  }
+
+  /**
+   * Counts a tick at which the store stands at `revision`.
+   *
+   * @returns the last revision that is too old, or null when that is none or as before.
+   */
+  tick(revision: number): number | null {
+    this.#tick++;
+    if (this.#tick % this.#stepTicks === 0) this.#marks.push({ tick: this.#tick, revision });
+    const [oldest] = this.#marks;
+    if (oldest === undefined || this.#tick - oldest.tick < this.#ticksMax) return null;
+    this.#marks.shift();
+    return oldest.revision;
+  }
+}

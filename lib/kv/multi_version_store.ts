@@ -1,0 +1,296 @@
+/**
+ * Keys with all of their versions that history keeps, in memory.
+ *
+ * The index leads from a key to its newest version, which leads to the one before, and so on. A key that was deleted
+ * stays in the index, under a tombstone, until history forgets the deletion. So a read at a revision
+ * walks from the newest version to the first that is not newer, and needs nothing else.
+ *
+ * Changes are made between {@linkcode MultiVersionStore.begin} and `commit` or `rollBack`, all at one
+ * revision, and no key is changed twice in it.
+ *
+ * @module
+ */
+
+import { assert } from "../assert.ts";
+import { type LogIndex, toLogIndex } from "../types.ts";
+import { HISTORY_LIMITS, HistoryAge, type HistoryLimits, RevisionQueue } from "./history.ts";
+import { LeaseTable } from "./lease_table.ts";
+import { OrderedIndex } from "./ordered_index.ts";
+import { type ChangeKind, type KeyValueRow, Records } from "./record.ts";
+
+/** Most changes that history forgets at once, so that the loop is not held: below 5 ms. */
+const FORGOTTEN_MAX = 4_000;
+/** Bytes that history needs for a change besides its versions. */
+const CHANGE_BYTES = 12;
+
+/** Why a read or a watch at a revision is refused. */
+export type Unreadable =
+  /** History does not go back so far. `oldestRevision` is the oldest that there is. */
+  | { readonly kind: "compacted"; readonly oldestRevision: LogIndex }
+  /** The store does not stand at this revision yet, but at this one. */
+  | { readonly kind: "future"; readonly appliedIndex: LogIndex };
+
+/** The key that is to be set. */
+export interface PutChange {
+  /** The key. */
+  readonly key: Uint8Array;
+  /** Its value. */
+  readonly value: Uint8Array;
+  /** The lease that it goes with, or 0. */
+  readonly lease: number;
+}
+
+/** See the module. */
+export class MultiVersionStore {
+  /** The versions. */
+  readonly records: Records = new Records();
+  /** From each key to its newest version, tombstones included. */
+  readonly index: OrderedIndex = new OrderedIndex(this.records);
+  /** The changes. */
+  readonly history: RevisionQueue = new RevisionQueue();
+  /** The leases. */
+  readonly leases: LeaseTable = new LeaseTable(this.records);
+  /** Changes from this one on are still to be written by somebody, and not forgotten before. */
+  heldFrom = Infinity;
+  readonly #limits: HistoryLimits;
+  readonly #age: HistoryAge | null;
+  #revision = 0;
+  #compactedRevision = 0;
+  #liveKeys = 0;
+  #historyBytes = 0;
+  #openRevision: number | null = null;
+  #openFrom = 0;
+
+  /** An empty store that keeps as much history as `limits` say. */
+  constructor(limits: HistoryLimits = HISTORY_LIMITS) {
+    this.#limits = limits;
+    this.#age = limits.ageTicksMax === null ? null : new HistoryAge(limits.ageTicksMax);
+  }
+
+  /** Revision of the last change; 0 when there was none. */
+  get revision(): LogIndex {
+    return toLogIndex(this.#revision);
+  }
+
+  /** The changes up to this revision are forgotten: reads are possible from it on, watches after it. */
+  get compactedRevision(): LogIndex {
+    return toLogIndex(this.#compactedRevision);
+  }
+
+  /** How many keys there are. */
+  get liveKeys(): number {
+    return this.#liveKeys;
+  }
+
+  /** Bytes that only history keeps. */
+  get historyBytes(): number {
+    return this.#historyBytes;
+  }
+
+  /** The newest version of a key, or 0 when the key is not there. */
+  get(key: Uint8Array): number {
+    const handle = this.index.get(key);
+    return handle !== 0 && this.records.isLive(handle) ? handle : 0;
+  }
+
+  /** The version that a key had at a revision, or 0. The revision is one that can be read. */
+  getAt(key: Uint8Array, revision: number): number {
+    return this.versionAt(this.index.get(key), revision);
+  }
+
+  /** The version at a revision, from a newer one of the same key; 0 when the key was not there. */
+  versionAt(newest: number, revision: number): number {
+    let handle = newest;
+    while (handle !== 0 && this.records.modRevision(handle) > revision) {
+      handle = this.records.previous(handle);
+    }
+    return handle !== 0 && this.records.isLive(handle) ? handle : 0;
+  }
+
+  /** Begins the changes of a revision. */
+  begin(revision: number): void {
+    assert(this.#openRevision === null, "A revision inside a revision");
+    assert(revision > this.#revision, "Revisions grow");
+    this.#openRevision = revision;
+    this.#openFrom = this.history.end;
+  }
+
+  /** How many changes the open revision has. */
+  get openChanges(): number {
+    return this.history.end - this.#openFrom;
+  }
+
+  /** Sets a key. Its lease is there. @throws {InvariantError} outside a revision. */
+  put({ key, value, lease }: PutChange): number {
+    const revision = this.#open();
+    const handle = this.records.add({
+      key,
+      value,
+      lease,
+      modRevision: revision,
+      createRevision: revision,
+      version: 1,
+    });
+    const previous = this.#replace(key, handle);
+    if (previous !== 0 && this.records.isLive(previous)) {
+      const createRevision = this.records.createRevision(previous);
+      this.records.setAge(handle, createRevision, this.records.version(previous) + 1);
+      this.#moveLease({ from: previous, to: handle });
+    } else {
+      this.#liveKeys++;
+      this.#moveLease({ from: 0, to: handle });
+    }
+    this.#remember(revision, handle);
+    return handle;
+  }
+
+  /** Removes a key that is there. @throws {InvariantError} outside a revision. */
+  remove(key: Uint8Array, kind: Exclude<ChangeKind, "put">): void {
+    const revision = this.#open();
+    const handle = this.records.addTombstone({ key, modRevision: revision, kind });
+    const previous = this.#replace(key, handle);
+    assert(previous !== 0 && this.records.isLive(previous), "Only a key that is there is removed");
+    this.#liveKeys--;
+    this.#moveLease({ from: previous, to: 0 });
+    this.#remember(revision, handle);
+  }
+
+  /** Ends the open revision and keeps its changes; one without changes takes no revision. */
+  commit(): void {
+    const revision = this.#open();
+    const changes = this.openChanges;
+    this.#openRevision = null;
+    if (changes === 0) return;
+    this.#revision = revision;
+    this.forget(changes * 2 + 1);
+  }
+
+  /** Ends the open revision and undoes its changes. */
+  rollBack(): void {
+    this.#open();
+    while (this.openChanges > 0) this.#undo(this.history.pop());
+    this.#openRevision = null;
+  }
+
+  /** Counts a tick, by which history ages, and forgets what is due. */
+  tick(): void {
+    const tooOld = this.#age?.tick(this.#revision) ?? null;
+    if (tooOld !== null) this.compact(tooOld);
+    this.forget(FORGOTTEN_MAX);
+  }
+
+  /** Forgets the changes up to a revision: at once to readers, and little by little in memory. */
+  compact(revision: number): void {
+    const compacted = Math.min(revision, this.#revision);
+    this.#compactedRevision = Math.max(this.#compactedRevision, compacted);
+  }
+
+  /** Frees at most so many changes that are compacted, or beyond the limits. */
+  forget(changesMax: number): void {
+    const { history } = this;
+    let left = Math.min(changesMax, FORGOTTEN_MAX);
+    while (left > 0 && history.count > 0 && history.first < this.heldFrom) {
+      const revision = history.revision(history.first);
+      if (revision > this.#compactedRevision) {
+        if (!this.#isBeyondLimits()) return;
+        this.#compactedRevision = revision;
+      }
+      this.#drop(history.shift());
+      left--;
+    }
+  }
+
+  /** Why this revision cannot be read, or null: it can. The store has applied the log up to `appliedIndex`. */
+  unreadable(revision: number, appliedIndex: LogIndex): Unreadable | null {
+    if (revision > appliedIndex) return { kind: "future", appliedIndex };
+    if (revision >= this.#compactedRevision) return null;
+    return { kind: "compacted", oldestRevision: this.compactedRevision };
+  }
+
+  /** Adds a key as it was, while the store is loaded: no history, no revision. */
+  load(row: KeyValueRow): void {
+    assert(this.#openRevision === null && this.history.count === 0, "Loaded before anything else");
+    const handle = this.records.add(row);
+    assert(this.index.set(row.key, handle) === 0, "Each key is loaded once");
+    if (row.lease !== 0) this.leases.attach(row.lease, row.key, handle);
+    this.#liveKeys++;
+  }
+
+  /** Says at what revision the loaded store stands, and from where on it has history. */
+  loaded(
+    { revision, compactedRevision }: {
+      readonly revision: number;
+      readonly compactedRevision: number;
+    },
+  ): void {
+    this.#revision = revision;
+    this.#compactedRevision = compactedRevision;
+    for (let sequence = this.history.first; sequence < this.history.end; sequence++) {
+      this.#historyBytes += this.#costOf(this.history.handle(sequence));
+    }
+  }
+
+  #open(): number {
+    assert(this.#openRevision !== null, "A change outside a revision");
+    return this.#openRevision;
+  }
+
+  #replace(key: Uint8Array, handle: number): number {
+    const previous = this.index.set(key, handle);
+    this.records.setPrevious(handle, previous);
+    const isFirst = previous === 0 || this.records.modRevision(previous) < this.#open();
+    assert(isFirst, "No key is changed twice in one revision");
+    return previous;
+  }
+
+  #moveLease({ from, to }: { readonly from: number; readonly to: number }): void {
+    const before = from === 0 ? 0 : this.records.lease(from);
+    const after = to === 0 ? 0 : this.records.lease(to);
+    if (before !== 0 && before !== after) this.leases.detach(before, this.records.key(from));
+    if (after !== 0) this.leases.attach(after, this.records.key(to), to);
+  }
+
+  #remember(revision: number, handle: number): void {
+    this.history.push(revision, handle);
+    this.#historyBytes += this.#costOf(handle);
+  }
+
+  #undo(handle: number): void {
+    const { records } = this;
+    this.#historyBytes -= this.#costOf(handle);
+    const previous = records.previous(handle);
+    const before = previous !== 0 && records.isLive(previous) ? previous : 0;
+    const after = records.isLive(handle) ? handle : 0;
+    this.#moveLease({ from: after, to: before });
+    this.#liveKeys += (before === 0 ? 0 : 1) - (after === 0 ? 0 : 1);
+    const key = records.key(handle);
+    if (previous === 0) this.index.delete(key);
+    else this.index.set(key, previous);
+    records.free(handle);
+  }
+
+  /** What a change's forgetting frees: the version before it, and its own once nobody sees it. */
+  #drop(handle: number): void {
+    const { records, index } = this;
+    this.#historyBytes -= this.#costOf(handle);
+    const previous = records.previous(handle);
+    if (previous !== 0) records.free(previous);
+    records.setPrevious(handle, 0);
+    if (records.isLive(handle)) return;
+    const key = records.key(handle);
+    if (index.get(key) !== handle) return;
+    index.delete(key);
+    records.free(handle);
+  }
+
+  #costOf(handle: number): number {
+    const previous = this.records.previous(handle);
+    return CHANGE_BYTES + (previous === 0 ? 0 : this.records.sizeOf(previous)) +
+      (this.records.isLive(handle) ? 0 : this.records.sizeOf(handle));
+  }
+
+  #isBeyondLimits(): boolean {
+    return this.history.count > this.#limits.changesMax ||
+      this.#historyBytes > this.#limits.bytesMax;
+  }
+}

@@ -1,0 +1,321 @@
+/**
+ * The replicated store: committed entries in, results out, the same on every node (Raft §2). What it
+ * holds: keys with their versions, leases, remembered writes and tokens.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { assert } from "../assert.ts";
+import { equalBytes } from "../bytes.ts";
+import { EnvironmentError, InputError } from "../errors.ts";
+import { type LogIndex, toLogIndex } from "../types.ts";
+import { CommandVersionError } from "./command_codec.ts";
+import type { HistoryLimits } from "./history.ts";
+import { LEASE_KEYS_PER_ENTRY, type LeaseEnd, type LeaseRow, LEASES_MAX } from "./lease_table.ts";
+import { MultiVersionStore } from "./multi_version_store.ts";
+import { RowJournal } from "./row_journal.ts";
+import { runTransaction } from "./run_transaction.ts";
+import { decodeStoreCommand } from "./store_codec.ts";
+import type { LeaseResult, StoreCommand, StoreOutcome, StoreResult } from "./store_command.ts";
+import { type Token, TOKENS_MAX } from "./token.ts";
+import {
+  decodeRememberedResult,
+  encodeRememberedResult,
+  idempotencyText,
+  type MemoryLimits,
+  type RememberedResult,
+  WriteMemory,
+} from "./write_memory.ts";
+
+/** What the store needs of a committed log entry. */
+export interface StoreEntry {
+  /** Its place in the log, from 1. */
+  readonly index: LogIndex;
+  /** `command` is for the store; anything else only takes up its place. */
+  readonly kind: "certificate" | "command";
+  /** The command, as `store_codec.ts` writes it. */
+  readonly data: Uint8Array;
+  /** SHA-256 of `data`, where the log has computed it already. */
+  readonly hash?: Uint8Array;
+}
+
+/** What became of one committed entry. */
+export type AppliedStoreEntry =
+  /** Its command was applied, or refused for a reason that its client learns. */
+  | { readonly kind: "command"; readonly index: LogIndex; readonly result: StoreResult }
+  /** Another attempt at its write came first. Nothing changed; this is that attempt's answer. */
+  | { readonly kind: "replayed"; readonly index: LogIndex; readonly result: RememberedResult }
+  /** A leader's first entry; nothing but the applied index moved. */
+  | { readonly kind: "certificate"; readonly index: LogIndex }
+  /** Its bytes are no command; nothing but the applied index moved. */
+  | { readonly kind: "refused"; readonly index: LogIndex; readonly reason: string }
+  /** It was in the store already: a replay after a restart. Its result is not known any more. */
+  | { readonly kind: "skipped"; readonly index: LogIndex };
+
+/** An entry with its command already read, so that nothing is applied of a batch that cannot be read. */
+type ReadEntry =
+  | {
+    readonly kind: "command";
+    readonly index: LogIndex;
+    readonly command: StoreCommand;
+    readonly entry: StoreEntry;
+  }
+  | Exclude<AppliedStoreEntry, { readonly kind: "command" | "replayed" }>;
+
+/** How much a store keeps besides its keys. */
+export interface StoreLimits {
+  /** Of history, which every node keeps for itself. */
+  readonly history?: HistoryLimits;
+  /** Of remembered writes: the same on every node, and at every start. */
+  readonly memory?: MemoryLimits;
+}
+
+/**
+ * See the module. Two stores that have applied the same entries hold the same state, whatever batches
+ * those came in; their histories may begin at different revisions.
+ */
+export class ReplicatedStore {
+  /** The keys, their history and the leases. Others read; only {@linkcode apply} changes it. */
+  readonly keys: MultiVersionStore;
+  /** The writes that are remembered for their retries. */
+  readonly memory: WriteMemory;
+  /** Who may use the API, by id. */
+  readonly tokens: Map<string, Token> = new Map();
+  /** What is still to be written to tables, but for keys. */
+  readonly journal: RowJournal = new RowJournal();
+  #appliedIndex = toLogIndex(0);
+
+  /** An empty store. */
+  constructor(limits: StoreLimits = {}) {
+    this.keys = new MultiVersionStore(limits.history);
+    this.memory = new WriteMemory(limits.memory);
+  }
+
+  /** Index of the last entry whose effects are in the store; 0 in a new one. */
+  get appliedIndex(): LogIndex {
+    return this.#appliedIndex;
+  }
+
+  /** Every token, by rising id. */
+  tokenRows(): readonly Token[] {
+    return [...this.tokens.values()].toSorted((left, right) => left.id < right.id ? -1 : 1);
+  }
+
+  /**
+   * Applies committed entries, contiguous and in order. Entries that the store has already are
+   * skipped: after a restart the log is replayed from wherever the caller likes.
+   *
+   * @returns one outcome for each entry, in the same order.
+   * @throws {InvariantError} when an entry is missing before or between them.
+   * @throws {EnvironmentError} when a command needs a newer Floe; then none of them is applied.
+   */
+  apply(entries: readonly StoreEntry[]): readonly AppliedStoreEntry[] {
+    checkContiguous(entries, this.#appliedIndex);
+    const read = entries.map((entry) => readEntry(entry, this.#appliedIndex));
+    return read.map((entry) => this.#applyEntry(entry));
+  }
+
+  /** Says how far the log is in a store that was loaded from rows. */
+  loaded(appliedIndex: LogIndex): void {
+    assert(this.#appliedIndex === 0, "Loaded before anything else");
+    this.#appliedIndex = appliedIndex;
+  }
+
+  #applyEntry(entry: ReadEntry): AppliedStoreEntry {
+    if (entry.kind === "skipped") return entry;
+    const { index } = entry;
+    this.#appliedIndex = index;
+    const forgotten = this.memory.forget(index);
+    if (forgotten > 0) this.journal.add(index, { table: "forgotten", index: forgotten });
+    return entry.kind === "command" ? this.#applyOnce(entry) : entry;
+  }
+
+  /**
+   * Applies a command, unless its idempotency key is remembered: then nothing changes, and it is
+   * answered as the first time if it is the same command. What did not take effect is remembered
+   * too: a write that failed once must not take effect by a copy that comes later.
+   */
+  #applyOnce(
+    { index, command, entry }: Extract<ReadEntry, { readonly kind: "command" }>,
+  ): AppliedStoreEntry {
+    if (command.kind === "expireLeases" || command.idempotency === undefined) {
+      return { kind: "command", index, result: this.#applyCommand(command, index) };
+    }
+    const text = idempotencyText(command.idempotency);
+    const digest = entry.hash ?? sha256(entry.data);
+    const remembered = this.memory.get(text);
+    if (remembered !== null) {
+      const { revision } = this.keys;
+      if (equalBytes(remembered.digest, digest)) {
+        return { kind: "replayed", index, result: decodeRememberedResult(remembered.result) };
+      }
+      const firstIndex = toLogIndex(remembered.index);
+      return {
+        kind: "command",
+        index,
+        result: { kind: "idempotencyKeyReused", revision, firstIndex },
+      };
+    }
+    const result = this.#applyCommand(command, index);
+    this.#rememberWrite({ index, text, digest, result });
+    return { kind: "command", index, result };
+  }
+
+  #rememberWrite(
+    { index, text, digest, result }: {
+      readonly index: LogIndex;
+      readonly text: string;
+      readonly digest: Uint8Array;
+      readonly result: StoreResult;
+    },
+  ): void {
+    if (result.kind === "idempotencyKeyReused" || result.kind === "leasesExpired") return;
+    const row = { index, text, digest: digest.slice(), result: encodeRememberedResult(result) };
+    this.memory.add(row);
+    this.journal.add(index, { table: "remembered", row });
+  }
+
+  #applyCommand(command: StoreCommand, index: LogIndex): StoreResult {
+    const outcome = this.#outcomeOf(command, index);
+    return { ...outcome, revision: this.keys.revision };
+  }
+
+  #outcomeOf(command: StoreCommand, index: LogIndex): StoreOutcome {
+    switch (command.kind) {
+      case "transaction":
+        return runTransaction(this.keys, { transaction: command, revision: index });
+      case "grantLease":
+        return this.#grant({ id: command.id, ttlSeconds: command.ttlSeconds, ending: null }, index);
+      case "revokeLease":
+        return this.#revoke(command.id, index);
+      case "expireLeases":
+        return this.#expire(command.ids, index);
+      case "compact": {
+        this.keys.compact(command.revision);
+        const compactedRevision = Math.min(command.revision, this.keys.revision);
+        return { kind: "compacted", compactedRevision: toLogIndex(compactedRevision) };
+      }
+      case "createToken":
+        return this.#createToken(command, index);
+      case "revokeToken": {
+        const revoked = this.tokens.delete(command.id);
+        if (revoked) this.journal.add(index, { table: "token", id: command.id, row: null });
+        return { kind: "tokenRevoked", revoked };
+      }
+      default:
+        return command satisfies never;
+    }
+  }
+
+  #grant(row: LeaseRow, index: LogIndex): LeaseResult {
+    const { leases } = this.keys;
+    if (leases.get(row.id) !== null) return { kind: "leaseRefused", reason: "exists" };
+    if (leases.count >= LEASES_MAX) return { kind: "leaseRefused", reason: "tooMany" };
+    this.#setLease(row, index);
+    return { kind: "leaseGranted", id: row.id, ttlSeconds: row.ttlSeconds };
+  }
+
+  #revoke(id: number, index: LogIndex): LeaseResult {
+    const wasThere = this.keys.leases.get(id) !== null;
+    const keysDeleted = this.#endLeases([id], { index, ending: "revoked" });
+    const keysLeft = this.keys.leases.keyCount(id);
+    return { kind: "leaseRevoked", wasThere, keysDeleted, keysLeft };
+  }
+
+  #expire(ids: readonly number[], index: LogIndex): LeaseResult {
+    const keysDeleted = this.#endLeases(ids, { index, ending: "expired" });
+    const unfinished = ids.filter((id) => this.keys.leases.get(id) !== null);
+    return { kind: "leasesExpired", keysDeleted, unfinished };
+  }
+
+  /** Ends leases, as far as one entry may; a lease that is ending already goes on as it began. */
+  #endLeases(
+    ids: readonly number[],
+    { index, ending }: { readonly index: LogIndex; readonly ending: LeaseEnd },
+  ): number {
+    let keysDeleted = 0;
+    this.keys.begin(index);
+    for (const id of ids) {
+      const row = this.keys.leases.get(id);
+      if (row === null) continue;
+      if (row.ending === null) this.#setLease({ ...row, ending }, index);
+      keysDeleted += this.#removeKeysOf(id, LEASE_KEYS_PER_ENTRY - keysDeleted);
+      if (this.keys.leases.keyCount(id) === 0) this.#removeLease(id, index);
+    }
+    this.keys.commit();
+    return keysDeleted;
+  }
+
+  #removeKeysOf(id: number, max: number): number {
+    const { leases, records } = this.keys;
+    const kind = leases.get(id)?.ending === "expired" ? "expire" : "delete";
+    const handles = leases.keys(id, max);
+    for (const handle of handles) this.keys.remove(records.key(handle), kind);
+    return handles.length;
+  }
+
+  #setLease(row: LeaseRow, index: LogIndex): void {
+    this.keys.leases.set(row);
+    this.journal.add(index, { table: "lease", id: row.id, row });
+  }
+
+  #removeLease(id: number, index: LogIndex): void {
+    this.keys.leases.delete(id);
+    this.journal.add(index, { table: "lease", id, row: null });
+  }
+
+  #createToken(
+    command: Extract<StoreCommand, { readonly kind: "createToken" }>,
+    index: LogIndex,
+  ): StoreOutcome {
+    const { id, secretDigest, name, scopes, prefixes } = command;
+    if (this.tokens.has(id)) return { kind: "tokenRefused", reason: "exists" };
+    if (this.tokens.size >= TOKENS_MAX) return { kind: "tokenRefused", reason: "tooMany" };
+    // A copy: the digest is a view into a log entry, which it would keep alive.
+    const digest = secretDigest.slice();
+    const row = { id, secretDigest: digest, name, scopes, prefixes, createRevision: index };
+    this.tokens.set(id, row);
+    this.journal.add(index, { table: "token", id, row });
+    return { kind: "tokenCreated" };
+  }
+}
+
+function checkContiguous(entries: readonly StoreEntry[], appliedIndex: LogIndex): void {
+  const first = entries[0]?.index ?? 0;
+  assert(
+    first <= appliedIndex + 1,
+    `Cannot apply entry ${first}: the last one applied is ${appliedIndex}`,
+  );
+  entries.forEach(({ index }, position) => {
+    assert(index === first + position, `Cannot apply entry ${index}: ${first + position} is next`);
+  });
+}
+
+/**
+ * Reads a committed entry. Bytes that are no command can only be in the log because a leader put them
+ * there, by a bug or on purpose: all nodes refuse the entry alike and go on. A version that this Floe
+ * does not know would be applied by a newer one, so this node stops instead.
+ */
+function readEntry(entry: StoreEntry, appliedIndex: LogIndex): ReadEntry {
+  const { index, kind, data } = entry;
+  if (index <= appliedIndex) return { kind: "skipped", index };
+  if (kind === "certificate") return { kind, index };
+  try {
+    return { kind: "command", index, command: decodeStoreCommand(data), entry };
+  } catch (cause) {
+    if (cause instanceof CommandVersionError) {
+      throw new EnvironmentError(
+        `Cannot apply entry ${index}: its command is in format ${data[0]}, which this version of ` +
+          `Floe does not know. Start the node with the version that the rest of the cluster runs.`,
+        { cause },
+      );
+    }
+    if (cause instanceof InputError) return { kind: "refused", index, reason: cause.message };
+    throw cause;
+  }
+}
+
+function sha256(data: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(data).digest());
+}

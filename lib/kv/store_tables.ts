@@ -1,0 +1,329 @@
+/**
+ * Between the store in memory and its rows on disk: what changed since the last batch, in batches
+ * that say up to which index they are whole, and the way back from rows to a store.
+ *
+ * A batch leads the tables from one applied index to a later one, exactly: what was changed after that is not in
+ * it, even if it is in memory already. A key that changed more than once in a batch is
+ * written once; its history has each change. Rows of history hold the value **before** a change: the
+ * value after it is the next change's, or the key's row.
+ *
+ * @module
+ */
+
+import { assert, assertDefined } from "../assert.ts";
+import { InputError } from "../errors.ts";
+import { type LogIndex, toLogIndex } from "../types.ts";
+import { keyText } from "./key_range.ts";
+import type { LeaseRow } from "./lease_table.ts";
+import type { ChangeKind, KeyValueRow } from "./record.ts";
+import { ReplicatedStore, type StoreLimits } from "./replicated_store.ts";
+import type { JournaledChange } from "./row_journal.ts";
+import type { Token } from "./token.ts";
+import type { RememberedRow } from "./write_memory.ts";
+
+/** One change of one key. */
+export interface HistoryRow {
+  /** Its revision. */
+  readonly revision: LogIndex;
+  /** Its place among the changes of the revision, from 0. */
+  readonly order: number;
+  /** The key. */
+  readonly key: Uint8Array;
+  /** What it did. */
+  readonly kind: ChangeKind;
+  /** The key as it was before, or null: it was not there. */
+  readonly before: KeyValueRow | null;
+}
+
+/** What one batch changes in the tables, all of it in one transaction. */
+export interface TableBatch {
+  /** The tables then have all that the log has up to this index, and nothing after it. */
+  readonly appliedIndex: LogIndex;
+  /** The store's revision then. */
+  readonly revision: LogIndex;
+  /** Rows of history up to this revision are to be deleted. */
+  readonly compactedRevision: LogIndex;
+  /** Keys to be set. Their bytes are views, good until the batch is confirmed. */
+  readonly puts: readonly KeyValueRow[];
+  /** Keys to be removed, as views. */
+  readonly deletes: readonly Uint8Array[];
+  /** Rows of history to be added, in order, their bytes as views. */
+  readonly history: readonly HistoryRow[];
+  /** Leases to be set, or removed where null. */
+  readonly leases: ReadonlyMap<number, LeaseRow | null>;
+  /** Tokens to be set, or removed where null. */
+  readonly tokens: ReadonlyMap<string, Token | null>;
+  /** Remembered writes to be added. */
+  readonly remembered: readonly RememberedRow[];
+  /** Then, remembered writes up to this index are to be removed; 0: none. */
+  readonly forgottenIndex: number;
+}
+
+/** How large one batch may be; a single entry that changes more makes a batch all the same. */
+export interface BatchLimits {
+  /** Most changes of rows. */
+  readonly changesMax: number;
+  /** Most bytes of keys and values. */
+  readonly bytesMax: number;
+}
+
+/** Large enough for a transaction to cost little a row, small enough not to hold the loop. */
+export const BATCH_LIMITS: BatchLimits = { changesMax: 2_000, bytesMax: 4 * 1024 * 1024 };
+
+/** What a batch takes: up to which change, and how much of the journal. */
+interface Taken {
+  readonly appliedIndex: number;
+  readonly sequence: number;
+  readonly journaled: number;
+}
+
+/**
+ * Hands out batches, one at a time. What is not yet confirmed stays in memory, so the store's history can
+ * be longer than its limits while a disk is slow.
+ */
+export class TableWriter {
+  readonly #store: ReplicatedStore;
+  #written: Taken;
+  #revision: LogIndex;
+  #taken: Taken | null = null;
+
+  /** Begins with a store that is exactly as its tables are: new, or just loaded. */
+  constructor(store: ReplicatedStore) {
+    this.#store = store;
+    const { keys, journal, appliedIndex } = store;
+    journal.open();
+    keys.heldFrom = keys.history.end;
+    this.#written = { appliedIndex, sequence: keys.history.end, journaled: 0 };
+    this.#revision = keys.revision;
+  }
+
+  /** The index up to which batches were confirmed: the log may forget what is not above it. */
+  get writtenIndex(): LogIndex {
+    return toLogIndex(this.#written.appliedIndex);
+  }
+
+  /** How many changes wait to be written. */
+  get waiting(): number {
+    return this.#store.keys.history.end - this.#written.sequence + this.#store.journal.count;
+  }
+
+  /** The next batch, or null: the tables have everything. The one before is confirmed. */
+  next(limits: BatchLimits = BATCH_LIMITS): TableBatch | null {
+    assert(this.#taken === null, "One batch at a time");
+    if (this.#written.appliedIndex === this.#store.appliedIndex) return null;
+    const taken = this.#take(limits);
+    this.#taken = taken;
+    return this.#toBatch(taken);
+  }
+
+  /** The batch is in the tables, and no crash undoes it. */
+  confirm(): void {
+    const taken = assertDefined(this.#taken, "No batch to confirm");
+    const { keys, journal } = this.#store;
+    this.#revision = this.#revisionAfter(taken);
+    this.#written = taken;
+    this.#taken = null;
+    journal.drop(taken.journaled);
+    keys.heldFrom = taken.sequence;
+    keys.forget(BATCH_LIMITS.changesMax);
+  }
+
+  /** Takes whole entries until the batch is full. */
+  #take({ changesMax, bytesMax }: BatchLimits): Taken {
+    const { keys: { history, records }, journal, appliedIndex } = this.#store;
+    let { sequence } = this.#written;
+    let journaled = 0;
+    let bytes = 0;
+    for (;;) {
+      const index = Math.min(
+        sequence < history.end ? history.revision(sequence) : Infinity,
+        journal.peek(journaled)?.index ?? Infinity,
+      );
+      if (index === Infinity) return { appliedIndex, sequence, journaled };
+      const changes = sequence - this.#written.sequence + journaled;
+      if (changes > 0 && (changes >= changesMax || bytes >= bytesMax)) {
+        return { appliedIndex: index - 1, sequence, journaled };
+      }
+      while (sequence < history.end && history.revision(sequence) === index) {
+        bytes += records.sizeOf(history.handle(sequence++));
+      }
+      while (journal.peek(journaled)?.index === index) journaled++;
+    }
+  }
+
+  #toBatch(taken: Taken): TableBatch {
+    const { compactedRevision } = this.#store.keys;
+    const revision = this.#revisionAfter(taken);
+    return {
+      appliedIndex: toLogIndex(taken.appliedIndex),
+      revision,
+      compactedRevision: toLogIndex(Math.min(compactedRevision, revision)),
+      ...this.#keyRows(taken),
+      history: this.#historyRows(taken),
+      ...toRows(
+        Array.from(
+          { length: taken.journaled },
+          (_, distance) =>
+            assertDefined(this.#store.journal.peek(distance), "A change that was taken"),
+        ),
+      ),
+    };
+  }
+
+  #revisionAfter({ sequence }: Taken): LogIndex {
+    if (sequence === this.#written.sequence) return this.#revision;
+    return toLogIndex(this.#store.keys.history.revision(sequence - 1));
+  }
+
+  /** The last version of each key in the batch: one that no other in it has taken the place of. */
+  #keyRows({ sequence: end }: Taken): Pick<TableBatch, "puts" | "deletes"> {
+    const { history, records } = this.#store.keys;
+    const replaced = new Set<number>();
+    for (let at = this.#written.sequence; at < end; at++) {
+      replaced.add(records.previous(history.handle(at)));
+    }
+    const puts: KeyValueRow[] = [];
+    const deletes: Uint8Array[] = [];
+    for (let at = this.#written.sequence; at < end; at++) {
+      const handle = history.handle(at);
+      if (replaced.has(handle)) continue;
+      if (records.isLive(handle)) puts.push(records.view(handle));
+      else deletes.push(records.key(handle));
+    }
+    return { puts, deletes };
+  }
+
+  #historyRows({ sequence: end }: Taken): readonly HistoryRow[] {
+    const { history, records } = this.#store.keys;
+    const rows: HistoryRow[] = [];
+    for (let at = this.#written.sequence; at < end; at++) {
+      const handle = history.handle(at);
+      const previous = records.previous(handle);
+      const revision = toLogIndex(history.revision(at));
+      const last = rows.at(-1);
+      rows.push({
+        revision,
+        order: last?.revision === revision ? last.order + 1 : 0,
+        key: records.key(handle),
+        kind: records.kind(handle),
+        before: previous !== 0 && records.isLive(previous) ? records.view(previous) : null,
+      });
+    }
+    return rows;
+  }
+}
+
+function toRows(
+  journaled: readonly JournaledChange[],
+): Pick<TableBatch, "leases" | "tokens" | "remembered" | "forgottenIndex"> {
+  const leases = new Map<number, LeaseRow | null>();
+  const tokens = new Map<string, Token | null>();
+  const added: RememberedRow[] = [];
+  let forgottenIndex = 0;
+  for (const { change } of journaled) {
+    if (change.table === "lease") leases.set(change.id, change.row);
+    else if (change.table === "token") tokens.set(change.id, change.row);
+    else if (change.table === "remembered") added.push(change.row);
+    else forgottenIndex = change.index;
+  }
+  const remembered = added.filter(({ index }) => index > forgottenIndex);
+  return { leases, tokens, remembered, forgottenIndex };
+}
+
+/** The last change of a key that was loaded, whose version the key's next change or its row has. */
+interface LoadedChange {
+  readonly key: Uint8Array;
+  readonly kind: ChangeKind;
+  readonly revision: number;
+  readonly sequence: number;
+  readonly previous: number;
+}
+
+/**
+ * Makes a store of rows: first the leases, then the keys (by rising key they take least memory), then
+ * history by rising revision and order; tokens, and remembered writes by rising index, whenever.
+ */
+export class StoreLoader {
+  readonly #store: ReplicatedStore;
+  readonly #changes = new Map<string, LoadedChange>();
+
+  /** Begins with an empty store of these limits. */
+  constructor(limits: StoreLimits = {}) {
+    this.#store = new ReplicatedStore(limits);
+  }
+
+  /** Adds a lease. */
+  lease(row: LeaseRow): void {
+    this.#store.keys.leases.set(row);
+  }
+
+  /** Adds a key. @throws {InputError} when its lease is not there. */
+  key(row: KeyValueRow): void {
+    if (row.lease !== 0 && this.#store.keys.leases.get(row.lease) === null) {
+      throw new InputError(`Cannot read rows: a key's lease ${row.lease} is not there`);
+    }
+    this.#store.keys.load(row);
+  }
+
+  /** Adds a token. */
+  token(row: Token): void {
+    this.#store.tokens.set(row.id, row);
+  }
+
+  /** Adds a remembered write. */
+  remembered(row: RememberedRow): void {
+    this.#store.memory.add(row);
+  }
+
+  /** Adds a change. @throws {InputError} when it does not fit those before it. */
+  history({ revision, key, kind, before }: HistoryRow): void {
+    const { records, history } = this.#store.keys;
+    const text = keyText(key);
+    const last = this.#changes.get(text);
+    if (last !== undefined && (last.kind === "put") !== (before !== null)) refuseHistory(revision);
+    const version = before === null ? 0 : records.add(before);
+    const previous = last === undefined ? version : this.#complete(last, version);
+    const sequence = history.end;
+    history.push(revision, 0);
+    this.#changes.set(text, { key: key.slice(), kind, revision, sequence, previous });
+  }
+
+  /**
+   * Ends the loading.
+   *
+   * @throws {InputError} when history does not fit the keys.
+   */
+  finish(
+    { appliedIndex, revision, compactedRevision }: Pick<
+      TableBatch,
+      "appliedIndex" | "revision" | "compactedRevision"
+    >,
+  ): ReplicatedStore {
+    const { keys } = this.#store;
+    for (const change of this.#changes.values()) {
+      const newest = keys.index.get(change.key);
+      if ((change.kind === "put") !== (newest !== 0)) refuseHistory(change.revision);
+      const version = this.#complete(change, newest);
+      if (keys.records.modRevision(version) !== change.revision) refuseHistory(change.revision);
+      if (newest === 0) keys.index.set(change.key, version);
+    }
+    keys.loaded({ revision, compactedRevision });
+    this.#store.loaded(appliedIndex);
+    return this.#store;
+  }
+
+  /** A change's version is known now: this one, or for 0 a tombstone. */
+  #complete({ key, kind, revision, sequence, previous }: LoadedChange, version: number): number {
+    const { records, history } = this.#store.keys;
+    const handle = kind === "put"
+      ? version
+      : records.addTombstone({ key, modRevision: revision, kind });
+    records.setPrevious(handle, previous);
+    history.setHandle(sequence, handle);
+    return handle;
+  }
+}
+
+function refuseHistory(revision: number): never {
+  throw new InputError(`Cannot read rows: the change at revision ${revision} does not fit its key`);
+}

@@ -1,0 +1,303 @@
+/**
+ * Transactions, as in etcd: conditions, what is done when all of them hold, and what is done else.
+ * This file has their form and the rules that need no store; `run_transaction.ts` does them.
+ *
+ * @module
+ */
+
+import { InputError } from "../errors.ts";
+import { VALUE_BYTES_MAX } from "./command.ts";
+import {
+  checkKeyBytes,
+  checkRange,
+  inRange,
+  isEmptyRange,
+  type KeyRange,
+  keyText,
+} from "./key_range.ts";
+import { checkLeaseId } from "./lease_table.ts";
+import { checkLockName } from "./lock.ts";
+import type { KeyOrder, RevisionFilter } from "./range_reader.ts";
+
+/** Most operations that one transaction can come to, nested ones included; and most conditions. */
+export const OPERATIONS_MAX = 128;
+/** Most keys that all conditions, reads and deletes of one transaction look at or remove. */
+export const TRANSACTION_KEYS_MAX = 10_000;
+/** Most bytes of keys and values that one transaction answers with. */
+export const TRANSACTION_BYTES_MAX: number = 8 * 1024 * 1024;
+
+/** How what is there is compared with what a condition says: `there relation said`. */
+export const RELATIONS = ["=", "!=", "<", ">"] as const;
+/** One of {@linkcode RELATIONS}. */
+export type Relation = typeof RELATIONS[number];
+
+/** What of a key is a number. */
+export const NUMBER_TARGETS = ["modRevision", "createRevision", "version", "lease"] as const;
+/** One of {@linkcode NUMBER_TARGETS}. */
+export type NumberTarget = typeof NUMBER_TARGETS[number];
+
+/**
+ * What must hold, before any operation is done. A condition on a range must hold for every key that
+ * is in it; if none is, it is compared like a key that is not there.
+ */
+export type Condition =
+  /** A key that is not there has no value: nothing holds for it. Values are ordered by their bytes. */
+  | {
+    readonly target: "value";
+    readonly keys: KeyRange;
+    readonly relation: Relation;
+    readonly value: Uint8Array;
+  }
+  /** A key that is not there has 0 everywhere. */
+  | {
+    readonly target: NumberTarget;
+    readonly keys: KeyRange;
+    readonly relation: Relation;
+    readonly number: number;
+  }
+  /** Whether there is any key. */
+  | { readonly target: "exists"; readonly keys: KeyRange; readonly exists: boolean }
+  /** The lock is held, and was won at this revision: see `lock.ts`. */
+  | { readonly target: "fence"; readonly lock: Uint8Array; readonly revision: number };
+
+/** By what the rows of a read are sorted. */
+export const SORT_TARGETS = ["key", "version", "createRevision", "modRevision", "value"] as const;
+/** One of {@linkcode SORT_TARGETS}. */
+export type SortTarget = typeof SORT_TARGETS[number];
+
+/** Sets a key. */
+export interface PutOperation {
+  /** The tag. */
+  readonly kind: "put";
+  /** The key. */
+  readonly key: Uint8Array;
+  /** The value; null keeps the one that is there, and refuses the transaction if there is none. */
+  readonly value: Uint8Array | null;
+  /** The lease, 0 for none; null keeps the one that is there, and refuses if there is no key. */
+  readonly lease: number | null;
+  /** Whether the answer has the key as it was before. */
+  readonly isPreviousWanted: boolean;
+}
+
+/** Reads keys as they are at this place of the transaction. */
+export interface RangeOperation extends RevisionFilter {
+  /** The tag. */
+  readonly kind: "range";
+  /** The keys. */
+  readonly keys: KeyRange;
+  /** Most rows; absent: all. */
+  readonly limit?: number;
+  /** By what they are sorted. */
+  readonly sortBy: SortTarget;
+  /** Which way. */
+  readonly order: KeyOrder;
+  /** Everything, rows without their values, or only how many there are. */
+  readonly show: RangeShow;
+  /** Counts those above the limit as well. */
+  readonly countAll: boolean;
+}
+
+/** What a read shows. */
+export const RANGE_SHOWS = ["rows", "keys", "count"] as const;
+/** One of {@linkcode RANGE_SHOWS}. */
+export type RangeShow = typeof RANGE_SHOWS[number];
+
+/** Removes keys. */
+export interface DeleteOperation {
+  /** The tag. */
+  readonly kind: "delete";
+  /** The keys. */
+  readonly keys: KeyRange;
+  /** Whether the answer has the keys as they were. */
+  readonly isPreviousWanted: boolean;
+}
+
+/** A transaction inside another; its conditions are looked at before anything is done. */
+export interface NestedOperation extends Transaction {
+  /** The tag. */
+  readonly kind: "transaction";
+}
+
+/** One step of a transaction. */
+export type Operation = PutOperation | RangeOperation | DeleteOperation | NestedOperation;
+
+/** All of it takes effect, at one revision, or nothing. */
+export interface Transaction {
+  /** What must hold. */
+  readonly conditions: readonly Condition[];
+  /** What is done if all of it holds, in this order. */
+  readonly success: readonly Operation[];
+  /** What is done else. */
+  readonly failure: readonly Operation[];
+}
+
+/**
+ * Checks what can be checked of a transaction without a store: sizes, numbers, and that no key can be
+ * changed twice.
+ *
+ * @throws {InputError} saying what is wrong, the value and the limit.
+ */
+export function checkTransaction(transaction: Transaction): void {
+  const count = countOf(transaction);
+  if (count > OPERATIONS_MAX) {
+    throw new InputError(
+      `Cannot read transaction: ${count} operations or conditions are above ${OPERATIONS_MAX}`,
+    );
+  }
+  checkParts(transaction);
+  changesOf(transaction.success);
+  changesOf(transaction.failure);
+}
+
+/** Whether a transaction can change anything. */
+export function isReadOnly({ success, failure }: Transaction): boolean {
+  return [...success, ...failure].every((operation) =>
+    operation.kind === "range" || (operation.kind === "transaction" && isReadOnly(operation))
+  );
+}
+
+/** The most conditions or operations on one way through a transaction: all that its branches nest. */
+function countOf({ conditions, success, failure }: Transaction): number {
+  return Math.max(conditions.length, countOperations(success), countOperations(failure));
+}
+
+function countOperations(operations: readonly Operation[]): number {
+  return operations.reduce(
+    (count, operation) => count + 1 + (operation.kind === "transaction" ? countOf(operation) : 0),
+    0,
+  );
+}
+
+function checkParts({ conditions, success, failure }: Transaction): void {
+  conditions.forEach(checkCondition);
+  success.forEach(checkOperation);
+  failure.forEach(checkOperation);
+}
+
+function checkCondition(condition: Condition): void {
+  switch (condition.target) {
+    case "fence":
+      checkLockName(condition.lock);
+      return checkNumber(condition.revision);
+    case "value":
+      checkRange(condition.keys);
+      return checkValue(condition.value);
+    case "exists":
+      return checkRange(condition.keys);
+    default:
+      checkRange(condition.keys);
+      return checkNumber(condition.number);
+  }
+}
+
+function checkOperation(operation: Operation): void {
+  switch (operation.kind) {
+    case "put":
+      checkKeyBytes(operation.key);
+      if (operation.value !== null) checkValue(operation.value);
+      if (operation.lease !== null && operation.lease !== 0) checkLeaseId(operation.lease);
+      return;
+    case "range":
+      checkRange(operation.keys);
+      return checkRangeNumbers(operation);
+    case "delete":
+      return checkRange(operation.keys);
+    case "transaction":
+      return checkParts(operation);
+    default:
+      return operation satisfies never;
+  }
+}
+
+function checkRangeNumbers(operation: RangeOperation): void {
+  const { limit, modRevisionMin, modRevisionMax, createRevisionMin, createRevisionMax } = operation;
+  for (
+    const number of [limit, modRevisionMin, modRevisionMax, createRevisionMin, createRevisionMax]
+  ) {
+    if (number !== undefined) checkNumber(number);
+  }
+  if (limit === 0) throw new InputError("Cannot read range: a limit of 0 asks for nothing");
+}
+
+function checkNumber(number: number): void {
+  if (Number.isSafeInteger(number) && number >= 0) return;
+  throw new InputError(
+    `Cannot read transaction: ${number} is not a whole number from 0 to 2^53 - 1`,
+  );
+}
+
+/** Checks a value. @throws {InputError} when it is longer than {@linkcode VALUE_BYTES_MAX}. */
+export function checkValue(value: Uint8Array): void {
+  if (value.length > VALUE_BYTES_MAX) {
+    throw new InputError(`Cannot read value: ${value.length} bytes are above ${VALUE_BYTES_MAX}`);
+  }
+}
+
+/** What a list of operations may change. */
+interface Changes {
+  readonly puts: ReadonlyMap<string, Uint8Array>;
+  readonly deletes: readonly KeyRange[];
+}
+
+/**
+ * etcd's rule: no key is put twice, nor put and deleted, by operations of which both can be done. The
+ * two branches of a nested transaction are never both done. Deletes may overlap: the second of them
+ * finds nothing.
+ *
+ * @throws {InputError} at the first key that could be changed twice.
+ */
+function changesOf(operations: readonly Operation[]): Changes {
+  const puts = new Map<string, Uint8Array>();
+  const deletes: KeyRange[] = [];
+  for (const operation of operations) {
+    const changes = changesOfOne(operation);
+    for (const [text, key] of changes.puts) {
+      if (puts.has(text)) refuseTwice(key);
+      puts.set(text, key);
+    }
+    deletes.push(...changes.deletes);
+    // A nested transaction's own branches may put in one and delete in the other.
+    checkApart(changes, { puts, deletes });
+  }
+  return { puts, deletes };
+}
+
+/** Checks the last operation's changes against those of all before it. */
+function checkApart(own: Changes, all: Changes): void {
+  const before = all.deletes.slice(0, all.deletes.length - own.deletes.length);
+  for (const key of own.puts.values()) {
+    if (before.some((range) => inRange(range, key))) refuseTwice(key);
+  }
+  for (const [text, key] of all.puts) {
+    if (own.puts.has(text)) continue;
+    if (own.deletes.some((range) => inRange(range, key))) refuseTwice(key);
+  }
+}
+
+function changesOfOne(operation: Operation): Changes {
+  switch (operation.kind) {
+    case "put":
+      return { puts: new Map([[keyText(operation.key), operation.key]]), deletes: [] };
+    case "delete":
+      return { puts: new Map(), deletes: isEmptyRange(operation.keys) ? [] : [operation.keys] };
+    case "range":
+      return { puts: new Map(), deletes: [] };
+    case "transaction": {
+      const success = changesOf(operation.success);
+      const failure = changesOf(operation.failure);
+      return {
+        puts: new Map([...success.puts, ...failure.puts]),
+        deletes: [...success.deletes, ...failure.deletes],
+      };
+    }
+    default:
+      return operation satisfies never;
+  }
+}
+
+function refuseTwice(key: Uint8Array): never {
+  const shown = new TextDecoder().decode(key.subarray(0, 80));
+  throw new InputError(
+    `Cannot read transaction: it could change key ${JSON.stringify(shown)} twice`,
+  );
+}
