@@ -90,7 +90,7 @@ export class Lessor {
     return true;
   }
 
-  /** Whole seconds until a lease runs out, rounded up; null when there is none. */
+  /** Whole seconds until a lease runs out; 0 when it is ending, null when there is none. */
   secondsLeft(id: number): number | null {
     const timer = this.#timers.get(id);
     if (timer === undefined) return null;

@@ -15,8 +15,9 @@
 
 import { assert } from "../assert.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
-import { inRange, type KeyRange, keyText, prefixOf, singleKeyOf } from "./key_range.ts";
+import { inRange, type KeyRange } from "./key_range.ts";
 import type { MultiVersionStore, Unreadable } from "./multi_version_store.ts";
+import { RangeOwners } from "./range_owners.ts";
 import type { ChangeKind, KeyValueRow } from "./record.ts";
 
 /** Most watchers of one node. */
@@ -114,8 +115,11 @@ export class Watcher {
     return this.#hub.take(this, limits);
   }
 
-  /** The revision up to which the watcher has been given everything: a client may resume behind it. */
-  progress(): LogIndex {
+  /**
+   * The revision up to which the watcher has been given everything: a client may resume behind it. Null
+   * when history has forgotten what comes next: the next {@linkcode take} says so.
+   */
+  progress(): LogIndex | null {
     return this.#hub.progressOf(this);
   }
 
@@ -129,7 +133,9 @@ export class Watcher {
 export class WatchHub {
   readonly #keys: MultiVersionStore;
   readonly #watchers = new Set<Watcher>();
-  readonly #live = new LiveWatchers();
+  readonly #live = new RangeOwners<Watcher>();
+  /** Those for whom something waits that nobody has been told of. */
+  readonly #ready = new Set<Watcher>();
   /** Changes before this one were looked at for the live watchers. */
   #sequence: number;
   #revision: LogIndex;
@@ -153,6 +159,7 @@ export class WatchHub {
     if (this.#watchers.size >= WATCHERS_MAX) return { kind: "tooMany" };
     const { fromRevision = this.#keys.revision + 1 } = query;
     if (fromRevision <= this.#keys.compactedRevision) return this.#compacted();
+    if (this.#sequence < this.#keys.history.first) this.#leaveBehind();
     const watcher = new Watcher({ hub: this, query, fromRevision });
     this.#watchers.add(watcher);
     const sequence = this.#keys.history.from(fromRevision);
@@ -168,15 +175,16 @@ export class WatchHub {
    */
   publish(changesMax = 5_000): { readonly ready: readonly Watcher[]; readonly isDone: boolean } {
     const { history } = this.#keys;
-    const ready = new Set<Watcher>();
-    if (this.#sequence < history.first) this.#leaveBehind(ready);
+    if (this.#sequence < history.first) this.#leaveBehind();
     let end = Math.min(this.#sequence + changesMax, history.end);
     if (end > this.#sequence) end = history.afterRevisionOf(end - 1);
-    while (this.#sequence < end) this.#offer(this.#sequence++, ready);
+    while (this.#sequence < end) this.#offer(this.#sequence++);
     const isDone = this.#sequence === history.end;
     if (isDone) this.#revision = this.#keys.revision;
     else this.#revision = toLogIndex(history.revision(this.#sequence) - 1);
-    return { ready: [...ready], isDone };
+    const ready = [...this.#ready];
+    this.#ready.clear();
+    return { ready, isDone };
   }
 
   /** For {@linkcode Watcher.take}. */
@@ -200,19 +208,18 @@ export class WatchHub {
   }
 
   /** For {@linkcode Watcher.progress}. */
-  progressOf(watcher: Watcher): LogIndex {
-    const { history } = this.#keys;
+  progressOf(watcher: Watcher): LogIndex | null {
     const next = this.#nextOf(watcher);
-    const known = next === null || next < history.first
-      ? this.#revision
-      : toLogIndex(history.revision(next) - 1);
+    if (next !== null && this.#isForgotten(next)) return null;
+    const known = next === null ? this.#revision : this.#revisionOf(next) - 1;
     return toLogIndex(Math.max(known, watcher.fromRevision - 1));
   }
 
   /** For {@linkcode Watcher.end}. */
   end(watcher: Watcher): void {
-    if (watcher.place.kind === "live") this.#live.remove(watcher);
+    if (watcher.place.kind === "live") this.#live.remove(watcher.query.keys, watcher);
     watcher.place = { kind: "ended" };
+    this.#ready.delete(watcher);
     this.#watchers.delete(watcher);
   }
 
@@ -229,29 +236,29 @@ export class WatchHub {
 
   #goLive(watcher: Watcher): void {
     watcher.place = { kind: "live", queue: [] };
-    this.#live.add(watcher);
+    this.#live.add(watcher.query.keys, watcher);
   }
 
   /** History was forgotten before it was published: live watchers have a gap, and will learn it. */
-  #leaveBehind(ready: Set<Watcher>): void {
+  #leaveBehind(): void {
     for (const watcher of this.#watchers) {
       if (watcher.place.kind !== "live") continue;
-      this.#live.remove(watcher);
+      this.#live.remove(watcher.query.keys, watcher);
       watcher.place = { kind: "behind", sequence: watcher.place.queue[0] ?? this.#sequence };
-      ready.add(watcher);
+      this.#ready.add(watcher);
     }
     this.#sequence = this.#keys.history.first;
   }
 
-  #offer(sequence: number, ready: Set<Watcher>): void {
+  #offer(sequence: number): void {
     for (const watcher of this.#live.of(this.#keys.records.key(this.#handle(sequence)))) {
       if (!this.#isWanted(watcher, sequence)) continue;
       const { place } = watcher;
       assert(place.kind === "live", "Only live watchers are offered changes");
-      if (place.queue.length === 0) ready.add(watcher);
+      if (place.queue.length === 0) this.#ready.add(watcher);
       place.queue.push(sequence);
       if (place.queue.length <= WATCH_QUEUE_MAX) continue;
-      this.#live.remove(watcher);
+      this.#live.remove(watcher.query.keys, watcher);
       watcher.place = { kind: "behind", sequence: place.queue[0] ?? sequence };
     }
   }
@@ -353,70 +360,6 @@ export class WatchHub {
     const oldestRevision = toLogIndex(this.#keys.compactedRevision + 1);
     return { kind: "compacted", oldestRevision };
   }
-}
-
-/** Live watchers, found by the key of a change: without a look at those that watch other keys. */
-class LiveWatchers {
-  readonly #byKey = new Map<string, Set<Watcher>>();
-  /** By the length of the prefix, then by the prefix. */
-  readonly #byPrefix = new Map<number, Map<string, Set<Watcher>>>();
-  readonly #byRange = new Set<Watcher>();
-
-  add(watcher: Watcher): void {
-    const { keys } = watcher.query;
-    const single = singleKeyOf(keys);
-    const prefix = prefixOf(keys);
-    if (single !== null) addTo(this.#byKey, keyText(single), watcher);
-    else if (prefix === null) this.#byRange.add(watcher);
-    else {
-      const sameLength = this.#byPrefix.get(prefix.length) ?? new Map<string, Set<Watcher>>();
-      this.#byPrefix.set(prefix.length, sameLength);
-      addTo(sameLength, keyText(prefix), watcher);
-    }
-  }
-
-  remove(watcher: Watcher): void {
-    const { keys } = watcher.query;
-    const single = singleKeyOf(keys);
-    const prefix = prefixOf(keys);
-    if (single !== null) removeFrom(this.#byKey, keyText(single), watcher);
-    else if (prefix === null) this.#byRange.delete(watcher);
-    else {
-      const sameLength = this.#byPrefix.get(prefix.length);
-      if (sameLength === undefined) return;
-      removeFrom(sameLength, keyText(prefix), watcher);
-      if (sameLength.size === 0) this.#byPrefix.delete(prefix.length);
-    }
-  }
-
-  /** Those that watch a key. The list is made before the first of them may leave. */
-  of(key: Uint8Array): readonly Watcher[] {
-    const found: Watcher[] = [];
-    if (this.#byKey.size > 0 || this.#byPrefix.size > 0) {
-      const text = keyText(key);
-      found.push(...this.#byKey.get(text) ?? []);
-      for (const [length, sameLength] of this.#byPrefix) {
-        if (length <= text.length) found.push(...sameLength.get(text.slice(0, length)) ?? []);
-      }
-    }
-    for (const watcher of this.#byRange) {
-      if (inRange(watcher.query.keys, key)) found.push(watcher);
-    }
-    return found;
-  }
-}
-
-function addTo(map: Map<string, Set<Watcher>>, text: string, watcher: Watcher): void {
-  const watchers = map.get(text) ?? new Set();
-  watchers.add(watcher);
-  map.set(text, watchers);
-}
-
-function removeFrom(map: Map<string, Set<Watcher>>, text: string, watcher: Watcher): void {
-  const watchers = map.get(text);
-  if (watchers === undefined) return;
-  watchers.delete(watcher);
-  if (watchers.size === 0) map.delete(text);
 }
 
 function sizeOf({ key, row, previous }: WatchEvent): number {

@@ -1,0 +1,70 @@
+/**
+ * Who owns ranges that a key is in, without a look at those whose ranges it is not in: for single
+ * keys and prefixes. Other ranges are looked at one by one.
+ *
+ * @module
+ */
+
+import { inRange, type KeyRange, keyText, prefixOf, singleKeyOf } from "./key_range.ts";
+
+/** See the module. */
+export class RangeOwners<Owner> {
+  readonly #byKey = new Map<string, Set<Owner>>();
+  /** By the length of the prefix, then by the prefix. */
+  readonly #byPrefix = new Map<number, Map<string, Set<Owner>>>();
+  readonly #byOwner = new Map<Owner, KeyRange>();
+
+  /** Adds an owner, of one range. */
+  add(keys: KeyRange, owner: Owner): void {
+    const single = singleKeyOf(keys);
+    const prefix = prefixOf(keys);
+    if (single !== null) addTo(this.#byKey, keyText(single), owner);
+    else if (prefix === null) this.#byOwner.set(owner, keys);
+    else {
+      const sameLength = this.#byPrefix.get(prefix.length) ?? new Map<string, Set<Owner>>();
+      this.#byPrefix.set(prefix.length, sameLength);
+      addTo(sameLength, keyText(prefix), owner);
+    }
+  }
+
+  /** Removes an owner of this range. */
+  remove(keys: KeyRange, owner: Owner): void {
+    const single = singleKeyOf(keys);
+    const prefix = prefixOf(keys);
+    if (single !== null) removeFrom(this.#byKey, keyText(single), owner);
+    else if (prefix === null) this.#byOwner.delete(owner);
+    else {
+      const sameLength = this.#byPrefix.get(prefix.length);
+      if (sameLength === undefined) return;
+      removeFrom(sameLength, keyText(prefix), owner);
+      if (sameLength.size === 0) this.#byPrefix.delete(prefix.length);
+    }
+  }
+
+  /** The owners of every range that a key is in, as a list of its own. */
+  of(key: Uint8Array): readonly Owner[] {
+    const found: Owner[] = [];
+    if (this.#byKey.size > 0 || this.#byPrefix.size > 0) {
+      const text = keyText(key);
+      found.push(...this.#byKey.get(text) ?? []);
+      for (const [length, sameLength] of this.#byPrefix) {
+        if (length <= text.length) found.push(...sameLength.get(text.slice(0, length)) ?? []);
+      }
+    }
+    for (const [owner, keys] of this.#byOwner) if (inRange(keys, key)) found.push(owner);
+    return found;
+  }
+}
+
+function addTo<Owner>(map: Map<string, Set<Owner>>, text: string, owner: Owner): void {
+  const owners = map.get(text) ?? new Set();
+  owners.add(owner);
+  map.set(text, owners);
+}
+
+function removeFrom<Owner>(map: Map<string, Set<Owner>>, text: string, owner: Owner): void {
+  const owners = map.get(text);
+  if (owners === undefined) return;
+  owners.delete(owner);
+  if (owners.size === 0) map.delete(text);
+}
