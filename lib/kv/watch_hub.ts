@@ -243,6 +243,8 @@ export class WatchHub {
   #leaveBehind(): void {
     for (const watcher of this.#watchers) {
       if (watcher.place.kind !== "live") continue;
+      // It began after all that was forgotten.
+      if (watcher.fromRevision > this.#keys.compactedRevision) continue;
       this.#live.remove(watcher.query.keys, watcher);
       watcher.place = { kind: "behind", sequence: watcher.place.queue[0] ?? this.#sequence };
       this.#ready.add(watcher);
