@@ -31,6 +31,16 @@
  * most {@linkcode TOKENS_MAX} tokens, each with the digest of its secret, what it allows and for which
  * keys. Secrets never come here. `lib/http` asks; nothing here knows what a request is.
  *
+ * **The model that comes next** stands beside all this and is complete, but nothing applies to it yet: keys as
+ * bytes, ranges, transactions, leases, locks, history and watches, as in etcd. To read it, begin with
+ * `transaction.ts` and `store_command.ts` (what can be asked), then `replicated_store.ts` (what an
+ * entry does), `run_transaction.ts`, `multi_version_store.ts` (versions and history) and, below it,
+ * `record.ts`, `arena.ts` and `ordered_index.ts` (where it all lies: no object a key, so a million
+ * keys cost the garbage collector nothing). `range_reader.ts` and `watch_hub.ts` read it in slices that never hold
+ * the loop; `lessor.ts` is the leader's part of leases; `store_tables.ts` leads to the disk and back;
+ * `store_codec.ts` has the commands as bytes; `store_invariants.ts` says what must hold of it all.
+ * A revision is a log index there, too: what changes nothing takes none, so they have gaps.
+ *
  * **Limits** are checked where a command is encoded and again where it is decoded: a command
  * reaches the log of a follower without passing that follower's HTTP API.
  *
@@ -103,3 +113,128 @@ export {
   type TokenScope,
   toScopeBits,
 } from "./token.ts";
+
+export { accessOf, coversRange, type KeyAccess } from "./access.ts";
+export { HISTORY_LIMITS, type HistoryLimits } from "./history.ts";
+export {
+  ALL_KEYS,
+  checkKeyBytes,
+  checkRange,
+  type KeyRange,
+  keysWithPrefix,
+  prefixEnd,
+  singleKey,
+} from "./key_range.ts";
+export {
+  checkLeaseId,
+  checkLeaseTtl,
+  LEASE_KEYS_PER_ENTRY,
+  LEASE_TTL_SECONDS_MAX,
+  LEASE_TTL_SECONDS_MIN,
+  type LeaseEnd,
+  type LeaseRow,
+  LEASES_MAX,
+} from "./lease_table.ts";
+export { Lessor } from "./lessor.ts";
+export {
+  acquireTransaction,
+  checkLockName,
+  isClaim,
+  LOCK_NAME_BYTES_MAX,
+  lockKey,
+  lockKeys,
+  releaseTransaction,
+} from "./lock.ts";
+export type { MultiVersionStore, Unreadable } from "./multi_version_store.ts";
+export {
+  type KeyOrder,
+  type RangeItem,
+  type RangeQuery,
+  RangeReader,
+  type RangeSlice,
+  type RevisionFilter,
+  SLICE_LIMITS,
+  type SliceLimits,
+} from "./range_reader.ts";
+export type { ChangeKind, KeyValueRow } from "./record.ts";
+export {
+  type AppliedStoreEntry,
+  ReplicatedStore,
+  type StoreEntry,
+  type StoreLimits,
+} from "./replicated_store.ts";
+export {
+  type OperationAnswer,
+  readTransaction,
+  type RefusalReason,
+  type TransactionAnswer,
+  type TransactionOutcome,
+} from "./run_transaction.ts";
+export {
+  decodeStoreCommand,
+  encodeStoreCommand,
+  isStoreCommand,
+  STORE_COMMAND_BYTES_MAX,
+  STORE_COMMAND_VERSION,
+} from "./store_codec.ts";
+export {
+  EXPIRED_LEASES_MAX,
+  type Idempotency,
+  type LeaseResult,
+  type StoreCommand,
+  type StoreOutcome,
+  type StoreResult,
+  type TransactionCommand,
+} from "./store_command.ts";
+export { digestStore } from "./store_digest.ts";
+export { checkStore } from "./store_invariants.ts";
+export {
+  BATCH_LIMITS,
+  type BatchLimits,
+  type HistoryRow,
+  StoreLoader,
+  type TableBatch,
+  TableWriter,
+} from "./store_tables.ts";
+export {
+  checkTransaction,
+  type Condition,
+  type DeleteOperation,
+  isReadOnly,
+  type NestedOperation,
+  NUMBER_TARGETS,
+  type NumberTarget,
+  type Operation,
+  OPERATIONS_MAX,
+  type PutOperation,
+  RANGE_SHOWS,
+  type RangeOperation,
+  type RangeShow,
+  type Relation,
+  RELATIONS,
+  SORT_TARGETS,
+  type SortTarget,
+  type Transaction,
+  TRANSACTION_BYTES_MAX,
+  TRANSACTION_KEYS_MAX,
+} from "./transaction.ts";
+export {
+  TAKE_LIMITS,
+  type TakeLimits,
+  type Taken,
+  WATCH_QUEUE_MAX,
+  type Watcher,
+  WATCHERS_MAX,
+  type WatchEvent,
+  WatchHub,
+  type WatchQuery,
+} from "./watch_hub.ts";
+export {
+  decodeRememberedResult,
+  encodeRememberedResult,
+  idempotencyText,
+  MEMORY_LIMITS,
+  type MemoryLimits,
+  type RememberedResult,
+  type RememberedRow,
+} from "./write_memory.ts";

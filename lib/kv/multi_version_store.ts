@@ -51,7 +51,7 @@ export class MultiVersionStore {
   /** The leases. */
   readonly leases: LeaseTable = new LeaseTable(this.records);
   /** Changes from this one on are still to be written by somebody, and not forgotten before. */
-  heldFrom = Infinity;
+  heldFrom: number = Infinity;
   readonly #limits: HistoryLimits;
   readonly #age: HistoryAge | null;
   #revision = 0;

@@ -28,7 +28,7 @@ export interface Idempotency {
 }
 
 /** What any command may have besides its effect. */
-interface CommandOptions {
+export interface CommandOptions {
   /** Which write this is an attempt at; absent: it takes effect as often as it is in the log. */
   readonly idempotency?: Idempotency;
 }
@@ -125,7 +125,8 @@ export type StoreOutcome =
   | { readonly kind: "compacted"; readonly compactedRevision: LogIndex }
   | WithoutRevision<TokenResult>;
 
-type WithoutRevision<Result> = Result extends unknown ? Omit<Result, "revision"> : never;
+/** A result without where the store stands. */
+export type WithoutRevision<Result> = Result extends unknown ? Omit<Result, "revision"> : never;
 
 /**
  * What came of a command. `revision` is the store's after it: the command's own index if it changed

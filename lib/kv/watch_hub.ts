@@ -82,7 +82,7 @@ export type Taken =
   | { readonly kind: "compacted"; readonly oldestRevision: LogIndex };
 
 /** Where a watcher stands: see the module. */
-type Place =
+export type WatchPlace =
   | { readonly kind: "live"; readonly queue: number[] }
   | { readonly kind: "behind"; sequence: number }
   | { readonly kind: "ended" };
@@ -94,7 +94,7 @@ export class Watcher {
   /** Changes below are not wanted. */
   readonly fromRevision: number;
   /** Where it stands; for its hub. */
-  place: Place = { kind: "ended" };
+  place: WatchPlace = { kind: "ended" };
   readonly #hub: WatchHub;
 
   /** Use {@linkcode WatchHub.watch}. */
@@ -299,7 +299,7 @@ export class WatchHub {
   #takeBehind(
     watcher: Watcher,
     { place, limits }: {
-      readonly place: Extract<Place, { kind: "behind" }>;
+      readonly place: Extract<WatchPlace, { kind: "behind" }>;
       readonly limits: TakeLimits;
     },
   ): Taken {

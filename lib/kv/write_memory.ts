@@ -15,7 +15,7 @@ import { Arena } from "./arena.ts";
 import { ByteReader, ByteWriter } from "./byte_fields.ts";
 import { RevisionQueue } from "./history.ts";
 import type { OperationAnswer, TransactionAnswer } from "./run_transaction.ts";
-import type { Idempotency, StoreResult } from "./store_command.ts";
+import type { Idempotency, StoreResult, WithoutRevision } from "./store_command.ts";
 import { OPERATIONS_MAX } from "./transaction.ts";
 
 /** How much is remembered. Part of what all nodes must agree on: other limits are another store. */
@@ -234,8 +234,6 @@ export function decodeRememberedResult(bytes: Uint8Array): RememberedResult {
   reader.end();
   return result;
 }
-
-type WithoutRevision<Result> = Result extends unknown ? Omit<Result, "revision"> : never;
 
 function readResult(
   reader: ByteReader,
