@@ -1,6 +1,7 @@
 /**
- * `deno task bench store [KEYS]`: what the store in memory costs: nanoseconds a put, get and range, bytes a
- * key, the longest step that holds the loop, and what watchers cost. By default a million keys of 256-byte values.
+ * `deno task bench store [KEYS]`: what the store in memory costs: nanoseconds a put, get and range,
+ * bytes a key, the longest step that holds the loop, and what watchers cost. By default a million
+ * keys of 256-byte values.
  *
  * @module
  */

@@ -25,8 +25,8 @@ export function coversRange({ prefixes }: Pick<Token, "prefixes">, keys: KeyRang
 }
 
 /**
- * All keys that a transaction can read or change, whichever way it takes: conditions are reads, since they
- * tell what is there, and so is what a change shows of the value before or keeps of it.
+ * All keys that a transaction can read or change, whichever way it takes: conditions are reads,
+ * since they tell what is there, and so is what a change shows of the value before or keeps of it.
  */
 export function accessOf({ conditions, success, failure }: Transaction): KeyAccess {
   const parts = [...success, ...failure].map(accessOfOperation);

@@ -3,8 +3,8 @@
  * cost the garbage collector nothing and a key little more than its bytes.
  *
  * A slab is one buffer, cut into slots of one size. A record lies in one slot and is found by its
- * handle: the slab's number and the slot's. Sizes are rounded up by at most an eighth (16 bytes for small records), and a slab
- * whose last record is freed is given back whole. A record never moves.
+ * handle: the slab's number and the slot's. Sizes are rounded up by at most an eighth (16 bytes for
+ * small records), and a slab whose last record is freed is given back whole. A record never moves.
  *
  * @module
  */
@@ -22,7 +22,9 @@ const SLOT_BYTES_MIN = 16;
 /** Above it a record has a slab of its own. */
 const SHARED_SLOT_BYTES_MAX = 64 * 1024;
 
-/** One buffer, seen in three ways: offsets are in bytes, and multiples of 8 where a record begins. */
+/**
+ * One buffer, seen in three ways: offsets are in bytes, and multiples of 8 where a record begins.
+ */
 export interface Slab {
   /** The buffer as bytes. */
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -40,7 +42,10 @@ interface OwnSlab extends Slab {
   /** How many slots were ever handed out: those above were never touched and take no memory yet. */
   touched: number;
   used: number;
-  /** The first free slot among the touched ones plus 1, each holding the next in its first word; or 0. */
+  /**
+   * The first free slot among the touched ones plus 1, each holding the next in its first word;
+   * or 0.
+   */
   firstFree: number;
   /** Its position among the slabs of its size that have room, or -1. */
   position: number;
@@ -102,7 +107,12 @@ export class Arena {
 
   /** Where a record begins in its slab, in bytes. */
   offset(handle: number): number {
-    return (handle & (SLOTS_MAX - 1)) * this.#own(handle).slotBytes;
+    return Arena.offsetIn(this.#own(handle), handle);
+  }
+
+  /** Where a record begins in its slab, for those who have that already. */
+  static offsetIn({ slotBytes }: Slab, handle: number): number {
+    return (handle & (SLOTS_MAX - 1)) * slotBytes;
   }
 
   /** Bytes of the slot that a record of this size takes. */

@@ -1,6 +1,6 @@
 /**
- * Fields one after the other in a byte string, each in exactly one way: what was written twice alike
- * is equal, byte for byte, and what is read is what was written.
+ * Fields one after the other in a byte string, each in exactly one way: what was written twice
+ * alike is equal, byte for byte, and what is read is what was written.
  *
  * A number is in base 128, lowest digit first, the top bit of every byte but the last set, and as
  * short as it can be. Bytes are their number, then they.
@@ -85,7 +85,9 @@ export class ByteWriter {
   }
 }
 
-/** Reads fields from untrusted bytes. Everything that a writer would not have written is refused. */
+/**
+ * Reads fields from untrusted bytes. Everything that a writer would not have written is refused.
+ */
 export class ByteReader {
   readonly #bytes: Uint8Array;
   readonly #what: string;

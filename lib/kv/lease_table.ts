@@ -1,6 +1,6 @@
 /**
- * Leases as the replicated state has them: their time to live and their keys. No clock is here: that
- * a lease has run out is said by an entry, see `lessor.ts`.
+ * Leases as the replicated state has them: their time to live and their keys. No clock is here:
+ * that a lease has run out is said by an entry, see `lessor.ts`.
  *
  * @module
  */

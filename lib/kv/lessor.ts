@@ -2,11 +2,13 @@
  * The leader's view of leases: when each runs out. Pure: ticks come in, ids of leases that ran out
  * come out, for an `expireLeases` command. Keepalives come here alone and cost no entry.
  *
- * A new leader gives every lease its full time to live again, so no lease ends early because a leader
- * died, paused, or has another clock: it can only end late. Two rules are the caller's:
+ * A new leader gives every lease its full time to live again, so no lease ends early because a
+ * leader died, paused, or has another clock: it can only end late. Two rules are the caller's:
  *
- * * It answers a keepalive only once a majority has confirmed that it led when the keepalive came, and all
- *   entries of earlier terms are applied, as for a linearizable read. So no later leader counted from before.
+ * * It answers a keepalive only once a majority has confirmed that it led when the keepalive came,
+ * and all
+ *   entries of earlier terms are applied, as for a linearizable read. So no later leader counted
+ * from before.
  * * It tells the lessor what applied entries did to leases, in their order.
  *
  * @module
@@ -56,7 +58,10 @@ export class Lessor {
     return this.#timers.size;
   }
 
-  /** A lease was granted, or found: it has its full time to live. One that is ending goes on ending. */
+  /**
+   * A lease was granted, or found: it has its full time to live. One that is ending goes on
+   * ending.
+   */
   granted({ id, ttlSeconds, ending }: LeaseRow): void {
     // The tick under way may be nearly over: one more, so that none ends early.
     const ttlTicks = Math.ceil(ttlSeconds * this.#ticksPerSecond) + 1;
@@ -104,8 +109,8 @@ export class Lessor {
   }
 
   /**
-   * The leases that have run out or are ending, at most `max`, by rising id. A lease comes again only
-   * when the proposal to end it seems lost.
+   * The leases that have run out or are ending, at most `max`, by rising id. A lease comes again
+   * only when the proposal to end it seems lost.
    */
   due(max: number): readonly number[] {
     const ids = new Set<number>();

@@ -2,14 +2,14 @@
  * Locks and elections for applications, on nothing but keys, leases and transactions, as etcd's
  * clients make them: so a lock that `etcdctl lock` takes is the same lock.
  *
- * Who wants lock `NAME` puts the key `NAME/LEASE`, its lease's id in hex, under that lease. The key that was
- * created first holds the lock; the others wait, each for the deletion of the one before it, so one release wakes one. When a lease ends,
- * so does its key, and with it the claim.
+ * Who wants lock `NAME` puts the key `NAME/LEASE`, its lease's id in hex, under that lease. The key
+ * that was created first holds the lock; the others wait, each for the deletion of the one before
+ * it, so one release wakes one. When a lease ends, so does its key, and with it the claim.
  *
  * The **fence** of a holder is its key's createRevision: it grows with every holder, because they
- * hold in the order in which they came. The condition `fence` of a transaction holds while the lock's
- * holder has that createRevision, so a holder that was stopped past its lease, and continues as if it still
- * held the lock, fails at the store.
+ * hold in the order in which they came. The condition `fence` of a transaction holds while the
+ * lock's holder has that createRevision, so a holder that was stopped past its lease, and continues
+ * as if it still held the lock, fails at the store.
  *
  * @module
  */
@@ -50,8 +50,8 @@ export function lockKeys(name: Uint8Array): KeyRange {
 }
 
 /**
- * Whether a key in {@linkcode lockKeys} under this lease is a claim to the lock: the keys of lock `a/b`
- * begin with `a/` as well, and are none to lock `a`.
+ * Whether a key in {@linkcode lockKeys} under this lease is a claim to the lock: the keys of lock
+ * `a/b` begin with `a/` as well, and are none to lock `a`.
  */
 export function isClaim(
   { name, key, lease }: {

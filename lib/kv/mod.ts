@@ -3,8 +3,9 @@
  *
  * A client's write becomes a {@linkcode Command}, is encoded by `command_codec.ts`, travels as the
  * opaque data of a log entry, and comes back on every node, committed, to `state_machine.ts`, which
- * applies it to a {@linkcode KeyValueStore}. Nothing here reads a clock, the environment or a random
- * number, and nothing awaits: what an entry does follows from the entry and the state before it.
+ * applies it to a {@linkcode KeyValueStore}. Nothing here reads a clock, the environment or a
+ * random number, and nothing awaits: what an entry does follows from the entry and the state before
+ * it.
  *
  * **Revisions.** A revision is the log index of the write that made it; there is no other counter.
  * A key remembers the revision that created it, the one that last changed it, and how many writes
@@ -15,31 +16,33 @@
  * below it are skipped, the next one is applied, and a gap stops the node. Entries that carry a
  * certificate, or bytes that are no command, change nothing else.
  *
- * **Conditions.** A write may name the modRevision that the key must have. The condition is looked at
- * where the command stands in the log, so of two that name the same revision at most one succeeds.
+ * **Conditions.** A write may name the modRevision that the key must have. The condition is looked
+ * at where the command stands in the log, so of two that name the same revision at most one
+ * succeeds.
  *
  * **Exactly once.** A client that gives a write an idempotency key may send it again, to any node,
- * for as long as it does not know the outcome: one attempt takes effect, and all are answered as that
- * one was. What was answered is part of the state ({@linkcode RememberedWrite}): key, digest of the
- * command and result, for {@linkcode REMEMBERED_ENTRIES} entries of the log from its own on. No clock
- * decides, so all nodes forget at the same entry; one entry forgets at most one write. A failed
- * condition is remembered like a success. The same key with another command is refused: whichever
- * stands first in the log has the key. A client that waits longer than the window may have its
- * write done twice.
+ * for as long as it does not know the outcome: one attempt takes effect, and all are answered as
+ * that one was. What was answered is part of the state ({@linkcode RememberedWrite}): key, digest
+ * of the command and result, for {@linkcode REMEMBERED_ENTRIES} entries of the log from its own on.
+ * No clock decides, so all nodes forget at the same entry; one entry forgets at most one write. A
+ * failed condition is remembered like a success. The same key with another command is refused:
+ * whichever stands first in the log has the key. A client that waits longer than the window may
+ * have its write done twice.
  *
- * **Tokens.** Who may use the API is part of the state too, beside the keys and out of their reach: at
- * most {@linkcode TOKENS_MAX} tokens, each with the digest of its secret, what it allows and for which
- * keys. Secrets never come here. `lib/http` asks; nothing here knows what a request is.
+ * **Tokens.** Who may use the API is part of the state too, beside the keys and out of their reach:
+ * at most {@linkcode TOKENS_MAX} tokens, each with the digest of its secret, what it allows and for
+ * which keys. Secrets never come here. `lib/http` asks; nothing here knows what a request is.
  *
- * **The model that comes next** stands beside all this and is complete, but nothing applies to it yet: keys as
- * bytes, ranges, transactions, leases, locks, history and watches, as in etcd. To read it, begin with
- * `transaction.ts` and `store_command.ts` (what can be asked), then `replicated_store.ts` (what an
- * entry does), `run_transaction.ts`, `multi_version_store.ts` (versions and history) and, below it,
- * `record.ts`, `arena.ts` and `ordered_index.ts` (where it all lies: no object a key, so a million
- * keys cost the garbage collector nothing). `range_reader.ts` and `watch_hub.ts` read it in slices that never hold
- * the loop; `lessor.ts` is the leader's part of leases; `store_tables.ts` leads to the disk and back;
- * `store_codec.ts` has the commands as bytes; `store_invariants.ts` says what must hold of it all.
- * A revision is a log index there, too: what changes nothing takes none, so they have gaps.
+ * **The model that comes next** stands beside all this and is complete, but nothing applies to it
+ * yet: keys as bytes, ranges, transactions, leases, locks, history and watches, as in etcd. To read
+ * it, begin with `transaction.ts` and `store_command.ts` (what can be asked), then
+ * `replicated_store.ts` (what an entry does), `run_transaction.ts`, `multi_version_store.ts`
+ * (versions and history) and, below it, `record.ts`, `arena.ts` and `ordered_index.ts` (where it
+ * all lies: no object a key, so a million keys cost the garbage collector nothing).
+ * `range_reader.ts` and `watch_hub.ts` read it in slices that never hold the loop; `lessor.ts` is
+ * the leader's part of leases; `store_tables.ts` leads to the disk and back; `store_codec.ts` has
+ * the commands as bytes; `store_invariants.ts` says what must hold of it all. A revision is a log
+ * index there, too: what changes nothing takes none, so they have gaps.
  *
  * **Limits** are checked where a command is encoded and again where it is decoded: a command
  * reaches the log of a follower without passing that follower's HTTP API.

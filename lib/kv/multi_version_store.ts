@@ -1,12 +1,13 @@
 /**
  * Keys with all of their versions that history keeps, in memory.
  *
- * The index leads from a key to its newest version, which leads to the one before, and so on. A key that was deleted
- * stays in the index, under a tombstone, until history forgets the deletion. So a read at a revision
- * walks from the newest version to the first that is not newer, and needs nothing else.
+ * The index leads from a key to its newest version, which leads to the one before, and so on. A key
+ * that was deleted stays in the index, under a tombstone, until history forgets the deletion. So a
+ * read at a revision walks from the newest version to the first that is not newer, and needs
+ * nothing else.
  *
- * Changes are made between {@linkcode MultiVersionStore.begin} and `commit` or `rollBack`, all at one
- * revision, and no key is changed twice in it.
+ * Changes are made between {@linkcode MultiVersionStore.begin} and `commit` or `rollBack`, all at
+ * one revision, and no key is changed twice in it.
  *
  * @module
  */
@@ -72,7 +73,10 @@ export class MultiVersionStore {
     return toLogIndex(this.#revision);
   }
 
-  /** The changes up to this revision are forgotten: reads are possible from it on, watches after it. */
+  /**
+   * The changes up to this revision are forgotten: reads are possible from it on, watches after
+   * it.
+   */
   get compactedRevision(): LogIndex {
     return toLogIndex(this.#compactedRevision);
   }
@@ -200,7 +204,10 @@ export class MultiVersionStore {
     }
   }
 
-  /** Why this revision cannot be read, or null: it can. The store has applied the log up to `appliedIndex`. */
+  /**
+   * Why this revision cannot be read, or null: it can. The store has applied the log up to
+   * `appliedIndex`.
+   */
   unreadable(revision: number, appliedIndex: LogIndex): Unreadable | null {
     if (revision > appliedIndex) return { kind: "future", appliedIndex };
     if (revision >= this.#compactedRevision) return null;

@@ -28,7 +28,10 @@ interface Leaf {
   previous: Leaf | null;
 }
 
-/** Every key below `children[n + 1]` is at or above `separators[n]`, every one of `children[n]` below. */
+/**
+ * Every key below `children[n + 1]` is at or above `separators[n]`, every one of `children[n]`
+ * below.
+ */
 interface Branch {
   readonly kind: "branch";
   readonly separators: Uint8Array[];

@@ -1,7 +1,7 @@
 /**
- * Reads ranges of keys at one revision, in slices: a reader holds its place and its revision between
- * them, and whatever is written meanwhile changes nothing of what it reads. No slice takes longer
- * than its limits allow, however long the range is.
+ * Reads ranges of keys at one revision, in slices: a reader holds its place and its revision
+ * between them, and whatever is written meanwhile changes nothing of what it reads. No slice takes
+ * longer than its limits allow, however long the range is.
  *
  * @module
  */
@@ -53,9 +53,15 @@ export interface RangeQuery extends RevisionFilter {
   readonly keysOnly?: boolean;
   /** No rows come, only their number. */
   readonly countOnly?: boolean;
-  /** Goes on counting when the limit is reached: {@linkcode RangeSlice.count} is of the whole range. */
+  /**
+   * Goes on counting when the limit is reached: {@linkcode RangeSlice.count} is of the whole
+   * range.
+   */
   readonly countAll?: boolean;
-  /** Keys that have it behind the prefix that all keys of the range share become one folder, up to its first place. */
+  /**
+   * Keys that have it behind the prefix that all keys of the range share become one folder, up to
+   * its first place.
+   */
   readonly delimiter?: Uint8Array;
 }
 
@@ -83,7 +89,10 @@ export interface RangeSlice {
   readonly kind: "slice";
   /** What was read, in order. */
   readonly items: readonly RangeItem[];
-  /** Items so far, those before this slice included; of the whole range once it is done and all are counted. */
+  /**
+   * Items so far, those before this slice included; of the whole range once it is done and all
+   * are counted.
+   */
   readonly count: number;
   /** Whether there is nothing more to read: the range is at its end, or the limit reached. */
   readonly isDone: boolean;

@@ -2,9 +2,9 @@
  * One version of one key, as it lies in memory.
  *
  * 40 bytes, then the key, then the value: modRevision, createRevision, version and lease as 64-bit
- * numbers, a 32-bit word with the lengths of key (11 bits) and value (21 bits), and the handle of the version before. A
- * tombstone says that the key is not there from this revision on; its length of the value, which no
- * value can have, says why.
+ * numbers, a 32-bit word with the lengths of key (11 bits) and value (21 bits), and the handle of
+ * the version before. A tombstone says that the key is not there from this revision on; its length
+ * of the value, which no value can have, says why.
  *
  * @module
  */
@@ -194,7 +194,7 @@ export class Records {
   /** Compares a key with a version's, as `compareKeys` does. */
   compare(key: Uint8Array, handle: number): number {
     const slab = this.#arena.slab(handle);
-    const offset = this.#arena.offset(handle);
+    const offset = Arena.offsetIn(slab, handle);
     const { bytes } = slab;
     const start = offset + HEAD_BYTES;
     const keyLength = (slab.words[(offset >>> 2) + LENGTHS_WORD] ?? 0) >>> VALUE_LENGTH_BITS;
@@ -238,11 +238,13 @@ export class Records {
   }
 
   #number(handle: number, position: number): number {
-    return this.#arena.slab(handle).numbers[(this.#arena.offset(handle) >>> 3) + position] ?? 0;
+    const slab = this.#arena.slab(handle);
+    return slab.numbers[(Arena.offsetIn(slab, handle) >>> 3) + position] ?? 0;
   }
 
   #word(handle: number, position: number): number {
-    return this.#arena.slab(handle).words[(this.#arena.offset(handle) >>> 2) + position] ?? 0;
+    const slab = this.#arena.slab(handle);
+    return slab.words[(Arena.offsetIn(slab, handle) >>> 2) + position] ?? 0;
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The replicated store: committed entries in, results out, the same on every node (Raft §2). What it
- * holds: keys with their versions, leases, remembered writes and tokens.
+ * The replicated store: committed entries in, results out, the same on every node (Raft §2). What
+ * it holds: keys with their versions, leases, remembered writes and tokens.
  *
  * @module
  */
@@ -53,7 +53,10 @@ export type AppliedStoreEntry =
   /** It was in the store already: a replay after a restart. Its result is not known any more. */
   | { readonly kind: "skipped"; readonly index: LogIndex };
 
-/** An entry with its command already read, so that nothing is applied of a batch that cannot be read. */
+/**
+ * An entry with its command already read, so that nothing is applied of a batch that cannot be
+ * read.
+ */
 type ReadEntry =
   | {
     readonly kind: "command";
@@ -72,8 +75,8 @@ export interface StoreLimits {
 }
 
 /**
- * See the module. Two stores that have applied the same entries hold the same state, whatever batches
- * those came in; their histories may begin at different revisions.
+ * See the module. Two stores that have applied the same entries hold the same state, whatever
+ * batches those came in; their histories may begin at different revisions.
  */
 export class ReplicatedStore {
   /** The keys, their history and the leases. Others read; only {@linkcode apply} changes it. */
@@ -293,9 +296,9 @@ function checkContiguous(entries: readonly StoreEntry[], appliedIndex: LogIndex)
 }
 
 /**
- * Reads a committed entry. Bytes that are no command can only be in the log because a leader put them
- * there, by a bug or on purpose: all nodes refuse the entry alike and go on. A version that this Floe
- * does not know would be applied by a newer one, so this node stops instead.
+ * Reads a committed entry. Bytes that are no command can only be in the log because a leader put
+ * them there, by a bug or on purpose: all nodes refuse the entry alike and go on. A version that
+ * this Floe does not know would be applied by a newer one, so this node stops instead.
  */
 function readEntry(entry: StoreEntry, appliedIndex: LogIndex): ReadEntry {
   const { index, kind, data } = entry;

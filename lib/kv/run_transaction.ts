@@ -28,7 +28,9 @@ import {
 
 /** What one operation did. */
 export type OperationAnswer =
-  /** The key has this age now; `previous` only if it was asked for: null if the key was not there. */
+  /**
+   * The key has this age now; `previous` only if it was asked for: null if the key was not there.
+   */
   | {
     readonly kind: "put";
     readonly createRevision: LogIndex;
@@ -102,8 +104,8 @@ export function runTransaction(
 }
 
 /**
- * Does a transaction that changes nothing, on the store as it stands: for reads of several keys that
- * need no entry in the log.
+ * Does a transaction that changes nothing, on the store as it stands: for reads of several keys
+ * that need no entry in the log.
  *
  * @throws {InvariantError} when it has a put or a delete.
  */

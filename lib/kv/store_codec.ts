@@ -2,10 +2,10 @@
  * Store commands as bytes: what a write looks like inside a log entry.
  *
  * The first byte is the format's version, the second the kind; then come the kind's fields, as
- * `byte_fields.ts` writes them, in the order of this file. One command has exactly one encoding, so a
- * hash of the bytes stands for the command. A range that is one key or one prefix is written as such, and never with
- * both of its ends. How a version is read never changes: a new kind or field is a new version, at
- * which a node that does not know it stops.
+ * `byte_fields.ts` writes them, in the order of this file. One command has exactly one encoding, so
+ * a hash of the bytes stands for the command. A range that is one key or one prefix is written as
+ * such, and never with both of its ends. How a version is read never changes: a new kind or field
+ * is a new version, at which a node that does not know it stops.
  *
  * @module
  */

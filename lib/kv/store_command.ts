@@ -17,13 +17,16 @@ import { checkTransaction, type Transaction } from "./transaction.ts";
 export const EXPIRED_LEASES_MAX = 1_000;
 
 /**
- * Names a write in all of its attempts, so that it takes effect once. A name belongs to the token that used it: two
- * tokens' equal names are two names.
+ * Names a write in all of its attempts, so that it takes effect once. A name belongs to the token
+ * that used it: two tokens' equal names are two names.
  */
 export interface Idempotency {
   /** The id of the token that the client showed, or null: it showed none. */
   readonly token: string | null;
-  /** The client's own name for the write: 1 to 128 visible ASCII characters, but neither `"` nor `\`. */
+  /**
+   * The client's own name for the write: 1 to 128 visible ASCII characters, but neither `"` nor
+   * `\`.
+   */
   readonly key: string;
 }
 
@@ -49,7 +52,10 @@ export interface GrantLeaseCommand extends CommandOptions {
   readonly ttlSeconds: number;
 }
 
-/** Ends a lease, and its keys go: at once at most `LEASE_KEYS_PER_ENTRY`, the others in the next entries. */
+/**
+ * Ends a lease, and its keys go: at once at most `LEASE_KEYS_PER_ENTRY`, the others in the next
+ * entries.
+ */
 export interface RevokeLeaseCommand extends CommandOptions {
   /** The tag. */
   readonly kind: "revokeLease";

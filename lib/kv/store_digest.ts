@@ -12,9 +12,9 @@ import { type Token, toScopeBits } from "./token.ts";
 
 /**
  * The SHA-256 of everything that the log determines: 32 bytes, equal on all nodes at equal applied
- * index. It covers applied index, revision, keys in order, leases, remembered writes and tokens, each
- * as `byte_fields.ts` writes it. History is not in it: nodes may keep more or less. Reads the whole
- * store: for tests, simulation and audits, not for the path of a write.
+ * index. It covers applied index, revision, keys in order, leases, remembered writes and tokens,
+ * each as `byte_fields.ts` writes it. History is not in it: nodes may keep more or less. Reads the
+ * whole store: for tests, simulation and audits, not for the path of a write.
  */
 export function digestStore(store: ReplicatedStore): Uint8Array {
   const hash = sha256.create();

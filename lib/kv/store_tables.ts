@@ -2,10 +2,10 @@
  * Between the store in memory and its rows on disk: what changed since the last batch, in batches
  * that say up to which index they are whole, and the way back from rows to a store.
  *
- * A batch leads the tables from one applied index to a later one, exactly: what was changed after that is not in
- * it, even if it is in memory already. A key that changed more than once in a batch is
- * written once; its history has each change. Rows of history hold the value **before** a change: the
- * value after it is the next change's, or the key's row.
+ * A batch leads the tables from one applied index to a later one, exactly: what was changed after
+ * that is not in it, even if it is in memory already. A key that changed more than once in a batch
+ * is written once; its history has each change. Rows of history hold the value **before** a change:
+ * the value after it is the next change's, or the key's row.
  *
  * @module
  */
@@ -78,8 +78,8 @@ interface Taken {
 }
 
 /**
- * Hands out batches, one at a time. What is not yet confirmed stays in memory, so the store's history can
- * be longer than its limits while a disk is slow.
+ * Hands out batches, one at a time. What is not yet confirmed stays in memory, so the store's
+ * history can be longer than its limits while a disk is slow.
  */
 export class TableWriter {
   readonly #store: ReplicatedStore;
@@ -240,8 +240,9 @@ interface LoadedChange {
 }
 
 /**
- * Makes a store of rows: first the leases, then the keys (by rising key they take least memory), then
- * history by rising revision and order; tokens, and remembered writes by rising index, whenever.
+ * Makes a store of rows: first the leases, then the keys (by rising key they take least memory),
+ * then history by rising revision and order; tokens, and remembered writes by rising index,
+ * whenever.
  */
 export class StoreLoader {
   readonly #store: ReplicatedStore;

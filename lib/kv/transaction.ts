@@ -41,7 +41,10 @@ export type NumberTarget = typeof NUMBER_TARGETS[number];
  * is in it; if none is, it is compared like a key that is not there.
  */
 export type Condition =
-  /** A key that is not there has no value: nothing holds for it. Values are ordered by their bytes. */
+  /**
+   * A key that is not there has no value: nothing holds for it. Values are ordered by their
+   * bytes.
+   */
   | {
     readonly target: "value";
     readonly keys: KeyRange;
@@ -132,8 +135,8 @@ export interface Transaction {
 }
 
 /**
- * Checks what can be checked of a transaction without a store: sizes, numbers, and that no key can be
- * changed twice.
+ * Checks what can be checked of a transaction without a store: sizes, numbers, and that no key can
+ * be changed twice.
  *
  * @throws {InputError} saying what is wrong, the value and the limit.
  */
@@ -156,7 +159,9 @@ export function isReadOnly({ success, failure }: Transaction): boolean {
   );
 }
 
-/** The most conditions or operations on one way through a transaction: all that its branches nest. */
+/**
+ * The most conditions or operations on one way through a transaction: all that its branches nest.
+ */
 function countOf({ conditions, success, failure }: Transaction): number {
   return Math.max(conditions.length, countOperations(success), countOperations(failure));
 }
@@ -240,9 +245,9 @@ interface Changes {
 }
 
 /**
- * etcd's rule: no key is put twice, nor put and deleted, by operations of which both can be done. The
- * two branches of a nested transaction are never both done. Deletes may overlap: the second of them
- * finds nothing.
+ * etcd's rule: no key is put twice, nor put and deleted, by operations of which both can be done.
+ * The two branches of a nested transaction are never both done. Deletes may overlap: the second of
+ * them finds nothing.
  *
  * @throws {InputError} at the first key that could be changed twice.
  */

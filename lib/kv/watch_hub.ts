@@ -1,10 +1,11 @@
 /**
  * Watches: who wants to know of which changes, and what they have not been given yet.
  *
- * A watcher is **live** or **behind**. The changes that live ones want are found by their keys as the changes
- * come, and wait for them in a short queue of numbers. A watcher that is behind, because it began
- * in the past or did not take what waited, has nothing but its place in history, and reads on from there until it
- * has caught up. So a slow watcher costs a place, and if history forgets the place, the watcher learns it.
+ * A watcher is **live** or **behind**. The changes that live ones want are found by their keys as
+ * the changes come, and wait for them in a short queue of numbers. A watcher that is behind,
+ * because it began in the past or did not take what waited, has nothing but its place in history,
+ * and reads on from there until it has caught up. So a slow watcher costs a place, and if history
+ * forgets the place, the watcher learns it.
  *
  * Every change that a watcher wants comes once, in order. The last of its events at a revision is
  * marked: only behind a marked event may a client resume, so events of one revision are never split
@@ -78,7 +79,10 @@ export type Taken =
     readonly events: readonly WatchEvent[];
     readonly hasMore: boolean;
   }
-  /** History has forgotten changes that the watcher did not get. It ends; it may begin anew from this revision on. */
+  /**
+   * History has forgotten changes that the watcher did not get. It ends; it may begin anew from
+   * this revision on.
+   */
   | { readonly kind: "compacted"; readonly oldestRevision: LogIndex };
 
 /** Where a watcher stands: see the module. */
@@ -116,8 +120,8 @@ export class Watcher {
   }
 
   /**
-   * The revision up to which the watcher has been given everything: a client may resume behind it. Null
-   * when history has forgotten what comes next: the next {@linkcode take} says so.
+   * The revision up to which the watcher has been given everything: a client may resume behind it.
+   * Null when history has forgotten what comes next: the next {@linkcode take} says so.
    */
   progress(): LogIndex | null {
     return this.#hub.progressOf(this);
@@ -169,9 +173,11 @@ export class WatchHub {
   }
 
   /**
-   * Looks at the changes that came since the last time, in whole revisions, until so many were looked at.
+   * Looks at the changes that came since the last time, in whole revisions, until so many were
+   * looked at.
    *
-   * @returns the watchers for whom something waits that nothing waited for before, and whether there is more.
+   * @returns the watchers for whom something waits that nothing waited for before, and whether
+   * there is more.
    */
   publish(changesMax = 5_000): { readonly ready: readonly Watcher[]; readonly isDone: boolean } {
     const { history } = this.#keys;

@@ -1,5 +1,6 @@
 /**
- * What is remembered of writes that came with an idempotency key, so that their retries are harmless.
+ * What is remembered of writes that came with an idempotency key, so that their retries are
+ * harmless.
  *
  * A write is remembered for so many entries of the log, its own included, and fewer only when all
  * together take more bytes than they may: then the oldest go first. No clock decides, so all nodes
@@ -51,7 +52,10 @@ export interface RememberedRow {
 }
 
 const DIGEST_BYTES = 32;
-/** The index as a number, the length of the text as a word; the rest is the result, but for padding. */
+/**
+ * The index as a number, the length of the text as a word; the rest is the result, but for
+ * padding.
+ */
 const HEAD_BYTES = 16;
 /** Roughly what the map needs for one. */
 const ENTRY_BYTES = 120;

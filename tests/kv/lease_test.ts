@@ -227,7 +227,10 @@ Deno.test("a lease granted anew under an old id does not inherit its time", () =
 });
 
 Deno.test("many leases run out in the order of their deadlines, whatever is kept alive", () => {
-  const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 8 }), fc.boolean()), { maxLength: 60 });
+  const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 8 }), fc.boolean()), {
+    maxLength: 60,
+    size: "max",
+  });
   fc.assert(fc.property(steps, (steps) => {
     const lessor = newLessor();
     const deadlines = new Map<number, number>();

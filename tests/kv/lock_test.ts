@@ -87,7 +87,7 @@ Deno.test("a release under an old fence leaves a newer claim of the same lease",
 Deno.test("keys below a lock's name that are no claims do not hold it", () => {
   const driver = newDriver(1, 2);
   driver.do(put("jobs/other", ""), put("jobs/2/1", "", { lease: 1 }), put("jobs/1", ""));
-  driver.do(put("jobs/7", "", { lease: 1 }));
+  driver.do(put("jobs/7", "", { lease: 1 }), put("jobs/0", ""));
   const [fence] = acquire(driver, 2);
   assert.ok(writes(driver, fence));
 });

@@ -22,31 +22,34 @@ function numbered(count: number): readonly Uint8Array[] {
 Deno.test("an index of many keys is a sorted list, whatever comes and goes", () => {
   const steps = fc.array(
     fc.tuple(fc.constantFrom("set", "delete"), fc.nat(599), fc.integer({ min: 1, max: 90 })),
-    { maxLength: 60 },
+    { maxLength: 60, size: "max" },
   );
-  fc.assert(fc.property(steps, (steps) => {
-    const keys = Array.from({ length: 700 }, (_, at) => bytes(`${at % 7}/${at}`));
-    const index = newIndex(keys);
-    const model = new Map<string, number>();
-    for (const [what, from, count] of steps) {
-      for (let at = from; at < from + count; at++) {
-        const key = keys[at] ?? new Uint8Array();
-        const text = keyText(key);
-        const before = what === "set" ? index.set(key, at + 1) : index.delete(key);
-        assert.equal(before, model.get(text) ?? 0);
-        if (what === "set") model.set(text, at + 1);
-        else model.delete(text);
+  fc.assert(
+    fc.property(steps, (steps) => {
+      const keys = Array.from({ length: 700 }, (_, at) => bytes(`${at % 7}/${at}`));
+      const index = newIndex(keys);
+      const model = new Map<string, number>();
+      for (const [what, from, count] of steps) {
+        for (let at = from; at < from + count; at++) {
+          const key = keys[at] ?? new Uint8Array();
+          const text = keyText(key);
+          const before = what === "set" ? index.set(key, at + 1) : index.delete(key);
+          assert.equal(before, model.get(text) ?? 0);
+          if (what === "set") model.set(text, at + 1);
+          else model.delete(text);
+        }
+        index.check();
+        const sorted = [...model].sort(([left], [right]) => left < right ? -1 : 1);
+        assert.deepEqual([...index.handles()], sorted.map(([, handle]) => handle));
+        const backward: number[] = [];
+        for (const cursor = index.before(null); cursor.handle !== 0; cursor.previous()) {
+          backward.push(cursor.handle);
+        }
+        assert.deepEqual(backward.reverse(), sorted.map(([, handle]) => handle));
       }
-      index.check();
-      const sorted = [...model].sort(([left], [right]) => left < right ? -1 : 1);
-      assert.deepEqual([...index.handles()], sorted.map(([, handle]) => handle));
-      const backward: number[] = [];
-      for (const cursor = index.before(null); cursor.handle !== 0; cursor.previous()) {
-        backward.push(cursor.handle);
-      }
-      assert.deepEqual(backward.reverse(), sorted.map(([, handle]) => handle));
-    }
-  }));
+    }),
+    { numRuns: 30 },
+  );
 });
 
 Deno.test("an index that is filled and emptied in order, or against it, works at every size", () => {
@@ -100,34 +103,37 @@ Deno.test("an index notices each of its changes, for those who hold a place in i
 Deno.test("an arena hands out slots that do not overlap, and takes them back", () => {
   const steps = fc.array(
     fc.tuple(fc.boolean(), fc.oneof(fc.nat(600), fc.nat(90_000))),
-    { maxLength: 80 },
+    { maxLength: 80, size: "max" },
   );
-  fc.assert(fc.property(steps, (steps) => {
-    const arena = new Arena();
-    const held: { readonly handle: number; readonly size: number; readonly mark: number }[] = [];
-    for (const [at, [isNew, size]] of steps.entries()) {
-      const freed = isNew ? undefined : held.splice(size % Math.max(1, held.length), 1)[0];
-      if (freed !== undefined) arena.free(freed.handle);
-      else {
-        const handle = arena.allocate(size);
-        assert.notEqual(handle, 0);
-        assert.equal(arena.offset(handle) % 8, 0);
-        const start = arena.offset(handle);
-        arena.slab(handle).bytes.fill(at, start, start + size);
-        assert.ok(start + size <= arena.slab(handle).bytes.length);
-        held.push({ handle, size, mark: at % 256 });
+  fc.assert(
+    fc.property(steps, (steps) => {
+      const arena = new Arena();
+      const held: { readonly handle: number; readonly size: number; readonly mark: number }[] = [];
+      for (const [at, [isNew, size]] of steps.entries()) {
+        const freed = isNew ? undefined : held.splice(size % Math.max(1, held.length), 1)[0];
+        if (freed !== undefined) arena.free(freed.handle);
+        else {
+          const handle = arena.allocate(size);
+          assert.notEqual(handle, 0);
+          assert.equal(arena.offset(handle) % 8, 0);
+          const start = arena.offset(handle);
+          arena.slab(handle).bytes.fill(at, start, start + size);
+          assert.ok(start + size <= arena.slab(handle).bytes.length);
+          held.push({ handle, size, mark: at % 256 });
+        }
+        for (const { handle, size, mark } of held) {
+          const start = arena.offset(handle);
+          const slot = arena.slab(handle).bytes.subarray(start, start + size);
+          assert.ok(slot.every((byte) => byte === mark));
+        }
+        assert.equal(arena.records, held.length);
       }
-      for (const { handle, size, mark } of held) {
-        const start = arena.offset(handle);
-        const slot = arena.slab(handle).bytes.subarray(start, start + size);
-        assert.ok(slot.every((byte) => byte === mark));
-      }
-      assert.equal(arena.records, held.length);
-    }
-    for (const { handle } of held) arena.free(handle);
-    assert.equal(arena.bytes, 0);
-    assert.equal(arena.reservedBytes, 0);
-  }));
+      for (const { handle } of held) arena.free(handle);
+      assert.equal(arena.bytes, 0);
+      assert.equal(arena.reservedBytes, 0);
+    }),
+    { numRuns: 20 },
+  );
 });
 
 Deno.test("a slot is at most an eighth larger than what it is for, or 15 bytes", () => {

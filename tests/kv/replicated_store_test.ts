@@ -181,6 +181,19 @@ Deno.test("compaction in several steps forgets nothing that can still be read", 
   assert.equal(keys.history.count, 2);
 });
 
+Deno.test("a key that was deleted and put anew stays when its deletion is forgotten", () => {
+  const driver = new Driver({ history: { changesMax: 1, bytesMax: 1e9, ageTicksMax: null } });
+  driver.do(put("a", "1"));
+  driver.do(del("a"));
+  driver.do(put("a", "2"));
+  driver.do(put("b", "1"));
+  assert.equal(driver.get("a"), "2");
+  driver.do(del("a"));
+  driver.do(put("b", "2"));
+  assert.deepEqual(driver.keys(), ["b"]);
+  assert.equal(driver.store.keys.index.count, 1);
+});
+
 Deno.test("history that is too old is forgotten", () => {
   const history = { changesMax: 1000, bytesMax: 1e9, ageTicksMax: 64 };
   const { store } = new Driver({ history });

@@ -1,6 +1,6 @@
 /**
- * The store as simply as it can be written: a map that is copied at each change. The property tests hold the real one
- * against it.
+ * The store as simply as it can be written: a map that is copied at each change. The property tests
+ * hold the real one against it.
  */
 
 import { LEASE_KEYS_PER_ENTRY, type LeaseEnd, type LeaseRow } from "../../lib/kv/lease_table.ts";

@@ -19,7 +19,7 @@ const limits = fc.constantFrom(
 
 Deno.test("the store answers every command as the model does, and holds the same rows", () => {
   fc.assert(
-    fc.property(fc.array(anyEntry, { maxLength: 40 }), limits, (commands, history) => {
+    fc.property(fc.array(anyEntry, { maxLength: 40, size: "max" }), limits, (commands, history) => {
       const driver = new Driver({ history });
       const model = new StoreModel();
       for (const command of commands) {
@@ -34,13 +34,13 @@ Deno.test("the store answers every command as the model does, and holds the same
         );
       }
     }),
-    { numRuns: 600 },
+    { numRuns: 300 },
   );
 });
 
 Deno.test("every revision that is not compacted is read as it was", () => {
   fc.assert(
-    fc.property(fc.array(anyEntry, { maxLength: 40 }), limits, (commands, history) => {
+    fc.property(fc.array(anyEntry, { maxLength: 40, size: "max" }), limits, (commands, history) => {
       const driver = new Driver({ history });
       const model = new StoreModel();
       for (const command of commands) {
@@ -66,7 +66,10 @@ Deno.test("every revision that is not compacted is read as it was", () => {
 });
 
 Deno.test("a watcher gets every change of its keys once, in order, however it takes them", () => {
-  const steps = fc.array(fc.tuple(anyEntry, fc.integer({ min: 0, max: 3 })), { maxLength: 40 });
+  const steps = fc.array(fc.tuple(anyEntry, fc.integer({ min: 0, max: 3 })), {
+    maxLength: 40,
+    size: "max",
+  });
   fc.assert(
     fc.property(steps, keyRange, fc.integer({ min: 1, max: 10 }), (steps, keys, from) => {
       const driver = new Driver();

@@ -91,7 +91,10 @@ function historyOf({ keys: { history, records } }: ReplicatedStore) {
 }
 
 Deno.test("tables written at any moment, in any batches, load as the store was at their index", () => {
-  const steps = fc.array(fc.tuple(anyEntry, fc.integer({ min: 0, max: 4 })), { maxLength: 40 });
+  const steps = fc.array(fc.tuple(anyEntry, fc.integer({ min: 0, max: 4 })), {
+    maxLength: 40,
+    size: "max",
+  });
   const changes = fc.constantFrom(3, 1000);
   fc.assert(
     fc.property(steps, changes, (steps, changesMax) => {
@@ -119,13 +122,13 @@ Deno.test("tables written at any moment, in any batches, load as the store was a
       for (const [command] of steps.slice(loaded.appliedIndex)) again.applied(command);
       assert.deepEqual(digestStore(again.store), digestStore(driver.store));
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 
 Deno.test("a loaded store has the history that was written", () => {
   fc.assert(
-    fc.property(fc.array(anyEntry, { maxLength: 40 }), (commands) => {
+    fc.property(fc.array(anyEntry, { maxLength: 40, size: "max" }), (commands) => {
       const driver = new Driver();
       const writer = new TableWriter(driver.store);
       const tables = new Tables();
@@ -138,7 +141,7 @@ Deno.test("a loaded store has the history that was written", () => {
       assert.deepEqual(historyOf(loaded), historyOf(driver.store));
       assert.equal(loaded.keys.historyBytes, driver.store.keys.historyBytes);
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 });
 
