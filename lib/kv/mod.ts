@@ -118,7 +118,7 @@ export {
 } from "./token.ts";
 
 export { accessOf, coversRange, type KeyAccess } from "./access.ts";
-export { HISTORY_LIMITS, type HistoryLimits } from "./history.ts";
+export { HISTORY_LIMITS, type HistoryLimits, type RevisionQueue } from "./history.ts";
 export {
   ALL_KEYS,
   checkKeyBytes,
@@ -137,6 +137,7 @@ export {
   type LeaseEnd,
   type LeaseRow,
   LEASES_MAX,
+  type LeaseTable,
 } from "./lease_table.ts";
 export { Lessor } from "./lessor.ts";
 export {
@@ -148,7 +149,8 @@ export {
   lockKeys,
   releaseTransaction,
 } from "./lock.ts";
-export type { MultiVersionStore, Unreadable } from "./multi_version_store.ts";
+export type { MultiVersionStore, PutChange, Unreadable } from "./multi_version_store.ts";
+export type { Cursor, KeySource, OrderedIndex } from "./ordered_index.ts";
 export {
   type KeyOrder,
   type RangeItem,
@@ -159,7 +161,8 @@ export {
   SLICE_LIMITS,
   type SliceLimits,
 } from "./range_reader.ts";
-export type { ChangeKind, KeyValueRow } from "./record.ts";
+export type { ChangeKind, KeyValueRow, NewVersion, Records } from "./record.ts";
+export type { JournaledChange, RowChange, RowJournal } from "./row_journal.ts";
 export {
   type AppliedStoreEntry,
   ReplicatedStore,
@@ -181,13 +184,21 @@ export {
   STORE_COMMAND_VERSION,
 } from "./store_codec.ts";
 export {
+  type CommandOptions,
+  type CompactCommand,
   EXPIRED_LEASES_MAX,
+  type ExpireLeasesCommand,
+  type GrantLeaseCommand,
   type Idempotency,
   type LeaseResult,
+  type NewTokenCommand,
+  type RemoveTokenCommand,
+  type RevokeLeaseCommand,
   type StoreCommand,
   type StoreOutcome,
   type StoreResult,
   type TransactionCommand,
+  type WithoutRevision,
 } from "./store_command.ts";
 export { digestStore } from "./store_digest.ts";
 export { checkStore } from "./store_invariants.ts";
@@ -230,6 +241,7 @@ export {
   WATCHERS_MAX,
   type WatchEvent,
   WatchHub,
+  type WatchPlace,
   type WatchQuery,
 } from "./watch_hub.ts";
 export {
@@ -240,4 +252,5 @@ export {
   type MemoryLimits,
   type RememberedResult,
   type RememberedRow,
+  type WriteMemory,
 } from "./write_memory.ts";
