@@ -254,6 +254,11 @@ function leaderCommitOf({ role, commitIndex, leaderCommit }: RaftView): LogIndex
 }
 
 /** What is wrong with the node itself; null when nothing is known. Such a node should get no traffic. */
-function troubleOf({ lacksState }: RaftView): string | null {
+function troubleOf({ lacksState, lostEntries }: RaftView): string | null {
+  if (lostEntries !== null) {
+    const { acknowledgedIndex, heldIndex } = lostEntries;
+    return `it has acknowledged entry ${acknowledgedIndex}, and its log ends at ${heldIndex}: ` +
+      "its data folder is an older copy, or its disk lost what was written";
+  }
   return lacksState ? "its data were lost, and no leader has sent a snapshot yet" : null;
 }

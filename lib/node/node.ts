@@ -16,10 +16,17 @@ import {
   type RaftConfig,
   type RoleReport,
 } from "../raft/mod.ts";
-import { CorruptionError, openStores, type Stores } from "../storage/mod.ts";
+import {
+  CorruptionError,
+  KEY_VALUE_FILE,
+  openStores,
+  RAFT_FILE,
+  type Stores,
+} from "../storage/mod.ts";
 import type { NodeId } from "../types.ts";
 import { type NodeApi, RequestError } from "./api.ts";
 import { ClientService } from "./client_service.ts";
+import { FolderWatch } from "./folder_watch.ts";
 import { Inbox, Ticker, toTicks } from "./inbox.ts";
 import { GenesisResponder } from "./key_generation/key_generation_run.ts";
 import { Loop } from "./loop.ts";
@@ -90,6 +97,7 @@ export class Node {
   readonly #logger = getLogger(["floe", "node"]);
   readonly #closing = Promise.withResolvers<void>();
   readonly #ticker = new Ticker();
+  readonly #folder: FolderWatch;
   #isStopped = false;
 
   /** Takes over opened stores; see {@linkcode startNode}. */
@@ -100,6 +108,10 @@ export class Node {
     this.#raft = new Raft(toRaftConfig(options), stores.raft.load(), stores.keyValues.appliedIndex);
     this.#inbox = new Inbox((inputs) => this.#turn(inputs));
     this.#network = options.network;
+    this.#folder = new FolderWatch(options.dataDir, {
+      same: [RAFT_FILE],
+      there: [KEY_VALUE_FILE],
+    });
     const stateMachine = new StateMachine(stores.keyValues);
     this.#clients = new ClientService({
       ...options,
@@ -151,6 +163,7 @@ export class Node {
     this.#network.use(this.#networkUser());
     this.#network.start();
     this.#ticker.start(() => this.#inbox.wake());
+    this.#folder.start((error) => this.#fail(error));
     this.#logger.info("node.started", { term: this.#raft.state.currentTerm });
   }
 
@@ -238,6 +251,7 @@ export class Node {
   async #stop(failure: unknown): Promise<void> {
     this.#isStopped = true;
     this.#ticker.stop();
+    this.#folder.stop();
     this.#inbox.close();
     this.#clients.stop();
     try {

@@ -38,10 +38,19 @@ type NodeCounter =
   | "snapshot.sent"
   /** Times that this node no longer kept what the receiver of its snapshot still needed. */
   | "follower.left_behind"
+  /** Times that a follower turned out to lack entries that it had acknowledged. */
+  | "follower.lost_entries"
+  /** Times that this node turned out to. */
+  | "log.entries_lost"
   /** Leaders' snapshots that replaced this node's state. */
   | "snapshot.installed"
   /** Times that this node gave up leadership. */
   | "leader.stepped_down";
+
+const LOST_ENTRIES_ADVICE =
+  "What this node has acknowledged is not in its log: its data folder is an " +
+  "older copy, or its disk lost what was written. It may have forgotten votes as well. Stop it and put " +
+  "its newest folder back; without one, keep it stopped.";
 
 /** Logs and counts. */
 export class Observer {
@@ -59,6 +68,8 @@ export class Observer {
     "leader.stepped_down": 0,
     "snapshot.sent": 0,
     "follower.left_behind": 0,
+    "follower.lost_entries": 0,
+    "log.entries_lost": 0,
     "snapshot.installed": 0,
   };
   readonly #limiter = new LogLimiter(() => performance.now());
@@ -110,11 +121,11 @@ export class Observer {
       case "certificateRefused": {
         const { from, term, reason } = event;
         this.count("certificate.refused");
-        return this.#warn("certificate.refused", { from, term, reason });
+        return this.#limited("warn", "certificate.refused", { from, term, reason });
       }
       case "messageRefused":
         this.count("message.unfit");
-        return this.#warn("message.unfit", { from: event.from, reason: event.reason });
+        return this.#limited("warn", "message.unfit", { from: event.from, reason: event.reason });
       case "steppedDown":
         this.count("leader.stepped_down");
         return this.#logger.warn("leader.stepped_down", { term: event.term, reason: event.reason });
@@ -127,6 +138,20 @@ export class Observer {
         this.count("follower.left_behind");
         return this.#logger.warn("follower.left_behind", { peer, index });
       }
+      case "followerLostEntries":
+        this.count("follower.lost_entries");
+        return this.#limited("error", "follower.lost_entries", {
+          peer: event.peer,
+          ...event.lost,
+          advice: LOST_ENTRIES_ADVICE,
+        });
+      case "entriesLost":
+        this.count("log.entries_lost");
+        return this.#limited("error", "log.entries_lost", {
+          leader: event.leader,
+          ...event.lost,
+          advice: LOST_ENTRIES_ADVICE,
+        });
       case "snapshotSending":
         this.count("snapshot.sent");
         return this.#logger.info("snapshot.sending", { peer: event.peer, index: event.index });
@@ -141,10 +166,10 @@ export class Observer {
     }
   }
 
-  /** What a hostile peer can bring about at will is counted always, and logged so often. */
-  #warn(event: string, properties: Record<string, unknown>): void {
+  /** Logs at a bounded pace what a hostile peer can bring about at will; it is counted always. */
+  #limited(level: "warn" | "error", event: string, properties: Record<string, unknown>): void {
     const admitted = this.#limiter.admit(event);
-    if (admitted !== null) this.#logger.warn(event, { ...properties, ...admitted });
+    if (admitted !== null) this.#logger[level](event, { ...properties, ...admitted });
   }
 
   #won(certificate: Certificate): void {

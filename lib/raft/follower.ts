@@ -44,6 +44,7 @@ function matchLog(state: CoreState, message: AppendRequest): AppendOutcome | nul
   const isForgotten = previousLogIndex < log.base.index;
   if (!isForgotten && log.termAt(previousLogIndex) !== previousLogTerm) {
     const hint = log.highestPossibleMatch(previousLogIndex, previousLogTerm);
+    noticeLoss(state, message, hint.index);
     return { kind: "conflict", previousLogIndex, hintIndex: hint.index, hintTerm: hint.term };
   }
   // Step 3: an entry is removed only where another stands in its place. A request that arrives late
@@ -53,9 +54,25 @@ function matchLog(state: CoreState, message: AppendRequest): AppendOutcome | nul
   );
   if (conflict !== -1) replaceFrom(state, entries.slice(conflict));
   const matchIndex = previousLogIndex + entries.length as LogIndex;
+  if (matchIndex >= (state.lostEntries?.acknowledgedIndex ?? 0)) state.lostEntries = null;
   // Step 5: not above the last entry that is known to match, whatever else this log holds.
   state.commitTo(Math.min(message.leaderCommit, matchIndex) as LogIndex);
   return { kind: "accepted", matchIndex };
+}
+
+/**
+ * What a node has acknowledged is durable and equal to the leader's log, so its log can match that far
+ * whatever the leader sends, now or late. One that cannot is not the log that the node had.
+ */
+function noticeLoss(
+  state: CoreState,
+  { from: leader, matchIndex: acknowledgedIndex }: AppendRequest,
+  heldIndex: LogIndex,
+): void {
+  if (heldIndex >= acknowledgedIndex || state.lostEntries !== null) return;
+  const lost = { acknowledgedIndex, heldIndex };
+  state.lostEntries = lost;
+  state.output.events.push({ kind: "entriesLost", leader, lost });
 }
 
 /** Why the entries cannot come from an honest leader; null when they can. */

@@ -102,6 +102,14 @@ export type TransferResult =
 export type SnapshotChunk = Omit<SnapshotRequest, "data">;
 
 /** What happened inside the core that an operator may want to know; the node logs and counts it. */
+/** What a follower acknowledged and its log lacks. */
+export interface LostEntries {
+  /** Up to where it has acknowledged the leader's log. */
+  readonly acknowledgedIndex: LogIndex;
+  /** Where its log ends at most, as far as it can match the leader's. */
+  readonly heldIndex: LogIndex;
+}
+
 export type RaftEvent =
   /** This node asks for pre-votes. */
   | { readonly kind: "preVoteStarted"; readonly term: Term }
@@ -141,6 +149,10 @@ export type RaftEvent =
   | { readonly kind: "logCompacted"; readonly index: LogIndex }
   /** The log was kept for this follower as long as it may be; the snapshot it was sent is of no use. */
   | { readonly kind: "followerLeftBehind"; readonly peer: NodeId; readonly index: LogIndex }
+  /** A follower's log lacks what it has acknowledged: its data folder is an older copy, or its disk lies. */
+  | { readonly kind: "followerLostEntries"; readonly peer: NodeId; readonly lost: LostEntries }
+  /** The same of this node, as its leader's messages show. */
+  | { readonly kind: "entriesLost"; readonly leader: NodeId; readonly lost: LostEntries }
   /** A follower is too far behind for the log; it is sent a snapshot. */
   | { readonly kind: "snapshotSending"; readonly peer: NodeId; readonly index: LogIndex }
   /** A leader's snapshot replaced this node's state. */

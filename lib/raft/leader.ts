@@ -83,7 +83,7 @@ export function handleAppendResponse(state: CoreState, message: AppendResponse):
   if (message.term !== state.currentTerm) return;
   follower.isCertified = true;
   countRound(leader, follower, message.round);
-  applyOutcome(state, follower, message);
+  applyOutcome(state, { leader, follower, message });
   advanceCommit(state, leader);
   confirmReads(state, leader);
 }
@@ -125,19 +125,48 @@ function countRound(leader: Leader, follower: Progress, round: number): void {
   follower.rounds.noteAnswered(round, leader.rounds.sentTick(round));
 }
 
-function applyOutcome(state: CoreState, follower: Progress, message: AppendResponse): void {
+function applyOutcome(
+  state: CoreState,
+  { leader, follower, message }: {
+    readonly leader: Leader;
+    readonly follower: Progress;
+    readonly message: AppendResponse;
+  },
+): void {
   const { outcome } = message;
   if (outcome.kind === "accepted") {
     if (outcome.matchIndex > state.log.last.index) {
       return state.refuse(message.from, `acknowledges entry ${outcome.matchIndex}, never sent`);
     }
+    if (outcome.matchIndex > follower.matchIndex) {
+      follower.matchRound = leader.rounds.current;
+      follower.hasLostEntries = false;
+    }
     follower.accepted(outcome.matchIndex);
   } else if (outcome.kind === "conflict") {
+    const { from: peer, round } = message;
+    if (round > follower.matchRound) noticeLoss(state, { peer, follower }, outcome.hintIndex);
     follower.conflicted({
       previousLogIndex: outcome.previousLogIndex,
       nextIndex: nextIndexAfterConflict(state, outcome),
     });
   }
+}
+
+/**
+ * A request that was sent after the follower acknowledged so much matches there, or its log is not the one
+ * that it had. Answers to earlier requests may come late and show nothing.
+ */
+function noticeLoss(
+  state: CoreState,
+  { peer, follower }: { readonly peer: NodeId; readonly follower: Progress },
+  heldIndex: LogIndex,
+): void {
+  const { matchIndex: acknowledgedIndex } = follower;
+  if (heldIndex >= acknowledgedIndex || follower.hasLostEntries) return;
+  follower.hasLostEntries = true;
+  const lost = { acknowledgedIndex, heldIndex };
+  state.output.events.push({ kind: "followerLostEntries", peer, lost });
 }
 
 /** Raft §5.3: skips all entries of terms that the follower cannot have at the hint. */
@@ -196,6 +225,7 @@ function sendAppend(
     previousLogTerm: assertDefined(state.log.termAt(previousLogIndex), "The log reaches back"),
     entries,
     leaderCommit: state.commitIndex,
+    matchIndex: follower.matchIndex,
     round: leader.rounds.current,
     certificate: follower.isCertified ? null : leader.certificate.note,
     transferTarget: leader.transfer?.target ?? null,

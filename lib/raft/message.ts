@@ -85,6 +85,8 @@ export interface AppendRequest extends Envelope {
   readonly entries: readonly Entry[];
   /** The leader's commit index. */
   readonly leaderCommit: LogIndex;
+  /** Up to where the receiver has acknowledged in this term; what it lacks of that, it has lost. */
+  readonly matchIndex: LogIndex;
   /** Rises with every heartbeat and read in the term; an answer to it shows who still follows. */
   readonly round: number;
   /** The leader's signed note, until the receiver has answered in this term. */

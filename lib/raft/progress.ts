@@ -40,6 +40,10 @@ export class Progress {
   isCertified = false;
   /** The commit index last sent. */
   sentCommit = 0 as LogIndex;
+  /** The leader's round when `matchIndex` last rose. */
+  matchRound = 0;
+  /** Whether its log lacks what it has acknowledged. */
+  hasLostEntries = false;
 
   /** A follower of which nothing is known yet but that it might hold all before `nextIndex`. */
   constructor(options: { readonly nextIndex: LogIndex; readonly nowTick: number }) {

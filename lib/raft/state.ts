@@ -13,7 +13,7 @@ import { type RaftConfig, TERM_ADVANCE_MAX, TERM_ADVANCES_PER_TIMEOUT_MAX } from
 import { Durability, PendingVotes } from "./durability.ts";
 import type { DurableState, LogPosition, Snapshot } from "./entry.ts";
 import { ForwardedRequests, type TakenBatches } from "./forwarding.ts";
-import { Outbox, type RoleReport } from "./input_output.ts";
+import { type LostEntries, Outbox, type RoleReport } from "./input_output.ts";
 import { Log, OwnSnapshot } from "./log.ts";
 import type { Message } from "./message.ts";
 import type { Reader } from "./reads.ts";
@@ -51,6 +51,8 @@ export class CoreState {
   randomizedTimeoutTicks: number;
   /** The newest commit index that a leader has named; only a leader's word, and no proof of anything. */
   leaderCommit: LogIndex = 0 as LogIndex;
+  /** What this node acknowledged and its log lacks, as a leader noticed; null when nothing is known. */
+  lostEntries: LostEntries | null = null;
   /** What this node promised the leader that it heard last. */
   readonly voterPromise: VoterPromise = { heardTick: null, transferTarget: null };
   /**

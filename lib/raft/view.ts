@@ -68,6 +68,7 @@ export type RaftView =
       | "commitIndex"
       | "lacksState"
       | "leaderCommit"
+      | "lostEntries"
       | "certificate"
       | "leader"
       | "report"

@@ -228,6 +228,7 @@ const messageField = tagged<Body<Message>>({
       previousLogIndex: logIndex,
       previousLogTerm: term,
       leaderCommit: logIndex,
+      matchIndex: logIndex,
       round: count,
       certificate: nullable(note),
       transferTarget: nullable(nodeId),

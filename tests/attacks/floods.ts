@@ -109,6 +109,7 @@ function append(target: FloodTarget, more: number): AppendRequest {
     previousLogTerm: toTerm(0),
     entries: [],
     leaderCommit: toLogIndex(0),
+    matchIndex: toLogIndex(0),
     round: 1,
     certificate: null,
     transferTarget: null,

@@ -64,6 +64,7 @@ function claim(to: NodeId, term: number, certificate: string | null): AppendRequ
     previousLogTerm: toTerm(0),
     entries: [],
     leaderCommit: toLogIndex(0),
+    matchIndex: toLogIndex(0),
     round: 1,
     certificate,
     transferTarget: null,

@@ -211,6 +211,7 @@ function drawAppend(d: Drawer): Body["appendRequest"] {
     previousLogIndex,
     previousLogTerm,
     leaderCommit: d.index(),
+    matchIndex: d.index(),
     round: d.number(),
     certificate: d.nullable(() => d.note()),
     transferTarget: d.nullable(() => d.voter()),

@@ -72,6 +72,7 @@ export function heartbeat(
     previousLogTerm: toTerm(0),
     entries: [],
     leaderCommit: toLogIndex(0),
+    matchIndex: toLogIndex(0),
     round: 1,
     certificate: route.note,
     transferTarget: null,

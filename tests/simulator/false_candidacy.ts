@@ -174,6 +174,7 @@ export class FalseCandidacy {
         previousLogTerm: 0 as Term,
         entries: [{ index: 1 as LogIndex, term, kind: "command", data }],
         leaderCommit: 1 as LogIndex,
+        matchIndex: 0 as LogIndex,
         round: 1,
         certificate,
         transferTarget: null,

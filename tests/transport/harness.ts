@@ -196,6 +196,7 @@ export function appendOf(dataBytes: number, from: NodeId, to: NodeId): Message {
       data: new Uint8Array(dataBytes).fill(7),
     }],
     leaderCommit: toLogIndex(4),
+    matchIndex: toLogIndex(3),
     round: 9,
     certificate: null,
     transferTarget: null,
