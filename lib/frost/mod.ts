@@ -12,6 +12,8 @@
  * 4. `aggregate.ts`: the coordinator sums the shares and verifies the sum. If it is wrong, each share
  *    is checked, and the wrong ones are named.
  *
+ * `reshare.ts` is for later: new shares of the same key, for other participants or another threshold.
+ *
  * Two paths run through these steps. The secret path (dealing, polynomials, nonces, shares) is
  * `@noble/curves`' own FROST, behind `noble.ts`. The public path (the commitment list, `aggregate.ts`) is
  * Floe's: it reuses the group commitment of round two and verifies natively.
@@ -95,6 +97,21 @@ export {
 export { checkEd25519Key, PrimeOrderPoint } from "./points.ts";
 export { IDENTIFIER_MAX, type RandomBytes } from "./noble.ts";
 export { type SecretPolynomial } from "./polynomial.ts";
+export {
+  type CheckedReshareCommitment,
+  type CheckedSubShare,
+  checkReshareCommitment,
+  checkReshareParameters,
+  checkSubShare,
+  combineSubShares,
+  dealReshare,
+  type ReshareCommitment,
+  type ReshareContributions,
+  type ReshareDeal,
+  type ReshareParameters,
+  type SubShare,
+  toResharedGroup,
+} from "./reshare.ts";
 export {
   commit,
   eraseNonces,
