@@ -85,6 +85,7 @@ export type CertificateRefusal =
   | "unknown-nonce"
   | "nonce-reused"
   | "too-many-sessions"
+  | "wrong-chain"
   | "bad-roster"
   | "wrong-roster"
   | "bad-group";

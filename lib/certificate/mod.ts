@@ -13,7 +13,8 @@
  * voters or more, a plain key for one, hashes for simulations.
  *
  * Before the first election there must be a key. Where no dealer made it, the voters' own account of how
- * they did is the genesis certificate: {@linkcode verifyGenesis}.
+ * they did is the genesis certificate: {@linkcode verifyGenesis}. Who belongs to the cluster later is stated by
+ * membership certificates, each naming the one before: {@linkcode verifyMembershipChain}.
  *
  * @example Check offline who leads
  * ```ts
@@ -91,6 +92,30 @@ export {
   keyId,
   parseGroupKey,
 } from "./group_key.ts";
+export {
+  encodeMembershipNote,
+  encodeMembershipStatement,
+  hashMembership,
+  type Member,
+  MEMBER_ADDRESS_LENGTH_MAX,
+  MEMBERSHIP_KIND,
+  MEMBERSHIP_LENGTH_MAX,
+  type MembershipStatement,
+  parseMembershipStatement,
+  verifyMembershipNote,
+} from "./membership.ts";
+export {
+  checkPlannedMembership,
+  followMembership,
+  type KnownMember,
+  type Membership,
+  type MembershipCertificate,
+  type PlannedMembership,
+  toFirstMembership,
+  toGroup,
+  verifyMembership,
+  verifyMembershipChain,
+} from "./membership_chain.ts";
 export { encodeSignedNote, parseSignedNote, type SignedNote } from "./signed_note.ts";
 
 /**

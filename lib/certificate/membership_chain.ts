@@ -1,0 +1,277 @@
+/**
+ * The chain of memberships, from the genesis on: which statement may follow which, and who has to have
+ * signed it.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { encodeUtf8, equalBytes } from "../bytes.ts";
+import { InputError } from "../errors.ts";
+import { checkGroupPublicKeys, IDENTIFIER_MAX } from "../frost/mod.ts";
+import type { ClusterName, Epoch, NodeId } from "../types.ts";
+import {
+  CertificateError,
+  type CertificateRefusal,
+  type Group,
+  type GroupVoter,
+} from "./certifier.ts";
+import { toGroupPublicKeys } from "./frost_certifier.ts";
+import { checkRoster, encodeGenesisStatement, type GenesisStatement } from "./genesis.ts";
+import {
+  hashMembership,
+  type Member,
+  MEMBER_ADDRESS_LENGTH_MAX,
+  type MembershipStatement,
+  verifyMembershipNote,
+} from "./membership.ts";
+
+/** What is known of a member. After the genesis alone, channel keys and addresses are not. */
+export type KnownMember =
+  & Pick<Member, "id" | "role" | "identifier" | "identityKey" | "verifyingShare">
+  & Partial<Pick<Member, "channelKey" | "peerAddress" | "apiAddress">>;
+
+/** Where a chain stands. The same for everybody who followed the same chain. */
+export interface Membership {
+  /** The cluster. */
+  readonly cluster: ClusterName;
+  /** How many statements followed the genesis. */
+  readonly sequence: number;
+  /** Which dealing of shares is in use. */
+  readonly epoch: Epoch;
+  /** How many voters must sign. */
+  readonly threshold: number;
+  /** The group key: 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** The hash that the next statement must name: 32 bytes. */
+  readonly hash: Uint8Array;
+  /** Every member, by rising identifier. */
+  readonly members: readonly KnownMember[];
+  /** The highest identifier that was ever given out. */
+  readonly identifierMax: number;
+  /** Nodes that were members once; none of these ids comes back. */
+  readonly formerIds: ReadonlySet<NodeId>;
+}
+
+/** A membership statement as it travels: one signed note by each epoch that must sign. */
+export interface MembershipCertificate {
+  /** Signed by the shares of the epoch before. */
+  readonly byOld: string;
+  /** Signed by the shares of the epoch that begins; null for a statement within an epoch. */
+  readonly byNew: string | null;
+}
+
+/** A statement before its shares are known. */
+export type PlannedMembership = Omit<MembershipStatement, "publicKey">;
+
+/** Where the chain begins. The genesis is the caller's to verify. */
+export function toFirstMembership(genesis: GenesisStatement): Membership {
+  const { cluster, epoch, threshold, publicKey, voters } = genesis;
+  const text = encodeUtf8(encodeGenesisStatement(genesis));
+  return {
+    cluster,
+    sequence: 0,
+    epoch,
+    threshold,
+    publicKey,
+    hash: new Uint8Array(createHash("sha256").update(text).digest()),
+    members: voters.map((voter) => ({ ...voter, role: "voter" })),
+    identifierMax: voters.length,
+    formerIds: new Set(),
+  };
+}
+
+/** The group of the voters that hold a share. */
+export function toGroup({ cluster, epoch, threshold, publicKey, members }: Membership): Group {
+  return { cluster, epoch, threshold, publicKey, voters: holdersOf(members) };
+}
+
+/**
+ * Verifies a certificate as the next in the chain, and moves on to it.
+ *
+ * @throws {CertificateError} as {@linkcode verifyMembershipNote}, {@linkcode checkPlannedMembership} and
+ * {@linkcode followMembership}; `wrong-epoch` when a note is by another epoch than it must be, and
+ * `wrong-chain` when the two notes differ or one too many or too few is there.
+ */
+export function verifyMembership(
+  before: Membership,
+  { byOld, byNew }: MembershipCertificate,
+): Membership {
+  const { statement, by } = verifyMembershipNote(byOld, before);
+  if (by !== before.epoch) {
+    throw refused("wrong-epoch", `it is by epoch ${by}, not ${before.epoch}`);
+  }
+  const after = followMembership(before, statement);
+  if (after.epoch === before.epoch) {
+    if (byNew !== null) throw refused("wrong-chain", "a statement within an epoch has one note");
+    return after;
+  }
+  if (byNew === null) throw refused("wrong-chain", `nothing by epoch ${after.epoch} is there`);
+  checkProof(after, byNew);
+  return after;
+}
+
+/**
+ * Verifies a whole chain offline.
+ *
+ * @throws {CertificateError} as {@linkcode verifyMembership}, for the first certificate that is wrong.
+ */
+export function verifyMembershipChain(
+  genesis: GenesisStatement,
+  certificates: readonly MembershipCertificate[],
+): Membership {
+  return certificates.reduce(verifyMembership, toFirstMembership(genesis));
+}
+
+/** The note by the new epoch must say what the one by the old says. */
+function checkProof(after: Membership, note: string): void {
+  const { statement, by } = verifyMembershipNote(note, after);
+  if (by !== after.epoch) throw refused("wrong-epoch", `it is by epoch ${by}, not ${after.epoch}`);
+  if (equalBytes(hashMembership(statement), after.hash)) return;
+  throw refused("wrong-chain", "the two notes state different things");
+}
+
+/**
+ * Where the chain stands after an unsigned statement, if the statement may follow.
+ *
+ * @throws {CertificateError} as {@linkcode checkPlannedMembership}; `wrong-cluster` for another group
+ * key; `bad-group` when the shares make no group with this key, or change within an epoch.
+ */
+export function followMembership(before: Membership, statement: MembershipStatement): Membership {
+  checkPlannedMembership(before, statement);
+  const { cluster, sequence, epoch, threshold, publicKey, members } = statement;
+  if (!equalBytes(publicKey, before.publicKey)) {
+    throw refused("wrong-cluster", "it names another group key");
+  }
+  if (epoch === before.epoch) checkSameShares(before.members, members);
+  else checkNewShares(statement);
+  const present = new Set(members.map(({ id }) => id));
+  const gone = before.members.map(({ id }) => id).filter((id) => !present.has(id));
+  return {
+    cluster,
+    sequence,
+    epoch,
+    threshold,
+    publicKey: before.publicKey,
+    hash: hashMembership(statement),
+    members,
+    identifierMax: Math.max(before.identifierMax, ...members.map(({ identifier }) => identifier)),
+    formerIds: new Set([...before.formerIds, ...gone]),
+  };
+}
+
+/**
+ * Checks all of a statement that is known before its shares are.
+ *
+ * @throws {CertificateError} `wrong-cluster`, `wrong-chain`, `wrong-epoch`, or `bad-roster`, naming the
+ * member where one is at fault.
+ */
+export function checkPlannedMembership(before: Membership, planned: PlannedMembership): void {
+  if (planned.cluster !== before.cluster) {
+    throw refused("wrong-cluster", `cluster ${planned.cluster} is not ${before.cluster}`);
+  }
+  if (
+    planned.sequence !== before.sequence + 1 || !equalBytes(planned.previous, before.hash)
+  ) {
+    throw refused("wrong-chain", `it does not follow statement ${before.sequence}`);
+  }
+  checkEpoch(before, planned);
+  const voters = planned.members.filter(({ role }) => role === "voter");
+  checkRoster({ ...planned, voters });
+  planned.members.forEach((member, at) => {
+    checkMember(before, member);
+    checkUnlike(member, planned.members.slice(0, at));
+  });
+}
+
+function checkEpoch(before: Membership, { epoch, threshold, members }: PlannedMembership): void {
+  if (epoch !== before.epoch && epoch !== before.epoch + 1) {
+    throw refused("wrong-epoch", `epoch ${epoch} does not follow ${before.epoch}`);
+  }
+  if (epoch !== before.epoch) return;
+  const isSame = threshold === before.threshold &&
+    votersOf(members).join() === votersOf(before.members).join();
+  if (!isSame) throw refused("wrong-epoch", "voters and threshold change with the epoch only");
+}
+
+/** A member that stays keeps its identifier; a new one gets one that nobody ever had. */
+function checkMember(before: Membership, member: Member): void {
+  const { id: voter, identifier, peerAddress, apiAddress } = member;
+  const known = before.members.find(({ id }) => id === voter);
+  if (known === undefined && before.formerIds.has(voter)) {
+    throw badMember(voter, "was removed, and its id is never used again");
+  }
+  const isGood = known === undefined
+    ? identifier > before.identifierMax && identifier <= IDENTIFIER_MAX
+    : identifier === known.identifier;
+  if (!isGood) throw badMember(voter, `cannot have identifier ${identifier}`);
+  for (const address of [peerAddress, apiAddress ?? "none"]) {
+    if (
+      /^[!-~]+$/.test(address) && address !== "-" && address.length <= MEMBER_ADDRESS_LENGTH_MAX
+    ) {
+      continue;
+    }
+    throw badMember(voter, "has an address that cannot be written");
+  }
+}
+
+function checkUnlike(member: Member, others: readonly Member[]): void {
+  const { id: voter, identifier, identityKey, channelKey } = member;
+  for (const other of others) {
+    if (other.id === voter) throw badMember(voter, "is there twice");
+    if (other.identifier >= identifier) throw badMember(voter, "is out of order");
+    if (equalBytes(other.identityKey, identityKey)) {
+      throw badMember(voter, `has the identity key of ${other.id}`);
+    }
+    if (equalBytes(other.channelKey, channelKey)) {
+      throw badMember(voter, `has the channel key of ${other.id}`);
+    }
+  }
+}
+
+function checkSameShares(before: readonly KnownMember[], after: readonly Member[]): void {
+  for (const { id, verifyingShare } of after) {
+    const known = before.find((member) => member.id === id)?.verifyingShare ?? null;
+    const isSame = known === null || verifyingShare === null
+      ? known === verifyingShare
+      : equalBytes(known, verifyingShare);
+    if (!isSame) throw refused("bad-group", `${id}'s share changes within an epoch`);
+  }
+}
+
+/** The holders' shares must lie on one polynomial whose value at 0 is the group key. */
+function checkNewShares(statement: MembershipStatement): void {
+  const { threshold, members } = statement;
+  const voters = holdersOf(members);
+  const stray = members.find(({ role, verifyingShare }) => role === "learner" && verifyingShare);
+  if (stray !== undefined) throw refused("bad-group", `learner ${stray.id} has a share`);
+  if (voters.length < threshold) {
+    throw refused("bad-group", `${voters.length} voters with a share are fewer than ${threshold}`);
+  }
+  try {
+    checkGroupPublicKeys(toGroupPublicKeys({ ...statement, voters }));
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw new CertificateError("bad-group", `Cannot accept membership: ${cause.message}`, {
+      cause,
+    });
+  }
+}
+
+function holdersOf(members: readonly KnownMember[]): GroupVoter[] {
+  return members.flatMap(({ id, identifier, verifyingShare }) =>
+    verifyingShare === null ? [] : [{ id, identifier, verifyingShare }]
+  );
+}
+
+function votersOf(members: readonly KnownMember[]): NodeId[] {
+  return members.filter(({ role }) => role === "voter").map(({ id }) => id);
+}
+
+function badMember(voter: NodeId, why: string): CertificateError {
+  return new CertificateError("bad-roster", `Cannot accept membership: ${voter} ${why}`, { voter });
+}
+
+function refused(refusal: CertificateRefusal, why: string): CertificateError {
+  return new CertificateError(refusal, `Cannot accept membership: ${why}`);
+}
