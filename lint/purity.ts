@@ -1,5 +1,5 @@
 /**
- * Rule two: `frost`, `certificate`, `keygen`, `raft` and `kv` read no clock, no environment and no
+ * Rule two: `frost`, `certificate`, `keygen`, `reshare`, `raft` and `kv` read no clock, no environment and no
  * global randomness, and never await. What they do follows from what they are given, so that a simulation
  * can replay it and a test can show all of it.
  *
@@ -8,7 +8,7 @@
 
 import { toLayer, toProjectPath } from "./paths.ts";
 
-const PURE_LAYERS = ["frost", "certificate", "keygen", "raft", "kv"];
+const PURE_LAYERS = ["frost", "certificate", "keygen", "reshare", "raft", "kv"];
 
 /** Global names that lead out of the computation, with what to do instead. */
 const IMPURE_GLOBALS: ReadonlyMap<string, string> = new Map([

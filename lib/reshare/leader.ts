@@ -1,0 +1,180 @@
+/**
+ * The leader's part in one change: it begins it, selects the dealers, has the statement signed, and
+ * aborts what takes too long. Everything that it decides it writes into the log, so the next leader goes
+ * on from there.
+ *
+ * @module
+ */
+
+import { encodeUtf8 } from "../bytes.ts";
+import { encodeMembershipNote } from "../certificate/mod.ts";
+import { InputError } from "../errors.ts";
+import { verifySignature } from "../frost/mod.ts";
+import { marginsOf } from "../margins.ts";
+import { type Epoch, type NodeId, toEpoch } from "../types.ts";
+import { Change, type DueStatement } from "./change.ts";
+import { type BeginEntry, REASON_LENGTH_MAX, type ReshareEntry } from "./entry.ts";
+import type { Outbox, Proposal, ResharingConfig } from "./input_output.ts";
+import type { MembershipLog } from "./membership_log.ts";
+
+/** How many ticks without a new entry of a change the leader waits before it aborts it. */
+export const PROGRESS_TICKS_MAX = 100;
+
+/** Bytes of a change's seed. */
+const SEED_BYTES = 32;
+
+/** What a node does while it leads. */
+export class Leader {
+  readonly #log: MembershipLog;
+  readonly #config: ResharingConfig;
+  readonly #outbox: Outbox;
+  #isLeader = false;
+  #idleTicks = 0;
+  #note: { readonly due: DueStatement; readonly note: string } | null = null;
+
+  /** Begins as a follower. */
+  constructor(log: MembershipLog, config: ResharingConfig, outbox: Outbox) {
+    this.#log = log;
+    this.#config = config;
+    this.#outbox = outbox;
+  }
+
+  /** Takes up or lays down the leadership. A new leader gives a change its whole time again. */
+  lead(isLeader: boolean): void {
+    this.#isLeader = isLeader;
+    this.#idleTicks = 0;
+    this.#note = null;
+  }
+
+  /** The log has something new of the change. */
+  progressed(): void {
+    this.#idleTicks = 0;
+  }
+
+  /** Begins a change, if it may be made. */
+  propose(proposal: Proposal): void {
+    try {
+      this.#outbox.propose(this.#toBegin(proposal));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.#outbox.report({ kind: "proposalRefused", reason: error.message });
+    }
+  }
+
+  /** Gives the change up, if it may still be. */
+  cancel(reason: string): void {
+    const change = this.#log.change;
+    const why = !this.#isLeader
+      ? "this node does not lead"
+      : change === null
+      ? "no change is under way"
+      : change.stage === "authorizing"
+      ? "the change is proven, and will be completed"
+      : null;
+    if (change === null || why !== null) {
+      return this.#outbox.report({ kind: "proposalRefused", reason: `Cannot cancel: ${why}` });
+    }
+    this.#abort(change, reason);
+  }
+
+  /** Time passes; a change that nothing comes of is aborted. */
+  tick(): void {
+    const change = this.#log.change;
+    if (!this.#isLeader || change === null || change.stage === "authorizing") return;
+    if (++this.#idleTicks < PROGRESS_TICKS_MAX) return;
+    this.#idleTicks = 0;
+    this.#abort(change, explainDelay(change));
+  }
+
+  /** Takes the signature that a signing session made. */
+  takeSignature(by: Epoch, signature: Uint8Array): void {
+    const due = this.#log.change?.due ?? null;
+    if (!this.#isLeader || due === null || due.by !== by) return;
+    const { statement, text } = due;
+    if (!verifySignature(statement.publicKey, encodeUtf8(text), signature)) return;
+    this.#note = { due, note: encodeMembershipNote(statement, { by, signature }) };
+  }
+
+  /** What the leader has to add to the log now; null for nothing. */
+  get entry(): ReshareEntry | null {
+    const change = this.#log.change;
+    if (!this.#isLeader || change === null) return null;
+    if (change.stage === "dealing") return toSelection(change);
+    const note = this.#note;
+    if (note === null || note.due.text !== change.due?.text) return null;
+    return change.stage === "proving"
+      ? { kind: "proof", change: change.id, note: note.note }
+      : { kind: "configuration", change: change.id, byOld: note.note, byNew: change.proof };
+  }
+
+  /** What is to be signed and is not yet; null for nothing. */
+  get unsigned(): DueStatement | null {
+    const due = this.#log.change?.due ?? null;
+    return !this.#isLeader || due?.text === this.#note?.due.text ? null : due;
+  }
+
+  #abort({ id }: Change, reason: string): void {
+    const short = reason.slice(0, REASON_LENGTH_MAX);
+    this.#outbox.propose({ kind: "abort", change: id, reason: short });
+  }
+
+  /** @throws {InputError} unless it could be begun now. */
+  #toBegin({ isResharing, threshold, members, absent }: Proposal): BeginEntry {
+    const { current, change, attempt } = this.#log;
+    if (!this.#isLeader) throw new InputError("Cannot begin change: this node does not lead");
+    if (change !== null) throw new InputError("Cannot begin change: another one is under way");
+    const begin: BeginEntry = {
+      kind: "begin",
+      cluster: current.cluster,
+      sequence: current.sequence + 1,
+      epoch: isResharing ? toEpoch(current.epoch + 1) : current.epoch,
+      attempt: attempt + 1,
+      seed: this.#config.randomBytes(SEED_BYTES),
+      previous: current.hash,
+      threshold,
+      members,
+      absent,
+    };
+    new Change(current, begin);
+    return begin;
+  }
+}
+
+/** Exactly t dealers: more would add work and nothing else, as at most t - 1 lie. */
+function toSelection(change: Change): ReshareEntry | null {
+  const { threshold } = change.before;
+  const dealers = change.commonDealers.slice(0, threshold);
+  return dealers.length < threshold ? null : { kind: "select", change: change.id, dealers };
+}
+
+/**
+ * Who must be lying, if no more do than the old configuration withstands: whoever complains of more
+ * dealers than can lie, and whoever more receivers complain of than can lie.
+ */
+export function findLiars(change: Change): readonly NodeId[] {
+  const { members, threshold } = change.before;
+  const n = members.filter(({ role }) => role === "voter").length;
+  const { lying } = marginsOf({ n, threshold });
+  const pairs = [...change.complaints].flatMap(([receiver, complaints]) =>
+    complaints.map(({ dealer }) => [receiver, dealer] as const)
+  );
+  return [...new Set(pairs.flat())].filter((id) =>
+    pairs.filter(([receiver]) => receiver === id).length > lying ||
+    pairs.filter(([, dealer]) => dealer === id).length > lying
+  );
+}
+
+/** Why a change does not go on, with the names that the log has. */
+function explainDelay(change: Change): string {
+  const liars = findLiars(change);
+  const disputes = [...change.complaints].flatMap(([receiver, complaints]) =>
+    complaints.map(({ dealer }) => `${receiver} refuses ${dealer}'s deal`)
+  );
+  const parts = [
+    ...change.waitingFor.map((id) => `waiting for ${id}`),
+    ...disputes,
+    ...liars.map((id) => `${id} must be lying, or more voters lie than the threshold withstands`),
+  ];
+  return `nothing new for ${PROGRESS_TICKS_MAX} ticks while ${change.stage}: ` +
+    (parts.length === 0 ? "no signature came" : parts.join(", "));
+}

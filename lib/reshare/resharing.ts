@@ -1,0 +1,339 @@
+/**
+ * One node's part in changes of the members: as a dealer, as a receiver, and as the leader.
+ *
+ * @module
+ */
+
+import { type Membership, toGroup } from "../certificate/mod.ts";
+import type { NodeId } from "../types.ts";
+import type { Change } from "./change.ts";
+import { Dealer } from "./dealer.ts";
+import { type ReshareEntry, signWord } from "./entry.ts";
+import {
+  type DurableNodeShare,
+  type DurableShares,
+  type Input,
+  Outbox,
+  type Output,
+  type ReshareMessage,
+  type ResharingConfig,
+  type SubShareMessage,
+} from "./input_output.ts";
+import { Leader } from "./leader.ts";
+import { MembershipLog } from "./membership_log.ts";
+import { Receiver, type SubShareOutcome } from "./receiver.ts";
+
+/** After how many ticks what seems to be lost is said again. */
+export const RESEND_TICKS = 5;
+
+/**
+ * One node's part. Deterministic: the same inputs and the same randomness give the same outputs. What it
+ * does follows from the log and its durable record, so a restart is no special case: the same entries are
+ * given again, and only what was in memory has to be dealt or sent anew.
+ */
+export class Resharing {
+  readonly #config: ResharingConfig;
+  readonly #log: MembershipLog;
+  readonly #outbox: Outbox;
+  readonly #leader: Leader;
+  readonly #offered = new Map<ReshareEntry["kind"] | "sign", Offer>();
+  /** At most one of each holder of a share. */
+  readonly #early = new Map<NodeId, SubShareMessage>();
+  #dealer: Dealer | null = null;
+  #receiver: Receiver | null = null;
+  #nowTick = 0;
+
+  /** Resumes from a durable record. */
+  constructor(config: ResharingConfig, durable: DurableShares) {
+    this.#config = config;
+    this.#log = new MembershipLog(config.membership);
+    this.#outbox = new Outbox(durable);
+    this.#leader = new Leader(this.#log, config, this.#outbox);
+  }
+
+  /** Takes everything that happened since the last step, in order, and says what is to be done. */
+  step(inputs: readonly Input[]): Output {
+    for (const input of inputs) this.#take(input);
+    this.#act();
+    return this.#outbox.take();
+  }
+
+  /** The chain and the change under way, as the log has them. */
+  get log(): Pick<MembershipLog, "current" | "change" | "attempt"> {
+    return this.#log;
+  }
+
+  /** Erases every secret that this object holds. It is of no use afterwards. */
+  erase(): void {
+    this.#endParts();
+    const { current, next } = this.#outbox.record;
+    current?.secret.fill(0);
+    next?.secret.fill(0);
+  }
+
+  #take(input: Input): void {
+    switch (input.kind) {
+      case "tick":
+        return this.#tick();
+      case "committed":
+        return this.#apply(input.entry);
+      case "message":
+        return this.#receive(input.message);
+      case "connected":
+        return this.#hand(input.peer);
+      case "leading":
+        this.#offered.clear();
+        return this.#leader.lead(input.isLeader);
+      case "propose":
+        return this.#leader.propose(input.proposal);
+      case "cancel":
+        return this.#leader.cancel(input.reason);
+      case "signed":
+        return this.#leader.takeSignature(input.by, input.signature);
+      default:
+        return input satisfies never;
+    }
+  }
+
+  #tick(): void {
+    this.#nowTick++;
+    this.#leader.tick();
+    const change = this.#log.change;
+    if (change === null || this.#nowTick % RESEND_TICKS !== 0) return;
+    const { self } = this.#config;
+    for (const receiver of change.receivers) {
+      if (!change.holds(receiver, self)) this.#hand(receiver);
+    }
+    if (this.#outbox.record.next?.change === change.id) return;
+    for (const to of this.#receiver?.missing ?? []) {
+      this.#outbox.post({ kind: "want", from: self, to, change: change.id });
+    }
+  }
+
+  #apply(entry: ReshareEntry): void {
+    const { applied, ended } = this.#log.apply(entry);
+    switch (applied.kind) {
+      case "refused":
+        return this.#outbox.report({
+          kind: "entryRefused",
+          entry: entry.kind,
+          reason: applied.reason,
+        });
+      case "fault": {
+        const change = this.#log.change?.id ?? "";
+        const { node, rule } = applied;
+        return this.#outbox.report({ kind: "faultFound", change, node, rule });
+      }
+      case "taken":
+        this.#leader.progressed();
+        return ended === null ? this.#follow(entry) : this.#end(ended, entry);
+      default:
+        return applied satisfies never;
+    }
+  }
+
+  /** What an entry that the change goes on with means for this node's parts. */
+  #follow(entry: ReshareEntry): void {
+    const change = this.#log.change;
+    if (change === null) return;
+    const { self } = this.#config;
+    switch (entry.kind) {
+      case "begin":
+        this.#offered.clear();
+        if (!change.isAmendment && change.receivers.includes(self)) {
+          this.#receiver = new Receiver(change, self);
+        }
+        this.#takeEarly();
+        return this.#outbox.report({ kind: "begun", change: change.id, epoch: entry.epoch });
+      case "deal":
+        if (entry.author === self) change.receivers.forEach((receiver) => this.#hand(receiver));
+        return this.#note(change, this.#receiver?.takeEarly(entry.author) ?? null);
+      case "held":
+        return entry.complaints.forEach((complaint) =>
+          this.#outbox.report({
+            kind: "complaintReported",
+            change: change.id,
+            by: entry.author,
+            complaint,
+          })
+        );
+      case "ready":
+        return this.#dealer?.forget(entry.author);
+      case "select":
+      case "proof":
+      case "configuration":
+      case "abort":
+        return;
+      default:
+        return entry satisfies never;
+    }
+  }
+
+  #end(change: Change, entry: ReshareEntry): void {
+    this.#endParts();
+    const { id } = change;
+    const { record } = this.#outbox;
+    if (entry.kind === "abort") {
+      if (record.next?.change === id) this.#outbox.change({ ...record, next: null });
+      return this.#outbox.report({ kind: "aborted", change: id, reason: entry.reason });
+    }
+    this.#adopt(id);
+    const { epoch } = this.#log.current;
+    this.#outbox.report({ kind: "completed", change: id, epoch });
+  }
+
+  /** Goes over to the configuration that the log has now. The share of the one before is erased. */
+  #adopt(change: string): void {
+    const membership = this.#log.current;
+    const group = toGroup(membership);
+    const { current, next } = this.#outbox.record;
+    if ((current?.epoch ?? 0) <= membership.epoch) {
+      const own = group.voters.find(({ id }) => id === this.#config.self);
+      const share = next?.change === change ? next : current;
+      const kept = own !== undefined && share?.epoch === membership.epoch ? share : null;
+      const rest = next === share ? null : next;
+      if (kept !== current || rest !== next) this.#outbox.change({ current: kept, next: rest });
+    }
+    const held = this.#outbox.record.current;
+    const secret = held?.epoch === membership.epoch ? held.secret.slice() : null;
+    this.#outbox.adopt({ membership, group, secret });
+  }
+
+  #receive(message: ReshareMessage): void {
+    const { from, to } = message;
+    const change = this.#log.change;
+    if (change === null) return this.#keepEarly(message);
+    // Of a change that has ended, or that this node's log is far behind of: it is sent again.
+    if (message.change !== change.id) return;
+    if (to !== this.#config.self || !(message.kind === "want" || isHolder(change.before, from))) {
+      const reason = `${from} to ${to} deals nothing to this node`;
+      return this.#outbox.report({ kind: "messageRefused", from, reason });
+    }
+    if (message.kind === "want") return this.#hand(from);
+    this.#note(change, this.#receiver?.take(from, message.secret) ?? null);
+  }
+
+  /** A dealer's log can be ahead of this node's: what it sends then waits, the last of each dealer. */
+  #keepEarly(message: ReshareMessage): void {
+    const { from } = message;
+    if (message.kind === "want" || !isHolder(this.#log.current, from)) return;
+    this.#early.get(from)?.secret.fill(0);
+    this.#early.set(from, { ...message, secret: message.secret.slice() });
+  }
+
+  #takeEarly(): void {
+    const early = [...this.#early.values()];
+    this.#early.clear();
+    for (const message of early) {
+      this.#receive(message);
+      message.secret.fill(0);
+    }
+  }
+
+  /** Tells of a sub-share that is wrong. */
+  #note(change: Change, outcome: SubShareOutcome | null): void {
+    if (outcome === null || typeof outcome === "string") return;
+    this.#outbox.report({ kind: "dealRefused", change: change.id, complaint: outcome });
+  }
+
+  /** Hands a receiver its sub-share, if it still needs it. */
+  #hand(receiver: NodeId): void {
+    const message = this.#dealer?.messageFor(receiver) ?? null;
+    if (message === null) return;
+    if (receiver !== this.#config.self) return this.#outbox.post(message);
+    this.#receiver?.take(receiver, message.secret);
+    message.secret.fill(0);
+  }
+
+  /** Does what is due, now that all inputs of this step are known. */
+  #act(): void {
+    const change = this.#log.change;
+    if (change === null) return;
+    this.#deal(change);
+    this.#hold(change);
+    const entry = this.#leader.entry;
+    if (entry !== null) this.#offer(entry.kind, () => this.#outbox.propose(entry));
+    const due = this.#leader.unsigned;
+    if (due !== null) this.#offer("sign", () => this.#outbox.sign(due), due.text);
+  }
+
+  #deal(change: Change): void {
+    const { self } = this.#config;
+    if (change.hasDealOf(self)) {
+      // Dealt before a restart: the sub-shares that belong to the log's deal are lost.
+      if (this.#dealer?.isInLog === false) this.#endDealing();
+      return;
+    }
+    if (change.stage !== "dealing" || change.isAmendment) return;
+    const share = this.#shareOf(change);
+    if (share === null) return;
+    const dealer = this.#dealer ?? new Dealer(change, share, this.#config);
+    this.#dealer = dealer;
+    this.#offer("deal", () => this.#outbox.propose(dealer.entry));
+  }
+
+  /** This node's share of the epoch that deals; null when it has none. */
+  #shareOf({ before }: Change): DurableNodeShare | null {
+    const { current } = this.#outbox.record;
+    const isDealer = isHolder(before, this.#config.self);
+    return isDealer && current?.epoch === before.epoch ? current : null;
+  }
+
+  #hold(change: Change): void {
+    const { self, sign } = this.#config;
+    const word = this.#receiver?.word ?? null;
+    if (word !== null) {
+      const key = `${word.dealers.length} ${word.complaints.length}`;
+      this.#offer("held", () => this.#outbox.propose(signWord(word, sign)), key);
+    }
+    this.#combine(change);
+    const isMade = this.#outbox.record.next?.change === change.id;
+    if (!isMade || change.stage !== "combining" || change.isReady(self)) return;
+    const ready = { kind: "ready", change: change.id, author: self } as const;
+    this.#offer("ready", () => this.#outbox.propose(signWord(ready, sign)));
+  }
+
+  #combine(change: Change): void {
+    const { record } = this.#outbox;
+    if (record.next?.change === change.id) return;
+    const secret = this.#receiver?.combine() ?? null;
+    if (secret === null) return;
+    const next = { epoch: change.begin.epoch, change: change.id, secret };
+    this.#outbox.change({ ...record, next });
+    this.#outbox.report({ kind: "shareMade", change: change.id });
+  }
+
+  /** Offers something once, and again when it seems to be lost or is something else by now. */
+  #offer(kind: ReshareEntry["kind"] | "sign", offer: () => void, key = ""): void {
+    const last = this.#offered.get(kind);
+    if (last?.key === key && this.#nowTick - last.tick < RESEND_TICKS) return;
+    this.#offered.set(kind, { key, tick: this.#nowTick });
+    offer();
+  }
+
+  #endDealing(): void {
+    this.#dealer?.erase();
+    this.#dealer = null;
+  }
+
+  #endParts(): void {
+    this.#endDealing();
+    for (const { secret } of this.#early.values()) secret.fill(0);
+    this.#early.clear();
+    this.#receiver?.erase();
+    this.#receiver = null;
+    this.#offered.clear();
+  }
+}
+
+function isHolder(membership: Membership, node: NodeId): boolean {
+  return membership.members.some(({ id, verifyingShare }) =>
+    id === node && verifyingShare !== null
+  );
+}
+
+/** When something was offered last, and what it was. */
+interface Offer {
+  readonly key: string;
+  readonly tick: number;
+}
