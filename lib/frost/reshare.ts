@@ -66,7 +66,10 @@ export interface ReshareCommitment {
  * A commitment that {@linkcode checkReshareCommitment} has passed. Sub-shares and sums take these
  * only, so nothing can be put in a checked commitment's place.
  */
-export type CheckedReshareCommitment = Brand<ReshareCommitment, "CheckedReshareCommitment">;
+export type CheckedReshareCommitment = Brand<
+  ReshareCommitment & { readonly points: readonly PrimeOrderPoint[] },
+  "CheckedReshareCommitment"
+>;
 
 /** A value of a dealer's polynomial, on its way. */
 export interface SubShare {
@@ -177,11 +180,11 @@ export function checkReshareCommitment(
   if (!equalBytes(assertDefined(constant, "A commitment to no coefficient"), verifyingShare)) {
     throw refused("wrong-commitment", dealer, "its constant term is not its verifying share");
   }
-  for (const element of [verifyingShare, ...others]) {
-    naming(dealer, () => PrimeOrderPoint.fromBytes(element));
-  }
-  const copies = elements.map((element) => element.slice());
-  return { dealer, elements: copies } as ReshareCommitment as CheckedReshareCommitment;
+  const copies = [verifyingShare, ...others].map((element) => element.slice());
+  // Kept, as large groups have more points than are remembered.
+  const points = copies.map((element) => naming(dealer, () => PrimeOrderPoint.fromBytes(element)));
+  const checked = { dealer, elements: copies, points };
+  return checked as ReshareCommitment as CheckedReshareCommitment;
 }
 
 /**
@@ -194,7 +197,7 @@ export function checkSubShare(
   { receiver, secret }: Omit<SubShare, "dealer">,
 ): CheckedSubShare {
   const { dealer } = commitment;
-  const expected = evaluateCommitment(toPoints(commitment), receiver);
+  const expected = evaluateCommitment(commitment.points, receiver);
   const actual = naming(dealer, () => commitToShare(secret));
   if (!(actual ?? PrimeOrderPoint.ZERO).equals(expected)) {
     throw new FrostError(
@@ -283,7 +286,7 @@ function sumCommitments(
     );
   }
   const weights = lagrangeCoefficients(commitments.map(({ dealer }) => dealer));
-  const points = commitments.map(toPoints);
+  const points = commitments.map((commitment) => commitment.points);
   const [first] = points;
   return assertDefined(first, "A sum of no commitments").map((_, at) =>
     PrimeOrderPoint.sumOfProducts(
@@ -291,10 +294,6 @@ function sumCommitments(
       weights,
     )
   );
-}
-
-function toPoints({ elements }: CheckedReshareCommitment): PrimeOrderPoint[] {
-  return elements.map((element) => PrimeOrderPoint.fromBytes(element));
 }
 
 function encodeShare(receiver: number, point: PrimeOrderPoint): Uint8Array {

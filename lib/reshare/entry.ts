@@ -151,10 +151,10 @@ export type ReshareEntry =
 export const REASON_LENGTH_MAX = 512;
 
 /** What a node says about itself: an entry with its author's signature. */
-type SignedEntry = DealEntry | HeldEntry | ReadyEntry;
+export type SignedEntry = DealEntry | HeldEntry | ReadyEntry;
 
 /** What the author signs. */
-type Word =
+export type Word =
   | Omit<DealEntry, "signature">
   | Omit<HeldEntry, "signature">
   | Omit<ReadyEntry, "signature">;

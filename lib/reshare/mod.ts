@@ -70,7 +70,9 @@ export {
   REASON_LENGTH_MAX,
   type ReshareEntry,
   type SelectEntry,
+  type SignedEntry,
   signWord,
+  type Word,
 } from "./entry.ts";
 export {
   type Adoption,
