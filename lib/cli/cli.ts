@@ -56,12 +56,28 @@ export async function run(
   context: CommandContext = processContext(),
 ): Promise<number> {
   try {
+    checkArguments(args);
     const program = await createProgram(context, args);
     await program.parseAsync(args, { from: "user" });
     return ExitCode.ok;
   } catch (error) {
     return await report(error, context);
   }
+}
+
+/** The runtime puts this in the place of bytes that are not UTF-8, so what was meant is lost. */
+const REPLACEMENT_CHARACTER = "\ufffd";
+
+function checkArguments(args: readonly string[]): void {
+  const index = args.findIndex((arg) => arg.includes(REPLACEMENT_CHARACTER));
+  if (index < 0) return;
+  throw new CommandError(
+    ExitCode.usage,
+    `Cannot use argument ${
+      index + 1
+    }: it has bytes that are not UTF-8, or U+FFFD, which stands for ` +
+      "such bytes. Give a value of any bytes with --file PATH, or as - on standard input.",
+  );
 }
 
 /**

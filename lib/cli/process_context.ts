@@ -5,7 +5,7 @@
  */
 
 import { encodeUtf8 } from "../bytes.ts";
-import { EnvironmentError, messageOf } from "../errors.ts";
+import { EnvironmentError, InputError, messageOf } from "../errors.ts";
 import type { CommandContext, OutputStream } from "./command.ts";
 import { readSecretLine } from "./secrets/secret_input.ts";
 
@@ -15,7 +15,7 @@ export function processContext(): CommandContext {
     stdout: outputStream(Deno.stdout, toOutputError),
     // There is nowhere left to tell that a message could not be written.
     stderr: outputStream(Deno.stderr, () => null),
-    stdin: Deno.stdin.readable,
+    stdin: ReadableStream.from(readStandardInput()),
     env: (name) => Deno.env.get(name) || undefined,
     openFetch: (caCerts) => new FreshConnections(caCerts).fetch,
     stopSignal,
@@ -35,6 +35,22 @@ async function askSecret(question: string): Promise<Uint8Array> {
   } finally {
     Deno.stdin.setRaw(false);
   }
+}
+
+/**
+ * Standard input. Where it is closed the runtime has put the null device in its place; taken as an empty
+ * input, that would store an empty value without a word.
+ *
+ * @throws {InputError} when nothing is connected to it.
+ */
+async function* readStandardInput(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  // Few commands read it, and every command would wait for this module.
+  const { fstatSync, statSync } = await import("node:fs");
+  const { rdev } = fstatSync(0);
+  if (rdev !== 0 && rdev === statSync("/dev/null").rdev) {
+    throw new InputError("nothing is connected to it: it is closed, or /dev/null");
+  }
+  yield* Deno.stdin.readable;
 }
 
 /** `toError` makes what `write` throws for a failure; for null, `write` returns as if all were well. */

@@ -18,7 +18,7 @@ import {
   PEERS_MAX,
   TIMING_DEFAULTS,
 } from "./cluster_config_schema.ts";
-import { findJsonFault } from "./json.ts";
+import { parseStrictJson } from "./json.ts";
 
 /** A node's lasting public keys, by which the others know it. */
 export interface PeerKeys {
@@ -185,11 +185,10 @@ export function findPeer<Config extends ClusterConfig>(
 
 function parseJson(text: string, file: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseStrictJson(text);
   } catch (cause) {
-    const position = findJsonFault(text);
-    const where = position === null ? "" : ` at line ${position.line}, column ${position.column}`;
-    throw new ClusterConfigError(file, [{ path: "", message: `not JSON${where}` }], { cause });
+    if (!(cause instanceof InputError)) throw cause;
+    throw new ClusterConfigError(file, [{ path: "", message: cause.message }], { cause });
   }
 }
 

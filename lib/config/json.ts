@@ -25,6 +25,80 @@ const WHITE_SPACE = /[ \t\n\r]*/y;
 
 type Expected = "value" | "valueOrEnd" | "key" | "keyOrEnd" | "colon" | "commaOrEnd" | "nothing";
 
+/** Why a text cannot be used as JSON. The message has the place and quotes nothing: the text may hold a secret. */
+export class JsonError extends InputError {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "JsonError";
+  /** What is wrong with it. */
+  readonly fault: "notJson" | "byteOrderMark" | "doubledKey";
+
+  /** `message` says what is wrong, and where. */
+  constructor(fault: JsonError["fault"], message: string) {
+    super(message);
+    this.fault = fault;
+  }
+}
+
+const BYTE_ORDER_MARK = "\ufeff";
+
+/**
+ * Reads JSON that a person may have written, and refuses two things that `JSON.parse` lets pass or does
+ * not name: a key that stands twice in one object, of which it would take the last in silence, and a byte
+ * order mark, which some editors put before the text.
+ *
+ * @throws {JsonError} when it is not JSON of this kind.
+ */
+export function parseStrictJson(text: string): unknown {
+  if (text.startsWith(BYTE_ORDER_MARK)) {
+    throw new JsonError(
+      "byteOrderMark",
+      "begins with a byte order mark (BOM); save it as UTF-8 without one",
+    );
+  }
+  const value = parse(text);
+  const doubled = findDoubledKey(text);
+  if (doubled === null) return value;
+  throw new JsonError(
+    "doubledKey",
+    `has a key twice in one object, the second time${formatPosition(doubled)}`,
+  );
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The cause is dropped: it quotes the text.
+    throw new JsonError("notJson", `not JSON${formatPosition(findJsonFault(text))}`);
+  }
+}
+
+function formatPosition(position: TextPosition | null): string {
+  return position === null ? "" : ` at line ${position.line}, column ${position.column}`;
+}
+
+/** Where, in a text that is JSON, an object has a key for the second time; null where none has. */
+function findDoubledKey(text: string): TextPosition | null {
+  const open: Set<string>[] = [];
+  let before = { token: "", offset: 0 };
+  for (let offset = skipWhiteSpace(text, 0); offset < text.length;) {
+    TOKEN.lastIndex = offset;
+    const token = TOKEN.exec(text)?.[0] ?? "";
+    if (token === "{" || token === "[") open.push(new Set());
+    if (token === "}" || token === "]") open.pop();
+    if (token === ":") {
+      // One key can be written in several ways, with and without escapes.
+      const key: string = JSON.parse(before.token);
+      const keys = open.at(-1);
+      if (keys?.has(key) === true) return toPosition(text, before.offset);
+      keys?.add(key);
+    }
+    before = { token, offset };
+    offset = skipWhiteSpace(text, offset + Math.max(1, token.length));
+  }
+  return null;
+}
+
 /**
  * Where `text` stops being JSON, or null when it is JSON. `JSON.parse` decides whether a text is
  * JSON; its messages do not always say where, which is all that this is for.

@@ -46,7 +46,7 @@ export {
   TIMING_DEFAULTS,
 } from "./cluster_config_schema.ts";
 export { describeDifferences, toConfiguration } from "./config_difference.ts";
-export { checked, formatPath, readKey, type Schema } from "./json.ts";
+export { checked, formatPath, JsonError, parseStrictJson, readKey, type Schema } from "./json.ts";
 export {
   type CardSigner,
   createPeerCard,

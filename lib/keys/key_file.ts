@@ -6,7 +6,14 @@
  */
 
 import { decodeUtf8 } from "../bytes.ts";
-import { checked, formatPath, readKey, type Schema } from "../config/mod.ts";
+import {
+  checked,
+  formatPath,
+  JsonError,
+  parseStrictJson,
+  readKey,
+  type Schema,
+} from "../config/mod.ts";
 import { InputError } from "../errors.ts";
 import { readFully } from "../storage/mod.ts";
 import type { ClusterName, NodeId } from "../types.ts";
@@ -101,10 +108,11 @@ export function parseJson(
   { file, whatToDo }: { readonly file: string; readonly whatToDo: string },
 ): unknown {
   try {
-    return JSON.parse(decodeUtf8(bytes));
-  } catch {
-    // The cause is dropped: a JSON error quotes the text, which may be a secret.
-    throw new KeyFileError(file, "not JSON", whatToDo);
+    return parseStrictJson(decodeUtf8(bytes));
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const why = error instanceof JsonError ? error.message : "not JSON, as it is not UTF-8";
+    throw new KeyFileError(file, why, whatToDo);
   }
 }
 

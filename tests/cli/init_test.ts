@@ -148,3 +148,26 @@ Deno.test("init needs a name, a threshold and a card", async () => {
   const named = await floe(["init", "--cluster", "a b", "--threshold", "1", "x"]);
   assert.equal(named.code, 2);
 });
+
+Deno.test("init refuses a card with a doubled key, and names a byte order mark", async () => {
+  using folder = new Gathered();
+  const cards = await threeCards(folder);
+  const text = Deno.readTextFileSync(cards[0] ?? "");
+  const other = `${folder.path}/other.card`;
+  Deno.writeTextFileSync(other, text.replace("{", '{ "id": "z",'));
+  refuses(await folder.init(2, [other, ...cards.slice(1)]), folder, /other.card: has a key twice/);
+  Deno.writeTextFileSync(other, `\ufeff${text}`);
+  refuses(
+    await folder.init(2, [other, ...cards.slice(1)]),
+    folder,
+    /begins with a byte order mark/,
+  );
+});
+
+Deno.test("a configuration with a doubled key is refused with its place", async () => {
+  using folder = new Gathered();
+  Deno.writeTextFileSync(folder.config, '{\n  "threshold": 1,\n  "threshold": 2\n}\n');
+  const { code, stderr } = await floe(["get", "k", "--config", folder.config], { env: {} });
+  assert.equal(code, 2);
+  assert.match(stderr, /cluster\.json: .*has a key twice in one object, .* at line 3, column 3/s);
+});

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { findJsonFault } from "../../lib/config/json.ts";
+import { findJsonFault, JsonError, parseStrictJson } from "../../lib/config/json.ts";
 
 Deno.test("findJsonFault() finds none in any JSON", () => {
   fc.assert(fc.property(fc.json(), fc.constantFrom(0, 2), (text, indent) => {
@@ -46,3 +46,38 @@ function isJson(text: string): boolean {
     return false;
   }
 }
+
+const DOUBLED: readonly (readonly [text: string, line: number, column: number])[] = [
+  ['{"a":1,"a":1}', 1, 8],
+  ['{"a":1,\n "b":{"c":1},\n "a":2}', 3, 2],
+  ['{"b":{"c":1,"c":2}}', 1, 13],
+  ['[{"a":1},{"a":1,"\\u0061":2}]', 1, 17],
+  ['{"":1,"":2}', 1, 7],
+  ['{"__proto__":1,"__proto__":2}', 1, 16],
+];
+for (const [text, line, column] of DOUBLED) {
+  Deno.test(`parseStrictJson() refuses a key that stands twice: ${text}`, () => {
+    assert.throws(
+      () => parseStrictJson(text),
+      (error) =>
+        error instanceof JsonError && error.fault === "doubledKey" &&
+        error.message.endsWith(`the second time at line ${line}, column ${column}`),
+    );
+  });
+}
+
+Deno.test("parseStrictJson() takes equal keys of different objects, and strings that look like keys", () => {
+  for (const text of ['{"a":{"a":[{"a":1},{"a":"a"}]},"b":":a:"}', '["a","a"]', '"a"', " 1 "]) {
+    assert.deepEqual(parseStrictJson(text), JSON.parse(text));
+  }
+});
+
+Deno.test("parseStrictJson() names a byte order mark, and quotes nothing of what is not JSON", () => {
+  assert.throws(() => parseStrictJson("\ufeff{}"), /^JsonError: begins with a byte order mark/);
+  assert.throws(
+    () => parseStrictJson('{"secret'),
+    (error) =>
+      error instanceof JsonError && error.message === "not JSON at line 1, column 2" &&
+      error.cause === undefined,
+  );
+});

@@ -1,5 +1,6 @@
 /**
- * Nobody reads what Floe says, or nobody can: the node and the cluster go on and stop as told.
+ * Nobody reads what Floe says, or nobody can: the node and the cluster go on and stop as told. And what
+ * Floe is given to read is not there, or is not text.
  *
  * @module
  */
@@ -101,6 +102,22 @@ Deno.test("a command whose data cannot be written fails, and says what and why",
   assert.match(stderr, /^floe: Cannot write to standard output: No space left on device/);
   const both = ["-c", `"$@" > /dev/full 2> /dev/full`, "sh", ...args];
   assert.equal((await runFloe(both, { executable: "sh" })).code, 1);
+});
+
+Deno.test("a value that is not there, or not as it was typed, is refused", async () => {
+  const args = [Deno.execPath(), "run", "--quiet", ...FLOE_PERMISSIONS, MAIN, "put", "a"];
+  const refusals = [
+    [`"$@" - --endpoints h:1 <&-`, /^floe: Cannot read standard input: nothing is connected to it/],
+    [`"$@" - --endpoints h:1 </dev/null`, /nothing is connected to it: it is closed, or .dev.null/],
+    [`"$@" "$(printf 'caf\\351')" --endpoints h:1`, /argument 3: it has bytes that are not UTF-8/],
+  ] as const;
+  for (const [script, message] of refusals) {
+    const { code, stdout, stderr } = await runFloe(["-c", script, "sh", ...args], {
+      executable: "sh",
+    });
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, message);
+  }
 });
 
 function start(script: string, args: readonly string[]): FloeProcess {

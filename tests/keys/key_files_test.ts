@@ -137,7 +137,11 @@ for (const [name, wayBack] of WAYS_BACK) {
     withKeys((folder, secret) => {
       const file = `${folder}/${name}`;
       Deno.writeTextFileSync(file, Deno.readTextFileSync(file).slice(1));
-      refuses(folder, new RegExp(`${name}: not JSON\\. ${wayBack}`), secret);
+      refuses(
+        folder,
+        new RegExp(`${name}: not JSON at line [0-9]+, column [0-9]+\\. ${wayBack}`),
+        secret,
+      );
     });
   });
 

@@ -84,7 +84,10 @@ for (const given of [null, passphrase]) {
       const text = Deno.readTextFileSync(file.path);
       for (const wrong of ["", text.slice(1), text.slice(0, -3), `${text},`, "\xff"]) {
         Deno.writeTextFileSync(file.path, wrong);
-        refuses(file, /file\.json: not JSON\. Restore it from a backup\.$/);
+        refuses(
+          file,
+          /file\.json: not JSON at line [0-9]+, column [0-9]+\. Restore it from a backup\.$/,
+        );
       }
       Deno.writeFileSync(file.path, Uint8Array.of(0x22, 0xff, 0x22));
       refuses(file, /file\.json: not JSON/);

@@ -9,7 +9,9 @@ import {
   ClusterConfigError,
   formatAddress,
   formatClusterConfig,
+  JsonError,
   parseClusterConfig,
+  parseStrictJson,
   type PeerCard,
   PeerCardError,
   PEERS_MAX,
@@ -125,7 +127,7 @@ function checkReplaceable(path: string, { force }: InitFlags): void {
 async function readCards(name: string, context: CommandContext): Promise<readonly NamedCard[]> {
   const text = decodeUtf8(await readInput(name, context, { bytesMax: CARDS_BYTES_MAX }));
   const source = nameOf(name);
-  const whole = parseJson(text);
+  const whole = parseJson(text, source);
   if (whole !== null) {
     if (!Array.isArray(whole.value)) {
       return [{ name: source, card: readPeerCard(whole.value, source) }];
@@ -136,7 +138,7 @@ async function readCards(name: string, context: CommandContext): Promise<readonl
     .filter(({ line }) => line.trim() !== "");
   return lines.map(({ line, number }) => {
     const place = lines.length === 1 ? source : `${source}, line ${number}`;
-    const parsed = parseJson(line);
+    const parsed = parseJson(line, place);
     if (parsed !== null) return named(parsed.value, place);
     throw new PeerCardError(`Cannot use card ${place}: it is not JSON`);
   });
@@ -146,11 +148,14 @@ function named(raw: unknown, name: string): NamedCard {
   return { name, card: readPeerCard(raw, name) };
 }
 
-function parseJson(text: string): { readonly value: unknown } | null {
+/** Null for what is no JSON. What is JSON but can be misread is refused. */
+function parseJson(text: string, name: string): { readonly value: unknown } | null {
   try {
-    return { value: JSON.parse(text) };
-  } catch {
-    return null;
+    return { value: parseStrictJson(text) };
+  } catch (cause) {
+    if (!(cause instanceof JsonError)) throw cause;
+    if (cause.fault === "notJson") return null;
+    throw new PeerCardError(`Cannot use card ${name}: ${cause.message}`);
   }
 }
 
