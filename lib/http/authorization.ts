@@ -41,7 +41,7 @@ export interface AdminToken {
 }
 
 /** What whoever sent a request may do. */
-export type Caller = Pick<Token, "scopes" | "prefixes">;
+export type Caller = Pick<Token, "scopes" | "prefixes"> & Partial<Pick<Token, "id">>;
 
 /** May do everything. */
 const ANYONE: Caller = { scopes: ["admin"], prefixes: [] };

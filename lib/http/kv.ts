@@ -66,7 +66,7 @@ export function addKeyValueRoutes(router: Router, options: KeyValueOptions): voi
       // What the client declares, or the most it may send, is taken from the budget up front.
       const bodyBytes = declaredLength(context.req.raw) ?? VALUE_BYTES_MAX;
       if (bodyBytes > VALUE_BYTES_MAX) throw valueTooLarge();
-      return throughGate(gate, bodyBytes, () => putKey(options, key, context));
+      return throughGate(gate, bodyBytes, () => putKey(options, { key, caller }, context));
     }),
     GET: needs("read", (context, caller) => {
       const key = keyOf(context, caller);
@@ -74,18 +74,24 @@ export function addKeyValueRoutes(router: Router, options: KeyValueOptions): voi
     }),
     DELETE: needs("write", (context, caller) => {
       const key = keyOf(context, caller);
-      return throughGate(gate, 0, () => deleteKey(node, key, context));
+      return throughGate(gate, 0, () => deleteKey(node, { key, caller }, context));
     }),
   });
 }
 
+/** A key, and who may touch it. */
+interface KeyOfCaller {
+  readonly key: string;
+  readonly caller: Caller;
+}
+
 async function putKey(
   { node, bodyTimeoutMs }: KeyValueOptions,
-  key: string,
+  { key, caller }: KeyOfCaller,
   context: RequestContext,
 ): Promise<Response> {
   const timeoutMs = readTimeoutMs(readQuery(context.req.url, ["timeoutMs"]));
-  const options = readWriteOptions(context.req.raw.headers);
+  const options = readWriteOptions(context.req.raw.headers, caller);
   const value = await readBody(context.req.raw, {
     bytesMax: VALUE_BYTES_MAX,
     tooLarge: valueTooLarge,
@@ -97,11 +103,11 @@ async function putKey(
 
 async function deleteKey(
   node: NodeApi,
-  key: string,
+  { key, caller }: KeyOfCaller,
   context: RequestContext,
 ): Promise<Response> {
   const timeoutMs = readTimeoutMs(readQuery(context.req.url, ["timeoutMs"]));
-  const options = readWriteOptions(context.req.raw.headers);
+  const options = readWriteOptions(context.req.raw.headers, caller);
   return writeResponse(key, await node.write({ kind: "delete", key, ...options }, { timeoutMs }));
 }
 
@@ -192,12 +198,14 @@ const IDEMPOTENCY_REPLAYED_HEADER = "idempotency-replayed";
  *
  * @throws {Problem} `invalid_header`.
  */
-export function readWriteOptions(headers: Headers): WriteOptions {
+export function readWriteOptions(headers: Headers, { id }: Pick<Caller, "id"> = {}): WriteOptions {
   const ifModRevision = readCondition(headers);
   const idempotencyKey = readIdempotencyKey(headers);
   return {
     ...(ifModRevision === null ? {} : { ifModRevision }),
     ...(idempotencyKey === null ? {} : { idempotencyKey }),
+    // The key is the token's: other tokens can neither occupy it nor learn from it.
+    ...(idempotencyKey === null || id === undefined ? {} : { idempotencyOwner: id }),
   };
 }
 

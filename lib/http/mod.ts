@@ -23,7 +23,7 @@
  *
  * **Exactly once.** A write with an `Idempotency-Key` is remembered in the replicated state, for
  * `REMEMBERED_ENTRIES` of `lib/kv`, so any node gives every attempt the first one's answer. A key names
- * a write in the whole cluster, not at one node or of one client.
+ * a write of one token in the whole cluster, not at one node.
  *
  * **Refusals are data.** Whatever goes wrong is one RFC 9457 problem document with a `code` that
  * never changes. `maybeApplied` on a write's problem is false only where nothing was applied and

@@ -11,6 +11,7 @@ import { InputError } from "../errors.ts";
 import {
   checkNewToken,
   checkTokenId,
+  type IdempotencyOptions,
   type NewToken,
   type Token,
   TOKEN_SCOPES,
@@ -19,6 +20,7 @@ import {
   TOKENS_MAX,
 } from "../kv/mod.ts";
 import type { NodeApi, WriteAnswer } from "../node/mod.ts";
+import type { Caller } from "./authorization.ts";
 import { type RequestGate, throughGate, TOKEN_BODY_BYTES_MAX } from "./connections.ts";
 import { idempotencyKeyReused, readWriteOptions, replayHeaders } from "./kv.ts";
 import { readBody, readQuery, readTimeoutMs } from "./parameters.ts";
@@ -31,12 +33,18 @@ export function addTokenRoutes(
   router: Router,
   { node, gate }: { readonly node: NodeApi; readonly gate: RequestGate },
 ): void {
-  const gated = (answer: (context: RequestContext) => Promise<Response>, bodyBytes = 0) =>
-    needs("admin", (context) => throughGate(gate, bodyBytes, () => answer(context)));
+  const gated = (
+    answer: (context: RequestContext, caller: Caller) => Promise<Response>,
+    bodyBytes = 0,
+  ) =>
+    needs(
+      "admin",
+      (context, caller) => throughGate(gate, bodyBytes, () => answer(context, caller)),
+    );
   addRoute(router, "/v1/tokens", { GET: gated((context) => listTokens(node, context)) });
   addRoute(router, "/v1/tokens/:id", {
-    PUT: gated((context) => createToken(node, context), TOKEN_BODY_BYTES_MAX),
-    DELETE: gated((context) => revokeToken(node, context)),
+    PUT: gated((context, caller) => createToken(node, context, caller), TOKEN_BODY_BYTES_MAX),
+    DELETE: gated((context, caller) => revokeToken(node, context, caller)),
   });
 }
 
@@ -46,8 +54,11 @@ async function listTokens(node: NodeApi, context: RequestContext): Promise<Respo
   return jsonResponse({ tokens: tokens.map(tokenBody) } satisfies TokensBody);
 }
 
-async function createToken(node: NodeApi, context: RequestContext): Promise<Response> {
-  const { options, timeoutMs } = readWrite(context);
+async function createToken(
+  node: NodeApi,
+  ...[context, caller]: Parameters<typeof readWrite>
+): Promise<Response> {
+  const { options, timeoutMs } = readWrite(context, caller);
   const token = toNewToken(readId(context), await readJson(context.req.raw));
   const command: TokenCommand = { kind: "createToken", ...token, ...options };
   const answer = await node.write(command, { timeoutMs });
@@ -57,8 +68,11 @@ async function createToken(node: NodeApi, context: RequestContext): Promise<Resp
   return jsonResponse(body, { headers: replayHeaders(answer) });
 }
 
-async function revokeToken(node: NodeApi, context: RequestContext): Promise<Response> {
-  const { options, timeoutMs } = readWrite(context);
+async function revokeToken(
+  node: NodeApi,
+  ...[context, caller]: Parameters<typeof readWrite>
+): Promise<Response> {
+  const { options, timeoutMs } = readWrite(context, caller);
   const id = readId(context);
   const answer = await node.write({ kind: "revokeToken", id, ...options }, { timeoutMs });
   const result = tokenResult(id, answer);
@@ -67,12 +81,12 @@ async function revokeToken(node: NodeApi, context: RequestContext): Promise<Resp
   return jsonResponse(body, { headers: replayHeaders(answer) });
 }
 
-function readWrite({ req }: RequestContext): {
-  readonly options: Pick<TokenCommand, "idempotencyKey">;
+function readWrite({ req }: RequestContext, caller: Caller): {
+  readonly options: IdempotencyOptions;
   readonly timeoutMs: number;
 } {
   const timeoutMs = readTimeoutMs(readQuery(req.url, ["timeoutMs"]));
-  const { ifModRevision, ...options } = readWriteOptions(req.raw.headers);
+  const { ifModRevision, ...options } = readWriteOptions(req.raw.headers, caller);
   if (ifModRevision === undefined) return { options, timeoutMs };
   throw new Problem("invalid_header", "Tokens take neither If-Match nor If-None-Match");
 }

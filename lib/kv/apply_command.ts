@@ -13,13 +13,13 @@ import { type LogIndex, toLogIndex } from "../types.ts";
 import {
   type Command,
   type CommandResult,
-  IDEMPOTENCY_KEY_LENGTH_MAX,
   type KeyCommand,
   type KeyResult,
   type TokenCommand,
   type TokenResult,
   type WriteResult,
 } from "./command.ts";
+import { SCOPED_KEY_LENGTH_MAX, scopedIdempotencyKey } from "./command_codec.ts";
 import type { KeyValueStore } from "./state_machine.ts";
 import { TOKENS_MAX } from "./token.ts";
 
@@ -49,8 +49,8 @@ type CommandAnswer =
  */
 export function applyOnce(store: KeyValueStore, placed: PlacedCommand): CommandAnswer {
   const { index, command, data } = placed;
-  const { idempotencyKey } = command;
-  if (idempotencyKey === undefined) {
+  const idempotencyKey = scopedIdempotencyKey(command);
+  if (idempotencyKey === null) {
     return { kind: "command", result: applyCommand(store, command, index) };
   }
   const commandDigest = sha256(data);
@@ -140,11 +140,11 @@ const RESULT_BYTES_MAX = 1 + 1 + "preconditionFailed".length + 2 * 9;
 
 /** Most bytes that all remembered writes have together, without what a store adds of its own. */
 export const REMEMBERED_BYTES_MAX: number = REMEMBERED_ENTRIES *
-  (IDEMPOTENCY_KEY_LENGTH_MAX + DIGEST_BYTES + 8 + RESULT_BYTES_MAX);
+  (SCOPED_KEY_LENGTH_MAX + DIGEST_BYTES + 8 + RESULT_BYTES_MAX);
 
 /** A write as it is remembered under its idempotency key. Its revision is its result's. */
 export interface RememberedWrite {
-  /** The key that the client gave it. */
+  /** The key that the client gave it, with its owner before it, if it has one. */
   readonly idempotencyKey: string;
   /** SHA-256 of the encoded command, to tell a retry from another command: 32 bytes. */
   readonly commandDigest: Uint8Array;

@@ -26,7 +26,16 @@ export interface WriteOptions {
    * {@linkcode IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII characters, but neither `"` nor `\`.
    */
   readonly idempotencyKey?: string;
+  /**
+   * The id of the token that the write came with. An idempotency key belongs to it: under the same
+   * key, another token's write is another write, and learns nothing of this one. Absent where no token of
+   * the cluster was shown; all such writes share their keys. Only with an idempotency key.
+   */
+  readonly idempotencyOwner?: string;
 }
+
+/** What any write may ask for to take effect once. */
+export type IdempotencyOptions = Pick<WriteOptions, "idempotencyKey" | "idempotencyOwner">;
 
 /** Set `key` to `value`. */
 export interface PutCommand extends WriteOptions {
@@ -50,13 +59,13 @@ export interface DeleteCommand extends WriteOptions {
 export type KeyCommand = PutCommand | DeleteCommand;
 
 /** Let who knows the secret behind a token's digest in. */
-export interface CreateTokenCommand extends NewToken, Pick<WriteOptions, "idempotencyKey"> {
+export interface CreateTokenCommand extends NewToken, IdempotencyOptions {
   /** The tag. */
   readonly kind: "createToken";
 }
 
 /** Let nobody in by this token any more. */
-export interface RevokeTokenCommand extends Pick<WriteOptions, "idempotencyKey"> {
+export interface RevokeTokenCommand extends IdempotencyOptions {
   /** The tag. */
   readonly kind: "revokeToken";
   /** The token, as `checkTokenId` of `token.ts` takes it. */

@@ -6,7 +6,8 @@
  * `["delete", key, ifModRevision, idempotencyKey]`; version 2 has
  * `["createToken", idempotencyKey, id, secretDigest, name, scopes, prefixes]` and
  * `["revokeToken", idempotencyKey, id]`. Texts are byte strings in UTF-8, nil is what was not asked
- * for. One command has exactly one encoding, and how a version is read never changes: entries written
+ * for. An idempotency key that belongs to a token stands after the token's id and a space, which no
+ * key has in it. One command has exactly one encoding, and how a version is read never changes: entries written
  * today are replayed by every later Floe. A new kind of command is a new version, at which a node that
  * does not know it stops, rather than pass over it while others apply it.
  *
@@ -20,13 +21,20 @@ import { toLogIndex } from "../types.ts";
 import {
   type Command,
   IDEMPOTENCY_KEY_LENGTH_MAX,
+  type IdempotencyOptions,
   KEY_BYTES_MAX,
   type KeyCommand,
   type TokenCommand,
   VALUE_BYTES_MAX,
   type WriteOptions,
 } from "./command.ts";
-import { decodeTokenFields, encodeTokenFields, TOKEN_PREFIXES_MAX } from "./token.ts";
+import {
+  checkTokenId,
+  decodeTokenFields,
+  encodeTokenFields,
+  TOKEN_ID_LENGTH,
+  TOKEN_PREFIXES_MAX,
+} from "./token.ts";
 
 /** The version of the format that commands for keys are written in. */
 export const KEY_COMMAND_VERSION = 1;
@@ -41,9 +49,12 @@ const encoder = new Encoder();
 /** Most bytes that an array's head, a kind, a revision and the heads of byte strings can take. */
 const FRAME_BYTES_MAX = 32;
 
+/** Most characters in an idempotency key with its owner before it; each is one byte. */
+export const SCOPED_KEY_LENGTH_MAX: number = TOKEN_ID_LENGTH + 1 + IDEMPOTENCY_KEY_LENGTH_MAX;
+
 /** Most bytes in an encoded command: a put's, as no other kind has a value. */
 export const COMMAND_BYTES_MAX: number = 1 + FRAME_BYTES_MAX + KEY_BYTES_MAX +
-  IDEMPOTENCY_KEY_LENGTH_MAX + VALUE_BYTES_MAX;
+  SCOPED_KEY_LENGTH_MAX + VALUE_BYTES_MAX;
 
 /**
  * A command in a format that this Floe does not know. Apart from other bad input because the same
@@ -161,10 +172,26 @@ function encodeKeyFields(command: KeyCommand): readonly unknown[] {
   return fields;
 }
 
-function encodeIdempotencyKey({ idempotencyKey }: WriteOptions): Uint8Array | null {
-  if (idempotencyKey === undefined) return null;
+function encodeIdempotencyKey(options: IdempotencyOptions): Uint8Array | null {
+  const key = scopedIdempotencyKey(options);
+  return key === null ? null : encodeUtf8(key);
+}
+
+/**
+ * An idempotency key as the state remembers it: with its owner before it; null where there is none.
+ *
+ * @throws {InputError} when one of both is malformed, or there is an owner of no key.
+ */
+export function scopedIdempotencyKey(options: IdempotencyOptions): string | null {
+  const { idempotencyKey, idempotencyOwner } = options;
+  if (idempotencyKey === undefined) {
+    if (idempotencyOwner === undefined) return null;
+    throw new InputError("Cannot read command: an owner of no idempotency key");
+  }
   checkIdempotencyKey(idempotencyKey);
-  return encodeUtf8(idempotencyKey);
+  if (idempotencyOwner === undefined) return idempotencyKey;
+  checkTokenId(idempotencyOwner);
+  return `${idempotencyOwner} ${idempotencyKey}`;
 }
 
 function checkValue(value: Uint8Array): void {
@@ -233,8 +260,13 @@ function toIfModRevision(field: unknown): Pick<WriteOptions, "ifModRevision"> {
   return field === null ? {} : { ifModRevision: toLogIndex(field) };
 }
 
-function toIdempotencyKey(field: unknown): Pick<WriteOptions, "idempotencyKey"> {
+function toIdempotencyKey(field: unknown): IdempotencyOptions {
   if (field === null) return {};
-  if (field instanceof Uint8Array) return { idempotencyKey: decodeUtf8(field) };
+  if (field instanceof Uint8Array) {
+    const text = decodeUtf8(field);
+    const end = text.indexOf(" ");
+    if (end < 0) return { idempotencyKey: text };
+    return { idempotencyKey: text.slice(end + 1), idempotencyOwner: text.slice(0, end) };
+  }
   throw new InputError("Cannot read command: its idempotency key is not a byte string");
 }

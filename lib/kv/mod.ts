@@ -26,8 +26,9 @@
  * of the command and result, for {@linkcode REMEMBERED_ENTRIES} entries of the log from its own on.
  * No clock decides, so all nodes forget at the same entry; one entry forgets at most one write. A
  * failed condition is remembered like a success. The same key with another command is refused:
- * whichever stands first in the log has the key. A client that waits longer than the window may
- * have its write done twice.
+ * whichever stands first in the log has the key. A key belongs to the token that it came with:
+ * another token's write under the same key is another write. A client that waits longer than the
+ * window may have its write done twice.
  *
  * **Tokens.** Who may use the API is part of the state too, beside the keys and out of their reach:
  * at most {@linkcode TOKENS_MAX} tokens, each with the digest of its secret, what it allows and for
@@ -71,6 +72,7 @@ export {
   type CreateTokenCommand,
   type DeleteCommand,
   IDEMPOTENCY_KEY_LENGTH_MAX,
+  type IdempotencyOptions,
   KEY_BYTES_MAX,
   type KeyCommand,
   type KeyResult,

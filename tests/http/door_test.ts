@@ -94,6 +94,26 @@ Deno.test("a node that demands no token lets everybody do everything, whatever h
   }
 });
 
+Deno.test("a token can neither occupy another's idempotency key, nor learn its revision", async () => {
+  const { app, node } = setUp();
+  const texts = ["1", "2"].map((digit) => grant(node, { id: digit.repeat(16), scopes: ["admin"] }));
+  const [mine = "", others = ""] = texts;
+  const put = async (text: string, body: string) => {
+    const headers = { ...bearer(text).headers, "idempotency-key": "5f0c2a" };
+    const response = await app.request("/v1/kv/a", { method: "PUT", body, headers });
+    const { modRevision = null, code = null } = await response.json();
+    return [response.headers.get("idempotency-replayed"), modRevision, code];
+  };
+  const first = await put(mine, "x");
+  const second = await put(others, "y");
+  deepEqual([first[2], second[2], first[1] === second[1]], [null, null, false]);
+  deepEqual(await put(mine, "x"), ["true", first[1], null]);
+  deepEqual(await put(others, "y"), ["true", second[1], null]);
+  deepEqual(await put(others, "x"), [null, null, "idempotency_key_reused"]);
+  const own = await put(formatToken(OWN), "z");
+  deepEqual([own[0], own[2]], [null, null], "a node's own token is nobody's of these");
+});
+
 Deno.test("what is public is so in HEAD, and what is not is not", async () => {
   const { app } = setUp();
   equal((await app.request("/v1/leader", { method: "HEAD" })).status, 200);

@@ -185,6 +185,28 @@ for (
   });
 }
 
+Deno.test("an idempotency key belongs to the token that it came with, and to no other", () => {
+  const { machine, store } = newMachine();
+  const [first, second] = ["a", "b"].map((digit) => ({
+    ...once,
+    idempotencyOwner: digit.repeat(16),
+  }));
+  const applied = machine.apply([
+    putEntry(1, "a", "one", first),
+    putEntry(2, "a", "two", second),
+    putEntry(3, "a", "three", once),
+    putEntry(4, "a", "one", first),
+    putEntry(5, "a", "other", second),
+  ]);
+  assert.deepEqual(results(applied.slice(0, 3)), ["put", "put", "put"]);
+  assert.deepEqual([applied[3]?.kind, store.get("a")?.modRevision], ["replayed", 3]);
+  assert.deepEqual(applied[4], {
+    kind: "command",
+    index: 5,
+    result: { kind: "idempotencyKeyReused", revision: 5, firstRevision: 2 },
+  });
+});
+
 Deno.test("writes without an idempotency key are never taken for each other", () => {
   const { machine, store } = newMachine();
   machine.apply([putEntry(1, "a", "one"), putEntry(2, "a", "one")]);

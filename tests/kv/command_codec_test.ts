@@ -19,6 +19,7 @@ import {
   encodeCommand,
   KEY_COMMAND_VERSION,
 } from "../../lib/kv/command_codec.ts";
+import { TOKEN_ID_LENGTH } from "../../lib/kv/token.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { assertFlipsNoticed, writeOptions } from "./support.ts";
 
@@ -30,6 +31,11 @@ const put: Command = {
   ...options,
 };
 const remove: Command = { kind: "delete", key: "config/größe", ...options };
+
+/** A delete whose idempotency key stands behind this owner. */
+function ownedKey(owner: string, idempotencyKey: string): Uint8Array {
+  return encodeFields("delete", encodeUtf8("a"), null, encodeUtf8(`${owner} ${idempotencyKey}`));
+}
 
 /** What a client could send that speaks MessagePack but not Floe. */
 function encodeFields(...fields: readonly unknown[]): Uint8Array {
@@ -92,6 +98,7 @@ Deno.test("encodeCommand() takes everything at exactly its limit", () => {
     value: new Uint8Array(VALUE_BYTES_MAX),
     ifModRevision: toLogIndex(Number.MAX_SAFE_INTEGER),
     idempotencyKey: "i".repeat(IDEMPOTENCY_KEY_LENGTH_MAX),
+    idempotencyOwner: "f".repeat(TOKEN_ID_LENGTH),
   };
   const bytes = encodeCommand(command);
   assert.ok(bytes.length <= COMMAND_BYTES_MAX);
@@ -116,6 +123,16 @@ for (
       "a value of one byte too many",
       { kind: "put", key: "a", value: new Uint8Array(VALUE_BYTES_MAX + 1) },
       /524289 bytes are above 524288/,
+    ],
+    [
+      "an owner of no idempotency key",
+      { kind: "delete", key: "a", idempotencyOwner: "f".repeat(TOKEN_ID_LENGTH) },
+      /an owner of no idempotency key/,
+    ],
+    [
+      "an owner that is no token's id",
+      { kind: "delete", key: "a", idempotencyKey: "k", idempotencyOwner: "F".repeat(16) },
+      /16 lower-case hex digits/,
     ],
     [
       "an empty idempotency key",
@@ -237,6 +254,9 @@ for (
     ["an idempotency key as text", encodeFields("delete", key, null, "k")],
     ["an empty idempotency key", encodeFields("delete", key, null, new Uint8Array(0))],
     ["an idempotency key with a space", encodeFields("delete", key, null, encodeUtf8("a b"))],
+    ["an owner's idempotency key that is empty", ownedKey("f".repeat(16), "")],
+    ["an owner that is too short", ownedKey("f".repeat(15), "k")],
+    ["an idempotency key with two owners", ownedKey("f".repeat(16), `${"f".repeat(16)} k`)],
     ["an idempotency key that is not ASCII", encodeFields("delete", key, null, encodeUtf8("ä"))],
     [
       "an idempotency key above the limit",

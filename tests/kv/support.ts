@@ -38,7 +38,12 @@ export function deleteEntry(
 export const writeOptions: fc.Arbitrary<WriteOptions> = fc.record({
   ifModRevision: fc.maxSafeNat().map(toLogIndex),
   idempotencyKey: fc.stringMatching(new RegExp(`^[!#-[\\]-~]{1,${IDEMPOTENCY_KEY_LENGTH_MAX}}$`)),
-}, { requiredKeys: [] });
+  idempotencyOwner: fc.stringMatching(/^[0-9a-f]{16}$/),
+}, { requiredKeys: [] }).map(({ idempotencyOwner, ...options }) =>
+  options.idempotencyKey === undefined || idempotencyOwner === undefined
+    ? options
+    : { ...options, idempotencyOwner }
+);
 
 /** An entry with any command. */
 export function commandEntry(index: number, command: Command): CommittedEntry {
