@@ -6,7 +6,7 @@
  */
 
 import { concatBytes, encodeUtf8 } from "../../lib/bytes.ts";
-import type { Address } from "../../lib/config/address.ts";
+import type { Address } from "../../lib/address.ts";
 
 /** Answers are small: a line of JSON. */
 const ANSWER_BYTES_MAX = 16 * 1024;

@@ -160,7 +160,7 @@ function describe(
   return { exitCode: ExitCode.failure, message: unforeseen(error, context) };
 }
 
-/** A bug: a person gets a sentence, whoever looks for it gets the stack. */
+/** A bug: a person gets a sentence, and with FLOE_DEBUG the stack. */
 function unforeseen(error: Error, context: CommandContext): string {
   const summary = `${error.name}: ${error.message}`;
   if (context.env("FLOE_DEBUG") !== undefined) return error.stack ?? summary;

@@ -7,7 +7,6 @@
 import { encodeUtf8 } from "../bytes.ts";
 import { EnvironmentError, InputError, messageOf } from "../errors.ts";
 import type { CommandContext, OutputStream } from "./command.ts";
-import { readSecretLine } from "./secrets/secret_input.ts";
 
 /** What commands get when they run as a program of their own. */
 export function processContext(): CommandContext {
@@ -26,6 +25,7 @@ export function processContext(): CommandContext {
 
 /** The question goes to stderr, as stdout is for data. */
 async function askSecret(question: string): Promise<Uint8Array> {
+  const { readSecretLine } = await import("./secrets/secret_input.ts");
   Deno.stdin.setRaw(true);
   try {
     return await readSecretLine(question, {

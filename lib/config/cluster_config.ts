@@ -11,7 +11,7 @@ import { EnvironmentError, InputError, messageOf } from "../errors.ts";
 import { majorityOf } from "../margins.ts";
 import { type EntryLimits, LOG_LIMITS } from "../raft/mod.ts";
 import { type ClusterName, type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
-import { type Address, formatAddress, PORT_MAX } from "./address.ts";
+import { type Address, formatAddress, PORT_MAX } from "../address.ts";
 import {
   checkClusterConfig,
   findThresholdFaults,

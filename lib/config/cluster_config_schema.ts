@@ -9,7 +9,7 @@ import { InputError } from "../errors.ts";
 import { majorityOf } from "../margins.ts";
 import { LOG_LIMITS } from "../raft/mod.ts";
 import { type NodeId, toClusterName, toNodeId } from "../types.ts";
-import { formatAddress, parseAddress } from "./address.ts";
+import { formatAddress, parseAddress } from "../address.ts";
 import type { ClusterConfig, ConfigFault, PeerConfig, TimingConfig } from "./cluster_config.ts";
 import { checked, formatPath, readChannelKey, readSigningKey } from "./json.ts";
 

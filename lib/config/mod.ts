@@ -7,7 +7,7 @@
  *
  * 1. `cluster_config.ts`: the shape of a configuration, how it is loaded and written.
  * 2. `cluster_config_schema.ts`: every rule and every default.
- * 3. `address.ts` and `json.ts`: what the rules are made of.
+ * 3. `json.ts` and `lib/address.ts`: what the rules are made of.
  * 4. `peer_card.ts`: how the operator of one node hands in its part.
  * 5. `config_difference.ts`: what two nodes report when their files differ.
  *
@@ -20,7 +20,7 @@ export {
   isLoopback,
   parseAddress,
   parseListenAddress,
-} from "./address.ts";
+} from "../address.ts";
 export {
   type ClusterConfig,
   ClusterConfigError,

@@ -13,7 +13,7 @@ import { decodeHex, encodeHex, encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { verifySignature } from "../frost/mod.ts";
 import { type NodeId, toNodeId } from "../types.ts";
-import { type Address, formatAddress, parseAddress } from "./address.ts";
+import { type Address, formatAddress, parseAddress } from "../address.ts";
 import type { PeerConfig, PeerKeys } from "./cluster_config.ts";
 import { checked, formatPath, readChannelKey, readSigningKey } from "./json.ts";
 

@@ -10,7 +10,7 @@ import type { Group } from "../../lib/certificate/certifier.ts";
 import type { ApiClient } from "../../lib/cli/client/client.ts";
 import { nodeFolder } from "../../lib/cli/options.ts";
 import { dealIntoFolders, openIdentities } from "../../lib/cli/serve/node_folders.ts";
-import { formatAddress } from "../../lib/config/address.ts";
+import { formatAddress } from "../../lib/address.ts";
 import {
   type ClusterConfig,
   formatClusterConfig,

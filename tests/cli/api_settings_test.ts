@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { processContext } from "../../lib/cli/process_context.ts";
 import { type ApiFlags, apiWarning, readApiSettings } from "../../lib/cli/serve/served_api.ts";
-import { parseAddress } from "../../lib/config/address.ts";
+import { parseAddress } from "../../lib/address.ts";
 
 const LOOPBACK = "127.0.0.1:7201";
 
@@ -93,7 +93,7 @@ Deno.test("apiWarning() tells of an API without tokens, and of tokens that cross
   equal(await warningOf({ requireToken: TRUE }), null);
   equal(await warningOf({}, "10.0.0.1:7201", { tls }), null);
   match(await warningOf({}, "10.0.0.1:7201") ?? "", /as they are: serve HTTPS with --tls-cert/);
-  const open = /whoever reaches 10\.0\.0\.1:7201 can read, write and rule/;
+  const open = /every client that reaches 10\.0\.0\.1:7201 can read, write and administer/;
   match(await warningOf({ insecureNoAuth: TRUE }, "10.0.0.1:7201", { tls }) ?? "", open);
   match(await warningOf({ insecureNoAuth: TRUE }) ?? "", /whoever reaches 127/);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { decodeHex, encodeHex } from "../../lib/bytes.ts";
-import { parseAddress } from "../../lib/config/address.ts";
+import { parseAddress } from "../../lib/address.ts";
 import {
   createPeerCard,
   formatPeerStatement,

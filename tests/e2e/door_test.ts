@@ -192,7 +192,7 @@ Deno.test("an API on other addresses demands tokens by itself, and warns without
 Deno.test("an API on other addresses is open only where that was said outright, and warns", async () => {
   await using cluster = await onAllAddresses(["--insecure-no-auth"]);
   const url = `http://127.0.0.1:${await portOf(cluster)}`;
-  match(String((await said(cluster, "api.exposed"))["warning"]), /can read, write and rule/);
+  match(String((await said(cluster, "api.exposed"))["warning"]), /can read, write and administer/);
   const put = await fetch(`${url}/v1/kv/a`, { method: "PUT", body: "x" });
   equal(put.status, 200);
   await put.body?.cancel();

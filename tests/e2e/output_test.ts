@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { nodeFolder } from "../../lib/cli/options.ts";
 import { FLOE_PERMISSIONS, FreshConnections } from "../../lib/cli/process_context.ts";
 import { dealIntoFolders, openIdentities } from "../../lib/cli/serve/node_folders.ts";
-import { formatAddress } from "../../lib/config/address.ts";
+import { formatAddress } from "../../lib/address.ts";
 import { findPeer, formatClusterConfig } from "../../lib/config/cluster_config.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { WAIT_TIMEOUT_MS } from "./harness/events.ts";

@@ -29,7 +29,7 @@ export interface ClientRequest {
   readonly accept?: string;
   /** Further headers. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Names a write for all its attempts: with it, it may be sent again whatever became of it. */
+  /** Names a write for all its attempts, so that it can be sent again whatever became of the last one. */
   readonly idempotencyKey?: string;
   readonly body?: Uint8Array<ArrayBuffer>;
 }
@@ -320,7 +320,7 @@ function endedBy(
 }
 
 function uncertainty({ idempotencyKey }: ClientRequest): string {
-  if (idempotencyKey === undefined) return "It may be done all the same.";
+  if (idempotencyKey === undefined) return "The request may have taken effect.";
   return "The write may have been applied. " +
     `The same command with --idempotency-key ${idempotencyKey} tells, and is done once.`;
 }

@@ -15,7 +15,7 @@ export interface Failure {
   readonly code: string | null;
   /** Whether another attempt, at this node or another, may do better. */
   readonly passing: boolean;
-  /** For a write: whether it may have taken effect all the same. Assumed wherever it is not known. */
+  /** For a write: whether it may have taken effect. Assumed wherever it is not known. */
   readonly maybeApplied: boolean;
   /** For a write: whether this is the cluster's decision on it, and so on every attempt at it. */
   readonly settlesWrite: boolean;

@@ -4,13 +4,9 @@
  * @module
  */
 
+import { formatAddress, parseAddress } from "../../address.ts";
 import { decodeUtf8 } from "../../bytes.ts";
-import {
-  ClusterConfigError,
-  formatAddress,
-  loadClusterConfig,
-  parseAddress,
-} from "../../config/mod.ts";
+import type { ClusterConfig } from "../../config/mod.ts";
 import { InputError } from "../../errors.ts";
 import { keyPath } from "../../http/wire.ts";
 import type { CommandContext, GlobalFlags, Program } from "../command.ts";
@@ -136,7 +132,9 @@ function toEndpoint(scheme: string, label: string): Endpoint {
   return { url: `${scheme}://${label}`, label, id: null };
 }
 
-async function loadConfigOfCluster(path: string): ReturnType<typeof loadClusterConfig> {
+async function loadConfigOfCluster(path: string): Promise<ClusterConfig> {
+  // To check the keys in it takes much code, for which a client that is told its endpoints need not wait.
+  const { ClusterConfigError, loadClusterConfig } = await import("../../config/mod.ts");
   try {
     return await loadClusterConfig(path);
   } catch (cause) {

@@ -50,8 +50,8 @@ export function registerCluster(program: Program, context: CommandContext): void
     .summary("run a whole cluster on this machine")
     .description(
       "Starts every node of the configuration as a process of its own, with an identity made here " +
-        "if it has none. The nodes make their key together, and it is shown who leads, the " +
-        "certificate verified. Data is kept between runs.",
+        "if it has none. The nodes make their key together. The command shows the leader and verifies " +
+        "its certificate. Data is kept between runs.",
     )
     .option(
       "--nodes <number>",
@@ -69,7 +69,7 @@ export function registerCluster(program: Program, context: CommandContext): void
       wholeNumberUpTo(PORT_MAX),
     )
     .option("--data-dir <dir>", `where the nodes' folders are (FLOE_DATA_DIR, ${DATA_DIR_DEFAULT})`)
-    .option("--dealer", "deal the key here instead, so that this machine knows it all meanwhile")
+    .option("--dealer", "deal the key on this machine, which knows the whole key while it does")
     .option("--fresh", "delete the nodes' data and keys first, but no identity with a pinned key")
     .option(
       "--for <seconds>",

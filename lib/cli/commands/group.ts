@@ -31,10 +31,10 @@ export function registerGroup(program: Program, context: CommandContext): void {
     .command("group")
     .summary("show the cluster's key, its voters and its genesis")
     .description(
-      "Shows the cluster's group key as a node tells it, who shares it, what may go wrong, and " +
-        "the genesis certificate, by which all nodes sign for the key that they made together; a " +
-        "key from a dealer has none. With --genesis: that certificate and nothing else, as " +
-        "`floe verify -` reads it. Exit code 3: there is none.",
+      "Shows the cluster's group key, its voters, how many of them may fail, and the genesis " +
+        "certificate. With that certificate all nodes sign for the key that they made together; a " +
+        "key from a dealer has none. With --genesis: only that certificate, as `floe verify -` " +
+        "reads it. Exit code 3: there is none.",
     )
     .option("--genesis", "print only the genesis certificate")
     .action(async (options: GroupFlags, command: Program) => {
@@ -87,10 +87,10 @@ export function registerDkg(program: Program, context: CommandContext): void {
     .summary("follow how the nodes make their key")
     .description("Follows the key generation by which all nodes of a new cluster make its key.")
     .command("status")
-    .summary("show how far key generation is, and whom it waits for")
+    .summary("show how far key generation is, and which nodes it waits for")
     .description(
-      "Asks every node at the same time how far it is, and shows how the first that is not done " +
-        "sees each of the others; --endpoints picks another. Exit code 5: no node answered.",
+      "Asks every node at the same time how far it is. Shows what the first node that is not done " +
+        "knows of each other node; --endpoints picks another node. Exit code 5: no node answered.",
     )
     .action(async (_options: unknown, command: Program) => {
       const { client, flags } = await openSession(command, context);

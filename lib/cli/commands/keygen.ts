@@ -48,9 +48,9 @@ export function registerKeygen(program: Program, context: CommandContext): void 
         "With --dealer: deals every node's key share on this machine, into DIR/NODE/share.json, " +
         "with the public group.json beside it. Where the configuration pins no keys, it makes the " +
         "identities too, and DIR/cluster.json with their public keys. Give each node its folder " +
-        "and keep no copy: whoever has as many shares as must sign can elect at will.",
+        "and keep no copy: anyone with as many shares as must sign can make any leader.",
     )
-    .option("--id <id>", "the node that is to have an identity")
+    .option("--id <id>", "the node that gets an identity")
     .option("--peer <address>", "where it will listen for other nodes, host:port")
     .option("--api <address>", "where it will serve the HTTP API, host:port")
     .option("--encrypt", "ask for a passphrase that encrypts the secret files")
@@ -92,8 +92,8 @@ async function makeIdentity(options: KeygenFlags, context: CommandContext): Prom
   const identity = openOrCreateIdentity({ dataDir, self: node, passphrase });
   printJson(context.stdout, toPeerCardJson(createPeerCard(identity, addresses)));
   context.stderr.write(
-    `${isKept ? "Kept" : "Made"} ${dataDir}/${IDENTITY_FILE}, which nobody else may have. ` +
-      "The card is public: give it to whoever runs floe init.\n",
+    `${isKept ? "Kept" : "Made"} ${dataDir}/${IDENTITY_FILE}: it is secret, give it to nobody. ` +
+      "The card is public: give it to the operator who runs floe init.\n",
   );
 }
 

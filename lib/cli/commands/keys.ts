@@ -31,8 +31,8 @@ export function registerKeys(program: Program, context: CommandContext): void {
     .command("keys")
     .summary("encrypt, back up and restore a node's keys")
     .description(
-      "What is to be done with a node's secret files: identity.json, share.json and, while a key is " +
-        "made, keygen.json. Passphrases come from the file that FLOE_PASSPHRASE_FILE names, or are " +
+      "Works on a node's secret files: identity.json, share.json and, while the nodes make a key, " +
+        "keygen.json. Passphrases come from the file that FLOE_PASSPHRASE_FILE names, or are " +
         "asked for in a terminal.",
     );
   for (const register of [registerKeysPassphrase, registerKeysBackup, registerKeysRestore]) {
@@ -113,8 +113,8 @@ function registerKeysRestore(keys: Program, context: CommandContext): void {
     .description(
       "Puts the keys of a backup into a node's folder, encrypted with the backup's passphrase. It " +
         "overwrites nothing. A share is restored only beside the raft.db of its node: a node that " +
-        "has lost what it voted must not sign again. Never run the same node in two places, nor " +
-        "with an older raft.db than its last: nothing here can notice that.",
+        "has lost its record of votes must not sign again. Never run the same node in two places, " +
+        "and never with an older raft.db than its last: Floe cannot notice that.",
     )
     .argument("<file>", "the backup")
     .option(...KEYS_FOLDER_OPTION)
@@ -149,8 +149,8 @@ function registerKeysPassphrase(keys: Program, context: CommandContext): void {
     .description(
       "Encrypts the secret files of a node that does not run with a new passphrase, or with --remove " +
         "with none. What opens them now is in the file that FLOE_PASSPHRASE_FILE names, or is asked " +
-        "for. If it was cut short, do it again. It cannot take back what was on the disk before: " +
-        "disks, and backups of them, may keep the old files.",
+        "for. If the command was interrupted, run it again. It cannot erase what was on the disk before: " +
+        "disks, and their backups, may keep the old files.",
     )
     .option(...KEYS_FOLDER_OPTION)
     .option(

@@ -147,7 +147,7 @@ function registerLeaderTransfer(leader: Program, context: CommandContext): void 
         "not take over; 3: it is no follower of this leader. Where that node leads already, the " +
         "command says so and changes nothing.",
     )
-    .argument("[id]", "the node that shall lead")
+    .argument("[id]", "the node to lead next")
     .action(async (id: string | undefined, _options: unknown, command: Program) => {
       const { client, flags } = await openSession(command, context);
       const answer = await transfer(client, id);

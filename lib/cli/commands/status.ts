@@ -27,8 +27,8 @@ export function registerStatus(program: Program, context: CommandContext): void 
     .command("status")
     .summary("show every node's role, term and progress")
     .description(
-      "Asks every node at the same time and shows what each says of itself, and what may go wrong " +
-        "before the cluster does not keep its promises. Exit code 5: no node answered.",
+      "Asks every node at the same time. Shows the state of each node, and how many nodes may fail " +
+        "before the cluster cannot keep its promises. Exit code 5: no node answered.",
     )
     .action(async (_options: unknown, command: Program) => {
       const { client, flags } = await openSession(command, context);
@@ -37,7 +37,7 @@ export function registerStatus(program: Program, context: CommandContext): void 
         toView(attempt, (answer) => bodyOf(answer, statusSchema))
       );
       if (!views.some(({ body }) => body !== null)) throw client.unreachable(attempts);
-      warnOfStrangers(views, context.stderr);
+      warnOfOtherClusters(views, context.stderr);
       if (flags.output === "json") return printJson(context.stdout, jsonOf(views));
       printViews(context.stdout, views);
       printMarginWarnings(context.stderr, firstStatus(views));
@@ -47,7 +47,7 @@ export function registerStatus(program: Program, context: CommandContext): void 
 type StatusViews = readonly View<StatusBody>[];
 
 /** Nodes of two clusters in one list are a mistake in `--endpoints` that a table would hide. */
-function warnOfStrangers(views: StatusViews, stderr: OutputStream): void {
+function warnOfOtherClusters(views: StatusViews, stderr: OutputStream): void {
   const clusters = new Set(views.flatMap(({ body }) => body === null ? [] : [body.cluster]));
   if (clusters.size < 2) return;
   const names = [...clusters].map((name) => printable(name)).join(", ");

@@ -50,8 +50,9 @@ function registerTokenCreate(token: Program, context: CommandContext): void {
     .command("create")
     .summary("create a token and print it, once")
     .description(
-      "Creates a token and prints it on stdout. It is drawn here and nobody else ever sees it: the " +
-        "cluster keeps its SHA-256. admin allows everything, and goes without --prefix.",
+      "Creates a token and prints it on stdout. The token is made on this machine and the cluster " +
+        "never gets it: the cluster stores only the SHA-256 of its secret. admin allows everything " +
+        "and takes no --prefix.",
     )
     .requiredOption(
       "--scope <list>",
@@ -118,7 +119,9 @@ function registerTokenList(token: Program, context: CommandContext): void {
   token
     .command("list")
     .summary("list the tokens, without their secrets")
-    .description("Lists the cluster's tokens by id. Nobody can show a token again, only revoke it.")
+    .description(
+      "Lists the cluster's tokens by id, without their secrets, which the cluster does not have.",
+    )
     .action(async (_options: unknown, command: Program) => {
       const { client, flags } = await openSession(command, context);
       const request = { method: "GET", path: "/v1/tokens", takesTimeout: true } as const;
@@ -141,8 +144,8 @@ function registerTokenRevoke(token: Program, context: CommandContext): void {
     .command("revoke")
     .summary("revoke a token")
     .description(
-      "Revokes a token: the node that was asked lets nobody in by it any more, nor do the others once " +
-        "they have heard of it, which takes a heartbeat. Exit code 3: there is no such token.",
+      "Revokes a token. The node that was asked refuses it at once, the other nodes after the next " +
+        "heartbeat. Exit code 3: there is no such token.",
     )
     .argument("<id>", "the token's id, as floe token list shows it")
     .action(async (id: string, _options: unknown, command: Program) => {

@@ -82,7 +82,7 @@ interface NodeRun {
   readonly onHangUp: CommandContext["onHangUp"] | undefined;
   /** Aborted when it shall stop. */
   readonly stop: AbortSignal;
-  /** Told what whoever started the node wants to know. */
+  /** Gets what the process that started the node wants to know. */
   readonly announce: (announcement: NodeAnnouncement) => void;
 }
 

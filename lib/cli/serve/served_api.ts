@@ -178,7 +178,7 @@ export function addApiOptions(command: Program): void {
         "stands for all of this machine's",
     )
     .option("--require-token", "demand tokens on loopback too; elsewhere they always are")
-    .option("--insecure-no-auth", "let everybody who reaches the API do everything")
+    .option("--insecure-no-auth", "let every client that reaches the API do everything")
     .option("--tls-cert <file>", "serve HTTPS with this certificate chain, PEM")
     .option("--tls-key <file>", "the key of that certificate, PEM")
     .option(
@@ -211,9 +211,9 @@ export async function readApiSettings(
 /** Why an operator should know that an API is served like this, at each start; null if all is well. */
 export function apiWarning({ listen, access, tls }: ApiSettings): string | null {
   if (access === "open") {
-    return `whoever reaches ${
+    return `every client that reaches ${
       formatAddress(listen)
-    } can read, write and rule: no token is demanded`;
+    } can read, write and administer: no token is demanded`;
   }
   if (tls === null && !isLoopback(listen.hostname)) {
     return "tokens and values cross the network as they are: serve HTTPS with --tls-cert and --tls-key";

@@ -9,7 +9,7 @@ import type { Group } from "../../../lib/certificate/certifier.ts";
 import { nodeFolder } from "../../../lib/cli/options.ts";
 import { FreshConnections } from "../../../lib/cli/process_context.ts";
 import { dealIntoFolders, keyFolder, openIdentities } from "../../../lib/cli/serve/node_folders.ts";
-import { formatAddress } from "../../../lib/config/address.ts";
+import { formatAddress } from "../../../lib/address.ts";
 import {
   type ClusterConfig,
   findPeer,

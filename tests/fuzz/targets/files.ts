@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { encodeUtf8 } from "../../../lib/bytes.ts";
-import { parseAddress } from "../../../lib/config/address.ts";
+import { parseAddress } from "../../../lib/address.ts";
 import {
   type ClusterConfig,
   ClusterConfigError,

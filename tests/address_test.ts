@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { formatAddress, isLoopback, parseAddress } from "../../lib/config/address.ts";
-import { InputError } from "../../lib/errors.ts";
+import { formatAddress, isLoopback, parseAddress } from "../lib/address.ts";
+import { InputError } from "../lib/errors.ts";
 
 for (
   const [text, hostname, port] of [

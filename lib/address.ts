@@ -5,7 +5,7 @@
  */
 
 import { isIPv4, isIPv6 } from "node:net";
-import { InputError } from "../errors.ts";
+import { InputError } from "./errors.ts";
 
 /** Where a node listens and others reach it. */
 export interface Address {

@@ -1,0 +1,44 @@
+import { deepEqual, ok } from "node:assert/strict";
+
+const ROOT = new URL("../../", import.meta.url);
+/** What a command that only asks nodes must not wait for at its start. */
+const HEAVY = ["frost", "certificate", "keygen", "raft", "storage", "transport", "keys", "node"];
+
+interface Dependency {
+  readonly code?: { readonly specifier?: string };
+  readonly isDynamic?: boolean;
+}
+
+interface Module {
+  readonly specifier: string;
+  readonly dependencies?: readonly Dependency[];
+}
+
+for (const command of ["kv", "leader", "status", "token", "group"]) {
+  Deno.test(`floe's commands of ${command}.ts load no node and no cryptography at their start`, async () => {
+    const files = ["main.ts", `lib/cli/commands/${command}.ts`];
+    const loaded = (await Promise.all(files.map(loadedAtStart))).flat();
+    ok(loaded.some((specifier) => specifier.includes("lib/cli/client/client.ts")));
+    const heavy = HEAVY.filter((folder) => loaded.some((file) => file.includes(`/lib/${folder}/`)));
+    deepEqual(heavy, []);
+  });
+}
+
+/** Every module that a file imports, itself or through others, other than by `import()`. */
+async function loadedAtStart(file: string): Promise<readonly string[]> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", "--frozen", file],
+    cwd: ROOT,
+  }).output();
+  const graph: { readonly modules: readonly Module[] } = JSON.parse(
+    new TextDecoder().decode(stdout),
+  );
+  const modules = new Map(graph.modules.map((module) => [module.specifier, module]));
+  const loaded = new Set<string>([new URL(file, ROOT).href]);
+  for (const specifier of loaded) {
+    for (const { code, isDynamic } of modules.get(specifier)?.dependencies ?? []) {
+      if (code?.specifier !== undefined && isDynamic !== true) loaded.add(code.specifier);
+    }
+  }
+  return [...loaded];
+}
