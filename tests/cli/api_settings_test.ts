@@ -95,5 +95,5 @@ Deno.test("apiWarning() tells of an API without tokens, and of tokens that cross
   match(await warningOf({}, "10.0.0.1:7201") ?? "", /as they are: serve HTTPS with --tls-cert/);
   const open = /every client that reaches 10\.0\.0\.1:7201 can read, write and administer/;
   match(await warningOf({ insecureNoAuth: TRUE }, "10.0.0.1:7201", { tls }) ?? "", open);
-  match(await warningOf({ insecureNoAuth: TRUE }) ?? "", /whoever reaches 127/);
+  match(await warningOf({ insecureNoAuth: TRUE }) ?? "", /every client that reaches 127/);
 });
