@@ -6,7 +6,7 @@
 
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { createApp } from "../lib/http/app.ts";
-import { Door } from "../lib/http/authorization.ts";
+import { Authorizer } from "../lib/http/authorization.ts";
 import { ELECTIONS_LIMIT_DEFAULT, REQUEST_TIMEOUT_MS_DEFAULT } from "../lib/http/connections.ts";
 import { Problem, PROBLEM_STATUS, type ProblemCode, problemResponse } from "../lib/http/problem.ts";
 import {
@@ -44,10 +44,10 @@ import { FakeNode } from "./http/fake_node.ts";
 import { read, rowsUnder, unquote } from "./support/document.ts";
 
 /** Lets everybody in, and remembers what scope the route of the last request needs. */
-class RecordingDoor extends Door {
+class RecordingAuthorizer extends Authorizer {
   needs: TokenScope | null | undefined;
 
-  override admit(...args: Parameters<Door["admit"]>): ReturnType<Door["admit"]> {
+  override admit(...args: Parameters<Authorizer["admit"]>): ReturnType<Authorizer["admit"]> {
     this.needs = args[1];
     return super.admit(...args);
   }
@@ -55,8 +55,8 @@ class RecordingDoor extends Door {
 
 function openApi() {
   const node = new FakeNode();
-  const door = new RecordingDoor({ node, access: { kind: "open" } });
-  return { node, door, app: createApp(node, { door }) };
+  const authorizer = new RecordingAuthorizer({ node, access: { kind: "open" } });
+  return { node, authorizer, app: createApp(node, { authorizer }) };
 }
 
 /** What stands in a path for what a route names in braces. */
@@ -78,10 +78,10 @@ Deno.test("docs/api.md has every route of the API and no other", () => {
 
 for (const [route = "", scope = ""] of rowsUnder("docs/api.md", "## Routes")) {
   Deno.test(`docs/api.md has the scope of ${unquote(route)}`, async () => {
-    const { app, door } = openApi();
+    const { app, authorizer } = openApi();
     const [method = "", path = ""] = unquote(route).split(" ");
     await (await app.request(SAMPLES[path] ?? path, { method })).body?.cancel();
-    equal(scope === "none" ? null : unquote(scope), door.needs);
+    equal(scope === "none" ? null : unquote(scope), authorizer.needs);
   });
 }
 
@@ -230,8 +230,8 @@ Deno.test("docs/api.md has the fields of a problem, in their order", async () =>
 Deno.test("docs/api.md has every header of the API that a page of another origin may use", async () => {
   const node = new FakeNode();
   const origin = "https://app.example";
-  const door = new Door({ node, access: { kind: "open" }, origins: [origin] });
-  const app = createApp(node, { door });
+  const authorizer = new Authorizer({ node, access: { kind: "open" }, origins: [origin] });
+  const app = createApp(node, { authorizer });
   const headers = { origin, "access-control-request-method": "PUT" };
   const asked = await app.request("/v1/kv/a", { method: "OPTIONS", headers });
   const answered = await app.request("/v1/kv/a", { headers });

@@ -7,7 +7,7 @@
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { NodeApi } from "../node/mod.ts";
-import { Door } from "./authorization.ts";
+import { Authorizer } from "./authorization.ts";
 import {
   addElectionRoutes,
   addGroupRoute,
@@ -26,19 +26,19 @@ import { addTokenRoutes } from "./tokens.ts";
 export interface AppOptions {
   /** The bound on requests under way; by default one with the limits of `connections.ts`. */
   readonly gate?: RequestGate;
-  /** Lets requests in; by default those that come over loopback, without tokens. */
-  readonly door?: Door;
+  /** Authorizes requests; by default those that come over loopback, without tokens. */
+  readonly authorizer?: Authorizer;
   /** How long a value may take to arrive; by default as long as `connections.ts` says. */
   readonly bodyTimeoutMs?: number;
-  /** Told of every error that no one foresaw, which the client sees as `internal_error`. */
+  /** Called with every unexpected error; the client sees it as `internal_error`. */
   readonly onError?: (error: unknown) => void;
 }
 
 /** Builds the API of one node. It holds no state but the count of requests under way. */
 export function createApp(node: NodeApi, options: AppOptions = {}): Application {
   const app = new Hono({ getPath: pathOf });
-  const door = options.door ?? new Door({ node, access: { kind: "local" } });
-  const router = { app, door };
+  const authorizer = options.authorizer ?? new Authorizer({ node, access: { kind: "local" } });
+  const router = { app, authorizer };
   const gate = options.gate ?? new RequestGate();
   allowOrigins(router);
   addKeyValueRoutes(router, { ...options, node, gate });
@@ -95,13 +95,13 @@ const RESPONSE_HEADERS = [
 ];
 
 /**
- * Answers the browsers' questions on behalf of the origins that the door lets in, before any route.
+ * Answers browsers' preflight requests for the allowed origins, before any route.
  * Where there are none, no header of the protocol is ever sent.
  */
-function allowOrigins({ app, door }: Router): void {
-  if (door.origins.length === 0) return;
+function allowOrigins({ app, authorizer }: Router): void {
+  if (authorizer.origins.length === 0) return;
   app.use(cors({
-    origin: [...door.origins],
+    origin: [...authorizer.origins],
     allowMethods: ["GET", "HEAD", "PUT", "POST", "DELETE"],
     allowHeaders: REQUEST_HEADERS,
     exposeHeaders: RESPONSE_HEADERS,

@@ -1,5 +1,5 @@
 /**
- * Who may ask what of the API: the one place that decides it.
+ * Authorization: the one place that decides which request may do what.
  *
  * @module
  */
@@ -20,37 +20,37 @@ import { ApiCounters } from "./connections.ts";
 import { Problem } from "./problem.ts";
 import { digestSecret, parseToken, type SecretToken, type TokenHolder } from "./wire.ts";
 
-/** How an API is reached, and so what it asks of those who come. */
+/** How an API is reached, and so what a request must show. */
 export type Access =
   /**
-   * Over loopback, without tokens: whoever has an account on this machine is let in. A page in one of
-   * its browsers is not: see {@linkcode Door}.
+   * Over loopback, without tokens: every account on this machine may do everything. A page in one of
+   * its browsers may not: see {@linkcode Authorizer}.
    */
   | { readonly kind: "local" }
-  /** Without tokens, by whoever reaches it; an operator has said so. */
+  /** Without tokens, for every client that reaches it: `--insecure-no-auth`. */
   | { readonly kind: "open" }
-  /** With tokens: those of the cluster, and the node's own for who can read its data folder. */
+  /** With tokens: the cluster's, and the node's own for a user who can read its data folder. */
   | { readonly kind: "tokens"; readonly admin: AdminToken };
 
 /** A node's own token, as the node knows it. */
 export interface AdminToken {
-  /** Knows the cluster's tokens. */
+  /** Has the cluster's tokens. */
   readonly node: NodeId;
   /** SHA-256 of the secret, 32 bytes. */
   readonly secretDigest: Uint8Array;
 }
 
-/** What whoever sent a request may do. */
+/** What the sender of a request may do. */
 export type Caller = Pick<Token, "scopes" | "prefixes"> & Partial<Pick<Token, "id">>;
 
 /** May do everything. */
 const ANYONE: Caller = { scopes: ["admin"], prefixes: [] };
 
-/** What a door is made of. */
-interface DoorOptions {
+/** What authorization needs. */
+interface AuthorizerOptions {
   /** Knows the cluster's tokens. */
   readonly node: Pick<NodeApi, "token">;
-  /** What is asked of those who come. */
+  /** What a request must show. */
   readonly access: Access;
   /** The origins, besides the API's own, whose pages may use the API. */
   readonly origins?: readonly string[];
@@ -59,7 +59,7 @@ interface DoorOptions {
 }
 
 /**
- * Lets requests in, or not.
+ * Authorizes requests.
  *
  * A browser sends whatever any page asks it to, from inside the machine and the network that it runs
  * in. So a request that names an `Origin` other than the API's own is refused, even one that a page may
@@ -68,27 +68,27 @@ interface DoorOptions {
  * machine's address (DNS rebinding) and so pass for the same origin, an API on loopback is
  * found under names for loopback only.
  */
-export class Door {
+export class Authorizer {
   /** The origins, besides the API's own, whose pages may use the API. */
   readonly origins: readonly string[];
   /** What was refused here, among other things. */
   readonly counters: ApiCounters;
-  readonly #options: DoorOptions;
+  readonly #options: AuthorizerOptions;
 
   /** `options` are used as they are. */
-  constructor(options: DoorOptions) {
+  constructor(options: AuthorizerOptions) {
     this.origins = options.origins ?? [];
     this.counters = options.counters ?? new ApiCounters();
     this.#options = options;
   }
 
-  /** What is asked of those who come. */
+  /** What a request must show. */
   get access(): Access["kind"] {
     return this.#options.access.kind;
   }
 
   /**
-   * Lets a request in that `needs` a scope, or null for what is public, and says what its sender may do.
+   * Authorizes a request that `needs` a scope, or null for what is public, and says what its sender may do.
    *
    * @throws {Problem} `invalid_header`, `misdirected`, `origin_refused`, `unauthorized` or `forbidden`.
    */
@@ -103,7 +103,7 @@ export class Door {
   }
 
   /**
-   * Lets a caller touch a key.
+   * Checks that a caller may use a key.
    *
    * @throws {Problem} `forbidden`.
    */
@@ -154,7 +154,7 @@ export class Door {
   }
 
   /**
-   * Who holds this token. A digest is compared in constant time, and one is compared for a token that
+   * The holder of this token. A digest is compared in constant time, and one is compared for a token that
    * is not there as well. That an id exists could still be told by the time of its look-up: ids
    * are no secrets.
    */
@@ -177,7 +177,7 @@ export class Door {
   #countRefusal({ code }: Problem): void {
     if (code === "unauthorized") this.counters.count("api.unauthorized");
     else if (code === "forbidden") this.counters.count("api.forbidden");
-    else this.counters.count("api.stranger");
+    else this.counters.count("api.origin_refused");
   }
 }
 

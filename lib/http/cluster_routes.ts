@@ -1,5 +1,5 @@
 /**
- * `/v1/status`: how the node that is asked sees itself and its cluster.
+ * Status, health, leader, elections, group and key generation: what a node says of itself and its cluster.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export function addStatusRoute(router: Router, node: NodeApi): void {
   addRoute(router, "/v1/status", {
     GET: needs("read", (context) => {
       readQuery(context.req.url, []);
-      return jsonResponse(statusBody(node, router.door.counters.counts));
+      return jsonResponse(statusBody(node, router.authorizer.counters.counts));
     }),
   });
 }
@@ -174,7 +174,7 @@ function wantsNote(context: RequestContext): boolean {
     "text/plain";
 }
 
-/** The bare signed note, byte for byte what was signed and by whom. */
+/** The bare signed note, byte for byte. */
 function noteResponse(note: string): Response {
   const bytes = encodeUtf8(note);
   return new Response(bytes, {

@@ -51,15 +51,15 @@ interface Place {
  * All connections of one server.
  *
  * When there are as many as may be, the one goes that has been there longest without ever asking
- * anything, or, if all have asked, the one that has been idle longest: a crowd of silent connections
- * keeps nobody out. Only where all have a request under way is a new one refused.
+ * anything, or, if all have asked, the one that has been idle longest: silent connections shut no client
+ * out. Only where all have a request under way is a new one refused.
  *
  * TLS handshakes and heads of requests count as silence however their bytes trickle in. Bodies have a
  * deadline of their own (`parameters.ts`), and so have the requests. An answer counts as sent when it
- * is handed over: who does not take it in time is idle. (No answer of this API goes on for longer. To
+ * is handed over: a client that does not read it in time is idle. (No answer of this API goes on for longer. To
  * look here whether one does, at its body or at when it was sent, costs more than all else here.)
- * A client of HTTP/1.1 has one answer to take before it may ask again. Deno speaks HTTP/2 as well with
- * those who begin with it, which it neither tells nor can be told not to: they may leave 200 untaken.
+ * A client of HTTP/1.1 has one answer to read before it can ask again. Deno also speaks HTTP/2 with a
+ * client that begins with it, and cannot be told not to: such a client can leave 200 answers unread.
  */
 export class Connections {
   readonly #options: Required<ConnectionsOptions>;
@@ -186,8 +186,8 @@ export const CONNECTION_SILENT_MS = 10_000;
 /** How long a connection may be kept without a request, or take to read an answer. */
 export const CONNECTION_IDLE_MS = 60_000;
 /**
- * Most bytes in the head of a request. Deno's own limit, which it does not let anyone change: the
- * tests hold it to that, as they do with the next one.
+ * Most bytes in the head of a request. Deno's own limit, which cannot be changed; tests check
+ * it, and the next one.
  */
 export const HEADER_BYTES_MAX = 64 * 1024;
 /** Most fields in the head of a request; Deno's own limit. */
@@ -280,8 +280,8 @@ export type ApiCounter =
   | "api.unauthorized"
   /** Requests with a token that does not allow them. */
   | "api.forbidden"
-  /** Requests of pages that have no business here, or under a name that is not this API's. */
-  | "api.stranger"
+  /** Requests of pages of other origins, or under a name that is not this API's. */
+  | "api.origin_refused"
   /** Connections refused because each of those there were had a request under way. */
   | "api.connection_refused"
   /** Connections without a request under way that made room for another. */
@@ -296,7 +296,7 @@ export class ApiCounters {
   readonly #counts: Record<ApiCounter, number> = {
     "api.unauthorized": 0,
     "api.forbidden": 0,
-    "api.stranger": 0,
+    "api.origin_refused": 0,
     "api.connection_refused": 0,
     "api.connection_evicted": 0,
     "api.connection_expired": 0,

@@ -54,10 +54,10 @@ interface KeyValueOptions {
 /** Adds the routes of the key-value store. */
 export function addKeyValueRoutes(router: Router, options: KeyValueOptions): void {
   const { node, gate } = options;
-  /** The key is read, and the caller held to his prefixes, before anything is taken from the gate. */
+  /** Reads the key and checks the caller's prefixes before anything is taken from the gate. */
   const keyOf = (context: RequestContext, caller: Caller) => {
     const key = readKey(context.req.path);
-    router.door.admitKey(caller, key);
+    router.authorizer.admitKey(caller, key);
     return key;
   };
   addRoute(router, `${KEY_PATH_PREFIX}*`, {
@@ -79,7 +79,7 @@ export function addKeyValueRoutes(router: Router, options: KeyValueOptions): voi
   });
 }
 
-/** A key, and who may touch it. */
+/** A key, and the caller that may use it. */
 interface KeyOfCaller {
   readonly key: string;
   readonly caller: Caller;

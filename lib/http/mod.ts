@@ -1,11 +1,11 @@
 /**
  * The HTTP API of a node, built on what `lib/node` offers as `NodeApi` and on nothing below it.
  *
- * **One file a route.** `kv.ts`, `cluster_routes.ts`, `cluster_routes.ts`, `cluster_routes.ts`, `cluster_routes.ts`, `cluster_routes.ts` and
- * `cluster_routes.ts` each add their paths to a Hono application; `app.ts` puts them together; `server.ts`
- * puts the application on a port. `kv.ts` and `kv.ts` are what a write's headers
- * ask for and how it is answered; `wire.ts` has every body as one schema, for both ends, and is a layer of
- * its own: client commands load it, and not the server.
+ * **Where to begin.** `app.ts` puts the routes together: `kv.ts` (keys; the headers and answers of a write),
+ * `tokens.ts`, and `cluster_routes.ts` (status, health, leader, elections, group, key generation). Each
+ * adds its paths to a Hono application through `route.ts`. `parameters.ts` reads a request's address and
+ * body, `problem.ts` writes refusals, and `server.ts` puts the application on a port. `wire.ts` has every
+ * body as one schema, for both ends, and is a layer of its own: client commands load it, not the server.
  *
  * **Any node takes any request.** Forwarding to the leader is the node's business; a client needs
  * no redirects and no knowledge of who leads. `docs/api.md` is the reference of routes, headers,
@@ -18,8 +18,8 @@
  * included, percent-decoded exactly once and strictly; the body's raw bytes are the value. What
  * comes back is the same bytes.
  *
- * **Conditions** name the revision that `ETag` told. Every form of them that is not known is refused
- * on a write: one that is ignored would let it do what its client asked it not to.
+ * **Conditions** name the revision that `ETag` gave. A write with any other form of condition is refused:
+ * if it were ignored, the write could do what its client asked it not to do.
  *
  * **Exactly once.** A write with an `Idempotency-Key` is remembered in the replicated state, for
  * `REMEMBERED_ENTRIES` of `lib/kv`, so any node gives every attempt the first one's answer. A key names
@@ -33,21 +33,20 @@
  * and the bytes they hold are counted at a gate that refuses rather than queues; every wait has a
  * deadline. Only keys and tokens pass the gate: a node that is busy still tells its status.
  *
- * **The door** (`authorization.ts`) lets a request in before its route sees it: under a name of the API's own, not
- * from a page of another origin, and with a token that allows what the endpoint says it needs. Every
- * endpoint says so, or does not compile (`route.ts`). What is public is: leader, elections, group,
- * key generation and health. `tokens.ts` makes tokens, `authorization.ts` is what they look like; `app.ts`
- * speaks to browsers where an operator named an origin.
+ * **Authorization** (`authorization.ts`) comes before every route: the request names the API by a name of
+ * its own, is not from a page of another origin, and has a token that allows what the endpoint needs. Every
+ * endpoint says what it needs, or does not compile (`route.ts`). Leader, elections, group, key generation
+ * and health are public. `app.ts` answers browsers where an operator named an origin.
  *
  * **Connections** (`connections.ts`) are accepted here, one by one, because `Deno.serve` bounds neither
- * their number nor their time; `server.ts` says how, and why not otherwise. `tls.ts` makes HTTPS of
+ * their number nor their time. `server.ts` says how, and what serves where Deno does not allow it. `tls.ts` makes HTTPS of
  * them, with handshakes that can be ended.
  *
  * @module
  */
 
 export { type AppOptions, createApp } from "./app.ts";
-export { type Access, type AdminToken, type Caller, Door } from "./authorization.ts";
+export { type Access, type AdminToken, Authorizer, type Caller } from "./authorization.ts";
 export type { ApiCounter, ApiCounters, ConnectionLimits, RequestGate } from "./connections.ts";
 export { Problem, type ProblemCode } from "./problem.ts";
 export type { Application } from "./route.ts";

@@ -6,7 +6,7 @@
 
 import type { Context, Hono } from "hono";
 import type { TokenScope } from "../kv/mod.ts";
-import type { Caller, Door } from "./authorization.ts";
+import type { Authorizer, Caller } from "./authorization.ts";
 import { REQUEST_BYTES_MAX } from "./connections.ts";
 import { declaredLength } from "./parameters.ts";
 import { Problem } from "./problem.ts";
@@ -25,18 +25,18 @@ export type Application = HonoApplication;
 /** One request on its way: Hono's context. */
 export type RequestContext = HonoContext;
 
-/** What routes are added to: an application, and the door before it. */
+/** What routes are added to: an application, and what authorizes requests to it. */
 export interface Router {
   /** The application. */
   readonly app: Application;
-  /** Lets requests in. */
-  readonly door: Door;
+  /** Authorizes requests. */
+  readonly authorizer: Authorizer;
 }
 
-/** Answers a request that was let in, or throws a `Problem`, a `RequestError` or an `InputError`. */
+/** Answers an authorized request, or throws a `Problem`, a `RequestError` or an `InputError`. */
 type Handler = (context: RequestContext, caller: Caller) => Response | Promise<Response>;
 
-/** What a path does for one method, and for whom. */
+/** What a path does for one method, and the scope that it needs. */
 interface Endpoint {
   /** The scope that a token must have, null for what is public. */
   readonly needs: TokenScope | null;
@@ -46,12 +46,12 @@ interface Endpoint {
 /** The methods that a path can know. HEAD comes with GET. */
 type Method = "GET" | "PUT" | "POST" | "DELETE";
 
-/** For everybody: what is public by nature. */
+/** Needs no token: what is public by nature. */
 export function forAnyone(answer: Handler): Endpoint {
   return { needs: null, answer };
 }
 
-/** For those with a token that has this scope. */
+/** Needs a token with this scope. */
 export function needs(scope: TokenScope, answer: Handler): Endpoint {
   return { needs: scope, answer };
 }
@@ -61,14 +61,14 @@ export function needs(scope: TokenScope, answer: Handler): Endpoint {
  * that are (RFC 9110 §15.5.6).
  */
 export function addRoute(
-  { app, door }: Router,
+  { app, authorizer }: Router,
   path: string,
   endpoints: Readonly<Partial<Record<Method, Endpoint>>>,
 ): void {
   const allowed: string[] = [];
   for (const [method, { needs, answer }] of Object.entries(endpoints)) {
     const answerOne = readsBody(method) ? answer : withoutBody(answer);
-    app.on(method, path, (context) => answerOne(context, door.admit(context.req.raw, needs)));
+    app.on(method, path, (context) => answerOne(context, authorizer.admit(context.req.raw, needs)));
     allowed.push(method);
     // Hono answers HEAD with GET's handler and drops the body.
     if (method === "GET") allowed.push("HEAD");
@@ -88,7 +88,7 @@ function readsBody(method: string): boolean {
   return method === "PUT";
 }
 
-/** A body that no one will read is let pass only while it is small. */
+/** Accepts a body that the route does not read only while it is small. */
 function withoutBody(answer: Handler): Handler {
   return (context, caller) => {
     const length = declaredLength(context.req.raw);

@@ -11,7 +11,7 @@ import { EnvironmentError } from "../errors.ts";
 import { accept, listen, sendAtOnce } from "../listen.ts";
 import type { NodeApi } from "../node/mod.ts";
 import { type AppOptions, createApp } from "./app.ts";
-import { Door } from "./authorization.ts";
+import { Authorizer } from "./authorization.ts";
 import { type ConnectionLimits, Connections, CONNECTIONS_MAX } from "./connections.ts";
 import { type TlsKeys, TlsRelays } from "./tls.ts";
 
@@ -24,7 +24,7 @@ const EXPIRE_INTERVAL_MS = 1_000;
 /** The pause after no connection could be accepted, for want of descriptors for one. */
 const ACCEPT_PAUSE_MS = 100;
 
-/** Where and for whom to serve. */
+/** Where to serve, and which node. */
 export interface ApiServerOptions extends AppOptions {
   /** The node behind the API. */
   readonly node: NodeApi;
@@ -53,7 +53,7 @@ export interface ApiServer {
   readonly hostname: string;
   /** The port it listens on. */
   readonly port: number;
-  /** Most connections at once; null where this Deno lets nobody bound them. */
+  /** Most connections at once; null where this Deno has no bound. */
   readonly connectionsMax: number | null;
   /** Settles when the server has stopped. */
   readonly finished: Promise<void>;
@@ -77,20 +77,20 @@ export interface ApiServer {
  */
 export function startApiServer(options: ApiServerOptions): ApiServer {
   const { node, deno = Deno } = options;
-  const door = options.door ?? new Door({ node, access: { kind: "local" } });
-  const app = createApp(node, { ...options, door });
+  const authorizer = options.authorizer ?? new Authorizer({ node, access: { kind: "local" } });
+  const app = createApp(node, { ...options, authorizer });
   const http = findHttp(deno);
-  const serving = { ...options, door, answer: (request: Request) => app.fetch(request) };
+  const serving = { ...options, authorizer, answer: (request: Request) => app.fetch(request) };
   return http === null ? serveUnbounded(serving) : serveBounded(serving, http);
 }
 
 type Serving = ApiServerOptions & {
-  readonly door: Door;
+  readonly authorizer: Authorizer;
   readonly answer: (request: Request) => Response | Promise<Response>;
 };
 
 function serveBounded(options: Serving, http: ServeConnection): ApiServer {
-  const { door, answer, limits = {}, onCrowded } = options;
+  const { authorizer, answer, limits = {}, onCrowded } = options;
   const { listener, relays } = open(options, http);
   const connectionsMax = limits.connectionsMax ?? connectionsAffordable(relays !== null);
   const connections = new Connections({
@@ -98,7 +98,7 @@ function serveBounded(options: Serving, http: ServeConnection): ApiServer {
     connectionsMax,
     serve: relays?.serve ?? http,
     answer,
-    counters: door.counters,
+    counters: authorizer.counters,
     ...(onCrowded === undefined ? {} : { onCrowded }),
   });
   const expiring = setInterval(
@@ -158,7 +158,7 @@ function isOutOfDescriptors(error: unknown): boolean {
     (error.code === "EMFILE" || error.code === "ENFILE");
 }
 
-/** On a Deno whose connections nobody can bound. */
+/** On a Deno that does not let Floe bound its connections. */
 function serveUnbounded(options: Serving): ApiServer {
   const { answer, signal, tls } = options;
   // Takes the port once before, for its messages and to see where it is.
@@ -200,7 +200,7 @@ function refuseTlsKeys(): never {
 /** Accepts connections until `signal` aborts, which also closes the listener. */
 async function acceptAll(
   listener: Deno.TcpListener,
-  { connections, signal, door, onError, onCrowded }: Serving & {
+  { connections, signal, authorizer, onError, onCrowded }: Serving & {
     readonly connections: Connections;
   },
 ): Promise<void> {
@@ -211,7 +211,7 @@ async function acceptAll(
     const connection = await acceptOne(listener);
     if (connection instanceof Error) {
       if (!signal.aborted) {
-        door.counters.count("api.accept_failed");
+        authorizer.counters.count("api.accept_failed");
         onCrowded?.(`no connection can be accepted: ${connection.message}`);
       }
       await pause(ACCEPT_PAUSE_MS, signal);
@@ -256,7 +256,7 @@ interface Listening {
 }
 
 function open(
-  options: ApiServerOptions & { readonly door: Door },
+  options: ApiServerOptions & { readonly authorizer: Authorizer },
   http: ServeConnection,
 ): Listening {
   const { hostname, port, tls } = options;
@@ -272,15 +272,15 @@ function open(
 }
 
 /**
- * Holds a server to what its door was made for, by the address that it got in the end: a name, `localhost`
+ * Holds a server to the access that it was made for, by the address that it got in the end: a name, `localhost`
  * too, may stand for any.
  */
 function checkReach(
   listener: Deno.TcpListener,
-  { hostname, door }: { readonly hostname: string; readonly door: Door },
+  { hostname, authorizer }: { readonly hostname: string; readonly authorizer: Authorizer },
 ): void {
   const bound = listener.addr.hostname;
-  if (door.access !== "local" || isLoopback(bound)) return;
+  if (authorizer.access !== "local" || isLoopback(bound)) return;
   throw new EnvironmentError(
     `Cannot serve the API on ${hostname} without tokens: others than this machine reach it at ` +
       `${bound}. Listen on 127.0.0.1, or demand tokens with --require-token.`,

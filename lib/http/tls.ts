@@ -3,7 +3,7 @@
  *
  * Deno does a TLS handshake in a task of its own, which holds the socket until the client is through with
  * it or gone: to close the connection meanwhile closes nothing (deno 2.9.6, rustls-tokio-stream 0.8.0).
- * Each client that says nothing would cost a descriptor for as long as it likes.
+ * Each silent client would cost a descriptor without end.
  *
  * So a client's connection is a plain one, which ends when it is closed. What comes over it is handed on to
  * a TLS listener of this process, on loopback, over another plain connection; when that is closed, the
@@ -86,7 +86,7 @@ async function linkTo(listener: Deno.TlsListener): Promise<Link> {
     while (true) {
       const tls = await accept(listener);
       if (tls.remoteAddr.port === plain.localAddr.port) return { plain, tls };
-      // Somebody on this machine has found the port, where he can hold descriptors as said above.
+      // Another program on this machine found the port; it can hold descriptors, as said above.
       tls.close();
     }
   } catch (error) {
@@ -112,7 +112,7 @@ class Relay implements ServedConnection {
 
   constructor(options: RelayOptions) {
     this.#client = options.client;
-    // Whatever fails here has failed for this client alone, who sees it.
+    // A failure here concerns this client alone, and it sees it.
     this.finished = this.#run(options).catch(() => {}).then(() => this.cancel());
   }
 
@@ -165,7 +165,7 @@ function listenTls(keys: TlsKeys): Deno.TlsListener {
 
 /**
  * Why clients will refuse a certificate chain at this time, and what to do; null if nothing is known. Only
- * its dates are looked at: whom clients trust is theirs to say.
+ * its dates are checked: which issuers to trust is the clients' decision.
  */
 export function tlsWarning({ cert }: Pick<TlsKeys, "cert">, now: Date): string | null {
   for (const [pem] of cert.matchAll(CERTIFICATE_PATTERN)) {

@@ -1,6 +1,6 @@
 /**
- * `/v1/tokens` and `/v1/tokens/{id}`: who may use the API. A token's secret never comes here: whoever
- * makes it hands in its digest.
+ * `/v1/tokens` and `/v1/tokens/{id}`: the tokens of the API. A token's secret never comes here: a request
+ * that creates a token brings its digest.
  *
  * @module
  */

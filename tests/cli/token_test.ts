@@ -1,6 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
-import { Door } from "../../lib/http/authorization.ts";
+import { Authorizer } from "../../lib/http/authorization.ts";
 import { digestSecret, parseToken } from "../../lib/http/wire.ts";
 import { FakeNode } from "../http/fake_node.ts";
 import { newToken } from "../kv/support.ts";
@@ -48,7 +48,9 @@ Deno.test("token create takes every scope that it is given, together or one by o
 Deno.test("token create is done once, though the first node died at it", async () => {
   const node = new FakeNode();
   const lossy = async (request: Request) => {
-    await createApp(node, { door: new Door({ node, access: { kind: "open" } }) }).fetch(request);
+    await createApp(node, { authorizer: new Authorizer({ node, access: { kind: "open" } }) }).fetch(
+      request,
+    );
     throw new TypeError("connection reset");
   };
   const { code } = await floe(["token", "create", "--scope", "admin"], {
@@ -127,7 +129,9 @@ Deno.test("a command that is not allowed exits with 6, and says how to send a to
   const node = new FakeNode();
   const secretDigest = new Uint8Array(32);
   const admin = { node: node.statusNow.id, secretDigest };
-  const app = createApp(node, { door: new Door({ node, access: { kind: "tokens", admin } }) });
+  const app = createApp(node, {
+    authorizer: new Authorizer({ node, access: { kind: "tokens", admin } }),
+  });
   const guarded = { "a:1": (request: Request) => app.fetch(request) };
   for (const args of [["get", "a"], ["put", "a", "x"], ["token", "list"], ["leader", "transfer"]]) {
     const { code, stderr } = await floe(args, { hosts: guarded });

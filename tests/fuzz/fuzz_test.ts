@@ -28,7 +28,10 @@ for (const seed of SEEDS) {
     });
     assert.ok(report.inputs >= INPUTS);
     for (const [name, { accepted, inputs }] of report.tallies) {
-      assert.ok(accepted > 0, `${name} accepts nothing: its inputs are all refused at the door`);
+      assert.ok(
+        accepted > 0,
+        `${name} accepts nothing: its inputs are all refused at the authorizer`,
+      );
       assert.ok(accepted < inputs, `${name} refuses nothing: its inputs are not hostile`);
     }
     const growth = growthOf(report.heap);

@@ -9,7 +9,7 @@ import { certificates, genesisNotes, groupKeys } from "./targets/certificates.ts
 import { cli } from "./targets/cli.ts";
 import { acceptedConnections, dialedConnections } from "./targets/connection.ts";
 import { core } from "./targets/core.ts";
-import { knocks, tokenBodies } from "./targets/door.ts";
+import { knocks, tokenBodies } from "./targets/authorization.ts";
 import {
   clusterConfigs,
   keyFiles,

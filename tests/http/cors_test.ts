@@ -1,13 +1,15 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
-import { Door } from "../../lib/http/authorization.ts";
+import { Authorizer } from "../../lib/http/authorization.ts";
 import { FakeNode } from "./fake_node.ts";
 
 const ORIGIN = "https://app.example";
 
 function appFor(origins: readonly string[]) {
   const node = new FakeNode();
-  return createApp(node, { door: new Door({ node, access: { kind: "local" }, origins }) });
+  return createApp(node, {
+    authorizer: new Authorizer({ node, access: { kind: "local" }, origins }),
+  });
 }
 
 const PREFLIGHT: RequestInit = {

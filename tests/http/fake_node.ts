@@ -6,7 +6,7 @@
 
 import type { Certificate, Group } from "../../lib/certificate/certifier.ts";
 import { createApp } from "../../lib/http/app.ts";
-import { Door } from "../../lib/http/authorization.ts";
+import { Authorizer } from "../../lib/http/authorization.ts";
 import type { Application } from "../../lib/http/route.ts";
 import { PROBLEM_MEDIA_TYPE, type ProblemBody } from "../../lib/http/wire.ts";
 import type { Command } from "../../lib/kv/command.ts";
@@ -101,7 +101,7 @@ const KEY_GENERATION: KeyGenerationReport = {
 
 /** The API of a node that lets everybody in, under whatever name a test gives it. */
 export function openApp(node: NodeApi): Application {
-  return createApp(node, { door: new Door({ node, access: { kind: "open" } }) });
+  return createApp(node, { authorizer: new Authorizer({ node, access: { kind: "open" } }) });
 }
 
 /** Everything public may be changed by a test before, or while, requests run. */

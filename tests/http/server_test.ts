@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { Door } from "../../lib/http/authorization.ts";
+import { Authorizer } from "../../lib/http/authorization.ts";
 import { type ApiServerOptions, startApiServer } from "../../lib/http/server.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
@@ -78,8 +78,8 @@ Deno.test("startApiServer() refuses a Host that would become part of the path", 
   const errors: unknown[] = [];
   for (const kind of ["local", "open"] as const) {
     const node = new FakeNode();
-    const door = new Door({ node, access: { kind } });
-    const api = start(node, { door, onError: (error) => errors.push(error) });
+    const authorizer = new Authorizer({ node, access: { kind } });
+    const api = start(node, { authorizer, onError: (error) => errors.push(error) });
     const { port } = api.server;
     const malformed = ["localhost/v1/kv/a?", "localhost/v1/kv/", "a b", "a@localhost", "[::1%lo]"];
     for (const host of malformed) {
@@ -172,7 +172,10 @@ Deno.test("startApiServer() serves nobody without tokens where others than this 
     match(String(error), /on 0.0.0.0 without tokens: others than this machine reach it at 0.0.0.0/);
     return true;
   });
-  const server = startApiServer({ ...options, door: new Door({ node, access: { kind: "open" } }) });
+  const server = startApiServer({
+    ...options,
+    authorizer: new Authorizer({ node, access: { kind: "open" } }),
+  });
   stop.abort();
   await server.finished;
 });

@@ -12,7 +12,7 @@ import {
   type Access,
   type AdminToken,
   type ApiServer,
-  Door,
+  Authorizer,
   startApiServer,
   type TlsKeys,
   tlsWarning,
@@ -72,12 +72,12 @@ export class ServedApi {
     if (this.#server !== null) return false;
     const { node, settings } = this.#options;
     const { listen, tls, origins } = settings;
-    const door = new Door({ node, access: this.#openAccess(), origins });
+    const authorizer = new Authorizer({ node, access: this.#openAccess(), origins });
     this.#server = startApiServer({
       node,
       ...listen,
       ...(tls === null ? {} : { tls }),
-      door,
+      authorizer,
       signal: this.#stopping.signal,
       onError: (error) => this.#logger.error("api.failed", { error }),
       onCrowded: (reason) => this.#warnCrowded(reason),

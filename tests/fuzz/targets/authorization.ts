@@ -1,5 +1,5 @@
 /**
- * The API's door: whatever stands in the headers that it reads, and in the description of a token.
+ * Authorization: whatever stands in the headers that it reads, and in the description of a token.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { encodeUtf8 } from "../../../lib/bytes.ts";
 import { createApp } from "../../../lib/http/app.ts";
-import { Door } from "../../../lib/http/authorization.ts";
+import { Authorizer } from "../../../lib/http/authorization.ts";
 import { digestSecret, formatToken } from "../../../lib/http/wire.ts";
 import { Problem } from "../../../lib/http/problem.ts";
 import { FakeNode } from "../../http/fake_node.ts";
@@ -20,7 +20,7 @@ import { drawText } from "../values.ts";
 
 const SECRET = new Uint8Array(32).fill(9);
 const ID = "a".repeat(16);
-/** The one token that the door knows. */
+/** The one token that is known. */
 const TOKEN = formatToken({ holder: { kind: "token", id: ID }, secret: SECRET });
 const ORIGIN = "https://app.example";
 
@@ -33,7 +33,7 @@ interface Knock {
 
 /** Nobody gets in but with the one token, and no page but of the one origin and of the API's own. */
 export const knocks: Target = pureTarget<Knock>({
-  name: "door-knocks",
+  name: "authorization-headers",
   share: 60,
   draw: (random) => ({
     url: `http://${random.chance(0.8) ? "localhost:7201" : drawHost(random)}/v1/kv/a`,
@@ -46,7 +46,7 @@ export const knocks: Target = pureTarget<Knock>({
     const request = toRequest(url, { authorization, origin });
     if (request === null) return "not a request";
     try {
-      door.admit(request, "read");
+      authorizer.admit(request, "read");
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       assert.equal(error.message.includes(TOKEN.slice(-43)), false);
@@ -91,14 +91,14 @@ export const tokenBodies: Target = pureTarget<Uint8Array<ArrayBuffer>>({
   },
 });
 
-const door = openDoor();
+const authorizer = openDoor();
 
-function openDoor(): Door {
+function openDoor(): Authorizer {
   const node = new FakeNode();
   const secretDigest = digestSecret(SECRET);
   node.apply({ kind: "createToken", ...newToken("a", { prefixes: [], secretDigest }) });
   const admin = { node: node.statusNow.id, secretDigest: new Uint8Array(32) };
-  return new Door({ node, access: { kind: "tokens", admin }, origins: [ORIGIN] });
+  return new Authorizer({ node, access: { kind: "tokens", admin }, origins: [ORIGIN] });
 }
 
 /** A text, or one close to it, or any. */

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
-import { type Access, Door } from "../../lib/http/authorization.ts";
+import { type Access, Authorizer } from "../../lib/http/authorization.ts";
 import { digestSecret, drawToken, formatToken } from "../../lib/http/wire.ts";
 import { Problem, type ProblemCode } from "../../lib/http/problem.ts";
 import type { NewToken, TokenScope } from "../../lib/kv/token.ts";
@@ -8,7 +8,7 @@ import { toNodeId } from "../../lib/types.ts";
 import { newToken } from "../kv/support.ts";
 import { FakeNode } from "./fake_node.ts";
 
-/** The door by itself and before every route: who gets in, and what who does not is told. */
+/** Authorization by itself and before every route: what it lets pass, and what it answers else. */
 
 const NODE = toNodeId("server_1");
 const OWN = drawToken({ kind: "admin", node: NODE });
@@ -19,8 +19,8 @@ const TOKENS: Access = {
 
 function setUp(options: { readonly access?: Access; readonly origins?: readonly string[] } = {}) {
   const node = new FakeNode();
-  const door = new Door({ node, access: TOKENS, ...options });
-  return { node, door, app: createApp(node, { door }) };
+  const authorizer = new Authorizer({ node, access: TOKENS, ...options });
+  return { node, authorizer, app: createApp(node, { authorizer }) };
 }
 
 /** Creates a token as its owner would, and gives back its text. */
@@ -81,7 +81,7 @@ for (const [method, path, needs] of ENDPOINTS) {
   });
 }
 
-Deno.test("a node that demands no token lets everybody do everything, whatever he sends along", async () => {
+Deno.test("a node that demands no token lets every client do everything, whatever it sends", async () => {
   for (const kind of ["local", "open"] as const) {
     const { app } = setUp({ access: { kind } });
     for (const init of [{}, bearer("nonsense"), bearer(formatToken(OWN))]) {
@@ -224,13 +224,13 @@ Deno.test("refusals are counted, and the counters are in the status", async () =
   const { counters } = await (await app.request("/v1/status", bearer(text))).json();
   equal(counters["api.unauthorized"], 2);
   equal(counters["api.forbidden"], 2);
-  equal(counters["api.stranger"], 1);
+  equal(counters["api.origin_refused"], 1);
 });
 
-/** The code with which a door refuses a request, or null. */
-function refusal(door: Door, url: string, init: RequestInit = {}): ProblemCode | null {
+/** The code with which a request is refused, or null. */
+function refusal(authorizer: Authorizer, url: string, init: RequestInit = {}): ProblemCode | null {
   try {
-    door.admit(new Request(url, init), null);
+    authorizer.admit(new Request(url, init), null);
     return null;
   } catch (error) {
     equal(error instanceof Problem, true);
@@ -239,12 +239,12 @@ function refusal(door: Door, url: string, init: RequestInit = {}): ProblemCode |
 }
 
 Deno.test("an API on loopback is found under names for loopback only", () => {
-  const { door } = setUp({ access: { kind: "local" } });
-  const open = setUp({ access: { kind: "open" } }).door;
+  const { authorizer } = setUp({ access: { kind: "local" } });
+  const open = setUp({ access: { kind: "open" } }).authorizer;
   for (
     const host of ["localhost", "LOCALHOST:80", "127.0.0.1:7201", "127.9.9.9", "[::1]:1", "[::1]"]
   ) {
-    equal(refusal(door, `http://${host}/livez`), null, host);
+    equal(refusal(authorizer, `http://${host}/livez`), null, host);
   }
   for (
     const host of [
@@ -258,16 +258,16 @@ Deno.test("an API on loopback is found under names for loopback only", () => {
       "[::]",
     ]
   ) {
-    equal(refusal(door, `http://${host}/livez`), "misdirected", host);
+    equal(refusal(authorizer, `http://${host}/livez`), "misdirected", host);
     equal(refusal(open, `http://${host}/livez`), null, host);
   }
 });
 
 Deno.test("a page of another origin is refused whatever it sends, and the API's own is not", () => {
   for (const access of [{ kind: "local" }, { kind: "open" }, TOKENS] as const) {
-    const { door } = setUp({ access, origins: ["https://app.example"] });
+    const { authorizer } = setUp({ access, origins: ["https://app.example"] });
     const from = (origin: string) =>
-      refusal(door, "http://localhost:7201/v1/kv/a", {
+      refusal(authorizer, "http://localhost:7201/v1/kv/a", {
         method: "POST",
         headers: { origin, "content-type": "text/plain" },
         body: "x",
@@ -305,8 +305,10 @@ Deno.test("a page cannot write with what it may send without asking", async () =
 });
 
 Deno.test("admitKey() counts what it refuses", () => {
-  const { door } = setUp();
-  throws(() => door.admitKey({ scopes: ["read"], prefixes: ["a"] }, "b"), { code: "forbidden" });
-  door.admitKey({ scopes: ["read"], prefixes: ["a"] }, "ab");
-  equal(door.counters.counts["api.forbidden"], 1);
+  const { authorizer } = setUp();
+  throws(() => authorizer.admitKey({ scopes: ["read"], prefixes: ["a"] }, "b"), {
+    code: "forbidden",
+  });
+  authorizer.admitKey({ scopes: ["read"], prefixes: ["a"] }, "ab");
+  equal(authorizer.counters.counts["api.forbidden"], 1);
 });

@@ -13,7 +13,7 @@ import { ask } from "./harness/persistent_client.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 import { Written } from "./harness/written.ts";
 
-/** The API's door on real nodes: tokens in the replicated state, other addresses than loopback, HTTPS. */
+/** Authorization on real nodes: tokens in the replicated state, other addresses than loopback, HTTPS. */
 
 /** Runs a command against a cluster, with what the environment gives it. */
 function floe(
@@ -212,7 +212,7 @@ Deno.test("a page cannot write to a node on loopback that asks for no token", as
   equal(await ask(`host: 127.0.0.1:${port}\r\norigin: http://evil.example\r\n`), "403");
   equal(await ask(`host: evil.example:${port}\r\norigin: http://evil.example:${port}\r\n`), "421");
   equal(await ask(`host: evil.example:${port}\r\n`), "421");
-  // Refused by the node, which has nobody to hand over to: the door let it in.
+  // Authorized, and refused by the node, which has no follower to hand over to.
   equal(await ask(`host: localhost:${port}\r\norigin: http://localhost:${port}\r\n`), "404");
   equal(await ask(`host: 127.0.0.1:${port}\r\n`), "404");
 });
