@@ -236,7 +236,7 @@ export class Requests {
       this.#fail(request, "leader_changed", "The leader was lost before it answered");
     } else if (rejected.reason === "overloaded") {
       request.mayTakeEffect = false;
-      this.#fail(request, "overloaded", "The leader holds as much uncommitted data as it may");
+      this.#fail(request, "overloaded", "The leader has too much uncommitted data; try again");
     } else if (rejected.reason === "unreadable") {
       request.mayTakeEffect = false;
       this.#fail(request, "unreadable", "The leader's version does not know this kind of write");
@@ -255,7 +255,7 @@ export class Requests {
 
   #readRefused(request: ReadRequest, reason: RefusalReason): void {
     if (reason !== "overloaded") return this.#park(request);
-    this.#fail(request, "overloaded", "As many reads wait for a quorum as may");
+    this.#fail(request, "overloaded", "Too many reads are waiting for a quorum; try again");
   }
 
   #settleReads(appliedIndex: LogIndex): void {

@@ -91,9 +91,9 @@ export const tokenBodies: Target = pureTarget<Uint8Array<ArrayBuffer>>({
   },
 });
 
-const authorizer = openDoor();
+const authorizer = openAuthorizer();
 
-function openDoor(): Authorizer {
+function openAuthorizer(): Authorizer {
   const node = new FakeNode();
   const secretDigest = digestSecret(SECRET);
   node.apply({ kind: "createToken", ...newToken("a", { prefixes: [], secretDigest }) });
