@@ -7,11 +7,11 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { InputError } from "./errors.ts";
 
-/** Where a node listens and others reach it. */
+/** Where something listens, and where it is reached. */
 export interface Address {
   /** An IPv4 address, an IPv6 address without brackets, or a DNS name. */
   readonly hostname: string;
-  /** From 1 to 65535. */
+  /** From 1 to 65535; 0 to listen on any free port. */
   readonly port: number;
 }
 

@@ -4,14 +4,11 @@
  * @module
  */
 
+import type { Address } from "./address.ts";
 import { EnvironmentError, messageOf } from "./errors.ts";
 
 /** Where to listen, and what to say when that fails. */
-export interface ListenOptions {
-  /** The address. */
-  readonly hostname: string;
-  /** The port; 0 lets the system choose. */
-  readonly port: number;
+export interface ListenOptions extends Address {
   /** What the port is for, as in `the API`. */
   readonly purpose: string;
   /** Where the operator wrote the address down, as in ``the `api` address in cluster.json``. */

@@ -6,7 +6,7 @@
  */
 
 import { encodeUtf8, equalBytes } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { verifySignature } from "../frost/mod.ts";
 import {
   type ClusterName,
@@ -172,19 +172,16 @@ export function parseStatement(text: string): Statement {
 }
 
 function readFields(fields: Readonly<Record<string, string>>): Statement {
-  try {
-    return {
-      cluster: toClusterName(fields.cluster),
-      epoch: toEpoch(Number(fields.epoch)),
-      term: toTerm(Number(fields.term)),
-      leader: toNodeId(fields.leader),
-      lastLogIndex: toLogIndex(Number(fields.lastLogIndex)),
-      lastLogTerm: toTerm(Number(fields.lastLogTerm)),
-    };
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  return catching(InputError, () => ({
+    cluster: toClusterName(fields.cluster),
+    epoch: toEpoch(Number(fields.epoch)),
+    term: toTerm(Number(fields.term)),
+    leader: toNodeId(fields.leader),
+    lastLogIndex: toLogIndex(Number(fields.lastLogIndex)),
+    lastLogTerm: toTerm(Number(fields.lastLogTerm)),
+  }), (cause) => {
     throw malformed(cause.message, cause);
-  }
+  });
 }
 
 function malformed(why: string, cause?: unknown): CertificateError {

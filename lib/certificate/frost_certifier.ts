@@ -31,7 +31,7 @@ import type { ClusterName, NodeId } from "../types.ts";
 import type { Certifier, Group } from "./certifier.ts";
 import { keyId } from "./group_key.ts";
 import { identifierOf, SchemeCertifier } from "./scheme_certifier.ts";
-import type { SchemeResult, Session, SigningScheme } from "./signing_scheme.ts";
+import type { SchemeResult, SchemeSession, SigningScheme } from "./signing_scheme.ts";
 
 /** Bytes of an encoded commitment: hiding_nonce_commitment, then binding_nonce_commitment. */
 export const COMMITMENT_BYTES = 2 * ELEMENT_BYTES;
@@ -119,7 +119,7 @@ class FrostScheme implements SigningScheme<RoundOne> {
     checkNonceCommitment(toNonceCommitment(identifier, commitment));
   }
 
-  sign(session: Session, nonces: RoundOne): Uint8Array {
+  sign(session: SchemeSession, nonces: RoundOne): Uint8Array {
     const signer = { share: this.#share, roundOne: nonces };
     const { signatureShare, groupCommitment } = signShare(this.#toFrost(session), signer);
     this.#groupCommitments.set(session.digest, groupCommitment);
@@ -130,7 +130,10 @@ class FrostScheme implements SigningScheme<RoundOne> {
     return signatureShare;
   }
 
-  aggregate(session: Session, signatureShares: ReadonlyMap<number, Uint8Array>): SchemeResult {
+  aggregate(
+    session: SchemeSession,
+    signatureShares: ReadonlyMap<number, Uint8Array>,
+  ): SchemeResult {
     const groupCommitment = this.#groupCommitments.get(session.digest);
     return aggregate(this.#toFrost(session), {
       signatureShares,
@@ -150,7 +153,7 @@ class FrostScheme implements SigningScheme<RoundOne> {
     return verifySignature(this.#keys.groupPublicKey, message, signature);
   }
 
-  #toFrost({ message, signers }: Session) {
+  #toFrost({ message, signers }: SchemeSession) {
     return {
       group: this.#keys,
       message,
@@ -225,12 +228,12 @@ class SingleScheme implements SigningScheme<Uint8Array> {
     }
   }
 
-  sign({ message }: Session, nonces: Uint8Array): Uint8Array {
+  sign({ message }: SchemeSession, nonces: Uint8Array): Uint8Array {
     this.eraseNonces(nonces);
     return new Uint8Array(sign(null, message, this.#privateKey));
   }
 
-  aggregate({ message }: Session, shares: ReadonlyMap<number, Uint8Array>): SchemeResult {
+  aggregate({ message }: SchemeSession, shares: ReadonlyMap<number, Uint8Array>): SchemeResult {
     const [signature] = shares.values();
     return signature !== undefined && this.verify(message, signature)
       ? { kind: "signature", signature }

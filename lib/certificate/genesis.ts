@@ -15,7 +15,7 @@
 
 import { assert, assertDefined } from "../assert.ts";
 import { decodeHex, encodeHex, encodeUtf8, equalBytes } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import {
   checkEd25519Key,
   checkGroupPublicKeys,
@@ -101,12 +101,9 @@ export function verifyGenesis(note: string, expected?: GenesisRoster): Genesis {
 
 /** The group key is what the verifying shares make (RFC 9591 Appendix C.2). */
 function checkGroup(statement: GenesisStatement): void {
-  try {
-    checkGroupPublicKeys(toGroupPublicKeys(statement));
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  catching(InputError, () => checkGroupPublicKeys(toGroupPublicKeys(statement)), (cause) => {
     throw refused("bad-group", cause.message, { cause });
-  }
+  });
 }
 
 function checkSignatures(statement: GenesisStatement, lines: string): void {
@@ -221,19 +218,16 @@ export function parseGenesisStatement(text: string): GenesisStatement {
 }
 
 function readFields(fields: Readonly<Record<string, string>>): GenesisStatement {
-  try {
-    return {
-      cluster: toClusterName(fields.cluster),
-      epoch: toEpoch(Number(fields.epoch)),
-      threshold: Number(fields.threshold),
-      voters: fieldOf(fields, "voters").trimEnd().split("\n").map(readVoter),
-      publicKey: decodeHex(fieldOf(fields, "publicKey")),
-      transcriptHash: decodeHex(fieldOf(fields, "transcriptHash")),
-    };
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  return catching(InputError, () => ({
+    cluster: toClusterName(fields.cluster),
+    epoch: toEpoch(Number(fields.epoch)),
+    threshold: Number(fields.threshold),
+    voters: fieldOf(fields, "voters").trimEnd().split("\n").map(readVoter),
+    publicKey: decodeHex(fieldOf(fields, "publicKey")),
+    transcriptHash: decodeHex(fieldOf(fields, "transcriptHash")),
+  }), (cause) => {
     throw malformed(cause.message, cause);
-  }
+  });
 }
 
 function readVoter(line: string, at: number): GenesisVoter {
@@ -327,12 +321,9 @@ export function describeRosterDifference(
 }
 
 function checkIdentityKey({ id, identityKey }: RosterVoter): void {
-  try {
-    checkEd25519Key(identityKey);
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  catching(InputError, () => checkEd25519Key(identityKey), (cause) => {
     throw badRoster(`${id}'s identity key is none: ${cause.message}`, { voter: id, cause });
-  }
+  });
 }
 
 function checkUnlike({ id, identityKey }: RosterVoter, others: readonly RosterVoter[]): void {

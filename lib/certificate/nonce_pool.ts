@@ -11,7 +11,7 @@
 import { encodeHex, equalBytes } from "../bytes.ts";
 import type { NodeId, Term } from "../types.ts";
 import { CertificateError, type NonceTicket } from "./certifier.ts";
-import type { Session, SigningScheme } from "./signing_scheme.ts";
+import type { SchemeSession, SigningScheme } from "./signing_scheme.ts";
 
 /**
  * Most unused commitments for one candidate. A candidate needs two: its current term's next signing
@@ -58,7 +58,7 @@ interface Taken<Nonces> {
   readonly digest: string;
   readonly commitment: string;
   state:
-    | { readonly kind: "unused"; readonly session: Session; readonly nonces: Nonces }
+    | { readonly kind: "unused"; readonly session: SchemeSession; readonly nonces: Nonces }
     | { readonly kind: "signed"; readonly share: Uint8Array }
     | { readonly kind: "erased" };
 }
@@ -121,7 +121,7 @@ export class NoncePool<Nonces> {
    * `unknown-nonce` when it was not issued for this election, or is forgotten; `too-many-sessions`
    * when the candidate already has its full number.
    */
-  take(election: Election, commitment: Uint8Array, session: Session): NonceTicket {
+  take(election: Election, commitment: Uint8Array, session: SchemeSession): NonceTicket {
     const own = this.#of(election.candidate);
     const at = own.issued.findIndex((issued) =>
       issued.term === election.term && equalBytes(issued.commitment, commitment)
@@ -183,7 +183,7 @@ export class NoncePool<Nonces> {
   #keep(
     own: CandidateNonces<Nonces>,
     { term, nonces, commitment }: Issued<Nonces>,
-    session: Session,
+    session: SchemeSession,
   ): Taken<Nonces> {
     const taken: Taken<Nonces> = {
       term,
@@ -215,7 +215,7 @@ export class NoncePool<Nonces> {
 /** Finds the earlier take that a request repeats exactly. */
 function findRepeat<Nonces>(
   taken: readonly Taken<Nonces>[],
-  wanted: Election & { readonly commitment: Uint8Array; readonly session: Session },
+  wanted: Election & { readonly commitment: Uint8Array; readonly session: SchemeSession },
 ): Taken<Nonces> {
   const commitment = encodeHex(wanted.commitment);
   const earlier = taken.find((candidate) => candidate.commitment === commitment);

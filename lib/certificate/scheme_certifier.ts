@@ -21,7 +21,7 @@ import {
 import { encodeStatement, type ExpectedElection, verifyNote } from "./election.ts";
 import { NoncePool, signingSessionsMax } from "./nonce_pool.ts";
 import { encodeSignedNote } from "./signed_note.ts";
-import type { Session, SessionSigner, SigningScheme } from "./signing_scheme.ts";
+import type { SchemeSession, SessionSigner, SigningScheme } from "./signing_scheme.ts";
 
 /** The first signature of a process takes twice as long as the third; more rehearsals gain nothing. */
 const REHEARSALS = 2;
@@ -95,7 +95,7 @@ export class SchemeCertifier<Nonces> implements Certifier {
   /**
    * Checks a request and takes its nonce out of the pool, for good.
    *
-   * @throws {CertificateError} as {@linkcode openSession}; `not-a-signer` when this voter is not in
+   * @throws {CertificateError} as {@linkcode openSchemeSession}; `not-a-signer` when this voter is not in
    * the list; `nonce-reused`, `unknown-nonce` or `too-many-sessions`.
    */
   takeNonce(request: SigningRequest): NonceTicket {
@@ -121,7 +121,7 @@ export class SchemeCertifier<Nonces> implements Certifier {
   /**
    * Combines the signers' shares; shares of others are left aside. Every signer's must be there.
    *
-   * @throws {CertificateError} as {@linkcode openSession}.
+   * @throws {CertificateError} as {@linkcode openSchemeSession}.
    */
   combine(request: SigningRequest, shares: ReadonlyMap<NodeId, Uint8Array>): CombineResult {
     const session = this.#open(request);
@@ -148,8 +148,8 @@ export class SchemeCertifier<Nonces> implements Certifier {
     this.#pool.forgetBelow(term);
   }
 
-  #open(request: SigningRequest): Session {
-    return openSession(
+  #open(request: SigningRequest): SchemeSession {
+    return openSchemeSession(
       this.#roster,
       request,
       (identifier, commitment) => this.#scheme.checkCommitment(identifier, commitment),
@@ -170,7 +170,7 @@ export class SchemeCertifier<Nonces> implements Certifier {
 }
 
 function sharesByIdentifier(
-  session: Session,
+  session: SchemeSession,
   shares: ReadonlyMap<NodeId, Uint8Array>,
 ): Map<number, Uint8Array> {
   return new Map(session.signers.map(({ voter, identifier }) => {
@@ -178,7 +178,7 @@ function sharesByIdentifier(
   }));
 }
 
-function voterOf(session: Session, identifier: number): NodeId {
+function voterOf(session: SchemeSession, identifier: number): NodeId {
   const signer = session.signers.find((candidate) => candidate.identifier === identifier);
   return assertDefined(signer, `No signer has identifier ${identifier}`).voter;
 }
@@ -204,11 +204,11 @@ type CommitmentCheck = (identifier: number, commitment: Uint8Array) => void;
  * @throws {CertificateError} `wrong-epoch`, `wrong-leader`, `too-few-signers`, `foreign-signer`,
  * `unsorted-signers` or `bad-commitment`, the last three naming the voter.
  */
-function openSession(
+function openSchemeSession(
   roster: Roster,
   request: SigningRequest,
   checkCommitment: CommitmentCheck,
-): Session {
+): SchemeSession {
   checkElection(roster, request);
   const signers = readSigners(roster, request);
   for (const { voter, identifier, commitment } of signers) {

@@ -16,7 +16,7 @@ export interface SessionSigner {
 }
 
 /** A checked signing request: what is signed, and with whom. */
-export interface Session {
+export interface SchemeSession {
   /** The statement's UTF-8 bytes. */
   readonly message: Uint8Array;
   /** The signers by strictly rising identifier, at least the threshold of them. */
@@ -54,10 +54,10 @@ export interface SigningScheme<Nonces> {
   checkCommitment(identifier: number, commitment: Uint8Array): void;
 
   /** Round two: this node's share for a session. Erases the nonces, whatever comes of it. */
-  sign(session: Session, nonces: Nonces): Uint8Array;
+  sign(session: SchemeSession, nonces: Nonces): Uint8Array;
 
   /** Combines one share of every signer, unchecked as they came. */
-  aggregate(session: Session, shares: ReadonlyMap<number, Uint8Array>): SchemeResult;
+  aggregate(session: SchemeSession, shares: ReadonlyMap<number, Uint8Array>): SchemeResult;
 
   /** Fills nonces that will not be used with zeros. */
   eraseNonces(nonces: Nonces): void;

@@ -154,13 +154,13 @@ export function isPinned(config: ClusterConfig): config is PinnedClusterConfig {
 /**
  * The configuration as a node needs it; `file` is for the message only.
  *
- * @throws {ClusterConfigError} when it pins no keys: nobody could tell a node from a stranger.
+ * @throws {ClusterConfigError} when it pins no keys: a node could not authenticate its peers.
  */
 export function requirePinned(config: ClusterConfig, file: string): PinnedClusterConfig {
   if (isPinned(config)) return config;
   const message =
-    "the peers have no signingKey and channelKey, so a node could not tell them from " +
-    "strangers. Run floe keygen for every node and floe init with the cards that it prints; " +
+    "the peers have no signingKey and channelKey, so a node could not authenticate them. " +
+    "Run floe keygen for every node and floe init with the cards that it prints; " +
     "or, with all nodes on this machine, floe cluster or floe keygen --dealer, which write a " +
     "cluster.json with keys into the data folder";
   throw new ClusterConfigError(file, [{ path: "", message }]);

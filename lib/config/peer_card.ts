@@ -1,8 +1,8 @@
 /**
- * Peer cards: what an operator hands to whoever writes the cluster's `cluster.json`. A card holds a
- * node's name, addresses and public keys, signed with the node's own signing key. The signature shows
- * that the card is whole and that its maker holds that key; whether he is who he says he is, the one
- * who gathers the cards must know by other means.
+ * Peer cards: what the operator of a node hands to the person who writes the cluster's `cluster.json`. A
+ * card holds a node's name, addresses and public keys, signed with the node's own signing key. The
+ * signature shows that the card is whole and that its maker holds that key. It does not show who the maker
+ * is: the person who gathers the cards must know that by other means.
  *
  * @module
  */

@@ -31,6 +31,7 @@
  */
 
 import { assert, assertDefined } from "../assert.ts";
+import { catching } from "../errors.ts";
 import type { Brand } from "../types.ts";
 import {
   addCommitments,
@@ -219,12 +220,9 @@ function encodeSum(point: PrimeOrderPoint): Uint8Array {
 
 /** The public side of a share; null when it is zero. Errors name the sender and no value. */
 function readShare(sender: number, secret: Uint8Array): PrimeOrderPoint | null {
-  try {
-    return commitToShare(secret);
-  } catch (cause) {
-    if (!(cause instanceof FrostError)) throw cause;
+  return catching(FrostError, () => commitToShare(secret), (cause) => {
     throw new FrostError(cause.refusal, cause.message, { identifier: sender });
-  }
+  });
 }
 
 function checkParticipant({ maxParticipants }: DkgParameters, identifier: number): void {

@@ -7,6 +7,7 @@
 
 import { assertDefined } from "../assert.ts";
 import { concatBytes, equalBytes } from "../bytes.ts";
+import { catching } from "../errors.ts";
 import type { Brand } from "../types.ts";
 import {
   deserializeScalar,
@@ -158,12 +159,9 @@ function checkShape(
 }
 
 function checkElement(identifier: number, element: Uint8Array): void {
-  try {
-    PrimeOrderPoint.fromBytes(element);
-  } catch (cause) {
-    if (!(cause instanceof FrostError)) throw cause;
+  catching(FrostError, () => PrimeOrderPoint.fromBytes(element), (cause) => {
     throw new FrostError(cause.refusal, cause.message, { identifier, cause });
-  }
+  });
 }
 
 /** R_i = [mu_i]B - [c_i]phi_i0. FROST paper, Figure 1, round 1, step 5. All of it is public. */

@@ -9,6 +9,7 @@
 
 import { assert } from "../assert.ts";
 import { concatBytes, equalBytes } from "../bytes.ts";
+import { catching } from "../errors.ts";
 import { H1, H4, H5, serializeScalar } from "./ciphersuite.ts";
 import { FrostError } from "./error.ts";
 import type { GroupPublicKeys, SecretShare } from "./keys.ts";
@@ -212,13 +213,12 @@ export function checkCommitmentList(session: SigningSession): void {
  */
 export function checkNonceCommitment(commitment: NonceCommitment): void {
   const { identifier } = commitment;
-  try {
+  catching(FrostError, () => {
     PrimeOrderPoint.fromBytes(commitment.hiding);
     PrimeOrderPoint.fromBytes(commitment.binding);
-  } catch (cause) {
-    if (!(cause instanceof FrostError)) throw cause;
+  }, (cause) => {
     throw new FrostError(cause.refusal, cause.message, { identifier, cause });
-  }
+  });
 }
 
 /** A signer's binding factor, with what was hashed to it. */

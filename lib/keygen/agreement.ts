@@ -1,5 +1,7 @@
 /**
- * The last round: signatures over one genesis statement, until there is one of every voter.
+ * The last round: signatures over one genesis statement, until there is one of every voter. FROST's KeyGen
+ * (ePrint 2020/852, Figure 1, round 1, step 4) asks for a broadcast. Here each voter passes on the signed
+ * hashes that it was given, and signs the transcript, so that two voters that saw different ones notice.
  *
  * @module
  */
@@ -124,7 +126,7 @@ export class SignedHashes {
   /**
    * Compares with what a peer was told, and learns from it what this node was not told yet.
    *
-   * @throws {KeyGenerationFault} `equivocation`, naming whoever signed two hashes, or `false-echo`,
+   * @throws {KeyGenerationFault} `equivocation`, naming the voter that signed two hashes, or `false-echo`,
    * naming the peer.
    */
   compare(peer: NodeId, echoed: readonly SignedHash[]): void {

@@ -1,6 +1,10 @@
 /**
  * One attempt at a key, from fresh polynomials to a share of this node's own.
  *
+ * Rounds one and two are FROST's KeyGen (ePrint 2020/852, Figure 1): `hash` and `reveal` are round 1,
+ * steps 1 to 5, `share` is round 2, steps 1 and 2, and what follows it steps 3 and 4. The hash before the
+ * reveal is Floe's addition: without it a voter could choose its polynomial after it has seen the others'.
+ *
  * An attempt has four stages, each with one message to every peer. A node enters the next stage when
  * it has everybody's message of the one before, so a peer's message of one stage also says that it
  * has this node's of the stage before:
@@ -281,8 +285,8 @@ export class Attempt {
 }
 
 /**
- * Everybody's hashes were compared before, and each hash binds what was revealed under it: whoever
- * claims another transcript contradicts itself.
+ * Everybody's hashes were compared before, and each hash binds what was revealed under it: a voter
+ * that claims another transcript contradicts itself.
  */
 function checkTranscript(peer: NodeId, claimed: Uint8Array, own: Uint8Array): void {
   if (equalBytes(claimed, own)) return;

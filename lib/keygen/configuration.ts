@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { assertDefined } from "../assert.ts";
 import { concatBytes, encodeHex, encodeUtf8 } from "../bytes.ts";
 import { checkRoster, type GenesisRoster } from "../certificate/mod.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import {
   type DkgParameters,
   FrostError,
@@ -166,11 +166,8 @@ export class KeyGenerationFault extends InputError {
 
 /** Runs a computation of FROST's; what it refuses becomes a fault of the voter it names. */
 export function blaming<Result>(plan: Plan, compute: () => Result): Result {
-  try {
-    return compute();
-  } catch (cause) {
-    if (!(cause instanceof FrostError)) throw cause;
+  return catching(FrostError, compute, (cause) => {
     const voter = cause.identifier === null ? null : voterOf(plan, cause.identifier);
     throw new KeyGenerationFault(cause.refusal, cause.message, { voter, cause });
-  }
+  });
 }

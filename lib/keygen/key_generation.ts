@@ -11,6 +11,7 @@ import {
   type Genesis,
   verifyGenesis,
 } from "../certificate/mod.ts";
+import { catching } from "../errors.ts";
 import type { NodeId } from "../types.ts";
 import { Agreement, checkRecord } from "./agreement.ts";
 import { Attempt, ATTEMPT_MAX, AttemptClock, type AttemptResult, type Stage } from "./attempt.ts";
@@ -66,7 +67,7 @@ export class KeyGeneration {
     return this.#outbox.take();
   }
 
-  /** How far this node has come, and whom it waits for. */
+  /** How far this node has come, and which peers it waits for. */
   get status(): KeyGenerationStatus {
     return toStatus({
       outcome: this.#outcome,
@@ -159,13 +160,12 @@ export class KeyGeneration {
 
   #takeBody(from: NodeId, body: AttemptBody): void {
     const attempt = assertDefined(this.#attempt, "A message of no attempt");
-    try {
+    catching(KeyGenerationFault, () => {
       attempt.receive(from, body);
       this.#advance(attempt);
-    } catch (error) {
-      if (!(error instanceof KeyGenerationFault)) throw error;
+    }, (error) => {
       this.#abort(error);
-    }
+    });
   }
 
   #advance(attempt: Attempt): void {
@@ -174,14 +174,14 @@ export class KeyGeneration {
       if (result !== null) this.#keepShare(attempt.number, result);
       for (const peer of this.#plan.peers) this.#sendFrom(attempt, peer, entered);
     }
-    // Everybody's share is durable: whoever is asked to sign from now on can.
+    // Every voter's share is durable: each can sign from now on.
     if (attempt.isUnanimous) this.#sign();
   }
 
   #keepShare(attempt: number, { statement, secret }: AttemptResult): void {
     const before = this.#record.share;
     assert(before === null || !before.signed, "A signed share is never replaced");
-    // Nor has another signed for it: whoever signs takes part in no later attempt, and all did in this.
+    // Nor has another signed for it: a voter that signs takes part in no later attempt, and all did in this.
     before?.secret.fill(0);
     const share = { attempt, statement, secret, signed: false };
     this.#outbox.change({ share });
@@ -312,7 +312,7 @@ export class KeyGeneration {
     this.#attempt = null;
   }
 
-  /** Whoever still asks gets the certificate. */
+  /** A peer that still asks gets the certificate. */
   #answer(peer: NodeId): void {
     if (!this.#peers.mayAnswer(peer, this.#clock.nowTick)) return;
     const { attempt, genesis } = this.#record;

@@ -72,7 +72,7 @@ export interface SignedBody {
   readonly signature: Uint8Array;
 }
 
-/** The sender is done. An answer to whoever still asks. */
+/** The sender is done. An answer to a peer that still asks. */
 export interface GenesisBody {
   /** The tag. */
   readonly kind: "genesis";
@@ -84,7 +84,7 @@ export interface GenesisBody {
 export interface AbortBody {
   /** The tag. */
   readonly kind: "abort";
-  /** Whom the sender accuses, where it can name one. */
+  /** The voter that the sender accuses, where it can name one. */
   readonly voter: NodeId | null;
   /** The rule that was broken. */
   readonly rule: FaultRule;

@@ -19,7 +19,7 @@
  * | `share` | your share of my polynomial | `attempt.ts` |
  * | `ready` | my share is durable, and this is the transcript | `attempt.ts` |
  * | `signed` | my signature over the genesis statement | `agreement.ts` |
- * | `genesis` | the certificate: an answer to whoever still asks | `key_generation.ts` |
+ * | `genesis` | the certificate: an answer to a peer that still asks | `key_generation.ts` |
  * | `abort` | I give this attempt up, because of this voter | `key_generation.ts` |
  *
  * Nothing times out. What a peer has not shown to have is sent again every few ticks and whenever
@@ -30,13 +30,13 @@
  * **Why there is one key.** A node signs at most one genesis statement, ever: the flag is durable
  * before the signature leaves. A certificate takes all n signatures, so two of one configuration
  * take n voters that each signed twice. One honest voter is enough to rule that out, whatever
- * crashes and whoever else lies.
+ * crashes and however many others lie.
  *
- * **Why nobody is stranded.** While nobody lies, whoever signs finds all others able to sign the same:
+ * **Why no voter is stranded.** While no voter lies, one that signs finds all others able to sign the same:
  *
  * 1. A node signs attempt k of its own accord only while it is in k and everybody has said `ready`.
- * 2. Whoever has signed k enters no other attempt. Whoever has entered a higher one does not sign k of
- *    its own accord.
+ * 2. A voter that has signed k enters no other attempt. One that has entered a higher one does not sign k
+ *    of its own accord.
  * 3. Suppose some node is ready in j > k. It has a share of j from everybody, so everybody had entered
  *    j without having signed k, and nobody signs k of its own accord any more. So the share of k can
  *    go: a node keeps one share, the newest.

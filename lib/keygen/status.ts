@@ -1,5 +1,5 @@
 /**
- * How far a key generation has come, and whom it waits for: what `floe dkg status` shows.
+ * How far a key generation has come, and which peers it waits for: what `floe dkg status` shows.
  *
  * @module
  */

@@ -10,7 +10,7 @@
  * - that it was not in use when the backup was made says nothing about what has happened since;
  * - a backup can be restored more than once, so a first use after it cannot be told from a second.
  *
- * The rule has no exception, and leaves nothing to anybody's judgement. What it costs: the backup of a
+ * The rule has no exception. What it costs: the backup of a
  * node that never ran cannot bring its share back. What is left: to move a node, with `raft.db`, to
  * another disk or machine; to put back a key file that was lost; and to bring back a node's identity alone.
  *
@@ -225,7 +225,7 @@ function noVotes(dataDir: string, node: NodeId): KeyFileError {
     dataDir,
     `there is no ${RAFT_FILE}, which knows what ${node} voted`,
     `To move ${node}: stop it, copy its whole data folder without the keys, then restore. If its data ` +
-      "are lost, its share must not sign again: whoever has forgotten his votes could vote twice. " +
+      "are lost, its share must not sign again: a node that has forgotten its votes could vote twice. " +
       "--identity-only brings back its identity; for a share, generate new keys for the whole " +
       "cluster.",
   );

@@ -15,7 +15,7 @@ import { type NodeId, toEpoch } from "../types.ts";
 
 /** What a dealer makes for a cluster. */
 export interface ClusterKeys {
-  /** For everybody. */
+  /** Public, and the same for every node. */
   readonly group: Group;
   /** One for each node, in the order of the configuration's peers. */
   readonly shares: readonly VoterSecret[];
@@ -23,7 +23,7 @@ export interface ClusterKeys {
 
 /**
  * Deals keys for every node of a configuration: shares of one secret key, or, for a single node,
- * a plain Ed25519 key. Whoever calls this hands the shares over and then erases them.
+ * a plain Ed25519 key. The caller hands the shares over and then erases them.
  */
 export function dealClusterKeys(
   { cluster, threshold, peers }: ClusterConfig,
@@ -33,7 +33,7 @@ export function dealClusterKeys(
     ? dealSingle(randomBytes)
     : dealShares({ threshold, voters: peers.length, randomBytes });
   const at = (parts: readonly Uint8Array[], offset: number) =>
-    assertDefined(parts[offset], "The dealer left somebody out");
+    assertDefined(parts[offset], "The dealer made no key for a node");
   const voters = peers.map(({ id }, offset) => ({
     id,
     identifier: offset + 1,

@@ -82,7 +82,7 @@ export function writeNodeKeys(
 
 /**
  * Writes the keys that a node has generated. A crash may have left the group behind, without the share;
- * it comes first, so that whoever has a share has its group.
+ * it comes first, so that a node with a share has its group.
  *
  * @throws {EnvironmentError} when the disk or the folder does not let it.
  */

@@ -8,7 +8,7 @@
 import { scryptSync } from "node:crypto";
 import { assert, assertDefined } from "../assert.ts";
 import { encodeHex } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { readFully } from "../storage/mod.ts";
 import { othersMode, statFile, unreadable } from "./private_file.ts";
 
@@ -144,12 +144,9 @@ export function readPassphraseFile(path: string): Passphrase {
     );
   }
   const line = readLine(file, path);
-  try {
-    return new Passphrase(line);
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  return catching(InputError, () => new Passphrase(line), (cause) => {
     throw unusable(path, cause.message, cause);
-  }
+  });
 }
 
 function openFile(path: string): Deno.FsFile {

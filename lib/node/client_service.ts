@@ -35,7 +35,7 @@ import { Transfers } from "./transfers.ts";
 
 const EXPIRY_INTERVAL_MS = EXPIRY_INTERVAL_TICKS * TICK_MS;
 
-/** What a client service answers from, and whom it asks. */
+/** What a client service answers from, and what it hands requests to. */
 export interface ClientServiceParts {
   /** The cluster's configuration. */
   readonly config: PinnedClusterConfig;
@@ -200,7 +200,7 @@ export class ClientService implements NodeApi {
     return note === null ? null : this.#parts.certifier.verify(note);
   }
 
-  /** Answers whoever the step's output has an answer for. */
+  /** Answers the requests that the step's output has an answer for. */
   handle(output: Output, applied: readonly AppliedEntry[]): void {
     this.#requests.handle(output, applied, this.#stateMachine.appliedIndex);
     this.#transfers.handle(output);
@@ -235,7 +235,7 @@ export class ClientService implements NodeApi {
     throw new RequestError("stopping", "The node is stopping", { maybeApplied: false });
   }
 
-  /** A node whose own data are damaged answers nobody any more: the next row may be one it votes by. */
+  /** A node whose own data are damaged answers no request any more: the next row may be a vote. */
   #fromStore<Result>(read: () => Result): Result {
     try {
       return read();

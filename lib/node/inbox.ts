@@ -76,7 +76,7 @@ export const TICK_MS = 10;
 export const TICKS_AT_ONCE_MAX = 5;
 
 /** Where the time comes from, in milliseconds. */
-interface Clock {
+interface TimeSource {
   /** Never set, never goes back. */
   nowMs(): number;
   /** The time of day, which goes on while the machine is suspended. */
@@ -93,14 +93,14 @@ export function toTicks(durationMs: number): number {
  * is suspended; the wall clock does not, so a gap between the two is told to the core as well.
  */
 export class Ticker {
-  readonly #clock: Clock;
+  readonly #clock: TimeSource;
   #tickedMs: number;
   /** How far the wall clock is ahead of the monotonic one. */
   #aheadMs: number;
   #timer: ReturnType<typeof setInterval> | null = null;
 
   /** Reads the process's own clocks unless others are given. */
-  constructor(clock: Clock = { nowMs: () => performance.now(), wallMs: () => Date.now() }) {
+  constructor(clock: TimeSource = { nowMs: () => performance.now(), wallMs: () => Date.now() }) {
     this.#clock = clock;
     this.#tickedMs = clock.nowMs();
     this.#aheadMs = clock.wallMs() - this.#tickedMs;

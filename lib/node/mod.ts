@@ -1,7 +1,7 @@
 /**
  * A node: the core, its stores, its connections and its clients, tied together by one loop.
  *
- * **One turn at a time.** A message, a client's wish, the end of a snapshot's work: whatever happens
+ * **One turn at a time.** A message, a client's request, the end of a snapshot's work: everything that happens
  * is an input that waits in `inbox.ts`, and no callback does more than put it there. A turn hands the
  * core all that has come, with the ticks that have passed, and `loop.ts` does what the core's output
  * says, in one order: send to followers, persist with one fsync, install a snapshot, send what had to
@@ -12,16 +12,16 @@
  * them at once, and so hears its peers before it concludes that they were silent.
  *
  * **Clients** see {@linkcode NodeApi}, which `client_service.ts` is for a running node. Their requests
- * (`requests.ts`) and wishes to hand over (`transfers.ts`) wait for one thing at a time, each to its own
- * deadline, and what is too much is refused. A refusal says whether the write may take effect all the
+ * (`requests.ts`), those to hand over included (`transfers.ts`), wait for one thing at a time, each to
+ * its own deadline, and too many are refused. A refusal says whether the write may take effect all the
  * same.
  *
  * **The log stays short.** When it is long, `snapshots.ts` makes the state machine durable, so that
  * the core can forget entries; `snapshots.ts` carries snapshots to and from followers that would
  * have needed them. What takes long is done off the loop, and its outcome is another input.
  *
- * **A failure stops the node.** After a write that failed, a row that cannot be trusted or a broken
- * invariant, what the node believes is no longer certain. It answers the clients that wait, says
+ * **A failure stops the node.** After a write that failed, a row that cannot be trusted, a data folder
+ * that was removed or replaced (`folder_watch.ts`) or a broken invariant, what the node believes is no longer certain. It answers the clients that wait, says
  * nothing more to anyone, and {@linkcode Node.closed} rejects.
  *
  * **Before there is a key**, the node makes one with the others (`key_generation/`), in the same process
@@ -36,7 +36,7 @@
  * | file | what | secret |
  * | --- | --- | --- |
  * | `identity.json` | the node's own two key pairs (`keys/identity.ts`) | yes |
- * | `keygen.json` | a key generation that is not done (`key_generation/record_file.ts`) | yes |
+ * | `keygen.json` | a key generation that is not done (`keys/record_file.ts`) | yes |
  * | `share.json` | its share of the cluster's key (`keys/node_keys.ts`) | yes |
  * | `group.json` | the cluster's public key, and its genesis (`keys/group_file.ts`) | no |
  * | `raft.db`, `kv.db` | what it voted, its log, its data (`lib/storage`) | no key is in them |

@@ -1,5 +1,5 @@
 /**
- * Wishes to hand leadership over, between their arrival and their answer.
+ * Requests to hand leadership over, between their arrival and their answer.
  *
  * @module
  */
@@ -11,22 +11,21 @@ import { RequestError, type RequestFailure } from "./api.ts";
 
 type RefusedTransfer = Extract<TransferResult, { readonly kind: "refused" }>;
 
-/** A wish that waits. */
-interface Wish {
+interface WaitingTransfer {
   readonly resolve: (leader: NodeId) => void;
   readonly reject: (error: RequestError) => void;
   /** When it ends at the latest, on the node's clock. */
   readonly deadlineMs: number;
-  /** Whom to make way for; null where any follower will do. */
+  /** The node to hand over to; null where any follower will do. */
   readonly wanted: NodeId | null;
-  /** Whom this node made way for, once it did. */
+  /** The node that was told to take over, once one was. */
   target: NodeId | null;
 }
 
-/** The wishes to hand over that wait at one node. */
+/** The requests to hand over that wait at one node. */
 export class Transfers {
   readonly #submit: (input: Input) => void;
-  readonly #wishes = new Map<number, Wish>();
+  readonly #waiting = new Map<number, WaitingTransfer>();
   #lastId = 0;
 
   /** `submit` hands an input to the core. */
@@ -43,7 +42,7 @@ export class Transfers {
   request(target: NodeId | null, deadlineMs: number): Promise<NodeId> {
     return new Promise((resolve, reject) => {
       const transferId = ++this.#lastId;
-      this.#wishes.set(transferId, { resolve, reject, deadlineMs, wanted: target, target: null });
+      this.#waiting.set(transferId, { resolve, reject, deadlineMs, wanted: target, target: null });
       this.#submit({ kind: "transfer", transferId, target });
     });
   }
@@ -55,26 +54,26 @@ export class Transfers {
     if (leader !== null) this.#leaderKnown(leader);
   }
 
-  /** Ends the wishes whose deadline has passed. */
+  /** Ends the requests whose deadline has passed. */
   expire(nowMs: number): void {
-    for (const [id, wish] of this.#wishes) {
-      if (wish.deadlineMs <= nowMs) {
+    for (const [id, transfer] of this.#waiting) {
+      if (transfer.deadlineMs <= nowMs) {
         this.#leaveOpen(id, "timeout", "No new leader before the deadline");
       }
     }
   }
 
-  /** Ends every wish: the node stops. */
+  /** Ends every request: the node stops. */
   stop(): void {
-    for (const id of this.#wishes.keys()) this.#leaveOpen(id, "stopping", "The node is stopping");
+    for (const id of this.#waiting.keys()) this.#leaveOpen(id, "stopping", "The node is stopping");
   }
 
   #take(result: TransferResult): void {
-    const wish = this.#wishes.get(result.transferId);
-    if (wish === undefined) return;
+    const transfer = this.#waiting.get(result.transferId);
+    if (transfer === undefined) return;
     switch (result.kind) {
       case "handedOver":
-        wish.target = result.target;
+        transfer.target = result.target;
         return;
       case "aborted":
         // Where it was told so, it may stand for election late: no lease of its voters keeps it.
@@ -85,20 +84,20 @@ export class Transfers {
             "this node leads on",
         );
       case "refused":
-        return this.#fail(result.transferId, ...refusal(result.reason, wish.wanted));
+        return this.#fail(result.transferId, ...refusal(result.reason, transfer.wanted));
       default:
         return unreachable(result);
     }
   }
 
   #leaderKnown(leader: NodeId): void {
-    for (const [id, wish] of this.#wishes) {
-      if (wish.target === null) continue;
-      if (wish.target === leader) {
-        this.#wishes.delete(id);
-        wish.resolve(leader);
+    for (const [id, transfer] of this.#waiting) {
+      if (transfer.target === null) continue;
+      if (transfer.target === leader) {
+        this.#waiting.delete(id);
+        transfer.resolve(leader);
       } else {
-        this.#fail(id, "transfer_failed", `${leader} was elected instead of ${wish.target}`);
+        this.#fail(id, "transfer_failed", `${leader} was elected instead of ${transfer.target}`);
       }
     }
   }
@@ -113,13 +112,13 @@ export class Transfers {
   }
 
   #end(id: number, error: RequestError): void {
-    const wish = this.#wishes.get(id);
-    this.#wishes.delete(id);
-    wish?.reject(error);
+    const transfer = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    transfer?.reject(error);
   }
 }
 
-/** Why nobody was made way for, as a code and for people. */
+/** Why the leader did not hand over, as a code and for people. */
 function refusal(
   reason: RefusedTransfer["reason"],
   wanted: NodeId | null,

@@ -6,9 +6,10 @@
 
 import { pause } from "../deadline.ts";
 import { InputError } from "../errors.ts";
+import type { Address } from "../address.ts";
 import { accept, listen } from "../listen.ts";
 import type { NodeId } from "../types.ts";
-import { type NetworkAddress, TcpChannel } from "./channel.ts";
+import { TcpChannel } from "./channel.ts";
 import { Connection, type ConnectionEnd } from "./connection.ts";
 import { FRAME_BYTES_MAX } from "./frame.ts";
 import { answerHello, type Dialer } from "./handshake.ts";
@@ -21,7 +22,7 @@ const ACCEPT_RETRY_MS = 100;
 /** What an acceptor is told. */
 interface AcceptorOptions {
   /** Where to listen. */
-  readonly listen: NetworkAddress;
+  readonly listen: Address;
   /** Times, limits and who this node is. */
   readonly settings: TransportSettings;
   /** The lasting public key of a peer; null for a node that is none. */
@@ -42,7 +43,7 @@ interface AcceptorOptions {
 /**
  * Accepts connections. At most one per peer is kept, the newest: a peer dials anew only when it has
  * given the old one up. Of those that have not shown who they are, so many are kept, again the
- * newest: a genuine peer does it at once, so whoever holds connections open loses them first.
+ * newest: a genuine peer does it at once, so a peer that only holds connections open loses them first.
  */
 export class Acceptor {
   readonly #options: AcceptorOptions;
@@ -61,7 +62,7 @@ export class Acceptor {
   }
 
   /** Where it listens; the port that was asked for while it does not. */
-  get address(): NetworkAddress {
+  get address(): Address {
     const { hostname, port } = this.#listener?.addr ?? this.#options.listen;
     return { hostname, port };
   }
@@ -89,7 +90,7 @@ export class Acceptor {
     await this.#tasks.ended();
   }
 
-  /** Every handshake costs time that strangers can ask for; more than so much of it waits. */
+  /** Unauthenticated peers can cause handshakes, which cost time; more than so many wait. */
   async #waitForTurn(): Promise<void> {
     const { signal, reporter } = this.#options;
     let delayMs = this.#limiter.take();

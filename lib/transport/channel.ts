@@ -7,6 +7,7 @@
  */
 
 import { EnvironmentError, messageOf } from "../errors.ts";
+import type { Address } from "../address.ts";
 import { sendAtOnce } from "../listen.ts";
 
 /** A channel failed: the network, or the other end, does not do its part. */
@@ -37,14 +38,6 @@ export interface Channel {
   close(): void;
 }
 
-/** Where a node listens for other nodes. */
-export interface NetworkAddress {
-  /** An IP address or a DNS name. */
-  readonly hostname: string;
-  /** From 1 to 65535; 0 to listen on any free port. */
-  readonly port: number;
-}
-
 /** Bytes that one read may bring. */
 const RECEIVE_BYTES_MAX = 64 * 1024;
 
@@ -61,7 +54,7 @@ export class TcpChannel implements Channel {
   }
 
   /** Connects. @throws {ChannelError} when nobody accepts, or `signal` is aborted before. */
-  static async connect(address: NetworkAddress, signal: AbortSignal): Promise<TcpChannel> {
+  static async connect(address: Address, signal: AbortSignal): Promise<TcpChannel> {
     const { hostname, port } = address;
     try {
       return new TcpChannel(await Deno.connect({ hostname, port, signal }));

@@ -14,7 +14,7 @@ import { INTRODUCTION_FRAME_BYTES_MAX } from "./hello.ts";
 import type { NoiseKeys } from "./noise.ts";
 import { NoiseChannel, type RekeyLimits } from "./noise_channel.ts";
 
-/** Most bytes in a frame in the clear: a stranger gets no more memory. */
+/** Most bytes in a frame in the clear: an unauthenticated peer gets no more memory. */
 export const HELLO_FRAME_BYTES_MAX = 512;
 
 /**
@@ -72,7 +72,7 @@ interface RunOptions {
   readonly onFrame: (payload: Uint8Array) => number;
 }
 
-/** A connection to one other node, or to someone who has yet to say who they are. */
+/** A connection to one other node, or to a peer that is not authenticated yet. */
 export class Connection {
   #channel: Channel;
   readonly #options: ConnectionOptions;

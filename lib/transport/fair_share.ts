@@ -1,6 +1,5 @@
 /**
- * A share of the event loop's turns. What a peer sends is handled for as long as there is more of it,
- * and who floods always has more: so after so much of it everybody else has their turn.
+ * Limits one peer's work per turn of the event loop, so that a flood cannot starve the others.
  *
  * @module
  */

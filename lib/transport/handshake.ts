@@ -7,6 +7,7 @@
 
 import { equalBytes } from "../bytes.ts";
 import { Deadline } from "../deadline.ts";
+import { catching } from "../errors.ts";
 import type { NodeId } from "../types.ts";
 import type { Connection } from "./connection.ts";
 import { encodeFrame } from "./frame.ts";
@@ -47,7 +48,7 @@ export interface HandshakeOptions extends HelloContext {
 
 /** What the dialer needs. */
 export interface DialerOptions extends HandshakeOptions {
-  /** Whom it means to reach. */
+  /** The node that it means to reach. */
   readonly peer: NodeId;
   /** That node's lasting public key. */
   readonly peerKey: Uint8Array;
@@ -171,13 +172,10 @@ function acceptHello(options: AnswerOptions & { readonly payload: Uint8Array }):
 
 /** Runs a step of the handshake; what does not hold becomes the refusal of `what`. */
 function proving<Value>(what: string, step: () => Value): Value {
-  try {
-    return step();
-  } catch (cause) {
-    if (!(cause instanceof NoiseError)) throw cause;
+  return catching(NoiseError, step, (cause) => {
     const { refusal, meaning } = NOISE_MEANINGS[cause.refusal];
     throw new HelloError(refusal, `Cannot accept ${what}: ${meaning}`, { cause });
-  }
+  });
 }
 
 const NOT_AUTHENTIC = {

@@ -5,7 +5,7 @@
  * report plainly.
  *
  * All of it but the Noise messages travels in the clear. The handshake's prologue holds every word of
- * the hello, so whoever changes one is found out. A refusal proves nothing, as it comes before there
+ * the hello, so a change of any of them is noticed. A refusal proves nothing, as it comes before there
  * is anything to prove it with: it ends one attempt to connect, which anyone in between could.
  *
  * Every version of the protocol begins its hello with the same two values, so that two versions can
@@ -72,18 +72,18 @@ export class HelloError extends InputError {
   }
 }
 
-/** Who dials whom, in which cluster. */
-interface Route {
+/** Which node dials which, in which cluster. */
+interface HelloRoute {
   /** The dialer's cluster. */
   readonly cluster: ClusterName;
   /** The dialer. */
   readonly from: NodeId;
-  /** Whom it means to reach. */
+  /** The node that it means to reach. */
   readonly to: NodeId;
 }
 
-/** Who a node is and whom it means to reach. */
-export interface Hello extends Route {
+/** The first message: which node dials, which it means to reach, and the proof of the first. */
+export interface Hello extends HelloRoute {
   /** The tag. */
   readonly kind: "hello";
   /** The first message of the handshake. */
@@ -128,7 +128,7 @@ export function encodeHello(greeting: Greeting): Uint8Array {
 }
 
 /** What binds a handshake to protocol, cluster and both nodes: the hello without its message. */
-export function toPrologue(route: Route): Uint8Array {
+export function toPrologue(route: HelloRoute): Uint8Array {
   const sequence: Scalar[] = [PROTOCOL_NAME, PROTOCOL_VERSION];
   routeField.write(route, sequence);
   return encodeSequence(sequence).slice();
@@ -251,8 +251,8 @@ const refusalWord = word<HelloRefusal>({
 });
 
 const noise = bytes({ bytesMax: NOISE_BYTES_MAX });
-const routeFields: FieldsOf<Route> = { cluster: clusterName, from: nodeId, to: nodeId };
-const routeField = record<Route>(routeFields);
+const routeFields: FieldsOf<HelloRoute> = { cluster: clusterName, from: nodeId, to: nodeId };
+const routeField = record<HelloRoute>(routeFields);
 
 const greetingField = tagged<Greeting>({
   hello: { tag: 1, fields: { ...routeFields, noise } },

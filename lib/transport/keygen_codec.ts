@@ -4,7 +4,7 @@
  * tags are below {@linkcode KEYGEN_TAG_MIN}. Tags and order are the wire format.
  *
  * A `share` is a secret. It is sent only over a channel to its receiver, which is encrypted, and
- * whoever hands it over or takes it erases its own copy; what the network stack keeps of a
+ * the caller that hands it over and the one that takes it each erase their own copy; what the network stack keeps of a
  * payload is overwritten as it is used again.
  *
  * @module

@@ -3,8 +3,8 @@
  * and those of key generation.
  *
  * Every node dials every other and sends over the connection that it dialed; it receives over those
- * that it accepted. So two nodes have two connections, each with one writer of messages, and whoever
- * lost a connection is the one who dials again: after 20 ms at first, then with exponential backoff
+ * that it accepted. So two nodes have two connections, each with one writer of messages, and the node
+ * that lost a connection dials again: after 20 ms at first, then with exponential backoff
  * and jitter, and at once when the other one dials in. Nothing on the wire is acknowledged or
  * repeated here. Both families of messages repeat what matters, so a message to a peer that is not
  * connected is dropped, and a queue that is full drops its oldest.
@@ -17,7 +17,7 @@
  * silence (`connection.ts`); it begins with the handshake (`handshake.ts`). A *peer* keeps one dialed
  * connection up (`peer.ts`), the *acceptor* takes those of others (`acceptor.ts`).
  *
- * ## Who is there
+ * ## Authentication
  *
  * Every node has a lasting X25519 key, and every other node has pinned it. Two nodes meet in three
  * messages, each in a frame:
@@ -29,15 +29,15 @@
  * | dialer | inside the channel: its configuration, where it differs | the acceptor knows that the dialer is there |
  *
  * It is Noise_IK_25519_ChaChaPoly_SHA256 (`noise.ts`, and the states below it), and its prologue is the
- * hello. So who does not hold the private key for the name that he claims, or was dialed under another,
- * or changed a word on the way, does not get past the second message; who repeats an old hello does
- * not get past the third, and takes nobody's place before. From there on every message is numbered
+ * hello. A peer that lacks the private key for the name it claims, or was dialed under another name, or
+ * whose hello was altered on the way, does not get past the second message. A replayed hello does not
+ * get past the third, and takes no genuine peer's place before. From there on every message is numbered
  * and encrypted under keys that exist for this connection alone, and are replaced as time goes by:
- * what is altered, left out, repeated or out of order ends the connection. Whoever stands on the way
- * can delay and cut connections, and see who speaks to whom, when and how much.
+ * what is altered, left out, repeated or out of order ends the connection. An
+ * attacker on the path can delay and cut connections, and see which nodes speak, when and how much.
  *
  * Configurations that differ do not keep nodes apart, as an operator changes them node by node; they
- * are told to the owner, who can say what differs.
+ * are reported to the transport's owner, which can say what differs.
  *
  * ## What others can ask for
  *
@@ -51,7 +51,7 @@
  * @module
  */
 
-export type { NetworkAddress } from "./channel.ts";
+export type { Address } from "../address.ts";
 export type { QueueLimits } from "./frame.ts";
 export {
   type Configuration,
@@ -76,7 +76,7 @@ export {
   type TransportRefusal,
 } from "./reporter.ts";
 export {
-  type PeerAddress,
+  type PeerEndpoint,
   TRANSPORT_DEFAULTS,
   type TransportLimits,
   type TransportTiming,

@@ -49,7 +49,7 @@ export interface NoiseOptions {
   readonly remoteStaticKey: Uint8Array;
 }
 
-/** What a handshake leads to. Whoever takes it erases both states at the end. */
+/** What a handshake leads to. The holder erases both states at the end. */
 export interface NoiseKeys {
   /** Encrypts what this side sends. */
   readonly send: CipherState;
@@ -75,8 +75,8 @@ export class NoiseInitiator implements Disposable {
   }
 
   /**
-   * `-> e, es, s, ss`: the first message. Its payload could be replayed, and is readable for whoever
-   * learns the responder's static key later.
+   * `-> e, es, s, ss`: the first message. Its payload could be replayed, and is readable with the
+   * responder's static key, should that be stolen later.
    *
    * @throws {NoiseError} `weakKey` when the responder's key is of low order.
    */

@@ -164,7 +164,7 @@ export function toKeyPair(privateKey: KeyObject): KeyPair {
 }
 
 /**
- * The secret that two sides share, 32 bytes. Whoever calls this erases it.
+ * The secret that two sides share, 32 bytes. The caller erases it.
  *
  * @throws {NoiseError} `weakKey` when the public key is one of the few of low order, with which the
  * secret is zero whatever the private key (RFC 7748 §6.1, Noise §12.1).

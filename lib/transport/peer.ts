@@ -12,12 +12,12 @@ import { Connection, type ConnectionEnd, HELLO_FRAME_BYTES_MAX } from "./connect
 import { FrameError } from "./frame.ts";
 import { sayHello } from "./handshake.ts";
 import type { Reporter } from "./reporter.ts";
-import type { PeerAddress, TransportSettings } from "./settings.ts";
+import type { PeerEndpoint, TransportSettings } from "./settings.ts";
 
 /** What a peer is told. */
 interface PeerOptions {
   /** Who and where it is; read anew at each attempt. */
-  readonly address: PeerAddress;
+  readonly address: PeerEndpoint;
   /** Times, limits and who this node is. */
   readonly settings: TransportSettings;
   /** Told what happens. */

@@ -26,7 +26,7 @@ export type TransportCounter =
   | "frame.refused"
   /** Hellos refused, by this node or by the peer it dialed. */
   | "hello.refused"
-  /** Encrypted messages that were altered, repeated, out of order or of a stranger. */
+  /** Encrypted messages that were altered, repeated, out of order or not from the peer. */
   | "channel.refused"
   /** Connections accepted from peers. */
   | "connection.accepted"

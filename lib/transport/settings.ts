@@ -5,7 +5,7 @@
  */
 
 import type { ClusterName, NodeId } from "../types.ts";
-import type { NetworkAddress } from "./channel.ts";
+import type { Address } from "../address.ts";
 import type { QueueLimits } from "./frame.ts";
 import type { Configuration } from "./hello.ts";
 import type { RekeyLimits } from "./noise_channel.ts";
@@ -52,7 +52,7 @@ export interface TransportSettings extends TransportTiming, TransportLimits {
 }
 
 /** A peer, where it listens, and how it proves that it is there. */
-export interface PeerAddress extends NetworkAddress {
+export interface PeerEndpoint extends Address {
   /** The peer. */
   readonly id: NodeId;
   /** Its lasting X25519 public key, 32 bytes. */
@@ -63,8 +63,8 @@ export interface PeerAddress extends NetworkAddress {
  * The times and limits of a node in production.
  *
  * The queue takes what the core may have in flight to one peer (256 messages, 16 MiB) with room for
- * everything else. A stranger can hold at most `halfOpenMax` connections, each for the hello's time,
- * and have at most `acceptsPerSecondMax` handshakes computed, a few per cent of a processor; the burst
+ * everything else. An unauthenticated peer can hold at most `halfOpenMax` connections, each for the hello's
+ * time, and cause at most `acceptsPerSecondMax` handshakes computed, a few per cent of a processor; the burst
  * lets a cluster of a hundred nodes start at once. Keys are replaced every two minutes, as WireGuard
  * does, or after some gigabytes.
  */

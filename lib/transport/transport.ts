@@ -4,12 +4,12 @@
  * @module
  */
 
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
 import type { Message } from "../raft/mod.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { Acceptor } from "./acceptor.ts";
-import type { NetworkAddress } from "./channel.ts";
+import type { Address } from "../address.ts";
 import { encodeFrame } from "./frame.ts";
 import type { Configuration } from "./hello.ts";
 import {
@@ -22,7 +22,7 @@ import type { KeyPair } from "./noise_primitives.ts";
 import { Peer } from "./peer.ts";
 import { Reporter, type TransportCounter, type TransportEvents } from "./reporter.ts";
 import {
-  type PeerAddress,
+  type PeerEndpoint,
   Tasks,
   TRANSPORT_DEFAULTS,
   type TransportLimits,
@@ -42,9 +42,9 @@ export interface TransportOptions
   /** What is compared with each peer's; see `onConfiguration`. */
   readonly configuration: Configuration;
   /** Where to listen for peers. */
-  readonly listen: NetworkAddress;
+  readonly listen: Address;
   /** The other nodes and their keys. An address is read anew at each attempt to connect. */
-  readonly peers: readonly PeerAddress[];
+  readonly peers: readonly PeerEndpoint[];
   /** Takes every message of Raft's; called from a socket callback, so it returns at once. */
   readonly onMessage: (message: Message) => void;
   /** Takes every message of key generation's in the same way; they are dropped where it is absent. */
@@ -84,7 +84,7 @@ export class Transport {
   }
 
   /** Where it listens: the real port once started, also when port 0 was asked for. */
-  get address(): NetworkAddress {
+  get address(): Address {
     return this.#acceptor.address;
   }
 
@@ -147,13 +147,10 @@ export class Transport {
   }
 
   #toFrame(to: NodeId, encode: () => Uint8Array): Uint8Array | null {
-    try {
-      return encodeFrame(encode());
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
+    return catching(InputError, () => encodeFrame(encode()), (error) => {
       this.#reporter.dropped(to, { reason: "aboveLimit", messages: 1, error: error.message });
       return null;
-    }
+    });
   }
 
   #receive(payload: Uint8Array, from: NodeId): number {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { NetworkAddress } from "../../lib/transport/channel.ts";
+import type { Address } from "../../lib/address.ts";
 import { writeAll } from "../transport/raw_peer.ts";
 
 /** How many of a crowd knock at once. */
@@ -14,7 +14,7 @@ const KNOCKING_MAX = 500;
 /** What a crowd does. */
 export interface CrowdOptions {
   /** Where. */
-  readonly address: NetworkAddress;
+  readonly address: Address;
   /** How many connections it opens in all. */
   readonly connections: number;
   /** What each says first; nothing unless given. */

@@ -10,7 +10,8 @@ import { concatBytes } from "../../lib/bytes.ts";
 import { findPeer } from "../../lib/config/cluster_config.ts";
 import { readIdentity } from "../../lib/keys/identity.ts";
 import type { KeyFolder } from "../../lib/keys/key_file.ts";
-import { type NetworkAddress, TcpChannel } from "../../lib/transport/channel.ts";
+import type { Address } from "../../lib/address.ts";
+import { TcpChannel } from "../../lib/transport/channel.ts";
 import { encodeFrame, FRAME_BYTES_MAX, FrameDecoder } from "../../lib/transport/frame.ts";
 import {
   decodeHello,
@@ -41,7 +42,7 @@ export interface MemberRoute {
   /** Whom he attacks. */
   readonly to: NodeId;
   /** Where that node listens. */
-  readonly address: NetworkAddress;
+  readonly address: Address;
   /** That node's public key. */
   readonly channelKey: Uint8Array;
 }

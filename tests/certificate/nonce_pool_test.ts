@@ -5,7 +5,7 @@ import {
   signingSessionsMax,
   SPARE_NONCES,
 } from "../../lib/certificate/nonce_pool.ts";
-import type { Session, SigningScheme } from "../../lib/certificate/signing_scheme.ts";
+import type { SchemeSession, SigningScheme } from "../../lib/certificate/signing_scheme.ts";
 import { toTerm } from "../../lib/types.ts";
 import { nodeId } from "./cluster.ts";
 import { assertRefused } from "./refused.ts";
@@ -23,7 +23,7 @@ class CountingScheme implements SigningScheme<Uint8Array> {
     return { nonces, commitment: nonces.slice() };
   }
 
-  sign(session: Session, nonces: Uint8Array): Uint8Array {
+  sign(session: SchemeSession, nonces: Uint8Array): Uint8Array {
     const [nonce = 0] = nonces;
     this.used.push(nonce);
     nonces.fill(0);
@@ -173,6 +173,6 @@ function createPool() {
   return { scheme, pool: new NoncePool(scheme, { takenPerCandidateMax: TAKEN_MAX }) };
 }
 
-function session(digest: string): Session {
+function session(digest: string): SchemeSession {
   return { message: new Uint8Array(), signers: [], digest };
 }

@@ -11,7 +11,7 @@ import { findPeer } from "../../lib/config/cluster_config.ts";
 import { toConfiguration } from "../../lib/config/config_difference.ts";
 import { readIdentity } from "../../lib/keys/identity.ts";
 import type { AppendRequest } from "../../lib/raft/mod.ts";
-import type { NetworkAddress } from "../../lib/transport/channel.ts";
+import type { Address } from "../../lib/address.ts";
 import { generateKeyPair, Transport, type TransportOptions } from "../../lib/transport/mod.ts";
 import { type NodeId, toClusterName, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { readToEnd, writeAll } from "../transport/raw_peer.ts";
@@ -182,7 +182,7 @@ Deno.test("strangers at a peer port are refused and counted, and the cluster goe
 });
 
 /** Says something, and reads to the end, which the node makes whatever becomes of it. */
-async function knock(address: NetworkAddress, bytes: Uint8Array): Promise<void> {
+async function knock(address: Address, bytes: Uint8Array): Promise<void> {
   using connection = await Deno.connect({ ...address });
   try {
     await writeAll(connection, bytes);

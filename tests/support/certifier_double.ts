@@ -20,7 +20,11 @@ import {
   type Roster,
   SchemeCertifier,
 } from "../../lib/certificate/scheme_certifier.ts";
-import type { SchemeResult, Session, SigningScheme } from "../../lib/certificate/signing_scheme.ts";
+import type {
+  SchemeResult,
+  SchemeSession,
+  SigningScheme,
+} from "../../lib/certificate/signing_scheme.ts";
 import { InputError } from "../../lib/errors.ts";
 import type { RandomBytes } from "../../lib/frost/mod.ts";
 import type { ClusterName, NodeId } from "../../lib/types.ts";
@@ -70,12 +74,12 @@ class DoubleScheme implements SigningScheme<Uint8Array> {
     }
   }
 
-  sign(session: Session, nonces: Uint8Array): Uint8Array {
+  sign(session: SchemeSession, nonces: Uint8Array): Uint8Array {
     this.eraseNonces(nonces);
     return shareOf(session, this.#identifier);
   }
 
-  aggregate(session: Session, shares: ReadonlyMap<number, Uint8Array>): SchemeResult {
+  aggregate(session: SchemeSession, shares: ReadonlyMap<number, Uint8Array>): SchemeResult {
     const identifiers = session.signers.map(({ identifier }) => identifier).filter((identifier) => {
       const share = shares.get(identifier);
       return share === undefined || !equalBytes(share, shareOf(session, identifier));
@@ -108,7 +112,7 @@ function commitmentTag(identifier: number, random: Uint8Array): Uint8Array {
   return sha256(`floe/double/commitment ${identifier}\n`, random);
 }
 
-function shareOf({ digest }: Session, identifier: number): Uint8Array {
+function shareOf({ digest }: SchemeSession, identifier: number): Uint8Array {
   return sha256(`floe/double/share ${identifier}\n`, encodeUtf8(digest));
 }
 

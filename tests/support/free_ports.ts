@@ -5,7 +5,7 @@
  */
 
 import type { ClusterConfig } from "../../lib/config/cluster_config.ts";
-import type { NetworkAddress } from "../../lib/transport/channel.ts";
+import type { Address } from "../../lib/address.ts";
 
 /**
  * Ports below those that the system hands out by itself. A port from among those may go to anybody's
@@ -15,7 +15,7 @@ import type { NetworkAddress } from "../../lib/transport/channel.ts";
 const PORTS = { least: 12_000, most: 31_999 } as const;
 
 /** So many different addresses of this machine at which nobody listens now. */
-export function findFreeAddresses(count: number): readonly NetworkAddress[] {
+export function findFreeAddresses(count: number): readonly Address[] {
   using listeners = new DisposableStack();
   // All held at once, so that none is chosen twice.
   return Array.from({ length: count }, () => {

@@ -103,7 +103,7 @@ export class KeyGenerationRun implements NetworkUser {
       record?.share?.secret.fill(0);
     }
     this.finished = this.#end.promise;
-    // Whoever waits for it learns of a failure; whoever has stopped the run need not.
+    // A caller that waits for it learns of a failure; one that has stopped the run need not.
     this.finished.catch(() => {});
   }
 
@@ -125,7 +125,7 @@ export class KeyGenerationRun implements NetworkUser {
     this.#generation.erase();
   }
 
-  /** How far this node has come, and whom it waits for. */
+  /** How far this node has come, and which peers it waits for. */
   get report(): KeyGenerationReport {
     const { config, self, network } = this.#options;
     return toReport({
@@ -203,8 +203,8 @@ export class KeyGenerationRun implements NetworkUser {
   }
 
   /**
-   * The first attempt begins when all have met and agree, so that none is spent on waiting. Whoever
-   * comes late to a cluster that has gone on joins it at once, to be told how far it is.
+   * The first attempt begins when all have met and agree, so that none is spent on waiting. A
+   * node that comes late to a cluster that has gone on joins it at once, to learn how far it is.
    */
   #mayJoin(inputs: readonly Input[]): boolean {
     const { network } = this.#options;

@@ -25,12 +25,12 @@
  * voted: that guard begins where key generation ends. One process at a time has the folder
  * (`keys/private_file.ts`).
  *
- * **Afterwards.** A running node answers whoever still generates a key with the genesis certificate
+ * **Afterwards.** A running node answers a peer that still generates a key with the genesis certificate
  * (`key_generation_run.ts`). A straggler that has signed finishes with it; a node that has lost its share
  * learns that it has.
  *
- * **What is told.** The report (`report.ts`) says of each peer how far it is, and whom the node waits for
- * to do what; the log (`report.ts`) says the same at a bounded pace, and names who breaks a rule. A node
+ * **What is reported.** `report.ts` says of each peer how far it is, and what the node waits for it to do;
+ * the log says the same at a bounded pace, and names the peer that breaks a rule. A node
  * that can never have its key says why and ends.
  *
  * @module

@@ -32,7 +32,7 @@ export interface KeyGenerationPeer extends ParticipantStatus {
   readonly connected: boolean;
 }
 
-/** What a peer is waited for to do. */
+/** What we are waiting for a peer to do. */
 export type AwaitedStep =
   /** To connect, both ways. */
   | "connection"
@@ -53,11 +53,11 @@ export type AwaitedStep =
 export interface Awaited {
   /** The peer. */
   readonly id: NodeId;
-  /** What it is waited for to do. */
+  /** What we are waiting for it to do. */
   readonly step: AwaitedStep;
 }
 
-/** How far a node has come, and whom it waits for. */
+/** How far a node has come, and which peers it waits for. */
 export interface KeyGenerationReport {
   /** As `cluster.json` names it. */
   readonly cluster: ClusterName;
@@ -73,7 +73,7 @@ export interface KeyGenerationReport {
   readonly voters: readonly NodeId[];
   /** Every other voter. */
   readonly peers: readonly KeyGenerationPeer[];
-  /** Whom it waits for. */
+  /** The peers that it waits for. */
   readonly waitingFor: readonly Awaited[];
   /** The genesis certificate, a signed note; null until there is one, and for a dealt key. */
   readonly genesis: string | null;
@@ -187,7 +187,7 @@ function stepOf(
   }
 }
 
-/** Whom a node waits for is told this often at most, however much changes. */
+/** The log says what a node waits for this often at most, however much changes. */
 export const WAITING_CHANGED_MS = 1_000;
 /** And this often while nothing changes. */
 export const WAITING_REPEATED_MS = 5_000;
@@ -206,7 +206,7 @@ export class Journal {
   readonly #logger = getLogger(["floe", "keygen"]);
   readonly #nowMs: () => number;
   readonly #limiter: LogLimiter;
-  /** When it was last told whom this node waits for, and what was told. */
+  /** When the log last said what this node waits for, and what it said. */
   #told: { readonly atMs: number; readonly text: string };
 
   /** `nowMs` is a monotonic clock in milliseconds. */
@@ -247,7 +247,7 @@ export class Journal {
   }
 
   /**
-   * Says whom this node waits for, if that is news or has not been said for a while. Called often.
+   * Logs what this node waits for, if that is news or was not logged for a while. Called often.
    */
   waiting({ phase, waitingFor }: KeyGenerationReport): void {
     if (waitingFor.length === 0) return;
