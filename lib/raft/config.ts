@@ -25,6 +25,8 @@ export interface RaftConfig {
   readonly signingTimeoutTicks: number;
   /** When the log is compacted; {@linkcode LOG_LIMITS} unless given. */
   readonly logLimits?: EntryLimits;
+  /** How much waits or is on its way; {@linkcode FLOW_LIMITS} unless given, as in a simulation. */
+  readonly flowLimits?: FlowLimits;
   /**
    * Whether the state machine can read a command. What it cannot read never enters the log: every
    * node would stop at it, at every start again.
@@ -54,6 +56,19 @@ export const KEPT_LOG_SHARE = 0.5;
 export const HELD_LOG_FACTOR = 8;
 /** The log is kept only for a follower that was heard within so many election timeouts. */
 export const HELD_LOG_TIMEOUTS = 20;
+/**
+ * How many election timeouts pass at most between two snapshots that are made for one follower; the wait
+ * begins with one and doubles each time. To make a snapshot is to copy the whole store, so a follower
+ * that asks again and again must not decide how often.
+ */
+export const SNAPSHOT_WAIT_TIMEOUTS_MAX = 16;
+/**
+ * The log is kept for so many snapshots of one follower; after more, it catches up without, or not. After
+ * so many election timeouts in which none was made for it, all is as in the beginning.
+ */
+export const HELD_SNAPSHOTS_MAX = 3;
+/** See {@linkcode HELD_SNAPSHOTS_MAX}. */
+export const SNAPSHOTS_FORGOTTEN_TIMEOUTS = 640;
 /** How much of a message's limit entries and proposals may take; a single larger one travels alone. */
 export const APPEND_LIMITS: EntryLimits = { entriesMax: 16_384, bytesMax: 1024 * 1024 };
 /** Which part of the election timeout a leader counts on after a quorum's heartbeats were sent. */
@@ -89,3 +104,23 @@ export const ENTRY_OVERHEAD_BYTES = 256;
 export const TERM_ADVANCE_MAX = 1_000;
 /** See {@linkcode TERM_ADVANCE_MAX}. */
 export const TERM_ADVANCES_PER_TIMEOUT_MAX = 16;
+
+/** How much a leader lets wait, and how much it has on its way. */
+export interface FlowLimits {
+  /** See {@linkcode APPEND_LIMITS}. */
+  readonly append: EntryLimits;
+  /** See {@linkcode INFLIGHT_MESSAGES_MAX} and {@linkcode INFLIGHT_BYTES_MAX}. */
+  readonly inflight: { readonly messagesMax: number; readonly bytesMax: number };
+  /** See {@linkcode UNCOMMITTED_BYTES_MAX}. */
+  readonly uncommittedBytesMax: number;
+  /** See {@linkcode READERS_MAX}. */
+  readonly readersMax: number;
+}
+
+/** What a node works with. */
+export const FLOW_LIMITS: FlowLimits = {
+  append: APPEND_LIMITS,
+  inflight: { messagesMax: INFLIGHT_MESSAGES_MAX, bytesMax: INFLIGHT_BYTES_MAX },
+  uncommittedBytesMax: UNCOMMITTED_BYTES_MAX,
+  readersMax: READERS_MAX,
+};

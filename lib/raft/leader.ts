@@ -9,7 +9,7 @@ import { assert, assertDefined } from "../assert.ts";
 import { encodeUtf8 } from "../bytes.ts";
 import type { Certificate } from "../certificate/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
-import { APPEND_LIMITS, ENTRY_OVERHEAD_BYTES } from "./config.ts";
+import { ENTRY_OVERHEAD_BYTES } from "./config.ts";
 import type { Entry } from "./entry.ts";
 import { TakenBatches } from "./forwarding.ts";
 import type { AppendResponse } from "./message.ts";
@@ -25,13 +25,16 @@ export function becomeLeader(state: CoreState, certificate: Certificate): void {
   assert(certificate.leader === state.self, "A node leads by its own certificate");
   assert(certificate.term === state.currentTerm, "A node leads in its certificate's term");
   const nextIndex = state.log.last.index + 1 as LogIndex;
-  const { nowTick } = state;
+  const { nowTick, flowLimits } = state;
+  const { inflight } = flowLimits;
   const leader: Leader = {
     name: "leader",
     certificate,
-    followers: new Map(state.peers.map((peer) => [peer, new Progress({ nextIndex, nowTick })])),
+    followers: new Map(
+      state.peers.map((peer) => [peer, new Progress({ nextIndex, nowTick, inflight })]),
+    ),
     rounds: new Rounds(2 * state.config.electionTimeoutTicks),
-    reads: new LeaderReads(),
+    reads: new LeaderReads(flowLimits.readersMax),
     heartbeatDueTicks: 0,
     leaseBrokenTick: nowTick - 1,
     isLeaseWaived: false,
@@ -186,11 +189,12 @@ function replicateTo(
   target: { readonly peer: NodeId; readonly follower: Progress },
 ): void {
   const { peer, follower } = target;
+  const { append } = state.flowLimits;
   if (needsSnapshot(state, follower)) {
     sendSnapshot(state, leader, target);
   } else {
     while (follower.isReady && follower.nextIndex <= state.log.last.index) {
-      const entries = state.log.slice(follower.nextIndex, state.log.last.index, APPEND_LIMITS);
+      const entries = state.log.slice(follower.nextIndex, state.log.last.index, append);
       sendAppend(state, leader, { peer, follower, entries });
     }
   }

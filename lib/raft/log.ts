@@ -153,11 +153,14 @@ export class OwnSnapshot {
     return this.#latest !== null && this.#latest.index >= baseIndex ? this.#latest : null;
   }
 
-  /** Asks for one; true when it has to be made, false when that is under way or failed just now. */
-  request(commitIndex: LogIndex, nowTick: number): boolean {
-    if (this.#makingFromIndex !== null || nowTick < this.#retryTick) return false;
+  /** Whether one may be made now: not while another is, nor just after one failed. */
+  mayBeMade(nowTick: number): boolean {
+    return this.#makingFromIndex === null && nowTick >= this.#retryTick;
+  }
+
+  /** One is being made, of all that is committed up to `commitIndex` at least. */
+  making(commitIndex: LogIndex): void {
     this.#makingFromIndex = commitIndex;
-    return true;
   }
 
   /** It was made. */

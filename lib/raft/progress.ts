@@ -10,7 +10,14 @@
 
 import { assert, assertDefined } from "../assert.ts";
 import type { LogIndex } from "../types.ts";
-import { INFLIGHT_BYTES_MAX, INFLIGHT_MESSAGES_MAX, INFLIGHT_ROUNDS_MAX } from "./config.ts";
+import {
+  FLOW_LIMITS,
+  type FlowLimits,
+  HELD_SNAPSHOTS_MAX,
+  INFLIGHT_ROUNDS_MAX,
+  SNAPSHOT_WAIT_TIMEOUTS_MAX,
+  SNAPSHOTS_FORGOTTEN_TIMEOUTS,
+} from "./config.ts";
 import type { Entry, Snapshot } from "./entry.ts";
 
 interface Inflight {
@@ -26,6 +33,7 @@ export class Progress {
   #probeSent = false;
   #inflight: Inflight[] = [];
   #inflightBytes = 0;
+  readonly #limits: FlowLimits["inflight"];
 
   /** The snapshot that it is sent, where the next chunk stands, and when the last was sent. */
   #snapshot: { readonly snapshot: Snapshot; offset: number; sentTick: number | null } | null = null;
@@ -33,6 +41,8 @@ export class Progress {
   #wantedSnapshotIndex: LogIndex | null = null;
   /** Whether it is sent a snapshot, or was and has not caught up since. */
   #isCatchingUp = false;
+  /** How many snapshots were made for it, and when the last of them was asked for. */
+  #snapshotsMade = { count: 0, lastTick: 0 };
 
   /** Which heartbeats and reads it was sent, and has answered. */
   readonly rounds: FollowerRounds;
@@ -46,7 +56,14 @@ export class Progress {
   hasLostEntries = false;
 
   /** A follower of which nothing is known yet but that it might hold all before `nextIndex`. */
-  constructor(options: { readonly nextIndex: LogIndex; readonly nowTick: number }) {
+  constructor(
+    options: {
+      readonly nextIndex: LogIndex;
+      readonly nowTick: number;
+      readonly inflight?: FlowLimits["inflight"];
+    },
+  ) {
+    this.#limits = options.inflight ?? FLOW_LIMITS.inflight;
     this.#nextIndex = options.nextIndex;
     this.rounds = new FollowerRounds(options.nowTick);
   }
@@ -64,8 +81,8 @@ export class Progress {
   /** Whether another message with entries may be sent now. */
   get isReady(): boolean {
     if (this.#mode === "probe") return !this.#probeSent;
-    return this.#inflight.length < INFLIGHT_MESSAGES_MAX &&
-      this.#inflightBytes < INFLIGHT_BYTES_MAX;
+    return this.#inflight.length < this.#limits.messagesMax &&
+      this.#inflightBytes < this.#limits.bytesMax;
   }
 
   /** Notes that `entries`, from `nextIndex` on, are on their way. */
@@ -137,7 +154,7 @@ export class Progress {
    * null when none of it is.
    */
   get needsLogAfter(): LogIndex | null {
-    if (!this.#isCatchingUp) return null;
+    if (!this.#isCatchingUp || this.#snapshotsMade.count > HELD_SNAPSHOTS_MAX) return null;
     return this.#snapshot?.snapshot.index ?? this.#matchIndex;
   }
 
@@ -155,6 +172,17 @@ export class Progress {
   snapshotInstalled(index: LogIndex): void {
     this.#wantedSnapshotIndex = null;
     this.accepted(index);
+  }
+
+  /** Whether a snapshot is made for this follower now; not so soon after the last one. */
+  takeSnapshotTurn(nowTick: number, electionTimeoutTicks: number): boolean {
+    const { count, lastTick } = this.#snapshotsMade;
+    const waitedTimeouts = (nowTick - lastTick) / electionTimeoutTicks;
+    const wait = count === 0 ? 0 : Math.min(2 ** (count - 1), SNAPSHOT_WAIT_TIMEOUTS_MAX);
+    if (waitedTimeouts < wait) return false;
+    const isForgotten = waitedTimeouts >= SNAPSHOTS_FORGOTTEN_TIMEOUTS;
+    this.#snapshotsMade = { count: isForgotten ? 1 : count + 1, lastTick: nowTick };
+    return true;
   }
 
   /** Begins to send a snapshot. */

@@ -5,8 +5,9 @@
  */
 
 import type { Term } from "../types.ts";
-import { APPEND_LIMITS, ENTRY_OVERHEAD_BYTES, UNCOMMITTED_BYTES_MAX } from "./config.ts";
+import { ENTRY_OVERHEAD_BYTES } from "./config.ts";
 import { appendEntry } from "./leader.ts";
+import type { EntryLimits } from "./log.ts";
 import type {
   ForwardedProposal,
   ProposalOutcome,
@@ -30,7 +31,7 @@ export function propose(state: CoreState, proposals: readonly ForwardedProposal[
     }
     return;
   }
-  for (const batch of batchesOf(proposals)) {
+  for (const batch of batchesOf(proposals, state.flowLimits.append)) {
     state.send({
       kind: "proposeRequest",
       from: state.self,
@@ -86,15 +87,18 @@ export function handleProposeResponse(state: CoreState, message: ProposeResponse
 }
 
 /** Cuts proposals into messages of a bounded size; a single larger proposal travels alone. */
-function batchesOf(proposals: readonly ForwardedProposal[]): readonly ForwardedProposal[][] {
+function batchesOf(
+  proposals: readonly ForwardedProposal[],
+  { bytesMax, entriesMax }: EntryLimits,
+): readonly ForwardedProposal[][] {
   const batches: ForwardedProposal[][] = [];
   let bytes = Infinity;
   for (const proposal of proposals) {
     bytes += proposal.command.length;
     const batch = batches.at(-1);
     if (
-      batch === undefined || bytes > APPEND_LIMITS.bytesMax ||
-      batch.length >= APPEND_LIMITS.entriesMax
+      batch === undefined || bytes > bytesMax ||
+      batch.length >= entriesMax
     ) {
       batches.push([proposal]);
       bytes = proposal.command.length;
@@ -136,7 +140,7 @@ function appendProposal(state: CoreState, proposal: ForwardedProposal): Proposal
   }
   if (state.role.transfer !== null) return { kind: "refused", proposalId, reason: "transferring" };
   const bytes = command.length + ENTRY_OVERHEAD_BYTES;
-  if (state.role.uncommittedBytes + bytes > UNCOMMITTED_BYTES_MAX) {
+  if (state.role.uncommittedBytes + bytes > state.flowLimits.uncommittedBytesMax) {
     return { kind: "refused", proposalId, reason: "overloaded" };
   }
   state.role.uncommittedBytes += bytes;

@@ -6,7 +6,7 @@
  */
 
 import type { LogIndex, NodeId } from "../types.ts";
-import { LEASE_SHARE, READERS_MAX } from "./config.ts";
+import { LEASE_SHARE } from "./config.ts";
 import type { ReadIndexRequest, ReadIndexResponse, RefusalReason } from "./message.ts";
 import { quorumValue } from "./progress.ts";
 import type { Leader } from "./role.ts";
@@ -146,12 +146,18 @@ export interface ReadBatch {
 
 /**
  * A leader's reads: those not yet in a round, and those whose round is on its way; together at most
- * {@linkcode READERS_MAX}.
+ * `readersMax`.
  */
 export class LeaderReads {
   #waiting: Reader[] = [];
   #batches: ReadBatch[] = [];
   #size = 0;
+  readonly #readersMax: number;
+
+  /** Nobody waits yet. */
+  constructor(readersMax: number) {
+    this.#readersMax = readersMax;
+  }
 
   /** Whether any reader is not yet in a round. */
   get areWaiting(): boolean {
@@ -160,7 +166,7 @@ export class LeaderReads {
 
   /** Adds a reader, to wait for the next round; false when there are as many as may be. */
   add(reader: Reader): boolean {
-    if (this.#size >= READERS_MAX) return false;
+    if (this.#size >= this.#readersMax) return false;
     this.#size++;
     this.#waiting.push(reader);
     return true;

@@ -40,7 +40,8 @@ function holdBack(state: CoreState, base: LogIndex): LogIndex {
   const needed = [base, state.ownSnapshot.makingFromIndex ?? base];
   for (const [, follower] of listFollowers(state)) {
     const needsAfter = follower.needsLogAfter;
-    if (needsAfter === null) continue;
+    // What it needs next is forgotten already, so it needs another snapshot and nothing that is here.
+    if (needsAfter === null || needsAfter < state.log.base.index) continue;
     const isCaughtUp = follower.snapshot === null && needsAfter >= base;
     if (isCaughtUp) follower.caughtUp();
     const silentTicks = state.nowTick - follower.rounds.answeredSentTick;
@@ -91,10 +92,7 @@ export function sendSnapshot(
   if (nowTick - follower.rounds.answeredSentTick > electionTimeoutTicks) return;
   const from = Math.max(state.log.base.index, follower.wantedSnapshotIndex ?? 0) as LogIndex;
   const snapshot = state.ownSnapshot.usableFrom(from);
-  if (snapshot === null) {
-    if (state.ownSnapshot.request(state.commitIndex, nowTick)) state.output.makeSnapshot = true;
-    return;
-  }
+  if (snapshot === null) return haveSnapshotMade(state, follower);
   if (follower.snapshot !== snapshot) {
     follower.startSnapshot(snapshot);
     state.output.events.push({ kind: "snapshotSending", peer, index: snapshot.index });
@@ -111,6 +109,14 @@ export function sendSnapshot(
     round: leader.rounds.current,
     certificate: follower.isCertified ? null : leader.certificate.note,
   });
+}
+
+function haveSnapshotMade(state: CoreState, follower: Progress): void {
+  const { nowTick, commitIndex, ownSnapshot, config: { electionTimeoutTicks } } = state;
+  if (!ownSnapshot.mayBeMade(nowTick)) return;
+  if (!follower.takeSnapshotTurn(nowTick, electionTimeoutTicks)) return;
+  ownSnapshot.making(commitIndex);
+  state.output.makeSnapshot = true;
 }
 
 /** Learns how far a follower is with its snapshot. */

@@ -9,7 +9,13 @@ import { assert } from "../assert.ts";
 import type { Certificate } from "../certificate/mod.ts";
 import { majorityOf } from "../margins.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
-import { type RaftConfig, TERM_ADVANCE_MAX, TERM_ADVANCES_PER_TIMEOUT_MAX } from "./config.ts";
+import {
+  FLOW_LIMITS,
+  type FlowLimits,
+  type RaftConfig,
+  TERM_ADVANCE_MAX,
+  TERM_ADVANCES_PER_TIMEOUT_MAX,
+} from "./config.ts";
 import { Durability, PendingVotes } from "./durability.ts";
 import type { DurableState, LogPosition, Snapshot } from "./entry.ts";
 import { ForwardedRequests, type TakenBatches } from "./forwarding.ts";
@@ -101,6 +107,10 @@ export class CoreState {
     }
   }
 
+  /** How much may wait, or be on its way. */
+  get flowLimits(): FlowLimits {
+    return this.config.flowLimits ?? FLOW_LIMITS;
+  }
   /** This node. */
   get self(): NodeId {
     return this.config.self;

@@ -9,7 +9,7 @@ function reader(readId: number): Reader {
 
 /** Reads 1 in round 5, 2 in round 7, 3 in none. */
 function started(): LeaderReads {
-  const reads = new LeaderReads();
+  const reads = new LeaderReads(READERS_MAX);
   reads.add(reader(1));
   reads.startBatch(5, toLogIndex(50));
   reads.add(reader(2));

@@ -5,11 +5,16 @@
  */
 
 import assert from "node:assert/strict";
-import type { SnapshotRequest } from "../../lib/raft/mod.ts";
-import { toTerm } from "../../lib/types.ts";
-import type { TestCluster } from "./harness.ts";
+import {
+  HELD_SNAPSHOTS_MAX,
+  type SnapshotRequest,
+  SNAPSHOTS_FORGOTTEN_TIMEOUTS,
+} from "../../lib/raft/mod.ts";
+import { Progress } from "../../lib/raft/progress.ts";
+import { toLogIndex, toTerm } from "../../lib/types.ts";
+import { TestCluster } from "./harness.ts";
 import { behind, proposeMany } from "./left_behind.ts";
-import { ELECTION_TIMEOUT_TICKS, LOG_LIMITS } from "./test_node.ts";
+import { ELECTION_TIMEOUT_TICKS, LOG_LIMITS, type TestNode } from "./test_node.ts";
 
 Deno.test("§7: a transfer that is cut goes on where it stopped", () => {
   const { cluster, leader, late } = behind(60);
@@ -126,3 +131,45 @@ function doubling(cluster: TestCluster, offsets: number[]): TestCluster["interce
     return message;
   };
 }
+
+/** A leader whose n3 wants a snapshot of all that is committed, again and again, while others write. */
+function insatiable(
+  options: { readonly timeouts: number; readonly writes: number },
+): { readonly leader: TestNode; readonly longest: number } {
+  const cluster = new TestCluster({ size: 3, compacts: true });
+  const leader = cluster.elect("n1");
+  cluster.intercept = (message) => message.kind === "snapshotRequest" ? null : message;
+  let longest = 0;
+  for (let ticks = 0; ticks < options.timeouts * ELECTION_TIMEOUT_TICKS; ticks++) {
+    proposeMany(leader, cluster, options.writes);
+    const { currentTerm: term, commitIndex: index, log } = leader.raft.state;
+    longest = log.length;
+    const [from, outcome] = [cluster.node("n3").id, { kind: "wanted" }] as const;
+    leader.receive({ kind: "snapshotResponse", from, to: leader.id, term, index, outcome });
+    cluster.tick(1);
+  }
+  return { leader, longest };
+}
+
+Deno.test("a follower that wants a snapshot all the time is made one ever less often", () => {
+  const { leader } = insatiable({ timeouts: 100, writes: 1 });
+  // One at once, then after 1, 2, 4, 8 and every 16 election timeouts.
+  assert.ok(leader.snapshotsMade >= 5 && leader.snapshotsMade <= 11, `${leader.snapshotsMade}`);
+});
+
+Deno.test("the log is not kept for ever for a follower that wants a snapshot all the time", () => {
+  const { leader, longest } = insatiable({ timeouts: 20, writes: 3 });
+  assert.ok(leader.snapshotsMade > HELD_SNAPSHOTS_MAX);
+  assert.ok(longest <= LOG_LIMITS.entriesMax, `${longest} entries are kept`);
+});
+
+Deno.test("a follower that needed no snapshot for long is made one at once again", () => {
+  const progress = new Progress({ nextIndex: toLogIndex(1), nowTick: 0 });
+  const made = (nowTick: number) => progress.takeSnapshotTurn(nowTick, 10);
+  for (const tick of [0, 10, 30, 70]) assert.ok(made(tick), `tick ${tick}`);
+  assert.ok(!made(149));
+  const muchLater = 70 + 10 * SNAPSHOTS_FORGOTTEN_TIMEOUTS;
+  assert.ok(made(muchLater));
+  assert.ok(!made(muchLater + 9));
+  assert.ok(made(muchLater + 10));
+});
