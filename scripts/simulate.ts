@@ -6,6 +6,13 @@
 
 import { parseArgs } from "node:util";
 import { describeFailure } from "../tests/simulator/failure.ts";
+import {
+  faultOf,
+  LIARS_WORLDS,
+  nameOf,
+  percent,
+  runLiarsWorld,
+} from "../tests/simulator/liars_world.ts";
 import { Progress } from "../tests/simulator/progress.ts";
 import { type RunReport, runSeed } from "../tests/simulator/run.ts";
 import { runSeeds } from "../tests/simulator/seed_pool.ts";
@@ -16,6 +23,7 @@ const USAGE = `Usage: deno task simulate [options]
   --from N      the first of them (default 1)
   --minutes M   run for so long instead
   --jobs J      how many threads (default 1)
+  --liars       run the worlds in which n - t voters lie, and print what they cost
   --seed N      replay one seed and print its trace`;
 
 /** How many seeds go by between two lines where nobody watches a progress bar. */
@@ -33,17 +41,20 @@ interface Options {
   readonly from: number;
   readonly minutes: number | null;
   readonly jobs: number;
+  /** Whether to run the liars' worlds instead of seeds. */
+  readonly liars: boolean;
 }
 
 function readOptions(): Options {
   const text = { type: "string" } as const;
-  const { seed, seeds, from, minutes, jobs } = parseArgs({
+  const { seed, seeds, from, minutes, jobs, liars } = parseArgs({
     options: {
       seed: text,
       seeds: { ...text, default: "1000" },
       from: { ...text, default: "1" },
       minutes: text,
       jobs: { ...text, default: "1" },
+      liars: { type: "boolean", default: false },
     },
   }).values;
   return {
@@ -54,11 +65,25 @@ function readOptions(): Options {
       ? null
       : readNumber({ name: "--minutes", text: minutes, from: MINUTES_MIN }),
     jobs: readWhole({ name: "--jobs", text: jobs, from: 1, to: JOBS_MAX }),
+    liars,
   };
 }
 
 function run(options: Options): Promise<number> {
+  if (options.liars) return runLiars();
   return options.seed === null ? runMany(options) : replay(options.seed);
+}
+
+async function runLiars(): Promise<number> {
+  let faults = 0;
+  for (const world of LIARS_WORLDS) {
+    const outcome = await runLiarsWorld(world);
+    const fault = faultOf(outcome);
+    if (fault !== null) faults++;
+    const figures = `led ${percent(outcome.ledShare)}, wrote ${percent(outcome.writtenShare)}`;
+    console.log(`${nameOf(world)}: ${figures}${fault === null ? "" : "  TOO LITTLE"}`);
+  }
+  return faults === 0 ? 0 : 1;
 }
 
 async function replay(seed: number): Promise<number> {

@@ -52,8 +52,10 @@ export interface AdversaryOptions {
   readonly certifier: Certifier;
   /** A genuine note by which it leads, in another cluster or another epoch. */
   readonly signElsewhere: (claim: { readonly term: Term; readonly leader: NodeId }) => string;
-  /** How it lies. */
-  readonly lies: readonly LieKind[];
+  /** How it lies now. */
+  readonly lies: () => readonly LieKind[];
+  /** Whether it lies whenever it can. */
+  readonly isConstant: boolean;
   /** Chance. */
   readonly random: Random;
   /** Counts lies. */
@@ -68,6 +70,8 @@ export class Adversary {
   readonly #commitments: Uint8Array[] = [];
   readonly #notes: string[] = [];
   readonly #candidacy: FalseCandidacy;
+  /** The highest term that it has heard of. */
+  #term = 0 as Term;
   /** The newest AppendEntries that it saw, as a pattern for its own. */
   #pattern: AppendRequest | null = null;
 
@@ -79,7 +83,9 @@ export class Adversary {
 
   /** A message arrives; whether the liar dealt with it and the node is not to see it. */
   intercept(message: Message): boolean {
+    this.#noteTerm(message);
     if (message.kind === "appendRequest") this.#learn(message);
+    if (this.#refuse(message)) return true;
     switch (message.kind) {
       case "preVoteRequest":
         this.#compete(message);
@@ -87,7 +93,10 @@ export class Adversary {
       case "voteRequest":
         return this.#lies("voteForAll") && this.#vote(message);
       case "appendRequest":
+        if (this.#lies("wantSnapshots", 0.5)) this.#wantSnapshot(message);
         return this.#lies("falseAcknowledgement", 0.5) && this.#acknowledge(message);
+      case "snapshotRequest":
+        return this.#lies("wantSnapshots");
       case "preVoteResponse":
       case "voteResponse":
         return this.#candidacy.take(message);
@@ -114,11 +123,13 @@ export class Adversary {
 
   /** Makes something up. */
   makeMischief(): void {
-    const { lies } = this.#options;
+    const lies = this.#options.lies();
     const stands = LIES_BEYOND.some((lie) => lie !== "inflatedLog" && lies.includes(lie));
     if (this.#lies("inflatedLog") || stands) {
-      this.#candidacy.start(this.#pattern?.term ?? 0 as Term);
+      this.#candidacy.start(this.#pattern?.term ?? 0 as Term, { transfer: true });
     }
+    if (this.#lies("transferUnasked")) this.#transferUnasked();
+    if (this.#lies("standFirst")) this.#candidacy.start(this.#term, { transfer: false });
     const term = (this.#pattern?.term ?? 0) + this.#options.random.below(3) as Term;
     if (this.#lies("claimWithoutCertificate")) this.#claim(term, null);
     if (this.#lies("foreignCertificate")) {
@@ -135,15 +146,15 @@ export class Adversary {
 
   /** Whether it lies as a leader, but not beyond what replication promises. */
   get #claimsToLead(): boolean {
-    const { lies } = this.#options;
+    const lies = this.#options.lies();
     if (LIES_BEYOND.some((lie) => lies.includes(lie))) return false;
     return CLAIMS.some((claim) => lies.includes(claim));
   }
 
   /** Whether it tells this kind of lie now; counts it if so. */
   #lies(kind: LieKind, probability = 1): boolean {
-    const { lies, random, counters } = this.#options;
-    if (!lies.includes(kind) || !random.chance(probability)) return false;
+    const { lies, isConstant, random, counters } = this.#options;
+    if (!lies().includes(kind) || !random.chance(isConstant ? 1 : probability)) return false;
     counters.count(`lie.${kind}`);
     return true;
   }
@@ -160,9 +171,41 @@ export class Adversary {
   #compete({ term, lastLogIndex }: PreVoteRequest): void {
     // Another liar's: the two would provoke each other without end.
     if (lastLogIndex === CLAIMED_INDEX) return;
-    const { lies, random } = this.#options;
+    const { random } = this.#options;
+    const lies = this.#options.lies();
     const stands = LIES_BEYOND.some((lie) => lies.includes(lie));
-    if (stands && random.chance(0.3)) this.#candidacy.start(term - 1 as Term);
+    if (stands && random.chance(0.3)) this.#candidacy.start(term - 1 as Term, { transfer: true });
+  }
+
+  /** Another's pre-vote is for a term that nobody is in yet. */
+  #noteTerm({ kind, term }: Message): void {
+    const isAhead = kind === "preVoteRequest" || kind === "preVoteResponse";
+    this.#term = Math.max(this.#term, isAhead ? term - 1 : term) as Term;
+  }
+
+  /** Answers every request by a refusal of a term that is higher by one. */
+  #refuse(message: Message): boolean {
+    const refusal = refusalOf(message);
+    if (refusal === null || !this.#lies("refuseAll", 0.5)) return false;
+    this.#options.send(refusal);
+    return true;
+  }
+
+  /** Has lost its state again, whatever is committed by now. */
+  #wantSnapshot({ from: to, to: from, term, leaderCommit: index }: AppendRequest): void {
+    const outcome = { kind: "wanted" } as const;
+    this.#options.send({ kind: "snapshotResponse", from, to, term, index, outcome });
+  }
+
+  /** Says that its leader hands over: to itself, and to everybody else. */
+  #transferUnasked(): void {
+    const { self, peers, send, random } = this.#options;
+    this.#candidacy.start(this.#term, { transfer: true });
+    const certificate = this.#notes.length === 0 ? null : random.pick(this.#notes);
+    for (const to of peers) {
+      const term = this.#term;
+      send({ kind: "timeoutNowRequest", from: self, to, term, round: 1, certificate });
+    }
   }
 
   /** Would vote for anyone, in any term. */
@@ -274,5 +317,29 @@ export class Adversary {
       const addressed = { kind: "snapshotRequest", from: self, to, round: round + 1 } as const;
       send({ ...addressed, ...claim, ...forged, offset: 0 });
     }
+  }
+}
+
+/** A refusal of a higher term; null where nothing is asked. */
+function refusalOf(message: Message): Message | null {
+  const { from: to, to: from } = message;
+  const addressed = { from, to, term: message.term + 1 as Term };
+  switch (message.kind) {
+    case "preVoteRequest":
+      return { kind: "preVoteResponse", ...addressed, granted: false, commitment: null };
+    case "voteRequest": {
+      const nothing = { granted: false, share: null, commitment: null };
+      return { kind: "voteResponse", ...addressed, ...nothing, session: message.session };
+    }
+    case "appendRequest": {
+      const outcome = { kind: "staleTerm" } as const;
+      return { kind: "appendResponse", ...addressed, round: message.round, outcome };
+    }
+    case "snapshotRequest": {
+      const outcome = { kind: "refused" } as const;
+      return { kind: "snapshotResponse", ...addressed, index: message.snapshot.index, outcome };
+    }
+    default:
+      return null;
   }
 }

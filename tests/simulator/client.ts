@@ -6,7 +6,15 @@
  */
 
 import { encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
-import { encodeCommand, type KeyCommand, type PutCommand } from "../../lib/kv/mod.ts";
+import {
+  type Command,
+  type CommandResult,
+  encodeCommand,
+  type KeyCommand,
+  type PutCommand,
+  SECRET_DIGEST_BYTES,
+  TOKEN_ID_LENGTH,
+} from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
 import { CorruptionError } from "../../lib/storage/mod.ts";
 import { type LogIndex, toLogIndex } from "../../lib/types.ts";
@@ -54,6 +62,17 @@ export interface ClientOptions {
   readonly trace: Trace;
 }
 
+const UNKNOWN: Ending = { kind: "unknown" };
+
+/** How many answered writes a client remembers, to come back to them. */
+const ANSWERED_MAX = 20;
+
+/** A write with an idempotency key, and how it was answered. */
+interface Answered {
+  readonly command: KeyCommand & { readonly idempotencyKey: string };
+  readonly result: CommandResult;
+}
+
 /** One attempt on its way. */
 interface Attempt {
   readonly machine: Machine;
@@ -65,6 +84,7 @@ interface Attempt {
 export class Client {
   readonly #options: ClientOptions;
   readonly #seen = new Map<string, { readonly value: string | null; modRevision: LogIndex }>();
+  readonly #answered: Answered[] = [];
   #attempt: Attempt | null = null;
   #count = 0;
   #isOn = true;
@@ -81,6 +101,8 @@ export class Client {
     const { queue, random, workload } = this.#options;
     queue.after(random.exponential(workload.thinkUsMean), () => {
       if (!this.#isOn) return;
+      const answered = this.#drawAnswered();
+      if (answered !== null) return this.#comeBackTo(answered, () => this.start());
       this.#ask(this.#drawRequest(), () => this.start());
     });
   }
@@ -103,7 +125,15 @@ export class Client {
   /** Writes something of its own, once, and says how that ended. */
   probe(then: (ending: Ending) => void): void {
     const command = this.#drawPut("key 0", {});
-    const request: Request = { kind: "write", command, isRetried: false, expected: ANYTHING };
+    this.#probe({ kind: "write", command, isRetried: false, expected: ANYTHING }, then);
+  }
+
+  /** Reads, once, and says how that ended. */
+  probeRead(then: (ending: Ending) => void): void {
+    this.#probe({ kind: "get", key: "key 0", lease: false }, then);
+  }
+
+  #probe(request: Request, then: (ending: Ending) => void): void {
     const exchange = this.#options.history.begin(request, this.#options.queue.nowUs);
     this.#try(exchange, (ending) => {
       this.#end(exchange, ending);
@@ -142,11 +172,55 @@ export class Client {
     const { queue, counters, trace, name, history } = this.#options;
     history.end(exchange, ending, queue.nowUs);
     counters.count(`client.${ending.kind}`);
+    if (exchange.request.kind === "write") this.#remember(exchange.request.command, ending);
     trace.add(queue.nowUs, name, () => `${describe(exchange.request)} ${JSON.stringify(ending)}`);
   }
 
+  #remember(command: Command, ending: Ending): void {
+    if (ending.kind !== "written" || !isNamed(command)) return;
+    this.#answered.push({ command, result: ending.result });
+    if (this.#answered.length > ANSWERED_MAX) this.#answered.shift();
+  }
+
+  #drawAnswered(): Answered | null {
+    const { random, workload } = this.#options;
+    if (this.#answered.length === 0 || !random.chance(workload.echoShare)) return null;
+    return random.pick(this.#answered);
+  }
+
+  /**
+   * Sends a write once more that was answered long ago, or another under its idempotency key. Neither
+   * has any effect, so neither is in the history.
+   */
+  #comeBackTo({ command, result }: Answered, then: () => void): void {
+    const { random, counters, queue } = this.#options;
+    const isReused = random.chance(0.5);
+    const { key, idempotencyKey } = command;
+    const sent = isReused ? this.#drawPut(key, { idempotencyKey }) : command;
+    const request: Request = { kind: "write", command: sent, isRetried: false, expected: ANYTHING };
+    const exchange = { request, calledUs: queue.nowUs, ending: UNKNOWN, returnedUs: Infinity };
+    counters.count(isReused ? "habit.reusedKey" : "habit.lateRetry");
+    this.#try(exchange, (ending) => {
+      if (ending.kind === "written") this.#checkEcho(ending.result, { result, isReused });
+      then();
+    });
+  }
+
+  /** A retry is answered as the first attempt was; another command is told whose key it is. */
+  #checkEcho(
+    answer: CommandResult,
+    { result, isReused }: { readonly result: CommandResult; readonly isReused: boolean },
+  ): void {
+    const isRight = isReused
+      ? answer.kind === "idempotencyKeyReused" && answer.firstRevision === result.revision
+      : JSON.stringify(answer) === JSON.stringify(result);
+    if (isRight || !this.#options.isChecked) return;
+    const details = `${JSON.stringify(answer)} after ${JSON.stringify(result)}`;
+    this.#throwFromQueue(new Violation("An idempotency key stands for one write", details));
+  }
+
   #try(exchange: Exchange, then: (ending: Ending) => void): void {
-    const { queue } = this.#options;
+    const { queue, workload } = this.#options;
     const machine = this.#machine;
     const { life } = machine;
     if (life === null) {
@@ -163,15 +237,22 @@ export class Client {
       },
     };
     this.#attempt = attempt;
-    this.#send(attempt, exchange.request);
+    const mustSee = this.#options.history.ackedRevision;
+    if (workload.distanceUs === 0) return this.#send(attempt, exchange.request, mustSee);
+    queue.after(workload.distanceUs, () => {
+      if (this.#attempt !== attempt) return;
+      if (machine.life === life) return this.#send(attempt, exchange.request, mustSee);
+      attempt.finish({ kind: "failed" });
+    });
   }
 
   /** The answer is seen when the node is done with the turn in which it gave it. */
-  #send(attempt: Attempt, request: Request): void {
+  #send(attempt: Attempt, request: Request, mustSee: LogIndex): void {
     const { queue, workload } = this.#options;
     const { machine, life, finish } = attempt;
     const deadlineMs = machine.clock.nowMs + workload.timeoutMs;
-    const answer = (ending: Ending) => queue.at(machine.visibleUs, () => finish(ending));
+    const answer = (ending: Ending) =>
+      queue.at(machine.visibleUs + workload.distanceUs, () => finish(ending));
     const fail = (error: unknown) => {
       if (!(error instanceof RequestError)) throw error;
       const isUnknown = error.maybeApplied || request.kind === "get";
@@ -183,7 +264,6 @@ export class Client {
         .then(({ result }) => answer({ kind: "written", result }), fail);
       return;
     }
-    const mustSee = this.#options.history.ackedRevision;
     life.requests.confirmRead(deadlineMs, { lease: request.lease }).then(() => {
       // A process that was killed in the very turn in which it answered tells nobody.
       if (this.#attempt !== attempt) return;
@@ -225,6 +305,7 @@ export class Client {
 
   #drawRequest(): Request {
     const { random, workload } = this.#options;
+    if (random.chance(workload.tokenShare)) return this.#drawTokenRequest();
     const key = `key ${random.below(workload.keys)}`;
     if (random.chance(workload.readShare)) {
       return { kind: "get", key, lease: random.chance(workload.leaseShare) };
@@ -234,11 +315,29 @@ export class Client {
     const idempotencyKey = `${this.#options.name}-${++this.#count}`;
     // A deletion always has a name of its own, so that it can be found in the log.
     const named = isRetried || isDelete ? { idempotencyKey } : {};
-    if (isDelete) {
-      const command: KeyCommand = { kind: "delete", key, ...named };
-      return { kind: "write", command, isRetried, expected: ANYTHING };
-    }
-    return { kind: "write", isRetried, ...this.#drawCondition(this.#drawPut(key, named)) };
+    const command: KeyCommand = isDelete
+      ? { kind: "delete", key, ...named }
+      : this.#drawPut(key, named);
+    return { kind: "write", isRetried, ...this.#drawCondition(command) };
+  }
+
+  /** Tokens with prefixes, a few of which come and go. */
+  #drawTokenRequest(): Request {
+    const { random, counters, name } = this.#options;
+    const idempotencyKey = `${name}-${++this.#count}`;
+    const id = random.below(4).toString(16).padStart(TOKEN_ID_LENGTH, "0");
+    const isRevoked = random.chance(0.4);
+    counters.count(isRevoked ? "habit.revokeToken" : "habit.createToken");
+    const command: Command = isRevoked ? { kind: "revokeToken", id, idempotencyKey } : {
+      kind: "createToken",
+      id,
+      secretDigest: random.bytes(SECRET_DIGEST_BYTES),
+      name,
+      scopes: ["read", "write"],
+      prefixes: ["key "],
+      idempotencyKey,
+    };
+    return { kind: "write", command, isRetried: true, expected: ANYTHING };
   }
 
   #drawPut(key: string, named: { readonly idempotencyKey?: string }): PutCommand {
@@ -247,19 +346,27 @@ export class Client {
     return { kind: "put", key, value: encodeUtf8(`${name} ${++this.#count} ${padding}`), ...named };
   }
 
-  /** Names the revision that was last seen, or none. */
-  #drawCondition(command: PutCommand): Pick<WriteRequest, "command" | "expected"> {
-    const { random, workload } = this.#options;
-    const seen = this.#seen.get(command.key);
-    if (seen === undefined || !random.chance(workload.conditionShare)) {
-      return { command, expected: ANYTHING };
+  /** Names the revision that was last seen, that of no key, or none. */
+  #drawCondition(command: KeyCommand): Pick<WriteRequest, "command" | "expected"> {
+    const { random, workload, counters } = this.#options;
+    if (command.kind === "put" && random.chance(workload.strictShare)) {
+      counters.count("habit.putIfAbsent");
+      return { command: { ...command, ifModRevision: toLogIndex(0) }, expected: { value: null } };
     }
+    const share = command.kind === "put" ? workload.conditionShare : workload.strictShare;
+    const seen = this.#seen.get(command.key);
+    if (seen === undefined || !random.chance(share)) return { command, expected: ANYTHING };
+    if (command.kind === "delete") counters.count("habit.strictDelete");
     return { command: { ...command, ifModRevision: seen.modRevision }, expected: seen };
   }
 }
 
+function isNamed(command: Command): command is Answered["command"] {
+  return "key" in command && command.idempotencyKey !== undefined;
+}
+
 function describe(request: Request): string {
-  return request.kind === "get"
-    ? `get ${request.key}`
-    : `${request.command.kind} ${request.command.key}`;
+  if (request.kind === "get") return `get ${request.key}`;
+  const { command } = request;
+  return `${command.kind} ${"key" in command ? command.key : command.id}`;
 }

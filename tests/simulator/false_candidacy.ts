@@ -31,8 +31,8 @@ export interface FalseCandidacyOptions {
   readonly certifier: Certifier;
   /** Chance. */
   readonly random: Random;
-  /** How it lies. */
-  readonly lies: readonly LieKind[];
+  /** How it lies now. */
+  readonly lies: () => readonly LieKind[];
   /** Counts lies. */
   readonly counters: Counters;
   /** Puts a message on its way. */
@@ -43,6 +43,7 @@ export interface FalseCandidacyOptions {
 export class FalseCandidacy {
   readonly #options: FalseCandidacyOptions;
   #election: ElectionFields | null = null;
+  #transfer = false;
   #grants = new Map<NodeId, Uint8Array>();
   #request: { readonly voter: NodeId; readonly commitment: Uint8Array }[] | null = null;
   #shares = new Map<NodeId, Uint8Array>();
@@ -52,9 +53,10 @@ export class FalseCandidacy {
     this.#options = options;
   }
 
-  /** Asks for the term after `term`. */
-  start(term: Term): void {
+  /** Asks for the term after `term`; voters may be told that their leader wishes for it. */
+  start(term: Term, { transfer }: { readonly transfer: boolean }): void {
     const { self, peers, certifier, send } = this.#options;
+    this.#transfer = transfer;
     const asked = term + 1 as Term;
     this.#election = {
       epoch: certifier.epoch,
@@ -75,8 +77,7 @@ export class FalseCandidacy {
         term: asked,
         lastLogIndex,
         lastLogTerm,
-        // Voters are to forget the leader that they have.
-        transfer: true,
+        transfer,
       });
     }
   }
@@ -90,7 +91,7 @@ export class FalseCandidacy {
       this.#askVotes(election);
     } else if (message.share !== null) {
       this.#shares.set(message.from, message.share);
-      if (this.#options.lies.includes("endlessSessions")) this.#askAgain(election, message);
+      if (this.#options.lies().includes("endlessSessions")) this.#askAgain(election, message);
       else this.#combine(election);
     }
     return true;
@@ -99,7 +100,7 @@ export class FalseCandidacy {
   #askVotes(election: ElectionFields): void {
     const { self, peers, certifier, lies, random, counters, send } = this.#options;
     if (this.#request !== null || this.#grants.size < certifier.threshold) return;
-    const isShort = lies.includes("tooFewSigners") && random.chance(0.5);
+    const isShort = lies().includes("tooFewSigners") && random.chance(0.5);
     if (isShort) counters.count("lie.tooFewSigners");
     const count = certifier.threshold - (isShort ? 1 : 0);
     const chosen = new Set([...this.#grants.keys()].slice(0, count));
@@ -112,21 +113,30 @@ export class FalseCandidacy {
     if (own !== null) this.#shares.set(self, own);
     const { epoch, term, lastLogIndex, lastLogTerm } = election;
     for (const to of peers.filter((peer) => chosen.has(peer))) {
-      const place = { epoch, term, lastLogIndex, lastLogTerm, transfer: true, session: 1 };
+      const place = {
+        epoch,
+        term,
+        lastLogIndex,
+        lastLogTerm,
+        transfer: this.#transfer,
+        session: 1,
+      };
       send({ kind: "voteRequest", from: self, to, ...place, commitments });
     }
   }
 
   /** Wants another share for every one that it gets, from a new nonce, and uses none. */
   #askAgain(election: ElectionFields, { from, commitment, session }: VoteResponse): void {
-    const { self, counters, send } = this.#options;
+    const { self, counters, send, random } = this.#options;
     if (commitment === null || this.#request === null) return;
     counters.count("lie.endlessSessions");
     const commitments = this.#request.map((own) =>
       own.voter === from ? { ...own, commitment } : own
     );
-    const { epoch, term, lastLogIndex, lastLogTerm } = election;
-    const place = { epoch, term, lastLogIndex, lastLogTerm, transfer: true };
+    const { epoch, term, lastLogTerm } = election;
+    // Sometimes for another statement, under which nobody may find a voter's share.
+    const lastLogIndex = election.lastLogIndex + (random.chance(0.3) ? 1 : 0) as LogIndex;
+    const place = { epoch, term, lastLogIndex, lastLogTerm, transfer: this.#transfer };
     const next = { session: session + 1, commitments };
     send({ kind: "voteRequest", from: self, to: from, ...place, ...next });
   }
@@ -144,14 +154,15 @@ export class FalseCandidacy {
   #combine(election: ElectionFields): void {
     const { certifier, counters } = this.#options;
     const commitments = this.#request;
-    if (commitments === null) return;
+    // What it is after is that the term ends without a leader.
+    if (commitments === null || this.#options.lies().includes("standFirst")) return;
     if (commitments.some(({ voter }) => !this.#shares.has(voter))) return;
     this.#election = null;
     try {
       const result = certifier.combine({ election, commitments }, this.#shares);
       if (result.kind !== "certificate") return;
       counters.count("liar.certified");
-      if (this.#options.lies.includes("equivocation")) {
+      if (this.#options.lies().includes("equivocation")) {
         this.#lead(election, result.certificate.note);
       }
     } catch (error) {

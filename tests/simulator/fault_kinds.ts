@@ -52,6 +52,12 @@ export const FAULT_KINDS = [...NETWORK_FAULT_KINDS, ...MACHINE_FAULT_KINDS, ...T
 /** One of {@linkcode FAULT_KINDS}. */
 export type FaultKind = typeof FAULT_KINDS[number];
 
+/**
+ * Whether the core asks for the proof of a higher term. Until it does, one liar can stop a cluster, and a
+ * voter that restarts may be accused; what checks that is switched on by this.
+ */
+export const TERMS_CARRY_PROOF = false;
+
 /** Lies that need no more than a vote; only they are told within the line, see `Scenario.liars`. */
 export const LIES_OF_A_VOTER = [
   "voteForAll",
@@ -64,6 +70,10 @@ export const LIES_OF_A_VOTER = [
   "claimWithoutCertificate",
   "inflatedTerm",
   "falseAcknowledgement",
+  "refuseAll",
+  "standFirst",
+  "transferUnasked",
+  "wantSnapshots",
 ] as const;
 
 /** Lies that are told only where replication is past saving. */
@@ -96,6 +106,19 @@ const DISK_FAULTS = [
   "staleStore.lost",
 ];
 
+/** Limits that are reached. */
+const LIMITS = ["uncommitted", "readers", "append", "inflight", "inbox"];
+
+/** What clients do that few clients do. */
+const HABITS = [
+  "lateRetry",
+  "reusedKey",
+  "putIfAbsent",
+  "strictDelete",
+  "createToken",
+  "revokeToken",
+];
+
 /** The name of every counter of a fault. */
 export const FAULT_COUNTERS: readonly string[] = [
   ...FAULT_KINDS.map((kind) => `fault.${kind}`),
@@ -105,4 +128,6 @@ export const FAULT_COUNTERS: readonly string[] = [
   ...KEY_VALUE_DAMAGES.map((kind) => `damage.kv.${kind}`),
   ...MESSAGE_FAULTS.map((kind) => `network.${kind}`),
   ...DISK_FAULTS.map((kind) => `disk.${kind}`),
+  ...LIMITS.map((kind) => `limit.${kind}`),
+  ...HABITS.map((kind) => `habit.${kind}`),
 ];

@@ -11,7 +11,6 @@ import {
   type Command,
   type CommandResult,
   decodeCommand,
-  type KeyCommand,
   StateMachine,
 } from "../../lib/kv/mod.ts";
 import type { Entry } from "../../lib/raft/mod.ts";
@@ -34,7 +33,7 @@ export interface WriteRequest {
   /** The tag. */
   readonly kind: "write";
   /** What is written. */
-  readonly command: KeyCommand;
+  readonly command: Command;
   /** Whether it is asked again when its outcome is unknown; then it has an idempotency key. */
   readonly isRetried: boolean;
   /** What the condition stands for: every value is written once, so it stands for its revision. */
@@ -113,8 +112,11 @@ export class History {
     const places = placesByWrite(committed, outcomes);
     checkAgainstLog(this.#exchanges, { outcomes, places });
     let givenUp = 0;
-    for (const [key, exchanges] of Map.groupBy(this.#exchanges, ({ request }) => keyOf(request))) {
-      if (!checkKey(key, exchanges, places)) givenUp++;
+    const byKey = Map.groupBy(this.#exchanges, ({ request }) => keyOf(request));
+    // Tokens are compared with the log, as all writes are.
+    byKey.delete(null);
+    for (const [key, exchanges] of byKey) {
+      if (key !== null && !checkKey(key, exchanges, places)) givenUp++;
     }
     return givenUp;
   }
@@ -126,10 +128,11 @@ const STATES_MAX = 20_000;
 type KeyInput =
   | { readonly kind: "get" }
   | { readonly kind: "put"; readonly value: string; readonly expected: Expected }
-  | { readonly kind: "delete" };
+  | { readonly kind: "delete"; readonly expected: Expected };
 type KeyOutput =
   | { readonly kind: "value"; readonly value: string | null }
   | { readonly kind: "put"; readonly isDone: boolean }
+  | { readonly kind: "deleteRefused" }
   | { readonly kind: "deleted"; readonly deleted: boolean };
 
 /** One key: a register that can be empty, with compare-and-set. */
@@ -147,8 +150,11 @@ const REGISTER: Model<string | null, KeyInput, KeyOutput> = {
         return isDone ? input.value : state;
       }
       case "delete": {
-        const isPossible = output?.kind !== "deleted" || output.deleted === (state !== null);
-        return isPossible ? null : undefined;
+        const { value } = input.expected;
+        const isDone = value === undefined || value === state;
+        if (output !== null && (output.kind === "deleted") !== isDone) return undefined;
+        if (output?.kind === "deleted" && output.deleted !== (state !== null)) return undefined;
+        return isDone ? null : state;
       }
       default:
         return input satisfies never;
@@ -186,15 +192,17 @@ function toOperation(exchange: Exchange): Operation<KeyInput, KeyOutput> | null 
     return { input: { kind: "get" }, output, calledAt, returnedAt };
   }
   const { command } = request;
+  if (!("key" in command)) return null;
   const input: KeyInput = command.kind === "put"
     ? { kind: "put", value: encodeHex(command.value), expected: request.expected }
-    : { kind: "delete" };
-  return { input, output: toOutput(ending), calledAt, returnedAt };
+    : { kind: "delete", expected: request.expected };
+  return { input, output: toOutput(ending, input.kind), calledAt, returnedAt };
 }
 
-function toOutput(ending: Ending): KeyOutput | null {
+function toOutput(ending: Ending, kind: KeyInput["kind"]): KeyOutput | null {
   if (ending.kind !== "written") return null;
   const { result } = ending;
+  if (kind === "delete" && result.kind === "preconditionFailed") return { kind: "deleteRefused" };
   return result.kind === "delete"
     ? { kind: "deleted", deleted: result.deleted }
     : { kind: "put", isDone: result.kind === "put" };
@@ -220,7 +228,7 @@ function checkAgainstLog(
 }
 
 function checkWrite(
-  command: KeyCommand,
+  command: Command,
   ending: Ending,
   log: { readonly outcomes: readonly AppliedEntry[]; readonly places: readonly number[] },
 ): void {
@@ -237,13 +245,19 @@ function checkWrite(
   const { revision } = ending.result;
   const outcome = log.outcomes[revision - 1];
   const isThere = outcome?.kind === "command" &&
-    (ending.result.kind === "preconditionFailed" || log.places[0] === revision) &&
+    (HAS_NO_EFFECT.has(ending.result.kind) || log.places[0] === revision) &&
     JSON.stringify(outcome.result) === JSON.stringify(ending.result);
   require(isThere, "An acknowledged write is in the log", () => {
     return `${name} was answered ${JSON.stringify(ending.result)}, but the log has ` +
       JSON.stringify(outcome);
   });
 }
+
+/** How a write is answered that changes nothing. */
+const HAS_NO_EFFECT: ReadonlySet<CommandResult["kind"]> = new Set<CommandResult["kind"]>([
+  "preconditionFailed",
+  "idempotencyKeyReused",
+]);
 
 /** Where each write took effect: where its result is its own and not a remembered one. */
 function placesByWrite(
@@ -255,7 +269,7 @@ function placesByWrite(
     const outcome = outcomes[position];
     if (kind !== "command" || outcome?.kind !== "command") return;
     if (outcome.result.revision !== index) return;
-    if (outcome.result.kind === "preconditionFailed") return;
+    if (HAS_NO_EFFECT.has(outcome.result.kind)) return;
     const name = nameOf(decodeCommand(data));
     const earlier = places.get(name);
     if (earlier === undefined) places.set(name, [index]);
@@ -271,6 +285,7 @@ function nameOf(command: Command): string {
   return `${command.kind} ${what} ${command.idempotencyKey ?? ""}`;
 }
 
-function keyOf(request: Request): string {
-  return request.kind === "get" ? request.key : request.command.key;
+function keyOf(request: Request): string | null {
+  if (request.kind === "get") return request.key;
+  return "key" in request.command ? request.command.key : null;
 }

@@ -25,7 +25,7 @@ import {
   type SnapshotChunk,
   type SnapshotRequest,
 } from "../../lib/raft/mod.ts";
-import type { LogIndex } from "../../lib/types.ts";
+import type { LogIndex, NodeId } from "../../lib/types.ts";
 import { type Boundary, kindsOf } from "./crash_plan.ts";
 import type { KeyValueDisk } from "./disk/key_value_disk.ts";
 import type { Step } from "./watcher.ts";
@@ -72,6 +72,8 @@ export interface LifeOptions {
   readonly nowMs: () => number;
   /** Most bytes of a chunk of a snapshot. */
   readonly chunkBytesMax: number;
+  /** Most messages of one peer that wait for a turn. */
+  readonly inboxMessagesMax: number;
   /** How long it takes on average until the core hears that a batch is durable; 0 for no time. */
   readonly acknowledgeUsMean: () => number;
   /** Whether the core's own invariants are checked after every step. */
@@ -93,6 +95,7 @@ export class Life {
   readonly #checker: InvariantChecker | null;
   #stateMachine: StateMachine;
   #inbox: Input[] = [];
+  readonly #messageCounts = new Map<NodeId, number>();
   readonly #held: (() => void)[] = [];
   /** Acknowledgements whose time has come. */
   readonly #late = new Set<Input>();
@@ -123,6 +126,15 @@ export class Life {
     this.#host.wake();
   }
 
+  /** Puts a peer's message into the inbox; false when so many of its messages wait that it is dropped. */
+  addMessage(message: Message): boolean {
+    const count = this.#messageCounts.get(message.from) ?? 0;
+    if (count >= this.#options.inboxMessagesMax) return false;
+    this.#messageCounts.set(message.from, count + 1);
+    this.add({ kind: "message", message });
+    return true;
+  }
+
   /** Keeps back what puts an input into the inbox until a leader's next entries are there. */
   hold(work: () => void): void {
     this.#held.push(work);
@@ -137,6 +149,7 @@ export class Life {
   turn(): void {
     const inputs = this.#inbox;
     this.#inbox = [];
+    this.#messageCounts.clear();
     this.#settling(() => this.#loop.turn([...this.#ticker.take(), ...inputs]));
   }
 

@@ -5,9 +5,12 @@
  * @module
  */
 
+import { TERMS_CARRY_PROOF } from "./fault_kinds.ts";
+import type { Ending } from "./history.ts";
+import { LED_SHARE_MIN } from "./liars_world.ts";
 import type { Machine } from "./machine.ts";
 import type { Simulation } from "./simulation.ts";
-import { Violation } from "./violation.ts";
+import { require, Violation } from "./violation.ts";
 
 /** How many election timeouts each part of the phase may take. */
 const ELECTION_TIMEOUTS_MAX = 100;
@@ -20,16 +23,22 @@ export async function checkLiveness(simulation: Simulation): Promise<void> {
     return;
   }
   const core = heal(simulation);
+  // In half of the runs nobody writes from here on, until reads have succeeded.
+  if (simulation.random.chance(0.5)) { for (const client of simulation.clients) client.stop(); }
   if (core === null) {
     simulation.counters.count("liveness.tooFewLeft");
     return;
   }
-  await waitFor(simulation, "A leader is elected", () => hasLeader(core));
+  const liars = simulation.machines.filter(({ isHonest, isRetired }) => !isHonest && !isRetired);
+  await waitFor(simulation, "A leader is elected", () => hasLeader(core, [...core, ...liars]));
   // A follower that needs a snapshot catches up once the log does not outrun it any more.
   for (const client of simulation.clients) client.stop();
-  for (const machine of core) await write(simulation, machine);
+  // A new leader must come to know by itself what is committed.
+  for (const machine of core) await readThrough(simulation, machine);
+  for (const machine of core) await writeThrough(simulation, machine);
   await waitFor(simulation, "All nodes converge", () => hasConverged(core));
   for (const machine of core) simulation.checker.compareState(machine);
+  if (liars.length > 0) await checkLed(simulation, [...core, ...liars]);
   simulation.counters.count("liveness.reached");
 }
 
@@ -44,9 +53,12 @@ function heal(simulation: Simulation): readonly Machine[] | null {
   const needed = Math.max(scenario.threshold, Math.floor(scenario.size / 2) + 1);
   if (sound.length < needed) return null;
   const core = sound.slice(0, random.between(needed, sound.length));
+  const liars = TERMS_CARRY_PROOF ? machines.filter(({ isHonest }) => !isHonest) : [];
+  const staying = [...core, ...liars.slice(0, scenario.size - scenario.threshold)];
+  if (staying.length > core.length) simulation.letLiarsStay();
   for (const machine of machines) {
     machine.isPrompt = true;
-    if (core.includes(machine)) continue;
+    if (staying.includes(machine)) continue;
     machine.isRetired = true;
     machine.kill("not healed");
   }
@@ -73,26 +85,72 @@ async function waitFor(
   }
 }
 
-function hasLeader(core: readonly Machine[]): boolean {
-  return core.some(({ state }) => state?.role.name === "leader") &&
+/** Whether all of the core follow a leader that is still there. */
+function hasLeader(core: readonly Machine[], staying: readonly Machine[]): boolean {
+  return staying.some(({ state }) => state?.role.name === "leader") &&
     core.every(({ state }) => {
       return state !== null && state.certificate?.leader !== undefined &&
-        core.some(({ id }) => id === state.certificate?.leader);
+        staying.some(({ id }) => id === state.certificate?.leader);
     });
 }
 
-/** Writes through a node until it succeeds: a leader may yet change, a request be lost. */
-async function write(simulation: Simulation, machine: Machine): Promise<void> {
+/** For how many election timeouts liars that stay are watched. */
+const WATCHED_TIMEOUTS = 40;
+/** How often in each somebody looks whether there is a leader. */
+const LOOKS_PER_TIMEOUT = 4;
+
+/** Liars that stay cost time, and little of it. */
+async function checkLed(simulation: Simulation, staying: readonly Machine[]): Promise<void> {
+  const { queue, scenario } = simulation;
+  const lookUs = scenario.electionTimeoutTicks * scenario.tickUs / LOOKS_PER_TIMEOUT;
+  const looks = WATCHED_TIMEOUTS * LOOKS_PER_TIMEOUT;
+  let led = 0;
+  for (let look = 0; look < looks; look++) {
+    await simulation.runUntil(queue.nowUs + lookUs);
+    if (staying.some(({ state }) => state?.role.name === "leader")) led++;
+  }
+  require(
+    led >= LED_SHARE_MIN * looks,
+    "Liars cost only time",
+    () => `led ${led} of ${looks} looks`,
+  );
+}
+
+/** Reads through a node until it succeeds: a leader may yet change, a request be lost. */
+function readThrough(simulation: Simulation, machine: Machine): Promise<void> {
   const prober = simulation.createProber(machine);
-  let isWritten = false;
+  return askUntil(simulation, "Reads succeed through every node", {
+    ask: (then) => prober.probeRead(then),
+    isDone: ({ kind }) => kind === "read",
+  });
+}
+
+/** The same with a write. */
+function writeThrough(simulation: Simulation, machine: Machine): Promise<void> {
+  const prober = simulation.createProber(machine);
+  return askUntil(simulation, "Writes succeed through every node", {
+    ask: (then) => prober.probe(then),
+    isDone: ({ kind }) => kind === "written",
+  });
+}
+
+async function askUntil(
+  simulation: Simulation,
+  what: string,
+  { ask, isDone }: {
+    readonly ask: (then: (ending: Ending) => void) => void;
+    readonly isDone: (ending: Ending) => boolean;
+  },
+): Promise<void> {
+  let hasSucceeded = false;
   const attempt = () => {
-    prober.probe((ending) => {
-      isWritten = ending.kind === "written";
-      if (!isWritten) attempt();
+    ask((ending) => {
+      hasSucceeded = isDone(ending);
+      if (!hasSucceeded) attempt();
     });
   };
   attempt();
-  await waitFor(simulation, "Writes succeed through every node", () => isWritten);
+  await waitFor(simulation, what, () => hasSucceeded);
 }
 
 function hasConverged(core: readonly Machine[]): boolean {

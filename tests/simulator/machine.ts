@@ -12,7 +12,7 @@ import { InvariantError } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
 import { isCommand, type KeyValueStore } from "../../lib/kv/mod.ts";
-import { TICK_MS } from "../../lib/node/inbox.ts";
+import { INBOX_MESSAGES_PER_PEER_MAX, TICK_MS } from "../../lib/node/inbox.ts";
 import { EXPIRY_INTERVAL_TICKS } from "../../lib/node/requests.ts";
 import type { DurableState, Entry, Message, RaftView } from "../../lib/raft/mod.ts";
 import { CorruptionError, KEY_VALUE_FILE } from "../../lib/storage/mod.ts";
@@ -83,7 +83,9 @@ export class Machine implements EffectsHost {
     this.#random = random;
     this.id = options.id;
     this.isHonest = options.isHonest;
-    const drift = (2 * random.fraction() - 1) * scenario.clockDriftMax;
+    const deviation = 2 * random.fraction() - 1;
+    const drift = scenario.clockDriftMax *
+      (scenario.hasExtremeClocks ? Math.sign(deviation) : deviation);
     this.clock = new MachineClock({ queue, rate: 1 + drift });
     const { persistUsMean } = scenario;
     const { crashes } = this;
@@ -151,7 +153,7 @@ export class Machine implements EffectsHost {
   /** Hands a message to the process, if there is one. */
   receive(message: Message): void {
     if (this.life === null || this.#options.adversary?.intercept(message)) return;
-    this.life.add({ kind: "message", message });
+    if (!this.life.addMessage(message)) this.#options.counters.count("limit.inbox");
   }
 
   /** Schedules a turn. */
@@ -208,6 +210,7 @@ export class Machine implements EffectsHost {
       keyValues: this.storage.keyValues,
       nowMs: () => this.clock.nowUs / scenario.tickUs * TICK_MS,
       chunkBytesMax: scenario.chunkBytesMax,
+      inboxMessagesMax: scenario.limits?.inboxMessagesMax ?? INBOX_MESSAGES_PER_PEER_MAX,
       acknowledgeUsMean: () => this.#acknowledgeUsMean(),
       checksInvariants: this.isHonest && scenario.replicationHolds,
     });
@@ -250,6 +253,7 @@ export class Machine implements EffectsHost {
       ...(scenario.logEntriesMax === null
         ? {}
         : { logLimits: { entriesMax: scenario.logEntriesMax, bytesMax: Infinity } }),
+      ...(scenario.limits === null ? {} : { flowLimits: scenario.limits }),
       isCommand,
       random: () => random.fraction(),
       incarnation: this.#incarnation,
@@ -262,7 +266,7 @@ export class Machine implements EffectsHost {
 
   #turn(): void {
     this.#isTurnScheduled = false;
-    const { queue } = this.#options;
+    const { queue, scenario } = this.#options;
     const { life } = this;
     if (life === null) return;
     if (this.#readyUs() > queue.nowUs) return this.wake();
@@ -273,7 +277,8 @@ export class Machine implements EffectsHost {
     } catch (error) {
       this.#endedBy(error);
     }
-    this.#busyUntilUs = this.#effects.cursorUs;
+    // Lost time: nothing else happens on this node meanwhile, though all else goes on.
+    this.#busyUntilUs = this.#effects.cursorUs + this.#random.exponential(scenario.turnUsMean);
   }
 
   #expire(life: Life): void {

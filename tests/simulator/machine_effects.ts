@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Entry, Message, PersistBatch, Snapshot } from "../../lib/raft/mod.ts";
+import type { Entry, Message, Output, PersistBatch, Snapshot } from "../../lib/raft/mod.ts";
 import type { CorruptionError } from "../../lib/storage/mod.ts";
 import type { LogIndex } from "../../lib/types.ts";
 import type { Adversary } from "./adversary.ts";
@@ -115,10 +115,26 @@ export class MachineEffects implements LifeHost {
     const { watcher, trace, queue } = this.#options;
     watcher.stepped(this.#machine, step);
     if (step.output.events.some(({ kind }) => kind === "electionWon")) this.#machine.won();
+    this.#countLimits(step.output);
     if (!trace.isOn) return;
     for (const line of describeOutput(step.output)) {
       trace.add(queue.nowUs, this.#machine.id, () => line);
     }
+  }
+
+  #countLimits({ rejected, reads, send }: Output): void {
+    const { counters, scenario: { limits } } = this.#options;
+    if (limits === null) return;
+    if (rejected.some(({ reason }) => reason === "overloaded")) counters.count("limit.uncommitted");
+    const isRefused = reads.some((read) => read.kind === "refused" && read.reason === "overloaded");
+    if (isRefused) counters.count("limit.readers");
+    const { append: { entriesMax }, inflight: { messagesMax } } = limits;
+    const appends = send.filter((message) => message.kind === "appendRequest");
+    if (appends.some(({ entries }) => entries.length === entriesMax)) {
+      counters.count("limit.append");
+    }
+    const isFull = appends.filter(({ entries }) => entries.length > 0).length >= messagesMax;
+    if (isFull) counters.count("limit.inflight");
   }
 
   /** See {@linkcode LifeHost.applied}. */

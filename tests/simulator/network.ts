@@ -25,6 +25,8 @@ export interface NetworkOptions {
   readonly encodes: boolean;
   /** Counts what befalls messages. */
   readonly counters: Counters;
+  /** Whether a node stands far away from the others. */
+  readonly isFar: (node: NodeId) => boolean;
   /** Hands a message to its receiver. */
   readonly deliver: (message: Message) => void;
   /** Told of each message that is lost. */
@@ -114,7 +116,7 @@ export class Network {
 
   #schedule(message: Message, link: Link, sentUs: number): void {
     const { queue, encodes } = this.#options;
-    const atUs = this.#arrivalUs(link, sentUs);
+    const atUs = this.#arrivalUs(link, sentUs + this.#distanceUs(message));
     const carried = encodes ? recode(message) : message;
     queue.at(atUs, () => this.#arrive(carried));
   }
@@ -125,6 +127,12 @@ export class Network {
       return this.#options.lost(message, "cut on its way");
     }
     this.#options.deliver(message);
+  }
+
+  /** Two nodes that are both far away stand together. */
+  #distanceUs({ from, to }: Message): number {
+    const { isFar, scenario } = this.#options;
+    return isFar(from) === isFar(to) ? 0 : scenario.farUs;
   }
 
   #arrivalUs(link: Link, sentUs: number): number {

@@ -14,6 +14,8 @@ import {
   LIES_BEYOND,
   LIES_OF_A_VOTER,
 } from "./fault_kinds.ts";
+import { LEASE_SHARE } from "../../lib/raft/config.ts";
+import type { FlowLimits } from "../../lib/raft/mod.ts";
 import { Random } from "./random.ts";
 
 /** The rates at which messages go astray, and how long they take. */
@@ -34,6 +36,10 @@ export interface NetworkScenario {
   readonly longTailUsMean: number;
   /** How many messages to a leader arrive once more when it leads again. */
   readonly echoRate: number;
+  /** How many nodes stand far away from the others. */
+  readonly farNodes: number;
+  /** How much longer the way there is, in each direction. */
+  readonly farUs: number;
 }
 
 /** What clients do. */
@@ -52,12 +58,36 @@ export interface WorkloadScenario {
   readonly leaseShare: number;
   /** How many puts name the revision that they expect. */
   readonly conditionShare: number;
+  /** How many writes are only to create a key, or to remove the very revision that was seen. */
+  readonly strictShare: number;
+  /** How many requests repeat a write that was answered long ago, or use its idempotency key again. */
+  readonly echoShare: number;
+  /** How many requests create or revoke a token. */
+  readonly tokenShare: number;
+  /** How long the way from a client to its node is. */
+  readonly distanceUs: number;
   /** How many writes carry an idempotency key and are asked again when their outcome is unknown. */
   readonly retryShare: number;
   /** How long a client waits. */
   readonly timeoutMs: number;
   /** Most bytes in a value. */
   readonly valueBytesMax: number;
+}
+
+/** Limits that are so small that they are reached. */
+export interface LimitsScenario extends FlowLimits {
+  /** Most messages of one peer that wait for a turn. */
+  readonly inboxMessagesMax: number;
+}
+
+/** How liars tell their lies. */
+export interface LyingScenario {
+  /** Whether they lie whenever they can; else every now and then. */
+  readonly isConstant: boolean;
+  /** How long they tell one lie before they go on to the next; null where they tell all at once. */
+  readonly turnUs: number | null;
+  /** How long it takes on average until they make up something again. */
+  readonly mischiefUsMean: number;
 }
 
 /** Everything about one run. */
@@ -72,6 +102,8 @@ export interface Scenario {
   readonly liars: number;
   /** What they do. */
   readonly lies: readonly LieKind[];
+  /** How the liars tell their lies. */
+  readonly lying: LyingScenario;
   /**
    * Whether replication is safe in spite of the liars: t + majority >= n + b + 1, and they lie as
    * voters only. Where it is not, only what certificates promise is checked.
@@ -93,6 +125,12 @@ export interface Scenario {
   readonly clockDriftMax: number;
   /** Whether clocks are as good as leases need them to be. */
   readonly hasGoodClocks: boolean;
+  /** Whether every clock is as far off as it may be, some too fast and the others too slow. */
+  readonly hasExtremeClocks: boolean;
+  /** How long a turn of a node's loop takes on average, without the disk. */
+  readonly turnUsMean: number;
+  /** How much may wait, or be on its way; null for as much as a node allows. */
+  readonly limits: LimitsScenario | null;
   /** How long a durable write takes on average. */
   readonly persistUsMean: number;
   /** When logs are compacted; null for never. */
@@ -123,25 +161,55 @@ export function drawScenario(seed: number): Scenario {
   const random = new Random(`floe ${seed}`).split("scenario");
   const timing = drawTiming(random.split("timing"));
   const faults = drawFaults(random.split("faults"), timing);
-  const clockDriftMax = random.pick([0, 0.001, 0.02, 0.1]);
-  const hasGoodClocks = clockDriftMax <= 0.02 && timing.electionTimeoutTicks >= 12 &&
-    !faults.faults.includes("clockJump");
+  const drift = random.pick([0, 0.001, 0.02, 0.1]);
+  const hasExtremeClocks = random.split("clocks").chance(0.15);
+  const clockDriftMax = hasExtremeClocks ? DRIFT_SHARE * leaseDriftMax(timing) : drift;
+  const isWithinLease = hasExtremeClocks || (drift <= 0.02 && timing.electionTimeoutTicks >= 12);
+  const hasGoodClocks = isWithinLease && !faults.faults.includes("clockJump");
   const realFrost = seed % REAL_FROST_EVERY === 0;
   return {
     seed,
     realFrost,
     ...drawVoters(random.split("voters"), realFrost),
     ...timing,
+    lying: drawLying(random.split("lying"), timing),
     encodesMessages: random.chance(0.1),
     ...faults,
     clockDriftMax,
     hasGoodClocks,
+    hasExtremeClocks,
+    turnUsMean: random.split("turns").pick([0, 0, 200, timing.tickUs / 5]),
+    limits: drawLimits(random.split("limits")),
     persistUsMean: random.pick([200, 500, 2_000]),
     logEntriesMax: random.pick([null, 5, 10, 20, 60]),
     chunkBytesMax: random.pick([1_000, 5_000, 100_000]),
     acknowledgeUsMean: random.chance(0.4) ? random.pick([5_000, 50_000, 200_000]) : 0,
     network: drawNetwork(random.split("network"), timing),
     workload: drawWorkload(random.split("workload"), { hasGoodClocks }),
+  };
+}
+
+/** How much of what leases allow for extreme clocks are off. */
+const DRIFT_SHARE = 0.95;
+
+/**
+ * How far a leader's clock may be too slow while a voter's is as much too fast: the lease is over before
+ * the promise behind it.
+ */
+function leaseDriftMax({ electionTimeoutTicks }: Timing): number {
+  const promised = electionTimeoutTicks - 1;
+  const leased = Math.floor(promised * LEASE_SHARE);
+  return (promised - leased) / (promised + leased);
+}
+
+function drawLimits(random: Random): LimitsScenario | null {
+  if (random.chance(0.7)) return null;
+  return {
+    append: { entriesMax: random.pick([1, 2, 5]), bytesMax: random.pick([50, 500]) },
+    inflight: { messagesMax: random.pick([1, 2, 4]), bytesMax: random.pick([100, 1_000]) },
+    uncommittedBytesMax: random.pick([600, 1_500]),
+    readersMax: random.pick([1, 3]),
+    inboxMessagesMax: random.pick([5, 20]),
   };
 }
 
@@ -176,6 +244,15 @@ function drawLies(
   return [first, ...random.shuffled(others).slice(0, count - 1)];
 }
 
+function drawLying(random: Random, timing: Timing): LyingScenario {
+  const electionTimeoutUs = timing.electionTimeoutTicks * timing.tickUs;
+  return {
+    isConstant: random.chance(0.2),
+    turnUs: random.chance(0.3) ? 10 * electionTimeoutUs : null,
+    mischiefUsMean: random.pick([electionTimeoutUs / 4, 2 * electionTimeoutUs]),
+  };
+}
+
 type Timing = Pick<
   Scenario,
   "tickUs" | "electionTimeoutTicks" | "heartbeatTicks" | "signingTimeoutTicks"
@@ -203,6 +280,19 @@ function drawNetwork(random: Random, timing: Timing): NetworkScenario {
     longTailRate: sometimes([0.001, 0.01, 0.05]),
     longTailUsMean: random.pick([electionTimeoutUs / 4, electionTimeoutUs, 4 * electionTimeoutUs]),
     echoRate: sometimes([0.1, 1]),
+    ...drawDistance(random.split("distance"), electionTimeoutUs),
+  };
+}
+
+/** An election takes three ways there and back, and must fit into its timeout. */
+function drawDistance(
+  random: Random,
+  electionTimeoutUs: number,
+): Pick<NetworkScenario, "farNodes" | "farUs"> {
+  if (random.chance(0.7)) return { farNodes: 0, farUs: 0 };
+  return {
+    farNodes: random.between(1, 3),
+    farUs: random.pick([electionTimeoutUs / 40, electionTimeoutUs / 10]),
   };
 }
 
@@ -220,6 +310,10 @@ function drawWorkload(
     conditionShare: random.pick([0, 0.2, 0.6]),
     retryShare: random.pick([0, 0.5, 1]),
     timeoutMs: random.pick([300, 1_000, 3_000]),
+    strictShare: random.split("strict").pick([0, 0, 0.3]),
+    echoShare: random.split("echo").pick([0, 0.05, 0.2]),
+    tokenShare: random.split("tokens").pick([0, 0, 0.1]),
+    distanceUs: random.split("distance").pick([0, 0, 0, 30_000]),
     valueBytesMax: random.pick([16, 16, 200]),
   };
 }

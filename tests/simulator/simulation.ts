@@ -14,6 +14,7 @@ import { Client } from "./client.ts";
 import { Counters } from "./counters.ts";
 import { describeMessage } from "./describe.ts";
 import { EventQueue } from "./event_queue.ts";
+import type { LieKind } from "./fault_kinds.ts";
 import { History } from "./history.ts";
 import { Machine } from "./machine.ts";
 import { Nemesis } from "./nemesis.ts";
@@ -54,12 +55,14 @@ export class Simulation {
   readonly random: Random;
   /** For people. */
   readonly trace: Trace;
+  readonly #farNodes: ReadonlySet<NodeId>;
   readonly #byId: ReadonlyMap<NodeId, Machine>;
   readonly #adversaries: Adversary[] = [];
   readonly #burstClients = new Set<Client>();
   #bursts = 0;
   #hasSettled = false;
   #restarts = true;
+  #liarsStay = false;
 
   /** A world in which nothing has happened yet. */
   constructor(scenario: Scenario, trace: Trace) {
@@ -67,6 +70,8 @@ export class Simulation {
     this.trace = trace;
     this.random = new Random(`floe ${scenario.seed}`);
     const voters = createVoters(scenario, this.random.split("voters"));
+    const { farNodes } = scenario.network;
+    this.#farNodes = new Set(this.random.split("far").shuffled(voters.ids).slice(0, farNodes));
     this.network = this.#createNetwork();
     this.checker = new ClusterChecker({
       threshold: scenario.threshold,
@@ -111,6 +116,11 @@ export class Simulation {
   /** A client of one machine only, that asks nothing by itself. */
   createProber(machine: Machine): Client {
     return this.#createClient(`p-${machine.id}`, [machine]);
+  }
+
+  /** Liars go on when nobody is restarted any more. */
+  letLiarsStay(): void {
+    this.#liarsStay = true;
   }
 
   /** From now on, who is down stays down. */
@@ -164,7 +174,8 @@ export class Simulation {
       peers: voters.ids.filter((other) => other !== id),
       certifier: voters.createCertifier(id, random.split("certifier")),
       signElsewhere: (claim) => voters.signElsewhere(claim, random),
-      lies: this.scenario.lies,
+      lies: () => this.#liesNow(),
+      isConstant: this.scenario.lying.isConstant,
       random,
       counters: this.counters,
       send: (message) => this.#send(message, this.queue.nowUs),
@@ -173,11 +184,18 @@ export class Simulation {
     return adversary;
   }
 
+  /** All lies, or the one whose turn it is. */
+  #liesNow(): readonly LieKind[] {
+    const { lies, lying: { turnUs } } = this.scenario;
+    if (turnUs === null || lies.length === 0) return lies;
+    const turn = Math.floor(this.queue.nowUs / turnUs) % lies.length;
+    return lies.slice(turn, turn + 1);
+  }
+
   #keepLying(adversary: Adversary): void {
-    const { queue, scenario, random } = this;
-    const intervalUs = 2 * scenario.electionTimeoutTicks * scenario.tickUs;
-    queue.after(random.exponential(intervalUs), () => {
-      if (!this.#restarts) return;
+    const { queue, scenario: { lying }, random } = this;
+    queue.after(random.exponential(lying.mischiefUsMean), () => {
+      if (!this.#restarts && !this.#liarsStay) return;
       adversary.makeMischief();
       this.#keepLying(adversary);
     });
@@ -191,6 +209,7 @@ export class Simulation {
       scenario: scenario.network,
       encodes: scenario.encodesMessages,
       counters,
+      isFar: (node) => this.#farNodes.has(node),
       deliver: (message) => {
         trace.add(queue.nowUs, message.to, () => describeMessage(message));
         this.#byId.get(message.to)?.receive(message);

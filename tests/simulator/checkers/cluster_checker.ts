@@ -8,11 +8,14 @@
 import type { Certifier } from "../../../lib/certificate/certifier.ts";
 import type { AppliedEntry } from "../../../lib/kv/mod.ts";
 import type { Entry, Message, PersistBatch, RaftView } from "../../../lib/raft/mod.ts";
+import { TERMS_CARRY_PROOF } from "../fault_kinds.ts";
 import type { NodeView, Step, Watcher } from "../watcher.ts";
 import { AnswerChecker } from "./answer_checker.ts";
 import { checkSending } from "./durability_checker.ts";
 import { ElectionChecker, type ElectionCheckerOptions } from "./election_checker.ts";
+import { EvidenceChecker } from "./evidence_checker.ts";
 import { checkLease } from "./lease_checker.ts";
+import { LimitChecker } from "./limit_checker.ts";
 import { type Committed, LogChecker } from "./log_checker.ts";
 import { NonceChecker } from "./nonce_checker.ts";
 import { StateChecker } from "./state_checker.ts";
@@ -33,9 +36,11 @@ export interface ClusterCheckerOptions extends ElectionCheckerOptions {
 /** See the module. */
 export class ClusterChecker implements Watcher {
   readonly #elections: ElectionChecker;
+  readonly #evidence: EvidenceChecker;
   readonly #log: LogChecker;
   readonly #nonces = new NonceChecker();
   readonly #answers = new AnswerChecker();
+  readonly #limits = new LimitChecker();
   readonly #states = new StateChecker();
   readonly #timing: TimingChecker;
   readonly #replicationHolds: boolean;
@@ -45,6 +50,7 @@ export class ClusterChecker implements Watcher {
   constructor(options: ClusterCheckerOptions) {
     this.#options = options;
     this.#elections = new ElectionChecker(options);
+    this.#evidence = new EvidenceChecker({ ...options, knowsRestarts: TERMS_CARRY_PROOF });
     this.#log = new LogChecker(options);
     this.#timing = new TimingChecker(options);
     this.#replicationHolds = options.replicationHolds;
@@ -72,20 +78,24 @@ export class ClusterChecker implements Watcher {
     const { output } = step;
     this.#answers.stepped(node, state, step);
     this.#elections.stepped(node, output);
+    this.#evidence.stepped(node, output);
     this.#timing.stepped(node, state, output);
     this.#checkLease(node, state);
     if (!this.#replicationHolds) return;
+    this.#limits.stepped(node, state, output);
     this.#log.checkProgress(node, state);
     if (output.events.some(({ kind }) => kind === "electionWon")) this.#log.leading(node, state);
     if (output.installSnapshot !== null) this.#log.installing(node, output.installSnapshot);
-    if (output.apply.length > 0) this.#log.committing(node, state, output.apply);
+    if (output.apply.length === 0) return;
+    this.#log.committing(node, state, output.apply);
+    this.#evidence.committed(output.apply);
   }
 
-  /** With liars about, a voter's promise binds nobody; where clocks jump, it ends too early. */
+  /** Where clocks jump, a voter's promise ends too early; beyond the line, liars outnumber promises. */
   #checkLease(node: NodeView, state: RaftView): void {
-    const { liars, hasGoodClocks, nodes } = this.#options;
+    const { hasGoodClocks, nodes } = this.#options;
     const leader = state.role;
-    if (liars > 0 || !hasGoodClocks || leader.name !== "leader") return;
+    if (!this.#replicationHolds || !hasGoodClocks || leader.name !== "leader") return;
     checkLease(node, { state, leader, nodes: nodes() });
   }
 

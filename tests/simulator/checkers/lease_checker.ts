@@ -12,7 +12,7 @@ import { isBound } from "../../../lib/raft/voter.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
 
-/** A leader took a step, in a cluster without liars. */
+/** A leader took a step. Within the line, the honest voters among a majority are enough. */
 export function checkLease(
   node: NodeView,
   { state, leader, nodes }: {
@@ -31,9 +31,12 @@ export function checkLease(
   });
 }
 
-/** Whether a voter helps nobody but this leader. Who is down votes for nobody either. */
-function keepsPromise({ state }: NodeView, leader: NodeView): boolean {
-  if (state === null) return true;
+/**
+ * Whether a voter helps nobody but this leader. Who is down votes for nobody either; what a liar promised,
+ * the leader has to believe.
+ */
+function keepsPromise({ state, isHonest }: NodeView, leader: NodeView): boolean {
+  if (state === null || !isHonest) return true;
   const followed = state.certificate?.leader ?? leader.id;
   return isBound(state) && followed === leader.id && state.voterPromise.transferTarget === null;
 }

@@ -13,7 +13,8 @@ function leased(): { cluster: TestCluster; check: () => void } {
   const cluster = new TestCluster({ size: 3 });
   const leader = cluster.elect("n1");
   cluster.tick(HEARTBEAT_TICKS);
-  const view = (node: TestNode): NodeView => ({ id: node.id, state: node.raft.state }) as NodeView;
+  const view = (node: TestNode): NodeView =>
+    ({ id: node.id, isHonest: true, state: node.raft.state }) as NodeView;
   const check = () =>
     checkLease(view(leader), {
       state: leader.raft.state,

@@ -1,6 +1,6 @@
 /**
  * A voter's certifier, watched: no nonce serves two requests, whatever lives lie in between, nobody
- * signs for two candidates in a term, and no share is made before its vote is durable.
+ * signs two statements in a term, and no share is made before its vote is durable.
  *
  * @module
  */
@@ -22,8 +22,8 @@ import type { NodeView } from "../watcher.ts";
 export class NonceChecker {
   /** By voter and commitment: the one request that its nonce served. */
   readonly #served = new Map<string, string>();
-  /** By voter and term: the one candidate that was signed for. */
-  readonly #candidates = new Map<string, string>();
+  /** By voter and term: the one statement that was signed. */
+  readonly #statements = new Map<string, ElectionFields>();
 
   /** A share was made. */
   signed(node: NodeView, request: SigningRequest): void {
@@ -35,7 +35,7 @@ export class NonceChecker {
       return `${node.id} signs ${digest} with the nonce of ${served}`;
     });
     this.#served.set(nonce, digest);
-    this.#checkCandidate(node, request.election);
+    this.#checkStatement(node, request.election);
     this.#checkDurable(node, request.election);
     if (node.state !== null) checkUpToDate(node, node.state, request.election);
   }
@@ -70,13 +70,17 @@ export class NonceChecker {
     };
   }
 
-  #checkCandidate(node: NodeView, { term, leader }: ElectionFields): void {
-    const ballot = `${node.id} ${term}`;
-    const earlier = this.#candidates.get(ballot) ?? leader;
-    require(earlier === leader, "A voter signs for one candidate a term", () => {
-      return `${node.id} signs for ${leader} in term ${term} after ${earlier}`;
+  #checkStatement(node: NodeView, election: ElectionFields): void {
+    const { term, leader } = election;
+    const earlier = this.#statements.get(`${node.id} ${term}`) ?? election;
+    require(earlier.leader === leader, "A voter signs for one candidate a term", () => {
+      return `${node.id} signs for ${leader} in term ${term} after ${earlier.leader}`;
     });
-    this.#candidates.set(ballot, leader);
+    const isSame = statementOf(earlier) === statementOf(election);
+    require(isSame, "A voter signs one statement a term", () => {
+      return `${node.id} signs ${statementOf(election)} after ${statementOf(earlier)}`;
+    });
+    this.#statements.set(`${node.id} ${term}`, election);
   }
 
   #checkDurable(node: NodeView, { term, leader }: ElectionFields): void {
@@ -129,8 +133,11 @@ function checkUpToDate(
   });
 }
 
+function statementOf({ epoch, term, leader, lastLogIndex, lastLogTerm }: ElectionFields): string {
+  return [epoch, term, leader, lastLogIndex, lastLogTerm].join(" ");
+}
+
 function digestOf({ election, commitments }: SigningRequest): string {
-  const { epoch, term, leader, lastLogIndex, lastLogTerm } = election;
   const signers = commitments.map(({ voter, commitment }) => `${voter}=${encodeHex(commitment)}`);
-  return [epoch, term, leader, lastLogIndex, lastLogTerm, ...signers].join(" ");
+  return [statementOf(election), ...signers].join(" ");
 }

@@ -21,13 +21,13 @@ interface Before {
 /** Watches the timers of all nodes. */
 export class TimingChecker {
   readonly #before = new WeakMap<RaftView, Before>();
-  /** Candidacies that a leader asked for, by candidate and term. */
+  /** Candidacies that a leader asked for, by candidate and term: those that it named to its followers. */
   readonly #transfers = new Set<string>();
   /** The highest round that each node has answered, by node, term and leader. */
   readonly #answered = new Map<string, number>();
   readonly #liars: number;
 
-  /** With liars about, nobody can tell who stood at a leader's wish. */
+  /** With liars about, nobody can tell who answered which round. */
   constructor(options: { readonly liars: number }) {
     this.#liars = options.liars;
   }
@@ -46,18 +46,18 @@ export class TimingChecker {
     }
     if (before === undefined) return;
     if (state.electionElapsedTicks < before.elapsedTicks) checkReset(node, state, output);
-    if (this.#liars === 0) this.#checkPromise(node, state, { before, output });
+    this.#checkPromise(node, state, { before, output });
   }
 
-  /** A message leaves: notes who answers which round, and who stands at a leader's wish. */
+  /** A message leaves: notes who answers which round, and whom a leader names. */
   sending(message: Message): void {
     if (message.kind === "appendResponse") {
       const answer = `${message.from} ${message.term} ${message.to}`;
       const newest = Math.max(message.round, this.#answered.get(answer) ?? 0);
       this.#answered.set(answer, newest);
     }
-    if (message.kind !== "preVoteRequest" || !message.transfer) return;
-    this.#transfers.add(`${message.from} ${message.term}`);
+    if (message.kind !== "appendRequest" || message.transferTarget === null) return;
+    this.#transfers.add(`${message.transferTarget} ${message.term + 1}`);
   }
 
   /** Who follows a leader is counted by answers given in its term, and to it. */

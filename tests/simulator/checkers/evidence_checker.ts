@@ -1,0 +1,72 @@
+/**
+ * What Floe says about others is true: nobody honest is called a cheater, and the committed log holds the
+ * proof of each leader whose entries it holds.
+ *
+ * @module
+ */
+
+import { decodeUtf8 } from "../../../lib/bytes.ts";
+import type { Entry, Output } from "../../../lib/raft/mod.ts";
+import { type NodeId, type Term, toNodeId } from "../../../lib/types.ts";
+import { require } from "../violation.ts";
+import type { NodeView } from "../watcher.ts";
+
+/** What the checker knows of the cluster. */
+export interface EvidenceCheckerOptions {
+  /** All nodes. */
+  readonly nodes: () => Iterable<NodeView>;
+  /** Whether a voter that restarts twice within a candidacy is told from one that withholds its share. */
+  readonly knowsRestarts: boolean;
+  /** Verifies a note as an outsider would. @throws when it is not genuine. */
+  readonly verify: (note: string, expected: { term: Term; leader: NodeId }) => unknown;
+}
+
+/** Watches accusations, and the committed log. */
+export class EvidenceChecker {
+  readonly #options: EvidenceCheckerOptions;
+  #checkedIndex = 0;
+  #lastTerm = 0;
+
+  /** A checker that has seen nothing yet. */
+  constructor(options: EvidenceCheckerOptions) {
+    this.#options = options;
+  }
+
+  /** An honest node took a step: nobody honest is accused in it. */
+  stepped(node: NodeView, output: Output): void {
+    for (const event of output.events) {
+      if (event.kind !== "cheaterFound" && event.kind !== "shareWithheld") continue;
+      const { kind, voter, term } = event;
+      if (kind === "shareWithheld" && !this.#options.knowsRestarts) continue;
+      require(!this.#isHonest(voter), "Nobody honest is accused", () => {
+        return `${node.id} says ${kind} of ${voter} in term ${term}`;
+      });
+    }
+  }
+
+  /** Entries are committed, in order; some may have been seen already. */
+  committed(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      if (entry.index !== this.#checkedIndex + 1) continue;
+      this.#checkedIndex = entry.index;
+      if (entry.term === this.#lastTerm) continue;
+      this.#lastTerm = entry.term;
+      this.#checkProof(entry);
+    }
+  }
+
+  #checkProof({ kind, data, term, index }: Entry): void {
+    const invariant = "The log proves who led each term";
+    require(kind === "certificate", invariant, () => {
+      return `entry ${index}, the first of term ${term}, is a ${kind}`;
+    });
+    const note = decodeUtf8(data);
+    const leader = /^leader (\S+)$/m.exec(note)?.[1];
+    require(leader !== undefined, invariant, () => `entry ${index} names no leader`);
+    if (leader !== undefined) this.#options.verify(note, { term, leader: toNodeId(leader) });
+  }
+
+  #isHonest(voter: NodeId): boolean {
+    return [...this.#options.nodes()].some(({ id, isHonest }) => isHonest && id === voter);
+  }
+}

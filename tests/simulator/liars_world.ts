@@ -1,0 +1,201 @@
+/**
+ * A world in which nothing fails but honesty: as many voters lie as a cluster can do without, for as long
+ * as the run takes. They may cost time, but not the cluster: it must be led most of the time, and write
+ * nearly as much as one whose voters are all honest.
+ *
+ * Every now and then the leader's process restarts, so that there are elections to disturb.
+ *
+ * @module
+ */
+
+import type { LieKind } from "./fault_kinds.ts";
+import { drawScenario, type Scenario } from "./scenario.ts";
+import { Simulation } from "./simulation.ts";
+import { Trace } from "./trace.ts";
+
+/** How long a world is watched, from its very first moment on. */
+const WATCHED_US = 30_000_000;
+/** How long a leader leads before its process restarts. */
+const REIGN_US = 10_000_000;
+/** How often somebody looks whether there is a leader. */
+const LOOK_US = 50_000;
+/** How long a liar tells one lie where it tells all in turn. */
+const TURN_US = 2_500_000;
+
+/** The least part of the time that a cluster must be led. */
+export const LED_SHARE_MIN = 0.9;
+/** The least part of an honest cluster's writes. */
+export const WRITTEN_SHARE_MIN = 0.9;
+
+/** A cluster with n - t liars. */
+export interface LiarsWorld {
+  /** How many voters. */
+  readonly size: number;
+  /** How many must sign. */
+  readonly threshold: number;
+  /** What the liars say: one lie all the time, or several in turn. */
+  readonly lies: readonly LieKind[];
+}
+
+/** What came of a world. */
+export interface LiarsOutcome {
+  /** The part of the time in which somebody led. */
+  readonly ledShare: number;
+  /** Writes, as a part of those of the same world without a lie. */
+  readonly writtenShare: number;
+  /** How often the lies were told. */
+  readonly lies: number;
+}
+
+/** Lies that n - t voters must not be able to stop a cluster by. */
+export const LIES_THAT_COST_TIME: readonly LieKind[] = [
+  "refuseAll",
+  "inflatedTerm",
+  "claimWithoutCertificate",
+  "forgedCertificate",
+  "standFirst",
+  "withheldShare",
+  "wrongShare",
+  "replayedCommitment",
+  "transferUnasked",
+  "wantSnapshots",
+];
+
+/** A vote for everybody is within the line where at most 2t - n - 1 voters lie. */
+const LIES_WITHIN_THE_LINE: readonly LieKind[] = [...LIES_THAT_COST_TIME, "voteForAll"];
+
+/** Lies that stop a cluster in which anybody may raise a term. */
+export const UNPROVEN_LIES: readonly LieKind[] = [
+  "refuseAll",
+  "inflatedTerm",
+  "standFirst",
+  "transferUnasked",
+];
+
+/** The worlds of the gate: each lie alone, and all in turn in clusters of several sizes. */
+export const LIARS_WORLDS: readonly LiarsWorld[] = [
+  ...LIES_WITHIN_THE_LINE.map((lie) => ({ size: 4, threshold: 3, lies: [lie] })),
+  { size: 4, threshold: 3, lies: LIES_WITHIN_THE_LINE },
+  { size: 5, threshold: 4, lies: LIES_WITHIN_THE_LINE },
+  { size: 7, threshold: 5, lies: LIES_WITHIN_THE_LINE },
+  { size: 7, threshold: 6, lies: LIES_WITHIN_THE_LINE },
+  { size: 5, threshold: 3, lies: LIES_THAT_COST_TIME },
+];
+
+/** A world as a person names it. */
+export function nameOf({ size, threshold, lies }: LiarsWorld): string {
+  const what = lies.length === 1 ? lies[0] : `${lies.length} lies in turn`;
+  return `${threshold} of ${size}, ${size - threshold} that lie: ${what}`;
+}
+
+/** Runs a world, and the same one without a lie. */
+export async function runLiarsWorld(world: LiarsWorld, seed = 1): Promise<LiarsOutcome> {
+  const honest = await watch(toScenario({ ...world, lies: [] }, seed));
+  const { ledShare, written, lies } = await watch(toScenario(world, seed));
+  return { ledShare, writtenShare: written / Math.max(1, honest.written), lies };
+}
+
+/** What is wrong with an outcome, in words; null when nothing is. */
+export function faultOf({ ledShare, writtenShare }: LiarsOutcome): string | null {
+  if (ledShare < LED_SHARE_MIN) return `led ${percent(ledShare)} of the time`;
+  if (writtenShare < WRITTEN_SHARE_MIN) {
+    return `wrote ${percent(writtenShare)} of what honest voters write`;
+  }
+  return null;
+}
+
+/** A share as a person reads it. */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+async function watch(
+  scenario: Scenario,
+): Promise<{ readonly ledShare: number; readonly written: number; readonly lies: number }> {
+  const simulation = new Simulation(scenario, new Trace(null));
+  const { queue, counters, machines } = simulation;
+  let looks = 0;
+  let led = 0;
+  const look = (): void => {
+    looks++;
+    if (machines.some(({ state }) => state?.role.name === "leader")) led++;
+    queue.after(LOOK_US, look);
+  };
+  const depose = (): void => {
+    const leader = machines.find(({ isHonest, state }) =>
+      isHonest && state?.role.name === "leader"
+    );
+    leader?.kill("its reign is over");
+    leader?.start();
+    queue.after(REIGN_US, depose);
+  };
+  queue.after(LOOK_US, look);
+  queue.after(REIGN_US, depose);
+  simulation.start();
+  await simulation.runUntil(WATCHED_US);
+  const lies = scenario.lies.reduce((sum, kind) => sum + counters.of(`lie.${kind}`), 0);
+  return { ledShare: led / looks, written: counters.of("client.written"), lies };
+}
+
+/** Nothing fails: no message is lost, no disk breaks, no clock drifts. */
+function toScenario({ size, threshold, lies }: LiarsWorld, seed: number): Scenario {
+  return {
+    ...drawScenario(seed),
+    size,
+    threshold,
+    liars: size - threshold,
+    lies,
+    lying: {
+      isConstant: true,
+      turnUs: lies.length > 1 ? TURN_US : null,
+      mischiefUsMean: 40_000,
+    },
+    replicationHolds: true,
+    realFrost: false,
+    encodesMessages: false,
+    tickUs: 20_000,
+    electionTimeoutTicks: 15,
+    heartbeatTicks: 3,
+    signingTimeoutTicks: 4,
+    clockDriftMax: 0,
+    hasGoodClocks: true,
+    hasExtremeClocks: false,
+    turnUsMean: 0,
+    limits: null,
+    persistUsMean: 500,
+    logEntriesMax: 60,
+    chunkBytesMax: 5_000,
+    acknowledgeUsMean: 0,
+    network: {
+      latencyUsMin: 200,
+      latencyUsMean: 1_000,
+      dropRate: 0,
+      duplicateRate: 0,
+      reorderRate: 0,
+      longTailRate: 0,
+      longTailUsMean: 0,
+      echoRate: 0,
+      farNodes: 0,
+      farUs: 0,
+    },
+    workload: {
+      clients: 4,
+      keys: 3,
+      thinkUsMean: 100_000,
+      readShare: 0.1,
+      deleteShare: 0,
+      leaseShare: 0,
+      conditionShare: 0,
+      retryShare: 0,
+      timeoutMs: 1_000,
+      strictShare: 0,
+      echoShare: 0,
+      tokenShare: 0,
+      distanceUs: 0,
+      valueBytesMax: 16,
+    },
+    faults: [],
+    faultIntervalUsMean: 1_000_000,
+    faultUsMean: 1_000_000,
+  };
+}
