@@ -24,42 +24,55 @@ const COPIED = [
   "deno.lock",
 ];
 
+/** Most mutants at once. */
+const JOBS_MAX = 64;
+
 const USAGE = `Usage: deno task mutants [--seeds N] [NAME ...]
   --seeds N     how many seeds to run on each (default 1000)
+  --jobs J      how many mutants to hunt at once (default 2)
   NAME          a mutant of docs/mutants.md; all of them by default`;
 
 interface Options {
   readonly chosen: readonly Mutant[];
   readonly seeds: number;
+  readonly jobs: number;
 }
 
-async function run({ chosen, seeds }: Options): Promise<number> {
-  const copy = Deno.makeTempDirSync({ prefix: "floe-mutants-" });
-  try {
-    for (const path of COPIED) copyTree(join(ROOT, path), join(copy, path));
-    let survivors = 0;
-    printRow(["mutant", "seeds", "caught by"]);
-    printRow(["---", "---:", "---"]);
-    for (const mutant of chosen) {
-      const { seed, invariant } = await huntMutant(mutant, copy, seeds);
-      if (seed === null) survivors++;
-      printRow([mutant.name, String(seed ?? `> ${seeds}`), invariant || "NOBODY"]);
+async function run({ chosen, seeds, jobs }: Options): Promise<number> {
+  const waiting = [...chosen];
+  let survivors = 0;
+  printRow(["mutant", "seeds", "caught by"]);
+  printRow(["---", "---:", "---"]);
+  const huntAll = async () => {
+    const copy = Deno.makeTempDirSync({ prefix: "floe-mutants-" });
+    try {
+      for (const path of COPIED) copyTree(join(ROOT, path), join(copy, path));
+      for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+        const { seed, invariant } = await huntMutant(mutant, copy, seeds);
+        if (seed === null) survivors++;
+        printRow([mutant.name, String(seed ?? `> ${seeds}`), invariant || "NOBODY"]);
+      }
+    } finally {
+      Deno.removeSync(copy, { recursive: true });
     }
-    console.log(`\n${chosen.length - survivors} of ${chosen.length} mutants caught`);
-    return survivors === 0 ? 0 : 1;
-  } finally {
-    Deno.removeSync(copy, { recursive: true });
-  }
+  };
+  await Promise.all(Array.from({ length: jobs }, huntAll));
+  console.log(`\n${chosen.length - survivors} of ${chosen.length} mutants caught`);
+  return survivors === 0 ? 0 : 1;
 }
 
 function readOptions(): Options {
-  const { values: { seeds }, positionals } = parseArgs({
-    options: { seeds: { type: "string", default: "1000" } },
+  const { values: { seeds, jobs }, positionals } = parseArgs({
+    options: {
+      seeds: { type: "string", default: "1000" },
+      jobs: { type: "string", default: "2" },
+    },
     allowPositionals: true,
   });
   return {
     chosen: chooseMutants(positionals),
     seeds: readWhole({ name: "--seeds", text: seeds, from: 1 }),
+    jobs: readWhole({ name: "--jobs", text: jobs, from: 1, to: JOBS_MAX }),
   };
 }
 
@@ -69,15 +82,15 @@ async function huntMutant(mutant: Mutant, copy: string, seeds: number): Promise<
   const sound = Deno.readTextFileSync(path);
   Deno.writeTextFileSync(path, mutate(mutant, sound));
   try {
-    return await hunt(copy, seeds);
+    return await hunt(copy, [`${seeds}`, ...(mutant.world === undefined ? [] : [mutant.world])]);
   } finally {
     Deno.writeTextFileSync(path, sound);
   }
 }
 
-async function hunt(copy: string, seeds: number): Promise<Hunt> {
+async function hunt(copy: string, wanted: readonly string[]): Promise<Hunt> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "--allow-read", "--allow-env", "tests/mutants/hunt.ts", `${seeds}`],
+    args: ["run", "--no-check", "--allow-read", "--allow-env", "tests/mutants/hunt.ts", ...wanted],
     cwd: copy,
     stdout: "piped",
     stderr: "piped",

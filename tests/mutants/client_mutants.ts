@@ -144,4 +144,60 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     }
     this.#forgetBefore`,
   },
+  {
+    name: "absent-means-anything",
+    bug: "a put that is only to create a key replaces one that is there",
+    file: "lib/kv/apply_command.ts",
+    find: `  const { ifModRevision = modRevision } = command;`,
+    replace: `  const ifModRevision = command.ifModRevision || modRevision;`,
+  },
+  {
+    name: "delete-whatever-is-there",
+    bug: "a delete takes effect whatever the key's revision",
+    file: "lib/kv/apply_command.ts",
+    find: `if (ifModRevision !== modRevision) return`,
+    replace: `if (ifModRevision !== modRevision && command.kind === "put") return`,
+  },
+  {
+    name: "reused-key-answers-for-another",
+    bug: "another command under a known idempotency key is answered as the first was",
+    file: "lib/kv/apply_command.ts",
+    find: `if (equalBytes(remembered.commandDigest, commandDigest)) return`,
+    replace: `if (remembered.commandDigest.length === commandDigest.length) return`,
+  },
+  {
+    name: "failed-condition-forgotten",
+    bug: "a write whose condition failed may take effect when it is sent again",
+    file: "lib/kv/apply_command.ts",
+    find: `    store.remembered.add({ idempotencyKey, commandDigest, result });`,
+    replace: `    if (result.kind !== "preconditionFailed") {
+      store.remembered.add({ idempotencyKey, commandDigest, result });
+    }`,
+  },
+  {
+    name: "lease-through-lost-time",
+    bug: "a leader that stood still counts on its lease all the same",
+    file: "lib/raft/reads.ts",
+    find: `if (state.role.name === "leader") state.role.leaseBrokenTick = state.nowTick;`,
+    replace: `if (state.role.name === "candidate") state.nowTick++;`,
+  },
+  {
+    name: "read-index-of-the-round-before",
+    bug: "a read is served at an index from before it was asked",
+    file: "lib/raft/reads.ts",
+    find: `    this.#batches.push({ round, readIndex, readers: this.#waiting });`,
+    replace: `    const earlier = Math.max(0, readIndex - 8) as LogIndex;
+    this.#batches.push({ round, readIndex: earlier, readers: this.#waiting });`,
+  },
+  {
+    name: "parked-and-appended",
+    bug: "a leader that hands over appends what it tells the client to send again",
+    file: "lib/raft/proposals.ts",
+    find:
+      `  if (state.role.transfer !== null) return { kind: "refused", proposalId, reason: "transferring" };`,
+    replace: `  if (state.role.transfer !== null) {
+    appendEntry(state, { kind: "command", data: command });
+    return { kind: "refused", proposalId, reason: "transferring" };
+  }`,
+  },
 ];

@@ -162,4 +162,32 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     find: `<= state.nowTick - state.config.electionTimeoutTicks) {`,
     replace: `< 0) {`,
   },
+  {
+    name: "everybody-accused",
+    bug: "when one share is wrong, every signer of the session is called a cheater",
+    file: "lib/raft/election.ts",
+    find: `for (const voter of result.voters) {`,
+    replace: `for (const voter of complete.shares.keys()) {`,
+  },
+  {
+    name: "another-statement",
+    bug: "a candidate gets shares for another statement of the same term",
+    file: "lib/raft/voter.ts",
+    find: `    isSameStatement(state, message) &&\n`,
+    replace: ``,
+  },
+  {
+    name: "term-without-its-proof",
+    bug: "a term's first entry does not hold its leader's certificate",
+    file: "lib/raft/leader.ts",
+    find: `appendEntry(state, { kind: "certificate", data: encodeUtf8(certificate.note) });`,
+    replace: `appendEntry(state, { kind: "certificate", data: encodeUtf8(leader.name) });`,
+  },
+  {
+    name: "transfer-by-hearsay",
+    bug: "a voter forgets its leader for anybody who says that the leader wishes so",
+    file: "lib/raft/voter.ts",
+    find: `(message.transfer && transferTarget(state) === message.from)`,
+    replace: `message.transfer`,
+  },
 ];

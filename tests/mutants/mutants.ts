@@ -8,6 +8,7 @@
 import { InputError } from "../../lib/errors.ts";
 import { CLIENT_MUTANTS } from "./client_mutants.ts";
 import { ELECTION_MUTANTS } from "./election_mutants.ts";
+import { LIMIT_MUTANTS } from "./limit_mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { REPLICATION_MUTANTS } from "./replication_mutants.ts";
 import { STORAGE_MUTANTS } from "./storage_mutants.ts";
@@ -16,6 +17,7 @@ import { STORAGE_MUTANTS } from "./storage_mutants.ts";
 export const MUTANTS: readonly Mutant[] = [
   ...ELECTION_MUTANTS,
   ...REPLICATION_MUTANTS,
+  ...LIMIT_MUTANTS,
   ...STORAGE_MUTANTS,
   ...CLIENT_MUTANTS,
 ];
