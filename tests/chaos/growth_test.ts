@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findGrowth, type Sample } from "./growth.ts";
+import { findGrowth, isMemoryGrowing, type Sample } from "./growth.ts";
 
 function samplesOf(count: number, rssOf: (at: number) => number, pid = 1): Sample[] {
   return Array.from({ length: count }, (_, at) => ({ pid, rssBytes: rssOf(at), fds: 10 + at }));
@@ -10,6 +10,7 @@ Deno.test("findGrowth() compares the second fifth of a process's life with its l
     samples: 50,
     early: { rssBytes: 15, fds: 25 },
     late: { rssBytes: 45, fds: 55 },
+    rssFloors: [10, 20, 30, 40],
   });
 });
 
@@ -28,4 +29,25 @@ Deno.test("findGrowth() looks at the last process only", () => {
 Deno.test("findGrowth() says nothing of a short life", () => {
   assert.equal(findGrowth(samplesOf(24, () => 1)), null);
   assert.equal(findGrowth([]), null);
+});
+
+/** Whether a process with this memory, in the order of its samples, grows by ten or more at each step. */
+function isGrowing(count: number, rssOf: (at: number) => number): boolean {
+  const growth = findGrowth(samplesOf(count, rssOf));
+  return growth !== null && isMemoryGrowing(growth, 10);
+}
+
+Deno.test("isMemoryGrowing() finds a leak, though it is hidden by what is freed again", () => {
+  assert.ok(isGrowing(100, (at) => at));
+  assert.ok(isGrowing(100, (at) => at + (at % 3) * 500));
+});
+
+Deno.test("isMemoryGrowing() takes no step, no warming up and no ups and downs for growth", () => {
+  assert.ok(!isGrowing(100, (at) => at < 50 ? 100 : 1_000));
+  assert.ok(!isGrowing(100, (at) => 1_000 - 900 / (1 + at)));
+  assert.ok(!isGrowing(100, (at) => at % 40 * 10));
+});
+
+Deno.test("isMemoryGrowing() says nothing of a life of less than minutes", () => {
+  assert.ok(!isGrowing(99, (at) => 10 * at));
 });

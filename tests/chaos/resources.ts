@@ -7,7 +7,7 @@
 import { pause } from "../../lib/deadline.ts";
 import type { NodeId } from "../../lib/types.ts";
 import type { ChaosCluster } from "./chaos_cluster.ts";
-import { findGrowth, type Growth, type Sample } from "./growth.ts";
+import { findGrowth, type Growth, isMemoryGrowing, type Sample } from "./growth.ts";
 
 /** What one process holds. */
 export interface Usage {
@@ -22,17 +22,16 @@ const SNAPSHOT_WORKER_FDS = 9;
 /**
  * How much more than at the start a process may hold once all is quiet. V8 gives little back when
  * nothing is asked of it: a process under load for nine minutes went from 100 to 307 MiB within four
- * of them, back to 230, and stayed between the two. {@linkcode GROWTH_MAX} is what tells a leak from that.
+ * of them, back to 230, and stayed between the two. `growth.ts` tells a leak from that.
  */
 const QUIET_MORE_MAX: Usage = { rssBytes: 224 * 1024 * 1024, fds: SNAPSHOT_WORKER_FDS + 8 };
 /** And at any time: with clients that wait, and peers that have not noticed that others are gone. */
 const BUSY_MORE_MAX: Usage = { rssBytes: 256 * 1024 * 1024, fds: 64 };
 
-/**
- * How much more a process that was spared may hold at the end than early in its life, under the same
- * load: a heap breathes by some of it.
- */
-const GROWTH_MAX: Usage = { rssBytes: 64 * 1024 * 1024, fds: 24 };
+/** How many more descriptors a process that was spared may hold at the end than early in its life. */
+const FDS_GROWTH_MAX = 24;
+/** A leak that matters takes so much more memory in each fifth of a life of minutes. */
+const RSS_GROWTH_STEP_BYTES = 16 * 1024 * 1024;
 
 /** How long connections may take to be seen as closed. */
 const SETTLE_TIMEOUT_MS = 20_000;
@@ -96,13 +95,16 @@ export class Resources {
   findGrowthFaults(): string[] {
     const { growth } = this;
     if (growth === null) return [];
-    const { early, late } = growth;
-    return (["rssBytes", "fds"] as const).flatMap((what) => {
-      if (late[what] <= early[what] + GROWTH_MAX[what]) return [];
-      return [
-        `${this.#cluster.spared} went from ${early[what]} ${what} to ${late[what]} under one load`,
-      ];
-    });
+    const { early, late, rssFloors } = growth;
+    const { spared } = this.#cluster;
+    const faults: string[] = [];
+    if (late.fds > early.fds + FDS_GROWTH_MAX) {
+      faults.push(`${spared} went from ${early.fds} descriptors to ${late.fds} under one load`);
+    }
+    if (isMemoryGrowing(growth, RSS_GROWTH_STEP_BYTES)) {
+      faults.push(`${spared} held at least ${rssFloors.join(", then ")} bytes under one load`);
+    }
+    return faults;
   }
 
   /** Waits until every node holds about what it did at the start; what is wrong when one does not. */
