@@ -101,7 +101,6 @@ export type TransferResult =
 /** A chunk of the node's own snapshot that is to be read and sent. */
 export type SnapshotChunk = Omit<SnapshotRequest, "data">;
 
-/** What happened inside the core that an operator may want to know; the node logs and counts it. */
 /** What a follower acknowledged and its log lacks. */
 export interface LostEntries {
   /** Up to where it has acknowledged the leader's log. */
@@ -110,6 +109,7 @@ export interface LostEntries {
   readonly heldIndex: LogIndex;
 }
 
+/** What happened inside the core that an operator may want to know; the node logs and counts it. */
 export type RaftEvent =
   /** This node asks for pre-votes. */
   | { readonly kind: "preVoteStarted"; readonly term: Term }
