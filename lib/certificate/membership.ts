@@ -45,7 +45,7 @@ import { keyId } from "./group_key.ts";
 import { encodeSignatureLine, parseSignatureLine, splitNote } from "./signed_note.ts";
 
 /** The first line: which kind of statement this is. Nothing else is signed under it. */
-export const MEMBERSHIP_KIND = "floe/membership/v1";
+const MEMBERSHIP_KIND = "floe/membership/v1";
 /** Most characters in a membership's note: more than twice what 101 members of long names take. */
 export const MEMBERSHIP_LENGTH_MAX = 262_144;
 /** Most characters in a member's address. */
@@ -73,7 +73,7 @@ export interface Member {
 
 /** Everything that a membership statement says. */
 export interface MembershipStatement {
-  /** The cluster. */
+  /** As every statement names it. */
   readonly cluster: ClusterName;
   /** The position in the chain, from 1; the genesis is 0. */
   readonly sequence: number;

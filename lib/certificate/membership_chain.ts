@@ -33,7 +33,7 @@ export type KnownMember =
 
 /** Where a chain stands. The same for everybody who followed the same chain. */
 export interface Membership {
-  /** The cluster. */
+  /** As every statement names it. */
   readonly cluster: ClusterName;
   /** How many statements followed the genesis. */
   readonly sequence: number;

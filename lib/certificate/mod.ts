@@ -98,7 +98,6 @@ export {
   hashMembership,
   type Member,
   MEMBER_ADDRESS_LENGTH_MAX,
-  MEMBERSHIP_KIND,
   MEMBERSHIP_LENGTH_MAX,
   type MembershipStatement,
   parseMembershipStatement,

@@ -73,7 +73,7 @@ export type CheckedReshareCommitment = Brand<
 
 /** A value of a dealer's polynomial, on its way. */
 export interface SubShare {
-  /** The dealer. */
+  /** Identifier of the old voter that dealt. */
   readonly dealer: number;
   /** The new participant that it is for. */
   readonly receiver: number;

@@ -25,14 +25,14 @@ const SHARED_SLOT_BYTES_MAX = 64 * 1024;
 /**
  * One buffer, seen in three ways: offsets are in bytes, and multiples of 8 where a record begins.
  */
-export interface Slab {
+interface Slab {
   /** The buffer as bytes. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The buffer as 32-bit words. */
   readonly words: Uint32Array<ArrayBuffer>;
   /** The buffer as 64-bit numbers. */
   readonly numbers: Float64Array<ArrayBuffer>;
-  /** Bytes of each slot. */
+  /** All slots of a slab are equal. */
   readonly slotBytes: number;
 }
 

@@ -26,7 +26,7 @@ export const HISTORY_LIMITS: HistoryLimits = {
 };
 
 /** In how many steps changes become too old. */
-export const AGE_STEPS = 32;
+const AGE_STEPS = 32;
 
 const CAPACITY_START = 1024;
 

@@ -17,7 +17,7 @@ export interface KeyRange {
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Every key. */
+/** From the empty start on, without an end. */
 export const ALL_KEYS: KeyRange = { start: NO_BYTES, end: null };
 
 /** One key as a range. */

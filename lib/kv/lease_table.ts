@@ -12,9 +12,9 @@ import { type KeySource, OrderedIndex } from "./ordered_index.ts";
 /** Most leases that there may be at once. */
 export const LEASES_MAX = 100_000;
 /** Shortest time to live. */
-export const LEASE_TTL_SECONDS_MIN = 1;
+const LEASE_TTL_SECONDS_MIN = 1;
 /** Longest time to live: a day. */
-export const LEASE_TTL_SECONDS_MAX = 86_400;
+const LEASE_TTL_SECONDS_MAX = 86_400;
 /**
  * Most keys that go with leases in one entry. A lease that has more goes on ending in the next
  * entries, and only when its last key is gone is it gone itself.

@@ -134,8 +134,6 @@ export {
   checkLeaseId,
   checkLeaseTtl,
   LEASE_KEYS_PER_ENTRY,
-  LEASE_TTL_SECONDS_MAX,
-  LEASE_TTL_SECONDS_MIN,
   type LeaseEnd,
   type LeaseRow,
   LEASES_MAX,
@@ -160,7 +158,6 @@ export {
   RangeReader,
   type RangeSlice,
   type RevisionFilter,
-  SLICE_LIMITS,
   type SliceLimits,
 } from "./range_reader.ts";
 export type { ChangeKind, KeyValueRow, NewVersion, Records } from "./record.ts";
@@ -235,7 +232,6 @@ export {
   TRANSACTION_KEYS_MAX,
 } from "./transaction.ts";
 export {
-  TAKE_LIMITS,
   type TakeLimits,
   type Taken,
   WATCH_QUEUE_MAX,
@@ -250,7 +246,6 @@ export {
   decodeRememberedResult,
   encodeRememberedResult,
   idempotencyText,
-  MEMORY_LIMITS,
   type MemoryLimits,
   type RememberedResult,
   type RememberedRow,

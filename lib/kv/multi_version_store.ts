@@ -33,9 +33,9 @@ export type Unreadable =
 
 /** The key that is to be set. */
 export interface PutChange {
-  /** The key. */
+  /** 1 to 1,024 bytes. */
   readonly key: Uint8Array;
-  /** Its value. */
+  /** At most 512 KiB. */
   readonly value: Uint8Array;
   /** The lease that it goes with, or 0. */
   readonly lease: number;
@@ -49,7 +49,7 @@ export class MultiVersionStore {
   readonly index: OrderedIndex = new OrderedIndex(this.records);
   /** The changes. */
   readonly history: RevisionQueue = new RevisionQueue();
-  /** The leases. */
+  /** What keys are attached to, and ends with it. */
   readonly leases: LeaseTable = new LeaseTable(this.records);
   /** Changes from this one on are still to be written by somebody, and not forgotten before. */
   heldFrom: number = Infinity;

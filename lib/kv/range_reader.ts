@@ -39,7 +39,7 @@ export interface RevisionFilter {
 
 /** What is to be read. */
 export interface RangeQuery extends RevisionFilter {
-  /** The keys. */
+  /** From its start, up to its end and without it. */
   readonly keys: KeyRange;
   /** The store as it stood at this revision. */
   readonly revision: LogIndex;
@@ -81,9 +81,9 @@ export interface SliceLimits {
 }
 
 /** Some 1,000 rows of 256 bytes: 4 ms were measured on a machine that was busy with other things. */
-export const SLICE_LIMITS: SliceLimits = { keysMax: 2_000, bytesMax: 256 * 1024 };
+const SLICE_LIMITS: SliceLimits = { keysMax: 2_000, bytesMax: 256 * 1024 };
 
-/** One slice of a range. */
+/** As much as one turn of the loop reads. */
 export interface RangeSlice {
   /** The tag. */
   readonly kind: "slice";

@@ -118,7 +118,7 @@ export class Records {
     return this.#number(handle, 2);
   }
 
-  /** The lease, or 0. */
+  /** 0 where none is attached. */
   lease(handle: number): number {
     return this.#number(handle, 3);
   }

@@ -20,9 +20,9 @@ export type RowChange =
 
 /** A change and the index of its entry. */
 export interface JournaledChange {
-  /** The index. */
+  /** Of the log entry that made it. */
   readonly index: number;
-  /** The change. */
+  /** What becomes of the row. */
   readonly change: RowChange;
 }
 

@@ -89,7 +89,7 @@ export interface NewTokenCommand extends NewToken, CommandOptions {
 export interface RemoveTokenCommand extends CommandOptions {
   /** The tag. */
   readonly kind: "revokeToken";
-  /** Its id. */
+  /** Public; the secret half stays with the token's holder. */
   readonly id: string;
 }
 

@@ -23,11 +23,11 @@ import type { RememberedRow } from "./write_memory.ts";
 
 /** One change of one key. */
 export interface HistoryRow {
-  /** Its revision. */
+  /** The log index of the write. */
   readonly revision: LogIndex;
   /** Its place among the changes of the revision, from 0. */
   readonly order: number;
-  /** The key. */
+  /** 1 to 1,024 bytes. */
   readonly key: Uint8Array;
   /** What it did. */
   readonly kind: ChangeKind;

@@ -28,12 +28,12 @@ export const TRANSACTION_BYTES_MAX: number = 8 * 1024 * 1024;
 
 /** How what is there is compared with what a condition says: `there relation said`. */
 export const RELATIONS = ["=", "!=", "<", ">"] as const;
-/** One of {@linkcode RELATIONS}. */
+/** How a condition compares what is there with what it names. */
 export type Relation = typeof RELATIONS[number];
 
 /** What of a key is a number. */
 export const NUMBER_TARGETS = ["modRevision", "createRevision", "version", "lease"] as const;
-/** One of {@linkcode NUMBER_TARGETS}. */
+/** A field of a key that a condition compares as a number. */
 export type NumberTarget = typeof NUMBER_TARGETS[number];
 
 /**
@@ -65,14 +65,14 @@ export type Condition =
 
 /** By what the rows of a read are sorted. */
 export const SORT_TARGETS = ["key", "version", "createRevision", "modRevision", "value"] as const;
-/** One of {@linkcode SORT_TARGETS}. */
+/** The field by which a range is sorted. */
 export type SortTarget = typeof SORT_TARGETS[number];
 
 /** Sets a key. */
 export interface PutOperation {
   /** The tag. */
   readonly kind: "put";
-  /** The key. */
+  /** 1 to 1,024 bytes. */
   readonly key: Uint8Array;
   /** The value; null keeps the one that is there, and refuses the transaction if there is none. */
   readonly value: Uint8Array | null;
@@ -86,7 +86,7 @@ export interface PutOperation {
 export interface RangeOperation extends RevisionFilter {
   /** The tag. */
   readonly kind: "range";
-  /** The keys. */
+  /** From its start, up to its end and without it. */
   readonly keys: KeyRange;
   /** Most rows; absent: all. */
   readonly limit?: number;
@@ -102,14 +102,14 @@ export interface RangeOperation extends RevisionFilter {
 
 /** What a read shows. */
 export const RANGE_SHOWS = ["rows", "keys", "count"] as const;
-/** One of {@linkcode RANGE_SHOWS}. */
+/** Whether a range answers with rows, keys, or their number. */
 export type RangeShow = typeof RANGE_SHOWS[number];
 
 /** Removes keys. */
 export interface DeleteOperation {
   /** The tag. */
   readonly kind: "delete";
-  /** The keys. */
+  /** From its start, up to its end and without it. */
   readonly keys: KeyRange;
   /** Whether the answer has the keys as they were. */
   readonly isPreviousWanted: boolean;
@@ -232,7 +232,7 @@ function checkNumber(number: number): void {
 }
 
 /** Checks a value. @throws {InputError} when it is longer than {@linkcode VALUE_BYTES_MAX}. */
-export function checkValue(value: Uint8Array): void {
+function checkValue(value: Uint8Array): void {
   if (value.length > VALUE_BYTES_MAX) {
     throw new InputError(`Cannot read value: ${value.length} bytes are above ${VALUE_BYTES_MAX}`);
   }

@@ -28,7 +28,7 @@ export const WATCH_QUEUE_MAX = 1_000;
 
 /** What is to be watched. */
 export interface WatchQuery {
-  /** The keys. */
+  /** From its start, up to its end and without it. */
   readonly keys: KeyRange;
   /** The first revision whose changes are wanted, perhaps one to come; absent: from now on. */
   readonly fromRevision?: number;
@@ -42,9 +42,9 @@ export interface WatchQuery {
 export interface WatchEvent {
   /** What it did. */
   readonly kind: ChangeKind;
-  /** Its revision. */
+  /** The log index of the write. */
   readonly revision: LogIndex;
-  /** The key. */
+  /** 1 to 1,024 bytes. */
   readonly key: Uint8Array;
   /** The key as it is after a put, else null. */
   readonly row: KeyValueRow | null;
@@ -65,7 +65,7 @@ export interface TakeLimits {
 }
 
 /** Fits well below 10 ms. */
-export const TAKE_LIMITS: TakeLimits = {
+const TAKE_LIMITS: TakeLimits = {
   changesMax: 5_000,
   eventsMax: 1_000,
   bytesMax: 1024 * 1024,

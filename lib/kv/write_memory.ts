@@ -28,7 +28,7 @@ export interface MemoryLimits {
 }
 
 /** The limits of every cluster; only tests have others. */
-export const MEMORY_LIMITS: MemoryLimits = {
+const MEMORY_LIMITS: MemoryLimits = {
   entriesMax: 250_000,
   bytesMax: 64 * 1024 * 1024,
 };

@@ -8,7 +8,7 @@
 import { EnvironmentError } from "../errors.ts";
 
 /** How often the folder is looked at, in milliseconds. */
-export const FOLDER_WATCH_MS = 1_000;
+const FOLDER_WATCH_MS = 1_000;
 
 /** Which file or folder stands at a path; null where nothing does. */
 type Identity = string | null;

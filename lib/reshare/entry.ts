@@ -21,7 +21,7 @@ export type PlannedMember = Omit<Member, "verifyingShare">;
 export interface BeginEntry {
   /** The tag. */
   readonly kind: "begin";
-  /** The cluster. */
+  /** As every statement names it. */
   readonly cluster: ClusterName;
   /** The position that the new membership will have in the chain. */
   readonly sequence: number;
@@ -33,7 +33,7 @@ export interface BeginEntry {
   readonly seed: Uint8Array;
   /** The hash of the membership that is in force: 32 bytes. */
   readonly previous: Uint8Array;
-  /** The new threshold. */
+  /** How many of the new voters must sign. */
   readonly threshold: number;
   /** Every member afterwards, by rising identifier. */
   readonly members: readonly PlannedMember[];
@@ -45,7 +45,7 @@ export interface BeginEntry {
 export interface DealEntry {
   /** The tag. */
   readonly kind: "deal";
-  /** The change. */
+  /** Which change of members it is part of. */
   readonly change: string;
   /** The old voter. */
   readonly author: NodeId;
@@ -67,7 +67,7 @@ export interface Complaint {
 export interface HeldEntry {
   /** The tag. */
   readonly kind: "held";
-  /** The change. */
+  /** Which change of members it is part of. */
   readonly change: string;
   /** The new voter. */
   readonly author: NodeId;
@@ -83,7 +83,7 @@ export interface HeldEntry {
 export interface SelectEntry {
   /** The tag. */
   readonly kind: "select";
-  /** The change. */
+  /** Which change of members it is part of. */
   readonly change: string;
   /** At least t of the old voters, whose deals every new voter that is not absent holds. */
   readonly dealers: readonly NodeId[];
@@ -93,7 +93,7 @@ export interface SelectEntry {
 export interface ReadyEntry {
   /** The tag. */
   readonly kind: "ready";
-  /** The change. */
+  /** Which change of members it is part of. */
   readonly change: string;
   /** The new voter. */
   readonly author: NodeId;
@@ -108,7 +108,7 @@ export interface ReadyEntry {
 export interface ProofEntry {
   /** The tag. */
   readonly kind: "proof";
-  /** The change. */
+  /** Which change of members it is part of. */
   readonly change: string;
   /** The note by the new epoch. */
   readonly note: string;
@@ -118,7 +118,7 @@ export interface ProofEntry {
 export interface ConfigurationEntry {
   /** The tag. */
   readonly kind: "configuration";
-  /** The change. */
+  /** Which change of members it is part of. */
   readonly change: string;
   /** The note by the old epoch. */
   readonly byOld: string;
@@ -130,7 +130,7 @@ export interface ConfigurationEntry {
 export interface AbortEntry {
   /** The tag. */
   readonly kind: "abort";
-  /** The change. */
+  /** Which change of members it is part of. */
   readonly change: string;
   /** Why, for people. */
   readonly reason: string;

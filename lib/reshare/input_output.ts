@@ -34,7 +34,7 @@ export interface SubShareMessage {
   readonly from: NodeId;
   /** The receiver. */
   readonly to: NodeId;
-  /** The change. */
+  /** Which change of members it is part of. */
   readonly change: string;
   /** A 32-byte scalar. SECRET: for the receiver alone. A copy, for the driver to erase. */
   readonly secret: Uint8Array;
@@ -48,7 +48,7 @@ export interface WantMessage {
   readonly from: NodeId;
   /** The dealer. */
   readonly to: NodeId;
-  /** The change. */
+  /** Which change of members it is part of. */
   readonly change: string;
 }
 
@@ -59,7 +59,7 @@ export type ReshareMessage = SubShareMessage | WantMessage;
 export interface Proposal {
   /** Whether new shares are dealt, or only what is said about members changes. */
   readonly isResharing: boolean;
-  /** The new threshold. */
+  /** How many of the new voters must sign. */
   readonly threshold: number;
   /** Every member afterwards, by rising identifier. */
   readonly members: readonly PlannedMember[];

@@ -20,7 +20,7 @@ import type { NodeId } from "../types.ts";
 
 /** Who votes, and how many must. */
 export interface VoterSet {
-  /** Every voter. */
+  /** All of them, also those without a share. */
   readonly voters: readonly NodeId[];
   /** How many must sign: n/2 < threshold <= n. */
   readonly threshold: number;
