@@ -36,7 +36,8 @@ import type { SchemeResult, SchemeSession, SigningScheme } from "./signing_schem
 /** Bytes of an encoded commitment: hiding_nonce_commitment, then binding_nonce_commitment. */
 export const COMMITMENT_BYTES = 2 * ELEMENT_BYTES;
 
-/** What a rehearsal signs, under a key that nobody keeps. */
+/** What a rehearsal signs. Its key is no secret: it is made of this byte, and signs nothing else. */
+const REHEARSAL_BYTE = 0x5a;
 const REHEARSAL = encodeUtf8("floe/rehearsal/v1\n");
 
 /** Most group commitments kept from round two to aggregation. One would do: retries are rare. */
@@ -97,16 +98,16 @@ class FrostScheme implements SigningScheme<RoundOne> {
   }
 
   rehearse(): void {
-    const options = { maxParticipants: 2, minParticipants: 2, randomBytes: this.#randomBytes };
+    const randomBytes = (length: number) => new Uint8Array(length).fill(REHEARSAL_BYTE);
+    const options = { maxParticipants: 2, minParticipants: 2, randomBytes };
     const { group, shares } = trustedDealerKeygen(options);
-    const signers = shares.map((share) => ({ share, roundOne: commit(share, this.#randomBytes) }));
+    const signers = shares.map((share) => ({ share, roundOne: commit(share, randomBytes) }));
     const commitments = signers.map(({ roundOne }) => roundOne.commitment);
     const session = { group, message: REHEARSAL, commitments };
     const signatureShares = new Map(
       signers.map((signer) => [signer.share.identifier, signShare(session, signer).signatureShare]),
     );
     aggregate(session, { signatureShares });
-    for (const { secret } of shares) secret.fill(0);
   }
 
   commit(): { readonly nonces: RoundOne; readonly commitment: Uint8Array } {

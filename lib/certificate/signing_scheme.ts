@@ -38,7 +38,7 @@ export type SchemeResult =
  */
 export interface SigningScheme<Nonces> {
   /**
-   * Goes through both rounds with throwaway keys, so that the code of the first real signature is
+   * Goes through both rounds with a key that is no secret, so that the code of the first real signature is
    * compiled before an election waits for it.
    */
   rehearse(): void;
