@@ -3,22 +3,22 @@
  * public group that the share belongs to. Nothing else: a nonce is never in any file, and the record of
  * a key generation that is not done is for the node alone.
  *
- * **What a backup is for.** It holds keys, and a node is more than its keys: `raft.db` knows what it
+ * **What a backup is for.** It holds keys, and a node is more than its keys: `raft` knows what it
  * voted. A voter that has forgotten its vote could sign for a second leader of the same term. So a
- * share comes back only beside the `raft.db` of its node, and always as one that was in use:
+ * share comes back only beside the folder `raft` of its node, and always as one that was in use:
  *
  * - that it was not in use when the backup was made says nothing about what has happened since;
  * - a backup can be restored more than once, so a first use after it cannot be told from a second.
  *
  * The rule has no exception. What it costs: the backup of a
- * node that never ran cannot bring its share back. What is left: to move a node, with `raft.db`, to
+ * node that never ran cannot bring its share back. What is left: to move a node, with `raft`, to
  * another disk or machine; to put back a key file that was lost; and to bring back a node's identity alone.
  *
  * @module
  */
 
 import { z } from "zod";
-import { createDataFolder, openRaftStore, RAFT_FILE } from "../storage/mod.ts";
+import { checkRaftStore, createDataFolder, hasRaftStore, RAFT_FOLDER } from "../storage/mod.ts";
 import type { NodeId } from "../types.ts";
 import { formatGroup, GROUP_FILE, toGroupFile } from "./group_file.ts";
 import {
@@ -93,8 +93,8 @@ export function writeBackup(
  * share is marked as in use: see the head of this file. The caller holds the folder's lock.
  *
  * @throws {KeyFileError} when the backup cannot be used or opened, when the folder holds keys, or the
- * group of another cluster, or when there is a share and no `raft.db`.
- * @throws {InputError} when the folder's `raft.db` is of another cluster or node.
+ * group of another cluster, or when there is a share and no folder `raft`.
+ * @throws {InputError} when the folder's log is of another cluster or node.
  * @throws {CorruptionError} when it is damaged.
  * @throws {EnvironmentError} when a file cannot be read or written.
  */
@@ -215,15 +215,15 @@ function checkFolderFits(dataDir: string, { node, cluster, group }: Backup): voi
       );
     }
   }
-  if ((statFile(`${dataDir}/${RAFT_FILE}`)?.size ?? 0) === 0) throw noVotes(dataDir, node);
-  if (cluster !== null) openRaftStore({ folder: dataDir, cluster, node }).close();
+  if (!hasRaftStore(dataDir)) throw noVotes(dataDir, node);
+  if (cluster !== null) checkRaftStore({ folder: dataDir, cluster, node });
 }
 
 /** A node that lost its disk must not come back under its old share. */
 function noVotes(dataDir: string, node: NodeId): KeyFileError {
   return new KeyFileError(
     dataDir,
-    `there is no ${RAFT_FILE}, which knows what ${node} voted`,
+    `there is no folder ${RAFT_FOLDER}, which knows what ${node} voted`,
     `To move ${node}: stop it, copy its whole data folder without the keys, then restore. If its data ` +
       "are lost, its share must not sign again: a node that has forgotten its votes could vote twice. " +
       "--identity-only brings back its identity; for a share, generate new keys for the whole " +

@@ -33,7 +33,6 @@ export { type Belonging, KeyFileError, type KeyFolder } from "./key_file.ts";
 export {
   claimShare,
   hasKeyFiles,
-  hasRun,
   hasShare,
   type NodeKeys,
   readNodeKeys,

@@ -11,7 +11,7 @@ import { type Group, toGroupPublicKeys } from "../certificate/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
 import { catching, InputError } from "../errors.ts";
 import { checkSecretShare } from "../frost/mod.ts";
-import { createDataFolder, RAFT_FILE } from "../storage/mod.ts";
+import { createDataFolder, hasRaftStore, RAFT_FOLDER } from "../storage/mod.ts";
 import type { NodeId } from "../types.ts";
 import { derivePublicKey, VoterSecret } from "./dealing.ts";
 import { formatGroup, GROUP_FILE, readGroupFile } from "./group_file.ts";
@@ -46,16 +46,6 @@ export function hasKeyFiles(dataDir: string): boolean {
 /** Whether a data folder holds a share, usable or not. */
 export function hasShare(dataDir: string): boolean {
   return hasSecret(dataDir, SHARE);
-}
-
-/**
- * Whether anything is left in a data folder of what its node voted; of less than everything, the store
- * itself tells. What is empty is what a store leaves that was begun and never made.
- */
-export function hasRun(dataDir: string): boolean {
-  return [RAFT_FILE, `${RAFT_FILE}.guard`].some((name) =>
-    (statFile(`${dataDir}/${name}`)?.size ?? 0) > 0
-  );
 }
 
 /**
@@ -147,7 +137,7 @@ function toNodeKeys(
     );
   }
   const { node, secret, isInUse } = content;
-  if (isInUse && !hasRun(dataDir)) throw wiped(dataDir, self);
+  if (isInUse && !hasRaftStore(dataDir)) throw wiped(dataDir, self);
   return { group, genesis, share: new VoterSecret(node, secret), isInUse };
 }
 
@@ -169,7 +159,7 @@ export function isShareOf(group: Group, { node, secret, epoch, publicKey }: Shar
 function wiped(dataDir: string, self: NodeId): KeyFileError {
   return new KeyFileError(
     `${dataDir}/${SHARE_FILE}`,
-    `${self} has run with this share, but ${RAFT_FILE}, which knows what it voted, is gone`,
+    `${self} has run with this share, but the folder ${RAFT_FOLDER}, which knows what it voted, is gone`,
     "Put the whole data folder back as it was. A node that has forgotten its votes must not sign " +
       "again: if the data are lost, the whole cluster needs a new key, which all nodes make that are " +
       "started with folders that hold nothing but their identity.json.",

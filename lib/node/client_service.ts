@@ -15,7 +15,7 @@ import {
   type StateMachine,
   type Token,
 } from "../kv/mod.ts";
-import type { Input, Output, RaftView } from "../raft/mod.ts";
+import type { Entry, Input, Output, RaftView } from "../raft/mod.ts";
 import type { RaftStore } from "../storage/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import {
@@ -201,9 +201,14 @@ export class ClientService implements NodeApi {
   }
 
   /** Answers the requests that the step's output has an answer for. */
-  handle(output: Output, applied: readonly AppliedEntry[]): void {
-    this.#requests.handle(output, applied, this.#stateMachine.appliedIndex);
+  handle(output: Output): void {
+    this.#requests.handle(output, this.#stateMachine.appliedIndex);
     this.#transfers.handle(output);
+  }
+
+  /** Answers whoever waited for these entries to be applied. */
+  applied(entries: readonly Entry[], outcomes: readonly AppliedEntry[]): void {
+    this.#requests.applied(entries, outcomes, this.#stateMachine.appliedIndex);
   }
 
   /** Ends what has waited beyond its deadline. To be called at each turn; most calls do nothing. */

@@ -4,9 +4,10 @@
  * **One turn at a time.** A message, a client's request, the end of a snapshot's work: everything that happens
  * is an input that waits in `inbox.ts`, and no callback does more than put it there. A turn hands the
  * core all that has come, with the ticks that have passed, and `loop.ts` does what the core's output
- * says, in one order: send to followers, persist with one fsync, install a snapshot, send what had to
- * wait for the disk, apply, answer clients. A turn never awaits, so nothing comes between a vote and
- * its record. This is the only place where effects are ordered, and simulations run it as it is.
+ * says: send to followers, hand over what is to be written, tell clients. What has to wait for the disk is
+ * kept until an input says that it is durable: then a snapshot is installed, entries are applied, and
+ * messages leave. A turn never awaits, and none waits for a disk: heartbeats and reads go on while one is
+ * slow. This is the only place where effects are ordered, and simulations run it as it is.
  *
  * **Time** is ticks of a clock that nobody sets (`inbox.ts`). A process that stood still gets few of
  * them at once, and so hears its peers before it concludes that they were silent.
@@ -39,7 +40,7 @@
  * | `keygen.json` | a key generation that is not done (`keys/record_file.ts`) | yes |
  * | `share.json` | its share of the cluster's key (`keys/node_keys.ts`) | yes |
  * | `group.json` | the cluster's public key, and its genesis (`keys/group_file.ts`) | no |
- * | `raft.db`, `kv.db` | what it voted, its log, its data (`lib/storage`) | no key is in them |
+ * | `raft`, `kv.db` | what it voted, its log, its data (`lib/storage`) | no key is in them |
  *
  * Secret files are refused where others can read them (`keys/secret_file.ts`), and are encrypted where there
  * is a passphrase (`keys/sealed_text.ts`). `keys/backup.ts` says what may be put back, and what may not.

@@ -7,7 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { Certifier, Group } from "../certificate/mod.ts";
 import type { ClusterConfig, PinnedClusterConfig, TimingConfig } from "../config/mod.ts";
-import { type AppliedEntry, isCommand, StateMachine } from "../kv/mod.ts";
+import { isCommand, StateMachine } from "../kv/mod.ts";
 import {
   type Input,
   type Message,
@@ -20,7 +20,7 @@ import {
   CorruptionError,
   KEY_VALUE_FILE,
   openStores,
-  RAFT_FILE,
+  RAFT_FOLDER,
   type Stores,
 } from "../storage/mod.ts";
 import type { NodeId } from "../types.ts";
@@ -109,7 +109,7 @@ export class Node {
     this.#inbox = new Inbox((inputs) => this.#turn(inputs));
     this.#network = options.network;
     this.#folder = new FolderWatch(options.dataDir, {
-      same: [RAFT_FILE],
+      same: [RAFT_FOLDER],
       there: [KEY_VALUE_FILE],
     });
     const stateMachine = new StateMachine(stores.keyValues);
@@ -134,7 +134,7 @@ export class Node {
       persist: (batch) => stores.raft.persist(batch),
       apply: (entries) => {
         checkpointer.applied(entries);
-        return stateMachine.apply(entries);
+        this.#clients.applied(entries, stateMachine.apply(entries));
       },
       checkpoint: () => checkpointer.checkpointIfDue(this.#raft.state.log),
       installSnapshot: (snapshot) => stores.installSnapshot(snapshot),
@@ -142,10 +142,14 @@ export class Node {
       storeChunk: (request) => keeper.storeChunk(request),
       discardSnapshot: (snapshot) => stores.snapshots.discard(snapshot),
       makeSnapshot: () => keeper.make(),
-      report: (output, applied) => {
+      report: (output) => {
         keeper.observe(output.events);
-        this.#report(output, applied);
+        this.#report(output);
       },
+    });
+    stores.raft.use({
+      persisted: (sequence) => this.#inbox.add({ kind: "persisted", sequence }),
+      failed: (error) => this.#fail(error),
     });
   }
 
@@ -239,13 +243,13 @@ export class Node {
     void this.#stop(error);
   }
 
-  #report(output: Output, applied: readonly AppliedEntry[]): void {
+  #report(output: Output): void {
     for (const event of output.events) this.#observer.observe(event);
     if (output.role !== null) {
       this.#observer.roleChanged(output.role);
       this.#options.onRole?.(output.role);
     }
-    this.#clients.handle(output, applied);
+    this.#clients.handle(output);
   }
 
   async #stop(failure: unknown): Promise<void> {

@@ -7,7 +7,14 @@
  */
 
 import type { AppliedEntry } from "../kv/mod.ts";
-import type { Input, Output, ReadResult, RefusalReason, RejectedProposal } from "../raft/mod.ts";
+import type {
+  Entry,
+  Input,
+  Output,
+  ReadResult,
+  RefusalReason,
+  RejectedProposal,
+} from "../raft/mod.ts";
 import type { LogIndex, Term } from "../types.ts";
 import { RequestError, type RequestFailure, type WriteAnswer } from "./api.ts";
 
@@ -113,20 +120,28 @@ export class Requests {
     });
   }
 
-  /** Takes what a step put out. `appliedIndex` is how far the state machine is now. */
-  handle(output: Output, applied: readonly AppliedEntry[], appliedIndex: LogIndex): void {
-    const appliedBefore = appliedIndex - applied.length as LogIndex;
+  /** Takes what a step put out, nothing of which is applied yet. `appliedIndex` is how far that is. */
+  handle(output: Output, appliedIndex: LogIndex): void {
     if (output.installSnapshot !== null) this.#lostBelow(output.installSnapshot.index);
     for (const { proposalId, index, term } of output.accepted) {
-      this.#placed(proposalId, { index, term }, appliedBefore);
+      this.#placed(proposalId, { index, term }, appliedIndex);
     }
-    output.apply.forEach((entry, position) => this.#applied(entry.term, applied[position]));
     for (const rejected of output.rejected) this.#rejected(rejected);
     for (const result of output.reads) this.#readAnswered(result);
     this.#settleReads(appliedIndex);
     if (output.role === null) return;
     this.#hasLeader = output.role.leader !== null;
     this.#resubmit();
+  }
+
+  /** Takes what became of committed entries. `appliedIndex` is how far the state machine is now. */
+  applied(
+    entries: readonly Pick<Entry, "term">[],
+    outcomes: readonly AppliedEntry[],
+    appliedIndex: LogIndex,
+  ): void {
+    entries.forEach(({ term }, position) => this.#applied(term, outcomes[position]));
+    this.#settleReads(appliedIndex);
   }
 
   /**
@@ -183,11 +198,11 @@ export class Requests {
   #placed(
     id: number,
     place: { readonly index: LogIndex; readonly term: Term },
-    appliedBefore: LogIndex,
+    appliedIndex: LogIndex,
   ): void {
     const request = this.#waiting.get(id);
     if (request?.kind !== "write") return;
-    if (place.index <= appliedBefore) {
+    if (place.index <= appliedIndex) {
       // The leader's answer came after the entry itself: what the command did is not known any more.
       this.#fail(request, "leader_changed", "The command's result was lost on the way here");
       return;

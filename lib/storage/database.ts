@@ -129,8 +129,8 @@ export class Database {
   }
 
   /**
-   * Runs `work` in one transaction: all of its writes, or none. On return it is committed, and in a
-   * database opened with `synchronous: "FULL"` durable.
+   * Runs `work` in one transaction: all of its writes, or none. On return it is committed, and
+   * survives the death of the process.
    *
    * @throws whatever `work` throws, after undoing it.
    * @throws {EnvironmentError} when the disk fails, now and at every further use.

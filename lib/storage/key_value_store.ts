@@ -32,9 +32,6 @@ export function openKeyValueStore(options: StoreOptions): SqliteKeyValueStore {
       ...options,
       file: KEY_VALUE_FILE,
       schema: KEY_VALUE_SCHEMA,
-      // The log replays what a power failure undoes, so a write here need not wait for the disk.
-      synchronous: "NORMAL",
-      companion: null,
       isChecked,
       wayBack: KEY_VALUE_WAY_BACK,
     })

@@ -11,15 +11,7 @@ import type { ClusterName, NodeId } from "../types.ts";
 import { Database } from "./database.ts";
 import { fileError, Guard } from "./folder.ts";
 import { CorruptionError, isSqliteError, toStorageError } from "./storage_error.ts";
-import {
-  checkpoint,
-  inspectWalFile,
-  isWhole,
-  META_SCHEMA,
-  readMeta,
-  runAll,
-  type WalFinding,
-} from "./wal_file.ts";
+import { checkpoint, isWalUsable, isWhole, META_SCHEMA, readMeta, runAll } from "./wal_file.ts";
 
 /** Whose data, and where. */
 export interface StoreOptions {
@@ -31,23 +23,19 @@ export interface StoreOptions {
   readonly node: NodeId;
 }
 
-/** What is particular to one of the databases. */
+/** What is particular to a database. */
 interface DatabaseOptions extends StoreOptions {
   /** Its file's name in the folder. */
   readonly file: string;
   /** SQL that makes its tables and their first rows. */
   readonly schema: string;
-  /** `FULL`: a commit is durable. `NORMAL`: a power failure may undo the last commits, in order. */
-  readonly synchronous: "FULL" | "NORMAL";
-  /** A file of the same folder that cannot be there unless this database was; null if none. */
-  readonly companion: string | null;
   /** Whether its structure was checked already, so that opening it takes but milliseconds. */
   readonly isChecked: boolean;
   /** What the operator is to do when the database is damaged. */
   readonly wayBack: string;
 }
 
-/** The layout of both databases; `meta` says it. */
+/** The layout of the database; `meta` says it. */
 export const FORMAT_VERSION = "3";
 
 const FILE_HEAD = "SQLite format 3\0";
@@ -71,9 +59,11 @@ export function openDatabase(options: DatabaseOptions): Database {
   const guard = Guard.take(`${path}.guard`);
   let connection: DatabaseSync | null = null;
   try {
-    const wal = checkFiles(options, { path, wasMade: guard.databaseWasMade });
+    checkFiles(options, { path, wasMade: guard.databaseWasMade });
+    // Before SQLite opens it, and makes one.
+    const hasWal = isWalUsable(`${path}-wal`);
     connection = new DatabaseSync(path, { timeout: 0 });
-    prepareDatabase(options, { path, connection, guard, wal });
+    prepareDatabase(options, { path, connection, guard, hasWal });
     return new Database({ path, connection, guard, wayBack: options.wayBack });
   } catch (error) {
     connection?.close();
@@ -86,49 +76,32 @@ export function openDatabase(options: DatabaseOptions): Database {
 function checkFiles(
   options: DatabaseOptions,
   { path, wasMade }: { readonly path: string; readonly wasMade: boolean },
-): WalFinding {
+): void {
   const head = readHead(path);
   if (head === null && wasMade) throw corruption(options, path, "the file is missing");
-  if (head === null && options.companion !== null && exists(options.companion, options)) {
-    throw corruption(options, path, `the file is missing, though ${options.companion} is there`);
-  }
   // Empty and never marked as made: the node stopped in the first moment of its life.
   const isUnfinished = head === "" && !wasMade;
   if (head !== null && head !== FILE_HEAD && !isUnfinished) {
     throw corruption(options, path, "it does not begin as a SQLite database does");
   }
-  return checkWalFile(options, `${path}-wal`);
-}
-
-function checkWalFile(options: DatabaseOptions, path: string): WalFinding {
-  const wal = inspectWalFile(path);
-  // Without an fsync for each commit, a power failure can leave a hole in the log by right.
-  if (wal.kind === "broken" && options.synchronous === "FULL") {
-    throw corruption(
-      options,
-      path,
-      `frame ${wal.frame} is damaged, and transactions that were durable follow it`,
-    );
-  }
-  return wal;
 }
 
 function prepareDatabase(
   options: DatabaseOptions,
-  { path, connection, guard, wal }: {
+  { path, connection, guard, hasWal }: {
     readonly path: string;
     readonly connection: DatabaseSync;
     readonly guard: Guard;
-    readonly wal: WalFinding;
+    readonly hasWal: boolean;
   },
 ): void {
-  configure(options, connection);
+  configure(connection);
   if (isEmpty(connection)) {
     if (guard.databaseWasMade) throw corruption(options, path, "its tables are missing");
     createTables(options, connection);
   } else {
     checkOwner(options, connection, path);
-    checkWalIsThere(options, { path, connection, wal });
+    checkWalIsThere(options, { path, connection, hasWal });
     if (!options.isChecked) checkStructure(options, connection, path);
     // A log that was found is emptied, so that nothing of a transaction that was cut short stays
     // behind the end of what follows.
@@ -144,11 +117,12 @@ function prepareDatabase(
 }
 
 /** Takes the database for this process alone; `Database` sees to checkpoints itself. */
-function configure(options: DatabaseOptions, connection: DatabaseSync): void {
+function configure(connection: DatabaseSync): void {
   runAll(connection, [
     "PRAGMA locking_mode = EXCLUSIVE",
     "PRAGMA journal_mode = WAL",
-    `PRAGMA synchronous = ${options.synchronous}`,
+    // The log replays what a power failure undoes, so a commit need not wait for the disk.
+    "PRAGMA synchronous = NORMAL",
     "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
@@ -188,13 +162,13 @@ function checkOwner(options: DatabaseOptions, connection: DatabaseSync, path: st
 
 function checkWalIsThere(
   options: DatabaseOptions,
-  { path, connection, wal }: {
+  { path, connection, hasWal }: {
     readonly path: string;
     readonly connection: DatabaseSync;
-    readonly wal: WalFinding;
+    readonly hasWal: boolean;
   },
 ): void {
-  if (wal.kind !== "unusable" || isWhole(connection)) return;
+  if (hasWal || isWhole(connection)) return;
   throw corruption(
     options,
     `${path}-wal`,
@@ -224,9 +198,9 @@ function readHead(path: string): string | null {
   }
 }
 
-function exists(path: string, within?: StoreOptions): boolean {
+function exists(path: string): boolean {
   try {
-    Deno.statSync(within === undefined ? path : join(within.folder, path));
+    Deno.statSync(path);
     return true;
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return false;

@@ -4,72 +4,110 @@
  * @module
  */
 
-import { assert } from "../assert.ts";
-import { InputError } from "../errors.ts";
-import type { DurableState, Entry, LogPosition, LogStart, PersistBatch } from "../raft/mod.ts";
-import { type LogIndex, type Term, toLogIndex, toNodeId, toTerm } from "../types.ts";
-import { bytesIn, type Database, type Row } from "./database.ts";
-import { openDatabase, type StoreOptions } from "./open_database.ts";
-import {
-  prepareRaftStatements,
-  RAFT_SCHEMA,
-  type RaftState,
-  type RaftStatements,
-  stateAfter,
-} from "./raft_tables.ts";
-import { checkDigest, digestCertificate, digestEntry, digestRaftState } from "./row_digest.ts";
-import { RAFT_WAY_BACK } from "./storage_error.ts";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { assert, assertDefined } from "../assert.ts";
+import { EnvironmentError, messageOf } from "../errors.ts";
+import type { DurableState, LogPosition, PersistBatch } from "../raft/mod.ts";
+import type { LogIndex, Term } from "../types.ts";
+import { createDataFolder, Guard } from "./folder.ts";
+import type { ElectionNotes } from "./log/election_notes.ts";
+import { FolderFiles, type LogFiles } from "./log/files.ts";
+import { LogWriter, SEGMENT_BYTES_MAX } from "./log/log_writer.ts";
+import { CHAIN_START, SALT_BYTES } from "./log/record.ts";
+import { isUnfinished, recoverLog, type Recovery, toDurableState } from "./log/recovery.ts";
+import { encodeIntroduction, type LogOwner, type LogState, segmentName } from "./log/segment.ts";
+import type { StoreOptions } from "./open_database.ts";
+import { RAFT_STATE_AT_FIRST, type RaftState, stateAfter } from "./raft_state.ts";
+import { CorruptionError, RAFT_WAY_BACK } from "./storage_error.ts";
 
-/** The database of a {@linkcode RaftStore} in the data folder. */
-export const RAFT_FILE = "raft.db";
+/** The folder of a {@linkcode RaftStore} in the data folder. */
+export const RAFT_FOLDER = "raft";
+
+/** A file that cannot be in the data folder unless the log was: it is only ever made after it. */
+const COMPANION = "kv.db";
+
+/** The database that earlier versions kept instead. */
+const OLD_FILE = "raft.db";
+
+/** What a store is made of. */
+interface RaftStoreParts {
+  readonly owner: LogOwner;
+  /** The log's folder, for messages. */
+  readonly folder: string;
+  readonly files: LogFiles;
+  /** From so many bytes on another segment is begun; {@linkcode SEGMENT_BYTES_MAX} but in tests. */
+  readonly segmentBytesMax?: number;
+}
+
+/** Who hears what becomes of the batches. */
+interface RaftStoreUser {
+  /** This batch, and all before it, are durable. */
+  readonly persisted: (sequence: number) => void;
+  /** The disk failed, and what it holds is unknown: the node must stop. Called once. */
+  readonly failed: (error: EnvironmentError) => void;
+}
 
 /**
- * How many rows before the log's start a batch deletes besides writing its own. To delete 100,000
- * rows of 1 KiB at once would take 170 ms; so that nobody waits for it, the rows go little by little.
- */
-export const DELETED_PER_BATCH = 128;
-
-/**
- * Opens the store of one node, or makes it when its folder never had one.
+ * Opens the store of one node, or makes it when its folder never had one. `wrap` puts other files in the
+ * place of the folder's own, for tests of slow disks.
  *
  * @throws {EnvironmentError} when another process uses the folder, or the disk fails.
  * @throws {InputError} when the folder belongs to another cluster or node.
  * @throws {CorruptionError} when something is damaged or missing.
  */
-export function openRaftStore(options: StoreOptions): RaftStore {
-  const database = openDatabase({
-    ...options,
-    file: RAFT_FILE,
-    schema: RAFT_SCHEMA,
-    synchronous: "FULL",
-    // kv.db is only ever made after raft.db, and moving it away is no reason to doubt raft.db.
-    companion: "kv.db",
-    isChecked: false,
-    wayBack: RAFT_WAY_BACK,
-  });
+export function openRaftStore(
+  options: StoreOptions,
+  wrap: (files: LogFiles) => LogFiles = (files) => files,
+): RaftStore {
+  const folder = join(options.folder, RAFT_FOLDER);
+  const guard = Guard.take(`${folder}.guard`);
   try {
-    return new RaftStore(database);
+    const parts = { folder, owner: options, files: wrap(new FolderFiles(folder)) };
+    if (!guard.databaseWasMade) prepareFolder(options, parts);
+    const store = new RaftStore(parts, () => guard.release());
+    if (!guard.databaseWasMade) guard.markDatabaseMade(guardText(options));
+    return store;
   } catch (error) {
-    database.close();
+    guard.release();
+    if (error instanceof Deno.errors.NotFound) throw corruption(folder, "the folder is missing");
     throw error;
   }
 }
 
 /** The durable half of a Raft node. The log itself lives in the core's memory; this mirrors it. */
 export class RaftStore {
-  readonly #database: Database;
-  readonly #statements: RaftStatements;
+  readonly #folder: string;
+  readonly #release: () => void;
+  readonly #writer: LogWriter;
+  readonly #notes: ElectionNotes;
+  #found: DurableState | null;
+  /** As of the last batch, durable or not yet. */
   #state: RaftState;
-  /** No row stands before this index. Below the log's start, rows only wait to be deleted. */
-  #firstRow: number;
   #lastSequence = 0;
+  #user: RaftStoreUser | null = null;
+  #failure: EnvironmentError | null = null;
+  #isClosed = false;
 
-  /** Takes over an opened database; see {@linkcode openRaftStore}. */
-  constructor(database: Database) {
-    this.#database = database;
-    this.#statements = prepareRaftStatements(database);
-    this.#state = this.#readState();
-    this.#firstRow = this.#readFirstRow();
+  /**
+   * Reads the log back and goes on with it; see {@linkcode openRaftStore}. `release` is called when it is
+   * closed.
+   */
+  constructor(parts: RaftStoreParts, release: () => void = () => {}) {
+    const { files, owner, folder } = parts;
+    const recovery = readLog(parts);
+    for (const name of recovery.leftovers) files.remove(name);
+    this.#folder = folder;
+    this.#release = release;
+    this.#state = recovery.state;
+    this.#found = toDurableState(recovery);
+    this.#notes = recovery.notes;
+    const segmentBytesMax = parts.segmentBytesMax ?? SEGMENT_BYTES_MAX;
+    this.#writer = new LogWriter({ files, owner, recovery, segmentBytesMax });
+    this.#writer.use({
+      persisted: (sequence) => this.#user?.persisted(sequence),
+      failed: (cause) => this.#fail(cause),
+    });
   }
 
   /** The place before the log's first entry. */
@@ -82,176 +120,161 @@ export class RaftStore {
     return this.#state.lastIndex;
   }
 
-  /**
-   * Reads everything back and checks it: each row against its hash, the log for gaps and falling
-   * terms, its end against the hard state. For the start of a node.
-   *
-   * @throws {CorruptionError} at the first thing that is not as it was written.
-   */
+  /** What a start found; to be asked once, as it is not kept. */
   load(): DurableState {
-    const entries = this.#readEntries();
-    const { hardState, logStart, lastIndex } = this.#state;
-    const end = entries.at(-1) ?? logStart;
-    if (end.index !== lastIndex) {
-      throw this.#database.corruption(
-        `its log ends at entry ${end.index}, but was written up to ${lastIndex}`,
-      );
-    }
-    if (end.term > hardState.currentTerm) {
-      throw this.#database.corruption(
-        `entry ${end.index} is of term ${end.term}, above the current term ` +
-          `${hardState.currentTerm}`,
-      );
-    }
-    return { hardState, logStart, entries, currentTermNote: this.election(hardState.currentTerm) };
+    const found = assertDefined(this.#found, "What a start found is taken once");
+    this.#found = null;
+    return found;
+  }
+
+  /** Who hears what becomes of the batches, from now on. */
+  use(user: RaftStoreUser): void {
+    this.#user = user;
   }
 
   /**
-   * Writes a batch: hard state, the log's start, entries in place of whatever is at or above the
-   * first one's index, certificates. All of it, or nothing, survives; on return it is durable, by one
-   * fsync. What stands before the log's start is no part of it from then on, though its rows
-   * are deleted later, {@linkcode DELETED_PER_BATCH} at a time.
+   * Takes a batch to be written: hard state, the log's start, entries in place of whatever is at or above
+   * the first one's index, certificates. All of it, or nothing, survives. Returns at once; when it is
+   * durable, the user hears of it. Batches become durable in order, several by one sync if need be.
    *
-   * @throws {EnvironmentError} when the disk fails; the store is then unusable for good.
+   * @throws {EnvironmentError} when the disk has failed; the store is then unusable for good.
    * @throws {InvariantError} when the batch cannot follow what the store holds.
    */
   persist(batch: PersistBatch): void {
+    assert(!this.#isClosed, `Cannot write in ${this.#folder}: it is closed`);
+    this.#checkUsable();
     assert(batch.sequence > this.#lastSequence, `Batch ${batch.sequence} was persisted already`);
-    const state = stateAfter(this.#state, batch);
-    const firstRow = this.#database.transaction(() => {
-      if (batch.logStart !== null) this.#writeLogStart(batch.logStart);
-      this.#writeEntries(batch.entries);
-      for (const { term, note } of batch.certificates) this.#writeCertificate(term, note);
-      this.#writeState(state);
-      return this.#deleteSomeBefore(state.logStart, DELETED_PER_BATCH + batch.entries.length);
-    });
-    this.#state = state;
-    this.#firstRow = firstRow;
+    this.#state = stateAfter(this.#state, batch);
     this.#lastSequence = batch.sequence;
+    for (const certificate of batch.certificates) this.#notes.add(certificate);
+    this.#writer.add(batch);
   }
 
   /** The signed note of one term's leader, or null when this node kept none. */
   election(term: Term): string | null {
-    const row = this.#database.get(this.#statements.readCertificate, term);
-    return row === undefined ? null : this.#readNote(row);
+    return this.#notes.get(term);
   }
 
   /** Signed notes by falling term: at most `limit` of them, of terms below `before` if given. */
   elections(
-    { limit, before }: { readonly limit: number; readonly before?: Term | undefined },
+    options: { readonly limit: number; readonly before?: Term | undefined },
   ): readonly string[] {
-    const below = before ?? Number.MAX_SAFE_INTEGER;
-    const rows = this.#database.all(this.#statements.readCertificates, below, limit);
-    return rows.map((row) => this.#readNote(row));
+    return this.#notes.list(options);
   }
 
-  /** Closes the store. Without it nothing is lost; with it the next start is shorter. */
-  close(): void {
-    this.#database.close();
+  /** Lets go of the files as they are. */
+  abandon(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#writer.abandon();
+    this.#release();
   }
 
-  #writeLogStart({ position, keepsRest }: LogStart): void {
-    // At most what a leader may leave uncommitted, and only when logs conflict: no need for slices.
-    if (!keepsRest) this.#database.run(this.#statements.deleteEntries, position.index + 1);
-  }
-
-  /** Deletes the rows of at most `count` entries before the log's start; the next one to delete. */
-  #deleteSomeBefore({ index }: LogPosition, count: number): number {
-    const last = Math.min(index, this.#firstRow + count - 1);
-    if (last < this.#firstRow) return this.#firstRow;
-    this.#database.run(this.#statements.deleteEntriesUpTo, last);
-    return last + 1;
-  }
-
-  #writeEntries(entries: readonly Entry[]): void {
-    const first = entries[0];
-    if (first === undefined) return;
-    this.#database.run(this.#statements.deleteEntries, first.index);
-    for (const entry of entries) {
-      const { index, term, kind, data } = entry;
-      const digest = digestEntry(entry);
-      this.#database.run(this.#statements.insertEntry, index, term, kind, data, digest);
+  /** Makes everything durable and closes the store. Without it nothing that was durable is lost. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    try {
+      await this.#writer.close();
+    } catch (cause) {
+      this.#fail(cause);
+    } finally {
+      this.#release();
     }
   }
 
-  #writeCertificate(term: Term, note: string): void {
-    const digest = digestCertificate(term, note);
-    this.#database.run(this.#statements.insertCertificate, term, note, digest);
+  #fail(cause: unknown): void {
+    if (this.#failure !== null) return;
+    this.#failure = new EnvironmentError(
+      `Cannot write in ${this.#folder}: ${
+        messageOf(cause)
+      }. The node must stop: what has reached the ` +
+        `disk is unknown. See that the disk works and has free space, then start the node again.`,
+      { cause },
+    );
+    this.#user?.failed(this.#failure);
   }
 
-  #writeState(state: RaftState): void {
-    const { hardState, logStart, lastIndex } = state;
-    this.#database.run(
-      this.#statements.writeState,
-      hardState.currentTerm,
-      hardState.votedFor,
-      logStart.index,
-      logStart.term,
-      lastIndex,
-      digestRaftState(state),
+  #checkUsable(): void {
+    if (this.#failure === null) return;
+    throw new EnvironmentError(
+      `Cannot write in ${this.#folder}: it failed before and is not used again until the node is ` +
+        `restarted. The first failure: ${this.#failure.message}`,
+      { cause: this.#failure },
     );
   }
-
-  #readState(): RaftState {
-    const row = this.#database.get(this.#statements.readState);
-    if (row === undefined) throw this.#database.corruption("its hard state is missing");
-    return this.#database.readRow(() => "its hard state", () => toRaftState(row));
-  }
-
-  #readFirstRow(): number {
-    const first = this.#database.get(this.#statements.readFirstIndex)?.["first_index"];
-    return typeof first === "number" ? first : this.#state.logStart.index + 1;
-  }
-
-  #readEntries(): readonly Entry[] {
-    const entries: Entry[] = [];
-    let { index: lastIndex, term: lastTerm }: LogPosition = this.#state.logStart;
-    const after = { column: "log_index", above: lastIndex };
-    for (const row of this.#database.iterate(this.#statements.readEntries, after)) {
-      const index = lastIndex + 1;
-      if (row["log_index"] !== index) {
-        throw this.#database.corruption(`entry ${index} is missing from its log`);
-      }
-      const entry = this.#database.readRow(() => `entry ${index}`, () => toEntry(row));
-      if (entry.term < lastTerm) {
-        throw this.#database.corruption(`entry ${index} is of a lower term than the one before it`);
-      }
-      ({ index: lastIndex, term: lastTerm } = entry);
-      entries.push(entry);
-    }
-    return entries;
-  }
-
-  #readNote(row: Row): string {
-    const what = () => `the certificate of term ${row["term"]}`;
-    return this.#database.readRow(what, () => {
-      const note = String(row["note"]);
-      checkDigest(row, digestCertificate(toTerm(row["term"]), note));
-      return note;
-    });
-  }
 }
 
-function toRaftState(row: Row): RaftState {
-  const votedFor = row["voted_for"] === null ? null : toNodeId(row["voted_for"]);
-  const state: RaftState = {
-    hardState: { currentTerm: toTerm(row["current_term"]), votedFor },
-    logStart: { index: toLogIndex(row["start_index"]), term: toTerm(row["start_term"]) },
-    lastIndex: toLogIndex(row["last_index"]),
-  };
-  checkDigest(row, digestRaftState(state));
-  return state;
+/**
+ * Checks what a node has in its folder without using it.
+ *
+ * @throws {EnvironmentError} when another process uses the folder, or the disk fails.
+ * @throws {InputError} when the folder belongs to another cluster or node.
+ * @throws {CorruptionError} when something is damaged or missing.
+ */
+export function checkRaftStore(options: StoreOptions): void {
+  openRaftStore(options).abandon();
 }
 
-function toEntry(row: Row): Entry {
-  const { kind } = row;
-  if (kind !== "certificate" && kind !== "command") throw new InputError(`its kind is ${kind}`);
-  const entry: Entry = {
-    index: toLogIndex(row["log_index"]),
-    term: toTerm(row["term"]),
-    kind,
-    data: bytesIn(row, "data"),
-  };
-  checkDigest(row, digestEntry(entry));
-  return entry;
+/**
+ * Whether anything is left in a data folder of what its node voted; of less than everything, opening it
+ * tells. What is empty is what a store leaves that was begun and never made.
+ */
+export function hasRaftStore(dataFolder: string): boolean {
+  const folder = join(dataFolder, RAFT_FOLDER);
+  const names = existsSync(folder) ? new FolderFiles(folder).list() : [];
+  const files = names.map((name) => join(folder, name));
+  return [`${folder}.guard`, ...files].some(isWritten) || isOld(dataFolder);
+}
+
+/** Whether an earlier version of Floe has run in a folder. */
+function isOld(dataFolder: string): boolean {
+  return [OLD_FILE, `${OLD_FILE}.guard`].some((name) => isWritten(join(dataFolder, name)));
+}
+
+function isWritten(path: string): boolean {
+  return existsSync(path) && Deno.statSync(path).size > 0;
+}
+
+/** The first bytes of a log that never had anything. */
+export function encodeNewLog(owner: LogOwner): Uint8Array {
+  const state: LogState = { ...RAFT_STATE_AT_FIRST, electionRecords: 0 };
+  const after = { number: 0, chain: CHAIN_START };
+  const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
+  const { cluster, node } = owner;
+  return encodeIntroduction({ owner: { cluster, node }, state, after }, salt).bytes;
+}
+
+function readLog({ files, owner, folder }: RaftStoreParts): Recovery {
+  const recovery = recoverLog(files, { folder, owner });
+  if (recovery === null) throw corruption(folder, "its files are missing");
+  return recovery;
+}
+
+/** Makes a log that is not there, or of which not even the making was completed. */
+function prepareFolder(options: StoreOptions, { folder, files, owner }: RaftStoreParts): void {
+  if (existsSync(folder) && !isUnfinished(files)) return;
+  if (isOld(options.folder)) throw oldFormat(options.folder);
+  if (existsSync(join(options.folder, COMPANION))) {
+    throw corruption(folder, `the log is missing, though ${COMPANION} is there`);
+  }
+  createDataFolder(folder);
+  files.create(segmentName(1), encodeNewLog(owner));
+}
+
+function oldFormat(folder: string): EnvironmentError {
+  return new EnvironmentError(
+    `Cannot use data folder ${folder}: an earlier version of Floe wrote it, which kept the log in ` +
+      `${OLD_FILE}. Start this node with that version. To move its data, read each key from the ` +
+      `cluster there (floe get) and write it into a new cluster of this version (floe put).`,
+  );
+}
+
+function guardText({ cluster, node }: StoreOptions): string {
+  return `${RAFT_FOLDER} was made for node ${node} of cluster ${cluster}. While this file is here, ` +
+    `Floe will not take its absence for a new node.\n`;
+}
+
+function corruption(file: string, damage: string): CorruptionError {
+  return new CorruptionError({ file, damage, wayBack: RAFT_WAY_BACK });
 }

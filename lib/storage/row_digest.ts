@@ -8,32 +8,12 @@
  */
 
 import { createHash } from "node:crypto";
-import { encodeUtf8, equalBytes } from "../bytes.ts";
+import { equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { type KeyValue, type RememberedWrite, type Token, toScopeBits } from "../kv/mod.ts";
-import type { Entry } from "../raft/mod.ts";
-import type { LogIndex, Term } from "../types.ts";
+import type { LogIndex } from "../types.ts";
 import type { Row } from "./database.ts";
 import type { SqliteKeyValueStore } from "./key_value_store.ts";
-import type { RaftState } from "./raft_tables.ts";
-
-/** Covers index, term, kind (1 certificate, 2 command) and data. 32 bytes. */
-export function digestEntry({ index, term, kind, data }: Entry): Uint8Array {
-  const head = encodeNumbers([index, term, kind === "certificate" ? 1 : 2]);
-  return digest(head, data);
-}
-
-/** Covers term, the log's start (index, term) and last index, and the vote or nothing. 32 bytes. */
-export function digestRaftState({ hardState, logStart, lastIndex }: RaftState): Uint8Array {
-  const { currentTerm, votedFor } = hardState;
-  const head = encodeNumbers([currentTerm, logStart.index, logStart.term, lastIndex]);
-  return digest(head, encodeUtf8(votedFor ?? ""));
-}
-
-/** Covers a term and its signed note. 32 bytes. */
-export function digestCertificate(term: Term, note: string): Uint8Array {
-  return digest(encodeNumbers([term]), encodeUtf8(note));
-}
 
 /** Covers all of a row: numbers, length of the key, key, value. 32 bytes. */
 export function digestKeyValue(row: KeyValue, key: Uint8Array): Uint8Array {

@@ -7,7 +7,7 @@
 import { EnvironmentError, messageOf } from "../errors.ts";
 import { describeFileOwner, OWNER_ADVICE } from "./folder.ts";
 
-/** What an operator is to do about a damaged or missing `raft.db`. */
+/** What an operator is to do about a damaged or missing log. */
 export const RAFT_WAY_BACK: string =
   "This node may have voted and acknowledged entries that its disk no " +
   "longer shows, so it must not run on this data, on an older copy of it, or on an empty folder " +

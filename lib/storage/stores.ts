@@ -10,7 +10,7 @@ import type { LogIndex } from "../types.ts";
 import { createDataFolder } from "./folder.ts";
 import { KEY_VALUE_FILE, openKeyValueStore, type SqliteKeyValueStore } from "./key_value_store.ts";
 import type { StoreOptions } from "./open_database.ts";
-import { openRaftStore, RAFT_FILE, type RaftStore } from "./raft_store.ts";
+import { openRaftStore, RAFT_FOLDER, type RaftStore } from "./raft_store.ts";
 import { checkRows } from "./row_digest.ts";
 import { Snapshots } from "./snapshot/snapshots.ts";
 import { CorruptionError, KEY_VALUE_WAY_BACK, RAFT_WAY_BACK } from "./storage_error.ts";
@@ -50,13 +50,14 @@ export class Stores {
 
   /**
    * Puts a snapshot that `snapshots.finish` made ready in the place of the state machine's data;
-   * `keyValues` stays the same object. Right after raft.db has it that the log starts there: if
+   * `keyValues` stays the same object. Right after the log has it that it starts there: if
    * the process dies between the two, the next start installs it.
    *
    * @throws {EnvironmentError} when the disk fails; the node must stop.
    */
   installSnapshot({ index }: { readonly index: LogIndex }): void {
-    assert(index === this.raft.logStart.index, `The log does not start after entry ${index} yet`);
+    // By now a later snapshot may be on its way, which is then installed after this one.
+    assert(index <= this.raft.logStart.index, `The log does not start after entry ${index} yet`);
     this.snapshots.install(index);
     assert(this.keyValues.appliedIndex === index, `The snapshot of ${index} is another one`);
   }
@@ -67,7 +68,7 @@ export class Stores {
       await this.snapshots.close();
     } finally {
       this.keyValues.close();
-      this.raft.close();
+      await this.raft.close();
     }
   }
 }
@@ -83,8 +84,8 @@ export class Stores {
 export function openStores(options: StoreOptions): Stores {
   createDataFolder(options.folder);
   using opened = new DisposableStack();
-  // In this order: raft.db is never missing beside a kv.db, see `companion` in raft_store.ts.
-  const raft = opened.adopt(openRaftStore(options), (store) => store.close());
+  // In this order: the log is never missing beside a kv.db, see `prepareFolder` in raft_store.ts.
+  const raft = opened.adopt(openRaftStore(options), (store) => store.abandon());
   const keyValues = opened.adopt(openKeyValueStore(options), (store) => store.close());
   const snapshots = new Snapshots(options, keyValues);
   const stores = new Stores({ raft, keyValues, snapshots });
@@ -96,7 +97,7 @@ export function openStores(options: StoreOptions): Stores {
   return stores;
 }
 
-/** raft.db says that a snapshot takes the log's place, and the process died before it was there. */
+/** The log says that a snapshot takes the log's place, and the process died before it was there. */
 function completeInstallation({ raft, keyValues, snapshots }: Stores): void {
   const { index } = raft.logStart;
   if (keyValues.appliedIndex < index && snapshots.isReady(index)) snapshots.install(index);
@@ -104,14 +105,14 @@ function completeInstallation({ raft, keyValues, snapshots }: Stores): void {
 
 /** How far each of a node's stores reaches. */
 interface StoreReach {
-  /** Of raft.db. */
+  /** Of the log. */
   readonly raft: Pick<RaftStore, "lastIndex" | "logStart">;
   /** Of kv.db. */
   readonly keyValues: Pick<SqliteKeyValueStore, "appliedIndex">;
 }
 
 /**
- * An entry is applied only after it is durable in the log, so a kv.db that is ahead of raft.db proves
+ * An entry is applied only after it is durable in the log, so a kv.db that is ahead of it proves
  * that the log lost its end, and perhaps a vote with it. And the log starts only where kv.db was
  * durable, so a kv.db that is behind that has lost something that the log cannot bring back. Only a
  * kv.db that has applied nothing was made anew because somebody took the old one away.
@@ -123,7 +124,7 @@ export function checkStoresAgree({ raft, keyValues }: StoreReach, folder: string
   const { appliedIndex } = keyValues;
   if (appliedIndex > lastIndex) {
     throw new CorruptionError({
-      file: join(folder, RAFT_FILE),
+      file: join(folder, RAFT_FOLDER),
       damage: `its log ends at entry ${lastIndex}, but ${KEY_VALUE_FILE} has applied entry ` +
         `${appliedIndex}`,
       wayBack: RAFT_WAY_BACK,

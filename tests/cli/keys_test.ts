@@ -108,7 +108,7 @@ Deno.test("keys passphrase refuses a folder in use, and options that exclude eac
   );
 });
 
-Deno.test("keys backup and keys restore move a node's keys, beside its raft.db", async () => {
+Deno.test("keys backup and keys restore move a node's keys, beside its log", async () => {
   using folder = new TestFolder({ nodes: 3 });
   using place = new Place();
   await floe(["keygen", "--dealer", "--config", folder.configFile, "--data-dir", folder.path]);
@@ -123,7 +123,7 @@ Deno.test("keys backup and keys restore move a node's keys, beside its raft.db",
   assert.deepEqual(backup.questions, ["New passphrase of the backup: ", "The same again: "]);
 
   const restore = ["keys", "restore", out, ...place.dataDir];
-  refuses(await floe(restore, { typed: [FIRST] }), /no raft\.db.*stop it, copy its whole data/);
+  refuses(await floe(restore, { typed: [FIRST] }), /no folder raft.*stop it, copy its whole data/);
   makeStores(place.node, folder.config.cluster);
   refuses(await floe(restore, { typed: [SECOND] }), /it cannot be decrypted/);
   const restored = await floe([...restore, "-o", "json"], { typed: [FIRST] });
@@ -184,7 +184,7 @@ class Place implements Disposable {
 function makeStores(folder: string, cluster: string): void {
   const node = toNodeId("server_1");
   const stores = openStores({ folder, cluster: toClusterName(cluster), node });
-  stores.raft.close();
+  stores.raft.abandon();
   stores.keyValues.close();
 }
 

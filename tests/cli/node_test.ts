@@ -15,7 +15,7 @@ Deno.test("node needs an id, and one of the configuration's", async () => {
 
 Deno.test("node refuses a folder where it has run and its share is gone", async () => {
   using folder = pinnedFolder({ nodes: 3 });
-  Deno.writeTextFileSync(`${folder.path}/server_1/raft.db`, "its votes");
+  Deno.writeTextFileSync(`${folder.path}/server_1/raft.guard`, "it voted");
   const refused = await floe(["node", ...options(folder, "server_1")]);
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /share\.json: no such file\. Put the node's own back/);

@@ -143,7 +143,7 @@ Deno.test("floe cluster takes its nodes with it when it is killed", async () => 
   await cluster.said.waitFor("ready", ({ event }) => event === "ready");
   await cluster.end("SIGKILL");
   // A node holds this lock for as long as it lives; `lock` waits until the system gives it away.
-  using guard = Deno.openSync(`${folder.path}/data/server_1/raft.db.guard`, { write: true });
+  using guard = Deno.openSync(`${folder.path}/data/server_1/raft.guard`, { write: true });
   await deadline(guard.lock(true), WAIT_TIMEOUT_MS);
 });
 

@@ -19,31 +19,34 @@ const CHECKED_AT_START_BYTES_MAX = 16 * 1024 * 1024;
 const RAFT_WAY_BACK = /A share cannot be made again: .* once the whole cluster has a new key/;
 const KEY_VALUE_WAY_BACK = /move every file of this folder whose name begins with kv\.db out of it/;
 
+/** The one file of a short log. */
+const LOG = "raft/segment-0000000001";
+
 interface Damage {
   readonly what: string;
-  readonly file: "raft.db" | "kv.db";
+  readonly file: typeof LOG | "kv.db";
   readonly inflict: (path: string) => void;
   readonly message: RegExp;
 }
 
 const DAMAGES: readonly Damage[] = [
   {
-    what: "is cut short",
-    file: "raft.db",
-    inflict: (path) => Deno.truncateSync(path, Math.floor(Deno.statSync(path).size / 2)),
-    message: /raft\.db: .*(malformed|SQLite's check says)/,
+    what: "has lost its beginning",
+    file: LOG,
+    inflict: (path) => Deno.writeFileSync(path, Deno.readFileSync(path).subarray(100)),
+    message: /segment-0000000001: its first bytes are not as they were written/,
   },
   {
     what: "has a flipped byte in an entry",
-    file: "raft.db",
+    file: LOG,
     inflict: (path) => flipByte(path, VALUE),
-    message: /raft\.db: entry [0-9]+ .*SHA-256 does not match/,
+    message: /segment-0000000001: record [0-9]+ is damaged, and record [0-9]+ was written after it/,
   },
   {
     what: "is deleted",
-    file: "raft.db",
+    file: LOG,
     inflict: (path) => Deno.removeSync(path),
-    message: /raft\.db: the file is missing/,
+    message: /raft: its files are missing/,
   },
   {
     what: "is cut short",
@@ -82,7 +85,7 @@ for (const { what, file, inflict, message } of DAMAGES) {
     const said = process.said.otherLines.join("\n");
     assert.equal(code, 1, said);
     assert.match(said, message);
-    assert.match(said, file === "raft.db" ? RAFT_WAY_BACK : KEY_VALUE_WAY_BACK);
+    assert.match(said, file === LOG ? RAFT_WAY_BACK : KEY_VALUE_WAY_BACK);
     assert.doesNotMatch(said, /This is a bug in Floe/);
     await goOnElectingAndWriting(cluster, others);
   });
@@ -167,7 +170,10 @@ Deno.test("a node whose disk was wiped does not come back under its old share", 
   const { code } = await process.ended;
   const said = process.said.otherLines.join("\n");
   assert.equal(code, 2, said);
-  assert.match(said, /has run with this share, but raft\.db, which knows what it voted, is gone/);
+  assert.match(
+    said,
+    /has run with this share, but the folder raft, which knows what it voted, is gone/,
+  );
   await goOnElectingAndWriting(cluster, others);
 });
 

@@ -237,7 +237,9 @@ function checkThatPlantedIsFound({ cluster, written, workshop }: Use): void {
   for (const id of cluster.ids) {
     const found = (name: string) =>
       places.some((place) => place.startsWith(`${cluster.dataDir(id)}/${name}`));
-    for (const name of ["raft.db", "kv.db"]) assert.ok(found(name), `${name} of ${id}`);
+    for (const name of ["raft/segment-0000000001", "kv.db"]) {
+      assert.ok(found(name), `${name} of ${id}`);
+    }
     assert.ok(places.includes(`${id} cmdline`));
     assert.ok(written.places.includes(`log of ${id}`));
   }

@@ -24,7 +24,7 @@ const another = new Passphrase(encodeUtf8("incorrect horse"));
 for (const given of [null, passphrase]) {
   const kind = given === null ? "plain" : "encrypted";
 
-  Deno.test(`a backup of ${kind} files moves a node with its raft.db, always encrypted`, () => {
+  Deno.test(`a backup of ${kind} files moves a node with its log, always encrypted`, () => {
     withNode(given, ({ folder, backup, moved, secret }) => {
       const summary = writeBackup(backup, { dataDir: folder.dataDir, passphrase });
       assert.deepEqual(summary, {
@@ -56,12 +56,12 @@ Deno.test("a backup brings no share to a disk that has forgotten what it was use
       // It makes no difference whether the share was in use when the backup was made.
       if (claimed) claimShare(folder, readNodeKeys(folder, config));
       writeBackup(backup, { dataDir: folder.dataDir, passphrase });
-      const message = /there is no raft\.db, which knows what server_2 voted\. To move server_2/;
+      const message = /there is no folder raft, which knows what server_2 voted\. To move server_2/;
       refuses(() => restore(backup, moved), message);
       assert.throws(() => Deno.statSync(`${moved.dataDir}/share.json`), Deno.errors.NotFound);
       // Nor are the remains of a store that was never made its memory.
-      Deno.mkdirSync(moved.dataDir, { mode: 0o700 });
-      for (const name of ["raft.db", "raft.db.guard"]) {
+      Deno.mkdirSync(`${moved.dataDir}/raft`, { recursive: true, mode: 0o700 });
+      for (const name of ["raft/segment-0000000001", "raft.guard"]) {
         Deno.writeTextFileSync(`${moved.dataDir}/${name}`, "");
       }
       refuses(() => restore(backup, moved), message);
@@ -69,13 +69,15 @@ Deno.test("a backup brings no share to a disk that has forgotten what it was use
   }
 });
 
-Deno.test("a share that was restored and then lost its raft.db does not start", () => {
+Deno.test("a share that was restored and then lost its log does not start", () => {
   withNode(null, ({ folder, backup, moved }) => {
     writeBackup(backup, { dataDir: folder.dataDir, passphrase });
     makeStores(moved.dataDir);
     restore(backup, moved);
-    for (const name of ["raft.db", "raft.db.guard"]) Deno.removeSync(`${moved.dataDir}/${name}`);
-    refuses(() => readNodeKeys(moved, config), /has run with this share, but raft\.db/);
+    for (const name of ["raft", "raft.guard"]) {
+      Deno.removeSync(`${moved.dataDir}/${name}`, { recursive: true });
+    }
+    refuses(() => readNodeKeys(moved, config), /has run with this share, but the folder raft/);
   });
 });
 
@@ -314,7 +316,7 @@ function makeStores(
 ): void {
   // Released at once: only the files matter.
   const stores = openStores({ folder, cluster, node });
-  stores.raft.close();
+  stores.raft.abandon();
   stores.keyValues.close();
 }
 

@@ -64,7 +64,7 @@ Deno.test("claimShare() marks a share as in use, and changes nothing else", () =
   withKeys((folder) => {
     const keys = readNodeKeys(place(folder), config);
     claimShare(place(folder), keys);
-    Deno.writeTextFileSync(`${folder}/raft.db`, "anything");
+    Deno.writeTextFileSync(`${folder}/raft.guard`, "anything");
     const claimed = readNodeKeys(place(folder), config);
     assert.deepEqual(claimed, { ...keys, isInUse: true });
     assert.deepEqual(claimed.share.reveal(), keys.share.reveal());
@@ -96,14 +96,15 @@ Deno.test("readNodeKeys() refuses a share in use whose node has lost what it vot
     claimShare(place(folder), readNodeKeys(place(folder), config));
     assert.throws(
       () => readNodeKeys(place(folder), config),
-      refusal(/server_2 has run with this share, but raft\.db/),
+      refusal(/server_2 has run with this share, but the folder raft/),
     );
     // What a store leaves that was begun and never made remembers nothing.
-    for (const name of ["raft.db", "raft.db.guard"]) {
+    Deno.mkdirSync(`${folder}/raft`);
+    for (const name of ["raft/segment-0000000001", "raft.guard"]) {
       Deno.writeTextFileSync(`${folder}/${name}`, "");
     }
-    assert.throws(() => readNodeKeys(place(folder), config), refusal(/raft\.db.* is gone/));
-    Deno.writeTextFileSync(`${folder}/raft.db.guard`, "raft.db was made");
+    assert.throws(() => readNodeKeys(place(folder), config), refusal(/raft.* is gone/));
+    Deno.writeTextFileSync(`${folder}/raft.guard`, "raft was made");
     assert.equal(readNodeKeys(place(folder), config).isInUse, true);
   });
 });

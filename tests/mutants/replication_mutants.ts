@@ -95,22 +95,47 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
   {
     name: "failed-write-goes-on",
     bug: "a node goes on after a write failed",
+    file: "lib/storage/log/log_writer.ts",
+    find: `      this.#hasFailed = true;
+      this.#user?.failed(cause);`,
+    replace: `      void cause;`,
+  },
+  {
+    name: "sent-before-it-is-durable",
+    bug: "what a message speaks of is handed to the disk, and may not be there when it leaves",
     file: "lib/node/loop.ts",
-    find: `      ports.persist(output.persist);\n`,
-    replace: `      try {
-        ports.persist(output.persist);
-      } catch (error) {
-        if (error instanceof Error && error.message.startsWith("killed")) throw error;
-      }
-`,
+    find: `({ sequence }) => sequence <= this.#durableSequence);`,
+    replace: `({ sequence }) => sequence <= this.#lastSequence);`,
+  },
+  {
+    name: "applied-before-it-is-durable",
+    bug: "a committed entry is applied before it is in this node's own log",
+    file: "lib/node/loop.ts",
+    find: `: (effect.entries.at(-1)?.index ?? 0) <= durableIndex;`,
+    replace: `: true;`,
+  },
+  {
+    name: "installed-before-the-log-says-so",
+    bug: "a snapshot takes the state's place before the log durably starts there",
+    file: "lib/node/loop.ts",
+    find: `? effect.sequence <= this.#durableSequence`,
+    replace: `? true`,
+  },
+  {
+    name: "waiting-snapshot-discarded",
+    bug: "a snapshot that waits for the disk is removed when its last chunk comes twice",
+    file: "lib/node/loop.ts",
+    find: `const wanted = [installSnapshot, ...waiting]`,
+    replace: `const wanted = [installSnapshot]`,
   },
   {
     name: "compacts-what-is-not-durable",
     bug: "the log forgets what is applied, though the state machine may yet lose it",
     file: "lib/node/loop.ts",
-    find: `if (applied.length > 0) done.push(...this.#checkpoint());`,
-    replace: `const last = output.apply.at(-1);
-    if (last !== undefined) done.push({ kind: "checkpointed", index: last.index });`,
+    find: `return ready.some(({ kind }) => kind === "apply") ? this.#checkpoint() : [];`,
+    replace: `const last = ready.findLast(({ kind }) => kind === "apply");
+    if (last?.kind !== "apply") return [];
+    return [{ kind: "checkpointed", index: last.entries.at(-1)?.index ?? 0 as LogIndex }];`,
   },
   {
     name: "snapshot-leaves-replaced-rows",

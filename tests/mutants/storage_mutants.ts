@@ -10,30 +10,75 @@ import type { Mutant } from "./mutant.ts";
 export const STORAGE_MUTANTS: readonly Mutant[] = [
   {
     name: "damage-unseen",
-    bug: "an entry's digest does not cover its data",
-    file: "lib/storage/row_digest.ts",
-    find: `  return digest(head, data);
-}
-
-/** Covers term, the log's start`,
-    replace: `  return digest(head, data.subarray(0, 0));
-}
-
-/** Covers term, the log's start`,
+    bug: "a record's checksum does not cover what it says",
+    file: "lib/storage/log/record.ts",
+    find: `return digest(chain, head, payload);`,
+    replace: `return digest(chain, head, payload.subarray(0, 0));`,
   },
   {
-    name: "damaged-vote-unseen",
-    bug: "the digest of the hard state does not cover the vote",
-    file: "lib/storage/row_digest.ts",
-    find: `encodeUtf8(votedFor ?? "")`,
-    replace: `encodeUtf8(votedFor === null ? "" : "-")`,
+    name: "damage-taken-for-a-torn-end",
+    bug: "a start does not look for records behind one that is damaged",
+    file: "lib/storage/log/recovery.ts",
+    find: `    if (later !== null) {`,
+    replace: `    if (later === -1) {`,
   },
   {
-    name: "damaged-certificate-unseen",
-    bug: "a certificate's digest does not cover its note",
-    file: "lib/storage/row_digest.ts",
-    find: `encodeNumbers([term]), encodeUtf8(note)`,
-    replace: `encodeNumbers([term]), encodeUtf8("-".repeat(note.length >>> 8))`,
+    name: "lost-segment-unseen",
+    bug: "a log that goes on in a file that is gone passes for one that ends there",
+    file: "lib/storage/log/recovery.ts",
+    find: `      if (!isLast) return true;
+      throw`,
+    replace: `      return true;
+      throw`,
+  },
+  {
+    name: "lost-elections-unseen",
+    bug: "a start does not miss certificates that the log says were moved",
+    file: "lib/storage/log/recovery.ts",
+    find: `      if (electionRecords === 0) return null;
+      throw this.#corruption(ELECTIONS_FILE, "the file is missing");`,
+    replace: `      return null;`,
+  },
+  {
+    name: "acknowledged-before-its-sync",
+    bug: "the log says that a batch is durable once it is written, and not once it is synced",
+    file: "lib/storage/log/log_writer.ts",
+    find: `    await file.sync();
+    to.position = end;`,
+    replace: `    void file.sync();
+    to.position = end;`,
+  },
+  {
+    name: "truncation-leaves-an-old-record",
+    bug: "entries behind those that replace others come back at a start",
+    file: "lib/storage/log/recovery.ts",
+    find: `      this.#entries.length = first.index - this.#entriesFrom;
+      for (const entry of batch.entries) this.#entries.push(entry);`,
+    replace: `      const place = first.index - this.#entriesFrom;
+      this.#entries.splice(place, batch.entries.length, ...batch.entries);`,
+  },
+  {
+    name: "removed-with-its-certificates",
+    bug: "a segment is removed before its certificates are elsewhere",
+    file: "lib/storage/log/log_writer.ts",
+    find: `    if (notes.length === 0) return this.#remove(old);`,
+    replace: `    if (notes.length >= 0) return this.#remove(old);`,
+  },
+  {
+    name: "removed-too-early",
+    bug: "a segment is removed while the log needs its last entry",
+    file: "lib/storage/log/log_writer.ts",
+    find: `      lastIndex > index || at`,
+    replace: `      lastIndex > index + 1 || at`,
+  },
+  {
+    name: "segment-ended-before-the-next-is-there",
+    bug: "a segment says that the log goes on in another before that is durable",
+    file: "lib/storage/log/log_writer.ts",
+    find: `    await file.write(bytes, 0);
+    await file.sync();
+    await this.#files.sync();`,
+    replace: `    await file.write(bytes, 0);`,
   },
   {
     name: "damaged-value-unseen",

@@ -33,7 +33,7 @@ Deno.test("read() waits for the core to confirm every other read", async () => {
     const read = service.read("a", { consistency, timeoutMs: TIMEOUT_MS });
     assert.deepEqual(inputs, [{ kind: "read", readId: 1, lease: consistency === "lease" }]);
     const readIndex = toLogIndex(0);
-    service.handle({ ...NO_OUTPUT, reads: [{ kind: "ready", readId: 1, readIndex }] }, []);
+    service.handle({ ...NO_OUTPUT, reads: [{ kind: "ready", readId: 1, readIndex }] });
     assert.deepEqual(await read, { row: null, revision: 0 });
   }
 });
@@ -43,7 +43,7 @@ Deno.test("tokens() waits for the core to confirm it", async () => {
   const tokens = service.tokens({ timeoutMs: TIMEOUT_MS });
   assert.deepEqual(inputs, [{ kind: "read", readId: 1, lease: false }]);
   const readIndex = toLogIndex(0);
-  service.handle({ ...NO_OUTPUT, reads: [{ kind: "ready", readId: 1, readIndex }] }, []);
+  service.handle({ ...NO_OUTPUT, reads: [{ kind: "ready", readId: 1, readIndex }] });
   assert.deepEqual(await tokens, []);
 });
 
@@ -53,9 +53,9 @@ Deno.test("write() resolves with its result once the entry is applied", async ()
   const [input] = inputs;
   assert.ok(input?.kind === "propose");
   const place = { index: toLogIndex(1), term: toTerm(1) };
-  service.handle({ ...NO_OUTPUT, accepted: [{ proposalId: input.proposalId, ...place }] }, []);
+  service.handle({ ...NO_OUTPUT, accepted: [{ proposalId: input.proposalId, ...place }] });
   const entry = { ...place, kind: "command" as const, data: input.command };
-  service.handle({ ...NO_OUTPUT, apply: [entry] }, stateMachine.apply([entry]));
+  service.applied([entry], stateMachine.apply([entry]));
   const { result, isReplay } = await write;
   assert.deepEqual([result.kind, isReplay], ["put", false]);
 });

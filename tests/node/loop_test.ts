@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Loop } from "../../lib/node/loop.ts";
+import { Loop, type LoopPorts } from "../../lib/node/loop.ts";
 import type { Input, Output, Snapshot } from "../../lib/raft/mod.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { commandEntry } from "../raft/entries.ts";
@@ -15,24 +15,15 @@ const ANSWER = {
   readIndex: null,
 } as const;
 
-/** A loop whose core puts out these outputs, one a step; a record of all that happens. */
-function record(outputs: readonly Output[]): { loop: Loop; steps: string[] } {
-  const steps: string[] = [];
-  const left = [...outputs];
-  const core = {
-    step(inputs: readonly Input[]): Output {
-      steps.push(`step ${inputs.map(({ kind }) => kind).join(" ")}`);
-      return left.shift() ?? NO_OUTPUT;
-    },
-  };
-  const loop = new Loop(core, {
+const NOTHING = { hardState: null, logStart: null, entries: [], certificates: [] };
+
+/** Ports that record all that happens. */
+function recordingPorts(steps: string[]): LoopPorts {
+  return {
     send: ({ to, term }) => steps.push(`send ${to} ${term}`),
     persist: ({ sequence }) => steps.push(`persist ${sequence}`),
-    apply: (entries) => {
-      steps.push(`apply ${entries.map(({ index }) => index).join(" ")}`);
-      return entries.map(({ index }) => ({ kind: "certificate", index }));
-    },
-    report: (_, applied) => steps.push(`report ${applied.length}`),
+    apply: (entries) => steps.push(`apply ${entries.map(({ index }) => index).join(" ")}`),
+    report: () => steps.push("report"),
     installSnapshot: ({ index }) => steps.push(`install ${index}`),
     checkpoint: () => null,
     sendChunk: ({ to, offset }) => steps.push(`chunk to ${to} from ${offset}`),
@@ -42,45 +33,101 @@ function record(outputs: readonly Output[]): { loop: Loop; steps: string[] } {
     },
     discardSnapshot: ({ index }) => steps.push(`discard ${index}`),
     makeSnapshot: () => steps.push("make snapshot"),
-  });
-  return { loop, steps };
+  };
 }
 
-Deno.test("Loop.turn() sends, persists, sends what waited, applies and reports, in this order", () => {
-  const { loop, steps } = record([{
+/** A loop whose core puts out these outputs, one a step; a record of all that happens. */
+function record(outputs: readonly Output[], { durableIndex = 100 } = {}) {
+  const steps: string[] = [];
+  const left = [...outputs];
+  const core = {
+    state: { durability: { durableIndex: toLogIndex(durableIndex) } },
+    step(inputs: readonly Input[]): Output {
+      steps.push(`step ${inputs.map(({ kind }) => kind).join(" ")}`);
+      return left.shift() ?? NO_OUTPUT;
+    },
+  };
+  const loop = new Loop(core, recordingPorts(steps));
+  const happensIn = (...inputs: readonly Input[]) => {
+    steps.length = 0;
+    loop.turn(inputs);
+    return [...steps];
+  };
+  return { happensIn, core };
+}
+
+const TICK: Input = { kind: "tick" };
+const persisted = (sequence: number): Input => ({ kind: "persisted", sequence });
+
+Deno.test("Loop.turn() sends, hands over and reports at once, and the rest once that is durable", () => {
+  const { happensIn } = record([{
     ...NO_OUTPUT,
     send: [ANSWER],
-    persist: { sequence: 4, hardState: null, logStart: null, entries: [], certificates: [] },
+    persist: { sequence: 4, ...NOTHING },
     sendAfterPersist: [{ ...ANSWER, term: toTerm(2) }],
-    apply: [commandEntry(7, 1), commandEntry(8, 1)],
   }]);
-  loop.turn([{ kind: "tick" }, { kind: "tick" }]);
-  assert.deepEqual(steps, [
-    "step tick tick",
-    "send n2 1",
-    "persist 4",
-    "send n2 2",
-    "apply 7 8",
-    "report 2",
+  assert.deepEqual(happensIn(TICK, TICK), ["step tick tick", "send n2 1", "persist 4", "report"]);
+  assert.deepEqual(happensIn(TICK), ["step tick", "report"]);
+  assert.deepEqual(happensIn(persisted(3)), ["step persisted", "report"]);
+  assert.deepEqual(happensIn(persisted(4)), ["step persisted", "report", "send n2 2"]);
+});
+
+Deno.test("Loop.turn() sends at once what waits for a write that is durable already", () => {
+  const after = { ...NO_OUTPUT, sendAfterPersist: [ANSWER] };
+  const { happensIn } = record([
+    { ...NO_OUTPUT, persist: { sequence: 1, ...NOTHING } },
+    NO_OUTPUT,
+    after,
+  ]);
+  happensIn(TICK);
+  happensIn(persisted(1));
+  assert.deepEqual(happensIn(TICK), ["step tick", "report", "send n2 1"]);
+});
+
+Deno.test("Loop.turn() holds back what says nothing new while an earlier write is on its way", () => {
+  const { happensIn } = record([
+    { ...NO_OUTPUT, persist: { sequence: 1, ...NOTHING } },
+    { ...NO_OUTPUT, sendAfterPersist: [ANSWER] },
+  ]);
+  happensIn(TICK);
+  assert.deepEqual(happensIn(TICK), ["step tick", "report"]);
+  assert.deepEqual(happensIn(persisted(1)), ["step persisted", "report", "send n2 1"]);
+});
+
+Deno.test("Loop.turn() sends in order what waits for several writes", () => {
+  const { happensIn } = record([1, 2].map((sequence) => ({
+    ...NO_OUTPUT,
+    persist: { sequence, ...NOTHING },
+    sendAfterPersist: [{ ...ANSWER, term: toTerm(sequence) }],
+  })));
+  happensIn(TICK);
+  happensIn(TICK);
+  assert.deepEqual(happensIn(persisted(2)), [
     "step persisted",
-    "report 0",
+    "report",
+    "send n2 1",
+    "send n2 2",
   ]);
 });
 
-Deno.test("Loop.turn() goes on until nothing is left to persist", () => {
-  const batch = { hardState: null, logStart: null, entries: [], certificates: [] };
-  const { loop, steps } = record([
-    { ...NO_OUTPUT, persist: { sequence: 1, ...batch } },
-    { ...NO_OUTPUT, persist: { sequence: 2, ...batch } },
-  ]);
-  loop.turn([{ kind: "tick" }]);
-  assert.deepEqual(steps.filter((step) => !step.startsWith("report")), [
-    "step tick",
-    "persist 1",
-    "step persisted",
-    "persist 2",
-    "step persisted",
-  ]);
+Deno.test("Loop.turn() applies what is durable here, whatever else is on its way", () => {
+  const { happensIn } = record([{
+    ...NO_OUTPUT,
+    persist: { sequence: 1, ...NOTHING },
+    apply: [commandEntry(7, 1), commandEntry(8, 1)],
+  }], { durableIndex: 8 });
+  assert.deepEqual(happensIn(TICK), ["step tick", "persist 1", "report", "apply 7 8"]);
+});
+
+Deno.test("Loop.turn() applies nothing that is not durable here, and then in order", () => {
+  const { happensIn, core } = record([
+    { ...NO_OUTPUT, apply: [commandEntry(7, 1), commandEntry(8, 1)] },
+    { ...NO_OUTPUT, apply: [commandEntry(9, 1)] },
+  ], { durableIndex: 7 });
+  assert.deepEqual(happensIn(TICK), ["step tick", "report"]);
+  assert.deepEqual(happensIn(TICK), ["step tick", "report"]);
+  core.state.durability.durableIndex = toLogIndex(9);
+  assert.deepEqual(happensIn(persisted(1)), ["step persisted", "report", "apply 7 8", "apply 9"]);
 });
 
 const SNAPSHOT: Snapshot = {
@@ -90,29 +137,45 @@ const SNAPSHOT: Snapshot = {
   sha256: new Uint8Array(32),
 };
 
-Deno.test("Loop.turn() installs a snapshot after its place in the log is durable, before its answer", () => {
-  const { loop, steps } = record([{
-    ...NO_OUTPUT,
-    persist: { sequence: 1, hardState: null, logStart: null, entries: [], certificates: [] },
-    installSnapshot: SNAPSHOT,
-    sendAfterPersist: [ANSWER],
-    apply: [commandEntry(6, 1)],
-  }]);
-  loop.turn([{ kind: "snapshotReady", snapshot: SNAPSHOT }]);
-  assert.deepEqual(steps.slice(0, 5), [
-    "step snapshotReady",
-    "persist 1",
-    "install 5",
-    "send n2 1",
-    "apply 6",
+Deno.test("Loop.turn() installs a snapshot once its place in the log is durable, before its answer", () => {
+  const { happensIn } = record([
+    {
+      ...NO_OUTPUT,
+      persist: { sequence: 1, ...NOTHING },
+      installSnapshot: SNAPSHOT,
+      sendAfterPersist: [ANSWER],
+    },
+    { ...NO_OUTPUT, apply: [commandEntry(6, 1)] },
   ]);
+  const ready: Input = { kind: "snapshotReady", snapshot: SNAPSHOT };
+  assert.deepEqual(happensIn(ready), ["step snapshotReady", "persist 1", "report"]);
+  assert.deepEqual(happensIn(TICK), ["step tick", "report"], "what follows it waits for it");
+  assert.deepEqual(happensIn(persisted(1)), [
+    "step persisted",
+    "report",
+    "install 5",
+    "apply 6",
+    "send n2 1",
+  ]);
+});
+
+Deno.test("Loop.turn() keeps a snapshot that waits to be installed, however often it is ready", () => {
+  const persist = { sequence: 1, ...NOTHING };
+  const { happensIn } = record([{ ...NO_OUTPUT, persist, installSnapshot: SNAPSHOT }]);
+  const ready: Input = { kind: "snapshotReady", snapshot: SNAPSHOT };
+  happensIn(ready);
+  assert.deepEqual(happensIn(ready), ["step snapshotReady", "report"]);
+  assert.deepEqual(happensIn(persisted(1)), ["step persisted", "report", "install 5"]);
+  assert.deepEqual(happensIn(ready), ["step snapshotReady", "discard 5", "report"]);
 });
 
 Deno.test("Loop.turn() discards a snapshot that is ready and of no use", () => {
   const other = { ...SNAPSHOT, index: toLogIndex(6) };
   for (const installSnapshot of [null, other]) {
-    const { loop, steps } = record([{ ...NO_OUTPUT, installSnapshot }]);
-    loop.turn([SNAPSHOT, other].map((snapshot) => ({ kind: "snapshotReady", snapshot })));
+    const { happensIn } = record([{ ...NO_OUTPUT, installSnapshot }]);
+    const steps = happensIn(
+      ...[SNAPSHOT, other].map((snapshot): Input => ({ kind: "snapshotReady", snapshot })),
+    );
     assert.deepEqual(
       steps.filter((step) => step.startsWith("discard")),
       installSnapshot === null ? ["discard 5", "discard 6"] : ["discard 5"],
@@ -121,7 +184,7 @@ Deno.test("Loop.turn() discards a snapshot that is ready and of no use", () => {
 });
 
 Deno.test("Loop.turn() moves chunks and tells the core which one is wanted next", () => {
-  const { loop, steps } = record([{
+  const { happensIn } = record([{
     ...NO_OUTPUT,
     makeSnapshot: true,
     sendChunks: [{
@@ -146,20 +209,19 @@ Deno.test("Loop.turn() moves chunks and tells the core which one is wanted next"
       certificate: null,
     }],
   }]);
-  loop.turn([{ kind: "tick" }]);
-  assert.deepEqual(steps, [
+  assert.deepEqual(happensIn(TICK), [
     "step tick",
+    "report",
     "chunk to n2 from 3",
     "make snapshot",
     "store 0",
-    "report 0",
     "step snapshotStored",
-    "report 0",
+    "report",
   ]);
 });
 
 Deno.test("Loop.turn() tells the core of a chunk that could not be kept", () => {
-  const { loop, steps } = record([{
+  const { happensIn } = record([{
     ...NO_OUTPUT,
     storeChunks: [{
       kind: "snapshotRequest",
@@ -173,44 +235,32 @@ Deno.test("Loop.turn() tells the core of a chunk that could not be kept", () => 
       certificate: null,
     }],
   }]);
-  loop.turn([{ kind: "tick" }]);
-  assert.ok(steps.includes("step snapshotRefused"));
+  assert.ok(happensIn(TICK).includes("step snapshotRefused"));
 });
 
 Deno.test("Loop.turn() does nothing for no input", () => {
-  const { loop, steps } = record([]);
-  loop.turn([]);
-  assert.deepEqual(steps, []);
+  const { happensIn } = record([]);
+  assert.deepEqual(happensIn(), []);
 });
 
-Deno.test("Loop.turn() tries no failed write again, and sends nothing more", () => {
+Deno.test("Loop.turn() does nothing more once a batch is refused", () => {
   const outputs: Output[] = [{
     ...NO_OUTPUT,
-    persist: { sequence: 1, hardState: null, logStart: null, entries: [], certificates: [] },
+    persist: { sequence: 1, ...NOTHING },
     sendAfterPersist: [ANSWER],
     apply: [commandEntry(1, 1)],
   }];
-  let writes = 0;
-  const sent: string[] = [];
-  const loop = new Loop({ step: () => outputs.shift() ?? NO_OUTPUT }, {
-    send: () => sent.push("sent"),
+  const steps: string[] = [];
+  const core = {
+    state: { durability: { durableIndex: toLogIndex(1) } },
+    step: () => outputs.shift() ?? NO_OUTPUT,
+  };
+  const loop = new Loop(core, {
+    ...recordingPorts(steps),
     persist: () => {
-      writes++;
       throw new Error("disk full");
     },
-    apply: () => {
-      sent.push("applied");
-      return [];
-    },
-    report: () => sent.push("reported"),
-    installSnapshot: () => sent.push("installed"),
-    checkpoint: () => null,
-    sendChunk: () => sent.push("sent"),
-    storeChunk: () => sent.push("stored"),
-    discardSnapshot: () => sent.push("discarded"),
-    makeSnapshot: () => sent.push("made"),
   });
-  assert.throws(() => loop.turn([{ kind: "tick" }]), /disk full/);
-  assert.equal(writes, 1);
-  assert.deepEqual(sent, []);
+  assert.throws(() => loop.turn([TICK]), /disk full/);
+  assert.deepEqual(steps, []);
 });

@@ -57,8 +57,9 @@ class LoadedLeader extends FakeNode {
   #step(input: Input): void {
     const output = this.#core.raft.step([input]);
     this.#toFollower.push(...output.send.filter(({ to }) => to === toNodeId("n2")));
-    const applied = this.#machine.apply(output.apply);
-    this.requests.handle(output, applied, this.#machine.appliedIndex);
+    this.requests.handle(output, this.#machine.appliedIndex);
+    const outcomes = this.#machine.apply(output.apply);
+    this.requests.applied(output.apply, outcomes, this.#machine.appliedIndex);
     if (output.persist !== null) {
       this.#step({ kind: "persisted", sequence: output.persist.sequence });
     }

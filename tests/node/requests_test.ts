@@ -17,18 +17,15 @@ class Bench {
   appliedIndex = 0;
 
   output(changes: Partial<Output>): void {
-    this.requests.handle({ ...NO_OUTPUT, ...changes }, [], toLogIndex(this.appliedIndex));
+    this.requests.handle({ ...NO_OUTPUT, ...changes }, toLogIndex(this.appliedIndex));
   }
 
   /** The entry at the next index, of this term, is applied. */
   apply(term: number, outcome?: AppliedEntry): void {
     const index = toLogIndex(++this.appliedIndex);
     const result = { kind: "put", revision: index, createRevision: index, version: 1 } as const;
-    this.requests.handle(
-      { ...NO_OUTPUT, apply: [commandEntry(index, term)] },
-      [outcome ?? { kind: "command", index, result }],
-      index,
-    );
+    const outcomes = [outcome ?? { kind: "command", index, result } as const];
+    this.requests.applied([commandEntry(index, term)], outcomes, index);
   }
 
   accept(proposalId: number, index: number, term: number): void {

@@ -5,7 +5,7 @@
  */
 
 import { type DurableState, LOG_START, type PersistBatch } from "../../lib/raft/mod.ts";
-import { stateAfter } from "../../lib/storage/raft_tables.ts";
+import { stateAfter } from "../../lib/storage/raft_state.ts";
 import { toTerm } from "../../lib/types.ts";
 
 /** Holds what was persisted, whatever becomes of the process. */

@@ -137,6 +137,7 @@ export class TestNode {
     );
     const checker = new InvariantChecker(raft);
     const checked = {
+      state: raft.state,
       step(inputs: readonly Input[]): Output {
         const output = raft.step(inputs);
         checker.check(output);
@@ -148,11 +149,9 @@ export class TestNode {
       persist: (batch) => {
         this.disk.persist(batch);
         this.persisted.push(batch);
+        this.#later.push({ kind: "persisted", sequence: batch.sequence });
       },
-      apply: (entries) => {
-        this.applied.push(...entries);
-        return entries.map(({ index }) => ({ kind: "certificate", index }));
-      },
+      apply: (entries) => this.applied.push(...entries),
       checkpoint: () => this.#cluster.compacts ? this.appliedIndex : null,
       installSnapshot: (snapshot) => {
         this.applied.length = 0;

@@ -251,8 +251,7 @@ export class Client {
     const { queue, workload } = this.#options;
     const { machine, life, finish } = attempt;
     const deadlineMs = machine.clock.nowMs + workload.timeoutMs;
-    const answer = (ending: Ending) =>
-      queue.at(machine.visibleUs + workload.distanceUs, () => finish(ending));
+    const answer = (ending: Ending) => queue.after(workload.distanceUs, () => finish(ending));
     const fail = (error: unknown) => {
       if (!(error instanceof RequestError)) throw error;
       const isUnknown = error.maybeApplied || request.kind === "get";

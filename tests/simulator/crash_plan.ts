@@ -36,7 +36,6 @@ export const RARE_BOUNDARIES = [
   "duringCompaction",
   "afterCompaction",
   "beforeCheckpoint",
-  "duringCheckpoint",
   "afterCheckpoint",
   "beforeSnapshot",
   "afterSnapshot",

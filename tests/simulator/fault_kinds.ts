@@ -94,8 +94,8 @@ const MESSAGE_FAULTS = ["drop", "duplicate", "reorder", "longTail", "echo"];
 
 /** What a disk does, or is seen to have done. */
 const DISK_FAULTS = [
-  "torn.lost",
-  "torn.written",
+  "inFlight.lost",
+  "inFlight.written",
   "unsyncedLost",
   "ioError.lost",
   "ioError.written",

@@ -38,7 +38,7 @@ export interface LifeHost {
   reach(boundary: Boundary): void;
   /** Puts a message on its way; false when it certainly did not leave. */
   send(message: Message): boolean;
-  /** Makes a batch durable. */
+  /** Hands a batch to the disk. */
   persist(batch: PersistBatch): void;
   /** A step was taken; nothing of its output is done yet. */
   stepped(step: Step): void;
@@ -111,7 +111,8 @@ export class Life {
     this.requests = new Requests((input) => this.add(input));
     this.transfers = new Transfers((input) => this.add(input));
     this.#ticker = new Ticker({ nowMs: options.nowMs, wallMs: options.nowMs });
-    this.#loop = new Loop({ step: (inputs) => this.#step(inputs) }, this.#createPorts());
+    const core = { state: this.raft.state, step: (inputs: readonly Input[]) => this.#step(inputs) };
+    this.#loop = new Loop(core, this.#createPorts());
   }
 
   /** What the state machine has for a key. */
@@ -196,7 +197,6 @@ export class Life {
       persist: (batch) => {
         for (const kind of kindsOf(batch)) host.reach(`before${kind}`);
         host.persist(batch);
-        for (const kind of kindsOf(batch)) host.reach(`after${kind}`);
       },
       installSnapshot: (snapshot) => this.#install(snapshot),
       apply: (entries) => this.#apply(entries),
@@ -209,7 +209,7 @@ export class Life {
         host.makeSnapshot();
         host.reach("afterSnapshot");
       },
-      report: (output, applied) => this.#report(output, applied),
+      report: (output) => this.#report(output),
     };
   }
 
@@ -241,17 +241,17 @@ export class Life {
     this.#host.reach("afterInstall");
   }
 
-  #apply(entries: readonly Entry[]): readonly AppliedEntry[] {
+  #apply(entries: readonly Entry[]): void {
     this.#host.reach("beforeApply");
     const outcomes = this.#stateMachine.apply(entries);
     this.#host.applied(entries, outcomes);
     this.#host.reach("afterApply");
-    return outcomes;
+    this.requests.applied(entries, outcomes, this.#stateMachine.appliedIndex);
   }
 
-  #report(output: Output, applied: readonly AppliedEntry[]): void {
+  #report(output: Output): void {
     this.#host.reach("beforeReport");
-    this.requests.handle(output, applied, this.#stateMachine.appliedIndex);
+    this.requests.handle(output, this.#stateMachine.appliedIndex);
     this.transfers.handle(output);
     this.#host.reach("afterReport");
   }

@@ -2,8 +2,8 @@
  * A simulated machine: the disk, the clock and the fate of the processes that run on it, one after
  * the other.
  *
- * A turn of the loop takes no simulated time but for the disk's. While the disk works the node is
- * busy, as the real one is: what it sends afterwards leaves later, and its next turn waits.
+ * A turn of the loop takes no simulated time. While the disk works the node goes on, as the real one
+ * does: what waits for a write leaves in a later turn.
  *
  * @module
  */
@@ -15,10 +15,10 @@ import { isCommand, type KeyValueStore } from "../../lib/kv/mod.ts";
 import { INBOX_MESSAGES_PER_PEER_MAX, TICK_MS } from "../../lib/node/inbox.ts";
 import { EXPIRY_INTERVAL_TICKS } from "../../lib/node/requests.ts";
 import type { DurableState, Entry, Message, RaftView } from "../../lib/raft/mod.ts";
-import { CorruptionError, KEY_VALUE_FILE } from "../../lib/storage/mod.ts";
+import { CorruptionError, KEY_VALUE_FILE, type RaftStore } from "../../lib/storage/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { CrashPlan, CrashSignal } from "./crash_plan.ts";
-import type { RaftDisk } from "./disk/raft_disk.ts";
+import type { DurableLog } from "./disk/durable_log.ts";
 import { Life } from "./life.ts";
 import { MachineClock } from "./machine_clock.ts";
 import { type EffectsHost, MachineEffects, type MachineEffectsOptions } from "./machine_effects.ts";
@@ -39,6 +39,8 @@ export interface MachineOptions extends MachineEffectsOptions {
   readonly isHonest: boolean;
   /** A certifier without a nonce, for a new life. */
   readonly createCertifier: () => Certifier;
+  /** Something is wrong, found where nothing may be thrown. */
+  readonly violated: (error: unknown) => void;
   /** The process ended; whoever was connected to it notices. */
   readonly ended: (machine: Machine) => void;
   /** The node has won an election. */
@@ -61,6 +63,8 @@ export class Machine implements EffectsHost {
   readonly crashes = new CrashPlan();
   /** The running process; null while there is none. */
   life: Life | null = null;
+  /** The log of the running process; null while there is none. */
+  log: RaftStore | null = null;
   /** Whether nobody starts it any more. */
   isRetired = false;
   /** Whether its core hears of writes soon enough to be elected: until then, not always. */
@@ -103,9 +107,9 @@ export class Machine implements EffectsHost {
     return this.life?.raft.state ?? null;
   }
 
-  /** What the node has in `raft.db`. */
-  get disk(): RaftDisk {
-    return this.storage.raft;
+  /** What of the node's log is durable. */
+  get disk(): DurableLog {
+    return this.storage.raft.durable;
   }
 
   /** The key-value data. */
@@ -115,38 +119,56 @@ export class Machine implements EffectsHost {
 
   /** Whether the node never comes back: its votes and its log are lost or damaged. */
   get isGone(): boolean {
-    return this.isRetired || this.disk.isDamaged;
+    return this.isRetired || this.storage.raft.isDamaged;
   }
 
   /** Whether something on the disk is not what was written. */
   get isDamaged(): boolean {
-    return this.disk.isDamaged || this.storage.keyValues.isDamaged;
-  }
-
-  /** The earliest time at which something that is done now is visible outside. */
-  get visibleUs(): number {
-    return Math.max(this.#options.queue.nowUs, this.#effects.cursorUs, this.#busyUntilUs);
+    return this.storage.raft.isDamaged || this.storage.keyValues.isDamaged;
   }
 
   /** Starts a process on what the last one left; false when the disk's contents forbid it. */
   start(): boolean {
     if (this.life !== null || this.isRetired) return false;
     try {
-      this.life = this.#createLife(this.storage.open());
+      const { log, durable } = this.storage.open((done) => this.#effects.sync(done));
+      this.log = log;
+      this.life = this.#createLife(durable);
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw this.#toViolation(error);
       this.foundDamage(error);
       return this.start();
     }
+    this.log.use({
+      persisted: (sequence) => this.#guarded(() => this.#effects.persisted(sequence)),
+      failed: ({ cause }) => this.#guarded(() => this.endedBy(cause)),
+    });
     this.#begin(this.life);
     return true;
+  }
+
+  /** The log must not take what goes wrong here for a fault of its disk. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.violated(error);
+    }
   }
 
   /** Kills the process between two turns. */
   kill(why: string): void {
     if (this.life === null) return;
     this.#trace(() => `DOWN: ${why}`);
+    // What the disk still has of a write, nobody was told of.
+    const hadWrite = this.storage.raft.writing.length > 0;
+    const survived = this.storage.raft.end(this.#random, (batch) => {
+      this.#options.watcher.persisted(this, batch);
+    });
+    const fate = survived.length > 0 ? "written" : "lost";
+    if (hadWrite) this.#options.counters.count(`disk.inFlight.${fate}`);
     this.life = null;
+    this.log = null;
     this.#options.ended(this);
   }
 
@@ -160,7 +182,9 @@ export class Machine implements EffectsHost {
   wake(): void {
     if (this.#isTurnScheduled) return;
     this.#isTurnScheduled = true;
-    this.#options.queue.at(this.#readyUs() + TURN_DELAY_US, () => this.#turn());
+    const { queue } = this.#options;
+    const readyUs = Math.max(queue.nowUs, this.#readyUs());
+    queue.at(readyUs + TURN_DELAY_US, () => this.#turn());
   }
 
   /** The node has won an election. */
@@ -225,7 +249,6 @@ export class Machine implements EffectsHost {
   #begin(life: Life): void {
     this.#trace(() => `UP in term ${life.raft.state.currentTerm}`);
     if (life.raft.state.lacksState) this.#options.counters.count("start.lacksState");
-    this.#busyUntilUs = 0;
     this.#expiredMs = this.clock.nowMs;
     this.#options.watcher.started(this);
     this.#keepTicking(life);
@@ -270,15 +293,14 @@ export class Machine implements EffectsHost {
     const { life } = this;
     if (life === null) return;
     if (this.#readyUs() > queue.nowUs) return this.wake();
-    this.#effects.cursorUs = queue.nowUs;
     try {
       life.turn();
       this.#expire(life);
     } catch (error) {
-      this.#endedBy(error);
+      this.endedBy(error);
     }
     // Lost time: nothing else happens on this node meanwhile, though all else goes on.
-    this.#busyUntilUs = this.#effects.cursorUs + this.#random.exponential(scenario.turnUsMean);
+    this.#busyUntilUs = queue.nowUs + this.#random.exponential(scenario.turnUsMean);
   }
 
   #expire(life: Life): void {
@@ -288,7 +310,9 @@ export class Machine implements EffectsHost {
     life.expire(this.clock.nowMs);
   }
 
-  #endedBy(error: unknown): void {
+  /** The process ends, by a fault that was brought about or by none. */
+  endedBy(error: unknown): void {
+    if (this.life === null) return;
     const { counters, scenario } = this.#options;
     if (error instanceof CrashSignal) {
       counters.count(`crash.${error.boundary}`);

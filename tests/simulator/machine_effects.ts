@@ -1,18 +1,20 @@
 /**
- * What a simulated process does to the world: it writes, sends and applies, each at its time within the
- * turn, and the checkers are told first.
+ * What a simulated process does to the world: it writes, sends and applies, and the checkers are told
+ * first.
  *
  * @module
  */
 
+import { assertDefined } from "../../lib/assert.ts";
 import type { Entry, Message, Output, PersistBatch, Snapshot } from "../../lib/raft/mod.ts";
-import type { CorruptionError } from "../../lib/storage/mod.ts";
+import type { CorruptionError, RaftStore } from "../../lib/storage/mod.ts";
 import type { LogIndex } from "../../lib/types.ts";
 import type { Adversary } from "./adversary.ts";
 import type { Counters } from "./counters.ts";
-import { type Boundary, type CrashPlan, CrashSignal } from "./crash_plan.ts";
+import { type Boundary, type CrashPlan, CrashSignal, kindsOf } from "./crash_plan.ts";
 import { describeOutput } from "./describe.ts";
 import { DamageFound } from "./disk/damage_found.ts";
+import type { SyncOutcome } from "./disk/disk_files.ts";
 import type { EventQueue } from "./event_queue.ts";
 import type { Life, LifeHost } from "./life.ts";
 import type { MachineStorage } from "./machine_storage.ts";
@@ -41,8 +43,8 @@ export interface MachineEffectsOptions {
   readonly trace: Trace;
   /** Counts what happens. */
   readonly counters: Counters;
-  /** Carries a message from `atUs` on; false when it certainly does not leave. */
-  readonly send: (message: Message, atUs: number) => boolean;
+  /** Carries a message; false when it certainly does not leave. */
+  readonly send: (message: Message) => boolean;
   /** Lies in the node's name; null for an honest one. */
   readonly adversary: Adversary | null;
   /** Requests of clients have ended. */
@@ -57,20 +59,22 @@ export interface EffectsHost extends NodeView {
   readonly life: Life | null;
   /** Its disk. */
   readonly storage: MachineStorage;
+  /** The log of the running process; null while there is none. */
+  readonly log: RaftStore | null;
   /** Where its processes are killed. */
   readonly crashes: CrashPlan;
   /** Schedules a turn. */
   wake(): void;
   /** The node has won an election. */
   won(): void;
+  /** The process ends between two turns, or in one. */
+  endedBy(error: unknown): void;
   /** The node stops: what is on its disk cannot be trusted. */
   foundDamage(error: CorruptionError): void;
 }
 
 /** See the module. */
 export class MachineEffects implements LifeHost {
-  /** When, within the present turn, the next effect happens. */
-  cursorUs = 0;
   readonly #machine: EffectsHost;
   readonly #options: MachineEffectsOptions;
 
@@ -94,20 +98,52 @@ export class MachineEffects implements LifeHost {
   send(message: Message): boolean {
     const { watcher, adversary, send } = this.#options;
     watcher.sending(this.#machine, message);
-    if (adversary === null) return send(message, this.cursorUs);
-    for (const told of adversary.rewrite(message)) send(told, this.cursorUs);
+    if (adversary === null) return send(message);
+    for (const told of adversary.rewrite(message)) send(told);
     return true;
   }
 
   /** See {@linkcode LifeHost.persist}. */
   persist(batch: PersistBatch): void {
     const { watcher } = this.#options;
-    const { storage } = this.#machine;
+    const { storage, log } = this.#machine;
     watcher.persisting(this.#machine, batch);
-    this.cursorUs = storage.finishUs(this.cursorUs);
-    const { isWritten, failure } = storage.write(batch);
-    if (isWritten) watcher.persisted(this.#machine, batch);
-    if (failure !== null) throw failure;
+    storage.raft.handOver(batch);
+    assertDefined(log, "A process has a log").persist(batch);
+    this.#options.settled();
+  }
+
+  /** Every batch up to this one is durable: the core is told. */
+  persisted(sequence: number): void {
+    const { storage, crashes } = this.#machine;
+    const batches = storage.raft.becomeDurable(sequence, (batch) => {
+      this.#options.watcher.persisted(this.#machine, batch);
+    });
+    for (const boundary of batches.flatMap(kindsOf).map((kind) => `after${kind}` as const)) {
+      if (crashes.strikes(boundary)) return this.#machine.endedBy(new CrashSignal(boundary));
+    }
+    this.#machine.life?.add({ kind: "persisted", sequence });
+  }
+
+  /** Syncs the log, unless the process is killed meanwhile. */
+  sync(done: (outcome: SyncOutcome) => void): void {
+    const { storage, crashes, life } = this.#machine;
+    const { queue, random } = this.#options;
+    const takesUs = storage.syncUs(queue.nowUs);
+    const during = storage.raft.writing.flatMap(kindsOf).map((kind) => `during${kind}` as const);
+    const killedAt = during.find((boundary) => crashes.strikes(boundary));
+    const isSame = () => life !== null && this.#machine.life === life;
+    if (killedAt !== undefined) {
+      queue.after(random.fraction() * takesUs, () => {
+        if (isSame()) this.#machine.endedBy(new CrashSignal(killedAt));
+      });
+      return;
+    }
+    queue.after(takesUs, () => {
+      if (!isSame()) return;
+      done(storage.sync());
+      this.#options.settled();
+    });
   }
 
   /** See {@linkcode LifeHost.stepped}. */

@@ -140,7 +140,7 @@ export class MachineFaults {
 
   #corruptLog(machine: Machine): boolean {
     const { random, counters } = this.#world.options;
-    machine.kill("raft.db damaged");
+    machine.kill("log damaged");
     counters.count(`damage.raft.${machine.storage.raft.damage(random)}`);
     return true;
   }

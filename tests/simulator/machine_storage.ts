@@ -5,11 +5,13 @@
  */
 
 import { EnvironmentError } from "../../lib/errors.ts";
-import type { DurableState, Entry, PersistBatch } from "../../lib/raft/mod.ts";
+import type { DurableState, Entry } from "../../lib/raft/mod.ts";
+import type { RaftStore } from "../../lib/storage/raft_store.ts";
 import { checkStoresAgree } from "../../lib/storage/stores.ts";
 import type { LogIndex } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
-import { type CrashPlan, CrashSignal, kindsOf } from "./crash_plan.ts";
+import { type CrashPlan, CrashSignal } from "./crash_plan.ts";
+import type { DiskFilesHost, SyncOutcome } from "./disk/disk_files.ts";
 import { KeyValueDisk } from "./disk/key_value_disk.ts";
 import { RaftDisk } from "./disk/raft_disk.ts";
 import type { Random } from "./random.ts";
@@ -27,14 +29,6 @@ export class DiskFault extends EnvironmentError {}
 /** How the disk misbehaves at the next write. */
 export type WriteFault = "ioError" | "fullDisk";
 
-/** What came of a write. */
-export interface WriteOutcome {
-  /** Whether all of the batch is on disk. */
-  readonly isWritten: boolean;
-  /** What ends the process; null when nothing does. */
-  readonly failure: CrashSignal | DiskFault | null;
-}
-
 /** What a storage needs of its machine. */
 export interface MachineStorageOptions {
   /** How long a write takes on average. */
@@ -49,7 +43,7 @@ export interface MachineStorageOptions {
 
 /** See the module. */
 export class MachineStorage {
-  /** `raft.db`. */
+  /** The log. */
   raft = new RaftDisk();
   /** `kv.db` and the snapshots. */
   keyValues = new KeyValueDisk();
@@ -71,37 +65,42 @@ export class MachineStorage {
     this.#random = options.random;
   }
 
-  /** What `openStores` does. @throws {EnvironmentError} when a node must not start on what is here. */
-  open(): DurableState {
+  /**
+   * What `openStores` does. `sync` calls what it is given when a sync of the log has ended.
+   *
+   * @throws {EnvironmentError} when a node must not start on what is here.
+   */
+  open(sync: DiskFilesHost["sync"]): { readonly log: RaftStore; readonly durable: DurableState } {
     const { raft, keyValues } = this;
-    const durable = raft.load();
+    const log = raft.open({ writing: () => this.#checkRoom(), sync });
+    const durable = log.load();
     if (raft.isDamaged) throw new Violation("Damage is never served", "a node starts on it");
     keyValues.load();
     keyValues.finishInstall(durable.logStart.index);
-    checkStoresAgree({ raft, keyValues: keyValues.store }, "a simulated disk");
-    return durable;
+    checkStoresAgree({ raft: log, keyValues: keyValues.store }, "a simulated disk");
+    return { log, durable };
   }
 
-  /** When a write that begins at `fromUs` ends. */
-  finishUs(fromUs: number): number {
+  /** How long a sync takes that begins now. */
+  syncUs(nowUs: number): number {
     const durationUs = this.#random.exponential(this.#options.persistUsMean) * this.slowness;
-    return Math.max(fromUs + durationUs, this.hungUntilUs);
+    return Math.max(durationUs, this.hungUntilUs - nowUs);
   }
 
-  /** Writes a batch, unless the disk is out of order or the process is killed meanwhile. */
-  write(batch: PersistBatch): WriteOutcome {
-    const { counters, crashes } = this.#options;
-    for (const kind of kindsOf(batch)) {
-      if (crashes.strikes(`during${kind}`)) return this.#tear(batch, `during${kind}`);
-    }
-    const fault = this.writeFault;
+  /** What comes of a sync. */
+  sync(): SyncOutcome {
+    if (this.writeFault !== "ioError") return { failure: null, isWritten: true };
     this.writeFault = null;
-    const isWritten = fault === null || (fault === "ioError" && this.#random.chance(0.5));
-    if (isWritten) this.raft.write(batch);
-    if (fault === null) return { isWritten, failure: this.#checkpointLog() };
-    counters.count(`disk.${fault}.${isWritten ? "written" : "lost"}`);
-    const failure = new DiskFault(`${fault} while writing batch ${batch.sequence}`);
-    return { isWritten, failure };
+    const isWritten = this.#random.chance(0.5);
+    this.#options.counters.count(`disk.ioError.${isWritten ? "written" : "lost"}`);
+    return { failure: new DiskFault("ioError while syncing the log"), isWritten };
+  }
+
+  #checkRoom(): void {
+    if (this.writeFault !== "fullDisk") return;
+    this.writeFault = null;
+    this.#options.counters.count("disk.fullDisk.lost");
+    throw new DiskFault("fullDisk while writing the log");
   }
 
   /** Makes what is applied durable every now and then; null when not now. */
@@ -140,7 +139,7 @@ export class MachineStorage {
     if (this.keyValues.isDamaged || appliedIndex === 0 || committed.length < appliedIndex) {
       return null;
     }
-    const { index: start } = this.raft.logStart;
+    const { index: start } = this.raft.durable.logStart;
     const back = 1 + this.#random.exponential(STALE_ENTRIES_MEAN);
     const index = mayBeLost && start > 0
       ? this.#random.below(start) as LogIndex
@@ -168,22 +167,5 @@ export class MachineStorage {
     this.slowness = 1;
     this.hungUntilUs = 0;
     this.writeFault = null;
-  }
-
-  #tear(batch: PersistBatch, boundary: CrashSignal["boundary"]): WriteOutcome {
-    const isWritten = this.raft.writeTorn(batch, this.#random);
-    this.#options.counters.count(`disk.torn.${isWritten ? "written" : "lost"}`);
-    return { isWritten, failure: new CrashSignal(boundary) };
-  }
-
-  /** A commit that fills the write-ahead log of `raft.db` moves it into the file. */
-  #checkpointLog(): CrashSignal | null {
-    if (!this.raft.isLogFull) return null;
-    if (!this.#options.crashes.strikes("duringCheckpoint")) {
-      this.raft.checkpoint();
-      return null;
-    }
-    this.raft.checkpointTorn(this.#random);
-    return new CrashSignal("duringCheckpoint");
   }
 }

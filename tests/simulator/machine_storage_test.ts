@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import { encodeCommand, StateMachine } from "../../lib/kv/mod.ts";
-import type { Entry } from "../../lib/raft/mod.ts";
+import type { DurableState, Entry, PersistBatch } from "../../lib/raft/mod.ts";
 import { CorruptionError } from "../../lib/storage/mod.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
 import { batchOf, voteBatch } from "./checkers/support.ts";
 import { Counters } from "./counters.ts";
-import { CrashPlan, CrashSignal } from "./crash_plan.ts";
+import { CrashPlan } from "./crash_plan.ts";
 import { DiskFault, MachineStorage } from "./machine_storage.ts";
 import { Random } from "./random.ts";
 
@@ -23,67 +23,82 @@ function setUp(seed = "storage") {
   const counters = new Counters();
   const random = new Random(seed);
   const storage = new MachineStorage({ persistUsMean: 100, random, counters, crashes });
-  storage.write(voteBatch(1, "n1"));
-  storage.write(batchOf(...ENTRIES));
-  new StateMachine(storage.keyValues.store).apply(ENTRIES);
-  return { storage, crashes, counters, random };
+  const { log } = storage.open((done) => done(storage.sync()));
+  const write = async (batch: PersistBatch) => {
+    storage.raft.handOver(batch);
+    log.persist(batch);
+    await settle();
+  };
+  log.use({
+    persisted: (sequence) => storage.raft.becomeDurable(sequence, () => {}),
+    failed: ({ cause }) => failures.push(cause),
+  });
+  const failures: unknown[] = [];
+  return { storage, crashes, counters, random, write, failures };
+}
+
+/** Lets every promise that can settle do so. */
+const settle = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
+
+/** A machine whose log holds the entries, and whose state machine has them. */
+async function setUpFilled(seed?: string) {
+  const machine = setUp(seed);
+  await machine.write({ ...voteBatch(1, "n1"), sequence: 1 });
+  await machine.write({ ...batchOf(...ENTRIES), sequence: 2 });
+  new StateMachine(machine.storage.keyValues.store).apply(ENTRIES);
+  return machine;
 }
 
 /** The log begins after its second entry. */
-function compact({ storage }: ReturnType<typeof setUp>): void {
+async function compact({ write }: ReturnType<typeof setUp>): Promise<void> {
   const position = { index: toLogIndex(2), term: toTerm(1) };
-  storage.write({ ...batchOf(), logStart: { position, keepsRest: true } });
+  await write({ ...batchOf(), sequence: 3, logStart: { position, keepsRest: true } });
 }
 
-Deno.test("MachineStorage.write() tells of a full disk, and the batch is not there", () => {
-  const { storage } = setUp();
-  storage.writeFault = "fullDisk";
-  const { isWritten, failure } = storage.write(voteBatch(2, "n2"));
-  assert.ok(!isWritten);
-  assert.ok(failure instanceof DiskFault);
-  assert.equal(storage.open().hardState.currentTerm, 1);
-});
+/** What a start of another process finds. */
+function reopen(storage: MachineStorage): DurableState {
+  storage.raft.end(new Random("end"), () => {});
+  return storage.open(() => {}).durable;
+}
 
-Deno.test("MachineStorage.write() is cut short where the plan says, whole or not at all", () => {
-  const seen = new Set<boolean>();
-  for (let seed = 0; seed < 40; seed++) {
-    const { storage, crashes, random } = setUp(`torn ${seed}`);
-    crashes.arm("duringPersist", random);
-    // An armed boundary lets some writes pass.
-    let outcome = storage.write(batchOf());
-    for (let passes = 0; passes < 8 && outcome.failure === null; passes++) {
-      outcome = storage.write(voteBatch(2, "n2"));
+for (const fault of ["fullDisk", "ioError"] as const) {
+  Deno.test(`MachineStorage tells of ${fault}, and nobody of the batch`, async () => {
+    const seen = new Set<number>();
+    for (let seed = 0; seed < 20; seed++) {
+      const { storage, write, failures } = await setUpFilled(`${fault} ${seed}`);
+      storage.writeFault = fault;
+      await write({ ...voteBatch(2, "n2"), sequence: 3 });
+      assert.ok(failures[0] instanceof DiskFault);
+      assert.equal(storage.raft.durable.hardState.currentTerm, 1);
+      seen.add(reopen(storage).hardState.currentTerm);
     }
-    if (!(outcome.failure instanceof CrashSignal)) continue;
-    seen.add(outcome.isWritten);
-    assert.ok(storage.open().entries.length === ENTRIES.length);
-  }
-  assert.equal(seen.size, 2);
-});
+    assert.deepEqual(seen, new Set(fault === "fullDisk" ? [1] : [1, 2]));
+  });
+}
 
-Deno.test("MachineStorage.goBack() shows a state that the log can make up for", () => {
-  const machine = setUp();
-  compact(machine);
+Deno.test("MachineStorage.goBack() shows a state that the log can make up for", async () => {
+  const machine = await setUpFilled();
+  await compact(machine);
   const { storage } = machine;
   assert.equal(storage.goBack(ENTRIES, { mayBeLost: false }), "caughtUp");
   const { appliedIndex } = storage.keyValues.store;
   assert.ok(appliedIndex >= 2 && appliedIndex < 4);
-  storage.open();
+  reopen(storage);
 });
 
-Deno.test("MachineStorage.open() refuses a state that the log cannot make up for", () => {
+Deno.test("MachineStorage.open() refuses a state that the log cannot make up for", async () => {
   let refused = 0;
   for (let seed = 0; seed < 20; seed++) {
-    const machine = setUp(`stale ${seed}`);
-    compact(machine);
+    const machine = await setUpFilled(`stale ${seed}`);
+    await compact(machine);
     const { storage } = machine;
     assert.equal(storage.goBack(ENTRIES, { mayBeLost: true }), "lost");
     // Nothing applied at all is a store made anew, which a leader's snapshot fills again.
     if (storage.keyValues.store.appliedIndex === 0) {
-      storage.open();
+      reopen(storage);
       continue;
     }
-    assert.throws(() => storage.open(), CorruptionError);
+    assert.throws(() => reopen(storage), CorruptionError);
     refused++;
   }
   assert.ok(refused > 0);
@@ -95,9 +110,9 @@ Deno.test("MachineStorage.goBack() finds nothing older in an empty store", () =>
   assert.equal(storage.goBack([], { mayBeLost: true }), null);
 });
 
-Deno.test("MachineStorage.loseUnsynced() never goes behind a checkpoint", () => {
+Deno.test("MachineStorage.loseUnsynced() never goes behind a checkpoint", async () => {
   for (let seed = 0; seed < 20; seed++) {
-    const { storage } = setUp(`power ${seed}`);
+    const { storage } = await setUpFilled(`power ${seed}`);
     storage.keyValues.sync();
     storage.loseUnsynced(ENTRIES);
     assert.equal(storage.keyValues.store.appliedIndex, 4);

@@ -31,6 +31,9 @@ const BURST_MAX = 12;
 /** Most events of a run: many times what any sound one takes. More is a storm that feeds itself. */
 const EVENTS_MAX = 2_000_000;
 
+/** So many promises may hang on one that was settled, one on the other: the log's writing is the longest. */
+const PROMISE_HOPS = 24;
+
 /** The world of one run. */
 export class Simulation {
   /** What is run. */
@@ -61,6 +64,7 @@ export class Simulation {
   readonly #burstClients = new Set<Client>();
   #bursts = 0;
   #hasSettled = false;
+  #violation: unknown = null;
   #restarts = true;
   #liarsStay = false;
 
@@ -136,8 +140,9 @@ export class Simulation {
       }
       if (!this.#hasSettled) continue;
       this.#hasSettled = false;
-      // Lets the clients whose promises have just been settled hear of it, now and in this order.
-      await null;
+      // Lets whoever waits for a promise that has just been settled hear of it, now and in this order.
+      for (let hop = 0; hop < PROMISE_HOPS; hop++) await null;
+      if (this.#violation !== null) throw this.#violation;
     }
   }
 
@@ -156,9 +161,10 @@ export class Simulation {
       trace,
       counters,
       createCertifier: () => voters.createCertifier(id, random.split(`certifier ${++lives}`)),
-      send: (message, atUs) => this.#send(message, atUs),
+      send: (message) => this.#send(message),
       ended: (machine) => this.#ended(machine),
       settled: () => this.#hasSettled = true,
+      violated: (error) => this.#violation ??= error,
       snapshotArrived: () => this.nemesis.snapshotArrived(),
       won: (machine) => {
         this.network.echo(machine.id);
@@ -178,7 +184,7 @@ export class Simulation {
       isConstant: this.scenario.lying.isConstant,
       random,
       counters: this.counters,
-      send: (message) => this.#send(message, this.queue.nowUs),
+      send: (message) => this.#send(message),
     });
     this.#adversaries.push(adversary);
     return adversary;
@@ -251,12 +257,12 @@ export class Simulation {
     return new Client({ name, workload, isChecked, ...world });
   }
 
-  #send(message: Message, atUs: number): boolean {
+  #send(message: Message): boolean {
     this.counters.count("messages");
     // A process that is not there accepts no connection, and that is often known.
     const isDown = this.#byId.get(message.to)?.life === null;
     if (isDown && this.random.chance(0.5)) return false;
-    this.network.send(message, atUs);
+    this.network.send(message, this.queue.nowUs);
     return true;
   }
 

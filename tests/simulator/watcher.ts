@@ -8,7 +8,7 @@ import type { Certifier } from "../../lib/certificate/certifier.ts";
 import type { AppliedEntry, KeyValueStore } from "../../lib/kv/mod.ts";
 import type { Entry, Input, Message, Output, PersistBatch, RaftView } from "../../lib/raft/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
-import type { RaftDisk } from "./disk/raft_disk.ts";
+import type { DurableLog } from "./disk/durable_log.ts";
 
 /** One node, to look at. */
 export interface NodeView {
@@ -20,8 +20,8 @@ export interface NodeView {
   readonly isGone: boolean;
   /** Whether something on its disk is not what was written; the node may not know yet. */
   readonly isDamaged: boolean;
-  /** What it has on disk. */
-  readonly disk: RaftDisk;
+  /** What it durably has of its log. */
+  readonly disk: DurableLog;
   /** Its state; null while it is down. */
   readonly state: RaftView | null;
   /** Its key-value data. */

@@ -9,7 +9,7 @@ import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { openStores, type Stores } from "../../lib/storage/stores.ts";
 import { digestState } from "../support/state_digest.ts";
 import { childEntry } from "./persisting_child.ts";
-import { batch, certificate, copyAsIfKilled, hardState, withFolder } from "./support.ts";
+import { batch, certificate, copyAsIfKilled, hardState, persist, withFolder } from "./support.ts";
 
 /** Any one bit of any file may flip: what is read is then what was written, or it is refused. */
 
@@ -24,19 +24,18 @@ interface Found {
   readonly values: readonly (string | null)[];
 }
 
-function write({ raft, keyValues }: Stores): void {
+async function write({ raft, keyValues }: Stores): Promise<void> {
   const machine = new StateMachine(keyValues);
   for (let index = 1; index <= BATCHES; index++) {
     const entries = [childEntry(index, index)];
     const certificates = [certificate(index)];
     const written = { hardState: hardState(index, "server_1"), entries, certificates };
-    raft.persist(batch(index, written));
+    await persist(raft, batch(index, written));
     machine.apply(entries);
   }
 }
 
-function find({ raft, keyValues }: Stores): Found {
-  const durable = raft.load();
+function find({ raft, keyValues }: Stores, durable: DurableState): Found {
   const elections = raft.elections({ limit: 100 });
   const digest = encodeHex(digestState(keyValues));
   const values = durable.entries.map(({ index }) => {
@@ -46,8 +45,8 @@ function find({ raft, keyValues }: Stores): Found {
   return { durable, elections, digest, values };
 }
 
-function close({ raft, keyValues }: Stores): void {
-  raft.close();
+function abandon({ raft, keyValues }: Stores): void {
+  raft.abandon();
   keyValues.close();
 }
 
@@ -68,13 +67,14 @@ function findAfterFlip(
   let stores: Stores | null = null;
   try {
     stores = openStores(copy);
-    new StateMachine(stores.keyValues).apply(stores.raft.load().entries);
-    return find(stores);
+    const durable = stores.raft.load();
+    new StateMachine(stores.keyValues).apply(durable.entries);
+    return find(stores, durable);
   } catch (error) {
     assert.ok(error instanceof EnvironmentError || error instanceof InputError, `${error}`);
     return null;
   } finally {
-    if (stores !== null) close(stores);
+    if (stores !== null) abandon(stores);
     Deno.removeSync(copy.folder, { recursive: true });
   }
 }
@@ -96,23 +96,41 @@ function checkAnyFlip(
   fc.assert(property, { numRuns: RUNS });
 }
 
-for (const file of ["raft.db", "kv.db"]) {
-  Deno.test(`a start refuses a flipped bit anywhere in ${file}, or loses nothing by it`, () =>
-    withFolder((options) => {
-      const stores = openStores(options);
-      write(stores);
-      const whole = find(stores);
-      close(stores);
-      checkAnyFlip(options, { file, whole });
-    }));
+/** What a sound start finds. */
+function findWhole(options: StoreOptions): Found {
+  const stores = openStores(options);
+  try {
+    return find(stores, stores.raft.load());
+  } finally {
+    abandon(stores);
+  }
+}
 
-  Deno.test(`a start refuses a flipped bit anywhere in ${file}-wal, or loses nothing by it`, () =>
-    withFolder((options) => {
+for (const file of ["raft/segment-0000000001", "kv.db"]) {
+  Deno.test(`a start refuses a flipped bit anywhere in ${file}, or loses nothing by it`, () =>
+    withFolder(async (options) => {
       const stores = openStores(options);
-      write(stores);
-      const whole = find(stores);
-      const left = copyAsIfKilled(options);
-      close(stores);
-      checkAnyFlip(left, { file: `${file}-wal`, whole });
+      await write(stores);
+      await stores.close();
+      checkAnyFlip(options, { file, whole: findWhole(options) });
     }));
 }
+
+Deno.test("a start refuses a flipped bit anywhere in kv.db-wal, or loses nothing by it", () =>
+  withFolder(async (options) => {
+    const stores = openStores(options);
+    await write(stores);
+    const left = copyAsIfKilled(options);
+    await stores.close();
+    checkAnyFlip(left, { file: "kv.db-wal", whole: findWhole(options) });
+  }));
+
+Deno.test("a start after a kill refuses a flipped bit in the log, or loses what was last written", () =>
+  withFolder(async (options) => {
+    const stores = openStores(options);
+    await write(stores);
+    const left = copyAsIfKilled(options);
+    await stores.close();
+    // kv.db has applied everything, so that even the end of the log cannot be lost unseen.
+    checkAnyFlip(left, { file: "raft/segment-0000000001", whole: findWhole(options) });
+  }));

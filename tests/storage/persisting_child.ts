@@ -3,10 +3,10 @@ import { StateMachine } from "../../lib/kv/state_machine.ts";
 import type { Entry } from "../../lib/raft/entry.ts";
 import { openStores, type Stores } from "../../lib/storage/stores.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
-import { batch, hardState, nodeIn } from "./support.ts";
+import { batch, hardState, nodeIn, persist } from "./support.ts";
 
 /**
- * A process to be killed: writes batch after batch into the data folder that it is given, to raft.db
+ * A process to be killed: writes batch after batch into the data folder that it is given, to the log
  * alone or, for kv.db, to both, and prints each batch's last index once it is there. When a
  * write fails, it prints that error, uses the store once more, and prints that error too.
  */
@@ -27,7 +27,7 @@ export function termOf(index: number): number {
   return Math.ceil(index / ENTRIES_PER_BATCH);
 }
 
-function writeForEver({ raft, keyValues }: Stores, file: string): never {
+async function writeForEver({ raft, keyValues }: Stores, file: string): Promise<never> {
   const machine = new StateMachine(keyValues);
   for (let term = 1;; term++) {
     const first = (term - 1) * ENTRIES_PER_BATCH + 1;
@@ -35,7 +35,7 @@ function writeForEver({ raft, keyValues }: Stores, file: string): never {
       { length: ENTRIES_PER_BATCH },
       (_, position) => childEntry(first + position, term),
     );
-    raft.persist(batch(term, { hardState: hardState(term, "server_1"), entries }));
+    await persist(raft, batch(term, { hardState: hardState(term, "server_1"), entries }));
     if (file === "kv.db") machine.apply(entries);
     console.log(`durable ${first + ENTRIES_PER_BATCH - 1}`);
   }
@@ -46,13 +46,13 @@ if (import.meta.main) {
   if (folder === undefined || file === undefined) throw new Error("FOLDER and FILE are missing");
   const stores = openStores(nodeIn(folder));
   try {
-    writeForEver(stores, file);
+    await writeForEver(stores, file);
   } catch (error) {
     console.log(`failed ${error}`);
   }
   try {
     if (file === "kv.db") stores.keyValues.get("key 1");
-    else stores.raft.election(toTerm(1));
+    else stores.raft.persist(batch(1_000_000, {}));
   } catch (error) {
     console.log(`refused ${error}`);
   }

@@ -63,7 +63,7 @@ function withStores(options: StoreOptions, work: (stores: Stores) => void): void
   try {
     work(stores);
   } finally {
-    stores.raft.close();
+    stores.raft.abandon();
     stores.keyValues.close();
   }
 }
@@ -82,14 +82,14 @@ for (const afterLines of [1, 7, 300]) {
 Deno.test("openRaftStore() refuses a folder while another process uses it, and not after", () =>
   withFolder(async (options) => {
     const whileRunning = () => {
-      const message = /another process is using it .*raft\.db\.guard.*Stop that node first/;
+      const message = /another process is using it .*raft\.guard.*Stop that node first/;
       assert.throws(() => openRaftStore(options), { name: "EnvironmentError", message });
     };
     const acknowledged = await runAndKill(options.folder, { afterLines: 5, whileRunning });
     withStores(options, (stores) => checkEverythingIsThere(stores, acknowledged));
   }));
 
-for (const file of ["raft.db", "kv.db"]) {
+for (const file of ["raft", "kv.db"]) {
   Deno.test({
     name: `a write to ${file} that the disk refuses is the last use of the store`,
     ignore: Deno.build.os === "windows",

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import type { Certificate } from "../../lib/certificate/certifier.ts";
-import type { Entry, HardState, PersistBatch } from "../../lib/raft/entry.ts";
+import type { DurableState, Entry, HardState, PersistBatch } from "../../lib/raft/entry.ts";
 import { openKeyValueStore, type SqliteKeyValueStore } from "../../lib/storage/key_value_store.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
+import { openRaftStore, RAFT_FOLDER, type RaftStore } from "../../lib/storage/raft_store.ts";
 import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 
 /** What the tests of the stores have in common. */
@@ -67,6 +68,30 @@ export function batch(sequence: number, parts: Partial<PersistBatch>): PersistBa
   return { hardState: null, logStart: null, entries: [], certificates: [], ...parts, sequence };
 }
 
+/** Hands batches to a store, and resolves when all of them are durable. */
+export function persist(store: RaftStore, ...batches: readonly PersistBatch[]): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const last = batches.at(-1)?.sequence ?? 0;
+  store.use({
+    persisted: (sequence) => {
+      if (sequence >= last) resolve();
+    },
+    failed: reject,
+  });
+  for (const batch of batches) store.persist(batch);
+  return promise;
+}
+
+/** Opens a store for one look at what it finds. */
+export function findIn(options: StoreOptions): DurableState {
+  const store = openRaftStore(options);
+  try {
+    return store.load();
+  } finally {
+    store.abandon();
+  }
+}
+
 /** Changes a closed database behind its store's back. */
 export function tamper({ folder, file }: { folder: string; file: string }, sql: string): void {
   const connection = new DatabaseSync(join(folder, file));
@@ -94,10 +119,10 @@ export function countRows(
 export function copyAsIfKilled(options: StoreOptions): StoreOptions {
   const copy = Deno.makeTempDirSync({ dir: options.folder });
   copyFiles(options.folder, copy);
-  const snapshots = join(options.folder, "snapshots");
-  if (existsSync(snapshots)) {
-    Deno.mkdirSync(join(copy, "snapshots"));
-    copyFiles(snapshots, join(copy, "snapshots"));
+  for (const name of ["snapshots", RAFT_FOLDER]) {
+    if (!existsSync(join(options.folder, name))) continue;
+    Deno.mkdirSync(join(copy, name));
+    copyFiles(join(options.folder, name), join(copy, name));
   }
   return { ...options, folder: copy };
 }

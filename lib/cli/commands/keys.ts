@@ -48,7 +48,7 @@ function registerKeysBackup(keys: Program, context: CommandContext): void {
     .description(
       "Writes the identity and the share of a node into one file, encrypted with the passphrase of " +
         "its files, or with a new one if they are not encrypted. The node may run. The share can " +
-        "be restored only beside the node's raft.db, which knows what it voted: back that up too, " +
+        "be restored only beside the node's folder raft, which knows what it voted: back that up too, " +
         "with the node stopped, if the backup is to bring back the node and not its identity alone.",
     )
     .option(...KEYS_FOLDER_OPTION)
@@ -112,9 +112,9 @@ function registerKeysRestore(keys: Program, context: CommandContext): void {
     .summary("put a node's keys back from a backup")
     .description(
       "Puts the keys of a backup into a node's folder, encrypted with the backup's passphrase. It " +
-        "overwrites nothing. A share is restored only beside the raft.db of its node: a node that " +
+        "overwrites nothing. A share is restored only beside the folder raft of its node: a node that " +
         "has lost its record of votes must not sign again. Never run the same node in two places, " +
-        "and never with an older raft.db than its last: Floe cannot notice that.",
+        "and never with an older raft than its last: Floe cannot notice that.",
     )
     .argument("<file>", "the backup")
     .option(...KEYS_FOLDER_OPTION)

@@ -20,7 +20,7 @@ import {
   SHARE_FILE,
   statFile,
 } from "../../keys/mod.ts";
-import { createDataFolder } from "../../storage/mod.ts";
+import { createDataFolder, RAFT_FOLDER } from "../../storage/mod.ts";
 import type { NodeId } from "../../types.ts";
 import { nodeFolder } from "../options.ts";
 import { dealIntoFolders, keyFolder, type NodeFolders } from "../serve/node_folders.ts";
@@ -75,7 +75,7 @@ export function deleteNodeFolders(
 ): void {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {
     const path = `${folder}/${name}`;
-    const isNodes = [SHARE_FILE, GROUP_FILE, IDENTITY_FILE, RECORD_FILE, "raft.db"].some((file) =>
+    const isNodes = [SHARE_FILE, GROUP_FILE, IDENTITY_FILE, RECORD_FILE, RAFT_FOLDER].some((file) =>
       statFile(`${path}/${file}`) !== null
     );
     if (!isDirectory || !isNodes) continue;

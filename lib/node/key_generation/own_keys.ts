@@ -13,7 +13,6 @@ import {
   deleteRecord,
   hasKeyFiles,
   hasRecord,
-  hasRun,
   hasShare,
   KeyFileError,
   type KeyPlace,
@@ -25,6 +24,7 @@ import {
   writeGeneratedKeys,
   writeRecord,
 } from "../../keys/mod.ts";
+import { hasRaftStore } from "../../storage/mod.ts";
 import type { KeyGenerationOptions } from "./key_generation_run.ts";
 
 /**
@@ -48,8 +48,8 @@ export function openOwnKeys(place: KeyPlace): NodeKeys | null {
     });
   }
   if (config.peers.length === 1) {
-    if (!hasShare(dataDir) && !hasRun(dataDir)) dealToSelf(place);
-  } else if (!hasKeyFiles(dataDir) && !hasRun(dataDir)) return null;
+    if (!hasShare(dataDir) && !hasRaftStore(dataDir)) dealToSelf(place);
+  } else if (!hasKeyFiles(dataDir) && !hasRaftStore(dataDir)) return null;
   return readNodeKeys(folder, config);
 }
 

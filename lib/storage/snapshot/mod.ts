@@ -39,14 +39,14 @@
  *
  * ## Installing
  *
- * First raft.db says durably that the log starts at the snapshot; then `ready-<index>` takes the
+ * First the log says durably that the log starts at the snapshot; then `ready-<index>` takes the
  * place of kv.db by one rename. When the process dies
  *
  * | at this moment | the next start finds | and |
  * | --- | --- | --- |
  * | while chunks arrive | what arrived | goes on from there |
  * | in the check | a file without a use | removes it; the leader sends it again |
- * | before raft.db says it | a ready file that nothing needs | removes it |
+ * | before the log says it | a ready file that nothing needs | removes it |
  * | before or within the swap | kv.db behind the log's start, and the ready file | completes the swap |
  * | after the rename | kv.db as it should be | removes the file that was replaced |
  *

@@ -81,8 +81,7 @@ Deno.test("prepareKeys() lets nodes finish where others have their keys, and mis
 
 Deno.test("prepareKeys() refuses a folder where a node has data and no keys", () => {
   using folder = new TestFolder({ nodes: 3 });
-  Deno.mkdirSync(`${folder.path}/server_2`);
-  Deno.writeTextFileSync(`${folder.path}/server_2/raft.db`, "");
+  Deno.mkdirSync(`${folder.path}/server_2/raft`, { recursive: true });
   refuses(folder, /server_1: it holds no keys[^]*server_2: it holds no keys[^]*--fresh/);
 });
 

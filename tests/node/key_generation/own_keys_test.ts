@@ -55,12 +55,12 @@ Deno.test("openOwnKeys() makes the key of a cluster of one again after a crash b
     assert.notDeepEqual(keys.group.publicKey, cutShort.group.publicKey);
 
     Deno.removeSync(`${dataDir}/share.json`);
-    Deno.writeTextFileSync(`${dataDir}/raft.db`, "its votes");
+    Deno.writeTextFileSync(`${dataDir}/raft.guard`, "it voted");
     refuses(place, /share\.json: no such file/);
   }, ALONE);
 });
 
-for (const left of ["raft.db", "raft.db.guard", "group.json"]) {
+for (const left of ["raft.guard", "raft.db", "raft.db.guard", "group.json"]) {
   Deno.test(`openOwnKeys() refuses a folder where a share is gone and ${left} is left`, async () => {
     await withFolder((place) => {
       Deno.writeTextFileSync(`${place.folder.dataDir}/${left}`, "left");
@@ -98,13 +98,13 @@ Deno.test("a record that a crash has left beside its keys goes, and the share's 
     const keys = assertDefined(openOwnKeys(place) ?? undefined, "no keys");
     claimShare(place.folder, keys);
     writeRecord(place, structuredClone(FINISHED));
-    Deno.writeTextFileSync(`${place.folder.dataDir}/raft.db`, "its votes");
+    Deno.writeTextFileSync(`${place.folder.dataDir}/raft.guard`, "it voted");
     assert.equal(openOwnKeys(place)?.isInUse, true);
     assert.equal(hasRecord(place.folder.dataDir), false);
 
     // The guard against a wiped disk holds all the same.
-    Deno.removeSync(`${place.folder.dataDir}/raft.db`);
-    refuses(place, /has run with this share, but raft\.db/);
+    Deno.removeSync(`${place.folder.dataDir}/raft.guard`);
+    refuses(place, /has run with this share, but the folder raft/);
   });
 });
 

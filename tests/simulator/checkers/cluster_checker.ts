@@ -121,7 +121,7 @@ export class ClusterChecker implements Watcher {
     const { state } = node;
     if (!node.isHonest || state === null) return;
     if (batch.hardState !== null) this.#elections.persisted(node, batch.hardState);
-    if (this.#replicationHolds) this.#log.persisted(node, state);
+    if (this.#replicationHolds) this.#log.persisted(node, batch);
   }
 
   /** See {@linkcode Watcher.applied}. */

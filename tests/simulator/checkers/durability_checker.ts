@@ -75,7 +75,9 @@ function checkAcknowledgement(
   // Compacted: it was durable when it was committed.
   if (matchIndex < node.disk.logStart.index) return;
   const onDisk = node.disk.termAt(matchIndex);
-  const isDurable = onDisk !== null && onDisk === state.log.termAt(matchIndex);
+  // A snapshot may have taken the log's place in memory, and not on the disk yet.
+  const isForgotten = matchIndex < state.log.base.index;
+  const isDurable = onDisk !== null && (isForgotten || onDisk === state.log.termAt(matchIndex));
   require(isDurable, "An acknowledgement follows the durable write", () => {
     return `${node.id} acknowledges entry ${matchIndex}, of which the disk has term ${onDisk}`;
   });

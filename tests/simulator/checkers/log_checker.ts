@@ -9,7 +9,13 @@
  */
 
 import { equalBytes } from "../../../lib/bytes.ts";
-import type { Entry, PersistBatch, RaftView, Snapshot } from "../../../lib/raft/mod.ts";
+import type {
+  Entry,
+  LogPosition,
+  PersistBatch,
+  RaftView,
+  Snapshot,
+} from "../../../lib/raft/mod.ts";
 import type { LogIndex, NodeId, Term } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
@@ -33,6 +39,8 @@ export class LogChecker {
   readonly #committed: Committed[] = [];
   /** The highest matchIndex that each leader has had for each follower. */
   readonly #matched = new WeakMap<WeakKey, LogIndex>();
+  /** Where the log ended when a batch was handed over. */
+  readonly #logEnds = new WeakMap<PersistBatch, LogPosition>();
   readonly #nodes: () => Iterable<NodeView>;
   readonly #majority: number;
 
@@ -47,8 +55,9 @@ export class LogChecker {
     return this.#committed;
   }
 
-  /** Before a batch is written: the state is the new one, the disk the old one. */
+  /** Before a batch is written: the state is the new one, the disk an old one. */
   persisting(node: NodeView, state: RaftView, batch: PersistBatch): void {
+    this.#logEnds.set(batch, state.log.last);
     const first = batch.entries[0];
     if (first === undefined) return;
     let previousTerm = state.log.termAt(first.index - 1 as LogIndex);
@@ -103,9 +112,11 @@ export class LogChecker {
     });
   }
 
-  /** After a batch was written: the disk holds the log, neither less nor more. */
-  persisted(node: NodeView, state: RaftView): void {
-    const { index, term } = state.log.last;
+  /** After a batch was written: the disk holds the log as it was then, neither less nor more. */
+  persisted(node: NodeView, batch: PersistBatch): void {
+    const end = this.#logEnds.get(batch);
+    if (end === undefined) return;
+    const { index, term } = end;
     const isSame = node.disk.lastIndex === index && node.disk.termAt(index) === term;
     require(isSame, "The disk mirrors the log", () => {
       return `${node.id} has ${index}@${term} in memory and ${node.disk.lastIndex} on disk`;

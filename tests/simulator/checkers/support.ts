@@ -16,7 +16,7 @@ import { type LogIndex, type NodeId, toNodeId, toTerm } from "../../../lib/types
 import { commandEntry } from "../../raft/entries.ts";
 import { NO_OUTPUT } from "../../raft/harness.ts";
 import { MemoryKeyValueStore } from "../../support/memory_store.ts";
-import { RaftDisk } from "../disk/raft_disk.ts";
+import { DurableLog } from "../disk/durable_log.ts";
 import { Random } from "../random.ts";
 import { drawScenario } from "../scenario.ts";
 import { Violation } from "../violation.ts";
@@ -37,7 +37,7 @@ export function testNode(name = "n1"): NodeView {
     isHonest: true,
     isGone: false,
     isDamaged: false,
-    disk: new RaftDisk(),
+    disk: new DurableLog(),
     state: null,
     store,
   };
@@ -68,7 +68,7 @@ export function testState(
     config,
     {
       hardState: { currentTerm: toTerm(term), votedFor: null },
-      logStart: new RaftDisk().logStart,
+      logStart: new DurableLog().logStart,
       entries,
       currentTermNote: null,
     },

@@ -4,16 +4,13 @@
  * @module
  */
 
-import {
-  CorruptionError,
-  KEY_VALUE_WAY_BACK,
-  RAFT_WAY_BACK,
-} from "../../../lib/storage/storage_error.ts";
+import { KEY_VALUE_FILE } from "../../../lib/storage/mod.ts";
+import { CorruptionError, KEY_VALUE_WAY_BACK } from "../../../lib/storage/storage_error.ts";
 
-/** Something does not say what was written: the node must not start on it, or serve it. */
+/** Something in `kv.db` does not say what was written: a node must not start on it, or serve it. */
 export class DamageFound extends CorruptionError {
   /** `damage` says what is wrong. */
-  constructor(file: "raft.db" | "kv.db", damage: string) {
-    super({ file, damage, wayBack: file === "raft.db" ? RAFT_WAY_BACK : KEY_VALUE_WAY_BACK });
+  constructor(damage: string) {
+    super({ file: KEY_VALUE_FILE, damage, wayBack: KEY_VALUE_WAY_BACK });
   }
 }

@@ -71,7 +71,7 @@ export class DamagedStore implements KeyValueStore {
   #check(): void {
     const { key } = this.#damaged;
     if (!equalBytes(digestKeyValue(this.#damaged, encodeUtf8(key)), this.#digest)) {
-      throw new DamageFound("kv.db", `the row of ${key} is not as it was written`);
+      throw new DamageFound(`the row of ${key} is not as it was written`);
     }
     throw new Violation("Damage is never served", `the row of ${key} is read`);
   }

@@ -27,8 +27,6 @@ interface Incoming {
   readonly snapshot: Snapshot;
   readonly bytes: Uint8Array;
   stored: number;
-  /** Whether all of it is here and was checked. */
-  isReady: boolean;
 }
 
 /** What one node keeps of its state machine. */
@@ -38,6 +36,8 @@ export class KeyValueDisk {
   #durableIndex = 0 as LogIndex;
   #own: Uint8Array | null = null;
   #incoming: Incoming | null = null;
+  /** Those of which all is here and was checked. */
+  #ready: Incoming[] = [];
   /** Digest of the applied index that was written; null while that is what the row says. */
   #appliedDigest: Uint8Array | null = null;
 
@@ -83,7 +83,7 @@ export class KeyValueDisk {
     if (this.#appliedDigest === null) return;
     const { appliedIndex } = this.store;
     if (!equalBytes(this.#appliedDigest, digestAppliedIndex(appliedIndex))) {
-      throw new DamageFound("kv.db", "the applied index is not as it was written");
+      throw new DamageFound("the applied index is not as it was written");
     }
     throw new Violation("Damage is never served", `the applied index ${appliedIndex} is read`);
   }
@@ -107,9 +107,10 @@ export class KeyValueDisk {
 
   /** Keeps a chunk of a leader's snapshot; the offset that is wanted next. */
   storeChunk({ snapshot, offset, data }: SnapshotRequest): number {
+    if (this.#ready.some((ready) => isSame(ready.snapshot, snapshot))) return snapshot.bytes;
     let incoming = this.#incoming;
     if (incoming === null || !isSame(incoming.snapshot, snapshot)) {
-      incoming = { snapshot, bytes: new Uint8Array(snapshot.bytes), stored: 0, isReady: false };
+      incoming = { snapshot, bytes: new Uint8Array(snapshot.bytes), stored: 0 };
       this.#incoming = incoming;
     }
     if (offset === incoming.stored) {
@@ -121,40 +122,37 @@ export class KeyValueDisk {
 
   /** What came of a snapshot of which the last chunk is here; null when more is to come. */
   checkIncoming(snapshot: Snapshot): "ready" | "refused" | null {
+    if (this.#ready.some((ready) => isSame(ready.snapshot, snapshot))) return "ready";
     const incoming = this.#incoming;
     if (incoming === null || !isSame(incoming.snapshot, snapshot)) return null;
     if (incoming.stored < snapshot.bytes) return null;
-    if (!equalBytes(hashSnapshot(incoming.bytes), snapshot.sha256)) {
-      this.#incoming = null;
-      return "refused";
-    }
-    incoming.isReady = true;
+    this.#incoming = null;
+    if (!equalBytes(hashSnapshot(incoming.bytes), snapshot.sha256)) return "refused";
+    this.#ready.push(incoming);
     return "ready";
   }
 
   /** Removes a snapshot that nobody wants. */
   discard(snapshot: Snapshot): void {
-    const incoming = this.#incoming;
-    if (incoming !== null && isSame(incoming.snapshot, snapshot)) this.#incoming = null;
+    this.#ready = this.#ready.filter((ready) => !isSame(ready.snapshot, snapshot));
   }
 
   /** Replaces the data by a snapshot that is ready. */
   install(snapshot: Snapshot): void {
-    const incoming = this.#incoming;
-    assert(incoming !== null && incoming.isReady, "Only a checked snapshot is installed");
-    assert(isSame(incoming.snapshot, snapshot), "The snapshot installed is the one asked for");
-    this.store = decodeStore(incoming.bytes);
+    const ready = this.#ready.find((ready) => isSame(ready.snapshot, snapshot));
+    assert(ready !== undefined, "Only a checked snapshot is installed");
+    this.store = decodeStore(ready.bytes);
     assert(this.store.appliedIndex === snapshot.index, "A snapshot stands where it says");
     this.#durableIndex = snapshot.index;
     this.#appliedDigest = null;
-    this.#incoming = null;
+    this.#ready = this.#ready.filter(({ snapshot: { index } }) => index > snapshot.index);
   }
 
   /** At a start: finishes what a crash came between, the log's part being durable already. */
   finishInstall(logStart: LogIndex): void {
-    const incoming = this.#incoming;
-    if (this.store.appliedIndex >= logStart || incoming === null || !incoming.isReady) return;
-    if (incoming.snapshot.index === logStart) this.install(incoming.snapshot);
+    const ready = this.#ready.find(({ snapshot }) => snapshot.index === logStart);
+    if (this.store.appliedIndex < logStart && ready !== undefined) this.install(ready.snapshot);
+    this.#ready = [];
   }
 }
 

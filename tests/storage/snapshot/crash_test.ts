@@ -7,6 +7,7 @@ import { batch, copyAsIfKilled, entries, hardState } from "../support.ts";
 import {
   type Made,
   send,
+  settled,
   snapshotFiles,
   startAfter,
   stateOf,
@@ -96,7 +97,7 @@ Deno.test("a start removes a snapshot that was made this node's own, but not nam
     await findsOld(left, parts, []);
   }));
 
-Deno.test("a start removes a ready snapshot of which raft.db does not know", () =>
+Deno.test("a start removes a ready snapshot of which the log does not know", () =>
   withOldReceiver(async (parts) => {
     await arrive(parts);
     const left = copyAsIfKilled(parts.receiver);
@@ -104,7 +105,7 @@ Deno.test("a start removes a ready snapshot of which raft.db does not know", () 
     await findsOld(left, parts, []);
   }));
 
-Deno.test("a start installs a snapshot once raft.db says that the log starts there", () =>
+Deno.test("a start installs a snapshot once it says that the log starts there", () =>
   withOldReceiver(async (parts) => {
     await arrive(parts);
     persistStart(parts.stores, parts.snapshot);
@@ -177,6 +178,7 @@ Deno.test("a start keeps a kv.db that is ahead of a ready snapshot at the log's 
     const following = entries(COUNT + 1, COUNT + 5);
     stores.raft.persist(batch(1_000_001, { entries: following }));
     stores.keyValues.transaction(following.at(-1)?.index ?? snapshot.index, () => {});
+    await settled(stores, 1_000_002);
     Deno.writeFileSync(older, whole);
     await withStores(copyAsIfKilled(receiver), ({ keyValues }) => {
       assert.equal(keyValues.appliedIndex, COUNT + 5);
@@ -192,6 +194,7 @@ Deno.test("a compacted log and its kv.db are found again, and kv.db may not be o
     };
     made.raft.persist(batch(COUNT + 2, { logStart: { position, keepsRest: true } }));
     write(made, 1);
+    await settled(made, COUNT + 100);
     const left = copyAsIfKilled(maker);
     await withStores(left, (stores) => {
       assert.equal(stores.keyValues.appliedIndex, COUNT + 11);

@@ -23,10 +23,9 @@ import {
 /** What a node does with a snapshot that is all there. */
 async function receive(stores: Stores, snapshot: SnapshotFile): Promise<void> {
   await stores.snapshots.finish(snapshot);
-  const { currentTerm } = stores.raft.load().hardState;
   const logStart = startAfter(snapshot);
   const sequence = snapshot.index;
-  stores.raft.persist(batch(sequence, { hardState: hardState(currentTerm || 1), logStart }));
+  stores.raft.persist(batch(sequence, { hardState: hardState(1), logStart }));
   stores.installSnapshot(snapshot);
 }
 
@@ -257,7 +256,7 @@ Deno.test("removeBefore() removes what the log has gone beyond, and nothing else
     assert.deepEqual(snapshotFiles(maker), []);
   }));
 
-Deno.test("installSnapshot() comes after raft.db has the log's new start", () =>
+Deno.test("installSnapshot() comes after the log has its new start", () =>
   withArrived(20, async ({ stores, snapshot }) => {
     await stores.snapshots.finish(snapshot);
     assert.throws(() => stores.installSnapshot(snapshot), InvariantError);

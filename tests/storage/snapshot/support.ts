@@ -8,7 +8,7 @@ import { openStores, type Stores } from "../../../lib/storage/stores.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
 import { newToken } from "../../kv/support.ts";
 import { digestState } from "../../support/state_digest.ts";
-import { batch, entries, hardState, withFolder } from "../support.ts";
+import { batch, entries, hardState, persist, withFolder } from "../support.ts";
 
 /** What the tests of snapshots have in common. */
 
@@ -73,6 +73,11 @@ export function write({ raft, keyValues }: Stores, count: number): void {
       keyValues.tokens.add({ ...newToken("0"), id, createRevision });
     }
   });
+}
+
+/** Settles when what was handed to the log before is durable. */
+export async function settled({ raft }: Stores, sequence: number): Promise<void> {
+  await persist(raft, batch(sequence, {}));
 }
 
 /** All of a store in 32 bytes, as hex. */

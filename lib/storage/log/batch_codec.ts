@@ -1,0 +1,247 @@
+/**
+ * What a record of the log says: the core's batches, one after the other, as bytes.
+ *
+ * Before the batches stands how many records the file of elections must have (8 bytes).
+ *
+ * Numbers are big-endian; an index, a term or a length of 8 bytes is below 2^53. A batch is one byte of
+ * flags for the parts that it has, then these parts:
+ *
+ * | flag | part |
+ * | ---: | --- |
+ * | 1 | hard state: term (8), length of the vote (2, 0 for none) and the vote in UTF-8 |
+ * | 2 | the log's start: index (8), term (8), whether the rest is kept (1) |
+ * | 4 | entries: first index (8), count (4), and of each: term (8), kind (1), length (4), data |
+ * | 8 | certificates: count (4), and of each: term (8), length (4), note in UTF-8 |
+ *
+ * @module
+ */
+
+import { decodeUtf8, encodeUtf8 } from "../../bytes.ts";
+import { InputError } from "../../errors.ts";
+import type { Entry, HardState, LogStart, PersistBatch } from "../../raft/mod.ts";
+import { type LogIndex, type Term, toLogIndex, toNodeId, toTerm } from "../../types.ts";
+
+/** A term's signed note. */
+export interface TermNote {
+  readonly term: Term;
+  readonly note: string;
+}
+
+/** What the log keeps of a batch: all but its number in the process that wrote it. */
+export interface LoggedBatch extends Pick<PersistBatch, "hardState" | "logStart" | "entries"> {
+  /** Of certificates it keeps the notes. */
+  readonly certificates: readonly TermNote[];
+}
+
+const HARD_STATE = 1;
+const LOG_START = 2;
+const ENTRIES = 4;
+const CERTIFICATES = 8;
+const KINDS = ["certificate", "command"] as const;
+
+/** About how many bytes a batch takes; never less, and not much more. */
+export function measureBatch({ hardState, entries, certificates }: LoggedBatch): number {
+  let bytes = 64 + 3 * (hardState?.votedFor?.length ?? 0);
+  for (const { data } of entries) bytes += 13 + data.length;
+  for (const { note } of certificates) bytes += 12 + 3 * note.length;
+  return bytes;
+}
+
+/** Writes a batch into `target` from `offset` on; the offset behind it. */
+export function encodeBatch(batch: LoggedBatch, target: Uint8Array, offset: number): number {
+  const writer = new Writer(target, offset);
+  const { hardState, logStart, entries, certificates } = batch;
+  writer.byte(
+    (hardState === null ? 0 : HARD_STATE) | (logStart === null ? 0 : LOG_START) |
+      (entries.length === 0 ? 0 : ENTRIES) | (certificates.length === 0 ? 0 : CERTIFICATES),
+  );
+  if (hardState !== null) writeHardState(writer, hardState);
+  if (logStart !== null) writeLogStart(writer, logStart);
+  if (entries.length > 0) writeEntries(writer, entries);
+  if (certificates.length > 0) writeCertificates(writer, certificates);
+  return writer.offset;
+}
+
+/** Bytes of a record before its batches. */
+export const BATCHES_HEAD_BYTES = 8;
+
+/** Writes what stands before a record's batches: how much the file of elections must have. */
+export function encodeBatchesHead(electionRecords: number, target: Uint8Array, at: number): number {
+  const writer = new Writer(target, at);
+  writer.number(electionRecords);
+  return writer.offset;
+}
+
+/** Reads all of a record's batches. @throws {InputError} when the bytes are no batches. */
+export function decodeBatches(
+  bytes: Uint8Array,
+): { readonly electionRecords: number; readonly batches: readonly LoggedBatch[] } {
+  const reader = new Reader(bytes);
+  const electionRecords = reader.number();
+  const batches: LoggedBatch[] = [];
+  while (!reader.isAtEnd) {
+    const flags = reader.byte();
+    batches.push({
+      hardState: flags & HARD_STATE ? readHardState(reader) : null,
+      logStart: flags & LOG_START ? readLogStart(reader) : null,
+      entries: flags & ENTRIES ? readEntries(reader) : [],
+      certificates: flags & CERTIFICATES ? readCertificates(reader) : [],
+    });
+  }
+  return { electionRecords, batches };
+}
+
+function writeHardState(writer: Writer, { currentTerm, votedFor }: HardState): void {
+  const vote = encodeUtf8(votedFor ?? "");
+  writer.number(currentTerm);
+  writer.short(vote.length);
+  writer.bytes(vote);
+}
+
+function readHardState(reader: Reader): HardState {
+  const currentTerm = toTerm(reader.number());
+  const vote = decodeUtf8(reader.bytes(reader.short()));
+  return { currentTerm, votedFor: vote === "" ? null : toNodeId(vote) };
+}
+
+function writeLogStart(writer: Writer, { position, keepsRest }: LogStart): void {
+  writer.number(position.index);
+  writer.number(position.term);
+  writer.byte(keepsRest ? 1 : 0);
+}
+
+function readLogStart(reader: Reader): LogStart {
+  const position = { index: toLogIndex(reader.number()), term: toTerm(reader.number()) };
+  return { position, keepsRest: reader.byte() === 1 };
+}
+
+function writeEntries(writer: Writer, entries: readonly Entry[]): void {
+  writer.number(entries[0]?.index ?? 0);
+  writer.word(entries.length);
+  for (const { term, kind, data } of entries) {
+    writer.number(term);
+    writer.byte(KINDS.indexOf(kind));
+    writer.word(data.length);
+    writer.bytes(data);
+  }
+}
+
+function readEntries(reader: Reader): readonly Entry[] {
+  const first = reader.number();
+  const count = reader.word();
+  const entries: Entry[] = [];
+  for (let position = 0; position < count; position++) {
+    entries.push(readEntry(reader, toLogIndex(first + position)));
+  }
+  return entries;
+}
+
+function readEntry(reader: Reader, index: LogIndex): Entry {
+  const term = toTerm(reader.number());
+  const kind = KINDS[reader.byte()];
+  if (kind === undefined) throw new InputError(`the kind of entry ${index} is none`);
+  // A copy: a view would keep all of the file in memory for as long as the entry lives.
+  return { index, term, kind, data: reader.bytes(reader.word()).slice() };
+}
+
+function writeCertificates(writer: Writer, certificates: readonly TermNote[]): void {
+  writer.word(certificates.length);
+  for (const { term, note } of certificates) {
+    const text = encodeUtf8(note);
+    writer.number(term);
+    writer.word(text.length);
+    writer.bytes(text);
+  }
+}
+
+function readCertificates(reader: Reader): readonly TermNote[] {
+  const count = reader.word();
+  const notes: TermNote[] = [];
+  for (let position = 0; position < count; position++) {
+    const term = toTerm(reader.number());
+    notes.push({ term, note: decodeUtf8(reader.bytes(reader.word())) });
+  }
+  return notes;
+}
+
+/** Writes numbers and bytes one after the other. */
+class Writer {
+  offset: number;
+  readonly #target: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(target: Uint8Array, offset: number) {
+    this.#target = target;
+    this.#view = new DataView(target.buffer, target.byteOffset, target.length);
+    this.offset = offset;
+  }
+
+  byte(value: number): void {
+    this.#view.setUint8(this.offset, value);
+    this.offset += 1;
+  }
+
+  short(value: number): void {
+    this.#view.setUint16(this.offset, value);
+    this.offset += 2;
+  }
+
+  word(value: number): void {
+    this.#view.setUint32(this.offset, value);
+    this.offset += 4;
+  }
+
+  number(value: number): void {
+    this.word(Math.floor(value / 2 ** 32));
+    this.word(value >>> 0);
+  }
+
+  bytes(value: Uint8Array): void {
+    this.#target.set(value, this.offset);
+    this.offset += value.length;
+  }
+}
+
+/** Reads them again. Its bytes passed their checksum, so what does not fit was written so. */
+class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #offset = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  get isAtEnd(): boolean {
+    return this.#offset === this.#bytes.length;
+  }
+
+  byte(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  short(): number {
+    return this.#view.getUint16(this.#take(2));
+  }
+
+  word(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+
+  number(): number {
+    return this.word() * 2 ** 32 + this.word();
+  }
+
+  bytes(length: number): Uint8Array {
+    const offset = this.#take(length);
+    return this.#bytes.subarray(offset, offset + length);
+  }
+
+  #take(length: number): number {
+    const offset = this.#offset;
+    if (length > this.#bytes.length - offset) throw new InputError("a record ends too early");
+    this.#offset += length;
+    return offset;
+  }
+}

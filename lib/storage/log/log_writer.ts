@@ -1,0 +1,268 @@
+/**
+ * The log while it is in use: takes batches at once and makes them durable one record after the other,
+ * off the loop. While one record is synced the next one collects.
+ *
+ * @module
+ */
+
+import { assertDefined } from "../../assert.ts";
+import type { PersistBatch } from "../../raft/mod.ts";
+import type { LogIndex } from "../../types.ts";
+import { stateAfter } from "../raft_state.ts";
+import {
+  BATCHES_HEAD_BYTES,
+  encodeBatch,
+  encodeBatchesHead,
+  type LoggedBatch,
+  measureBatch,
+  type TermNote,
+} from "./batch_codec.ts";
+import type { LogFile, LogFiles } from "./files.ts";
+import {
+  CHAIN_START,
+  encodeRecord,
+  type Position,
+  RECORD_HEAD_BYTES,
+  recordBytes,
+  type RecordKind,
+  SALT_BYTES,
+  sealRecord,
+} from "./record.ts";
+import { type FileEnd, forgetEntries, type Recovery, type Segment } from "./recovery.ts";
+import {
+  ELECTIONS_FILE,
+  encodeIntroduction,
+  type LogOwner,
+  type LogState,
+  segmentName,
+} from "./segment.ts";
+
+/** From so many bytes on the log goes on in another segment: so much more than is needed stays at most. */
+export const SEGMENT_BYTES_MAX: number = 8 * 1024 * 1024;
+/** So much of the batches that wait goes into one record, or one batch. */
+const RECORD_BYTES_MAX: number = 4 * 1024 * 1024;
+
+/** What a writer tells. */
+interface LogWriterUser {
+  /** Every batch up to this one is durable. */
+  readonly persisted: (sequence: number) => void;
+  /** The disk failed: nothing more becomes durable, and the node must stop. */
+  readonly failed: (cause: unknown) => void;
+}
+
+/** A file, and where it goes on. */
+interface OpenFile {
+  readonly file: LogFile;
+  readonly salt: Uint8Array;
+  position: Position;
+}
+
+/** See the module. */
+export class LogWriter {
+  readonly #files: LogFiles;
+  readonly #owner: LogOwner;
+  readonly #segmentBytesMax: number;
+  readonly #segments: Segment[];
+  #current: OpenFile;
+  #elections: OpenFile | null;
+  /** State as the records on the disk have it. */
+  #state: LogState;
+  #waiting: PersistBatch[] = [];
+  #working: Promise<void> | null = null;
+  #user: LogWriterUser | null = null;
+  #buffer = new Uint8Array(64 * 1024);
+  /** How many records the file of elections has, durably. */
+  #electionRecords: number;
+  /** Segments that are needed no more once a record says what the file of elections has. */
+  #archived: readonly Segment[] = [];
+  #hasWritten = false;
+  #hasFailed = false;
+
+  /** Goes on where a start found that the log ends. */
+  constructor(
+    { files, owner, recovery, segmentBytesMax }: {
+      readonly files: LogFiles;
+      readonly owner: LogOwner;
+      readonly recovery: Recovery;
+      readonly segmentBytesMax: number;
+    },
+  ) {
+    this.#files = files;
+    this.#owner = owner;
+    this.#segmentBytesMax = segmentBytesMax;
+    this.#segments = [...recovery.segments];
+    this.#state = recovery.state;
+    this.#current = this.#goOn(segmentName(this.#last.number), recovery.end);
+    this.#elections = recovery.elections === null
+      ? null
+      : this.#goOn(ELECTIONS_FILE, recovery.elections.end);
+    this.#electionRecords = recovery.elections?.records ?? 0;
+  }
+
+  /** Who is told what becomes of the batches. */
+  use(user: LogWriterUser): void {
+    this.#user = user;
+  }
+
+  /** Takes a batch that follows the one before; it becomes durable later. */
+  add(batch: PersistBatch): void {
+    this.#waiting.push(batch);
+    if (this.#working === null && !this.#hasFailed) this.#working = this.#work();
+  }
+
+  /** Makes everything durable, notes that it was, and lets go of the files. */
+  async close(): Promise<void> {
+    await this.#working;
+    try {
+      if (this.#hasWritten && !this.#hasFailed) await this.#append(this.#current, "closed", 0);
+    } finally {
+      this.#closeFiles();
+    }
+  }
+
+  /** Writes nothing more and lets go of the files. */
+  abandon(): void {
+    this.#hasFailed = true;
+    this.#user = null;
+    this.#waiting = [];
+    this.#closeFiles();
+  }
+
+  #closeFiles(): void {
+    this.#current.file.close();
+    this.#elections?.file.close();
+  }
+
+  get #last(): Segment {
+    return assertDefined(this.#segments.at(-1), "A log has a segment");
+  }
+
+  #goOn(name: string, { salt, position, isTorn }: FileEnd): OpenFile {
+    const file = this.#files.open(name);
+    // Nothing of a record that was cut short may stand behind the end of those that follow.
+    if (isTorn) file.cut(position.offset);
+    return { file, salt, position };
+  }
+
+  async #work(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0) {
+        const sequence = await this.#writeSome();
+        this.#user?.persisted(sequence);
+        await this.#removeOld();
+      }
+    } catch (cause) {
+      this.#hasFailed = true;
+      this.#user?.failed(cause);
+    }
+    this.#working = null;
+  }
+
+  /** Writes what waits, or as much as goes into a record. The last batch's number, once it is durable. */
+  async #writeSome(): Promise<number> {
+    this.#hasWritten = true;
+    if (this.#current.position.offset >= this.#segmentBytesMax) await this.#beginSegment();
+    const batches = this.#takeSome();
+    const payloadBytes = this.#encode(batches);
+    await this.#append(this.#current, "batches", payloadBytes);
+    for (const batch of batches) this.#written(batch);
+    return assertDefined(batches.at(-1), "A record has a batch").sequence;
+  }
+
+  #takeSome(): readonly PersistBatch[] {
+    let bytes = 0;
+    let count = 0;
+    for (const batch of this.#waiting) {
+      bytes += measureBatch(batch);
+      if (bytes > RECORD_BYTES_MAX && count > 0) break;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  /** Puts batches into the buffer, behind a record's head; how many bytes they take. */
+  #encode(batches: readonly LoggedBatch[]): number {
+    const bytes = batches.reduce((sum, batch) => sum + measureBatch(batch), BATCHES_HEAD_BYTES);
+    const needed = recordBytes(bytes);
+    if (needed > this.#buffer.length) this.#buffer = new Uint8Array(needed);
+    const start = RECORD_HEAD_BYTES;
+    let end = encodeBatchesHead(this.#electionRecords, this.#buffer, start);
+    for (const batch of batches) end = encodeBatch(batch, this.#buffer, end);
+    return end - start;
+  }
+
+  /** Makes a record of what is in the buffer, and makes it durable. */
+  async #append(to: OpenFile, kind: RecordKind, payloadBytes: number): Promise<void> {
+    const { file, salt, position: after } = to;
+    const end = sealRecord(this.#buffer, { salt, kind, payloadBytes, after });
+    await file.write(this.#buffer.subarray(0, recordBytes(payloadBytes)), after.offset);
+    await file.sync();
+    to.position = end;
+  }
+
+  #written(batch: PersistBatch): void {
+    const { logStart, entries, certificates } = batch;
+    this.#state = { ...stateAfter(this.#state, batch), electionRecords: this.#electionRecords };
+    const segment = this.#last;
+    if (logStart?.keepsRest === false) forgetEntries(this.#segments);
+    if (entries.length > 0) {
+      segment.lastIndex = Math.max(segment.lastIndex, this.#state.lastIndex) as LogIndex;
+    }
+    for (const { term, note } of certificates) segment.notes.push({ term, note });
+  }
+
+  /**
+   * Goes on in another file. First that is there, durably; then the last record of the old file says that
+   * the log goes on: so a file that is lost is missed, and one that holds nothing yet is not.
+   */
+  async #beginSegment(): Promise<void> {
+    const before = this.#current;
+    const { salt, position: after } = before;
+    const number = this.#last.number + 1;
+    const { bytes, end } = encodeRecord(new Uint8Array(0), { salt, kind: "end", after });
+    this.#current = await this.#begin(segmentName(number), end);
+    this.#segments.push({ number, lastIndex: 0 as LogIndex, notes: [] });
+    await before.file.write(bytes, after.offset);
+    await before.file.sync();
+    before.file.close();
+  }
+
+  /** Makes a file whose first record follows `after`. */
+  async #begin(name: string, after: Pick<Position, "number" | "chain">): Promise<OpenFile> {
+    const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
+    const introduction = { owner: this.#owner, state: this.#state, after };
+    const { bytes, end } = encodeIntroduction(introduction, salt);
+    const file = this.#files.open(name);
+    await file.write(bytes, 0);
+    await file.sync();
+    await this.#files.sync();
+    return { file, salt, position: end };
+  }
+
+  /** Removes segments of which nothing is needed any more; of their certificates there is a copy then. */
+  async #removeOld(): Promise<void> {
+    this.#remove(this.#archived);
+    this.#archived = [];
+    const { index } = this.#state.logStart;
+    const kept = this.#segments.findIndex(({ lastIndex }, at) =>
+      lastIndex > index || at === this.#segments.length - 1
+    );
+    const old = this.#segments.splice(0, kept);
+    const notes = old.flatMap((segment) => segment.notes);
+    if (notes.length === 0) return this.#remove(old);
+    await this.#archive(notes);
+    this.#archived = old;
+  }
+
+  #remove(segments: readonly Segment[]): void {
+    for (const { number } of segments) this.#files.remove(segmentName(number));
+  }
+
+  /** Makes certificates durable in the file of elections, of which the next record of the log knows. */
+  async #archive(certificates: readonly TermNote[]): Promise<void> {
+    this.#elections ??= await this.#begin(ELECTIONS_FILE, { number: 0, chain: CHAIN_START });
+    const batch = { hardState: null, logStart: null, entries: [], certificates };
+    await this.#append(this.#elections, "batches", this.#encode([batch]));
+    this.#electionRecords += 1;
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * A segment: one file of the log. Its first record says whose log it is and all that the log needs of
+ * the segments before, so that these can be removed once their entries are compacted.
+ *
+ * @module
+ */
+
+import { decodeHex, decodeUtf8, encodeHex, encodeUtf8 } from "../../bytes.ts";
+import { InputError } from "../../errors.ts";
+import {
+  type ClusterName,
+  type NodeId,
+  toClusterName,
+  toLogIndex,
+  toNodeId,
+  toTerm,
+} from "../../types.ts";
+import type { RaftState } from "../raft_state.ts";
+import {
+  encodeFileHead,
+  encodeRecord,
+  FILE_HEAD_BYTES,
+  type FoundRecord,
+  type Position,
+  readFirstRecord,
+} from "./record.ts";
+
+/** The name of the file with the certificates of segments that were removed. */
+export const ELECTIONS_FILE = "elections";
+
+/** The node that a log belongs to, and its cluster. */
+export interface LogOwner {
+  readonly cluster: ClusterName;
+  readonly node: NodeId;
+}
+
+/** What the log says of itself besides its entries. */
+export interface LogState extends RaftState {
+  /** How many records of certificates the file of elections must have. */
+  readonly electionRecords: number;
+}
+
+/** What the first record of a file says. */
+interface FileIntroduction {
+  readonly owner: LogOwner;
+  /** The state before the file's other records. */
+  readonly state: LogState;
+  /** The place behind the last record of the segment before; in its numbers and chain, not its bytes. */
+  readonly after: Pick<Position, "number" | "chain">;
+}
+
+/** Name of the `number`th segment. */
+export function segmentName(number: number): string {
+  return `segment-${String(number).padStart(10, "0")}`;
+}
+
+/** The number of a segment's name; null for another name. */
+export function segmentNumber(name: string): number | null {
+  const found = /^segment-(\d{10})$/.exec(name);
+  return found === null ? null : Number(found[1]);
+}
+
+/** The first bytes of a new file: head and first record. */
+export function encodeIntroduction(
+  { owner, state, after }: FileIntroduction,
+  salt: Uint8Array,
+): { readonly bytes: Uint8Array; readonly end: Position } {
+  const { hardState, logStart, lastIndex, electionRecords } = state;
+  const { chain } = after;
+  const text = { ...owner, hardState, logStart, lastIndex, electionRecords };
+  const payload = encodeUtf8(`${JSON.stringify({ ...text, chain: encodeHex(chain) })}\n`);
+  const place = { ...after, offset: FILE_HEAD_BYTES };
+  const { bytes: record, end } = encodeRecord(payload, { salt, kind: "head", after: place });
+  const bytes = new Uint8Array(end.offset);
+  bytes.set(encodeFileHead(salt));
+  bytes.set(record, FILE_HEAD_BYTES);
+  return { bytes, end };
+}
+
+/** A file's first record, with what it says; null when it is not as it was written. */
+export function readIntroduction(
+  file: Uint8Array,
+  salt: Uint8Array,
+): { readonly introduction: FileIntroduction; readonly end: Position } | null {
+  let says: FileIntroduction | null = null;
+  const record: FoundRecord | null = readFirstRecord(file, salt, (payload, number) => {
+    says = decodeIntroduction(payload, number);
+    return says.after.chain;
+  });
+  return record === null || says === null ? null : { introduction: says, end: record.end };
+}
+
+/** @throws {InputError} when the bytes are no introduction. */
+function decodeIntroduction(payload: Uint8Array, number: number): FileIntroduction {
+  const says = toFields(JSON.parse(decodeUtf8(payload)));
+  const { currentTerm, votedFor } = toFields(says["hardState"]);
+  const { index, term } = toFields(says["logStart"]);
+  return {
+    owner: { cluster: toClusterName(says["cluster"]), node: toNodeId(says["node"]) },
+    state: {
+      hardState: {
+        currentTerm: toTerm(currentTerm),
+        votedFor: votedFor === null ? null : toNodeId(votedFor),
+      },
+      logStart: { index: toLogIndex(index), term: toTerm(term) },
+      lastIndex: toLogIndex(says["lastIndex"]),
+      electionRecords: Number(says["electionRecords"]),
+    },
+    after: { number: number - 1, chain: decodeHex(String(says["chain"])) },
+  };
+}
+
+function toFields(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  throw new InputError("its first record does not say whose log it is");
+}
