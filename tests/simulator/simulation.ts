@@ -25,6 +25,8 @@ import type { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
 import { createVoters, type Voters } from "./voters.ts";
 
+/** How long a prober waits: six ways between the farthest nodes, with time to spare. */
+const PROBER_TIMEOUT_MS = 3_000;
 /** Most clients of a burst. */
 const BURST_MAX = 12;
 
@@ -117,9 +119,14 @@ export class Simulation {
     }
   }
 
-  /** A client of one machine only, that asks nothing by itself. */
+  /**
+   * A client of one machine only, that asks nothing by itself. It waits long enough for a request
+   * that a far node forwards to another far node, whatever the world's other clients do.
+   */
   createProber(machine: Machine): Client {
-    return this.#createClient(`p-${machine.id}`, [machine]);
+    const { workload } = this.scenario;
+    const timeoutMs = Math.max(workload.timeoutMs, PROBER_TIMEOUT_MS);
+    return this.#createClient(`p-${machine.id}`, [machine], { ...workload, timeoutMs });
   }
 
   /** Liars go on when nobody is restarted any more. */
@@ -249,8 +256,12 @@ export class Simulation {
     });
   }
 
-  #createClient(name: string, machines: readonly Machine[]): Client {
-    const { scenario: { workload }, queue, history, counters, trace } = this;
+  #createClient(
+    name: string,
+    machines: readonly Machine[],
+    workload = this.scenario.workload,
+  ): Client {
+    const { queue, history, counters, trace } = this;
     const random = this.random.split(`client ${name}`);
     const isChecked = this.scenario.replicationHolds;
     const world = { queue, random, machines, history, counters, trace };

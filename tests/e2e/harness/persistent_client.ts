@@ -18,6 +18,9 @@ const RETRY_MS = 20;
 /** What a node says that cannot do it now, and perhaps a moment later. */
 const NOT_NOW: readonly number[] = [503, 504];
 
+/** What the runtime says when the connection ends before the answer. */
+const CONNECTION_CLOSED = "connection closed before message completed";
+
 /** A node's last word. */
 export interface Answer {
   /** The HTTP status: neither 503 nor 504. */
@@ -43,12 +46,31 @@ export async function ask(
   }
   const deadline = AbortSignal.timeout(WAIT_TIMEOUT_MS);
   for (let attempts = 1;; attempts++) {
-    const response = await cluster.fetch(id, path, { ...init, headers: all });
-    const { status } = response;
-    const text = await response.text();
-    if (!NOT_NOW.includes(status)) return { status, headers: response.headers, text, attempts };
+    const { status, headers: answered, text } = await attempt(cluster, id, path, {
+      ...init,
+      headers: all,
+    });
+    if (!NOT_NOW.includes(status)) return { status, headers: answered, text, attempts };
     assert.ok(!deadline.aborted, `${id} never did ${init.method ?? "GET"} ${path}: ${text}`);
     await pause(RETRY_MS, deadline);
+  }
+}
+
+/** One attempt. A connection that a crowded node closes to make room counts as "not now". */
+async function attempt(
+  cluster: TestCluster,
+  id: NodeId,
+  path: string,
+  init: RequestInit,
+): Promise<Omit<Answer, "attempts">> {
+  try {
+    const response = await cluster.fetch(id, path, init);
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  } catch (error) {
+    if (!String(error instanceof Error ? error.cause : error).includes(CONNECTION_CLOSED)) {
+      throw error;
+    }
+    return { status: 503, headers: new Headers(), text: CONNECTION_CLOSED };
   }
 }
 
