@@ -111,6 +111,7 @@ export {
   openRaftStore,
   RAFT_FOLDER,
   RaftStore,
+  type RaftStoreUser,
 } from "./raft_store.ts";
 export type { Chunk } from "./snapshot/incoming.ts";
 export { SNAPSHOT_BYTES_MAX, type SnapshotFile } from "./snapshot/snapshot_file.ts";
@@ -120,3 +121,4 @@ export { openStores, Stores } from "./stores.ts";
 export type { Database, Row } from "./database.ts";
 export type { RememberedTable } from "./remembered_table.ts";
 export type { TokenTable } from "./token_table.ts";
+export type { LogFile, LogFiles } from "./log/files.ts";

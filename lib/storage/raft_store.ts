@@ -41,7 +41,7 @@ interface RaftStoreParts {
 }
 
 /** Who hears what becomes of the batches. */
-interface RaftStoreUser {
+export interface RaftStoreUser {
   /** This batch, and all before it, are durable. */
   readonly persisted: (sequence: number) => void;
   /** The disk failed, and what it holds is unknown: the node must stop. Called once. */
