@@ -19,7 +19,10 @@ const RETRY_MS = 20;
 const NOT_NOW: readonly number[] = [503, 504];
 
 /** What the runtime says when the connection ends before the answer. */
-const CONNECTION_CLOSED = "connection closed before message completed";
+const CONNECTION_CLOSED = [
+  "connection closed before message completed",
+  "Connection reset by peer",
+];
 
 /** A node's last word. */
 export interface Answer {
@@ -67,10 +70,9 @@ async function attempt(
     const response = await cluster.fetch(id, path, init);
     return { status: response.status, headers: response.headers, text: await response.text() };
   } catch (error) {
-    if (!String(error instanceof Error ? error.cause : error).includes(CONNECTION_CLOSED)) {
-      throw error;
-    }
-    return { status: 503, headers: new Headers(), text: CONNECTION_CLOSED };
+    const reason = String(error instanceof Error ? error.cause : error);
+    if (!CONNECTION_CLOSED.some((words) => reason.includes(words))) throw error;
+    return { status: 503, headers: new Headers(), text: reason };
   }
 }
 
