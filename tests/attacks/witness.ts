@@ -11,7 +11,7 @@ import { pause } from "../../lib/deadline.ts";
 import type { StatusBody } from "../../lib/http/wire.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { WAIT_TIMEOUT_MS } from "../e2e/harness/events.ts";
-import { put } from "../e2e/harness/persistent_client.ts";
+import { ask, put } from "../e2e/harness/persistent_client.ts";
 import type { TestCluster } from "../e2e/harness/test_cluster.ts";
 import { countDescriptors, readProcess } from "../support/read_process.ts";
 
@@ -87,7 +87,7 @@ export class Witness {
   }
 
   async #status(id: NodeId): Promise<StatusBody> {
-    return await (await this.#cluster.fetch(id, "/v1/status")).json();
+    return JSON.parse((await ask(this.#cluster, id, { path: "/v1/status" })).text);
   }
 
   #descriptors(id: NodeId): number {
