@@ -5,6 +5,7 @@
  * @module
  */
 
+import { createGrantKeys } from "../../lib/certificate/mod.ts";
 import { processContext } from "../../lib/cli/process_context.ts";
 import { startLogging } from "../../lib/cli/serve/logging.ts";
 import { findPeer, loadClusterConfig, requirePinned } from "../../lib/config/cluster_config.ts";
@@ -40,6 +41,13 @@ const certifier = createCertifierDouble({
   self,
   randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
 });
+const grants = createGrantKeys({
+  cluster: config.cluster,
+  epoch: group.epoch,
+  self,
+  signingKey: identity.signingKey,
+  voters: config.peers.map(({ id, keys }) => ({ id, identityKey: keys.signingKey })),
+});
 const node = await startNode({
   config,
   self,
@@ -48,6 +56,7 @@ const node = await startNode({
   group,
   genesis,
   certifier,
+  grants,
   onRole: ({ role, term, leader, certificate }) => {
     const note = certificate?.note ?? null;
     console.log(JSON.stringify({ event: "role", role, term, leader, certificate: note }));

@@ -85,6 +85,13 @@ export {
   voterKeyName,
 } from "./genesis.ts";
 export {
+  createGrantKeys,
+  encodeGrantStatement,
+  type Grant,
+  type GrantKeys,
+  type GrantKeysOptions,
+} from "./grant.ts";
+export {
   encodePem,
   encodeVerifierKey,
   GROUP_KEY_LENGTH_MAX,

@@ -5,7 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import type { Certifier, Group } from "../certificate/mod.ts";
+import type { Certifier, GrantKeys, Group } from "../certificate/mod.ts";
 import type { ClusterConfig, PinnedClusterConfig, TimingConfig } from "../config/mod.ts";
 import { isCommand, StateMachine } from "../kv/mod.ts";
 import {
@@ -48,6 +48,8 @@ export interface NodeOptions {
   readonly genesis: string | null;
   /** Makes and checks certificates with this node's share, which nobody else holds. */
   readonly certifier: Certifier;
+  /** Signs pre-vote grants with this node's identity key, and checks those of all voters. */
+  readonly grants: GrantKeys;
   /** The node's own data folder. */
   readonly dataDir: string;
   /** Called once the stores are open and before the node says anything to anyone. */
@@ -272,15 +274,17 @@ export class Node {
 
 /** What the core of one process of a node is told: its times in ticks, and an incarnation of its own. */
 export function toRaftConfig(
-  { self, certifier, config }: {
+  { self, certifier, grants, config }: {
     readonly self: NodeId;
     readonly certifier: Certifier;
+    readonly grants: GrantKeys;
     readonly config: ClusterConfig;
   },
 ): RaftConfig {
   return {
     self,
     certifier,
+    grants,
     ...toTickCounts(config.timing),
     logLimits: config.log,
     isCommand,

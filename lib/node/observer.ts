@@ -45,7 +45,9 @@ type NodeCounter =
   /** Leaders' snapshots that replaced this node's state. */
   | "snapshot.installed"
   /** Times that this node gave up leadership. */
-  | "leader.stepped_down";
+  | "leader.stepped_down"
+  /** Leaders that left undone what they were asked to commit. */
+  | "leader.stalled";
 
 const LOST_ENTRIES_ADVICE =
   "What this node has acknowledged is not in its log: its data folder is an " +
@@ -65,6 +67,7 @@ export class Observer {
     "certificate.refused": 0,
     "message.unfit": 0,
     "inbox.dropped": 0,
+    "leader.stalled": 0,
     "leader.stepped_down": 0,
     "snapshot.sent": 0,
     "follower.left_behind": 0,
@@ -126,6 +129,9 @@ export class Observer {
       case "messageRefused":
         this.count("message.unfit");
         return this.#limited("warn", "message.unfit", { from: event.from, reason: event.reason });
+      case "leaderStalled":
+        this.count("leader.stalled");
+        return this.#logger.warn("leader.stalled", { term: event.term, leader: event.leader });
       case "steppedDown":
         this.count("leader.stepped_down");
         return this.#logger.warn("leader.stepped_down", { term: event.term, reason: event.reason });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Certifier } from "../certificate/mod.ts";
+import type { Certifier, GrantKeys } from "../certificate/mod.ts";
 import type { NodeId } from "../types.ts";
 import type { EntryLimits } from "./log.ts";
 
@@ -14,6 +14,8 @@ export interface RaftConfig {
   readonly self: NodeId;
   /** Makes and checks election certificates, and knows the voters and the threshold. */
   readonly certifier: Certifier;
+  /** Signs this node's pre-vote grants, and checks those of all voters. */
+  readonly grants: GrantKeys;
   /**
    * A follower that heard nothing from a leader for this long, and up to as long again by chance,
    * asks for an election; for this long after hearing from one it helps no other (Raft §6).
@@ -97,13 +99,17 @@ export const READERS_MAX = 10_000;
 /** What a command counts as uncommitted beyond its own bytes: many empty ones fill memory as well. */
 export const ENTRY_OVERHEAD_BYTES = 256;
 /**
- * How far one unproven message may raise a node's term, and how many may within one election timeout.
- * A liar that claims huge terms costs time; at this rate it needs thousands of years to use terms
- * up. A certificate proves its term, and raises it at once.
+ * For how many election timeouts a leader may leave waiting what it was asked to commit before its
+ * followers count it as heard no more.
  */
-export const TERM_ADVANCE_MAX = 1_000;
-/** See {@linkcode TERM_ADVANCE_MAX}. */
-export const TERM_ADVANCES_PER_TIMEOUT_MAX = 16;
+export const STALLED_TIMEOUTS = 3;
+/** For how many election timeouts a pre-candidate keeps the grants that it was given. */
+export const GRANT_TIMEOUTS = 4;
+/**
+ * How many election timeouts a leader waits for the node that it hands over to: the word to stand, the
+ * two rounds of its election and the news of it take three round trips.
+ */
+export const TRANSFER_TIMEOUTS = 2;
 
 /** How much a leader lets wait, and how much it has on its way. */
 export interface FlowLimits {

@@ -12,6 +12,7 @@ import type { Certificate, NonceTicket } from "../certificate/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { HardState, LogPosition, LogStart, PersistBatch } from "./entry.ts";
 import type { Log } from "./log.ts";
+import type { GrantsProof } from "./term_proof.ts";
 
 interface PendingBatch {
   readonly sequence: number;
@@ -29,6 +30,7 @@ export class Durability {
   #hardStateChanged = false;
   #hardStateSequence = 0;
   #certificates: Certificate[] = [];
+  #grants: GrantsProof | null = null;
   #pending: PendingBatch[] = [];
 
   /** Everything up to `durableIndex` was found in the store at start. */
@@ -51,8 +53,8 @@ export class Durability {
     return sequence <= this.#durableSequence;
   }
 
-  /** The term or the vote changed. */
-  hardStateChanged(): void {
+  /** The vote changed. */
+  voteChanged(): void {
     this.#hardStateChanged = true;
   }
 
@@ -93,6 +95,12 @@ export class Durability {
     this.#certificates.push(certificate);
   }
 
+  /** A term was entered: these grants prove it, or, where there are none, a certificate. */
+  termEntered(grants: GrantsProof | null): void {
+    this.#hardStateChanged = true;
+    this.#grants = grants;
+  }
+
   /** Everything that changed since the last batch, or null. */
   takeBatch(log: Log, hardState: HardState): PersistBatch | null {
     const from = this.#unsavedFrom;
@@ -106,6 +114,7 @@ export class Durability {
       logStart: this.#logStart,
       entries: from === null || from > log.last.index ? [] : log.slice(from, log.last.index),
       certificates: this.#certificates,
+      grants: this.#grants,
     };
     if (this.#hardStateChanged) this.#hardStateSequence = this.#sequence;
     this.#pending.push({ sequence: this.#sequence, lastIndex: log.last.index });
@@ -113,6 +122,7 @@ export class Durability {
     this.#logStart = null;
     this.#hardStateChanged = false;
     this.#certificates = [];
+    this.#grants = null;
     return batch;
   }
 

@@ -8,6 +8,7 @@
 import { assertDefined } from "../assert.ts";
 import { CertificateError } from "../certificate/mod.ts";
 import type { NodeId, Term } from "../types.ts";
+import { GRANT_TIMEOUTS } from "./config.ts";
 import type { PendingVote } from "./durability.ts";
 import { acceptLeader } from "./follower.ts";
 import { becomeLeader } from "./leader.ts";
@@ -17,30 +18,42 @@ import type {
   TimeoutNowRequest,
   VoteResponse,
 } from "./message.ts";
-import type { Candidate, PreCandidate } from "./role.ts";
+import type { Candidate, Following, PreCandidate, ReceivedGrant, Role } from "./role.ts";
 import { type CoordinatedSession, SigningCoordinator } from "./signing_coordinator.ts";
 import type { CoreState } from "./state.ts";
-import { castVote, mayHelp } from "./voter.ts";
+import { toGrantsProof } from "./term_proof.ts";
+import { castVote, isTransferTarget, mayHelp } from "./voter.ts";
 
 /** The leader asks this node to stand for election now. */
 export function handleTimeoutNow(state: CoreState, message: TimeoutNowRequest): void {
   if (!acceptLeader(state, message)) return;
   if (state.lacksState) return;
-  startPreVote(state, { transfer: true });
+  startPreVote(state, { toldRound: message.round });
 }
 
-/** Asks for an election in the next term. The statement that voters would sign is fixed from here on. */
-export function startPreVote(state: CoreState, options: { readonly transfer: boolean }): void {
-  const { self } = state;
+/**
+ * Asks for an election in the next term. The statement that voters would sign is fixed from here on.
+ * `toldRound` is the leader's round in which it asked for this election; null where it did not.
+ */
+export function startPreVote(
+  state: CoreState,
+  { toldRound }: { readonly toldRound: number | null },
+): void {
+  const { self, nowTick, config: { certifier, grants, incarnation } } = state;
   const askedTerm = state.currentTerm + 1 as Term;
-  const commitment = state.config.certifier.commit({ term: askedTerm, candidate: self });
+  const asked = { term: askedTerm, candidate: self };
+  const made = { commitment: certifier.commit(asked), signature: grants.sign(asked) };
+  const own: ReceivedGrant = { ...made, incarnation, tick: nowTick };
   const role: PreCandidate = {
     name: "preCandidate",
     askedTerm,
-    transfer: options.transfer,
-    startedTick: state.nowTick,
-    grants: new Map([[self, commitment]]),
+    transfer: toldRound !== null,
+    toldRound: toldRound ?? 0,
+    startedTick: nowTick,
+    following: toldRound !== null || state.service.isStalled ? followingOf(state.role) : null,
+    grants: new Map([[self, own], ...keptGrants(state, askedTerm)]),
   };
+  state.turns.pledge({ ...asked, nowTick }, { givesWay: false });
   state.changeRole(role);
   state.resetElectionTimer();
   state.output.events.push({ kind: "preVoteStarted", term: askedTerm });
@@ -50,8 +63,28 @@ export function startPreVote(state: CoreState, options: { readonly transfer: boo
 
 /** Time passes without t grants: asks again, and then takes grants of whoever there is. */
 export function tickPreCandidate(state: CoreState, role: PreCandidate): void {
+  if ((state.nowTick - role.startedTick) % state.config.signingTimeoutTicks !== 0) return;
   askPreVotes(state, role);
   becomeCandidateIfGranted(state, role);
+}
+
+/**
+ * What voters granted to this candidacy's attempts before this one. Voters that are pledged to others by
+ * turns need not give it again.
+ */
+function keptGrants(
+  { role, self, nowTick, config }: CoreState,
+  askedTerm: Term,
+): readonly (readonly [NodeId, ReceivedGrant])[] {
+  if (role.name !== "preCandidate" || role.askedTerm !== askedTerm) return [];
+  const keptTicks = GRANT_TIMEOUTS * config.electionTimeoutTicks;
+  return [...role.grants].filter(([voter, { tick }]) =>
+    voter !== self && nowTick - tick < keptTicks
+  );
+}
+
+function followingOf(role: Role): Following | null {
+  return role.name === "follower" || role.name === "preCandidate" ? role.following : null;
 }
 
 /** Asks everyone who has not granted yet. */
@@ -67,31 +100,89 @@ function askPreVotes(state: CoreState, role: PreCandidate): void {
       lastLogIndex,
       lastLogTerm,
       transfer: role.transfer,
+      proof: state.proof,
     });
   }
 }
 
 /**
- * Answers a pre-vote. Nothing changes on the voter but that a nonce is set aside, so a node that
- * cannot win disturbs nobody.
+ * Answers a pre-vote. Nothing changes on the voter but that a nonce is set aside and a grant signed, so
+ * a node that cannot win disturbs nobody; only a candidate that is ahead, and proves it, takes the voter
+ * along.
  */
 export function handlePreVoteRequest(state: CoreState, message: PreVoteRequest): void {
   // Dissertation §4.2.3: while a leader is heard, nobody needs another.
-  if (!mayHelp(state, message)) return;
-  if (!mayGiveCommitment(state, message)) return;
-  const granted = state.canAdvanceTo(message.term) &&
+  if (!mayHelp(state, message)) return keepForTransfer(state, message);
+  const { from: candidate, term, proof } = message;
+  const isAhead = term > state.currentTerm + 1;
+  if (isAhead && !state.adoptTerm(candidate, { term: term - 1 as Term, proof })) return;
+  const asked = { term, candidate };
+  const isPossible = term === state.currentTerm + 1 &&
     state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });
-  const candidate = message.from;
+  if (!isPossible) return refusePreVote(state, asked);
+  if (!isTurnOf(state, message)) return;
+  const { certifier, grants, incarnation } = state.config;
   state.send({
     kind: "preVoteResponse",
     from: state.self,
     to: candidate,
-    // A refusal tells the voter's own term, so that a node with the longer log but a lower term
-    // catches up with it rather than being refused for ever.
-    term: granted ? message.term : state.currentTerm,
-    granted,
-    commitment: granted ? state.config.certifier.commit({ term: message.term, candidate }) : null,
+    term,
+    granted: true,
+    grant: grants.sign(asked),
+    commitment: certifier.commit(asked),
+    incarnation,
+    proof: null,
   });
+}
+
+/** What came before the leader's own word that it hands over is answered once that is heard. */
+export function answerEarlyRequest(state: CoreState): void {
+  const { transferTarget } = state.voterPromise;
+  const request = transferTarget === null ? undefined : state.earlyRequests.get(transferTarget);
+  if (transferTarget === null || request === undefined) return;
+  state.earlyRequests.delete(transferTarget);
+  handlePreVoteRequest(state, request);
+}
+
+function keepForTransfer(state: CoreState, message: PreVoteRequest): void {
+  if (message.transfer) state.earlyRequests.set(message.from, message);
+}
+
+/** Brings the proof of a term that the candidate lacks, so that it catches up with one message. */
+function refusePreVote(
+  state: CoreState,
+  { term, candidate }: { readonly term: Term; readonly candidate: NodeId },
+): void {
+  state.send({
+    kind: "preVoteResponse",
+    from: state.self,
+    to: candidate,
+    term: state.currentTerm,
+    granted: false,
+    grant: null,
+    commitment: null,
+    incarnation: state.config.incarnation,
+    proof: state.currentTerm < term ? null : state.proof,
+  });
+}
+
+/** Whether the candidate may have this voter's pledge; who may not now is not answered, and asks again. */
+function isTurnOf(state: CoreState, message: PreVoteRequest): boolean {
+  const { from: candidate, term, transfer } = message;
+  const asked = { term, candidate, nowTick: state.nowTick };
+  if (transfer && isTransferTarget(state, candidate)) {
+    state.turns.pledgeAtOnce(asked);
+    return true;
+  }
+  return state.turns.isSilentFor(asked) &&
+    state.turns.pledge(asked, { givesWay: precedes(message, state) });
+}
+
+/** Of two that stand at the same time, the one with the longer log goes on; else that of the lower id. */
+function precedes(other: PreVoteRequest, { log: { last }, self }: CoreState): boolean {
+  if (other.lastLogTerm !== last.term) return other.lastLogTerm > last.term;
+  if (other.lastLogIndex !== last.index) return other.lastLogIndex > last.index;
+  return other.from < self;
 }
 
 /** Counts a grant with its commitment; learns the term from a refusal. */
@@ -99,41 +190,53 @@ export function handlePreVoteResponse(state: CoreState, message: PreVoteResponse
   const role = state.role;
   if (role.name !== "preCandidate") return;
   if (!message.granted) {
-    state.adoptTerm(message);
+    state.adoptTerm(message.from, message);
     return;
   }
-  if (message.term !== role.askedTerm) return;
-  if (message.commitment === null) return state.refuse(message.from, "grant without commitment");
-  if (!acceptCommitment(state, message.from, message.commitment)) return;
-  role.grants.set(message.from, message.commitment);
+  if (message.term !== role.askedTerm || role.grants.has(message.from)) return;
+  const received = acceptGrant(state, message);
+  if (received === null) return;
+  role.grants.set(message.from, received);
   becomeCandidateIfGranted(state, role);
 }
 
-/**
- * To make a nonce commitment takes time that a liar must not have: a candidate gets one a tick. Asked
- * for the same term again, the certifier repeats it.
- */
-function mayGiveCommitment(state: CoreState, { from, term }: PreVoteRequest): boolean {
-  const last = state.commitmentsGiven.get(from);
-  if (last?.tick === state.nowTick && last.term !== term) return false;
-  state.commitmentsGiven.set(from, { tick: state.nowTick, term });
-  return true;
+/** A grant whose signature is the voter's and whose commitment can be signed with; else null. */
+function acceptGrant(state: CoreState, message: PreVoteResponse): ReceivedGrant | null {
+  const { from, term, grant: signature, commitment, incarnation } = message;
+  if (signature === null || commitment === null) {
+    state.refuse(from, "grant without signature or commitment");
+    return null;
+  }
+  if (!state.config.grants.verify(from, { term, candidate: state.self }, signature)) {
+    state.refuse(from, "the grant is not its own");
+    return null;
+  }
+  return acceptCommitment(state, from, commitment)
+    ? { signature, commitment, incarnation, tick: state.nowTick }
+    : null;
 }
 
-/** Suspects do not count among the first t, unless nobody else grants within a session's time. */
+/**
+ * Suspects do not count among the first t, unless nobody else grants within a session's time. A node that
+ * has pledged itself to another meanwhile waits for that one.
+ */
 function becomeCandidateIfGranted(state: CoreState, role: PreCandidate): void {
   const { signingTimeoutTicks, certifier } = state.config;
   const hasWaited = state.nowTick - role.startedTick >= signingTimeoutTicks;
   const granted = [...role.grants.keys()].filter((voter) =>
     hasWaited || !state.suspects.has(voter)
   );
-  if (granted.length >= certifier.threshold) becomeCandidate(state, role);
+  if (granted.length < certifier.threshold) return;
+  const asked = { term: role.askedTerm, candidate: state.self, nowTick: state.nowTick };
+  if (role.transfer || state.turns.pledge(asked, { givesWay: false })) becomeCandidate(state, role);
 }
 
 /** Raises the term, votes for itself and opens the first signing session with those who granted. */
 function becomeCandidate(state: CoreState, preCandidate: PreCandidate): void {
-  const { certifier } = state.config;
-  state.advanceTerm(preCandidate.askedTerm);
+  const { config, self: candidateId } = state;
+  const { certifier } = config;
+  const opened = { term: preCandidate.askedTerm, candidate: candidateId };
+  state.enterTerm(toGrantsProof(config, opened, preCandidate.grants));
   const election = {
     epoch: certifier.epoch,
     term: state.currentTerm,
@@ -147,7 +250,7 @@ function becomeCandidate(state: CoreState, preCandidate: PreCandidate): void {
     signing: new SigningCoordinator({
       election,
       certifier,
-      commitments: preCandidate.grants,
+      offers: preCandidate.grants,
       suspects: state.suspects,
     }),
     answers: new Map([[state.self, "granted"]]),
@@ -163,8 +266,9 @@ function becomeCandidate(state: CoreState, preCandidate: PreCandidate): void {
 /** Counts a vote, its share and the voter's next commitment. */
 export function handleVoteResponse(state: CoreState, message: VoteResponse): void {
   const candidate = state.role;
-  if (candidate.name !== "candidate" || state.adoptTerm(message)) return;
-  if (message.term !== state.currentTerm) return;
+  if (candidate.name !== "candidate" || state.adoptTerm(message.from, message)) return;
+  // An answer to another term's request says nothing about this one's, whatever term the voter is in.
+  if (message.requestTerm !== state.currentTerm || message.term !== state.currentTerm) return;
   if (!message.granted) {
     countRefusal(state, candidate, message.from);
     return;
@@ -237,18 +341,19 @@ function countRefusal(state: CoreState, candidate: Candidate, voter: NodeId): vo
   if (refusals.length > voters.length - threshold) state.becomeFollower();
 }
 
-/** A voter that restarted has lost its nonce, once; one that declines again withholds its share. */
+/** A voter that restarted has lost its nonce. One that declines twice in the same life withholds its share. */
 function countDecline(state: CoreState, candidate: Candidate, message: VoteResponse): void {
-  const { from: voter, session } = message;
-  if (!candidate.signing.decline(voter, session)) return;
+  const { from: voter } = message;
+  if (!candidate.signing.decline(voter, message)) return;
   state.output.events.push({ kind: "shareWithheld", term: state.currentTerm, voter });
 }
 
 /** One unused commitment is enough: to check more costs time that a liar must not have. */
 function offerCommitment(state: CoreState, candidate: Candidate, message: VoteResponse): void {
-  if (message.commitment === null || candidate.signing.hasOffer(message.from)) return;
-  if (!acceptCommitment(state, message.from, message.commitment)) return;
-  candidate.signing.offer(message.from, message.commitment);
+  const { from, commitment, incarnation } = message;
+  if (commitment === null || !candidate.signing.wantsOffer(from, commitment)) return;
+  if (!acceptCommitment(state, from, commitment)) return;
+  candidate.signing.offer(from, { commitment, incarnation });
 }
 
 interface Share {
@@ -273,7 +378,7 @@ function openSession(state: CoreState, candidate: Candidate): CoordinatedSession
   const { signing } = candidate;
   if (!signing.hasOffer(state.self)) {
     const own = certifier.commit({ term: state.currentTerm, candidate: state.self });
-    signing.offer(state.self, own);
+    signing.offer(state.self, { commitment: own, incarnation: state.config.incarnation });
   }
   const session = signing.open(state.nowTick);
   if (session === null) return null;
@@ -308,6 +413,7 @@ function sendVoteRequest(
     lastLogIndex,
     lastLogTerm,
     transfer: candidate.transfer,
+    proof: state.proof,
     session: session?.number ?? 0,
     commitments: session?.request.commitments ?? [],
   });
@@ -326,7 +432,7 @@ export function answerDurableVotes(state: CoreState): void {
 }
 
 function answer(state: CoreState, vote: PendingVote): void {
-  const { certifier } = state.config;
+  const { certifier, incarnation } = state.config;
   const { candidate, term, session, ticket } = vote;
   const share = ticket === null ? null : certifier.sign(ticket);
   if (candidate === state.self) {
@@ -338,9 +444,12 @@ function answer(state: CoreState, vote: PendingVote): void {
     from: state.self,
     to: candidate,
     term,
+    requestTerm: term,
     granted: true,
     session,
     share,
     commitment: certifier.commit({ term, candidate }),
+    incarnation,
+    proof: null,
   });
 }

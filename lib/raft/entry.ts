@@ -6,6 +6,7 @@
 
 import type { Certificate } from "../certificate/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
+import type { GrantsProof } from "./term_proof.ts";
 
 /** One entry of the replicated log. Immutable once made. */
 export interface Entry {
@@ -83,6 +84,8 @@ export interface PersistBatch {
   readonly entries: readonly Entry[];
   /** Certificates that this node verified or made, to be kept by term. */
   readonly certificates: readonly Certificate[];
+  /** The grants that prove the new term, in place of an earlier one's; null when unchanged. */
+  readonly grants: GrantsProof | null;
 }
 
 /** What a node finds in its store at start. */
@@ -95,4 +98,6 @@ export interface DurableState {
   readonly entries: readonly Entry[];
   /** The signed note of the current term's leader, if this node had verified one. */
   readonly currentTermNote: string | null;
+  /** The grants that proved the current term, unless its certificate did. */
+  readonly grants: GrantsProof | null;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertDefined } from "../assert.ts";
 import { decodeUtf8 } from "../bytes.ts";
 import type { Certificate } from "../certificate/mod.ts";
 import { InputError } from "../errors.ts";
@@ -23,12 +24,20 @@ export function handleAppendRequest(state: CoreState, message: AppendRequest): v
   if (!acceptLeader(state, message)) return;
   state.leaderCommit = message.leaderCommit;
   state.voterPromise.transferTarget = message.transferTarget;
+  endHandOver(state, message);
   if (message.entries.length === 0) {
     const { term, from: leader } = message;
     state.output.events.push({ kind: "heartbeatReceived", term, leader });
   }
   const outcome = matchLog(state, message);
   if (outcome !== null) answerLeader(state, message, outcome);
+}
+
+/** The leader has given up handing over to this node, and leads on. */
+function endHandOver(state: CoreState, { transferTarget, round }: AppendRequest): void {
+  const { role } = state;
+  if (role.name !== "preCandidate" || !role.transfer || transferTarget === state.self) return;
+  if (round >= role.toldRound) state.changeRole({ name: "follower", following: role.following });
 }
 
 /** Raft §5.3, receiver steps 2 to 5. Returns null for a request that no honest leader makes. */
@@ -55,6 +64,7 @@ function matchLog(state: CoreState, message: AppendRequest): AppendOutcome | nul
   if (conflict !== -1) replaceFrom(state, entries.slice(conflict));
   const matchIndex = previousLogIndex + entries.length as LogIndex;
   if (matchIndex >= (state.lostEntries?.acknowledgedIndex ?? 0)) state.lostEntries = null;
+  state.service.matched(matchIndex);
   // Step 5: not above the last entry that is known to match, whatever else this log holds.
   state.commitTo(Math.min(message.leaderCommit, matchIndex) as LogIndex);
   return { kind: "accepted", matchIndex };
@@ -133,7 +143,8 @@ type LeaderMessage = AppendRequest | SnapshotRequest | TimeoutNowRequest;
 export function acceptLeader(state: CoreState, message: LeaderMessage): boolean {
   if (message.term < state.currentTerm) {
     // Answered, so that a leader left behind by an election it missed steps down.
-    answerLeader(state, message, { kind: "staleTerm" });
+    const proof = assertDefined(state.proof, "A term above another is proven");
+    answerLeader(state, message, { kind: "staleTerm", proof });
     return false;
   }
   const certificate = certificateOf(state, message);
@@ -156,7 +167,8 @@ function answerLeader(
     from: state.self,
     to: message.from,
     term: state.currentTerm,
-    round: message.round,
+    // A leader that is not counted as heard gets no promise: its lease rests on the rounds.
+    round: state.service.isStalled ? 0 : message.round,
     outcome,
   });
 }
@@ -182,8 +194,8 @@ function certificateOf(state: CoreState, message: LeaderMessage): Certificate | 
   if (certificate.epoch !== state.config.certifier.epoch) {
     return refuseLeader(state, message, `the certificate is of epoch ${certificate.epoch}`);
   }
-  if (term > state.currentTerm) state.advanceTerm(term);
-  state.durability.certificateLearned(certificate);
+  if (term > state.currentTerm) state.enterTerm(certificate);
+  else state.certify(certificate);
   state.output.events.push({ kind: "certificateVerified", certificate });
   return certificate;
 }

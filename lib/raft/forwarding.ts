@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { NodeId, Term } from "../types.ts";
+import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { Outbox } from "./input_output.ts";
 
 /** Reads that share one question to the leader. */
@@ -25,6 +25,11 @@ export class ForwardedRequests {
   readonly #readBatches = new Map<number, ForwardedReads>();
   #lastProposalBatchId = 0;
   #lastReadBatchId = 0;
+
+  /** Whether any proposal waits for an answer. */
+  get hasProposals(): boolean {
+    return this.#proposals.size > 0;
+  }
 
   /** Proposals are passed on as one batch; returns the batch's id, which rises by one each time. */
   addProposals(proposalIds: readonly number[], nowTick: number): number {
@@ -76,6 +81,107 @@ export class ForwardedRequests {
   /** The leader is gone, or messages to it may be lost: no answer will come. */
   leaderLost(output: Outbox): void {
     this.expire(Infinity, output);
+  }
+}
+
+/** How often the patience with leaders that commit nothing doubles at most. */
+const PATIENCE_DOUBLINGS_MAX = 8;
+
+/**
+ * Whether a leader does its work, as one of its followers sees it: it commits what it took from this
+ * node, and what it sent to this node. One with a failing disk does not, nor does one that lies; neither
+ * is to lead for ever because it sends heartbeats. A leader that is asked for nothing owes nothing.
+ *
+ * It may also be that the leader waits for a follower that a large snapshot is sent to, or that this node
+ * is the one that is behind. So a leader counts as stalled for no longer than the patience was at first,
+ * which is enough for an election if the others see the same; and each time that the patience ends
+ * without anything having been committed since the last time, it is twice as long.
+ */
+export class LeaderService {
+  readonly #patienceTicks: number;
+  /** How often the patience has ended since anything was committed. */
+  #stalls = 0;
+  /** Since when a proposal of this node has waited without one of its own being committed. */
+  #proposalsSinceTick: number | null = null;
+  /** Since when an entry that the leader sent has waited without any being committed. */
+  #entriesSinceTick: number | null = null;
+  /** How far this node's log is the leader's: what stands after it is none of the leader's business. */
+  #matchIndex = 0;
+  /** The first of this node's proposals that the leader took and has not committed. */
+  #awaitedIndex: LogIndex | null = null;
+  #stalledSinceTick: number | null = null;
+
+  /** A leader that owes nothing yet, and may take `patienceTicks` for what it will. */
+  constructor(patienceTicks: number) {
+    this.#patienceTicks = patienceTicks;
+  }
+
+  /** Whether something has waited too long. */
+  get isStalled(): boolean {
+    return this.#stalledSinceTick !== null;
+  }
+
+  /** The leader says that it has put a proposal of this node at this place. */
+  appended(index: LogIndex): void {
+    this.#awaitedIndex ??= index;
+  }
+
+  /** This node holds what the leader has, up to this place. */
+  matched(index: LogIndex): void {
+    this.#matchIndex = Math.max(this.#matchIndex, index);
+  }
+
+  /** Everything up to `index` is committed. */
+  committed(index: LogIndex): void {
+    this.#entriesSinceTick = null;
+    this.#stalls = 0;
+    if (this.#awaitedIndex === null || index < this.#awaitedIndex) return;
+    this.#awaitedIndex = null;
+    this.#proposalsSinceTick = null;
+  }
+
+  /** A new term's leader owes nothing yet. */
+  leaderChanged(): void {
+    this.#awaitedIndex = null;
+    this.#matchIndex = 0;
+    this.#startAnew();
+  }
+
+  /**
+   * Time passes; `asks` while a proposal waits for the leader's answer. Returns whether the leader has
+   * just begun to count as stalled.
+   */
+  tick(
+    nowTick: number,
+    { asks, commitIndex }: { readonly asks: boolean; readonly commitIndex: LogIndex },
+  ): boolean {
+    // A node that is behind does not know what is committed.
+    const awaits = this.#awaitedIndex !== null && this.#awaitedIndex <= this.#matchIndex;
+    const hasEntries = this.#matchIndex > commitIndex;
+    this.#proposalsSinceTick = asks || awaits ? this.#proposalsSinceTick ?? nowTick : null;
+    this.#entriesSinceTick = hasEntries ? this.#entriesSinceTick ?? nowTick : null;
+    if (this.#stalledSinceTick === null) return this.#beginsToStall(nowTick);
+    const isServed = this.#proposalsSinceTick === null && this.#entriesSinceTick === null;
+    const isLongEnough = nowTick - this.#stalledSinceTick >= this.#patienceTicks;
+    if (isServed || isLongEnough) this.#startAnew();
+    return false;
+  }
+
+  #beginsToStall(nowTick: number): boolean {
+    const patienceTicks = this.#patienceTicks * 2 ** Math.min(this.#stalls, PATIENCE_DOUBLINGS_MAX);
+    const isStalled = [this.#proposalsSinceTick, this.#entriesSinceTick].some((sinceTick) =>
+      sinceTick !== null && nowTick - sinceTick >= patienceTicks
+    );
+    if (!isStalled) return false;
+    this.#stalledSinceTick = nowTick;
+    this.#stalls++;
+    return true;
+  }
+
+  #startAnew(): void {
+    this.#proposalsSinceTick = null;
+    this.#entriesSinceTick = null;
+    this.#stalledSinceTick = null;
   }
 }
 

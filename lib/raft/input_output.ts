@@ -124,7 +124,7 @@ export type RaftEvent =
   }
   /** These voters' shares were wrong. */
   | { readonly kind: "cheaterFound"; readonly term: Term; readonly voter: NodeId }
-  /** This voter declined to sign twice in one election. */
+  /** This voter declined to sign twice in one election, with a nonce of the life in which it declined. */
   | { readonly kind: "shareWithheld"; readonly term: Term; readonly voter: NodeId }
   /** This node leads. */
   | { readonly kind: "electionWon"; readonly term: Term; readonly certificate: Certificate }
@@ -141,6 +141,8 @@ export type RaftEvent =
   }
   /** A message that does not fit was refused. */
   | { readonly kind: "messageRefused"; readonly from: NodeId; readonly reason: string }
+  /** The leader leaves undone what it was asked to commit: it is not counted as heard any more. */
+  | { readonly kind: "leaderStalled"; readonly term: Term; readonly leader: NodeId }
   /** A leader gave up because no quorum answered, or because of a higher term. */
   | { readonly kind: "steppedDown"; readonly term: Term; readonly reason: string }
   /** A leader began to hand over. */

@@ -8,7 +8,7 @@
 
 import { assert, assertDefined } from "../assert.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry, PersistBatch } from "./entry.ts";
 import type { Output } from "./input_output.ts";
 import type { Message } from "./message.ts";
 import type { Raft } from "./raft.ts";
@@ -47,7 +47,7 @@ export class InvariantChecker {
     const { state } = this.#raft;
     checkState(state);
     checkTransition(this.#before, state);
-    checkOutput(state, output);
+    checkOutput(this.#before, state, output);
     this.#checkApply(output);
     this.#before = remember(state);
   }
@@ -89,6 +89,7 @@ function checkState(state: RaftView): void {
   assert(!state.lacksState || role.name === "follower", "Who lacks the state stands for nothing");
   assert(durability.durableIndex <= log.last.index, "Only what the log holds is durable");
   assert(log.last.term <= state.currentTerm, "The log holds no entry of a later term");
+  assert((state.proof?.term ?? 0) === state.currentTerm, "The current term is proven");
   assert(
     state.certificate === null || state.certificate.term === state.currentTerm,
     "A leader is known by a certificate of the current term",
@@ -149,23 +150,47 @@ function checkTransition(before: Before, state: RaftView): void {
   }
 }
 
-function checkOutput(state: RaftView, output: Output): void {
+function checkOutput(before: Before, state: RaftView, output: Output): void {
   const { persist } = output;
   if (persist?.hardState) {
     assert(persist.hardState.currentTerm === state.currentTerm, "The newest term is written");
     assert(persist.hardState.votedFor === state.votedFor, "Term and vote are written together");
+    checkProofWritten(before, persist);
   }
-  for (const message of output.send) checkSentAtOnce(state, output, message);
+  for (const message of output.send) checkSentAtOnce(message, { before, state, output });
+}
+
+/** A term is written with its proof, in one transaction. */
+function checkProofWritten(before: Before, persist: PersistBatch): void {
+  const { currentTerm } = persist.hardState ?? { currentTerm: before.term };
+  if (currentTerm === before.term) return;
+  const isProven = persist.grants?.term === currentTerm ||
+    persist.certificates.some(({ term }) => term === currentTerm);
+  assert(isProven, "A term is written with its proof");
 }
 
 /** What leaves before the step's own write must not depend on it. */
-function checkSentAtOnce(state: RaftView, output: Output, message: Message): void {
+function checkSentAtOnce(
+  message: Message,
+  { before, state, output }: {
+    readonly before: Before;
+    readonly state: RaftView;
+    readonly output: Output;
+  },
+): void {
   switch (message.kind) {
     case "voteResponse":
       assert(message.granted, "Only a durable vote is answered at once");
       assert(message.term === state.currentTerm, "A vote is answered in its own term");
       assert(message.to === state.votedFor, "A share goes to the one candidate voted for");
       assert(!output.persist?.hardState, "A vote is durable before its answer leaves");
+      return;
+    case "preVoteResponse":
+      // The term may have risen since, in the same step.
+      assert(
+        !message.granted || (message.term > before.term && message.term <= state.currentTerm + 1),
+        "A voter grants the next term, and no other",
+      );
       return;
     case "appendRequest":
       assert(state.role.name === "leader", "Only a leader appends");

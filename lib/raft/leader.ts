@@ -43,7 +43,7 @@ export function becomeLeader(state: CoreState, certificate: Certificate): void {
   };
   state.changeRole(leader);
   state.takenBatches = new TakenBatches(state.currentTerm);
-  state.durability.certificateLearned(certificate);
+  state.certify(certificate);
   state.output.events.push({ kind: "electionWon", term: state.currentTerm, certificate });
   appendEntry(state, { kind: "certificate", data: encodeUtf8(certificate.note) });
   beginHeartbeat(state, leader);
@@ -73,8 +73,10 @@ export function tickLeader(state: CoreState, leader: Leader): void {
 /** Learns how far a follower's log matches, and who still follows. */
 export function handleAppendResponse(state: CoreState, message: AppendResponse): void {
   const leader = state.role;
-  if (leader.name !== "leader" || state.adoptTerm(message)) return;
-  if (message.outcome.kind === "staleTerm") return;
+  if (leader.name !== "leader") return;
+  const { from, term, outcome } = message;
+  const proof = outcome.kind === "staleTerm" ? outcome.proof : null;
+  if (state.adoptTerm(from, { term, proof }) || outcome.kind === "staleTerm") return;
   const follower = leader.followers.get(message.from);
   if (follower === undefined) return;
   // Of whatever term: without the certificate, the follower did not enter this one.

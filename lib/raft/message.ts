@@ -1,6 +1,7 @@
 /**
  * What Raft nodes say to each other. Each message is one member of a union tagged by `kind`.
- * `term` is always the sender's current term, save in the pre-vote, where it is the term asked for.
+ * `term` is always the sender's current term, save in the pre-vote, where it is the term asked for. It
+ * is only a claim: where the receiver's term is lower, the proof that comes along is what counts.
  *
  * @module
  */
@@ -8,6 +9,7 @@
 import type { SignerCommitment } from "../certificate/mod.ts";
 import type { Epoch, LogIndex, NodeId, Term } from "../types.ts";
 import type { Entry, Snapshot } from "./entry.ts";
+import type { TermProof } from "./term_proof.ts";
 
 /** What every message has. */
 export interface Envelope {
@@ -29,16 +31,27 @@ export interface PreVoteRequest extends Envelope {
   readonly lastLogTerm: Term;
   /** Whether the current leader asked for this election (Raft dissertation §3.10). */
   readonly transfer: boolean;
+  /** Proves the term before the one asked for, the sender's own; null for term 0. */
+  readonly proof: TermProof | null;
 }
 
-/** A grant carries the voter's round-one commitment; a refusal carries the voter's own term. */
+/**
+ * A grant carries the voter's signature over it and its round-one commitment; a refusal carries the
+ * voter's own term, and proves it where it is not below the one asked for.
+ */
 export interface PreVoteResponse extends Envelope {
   /** The tag. */
   readonly kind: "preVoteResponse";
   /** Whether the voter would vote for the sender of the request. */
   readonly granted: boolean;
+  /** The voter's signature (`floe/prevote/v1`); null when not granted. */
+  readonly grant: Uint8Array | null;
   /** The commitment for the election asked about; null when not granted. */
   readonly commitment: Uint8Array | null;
+  /** Tells the life of the voter in which it made the commitment from its others. */
+  readonly incarnation: number;
+  /** In a refusal, the proof of the voter's term. */
+  readonly proof: TermProof | null;
 }
 
 /** Raft §5.2 RequestVote, with the signing session that the vote's share belongs to. */
@@ -53,6 +66,8 @@ export interface VoteRequest extends Envelope {
   readonly lastLogTerm: Term;
   /** Whether the current leader asked for this election. */
   readonly transfer: boolean;
+  /** Proves the term: t grants for the sender. */
+  readonly proof: TermProof | null;
   /** The signing session, counted from 1 in each candidacy; 0 when only the vote is asked for. */
   readonly session: number;
   /** The session's commitment list; empty when only the vote is asked for. */
@@ -63,6 +78,8 @@ export interface VoteRequest extends Envelope {
 export interface VoteResponse extends Envelope {
   /** The tag. */
   readonly kind: "voteResponse";
+  /** The term of the request that this answers. */
+  readonly requestTerm: Term;
   /** Whether the voter votes for the candidate. */
   readonly granted: boolean;
   /** The session that was asked for. */
@@ -71,6 +88,10 @@ export interface VoteResponse extends Envelope {
   readonly share: Uint8Array | null;
   /** A fresh commitment for a further session; null when not granted. */
   readonly commitment: Uint8Array | null;
+  /** Tells the life of the voter in which it made the commitment from its others. */
+  readonly incarnation: number;
+  /** In a refusal, the proof of the voter's term, where that is higher than the request's. */
+  readonly proof: TermProof | null;
 }
 
 /** Raft §5.3 AppendEntries; a heartbeat when `entries` is empty. */
@@ -111,14 +132,14 @@ export type AppendOutcome =
   }
   /** The receiver knows no certificate for this leader and term. */
   | { readonly kind: "uncertified" }
-  /** The leader's term is over: the envelope's term is higher. */
-  | { readonly kind: "staleTerm" };
+  /** The leader's term is over: the envelope's term is higher, as `proof` shows. */
+  | { readonly kind: "staleTerm"; readonly proof: TermProof };
 
 /** The answer to an {@linkcode AppendRequest}. */
 export interface AppendResponse extends Envelope {
   /** The tag. */
   readonly kind: "appendResponse";
-  /** The round of the request that this answers. */
+  /** The round of the request that this answers; 0 from a follower that counts nothing as heard. */
   readonly round: number;
   /** What became of the request. */
   readonly outcome: AppendOutcome;

@@ -22,7 +22,8 @@
  * | `proposals.ts`, `forwarding.ts`, `forwarding.ts` | commands, forwarded from any node, each at most once |
  * | `snapshots.ts`, `snapshots.ts`, `follower.ts`, `log.ts` | §7 |
  * | `transfer.ts` | dissertation §3.10 |
- * | `state.ts` | how often a message without proof may raise the term |
+ * | `term_proof.ts` | what proves a term |
+ * | `turns.ts` | whose turn it is to stand |
  * | `durability.ts` | what is on disk |
  * | `input_output.ts` | what a step wants done |
  * | `view.ts` | what others may see of a node |
@@ -34,6 +35,40 @@
  * verified. AppendEntries are numbered in rounds, by whose answers a leader counts its quorum and
  * confirms reads. A proposal refused or overwritten is reported as such, never left to time out
  * when its fate is known.
+ *
+ * **Terms carry proof.** A term is proven by its election certificate, or by the pre-vote grants of t
+ * voters for one candidate, each signed with the voter's identity key. The proof is durable with the
+ * term. A voter grants exactly its current term + 1; a candidate shows the proof of its own term with the
+ * question, and a refusal for a higher term brings that one's. What claims a term and proves none is
+ * counted and changes nothing:
+ *
+ * | a peer's message that ends something | what it ends | what it must prove |
+ * | --- | --- | --- |
+ * | AppendEntries, snapshot chunk, TimeoutNow | an earlier term, any role but that term's leader's, the election timer | the sender's certificate for the term |
+ * | pre-vote for a term beyond the next | the voter's term, unless a leader is heard | the term before the one asked for |
+ * | vote request | the voter's term; with the vote, the timer | t grants for the sender and this term |
+ * | refused pre-vote | a pre-candidacy | the higher term |
+ * | refused vote | a candidacy | the higher term; in this term, n - t + 1 voters refuse this term's request |
+ * | signature share | a signing session | the share itself is checked; nobody is named for an answer to another session |
+ * | AppendEntries' answer "stale term" | a leadership | the higher term |
+ * | `transferTarget` in AppendEntries | a pre-candidacy for a transfer | the certificate, by the leader that asked for it |
+ * | silence of a quorum, for an election timeout | a leadership | nothing: n - majority + 1 voters |
+ *
+ * *Safety* needs none of this: votes, certificates and the lease rest on what a voter has durably done,
+ * as in the paper. A proof is a fact that anyone may show at any time; it gives no vote and no log.
+ *
+ * *Liveness* with up to n - t liars, as long as t honest voters hear each other within half an election
+ * timeout E. (1) Every proof has the grants of at least 2t - n >= 1 honest voters, each given in the term
+ * before: terms rise one at a time. (2) An honest voter grants only after E in which it heard no leader
+ * and entered no term, so the next term cannot be granted while this one's election is under way: a
+ * leader that the honest hear is deposed at most by grants of a silence that was real, once for each. (3)
+ * The t honest voters are enough to grant, vote and sign; refusals of n - t end nothing, and whoever cost a
+ * signing session is chosen last. (4) A liar that opens a term and does not finish it waits 2E, 4E, 8E for
+ * the next, after the honest nodes, which stand within 2E (`turns.ts`). (5) A grant is a pledge of E/2, given
+ * by turns, and is kept by the candidate that has it: so an honest node that stands has t grants after a few
+ * pledges, and then the votes of all voters but those that a liar's own opening has won, which is (4). So each
+ * liar costs a few election timeouts in each election. Not covered is one that is genuinely elected and does
+ * nothing: its followers count it as heard no longer once what they asked it to commit has waited for 3E.
  *
  * A forwarded proposal takes effect at most once, whatever the network doubles or delays: it names
  * the term whose leader may take it, and that leader recognises a batch that it took. What is said
@@ -48,6 +83,7 @@ export * from "./entry.ts";
 export * from "./input_output.ts";
 export type { EntryLimits, Log } from "./log.ts";
 export * from "./message.ts";
+export type { CertificateProof, GrantsProof, SignedGrant, TermProof } from "./term_proof.ts";
 export { Raft } from "./raft.ts";
 export type {
   CandidateView,

@@ -82,7 +82,9 @@ export function handleProposeRequest(state: CoreState, message: ProposeRequest):
 export function handleProposeResponse(state: CoreState, message: ProposeResponse): void {
   if (message.from !== state.leader || message.incarnation !== state.config.incarnation) return;
   for (const outcome of message.outcomes) {
-    if (state.forwarded.takeProposal(outcome.proposalId)) report(state, outcome, message.term);
+    if (!state.forwarded.takeProposal(outcome.proposalId)) continue;
+    if (outcome.kind === "appended") state.service.appended(outcome.index);
+    report(state, outcome, message.term);
   }
 }
 

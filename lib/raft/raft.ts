@@ -9,6 +9,7 @@ import type { LogIndex, NodeId } from "../types.ts";
 import { FORWARDED_TIMEOUTS, type RaftConfig } from "./config.ts";
 import {
   answerDurableVotes,
+  answerEarlyRequest,
   askSilentVoters,
   handlePreVoteRequest,
   handlePreVoteResponse,
@@ -149,14 +150,23 @@ function tick(state: CoreState): void {
     repeatReads(state);
   }
   if (state.lacksState && state.nowTick % state.config.heartbeatTicks === 0) askForSnapshot(state);
+  tickService(state);
   state.electionElapsedTicks++;
   if (state.electionElapsedTicks >= state.randomizedTimeoutTicks && !state.lacksState) {
-    return startPreVote(state, { transfer: false });
+    return startPreVote(state, { toldRound: null });
   }
   // Who has not answered did not get the question, or still heard a leader when it did.
-  const askAgain = state.electionElapsedTicks % state.config.signingTimeoutTicks === 0;
-  if (role.name === "preCandidate" && askAgain) tickPreCandidate(state, role);
-  if (role.name === "candidate") tickCandidate(state, role, askAgain);
+  if (role.name === "preCandidate") tickPreCandidate(state, role);
+  if (role.name === "candidate") tickCandidate(state, role);
+}
+
+/** A leader that leaves undone what it was asked to commit is followed no longer than any other. */
+function tickService(state: CoreState): void {
+  const { certificate, commitIndex, forwarded, nowTick, currentTerm: term } = state;
+  if (certificate === null || state.lacksState) return;
+  if (!state.service.tick(nowTick, { asks: forwarded.hasProposals, commitIndex })) return;
+  state.turns.failed(certificate.leader);
+  state.output.events.push({ kind: "leaderStalled", term, leader: certificate.leader });
 }
 
 /** What the leader has not answered for so long, it never will. */
@@ -165,7 +175,8 @@ function expireForwarded(state: CoreState): void {
   state.forwarded.expire(state.nowTick - patienceTicks, state.output);
 }
 
-function tickCandidate(state: CoreState, candidate: Candidate, askAgain: boolean): void {
+function tickCandidate(state: CoreState, candidate: Candidate): void {
+  const askAgain = state.electionElapsedTicks % state.config.signingTimeoutTicks === 0;
   if (askAgain) askSilentVoters(state, candidate);
   reopenIfStuck(state, candidate);
 }
@@ -196,7 +207,8 @@ function receive(state: CoreState, message: Message): void {
     case "voteResponse":
       return handleVoteResponse(state, message);
     case "appendRequest":
-      return handleAppendRequest(state, message);
+      handleAppendRequest(state, message);
+      return answerEarlyRequest(state);
     case "appendResponse":
       return handleAppendResponse(state, message);
     case "snapshotRequest":

@@ -9,7 +9,7 @@ import type { Certificate } from "../certificate/mod.ts";
 import type { NodeId, Term } from "../types.ts";
 import type { Progress, Rounds } from "./progress.ts";
 import type { LeaderReads } from "./reads.ts";
-import type { SigningCoordinator } from "./signing_coordinator.ts";
+import type { Offer, SigningCoordinator } from "./signing_coordinator.ts";
 
 /** Answers others, and follows a leader whose certificate it has verified, if any. */
 export interface Follower {
@@ -40,8 +40,23 @@ export interface PreCandidate {
   readonly transfer: boolean;
   /** When it began to ask. */
   readonly startedTick: number;
-  /** Who granted, each with the commitment for the signing session; this node is the first. */
-  readonly grants: Map<NodeId, Uint8Array>;
+  /**
+   * The leader that it still hears: one that hands over to it, or that does not do its work. Null where
+   * no leader is heard.
+   */
+  readonly following: Following | null;
+  /** The leader's round in which it asked this node to stand; what it said before does not end that. */
+  readonly toldRound: number;
+  /** Who granted, this node first. */
+  readonly grants: Map<NodeId, ReceivedGrant>;
+}
+
+/** What a voter gave with its grant. */
+export interface ReceivedGrant extends Offer {
+  /** Its signature over the grant: a part of the term's proof. */
+  readonly signature: Uint8Array;
+  /** When it came. */
+  readonly tick: number;
 }
 
 /** Collects votes and signature shares. */

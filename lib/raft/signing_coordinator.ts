@@ -2,15 +2,24 @@
  * The candidate's side of FROST's second round, made robust in the manner of ROAST: when a signer is
  * silent or cheats, another session is opened with voters that answered. The statement and the
  * votes stand. A voter may decline once, as it has lost its nonces if it restarted between the
- * rounds. Every other failed session exposes a voter that owes, cheated or withholds, so n - t + 1
+ * rounds; it is named only if it declines to use a commitment of the same life. Every other failed session exposes a voter that owes, cheated or withholds, so n - t + 1
  * sessions, and one for each decline, are always enough.
  *
  * @module
  */
 
 import { assert } from "../assert.ts";
+import { encodeHex } from "../bytes.ts";
 import type { Certifier, ElectionFields, SigningRequest } from "../certificate/mod.ts";
 import type { NodeId } from "../types.ts";
+
+/** A voter's commitment for one more session. */
+export interface Offer {
+  /** The commitment, checked. */
+  readonly commitment: Uint8Array;
+  /** The life of the voter that made it. */
+  readonly incarnation: number;
+}
 
 /** One attempt at the signature with a fixed set of signers. */
 export interface CoordinatedSession {
@@ -18,6 +27,8 @@ export interface CoordinatedSession {
   readonly number: number;
   /** What is signed, and by whom. */
   readonly request: SigningRequest;
+  /** The lives of the signers that made the commitments. */
+  readonly incarnations: ReadonlyMap<NodeId, number>;
   /** The shares received, the first from each signer. */
   readonly shares: Map<NodeId, Uint8Array>;
   /** When it was opened. */
@@ -33,7 +44,7 @@ interface Candidacy {
   /** Knows the voters and the threshold. */
   readonly certifier: Certifier;
   /** The commitments of the pre-vote, one a voter. */
-  readonly commitments: ReadonlyMap<NodeId, Uint8Array>;
+  readonly offers: ReadonlyMap<NodeId, Offer>;
   /** Voters that have cost a session, in this candidacy or in an earlier one; kept up to date. */
   readonly suspects: Suspects;
 }
@@ -43,7 +54,9 @@ export class SigningCoordinator {
   /** What every session signs. */
   readonly election: ElectionFields;
   readonly #certifier: Certifier;
-  readonly #unused: Map<NodeId, Uint8Array>;
+  readonly #unused = new Map<NodeId, Offer>();
+  /** Every commitment that was ever offered. A late or doubled answer offers none of them again. */
+  readonly #known = new Set<string>();
   readonly #sessions: CoordinatedSession[] = [];
   readonly #excluded = new Set<NodeId>();
   readonly #declined = new Set<NodeId>();
@@ -53,7 +66,7 @@ export class SigningCoordinator {
   constructor(candidacy: Candidacy) {
     this.election = candidacy.election;
     this.#certifier = candidacy.certifier;
-    this.#unused = new Map(candidacy.commitments);
+    for (const [voter, offer] of candidacy.offers) this.offer(voter, offer);
     this.#suspects = candidacy.suspects;
   }
 
@@ -63,13 +76,19 @@ export class SigningCoordinator {
   }
 
   /** Remembers a voter's next, checked commitment. */
-  offer(voter: NodeId, commitment: Uint8Array): void {
-    this.#unused.set(voter, commitment);
+  offer(voter: NodeId, offer: Offer): void {
+    this.#known.add(encodeHex(offer.commitment));
+    this.#unused.set(voter, offer);
   }
 
   /** Whether the voter's unused commitment is at hand. */
   hasOffer(voter: NodeId): boolean {
     return this.#unused.has(voter);
+  }
+
+  /** Whether a commitment is of use: one that was offered before may have been used already. */
+  wantsOffer(voter: NodeId, commitment: Uint8Array): boolean {
+    return !this.hasOffer(voter) && !this.#known.has(encodeHex(commitment));
   }
 
   /** Signers of open sessions whose shares are missing. */
@@ -97,16 +116,19 @@ export class SigningCoordinator {
     const signers = this.#chooseSigners(owing);
     if (signers === null) return null;
     const commitments = [];
+    const incarnations = new Map<NodeId, number>();
     for (const voter of voters) {
-      const commitment = this.#unused.get(voter);
-      if (!signers.has(voter) || commitment === undefined) continue;
-      commitments.push({ voter, commitment });
+      const offer = this.#unused.get(voter);
+      if (!signers.has(voter) || offer === undefined) continue;
+      commitments.push({ voter, commitment: offer.commitment });
+      incarnations.set(voter, offer.incarnation);
       this.#unused.delete(voter);
     }
     assert(commitments.length === threshold, "A session has exactly t signers");
     const session: CoordinatedSession = {
       number: this.#sessions.length + 1,
       request: { election: this.election, commitments },
+      incarnations,
       shares: new Map(),
       openedTick: nowTick,
       status: "open",
@@ -127,17 +149,20 @@ export class SigningCoordinator {
   }
 
   /**
-   * A signer answered without a share: the session cannot finish. The second time, no further
-   * session includes the voter; returns whether that is so.
+   * A signer answered without a share: the session cannot finish. The second time, no further session
+   * includes the voter. Returns whether it lies: the life that declines made the commitment itself.
    */
-  decline(voter: NodeId, number: number): boolean {
-    const session = this.#openSession(voter, number);
+  decline(
+    voter: NodeId,
+    answer: { readonly session: number; readonly incarnation: number },
+  ): boolean {
+    const session = this.#openSession(voter, answer.session);
     if (session === null || session.shares.has(voter)) return false;
     session.status = "failed";
     const isRepeated = this.#declined.has(voter);
     if (isRepeated) this.#exclude(voter);
     this.#declined.add(voter);
-    return isRepeated;
+    return isRepeated && session.incarnations.get(voter) === answer.incarnation;
   }
 
   /** The newest open session in which the voter owes its share, or null. */

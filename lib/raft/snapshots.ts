@@ -121,7 +121,7 @@ function haveSnapshotMade(state: CoreState, follower: Progress): void {
 
 /** Learns how far a follower is with its snapshot. */
 export function handleSnapshotResponse(state: CoreState, message: SnapshotResponse): void {
-  if (state.role.name !== "leader" || state.adoptTerm(message)) return;
+  if (state.role.name !== "leader") return;
   if (message.term !== state.currentTerm) return;
   const follower = state.role.followers.get(message.from);
   if (follower === undefined) return;

@@ -7,24 +7,21 @@
 
 import { assert } from "../assert.ts";
 import type { Certificate } from "../certificate/mod.ts";
+import { InputError } from "../errors.ts";
 import { majorityOf } from "../margins.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
-import {
-  FLOW_LIMITS,
-  type FlowLimits,
-  type RaftConfig,
-  TERM_ADVANCE_MAX,
-  TERM_ADVANCES_PER_TIMEOUT_MAX,
-} from "./config.ts";
+import { FLOW_LIMITS, type FlowLimits, type RaftConfig, STALLED_TIMEOUTS } from "./config.ts";
 import { Durability, PendingVotes } from "./durability.ts";
 import type { DurableState, LogPosition, Snapshot } from "./entry.ts";
-import { ForwardedRequests, type TakenBatches } from "./forwarding.ts";
+import { ForwardedRequests, LeaderService, type TakenBatches } from "./forwarding.ts";
 import { type LostEntries, Outbox, type RoleReport } from "./input_output.ts";
 import { Log, OwnSnapshot } from "./log.ts";
-import type { Message } from "./message.ts";
+import type { Message, PreVoteRequest } from "./message.ts";
 import type { Reader } from "./reads.ts";
-import type { Leader, Role } from "./role.ts";
+import type { Following, Leader, Role } from "./role.ts";
 import { Suspects } from "./signing_coordinator.ts";
+import { type GrantsProof, type TermProof, verifyTermProof } from "./term_proof.ts";
+import { Turns } from "./turns.ts";
 import type { VoterPromise } from "./voter.ts";
 
 /** Everything a node knows. Belongs to one {@linkcode Raft}; the rules read and change it. */
@@ -68,11 +65,15 @@ export class CoreState {
   votedForLogEnd: LogPosition | null = null;
   /** Voters that have cost this node's candidacies a signing session. */
   readonly suspects: Suspects;
-  /** When each candidate was last given a nonce commitment in a pre-vote, and for which term. */
-  readonly commitmentsGiven = new Map<NodeId, { readonly tick: number; readonly term: Term }>();
+  /** Whose turn it is to stand. */
+  readonly turns: Turns;
+  /** Whether the leader leaves undone what it was asked to commit. */
+  readonly service: LeaderService;
+  /** Pre-votes of nodes that say that the leader hands over to them, which it has not said yet. */
+  readonly earlyRequests = new Map<NodeId, PreVoteRequest>();
 
-  readonly #termRises: TermRises;
   #currentTerm: Term;
+  #proof: TermProof | null;
   #votedFor: NodeId | null;
   #commitIndex: LogIndex;
   #role: Role = { name: "follower", following: null };
@@ -83,7 +84,8 @@ export class CoreState {
    */
   constructor(config: RaftConfig, durable: DurableState, appliedIndex: LogIndex) {
     this.config = config;
-    this.#termRises = new TermRises(config.electionTimeoutTicks);
+    this.turns = new Turns(config.self, config.electionTimeoutTicks);
+    this.service = new LeaderService(STALLED_TIMEOUTS * config.electionTimeoutTicks);
     this.suspects = new Suspects(config.certifier.voters.length - config.certifier.threshold);
     this.log = new Log(durable.entries, durable.logStart);
     assert(
@@ -94,17 +96,21 @@ export class CoreState {
     this.durability = new Durability(this.log.last.index);
     this.#currentTerm = durable.hardState.currentTerm;
     this.#votedFor = durable.hardState.votedFor;
+    this.#proof = durable.grants;
     this.#commitIndex = appliedIndex;
     this.randomizedTimeoutTicks = this.#drawTimeout();
     // It may have promised a leader a lease a moment before it restarted.
-    if (this.#currentTerm > 0) this.voterPromise.heardTick = 0;
+    if (this.#currentTerm > 0) {
+      this.voterPromise.heardTick = 0;
+      this.turns.leaderHeard(0);
+    }
     if (durable.currentTermNote !== null) {
       const certificate = config.certifier.verify(durable.currentTermNote);
       assert(certificate.term === this.#currentTerm, "The stored certificate is the term's");
-      // A node that led this term in an earlier life follows nobody in it, itself least of all.
-      if (certificate.leader === config.self) return;
-      this.#role = { name: "follower", following: { certificate, isHeard: false } };
+      this.#proof = toCertificateProof(certificate);
+      this.#role = { name: "follower", following: this.#remembered(certificate) };
     }
+    assert((this.#proof?.term ?? 0) === this.#currentTerm, "The current term is proven");
   }
 
   /** How much may wait, or be on its way. */
@@ -118,6 +124,10 @@ export class CoreState {
   /** Latest term this node has seen. */
   get currentTerm(): Term {
     return this.#currentTerm;
+  }
+  /** What proves the current term; null in term 0, which needs no proof, and in no other. */
+  get proof(): TermProof | null {
+    return this.#proof;
   }
   /** Whom this node voted for in the current term. */
   get votedFor(): NodeId | null {
@@ -152,15 +162,15 @@ export class CoreState {
   get certificate(): Certificate | null {
     const role = this.#role;
     if (role.name === "leader") return role.certificate;
-    return role.name === "follower" ? role.following?.certificate ?? null : null;
+    return role.name === "candidate" ? null : role.following?.certificate ?? null;
   }
 
   /** The leader that this node can turn to: itself, or the one that it follows and has heard. */
   get leader(): NodeId | null {
     const role = this.#role;
     if (role.name === "leader") return this.self;
-    const isHeard = role.name === "follower" && role.following?.isHeard;
-    return isHeard ? role.following.certificate.leader : null;
+    if (role.name === "candidate" || !role.following?.isHeard) return null;
+    return role.following.certificate.leader;
   }
 
   /** The role as the world is told. */
@@ -170,39 +180,66 @@ export class CoreState {
     return { role: this.#role.name, term: this.#currentTerm, leader, certificate };
   }
 
-  /** Raft §5.1: moves to a higher term, in which this node has not voted. */
-  advanceTerm(term: Term): void {
+  /** Raft §5.1: moves to a higher term, by its proof. This node has not voted in it. */
+  enterTerm(proof: GrantsProof | Certificate): void {
+    const { term } = proof;
     assert(term > this.#currentTerm, `Term must rise from ${this.#currentTerm}, not to ${term}`);
+    const grants = "note" in proof ? null : proof;
     this.#currentTerm = term;
     this.#votedFor = null;
     this.votedForLogEnd = null;
-    this.durability.hardStateChanged();
+    this.durability.termEntered(grants);
     this.pendingVotes.clear();
+    this.earlyRequests.clear();
+    this.service.leaderChanged();
+    this.turns.termEntered(this.nowTick, grants?.candidate ?? null);
     // Even if the same node leads again: it answers for the earlier term no more.
     this.forwarded.leaderLost(this.output);
     // Nonces of ended elections will never be asked for again.
     this.config.certifier.forgetBelow(term);
+    if ("note" in proof) this.certify(proof);
+    else this.#proof = proof;
   }
 
-  /** Whether an unproven message may raise this node's term to `term`. */
-  canAdvanceTo(term: Term): boolean {
-    return term > this.#currentTerm && term - this.#currentTerm <= TERM_ADVANCE_MAX;
+  /** The current term's certificate is known: from now on it is what proves the term. */
+  certify(certificate: Certificate): void {
+    assert(certificate.term === this.#currentTerm, "A certificate proves its own term only");
+    this.#proof = toCertificateProof(certificate);
+    this.durability.certificateLearned(certificate);
+    this.turns.certified();
   }
 
   /**
-   * Raft §5.1: learns of a higher term from an honest or dishonest message, and follows nobody in it
-   * yet. Returns whether the term rose. A term out of reach is approached step by step: honest nodes
-   * that a liar has driven further apart than one step find together again.
+   * Raft §5.1: learns of a higher term by its proof, and follows nobody in it yet. Returns whether the
+   * term rose. What claims a higher term and proves none changes nothing.
    */
-  adoptTerm(message: Pick<Message, "from" | "term">): boolean {
-    if (message.term <= this.#currentTerm || !this.#termRises.take(this.nowTick)) return false;
-    const term = Math.min(message.term, this.#currentTerm + TERM_ADVANCE_MAX) as Term;
-    if (this.#role.name === "leader") {
-      this.stepDown(`${message.from} is in term ${message.term}`);
+  adoptTerm(
+    from: NodeId,
+    { term, proof }: { readonly term: Term; readonly proof: TermProof | null },
+  ): boolean {
+    if (term <= this.#currentTerm) return false;
+    if (proof?.term !== term) {
+      this.refuse(from, `term ${term} without proof`);
+      return false;
     }
-    this.advanceTerm(term);
-    this.becomeFollower();
+    const verified = this.verify(from, proof);
+    if (verified === null) return false;
+    if (this.#role.name === "leader") this.stepDown(`${from} is in term ${term}`);
+    this.enterTerm(verified);
+    const following = "note" in verified ? this.#remembered(verified) : null;
+    this.changeRole({ name: "follower", following });
     return true;
+  }
+
+  /** Checks a peer's proof of a term; null, and counted, when it does not hold. */
+  verify(from: NodeId, proof: TermProof): GrantsProof | Certificate | null {
+    try {
+      return verifyTermProof(this.config, proof);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.refuse(from, `term ${proof.term}: ${error.message}`);
+      return null;
+    }
   }
 
   /** A leader gives up. */
@@ -217,7 +254,7 @@ export class CoreState {
     assert(this.#votedFor === null || this.#votedFor === candidate, "One vote a term");
     if (this.#votedFor === candidate) return;
     this.#votedFor = candidate;
-    this.durability.hardStateChanged();
+    this.durability.voteChanged();
   }
 
   /**
@@ -233,11 +270,19 @@ export class CoreState {
     assert(certificate.term === this.#currentTerm, "A certificate counts in its own term only");
     const isNews = this.certificate !== certificate;
     if (isNews) this.voterPromise.transferTarget = null;
-    if (isNews || this.leader === null) {
+    if (!isNews && this.service.isStalled) return;
+    const isHandedOver = this.#role.name === "preCandidate" && this.#role.transfer;
+    if (isNews || this.leader === null || (this.#role.name === "preCandidate" && !isHandedOver)) {
       this.changeRole({ name: "follower", following: { certificate, isHeard: true } });
     }
     this.voterPromise.heardTick = this.nowTick;
+    this.turns.leaderHeard(this.nowTick);
     this.resetElectionTimer();
+  }
+
+  /** A leader as it is remembered, and not heard. One that led in an earlier life follows nobody. */
+  #remembered(certificate: Certificate): Following | null {
+    return certificate.leader === this.self ? null : { certificate, isHeard: false };
   }
 
   /** Changes the role. Whatever a leader that is no more had been asked is refused. */
@@ -266,6 +311,7 @@ export class CoreState {
     const entries = this.log.slice(this.#commitIndex + 1 as LogIndex, index);
     for (const entry of entries) this.output.apply.push(entry);
     this.#commitIndex = index;
+    this.service.committed(index);
   }
 
   /**
@@ -284,6 +330,7 @@ export class CoreState {
       this.durability.logResetTo(position);
     }
     this.#commitIndex = snapshot.index;
+    this.service.committed(snapshot.index);
     this.output.installSnapshot = snapshot;
     // What this step committed before is in the snapshot.
     this.output.apply.length = 0;
@@ -318,28 +365,8 @@ function leaveLeadership(state: CoreState, leader: Leader): void {
   state.output.transfers.push({ kind: isTold ? "handedOver" : "aborted", transferId, target });
 }
 
-/**
- * Counts the rises of a term within an election timeout, so that nobody can use terms up. How far each
- * may go is `TERM_ADVANCE_MAX`.
- */
-export class TermRises {
-  readonly #electionTimeoutTicks: number;
-  #count = 0;
-  #countedSinceTick = 0;
-
-  /** No rise has been counted yet. */
-  constructor(electionTimeoutTicks: number) {
-    this.#electionTimeoutTicks = electionTimeoutTicks;
-  }
-
-  /** Counts one more, and returns whether it is allowed. */
-  take(nowTick: number): boolean {
-    if (nowTick - this.#countedSinceTick >= this.#electionTimeoutTicks) {
-      this.#countedSinceTick = nowTick;
-      this.#count = 0;
-    }
-    return this.#count++ < TERM_ADVANCES_PER_TIMEOUT_MAX;
-  }
+function toCertificateProof({ term, note }: Certificate): TermProof {
+  return { kind: "certificate", term, note };
 }
 
 /** Tells a change of role, term or leader, once. */

@@ -7,6 +7,7 @@
  */
 
 import type { NodeId } from "../types.ts";
+import { TRANSFER_TIMEOUTS } from "./config.ts";
 import type { TransferResult } from "./input_output.ts";
 import type { Leader } from "./role.ts";
 import type { CoreState } from "./state.ts";
@@ -48,11 +49,12 @@ export function tellTarget(state: CoreState, leader: Leader): void {
   });
 }
 
-/** Time passes: a target that does not take over within an election timeout never will. */
+/** Time passes: a target that has not taken over by now never will. */
 export function tickTransfer(state: CoreState, leader: Leader): void {
   const { transfer } = leader;
   if (transfer === null) return;
-  if (state.nowTick - transfer.startedTick < state.config.electionTimeoutTicks) return;
+  const patienceTicks = TRANSFER_TIMEOUTS * state.config.electionTimeoutTicks;
+  if (state.nowTick - transfer.startedTick < patienceTicks) return;
   leader.transfer = null;
   const { transferId, target } = transfer;
   state.output.transfers.push({ kind: "aborted", transferId, target });

@@ -9,7 +9,7 @@ import type { NodeId } from "../types.ts";
 import type { Durability } from "./durability.ts";
 import type { Log } from "./log.ts";
 import type { FollowerRounds, Progress, Rounds } from "./progress.ts";
-import type { Candidate, Follower, Leader, PreCandidate, Transfer } from "./role.ts";
+import type { Candidate, Follower, Leader, PreCandidate, ReceivedGrant, Transfer } from "./role.ts";
 import type { CoreState } from "./state.ts";
 import type { VoterPromise } from "./voter.ts";
 
@@ -29,8 +29,8 @@ export type ProgressView =
 
 /** A candidate-to-be. */
 export type PreCandidateView =
-  & Pick<PreCandidate, "name" | "askedTerm" | "transfer">
-  & { readonly grants: ReadonlyMap<NodeId, Uint8Array> };
+  & Pick<PreCandidate, "name" | "askedTerm" | "transfer" | "following">
+  & { readonly grants: ReadonlyMap<NodeId, ReceivedGrant> };
 
 /** Collects votes and signature shares for a certificate. */
 export type CandidateView =
@@ -64,6 +64,7 @@ export type RaftView =
       | "peers"
       | "majority"
       | "currentTerm"
+      | "proof"
       | "votedFor"
       | "commitIndex"
       | "lacksState"

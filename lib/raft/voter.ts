@@ -22,20 +22,14 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
   }
   // Dissertation §4.2.3: while a leader is heard, a request for its removal is not even noticed.
   if (!mayHelp(state, message)) return;
-  state.adoptTerm(message);
-  if (!mayVoteFor(state, message)) {
-    state.sendAfterPersist({
-      kind: "voteResponse",
-      from: state.self,
-      to: message.from,
-      term: state.currentTerm,
-      granted: false,
-      session: message.session,
-      share: null,
-      commitment: null,
-    });
-    return;
-  }
+  // A leader that hands over forgets to whom once it has entered the new term.
+  const isHandedOver = message.transfer && isTransferTarget(state, message.from);
+  state.adoptTerm(message.from, message);
+  if (message.term > state.currentTerm) return;
+  if (!mayVoteFor(state, message)) return refuseVote(state, message);
+  if (!hasOpened(state, message)) return;
+  // Who is pledged to another, or must wait longer, does not answer; the candidate asks again.
+  if (!isHandedOver && !isTurnOf(state, message)) return;
   const isFirst = state.votedFor === null;
   state.votedForLogEnd = { index: message.lastLogIndex, term: message.lastLogTerm };
   castVote(state, {
@@ -46,6 +40,43 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
   // Only to give the vote: a candidate that asks again and again and never wins must not keep this
   // node waiting.
   if (isFirst) state.resetElectionTimer();
+}
+
+/** A refusal brings the proof of a term that the candidate lacks. */
+function refuseVote(state: CoreState, message: VoteRequest): void {
+  state.sendAfterPersist({
+    kind: "voteResponse",
+    from: state.self,
+    to: message.from,
+    term: state.currentTerm,
+    requestTerm: message.term,
+    granted: false,
+    session: message.session,
+    share: null,
+    commitment: null,
+    incarnation: state.config.incarnation,
+    proof: state.currentTerm > message.term ? state.proof : null,
+  });
+}
+
+/**
+ * Whether the grants are the candidate's own: a term that another opened is no reason to vote for
+ * whoever asks first.
+ */
+function hasOpened(state: CoreState, { from, term, proof }: VoteRequest): boolean {
+  if (state.votedFor === from) return true;
+  if (proof?.kind !== "grants" || proof.candidate !== from || proof.term !== term) {
+    state.refuse(from, `vote request without grants for term ${term}`);
+    return false;
+  }
+  const known = state.proof;
+  const isVerified = known?.kind === "grants" && known.candidate === from;
+  return isVerified || state.verify(from, proof) !== null;
+}
+
+function isTurnOf(state: CoreState, { from: candidate, term }: VoteRequest): boolean {
+  return state.votedFor === candidate ||
+    state.turns.mayVote({ term, candidate, nowTick: state.nowTick });
 }
 
 /** One vote, for a candidate or for this node itself. */
@@ -136,7 +167,13 @@ export interface VoterPromise {
 
 /** Whether this node may help the sender to be elected; if not, the request is not even noticed. */
 export function mayHelp(state: RaftView, message: PreVoteRequest | VoteRequest): boolean {
-  return !isBound(state) || (message.transfer && transferTarget(state) === message.from);
+  return !isBound(state) || (message.transfer && isTransferTarget(state, message.from));
+}
+
+/** Whether the leader hands over to this node. */
+export function isTransferTarget({ role, voterPromise }: RaftView, node: NodeId): boolean {
+  const target = role.name === "leader" ? role.transfer?.target : voterPromise.transferTarget;
+  return target === node;
 }
 
 /** Whether the promise holds. A leader is bound to itself, as it steps down without a quorum. */
@@ -144,8 +181,4 @@ export function isBound(state: RaftView): boolean {
   if (state.role.name === "leader") return true;
   const { heardTick } = state.voterPromise;
   return heardTick !== null && state.nowTick - heardTick < state.config.electionTimeoutTicks;
-}
-
-function transferTarget({ role, voterPromise }: RaftView): NodeId | null {
-  return role.name === "leader" ? role.transfer?.target ?? null : voterPromise.transferTarget;
 }

@@ -7,6 +7,7 @@
 import { assert } from "../assert.ts";
 import {
   type Entry,
+  type GrantsProof,
   type HardState,
   LOG_START,
   type LogPosition,
@@ -18,6 +19,8 @@ import { type LogIndex, toLogIndex, toTerm } from "../types.ts";
 export interface RaftState {
   /** Term and vote. */
   readonly hardState: HardState;
+  /** The grants that were written last, of the current term or of one before it. */
+  readonly grants: GrantsProof | null;
   /** The place before the log's first entry. */
   readonly logStart: LogPosition;
   /** The index of the log's last entry; that of `logStart` when the log is empty. */
@@ -27,12 +30,13 @@ export interface RaftState {
 /** That of a new store. */
 export const RAFT_STATE_AT_FIRST: RaftState = {
   hardState: { currentTerm: toTerm(0), votedFor: null },
+  grants: null,
   logStart: LOG_START,
   lastIndex: toLogIndex(0),
 };
 
 /** The parts of a batch that change the state. */
-type BatchParts = Pick<PersistBatch, "hardState" | "logStart" | "entries">;
+type BatchParts = Pick<PersistBatch, "hardState" | "logStart" | "entries" | "grants">;
 
 /**
  * The state once `batch` is written.
@@ -42,7 +46,8 @@ type BatchParts = Pick<PersistBatch, "hardState" | "logStart" | "entries">;
 export function stateAfter(before: RaftState, batch: BatchParts): RaftState {
   const hardState = batch.hardState ?? before.hardState;
   checkHardState(before.hardState, hardState);
-  const started = startLog({ ...before, hardState }, batch);
+  const grants = batch.grants ?? before.grants;
+  const started = startLog({ ...before, hardState, grants }, batch);
   checkEntries(started, batch.entries);
   return { ...started, lastIndex: batch.entries.at(-1)?.index ?? started.lastIndex };
 }

@@ -101,6 +101,7 @@ export class RaftStore {
     this.#release = release;
     this.#state = recovery.state;
     this.#found = toDurableState(recovery);
+    checkProof(folder, this.#found);
     this.#notes = recovery.notes;
     const segmentBytesMax = parts.segmentBytesMax ?? SEGMENT_BYTES_MAX;
     this.#writer = new LogWriter({ files, owner, recovery, segmentBytesMax });
@@ -133,7 +134,7 @@ export class RaftStore {
   }
 
   /**
-   * Takes a batch to be written: hard state, the log's start, entries in place of whatever is at or above
+   * Takes a batch to be written: hard state with the proof of a new term, the log's start, entries in place of whatever is at or above
    * the first one's index, certificates. All of it, or nothing, survives. Returns at once; when it is
    * durable, the user hears of it. Batches become durable in order, several by one sync if need be.
    *
@@ -249,6 +250,13 @@ function readLog({ files, owner, folder }: RaftStoreParts): Recovery {
   const recovery = recoverLog(files, { folder, owner });
   if (recovery === null) throw corruption(folder, "its files are missing");
   return recovery;
+}
+
+/** The core raises no term without its proof, and shows it to whoever asks. */
+function checkProof(folder: string, { hardState, currentTermNote, grants }: DurableState): void {
+  const { currentTerm } = hardState;
+  if (currentTerm === 0 || currentTermNote !== null || grants !== null) return;
+  throw corruption(folder, `nothing in it proves its term ${currentTerm}`);
 }
 
 /** Makes a log that is not there, or of which not even the making was completed. */

@@ -157,6 +157,17 @@ export function nullable<Value>(field: ScalarField<Value>): Field<Value | null> 
   };
 }
 
+/** A value of any kind or none: whether it is there, then the value. */
+export function optional<Value>(field: Field<Value>): Field<Value | null> {
+  return {
+    write: (value, sequence) => {
+      boolean.write(value !== null, sequence);
+      if (value !== null) field.write(value, sequence);
+    },
+    read: (reader) => boolean.read(reader) ? field.read(reader) : null,
+  };
+}
+
 /** A count of at most `countMax`, then as many items. */
 export function list<Item>(
   item: Field<Item>,

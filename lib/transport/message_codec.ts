@@ -10,6 +10,7 @@
 import { assert } from "../assert.ts";
 import { NOTE_LENGTH_MAX, type SignerCommitment } from "../certificate/mod.ts";
 import { InputError } from "../errors.ts";
+import { SIGNATURE_BYTES } from "../frost/mod.ts";
 import {
   type AppendOutcome,
   type AppendRequest,
@@ -18,9 +19,11 @@ import {
   type Message,
   type ProposalOutcome,
   type RefusalReason,
+  type SignedGrant,
   type Snapshot,
   SNAPSHOT_CHUNK_BYTES_MAX,
   type SnapshotOutcome,
+  type TermProof,
 } from "../raft/mod.ts";
 import { type NodeId, toLogIndex } from "../types.ts";
 import {
@@ -31,10 +34,12 @@ import {
   encodeSequence,
   epoch,
   type Field,
+  fixedBytes,
   list,
   logIndex,
   nodeId,
   nullable,
+  optional,
   record,
   type Scalar,
   SequenceReader,
@@ -50,7 +55,7 @@ export const ENTRY_COUNT_MAX = 16_384;
 export const ENTRY_BYTES_MAX = 2 * 1024 * 1024;
 /** Most proposals, or outcomes of proposals, in one message: again as many as the core puts there. */
 export const PROPOSAL_COUNT_MAX = 16_384;
-/** Most signers in one signing session. */
+/** Most signers in one signing session, or grants in one term's proof. */
 export const SIGNER_COUNT_MAX = 1024;
 /** Most bytes in a round-one commitment; FROST(Ed25519) has 64. */
 export const COMMITMENT_BYTES_MAX = 256;
@@ -132,6 +137,21 @@ const proposalOutcome = tagged<ProposalOutcome>({
   unknown: { tag: 2, fields: { proposalId: count } },
 });
 
+const note = text({ lengthMax: NOTE_LENGTH_MAX });
+
+const signedGrant = record<SignedGrant>({
+  voter: nodeId,
+  signature: fixedBytes(SIGNATURE_BYTES),
+});
+const termProof = tagged<TermProof>({
+  grants: {
+    tag: 0,
+    fields: { term, candidate: nodeId, grants: list(signedGrant, { countMax: SIGNER_COUNT_MAX }) },
+  },
+  certificate: { tag: 1, fields: { term, note } },
+});
+const proof = optional(termProof);
+
 const appendOutcome = tagged<AppendOutcome>({
   accepted: { tag: 0, fields: { matchIndex: logIndex } },
   conflict: {
@@ -139,7 +159,7 @@ const appendOutcome = tagged<AppendOutcome>({
     fields: { previousLogIndex: logIndex, hintIndex: logIndex, hintTerm: term },
   },
   uncertified: { tag: 2, fields: {} },
-  staleTerm: { tag: 3, fields: {} },
+  staleTerm: { tag: 3, fields: { proof: termProof } },
 });
 
 const snapshot = record<Snapshot>({
@@ -156,7 +176,6 @@ const snapshotOutcome = tagged<SnapshotOutcome>({
   wanted: { tag: 3, fields: {} },
 });
 
-const note = text({ lengthMax: NOTE_LENGTH_MAX });
 const entryCount = atMost(ENTRY_COUNT_MAX);
 const entryKind = word<Entry["kind"]>({ certificate: 0, command: 1 });
 
@@ -193,11 +212,18 @@ const entries: Field<readonly Entry[]> = {
 const messageField = tagged<Body<Message>>({
   preVoteRequest: {
     tag: 1,
-    fields: { term, lastLogIndex: logIndex, lastLogTerm: term, transfer: boolean },
+    fields: { term, lastLogIndex: logIndex, lastLogTerm: term, transfer: boolean, proof },
   },
   preVoteResponse: {
     tag: 2,
-    fields: { term, granted: boolean, commitment: nullable(commitment) },
+    fields: {
+      term,
+      granted: boolean,
+      grant: nullable(fixedBytes(SIGNATURE_BYTES)),
+      commitment: nullable(commitment),
+      incarnation: count,
+      proof,
+    },
   },
   voteRequest: {
     tag: 3,
@@ -207,6 +233,7 @@ const messageField = tagged<Body<Message>>({
       lastLogIndex: logIndex,
       lastLogTerm: term,
       transfer: boolean,
+      proof,
       session: count,
       commitments: list(signerCommitment, { countMax: SIGNER_COUNT_MAX }),
     },
@@ -215,10 +242,13 @@ const messageField = tagged<Body<Message>>({
     tag: 4,
     fields: {
       term,
+      requestTerm: term,
       granted: boolean,
       session: count,
       share: nullable(bytes({ bytesMax: SHARE_BYTES_MAX })),
       commitment: nullable(commitment),
+      incarnation: count,
+      proof,
     },
   },
   appendRequest: {

@@ -6,7 +6,7 @@
 
 import { catching, InputError } from "../errors.ts";
 import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
-import type { Message } from "../raft/mod.ts";
+import type { Message, TermProof } from "../raft/mod.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { Acceptor } from "./acceptor.ts";
 import type { Address } from "../address.ts";
@@ -174,6 +174,8 @@ function toSettings(options: TransportOptions): TransportSettings {
 
 /** A signed note is parsed and its signature verified. */
 const NOTE_WORK = 16;
+/** One signature of a term's proof is verified. */
+const GRANT_WORK = 8;
 /** Points are checked, one by one, or a nonce is drawn and a share made: up to some milliseconds. */
 const SIGNING_WORK = 128;
 
@@ -187,7 +189,7 @@ export function workOf(message: Message): number {
     case "preVoteResponse":
     case "voteRequest":
     case "voteResponse":
-      return SIGNING_WORK;
+      return SIGNING_WORK + proofWork(message.proof);
     case "appendRequest":
       return 1 + noteWork(message.certificate) + message.entries.length;
     case "snapshotRequest":
@@ -198,6 +200,7 @@ export function workOf(message: Message): number {
     case "proposeResponse":
       return 1 + message.outcomes.length;
     case "appendResponse":
+      return 1 + (message.outcome.kind === "staleTerm" ? proofWork(message.outcome.proof) : 0);
     case "snapshotResponse":
     case "readIndexRequest":
     case "readIndexResponse":
@@ -205,6 +208,12 @@ export function workOf(message: Message): number {
     default:
       return message satisfies never;
   }
+}
+
+/** What it takes to find out that all of it is right; a wrong one is dropped earlier. */
+function proofWork(proof: TermProof | null): number {
+  if (proof === null) return 0;
+  return proof.kind === "grants" ? GRANT_WORK * proof.grants.length : NOTE_WORK;
 }
 
 function noteWork(note: string | null): number {

@@ -7,7 +7,7 @@
 
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import { encodeCommand } from "../../lib/kv/mod.ts";
-import type { AppendRequest, Message } from "../../lib/raft/mod.ts";
+import type { AppendRequest, Message, TermProof } from "../../lib/raft/mod.ts";
 import { encodeFrame } from "../../lib/transport/frame.ts";
 import { encodeMessage } from "../../lib/transport/message_codec.ts";
 import { type NodeId, toEpoch, toLogIndex, toTerm } from "../../lib/types.ts";
@@ -46,8 +46,10 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
       lastLogIndex: toLogIndex(1_000_000),
       lastLogTerm: toTerm(target.term),
       transfer: false,
+      proof: null,
     })),
   "requests for votes": (target) => (number) => voteRequest(target, number),
+  "terms with wrong proofs": (target) => same(staleTerm(target)),
   "grants that nobody asked for": (target) => (number) => grant(target, number),
   "claims to lead": (target) =>
     same(frameOf({ ...append(target, 1), certificate: "floe/election/v1\n\n\u2014 a b\n" })),
@@ -125,16 +127,40 @@ function voteRequest(target: FloodTarget, number: number): Uint8Array {
     lastLogIndex: toLogIndex(1_000_000),
     lastLogTerm: toTerm(target.term),
     transfer: false,
+    proof: wrongProof(target),
     session: number,
     commitments: target.voters.map((voter) => ({ voter, commitment: commitment(number) })),
   });
 }
 
 function grant(target: FloodTarget, number: number): Uint8Array {
-  const granted = { ...envelope(target, 1), granted: true, commitment: commitment(number) };
+  const granted = {
+    ...envelope(target, 1),
+    granted: true,
+    commitment: commitment(number),
+    incarnation: 1,
+    proof: null,
+  };
+  const { term: requestTerm } = granted;
+  const share = new Uint8Array(32);
   return number % 2 === 0
-    ? frameOf({ ...granted, kind: "preVoteResponse" })
-    : frameOf({ ...granted, kind: "voteResponse", session: 1, share: new Uint8Array(32) });
+    ? frameOf({ ...granted, kind: "preVoteResponse", grant: new Uint8Array(64) })
+    : frameOf({ ...granted, kind: "voteResponse", requestTerm, session: 1, share });
+}
+
+/** A leader is told that a higher term has begun. */
+function staleTerm(target: FloodTarget): Uint8Array {
+  const proof = wrongProof(target);
+  const outcome = { kind: "staleTerm", proof } as const;
+  return frameOf({ ...envelope(target, 1), kind: "appendResponse", round: 1, outcome });
+}
+
+/** Right in everything but its signatures. */
+function wrongProof({ from, term, voters }: FloodTarget): TermProof {
+  const grants = voters.slice(0, Math.floor(voters.length / 2) + 1).map((voter) => {
+    return { voter, signature: new Uint8Array(64) };
+  });
+  return { kind: "grants", term: toTerm(term + 1), candidate: from, grants };
 }
 
 /** A good point, and then one that must be looked at to see whether it is. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Entry, Message } from "../../lib/raft/mod.ts";
+import type { Entry, Message, TermProof } from "../../lib/raft/mod.ts";
 import { type NodeId, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import type { Random } from "../simulator/random.ts";
 import { drawCount } from "./values.ts";
@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly near: readonly number[];
   /** Certificates, genuine or not. */
   readonly notes: readonly string[];
+  /** Proofs of terms, genuine or not. */
+  readonly proofs: readonly TermProof[];
   /** Commitments and shares, genuine or not. */
   readonly commitments: readonly Uint8Array[];
   /** Commands, readable or not. */
@@ -78,6 +80,33 @@ class Drawer {
     return this.random.pick(this.around.notes);
   }
 
+  /** One that was seen, for another term or candidate perhaps, or one that nobody gave. */
+  proof(): TermProof {
+    const seen = this.random.chance(0.7) && this.around.proofs.length > 0
+      ? this.random.pick(this.around.proofs)
+      : this.#madeUp();
+    if (seen.kind === "certificate" || this.random.chance(0.5)) return seen;
+    const term = this.random.chance(0.5) ? seen.term : this.term();
+    const grants = this.random.chance(0.7) ? seen.grants : seen.grants.toReversed();
+    return { ...seen, term, candidate: this.voter(), grants };
+  }
+
+  #madeUp(): TermProof {
+    const term = this.term();
+    if (this.random.chance(0.3)) return { kind: "certificate", term, note: this.note() };
+    const grants = this.list(() => ({ voter: this.voter(), signature: this.signature() }));
+    return { kind: "grants", term, candidate: this.voter(), grants };
+  }
+
+  signature(): Uint8Array {
+    const grants = this.around.proofs.flatMap((proof) =>
+      proof.kind === "grants" ? proof.grants : []
+    );
+    return this.random.chance(0.7) && grants.length > 0
+      ? this.random.pick(grants).signature
+      : this.random.bytes(64);
+  }
+
   command(): Uint8Array {
     return this.random.pick(this.around.commands);
   }
@@ -99,12 +128,16 @@ const DRAWS = (d: Drawer): { readonly [Kind in keyof Body]: () => Body[Kind] } =
     lastLogIndex: d.index(),
     lastLogTerm: d.term(),
     transfer: d.boolean(),
+    proof: d.nullable(() => d.proof()),
   }),
   preVoteResponse: () => ({
     kind: "preVoteResponse",
     term: d.term(),
     granted: d.boolean(),
+    grant: d.nullable(() => d.signature()),
     commitment: d.nullable(() => d.bytes()),
+    incarnation: drawCount(d.random),
+    proof: d.nullable(() => d.proof()),
   }),
   voteRequest: () => ({
     kind: "voteRequest",
@@ -113,6 +146,7 @@ const DRAWS = (d: Drawer): { readonly [Kind in keyof Body]: () => Body[Kind] } =
     lastLogIndex: d.index(),
     lastLogTerm: d.term(),
     transfer: d.boolean(),
+    proof: d.nullable(() => d.proof()),
     session: drawCount(d.random),
     commitments: d.random.chance(0.5)
       ? d.list(() => ({ voter: d.voter(), commitment: d.bytes() }))
@@ -121,10 +155,13 @@ const DRAWS = (d: Drawer): { readonly [Kind in keyof Body]: () => Body[Kind] } =
   voteResponse: () => ({
     kind: "voteResponse",
     term: d.term(),
+    requestTerm: d.term(),
     granted: d.boolean(),
     session: d.random.chance(0.8) ? d.random.below(4) : drawCount(d.random),
     share: d.nullable(() => d.bytes()),
     commitment: d.nullable(() => d.bytes()),
+    incarnation: drawCount(d.random),
+    proof: d.nullable(() => d.proof()),
   }),
   appendRequest: () => drawAppend(d),
   appendResponse: () => ({
@@ -140,7 +177,7 @@ const DRAWS = (d: Drawer): { readonly [Kind in keyof Body]: () => Body[Kind] } =
         hintTerm: d.term(),
       },
       { kind: "uncertified" },
-      { kind: "staleTerm" },
+      { kind: "staleTerm", proof: d.proof() },
     ]),
   }),
   proposeRequest: () => ({

@@ -76,7 +76,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: "promise-forgotten-at-start",
     bug: "a voter that restarts helps another before its leader's lease is over",
     file: "lib/raft/state.ts",
-    find: `    if (this.#currentTerm > 0) this.voterPromise.heardTick = 0;\n`,
+    find: `      this.voterPromise.heardTick = 0;\n      this.turns.leaderHeard(0);\n`,
     replace: ``,
   },
   {

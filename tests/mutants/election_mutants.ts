@@ -13,7 +13,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     bug: "the vote is not written together with its term",
     file: "lib/raft/state.ts",
     find: `    this.#votedFor = candidate;
-    this.durability.hardStateChanged();`,
+    this.durability.voteChanged();`,
     replace: `    this.#votedFor = candidate;`,
   },
   {
@@ -126,33 +126,43 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     replace: `for (const _ of cheaters) break;`,
   },
   {
-    name: "pre-vote-deadlock",
-    bug: "a refused pre-vote does not tell the higher term, so the longer log never wins",
-    file: "lib/raft/election.ts",
-    find: `term: granted ? message.term : state.currentTerm,`,
-    replace: `term: granted ? message.term : 0 as Term,`,
+    name: "proof-unverified",
+    bug: "whatever looks like a proof raises the term",
+    file: "lib/raft/term_proof.ts",
+    find: `    if (keys.verify(voter, { term, candidate }, signature)) continue;`,
+    replace: `    if (signature.length > 0) continue;`,
   },
   {
-    name: "terms-driven-apart",
-    bug: "a term out of reach is ignored, so a liar parts honest nodes for ever",
-    file: "lib/raft/state.ts",
-    find:
-      `if (message.term <= this.#currentTerm || !this.#termRises.take(this.nowTick)) return false;`,
-    replace: `if (!this.canAdvanceTo(message.term)) return false;`,
+    name: "grants-beyond-the-next-term",
+    bug: "a voter grants terms far above its own, which a liar can keep and show one by one",
+    file: "lib/raft/election.ts",
+    find: `  if (isAhead && !state.adoptTerm(candidate, { term: term - 1 as Term, proof })) return;
+  const asked = { term, candidate };
+  const isPossible = term === state.currentTerm + 1 &&`,
+    replace: `  if (isAhead) state.adoptTerm(candidate, { term: term - 1 as Term, proof });
+  const asked = { term, candidate };
+  const isPossible = term > state.currentTerm &&`,
+  },
+  {
+    name: "grants-not-written",
+    bug: "a term is written without the grants that prove it",
+    file: "lib/raft/durability.ts",
+    find: `    this.#grants = grants;\n`,
+    replace: ``,
   },
   {
     name: "refused-vote-resets-timer",
     bug: "a voter that refuses a vote starts its election timer anew",
     file: "lib/raft/voter.ts",
-    find: `  if (!mayVoteFor(state, message)) {`,
-    replace: `  if (!mayVoteFor(state, message)) {
-    state.resetElectionTimer();`,
+    find: `function refuseVote(state: CoreState, message: VoteRequest): void {`,
+    replace: `function refuseVote(state: CoreState, message: VoteRequest): void {
+  state.resetElectionTimer();`,
   },
   {
     name: "transfer-never-aborts",
     bug: "a target that does not take over keeps the leader from taking commands for ever",
     file: "lib/raft/transfer.ts",
-    find: `if (state.nowTick - transfer.startedTick < state.config.electionTimeoutTicks) return;`,
+    find: `if (state.nowTick - transfer.startedTick < patienceTicks) return;`,
     replace: `if (state.nowTick >= transfer.startedTick) return;`,
   },
   {
@@ -187,7 +197,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "transfer-by-hearsay",
     bug: "a voter forgets its leader for anybody who says that the leader wishes so",
     file: "lib/raft/voter.ts",
-    find: `(message.transfer && transferTarget(state) === message.from)`,
-    replace: `message.transfer`,
+    find: `  return target === node;`,
+    replace: `  return target !== "";`,
   },
 ];

@@ -15,7 +15,7 @@ const ANSWER = {
   readIndex: null,
 } as const;
 
-const NOTHING = { hardState: null, logStart: null, entries: [], certificates: [] };
+const NOTHING = { hardState: null, logStart: null, entries: [], certificates: [], grants: null };
 
 /** Ports that record all that happens. */
 function recordingPorts(steps: string[]): LoopPorts {

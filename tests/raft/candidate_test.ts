@@ -178,6 +178,8 @@ Deno.test("suspects are asked to sign after all when there is nobody else", () =
   cluster.tick(SIGNING_TIMEOUT_TICKS);
   cluster.intercept = (message) => message;
   assert.equal(candidate.raft.state.role.name, "candidate");
+  // It did not finish its term, so it waits twice as long.
+  cluster.letLeaseExpire("n1");
   cluster.letLeaseExpire("n1");
   startElection(candidate);
   cluster.deliver();

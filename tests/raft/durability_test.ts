@@ -5,6 +5,7 @@ import { Log } from "../../lib/raft/log.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { commandEntry, entriesOfTerms } from "./entries.ts";
 import { MemoryDisk } from "./memory_disk.ts";
+import { proof } from "./messages.ts";
 
 const HARD_STATE = { currentTerm: toTerm(1), votedFor: toNodeId("n1") };
 
@@ -21,7 +22,7 @@ Deno.test("Durability.takeBatch() is null when nothing changed", () => {
 
 Deno.test("Durability.takeBatch() takes term and vote together, and each change once", () => {
   const durability = new Durability(toLogIndex(0));
-  durability.hardStateChanged();
+  durability.voteChanged();
   assert.deepEqual(durability.takeBatch(new Log([]), HARD_STATE)?.hardState, HARD_STATE);
   assert.equal(durability.takeBatch(new Log([]), HARD_STATE), null);
 });
@@ -76,7 +77,7 @@ Deno.test("Durability ignores an acknowledgement of a batch that was never made"
 Deno.test("Durability names the batch with which a vote becomes durable", () => {
   const durability = new Durability(toLogIndex(0));
   assert.ok(durability.isDurable(durability.hardStateSequence), "an unchanged vote is durable");
-  durability.hardStateChanged();
+  durability.voteChanged();
   const sequence = durability.hardStateSequence;
   assert.equal(durability.isDurable(sequence), false);
   assert.equal(durability.takeBatch(new Log([]), HARD_STATE)?.sequence, sequence);
@@ -156,7 +157,7 @@ class MirroredLog {
 
   #write(): void {
     const currentTerm = toTerm(this.#term);
-    this.durability.hardStateChanged();
+    this.durability.termEntered(proof("n1", currentTerm));
     const batch = this.durability.takeBatch(this.log, { currentTerm, votedFor: null });
     if (batch === null) return;
     this.#disk.persist(batch);

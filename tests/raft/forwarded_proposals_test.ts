@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { TRANSFER_TIMEOUTS } from "../../lib/raft/config.ts";
 import { FORWARDED_TIMEOUTS } from "../../lib/raft/config.ts";
 import { LIVES_PER_ORIGIN_MAX } from "../../lib/raft/forwarding.ts";
 import { propose, TestCluster } from "./harness.ts";
@@ -89,7 +90,7 @@ Deno.test("a copy of what was refused during a transfer is not taken after it", 
   leader.step({ kind: "transfer", transferId: 1, target: null });
   cluster.deliver();
   assert.equal(follower.rejected[0]?.reason, "transferring");
-  cluster.tick(ELECTION_TIMEOUT_TICKS);
+  cluster.tick(TRANSFER_TIMEOUTS * ELECTION_TIMEOUT_TICKS);
   assert.equal(leader.transfers[0]?.kind, "aborted");
   cluster.network.push(request);
   cluster.deliver();

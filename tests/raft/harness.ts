@@ -18,8 +18,9 @@ import {
 } from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
 import { createCertifierDouble } from "../support/certifier_double.ts";
+import { proofOf } from "../support/grant_double.ts";
 import { entriesOfTerms } from "./entries.ts";
-import { ELECTION_TIMEOUT_TICKS, TestNode } from "./test_node.ts";
+import { ELECTION_TIMEOUT_TICKS, TestNode, TIMING, type Timing } from "./test_node.ts";
 
 export { commandEntry, entriesOfTerms } from "./entries.ts";
 export {
@@ -39,6 +40,8 @@ export class TestCluster {
   network: Message[] = [];
   /** Whether the nodes checkpoint their state machines and compact their logs. */
   readonly compacts: boolean;
+  /** What the nodes count time by. */
+  readonly timing: Timing;
   /** Links that lose everything, as `from>to`. */
   readonly #cut = new Set<string>();
   /** Sees every message on its way and may change it, or drop it by returning null. */
@@ -49,10 +52,12 @@ export class TestCluster {
     readonly threshold?: number;
     readonly random?: () => number;
     readonly compacts?: boolean;
+    readonly timing?: Timing;
     /** One for each voter, in order; doubles unless given, whose voters are `n1`, `n2`, ... */
     readonly certifiers?: readonly Certifier[];
   }) {
     this.compacts = options.compacts ?? false;
+    this.timing = options.timing ?? TIMING;
     // Nobody times out by chance: a test says who does.
     this.random = options.random ?? (() => 0.99);
     const certifiers = options.certifiers ?? doubles(options);
@@ -166,7 +171,10 @@ export function restartWith(
   { terms, currentTerm }: { readonly terms: readonly number[]; readonly currentTerm: number },
 ): void {
   const hardState = { currentTerm: toTerm(currentTerm), votedFor: null };
-  node.disk.prepare({ hardState, entries: entriesOfTerms(...terms) });
+  const grants = currentTerm === 0
+    ? null
+    : proofOf(node.certifier, { term: hardState.currentTerm, candidate: node.id });
+  node.disk.prepare({ hardState, entries: entriesOfTerms(...terms), grants });
   node.restart();
 }
 

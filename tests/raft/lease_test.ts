@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { TRANSFER_TIMEOUTS } from "../../lib/raft/config.ts";
 import type { Message } from "../../lib/raft/mod.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { propose, TestCluster } from "./harness.ts";
-import { preVoteRequest } from "./messages.ts";
+import { preVoteRefusal, preVoteRequest, proof } from "./messages.ts";
 import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS } from "./test_node.ts";
 
 /** The leader's lease, and the voters' promises that it rests on (Raft dissertation §6.4.1). */
@@ -94,8 +95,7 @@ Deno.test("§6.4.1: a voter keeps its promise when it learns of a higher term", 
     round: 1,
     certificate: null,
   });
-  const refusal = { term: toTerm(2), granted: false, commitment: null };
-  voter.receive({ kind: "preVoteResponse", ...toVoter, ...refusal });
+  voter.receive(preVoteRefusal({ from: "n1", to: voter.id, term: 2 }, proof("n1", 2)));
   assert.equal(voter.raft.state.currentTerm, 2);
   cluster.network = [];
   voter.receive(preVoteRequest({ from: "n2", to: voter.id, term: 3 }));
@@ -149,7 +149,7 @@ function afterAbortedTransfer() {
     return message.kind === "timeoutNowRequest" ? null : message;
   };
   leader.step({ kind: "transfer", transferId: 1, target: toNodeId("n2") });
-  cluster.tick(ELECTION_TIMEOUT_TICKS);
+  cluster.tick(TRANSFER_TIMEOUTS * ELECTION_TIMEOUT_TICKS);
   cluster.intercept = (message) => message;
   assert.equal(leader.transfers[0]?.kind, "aborted");
   cluster.tick(3 * HEARTBEAT_TICKS);

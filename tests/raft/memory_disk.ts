@@ -4,9 +4,15 @@
  * @module
  */
 
-import { type DurableState, LOG_START, type PersistBatch } from "../../lib/raft/mod.ts";
+import { assert } from "../../lib/assert.ts";
+import {
+  type DurableState,
+  type GrantsProof,
+  LOG_START,
+  type PersistBatch,
+} from "../../lib/raft/mod.ts";
 import { stateAfter } from "../../lib/storage/raft_state.ts";
-import { toTerm } from "../../lib/types.ts";
+import { toNodeId, toTerm } from "../../lib/types.ts";
 
 /** Holds what was persisted, whatever becomes of the process. */
 export class MemoryDisk {
@@ -15,6 +21,7 @@ export class MemoryDisk {
     logStart: LOG_START,
     entries: [],
     currentTermNote: null,
+    grants: null,
   };
   readonly #notes = new Map<number, string>();
 
@@ -37,16 +44,30 @@ export class MemoryDisk {
         ...batch.entries,
       ],
       currentTermNote: this.#notes.get(hardState.currentTerm) ?? null,
+      grants: batch.grants ?? this.#state.grants,
     };
+    assert(this.#provesTerm, "A term is written with its proof");
   }
 
   /** What a node that starts finds. */
   load(): DurableState {
-    return this.#state;
+    const { currentTermNote, grants } = this.#state;
+    return { ...this.#state, grants: currentTermNote === null ? grants : null };
   }
 
   /** Puts entries and a term there directly, to start a node in the middle of a history. */
-  prepare(state: Pick<DurableState, "hardState" | "entries">): void {
-    this.#state = { ...state, logStart: LOG_START, currentTermNote: null };
+  prepare(
+    state: Pick<DurableState, "hardState" | "entries"> & Partial<Pick<DurableState, "grants">>,
+  ): void {
+    const { currentTerm: term } = state.hardState;
+    const made: GrantsProof = { kind: "grants", term, candidate: toNodeId("n1"), grants: [] };
+    const grants = state.grants ?? (term === 0 ? null : made);
+    this.#notes.clear();
+    this.#state = { ...state, grants, logStart: LOG_START, currentTermNote: null };
+  }
+
+  get #provesTerm(): boolean {
+    const { hardState: { currentTerm }, currentTermNote, grants } = this.#state;
+    return currentTerm === 0 || currentTermNote !== null || grants?.term === currentTerm;
   }
 }

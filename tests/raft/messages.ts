@@ -8,12 +8,16 @@
 import assert from "node:assert/strict";
 import type {
   AppendRequest,
+  GrantsProof,
   Message,
   PreVoteRequest,
+  PreVoteResponse,
+  TermProof,
   VoteRequest,
   VoteResponse,
 } from "../../lib/raft/mod.ts";
 import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import { proofOf } from "../support/grant_double.ts";
 import { startElection, type TestCluster } from "./harness.ts";
 import type { TestNode } from "./test_node.ts";
 
@@ -25,6 +29,20 @@ export interface Route {
 
 function envelope({ from, to }: Route, term: number) {
   return { from: toNodeId(from), to: toNodeId(to), term: toTerm(term) };
+}
+
+/** The voters of a cluster of three, whose messages these are unless a test says otherwise. */
+export const THREE: Roster = {
+  epoch: toEpoch(1),
+  voters: ["n1", "n2", "n3"].map(toNodeId),
+  threshold: 2,
+};
+
+type Roster = Parameters<typeof proofOf>[0];
+
+/** Grants of enough voters for a candidate to open a term. */
+export function proof(candidate: string, term: number, roster: Roster = THREE): GrantsProof {
+  return proofOf(roster, { term: toTerm(term), candidate: toNodeId(candidate) });
 }
 
 /** A candidate of `term` with an empty log asks for a vote, and for no share. */
@@ -39,6 +57,7 @@ export function voteRequest(
     lastLogIndex: toLogIndex(0),
     lastLogTerm: toTerm(0),
     transfer: false,
+    proof: route.term === 0 ? null : proof(route.from, route.term),
     session: 1,
     commitments: [],
     ...fields,
@@ -56,7 +75,42 @@ export function preVoteRequest(
     lastLogIndex: toLogIndex(9),
     lastLogTerm: toTerm(1),
     transfer: false,
+    proof: route.term < 2 ? null : proof(route.from, route.term - 1),
     ...fields,
+  };
+}
+
+/** A voter refuses a pre-vote, as it says that it is in `term`. */
+export function preVoteRefusal(
+  route: Route & { readonly term: number },
+  proof: TermProof | null,
+): PreVoteResponse {
+  return {
+    kind: "preVoteResponse",
+    ...envelope(route, route.term),
+    granted: false,
+    grant: null,
+    commitment: null,
+    incarnation: 1,
+    proof,
+  };
+}
+
+/** A voter refuses its vote in `term`, asked for in `requestTerm`. */
+export function voteRefusal(
+  route: Route & { readonly term: number; readonly requestTerm: number },
+  proof: TermProof | null,
+): VoteResponse {
+  return {
+    kind: "voteResponse",
+    ...envelope(route, route.term),
+    requestTerm: toTerm(route.requestTerm),
+    granted: false,
+    session: 1,
+    share: null,
+    commitment: null,
+    incarnation: 1,
+    proof,
   };
 }
 

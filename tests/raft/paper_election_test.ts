@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { logTerms, restartWith, startElection, TestCluster } from "./harness.ts";
-import { appendRequest, takeMessages, voteRequest } from "./messages.ts";
+import { appendRequest, proof, takeMessages, voteRequest } from "./messages.ts";
 import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS } from "./test_node.ts";
 
 Deno.test("§5.1: a node starts as a follower in the term it remembers", () => {
@@ -39,7 +39,7 @@ Deno.test("§5.1: a leader that learns of a higher term steps down", () => {
     to: leader.id,
     term: toTerm(9),
     round: 1,
-    outcome: { kind: "staleTerm" },
+    outcome: { kind: "staleTerm", proof: proof("n2", 9) },
   });
   assert.equal(leader.raft.state.role.name, "follower");
   assert.equal(leader.raft.state.currentTerm, 9);
@@ -52,7 +52,7 @@ Deno.test("§5.1: a request of an older term is refused with the newer term", ()
   cluster.network = [];
   cluster.node("n2").receive(appendRequest(leader, "n2", {}));
   const [response] = takeMessages(cluster, "appendResponse");
-  assert.deepEqual(response?.outcome, { kind: "staleTerm" });
+  assert.deepEqual(response?.outcome, { kind: "staleTerm", proof: proof("n2", 5) });
   assert.equal(response?.term, 5);
 });
 
@@ -155,7 +155,9 @@ Deno.test("§5.2: after a split vote another election follows, in a higher term"
   cluster.deliver();
   assert.equal(cluster.findLeader(), null);
   cluster.intercept = (message) => message;
-  for (const node of cluster.nodes.values()) if (node.id !== "n1") node.tick();
+  // It did not finish its term, so it waits twice as long.
+  cluster.letLeaseExpire("n1");
+  cluster.letLeaseExpire("n1");
   startElection(cluster.node("n1"));
   cluster.deliver();
   assert.equal(cluster.findLeader()?.id, "n1");

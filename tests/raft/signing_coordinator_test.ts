@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { signingSessionsMax } from "../../lib/certificate/nonce_pool.ts";
-import { SigningCoordinator, Suspects } from "../../lib/raft/signing_coordinator.ts";
+import { type Offer, SigningCoordinator, Suspects } from "../../lib/raft/signing_coordinator.ts";
 import {
   type NodeId,
   toClusterName,
@@ -34,16 +34,17 @@ function sessionsWith(...offers: readonly string[]): SigningCoordinator {
     lastLogIndex: toLogIndex(0),
     lastLogTerm: toTerm(0),
   };
-  const commitments = offers.map((name): [NodeId, Uint8Array] => [
-    toNodeId(name),
-    new TextEncoder().encode(`first of ${name}`),
-  ]);
+  const first = offers.map((name): [NodeId, Offer] => [toNodeId(name), offer(`first of ${name}`)]);
   return new SigningCoordinator({
     election,
     certifier,
-    commitments: new Map(commitments),
+    offers: new Map(first),
     suspects: new Suspects(2),
   });
+}
+
+function offer(text: string, incarnation = 1): Offer {
+  return { commitment: new TextEncoder().encode(text), incarnation };
 }
 
 function signersOf(session: ReturnType<SigningCoordinator["open"]>): readonly string[] | null {
@@ -72,7 +73,7 @@ Deno.test("SigningCoordinator.open() leaves out who owes a share", () => {
   const first = sessions.open(0);
   assert.deepEqual(signersOf(first), ["a", "b", "c"]);
   for (const name of ["a", "b", "c"]) {
-    sessions.offer(toNodeId(name), new TextEncoder().encode(`second of ${name}`));
+    sessions.offer(toNodeId(name), offer(`second of ${name}`));
   }
   sessions.addShare(SELF, 1, SHARE);
   sessions.addShare(toNodeId("b"), 1, SHARE);
@@ -85,7 +86,7 @@ Deno.test("SigningCoordinator.open() leaves out cheaters for good", () => {
   assert.ok(first !== null);
   sessions.exclude(first, [toNodeId("b")]);
   for (const name of ["a", "b", "c"]) {
-    sessions.offer(toNodeId(name), new TextEncoder().encode(`second of ${name}`));
+    sessions.offer(toNodeId(name), offer(`second of ${name}`));
   }
   assert.deepEqual(signersOf(sessions.open(1)), ["a", "c", "d"]);
 });
@@ -94,7 +95,7 @@ Deno.test("SigningCoordinator.open() stops after n - t + 1 sessions", () => {
   const sessions = sessionsWith();
   for (let count = 1; count <= 4; count++) {
     for (const voter of VOTERS) {
-      sessions.offer(voter, new TextEncoder().encode(`${count} ${voter}`));
+      sessions.offer(voter, offer(`${count} ${voter}`));
     }
     const session = sessions.open(count);
     assert.equal(session === null, count === 4, `session ${count}`);
@@ -108,7 +109,7 @@ Deno.test("SigningCoordinator.open() never opens more than a voter signs in", ()
   let count = 0;
   for (;; count++) {
     for (const voter of VOTERS) {
-      sessions.offer(voter, new TextEncoder().encode(`${count} ${voter}`));
+      sessions.offer(voter, offer(`${count} ${voter}`));
     }
     const session = sessions.open(count);
     if (session === null) break;
@@ -116,7 +117,7 @@ Deno.test("SigningCoordinator.open() never opens more than a voter signs in", ()
     const voter = declining.find((id) => session.request.commitments.some((at) => at.voter === id));
     if (voter === undefined) sessions.exclude(session, []);
     else {
-      sessions.decline(voter, session.number);
+      sessions.decline(voter, { session: session.number, incarnation: 2 });
       declining.splice(declining.indexOf(voter), 1);
     }
   }
@@ -157,9 +158,9 @@ Deno.test("SigningCoordinator.decline() ends a session, but not after the share 
   const sessions = sessionsWith("a", "b", "c");
   const session = sessions.open(0);
   sessions.addShare(toNodeId("b"), 1, SHARE);
-  sessions.decline(toNodeId("b"), 1);
+  sessions.decline(toNodeId("b"), { session: 1, incarnation: 1 });
   assert.equal(session?.status, "open");
-  sessions.decline(toNodeId("c"), 1);
+  sessions.decline(toNodeId("c"), { session: 1, incarnation: 1 });
   assert.equal(session?.status, "failed");
   assert.deepEqual([...sessions.owing()], []);
 });

@@ -7,6 +7,7 @@
 import { assert, assertDefined } from "../../lib/assert.ts";
 import { concatBytes, equalBytes } from "../../lib/bytes.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
+import type { GrantKeys } from "../../lib/certificate/grant.ts";
 import { Loop } from "../../lib/node/loop.ts";
 import { InvariantChecker } from "../../lib/raft/invariants.ts";
 import {
@@ -17,6 +18,7 @@ import {
   type Output,
   type PersistBatch,
   Raft,
+  type RaftConfig,
   type RaftEvent,
   type ReadResult,
   type RejectedProposal,
@@ -24,7 +26,9 @@ import {
   type SnapshotRequest,
   type TransferResult,
 } from "../../lib/raft/mod.ts";
-import { type LogIndex, type NodeId, toLogIndex } from "../../lib/types.ts";
+import type { CoreState } from "../../lib/raft/state.ts";
+import { type LogIndex, type NodeId, toLogIndex, toNodeId } from "../../lib/types.ts";
+import { createGrantDouble } from "../support/grant_double.ts";
 import { decodeEntries, encodeEntries, sha256 } from "./entries.ts";
 import type { TestCluster } from "./harness.ts";
 import { MemoryDisk } from "./memory_disk.ts";
@@ -35,6 +39,19 @@ export const ELECTION_TIMEOUT_TICKS = 10;
 export const HEARTBEAT_TICKS = 2;
 /** The deadline of a signing session in every test cluster. */
 export const SIGNING_TIMEOUT_TICKS = 3;
+
+/** What a node counts time by. */
+export type Timing = Pick<
+  RaftConfig,
+  "electionTimeoutTicks" | "heartbeatTicks" | "signingTimeoutTicks"
+>;
+
+/** That of every test cluster, unless a test gives another. */
+export const TIMING: Timing = {
+  electionTimeoutTicks: ELECTION_TIMEOUT_TICKS,
+  heartbeatTicks: HEARTBEAT_TICKS,
+  signingTimeoutTicks: SIGNING_TIMEOUT_TICKS,
+};
 
 /** When the nodes of a compacting test cluster compact their logs. */
 export const LOG_LIMITS = { entriesMax: 10, bytesMax: 10_000 };
@@ -49,6 +66,7 @@ export class TestNode {
   readonly id: NodeId;
   readonly disk = new MemoryDisk();
   readonly certifier: Certifier;
+  readonly grants: GrantKeys;
   readonly applied: Entry[] = [];
   readonly events: RaftEvent[] = [];
   readonly accepted: AcceptedProposal[] = [];
@@ -74,6 +92,7 @@ export class TestNode {
     this.#cluster = cluster;
     this.id = id;
     this.certifier = certifier;
+    this.grants = createGrantDouble(id, certifier.epoch);
     [this.raft, this.#loop] = this.#boot();
   }
 
@@ -86,6 +105,12 @@ export class TestNode {
   /** Index of the last entry applied. */
   get appliedIndex(): LogIndex {
     return this.applied.at(-1)?.index ?? toLogIndex(0);
+  }
+
+  /** As if this voter had cost a candidacy of this node a signing session. */
+  suspect(voter: string): void {
+    const { suspects } = this.raft.state as CoreState;
+    suspects.add(toNodeId(voter));
   }
 
   /** Passes `count` ticks on this node alone. */
@@ -124,9 +149,8 @@ export class TestNode {
       {
         self: this.id,
         certifier: this.certifier,
-        electionTimeoutTicks: ELECTION_TIMEOUT_TICKS,
-        heartbeatTicks: HEARTBEAT_TICKS,
-        signingTimeoutTicks: SIGNING_TIMEOUT_TICKS,
+        grants: this.grants,
+        ...this.#cluster.timing,
         random: this.#cluster.random,
         isCommand: (command) => command[0] !== UNREADABLE_COMMAND[0],
         incarnation: ++this.#incarnation,

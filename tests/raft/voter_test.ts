@@ -5,6 +5,7 @@ import { TestCluster } from "./harness.ts";
 import {
   appendRequest,
   catchVoteRequests,
+  proof,
   requestTo,
   takeVoteResponse,
   voteRequest,
@@ -135,7 +136,13 @@ Deno.test("nonces of an ended term are erased", () => {
   const cluster = new TestCluster({ size: 3 });
   const request = requestTo(catchVoteRequests(cluster, cluster.node("n1")), "n2");
   const voter = cluster.node("n2");
-  voter.receive({ ...request, from: toNodeId("n3"), term: toTerm(2), commitments: [] });
+  voter.receive({
+    ...request,
+    from: toNodeId("n3"),
+    term: toTerm(2),
+    commitments: [],
+    proof: proof("n3", 2),
+  });
   cluster.network = [];
   assert.throws(() =>
     voter.certifier.takeNonce({

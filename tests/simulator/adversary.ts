@@ -7,11 +7,12 @@
  */
 
 import { CertificateError, type Certifier } from "../../lib/certificate/certifier.ts";
-import { TERM_ADVANCE_MAX } from "../../lib/raft/config.ts";
+import type { GrantKeys } from "../../lib/certificate/grant.ts";
 import type {
   AppendRequest,
   Message,
   PreVoteRequest,
+  TermProof,
   VoteRequest,
   VoteResponse,
 } from "../../lib/raft/mod.ts";
@@ -25,14 +26,8 @@ import type { Random } from "./random.ts";
 /** How many old notes and commitments a liar keeps for later. */
 const KEPT_MAX = 20;
 
-/** By how much messages raise their terms: twice as far as one may leaves a node beyond all others' reach. */
-const INFLATIONS: readonly (readonly number[])[] = [
-  [1],
-  [2],
-  [TERM_ADVANCE_MAX, 2 * TERM_ADVANCE_MAX, 3 * TERM_ADVANCE_MAX],
-  [1_000_000],
-  [2_000_000],
-];
+/** By how much messages raise their terms. */
+const INFLATIONS: readonly number[] = [1, 2, 1_000_000];
 
 /** Lies about who leads. */
 const CLAIMS: readonly LieKind[] = [
@@ -48,6 +43,8 @@ export interface AdversaryOptions {
   readonly self: NodeId;
   /** Everybody else. */
   readonly peers: readonly NodeId[];
+  /** Signs with its genuine identity. */
+  readonly grants: GrantKeys;
   /** Signs with its genuine share, whatever it likes. */
   readonly certifier: Certifier;
   /** A genuine note by which it leads, in another cluster or another epoch. */
@@ -74,6 +71,8 @@ export class Adversary {
   #term = 0 as Term;
   /** The newest AppendEntries that it saw, as a pattern for its own. */
   #pattern: AppendRequest | null = null;
+  /** The newest term in which it was elected. */
+  #ledTerm = 0;
 
   /** A liar that has not lied yet. */
   constructor(options: AdversaryOptions) {
@@ -109,6 +108,7 @@ export class Adversary {
   rewrite(message: Message): readonly Message[] {
     // What a leader says is believed, so whoever makes up what a leader says must not become one.
     if (message.kind === "preVoteRequest" && this.#claimsToLead) return [];
+    if (message.kind === "appendRequest") this.#ledTerm = message.term;
     let told = message;
     if (told.kind === "voteResponse") {
       const spoiled = this.#spoil(told);
@@ -185,7 +185,7 @@ export class Adversary {
 
   /** Answers every request by a refusal of a term that is higher by one. */
   #refuse(message: Message): boolean {
-    const refusal = refusalOf(message);
+    const refusal = refusalOf(message, this.#forgeProof(message.term + 1 as Term));
     if (refusal === null || !this.#lies("refuseAll", 0.5)) return false;
     this.#options.send(refusal);
     return true;
@@ -211,8 +211,17 @@ export class Adversary {
   /** Would vote for anyone, in any term. */
   #grant({ from, to, term }: PreVoteRequest): true {
     const commitment = this.#options.certifier.commit({ term, candidate: from });
-    const kind = "preVoteResponse";
-    this.#options.send({ kind, from: to, to: from, term, granted: true, commitment });
+    this.#options.send({
+      kind: "preVoteResponse",
+      from: to,
+      to: from,
+      term,
+      granted: true,
+      grant: this.#options.grants.sign({ term, candidate: from }),
+      commitment,
+      incarnation: 1,
+      proof: null,
+    });
     return true;
   }
 
@@ -225,10 +234,13 @@ export class Adversary {
       from: to,
       to: from,
       term,
+      requestTerm: term,
       granted: true,
       session,
       share: this.#sign(message),
       commitment,
+      incarnation: 1,
+      proof: null,
     });
     return true;
   }
@@ -283,15 +295,25 @@ export class Adversary {
       (message.kind === "voteResponse" && !message.granted) ||
       (message.kind === "preVoteResponse" && !message.granted);
     if (!isUnproven || !this.#lies("inflatedTerm", 0.03)) return [message];
-    return this.#options.random.pick(INFLATIONS).map((by) => {
-      return { ...message, term: message.term + by as Term };
-    });
+    const term = message.term + this.#options.random.pick(INFLATIONS) as Term;
+    const proof = this.#forgeProof(term);
+    if (message.kind !== "appendResponse") return [{ ...message, term, proof }];
+    return [{ ...message, term, outcome: { kind: "staleTerm", proof } }];
+  }
+
+  /** Its own grant is genuine; the others' are none. */
+  #forgeProof(term: Term): TermProof {
+    const { self: candidate, certifier: { voters, threshold }, grants } = this.#options;
+    const signature = grants.sign({ term, candidate });
+    const given = voters.slice(0, threshold).map((voter) => ({ voter, signature }));
+    return { kind: "grants", term, candidate, grants: given };
   }
 
   /** Claims to lead, with whatever it has for a certificate. */
   #claim(term: Term, certificate: string | null): void {
     const pattern = this.#pattern;
-    if (pattern === null) return;
+    // Where it tells its lies in turn, it may lead since an earlier one.
+    if (pattern === null || term === this.#ledTerm) return;
     const { self, peers, send, random } = this.#options;
     if (random.chance(0.3)) return this.#claimSnapshot(pattern, { term, certificate });
     const { previousLogIndex, leaderCommit } = pattern;
@@ -320,19 +342,21 @@ export class Adversary {
   }
 }
 
-/** A refusal of a higher term; null where nothing is asked. */
-function refusalOf(message: Message): Message | null {
+/** A refusal of a higher term, with what looks like its proof; null where nothing is asked. */
+function refusalOf(message: Message, proof: TermProof): Message | null {
   const { from: to, to: from } = message;
-  const addressed = { from, to, term: message.term + 1 as Term };
+  const addressed = { from, to, term: proof.term };
+  const nothing = { granted: false, commitment: null, incarnation: 1, proof } as const;
   switch (message.kind) {
     case "preVoteRequest":
-      return { kind: "preVoteResponse", ...addressed, granted: false, commitment: null };
+      return { kind: "preVoteResponse", ...addressed, ...nothing, grant: null };
     case "voteRequest": {
-      const nothing = { granted: false, share: null, commitment: null };
-      return { kind: "voteResponse", ...addressed, ...nothing, session: message.session };
+      const { term: requestTerm, session } = message;
+      const refused = { ...nothing, requestTerm, session, share: null };
+      return { kind: "voteResponse", ...addressed, ...refused };
     }
     case "appendRequest": {
-      const outcome = { kind: "staleTerm" } as const;
+      const outcome = { kind: "staleTerm", proof } as const;
       return { kind: "appendResponse", ...addressed, round: message.round, outcome };
     }
     case "snapshotRequest": {

@@ -12,7 +12,9 @@ import {
   type ElectionFields,
   type SigningRequest,
 } from "../../lib/certificate/certifier.ts";
-import type { Message, PreVoteResponse, VoteResponse } from "../../lib/raft/mod.ts";
+import type { GrantKeys } from "../../lib/certificate/grant.ts";
+import type { GrantsProof, Message, PreVoteResponse, VoteResponse } from "../../lib/raft/mod.ts";
+import { toGrantsProof } from "../../lib/raft/term_proof.ts";
 import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
 import type { LieKind } from "./fault_kinds.ts";
@@ -27,6 +29,8 @@ export interface FalseCandidacyOptions {
   readonly self: NodeId;
   /** Everybody else. */
   readonly peers: readonly NodeId[];
+  /** Signs with its genuine identity. */
+  readonly grants: GrantKeys;
   /** Signs with its genuine share. */
   readonly certifier: Certifier;
   /** Chance. */
@@ -39,12 +43,18 @@ export interface FalseCandidacyOptions {
   readonly send: (message: Message) => void;
 }
 
+/** What a voter gave with its grant. */
+interface Given {
+  readonly commitment: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
 /** At most one candidacy at a time. */
 export class FalseCandidacy {
   readonly #options: FalseCandidacyOptions;
   #election: ElectionFields | null = null;
   #transfer = false;
-  #grants = new Map<NodeId, Uint8Array>();
+  #grants = new Map<NodeId, Given>();
   #request: { readonly voter: NodeId; readonly commitment: Uint8Array }[] | null = null;
   #shares = new Map<NodeId, Uint8Array>();
 
@@ -55,9 +65,10 @@ export class FalseCandidacy {
 
   /** Asks for the term after `term`; voters may be told that their leader wishes for it. */
   start(term: Term, { transfer }: { readonly transfer: boolean }): void {
-    const { self, peers, certifier, send } = this.#options;
+    const { self, peers, certifier, grants, send } = this.#options;
     this.#transfer = transfer;
     const asked = term + 1 as Term;
+    const election = { term: asked, candidate: self };
     this.#election = {
       epoch: certifier.epoch,
       term: asked,
@@ -65,7 +76,8 @@ export class FalseCandidacy {
       lastLogIndex: CLAIMED_INDEX,
       lastLogTerm: asked,
     };
-    this.#grants = new Map([[self, certifier.commit({ term: asked, candidate: self })]]);
+    const own = { commitment: certifier.commit(election), signature: grants.sign(election) };
+    this.#grants = new Map([[self, own]]);
     this.#request = null;
     this.#shares = new Map();
     const { lastLogIndex, lastLogTerm } = this.#election;
@@ -78,6 +90,7 @@ export class FalseCandidacy {
         lastLogIndex,
         lastLogTerm,
         transfer,
+        proof: null,
       });
     }
   }
@@ -87,7 +100,10 @@ export class FalseCandidacy {
     const election = this.#election;
     if (election === null || message.term !== election.term || !message.granted) return false;
     if (message.kind === "preVoteResponse") {
-      if (message.commitment !== null) this.#grants.set(message.from, message.commitment);
+      const { from, commitment, grant: signature } = message;
+      if (commitment !== null && signature !== null) {
+        this.#grants.set(from, { commitment, signature });
+      }
       this.#askVotes(election);
     } else if (message.share !== null) {
       this.#shares.set(message.from, message.share);
@@ -105,17 +121,19 @@ export class FalseCandidacy {
     const count = certifier.threshold - (isShort ? 1 : 0);
     const chosen = new Set([...this.#grants.keys()].slice(0, count));
     const commitments = certifier.voters.flatMap((voter) => {
-      const commitment = this.#grants.get(voter);
+      const commitment = this.#grants.get(voter)?.commitment;
       return commitment === undefined || !chosen.has(voter) ? [] : [{ voter, commitment }];
     });
     this.#request = commitments;
     const own = this.#sign({ election, commitments });
     if (own !== null) this.#shares.set(self, own);
     const { epoch, term, lastLogIndex, lastLogTerm } = election;
+    const proof = this.#proof(election);
     for (const to of peers.filter((peer) => chosen.has(peer))) {
       const place = {
         epoch,
         term,
+        proof,
         lastLogIndex,
         lastLogTerm,
         transfer: this.#transfer,
@@ -134,11 +152,16 @@ export class FalseCandidacy {
       own.voter === from ? { ...own, commitment } : own
     );
     const { epoch, term, lastLogTerm } = election;
+    const proof = this.#proof(election);
     // Sometimes for another statement, under which nobody may find a voter's share.
     const lastLogIndex = election.lastLogIndex + (random.chance(0.3) ? 1 : 0) as LogIndex;
-    const place = { epoch, term, lastLogIndex, lastLogTerm, transfer: this.#transfer };
+    const place = { epoch, term, proof, lastLogIndex, lastLogTerm, transfer: this.#transfer };
     const next = { session: session + 1, commitments };
     send({ kind: "voteRequest", from: self, to: from, ...place, ...next });
+  }
+
+  #proof({ term, leader: candidate }: ElectionFields): GrantsProof {
+    return toGrantsProof(this.#options, { term, candidate }, this.#grants);
   }
 
   #sign(request: SigningRequest): Uint8Array | null {

@@ -17,6 +17,7 @@ import { EXPIRY_INTERVAL_TICKS } from "../../lib/node/requests.ts";
 import type { DurableState, Entry, Message, RaftView } from "../../lib/raft/mod.ts";
 import { CorruptionError, KEY_VALUE_FILE, type RaftStore } from "../../lib/storage/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
+import { createGrantDouble } from "../support/grant_double.ts";
 import { CrashPlan, CrashSignal } from "./crash_plan.ts";
 import type { DurableLog } from "./disk/durable_log.ts";
 import { Life } from "./life.ts";
@@ -25,6 +26,7 @@ import { type EffectsHost, MachineEffects, type MachineEffectsOptions } from "./
 import { DiskFault, MachineStorage } from "./machine_storage.ts";
 import type { Random } from "./random.ts";
 import { require, Violation } from "./violation.ts";
+import { EPOCH } from "./voters.ts";
 
 /** How long it takes from something's arrival to the turn that handles it. */
 const TURN_DELAY_US = 100;
@@ -270,6 +272,7 @@ export class Machine implements EffectsHost {
     const random = this.#random.split(`raft ${++this.#incarnation}`);
     return {
       self: this.id,
+      grants: createGrantDouble(this.id, EPOCH),
       electionTimeoutTicks,
       heartbeatTicks,
       signingTimeoutTicks,

@@ -8,6 +8,7 @@
 
 import type { Entry, Message } from "../../lib/raft/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
+import { createGrantDouble } from "../support/grant_double.ts";
 import { Adversary } from "./adversary.ts";
 import { ClusterChecker } from "./checkers/cluster_checker.ts";
 import { Client } from "./client.ts";
@@ -23,7 +24,7 @@ import { Random } from "./random.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
-import { createVoters, type Voters } from "./voters.ts";
+import { createVoters, EPOCH, type Voters } from "./voters.ts";
 
 /** How long a prober waits: six ways between the farthest nodes, with time to spare. */
 const PROBER_TIMEOUT_MS = 3_000;
@@ -185,6 +186,7 @@ export class Simulation {
     const adversary = new Adversary({
       self: id,
       peers: voters.ids.filter((other) => other !== id),
+      grants: createGrantDouble(id, EPOCH),
       certifier: voters.createCertifier(id, random.split("certifier")),
       signElsewhere: (claim) => voters.signElsewhere(claim, random),
       lies: () => this.#liesNow(),

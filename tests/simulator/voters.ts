@@ -62,7 +62,9 @@ interface KeyHolders {
   readonly verify: Voters["verify"];
 }
 
-const HOME: Place = { cluster: toClusterName("simulated"), epoch: toEpoch(1) };
+/** The epoch of the voters of every run. */
+export const EPOCH: Epoch = toEpoch(1);
+const HOME: Place = { cluster: toClusterName("simulated"), epoch: EPOCH };
 const ELSEWHERE: readonly Place[] = [
   { ...HOME, cluster: toClusterName("another") },
   { ...HOME, epoch: toEpoch(2) },

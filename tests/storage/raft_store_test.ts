@@ -16,6 +16,7 @@ import {
   entries,
   entry,
   findIn,
+  grants,
   hardState,
   persist,
   withFolder,
@@ -53,6 +54,7 @@ Deno.test("RaftStore is empty at first: term 0, no vote, no entries, no certific
       logStart: { index: 0, term: 0 },
       entries: [],
       currentTermNote: null,
+      grants: null,
     });
     assert.equal(store.lastIndex, 0);
     assert.deepEqual(store.elections({ limit: 10 }), []);
@@ -72,7 +74,23 @@ Deno.test("load() gives back after a restart exactly what was persisted", () =>
       logStart: { index: 0, term: 0 },
       entries: log,
       currentTermNote: certificate(1).note,
+      grants: null,
     });
+  }));
+
+Deno.test("load() gives back the grants of a term that has no certificate", () =>
+  withFolder(async (options) => {
+    const found = await findAfter(options, batch(1, { hardState: hardState(7) }));
+    assert.deepEqual(found.grants, grants(7));
+  }));
+
+Deno.test("RaftStore refuses a term that nothing proves", () =>
+  withFolder(async (options) => {
+    const batches = [
+      batch(1, { hardState: hardState(1) }),
+      batch(2, { hardState: hardState(2), grants: null }),
+    ];
+    await assert.rejects(findAfter(options, ...batches), /nothing in it proves its term 2/);
   }));
 
 Deno.test("load() gives back every batch when the process was killed, not closed", () =>
@@ -171,6 +189,7 @@ for (
         ...first,
         logStart: { index: 0, term: 0 },
         currentTermNote: null,
+        grants: grants(1),
       });
     }));
 }

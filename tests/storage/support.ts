@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import type { Certificate } from "../../lib/certificate/certifier.ts";
 import type { DurableState, Entry, HardState, PersistBatch } from "../../lib/raft/entry.ts";
+import type { GrantsProof } from "../../lib/raft/term_proof.ts";
 import { openKeyValueStore, type SqliteKeyValueStore } from "../../lib/storage/key_value_store.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { openRaftStore, RAFT_FOLDER, type RaftStore } from "../../lib/storage/raft_store.ts";
@@ -63,9 +64,25 @@ export function certificate(term: number): Certificate {
   };
 }
 
-/** A batch with whatever of it the test is about. */
+/** The grants by which `server_2` opened a term; nobody signed them, which no store looks at. */
+export function grants(term: number): GrantsProof {
+  const signature = new Uint8Array(64).fill(term);
+  const voters = ["server_1", "server_2"].map(toNodeId);
+  const given = voters.map((voter) => ({ voter, signature }));
+  return { kind: "grants", term: toTerm(term), candidate: toNodeId("server_2"), grants: given };
+}
+
+/** A batch with whatever of it the test is about, and the proof of its term. */
 export function batch(sequence: number, parts: Partial<PersistBatch>): PersistBatch {
-  return { hardState: null, logStart: null, entries: [], certificates: [], ...parts, sequence };
+  return {
+    hardState: null,
+    logStart: null,
+    entries: [],
+    certificates: [],
+    grants: parts.hardState ? grants(parts.hardState.currentTerm) : null,
+    ...parts,
+    sequence,
+  };
 }
 
 /** Hands batches to a store, and resolves when all of them are durable. */

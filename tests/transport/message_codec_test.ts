@@ -5,6 +5,7 @@ import { NOTE_LENGTH_MAX } from "../../lib/certificate/certifier.ts";
 import { SNAPSHOT_CHUNK_BYTES_MAX } from "../../lib/raft/config.ts";
 import type { Entry } from "../../lib/raft/entry.ts";
 import type { AppendRequest, Message } from "../../lib/raft/message.ts";
+import type { TermProof } from "../../lib/raft/term_proof.ts";
 import { encodeSequence, type Scalar } from "../../lib/transport/field.ts";
 import {
   COMMITMENT_BYTES_MAX,
@@ -58,6 +59,19 @@ const entriesFrom = (previousLogIndex: number) =>
     list.map((entry, offset) => ({ ...entry, index: toLogIndex(previousLogIndex + 1 + offset) }))
   );
 
+const signature = fc.uint8Array({ minLength: 64, maxLength: 64 }).map((bytes) =>
+  new Uint8Array(bytes)
+);
+const proof: fc.Arbitrary<TermProof> = fc.oneof(
+  record({
+    kind: fc.constant("grants" as const),
+    term,
+    candidate: nodeId,
+    grants: fc.array(record({ voter: nodeId, signature }), { maxLength: 101 }),
+  }),
+  record({ kind: fc.constant("certificate" as const), term, note: fc.string({ maxLength: 400 }) }),
+);
+
 const envelope = { from: fc.constant(ALPHA), to: fc.constant(BETA), term };
 
 /** One arbitrary for each kind; the compiler sees to it that none is forgotten. */
@@ -68,12 +82,16 @@ const arbitraries: { [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { 
     lastLogIndex: logIndex,
     lastLogTerm: term,
     transfer: fc.boolean(),
+    proof: fc.option(proof),
   }),
   preVoteResponse: record({
     ...envelope,
     kind: fc.constant("preVoteResponse"),
     granted: fc.boolean(),
+    grant: fc.option(signature),
     commitment: fc.option(commitment),
+    incarnation: count,
+    proof: fc.option(proof),
   }),
   voteRequest: record({
     ...envelope,
@@ -82,16 +100,20 @@ const arbitraries: { [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { 
     lastLogIndex: logIndex,
     lastLogTerm: term,
     transfer: fc.boolean(),
+    proof: fc.option(proof),
     session: count,
     commitments: fc.array(record({ voter: nodeId, commitment }), { maxLength: 10 }),
   }),
   voteResponse: record({
     ...envelope,
     kind: fc.constant("voteResponse"),
+    requestTerm: term,
     granted: fc.boolean(),
     session: count,
     share: fc.option(data(SHARE_BYTES_MAX)),
     commitment: fc.option(commitment),
+    incarnation: count,
+    proof: fc.option(proof),
   }),
   appendRequest: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 100 }).chain((previous) =>
     record({
@@ -120,7 +142,7 @@ const arbitraries: { [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { 
         hintTerm: term,
       }),
       record({ kind: fc.constant("uncertified") }),
-      record({ kind: fc.constant("staleTerm") }),
+      record({ kind: fc.constant("staleTerm"), proof }),
     ),
   }),
   proposeRequest: record({
@@ -270,23 +292,35 @@ const refusals: readonly (readonly [readonly Scalar[], RegExp])[] = [
   [[1, largeNumber, 0, 0, false], /preVoteRequest: term: .*9007199254740992 is not/],
   [[1, 1, null, 0, false], /preVoteRequest: lastLogIndex: .*null is not a whole number/],
   [[1, 1, 0, 0, 1], /preVoteRequest: transfer: 1 is not a boolean/],
-  [[2, 1, true, "text"], /preVoteResponse: commitment: "text" is not a byte string/],
+  [[2, 1, true, null, "text"], /preVoteResponse: commitment: "text" is not a byte string/],
   [
-    [2, 1, true, new Uint8Array(COMMITMENT_BYTES_MAX + 1)],
+    [2, 1, true, null, new Uint8Array(COMMITMENT_BYTES_MAX + 1)],
     /preVoteResponse: commitment: 257 bytes are above 256/,
   ],
+  [[1, 1, 0, 0, false, 1], /preVoteRequest: proof: 1 is not a boolean/],
+  [[1, 1, 0, 0, false, true, 2, 1], /preVoteRequest: proof: kind 2 is unknown/],
+  [
+    [1, 1, 0, 0, false, true, 0, 1, "n1", SIGNER_COUNT_MAX + 1],
+    /proof: grants: grants: 1025 is above 1024/,
+  ],
+  [
+    [1, 1, 0, 0, false, true, 0, 1, "n1", 1, "n1", new Uint8Array(63)],
+    /grants: signature: 63 bytes are not 64/,
+  ],
+  [[1, 1, 0, 0, false, true, 1, 1, note], /certificate: note: 1025 characters are above 1024/],
+  [[2, 1, true, new Uint8Array(65)], /preVoteResponse: grant: 65 bytes are above 64/],
   [[3, 1, 0, 0, 0, false, 1, 0], /voteRequest: epoch: Cannot read epoch: 0/],
   [
-    [3, 1, 1, 0, 0, false, 1, SIGNER_COUNT_MAX + 1],
+    [3, 1, 1, 0, 0, false, false, 1, SIGNER_COUNT_MAX + 1],
     /voteRequest: commitments: 1025 is above 1024/,
   ],
-  [[3, 1, 1, 0, 0, false, 1, -3], /voteRequest: commitments: -3 is not a whole number/],
+  [[3, 1, 1, 0, 0, false, false, 1, -3], /voteRequest: commitments: -3 is not a whole number/],
   [
-    [3, 1, 1, 0, 0, false, 1, 1, "no spaces", new Uint8Array(64)],
+    [3, 1, 1, 0, 0, false, false, 1, 1, "no spaces", new Uint8Array(64)],
     /voteRequest: commitments: voter: Cannot read node id/,
   ],
   [
-    [4, 1, true, 1, new Uint8Array(SHARE_BYTES_MAX + 1), null],
+    [4, 1, 1, true, 1, new Uint8Array(SHARE_BYTES_MAX + 1), null],
     /voteResponse: share: 129 bytes are above 128/,
   ],
   [[5, 1, 0, 0, 0, 0, 0, note, 0], /appendRequest: certificate: 1025 characters are above 1024/],

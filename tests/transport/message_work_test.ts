@@ -12,6 +12,7 @@ const SURROUNDINGS = {
   voters: [ALPHA, BETA],
   near: [1],
   notes: ["note"],
+  proofs: [],
   commitments: [new Uint8Array(64)],
   commands: [new Uint8Array(3)],
 };

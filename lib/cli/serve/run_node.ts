@@ -6,7 +6,12 @@
  */
 
 import { encodeHex } from "../../bytes.ts";
-import { createCertifier } from "../../certificate/mod.ts";
+import {
+  createCertifier,
+  createGrantKeys,
+  type GrantKeys,
+  type Group,
+} from "../../certificate/mod.ts";
 import {
   findPeer,
   formatAddress,
@@ -112,6 +117,7 @@ export async function runNode(run: NodeRun): Promise<void> {
       dataDir,
       network,
       ...useKeys(folder, keys),
+      grants: toGrantKeys(config, identity, keys.group),
       onRole: (report) => announce(toAnnouncement(self, report)),
     });
     // From here on no secret file is read or written.
@@ -184,6 +190,16 @@ function useKeys(
     share.erase();
   };
   return { group, genesis, certifier, beforeStart };
+}
+
+/** The voters' identities, with this node's own key among them. */
+function toGrantKeys(
+  { cluster, peers }: PinnedClusterConfig,
+  { node: self, signingKey }: NodeIdentity,
+  { epoch }: Group,
+): GrantKeys {
+  const voters = peers.map(({ id, keys }) => ({ id, identityKey: keys.signingKey }));
+  return createGrantKeys({ cluster, epoch, self, signingKey, voters });
 }
 
 function toKeyAnnouncement(id: string, { group, genesis }: NodeKeys): NodeAnnouncement {

@@ -12,14 +12,29 @@
  * | 2 | the log's start: index (8), term (8), whether the rest is kept (1) |
  * | 4 | entries: first index (8), count (4), and of each: term (8), kind (1), length (4), data |
  * | 8 | certificates: count (4), and of each: term (8), length (4), note in UTF-8 |
+ * | 16 | grants: term (8), candidate, count (4), and of each: voter, signature (64); a name is its length (2) and its UTF-8 |
  *
  * @module
  */
 
 import { decodeUtf8, encodeUtf8 } from "../../bytes.ts";
 import { InputError } from "../../errors.ts";
-import type { Entry, HardState, LogStart, PersistBatch } from "../../raft/mod.ts";
-import { type LogIndex, type Term, toLogIndex, toNodeId, toTerm } from "../../types.ts";
+import type {
+  Entry,
+  GrantsProof,
+  HardState,
+  LogStart,
+  PersistBatch,
+  SignedGrant,
+} from "../../raft/mod.ts";
+import {
+  type LogIndex,
+  type NodeId,
+  type Term,
+  toLogIndex,
+  toNodeId,
+  toTerm,
+} from "../../types.ts";
 
 /** A term's signed note. */
 export interface TermNote {
@@ -28,7 +43,8 @@ export interface TermNote {
 }
 
 /** What the log keeps of a batch: all but its number in the process that wrote it. */
-export interface LoggedBatch extends Pick<PersistBatch, "hardState" | "logStart" | "entries"> {
+export interface LoggedBatch
+  extends Pick<PersistBatch, "hardState" | "logStart" | "entries" | "grants"> {
   /** Of certificates it keeps the notes. */
   readonly certificates: readonly TermNote[];
 }
@@ -37,28 +53,36 @@ const HARD_STATE = 1;
 const LOG_START = 2;
 const ENTRIES = 4;
 const CERTIFICATES = 8;
+const GRANTS = 16;
+/** Bytes of an Ed25519 signature. */
+const SIGNATURE_BYTES = 64;
 const KINDS = ["certificate", "command"] as const;
 
 /** About how many bytes a batch takes; never less, and not much more. */
-export function measureBatch({ hardState, entries, certificates }: LoggedBatch): number {
+export function measureBatch(batch: LoggedBatch): number {
+  const { hardState, entries, certificates, grants } = batch;
   let bytes = 64 + 3 * (hardState?.votedFor?.length ?? 0);
   for (const { data } of entries) bytes += 13 + data.length;
   for (const { note } of certificates) bytes += 12 + 3 * note.length;
+  if (grants !== null) bytes += 256;
+  for (const { voter } of grants?.grants ?? []) bytes += 2 + voter.length + SIGNATURE_BYTES;
   return bytes;
 }
 
 /** Writes a batch into `target` from `offset` on; the offset behind it. */
 export function encodeBatch(batch: LoggedBatch, target: Uint8Array, offset: number): number {
   const writer = new Writer(target, offset);
-  const { hardState, logStart, entries, certificates } = batch;
+  const { hardState, logStart, entries, certificates, grants } = batch;
   writer.byte(
     (hardState === null ? 0 : HARD_STATE) | (logStart === null ? 0 : LOG_START) |
-      (entries.length === 0 ? 0 : ENTRIES) | (certificates.length === 0 ? 0 : CERTIFICATES),
+      (entries.length === 0 ? 0 : ENTRIES) | (certificates.length === 0 ? 0 : CERTIFICATES) |
+      (grants === null ? 0 : GRANTS),
   );
   if (hardState !== null) writeHardState(writer, hardState);
   if (logStart !== null) writeLogStart(writer, logStart);
   if (entries.length > 0) writeEntries(writer, entries);
   if (certificates.length > 0) writeCertificates(writer, certificates);
+  if (grants !== null) writeGrants(writer, grants);
   return writer.offset;
 }
 
@@ -86,6 +110,7 @@ export function decodeBatches(
       logStart: flags & LOG_START ? readLogStart(reader) : null,
       entries: flags & ENTRIES ? readEntries(reader) : [],
       certificates: flags & CERTIFICATES ? readCertificates(reader) : [],
+      grants: flags & GRANTS ? readGrants(reader) : null,
     });
   }
   return { electionRecords, batches };
@@ -162,6 +187,37 @@ function readCertificates(reader: Reader): readonly TermNote[] {
     notes.push({ term, note: decodeUtf8(reader.bytes(reader.word())) });
   }
   return notes;
+}
+
+function writeGrants(writer: Writer, { term, candidate, grants }: GrantsProof): void {
+  writer.number(term);
+  writeName(writer, candidate);
+  writer.word(grants.length);
+  for (const { voter, signature } of grants) {
+    writeName(writer, voter);
+    writer.bytes(signature);
+  }
+}
+
+function readGrants(reader: Reader): GrantsProof {
+  const term = toTerm(reader.number());
+  const candidate = readName(reader);
+  const count = reader.word();
+  const grants: SignedGrant[] = [];
+  for (let position = 0; position < count; position++) {
+    grants.push({ voter: readName(reader), signature: reader.bytes(SIGNATURE_BYTES).slice() });
+  }
+  return { kind: "grants", term, candidate, grants };
+}
+
+function writeName(writer: Writer, name: NodeId): void {
+  const text = encodeUtf8(name);
+  writer.short(text.length);
+  writer.bytes(text);
+}
+
+function readName(reader: Reader): NodeId {
+  return toNodeId(decodeUtf8(reader.bytes(reader.short())));
 }
 
 /** Writes numbers and bytes one after the other. */

@@ -261,7 +261,7 @@ export class LogWriter {
   /** Makes certificates durable in the file of elections, of which the next record of the log knows. */
   async #archive(certificates: readonly TermNote[]): Promise<void> {
     this.#elections ??= await this.#begin(ELECTIONS_FILE, { number: 0, chain: CHAIN_START });
-    const batch = { hardState: null, logStart: null, entries: [], certificates };
+    const batch = { hardState: null, grants: null, logStart: null, entries: [], certificates };
     await this.#append(this.#elections, "batches", this.#encode([batch]));
     this.#electionRecords += 1;
   }

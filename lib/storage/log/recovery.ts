@@ -338,5 +338,7 @@ export function forgetEntries(segments: readonly Segment[]): void {
 /** What a node resumes from. */
 export function toDurableState({ state, entries, notes }: Recovery): DurableState {
   const { hardState, logStart } = state;
-  return { hardState, logStart, entries, currentTermNote: notes.get(hardState.currentTerm) };
+  const currentTermNote = notes.get(hardState.currentTerm);
+  const isProof = currentTermNote === null && state.grants?.term === hardState.currentTerm;
+  return { hardState, logStart, entries, currentTermNote, grants: isProof ? state.grants : null };
 }

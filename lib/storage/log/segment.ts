@@ -15,6 +15,7 @@ import {
   toNodeId,
   toTerm,
 } from "../../types.ts";
+import type { GrantsProof } from "../../raft/mod.ts";
 import type { RaftState } from "../raft_state.ts";
 import {
   encodeFileHead,
@@ -66,8 +67,9 @@ export function encodeIntroduction(
   salt: Uint8Array,
 ): { readonly bytes: Uint8Array; readonly end: Position } {
   const { hardState, logStart, lastIndex, electionRecords } = state;
+  const grants = state.grants === null ? null : toText(state.grants);
   const { chain } = after;
-  const text = { ...owner, hardState, logStart, lastIndex, electionRecords };
+  const text = { ...owner, hardState, grants, logStart, lastIndex, electionRecords };
   const payload = encodeUtf8(`${JSON.stringify({ ...text, chain: encodeHex(chain) })}\n`);
   const place = { ...after, offset: FILE_HEAD_BYTES };
   const { bytes: record, end } = encodeRecord(payload, { salt, kind: "head", after: place });
@@ -102,12 +104,26 @@ function decodeIntroduction(payload: Uint8Array, number: number): FileIntroducti
         currentTerm: toTerm(currentTerm),
         votedFor: votedFor === null ? null : toNodeId(votedFor),
       },
+      grants: says["grants"] === null ? null : toGrants(toFields(says["grants"])),
       logStart: { index: toLogIndex(index), term: toTerm(term) },
       lastIndex: toLogIndex(says["lastIndex"]),
       electionRecords: Number(says["electionRecords"]),
     },
     after: { number: number - 1, chain: decodeHex(String(says["chain"])) },
   };
+}
+
+/** A proof with its signatures in hex. */
+function toText({ term, candidate, grants }: GrantsProof): Readonly<Record<string, unknown>> {
+  const given = grants.map(({ voter, signature }) => [voter, encodeHex(signature)]);
+  return { term, candidate, grants: Object.fromEntries(given) };
+}
+
+function toGrants({ term, candidate, grants }: Readonly<Record<string, unknown>>): GrantsProof {
+  const given = Object.entries(toFields(grants)).map(([voter, signature]) => {
+    return { voter: toNodeId(voter), signature: decodeHex(String(signature)) };
+  });
+  return { kind: "grants", term: toTerm(term), candidate: toNodeId(candidate), grants: given };
 }
 
 function toFields(value: unknown): Readonly<Record<string, unknown>> {

@@ -6,10 +6,10 @@
  */
 
 import { encodeUtf8 } from "../../../lib/bytes.ts";
-import type { Message } from "../../../lib/raft/mod.ts";
+import type { Message, TermProof } from "../../../lib/raft/mod.ts";
 import { decodeMessage, encodeMessage } from "../../../lib/transport/message_codec.ts";
 import { toNodeId } from "../../../lib/types.ts";
-import { propose, TestCluster } from "../../raft/harness.ts";
+import { ELECTION_TIMEOUT_TICKS, propose, TestCluster } from "../../raft/harness.ts";
 import { type TestNode, UNREADABLE_COMMAND } from "../../raft/test_node.ts";
 import type { Random } from "../../simulator/random.ts";
 import { drawMessage, type Surroundings } from "../messages.ts";
@@ -39,6 +39,7 @@ class Life {
   readonly #cluster: TestCluster;
   readonly #commitments: Uint8Array[] = [new Uint8Array(64)];
   readonly #notes: string[] = ["", "floe/election/v1\n\n\u2014 test AAAA\n"];
+  readonly #proofs: TermProof[] = [];
   #proposals = 0;
 
   constructor(random: Random) {
@@ -54,7 +55,11 @@ class Life {
   }
 
   live(): Outcome {
-    if (this.#random.chance(0.9)) this.#cluster.elect(this.#random.pick(["n1", "n2", "n3"]));
+    // Whoever times out first leads, if anybody does by then.
+    const ticks = this.#random.chance(0.9) ? 4 * ELECTION_TIMEOUT_TICKS : 0;
+    for (let tick = 0; tick < ticks && this.#cluster.findLeader() === null; tick++) {
+      this.#cluster.tick();
+    }
     for (let steps = this.#random.below(STEPS_MAX); steps > 0; steps--) this.#step();
     this.#cluster.deliver();
     const refusals = [...this.#cluster.nodes.values()].flatMap((node) => [
@@ -107,6 +112,7 @@ class Life {
       voters: VOTERS,
       near: [state.currentTerm, state.log.last.index, state.commitIndex, state.log.base.index],
       notes: this.#notes,
+      proofs: this.#proofs,
       commitments: this.#commitments,
       commands: [encodeUtf8("lie"), UNREADABLE_COMMAND],
     };
@@ -121,6 +127,7 @@ class Life {
     if ("commitment" in message && message.commitment !== null) {
       this.#commitments.push(message.commitment);
     }
+    if ("proof" in message && message.proof !== null) this.#proofs.push(message.proof);
     if ("share" in message && message.share !== null) this.#commitments.push(message.share);
     if ("certificate" in message && message.certificate !== null) {
       this.#notes.push(message.certificate);

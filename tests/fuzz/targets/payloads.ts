@@ -94,6 +94,7 @@ const SURROUNDINGS = {
   ...ROUTE,
   voters: [ALPHA, BETA, GAMMA],
   near: [1, 7, 1000],
+  proofs: [],
   notes: ["", "floe/election/v1\n", "\u2014 \u{1f600}", "x".repeat(NOTE_LENGTH_MAX)],
   commitments: [new Uint8Array(64).fill(3), new Uint8Array(SHARE_BYTES_MAX)],
   commands: [encodeCommand({ kind: "put", key: "k", value: encodeUtf8("v") }), new Uint8Array(0)],

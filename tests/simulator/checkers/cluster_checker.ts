@@ -12,7 +12,7 @@ import { TERMS_CARRY_PROOF } from "../fault_kinds.ts";
 import type { NodeView, Step, Watcher } from "../watcher.ts";
 import { AnswerChecker } from "./answer_checker.ts";
 import { checkSending } from "./durability_checker.ts";
-import { ElectionChecker, type ElectionCheckerOptions } from "./election_checker.ts";
+import { checkOpening, ElectionChecker, type ElectionCheckerOptions } from "./election_checker.ts";
 import { EvidenceChecker } from "./evidence_checker.ts";
 import { checkLease } from "./lease_checker.ts";
 import { LimitChecker } from "./limit_checker.ts";
@@ -80,6 +80,7 @@ export class ClusterChecker implements Watcher {
     this.#elections.stepped(node, output);
     this.#evidence.stepped(node, output);
     this.#timing.stepped(node, state, output);
+    if (output.persist?.grants) checkOpening(node, state, output.persist.grants);
     this.#checkLease(node, state);
     if (!this.#replicationHolds) return;
     this.#limits.stepped(node, state, output);

@@ -6,7 +6,7 @@
  */
 
 import type { Certificate } from "../../../lib/certificate/certifier.ts";
-import type { HardState, Output, RaftView } from "../../../lib/raft/mod.ts";
+import type { GrantsProof, HardState, Output, RaftView } from "../../../lib/raft/mod.ts";
 import type { NodeId, Term } from "../../../lib/types.ts";
 import { require, Violation } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
@@ -156,4 +156,18 @@ export class ElectionChecker {
       return `${leader} of term ${term} has ${voters} durable votes, ${liars} liars, t ${threshold}`;
     });
   }
+}
+
+/** A term is entered by the grants of t voters, or by its certificate, which is checked with its leader. */
+export function checkOpening(node: NodeView, { config }: RaftView, proof: GrantsProof): void {
+  const { term, candidate, grants } = proof;
+  const voters = new Set(grants.map(({ voter }) => voter));
+  const isGranted = voters.size === config.certifier.threshold &&
+    grants.every(({ voter, signature }) =>
+      config.certifier.voters.includes(voter) &&
+      config.grants.verify(voter, { term, candidate }, signature)
+    );
+  require(isGranted, "Every term is granted by t voters", () => {
+    return `${node.id} enters term ${term} that ${[...voters].join(", ")} granted ${candidate}`;
+  });
 }

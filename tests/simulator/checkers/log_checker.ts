@@ -72,9 +72,26 @@ export class LogChecker {
   /** A snapshot takes the place of the log: everything in it is committed. */
   installing(node: NodeView, snapshot: Snapshot): void {
     const { index, term } = snapshot;
+    if (this.#committed.length < index) this.#learn(snapshot);
     require(this.#committed[index - 1]?.entry.term === term, "A snapshot is committed", () => {
       return `${node.id} installs a snapshot up to ${index}@${term}`;
     });
+  }
+
+  /**
+   * A leader whose own commits are not watched, as it may lie, sends what honest nodes hold and have not
+   * heard to be committed: what a majority holds of its term is.
+   */
+  #learn({ index, term }: Pick<Snapshot, "index" | "term">): void {
+    const holder = [...this.#nodes()].find(({ isHonest, state }) =>
+      isHonest && state?.log.entryAt(index)?.term === term
+    );
+    if (holder === undefined || holder.state === null) return;
+    for (let next = this.#committed.length + 1; next <= index; next++) {
+      const entry = holder.state.log.entryAt(next as LogIndex);
+      if (entry === null) return;
+      this.#commit(holder, holder.state, entry);
+    }
   }
 
   /** A node knows entries to be committed. */

@@ -25,10 +25,13 @@ const VOTE = {
   from: N1,
   to: N2,
   term: toTerm(3),
+  requestTerm: toTerm(3),
   granted: true,
   session: 1,
   share: null,
   commitment: null,
+  incarnation: 1,
+  proof: null,
 } as const;
 
 Deno.test("checkSending() catches a vote that is not on disk", () => {

@@ -6,6 +6,7 @@
 
 import {
   type Entry,
+  type GrantsProof,
   type HardState,
   type Output,
   type PersistBatch,
@@ -15,12 +16,13 @@ import {
 import { type LogIndex, type NodeId, toNodeId, toTerm } from "../../../lib/types.ts";
 import { commandEntry } from "../../raft/entries.ts";
 import { NO_OUTPUT } from "../../raft/harness.ts";
+import { createGrantDouble } from "../../support/grant_double.ts";
 import { MemoryKeyValueStore } from "../../support/memory_store.ts";
 import { DurableLog } from "../disk/durable_log.ts";
 import { Random } from "../random.ts";
 import { drawScenario } from "../scenario.ts";
 import { Violation } from "../violation.ts";
-import { createVoters } from "../voters.ts";
+import { createVoters, EPOCH } from "../voters.ts";
 import type { NodeView } from "../watcher.ts";
 
 /** Three voters, two of whom must sign. */
@@ -57,6 +59,7 @@ export function testState(
   const config = {
     self,
     certifier: VOTERS.createCertifier(self, new Random(`certifier ${name}`)),
+    grants: createGrantDouble(self, EPOCH),
     electionTimeoutTicks: 10,
     heartbeatTicks: 2,
     signingTimeoutTicks: 3,
@@ -71,6 +74,7 @@ export function testState(
       logStart: new DurableLog().logStart,
       entries,
       currentTermNote: null,
+      grants: term === 0 ? null : grantsOf(self, term),
     },
     applied as LogIndex,
   );
@@ -79,7 +83,7 @@ export function testState(
 
 /** A batch with only these entries. */
 export function batchOf(...entries: readonly Entry[]): PersistBatch {
-  return { sequence: 1, hardState: null, logStart: null, entries, certificates: [] };
+  return { sequence: 1, hardState: null, logStart: null, entries, certificates: [], grants: null };
 }
 
 /** A term and a vote. */
@@ -88,9 +92,14 @@ export function hardState(term: number, votedFor: string | null): HardState {
   return { currentTerm: toTerm(term), votedFor: vote };
 }
 
-/** A batch with only a term and a vote. */
+/** A batch with only a term, its proof and a vote. */
 export function voteBatch(term: number, votedFor: string | null): PersistBatch {
-  return { ...batchOf(), hardState: hardState(term, votedFor) };
+  const grants = grantsOf(toNodeId(votedFor ?? "n1"), term);
+  return { ...batchOf(), hardState: hardState(term, votedFor), grants };
+}
+
+function grantsOf(candidate: NodeId, term: number): GrantsProof {
+  return { kind: "grants", term: toTerm(term), candidate, grants: [] };
 }
 
 /** An output with only these parts. */

@@ -1,0 +1,113 @@
+/**
+ * What proves that a term may be: t voters granted it to one candidate, or elected its leader. Terms
+ * are raised, roles left and timers reset for nothing less; see `mod.ts`.
+ *
+ * @module
+ */
+
+import {
+  type Certificate,
+  CertificateError,
+  type CertificateRefusal,
+  type Certifier,
+  type GrantKeys,
+} from "../certificate/mod.ts";
+import type { NodeId, Term } from "../types.ts";
+
+/** One voter's signed grant of a pre-vote. */
+export interface SignedGrant {
+  /** Who granted. */
+  readonly voter: NodeId;
+  /** Its signature: 64 bytes. */
+  readonly signature: Uint8Array;
+}
+
+/** The grants of exactly t voters for one candidate and one term. */
+export interface GrantsProof {
+  /** The tag. */
+  readonly kind: "grants";
+  /** The term. */
+  readonly term: Term;
+  /** Who asked for the grants, and so opened the term. */
+  readonly candidate: NodeId;
+  /** One of each of t voters, in the order of {@linkcode Certifier.voters}. */
+  readonly grants: readonly SignedGrant[];
+}
+
+/** The election certificate of the term's leader. */
+export interface CertificateProof {
+  /** The tag. */
+  readonly kind: "certificate";
+  /** The term. */
+  readonly term: Term;
+  /** The signed note. */
+  readonly note: string;
+}
+
+/** What proves a term. */
+export type TermProof = GrantsProof | CertificateProof;
+
+/** What proofs are checked with. */
+export interface ProofKeys {
+  /** Knows the voters and the threshold, and checks certificates. */
+  readonly certifier: Pick<Certifier, "voters" | "threshold" | "verify">;
+  /** Checks grants. */
+  readonly grants: Pick<GrantKeys, "verify">;
+}
+
+/** Puts the grants of t voters into the one form of a proof; there must be as many. */
+export function toGrantsProof(
+  { certifier: { voters, threshold } }: ProofKeys,
+  opened: { readonly term: Term; readonly candidate: NodeId },
+  received: ReadonlyMap<NodeId, { readonly signature: Uint8Array }>,
+): GrantsProof {
+  const grants = voters.flatMap((voter) => {
+    const signature = received.get(voter)?.signature;
+    return signature === undefined ? [] : [{ voter, signature }];
+  });
+  return { kind: "grants", ...opened, grants: grants.slice(0, threshold) };
+}
+
+/**
+ * Checks a proof, and returns the grants or the certificate that it is. Stops at the first signature
+ * that is wrong, so what is made up costs its reader little.
+ *
+ * @throws {CertificateError} when the proof does not hold.
+ */
+export function verifyTermProof(keys: ProofKeys, proof: TermProof): GrantsProof | Certificate {
+  if (proof.kind === "certificate") return verifyNote(keys, proof);
+  checkGrants(keys, proof);
+  return proof;
+}
+
+function checkGrants({ certifier, grants: keys }: ProofKeys, proof: GrantsProof): void {
+  const { term, candidate, grants } = proof;
+  const { voters, threshold } = certifier;
+  if (grants.length !== threshold) throw malformed(`${grants.length} grants are not ${threshold}`);
+  if (!voters.includes(candidate)) throw malformed(`${candidate} is no voter`);
+  // The form first, as it costs nothing. One order, so that nobody counts twice.
+  let last = -1;
+  for (const { voter } of grants) {
+    const position = voters.indexOf(voter);
+    if (position <= last) throw malformed(`${voter} is no voter or out of order`);
+    last = position;
+  }
+  for (const { voter, signature } of grants) {
+    if (keys.verify(voter, { term, candidate }, signature)) continue;
+    throw refused("bad-signature", `the grant is not ${voter}'s`);
+  }
+}
+
+function verifyNote({ certifier }: ProofKeys, { term, note }: CertificateProof): Certificate {
+  const certificate = certifier.verify(note);
+  if (certificate.term === term) return certificate;
+  throw refused("wrong-term", `its certificate is of term ${certificate.term}`);
+}
+
+function malformed(why: string): CertificateError {
+  return refused("malformed", why);
+}
+
+function refused(refusal: CertificateRefusal, why: string): CertificateError {
+  return new CertificateError(refusal, `Cannot accept the proof of a term: ${why}`);
+}
