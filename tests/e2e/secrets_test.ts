@@ -272,12 +272,7 @@ class Workshop implements Disposable {
     { name, except = [] }: { readonly name: string; readonly except?: readonly string[] },
   ): string {
     const copy = `${this.backups}/${name}`;
-    Deno.mkdirSync(copy, { mode: 0o700 });
-    for (const { name, isFile } of Deno.readDirSync(folder)) {
-      if (isFile && !except.includes(name)) {
-        Deno.copyFileSync(`${folder}/${name}`, `${copy}/${name}`);
-      }
-    }
+    copyFolder(folder, { to: copy, except });
     return copy;
   }
 
@@ -295,5 +290,19 @@ class Workshop implements Disposable {
     const path = `${this.#path}/${name}`;
     Deno.writeTextFileSync(path, `${text}\n`, { mode: 0o600 });
     return path;
+  }
+}
+
+/** Copies files and the folders among them, but those named. */
+function copyFolder(
+  folder: string,
+  { to, except }: { readonly to: string; readonly except: readonly string[] },
+): void {
+  Deno.mkdirSync(to, { mode: 0o700 });
+  for (const { name, isFile, isDirectory } of Deno.readDirSync(folder)) {
+    if (except.includes(name)) continue;
+    const [source, target] = [`${folder}/${name}`, `${to}/${name}`];
+    if (isFile) Deno.copyFileSync(source, target);
+    if (isDirectory) copyFolder(source, { to: target, except });
   }
 }
