@@ -31,7 +31,7 @@ import type { ClusterName, Epoch, NodeId, Term } from "../types.ts";
 import type { RosterVoter } from "./genesis.ts";
 
 /** The first line: which kind of statement this is. Nothing else is signed under it. */
-export const GRANT_KIND = "floe/prevote/v1";
+const GRANT_KIND = "floe/prevote/v1";
 
 /** What a voter grants, apart from its own name, the cluster's and the epoch, which are known. */
 export interface Grant {
@@ -51,7 +51,7 @@ export interface GrantKeys {
 
 /** What makes grant keys. */
 export interface GrantKeysOptions {
-  /** The cluster. */
+  /** As every statement names it. */
   readonly cluster: ClusterName;
   /** The dealing of shares whose voters grant. */
   readonly epoch: Epoch;
@@ -65,7 +65,7 @@ export interface GrantKeysOptions {
 
 /** Everything that a grant's text says. */
 export interface GrantStatement extends Grant {
-  /** The cluster. */
+  /** As every statement names it. */
   readonly cluster: ClusterName;
   /** The dealing of shares whose voters grant. */
   readonly epoch: Epoch;

@@ -90,6 +90,7 @@ export {
   type Grant,
   type GrantKeys,
   type GrantKeysOptions,
+  type GrantStatement,
 } from "./grant.ts";
 export {
   encodePem,

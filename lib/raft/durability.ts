@@ -53,7 +53,7 @@ export class Durability {
     return sequence <= this.#durableSequence;
   }
 
-  /** The vote changed. */
+  /** The next batch carries the hard state. */
   voteChanged(): void {
     this.#hardStateChanged = true;
   }

@@ -101,6 +101,7 @@ export type {
   Following,
   Leader,
   PreCandidate,
+  ReceivedGrant,
   Role,
   Transfer,
 } from "./role.ts";
@@ -108,5 +109,11 @@ export type { CoreState } from "./state.ts";
 export type { Durability } from "./durability.ts";
 export type { VoterPromise } from "./voter.ts";
 export type { LeaderReads, ReadBatch, Reader } from "./reads.ts";
-export type { BatchName, TakenBatches } from "./forwarding.ts";
-export type { CoordinatedSession, SigningCoordinator, Suspects } from "./signing_coordinator.ts";
+export type { BatchName, LeaderService, TakenBatches } from "./forwarding.ts";
+export type {
+  CoordinatedSession,
+  Offer,
+  SigningCoordinator,
+  Suspects,
+} from "./signing_coordinator.ts";
+export type { Asked, Turns } from "./turns.ts";

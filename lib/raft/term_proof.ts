@@ -26,7 +26,7 @@ export interface SignedGrant {
 export interface GrantsProof {
   /** The tag. */
   readonly kind: "grants";
-  /** The term. */
+  /** What the proof is for. */
   readonly term: Term;
   /** Who asked for the grants, and so opened the term. */
   readonly candidate: NodeId;
@@ -38,7 +38,7 @@ export interface GrantsProof {
 export interface CertificateProof {
   /** The tag. */
   readonly kind: "certificate";
-  /** The term. */
+  /** What the proof is for. */
   readonly term: Term;
   /** The signed note. */
   readonly note: string;
@@ -48,7 +48,7 @@ export interface CertificateProof {
 export type TermProof = GrantsProof | CertificateProof;
 
 /** What proofs are checked with. */
-export interface ProofKeys {
+interface ProofKeys {
   /** Knows the voters and the threshold, and checks certificates. */
   readonly certifier: Pick<Certifier, "voters" | "threshold" | "verify">;
   /** Checks grants. */

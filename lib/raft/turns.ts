@@ -27,7 +27,7 @@ export interface Asked {
   readonly term: Term;
   /** Who asks. */
   readonly candidate: NodeId;
-  /** Now. */
+  /** The core's clock. */
   readonly nowTick: number;
 }
 
