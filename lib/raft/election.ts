@@ -218,7 +218,8 @@ function acceptGrant(state: CoreState, message: PreVoteResponse): ReceivedGrant 
 
 /**
  * Suspects do not count among the first t, unless nobody else grants within a session's time. A node that
- * has pledged itself to another meanwhile waits for that one.
+ * has given way to another meanwhile goes on with t grants all the same: the t - 1 others are pledged to
+ * it, so the other has too few.
  */
 function becomeCandidateIfGranted(state: CoreState, role: PreCandidate): void {
   const { signingTimeoutTicks, certifier } = state.config;
@@ -226,9 +227,7 @@ function becomeCandidateIfGranted(state: CoreState, role: PreCandidate): void {
   const granted = [...role.grants.keys()].filter((voter) =>
     hasWaited || !state.suspects.has(voter)
   );
-  if (granted.length < certifier.threshold) return;
-  const asked = { term: role.askedTerm, candidate: state.self, nowTick: state.nowTick };
-  if (role.transfer || state.turns.pledge(asked, { givesWay: false })) becomeCandidate(state, role);
+  if (granted.length >= certifier.threshold) becomeCandidate(state, role);
 }
 
 /** Raises the term, votes for itself and opens the first signing session with those who granted. */
