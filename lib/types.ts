@@ -56,6 +56,21 @@ export function toClusterName(value: unknown): ClusterName {
   return toName(value, "cluster name") as ClusterName;
 }
 
+/** Counts `by` terms or entries on, or back. The caller knows that the sum is within the limits. */
+export function plus<Count extends number>(count: Count, by: number): Count {
+  return count + by as Count;
+}
+
+/** The highest of these. */
+export function highest<Count extends number>(...counts: readonly Count[]): Count {
+  return Math.max(...counts) as Count;
+}
+
+/** The lowest of these. */
+export function lowest<Count extends number>(...counts: readonly Count[]): Count {
+  return Math.min(...counts) as Count;
+}
+
 function toCount(value: unknown, what: string, least: number): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least) {
     throw new InputError(

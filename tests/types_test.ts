@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
 import { InputError } from "../lib/errors.ts";
-import { toEpoch, toLogIndex, toNodeId, toTerm } from "../lib/types.ts";
+import { highest, lowest, plus, toEpoch, toLogIndex, toNodeId, toTerm } from "../lib/types.ts";
 
 Deno.test("the checked constructors take what is at their limits", () => {
   assert.equal(toTerm(0), 0);
   assert.equal(toLogIndex(Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
   assert.equal(toEpoch(1), 1);
   assert.equal(toNodeId("x".repeat(64)), "x".repeat(64));
+});
+
+Deno.test("plus(), highest() and lowest() compute with indexes as with numbers", () => {
+  const [three, five] = [toLogIndex(3), toLogIndex(5)];
+  assert.deepEqual([plus(three, 1), plus(three, -2)], [4, 1]);
+  assert.deepEqual([highest(three, five, three), lowest(five, three)], [5, 3]);
 });
 
 /** So deep that turning it into text would end in an error of the stack's. */

@@ -9,7 +9,7 @@
  */
 
 import type { Certificate, NonceTicket } from "../certificate/mod.ts";
-import type { LogIndex, NodeId, Term } from "../types.ts";
+import { highest, type LogIndex, type NodeId, plus, type Term } from "../types.ts";
 import type { HardState, LogPosition, LogStart, PersistBatch } from "./entry.ts";
 import type { Log } from "./log.ts";
 import type { GrantsProof } from "./term_proof.ts";
@@ -60,7 +60,7 @@ export class Durability {
 
   /** The log changed at `index` and perhaps after it. */
   logChangedFrom(index: LogIndex): void {
-    const kept = index - 1 as LogIndex;
+    const kept = plus(index, -1);
     if (this.#unsavedFrom === null || index < this.#unsavedFrom) this.#unsavedFrom = index;
     if (kept < this.#durableIndex) this.#durableIndex = kept;
     for (const batch of this.#pending) {
@@ -78,7 +78,7 @@ export class Durability {
     const isSaved = this.#unsavedFrom === null || this.#unsavedFrom > position.index;
     const keepsRest = isSaved && (this.#logStart?.keepsRest ?? true);
     this.#logStart = { position, keepsRest };
-    if (!isSaved) this.#unsavedFrom = position.index + 1 as LogIndex;
+    if (!isSaved) this.#unsavedFrom = plus(position.index, 1);
     if (this.#durableIndex < position.index) this.#durableIndex = position.index;
   }
 
@@ -130,7 +130,7 @@ export class Durability {
   persisted(sequence: number): void {
     this.#durableSequence = Math.max(this.#durableSequence, Math.min(sequence, this.#sequence));
     while (this.#pending[0] !== undefined && this.#pending[0].sequence <= this.#durableSequence) {
-      this.#durableIndex = Math.max(this.#durableIndex, this.#pending[0].lastIndex) as LogIndex;
+      this.#durableIndex = highest(this.#durableIndex, this.#pending[0].lastIndex);
       this.#pending.shift();
     }
   }

@@ -7,7 +7,7 @@
 
 import { assertDefined } from "../assert.ts";
 import { CertificateError } from "../certificate/mod.ts";
-import type { NodeId, Term } from "../types.ts";
+import { type NodeId, plus, type Term } from "../types.ts";
 import { GRANT_TIMEOUTS } from "./config.ts";
 import type { PendingVote } from "./durability.ts";
 import { acceptLeader } from "./follower.ts";
@@ -40,7 +40,7 @@ export function startPreVote(
   { toldRound }: { readonly toldRound: number | null },
 ): void {
   const { self, nowTick, config: { certifier, grants, incarnation } } = state;
-  const askedTerm = state.currentTerm + 1 as Term;
+  const askedTerm = plus(state.currentTerm, 1);
   const asked = { term: askedTerm, candidate: self };
   const made = { commitment: certifier.commit(asked), signature: grants.sign(asked) };
   const own: ReceivedGrant = { ...made, incarnation, tick: nowTick };
@@ -115,7 +115,7 @@ export function handlePreVoteRequest(state: CoreState, message: PreVoteRequest):
   if (!mayHelp(state, message)) return keepForTransfer(state, message);
   const { from: candidate, term, proof } = message;
   const isAhead = term > state.currentTerm + 1;
-  if (isAhead && !state.adoptTerm(candidate, { term: term - 1 as Term, proof })) return;
+  if (isAhead && !state.adoptTerm(candidate, { term: plus(term, -1), proof })) return;
   const asked = { term, candidate };
   const isPossible = term === state.currentTerm + 1 &&
     state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });

@@ -5,7 +5,7 @@
  */
 
 import type { Certificate } from "../certificate/mod.ts";
-import type { LogIndex, NodeId, Term } from "../types.ts";
+import { type LogIndex, type NodeId, type Term, toLogIndex, toTerm } from "../types.ts";
 import type { GrantsProof } from "./term_proof.ts";
 
 /** One entry of the replicated log. Immutable once made. */
@@ -32,7 +32,7 @@ export interface LogPosition {
 }
 
 /** Where every log begins. */
-export const LOG_START: LogPosition = { index: 0 as LogIndex, term: 0 as Term };
+export const LOG_START: LogPosition = { index: toLogIndex(0), term: toTerm(0) };
 
 /** Where the log begins from now on, because a snapshot holds everything before. */
 export interface LogStart {

@@ -8,7 +8,7 @@ import { assertDefined } from "../assert.ts";
 import { decodeUtf8 } from "../bytes.ts";
 import type { Certificate } from "../certificate/mod.ts";
 import { InputError } from "../errors.ts";
-import type { LogIndex, NodeId } from "../types.ts";
+import { highest, type LogIndex, lowest, type NodeId, plus } from "../types.ts";
 import type { Entry, Snapshot } from "./entry.ts";
 import type {
   AppendOutcome,
@@ -62,11 +62,11 @@ function matchLog(state: CoreState, message: AppendRequest): AppendOutcome | nul
     index > log.base.index && log.termAt(index) !== term
   );
   if (conflict !== -1) replaceFrom(state, entries.slice(conflict));
-  const matchIndex = previousLogIndex + entries.length as LogIndex;
+  const matchIndex = plus(previousLogIndex, entries.length);
   if (matchIndex >= (state.lostEntries?.acknowledgedIndex ?? 0)) state.lostEntries = null;
   state.service.matched(matchIndex);
   // Step 5: not above the last entry that is known to match, whatever else this log holds.
-  state.commitTo(Math.min(message.leaderCommit, matchIndex) as LogIndex);
+  state.commitTo(lowest(message.leaderCommit, matchIndex));
   return { kind: "accepted", matchIndex };
 }
 
@@ -261,7 +261,7 @@ export function snapshotRefused(state: CoreState, snapshot: Snapshot): void {
 
 /** The terms of a log never fall, so an entry above those committed is of no earlier term than they. */
 function isTermPossible(state: CoreState, { term }: Snapshot): boolean {
-  const committed = Math.max(state.commitIndex, state.log.base.index) as LogIndex;
+  const committed = highest(state.commitIndex, state.log.base.index);
   return term >= (state.log.termAt(committed) ?? term) && term <= state.currentTerm;
 }
 

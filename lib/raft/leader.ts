@@ -8,7 +8,7 @@
 import { assert, assertDefined } from "../assert.ts";
 import { encodeUtf8 } from "../bytes.ts";
 import type { Certificate } from "../certificate/mod.ts";
-import type { LogIndex, NodeId, Term } from "../types.ts";
+import { highest, type LogIndex, type NodeId, plus, type Term } from "../types.ts";
 import { ENTRY_OVERHEAD_BYTES } from "./config.ts";
 import type { Entry } from "./entry.ts";
 import { TakenBatches } from "./forwarding.ts";
@@ -24,7 +24,7 @@ import { tellTarget, tickTransfer } from "./transfer.ts";
 export function becomeLeader(state: CoreState, certificate: Certificate): void {
   assert(certificate.leader === state.self, "A node leads by its own certificate");
   assert(certificate.term === state.currentTerm, "A node leads in its certificate's term");
-  const nextIndex = state.log.last.index + 1 as LogIndex;
+  const nextIndex = plus(state.log.last.index, 1);
   const { nowTick, flowLimits } = state;
   const { inflight } = flowLimits;
   const leader: Leader = {
@@ -51,7 +51,7 @@ export function becomeLeader(state: CoreState, certificate: Certificate): void {
 
 /** Adds the next entry of this leader's term to its own log. */
 export function appendEntry(state: CoreState, entry: Pick<Entry, "kind" | "data">): Entry {
-  const index = state.log.last.index + 1 as LogIndex;
+  const index = plus(state.log.last.index, 1);
   const appended = { index, term: state.currentTerm, ...entry };
   state.log.append(appended);
   state.durability.logChangedFrom(index);
@@ -98,11 +98,11 @@ export function advanceCommit(state: CoreState, leader: Leader): void {
   const matched = [...leader.followers.values()].map((follower) => follower.matchIndex);
   // The leader's own copy counts like any other: only once it is durable.
   matched.push(state.durability.durableIndex);
-  const majorityIndex = quorumValue(matched, state.majority) as LogIndex;
+  const majorityIndex = quorumValue(matched, state.majority);
   if (majorityIndex <= state.commitIndex) return;
   if (state.log.termAt(majorityIndex) !== state.currentTerm) return;
-  for (let index = state.commitIndex + 1; index <= majorityIndex; index++) {
-    const entry = assertDefined(state.log.entryAt(index as LogIndex), "Committed entries are kept");
+  for (let index = plus(state.commitIndex, 1); index <= majorityIndex; index = plus(index, 1)) {
+    const entry = assertDefined(state.log.entryAt(index), "Committed entries are kept");
     if (entry.term === state.currentTerm && entry.kind === "command") {
       leader.uncommittedBytes -= entry.data.length + ENTRY_OVERHEAD_BYTES;
     }
@@ -182,7 +182,7 @@ function nextIndexAfterConflict(
   const match = log.highestPossibleMatch(hint.hintIndex, hint.hintTerm);
   // What the follower has differs from the log's base, or ends before it: only a snapshot helps.
   const isForgotten = match.index < log.base.index || match.term > hint.hintTerm;
-  return isForgotten ? log.base.index : match.index + 1 as LogIndex;
+  return isForgotten ? log.base.index : plus(match.index, 1);
 }
 
 function replicateTo(
@@ -221,7 +221,7 @@ function sendAppend(
   const { peer, follower, entries } = append;
   // A follower that needs what the log has forgotten is sent heartbeats too, while it awaits a snapshot:
   // it answers that its log does not match at the base, which is no news.
-  const previousLogIndex = Math.max(follower.nextIndex - 1, state.log.base.index) as LogIndex;
+  const previousLogIndex = highest(plus(follower.nextIndex, -1), state.log.base.index);
   state.send({
     kind: "appendRequest",
     from: state.self,

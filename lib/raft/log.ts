@@ -5,7 +5,7 @@
  */
 
 import { assert, assertDefined } from "../assert.ts";
-import type { LogIndex, Term } from "../types.ts";
+import { type LogIndex, lowest, plus, type Term } from "../types.ts";
 import { type Entry, LOG_START, type LogPosition, type Snapshot } from "./entry.ts";
 
 /** How many entries may stand together: in a log, or in a message. */
@@ -99,7 +99,7 @@ export class Log {
       if (bytes > limits.bytesMax) break;
       kept++;
     }
-    return this.last.index - kept as LogIndex;
+    return plus(this.last.index, -kept);
   }
 
   /**
@@ -130,9 +130,9 @@ export class Log {
    * log can match one that has `term` at `index` (Raft §5.3, the conflict-term optimisation).
    */
   highestPossibleMatch(index: LogIndex, term: Term): LogPosition {
-    let candidate = Math.min(index, this.last.index) as LogIndex;
+    let candidate = lowest(index, this.last.index);
     while (candidate > this.#base.index && (this.termAt(candidate) ?? term) > term) {
-      candidate = candidate - 1 as LogIndex;
+      candidate = plus(candidate, -1);
     }
     return { index: candidate, term: this.termAt(candidate) ?? this.#base.term };
   }

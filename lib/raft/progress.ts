@@ -9,7 +9,7 @@
  */
 
 import { assert, assertDefined } from "../assert.ts";
-import type { LogIndex } from "../types.ts";
+import { highest, type LogIndex, lowest, plus, toLogIndex } from "../types.ts";
 import {
   FLOW_LIMITS,
   type FlowLimits,
@@ -27,7 +27,7 @@ interface Inflight {
 
 /** One follower as its leader sees it. `matchIndex < nextIndex`, always. */
 export class Progress {
-  #matchIndex = 0 as LogIndex;
+  #matchIndex = toLogIndex(0);
   #nextIndex: LogIndex;
   #mode: "probe" | "replicate" = "probe";
   #probeSent = false;
@@ -49,7 +49,7 @@ export class Progress {
   /** Whether the follower has answered in this term, and so holds the leader's certificate. */
   isCertified = false;
   /** The commit index last sent. */
-  sentCommit = 0 as LogIndex;
+  sentCommit = toLogIndex(0);
   /** The leader's round when `matchIndex` last rose. */
   matchRound = 0;
   /** Whether its log lacks what it has acknowledged. */
@@ -97,7 +97,7 @@ export class Progress {
     const bytes = entries.reduce((sum, entry) => sum + entry.data.length, 0);
     this.#inflight.push({ lastIndex: last.index, bytes });
     this.#inflightBytes += bytes;
-    this.#nextIndex = last.index + 1 as LogIndex;
+    this.#nextIndex = plus(last.index, 1);
   }
 
   /** The follower holds everything up to `matchIndex`. Late and doubled answers change nothing. */
@@ -110,7 +110,7 @@ export class Progress {
     const isWanted = this.#wantedSnapshotIndex !== null;
     if ((isNews || hasSnapshot) && !isWanted) this.#snapshot = null;
     // A follower that waits for a state machine stores entries all the same.
-    if (this.#nextIndex <= this.#matchIndex) this.#nextIndex = this.#matchIndex + 1 as LogIndex;
+    if (this.#nextIndex <= this.#matchIndex) this.#nextIndex = plus(this.#matchIndex, 1);
     if (this.#snapshot !== null) return;
     this.#mode = "replicate";
     this.#probeSent = false;
@@ -129,14 +129,14 @@ export class Progress {
   ): void {
     if (this.#snapshot !== null || options.previousLogIndex <= this.#matchIndex) return;
     if (this.#mode === "probe" && options.previousLogIndex !== this.#nextIndex - 1) return;
-    const next = Math.min(options.nextIndex, options.previousLogIndex);
-    this.#startProbing(Math.max(next, this.#matchIndex + 1) as LogIndex);
+    const next = lowest(options.nextIndex, options.previousLogIndex);
+    this.#startProbing(highest(next, plus(this.#matchIndex, 1)));
   }
 
   /** Messages may have been lost: finds out anew where the logs match. */
   lost(): void {
     if (this.#snapshot !== null) this.#snapshot.sentTick = null;
-    this.#startProbing(this.#matchIndex + 1 as LogIndex);
+    this.#startProbing(plus(this.#matchIndex, 1));
   }
 
   /** A probe may be repeated, as its answer should have come. */
@@ -340,7 +340,7 @@ export class FollowerRounds {
 }
 
 /** The largest value that at least `quorum` of the values reach. */
-export function quorumValue(values: readonly number[], quorum: number): number {
+export function quorumValue<Value extends number>(values: readonly Value[], quorum: number): Value {
   const descending = [...values].sort((left, right) => right - left);
   return assertDefined(descending[quorum - 1], "There is a value for every voter");
 }

@@ -6,7 +6,7 @@
  */
 
 import { assert } from "../assert.ts";
-import type { LogIndex, NodeId } from "../types.ts";
+import { highest, type LogIndex, lowest, type NodeId, toLogIndex } from "../types.ts";
 import { HELD_LOG_FACTOR, HELD_LOG_TIMEOUTS, KEPT_LOG_SHARE, LOG_LIMITS } from "./config.ts";
 import type { Snapshot } from "./entry.ts";
 import type { EntryLimits, Log } from "./log.ts";
@@ -21,7 +21,7 @@ export function compactLog(state: CoreState, index: LogIndex): void {
   const { log } = state;
   const limits = state.config.logLimits ?? LOG_LIMITS;
   if (!exceeds(log, limits)) return;
-  const wanted = Math.min(index, log.baseToKeep(times(limits, KEPT_LOG_SHARE))) as LogIndex;
+  const wanted = lowest(index, log.baseToKeep(times(limits, KEPT_LOG_SHARE)));
   const base = exceeds(log, times(limits, HELD_LOG_FACTOR))
     ? leaveBehind(state, wanted)
     : holdBack(state, wanted);
@@ -48,7 +48,7 @@ function holdBack(state: CoreState, base: LogIndex): LogIndex {
     const isHeard = silentTicks <= HELD_LOG_TIMEOUTS * state.config.electionTimeoutTicks;
     if (isHeard && !isCaughtUp) needed.push(needsAfter);
   }
-  return Math.min(...needed) as LogIndex;
+  return lowest(...needed);
 }
 
 /** The log is as long as memory allows: whoever still needs more of it starts over. */
@@ -90,7 +90,7 @@ export function sendSnapshot(
   const { nowTick, config: { electionTimeoutTicks } } = state;
   // A follower that is down would cost a snapshot each time the log moves on.
   if (nowTick - follower.rounds.answeredSentTick > electionTimeoutTicks) return;
-  const from = Math.max(state.log.base.index, follower.wantedSnapshotIndex ?? 0) as LogIndex;
+  const from = highest(state.log.base.index, follower.wantedSnapshotIndex ?? toLogIndex(0));
   const snapshot = state.ownSnapshot.usableFrom(from);
   if (snapshot === null) return haveSnapshotMade(state, follower);
   if (follower.snapshot !== snapshot) {

@@ -9,7 +9,7 @@ import { assert } from "../assert.ts";
 import type { Certificate } from "../certificate/mod.ts";
 import { InputError } from "../errors.ts";
 import { majorityOf } from "../margins.ts";
-import type { LogIndex, NodeId, Term } from "../types.ts";
+import { type LogIndex, type NodeId, plus, type Term, toLogIndex } from "../types.ts";
 import { FLOW_LIMITS, type FlowLimits, type RaftConfig, STALLED_TIMEOUTS } from "./config.ts";
 import { Durability, PendingVotes } from "./durability.ts";
 import type { DurableState, LogPosition, Snapshot } from "./entry.ts";
@@ -53,7 +53,7 @@ export class CoreState {
   /** This round's election timeout, drawn anew at each reset. */
   randomizedTimeoutTicks: number;
   /** The newest commit index that a leader has named; only a leader's word, and no proof of anything. */
-  leaderCommit: LogIndex = 0 as LogIndex;
+  leaderCommit: LogIndex = toLogIndex(0);
   /** What this node acknowledged and its log lacks, as a leader noticed; null when nothing is known. */
   lostEntries: LostEntries | null = null;
   /** What this node promised the leader that it heard last. */
@@ -308,7 +308,7 @@ export class CoreState {
   commitTo(index: LogIndex): void {
     assert(index <= this.log.last.index, `Cannot commit ${index}: beyond the log`);
     if (index <= this.#commitIndex || this.lacksState) return;
-    const entries = this.log.slice(this.#commitIndex + 1 as LogIndex, index);
+    const entries = this.log.slice(plus(this.#commitIndex, 1), index);
     for (const entry of entries) this.output.apply.push(entry);
     this.#commitIndex = index;
     this.service.committed(index);

@@ -136,10 +136,10 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "grants-beyond-the-next-term",
     bug: "a voter grants terms far above its own, which a liar can keep and show one by one",
     file: "lib/raft/election.ts",
-    find: `  if (isAhead && !state.adoptTerm(candidate, { term: term - 1 as Term, proof })) return;
+    find: `  if (isAhead && !state.adoptTerm(candidate, { term: plus(term, -1), proof })) return;
   const asked = { term, candidate };
   const isPossible = term === state.currentTerm + 1 &&`,
-    replace: `  if (isAhead) state.adoptTerm(candidate, { term: term - 1 as Term, proof });
+    replace: `  if (isAhead) state.adoptTerm(candidate, { term: plus(term, -1), proof });
   const asked = { term, candidate };
   const isPossible = term > state.currentTerm &&`,
   },

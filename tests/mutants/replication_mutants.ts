@@ -35,9 +35,8 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     name: "commits-without-majority",
     bug: "a leader commits what one node fewer than a majority holds",
     file: "lib/raft/leader.ts",
-    find: `const majorityIndex = quorumValue(matched, state.majority) as LogIndex;`,
-    replace:
-      `const majorityIndex = quorumValue(matched, Math.max(1, state.majority - 1)) as LogIndex;`,
+    find: `const majorityIndex = quorumValue(matched, state.majority);`,
+    replace: `const majorityIndex = quorumValue(matched, Math.max(1, state.majority - 1));`,
   },
   {
     name: "truncates-without-conflict",
@@ -51,8 +50,8 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     name: "follower-commits-beyond-match",
     bug: "a follower commits entries that are not known to match the leader's",
     file: "lib/raft/follower.ts",
-    find: `Math.min(message.leaderCommit, matchIndex) as LogIndex`,
-    replace: `Math.min(message.leaderCommit, log.last.index) as LogIndex`,
+    find: `lowest(message.leaderCommit, matchIndex)`,
+    replace: `lowest(message.leaderCommit, log.last.index)`,
   },
   {
     name: "previous-entry-unchecked",
@@ -89,8 +88,8 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     name: "probe-never-goes-back",
     bug: "a leader that is told of a conflict tries the same place again",
     file: "lib/raft/progress.ts",
-    find: `const next = Math.min(options.nextIndex, options.previousLogIndex);`,
-    replace: `const next = options.previousLogIndex + 1;`,
+    find: `const next = lowest(options.nextIndex, options.previousLogIndex);`,
+    replace: `const next = plus(options.previousLogIndex, 1);`,
   },
   {
     name: "failed-write-goes-on",
@@ -144,7 +143,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     file: "lib/raft/durability.ts",
     find: `    const isSaved = this.#unsavedFrom === null || this.#unsavedFrom > position.index;\n`,
     replace: `    const isSaved = true;
-    const next = position.index + 1 as LogIndex;
+    const next = plus(position.index, 1);
     if (this.#unsavedFrom !== null && this.#unsavedFrom < next) this.#unsavedFrom = next;\n`,
   },
   {

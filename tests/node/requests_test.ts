@@ -3,7 +3,7 @@ import type { AppliedEntry } from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
 import { Requests } from "../../lib/node/requests.ts";
 import type { Input, Output } from "../../lib/raft/mod.ts";
-import { type LogIndex, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { commandEntry } from "../raft/entries.ts";
 import { NO_OUTPUT } from "../raft/harness.ts";
 
@@ -189,7 +189,7 @@ Deno.test("confirmRead() that is refused waits for a leader and asks again", asy
   const read = bench.requests.confirmRead(DEADLINE_MS);
   bench.output({ reads: [{ kind: "refused", readId: 1, reason: "leaderChanged" }] });
   bench.elect("n2");
-  bench.output({ reads: [{ kind: "ready", readId: 2, readIndex: 0 as LogIndex }] });
+  bench.output({ reads: [{ kind: "ready", readId: 2, readIndex: toLogIndex(0) }] });
   await read;
   assert.equal(bench.inputs.length, 2);
 });

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { decodeUtf8, encodeUtf8 } from "../../lib/bytes.ts";
 import type { Entry } from "../../lib/raft/mod.ts";
-import { type LogIndex, toLogIndex, toTerm } from "../../lib/types.ts";
+import { toLogIndex, toTerm } from "../../lib/types.ts";
 
 /** An entry with a command given as text. */
 export function commandEntry(index: number, term: number, command = `${index}@${term}`): Entry {
@@ -21,7 +21,7 @@ export function commandEntry(index: number, term: number, command = `${index}@${
 
 /** A log of commands with these terms, from index 1. */
 export function entriesOfTerms(...terms: readonly number[]): readonly Entry[] {
-  return terms.map((term, position) => commandEntry(position + 1 as LogIndex, term));
+  return terms.map((term, position) => commandEntry(toLogIndex(position + 1), term));
 }
 
 /** The snapshot of a state machine that has applied these entries. */

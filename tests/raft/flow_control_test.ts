@@ -7,7 +7,7 @@ import {
   INFLIGHT_ROUNDS_MAX,
 } from "../../lib/raft/config.ts";
 import type { AppendRequest, Input, Message, ReadResult } from "../../lib/raft/mod.ts";
-import { type LogIndex, type NodeId, toNodeId } from "../../lib/types.ts";
+import { type LogIndex, type NodeId, plus, toNodeId } from "../../lib/types.ts";
 import { TestCluster } from "./harness.ts";
 import { HEARTBEAT_TICKS, type TestNode } from "./test_node.ts";
 
@@ -106,7 +106,7 @@ class SlowFollower {
 
   #answer(message: AppendRequest): void {
     const { from, to, term, round, previousLogIndex, entries } = message;
-    const matchIndex = previousLogIndex + entries.length as LogIndex;
+    const matchIndex = plus(previousLogIndex, entries.length);
     if (to === SLOW) {
       assert.ok(previousLogIndex <= this.#matchIndex, "n3 is sent entries in order");
       this.#matchIndex = matchIndex;

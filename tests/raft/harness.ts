@@ -8,14 +8,7 @@
 import { assertDefined } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import type { Message, Output } from "../../lib/raft/mod.ts";
-import {
-  type LogIndex,
-  type NodeId,
-  toClusterName,
-  toEpoch,
-  toNodeId,
-  toTerm,
-} from "../../lib/types.ts";
+import { type NodeId, plus, toClusterName, toEpoch, toNodeId, toTerm } from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
 import { createCertifierDouble } from "../support/certifier_double.ts";
 import { proofOf } from "../support/grant_double.ts";
@@ -186,7 +179,7 @@ export function propose(node: TestNode, command: string, proposalId = 1): void {
 /** The terms of the entries that a node's log keeps, first entry first. */
 export function logTerms(node: TestNode): readonly number[] {
   const { log } = node.raft.state;
-  return log.slice(log.base.index + 1 as LogIndex, log.last.index).map(({ term }) => term);
+  return log.slice(plus(log.base.index, 1), log.last.index).map(({ term }) => term);
 }
 
 /** An output that wants nothing done. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Message } from "../../lib/raft/mod.ts";
 import { toGrantsProof } from "../../lib/raft/term_proof.ts";
-import { type NodeId, type Term, toLogIndex } from "../../lib/types.ts";
+import { type NodeId, plus, Term, toLogIndex, toTerm } from "../../lib/types.ts";
 import { proofOf } from "../support/grant_double.ts";
 import { propose, seededRandom } from "./harness.ts";
 import { proof } from "./messages.ts";
@@ -25,7 +25,7 @@ const LIES: Readonly<Record<string, Lie>> = {
   "refuses everything with term + 1": (message) => {
     if (!isAnswer(message)) return [];
     const { from, to } = message;
-    const term = message.term + 1 as Term;
+    const term = plus(message.term, 1);
     const none = { granted: false, commitment: null, incarnation: 1, proof: null } as const;
     const refusal = { from, to, term };
     const outcome = { kind: "staleTerm", proof: proof(from, term) } as const;
@@ -75,7 +75,7 @@ class Stander {
   readonly #self: NodeId;
   readonly #world: () => SlowNetwork;
   readonly #opening: Opening;
-  #term = 0;
+  #term = toTerm(0);
   #rounds = 0;
   #grants = new Map<NodeId, { readonly signature: Uint8Array }>();
   #hasOpened = false;
@@ -90,7 +90,7 @@ class Stander {
     if (message.to !== this.#self || isLiar(message.from)) return;
     const isRequest = message.kind === "preVoteRequest";
     const isGrant = message.kind === "preVoteResponse" && message.granted;
-    this.#learn(isRequest || isGrant ? message.term - 1 : message.term);
+    this.#learn(isRequest || isGrant ? plus(message.term, -1) : message.term);
     if (isGrant && message.term === this.#term + 1 && message.grant !== null) {
       this.#grants.set(message.from, { signature: message.grant });
     }
@@ -101,7 +101,7 @@ class Stander {
     const { cluster, nowMs } = this.#world();
     const { certifier } = cluster.node(this.#self);
     const honest = certifier.voters.filter((id) => !isLiar(id));
-    const term = this.#term + 1 as Term;
+    const term = plus(this.#term, 1);
     const claim = { lastLogIndex: toLogIndex(1_000_000), lastLogTerm: term, transfer: true };
     const from = this.#self;
     if (seen === null && nowMs % 5 === 0) {
@@ -128,7 +128,7 @@ class Stander {
     }
   }
 
-  #learn(term: number): void {
+  #learn(term: Term): void {
     if (term <= this.#term) return;
     this.#term = term;
     this.#grants = new Map();

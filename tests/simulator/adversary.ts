@@ -16,7 +16,7 @@ import type {
   VoteRequest,
   VoteResponse,
 } from "../../lib/raft/mod.ts";
-import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
+import { highest, type NodeId, plus, type Term, toTerm } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
 import { CLAIMED_INDEX, FalseCandidacy } from "./false_candidacy.ts";
 import { type LieKind, LIES_BEYOND } from "./fault_kinds.ts";
@@ -68,7 +68,7 @@ export class Adversary {
   readonly #notes: string[] = [];
   readonly #candidacy: FalseCandidacy;
   /** The highest term that it has heard of. */
-  #term = 0 as Term;
+  #term = toTerm(0);
   /** The newest AppendEntries that it saw, as a pattern for its own. */
   #pattern: AppendRequest | null = null;
   /** The newest term in which it was elected. */
@@ -126,11 +126,11 @@ export class Adversary {
     const lies = this.#options.lies();
     const stands = LIES_BEYOND.some((lie) => lie !== "inflatedLog" && lies.includes(lie));
     if (this.#lies("inflatedLog") || stands) {
-      this.#candidacy.start(this.#pattern?.term ?? 0 as Term, { transfer: true });
+      this.#candidacy.start(this.#pattern?.term ?? toTerm(0), { transfer: true });
     }
     if (this.#lies("transferUnasked")) this.#transferUnasked();
     if (this.#lies("standFirst")) this.#candidacy.start(this.#term, { transfer: false });
-    const term = (this.#pattern?.term ?? 0) + this.#options.random.below(3) as Term;
+    const term = plus(this.#pattern?.term ?? toTerm(0), this.#options.random.below(3));
     if (this.#lies("claimWithoutCertificate")) this.#claim(term, null);
     if (this.#lies("foreignCertificate")) {
       const { self, signElsewhere } = this.#options;
@@ -174,18 +174,18 @@ export class Adversary {
     const { random } = this.#options;
     const lies = this.#options.lies();
     const stands = LIES_BEYOND.some((lie) => lies.includes(lie));
-    if (stands && random.chance(0.3)) this.#candidacy.start(term - 1 as Term, { transfer: true });
+    if (stands && random.chance(0.3)) this.#candidacy.start(plus(term, -1), { transfer: true });
   }
 
   /** Another's pre-vote is for a term that nobody is in yet. */
   #noteTerm({ kind, term }: Message): void {
     const isAhead = kind === "preVoteRequest" || kind === "preVoteResponse";
-    this.#term = Math.max(this.#term, isAhead ? term - 1 : term) as Term;
+    this.#term = highest(this.#term, isAhead ? plus(term, -1) : term);
   }
 
   /** Answers every request by a refusal of a term that is higher by one. */
   #refuse(message: Message): boolean {
-    const refusal = refusalOf(message, this.#forgeProof(message.term + 1 as Term));
+    const refusal = refusalOf(message, this.#forgeProof(plus(message.term, 1)));
     if (refusal === null || !this.#lies("refuseAll", 0.5)) return false;
     this.#options.send(refusal);
     return true;
@@ -260,7 +260,7 @@ export class Adversary {
   /** Says that it has stored what it never looked at. */
   #acknowledge(message: AppendRequest): true {
     const { from, to, term, round, previousLogIndex, entries } = message;
-    const matchIndex = previousLogIndex + entries.length as LogIndex;
+    const matchIndex = plus(previousLogIndex, entries.length);
     const outcome = { kind: "accepted", matchIndex } as const;
     this.#options.send({ kind: "appendResponse", from: to, to: from, term, round, outcome });
     return true;
@@ -295,7 +295,7 @@ export class Adversary {
       (message.kind === "voteResponse" && !message.granted) ||
       (message.kind === "preVoteResponse" && !message.granted);
     if (!isUnproven || !this.#lies("inflatedTerm", 0.03)) return [message];
-    const term = message.term + this.#options.random.pick(INFLATIONS) as Term;
+    const term = plus(message.term, this.#options.random.pick(INFLATIONS));
     const proof = this.#forgeProof(term);
     if (message.kind !== "appendResponse") return [{ ...message, term, proof }];
     return [{ ...message, term, outcome: { kind: "staleTerm", proof } }];
@@ -317,13 +317,13 @@ export class Adversary {
     const { self, peers, send, random } = this.#options;
     if (random.chance(0.3)) return this.#claimSnapshot(pattern, { term, certificate });
     const { previousLogIndex, leaderCommit } = pattern;
-    const index = previousLogIndex + 1 as LogIndex;
+    const index = plus(previousLogIndex, 1);
     const data = new TextEncoder().encode("lie");
     const entries = [{ index, term, kind: "command", data } as const];
     for (const to of peers) {
       const round = pattern.round + 1;
       const addressed = { from: self, to, term, round, certificate };
-      send({ ...pattern, ...addressed, entries, leaderCommit: leaderCommit + 1 as LogIndex });
+      send({ ...pattern, ...addressed, entries, leaderCommit: plus(leaderCommit, 1) });
     }
   }
 
@@ -333,7 +333,7 @@ export class Adversary {
     claim: { readonly term: Term; readonly certificate: string | null },
   ): void {
     const { self, peers, send } = this.#options;
-    const index = leaderCommit + 1 as LogIndex;
+    const index = plus(leaderCommit, 1);
     const forged = forgeSnapshot({ index, term: claim.term });
     for (const to of peers) {
       const addressed = { kind: "snapshotRequest", from: self, to, round: round + 1 } as const;

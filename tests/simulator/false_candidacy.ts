@@ -15,13 +15,13 @@ import {
 import type { GrantKeys } from "../../lib/certificate/grant.ts";
 import type { GrantsProof, Message, PreVoteResponse, VoteResponse } from "../../lib/raft/mod.ts";
 import { toGrantsProof } from "../../lib/raft/term_proof.ts";
-import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
+import { type NodeId, plus, type Term, toLogIndex, toTerm } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
 import type { LieKind } from "./fault_kinds.ts";
 import type { Random } from "./random.ts";
 
 /** How far beyond everybody's the claimed log goes. */
-export const CLAIMED_INDEX = 1_000_000 as LogIndex;
+export const CLAIMED_INDEX = toLogIndex(1_000_000);
 
 /** What a candidacy needs of its liar. */
 export interface FalseCandidacyOptions {
@@ -67,7 +67,7 @@ export class FalseCandidacy {
   start(term: Term, { transfer }: { readonly transfer: boolean }): void {
     const { self, peers, certifier, grants, send } = this.#options;
     this.#transfer = transfer;
-    const asked = term + 1 as Term;
+    const asked = plus(term, 1);
     const election = { term: asked, candidate: self };
     this.#election = {
       epoch: certifier.epoch,
@@ -154,7 +154,7 @@ export class FalseCandidacy {
     const { epoch, term, lastLogTerm } = election;
     const proof = this.#proof(election);
     // Sometimes for another statement, under which nobody may find a voter's share.
-    const lastLogIndex = election.lastLogIndex + (random.chance(0.3) ? 1 : 0) as LogIndex;
+    const lastLogIndex = plus(election.lastLogIndex, random.chance(0.3) ? 1 : 0);
     const place = { epoch, term, proof, lastLogIndex, lastLogTerm, transfer: this.#transfer };
     const next = { session: session + 1, commitments };
     send({ kind: "voteRequest", from: self, to: from, ...place, ...next });
@@ -204,11 +204,11 @@ export class FalseCandidacy {
         from: self,
         to,
         term,
-        previousLogIndex: 0 as LogIndex,
-        previousLogTerm: 0 as Term,
-        entries: [{ index: 1 as LogIndex, term, kind: "command", data }],
-        leaderCommit: 1 as LogIndex,
-        matchIndex: 0 as LogIndex,
+        previousLogIndex: toLogIndex(0),
+        previousLogTerm: toTerm(0),
+        entries: [{ index: toLogIndex(1), term, kind: "command", data }],
+        leaderCommit: toLogIndex(1),
+        matchIndex: toLogIndex(0),
         round: 1,
         certificate,
         transferTarget: null,

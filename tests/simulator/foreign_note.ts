@@ -7,7 +7,7 @@
 
 import { assert } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
-import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
+import { type NodeId, type Term, toLogIndex, toTerm } from "../../lib/types.ts";
 
 /** Lets these voters, as many as must sign, certify a leader. */
 export function signForeignNote(
@@ -16,7 +16,7 @@ export function signForeignNote(
 ): string {
   const [first] = signers.values();
   assert(first !== undefined, "Somebody signs");
-  const place = { lastLogIndex: 0 as LogIndex, lastLogTerm: 0 as Term };
+  const place = { lastLogIndex: toLogIndex(0), lastLogTerm: toTerm(0) };
   const election = { epoch: first.epoch, term, leader, ...place };
   const commitments = [...signers].map(([voter, certifier]) => {
     return { voter, commitment: certifier.commit({ term, candidate: leader }) };

@@ -14,7 +14,7 @@ import {
   StateMachine,
 } from "../../lib/kv/mod.ts";
 import type { Entry } from "../../lib/raft/mod.ts";
-import type { LogIndex } from "../../lib/types.ts";
+import { type LogIndex, toLogIndex } from "../../lib/types.ts";
 import { checkLinearizable, type Model, type Operation } from "../support/linearizability.ts";
 import { MemoryKeyValueStore } from "../support/memory_store.ts";
 import { require, Violation } from "./violation.ts";
@@ -71,7 +71,7 @@ export interface Exchange {
 /** Everything that all clients did. */
 export class History {
   readonly #exchanges: Exchange[] = [];
-  #ackedRevision = 0 as LogIndex;
+  #ackedRevision = toLogIndex(0);
 
   /** All exchanges, in the order in which they began. */
   get exchanges(): readonly Exchange[] {

@@ -8,7 +8,7 @@ import { EnvironmentError } from "../../lib/errors.ts";
 import type { DurableState, Entry } from "../../lib/raft/mod.ts";
 import type { RaftStore } from "../../lib/storage/raft_store.ts";
 import { checkStoresAgree } from "../../lib/storage/stores.ts";
-import type { LogIndex } from "../../lib/types.ts";
+import { highest, type LogIndex, plus, toLogIndex } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
 import { type CrashPlan, CrashSignal } from "./crash_plan.ts";
 import type { DiskFilesHost, SyncOutcome } from "./disk/disk_files.ts";
@@ -122,7 +122,7 @@ export class MachineStorage {
     const surviving = Math.max(durableIndex, appliedIndex - lost);
     if (surviving === appliedIndex || committed.length < surviving) return;
     this.#options.counters.count("disk.unsyncedLost");
-    this.keyValues.loseTo(surviving as LogIndex, committed);
+    this.keyValues.loseTo(toLogIndex(surviving), committed);
   }
 
   /**
@@ -142,8 +142,8 @@ export class MachineStorage {
     const { index: start } = this.raft.durable.logStart;
     const back = 1 + this.#random.exponential(STALE_ENTRIES_MEAN);
     const index = mayBeLost && start > 0
-      ? this.#random.below(start) as LogIndex
-      : Math.max(appliedIndex - back, start) as LogIndex;
+      ? toLogIndex(this.#random.below(start))
+      : highest(plus(appliedIndex, -back), start);
     if (index === appliedIndex) return null;
     this.keyValues.goBackTo(index, committed);
     this.isTakenBack = index < start;

@@ -7,7 +7,7 @@
 
 import { assertDefined } from "../../assert.ts";
 import type { PersistBatch } from "../../raft/mod.ts";
-import type { LogIndex } from "../../types.ts";
+import { highest, toLogIndex } from "../../types.ts";
 import { stateAfter } from "../raft_state.ts";
 import {
   BATCHES_HEAD_BYTES,
@@ -206,7 +206,7 @@ export class LogWriter {
     const segment = this.#last;
     if (logStart?.keepsRest === false) forgetEntries(this.#segments);
     if (entries.length > 0) {
-      segment.lastIndex = Math.max(segment.lastIndex, this.#state.lastIndex) as LogIndex;
+      segment.lastIndex = highest(segment.lastIndex, this.#state.lastIndex);
     }
     for (const { term, note } of certificates) segment.notes.push({ term, note });
   }
@@ -221,7 +221,7 @@ export class LogWriter {
     const number = this.#last.number + 1;
     const { bytes, end } = encodeRecord(new Uint8Array(0), { salt, kind: "end", after });
     this.#current = await this.#begin(segmentName(number), end);
-    this.#segments.push({ number, lastIndex: 0 as LogIndex, notes: [] });
+    this.#segments.push({ number, lastIndex: toLogIndex(0), notes: [] });
     await before.file.write(bytes, after.offset);
     await before.file.sync();
     before.file.close();

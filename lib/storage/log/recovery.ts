@@ -7,7 +7,7 @@
 import { equalBytes } from "../../bytes.ts";
 import { EnvironmentError, InputError } from "../../errors.ts";
 import type { DurableState, Entry } from "../../raft/mod.ts";
-import type { LogIndex } from "../../types.ts";
+import { highest, type LogIndex, toLogIndex } from "../../types.ts";
 import { stateAfter } from "../raft_state.ts";
 import { CorruptionError, RAFT_WAY_BACK } from "../storage_error.ts";
 import { decodeBatches, type LoggedBatch, type TermNote } from "./batch_codec.ts";
@@ -144,7 +144,7 @@ class Reading {
     const name = segmentName(number);
     const file = this.#read(name);
     const salt = this.#readSalt(file, name);
-    const segment: Segment = { number, lastIndex: 0 as LogIndex, notes: [] };
+    const segment: Segment = { number, lastIndex: toLogIndex(0), notes: [] };
     this.#segments.push(segment);
     let position = this.#readHead(file, salt, name);
     let hasEnd = false;
@@ -236,7 +236,7 @@ class Reading {
       if (first.index < this.#entriesFrom) this.#discard(first.index);
       this.#entries.length = first.index - this.#entriesFrom;
       for (const entry of batch.entries) this.#entries.push(entry);
-      segment.lastIndex = Math.max(segment.lastIndex, this.state.lastIndex) as LogIndex;
+      segment.lastIndex = highest(segment.lastIndex, this.state.lastIndex);
     }
     for (const note of batch.certificates) {
       segment.notes.push(note);
@@ -332,7 +332,7 @@ function isTorn(file: Uint8Array, { offset }: Position): boolean {
 
 /** None of the entries in these segments is needed any more. */
 export function forgetEntries(segments: readonly Segment[]): void {
-  for (const segment of segments) segment.lastIndex = 0 as LogIndex;
+  for (const segment of segments) segment.lastIndex = toLogIndex(0);
 }
 
 /** What a node resumes from. */

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { equalBytes } from "../../bytes.ts";
 import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
-import type { ClusterName, LogIndex, NodeId } from "../../types.ts";
+import { type ClusterName, type LogIndex, type NodeId, toLogIndex } from "../../types.ts";
 import { Database } from "../database.ts";
 import { KEY_VALUE_SCHEMA, SqliteKeyValueStore } from "../key_value_store.ts";
 import { FORMAT_VERSION } from "../open_database.ts";
@@ -100,8 +100,10 @@ export class SnapshotPaths {
 
   /** The indexes of all snapshots that are ready. */
   listReady(): readonly LogIndex[] {
-    const names = [...Deno.readDirSync(this.folder)].map(({ name }) => /^ready-(\d+)$/.exec(name));
-    return names.flatMap((match) => match === null ? [] : [Number(match[1]) as LogIndex]);
+    const names = [...Deno.readDirSync(this.folder)].map(({ name }) =>
+      /^ready-(\d{1,15})$/.exec(name)
+    );
+    return names.flatMap((match) => match === null ? [] : [toLogIndex(Number(match[1]))]);
   }
 
   /** Every file of which a start makes no use, after an unfinished installation is completed. */

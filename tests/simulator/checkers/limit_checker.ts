@@ -11,7 +11,7 @@ import {
   SNAPSHOT_WAIT_TIMEOUTS_MAX,
 } from "../../../lib/raft/config.ts";
 import type { FlowLimits, LeaderView, Message, Output, RaftView } from "../../../lib/raft/mod.ts";
-import type { LogIndex, NodeId } from "../../../lib/types.ts";
+import { highest, type NodeId, plus } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
 
@@ -92,7 +92,7 @@ function checkUncommitted(
   { log, commitIndex, currentTerm }: RaftView,
   { uncommittedBytesMax }: FlowLimits,
 ): void {
-  const from = Math.max(commitIndex, log.base.index) + 1 as LogIndex;
+  const from = plus(highest(commitIndex, log.base.index), 1);
   let bytes = 0;
   for (const { kind, term, data } of log.slice(from, log.last.index)) {
     if (kind === "command" && term === currentTerm) bytes += data.length + ENTRY_OVERHEAD_BYTES;

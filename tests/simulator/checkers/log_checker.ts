@@ -16,7 +16,7 @@ import type {
   RaftView,
   Snapshot,
 } from "../../../lib/raft/mod.ts";
-import type { LogIndex, NodeId, Term } from "../../../lib/types.ts";
+import { type LogIndex, type NodeId, plus, type Term, toLogIndex } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
 
@@ -60,13 +60,13 @@ export class LogChecker {
     this.#logEnds.set(batch, state.log.last);
     const first = batch.entries[0];
     if (first === undefined) return;
-    let previousTerm = state.log.termAt(first.index - 1 as LogIndex);
+    let previousTerm = state.log.termAt(plus(first.index, -1));
     for (const entry of batch.entries) {
       this.#checkMatching(node, { entry, previousTerm });
       this.#checkKept(node, entry.index, entry.term);
       previousTerm = entry.term;
     }
-    this.#checkKept(node, first.index + batch.entries.length as LogIndex, null);
+    this.#checkKept(node, plus(first.index, batch.entries.length), null);
   }
 
   /** A snapshot takes the place of the log: everything in it is committed. */
@@ -88,7 +88,7 @@ export class LogChecker {
     );
     if (holder === undefined || holder.state === null) return;
     for (let next = this.#committed.length + 1; next <= index; next++) {
-      const entry = holder.state.log.entryAt(next as LogIndex);
+      const entry = holder.state.log.entryAt(toLogIndex(next));
       if (entry === null) return;
       this.#commit(holder, holder.state, entry);
     }
@@ -109,7 +109,7 @@ export class LogChecker {
     if (state.role.name !== "leader") return;
     for (const [id, follower] of state.role.followers) this.#checkRise(node, id, follower);
     for (const { id, disk, isHonest, isGone } of this.#nodes()) {
-      const matchIndex = state.role.followers.get(id)?.matchIndex ?? 0 as LogIndex;
+      const matchIndex = state.role.followers.get(id)?.matchIndex ?? toLogIndex(0);
       if (!isHonest || isGone || matchIndex <= disk.logStart.index) continue;
       // A later leader may have replaced what it acknowledged to this one.
       if (disk.hardState.currentTerm > state.currentTerm) continue;

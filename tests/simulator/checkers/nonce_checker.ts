@@ -14,7 +14,7 @@ import type {
 } from "../../../lib/certificate/certifier.ts";
 import { signingSessionsMax } from "../../../lib/certificate/nonce_pool.ts";
 import type { LogPosition, RaftView } from "../../../lib/raft/mod.ts";
-import type { LogIndex } from "../../../lib/types.ts";
+import { plus } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
 
@@ -120,7 +120,7 @@ function checkUpToDate(
 ): void {
   let own: LogPosition = log.last;
   while (own.term >= term && own.index > log.base.index) {
-    const index = own.index - 1 as LogIndex;
+    const index = plus(own.index, -1);
     own = { index, term: log.termAt(index) ?? own.term };
   }
   // Compacted meanwhile: what stood there before the term is not known any more.

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type LogIndex, toEpoch, toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
+import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
 import { MemoryKeyValueStore } from "../../support/memory_store.ts";
 import { Random } from "../random.ts";
 import { checkSending } from "./durability_checker.ts";
@@ -154,7 +154,7 @@ function checkerRandom(name: string): Random {
 
 function storeWith(value: string): MemoryKeyValueStore {
   const store = new MemoryKeyValueStore();
-  const modRevision = 16 as LogIndex;
+  const modRevision = toLogIndex(16);
   const place = { createRevision: modRevision, modRevision, version: 1 };
   const row = { key: "k", value: new TextEncoder().encode(value), ...place };
   store.transaction(modRevision, () => store.put(row));

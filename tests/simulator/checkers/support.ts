@@ -13,7 +13,7 @@ import {
   Raft,
   type RaftView,
 } from "../../../lib/raft/mod.ts";
-import { type LogIndex, type NodeId, toNodeId, toTerm } from "../../../lib/types.ts";
+import { type NodeId, toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
 import { commandEntry } from "../../raft/entries.ts";
 import { NO_OUTPUT } from "../../raft/harness.ts";
 import { createGrantDouble } from "../../support/grant_double.ts";
@@ -76,7 +76,7 @@ export function testState(
       currentTermNote: null,
       grants: term === 0 ? null : grantsOf(self, term),
     },
-    applied as LogIndex,
+    toLogIndex(applied),
   );
   return raft.state;
 }

@@ -8,7 +8,7 @@
 import { encodeUtf8, equalBytes } from "../../../lib/bytes.ts";
 import type { KeyValue, KeyValueStore, RememberedWrites, Tokens } from "../../../lib/kv/mod.ts";
 import { digestKeyValue } from "../../../lib/storage/row_digest.ts";
-import type { LogIndex } from "../../../lib/types.ts";
+import { type LogIndex, plus } from "../../../lib/types.ts";
 import type { Random } from "../random.ts";
 import { Violation } from "../violation.ts";
 import { DamageFound } from "./damage_found.ts";
@@ -79,7 +79,7 @@ export class DamagedStore implements KeyValueStore {
 
 function flip(row: KeyValue, random: Random): KeyValue {
   if (row.value.length === 0 || random.chance(0.2)) {
-    return { ...row, modRevision: row.modRevision + 1 as LogIndex };
+    return { ...row, modRevision: plus(row.modRevision, 1) };
   }
   const value = row.value.slice();
   const at = random.below(value.length);

@@ -10,7 +10,7 @@ import { equalBytes } from "../../../lib/bytes.ts";
 import { type KeyValueStore, StateMachine } from "../../../lib/kv/mod.ts";
 import type { Entry, Snapshot, SnapshotRequest } from "../../../lib/raft/mod.ts";
 import { digestAppliedIndex } from "../../../lib/storage/row_digest.ts";
-import type { LogIndex } from "../../../lib/types.ts";
+import { type LogIndex, toLogIndex } from "../../../lib/types.ts";
 import { MemoryKeyValueStore } from "../../support/memory_store.ts";
 import type { Random } from "../random.ts";
 import { Violation } from "../violation.ts";
@@ -33,7 +33,7 @@ interface Incoming {
 export class KeyValueDisk {
   /** The data. */
   store: KeyValueStore = new MemoryKeyValueStore();
-  #durableIndex = 0 as LogIndex;
+  #durableIndex = toLogIndex(0);
   #own: Uint8Array | null = null;
   #incoming: Incoming | null = null;
   /** Those of which all is here and was checked. */
@@ -74,7 +74,7 @@ export class KeyValueDisk {
     }
     if (this.store.appliedIndex === 0) return null;
     const bit = 1 << random.below(20);
-    this.#appliedDigest = digestAppliedIndex((this.store.appliedIndex ^ bit) as LogIndex);
+    this.#appliedDigest = digestAppliedIndex(toLogIndex(this.store.appliedIndex ^ bit));
     return "appliedIndexFlipped";
   }
 
