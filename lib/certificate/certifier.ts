@@ -98,14 +98,7 @@ export type CertificateRefusal =
  * {@linkcode takeNonce} takes it out of the pool for good, for one request; {@linkcode sign} uses
  * and erases it; {@linkcode forgetBelow} erases what an ended term left behind.
  */
-export interface Certifier {
-  /** The dealing of shares in use. */
-  readonly epoch: Epoch;
-  /** How many voters must sign. */
-  readonly threshold: number;
-  /** Every voter of the epoch, in the order of their signing identifiers. */
-  readonly voters: readonly NodeId[];
-
+export interface Certifier extends Omit<Roster, "cluster"> {
   /**
    * Does a small part of the next election's work ahead: called in idle moments, it holds its caller
    * for milliseconds at first and for nothing once all is prepared.
@@ -193,16 +186,20 @@ export interface GroupVoter {
   readonly verifyingShare: Uint8Array;
 }
 
-/** The public key of a cluster and of each of its voters. The same on every node. */
-export interface Group {
-  /** As every statement of the group names it. */
+/** Who signs together, and how many of them must. `Voter` is what is known of each. */
+export interface Roster<Voter = NodeId> {
+  /** As every statement names it. */
   readonly cluster: ClusterName;
   /** Which dealing of shares this is. */
   readonly epoch: Epoch;
   /** How many voters must sign: n/2 < threshold <= n. */
   readonly threshold: number;
+  /** Every voter, by rising FROST identifier. */
+  readonly voters: readonly Voter[];
+}
+
+/** The public key of a cluster and of each of its voters. The same on every node. */
+export interface Group<Voter extends GroupVoter = GroupVoter> extends Roster<Voter> {
   /** The group key: a 32-byte Ed25519 public key. */
   readonly publicKey: Uint8Array;
-  /** Every voter, by rising identifier. */
-  readonly voters: readonly GroupVoter[];
 }

@@ -22,19 +22,13 @@ import {
   type GroupPublicKeys,
   verifySignature,
 } from "../frost/mod.ts";
-import {
-  type ClusterName,
-  type Epoch,
-  type NodeId,
-  toClusterName,
-  toEpoch,
-  toNodeId,
-} from "../types.ts";
+import { type ClusterName, type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
 import {
   CertificateError,
   type CertificateRefusal,
   type Group,
   type GroupVoter,
+  type Roster,
 } from "./certifier.ts";
 import { toGroupPublicKeys } from "./frost_certifier.ts";
 import { keyId } from "./group_key.ts";
@@ -154,10 +148,8 @@ export const GENESIS_KIND = "floe/genesis/v1";
 /** One voter with the two keys that it is known by from now on. */
 export interface GenesisVoter extends RosterVoter, GroupVoter {}
 
-/** Everything that a genesis statement says. It is the cluster's {@linkcode Group}, and more. */
-export interface GenesisStatement extends Group, GenesisRoster {
-  /** Every voter, by rising identifier, from 1 without gaps. */
-  readonly voters: readonly GenesisVoter[];
+/** Everything that a genesis statement says. Its voters' identifiers count from 1 without gaps. */
+export interface GenesisStatement extends Group<GenesisVoter> {
   /** SHA-256 over everything that was said publicly while the key was made: 32 bytes. */
   readonly transcriptHash: Uint8Array;
 }
@@ -257,16 +249,7 @@ export interface RosterVoter {
 }
 
 /** What all voters must agree on for a key generation to be one. */
-export interface GenesisRoster {
-  /** As `cluster.json` and every statement name it. */
-  readonly cluster: ClusterName;
-  /** Which dealing of shares this is. */
-  readonly epoch: Epoch;
-  /** How many voters must sign: n/2 < threshold <= n. */
-  readonly threshold: number;
-  /** Every voter, in the order of their FROST identifiers, which count from 1. */
-  readonly voters: readonly RosterVoter[];
-}
+export type GenesisRoster = Roster<RosterVoter>;
 
 /** Fewest voters that can share a key. A cluster of one has a key of its own. */
 const ROSTER_VOTERS_MIN = 2;

@@ -28,6 +28,7 @@ import { encodeUtf8 } from "../bytes.ts";
 import { SIGNATURE_BYTES } from "../frost/mod.ts";
 import { toPublicKey } from "../native_key.ts";
 import type { ClusterName, Epoch, NodeId, Term } from "../types.ts";
+import type { Roster } from "./certifier.ts";
 import type { RosterVoter } from "./genesis.ts";
 
 /** The first line: which kind of statement this is. Nothing else is signed under it. */
@@ -50,17 +51,11 @@ export interface GrantKeys {
 }
 
 /** What makes grant keys. */
-export interface GrantKeysOptions {
-  /** As every statement names it. */
-  readonly cluster: ClusterName;
-  /** The dealing of shares whose voters grant. */
-  readonly epoch: Epoch;
+export interface GrantKeysOptions extends Omit<Roster<RosterVoter>, "threshold"> {
   /** This node. */
   readonly self: NodeId;
   /** Its Ed25519 identity key: SECRET, held for as long as the node runs, and never exported. */
   readonly signingKey: KeyObject;
-  /** Every voter with its public identity key. */
-  readonly voters: readonly RosterVoter[];
 }
 
 /** Everything that a grant's text says. */

@@ -32,15 +32,8 @@ import { createHash } from "node:crypto";
 import { decodeHex, encodeHex, encodeUtf8, equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { verifySignature } from "../frost/mod.ts";
-import {
-  type ClusterName,
-  type Epoch,
-  type NodeId,
-  toClusterName,
-  toEpoch,
-  toNodeId,
-} from "../types.ts";
-import { CertificateError, type CertificateRefusal } from "./certifier.ts";
+import { type Epoch, type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
+import { CertificateError, type CertificateRefusal, type Group } from "./certifier.ts";
 import { keyId } from "./group_key.ts";
 import { encodeSignatureLine, parseSignatureLine, splitNote } from "./signed_note.ts";
 
@@ -72,21 +65,13 @@ export interface Member {
 }
 
 /** Everything that a membership statement says. */
-export interface MembershipStatement {
-  /** As every statement names it. */
-  readonly cluster: ClusterName;
+export interface MembershipStatement extends Omit<Group, "voters"> {
   /** The position in the chain, from 1; the genesis is 0. */
   readonly sequence: number;
-  /** Which dealing of shares is in use from now on. */
-  readonly epoch: Epoch;
-  /** How many voters must sign. */
-  readonly threshold: number;
   /** The hash of the statement before: 32 bytes. */
   readonly previous: Uint8Array;
   /** Every member, by rising identifier. */
   readonly members: readonly Member[];
-  /** The group key: 32 bytes. */
-  readonly publicKey: Uint8Array;
 }
 
 const KEY = "[0-9a-f]{64}";

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { encodeUtf8, equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { checkGroupPublicKeys, IDENTIFIER_MAX } from "../frost/mod.ts";
-import type { ClusterName, Epoch, NodeId } from "../types.ts";
+import type { NodeId } from "../types.ts";
 import {
   CertificateError,
   type CertificateRefusal,
@@ -32,17 +32,9 @@ export type KnownMember =
   & Partial<Pick<Member, "channelKey" | "peerAddress" | "apiAddress">>;
 
 /** Where a chain stands. The same for everybody who followed the same chain. */
-export interface Membership {
-  /** As every statement names it. */
-  readonly cluster: ClusterName;
+export interface Membership extends Omit<Group, "voters"> {
   /** How many statements followed the genesis. */
   readonly sequence: number;
-  /** Which dealing of shares is in use. */
-  readonly epoch: Epoch;
-  /** How many voters must sign. */
-  readonly threshold: number;
-  /** The group key: 32 bytes. */
-  readonly publicKey: Uint8Array;
   /** The hash that the next statement must name: 32 bytes. */
   readonly hash: Uint8Array;
   /** Every member, by rising identifier. */

@@ -53,6 +53,7 @@ export {
   type GroupVoter,
   type NonceTicket,
   NOTE_LENGTH_MAX,
+  type Roster,
   type SignerCommitment,
   type SigningRequest,
 } from "./certifier.ts";

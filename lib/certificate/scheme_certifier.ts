@@ -8,14 +8,16 @@ import { createHash } from "node:crypto";
 import { assertDefined } from "../assert.ts";
 import { encodeHex, encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import type { ClusterName, Epoch, NodeId, Term } from "../types.ts";
+import type { Epoch, NodeId, Term } from "../types.ts";
 import {
   type Certificate,
   CertificateError,
   type CertificateRefusal,
   type Certifier,
   type CombineResult,
+  type GroupVoter,
   type NonceTicket,
+  type Roster,
   type SigningRequest,
 } from "./certifier.ts";
 import { encodeStatement, type ExpectedElection, verifyNote } from "./election.ts";
@@ -34,7 +36,7 @@ export class SchemeCertifier<Nonces> implements Certifier {
   readonly threshold: number;
   /** Every voter of the epoch, by rising identifier. */
   readonly voters: readonly NodeId[];
-  readonly #roster: Roster;
+  readonly #roster: SignerRoster;
   readonly #self: NodeId;
   readonly #scheme: SigningScheme<Nonces>;
   readonly #pool: NoncePool<Nonces>;
@@ -45,7 +47,7 @@ export class SchemeCertifier<Nonces> implements Certifier {
    *
    * @throws {CertificateError} `not-a-signer` when `self` is no voter of the roster.
    */
-  constructor(roster: Roster, self: NodeId, scheme: SigningScheme<Nonces>) {
+  constructor(roster: SignerRoster, self: NodeId, scheme: SigningScheme<Nonces>) {
     identifierOf(roster, self, "not-a-signer");
     this.epoch = roster.epoch;
     this.threshold = roster.threshold;
@@ -184,15 +186,7 @@ function voterOf(session: SchemeSession, identifier: number): NodeId {
 }
 
 /** Who may sign together: the part of a group that needs no keys. */
-export interface Roster {
-  readonly cluster: ClusterName;
-  /** Which dealing of shares this is. */
-  readonly epoch: Epoch;
-  /** How many voters must sign. */
-  readonly threshold: number;
-  /** Every voter with its FROST identifier, by rising identifier. */
-  readonly voters: readonly { readonly id: NodeId; readonly identifier: number }[];
-}
+export type SignerRoster = Roster<Pick<GroupVoter, "id" | "identifier">>;
 
 /** Checks one voter's commitment. @throws {InputError} that says what is wrong with it. */
 type CommitmentCheck = (identifier: number, commitment: Uint8Array) => void;
@@ -205,7 +199,7 @@ type CommitmentCheck = (identifier: number, commitment: Uint8Array) => void;
  * `unsorted-signers` or `bad-commitment`, the last three naming the voter.
  */
 function openSchemeSession(
-  roster: Roster,
+  roster: SignerRoster,
   request: SigningRequest,
   checkCommitment: CommitmentCheck,
 ): SchemeSession {
@@ -234,7 +228,7 @@ function toBadCommitment(voter: NodeId, cause: unknown): CertificateError {
 
 /** The identifier of a voter. @throws {CertificateError} `refusal` when the roster lacks it. */
 export function identifierOf(
-  roster: Roster,
+  roster: SignerRoster,
   voter: NodeId,
   refusal: CertificateRefusal = "foreign-signer",
 ): number {
@@ -251,7 +245,7 @@ export function identifierOf(
   return found.identifier;
 }
 
-function checkElection(roster: Roster, { election, commitments }: SigningRequest): void {
+function checkElection(roster: SignerRoster, { election, commitments }: SigningRequest): void {
   if (election.epoch !== roster.epoch) {
     throw new CertificateError(
       "wrong-epoch",
@@ -267,7 +261,7 @@ function checkElection(roster: Roster, { election, commitments }: SigningRequest
   }
 }
 
-function readSigners(roster: Roster, { commitments }: SigningRequest): SessionSigner[] {
+function readSigners(roster: SignerRoster, { commitments }: SigningRequest): SessionSigner[] {
   const signers: SessionSigner[] = [];
   let previous = 0;
   for (const { voter, commitment } of commitments) {

@@ -10,31 +10,24 @@
 
 import { createHash } from "node:crypto";
 import { concatBytes, encodeHex, encodeUtf8 } from "../bytes.ts";
-import type { Member } from "../certificate/mod.ts";
+import type { Member, PlannedMembership } from "../certificate/mod.ts";
 import type { FrostRefusal } from "../frost/mod.ts";
-import type { ClusterName, Epoch, NodeId } from "../types.ts";
+import type { NodeId } from "../types.ts";
 
 /** A member whose share is not known yet. */
 export type PlannedMember = Omit<Member, "verifyingShare">;
 
-/** Begins a change. Its hash, {@linkcode hashBegin}, is the name by which all that follows calls it. */
-export interface BeginEntry {
+/**
+ * Begins a change: what the new membership will say, apart from its shares. Its hash,
+ * {@linkcode hashBegin}, names the change in all that follows.
+ */
+export interface BeginEntry extends Omit<PlannedMembership, "members"> {
   /** The tag. */
   readonly kind: "begin";
-  /** As every statement names it. */
-  readonly cluster: ClusterName;
-  /** The position that the new membership will have in the chain. */
-  readonly sequence: number;
-  /** The epoch that it will have: the next for new shares, the same for a change within the epoch. */
-  readonly epoch: Epoch;
   /** Which attempt at this position this is, from 1. */
   readonly attempt: number;
   /** 32 random bytes, so that no two changes have one name. */
   readonly seed: Uint8Array;
-  /** The hash of the membership that is in force: 32 bytes. */
-  readonly previous: Uint8Array;
-  /** How many of the new voters must sign. */
-  readonly threshold: number;
   /** Every member afterwards, by rising identifier. */
   readonly members: readonly PlannedMember[];
   /** New voters that are down, and get no share. */

@@ -15,16 +15,12 @@
  * @module
  */
 
+import type { Roster } from "../certificate/mod.ts";
 import { majorityOf, type Margins, marginsOf, type Quorum } from "../margins.ts";
 import type { NodeId } from "../types.ts";
 
-/** Who votes, and how many must. */
-export interface VoterSet {
-  /** All of them, also those without a share. */
-  readonly voters: readonly NodeId[];
-  /** How many must sign: n/2 < threshold <= n. */
-  readonly threshold: number;
-}
+/** Who votes, those without a share too, and how many must. */
+export type VoterSet = Pick<Roster, "voters" | "threshold">;
 
 /** A change that somebody wants. */
 export interface ChangeRequest {

@@ -17,8 +17,8 @@ import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { KEY_ID_BYTES } from "../../lib/certificate/group_key.ts";
 import {
   identifierOf,
-  type Roster,
   SchemeCertifier,
+  type SignerRoster,
 } from "../../lib/certificate/scheme_certifier.ts";
 import type {
   SchemeResult,
@@ -30,7 +30,7 @@ import type { RandomBytes } from "../../lib/frost/mod.ts";
 import type { ClusterName, NodeId } from "../../lib/types.ts";
 
 /** What a double is made of: no keys at all. */
-export interface CertifierDoubleOptions extends Roster {
+export interface CertifierDoubleOptions extends SignerRoster {
   /** The voter that it stands for. */
   readonly self: NodeId;
   /** Where its tokens come from; a seeded generator makes all it does repeatable. */

@@ -161,11 +161,7 @@ function parseJson(text: string, name: string): { readonly value: unknown } | nu
 
 /** The configuration's text, checked as any node will check it. */
 function formatConfig(
-  { cluster, threshold, cards }: {
-    readonly cluster: ClusterName;
-    readonly threshold: number;
-    readonly cards: readonly NamedCard[];
-  },
+  { cluster, threshold, cards }: Omit<Made, "path">,
 ): string {
   const peers = cards.map(({ card: { id, peer, api, keys } }) => ({ id, peer, api, keys }));
   const text = formatClusterConfig({

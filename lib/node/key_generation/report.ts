@@ -6,7 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { unreachable } from "../../assert.ts";
-import type { Genesis } from "../../certificate/mod.ts";
+import type { Genesis, Roster } from "../../certificate/mod.ts";
 import type { PinnedClusterConfig } from "../../config/mod.ts";
 import type {
   KeyGenerationEvent,
@@ -15,7 +15,7 @@ import type {
   ParticipantStatus,
 } from "../../keygen/mod.ts";
 import { LogLimiter } from "../../transport/mod.ts";
-import type { ClusterName, NodeId } from "../../types.ts";
+import type { NodeId } from "../../types.ts";
 
 /** What a node is doing about its key. */
 export type KeyPhase =
@@ -58,19 +58,13 @@ export interface Awaited {
 }
 
 /** How far a node has come, and which peers it waits for. */
-export interface KeyGenerationReport {
-  /** As `cluster.json` names it. */
-  readonly cluster: ClusterName;
+export interface KeyGenerationReport extends Omit<Roster, "epoch"> {
   /** The node that tells. */
   readonly id: NodeId;
   /** What it is doing. */
   readonly phase: KeyPhase;
   /** The highest attempt entered; 0 before the first; null once the node runs, which forgets it. */
   readonly attempt: number | null;
-  /** How many voters must sign an election. */
-  readonly threshold: number;
-  /** Every voter, in the configuration's order. */
-  readonly voters: readonly NodeId[];
   /** Every other voter. */
   readonly peers: readonly KeyGenerationPeer[];
   /** The peers that it waits for. */
