@@ -39,7 +39,8 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["node", BELOW_NODE],
   ["wire", ["base", "kv"]],
   ["http", ["base", "certificate", "kv", "config", "node", "wire"]],
-  ["cli", [...BELOW_NODE, "node", "wire", "http"]],
+  ["client", ["base", "kv", "wire"]],
+  ["cli", [...BELOW_NODE, "node", "wire", "http", "client"]],
   ["main", ["base", "cli"]],
 ]);
 

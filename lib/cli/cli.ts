@@ -5,9 +5,10 @@
  */
 
 import { Command, CommanderError } from "commander";
+import { ClientError } from "../client/mod.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
 import type { CommandContext, Program, RegisterCommand } from "./command.ts";
-import { CommandError, ExitCode } from "./failure.ts";
+import { CommandError, EXIT_CODE_OF, ExitCode } from "./failure.ts";
 import { addGlobalOptions, globalFlags } from "./options.ts";
 import { printable, printFields, printJson } from "./output.ts";
 import { OutputQueue } from "./output_queue.ts";
@@ -151,6 +152,9 @@ function describe(
   context: CommandContext,
 ): { readonly exitCode: ExitCode; readonly message: string } {
   if (error instanceof CommandError) return error;
+  if (error instanceof ClientError) {
+    return { exitCode: EXIT_CODE_OF[error.kind], message: error.message };
+  }
   if (!(error instanceof Error)) return { exitCode: ExitCode.failure, message: String(error) };
   const { message } = error;
   // By its name: its class would load all of the node's cryptography into every client.

@@ -11,7 +11,7 @@
  */
 
 import type { Command } from "commander";
-import type { Clock } from "./process_context.ts";
+import type { Clock } from "../client/mod.ts";
 
 /** Takes bytes without holding up anything else. */
 export interface ByteSink {

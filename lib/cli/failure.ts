@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { FailureKind } from "../client/mod.ts";
+
 /** What a `floe` process's exit code means. */
 export const ExitCode = {
   /** It did what was asked. */
@@ -26,6 +28,17 @@ export const ExitCode = {
 
 /** One of the exit codes. */
 export type ExitCode = typeof ExitCode[keyof typeof ExitCode];
+
+/** What a command ends with whose request failed. */
+export const EXIT_CODE_OF: Readonly<Record<FailureKind, ExitCode>> = {
+  usage: ExitCode.usage,
+  notFound: ExitCode.notFound,
+  conditionFailed: ExitCode.preconditionFailed,
+  compacted: ExitCode.notFound,
+  unavailable: ExitCode.unavailable,
+  notAllowed: ExitCode.notAllowed,
+  failure: ExitCode.failure,
+};
 
 /**
  * Ends a command with an exit code and a message on stderr. The message says what failed, where,

@@ -4,7 +4,7 @@
  * **The frame** stands in this folder: `cli.ts` loads the command that runs and no other, and turns an
  * error into an exit code and one message; `command.ts`, `options.ts`, `input.ts` and `output.ts` are
  * what commands share. **The rooms**: `commands/` has the commands, each with a `register<Name>`
- * function that adds it to the program; `client/` asks nodes; `secrets/` asks people; `serve/` runs a
+ * function that adds it to the program; `secrets/` asks people; `serve/` runs a
  * node; `local_cluster/` runs many as processes. A client command loads no node.
  *
  * **Data on stdout, messages on stderr.** A command prints its data as a table for people or, with
@@ -20,13 +20,11 @@
  * answered" without reading a message. A person reads what failed, where, and what to do; never a
  * stack trace.
  *
- * **Clients never guess.** `client/client.ts` asks one node after the other, and asks the next one after
- * any trouble that passes, until the time is up. Every node can answer a read. A write carries an
- * idempotency key, so it takes effect once, however often it is sent, and every attempt gets the same
- * answer. When the time is up and an attempt may have taken effect, the command ends with exit code 5
- * and says how to find out. Where nothing listens at any address, it does not wait for the timeout.
+ * **Clients never guess.** Commands ask through `lib/client`; `session.ts` makes a client of the options.
+ * When the time is up and an attempt may have taken effect, the command ends with exit code 5 and says
+ * how to find out. Where nothing listens at any address, it does not wait for the timeout.
  *
- * **Tokens** come from a file, a variable or a node's data folder (`client/token_source.ts`), never from
+ * **Tokens** come from a file, a variable or a node's data folder (`token_source.ts`), never from
  * an argument. A node's own token is sent to that node alone.
  *
  * **Commands get their surroundings as arguments** (`command.ts`): streams, environment, fetch, clock and
@@ -38,4 +36,4 @@
 export { run } from "./cli.ts";
 export { ExitCode } from "./failure.ts";
 export type { ByteSink, CommandContext, OutputStream } from "./command.ts";
-export type { Clock } from "./process_context.ts";
+export type { Clock } from "../client/mod.ts";

@@ -143,20 +143,6 @@ export function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** A clock to wait by. */
-export interface Clock {
-  /** Milliseconds since some moment; never runs backward. */
-  now(): number;
-  /** Settles after so many milliseconds. */
-  delay(milliseconds: number): Promise<void>;
-}
-
-/** The machine's own time. */
-export const systemClock: Clock = {
-  now: () => performance.now(),
-  delay: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
-};
-
 /** What a node needs: its ports, its files, and the variables that concern it. */
 export const NODE_PERMISSIONS: readonly string[] = [
   "--allow-net",

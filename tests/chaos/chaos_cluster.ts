@@ -7,7 +7,7 @@
 
 import { assertDefined } from "../../lib/assert.ts";
 import type { Group } from "../../lib/certificate/certifier.ts";
-import type { ApiClient } from "../../lib/cli/client/client.ts";
+import type { ApiClient } from "../../lib/client/client.ts";
 import { nodeFolder } from "../../lib/cli/options.ts";
 import { dealIntoFolders, openIdentities } from "../../lib/cli/serve/node_folders.ts";
 import { formatAddress } from "../../lib/address.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Failure, failureOfError, failureOfResponse } from "../../lib/cli/client/failure.ts";
+import { type Failure, failureOfError, failureOfResponse } from "../../lib/client/failure.ts";
 import { FreshConnections } from "../../lib/cli/process_context.ts";
 import { pause } from "../../lib/deadline.ts";
 import { IDEMPOTENCY_KEY_HEADER, keyPath } from "../../lib/http/wire.ts";

@@ -5,8 +5,8 @@
  */
 
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import { ApiClient } from "../../lib/cli/client/client.ts";
-import { FreshConnections, systemClock } from "../../lib/cli/process_context.ts";
+import { ApiClient, systemClock } from "../../lib/client/client.ts";
+import { FreshConnections } from "../../lib/cli/process_context.ts";
 import type { ElectionsBody, StatusBody } from "../../lib/http/wire.ts";
 import type { ChaosCluster, Endpoint } from "./chaos_cluster.ts";
 

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, notEqual, throws } from "node:assert/strict";
-import { ADMIN_TOKEN_FILE } from "../../lib/cli/client/token_source.ts";
+import { ADMIN_TOKEN_FILE } from "../../lib/cli/token_source.ts";
 import { removeAdminToken, writeAdminToken } from "../../lib/cli/serve/served_api.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
 import { digestSecret, parseToken } from "../../lib/http/wire.ts";

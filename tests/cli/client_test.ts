@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { ANSWER_BYTES_MAX } from "../../lib/cli/client/client.ts";
+import { ANSWER_BYTES_MAX } from "../../lib/client/client.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import { RequestError, type RequestFailure } from "../../lib/node/api.ts";
 import { FakeNode, openApp, problemAnswer } from "../http/fake_node.ts";

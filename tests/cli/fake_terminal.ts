@@ -7,7 +7,7 @@
 import { concatBytes, encodeUtf8 } from "../../lib/bytes.ts";
 import { run } from "../../lib/cli/cli.ts";
 import type { CommandContext, OutputStream } from "../../lib/cli/command.ts";
-import type { Clock } from "../../lib/cli/process_context.ts";
+import type { Clock } from "../../lib/client/client.ts";
 import type { NodeApi } from "../../lib/node/api.ts";
 import { openApp } from "../http/fake_node.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { failureOfError } from "../../lib/cli/client/failure.ts";
+import { failureOfError } from "../../lib/client/failure.ts";
 import { FreshConnections } from "../../lib/cli/process_context.ts";
 import { findFreeAddresses } from "../support/free_ports.ts";
 

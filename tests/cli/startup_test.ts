@@ -18,7 +18,7 @@ for (const command of ["kv", "leader", "status", "token", "group"]) {
   Deno.test(`floe's commands of ${command}.ts load no node and no cryptography at their start`, async () => {
     const files = ["main.ts", `lib/cli/commands/${command}.ts`];
     const loaded = (await Promise.all(files.map(loadedAtStart))).flat();
-    ok(loaded.some((specifier) => specifier.includes("lib/cli/client/client.ts")));
+    ok(loaded.some((specifier) => specifier.includes("lib/client/client.ts")));
     const heavy = HEAVY.filter((folder) => loaded.some((file) => file.includes(`/lib/${folder}/`)));
     deepEqual(heavy, []);
   });

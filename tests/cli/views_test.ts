@@ -1,9 +1,8 @@
 import { deepEqual, throws } from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import type { Attempt } from "../../lib/cli/client/client.ts";
-import { failureOfError } from "../../lib/cli/client/failure.ts";
-import { toView, toViewJson } from "../../lib/cli/client/session.ts";
-import { CommandError, ExitCode } from "../../lib/cli/failure.ts";
+import type { Attempt } from "../../lib/client/client.ts";
+import { ClientError, failureOfError } from "../../lib/client/failure.ts";
+import { toView, toViewJson } from "../../lib/cli/session.ts";
 
 const ENDPOINT = { url: "http://a:1", label: "a:1", id: "server_1" };
 const ANSWER: Attempt = { kind: "answer", answer: { endpoint: ENDPOINT, body: encodeUtf8("7") } };
@@ -21,7 +20,7 @@ Deno.test("toView() has what a node says, and why it says nothing", () => {
 
 Deno.test("toView() says of an answer that is none what it is not", () => {
   const read = () => {
-    throw new CommandError(ExitCode.failure, "not JSON");
+    throw new ClientError("failure", "not JSON");
   };
   const error = "does not answer as Floe's API does";
   deepEqual(toView(ANSWER, read), { endpoint: ENDPOINT, body: null, error });

@@ -8,8 +8,8 @@ import { assertDefined } from "../../assert.ts";
 import { type DkgBody, dkgSchema, type GroupBody, groupSchema } from "../../http/wire.ts";
 import { marginsOf, marginWarnings, type Quorum } from "../../margins.ts";
 import type { AwaitedStep } from "../../node/mod.ts";
-import { bodyOf } from "../client/client.ts";
-import { openSession, toView, toViewJson, type View } from "../client/session.ts";
+import { bodyOf } from "../../client/mod.ts";
+import { openSession, toView, toViewJson, type View } from "../session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import {

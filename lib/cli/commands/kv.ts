@@ -16,8 +16,8 @@ import {
 } from "../../http/wire.ts";
 import { checkIdempotencyKey, VALUE_BYTES_MAX } from "../../kv/mod.ts";
 import { type LogIndex, toLogIndex } from "../../types.ts";
-import { bodyOf, type ClientRequest } from "../client/client.ts";
-import { openSession, pathOfKey } from "../client/session.ts";
+import { bodyOf, type ClientRequest } from "../../client/mod.ts";
+import { openSession, pathOfKey } from "../session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { readInput, STDIN_NAME } from "../input.ts";

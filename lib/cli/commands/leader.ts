@@ -12,8 +12,8 @@ import {
   type TransferBody,
   transferSchema,
 } from "../../http/wire.ts";
-import { type ApiClient, type Attempt, bodyOf } from "../client/client.ts";
-import { openSession } from "../client/session.ts";
+import { type ApiClient, type Attempt, bodyOf, ClientError } from "../../client/mod.ts";
+import { openSession } from "../session.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { wholeNumberUpTo } from "../options.ts";
@@ -171,7 +171,7 @@ async function transfer(client: ApiClient, target: string | undefined): Promise<
     );
   } catch (error) {
     // A leader knows no follower of its own name. To the operator, all is as it was asked.
-    const isNoFollower = error instanceof CommandError && error.exitCode === ExitCode.notFound;
+    const isNoFollower = error instanceof ClientError && error.kind === "notFound";
     if (target === undefined || !isNoFollower) throw error;
     const leader = latestLeader(
       answersOf(await client.askAll({ method: "GET", path: "/v1/leader" })),

@@ -6,9 +6,9 @@
 
 import { assertDefined } from "../../assert.ts";
 import { type StatusBody, statusSchema } from "../../http/wire.ts";
-import { bodyOf } from "../client/client.ts";
+import { bodyOf } from "../../client/mod.ts";
 import { marginWarnings } from "../../margins.ts";
-import { openSession, toView, toViewJson, type View } from "../client/session.ts";
+import { openSession, toView, toViewJson, type View } from "../session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import {
   type Cell,

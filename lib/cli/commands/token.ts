@@ -22,8 +22,8 @@ import {
   TOKEN_SCOPES,
   type TokenScope,
 } from "../../kv/mod.ts";
-import { bodyOf } from "../client/client.ts";
-import { openSession } from "../client/session.ts";
+import { bodyOf } from "../../client/mod.ts";
+import { openSession } from "../session.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { printJson, printTable } from "../output.ts";

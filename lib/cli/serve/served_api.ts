@@ -22,7 +22,7 @@ import { writeFileAtomically } from "../../keys/mod.ts";
 import type { NodeApi } from "../../node/mod.ts";
 import { LogLimiter } from "../../transport/mod.ts";
 import type { NodeId } from "../../types.ts";
-import { ADMIN_TOKEN_FILE } from "../client/token_source.ts";
+import { ADMIN_TOKEN_FILE } from "../token_source.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { readInput } from "../input.ts";

@@ -4,8 +4,56 @@
  * @module
  */
 
-import { PROBLEM_MEDIA_TYPE, type ProblemBody, problemSchema } from "../../http/wire.ts";
-import { ExitCode } from "../failure.ts";
+import { PROBLEM_MEDIA_TYPE, type ProblemBody, problemSchema } from "../http/wire.ts";
+
+/** Why a request failed, as far as its sender can do something about it. */
+export type FailureKind =
+  /** The request itself is wrong. */
+  | "usage"
+  /** What was asked for is not there. */
+  | "notFound"
+  /** A condition that the request named does not hold. */
+  | "conditionFailed"
+  /** The history that was asked for is forgotten. */
+  | "compacted"
+  /** No node could answer in time. */
+  | "unavailable"
+  /** The sender may not do this. */
+  | "notAllowed"
+  /** For another reason, such as a bug. */
+  | "failure";
+
+/** Ends a request that did not succeed. The message says what failed, where, and what to do. */
+export class ClientError extends Error {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "ClientError";
+  /** What its sender can do about it. */
+  readonly kind: FailureKind;
+  /** The API's own stable code for it, where a node answered with one. */
+  readonly code: string | null;
+  /** Where history begins, if it was asked for what is forgotten. */
+  readonly oldestRevision: number | null;
+  /** For a write: whether it may have taken effect. */
+  readonly maybeApplied: boolean;
+
+  /** `message` is for people. */
+  constructor(
+    kind: FailureKind,
+    message: string,
+    options: {
+      readonly code?: string | null;
+      readonly oldestRevision?: number | null;
+      readonly maybeApplied?: boolean;
+      readonly cause?: unknown;
+    } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.kind = kind;
+    this.code = options.code ?? null;
+    this.oldestRevision = options.oldestRevision ?? null;
+    this.maybeApplied = options.maybeApplied ?? false;
+  }
+}
 
 /** Why one node did not do what it was asked. */
 export interface Failure {
@@ -26,8 +74,8 @@ export interface Failure {
    * handshake failed for a reason that does not pass. Null where a request may have reached it.
    */
   readonly notReached: "nothing there" | "no TLS" | null;
-  /** What the command ends with if this failure is the last word. */
-  readonly exitCode: ExitCode;
+  /** What kind of failure it is if it is the last word. */
+  readonly kind: FailureKind;
 }
 
 /** The codes that pass by themselves or do not hold at another node, such as the leader. */
@@ -53,24 +101,20 @@ const SETTLING_CODES: ReadonlySet<string> = new Set([
   "transfer_failed",
 ]);
 
-/** What to do where a node wants a token. */
-export const TOKEN_ADVICE: string =
-  "Name a file that holds a token with --token-file or FLOE_TOKEN_FILE.";
-
 /** Reads a response that is no success. */
 export function failureOfResponse(response: Response, body: string): Failure {
   const problem = readProblem(response, body);
   if (problem === null) return notFloe(response);
   const { code, detail, maybeApplied = true, retryAfterMs = 0 } = problem;
   return {
-    reason: code === "unauthorized" ? `${detail}. ${TOKEN_ADVICE}` : detail,
+    reason: detail,
     code,
     passing: PASSING_CODES.has(code),
     maybeApplied,
     settlesWrite: SETTLING_CODES.has(code),
     retryAfterMs,
     notReached: null,
-    exitCode: exitCodeOf(response.status),
+    kind: kindOf(response.status),
   };
 }
 
@@ -90,7 +134,7 @@ export function failureOfError(error: unknown): Failure {
     settlesWrite: false,
     retryAfterMs: 0,
     notReached: !notSent ? null : isTlsFault(message) ? "no TLS" : "nothing there",
-    exitCode: ExitCode.unavailable,
+    kind: "unavailable",
   };
 }
 
@@ -104,7 +148,7 @@ export function notFloe(response: Response): Failure {
     settlesWrite: false,
     retryAfterMs: 0,
     notReached: null,
-    exitCode: response.status >= 500 ? ExitCode.unavailable : ExitCode.failure,
+    kind: response.status >= 500 ? "unavailable" : "failure",
   };
 }
 
@@ -118,21 +162,21 @@ function readProblem(response: Response, body: string): ProblemBody | null {
   }
 }
 
-function exitCodeOf(status: number): ExitCode {
+function kindOf(status: number): FailureKind {
   switch (status) {
     case 401:
     case 403:
-      return ExitCode.notAllowed;
+      return "notAllowed";
     case 404:
-      return ExitCode.notFound;
+      return "notFound";
     case 409:
     case 412:
-      return ExitCode.preconditionFailed;
+      return "conditionFailed";
     case 503:
     case 504:
-      return ExitCode.unavailable;
+      return "unavailable";
     default:
-      return status < 500 ? ExitCode.usage : ExitCode.failure;
+      return status < 500 ? "usage" : "failure";
   }
 }
 

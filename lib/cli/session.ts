@@ -4,18 +4,24 @@
  * @module
  */
 
-import { formatAddress, parseAddress } from "../../address.ts";
-import { decodeUtf8 } from "../../bytes.ts";
-import type { ClusterConfig } from "../../config/mod.ts";
-import { InputError } from "../../errors.ts";
-import { keyPath } from "../../http/wire.ts";
-import type { CommandContext, GlobalFlags, Program } from "../command.ts";
-import { CommandError, ExitCode } from "../failure.ts";
-import { readInput } from "../input.ts";
-import { configPath, globalFlags } from "../options.ts";
-import { systemClock } from "../process_context.ts";
-import { ApiClient, type Attempt, type ClientAnswer } from "./client.ts";
-import { TOKEN_ADVICE } from "./failure.ts";
+import { formatAddress, parseAddress } from "../address.ts";
+import { decodeUtf8 } from "../bytes.ts";
+import {
+  type Advice,
+  ApiClient,
+  type Attempt,
+  type ClientAnswer,
+  ClientError,
+  type Endpoint,
+  systemClock,
+} from "../client/mod.ts";
+import type { ClusterConfig } from "../config/mod.ts";
+import { InputError } from "../errors.ts";
+import { keyPath } from "../http/wire.ts";
+import type { CommandContext, GlobalFlags, Program } from "./command.ts";
+import { CommandError, ExitCode } from "./failure.ts";
+import { readInput } from "./input.ts";
+import { configPath, globalFlags } from "./options.ts";
 import { findTokens } from "./token_source.ts";
 
 /** The options of one run and the client that they describe. */
@@ -25,6 +31,16 @@ interface Session {
   /** Asks the nodes that the options name. */
   readonly client: ApiClient;
 }
+
+/** What to do where a node wants a token. */
+const TOKEN_ADVICE = "Name a file that holds a token with --token-file or FLOE_TOKEN_FILE.";
+
+const ADVICE: Advice = {
+  givenUp: "See how the nodes are (floe status), or allow more --timeout.",
+  unreachable: "Start the cluster (floe cluster), or name its nodes with --endpoints.",
+  unauthorized: TOKEN_ADVICE,
+  uncertain: (key) => `The same command with --idempotency-key ${key} tells, and is done once.`,
+};
 
 /** Reads the global options of `command` and finds the nodes to ask. */
 export async function openSession(command: Program, context: CommandContext): Promise<Session> {
@@ -36,6 +52,7 @@ export async function openSession(command: Program, context: CommandContext): Pr
     timeoutMs: flags.timeout,
     fetch: context.openFetch(await readCaCerts(flags, context)),
     clock: context.clock ?? systemClock,
+    advice: ADVICE,
   });
   return { flags, client };
 }
@@ -65,16 +82,6 @@ export function pathOfKey(key: string): string {
     if (!(cause instanceof InputError)) throw cause;
     throw new CommandError(ExitCode.usage, cause.message, { cause });
   }
-}
-
-/** The API of one node, as a client reaches it. */
-export interface Endpoint {
-  /** `http://host:port` or `https://host:port`, without a slash at the end. */
-  readonly url: string;
-  /** `host:port`, for people. */
-  readonly label: string;
-  /** The node there, where the configuration tells. */
-  readonly id: string | null;
 }
 
 /**
@@ -134,7 +141,7 @@ function toEndpoint(scheme: string, label: string): Endpoint {
 
 async function loadConfigOfCluster(path: string): Promise<ClusterConfig> {
   // To check the keys in it takes much code, for which a client that is told its endpoints need not wait.
-  const { ClusterConfigError, loadClusterConfig } = await import("../../config/mod.ts");
+  const { ClusterConfigError, loadClusterConfig } = await import("../config/mod.ts");
   try {
     return await loadClusterConfig(path);
   } catch (cause) {
@@ -149,7 +156,7 @@ export type View<Body> =
   | { readonly endpoint: Endpoint; readonly body: Body; readonly error: null }
   | { readonly endpoint: Endpoint; readonly body: null; readonly error: string };
 
-/** What came of asking one node; `read` throws a `CommandError` for what is not the API's answer. */
+/** What came of asking one node; `read` throws a `ClientError` for what is not the API's answer. */
 export function toView<Body>(attempt: Attempt, read: (answer: ClientAnswer) => Body): View<Body> {
   if (attempt.kind === "failure") {
     return { endpoint: attempt.endpoint, body: null, error: attempt.failure.reason };
@@ -158,7 +165,7 @@ export function toView<Body>(attempt: Attempt, read: (answer: ClientAnswer) => B
   try {
     return { endpoint, body: read(attempt.answer), error: null };
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
+    if (!(error instanceof ClientError)) throw error;
     return { endpoint, body: null, error: "does not answer as Floe's API does" };
   }
 }

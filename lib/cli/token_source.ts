@@ -5,17 +5,14 @@
  * @module
  */
 
-import { decodeUtf8 } from "../../bytes.ts";
-import { InputError } from "../../errors.ts";
-import { parseToken, type SecretToken } from "../../http/wire.ts";
-import type { CommandContext, GlobalFlags } from "../command.ts";
-import { CommandError, ExitCode } from "../failure.ts";
-import { readInput } from "../input.ts";
-import { DATA_DIR_DEFAULT } from "../options.ts";
-import type { Endpoint } from "./session.ts";
-
-/** Which token to send to a node; null for none. */
-export type TokenFor = (endpoint: Endpoint) => string | null;
+import { decodeUtf8 } from "../bytes.ts";
+import type { Endpoint, TokenFor } from "../client/mod.ts";
+import { InputError } from "../errors.ts";
+import { parseToken, type SecretToken } from "../http/wire.ts";
+import type { CommandContext, GlobalFlags } from "./command.ts";
+import { CommandError, ExitCode } from "./failure.ts";
+import { readInput } from "./input.ts";
+import { DATA_DIR_DEFAULT } from "./options.ts";
 
 /** Most bytes in a file with a token. */
 const TOKEN_FILE_BYTES_MAX = 1_024;

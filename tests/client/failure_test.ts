@@ -1,5 +1,5 @@
 import { equal, match } from "node:assert/strict";
-import { failureOfError } from "../../lib/cli/client/failure.ts";
+import { failureOfError } from "../../lib/client/failure.ts";
 
 const CONNECT = "client error (Connect): ";
 

@@ -5,15 +5,44 @@
  * @module
  */
 
-import { decodeUtf8 } from "../../bytes.ts";
-import { IDEMPOTENCY_KEY_HEADER, REQUEST_TIMEOUT_MS_MAX, type Schema } from "../../http/wire.ts";
-import { VALUE_BYTES_MAX } from "../../kv/mod.ts";
-import { readAtMost } from "../../streams.ts";
-import { CommandError, ExitCode } from "../failure.ts";
-import type { Clock } from "../process_context.ts";
-import { type Failure, failureOfError, failureOfResponse, notFloe } from "./failure.ts";
-import type { Endpoint } from "./session.ts";
-import type { TokenFor } from "./token_source.ts";
+import { decodeUtf8 } from "../bytes.ts";
+import { IDEMPOTENCY_KEY_HEADER, REQUEST_TIMEOUT_MS_MAX, type Schema } from "../http/wire.ts";
+import { VALUE_BYTES_MAX } from "../kv/mod.ts";
+import { readAtMost } from "../streams.ts";
+import {
+  ClientError,
+  type Failure,
+  failureOfError,
+  failureOfResponse,
+  notFloe,
+} from "./failure.ts";
+
+/** The API of one node, as a client reaches it. */
+export interface Endpoint {
+  /** `http://host:port` or `https://host:port`, without a slash at the end. */
+  readonly url: string;
+  /** `host:port`, for people. */
+  readonly label: string;
+  /** The node there, where the configuration tells. */
+  readonly id: string | null;
+}
+
+/** Which token to send to a node; null for none. */
+export type TokenFor = (endpoint: Endpoint) => string | null;
+
+/** A clock to wait by. */
+export interface Clock {
+  /** Milliseconds since some moment; never runs backward. */
+  now(): number;
+  /** Settles after so many milliseconds. */
+  delay(milliseconds: number): Promise<void>;
+}
+
+/** The machine's own time. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  delay: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+};
 
 /** One request, to whichever node. */
 export interface ClientRequest {
@@ -31,6 +60,7 @@ export interface ClientRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Names a write for all its attempts, so that it can be sent again whatever became of the last one. */
   readonly idempotencyKey?: string;
+  /** The bytes to send. */
   readonly body?: Uint8Array<ArrayBuffer>;
 }
 
@@ -45,7 +75,7 @@ export interface ClientAnswer {
 /**
  * The body of an answer. An endpoint may be anything, so each answer is checked before it is used.
  *
- * @throws {CommandError} when it is not what Floe's API answers.
+ * @throws {ClientError} when it is not what Floe's API answers.
  */
 export function bodyOf<Body>(answer: ClientAnswer, schema: Schema<Body>): Body {
   try {
@@ -53,12 +83,12 @@ export function bodyOf<Body>(answer: ClientAnswer, schema: Schema<Body>): Body {
   } catch (cause) {
     const message = `${answer.endpoint.label} answered, but not as Floe's API does. ` +
       "Is it a node, and of this version?";
-    throw new CommandError(ExitCode.failure, message, { cause });
+    throw new ClientError("failure", message, { cause });
   }
 }
 
 /** One node that was asked and did not do it. */
-interface FailedAttempt {
+export interface FailedAttempt {
   /** Marks it in an {@linkcode Attempt}. */
   readonly kind: "failure";
   /** Who was asked. */
@@ -83,7 +113,7 @@ type Round =
   };
 
 /** What a client works with. */
-interface ClientOptions {
+export interface ClientOptions {
   /** The nodes, in the order in which they are asked, with those first that get a token; at least one. */
   readonly endpoints: readonly Endpoint[];
   /** Which token to send to which of them; none by default. */
@@ -94,6 +124,8 @@ interface ClientOptions {
   readonly fetch: typeof fetch;
   /** What time it is. */
   readonly clock: Clock;
+  /** What a person is told to do; by default in words that fit any program. */
+  readonly advice?: Advice;
 }
 
 /**
@@ -108,16 +140,35 @@ const ROUND_PAUSE_MS = 100;
 /** The share of an attempt's time that the node gets; the rest is for its answer to arrive. */
 const NODE_TIME_SHARE = 0.9;
 
-const GIVEN_UP_ADVICE = "See how the nodes are (floe status), or allow more --timeout.";
+/** What a person is told to do, in the words of the program that asks. */
+export interface Advice {
+  /** No node could do it in time. */
+  readonly givenUp: string;
+  /** Nothing listens at any address. */
+  readonly unreachable: string;
+  /** A node wants a token. */
+  readonly unauthorized: string;
+  /** A write may have been applied; its idempotency key tells. */
+  readonly uncertain: (idempotencyKey: string) => string;
+}
+
+const ADVICE: Advice = {
+  givenUp: "See how the nodes are, or allow more time.",
+  unreachable: "Start the cluster, or name the addresses where it is.",
+  unauthorized: "Give the client a token.",
+  uncertain: (key) => `The same write with idempotency key ${key} tells, and is done once.`,
+};
 
 /** Asks a cluster. */
 export class ApiClient {
   readonly #options: ClientOptions;
+  readonly #advice: Advice;
   readonly #tokenFor: TokenFor;
 
   /** `options` are used as they are. */
   constructor(options: ClientOptions) {
     this.#options = options;
+    this.#advice = options.advice ?? ADVICE;
     this.#tokenFor = options.tokenFor ?? (() => null);
   }
 
@@ -129,7 +180,7 @@ export class ApiClient {
   /**
    * Sends a request until a node answers it.
    *
-   * @throws {CommandError} with the exit code that the outcome asks for.
+   * @throws {ClientError} saying what every node that was asked answered.
    */
   async send(request: ClientRequest): Promise<ClientAnswer> {
     const { clock, timeoutMs } = this.#options;
@@ -140,7 +191,7 @@ export class ApiClient {
       if (round.kind === "answer") return round.answer;
       const { failed, last } = round;
       maybeApplied ||= isWrite(request) && failed.some(({ failure }) => failure.maybeApplied);
-      if (last !== null) throw endedBy(request, last, { maybeApplied });
+      if (last !== null) throw this.#endedBy(request, last, { maybeApplied });
       const pauseMs = Math.max(
         ROUND_PAUSE_MS,
         ...failed.map(({ failure }) => failure.retryAfterMs),
@@ -148,7 +199,7 @@ export class ApiClient {
       // Where an attempt may have had an effect, a node that is gone is waited for: it knows.
       const isOver = !maybeApplied && isHopeless(failed);
       if (isOver || clock.now() + pauseMs >= deadline) {
-        throw this.#givenUp(failed, outcomeOf(request, { maybeApplied }));
+        throw this.#givenUp(failed, this.#outcomeOf(request, { maybeApplied }));
       }
       await clock.delay(pauseMs);
     }
@@ -201,31 +252,77 @@ export class ApiClient {
       if (body === null) return { kind: "failure", endpoint, failure: notFloe(response) };
       if (response.ok) return { kind: "answer", answer: { endpoint, body } };
       const failure = failureOfResponse(response, new TextDecoder().decode(body));
-      return { kind: "failure", endpoint, failure };
+      return { kind: "failure", endpoint, failure: this.#advised(failure) };
     } catch (error) {
       return { kind: "failure", endpoint, failure: failureOfError(error) };
     }
   }
 
-  /** The error that ends a command when not one of the nodes that were asked answered. */
-  unreachable(attempts: readonly Attempt[]): CommandError {
+  /** The error for a request that not one of the nodes that were asked answered. */
+  unreachable(attempts: readonly Attempt[]): ClientError {
     const failed = attempts.filter((attempt) => attempt.kind === "failure");
-    const isShut = failed.every(({ failure }) => failure.exitCode === ExitCode.notAllowed);
+    const isShut = failed.every(({ failure }) => failure.kind === "notAllowed");
     if (!isShut) return this.#givenUp(failed, null);
     const message = ["No node allows it:", ...failed.map(reasonOf)].join("\n");
-    return new CommandError(ExitCode.notAllowed, message);
+    return new ClientError("notAllowed", message);
   }
 
-  #givenUp(failed: readonly FailedAttempt[], outcome: WriteOutcome | null): CommandError {
+  #givenUp(failed: readonly FailedAttempt[], outcome: WriteOutcome | null): ClientError {
     const reasons = failed.map(reasonOf);
     const lines = outcome?.maybeApplied !== true && isHopeless(failed)
-      ? describeHopeless(failed, reasons)
+      ? this.#describeHopeless(failed, reasons)
       : [
         `No node could do it within ${this.#options.timeoutMs / 1000} s:`,
         ...reasons,
-        outcome === null ? GIVEN_UP_ADVICE : `${outcome.message} ${GIVEN_UP_ADVICE}`,
+        [...(outcome === null ? [] : [outcome.message]), this.#advice.givenUp].join(" "),
       ];
-    return new CommandError(ExitCode.unavailable, lines.join("\n"));
+    const maybeApplied = outcome?.maybeApplied ?? false;
+    return new ClientError("unavailable", lines.join("\n"), { maybeApplied });
+  }
+
+  #advised(failure: Failure): Failure {
+    if (failure.code !== "unauthorized") return failure;
+    return { ...failure, reason: `${failure.reason}. ${this.#advice.unauthorized}` };
+  }
+
+  /** Null for a read, which changes nothing. */
+  #outcomeOf(
+    request: ClientRequest,
+    { maybeApplied }: { readonly maybeApplied: boolean },
+  ): WriteOutcome | null {
+    if (!isWrite(request)) return null;
+    const message = maybeApplied ? this.#uncertainty(request) : "Nothing was changed.";
+    return { maybeApplied, message };
+  }
+
+  /** No request reached any node, and none will. */
+  #describeHopeless(
+    failed: readonly FailedAttempt[],
+    reasons: readonly string[],
+  ): readonly string[] {
+    if (failed.some(({ failure }) => failure.notReached === "no TLS")) {
+      return ["No node could be asked:", ...reasons];
+    }
+    return ["No node is reachable:", ...reasons, this.#advice.unreachable];
+  }
+
+  /** The error for a failure that was the last word. */
+  #endedBy(
+    request: ClientRequest,
+    { endpoint, failure }: FailedAttempt,
+    { maybeApplied }: { readonly maybeApplied: boolean },
+  ): ClientError {
+    if (maybeApplied && !failure.settlesWrite) {
+      const message = `${endpoint.label}: ${failure.reason}\n${this.#uncertainty(request)}`;
+      return new ClientError("unavailable", message, { maybeApplied });
+    }
+    const { code } = failure;
+    return new ClientError(failure.kind, `${failure.reason} (${endpoint.label})`, { code });
+  }
+
+  #uncertainty({ idempotencyKey }: ClientRequest): string {
+    if (idempotencyKey === undefined) return "The request may have taken effect.";
+    return `The write may have been applied. ${this.#advice.uncertain(idempotencyKey)}`;
   }
 }
 
@@ -233,27 +330,6 @@ export class ApiClient {
 interface WriteOutcome {
   readonly maybeApplied: boolean;
   readonly message: string;
-}
-
-/** Null for a read, which changes nothing. */
-function outcomeOf(
-  request: ClientRequest,
-  { maybeApplied }: { readonly maybeApplied: boolean },
-): WriteOutcome | null {
-  if (!isWrite(request)) return null;
-  return { maybeApplied, message: maybeApplied ? uncertainty(request) : "Nothing was changed." };
-}
-
-/** No request reached any node, and none will. */
-function describeHopeless(
-  failed: readonly FailedAttempt[],
-  reasons: readonly string[],
-): readonly string[] {
-  if (failed.some(({ failure }) => failure.notReached === "no TLS")) {
-    return ["No node could be asked:", ...reasons];
-  }
-  const advice = "Start the cluster (floe cluster), or name its nodes with --endpoints.";
-  return ["No node is reachable:", ...reasons, advice];
 }
 
 /** The whole body, or null where there is more of it than a node ever says. */
@@ -304,23 +380,4 @@ function isPassing(request: ClientRequest, { failure }: FailedAttempt): boolean 
 
 function isHopeless(failed: readonly FailedAttempt[]): boolean {
   return failed.every(({ failure }) => failure.notReached !== null);
-}
-
-/** The error for a failure that was the last word. */
-function endedBy(
-  request: ClientRequest,
-  { endpoint, failure }: FailedAttempt,
-  { maybeApplied }: { readonly maybeApplied: boolean },
-): CommandError {
-  if (maybeApplied && !failure.settlesWrite) {
-    const message = `${endpoint.label}: ${failure.reason}\n${uncertainty(request)}`;
-    return new CommandError(ExitCode.unavailable, message);
-  }
-  return new CommandError(failure.exitCode, `${failure.reason} (${endpoint.label})`);
-}
-
-function uncertainty({ idempotencyKey }: ClientRequest): string {
-  if (idempotencyKey === undefined) return "The request may have taken effect.";
-  return "The write may have been applied. " +
-    `The same command with --idempotency-key ${idempotencyKey} tells, and is done once.`;
 }
