@@ -5,6 +5,7 @@
  */
 
 import { assert } from "../assert.ts";
+import { Counters } from "../counters.ts";
 import { Problem } from "./problem.ts";
 import type { ServeConnection, ServedConnection } from "./server.ts";
 
@@ -275,41 +276,26 @@ export async function throughGate(
 }
 
 /** What is counted, from the server's start. */
-export type ApiCounter =
+export const API_COUNTERS = [
   /** Requests without a token that is known here. */
-  | "api.unauthorized"
+  "api.unauthorized",
   /** Requests with a token that does not allow them. */
-  | "api.forbidden"
+  "api.forbidden",
   /** Requests of pages of other origins, or under a name that is not this API's. */
-  | "api.origin_refused"
+  "api.origin_refused",
   /** Connections refused because each of those there were had a request under way. */
-  | "api.connection_refused"
+  "api.connection_refused",
   /** Connections without a request under way that made room for another. */
-  | "api.connection_evicted"
+  "api.connection_evicted",
   /** Connections that were silent, or slow, for too long. */
-  | "api.connection_expired"
+  "api.connection_expired",
   /** Times that no connection could be accepted, as for want of a descriptor. */
-  | "api.accept_failed";
+  "api.accept_failed",
+] as const;
 
-/** Counts. */
-export class ApiCounters {
-  readonly #counts: Record<ApiCounter, number> = {
-    "api.unauthorized": 0,
-    "api.forbidden": 0,
-    "api.origin_refused": 0,
-    "api.connection_refused": 0,
-    "api.connection_evicted": 0,
-    "api.connection_expired": 0,
-    "api.accept_failed": 0,
-  };
-
-  /** A copy of what was counted so far. */
-  get counts(): Readonly<Record<ApiCounter, number>> {
-    return { ...this.#counts };
-  }
-
-  /** Adds one occurrence of `what`. */
-  count(counter: ApiCounter): void {
-    this.#counts[counter]++;
+/** The API's counts. */
+export class ApiCounters extends Counters<typeof API_COUNTERS[number]> {
+  constructor() {
+    super(API_COUNTERS);
   }
 }

@@ -47,7 +47,7 @@
 
 export { type AppOptions, createApp } from "./app.ts";
 export { type Access, type AdminToken, Authorizer, type Caller } from "./authorization.ts";
-export type { ApiCounter, ApiCounters, ConnectionLimits, RequestGate } from "./connections.ts";
+export type { API_COUNTERS, ApiCounters, ConnectionLimits, RequestGate } from "./connections.ts";
 export { Problem, type ProblemCode } from "./problem.ts";
 export type { Application } from "./route.ts";
 export { type ApiServer, type ApiServerOptions, startApiServer } from "./server.ts";

@@ -9,7 +9,7 @@ import { findPeer, type PinnedClusterConfig, toConfiguration } from "../config/m
 import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
 import type { NodeIdentity } from "../keys/mod.ts";
 import type { Message } from "../raft/mod.ts";
-import { Transport, type TransportCounter } from "../transport/mod.ts";
+import { Transport } from "../transport/mod.ts";
 import type { NodeId } from "../types.ts";
 import { PeerConfigurations } from "./observer.ts";
 
@@ -113,7 +113,7 @@ export class Network implements KeyGenerationNetwork {
   }
 
   /** What was counted since the start. */
-  get counters(): Readonly<Record<TransportCounter, number>> {
+  get counters(): Readonly<Record<string, number>> {
     return this.#transport.counters;
   }
 

@@ -120,7 +120,7 @@ export class Node {
       state: this.#raft.state,
       stateMachine,
       certificates: stores.raft,
-      counters: () => this.#observer.counters,
+      counters: () => this.#observer.counts,
       submit: (input) => this.#inbox.add(input),
       fail: (error) => this.#fail(error),
     });

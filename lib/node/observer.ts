@@ -10,44 +10,46 @@ import { unreachable } from "../assert.ts";
 import { equalBytes } from "../bytes.ts";
 import type { Certificate } from "../certificate/mod.ts";
 import { type ClusterConfig, describeDifferences } from "../config/mod.ts";
+import { Counters } from "../counters.ts";
 import type { RaftEvent, RoleReport } from "../raft/mod.ts";
 import { LogLimiter } from "../transport/mod.ts";
 import type { NodeId } from "../types.ts";
 
 /** What is counted of the core's events, from the node's start. */
-type NodeCounter =
+const NODE_COUNTERS = [
   /** Elections that this node began. */
-  | "election.started"
+  "election.started",
   /** Elections that this node won. */
-  | "election.won"
+  "election.won",
   /** Further signing sessions of this node's elections. */
-  | "election.session"
+  "election.session",
   /** Wrong signature shares that this node received. */
-  | "share.refused"
+  "share.refused",
   /** Voters that declined to sign twice in one of this node's elections. */
-  | "share.withheld"
+  "share.withheld",
   /** Leaders' certificates that this node verified. */
-  | "certificate.verified"
+  "certificate.verified",
   /** Claims to lead that this node refused. */
-  | "certificate.refused"
+  "certificate.refused",
   /** Peers' messages that do not fit. */
-  | "message.unfit"
+  "message.unfit",
   /** Peers' messages dropped because too many waited. */
-  | "inbox.dropped"
+  "inbox.dropped",
   /** Snapshots that this node began to send. */
-  | "snapshot.sent"
+  "snapshot.sent",
   /** Times that this node no longer kept what the receiver of its snapshot still needed. */
-  | "follower.left_behind"
+  "follower.left_behind",
   /** Times that a follower turned out to lack entries that it had acknowledged. */
-  | "follower.lost_entries"
+  "follower.lost_entries",
   /** Times that this node turned out to. */
-  | "log.entries_lost"
+  "log.entries_lost",
   /** Leaders' snapshots that replaced this node's state. */
-  | "snapshot.installed"
+  "snapshot.installed",
   /** Times that this node gave up leadership. */
-  | "leader.stepped_down"
+  "leader.stepped_down",
   /** Leaders that left undone what they were asked to commit. */
-  | "leader.stalled";
+  "leader.stalled",
+] as const;
 
 const LOST_ENTRIES_ADVICE =
   "What this node has acknowledged is not in its log: its data folder is an " +
@@ -55,38 +57,14 @@ const LOST_ENTRIES_ADVICE =
   "its newest folder back; without one, keep it stopped.";
 
 /** Logs and counts. */
-export class Observer {
+export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
   readonly #logger = getLogger(["floe", "node"]);
-  readonly #counters: Record<NodeCounter, number> = {
-    "election.started": 0,
-    "election.won": 0,
-    "election.session": 0,
-    "share.refused": 0,
-    "share.withheld": 0,
-    "certificate.verified": 0,
-    "certificate.refused": 0,
-    "message.unfit": 0,
-    "inbox.dropped": 0,
-    "leader.stalled": 0,
-    "leader.stepped_down": 0,
-    "snapshot.sent": 0,
-    "follower.left_behind": 0,
-    "follower.lost_entries": 0,
-    "log.entries_lost": 0,
-    "snapshot.installed": 0,
-  };
   readonly #limiter = new LogLimiter(() => performance.now());
   /** When this node asked for pre-votes, on the monotonic clock; for how long an election takes. */
   #electionStartedMs = 0;
 
-  /** A copy of what was counted so far. */
-  get counters(): Readonly<Record<NodeCounter, number>> {
-    return { ...this.#counters };
-  }
-
-  /** Counts something that is not an event of the core. */
-  count(counter: NodeCounter): void {
-    this.#counters[counter]++;
+  constructor() {
+    super(NODE_COUNTERS);
   }
 
   /** The role, the term or the leader changed. */

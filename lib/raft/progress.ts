@@ -49,7 +49,7 @@ export class Progress {
   /** Whether the follower has answered in this term, and so holds the leader's certificate. */
   isCertified = false;
   /** The commit index last sent. */
-  sentCommit = toLogIndex(0);
+  sentCommit: LogIndex = toLogIndex(0);
   /** The leader's round when `matchIndex` last rose. */
   matchRound = 0;
   /** Whether its log lacks what it has acknowledged. */

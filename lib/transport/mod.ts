@@ -71,7 +71,7 @@ export {
 } from "./noise_primitives.ts";
 export {
   LogLimiter,
-  type TransportCounter,
+  type TRANSPORT_COUNTERS,
   type TransportEvents,
   type TransportRefusal,
 } from "./reporter.ts";

@@ -5,6 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { Counters } from "../counters.ts";
 import type { InputError } from "../errors.ts";
 import type { NodeId } from "../types.ts";
 import type { ConnectionEnd } from "./connection.ts";
@@ -13,33 +14,34 @@ import { MessageError } from "./message_codec.ts";
 import { NoiseError } from "./noise_primitives.ts";
 
 /** What is counted since the start. */
-export type TransportCounter =
+export const TRANSPORT_COUNTERS = [
   /** Messages handed to a connection. */
-  | "message.sent"
+  "message.sent",
   /** Messages received and valid. */
-  | "message.received"
+  "message.received",
   /** Messages that were not sent: no connection, a full queue, or above a limit. */
-  | "message.dropped"
+  "message.dropped",
   /** Messages that did not fit their schema. */
-  | "message.refused"
+  "message.refused",
   /** Frames above the limit, or where none is allowed. */
-  | "frame.refused"
+  "frame.refused",
   /** Hellos refused, by this node or by the peer it dialed. */
-  | "hello.refused"
+  "hello.refused",
   /** Encrypted messages that were altered, repeated, out of order or not from the peer. */
-  | "channel.refused"
+  "channel.refused",
   /** Connections accepted from peers. */
-  | "connection.accepted"
+  "connection.accepted",
   /** Accepted connections that ended before it was known who is there. */
-  | "connection.dropped"
+  "connection.dropped",
   /** Times when so many connected that the next had to wait. */
-  | "connection.delayed"
+  "connection.delayed",
   /** Connections accepted from peers whose configuration differs from this node's. */
-  | "configuration.different"
+  "configuration.different",
   /** Connections established to peers. */
-  | "peer.connected"
+  "peer.connected",
   /** Of those, the ones that ended. */
-  | "peer.disconnected";
+  "peer.disconnected",
+] as const;
 
 /** Something that came from outside and was refused; its connection is dropped. */
 export interface TransportRefusal {
@@ -80,39 +82,15 @@ interface Drop {
 }
 
 /** Counts, logs and reports. Logs changes of state, and of all else only so many records a time. */
-export class Reporter {
+export class Reporter extends Counters<typeof TRANSPORT_COUNTERS[number]> {
   readonly #events: TransportEvents;
   readonly #logger = getLogger(["floe", "transport"]);
   readonly #limiter = new LogLimiter(() => performance.now());
-  readonly #counters: Record<TransportCounter, number> = {
-    "message.sent": 0,
-    "message.received": 0,
-    "message.dropped": 0,
-    "message.refused": 0,
-    "frame.refused": 0,
-    "hello.refused": 0,
-    "channel.refused": 0,
-    "connection.accepted": 0,
-    "connection.dropped": 0,
-    "connection.delayed": 0,
-    "configuration.different": 0,
-    "peer.connected": 0,
-    "peer.disconnected": 0,
-  };
 
   /** `events` are called as things happen. */
   constructor(events: TransportEvents) {
+    super(TRANSPORT_COUNTERS);
     this.#events = events;
-  }
-
-  /** A copy of what was counted so far. */
-  get counters(): Readonly<Record<TransportCounter, number>> {
-    return { ...this.#counters };
-  }
-
-  /** Counts something that is neither logged nor reported. */
-  count(counter: TransportCounter, by: number = 1): void {
-    this.#counters[counter] += by;
   }
 
   /** A peer has connected to this node. */

@@ -20,7 +20,7 @@ import {
 import { decodeMessage, encodeMessage } from "./message_codec.ts";
 import type { KeyPair } from "./noise_primitives.ts";
 import { Peer } from "./peer.ts";
-import { Reporter, type TransportCounter, type TransportEvents } from "./reporter.ts";
+import { Reporter, type TRANSPORT_COUNTERS, type TransportEvents } from "./reporter.ts";
 import {
   type PeerEndpoint,
   Tasks,
@@ -89,8 +89,8 @@ export class Transport {
   }
 
   /** What was counted since the start. */
-  get counters(): Readonly<Record<TransportCounter, number>> {
-    return this.#reporter.counters;
+  get counters(): Readonly<Record<typeof TRANSPORT_COUNTERS[number], number>> {
+    return this.#reporter.counts;
   }
 
   /**

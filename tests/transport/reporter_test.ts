@@ -48,7 +48,7 @@ Deno.test("Reporter tells refusals apart by what was refused", () => {
     ["message", ALPHA],
     ["hello", null],
   ]);
-  const { counters } = reporter;
+  const { counts: counters } = reporter;
   for (const what of ["frame", "message", "hello"] as const) {
     assert.equal(counters[`${what}.refused`], 1);
   }
@@ -60,7 +60,7 @@ Deno.test("Reporter counts all refusals and logs only so many", async () => {
     for (let refused = 0; refused < 1000; refused++) reporter.refused(new FrameError("x"), null);
   });
   assert.equal(records.length, LOG_RECORDS_MAX);
-  assert.equal(reporter.counters["frame.refused"], 1000);
+  assert.equal(reporter.counts["frame.refused"], 1000);
 });
 
 Deno.test("Reporter leaves no record of messages to a peer that is not connected", async () => {
@@ -69,7 +69,7 @@ Deno.test("Reporter leaves no record of messages to a peer that is not connected
     reporter.dropped(BETA, { reason: "notConnected", messages: 3 });
     reporter.dropped(BETA, { reason: "queueFull", messages: 2 });
   });
-  assert.equal(reporter.counters["message.dropped"], 5);
+  assert.equal(reporter.counts["message.dropped"], 5);
   assert.deepEqual(records.map(({ rawMessage, properties }) => [rawMessage, properties]), [
     ["message.dropped", { peer: BETA, reason: "queueFull", messages: 2, suppressed: 0 }],
   ]);

@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { encodeMessage } from "../../../lib/transport/message_codec.ts";
-import type { TransportCounter } from "../../../lib/transport/mod.ts";
+import type { TRANSPORT_COUNTERS } from "../../../lib/transport/mod.ts";
 import type { Random } from "../../simulator/random.ts";
 import {
   ALPHA,
@@ -34,7 +34,7 @@ const NEVER_MS = 1_000_000;
 const HONEST_INPUTS = 50;
 
 /** What a connection came to, most telling first. */
-const COUNTERS: readonly TransportCounter[] = [
+const COUNTERS: readonly typeof TRANSPORT_COUNTERS[number][] = [
   "message.refused",
   "channel.refused",
   "frame.refused",
