@@ -16,17 +16,14 @@
  */
 
 import { assertDefined } from "../assert.ts";
-import { equalBytes } from "../bytes.ts";
 import {
   checkPlannedMembership,
   encodeMembershipStatement,
-  hashMembership,
   type KnownMember,
   type Membership,
   type MembershipStatement,
   toGroup,
   toGroupPublicKeys,
-  verifyMembership,
   verifyMembershipNote,
 } from "../certificate/mod.ts";
 import { InputError } from "../errors.ts";
@@ -44,7 +41,6 @@ import type { Epoch, NodeId } from "../types.ts";
 import {
   type BeginEntry,
   type Complaint,
-  type ConfigurationEntry,
   type DealEntry,
   encodeWord,
   hashBegin,
@@ -214,24 +210,6 @@ export class Change {
       default:
         return entry satisfies never;
     }
-  }
-
-  /**
-   * The membership that a configuration entry puts into force.
-   *
-   * @throws {InputError} unless both its certificates verify, state what the log came to, and are due.
-   */
-  complete({ byOld, byNew }: ConfigurationEntry): Membership {
-    const due = this.due;
-    if (due === null || this.stage !== "authorizing") {
-      throw new InputError(`Cannot accept configuration: the change is still ${this.stage}`);
-    }
-    if (byNew !== this.#proof) {
-      throw new InputError("Cannot accept configuration: its proof is not the one in the log");
-    }
-    const after = verifyMembership(this.before, { byOld, byNew });
-    if (equalBytes(after.hash, hashMembership(due.statement))) return after;
-    throw new InputError("Cannot accept configuration: it states something else than the log");
   }
 
   /** The node's new member line, or what it was before. */

@@ -17,6 +17,8 @@ export interface ResharingConfig {
   readonly self: NodeId;
   /** Where the chain of memberships stands before the first entry that will be given. */
   readonly membership: Membership;
+  /** How many attempts at the next membership were begun before that entry; none unless given. */
+  readonly attempt?: number;
   /**
    * Signs as this node, with its Ed25519 identity key: 64 bytes. The key stays with the caller. What is
    * signed begins with its kind, `floe/reshare/v1`.

@@ -4,7 +4,11 @@
  * @module
  */
 
-import type { Membership } from "../certificate/mod.ts";
+import {
+  type Membership,
+  type MembershipCertificate,
+  verifyMembership,
+} from "../certificate/mod.ts";
 import { InputError } from "../errors.ts";
 import { type Applied, Change, refused } from "./change.ts";
 import {
@@ -27,11 +31,14 @@ export interface ChainResult {
 export class MembershipLog {
   #current: Membership;
   #change: Change | null = null;
-  #attempt = 0;
+  #attempt: number;
+  #certificates: MembershipCertificate[] = [];
+  #entries: ReshareEntry[] = [];
 
-  /** Begins where a chain stands. */
-  constructor(current: Membership) {
+  /** Begins where a chain stands, after so many attempts at the next membership. */
+  constructor(current: Membership, attempt = 0) {
     this.#current = current;
+    this.#attempt = attempt;
   }
 
   /** What is in force. */
@@ -49,14 +56,32 @@ export class MembershipLog {
     return this.#attempt;
   }
 
+  /** The certificates that came since the beginning. */
+  get certificates(): readonly MembershipCertificate[] {
+    return this.#certificates;
+  }
+
+  /** The entries of the change under way, from its `begin` on. */
+  get entries(): readonly ReshareEntry[] {
+    return this.#entries;
+  }
+
   /** Takes a committed entry. */
   apply(entry: ReshareEntry): ChainResult {
+    const result = this.#apply(entry);
+    // A deal that breaks a rule is remembered as well, as its dealer has no other.
+    if (this.#change === null) this.#entries = [];
+    else if (result.applied.kind !== "refused") this.#entries.push(entry);
+    return result;
+  }
+
+  #apply(entry: ReshareEntry): ChainResult {
     if (entry.kind === "begin") return { applied: this.#begin(entry), ended: null };
+    if (entry.kind === "configuration") return this.#complete(entry);
     const change = this.#change;
     if (change?.id !== entry.change) {
       return { applied: refused("it is of no change under way"), ended: null };
     }
-    if (entry.kind === "configuration") return this.#complete(change, entry);
     if (entry.kind === "abort") return this.#abort(change, entry);
     return { applied: change.apply(entry), ended: null };
   }
@@ -76,13 +101,19 @@ export class MembershipLog {
     return { kind: "taken" };
   }
 
-  #complete(change: Change, entry: ConfigurationEntry): ChainResult {
+  /**
+   * What t of the old and t' of the new voters signed is in force, whatever stands before it in the log:
+   * whoever counts by the newest configuration of its log can judge by the certificates alone.
+   */
+  #complete({ byOld, byNew }: ConfigurationEntry): ChainResult {
+    const change = this.#change;
     try {
-      this.#current = change.complete(entry);
+      this.#current = verifyMembership(this.#current, { byOld, byNew });
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       return { applied: refused(error.message), ended: null };
     }
+    this.#certificates.push({ byOld, byNew });
     this.#change = null;
     this.#attempt = 0;
     return { applied: { kind: "taken" }, ended: change };

@@ -35,7 +35,8 @@
  * Who complains of, or is complained of by, more nodes than can lie, is lying: {@linkcode findLiars}.
  * A receiver that stays silent, and a leader that selects nothing, cost the attempt; the old configuration
  * is in force all the while. No liar can learn or change the key, or leave an honest voter with a share
- * that does not fit, unless it has t shares.
+ * that does not fit, unless it has t shares. What t of the old and t' of the new voters signed is in force
+ * whatever else the log says, so that a node can judge a configuration that is not committed yet.
  *
  * **Secrets.** A polynomial does not outlive the call that draws it. Sub-shares are in memory only, with
  * their dealer and their receiver, and are erased when the receiver is ready or the change ends. The new
@@ -44,16 +45,25 @@
  * slowly, not against a quorum that kept its old ones.
  *
  * **What the caller must do.** Give every committed entry in order, after a restart from the `begin` of a
- * change under way on (with `membership` as it was before); give `leading` true only once the leader has
+ * change under way on (with `membership` and `attempt` as they were before); give `leading` true only once the leader has
  * committed an entry of its own term; let voters sign only what {@linkcode Change.due} says; and count no
  * voter in a new epoch before the configuration is in its log.
  *
- * Read `plan.ts` for the rule of what is one step; `entry.ts`, `change.ts` and `membership_log.ts` for the
- * log; `dealer.ts`, `receiver.ts`, `leader.ts` and `resharing.ts`, which joins them, for a node.
+ * Read `plan.ts` for the rule of what is one step; `entry.ts`, `codec.ts`, `change.ts` and `membership_log.ts`
+ * for the log; `dealer.ts`, `receiver.ts`, `leader.ts` and `resharing.ts`, which joins them, for a node.
  *
  * @module
  */
 
+export {
+  decodeMembersRecord,
+  decodeReshareEntry,
+  EMPTY_RECORD,
+  encodeMembersRecord,
+  encodeReshareEntry,
+  type MembersRecord,
+  RESHARE_ENTRY_BYTES_MAX,
+} from "./codec.ts";
 export { type Applied, Change, type ChangeStage, type DueStatement } from "./change.ts";
 export {
   type AbortEntry,

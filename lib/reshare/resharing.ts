@@ -46,7 +46,7 @@ export class Resharing {
   /** Resumes from a durable record. */
   constructor(config: ResharingConfig, durable: DurableShares) {
     this.#config = config;
-    this.#log = new MembershipLog(config.membership);
+    this.#log = new MembershipLog(config.membership, config.attempt);
     this.#outbox = new Outbox(durable);
     this.#leader = new Leader(this.#log, config, this.#outbox);
   }
@@ -59,7 +59,7 @@ export class Resharing {
   }
 
   /** The chain and the change under way, as the log has them. */
-  get log(): Pick<MembershipLog, "current" | "change" | "attempt"> {
+  get log(): Pick<MembershipLog, "current" | "change" | "attempt" | "certificates" | "entries"> {
     return this.#log;
   }
 
@@ -126,7 +126,9 @@ export class Resharing {
       }
       case "taken":
         this.#leader.progressed();
-        return ended === null ? this.#follow(entry) : this.#end(ended, entry);
+        return ended === null && entry.kind !== "configuration"
+          ? this.#follow(entry)
+          : this.#end(entry);
       default:
         return applied satisfies never;
     }
@@ -169,9 +171,10 @@ export class Resharing {
     }
   }
 
-  #end(change: Change, entry: ReshareEntry): void {
+  #end(entry: ReshareEntry): void {
+    if (entry.kind !== "abort" && entry.kind !== "configuration") return;
     this.#endParts();
-    const { id } = change;
+    const { change: id } = entry;
     const { record } = this.#outbox;
     if (entry.kind === "abort") {
       if (record.next?.change === id) this.#outbox.change({ ...record, next: null });

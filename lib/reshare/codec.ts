@@ -1,0 +1,172 @@
+/**
+ * Entries about members as bytes, as they stand in the log, and what a node keeps of them where its log
+ * begins later. JSON, because the certificates in it are text, and because it is read seldom and by people
+ * as well. One entry has one encoding: the fields in the order below, byte strings in hex.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { decodeHex, decodeUtf8, encodeHex, encodeUtf8 } from "../bytes.ts";
+import {
+  MEMBER_ADDRESS_LENGTH_MAX,
+  MEMBERSHIP_LENGTH_MAX,
+  type MembershipCertificate,
+} from "../certificate/mod.ts";
+import { InputError } from "../errors.ts";
+import type { FrostRefusal } from "../frost/mod.ts";
+import { type LogIndex, toClusterName, toEpoch, toLogIndex, toNodeId } from "../types.ts";
+import { type PlannedMember, REASON_LENGTH_MAX, type ReshareEntry } from "./entry.ts";
+
+/** Most bytes in an encoded entry: two notes of the longest kind, in JSON. */
+export const RESHARE_ENTRY_BYTES_MAX = 4 * MEMBERSHIP_LENGTH_MAX;
+/** Most members, deals or complaints that an entry names. */
+const LIST_LENGTH_MAX = 1024;
+/** The identity elements, keys and hashes that are 32 bytes; signatures are twice as long. */
+const KEY_BYTES = 32;
+
+/** What a node knows of the members without the entries that say so. */
+export interface MembersRecord {
+  /** The entry of the log up to which it counts. */
+  readonly index: LogIndex;
+  /** Every certificate since the genesis, first one first. */
+  readonly certificates: readonly MembershipCertificate[];
+  /** How many attempts at the next membership were begun. */
+  readonly attempt: number;
+  /** The entries of the change under way, from its `begin` on; none between changes. */
+  readonly entries: readonly ReshareEntry[];
+}
+
+/** What a node knows before its first entry: the genesis alone. */
+export const EMPTY_RECORD: MembersRecord = {
+  index: toLogIndex(0),
+  certificates: [],
+  attempt: 0,
+  entries: [],
+};
+
+const hex = (bytes: number) =>
+  z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`)).transform(decodeHex);
+const key = hex(KEY_BYTES);
+const signature = hex(2 * KEY_BYTES);
+const change = z.string().regex(/^[0-9a-f]{64}$/);
+const count = z.int().min(0);
+const nodeId = z.string().transform(toNodeId);
+const listOf = <Item extends z.ZodType>(item: Item) => z.array(item).max(LIST_LENGTH_MAX);
+const nodes = listOf(nodeId);
+const address = z.string().max(MEMBER_ADDRESS_LENGTH_MAX);
+const note = z.string().max(MEMBERSHIP_LENGTH_MAX);
+/** Said about others and shown to people; nothing is decided by it. */
+const rule = z.string().regex(/^[a-z-]{1,40}$/).transform((text) => text as FrostRefusal);
+
+const member: z.ZodType<PlannedMember> = z.strictObject({
+  id: nodeId,
+  role: z.enum(["voter", "learner"]),
+  identifier: count,
+  identityKey: key,
+  channelKey: key,
+  peerAddress: address,
+  apiAddress: address.nullable(),
+});
+
+const entry: z.ZodType<ReshareEntry> = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("begin"),
+    cluster: z.string().transform(toClusterName),
+    sequence: count,
+    epoch: count.transform(toEpoch),
+    attempt: count,
+    seed: key,
+    previous: key,
+    threshold: count,
+    members: listOf(member),
+    absent: nodes,
+  }),
+  z.strictObject({
+    kind: z.literal("deal"),
+    change,
+    author: nodeId,
+    elements: listOf(key),
+    signature,
+  }),
+  z.strictObject({
+    kind: z.literal("held"),
+    change,
+    author: nodeId,
+    dealers: nodes,
+    complaints: listOf(z.strictObject({ dealer: nodeId, rule })),
+    signature,
+  }),
+  z.strictObject({ kind: z.literal("select"), change, dealers: nodes }),
+  z.strictObject({ kind: z.literal("ready"), change, author: nodeId, signature }),
+  z.strictObject({ kind: z.literal("proof"), change, note }),
+  z.strictObject({
+    kind: z.literal("configuration"),
+    change,
+    byOld: note,
+    byNew: note.nullable(),
+  }),
+  z.strictObject({
+    kind: z.literal("abort"),
+    change,
+    reason: z.string().max(REASON_LENGTH_MAX),
+  }),
+]);
+
+const record: z.ZodType<MembersRecord> = z.strictObject({
+  index: count.transform(toLogIndex),
+  certificates: z.array(z.strictObject({ byOld: note, byNew: note.nullable() })),
+  attempt: count,
+  entries: z.array(entry),
+});
+
+/** Writes an entry as it stands in the log. */
+export function encodeReshareEntry(said: ReshareEntry): Uint8Array<ArrayBuffer> {
+  return encode(entry, said);
+}
+
+/** Reads an entry from untrusted bytes. @throws {InputError} for all that is not its one encoding. */
+export function decodeReshareEntry(bytes: Uint8Array): ReshareEntry {
+  if (bytes.length > RESHARE_ENTRY_BYTES_MAX) {
+    throw new InputError(
+      `Cannot read entry: ${bytes.length} bytes are above ${RESHARE_ENTRY_BYTES_MAX}`,
+    );
+  }
+  return decode(entry, bytes, "entry");
+}
+
+/** Writes what a node knows of the members. */
+export function encodeMembersRecord(known: MembersRecord): Uint8Array<ArrayBuffer> {
+  return encode(record, known);
+}
+
+/** Reads what {@linkcode encodeMembersRecord} wrote. @throws {InputError} for anything else. */
+export function decodeMembersRecord(bytes: Uint8Array): MembersRecord {
+  return decode(record, bytes, "record of the members");
+}
+
+/** What a schema reads has its fields in the schema's order, whatever their order was before. */
+function encode<Value>(schema: z.ZodType<Value>, value: Value): Uint8Array<ArrayBuffer> {
+  return encodeUtf8(toText(schema.parse(JSON.parse(toText(value)))));
+}
+
+function decode<Value>(schema: z.ZodType<Value>, bytes: Uint8Array, what: string): Value {
+  const text = decodeUtf8(bytes);
+  let value: Value;
+  try {
+    value = schema.parse(JSON.parse(text));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError || cause instanceof z.ZodError)) throw cause;
+    throw new InputError(`Cannot read ${what}: ${cause.message}`, { cause });
+  }
+  if (toText(value) !== text) {
+    throw new InputError(`Cannot read ${what}: not in its one exact form`);
+  }
+  return value;
+}
+
+function toText(value: unknown): string {
+  return JSON.stringify(value, (_name, field) => {
+    return field instanceof Uint8Array ? encodeHex(field) : field;
+  });
+}
