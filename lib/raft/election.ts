@@ -90,7 +90,7 @@ function followingOf(role: Role): Following | null {
 /** Asks everyone who has not granted yet. */
 function askPreVotes(state: CoreState, role: PreCandidate): void {
   const { index: lastLogIndex, term: lastLogTerm } = state.log.last;
-  for (const to of state.peers) {
+  for (const to of state.otherVoters) {
     if (role.grants.has(to)) continue;
     state.send({
       kind: "preVoteRequest",
@@ -222,12 +222,12 @@ function acceptGrant(state: CoreState, message: PreVoteResponse): ReceivedGrant 
  * it, so the other has too few.
  */
 function becomeCandidateIfGranted(state: CoreState, role: PreCandidate): void {
-  const { signingTimeoutTicks, certifier } = state.config;
+  const { config: { signingTimeoutTicks }, members } = state;
   const hasWaited = state.nowTick - role.startedTick >= signingTimeoutTicks;
   const granted = [...role.grants.keys()].filter((voter) =>
     hasWaited || !state.suspects.has(voter)
   );
-  if (granted.length >= certifier.threshold) becomeCandidate(state, role);
+  if (granted.length >= members.newest.threshold) becomeCandidate(state, role);
 }
 
 /** Raises the term, votes for itself and opens the first signing session with those who granted. */
@@ -324,7 +324,7 @@ export function reopenIfStuck(state: CoreState, candidate: Candidate): void {
 
 /** Asks again those who owe a share or have not answered at all; their request may have been lost. */
 export function askSilentVoters(state: CoreState, candidate: Candidate): void {
-  for (const voter of state.peers) {
+  for (const voter of state.otherVoters) {
     const session = candidate.signing.sessionOwedBy(voter);
     if (session !== null || !candidate.answers.has(voter)) {
       sendVoteRequest(state, candidate, voter, session);
@@ -336,7 +336,7 @@ export function askSilentVoters(state: CoreState, candidate: Candidate): void {
 function countRefusal(state: CoreState, candidate: Candidate, voter: NodeId): void {
   candidate.answers.set(voter, "refused");
   const refusals = [...candidate.answers.values()].filter((answer) => answer === "refused");
-  const { threshold, voters } = state.config.certifier;
+  const { threshold, voters } = state.members.newest;
   if (refusals.length > voters.length - threshold) state.becomeFollower();
 }
 
@@ -382,7 +382,7 @@ function openSession(state: CoreState, candidate: Candidate): CoordinatedSession
   const session = signing.open(state.nowTick);
   if (session === null) return null;
   const signers = new Set(session.request.commitments.map((entry) => entry.voter));
-  for (const voter of state.peers) {
+  for (const voter of state.otherVoters) {
     // Voters outside the session are asked once, for their vote and a commitment in reserve.
     if (signers.has(voter)) sendVoteRequest(state, candidate, voter, session);
     else if (session.number === 1) sendVoteRequest(state, candidate, voter, null);

@@ -10,10 +10,10 @@ import { encodeUtf8 } from "../bytes.ts";
 import type { Certificate } from "../certificate/mod.ts";
 import { highest, type LogIndex, type NodeId, plus, type Term } from "../types.ts";
 import { ENTRY_OVERHEAD_BYTES } from "./config.ts";
-import type { Entry } from "./entry.ts";
+import { type Entry, LOG_START } from "./entry.ts";
 import { TakenBatches } from "./forwarding.ts";
 import type { AppendResponse } from "./message.ts";
-import { Progress, quorumValue, Rounds } from "./progress.ts";
+import { Progress, Rounds } from "./progress.ts";
 import { confirmReads, LeaderReads, quorumContactTick, startReadRound } from "./reads.ts";
 import type { Leader } from "./role.ts";
 import { needsSnapshot, sendSnapshot } from "./snapshots.ts";
@@ -95,10 +95,11 @@ export function handleAppendResponse(state: CoreState, message: AppendResponse):
 
 /** Raft §5.3 and §5.4.2: commits what a majority holds durably, by counting this term's entries. */
 export function advanceCommit(state: CoreState, leader: Leader): void {
-  const matched = [...leader.followers.values()].map((follower) => follower.matchIndex);
+  const { members, self, durability: { durableIndex } } = state;
   // The leader's own copy counts like any other: only once it is durable.
-  matched.push(state.durability.durableIndex);
-  const majorityIndex = quorumValue(matched, state.majority);
+  const majorityIndex = members.quorumValue((voter) =>
+    voter === self ? durableIndex : leader.followers.get(voter)?.matchIndex ?? LOG_START.index
+  );
   if (majorityIndex <= state.commitIndex) return;
   if (state.log.termAt(majorityIndex) !== state.currentTerm) return;
   for (let index = plus(state.commitIndex, 1); index <= majorityIndex; index = plus(index, 1)) {

@@ -25,6 +25,7 @@
  * | `term_proof.ts` | what proves a term |
  * | `turns.ts` | whose turn it is to stand |
  * | `durability.ts` | what is on disk |
+ * | `members.ts` | who counts |
  * | `input_output.ts` | what a step wants done |
  * | `view.ts` | what others may see of a node |
  * | `invariants.ts` | what must hold after every step |
@@ -84,6 +85,7 @@ export * from "./input_output.ts";
 export type { EntryLimits, Log } from "./log.ts";
 export * from "./message.ts";
 export type { CertificateProof, GrantsProof, SignedGrant, TermProof } from "./term_proof.ts";
+export type { Configuration, Members } from "./members.ts";
 export { Raft } from "./raft.ts";
 export type {
   CandidateView,

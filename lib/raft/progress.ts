@@ -8,7 +8,7 @@
  * @module
  */
 
-import { assert, assertDefined } from "../assert.ts";
+import { assert } from "../assert.ts";
 import { highest, type LogIndex, lowest, plus, toLogIndex } from "../types.ts";
 import {
   FLOW_LIMITS,
@@ -337,10 +337,4 @@ export class FollowerRounds {
     this.#answeredSentTick = sentTick ?? this.#answeredSentTick;
     this.#inflight = this.#inflight.filter((inflight) => inflight > round);
   }
-}
-
-/** The largest value that at least `quorum` of the values reach. */
-export function quorumValue<Value extends number>(values: readonly Value[], quorum: number): Value {
-  const descending = [...values].sort((left, right) => right - left);
-  return assertDefined(descending[quorum - 1], "There is a value for every voter");
 }

@@ -194,8 +194,8 @@ function losePeer(state: CoreState, peer: NodeId): void {
 
 function receive(state: CoreState, message: Message): void {
   if (message.to !== state.self) return state.refuse(message.from, `message to ${message.to}`);
-  if (message.from === state.self || !state.config.certifier.voters.includes(message.from)) {
-    return state.refuse(message.from, "message from no voter of this cluster");
+  if (message.from === state.self || !state.members.has(message.from)) {
+    return state.refuse(message.from, "message from no member of this cluster");
   }
   switch (message.kind) {
     case "preVoteRequest":

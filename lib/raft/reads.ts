@@ -8,7 +8,6 @@
 import type { LogIndex, NodeId } from "../types.ts";
 import { LEASE_SHARE } from "./config.ts";
 import type { ReadIndexRequest, ReadIndexResponse, RefusalReason } from "./message.ts";
-import { quorumValue } from "./progress.ts";
 import type { Leader } from "./role.ts";
 import { answerReader, type CoreState } from "./state.ts";
 import type { LeaderView, RaftView } from "./view.ts";
@@ -77,8 +76,10 @@ export function startReadRound(state: CoreState, leader: Leader): void {
 
 /** Answers the reads whose round a majority, this node included, has answered. */
 export function confirmReads(state: CoreState, leader: Leader): void {
-  const answered = [...leader.followers.values()].map(({ rounds }) => rounds.answered);
-  const confirmedRound = quorumValue([...answered, leader.rounds.current], state.majority);
+  const { members, self } = state;
+  const confirmedRound = members.quorumValue((voter) =>
+    voter === self ? leader.rounds.current : leader.followers.get(voter)?.rounds.answered ?? 0
+  );
   for (const batch of leader.reads.takeConfirmed(confirmedRound)) {
     for (const reader of batch.readers) answerReader(state, reader, batch.readIndex);
   }
@@ -199,10 +200,10 @@ export class LeaderReads {
 
 /** The newest tick at which a majority, this node included, is known to have followed. */
 export function quorumContactTick(state: RaftView, leader: LeaderView): number {
-  const contacts = [...leader.followers.values()].map((follower) =>
-    follower.rounds.answeredSentTick
+  const { members, self, nowTick } = state;
+  return members.quorumValue((voter) =>
+    voter === self ? nowTick : leader.followers.get(voter)?.rounds.answeredSentTick ?? 0
   );
-  return quorumValue([...contacts, state.nowTick], state.majority);
 }
 
 /** Whether reads may be served without asking anyone. */

@@ -8,7 +8,6 @@
 import { assert } from "../assert.ts";
 import type { Certificate } from "../certificate/mod.ts";
 import { InputError } from "../errors.ts";
-import { majorityOf } from "../margins.ts";
 import { type LogIndex, type NodeId, plus, type Term, toLogIndex } from "../types.ts";
 import { FLOW_LIMITS, type FlowLimits, type RaftConfig, STALLED_TIMEOUTS } from "./config.ts";
 import { Durability, PendingVotes } from "./durability.ts";
@@ -16,6 +15,7 @@ import type { DurableState, LogPosition, Snapshot } from "./entry.ts";
 import { ForwardedRequests, LeaderService, type TakenBatches } from "./forwarding.ts";
 import { type LostEntries, Outbox, type RoleReport } from "./input_output.ts";
 import { Log, OwnSnapshot } from "./log.ts";
+import { Members } from "./members.ts";
 import type { Message, PreVoteRequest } from "./message.ts";
 import type { Reader } from "./reads.ts";
 import type { Following, Leader, Role } from "./role.ts";
@@ -28,6 +28,8 @@ import type { VoterPromise } from "./voter.ts";
 export class CoreState {
   /** What the node was told at construction. */
   readonly config: RaftConfig;
+  /** Who counts. */
+  readonly members: Members;
   /** The log in memory. */
   readonly log: Log;
   /** How far the disk has followed. */
@@ -84,9 +86,11 @@ export class CoreState {
    */
   constructor(config: RaftConfig, durable: DurableState, appliedIndex: LogIndex) {
     this.config = config;
+    this.members = new Members(config.certifier);
     this.turns = new Turns(config.self, config.electionTimeoutTicks);
     this.service = new LeaderService(STALLED_TIMEOUTS * config.electionTimeoutTicks);
-    this.suspects = new Suspects(config.certifier.voters.length - config.certifier.threshold);
+    const { voters, threshold } = this.members.newest;
+    this.suspects = new Suspects(voters.length - threshold);
     this.log = new Log(durable.entries, durable.logStart);
     assert(
       appliedIndex >= this.log.base.index || appliedIndex === 0,
@@ -149,13 +153,13 @@ export class CoreState {
   get role(): Role {
     return this.#role;
   }
-  /** Every voter but this node. */
+  /** Every member but this node. */
   get peers(): readonly NodeId[] {
-    return this.config.certifier.voters.filter((voter) => voter !== this.self);
+    return this.members.all.filter((member) => member !== this.self);
   }
-  /** More than half of the voters: what commits an entry and confirms a leader. */
-  get majority(): number {
-    return majorityOf(this.config.certifier.voters.length);
+  /** Every voter of the newest configuration but this node. */
+  get otherVoters(): readonly NodeId[] {
+    return this.members.newest.voters.filter((voter) => voter !== this.self);
   }
 
   /** The certificate of the current term's leader, this node included; null when unknown. */

@@ -8,6 +8,7 @@
 import type { NodeId } from "../types.ts";
 import type { Durability } from "./durability.ts";
 import type { Log } from "./log.ts";
+import type { Members } from "./members.ts";
 import type { FollowerRounds, Progress, Rounds } from "./progress.ts";
 import type { Candidate, Follower, Leader, PreCandidate, ReceivedGrant, Transfer } from "./role.ts";
 import type { CoreState } from "./state.ts";
@@ -62,7 +63,6 @@ export type RaftView =
       | "config"
       | "self"
       | "peers"
-      | "majority"
       | "currentTerm"
       | "proof"
       | "votedFor"
@@ -81,6 +81,8 @@ export type RaftView =
   & {
     /** What this node is. */
     readonly role: RoleView;
+    /** Who counts. */
+    readonly members: Pick<Members, "newest" | "all" | "has" | "quorumValue">;
     /** The log in memory. */
     readonly log: LogView;
     /** How far the disk has followed. */

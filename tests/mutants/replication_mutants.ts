@@ -21,8 +21,8 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     name: "leader-counts-what-is-not-durable",
     bug: "a leader counts its own copy of an entry before it is on disk",
     file: "lib/raft/leader.ts",
-    find: `matched.push(state.durability.durableIndex);`,
-    replace: `matched.push(state.log.last.index);`,
+    find: `voter === self ? durableIndex :`,
+    replace: `voter === self ? state.log.last.index :`,
   },
   {
     name: "commits-an-older-term",
@@ -34,9 +34,9 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
   {
     name: "commits-without-majority",
     bug: "a leader commits what one node fewer than a majority holds",
-    file: "lib/raft/leader.ts",
-    find: `const majorityIndex = quorumValue(matched, state.majority);`,
-    replace: `const majorityIndex = quorumValue(matched, Math.max(1, state.majority - 1));`,
+    file: "lib/raft/members.ts",
+    find: `descending[majorityOf(voters.length) - 1]`,
+    replace: `descending[Math.max(0, majorityOf(voters.length) - 2)]`,
   },
   {
     name: "truncates-without-conflict",

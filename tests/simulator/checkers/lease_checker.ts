@@ -6,6 +6,7 @@
  * @module
  */
 
+import { majorityOf } from "../../../lib/margins.ts";
 import type { LeaderView, RaftView } from "../../../lib/raft/mod.ts";
 import { hasLease } from "../../../lib/raft/reads.ts";
 import { isBound } from "../../../lib/raft/voter.ts";
@@ -25,9 +26,10 @@ export function checkLease(
   if (!servesReads || !hasLease(state, leader)) return;
   let promises = 0;
   for (const other of nodes) if (other.id === node.id || keepsPromise(other, node)) promises++;
-  require(promises >= state.majority, "A lease is backed by a majority's promises", () => {
+  const majority = majorityOf(state.members.newest.voters.length);
+  require(promises >= majority, "A lease is backed by a majority's promises", () => {
     return `${node.id} counts on a lease in term ${state.currentTerm}, ` +
-      `behind which ${promises} of ${state.majority} stand`;
+      `behind which ${promises} of ${majority} stand`;
   });
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { majorityOf } from "../../../lib/margins.ts";
 import type { LeaderView, Message, Output, RaftView } from "../../../lib/raft/mod.ts";
 import type { Term } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
@@ -110,7 +111,7 @@ function checkQuorum(node: NodeView, state: RaftView, leader: LeaderView): void 
   );
   contacts.sort((left, right) => right - left);
   // This node is one of the majority.
-  const contact = contacts[state.majority - 2] ?? state.nowTick;
+  const contact = contacts[majorityOf(contacts.length + 1) - 2] ?? state.nowTick;
   const silence = state.nowTick - contact;
   require(silence <= state.config.electionTimeoutTicks, "A leader has a quorum or gives up", () => {
     return `${node.id} leads term ${state.currentTerm} after ${silence} ticks without a quorum`;
