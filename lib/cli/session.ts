@@ -9,10 +9,10 @@ import { decodeUtf8 } from "../bytes.ts";
 import {
   type Advice,
   ApiClient,
-  type Attempt,
   type ClientAnswer,
   ClientError,
   type Endpoint,
+  type EndpointResult,
   systemClock,
 } from "../client/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
@@ -25,7 +25,7 @@ import { configPath, globalFlags } from "./options.ts";
 import { findTokens } from "./token_source.ts";
 
 /** The options of one run and the client that they describe. */
-interface Session {
+interface OpenedClient {
   /** The global options. */
   readonly flags: GlobalFlags;
   /** Asks the nodes that the options name. */
@@ -43,7 +43,7 @@ const ADVICE: Advice = {
 };
 
 /** Reads the global options of `command` and finds the nodes to ask. */
-export async function openSession(command: Program, context: CommandContext): Promise<Session> {
+export async function openClient(command: Program, context: CommandContext): Promise<OpenedClient> {
   const flags = globalFlags(command);
   const endpoints = await findEndpoints(flags, context);
   const client = new ApiClient({
@@ -157,7 +157,10 @@ export type View<Body> =
   | { readonly endpoint: Endpoint; readonly body: null; readonly error: string };
 
 /** What came of asking one node; `read` throws a `ClientError` for what is not the API's answer. */
-export function toView<Body>(attempt: Attempt, read: (answer: ClientAnswer) => Body): View<Body> {
+export function toView<Body>(
+  attempt: EndpointResult,
+  read: (answer: ClientAnswer) => Body,
+): View<Body> {
   if (attempt.kind === "failure") {
     return { endpoint: attempt.endpoint, body: null, error: attempt.failure.reason };
   }

@@ -88,8 +88,8 @@ export function bodyOf<Body>(answer: ClientAnswer, schema: Schema<Body>): Body {
 }
 
 /** One node that was asked and did not do it. */
-export interface FailedAttempt {
-  /** Marks it in an {@linkcode Attempt}. */
+export interface EndpointFailure {
+  /** Marks it in an {@linkcode EndpointResult}. */
   readonly kind: "failure";
   /** Who was asked. */
   readonly endpoint: Endpoint;
@@ -98,18 +98,18 @@ export interface FailedAttempt {
 }
 
 /** What came of asking one node once. */
-export type Attempt =
+export type EndpointResult =
   | { readonly kind: "answer"; readonly answer: ClientAnswer }
-  | FailedAttempt;
+  | EndpointFailure;
 
 /** What came of asking every node in turn: an answer, or a failure of each that was asked. */
 type Round =
   | { readonly kind: "answer"; readonly answer: ClientAnswer }
   | {
     readonly kind: "failures";
-    readonly failed: readonly FailedAttempt[];
+    readonly failed: readonly EndpointFailure[];
     /** The failure after which another attempt would do harm, or no good; null if there is none. */
-    readonly last: FailedAttempt | null;
+    readonly last: EndpointFailure | null;
   };
 
 /** What a client works with. */
@@ -206,7 +206,7 @@ export class ApiClient {
   }
 
   /** Asks every node at the same time, each once. Never throws for what a node does. */
-  async askAll(request: ClientRequest): Promise<readonly Attempt[]> {
+  async askAll(request: ClientRequest): Promise<readonly EndpointResult[]> {
     const { endpoints, timeoutMs } = this.#options;
     return await Promise.all(endpoints.map((endpoint) => this.#ask(endpoint, request, timeoutMs)));
   }
@@ -215,7 +215,7 @@ export class ApiClient {
     request: ClientRequest,
     deadline: number,
   ): Promise<Round> {
-    const failed: FailedAttempt[] = [];
+    const failed: EndpointFailure[] = [];
     for (const endpoint of this.#inTurn()) {
       const leftMs = deadline - this.#options.clock.now();
       if (leftMs < 1 && failed.length > 0) break;
@@ -239,7 +239,11 @@ export class ApiClient {
     return Math.max(1, isAlone ? leftMs : Math.min(leftMs, ATTEMPT_TIMEOUT_MS));
   }
 
-  async #ask(endpoint: Endpoint, request: ClientRequest, timeoutMs: number): Promise<Attempt> {
+  async #ask(
+    endpoint: Endpoint,
+    request: ClientRequest,
+    timeoutMs: number,
+  ): Promise<EndpointResult> {
     try {
       const response = await this.#options.fetch(urlOf(endpoint, request, timeoutMs), {
         method: request.method,
@@ -259,7 +263,7 @@ export class ApiClient {
   }
 
   /** The error for a request that not one of the nodes that were asked answered. */
-  unreachable(attempts: readonly Attempt[]): ClientError {
+  unreachable(attempts: readonly EndpointResult[]): ClientError {
     const failed = attempts.filter((attempt) => attempt.kind === "failure");
     const isShut = failed.every(({ failure }) => failure.kind === "notAllowed");
     if (!isShut) return this.#givenUp(failed, null);
@@ -267,7 +271,7 @@ export class ApiClient {
     return new ClientError("notAllowed", message);
   }
 
-  #givenUp(failed: readonly FailedAttempt[], outcome: WriteOutcome | null): ClientError {
+  #givenUp(failed: readonly EndpointFailure[], outcome: WriteOutcome | null): ClientError {
     const reasons = failed.map(reasonOf);
     const lines = outcome?.maybeApplied !== true && isHopeless(failed)
       ? this.#describeHopeless(failed, reasons)
@@ -297,7 +301,7 @@ export class ApiClient {
 
   /** No request reached any node, and none will. */
   #describeHopeless(
-    failed: readonly FailedAttempt[],
+    failed: readonly EndpointFailure[],
     reasons: readonly string[],
   ): readonly string[] {
     if (failed.some(({ failure }) => failure.notReached === "no TLS")) {
@@ -309,7 +313,7 @@ export class ApiClient {
   /** The error for a failure that was the last word. */
   #endedBy(
     request: ClientRequest,
-    { endpoint, failure }: FailedAttempt,
+    { endpoint, failure }: EndpointFailure,
     { maybeApplied }: { readonly maybeApplied: boolean },
   ): ClientError {
     if (maybeApplied && !failure.settlesWrite) {
@@ -360,7 +364,7 @@ function headersOf(
   };
 }
 
-function reasonOf({ endpoint, failure }: FailedAttempt): string {
+function reasonOf({ endpoint, failure }: EndpointFailure): string {
   return `  ${endpoint.label}: ${failure.reason}`;
 }
 
@@ -374,10 +378,10 @@ function isRepeatable(request: ClientRequest): boolean {
 }
 
 /** Whether another attempt may do better, and can do no harm. */
-function isPassing(request: ClientRequest, { failure }: FailedAttempt): boolean {
+function isPassing(request: ClientRequest, { failure }: EndpointFailure): boolean {
   return failure.passing && (isRepeatable(request) || !failure.maybeApplied);
 }
 
-function isHopeless(failed: readonly FailedAttempt[]): boolean {
+function isHopeless(failed: readonly EndpointFailure[]): boolean {
   return failed.every(({ failure }) => failure.notReached !== null);
 }

@@ -16,14 +16,14 @@
 export {
   type Advice,
   ApiClient,
-  type Attempt,
   bodyOf,
   type ClientAnswer,
   type ClientOptions,
   type ClientRequest,
   type Clock,
   type Endpoint,
-  type FailedAttempt,
+  type EndpointFailure,
+  type EndpointResult,
   systemClock,
   type TokenFor,
 } from "./client.ts";

@@ -206,7 +206,7 @@ async function readConfigText(file: string): Promise<string> {
 }
 
 /** How to make a configuration for nodes on this machine. */
-export interface LocalClusterOptions {
+export interface GeneratedClusterOptions {
   /** How many nodes, from 1 to {@linkcode PEERS_MAX}. */
   readonly nodes: number;
   /** How many must sign; a bare majority when absent. */
@@ -223,7 +223,7 @@ const BASE_PORT_DEFAULT = 7100;
  *
  * @throws {ClusterConfigError} when the numbers make no cluster.
  */
-export function generateLocalCluster(options: LocalClusterOptions): ClusterConfig {
+export function generateLocalCluster(options: GeneratedClusterOptions): ClusterConfig {
   const { nodes, threshold = majorityOf(nodes), basePort = BASE_PORT_DEFAULT } = options;
   const apiBasePort = basePort + Math.max(100, Math.ceil((nodes + 1) / 100) * 100);
   const faults: ConfigFault[] = [];

@@ -171,9 +171,9 @@ export {
 export {
   type OperationAnswer,
   readTransaction,
-  type RefusalReason,
   type TransactionAnswer,
   type TransactionOutcome,
+  type TransactionRefusal,
 } from "./run_transaction.ts";
 export {
   decodeStoreCommand,

@@ -64,7 +64,7 @@ export interface TransactionAnswer {
 }
 
 /** Why a transaction was not done at all. */
-export type RefusalReason =
+export type TransactionRefusal =
   /** A put names a lease that is not there, or is ending. */
   | "leaseNotFound"
   /** A put is to keep the value or lease of a key that is not there. */
@@ -77,7 +77,7 @@ export type RefusalReason =
 /** What came of a transaction. */
 export type TransactionOutcome =
   | { readonly kind: "transaction" } & TransactionAnswer
-  | { readonly kind: "transactionRefused"; readonly reason: RefusalReason };
+  | { readonly kind: "transactionRefused"; readonly reason: TransactionRefusal };
 
 /**
  * Does a checked transaction at a revision. If nothing changes, the revision is not used.
@@ -124,9 +124,9 @@ export function readTransaction(
 
 /** Ends a transaction that cannot be done; never leaves this file. */
 class Refusal extends Error {
-  readonly reason: RefusalReason;
+  readonly reason: TransactionRefusal;
 
-  constructor(reason: RefusalReason) {
+  constructor(reason: TransactionRefusal) {
     super(reason);
     this.reason = reason;
   }

@@ -1,12 +1,15 @@
 import { deepEqual, throws } from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import type { Attempt } from "../../lib/client/client.ts";
+import type { EndpointResult } from "../../lib/client/client.ts";
 import { ClientError, failureOfError } from "../../lib/client/failure.ts";
 import { toView, toViewJson } from "../../lib/cli/session.ts";
 
 const ENDPOINT = { url: "http://a:1", label: "a:1", id: "server_1" };
-const ANSWER: Attempt = { kind: "answer", answer: { endpoint: ENDPOINT, body: encodeUtf8("7") } };
-const FAILURE: Attempt = {
+const ANSWER: EndpointResult = {
+  kind: "answer",
+  answer: { endpoint: ENDPOINT, body: encodeUtf8("7") },
+};
+const FAILURE: EndpointResult = {
   kind: "failure",
   endpoint: ENDPOINT,
   failure: failureOfError(new DOMException("late", "TimeoutError")),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { PORT_MAX } from "../../address.ts";
 import {
   type ClusterConfig,
   generateLocalCluster,
@@ -100,7 +101,6 @@ export function registerCluster(program: Program, context: CommandContext): void
     });
 }
 
-const PORT_MAX = 65_535;
 /** Eleven days; a timer of Deno's counts not much further. */
 const parseSeconds = wholeNumberUpTo(999_999);
 

@@ -9,7 +9,7 @@ import { type DkgBody, dkgSchema, type GroupBody, groupSchema } from "../../http
 import { marginsOf, marginWarnings, type Quorum } from "../../margins.ts";
 import type { AwaitedStep } from "../../node/mod.ts";
 import { bodyOf } from "../../client/mod.ts";
-import { openSession, toView, toViewJson, type View } from "../session.ts";
+import { openClient, toView, toViewJson, type View } from "../session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import {
@@ -38,7 +38,7 @@ export function registerGroup(program: Program, context: CommandContext): void {
     )
     .option("--genesis", "print only the genesis certificate")
     .action(async (options: GroupFlags, command: Program) => {
-      const { client, flags } = await openSession(command, context);
+      const { client, flags } = await openClient(command, context);
       const group = bodyOf(await client.send({ method: "GET", path: "/v1/group" }), groupSchema);
       if (options.genesis === true) return context.stdout.write(genesisOf(group));
       if (flags.output === "json") {
@@ -93,7 +93,7 @@ export function registerDkg(program: Program, context: CommandContext): void {
         "knows of each other node; --endpoints picks another node. Exit code 5: no node answered.",
     )
     .action(async (_options: unknown, command: Program) => {
-      const { client, flags } = await openSession(command, context);
+      const { client, flags } = await openClient(command, context);
       const attempts = await client.askAll({ method: "GET", path: "/v1/dkg" });
       const views = attempts.map((attempt) =>
         toView(attempt, (answer) => bodyOf(answer, dkgSchema))

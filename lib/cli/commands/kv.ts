@@ -17,7 +17,7 @@ import {
 import { checkIdempotencyKey, VALUE_BYTES_MAX } from "../../kv/mod.ts";
 import { type LogIndex, toLogIndex } from "../../types.ts";
 import { bodyOf, type ClientRequest } from "../../client/mod.ts";
-import { openSession, pathOfKey } from "../session.ts";
+import { openClient, pathOfKey } from "../session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { readInput, STDIN_NAME } from "../input.ts";
@@ -44,7 +44,7 @@ export function registerPut(program: Program, context: CommandContext): void {
     .action(async (key: string, value: string | undefined, options: PutFlags, command: Program) => {
       const path = pathOfKey(key);
       const body = await readValue({ value, file: options.file }, context);
-      const { client, flags } = await openSession(command, context);
+      const { client, flags } = await openClient(command, context);
       const answer = await client.send({ method: "PUT", path, body, ...writeRequest(options) });
       const put = bodyOf(answer, putSchema);
       if (flags.output === "json") return printJson(context.stdout, put);
@@ -96,7 +96,7 @@ export function registerGet(program: Program, context: CommandContext): void {
     .option("--stale", "take what the first node that answers has, even if it is behind")
     .action(async (key: string, options: GetFlags, command: Program) => {
       const path = pathOfKey(key);
-      const { client, flags } = await openSession(command, context);
+      const { client, flags } = await openClient(command, context);
       const wantsJson = flags.output === "json";
       const answer = await client.send({
         method: "GET",
@@ -135,7 +135,7 @@ export function registerDel(program: Program, context: CommandContext): void {
     .addOption(idempotencyKeyOption())
     .action(async (key: string, options: WriteFlags, command: Program) => {
       const path = pathOfKey(key);
-      const { client, flags } = await openSession(command, context);
+      const { client, flags } = await openClient(command, context);
       const answer = await client.send({ method: "DELETE", path, ...writeRequest(options) });
       const { deleted, revision, ...rest } = bodyOf(answer, deleteSchema);
       if (flags.output === "json") printJson(context.stdout, { ...rest, deleted, revision });

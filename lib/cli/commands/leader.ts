@@ -12,8 +12,8 @@ import {
   type TransferBody,
   transferSchema,
 } from "../../http/wire.ts";
-import { type ApiClient, type Attempt, bodyOf, ClientError } from "../../client/mod.ts";
-import { openSession } from "../session.ts";
+import { type ApiClient, bodyOf, ClientError, type EndpointResult } from "../../client/mod.ts";
+import { openClient } from "../session.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { wholeNumberUpTo } from "../options.ts";
@@ -30,7 +30,7 @@ export function registerLeader(program: Program, context: CommandContext): void 
     )
     .option("--cert", "print only the certificate")
     .action(async (options: LeaderFlags, command: Program) => {
-      const { client, flags } = await openSession(command, context);
+      const { client, flags } = await openClient(command, context);
       const leader = await findLeader(client);
       if (options.cert === true) return context.stdout.write(leader.certificate);
       if (flags.output === "json") return printJson(context.stdout, leader);
@@ -68,7 +68,7 @@ async function findLeader(client: ApiClient): Promise<ProvenLeader> {
   );
 }
 
-function answersOf(attempts: readonly Attempt[]): readonly LeaderBody[] {
+function answersOf(attempts: readonly EndpointResult[]): readonly LeaderBody[] {
   return attempts.flatMap((attempt) =>
     attempt.kind === "answer" ? [bodyOf(attempt.answer, leaderSchema)] : []
   );
@@ -109,7 +109,7 @@ export function registerElections(program: Program, context: CommandContext): vo
       wholeNumberUpTo(Number.MAX_SAFE_INTEGER),
     )
     .action(async (options: ElectionsFlags, command: Program) => {
-      const { client, flags } = await openSession(command, context);
+      const { client, flags } = await openClient(command, context);
       const query = {
         limit: String(options.limit),
         ...(options.before === undefined ? {} : { before: String(options.before) }),
@@ -149,7 +149,7 @@ function registerLeaderTransfer(leader: Program, context: CommandContext): void 
     )
     .argument("[id]", "the node to lead next")
     .action(async (id: string | undefined, _options: unknown, command: Program) => {
-      const { client, flags } = await openSession(command, context);
+      const { client, flags } = await openClient(command, context);
       const answer = await transfer(client, id);
       if (flags.output === "json") return printJson(context.stdout, answer);
       if (answer.from === answer.leader) {

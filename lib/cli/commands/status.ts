@@ -8,7 +8,7 @@ import { assertDefined } from "../../assert.ts";
 import { type StatusBody, statusSchema } from "../../http/wire.ts";
 import { bodyOf } from "../../client/mod.ts";
 import { marginWarnings } from "../../margins.ts";
-import { openSession, toView, toViewJson, type View } from "../session.ts";
+import { openClient, toView, toViewJson, type View } from "../session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import {
   type Cell,
@@ -31,7 +31,7 @@ export function registerStatus(program: Program, context: CommandContext): void 
         "before the cluster cannot keep its promises. Exit code 5: no node answered.",
     )
     .action(async (_options: unknown, command: Program) => {
-      const { client, flags } = await openSession(command, context);
+      const { client, flags } = await openClient(command, context);
       const attempts = await client.askAll({ method: "GET", path: "/v1/status" });
       const views = attempts.map((attempt) =>
         toView(attempt, (answer) => bodyOf(answer, statusSchema))

@@ -23,7 +23,7 @@ import {
   type TokenScope,
 } from "../../kv/mod.ts";
 import { bodyOf } from "../../client/mod.ts";
-import { openSession } from "../session.ts";
+import { openClient } from "../session.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { printJson, printTable } from "../output.ts";
@@ -69,7 +69,7 @@ function registerTokenCreate(token: Program, context: CommandContext): void {
       const id = drawTokenId();
       const drawn = drawToken({ kind: "token", id });
       const created = toNewToken(options, { id, secretDigest: digestSecret(drawn.secret) });
-      const { client, flags } = await openSession(command, context);
+      const { client, flags } = await openClient(command, context);
       const answer = await client.send({
         method: "PUT",
         path: `/v1/tokens/${id}`,
@@ -123,7 +123,7 @@ function registerTokenList(token: Program, context: CommandContext): void {
       "Lists the cluster's tokens by id, without their secrets, which the cluster does not have.",
     )
     .action(async (_options: unknown, command: Program) => {
-      const { client, flags } = await openSession(command, context);
+      const { client, flags } = await openClient(command, context);
       const request = { method: "GET", path: "/v1/tokens", takesTimeout: true } as const;
       const list = bodyOf(await client.send(request), tokensSchema);
       if (flags.output === "json") return printJson(context.stdout, list);
@@ -150,7 +150,7 @@ function registerTokenRevoke(token: Program, context: CommandContext): void {
     .argument("<id>", "the token's id, as floe token list shows it")
     .action(async (id: string, _options: unknown, command: Program) => {
       checkTokenId(id);
-      const { client, flags } = await openSession(command, context);
+      const { client, flags } = await openClient(command, context);
       const path = `/v1/tokens/${id}`;
       const answer = await client.send({ method: "DELETE", path, ...writeRequest({}) });
       const revocation = bodyOf(answer, revokedTokenSchema);
