@@ -30,11 +30,11 @@ export type ErrorClass<Failure extends Error> = abstract new (...parameters: nev
  * Runs `work`. An error of the class `kind` goes to `handle`, which returns something else or throws an
  * error that says more; any other error goes on as it is.
  */
-export function catching<Result, Failure extends Error>(
+export function catching<Result, Failure extends Error, Instead>(
   kind: ErrorClass<Failure>,
   work: () => Result,
-  handle: (error: Failure) => Result,
-): Result {
+  handle: (error: Failure) => Instead,
+): Result | Instead {
   try {
     return work();
   } catch (error) {

@@ -30,7 +30,7 @@
 
 import { createHash } from "node:crypto";
 import { decodeHex, encodeHex, encodeUtf8, equalBytes } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { verifySignature } from "../frost/mod.ts";
 import { type Epoch, type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
 import { CertificateError, type CertificateRefusal, type Group } from "./certifier.ts";
@@ -183,7 +183,7 @@ function readFields(
   fields: Readonly<Record<string, string>>,
 ): { readonly statement: MembershipStatement; readonly by: Epoch } {
   const { members = "", previous = "", publicKey = "" } = fields;
-  try {
+  return catching(InputError, () => {
     const statement = {
       cluster: toClusterName(fields.cluster),
       sequence: Number(fields.sequence),
@@ -194,10 +194,9 @@ function readFields(
       publicKey: decodeHex(publicKey),
     };
     return { statement, by: toEpoch(Number(fields.by)) };
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  }, (cause) => {
     throw malformed(cause.message, cause);
-  }
+  });
 }
 
 function readMember(line: string): Member {

@@ -7,7 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { encodeUtf8, equalBytes } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { checkGroupPublicKeys, IDENTIFIER_MAX } from "../frost/mod.ts";
 import type { NodeId } from "../types.ts";
 import {
@@ -240,14 +240,13 @@ function checkNewShares(statement: MembershipStatement): void {
   if (voters.length < threshold) {
     throw refused("bad-group", `${voters.length} voters with a share are fewer than ${threshold}`);
   }
-  try {
-    checkGroupPublicKeys(toGroupPublicKeys({ ...statement, voters }));
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
-    throw new CertificateError("bad-group", `Cannot accept membership: ${cause.message}`, {
-      cause,
-    });
-  }
+  catching(
+    InputError,
+    () => checkGroupPublicKeys(toGroupPublicKeys({ ...statement, voters })),
+    (cause) => {
+      throw refused("bad-group", cause.message, cause);
+    },
+  );
 }
 
 function holdersOf(members: readonly KnownMember[]): GroupVoter[] {
@@ -264,6 +263,6 @@ function badMember(voter: NodeId, why: string): CertificateError {
   return new CertificateError("bad-roster", `Cannot accept membership: ${voter} ${why}`, { voter });
 }
 
-function refused(refusal: CertificateRefusal, why: string): CertificateError {
-  return new CertificateError(refusal, `Cannot accept membership: ${why}`);
+function refused(refusal: CertificateRefusal, why: string, cause?: Error): CertificateError {
+  return new CertificateError(refusal, `Cannot accept membership: ${why}`, { cause });
 }

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { assertDefined } from "../assert.ts";
 import { encodeHex, encodeUtf8 } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import type { Epoch, NodeId, Term } from "../types.ts";
 import {
   type Certificate,
@@ -87,11 +87,7 @@ export class SchemeCertifier<Nonces> implements Certifier {
    */
   checkCommitment(voter: NodeId, commitment: Uint8Array): void {
     const identifier = identifierOf(this.#roster, voter);
-    try {
-      this.#scheme.checkCommitment(identifier, commitment);
-    } catch (cause) {
-      throw toBadCommitment(voter, cause);
-    }
+    blaming(voter, () => this.#scheme.checkCommitment(identifier, commitment));
   }
 
   /**
@@ -206,24 +202,18 @@ function openSchemeSession(
   checkElection(roster, request);
   const signers = readSigners(roster, request);
   for (const { voter, identifier, commitment } of signers) {
-    try {
-      checkCommitment(identifier, commitment);
-    } catch (cause) {
-      throw toBadCommitment(voter, cause);
-    }
+    blaming(voter, () => checkCommitment(identifier, commitment));
   }
   const message = encodeUtf8(encodeStatement({ cluster: roster.cluster, ...request.election }));
   return { message, signers, digest: digestOf(message, signers) };
 }
 
-/** The refusal of a voter's commitment; other errors than bad input are thrown on as they are. */
-function toBadCommitment(voter: NodeId, cause: unknown): CertificateError {
-  if (!(cause instanceof InputError)) throw cause;
-  return new CertificateError(
-    "bad-commitment",
-    `Cannot accept commitment of ${voter}: ${cause.message}`,
-    { voter, cause },
-  );
+/** Runs the check of a voter's commitment; what it refuses becomes a refusal that names the voter. */
+function blaming(voter: NodeId, check: () => void): void {
+  catching(InputError, check, (cause) => {
+    const message = `Cannot accept commitment of ${voter}: ${cause.message}`;
+    throw new CertificateError("bad-commitment", message, { voter, cause });
+  });
 }
 
 /** The identifier of a voter. @throws {CertificateError} `refusal` when the roster lacks it. */

@@ -16,7 +16,7 @@
  */
 
 import { concatBytes, decodeBase64, encodeBase64 } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { SIGNATURE_BYTES } from "../frost/mod.ts";
 import { type ClusterName, toClusterName } from "../types.ts";
 import { CertificateError, NOTE_LENGTH_MAX } from "./certifier.ts";
@@ -99,21 +99,15 @@ export function parseSignatureLine(line: string): NoteSignature {
 }
 
 function readName(name: string): ClusterName {
-  try {
-    return toClusterName(name);
-  } catch (cause) {
+  return catching(InputError, () => toClusterName(name), (cause) => {
     throw malformed("the key name is not a cluster name", cause);
-  }
+  });
 }
 
 function readSignature(base64: string): Pick<SignedNote, "keyId" | "signature"> {
-  let bytes: Uint8Array;
-  try {
-    bytes = decodeBase64(base64);
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  const bytes = catching(InputError, () => decodeBase64(base64), (cause) => {
     throw malformed("the signature is not canonical base64", cause);
-  }
+  });
   if (bytes.length !== KEY_ID_BYTES + SIGNATURE_BYTES) {
     throw malformed(
       `the signature has ${bytes.length} bytes, not ${KEY_ID_BYTES + SIGNATURE_BYTES}`,

@@ -16,7 +16,7 @@ import {
   systemClock,
 } from "../client/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { keyPath } from "../http/wire.ts";
 import type { CommandContext, GlobalFlags, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./failure.ts";
@@ -76,12 +76,9 @@ async function readCaCerts(
  */
 export function pathOfKey(key: string): string {
   if (key === "") throw new CommandError(ExitCode.usage, "Cannot use an empty key: name one");
-  try {
-    return keyPath(key);
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  return catching(InputError, () => keyPath(key), (cause) => {
     throw new CommandError(ExitCode.usage, cause.message, { cause });
-  }
+  });
 }
 
 /**
@@ -124,14 +121,13 @@ function parseEndpoints(
         `Cannot use ${source}: an address has no user name and no password. ${TOKEN_ADVICE}`,
       );
     }
-    try {
+    return catching(InputError, () => {
       const [, own = scheme, address = item] = /^(https?):\/\/([^/]*)\/?$/.exec(item) ?? [];
       return toEndpoint(own, formatAddress(parseAddress(address)));
-    } catch (cause) {
-      if (!(cause instanceof InputError)) throw cause;
+    }, (cause) => {
       const message = `Cannot use ${source}: ${cause.message}`;
       throw new CommandError(ExitCode.usage, message, { cause });
-    }
+    });
   });
 }
 
@@ -165,12 +161,11 @@ export function toView<Body>(
     return { endpoint: attempt.endpoint, body: null, error: attempt.failure.reason };
   }
   const { endpoint } = attempt.answer;
-  try {
-    return { endpoint, body: read(attempt.answer), error: null };
-  } catch (error) {
-    if (!(error instanceof ClientError)) throw error;
-    return { endpoint, body: null, error: "does not answer as Floe's API does" };
-  }
+  return catching(
+    ClientError,
+    () => ({ endpoint, body: read(attempt.answer), error: null }),
+    () => ({ endpoint, body: null, error: "does not answer as Floe's API does" }),
+  );
 }
 
 /** The view as data: where it was asked for, whether it came, and what it says. */

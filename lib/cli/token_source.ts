@@ -7,7 +7,7 @@
 
 import { decodeUtf8 } from "../bytes.ts";
 import type { Endpoint, TokenFor } from "../client/mod.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { parseToken, type SecretToken } from "../http/wire.ts";
 import type { CommandContext, GlobalFlags } from "./command.ts";
 import { CommandError, ExitCode } from "./failure.ts";
@@ -69,12 +69,9 @@ async function readNamedToken(
 
 function toNamed(content: string, source: string): NamedToken {
   const text = content.trim();
-  try {
-    return { text, source, token: parseToken(text) };
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  return catching(InputError, () => ({ text, source, token: parseToken(text) }), (cause) => {
     throw new CommandError(ExitCode.usage, `Cannot use ${source}: ${cause.message}`, { cause });
-  }
+  });
 }
 
 /** A node's own token, from its folder, or from where its folder is among others; null for none. */

@@ -7,7 +7,7 @@
 
 import { encodeHex } from "../bytes.ts";
 import type { GenesisRoster } from "../certificate/mod.ts";
-import { EnvironmentError, InputError, messageOf } from "../errors.ts";
+import { catching, EnvironmentError, InputError, messageOf } from "../errors.ts";
 import { majorityOf } from "../margins.ts";
 import { type EntryLimits, LOG_LIMITS } from "../raft/mod.ts";
 import { type ClusterName, type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
@@ -184,12 +184,9 @@ export function findPeer<Config extends ClusterConfig>(
 }
 
 function parseJson(text: string, file: string): unknown {
-  try {
-    return parseStrictJson(text);
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  return catching(InputError, () => parseStrictJson(text), (cause) => {
     throw new ClusterConfigError(file, [{ path: "", message: cause.message }], { cause });
-  }
+  });
 }
 
 async function readConfigText(file: string): Promise<string> {

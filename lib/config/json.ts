@@ -6,7 +6,7 @@
 
 import { z } from "zod";
 import { decodeHex } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { checkEd25519Key } from "../frost/mod.ts";
 import { checkX25519Key } from "../transport/mod.ts";
 
@@ -173,13 +173,10 @@ export function checked<Value>(
   read: (text: string) => Value,
 ): Schema<Value> {
   return z.string().transform((text, context): Value => {
-    try {
-      return read(text);
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
+    return catching(InputError, () => read(text), (error) => {
       context.addIssue({ code: "custom", message: error.message });
       return z.NEVER;
-    }
+    });
   });
 }
 

@@ -28,6 +28,7 @@
 
 import { assert, assertDefined } from "../assert.ts";
 import { equalBytes } from "../bytes.ts";
+import { catching } from "../errors.ts";
 import type { Brand } from "../types.ts";
 import { deserializeScalar, lagrangeCoefficients, serializeScalar } from "./ciphersuite.ts";
 import { evaluateCommitment } from "./dkg_commitment.ts";
@@ -303,12 +304,9 @@ function encodeShare(receiver: number, point: PrimeOrderPoint): Uint8Array {
 
 /** Runs a computation whose refusal is the dealer's fault. Errors name the dealer and no value. */
 function naming<Result>(dealer: number, compute: () => Result): Result {
-  try {
-    return compute();
-  } catch (cause) {
-    if (!(cause instanceof FrostError)) throw cause;
+  return catching(FrostError, compute, (cause) => {
     throw new FrostError(cause.refusal, cause.message, { identifier: dealer });
-  }
+  });
 }
 
 function refused(

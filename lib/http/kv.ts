@@ -7,7 +7,7 @@
 import { accepts } from "hono/accepts";
 import { InvariantError, unreachable } from "../assert.ts";
 import { decodeUtf8, encodeBase64 } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import {
   checkIdempotencyKey,
   type CommandResult,
@@ -172,12 +172,11 @@ function readHeaders({ row, revision }: ReadAnswer): Readonly<Record<string, str
 
 /** A value as JSON can carry it, without loss. */
 function encodeValue(value: Uint8Array): Pick<KeyValueBody, "value" | "encoding"> {
-  try {
-    return { value: decodeUtf8(value), encoding: "utf8" };
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    return { value: encodeBase64(value), encoding: "base64" };
-  }
+  return catching(
+    InputError,
+    () => ({ value: decodeUtf8(value), encoding: "utf8" }),
+    () => ({ value: encodeBase64(value), encoding: "base64" }),
+  );
 }
 
 function valueTooLarge(): Problem {
@@ -235,13 +234,12 @@ function readIdempotencyKey(headers: Headers): string | null {
   const value = headers.get(IDEMPOTENCY_KEY_HEADER);
   if (value === null) return null;
   const key = /^"(.*)"$/.exec(value)?.[1] ?? value;
-  try {
+  return catching(InputError, () => {
     checkIdempotencyKey(key);
     return key;
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  }, (cause) => {
     throw new Problem("invalid_header", cause.message, { cause });
-  }
+  });
 }
 
 function invalid(message: string): Problem {

@@ -14,7 +14,7 @@ import {
   readKey,
   type Schema,
 } from "../config/mod.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { readFully } from "../storage/mod.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import type { Passphrase } from "./passphrase.ts";
@@ -107,13 +107,10 @@ export function parseJson(
   bytes: Uint8Array,
   { file, whatToDo }: { readonly file: string; readonly whatToDo: string },
 ): unknown {
-  try {
-    return parseStrictJson(decodeUtf8(bytes));
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
+  return catching(InputError, () => parseStrictJson(decodeUtf8(bytes)), (error) => {
     const why = error instanceof JsonError ? error.message : "not JSON, as it is not UTF-8";
     throw new KeyFileError(file, why, whatToDo);
-  }
+  });
 }
 
 /**

@@ -16,7 +16,7 @@
 
 import { decode, Encoder } from "@msgpack/msgpack";
 import { concatBytes, decodeUtf8, encodeUtf8, equalBytes } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { toLogIndex } from "../types.ts";
 import {
   type Command,
@@ -101,13 +101,10 @@ export function decodeCommand(bytes: Uint8Array): Command {
 
 /** Whether {@linkcode decodeCommand} can read these bytes. */
 export function isCommand(bytes: Uint8Array): boolean {
-  try {
+  return catching(InputError, () => {
     decodeCommand(bytes);
     return true;
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    return false;
-  }
+  }, () => false);
 }
 
 /**

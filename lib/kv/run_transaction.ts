@@ -6,6 +6,7 @@
  */
 
 import { assert, assertDefined } from "../assert.ts";
+import { catching } from "../errors.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
 import { compareKeys, type KeyRange } from "./key_range.ts";
 import { isClaim, lockKeys } from "./lock.ts";
@@ -114,12 +115,11 @@ export function readTransaction(
   transaction: Transaction,
 ): TransactionOutcome {
   assert(isReadOnly(transaction), "A read changes nothing");
-  try {
-    return { kind: "transaction", ...new Run(store).do(transaction) };
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    return { kind: "transactionRefused", reason: error.reason };
-  }
+  return catching(
+    Refusal,
+    () => ({ kind: "transaction", ...new Run(store).do(transaction) }),
+    (error) => ({ kind: "transactionRefused", reason: error.reason }),
+  );
 }
 
 /** Ends a transaction that cannot be done; never leaves this file. */

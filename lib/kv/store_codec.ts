@@ -11,7 +11,7 @@
  */
 
 import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { ByteReader, ByteWriter } from "./byte_fields.ts";
 import { IDEMPOTENCY_KEY_LENGTH_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from "./command.ts";
 import { CommandVersionError } from "./command_codec.ts";
@@ -122,13 +122,10 @@ export function decodeStoreCommand(bytes: Uint8Array): StoreCommand {
 
 /** Whether {@linkcode decodeStoreCommand} can read these bytes. */
 export function isStoreCommand(bytes: Uint8Array): boolean {
-  try {
+  return catching(InputError, () => {
     decodeStoreCommand(bytes);
     return true;
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    return false;
-  }
+  }, () => false);
 }
 
 function checkLength({ length }: Uint8Array): void {

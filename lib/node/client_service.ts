@@ -7,7 +7,7 @@
 
 import type { Certificate, Certifier, Group } from "../certificate/mod.ts";
 import { findPeer, formatAddress, type PinnedClusterConfig } from "../config/mod.ts";
-import { EnvironmentError } from "../errors.ts";
+import { catching, EnvironmentError } from "../errors.ts";
 import {
   type AppliedEntry,
   type Command,
@@ -242,15 +242,12 @@ export class ClientService implements NodeApi {
 
   /** A node whose own data are damaged answers no request any more: the next row may be a vote. */
   #fromStore<Result>(read: () => Result): Result {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof EnvironmentError)) throw error;
+    return catching(EnvironmentError, read, (error) => {
       this.#parts.fail(error);
       throw new RequestError("stopping", "The node stops: it cannot read its own data", {
         maybeApplied: false,
       });
-    }
+    });
   }
 }
 

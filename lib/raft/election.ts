@@ -7,6 +7,7 @@
 
 import { assertDefined } from "../assert.ts";
 import { CertificateError } from "../certificate/mod.ts";
+import { catching } from "../errors.ts";
 import { type NodeId, plus, type Term } from "../types.ts";
 import { GRANT_TIMEOUTS } from "./config.ts";
 import type { PendingVote } from "./durability.ts";
@@ -288,14 +289,13 @@ function acceptCommitment(
   voter: NodeId,
   commitment: Uint8Array,
 ): boolean {
-  try {
+  return catching(CertificateError, () => {
     state.config.certifier.checkCommitment(voter, commitment);
     return true;
-  } catch (error) {
-    if (!(error instanceof CertificateError)) throw error;
+  }, (error) => {
     state.refuse(voter, error.message);
     return false;
-  }
+  });
 }
 
 /** This node's own vote is durable: adds the share that goes with it. */

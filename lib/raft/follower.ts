@@ -7,7 +7,7 @@
 import { assertDefined } from "../assert.ts";
 import { decodeUtf8 } from "../bytes.ts";
 import type { Certificate } from "../certificate/mod.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { highest, type LogIndex, lowest, type NodeId, plus } from "../types.ts";
 import type { Entry, Snapshot } from "./entry.ts";
 import type {
@@ -122,15 +122,14 @@ function replaceFrom(state: CoreState, entries: readonly Entry[]): void {
 
 /** The log is the audit trail of leadership: what it says of earlier leaders is kept by term. */
 function learnCertificate(state: CoreState, entry: Entry): void {
-  try {
+  catching(InputError, () => {
     const certificate = state.config.certifier.verify(decodeUtf8(entry.data));
     if (certificate.term === entry.term) state.durability.certificateLearned(certificate);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
+  }, (error) => {
     const from = state.certificate?.leader ?? state.self;
     const reason = `entry ${entry.index}: ${error.message}`;
     state.output.events.push({ kind: "certificateRefused", from, term: entry.term, reason });
-  }
+  });
 }
 
 /** What only a leader says. */

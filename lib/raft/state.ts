@@ -7,7 +7,7 @@
 
 import { assert } from "../assert.ts";
 import type { Certificate } from "../certificate/mod.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { type LogIndex, type NodeId, plus, type Term, toLogIndex } from "../types.ts";
 import { FLOW_LIMITS, type FlowLimits, type RaftConfig, STALLED_TIMEOUTS } from "./config.ts";
 import { Durability, PendingVotes } from "./durability.ts";
@@ -237,13 +237,10 @@ export class CoreState {
 
   /** Checks a peer's proof of a term; null, and counted, when it does not hold. */
   verify(from: NodeId, proof: TermProof): GrantsProof | Certificate | null {
-    try {
-      return verifyTermProof(this.config, proof);
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
+    return catching(InputError, () => verifyTermProof(this.config, proof), (error) => {
       this.refuse(from, `term ${proof.term}: ${error.message}`);
       return null;
-    }
+    });
   }
 
   /** A leader gives up. */

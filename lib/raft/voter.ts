@@ -9,6 +9,7 @@
  */
 
 import { CertificateError, type NonceTicket, type SigningRequest } from "../certificate/mod.ts";
+import { catching } from "../errors.ts";
 import type { NodeId } from "../types.ts";
 import type { PreVoteRequest, VoteRequest } from "./message.ts";
 import type { CoreState } from "./state.ts";
@@ -145,13 +146,10 @@ function takeNonce(
   candidate: NodeId,
   request: SigningRequest,
 ): NonceTicket | null {
-  try {
-    return state.config.certifier.takeNonce(request);
-  } catch (error) {
-    if (!(error instanceof CertificateError)) throw error;
+  return catching(CertificateError, () => state.config.certifier.takeNonce(request), (error) => {
     state.refuse(candidate, error.message);
     return null;
-  }
+  });
 }
 
 /** What a voter promised the leader that it heard last, however little it knows of it by now. */

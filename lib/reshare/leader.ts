@@ -8,7 +8,7 @@
 
 import { encodeUtf8 } from "../bytes.ts";
 import { encodeMembershipNote } from "../certificate/mod.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { verifySignature } from "../frost/mod.ts";
 import { marginsOf } from "../margins.ts";
 import { type Epoch, type NodeId, toEpoch } from "../types.ts";
@@ -53,12 +53,9 @@ export class Leader {
 
   /** Begins a change, if it may be made. */
   propose(proposal: Proposal): void {
-    try {
-      this.#outbox.propose(this.#toBegin(proposal));
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
+    catching(InputError, () => this.#outbox.propose(this.#toBegin(proposal)), (error) => {
       this.#outbox.report({ kind: "proposalRefused", reason: error.message });
-    }
+    });
   }
 
   /** Gives the change up, if it may still be. */

@@ -9,6 +9,7 @@
  */
 
 import { assertDefined } from "../assert.ts";
+import { catching } from "../errors.ts";
 import { type CheckedSubShare, checkSubShare, combineSubShares, FrostError } from "../frost/mod.ts";
 import type { NodeId } from "../types.ts";
 import type { Change } from "./change.ts";
@@ -44,16 +45,15 @@ export class Receiver {
       this.#early.set(dealer, secret.slice());
       return "early";
     }
-    try {
+    return catching(FrostError, () => {
       const checked = checkSubShare(commitment, { receiver: this.#identifier, secret });
       this.#subShares.set(dealer, checked);
       return "taken";
-    } catch (error) {
-      if (!(error instanceof FrostError)) throw error;
+    }, (error) => {
       const complaint = { dealer, rule: error.refusal };
       this.#complaints.set(dealer, complaint);
       return complaint;
-    }
+    });
   }
 
   /** Checks what came ahead of a dealer's commitment, now that the log has it. */

@@ -6,7 +6,7 @@
 
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import { assert, assertDefined } from "../assert.ts";
-import { EnvironmentError, InputError } from "../errors.ts";
+import { catching, EnvironmentError, InputError } from "../errors.ts";
 import type { Guard } from "./folder.ts";
 import { CorruptionError, toStorageError } from "./storage_error.ts";
 import { checkpoint, listWalPages } from "./wal_file.ts";
@@ -208,12 +208,9 @@ export class Database {
    * @throws {CorruptionError} when the row is damaged.
    */
   readRow<Result>(what: () => string, read: () => Result): Result {
-    try {
-      return read();
-    } catch (cause) {
-      if (!(cause instanceof InputError)) throw cause;
+    return catching(InputError, read, (cause) => {
       throw this.corruption(`${what()} is damaged: ${cause.message}`, cause);
-    }
+    });
   }
 
   /** Moves the write-ahead log into the database file and closes it; after a failure, abandons it. */

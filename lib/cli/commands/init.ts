@@ -18,7 +18,7 @@ import {
   readPeerCard,
   TIMING_DEFAULTS,
 } from "../../config/mod.ts";
-import { InputError } from "../../errors.ts";
+import { catching, InputError } from "../../errors.ts";
 import { statFile, writeFileAtomically } from "../../keys/mod.ts";
 import { marginsOf, marginWarnings } from "../../margins.ts";
 import { LOG_LIMITS } from "../../raft/mod.ts";
@@ -150,13 +150,10 @@ function named(raw: unknown, name: string): NamedCard {
 
 /** Null for what is no JSON. What is JSON but can be misread is refused. */
 function parseJson(text: string, name: string): { readonly value: unknown } | null {
-  try {
-    return { value: parseStrictJson(text) };
-  } catch (cause) {
-    if (!(cause instanceof JsonError)) throw cause;
+  return catching(JsonError, () => ({ value: parseStrictJson(text) }), (cause) => {
     if (cause.fault === "notJson") return null;
     throw new PeerCardError(`Cannot use card ${name}: ${cause.message}`);
-  }
+  });
 }
 
 /** The configuration's text, checked as any node will check it. */
@@ -171,10 +168,7 @@ function formatConfig(
     timing: TIMING_DEFAULTS,
     log: LOG_LIMITS,
   });
-  try {
-    parseClusterConfig(text);
-  } catch (error) {
-    if (!(error instanceof ClusterConfigError)) throw error;
+  catching(ClusterConfigError, () => parseClusterConfig(text), (error) => {
     // Nobody has seen the file: its places are told by the cards that they come from.
     const lines = error.faults.map(({ path, message }) => `  ${path}: ${message}`);
     const cause = lines.join("\n").replaceAll(
@@ -182,6 +176,6 @@ function formatConfig(
       (place, index) => cards[Number(index)]?.name ?? place,
     );
     throw new InputError(`Cannot make a cluster of these cards:\n${cause}`, { cause: error });
-  }
+  });
   return text;
 }

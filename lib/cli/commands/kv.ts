@@ -6,7 +6,7 @@
 
 import { InvalidArgumentError, Option } from "commander";
 import { encodeUtf8 } from "../../bytes.ts";
-import { InputError } from "../../errors.ts";
+import { catching, InputError } from "../../errors.ts";
 import {
   deleteSchema,
   entityTag,
@@ -201,11 +201,10 @@ function parseRevision(text: string): LogIndex {
 }
 
 function parseIdempotencyKey(text: string): string {
-  try {
+  return catching(InputError, () => {
     checkIdempotencyKey(text);
     return text;
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  }, (cause) => {
     throw new InvalidArgumentError(`${cause.message}.`);
-  }
+  });
 }

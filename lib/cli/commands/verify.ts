@@ -27,7 +27,7 @@ import {
   type PinnedClusterConfig,
   toGenesisRoster,
 } from "../../config/mod.ts";
-import { InputError } from "../../errors.ts";
+import { catching, InputError } from "../../errors.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { nameOf, readInput, STDIN_NAME } from "../input.ts";
@@ -168,13 +168,10 @@ function restoreLastNewline(file: string, text: string): string {
 
 /** What `verify` returns; what it refuses is refused as that file, and ends the command. */
 function orRefuse<Value>({ file }: Pick<Note, "file">, verify: () => Value): Value {
-  try {
-    return verify();
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  return catching(InputError, verify, (cause) => {
     const message = `${nameOf(file)}: ${cause.message}${adviceFor(cause)}`;
     throw new CommandError(ExitCode.verificationFailed, message, { cause });
-  }
+  });
 }
 
 function adviceFor(error: InputError): string {
@@ -207,12 +204,9 @@ async function readGroupKey(text: string, context: CommandContext): Promise<Grou
 }
 
 function parseKey(text: string, source: string): GroupKey {
-  try {
-    return parseGroupKey(text);
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  return catching(InputError, () => parseGroupKey(text), (cause) => {
     throw new CommandError(ExitCode.usage, `${source}: ${cause.message}`, { cause });
-  }
+  });
 }
 
 /** A genesis that every node of a configuration signed. */

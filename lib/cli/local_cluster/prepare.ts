@@ -7,7 +7,7 @@
 
 import { equalBytes } from "../../bytes.ts";
 import { type ClusterConfig, formatAddress } from "../../config/mod.ts";
-import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
+import { catching, EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import {
   GROUP_FILE,
   type GroupFile,
@@ -129,13 +129,12 @@ function readAllKeys(config: ClusterConfig, folders: NodeFolders): GroupFile | n
   const known: GroupFile[] = [];
   const faults: string[] = [];
   for (const { id } of config.peers) {
-    try {
+    catching(InputError, () => {
       const keys = readKeysOf(id, { config, folders });
       if (keys !== null) known.push(keys);
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
+    }, (error) => {
       faults.push(error.message);
-    }
+    });
   }
   const [first] = known;
   if (first !== undefined && faults.length === 0) {

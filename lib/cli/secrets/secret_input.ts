@@ -5,7 +5,7 @@
  */
 
 import { equalSecrets } from "../../bytes.ts";
-import { InputError } from "../../errors.ts";
+import { catching, InputError } from "../../errors.ts";
 import {
   hasEncryptedFile,
   Passphrase,
@@ -188,12 +188,9 @@ async function ask(question: string, context: CommandContext): Promise<Uint8Arra
 }
 
 function toPassphrase(bytes: Uint8Array): Passphrase {
-  try {
-    return new Passphrase(bytes);
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  return catching(InputError, () => new Passphrase(bytes), (cause) => {
     throw new CommandError(ExitCode.usage, `Cannot use this passphrase: ${cause.message}`, {
       cause,
     });
-  }
+  });
 }

@@ -7,7 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import { decodeUtf8 } from "../../bytes.ts";
 import { type Address, formatAddress, isLoopback, parseListenAddress } from "../../config/mod.ts";
-import { InputError, messageOf } from "../../errors.ts";
+import { catching, InputError, messageOf } from "../../errors.ts";
 import {
   type Access,
   type AdminToken,
@@ -222,12 +222,9 @@ export function apiWarning({ listen, access, tls }: ApiSettings): string | null 
 }
 
 function readListenAddress(text: string): Address {
-  try {
-    return parseListenAddress(text);
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  return catching(InputError, () => parseListenAddress(text), (cause) => {
     throw usage(`Cannot use --api-listen: ${cause.message}`);
-  }
+  });
 }
 
 function readAccess(flags: ApiFlags, { hostname }: Address): Access["kind"] {
