@@ -48,16 +48,15 @@ export interface KeyGenerationNetwork {
 }
 
 /** The connections of one node. What comes while nobody uses them is dropped. */
-export class Network implements KeyGenerationNetwork {
-  readonly #transport: Transport;
+export class Network extends Transport implements KeyGenerationNetwork {
   readonly #configurations: PeerConfigurations;
   #user: NetworkUser | null = null;
   #isStarted = false;
 
   /** Touches no network yet. */
   constructor({ config, self, identity }: NetworkOptions) {
-    this.#configurations = new PeerConfigurations(config);
-    this.#transport = new Transport({
+    const configurations = new PeerConfigurations(config);
+    super({
       self,
       cluster: config.cluster,
       channelKeys: identity.channelKeys,
@@ -72,8 +71,9 @@ export class Network implements KeyGenerationNetwork {
       onKeyGenerationMessage: (message) => this.#user?.onKeyGenerationMessage(message),
       onPeerConnected: (peer) => this.#user?.onConnected?.(peer),
       onPeerDisconnected: (peer) => this.#user?.onDisconnected?.(peer),
-      onConfiguration: (peer, different) => this.#configurations.heard(peer, different),
+      onConfiguration: (peer, different) => configurations.heard(peer, different),
     });
+    this.#configurations = configurations;
   }
 
   /**
@@ -81,10 +81,10 @@ export class Network implements KeyGenerationNetwork {
    *
    * @throws {EnvironmentError} when the port cannot be used.
    */
-  start(): void {
+  override start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    this.#transport.start();
+    super.start();
   }
 
   /** See {@linkcode KeyGenerationNetwork.use}. */
@@ -92,34 +92,14 @@ export class Network implements KeyGenerationNetwork {
     this.#user = user;
   }
 
-  /** Sends a message of Raft's. Returns false when it certainly did not leave. */
-  send(message: Message): boolean {
-    return this.#transport.send(message);
-  }
-
-  /** See {@linkcode KeyGenerationNetwork.sendKeyGeneration}. */
-  sendKeyGeneration(message: KeyGenerationMessage): boolean {
-    return this.#transport.sendKeyGeneration(message);
-  }
-
-  /** See {@linkcode KeyGenerationNetwork.isConnected}. */
-  isConnected(peer: NodeId): boolean {
-    return this.#transport.isConnected(peer);
-  }
-
   /** See {@linkcode KeyGenerationNetwork.isConfigurationEqual}. */
   isConfigurationEqual(peer: NodeId): boolean | null {
     return this.#configurations.isEqual(peer);
   }
 
-  /** What was counted since the start. */
-  get counters(): Readonly<Record<string, number>> {
-    return this.#transport.counters;
-  }
-
   /** Gives up the port, ends every connection and resolves once all of it has ended. */
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     this.#user = null;
-    await this.#transport.close();
+    await super.close();
   }
 }
