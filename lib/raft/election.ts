@@ -1,6 +1,7 @@
 /**
- * The pre-vote (Raft dissertation §9.6), which is also FROST's round one: before a node raises its
- * term it asks who would vote for it, and each grant brings the voter's nonce commitment.
+ * The candidate (Raft §5.2), from its pre-vote (dissertation §9.6) on, which is also FROST's round one:
+ * before a node raises its term it asks who would vote for it, and each grant brings the voter's nonce
+ * commitment. What a voter does is in `voter.ts`.
  *
  * @module
  */
@@ -13,17 +14,12 @@ import { GRANT_TIMEOUTS } from "./config.ts";
 import type { PendingVote } from "./durability.ts";
 import { acceptLeader } from "./follower.ts";
 import { becomeLeader } from "./leader.ts";
-import type {
-  PreVoteRequest,
-  PreVoteResponse,
-  TimeoutNowRequest,
-  VoteResponse,
-} from "./message.ts";
+import type { PreVoteResponse, TimeoutNowRequest, VoteResponse } from "./message.ts";
 import type { Candidate, Following, PreCandidate, ReceivedGrant, Role } from "./role.ts";
 import { type CoordinatedSession, SigningCoordinator } from "./signing_coordinator.ts";
 import type { CoreState } from "./state.ts";
 import { toGrantsProof } from "./term_proof.ts";
-import { castVote, isTransferTarget, mayHelp } from "./voter.ts";
+import { castVote } from "./voter.ts";
 
 /** The leader asks this node to stand for election now. */
 export function handleTimeoutNow(state: CoreState, message: TimeoutNowRequest): void {
@@ -104,86 +100,6 @@ function askPreVotes(state: CoreState, role: PreCandidate): void {
       proof: state.proof,
     });
   }
-}
-
-/**
- * Answers a pre-vote. Nothing changes on the voter but that a nonce is set aside and a grant signed, so
- * a node that cannot win disturbs nobody; only a candidate that is ahead, and proves it, takes the voter
- * along.
- */
-export function handlePreVoteRequest(state: CoreState, message: PreVoteRequest): void {
-  // Dissertation §4.2.3: while a leader is heard, nobody needs another.
-  if (!mayHelp(state, message)) return keepForTransfer(state, message);
-  const { from: candidate, term, proof } = message;
-  const isAhead = term > state.currentTerm + 1;
-  if (isAhead && !state.adoptTerm(candidate, { term: plus(term, -1), proof })) return;
-  const asked = { term, candidate };
-  const isPossible = term === state.currentTerm + 1 &&
-    state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });
-  if (!isPossible) return refusePreVote(state, asked);
-  if (!isTurnOf(state, message)) return;
-  const { certifier, grants, incarnation } = state.config;
-  state.send({
-    kind: "preVoteResponse",
-    from: state.self,
-    to: candidate,
-    term,
-    granted: true,
-    grant: grants.sign(asked),
-    commitment: certifier.commit(asked),
-    incarnation,
-    proof: null,
-  });
-}
-
-/** What came before the leader's own word that it hands over is answered once that is heard. */
-export function answerEarlyRequest(state: CoreState): void {
-  const { transferTarget } = state.voterPromise;
-  const request = transferTarget === null ? undefined : state.earlyRequests.get(transferTarget);
-  if (transferTarget === null || request === undefined) return;
-  state.earlyRequests.delete(transferTarget);
-  handlePreVoteRequest(state, request);
-}
-
-function keepForTransfer(state: CoreState, message: PreVoteRequest): void {
-  if (message.transfer) state.earlyRequests.set(message.from, message);
-}
-
-/** Brings the proof of a term that the candidate lacks, so that it catches up with one message. */
-function refusePreVote(
-  state: CoreState,
-  { term, candidate }: { readonly term: Term; readonly candidate: NodeId },
-): void {
-  state.send({
-    kind: "preVoteResponse",
-    from: state.self,
-    to: candidate,
-    term: state.currentTerm,
-    granted: false,
-    grant: null,
-    commitment: null,
-    incarnation: state.config.incarnation,
-    proof: state.currentTerm < term ? null : state.proof,
-  });
-}
-
-/** Whether the candidate may have this voter's pledge; who may not now is not answered, and asks again. */
-function isTurnOf(state: CoreState, message: PreVoteRequest): boolean {
-  const { from: candidate, term, transfer } = message;
-  const asked = { term, candidate, nowTick: state.nowTick };
-  if (transfer && isTransferTarget(state, candidate)) {
-    state.turns.pledgeAtOnce(asked);
-    return true;
-  }
-  return state.turns.isSilentFor(asked) &&
-    state.turns.pledge(asked, { givesWay: precedes(message, state) });
-}
-
-/** Of two that stand at the same time, the one with the longer log goes on; else that of the lower id. */
-function precedes(other: PreVoteRequest, { log: { last }, self }: CoreState): boolean {
-  if (other.lastLogTerm !== last.term) return other.lastLogTerm > last.term;
-  if (other.lastLogIndex !== last.index) return other.lastLogIndex > last.index;
-  return other.from < self;
 }
 
 /** Counts a grant with its commitment; learns the term from a refusal. */

@@ -13,14 +13,14 @@
  *
  * | file | rule |
  * | --- | --- |
- * | `election.ts` | dissertation §9.6, FROST round one |
- * | `election.ts`, `signing_coordinator.ts`, `signing_coordinator.ts` | §5.2, the signing sessions (ROAST) |
- * | `voter.ts`, `election.ts`, `durability.ts` | §5.2, §5.4.1, FROST round two |
- * | `leader.ts`, `progress.ts`, `progress.ts` | §5.3, §5.4.2, the quorum check |
- * | `follower.ts`, `follower.ts` | §5.3, behind the certificate |
- * | `reads.ts`, `reads.ts`, `reads.ts`, `voter.ts` | dissertation §6.4, §4.2.3, ReadIndex and leases |
- * | `proposals.ts`, `forwarding.ts`, `forwarding.ts` | commands, forwarded from any node, each at most once |
- * | `snapshots.ts`, `snapshots.ts`, `follower.ts`, `log.ts` | §7 |
+ * | `election.ts` | the candidate: dissertation §9.6, §5.2, FROST rounds one and two |
+ * | `signing_coordinator.ts` | its signing sessions (ROAST) |
+ * | `voter.ts` | the voter: dissertation §9.6, §5.2, §5.4.1, and what a voter promises a leader, §4.2.3 |
+ * | `leader.ts`, `progress.ts` | §5.3, §5.4.2, the quorum check |
+ * | `follower.ts` | §5.3, behind the certificate |
+ * | `reads.ts` | dissertation §6.4, ReadIndex and leases |
+ * | `proposals.ts`, `forwarding.ts` | commands, forwarded from any node, each at most once |
+ * | `snapshots.ts`, `follower.ts`, `log.ts` | §7 |
  * | `transfer.ts` | dissertation §3.10 |
  * | `term_proof.ts` | what proves a term |
  * | `turns.ts` | whose turn it is to stand |

@@ -9,9 +9,7 @@ import type { LogIndex, NodeId } from "../types.ts";
 import { FORWARDED_TIMEOUTS, type RaftConfig } from "./config.ts";
 import {
   answerDurableVotes,
-  answerEarlyRequest,
   askSilentVoters,
-  handlePreVoteRequest,
   handlePreVoteResponse,
   handleTimeoutNow,
   handleVoteResponse,
@@ -50,7 +48,7 @@ import { compactLog, handleSnapshotResponse, snapshotFailed, snapshotMade } from
 import { CoreState } from "./state.ts";
 import { startTransfer } from "./transfer.ts";
 import type { RaftView } from "./view.ts";
-import { handleVoteRequest } from "./voter.ts";
+import { answerEarlyRequest, handlePreVoteRequest, handleVoteRequest } from "./voter.ts";
 
 /** One node's Raft. Deterministic: the same inputs and the same randomness give the same outputs. */
 export class Raft {

@@ -7,6 +7,7 @@
 
 import type { Certificate } from "../certificate/mod.ts";
 import type { NodeId, Term } from "../types.ts";
+import type { RoleReport } from "./input_output.ts";
 import type { Progress, Rounds } from "./progress.ts";
 import type { LeaderReads } from "./reads.ts";
 import type { Offer, SigningCoordinator } from "./signing_coordinator.ts";
@@ -115,3 +116,18 @@ export interface Leader {
 
 /** What a node is. */
 export type Role = Follower | PreCandidate | Candidate | Leader;
+
+/** Tells a change of role, term or leader, once. */
+export class RoleReporter {
+  #reported: RoleReport | null = null;
+
+  /** The report if it differs from the one before; else null. */
+  changed(now: RoleReport): RoleReport | null {
+    const before = this.#reported;
+    const isSame = before?.role === now.role && before.term === now.term &&
+      before.leader === now.leader;
+    if (isSame) return null;
+    this.#reported = now;
+    return now;
+  }
+}

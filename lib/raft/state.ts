@@ -18,7 +18,7 @@ import { Log, OwnSnapshot } from "./log.ts";
 import { Members } from "./members.ts";
 import type { Message, PreVoteRequest } from "./message.ts";
 import type { Reader } from "./reads.ts";
-import type { Following, Leader, Role } from "./role.ts";
+import { type Following, type Leader, type Role, RoleReporter } from "./role.ts";
 import { Suspects } from "./signing_coordinator.ts";
 import { type GrantsProof, type TermProof, verifyTermProof } from "./term_proof.ts";
 import { Turns } from "./turns.ts";
@@ -368,21 +368,6 @@ function leaveLeadership(state: CoreState, leader: Leader): void {
 
 function toCertificateProof({ term, note }: Certificate): TermProof {
   return { kind: "certificate", term, note };
-}
-
-/** Tells a change of role, term or leader, once. */
-class RoleReporter {
-  #reported: RoleReport | null = null;
-
-  /** The report if it differs from the one before; else null. */
-  changed(now: RoleReport): RoleReport | null {
-    const before = this.#reported;
-    const isSame = before?.role === now.role && before.term === now.term &&
-      before.leader === now.leader;
-    if (isSame) return null;
-    this.#reported = now;
-    return now;
-  }
 }
 
 /** Tells a reader its read index, or with null that this node does not lead. */

@@ -1,8 +1,8 @@
 /**
- * The voter (Raft §5.2, §5.4.1), and FROST's round two: a vote and a signature share that stand or
- * fall together.
+ * The voter (Raft §5.2, §5.4.1). Its pre-vote brings a nonce commitment, FROST's round one. Its vote and
+ * its signature share, round two, stand or fall together.
  *
- * The order is the one that keeps both promises through a crash: the nonce leaves its pool, the vote
+ * The order in round two is the one that keeps both promises through a crash: the nonce leaves its pool, the vote
  * becomes durable, the share is computed and the nonce erased, and only then does the answer leave.
  *
  * @module
@@ -10,10 +10,90 @@
 
 import { CertificateError, type NonceTicket, type SigningRequest } from "../certificate/mod.ts";
 import { catching } from "../errors.ts";
-import type { NodeId } from "../types.ts";
+import { type NodeId, plus, type Term } from "../types.ts";
 import type { PreVoteRequest, VoteRequest } from "./message.ts";
 import type { CoreState } from "./state.ts";
 import type { RaftView } from "./view.ts";
+
+/**
+ * Answers a pre-vote. Nothing changes on the voter but that a nonce is set aside and a grant signed, so
+ * a node that cannot win disturbs nobody; only a candidate that is ahead, and proves it, takes the voter
+ * along.
+ */
+export function handlePreVoteRequest(state: CoreState, message: PreVoteRequest): void {
+  // Dissertation §4.2.3: while a leader is heard, nobody needs another.
+  if (!mayHelp(state, message)) return keepForTransfer(state, message);
+  const { from: candidate, term, proof } = message;
+  const isAhead = term > state.currentTerm + 1;
+  if (isAhead && !state.adoptTerm(candidate, { term: plus(term, -1), proof })) return;
+  const asked = { term, candidate };
+  const isPossible = term === state.currentTerm + 1 &&
+    state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });
+  if (!isPossible) return refusePreVote(state, asked);
+  if (!mayPledge(state, message)) return;
+  const { certifier, grants, incarnation } = state.config;
+  state.send({
+    kind: "preVoteResponse",
+    from: state.self,
+    to: candidate,
+    term,
+    granted: true,
+    grant: grants.sign(asked),
+    commitment: certifier.commit(asked),
+    incarnation,
+    proof: null,
+  });
+}
+
+/** What came before the leader's own word that it hands over is answered once that is heard. */
+export function answerEarlyRequest(state: CoreState): void {
+  const { transferTarget } = state.voterPromise;
+  const request = transferTarget === null ? undefined : state.earlyRequests.get(transferTarget);
+  if (transferTarget === null || request === undefined) return;
+  state.earlyRequests.delete(transferTarget);
+  handlePreVoteRequest(state, request);
+}
+
+function keepForTransfer(state: CoreState, message: PreVoteRequest): void {
+  if (message.transfer) state.earlyRequests.set(message.from, message);
+}
+
+/** Brings the proof of a term that the candidate lacks, so that it catches up with one message. */
+function refusePreVote(
+  state: CoreState,
+  { term, candidate }: { readonly term: Term; readonly candidate: NodeId },
+): void {
+  state.send({
+    kind: "preVoteResponse",
+    from: state.self,
+    to: candidate,
+    term: state.currentTerm,
+    granted: false,
+    grant: null,
+    commitment: null,
+    incarnation: state.config.incarnation,
+    proof: state.currentTerm < term ? null : state.proof,
+  });
+}
+
+/** Whether the candidate may have this voter's pledge; who may not now is not answered, and asks again. */
+function mayPledge(state: CoreState, message: PreVoteRequest): boolean {
+  const { from: candidate, term, transfer } = message;
+  const asked = { term, candidate, nowTick: state.nowTick };
+  if (transfer && isTransferTarget(state, candidate)) {
+    state.turns.pledgeAtOnce(asked);
+    return true;
+  }
+  return state.turns.isSilentFor(asked) &&
+    state.turns.pledge(asked, { givesWay: precedes(message, state) });
+}
+
+/** Of two that stand at the same time, the one with the longer log goes on; else that of the lower id. */
+function precedes(other: PreVoteRequest, { log: { last }, self }: CoreState): boolean {
+  if (other.lastLogTerm !== last.term) return other.lastLogTerm > last.term;
+  if (other.lastLogIndex !== last.index) return other.lastLogIndex > last.index;
+  return other.from < self;
+}
 
 /** Applies the vote rule to a candidate's request. */
 export function handleVoteRequest(state: CoreState, message: VoteRequest): void {
@@ -164,12 +244,12 @@ export interface VoterPromise {
 }
 
 /** Whether this node may help the sender to be elected; if not, the request is not even noticed. */
-export function mayHelp(state: RaftView, message: PreVoteRequest | VoteRequest): boolean {
+function mayHelp(state: RaftView, message: PreVoteRequest | VoteRequest): boolean {
   return !isBound(state) || (message.transfer && isTransferTarget(state, message.from));
 }
 
 /** Whether the leader hands over to this node. */
-export function isTransferTarget({ role, voterPromise }: RaftView, node: NodeId): boolean {
+function isTransferTarget({ role, voterPromise }: RaftView, node: NodeId): boolean {
   const target = role.name === "leader" ? role.transfer?.target : voterPromise.transferTarget;
   return target === node;
 }

@@ -34,9 +34,9 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "vote-against-log-rule",
     bug: "a voter votes for a candidate whose log is behind its own",
     file: "lib/raft/voter.ts",
-    find: ` &&
+    find: `    isSameStatement(state, message) &&
     state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });`,
-    replace: `;`,
+    replace: `    isSameStatement(state, message);`,
   },
   {
     name: "log-rule-by-length",
@@ -135,7 +135,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
   {
     name: "grants-beyond-the-next-term",
     bug: "a voter grants terms far above its own, which a liar can keep and show one by one",
-    file: "lib/raft/election.ts",
+    file: "lib/raft/voter.ts",
     find: `  if (isAhead && !state.adoptTerm(candidate, { term: plus(term, -1), proof })) return;
   const asked = { term, candidate };
   const isPossible = term === state.currentTerm + 1 &&`,
