@@ -76,6 +76,68 @@
  * to be refused never takes effect. Between a leader's crash and the next one's election a client
  * may get neither answer; an idempotency key then makes its retry safe (`lib/kv`).
  *
+ * @example Three cores elect a leader, who proves it, and a command is committed
+ * ```ts
+ * import { randomBytes } from "node:crypto";
+ * import { assertDefined } from "../assert.ts";
+ * import { createCertifier, createGrantKeys } from "../certificate/mod.ts";
+ * import { trustedDealerKeygen } from "../frost/mod.ts";
+ * import { toPrivateKey, toRawPublicKey } from "../native_key.ts";
+ * import { type Entry, type Input, LOG_START } from "./mod.ts";
+ * import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../types.ts";
+ *
+ * const random = (length: number) => new Uint8Array(randomBytes(length));
+ * const roster = { cluster: toClusterName("floe-example"), epoch: toEpoch(1), threshold: 2 };
+ *
+ * // A dealer makes the shares here. Real nodes make them together: see `lib/keygen`.
+ * const dealt = trustedDealerKeygen({ minParticipants: 2, maxParticipants: 3, randomBytes: random });
+ * const voters = dealt.shares.map(({ identifier, secret: share }) => {
+ *   const signingKey = toPrivateKey("ed25519", random(32));
+ *   const verifyingShare = assertDefined(dealt.group.verifyingShares.get(identifier), "dealt");
+ *   const identityKey = toRawPublicKey(signingKey);
+ *   const id = toNodeId(`server_${identifier}`);
+ *   return { id, identifier, share, verifyingShare, signingKey, identityKey };
+ * });
+ * const group = { ...roster, publicKey: dealt.group.groupPublicKey, voters };
+ *
+ * const nothing = {
+ *   hardState: { currentTerm: toTerm(0), votedFor: null },
+ *   logStart: LOG_START,
+ *   entries: [],
+ *   currentTermNote: null,
+ *   grants: null,
+ * };
+ * const cores = voters.map(({ id: self, share, signingKey }) => {
+ *   const certifier = createCertifier({ group, self, share, randomBytes: random });
+ *   const grants = createGrantKeys({ ...roster, voters, self, signingKey });
+ *   const times = { electionTimeoutTicks: 10, heartbeatTicks: 3, signingTimeoutTicks: 5 };
+ *   const chance = { random: Math.random, incarnation: Math.floor(Math.random() * 2 ** 32) };
+ *   const isCommand = () => true;
+ *   const config = { self, certifier, grants, isCommand, ...times, ...chance };
+ *   return { self, raft: new Raft(config, nothing, toLogIndex(0)), inbox: [] as Input[] };
+ * });
+ *
+ * // Each turn, every node hears of a tick and of what the others sent, and says what is to be done.
+ * function turn(): readonly Entry[] {
+ *   return cores.flatMap(({ raft, inbox }) => {
+ *     const output = raft.step([{ kind: "tick" }, ...inbox.splice(0)]);
+ *     // A node writes the batch, and sends what must wait for it once the disk has it.
+ *     if (output.persist) inbox.push({ kind: "persisted", sequence: output.persist.sequence });
+ *     for (const message of [...output.send, ...output.sendAfterPersist]) {
+ *       cores.find(({ self }) => self === message.to)?.inbox.push({ kind: "message", message });
+ *     }
+ *     return output.apply;
+ *   });
+ * }
+ * const isLeader = ({ raft }: { raft: Raft }) => raft.state.role.name === "leader";
+ * while (!cores.some(isLeader)) turn();
+ *
+ * const command = new TextEncoder().encode("hello");
+ * cores.find(isLeader)?.inbox.push({ kind: "propose", proposalId: 1, command });
+ * let applied = 0;
+ * while (applied < cores.length) applied += turn().filter(({ kind }) => kind === "command").length;
+ * ```
+ *
  * @module
  */
 
