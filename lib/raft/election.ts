@@ -281,7 +281,10 @@ function addShare(state: CoreState, candidate: Candidate, share: Share): void {
   const complete = candidate.signing.addShare(share.from, share.session, share.share);
   if (complete === null) return;
   const result = state.config.certifier.combine(complete.request, complete.shares);
-  if (result.kind === "certificate") return becomeLeader(state, result.certificate);
+  if (result.kind === "certificate") {
+    candidate.signing.certified(complete);
+    return becomeLeader(state, result.certificate);
+  }
   candidate.signing.exclude(complete, result.voters);
   for (const voter of result.voters) {
     state.output.events.push({ kind: "cheaterFound", term: state.currentTerm, voter });

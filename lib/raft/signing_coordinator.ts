@@ -178,6 +178,11 @@ export class SigningCoordinator {
     for (const voter of cheaters) this.#exclude(voter);
   }
 
+  /** The session made the certificate: who signed in it is suspected no longer. */
+  certified({ shares }: CoordinatedSession): void {
+    for (const voter of shares.keys()) this.#suspects.remove(voter);
+  }
+
   #exclude(voter: NodeId): void {
     this.#excluded.add(voter);
     this.#suspects.add(voter);
@@ -209,7 +214,11 @@ function signs(session: CoordinatedSession, voter: NodeId): boolean {
   return session.request.commitments.some((entry) => entry.voter === voter);
 }
 
-/** The suspects of one life of the process; another begins without any. */
+/**
+ * The suspects of one life of the process; another begins without any. They are needed only where others
+ * are missing; one that then signs well is a suspect no longer, so a fault of the network is not held
+ * against a voter for good.
+ */
 export class Suspects {
   readonly #voters = new Set<NodeId>();
   readonly #faultyMax: number;
@@ -228,5 +237,10 @@ export class Suspects {
   add(voter: NodeId): void {
     this.#voters.add(voter);
     if (this.#voters.size > this.#faultyMax) this.#voters.clear();
+  }
+
+  /** Takes one out. */
+  remove(voter: NodeId): void {
+    this.#voters.delete(voter);
   }
 }

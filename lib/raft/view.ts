@@ -11,6 +11,7 @@ import type { Log } from "./log.ts";
 import type { Members } from "./members.ts";
 import type { FollowerRounds, Progress, Rounds } from "./progress.ts";
 import type { Candidate, Follower, Leader, PreCandidate, ReceivedGrant, Transfer } from "./role.ts";
+import type { Suspects } from "./signing_coordinator.ts";
 import type { CoreState } from "./state.ts";
 import type { VoterPromise } from "./voter.ts";
 
@@ -87,6 +88,8 @@ export type RaftView =
     readonly log: LogView;
     /** How far the disk has followed. */
     readonly durability: Pick<Durability, "durableIndex">;
+    /** Voters that have cost this node's candidacies a signing session. */
+    readonly suspects: Pick<Suspects, "has">;
     /** What this node promised the leader that it heard last. */
     readonly voterPromise: Readonly<VoterPromise>;
   };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Message } from "../../lib/raft/mod.ts";
-import type { NodeId } from "../../lib/types.ts";
+import { type NodeId, toNodeId } from "../../lib/types.ts";
 import { propose, startElection, TestCluster } from "./harness.ts";
 import { catchVoteRequests } from "./messages.ts";
 import { SIGNING_TIMEOUT_TICKS } from "./test_node.ts";
@@ -184,6 +184,8 @@ Deno.test("suspects are asked to sign after all when there is nobody else", () =
   startElection(candidate);
   cluster.deliver();
   assert.equal(candidate.raft.state.role.name, "preCandidate", "it waits for n3");
+  assert.equal(candidate.raft.state.suspects.has(toNodeId("n2")), true);
   cluster.tick(SIGNING_TIMEOUT_TICKS);
   assert.equal(cluster.findLeader(), candidate);
+  assert.equal(candidate.raft.state.suspects.has(toNodeId("n2")), false, "it has signed");
 });

@@ -20,6 +20,15 @@ Deno.test("Suspects.add() clears all where more are suspected than can be at fau
   assert.equal(suspects.has(C), true);
 });
 
+Deno.test("Suspects.remove() takes one out, and leaves the others", () => {
+  const suspects = new Suspects(2);
+  suspects.add(A);
+  suspects.add(B);
+  suspects.remove(A);
+  suspects.remove(C);
+  assert.deepEqual([A, B, C].map((voter) => suspects.has(voter)), [false, true, false]);
+});
+
 Deno.test("Suspects.add() suspects nobody where every voter must sign", () => {
   const suspects = new Suspects(0);
   suspects.add(A);

@@ -78,7 +78,7 @@ export class ClusterChecker implements Watcher {
     const { output } = step;
     this.#answers.stepped(node, state, step);
     this.#elections.stepped(node, output);
-    this.#evidence.stepped(node, output);
+    this.#evidence.stepped(node, state, output);
     this.#timing.stepped(node, state, output);
     if (output.persist?.grants) checkOpening(node, state, output.persist.grants);
     this.#checkLease(node, state);
@@ -143,6 +143,7 @@ export class ClusterChecker implements Watcher {
 
   /** See {@linkcode Watcher.watchCertifier}. */
   watchCertifier(node: NodeView, certifier: Certifier): Certifier {
-    return node.isHonest ? this.#nonces.watch(node, certifier) : certifier;
+    if (!node.isHonest) return certifier;
+    return this.#evidence.watch(node, this.#nonces.watch(node, certifier));
   }
 }

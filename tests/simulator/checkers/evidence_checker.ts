@@ -1,12 +1,13 @@
 /**
- * What Floe says about others is true: nobody honest is called a cheater, and the committed log holds the
- * proof of each leader whose entries it holds.
+ * What Floe says about others is true: nobody honest is called a cheater, nobody is suspected once it has
+ * signed a certificate, and the committed log holds the proof of each leader whose entries it holds.
  *
  * @module
  */
 
 import { decodeUtf8 } from "../../../lib/bytes.ts";
-import type { Entry, Output } from "../../../lib/raft/mod.ts";
+import type { Certifier } from "../../../lib/certificate/certifier.ts";
+import type { Entry, Output, RaftView } from "../../../lib/raft/mod.ts";
 import { type NodeId, type Term, toNodeId } from "../../../lib/types.ts";
 import { require } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
@@ -24,6 +25,8 @@ export interface EvidenceCheckerOptions {
 /** Watches accusations, and the committed log. */
 export class EvidenceChecker {
   readonly #options: EvidenceCheckerOptions;
+  /** Who signed each node's newest certificate. */
+  readonly #signers = new Map<NodeId, readonly NodeId[]>();
   #checkedIndex = 0;
   #lastTerm = 0;
 
@@ -32,8 +35,21 @@ export class EvidenceChecker {
     this.#options = options;
   }
 
-  /** An honest node took a step: nobody honest is accused in it. */
-  stepped(node: NodeView, output: Output): void {
+  /** The certifier for a node's new life: who signs the certificates that it makes is noted. */
+  watch(node: NodeView, certifier: Certifier): Certifier {
+    return {
+      ...certifier,
+      combine: (request, shares) => {
+        const result = certifier.combine(request, shares);
+        if (result.kind === "certificate") this.#signers.set(node.id, [...shares.keys()]);
+        return result;
+      },
+    };
+  }
+
+  /** An honest node took a step: nobody honest is accused in it, or suspected for good. */
+  stepped(node: NodeView, state: RaftView, output: Output): void {
+    if (output.events.some(({ kind }) => kind === "electionWon")) this.#checkSuspects(node, state);
     for (const event of output.events) {
       if (event.kind !== "cheaterFound" && event.kind !== "shareWithheld") continue;
       const { kind, voter, term } = event;
@@ -42,6 +58,13 @@ export class EvidenceChecker {
         return `${node.id} says ${kind} of ${voter} in term ${term}`;
       });
     }
+  }
+
+  #checkSuspects(node: NodeView, { suspects }: RaftView): void {
+    const suspect = this.#signers.get(node.id)?.find((voter) => suspects.has(voter));
+    require(suspect === undefined, "Who has signed is not suspected", () => {
+      return `${node.id} leads by the share of ${suspect}, and suspects it`;
+    });
   }
 
   /** Entries are committed, in order; some may have been seen already. */

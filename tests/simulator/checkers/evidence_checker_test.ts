@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { encodeUtf8 } from "../../../lib/bytes.ts";
-import type { Entry, RaftEvent } from "../../../lib/raft/mod.ts";
+import type { Certificate } from "../../../lib/certificate/mod.ts";
+import type { CoreState, Entry, RaftEvent } from "../../../lib/raft/mod.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
+import { EPOCH } from "../voters.ts";
 import { EvidenceChecker } from "./evidence_checker.ts";
-import { breaks, commandEntry, outputOf, testNode } from "./support.ts";
+import { breaks, commandEntry, outputOf, testNode, testState } from "./support.ts";
 
 /** A checker of two honest nodes and a liar, for which every note is genuine but that of n9. */
 function setUp(): EvidenceChecker {
@@ -27,12 +29,36 @@ for (const kind of ["cheaterFound", "shareWithheld"] as const) {
     const checker = setUp();
     const say = (voter: string) => {
       const event: RaftEvent = { kind, term: toTerm(1), voter: toNodeId(voter) };
-      checker.stepped(testNode("n1"), outputOf({ events: [event] }));
+      checker.stepped(testNode("n1"), testState("n1", { term: 1 }), outputOf({ events: [event] }));
     };
     say("n3");
     assert.throws(() => say("n2"), breaks("Nobody honest is accused"));
   });
 }
+
+Deno.test("EvidenceChecker catches a voter that is suspected although it has signed", () => {
+  const checker = setUp();
+  const node = testNode("n1");
+  const state = testState("n1", { term: 1 }) as CoreState;
+  const [voter = node.id] = state.peers;
+  const signs = { ...state.config.certifier };
+  const certificate = { epoch: EPOCH, term: toTerm(1), leader: node.id, note: "" } as Certificate;
+  signs.combine = () => ({ kind: "certificate", certificate });
+  const event: RaftEvent = { kind: "electionWon", term: toTerm(1), certificate };
+  const win = () => checker.stepped(node, state, outputOf({ events: [event] }));
+  const election = {
+    epoch: EPOCH,
+    term: toTerm(1),
+    leader: node.id,
+    lastLogIndex: toLogIndex(0),
+    lastLogTerm: toTerm(0),
+  };
+  const shares = new Map([[voter, new Uint8Array()]]);
+  checker.watch(node, signs).combine({ election, commitments: [] }, shares);
+  win();
+  state.suspects.add(voter);
+  assert.throws(win, breaks("Who has signed is not suspected"));
+});
 
 Deno.test("EvidenceChecker accepts a log in which each term begins with its proof", () => {
   const checker = setUp();
