@@ -52,6 +52,8 @@ export interface ClientOptions {
   readonly workload: WorkloadScenario;
   /** Whom it can ask. */
   readonly machines: readonly Machine[];
+  /** For how many entries a write is remembered. */
+  readonly rememberedEntries: number;
   /** Whether what it is answered can be relied on. */
   readonly isChecked: boolean;
   /** Where it writes down what happens. */
@@ -211,6 +213,11 @@ export class Client {
     answer: CommandResult,
     { result, isReused }: { readonly result: CommandResult; readonly isReused: boolean },
   ): void {
+    if (answer.revision - result.revision >= this.#options.rememberedEntries) {
+      // It is forgotten, and whatever comes under its name is news.
+      this.#options.counters.count("habit.forgottenKey");
+      return;
+    }
     const isRight = isReused
       ? answer.kind === "idempotencyKeyReused" && answer.firstRevision === result.revision
       : JSON.stringify(answer) === JSON.stringify(result);

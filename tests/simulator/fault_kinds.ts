@@ -43,7 +43,7 @@ export const MACHINE_FAULT_KINDS = [
 export type MachineFaultKind = typeof MACHINE_FAULT_KINDS[number];
 
 /** No faults, but what comes at the wrong moment: operators' wishes, crowds, and a run of elections. */
-export const TROUBLE_KINDS = ["transfer", "burst", "coup"] as const;
+export const TROUBLE_KINDS = ["transfer", "burst", "coup", "leftInThePast"] as const;
 /** One of {@linkcode TROUBLE_KINDS}. */
 export type TroubleKind = typeof TROUBLE_KINDS[number];
 
@@ -109,10 +109,14 @@ const DISK_FAULTS = [
 /** Limits that are reached. */
 const LIMITS = ["uncommitted", "readers", "append", "inflight", "inbox"];
 
+/** How the world is found at healing. */
+const WORLDS = ["farAhead"];
+
 /** What clients do that few clients do. */
 const HABITS = [
   "lateRetry",
   "reusedKey",
+  "forgottenKey",
   "putIfAbsent",
   "strictDelete",
   "createToken",
@@ -129,5 +133,6 @@ export const FAULT_COUNTERS: readonly string[] = [
   ...MESSAGE_FAULTS.map((kind) => `network.${kind}`),
   ...DISK_FAULTS.map((kind) => `disk.${kind}`),
   ...LIMITS.map((kind) => `limit.${kind}`),
+  ...WORLDS.map((kind) => `world.${kind}`),
   ...HABITS.map((kind) => `habit.${kind}`),
 ];

@@ -11,12 +11,12 @@ import {
   type Command,
   type CommandResult,
   decodeCommand,
-  StateMachine,
 } from "../../lib/kv/mod.ts";
 import type { Entry } from "../../lib/raft/mod.ts";
 import { type LogIndex, toLogIndex } from "../../lib/types.ts";
 import { checkLinearizable, type Model, type Operation } from "../support/linearizability.ts";
 import { MemoryKeyValueStore } from "../support/memory_store.ts";
+import { createStateMachine } from "./disk/key_value_disk.ts";
 import { require, Violation } from "./violation.ts";
 
 /** What a conditional write expects. */
@@ -101,18 +101,20 @@ export class History {
   }
 
   /**
-   * Compares all answers with the committed log and with each other.
+   * Compares all answers with the committed log and with each other. `rememberedEntries` is for how many
+   * entries a write is remembered; then it may take effect once more.
    *
    * @returns for how many keys the search for an order was given up.
    * @throws {Violation} when the answers fit no order, or do not fit the log.
    */
-  check(committed: readonly Entry[]): number {
-    const stateMachine = new StateMachine(new MemoryKeyValueStore());
+  check(committed: readonly Entry[], rememberedEntries: number | null = null): number {
+    const stateMachine = createStateMachine(new MemoryKeyValueStore(), { rememberedEntries });
     const outcomes = stateMachine.apply(committed);
     const places = placesByWrite(committed, outcomes);
-    checkAgainstLog(this.#exchanges, { outcomes, places });
+    checkAgainstLog(this.#exchanges, { outcomes, places, window: rememberedEntries ?? Infinity });
     let givenUp = 0;
     const byKey = Map.groupBy(this.#exchanges, ({ request }) => keyOf(request));
+    for (const key of keysOfForgotten(committed, outcomes)) byKey.delete(key);
     // Tokens are compared with the log, as all writes are.
     byKey.delete(null);
     for (const [key, exchanges] of byKey) {
@@ -217,23 +219,32 @@ function checkAgainstLog(
   log: {
     readonly outcomes: readonly AppliedEntry[];
     readonly places: ReadonlyMap<string, readonly number[]>;
+    /** For how many entries a write takes effect once. */
+    readonly window: number;
   },
 ): void {
-  const { outcomes } = log;
+  const { outcomes, window } = log;
   for (const { request, ending } of exchanges) {
     if (request.kind !== "write") continue;
     const places = log.places.get(nameOf(request.command)) ?? [];
-    checkWrite(request.command, ending, { outcomes, places });
+    checkWrite(request.command, ending, { outcomes, places, window });
   }
 }
 
 function checkWrite(
   command: Command,
   ending: Ending,
-  log: { readonly outcomes: readonly AppliedEntry[]; readonly places: readonly number[] },
+  log: {
+    readonly outcomes: readonly AppliedEntry[];
+    readonly places: readonly number[];
+    readonly window: number;
+  },
 ): void {
   const name = nameOf(command);
-  require(log.places.length <= 1, "A write takes effect once", () => {
+  const isOnce = log.places.every((place, at) =>
+    place - (log.places[at - 1] ?? -Infinity) >= log.window || at === 0
+  );
+  require(isOnce, "A write takes effect once", () => {
     return `${name} took effect at ${log.places.join(" and ")}`;
   });
   if (ending.kind === "failed") {
@@ -245,7 +256,7 @@ function checkWrite(
   const { revision } = ending.result;
   const outcome = log.outcomes[revision - 1];
   const isThere = outcome?.kind === "command" &&
-    (HAS_NO_EFFECT.has(ending.result.kind) || log.places[0] === revision) &&
+    (HAS_NO_EFFECT.has(ending.result.kind) || log.places.includes(revision)) &&
     JSON.stringify(outcome.result) === JSON.stringify(ending.result);
   require(isThere, "An acknowledged write is in the log", () => {
     return `${name} was answered ${JSON.stringify(ending.result)}, but the log has ` +
@@ -276,6 +287,28 @@ function placesByWrite(
     else earlier.push(index);
   });
   return places;
+}
+
+/**
+ * Keys with a write under an idempotency key that was used before and is forgotten by now. It took effect,
+ * as is promised, and what clients know of these keys fits no order of their own writes.
+ */
+function keysOfForgotten(
+  committed: readonly Entry[],
+  outcomes: readonly AppliedEntry[],
+): ReadonlySet<string> {
+  const used = new Set<string>();
+  const keys = new Set<string>();
+  committed.forEach(({ kind, data }, position) => {
+    const outcome = outcomes[position];
+    if (kind !== "command" || outcome?.kind !== "command") return;
+    const command = decodeCommand(data);
+    const { idempotencyKey } = command;
+    if (idempotencyKey === undefined || outcome.result.kind === "idempotencyKeyReused") return;
+    if (used.has(idempotencyKey) && "key" in command) keys.add(command.key);
+    used.add(idempotencyKey);
+  });
+  return keys;
 }
 
 /** A name for a write: every value that a simulated client writes is written once. */

@@ -162,6 +162,7 @@ function toScenario({ size, threshold, lies }: LiarsWorld, seed: number): Scenar
     hasExtremeClocks: false,
     turnUsMean: 0,
     limits: null,
+    rememberedEntries: null,
     persistUsMean: 500,
     logEntriesMax: 60,
     chunkBytesMax: 5_000,

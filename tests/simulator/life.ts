@@ -6,7 +6,12 @@
  */
 
 import type { Certifier } from "../../lib/certificate/certifier.ts";
-import { type AppliedEntry, type KeyValue, StateMachine } from "../../lib/kv/mod.ts";
+import {
+  type AppliedEntry,
+  type KeyValue,
+  type KeyValueStore,
+  StateMachine,
+} from "../../lib/kv/mod.ts";
 import { Ticker } from "../../lib/node/inbox.ts";
 import { Loop, type LoopPorts } from "../../lib/node/loop.ts";
 import { Requests } from "../../lib/node/requests.ts";
@@ -27,7 +32,7 @@ import {
 } from "../../lib/raft/mod.ts";
 import type { LogIndex, NodeId } from "../../lib/types.ts";
 import { type Boundary, kindsOf } from "./crash_plan.ts";
-import type { KeyValueDisk } from "./disk/key_value_disk.ts";
+import { createStateMachine, type KeyValueDisk } from "./disk/key_value_disk.ts";
 import type { Step } from "./watcher.ts";
 
 /** What a life needs of its machine. */
@@ -70,6 +75,8 @@ export interface LifeOptions {
   readonly keyValues: KeyValueDisk;
   /** The machine's time in milliseconds of the core's ticks. */
   readonly nowMs: () => number;
+  /** For how many entries a write is remembered; null for as many as a node does. */
+  readonly rememberedEntries: number | null;
   /** Most bytes of a chunk of a snapshot. */
   readonly chunkBytesMax: number;
   /** Most messages of one peer that wait for a turn. */
@@ -105,7 +112,7 @@ export class Life {
     const { host, keyValues: { store }, durable, certifier } = options;
     this.#options = options;
     this.#host = host;
-    this.#stateMachine = new StateMachine(store);
+    this.#stateMachine = createStateMachine(store, options);
     this.raft = new Raft({ ...options.config, certifier }, durable, store.appliedIndex);
     this.#checker = options.checksInvariants ? new InvariantChecker(this.raft) : null;
     this.requests = new Requests((input) => this.add(input));
@@ -237,7 +244,7 @@ export class Life {
     const { keyValues } = this.#options;
     this.#host.reach("beforeInstall");
     keyValues.install(snapshot);
-    this.#stateMachine = new StateMachine(keyValues.store);
+    this.#stateMachine = createStateMachine(keyValues.store, this.#options);
     this.#host.reach("afterInstall");
   }
 

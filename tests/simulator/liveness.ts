@@ -15,6 +15,9 @@ import { require, Violation } from "./violation.ts";
 /** How many election timeouts each part of the phase may take. */
 const ELECTION_TIMEOUTS_MAX = 100;
 
+/** A node is far ahead that is so many terms ahead of another. */
+const FAR_AHEAD_TERMS = 4;
+
 /** Heals, and waits for what must come. @throws {Violation} when it does not. */
 export async function checkLiveness(simulation: Simulation): Promise<void> {
   if (!simulation.scenario.replicationHolds) {
@@ -38,6 +41,7 @@ export async function checkLiveness(simulation: Simulation): Promise<void> {
   for (const machine of core) await writeThrough(simulation, machine);
   await waitFor(simulation, "All nodes converge", () => hasConverged(core));
   for (const machine of core) simulation.checker.compareState(machine);
+  if (liars.length === 0 && core.length > 1) await handOver(simulation, core);
   if (liars.length > 0) await checkLed(simulation, [...core, ...liars]);
   simulation.counters.count("liveness.reached");
 }
@@ -62,6 +66,9 @@ function heal(simulation: Simulation): readonly Machine[] | null {
     machine.isRetired = true;
     machine.kill("not healed");
   }
+  const terms = core.map(({ state }) => state?.currentTerm ?? 0);
+  const isFarAhead = Math.max(...terms) - Math.min(...terms) >= FAR_AHEAD_TERMS;
+  if (isFarAhead) simulation.counters.count("world.farAhead");
   trace.add(queue.nowUs, "==", () => `HEALED ${core.map(({ id }) => id).join(" ")}`);
   return core;
 }
@@ -114,6 +121,24 @@ async function checkLed(simulation: Simulation, staying: readonly Machine[]): Pr
     "Liars cost only time",
     () => `led ${led} of ${looks} looks`,
   );
+}
+
+/** Nobody fails and nobody lies, so leadership goes where it is to go, at the first attempt. */
+async function handOver(simulation: Simulation, core: readonly Machine[]): Promise<void> {
+  const leader = core.find(({ state }) => state?.role.name === "leader");
+  const targets = core.filter((machine) => machine !== leader && !machine.state?.lacksState);
+  if (!leader?.life || targets.length === 0) return;
+  const target = simulation.random.pick(targets);
+  const { counters } = simulation;
+  const aborted = counters.of("transfer.aborted");
+  leader.life.transfers.request(target.id, Infinity).catch(() => {});
+  await waitFor(simulation, "Transfers end", () => {
+    return target.state?.role.name === "leader" || counters.of("transfer.aborted") > aborted;
+  });
+  require(target.state?.role.name === "leader", "Transfers succeed when nothing fails", () => {
+    return `${leader.id} keeps the lead instead of ${target.id}`;
+  });
+  counters.count("liveness.handedOver");
 }
 
 /** Reads through a node until it succeeds: a leader may yet change, a request be lost. */

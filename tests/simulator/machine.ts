@@ -93,10 +93,11 @@ export class Machine implements EffectsHost {
     const drift = scenario.clockDriftMax *
       (scenario.hasExtremeClocks ? Math.sign(deviation) : deviation);
     this.clock = new MachineClock({ queue, rate: 1 + drift });
-    const { persistUsMean } = scenario;
+    const { persistUsMean, rememberedEntries } = scenario;
     const { crashes } = this;
     this.storage = new MachineStorage({
       persistUsMean,
+      rememberedEntries,
       random: random.split("storage"),
       counters,
       crashes,
@@ -235,6 +236,7 @@ export class Machine implements EffectsHost {
       durable,
       keyValues: this.storage.keyValues,
       nowMs: () => this.clock.nowUs / scenario.tickUs * TICK_MS,
+      rememberedEntries: scenario.rememberedEntries,
       chunkBytesMax: scenario.chunkBytesMax,
       inboxMessagesMax: scenario.limits?.inboxMessagesMax ?? INBOX_MESSAGES_PER_PEER_MAX,
       acknowledgeUsMean: () => this.#acknowledgeUsMean(),

@@ -151,6 +151,7 @@ export class MachineEffects implements LifeHost {
     const { watcher, trace, queue } = this.#options;
     watcher.stepped(this.#machine, step);
     if (step.output.events.some(({ kind }) => kind === "electionWon")) this.#machine.won();
+    for (const { kind } of step.output.transfers) this.#options.counters.count(`transfer.${kind}`);
     this.#countLimits(step.output);
     if (!trace.isOn) return;
     for (const line of describeOutput(step.output)) {

@@ -31,6 +31,8 @@ export type WriteFault = "ioError" | "fullDisk";
 
 /** What a storage needs of its machine. */
 export interface MachineStorageOptions {
+  /** For how many entries a write is remembered; null for as many as a node does. */
+  readonly rememberedEntries: number | null;
   /** How long a write takes on average. */
   readonly persistUsMean: number;
   /** Chance. */
@@ -46,7 +48,7 @@ export class MachineStorage {
   /** The log. */
   raft = new RaftDisk();
   /** `kv.db` and the snapshots. */
-  keyValues = new KeyValueDisk();
+  keyValues: KeyValueDisk;
   /** Every write takes so much longer. */
   slowness = 1;
   /** No write ends before. */
@@ -63,6 +65,7 @@ export class MachineStorage {
   constructor(options: MachineStorageOptions) {
     this.#options = options;
     this.#random = options.random;
+    this.keyValues = new KeyValueDisk(options.rememberedEntries);
   }
 
   /**
@@ -152,14 +155,14 @@ export class MachineStorage {
 
   /** Loses the key-value data, snapshots included; the log and the vote are whole. */
   loseStore(): void {
-    this.keyValues = new KeyValueDisk();
+    this.keyValues = new KeyValueDisk(this.#options.rememberedEntries);
     this.isTakenBack = false;
   }
 
   /** Loses everything. */
   wipe(): void {
     this.raft = new RaftDisk();
-    this.keyValues = new KeyValueDisk();
+    this.keyValues = new KeyValueDisk(this.#options.rememberedEntries);
   }
 
   /** Makes the disk sound again, as far as that can be. */

@@ -22,7 +22,13 @@ function setUp(seed = "storage") {
   const crashes = new CrashPlan();
   const counters = new Counters();
   const random = new Random(seed);
-  const storage = new MachineStorage({ persistUsMean: 100, random, counters, crashes });
+  const storage = new MachineStorage({
+    persistUsMean: 100,
+    rememberedEntries: null,
+    random,
+    counters,
+    crashes,
+  });
   const { log } = storage.open((done) => done(storage.sync()));
   const write = async (batch: PersistBatch) => {
     storage.raft.handOver(batch);
@@ -105,8 +111,13 @@ Deno.test("MachineStorage.open() refuses a state that the log cannot make up for
 });
 
 Deno.test("MachineStorage.goBack() finds nothing older in an empty store", () => {
-  const options = { persistUsMean: 100, counters: new Counters(), crashes: new CrashPlan() };
-  const storage = new MachineStorage({ ...options, random: new Random("empty") });
+  const storage = new MachineStorage({
+    persistUsMean: 100,
+    rememberedEntries: null,
+    random: new Random("empty"),
+    counters: new Counters(),
+    crashes: new CrashPlan(),
+  });
   assert.equal(storage.goBack([], { mayBeLost: true }), null);
 });
 

@@ -16,6 +16,10 @@ import { FaultWorld, type FaultWorldOptions } from "./fault_world.ts";
 import type { Machine } from "./machine.ts";
 import { MachineFaults } from "./machine_faults.ts";
 import { NetworkFaults } from "./network_faults.ts";
+import { SAFETY_US } from "./scenario.ts";
+
+/** Who is left in the past is so from here on at the earliest. */
+const PAST_FROM_US = 0.5 * SAFETY_US;
 
 /** See the module. */
 export class Nemesis {
@@ -94,6 +98,8 @@ export class Nemesis {
       case "coup":
         this.#coupUntilUs = this.#world.options.queue.nowUs + this.#world.drawDurationUs();
         return "whoever wins";
+      case "leftInThePast":
+        return this.#leaveInThePast();
       default:
         return kind satisfies never;
     }
@@ -105,6 +111,19 @@ export class Nemesis {
     const machine = random.pick(running);
     burst(machine);
     return machine.id;
+  }
+
+  /**
+   * Towards the end a few hear nothing of the others, among whom leaders follow each other until healing:
+   * then there are nodes that are many terms ahead of others.
+   */
+  #leaveInThePast(): string | null {
+    const { random, machines, queue, scenario: { size, threshold } } = this.#world.options;
+    const left = random.shuffled(machines).slice(0, size - threshold);
+    if (left.length === 0 || queue.nowUs < PAST_FROM_US) return null;
+    for (const machine of left) this.#network.leave(machine);
+    this.#coupUntilUs = Infinity;
+    return left.map(({ id }) => id).join(" ");
   }
 
   /** No fault, but an operator's wish that often comes at the wrong moment. */

@@ -59,6 +59,11 @@ export class NetworkFaults {
     return this.#cutAll(cuts, { victims: machine.id });
   }
 
+  /** Cuts a machine off until healing. */
+  leave(machine: Machine): void {
+    this.#cut(this.#waysOf(machine).flat());
+  }
+
   #partition(): string | null {
     const [left, right] = this.#drawHalves(this.#world.ids);
     const cuts = [...pairs(left, right), ...pairs(right, left)];

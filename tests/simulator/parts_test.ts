@@ -88,6 +88,28 @@ Deno.test("History rejects a write that took effect twice", () => {
   );
 });
 
+Deno.test("History accepts a second effect of a write that is forgotten, and of no other", () => {
+  const window = 3;
+  const put = (value: number, idempotencyKey?: string) => {
+    const named = idempotencyKey === undefined ? {} : { idempotencyKey };
+    return { kind: "put", key: "k", value: Uint8Array.of(value), ...named } as const;
+  };
+  const check = (...commands: readonly ReturnType<typeof put>[]) => {
+    const history = new History();
+    for (const command of commands) {
+      history.begin({ kind: "write", command, isRetried: true, expected: ANYTHING }, 0);
+    }
+    const entries = commands.map((command, at): Entry => {
+      const data = encodeCommand(command);
+      return { index: toLogIndex(at + 1), term: toTerm(1), kind: "command", data };
+    });
+    return history.check(entries, window);
+  };
+  const retried = put(1, "retried");
+  assert.equal(check(retried, put(2), put(3), retried), 0);
+  assert.throws(() => check(put(1), put(2), put(1)), breaks("A write takes effect once"));
+});
+
 Deno.test("History rejects a stale read", () => {
   const { history, entries } = historyOf([written(1, 1), written(2, 2)]);
   readOf(history, "01");

@@ -68,7 +68,10 @@ async function runChecked(simulation: Simulation): Promise<ViolationReport | nul
     await simulation.runUntil(SAFETY_US);
     await checkLiveness(simulation);
     if (scenario.replicationHolds) {
-      const givenUp = simulation.history.check(simulation.committed);
+      const givenUp = simulation.history.check(
+        simulation.committed,
+        scenario.rememberedEntries,
+      );
       simulation.counters.count("linearizability.givenUp", givenUp);
     }
     return null;

@@ -133,6 +133,8 @@ export interface Scenario {
   readonly limits: LimitsScenario | null;
   /** How long a durable write takes on average. */
   readonly persistUsMean: number;
+  /** For how many entries a write is remembered for its retries; null for as many as a node does. */
+  readonly rememberedEntries: number | null;
   /** When logs are compacted; null for never. */
   readonly logEntriesMax: number | null;
   /** Most bytes in a chunk of a snapshot. */
@@ -180,6 +182,7 @@ export function drawScenario(seed: number): Scenario {
     hasExtremeClocks,
     turnUsMean: random.split("turns").pick([0, 0, 200, timing.tickUs / 5]),
     limits: drawLimits(random.split("limits")),
+    rememberedEntries: random.split("memory").pick([null, null, null, 20, 100]),
     persistUsMean: random.pick([200, 500, 2_000]),
     logEntriesMax: random.pick([null, 5, 10, 20, 60]),
     chunkBytesMax: random.pick([1_000, 5_000, 100_000]),

@@ -267,7 +267,8 @@ export class Simulation {
     const random = this.random.split(`client ${name}`);
     const isChecked = this.scenario.replicationHolds;
     const world = { queue, random, machines, history, counters, trace };
-    return new Client({ name, workload, isChecked, ...world });
+    const rememberedEntries = this.scenario.rememberedEntries ?? Infinity;
+    return new Client({ name, workload, isChecked, rememberedEntries, ...world });
   }
 
   #send(message: Message): boolean {

@@ -29,10 +29,20 @@ interface Incoming {
   stored: number;
 }
 
+/** The state machine of a world in which writes are remembered for so many entries. */
+export function createStateMachine(
+  store: KeyValueStore,
+  { rememberedEntries }: { readonly rememberedEntries: number | null },
+): StateMachine {
+  return new StateMachine(store, rememberedEntries === null ? {} : { rememberedEntries });
+}
+
 /** What one node keeps of its state machine. */
 export class KeyValueDisk {
   /** The data. */
   store: KeyValueStore = new MemoryKeyValueStore();
+  /** For how many entries it remembers a write; null for as many as a node does. */
+  readonly rememberedEntries: number | null;
   #durableIndex = toLogIndex(0);
   #own: Uint8Array | null = null;
   #incoming: Incoming | null = null;
@@ -40,6 +50,11 @@ export class KeyValueDisk {
   #ready: Incoming[] = [];
   /** Digest of the applied index that was written; null while that is what the row says. */
   #appliedDigest: Uint8Array | null = null;
+
+  /** A disk on which nothing is. */
+  constructor(rememberedEntries: number | null = null) {
+    this.rememberedEntries = rememberedEntries;
+  }
 
   /** Whether something was damaged behind the node's back. */
   get isDamaged(): boolean {
@@ -61,7 +76,7 @@ export class KeyValueDisk {
   /** The disk says what it said when the state machine was at `index`, durable or not. */
   goBackTo(index: LogIndex, committed: readonly Entry[]): void {
     this.store = new MemoryKeyValueStore();
-    new StateMachine(this.store).apply(committed.slice(0, index));
+    createStateMachine(this.store, this).apply(committed.slice(0, index));
     this.#durableIndex = index;
   }
 
