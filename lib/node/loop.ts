@@ -68,8 +68,11 @@ interface WaitingMessages {
 type WaitingEffect =
   /** Once the log says durably that it starts there. */
   | { readonly kind: "install"; readonly snapshot: Snapshot; readonly sequence: number }
-  /** Once they are durable here: what is applied must never be ahead of the log. */
-  | { readonly kind: "apply"; readonly entries: readonly Entry[] };
+  /**
+   * Once they are durable here: what is applied must never be ahead of the log. All were handed over by
+   * `sequence`.
+   */
+  | { readonly kind: "apply"; readonly entries: readonly Entry[]; readonly sequence: number };
 
 /**
  * Turns inputs into effects. Nothing here waits for a disk: a batch is handed over, and what depends on
@@ -140,14 +143,16 @@ export class Loop {
     if (installSnapshot !== null) {
       this.#effects.push({ kind: "install", snapshot: installSnapshot, sequence });
     }
-    if (apply.length > 0) this.#effects.push({ kind: "apply", entries: apply });
+    if (apply.length > 0) this.#effects.push({ kind: "apply", entries: apply, sequence });
     if (sendAfterPersist.length > 0) this.#messages.push({ sequence, messages: sendAfterPersist });
   }
 
   #affectState(): readonly Input[] {
     const { durableIndex } = this.#raft.state.durability;
+    // A snapshot stands for entries that are not durable here: the core counts them in, the log may lose them.
+    const hasSnapshot = this.#effects.some(({ kind }) => kind === "install");
     const isReady = (effect: WaitingEffect) =>
-      effect.kind === "install"
+      effect.kind === "install" || hasSnapshot
         ? effect.sequence <= this.#durableSequence
         : (effect.entries.at(-1)?.index ?? 0) <= durableIndex;
     const ready = takeWhile(this.#effects, isReady);

@@ -159,6 +159,18 @@ Deno.test("Loop.turn() installs a snapshot once its place in the log is durable,
   ]);
 });
 
+Deno.test("Loop.turn() applies no entry that is not durable because a snapshot covers it", () => {
+  const { happensIn, core } = record([
+    { ...NO_OUTPUT, persist: { sequence: 1, ...NOTHING }, apply: [commandEntry(4, 1)] },
+    { ...NO_OUTPUT, persist: { sequence: 2, ...NOTHING }, installSnapshot: SNAPSHOT },
+  ], { durableIndex: 3 });
+  happensIn(TICK);
+  core.state.durability.durableIndex = toLogIndex(5);
+  assert.deepEqual(happensIn(TICK), ["step tick", "persist 2", "report"]);
+  assert.deepEqual(happensIn(persisted(1)), ["step persisted", "report", "apply 4"]);
+  assert.deepEqual(happensIn(persisted(2)), ["step persisted", "report", "install 5"]);
+});
+
 Deno.test("Loop.turn() keeps a snapshot that waits to be installed, however often it is ready", () => {
   const persist = { sequence: 1, ...NOTHING };
   const { happensIn } = record([{ ...NO_OUTPUT, persist, installSnapshot: SNAPSHOT }]);
