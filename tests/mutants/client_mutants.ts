@@ -57,6 +57,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     file: "lib/raft/leader.ts",
     find: `leader.rounds.sentTick(round)`,
     replace: `leader.rounds.sentTick(leader.rounds.current)`,
+    world: "clocksAtTheEdge",
   },
   {
     name: "lease-during-transfer",
@@ -78,6 +79,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     file: "lib/raft/state.ts",
     find: `      this.voterPromise.heardTick = 0;\n      this.turns.leaderHeard(0);\n`,
     replace: ``,
+    world: "restartingVoters",
   },
   {
     name: "voter-breaks-its-promise",
@@ -180,6 +182,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     file: "lib/raft/reads.ts",
     find: `if (state.role.name === "leader") state.role.leaseBrokenTick = state.nowTick;`,
     replace: `if (state.role.name === "candidate") state.nowTick++;`,
+    world: "standingStill",
   },
   {
     name: "read-index-of-the-round-before",
@@ -199,5 +202,28 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     appendEntry(state, { kind: "command", data: command });
     return { kind: "refused", proposalId, reason: "transferring" };
   }`,
+  },
+  {
+    name: "lease-as-long-as-the-promise",
+    bug: "a lease lasts as long as the promises behind it, as if all clocks were alike",
+    file: "lib/raft/reads.ts",
+    find: `const leaseTicks = Math.floor(promisedTicks * LEASE_SHARE);`,
+    replace: `const leaseTicks = Math.max(promisedTicks, LEASE_SHARE);`,
+    world: "clocksAtTheEdge",
+  },
+  {
+    name: "read-waits-for-a-write",
+    bug: "a new leader serves no reads until a client has written in its term",
+    file: "lib/raft/reads.ts",
+    find: `  reads.startBatch(leader.rounds.begin(state.nowTick), state.commitIndex);`,
+    replace: `  if (state.log.entryAt(state.commitIndex)?.kind === "certificate") return;
+  reads.startBatch(leader.rounds.begin(state.nowTick), state.commitIndex);`,
+  },
+  {
+    name: "forgotten-too-early",
+    bug: "a write is remembered for half as many entries as is promised",
+    file: "lib/kv/state_machine.ts",
+    find: `const revision = index - this.#rememberedEntries;`,
+    replace: `const revision = index - Math.ceil(this.#rememberedEntries / 2);`,
   },
 ];

@@ -75,6 +75,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     file: "lib/certificate/nonce_pool.ts",
     find: `    if (at >= 0) this.#checkRoom(election, own);\n`,
     replace: ``,
+    world: "endlessSessions",
   },
   {
     name: "certificate-of-another",
@@ -117,6 +118,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     file: "lib/certificate/scheme_certifier.ts",
     find: `if (commitments.length < roster.threshold) {`,
     replace: `if (commitments.length + 1 < roster.threshold) {`,
+    world: "shortCertificates",
   },
   {
     name: "cheater-kept",
@@ -199,5 +201,36 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     file: "lib/raft/voter.ts",
     find: `  return target === node;`,
     replace: `  return target !== "";`,
+  },
+  {
+    name: "suspected-for-good",
+    bug: "a voter that once cost a session is suspected although it has signed since",
+    file: "lib/raft/election.ts",
+    find: `    candidate.signing.certified(complete);\n`,
+    replace: ``,
+  },
+  {
+    name: "handed-over-and-taken-back",
+    bug: "a node that is to take over goes back to following at its leader's next message",
+    file: "lib/raft/state.ts",
+    find: `const isHandedOver = this.#role.name === "preCandidate" && this.#role.transfer;`,
+    replace: `const isHandedOver = false;`,
+    world: "slowTransfers",
+  },
+  {
+    name: "early-request-forgotten",
+    bug: "a voter that is asked before it hears that its leader hands over forgets the question",
+    file: "lib/raft/election.ts",
+    find: `  if (message.transfer) state.earlyRequests.set(message.from, message);\n`,
+    replace: `  if (message.term < 0) state.earlyRequests.set(message.from, message);\n`,
+    world: "unevenTransfers",
+  },
+  {
+    name: "refused-without-proof",
+    bug: "a node that is behind is refused without the proof that would take it along",
+    file: "lib/raft/election.ts",
+    find: `    proof: state.currentTerm < term ? null : state.proof,`,
+    replace: `    proof: null,`,
+    world: "leftInThePast",
   },
 ];

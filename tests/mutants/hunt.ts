@@ -6,8 +6,10 @@
  */
 
 import { InputError } from "../../lib/errors.ts";
+import { DIRECTED_WORLDS } from "../simulator/directed_worlds.ts";
 import { faultOf, LIARS_WORLDS, runLiarsWorld } from "../simulator/liars_world.ts";
-import { runSeed } from "../simulator/run.ts";
+import { runScenario, runSeed } from "../simulator/run.ts";
+import type { Scenario } from "../simulator/scenario.ts";
 import { Violation } from "../simulator/violation.ts";
 
 /** What came of a hunt. */
@@ -21,8 +23,8 @@ export interface Hunt {
 }
 
 /** Runs the directed world first, if there is one: what it finds counts as seed 0. */
-async function hunt(seedsMax: number, lie: string | undefined): Promise<Hunt> {
-  const found = lie === undefined ? null : await huntWorld(lie);
+async function hunt(seedsMax: number, world: string | undefined): Promise<Hunt> {
+  const found = world === undefined ? null : await huntWorld(world);
   if (found !== null) return found;
   for (let seed = 1; seed <= seedsMax; seed++) {
     const { violation } = await runSeed(seed);
@@ -31,9 +33,25 @@ async function hunt(seedsMax: number, lie: string | undefined): Promise<Hunt> {
   return { seed: null, invariant: "", message: "" };
 }
 
-async function huntWorld(lie: string): Promise<Hunt | null> {
+/** How often a directed world is run. */
+const DIRECTED_SEEDS = 40;
+
+function huntWorld(name: string): Promise<Hunt | null> {
+  const direct = Object.entries(DIRECTED_WORLDS).find(([world]) => world === name)?.[1];
+  return direct === undefined ? huntLiars(name) : huntDirected(direct);
+}
+
+async function huntDirected(direct: (seed: number) => Scenario): Promise<Hunt | null> {
+  for (let seed = 1; seed <= DIRECTED_SEEDS; seed++) {
+    const { violation } = await runScenario(direct(seed));
+    if (violation !== null) return { seed: 0, ...violation };
+  }
+  return null;
+}
+
+async function huntLiars(lie: string): Promise<Hunt | null> {
   const world = LIARS_WORLDS.find(({ lies }) => lies.length === 1 && lies[0] === lie);
-  if (world === undefined) throw new InputError(`There is no liars' world of ${lie}`);
+  if (world === undefined) throw new InputError(`There is no directed or liars' world ${lie}`);
   try {
     const fault = faultOf(await runLiarsWorld(world));
     return fault === null ? null : { seed: 0, invariant: "Liars cost only time", message: fault };
@@ -44,7 +62,7 @@ async function huntWorld(lie: string): Promise<Hunt | null> {
 }
 
 if (import.meta.main) {
-  const [seedsMax, lie] = Deno.args;
-  const { seed, invariant, message } = await hunt(Number(seedsMax), lie);
+  const [seedsMax, world] = Deno.args;
+  const { seed, invariant, message } = await hunt(Number(seedsMax), world);
   console.log(JSON.stringify({ seed, invariant, message }));
 }

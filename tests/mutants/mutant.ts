@@ -6,6 +6,7 @@
  */
 
 import { InputError } from "../../lib/errors.ts";
+import type { DirectedWorld } from "../simulator/directed_worlds.ts";
 import type { LieKind } from "../simulator/fault_kinds.ts";
 
 /** One deliberate bug. */
@@ -20,8 +21,8 @@ export interface Mutant {
   readonly find: string;
   /** What stands there in the mutant. */
   readonly replace: string;
-  /** The one lie of the liars' world that finds it, where seeds take too long. */
-  readonly world?: LieKind;
+  /** The world that finds it where seeds take too long: a directed one, or the liars' with one lie. */
+  readonly world?: DirectedWorld | LieKind;
 }
 
 /**

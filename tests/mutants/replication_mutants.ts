@@ -76,6 +76,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     }
 `,
     replace: ``,
+    world: "lateDisks",
   },
   {
     name: "answer-of-an-older-term",
@@ -114,6 +115,15 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     replace: `: true;`,
   },
   {
+    name: "applied-because-of-a-snapshot",
+    bug:
+      "entries are applied that are not durable, as a snapshot that waits to be installed has them",
+    file: "lib/node/loop.ts",
+    find: `effect.kind === "install" || hasSnapshot`,
+    replace: `effect.kind === "install" || (hasSnapshot && durableIndex === 0)`,
+    world: "hungDisks",
+  },
+  {
     name: "installed-before-the-log-says-so",
     bug: "a snapshot takes the state's place before the log durably starts there",
     file: "lib/node/loop.ts",
@@ -126,6 +136,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     file: "lib/node/loop.ts",
     find: `const wanted = [installSnapshot, ...waiting]`,
     replace: `const wanted = [installSnapshot]`,
+    world: "doubledChunks",
   },
   {
     name: "compacts-what-is-not-durable",
@@ -145,6 +156,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     replace: `    const isSaved = true;
     const next = plus(position.index, 1);
     if (this.#unsavedFrom !== null && this.#unsavedFrom < next) this.#unsavedFrom = next;\n`,
+    world: "racingSnapshots",
   },
   {
     name: "snapshot-reset-not-written",
@@ -177,5 +189,31 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     kind: "snapshotResponse",`,
     replace: `  state.send({
     kind: "snapshotResponse",`,
+  },
+  {
+    name: "lost-chunk-is-waited-for",
+    bug: "a chunk of a snapshot is sent once, whether or not it is ever answered",
+    file: "lib/raft/progress.ts",
+    find:
+      `if (sending.sentTick !== null && nowTick - sending.sentTick < overdueTicks) return null;`,
+    replace: `if (sending.sentTick !== null && overdueTicks > 0) return null;`,
+    world: "lostChunks",
+  },
+  {
+    name: "forgotten-entries-are-probed",
+    bug: "a leader looks in its log for entries that it has forgotten, and sends no snapshot",
+    file: "lib/raft/snapshots.ts",
+    find: `  if (follower.nextIndex <= state.log.base.index) return true;\n`,
+    replace: ``,
+    world: "lostChunks",
+  },
+  {
+    name: "snapshot-fails-for-ever",
+    bug: "after a snapshot that could not be made, none is made",
+    file: "lib/raft/log.ts",
+    find: `    this.#makingFromIndex = null;
+    this.#retryTick = retryTick;`,
+    replace: `    this.#retryTick = retryTick;`,
+    world: "failingSnapshots",
   },
 ];

@@ -100,6 +100,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     file: "lib/storage/stores.ts",
     find: `if (appliedIndex < logStart.index && appliedIndex > 0) {`,
     replace: `if (appliedIndex < 0) {`,
+    world: "olderStores",
   },
   {
     name: "wiped-node-returns",

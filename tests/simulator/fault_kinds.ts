@@ -109,8 +109,8 @@ const DISK_FAULTS = [
 /** Limits that are reached. */
 const LIMITS = ["uncommitted", "readers", "append", "inflight", "inbox"];
 
-/** How the world is found at healing. */
-const WORLDS = ["farAhead"];
+/** A node that is many terms ahead at healing; reads on a lease that liars have promised as well. */
+const WORLDS = ["farAhead", "leaseBesideLiars"];
 
 /** What clients do that few clients do. */
 const HABITS = [

@@ -8,8 +8,9 @@
  * @module
  */
 
+import { calmScenario } from "./directed_worlds.ts";
 import type { LieKind } from "./fault_kinds.ts";
-import { drawScenario, type Scenario } from "./scenario.ts";
+import type { Scenario } from "./scenario.ts";
 import { Simulation } from "./simulation.ts";
 import { Trace } from "./trace.ts";
 
@@ -137,66 +138,9 @@ async function watch(
   return { ledShare: led / looks, written: counters.of("client.written"), lies };
 }
 
-/** Nothing fails: no message is lost, no disk breaks, no clock drifts. */
 function toScenario({ size, threshold, lies }: LiarsWorld, seed: number): Scenario {
-  return {
-    ...drawScenario(seed),
-    size,
-    threshold,
-    liars: size - threshold,
-    lies,
-    lying: {
-      isConstant: true,
-      turnUs: lies.length > 1 ? TURN_US : null,
-      mischiefUsMean: 40_000,
-    },
-    replicationHolds: true,
-    realFrost: false,
-    encodesMessages: false,
-    tickUs: 20_000,
-    electionTimeoutTicks: 15,
-    heartbeatTicks: 3,
-    signingTimeoutTicks: 4,
-    clockDriftMax: 0,
-    hasGoodClocks: true,
-    hasExtremeClocks: false,
-    turnUsMean: 0,
-    limits: null,
-    rememberedEntries: null,
-    persistUsMean: 500,
-    logEntriesMax: 60,
-    chunkBytesMax: 5_000,
-    acknowledgeUsMean: 0,
-    network: {
-      latencyUsMin: 200,
-      latencyUsMean: 1_000,
-      dropRate: 0,
-      duplicateRate: 0,
-      reorderRate: 0,
-      longTailRate: 0,
-      longTailUsMean: 0,
-      echoRate: 0,
-      farNodes: 0,
-      farUs: 0,
-    },
-    workload: {
-      clients: 4,
-      keys: 3,
-      thinkUsMean: 100_000,
-      readShare: 0.1,
-      deleteShare: 0,
-      leaseShare: 0,
-      conditionShare: 0,
-      retryShare: 0,
-      timeoutMs: 1_000,
-      strictShare: 0,
-      echoShare: 0,
-      tokenShare: 0,
-      distanceUs: 0,
-      valueBytesMax: 16,
-    },
-    faults: [],
-    faultIntervalUsMean: 1_000_000,
-    faultUsMean: 1_000_000,
-  };
+  const calm = calmScenario(seed);
+  const turnUs = lies.length > 1 ? TURN_US : null;
+  const liars = size - threshold;
+  return { ...calm, size, threshold, liars, lies, lying: { ...calm.lying, turnUs } };
 }

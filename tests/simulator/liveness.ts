@@ -125,20 +125,21 @@ async function checkLed(simulation: Simulation, staying: readonly Machine[]): Pr
 
 /** Nobody fails and nobody lies, so leadership goes where it is to go, at the first attempt. */
 async function handOver(simulation: Simulation, core: readonly Machine[]): Promise<void> {
-  const leader = core.find(({ state }) => state?.role.name === "leader");
-  const targets = core.filter((machine) => machine !== leader && !machine.state?.lacksState);
-  if (!leader?.life || targets.length === 0) return;
-  const target = simulation.random.pick(targets);
   const { counters } = simulation;
-  const aborted = counters.of("transfer.aborted");
-  leader.life.transfers.request(target.id, Infinity).catch(() => {});
-  await waitFor(simulation, "Transfers end", () => {
-    return target.state?.role.name === "leader" || counters.of("transfer.aborted") > aborted;
-  });
-  require(target.state?.role.name === "leader", "Transfers succeed when nothing fails", () => {
-    return `${leader.id} keeps the lead instead of ${target.id}`;
-  });
-  counters.count("liveness.handedOver");
+  for (const target of simulation.random.shuffled(core)) {
+    const leader = core.find(({ state }) => state?.role.name === "leader");
+    if (!leader?.life || leader === target) continue;
+    const aborted = counters.of("transfer.aborted");
+    leader.life.transfers.request(target.id, Infinity).catch(() => {});
+    const leads = () => target.state?.role.name === "leader";
+    const isOver = () => leads() || counters.of("transfer.aborted") > aborted;
+    await waitFor(simulation, "Transfers end", isOver);
+    require(leads(), "Transfers succeed when nothing fails", () => {
+      return `${leader.id} leads on instead of ${target.id}`;
+    });
+    await waitFor(simulation, "A leader is followed by all", () => hasLeader(core, core));
+    counters.count("liveness.handedOver");
+  }
 }
 
 /** Reads through a node until it succeeds: a leader may yet change, a request be lost. */

@@ -23,9 +23,6 @@ import type { Scenario } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
 import type { NodeView, Step, Watcher } from "./watcher.ts";
 
-/** How often a snapshot cannot be made, for want of space perhaps. */
-const SNAPSHOT_FAILURE_RATE = 0.1;
-
 /** How many writes take as long as making a snapshot, or checking one. */
 const SNAPSHOT_WRITES = 4;
 
@@ -193,7 +190,7 @@ export class MachineEffects implements LifeHost {
   makeSnapshot(): void {
     const { random, counters, scenario } = this.#options;
     this.later(SNAPSHOT_WRITES * scenario.persistUsMean, (life) => {
-      const made = random.chance(SNAPSHOT_FAILURE_RATE) ? null : this.#snapshotOrNull();
+      const made = random.chance(scenario.snapshotFailureRate) ? null : this.#snapshotOrNull();
       if (this.#machine.life !== life) return;
       counters.count(made === null ? "snapshot.failed" : "snapshot.made");
       life.add(

@@ -39,19 +39,27 @@ export interface RunReport {
 }
 
 /** Runs a seed; `watch` is told every line of its trace. */
-export async function runSeed(
+export function runSeed(
   seed: number,
   watch: ((line: string) => void) | null = null,
 ): Promise<RunReport> {
-  const scenario = drawScenario(seed);
+  return runScenario(drawScenario(seed), watch);
+}
+
+/** The same with a world that is not drawn. */
+export async function runScenario(
+  scenario: Scenario,
+  watch: ((line: string) => void) | null = null,
+): Promise<RunReport> {
   const trace = new Trace(watch);
   const simulation = new Simulation(scenario, trace);
   const violation = await runChecked(simulation);
   const { queue, counters, checker } = simulation;
   counters.count("entriesCommitted", checker.committed.length);
   counters.count("termsLed", checker.leaderCount);
+  countLeaseReads(simulation);
   return {
-    seed,
+    seed: scenario.seed,
     scenario,
     violation,
     events: queue.scheduled,
@@ -59,6 +67,15 @@ export async function runSeed(
     counts: counters.toRecord(),
     traceDigest: trace.digest(),
   };
+}
+
+/** Leases are counted on beside liars as well, and checked. */
+function countLeaseReads({ scenario, history, counters }: Simulation): void {
+  if (scenario.liars === 0 || !scenario.replicationHolds || !scenario.hasGoodClocks) return;
+  const reads = history.exchanges.filter(({ request, ending }) =>
+    request.kind === "get" && request.lease && ending.kind === "read"
+  );
+  counters.count("world.leaseBesideLiars", reads.length);
 }
 
 async function runChecked(simulation: Simulation): Promise<ViolationReport | null> {

@@ -139,6 +139,8 @@ export interface Scenario {
   readonly logEntriesMax: number | null;
   /** Most bytes in a chunk of a snapshot. */
   readonly chunkBytesMax: number;
+  /** How many snapshots cannot be made, for want of space perhaps. */
+  readonly snapshotFailureRate: number;
   /** How long it takes on average until a core hears that a batch is durable; 0 for no time. */
   readonly acknowledgeUsMean: number;
   /** The network. */
@@ -165,7 +167,7 @@ export function drawScenario(seed: number): Scenario {
   const faults = drawFaults(random.split("faults"), timing);
   const drift = random.pick([0, 0.001, 0.02, 0.1]);
   const hasExtremeClocks = random.split("clocks").chance(0.15);
-  const clockDriftMax = hasExtremeClocks ? DRIFT_SHARE * leaseDriftMax(timing) : drift;
+  const clockDriftMax = hasExtremeClocks ? leaseDriftOf(timing) : drift;
   const isWithinLease = hasExtremeClocks || (drift <= 0.02 && timing.electionTimeoutTicks >= 12);
   const hasGoodClocks = isWithinLease && !faults.faults.includes("clockJump");
   const realFrost = seed % REAL_FROST_EVERY === 0;
@@ -186,6 +188,7 @@ export function drawScenario(seed: number): Scenario {
     persistUsMean: random.pick([200, 500, 2_000]),
     logEntriesMax: random.pick([null, 5, 10, 20, 60]),
     chunkBytesMax: random.pick([1_000, 5_000, 100_000]),
+    snapshotFailureRate: 0.1,
     acknowledgeUsMean: random.chance(0.4) ? random.pick([5_000, 50_000, 200_000]) : 0,
     network: drawNetwork(random.split("network"), timing),
     workload: drawWorkload(random.split("workload"), { hasGoodClocks }),
@@ -196,13 +199,15 @@ export function drawScenario(seed: number): Scenario {
 const DRIFT_SHARE = 0.95;
 
 /**
- * How far a leader's clock may be too slow while a voter's is as much too fast: the lease is over before
- * the promise behind it.
+ * How far a leader's clock is too slow where clocks are extreme, while a voter's is as much too fast: nearly
+ * so far that the lease would outlast the promise behind it.
  */
-function leaseDriftMax({ electionTimeoutTicks }: Timing): number {
+export function leaseDriftOf(
+  { electionTimeoutTicks }: Pick<Scenario, "electionTimeoutTicks">,
+): number {
   const promised = electionTimeoutTicks - 1;
   const leased = Math.floor(promised * LEASE_SHARE);
-  return (promised - leased) / (promised + leased);
+  return DRIFT_SHARE * (promised - leased) / (promised + leased);
 }
 
 function drawLimits(random: Random): LimitsScenario | null {

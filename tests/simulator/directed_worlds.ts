@@ -1,0 +1,196 @@
+/**
+ * Worlds in which one thing goes wrong, and that often: for bugs that chance would find too late. All else
+ * is calm. Each is run like any seed, from faults over healing to the comparison of all answers.
+ *
+ * @module
+ */
+
+import { drawScenario, leaseDriftOf, type Scenario } from "./scenario.ts";
+
+/** Nothing fails: no message is lost, no disk breaks, no clock drifts, nobody lies. */
+export function calmScenario(seed: number): Scenario {
+  return {
+    ...drawScenario(seed),
+    size: 3,
+    threshold: 2,
+    liars: 0,
+    lies: [],
+    lying: { isConstant: true, turnUs: null, mischiefUsMean: 40_000 },
+    replicationHolds: true,
+    realFrost: false,
+    encodesMessages: false,
+    tickUs: 20_000,
+    electionTimeoutTicks: 15,
+    heartbeatTicks: 3,
+    signingTimeoutTicks: 4,
+    clockDriftMax: 0,
+    hasGoodClocks: true,
+    hasExtremeClocks: false,
+    turnUsMean: 0,
+    limits: null,
+    rememberedEntries: null,
+    persistUsMean: 500,
+    logEntriesMax: 60,
+    chunkBytesMax: 5_000,
+    snapshotFailureRate: 0,
+    acknowledgeUsMean: 0,
+    network: {
+      latencyUsMin: 200,
+      latencyUsMean: 1_000,
+      dropRate: 0,
+      duplicateRate: 0,
+      reorderRate: 0,
+      longTailRate: 0,
+      longTailUsMean: 0,
+      echoRate: 0,
+      farNodes: 0,
+      farUs: 0,
+    },
+    workload: {
+      clients: 4,
+      keys: 3,
+      thinkUsMean: 100_000,
+      readShare: 0.1,
+      deleteShare: 0,
+      leaseShare: 0,
+      conditionShare: 0,
+      retryShare: 0,
+      timeoutMs: 1_000,
+      strictShare: 0,
+      echoShare: 0,
+      tokenShare: 0,
+      distanceUs: 0,
+      valueBytesMax: 16,
+    },
+    faults: [],
+    faultIntervalUsMean: 1_000_000,
+    faultUsMean: 1_000_000,
+  };
+}
+
+/** The calm world's election timeout. */
+const ELECTION_TIMEOUT_US = 300_000;
+
+/** Makes a world of a seed. */
+type Direction = (seed: number) => Scenario;
+
+const leftBehind: Direction = (seed) => ({
+  ...calmScenario(seed),
+  logEntriesMax: 10,
+  chunkBytesMax: 100,
+  faults: ["leaveBehind"],
+});
+
+const shortLeases: Direction = (seed) => {
+  const calm = calmScenario(seed);
+  return {
+    ...calm,
+    network: { ...calm.network, latencyUsMin: 5_000, latencyUsMean: ELECTION_TIMEOUT_US / 10 },
+    workload: { ...calm.workload, readShare: 0.7, leaseShare: 1 },
+    faultIntervalUsMean: 300_000,
+    faultUsMean: 2 * ELECTION_TIMEOUT_US,
+  };
+};
+
+const beyondTheLine: Direction = (seed) => ({
+  ...calmScenario(seed),
+  size: 5,
+  threshold: 4,
+  liars: 2,
+  replicationHolds: false,
+  faults: ["kill", "isolateLeader"],
+});
+
+/** Every world, by name. */
+export const DIRECTED_WORLDS = {
+  /** One of four messages is lost, also of those that bring a snapshot. */
+  lostChunks: (seed) => {
+    const left = leftBehind(seed);
+    return { ...left, network: { ...left.network, dropRate: 0.25 } };
+  },
+  /** Every other snapshot cannot be made. */
+  failingSnapshots: (seed) => ({ ...leftBehind(seed), snapshotFailureRate: 0.5 }),
+  /** Every other message comes twice, and the disk is slow. */
+  doubledChunks: (seed) => {
+    const left = leftBehind(seed);
+    const network = { ...left.network, duplicateRate: 0.5, reorderRate: 0.5 };
+    return { ...left, network, persistUsMean: 10_000, faults: ["leaveBehind", "slowDisk"] };
+  },
+  /** Snapshots overtake entries of leaders that came and went. */
+  racingSnapshots: (seed) => ({
+    ...leftBehind(seed),
+    logEntriesMax: 5,
+    persistUsMean: 2_000,
+    faults: ["leaveBehind", "forsakeLeader", "isolateLeader", "coup"],
+    faultIntervalUsMean: 300_000,
+    faultUsMean: 2 * ELECTION_TIMEOUT_US,
+  }),
+  /** Snapshots overtake entries that the disk has not written yet, and never may. */
+  hungDisks: (seed) => ({
+    ...leftBehind(seed),
+    logEntriesMax: 5,
+    faults: ["leaveBehind", "hungDisk", "slowDisk", "ioError", "kill"],
+    faultIntervalUsMean: 300_000,
+  }),
+  /** Leaders are cut off, and their clocks are as far from the others' as leases allow for. */
+  clocksAtTheEdge: (seed) => {
+    const leased = shortLeases(seed);
+    return {
+      ...leased,
+      clockDriftMax: leaseDriftOf(leased),
+      hasExtremeClocks: true,
+      faults: ["isolateLeader"],
+    };
+  },
+  /** Leaders stand still for a while. */
+  standingStill: (seed) => ({ ...shortLeases(seed), faults: ["pause", "isolateLeader"] }),
+  /** Voters restart while their leader is cut off. */
+  restartingVoters: (seed) => ({
+    ...shortLeases(seed),
+    faults: ["kill", "quickRestarts", "isolateLeader"],
+  }),
+  /** Everybody hears late that the disk is done, while leaders come and go. */
+  lateDisks: (seed) => ({
+    ...calmScenario(seed),
+    acknowledgeUsMean: 200_000,
+    faults: ["forsakeLeader", "isolateLeader", "coup"],
+    faultIntervalUsMean: 300_000,
+  }),
+  /** Older copies of the store come back. */
+  olderStores: (seed) => ({
+    ...calmScenario(seed),
+    logEntriesMax: 5,
+    faults: ["staleStore", "kill", "burst"],
+    faultIntervalUsMean: 500_000,
+  }),
+  /** Liars ask for certificates that fewer than t sign. */
+  shortCertificates: (seed) => ({ ...beyondTheLine(seed), lies: ["tooFewSigners"] }),
+  /** Liars ask for share after share. */
+  endlessSessions: (seed) => ({ ...beyondTheLine(seed), lies: ["endlessSessions"] }),
+  /** Some nodes hear nothing for many terms of the others. */
+  leftInThePast: (seed) => ({
+    ...calmScenario(seed),
+    size: 5,
+    threshold: 3,
+    faults: ["leftInThePast", "isolateLeader"],
+  }),
+  /** Round trips take half an election timeout, and leadership goes round after healing. */
+  slowTransfers: (seed) => {
+    const calm = calmScenario(seed);
+    const network = {
+      ...calm.network,
+      latencyUsMin: ELECTION_TIMEOUT_US / 4,
+      latencyUsMean: 1_000,
+    };
+    return { ...calm, size: 5, threshold: 3, network };
+  },
+  /** The same where some nodes are near each other, and the rest far away. */
+  unevenTransfers: (seed) => {
+    const calm = calmScenario(seed);
+    const network = { ...calm.network, farNodes: 3, farUs: ELECTION_TIMEOUT_US / 5 };
+    return { ...calm, size: 5, threshold: 4, network };
+  },
+} as const satisfies Record<string, Direction>;
+
+/** The name of a directed world. */
+export type DirectedWorld = keyof typeof DIRECTED_WORLDS;
