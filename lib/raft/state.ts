@@ -363,6 +363,8 @@ function leaveLeadership(state: CoreState, leader: Leader): void {
   for (const reader of leader.reads.takeAll()) answerReader(state, reader, null);
   if (leader.transfer === null) return;
   const { transferId, target, isTold } = leader.transfer;
+  // Whoever tells it of the target's term before the target asks for its vote.
+  state.voterPromise.transferTarget = target;
   state.output.transfers.push({ kind: isTold ? "handedOver" : "aborted", transferId, target });
 }
 

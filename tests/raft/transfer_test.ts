@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { TRANSFER_TIMEOUTS } from "../../lib/raft/config.ts";
+import type { Message } from "../../lib/raft/mod.ts";
 import { toNodeId, toTerm } from "../../lib/types.ts";
 import { propose, TestCluster } from "./harness.ts";
 import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS } from "./test_node.ts";
@@ -67,6 +68,31 @@ Deno.test("§3.10: a transfer that does not come about ends after two election t
   propose(leader, "x", 5);
   cluster.deliver();
   assert.deepEqual(leader.appliedCommands, ["x"], "it leads on");
+});
+
+Deno.test("§3.10: a leader helps its target although another told it of the target's term", () => {
+  const cluster = new TestCluster({ size: 3, threshold: 3 });
+  const held: Message[] = [];
+  const handOver = (from: string, target: string) => {
+    cluster.node(from).step({ kind: "transfer", transferId: 1, target: toNodeId(target) });
+    cluster.deliver();
+  };
+  cluster.elect("n1");
+  handOver("n1", "n2");
+  assert.equal(cluster.findLeader()?.id, "n2");
+  cluster.intercept = (message) => {
+    const isRequest = message.kind === "voteRequest" && message.to === "n2";
+    if (isRequest) held.push(message);
+    return isRequest ? null : message;
+  };
+  handOver("n2", "n3");
+  const former = cluster.node("n2");
+  for (let tick = 0; tick < HEARTBEAT_TICKS; tick++) former.tick();
+  cluster.deliver();
+  assert.equal(former.raft.state.currentTerm, 3, "n1 has shown the proof of n3's term");
+  for (const message of held) former.receive(message);
+  cluster.deliver();
+  assert.equal(cluster.findLeader()?.id, "n3");
 });
 
 Deno.test("§3.10: a target that fails asks for its next election without the leader's leave", () => {
