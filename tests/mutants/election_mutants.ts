@@ -218,12 +218,12 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     world: "slowTransfers",
   },
   {
-    name: "early-request-forgotten",
-    bug: "a voter that is asked before it hears that its leader hands over forgets the question",
-    file: "lib/raft/election.ts",
-    find: `  if (message.transfer) state.earlyRequests.set(message.from, message);\n`,
-    replace: `  if (message.term < 0) state.earlyRequests.set(message.from, message);\n`,
-    world: "unevenTransfers",
+    name: "transfer-waits-too-short",
+    bug: "a leader waits one election timeout for the node that it hands over to",
+    file: "lib/raft/config.ts",
+    find: `export const TRANSFER_TIMEOUTS = 2;`,
+    replace: `export const TRANSFER_TIMEOUTS = 1;`,
+    world: "slowTransfers",
   },
   {
     name: "refused-without-proof",

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { drawScenario, leaseDriftOf, type Scenario } from "./scenario.ts";
+import { drawScenario, leaseDriftOf, type LimitsScenario, type Scenario } from "./scenario.ts";
 
 /** Nothing fails: no message is lost, no disk breaks, no clock drifts, nobody lies. */
 export function calmScenario(seed: number): Scenario {
@@ -81,6 +81,15 @@ const leftBehind: Direction = (seed) => ({
   faults: ["leaveBehind"],
 });
 
+/** Whoever does not answer is sent nothing more, and so is soon behind. */
+const ONE_AT_A_TIME: LimitsScenario = {
+  append: { entriesMax: 1, bytesMax: 500 },
+  inflight: { messagesMax: 1, bytesMax: 500 },
+  uncommittedBytesMax: 1_500,
+  readersMax: 3,
+  inboxMessagesMax: 20,
+};
+
 const shortLeases: Direction = (seed) => {
   const calm = calmScenario(seed);
   return {
@@ -126,12 +135,19 @@ export const DIRECTED_WORLDS = {
     faultUsMean: 2 * ELECTION_TIMEOUT_US,
   }),
   /** Snapshots overtake entries that the disk has not written yet, and never may. */
-  hungDisks: (seed) => ({
-    ...leftBehind(seed),
-    logEntriesMax: 5,
-    faults: ["leaveBehind", "hungDisk", "slowDisk", "ioError", "kill"],
-    faultIntervalUsMean: 300_000,
-  }),
+  hungDisks: (seed) => {
+    const calm = calmScenario(seed);
+    return {
+      ...calm,
+      electionTimeoutTicks: 30,
+      logEntriesMax: 5,
+      chunkBytesMax: 100_000,
+      limits: ONE_AT_A_TIME,
+      workload: { ...calm.workload, thinkUsMean: 10_000 },
+      faults: ["hungDisk", "ioError", "kill"],
+      faultIntervalUsMean: 300_000,
+    };
+  },
   /** Leaders are cut off, and their clocks are as far from the others' as leases allow for. */
   clocksAtTheEdge: (seed) => {
     const leased = shortLeases(seed);
@@ -184,11 +200,18 @@ export const DIRECTED_WORLDS = {
     };
     return { ...calm, size: 5, threshold: 3, network };
   },
-  /** The same where some nodes are near each other, and the rest far away. */
+  /** The same where each message takes another time, and everybody is needed. */
   unevenTransfers: (seed) => {
     const calm = calmScenario(seed);
-    const network = { ...calm.network, farNodes: 3, farUs: ELECTION_TIMEOUT_US / 5 };
-    return { ...calm, size: 5, threshold: 4, network };
+    const network = { ...calm.network, latencyUsMean: ELECTION_TIMEOUT_US / 20 };
+    return {
+      ...calm,
+      size: 4,
+      threshold: 4,
+      electionTimeoutTicks: 60,
+      heartbeatTicks: 1,
+      network,
+    };
   },
 } as const satisfies Record<string, Direction>;
 

@@ -6,12 +6,7 @@
  */
 
 import type { Certifier } from "../../lib/certificate/certifier.ts";
-import {
-  type AppliedEntry,
-  type KeyValue,
-  type KeyValueStore,
-  StateMachine,
-} from "../../lib/kv/mod.ts";
+import { type AppliedEntry, type KeyValue, StateMachine } from "../../lib/kv/mod.ts";
 import { Ticker } from "../../lib/node/inbox.ts";
 import { Loop, type LoopPorts } from "../../lib/node/loop.ts";
 import { Requests } from "../../lib/node/requests.ts";

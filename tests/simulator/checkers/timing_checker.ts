@@ -94,7 +94,9 @@ export class TimingChecker {
 function checkReset(node: NodeView, state: RaftView, output: Output): void {
   if (state.voterPromise.heardTick === state.nowTick || state.votedFor !== null) return;
   const isReset = output.events.some(({ kind }) =>
-    kind === "preVoteStarted" || kind === "electionStarted" || kind === "steppedDown"
+    kind === "preVoteStarted" || kind === "electionStarted" || kind === "steppedDown" ||
+    // A vote in a term that ended within the same step.
+    kind === "voteGranted"
   );
   const refusal = output.sendAfterPersist.find((message) =>
     message.kind === "voteResponse" && !message.granted
