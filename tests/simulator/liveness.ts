@@ -123,11 +123,19 @@ async function checkLed(simulation: Simulation, staying: readonly Machine[]): Pr
   );
 }
 
+/** Whom all of the core follow, itself included. */
+function leaderOf(core: readonly Machine[]): Machine | null {
+  const leads = ({ id, state }: Machine) =>
+    state?.role.name === "leader" && core.every((other) => other.state?.leader === id);
+  return core.find(leads) ?? null;
+}
+
 /** Nobody fails and nobody lies, so leadership goes where it is to go, at the first attempt. */
 async function handOver(simulation: Simulation, core: readonly Machine[]): Promise<void> {
   const { counters } = simulation;
   for (const target of simulation.random.shuffled(core)) {
-    const leader = core.find(({ state }) => state?.role.name === "leader");
+    await waitFor(simulation, "A leader is followed by all", () => leaderOf(core) !== null);
+    const leader = leaderOf(core);
     if (!leader?.life || leader === target) continue;
     const aborted = counters.of("transfer.aborted");
     leader.life.transfers.request(target.id, Infinity).catch(() => {});
@@ -137,7 +145,6 @@ async function handOver(simulation: Simulation, core: readonly Machine[]): Promi
     require(leads(), "Transfers succeed when nothing fails", () => {
       return `${leader.id} leads on instead of ${target.id}`;
     });
-    await waitFor(simulation, "A leader is followed by all", () => hasLeader(core, core));
     counters.count("liveness.handedOver");
   }
 }
