@@ -228,7 +228,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
   {
     name: "refused-without-proof",
     bug: "a node that is behind is refused without the proof that would take it along",
-    file: "lib/raft/election.ts",
+    file: "lib/raft/voter.ts",
     find: `    proof: state.currentTerm < term ? null : state.proof,`,
     replace: `    proof: null,`,
     world: "leftInThePast",
