@@ -24,8 +24,9 @@ export interface Finding {
  * found; and so many that they are nowhere by accident.
  */
 const PART_BYTES = 16;
-/** By how many bytes of its beginning a form is looked up. */
-const LOOKUP_BYTES = 4;
+/** By how many bytes of its beginning a form is looked up: so few that a table has a place for each value. */
+const LOOKUP_BYTES = 3;
+const START_MASK = 2 ** (8 * LOOKUP_BYTES) - 1;
 
 interface Needle {
   readonly secret: string;
@@ -36,6 +37,8 @@ interface Needle {
 /** Secrets to look for. Each text is read once, however many there are. */
 export class SecretScanner {
   readonly #needles = new Map<number, Needle[]>();
+  /** One where a needle begins with these bytes. Asking the map at every byte takes ten times as long. */
+  readonly #starts = new Uint8Array(2 ** (8 * LOOKUP_BYTES));
   #count = 0;
 
   /** How many secrets there are. */
@@ -69,7 +72,8 @@ export class SecretScanner {
 
   #addNeedle(needle: Needle): void {
     assert(needle.bytes.length >= LOOKUP_BYTES, `${needle.secret} is too short to look for`);
-    const start = Buffer.from(needle.bytes).readUInt32BE(0);
+    const start = Buffer.from(needle.bytes).readUIntBE(0, LOOKUP_BYTES);
+    this.#starts[start] = 1;
     const others = this.#needles.get(start);
     if (others === undefined) this.#needles.set(start, [needle]);
     else others.push(needle);
@@ -77,13 +81,14 @@ export class SecretScanner {
 
   *#search(text: Uint8Array): Generator<Needle> {
     let start = 0;
-    for (const [offset, byte] of text.entries()) {
-      start = ((start << 8) | byte) >>> 0;
-      const needles = this.#needles.get(start);
-      if (needles === undefined) continue;
-      const from = offset + 1 - LOOKUP_BYTES;
-      yield* needles.filter(({ bytes }) => isAt(text, from, bytes));
+    for (let offset = 0; offset < text.length; offset++) {
+      start = ((start << 8) | (text[offset] ?? 0)) & START_MASK;
+      if (this.#starts[start] === 1) yield* this.#needlesAt(text, offset + 1 - LOOKUP_BYTES, start);
     }
+  }
+
+  #needlesAt(text: Uint8Array, from: number, start: number): readonly Needle[] {
+    return (this.#needles.get(start) ?? []).filter(({ bytes }) => isAt(text, from, bytes));
   }
 }
 
@@ -130,8 +135,16 @@ function toHex(byte: number): string {
   return `0x${byte.toString(16).padStart(2, "0")}`;
 }
 
-const WHITE_SPACE: ReadonlySet<number> = new Set(encodeUtf8(" \t\r\n"));
+const SPACES = new Uint8Array(256);
+for (const space of encodeUtf8(" \t\r\n")) SPACES[space] = 1;
 
 function withoutSpace(text: Uint8Array): Uint8Array {
-  return text.filter((byte) => !WHITE_SPACE.has(byte));
+  const rest = new Uint8Array(text.length);
+  let length = 0;
+  for (let offset = 0; offset < text.length; offset++) {
+    const byte = text[offset] ?? 0;
+    rest[length] = byte;
+    length += 1 - (SPACES[byte] ?? 0);
+  }
+  return rest.subarray(0, length);
 }
