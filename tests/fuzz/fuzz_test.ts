@@ -134,14 +134,16 @@ Deno.test("refusing() lets no exhausted stack pass for a refusal", () => {
 });
 
 Deno.test("growthOf() sees what is kept of every input", async () => {
+  const [inputs, inputsPerRound] = [40, 10];
   const kept: Uint8Array[] = [];
   const target = targetOf(() => {
-    kept.push(new Uint8Array(2 * GROWTH_BYTES_MAX / 100));
+    // Three times the bound in each round: garbage that goes meanwhile must not hide it.
+    kept.push(new Uint8Array(3 * GROWTH_BYTES_MAX / inputsPerRound));
     return "accepted";
   });
-  const { heap } = await run(target);
-  assert.equal(kept.length, 100);
-  assert.ok(growthOf(heap) > GROWTH_BYTES_MAX / 2, `${heap}`);
+  const { heap } = await run(target, inputs);
+  assert.equal(kept.length, inputs);
+  assert.ok(growthOf(heap) > 2 * GROWTH_BYTES_MAX, `${heap}`);
 });
 
 Deno.test("every target has a name of its own and shows its inputs", async () => {

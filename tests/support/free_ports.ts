@@ -13,6 +13,15 @@ import type { Address } from "../../lib/address.ts";
  * the node from listening; and who dials it again and again may come to be connected to himself.
  */
 const PORTS = { least: 12_000, most: 31_999 } as const;
+/** How many of them one program has for itself; the first one says that they are taken. */
+const BLOCK_PORTS = 250;
+
+/**
+ * Test files run side by side. A port that is free now may be one that another file's node had a
+ * moment ago and needs again after its restart. So each file takes a whole block, for as long as it runs.
+ */
+const block = takeBlock().addr.port;
+let handedOut = 0;
 
 /** So many different addresses of this machine at which nobody listens now. */
 export function findFreeAddresses(count: number): readonly Address[] {
@@ -34,13 +43,29 @@ export function onFreePorts(config: ClusterConfig): ClusterConfig {
   return { ...config, peers };
 }
 
+function takeBlock(): Deno.TcpListener {
+  const blocks = (PORTS.most + 1 - PORTS.least) / BLOCK_PORTS;
+  const first = Math.floor(Math.random() * blocks);
+  for (let tried = 0; tried < blocks; tried++) {
+    const listener = tryListen(PORTS.least + BLOCK_PORTS * ((first + tried) % blocks));
+    if (listener !== null) return listener;
+  }
+  throw new Error(`Each of the ${blocks} blocks of ports is taken`);
+}
+
 function listenSomewhere(): Deno.TcpListener {
-  for (;;) {
-    const port = PORTS.least + Math.floor(Math.random() * (PORTS.most - PORTS.least + 1));
-    try {
-      return Deno.listen({ hostname: "127.0.0.1", port });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
+  for (let tried = 1; tried < BLOCK_PORTS; tried++) {
+    const listener = tryListen(block + 1 + handedOut++ % (BLOCK_PORTS - 1));
+    if (listener !== null) return listener;
+  }
+  throw new Error(`Each of the ${BLOCK_PORTS} ports from ${block} on is taken`);
+}
+
+function tryListen(port: number): Deno.TcpListener | null {
+  try {
+    return Deno.listen({ hostname: "127.0.0.1", port });
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return null;
+    throw error;
   }
 }

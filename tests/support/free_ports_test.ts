@@ -12,6 +12,20 @@ Deno.test("findFreeAddresses() finds none of those that Linux hands out by itsel
   for (const { port } of findFreeAddresses(100)) assert.ok(port < 32_768, `${port}`);
 });
 
+Deno.test("findFreeAddresses() gives no other program the same ones, though nobody listens there", async () => {
+  const mine = findFreeAddresses(100).map(({ port }) => port);
+  const module = JSON.stringify(import.meta.resolve("./free_ports.ts"));
+  const script = `import { findFreeAddresses } from ${module};
+    console.log(JSON.stringify(findFreeAddresses(100).map(({ port }) => port)));`;
+  const run = () =>
+    new Deno.Command(Deno.execPath(), { args: ["eval", "--no-check", script] }).output();
+  for (const { stdout } of await Promise.all([run(), run(), run()])) {
+    const theirs: readonly number[] = JSON.parse(new TextDecoder().decode(stdout));
+    assert.equal(theirs.length, 100);
+    assert.deepEqual(theirs.filter((port) => mine.includes(port)), []);
+  }
+});
+
 Deno.test("onFreePorts() gives every node two addresses, and changes nothing else", () => {
   const config = generateLocalCluster({ nodes: 3 });
   const moved = onFreePorts(config);

@@ -18,11 +18,8 @@ const RETRY_MS = 20;
 /** What a node says that cannot do it now, and perhaps a moment later. */
 const NOT_NOW: readonly number[] = [503, 504];
 
-/** What the runtime says when the connection ends before the answer. */
-const CONNECTION_CLOSED = [
-  "connection closed before message completed",
-  "Connection reset by peer",
-];
+/** What the runtime says where no process listens: that does not pass, unlike a connection that ends. */
+const NOBODY_LISTENS = "Connection refused";
 
 /** A node's last word. */
 export interface Answer {
@@ -59,7 +56,10 @@ export async function ask(
   }
 }
 
-/** One attempt. A connection that a crowded node closes to make room counts as "not now". */
+/**
+ * One attempt. A connection that a crowded node closes to make room counts as "not now", before the
+ * answer and in the middle of it: the runtime has a message of its own for every such moment.
+ */
 async function attempt(
   cluster: TestCluster,
   id: NodeId,
@@ -70,8 +70,9 @@ async function attempt(
     const response = await cluster.fetch(id, path, init);
     return { status: response.status, headers: response.headers, text: await response.text() };
   } catch (error) {
-    const reason = String(error instanceof Error ? error.cause : error);
-    if (!CONNECTION_CLOSED.some((words) => reason.includes(words))) throw error;
+    const isNetwork = error instanceof TypeError;
+    const reason = isNetwork ? `${error.message}: ${error.cause ?? ""}` : "";
+    if (!isNetwork || reason.includes(NOBODY_LISTENS)) throw error;
     return { status: 503, headers: new Headers(), text: reason };
   }
 }
