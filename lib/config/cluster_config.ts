@@ -24,7 +24,7 @@ import { parseStrictJson } from "./json.ts";
 export interface PeerKeys {
   /** Ed25519, 32 bytes: checks what the node signs in its own name. */
   readonly signingKey: Uint8Array;
-  /** X25519, 32 bytes: what the node proves to have whenever it connects. */
+  /** X25519, 32 bytes: the node proves with each connection that it has the private key. */
   readonly channelKey: Uint8Array;
 }
 
@@ -58,11 +58,11 @@ export interface ClusterConfig {
   readonly threshold: number;
   /** Every node, in the order of their FROST identifiers. */
   readonly peers: readonly PeerConfig[];
-  /** How long this cluster waits for what. */
+  /** The cluster's timeouts. */
   readonly timing: TimingConfig;
   /**
-   * When a node compacts its log, which it keeps in memory: beyond either limit, to half of it. What a
-   * follower needs that is sent a snapshot is kept up to eight times as long.
+   * When a node compacts its log: it exceeds either limit, and half of it stays. The log is in memory.
+   * While a follower receives a snapshot, the entries after it are kept, up to eight times the limit.
    */
   readonly log: EntryLimits;
 }
@@ -81,7 +81,7 @@ export interface ConfigFault {
   readonly message: string;
 }
 
-/** A `cluster.json` cannot be used; all that is wrong with it at once. */
+/** A `cluster.json` cannot be used. One error has all its faults. */
 export class ClusterConfigError extends InputError {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "ClusterConfigError";
@@ -120,12 +120,12 @@ export function parseClusterConfig(text: string, file = "cluster.json"): Cluster
   return config;
 }
 
-/** The text of a `cluster.json` that says what `config` says. */
+/** A configuration as the text of a `cluster.json`. */
 export function formatClusterConfig(config: ClusterConfig): string {
   return JSON.stringify(toClusterConfigJson(config), null, 2) + "\n";
 }
 
-/** What stands in a `cluster.json` that says what `config` says: every field, in a fixed order. */
+/** A configuration as the JSON of a `cluster.json`: every field, in a fixed order. */
 export function toClusterConfigJson(config: ClusterConfig): unknown {
   const { heartbeatMs, electionTimeoutMs, signingTimeoutMs } = config.timing;
   const { entriesMax, bytesMax } = config.log;
@@ -169,7 +169,7 @@ export function requirePinned(config: ClusterConfig, file: string): PinnedCluste
 /**
  * A node's own entry.
  *
- * @throws {InputError} naming the nodes there are when `id` is not one of them.
+ * @throws {InputError} when no node has this `id`. The message lists the nodes.
  */
 export function findPeer<Config extends ClusterConfig>(
   config: Config,
@@ -212,7 +212,7 @@ export interface GeneratedClusterOptions {
   readonly basePort?: number;
 }
 
-/** Where a generated cluster's ports begin unless told otherwise. */
+/** Where a generated cluster's ports begin by default. */
 const BASE_PORT_DEFAULT = 7100;
 
 /**
@@ -250,7 +250,7 @@ export function generateLocalCluster(options: GeneratedClusterOptions): ClusterC
 
 /**
  * The roster of a configuration: its peers in their order, each with the signing key that it pins, and
- * the first epoch. Whether it can found a cluster is for `checkRoster` to say.
+ * the first epoch. `checkRoster` decides whether it can found a cluster.
  */
 export function toGenesisRoster({ cluster, threshold, peers }: PinnedClusterConfig): GenesisRoster {
   const voters = peers.map(({ id, keys }) => ({ id, identityKey: keys.signingKey }));

@@ -13,14 +13,14 @@ import { formatAddress, parseAddress } from "../address.ts";
 import type { ClusterConfig, ConfigFault, PeerConfig, TimingConfig } from "./cluster_config.ts";
 import { checked, formatPath, readChannelKey, readSigningKey } from "./json.ts";
 
-/** The times of a `cluster.json` that names none: a local network, generous to slow disks. */
+/** The timeouts of a `cluster.json` without any: for a local network, with time for slow disks. */
 export const TIMING_DEFAULTS: TimingConfig = {
   heartbeatMs: 50,
   electionTimeoutMs: 500,
   signingTimeoutMs: 100,
 };
 
-/** Most nodes in a cluster: what FROST was measured for, and one more for an odd number. */
+/** Most nodes in a cluster. FROST was measured with up to 100; one more makes it odd. */
 export const PEERS_MAX = 101;
 
 /** A follower must be able to miss this many heartbeats before it asks for votes. */
@@ -28,12 +28,12 @@ const HEARTBEATS_PER_ELECTION_TIMEOUT_MIN = 3;
 /** This many signing sessions must fit into an election timeout, or a retry comes too late. */
 const SIGNING_SESSIONS_PER_ELECTION_TIMEOUT_MIN = 2;
 
-/** Fewest entries applied between two checkpoints, unless their bytes suffice. */
+/** A checkpoint follows the last one after at least this many entries, or {@linkcode CHECKPOINT_BYTES_MIN}. */
 export const CHECKPOINT_ENTRIES_MIN = 1_000;
-/** Fewest bytes of entries applied between two checkpoints, unless their number suffices. */
+/** A checkpoint follows the last one after at least this many bytes, or {@linkcode CHECKPOINT_ENTRIES_MIN}. */
 export const CHECKPOINT_BYTES_MIN = 8 * 1024 * 1024;
 
-/** Below this a node would compact all the time: it looks every thousand entries or eight MiB. */
+/** With less, a node would compact at every checkpoint. */
 const LOG_ENTRIES_MIN = CHECKPOINT_ENTRIES_MIN;
 const LOG_BYTES_MIN = CHECKPOINT_BYTES_MIN;
 /** The log is in memory, and may reach several times its limits. */
@@ -43,7 +43,7 @@ const LOG_BYTES_MAX = 4 * 1024 ** 3;
 const HEARTBEAT_MS_MIN = 5;
 const ELECTION_TIMEOUT_MS_MAX = 60_000;
 
-/** What came of checking: a configuration, or every fault there is. */
+/** The result of a check: a configuration, or all its faults. */
 type CheckedClusterConfig =
   /** Usable as it stands. */
   | { readonly config: ClusterConfig; readonly faults: readonly [] }
@@ -62,7 +62,7 @@ export function checkClusterConfig(raw: unknown): CheckedClusterConfig {
 }
 
 function readNodeId(text: string): NodeId {
-  // A node's id names its data folder.
+  // The id is also the name of the node's data folder.
   if (text === "." || text === "..") throw new InputError(`"${text}" cannot name a folder`);
   return toNodeId(text);
 }
@@ -101,7 +101,7 @@ const clusterConfigSchema = z.strictObject({
   log: logSchema.default(LOG_LIMITS),
 });
 
-/** Whatever of a file can be read, so that faults between fields show beside faults in others. */
+/** Reads the fields that are valid, so that faults between fields are reported with those in fields. */
 const readableSchema = z.object({
   threshold: z.int().optional().catch(undefined),
   peers: z.array(
@@ -138,7 +138,7 @@ function findCrossFaults(readable: z.infer<typeof readableSchema>): ConfigFault[
   ];
 }
 
-/** The fault in `threshold` of `voters`, if there is one. */
+/** No fault, or one: `threshold` does not fit `voters`. */
 export function findThresholdFaults(
   threshold: number,
   voters: number,
@@ -154,7 +154,7 @@ export function findThresholdFaults(
   }];
 }
 
-/** Keys are pinned for every node or for none, and no two nodes have the same. */
+/** Either every node has pinned keys or no node has, and no two nodes have the same. */
 function findKeyFaults(
   peers: readonly Partial<Record<"signingKey" | "channelKey", string | undefined>>[],
 ): ConfigFault[] {
@@ -184,7 +184,7 @@ function findDuplicates(
   return faults;
 }
 
-/** Ratios between times; 0 stands for one that is not a number. */
+/** Checks how the times relate. 0 stands for a time that is not a number. */
 function findTimingFaults(timing: TimingConfig): ConfigFault[] {
   const { heartbeatMs, electionTimeoutMs, signingTimeoutMs } = timing;
   const faults: ConfigFault[] = [];

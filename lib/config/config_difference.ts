@@ -1,6 +1,6 @@
 /**
- * How nodes notice that they run with different configurations: each has a digest of its own in a
- * canonical form, and who has another node's text can say what differs.
+ * How nodes notice that they run with different configurations. Nodes compare digests of a canonical
+ * form. Where the digests differ, a node compares the texts and reports the differences.
  *
  * The canonical form is the JSON of every field, those that have defaults included, in a fixed order
  * and without white space. So formatting and what a file leaves out make no difference.
@@ -19,7 +19,7 @@ import {
   toClusterConfigJson,
 } from "./cluster_config.ts";
 
-/** Most differences that are told one by one. */
+/** Most differences that are listed one by one. */
 export const DIFFERENCES_MAX = 10;
 
 /** A configuration in its canonical form, with its SHA-256. */
@@ -29,9 +29,9 @@ export function toConfiguration(config: ClusterConfig): Configuration {
 }
 
 /**
- * Says what differs between this node's configuration and another's, which comes from outside and is
- * bounded by the transport: `threshold is 3 here and 4 there`. At most {@linkcode DIFFERENCES_MAX},
- * and one line for the rest.
+ * Lists what differs between this node's configuration and another's: `threshold is 3 here and 4
+ * there`. At most {@linkcode DIFFERENCES_MAX}, and one line for the rest. `their` is not trusted; the
+ * transport limits its size.
  */
 export function describeDifferences(own: ClusterConfig, their: Uint8Array): readonly string[] {
   const theirs = readConfig(their);

@@ -1,5 +1,5 @@
 /**
- * JSON texts that people write: where exactly one stops being JSON.
+ * JSON texts that people write. A fault is reported with its line and column.
  *
  * @module
  */
@@ -42,11 +42,11 @@ export class JsonError extends InputError {
 const BYTE_ORDER_MARK = "\ufeff";
 
 /**
- * Reads JSON that a person may have written, and refuses two things that `JSON.parse` lets pass or does
- * not name: a key that stands twice in one object, of which it would take the last in silence, and a byte
- * order mark, which some editors put before the text.
+ * Reads JSON that a person may have written. Unlike `JSON.parse` it refuses an object with the same key
+ * twice, where `JSON.parse` takes the last value in silence, and it names a byte order mark, which some
+ * editors put before the text.
  *
- * @throws {JsonError} when it is not JSON of this kind.
+ * @throws {JsonError} when the text is not JSON, or has one of these faults.
  */
 export function parseStrictJson(text: string): unknown {
   if (text.startsWith(BYTE_ORDER_MARK)) {
@@ -77,7 +77,7 @@ function formatPosition(position: TextPosition | null): string {
   return position === null ? "" : ` at line ${position.line}, column ${position.column}`;
 }
 
-/** Where, in a text that is JSON, an object has a key for the second time; null where none has. */
+/** Where an object in valid JSON has the same key a second time; null when there is none. */
 function findDoubledKey(text: string): TextPosition | null {
   const open: Set<string>[] = [];
   let before = { token: "", offset: 0 };
@@ -100,8 +100,8 @@ function findDoubledKey(text: string): TextPosition | null {
 }
 
 /**
- * Where `text` stops being JSON, or null when it is JSON. `JSON.parse` decides whether a text is
- * JSON; its messages do not always say where, which is all that this is for.
+ * Where `text` stops being JSON, or null when it is JSON. `JSON.parse` decides whether a text is JSON.
+ * This function only finds the place, because the messages of `JSON.parse` do not always have one.
  */
 export function findJsonFault(text: string): TextPosition | null {
   const open: ("{" | "[")[] = [];
@@ -165,10 +165,10 @@ function toPosition(text: string, offset: number): TextPosition {
  */
 type ZodSchema<Value, Source> = z.ZodType<Value, Source>;
 
-/** What reads a `Value` out of a `Source`, or says what is wrong with it. */
+/** Reads a `Value` from a `Source`, or reports the faults. */
 export type Schema<Value, Source = string> = ZodSchema<Value, Source>;
 
-/** A checked constructor as a schema, its refusal becoming the message of the fault. */
+/** Turns a checked constructor into a schema. The constructor's error becomes the fault's message. */
 export function checked<Value>(
   read: (text: string) => Value,
 ): Schema<Value> {

@@ -17,7 +17,7 @@ import { type Address, formatAddress, parseAddress } from "../address.ts";
 import type { PeerConfig, PeerKeys } from "./cluster_config.ts";
 import { checked, formatPath, readChannelKey, readSigningKey } from "./json.ts";
 
-/** A node as it presents itself: what stands in `cluster.json`, with keys. */
+/** A node's entry in `cluster.json`, with keys, signed by the node. */
 export interface PeerCard extends PeerConfig {
   /** Public: what other nodes pin. */
   readonly keys: PeerKeys;
@@ -36,7 +36,7 @@ export class PeerCardError extends InputError {
   override readonly name = "PeerCardError";
 }
 
-/** What signs a card: a node's identity (`lib/keys`) is one. */
+/** Signs a card. A node's identity (`lib/keys`) is a signer. */
 export interface CardSigner {
   /** Public: what other nodes pin. */
   readonly node: NodeId;
@@ -56,7 +56,7 @@ export function createPeerCard(
   return { ...card, signature };
 }
 
-/** What a card's signature is over: text, one field a line, each line ending in a newline. */
+/** The text that a card's signature covers: one field on each line, each line ending in a newline. */
 export function formatPeerStatement(
   { id, peer, api, keys }: Omit<PeerCard, "signature">,
 ): Uint8Array<ArrayBuffer> {
@@ -86,7 +86,7 @@ export function toPeerCardJson(card: PeerCard): PeerCardJson {
 }
 
 /**
- * Checks a card that was parsed from JSON. `name` is what messages call it.
+ * Checks a card that was parsed from JSON. Messages call the card `name`.
  *
  * @throws {PeerCardError} naming every field that is wrong, or the signature.
  */

@@ -3,16 +3,16 @@
  * public group that the share belongs to. Nothing else: a nonce is never in any file, and the record of
  * a key generation that is not done is for the node alone.
  *
- * **What a backup is for.** It holds keys, and a node is more than its keys: `raft` knows what it
- * voted. A voter that has forgotten its vote could sign for a second leader of the same term. So a
- * share comes back only beside the folder `raft` of its node, and always as one that was in use:
+ * **What a backup is for.** A backup holds keys, but not the node's votes: those are in its folder
+ * `raft`. A voter that has forgotten its vote could sign for a second leader of the same term. So a
+ * share is restored only where the node's folder `raft` is, and always marked as used:
  *
- * - that it was not in use when the backup was made says nothing about what has happened since;
- * - a backup can be restored more than once, so a first use after it cannot be told from a second.
+ * - the share may have been used after the backup was made;
+ * - a backup can be restored twice, and the second restore cannot know of the first.
  *
- * The rule has no exception. What it costs: the backup of a
- * node that never ran cannot bring its share back. What is left: to move a node, with `raft`, to
- * another disk or machine; to put back a key file that was lost; and to bring back a node's identity alone.
+ * The rule has no exception, so the backup of a node that never ran cannot restore its share. A backup
+ * serves to move a node, with `raft`, to another disk or machine; to restore a lost key file; and to
+ * restore a node's identity alone.
  *
  * @module
  */
@@ -45,9 +45,9 @@ import {
   usingSecret,
 } from "./secret_kinds.ts";
 
-/** What a backup holds, for people. */
+/** What a backup holds, to be shown. */
 export interface BackupSummary extends Belonging {
-  /** The files that the backup stands for, as their names within a data folder. */
+  /** The names of the files that a restore writes into the data folder. */
   readonly files: readonly string[];
 }
 
@@ -64,7 +64,7 @@ const OTHER_BACKUP = "Use another backup.";
  * Writes a backup of a node's keys, encrypted with `passphrase`, which also opens the node's files if they
  * are encrypted. The folder stays as it is.
  *
- * @throws {KeyFileError} when there is such a file already, or a key file cannot be used or opened.
+ * @throws {KeyFileError} when the file exists already, or a key file cannot be used or opened.
  * @throws {EnvironmentError} when a file cannot be read or written.
  */
 export function writeBackup(
@@ -74,7 +74,7 @@ export function writeBackup(
   if (statFile(path) !== null) {
     throw new KeyFileError(
       path,
-      "there is such a file already",
+      "the file exists already",
       "Name another with --out; a backup is never overwritten.",
     );
   }
@@ -84,13 +84,13 @@ export function writeBackup(
   const label = { purpose: "backup", cluster, node } as const;
   const text = sealContent({ identity, share, group }, { label, passphrase });
   writeFileAtomically({ path, text, mode: 0o600 });
-  // What cannot be read back is no backup.
+  // A backup that cannot be read back would be found out too late.
   return summarize(readBackup(path, passphrase));
 }
 
 /**
  * Puts the keys of a backup into a node's folder, encrypted with `passphrase`, which opens the backup. A
- * share is marked as in use: see the head of this file. The caller holds the folder's lock.
+ * share is marked as used: see the head of this file. The caller holds the folder's lock.
  *
  * @throws {KeyFileError} when the backup cannot be used or opened, when the folder holds keys, or the
  * group of another cluster, or when there is a share and no folder `raft`.
@@ -164,7 +164,7 @@ const backupSchema = z.strictObject({
   group: jsonObjectSchema.nullable(),
 });
 
-/** Whether the parts belong together. Before a backup is written, and after it is read. */
+/** Checks that the parts belong together: before a backup is written, and after it is read. */
 function checkBackup({ node, cluster, identity, share, group }: Backup, file: string): void {
   const whatToDo = OTHER_BACKUP;
   const use = (found: Partial<Belonging>) => checkBelongs(file, found, { node });
@@ -200,7 +200,7 @@ function checkNoKeys(dataDir: string): void {
   );
 }
 
-/** What the folder says of itself: the group it knows, and the node whose votes it remembers. */
+/** Checks that the folder's group and votes belong to the backup's cluster and node. */
 function checkFolderFits(dataDir: string, { node, cluster, group }: Backup): void {
   const path = `${dataDir}/${GROUP_FILE}`;
   if (statFile(path) !== null) {
@@ -210,8 +210,8 @@ function checkFolderFits(dataDir: string, { node, cluster, group }: Backup): voi
     if (found !== expected) {
       throw new KeyFileError(
         path,
-        "it is of another key than the backup's share",
-        "Restore into the folder of the cluster that the backup was made of.",
+        "the backup's share belongs to another group key",
+        "Restore into the data folder of the cluster that the backup was made from.",
       );
     }
   }
@@ -223,7 +223,7 @@ function checkFolderFits(dataDir: string, { node, cluster, group }: Backup): voi
 function noVotes(dataDir: string, node: NodeId): KeyFileError {
   return new KeyFileError(
     dataDir,
-    `there is no folder ${RAFT_FOLDER}, which knows what ${node} voted`,
+    `it has no folder ${RAFT_FOLDER}, where ${node}'s votes are`,
     `To move ${node}: stop it, copy its whole data folder without the keys, then restore. If its data ` +
       "are lost, its share must not sign again: a node that has forgotten its votes could vote twice. " +
       "--identity-only brings back its identity; for a share, generate new keys for the whole " +

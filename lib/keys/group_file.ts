@@ -24,7 +24,7 @@ import {
 /** The public key file's name within a node's data folder. */
 export const GROUP_FILE = "group.json";
 
-/** What to do about one that cannot be used: it is public, and every node has it. */
+/** The remedy for a file that cannot be used: it is public, and every node has it. */
 const COPY = "Copy it from another node, where it is the same, or restore it from a backup.";
 
 /** What a `group.json` says. */
@@ -55,7 +55,7 @@ export function readGroupFile(dataDir: string, config: ClusterConfig): GroupFile
 }
 
 /**
- * What the JSON of a public key file says, whatever cluster it is of. `file` is named in errors.
+ * Reads the JSON of a public key file of any cluster. Errors name `file`.
  *
  * @throws {KeyFileError} when it is damaged.
  */
@@ -72,8 +72,8 @@ function checkContent(file: string, content: GroupContent): GroupFile {
 }
 
 /**
- * The certificate proves the very group that stands beside it. Its identity keys may have been
- * replaced in `cluster.json` since.
+ * Checks that the certificate proves the group in the same file. The identity keys in it may differ from
+ * those in `cluster.json`, which may have been replaced since.
  */
 function checkGenesis(file: string, { group, genesis }: { group: Group; genesis: string }): void {
   refusingFile(file, () => {
@@ -97,7 +97,7 @@ function checkGroup(file: string, group: Group): void {
   });
 }
 
-/** What is refused of the file's content is a fault of the file. */
+/** Reports a refusal of the file's content as a fault of the file. */
 function refusingFile(file: string, check: () => void): void {
   catching(InputError, check, (cause) => {
     throw new KeyFileError(file, cause.message, COPY, { cause });

@@ -1,7 +1,7 @@
 /**
- * A node's identity: `identity.json` in its data folder, two lasting key pairs that are the node's own
- * and nobody else's. With Ed25519 it signs in its own name, with X25519 it proves to other nodes who
- * it is. Its public keys are pinned in every node's `cluster.json`.
+ * A node's identity: `identity.json` in its data folder, with two lasting key pairs of the node's own.
+ * The node signs in its own name with the Ed25519 key, and authenticates itself to other nodes with the
+ * X25519 key. Every node's `cluster.json` pins both public keys.
  *
  * @module
  */
@@ -23,17 +23,17 @@ import {
 } from "./secret_kinds.ts";
 
 /**
- * Who a node is. The key objects keep the secrets out of logs and JSON, and hold them for as long as
- * the node runs; the file keeps them between runs.
+ * A node's identity in memory, for as long as the node runs. The key objects keep the secrets out of
+ * logs and JSON.
  */
 export interface NodeIdentity {
-  /** Whose identity it is, as `cluster.json` names it. */
+  /** The node's id in `cluster.json`. */
   readonly node: NodeId;
   /** Its public keys. */
   readonly keys: PeerKeys;
-  /** Signs in its name: Ed25519. */
+  /** Ed25519: signs in the node's name. */
   readonly signingKey: KeyObject;
-  /** Proves to other nodes who it is: X25519. */
+  /** X25519: authenticates the node to other nodes. */
   readonly channelKeys: KeyPair;
 }
 
@@ -68,7 +68,7 @@ export function readIdentity(folder: KeyFolder): NodeIdentity {
 /**
  * Checks that an identity is the one that the cluster's configuration pins.
  *
- * @throws {KeyFileError} naming the key that is another.
+ * @throws {KeyFileError} when a key differs. The message names the key.
  */
 export function checkPinned(dataDir: string, { node, keys }: NodeIdentity, pinned: PeerKeys): void {
   for (const name of ["signingKey", "channelKey"] as const) {

@@ -1,6 +1,6 @@
 /**
- * What Floe's key files have in common: how they are read, how their faults are reported without a
- * secret in the report, and whose they are.
+ * What Floe's key files have in common: how they are read, how faults are reported without a secret in
+ * the report, and which cluster and node a file belongs to.
  *
  * @module
  */
@@ -37,11 +37,11 @@ export class KeyFileError extends InputError {
 /** 32 bytes in lower-case hex. */
 export const keySchema: Schema<Uint8Array> = checked(readKey);
 
-/** Most bytes in a key file, and room to spare. */
+/** Most bytes in a key file. Floe's own are far smaller. */
 export const KEY_FILE_BYTES_MAX: number = 1024 * 1024;
 
 /**
- * The JSON of a file that anybody may read.
+ * Reads the JSON of a public file.
  *
  * @throws {KeyFileError} when it is missing, no file, too large or not JSON.
  * @throws {EnvironmentError} when it is there but cannot be read.
@@ -54,7 +54,7 @@ export function readPublicJson(file: string, whatToDo: string): unknown {
 }
 
 /**
- * Reads a key file that is public. Its faults are named by place only, as those of secret ones are.
+ * Reads a public key file. An error has the place of a fault and quotes nothing, as for secret files.
  *
  * @throws {KeyFileError} when it is missing, not JSON, or does not fit the schema.
  * @throws {EnvironmentError} when it is there but cannot be read.
@@ -79,7 +79,7 @@ export function openKeyFile(file: string, whatToDo: string): Deno.FsFile {
 }
 
 /**
- * The JSON in an open file, not more of it than {@linkcode KEY_FILE_BYTES_MAX}.
+ * Reads the JSON in an open file, up to {@linkcode KEY_FILE_BYTES_MAX}.
  *
  * @throws {KeyFileError} when it is too large or not JSON, without quoting it.
  * @throws {EnvironmentError} when it cannot be read.
@@ -114,9 +114,9 @@ export function parseJson(
 }
 
 /**
- * What a key file's JSON says.
+ * Checks a key file's JSON.
  *
- * @throws {KeyFileError} when it does not fit the schema. What is wrong is named by place only.
+ * @throws {KeyFileError} when it does not fit the schema. The error has the places and quotes nothing.
  */
 export function parseKeyFile<Value>(
   json: unknown,
@@ -132,19 +132,19 @@ export function parseKeyFile<Value>(
   throw new KeyFileError(file, `damaged at ${places.join(", ")}`, whatToDo);
 }
 
-/** What a key file belongs to. */
+/** The cluster and the node that a key file belongs to. */
 export interface Belonging {
   /** The cluster; null where there is none yet. */
   readonly cluster: ClusterName | null;
-  /** Whose files they are, as `cluster.json` names it. */
+  /** The node's id in `cluster.json`. */
   readonly node: NodeId;
 }
 
 /**
- * Checks that a key file belongs to the cluster and the node that it should; to either alone, where only
- * that is expected.
+ * Checks that a key file belongs to the expected cluster and node, or to one of them where only that one
+ * is expected.
  *
- * @throws {KeyFileError} naming both.
+ * @throws {KeyFileError} when it does not. The message has what was found and what was expected.
  */
 export function checkBelongs(
   file: string,
@@ -173,7 +173,7 @@ export function ofAnother(
   );
 }
 
-/** A node's own folder, and what opens the secret files in it. */
+/** A node's data folder, with the passphrase of its secret files. */
 export interface KeyFolder {
   /** The folder. */
   readonly dataDir: string;

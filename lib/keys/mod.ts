@@ -6,15 +6,15 @@
  * The read order:
  *
  * 1. `private_file.ts`: how any file is written, and how a data folder is locked.
- * 2. `key_file.ts`, `sealed_text.ts`, `secret_file.ts`: how a file with keys is read, refused, sealed
- *    and written. `passphrase.ts`: what seals it.
- * 3. `secret_kinds.ts`: the table of the kinds of secret files, and what is done with all of them.
+ * 2. `key_file.ts`, `sealed_text.ts`, `secret_file.ts`: how a file with keys is read, refused, encrypted
+ *    and written. `passphrase.ts`: the key that encrypts it.
+ * 3. `secret_kinds.ts`: the table of the kinds of secret files, and the operations on all of them.
  * 4. The kinds: `identity.ts`, `node_keys.ts` with `group_file.ts`, `record_file.ts`, `backup.ts`.
  * 5. `dealing.ts`: a trusted dealer, and the share as a node holds it.
  *
- * **Who erases what.** Bytes that were read out of a secret file are erased by what read them, when it
- * refuses the file, or by what takes them over. Texts cannot be erased: `docs/security.md` says which
- * copies stay.
+ * **Who erases secrets.** The function that reads a secret file erases its bytes when it refuses the
+ * file. Otherwise the caller that takes the bytes over erases them. Strings cannot be erased:
+ * `docs/security.md` lists the copies that stay.
  *
  * @module
  */

@@ -26,7 +26,7 @@ import {
   writeOwnSecret,
 } from "./secret_kinds.ts";
 
-/** What a node signs with, checked against each other and against the cluster's configuration. */
+/** The keys that a node signs with. They match each other and the cluster's configuration. */
 export interface NodeKeys {
   /** The public key of the cluster and of each voter. */
   readonly group: Group;
@@ -34,7 +34,7 @@ export interface NodeKeys {
   readonly genesis: string | null;
   /** The node's own secret. */
   readonly share: VoterSecret;
-  /** Whether a node has run with this share: what it voted and stored must be there as well. */
+  /** Whether a node has run with this share. Then its votes and its store must be there as well. */
   readonly isInUse: boolean;
 }
 
@@ -49,8 +49,8 @@ export function hasShare(dataDir: string): boolean {
 }
 
 /**
- * Writes a node's key files, the secret one readable by its owner alone, into a folder of the same
- * kind, which is made if need be.
+ * Writes a node's key files. Only the owner can read the secret one, and only the owner can enter the
+ * folder, which is created if it does not exist.
  *
  * @throws {KeyFileError} when there are key files already: a share is never overwritten.
  * @throws {EnvironmentError} when the disk or the folder does not let it.
@@ -93,9 +93,9 @@ export function writeGeneratedKeys(
 }
 
 /**
- * Notes that a node runs with this share from now on. After its stores were made and before it says
- * anything to anyone: a share whose node has lost what it voted could sign for a second leader. What
- * crashes have left of the share goes as well: it is not written again.
+ * Marks the share as used. The node calls this after it has made its stores and before it sends anything:
+ * a used share whose node has lost its votes could sign for a second leader. This also removes what
+ * crashes have left of the share, as it is not written again.
  *
  * @throws {EnvironmentError} when the disk does not let it.
  */
@@ -141,7 +141,7 @@ function toNodeKeys(
   return { group, genesis, share: new VoterSecret(node, secret), isInUse };
 }
 
-/** Whether a share is of this group's key, and its secret the one behind its voter's verifying share. */
+/** Whether a share belongs to this group's key, and its secret to its voter's verifying share. */
 export function isShareOf(group: Group, { node, secret, epoch, publicKey }: ShareContent): boolean {
   if (epoch !== group.epoch || !equalBytes(publicKey, group.publicKey)) return false;
   const voter = group.voters.find(({ id }) => id === node);
@@ -159,9 +159,9 @@ export function isShareOf(group: Group, { node, secret, epoch, publicKey }: Shar
 function wiped(dataDir: string, self: NodeId): KeyFileError {
   return new KeyFileError(
     `${dataDir}/${SHARE_FILE}`,
-    `${self} has run with this share, but the folder ${RAFT_FOLDER}, which knows what it voted, is gone`,
-    "Put the whole data folder back as it was. A node that has forgotten its votes must not sign " +
-      "again: if the data are lost, the whole cluster needs a new key, which all nodes make that are " +
-      "started with folders that hold nothing but their identity.json.",
+    `${self} has run with this share, but the folder ${RAFT_FOLDER} with its votes is gone`,
+    "Put the whole data folder back. A node that has forgotten its votes must not sign again. If the " +
+      "data are lost, the whole cluster needs a new key: start every node with a folder that holds " +
+      "only its identity.json.",
   );
 }

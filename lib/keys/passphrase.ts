@@ -1,6 +1,6 @@
 /**
- * A passphrase, the keys that scrypt makes of it, and the files that systemd's credentials, a mounted
- * secret or a password manager hand it over in.
+ * A passphrase, the keys that scrypt derives from it, and the files that hold it: systemd credentials,
+ * mounted secrets, or the output of a password manager.
  *
  * @module
  */
@@ -12,17 +12,17 @@ import { catching, InputError } from "../errors.ts";
 import { readFully } from "../storage/mod.ts";
 import { othersMode, statFile, unreadable } from "./private_file.ts";
 
-/** Fewest bytes in a passphrase. Fewer are guessed, whatever a guess costs. */
+/** Fewest bytes in a passphrase. A shorter one can be guessed, however slow each guess is. */
 export const PASSPHRASE_BYTES_MIN = 8;
 /** Most bytes in a passphrase. */
 export const PASSPHRASE_BYTES_MAX = 1024;
 
 /**
- * What Floe pays for a key: N = 2^17, r = 8, p = 1, which take 128 MiB and 0.45 s on one core of the
- * machine that Floe is measured on. It is the first choice of OWASP's Password Storage Cheat Sheet.
+ * scrypt's cost in new files: N = 2^17, r = 8, p = 1, which take 128 MiB and about 0.45 s of one core.
+ * It is the first choice of OWASP's Password Storage Cheat Sheet.
  */
 export const SCRYPT_LOG_N = 17;
-/** The dearest key that a file may ask for: 1 GiB and about 4 s. */
+/** The highest cost that a file may ask for: 1 GiB and about 4 s. */
 export const SCRYPT_LOG_N_MAX = 20;
 /** scrypt's block size r (RFC 7914 §2). */
 export const SCRYPT_BLOCK_SIZE = 8;
@@ -31,10 +31,10 @@ export const SCRYPT_PARALLELIZATION = 1;
 export const SALT_BYTES = 32;
 
 const KEY_BYTES = 32;
-/** Keys that are remembered: one to write with, and one for each file of a node that is read. */
+/** Most keys in memory: one for writing, and one for each file of a node. */
 const KEYS_MAX = 4;
 
-/** What, beside the passphrase, a key is made of. It is public, and stands in the file. */
+/** The inputs of a key beside the passphrase. They are public, and stand in the file. */
 export interface KeyParameters {
   /** log2 of scrypt's cost N (RFC 7914 §2): {@linkcode SCRYPT_LOG_N} to {@linkcode SCRYPT_LOG_N_MAX}. */
   readonly logN: number;
@@ -43,10 +43,10 @@ export interface KeyParameters {
 }
 
 /**
- * What opens a node's secret files. It owns the passphrase and the keys made of it, and
- * nothing that prints or serialises an object shows them; {@linkcode Symbol.dispose} erases them. A key
- * costs half a second, so it is made when it is first needed and then remembered: a file that is
- * written often is written under one salt by one process, with another nonce each time.
+ * Opens a node's secret files. It owns the passphrase and the keys derived from it: printing or
+ * serialising it shows neither, and {@linkcode Symbol.dispose} erases both. A key costs half a second,
+ * so it is derived at its first use and then remembered. One process writes all its files with one
+ * salt, and with a new nonce each time.
  */
 export class Passphrase implements Disposable {
   readonly #bytes: Uint8Array;
@@ -55,7 +55,7 @@ export class Passphrase implements Disposable {
   #isErased = false;
 
   /**
-   * Takes over the bytes: nobody else may hold them.
+   * Takes over the bytes. The caller must not use them again.
    *
    * @throws {InputError} when they are too few, too many or more than one line.
    */
@@ -67,12 +67,12 @@ export class Passphrase implements Disposable {
     throw new InputError(fault);
   }
 
-  /** What this process writes with. The salt is random, and this object's alone. */
+  /** The parameters of what this process writes. The salt is random, and only this object has it. */
   get ownParameters(): KeyParameters {
     return { logN: SCRYPT_LOG_N, salt: this.#salt };
   }
 
-  /** The 32-byte key for `parameters`. It stays this object's: to be used at once, and not changed. */
+  /** The 32-byte key for `parameters`. This object owns it: use it at once, and do not change it. */
   deriveKey(parameters: KeyParameters): Uint8Array {
     assert(!this.#isErased, "A passphrase was used after it was erased");
     const { logN, salt } = parameters;
@@ -103,7 +103,7 @@ export class Passphrase implements Disposable {
 }
 
 function findFault(bytes: Uint8Array): string | null {
-  // Its length is not told: it is a part of the secret.
+  // The message does not have the length, which is a part of the secret.
   if (bytes.length < PASSPHRASE_BYTES_MIN) return `it is below ${PASSPHRASE_BYTES_MIN} bytes`;
   if (bytes.length > PASSPHRASE_BYTES_MAX) return `it is above ${PASSPHRASE_BYTES_MAX} bytes`;
   return [0, 10, 13].some((byte) => bytes.includes(byte))
@@ -113,7 +113,7 @@ function findFault(bytes: Uint8Array): string | null {
 
 function runScrypt(passphrase: Uint8Array, { logN, salt }: KeyParameters): Uint8Array {
   const [N, r] = [2 ** logN, SCRYPT_BLOCK_SIZE];
-  // What scrypt needs is 128 N r bytes and a little (RFC 7914 §2); node:crypto's limit is below that.
+  // scrypt needs a little more than 128 N r bytes (RFC 7914 §2); node:crypto's default limit is lower.
   const maxmem = 2 * 128 * N * r;
   return new Uint8Array(
     scryptSync(passphrase, salt, KEY_BYTES, { N, r, p: SCRYPT_PARALLELIZATION, maxmem }),
@@ -125,10 +125,10 @@ const READ_BYTES_MAX = PASSPHRASE_BYTES_MAX + 3;
 const [LINE_FEED, CARRIAGE_RETURN] = [0x0a, 0x0d];
 
 /**
- * Reads the one line of a file, without its end. A symbolic link is followed, as Floe never writes
- * there.
+ * Reads the one line of a file, without its end. It follows a symbolic link, as Floe never writes this
+ * file.
  *
- * @throws {InputError} when there is no such file, others can read it, or no passphrase is in it.
+ * @throws {InputError} when the file does not exist, other users can read it, or it has no passphrase.
  * @throws {EnvironmentError} when it is there but cannot be read.
  */
 export function readPassphraseFile(path: string): Passphrase {
@@ -157,7 +157,7 @@ function openFile(path: string): Deno.FsFile {
   }
 }
 
-/** All of a file but the end of its last line; not more than shows that it is too much. */
+/** A file without the end of its last line; of a file that is too long, enough to see that. */
 function readLine(file: Deno.FsFile, path: string): Uint8Array {
   const bytes = new Uint8Array(READ_BYTES_MAX);
   try {

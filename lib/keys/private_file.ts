@@ -1,5 +1,5 @@
 /**
- * What a node does with small files: durably, or with an error that says what to do.
+ * Small files of a node: written and removed durably, with errors that say what to do.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { encodeUtf8 } from "../bytes.ts";
 import { EnvironmentError } from "../errors.ts";
 import { fileError, removeIfThere, syncFolder, writeFully } from "../storage/mod.ts";
 
-/** What to write, and who may read it. */
+/** A file to write, and its permissions. */
 export interface AtomicFile {
   /** The file's path; its folder must exist. */
   readonly path: string;
@@ -40,8 +40,8 @@ export function writeFileAtomically({ path, text, mode }: AtomicFile): void {
 }
 
 /**
- * Removes what {@linkcode writeFileAtomically} left behind where it was cut short, so that no earlier
- * content of the file outlives it. Nobody else may be writing the file.
+ * Removes what an interrupted {@linkcode writeFileAtomically} left behind, so that no earlier content of
+ * the file stays. No other process may be writing the file.
  *
  * @throws {EnvironmentError} when the folder does not let it.
  */
@@ -111,8 +111,8 @@ function lookAt(path: string, stat: (path: string) => Deno.FileInfo): Deno.FileI
 }
 
 /**
- * The permissions of a file or folder that not only its owner can use, in octal; null where only the owner
- * can, or the system has no such permissions.
+ * The permissions, in octal, of a file or folder that other users can use; null when only its owner can,
+ * and on a system without such permissions.
  */
 export function othersMode({ mode }: Deno.FileInfo): string | null {
   if (mode === null || (mode & 0o077) === 0) return null;
@@ -125,9 +125,8 @@ export function unreadable(path: string, cause: unknown): EnvironmentError {
 }
 
 /**
- * Takes a node's folder for this process, with a lock on the folder itself, so that it leaves no file
- * behind and ends with the process, however that ends. Where there is no folder, there is nothing to
- * take.
+ * Locks a node's folder for this process. The lock is on the folder itself, so it leaves no file behind
+ * and ends with the process. A folder that does not exist is not locked.
  *
  * @throws {EnvironmentError} when another process has it, or it cannot be opened.
  */

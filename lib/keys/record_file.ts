@@ -1,7 +1,7 @@
 /**
- * `keygen.json`: what a node keeps of key generation until it has its key, in its data folder. It
- * holds the node's share as soon as there is one, so it is written and read as a secret file; it is
- * deleted once the share is in `share.json`.
+ * `keygen.json` in a node's data folder: the state of key generation until the node has its key. It
+ * holds the node's share as soon as there is one, so it is a secret file. It is deleted once the share
+ * is in `share.json`.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import {
   writeOwnSecret,
 } from "./secret_kinds.ts";
 
-/** A node's own folder, and the configuration under which it is to have a key. */
+/** A node's data folder, and the configuration that its key is made for. */
 export interface KeyPlace {
   /** Where the record is kept, and under which passphrase. */
   readonly folder: KeyFolder;
@@ -36,7 +36,7 @@ export function hasRecord(dataDir: string): boolean {
 /**
  * Makes a record durable in place of the one before, and erases the share in the copy it was given.
  *
- * @throws {EnvironmentError} when the disk or the folder does not let it; then nobody knows which of
+ * @throws {EnvironmentError} when the disk or the folder does not let it. Then it is unknown which of
  * the two records the disk holds.
  */
 export function writeRecord(place: KeyPlace, record: DurableKeyGeneration): void {
@@ -50,8 +50,8 @@ export function writeRecord(place: KeyPlace, record: DurableKeyGeneration): void
 }
 
 /**
- * Reads a node's record; null when it has none. Whether its share is the one behind its statement,
- * `KeyGeneration` checks when it resumes.
+ * Reads a node's record; null when it has none. `KeyGeneration` checks, when it resumes, that the share
+ * belongs to the statement.
  *
  * @throws {KeyFileError} when it is damaged, of another node or configuration, or open to others.
  */
@@ -79,7 +79,7 @@ export function readRecord({ folder, config }: KeyPlace): DurableKeyGeneration |
  */
 export function deleteRecord(dataDir: string): void {
   const path = `${dataDir}/${RECORD_FILE}`;
-  // While the record is there, a crash brings a node here again.
+  // Last: after a crash, a node with a record comes here again.
   removeLeftovers(path);
   removeFile(path);
 }

@@ -1,7 +1,7 @@
 /**
- * Encrypted files: a JSON object that says in the open what it is, whose it is and how its key is made
- * of a passphrase, and holds the rest encrypted. All that it says in the open is authenticated with the
- * rest, so that no file can be passed off as another, nor a part of it be changed.
+ * Encrypted files. A JSON object has in plaintext the file's purpose, its owner, and how the key is
+ * derived from a passphrase; the rest is encrypted. The plaintext is authenticated with the rest, so no
+ * file passes for another, and no part can be changed.
  *
  * @module
  */
@@ -30,26 +30,26 @@ import {
   SCRYPT_PARALLELIZATION,
 } from "./passphrase.ts";
 
-/** What an encrypted file's `format` says. */
+/** The `format` of an encrypted file. */
 const SEALED_FORMAT = "floe/sealed/v1";
 
-/** What a secret file can be. */
+/** Every purpose of a secret file. */
 const SECRET_PURPOSES = ["identity", "share", "key generation", "backup"] as const;
-/** What a secret file is. */
+/** The purpose of a secret file. */
 export type SecretPurpose = typeof SECRET_PURPOSES[number];
 
-/** What a secret file is, and whose. */
+/** A secret file's purpose, and its owner. */
 export interface SecretLabel extends Belonging {
   readonly purpose: SecretPurpose;
 }
 
-/** An encrypted file that was read and not yet opened. All of it is public. */
+/** An encrypted file, read and not yet decrypted. All of it is public. */
 export interface SealedText extends SecretLabel {
-  /** How its key is made of the passphrase. */
+  /** How its key is derived from the passphrase. */
   readonly key: KeyParameters;
   /** 12 bytes, drawn at random for this text. */
   readonly nonce: Uint8Array;
-  /** What is encrypted, and behind it the 16 bytes that authenticate all. */
+  /** The encrypted content, then the 16 bytes of the authentication tag. */
   readonly ciphertext: Uint8Array;
 }
 
@@ -60,7 +60,7 @@ const TAG_BYTES = 16;
 /** Encrypts `plaintext` under a new nonce. The text ends in a newline. */
 export function seal(plaintext: Uint8Array, label: SecretLabel, passphrase: Passphrase): string {
   const key = passphrase.ownParameters;
-  // Random, and so few under one salt that two that are equal need not be feared.
+  // Random nonces: with so few under one salt, two are not equal.
   const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
   const header = { ...label, key, nonce };
   const cipher = createCipheriv(ALGORITHM, passphrase.deriveKey(key), nonce, {
@@ -74,7 +74,7 @@ export function seal(plaintext: Uint8Array, label: SecretLabel, passphrase: Pass
     "\n";
 }
 
-/** The plaintext, the caller's to erase; null when the passphrase is another or anything was changed. */
+/** The plaintext, which the caller erases; null when the passphrase is wrong or the file was changed. */
 export function unseal(
   { ciphertext, ...header }: SealedText,
   passphrase: Passphrase,
@@ -95,12 +95,12 @@ export function unseal(
   }
 }
 
-/** Whether JSON is an encrypted file, of this or of another format, whole or not. */
+/** Whether JSON is an encrypted file, of any format, complete or not. */
 export function isSealed(json: unknown): boolean {
   return typeof json === "object" && json !== null && "ciphertext" in json;
 }
 
-/** Reads an encrypted file. A key that is cheaper or dearer than Floe's limits is refused. */
+/** Reads an encrypted file. It refuses a scrypt cost outside of Floe's limits. */
 export const sealedTextSchema: Schema<SealedText, unknown> = z.strictObject({
   format: z.literal(SEALED_FORMAT),
   purpose: z.enum(SECRET_PURPOSES),
@@ -137,7 +137,7 @@ function toJson({ purpose, cluster, node, key, nonce }: SealedHeader): object {
   };
 }
 
-/** Everything that the file says in the open, in this order and without white space. */
+/** The file's plaintext fields, in this order and without white space. */
 function associatedData(header: SealedHeader): Uint8Array {
   return encodeUtf8(JSON.stringify(toJson(header)));
 }

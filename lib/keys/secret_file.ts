@@ -1,9 +1,9 @@
 /**
- * Secret files, such as a node's identity and its share: each a file of JSON that nobody but its owner
- * can read, in a folder that nobody else can enter; encrypted if there is a passphrase.
+ * Secret files, such as a node's identity and its share. Each is a JSON file that only its owner can
+ * read, in a folder that only its owner can enter. With a passphrase it is encrypted.
  *
- * A folder's secret files are all encrypted or none is. Given a passphrase, a node refuses a file that is
- * not encrypted, rather than let its operator believe that it is; without one it can read no other.
+ * Either all secret files of a folder are encrypted or none is. A node that has a passphrase refuses a
+ * file that is not encrypted, because its operator believes that it is.
  *
  * @module
  */
@@ -32,7 +32,7 @@ import {
   unseal,
 } from "./sealed_text.ts";
 
-/** A secret file: what it is, whose, where, and what encrypts it. */
+/** A secret file: its purpose, its owner, its path, and the passphrase that encrypts it. */
 export interface SecretFile extends SecretLabel {
   readonly path: string;
   /** What encrypts it; null where it is not encrypted. */
@@ -41,27 +41,27 @@ export interface SecretFile extends SecretLabel {
 
 /** What an operator can do about a secret file's faults. */
 interface SecretFileRemedies {
-  /** Where there is none: a sentence. */
+  /** The file is missing: a sentence. */
   readonly ifMissing: string;
-  /** Where it is damaged: a sentence. */
+  /** The file is damaged: a sentence. */
   readonly ifDamaged: string;
-  /** Where somebody else may have read it: the end of a sentence, after "else". */
+  /** Others may have read the file: the end of a sentence, after "else". */
   readonly ifKnown: string;
 }
 
 /** How a secret file is read. */
 export interface SecretFileReading<Value> {
-  /** What its JSON must be, with any secret in it as text. */
+  /** Checks the JSON, in which secrets are text. */
   readonly schema: Schema<Value, unknown>;
-  /** What to say about its faults. */
+  /** The advice that errors give. */
   readonly remedies: SecretFileRemedies;
 }
 
 const FILE_MODE = 0o600;
 
 /**
- * Writes a secret file durably and for its owner alone, into a folder of the same kind, which is
- * made if need be. `content` becomes JSON.
+ * Writes a secret file durably. Only its owner can read it and enter its folder, which is created if it
+ * does not exist. `content` becomes JSON.
  *
  * @throws {KeyFileError} when others can enter the folder.
  * @throws {EnvironmentError} when the disk or the folder does not let it.
@@ -79,8 +79,8 @@ export function writeSecretFile(file: SecretFile, content: object): void {
 /**
  * Reads a secret file and opens it with its passphrase.
  *
- * @throws {KeyFileError} when it is missing, open to others, of another purpose, cluster or node,
- * damaged, encrypted where there is no passphrase or the other way round, or with another one.
+ * @throws {KeyFileError} when it is missing, damaged, readable by others, or of another purpose, cluster
+ * or node; when it is encrypted and no passphrase was given, or the reverse; or the passphrase is wrong.
  * @throws {EnvironmentError} when it is there but cannot be read.
  */
 export function readSecretFile<Value>(
@@ -105,7 +105,7 @@ export function readSecretFile<Value>(
   return parseKeyFile(content, { file: path, schema, whatToDo });
 }
 
-/** Whether a secret file is there and encrypted. What cannot be read is not; reading it says why. */
+/** Whether a secret file exists and is encrypted. False for one that cannot be read. */
 export function isEncrypted(path: string): boolean {
   try {
     return isSealed(readPrivateJson(path, NO_REMEDIES));
@@ -117,7 +117,7 @@ export function isEncrypted(path: string): boolean {
 
 const NO_REMEDIES: SecretFileRemedies = { ifMissing: "", ifDamaged: "", ifKnown: "" };
 
-/** Encrypts what becomes JSON. */
+/** Encrypts an object as JSON. */
 export function sealContent(
   content: object,
   { label, passphrase }: { readonly label: SecretLabel; readonly passphrase: Passphrase },
@@ -155,42 +155,42 @@ export function openSealed(
   if (passphrases.length === 0) throw noPassphrase(path);
   throw new KeyFileError(
     path,
-    "it cannot be decrypted: either the passphrase is another, or the file was changed",
+    "it cannot be decrypted: either the passphrase is wrong, or the file was changed",
     `Check the passphrase first. ${whatToDo}`,
   );
 }
 
 /**
- * The JSON of a file that nobody else can read, encrypted or not.
+ * Reads the JSON of a file that only its owner can read, encrypted or not.
  *
- * @throws {KeyFileError} when it is missing, no file, open to others, too large or not JSON.
+ * @throws {KeyFileError} when it is missing, not a file, readable by others, too large or not JSON.
  * @throws {EnvironmentError} when it cannot be read.
  */
 export function readPrivateJson(path: string, remedies: SecretFileRemedies): unknown {
   checkIsFile(path, remedies.ifMissing);
   checkPrivateFolder(path);
   using opened = openKeyFile(path, remedies.ifMissing);
-  // Of the very file that is then read.
+  // The permissions of the open file: the path may lead to another file by now.
   const mode = othersMode(opened.statSync());
   if (mode !== null) {
     throw new KeyFileError(
       path,
       `other users can read it (mode ${mode})`,
-      // It is not closed here: it may be known by now.
+      // Floe does not change the mode: others may have read the secret already.
       `If none did, run chmod 600 ${path}; else ${remedies.ifKnown}.`,
     );
   }
   return readJson(path, { opened, whatToDo: remedies.ifDamaged });
 }
 
-/** Refuses what is no file before it is opened: opening a pipe waits for a writer. */
+/** Refuses a path that is not a file before it is opened: opening a pipe waits for a writer. */
 function checkIsFile(path: string, ifMissing: string): void {
   const info = lstatFile(path);
   if (info === null) throw new KeyFileError(path, "no such file", ifMissing);
   if (info.isSymlink) {
     throw new KeyFileError(
       path,
-      "it is a symbolic link, and what it points to would stay as it is when Floe writes the file",
+      "it is a symbolic link, and Floe would replace the link instead of the file that it points to",
       "Put the file itself there.",
     );
   }
@@ -205,11 +205,11 @@ function checkPrivateFolder(path: string): void {
   throw new KeyFileError(
     path,
     `other users can enter its folder (mode ${mode})`,
-    `Run chmod 700 ${folder}, and look whether all in it is as you left it.`,
+    `Run chmod 700 ${folder}, and check that nobody changed the files in it.`,
   );
 }
 
-/** Checks what an encrypted file says that it is. @throws {KeyFileError} when it is something else. */
+/** Checks an encrypted file's purpose. @throws {KeyFileError} when it is another one. */
 export function checkPurpose(
   path: string,
   { purpose: found }: SealedText,

@@ -1,6 +1,6 @@
 /**
  * The kinds of secret files in a node's folder, in one table; how a node reads and writes its own; and how
- * all of them are opened at once, where nobody says whose they should be.
+ * a command opens all of them without knowing the node and the cluster.
  *
  * @module
  */
@@ -32,7 +32,7 @@ import {
   writeSecretFile,
 } from "./secret_file.ts";
 
-/** What `identity.json` says. SECRET: what reads it erases it. */
+/** The content of `identity.json`. SECRET: the reader erases it. */
 export interface IdentityContent extends Pick<Belonging, "node">, PeerKeys {
   /** 32 bytes: an Ed25519 seed (RFC 8032 §5.1.5). */
   readonly signingSecret: Uint8Array;
@@ -40,31 +40,31 @@ export interface IdentityContent extends Pick<Belonging, "node">, PeerKeys {
   readonly channelSecret: Uint8Array;
 }
 
-/** What `share.json` says. SECRET: what reads it erases it. */
+/** The content of `share.json`. SECRET: the reader erases it. */
 export interface ShareContent extends Belonging {
   readonly cluster: ClusterName;
   /** 32 bytes, as a `VoterSecret` has it. */
   readonly secret: Uint8Array;
-  /** The key generation that the share is from. */
+  /** The key generation that made the share. */
   readonly epoch: Epoch;
-  /** The group key that it is a share of: 32 bytes. */
+  /** 32 bytes: the public key of the group whose secret key this is a share of. */
   readonly publicKey: Uint8Array;
   /** Whether a node has run with this share. */
   readonly isInUse: boolean;
 }
 
-/** What `keygen.json` says. SECRET: what reads it erases it. */
+/** The content of `keygen.json`. SECRET: the reader erases it. */
 interface RecordContent extends Belonging, DurableKeyGeneration {
   readonly cluster: ClusterName;
 }
 
 /** One kind of secret file. */
 export interface SecretKind<Content> extends SecretFileReading<Content> {
-  /** What an encrypted file of the kind says that it is. */
+  /** The purpose that an encrypted file of the kind has in plaintext. */
   readonly purpose: SecretPurpose;
   /** Its name within a data folder. */
   readonly name: string;
-  /** The secrets in what was read, to be erased. */
+  /** The secrets in the content, to be erased. */
   secretsOf(content: Content): readonly Uint8Array[];
 }
 
@@ -120,7 +120,7 @@ export const SHARE: SecretKind<ShareContent> = {
     isInUse: z.boolean(),
   }).transform(({ secret, ...rest }) => ({ ...rest, secret: decodeHex(secret) })),
   remedies: {
-    ifMissing: "Put the node's own back; a share that is lost cannot be made again.",
+    ifMissing: "Restore the node's own share; a lost share cannot be made again.",
     ifDamaged:
       "Move it and identity.json away, and restore both from a backup (floe keys restore); " +
       "without one, generate new keys for the whole cluster.",
@@ -129,12 +129,12 @@ export const SHARE: SecretKind<ShareContent> = {
   secretsOf: ({ secret }) => [secret],
 };
 
-/** The record is what its node told the others: it must not go while theirs stay. */
+/** The records of all nodes go together: each has what its node has told the others. */
 export const START_OVER =
   "To start over, stop every node, see that none has a share.json, delete " +
   "keygen.json from every node's data folder, and start them again.";
 
-/** The record of a key generation that is not done. No backup has it. */
+/** The record of an unfinished key generation. It is in no backup. */
 export const RECORD: SecretKind<RecordContent> = {
   purpose: "key generation",
   name: RECORD_FILE,
@@ -156,7 +156,7 @@ export const RECORD: SecretKind<RecordContent> = {
   })),
   remedies: {
     ifMissing: START_OVER,
-    // Beside a share that is in use it has done its work, and a crash has left it.
+    // A record beside a used share is finished: a crash has left it.
     ifDamaged: `If the cluster runs and this node has its share.json, delete this file alone. ` +
       START_OVER,
     ifKnown: `start over. ${START_OVER}`,
@@ -192,8 +192,8 @@ export function readOwnSecret<Content extends Partial<Belonging>>(
 }
 
 /**
- * Writes a node's own secret file, which its owner alone can read; the folder is made if need be. Every
- * `Uint8Array` in `content` becomes hex.
+ * Writes a node's own secret file, which only its owner can read. The folder is created if it does not
+ * exist. Every `Uint8Array` in `content` becomes hex.
  *
  * @throws {KeyFileError} when others can enter the folder.
  * @throws {EnvironmentError} when the disk or the folder does not let it.
@@ -222,14 +222,14 @@ function toHexFields(content: object): object {
   return Object.fromEntries(fields);
 }
 
-/** A secret file's JSON. SECRET: as text, it cannot be erased, and is for commands that end soon. */
+/** A secret file's JSON. SECRET: text cannot be erased, so only commands that end soon use this. */
 export type SecretContent = Readonly<Record<string, unknown>>;
 
-/** A secret file that was read and opened. */
+/** A secret file, read and decrypted. */
 interface OpenedSecretFile extends SecretLabel {
   readonly path: string;
   readonly content: SecretContent;
-  /** What it was encrypted with; null where it was not encrypted. */
+  /** The passphrase that it was encrypted with; null when it was not encrypted. */
   readonly passphrase: Passphrase | null;
 }
 
@@ -244,8 +244,8 @@ export function hasEncryptedFile(dataDir: string): boolean {
 }
 
 /**
- * Opens every secret file of a folder, each with the first of the passphrases that opens it. Files that
- * are not encrypted need none.
+ * Opens every secret file of a folder, each with the first passphrase that fits. A file that is not
+ * encrypted needs none.
  *
  * @throws {KeyFileError} when one cannot be used or opened.
  * @throws {EnvironmentError} when one cannot be read.
@@ -291,7 +291,7 @@ function openEncrypted(
   };
 }
 
-/** A file that is not encrypted says whose it is among its secrets. */
+/** In a file that is not encrypted, purpose and owner stand among the secrets. */
 function openPlain(json: unknown, { path, kind }: Place): OpenedSecretFile {
   const whatToDo = kind.remedies.ifDamaged;
   const label = parseKeyFile(json, { file: path, schema: labelSchema, whatToDo });
@@ -305,7 +305,7 @@ const labelSchema = z.looseObject({
   cluster: checked(toClusterName).optional(),
 });
 
-/** A JSON object, whatever it says. */
+/** Any JSON object. */
 export const jsonObjectSchema: Schema<SecretContent, unknown> = z.record(z.string(), z.unknown());
 
 function checkContent(json: unknown, { path: file, kind }: Place): SecretContent {
@@ -315,9 +315,9 @@ function checkContent(json: unknown, { path: file, kind }: Place): SecretContent
 }
 
 /**
- * Reads JSON as a file of a kind, and erases its secrets once `use` has looked at them.
+ * Reads JSON as a file of a kind, and erases its secrets after `use`.
  *
- * @throws {KeyFileError} when it is no such file; and whatever `use` throws.
+ * @throws {KeyFileError} when the JSON is not of this kind; and what `use` throws.
  */
 export function usingSecret<Content>(
   kind: SecretKind<Content>,
@@ -336,18 +336,18 @@ export function usingSecret<Content>(
   }
 }
 
-/** What is to open a node's secret files from now on. */
+/** A change of the passphrase of a node's secret files. */
 export interface PassphraseChange {
-  /** What opens them now; null where none is encrypted. */
+  /** The present passphrase; null when no file is encrypted. */
   readonly from: Passphrase | null;
-  /** What is to; null for nothing: they will not be encrypted. */
+  /** The new passphrase; null to stop encrypting. */
   readonly to: Passphrase | null;
 }
 
 /**
- * Writes every secret file of a folder anew. Nothing is written unless all of them can be opened. Files
- * that have the new passphrase already are left alone, so that a change that was cut short is finished
- * by doing it again. The caller holds the folder's lock.
+ * Writes every secret file of a folder anew, but only if all of them can be opened. A file that has the
+ * new passphrase already is not written, so an interrupted change is completed by a second call. The
+ * caller holds the folder's lock.
  *
  * @returns the paths of the files that were written.
  * @throws {KeyFileError} when there is no secret file, or one cannot be used or opened.

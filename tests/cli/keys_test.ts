@@ -205,7 +205,7 @@ Deno.test("keys asks for no passphrase where it would be typed for nothing", asy
         ["restore", none, ...place.dataDir],
         /none: there is no such file\. Name one that floe keys/,
       ],
-      [["backup", "--out", there, ...place.dataDir], /there: there is such a file already/],
+      [["backup", "--out", there, ...place.dataDir], /there: the file exists already/],
       [["backup", "--out", none, ...nothing], /none: it holds no keys/],
       [["passphrase", ...nothing], /none: it holds no keys/],
       [["passphrase", "--new-passphrase-file", none, ...place.dataDir], /none/],

@@ -172,7 +172,7 @@ Deno.test("a node whose disk was wiped does not come back under its old share", 
   assert.equal(code, 2, said);
   assert.match(
     said,
-    /has run with this share, but the folder raft, which knows what it voted, is gone/,
+    /has run with this share, but the folder raft with its votes is gone/,
   );
   await goOnElectingAndWriting(cluster, others);
 });

@@ -56,7 +56,7 @@ Deno.test("a backup brings no share to a disk that has forgotten what it was use
       // It makes no difference whether the share was in use when the backup was made.
       if (claimed) claimShare(folder, readNodeKeys(folder, config));
       writeBackup(backup, { dataDir: folder.dataDir, passphrase });
-      const message = /there is no folder raft, which knows what server_2 voted\. To move server_2/;
+      const message = /it has no folder raft, where server_2's votes are\. To move server_2/;
       refuses(() => restore(backup, moved), message);
       assert.throws(() => Deno.statSync(`${moved.dataDir}/share.json`), Deno.errors.NotFound);
       // Nor are the remains of a store that was never made its memory.
@@ -146,7 +146,7 @@ Deno.test("writeBackup() never overwrites, and backs up no less than a whole nod
   withNode(null, ({ folder, backup }) => {
     const { dataDir } = folder;
     Deno.writeTextFileSync(backup, "precious");
-    refuses(() => writeBackup(backup, { dataDir, passphrase }), /there is such a file already/);
+    refuses(() => writeBackup(backup, { dataDir, passphrase }), /the file exists already/);
     assert.equal(Deno.readTextFileSync(backup), "precious");
     Deno.removeSync(backup);
     Deno.removeSync(`${dataDir}/group.json`);
@@ -196,7 +196,7 @@ Deno.test("restoreBackup() refuses the folder of another node, cluster or key", 
     refuses(() => restore(backup, elsewhere), /belongs to node server_3 .* not to node server_2/);
     makeStores(moved.dataDir);
     writeOtherGroup(moved.dataDir, config);
-    refuses(() => restore(backup, moved), /group\.json: it is of another key than the backup's/);
+    refuses(() => restore(backup, moved), /group\.json: the backup's share belongs to another group key/);
     for (const { dataDir } of [moved, elsewhere]) {
       assert.throws(() => Deno.statSync(`${dataDir}/identity.json`), Deno.errors.NotFound);
       assert.throws(() => Deno.statSync(`${dataDir}/share.json`), Deno.errors.NotFound);
@@ -212,7 +212,7 @@ Deno.test("restoreBackup() refuses another passphrase, and a backup that was cha
     makeStores(moved.dataDir);
     refuses(
       () => restoreBackup(backup, { ...moved, passphrase: another, identityOnly: false }),
-      /cannot be decrypted: either the passphrase is another, or the file was changed/,
+      /cannot be decrypted: either the passphrase is wrong, or the file was changed/,
     );
     const text = Deno.readTextFileSync(backup);
     const json = JSON.parse(text);

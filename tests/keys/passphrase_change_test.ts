@@ -116,7 +116,7 @@ Deno.test("changePassphrase() writes nothing unless it can open everything", () 
         (error) => error instanceof KeyFileError && message.test(error.message),
       );
     };
-    refuses(/identity\.json: it cannot be decrypted: either the passphrase is another/, stranger);
+    refuses(/identity\.json: it cannot be decrypted: either the passphrase is wrong/, stranger);
     Deno.writeTextFileSync(`${dataDir}/share.json`, "{");
     refuses(/share\.json: not JSON/, one);
     assert.equal(Deno.readTextFileSync(`${dataDir}/identity.json`), texts[0]);

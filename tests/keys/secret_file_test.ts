@@ -69,7 +69,7 @@ for (const given of [null, passphrase]) {
         Deno.chmodSync(folder, mode);
         const message = new RegExp(
           `other users can enter its folder \\(mode ${mode.toString(8)}\\)\\. ` +
-            `Run chmod 700 ${folder}, and look`,
+            `Run chmod 700 ${folder}, and check`,
         );
         refuses(file, message);
         assert.throws(() => writeSecretFile(file, { secret: "00" }), refusal(message));
@@ -167,7 +167,7 @@ Deno.test("readSecretFile() refuses a plain file when there is a passphrase", ()
 Deno.test("readSecretFile() says that a passphrase may be wrong, or the file changed", () => {
   withFile(passphrase, (file) => {
     const message =
-      /cannot be decrypted: either the passphrase is another, or the file was changed\. Check the passphrase first\. Restore/;
+      /cannot be decrypted: either the passphrase is wrong, or the file was changed\. Check the passphrase first\. Restore/;
     refuses({ ...file, passphrase: another }, message);
     const json = JSON.parse(Deno.readTextFileSync(file.path));
     const [first = "", ...rest] = json.ciphertext;

@@ -48,7 +48,7 @@ function registerKeysBackup(keys: Program, context: CommandContext): void {
     .description(
       "Writes the identity and the share of a node into one file, encrypted with the passphrase of " +
         "its files, or with a new one if they are not encrypted. The node may run. The share can " +
-        "be restored only beside the node's folder raft, which knows what it voted: back that up too, " +
+        "be restored only beside the node's folder raft, which has its votes: back that up too, " +
         "with the node stopped, if the backup is to bring back the node and not its identity alone.",
     )
     .option(...KEYS_FOLDER_OPTION)
@@ -94,7 +94,7 @@ function checkNotThere(out: string): void {
   if (statFile(out) === null) return;
   throw new CommandError(
     ExitCode.usage,
-    `Cannot write ${out}: there is such a file already. A backup is never overwritten; name another.`,
+    `Cannot write ${out}: the file exists already. A backup is never overwritten; name another.`,
   );
 }
 
