@@ -1,7 +1,7 @@
 /**
- * The last round: signatures over one genesis statement, until there is one of every voter. FROST's KeyGen
- * (ePrint 2020/852, Figure 1, round 1, step 4) asks for a broadcast. Here each voter passes on the signed
- * hashes that it was given, and signs the transcript, so that two voters that saw different ones notice.
+ * The last round: each voter signs one genesis statement. FROST's KeyGen (ePrint 2020/852, Figure 1,
+ * round 1, step 4) asks for a broadcast. In its place, each voter passes on the signed hashes that it
+ * received, and signs the transcript. So voters that received different hashes notice it.
  *
  * @module
  */
@@ -54,7 +54,7 @@ export class Agreement {
     return this.#signatures.has(voter);
   }
 
-  /** This node's own signature: made once, and the same ever after (RFC 8032 is deterministic). */
+  /** This node's own signature. It is always the same: RFC 8032 is deterministic. */
   sign(): Uint8Array {
     const { self, sign } = this.#plan;
     const signature = this.#signatures.get(self) ?? sign(encodeUtf8(this.text));
@@ -73,8 +73,8 @@ export class Agreement {
   }
 
   /**
-   * The genesis, once every voter's signature is here; null before. It needs no verification: this
-   * node computed the statement, and verified each signature as it came.
+   * The genesis, once this node has every voter's signature; null before. It needs no verification: this
+   * node computed the statement, and verified each signature when it received it.
    */
   toGenesis(): Genesis | null {
     if (this.#signatures.size < this.#statement.voters.length) return null;
@@ -82,7 +82,7 @@ export class Agreement {
   }
 }
 
-/** The signed hashes of one attempt. */
+/** The signed hashes that this node has received in one attempt. */
 export class SignedHashes {
   readonly #plan: Plan;
   readonly #attempt: number;
@@ -111,9 +111,9 @@ export class SignedHashes {
   }
 
   /**
-   * Takes a voter's own word.
+   * Takes a hash from the voter that signed it.
    *
-   * @throws {KeyGenerationFault} `bad-signature` or `equivocation`, naming the voter.
+   * @throws {KeyGenerationFault} `bad-signature` or `equivocation`, with the voter.
    */
   accept(voter: NodeId, signed: SignedHash): void {
     if (this.#knows(voter, signed)) return;
@@ -124,10 +124,10 @@ export class SignedHashes {
   }
 
   /**
-   * Compares with what a peer was told, and learns from it what this node was not told yet.
+   * Compares this node's hashes with those that a peer has received, and takes the missing ones from it.
    *
-   * @throws {KeyGenerationFault} `equivocation`, naming the voter that signed two hashes, or `false-echo`,
-   * naming the peer.
+   * @throws {KeyGenerationFault} `equivocation`, with the voter that signed two hashes, or `false-echo`,
+   * with the peer.
    */
   compare(peer: NodeId, echoed: readonly SignedHash[]): void {
     const { voters } = this.#plan.roster;
@@ -147,7 +147,7 @@ export class SignedHashes {
     return known !== undefined && equalBytes(known.hash, hash);
   }
 
-  /** Takes a hash whose signature is good. A second one is the proof of a lie. */
+  /** Takes a hash with a valid signature. Two different ones prove that the voter lies. */
   #learn(voter: NodeId, signed: SignedHash): void {
     if (this.#hashes.has(voter)) {
       throw new KeyGenerationFault("equivocation", `${voter} signed two hashes`, { voter });

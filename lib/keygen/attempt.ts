@@ -1,24 +1,24 @@
 /**
- * One attempt at a key, from fresh polynomials to a share of this node's own.
+ * One attempt to make a key, from fresh polynomials to this node's share.
  *
  * Rounds one and two are FROST's KeyGen (ePrint 2020/852, Figure 1): `hash` and `reveal` are round 1,
  * steps 1 to 5, `share` is round 2, steps 1 and 2, and what follows it steps 3 and 4. The hash before the
  * reveal is Floe's addition: without it a voter could choose its polynomial after it has seen the others'.
  *
- * An attempt has four stages, each with one message to every peer. A node enters the next stage when
- * it has everybody's message of the one before, so a peer's message of one stage also says that it
- * has this node's of the stage before:
+ * An attempt has four stages, each with one message to every peer. A node enters a stage when it has
+ * every peer's message of the stage before. So a peer's message of one stage also confirms this node's
+ * message of the stage before:
  *
  * | stage | message | sent when |
  * | --- | --- | --- |
  * | `hash` | hash of the commitment, signed | at once |
- * | `reveal` | commitment, proof, everybody's signed hashes | all hashes are here |
- * | `share` | the receiver's share | all commitments are here, checked, and their hashes agree |
- * | `ready` | transcript hash | all shares are here, checked, and this node's own is durable |
+ * | `reveal` | commitment, proof, all signed hashes | all hashes are here |
+ * | `share` | the receiver's share | all commitments are here and checked, and their hashes agree |
+ * | `ready` | transcript hash | all shares are here and checked, and this node's own is durable |
  *
- * **Secrets.** The polynomial lives until the shares are dealt, at the beginning of `share`; a share
- * for a peer until that peer is ready; the shares from peers until they are combined, at the
- * beginning of `ready`. {@linkcode Attempt.erase} erases what is left when the attempt ends.
+ * **Secrets.** The polynomial is kept until the shares are dealt, at the beginning of `share`; a share
+ * for a peer until that peer is ready; the shares from peers until they are combined, at the beginning
+ * of `ready`. When the attempt ends, {@linkcode Attempt.erase} erases the rest.
  *
  * @module
  */
@@ -53,14 +53,14 @@ import type { AttemptBody, RevealBody } from "./message.ts";
 /** The stages of an attempt, in order; each is named after the message that it sends. */
 const STAGES = ["hash", "reveal", "share", "ready"] as const;
 
-/** How far an attempt has come. */
+/** The stage of an attempt. */
 export type Stage = typeof STAGES[number];
 
-/** What a finished attempt leaves behind. */
+/** The result of a complete attempt. */
 export interface AttemptResult {
-  /** The genesis statement that all voters should arrive at. */
+  /** The genesis statement, which every honest voter computes alike. */
   readonly statement: string;
-  /** This node's share: a 32-byte scalar. The taker's to keep and to erase. */
+  /** This node's share: a 32-byte scalar. The caller keeps it and erases it. */
   readonly secret: Uint8Array;
 }
 
@@ -74,7 +74,7 @@ export class Attempt {
   readonly #hashes: SignedHashes;
   readonly #commitments = new Map<NodeId, CheckedCommitment>();
   readonly #shares = new Map<NodeId, CheckedShare>();
-  /** What the others are owed, until they are ready. */
+  /** The shares for peers that are not ready yet. */
   readonly #outgoing = new Map<NodeId, Uint8Array>();
   readonly #transcripts = new Map<NodeId, Uint8Array>();
   #stage: Stage = "hash";
@@ -94,7 +94,7 @@ export class Attempt {
     );
   }
 
-  /** How far this node has come. */
+  /** This node's stage. */
   get stage(): Stage {
     return this.#stage;
   }
@@ -121,10 +121,10 @@ export class Attempt {
   }
 
   /**
-   * Takes a peer's message. One that comes before its predecessor, or again, is left aside: it will
-   * be sent again if it is needed.
+   * Takes a peer's message. It ignores a message that comes before its predecessor, or a second time: the
+   * peer sends again what this node needs.
    *
-   * @throws {KeyGenerationFault} naming the voter at fault; the attempt is then to be given up.
+   * @throws {KeyGenerationFault} with the voter at fault. The caller then gives the attempt up.
    */
   receive(peer: NodeId, body: AttemptBody): void {
     switch (body.kind) {
@@ -142,8 +142,8 @@ export class Attempt {
   }
 
   /**
-   * Enters the next stage if everything that it needs is here; null if not. The last stage yields
-   * the result, which is to be made durable before any further message leaves.
+   * Enters the next stage if everything that it needs is here; null if not. The last stage returns the
+   * result, which the caller makes durable before it sends any further message.
    *
    * @throws {KeyGenerationFault} as {@linkcode Attempt.receive}.
    */
@@ -171,9 +171,9 @@ export class Attempt {
       .flatMap((stage) => this.#messageFor(peer, stage) ?? []);
   }
 
-  /** The first stage whose message the peer has not shown to have. */
+  /** The first stage whose message the peer has not confirmed. */
   neededBy(peer: NodeId): Stage {
-    // A peer's message of a stage says that it has this node's of the stage before.
+    // A peer's message of a stage confirms this node's message of the stage before.
     return STAGES.findLast((stage) => this.hasFrom(peer, stage)) ?? "hash";
   }
 
@@ -256,7 +256,7 @@ export class Attempt {
     return { statement: encodeGenesisStatement(statement), secret: share.secret };
   }
 
-  /** The message of a stage; null where the peer needs it no more. */
+  /** The message of a stage; null when the peer does not need it any more. */
   #messageFor(peer: NodeId, stage: Stage): AttemptBody | null {
     const { self } = this.#plan;
     switch (stage) {
@@ -285,8 +285,8 @@ export class Attempt {
 }
 
 /**
- * Everybody's hashes were compared before, and each hash binds what was revealed under it: a voter
- * that claims another transcript contradicts itself.
+ * All hashes were compared before, and each hash binds its commitment. So a voter that claims another
+ * transcript contradicts its own messages.
  */
 function checkTranscript(peer: NodeId, claimed: Uint8Array, own: Uint8Array): void {
   if (equalBytes(claimed, own)) return;
@@ -298,13 +298,13 @@ function checkTranscript(peer: NodeId, claimed: Uint8Array, own: Uint8Array): vo
 }
 
 /**
- * The highest attempt. It bounds what a voter that gives up whenever it dislikes the key can choose
- * from: twenty bits' worth of keys, and every one of these attempts names it.
+ * The highest attempt. A voter can give up each attempt whose key it dislikes. This limits its choice to
+ * about 2^20 keys, and each of these attempts names it.
  */
 export const ATTEMPT_MAX = 1_000_000;
 /**
- * How far above the attempt at hand a peer's may be to be taken at its word; further up, the node
- * follows in strides. So no single message uses up all attempts there are.
+ * How far one message of a peer can raise the attempt. A node follows a higher one in several steps, so
+ * no single message uses up all attempts.
  */
 export const ATTEMPT_STRIDE_MAX = 1_000;
 /** Longest wait between two attempts, in ticks. */
@@ -317,7 +317,7 @@ export class AttemptClock {
   #notBeforeTick = 0;
   #wanted: { readonly attempt: number; readonly raisedBy: NodeId };
 
-  /** At first wants the attempt after the highest one entered before. */
+  /** The first attempt wanted is the one after the `highest` that was entered before. */
   constructor(highest: number, self: NodeId) {
     this.#wanted = { attempt: highest + 1, raisedBy: self };
   }
@@ -337,7 +337,7 @@ export class AttemptClock {
     this.#nowTick++;
   }
 
-  /** Somebody wants an attempt above `current`; the highest wins. */
+  /** A node wants an attempt above `current`. The highest wins. */
   want(attempt: number, { current, raisedBy }: { current: number; raisedBy: NodeId }): void {
     const within = Math.min(attempt, current + ATTEMPT_STRIDE_MAX);
     if (within > this.#wanted.attempt) this.#wanted = { attempt: within, raisedBy };

@@ -1,6 +1,6 @@
 /**
- * What one node is told once, and what all nodes derive from it alike: who they are, which attempt
- * this is, and the exact texts that are hashed and signed on the way to a key.
+ * The configuration of a key generation, and what every node derives from it alike: the identifiers, and
+ * the exact texts that are hashed and signed.
  *
  * @module
  */
@@ -20,22 +20,22 @@ import type { NodeId } from "../types.ts";
 
 /** Everything that a key generation depends on besides its inputs. */
 export interface KeyGenerationConfig {
-  /** Who generates the key, and on which terms; the same on every node. */
+  /** The voters and the threshold; the same on every node. */
   readonly roster: GenesisRoster;
   /** This node: one of the roster's voters. */
   readonly self: NodeId;
   /**
-   * Signs as this node, with its Ed25519 identity key: 64 bytes. The key stays with the caller. What
-   * is signed begins with its kind, `floe/keygen-hash/v1` or `floe/genesis/v1`.
+   * Signs with this node's Ed25519 identity key: 64 bytes. The key stays with the caller. Each message
+   * begins with its kind, `floe/keygen-hash/v1` or `floe/genesis/v1`.
    */
   readonly sign: (message: Uint8Array) => Uint8Array;
-  /** Where polynomials come from; a cryptographic source. */
+  /** A cryptographic source of randomness, for the polynomials. */
   readonly randomBytes: RandomBytes;
 }
 
-/** A checked configuration, with what follows from it. */
+/** A checked configuration, with the values derived from it. */
 export interface Plan extends KeyGenerationConfig {
-  /** SHA-256 of the configuration, in hex; peers whose hash differs cannot make a key together. */
+  /** SHA-256 of the configuration, in hex. Peers with another hash cannot make a key with this node. */
   readonly configuration: string;
   /** This node's FROST identifier. */
   readonly identifier: number;
@@ -46,7 +46,7 @@ export interface Plan extends KeyGenerationConfig {
 /**
  * Checks a configuration.
  *
- * @throws {CertificateError} `bad-roster` when the roster can found no cluster.
+ * @throws {CertificateError} `bad-roster` when the roster is not valid for a cluster.
  * @throws {InputError} when `self` is not in it.
  */
 export function toPlan(config: KeyGenerationConfig): Plan {
@@ -69,7 +69,7 @@ export function hashConfiguration(roster: GenesisRoster): string {
   return encodeHex(sha256(encodeUtf8(encodeConfiguration(roster))));
 }
 
-/** What FROST is told of one attempt; the context binds each proof to it. */
+/** FROST's parameters for one attempt. The context binds each proof to the attempt. */
 export function parametersOf({ roster }: Plan, attempt: number): DkgParameters {
   return {
     minParticipants: roster.threshold,
@@ -78,7 +78,7 @@ export function parametersOf({ roster }: Plan, attempt: number): DkgParameters {
   };
 }
 
-/** What a node signs, as itself, when it commits to the hash of what it will reveal. */
+/** The text that a node signs with its identity key to commit to its hash. */
 export function encodeHashStatement(
   { configuration }: Plan,
   { attempt, hash }: { readonly attempt: number; readonly hash: Uint8Array },
@@ -92,8 +92,8 @@ export function encodeHashStatement(
 }
 
 /**
- * SHA-256 over the attempt's context and everybody's hash, in the roster's order. Each hash binds all
- * that its sender revealed, so equal transcripts mean equal commitments.
+ * SHA-256 over the attempt's context and every voter's hash, in the roster's order. Each hash binds its
+ * sender's commitment, so equal transcripts mean equal commitments.
  */
 export function hashTranscript(
   { context }: DkgParameters,
@@ -134,22 +134,22 @@ function sha256(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 export type FaultRule =
   /** One of FROST's: a commitment, a proof or a share that is wrong. */
   | FrostRefusal
-  /** Two hashes for one attempt, both signed: different peers were told different things. */
+  /** The voter signed two different hashes for one attempt. */
   | "equivocation"
-  /** A hash passed on for somebody else's that this somebody never signed. */
+  /** The voter passed on a hash that its owner did not sign. */
   | "false-echo"
   /** An identity signature that does not verify. */
   | "bad-signature"
-  /** Another transcript than everything that the voter said before amounts to. */
+  /** The voter claims a transcript that contradicts its earlier messages. */
   | "wrong-transcript";
 
-/** Somebody broke a rule of key generation. The message never holds a secret. */
+/** A voter broke a rule of key generation. The message never holds a secret. */
 export class KeyGenerationFault extends InputError {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "KeyGenerationFault";
   /** Which rule. */
   readonly rule: FaultRule;
-  /** Who; null where no single voter can be named. */
+  /** The voter at fault; null when it is not known. */
   readonly voter: NodeId | null;
 
   /** `why` says what was refused. */
@@ -164,7 +164,7 @@ export class KeyGenerationFault extends InputError {
   }
 }
 
-/** Runs a computation of FROST's; what it refuses becomes a fault of the voter it names. */
+/** Runs a computation of FROST's. Its refusal becomes a fault of the voter that it names. */
 export function blaming<Result>(plan: Plan, compute: () => Result): Result {
   return catching(FrostError, compute, (cause) => {
     const voter = cause.identifier === null ? null : voterOf(plan, cause.identifier);

@@ -14,14 +14,14 @@ import type { Message, MessageBody } from "./message.ts";
 export type Input =
   /** One tick of the clock has passed. */
   | { readonly kind: "tick" }
-  /** A peer said something. Never trusted: what does not fit is refused, what is wrong has a name. */
+  /** A peer's message. It is not trusted. */
   | { readonly kind: "message"; readonly message: Message }
-  /** A connection to a peer is there, or there again; what it lacks is sent at once. */
+  /** A connection to a peer has been established. The node sends at once what the peer lacks. */
   | { readonly kind: "connected"; readonly peer: NodeId };
 
-/** What happened that an operator may want to know; the node logs and counts it. */
+/** An event for operators; the node logs and counts it. */
 export type KeyGenerationEvent =
-  /** This node entered an attempt: by itself, or because a peer was in it. */
+  /** This node entered an attempt: on its own, or because a peer had entered it. */
   | { readonly kind: "attemptStarted"; readonly attempt: number; readonly raisedBy: NodeId }
   /** A peer broke a rule, and this node saw it. */
   | {
@@ -31,7 +31,7 @@ export type KeyGenerationEvent =
     readonly rule: FaultRule;
     readonly reason: string;
   }
-  /** A peer says that somebody broke a rule. Its word only. */
+  /** A peer claims that a voter broke a rule. This node did not see it. */
   | {
     readonly kind: "faultReported";
     readonly attempt: number;
@@ -39,14 +39,14 @@ export type KeyGenerationEvent =
     readonly voter: NodeId | null;
     readonly rule: FaultRule;
   }
-  /** This node's share of an attempt is to become durable with this step. */
+  /** This node has made its share of an attempt, which becomes durable with this step. */
   | { readonly kind: "shareMade"; readonly attempt: number }
   /** This node signed the genesis statement of an attempt, and will sign no other. */
   | { readonly kind: "signed"; readonly attempt: number }
   /**
-   * A peer says that it has signed an attempt, but this node has no share of it. Honest peers sign
-   * only when everybody's share is durable: so the peer lies, or this node's disk was lost. Told
-   * each time the peer says so.
+   * A peer says that it has signed an attempt of which this node has no share. Honest peers sign only
+   * when every voter's share is durable, so either the peer lies or this node's disk was lost. Reported
+   * for each such message.
    */
   | { readonly kind: "shareMissing"; readonly attempt: number; readonly by: NodeId }
   /** A message that does not fit was refused. */
@@ -60,15 +60,15 @@ export type KeyGenerationEvent =
   /** No attempt is left; an operator must step in. */
   | { readonly kind: "attemptsExhausted"; readonly attempt: number };
 
-/** What a node ends with. */
+/** The result on one node. */
 export interface GeneratedKey {
   /** The genesis certificate; it is also the cluster's `Group`. */
   readonly genesis: Genesis;
-  /** This node's share: a 32-byte scalar. SECRET: the receiver's own copy, to keep and to erase. */
+  /** This node's share: a 32-byte scalar. SECRET: a copy that the receiver keeps and erases. */
   readonly secret: Uint8Array;
 }
 
-/** Everything that is to be done, in the order in which `carryOut` does it. */
+/** The effects of a step, in the order in which `carryOut` performs them. */
 export interface Output {
   /** Replaces the durable record as a whole, atomically; null when it is unchanged. */
   readonly persist: DurableKeyGeneration | null;
@@ -86,7 +86,7 @@ export interface DurableShare {
   readonly attempt: number;
   /** The genesis statement of that attempt, as this node computed it. */
   readonly statement: string;
-  /** The share: a 32-byte scalar. SECRET: to be written with the care that key files get. */
+  /** The share: a 32-byte scalar. SECRET: it is stored as a secret file. */
   readonly secret: Uint8Array;
   /** Whether this node has signed the statement. Once true it stays so, and no other is signed. */
   readonly signed: boolean;
@@ -102,7 +102,7 @@ export interface DurableShare {
  * 3. `share.signed` is true before the signature leaves, and never becomes false again.
  */
 export interface DurableKeyGeneration {
-  /** SHA-256 of the configuration that this is about, in hex: what a store should file it under. */
+  /** SHA-256 of the configuration, in hex. A store keeps the record under it. */
   readonly configuration: string;
   /** The highest attempt entered; 0 before the first. */
   readonly attempt: number;
@@ -117,23 +117,22 @@ export function newDurableKeyGeneration(roster: GenesisRoster): DurableKeyGenera
   return { configuration: hashConfiguration(roster), attempt: 0, share: null, genesis: null };
 }
 
-/** A copy whose secret is the receiver's to erase. */
+/** A copy with its own secret, which the receiver erases. */
 function copyOf(record: DurableKeyGeneration): DurableKeyGeneration {
   const { share } = record;
   if (share === null) return record;
   return { ...record, share: { ...share, secret: share.secret.slice() } };
 }
 
-/** What key generation needs done by others. All of it happens synchronously, in the order called. */
+/** The effects that key generation needs. All of them are synchronous, in the order of the calls. */
 export interface KeyGenerationPorts {
   /**
-   * Makes the record durable before it returns, in place of the one before, and erases the share in
-   * the copy that it was given.
+   * Replaces the durable record before it returns, and erases the share in its copy.
    *
-   * @throws when that is not certain; the node must then stop, as nobody knows what the disk holds.
+   * @throws when this may have failed. The node must then stop, as the disk's content is unknown.
    */
   persist(record: DurableKeyGeneration): void;
-  /** Puts a message on its way to its receiver alone, encrypted; it may be lost. */
+  /** Sends a message, encrypted for its receiver. It may be lost. */
   send(message: Message): void;
   /** The cluster has its key. Called once, when the certificate is durable. */
   finish(key: GeneratedKey): void;
@@ -141,7 +140,7 @@ export interface KeyGenerationPorts {
   report(event: KeyGenerationEvent): void;
 }
 
-/** Does what a step's output says: persists, then sends, then finishes. */
+/** Performs a step's output: persists, then sends, then finishes. */
 export function carryOut(output: Output, ports: KeyGenerationPorts): void {
   if (output.persist !== null) ports.persist(output.persist);
   for (const message of output.send) ports.send(message);
@@ -149,7 +148,7 @@ export function carryOut(output: Output, ports: KeyGenerationPorts): void {
   for (const event of output.events) ports.report(event);
 }
 
-/** What one step collects, and the record that it changes. */
+/** Collects the output of one step, and the changes of the record. */
 export class Outbox {
   readonly #plan: Plan;
   #record: DurableKeyGeneration;
@@ -158,13 +157,13 @@ export class Outbox {
   #events: KeyGenerationEvent[] = [];
   #finished: GeneratedKey | null = null;
 
-  /** Begins with a copy of what is durable. */
+  /** Starts with a copy of the durable record. */
   constructor(plan: Plan, durable: DurableKeyGeneration) {
     this.#plan = plan;
     this.#record = copyOf(durable);
   }
 
-  /** The record as it will be once this step is durable. */
+  /** The record with this step's changes. */
   get record(): DurableKeyGeneration {
     return this.#record;
   }
@@ -175,13 +174,13 @@ export class Outbox {
     this.#isRecordChanged = true;
   }
 
-  /** Says something about an attempt to one peer. */
+  /** Adds a message to one peer. */
   post(to: NodeId, attempt: number, body: MessageBody): void {
     const { self: from, configuration } = this.#plan;
     this.#send.push({ from, to, configuration, attempt, ...body });
   }
 
-  /** Says the same to every peer. */
+  /** Adds the same message to every peer. */
   broadcast(attempt: number, body: MessageBody): void {
     for (const peer of this.#plan.peers) this.post(peer, attempt, body);
   }

@@ -25,12 +25,12 @@ import { type DurableKeyGeneration, type Input, Outbox, type Output } from "./in
 import type { AbortBody, AttemptBody, Envelope, Message } from "./message.ts";
 import { type KeyGenerationStatus, type StatusParts, toStatus } from "./status.ts";
 
-/** After how many ticks what a peer seems to lack is sent again. */
+/** After this many ticks a node sends again what a peer has not confirmed. */
 const RESEND_TICKS = 5;
 
 /**
  * One node's key generation. Deterministic: the same inputs and the same randomness give the same
- * outputs. What it may do follows from its durable record alone, so a restart is no special case.
+ * outputs. All its promises follow from its durable record, so a restart is not a special case.
  */
 export class KeyGeneration {
   readonly #plan: Plan;
@@ -59,7 +59,7 @@ export class KeyGeneration {
     if (share !== null) this.#agreement = new Agreement(this.#plan, share);
   }
 
-  /** Takes everything that happened since the last step, in order, and says what is to be done. */
+  /** Handles the inputs since the last step, in order, and returns the effects. */
   step(inputs: readonly Input[]): Output {
     if (!this.#isStarted) this.#start();
     for (const input of inputs) this.#take(input);
@@ -79,7 +79,7 @@ export class KeyGeneration {
     });
   }
 
-  /** Erases every secret that this object holds, whatever came of it. It is of no use afterwards. */
+  /** Erases every secret of this object, which cannot be used afterwards. */
   erase(): void {
     this.#endAttempt();
     this.#record.share?.secret.fill(0);
@@ -96,7 +96,7 @@ export class KeyGeneration {
     return this.#attempt === null && this.#clock.wanted > ATTEMPT_MAX ? "exhausted" : "running";
   }
 
-  /** A node that has signed, or is done, takes up where it was; every other begins a new attempt. */
+  /** A node that has signed, or is done, continues. Any other begins a new attempt. */
   #start(): void {
     this.#isStarted = true;
     const { genesis, share } = this.#record;
@@ -181,7 +181,8 @@ export class KeyGeneration {
   #keepShare(attempt: number, { statement, secret }: AttemptResult): void {
     const before = this.#record.share;
     assert(before === null || !before.signed, "A signed share is never replaced");
-    // Nor has another signed for it: a voter that signs takes part in no later attempt, and all did in this.
+    // No other voter has signed for the old share: after it signs, a voter enters no later attempt, and
+    // every voter has entered this one.
     before?.secret.fill(0);
     const share = { attempt, statement, secret, signed: false };
     this.#outbox.change({ share });
@@ -190,8 +191,8 @@ export class KeyGeneration {
   }
 
   /**
-   * Signs the one statement that this node ever signs: when everybody's share is durable, or when
-   * somebody has signed already, which no honest voter does before.
+   * Signs the one statement that this node ever signs. It does so when every voter's share is durable: it
+   * knows that from all `ready` messages, or from another voter's signature.
    */
   #sign(): void {
     const agreement = assertDefined(this.#agreement, "Nothing to sign");
@@ -256,7 +257,7 @@ export class KeyGeneration {
     this.#outbox.finish({ genesis, secret: secret.slice() });
   }
 
-  /** Gives the attempt up, and tells everybody why. */
+  /** Gives the attempt up, and sends every peer the reason. */
   #abort({ voter, rule, message: reason }: KeyGenerationFault): void {
     const attempt = assertDefined(this.#attempt, "No attempt to abort").number;
     this.#outbox.report({ kind: "faultFound", attempt, voter, rule, reason });
@@ -290,7 +291,7 @@ export class KeyGeneration {
     for (const peer of this.#plan.peers) this.#resend(peer);
   }
 
-  /** Sends a peer everything that it has not shown to have. */
+  /** Sends a peer every message that it has not confirmed. */
   #resend(peer: NodeId): void {
     const outcome = this.#outcome;
     const agreement = this.#agreement;
@@ -336,12 +337,12 @@ class PeerBook {
     this.#plan = plan;
   }
 
-  /** What each peer's configuration turned out to be. */
+  /** The peers whose configuration is known. */
   get configurations(): ReadonlyMap<NodeId, "equal" | "different"> {
     return this.#configurations;
   }
 
-  /** Why a message can be of no peer, or about no attempt; null when it can. */
+  /** Why a message has no valid sender, receiver or attempt; null when all are valid. */
   explainRefusal({ from, to, attempt }: Envelope): string | null {
     const { self, peers } = this.#plan;
     if (to !== self || !peers.includes(from)) return `${from} to ${to} is not a peer to this node`;
@@ -349,7 +350,7 @@ class PeerBook {
     return `attempt ${attempt} is not from 1 to ${ATTEMPT_MAX}`;
   }
 
-  /** Compares a peer's configuration, and says whether that is news. */
+  /** Compares a peer's configuration, and says whether the result is new. */
   compare(
     { from, configuration }: Envelope,
   ): { readonly isEqual: boolean; readonly isNew: boolean } {

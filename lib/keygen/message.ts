@@ -1,8 +1,8 @@
 /**
- * What nodes say to each other while they make a key.
+ * The messages of key generation.
  *
- * Messages may be lost, doubled and reordered. They travel on channels that prove the sender and hide
- * the content: `share` is a secret, and `from` is believed.
+ * Messages may be lost, doubled and reordered. They travel on channels that authenticate the sender and
+ * encrypt the content: `share` is a secret, and `from` is trusted.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { FaultRule } from "./configuration.ts";
 
 /** What every message carries. */
 export interface Envelope {
-  /** The sender, as the channel proves it. */
+  /** The sender, authenticated by the channel. */
   readonly from: NodeId;
   /** The receiver. */
   readonly to: NodeId;
@@ -22,7 +22,7 @@ export interface Envelope {
   readonly attempt: number;
 }
 
-/** A hash of what its voter will reveal, signed by that voter. */
+/** The hash of a voter's commitment, signed by that voter. */
 export interface SignedHash {
   /** `hashPolynomialCommitment` of the voter's commitment: 64 bytes. */
   readonly hash: Uint8Array;
@@ -36,7 +36,7 @@ export interface HashBody extends SignedHash {
   readonly kind: "hash";
 }
 
-/** Round one, second half: the commitment, once the sender has everybody's hash. */
+/** Round one, second half: the commitment, once the sender has every voter's hash. */
 export interface RevealBody {
   /** The tag. */
   readonly kind: "reveal";
@@ -52,7 +52,7 @@ export interface RevealBody {
 export interface ShareBody {
   /** The tag. */
   readonly kind: "share";
-  /** A 32-byte scalar. SECRET: for the receiver alone. A copy, for the driver to erase. */
+  /** A 32-byte scalar. SECRET: only for the receiver. The driver erases this copy. */
   readonly share: Uint8Array;
 }
 
@@ -72,7 +72,7 @@ export interface SignedBody {
   readonly signature: Uint8Array;
 }
 
-/** The sender is done. An answer to a peer that still asks. */
+/** The sender has the certificate. It is the answer to a peer that has not. */
 export interface GenesisBody {
   /** The tag. */
   readonly kind: "genesis";
@@ -90,10 +90,10 @@ export interface AbortBody {
   readonly rule: FaultRule;
 }
 
-/** What belongs to one attempt, before anybody signs. */
+/** The messages of one attempt, before the signatures. */
 export type AttemptBody = HashBody | RevealBody | ShareBody | ReadyBody;
 
-/** Everything that can be said. */
+/** The content of any message. */
 export type MessageBody = AttemptBody | SignedBody | GenesisBody | AbortBody;
 
 /** Everything that nodes send each other during key generation. */

@@ -1,5 +1,5 @@
 /**
- * How far a key generation has come, and which peers it waits for: what `floe dkg status` shows.
+ * The progress of a key generation, and the peers that it waits for, as `floe dkg status` shows them.
  *
  * @module
  */
@@ -27,11 +27,11 @@ export type KeyGenerationPhase =
   /** No attempt is left. */
   | "exhausted";
 
-/** How far a peer has come, as this node knows. */
+/** A peer's progress, as far as this node knows. */
 export interface ParticipantStatus {
   /** The peer. */
   readonly id: NodeId;
-  /** Whether its configuration is this node's; `unknown` until it has said anything. */
+  /** Whether its configuration is this node's; `unknown` until its first message. */
   readonly configuration: "unknown" | "equal" | "different";
   /** Its commitment is here and checked. */
   readonly roundOne: boolean;
@@ -43,7 +43,7 @@ export interface ParticipantStatus {
   readonly signed: boolean;
 }
 
-/** How far this node has come. */
+/** This node's progress. */
 export interface KeyGenerationStatus {
   /** What it is doing. */
   readonly phase: KeyGenerationPhase;
@@ -51,11 +51,11 @@ export interface KeyGenerationStatus {
   readonly attempt: number;
   /** Every other voter, in the roster's order. */
   readonly peers: readonly ParticipantStatus[];
-  /** The peers without whose next message this node cannot go on. */
+  /** The peers whose next message this node needs to go on. */
   readonly waitingFor: readonly NodeId[];
 }
 
-/** What a status is made of. */
+/** The parts of a status. */
 export interface StatusParts {
   /** Decided by the outcome; `running` where attempt and agreement say more. */
   readonly outcome: "running" | "signed" | "finished" | "shareLost" | "exhausted";
@@ -63,7 +63,7 @@ export interface StatusParts {
   readonly attemptNumber: number;
   /** All other voters. */
   readonly peers: readonly NodeId[];
-  /** What each peer's configuration turned out to be. */
+  /** The peers whose configuration is known. */
   readonly configurations: ReadonlyMap<NodeId, "equal" | "different">;
   /** The attempt under way. */
   readonly attempt: Attempt | null;
@@ -101,7 +101,7 @@ function phaseOf({ outcome, attempt }: StatusParts): KeyGenerationPhase {
 
 function toParticipantStatus(parts: StatusParts, id: NodeId): ParticipantStatus {
   const { outcome, attempt, agreement } = parts;
-  // Nobody signs before everybody's share is durable.
+  // No voter signs before every voter's share is durable.
   const isPast = outcome === "signed" || outcome === "finished" || outcome === "shareLost";
   return {
     id,
