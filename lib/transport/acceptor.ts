@@ -19,19 +19,19 @@ import { Tasks, type TransportSettings } from "./settings.ts";
 /** The wait after a failure to accept, in milliseconds: most likely too many files are open. */
 const ACCEPT_RETRY_MS = 100;
 
-/** What an acceptor is told. */
+/** The settings of an acceptor. */
 interface AcceptorOptions {
   /** Where to listen. */
   readonly listen: Address;
-  /** Times, limits and who this node is. */
+  /** Times, limits and this node's identity. */
   readonly settings: TransportSettings;
-  /** The lasting public key of a peer; null for a node that is none. */
+  /** The lasting public key of a peer; null for a node that is not a peer. */
   readonly peerKeyOf: (id: NodeId) => Uint8Array | null;
   /** A peer has connected. */
   readonly onPeer: (peer: NodeId) => void;
   /**
    * Takes each payload from a peer and returns how much work it made, in the units of
-   * `fair_share.ts`; an {@linkcode InputError} that it throws refuses the peer.
+   * `fair_share.ts`. An {@linkcode InputError} that it throws ends the connection.
    */
   readonly onPayload: (payload: Uint8Array, peer: NodeId) => number;
   /** Told what happens. */
@@ -41,9 +41,9 @@ interface AcceptorOptions {
 }
 
 /**
- * Accepts connections. At most one per peer is kept, the newest: a peer dials anew only when it has
- * given the old one up. Of those that have not shown who they are, so many are kept, again the
- * newest: a genuine peer does it at once, so a peer that only holds connections open loses them first.
+ * Accepts connections. It keeps one connection per peer, the newest: a peer dials again only when it has
+ * given the old one up. It also keeps a limited number of unauthenticated connections, again the newest:
+ * a genuine peer authenticates at once, so idle connections are dropped first.
  */
 export class Acceptor {
   readonly #options: AcceptorOptions;
@@ -61,13 +61,13 @@ export class Acceptor {
     options.signal.addEventListener("abort", () => this.#close(), { once: true });
   }
 
-  /** Where it listens; the port that was asked for while it does not. */
+  /** The address that it listens on; before that, the one that it was given. */
   get address(): Address {
     const { hostname, port } = this.#listener?.addr ?? this.#options.listen;
     return { hostname, port };
   }
 
-  /** Takes the port. @throws {EnvironmentError} when that fails, with what to do about it. */
+  /** Opens the port. @throws {EnvironmentError} when that fails, with what to do. */
   listen(): void {
     const { listen: { hostname, port }, settings: { self } } = this.#options;
     const setting = `${self}'s \`peer\` address in cluster.json on every node`;
@@ -90,7 +90,7 @@ export class Acceptor {
     await this.#tasks.ended();
   }
 
-  /** Unauthenticated peers can cause handshakes, which cost time; more than so many wait. */
+  /** Limits the rate of handshakes: unauthenticated peers can cause them, and they cost time. */
   async #waitForTurn(): Promise<void> {
     const { signal, reporter } = this.#options;
     let delayMs = this.#limiter.take();
@@ -116,7 +116,7 @@ export class Acceptor {
     if (end.error instanceof InputError) this.#options.reporter.refused(end.error, peer);
   }
 
-  /** Who speaks; null when the connection ended before that was known. */
+  /** Authenticates the dialer; null when the connection ended before. */
   async #identify(connection: Connection): Promise<Dialer | null> {
     const { settings, peerKeyOf, signal } = this.#options;
     this.#makeRoom();
@@ -160,11 +160,11 @@ export class Acceptor {
   }
 }
 
-/** How much is allowed. */
+/** The limits of a rate. */
 interface RateLimiterOptions {
-  /** So many at once, after a time with fewer. */
+  /** Most at once, after a time with fewer. */
   readonly burst: number;
-  /** So many in a second on average. */
+  /** Most in a second on average. */
   readonly perSecond: number;
   /** A monotonic clock in milliseconds. */
   readonly nowMs: () => number;
@@ -183,7 +183,7 @@ export class RateLimiter {
     this.#filledMs = options.nowMs();
   }
 
-  /** Takes one and returns 0, or takes none and returns after how many milliseconds to try again. */
+  /** Takes one token and returns 0, or takes none and returns the milliseconds until the next try. */
   take(): number {
     const { burst, perSecond, nowMs } = this.#options;
     const now = nowMs();

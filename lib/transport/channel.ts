@@ -1,7 +1,7 @@
 /**
- * A channel: two streams of bytes, one each way, between this node and one other. Frames know no
- * more about the network than this. What encrypts is another {@linkcode Channel} around a
- * {@linkcode TcpChannel}; the connection puts it in place once the handshake is done.
+ * A channel: two streams of bytes, one each way, between this node and one other. Frames use the network
+ * only through a channel. After the handshake, the connection puts an encrypting {@linkcode Channel}
+ * around the {@linkcode TcpChannel}.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { EnvironmentError, messageOf } from "../errors.ts";
 import type { Address } from "../address.ts";
 import { sendAtOnce } from "../listen.ts";
 
-/** A channel failed: the network, or the other end, does not do its part. */
+/** A channel failed, because of the network or the other end. */
 export class ChannelError extends EnvironmentError {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "ChannelError";
@@ -19,16 +19,16 @@ export class ChannelError extends EnvironmentError {
 /** A bidirectional stream of bytes with one reader and one writer. */
 export interface Channel {
   /**
-   * The next bytes in order, at least one; null when the other end has finished. They stand in a
-   * buffer that the next call uses again.
+   * The next bytes in order, at least one; null when the other end has finished. The next call uses their
+   * buffer again.
    *
    * @throws {ChannelError} when the channel broke or was closed.
    */
   read(): Promise<Uint8Array | null>;
 
   /**
-   * Writes all of `bytes`, which must not change until then. The first write to the network is
-   * started before the call returns. Never called while another write is under way.
+   * Writes all of `bytes`, which must not change until the promise settles. The first write to the network
+   * starts before the call returns. The caller never starts a write during another one.
    *
    * @throws {ChannelError} when the channel broke or was closed.
    */
@@ -38,7 +38,7 @@ export interface Channel {
   close(): void;
 }
 
-/** Bytes that one read may bring. */
+/** Most bytes in one read. */
 const RECEIVE_BYTES_MAX = 64 * 1024;
 
 /** A TCP connection, with Nagle's algorithm off: a vote must not wait for an acknowledgement. */
@@ -53,7 +53,7 @@ export class TcpChannel implements Channel {
     sendAtOnce(connection);
   }
 
-  /** Connects. @throws {ChannelError} when nobody accepts, or `signal` is aborted before. */
+  /** Connects. @throws {ChannelError} when the connection is refused, or `signal` aborts it. */
   static async connect(address: Address, signal: AbortSignal): Promise<TcpChannel> {
     const { hostname, port } = address;
     try {

@@ -1,7 +1,7 @@
 /**
- * One connection: frames over a channel, a bounded queue and one writer, and a watch that ends the
- * connection when the other side has fallen silent or takes nothing any more. It begins in the clear,
- * with small frames and few; once the handshake has shown who is there, all of it is encrypted.
+ * One connection: frames over a channel, a bounded queue, one writer, and a watch that ends the
+ * connection when the other side sends nothing or reads nothing any more. It begins with a few small
+ * frames in plaintext. After the handshake has authenticated the peer, everything is encrypted.
  *
  * @module
  */
@@ -14,16 +14,16 @@ import { INTRODUCTION_FRAME_BYTES_MAX } from "./hello.ts";
 import type { NoiseKeys } from "./noise.ts";
 import { NoiseChannel, type RekeyLimits } from "./noise_channel.ts";
 
-/** Most bytes in a frame in the clear: an unauthenticated peer gets no more memory. */
+/** Most bytes in a plaintext frame. It limits the memory that an unauthenticated peer can take. */
 export const HELLO_FRAME_BYTES_MAX = 512;
 
 /**
- * How many looks in a row may find nothing read, or the same write still under way. Looks are counted
- * rather than time, so that a pause of our own process is not held against the peer.
+ * After this many intervals in which nothing was read, or the same write did not end, the connection ends.
+ * Intervals are counted rather than time, so that a pause of our own process does not end a connection.
  */
 const SILENT_INTERVALS_MAX = 5;
 
-/** So many bytes of a frame are as much work as a frame, in the units of {@linkcode FairShare}. */
+/** A frame of this many bytes counts as one more unit of work ({@linkcode FairShare}). */
 const BYTES_PER_WORK = 64 * 1024;
 const KEEPALIVE = encodeFrame(new Uint8Array(0));
 
@@ -35,15 +35,15 @@ type EndReason =
   | "closed"
   /** A newer connection of the same peer took its place. */
   | "replaced"
-  /** It had not said who it is, and others came. */
+  /** It was not authenticated, and made room for newer connections. */
   | "crowdedOut"
-  /** It took too long. */
+  /** The handshake took too long. */
   | "timedOut"
-  /** Nothing was heard for {@linkcode SILENT_INTERVALS_MAX} intervals. */
+  /** Nothing was read for {@linkcode SILENT_INTERVALS_MAX} intervals. */
   | "silent"
-  /** The other side took nothing for as long. */
+  /** A write did not end for as long. */
   | "stalled"
-  /** What came was refused. */
+  /** The other side sent something that was refused. */
   | "refused"
   /** The network failed. */
   | "failed";
@@ -51,23 +51,23 @@ type EndReason =
 /** How a connection ended. */
 export interface ConnectionEnd {
   readonly reason: EndReason;
-  /** What was refused, or what failed; null where there is nothing more to say. */
+  /** The cause; null when the reason says all. */
   readonly error: Error | null;
 }
 
-/** What a connection is told. */
+/** The settings of a connection. */
 interface ConnectionOptions extends QueueLimits, RekeyLimits {
-  /** Between two looks, in milliseconds. */
+  /** The interval of the watch, in milliseconds. */
   readonly keepaliveIntervalMs: number;
 }
 
-/** What a connection does once the handshake is done. */
+/** The settings of a connection after the handshake. */
 interface RunOptions {
   /** Most bytes in a frame from here on. */
   readonly frameBytesMax: number;
   /**
    * Takes each payload and returns how much work it made, in the units of {@linkcode FairShare}. An
-   * {@linkcode InputError} that it throws refuses the peer.
+   * {@linkcode InputError} that it throws ends the connection.
    */
   readonly onFrame: (payload: Uint8Array) => number;
 }
@@ -81,7 +81,7 @@ export class Connection {
   readonly #share = new FairShare();
   #writing = false;
   #end: ConnectionEnd | null = null;
-  /** Reads and writes completed; the watch looks at what has changed. */
+  /** Counts completed reads and writes. The watch compares the counts. */
   #reads = 0;
   #writes = 0;
 
@@ -103,8 +103,8 @@ export class Connection {
   }
 
   /**
-   * Encrypts everything from here on, both ways, with the keys of a handshake, which become the
-   * connection's own. Nothing may be under way, and what has arrived already is taken for encrypted.
+   * From here on everything is encrypted, both ways, with the keys of a handshake. The connection takes
+   * the keys over. No read or write may be under way, and bytes that have arrived count as encrypted.
    */
   secure(keys: NoiseKeys): void {
     this.#channel = new NoiseChannel({
@@ -120,8 +120,8 @@ export class Connection {
   }
 
   /**
-   * Sends a frame. When no write is under way, it starts before this returns; else the frame waits
-   * and goes out with others in one write. Returns how many older frames were dropped for it.
+   * Sends a frame. When no write is under way, the write starts before this returns. Otherwise the frame
+   * waits in the queue. Returns how many older frames the queue dropped for it.
    */
   send(frame: Uint8Array): number {
     if (this.#end !== null) return 0;
@@ -132,7 +132,8 @@ export class Connection {
   }
 
   /**
-   * Writes a frame at once and waits until it is written: for the handshake, before anything is queued.
+   * Writes a frame at once and waits until it is written. Only the handshake does this, before any frame
+   * is queued.
    *
    * @throws {ChannelError} when the network fails.
    */
@@ -163,10 +164,10 @@ export class Connection {
   }
 
   /**
-   * Hands every payload to `onFrame` until the connection ends, and says how it did. To be called
-   * once the handshake is done: from here on silence is watched.
+   * Hands every payload to `onFrame` until the connection ends, and returns how it ended. The caller has
+   * completed the handshake. The watch begins here.
    *
-   * @throws whatever `onFrame` throws, unless it is an {@linkcode InputError}: that refuses the peer.
+   * @throws what `onFrame` throws, other than an {@linkcode InputError}, which ends the connection.
    */
   async run(options: RunOptions): Promise<ConnectionEnd> {
     this.#decoder.frameBytesMax = options.frameBytesMax;
@@ -185,7 +186,7 @@ export class Connection {
     }
   }
 
-  /** Ends the connection, unless it has ended already, and returns how it did. */
+  /** Ends the connection, unless it has ended already, and returns how it ended. */
   close(reason: EndReason, error: Error | null = null): ConnectionEnd {
     this.#end ??= { reason, error };
     this.#channel.close();
@@ -193,9 +194,9 @@ export class Connection {
   }
 
   /**
-   * Ends the connection because of what was thrown while it was used.
+   * Ends the connection because of an error.
    *
-   * @throws `error` when it is neither the peer's fault nor the network's.
+   * @throws `error` when neither the peer nor the network caused it.
    */
   fail(error: unknown): ConnectionEnd {
     if (error instanceof ChannelError) return this.close("failed", error);
@@ -218,7 +219,7 @@ export class Connection {
     }
   }
 
-  /** Looks at the connection at every interval: silent, stalled, or in need of a keepalive? */
+  /** Checks at every interval whether the connection is silent, stalled, or needs a keepalive. */
   #watch(): ReturnType<typeof setInterval> {
     let [reads, silentIntervals] = [this.#reads, 0];
     let [writes, stalledIntervals] = [this.#writes, 0];

@@ -7,15 +7,15 @@
 import { setImmediate } from "node:timers";
 
 /**
- * How much work one connection may make in one turn of the event loop, in units of handling a small
- * message: ten to twenty microseconds, so a millisecond in all.
+ * Most work of one connection in one turn of the event loop. One unit is a small message, which takes ten
+ * to twenty microseconds, so this is about a millisecond.
  */
 export const WORK_PER_TURN_MAX = 64;
 
 /**
- * After so many turns one with a rest, a timer of no time, which takes a millisecond. Deno looks at the
- * network only now and then while there is always something to do: where the turns of a flood came
- * without a rest, 4 ms passed between two looks on an idle machine, and 0.03 ms with one in eight.
+ * After this many turns a connection waits for a timer of 0 ms, which takes a millisecond. While there is
+ * always work, Deno polls the network rarely: in a flood without these waits it polled every 4 ms on an
+ * idle machine, and every 0.03 ms with one wait in eight turns.
  */
 export const TURNS_PER_REST = 8;
 
@@ -25,8 +25,8 @@ export class FairShare {
   #turns = 0;
 
   /**
-   * Adds work that was done, or is about to be. Null when there may be more at once; else what to wait
-   * for first: as many turns as the work would have been spread over, if it could have been.
+   * Adds work. Returns null when the connection may go on at once. Otherwise it returns a promise to wait
+   * for: it takes one turn for each {@linkcode WORK_PER_TURN_MAX} of the work.
    */
   take(work: number): Promise<void> | null {
     this.#owed += work;

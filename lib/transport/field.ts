@@ -1,6 +1,6 @@
 /**
- * The parts that payload schemas are built from. A field writes a value as scalars and reads it
- * back, checking everything: what a peer sends is never trusted.
+ * The parts of payload schemas. A field writes a value as scalars. It reads the value back and checks
+ * everything, because no payload is trusted.
  *
  * @module
  */
@@ -19,11 +19,11 @@ import {
   toTerm,
 } from "../types.ts";
 
-/** How one value stands in a sequence. */
+/** Writes and reads one value of a sequence. */
 export interface Field<Value> {
   /** Appends the value's scalars to `sequence`. @throws {InputError} when it exceeds a limit. */
   write(value: Value, sequence: Scalar[]): void;
-  /** Reads and checks the value. @throws {InputError} saying what does not fit, without its path. */
+  /** Reads and checks the value. @throws {InputError} when it does not fit. It has no path yet. */
   read(reader: SequenceReader): Value;
 }
 
@@ -36,10 +36,10 @@ interface ScalarField<Value> extends Field<Value> {
 /** One field for each property, in the order in which they are written. */
 export type FieldsOf<Value> = { readonly [Name in keyof Value]: Field<Value[Name]> };
 
-/** How the members of a union tagged by `kind` are told apart: a number that never changes. */
+/** A schema for each member of a union tagged by `kind`. */
 type SchemasOf<Union extends { readonly kind: string }> = {
   readonly [Kind in Union["kind"]]: {
-    /** Stands for the kind in the sequence. */
+    /** The kind's number in the sequence. It never changes. */
     readonly tag: number;
     /** The member's other properties. */
     readonly fields: FieldsOf<Omit<Extract<Union, { readonly kind: Kind }>, "kind">>;
@@ -47,8 +47,8 @@ type SchemasOf<Union extends { readonly kind: string }> = {
 };
 
 /**
- * A field of one scalar that `check` turns into its value. It is checked on the way out too: what
- * the receiver would refuse is better found where it was made.
+ * A field of one scalar that `check` turns into its value. The sender checks it too: a value that the
+ * receiver would refuse is better found where it was made.
  */
 export function scalar<Value extends Scalar>(
   check: (value: unknown) => Value,
@@ -103,7 +103,7 @@ export function fixedBytes(length: number): ScalarField<Uint8Array> {
   });
 }
 
-/** A string that may be longer than a sequence's strings: its UTF-8, at most `bytesMax` bytes. */
+/** A string as UTF-8, at most `bytesMax` bytes. It may be longer than the strings of a sequence. */
 export function longText(limit: { readonly bytesMax: number }): Field<string> {
   const field = bytes(limit);
   return {
@@ -157,7 +157,7 @@ export function nullable<Value>(field: ScalarField<Value>): Field<Value | null> 
   };
 }
 
-/** A value of any kind or none: whether it is there, then the value. */
+/** A value of any kind or null: a boolean, then the value. */
 export function optional<Value>(field: Field<Value>): Field<Value | null> {
   return {
     write: (value, sequence) => {
@@ -198,7 +198,7 @@ export function atMost(max: number): ScalarField<number> {
 
 /** An object with one field for each property. */
 export function record<Value extends object>(fields: FieldsOf<Value>): Field<Value> {
-  // The one place where properties lose their types; FieldsOf holds them together on the outside.
+  // The one place where properties lose their types. FieldsOf checks them for the caller.
   const entries = Object.entries<Field<unknown>>(fields);
   return {
     write: (value, sequence) => {
@@ -253,7 +253,7 @@ export function tagged<Union extends { readonly kind: string }>(
   };
 }
 
-/** Names the place of a refusal, from the outside inward: `voteRequest: commitments: ...`. */
+/** Adds the place of a refusal, from the outside inward: `voteRequest: commitments: ...`. */
 function withPath(place: string, cause: unknown): unknown {
   return cause instanceof InputError
     ? new InputError(`${place}: ${cause.message}`, { cause: cause.cause ?? cause })
@@ -262,7 +262,7 @@ function withPath(place: string, cause: unknown): unknown {
 
 const DESCRIBED_LENGTH_MAX = 40;
 
-/** Shows a foreign value without letting it flood the message. */
+/** Shows a value of a peer in a message, shortened. */
 function describe(value: unknown): string {
   if (value instanceof Uint8Array) return `a byte string of ${value.length}`;
   const shown = JSON.stringify(value) ?? String(value);
@@ -271,7 +271,7 @@ function describe(value: unknown): string {
     : `${shown.slice(0, DESCRIBED_LENGTH_MAX)}...`;
 }
 
-/** What may stand in a sequence. */
+/** A value of a sequence. */
 export type Scalar = number | string | boolean | null | Uint8Array;
 
 /** Most UTF-8 bytes in one string of a sequence; fields have tighter limits. */
@@ -284,13 +284,13 @@ const decoder = new Decoder({
   maxExtLength: 0,
 });
 
-/** An encoder keeps a buffer as large as the largest sequence it wrote; above this it is let go. */
+/** An encoder keeps a buffer as large as its largest sequence. A larger buffer than this is released. */
 const ENCODER_BYTES_KEPT_MAX = 1024 * 1024;
 
 let encoder = new Encoder();
 
 /**
- * The bytes of a sequence. They stand in a shared buffer: copy or send them before the next call.
+ * The bytes of a sequence, in a shared buffer: copy or send them before the next call.
  *
  * A msgpack array is a header with the count, then its elements. The sequence is an array without
  * its header.
@@ -328,7 +328,7 @@ export class SequenceReader {
     const { done, value } = this.#step();
     if (done === true) throw new InputError("missing: the sequence ends before it");
     if (Object.is(value, -0)) throw new InputError("-0 is not a whole number");
-    // The library reads halves of characters as they come; written again they would be others.
+    // The library accepts unpaired surrogates, which would not be written again as the same bytes.
     if (typeof value === "string" && !value.isWellFormed()) {
       throw new InputError("a text is not well-formed Unicode");
     }
@@ -340,7 +340,7 @@ export class SequenceReader {
     if (this.#step().done !== true) throw new InputError("more values than the schema has");
   }
 
-  /** Gives the shared decoder back. Nothing can be read afterwards. */
+  /** Returns the shared decoder. Nothing can be read afterwards. */
   close(): void {
     this.#values.return();
   }

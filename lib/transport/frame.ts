@@ -1,6 +1,6 @@
 /**
- * Frames: how a stream of bytes is cut into messages. A frame is its payload's length as four bytes,
- * big-endian, then the payload. An empty payload is a keepalive and carries nothing.
+ * Frames divide a stream of bytes into messages. A frame is its payload's length as four bytes,
+ * big-endian, then the payload. An empty payload is a keepalive.
  *
  * @module
  */
@@ -14,15 +14,14 @@ export const FRAME_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of length before each payload. */
 export const FRAME_HEADER_BYTES = 4;
 
-/** A frame that is longer than its receiver accepts, or its sender may send. */
+/** A frame is longer than its receiver accepts, or its sender may send. */
 export class FrameError extends InputError {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "FrameError";
 }
 
 /**
- * Puts `payload`, which is copied, behind its length. The result is never changed afterwards, so one
- * frame may stand in several queues.
+ * A frame with a copy of `payload`. It is never changed afterwards, so one frame may be in several queues.
  *
  * @throws {FrameError} when the payload is longer than {@linkcode FRAME_BYTES_MAX}.
  */
@@ -31,7 +30,7 @@ export function encodeFrame(payload: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * What stands before a payload of `length` bytes.
+ * The header of a payload of `length` bytes.
  *
  * @throws {FrameError} when that is more than {@linkcode FRAME_BYTES_MAX}.
  */
@@ -43,17 +42,17 @@ export function encodeFrameHeader(length: number): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Cuts frames out of a stream that arrives in chunks of any size: {@linkcode push} a chunk, then call
+ * Reads frames from a stream that arrives in chunks of any size: {@linkcode push} a chunk, then call
  * {@linkcode next} until it returns null.
  *
- * Each payload gets a buffer of its own, of exactly its length, and every byte is copied once. So
- * whatever is cut from a payload without copying (the data of log entries) keeps alive that one
- * message and never a receive buffer; and a sender can make us set aside no more than one frame.
+ * Each payload gets a buffer of exactly its length, and every byte is copied once. So a view into a
+ * payload (the data of log entries) keeps only that message in memory, never a receive buffer. And a
+ * sender can make us allocate at most one frame.
  */
 export class FrameDecoder {
   /**
-   * Most bytes that a payload may announce, at most {@linkcode FRAME_BYTES_MAX}. It applies from the
-   * next frame on, so a connection can be strict until it knows who is speaking.
+   * Most bytes of a payload, at most {@linkcode FRAME_BYTES_MAX}. It applies from the next frame on, so a
+   * connection can have a lower limit until the peer is authenticated.
    */
   frameBytesMax: number;
 
@@ -72,12 +71,12 @@ export class FrameDecoder {
     this.frameBytesMax = options.frameBytesMax;
   }
 
-  /** Whether the stream stands inside a frame: an end of the stream here is a truncation. */
+  /** Whether a frame is incomplete: then the end of the stream is a truncation. */
   get insideFrame(): boolean {
     return this.#headerBytes > 0;
   }
 
-  /** Hands over the next chunk, which must not change until {@linkcode next} has returned null. */
+  /** Takes the next chunk, which must not change until {@linkcode next} has returned null. */
   push(chunk: Uint8Array): void {
     assert(this.#offset === this.#chunk.length, "the chunk before is not consumed");
     this.#chunk = chunk;
@@ -87,8 +86,8 @@ export class FrameDecoder {
   /**
    * The next payload that is complete, or null when another chunk is needed.
    *
-   * @throws {FrameError} when a frame announces more than the limit. The stream has no place to go on
-   * from: the connection is to be dropped.
+   * @throws {FrameError} when a frame is longer than the limit. The stream cannot be read any further, so
+   * the caller drops the connection.
    */
   next(): Uint8Array<ArrayBuffer> | null {
     const payload = this.#payload ?? this.#startPayload();
@@ -129,7 +128,7 @@ function checkLength(
 /** Frames that are queued are joined into one write of at most this many bytes. */
 export const CHUNK_BYTES_MAX = 256 * 1024;
 
-/** How much may wait. */
+/** The limits of a queue. */
 export interface QueueLimits {
   /** Most frames. */
   readonly queueMessagesMax: number;
@@ -138,8 +137,8 @@ export interface QueueLimits {
 }
 
 /**
- * A bounded queue of frames. When it is full the oldest make room: Raft repeats what is lost, and of
- * two messages the newer knows more.
+ * A bounded queue of frames. When it is full, it drops the oldest: Raft repeats lost messages, and the
+ * newer message has newer state.
  */
 export class FrameQueue {
   readonly #limits: QueueLimits;
@@ -174,8 +173,8 @@ export class FrameQueue {
   }
 
   /**
-   * Takes the next bytes to write, or null when nothing waits: as many whole frames as make at most
-   * {@linkcode CHUNK_BYTES_MAX}, joined, or one larger frame as it is.
+   * Takes the next bytes to write; null when the queue is empty. They are as many whole frames as fit into
+   * {@linkcode CHUNK_BYTES_MAX}, or one larger frame.
    */
   take(): Uint8Array | null {
     const [first] = this.#frames;

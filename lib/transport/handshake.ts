@@ -1,6 +1,6 @@
 /**
- * How a connection begins, under one deadline: hello, answer, and the dialer's introduction, which is
- * the first thing said inside the encrypted channel.
+ * The beginning of a connection, under one deadline: hello, answer, and the dialer's introduction, which
+ * is the first message in the encrypted channel.
  *
  * @module
  */
@@ -34,11 +34,11 @@ import {
   type NoiseRefusal,
 } from "./noise_primitives.ts";
 
-/** What both sides need. */
+/** The settings of both sides. */
 export interface HandshakeOptions extends HelloContext {
   /** This node's lasting keys. */
   readonly channelKeys: KeyPair;
-  /** What it compares with the other side's. */
+  /** This node's configuration, which the two sides compare. */
   readonly configuration: Configuration;
   /** How long the handshake may take, in milliseconds. */
   readonly helloTimeoutMs: number;
@@ -46,25 +46,25 @@ export interface HandshakeOptions extends HelloContext {
   readonly signal: AbortSignal;
 }
 
-/** What the dialer needs. */
+/** The settings of the dialer. */
 export interface DialerOptions extends HandshakeOptions {
-  /** The node that it means to reach. */
+  /** The node that it dials. */
   readonly peer: NodeId;
   /** That node's lasting public key. */
   readonly peerKey: Uint8Array;
 }
 
-/** What the acceptor needs. */
+/** The settings of the acceptor. */
 export interface AnswerOptions extends HandshakeOptions {
-  /** The lasting public key of a peer; null for a node that is none. */
+  /** The lasting public key of a peer; null for a node that is not a peer. */
   readonly peerKeyOf: (id: NodeId) => Uint8Array | null;
 }
 
-/** Who has dialed, beyond doubt. */
+/** A dialer that is authenticated. */
 export interface Dialer {
   /** The node. */
   readonly peer: NodeId;
-  /** Its configuration where that differs; null where it is the same. */
+  /** Its configuration; null when it is the same as this node's. */
   readonly configuration: Uint8Array | null;
 }
 
@@ -101,12 +101,12 @@ export async function sayHello(connection: Connection, options: DialerOptions): 
 }
 
 /**
- * The acceptor's side: secures the connection and waits for the proof that the dialer is there.
- * Returns who has dialed, or null when the connection has ended.
+ * The acceptor's side: secures the connection and waits until the dialer has proved its identity. Returns
+ * the dialer, or null when the connection has ended.
  *
- * @throws {HelloError} when the hello is refused, after the dialer was told.
- * @throws {NoiseError} when what follows it does not prove that the dialer is there.
- * @throws {FrameError} when a frame is larger than it may be.
+ * @throws {HelloError} when the hello is refused, after the refusal was sent to the dialer.
+ * @throws {NoiseError} when the dialer's next message proves nothing.
+ * @throws {FrameError} when a frame is above its limit.
  * @throws {ChannelError} when the network fails, or the deadline has closed the connection.
  */
 export async function answerHello(
@@ -120,7 +120,7 @@ export async function answerHello(
   try {
     await writeGreeting(connection, { kind: "answer", noise });
   } catch (error) {
-    // From here on the connection would have erased them.
+    // The connection has not taken the keys over, so it does not erase them.
     keys.send.erase();
     keys.receive.erase();
     throw error;
@@ -138,7 +138,7 @@ interface Judged {
   readonly keys: NoiseKeys;
 }
 
-/** Reads a hello and prepares the answer, or tells the dialer why there is none. */
+/** Reads a hello and prepares the answer, or sends the dialer a refusal. */
 async function judgeHello(
   connection: Connection,
   options: AnswerOptions & { readonly payload: Uint8Array },
@@ -170,7 +170,7 @@ function acceptHello(options: AnswerOptions & { readonly payload: Uint8Array }):
   });
 }
 
-/** Runs a step of the handshake; what does not hold becomes the refusal of `what`. */
+/** Runs a step of the handshake. Its failure becomes a refusal of `what`. */
 function proving<Value>(what: string, step: () => Value): Value {
   return catching(NoiseError, step, (cause) => {
     const { refusal, meaning } = NOISE_MEANINGS[cause.refusal];
@@ -181,8 +181,8 @@ function proving<Value>(what: string, step: () => Value): Value {
 const NOT_AUTHENTIC = {
   refusal: "notAuthentic",
   meaning:
-    "it does not authenticate; either the two nodes do not have the same channelKey for one " +
-    "of them in cluster.json, or somebody altered it on its way",
+    "it is not authentic: either the two nodes have different channelKeys for one of them in " +
+    "cluster.json, or it was altered on its way",
 } as const;
 
 const NOISE_MEANINGS: Readonly<
@@ -192,7 +192,7 @@ const NOISE_MEANINGS: Readonly<
   exhausted: NOT_AUTHENTIC,
   wrongKey: {
     refusal: "wrongKey",
-    meaning: "the node that sent it does not have the channelKey that cluster.json names",
+    meaning: "its sender does not have the channelKey in cluster.json",
   },
   weakKey: { refusal: "malformed", meaning: "its X25519 key is of low order" },
   malformed: { refusal: "malformed", meaning: "its handshake is too short" },

@@ -1,15 +1,14 @@
 /**
- * The hello: the first frame on a connection. The dialer says which protocol it speaks, of which
- * cluster it is, who it is and whom it means to reach, and proves it with the first message of the
- * Noise handshake. The acceptor answers with the second one, or with a refusal that the dialer can
- * report plainly.
+ * The hello: the first frame on a connection. It has the protocol, the cluster, the dialer and the node
+ * that it dials, and the first message of the Noise handshake, which proves the dialer's identity. The
+ * acceptor answers with the second message, or with a refusal that the dialer can report.
  *
- * All of it but the Noise messages travels in the clear. The handshake's prologue holds every word of
- * the hello, so a change of any of them is noticed. A refusal proves nothing, as it comes before there
- * is anything to prove it with: it ends one attempt to connect, which anyone in between could.
+ * All but the Noise messages is plaintext. The handshake's prologue contains the hello, so any change in
+ * it is noticed. A refusal is not authenticated, because there are no keys yet. A false one ends one
+ * attempt to connect, which an attacker on the path can do anyway.
  *
- * Every version of the protocol begins its hello with the same two values, so that two versions can
- * always tell each other apart.
+ * Every version of the protocol begins its hello with the same two values, so that two versions recognise
+ * each other.
  *
  * @module
  */
@@ -49,16 +48,16 @@ export type HelloRefusal =
   | "wrongProtocol"
   /** It belongs to another cluster. */
   | "wrongCluster"
-  /** It means to reach another node than the one that answers. */
+  /** It dials another node than the one that answers. */
   | "wrongTarget"
-  /** The node that speaks is not a peer of this one. */
+  /** The sender is not a peer of this node. */
   | "unknownNode"
-  /** The node that speaks has another key than the one that is pinned for it. */
+  /** The sender has another key than the one that is pinned for it. */
   | "wrongKey"
   /** The handshake was altered, or made for a node with another key. */
   | "notAuthentic";
 
-/** A hello is refused, by this node or by the one it was sent to. */
+/** A hello is refused, by this node or by the node that it was sent to. */
 export class HelloError extends InputError {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "HelloError";
@@ -78,11 +77,11 @@ interface HelloRoute {
   readonly cluster: ClusterName;
   /** The dialer. */
   readonly from: NodeId;
-  /** The node that it means to reach. */
+  /** The node that it dials. */
   readonly to: NodeId;
 }
 
-/** The first message: which node dials, which it means to reach, and the proof of the first. */
+/** The first message: the dialer, the node that it dials, and the proof of the dialer's identity. */
 export interface Hello extends HelloRoute {
   /** The tag. */
   readonly kind: "hello";
@@ -110,24 +109,24 @@ interface Refusal {
   readonly from: NodeId;
 }
 
-/** What one side knows about itself when it judges a hello. */
+/** This node, as it checks a hello. */
 export interface HelloContext {
   /** This node. */
   readonly self: NodeId;
   readonly cluster: ClusterName;
 }
 
-/** What may be said before there is a channel. */
+/** Any message before there is a channel. */
 export type Greeting = Hello | Answer | Refusal;
 
-/** The payload of a greeting. It stands in a shared buffer until the next call. */
+/** The payload of a greeting, in a shared buffer until the next call. */
 export function encodeHello(greeting: Greeting): Uint8Array {
   const sequence: Scalar[] = [PROTOCOL_NAME, PROTOCOL_VERSION];
   greetingField.write(greeting, sequence);
   return encodeSequence(sequence);
 }
 
-/** What binds a handshake to protocol, cluster and both nodes: the hello without its message. */
+/** Binds a handshake to protocol, cluster and both nodes: the hello without its Noise message. */
 export function toPrologue(route: HelloRoute): Uint8Array {
   const sequence: Scalar[] = [PROTOCOL_NAME, PROTOCOL_VERSION];
   routeField.write(route, sequence);
@@ -151,7 +150,7 @@ export function decodeHello(payload: Uint8Array): Greeting {
     }
     const greeting = greetingField.read(reader);
     reader.end();
-    // One greeting has one form, so that nobody can change a byte and be understood all the same.
+    // A greeting has one form only, so a changed byte always changes the meaning.
     if (equalBytes(encodeHello(greeting), payload)) return greeting;
     throw new InputError("a value is not in its shortest form");
   } catch (cause) {
@@ -163,17 +162,20 @@ export function decodeHello(payload: Uint8Array): Greeting {
 }
 
 /**
- * The acceptor's judgement on what a dialer says of itself, before it has proved anything. Returns
- * the key with which it must prove it.
+ * The acceptor's check of a hello, before the dialer has proved anything. Returns the key that the dialer
+ * must have.
  *
- * @throws {HelloError} naming the refusal.
+ * @throws {HelloError} when the hello is refused.
  */
 export function checkHello(
   hello: Greeting,
   context: HelloContext & { readonly peerKeyOf: (id: NodeId) => Uint8Array | null },
 ): { readonly hello: Hello; readonly peerKey: Uint8Array } {
   if (hello.kind !== "hello") {
-    throw new HelloError("malformed", `Cannot accept hello: it is a mere ${hello.kind}`);
+    throw new HelloError(
+      "malformed",
+      `Cannot accept hello: it is a message of the kind "${hello.kind}"`,
+    );
   }
   if (hello.cluster !== context.cluster) {
     throw new HelloError(
@@ -184,7 +186,7 @@ export function checkHello(
   if (hello.to !== context.self) {
     throw new HelloError(
       "wrongTarget",
-      `Cannot accept hello of ${hello.from}: it means ${hello.to}, this is ${context.self}`,
+      `Cannot accept hello of ${hello.from}: it is for ${hello.to}, and this is ${context.self}`,
     );
   }
   const peerKey = context.peerKeyOf(hello.from);
@@ -198,10 +200,10 @@ export function checkHello(
 }
 
 /**
- * The dialer's judgement on the answer to its hello, before that has proved anything. Returns the
- * second message of the handshake.
+ * The dialer's check of the answer to its hello, before the peer has proved anything. Returns the second
+ * message of the handshake.
  *
- * @throws {HelloError} when the peer refused the hello, or said something else.
+ * @throws {HelloError} when the peer refused the hello, or its message is not an answer.
  */
 export function checkAnswer(
   answer: Greeting,
@@ -224,10 +226,11 @@ const REFUSAL_MEANINGS: Readonly<Record<HelloRefusal, string>> = {
   wrongProtocol: "it speaks another protocol version",
   wrongCluster: "it belongs to another cluster",
   wrongTarget: "it is another node; check the peer addresses of cluster.json",
-  unknownNode: "it knows no such node; check that both have the same cluster.json",
-  wrongKey: "it knows another channelKey of this node; check that both have the same cluster.json",
-  notAuthentic: "it has another channelKey than this node's cluster.json says, or somebody " +
-    "altered the hello on its way; check that both have the same cluster.json",
+  unknownNode: "its cluster.json does not have this node; check that both have the same one",
+  wrongKey:
+    "its cluster.json has another channelKey for this node; check that both have the same one",
+  notAuthentic: "it has another channelKey than in this node's cluster.json, or the hello was " +
+    "altered on its way; check that both have the same cluster.json",
 };
 
 const preambleField = record<{ readonly protocol: string; readonly version: number }>({
@@ -260,26 +263,26 @@ const greetingField = tagged<Greeting>({
   answer: { tag: 3, fields: { noise } },
 });
 
-/** Most bytes in a configuration: that of the largest cluster, with room. */
+/** Most bytes in a configuration. That of the largest cluster is smaller. */
 export const CONFIGURATION_BYTES_MAX: number = 128 * 1024;
 /** Most bytes in the frame of an introduction. */
 export const INTRODUCTION_FRAME_BYTES_MAX: number = CONFIGURATION_BYTES_MAX + 16;
 
-/** What the nodes of a cluster compare when they meet; public, and the same on every node. */
+/** The configuration, which two nodes compare when they connect. It is public. */
 export interface Configuration {
   /** SHA-256 of the text: 32 bytes. */
   readonly digest: Uint8Array;
-  /** The configuration in a form that is the same for all that mean the same. */
+  /** The configuration in its canonical form. */
   readonly text: Uint8Array;
 }
 
-/** The first words inside the channel. */
+/** The first message in the channel. */
 interface Introduction {
-  /** The dialer's configuration where it differs from the acceptor's; null where it is the same. */
+  /** The dialer's configuration; null when it is the same as the acceptor's. */
   readonly configuration: Uint8Array | null;
 }
 
-/** The payload of an introduction. It stands in a shared buffer until the next call. */
+/** The payload of an introduction, in a shared buffer until the next call. */
 export function encodeIntroduction(introduction: Introduction): Uint8Array {
   const sequence: Scalar[] = [];
   introductionField.write(introduction, sequence);

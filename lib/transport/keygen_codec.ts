@@ -1,11 +1,10 @@
 /**
  * Key generation's messages as bytes, in the same form as Raft's (`message_codec.ts`) and on the same
- * connections. The two families are told apart by the tag that every message begins with: Raft's
- * tags are below {@linkcode KEYGEN_TAG_MIN}. Tags and order are the wire format.
+ * connections. Every message begins with its tag, and Raft's tags are below {@linkcode KEYGEN_TAG_MIN}.
+ * Tags and order are the wire format.
  *
- * A `share` is a secret. It is sent only over a channel to its receiver, which is encrypted, and
- * the caller that hands it over and the one that takes it each erase their own copy; what the network stack keeps of a
- * payload is overwritten as it is used again.
+ * A `share` is a secret. It is sent only over the encrypted channel to its receiver. Sender and receiver
+ * each erase their own copy. The buffers of the network stack are overwritten when they are used again.
  *
  * @module
  */
@@ -32,21 +31,21 @@ import { type Route, toMessageError } from "./message_codec.ts";
 
 /** The lowest tag of key generation's messages. */
 const KEYGEN_TAG_MIN = 64;
-/** The highest; MessagePack's positive fixint ends there, so a tag is one byte. */
+/** The highest tag. MessagePack's positive fixint ends there, so a tag is one byte. */
 const KEYGEN_TAG_MAX = 127;
-/** Most voters that a message can speak of. */
+/** Most voters in a message. */
 export const VOTER_COUNT_MAX = 128;
-/** Most bytes in a genesis certificate: more than twice what 101 voters of long names take. */
+/** Most bytes in a genesis certificate. 101 voters with long names need less than half. */
 export const GENESIS_BYTES_MAX = 131_072;
 
-/** Whether a payload claims to be one of key generation's. */
+/** Whether a payload has a tag of key generation. */
 export function isKeyGenerationPayload(payload: Uint8Array): boolean {
   const [tag = 0] = payload;
   return tag >= KEYGEN_TAG_MIN && tag <= KEYGEN_TAG_MAX;
 }
 
 /**
- * The payload of a message. It stands in a shared buffer: put it into a frame before the next call.
+ * The payload of a message, in a shared buffer: put it into a frame before the next call.
  *
  * @throws {MessageError} when the receiver would refuse it: a count or a length above its limit.
  */
@@ -64,7 +63,7 @@ export function encodeKeyGenerationMessage(message: Message): Uint8Array {
  * Reads and checks a payload. Byte strings in the message are views into `payload`, which must be
  * the message's own.
  *
- * @throws {MessageError} saying which field of which kind does not fit, its value and the limit.
+ * @throws {MessageError} when a field does not fit. The message has the kind, the field, and the limit.
  */
 export function decodeKeyGenerationMessage(payload: Uint8Array, route: Route): Message {
   const reader = new SequenceReader(payload);
@@ -79,7 +78,7 @@ export function decodeKeyGenerationMessage(payload: Uint8Array, route: Route): M
   }
 }
 
-/** A message without what the connection knows. */
+/** A message without sender and receiver, which the connection knows. */
 type Body<Kind> = Kind extends Message ? Omit<Kind, "from" | "to"> : never;
 
 /** SHA-256 in hex. */

@@ -1,8 +1,8 @@
 /**
- * Raft messages as bytes: one schema per kind, all in this file. A message is written as its kind's
- * tag and then its fields in the order below (see `field.ts`); sender and receiver are not
- * written, the connection knows both. Tags and order are the wire format: changing either, or adding
- * a field, takes a new protocol version in `hello.ts`.
+ * Raft messages as bytes: one schema per kind, all in this file. A message is its kind's tag, then its
+ * fields in the order below (see `field.ts`). Sender and receiver are not written: the connection knows
+ * both. Tags and order are the wire format. To change either, or to add a field, takes a new protocol
+ * version in `hello.ts`.
  *
  * @module
  */
@@ -49,11 +49,11 @@ import {
   word,
 } from "./field.ts";
 
-/** Most entries in one AppendEntries: as many as the core puts into one (`APPEND_LIMITS`). */
+/** Most entries in one AppendEntries; the core sends no more (`APPEND_LIMITS`). */
 export const ENTRY_COUNT_MAX = 16_384;
 /** Most bytes in the payload of one entry, or in one forwarded command. */
 export const ENTRY_BYTES_MAX = 2 * 1024 * 1024;
-/** Most proposals, or outcomes of proposals, in one message: again as many as the core puts there. */
+/** Most proposals, or outcomes of proposals, in one message; the core sends no more. */
 export const PROPOSAL_COUNT_MAX = 16_384;
 /** Most signers in one signing session, or grants in one term's proof. */
 export const SIGNER_COUNT_MAX = 1024;
@@ -64,22 +64,22 @@ export const SHARE_BYTES_MAX = 128;
 /** Bytes of a snapshot's SHA-256. */
 export const SHA256_BYTES = 32;
 
-/** A payload that is no message within the limits. */
+/** A payload is not a message, or exceeds a limit. */
 export class MessageError extends InputError {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "MessageError";
 }
 
-/** The two ends of a connection, as they proved to each other when it began. */
+/** The two ends of a connection, authenticated when it began. */
 export interface Route {
-  /** Who speaks. */
+  /** The sender. */
   readonly from: NodeId;
-  /** Who listens. */
+  /** The receiver. */
   readonly to: NodeId;
 }
 
 /**
- * The payload of a message. It stands in a shared buffer: put it into a frame before the next call.
+ * The payload of a message, in a shared buffer: put it into a frame before the next call.
  *
  * @throws {MessageError} when the receiver would refuse it: a count or a length above its limit.
  */
@@ -97,7 +97,7 @@ export function encodeMessage(message: Message): Uint8Array {
  * Reads and checks a payload. Byte strings in the message are views into `payload`, which must be
  * the message's own.
  *
- * @throws {MessageError} saying which field of which kind does not fit, its value and the limit.
+ * @throws {MessageError} when a field does not fit. The message has the kind, the field, and the limit.
  */
 export function decodeMessage(payload: Uint8Array, route: Route): Message {
   const reader = new SequenceReader(payload);
@@ -113,7 +113,7 @@ export function decodeMessage(payload: Uint8Array, route: Route): Message {
   }
 }
 
-/** A message without what the connection knows. */
+/** A message without sender and receiver, which the connection knows. */
 type Body<Kind> = Kind extends Message ? Omit<Kind, "from" | "to"> : never;
 
 const commitment = bytes({ bytesMax: COMMITMENT_BYTES_MAX });
@@ -306,7 +306,7 @@ const messageField = tagged<Body<Message>>({
   timeoutNowRequest: { tag: 13, fields: { term, round: count, certificate: nullable(note) } },
 });
 
-/** The one rule across fields: entries follow the entry that they claim to follow. */
+/** The one rule between fields: the entries follow the previous entry in the request. */
 function checkContiguous(request: Body<AppendRequest>): void {
   const [first] = request.entries;
   if (first !== undefined && first.index !== request.previousLogIndex + 1) {
@@ -317,7 +317,7 @@ function checkContiguous(request: Body<AppendRequest>): void {
   }
 }
 
-/** What does not fit its schema becomes a {@linkcode MessageError}; everything else stays as it is. */
+/** Turns a schema's refusal into a {@linkcode MessageError}. Other errors stay as they are. */
 export function toMessageError(what: string, cause: unknown): unknown {
   return cause instanceof InputError
     ? new MessageError(`Cannot ${what}: ${cause.message}`, { cause })

@@ -164,7 +164,7 @@ for (
       answerHello(beta.connection, acceptor),
       (error) =>
         error instanceof HelloError && error.refusal === "wrongKey" &&
-        /hello of alpha: the node that sent it does not have the channelKey/.test(error.message),
+        /hello of alpha: its sender does not have the channelKey/.test(error.message),
     );
     const answer = await greetingOf(beta);
     assert.ok(answer.kind === "refusal" && answer.refusal === "wrongKey");

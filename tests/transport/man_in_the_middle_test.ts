@@ -195,7 +195,7 @@ Deno.test("who sends a node's words back to it is refused", async () => {
     await writeAll(reflecting, hello.bytes);
     await readToEnd(reflecting);
     const { error } = await alpha.refusals.take();
-    assert.match(error.message, /hello of alpha: it means beta, this is alpha/);
+    assert.match(error.message, /hello of alpha: it is for beta, and this is alpha/);
     reflecting.close();
   });
 });

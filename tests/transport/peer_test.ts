@@ -112,7 +112,7 @@ Deno.test("Peer refuses another node at the peer's address, though it has seen t
   await writeFrame(socket, answerTo(toGamma.hello, GAMMA));
   const { what, peer, error } = await alpha.refusals.take();
   assert.deepEqual([what, peer], ["hello", BETA]);
-  assert.match(error.message, /^Cannot accept answer of beta: it does not authenticate; either/);
+  assert.match(error.message, /^Cannot accept answer of beta: it is not authentic: either/);
   await readToEnd(socket);
   socket.close();
   listener.close();
@@ -129,7 +129,7 @@ Deno.test("Peer refuses an earlier answer of the genuine peer", async () => {
   const second = await listener.accept();
   await readFrame(second);
   await writeFrame(second, recorded);
-  assert.match((await alpha.refusals.take()).error.message, /it does not authenticate/);
+  assert.match((await alpha.refusals.take()).error.message, /it is not authentic/);
   assert.equal(alpha.transport.isConnected(BETA), false);
   second.close();
   listener.close();
