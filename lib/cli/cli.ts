@@ -44,7 +44,7 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "help", load: () => Promise.resolve(registerHelp) },
 ];
 
-/** How long a reader of stderr may keep a program that has failed from its end. */
+/** How long a failed program waits for a slow reader of stderr. */
 const MESSAGE_TIMEOUT_MS = 5_000;
 
 const EXIT_CODES_HELP = `
@@ -66,7 +66,7 @@ export async function run(
   }
 }
 
-/** The runtime puts this in the place of bytes that are not UTF-8, so what was meant is lost. */
+/** The runtime replaces bytes that are not UTF-8 by this character, so the argument is lost. */
 const REPLACEMENT_CHARACTER = "\ufffd";
 
 function checkArguments(args: readonly string[]): void {
@@ -77,13 +77,13 @@ function checkArguments(args: readonly string[]): void {
     `Cannot use argument ${
       index + 1
     }: it has bytes that are not UTF-8, or U+FFFD, which stands for ` +
-      "such bytes. Give a value of any bytes with --file PATH, or as - on standard input.",
+      "such bytes. Give such a value with --file PATH, or with - on standard input.",
   );
 }
 
 /**
- * The program with the command that `args` name; with all commands where they name none, and for help.
- * {@linkcode run} says how each way to end is told.
+ * The program with the command in `args`, or with all commands for help and when `args` have none.
+ * {@linkcode run} reports how a command ends.
  */
 export async function createProgram(
   context: CommandContext,
@@ -105,7 +105,7 @@ function commandName(context: CommandContext, args: readonly string[]): string |
   try {
     return frame.parseOptions([...args]).operands[0];
   } catch (error) {
-    // The program itself meets the same fault again, and says so.
+    // The program finds the same fault again, and reports it.
     if (error instanceof CommanderError) return undefined;
     throw error;
   }
@@ -118,14 +118,14 @@ function createFrame(context: CommandContext): Program {
     .version(FLOE_VERSION, "-V, --version", "print the version of Floe")
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
-    .showHelpAfterError("(add --help for what there is)")
+    .showHelpAfterError("(--help lists commands and options)")
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, "floe: ")),
-      // Help has no colours; to learn whether a terminal has them takes variables that Floe may not read.
+      // Help has no colours: to detect them takes variables that Floe has no permission to read.
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
@@ -134,11 +134,11 @@ function createFrame(context: CommandContext): Program {
   return program;
 }
 
-/** Says on stderr what went wrong, and how the process shall end. */
+/** Reports an error on stderr, and returns the exit code. */
 async function report(error: unknown, context: CommandContext): Promise<ExitCode> {
-  // Commander has already said what it had to say.
+  // Commander has printed its own message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-  // The reader of our output has had enough, as `head` has.
+  // The reader has closed the pipe, as `head` does.
   if (error instanceof Deno.errors.BrokenPipe) return ExitCode.ok;
   const { exitCode, message } = describe(error, context);
   const stderr = new OutputQueue(context.stderr, () => "");
@@ -164,7 +164,7 @@ function describe(
   return { exitCode: ExitCode.failure, message: unforeseen(error, context) };
 }
 
-/** A bug: a person gets a sentence, and with FLOE_DEBUG the stack. */
+/** The message for a bug: a sentence, and with FLOE_DEBUG the stack. */
 function unforeseen(error: Error, context: CommandContext): string {
   const summary = `${error.name}: ${error.message}`;
   if (context.env("FLOE_DEBUG") !== undefined) return error.stack ?? summary;
@@ -178,7 +178,7 @@ const FLOE_VERSION = "0.1.0";
 function registerVersion(program: Program, context: CommandContext): void {
   program
     .command("version")
-    .summary("print the versions of Floe and of what it runs on")
+    .summary("print the versions of Floe, Deno and the system")
     .action((_options: unknown, command: Program) => {
       const versions = {
         floe: FLOE_VERSION,
@@ -210,6 +210,6 @@ function findCommand(parent: Program, name: string): Program {
   const list = parent.parent === null ? "floe help" : `floe help ${parent.name()}`;
   throw new CommandError(
     ExitCode.usage,
-    `There is no command ${JSON.stringify(path)}. ${list} lists what there is.`,
+    `There is no command ${JSON.stringify(path)}. ${list} lists the commands.`,
   );
 }

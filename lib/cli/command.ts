@@ -1,11 +1,11 @@
 /**
- * The seam between the `floe` program and its commands: what every command gets from the process
- * it runs in, and the shape of the function that adds a command to the program.
+ * The interface between the `floe` program and its commands: what a command gets from its process, and
+ * the function that adds a command to the program.
  *
  * A command is one file that exports `register<Name>`, a {@linkcode RegisterCommand}. Its action
  * returns when the work is done (exit code 0) or throws: a `CommandError` with the exit code, or
  * one of Floe's own errors, which `cli.ts` turns into an exit code and a message. A command never
- * calls `Deno.exit`, `console.log` or reads `Deno.env` itself, so that tests run it in-process.
+ * calls `Deno.exit` or `console.log`, and never reads `Deno.env`, so tests run it in their own process.
  *
  * @module
  */
@@ -13,51 +13,50 @@
 import type { Command } from "commander";
 import type { Clock } from "../client/mod.ts";
 
-/** Takes bytes without holding up anything else. */
+/** Takes bytes without blocking. */
 export interface ByteSink {
-  /** Writes some of `bytes` and returns how many. Two calls at the same time are not allowed. */
+  /** Writes some of `bytes` and returns how many. The caller waits before it calls again. */
   writeSome(bytes: Uint8Array): Promise<number>;
 }
 
 /** Where a command writes: stdout for data, stderr for messages. */
 export interface OutputStream extends ByteSink {
-  /** Whether a person is reading. */
+  /** Whether the output is a terminal. */
   readonly isTerminal: boolean;
   /**
-   * Writes all of it before returning; text as UTF-8, no newline added. It waits for a slow reader, so a
-   * program that runs on puts an `OutputQueue` before it.
+   * Writes all data before it returns; text as UTF-8, without a newline. It waits for a slow reader, so a
+   * node or a cluster puts an `OutputQueue` before it.
    */
   write(data: string | Uint8Array): void;
 }
 
 /** What a command gets from the process that it runs in. */
 export interface CommandContext {
-  /** For data: what a pipe wants. */
+  /** For data. */
   readonly stdout: OutputStream;
-  /** For messages: what a person wants. */
+  /** For messages. */
   readonly stderr: OutputStream;
   /** The process's input, read at most once. */
   readonly stdin: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** An environment variable, or undefined when it is not set or is empty. */
   env(name: string): string | undefined;
   /**
-   * What makes HTTP requests. HTTPS is trusted by these certificates, PEM, besides those that the
-   * system trusts.
+   * Makes HTTP requests. HTTPS trusts these certificates, PEM, and those of the system.
    */
   openFetch(caCerts: readonly string[]): typeof fetch;
   /**
-   * Aborted at the first SIGINT or SIGTERM; the next one ends the process at once. The first call
-   * installs the handlers; a command that never asks ends at a signal at once, as any program does.
+   * Aborts at the first SIGINT or SIGTERM; the second one ends the process at once. The first call
+   * installs the handlers. A command that never calls this ends at the first signal.
    */
   stopSignal(): AbortSignal;
-  /** Calls `reload` at each SIGHUP, which from then on does not end the process. */
+  /** Calls `reload` at each SIGHUP. From then on SIGHUP does not end the process. */
   onHangUp?(reload: () => void): void;
   /**
-   * Asks the person at the terminal for a line, of which the terminal shows nothing. The bytes are the
-   * caller's to erase. Absent where nobody is there to ask.
+   * Asks for a line at the terminal, which does not show it. The caller erases the bytes. Absent without a
+   * terminal.
    */
   askSecret?(question: string): Promise<Uint8Array>;
-  /** What waiting commands wait by; the machine's own time by default. */
+  /** The clock of commands that wait; the machine's by default. */
   readonly clock?: Clock;
 }
 
@@ -78,8 +77,8 @@ export type RegisterCommand = (program: Program, context: CommandContext) => voi
 type OutputFormat = "table" | "json";
 
 /**
- * The options that every command knows, as commander hands them over with `optsWithGlobals()`.
- * Absent ones were not given; `options.ts` holds their defaults and the code that reads them.
+ * The options of every command, as commander returns them from `optsWithGlobals()`. An option that was
+ * not given is absent; `options.ts` has the defaults and reads the options.
  */
 export interface GlobalFlags {
   /** `--config FILE`; default {@linkcode CONFIG_PATH_DEFAULT}. */
@@ -88,7 +87,7 @@ export interface GlobalFlags {
   readonly endpoints?: string;
   /** `--token-file FILE`, the token to send. */
   readonly tokenFile?: string;
-  /** `--ca-file FILE`, by which HTTPS is trusted. */
+  /** `--ca-file FILE`, the certificates that HTTPS trusts. */
   readonly caFile?: string;
   /** `-o, --output`; always there. */
   readonly output: OutputFormat;

@@ -6,21 +6,21 @@
 
 import type { FailureKind } from "../client/mod.ts";
 
-/** What a `floe` process's exit code means. */
+/** The exit codes of a `floe` process. */
 export const ExitCode = {
-  /** It did what was asked. */
+  /** Success. */
   ok: 0,
-  /** It failed for a reason that no other code names: a disk, a port, a bug. */
+  /** A failure without a code of its own: a disk, a port, a bug. */
   failure: 1,
-  /** It was asked wrongly: arguments, options, a configuration or key file that cannot be used. */
+  /** The command is wrong: an argument, an option, a file that cannot be used. */
   usage: 2,
-  /** What was asked for is not there: a key, a leader's certificate, an election. */
+  /** The key, the leader's certificate or the election does not exist. */
   notFound: 3,
-  /** A condition that the request named does not hold. */
+  /** A condition of the request does not hold. */
   preconditionFailed: 4,
   /** No node could answer in time. The message says whether a write may have been applied. */
   unavailable: 5,
-  /** The caller may not do this. */
+  /** The token does not allow the request, or there is no token. */
   notAllowed: 6,
   /** A note or a certificate does not verify. */
   verificationFailed: 7,
@@ -29,7 +29,7 @@ export const ExitCode = {
 /** One of the exit codes. */
 export type ExitCode = typeof ExitCode[keyof typeof ExitCode];
 
-/** What a command ends with whose request failed. */
+/** The exit code for each way in which a request fails. */
 export const EXIT_CODE_OF: Readonly<Record<FailureKind, ExitCode>> = {
   usage: ExitCode.usage,
   notFound: ExitCode.notFound,
@@ -41,8 +41,8 @@ export const EXIT_CODE_OF: Readonly<Record<FailureKind, ExitCode>> = {
 };
 
 /**
- * Ends a command with an exit code and a message on stderr. The message says what failed, where,
- * and what to do; it is shown as it is, after `floe: `.
+ * Ends a command with an exit code and a message on stderr. The message says what failed, where, and what
+ * to do. It is printed after `floe: `.
  */
 export class CommandError extends Error {
   /** Distinguishes this error in logs and in `catch` clauses. */

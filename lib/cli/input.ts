@@ -1,5 +1,5 @@
 /**
- * Reading files and standard input, as arguments of commands name them.
+ * Reads the files that arguments name, and standard input.
  *
  * @module
  */
@@ -12,20 +12,19 @@ import { CommandError, ExitCode } from "./failure.ts";
 /** The name that stands for standard input. */
 export const STDIN_NAME = "-";
 
-/** What may be read. */
+/** How much to read at most. */
 interface InputLimit {
   /** Most bytes. */
   readonly bytesMax: number;
-  /** How the command ends when there are more; {@linkcode ExitCode.usage} by default. */
+  /** The exit code above that; {@linkcode ExitCode.usage} by default. */
   readonly exitCode?: ExitCode;
 }
 
 /**
- * All bytes of a file, or of standard input for {@linkcode STDIN_NAME}. What is too large is not
- * read to its end.
+ * All bytes of a file, or of standard input for {@linkcode STDIN_NAME}. It stops reading above the limit.
  *
- * @throws {CommandError} with {@linkcode ExitCode.usage} when the file cannot be read, or as `limit`
- * says when there is too much in it.
+ * @throws {CommandError} with {@linkcode ExitCode.usage} when the file cannot be read, or with the exit
+ * code of `limit` when it is too large.
  */
 export async function readInput(
   name: string,
@@ -65,7 +64,9 @@ function unreadable(name: string, cause: unknown): CommandError {
 
 function reasonOf(cause: unknown): string {
   if (cause instanceof Deno.errors.NotFound) return "there is no such file";
-  if (cause instanceof Deno.errors.PermissionDenied) return "this user may not read it";
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return "this user has no permission to read it";
+  }
   if (cause instanceof Deno.errors.IsADirectory) return "it is a folder";
   return messageOf(cause);
 }

@@ -1,5 +1,5 @@
 /**
- * The options that every command knows.
+ * The options of every command.
  *
  * @module
  */
@@ -46,7 +46,7 @@ export function globalFlags(command: Program): GlobalFlags {
 const DURATION_PATTERN = /^([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s)?$/;
 
 /**
- * Reads a duration, in seconds unless it says `ms`, as milliseconds.
+ * Reads a duration as milliseconds. Without a unit, or with `s`, it is in seconds.
  *
  * @throws {InvalidArgumentError} unless it is from 1 ms to {@linkcode TIMEOUT_MS_MAX}.
  */
@@ -73,7 +73,7 @@ export function wholeNumberUpTo(most: number): (text: string) => number {
   };
 }
 
-/** Where the nodes' folders are when neither `--data-dir` nor `FLOE_DATA_DIR` says so. */
+/** The folder of the nodes' folders without `--data-dir` and `FLOE_DATA_DIR`. */
 export const DATA_DIR_DEFAULT = ".floe";
 
 /** The folder that holds all nodes' folders: `--data-dir`, else `FLOE_DATA_DIR`, else `.floe`. */

@@ -7,7 +7,7 @@
 import { marginsOf, marginWarnings, type Quorum } from "../margins.ts";
 import type { OutputStream } from "./command.ts";
 
-/** What a table shows where there is nothing to show. */
+/** An empty cell in a table. */
 export const EMPTY_CELL = "-";
 
 /** A value in a table; null is shown as {@linkcode EMPTY_CELL}. */
@@ -40,7 +40,7 @@ export function printFields(
   }
 }
 
-/** Prints one JSON document: indented where a person reads, on one line where a program does. */
+/** Prints one JSON document: indented on a terminal, on one line elsewhere. */
 export function printJson(stream: OutputStream, value: unknown): void {
   stream.write(JSON.stringify(value, null, stream.isTerminal ? 2 : 0) + "\n");
 }
@@ -50,8 +50,8 @@ export function printJson(stream: OutputStream, value: unknown): void {
 const UNSAFE_PATTERN = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /**
- * `text` with what could drive a terminal made visible: keys and answers come from others. Newlines
- * stay where `keepNewlines` asks for it.
+ * `text` with its control characters escaped: keys and answers are not trusted. With `keepNewlines`,
+ * newlines stay.
  */
 export function printable(
   text: string,
@@ -71,7 +71,7 @@ function width(cell: string | undefined): number {
   return cell?.length ?? 0;
 }
 
-/** The margins as fields for people, for `printFields`. */
+/** The margins as fields, for `printFields`. */
 export function marginFields(quorum: Quorum): readonly (readonly [name: string, value: string])[] {
   const { n } = quorum;
   const { crashed, lying, sharesLost, sharesToForge } = marginsOf(quorum);
@@ -83,13 +83,13 @@ export function marginFields(quorum: Quorum): readonly (readonly [name: string, 
   ];
 }
 
-/** The margins that people ask for first, in a few words. */
+/** The two most important margins, in a few words. */
 export function describeMargins(quorum: Quorum): string {
   const { crashed, lying } = marginsOf(quorum);
   return `${crashed} of ${quorum.n} nodes down, ${lying} lying`;
 }
 
-/** Says on `stderr` what an operator of such a cluster should know; nothing for most clusters. */
+/** Prints warnings about a cluster's margins on `stderr`; none for most clusters. */
 export function printMarginWarnings(stderr: OutputStream, quorum: Quorum): void {
   for (const warning of marginWarnings(quorum)) stderr.write(`warning: ${warning}\n`);
 }

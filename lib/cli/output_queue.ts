@@ -1,5 +1,5 @@
 /**
- * How a program that runs on, a node or a local cluster, writes what it has to say.
+ * The output of a node or a local cluster, which must never wait for a reader.
  *
  * @module
  */
@@ -7,17 +7,17 @@
 import { concatBytes, encodeUtf8 } from "../bytes.ts";
 import type { ByteSink, OutputStream } from "./command.ts";
 
-/** Most bytes that wait to be written; what comes on top of that is dropped. */
+/** Most bytes that wait to be written; further lines are dropped. */
 export const PENDING_BYTES_MAX: number = 4 * 1024 * 1024;
-/** How long the end of a program waits for a reader that does not read. */
+/** How long the end of the program waits for a slow reader. */
 const DRAIN_TIMEOUT_MS = 1_000;
 
 const NEWLINE = 0x0a;
 
 /**
- * A queue of lines with one writer. A reader that stops (a paused pager, a full pipe), a full disk and
- * a closed pipe all cost lines. Lost lines are counted, and the count is written as soon as writing
- * works again. Nothing here throws and nothing here holds up the program.
+ * A queue of lines with one writer. When a reader stops (a paused pager, a full pipe), a disk is full or a
+ * pipe is closed, lines are dropped. They are counted, and the count is written when writing works again.
+ * No method throws, and none blocks.
  */
 export class OutputQueue implements OutputStream {
   readonly isTerminal: boolean;
@@ -40,7 +40,7 @@ export class OutputQueue implements OutputStream {
     this.isTerminal = sink.isTerminal ?? false;
   }
 
-  /** Takes a line, its newline included, and writes it soon, after the lines before it. */
+  /** Queues a line, which includes its newline. */
   write(line: string | Uint8Array): void {
     const bytes = typeof line === "string" ? encodeUtf8(line) : line.slice();
     if (this.#pendingBytes + bytes.length > PENDING_BYTES_MAX) {
@@ -52,13 +52,13 @@ export class OutputQueue implements OutputStream {
     this.#writing ??= this.#writePending();
   }
 
-  /** As {@linkcode write}; all bytes are taken at once. */
+  /** As {@linkcode write}: takes all bytes. */
   writeSome(bytes: Uint8Array): Promise<number> {
     this.write(bytes);
     return Promise.resolve(bytes.length);
   }
 
-  /** Settles when all lines taken so far are written, or cannot be written in time. */
+  /** Settles when all queued lines are written, or at the timeout. */
   async drain(timeoutMs = DRAIN_TIMEOUT_MS): Promise<void> {
     const timeout = Promise.withResolvers<void>();
     const timer = setTimeout(timeout.resolve, timeoutMs);
@@ -89,7 +89,7 @@ export class OutputQueue implements OutputStream {
     return dropped === 0 ? [] : [encodeUtf8(this.#describeDropped(dropped))];
   }
 
-  /** Returns false for a failure: there is nobody to tell of it before a write succeeds. */
+  /** Returns false for a failure, which cannot be reported before a write succeeds. */
   async #writeAll(bytes: Uint8Array): Promise<boolean> {
     let left = this.#isLineOpen ? concatBytes(encodeUtf8("\n"), bytes) : bytes;
     try {

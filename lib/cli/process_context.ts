@@ -8,11 +8,11 @@ import { encodeUtf8 } from "../bytes.ts";
 import { EnvironmentError, InputError, messageOf } from "../errors.ts";
 import type { CommandContext, OutputStream } from "./command.ts";
 
-/** What commands get when they run as a program of their own. */
+/** The context of a command that runs as a process. */
 export function processContext(): CommandContext {
   return {
     stdout: outputStream(Deno.stdout, toOutputError),
-    // There is nowhere left to tell that a message could not be written.
+    // A message that cannot be written cannot be reported either.
     stderr: outputStream(Deno.stderr, () => null),
     stdin: ReadableStream.from(readStandardInput()),
     env: (name) => Deno.env.get(name) || undefined,
@@ -38,13 +38,13 @@ async function askSecret(question: string): Promise<Uint8Array> {
 }
 
 /**
- * Standard input. Where it is closed the runtime has put the null device in its place; taken as an empty
- * input, that would store an empty value without a word.
+ * Standard input. The runtime replaces a closed one by the null device, which would look like an empty
+ * value.
  *
  * @throws {InputError} when nothing is connected to it.
  */
 async function* readStandardInput(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  // Few commands read it, and every command would wait for this module.
+  // Loaded here, because few commands read standard input.
   const { fstatSync, statSync } = await import("node:fs");
   const { rdev } = fstatSync(0);
   if (rdev !== 0 && rdev === statSync("/dev/null").rdev) {
@@ -53,7 +53,7 @@ async function* readStandardInput(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   yield* Deno.stdin.readable;
 }
 
-/** `toError` makes what `write` throws for a failure; for null, `write` returns as if all were well. */
+/** `toError` makes the error that `write` throws. When it returns null, `write` ignores the failure. */
 function outputStream(
   file: typeof Deno.stdout,
   toError: (cause: unknown) => unknown,
@@ -77,19 +77,19 @@ function writeAllSync(file: typeof Deno.stdout, bytes: Uint8Array): void {
 }
 
 function toOutputError(cause: unknown): unknown {
-  // `cli.ts` knows it: the reader has had enough.
+  // `cli.ts` handles it: the reader has closed the pipe.
   if (cause instanceof Deno.errors.BrokenPipe) return cause;
   const message = `Cannot write to standard output: ${messageOf(cause)}. ` +
     "Check the space on the disk that it goes to.";
   return new EnvironmentError(message, { cause });
 }
 
-/** Sends each request over a new connection. Lets go of all of them when it is disposed of. */
+/** Sends each request over a new connection. Disposal closes all of them. */
 export class FreshConnections implements Disposable {
   readonly #caCerts: readonly string[];
   #client: Deno.HttpClient | null = null;
 
-  /** HTTPS is trusted by `caCerts`, PEM, besides those that the system trusts. */
+  /** HTTPS trusts `caCerts`, PEM, and the certificates of the system. */
   constructor(caCerts: readonly string[] = []) {
     this.#caCerts = caCerts;
   }
@@ -100,7 +100,7 @@ export class FreshConnections implements Disposable {
     return fetch(input, { ...init, client: this.#client });
   };
 
-  /** Ends what is left of connections. */
+  /** Closes the connections that are still open. */
   [Symbol.dispose](): void {
     this.#client?.close();
     this.#client = null;
@@ -109,7 +109,7 @@ export class FreshConnections implements Disposable {
 
 let stopController: AbortController | null = null;
 
-/** One controller for the process, however often it is asked for. */
+/** Returns the same controller's signal at each call. */
 function stopSignal(): AbortSignal {
   if (stopController !== null) return stopController.signal;
   const controller = new AbortController();
@@ -120,14 +120,14 @@ function stopSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** One Ctrl-C may come several times: from the terminal, and from the processes between it and this one. */
+/** One Ctrl-C can arrive several times: from the terminal, and from npx and other parent processes. */
 const SAME_STOP_MS = 500;
-/** What a shell shows for a process that a signal ended. */
+/** The exit codes of a process that a signal ended, as shells have them. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 let firstStopMs: number | null = null;
 
-/** The first signal asks to stop, which may take a hand-over's time. A second one says: now. */
+/** The first signal asks to stop, which can take as long as a hand-over. The second ends at once. */
 function stopOrEnd(controller: AbortController, name: keyof typeof EXIT_CODES): void {
   const nowMs = performance.now();
   firstStopMs ??= nowMs;
@@ -135,7 +135,7 @@ function stopOrEnd(controller: AbortController, name: keyof typeof EXIT_CODES): 
   controller.abort();
 }
 
-/** Resolves when `signal` aborts, at once if it has. */
+/** Resolves when `signal` aborts, or at once if it has aborted. */
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
@@ -143,7 +143,7 @@ export function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** What a node needs: its ports, its files, and the variables that concern it. */
+/** The permissions of a node: network, files, and its environment variables. */
 export const NODE_PERMISSIONS: readonly string[] = [
   "--allow-net",
   "--allow-read",
@@ -151,5 +151,5 @@ export const NODE_PERMISSIONS: readonly string[] = [
   "--allow-env=FLOE_*,NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE",
 ];
 
-/** What all of Floe needs: `floe cluster` starts the nodes. */
+/** The permissions of all of Floe: `floe cluster` also starts processes. */
 export const FLOE_PERMISSIONS: readonly string[] = ["--allow-run", ...NODE_PERMISSIONS];

@@ -1,5 +1,5 @@
 /**
- * What a client command works with once its options are read.
+ * The client of a command, made from its options.
  *
  * @module
  */
@@ -24,22 +24,23 @@ import { readInput } from "./input.ts";
 import { configPath, globalFlags } from "./options.ts";
 import { findTokens } from "./token_source.ts";
 
-/** The options of one run and the client that they describe. */
+/** A command's options, and its client. */
 interface OpenedClient {
   /** The global options. */
   readonly flags: GlobalFlags;
-  /** Asks the nodes that the options name. */
+  /** Sends requests to the nodes in the options. */
   readonly client: ApiClient;
 }
 
-/** What to do where a node wants a token. */
+/** The advice when a node requires a token. */
 const TOKEN_ADVICE = "Name a file that holds a token with --token-file or FLOE_TOKEN_FILE.";
 
 const ADVICE: Advice = {
-  givenUp: "See how the nodes are (floe status), or allow more --timeout.",
+  givenUp: "Check the nodes (floe status), or raise --timeout.",
   unreachable: "Start the cluster (floe cluster), or name its nodes with --endpoints.",
   unauthorized: TOKEN_ADVICE,
-  uncertain: (key) => `The same command with --idempotency-key ${key} tells, and is done once.`,
+  uncertain: (key) =>
+    `To find out, repeat the command with --idempotency-key ${key}: the write is done once.`,
 };
 
 /** Reads the global options of `command` and finds the nodes to ask. */
@@ -72,7 +73,7 @@ async function readCaCerts(
 /**
  * The API's path for a key.
  *
- * @throws {CommandError} with {@linkcode ExitCode.usage} when it cannot be a key.
+ * @throws {CommandError} with {@linkcode ExitCode.usage} when the key is not valid.
  */
 export function pathOfKey(key: string): string {
   if (key === "") throw new CommandError(ExitCode.usage, "Cannot use an empty key: name one");
@@ -82,10 +83,10 @@ export function pathOfKey(key: string): string {
 }
 
 /**
- * The nodes to ask, in order: `--endpoints`, else `FLOE_ENDPOINTS`, else every `api` address of the
+ * The nodes' addresses, in order: `--endpoints`, else `FLOE_ENDPOINTS`, else every `api` address of the
  * configuration.
  *
- * @throws {CommandError} with {@linkcode ExitCode.usage} when none of them names a node.
+ * @throws {CommandError} with {@linkcode ExitCode.usage} when there is no address.
  */
 async function findEndpoints(
   flags: GlobalFlags,
@@ -114,7 +115,7 @@ function parseEndpoints(
     throw new CommandError(ExitCode.usage, `Cannot use ${source}: it names no address`);
   }
   return items.map((item) => {
-    // Not repeated: what stands before the @ may be a password.
+    // The message does not repeat the address: there may be a password before the @.
     if (item.includes("@")) {
       throw new CommandError(
         ExitCode.usage,
@@ -136,7 +137,7 @@ function toEndpoint(scheme: string, label: string): Endpoint {
 }
 
 async function loadConfigOfCluster(path: string): Promise<ClusterConfig> {
-  // To check the keys in it takes much code, for which a client that is told its endpoints need not wait.
+  // Loaded here: the code that checks the keys is large, and not needed with --endpoints.
   const { ClusterConfigError, loadClusterConfig } = await import("../config/mod.ts");
   try {
     return await loadClusterConfig(path);
@@ -147,12 +148,12 @@ async function loadConfigOfCluster(path: string): Promise<ClusterConfig> {
   }
 }
 
-/** One node's answer, or why it says nothing of use. */
+/** One node's answer, or why there is none. */
 export type View<Body> =
   | { readonly endpoint: Endpoint; readonly body: Body; readonly error: null }
   | { readonly endpoint: Endpoint; readonly body: null; readonly error: string };
 
-/** What came of asking one node; `read` throws a `ClientError` for what is not the API's answer. */
+/** One node's answer. `read` throws a `ClientError` when it is not an answer of Floe's API. */
 export function toView<Body>(
   attempt: EndpointResult,
   read: (answer: ClientAnswer) => Body,
@@ -164,11 +165,11 @@ export function toView<Body>(
   return catching(
     ClientError,
     () => ({ endpoint, body: read(attempt.answer), error: null }),
-    () => ({ endpoint, body: null, error: "does not answer as Floe's API does" }),
+    () => ({ endpoint, body: null, error: "does not answer like Floe's API" }),
   );
 }
 
-/** The view as data: where it was asked for, whether it came, and what it says. */
+/** The view as JSON: the address, whether the node answered, and its answer. */
 export function toViewJson({ endpoint, body, error }: View<object>): Record<string, unknown> {
   const reachable = body !== null;
   return {

@@ -1,6 +1,6 @@
 /**
- * Where commands get the token from that they send: a file, a variable, or the data folder of a node on
- * this machine. Never an argument: those show in the process list.
+ * The token that a command sends. It comes from a file, a variable, or the data folder of a node on this
+ * machine; never from an argument, because arguments show in the process list.
  *
  * @module
  */
@@ -18,11 +18,11 @@ import { DATA_DIR_DEFAULT } from "./options.ts";
 const TOKEN_FILE_BYTES_MAX = 1_024;
 
 /**
- * The tokens for these nodes: that of `--token-file`, `FLOE_TOKEN` or `FLOE_TOKEN_FILE` for all of them;
- * else each node's own, from its data folder, where this user can read it. A node's own token is sent to
- * that node alone, wherever it comes from: to others it says nothing, and they must not learn it.
+ * The tokens for these nodes: the one in `--token-file`, `FLOE_TOKEN` or `FLOE_TOKEN_FILE` for all nodes;
+ * else each node's own token from its data folder, if this user can read it. A node's own token is only
+ * sent to that node: it is not valid at others, and they must not learn it.
  *
- * @throws {CommandError} with {@linkcode ExitCode.usage} when the one that is named cannot be used.
+ * @throws {CommandError} with {@linkcode ExitCode.usage} when the given token cannot be used.
  */
 export async function findTokens(
   endpoints: readonly Endpoint[],
@@ -43,8 +43,8 @@ export async function findTokens(
   }
   throw new CommandError(
     ExitCode.usage,
-    `Cannot use ${source}: it holds ${node}'s own token, which no other node may see. Name ` +
-      `${node} alone with --endpoints, or its cluster with --config.`,
+    `Cannot use ${source}: it holds ${node}'s own token, which other nodes must not learn. Name ` +
+      `only ${node} with --endpoints, or its cluster with --config.`,
   );
 }
 
@@ -74,7 +74,7 @@ function toNamed(content: string, source: string): NamedToken {
   });
 }
 
-/** A node's own token, from its folder, or from where its folder is among others; null for none. */
+/** A node's own token, from its data folder or from the folder of all nodes' folders; null for none. */
 function ownToken({ id }: Endpoint, context: CommandContext): string | null {
   if (id === null) return null;
   const folder = context.env("FLOE_DATA_DIR") ?? DATA_DIR_DEFAULT;
@@ -89,7 +89,7 @@ function readIfAllowed(file: string): string | null {
   try {
     return Deno.readTextFileSync(file).trim();
   } catch {
-    // It is another user's, or there is none: the node will say what it demands.
+    // There is no such file, or another user owns it. The node's answer says if it requires a token.
     return null;
   }
 }
@@ -104,5 +104,5 @@ function isOwnTokenOf(id: string, text: string): boolean {
   }
 }
 
-/** The file with a node's own token, in its data folder: one line, readable by its owner alone. */
+/** The file with a node's own token, in its data folder: one line, which only its owner can read. */
 export const ADMIN_TOKEN_FILE = "admin.token";

@@ -55,7 +55,7 @@ export interface KeyGenerationStatus {
   readonly waitingFor: readonly NodeId[];
 }
 
-/** The parts of a status. */
+/** The state that {@linkcode toStatus} reports. */
 export interface StatusParts {
   /** Decided by the outcome; `running` where attempt and agreement say more. */
   readonly outcome: "running" | "signed" | "finished" | "shareLost" | "exhausted";

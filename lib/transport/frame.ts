@@ -128,7 +128,7 @@ function checkLength(
 /** Frames that are queued are joined into one write of at most this many bytes. */
 export const CHUNK_BYTES_MAX = 256 * 1024;
 
-/** The limits of a queue. */
+/** Above these a queue drops frames. */
 export interface QueueLimits {
   /** Most frames. */
   readonly queueMessagesMax: number;

@@ -80,7 +80,7 @@ const USAGE_ERRORS: readonly (readonly [args: readonly string[], stderr: RegExp]
     /^floe: Cannot use argument 3: it has bytes that are not UTF-8[^\n]*--file PATH/,
   ],
   [["get", "\ufffd"], /^floe: Cannot use argument 2: /],
-  [["help", "bogus"], /^floe: There is no command "bogus"\. floe help lists what there is\.\n$/],
+  [["help", "bogus"], /^floe: There is no command "bogus"\. floe help lists the commands\.\n$/],
   [["help", "keys", "bogus"], /There is no command "keys bogus"\. floe help keys lists/],
   [["--bogus", "get", "a"], /^floe: unknown option '--bogus'/],
   [

@@ -55,7 +55,7 @@ for (const [what, host] of UNCERTAIN) {
     match(outcome.stderr, /^floe: No node could do it within 5 s:\n {2}a:1: .*\n {2}b:1: /);
     match(
       outcome.stderr,
-      /\nThe write may have been applied\. The same command with --idempotency-key [0-9a-f-]{36} tells/,
+      /\nThe write may have been applied\. To find out, repeat the command with --idempotency-key [0-9a-f-]{36}:/,
     );
   });
 }
@@ -110,7 +110,7 @@ Deno.test("a failure that no other attempt mends ends a write, and leaves open w
   deepEqual([outcome.code, outcome.requests.length], [5, 1]);
   match(
     outcome.stderr,
-    /^floe: a:1: The node failed.*\nThe write may.*--idempotency-key mine tells/,
+    /^floe: a:1: The node failed.*\nThe write may.*--idempotency-key mine: the write/,
   );
 });
 
@@ -157,7 +157,7 @@ Deno.test("a command gives up when the time is over, and says what each node sai
       outcome.stderr,
       "floe: No node could do it within 1 s:\n  a:1: no_leader, said the node\n" +
         "  b:1: stopping\n" +
-        `${said}See how the nodes are (floe status), or allow more --timeout.\n`,
+        `${said}Check the nodes (floe status), or raise --timeout.\n`,
     );
   }
 });

@@ -129,7 +129,7 @@ Deno.test("dkg status refuses an answer that is not Floe's, and what could drive
   const odd = nodeWith({});
   odd.keyGenerationNow = JSON.parse(JSON.stringify({ ...REPORT, id: "\u001b[31mred" }));
   const { stdout } = await floe(["dkg", "status"], { hosts: { "a:1": stranger, "b:1": odd } });
-  match(stdout, /a:1 {2}does not answer as Floe's API does/);
+  match(stdout, /a:1 {2}does not answer like Floe's API/);
   match(stdout, /^\\u001b\[31mred/m);
 });
 

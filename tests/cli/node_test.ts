@@ -18,7 +18,7 @@ Deno.test("node refuses a folder where it has run and its share is gone", async 
   Deno.writeTextFileSync(`${folder.path}/server_1/raft.guard`, "it voted");
   const refused = await floe(["node", ...options(folder, "server_1")]);
   assert.equal(refused.code, 2);
-  assert.match(refused.stderr, /share\.json: no such file\. Put the node's own back/);
+  assert.match(refused.stderr, /share\.json: no such file\. Restore the node's own share/);
 });
 
 Deno.test("node refuses a configuration without keys, and says how to get one", async () => {

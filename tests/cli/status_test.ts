@@ -110,7 +110,7 @@ Deno.test("status says which endpoint is not a node", async () => {
   const hosts = { "a:1": () => Response.json({ hello: "world" }), "b:1": follower() };
   const { code, stdout } = await floe(["status"], { hosts });
   equal(code, 0);
-  match(stdout, /a:1 {2}does not answer as Floe's API does$/m);
+  match(stdout, /a:1 {2}does not answer like Floe's API$/m);
 });
 
 Deno.test("status warns of nodes of different clusters in one list", async () => {

@@ -100,7 +100,7 @@ Deno.test("a node's own token goes to that node alone", async () => {
     const token = formatToken(drawToken({ kind: "admin", node: toNodeId("server_9") }));
     const refused = await sent(args, { ...env, FLOE_TOKEN: token }, apis);
     equal(refused.code, 2);
-    match(refused.stderr, /holds server_9's own token, which no other node may see/);
+    match(refused.stderr, /holds server_9's own token, which other nodes must not learn/);
     deepEqual(refused.received, [undefined, undefined, undefined]);
   }
 });

@@ -25,7 +25,7 @@ Deno.test("toView() says of an answer that is none what it is not", () => {
   const read = () => {
     throw new ClientError("failure", "not JSON");
   };
-  const error = "does not answer as Floe's API does";
+  const error = "does not answer like Floe's API";
   deepEqual(toView(ANSWER, read), { endpoint: ENDPOINT, body: null, error });
 });
 
