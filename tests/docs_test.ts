@@ -1,6 +1,6 @@
 /**
- * What the documents say that a machine can check: that what they point to is there, and that the
- * numbers in their tables are the code's. `api_reference_test.ts` and `cli_reference_test.ts` do it for
+ * What a machine can check of the documents and of `deno.json`: that the files that they name exist, and
+ * that the numbers in their tables are the code's. `api_reference_test.ts` and `cli_reference_test.ts` do it for
  * `docs/api.md` and `docs/cli.md`.
  *
  * @module
@@ -40,6 +40,12 @@ Deno.test("each folder of lib opens with its design, as README.md says", () => {
   for (const { name } of folders) {
     match(read(`lib/${name}/mod.ts`), /^\/\*\*\n( \*.*\n){10,} \* @module\n/, name);
   }
+});
+
+Deno.test("the gate's two runs of tests leave out none: each ignores what the other has", () => {
+  const { tasks } = JSON.parse(read("deno.json"));
+  const [, ignored = ""] = /--ignore=(\S+)$/.exec(tasks["test:together"]) ?? [];
+  deepEqual(tasks["test:alone"].split(" ").slice(-ignored.split(",").length), ignored.split(","));
 });
 
 Deno.test("README.md stays short enough to be read", () => {

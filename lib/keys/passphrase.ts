@@ -5,7 +5,7 @@
  * @module
  */
 
-import { scryptSync } from "node:crypto";
+import nodeCrypto from "node:crypto";
 import { assert, assertDefined } from "../assert.ts";
 import { encodeHex } from "../bytes.ts";
 import { catching, InputError } from "../errors.ts";
@@ -116,7 +116,7 @@ function runScrypt(passphrase: Uint8Array, { logN, salt }: KeyParameters): Uint8
   // scrypt needs a little more than 128 N r bytes (RFC 7914 §2); node:crypto's default limit is lower.
   const maxmem = 2 * 128 * N * r;
   return new Uint8Array(
-    scryptSync(passphrase, salt, KEY_BYTES, { N, r, p: SCRYPT_PARALLELIZATION, maxmem }),
+    nodeCrypto.scryptSync(passphrase, salt, KEY_BYTES, { N, r, p: SCRYPT_PARALLELIZATION, maxmem }),
   );
 }
 

@@ -10,6 +10,7 @@ import { lockDataFolder } from "../../lib/keys/private_file.ts";
 import { type NodeId, toNodeId } from "../../lib/types.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { floe } from "./fake_terminal.ts";
+import "../support/cheap_scrypt.ts";
 
 for (const nodes of [1, 3]) {
   Deno.test(`keygen --dealer gives each of ${nodes} nodes keys that it can start with`, async () => {

@@ -3,6 +3,7 @@ import { openStores } from "../../lib/storage/mod.ts";
 import { toClusterName, toNodeId } from "../../lib/types.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { floe, type Outcome, type Surroundings } from "./fake_terminal.ts";
+import "../support/cheap_scrypt.ts";
 
 const [FIRST, SECOND] = ["correct horse battery staple", "tr0ub4dor and three"];
 

@@ -10,6 +10,7 @@ import { decodeHex, encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
 import { parseToken } from "../../lib/http/wire.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { floe } from "../cli/fake_terminal.ts";
+import "../support/cheap_scrypt.ts";
 import { SecretScanner } from "../support/secret_scanner.ts";
 import {
   addFileKeys,
@@ -25,6 +26,7 @@ import { Written } from "./harness/written.ts";
 const PASSPHRASE = "correct horse battery staple";
 const NEW_PASSPHRASE = "tr0ub4dor and three";
 const RECORDING_MAIN = new URL("./harness/recording_main.ts", import.meta.url).pathname;
+const CHEAP_MAIN = new URL("./harness/cheap_main.ts", import.meta.url).pathname;
 const SECRET_FILES = ["identity.json", "share.json"];
 
 /** The least limits that a node takes, and more small writes than that: so there is a snapshot. */
@@ -183,7 +185,7 @@ async function runCommands({ cluster, written, workshop }: Use): Promise<void> {
       FLOE_DEBUG: "1",
       ...(passphrase === undefined ? {} : { FLOE_PASSPHRASE_FILE: passphrase }),
     };
-    const { code, stdout, stderr } = await runFloe(args, { env });
+    const { code, stdout, stderr } = await runFloe(args, { env, main: CHEAP_MAIN });
     written.add(`floe ${args.join(" ")}`, `${code}\n${stdout}${stderr}`);
     return code;
   };

@@ -10,6 +10,7 @@ import {
 } from "../../lib/keys/identity.ts";
 import { KeyFileError, type KeyFolder } from "../../lib/keys/key_file.ts";
 import { toNodeId } from "../../lib/types.ts";
+import "../support/cheap_scrypt.ts";
 
 const SELF = toNodeId("alpha");
 

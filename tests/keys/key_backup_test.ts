@@ -13,6 +13,7 @@ import { seal, type SecretLabel } from "../../lib/keys/sealed_text.ts";
 import { openStores, type StoreOptions } from "../../lib/storage/mod.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { TestKeygen } from "../keygen/harness.ts";
+import "../support/cheap_scrypt.ts";
 
 const config = generateLocalCluster({ nodes: 3 });
 const self = toNodeId("server_2");
@@ -196,7 +197,10 @@ Deno.test("restoreBackup() refuses the folder of another node, cluster or key", 
     refuses(() => restore(backup, elsewhere), /belongs to node server_3 .* not to node server_2/);
     makeStores(moved.dataDir);
     writeOtherGroup(moved.dataDir, config);
-    refuses(() => restore(backup, moved), /group\.json: the backup's share belongs to another group key/);
+    refuses(
+      () => restore(backup, moved),
+      /group\.json: the backup's share belongs to another group key/,
+    );
     for (const { dataDir } of [moved, elsewhere]) {
       assert.throws(() => Deno.statSync(`${dataDir}/identity.json`), Deno.errors.NotFound);
       assert.throws(() => Deno.statSync(`${dataDir}/share.json`), Deno.errors.NotFound);

@@ -17,6 +17,7 @@ import { type NodeId, toClusterName, toNodeId } from "../../lib/types.ts";
 import { certifyGenesis } from "../certificate/founders.ts";
 import { BAD_ENCODINGS } from "../frost/weak_points.ts";
 import { TestKeygen } from "../keygen/harness.ts";
+import "../support/cheap_scrypt.ts";
 
 const config = generateLocalCluster({ nodes: 3 });
 const self = toNodeId("server_2");

@@ -11,6 +11,7 @@ import { RECORD, RECORD_FILE } from "../../lib/keys/secret_kinds.ts";
 import { isEncrypted, readSecretFile, writeSecretFile } from "../../lib/keys/secret_file.ts";
 import { changePassphrase } from "../../lib/keys/secret_kinds.ts";
 import { toNodeId } from "../../lib/types.ts";
+import "../support/cheap_scrypt.ts";
 
 const config = generateLocalCluster({ nodes: 3 });
 const self = toNodeId("server_2");

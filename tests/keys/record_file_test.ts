@@ -16,6 +16,7 @@ import { changePassphrase } from "../../lib/keys/secret_kinds.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { TestKeygen } from "../keygen/harness.ts";
 import { MemoryCluster } from "../node/key_generation/memory_cluster.ts";
+import "../support/cheap_scrypt.ts";
 
 const { config, three: [self] } = new MemoryCluster(3);
 const RECORDS = recordsOf();

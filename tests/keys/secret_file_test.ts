@@ -11,6 +11,7 @@ import {
   writeSecretFile,
 } from "../../lib/keys/secret_file.ts";
 import { toClusterName, toNodeId } from "../../lib/types.ts";
+import "../support/cheap_scrypt.ts";
 
 const SECRET = "5ec2e75ec2e75ec2e7";
 const schema = z.strictObject({ secret: z.string().regex(/^[0-9a-f]+$/) });

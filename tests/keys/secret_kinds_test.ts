@@ -17,6 +17,7 @@ import {
   writeOwnSecret,
 } from "../../lib/keys/secret_kinds.ts";
 import { toClusterName, toNodeId } from "../../lib/types.ts";
+import "../support/cheap_scrypt.ts";
 
 /** What a damaged file of each kind is answered with: no two have the same way back. */
 const WAYS_BACK = [

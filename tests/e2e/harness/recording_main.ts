@@ -6,6 +6,7 @@
  */
 
 import { encodeHex } from "../../../lib/bytes.ts";
+import "../../support/cheap_scrypt.ts";
 
 const folder = Deno.env.get("FLOE_TEST_RANDOM");
 if (folder === undefined) throw new Error("FLOE_TEST_RANDOM names no folder");
