@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import process from "node:process";
-import { EnvironmentError } from "../../lib/errors.ts";
-import { readIdentity } from "../../lib/keys/identity.ts";
-import { lockDataFolder } from "../../lib/keys/private_file.ts";
+import { fileURLToPath } from "node:url";
 import { openKeyValueStore } from "../../lib/storage/key_value_store.ts";
+import type { Use } from "./owner_child.ts";
 import { nodeIn } from "./support.ts";
+
+const CHILD = fileURLToPath(new URL("owner_child.ts", import.meta.url));
 
 /** Only root can make a file of another user; elsewhere these tests skip themselves, visibly. */
 const ignore = process.geteuid?.() !== 0;
@@ -14,14 +15,14 @@ interface Case {
   readonly what: string;
   /** What stays root's while all else is the other user's. */
   readonly roots: string;
-  readonly use: (dataDir: string) => void;
+  readonly use: Use;
 }
 
 const cases: readonly Case[] = [
-  { what: "a folder", roots: ".", use: (dataDir) => lockDataFolder(dataDir) },
-  { what: "an identity", roots: "identity.json", use: readAlphas },
-  { what: "a guard", roots: "kv.db.guard", use: openStore },
-  { what: "a database", roots: "kv.db", use: openStore },
+  { what: "a folder", roots: ".", use: "lock" },
+  { what: "an identity", roots: "identity.json", use: "readIdentity" },
+  { what: "a guard", roots: "kv.db.guard", use: "openStore" },
+  { what: "a database", roots: "kv.db", use: "openStore" },
 ];
 
 for (const { what, roots, use } of cases) {
@@ -34,29 +35,19 @@ for (const { what, roots, use } of cases) {
       try {
         Deno.chmodSync(root, 0o755);
         Deno.mkdirSync(dataDir, { mode: 0o700 });
-        openStore(dataDir);
+        openKeyValueStore(nodeIn(dataDir)).close();
         Deno.writeTextFileSync(`${dataDir}/identity.json`, "{}", { mode: 0o600 });
         giveAway(dataDir, roots);
-        assert.throws(() => asNobody(() => use(dataDir)), (error) => {
-          assert.ok(error instanceof EnvironmentError);
-          const path = roots === "." ? dataDir : `${dataDir}/${roots}`;
-          assert.ok(error.message.includes(`${path} belongs to another user (uid 0). Run Floe as`));
-          assert.doesNotMatch(error.message, /disk works|free space/);
-          return true;
-        });
+        const path = roots === "." ? dataDir : `${dataDir}/${roots}`;
+        const error = errorOfNobody(use, dataDir);
+        assert.match(error, /^EnvironmentError: /);
+        assert.ok(error.includes(`${path} belongs to another user (uid 0). Run Floe as`), error);
+        assert.doesNotMatch(error, /disk works|free space/);
       } finally {
         Deno.removeSync(root, { recursive: true });
       }
     },
   });
-}
-
-function openStore(dataDir: string): void {
-  openKeyValueStore(nodeIn(dataDir)).close();
-}
-
-function readAlphas(dataDir: string): void {
-  readIdentity({ dataDir, self: nodeIn(dataDir).node, passphrase: null });
 }
 
 function giveAway(dataDir: string, except: string): void {
@@ -65,12 +56,12 @@ function giveAway(dataDir: string, except: string): void {
   }
 }
 
-/** Runs `work` as a user without rights. Without `await`: the whole process is that user meanwhile. */
-function asNobody(work: () => void): void {
-  process.seteuid?.(NOBODY);
-  try {
-    work();
-  } finally {
-    process.seteuid?.(0);
-  }
+/** What a user without rights gets. */
+function errorOfNobody(use: Use, dataDir: string): string {
+  const { stdout, stderr } = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", CHILD, use, dataDir, `${NOBODY}`],
+  }).outputSync();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assert.equal(decode(stderr), "");
+  return decode(stdout);
 }

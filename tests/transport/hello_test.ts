@@ -178,9 +178,15 @@ const REFUSAL: Greeting = {
 };
 
 Deno.test("checkHello() refuses a refusal and an answer", () => {
-  assert.throws(() => checkHello(REFUSAL, acceptor), refuses("malformed", /it is a message of the kind "refusal"/));
+  assert.throws(
+    () => checkHello(REFUSAL, acceptor),
+    refuses("malformed", /it is a message of the kind "refusal"/),
+  );
   const answer: Greeting = { kind: "answer", noise: NOISE };
-  assert.throws(() => checkHello(answer, acceptor), refuses("malformed", /it is a message of the kind "answer"/));
+  assert.throws(
+    () => checkHello(answer, acceptor),
+    refuses("malformed", /it is a message of the kind "answer"/),
+  );
 });
 
 const dialer = { self: ALPHA, cluster: CLUSTER, peer: BETA };
