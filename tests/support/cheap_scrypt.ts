@@ -1,7 +1,7 @@
 /**
  * Imported by a test or a node's program, this puts a cheap function in the place of scrypt. A key then
  * still depends on passphrase, salt and cost, but takes no half second. The files look the same, so
- * both ends must use it. Real keys are made in `tests/keys/passphrase_test.ts`, `sealed_text_test.ts` beside
+ * both ends must use it. Real keys are made in `tests/keys/scrypt_test.ts`, `sealed_text_test.ts` beside
  * it, and `tests/e2e/key_generation_test.ts`.
  *
  * @module
