@@ -11,7 +11,7 @@ import {
   PLAINTEXT_BYTES_MAX,
 } from "../../lib/transport/noise_primitives.ts";
 import { MemoryChannel } from "./memory_channel.ts";
-import { TurnCounter } from "./turn_counter.ts";
+import { TurnCounter, TURNS_MIN } from "./turn_counter.ts";
 
 const NEVER = Number.MAX_SAFE_INTEGER;
 const KEY = new Uint8Array(32).fill(7);
@@ -140,7 +140,7 @@ Deno.test("read() lets everybody else have their turn between marks that carry n
   ends.rightBelow.deliver(null);
   using turns = new TurnCounter();
   assert.equal(await ends.right.read(), null);
-  assert.ok(turns.count >= 15, `${turns.count} turns`);
+  assert.ok(turns.count >= TURNS_MIN, `${turns.count} turns`);
 });
 
 Deno.test("read() says that the stream has ended, but not inside a message", async () => {
