@@ -4,6 +4,7 @@
  * @module
  */
 
+import * as z from "zod";
 import { formatAddress, parseAddress } from "../address.ts";
 import { decodeUtf8 } from "../bytes.ts";
 import {
@@ -15,9 +16,11 @@ import {
   type EndpointResult,
   systemClock,
 } from "../client/mod.ts";
-import type { ClusterConfig } from "../config/mod.ts";
+import type { ClusterConfig, PeerConfig } from "../config/mod.ts";
 import { catching, InputError } from "../errors.ts";
 import { keyPath } from "../http/wire.ts";
+import { parseStrictJson } from "../json.ts";
+import { toNodeId } from "../types.ts";
 import type { CommandContext, GlobalFlags, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./failure.ts";
 import { readInput } from "./input.ts";
@@ -96,8 +99,7 @@ async function findEndpoints(
   const source = flags.endpoints === undefined ? "FLOE_ENDPOINTS" : "--endpoints";
   const list = flags.endpoints ?? context.env("FLOE_ENDPOINTS");
   if (list !== undefined) return parseEndpoints(list, { source, scheme });
-  const { peers } = await loadConfigOfCluster(configPath(flags, context));
-  return peers.map(({ id, api }) => ({ ...toEndpoint(scheme, formatAddress(api)), id }));
+  return await readEndpoints(configPath(flags, context), scheme);
 }
 
 /** The file with the certificates to trust: `--ca-file`, else `FLOE_CA_FILE`, else null. */
@@ -136,8 +138,30 @@ function toEndpoint(scheme: string, label: string): Endpoint {
   return { url: `${scheme}://${label}`, label, id: null };
 }
 
+/**
+ * The `api` addresses of a configuration. Whether the rest of it is right is for its nodes to say, as the
+ * code that checks it takes a client long to load; it is loaded to name the faults of one without addresses.
+ */
+async function readEndpoints(path: string, scheme: string): Promise<readonly Endpoint[]> {
+  const found = findApiAddresses(await Deno.readTextFile(path).catch(() => ""));
+  const peers = found ?? (await loadConfigOfCluster(path)).peers;
+  return peers.map(({ id, api }) => ({ ...toEndpoint(scheme, formatAddress(api)), id }));
+}
+
+const apiAddresses = z.object({
+  peers: z.array(z.object({ id: z.string(), api: z.string() })).min(1),
+});
+
+/** Null for a text that is no configuration's. */
+function findApiAddresses(text: string): readonly Pick<PeerConfig, "id" | "api">[] | null {
+  return catching(InputError, () => {
+    const read = apiAddresses.safeParse(parseStrictJson(text));
+    return read.data?.peers.map(({ id, api }) => ({ id: toNodeId(id), api: parseAddress(api) })) ??
+      null;
+  }, () => null);
+}
+
 async function loadConfigOfCluster(path: string): Promise<ClusterConfig> {
-  // Loaded here: the code that checks the keys is large, and not needed with --endpoints.
   const { ClusterConfigError, loadClusterConfig } = await import("../config/mod.ts");
   try {
     return await loadClusterConfig(path);

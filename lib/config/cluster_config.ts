@@ -8,6 +8,7 @@
 import { encodeHex } from "../bytes.ts";
 import type { GenesisRoster } from "../certificate/mod.ts";
 import { catching, EnvironmentError, InputError, messageOf } from "../errors.ts";
+import { parseStrictJson } from "../json.ts";
 import { majorityOf } from "../margins.ts";
 import { type EntryLimits, LOG_LIMITS } from "../raft/mod.ts";
 import { type ClusterName, type NodeId, toClusterName, toEpoch, toNodeId } from "../types.ts";
@@ -18,7 +19,6 @@ import {
   PEERS_MAX,
   TIMING_DEFAULTS,
 } from "./cluster_config_schema.ts";
-import { parseStrictJson } from "./json.ts";
 
 /** A node's lasting public keys, by which the others know it. */
 export interface PeerKeys {

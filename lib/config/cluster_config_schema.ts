@@ -11,7 +11,7 @@ import { LOG_LIMITS } from "../raft/mod.ts";
 import { type NodeId, toClusterName, toNodeId } from "../types.ts";
 import { formatAddress, parseAddress } from "../address.ts";
 import type { ClusterConfig, ConfigFault, PeerConfig, TimingConfig } from "./cluster_config.ts";
-import { checked, formatPath, readChannelKey, readSigningKey } from "./json.ts";
+import { checked, formatPath, readChannelKey, readSigningKey } from "./fields.ts";
 
 /** The timeouts of a `cluster.json` without any: for a local network, with time for slow disks. */
 export const TIMING_DEFAULTS: TimingConfig = {

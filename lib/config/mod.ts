@@ -7,7 +7,7 @@
  *
  * 1. `cluster_config.ts`: the shape of a configuration, how it is loaded and written.
  * 2. `cluster_config_schema.ts`: every rule and every default.
- * 3. `json.ts` and `lib/address.ts`: what the rules are made of.
+ * 3. `fields.ts`, `lib/json.ts` and `lib/address.ts`: what the rules are made of.
  * 4. `peer_card.ts`: how the operator of one node hands in its part.
  * 5. `config_difference.ts`: what two nodes report when their files differ.
  *
@@ -46,7 +46,7 @@ export {
   TIMING_DEFAULTS,
 } from "./cluster_config_schema.ts";
 export { describeDifferences, toConfiguration } from "./config_difference.ts";
-export { checked, formatPath, JsonError, parseStrictJson, readKey, type Schema } from "./json.ts";
+export { checked, formatPath, readKey, type Schema } from "./fields.ts";
 export {
   type CardSigner,
   createPeerCard,

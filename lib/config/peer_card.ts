@@ -15,7 +15,7 @@ import { verifySignature } from "../frost/mod.ts";
 import { type NodeId, toNodeId } from "../types.ts";
 import { type Address, formatAddress, parseAddress } from "../address.ts";
 import type { PeerConfig, PeerKeys } from "./cluster_config.ts";
-import { checked, formatPath, readChannelKey, readSigningKey } from "./json.ts";
+import { checked, formatPath, readChannelKey, readSigningKey } from "./fields.ts";
 
 /** A node's entry in `cluster.json`, with keys, signed by the node. */
 export interface PeerCard extends PeerConfig {

@@ -6,15 +6,9 @@
  */
 
 import { decodeUtf8 } from "../bytes.ts";
-import {
-  checked,
-  formatPath,
-  JsonError,
-  parseStrictJson,
-  readKey,
-  type Schema,
-} from "../config/mod.ts";
+import { checked, formatPath, readKey, type Schema } from "../config/mod.ts";
 import { catching, InputError } from "../errors.ts";
+import { JsonError, parseStrictJson } from "../json.ts";
 import { readFully } from "../storage/mod.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import type { Passphrase } from "./passphrase.ts";

@@ -120,3 +120,16 @@ Deno.test("status warns of nodes of different clusters in one list", async () =>
   equal(outcome.code, 0);
   equal(outcome.stderr, "floe: these nodes are of different clusters: floe-test, another\n");
 });
+
+Deno.test("a client takes the nodes' addresses of a configuration, and leaves the rest to its nodes", async () => {
+  const config = await Deno.makeTempFile();
+  const env = { FLOE_CONFIG: config };
+  const hosts = { "b:3": follower() };
+  await Deno.writeTextFile(config, JSON.stringify({ peers: [{ id: "server_2", api: "b:3" }] }));
+  equal((await floe(["status"], { hosts, env })).code, 0);
+  await Deno.writeTextFile(config, JSON.stringify({ peers: [{ id: "server_2", api: "b" }] }));
+  const { code, stderr } = await floe(["status"], { hosts, env });
+  equal(code, 2);
+  match(stderr, /peers\[0\]\.api: "b" is not host:port/);
+  await Deno.remove(config);
+});

@@ -9,9 +9,7 @@ import {
   ClusterConfigError,
   formatAddress,
   formatClusterConfig,
-  JsonError,
   parseClusterConfig,
-  parseStrictJson,
   type PeerCard,
   PeerCardError,
   PEERS_MAX,
@@ -19,6 +17,7 @@ import {
   TIMING_DEFAULTS,
 } from "../../config/mod.ts";
 import { catching, InputError } from "../../errors.ts";
+import { JsonError, parseStrictJson } from "../../json.ts";
 import { statFile, writeFileAtomically } from "../../keys/mod.ts";
 import { marginsOf, marginWarnings } from "../../margins.ts";
 import { LOG_LIMITS } from "../../raft/mod.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { findJsonFault, JsonError, parseStrictJson } from "../../lib/config/json.ts";
+import { findJsonFault, JsonError, parseStrictJson } from "../lib/json.ts";
 
 Deno.test("findJsonFault() finds none in any JSON", () => {
   fc.assert(fc.property(fc.json(), fc.constantFrom(0, 2), (text, indent) => {
