@@ -99,6 +99,9 @@ export type CertificateRefusal =
  * and erases it; {@linkcode forgetBelow} erases what an ended term left behind.
  */
 export interface Certifier extends Omit<Roster, "cluster"> {
+  /** Whether this node holds a share of the epoch. Without one it checks what others sign. */
+  readonly canSign: boolean;
+
   /**
    * Does a small part of the next election's work ahead: called in idle moments, it holds its caller
    * for milliseconds at first and for nothing once all is prepared.
@@ -153,6 +156,9 @@ export interface Certifier extends Omit<Roster, "cluster"> {
 
   /** Erases every nonce and cached share that belongs to a term below `term`. */
   forgetBelow(term: Term): void;
+
+  /** The epoch is over: erases every nonce, every cached share and the node's own. It signs no more. */
+  erase(): void;
 }
 
 /** A certificate, a commitment or a signing request is refused. */

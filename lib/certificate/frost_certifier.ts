@@ -5,7 +5,7 @@
  */
 
 import { type KeyObject, sign } from "node:crypto";
-import { assert } from "../assert.ts";
+import { assert, assertDefined } from "../assert.ts";
 import { concatBytes, encodeUtf8, equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import {
@@ -51,9 +51,10 @@ export interface CertifierOptions {
   readonly self: NodeId;
   /**
    * This voter's secret: 32 bytes, a FROST share, or the Ed25519 seed of a single voter. Held for
-   * as long as the certifier lives; the caller may erase its own copy at once.
+   * as long as the certifier lives; the caller may erase its own copy at once. Null for a node that holds
+   * none of this epoch, and only checks what others sign.
    */
-  readonly share: Uint8Array;
+  readonly share: Uint8Array | null;
   /** Where nonces come from; a cryptographic source. */
   readonly randomBytes: RandomBytes;
 }
@@ -65,12 +66,22 @@ export interface CertifierOptions {
  * @throws {FrostError} when the share is malformed or not the one behind the group's verifying share.
  */
 export function createFrostCertifier(options: CertifierOptions): Certifier {
+  return new SchemeCertifier(options.group, options.self, createFrostScheme(options));
+}
+
+/**
+ * Signs with a copy of the share.
+ *
+ * @throws as {@linkcode createFrostCertifier}.
+ */
+export function createFrostScheme(options: CertifierOptions): SigningScheme<RoundOne> {
   const { group, self, randomBytes } = options;
+  const keys = toGroupPublicKeys(group);
+  if (options.share === null) return new FrostScheme(keys, null, randomBytes);
   const identifier = identifierOf(group, self, "not-a-signer");
   const share: SecretShare = { identifier, secret: options.share.slice() };
-  const keys = toGroupPublicKeys(group);
   checkSecretShare(keys, share);
-  return new SchemeCertifier(group, self, new FrostScheme(keys, share, randomBytes));
+  return new FrostScheme(keys, share, randomBytes);
 }
 
 /** A group in the words of RFC 9591. */
@@ -86,15 +97,19 @@ export function toGroupPublicKeys(group: Group): GroupPublicKeys {
 
 class FrostScheme implements SigningScheme<RoundOne> {
   readonly #keys: GroupPublicKeys;
-  readonly #share: SecretShare;
+  #share: SecretShare | null;
   readonly #randomBytes: RandomBytes;
   /** By session digest, oldest first: what round two computed, aggregation need not. */
   readonly #groupCommitments = new Map<string, PrimeOrderPoint>();
 
-  constructor(keys: GroupPublicKeys, share: SecretShare, randomBytes: RandomBytes) {
+  constructor(keys: GroupPublicKeys, share: SecretShare | null, randomBytes: RandomBytes) {
     this.#keys = keys;
     this.#share = share;
     this.#randomBytes = randomBytes;
+  }
+
+  get canSign(): boolean {
+    return this.#share !== null;
   }
 
   rehearse(): void {
@@ -111,7 +126,7 @@ class FrostScheme implements SigningScheme<RoundOne> {
   }
 
   commit(): { readonly nonces: RoundOne; readonly commitment: Uint8Array } {
-    const nonces = commit(this.#share, this.#randomBytes);
+    const nonces = commit(this.#ownShare(), this.#randomBytes);
     const { hiding, binding } = nonces.commitment;
     return { nonces, commitment: concatBytes(hiding, binding) };
   }
@@ -121,7 +136,7 @@ class FrostScheme implements SigningScheme<RoundOne> {
   }
 
   sign(session: SchemeSession, nonces: RoundOne): Uint8Array {
-    const signer = { share: this.#share, roundOne: nonces };
+    const signer = { share: this.#ownShare(), roundOne: nonces };
     const { signatureShare, groupCommitment } = signShare(this.#toFrost(session), signer);
     this.#groupCommitments.set(session.digest, groupCommitment);
     if (this.#groupCommitments.size > GROUP_COMMITMENTS_MAX) {
@@ -146,12 +161,21 @@ class FrostScheme implements SigningScheme<RoundOne> {
     eraseNonces(nonces.nonces);
   }
 
+  eraseShare(): void {
+    this.#share?.secret.fill(0);
+    this.#share = null;
+  }
+
   keyId(name: ClusterName): Uint8Array {
     return keyId(name, this.#keys.groupPublicKey);
   }
 
   verify(message: Uint8Array, signature: Uint8Array): boolean {
     return verifySignature(this.#keys.groupPublicKey, message, signature);
+  }
+
+  #ownShare(): SecretShare {
+    return assertDefined(this.#share, "Only who holds a share signs");
   }
 
   #toFrost({ message, signers }: SchemeSession) {
@@ -194,10 +218,12 @@ const SEED_BYTES = 32;
 export function createSingleCertifier(options: CertifierOptions): Certifier {
   const { group, self, share, randomBytes } = options;
   assert(group.voters.length === 1, `A single certifier for ${group.voters.length} voters`);
+  assert(share !== null, "The only voter holds the key");
   return new SchemeCertifier(group, self, new SingleScheme(group, share, randomBytes));
 }
 
 class SingleScheme implements SigningScheme<Uint8Array> {
+  readonly canSign = true;
   readonly #publicKey: Uint8Array;
   readonly #identifiers: readonly number[];
   readonly #privateKey: KeyObject;
@@ -244,6 +270,9 @@ class SingleScheme implements SigningScheme<Uint8Array> {
   eraseNonces(nonces: Uint8Array): void {
     nonces.fill(0);
   }
+
+  /** The key of a cluster of one has no end, and stays with node:crypto. */
+  eraseShare(): void {}
 
   keyId(name: ClusterName): Uint8Array {
     return keyId(name, this.#publicKey);

@@ -23,7 +23,7 @@
  */
 
 import { type KeyObject, sign, verify } from "node:crypto";
-import { assertDefined } from "../assert.ts";
+import { assert } from "../assert.ts";
 import { encodeUtf8 } from "../bytes.ts";
 import { SIGNATURE_BYTES } from "../frost/mod.ts";
 import { toPublicKey } from "../native_key.ts";
@@ -44,7 +44,7 @@ export interface Grant {
 
 /** Signs one node's grants and checks those of all voters. Both are synchronous; the key stays inside. */
 export interface GrantKeys {
-  /** This node's signature over a grant: 64 bytes. */
+  /** This node's signature over a grant: 64 bytes. Only a voter's is ever asked for. */
   sign(grant: Grant): Uint8Array;
   /** Whether the signature is this voter's over that grant. Never throws on foreign bytes. */
   verify(voter: NodeId, grant: Grant, signature: Uint8Array): boolean;
@@ -85,11 +85,13 @@ export function createGrantKeys(options: GrantKeysOptions): GrantKeys {
   const publicKeys = new Map(options.voters.map(({ id, identityKey }) => {
     return [id, toPublicKey("ed25519", identityKey)];
   }));
-  assertDefined(publicKeys.get(self), `${self} is no voter`);
   const toMessage = (voter: NodeId, grant: Grant) =>
     encodeUtf8(encodeGrantStatement({ cluster, epoch, ...grant, voter }));
   return {
-    sign: (grant) => new Uint8Array(sign(null, toMessage(self, grant), signingKey)),
+    sign: (grant) => {
+      assert(publicKeys.has(self), `${self} is no voter`);
+      return new Uint8Array(sign(null, toMessage(self, grant), signingKey));
+    },
     verify: (voter, grant, signature) => {
       const key = publicKeys.get(voter);
       return key !== undefined && signature.length === SIGNATURE_BYTES &&

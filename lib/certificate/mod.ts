@@ -113,6 +113,13 @@ export {
   verifyMembershipNote,
 } from "./membership.ts";
 export {
+  createMembershipSigner,
+  type MembershipRequest,
+  type MembershipSignature,
+  type MembershipSigner,
+  type SigningLeader,
+} from "./membership_signer.ts";
+export {
   checkPlannedMembership,
   followMembership,
   type KnownMember,

@@ -171,6 +171,12 @@ export class NoncePool<Nonces> {
     }
   }
 
+  /** Erases every nonce and share. */
+  erase(): void {
+    this.forgetBelow(Infinity as Term);
+    for (const { nonces } of this.#spares.splice(0)) this.#scheme.eraseNonces(nonces);
+  }
+
   #of(candidate: NodeId): CandidateNonces<Nonces> {
     let own = this.#candidates.get(candidate);
     if (own === undefined) {

@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { assertDefined } from "../assert.ts";
+import { assert, assertDefined } from "../assert.ts";
 import { encodeHex, encodeUtf8 } from "../bytes.ts";
 import { catching, InputError } from "../errors.ts";
 import type { Epoch, NodeId, Term } from "../types.ts";
@@ -18,6 +18,7 @@ import {
   type GroupVoter,
   type NonceTicket,
   type Roster,
+  type SignerCommitment,
   type SigningRequest,
 } from "./certifier.ts";
 import { encodeStatement, type ExpectedElection, verifyNote } from "./election.ts";
@@ -43,12 +44,12 @@ export class SchemeCertifier<Nonces> implements Certifier {
   #rehearsals = 0;
 
   /**
-   * A certifier for the voter `self`.
+   * A certifier for the node `self`.
    *
-   * @throws {CertificateError} `not-a-signer` when `self` is no voter of the roster.
+   * @throws {CertificateError} `not-a-signer` when there is a share, and `self` is no voter of the roster.
    */
   constructor(roster: SignerRoster, self: NodeId, scheme: SigningScheme<Nonces>) {
-    identifierOf(roster, self, "not-a-signer");
+    if (scheme.canSign) identifierOf(roster, self, "not-a-signer");
     this.epoch = roster.epoch;
     this.threshold = roster.threshold;
     this.voters = roster.voters.map(({ id }) => id);
@@ -61,12 +62,14 @@ export class SchemeCertifier<Nonces> implements Certifier {
     });
   }
 
-  /**
-   * Round one, for one candidate's election.
-   *
-   * @throws {CertificateError} `wrong-leader` when the candidate is no voter.
-   */
+  /** Whether there is a share. */
+  get canSign(): boolean {
+    return this.#scheme.canSign;
+  }
+
+  /** Rehearses first, then draws nonces ahead. */
   prepare(): void {
+    if (!this.canSign) return;
     if (this.#rehearsals < REHEARSALS) {
       this.#rehearsals++;
       return this.#scheme.rehearse();
@@ -74,8 +77,14 @@ export class SchemeCertifier<Nonces> implements Certifier {
     this.#pool.prepare();
   }
 
+  /**
+   * Round one, for one candidate's election.
+   *
+   * @throws {CertificateError} `wrong-leader` when the candidate is no voter.
+   */
   commit(election: { readonly term: Term; readonly candidate: NodeId }): Uint8Array {
     const { term, candidate } = election;
+    assert(this.canSign, "Only who holds a share commits to a nonce");
     identifierOf(this.#roster, candidate, "wrong-leader");
     return this.#pool.commit({ term, candidate });
   }
@@ -146,6 +155,12 @@ export class SchemeCertifier<Nonces> implements Certifier {
     this.#pool.forgetBelow(term);
   }
 
+  /** Erases every nonce, every share it made and the one that it made them with. */
+  erase(): void {
+    this.#pool.erase();
+    this.#scheme.eraseShare();
+  }
+
   #open(request: SigningRequest): SchemeSession {
     return openSchemeSession(
       this.#roster,
@@ -167,7 +182,8 @@ export class SchemeCertifier<Nonces> implements Certifier {
   }
 }
 
-function sharesByIdentifier(
+/** The signers' shares by their identifiers. Every signer's must be there. */
+export function sharesByIdentifier(
   session: SchemeSession,
   shares: ReadonlyMap<NodeId, Uint8Array>,
 ): Map<number, Uint8Array> {
@@ -176,7 +192,8 @@ function sharesByIdentifier(
   }));
 }
 
-function voterOf(session: SchemeSession, identifier: number): NodeId {
+/** The signer with this identifier. */
+export function voterOf(session: SchemeSession, identifier: number): NodeId {
   const signer = session.signers.find((candidate) => candidate.identifier === identifier);
   return assertDefined(signer, `No signer has identifier ${identifier}`).voter;
 }
@@ -200,16 +217,37 @@ function openSchemeSession(
   checkCommitment: CommitmentCheck,
 ): SchemeSession {
   checkElection(roster, request);
-  const signers = readSigners(roster, request);
+  const message = encodeUtf8(encodeStatement({ cluster: roster.cluster, ...request.election }));
+  return toSchemeSession(roster, { message, commitments: request.commitments }, checkCommitment);
+}
+
+/**
+ * Checks the list of those who sign a message together: at least the threshold, all voters of this epoch,
+ * sorted and unique, every commitment good.
+ *
+ * @throws {CertificateError} `too-few-signers`, `foreign-signer`, `unsorted-signers` or `bad-commitment`.
+ */
+export function toSchemeSession(
+  roster: SignerRoster,
+  request: { readonly message: Uint8Array; readonly commitments: readonly SignerCommitment[] },
+  checkCommitment: CommitmentCheck,
+): SchemeSession {
+  const { message, commitments } = request;
+  if (commitments.length < roster.threshold) {
+    throw new CertificateError(
+      "too-few-signers",
+      `Cannot sign: ${commitments.length} signers are fewer than ${roster.threshold}`,
+    );
+  }
+  const signers = readSigners(roster, commitments);
   for (const { voter, identifier, commitment } of signers) {
     blaming(voter, () => checkCommitment(identifier, commitment));
   }
-  const message = encodeUtf8(encodeStatement({ cluster: roster.cluster, ...request.election }));
   return { message, signers, digest: digestOf(message, signers) };
 }
 
 /** Runs the check of a voter's commitment; what it refuses becomes a refusal that names the voter. */
-function blaming(voter: NodeId, check: () => void): void {
+export function blaming(voter: NodeId, check: () => void): void {
   catching(InputError, check, (cause) => {
     const message = `Cannot accept commitment of ${voter}: ${cause.message}`;
     throw new CertificateError("bad-commitment", message, { voter, cause });
@@ -235,7 +273,7 @@ export function identifierOf(
   return found.identifier;
 }
 
-function checkElection(roster: SignerRoster, { election, commitments }: SigningRequest): void {
+function checkElection(roster: SignerRoster, { election }: SigningRequest): void {
   if (election.epoch !== roster.epoch) {
     throw new CertificateError(
       "wrong-epoch",
@@ -243,15 +281,12 @@ function checkElection(roster: SignerRoster, { election, commitments }: SigningR
     );
   }
   identifierOf(roster, election.leader, "wrong-leader");
-  if (commitments.length < roster.threshold) {
-    throw new CertificateError(
-      "too-few-signers",
-      `Cannot sign: ${commitments.length} signers are fewer than ${roster.threshold}`,
-    );
-  }
 }
 
-function readSigners(roster: SignerRoster, { commitments }: SigningRequest): SessionSigner[] {
+function readSigners(
+  roster: SignerRoster,
+  commitments: readonly SignerCommitment[],
+): SessionSigner[] {
   const signers: SessionSigner[] = [];
   let previous = 0;
   for (const { voter, commitment } of commitments) {

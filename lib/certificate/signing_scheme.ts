@@ -37,6 +37,9 @@ export type SchemeResult =
  * rounds; a scheme never stores it.
  */
 export interface SigningScheme<Nonces> {
+  /** Whether there is a share to sign with; without one nothing but checks is asked of it. */
+  readonly canSign: boolean;
+
   /**
    * Goes through both rounds with a key that is no secret, so that the code of the first real signature is
    * compiled before an election waits for it.
@@ -61,6 +64,9 @@ export interface SigningScheme<Nonces> {
 
   /** Fills nonces that will not be used with zeros. */
   eraseNonces(nonces: Nonces): void;
+
+  /** Fills the share with zeros. It can sign no more. */
+  eraseShare(): void;
 
   /** The 4-byte hash by which a note names the key that signed it. */
   keyId(name: ClusterName): Uint8Array;

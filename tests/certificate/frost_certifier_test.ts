@@ -3,11 +3,11 @@ import { assertDefined } from "../../lib/assert.ts";
 import { concatBytes } from "../../lib/bytes.ts";
 import { COMMITMENT_BYTES } from "../../lib/certificate/frost_certifier.ts";
 import { createCertifier } from "../../lib/certificate/mod.ts";
-import { toNodeId } from "../../lib/types.ts";
+import { toNodeId, toTerm } from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
 import { BAD_ENCODINGS, GOOD_POINT } from "../frost/weak_points.ts";
 import { createTestCluster, electionFields, nodeId } from "./cluster.ts";
-import { certify } from "./election.ts";
+import { certify, requestOf } from "./election.ts";
 import { assertRefused } from "./refused.ts";
 
 const { group, shares, certifiers } = createTestCluster({ threshold: 3, voters: 5 });
@@ -28,6 +28,29 @@ Deno.test("createCertifier() keeps a copy of the share, so that the caller may e
   const cluster = createTestCluster({ threshold: 2, voters: 3 });
   for (const secret of cluster.shares.values()) secret.fill(0);
   certify(cluster.certifiers, [0, 2]);
+});
+
+Deno.test("a certifier without a share checks what others sign, and signs nothing", () => {
+  const certifier = createCertifier({ group, self: toNodeId("learner"), share: null, randomBytes });
+  assert.equal(certifier.canSign, false);
+  assert.equal(certifier.verify(certify(certifiers, [0, 1, 2])).leader, nodeId(1));
+  certifier.prepare();
+  const election = { term: toTerm(7), candidate: nodeId(1) };
+  assert.throws(() => certifier.commit(election), { name: "InvariantError" });
+});
+
+Deno.test("a certifier whose epoch is over has neither share nor nonces, and still checks", () => {
+  const cluster = createTestCluster({ threshold: 2, voters: 3 });
+  const note = certify(cluster.certifiers, [0, 1]);
+  const [certifier] = cluster.certifiers;
+  assert.ok(certifier !== undefined);
+  const request = requestOf(cluster.certifiers, [0, 1]);
+  const ticket = certifier.takeNonce(request);
+  certifier.erase();
+  assert.equal(certifier.canSign, false);
+  assertRefused("unknown-nonce", () => certifier.sign(ticket));
+  assertRefused("unknown-nonce", () => certifier.takeNonce(request));
+  assert.equal(certifier.verify(note).leader, nodeId(1));
 });
 
 Deno.test("createCertifier() refuses another voter's share", () => {

@@ -12,6 +12,7 @@ import { assertRefused } from "./refused.ts";
 
 /** A scheme whose nonces count up, so that a test sees which ones were used and erased. */
 class CountingScheme implements SigningScheme<Uint8Array> {
+  readonly canSign = true;
   /** Every nonce ever made, in order; erased ones are zero. */
   readonly made: Uint8Array[] = [];
   /** The first byte of each nonce that signed. */
@@ -36,6 +37,7 @@ class CountingScheme implements SigningScheme<Uint8Array> {
   }
 
   rehearse(): void {}
+  eraseShare(): void {}
   checkCommitment(): void {}
   aggregate() {
     return { kind: "cheaters", identifiers: [] } as const;
@@ -166,6 +168,16 @@ Deno.test("NoncePool.forgetBelow() erases unused, taken and signed nonces of ear
   for (const ticket of [signed, taken]) assertRefused("unknown-nonce", () => pool.redeem(ticket));
   pool.redeem(pool.take(kept, Uint8Array.of(4), session("c")));
   assert.deepEqual(scheme.used, [1, 4]);
+});
+
+Deno.test("NoncePool.erase() erases all of every term, and what was drawn ahead", () => {
+  const { scheme, pool } = createPool();
+  const taken = pool.take(ELECTION, pool.commit(ELECTION), session("a"));
+  pool.commit({ ...ELECTION, term: toTerm(9) });
+  pool.prepare();
+  pool.erase();
+  assert.deepEqual(scheme.made, [0, 0, 0].map((nonce) => Uint8Array.of(nonce)));
+  assertRefused("unknown-nonce", () => pool.redeem(taken));
 });
 
 function createPool() {

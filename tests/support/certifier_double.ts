@@ -51,6 +51,7 @@ export function createCertifierDouble(options: CertifierDoubleOptions): Certifie
 const RANDOM_BYTES = 32;
 
 class DoubleScheme implements SigningScheme<Uint8Array> {
+  readonly canSign = true;
   readonly #identifier: number;
   readonly #randomBytes: RandomBytes;
 
@@ -92,6 +93,8 @@ class DoubleScheme implements SigningScheme<Uint8Array> {
   eraseNonces(nonces: Uint8Array): void {
     nonces.fill(0);
   }
+
+  eraseShare(): void {}
 
   keyId(name: ClusterName): Uint8Array {
     // C2SP signed-note: type 0xff is for kinds of signature without a number, told by a text.
