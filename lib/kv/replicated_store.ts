@@ -33,7 +33,7 @@ export interface StoreEntry {
   /** Its place in the log, from 1. */
   readonly index: LogIndex;
   /** `command` is for the store; anything else only takes up its place. */
-  readonly kind: "certificate" | "command";
+  readonly kind: "certificate" | "command" | "configuration" | "resharing";
   /** The command, as `store_codec.ts` writes it. */
   readonly data: Uint8Array;
   /** SHA-256 of `data`, where the log has computed it already. */
@@ -46,7 +46,7 @@ export type AppliedStoreEntry =
   | { readonly kind: "command"; readonly index: LogIndex; readonly result: StoreResult }
   /** Another attempt at its write came first. Nothing changed; this is that attempt's answer. */
   | { readonly kind: "replayed"; readonly index: LogIndex; readonly result: RememberedResult }
-  /** A leader's first entry; nothing but the applied index moved. */
+  /** A leader's first entry, or one about the members; nothing but the applied index moved. */
   | { readonly kind: "certificate"; readonly index: LogIndex }
   /** Its bytes are no command; nothing but the applied index moved. */
   | { readonly kind: "refused"; readonly index: LogIndex; readonly reason: string }
@@ -303,7 +303,7 @@ function checkContiguous(entries: readonly StoreEntry[], appliedIndex: LogIndex)
 function readEntry(entry: StoreEntry, appliedIndex: LogIndex): ReadEntry {
   const { index, kind, data } = entry;
   if (index <= appliedIndex) return { kind: "skipped", index };
-  if (kind === "certificate") return { kind, index };
+  if (kind !== "command") return { kind: "certificate", index };
   try {
     return { kind: "command", index, command: decodeStoreCommand(data), entry };
   } catch (cause) {

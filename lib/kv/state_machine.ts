@@ -21,8 +21,8 @@ import type { Token } from "./token.ts";
 export interface CommittedEntry {
   /** Its place in the log, from 1. */
   readonly index: LogIndex;
-  /** `command` is for the state machine; `certificate` only takes up its place. */
-  readonly kind: "certificate" | "command";
+  /** `command` is for the state machine; anything else only takes up its place. */
+  readonly kind: "certificate" | "command" | "configuration" | "resharing";
   /** The command, as `command_codec.ts` writes it. */
   readonly data: Uint8Array;
 }
@@ -33,7 +33,7 @@ export type AppliedEntry =
   | { readonly kind: "command"; readonly index: LogIndex; readonly result: CommandResult }
   /** Another attempt at its write came first. Only the applied index moved; this is its answer. */
   | { readonly kind: "replayed"; readonly index: LogIndex; readonly result: WriteResult }
-  /** A leader's first entry; nothing but the applied index moved. */
+  /** A leader's first entry, or one about the members; nothing but the applied index moved. */
   | { readonly kind: "certificate"; readonly index: LogIndex }
   /** Its bytes are no command; nothing but the applied index moved. */
   | { readonly kind: "refused"; readonly index: LogIndex; readonly reason: string }
@@ -138,7 +138,7 @@ function skip({ index }: CommittedEntry): AppliedEntry {
 function readEntry(entry: CommittedEntry, appliedIndex: LogIndex): ReadEntry {
   const { index, kind } = entry;
   if (index <= appliedIndex) return { kind: "skipped", index };
-  if (kind === "certificate") return { kind, index };
+  if (kind !== "command") return { kind: "certificate", index };
   return readCommand(entry);
 }
 

@@ -115,6 +115,14 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
         return this.#logger.warn("leader.stepped_down", { term: event.term, reason: event.reason });
       case "transferStarted":
         return this.#logger.info("transfer.started", { term: event.term, target: event.target });
+      case "membersChanged": {
+        const { epoch, threshold, voters, learners } = event.configuration;
+        const sequence = event.configuration.membership?.sequence ?? 0;
+        const fields = { sequence, epoch, threshold, voters, learners };
+        return this.#logger.info("members.changed", fields);
+      }
+      case "removed":
+        return this.#logger.warn("members.removed", { epoch: event.configuration.epoch });
       case "logCompacted":
         return this.#logger.info("log.compacted", { index: event.index });
       case "followerLeftBehind": {

@@ -4,18 +4,24 @@
  * @module
  */
 
-import type { Certifier, GrantKeys } from "../certificate/mod.ts";
+import type { Certifier, GrantKeys, Membership } from "../certificate/mod.ts";
+import type { DurableShares } from "../reshare/mod.ts";
 import type { NodeId } from "../types.ts";
 import type { EntryLimits } from "./log.ts";
 
 /** Everything the core depends on besides its inputs. */
 export interface RaftConfig {
-  /** This node: one of the certifier's voters. */
+  /** This node. */
   readonly self: NodeId;
-  /** Makes and checks election certificates, and knows the voters and the threshold. */
+  /**
+   * Makes and checks election certificates, and knows the voters and the threshold: of the epoch that is
+   * in force where the log begins ({@linkcode DurableState.members}).
+   */
   readonly certifier: Certifier;
-  /** Signs this node's pre-vote grants, and checks those of all voters. */
+  /** Signs this node's pre-vote grants, and checks those of all voters, likewise. */
   readonly grants: GrantKeys;
+  /** What it takes to change the members; absent in a cluster of one, which cannot. */
+  readonly members?: MembersConfig;
   /**
    * A follower that heard nothing from a leader for this long, and up to as long again by chance,
    * asks for an election; for this long after hearing from one it helps no other (Raft §6).
@@ -41,6 +47,18 @@ export interface RaftConfig {
    * an earlier life asked must not be taken for an answer to this one's.
    */
   readonly incarnation: number;
+}
+
+/** What changes of the members need. */
+export interface MembersConfig {
+  /** Where the chain of memberships stands where the log begins. */
+  readonly membership: Membership;
+  /** The shares on this node's disk. */
+  readonly shares: DurableShares;
+  /** Makes a certifier with a share of this membership's epoch, or with none. It keeps a copy of the share. */
+  readonly openShare: (membership: Membership, share: Uint8Array | null) => Certifier;
+  /** Makes grant keys with the identity keys of this membership. */
+  readonly openGrants: (membership: Membership) => GrantKeys;
 }
 
 /**
@@ -103,6 +121,8 @@ export const ENTRY_OVERHEAD_BYTES = 256;
  * followers count it as heard no more.
  */
 export const STALLED_TIMEOUTS = 3;
+/** For how many election timeouts a removed node is still sent the log, so that it learns that it is. */
+export const FAREWELL_TIMEOUTS = 2;
 /** For how many election timeouts a pre-candidate keeps the grants that it was given. */
 export const GRANT_TIMEOUTS = 4;
 /**

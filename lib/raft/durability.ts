@@ -9,7 +9,7 @@
  */
 
 import type { Certificate, NonceTicket } from "../certificate/mod.ts";
-import { highest, type LogIndex, type NodeId, plus, type Term } from "../types.ts";
+import { type Epoch, highest, type LogIndex, type NodeId, plus, type Term } from "../types.ts";
 import type { HardState, LogPosition, LogStart, PersistBatch } from "./entry.ts";
 import type { Log } from "./log.ts";
 import type { GrantsProof } from "./term_proof.ts";
@@ -74,17 +74,17 @@ export class Durability {
    * may end before the position, or hold entries after it that have been replaced since: then all of
    * the rest is written anew.
    */
-  logCompactedTo(position: LogPosition): void {
+  logCompactedTo(position: LogPosition, members: string | null): void {
     const isSaved = this.#unsavedFrom === null || this.#unsavedFrom > position.index;
     const keepsRest = isSaved && (this.#logStart?.keepsRest ?? true);
-    this.#logStart = { position, keepsRest };
+    this.#logStart = { position, keepsRest, members };
     if (!isSaved) this.#unsavedFrom = plus(position.index, 1);
     if (this.#durableIndex < position.index) this.#durableIndex = position.index;
   }
 
   /** The log was replaced by a durable snapshot. */
-  logResetTo(position: LogPosition): void {
-    this.#logStart = { position, keepsRest: false };
+  logResetTo(position: LogPosition, members: string | null): void {
+    this.#logStart = { position, keepsRest: false, members };
     this.#unsavedFrom = null;
     this.#durableIndex = position.index;
     for (const batch of this.#pending) batch.lastIndex = position.index;
@@ -144,6 +144,8 @@ export interface PendingVote {
   readonly term: Term;
   /** The candidate's signing session. */
   readonly session: number;
+  /** Whose shares sign there. */
+  readonly epoch: Epoch;
   /** The right to one signature share; null when none was asked for, or none can be given. */
   readonly ticket: NonceTicket | null;
   /** The batch with which the vote becomes durable. */
@@ -164,6 +166,11 @@ export class PendingVotes {
     const durable = this.#votes.filter((vote) => isDurable(vote.sequence));
     if (durable.length > 0) this.#votes = this.#votes.filter((vote) => !isDurable(vote.sequence));
     return durable;
+  }
+
+  /** Drops those of earlier epochs, in which nobody signs any more. */
+  dropBelow(epoch: Epoch): void {
+    this.#votes = this.#votes.filter((vote) => vote.epoch >= epoch);
   }
 
   /** Drops all: their term is over. */

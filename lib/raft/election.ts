@@ -7,9 +7,9 @@
  */
 
 import { assertDefined } from "../assert.ts";
-import { CertificateError } from "../certificate/mod.ts";
+import { CertificateError, type Certifier } from "../certificate/mod.ts";
 import { catching } from "../errors.ts";
-import { type NodeId, plus, type Term } from "../types.ts";
+import { type NodeId, plus } from "../types.ts";
 import { GRANT_TIMEOUTS } from "./config.ts";
 import type { PendingVote } from "./durability.ts";
 import { acceptLeader } from "./follower.ts";
@@ -24,8 +24,7 @@ import { castVote } from "./voter.ts";
 /** The leader asks this node to stand for election now. */
 export function handleTimeoutNow(state: CoreState, message: TimeoutNowRequest): void {
   if (!acceptLeader(state, message)) return;
-  if (state.lacksState) return;
-  startPreVote(state, { toldRound: message.round });
+  if (state.mayStand) startPreVote(state, { toldRound: message.round });
 }
 
 /**
@@ -36,19 +35,22 @@ export function startPreVote(
   state: CoreState,
   { toldRound }: { readonly toldRound: number | null },
 ): void {
-  const { self, nowTick, config: { certifier, grants, incarnation } } = state;
+  const { self, nowTick, epochs, members, config: { incarnation } } = state;
+  const { epoch } = members.newest;
+  const certifier = assertDefined(epochs.signing(epoch), "Who stands can sign");
   const askedTerm = plus(state.currentTerm, 1);
   const asked = { term: askedTerm, candidate: self };
-  const made = { commitment: certifier.commit(asked), signature: grants.sign(asked) };
+  const made = { commitment: certifier.commit(asked), signature: epochs.signGrant(epoch, asked) };
   const own: ReceivedGrant = { ...made, incarnation, tick: nowTick };
   const role: PreCandidate = {
     name: "preCandidate",
     askedTerm,
+    certifier,
     transfer: toldRound !== null,
     toldRound: toldRound ?? 0,
     startedTick: nowTick,
     following: toldRound !== null || state.service.isStalled ? followingOf(state.role) : null,
-    grants: new Map([[self, own], ...keptGrants(state, askedTerm)]),
+    grants: new Map([[self, own], ...keptGrants(state, { askedTerm, certifier })]),
   };
   state.turns.pledge({ ...asked, nowTick }, { givesWay: false });
   state.changeRole(role);
@@ -71,9 +73,10 @@ export function tickPreCandidate(state: CoreState, role: PreCandidate): void {
  */
 function keptGrants(
   { role, self, nowTick, config }: CoreState,
-  askedTerm: Term,
+  { askedTerm, certifier }: Pick<PreCandidate, "askedTerm" | "certifier">,
 ): readonly (readonly [NodeId, ReceivedGrant])[] {
   if (role.name !== "preCandidate" || role.askedTerm !== askedTerm) return [];
+  if (role.certifier !== certifier) return [];
   const keptTicks = GRANT_TIMEOUTS * config.electionTimeoutTicks;
   return [...role.grants].filter(([voter, { tick }]) =>
     voter !== self && nowTick - tick < keptTicks
@@ -87,7 +90,9 @@ function followingOf(role: Role): Following | null {
 /** Asks everyone who has not granted yet. */
 function askPreVotes(state: CoreState, role: PreCandidate): void {
   const { index: lastLogIndex, term: lastLogTerm } = state.log.last;
-  for (const to of state.otherVoters) {
+  const { members, cluster: { newestCertificate: membership } } = state;
+  const sequence = members.newest.membership?.sequence ?? 0;
+  for (const to of role.certifier.voters) {
     if (role.grants.has(to)) continue;
     state.send({
       kind: "preVoteRequest",
@@ -97,6 +102,9 @@ function askPreVotes(state: CoreState, role: PreCandidate): void {
       lastLogIndex,
       lastLogTerm,
       transfer: role.transfer,
+      epoch: role.certifier.epoch,
+      sequence,
+      membership,
       proof: state.proof,
     });
   }
@@ -107,28 +115,34 @@ export function handlePreVoteResponse(state: CoreState, message: PreVoteResponse
   const role = state.role;
   if (role.name !== "preCandidate") return;
   if (!message.granted) {
+    state.cluster.learn(message.memberships);
     state.adoptTerm(message.from, message);
     return;
   }
   if (message.term !== role.askedTerm || role.grants.has(message.from)) return;
-  const received = acceptGrant(state, message);
+  const received = acceptGrant(state, role, message);
   if (received === null) return;
   role.grants.set(message.from, received);
   becomeCandidateIfGranted(state, role);
 }
 
 /** A grant whose signature is the voter's and whose commitment can be signed with; else null. */
-function acceptGrant(state: CoreState, message: PreVoteResponse): ReceivedGrant | null {
+function acceptGrant(
+  state: CoreState,
+  { certifier }: PreCandidate,
+  message: PreVoteResponse,
+): ReceivedGrant | null {
   const { from, term, grant: signature, commitment, incarnation } = message;
   if (signature === null || commitment === null) {
     state.refuse(from, "grant without signature or commitment");
     return null;
   }
-  if (!state.config.grants.verify(from, { term, candidate: state.self }, signature)) {
+  const grant = { term, candidate: state.self };
+  if (!state.epochs.verifyGrant(certifier.epoch, { voter: from, grant, signature })) {
     state.refuse(from, "the grant is not its own");
     return null;
   }
-  return acceptCommitment(state, from, commitment)
+  return acceptCommitment(state, certifier, { voter: from, commitment })
     ? { signature, commitment, incarnation, tick: state.nowTick }
     : null;
 }
@@ -140,19 +154,23 @@ function acceptGrant(state: CoreState, message: PreVoteResponse): ReceivedGrant 
  */
 function becomeCandidateIfGranted(state: CoreState, role: PreCandidate): void {
   const { config: { signingTimeoutTicks }, members } = state;
+  if (role.certifier.epoch !== members.newest.epoch) {
+    // While the leader hands over, its entries still come.
+    return state.changeRole({ name: "follower", following: role.following });
+  }
   const hasWaited = state.nowTick - role.startedTick >= signingTimeoutTicks;
   const granted = [...role.grants.keys()].filter((voter) =>
     hasWaited || !state.suspects.has(voter)
   );
-  if (granted.length >= members.newest.threshold) becomeCandidate(state, role);
+  if (granted.length >= role.certifier.threshold) becomeCandidate(state, role);
 }
 
 /** Raises the term, votes for itself and opens the first signing session with those who granted. */
 function becomeCandidate(state: CoreState, preCandidate: PreCandidate): void {
-  const { config, self: candidateId } = state;
-  const { certifier } = config;
-  const opened = { term: preCandidate.askedTerm, candidate: candidateId };
-  state.enterTerm(toGrantsProof(config, opened, preCandidate.grants));
+  const { certifier, askedTerm: term } = preCandidate;
+  const { self, cluster: { newestCertificate: membership } } = state;
+  const opened = { term, candidate: self, certifier, membership };
+  state.enterTerm(toGrantsProof(opened, preCandidate.grants));
   const election = {
     epoch: certifier.epoch,
     term: state.currentTerm,
@@ -189,6 +207,7 @@ export function handleVoteResponse(state: CoreState, message: VoteResponse): voi
     countRefusal(state, candidate, message.from);
     return;
   }
+  if (!candidate.signing.certifier.voters.includes(message.from)) return;
   candidate.answers.set(message.from, "granted");
   offerCommitment(state, candidate, message);
   if (message.share === null) {
@@ -202,11 +221,11 @@ export function handleVoteResponse(state: CoreState, message: VoteResponse): voi
 /** Whether a voter's commitment can be signed with; where it cannot, the message does not fit. */
 function acceptCommitment(
   state: CoreState,
-  voter: NodeId,
-  commitment: Uint8Array,
+  certifier: Certifier,
+  { voter, commitment }: { readonly voter: NodeId; readonly commitment: Uint8Array },
 ): boolean {
   return catching(CertificateError, () => {
-    state.config.certifier.checkCommitment(voter, commitment);
+    certifier.checkCommitment(voter, commitment);
     return true;
   }, (error) => {
     state.refuse(voter, error.message);
@@ -240,7 +259,7 @@ export function reopenIfStuck(state: CoreState, candidate: Candidate): void {
 
 /** Asks again those who owe a share or have not answered at all; their request may have been lost. */
 export function askSilentVoters(state: CoreState, candidate: Candidate): void {
-  for (const voter of state.otherVoters) {
+  for (const voter of othersOf(state, candidate)) {
     const session = candidate.signing.sessionOwedBy(voter);
     if (session !== null || !candidate.answers.has(voter)) {
       sendVoteRequest(state, candidate, voter, session);
@@ -250,9 +269,10 @@ export function askSilentVoters(state: CoreState, candidate: Candidate): void {
 
 /** Raft §5.2: a candidate that too many refuse cannot win in this term and waits for the next. */
 function countRefusal(state: CoreState, candidate: Candidate, voter: NodeId): void {
+  const { threshold, voters } = candidate.signing.certifier;
+  if (!voters.includes(voter)) return;
   candidate.answers.set(voter, "refused");
   const refusals = [...candidate.answers.values()].filter((answer) => answer === "refused");
-  const { threshold, voters } = state.members.newest;
   if (refusals.length > voters.length - threshold) state.becomeFollower();
 }
 
@@ -267,7 +287,7 @@ function countDecline(state: CoreState, candidate: Candidate, message: VoteRespo
 function offerCommitment(state: CoreState, candidate: Candidate, message: VoteResponse): void {
   const { from, commitment, incarnation } = message;
   if (commitment === null || !candidate.signing.wantsOffer(from, commitment)) return;
-  if (!acceptCommitment(state, from, commitment)) return;
+  if (!acceptCommitment(state, candidate.signing.certifier, { voter: from, commitment })) return;
   candidate.signing.offer(from, { commitment, incarnation });
 }
 
@@ -280,7 +300,7 @@ interface Share {
 function addShare(state: CoreState, candidate: Candidate, share: Share): void {
   const complete = candidate.signing.addShare(share.from, share.session, share.share);
   if (complete === null) return;
-  const result = state.config.certifier.combine(complete.request, complete.shares);
+  const result = candidate.signing.certifier.combine(complete.request, complete.shares);
   if (result.kind === "certificate") {
     candidate.signing.certified(complete);
     return becomeLeader(state, result.certificate);
@@ -292,8 +312,8 @@ function addShare(state: CoreState, candidate: Candidate, share: Share): void {
 }
 
 function openSession(state: CoreState, candidate: Candidate): CoordinatedSession | null {
-  const { certifier } = state.config;
   const { signing } = candidate;
+  const { certifier } = signing;
   if (!signing.hasOffer(state.self)) {
     const own = certifier.commit({ term: state.currentTerm, candidate: state.self });
     signing.offer(state.self, { commitment: own, incarnation: state.config.incarnation });
@@ -301,17 +321,23 @@ function openSession(state: CoreState, candidate: Candidate): CoordinatedSession
   const session = signing.open(state.nowTick);
   if (session === null) return null;
   const signers = new Set(session.request.commitments.map((entry) => entry.voter));
-  for (const voter of state.otherVoters) {
+  for (const voter of othersOf(state, candidate)) {
     // Voters outside the session are asked once, for their vote and a commitment in reserve.
     if (signers.has(voter)) sendVoteRequest(state, candidate, voter, session);
     else if (session.number === 1) sendVoteRequest(state, candidate, voter, null);
   }
   castVote(state, {
     candidate: state.self,
+    epoch: certifier.epoch,
     session: session.number,
     request: session.request,
   });
   return session;
+}
+
+/** Everyone who may vote for it but itself. */
+function othersOf({ self }: CoreState, candidate: Candidate): readonly NodeId[] {
+  return candidate.signing.certifier.voters.filter((voter) => voter !== self);
 }
 
 function sendVoteRequest(
@@ -350,8 +376,8 @@ export function answerDurableVotes(state: CoreState): void {
 }
 
 function answer(state: CoreState, vote: PendingVote): void {
-  const { certifier, incarnation } = state.config;
-  const { candidate, term, session, ticket } = vote;
+  const { candidate, term, session, epoch, ticket } = vote;
+  const certifier = assertDefined(state.epochs.signing(epoch), "Votes of ended epochs are dropped");
   const share = ticket === null ? null : certifier.sign(ticket);
   if (candidate === state.self) {
     if (share !== null) addOwnShare(state, session, share);
@@ -367,7 +393,7 @@ function answer(state: CoreState, vote: PendingVote): void {
     session,
     share,
     commitment: certifier.commit({ term, candidate }),
-    incarnation,
+    incarnation: state.config.incarnation,
     proof: null,
   });
 }

@@ -8,6 +8,9 @@ import type { Certificate } from "../certificate/mod.ts";
 import { type LogIndex, type NodeId, type Term, toLogIndex, toTerm } from "../types.ts";
 import type { GrantsProof } from "./term_proof.ts";
 
+/** What an entry is for. */
+export type EntryKind = "certificate" | "command" | "configuration" | "resharing";
+
 /** One entry of the replicated log. Immutable once made. */
 export interface Entry {
   /** Position in the log, from 1. */
@@ -16,9 +19,10 @@ export interface Entry {
   readonly term: Term;
   /**
    * `certificate` is the first entry of a leader's term, the no-op of Raft §8 whose data is the
-   * leader's signed note in UTF-8; `command` is for the state machine, opaque to Raft.
+   * leader's signed note in UTF-8; `command` is for the state machine, opaque to Raft; `configuration` counts
+   * from where it stands on, and `resharing` is what leads to one, both as `lib/reshare` writes them.
    */
-  readonly kind: "certificate" | "command";
+  readonly kind: EntryKind;
   /** The payload; never changed after the entry is made. */
   readonly data: Uint8Array;
 }
@@ -44,6 +48,11 @@ export interface LogStart {
    * had yet to be told of.
    */
   readonly keepsRest: boolean;
+  /**
+   * What is known of the members there or later, as `encodeMembersRecord` of `lib/reshare` writes it; null
+   * where that is the genesis alone.
+   */
+  readonly members: string | null;
 }
 
 /**
@@ -59,6 +68,8 @@ export interface Snapshot {
   readonly bytes: number;
   /** SHA-256 over all of it: 32 bytes. */
   readonly sha256: Uint8Array;
+  /** What is known of the members at its index or later, as in {@linkcode LogStart}. */
+  readonly members: string | null;
 }
 
 /** What must survive a restart besides the log (Raft Figure 2, "Persistent state"). */
@@ -94,6 +105,8 @@ export interface DurableState {
   readonly hardState: HardState;
   /** The place before the first entry that is kept; {@linkcode LOG_START} in a new store. */
   readonly logStart: LogPosition;
+  /** As in {@linkcode LogStart}. */
+  readonly members: string | null;
   /** The log, contiguous from `logStart` on, first entry first. */
   readonly entries: readonly Entry[];
   /** The signed note of the current term's leader, if this node had verified one. */

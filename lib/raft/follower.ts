@@ -10,6 +10,7 @@ import type { Certificate } from "../certificate/mod.ts";
 import { catching, InputError } from "../errors.ts";
 import { highest, type LogIndex, lowest, type NodeId, plus } from "../types.ts";
 import type { Entry, Snapshot } from "./entry.ts";
+import { configurationsOf } from "./members.ts";
 import type {
   AppendOutcome,
   AppendRequest,
@@ -61,7 +62,7 @@ function matchLog(state: CoreState, message: AppendRequest): AppendOutcome | nul
   const conflict = entries.findIndex(({ index, term }) =>
     index > log.base.index && log.termAt(index) !== term
   );
-  if (conflict !== -1) replaceFrom(state, entries.slice(conflict));
+  if (conflict !== -1 && !replaceFrom(state, message.from, entries.slice(conflict))) return null;
   const matchIndex = plus(previousLogIndex, entries.length);
   if (matchIndex >= (state.lostEntries?.acknowledgedIndex ?? 0)) state.lostEntries = null;
   state.service.matched(matchIndex);
@@ -108,22 +109,32 @@ function entriesFault(state: CoreState, message: AppendRequest): string | null {
   return null;
 }
 
-function replaceFrom(state: CoreState, entries: readonly Entry[]): void {
-  const { log } = state;
-  const first = entries[0];
-  if (first === undefined) return;
-  if (first.index <= log.last.index) log.truncateFrom(first.index);
+/** Returns whether they were taken: a configuration counts at once, so none is that does not verify. */
+function replaceFrom(state: CoreState, leader: NodeId, entries: readonly Entry[]): boolean {
+  const { log, cluster } = state;
+  const first = assertDefined(entries[0], "There is one that is not here");
+  const added = catching(InputError, () => configurationsOf(cluster.members, entries), (error) => {
+    state.refuse(leader, `configuration: ${error.message}`);
+    return null;
+  });
+  if (added === null) return false;
+  if (first.index <= log.last.index) {
+    log.truncateFrom(first.index);
+    cluster.truncateFrom(first.index);
+  }
   for (const entry of entries) {
     log.append(entry);
     if (entry.kind === "certificate") learnCertificate(state, entry);
   }
+  cluster.add(added);
   state.durability.logChangedFrom(first.index);
+  return true;
 }
 
 /** The log is the audit trail of leadership: what it says of earlier leaders is kept by term. */
 function learnCertificate(state: CoreState, entry: Entry): void {
   catching(InputError, () => {
-    const certificate = state.config.certifier.verify(decodeUtf8(entry.data));
+    const certificate = state.epochs.verifier.verify(decodeUtf8(entry.data));
     if (certificate.term === entry.term) state.durability.certificateLearned(certificate);
   }, (error) => {
     const from = state.certificate?.leader ?? state.self;
@@ -185,12 +196,12 @@ function certificateOf(state: CoreState, message: LeaderMessage): Certificate | 
   }
   let certificate: Certificate;
   try {
-    certificate = state.config.certifier.verify(message.certificate, { term, leader: from });
+    certificate = state.epochs.verifier.verify(message.certificate, { term, leader: from });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     return refuseLeader(state, message, error.message);
   }
-  if (certificate.epoch !== state.config.certifier.epoch) {
+  if (!state.members.mayBeLedBy(certificate)) {
     return refuseLeader(state, message, `the certificate is of epoch ${certificate.epoch}`);
   }
   if (term > state.currentTerm) state.enterTerm(certificate);
@@ -215,6 +226,8 @@ export function handleSnapshotRequest(state: CoreState, message: SnapshotRequest
   }
   if (state.lacksState && snapshot.index < state.log.base.index) return askForSnapshot(state);
   if (!isTermPossible(state, snapshot)) return refuseTerm(state, message.from, snapshot);
+  const fault = state.cluster.explainRecord(snapshot.members);
+  if (fault !== null) return state.refuse(message.from, `members in a snapshot: ${fault}`);
   if (offset + data.length > snapshot.bytes) {
     return state.refuse(message.from, `snapshot chunk ends beyond byte ${snapshot.bytes}`);
   }

@@ -8,6 +8,7 @@
 import type { Certificate } from "../certificate/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { Entry, PersistBatch, Snapshot } from "./entry.ts";
+import type { Configuration } from "./members.ts";
 import type { Message, RefusalReason, SnapshotRequest } from "./message.ts";
 
 /** Everything that can happen to a node. */
@@ -33,7 +34,7 @@ export type Input =
   /** The state machine's effects up to `index` are durable: the log before is needed no more. */
   | { readonly kind: "checkpointed"; readonly index: LogIndex }
   /** The snapshot that {@linkcode Output.makeSnapshot} asked for. */
-  | { readonly kind: "snapshotMade"; readonly snapshot: Omit<Snapshot, "term"> }
+  | { readonly kind: "snapshotMade"; readonly snapshot: Omit<Snapshot, "term" | "members"> }
   /** It could not be made; it will be asked for again. */
   | { readonly kind: "snapshotFailed" }
   /** A chunk was kept, or not, and this is the next one wanted. */
@@ -147,6 +148,10 @@ export type RaftEvent =
   | { readonly kind: "steppedDown"; readonly term: Term; readonly reason: string }
   /** A leader began to hand over. */
   | { readonly kind: "transferStarted"; readonly term: Term; readonly target: NodeId }
+  /** Another configuration is in force. */
+  | { readonly kind: "membersChanged"; readonly configuration: Configuration }
+  /** This node is none of the members any more. */
+  | { readonly kind: "removed"; readonly configuration: Configuration }
   /** The log now begins after this index. */
   | { readonly kind: "logCompacted"; readonly index: LogIndex }
   /** The log was kept for this follower as long as it may be; the snapshot it was sent is of no use. */

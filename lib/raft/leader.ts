@@ -9,7 +9,7 @@ import { assert, assertDefined } from "../assert.ts";
 import { encodeUtf8 } from "../bytes.ts";
 import type { Certificate } from "../certificate/mod.ts";
 import { highest, type LogIndex, type NodeId, plus, type Term } from "../types.ts";
-import { ENTRY_OVERHEAD_BYTES } from "./config.ts";
+import { ENTRY_OVERHEAD_BYTES, FAREWELL_TIMEOUTS } from "./config.ts";
 import { type Entry, LOG_START } from "./entry.ts";
 import { TakenBatches } from "./forwarding.ts";
 import type { AppendResponse } from "./message.ts";
@@ -18,20 +18,18 @@ import { confirmReads, LeaderReads, quorumContactTick, startReadRound } from "./
 import type { Leader } from "./role.ts";
 import { needsSnapshot, sendSnapshot } from "./snapshots.ts";
 import type { CoreState } from "./state.ts";
-import { tellTarget, tickTransfer } from "./transfer.ts";
+import { OWN_TRANSFER, startTransfer, tellTarget, tickTransfer } from "./transfer.ts";
 
 /** Begins to lead. The first entry of the term is the no-op of Raft §8 and holds the certificate. */
 export function becomeLeader(state: CoreState, certificate: Certificate): void {
   assert(certificate.leader === state.self, "A node leads by its own certificate");
   assert(certificate.term === state.currentTerm, "A node leads in its certificate's term");
-  const nextIndex = plus(state.log.last.index, 1);
   const { nowTick, flowLimits } = state;
-  const { inflight } = flowLimits;
   const leader: Leader = {
     name: "leader",
     certificate,
     followers: new Map(
-      state.peers.map((peer) => [peer, new Progress({ nextIndex, nowTick, inflight })]),
+      state.peers.map((peer) => [peer, createProgress(state)]),
     ),
     rounds: new Rounds(2 * state.config.electionTimeoutTicks),
     reads: new LeaderReads(flowLimits.readersMax),
@@ -39,6 +37,7 @@ export function becomeLeader(state: CoreState, certificate: Certificate): void {
     leaseBrokenTick: nowTick - 1,
     isLeaseWaived: false,
     transfer: null,
+    isLeaving: false,
     uncommittedBytes: 0,
   };
   state.changeRole(leader);
@@ -65,9 +64,45 @@ export function tickLeader(state: CoreState, leader: Leader): void {
     state.stepDown("no quorum answers");
     return;
   }
+  adjustFollowers(state, leader);
+  if (!leaveIfRemoved(state, leader)) return;
   tickTransfer(state, leader);
   leader.heartbeatDueTicks--;
   if (leader.heartbeatDueTicks <= 0) beginHeartbeat(state, leader);
+}
+
+/** Everyone who takes part is sent the log; who was removed is, until it can know. */
+export function adjustFollowers(state: CoreState, leader: Leader): void {
+  const { members, nowTick, config: { electionTimeoutTicks } } = state;
+  for (const peer of state.peers) {
+    if (!leader.followers.has(peer)) leader.followers.set(peer, createProgress(state));
+  }
+  for (const [peer, follower] of leader.followers) {
+    if (members.has(peer)) continue;
+    follower.removedTick ??= nowTick;
+    const passedTicks = nowTick - follower.removedTick;
+    if (passedTicks >= FAREWELL_TIMEOUTS * electionTimeoutTicks) leader.followers.delete(peer);
+  }
+}
+
+function createProgress({ log, nowTick, flowLimits: { inflight } }: CoreState): Progress {
+  return new Progress({ nextIndex: plus(log.last.index, 1), nowTick, inflight });
+}
+
+/**
+ * Dissertation §4.2.2: a leader that is none of the voters any more hands over, once that is committed, and
+ * steps down where it cannot. Returns whether it leads on.
+ */
+function leaveIfRemoved(state: CoreState, leader: Leader): boolean {
+  const { members, self } = state;
+  if (members.isPending || members.newest.voters.includes(self)) return true;
+  if (leader.transfer === null && !leader.isLeaving) {
+    leader.isLeaving = true;
+    startTransfer(state, { transferId: OWN_TRANSFER, target: null });
+  }
+  if (leader.transfer !== null) return true;
+  state.stepDown("it is no voter any more");
+  return false;
 }
 
 /** Learns how far a follower's log matches, and who still follows. */

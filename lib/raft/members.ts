@@ -1,42 +1,91 @@
 /**
  * Who counts. Every question for a quorum or for who takes part is put to {@linkcode Members}, as the
- * answer changes with the configuration: the newest one in the log counts (dissertation §4.1), and while
- * it is not committed the one before counts as well.
+ * answer changes with the configuration: the newest one in the log counts, committed or not (dissertation
+ * §4.1), and while it is not committed the one before counts as well, so what is committed meanwhile is so
+ * by a majority of both.
  *
  * @module
  */
 
-import { assertDefined } from "../assert.ts";
+import { assert, assertDefined } from "../assert.ts";
+import {
+  type Certificate,
+  type Membership,
+  type MembershipCertificate,
+  type Roster,
+  verifyMembership,
+} from "../certificate/mod.ts";
+import { InputError } from "../errors.ts";
 import { majorityOf } from "../margins.ts";
-import type { Epoch, NodeId } from "../types.ts";
+import { decodeReshareEntry } from "../reshare/mod.ts";
+import type { LogIndex, NodeId, Term } from "../types.ts";
+import type { Entry } from "./entry.ts";
 
 /** Who takes part, and how many must agree. */
-export interface Configuration {
-  /** The dealing of shares that signs. */
-  readonly epoch: Epoch;
-  /** How many voters must sign. */
-  readonly threshold: number;
-  /** Who votes, in the order of their signing identifiers. */
-  readonly voters: readonly NodeId[];
+export interface Configuration extends Omit<Roster, "cluster"> {
+  /** Who replicates only, and never counts. */
+  readonly learners: readonly NodeId[];
+  /** Where the chain of memberships stands with it; null in a cluster whose members never change. */
+  readonly membership: Membership | null;
+}
+
+/** A configuration that the log has, and where. */
+export interface LoggedConfiguration {
+  /** What it is. */
+  readonly configuration: Configuration;
+  /** Its entry; 0 for the one that the log begins with. */
+  readonly index: LogIndex;
+  /** Its entry's term. */
+  readonly term: Term;
+}
+
+/** A membership as the core counts by it. */
+export function toConfiguration(membership: Membership): Configuration {
+  const { epoch, threshold, members } = membership;
+  const idsOf = (wanted: string) => members.flatMap(({ id, role }) => role === wanted ? [id] : []);
+  return { epoch, threshold, voters: idsOf("voter"), learners: idsOf("learner"), membership };
 }
 
 /** The configurations that count. */
 export class Members {
-  readonly #inForce: Configuration;
+  #inForce: LoggedConfiguration;
+  /** Later ones in the log that are not known to be committed, oldest first. */
+  #pending: LoggedConfiguration[] = [];
 
   /** Begins with one that is committed. */
-  constructor(inForce: Configuration) {
+  constructor(inForce: LoggedConfiguration) {
     this.#inForce = inForce;
+  }
+
+  /** The newest one that is known to be committed. */
+  get inForce(): LoggedConfiguration {
+    return this.#inForce;
   }
 
   /** The newest one in the log: elections are held under it. */
   get newest(): Configuration {
-    return this.#inForce;
+    return (this.#pending.at(-1) ?? this.#inForce).configuration;
   }
 
-  /** Everyone who takes part. */
+  /** The entry that it stands in. */
+  get newestIndex(): LogIndex {
+    return (this.#pending.at(-1) ?? this.#inForce).index;
+  }
+
+  /** The one that counts just before this entry. */
+  before(index: LogIndex): LoggedConfiguration {
+    return this.#pending.findLast((logged) => logged.index < index) ?? this.#inForce;
+  }
+
+  /** Whether the newest one is not known to be committed. */
+  get isPending(): boolean {
+    return this.#pending.length > 0;
+  }
+
+  /** Everyone who takes part in one that counts. */
   get all(): readonly NodeId[] {
-    return this.newest.voters;
+    const members = this.#counting.flatMap(({ voters, learners }) => [...voters, ...learners]);
+    return [...new Set(members)];
   }
 
   /** Whether this node takes part. */
@@ -44,9 +93,57 @@ export class Members {
     return this.all.includes(node);
   }
 
-  /** The largest value that more than half of the voters reach. */
+  /** The largest value that more than half of the voters reach, in each one that counts. */
   quorumValue<Value extends number>(valueOf: (voter: NodeId) => Value): Value {
-    return valueOfMost(this.#inForce, valueOf);
+    const [lowest] = this.#counting
+      .map((configuration) => valueOfMost(configuration, valueOf))
+      .sort((left, right) => left - right);
+    return assertDefined(lowest, "A configuration counts");
+  }
+
+  /**
+   * Whether a leader may have been elected under this epoch: not before the one in force, but in the term
+   * whose leader put it there. A later one than is known here comes with that leader's log.
+   */
+  mayBeLedBy({ epoch, term }: Pick<Certificate, "epoch" | "term">): boolean {
+    const { configuration: { epoch: least, membership }, term: since } = this.#inForce;
+    return epoch === least || (membership !== null && (epoch > least || term <= since));
+  }
+
+  /** The log has a newer one. */
+  append(logged: LoggedConfiguration): void {
+    const last = this.#pending.at(-1) ?? this.#inForce;
+    assert(logged.index > last.index, "Configurations follow each other in the log");
+    this.#pending.push(logged);
+  }
+
+  /** The log lost the entry at `index` and all after it. */
+  truncateFrom(index: LogIndex): void {
+    this.#pending = this.#pending.filter((logged) => logged.index < index);
+  }
+
+  /** Everything up to `index` is committed. Returns whether another one is in force now. */
+  commitTo(index: LogIndex): boolean {
+    const committed = this.#pending.filter((logged) => logged.index <= index);
+    this.#pending.splice(0, committed.length);
+    const last = committed.at(-1);
+    if (last === undefined) return false;
+    this.#inForce = last;
+    return true;
+  }
+
+  /** A snapshot brought another one; what the log has after it stays. */
+  restore(inForce: LoggedConfiguration): void {
+    this.#inForce = inForce;
+    this.#pending = this.#pending.filter(({ index }) => index > inForce.index);
+  }
+
+  /**
+   * The newest, and while it is not committed the one before it. Where two are not known to be committed, the
+   * older one is: nobody appends the next before.
+   */
+  get #counting(): readonly Configuration[] {
+    return [this.#inForce, ...this.#pending].slice(-2).map(({ configuration }) => configuration);
   }
 }
 
@@ -56,4 +153,38 @@ function valueOfMost<Value extends number>(
 ): Value {
   const descending = voters.map(valueOf).sort((left, right) => right - left);
   return assertDefined(descending[majorityOf(voters.length) - 1], "There are voters");
+}
+
+/**
+ * The configurations among entries that are to stand in the log, one after the other.
+ *
+ * @throws {InputError} when one does not verify as the next one: no honest leader sends it.
+ */
+export function configurationsOf(
+  members: Members,
+  entries: readonly Entry[],
+): readonly LoggedConfiguration[] {
+  const [first] = entries;
+  if (first === undefined) return [];
+  let { membership } = members.before(first.index).configuration;
+  const found: LoggedConfiguration[] = [];
+  for (const { kind, index, term, data } of entries) {
+    // A snapshot may have brought what its first entries say.
+    if (kind !== "configuration" || index <= members.inForce.index) continue;
+    membership = follow(membership, data);
+    found.push({ configuration: toConfiguration(membership), index, term });
+  }
+  return found;
+}
+
+function follow(membership: Membership | null, data: Uint8Array): Membership {
+  if (membership === null) throw new InputError("the members of this cluster never change");
+  return verifyMembership(membership, readCertificate(data));
+}
+
+/** The certificates in a configuration entry. @throws {InputError} when it is none. */
+export function readCertificate(data: Uint8Array): MembershipCertificate {
+  const said = decodeReshareEntry(data);
+  if (said.kind === "configuration") return { byOld: said.byOld, byNew: said.byNew };
+  throw new InputError(`it is ${said.kind}, and no configuration`);
 }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { SignerCommitment } from "../certificate/mod.ts";
+import type { MembershipCertificate, SignerCommitment } from "../certificate/mod.ts";
 import type { Epoch, LogIndex, NodeId, Term } from "../types.ts";
 import type { Entry, Snapshot } from "./entry.ts";
 import type { TermProof } from "./term_proof.ts";
@@ -31,6 +31,12 @@ export interface PreVoteRequest extends Envelope {
   readonly lastLogTerm: Term;
   /** Whether the current leader asked for this election (Raft dissertation §3.10). */
   readonly transfer: boolean;
+  /** Whose voters are asked: the epoch of the newest configuration in the sender's log. */
+  readonly epoch: Epoch;
+  /** How many statements the chain of memberships has in the sender's log. */
+  readonly sequence: number;
+  /** The last of them, for a voter that does not know it yet; null for the genesis. */
+  readonly membership: MembershipCertificate | null;
   /** Proves the term before the one asked for, the sender's own; null for term 0. */
   readonly proof: TermProof | null;
 }
@@ -52,6 +58,11 @@ export interface PreVoteResponse extends Envelope {
   readonly incarnation: number;
   /** In a refusal, the proof of the voter's term. */
   readonly proof: TermProof | null;
+  /**
+   * In a refusal, statements that the chain in the candidate's log lacks, the next one first: so a node
+   * learns that it was removed.
+   */
+  readonly memberships: readonly MembershipCertificate[];
 }
 
 /** Raft §5.2 RequestVote, with the signing session that the vote's share belongs to. */

@@ -25,7 +25,8 @@
  * | `term_proof.ts` | what proves a term |
  * | `turns.ts` | whose turn it is to stand |
  * | `durability.ts` | what is on disk |
- * | `members.ts` | who counts |
+ * | `members.ts`, `configurations.ts` | dissertation §4: who counts, and when a configuration may follow |
+ * | `cluster.ts`, `epochs.ts`, `committed_members.ts` | what a node knows of its cluster: keys by epoch, the chain of memberships |
  * | `input_output.ts` | what a step wants done |
  * | `view.ts` | what others may see of a node |
  * | `invariants.ts` | what must hold after every step |
@@ -36,6 +37,19 @@
  * verified. AppendEntries are numbered in rounds, by whose answers a leader counts its quorum and
  * confirms reads. A proposal refused or overwritten is reported as such, never left to time out
  * when its fate is known.
+ *
+ * **Members change by entries** (`configuration`), each with the certificates of `lib/reshare`: a follower takes
+ * none that does not verify as the next of the chain. The newest one in the log counts, committed or not, and is
+ * forgotten where it is truncated; until it is committed the one before counts as well, so commits, reads, leases
+ * and the check of the quorum need a majority of both. A leader appends one once the one before and an entry of
+ * its own term are committed. Elections are held under the epoch of the newest configuration in the candidate's log,
+ * and it shows the certificate that put it there: a voter of that epoch signs with its new share, though its own
+ * log may lack the entry, and a voter that has the entry still signs for who lacks it, with its old share, until
+ * the entry is committed. Then the old share and its nonces are erased. No two leaders of one term come of it: a voter
+ * has one vote a term, whatever the epoch, and every t of the old and t' of the new voters share an honest one
+ * (`lib/reshare/plan.ts`). A leader that is no voter any more hands over, or steps down. A removed node is sent
+ * the log for a while; one that was away is told when it asks to be elected, and stands no more. Where the log
+ * begins later, its beginning says what is known of the members ({@linkcode LogStart.members}), as snapshots do.
  *
  * **Terms carry proof.** A term is proven by its election certificate, or by the pre-vote grants of t
  * voters for one candidate, each signed with the voter's identity key. The proof is durable with the
@@ -172,7 +186,8 @@ export type {
 export type { CoreState } from "./state.ts";
 export type { Durability } from "./durability.ts";
 export type { VoterPromise } from "./voter.ts";
-export type { LeaderReads, ReadBatch, Reader } from "./reads.ts";
+export type { LeaderReads, ReadBatch } from "./reads.ts";
+export type { Reader } from "./readers.ts";
 export type { BatchName, LeaderService, TakenBatches } from "./forwarding.ts";
 export type {
   CoordinatedSession,

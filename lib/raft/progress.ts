@@ -50,6 +50,8 @@ export class Progress {
   isCertified = false;
   /** The commit index last sent. */
   sentCommit: LogIndex = toLogIndex(0);
+  /** When the leader first saw that it is no member any more; null for a member. */
+  removedTick: number | null = null;
   /** The leader's round when `matchIndex` last rose. */
   matchRound = 0;
   /** Whether its log lacks what it has acknowledged. */

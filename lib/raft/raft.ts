@@ -150,7 +150,7 @@ function tick(state: CoreState): void {
   if (state.lacksState && state.nowTick % state.config.heartbeatTicks === 0) askForSnapshot(state);
   tickService(state);
   state.electionElapsedTicks++;
-  if (state.electionElapsedTicks >= state.randomizedTimeoutTicks && !state.lacksState) {
+  if (state.electionElapsedTicks >= state.randomizedTimeoutTicks && state.mayStand) {
     return startPreVote(state, { toldRound: null });
   }
   // Who has not answered did not get the question, or still heard a leader when it did.
@@ -192,7 +192,7 @@ function losePeer(state: CoreState, peer: NodeId): void {
 
 function receive(state: CoreState, message: Message): void {
   if (message.to !== state.self) return state.refuse(message.from, `message to ${message.to}`);
-  if (message.from === state.self || !state.members.has(message.from)) {
+  if (message.from === state.self || !maySay(state, message)) {
     return state.refuse(message.from, "message from no member of this cluster");
   }
   switch (message.kind) {
@@ -225,5 +225,27 @@ function receive(state: CoreState, message: Message): void {
       return handleReadIndexResponse(state, message);
     default:
       return unreachable(message);
+  }
+}
+
+/**
+ * Who may say what. What a leader says stands behind its certificate, so that who joins or was away follows one
+ * that its own log does not know yet; who was removed may ask to be elected, and is told.
+ */
+function maySay({ cluster, members, role }: CoreState, message: Message): boolean {
+  if (cluster.has(message.from)) return true;
+  if (members.newest.membership === null) return false;
+  switch (message.kind) {
+    case "appendRequest":
+    case "snapshotRequest":
+    case "timeoutNowRequest":
+      return message.certificate !== null;
+    case "preVoteRequest":
+    case "preVoteResponse":
+    case "voteRequest":
+    case "voteResponse":
+      return true;
+    default:
+      return role.name === "leader" && role.followers.has(message.from);
   }
 }

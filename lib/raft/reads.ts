@@ -9,7 +9,8 @@ import type { LogIndex, NodeId } from "../types.ts";
 import { LEASE_SHARE } from "./config.ts";
 import type { ReadIndexRequest, ReadIndexResponse, RefusalReason } from "./message.ts";
 import type { Leader } from "./role.ts";
-import { answerReader, type CoreState } from "./state.ts";
+import { answerReader, type Reader } from "./readers.ts";
+import type { CoreState } from "./state.ts";
 import type { LeaderView, RaftView } from "./view.ts";
 
 /**
@@ -123,18 +124,6 @@ function refuseReads(state: CoreState, readIds: readonly number[], reason: Refus
   for (const readId of readIds) state.output.reads.push({ kind: "refused", readId, reason });
 }
 
-/** Whoever waits for a read index: this node's own clients, or a follower's batch. */
-export type Reader =
-  /** A read of a client of this node. */
-  | { readonly kind: "local"; readonly readId: number }
-  /** A batch of reads of a follower. */
-  | {
-    readonly kind: "remote";
-    readonly from: NodeId;
-    readonly incarnation: number;
-    readonly batchId: number;
-  };
-
 /** Readers that are confirmed by one round. */
 export interface ReadBatch {
   /** The round that must be answered by a quorum. */
@@ -209,9 +198,12 @@ export function quorumContactTick(state: RaftView, leader: LeaderView): number {
 /** Whether reads may be served without asking anyone. */
 export function hasLease(state: RaftView, leader: LeaderView): boolean {
   if (leader.isLeaseWaived) return false;
-  // A new leader counts those that have not answered yet as heard at its first tick. It does no harm:
-  // whoever asks has committed an entry of this term, so a majority has answered what was sent since.
-  const contactTick = quorumContactTick(state, leader);
+  const { members, self, nowTick } = state;
+  // Who has not answered yet has promised nothing, though the check of the quorum gives it time.
+  const contactTick = members.quorumValue((voter) => {
+    const rounds = leader.followers.get(voter)?.rounds;
+    return voter === self ? nowTick : rounds?.answered ? rounds.answeredSentTick : -Infinity;
+  });
   // A voter may have made its promise just before a tick, which then counts for nothing.
   const promisedTicks = state.config.electionTimeoutTicks - 1;
   const leaseTicks = Math.floor(promisedTicks * LEASE_SHARE);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Certificate } from "../certificate/mod.ts";
+import type { Certificate, Certifier } from "../certificate/mod.ts";
 import type { NodeId, Term } from "../types.ts";
 import type { RoleReport } from "./input_output.ts";
 import type { Progress, Rounds } from "./progress.ts";
@@ -37,6 +37,8 @@ export interface PreCandidate {
   readonly name: "preCandidate";
   /** The term that it asks for: one above its own. */
   readonly askedTerm: Term;
+  /** Knows whose voters it asks: of the newest configuration in its log when it began. */
+  readonly certifier: Certifier;
   /** Whether the leader asked for this election. */
   readonly transfer: boolean;
   /** When it began to ask. */
@@ -93,8 +95,8 @@ export interface Leader {
   readonly name: "leader";
   /** The proof. */
   readonly certificate: Certificate;
-  /** Every other node's progress. */
-  readonly followers: ReadonlyMap<NodeId, Progress>;
+  /** The progress of every other member, and for a while of those that were removed. */
+  readonly followers: Map<NodeId, Progress>;
   /** The numbering of heartbeats, and when each was sent. */
   readonly rounds: Rounds;
   /** Reads that wait for a quorum. */
@@ -110,6 +112,8 @@ export interface Leader {
   isLeaseWaived: boolean;
   /** The handing over that is under way, if any. */
   transfer: Transfer | null;
+  /** Whether it has begun to hand over because it is no voter any more. */
+  isLeaving: boolean;
   /** Bytes of commands appended and not yet committed. */
   uncommittedBytes: number;
 }

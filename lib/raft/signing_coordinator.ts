@@ -53,7 +53,8 @@ interface Candidacy {
 export class SigningCoordinator {
   /** What every session signs. */
   readonly election: ElectionFields;
-  readonly #certifier: Certifier;
+  /** Knows the voters and the threshold, and combines their shares. */
+  readonly certifier: Certifier;
   readonly #unused = new Map<NodeId, Offer>();
   /** Every commitment that was ever offered. A late or doubled answer offers none of them again. */
   readonly #known = new Set<string>();
@@ -65,7 +66,7 @@ export class SigningCoordinator {
   /** A candidacy without any session yet. */
   constructor(candidacy: Candidacy) {
     this.election = candidacy.election;
-    this.#certifier = candidacy.certifier;
+    this.certifier = candidacy.certifier;
     for (const [voter, offer] of candidacy.offers) this.offer(voter, offer);
     this.#suspects = candidacy.suspects;
   }
@@ -109,7 +110,7 @@ export class SigningCoordinator {
    * can help. Whoever owes a share by now is suspected: it is for want of these that another is needed.
    */
   open(nowTick: number): CoordinatedSession | null {
-    const { threshold, voters } = this.#certifier;
+    const { threshold, voters } = this.certifier;
     if (this.#sessions.length > voters.length - threshold + this.#declined.size) return null;
     const owing = this.owing();
     for (const voter of owing) if (voter !== this.election.leader) this.#suspects.add(voter);
@@ -205,8 +206,8 @@ export class SigningCoordinator {
     // Who answered the pre-vote first comes first, as it is likely to be the nearest.
     const trusted = others.filter((voter) => !this.#suspects.has(voter));
     const suspected = others.filter((voter) => this.#suspects.has(voter));
-    const signers = [self, ...trusted, ...suspected].slice(0, this.#certifier.threshold);
-    return signers.length === this.#certifier.threshold ? new Set(signers) : null;
+    const signers = [self, ...trusted, ...suspected].slice(0, this.certifier.threshold);
+    return signers.length === this.certifier.threshold ? new Set(signers) : null;
   }
 }
 
@@ -221,10 +222,15 @@ function signs(session: CoordinatedSession, voter: NodeId): boolean {
  */
 export class Suspects {
   readonly #voters = new Set<NodeId>();
-  readonly #faultyMax: number;
+  #faultyMax: number;
 
   /** An election is promised while at most `faultyMax` voters are down or lie: n - t. */
   constructor(faultyMax: number) {
+    this.#faultyMax = faultyMax;
+  }
+
+  /** Other voters count, or another threshold. */
+  allow(faultyMax: number): void {
     this.#faultyMax = faultyMax;
   }
 

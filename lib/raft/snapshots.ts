@@ -27,7 +27,7 @@ export function compactLog(state: CoreState, index: LogIndex): void {
     : holdBack(state, wanted);
   if (base <= log.base.index) return;
   log.compactTo(base);
-  state.durability.logCompactedTo(log.base);
+  state.durability.logCompactedTo(log.base, state.cluster.record);
   state.output.events.push({ kind: "logCompacted", index: base });
 }
 
@@ -145,11 +145,11 @@ export function handleSnapshotResponse(state: CoreState, message: SnapshotRespon
 }
 
 /** The node made a snapshot. */
-export function snapshotMade(state: CoreState, made: Omit<Snapshot, "term">): void {
+export function snapshotMade(state: CoreState, made: Omit<Snapshot, "term" | "members">): void {
   const term = state.log.termAt(made.index);
   // Compaction waits while one is being made, though not for ever: then it came too late.
   if (term === null) snapshotFailed(state);
-  else state.ownSnapshot.made({ ...made, term });
+  else state.ownSnapshot.made({ ...made, term, members: state.cluster.record });
 }
 
 /** The node could not make a snapshot. */

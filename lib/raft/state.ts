@@ -8,19 +8,26 @@
 import { assert } from "../assert.ts";
 import type { Certificate } from "../certificate/mod.ts";
 import { catching, InputError } from "../errors.ts";
-import { type LogIndex, type NodeId, plus, type Term, toLogIndex } from "../types.ts";
+import { type Epoch, type LogIndex, type NodeId, plus, type Term, toLogIndex } from "../types.ts";
 import { FLOW_LIMITS, type FlowLimits, type RaftConfig, STALLED_TIMEOUTS } from "./config.ts";
+import { Cluster } from "./cluster.ts";
 import { Durability, PendingVotes } from "./durability.ts";
-import type { DurableState, LogPosition, Snapshot } from "./entry.ts";
+import { type DurableState, LOG_START, type LogPosition, type Snapshot } from "./entry.ts";
+import type { Epochs } from "./epochs.ts";
 import { ForwardedRequests, LeaderService, type TakenBatches } from "./forwarding.ts";
 import { type LostEntries, Outbox, type RoleReport } from "./input_output.ts";
 import { Log, OwnSnapshot } from "./log.ts";
-import { Members } from "./members.ts";
+import type { Configuration, Members } from "./members.ts";
 import type { Message, PreVoteRequest } from "./message.ts";
-import type { Reader } from "./reads.ts";
-import { type Following, type Leader, type Role, RoleReporter } from "./role.ts";
-import { Suspects } from "./signing_coordinator.ts";
-import { type GrantsProof, type TermProof, verifyTermProof } from "./term_proof.ts";
+import { leaveLeadership } from "./readers.ts";
+import { type Following, type Role, RoleReporter } from "./role.ts";
+import type { Suspects } from "./signing_coordinator.ts";
+import {
+  type GrantsProof,
+  type TermProof,
+  toCertificateProof,
+  verifyTermProof,
+} from "./term_proof.ts";
 import { Turns } from "./turns.ts";
 import type { VoterPromise } from "./voter.ts";
 
@@ -28,8 +35,8 @@ import type { VoterPromise } from "./voter.ts";
 export class CoreState {
   /** What the node was told at construction. */
   readonly config: RaftConfig;
-  /** Who counts. */
-  readonly members: Members;
+  /** Who counts, and by which keys. */
+  readonly cluster: Cluster;
   /** The log in memory. */
   readonly log: Log;
   /** How far the disk has followed. */
@@ -65,8 +72,6 @@ export class CoreState {
    * for it. Null before the vote, and after a restart, which forgets it.
    */
   votedForLogEnd: LogPosition | null = null;
-  /** Voters that have cost this node's candidacies a signing session. */
-  readonly suspects: Suspects;
   /** Whose turn it is to stand. */
   readonly turns: Turns;
   /** Whether the leader leaves undone what it was asked to commit. */
@@ -86,11 +91,8 @@ export class CoreState {
    */
   constructor(config: RaftConfig, durable: DurableState, appliedIndex: LogIndex) {
     this.config = config;
-    this.members = new Members(config.certifier);
     this.turns = new Turns(config.self, config.electionTimeoutTicks);
     this.service = new LeaderService(STALLED_TIMEOUTS * config.electionTimeoutTicks);
-    const { voters, threshold } = this.members.newest;
-    this.suspects = new Suspects(voters.length - threshold);
     this.log = new Log(durable.entries, durable.logStart);
     assert(
       appliedIndex >= this.log.base.index || appliedIndex === 0,
@@ -98,6 +100,7 @@ export class CoreState {
     );
     assert(appliedIndex <= this.log.last.index, "The log must reach what has been applied");
     this.durability = new Durability(this.log.last.index);
+    this.cluster = new Cluster(config, durable, { log: this.log, commitIndex: appliedIndex });
     this.#currentTerm = durable.hardState.currentTerm;
     this.#votedFor = durable.hardState.votedFor;
     this.#proof = durable.grants;
@@ -109,7 +112,7 @@ export class CoreState {
       this.turns.leaderHeard(0);
     }
     if (durable.currentTermNote !== null) {
-      const certificate = config.certifier.verify(durable.currentTermNote);
+      const certificate = this.epochs.verifier.verify(durable.currentTermNote);
       assert(certificate.term === this.#currentTerm, "The stored certificate is the term's");
       this.#proof = toCertificateProof(certificate);
       this.#role = { name: "follower", following: this.#remembered(certificate) };
@@ -120,6 +123,18 @@ export class CoreState {
   /** How much may wait, or be on its way. */
   get flowLimits(): FlowLimits {
     return this.config.flowLimits ?? FLOW_LIMITS;
+  }
+  /** Who counts. */
+  get members(): Members {
+    return this.cluster.members;
+  }
+  /** The keys. */
+  get epochs(): Epochs {
+    return this.cluster.epochs;
+  }
+  /** Whether this node may stand for election. */
+  get mayStand(): boolean {
+    return !this.lacksState && this.cluster.canSign && !this.cluster.isRemoved;
   }
   /** This node. */
   get self(): NodeId {
@@ -157,9 +172,9 @@ export class CoreState {
   get peers(): readonly NodeId[] {
     return this.members.all.filter((member) => member !== this.self);
   }
-  /** Every voter of the newest configuration but this node. */
-  get otherVoters(): readonly NodeId[] {
-    return this.members.newest.voters.filter((voter) => voter !== this.self);
+  /** Voters that have cost this node's candidacies a signing session. */
+  get suspects(): Suspects {
+    return this.cluster.suspects;
   }
 
   /** The certificate of the current term's leader, this node included; null when unknown. */
@@ -200,7 +215,7 @@ export class CoreState {
     // Even if the same node leads again: it answers for the earlier term no more.
     this.forwarded.leaderLost(this.output);
     // Nonces of ended elections will never be asked for again.
-    this.config.certifier.forgetBelow(term);
+    this.epochs.forgetBelow(term);
     if ("note" in proof) this.certify(proof);
     else this.#proof = proof;
   }
@@ -237,7 +252,8 @@ export class CoreState {
 
   /** Checks a peer's proof of a term; null, and counted, when it does not hold. */
   verify(from: NodeId, proof: TermProof): GrantsProof | Certificate | null {
-    return catching(InputError, () => verifyTermProof(this.config, proof), (error) => {
+    this.cluster.learnEpoch(proof);
+    return catching(InputError, () => verifyTermProof(this.epochs.proofKeys, proof), (error) => {
       this.refuse(from, `term ${proof.term}: ${error.message}`);
       return null;
     });
@@ -313,6 +329,19 @@ export class CoreState {
     for (const entry of entries) this.output.apply.push(entry);
     this.#commitIndex = index;
     this.service.committed(index);
+    this.#enter(this.cluster.commit(entries));
+  }
+
+  /** Another configuration is in force: nobody signs under an epoch before its own any more. */
+  #enter(configuration: Configuration | null): void {
+    if (configuration === null) return;
+    const { epoch } = configuration;
+    this.pendingVotes.dropBelow(epoch);
+    // A snapshot can come to who stands.
+    const stoodIn = epochOf(this.#role);
+    if (stoodIn !== null && stoodIn < epoch) this.becomeFollower();
+    this.output.events.push({ kind: "membersChanged", configuration });
+    if (this.cluster.isRemoved) this.output.events.push({ kind: "removed", configuration });
   }
 
   /**
@@ -323,12 +352,16 @@ export class CoreState {
     assert(snapshot.index > this.#commitIndex, "A snapshot only moves forward");
     assert(snapshot.index >= this.log.base.index, "The log goes on from a snapshot");
     const position = { index: snapshot.index, term: snapshot.term };
-    if (this.log.termAt(snapshot.index) === snapshot.term) {
+    const isContinued = this.log.termAt(snapshot.index) === snapshot.term;
+    if (!isContinued) this.cluster.truncateFrom(LOG_START.index);
+    this.#enter(this.cluster.restore(snapshot.members));
+    const { record } = this.cluster;
+    if (isContinued) {
       this.log.compactTo(snapshot.index);
-      this.durability.logCompactedTo(position);
+      this.durability.logCompactedTo(position, record);
     } else {
       this.log.reset(position);
-      this.durability.logResetTo(position);
+      this.durability.logResetTo(position, record);
     }
     this.#commitIndex = snapshot.index;
     this.service.committed(snapshot.index);
@@ -358,39 +391,8 @@ export class CoreState {
   }
 }
 
-/** Whoever waited for this leader is told that it leads no more. */
-function leaveLeadership(state: CoreState, leader: Leader): void {
-  for (const reader of leader.reads.takeAll()) answerReader(state, reader, null);
-  if (leader.transfer === null) return;
-  const { transferId, target, isTold } = leader.transfer;
-  // Whoever tells it of the target's term before the target asks for its vote.
-  state.voterPromise.transferTarget = target;
-  state.output.transfers.push({ kind: isTold ? "handedOver" : "aborted", transferId, target });
-}
-
-function toCertificateProof({ term, note }: Certificate): TermProof {
-  return { kind: "certificate", term, note };
-}
-
-/** Tells a reader its read index, or with null that this node does not lead. */
-export function answerReader(state: CoreState, reader: Reader, readIndex: LogIndex | null): void {
-  if (reader.kind === "local") {
-    const { readId } = reader;
-    state.output.reads.push(
-      readIndex === null
-        ? { kind: "refused", readId, reason: "leaderChanged" }
-        : { kind: "ready", readId, readIndex },
-    );
-    return;
-  }
-  const { from: to, incarnation, batchId } = reader;
-  state.send({
-    kind: "readIndexResponse",
-    from: state.self,
-    to,
-    term: state.currentTerm,
-    incarnation,
-    batchId,
-    readIndex,
-  });
+/** Under which epoch it stands for election; null where it does not. */
+function epochOf(role: Role): Epoch | null {
+  if (role.name === "preCandidate") return role.certifier.epoch;
+  return role.name === "candidate" ? role.signing.certifier.epoch : null;
 }

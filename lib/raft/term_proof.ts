@@ -10,9 +10,10 @@ import {
   CertificateError,
   type CertificateRefusal,
   type Certifier,
-  type GrantKeys,
+  type Grant,
+  type MembershipCertificate,
 } from "../certificate/mod.ts";
-import type { NodeId, Term } from "../types.ts";
+import type { Epoch, NodeId, Term } from "../types.ts";
 
 /** One voter's signed grant of a pre-vote. */
 export interface SignedGrant {
@@ -28,6 +29,13 @@ export interface GrantsProof {
   readonly kind: "grants";
   /** What the proof is for. */
   readonly term: Term;
+  /** Whose voters granted: each signature names it. */
+  readonly epoch: Epoch;
+  /**
+   * What put that epoch's newest membership into force, for a voter that does not know it yet; null for that
+   * of the genesis.
+   */
+  readonly membership: MembershipCertificate | null;
   /** Who asked for the grants, and so opened the term. */
   readonly candidate: NodeId;
   /** One of each of t voters, in the order of {@linkcode Certifier.voters}. */
@@ -48,24 +56,32 @@ export interface CertificateProof {
 export type TermProof = GrantsProof | CertificateProof;
 
 /** What proofs are checked with. */
-interface ProofKeys {
-  /** Knows the voters and the threshold, and checks certificates. */
-  readonly certifier: Pick<Certifier, "voters" | "threshold" | "verify">;
-  /** Checks grants. */
-  readonly grants: Pick<GrantKeys, "verify">;
+export interface ProofKeys {
+  /** Knows the voters of an epoch and the threshold; null for an epoch that this node does not know. */
+  readonly certifierOf: (epoch: Epoch) => Pick<Certifier, "voters" | "threshold"> | null;
+  /** Checks certificates. @throws {CertificateError} when the note is none. */
+  readonly verify: (note: string) => Certificate;
+  /** Checks a grant. */
+  readonly verifyGrant: (epoch: Epoch, given: SignedGrant & { readonly grant: Grant }) => boolean;
+}
+
+/** Who opens a term, and under which membership. */
+interface OpenedTerm extends Pick<GrantsProof, "term" | "candidate" | "membership"> {
+  /** Knows the voters of the epoch. */
+  readonly certifier: Pick<Certifier, "epoch" | "voters" | "threshold">;
 }
 
 /** Puts the grants of t voters into the one form of a proof; there must be as many. */
 export function toGrantsProof(
-  { certifier: { voters, threshold } }: ProofKeys,
-  opened: { readonly term: Term; readonly candidate: NodeId },
+  { term, candidate, membership, certifier: { epoch, voters, threshold } }: OpenedTerm,
   received: ReadonlyMap<NodeId, { readonly signature: Uint8Array }>,
 ): GrantsProof {
   const grants = voters.flatMap((voter) => {
     const signature = received.get(voter)?.signature;
     return signature === undefined ? [] : [{ voter, signature }];
   });
-  return { kind: "grants", ...opened, grants: grants.slice(0, threshold) };
+  const given = grants.slice(0, threshold);
+  return { kind: "grants", term, epoch, membership, candidate, grants: given };
 }
 
 /**
@@ -80,8 +96,10 @@ export function verifyTermProof(keys: ProofKeys, proof: TermProof): GrantsProof 
   return proof;
 }
 
-function checkGrants({ certifier, grants: keys }: ProofKeys, proof: GrantsProof): void {
-  const { term, candidate, grants } = proof;
+function checkGrants(keys: ProofKeys, proof: GrantsProof): void {
+  const { term, epoch, candidate, grants } = proof;
+  const certifier = keys.certifierOf(epoch);
+  if (certifier === null) throw refused("wrong-epoch", `epoch ${epoch} is not known here`);
   const { voters, threshold } = certifier;
   if (grants.length !== threshold) throw malformed(`${grants.length} grants are not ${threshold}`);
   if (!voters.includes(candidate)) throw malformed(`${candidate} is no voter`);
@@ -93,13 +111,14 @@ function checkGrants({ certifier, grants: keys }: ProofKeys, proof: GrantsProof)
     last = position;
   }
   for (const { voter, signature } of grants) {
-    if (keys.verify(voter, { term, candidate }, signature)) continue;
+    const grant = { term, candidate };
+    if (keys.verifyGrant(epoch, { voter, grant, signature })) continue;
     throw refused("bad-signature", `the grant is not ${voter}'s`);
   }
 }
 
-function verifyNote({ certifier }: ProofKeys, { term, note }: CertificateProof): Certificate {
-  const certificate = certifier.verify(note);
+function verifyNote(keys: ProofKeys, { term, note }: CertificateProof): Certificate {
+  const certificate = keys.verify(note);
   if (certificate.term === term) return certificate;
   throw refused("wrong-term", `its certificate is of term ${certificate.term}`);
 }
@@ -110,4 +129,9 @@ function malformed(why: string): CertificateError {
 
 function refused(refusal: CertificateRefusal, why: string): CertificateError {
   return new CertificateError(refusal, `Cannot accept the proof of a term: ${why}`);
+}
+
+/** A certificate as the proof of its term. */
+export function toCertificateProof({ term, note }: Certificate): TermProof {
+  return { kind: "certificate", term, note };
 }

@@ -12,6 +12,9 @@ import type { TransferResult } from "./input_output.ts";
 import type { Leader } from "./role.ts";
 import type { CoreState } from "./state.ts";
 
+/** Names the hand-over of a leader that leaves by itself: nobody asked for it, and nobody is told of it. */
+export const OWN_TRANSFER = 0;
+
 /** An operator, or a node that is about to stop, wants to hand over. */
 export function startTransfer(
   state: CoreState,
@@ -24,8 +27,8 @@ export function startTransfer(
   const leader = state.role;
   if (leader.name !== "leader") return refuse("notLeader");
   if (leader.transfer !== null) return refuse("transferring");
-  const target = wish.target ?? furthestFollower(leader);
-  if (target === null || !leader.followers.has(target)) return refuse("noTarget");
+  const target = wish.target ?? furthestFollower(state, leader);
+  if (target === null || !mayLead(state, target)) return refuse("noTarget");
   leader.isLeaseWaived = true;
   leader.transfer = { transferId, target, startedTick: state.nowTick, isTold: false };
   // Every voter must hear whose election it may help.
@@ -61,12 +64,17 @@ export function tickTransfer(state: CoreState, leader: Leader): void {
 }
 
 /** The follower whose log is furthest, among those that answer and could lead. */
-function furthestFollower(leader: Leader): NodeId | null {
-  const certified = [...leader.followers].filter(([, follower]) =>
-    follower.isCertified && follower.wantedSnapshotIndex === null
+function furthestFollower(state: CoreState, leader: Leader): NodeId | null {
+  const certified = [...leader.followers].filter(([peer, follower]) =>
+    follower.isCertified && follower.wantedSnapshotIndex === null && mayLead(state, peer)
   );
   certified.sort(([, left], [, right]) =>
     right.matchIndex - left.matchIndex || right.rounds.answered - left.rounds.answered
   );
   return certified[0]?.[0] ?? null;
+}
+
+/** Whether another node can be elected: it is a voter, and holds a share. */
+function mayLead({ self, epochs, members }: CoreState, node: NodeId): boolean {
+  return node !== self && epochs.votersOf(members.newest.epoch).includes(node);
 }

@@ -6,6 +6,7 @@
  */
 
 import type { NodeId } from "../types.ts";
+import type { Cluster } from "./cluster.ts";
 import type { Durability } from "./durability.ts";
 import type { Log } from "./log.ts";
 import type { Members } from "./members.ts";
@@ -83,7 +84,12 @@ export type RaftView =
     /** What this node is. */
     readonly role: RoleView;
     /** Who counts. */
-    readonly members: Pick<Members, "newest" | "all" | "has" | "quorumValue">;
+    readonly members: Pick<
+      Members,
+      "inForce" | "newest" | "isPending" | "all" | "has" | "quorumValue" | "mayBeLedBy"
+    >;
+    /** What is known of the chain of memberships. */
+    readonly cluster: Pick<Cluster, "certificates" | "isRemoved">;
     /** The log in memory. */
     readonly log: LogView;
     /** How far the disk has followed. */

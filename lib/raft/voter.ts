@@ -10,7 +10,7 @@
 
 import { CertificateError, type NonceTicket, type SigningRequest } from "../certificate/mod.ts";
 import { catching } from "../errors.ts";
-import { type NodeId, plus, type Term } from "../types.ts";
+import { type Epoch, type NodeId, plus } from "../types.ts";
 import type { PreVoteRequest, VoteRequest } from "./message.ts";
 import type { CoreState } from "./state.ts";
 import type { RaftView } from "./view.ts";
@@ -21,28 +21,38 @@ import type { RaftView } from "./view.ts";
  * along.
  */
 export function handlePreVoteRequest(state: CoreState, message: PreVoteRequest): void {
+  const { from: candidate, term, epoch, proof } = message;
+  state.cluster.learnNewer(message);
+  if (!state.cluster.has(candidate)) return tellRemoved(state, message);
   // Dissertation §4.2.3: while a leader is heard, nobody needs another.
   if (!mayHelp(state, message)) return keepForTransfer(state, message);
-  const { from: candidate, term, proof } = message;
   const isAhead = term > state.currentTerm + 1;
   if (isAhead && !state.adoptTerm(candidate, { term: plus(term, -1), proof })) return;
   const asked = { term, candidate };
   const isPossible = term === state.currentTerm + 1 &&
     state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });
-  if (!isPossible) return refusePreVote(state, asked);
+  if (!isPossible) return refusePreVote(state, message);
+  const certifier = state.epochs.signing(epoch);
+  if (certifier?.voters.includes(candidate) !== true) return refusePreVote(state, message);
   if (!mayPledge(state, message)) return;
-  const { certifier, grants, incarnation } = state.config;
   state.send({
     kind: "preVoteResponse",
     from: state.self,
     to: candidate,
     term,
     granted: true,
-    grant: grants.sign(asked),
+    grant: state.epochs.signGrant(epoch, asked),
     commitment: certifier.commit(asked),
-    incarnation,
+    incarnation: state.config.incarnation,
     proof: null,
+    memberships: [],
   });
+}
+
+/** Who is no member is told so, whoever leads: it disturbs nobody, and stands no more. */
+function tellRemoved(state: CoreState, message: PreVoteRequest): void {
+  state.refuse(message.from, "pre-vote of no member of this cluster");
+  if (state.cluster.certificatesAfter(message.sequence).length > 0) refusePreVote(state, message);
 }
 
 /** What came before the leader's own word that it hands over is answered once that is heard. */
@@ -58,21 +68,22 @@ function keepForTransfer(state: CoreState, message: PreVoteRequest): void {
   if (message.transfer) state.earlyRequests.set(message.from, message);
 }
 
-/** Brings the proof of a term that the candidate lacks, so that it catches up with one message. */
+/** Brings what the candidate lacks, so that it catches up with one message: a term's proof, memberships. */
 function refusePreVote(
   state: CoreState,
-  { term, candidate }: { readonly term: Term; readonly candidate: NodeId },
+  { term, from: to, sequence }: PreVoteRequest,
 ): void {
   state.send({
     kind: "preVoteResponse",
     from: state.self,
-    to: candidate,
+    to,
     term: state.currentTerm,
     granted: false,
     grant: null,
     commitment: null,
     incarnation: state.config.incarnation,
     proof: state.currentTerm < term ? null : state.proof,
+    memberships: state.cluster.certificatesAfter(sequence),
   });
 }
 
@@ -97,8 +108,9 @@ function precedes(other: PreVoteRequest, { log: { last }, self }: CoreState): bo
 
 /** Applies the vote rule to a candidate's request. */
 export function handleVoteRequest(state: CoreState, message: VoteRequest): void {
-  const { certifier } = state.config;
-  if (message.epoch !== certifier.epoch) {
+  state.cluster.learnEpoch(message.proof);
+  const certifier = state.epochs.signing(message.epoch);
+  if (certifier?.voters.includes(message.from) !== true) {
     return state.refuse(message.from, `vote request of epoch ${message.epoch}`);
   }
   // Dissertation §4.2.3: while a leader is heard, a request for its removal is not even noticed.
@@ -115,6 +127,7 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
   state.votedForLogEnd = { index: message.lastLogIndex, term: message.lastLogTerm };
   castVote(state, {
     candidate: message.from,
+    epoch: message.epoch,
     session: message.session,
     request: message.commitments.length === 0 ? null : signingRequest(message),
   });
@@ -164,6 +177,8 @@ function isTurnOf(state: CoreState, { from: candidate, term }: VoteRequest): boo
 interface Vote {
   /** Who gets the vote. */
   readonly candidate: NodeId;
+  /** The epoch whose shares sign. */
+  readonly epoch: Epoch;
   /** The candidate's signing session. */
   readonly session: number;
   /** What to sign and with whom; null when no share is asked for. */
@@ -182,6 +197,7 @@ export function castVote(state: CoreState, vote: Vote): void {
     candidate: vote.candidate,
     term: state.currentTerm,
     session: vote.session,
+    epoch: vote.epoch,
     ticket,
     sequence: state.durability.hardStateSequence,
   });
@@ -226,7 +242,9 @@ function takeNonce(
   candidate: NodeId,
   request: SigningRequest,
 ): NonceTicket | null {
-  return catching(CertificateError, () => state.config.certifier.takeNonce(request), (error) => {
+  const { epoch } = request.election;
+  const take = () => state.epochs.signing(epoch)?.takeNonce(request) ?? null;
+  return catching(CertificateError, take, (error) => {
     state.refuse(candidate, error.message);
     return null;
   });

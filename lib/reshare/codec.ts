@@ -15,7 +15,15 @@ import {
 } from "../certificate/mod.ts";
 import { InputError } from "../errors.ts";
 import type { FrostRefusal } from "../frost/mod.ts";
-import { type LogIndex, toClusterName, toEpoch, toLogIndex, toNodeId } from "../types.ts";
+import {
+  type LogIndex,
+  type Term,
+  toClusterName,
+  toEpoch,
+  toLogIndex,
+  toNodeId,
+  toTerm,
+} from "../types.ts";
 import { type PlannedMember, REASON_LENGTH_MAX, type ReshareEntry } from "./entry.ts";
 
 /** Most bytes in an encoded entry: two notes of the longest kind, in JSON. */
@@ -29,6 +37,8 @@ const KEY_BYTES = 32;
 export interface MembersRecord {
   /** The entry of the log up to which it counts. */
   readonly index: LogIndex;
+  /** The term of the entry that put the present membership into force; 0 for the genesis. */
+  readonly term: Term;
   /** Every certificate since the genesis, first one first. */
   readonly certificates: readonly MembershipCertificate[];
   /** How many attempts at the next membership were begun. */
@@ -40,6 +50,7 @@ export interface MembersRecord {
 /** What a node knows before its first entry: the genesis alone. */
 export const EMPTY_RECORD: MembersRecord = {
   index: toLogIndex(0),
+  term: toTerm(0),
   certificates: [],
   attempt: 0,
   entries: [],
@@ -115,6 +126,7 @@ const entry: z.ZodType<ReshareEntry> = z.discriminatedUnion("kind", [
 
 const record: z.ZodType<MembersRecord> = z.strictObject({
   index: count.transform(toLogIndex),
+  term: count.transform(toTerm),
   certificates: z.array(z.strictObject({ byOld: note, byNew: note.nullable() })),
   attempt: count,
   entries: z.array(entry),
@@ -122,7 +134,7 @@ const record: z.ZodType<MembersRecord> = z.strictObject({
 
 /** Writes an entry as it stands in the log. */
 export function encodeReshareEntry(said: ReshareEntry): Uint8Array<ArrayBuffer> {
-  return encode(entry, said);
+  return encodeUtf8(encode(entry, said));
 }
 
 /** Reads an entry from untrusted bytes. @throws {InputError} for all that is not its one encoding. */
@@ -132,26 +144,25 @@ export function decodeReshareEntry(bytes: Uint8Array): ReshareEntry {
       `Cannot read entry: ${bytes.length} bytes are above ${RESHARE_ENTRY_BYTES_MAX}`,
     );
   }
-  return decode(entry, bytes, "entry");
+  return decode(entry, decodeUtf8(bytes), "entry");
 }
 
-/** Writes what a node knows of the members. */
-export function encodeMembersRecord(known: MembersRecord): Uint8Array<ArrayBuffer> {
+/** Writes what a node knows of the members, as one line of text. */
+export function encodeMembersRecord(known: MembersRecord): string {
   return encode(record, known);
 }
 
 /** Reads what {@linkcode encodeMembersRecord} wrote. @throws {InputError} for anything else. */
-export function decodeMembersRecord(bytes: Uint8Array): MembersRecord {
-  return decode(record, bytes, "record of the members");
+export function decodeMembersRecord(text: string): MembersRecord {
+  return decode(record, text, "record of the members");
 }
 
 /** What a schema reads has its fields in the schema's order, whatever their order was before. */
-function encode<Value>(schema: z.ZodType<Value>, value: Value): Uint8Array<ArrayBuffer> {
-  return encodeUtf8(toText(schema.parse(JSON.parse(toText(value)))));
+function encode<Value>(schema: z.ZodType<Value>, value: Value): string {
+  return toText(schema.parse(JSON.parse(toText(value))));
 }
 
-function decode<Value>(schema: z.ZodType<Value>, bytes: Uint8Array, what: string): Value {
-  const text = decodeUtf8(bytes);
+function decode<Value>(schema: z.ZodType<Value>, text: string, what: string): Value {
   let value: Value;
   try {
     value = schema.parse(JSON.parse(text));

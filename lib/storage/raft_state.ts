@@ -23,6 +23,8 @@ export interface RaftState {
   readonly grants: GrantsProof | null;
   /** The place before the log's first entry. */
   readonly logStart: LogPosition;
+  /** What is known of the members where the log begins, or later. */
+  readonly members: string | null;
   /** The index of the log's last entry; that of `logStart` when the log is empty. */
   readonly lastIndex: LogIndex;
 }
@@ -32,6 +34,7 @@ export const RAFT_STATE_AT_FIRST: RaftState = {
   hardState: { currentTerm: toTerm(0), votedFor: null },
   grants: null,
   logStart: LOG_START,
+  members: null,
   lastIndex: toLogIndex(0),
 };
 
@@ -63,13 +66,13 @@ function checkHardState(before: HardState, after: HardState): void {
 
 function startLog(before: RaftState, { logStart }: BatchParts): RaftState {
   if (logStart === null) return before;
-  const { position: { index, term }, keepsRest } = logStart;
+  const { position: { index, term }, keepsRest, members } = logStart;
   assert(index >= before.logStart.index, `The log would begin before entry ${index} again`);
   assert(term >= before.logStart.term, "The log would begin in a lower term than before");
   assert(term <= before.hardState.currentTerm, `The log would begin above the current term`);
   assert(!keepsRest || index <= before.lastIndex, `The log has no entry ${index} to begin after`);
   const lastIndex = keepsRest ? before.lastIndex : index;
-  return { ...before, logStart: logStart.position, lastIndex };
+  return { ...before, logStart: logStart.position, members, lastIndex };
 }
 
 function checkEntries(

@@ -32,7 +32,7 @@ import {
 } from "./field.ts";
 
 /** The version of frames, hello and messages. Nodes of different versions refuse each other. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 /** Most bytes in a message of the handshake. */
 const NOISE_BYTES_MAX = 128;

@@ -8,7 +8,13 @@
  */
 
 import { assert } from "../assert.ts";
-import { NOTE_LENGTH_MAX, type SignerCommitment } from "../certificate/mod.ts";
+import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
+import {
+  MEMBERSHIP_LENGTH_MAX,
+  type MembershipCertificate,
+  NOTE_LENGTH_MAX,
+  type SignerCommitment,
+} from "../certificate/mod.ts";
 import { InputError } from "../errors.ts";
 import { SIGNATURE_BYTES } from "../frost/mod.ts";
 import {
@@ -61,6 +67,10 @@ export const SIGNER_COUNT_MAX = 1024;
 export const COMMITMENT_BYTES_MAX = 256;
 /** Most bytes in a signature share; FROST(Ed25519) has 32. */
 export const SHARE_BYTES_MAX = 128;
+/** Most memberships that are shown at once. */
+export const MEMBERSHIP_COUNT_MAX = 16;
+/** Most bytes of what a snapshot says of the members; a frame has room for them and a chunk. */
+export const MEMBERS_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes of a snapshot's SHA-256. */
 export const SHA256_BYTES = 32;
 
@@ -139,6 +149,22 @@ const proposalOutcome = tagged<ProposalOutcome>({
 
 const note = text({ lengthMax: NOTE_LENGTH_MAX });
 
+/** A text that is longer than the strings of a sequence may be: a byte string in UTF-8. */
+function longText(limit: { readonly bytesMax: number }): Field<string> {
+  const utf8 = bytes(limit);
+  return {
+    write: (value, sequence) => utf8.write(encodeUtf8(value), sequence),
+    read: (reader) => decodeUtf8(utf8.read(reader)),
+  };
+}
+
+const membershipNote = longText({ bytesMax: MEMBERSHIP_LENGTH_MAX });
+const membershipCertificate = record<MembershipCertificate>({
+  byOld: membershipNote,
+  byNew: optional(membershipNote),
+});
+const membership = optional(membershipCertificate);
+
 const signedGrant = record<SignedGrant>({
   voter: nodeId,
   signature: fixedBytes(SIGNATURE_BYTES),
@@ -146,7 +172,13 @@ const signedGrant = record<SignedGrant>({
 const termProof = tagged<TermProof>({
   grants: {
     tag: 0,
-    fields: { term, candidate: nodeId, grants: list(signedGrant, { countMax: SIGNER_COUNT_MAX }) },
+    fields: {
+      term,
+      epoch,
+      membership,
+      candidate: nodeId,
+      grants: list(signedGrant, { countMax: SIGNER_COUNT_MAX }),
+    },
   },
   certificate: { tag: 1, fields: { term, note } },
 });
@@ -167,6 +199,7 @@ const snapshot = record<Snapshot>({
   term,
   bytes: count,
   sha256: bytes({ bytesMax: SHA256_BYTES }),
+  members: optional(longText({ bytesMax: MEMBERS_BYTES_MAX })),
 });
 
 const snapshotOutcome = tagged<SnapshotOutcome>({
@@ -177,7 +210,12 @@ const snapshotOutcome = tagged<SnapshotOutcome>({
 });
 
 const entryCount = atMost(ENTRY_COUNT_MAX);
-const entryKind = word<Entry["kind"]>({ certificate: 0, command: 1 });
+const entryKind = word<Entry["kind"]>({
+  certificate: 0,
+  command: 1,
+  configuration: 2,
+  resharing: 3,
+});
 
 /** The count, the first entry's index if there is one, then each entry's term, kind and data. */
 const entries: Field<readonly Entry[]> = {
@@ -212,7 +250,16 @@ const entries: Field<readonly Entry[]> = {
 const messageField = tagged<Body<Message>>({
   preVoteRequest: {
     tag: 1,
-    fields: { term, lastLogIndex: logIndex, lastLogTerm: term, transfer: boolean, proof },
+    fields: {
+      term,
+      lastLogIndex: logIndex,
+      lastLogTerm: term,
+      transfer: boolean,
+      epoch,
+      sequence: count,
+      membership,
+      proof,
+    },
   },
   preVoteResponse: {
     tag: 2,
@@ -223,6 +270,7 @@ const messageField = tagged<Body<Message>>({
       commitment: nullable(commitment),
       incarnation: count,
       proof,
+      memberships: list(membershipCertificate, { countMax: MEMBERSHIP_COUNT_MAX }),
     },
   },
   voteRequest: {

@@ -33,6 +33,7 @@ const BALLAST = new Uint8Array(2 * 1024 * 1024);
 /** Proposals in one frame, and entries in one of those that append. */
 const PROPOSALS = 1_000;
 const ENTRIES = 16_000;
+const EPOCH = toEpoch(1);
 const READABLE = encodeCommand({ kind: "put", key: "flood", value: encodeUtf8("x") });
 const UNREADABLE = new Uint8Array(1);
 
@@ -46,6 +47,9 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
       lastLogIndex: toLogIndex(1_000_000),
       lastLogTerm: toTerm(target.term),
       transfer: false,
+      epoch: EPOCH,
+      sequence: 0,
+      membership: null,
       proof: null,
     })),
   "requests for votes": (target) => (number) => voteRequest(target, number),
@@ -144,7 +148,7 @@ function grant(target: FloodTarget, number: number): Uint8Array {
   const { term: requestTerm } = granted;
   const share = new Uint8Array(32);
   return number % 2 === 0
-    ? frameOf({ ...granted, kind: "preVoteResponse", grant: new Uint8Array(64) })
+    ? frameOf({ ...granted, kind: "preVoteResponse", grant: new Uint8Array(64), memberships: [] })
     : frameOf({ ...granted, kind: "voteResponse", requestTerm, session: 1, share });
 }
 
@@ -160,7 +164,8 @@ function wrongProof({ from, term, voters }: FloodTarget): TermProof {
   const grants = voters.slice(0, Math.floor(voters.length / 2) + 1).map((voter) => {
     return { voter, signature: new Uint8Array(64) };
   });
-  return { kind: "grants", term: toTerm(term + 1), candidate: from, grants };
+  const opened = { term: toTerm(term + 1), epoch: EPOCH, membership: null, candidate: from };
+  return { kind: "grants", ...opened, grants };
 }
 
 /** A good point, and then one that must be looked at to see whether it is. */

@@ -4,8 +4,9 @@
  * @module
  */
 
+import type { MembershipCertificate } from "../../lib/certificate/mod.ts";
 import type { Entry, Message, TermProof } from "../../lib/raft/mod.ts";
-import { type NodeId, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import { type Epoch, type NodeId, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import type { Random } from "../simulator/random.ts";
 import { drawCount } from "./values.ts";
 
@@ -95,7 +96,17 @@ class Drawer {
     const term = this.term();
     if (this.random.chance(0.3)) return { kind: "certificate", term, note: this.note() };
     const grants = this.list(() => ({ voter: this.voter(), signature: this.signature() }));
-    return { kind: "grants", term, candidate: this.voter(), grants };
+    const epoch = this.epoch();
+    const membership = this.nullable(() => this.membership());
+    return { kind: "grants", term, epoch, membership, candidate: this.voter(), grants };
+  }
+
+  epoch(): Epoch {
+    return toEpoch(this.random.chance(0.8) ? 1 : 1 + drawCount(this.random) % 5);
+  }
+
+  membership(): MembershipCertificate {
+    return { byOld: this.note(), byNew: this.nullable(() => this.note()) };
   }
 
   signature(): Uint8Array {
@@ -128,6 +139,9 @@ const DRAWS = (d: Drawer): { readonly [Kind in keyof Body]: () => Body[Kind] } =
     lastLogIndex: d.index(),
     lastLogTerm: d.term(),
     transfer: d.boolean(),
+    epoch: d.epoch(),
+    sequence: drawCount(d.random),
+    membership: d.nullable(() => d.membership()),
     proof: d.nullable(() => d.proof()),
   }),
   preVoteResponse: () => ({
@@ -138,11 +152,12 @@ const DRAWS = (d: Drawer): { readonly [Kind in keyof Body]: () => Body[Kind] } =
     commitment: d.nullable(() => d.bytes()),
     incarnation: drawCount(d.random),
     proof: d.nullable(() => d.proof()),
+    memberships: d.list(() => d.membership()),
   }),
   voteRequest: () => ({
     kind: "voteRequest",
     term: d.term(),
-    epoch: toEpoch(d.random.chance(0.8) ? 1 : 1 + drawCount(d.random) % 5),
+    epoch: d.epoch(),
     lastLogIndex: d.index(),
     lastLogTerm: d.term(),
     transfer: d.boolean(),
@@ -271,5 +286,6 @@ function drawSnapshot(d: Drawer) {
     term: d.term(),
     bytes: d.number(),
     sha256: d.random.bytes(d.random.chance(0.9) ? 32 : d.random.below(32)),
+    members: null,
   };
 }

@@ -81,8 +81,8 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "certificate-of-another",
     bug: "a genuine certificate of another term or leader is accepted",
     file: "lib/raft/follower.ts",
-    find: `state.config.certifier.verify(message.certificate, { term, leader: from })`,
-    replace: `{ ...state.config.certifier.verify(message.certificate), term, leader: from }`,
+    find: `state.epochs.verifier.verify(message.certificate, { term, leader: from })`,
+    replace: `{ ...state.epochs.verifier.verify(message.certificate), term, leader: from }`,
   },
   {
     name: "certificate-of-another-cluster",
@@ -95,7 +95,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "certificate-of-another-epoch",
     bug: "a genuine certificate of another epoch makes a leader",
     file: "lib/raft/follower.ts",
-    find: `if (certificate.epoch !== state.config.certifier.epoch) {`,
+    find: `if (!state.members.mayBeLedBy(certificate)) {`,
     replace: `if (certificate.epoch < 0) {`,
   },
   {
@@ -131,7 +131,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "proof-unverified",
     bug: "whatever looks like a proof raises the term",
     file: "lib/raft/term_proof.ts",
-    find: `    if (keys.verify(voter, { term, candidate }, signature)) continue;`,
+    find: `    if (keys.verifyGrant(epoch, { voter, grant, signature })) continue;`,
     replace: `    if (signature.length > 0) continue;`,
   },
   {

@@ -42,9 +42,10 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     name: "truncates-without-conflict",
     bug: "a late or doubled request removes the entries after those that it brings",
     file: "lib/raft/follower.ts",
-    find: `if (conflict !== -1) replaceFrom(state, entries.slice(conflict));`,
+    find:
+      `if (conflict !== -1 && !replaceFrom(state, message.from, entries.slice(conflict))) return null;`,
     replace: `const first = entries.findIndex(({ index }) => index > log.base.index);
-  if (first !== -1) replaceFrom(state, entries.slice(first));`,
+  if (first !== -1) replaceFrom(state, message.from, entries.slice(first));`,
   },
   {
     name: "follower-commits-beyond-match",
@@ -162,15 +163,15 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     name: "snapshot-reset-not-written",
     bug: "a log that a snapshot replaced stays on disk",
     file: "lib/raft/state.ts",
-    find: `      this.durability.logResetTo(position);\n`,
+    find: `      this.durability.logResetTo(position, record);\n`,
     replace: ``,
   },
   {
     name: "snapshot-keeps-another-log",
     bug: "a log that goes on after a snapshot stays, whatever it says at the snapshot's place",
     file: "lib/raft/state.ts",
-    find: `if (this.log.termAt(snapshot.index) === snapshot.term) {`,
-    replace: `if (this.log.termAt(snapshot.index) !== null) {`,
+    find: `const isContinued = this.log.termAt(snapshot.index) === snapshot.term;`,
+    replace: `const isContinued = this.log.termAt(snapshot.index) !== null;`,
   },
   {
     name: "snapshot-without-certificate",

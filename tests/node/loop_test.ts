@@ -135,6 +135,7 @@ const SNAPSHOT: Snapshot = {
   term: toTerm(1),
   bytes: 10,
   sha256: new Uint8Array(32),
+  members: null,
 };
 
 Deno.test("Loop.turn() installs a snapshot once its place in the log is durable, before its answer", () => {

@@ -17,6 +17,7 @@ const SNAPSHOT: Snapshot = {
   term: toTerm(1),
   bytes: 10,
   sha256: new Uint8Array(32),
+  members: null,
 };
 
 const CHUNK: SnapshotRequest = {

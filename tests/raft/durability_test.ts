@@ -93,10 +93,14 @@ Deno.test("Durability: a log that was rewritten below where it now begins is wri
   append(log, durability, 2, 2);
   append(log, durability, 3, 2);
   log.compactTo(toLogIndex(3));
-  durability.logCompactedTo(log.base);
+  durability.logCompactedTo(log.base, null);
   append(log, durability, 4, 2);
   const batch = durability.takeBatch(log, HARD_STATE);
-  assert.deepEqual(batch?.logStart, { position: { index: 3, term: 2 }, keepsRest: false });
+  assert.deepEqual(batch?.logStart, {
+    position: { index: 3, term: 2 },
+    keepsRest: false,
+    members: null,
+  });
   assert.deepEqual(batch.entries.map(({ index, term }) => [index, term]), [[4, 2]]);
 });
 
@@ -105,9 +109,13 @@ Deno.test("Durability: a log that only grew keeps its rest when it is compacted"
   const durability = new Durability(toLogIndex(3));
   append(log, durability, 4, 1);
   log.compactTo(toLogIndex(3));
-  durability.logCompactedTo(log.base);
+  durability.logCompactedTo(log.base, null);
   const batch = durability.takeBatch(log, HARD_STATE);
-  assert.deepEqual(batch?.logStart, { position: { index: 3, term: 1 }, keepsRest: true });
+  assert.deepEqual(batch?.logStart, {
+    position: { index: 3, term: 1 },
+    keepsRest: true,
+    members: null,
+  });
   assert.deepEqual(batch.entries.map(({ index }) => index), [4]);
 });
 
@@ -134,11 +142,11 @@ class MirroredLog {
     if (kind === "acknowledge") this.durability.persisted(this.#unheard.shift() ?? 0);
     if (kind === "compact") {
       this.log.compactTo(toLogIndex(index));
-      this.durability.logCompactedTo(this.log.base);
+      this.durability.logCompactedTo(this.log.base, null);
     }
     if (kind === "reset") {
       this.log.reset({ index: toLogIndex(index + place), term: toTerm(++this.#term) });
-      this.durability.logResetTo(this.log.base);
+      this.durability.logResetTo(this.log.base, null);
     }
   }
 

@@ -13,7 +13,13 @@ import { seededBytes } from "../frost/seeded_bytes.ts";
 import { createCertifierDouble } from "../support/certifier_double.ts";
 import { proofOf } from "../support/grant_double.ts";
 import { entriesOfTerms } from "./entries.ts";
-import { ELECTION_TIMEOUT_TICKS, TestNode, TIMING, type Timing } from "./test_node.ts";
+import {
+  ELECTION_TIMEOUT_TICKS,
+  type OpenKeys,
+  TestNode,
+  TIMING,
+  type Timing,
+} from "./test_node.ts";
 
 export { commandEntry, entriesOfTerms } from "./entries.ts";
 export {
@@ -41,18 +47,22 @@ export class TestCluster {
   intercept: (message: Message) => Message | null = (message) => message;
 
   constructor(options: {
-    readonly size: number;
+    readonly size?: number;
     readonly threshold?: number;
     readonly random?: () => number;
     readonly compacts?: boolean;
     readonly timing?: Timing;
     /** One for each voter, in order; doubles unless given, whose voters are `n1`, `n2`, ... */
     readonly certifiers?: readonly Certifier[];
+    /** Or each node's keys, whoever votes. */
+    readonly keys?: ReadonlyMap<NodeId, OpenKeys>;
   }) {
     this.compacts = options.compacts ?? false;
     this.timing = options.timing ?? TIMING;
     // Nobody times out by chance: a test says who does.
     this.random = options.random ?? (() => 0.99);
+    for (const [id, keys] of options.keys ?? []) this.nodes.set(id, new TestNode(this, id, keys));
+    if (options.keys !== undefined) return;
     const certifiers = options.certifiers ?? doubles(options);
     certifiers.forEach((certifier, position) => {
       const self = assertDefined(certifier.voters[position], "One certifier a voter");
@@ -131,7 +141,7 @@ export class TestCluster {
 }
 
 function doubles(
-  { size, threshold }: { readonly size: number; readonly threshold?: number },
+  { size = 0, threshold }: { readonly size?: number; readonly threshold?: number },
 ): readonly Certifier[] {
   const voters = Array.from({ length: size }, (_, position) => ({
     id: toNodeId(`n${position + 1}`),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { READERS_MAX } from "../../lib/raft/config.ts";
-import { LeaderReads, type Reader } from "../../lib/raft/reads.ts";
+import type { Reader } from "../../lib/raft/readers.ts";
+import { LeaderReads } from "../../lib/raft/reads.ts";
 import { toLogIndex } from "../../lib/types.ts";
 
 function reader(readId: number): Reader {

@@ -31,7 +31,7 @@ const LIES: Readonly<Record<string, Lie>> = {
     const outcome = { kind: "staleTerm", proof: proof(from, term) } as const;
     switch (message.kind) {
       case "preVoteResponse":
-        return [{ ...refusal, ...none, kind: message.kind, grant: null }];
+        return [{ ...refusal, ...none, kind: message.kind, grant: null, memberships: [] }];
       case "voteResponse": {
         const { kind, requestTerm, session } = message;
         return [{ ...refusal, ...none, kind, requestTerm, session, share: null }];
@@ -104,9 +104,10 @@ class Stander {
     const term = plus(this.#term, 1);
     const claim = { lastLogIndex: toLogIndex(1_000_000), lastLogTerm: term, transfer: true };
     const from = this.#self;
+    const asked = { epoch: certifier.epoch, sequence: 0, membership: null, proof: null };
     if (seen === null && nowMs % 5 === 0) {
       for (const to of honest) {
-        this.#world().send({ kind: "preVoteRequest", from, to, term, ...claim, proof: null });
+        this.#world().send({ kind: "preVoteRequest", from, to, term, ...claim, ...asked });
       }
     }
     const opened = { term, candidate: from };
@@ -120,8 +121,7 @@ class Stander {
     if (chosen.length === 0) return;
     this.#hasOpened = true;
     this.#rounds++;
-    const grants = cluster.node(this.#self).grants;
-    const shown = toGrantsProof({ certifier, grants }, opened, this.#grants);
+    const shown = toGrantsProof({ ...opened, certifier, membership: null }, this.#grants);
     for (const to of chosen) {
       const request = { epoch: certifier.epoch, session: 1, commitments: [], proof: shown };
       this.#world().send({ kind: "voteRequest", from, to, term, ...claim, ...request });

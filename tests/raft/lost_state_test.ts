@@ -115,7 +115,7 @@ Deno.test("a node that lacks its state takes no snapshot that its log does not g
     from: leader.id,
     to: lost.id,
     term,
-    snapshot: { index, term: log.base.term, bytes: 10, sha256: new Uint8Array(32) },
+    snapshot: { index, term: log.base.term, bytes: 10, sha256: new Uint8Array(32), members: null },
     offset: 0,
     data: new Uint8Array(10),
     round: 1,

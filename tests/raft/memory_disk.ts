@@ -12,13 +12,14 @@ import {
   type PersistBatch,
 } from "../../lib/raft/mod.ts";
 import { stateAfter } from "../../lib/storage/raft_state.ts";
-import { toNodeId, toTerm } from "../../lib/types.ts";
+import { toEpoch, toNodeId, toTerm } from "../../lib/types.ts";
 
 /** Holds what was persisted, whatever becomes of the process. */
 export class MemoryDisk {
   #state: DurableState = {
     hardState: { currentTerm: toTerm(0), votedFor: null },
     logStart: LOG_START,
+    members: null,
     entries: [],
     currentTermNote: null,
     grants: null,
@@ -32,13 +33,14 @@ export class MemoryDisk {
    */
   persist(batch: PersistBatch): void {
     const lastIndex = this.#state.entries.at(-1)?.index ?? this.#state.logStart.index;
-    const { hardState, logStart } = stateAfter({ ...this.#state, lastIndex }, batch);
+    const { hardState, logStart, members } = stateAfter({ ...this.#state, lastIndex }, batch);
     const first = batch.entries[0]?.index ?? Infinity;
     const kept = batch.logStart?.keepsRest === false ? [] : this.#state.entries;
     for (const { term, note } of batch.certificates) this.#notes.set(term, note);
     this.#state = {
       hardState,
       logStart,
+      members,
       entries: [
         ...kept.filter(({ index }) => index > logStart.index && index < first),
         ...batch.entries,
@@ -60,10 +62,17 @@ export class MemoryDisk {
     state: Pick<DurableState, "hardState" | "entries"> & Partial<Pick<DurableState, "grants">>,
   ): void {
     const { currentTerm: term } = state.hardState;
-    const made: GrantsProof = { kind: "grants", term, candidate: toNodeId("n1"), grants: [] };
+    const made: GrantsProof = {
+      kind: "grants",
+      term,
+      epoch: toEpoch(1),
+      membership: null,
+      candidate: toNodeId("n1"),
+      grants: [],
+    };
     const grants = state.grants ?? (term === 0 ? null : made);
     this.#notes.clear();
-    this.#state = { ...state, grants, logStart: LOG_START, currentTermNote: null };
+    this.#state = { ...state, grants, logStart: LOG_START, members: null, currentTermNote: null };
   }
 
   get #provesTerm(): boolean {

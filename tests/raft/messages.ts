@@ -75,6 +75,9 @@ export function preVoteRequest(
     lastLogIndex: toLogIndex(9),
     lastLogTerm: toTerm(1),
     transfer: false,
+    epoch: toEpoch(1),
+    sequence: 0,
+    membership: null,
     proof: route.term < 2 ? null : proof(route.from, route.term - 1),
     ...fields,
   };
@@ -93,6 +96,7 @@ export function preVoteRefusal(
     commitment: null,
     incarnation: 1,
     proof,
+    memberships: [],
   };
 }
 

@@ -69,7 +69,13 @@ Deno.test("Progress.accepted() ignores late and doubled answers", () => {
 Deno.test("Progress.accepted() moves on while a snapshot that is wanted is on its way", () => {
   const progress = progressAt(4);
   progress.snapshotWanted(toLogIndex(2));
-  const snapshot = { index: toLogIndex(6), term: toTerm(1), bytes: 9, sha256: new Uint8Array(32) };
+  const snapshot = {
+    index: toLogIndex(6),
+    term: toTerm(1),
+    bytes: 9,
+    sha256: new Uint8Array(32),
+    members: null,
+  };
   progress.startSnapshot(snapshot);
   progress.accepted(toLogIndex(5));
   assert.equal(progress.snapshot, snapshot);

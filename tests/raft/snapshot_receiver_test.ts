@@ -20,7 +20,13 @@ function snapshotRequest(fields: Partial<SnapshotRequest>): SnapshotRequest {
     from: toNodeId("n2"),
     to: toNodeId("n3"),
     term: toTerm(2),
-    snapshot: { index: toLogIndex(50), term: toTerm(1), bytes: 10, sha256: new Uint8Array(32) },
+    snapshot: {
+      index: toLogIndex(50),
+      term: toTerm(1),
+      bytes: 10,
+      sha256: new Uint8Array(32),
+      members: null,
+    },
     offset: 0,
     data: new Uint8Array(10),
     round: 1,
@@ -73,6 +79,7 @@ Deno.test("§7: a snapshot of what the follower has already changes nothing", ()
     term: currentTerm,
     bytes: 10,
     sha256: new Uint8Array(32),
+    members: null,
   };
   cluster.network = [];
   follower.receive(
@@ -108,7 +115,13 @@ Deno.test("a snapshot installed in a step leaves nothing below it to apply", () 
     entries: leader.raft.state.log.slice(toLogIndex(2), toLogIndex(2)),
     leaderCommit: toLogIndex(1),
   }));
-  const snapshot = { index: toLogIndex(4), term: toTerm(1), bytes: 1, sha256: new Uint8Array(32) };
+  const snapshot = {
+    index: toLogIndex(4),
+    term: toTerm(1),
+    bytes: 1,
+    sha256: new Uint8Array(32),
+    members: null,
+  };
   const append = appendRequest(leader, late.id, {
     previousLogIndex: toLogIndex(4),
     previousLogTerm: toTerm(1),
@@ -163,7 +176,13 @@ function overtake(leader: TestNode, late: TestNode, index: number): void {
     },
     {
       kind: "snapshotReady",
-      snapshot: { index: toLogIndex(index), term: toTerm(1), bytes: 1, sha256: new Uint8Array(32) },
+      snapshot: {
+        index: toLogIndex(index),
+        term: toTerm(1),
+        bytes: 1,
+        sha256: new Uint8Array(32),
+        members: null,
+      },
     },
   ]);
   assert.equal(output.installSnapshot?.index, index);
@@ -173,7 +192,7 @@ function overtake(leader: TestNode, late: TestNode, index: number): void {
 Deno.test("a snapshot that becomes ready when it is no news any more is discarded", () => {
   const { late } = behind(5);
   const { commitIndex: index } = late.raft.state;
-  const snapshot = { index, term: toTerm(1), bytes: 1, sha256: new Uint8Array(32) };
+  const snapshot = { index, term: toTerm(1), bytes: 1, sha256: new Uint8Array(32), members: null };
   late.step({ kind: "snapshotReady", snapshot });
   assert.equal(late.eventsOf("snapshotInstalled").length, 0);
   assert.deepEqual(late.discarded, [index]);
@@ -186,14 +205,26 @@ Deno.test("a snapshot of a term later than its leader's is refused", () => {
     from: leader.id,
     term: currentTerm,
     certificate: certificate?.note ?? null,
-    snapshot: { index: toLogIndex(50), term: toTerm(77), bytes: 10, sha256: new Uint8Array(32) },
+    snapshot: {
+      index: toLogIndex(50),
+      term: toTerm(77),
+      bytes: 10,
+      sha256: new Uint8Array(32),
+      members: null,
+    },
   }));
   assert.equal(late.eventsOf("messageRefused").length, 1);
 });
 
 Deno.test("a snapshot that is of a term before the log's once it is ready is refused", () => {
   const { late } = behind(5);
-  const snapshot = { index: toLogIndex(50), term: toTerm(1), bytes: 1, sha256: new Uint8Array(32) };
+  const snapshot = {
+    index: toLogIndex(50),
+    term: toTerm(1),
+    bytes: 1,
+    sha256: new Uint8Array(32),
+    members: null,
+  };
   const older = { ...snapshot, index: toLogIndex(60), term: toTerm(0) };
   late.raft.step([{ kind: "snapshotReady", snapshot }]);
   const { events, installSnapshot } = late.raft.step([{ kind: "snapshotReady", snapshot: older }]);
@@ -218,7 +249,13 @@ Deno.test("a snapshot that becomes ready on a leader is left alone", () => {
   const { leader } = behind(5);
   leader.step({
     kind: "snapshotReady",
-    snapshot: { index: toLogIndex(99), term: toTerm(1), bytes: 1, sha256: new Uint8Array(32) },
+    snapshot: {
+      index: toLogIndex(99),
+      term: toTerm(1),
+      bytes: 1,
+      sha256: new Uint8Array(32),
+      members: null,
+    },
   });
   assert.equal(leader.eventsOf("snapshotInstalled").length, 0);
   assert.deepEqual(leader.discarded, [99]);

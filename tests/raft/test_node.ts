@@ -7,11 +7,11 @@
 import { assert, assertDefined } from "../../lib/assert.ts";
 import { concatBytes, equalBytes } from "../../lib/bytes.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
-import type { GrantKeys } from "../../lib/certificate/grant.ts";
 import { Loop } from "../../lib/node/loop.ts";
 import { InvariantChecker } from "../../lib/raft/invariants.ts";
 import {
   type AcceptedProposal,
+  type DurableState,
   type Entry,
   type Input,
   type Message,
@@ -40,6 +40,11 @@ export const HEARTBEAT_TICKS = 2;
 /** The deadline of a signing session in every test cluster. */
 export const SIGNING_TIMEOUT_TICKS = 3;
 
+/** Opens a node's keys when it starts. */
+export type OpenKeys = (
+  durable: DurableState,
+) => Pick<RaftConfig, "certifier" | "grants" | "members">;
+
 /** What a node counts time by. */
 export type Timing = Pick<
   RaftConfig,
@@ -66,7 +71,6 @@ export class TestNode {
   readonly id: NodeId;
   readonly disk = new MemoryDisk();
   readonly certifier: Certifier;
-  readonly grants: GrantKeys;
   readonly applied: Entry[] = [];
   readonly events: RaftEvent[] = [];
   readonly accepted: AcceptedProposal[] = [];
@@ -87,12 +91,16 @@ export class TestNode {
   /** Inputs that the real node brings about later. */
   #later: Input[] = [];
   readonly #cluster: TestCluster;
+  readonly #open: OpenKeys;
 
-  constructor(cluster: TestCluster, id: NodeId, certifier: Certifier) {
+  /** The keys are opened anew at each start; a double of the grants goes with `certifier` otherwise. */
+  constructor(cluster: TestCluster, id: NodeId, keys: Certifier | OpenKeys) {
     this.#cluster = cluster;
     this.id = id;
-    this.certifier = certifier;
-    this.grants = createGrantDouble(id, certifier.epoch);
+    this.#open = typeof keys === "function"
+      ? keys
+      : () => ({ certifier: keys, grants: createGrantDouble(id, keys.epoch) });
+    this.certifier = this.#open(this.disk.load()).certifier;
     [this.raft, this.#loop] = this.#boot();
   }
 
@@ -148,8 +156,7 @@ export class TestNode {
     const raft = new Raft(
       {
         self: this.id,
-        certifier: this.certifier,
-        grants: this.grants,
+        ...this.#open(this.disk.load()),
         ...this.#cluster.timing,
         random: this.#cluster.random,
         isCommand: (command) => command[0] !== UNREADABLE_COMMAND[0],

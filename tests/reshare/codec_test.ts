@@ -12,7 +12,7 @@ import {
   type ReshareEntry,
 } from "../../lib/reshare/mod.ts";
 import { toFirstMembership } from "../../lib/certificate/mod.ts";
-import { toLogIndex } from "../../lib/types.ts";
+import { toLogIndex, toTerm } from "../../lib/types.ts";
 import { nodeId, TestCluster } from "./harness.ts";
 
 /** One of each kind, of a cluster of three to which a learner and an address have come. */
@@ -95,7 +95,7 @@ Deno.test("a record of the members and the entries after it lead to the same log
   for (const entry of cluster.log) whole.apply(entry);
   assert.equal(whole.change?.commonDealers.length, 3, "a change is under way, with its deals");
   const { certificates, attempt, entries } = whole;
-  const record = { index: toLogIndex(9), certificates, attempt, entries };
+  const record = { index: toLogIndex(9), term: toTerm(2), certificates, attempt, entries };
   assert.deepEqual(decodeMembersRecord(encodeMembersRecord(record)), record);
   assert.deepEqual(decodeMembersRecord(encodeMembersRecord(EMPTY_RECORD)), EMPTY_RECORD);
   const again = new MembershipLog(whole.current, attempt - 1);

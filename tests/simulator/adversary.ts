@@ -221,6 +221,7 @@ export class Adversary {
       commitment,
       incarnation: 1,
       proof: null,
+      memberships: [],
     });
     return true;
   }
@@ -303,10 +304,10 @@ export class Adversary {
 
   /** Its own grant is genuine; the others' are none. */
   #forgeProof(term: Term): TermProof {
-    const { self: candidate, certifier: { voters, threshold }, grants } = this.#options;
+    const { self: candidate, certifier: { epoch, voters, threshold }, grants } = this.#options;
     const signature = grants.sign({ term, candidate });
     const given = voters.slice(0, threshold).map((voter) => ({ voter, signature }));
-    return { kind: "grants", term, candidate, grants: given };
+    return { kind: "grants", term, epoch, membership: null, candidate, grants: given };
   }
 
   /** Claims to lead, with whatever it has for a certificate. */
@@ -349,7 +350,7 @@ function refusalOf(message: Message, proof: TermProof): Message | null {
   const nothing = { granted: false, commitment: null, incarnation: 1, proof } as const;
   switch (message.kind) {
     case "preVoteRequest":
-      return { kind: "preVoteResponse", ...addressed, ...nothing, grant: null };
+      return { kind: "preVoteResponse", ...addressed, ...nothing, grant: null, memberships: [] };
     case "voteRequest": {
       const { term: requestTerm, session } = message;
       const refused = { ...nothing, requestTerm, session, share: null };

@@ -25,8 +25,8 @@ Deno.test("CrashPlan.clear() spares everyone", () => {
 Deno.test("kindsOf() tells a cut of the log and its replacement from a plain write", () => {
   const position = { index: toLogIndex(1), term: toTerm(1) };
   assert.deepEqual(kindsOf(batchOf()), ["Persist"]);
-  const compaction = { ...batchOf(), logStart: { position, keepsRest: true } };
+  const compaction = { ...batchOf(), logStart: { position, keepsRest: true, members: null } };
   assert.deepEqual(kindsOf(compaction), ["Persist", "Compaction"]);
-  const reset = { ...batchOf(), logStart: { position, keepsRest: false } };
+  const reset = { ...batchOf(), logStart: { position, keepsRest: false, members: null } };
   assert.deepEqual(kindsOf(reset), ["Persist", "Reset"]);
 });

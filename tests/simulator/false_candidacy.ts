@@ -90,6 +90,9 @@ export class FalseCandidacy {
         lastLogIndex,
         lastLogTerm,
         transfer,
+        epoch: certifier.epoch,
+        sequence: 0,
+        membership: null,
         proof: null,
       });
     }
@@ -161,7 +164,8 @@ export class FalseCandidacy {
   }
 
   #proof({ term, leader: candidate }: ElectionFields): GrantsProof {
-    return toGrantsProof(this.#options, { term, candidate }, this.#grants);
+    const { certifier } = this.#options;
+    return toGrantsProof({ term, candidate, certifier, membership: null }, this.#grants);
   }
 
   #sign(request: SigningRequest): Uint8Array | null {

@@ -28,5 +28,8 @@ export function forgeSnapshot(
   const place = { createRevision: index, modRevision: index, version: 1 };
   store.transaction(index, () => store.put({ key: "key 0", value: encodeUtf8("lie"), ...place }));
   const data = encodeStore(store);
-  return { snapshot: { index, term, bytes: data.length, sha256: hashSnapshot(data) }, data };
+  return {
+    snapshot: { index, term, bytes: data.length, sha256: hashSnapshot(data), members: null },
+    data,
+  };
 }

@@ -231,7 +231,7 @@ export class MachineEffects implements LifeHost {
   }
 
   /** A copy is checked row by row before it is anybody's snapshot. Damage stops the node. */
-  #snapshotOrNull(): Omit<Snapshot, "term"> | null {
+  #snapshotOrNull(): Omit<Snapshot, "term" | "members"> | null {
     try {
       return this.#machine.storage.keyValues.makeSnapshot();
     } catch (error) {

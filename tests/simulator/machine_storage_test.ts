@@ -58,7 +58,11 @@ async function setUpFilled(seed?: string) {
 /** The log begins after its second entry. */
 async function compact({ write }: ReturnType<typeof setUp>): Promise<void> {
   const position = { index: toLogIndex(2), term: toTerm(1) };
-  await write({ ...batchOf(), sequence: 3, logStart: { position, keepsRest: true } });
+  await write({
+    ...batchOf(),
+    sequence: 3,
+    logStart: { position, keepsRest: true, members: null },
+  });
 }
 
 /** What a start of another process finds. */

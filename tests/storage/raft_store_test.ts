@@ -8,7 +8,7 @@ import type { PersistBatch } from "../../lib/raft/mod.ts";
 import type { LogFile, LogFiles } from "../../lib/storage/log/files.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { hasRaftStore, openRaftStore, type RaftStore } from "../../lib/storage/raft_store.ts";
-import { toClusterName, toNodeId, toTerm } from "../../lib/types.ts";
+import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import {
   batch,
   certificate,
@@ -52,6 +52,7 @@ Deno.test("RaftStore is empty at first: term 0, no vote, no entries, no certific
     assert.deepEqual(store.load(), {
       hardState: { currentTerm: 0, votedFor: null },
       logStart: { index: 0, term: 0 },
+      members: null,
       entries: [],
       currentTermNote: null,
       grants: null,
@@ -72,6 +73,7 @@ Deno.test("load() gives back after a restart exactly what was persisted", () =>
     assert.deepEqual(await findAfter(options, batch(1, written)), {
       hardState: written.hardState,
       logStart: { index: 0, term: 0 },
+      members: null,
       entries: log,
       currentTermNote: certificate(1).note,
       grants: null,
@@ -82,6 +84,32 @@ Deno.test("load() gives back the grants of a term that has no certificate", () =
   withFolder(async (options) => {
     const found = await findAfter(options, batch(1, { hardState: hardState(7) }));
     assert.deepEqual(found.grants, grants(7));
+  }));
+
+Deno.test("load() gives back the membership that grants are of, and what is known of the members", () =>
+  withFolder(async (options) => {
+    const membership = { byOld: "by 3\n\u2014 a b\n", byNew: "by 4\n" };
+    const proof = { ...grants(7), epoch: toEpoch(4), membership };
+    const position = { index: toLogIndex(1), term: toTerm(1) };
+    const found = await findAfter(
+      options,
+      batch(1, { hardState: hardState(1), entries: entries(1, 2) }),
+      batch(2, { hardState: hardState(7), grants: proof }),
+      batch(3, { logStart: { position, keepsRest: true, members: '{"index":1}' } }),
+    );
+    assert.deepEqual(found.grants, proof);
+    assert.equal(found.members, '{"index":1}');
+    const amended = { ...proof, membership: { ...membership, byNew: null } };
+    const later = batch(1, { hardState: hardState(8), grants: { ...amended, term: toTerm(8) } });
+    assert.deepEqual((await findAfter(options, later)).grants, { ...amended, term: toTerm(8) });
+  }));
+
+Deno.test("RaftStore keeps entries of every kind", () =>
+  withFolder(async (options) => {
+    const kinds = ["certificate", "command", "configuration", "resharing"] as const;
+    const log = kinds.map((kind, at) => ({ ...entry(at + 1), kind }));
+    const found = await findAfter(options, batch(1, { hardState: hardState(1), entries: log }));
+    assert.deepEqual(found.entries, log);
   }));
 
 Deno.test("RaftStore refuses a term that nothing proves", () =>
@@ -188,6 +216,7 @@ for (
       assert.deepEqual(findIn(options), {
         ...first,
         logStart: { index: 0, term: 0 },
+        members: null,
         currentTermNote: null,
         grants: grants(1),
       });

@@ -108,7 +108,11 @@ Deno.test("openStores() makes kv.db anew where the log no longer reaches back, a
     await fill(options);
     await withStores(options, ({ raft, lacksState }) => {
       assert.equal(lacksState, false);
-      const logStart = { position: { index: toLogIndex(2), term: toTerm(1) }, keepsRest: true };
+      const logStart = {
+        position: { index: toLogIndex(2), term: toTerm(1) },
+        keepsRest: true,
+        members: null,
+      };
       return persist(raft, batch(9, { logStart }));
     });
     removeFiles(options.folder, "kv.db");

@@ -69,7 +69,9 @@ export function grants(term: number): GrantsProof {
   const signature = new Uint8Array(64).fill(term);
   const voters = ["server_1", "server_2"].map(toNodeId);
   const given = voters.map((voter) => ({ voter, signature }));
-  return { kind: "grants", term: toTerm(term), candidate: toNodeId("server_2"), grants: given };
+  const candidate = toNodeId("server_2");
+  const opened = { term: toTerm(term), epoch: toEpoch(1), membership: null, candidate };
+  return { kind: "grants", ...opened, grants: given };
 }
 
 /** A batch with whatever of it the test is about, and the proof of its term. */

@@ -35,7 +35,7 @@ export function proofOf(
   const grants = voters.filter((voter) => by.includes(voter)).map((voter) => {
     return { voter, signature: signatureOf(voter, epoch, { term, candidate }) };
   });
-  return { kind: "grants", term, candidate, grants };
+  return { kind: "grants", term, epoch, membership: null, candidate, grants };
 }
 
 /** 64 bytes, as a real signature has. */

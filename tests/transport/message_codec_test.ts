@@ -2,6 +2,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
 import { NOTE_LENGTH_MAX } from "../../lib/certificate/certifier.ts";
+import { MEMBERSHIP_LENGTH_MAX } from "../../lib/certificate/membership.ts";
 import { SNAPSHOT_CHUNK_BYTES_MAX } from "../../lib/raft/config.ts";
 import type { Entry } from "../../lib/raft/entry.ts";
 import type { AppendRequest, Message } from "../../lib/raft/message.ts";
@@ -13,6 +14,8 @@ import {
   encodeMessage,
   ENTRY_BYTES_MAX,
   ENTRY_COUNT_MAX,
+  MEMBERS_BYTES_MAX,
+  MEMBERSHIP_COUNT_MAX,
   MessageError,
   PROPOSAL_COUNT_MAX,
   SHA256_BYTES,
@@ -51,7 +54,7 @@ const entriesFrom = (previousLogIndex: number) =>
   fc.array(
     record({
       term,
-      kind: fc.constantFrom(...(["certificate", "command"] as const)),
+      kind: fc.constantFrom(...(["certificate", "command", "configuration", "resharing"] as const)),
       data: data(400),
     }),
     { maxLength: 30 },
@@ -59,13 +62,21 @@ const entriesFrom = (previousLogIndex: number) =>
     list.map((entry, offset) => ({ ...entry, index: toLogIndex(previousLogIndex + 1 + offset) }))
   );
 
+const members = fc.option(fc.string({ maxLength: 9000 }));
 const signature = fc.uint8Array({ minLength: 64, maxLength: 64 }).map((bytes) =>
   new Uint8Array(bytes)
 );
+const epoch = fc.integer({ min: 1 }).map(toEpoch);
+const membership = record({
+  byOld: fc.string({ maxLength: 400 }),
+  byNew: fc.option(fc.string({ maxLength: 400 })),
+});
 const proof: fc.Arbitrary<TermProof> = fc.oneof(
   record({
     kind: fc.constant("grants" as const),
     term,
+    epoch,
+    membership: fc.option(membership),
     candidate: nodeId,
     grants: fc.array(record({ voter: nodeId, signature }), { maxLength: 101 }),
   }),
@@ -82,6 +93,9 @@ const arbitraries: { [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { 
     lastLogIndex: logIndex,
     lastLogTerm: term,
     transfer: fc.boolean(),
+    epoch,
+    sequence: count,
+    membership: fc.option(membership),
     proof: fc.option(proof),
   }),
   preVoteResponse: record({
@@ -92,11 +106,12 @@ const arbitraries: { [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { 
     commitment: fc.option(commitment),
     incarnation: count,
     proof: fc.option(proof),
+    memberships: fc.array(membership, { maxLength: MEMBERSHIP_COUNT_MAX }),
   }),
   voteRequest: record({
     ...envelope,
     kind: fc.constant("voteRequest"),
-    epoch: fc.integer({ min: 1 }).map(toEpoch),
+    epoch,
     lastLogIndex: logIndex,
     lastLogTerm: term,
     transfer: fc.boolean(),
@@ -184,7 +199,7 @@ const arbitraries: { [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { 
     kind: fc.constant("snapshotRequest"),
     round: count,
     certificate: fc.option(fc.string({ maxLength: 400 })),
-    snapshot: record({ index: logIndex, term, bytes: count, sha256: data(SHA256_BYTES) }),
+    snapshot: record({ index: logIndex, term, bytes: count, sha256: data(SHA256_BYTES), members }),
     offset: count,
     data: data(400),
   }),
@@ -280,6 +295,7 @@ Deno.test("decodeMessage() makes of random bytes a MessageError", () => {
 });
 
 const note = "x".repeat(NOTE_LENGTH_MAX + 1);
+const membershipNote = new Uint8Array(MEMBERSHIP_LENGTH_MAX + 1);
 const largeNumber = 2 ** 53;
 const refusals: readonly (readonly [readonly Scalar[], RegExp])[] = [
   [[], /Cannot read message: missing/],
@@ -297,17 +313,33 @@ const refusals: readonly (readonly [readonly Scalar[], RegExp])[] = [
     [2, 1, true, null, new Uint8Array(COMMITMENT_BYTES_MAX + 1)],
     /preVoteResponse: commitment: 257 bytes are above 256/,
   ],
-  [[1, 1, 0, 0, false, 1], /preVoteRequest: proof: 1 is not a boolean/],
-  [[1, 1, 0, 0, false, true, 2, 1], /preVoteRequest: proof: kind 2 is unknown/],
+  [[1, 1, 0, 0, false, 1, 0, false, 1], /preVoteRequest: proof: 1 is not a boolean/],
+  [[1, 1, 0, 0, false, 1, 0, false, true, 2, 1], /preVoteRequest: proof: kind 2 is unknown/],
   [
-    [1, 1, 0, 0, false, true, 0, 1, "n1", SIGNER_COUNT_MAX + 1],
+    [1, 1, 0, 0, false, 1, 0, false, true, 0, 1, 1, false, "n1", SIGNER_COUNT_MAX + 1],
     /proof: grants: grants: 1025 is above 1024/,
   ],
   [
-    [1, 1, 0, 0, false, true, 0, 1, "n1", 1, "n1", new Uint8Array(63)],
+    [1, 1, 0, 0, false, 1, 0, false, true, 0, 1, 1, false, "n1", 1, "n1", new Uint8Array(63)],
     /grants: signature: 63 bytes are not 64/,
   ],
-  [[1, 1, 0, 0, false, true, 1, 1, note], /certificate: note: 1025 characters are above 1024/],
+  [
+    [1, 1, 0, 0, false, 1, 0, false, true, 1, 1, note],
+    /certificate: note: 1025 characters are above 1024/,
+  ],
+  [[1, 1, 0, 0, false, 0], /preVoteRequest: epoch: Cannot read epoch: 0/],
+  [
+    [1, 1, 0, 0, false, 1, 0, true, membershipNote],
+    /membership: byOld: 262145 bytes are above 262144/,
+  ],
+  [
+    [2, 1, false, null, null, 1, false, MEMBERSHIP_COUNT_MAX + 1],
+    /preVoteResponse: memberships: 17 is above 16/,
+  ],
+  [
+    [11, 1, 0, null, 1, 1, 9, new Uint8Array(32), true, new Uint8Array(MEMBERS_BYTES_MAX + 1)],
+    /snapshot: members: 4194305 bytes are above 4194304/,
+  ],
   [[2, 1, true, new Uint8Array(65)], /preVoteResponse: grant: 65 bytes are above 64/],
   [[3, 1, 0, 0, 0, false, 1, 0], /voteRequest: epoch: Cannot read epoch: 0/],
   [
@@ -329,7 +361,7 @@ const refusals: readonly (readonly [readonly Scalar[], RegExp])[] = [
     [5, 1, 3, 0, 0, 0, 0, null, null, 1, 5, 1, 1, new Uint8Array(1)],
     /first index 5 does not follow 3/,
   ],
-  [[5, 1, 3, 0, 0, 0, 0, null, null, 1, 4, 1, 2, new Uint8Array(1)], /entries: 2 is none of 0, 1/],
+  [[5, 1, 3, 0, 0, 0, 0, null, null, 1, 4, 1, 4, new Uint8Array(1)], /entries: 4 is none of 0, 1/],
   [
     [5, 1, 3, 0, 0, 0, 0, null, null, 1, 4, 1, 1, new Uint8Array(ENTRY_BYTES_MAX + 1)],
     /entries: 2097153 bytes are above 2097152/,
@@ -369,7 +401,19 @@ const refusals: readonly (readonly [readonly Scalar[], RegExp])[] = [
     /snapshotRequest: snapshot: sha256: 33 bytes are above 32/,
   ],
   [
-    [11, 1, 0, null, 1, 1, 9, new Uint8Array(32), 0, new Uint8Array(SNAPSHOT_CHUNK_BYTES_MAX + 1)],
+    [
+      11,
+      1,
+      0,
+      null,
+      1,
+      1,
+      9,
+      new Uint8Array(32),
+      false,
+      0,
+      new Uint8Array(SNAPSHOT_CHUNK_BYTES_MAX + 1),
+    ],
     /snapshotRequest: data: 1048577 bytes are above 1048576/,
   ],
   [[12, 1, 1, 9], /snapshotResponse: outcome: kind 9 is unknown/],

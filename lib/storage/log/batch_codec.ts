@@ -14,6 +14,12 @@
  * | 8 | certificates: count (4), and of each: term (8), length (4), note in UTF-8 |
  * | 16 | grants: term (8), candidate, count (4), and of each: voter, signature (64); a name is its length (2) and its UTF-8 |
  *
+ * | 32 | what is known of the members where the log starts: a text |
+ * | 64 | before grants of another membership than the genesis': epoch (8), and two texts, the second for the note by the new epoch |
+ *
+ * A text is its length (4, 0 for none) and its UTF-8. A log that was written before members could change has
+ * none of the last two parts, and is read as ever.
+ *
  * @module
  */
 
@@ -31,6 +37,7 @@ import {
   type LogIndex,
   type NodeId,
   type Term,
+  toEpoch,
   toLogIndex,
   toNodeId,
   toTerm,
@@ -54,17 +61,23 @@ const LOG_START = 2;
 const ENTRIES = 4;
 const CERTIFICATES = 8;
 const GRANTS = 16;
+const MEMBERS = 32;
+const GRANTS_MEMBERSHIP = 64;
+/** The epoch of the genesis. */
+const FIRST_EPOCH = toEpoch(1);
 /** Bytes of an Ed25519 signature. */
 const SIGNATURE_BYTES = 64;
-const KINDS = ["certificate", "command"] as const;
+const KINDS = ["certificate", "command", "configuration", "resharing"] as const;
 
 /** About how many bytes a batch takes; never less, and not much more. */
 export function measureBatch(batch: LoggedBatch): number {
-  const { hardState, entries, certificates, grants } = batch;
-  let bytes = 64 + 3 * (hardState?.votedFor?.length ?? 0);
+  const { hardState, logStart, entries, certificates, grants } = batch;
+  let bytes = 64 + 3 * (hardState?.votedFor?.length ?? 0) + 3 * (logStart?.members?.length ?? 0);
   for (const { data } of entries) bytes += 13 + data.length;
   for (const { note } of certificates) bytes += 12 + 3 * note.length;
   if (grants !== null) bytes += 256;
+  const { byOld = "", byNew } = grants?.membership ?? {};
+  bytes += 3 * (byOld.length + (byNew?.length ?? 0));
   for (const { voter } of grants?.grants ?? []) bytes += 2 + voter.length + SIGNATURE_BYTES;
   return bytes;
 }
@@ -73,15 +86,19 @@ export function measureBatch(batch: LoggedBatch): number {
 export function encodeBatch(batch: LoggedBatch, target: Uint8Array, offset: number): number {
   const writer = new Writer(target, offset);
   const { hardState, logStart, entries, certificates, grants } = batch;
+  const later = grants === null || isOfGenesis(grants) ? null : grants;
   writer.byte(
     (hardState === null ? 0 : HARD_STATE) | (logStart === null ? 0 : LOG_START) |
       (entries.length === 0 ? 0 : ENTRIES) | (certificates.length === 0 ? 0 : CERTIFICATES) |
-      (grants === null ? 0 : GRANTS),
+      (grants === null ? 0 : GRANTS) | (logStart?.members ? MEMBERS : 0) |
+      (later === null ? 0 : GRANTS_MEMBERSHIP),
   );
   if (hardState !== null) writeHardState(writer, hardState);
   if (logStart !== null) writeLogStart(writer, logStart);
+  if (logStart?.members) writeText(writer, logStart.members);
   if (entries.length > 0) writeEntries(writer, entries);
   if (certificates.length > 0) writeCertificates(writer, certificates);
+  if (later !== null) writeGrantsMembership(writer, later);
   if (grants !== null) writeGrants(writer, grants);
   return writer.offset;
 }
@@ -107,10 +124,10 @@ export function decodeBatches(
     const flags = reader.byte();
     batches.push({
       hardState: flags & HARD_STATE ? readHardState(reader) : null,
-      logStart: flags & LOG_START ? readLogStart(reader) : null,
+      logStart: flags & LOG_START ? readLogStart(reader, flags) : null,
       entries: flags & ENTRIES ? readEntries(reader) : [],
       certificates: flags & CERTIFICATES ? readCertificates(reader) : [],
-      grants: flags & GRANTS ? readGrants(reader) : null,
+      grants: flags & GRANTS ? readGrants(reader, flags) : null,
     });
   }
   return { electionRecords, batches };
@@ -135,9 +152,10 @@ function writeLogStart(writer: Writer, { position, keepsRest }: LogStart): void 
   writer.byte(keepsRest ? 1 : 0);
 }
 
-function readLogStart(reader: Reader): LogStart {
+function readLogStart(reader: Reader, flags: number): LogStart {
   const position = { index: toLogIndex(reader.number()), term: toTerm(reader.number()) };
-  return { position, keepsRest: reader.byte() === 1 };
+  const keepsRest = reader.byte() === 1;
+  return { position, keepsRest, members: flags & MEMBERS ? readText(reader) : null };
 }
 
 function writeEntries(writer: Writer, entries: readonly Entry[]): void {
@@ -199,7 +217,27 @@ function writeGrants(writer: Writer, { term, candidate, grants }: GrantsProof): 
   }
 }
 
-function readGrants(reader: Reader): GrantsProof {
+/** Whether the grants are of the first epoch and its first membership. */
+function isOfGenesis({ epoch, membership }: GrantsProof): boolean {
+  return epoch === FIRST_EPOCH && membership === null;
+}
+
+function writeGrantsMembership(writer: Writer, { epoch, membership }: GrantsProof): void {
+  writer.number(epoch);
+  writeText(writer, membership?.byOld ?? null);
+  writeText(writer, membership?.byNew ?? null);
+}
+
+function readGrantsMembership(reader: Reader): Pick<GrantsProof, "epoch" | "membership"> {
+  const epoch = toEpoch(reader.number());
+  const [byOld, byNew] = [readText(reader), readText(reader)];
+  return { epoch, membership: byOld === null ? null : { byOld, byNew } };
+}
+
+function readGrants(reader: Reader, flags: number): GrantsProof {
+  const of = flags & GRANTS_MEMBERSHIP
+    ? readGrantsMembership(reader)
+    : { epoch: FIRST_EPOCH, membership: null };
   const term = toTerm(reader.number());
   const candidate = readName(reader);
   const count = reader.word();
@@ -207,7 +245,19 @@ function readGrants(reader: Reader): GrantsProof {
   for (let position = 0; position < count; position++) {
     grants.push({ voter: readName(reader), signature: reader.bytes(SIGNATURE_BYTES).slice() });
   }
-  return { kind: "grants", term, candidate, grants };
+  return { kind: "grants", ...of, term, candidate, grants };
+}
+
+/** A text that is never empty, or none. */
+function writeText(writer: Writer, text: string | null): void {
+  const bytes = encodeUtf8(text ?? "");
+  writer.word(bytes.length);
+  writer.bytes(bytes);
+}
+
+function readText(reader: Reader): string | null {
+  const text = decodeUtf8(reader.bytes(reader.word()));
+  return text === "" ? null : text;
 }
 
 function writeName(writer: Writer, name: NodeId): void {

@@ -337,8 +337,9 @@ export function forgetEntries(segments: readonly Segment[]): void {
 
 /** What a node resumes from. */
 export function toDurableState({ state, entries, notes }: Recovery): DurableState {
-  const { hardState, logStart } = state;
+  const { hardState, logStart, members } = state;
   const currentTermNote = notes.get(hardState.currentTerm);
   const isProof = currentTermNote === null && state.grants?.term === hardState.currentTerm;
-  return { hardState, logStart, entries, currentTermNote, grants: isProof ? state.grants : null };
+  const grants = isProof ? state.grants : null;
+  return { hardState, logStart, members, entries, currentTermNote, grants };
 }

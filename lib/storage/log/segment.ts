@@ -11,6 +11,7 @@ import {
   type ClusterName,
   type NodeId,
   toClusterName,
+  toEpoch,
   toLogIndex,
   toNodeId,
   toTerm,
@@ -66,10 +67,10 @@ export function encodeIntroduction(
   { owner, state, after }: FileIntroduction,
   salt: Uint8Array,
 ): { readonly bytes: Uint8Array; readonly end: Position } {
-  const { hardState, logStart, lastIndex, electionRecords } = state;
+  const { hardState, logStart, members, lastIndex, electionRecords } = state;
   const grants = state.grants === null ? null : toText(state.grants);
   const { chain } = after;
-  const text = { ...owner, hardState, grants, logStart, lastIndex, electionRecords };
+  const text = { ...owner, hardState, grants, logStart, members, lastIndex, electionRecords };
   const payload = encodeUtf8(`${JSON.stringify({ ...text, chain: encodeHex(chain) })}\n`);
   const place = { ...after, offset: FILE_HEAD_BYTES };
   const { bytes: record, end } = encodeRecord(payload, { salt, kind: "head", after: place });
@@ -106,6 +107,8 @@ function decodeIntroduction(payload: Uint8Array, number: number): FileIntroducti
       },
       grants: says["grants"] === null ? null : toGrants(toFields(says["grants"])),
       logStart: { index: toLogIndex(index), term: toTerm(term) },
+      // A log that was written before members could change says nothing of them.
+      members: toOptionalText(says["members"]),
       lastIndex: toLogIndex(says["lastIndex"]),
       electionRecords: Number(says["electionRecords"]),
     },
@@ -114,16 +117,25 @@ function decodeIntroduction(payload: Uint8Array, number: number): FileIntroducti
 }
 
 /** A proof with its signatures in hex. */
-function toText({ term, candidate, grants }: GrantsProof): Readonly<Record<string, unknown>> {
+function toText(proof: GrantsProof): Readonly<Record<string, unknown>> {
+  const { term, epoch, membership, candidate, grants } = proof;
   const given = grants.map(({ voter, signature }) => [voter, encodeHex(signature)]);
-  return { term, candidate, grants: Object.fromEntries(given) };
+  return { term, epoch, ...membership, candidate, grants: Object.fromEntries(given) };
 }
 
-function toGrants({ term, candidate, grants }: Readonly<Record<string, unknown>>): GrantsProof {
+function toGrants(says: Readonly<Record<string, unknown>>): GrantsProof {
+  const { term, epoch = 1, candidate, grants } = says;
+  const byOld = toOptionalText(says["byOld"]);
+  const membership = byOld === null ? null : { byOld, byNew: toOptionalText(says["byNew"]) };
   const given = Object.entries(toFields(grants)).map(([voter, signature]) => {
     return { voter: toNodeId(voter), signature: decodeHex(String(signature)) };
   });
-  return { kind: "grants", term: toTerm(term), candidate: toNodeId(candidate), grants: given };
+  const named = { term: toTerm(term), epoch: toEpoch(epoch), candidate: toNodeId(candidate) };
+  return { kind: "grants", ...named, membership, grants: given };
+}
+
+function toOptionalText(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
 }
 
 function toFields(value: unknown): Readonly<Record<string, unknown>> {

@@ -88,7 +88,7 @@ Deno.test("LogChecker catches a leader without a committed entry", () => {
 
 Deno.test("LogChecker catches a snapshot of what is not committed", () => {
   const { checker, third } = commitOne();
-  const snapshot = { bytes: 0, sha256: new Uint8Array(32) };
+  const snapshot = { bytes: 0, sha256: new Uint8Array(32), members: null };
   checker.installing(third, { ...snapshot, index: toLogIndex(1), term: toTerm(1) });
   assert.throws(
     () => checker.installing(third, { ...snapshot, index: toLogIndex(2), term: toTerm(1) }),

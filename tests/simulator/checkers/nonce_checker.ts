@@ -48,6 +48,9 @@ export class NonceChecker {
       epoch: certifier.epoch,
       threshold: certifier.threshold,
       voters: certifier.voters,
+      get canSign() {
+        return certifier.canSign;
+      },
       prepare: () => certifier.prepare(),
       commit: (election) => certifier.commit(election),
       checkCommitment: (voter, commitment) => certifier.checkCommitment(voter, commitment),
@@ -67,6 +70,7 @@ export class NonceChecker {
       combine: (request, shares) => certifier.combine(request, shares),
       verify: (note, expected) => certifier.verify(note, expected),
       forgetBelow: (term) => certifier.forgetBelow(term),
+      erase: () => certifier.erase(),
     };
   }
 

@@ -13,7 +13,7 @@ import {
   Raft,
   type RaftView,
 } from "../../../lib/raft/mod.ts";
-import { type NodeId, toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
+import { type NodeId, toEpoch, toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
 import { commandEntry } from "../../raft/entries.ts";
 import { NO_OUTPUT } from "../../raft/harness.ts";
 import { createGrantDouble } from "../../support/grant_double.ts";
@@ -72,6 +72,7 @@ export function testState(
     {
       hardState: { currentTerm: toTerm(term), votedFor: null },
       logStart: new DurableLog().logStart,
+      members: null,
       entries,
       currentTermNote: null,
       grants: term === 0 ? null : grantsOf(self, term),
@@ -99,7 +100,8 @@ export function voteBatch(term: number, votedFor: string | null): PersistBatch {
 }
 
 function grantsOf(candidate: NodeId, term: number): GrantsProof {
-  return { kind: "grants", term: toTerm(term), candidate, grants: [] };
+  const opened = { term: toTerm(term), epoch: toEpoch(1), membership: null, candidate };
+  return { kind: "grants", ...opened, grants: [] };
 }
 
 /** An output with only these parts. */

@@ -109,7 +109,7 @@ export class KeyValueDisk {
   }
 
   /** Makes a snapshot of what is applied now. */
-  makeSnapshot(): Omit<Snapshot, "term"> {
+  makeSnapshot(): Omit<Snapshot, "term" | "members"> {
     const bytes = encodeStore(this.store);
     this.#own = bytes;
     return { index: this.store.appliedIndex, bytes: bytes.length, sha256: hashSnapshot(bytes) };

@@ -106,7 +106,11 @@ async function compact(disk: RaftDisk): Promise<void> {
   const process = new Process(disk);
   const { lastIndex: index, hardState } = disk.durable;
   const position = { index, term: hardState.currentTerm };
-  await process.write({ ...batchOf(), sequence: 1, logStart: { position, keepsRest: true } });
+  await process.write({
+    ...batchOf(),
+    sequence: 1,
+    logStart: { position, keepsRest: true, members: null },
+  });
   await process.write({ ...batchOf(), sequence: 2 });
 }
 

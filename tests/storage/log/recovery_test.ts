@@ -206,7 +206,10 @@ Deno.test("a start removes an older segment whose removal was undone, behind a g
 async function compact(log: LogFolder, index: number): Promise<void> {
   const store = log.open();
   const position = { index: toLogIndex(index), term: toTerm(index) };
-  await persist(store, batch(COUNT + 1, { logStart: { position, keepsRest: true } }));
+  await persist(
+    store,
+    batch(COUNT + 1, { logStart: { position, keepsRest: true, members: null } }),
+  );
   // The next record says what became of the certificates.
   await persist(store, batch(COUNT + 2, {}));
   await store.close();
@@ -247,7 +250,10 @@ Deno.test("a start that finds certificates of which the log does not know yet go
     const path = join(log.folder, "elections");
     const store = log.open();
     const position = { index: toLogIndex(COUNT), term: toTerm(COUNT) };
-    await persist(store, batch(COUNT + 1, { logStart: { position, keepsRest: true } }));
+    await persist(
+      store,
+      batch(COUNT + 1, { logStart: { position, keepsRest: true, members: null } }),
+    );
     await store.close();
     // As if the power had failed before it was synced: no record of the log says that it is there.
     const whole = Deno.readFileSync(path);
@@ -263,7 +269,10 @@ Deno.test("a snapshot that replaces the log makes its segments superfluous", () 
   withFilled(async (log) => {
     const store = log.open();
     const position = { index: toLogIndex(500), term: toTerm(COUNT) };
-    await persist(store, batch(COUNT + 1, { logStart: { position, keepsRest: false } }));
+    await persist(
+      store,
+      batch(COUNT + 1, { logStart: { position, keepsRest: false, members: null } }),
+    );
     await persist(store, batch(COUNT + 2, { entries: entries(501, 501, COUNT) }));
     await store.close();
     assert.equal(segments(log.folder).length, 1);

@@ -192,7 +192,7 @@ Deno.test("a compacted log and its kv.db are found again, and kv.db may not be o
     const position = {
       ...startAfter({ index: made.keyValues.checkpoint() } as SnapshotFile).position,
     };
-    made.raft.persist(batch(COUNT + 2, { logStart: { position, keepsRest: true } }));
+    made.raft.persist(batch(COUNT + 2, { logStart: { position, keepsRest: true, members: null } }));
     write(made, 1);
     await settled(made, COUNT + 100);
     const left = copyAsIfKilled(maker);

@@ -105,7 +105,7 @@ export function send(
 
 /** The log begins after a snapshot, and nothing of it is kept. */
 export function startAfter({ index }: SnapshotFile): LogStart {
-  return { position: { index, term: toTerm(1) }, keepsRest: false };
+  return { position: { index, term: toTerm(1) }, keepsRest: false, members: null };
 }
 
 /** The names of the files in a node's folder of snapshots. */

@@ -1,0 +1,215 @@
+/**
+ * What a node knows of its cluster: who counts, the keys of the epochs, and the chain of memberships. It follows
+ * the log, entry by entry: appended, truncated, committed, replaced by a snapshot.
+ *
+ * @module
+ */
+
+import { assertDefined } from "../assert.ts";
+import {
+  type Membership,
+  type MembershipCertificate,
+  verifyMembership,
+} from "../certificate/mod.ts";
+import { catching, InputError } from "../errors.ts";
+import type { LogIndex, NodeId } from "../types.ts";
+import { CommittedMembers, readRecord } from "./committed_members.ts";
+import type { RaftConfig } from "./config.ts";
+import type { DurableState, Entry } from "./entry.ts";
+import { Epochs } from "./epochs.ts";
+import type { Log } from "./log.ts";
+import {
+  type Configuration,
+  configurationsOf,
+  type LoggedConfiguration,
+  Members,
+  readCertificate,
+  toConfiguration,
+} from "./members.ts";
+import { Suspects } from "./signing_coordinator.ts";
+import type { TermProof } from "./term_proof.ts";
+
+/** Most statements that are sent at once to a node whose chain is shorter. */
+const MEMBERSHIPS_SENT_MAX = 16;
+
+/** One node's view of its cluster. */
+export class Cluster {
+  /** The configurations. */
+  readonly members: Members;
+  /** The keys. */
+  readonly epochs: Epochs;
+  /** Voters that have cost this node's candidacies a signing session. */
+  readonly suspects: Suspects;
+  readonly #self: NodeId;
+  readonly #log: Log;
+  #committed: CommittedMembers | null;
+
+  /** Resumes from what the store held: `log` is all of it, and committed up to `commitIndex`. */
+  constructor(
+    config: RaftConfig,
+    { members }: Pick<DurableState, "members">,
+    { log, commitIndex }: { readonly log: Log; readonly commitIndex: LogIndex },
+  ) {
+    const record = readRecord(members);
+    const membership = config.members?.membership ?? null;
+    const { index, term } = record;
+    this.#self = config.self;
+    this.#log = log;
+    this.#committed = membership === null ? null : new CommittedMembers(membership, record);
+    const configuration = membership === null ? unchanging(config) : toConfiguration(membership);
+    this.members = new Members({ configuration, index, term });
+    this.epochs = new Epochs(config);
+    this.suspects = new Suspects(faultyMax(configuration));
+    const entries = log.slice(log.base.index + 1 as LogIndex, log.last.index);
+    this.add(configurationsOf(this.members, entries));
+    this.commit(entries.filter((entry) => entry.index <= commitIndex));
+  }
+
+  /** What is known of the members, for the log's beginning; null where that is the genesis alone. */
+  get record(): string | null {
+    return this.#committed?.text ?? null;
+  }
+
+  /** Every statement since the genesis that is committed. */
+  get certificates(): readonly MembershipCertificate[] {
+    return this.#committed?.certificates ?? [];
+  }
+
+  /** The last statement of the chain in this node's log; null where that is the genesis. */
+  get newestCertificate(): MembershipCertificate | null {
+    const sequence = this.members.newest.membership?.sequence ?? 0;
+    const { certificates } = this;
+    if (sequence <= certificates.length) return certificates[sequence - 1] ?? null;
+    const entry = this.#log.entryAt(this.members.newestIndex);
+    return readCertificate(assertDefined(entry, "What is not committed is in the log").data);
+  }
+
+  /** What a node lacks whose chain has so many statements. */
+  certificatesAfter(sequence: number): readonly MembershipCertificate[] {
+    return this.certificates.slice(sequence, sequence + MEMBERSHIPS_SENT_MAX);
+  }
+
+  /** Whether this node is a voter by the newest configuration in its log, and holds a share of its epoch. */
+  get canSign(): boolean {
+    const { epoch, voters } = this.members.newest;
+    return voters.includes(this.#self) && this.epochs.signing(epoch) !== null;
+  }
+
+  /** Whether this node is none of the newest members that it knows of. */
+  get isRemoved(): boolean {
+    return this.epochs.known !== null && !this.#isKnown(this.#self);
+  }
+
+  /** Whether a node is a member, by the log or by what was shown. */
+  has(node: NodeId): boolean {
+    return this.members.has(node) || this.#isKnown(node);
+  }
+
+  /** The log has these now: they count from here on. */
+  add(configurations: readonly LoggedConfiguration[]): void {
+    for (const logged of configurations) {
+      this.members.append(logged);
+      const { membership } = logged.configuration;
+      if (membership !== null) this.epochs.open(membership);
+    }
+    this.suspects.allow(faultyMax(this.members.newest));
+  }
+
+  /** The log lost the entry at `index` and all after it. */
+  truncateFrom(index: LogIndex): void {
+    this.members.truncateFrom(index);
+    this.suspects.allow(faultyMax(this.members.newest));
+  }
+
+  /** These entries are committed. Returns the configuration that is in force now, if it is another one. */
+  commit(entries: readonly Entry[]): Configuration | null {
+    for (const entry of entries) this.#committed?.apply(entry);
+    const last = entries.at(-1);
+    return last !== undefined && this.members.commitTo(last.index) ? this.#enter() : null;
+  }
+
+  /**
+   * Somebody shows the statements that follow in the chain. They are authorized, so from now on grants and
+   * votes of their epoch can be checked and given; what counts is still what the log has. What does not follow
+   * is too far ahead, or known; nothing depends on it, as the log brings all of them.
+   */
+  learn(certificates: readonly MembershipCertificate[]): void {
+    for (const certificate of certificates) {
+      const { known } = this.epochs;
+      if (known === null) return;
+      const after = catching(InputError, () => verifyMembership(known, certificate), () => null);
+      if (after === null) return;
+      this.epochs.open(after);
+    }
+  }
+
+  /** Somebody's chain has so many statements, the last of which it shows. */
+  learnNewer(
+    { sequence, membership }: {
+      readonly sequence: number;
+      readonly membership: MembershipCertificate | null;
+    },
+  ): void {
+    const isNewer = sequence > (this.epochs.known?.sequence ?? 0);
+    if (isNewer && membership !== null) this.learn([membership]);
+  }
+
+  /** A proof by the grants of an epoch that this node does not know brings its membership along. */
+  learnEpoch(proof: TermProof | null): void {
+    if (proof?.kind !== "grants" || proof.membership === null) return;
+    if (this.epochs.proofKeys.certifierOf(proof.epoch) === null) this.learn([proof.membership]);
+  }
+
+  /** Why a snapshot's record of the members cannot be used; null when it can. */
+  explainRecord(text: string | null): string | null {
+    return catching(InputError, () => {
+      this.#follow(text);
+      return null;
+    }, ({ message }) => message);
+  }
+
+  /**
+   * A snapshot brings what is known of the members, and may know more than this node's log. Returns the
+   * configuration that is in force now, if it is another one.
+   */
+  restore(text: string | null): Configuration | null {
+    const membership = this.#follow(text);
+    const record = readRecord(text);
+    if (membership === null || record.index <= (this.#committed?.record.index ?? 0)) return null;
+    const { sequence } = this.members.inForce.configuration.membership ?? membership;
+    this.#committed = new CommittedMembers(membership, record);
+    const { index, term } = record;
+    this.members.restore({ configuration: toConfiguration(membership), index, term });
+    this.epochs.open(membership);
+    return membership.sequence > sequence ? this.#enter() : null;
+  }
+
+  #isKnown(node: NodeId): boolean {
+    return this.epochs.known?.members.some(({ id }) => id === node) ?? false;
+  }
+
+  #enter(): Configuration {
+    const { configuration } = this.members.inForce;
+    this.epochs.enter(configuration.epoch);
+    this.suspects.allow(faultyMax(this.members.newest));
+    return configuration;
+  }
+
+  /** Where a record leads to from what is in force; null where the genesis is all that there is. */
+  #follow(text: string | null): Membership | null {
+    if (text === null) return null;
+    const { membership } = this.members.inForce.configuration;
+    if (membership === null) throw new InputError("the members of this cluster never change");
+    return readRecord(text).certificates.slice(membership.sequence)
+      .reduce(verifyMembership, membership);
+  }
+}
+
+/** That of a cluster whose members never change: everybody who holds a share. */
+function unchanging({ certifier: { epoch, threshold, voters } }: RaftConfig): Configuration {
+  return { epoch, threshold, voters, learners: [], membership: null };
+}
+
+function faultyMax({ voters, threshold }: Configuration): number {
+  return voters.length - threshold;
+}

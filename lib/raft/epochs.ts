@@ -1,0 +1,119 @@
+/**
+ * The keys by epoch. Two epochs sign: the one in force and, while a configuration is under way, the next.
+ * The one before is over once its successor is committed: its share and nonces are erased, and all that
+ * stays is what checks the grants that were given under it.
+ *
+ * @module
+ */
+
+import { assertDefined } from "../assert.ts";
+import type { Certifier, Grant, GrantKeys, Membership } from "../certificate/mod.ts";
+import type { Epoch, NodeId, Term } from "../types.ts";
+import type { MembersConfig, RaftConfig } from "./config.ts";
+import type { ProofKeys, SignedGrant } from "./term_proof.ts";
+
+/** How many memberships' identity keys are known at most: grants are of the newest ones. */
+const KNOWN_MAX = 4;
+
+/** Whose grants are checked with what. */
+interface KnownGrants {
+  readonly epoch: Epoch;
+  /** Null in a cluster whose members never change. */
+  readonly membership: Membership | null;
+  readonly grants: GrantKeys;
+}
+
+/** What a node of a cluster signs and checks with. */
+export class Epochs {
+  readonly #config: MembersConfig | null;
+  readonly #certifiers: Map<Epoch, Certifier>;
+  /** Oldest first. */
+  #known: KnownGrants[];
+
+  /** Begins with the epoch that is in force. */
+  constructor(
+    { certifier, grants, members }: Pick<RaftConfig, "certifier" | "grants" | "members">,
+  ) {
+    const { epoch } = certifier;
+    this.#config = members ?? null;
+    this.#certifiers = new Map([[epoch, certifier]]);
+    this.#known = [{ epoch, membership: members?.membership ?? null, grants }];
+  }
+
+  /** Checks certificates, whatever epoch signed them: the group key outlives them all. */
+  get verifier(): Certifier {
+    return assertDefined([...this.#certifiers.values()].at(-1), "An epoch is in force");
+  }
+
+  /** The newest membership that the log has or somebody proved; null where the members never change. */
+  get known(): Membership | null {
+    return this.#known.at(-1)?.membership ?? null;
+  }
+
+  /** What this node signs with in this epoch; null where it has no share, or the epoch is over. */
+  signing(epoch: Epoch): Certifier | null {
+    const certifier = this.#certifiers.get(epoch);
+    return certifier?.canSign === true ? certifier : null;
+  }
+
+  /** Who holds a share of an epoch; nobody in one that is not known. */
+  votersOf(epoch: Epoch): readonly NodeId[] {
+    return this.#certifiers.get(epoch)?.voters ?? [];
+  }
+
+  /** What a proof is checked with. */
+  get proofKeys(): ProofKeys {
+    return {
+      certifierOf: (epoch) => this.#certifiers.get(epoch) ?? null,
+      verify: (note) => this.verifier.verify(note),
+      verifyGrant: (epoch, given) => this.verifyGrant(epoch, given),
+    };
+  }
+
+  /** This node's grant under an epoch that it may sign in. */
+  signGrant(epoch: Epoch, grant: Grant): Uint8Array {
+    const known = this.#known.findLast((candidate) => candidate.epoch === epoch);
+    return assertDefined(known, `Epoch ${epoch} is known`).grants.sign(grant);
+  }
+
+  /** Whether a grant is its voter's, by one of the memberships that are known of the epoch. */
+  verifyGrant(
+    epoch: Epoch,
+    given: SignedGrant & { readonly grant: Grant },
+  ): boolean {
+    const { voter, grant, signature } = given;
+    return this.#known.some(({ epoch: known, grants }) =>
+      known === epoch && grants.verify(voter, grant, signature)
+    );
+  }
+
+  /** The log has this membership, or somebody has proved it. */
+  open(membership: Membership): void {
+    const config = assertDefined(this.#config, "The members of this cluster can change");
+    const { epoch, sequence } = membership;
+    if (sequence <= (this.known?.sequence ?? 0)) return;
+    this.#known.push({ epoch, membership, grants: config.openGrants(membership) });
+    this.#known.splice(0, this.#known.length - KNOWN_MAX);
+    if (this.#certifiers.has(epoch)) return;
+    this.#certifiers.set(epoch, config.openShare(membership, this.#shareOf(epoch)));
+  }
+
+  /** This epoch is in force: nobody signs under an earlier one again. */
+  enter(epoch: Epoch): void {
+    for (const [known, certifier] of this.#certifiers) {
+      if (known < epoch) certifier.erase();
+      // The last one is kept, to check the grants that were given under it.
+      if (known < epoch - 1) this.#certifiers.delete(known);
+    }
+  }
+
+  /** Nonces of ended elections will never be asked for again. */
+  forgetBelow(term: Term): void {
+    for (const certifier of this.#certifiers.values()) certifier.forgetBelow(term);
+  }
+
+  #shareOf(epoch: Epoch): Uint8Array | null {
+    const { current, next } = this.#config?.shares ?? { current: null, next: null };
+    return [current, next].find((share) => share?.epoch === epoch)?.secret ?? null;
+  }
+}
