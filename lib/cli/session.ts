@@ -10,6 +10,7 @@ import { decodeUtf8 } from "../bytes.ts";
 import {
   type Advice,
   ApiClient,
+  bodyOf,
   type ClientAnswer,
   ClientError,
   type Endpoint,
@@ -18,7 +19,7 @@ import {
 } from "../client/mod.ts";
 import type { ClusterConfig, PeerConfig } from "../config/mod.ts";
 import { catching, InputError } from "../errors.ts";
-import { keyPath } from "../http/wire.ts";
+import { keyPath, type Schema } from "../http/wire.ts";
 import { parseStrictJson } from "../json.ts";
 import { toNodeId } from "../types.ts";
 import type { CommandContext, GlobalFlags, Program } from "./command.ts";
@@ -191,6 +192,17 @@ export function toView<Body>(
     () => ({ endpoint, body: read(attempt.answer), error: null }),
     () => ({ endpoint, body: null, error: "does not answer like Floe's API" }),
   );
+}
+
+/** Asks every node at the same time. @throws {ClientError} when none answers as Floe's API does. */
+export async function viewAll<Body>(
+  client: ApiClient,
+  { path, schema }: { readonly path: string; readonly schema: Schema<Body> },
+): Promise<readonly View<Body>[]> {
+  const results = await client.askAll({ method: "GET", path });
+  const views = results.map((result) => toView(result, (answer) => bodyOf(answer, schema)));
+  if (views.some(({ body }) => body !== null)) return views;
+  throw client.unreachable(results);
 }
 
 /** The view as JSON: the address, whether the node answered, and its answer. */

@@ -301,6 +301,32 @@ export function encodeSequence(values: readonly Scalar[]): Uint8Array {
   return bytes;
 }
 
+/** A payload of one value, in the same shared buffer. @throws {InputError} when it exceeds a limit. */
+export function encodePayload<Value>(field: Field<Value>, value: Value): Uint8Array {
+  const sequence: Scalar[] = [];
+  field.write(value, sequence);
+  return encodeSequence(sequence);
+}
+
+/**
+ * Reads a payload of one value and nothing else. Byte strings in the value are views into `payload`.
+ *
+ * @throws {InputError} when it does not fit.
+ */
+export function decodePayload<Value>(
+  field: Pick<Field<Value>, "read">,
+  payload: Uint8Array,
+): Value {
+  const reader = new SequenceReader(payload);
+  try {
+    const value = field.read(reader);
+    reader.end();
+    return value;
+  } finally {
+    reader.close();
+  }
+}
+
 /** The msgpack specification, "Array format family": fixarray, array 16, array 32. */
 function arrayHeaderBytes(count: number): number {
   if (count < 16) return 1;

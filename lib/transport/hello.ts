@@ -14,11 +14,13 @@
  */
 
 import { equalBytes } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import { type ClusterName, type NodeId, toClusterName } from "../types.ts";
 import {
   bytes,
   count,
+  decodePayload,
+  encodePayload,
   encodeSequence,
   type FieldsOf,
   nodeId,
@@ -26,7 +28,7 @@ import {
   record,
   type Scalar,
   scalar,
-  SequenceReader,
+  type SequenceReader,
   tagged,
   word,
 } from "./field.ts";
@@ -139,26 +141,26 @@ export function toPrologue(route: HelloRoute): Uint8Array {
  * @throws {HelloError} `malformed` or `wrongProtocol`.
  */
 export function decodeHello(payload: Uint8Array): Greeting {
-  const reader = new SequenceReader(payload);
   try {
-    const { version } = preambleField.read(reader);
-    if (version !== PROTOCOL_VERSION) {
-      throw new HelloError(
-        "wrongProtocol",
-        `Cannot read hello: protocol version ${version} is not ${PROTOCOL_VERSION}`,
-      );
-    }
-    const greeting = greetingField.read(reader);
-    reader.end();
+    const greeting = decodePayload({ read: readGreeting }, payload);
     // A greeting has one form only, so a changed byte always changes the meaning.
     if (equalBytes(encodeHello(greeting), payload)) return greeting;
     throw new InputError("a value is not in its shortest form");
   } catch (cause) {
     if (cause instanceof HelloError || !(cause instanceof InputError)) throw cause;
     throw new HelloError("malformed", `Cannot read hello: ${cause.message}`, { cause });
-  } finally {
-    reader.close();
   }
+}
+
+function readGreeting(reader: SequenceReader): Greeting {
+  const { version } = preambleField.read(reader);
+  if (version !== PROTOCOL_VERSION) {
+    throw new HelloError(
+      "wrongProtocol",
+      `Cannot read hello: protocol version ${version} is not ${PROTOCOL_VERSION}`,
+    );
+  }
+  return greetingField.read(reader);
 }
 
 /**
@@ -284,24 +286,14 @@ interface Introduction {
 
 /** The payload of an introduction, in a shared buffer until the next call. */
 export function encodeIntroduction(introduction: Introduction): Uint8Array {
-  const sequence: Scalar[] = [];
-  introductionField.write(introduction, sequence);
-  return encodeSequence(sequence);
+  return encodePayload(introductionField, introduction);
 }
 
 /** Reads an introduction. @throws {HelloError} `malformed`. */
 export function decodeIntroduction(payload: Uint8Array): Introduction {
-  const reader = new SequenceReader(payload);
-  try {
-    const introduction = introductionField.read(reader);
-    reader.end();
-    return introduction;
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
+  return catching(InputError, () => decodePayload(introductionField, payload), (cause) => {
     throw new HelloError("malformed", `Cannot read introduction: ${cause.message}`, { cause });
-  } finally {
-    reader.close();
-  }
+  });
 }
 
 const introductionField = record<Introduction>({

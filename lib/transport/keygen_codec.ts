@@ -14,16 +14,15 @@ import { ATTEMPT_MAX, type FaultRule, type Message, type SignedHash } from "../k
 import type { NodeId } from "../types.ts";
 import {
   atMost,
-  encodeSequence,
+  decodePayload,
+  encodePayload,
   fixedBytes,
   list,
   longText,
   nodeId,
   nullable,
   record,
-  type Scalar,
   scalar,
-  SequenceReader,
   tagged,
   word,
 } from "./field.ts";
@@ -50,13 +49,11 @@ export function isKeyGenerationPayload(payload: Uint8Array): boolean {
  * @throws {MessageError} when the receiver would refuse it: a count or a length above its limit.
  */
 export function encodeKeyGenerationMessage(message: Message): Uint8Array {
-  const sequence: Scalar[] = [];
   try {
-    messageField.write(message, sequence);
+    return encodePayload(messageField, message);
   } catch (cause) {
     throw toMessageError(`write ${message.kind}`, cause);
   }
-  return encodeSequence(sequence);
 }
 
 /**
@@ -66,15 +63,11 @@ export function encodeKeyGenerationMessage(message: Message): Uint8Array {
  * @throws {MessageError} when a field does not fit. The message has the kind, the field, and the limit.
  */
 export function decodeKeyGenerationMessage(payload: Uint8Array, route: Route): Message {
-  const reader = new SequenceReader(payload);
   try {
-    const body = messageField.read(reader);
-    reader.end();
+    const body = decodePayload(messageField, payload);
     return { ...body, from: route.from, to: route.to };
   } catch (cause) {
     throw toMessageError("read message of key generation", cause);
-  } finally {
-    reader.close();
   }
 }
 

@@ -37,7 +37,8 @@ import {
   boolean,
   bytes,
   count,
-  encodeSequence,
+  decodePayload,
+  encodePayload,
   epoch,
   type Field,
   fixedBytes,
@@ -47,8 +48,6 @@ import {
   nullable,
   optional,
   record,
-  type Scalar,
-  SequenceReader,
   tagged,
   term,
   text,
@@ -94,13 +93,11 @@ export interface Route {
  * @throws {MessageError} when the receiver would refuse it: a count or a length above its limit.
  */
 export function encodeMessage(message: Message): Uint8Array {
-  const sequence: Scalar[] = [];
   try {
-    messageField.write(message, sequence);
+    return encodePayload(messageField, message);
   } catch (cause) {
     throw toMessageError(`write ${message.kind}`, cause);
   }
-  return encodeSequence(sequence);
 }
 
 /**
@@ -110,16 +107,12 @@ export function encodeMessage(message: Message): Uint8Array {
  * @throws {MessageError} when a field does not fit. The message has the kind, the field, and the limit.
  */
 export function decodeMessage(payload: Uint8Array, route: Route): Message {
-  const reader = new SequenceReader(payload);
   try {
-    const body = messageField.read(reader);
-    reader.end();
+    const body = decodePayload(messageField, payload);
     if (body.kind === "appendRequest") checkContiguous(body);
     return { ...body, from: route.from, to: route.to };
   } catch (cause) {
     throw toMessageError("read message", cause);
-  } finally {
-    reader.close();
   }
 }
 

@@ -9,7 +9,7 @@ import { type DkgBody, dkgSchema, type GroupBody, groupSchema } from "../../http
 import { marginsOf, marginWarnings, type Quorum } from "../../margins.ts";
 import type { AwaitedStep } from "../../node/mod.ts";
 import { bodyOf } from "../../client/mod.ts";
-import { openClient, toView, toViewJson, type View } from "../session.ts";
+import { openClient, toViewJson, type View, viewAll } from "../session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import {
@@ -94,11 +94,7 @@ export function registerDkg(program: Program, context: CommandContext): void {
     )
     .action(async (_options: unknown, command: Program) => {
       const { client, flags } = await openClient(command, context);
-      const attempts = await client.askAll({ method: "GET", path: "/v1/dkg" });
-      const views = attempts.map((attempt) =>
-        toView(attempt, (answer) => bodyOf(answer, dkgSchema))
-      );
-      if (!views.some(({ body }) => body !== null)) throw client.unreachable(attempts);
+      const views = await viewAll(client, { path: "/v1/dkg", schema: dkgSchema });
       if (flags.output === "json") return printJson(context.stdout, jsonOf(views));
       printViews(context.stdout, views);
       printMarginWarnings(context.stderr, quorumOfAttempt(views));

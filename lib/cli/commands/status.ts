@@ -6,9 +6,8 @@
 
 import { assertDefined } from "../../assert.ts";
 import { type StatusBody, statusSchema } from "../../http/wire.ts";
-import { bodyOf } from "../../client/mod.ts";
 import { marginWarnings } from "../../margins.ts";
-import { openClient, toView, toViewJson, type View } from "../session.ts";
+import { openClient, toViewJson, type View, viewAll } from "../session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import {
   type Cell,
@@ -32,11 +31,7 @@ export function registerStatus(program: Program, context: CommandContext): void 
     )
     .action(async (_options: unknown, command: Program) => {
       const { client, flags } = await openClient(command, context);
-      const attempts = await client.askAll({ method: "GET", path: "/v1/status" });
-      const views = attempts.map((attempt) =>
-        toView(attempt, (answer) => bodyOf(answer, statusSchema))
-      );
-      if (!views.some(({ body }) => body !== null)) throw client.unreachable(attempts);
+      const views = await viewAll(client, { path: "/v1/status", schema: statusSchema });
       warnOfOtherClusters(views, context.stderr);
       if (flags.output === "json") return printJson(context.stdout, jsonOf(views));
       printViews(context.stdout, views);
