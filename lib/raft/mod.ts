@@ -120,6 +120,7 @@
  *   entries: [],
  *   currentTermNote: null,
  *   grants: null,
+ *   members: null,
  * };
  * const cores = voters.map(({ id: self, share, signingKey }) => {
  *   const certifier = createCertifier({ group, self, share, randomBytes: random });
@@ -160,8 +161,16 @@ export * from "./entry.ts";
 export * from "./input_output.ts";
 export type { EntryLimits, Log } from "./log.ts";
 export * from "./message.ts";
-export type { CertificateProof, GrantsProof, SignedGrant, TermProof } from "./term_proof.ts";
-export type { Configuration, Members } from "./members.ts";
+export type {
+  CertificateProof,
+  GrantsProof,
+  ProofKeys,
+  SignedGrant,
+  TermProof,
+} from "./term_proof.ts";
+export type { Cluster } from "./cluster.ts";
+export type { Epochs } from "./epochs.ts";
+export type { Configuration, LoggedConfiguration, Members } from "./members.ts";
 export { Raft } from "./raft.ts";
 export type {
   CandidateView,
