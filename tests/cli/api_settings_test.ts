@@ -92,7 +92,10 @@ Deno.test("apiWarning() tells of an API without tokens, and of tokens that cross
   equal(await warningOf({}), null);
   equal(await warningOf({ requireToken: TRUE }), null);
   equal(await warningOf({}, "10.0.0.1:7201", { tls }), null);
-  match(await warningOf({}, "10.0.0.1:7201") ?? "", /as they are: serve HTTPS with --tls-cert/);
+  match(
+    await warningOf({}, "10.0.0.1:7201") ?? "",
+    /are not encrypted on the network: serve HTTPS with --tls-cert/,
+  );
   const open = /every client that reaches 10\.0\.0\.1:7201 can read, write and administer/;
   match(await warningOf({ insecureNoAuth: TRUE }, "10.0.0.1:7201", { tls }) ?? "", open);
   match(await warningOf({ insecureNoAuth: TRUE }) ?? "", /every client that reaches 127/);

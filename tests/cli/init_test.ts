@@ -92,7 +92,7 @@ Deno.test("init replaces a configuration only when it is told to", async () => {
   Deno.writeTextFileSync(folder.config, "precious");
   const refused = await folder.init(2, cards);
   assert.equal(refused.code, 2);
-  assert.match(refused.stderr, /cluster\.json: there is one already.*--force/);
+  assert.match(refused.stderr, /cluster\.json: the file exists.*--force/);
   assert.equal(Deno.readTextFileSync(folder.config), "precious");
   assert.equal((await folder.init(2, [...cards, "--force"])).code, 0);
 });

@@ -12,7 +12,10 @@ Deno.test("keygen --encrypt asks twice, and the card can be had again for the sa
   const args = ["keygen", "--id", "alpha", "--peer", "h:1", "--api", "h:2", ...place.dataDir];
   const made = await floe([...args, "--encrypt"], { typed: [FIRST, FIRST] });
   assert.equal(made.code, 0, made.stderr);
-  assert.deepEqual(made.questions, [`New passphrase of ${place.node}: `, "The same again: "]);
+  assert.deepEqual(made.questions, [
+    `New passphrase of ${place.node}: `,
+    "The same passphrase again: ",
+  ]);
   assert.equal(place.isEncrypted("identity.json"), true);
   const again = await floe(args, { typed: [FIRST] });
   assert.equal(again.stdout, made.stdout);
@@ -25,9 +28,9 @@ Deno.test("keygen --encrypt refuses two passphrases that are not the same, and a
   using place = new Place();
   const args = ["keygen", "--id", "alpha", "--peer", "h:1", "--api", "h:2", ...place.dataDir];
   const differ = await floe([...args, "--encrypt"], { typed: [FIRST, SECOND] });
-  refuses(differ, /the two are not the same/);
+  refuses(differ, /the two inputs differ/);
   refuses(await floe([...args, "--encrypt"], { typed: ["short", "short"] }), /below 8 bytes/);
-  refuses(await floe([...args, "--encrypt"]), /this is no terminal.*FLOE_PASSPHRASE_FILE/);
+  refuses(await floe([...args, "--encrypt"]), /this is not a terminal.*FLOE_PASSPHRASE_FILE/);
   assert.deepEqual([...Deno.readDirSync(place.path)], []);
 });
 
@@ -102,10 +105,13 @@ Deno.test("keys passphrase refuses a folder in use, and options that exclude eac
     assert.match(busy.stderr, /another process is using it\. Stop that node first/);
   }
   refuses(await floe([...args, "--new-passphrase-file", "f"]), /--remove goes without/);
-  refuses(await floe(["keys", "passphrase"], { env: {} }), /Which node's keys\?.*--data-dir/);
+  refuses(
+    await floe(["keys", "passphrase"], { env: {} }),
+    /Name the node's folder with --data-dir/,
+  );
   refuses(
     await floe(["keys", "passphrase", "--data-dir", `${place.path}/none`, "--remove"]),
-    /it holds no keys/,
+    /there is no such folder/,
   );
 });
 
@@ -121,7 +127,10 @@ Deno.test("keys backup and keys restore move a node's keys, beside its log", asy
     `${out}: identity.json, share.json, group.json of server_1, encrypted\n`,
     backup.stderr,
   );
-  assert.deepEqual(backup.questions, ["New passphrase of the backup: ", "The same again: "]);
+  assert.deepEqual(backup.questions, [
+    "New passphrase of the backup: ",
+    "The same passphrase again: ",
+  ]);
 
   const restore = ["keys", "restore", out, ...place.dataDir];
   refuses(await floe(restore, { typed: [FIRST] }), /no folder raft.*stop it, copy its whole data/);
@@ -207,8 +216,8 @@ Deno.test("keys asks for no passphrase where it would be typed for nothing", asy
         /none: there is no such file\. Name one that floe keys/,
       ],
       [["backup", "--out", there, ...place.dataDir], /there: the file exists already/],
-      [["backup", "--out", none, ...nothing], /none: it holds no keys/],
-      [["passphrase", ...nothing], /none: it holds no keys/],
+      [["backup", "--out", none, ...nothing], /none: there is no such folder/],
+      [["passphrase", ...nothing], /none: there is no such folder/],
       [["passphrase", "--new-passphrase-file", none, ...place.dataDir], /none/],
     ] as const
   ) {

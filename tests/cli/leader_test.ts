@@ -55,7 +55,7 @@ Deno.test("leader exits with 3 when no node knows one, and with 5 when none answ
   for (const args of [["leader"], ["leader", "--cert"], ["leader", "-o", "json"]]) {
     const unknown = await floe(args, { hosts: { "a:1": withoutLeader() } });
     deepEqual([unknown.code, unknown.stdout], [3, ""]);
-    match(unknown.stderr, /^floe: No leader: 1 of 2 nodes answered and none knows one\./);
+    match(unknown.stderr, /^floe: No leader: 1 of 2 nodes answered, and none knows a leader\./);
     const unreachable = await floe(args);
     deepEqual([unreachable.code, unreachable.stdout], [5, ""]);
   }

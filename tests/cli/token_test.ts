@@ -30,7 +30,7 @@ Deno.test("token create prints the token and nothing else on stdout, and keeps i
     prefixes: ["app/", "web/"],
     createRevision: 101,
   });
-  match(stderr, new RegExp(`^Created token ${token?.id}\\. It is shown this once`));
+  match(stderr, new RegExp(`^Created token ${token?.id}\\. It is not shown again`));
   equal(stderr.includes(stdout.trim().slice(-43)), false);
 });
 
@@ -73,8 +73,8 @@ Deno.test("token create -o json has what it allows beside the token", async () =
 for (
   const [args, message] of [
     [["create"], /required option '--scope <list>'/],
-    [["create", "--scope", "root"], /must be of read,write,admin/],
-    [["create", "--scope", ""], /must be of read,write,admin/],
+    [["create", "--scope", "root"], /must be one or more of read,write,admin/],
+    [["create", "--scope", ""], /must be one or more of read,write,admin/],
     [["create", "--scope", "admin", "--prefix", "a"], /admin goes without prefixes/],
     [["create", "--scope", "read", "--prefix", ""], /a prefix must be/],
     [["create", "--scope", "read", "--name", "a b"], /its name "a b" does not match/],

@@ -22,7 +22,7 @@ Deno.test({
     using place = new Place();
     const made = await atTerminal(`${place.keygen} --encrypt`, [
       [/New passphrase of .*: /, `${PASSPHRASE}\r`],
-      [/The same again: /, `${PASSPHRASE}\r`],
+      [/The same passphrase again: /, `${PASSPHRASE}\r`],
     ]);
     assert.match(made, /Made .*identity\.json/);
     const kept = await atTerminal(place.keygen, [[/Passphrase of .*: /, `${PASSPHRASE}\r`]]);

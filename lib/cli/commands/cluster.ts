@@ -56,7 +56,7 @@ export function registerCluster(program: Program, context: CommandContext): void
     )
     .option(
       "--nodes <number>",
-      `make a configuration of so many nodes instead, at most ${PEERS_MAX}`,
+      `make a configuration with this many nodes, at most ${PEERS_MAX}`,
       wholeNumberUpTo(PEERS_MAX),
     )
     .option(
@@ -70,17 +70,17 @@ export function registerCluster(program: Program, context: CommandContext): void
       wholeNumberUpTo(PORT_MAX),
     )
     .option("--data-dir <dir>", `where the nodes' folders are (FLOE_DATA_DIR, ${DATA_DIR_DEFAULT})`)
-    .option("--dealer", "deal the key on this machine, which knows the whole key while it does")
+    .option("--dealer", "deal the key on this machine, which then knows the whole key")
     .option("--fresh", "delete the nodes' data and keys first, but no identity with a pinned key")
     .option(
       "--for <seconds>",
-      "stop after so long; exit code 5 if there was no leader",
+      "stop after this time; exit code 5 if there was no leader",
       parseSeconds,
     )
     .option("--log-level <level>", "the nodes': debug, info, warn or error (FLOE_LOG_LEVEL, info)")
     .option("--log-format <format>", "the nodes': text or json (FLOE_LOG_FORMAT, text)")
     .action(async (options: ClusterFlags, command: Program) => {
-      // Wrong settings would otherwise end every node.
+      // Checked here, because wrong settings would end every node.
       readLogSettings(options, context);
       const stop = await stopSignal(options, context);
       const folder = clusterFolder(options, context);
@@ -88,7 +88,7 @@ export function registerCluster(program: Program, context: CommandContext): void
       const { config, configFile } = await openConfig({ options, folder, command }, context);
       checkPorts(config);
       if (options.fresh === true) deleteNodeFolders(folder, { keepIdentities: isPinned(config) });
-      // Nobody can type it into nodes that run by themselves: they read the file as well.
+      // The nodes have no terminal to ask at: they read the file too.
       using passphrase = passphraseFromFile(context);
       const folders = { path: folder, passphrase };
       const key = prepareKeys(config, { folders, dealer: options.dealer === true });
@@ -101,7 +101,7 @@ export function registerCluster(program: Program, context: CommandContext): void
     });
 }
 
-/** Eleven days; a timer of Deno's counts not much further. */
+/** Eleven days. A timer of Deno's cannot be much longer. */
 const parseSeconds = wholeNumberUpTo(999_999);
 
 interface ClusterFlags {
@@ -118,12 +118,12 @@ interface ClusterFlags {
 
 interface ClusterRun {
   readonly config: PinnedClusterConfig;
-  /** What clients read. */
+  /** The configuration for clients. */
   readonly configFile: string;
-  /** What nodes read: the same, with keys. */
+  /** The configuration for nodes: the same, with keys. */
   readonly nodeConfigFile: string;
   readonly folder: string;
-  /** Null where the nodes are to make it. */
+  /** Null when the nodes make it. */
   readonly key: GroupFile | null;
   readonly options: ClusterFlags;
   readonly stop: AbortSignal;
@@ -164,7 +164,7 @@ async function runCluster(run: ClusterRun, context: CommandContext): Promise<voi
   }
 }
 
-/** The context with output that never holds up the cluster, and never ends it. */
+/** The context with output that never blocks or ends the cluster. */
 function queueOutput(
   { command }: ClusterRun,
   context: CommandContext,
@@ -180,7 +180,7 @@ function queueOutput(
   };
 }
 
-/** The configuration, with or without keys, and the file that holds it or will hold it. */
+/** The configuration, with or without keys, and its file, which may not exist yet. */
 async function openConfig(
   { options, folder, command }: Pick<ClusterRun, "options" | "folder" | "command">,
   context: CommandContext,
@@ -222,7 +222,7 @@ function logFlags({ logLevel, logFormat }: ClusterFlags): string[] {
   ];
 }
 
-/** Aborts at SIGINT, SIGTERM, when the time is over, and when npx is gone. */
+/** Aborts at SIGINT and SIGTERM, when the time is over, and when npx has ended. */
 async function stopSignal(options: ClusterFlags, context: CommandContext): Promise<AbortSignal> {
   const signals = [context.stopSignal()];
   if (isOneTimeDeno()) signals.push(await npxGone());

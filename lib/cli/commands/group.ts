@@ -1,5 +1,5 @@
 /**
- * `floe group` and `floe dkg`: the cluster's key, who shares it, where it came from, and how it is made.
+ * `floe group` and `floe dkg`: the cluster's key, its voters, its genesis, and how it is made.
  *
  * @module
  */
@@ -32,8 +32,8 @@ export function registerGroup(program: Program, context: CommandContext): void {
     .summary("show the cluster's key, its voters and its genesis")
     .description(
       "Shows the cluster's group key, its voters, how many of them may fail, and the genesis " +
-        "certificate. With that certificate all nodes sign for the key that they made together; a " +
-        "key from a dealer has none. With --genesis: only that certificate, as `floe verify -` " +
+        "certificate, in which all nodes have signed the key that they made together. A key from a " +
+        "dealer has no genesis. With --genesis: only that certificate, as `floe verify -` " +
         "reads it. Exit code 3: there is none.",
     )
     .option("--genesis", "print only the genesis certificate")
@@ -85,12 +85,12 @@ export function registerDkg(program: Program, context: CommandContext): void {
   program
     .command("dkg")
     .summary("follow how the nodes make their key")
-    .description("Follows the key generation by which all nodes of a new cluster make its key.")
+    .description("Shows how all nodes of a new cluster make its key together.")
     .command("status")
     .summary("show how far key generation is, and which nodes it waits for")
     .description(
-      "Asks every node at the same time how far it is. Shows what the first node that is not done " +
-        "knows of each other node; --endpoints picks another node. Exit code 5: no node answered.",
+      "Asks every node for its progress. Then shows how the first unfinished node sees the other " +
+        "nodes; --endpoints selects another node. Exit code 5: no node answered.",
     )
     .action(async (_options: unknown, command: Program) => {
       const { client, flags } = await openClient(command, context);
@@ -115,7 +115,7 @@ function quorumOfAttempt(views: DkgViews): Quorum {
   return { n: voters.length, threshold };
 }
 
-/** The first node that is not done, or else the first that answered. */
+/** The first unfinished node, or else the first that answered. */
 function firstBody(views: DkgViews): DkgBody {
   const bodies = bodiesOf(views);
   return assertDefined(bodies.find(isUnfinished) ?? bodies[0], "at least one node answered");
@@ -169,7 +169,7 @@ function yesOrNo(value: boolean): string {
   return value ? "yes" : "no";
 }
 
-/** `server_2, server_4 (round one); server_5 (to connect)`, or null for nobody. */
+/** `server_2, server_4 (round one); server_5 (to connect)`; null when it waits for no node. */
 function describeWaiting({ waitingFor }: DkgBody): string | null {
   const bySteps = Map.groupBy(waitingFor, ({ step }) => step);
   const parts = [...bySteps].map(([step, peers]) =>

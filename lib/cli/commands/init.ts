@@ -1,5 +1,5 @@
 /**
- * `floe init`: makes a `cluster.json` out of the cards of its nodes.
+ * `floe init`: makes a `cluster.json` from the cards of its nodes.
  *
  * @module
  */
@@ -34,18 +34,18 @@ import {
   printTable,
 } from "../output.ts";
 
-/** Most bytes in one file of cards: the largest cluster's, generously indented. */
+/** Most bytes in one file of cards. The cards of the largest cluster need less, even when indented. */
 const CARDS_BYTES_MAX = PEERS_MAX * 4096;
 
 /** Adds `floe init`. */
 export function registerInit(program: Program, context: CommandContext): void {
   program
     .command("init")
-    .summary("make a cluster.json out of the nodes' cards")
+    .summary("make a cluster.json from the nodes' cards")
     .description(
-      "Checks the cards that floe keygen printed on each node, and writes the configuration that " +
-        "all nodes are started with: to --config, or ./cluster.json. Every node must be given " +
-        "the same file. The cards' order is the nodes' order and cannot be changed later.",
+      "Checks the cards that floe keygen printed for each node, and writes the configuration of the " +
+        "cluster: to --config, or ./cluster.json. Give every node the same file. The cards' order " +
+        "is the nodes' order and cannot be changed later.",
     )
     .requiredOption("--cluster <name>", "the new cluster's name")
     .requiredOption(
@@ -53,7 +53,7 @@ export function registerInit(program: Program, context: CommandContext): void {
       "how many nodes must sign an election",
       wholeNumberUpTo(PEERS_MAX),
     )
-    .option("--force", "replace a configuration that is there already")
+    .option("--force", "replace an existing configuration")
     .argument("<card...>", "files that hold one card or several; - for standard input")
     .action(async (names: readonly string[], options: InitFlags, command: Program) => {
       const flags = globalFlags(command);
@@ -117,7 +117,7 @@ function checkReplaceable(path: string, { force }: InitFlags): void {
   if (force === true || statFile(path) === null) return;
   throw new CommandError(
     ExitCode.usage,
-    `Cannot write ${path}: there is one already, and a cluster may run with it. ` +
+    `Cannot write ${path}: the file exists, and a cluster may run with it. ` +
       "--force replaces it; --config names another file.",
   );
 }
@@ -147,7 +147,7 @@ function named(raw: unknown, name: string): NamedCard {
   return { name, card: readPeerCard(raw, name) };
 }
 
-/** Null for what is no JSON. What is JSON but can be misread is refused. */
+/** Null for a text that is not JSON. JSON with a doubled key or a byte order mark is refused. */
 function parseJson(text: string, name: string): { readonly value: unknown } | null {
   return catching(JsonError, () => ({ value: parseStrictJson(text) }), (cause) => {
     if (cause.fault === "notJson") return null;
@@ -155,7 +155,7 @@ function parseJson(text: string, name: string): { readonly value: unknown } | nu
   });
 }
 
-/** The configuration's text, checked as any node will check it. */
+/** The configuration's text, checked as a node checks it. */
 function formatConfig(
   { cluster, threshold, cards }: Omit<Made, "path">,
 ): string {
@@ -168,7 +168,7 @@ function formatConfig(
     log: LOG_LIMITS,
   });
   catching(ClusterConfigError, () => parseClusterConfig(text), (error) => {
-    // Nobody has seen the file: its places are told by the cards that they come from.
+    // The file does not exist yet, so the message has the cards' names instead of places in it.
     const lines = error.faults.map(({ path, message }) => `  ${path}: ${message}`);
     const cause = lines.join("\n").replaceAll(
       /peers\[([0-9]+)\]/g,

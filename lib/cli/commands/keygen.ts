@@ -42,19 +42,19 @@ export function registerKeygen(program: Program, context: CommandContext): void 
     .summary("make a node's identity, or the keys of a new cluster")
     .description(
       "With --id, --peer and --api: makes a node's identity in its data folder, in identity.json, " +
-        "which only its owner can read, and prints its public card for floe init. An identity that " +
-        "is there is kept, and its card printed again. With --encrypt, or with a passphrase in the " +
-        "file that FLOE_PASSPHRASE_FILE names, secret files are encrypted.\n\n" +
+        "which only its owner can read, and prints its public card for floe init. An existing " +
+        "identity is kept, and its card printed again. With --encrypt, or with a passphrase in the " +
+        "file in FLOE_PASSPHRASE_FILE, secret files are encrypted.\n\n" +
         "With --dealer: deals every node's key share on this machine, into DIR/NODE/share.json, " +
-        "with the public group.json beside it. Where the configuration pins no keys, it makes the " +
-        "identities too, and DIR/cluster.json with their public keys. Give each node its folder " +
-        "and keep no copy: anyone with as many shares as must sign can make any leader.",
+        "with the public group.json beside it. If the configuration pins no keys, it also makes the " +
+        "identities, and DIR/cluster.json with their public keys. Give each node its folder and " +
+        "keep no copy: anyone with enough shares to sign can make any node leader.",
     )
     .option("--id <id>", "the node that gets an identity")
     .option("--peer <address>", "where it will listen for other nodes, host:port")
     .option("--api <address>", "where it will serve the HTTP API, host:port")
     .option("--encrypt", "ask for a passphrase that encrypts the secret files")
-    .option("--dealer", "deal on this machine, which knows the whole key while it does")
+    .option("--dealer", "deal on this machine, which then knows the whole key")
     .option(
       "--data-dir <dir>",
       `the node's folder (FLOE_DATA_DIR, ${DATA_DIR_DEFAULT}/ID); ` +
@@ -92,14 +92,14 @@ async function makeIdentity(options: KeygenFlags, context: CommandContext): Prom
   const identity = openOrCreateIdentity({ dataDir, self: node, passphrase });
   printJson(context.stdout, toPeerCardJson(createPeerCard(identity, addresses)));
   context.stderr.write(
-    `${isKept ? "Kept" : "Made"} ${dataDir}/${IDENTITY_FILE}: it is secret, give it to nobody. ` +
+    `${isKept ? "Kept" : "Made"} ${dataDir}/${IDENTITY_FILE}: it is secret; do not share it. ` +
       "The card is public: give it to the operator who runs floe init.\n",
   );
 }
 
 /**
- * What encrypts what is made now: the passphrase in the file that FLOE_PASSPHRASE_FILE names, else
- * that of the files that are there, else a new one if the operator wants one.
+ * The passphrase for the new files: the one in FLOE_PASSPHRASE_FILE, else that of the folder's files, else
+ * a new one with `--encrypt`.
  */
 async function keygenPassphrase(
   { encrypt }: KeygenFlags,
@@ -135,7 +135,7 @@ async function dealKeys(
   using passphrase = await keygenPassphrase(options, dataDirs, context);
   const folders = { path: folder, passphrase };
   const { cluster, threshold, publicKey } = dealIntoFolders(config, folders);
-  // The identities behind pinned keys are their operators'.
+  // When keys are pinned, the operators have the identities.
   const nodeConfigFile = isPinned(config)
     ? configFile
     : writePinnedConfig(openIdentities(config, folders), folder);

@@ -1,5 +1,5 @@
 /**
- * `floe keys`: what an operator does with the secret files of a node's folder.
+ * `floe keys`: encrypts, backs up and restores the secret files of a node's folder.
  *
  * @module
  */
@@ -32,8 +32,8 @@ export function registerKeys(program: Program, context: CommandContext): void {
     .summary("encrypt, back up and restore a node's keys")
     .description(
       "Works on a node's secret files: identity.json, share.json and, while the nodes make a key, " +
-        "keygen.json. Passphrases come from the file that FLOE_PASSPHRASE_FILE names, or are " +
-        "asked for in a terminal.",
+        "keygen.json. A passphrase comes from the file in FLOE_PASSPHRASE_FILE, or from the " +
+        "terminal.",
     );
   for (const register of [registerKeysPassphrase, registerKeysBackup, registerKeysRestore]) {
     register(keys, context);
@@ -48,11 +48,11 @@ function registerKeysBackup(keys: Program, context: CommandContext): void {
     .description(
       "Writes the identity and the share of a node into one file, encrypted with the passphrase of " +
         "its files, or with a new one if they are not encrypted. The node may run. The share can " +
-        "be restored only beside the node's folder raft, which has its votes: back that up too, " +
-        "with the node stopped, if the backup is to bring back the node and not its identity alone.",
+        "be restored only beside the node's folder raft, which has its votes. Stop the node and " +
+        "copy that folder too; without it, a restore brings back the identity alone.",
     )
     .option(...KEYS_FOLDER_OPTION)
-    .requiredOption("--out <file>", "the file to write; there must be none yet")
+    .requiredOption("--out <file>", "the file to write, which must not exist")
     .action(async (options: BackupFlags, command: Program) => {
       const dataDir = keysFolder(options, context);
       checkNotThere(options.out);
@@ -72,12 +72,12 @@ interface BackupFlags {
   readonly out: string;
 }
 
-/** Before a passphrase is asked for: nobody should type one for nothing. */
+/** Checked before Floe asks for a passphrase, so that no one types it for nothing. */
 function checkFolder(dataDir: string): void {
   if (statFile(dataDir) !== null) return;
   throw new CommandError(
     ExitCode.usage,
-    `Cannot use ${dataDir}: it holds no keys, as there is no such folder. ` +
+    `Cannot use ${dataDir}: there is no such folder. ` +
       "Name a node's folder with --data-dir.",
   );
 }
@@ -98,7 +98,7 @@ function checkNotThere(out: string): void {
   );
 }
 
-/** What opens the folder; where nothing does as nothing is encrypted, a new one, as a backup always is. */
+/** The passphrase of the folder's files; a new one when they are not encrypted, as a backup always is. */
 async function backupPassphrase(dataDir: string, context: CommandContext): Promise<Passphrase> {
   return hasEncryptedFile(dataDir)
     ? await askPassphrase(dataDir, context)
@@ -109,16 +109,16 @@ async function backupPassphrase(dataDir: string, context: CommandContext): Promi
 function registerKeysRestore(keys: Program, context: CommandContext): void {
   keys
     .command("restore")
-    .summary("put a node's keys back from a backup")
+    .summary("restore a node's keys from a backup")
     .description(
-      "Puts the keys of a backup into a node's folder, encrypted with the backup's passphrase. It " +
+      "Writes the keys of a backup into a node's folder, encrypted with the backup's passphrase. It " +
         "overwrites nothing. A share is restored only beside the folder raft of its node: a node that " +
-        "has lost its record of votes must not sign again. Never run the same node in two places, " +
-        "and never with an older raft than its last: Floe cannot notice that.",
+        "has lost its votes must not sign again. Never run the same node in two places, and never " +
+        "with an old copy of raft: Floe cannot notice that.",
     )
     .argument("<file>", "the backup")
     .option(...KEYS_FOLDER_OPTION)
-    .option("--identity-only", "restore the identity and leave the share")
+    .option("--identity-only", "restore the identity without the share")
     .action(async (file: string, options: RestoreFlags, command: Program) => {
       const dataDir = keysFolder(options, context);
       using fromFile = passphraseFromFile(context);
@@ -147,17 +147,17 @@ function registerKeysPassphrase(keys: Program, context: CommandContext): void {
     .command("passphrase")
     .summary("add, change or remove the passphrase of a node's keys")
     .description(
-      "Encrypts the secret files of a node that does not run with a new passphrase, or with --remove " +
-        "with none. What opens them now is in the file that FLOE_PASSPHRASE_FILE names, or is asked " +
-        "for. If the command was interrupted, run it again. It cannot erase what was on the disk before: " +
-        "disks, and their backups, may keep the old files.",
+      "Encrypts a node's secret files with a new passphrase; --remove decrypts them. The node must be " +
+        "stopped. The present passphrase comes from the file in FLOE_PASSPHRASE_FILE, or from the " +
+        "terminal. If the command was interrupted, run it again. It cannot erase the old content: " +
+        "disks, and their backups, may keep it.",
     )
     .option(...KEYS_FOLDER_OPTION)
     .option(
       "--new-passphrase-file <file>",
-      "take the new passphrase from a file; else it is asked for",
+      "read the new passphrase from a file, instead of asking",
     )
-    .option("--remove", "leave the files unencrypted")
+    .option("--remove", "stop encrypting the files")
     .action(async (options: PassphraseFlags, command: Program) => {
       const dataDir = keysFolder(options, context);
       using fromFile = newPassphraseFromFile(options);
@@ -187,14 +187,14 @@ interface PassphraseFlags {
   readonly remove?: true;
 }
 
-/** Read before anything is asked for: a file that cannot be used should cost no typing. */
+/** Read before Floe asks for a passphrase, so that no one types it for nothing. */
 function newPassphraseFromFile({ newPassphraseFile, remove }: PassphraseFlags): Passphrase | null {
   if (newPassphraseFile === undefined) return null;
   if (remove === undefined) return readPassphraseFile(newPassphraseFile);
   throw new CommandError(ExitCode.usage, "--remove goes without --new-passphrase-file");
 }
 
-/** The option that names it, and what help says of it. */
+/** The option for the folder, and its help. */
 const KEYS_FOLDER_OPTION = [
   "--data-dir <dir>",
   "the node's folder (FLOE_DATA_DIR)",
@@ -203,7 +203,7 @@ const KEYS_FOLDER_OPTION = [
 /**
  * A node's folder: `--data-dir`, else `FLOE_DATA_DIR`.
  *
- * @throws {CommandError} with {@linkcode ExitCode.usage} when neither names one.
+ * @throws {CommandError} with {@linkcode ExitCode.usage} when neither is set.
  */
 function keysFolder(
   { dataDir }: { readonly dataDir?: string },
@@ -213,6 +213,6 @@ function keysFolder(
   if (folder !== undefined) return folder;
   throw new CommandError(
     ExitCode.usage,
-    "Which node's keys? Name its folder with --data-dir (or FLOE_DATA_DIR).",
+    "Name the node's folder with --data-dir (or FLOE_DATA_DIR).",
   );
 }

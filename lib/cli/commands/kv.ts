@@ -30,10 +30,10 @@ export function registerPut(program: Program, context: CommandContext): void {
     .command("put")
     .summary("set a key")
     .description(
-      "Sets a key and prints its revision. It is sent to one node after the other, until one answers " +
-        "or --timeout has passed, and takes effect once. Exit code 4: the key is not as " +
-        "--if-revision or --if-absent asks. Exit code 5: no node could do it in time, or tell " +
-        "whether it was done.",
+      "Sets a key and prints its revision. The command tries one node after the other until one " +
+        "answers or --timeout has passed; the write is done once. Exit code 4: the condition of " +
+        "--if-revision or --if-absent does not hold. Exit code 5: no node could do it in time; the " +
+        "message says whether it may have been done.",
     )
     .argument("<key>", "the key; slashes are part of it")
     .argument("[value]", "the value as text, or - to read its bytes from standard input")
@@ -89,11 +89,11 @@ export function registerGet(program: Program, context: CommandContext): void {
     .command("get")
     .summary("print a key's value")
     .description(
-      "Prints a key's value, byte for byte; on a terminal, a newline is added where the value does " +
-        "not end in one. With -o json: the value with its revisions. Exit code 3: no such key.",
+      "Prints a key's value, byte for byte. On a terminal it adds a newline if the value does not " +
+        "end in one. With -o json: the value with its revisions. Exit code 3: no such key.",
     )
     .argument("<key>", "the key")
-    .option("--stale", "take what the first node that answers has, even if it is behind")
+    .option("--stale", "print the value of the first node that answers, even an old one")
     .action(async (key: string, options: GetFlags, command: Program) => {
       const path = pathOfKey(key);
       const { client, flags } = await openClient(command, context);
@@ -125,10 +125,10 @@ export function registerDel(program: Program, context: CommandContext): void {
     .command("del")
     .summary("delete a key")
     .description(
-      "Deletes a key and prints the revision of that. It is sent to one node after the other, until " +
-        "one answers or --timeout has passed, and takes effect once. Exit code 3: no such key. Exit " +
-        "code 4: the key is not as --if-revision asks. Exit code 5: no node could do it in time, or " +
-        "tell whether it was done.",
+      "Deletes a key and prints the revision of the deletion. The command tries one node after the " +
+        "other until one answers or --timeout has passed; the write is done once. Exit code 3: no " +
+        "such key. Exit code 4: the condition of --if-revision does not hold. Exit code 5: no node " +
+        "could do it in time; the message says whether it may have been done.",
     )
     .argument("<key>", "the key")
     .addOption(ifRevisionOption())
@@ -151,7 +151,7 @@ export function registerDel(program: Program, context: CommandContext): void {
 /** The options of a write, as commander hands them over. */
 interface WriteFlags {
   readonly ifRevision?: LogIndex;
-  /** `--if-absent`, which only `put` knows. */
+  /** `--if-absent`, which only `put` has. */
   readonly ifAbsent?: boolean;
   readonly idempotencyKey?: string;
 }
@@ -164,23 +164,23 @@ interface WriteFlags {
 type CommanderOption = Option;
 
 function ifRevisionOption(): CommanderOption {
-  return new Option("--if-revision <n>", "only while the key has this revision (exit code 4)")
+  return new Option("--if-revision <n>", "only if the key has this revision (exit code 4)")
     .argParser(parseRevision);
 }
 
 function ifAbsentOption(): CommanderOption {
-  return new Option("--if-absent", "only while there is no such key (exit code 4)")
+  return new Option("--if-absent", "only if the key does not exist (exit code 4)")
     .conflicts("ifRevision");
 }
 
 function idempotencyKeyOption(): CommanderOption {
   return new Option(
     "--idempotency-key <key>",
-    "the write's name, to be done once however often it is sent (default: random)",
+    "a name for the write, which is then done once, even if sent twice (default: random)",
   ).argParser(parseIdempotencyKey);
 }
 
-/** What the options of a write mean for its request. */
+/** The request of a write, from its options. */
 export function writeRequest(
   flags: WriteFlags,
 ): Pick<ClientRequest, "takesTimeout" | "headers" | "idempotencyKey"> {

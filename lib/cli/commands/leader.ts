@@ -1,5 +1,5 @@
 /**
- * `floe leader` and `floe elections`: who leads and who led, and the certificates that prove it.
+ * `floe leader` and `floe elections`: the leader, earlier leaders, and their certificates.
  *
  * @module
  */
@@ -23,10 +23,10 @@ import { printFields, printJson, printTable } from "../output.ts";
 export function registerLeader(program: Program, context: CommandContext): void {
   const leaderCommand = program
     .command("leader")
-    .summary("show who leads, and the proof")
+    .summary("show the leader, and its certificate")
     .description(
-      "Shows who leads. With --cert: the election certificate, a signed note, and nothing else, " +
-        "as `floe verify - --key KEY` reads it. Exit code 3: no leader is known.",
+      "Shows the leader. With --cert: only its election certificate, a signed note, as " +
+        "`floe verify - --key KEY` reads it. Exit code 3: no leader is known.",
     )
     .option("--cert", "print only the certificate")
     .action(async (options: LeaderFlags, command: Program) => {
@@ -48,12 +48,12 @@ interface LeaderFlags {
   readonly cert?: boolean;
 }
 
-/** A leader with its proof. */
+/** A leader with its certificate. */
 type ProvenLeader = LeaderBody & { readonly leader: string; readonly certificate: string };
 
 /**
- * Asks every node for the leader, and takes the answer of the highest term: a node that is cut off may
- * still follow the leader of a term that has passed.
+ * Asks every node for the leader, and takes the answer with the highest term: a disconnected node may still
+ * follow an earlier leader.
  */
 async function findLeader(client: ApiClient): Promise<ProvenLeader> {
   const attempts = await client.askAll({ method: "GET", path: "/v1/leader" });
@@ -63,7 +63,7 @@ async function findLeader(client: ApiClient): Promise<ProvenLeader> {
   if (leader !== null) return leader;
   throw new CommandError(
     ExitCode.notFound,
-    `No leader: ${answers.length} of ${attempts.length} nodes answered and none knows one. ` +
+    `No leader: ${answers.length} of ${attempts.length} nodes answered, and none knows a leader. ` +
       "An election needs the threshold of voters up and connected (floe status).",
   );
 }
@@ -94,8 +94,8 @@ export function registerElections(program: Program, context: CommandContext): vo
     .command("elections")
     .summary("list the certified elections, newest first")
     .description(
-      "Lists the elections that the node asked holds certificates of, newest first. With -o json: " +
-        "the certificates too.",
+      "Lists the elections whose certificates the first node that answers has, newest first. With " +
+        "-o json: the certificates too.",
     )
     .option(
       "--limit <count>",
@@ -142,10 +142,10 @@ function registerLeaderTransfer(leader: Program, context: CommandContext): void 
     .command("transfer")
     .summary("hand leadership over")
     .description(
-      "Makes the leader hand over to the node ID, or to the follower whose log is furthest, in an " +
-        "election that is certified like any other. No write is lost. Exit code 4: the node did " +
-        "not take over; 3: it is no follower of this leader. Where that node leads already, the " +
-        "command says so and changes nothing.",
+      "Makes the leader hand over to the node ID, or to the follower with the most complete log, in " +
+        "an election with a certificate like any other. No write is lost. Exit code 4: the node did " +
+        "not take over; 3: it is not a follower of this leader. If that node is the leader already, " +
+        "the command says so and changes nothing.",
     )
     .argument("[id]", "the node to lead next")
     .action(async (id: string | undefined, _options: unknown, command: Program) => {
@@ -170,7 +170,7 @@ async function transfer(client: ApiClient, target: string | undefined): Promise<
       transferSchema,
     );
   } catch (error) {
-    // A leader knows no follower of its own name. To the operator, all is as it was asked.
+    // The leader refuses itself as a follower, but the operator has what the command asks for.
     const isNoFollower = error instanceof ClientError && error.kind === "notFound";
     if (target === undefined || !isNoFollower) throw error;
     const leader = latestLeader(

@@ -1,5 +1,5 @@
 /**
- * `floe node`: runs one node until it is told to stop.
+ * `floe node`: runs one node until a signal stops it.
  *
  * @module
  */
@@ -23,10 +23,10 @@ export function registerNode(program: Program, context: CommandContext): void {
       "Runs one node of the cluster until SIGINT or SIGTERM; a second one ends it at once, and " +
         "SIGHUP makes it read its TLS files again. Its identity must be in its data " +
         "folder already (floe keygen), and every node's public keys in the configuration (floe " +
-        "init). A node without a key share first generates the cluster's key together with all " +
-        "other nodes (floe dkg status). It logs to stderr; with -o json it also prints when it " +
-        "is started, its key and who leads, one JSON object a line.\n\n" +
-        "On loopback the API asks for no token; on any other address it does (floe token), unless " +
+        "init). A node without a key share first makes the cluster's key together with all other " +
+        "nodes (floe dkg status). It logs to stderr. With -o json it also prints its start, its " +
+        "key and each change of the leader, as one JSON object on each line.\n\n" +
+        "On loopback the API needs no token; on any other address it does (floe token), unless " +
         "--insecure-no-auth is given.",
     )
     .requiredOption("--id <id>", "which node of the configuration this is")
@@ -72,7 +72,7 @@ interface NodeFlags extends ApiFlags {
   readonly exitWithParent?: true;
 }
 
-/** What the node says on stdout. A reader that is gone, or slow, is no reason to leave the cluster. */
+/** The node's announcements on stdout. A missing or slow reader does not stop the node. */
 function openAnnouncements(id: string, { stdout }: CommandContext): {
   readonly announce: (announcement: NodeAnnouncement) => void;
   readonly close: () => Promise<void>;
@@ -85,7 +85,7 @@ function openAnnouncements(id: string, { stdout }: CommandContext): {
   };
 }
 
-/** Aborts at SIGINT, SIGTERM and, where asked for, when the process that started this one is gone. */
+/** Aborts at SIGINT and SIGTERM; with `--exit-with-parent` also when the parent process has ended. */
 function stopSignal(options: NodeFlags, context: CommandContext): AbortSignal {
   const stop = context.stopSignal();
   if (options.exitWithParent === undefined) return stop;
@@ -94,11 +94,11 @@ function stopSignal(options: NodeFlags, context: CommandContext): AbortSignal {
   return AbortSignal.any([stop, orphaned.signal]);
 }
 
-/** Reads to the end, which for a pipe comes when nobody can write to it any more. */
+/** Reads to the end. A pipe ends when no process can write to it any more. */
 async function drain(stream: ReadableStream<Uint8Array>): Promise<void> {
   try {
     await stream.pipeTo(new WritableStream());
   } catch {
-    // A pipe that cannot be read has ended as well.
+    // A pipe that cannot be read has ended too.
   }
 }

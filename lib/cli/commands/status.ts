@@ -26,8 +26,8 @@ export function registerStatus(program: Program, context: CommandContext): void 
     .command("status")
     .summary("show every node's role, term and progress")
     .description(
-      "Asks every node at the same time. Shows the state of each node, and how many nodes may fail " +
-        "before the cluster cannot keep its promises. Exit code 5: no node answered.",
+      "Shows the state of each node, and how many nodes may fail before the cluster cannot keep its " +
+        "promises. Exit code 5: no node answered.",
     )
     .action(async (_options: unknown, command: Program) => {
       const { client, flags } = await openClient(command, context);
@@ -41,7 +41,7 @@ export function registerStatus(program: Program, context: CommandContext): void 
 
 type StatusViews = readonly View<StatusBody>[];
 
-/** Nodes of two clusters in one list are a mistake in `--endpoints` that a table would hide. */
+/** Warns of nodes of different clusters: a mistake in `--endpoints` that the table would hide. */
 function warnOfOtherClusters(views: StatusViews, stderr: OutputStream): void {
   const clusters = new Set(views.flatMap(({ body }) => body === null ? [] : [body.cluster]));
   if (clusters.size < 2) return;

@@ -1,5 +1,5 @@
 /**
- * `floe token`: who may use the API.
+ * `floe token`: creates, lists and revokes the API's tokens.
  *
  * @module
  */
@@ -35,8 +35,8 @@ export function registerToken(program: Program, context: CommandContext): void {
     .command("token")
     .summary("create, list and revoke the API's tokens")
     .description(
-      "The tokens of the cluster, which every node knows. Commands send the one in --token-file, " +
-        "FLOE_TOKEN or FLOE_TOKEN_FILE; without any of these, each node's own from its data folder " +
+      "Every node knows the cluster's tokens. Commands send the token in --token-file, FLOE_TOKEN or " +
+        "FLOE_TOKEN_FILE. Without any of these they send each node its own token from its data folder " +
         "(admin.token in FLOE_DATA_DIR or in .floe/ID), which allows everything at that node.",
     );
   for (const register of [registerTokenCreate, registerTokenList, registerTokenRevoke]) {
@@ -56,15 +56,15 @@ function registerTokenCreate(token: Program, context: CommandContext): void {
     )
     .requiredOption(
       "--scope <list>",
-      `what it allows, of ${TOKEN_SCOPES.join(",")}; may be given again`,
+      `the rights, of ${TOKEN_SCOPES.join(",")}; may be given again`,
       parseScopes,
     )
     .option(
       "--prefix <prefix>",
-      "only keys that begin with this; may be given again",
+      "allow only keys that begin with this; may be given again",
       (prefix: string, before: readonly string[] = []) => [...before, prefix],
     )
-    .option("--name <name>", "what people call it")
+    .option("--name <name>", "a name for people")
     .action(async (options: CreateFlags, command: Program) => {
       const id = drawTokenId();
       const drawn = drawToken({ kind: "token", id });
@@ -82,7 +82,7 @@ function registerTokenCreate(token: Program, context: CommandContext): void {
         return printJson(context.stdout, { ...description, token: text });
       }
       context.stdout.write(`${text}\n`);
-      context.stderr.write(`Created token ${id}. It is shown this once; keep it secret.\n`);
+      context.stderr.write(`Created token ${id}. It is not shown again; keep it secret.\n`);
     });
 }
 
@@ -92,7 +92,7 @@ interface CreateFlags {
   readonly name?: string;
 }
 
-/** Checked before anything is asked of a node. */
+/** Checks the options before any request. */
 function toNewToken(
   { scope, prefix = [], name = "" }: CreateFlags,
   own: Pick<NewToken, "id" | "secretDigest">,
@@ -111,7 +111,7 @@ function parseScopes(list: string, before: readonly TokenScope[] = []): readonly
   const names = [...before, ...list.split(",").map((name) => name.trim())];
   const isKnown = names.every((name) => TOKEN_SCOPES.some((scope) => scope === name));
   if (isKnown) return TOKEN_SCOPES.filter((scope) => names.includes(scope));
-  throw new InvalidArgumentError(`It must be of ${TOKEN_SCOPES.join(",")}.`);
+  throw new InvalidArgumentError(`It must be one or more of ${TOKEN_SCOPES.join(",")}.`);
 }
 
 /** Adds `floe token list` to `floe token`. */
@@ -144,8 +144,8 @@ function registerTokenRevoke(token: Program, context: CommandContext): void {
     .command("revoke")
     .summary("revoke a token")
     .description(
-      "Revokes a token. The node that was asked refuses it at once, the other nodes after the next " +
-        "heartbeat. Exit code 3: there is no such token.",
+      "Revokes a token. The node that answers refuses the token at once, the other nodes after the " +
+        "next heartbeat. Exit code 3: there is no such token.",
     )
     .argument("<id>", "the token's id, as floe token list shows it")
     .action(async (id: string, _options: unknown, command: Program) => {

@@ -1,7 +1,7 @@
 /**
- * `floe verify`: whether a note is a cluster's election certificate, or its genesis. Needs no cluster
- * and no network: an election is checked against the group key, a genesis against the identity keys
- * that `cluster.json` pins, and both together are the whole chain, from the operators to the leader.
+ * `floe verify`: checks an election certificate or a genesis certificate, without a cluster and without a
+ * network. An election is checked against the group key, a genesis against the identity keys in
+ * `cluster.json`. Both together are the whole chain, from the operators to the leader.
  *
  * @module
  */
@@ -43,12 +43,11 @@ export function registerVerify(program: Program, context: CommandContext): void 
     .command("verify")
     .summary("check a certificate, offline")
     .description(
-      "Checks that a signed note is what it says, and prints what it certifies. An election " +
-        "certificate (floe leader --cert) is checked against the group key: --key, or the one of " +
-        "the --genesis certificate. A genesis certificate (floe group --genesis) must be signed by " +
-        "every node whose keys --config pins. Take the key or the configuration from somewhere you " +
-        "trust: one from the node that hands out the certificate proves nothing. " +
-        "Exit code 7: it does not verify.",
+      "Verifies a signed note, and prints its content. An election certificate (floe leader --cert) " +
+        "is checked against the group key: --key, or the one in the --genesis certificate. A genesis " +
+        "certificate (floe group --genesis) must be signed by every node in --config. Get the key " +
+        "or the configuration from a source that you trust, not from the node that gave you the " +
+        "certificate. Exit code 7: the note does not verify.",
     )
     .argument("<file>", "the note, or - to read it from standard input")
     .option(
@@ -70,7 +69,7 @@ interface VerifyFlags {
   readonly genesis?: string;
 }
 
-/** What a note is verified against: all that the options name. */
+/** The keys and certificates that a note is verified against. */
 interface Against extends VerifyFlags {
   readonly configFile: string;
 }
@@ -110,7 +109,7 @@ async function verify(
   return { genesis, election: orRefuse(note, () => verifyCertificate(note.text, groupKey)) };
 }
 
-/** Which certificate a note is meant to be, by its first line. */
+/** The kind of certificate, by the note's first line. */
 function kindOf({ text, file }: Note): typeof STATEMENT_KIND | typeof GENESIS_KIND {
   const [kind] = text.split("\n", 1);
   if (kind === STATEMENT_KIND || kind === GENESIS_KIND) return kind;
@@ -120,7 +119,7 @@ function kindOf({ text, file }: Note): typeof STATEMENT_KIND | typeof GENESIS_KI
   throw new CommandError(ExitCode.verificationFailed, message);
 }
 
-/** The genesis that every node of the configuration signed, and, where a key is given, of that key. */
+/** A genesis that every node of the configuration signed; with `--key`, of that key. */
 async function proveGenesis(
   note: Note,
   { key, configFile }: { readonly key: GroupKey | null; readonly configFile: string },
@@ -135,7 +134,7 @@ async function proveGenesis(
   return { statement, configFile };
 }
 
-/** The configuration that says whose signatures a genesis certificate needs. */
+/** The configuration with the keys that must have signed a genesis certificate. */
 async function loadPinned(file: string): Promise<PinnedClusterConfig> {
   const config = await loadClusterConfig(file);
   if (isPinned(config)) return config;
@@ -153,8 +152,8 @@ async function readNote(file: string, context: CommandContext): Promise<Note> {
 }
 
 /**
- * The text with exactly one newline at its end, which editors and `$(...)` add and take away. What is
- * signed is not touched: it ends before the signature line.
+ * The text with exactly one newline at its end: editors and `$(...)` add and remove newlines. This does not
+ * change the signed text, which ends before the signature line.
  */
 function restoreLastNewline(file: string, text: string): string {
   if (text.includes("\r\n")) {
@@ -166,7 +165,7 @@ function restoreLastNewline(file: string, text: string): string {
   return text.replace(/\n*$/, "\n");
 }
 
-/** What `verify` returns; what it refuses is refused as that file, and ends the command. */
+/** The result of `verify`. Its refusal ends the command, with the file's name in the message. */
 function orRefuse<Value>({ file }: Pick<Note, "file">, verify: () => Value): Value {
   return catching(InputError, verify, (cause) => {
     const message = `${nameOf(file)}: ${cause.message}${adviceFor(cause)}`;
@@ -182,7 +181,7 @@ function adviceFor(error: InputError): string {
 const INLINE_KEY_PATTERN = /^([0-9a-fA-F]{64}|[^/\\]+\+[0-9a-fA-F]{8}\+.+|-----BEGIN [^]+)$/;
 
 /**
- * The key itself where `text` has the form of one; else what the file of that name holds.
+ * The key in `text`, or in the file of that name when `text` is not a key.
  *
  * @throws {CommandError} with {@linkcode ExitCode.usage} when it is neither.
  */
@@ -211,18 +210,18 @@ function parseKey(text: string, source: string): GroupKey {
 
 /** A genesis that every node of a configuration signed. */
 interface ProvenGenesis {
-  /** What they signed. */
+  /** The signed statement. */
   readonly statement: GenesisStatement;
-  /** The file that pins the keys that they signed with. */
+  /** The file with the keys that signed it. */
   readonly configFile: string;
 }
 
-/** What was verified: a genesis, an election, or an election by the key of a genesis. */
+/** The verified certificates: a genesis, an election, or an election with the genesis of its key. */
 type Proof =
   | { readonly genesis: ProvenGenesis; readonly election: null }
   | { readonly genesis: ProvenGenesis | null; readonly election: VerifiedCertificate };
 
-/** The proof as data; `kind` is of the certificate that was asked about. */
+/** The proof as JSON. `kind` is the kind of the certificate in the argument. */
 function toProofJson({ genesis, election }: Proof): unknown {
   if (election === null) return { valid: true, kind: "genesis", ...genesisJson(genesis) };
   const { cluster, epoch, term, leader, lastLogIndex, lastLogTerm } = election;
@@ -234,7 +233,7 @@ function toProofJson({ genesis, election }: Proof): unknown {
   };
 }
 
-/** The proof for people: a block for each certificate, in the order in which one follows the other. */
+/** Prints the proof: a block for each certificate, the genesis before the election. */
 function printProof(stdout: OutputStream, { genesis, election }: Proof): void {
   if (genesis !== null) printGenesis(stdout, genesis);
   if (genesis !== null && election !== null) stdout.write("\n");

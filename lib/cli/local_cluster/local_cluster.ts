@@ -35,11 +35,11 @@ interface LocalClusterOptions {
   readonly self: SelfCommand;
   /** Flags for the nodes' logs. */
   readonly logFlags: readonly string[];
-  /** Told of everything that happens, in order. */
+  /** Called with every event, in order. */
   readonly onEvent: (event: ClusterEvent) => void;
 }
 
-/** What a node last said of itself, in the words of a table. */
+/** A node's last announced state, as a table shows it. */
 export type NodeState = "starting" | "follower" | "preCandidate" | "candidate" | "leader" | "down";
 
 /** The started cluster. */
@@ -47,7 +47,7 @@ export class LocalCluster {
   readonly #options: LocalClusterOptions;
   readonly #processes = new Map<NodeId, NodeProcess>();
   readonly #states = new Map<NodeId, NodeState>();
-  /** The latest term of which each node knows the leader. */
+  /** For each node, the latest term whose leader it knows. */
   readonly #informed = new Map<NodeId, number>();
   readonly #failed = Promise.withResolvers<never>();
   readonly #startedMs: number;
@@ -73,11 +73,11 @@ export class LocalCluster {
       this.#states.set(id, "starting");
       options.onEvent({ event: "node", id, api: formatAddress(api), pid: process.pid });
     }
-    // Not watched by anyone until someone waits for the end.
+    // Nothing awaits it before `ended()` is called.
     this.#failed.promise.catch(() => {});
   }
 
-  /** What each node last said of itself. */
+  /** Every node's last announced state. */
   get states(): ReadonlyMap<NodeId, NodeState> {
     return this.#states;
   }
@@ -95,9 +95,8 @@ export class LocalCluster {
   /**
    * Settles when no node is left.
    *
-   * @throws {CertificateError} when a node claims a leader that its certificate does not prove, or a key
-   * that its genesis does not.
-   * @throws {InputError} when two nodes claim different keys.
+   * @throws {CertificateError} when a node announces a leader or a key, and the certificate does not prove it.
+   * @throws {InputError} when two nodes announce different keys.
    */
   async ended(): Promise<void> {
     await Promise.race([this.#allEnded.promise, this.#failed.promise]);
@@ -133,7 +132,7 @@ export class LocalCluster {
     const { role, term, leader, certificate } = announcement;
     this.#states.set(id, role);
     if (leader === null || certificate === null) {
-      // A late word of the election that made this leader does not mean that it is lost.
+      // A late announcement from the election does not mean that its leader is lost.
       const isNews = term > this.#leaderTerm ||
         (term === this.#leaderTerm && role === "preCandidate");
       if (isNews) this.#leaderlessSinceMs ??= performance.now();
@@ -145,7 +144,7 @@ export class LocalCluster {
     this.#checkReady();
   }
 
-  /** The first node that has the key proves it with the genesis; the others must have the same. */
+  /** The first node with the key proves it with the genesis. The other nodes must have the same key. */
   #checkKey(
     id: NodeId,
     { publicKey, genesis }: { readonly publicKey: string; readonly genesis: string | null },
@@ -163,8 +162,8 @@ export class LocalCluster {
   #proveKey(id: NodeId, note: string | null): Group {
     if (note === null) {
       throw new InputError(
-        `${id} has a key from a dealer, while other nodes make one: their folders are not of one ` +
-          "cluster. floe cluster --fresh deletes what is there and starts over.",
+        `${id} has a key from a dealer, but other nodes make one: the folders belong to different ` +
+          "clusters. floe cluster --fresh deletes the nodes' data and starts over.",
       );
     }
     const group = verifyGenesis(note, toGenesisRoster(this.#options.config));

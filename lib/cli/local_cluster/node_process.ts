@@ -29,15 +29,15 @@ interface NodeProcessOptions {
   readonly dataDir: string;
   /** Flags for the node's log. */
   readonly logFlags: readonly string[];
-  /** Told of everything that the node announces, in order. */
+  /** Called with every announcement of the node, in order. */
   readonly onAnnouncement: (announcement: NodeAnnouncement) => void;
-  /** Told why the node's log cannot be written, once each time. */
+  /** Called with the reason, once each time that the node's log cannot be written. */
   readonly onLogFailure: (reason: string) => void;
 }
 
 /**
- * A started node. It ends with this process, however this process ends: the node's standard input
- * is a pipe that nobody else holds.
+ * A started node. It ends with this process, however this process ends: this process alone holds the other
+ * end of the node's standard input, a pipe.
  */
 export class NodeProcess {
   /** The node. */
@@ -112,14 +112,14 @@ async function forEachLine(
 
 /** A log file's name within its node's data folder. */
 export const LOG_FILE = "node.log";
-/** A log file that has grown beyond this is put aside for a new one; the one put aside before goes. */
+/** Above this size a log file is renamed and a new one begun. The one renamed before is deleted. */
 const LOG_FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** How much of a log's end is kept in memory, for the report of a node that died. */
 const TAIL_LENGTH_MAX = 2_000;
 
 /**
- * Appends to a file that stays below twice {@linkcode LOG_FILE_BYTES_MAX}, the one aside included. A file
- * that cannot be written costs what it should have held, and nothing else: the next piece tries again.
+ * Appends to a log file. It and the renamed one stay below twice {@linkcode LOG_FILE_BYTES_MAX}. When the
+ * file cannot be written, the lines are lost, and the next lines try again.
  */
 export class NodeLog {
   /** The file's path. */
@@ -128,12 +128,12 @@ export class NodeLog {
   readonly #onFailure: (reason: string) => void;
   #file: Deno.FsFile | null = null;
   #bytes = 0;
-  /** Bytes that could not be written since the last that were. */
+  /** Bytes lost since the last successful write. */
   #lostBytes = 0;
   #tail = "";
   readonly #decoder = new TextDecoder();
 
-  /** `onFailure` is called once for each time that the file stops being writable. */
+  /** Calls `onFailure` once each time that the file cannot be written any more. */
   constructor(
     folder: string,
     { bytesMax = LOG_FILE_BYTES_MAX, onFailure }: {
@@ -151,7 +151,7 @@ export class NodeLog {
     return this.#tail.split("\n").filter((line) => line !== "").slice(-5);
   }
 
-  /** Appends everything that `stream` brings, and closes the file at its end. */
+  /** Appends everything from `stream`, and closes the file at its end. */
   async copyFrom(stream: ReadableStream<Uint8Array>): Promise<void> {
     try {
       for await (const chunk of stream) await this.#append(chunk);
@@ -192,12 +192,12 @@ export class NodeLog {
     }
   }
 
-  /** The open file, after a full one was put aside. */
+  /** The open file, after a full one was renamed. */
   #openFor(length: number): Deno.FsFile {
     this.#file ??= this.#open();
     if (this.#bytes === 0 || this.#bytes + length <= this.#bytesMax) return this.#file;
     this.#close();
-    // Somebody may have removed it; then there is nothing to put aside.
+    // The file may have been removed: then there is nothing to rename.
     if (statFile(this.path) !== null) Deno.renameSync(this.path, `${this.path}.1`);
     this.#file = this.#open();
     return this.#file;
@@ -217,10 +217,10 @@ export class NodeLog {
 
 /** How often to look, in milliseconds. */
 const INTERVAL_MS = 1_000;
-/** npx, its shell, `deno task` and this process: no more than that is between them. */
+/** From this process up: `deno task`, a shell, npx, and one more. */
 const ANCESTORS_MAX = 4;
 
-/** One process, as Linux tells of it. */
+/** One process, from `/proc/PID/stat`. */
 interface ProcessStat {
   /** Its id. */
   readonly pid: number;
@@ -231,8 +231,8 @@ interface ProcessStat {
 }
 
 /**
- * Aborts when the `npx` that this process comes from, or a process between them, has ended. Never
- * does where there is no npx, or no /proc to find it by; then the terminal's signals must do.
+ * Aborts when the `npx` that started this process, or a process between them, has ended. Without npx, or
+ * without /proc to find it, it never aborts; then only signals stop this process.
  */
 export async function npxGone(): Promise<AbortSignal> {
   const gone = new AbortController();
@@ -248,7 +248,7 @@ export async function npxGone(): Promise<AbortSignal> {
   return gone.signal;
 }
 
-/** Whether there is such a process: signal 0 is never delivered, only checked (kill(2)). */
+/** Whether a process exists: signal 0 is checked and never delivered (kill(2)). */
 function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0);
@@ -271,7 +271,7 @@ async function findNpxChain(): Promise<number[]> {
   return [];
 }
 
-/** Those of `pids` that are running. Deno itself opens nothing in /proc, so `cat` does. */
+/** The running processes among `pids`. `cat` reads /proc, because Deno does not open files there. */
 async function readStats(pids: readonly number[]): Promise<ProcessStat[]> {
   try {
     const { stdout } = await new Deno.Command("cat", {
@@ -296,13 +296,13 @@ export function parseStat(line: string): ProcessStat[] {
 export interface SelfCommand {
   /** The program's file. */
   readonly path: string;
-  /** What comes before Floe's own arguments. */
+  /** The arguments before Floe's own. */
   readonly args: readonly string[];
 }
 
 /**
- * How to start Floe again, in each of its three forms: compiled, self-extracting (which names itself
- * in `FLOE_EXECUTABLE`), and run from its sources by the Deno that runs them now.
+ * The command that starts Floe again, in each of its three forms: compiled, self-extracting (its path is in
+ * `FLOE_EXECUTABLE`), and from its sources with the same Deno.
  */
 export function selfCommand(context: CommandContext): SelfCommand {
   const executable = ownExecutable(context);
@@ -311,7 +311,7 @@ export function selfCommand(context: CommandContext): SelfCommand {
   return { path: Deno.execPath(), args: [...args, Deno.mainModule] };
 }
 
-/** How a person in this folder calls Floe, to be followed by a command. */
+/** The command line for Floe in this folder, without the name of a command. */
 export function programName(context: CommandContext): string {
   const executable = ownExecutable(context);
   if (executable !== null) {
@@ -321,7 +321,7 @@ export function programName(context: CommandContext): string {
   return isOneTimeDeno() ? `npx -y deno@${Deno.version.deno} task floe` : "deno task floe";
 }
 
-/** Whether Deno is in npm's cache of one-time programs, and not on the PATH of the next command. */
+/** Whether npx runs Deno: then the next command line does not find it on the PATH. */
 export function isOneTimeDeno(): boolean {
   return /[\\/]_npx[\\/]/.test(Deno.execPath());
 }

@@ -1,6 +1,6 @@
 /**
- * What must be right before any node of a local cluster starts: nobody else uses the folder or the
- * ports, and what keys there are belong to this cluster.
+ * Checks before the nodes of a local cluster start: no other process uses the folder or the ports, and all
+ * keys belong to this cluster.
  *
  * @module
  */
@@ -27,11 +27,11 @@ import { dealIntoFolders, keyFolder, type NodeFolders } from "../serve/node_fold
 import { LOG_FILE } from "./node_process.ts";
 
 const LOCK_FILE = "cluster.lock";
-const START_OVER = "floe cluster --fresh deletes what is there and starts over; " +
+const START_OVER = "floe cluster --fresh deletes the nodes' data and starts over; " +
   "--data-dir names another folder.";
 
 /**
- * Takes a folder for one `floe cluster` at a time. The lock ends with the process, however it ends.
+ * Locks a folder for one `floe cluster`. The lock ends with the process.
  *
  * @throws {EnvironmentError} when another process holds it, or it cannot be made.
  */
@@ -49,7 +49,7 @@ export function lockFolder(folder: string): Disposable {
 /**
  * Checks that all of a cluster's ports are free on this machine.
  *
- * @throws {EnvironmentError} naming every address that is not.
+ * @throws {EnvironmentError} when one is not. The message lists all of these addresses.
  */
 export function checkPorts({ peers }: ClusterConfig): void {
   const faults = peers.flatMap(({ id, peer, api }) =>
@@ -61,13 +61,13 @@ export function checkPorts({ peers }: ClusterConfig): void {
   if (faults.length === 0) return;
   throw new EnvironmentError(
     ["Cannot listen on every address of the cluster:", ...faults].join("\n") +
-      "\nStop what uses them, change the configuration, or try --nodes N --base-port P.",
+      "\nStop the programs that use them, change the configuration, or try --nodes N --base-port P.",
   );
 }
 
 /**
- * Deletes every node's folder, so that the cluster starts over; other files are left alone. Identities
- * are to be kept where a configuration pins their keys: nobody could make them again.
+ * Deletes every node's folder, so that the cluster starts over. Other files stay. When a configuration pins
+ * keys, the identities stay too: they cannot be made again.
  */
 export function deleteNodeFolders(
   folder: string,
@@ -92,18 +92,18 @@ function deleteContents(folder: string, { but }: { readonly but: string }): void
 
 /** The nodes of one machine and their folders. */
 interface KeyOptions {
-  /** Where the nodes' keys are. */
+  /** The nodes' folders, with their keys. */
   readonly folders: NodeFolders;
-  /** Whether a dealer is to make the key where there is none. */
+  /** Whether a dealer makes the key if there is none. */
   readonly dealer: boolean;
 }
 
 /**
- * The key of the nodes in `folders`; null where they are to make it together, or have begun to. Dealt
- * now where there is none and a dealer is asked for, or where there is but one node.
+ * The key of the nodes in `folders`; null when the nodes make it together. If there is none, this deals it
+ * when `dealer` is true, and for a cluster of one node.
  *
- * @throws {InputError} when the keys there are not all of this cluster, or a dealer is asked for while
- * the nodes make a key.
+ * @throws {InputError} when a key belongs to another cluster, or `dealer` is true and the nodes have begun
+ * to make a key.
  */
 export function prepareKeys(
   config: ClusterConfig,
@@ -123,7 +123,7 @@ export function prepareKeys(
   );
 }
 
-/** Everybody's keys, which must be of one group; null where some have only begun to make theirs. */
+/** The key of all nodes, which must be the same; null when some nodes still make theirs. */
 function readAllKeys(config: ClusterConfig, folders: NodeFolders): GroupFile | null {
   const { path: folder } = folders;
   const known: GroupFile[] = [];
@@ -149,7 +149,7 @@ function readAllKeys(config: ClusterConfig, folders: NodeFolders): GroupFile | n
   );
 }
 
-/** One node's keys; null when it is still to finish making them, which the node itself does. */
+/** One node's keys; null when the node still makes them. */
 function readKeysOf(
   id: NodeId,
   { config, folders }: { readonly config: ClusterConfig; readonly folders: NodeFolders },
@@ -162,10 +162,10 @@ function readKeysOf(
   return { group, genesis };
 }
 
-/** What may be in a node's folder before there is anything in it that promises anything. */
+/** Files of a node that has neither keys nor data yet. */
 const UNPROMISING_FILES = [IDENTITY_FILE, LOG_FILE, `${LOG_FILE}.1`];
 
-/** Whether a node has run in a folder, has keys there or has begun to make them. */
+/** Whether a folder has a node's data, its keys, or a key generation that has begun. */
 function holdsAnything(folder: string): boolean {
   return statFile(folder) !== null &&
     [...Deno.readDirSync(folder)].some(({ name }) => !UNPROMISING_FILES.includes(name));

@@ -1,5 +1,5 @@
 /**
- * How a local cluster's events are told: to people, or to programs.
+ * Reports a local cluster's events, as text or as JSON.
  *
  * @module
  */
@@ -18,19 +18,19 @@ import {
 import type { NodeState } from "./local_cluster.ts";
 import { LOG_FILE } from "./node_process.ts";
 
-/** What the lines to paste need to know. */
+/** The values in commands that a report suggests. */
 interface ReportOptions {
   /** The nodes. */
   readonly config: ClusterConfig;
-  /** The file that clients find the nodes in. */
+  /** The configuration for clients. */
   readonly configFile: string;
-  /** The file that nodes are started with. */
+  /** The configuration for nodes. */
   readonly nodeConfigFile: string;
   /** The folder of all nodes' folders. */
   readonly folder: string;
-  /** How to call Floe. */
+  /** The command line of Floe. */
   readonly program: string;
-  /** What each node last said of itself. */
+  /** Every node's last announced state. */
   readonly states: () => ReadonlyMap<NodeId, NodeState>;
 }
 
@@ -46,7 +46,7 @@ export function toEventLine(event: ClusterEvent): string {
   return JSON.stringify(event) + "\n";
 }
 
-/** A table once the cluster is there, then a line for each thing that happens. */
+/** Prints a table once the cluster is ready, then a line for each event. */
 export function reportToPeople(
   options: ReportOptions,
   context: CommandContext,
@@ -92,7 +92,7 @@ export function reportToPeople(
   };
 }
 
-/** What stands in for lines that nobody could read. */
+/** The line that replaces lines that could not be written. */
 export function describeDropped(count: number): string {
   return `(${count} lines were lost here: they could not be written)`;
 }
@@ -119,7 +119,7 @@ function describeExit(
     ? `The cluster has no key yet, which takes all ${peers.length} nodes: the others wait for it.`
     : left >= threshold
     ? "The others go on."
-    : `${left} of ${peers.length} are left and ${threshold} must sign: nobody can lead.`;
+    : `${left} of ${peers.length} are left and ${threshold} must sign: no node can lead.`;
   return [
     `${id} (pid ${pid}) has ended: ${how}. ${consequence} The end of ${folder}/${id}/${LOG_FILE}:`,
     ...log.map((line) => `  ${line}`),
@@ -179,17 +179,17 @@ function quorumOf({ threshold, peers }: ClusterConfig): Quorum {
   return { n: peers.length, threshold };
 }
 
-/** How to call a command that must find the nodes. */
+/** The command line of Floe for a client command, with the option that finds the nodes. */
 function clientProgram({ program, configFile }: ReportOptions): string {
   const isDefault = configFile === CONFIG_PATH_DEFAULT || `./${configFile}` === CONFIG_PATH_DEFAULT;
   return isDefault ? program : `${program} --config ${configFile}`;
 }
 
-/** One thing that happened; under `-o json` exactly these objects, one a line. */
+/** One event. With `-o json`, exactly these objects are printed, one on each line. */
 export type ClusterEvent =
-  /** The nodes are about to be started. First of all. */
+  /** The first event: the nodes will be started. */
   | { readonly event: "starting"; readonly cluster: string; readonly nodes: number }
-  /** The cluster's key: at the start, or as soon as the nodes have made it. */
+  /** The cluster's key: at the start, or when the nodes have made it. */
   | {
     readonly event: "group";
     readonly cluster: string;
@@ -199,16 +199,16 @@ export type ClusterEvent =
     /** The genesis certificate; null where a dealer made the key. */
     readonly genesis: string | null;
     /**
-     * How long after the start the nodes had made it; then the certificate was verified here against
-     * their signing keys. Null where the key was there before.
+     * The time from the start until the nodes had made it. The certificate was verified against their
+     * signing keys. Null when the key existed before.
      */
     readonly ms: number | null;
   }
   /** A node's process was started. */
   | { readonly event: "node"; readonly id: string; readonly api: string; readonly pid: number }
   /**
-   * There is a leader, and its certificate was verified here against the group key. `ms` is the time
-   * since the cluster was first seen without a leader; for the first leader, since the start.
+   * A leader, whose certificate was verified against the group key. `ms` is the time since the last leader
+   * was lost; for the first leader, since the start.
    */
   | {
     readonly event: "leader";
@@ -219,9 +219,9 @@ export type ClusterEvent =
     /** The certificate itself. */
     readonly note: string;
   }
-  /** Every node that is up knows the first leader. */
+  /** All running nodes know the first leader. */
   | { readonly event: "ready" }
-  /** A node's process ended without having been told to; the others go on. */
+  /** A node's process ended, and the cluster had not stopped it. The others go on. */
   | {
     readonly event: "exit";
     readonly id: string;
@@ -231,14 +231,14 @@ export type ClusterEvent =
     /** The end of its log. */
     readonly log: readonly string[];
   }
-  /** A node's log cannot be written now. The node goes on; the log says later how much is missing. */
+  /** A node's log cannot be written. The node goes on; the log later says how much is missing. */
   | {
     readonly event: "logFailed";
     readonly id: string;
     readonly path: string;
     readonly reason: string;
   }
-  /** So many events before this one were lost, as their reader did not read or a write failed. */
+  /** This many events before this one were lost: the reader did not read, or a write failed. */
   | { readonly event: "dropped"; readonly count: number }
-  /** All nodes have been stopped. Last of all. */
+  /** The last event: all nodes have been stopped. */
   | { readonly event: "stopped" };

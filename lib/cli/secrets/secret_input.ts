@@ -1,5 +1,5 @@
 /**
- * What a person types and nobody is to see: one line from a terminal that shows nothing of it.
+ * Reads a passphrase at a terminal, which does not show it.
  *
  * @module
  */
@@ -15,9 +15,9 @@ import {
 import type { CommandContext } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 
-/** A keyboard in raw mode, and the screen. */
+/** A terminal in raw mode. */
 export interface RawTerminal {
-  /** Waits for bytes, puts them into `buffer` and says how many; null at the end. */
+  /** Waits for bytes, puts them into `buffer` and returns how many; null at the end. */
   read(buffer: Uint8Array): Promise<number | null>;
   /** Shows a text. */
   write(text: string): void;
@@ -27,11 +27,11 @@ const [END_OF_TEXT, END_OF_INPUT, BACKSPACE, LINE_FEED] = [0x03, 0x04, 0x08, 0x0
 const [CARRIAGE_RETURN, ERASE_LINE, ESCAPE, SPACE, DELETE] = [0x0d, 0x15, 0x1b, 0x20, 0x7f];
 
 /**
- * Asks `question` and reads the line that is typed, without its end. Backspace takes the last character
- * back, Ctrl-U all of them. The bytes are the caller's to erase.
+ * Asks `question` and reads a line, without its end. Backspace removes the last character, Ctrl-U all of
+ * them. The caller erases the bytes.
  *
- * @throws {CommandError} at Ctrl-C, Ctrl-D and the end of the input, and when a key types no text or
- * there is too much of it.
+ * @throws {CommandError} at Ctrl-C, Ctrl-D and the end of the input, at a key that types no text, and when
+ * the line is too long.
  */
 export async function readSecretLine(
   question: string,
@@ -39,7 +39,7 @@ export async function readSecretLine(
 ): Promise<Uint8Array> {
   terminal.write(question);
   const line = new SecretLine();
-  // One at a time: what is typed after the line's end answers the next question.
+  // One byte at a time: those after the line's end answer the next question.
   const byte = new Uint8Array(1);
   try {
     while (!line.isComplete) {
@@ -54,7 +54,7 @@ export async function readSecretLine(
   }
 }
 
-/** A line while it is typed. */
+/** A line that is being typed. */
 class SecretLine {
   readonly #bytes = new Uint8Array(PASSPHRASE_BYTES_MAX);
   #length = 0;
@@ -103,7 +103,7 @@ class SecretLine {
     this.#bytes[this.#length++] = byte;
   }
 
-  /** A character is as many bytes as UTF-8 makes of it: all but the first begin with the bits 10. */
+  /** Removes one UTF-8 character: all its bytes but the first begin with the bits 10. */
   #eraseCharacter(): void {
     while (this.#length > 0) {
       const byte = this.#bytes[--this.#length] ?? 0;
@@ -125,21 +125,21 @@ function notText(byte: number): CommandError {
   );
 }
 
-/** The variable that names a file with the passphrase of a node's secret files. */
+/** The variable with the path of the passphrase file. */
 const PASSPHRASE_FILE_VARIABLE = "FLOE_PASSPHRASE_FILE";
 
-/** The passphrase in the file that {@linkcode PASSPHRASE_FILE_VARIABLE} names, or null. */
+/** The passphrase in the file of {@linkcode PASSPHRASE_FILE_VARIABLE}, or null. */
 export function passphraseFromFile(context: CommandContext): Passphrase | null {
   const path = context.env(PASSPHRASE_FILE_VARIABLE);
   return path === undefined ? null : readPassphraseFile(path);
 }
 
 /**
- * What opens nodes' folders: the passphrase from the file, or from the person at the terminal if there is
- * anything to open. Null where there is neither; reading the files then says what is missing.
+ * The passphrase of nodes' folders: from the file, or from the terminal if a secret file is encrypted. Null
+ * without both; then the error of reading the files says what is missing.
  *
- * @throws {InputError} when the file that is named cannot be used.
- * @throws {CommandError} when the person gives none.
+ * @throws {InputError} when the passphrase file cannot be used.
+ * @throws {CommandError} when no passphrase is typed.
  */
 export async function passphraseFor(
   dataDirs: readonly string[],
@@ -152,38 +152,38 @@ export async function passphraseFor(
 }
 
 /**
- * Asks for the passphrase of what is there.
+ * Asks for the passphrase of existing files.
  *
- * @throws {CommandError} when there is nobody to ask, or no passphrase is given.
+ * @throws {CommandError} when there is no terminal, or no passphrase is typed.
  */
 export async function askPassphrase(what: string, context: CommandContext): Promise<Passphrase> {
   return toPassphrase(await ask(`Passphrase of ${what}: `, context));
 }
 
 /**
- * Asks for a passphrase that nobody could give again if it were mistyped: twice.
+ * Asks for a new passphrase, twice: a mistyped one would be lost.
  *
- * @throws {CommandError} when there is nobody to ask, no passphrase is given, or two different ones are.
+ * @throws {CommandError} when there is no terminal, no passphrase is typed, or the two differ.
  */
 export async function askNewPassphrase(
   what: string,
   context: CommandContext,
 ): Promise<Passphrase> {
   const first = await ask(`New passphrase of ${what}: `, context);
-  const second = await ask("The same again: ", context);
+  const second = await ask("The same passphrase again: ", context);
   const isSame = equalSecrets(first, second);
   second.fill(0);
   if (isSame) return toPassphrase(first);
   first.fill(0);
-  throw new CommandError(ExitCode.usage, "Cannot use this passphrase: the two are not the same");
+  throw new CommandError(ExitCode.usage, "Cannot use this passphrase: the two inputs differ");
 }
 
 async function ask(question: string, context: CommandContext): Promise<Uint8Array> {
   if (context.askSecret !== undefined) return await context.askSecret(question);
   throw new CommandError(
     ExitCode.usage,
-    "Cannot ask for a passphrase: this is no terminal. " +
-      `Name a file that holds it in ${PASSPHRASE_FILE_VARIABLE}.`,
+    "Cannot ask for a passphrase: this is not a terminal. " +
+      `Put it into a file, and the file's path into ${PASSPHRASE_FILE_VARIABLE}.`,
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * Where a node's log goes and what it looks like. Everything below `lib/cli` writes to
- * `getLogger(["floe", area])` of LogTape and knows nothing of this.
+ * A node's log: its destination and its format. The folders below `lib/cli` write to
+ * `getLogger(["floe", area])` of LogTape.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { CommandError, ExitCode } from "../failure.ts";
 import { OutputQueue } from "../output_queue.ts";
 
 interface LogSettings {
-  /** The least that is worth a line. */
+  /** The lowest level that is logged. */
   readonly level: LogLevel;
   /** The form of a line. */
   readonly format: LogFormat;
@@ -25,9 +25,9 @@ interface LogSettings {
   readonly colour: boolean;
 }
 
-/** A log that is being written. */
+/** An open log. */
 interface Logging {
-  /** Ends the log, and waits for its last lines as long as their reader reads. */
+  /** Ends the log. Waits for the last lines, unless the reader does not read. */
   close(): Promise<void>;
 }
 
@@ -48,10 +48,10 @@ const LEVELS: Readonly<Record<TapeLevel, LogLevel>> = {
 };
 
 /**
- * The settings that flags and environment ask for: `--log-level` or `FLOE_LOG_LEVEL` (info),
- * `--log-format` or `FLOE_LOG_FORMAT` (text). Colour only for a person, and not under `NO_COLOR`.
+ * The settings from the options and variables: `--log-level` or `FLOE_LOG_LEVEL` (info), `--log-format` or
+ * `FLOE_LOG_FORMAT` (text). Colours only on a terminal, and not with `NO_COLOR`.
  *
- * @throws {CommandError} usage, when a level or a format is not one.
+ * @throws {CommandError} usage, when a level or a format does not exist.
  */
 export function readLogSettings(
   flags: { readonly logLevel?: string; readonly logFormat?: string },
@@ -66,7 +66,7 @@ export function readLogSettings(
   };
 }
 
-/** Sends the whole process's log to `sink`, on behalf of `node`, until it is closed. */
+/** Sends the process's log to `sink` until it is closed. Each line has the name `node`. */
 export function startLogging(
   { level, format, colour, node, sink }: LogSettings & {
     readonly node: string;
@@ -122,20 +122,20 @@ function oneOf<Value extends string>(
 /** The two forms of a log. */
 export type LogFormat = "json" | "text";
 
-/** How much a log says; each level includes those after it. */
+/** The levels of a log. Each includes those after it. */
 const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** One thing that happened. */
+/** What one line says. */
 export interface LogEvent {
   /** Milliseconds since the Unix epoch. */
   readonly timestamp: number;
   readonly level: LogLevel;
-  /** The node's id, or another name for who is speaking. */
+  /** The node's id, or another name for the source. */
   readonly node: string;
   /** Its stable name: `election.won`. */
   readonly event: string;
-  /** What belongs to it; `record` is shown as JSON in both forms. */
+  /** Its details. `record` is JSON in both formats. */
   readonly properties: Readonly<Record<string, unknown>>;
 }
 
@@ -159,8 +159,8 @@ const LEVEL_COLOURS: Readonly<Record<LogLevel, number>> = {
 };
 
 /**
- * `12:00:00.000 info  server_1 election.won             term=3`: the time is UTC; values that could
- * be misread, or could control a terminal, are quoted.
+ * `12:00:00.000 info  server_1 election.won             term=3`: the time is UTC. Values with white space,
+ * quotes or control characters are quoted.
  */
 export function formatTextLine(
   { timestamp, level, event, node, properties }: LogEvent,
@@ -184,7 +184,7 @@ function toText(value: unknown): string {
   return /^[\w.:/@+*-]+$/.test(text) ? text : escapeControls(JSON.stringify(text));
 }
 
-/** JSON leaves DEL and the C1 controls as they are, and a terminal may obey them. */
+/** Escapes DEL and the C1 controls, which JSON does not, and which can control a terminal. */
 function escapeControls(json: string): string {
   return json.replace(
     /[\u007f-\u009f\u2028\u2029]/g,
@@ -192,7 +192,7 @@ function escapeControls(json: string): string {
   );
 }
 
-/** Never fails: a log line must not be what stops a node. */
+/** Never throws: a log line must not stop a node. */
 function toJson(value: unknown): string {
   try {
     return JSON.stringify(value, toPlain) ?? "null";

@@ -1,6 +1,6 @@
 /**
- * The data folders of all nodes on one machine: `<data folder>/<node id>`, one for each node, as
- * `floe keygen` and `floe cluster` lay them out and `floe node` looks for its own.
+ * The data folders of all nodes on one machine, `<data folder>/<node id>`. `floe keygen` and `floe cluster`
+ * create them, and `floe node` uses its own.
  *
  * @module
  */
@@ -33,21 +33,20 @@ import { nodeFolder } from "../options.ts";
 export interface NodeFolders {
   /** The folder that they are in. */
   readonly path: string;
-  /** What encrypts the secret files in each of them; null where they are not encrypted. */
+  /** The passphrase of the secret files in all of them; null when they are not encrypted. */
   readonly passphrase: Passphrase | null;
 }
 
-/** One node's folder among them, with what opens it. */
+/** One node's folder, with the passphrase of its secret files. */
 export function keyFolder({ path, passphrase }: NodeFolders, self: NodeId): KeyFolder {
   return { dataDir: nodeFolder(path, self), self, passphrase };
 }
 
 /**
- * The configuration with every node's public keys. Where it names none, they are those of the
- * identities in the nodes' folders, made now where there are none yet; where it does, the identities
- * must be there and be those.
+ * The configuration with every node's public keys. If it has keys, the identities in the nodes' folders must
+ * match. If it has none, this takes the keys of these identities, and makes the ones that are missing.
  *
- * @throws {KeyFileError} when an identity cannot be used, or is not the one that is pinned.
+ * @throws {KeyFileError} when an identity cannot be used, or does not match the pinned keys.
  * @throws {EnvironmentError} when a folder or its disk does not let it.
  */
 export function openIdentities(config: ClusterConfig, folders: NodeFolders): PinnedClusterConfig {
@@ -73,10 +72,11 @@ export function writePinnedConfig(config: PinnedClusterConfig, folder: string): 
 }
 
 /**
- * Deals keys for a whole cluster and writes each node's into its folder, then erases the secrets.
- * It is all or nothing as far as keys that were there before are concerned.
+ * Deals keys for a whole cluster, writes each node's keys into its folder, and erases the secrets. If any
+ * folder has keys already, it writes nothing.
  *
- * @throws {InputError} naming the folders that hold keys already, or whose nodes have begun to make some.
+ * @throws {InputError} when folders have keys already, or their nodes have begun to make a key. The message
+ * lists them.
  * @throws {EnvironmentError} when a node runs, or a folder or its disk does not let it.
  */
 export function dealIntoFolders(config: ClusterConfig, folders: NodeFolders): Group {
@@ -98,12 +98,12 @@ export function dealIntoFolders(config: ClusterConfig, folders: NodeFolders): Gr
   return group;
 }
 
-/** A node that has begun to make a key with others may have signed for it, and must have no other. */
+/** Checks that no node has a key, or has begun to make one: it may have signed for that key. */
 function checkKeyless(dataDirs: readonly string[]): void {
   const taken = dataDirs.filter(hasKeyFiles);
   if (taken.length > 0) {
     throw new InputError(
-      `Cannot deal keys: there are some already in ${taken.join(", ")}. ` +
+      `Cannot deal keys: there are keys already in ${taken.join(", ")}. ` +
         "Keys are never overwritten; move them away or choose another --data-dir.",
     );
   }

@@ -1,6 +1,5 @@
 /**
- * What `floe node` does between its start and its end: it gets its keys, runs the node, and serves its
- * API all the while.
+ * The work of `floe node`: it gets the keys, runs the node, and serves the API from the start to the end.
  *
  * @module
  */
@@ -42,16 +41,16 @@ import type { CommandContext } from "../command.ts";
 import { aborted } from "../process_context.ts";
 import { type ApiSettings, ServedApi } from "./served_api.ts";
 
-/** What a node says on stdout under `-o json`, one object a line. */
+/** An announcement of a node on stdout with `-o json`, one object on each line. */
 export type NodeAnnouncement =
-  /** Its API is up. While the cluster has no key, it tells how far key generation is. */
+  /** The API is up. While the cluster has no key, it shows the progress of key generation. */
   | {
     readonly event: "started";
     readonly id: string;
     readonly api: string;
     readonly pid: number;
   }
-  /** It has its key; with the genesis certificate, where the nodes made the key themselves. */
+  /** The node has its key. If the nodes made the key themselves, there is a genesis certificate. */
   | {
     readonly event: "key";
     readonly id: string;
@@ -59,7 +58,7 @@ export type NodeAnnouncement =
     readonly publicKey: string;
     readonly genesis: string | null;
   }
-  /** Its role, its term or its leader changed; the certificate is there exactly when the leader is. */
+  /** Role, term or leader changed. There is a certificate exactly when there is a leader. */
   | {
     readonly event: "role";
     readonly id: string;
@@ -68,10 +67,10 @@ export type NodeAnnouncement =
     readonly leader: string | null;
     readonly certificate: string | null;
   }
-  /** So many announcements before this one were lost, as their reader did not read or a write failed. */
+  /** This many announcements before this one were lost: the reader did not read, or a write failed. */
   | { readonly event: "dropped"; readonly id: string; readonly count: number };
 
-/** What to run. */
+/** What {@linkcode runNode} needs. */
 interface NodeRun {
   /** The cluster's configuration. */
   readonly config: PinnedClusterConfig;
@@ -79,23 +78,23 @@ interface NodeRun {
   readonly peer: PeerConfig;
   /** How its API is served. */
   readonly api: ApiSettings;
-  /** Its own data folder, which nobody else uses. */
+  /** Its own data folder. */
   readonly dataDir: string;
-  /** What encrypts its secret files, erased once they are read; null where they are not encrypted. */
+  /** The passphrase of its secret files, erased once they are read; null when they are not encrypted. */
   readonly passphrase: Passphrase | null;
-  /** Calls what it is given at each SIGHUP. */
+  /** Calls its argument at each SIGHUP. */
   readonly onHangUp: CommandContext["onHangUp"] | undefined;
-  /** Aborted when it shall stop. */
+  /** Aborts to stop the node. */
   readonly stop: AbortSignal;
-  /** Gets what the process that started the node wants to know. */
+  /** Called with each announcement. */
   readonly announce: (announcement: NodeAnnouncement) => void;
 }
 
 /**
- * Runs a node and its API until either ends by itself or `stop` aborts.
+ * Runs a node and its API until one of them ends or `stop` aborts.
  *
- * @throws {InputError} when its keys cannot be used.
- * @throws {EnvironmentError} when a disk or a port cannot be, or it can never have a key.
+ * @throws {InputError} when the keys cannot be used.
+ * @throws {EnvironmentError} when a disk or a port cannot be used, or the node can never have a key.
  */
 export async function runNode(run: NodeRun): Promise<void> {
   const { config, peer: { id: self }, dataDir, passphrase, stop, announce } = run;
@@ -127,7 +126,7 @@ export async function runNode(run: NodeRun): Promise<void> {
       startApi(api, run);
       await Promise.race([aborted(stop), node.closed, api.ended]);
     } finally {
-      // What waits for a quorum is answered now, so that nothing but the hand-over takes time.
+      // Requests that wait for a quorum are answered now, so only the hand-over takes time.
       node.stopServing();
       await api.stop();
       await node.close();
@@ -147,7 +146,7 @@ interface Generation {
   readonly run: NodeRun;
 }
 
-/** Generates the cluster's key with the other nodes; null when the node shall stop before. */
+/** Makes the cluster's key with the other nodes; null when the node stops before. */
 async function generateKeys(
   { place, identity, network, front, api, run }: Generation,
 ): Promise<NodeKeys | null> {
@@ -164,7 +163,7 @@ async function generateKeys(
   return openOwnKeys(place);
 }
 
-/** Starts the API unless it runs already, and says so. */
+/** Starts the API, unless it runs already, and announces it. */
 function startApi(api: ServedApi, { peer, announce }: NodeRun): void {
   if (!api.start()) return;
   announce({ event: "started", id: peer.id, api: formatAddress(peer.api), pid: Deno.pid });
@@ -176,7 +175,7 @@ function openIdentity(folder: KeyFolder, config: PinnedClusterConfig): NodeIdent
   return identity;
 }
 
-/** What a node runs with. Its share goes to its certifier, and is erased here once it is claimed. */
+/** The node's options from its keys. The certifier takes the share over; this copy is erased at the claim. */
 function useKeys(
   folder: KeyFolder,
   keys: NodeKeys,

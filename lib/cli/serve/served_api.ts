@@ -27,23 +27,23 @@ import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { readInput } from "../input.ts";
 
-/** What is served, and where. */
+/** A node's API, and how to serve it. */
 interface ServedApiOptions {
   /** The node behind the API. */
   readonly node: NodeApi;
   readonly id: NodeId;
   /** Its data folder, for its own token. */
   readonly dataDir: string;
-  /** How it is served. */
+  /** The address, the access and TLS. */
   readonly settings: ApiSettings;
 }
 
 const UNBOUNDED_WARNING =
-  `Deno ${Deno.version.deno} does not let Floe bound the API's connections: there is no limit on their ` +
-  "number, on how long one stays silent or idle, or on a TLS handshake, and a CONNECT may hide another " +
-  "request. Serve only clients that you trust, or run Floe with Deno 2.9.6: npx -y deno@2.9.6";
+  `Deno ${Deno.version.deno} does not let Floe limit the API's connections: not their number, their ` +
+  "silent or idle time, or the time of a TLS handshake; and a CONNECT can hide another request. " +
+  "Serve only clients that you trust, or run Floe with Deno 2.9.6: npx -y deno@2.9.6";
 
-/** The API, once it has something to show. */
+/** A node's API. */
 export class ServedApi {
   readonly #options: ServedApiOptions;
   readonly #stopping = new AbortController();
@@ -57,15 +57,15 @@ export class ServedApi {
     this.#options = options;
   }
 
-  /** Settles when it has ended; not while it has not been started. */
+  /** Settles when it has ended. Before the start, it never settles. */
   get ended(): Promise<void> {
     return this.#ended;
   }
 
   /**
-   * Takes the port, and writes the node's own token if tokens are demanded.
+   * Opens the port, and writes the node's own token if the API requires tokens.
    *
-   * @returns false when it had been started before.
+   * @returns false when it was started before.
    * @throws {EnvironmentError} when the port or the folder cannot be used.
    */
   start(): boolean {
@@ -98,7 +98,7 @@ export class ServedApi {
     return true;
   }
 
-  /** Reads the certificate and its key again, for new connections. Those before stay where that fails. */
+  /** Reads the certificate and its key again, for new connections. If that fails, the old ones stay. */
   async reloadTls(): Promise<void> {
     try {
       const tls = await this.#options.settings.readTls();
@@ -121,7 +121,7 @@ export class ServedApi {
     if (warning !== null) this.#logger.warn("api.certificate", { warning });
   }
 
-  /** Lets the requests under way finish, gives the port back, and removes the node's own token. */
+  /** Waits for the requests under way, closes the port, and removes the node's own token. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     if (this.#server !== null) await this.#ended;
@@ -130,7 +130,7 @@ export class ServedApi {
 
   #openAccess(): Access {
     const { id, dataDir, settings: { access } } = this.#options;
-    // One that a process left behind that was killed is worth nothing any more.
+    // A killed process leaves its token behind, which is not valid any more.
     removeAdminToken(dataDir);
     return access === "tokens"
       ? { kind: access, admin: writeAdminToken(dataDir, id) }
@@ -138,7 +138,7 @@ export class ServedApi {
   }
 }
 
-/** The options, as commander hands them over. */
+/** The options, as commander returns them. */
 export interface ApiFlags {
   /** `--api-listen HOST:PORT`. */
   readonly apiListen?: string;
@@ -152,17 +152,17 @@ export interface ApiFlags {
   readonly corsOrigin?: readonly string[];
 }
 
-/** How an API is served. */
+/** The settings, checked. */
 export interface ApiSettings {
   /** Where it listens. */
   readonly listen: Address;
-  /** What it asks of those who come. */
+  /** Whether clients need a token. */
   readonly access: Access["kind"];
-  /** What makes it HTTPS, or null. */
+  /** The certificate and key of HTTPS; null for HTTP. */
   readonly tls: TlsKeys | null;
-  /** Reads that again from its files. */
+  /** Reads certificate and key from their files again. */
   readonly readTls: () => Promise<TlsKeys | null>;
-  /** The origins, besides its own, whose pages may use it. */
+  /** The origins, beside its own, whose pages are allowed to use the API. */
   readonly origins: readonly string[];
 }
 
@@ -175,9 +175,9 @@ export function addApiOptions(command: Program): void {
     .option(
       "--api-listen <address>",
       "where to serve the API, if not at this node's `api` address in the configuration; 0.0.0.0 " +
-        "stands for all of this machine's",
+        "means all addresses of this machine",
     )
-    .option("--require-token", "demand tokens on loopback too; elsewhere they always are")
+    .option("--require-token", "require tokens on loopback too, as on all other addresses")
     .option("--insecure-no-auth", "let every client that reaches the API do everything")
     .option("--tls-cert <file>", "serve HTTPS with this certificate chain, PEM")
     .option("--tls-key <file>", "the key of that certificate, PEM")
@@ -189,9 +189,9 @@ export function addApiOptions(command: Program): void {
 }
 
 /**
- * Reads the options of a node whose API is at `api` for others.
+ * Reads the options of a node whose `api` address in the configuration is `api`.
  *
- * @throws {CommandError} with {@linkcode ExitCode.usage} when they do not go together, or cannot be used.
+ * @throws {CommandError} with {@linkcode ExitCode.usage} when they contradict each other, or cannot be used.
  */
 export async function readApiSettings(
   flags: ApiFlags,
@@ -208,7 +208,7 @@ export async function readApiSettings(
   };
 }
 
-/** Why an operator should know that an API is served like this, at each start; null if all is well. */
+/** A warning about the API's settings, logged at each start; null when there is none. */
 export function apiWarning({ listen, access, tls }: ApiSettings): string | null {
   if (access === "open") {
     return `every client that reaches ${
@@ -216,7 +216,7 @@ export function apiWarning({ listen, access, tls }: ApiSettings): string | null 
     } can read, write and administer: no token is demanded`;
   }
   if (tls === null && !isLoopback(listen.hostname)) {
-    return "tokens and values cross the network as they are: serve HTTPS with --tls-cert and --tls-key";
+    return "tokens and values are not encrypted on the network: serve HTTPS with --tls-cert and --tls-key";
   }
   return null;
 }
@@ -248,7 +248,7 @@ async function readPem(file: string, context: CommandContext): Promise<string> {
   return decodeUtf8(await readInput(file, context, { bytesMax: PEM_BYTES_MAX }));
 }
 
-/** As browsers write it, as theirs are compared with it. */
+/** An origin as browsers write it: the server compares the text. */
 function readOrigin(text: string): string {
   const isOrigin = /^https?:\/\//.test(text) && URL.parse(text)?.origin === text;
   if (isOrigin) return text;
@@ -263,10 +263,10 @@ function usage(message: string): CommandError {
 }
 
 /**
- * Draws a new token and writes it into the folder. It is valid until the node ends, at that node alone;
- * the file is its only copy.
+ * Draws a new token and writes it into the folder. It is valid only at this node, until the node ends. The
+ * file is its only copy.
  *
- * @returns what the node needs to know it by.
+ * @returns the token's digest, to check requests with.
  * @throws {EnvironmentError} when the disk or the folder does not let it.
  */
 export function writeAdminToken(dataDir: string, node: NodeId): AdminToken {
@@ -278,7 +278,7 @@ export function writeAdminToken(dataDir: string, node: NodeId): AdminToken {
   return { node, secretDigest };
 }
 
-/** Removes what is left of a token that is not valid any more. */
+/** Removes a token that is not valid any more. */
 export function removeAdminToken(dataDir: string): void {
   try {
     Deno.removeSync(`${dataDir}/${ADMIN_TOKEN_FILE}`);

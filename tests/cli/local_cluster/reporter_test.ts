@@ -104,7 +104,7 @@ Deno.test("reportToPeople() says when too few nodes are left to elect anybody", 
   const exit = { event: "exit", id: "server_2", pid: 12, code: 1, signal: null, log: [] } as const;
   assert.match(
     told([...START, exit], { states }).stderr,
-    /exit code 1\. 1 of 2 are left and 2 must sign: nobody can lead/,
+    /exit code 1\. 1 of 2 are left and 2 must sign: no node can lead/,
   );
 });
 
