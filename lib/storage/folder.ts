@@ -8,14 +8,14 @@ import { dirname, resolve } from "node:path";
 import { encodeUtf8 } from "../bytes.ts";
 import { EnvironmentError, messageOf } from "../errors.ts";
 
-/** Only the node's own user: the folder also holds its key share. */
+/** Only the node's user has access, because the folder also holds the key share. */
 const FOLDER_MODE = 0o700;
 
 /**
- * Creates the data folder with mode 0700, and the folders above it, unless it is there. Durable
- * when it returns. A folder that is there keeps its mode.
+ * Creates the data folder with mode 0700, and the folders above it, durably. An existing folder keeps its
+ * mode.
  *
- * @throws {EnvironmentError} when it cannot be created, or is something else than a folder.
+ * @throws {EnvironmentError} when it cannot be created, or is not a folder.
  */
 export function createDataFolder(folder: string): void {
   if (isFolder(folder)) return;
@@ -32,7 +32,7 @@ export function createDataFolder(folder: string): void {
 }
 
 /**
- * Makes what was created, renamed or removed in a folder durable (fsync of the folder itself).
+ * Makes creations, renames and removals in a folder durable (fsync of the folder itself).
  *
  * @throws {EnvironmentError} when the disk refuses.
  */
@@ -62,8 +62,8 @@ function isFolder(path: string): boolean {
 }
 
 /**
- * The error for a file or folder that the system does not let this process use. It says what failed, why,
- * and what to do: `whatToDo`, unless the reason is that another user owns it.
+ * The error for a file or folder that this process cannot use. It says what failed, why, and what to do:
+ * `whatToDo`, or, where another user owns it, how to change that.
  */
 export function fileError(
   what: string,
@@ -78,12 +78,12 @@ export function fileError(
   return new EnvironmentError(`Cannot ${what}: ${messageOf(cause)}. ${advice}`, { cause });
 }
 
-/** What to do about a file of another user. */
+/** The advice for a file of another user. */
 export const OWNER_ADVICE =
   "Run Floe as that user, or give what is in the folder to the user that " +
   "runs Floe (chown -R).";
 
-/** Who owns the file, or the folder, that was denied; null where the owner is not the reason. */
+/** The owner of the file or folder to which access was denied; null where the owner is not the reason. */
 function describeOtherOwner(path: string): string | null {
   const info = tryStat(path);
   const owner = describeFileOwner(path);
@@ -93,15 +93,15 @@ function describeOtherOwner(path: string): string | null {
 }
 
 /**
- * Who owns a file that this process may not read and write although its owner may; null where that is not
- * so.
+ * The owner of a file that its owner may read and write, and this process may not; null in any other
+ * case.
  */
 export function describeFileOwner(path: string): string | null {
   const info = tryStat(path);
   return info?.isFile && isDenied(path) ? describeOwner(path, info) : null;
 }
 
-/** What denies its use although its owner may use it belongs to somebody else. */
+/** Access that the owner has and this process lacks means that another user owns the file. */
 function describeOwner(path: string, info: Deno.FileInfo | null): string | null {
   if (info === null || info.uid === null || info.mode === null) return null;
   const needed = info.isDirectory ? 0o700 : 0o600;
@@ -126,7 +126,7 @@ function tryStat(path: string): Deno.FileInfo | null {
   }
 }
 
-/** Fills `bytes` from a file's position on; the number of bytes read, less only at its end. */
+/** Reads from the file's position until `bytes` is full or the file ends. @returns the number of bytes read. */
 export function readFully(file: Deno.FsFile, bytes: Uint8Array): number {
   let length = 0;
   while (length < bytes.length) {
@@ -137,13 +137,13 @@ export function readFully(file: Deno.FsFile, bytes: Uint8Array): number {
   return length;
 }
 
-/** Writes all of `bytes` at a file's position. @throws whatever the system does when it cannot. */
+/** Writes all of `bytes` at the file's position. @throws the system's error when it cannot. */
 export function writeFully(file: Deno.FsFile, bytes: Uint8Array): void {
   let length = 0;
   while (length < bytes.length) length += file.writeSync(bytes.subarray(length));
 }
 
-/** Removes a file unless it is not there. @throws whatever else the system throws. */
+/** Removes a file if it exists. @throws the system's error when it cannot. */
 export function removeIfThere(path: string): void {
   try {
     Deno.removeSync(path);
@@ -153,11 +153,11 @@ export function removeIfThere(path: string): void {
 }
 
 /**
- * The guard of one database, held for as long as the database is open.
+ * The guard of one database, held while the database is open.
  *
- * It is locked with `flock`, which the system undoes when the process ends, however it ends. It is
- * empty until the database beside it is complete and durable, and never empty after: a guard with
- * text and no database means that the database was lost, not that there never was one.
+ * It is a file, locked with `flock`; the system releases the lock when the process ends. The file is empty
+ * until the database is complete and durable, and never empty afterwards. So a guard with text and no
+ * database means that the database was lost.
  */
 export class Guard {
   readonly #path: string;
@@ -169,7 +169,7 @@ export class Guard {
   }
 
   /**
-   * Takes the guard at `path`, which is created when missing.
+   * Locks the guard at `path`, and creates it when missing.
    *
    * @throws {EnvironmentError} when another process, or another store in this one, holds it.
    */
@@ -183,13 +183,13 @@ export class Guard {
     );
   }
 
-  /** Whether the database was ever completed. */
+  /** Whether the database was completed once. */
   get databaseWasMade(): boolean {
     return this.#file.statSync().size > 0;
   }
 
   /**
-   * Notes for good that the database is complete, with a text for whoever looks into the file.
+   * Records permanently that the database is complete, with a text for people who open the file.
    *
    * @throws {EnvironmentError} when the disk refuses.
    */
@@ -203,7 +203,7 @@ export class Guard {
     syncFolder(dirname(this.#path));
   }
 
-  /** Lets go of the database. */
+  /** Releases the lock. */
   release(): void {
     this.#file.close();
   }

@@ -1,5 +1,5 @@
 /**
- * What the log says of itself besides its entries, and which batches may follow it.
+ * What the log holds besides its entries, and which batches may follow it.
  *
  * @module
  */
@@ -15,21 +15,21 @@ import {
 } from "../raft/mod.ts";
 import { type LogIndex, toLogIndex, toTerm } from "../types.ts";
 
-/** The hard state, and between which places the log is. */
+/** The hard state, and the log's bounds. */
 export interface RaftState {
   /** Term and vote. */
   readonly hardState: HardState;
-  /** The grants that were written last, of the current term or of one before it. */
+  /** The newest grants, of the current term or an earlier one. */
   readonly grants: GrantsProof | null;
   /** The place before the log's first entry. */
   readonly logStart: LogPosition;
-  /** What is known of the members where the log begins, or later. */
+  /** The members as of the log's start or later. */
   readonly members: string | null;
-  /** The index of the log's last entry; that of `logStart` when the log is empty. */
+  /** The index of the log's last entry; for an empty log, the index of `logStart`. */
   readonly lastIndex: LogIndex;
 }
 
-/** That of a new store. */
+/** The state of a new store. */
 export const RAFT_STATE_AT_FIRST: RaftState = {
   hardState: { currentTerm: toTerm(0), votedFor: null },
   grants: null,

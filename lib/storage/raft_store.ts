@@ -24,10 +24,10 @@ import { CorruptionError, RAFT_WAY_BACK } from "./storage_error.ts";
 /** The folder of a {@linkcode RaftStore} in the data folder. */
 export const RAFT_FOLDER = "raft";
 
-/** A file that cannot be in the data folder unless the log was: it is only ever made after it. */
+/** A file that is created after the log only. Where it is, there was a log. */
 const COMPANION = "kv.db";
 
-/** The database that earlier versions kept instead. */
+/** The database in which earlier versions kept the log. */
 const OLD_FILE = "raft.db";
 
 /** What a store is made of. */
@@ -36,21 +36,21 @@ interface RaftStoreParts {
   /** The log's folder, for messages. */
   readonly folder: string;
   readonly files: LogFiles;
-  /** From so many bytes on another segment is begun; {@linkcode SEGMENT_BYTES_MAX} but in tests. */
+  /** The size at which the next segment begins; {@linkcode SEGMENT_BYTES_MAX} outside of tests. */
   readonly segmentBytesMax?: number;
 }
 
-/** Who hears what becomes of the batches. */
+/** Receives the reports about batches. */
 export interface RaftStoreUser {
   /** This batch, and all before it, are durable. */
   readonly persisted: (sequence: number) => void;
-  /** The disk failed, and what it holds is unknown: the node must stop. Called once. */
+  /** The disk failed, and its content is unknown: the node must stop. Called once. */
   readonly failed: (error: EnvironmentError) => void;
 }
 
 /**
- * Opens the store of one node, or makes it when its folder never had one. `wrap` puts other files in the
- * place of the folder's own, for tests of slow disks.
+ * Opens the store of one node, or creates it where the folder never had one. `wrap` replaces the file
+ * operations, for tests of slow disks.
  *
  * @throws {EnvironmentError} when another process uses the folder, or the disk fails.
  * @throws {InputError} when the folder belongs to another cluster or node.
@@ -75,14 +75,14 @@ export function openRaftStore(
   }
 }
 
-/** The durable half of a Raft node. The log itself lives in the core's memory; this mirrors it. */
+/** The durable part of a Raft node. It mirrors the log, which the core has in memory. */
 export class RaftStore {
   readonly #folder: string;
   readonly #release: () => void;
   readonly #writer: LogWriter;
   readonly #notes: ElectionNotes;
   #found: DurableState | null;
-  /** As of the last batch, durable or not yet. */
+  /** The state after the newest batch, which need not be durable yet. */
   #state: RaftState;
   #lastSequence = 0;
   #user: RaftStoreUser | null = null;
@@ -90,8 +90,7 @@ export class RaftStore {
   #isClosed = false;
 
   /**
-   * Reads the log back and goes on with it; see {@linkcode openRaftStore}. `release` is called when it is
-   * closed.
+   * Reads the log and continues it; see {@linkcode openRaftStore}. `release` is called on close.
    */
   constructor(parts: RaftStoreParts, release: () => void = () => {}) {
     const { files, owner, folder } = parts;
@@ -116,27 +115,28 @@ export class RaftStore {
     return this.#state.logStart;
   }
 
-  /** Index of the last entry in the store; where the log starts when it is empty. */
+  /** Index of the last entry in the store; for an empty log, the index of its start. */
   get lastIndex(): LogIndex {
     return this.#state.lastIndex;
   }
 
-  /** What a start found; to be asked once, as it is not kept. */
+  /** What recovery found. To be called once: the store does not keep it. */
   load(): DurableState {
     const found = assertDefined(this.#found, "What a start found is taken once");
     this.#found = null;
     return found;
   }
 
-  /** Who hears what becomes of the batches, from now on. */
+  /** Sets the receiver of the reports about batches. */
   use(user: RaftStoreUser): void {
     this.#user = user;
   }
 
   /**
-   * Takes a batch to be written: hard state with the proof of a new term, the log's start, entries in place of whatever is at or above
-   * the first one's index, certificates. All of it, or nothing, survives. Returns at once; when it is
-   * durable, the user hears of it. Batches become durable in order, several by one sync if need be.
+   * Accepts a batch: hard state with the proof of a new term, the log's start, entries that replace all
+   * entries from the first one's index on, and certificates. A batch survives as a whole or not at all.
+   * Returns immediately, and reports when the batch is durable. Batches become durable in order; one sync
+   * can serve several.
    *
    * @throws {EnvironmentError} when the disk has failed; the store is then unusable for good.
    * @throws {InvariantError} when the batch cannot follow what the store holds.
@@ -151,7 +151,7 @@ export class RaftStore {
     this.#writer.add(batch);
   }
 
-  /** The signed note of one term's leader, or null when this node kept none. */
+  /** The signed note of one term's leader; null when this node has none. */
   election(term: Term): string | null {
     return this.#notes.get(term);
   }
@@ -163,7 +163,7 @@ export class RaftStore {
     return this.#notes.list(options);
   }
 
-  /** Lets go of the files as they are. */
+  /** Closes the files without another write. */
   abandon(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -171,7 +171,7 @@ export class RaftStore {
     this.#release();
   }
 
-  /** Makes everything durable and closes the store. Without it nothing that was durable is lost. */
+  /** Makes everything durable and closes the store. A process that ends without it loses nothing durable. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -207,7 +207,7 @@ export class RaftStore {
 }
 
 /**
- * Checks what a node has in its folder without using it.
+ * Checks the store in a node's folder, without starting to use it.
  *
  * @throws {EnvironmentError} when another process uses the folder, or the disk fails.
  * @throws {InputError} when the folder belongs to another cluster or node.
@@ -218,8 +218,8 @@ export function checkRaftStore(options: StoreOptions): void {
 }
 
 /**
- * Whether anything is left in a data folder of what its node voted; of less than everything, opening it
- * tells. What is empty is what a store leaves that was begun and never made.
+ * Whether a data folder has a store, or parts of one. Opening reports missing parts. Empty files do not
+ * count: they are what an interrupted creation leaves.
  */
 export function hasRaftStore(dataFolder: string): boolean {
   const folder = join(dataFolder, RAFT_FOLDER);
@@ -237,7 +237,7 @@ function isWritten(path: string): boolean {
   return existsSync(path) && Deno.statSync(path).size > 0;
 }
 
-/** The first bytes of a log that never had anything. */
+/** The first bytes of a new log. */
 export function encodeNewLog(owner: LogOwner): Uint8Array {
   const state: LogState = { ...RAFT_STATE_AT_FIRST, electionRecords: 0 };
   const after = { number: 0, chain: CHAIN_START };
@@ -252,14 +252,14 @@ function readLog({ files, owner, folder }: RaftStoreParts): Recovery {
   return recovery;
 }
 
-/** The core raises no term without its proof, and shows it to whoever asks. */
+/** The current term must be proven: the core never raises a term without its proof. */
 function checkProof(folder: string, { hardState, currentTermNote, grants }: DurableState): void {
   const { currentTerm } = hardState;
   if (currentTerm === 0 || currentTermNote !== null || grants !== null) return;
   throw corruption(folder, `nothing in it proves its term ${currentTerm}`);
 }
 
-/** Makes a log that is not there, or of which not even the making was completed. */
+/** Creates the log where there is none, or where its creation was interrupted. */
 function prepareFolder(options: StoreOptions, { folder, files, owner }: RaftStoreParts): void {
   if (existsSync(folder) && !isUnfinished(files)) return;
   if (isOld(options.folder)) throw oldFormat(options.folder);

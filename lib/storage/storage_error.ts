@@ -1,5 +1,5 @@
 /**
- * The error for data on disk that cannot be trusted any more.
+ * The error for data on disk that can no longer be trusted.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { EnvironmentError, messageOf } from "../errors.ts";
 import { describeFileOwner, OWNER_ADVICE } from "./folder.ts";
 
-/** What an operator is to do about a damaged or missing log. */
+/** The advice for a damaged or missing log. */
 export const RAFT_WAY_BACK: string =
   "This node may have voted and acknowledged entries that its disk no " +
   "longer shows, so it must not run on this data, on an older copy of it, or on an empty folder " +
@@ -16,7 +16,7 @@ export const RAFT_WAY_BACK: string =
   "the whole cluster has a new key, which all nodes make that are started with folders that hold " +
   "nothing but their identity.json. What the cluster stores is then gone.";
 
-/** What an operator is to do about a damaged, missing or outdated `kv.db`. */
+/** The advice for a damaged, missing or outdated `kv.db`. */
 export const KEY_VALUE_WAY_BACK: string =
   "kv.db holds nothing that the cluster does not also hold. Keep " +
   "a copy, then move every file of this folder whose name begins with kv.db out of it and start " +
@@ -24,8 +24,8 @@ export const KEY_VALUE_WAY_BACK: string =
   "a snapshot that the leader sends. Do so on one node at a time.";
 
 /**
- * Data on disk is damaged or missing. Floe never repairs it by itself: a store that lost something
- * looks the same as one that never had it, and a node that forgets a vote can vote twice.
+ * Data on disk is damaged or missing. Floe never repairs it: a store that lost data looks like a store that
+ * never had them, and a node that forgets a vote can vote twice.
  */
 export class CorruptionError extends EnvironmentError {
   /** Distinguishes this error in logs and in `catch` clauses. */
@@ -61,7 +61,7 @@ export function isSqliteError(error: unknown): error is Error {
   return error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
 }
 
-/** What an error of SQLite's means to an operator. */
+/** Translates an error of SQLite for the operator. */
 export function toStorageError(
   cause: unknown,
   { path, what, wayBack }: {
@@ -76,7 +76,7 @@ export function toStorageError(
     return new CorruptionError({ file: path, damage: reason, wayBack, cause });
   }
   switch (primaryCode(cause)) {
-    // The statements are constant, so one that does not fit means that a table is not as it was.
+    // The statements are constant. If one does not fit, a table was changed.
     case SQLITE_ERROR:
     case SQLITE_CORRUPT:
     case SQLITE_TOOBIG:
@@ -88,7 +88,7 @@ export function toStorageError(
         { cause },
       );
     default: {
-      // SQLite calls every such file a disk that fails.
+      // SQLite reports every such file as a disk failure.
       const owner = describeFileOwner(path);
       if (owner !== null) {
         const message = `Cannot use ${path}: ${reason}. ${owner}. ${OWNER_ADVICE}`;
@@ -103,7 +103,7 @@ export function toStorageError(
   }
 }
 
-/** Whether `node:sqlite` could not make a number of what it read. */
+/** Whether `node:sqlite` read a number that JavaScript cannot hold. */
 function isOutOfRange(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ERR_OUT_OF_RANGE";
 }

@@ -1,7 +1,7 @@
 /**
  * What a record of the log says: the core's batches, one after the other, as bytes.
  *
- * Before the batches stands how many records the file of elections must have (8 bytes).
+ * A record begins with the number of records that the elections file must have (8 bytes).
  *
  * Numbers are big-endian; an index, a term or a length of 8 bytes is below 2^53. A batch is one byte of
  * flags for the parts that it has, then these parts:
@@ -49,10 +49,10 @@ export interface TermNote {
   readonly note: string;
 }
 
-/** What the log keeps of a batch: all but its number in the process that wrote it. */
+/** The part of a batch that the log keeps. The sequence number belongs to one process and is left out. */
 export interface LoggedBatch
   extends Pick<PersistBatch, "hardState" | "logStart" | "entries" | "grants"> {
-  /** Of certificates it keeps the notes. */
+  /** Certificates are kept as notes. */
   readonly certificates: readonly TermNote[];
 }
 
@@ -69,7 +69,7 @@ const FIRST_EPOCH = toEpoch(1);
 const SIGNATURE_BYTES = 64;
 const KINDS = ["certificate", "command", "configuration", "resharing"] as const;
 
-/** About how many bytes a batch takes; never less, and not much more. */
+/** An upper bound of the bytes that a batch takes, close to the real number. */
 export function measureBatch(batch: LoggedBatch): number {
   const { hardState, logStart, entries, certificates, grants } = batch;
   let bytes = 64 + 3 * (hardState?.votedFor?.length ?? 0) + 3 * (logStart?.members?.length ?? 0);
@@ -82,7 +82,7 @@ export function measureBatch(batch: LoggedBatch): number {
   return bytes;
 }
 
-/** Writes a batch into `target` from `offset` on; the offset behind it. */
+/** Writes a batch into `target` at `offset`. @returns the offset behind it. */
 export function encodeBatch(batch: LoggedBatch, target: Uint8Array, offset: number): number {
   const writer = new Writer(target, offset);
   const { hardState, logStart, entries, certificates, grants } = batch;
@@ -106,14 +106,14 @@ export function encodeBatch(batch: LoggedBatch, target: Uint8Array, offset: numb
 /** Bytes of a record before its batches. */
 export const BATCHES_HEAD_BYTES = 8;
 
-/** Writes what stands before a record's batches: how much the file of elections must have. */
+/** Writes a record's head: the number of records that the elections file must have. */
 export function encodeBatchesHead(electionRecords: number, target: Uint8Array, at: number): number {
   const writer = new Writer(target, at);
   writer.number(electionRecords);
   return writer.offset;
 }
 
-/** Reads all of a record's batches. @throws {InputError} when the bytes are no batches. */
+/** Reads all batches of a record. @throws {InputError} when the bytes are not batches. */
 export function decodeBatches(
   bytes: Uint8Array,
 ): { readonly electionRecords: number; readonly batches: readonly LoggedBatch[] } {
@@ -183,7 +183,7 @@ function readEntry(reader: Reader, index: LogIndex): Entry {
   const term = toTerm(reader.number());
   const kind = KINDS[reader.byte()];
   if (kind === undefined) throw new InputError(`the kind of entry ${index} is none`);
-  // A copy: a view would keep all of the file in memory for as long as the entry lives.
+  // A copy: a view would keep the whole file in memory as long as the entry lives.
   return { index, term, kind, data: reader.bytes(reader.word()).slice() };
 }
 
@@ -270,7 +270,7 @@ function readName(reader: Reader): NodeId {
   return toNodeId(decodeUtf8(reader.bytes(reader.short())));
 }
 
-/** Writes numbers and bytes one after the other. */
+/** Writes numbers and byte strings in sequence. */
 class Writer {
   offset: number;
   readonly #target: Uint8Array;
@@ -308,7 +308,7 @@ class Writer {
   }
 }
 
-/** Reads them again. Its bytes passed their checksum, so what does not fit was written so. */
+/** Reads numbers and byte strings in sequence. The bytes passed their checksum, so an error is a fault of the writer. */
 class Reader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;

@@ -13,7 +13,7 @@ export class ElectionNotes {
   /** Rising. */
   readonly #terms: Term[] = [];
 
-  /** Keeps a note; a term has one leader, so a second one says the same with another signature. */
+  /** Keeps a note. A term has one leader, so a second note differs in the signature only. */
   add({ term, note }: TermNote): void {
     if (this.#notes.has(term)) return;
     this.#notes.set(term, note);
@@ -34,7 +34,7 @@ export class ElectionNotes {
     return terms.flatMap((term) => this.#notes.get(term) ?? []);
   }
 
-  /** How many terms are below `term`. Most often all of them, or all but a few. */
+  /** How many terms are below `term`. */
   #placeOf(term: Term): number {
     let low = 0;
     let high = this.#terms.length;

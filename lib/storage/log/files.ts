@@ -1,5 +1,5 @@
 /**
- * The files of the log, as the log needs them. The simulator has others, on a disk that fails.
+ * The operations on files that the log needs. The simulator implements them on a disk that fails.
  *
  * @module
  */
@@ -7,37 +7,37 @@
 import { join } from "node:path";
 import { removeIfThere, syncFolder, writeFully } from "../folder.ts";
 
-/** One file that is being written. Nobody else writes it. */
+/** One file, open for writing. It has a single writer. */
 export interface LogFile {
-  /** Writes at a place, sooner or later; what it leaves out before is zero. */
+  /** Starts to write at an offset. Bytes before it that were never written are zero. */
   write(bytes: Uint8Array, offset: number): Promise<void>;
-  /** Resolves when all that was written is durable. Off the loop. */
+  /** Resolves when all earlier writes are durable. Runs off the loop. */
   sync(): Promise<void>;
-  /** Cuts everything from a place on, durably. For a start, which waits for the disk. */
+  /** Truncates the file at an offset, durably and synchronously. For the start only. */
   cut(offset: number): void;
-  /** Lets go of the file. */
+  /** Closes the file. */
   close(): void;
 }
 
-/** The files of one log, in a folder of their own. */
+/** The files of one log, which has a folder of its own. */
 export interface LogFiles {
   /** The names of all files. */
   list(): readonly string[];
-  /** All of a file. */
+  /** The whole content of a file. */
   read(name: string): Uint8Array;
-  /** Opens a file to write; an absent one is made, durable with the next {@linkcode LogFiles.sync}. */
+  /** Opens a file for writing. Creates a missing one, which {@linkcode LogFiles.sync} makes durable. */
   open(name: string): LogFile;
-  /** Makes a file with these bytes, durably. For a start, which waits for the disk. */
+  /** Creates a file with these bytes, durably and synchronously. For the start only. */
   create(name: string, bytes: Uint8Array): void;
-  /** Removes a file, if it is there. */
+  /** Removes a file if it exists. */
   remove(name: string): void;
-  /** Makes it durable which files there are. Off the loop. */
+  /** Makes the creation and removal of files durable. Runs off the loop. */
   sync(): Promise<void>;
 }
 
 /**
- * A file is made longer by so much at a time, before it is needed: to sync bytes that take the place of
- * others takes half as long as to sync a file that grows (0.21 ms, not 0.47).
+ * A file is extended by this many bytes at a time, in advance. A sync of overwritten bytes takes half as
+ * long as a sync of a file that has grown (0.21 ms, not 0.47).
  */
 const GROWTH_BYTES = 256 * 1024;
 
@@ -87,10 +87,10 @@ export class FolderFiles implements LogFiles {
   }
 }
 
-/** A file that grows before it has to. */
+/** A file that is extended in advance. */
 class FolderFile implements LogFile {
   readonly #file: Deno.FsFile;
-  /** A handle of its own: each has one place at which it writes. */
+  /** A second handle, because each handle has only one write position. */
   readonly #growing: Deno.FsFile;
   #bytes: number;
   #end = 0;
@@ -105,7 +105,7 @@ class FolderFile implements LogFile {
 
   async write(bytes: Uint8Array, offset: number): Promise<void> {
     this.#end = offset + bytes.length;
-    // What is being added are zeros, which must not come after what belongs there.
+    // The extension writes zeros. They must not overwrite a later record.
     if (this.#end > this.#bytes && this.#growth !== null) await this.#growth;
     this.#file.seekSync(offset, Deno.SeekMode.Start);
     writeFully(this.#file, bytes);
@@ -129,7 +129,7 @@ class FolderFile implements LogFile {
     else void this.#growth.then(() => this.#growing.close());
   }
 
-  /** The disk may be full: then a write that needs the room fails, and says so. */
+  /** Ignores a full disk here: the write that needs the space fails and reports it. */
   async #grow(): Promise<void> {
     try {
       this.#growing.seekSync(this.#bytes, Deno.SeekMode.Start);
@@ -138,7 +138,7 @@ class FolderFile implements LogFile {
       await this.#growing.syncData();
       this.#bytes += GROWTH_BYTES;
     } catch {
-      // What was added of it is zero, as is what was never written.
+      // A partial extension is zeros, like bytes that were never written.
     }
     this.#growth = null;
   }

@@ -1,6 +1,6 @@
 /**
- * The log while it is in use: takes batches at once and makes them durable one record after the other,
- * off the loop. While one record is synced the next one collects.
+ * The writer of the log. It accepts batches immediately and makes them durable off the loop, one record
+ * at a time. Batches that arrive during a sync form the next record.
  *
  * @module
  */
@@ -37,20 +37,20 @@ import {
   segmentName,
 } from "./segment.ts";
 
-/** From so many bytes on the log goes on in another segment: so much more than is needed stays at most. */
+/** A segment that reaches this size is followed by another: at most this much unneeded data is kept. */
 export const SEGMENT_BYTES_MAX: number = 8 * 1024 * 1024;
-/** So much of the batches that wait goes into one record, or one batch. */
+/** Most bytes of waiting batches in one record; a single larger batch has a record of its own. */
 const RECORD_BYTES_MAX: number = 4 * 1024 * 1024;
 
-/** What a writer tells. */
+/** What a writer reports. */
 interface LogWriterUser {
   /** Every batch up to this one is durable. */
   readonly persisted: (sequence: number) => void;
-  /** The disk failed: nothing more becomes durable, and the node must stop. */
+  /** The disk failed. Nothing more becomes durable, and the node must stop. */
   readonly failed: (cause: unknown) => void;
 }
 
-/** A file, and where it goes on. */
+/** A file and its write position. */
 interface OpenFile {
   readonly file: LogFile;
   readonly salt: Uint8Array;
@@ -65,20 +65,20 @@ export class LogWriter {
   readonly #segments: Segment[];
   #current: OpenFile;
   #elections: OpenFile | null;
-  /** State as the records on the disk have it. */
+  /** The state that the records on disk describe. */
   #state: LogState;
   #waiting: PersistBatch[] = [];
   #working: Promise<void> | null = null;
   #user: LogWriterUser | null = null;
   #buffer = new Uint8Array(64 * 1024);
-  /** How many records the file of elections has, durably. */
+  /** How many durable records the elections file has. */
   #electionRecords: number;
-  /** Segments that are needed no more once a record says what the file of elections has. */
+  /** Segments to remove once a record of the log states the length of the elections file. */
   #archived: readonly Segment[] = [];
   #hasWritten = false;
   #hasFailed = false;
 
-  /** Goes on where a start found that the log ends. */
+  /** Continues at the end of the log that recovery found. */
   constructor(
     { files, owner, recovery, segmentBytesMax }: {
       readonly files: LogFiles;
@@ -99,18 +99,18 @@ export class LogWriter {
     this.#electionRecords = recovery.elections?.records ?? 0;
   }
 
-  /** Who is told what becomes of the batches. */
+  /** Sets the receiver of the reports. */
   use(user: LogWriterUser): void {
     this.#user = user;
   }
 
-  /** Takes a batch that follows the one before; it becomes durable later. */
+  /** Accepts the next batch. It becomes durable later. */
   add(batch: PersistBatch): void {
     this.#waiting.push(batch);
     if (this.#working === null && !this.#hasFailed) this.#working = this.#work();
   }
 
-  /** Makes everything durable, notes that it was, and lets go of the files. */
+  /** Makes everything durable, records that the node stopped in order, and closes the files. */
   async close(): Promise<void> {
     await this.#working;
     try {
@@ -120,7 +120,7 @@ export class LogWriter {
     }
   }
 
-  /** Writes nothing more and lets go of the files. */
+  /** Closes the files without another write. */
   abandon(): void {
     this.#hasFailed = true;
     this.#user = null;
@@ -139,7 +139,7 @@ export class LogWriter {
 
   #goOn(name: string, { salt, position, isTorn }: FileEnd): OpenFile {
     const file = this.#files.open(name);
-    // Nothing of a record that was cut short may stand behind the end of those that follow.
+    // The rest of an interrupted record must not remain behind the records that follow.
     if (isTorn) file.cut(position.offset);
     return { file, salt, position };
   }
@@ -158,7 +158,7 @@ export class LogWriter {
     this.#working = null;
   }
 
-  /** Writes what waits, or as much as goes into a record. The last batch's number, once it is durable. */
+  /** Writes as many waiting batches as fit into a record. Resolves, once durable, with the last one's number. */
   async #writeSome(): Promise<number> {
     this.#hasWritten = true;
     if (this.#current.position.offset >= this.#segmentBytesMax) await this.#beginSegment();
@@ -180,7 +180,7 @@ export class LogWriter {
     return this.#waiting.splice(0, count);
   }
 
-  /** Puts batches into the buffer, behind a record's head; how many bytes they take. */
+  /** Puts batches into the buffer, behind a record's head. @returns their bytes. */
   #encode(batches: readonly LoggedBatch[]): number {
     const bytes = batches.reduce((sum, batch) => sum + measureBatch(batch), BATCHES_HEAD_BYTES);
     const needed = recordBytes(bytes);
@@ -191,7 +191,7 @@ export class LogWriter {
     return end - start;
   }
 
-  /** Makes a record of what is in the buffer, and makes it durable. */
+  /** Writes the buffer as a record, and makes it durable. */
   async #append(to: OpenFile, kind: RecordKind, payloadBytes: number): Promise<void> {
     const { file, salt, position: after } = to;
     const end = sealRecord(this.#buffer, { salt, kind, payloadBytes, after });
@@ -212,8 +212,8 @@ export class LogWriter {
   }
 
   /**
-   * Goes on in another file. First that is there, durably; then the last record of the old file says that
-   * the log goes on: so a file that is lost is missed, and one that holds nothing yet is not.
+   * Begins another segment. The new file is durable before the last record of the old one announces it.
+   * So the loss of a segment is noticed, and a new segment that was not announced is no loss.
    */
   async #beginSegment(): Promise<void> {
     const before = this.#current;
@@ -227,7 +227,7 @@ export class LogWriter {
     before.file.close();
   }
 
-  /** Makes a file whose first record follows `after`. */
+  /** Creates a segment whose first record follows `after`. */
   async #begin(name: string, after: Pick<Position, "number" | "chain">): Promise<OpenFile> {
     const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
     const introduction = { owner: this.#owner, state: this.#state, after };
@@ -239,7 +239,7 @@ export class LogWriter {
     return { file, salt, position: end };
   }
 
-  /** Removes segments of which nothing is needed any more; of their certificates there is a copy then. */
+  /** Removes unneeded segments, once their certificates are in the elections file. */
   async #removeOld(): Promise<void> {
     this.#remove(this.#archived);
     this.#archived = [];
@@ -258,7 +258,7 @@ export class LogWriter {
     for (const { number } of segments) this.#files.remove(segmentName(number));
   }
 
-  /** Makes certificates durable in the file of elections, of which the next record of the log knows. */
+  /** Makes certificates durable in the elections file. The next record of the log states its new length. */
   async #archive(certificates: readonly TermNote[]): Promise<void> {
     this.#elections ??= await this.#begin(ELECTIONS_FILE, { number: 0, chain: CHAIN_START });
     const batch = { hardState: null, grants: null, logStart: null, entries: [], certificates };

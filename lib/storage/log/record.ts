@@ -1,22 +1,22 @@
 /**
- * Records: what a file of the log is made of, each with a checksum over itself and all before it.
+ * Records: the units of a log file. Each has a checksum over itself and all records before it.
  *
- * A file begins with 48 bytes: `floe log 1` (16, filled up with zeros), its salt (16 random bytes), and
- * the first half of the SHA-256 of both. Records follow, each at a multiple of 8, with zeros between:
+ * A file begins with 48 bytes: `floe log 1` (16, padded with zeros), its salt (16 random bytes), and the
+ * first half of the SHA-256 of both. Records follow, each at a multiple of 8, with zeros between:
  *
  * | bytes | what |
  * | ---: | --- |
  * | 16 | the file's salt |
- * | 8 | the record's number, one above the last one's, whichever file that is in |
- * | 4 | length of what it says |
+ * | 8 | the record's number: the previous record's plus one, across files |
+ * | 4 | length of the payload |
  * | 1 | its kind, then 3 zeros |
  * | 4 | CRC-32 of these 32 bytes, then 4 zeros |
- * | 32 | SHA-256 of: the last record's 32 bytes, these first 32 bytes, what it says |
- * | | what it says |
+ * | 32 | SHA-256 of: the previous record's SHA-256, the fields above, the payload |
+ * | | the payload |
  *
- * A record is written by one write and begun only when the one before it is durable. So a record that
- * is not as it should be was cut short if nothing follows it, and is damaged if a record does: that is
- * then found by the salt, which no client knows, so that no value in the log can look like a record.
+ * A record is written with one write, and only when the record before it is durable. So an invalid record
+ * was interrupted if no record follows it, and is damaged if one does. The search for a following record
+ * looks for the salt. Clients do not know the salt, so no value in the log can look like a record.
  *
  * @module
  */
@@ -28,13 +28,13 @@ import { encodeUtf8, equalBytes } from "../../bytes.ts";
 
 /** What a record is for. */
 export const RECORD_KINDS = {
-  /** The first one of a file: whose it is, and all that the log needs of the files before. */
+  /** The first of a file: its owner, and all that the log needs of earlier files. */
   head: 1,
   /** Batches of the core. */
   batches: 2,
-  /** The last one of a file that another one follows. */
+  /** The last of a file that another file follows. */
   end: 3,
-  /** The node was stopped: everything before it was durable. */
+  /** The node stopped in order: all earlier records are durable. */
   closed: 4,
 } as const;
 /** A name of {@linkcode RECORD_KINDS}. */
@@ -50,20 +50,20 @@ export interface Position {
   readonly chain: Uint8Array;
 }
 
-/** A record that is as it was written. */
+/** A valid record. */
 export interface FoundRecord {
   readonly kind: RecordKind;
-  /** What it says: a view into the file's bytes. */
+  /** The payload: a view into the file's bytes. */
   readonly payload: Uint8Array;
   /** The place behind it. */
   readonly end: Position;
 }
 
-/** The chain of a log's first record begins with this. */
+/** Stands in for the previous record's SHA-256 in a log's first record. */
 export const CHAIN_START: Uint8Array = new Uint8Array(32);
 /** Bytes of a file before its first record. */
 export const FILE_HEAD_BYTES = 48;
-/** Bytes of a record before what it says. */
+/** Bytes of a record before its payload. */
 export const RECORD_HEAD_BYTES = 72;
 /** Bytes of a file's salt. */
 export const SALT_BYTES = 16;
@@ -84,14 +84,14 @@ export function encodeFileHead(salt: Uint8Array): Uint8Array {
   return head;
 }
 
-/** The salt of a file; null when its first bytes are not as they were written. */
+/** The salt of a file; null when its first bytes are invalid. */
 export function readSalt(file: Uint8Array): Uint8Array | null {
   if (file.length < FILE_HEAD_BYTES) return null;
   const salt = file.slice(MAGIC.length, MAGIC.length + SALT_BYTES);
   return equalBytes(file.subarray(0, FILE_HEAD_BYTES), encodeFileHead(salt)) ? salt : null;
 }
 
-/** The format of a file that another version of Floe wrote; null when it is none of that. */
+/** The format of a file that another version of Floe wrote; null for any other file. */
 export function otherFormat(file: Uint8Array): string | null {
   if (!equalBytes(file.subarray(32, FILE_HEAD_BYTES), checkOfHead(file))) return null;
   const found = /^floe log (\d+)\0/.exec(String.fromCharCode(...file.subarray(0, MAGIC.length)));
@@ -99,16 +99,16 @@ export function otherFormat(file: Uint8Array): string | null {
   return format === undefined || format === FORMAT ? null : format;
 }
 
-/** How many bytes of a file a record takes that says so much. */
+/** How many bytes of a file a record with a payload of this length takes. */
 export function recordBytes(payloadBytes: number): number {
   return Math.ceil((RECORD_HEAD_BYTES + payloadBytes) / 8) * 8;
 }
 
 /**
- * Makes a record of the bytes that `buffer` has from {@linkcode RECORD_HEAD_BYTES} on, by writing its
- * head before them.
+ * Completes a record in `buffer`: writes its head before the payload, which begins at
+ * {@linkcode RECORD_HEAD_BYTES}.
  *
- * @returns the place behind it; it takes {@linkcode recordBytes} of the buffer.
+ * @returns the place behind it; the record takes {@linkcode recordBytes} of the buffer.
  */
 export function sealRecord(
   buffer: Uint8Array,
@@ -136,7 +136,7 @@ export function sealRecord(
   return { offset: after.offset + recordBytes(payloadBytes), number, chain };
 }
 
-/** A record that says `payload`, as bytes of its own. */
+/** A record with this payload, in a buffer of its own. */
 export function encodeRecord(
   payload: Uint8Array,
   options: { readonly salt: Uint8Array; readonly kind: RecordKind; readonly after: Position },
@@ -148,8 +148,8 @@ export function encodeRecord(
 }
 
 /**
- * The first record of a file, by which the chain of the record before it is known; `chainBefore` finds
- * it in what the record says. Null when there is none that is as it was written.
+ * The first record of a file. Its payload holds the SHA-256 of the record before it, which `chainBefore`
+ * extracts. Null when it is not valid.
  */
 export function readFirstRecord(
   file: Uint8Array,
@@ -168,7 +168,7 @@ export function readFirstRecord(
   }
 }
 
-/** The record that begins at a place of a file; null when none does that is as it was written. */
+/** The record at a place of a file; null when there is no valid one. */
 export function readRecord(
   file: Uint8Array,
   { salt, after }: { readonly salt: Uint8Array; readonly after: Position },
@@ -187,8 +187,8 @@ export function readRecord(
 }
 
 /**
- * The number of a record behind `offset` that is above `number`, whether or not what it says is as it
- * was written; null when there is none.
+ * The number of a record behind `offset` that is greater than `number`. Its head must be valid, its
+ * payload need not be. Null when there is none.
  */
 export function findRecordAbove(
   file: Uint8Array,
@@ -237,7 +237,7 @@ function kindOf(code: number): RecordKind | null {
   }
 }
 
-/** What a file's head says of its first 32 bytes. */
+/** The checksum of a file's first 32 bytes. */
 function checkOfHead(file: Uint8Array): Uint8Array {
   return digest(file.subarray(0, 32)).subarray(0, 16);
 }

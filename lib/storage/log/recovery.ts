@@ -1,5 +1,5 @@
 /**
- * Reading the log back at a start: what was durable is either there, or its absence is noticed.
+ * Reads the log at the start. Everything that was durable is there, or its absence is noticed.
  *
  * @module
  */
@@ -23,50 +23,50 @@ import {
   segmentNumber,
 } from "./segment.ts";
 
-/** A segment, as the log in use knows it. */
+/** A segment, as the writer knows it. */
 export interface Segment {
-  /** Counts the segments of a log from 1. */
+  /** The number of the segment, from 1. */
   readonly number: number;
-  /** The highest index of any entry in it, 0 without one: it is needed for no other. */
+  /** The highest index of its entries, 0 without entries. Once that is compacted, the segment is unneeded. */
   lastIndex: LogIndex;
-  /** The certificates in it. */
+  /** The certificates in it. The elections file needs them before the segment is removed. */
   readonly notes: TermNote[];
 }
 
-/** Where a file goes on. */
+/** The end of a file, where the next record goes. */
 export interface FileEnd {
   /** The file's salt. */
   readonly salt: Uint8Array;
-  /** The place behind its last record. */
+  /** The place behind the last valid record. */
   readonly position: Position;
-  /** Whether something stands behind that: a record that was cut short. */
+  /** Whether an interrupted record stands behind it. */
   readonly isTorn: boolean;
 }
 
-/** What a start found. */
+/** What recovery found. */
 export interface Recovery {
-  /** State after the last record. */
+  /** The state after the last record. */
   readonly state: LogState;
-  /** The log's entries, from its start on. */
+  /** The log's entries, from the log's start on. */
   readonly entries: readonly Entry[];
   /** Every certificate. */
   readonly notes: ElectionNotes;
-  /** The segments, oldest first; the last one is written on. */
+  /** The segments, oldest first. The writer continues in the last one. */
   readonly segments: readonly Segment[];
-  /** Where the last segment goes on. */
+  /** The end of the last segment. */
   readonly end: FileEnd;
-  /** Where the file of elections goes on, and after how many records; null when there is none. */
+  /** The end of the elections file and its number of records; null without such a file. */
   readonly elections: { readonly end: FileEnd; readonly records: number } | null;
-  /** Files of which the log has no use any more. */
+  /** Files that the log no longer needs. */
   readonly leftovers: readonly string[];
 }
 
 /**
- * Reads the log and checks it: every record against its checksum and all before it, that none is
- * missing, that batches follow each other as they may, and whose they are. Changes nothing.
+ * Reads and checks the log: every record's checksum and chain, that no record is missing, that each batch
+ * may follow the one before, and the owner. Changes nothing.
  *
- * @returns null when there is no segment at all.
- * @throws {CorruptionError} at the first thing that is not as it was written.
+ * @returns null when there is no segment.
+ * @throws {CorruptionError} at the first damage.
  * @throws {InputError} when it is another node's log.
  * @throws {EnvironmentError} when the disk fails, or another version of Floe wrote the log.
  */
@@ -80,7 +80,7 @@ export function recoverLog(
   return reading.run(names);
 }
 
-/** The state of one reading of a log. */
+/** The progress of one reading. */
 class Reading {
   readonly #files: LogFiles;
   readonly #folder: string;
@@ -89,9 +89,9 @@ class Reading {
   readonly #segments: Segment[] = [];
   #state: LogState | null = null;
   #end: FileEnd | null = null;
-  /** Entries that were read, of consecutive indexes. */
+  /** The entries read so far, contiguous. */
   #entries: Entry[] = [];
-  /** The index at which they begin: entries before it were in segments that are no more. */
+  /** The index of the first of them. Earlier entries were in segments that were removed. */
   #entriesFrom = 1;
 
   constructor(files: LogFiles, folder: string, owner: LogOwner) {
@@ -102,7 +102,7 @@ class Reading {
 
   run(names: readonly string[]): Recovery {
     const numbers = names.flatMap((name) => segmentNumber(name) ?? []).sort((a, b) => a - b);
-    // A removal that a power failure undid may leave a segment behind a gap; what is needed, the rest has.
+    // A power failure can undo a removal, which leaves an unneeded segment before a gap.
     const first = numbers.findLastIndex((number, at) => numbers[at - 1] !== number - 1);
     const needed = numbers.slice(first);
     const leftovers = numbers.slice(0, first).map(segmentName);
@@ -136,7 +136,7 @@ class Reading {
     throw this.#corruption(segmentName(1), "it is empty");
   }
 
-  /** Reads a segment; false when the one after it is only being made, and this one is the last. */
+  /** Reads a segment. @returns false when it is the last one, because its successor was not announced. */
   #readSegment(
     number: number,
     { isLast, next }: { readonly isLast: boolean; readonly next: number | undefined },
@@ -179,13 +179,13 @@ class Reading {
     throw this.#corruption(name, `record ${position.number + 1} is damaged or missing`);
   }
 
-  /** Whether a segment holds nothing yet: the process ended before the one before it said that it is there. */
+  /** Whether a segment was not announced yet: the process ended before its predecessor did so. */
   #isOnlyBegun(name: string): boolean {
     const file = this.#read(name);
     const salt = readSalt(file);
     if (salt === null) return true;
     const found = readIntroduction(file, salt);
-    // Between the last record here and the first one there stands only the one that says it goes on.
+    // Only the record that announces the successor stands between the last record here and its first one.
     const number = this.end.position.number + 2;
     if (found !== null && found.end.number !== number) return false;
     return findRecordAbove(file, { salt, offset: 0, number }) === null;
@@ -204,7 +204,7 @@ class Reading {
     );
   }
 
-  /** Reads a file's first record, which must go on where the file before it ended. */
+  /** Reads a segment's first record, which must continue where the previous segment ended. */
   #readHead(file: Uint8Array, salt: Uint8Array, name: string): Position {
     const found = readIntroduction(file, salt);
     if (found === null) throw this.#corruption(name, "its first record is damaged");
@@ -257,7 +257,7 @@ class Reading {
     throw this.#corruption(segmentName(number - 1), `the file with entry ${index + 1} is missing`);
   }
 
-  /** The certificates of segments that were removed. */
+  /** Reads the certificates of removed segments. */
   #readElections(names: readonly string[], { electionRecords }: LogState): Recovery["elections"] {
     if (!names.includes(ELECTIONS_FILE)) {
       if (electionRecords === 0) return null;
@@ -266,7 +266,7 @@ class Reading {
     const file = this.#read(ELECTIONS_FILE);
     const salt = readSalt(file);
     const head = salt === null ? null : readIntroduction(file, salt);
-    // A file that was not yet said to have anything may be cut short anywhere.
+    // Until the log states a length, the file may have been interrupted anywhere.
     if (salt === null || head === null) {
       if (electionRecords === 0) return null;
       throw this.#corruption(ELECTIONS_FILE, "its first bytes are not as they were written");
@@ -309,7 +309,7 @@ class Reading {
   }
 }
 
-/** Whether nothing but a part of the first file's first record was ever written, or not even that. */
+/** Whether the log was never completed: at most a part of its first record was written. */
 export function isUnfinished(files: LogFiles): boolean {
   const names = files.list();
   const [name] = names;
@@ -317,7 +317,7 @@ export function isUnfinished(files: LogFiles): boolean {
     (names.length === 1 && name === segmentName(1) && !isBegun(files, name));
 }
 
-/** Whether a file has a first record, or anything behind one that is damaged. */
+/** Whether a file has a valid first record, or a valid record behind a damaged one. */
 function isBegun(files: LogFiles, name: string): boolean {
   const file = files.read(name);
   const salt = readSalt(file);
@@ -330,7 +330,7 @@ function isTorn(file: Uint8Array, { offset }: Position): boolean {
   return file.subarray(offset).some((byte) => byte !== 0);
 }
 
-/** None of the entries in these segments is needed any more. */
+/** Marks all entries in these segments as unneeded. */
 export function forgetEntries(segments: readonly Segment[]): void {
   for (const segment of segments) segment.lastIndex = toLogIndex(0);
 }

@@ -1,6 +1,6 @@
 /**
- * A segment: one file of the log. Its first record says whose log it is and all that the log needs of
- * the segments before, so that these can be removed once their entries are compacted.
+ * A segment: one file of the log. Its first record names the owner and holds all that the log needs of
+ * earlier segments, so that these can be removed once their entries are compacted.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import {
   readFirstRecord,
 } from "./record.ts";
 
-/** The name of the file with the certificates of segments that were removed. */
+/** The elections file: the certificates of removed segments. */
 export const ELECTIONS_FILE = "elections";
 
 /** The node that a log belongs to, and its cluster. */
@@ -36,18 +36,18 @@ export interface LogOwner {
   readonly node: NodeId;
 }
 
-/** What the log says of itself besides its entries. */
+/** What the log holds besides its entries. */
 export interface LogState extends RaftState {
-  /** How many records of certificates the file of elections must have. */
+  /** How many records the elections file must have. */
   readonly electionRecords: number;
 }
 
-/** What the first record of a file says. */
+/** The content of a segment's first record. */
 interface FileIntroduction {
   readonly owner: LogOwner;
-  /** The state before the file's other records. */
+  /** The state before the segment's other records. */
   readonly state: LogState;
-  /** The place behind the last record of the segment before; in its numbers and chain, not its bytes. */
+  /** The number and SHA-256 of the previous segment's last record. */
   readonly after: Pick<Position, "number" | "chain">;
 }
 
@@ -56,13 +56,13 @@ export function segmentName(number: number): string {
   return `segment-${String(number).padStart(10, "0")}`;
 }
 
-/** The number of a segment's name; null for another name. */
+/** The number in a segment's name; null for any other name. */
 export function segmentNumber(name: string): number | null {
   const found = /^segment-(\d{10})$/.exec(name);
   return found === null ? null : Number(found[1]);
 }
 
-/** The first bytes of a new file: head and first record. */
+/** The first bytes of a new segment: the file's head and the first record. */
 export function encodeIntroduction(
   { owner, state, after }: FileIntroduction,
   salt: Uint8Array,
@@ -80,7 +80,7 @@ export function encodeIntroduction(
   return { bytes, end };
 }
 
-/** A file's first record, with what it says; null when it is not as it was written. */
+/** A segment's first record with its content; null when it is not valid. */
 export function readIntroduction(
   file: Uint8Array,
   salt: Uint8Array,
@@ -107,7 +107,7 @@ function decodeIntroduction(payload: Uint8Array, number: number): FileIntroducti
       },
       grants: says["grants"] === null ? null : toGrants(toFields(says["grants"])),
       logStart: { index: toLogIndex(index), term: toTerm(term) },
-      // A log that was written before members could change says nothing of them.
+      // Logs from before members could change lack this field.
       members: toOptionalText(says["members"]),
       lastIndex: toLogIndex(says["lastIndex"]),
       electionRecords: Number(says["electionRecords"]),
