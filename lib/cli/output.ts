@@ -76,10 +76,13 @@ export function marginFields(quorum: Quorum): readonly (readonly [name: string, 
   const { n } = quorum;
   const { crashed, lying, sharesLost, sharesToForge } = marginsOf(quorum);
   return [
-    ["may be down", `${crashed} of ${n} nodes, and the others elect and write`],
-    ["may lie", `${lying} of ${n} voters, and no term has two leaders`],
-    ["may be lost", `${sharesLost} of ${n} shares; with one more, nobody is elected again`],
-    ["may be stolen", `${sharesToForge - 1} of ${n} shares; with one more, the thief elects`],
+    ["may be down", `${crashed} of ${n} nodes; the others still elect and write`],
+    ["may lie", `${lying} of ${n} voters; no term gets two leaders`],
+    ["may be lost", `${sharesLost} of ${n} shares; with one more, no leader can be elected`],
+    [
+      "may be stolen",
+      `${sharesToForge - 1} of ${n} shares; with one more, a thief can sign elections`,
+    ],
   ];
 }
 

@@ -41,10 +41,10 @@ Deno.test("dkg status prints a row for each node, and how one sees the others", 
   equal(
     stdout,
     `cluster ours: 2 of 3 voters sign; 2 of 2 nodes answered
-may be down    1 of 3 nodes, and the others elect and write
-may lie        0 of 3 voters, and no term has two leaders
-may be lost    1 of 3 shares; with one more, nobody is elected again
-may be stolen  1 of 3 shares; with one more, the thief elects
+may be down    1 of 3 nodes; the others still elect and write
+may lie        0 of 3 voters; no term gets two leaders
+may be lost    1 of 3 shares; with one more, no leader can be elected
+may be stolen  1 of 3 shares; with one more, a thief can sign elections
 
 NODE      PHASE       ATTEMPT  ${"WAITS FOR".padEnd(wait.length)}  API
 server_1  round one   1        ${"server_3 (round one)".padEnd(wait.length)}  a:1

@@ -27,10 +27,10 @@ server_3  3           d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f7
 cluster        floe-test
 epoch          1
 must sign      2 of 3
-may be down    1 of 3 nodes, and the others elect and write
-may lie        0 of 3 voters, and no term has two leaders
-may be lost    1 of 3 shares; with one more, nobody is elected again
-may be stolen  1 of 3 shares; with one more, the thief elects
+may be down    1 of 3 nodes; the others still elect and write
+may lie        0 of 3 voters; no term gets two leaders
+may be lost    1 of 3 shares; with one more, no leader can be elected
+may be stolen  1 of 3 shares; with one more, a thief can sign elections
 group key      d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a
 verifier key   ${encodeVerifierKey(fakeGroup.cluster, fakeGroup.publicKey)}
 genesis        none: a dealer made the key

@@ -5,10 +5,10 @@ import { marginWarnings, type Quorum } from "../../lib/margins.ts";
 
 Deno.test("marginFields() says what may go wrong, and what comes after it", () => {
   deepEqual(marginFields({ n: 5, threshold: 3 }), [
-    ["may be down", "2 of 5 nodes, and the others elect and write"],
-    ["may lie", "0 of 5 voters, and no term has two leaders"],
-    ["may be lost", "2 of 5 shares; with one more, nobody is elected again"],
-    ["may be stolen", "2 of 5 shares; with one more, the thief elects"],
+    ["may be down", "2 of 5 nodes; the others still elect and write"],
+    ["may lie", "0 of 5 voters; no term gets two leaders"],
+    ["may be lost", "2 of 5 shares; with one more, no leader can be elected"],
+    ["may be stolen", "2 of 5 shares; with one more, a thief can sign elections"],
   ]);
 });
 

@@ -16,10 +16,10 @@ Deno.test("status prints a row for each node, and the margins", async () => {
   equal(
     outcome.stdout,
     `cluster floe-test, epoch 1: 4 of 5 voters sign; 2 of 2 nodes answered
-may be down    1 of 5 nodes, and the others elect and write
-may lie        2 of 5 voters, and no term has two leaders
-may be lost    1 of 5 shares; with one more, nobody is elected again
-may be stolen  3 of 5 shares; with one more, the thief elects
+may be down    1 of 5 nodes; the others still elect and write
+may lie        2 of 5 voters; no term gets two leaders
+may be lost    1 of 5 shares; with one more, no leader can be elected
+may be stolen  3 of 5 shares; with one more, a thief can sign elections
 
 NODE      ROLE      TERM  LEADER    COMMIT  APPLIED  API
 server_1  leader    7     server_1  70      70       a:1
