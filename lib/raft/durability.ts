@@ -1,9 +1,9 @@
 /**
  * What has changed since the last durable write, and how far the disk has followed.
  *
- * Every write is one {@linkcode PersistBatch} with a sequence number. An acknowledgement names its
- * batch, so a late one can never make newer bytes count as durable: entries that were replaced
- * while their batch was on its way are not counted when it arrives.
+ * Every write is one {@linkcode PersistBatch} with a sequence number. An acknowledgement names its batch, so
+ * a late one never makes newer data count as durable: entries that were replaced before their batch was
+ * acknowledged are not counted.
  *
  * @module
  */
@@ -16,11 +16,11 @@ import type { GrantsProof } from "./term_proof.ts";
 
 interface PendingBatch {
   readonly sequence: number;
-  /** Highest index that the log and, once this batch is durable, the disk have in common. */
+  /** Once this batch is durable, log and disk are equal up to this index. */
   lastIndex: LogIndex;
 }
 
-/** Collects what must be written and counts what has been. */
+/** Collects what must be written, and tracks what is durable. */
 export class Durability {
   #sequence = 0;
   #durableSequence = 0;
@@ -43,7 +43,7 @@ export class Durability {
     return this.#durableIndex;
   }
 
-  /** The batch with which the current term and vote become, or became, durable. */
+  /** The batch that makes the current term and vote durable. */
   get hardStateSequence(): number {
     return this.#hardStateChanged ? this.#sequence + 1 : this.#hardStateSequence;
   }
@@ -69,10 +69,9 @@ export class Durability {
   }
 
   /**
-   * The log forgot everything up to `position`, which a durable state machine or snapshot holds; the
-   * rest stays. On the disk the rest stays only if all that is forgotten was written. If not, the disk
-   * may end before the position, or hold entries after it that have been replaced since: then all of
-   * the rest is written anew.
+   * The log forgot everything up to `position`, which a durable state machine or snapshot holds, and keeps
+   * the rest. The disk keeps the rest only if every forgotten entry was written. If not, the disk may end
+   * before the position, or have replaced entries after it; then the rest is written again.
    */
   logCompactedTo(position: LogPosition, members: string | null): void {
     const isSaved = this.#unsavedFrom === null || this.#unsavedFrom > position.index;
@@ -136,19 +135,19 @@ export class Durability {
   }
 }
 
-/** One vote on its way to the disk. */
+/** One vote that is being made durable. */
 export interface PendingVote {
-  /** Who gets it. */
+  /** The node that gets the vote. */
   readonly candidate: NodeId;
-  /** In which term. */
+  /** The term of the vote. */
   readonly term: Term;
   /** The candidate's signing session. */
   readonly session: number;
   /** Whose shares sign there. */
   readonly epoch: Epoch;
-  /** The right to one signature share; null when none was asked for, or none can be given. */
+  /** The right to one signature share; null when none was requested, or none is possible. */
   readonly ticket: NonceTicket | null;
-  /** The batch with which the vote becomes durable. */
+  /** The batch that makes the vote durable. */
   readonly sequence: number;
 }
 
@@ -161,19 +160,19 @@ export class PendingVotes {
     this.#votes.push(vote);
   }
 
-  /** Takes out the votes that `isDurable` says are on disk. */
+  /** Removes and returns the votes that are durable. */
   takeDurable(isDurable: (sequence: number) => boolean): readonly PendingVote[] {
     const durable = this.#votes.filter((vote) => isDurable(vote.sequence));
     if (durable.length > 0) this.#votes = this.#votes.filter((vote) => !isDurable(vote.sequence));
     return durable;
   }
 
-  /** Drops those of earlier epochs, in which nobody signs any more. */
+  /** Drops votes of earlier epochs, whose shares no longer sign. */
   dropBelow(epoch: Epoch): void {
     this.#votes = this.#votes.filter((vote) => vote.epoch >= epoch);
   }
 
-  /** Drops all: their term is over. */
+  /** Drops all votes, because their term is over. */
   clear(): void {
     this.#votes = [];
   }

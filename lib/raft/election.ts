@@ -29,7 +29,7 @@ export function handleTimeoutNow(state: CoreState, message: TimeoutNowRequest): 
 
 /**
  * Asks for an election in the next term. The statement that voters would sign is fixed from here on.
- * `toldRound` is the leader's round in which it asked for this election; null where it did not.
+ * `toldRound` is the leader's round with the request for this election; null without a request.
  */
 export function startPreVote(
   state: CoreState,
@@ -60,7 +60,7 @@ export function startPreVote(
   becomeCandidateIfGranted(state, role);
 }
 
-/** Time passes without t grants: asks again, and then takes grants of whoever there is. */
+/** Without t grants after a while: asks again, and then accepts grants of suspects, too. */
 export function tickPreCandidate(state: CoreState, role: PreCandidate): void {
   if ((state.nowTick - role.startedTick) % state.config.signingTimeoutTicks !== 0) return;
   askPreVotes(state, role);
@@ -68,8 +68,8 @@ export function tickPreCandidate(state: CoreState, role: PreCandidate): void {
 }
 
 /**
- * What voters granted to this candidacy's attempts before this one. Voters that are pledged to others by
- * turns need not give it again.
+ * The grants of this candidacy's earlier attempts. They count even if their voters are pledged to others by
+ * now.
  */
 function keptGrants(
   { role, self, nowTick, config }: CoreState,
@@ -87,7 +87,7 @@ function followingOf(role: Role): Following | null {
   return role.name === "follower" || role.name === "preCandidate" ? role.following : null;
 }
 
-/** Asks everyone who has not granted yet. */
+/** Asks every voter that has not granted yet. */
 function askPreVotes(state: CoreState, role: PreCandidate): void {
   const { index: lastLogIndex, term: lastLogTerm } = state.log.last;
   const { members, cluster: { newestCertificate: membership } } = state;
@@ -126,7 +126,7 @@ export function handlePreVoteResponse(state: CoreState, message: PreVoteResponse
   becomeCandidateIfGranted(state, role);
 }
 
-/** A grant whose signature is the voter's and whose commitment can be signed with; else null. */
+/** The grant, if its signature is the voter's and its commitment is valid; else null. */
 function acceptGrant(
   state: CoreState,
   { certifier }: PreCandidate,
@@ -148,14 +148,14 @@ function acceptGrant(
 }
 
 /**
- * Suspects do not count among the first t, unless nobody else grants within a session's time. A node that
- * has given way to another meanwhile goes on with t grants all the same: the t - 1 others are pledged to
- * it, so the other has too few.
+ * Suspects do not count among the first t, unless no other voter grants within a session's time. A node that
+ * gave way to another meanwhile still continues with t grants: t - 1 other voters are pledged to it, so the
+ * other candidate has too few.
  */
 function becomeCandidateIfGranted(state: CoreState, role: PreCandidate): void {
   const { config: { signingTimeoutTicks }, members } = state;
   if (role.certifier.epoch !== members.newest.epoch) {
-    // While the leader hands over, its entries still come.
+    // During a transfer, the leader's entries still arrive.
     return state.changeRole({ name: "follower", following: role.following });
   }
   const hasWaited = state.nowTick - role.startedTick >= signingTimeoutTicks;
@@ -201,7 +201,7 @@ function becomeCandidate(state: CoreState, preCandidate: PreCandidate): void {
 export function handleVoteResponse(state: CoreState, message: VoteResponse): void {
   const candidate = state.role;
   if (candidate.name !== "candidate" || state.adoptTerm(message.from, message)) return;
-  // An answer to another term's request says nothing about this one's, whatever term the voter is in.
+  // An answer to another term's request does not count for this one, whatever the voter's term is.
   if (message.requestTerm !== state.currentTerm || message.term !== state.currentTerm) return;
   if (!message.granted) {
     countRefusal(state, candidate, message.from);
@@ -218,7 +218,7 @@ export function handleVoteResponse(state: CoreState, message: VoteResponse): voi
   if (state.role === candidate) reopenIfStuck(state, candidate);
 }
 
-/** Whether a voter's commitment can be signed with; where it cannot, the message does not fit. */
+/** Whether a voter's commitment is valid. If not, the message is refused. */
 function acceptCommitment(
   state: CoreState,
   certifier: Certifier,
@@ -233,7 +233,7 @@ function acceptCommitment(
   });
 }
 
-/** This node's own vote is durable: adds the share that goes with it. */
+/** This node's own vote is durable: adds its share. */
 function addOwnShare(state: CoreState, session: number, share: Uint8Array): void {
   const candidate = state.role;
   if (candidate.name !== "candidate") return;
@@ -257,7 +257,7 @@ export function reopenIfStuck(state: CoreState, candidate: Candidate): void {
   });
 }
 
-/** Asks again those who owe a share or have not answered at all; their request may have been lost. */
+/** Repeats the request to voters that owe a share or have not answered; it may have been lost. */
 export function askSilentVoters(state: CoreState, candidate: Candidate): void {
   for (const voter of othersOf(state, candidate)) {
     const session = candidate.signing.sessionOwedBy(voter);
@@ -283,7 +283,7 @@ function countDecline(state: CoreState, candidate: Candidate, message: VoteRespo
   state.output.events.push({ kind: "shareWithheld", term: state.currentTerm, voter });
 }
 
-/** One unused commitment is enough: to check more costs time that a liar must not have. */
+/** One unused commitment is enough. A check costs time, and a liar must not cause more of them. */
 function offerCommitment(state: CoreState, candidate: Candidate, message: VoteResponse): void {
   const { from, commitment, incarnation } = message;
   if (commitment === null || !candidate.signing.wantsOffer(from, commitment)) return;
@@ -322,7 +322,7 @@ function openSession(state: CoreState, candidate: Candidate): CoordinatedSession
   if (session === null) return null;
   const signers = new Set(session.request.commitments.map((entry) => entry.voter));
   for (const voter of othersOf(state, candidate)) {
-    // Voters outside the session are asked once, for their vote and a commitment in reserve.
+    // Voters outside the session are asked once, for their vote and a spare commitment.
     if (signers.has(voter)) sendVoteRequest(state, candidate, voter, session);
     else if (session.number === 1) sendVoteRequest(state, candidate, voter, null);
   }
@@ -335,7 +335,7 @@ function openSession(state: CoreState, candidate: Candidate): CoordinatedSession
   return session;
 }
 
-/** Everyone who may vote for it but itself. */
+/** Every voter of the candidate's epoch but itself. */
 function othersOf({ self }: CoreState, candidate: Candidate): readonly NodeId[] {
   return candidate.signing.certifier.voters.filter((voter) => voter !== self);
 }
@@ -347,7 +347,7 @@ function sendVoteRequest(
   session: CoordinatedSession | null,
 ): void {
   const { epoch, lastLogIndex, lastLogTerm } = candidate.signing.election;
-  // Not before this node's own vote is durable: it must never ask for another term's votes twice.
+  // Sent only once this node's own vote is durable.
   state.sendAfterPersist({
     kind: "voteRequest",
     from: state.self,
@@ -363,7 +363,7 @@ function sendVoteRequest(
   });
 }
 
-/** Answers every vote that is durable by now, this node's own to itself included. */
+/** Answers every vote that is durable by now, including this node's vote for itself. */
 export function answerDurableVotes(state: CoreState): void {
   const { durability, pendingVotes } = state;
   const isDurable = (sequence: number) => durability.isDurable(sequence);

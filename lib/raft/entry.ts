@@ -1,5 +1,5 @@
 /**
- * Log entries and the durable state of a Raft node, as the paper's Figure 2 has them.
+ * Log entries and the durable state of a Raft node (Raft Figure 2).
  *
  * @module
  */
@@ -19,15 +19,15 @@ export interface Entry {
   readonly term: Term;
   /**
    * `certificate` is the first entry of a leader's term, the no-op of Raft §8 whose data is the
-   * leader's signed note in UTF-8; `command` is for the state machine, opaque to Raft; `configuration` counts
-   * from where it stands on, and `resharing` is what leads to one, both as `lib/reshare` writes them.
+   * leader's signed note in UTF-8; `command` is for the state machine, opaque to Raft; `configuration` is in
+   * force from its own index on, and `resharing` is a step towards one, both as `lib/reshare` writes them.
    */
   readonly kind: EntryKind;
   /** The payload; never changed after the entry is made. */
   readonly data: Uint8Array;
 }
 
-/** A place in a log: index and term together name one entry, everywhere (Raft §5.3). */
+/** A place in a log. Index and term together identify one entry on all nodes (Raft §5.3). */
 export interface LogPosition {
   /** The index; 0 stands before the first entry. */
   readonly index: LogIndex;
@@ -38,14 +38,13 @@ export interface LogPosition {
 /** Where every log begins. */
 export const LOG_START: LogPosition = { index: toLogIndex(0), term: toTerm(0) };
 
-/** Where the log begins from now on, because a snapshot holds everything before. */
+/** The log's new beginning. A snapshot holds everything before it. */
 export interface LogStart {
   /** The place before the first entry that is kept. */
   readonly position: LogPosition;
   /**
-   * Whether the entries above it stay (compaction). If not, every entry that the store holds is
-   * discarded: a snapshot replaced a log that does not agree with it (Raft §7), or that the store
-   * had yet to be told of.
+   * Whether the entries above it stay (compaction). If not, every entry in the store is discarded: a
+   * snapshot replaced a log that does not agree with it (Raft §7), or that was not yet written.
    */
   readonly keepsRest: boolean;
   /**
@@ -56,8 +55,8 @@ export interface LogStart {
 }
 
 /**
- * Names one snapshot of the state machine (Raft §7). Where it stands in the log follows from the
- * commands that it holds; its bytes are for the node to keep and the core to name only.
+ * Identifies one snapshot of the state machine (Raft §7). The commands that it includes determine its place
+ * in the log. The node keeps its bytes; the core only names it.
  */
 export interface Snapshot {
   /** The last entry that the snapshot includes. */
@@ -89,11 +88,11 @@ export interface PersistBatch {
   /** The log's new beginning, which takes effect before `entries`; null when unchanged. */
   readonly logStart: LogStart | null;
   /**
-   * New entries, contiguous. Whatever the store holds at or above the first one's index is replaced
+   * New entries, contiguous. They replace every entry of the store from the first one's index on
    * (Raft §5.3: truncation happens only at a real conflict, which the core has already decided).
    */
   readonly entries: readonly Entry[];
-  /** Certificates that this node verified or made, to be kept by term. */
+  /** New certificates, verified or made by this node. The store keeps one a term. */
   readonly certificates: readonly Certificate[];
   /** The grants that prove the new term, in place of an earlier one's; null when unchanged. */
   readonly grants: GrantsProof | null;

@@ -1,5 +1,5 @@
 /**
- * The follower (Raft §5.3): makes its log match that of the leader it has accepted.
+ * The follower (Raft §5.3): makes its log match the log of the leader that it accepted.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export function handleAppendRequest(state: CoreState, message: AppendRequest): v
   if (outcome !== null) answerLeader(state, message, outcome);
 }
 
-/** The leader has given up handing over to this node, and leads on. */
+/** Ends this node's pre-candidacy when the leader has aborted the transfer to it. */
 function endHandOver(state: CoreState, { transferTarget, round }: AppendRequest): void {
   const { role } = state;
   if (role.name !== "preCandidate" || !role.transfer || transferTarget === state.self) return;
@@ -57,8 +57,8 @@ function matchLog(state: CoreState, message: AppendRequest): AppendOutcome | nul
     noticeLoss(state, message, hint.index);
     return { kind: "conflict", previousLogIndex, hintIndex: hint.index, hintTerm: hint.term };
   }
-  // Step 3: an entry is removed only where another stands in its place. A request that arrives late
-  // or twice finds its entries here already and removes nothing.
+  // Step 3: an entry is removed only if another takes its place. A late or doubled request finds its
+  // entries in the log already and removes nothing.
   const conflict = entries.findIndex(({ index, term }) =>
     index > log.base.index && log.termAt(index) !== term
   );
@@ -66,14 +66,14 @@ function matchLog(state: CoreState, message: AppendRequest): AppendOutcome | nul
   const matchIndex = plus(previousLogIndex, entries.length);
   if (matchIndex >= (state.lostEntries?.acknowledgedIndex ?? 0)) state.lostEntries = null;
   state.service.matched(matchIndex);
-  // Step 5: not above the last entry that is known to match, whatever else this log holds.
+  // Step 5: not above the last entry that is known to match, even if this log is longer.
   state.commitTo(lowest(message.leaderCommit, matchIndex));
   return { kind: "accepted", matchIndex };
 }
 
 /**
- * What a node has acknowledged is durable and equal to the leader's log, so its log can match that far
- * whatever the leader sends, now or late. One that cannot is not the log that the node had.
+ * Acknowledged entries are durable and equal to the leader's, so the log must match up to the last of them,
+ * even for a late message. A log that does not is an older copy, or lost entries.
  */
 function noticeLoss(
   state: CoreState,
@@ -96,7 +96,7 @@ function entriesFault(state: CoreState, message: AppendRequest): string | null {
     if (entry.term < term || entry.term > message.term) {
       return `entry ${entry.index} of term ${entry.term} after ${term} in term ${message.term}`;
     }
-    // Its signature costs time to check, which one term's leader must not ask for twice.
+    // The check of its signature takes time; the leader of a term may cause it only once.
     if (entry.kind === "certificate" && entry.term === term) {
       return `entry ${entry.index} is a certificate, and not the first entry of term ${term}`;
     }
@@ -109,7 +109,7 @@ function entriesFault(state: CoreState, message: AppendRequest): string | null {
   return null;
 }
 
-/** Returns whether they were taken: a configuration counts at once, so none is that does not verify. */
+/** Appends the entries. @returns false for a configuration that does not verify: it would be in force at once. */
 function replaceFrom(state: CoreState, leader: NodeId, entries: readonly Entry[]): boolean {
   const { log, cluster } = state;
   const first = assertDefined(entries[0], "There is one that is not here");
@@ -131,7 +131,7 @@ function replaceFrom(state: CoreState, leader: NodeId, entries: readonly Entry[]
   return true;
 }
 
-/** The log is the audit trail of leadership: what it says of earlier leaders is kept by term. */
+/** Keeps an earlier leader's certificate by term. The log is the audit trail of leadership. */
 function learnCertificate(state: CoreState, entry: Entry): void {
   catching(InputError, () => {
     const certificate = state.epochs.verifier.verify(decodeUtf8(entry.data));
@@ -147,8 +147,8 @@ function learnCertificate(state: CoreState, entry: Entry): void {
 type LeaderMessage = AppendRequest | SnapshotRequest | TimeoutNowRequest;
 
 /**
- * Whether the sender is the certified leader of this term or of a higher one, by the certificate at
- * hand or brought along. If so, it is followed from now on, and the election timer starts anew.
+ * Whether the sender is the certified leader of this term or a higher one, by the known certificate or the
+ * one in the message. If so, this node follows it, and the election timer restarts.
  */
 export function acceptLeader(state: CoreState, message: LeaderMessage): boolean {
   if (message.term < state.currentTerm) {
@@ -164,8 +164,8 @@ export function acceptLeader(state: CoreState, message: LeaderMessage): boolean 
 }
 
 /**
- * An answer never leaves before what it acknowledges is durable. In the same step another leader's
- * entries may have taken the place of these: that is as if the answer had left just before they came.
+ * An answer leaves only when all that it acknowledges is durable. In the same step another leader's entries
+ * may replace these; that is equivalent to an answer sent just before they arrived.
  */
 function answerLeader(
   state: CoreState,
@@ -177,7 +177,7 @@ function answerLeader(
     from: state.self,
     to: message.from,
     term: state.currentTerm,
-    // A leader that is not counted as heard gets no promise: its lease rests on the rounds.
+    // A leader that does not count as heard gets no promise, because its lease depends on the rounds.
     round: state.service.isStalled ? 0 : message.round,
     outcome,
   });
@@ -216,7 +216,7 @@ function refuseLeader(state: CoreState, message: LeaderMessage, reason: string):
   return null;
 }
 
-/** A leader sends a chunk. */
+/** Takes a chunk of a leader's snapshot. */
 export function handleSnapshotRequest(state: CoreState, message: SnapshotRequest): void {
   if (!acceptLeader(state, message)) return;
   const { snapshot, offset, data } = message;
@@ -234,12 +234,12 @@ export function handleSnapshotRequest(state: CoreState, message: SnapshotRequest
   state.output.storeChunks.push(message);
 }
 
-/** The state machine was lost: asks the leader for a snapshot that the log goes on from. */
+/** The state machine was lost: requests a snapshot that the log can continue. */
 export function askForSnapshot(state: CoreState): void {
   answer(state, state.log.base.index, { kind: "wanted" });
 }
 
-/** The node kept a chunk, or could not use it and says which one it wants. */
+/** The node stored a chunk, or could not use it. Requests the next one. */
 export function snapshotStored(
   state: CoreState,
   stored: { readonly snapshot: Snapshot; readonly nextOffset: number },
@@ -247,15 +247,15 @@ export function snapshotStored(
   answer(state, stored.snapshot.index, { kind: "stored", nextOffset: stored.nextOffset });
 }
 
-/** All of it is here, checked and durable: it replaces what this node had. */
+/** The snapshot is complete, checked and durable: it replaces this node's state. */
 export function snapshotReady(state: CoreState, snapshot: Snapshot): void {
   const isNews = snapshot.index > state.commitIndex;
-  // A leader has every committed entry, so nobody's snapshot can be news to it. A candidate takes one: it
-  // wins by the log that was voted on, which can then not have lacked what is committed.
+  // A leader has every committed entry, so it needs no snapshot. A candidate takes one: if it wins, its log
+  // at the vote had every committed entry.
   if (isNews && state.role.name === "leader") return;
   const from = state.certificate?.leader ?? null;
   if (isNews && !isTermPossible(state, snapshot)) {
-    // It was when it came: another one took the log's place while this one was checked.
+    // It was needed when it came, but the log moved on while it was checked.
     refuseTerm(state, from ?? state.self, snapshot);
     return snapshotRefused(state, snapshot);
   }
@@ -266,12 +266,12 @@ export function snapshotReady(state: CoreState, snapshot: Snapshot): void {
   answer(state, snapshot.index, { kind: "installed" });
 }
 
-/** It was not what it claimed to be, or could not be kept. */
+/** The snapshot was not the announced one, or could not be stored. */
 export function snapshotRefused(state: CoreState, snapshot: Snapshot): void {
   answer(state, snapshot.index, { kind: "refused" });
 }
 
-/** The terms of a log never fall, so an entry above those committed is of no earlier term than they. */
+/** The terms of a log never fall, so an entry above the committed ones has at least their term. */
 function isTermPossible(state: CoreState, { term }: Snapshot): boolean {
   const committed = highest(state.commitIndex, state.log.base.index);
   return term >= (state.log.termAt(committed) ?? term) && term <= state.currentTerm;
@@ -281,7 +281,7 @@ function refuseTerm(state: CoreState, from: NodeId, { index, term }: Snapshot): 
   state.refuse(from, `snapshot at ${index} of term ${term} in term ${state.currentTerm}`);
 }
 
-/** Tells the leader, if one is followed now. */
+/** Sends an answer to the leader, if this node follows one. */
 function answer(state: CoreState, index: LogIndex, outcome: SnapshotOutcome): void {
   const leader = state.certificate?.leader;
   if (leader === undefined || leader === state.self) return;

@@ -1,6 +1,6 @@
 /**
- * What this node's clients asked while another node leads: passed on to the leader, waiting for its
- * answer. Answers to an earlier life of this node are told apart by the incarnation.
+ * Requests of this node's clients that were forwarded to the leader and wait for its answer. The
+ * incarnation identifies answers to an earlier run of this node.
  *
  * @module
  */
@@ -8,19 +8,19 @@
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { Outbox } from "./input_output.ts";
 
-/** Reads that share one question to the leader. */
+/** Reads that share one request to the leader. */
 interface ForwardedReads {
   /** The clients' reads. */
   readonly readIds: readonly number[];
   /** Whether the leader may answer on its lease. */
   readonly lease: boolean;
-  /** When the leader was asked first. */
+  /** When the first request was sent. */
   readonly askedTick: number;
 }
 
-/** Proposals and reads on their way to the leader. */
+/** Forwarded proposals and reads without an answer. */
 export class ForwardedRequests {
-  /** When each was passed on, in that order. */
+  /** When each was forwarded, oldest first. */
   readonly #proposals = new Map<number, number>();
   readonly #readBatches = new Map<number, ForwardedReads>();
   #lastProposalBatchId = 0;
@@ -31,18 +31,18 @@ export class ForwardedRequests {
     return this.#proposals.size > 0;
   }
 
-  /** Proposals are passed on as one batch; returns the batch's id, which rises by one each time. */
+  /** Notes proposals that are forwarded as one batch. @returns the batch's id, which rises by one each time. */
   addProposals(proposalIds: readonly number[], nowTick: number): number {
     for (const proposalId of proposalIds) this.#proposals.set(proposalId, nowTick);
     return ++this.#lastProposalBatchId;
   }
 
-  /** The leader answered for a proposal; false when nobody waits for that answer. */
+  /** The leader answered a proposal. @returns false when it does not wait for an answer. */
   takeProposal(proposalId: number): boolean {
     return this.#proposals.delete(proposalId);
   }
 
-  /** Reads are passed on as one batch; returns the batch's id. */
+  /** Notes reads that are forwarded as one batch. @returns the batch's id. */
   addReads(reads: ForwardedReads): number {
     this.#readBatches.set(++this.#lastReadBatchId, reads);
     return this.#lastReadBatchId;
@@ -53,7 +53,7 @@ export class ForwardedRequests {
     for (const [batchId, { lease }] of this.#readBatches) yield { batchId, lease };
   }
 
-  /** The leader answered for a batch; empty when nobody waits for that answer. */
+  /** The leader answered a batch. @returns its reads; none when it does not wait for an answer. */
   takeReads(batchId: number): readonly number[] {
     const readIds = this.#readBatches.get(batchId)?.readIds ?? [];
     this.#readBatches.delete(batchId);
@@ -61,8 +61,8 @@ export class ForwardedRequests {
   }
 
   /**
-   * Gives up on what was passed on at `tick` or before: question or answer is lost. A proposal may be
-   * in the leader's log all the same; a read is simply asked again.
+   * Gives up requests that were forwarded at `tick` or before: the request or the answer is lost. A proposal
+   * may still be in the leader's log; a read is repeated.
    */
   expire(tick: number, output: Outbox): void {
     const reason = "leaderChanged";
@@ -84,34 +84,34 @@ export class ForwardedRequests {
   }
 }
 
-/** How often the patience with leaders that commit nothing doubles at most. */
+/** At most how often the patience with a leader that commits nothing doubles. */
 const PATIENCE_DOUBLINGS_MAX = 8;
 
 /**
- * Whether a leader does its work, as one of its followers sees it: it commits what it took from this
- * node, and what it sent to this node. One with a failing disk does not, nor does one that lies; neither
- * is to lead for ever because it sends heartbeats. A leader that is asked for nothing owes nothing.
+ * Whether a leader does its work, as seen by one follower: it commits the proposals that it took from this
+ * node, and the entries that it sent. A leader with a failing disk does not, nor does a lying one, and
+ * heartbeats alone must not keep it in office. A leader without requests has nothing to do.
  *
- * It may also be that the leader waits for a follower that a large snapshot is sent to, or that this node
- * is the one that is behind. So a leader counts as stalled for no longer than the patience was at first,
- * which is enough for an election if the others see the same; and each time that the patience ends
- * without anything having been committed since the last time, it is twice as long.
+ * There are harmless reasons, too: the leader waits for a follower that receives a large snapshot, or this
+ * node is behind. So a leader counts as stalled only for the length of the initial patience, which suffices
+ * for an election if other nodes see the same. Each time that the patience ends with nothing committed, it
+ * doubles.
  */
 export class LeaderService {
   readonly #patienceTicks: number;
-  /** How often the patience has ended since anything was committed. */
+  /** How often the patience has ended since the last commit. */
   #stalls = 0;
-  /** Since when a proposal of this node has waited without one of its own being committed. */
+  /** Since when a proposal of this node waits with none of its proposals committed. */
   #proposalsSinceTick: number | null = null;
-  /** Since when an entry that the leader sent has waited without any being committed. */
+  /** Since when an entry of the leader waits with none committed. */
   #entriesSinceTick: number | null = null;
-  /** How far this node's log is the leader's: what stands after it is none of the leader's business. */
+  /** The index up to which this log equals the leader's. Later entries are not the leader's. */
   #matchIndex = 0;
   /** The first of this node's proposals that the leader took and has not committed. */
   #awaitedIndex: LogIndex | null = null;
   #stalledSinceTick: number | null = null;
 
-  /** A leader that owes nothing yet, and may take `patienceTicks` for what it will. */
+  /** Begins with a leader that owes nothing. `patienceTicks` is the initial patience. */
   constructor(patienceTicks: number) {
     this.#patienceTicks = patienceTicks;
   }
@@ -121,12 +121,12 @@ export class LeaderService {
     return this.#stalledSinceTick !== null;
   }
 
-  /** The leader says that it has put a proposal of this node at this place. */
+  /** The leader reports the place of one of this node's proposals. */
   appended(index: LogIndex): void {
     this.#awaitedIndex ??= index;
   }
 
-  /** This node holds what the leader has, up to this place. */
+  /** This log equals the leader's up to this place. */
   matched(index: LogIndex): void {
     this.#matchIndex = Math.max(this.#matchIndex, index);
   }
@@ -148,8 +148,8 @@ export class LeaderService {
   }
 
   /**
-   * Time passes; `asks` while a proposal waits for the leader's answer. Returns whether the leader has
-   * just begun to count as stalled.
+   * One tick passes. `asks` is true while a proposal waits for the leader's answer. Returns true when the
+   * leader begins to count as stalled.
    */
   tick(
     nowTick: number,
@@ -185,40 +185,40 @@ export class LeaderService {
   }
 }
 
-/** How many batches of one life may overtake another before its fate is unknown. */
+/** How many later batches of one run may arrive before an earlier one, whose fate is unknown beyond that. */
 export const BATCH_SLOTS = 64;
-/** In how many of its lives one origin may have batches taken in one term: 128 KiB of slots. */
+/** In how many of its runs one origin may have batches taken in one term: 128 KiB of slots. */
 export const LIVES_PER_ORIGIN_MAX = 256;
 
-/** What tells a forwarded batch from all others of its term. */
+/** Identifies a forwarded batch within a term. */
 export interface BatchName {
   /** The node that forwarded it. */
   readonly from: NodeId;
-  /** Which life of that node. */
+  /** The run of that node. */
   readonly incarnation: number;
-  /** Counts that life's batches from 1. */
+  /** The number of the batch in that run, from 1. */
   readonly batchId: number;
 }
 
-/** The memory of one leadership. It outlives the leadership, to answer for it. */
+/** The batches taken in one leadership. Kept after its end, for batches that arrive late. */
 export class TakenBatches {
   /** The term that is or was led. */
   readonly term: Term;
-  /** Each origin's lives, each with its slots. */
+  /** The runs of each origin, each with its slots. */
   readonly #origins = new Map<NodeId, Map<number, Float64Array>>();
 
-  /** For a leadership that has just begun. */
+  /** Begins with a new leadership. */
   constructor(term: Term) {
     this.term = term;
   }
 
-  /** Whether the batch was taken, or comes too late to be sure that it was not. */
+  /** Whether the batch was taken, or is too late to exclude that. */
   mayHold({ from, incarnation, batchId }: BatchName): boolean {
     const slots = this.#origins.get(from)?.get(incarnation);
     return slots !== undefined && batchId <= newestTaken(slots, batchId);
   }
 
-  /** Takes a batch, at most once; returns whether it did. */
+  /** Takes a batch. @returns false when {@linkcode mayHold} it, or when its origin has had too many runs. */
   take(batch: BatchName): boolean {
     if (this.mayHold(batch)) return false;
     const slots = this.#slotsOf(batch);
@@ -227,7 +227,7 @@ export class TakenBatches {
     return true;
   }
 
-  /** The slots of the batch's life; null when its origin has used up its lives. */
+  /** The slots of the batch's run; null when its origin has had too many runs. */
   #slotsOf({ from, incarnation }: BatchName): Float64Array | null {
     const lives = this.#origins.get(from) ?? new Map<number, Float64Array>();
     this.#origins.set(from, lives);

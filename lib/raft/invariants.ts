@@ -1,7 +1,7 @@
 /**
- * Checks whole states and whole transitions of one node. Too slow for production, it runs after
- * every step in tests and simulations. What only a view of several nodes can tell (election safety,
- * log matching, leader completeness) the simulator checks.
+ * Checks whole states and whole transitions of one node, after every step in tests and simulations; it is
+ * too slow for production. The simulator checks the properties of several nodes (election safety, log
+ * matching, leader completeness).
  *
  * @module
  */
@@ -39,7 +39,7 @@ export class InvariantChecker {
   }
 
   /**
-   * Checks the state after a step, the way there, and what the step put out.
+   * Checks the state after a step, the transition, and the step's output.
    *
    * @throws {InvariantError} naming the invariant that is broken.
    */
@@ -169,7 +169,7 @@ function checkProofWritten(before: Before, persist: PersistBatch): void {
   assert(isProven, "A term is written with its proof");
 }
 
-/** What leaves before the step's own write must not depend on it. */
+/** Messages that are sent before the step's write is durable must not depend on it. */
 function checkSentAtOnce(
   message: Message,
   { before, state, output }: {

@@ -1,5 +1,5 @@
 /**
- * The log in memory (Raft §5.3). The store mirrors it; what of it is durable, `durability.ts` knows.
+ * The log in memory (Raft §5.3). The store mirrors it; `durability.ts` tracks which part is durable.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { assert, assertDefined } from "../assert.ts";
 import { type LogIndex, lowest, plus, type Term } from "../types.ts";
 import { type Entry, LOG_START, type LogPosition, type Snapshot } from "./entry.ts";
 
-/** How many entries may stand together: in a log, or in a message. */
+/** How many entries a log or a message may hold. */
 export interface EntryLimits {
   /** Most entries. */
   readonly entriesMax: number;
@@ -18,7 +18,7 @@ export interface EntryLimits {
 
 const UNLIMITED: EntryLimits = { entriesMax: Infinity, bytesMax: Infinity };
 
-/** Entries of consecutive indexes after `base`, their terms never falling. */
+/** Entries with consecutive indexes after `base`. Their terms never fall. */
 export class Log {
   #base: LogPosition;
   #entries: Entry[] = [];
@@ -75,7 +75,7 @@ export class Log {
     this.#bytes -= payloadBytes(removed);
   }
 
-  /** Forgets the entries up to and including `index`: a snapshot holds what they did. */
+  /** Forgets the entries up to and including `index`: a snapshot holds their effects. */
   compactTo(index: LogIndex): void {
     const term = assertDefined(this.termAt(index), `Cannot compact to ${index}: not in the log`);
     const removed = this.#entries.splice(0, index - this.#base.index);
@@ -90,7 +90,7 @@ export class Log {
     this.#bytes = 0;
   }
 
-  /** The lowest index at which the log may begin for what stays of it to be within the limits. */
+  /** The lowest base with which the remaining log is within the limits. */
   baseToKeep(limits: EntryLimits): LogIndex {
     let bytes = 0;
     let kept = 0;
@@ -103,8 +103,8 @@ export class Log {
   }
 
   /**
-   * The entries from `from` on, up to `through`, within the limits if given, yet at least one when
-   * there is one.
+   * The entries from `from` up to `through`, within the limits if given; at least one entry where there
+   * is one.
    */
   slice(from: LogIndex, through: LogIndex, limits: EntryLimits = UNLIMITED): readonly Entry[] {
     assert(from > this.#base.index, `Log no longer keeps index ${from}`);
@@ -142,23 +142,23 @@ function payloadBytes(entries: readonly Entry[]): number {
   return entries.reduce((sum, { data }) => sum + data.length, 0);
 }
 
-/** At most one snapshot, and at most one in the making. */
+/** This node's own snapshot: at most one that is ready, and at most one being made. */
 export class OwnSnapshot {
   #latest: Snapshot | null = null;
   #makingFromIndex: LogIndex | null = null;
   #retryTick = 0;
 
-  /** The newest snapshot that a log which begins after `baseIndex` can go on from, or null. */
+  /** The newest snapshot that a log with this base can continue, or null. */
   usableFrom(baseIndex: LogIndex): Snapshot | null {
     return this.#latest !== null && this.#latest.index >= baseIndex ? this.#latest : null;
   }
 
-  /** Whether one may be made now: not while another is, nor just after one failed. */
+  /** Whether one may be made now: not while another is being made, nor just after a failure. */
   mayBeMade(nowTick: number): boolean {
     return this.#makingFromIndex === null && nowTick >= this.#retryTick;
   }
 
-  /** One is being made, of all that is committed up to `commitIndex` at least. */
+  /** One is being made; it includes at least all entries up to `commitIndex`. */
   making(commitIndex: LogIndex): void {
     this.#makingFromIndex = commitIndex;
   }
@@ -169,13 +169,13 @@ export class OwnSnapshot {
     this.#latest = snapshot;
   }
 
-  /** It could not be made; not to be asked for again before `retryTick`. */
+  /** It could not be made. The next attempt is at `retryTick` or later. */
   failed(retryTick: number): void {
     this.#makingFromIndex = null;
     this.#retryTick = retryTick;
   }
 
-  /** The lowest index that the one in the making may stand at; null when none is. */
+  /** The lowest index that the one being made can have; null when none is being made. */
   get makingFromIndex(): LogIndex | null {
     return this.#makingFromIndex;
   }

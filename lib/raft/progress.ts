@@ -1,9 +1,9 @@
 /**
- * What a leader knows of one follower's log (Raft Figure 2, nextIndex and matchIndex), and how much
- * is on its way there.
+ * What a leader knows of one follower's log (Raft Figure 2, nextIndex and matchIndex), and how much is in
+ * flight to it.
  *
- * While the leader *probes*, it does not know where the logs match and sends one message at a time;
- * once they match it *replicates*, sending ahead of the answers within limits.
+ * While the leader *probes*, it does not know where the logs match, and sends one message at a time. Once
+ * they match it *replicates*: it sends further messages before the answers arrive, within limits.
  *
  * @module
  */
@@ -35,29 +35,29 @@ export class Progress {
   #inflightBytes = 0;
   readonly #limits: FlowLimits["inflight"];
 
-  /** The snapshot that it is sent, where the next chunk stands, and when the last was sent. */
+  /** The snapshot that is being sent, the next chunk's offset, and when the last chunk was sent. */
   #snapshot: { readonly snapshot: Snapshot; offset: number; sentTick: number | null } | null = null;
-  /** From where on the follower needs a snapshot although its log may be whole; null when not. */
+  /** The least index of a snapshot for a follower that lost its state machine; null for others. */
   #wantedSnapshotIndex: LogIndex | null = null;
-  /** Whether it is sent a snapshot, or was and has not caught up since. */
+  /** Whether a snapshot is being sent, or was sent and the follower has not caught up since. */
   #isCatchingUp = false;
-  /** How many snapshots were made for it, and when the last of them was asked for. */
+  /** How many snapshots were made for it, and when the last one was requested. */
   #snapshotsMade = { count: 0, lastTick: 0 };
 
-  /** Which heartbeats and reads it was sent, and has answered. */
+  /** The rounds of heartbeats and reads that were sent to it, and those that it answered. */
   readonly rounds: FollowerRounds;
   /** Whether the follower has answered in this term, and so holds the leader's certificate. */
   isCertified = false;
   /** The commit index last sent. */
   sentCommit: LogIndex = toLogIndex(0);
-  /** When the leader first saw that it is no member any more; null for a member. */
+  /** When the leader noticed that it is no longer a member; null for a member. */
   removedTick: number | null = null;
   /** The leader's round when `matchIndex` last rose. */
   matchRound = 0;
-  /** Whether its log lacks what it has acknowledged. */
+  /** Whether its log lacks entries that it acknowledged. */
   hasLostEntries = false;
 
-  /** A follower of which nothing is known yet but that it might hold all before `nextIndex`. */
+  /** A new follower, whose log may match up to `nextIndex`. */
   constructor(
     options: {
       readonly nextIndex: LogIndex;
@@ -87,7 +87,7 @@ export class Progress {
       this.#inflightBytes < this.#limits.bytesMax;
   }
 
-  /** Notes that `entries`, from `nextIndex` on, are on their way. */
+  /** Notes that `entries`, from `nextIndex` on, are in flight. */
   sent(entries: readonly Entry[]): void {
     if (this.#mode === "probe") {
       this.#probeSent = true;
@@ -106,8 +106,8 @@ export class Progress {
   accepted(matchIndex: LogIndex): void {
     const isNews = matchIndex > this.#matchIndex;
     if (isNews) this.#matchIndex = matchIndex;
-    // A follower that turns out to hold more needs no snapshot, unless its state machine is lost. A
-    // late answer proves no such thing.
+    // A follower that matches further than known needs no snapshot, unless it lost its state machine. A late
+    // answer does not show that.
     const hasSnapshot = this.#matchIndex >= (this.#snapshot?.snapshot.index ?? 0);
     const isWanted = this.#wantedSnapshotIndex !== null;
     if ((isNews || hasSnapshot) && !isWanted) this.#snapshot = null;
@@ -124,7 +124,7 @@ export class Progress {
 
   /**
    * The follower's log does not match at `previousLogIndex`. Goes back to probing at `nextIndex`
-   * unless the answer is late: below what is known to match, or not to the probe that is out.
+   * unless the answer is late: below `matchIndex`, or not the answer to the current probe.
    */
   conflicted(
     options: { readonly previousLogIndex: LogIndex; readonly nextIndex: LogIndex },
@@ -135,25 +135,25 @@ export class Progress {
     this.#startProbing(highest(next, plus(this.#matchIndex, 1)));
   }
 
-  /** Messages may have been lost: finds out anew where the logs match. */
+  /** Messages may have been lost: probes again. */
   lost(): void {
     if (this.#snapshot !== null) this.#snapshot.sentTick = null;
     this.#startProbing(plus(this.#matchIndex, 1));
   }
 
-  /** A probe may be repeated, as its answer should have come. */
+  /** The answer to the probe is overdue: it may be sent again. */
   allowProbe(): void {
     this.#probeSent = false;
   }
 
-  /** The snapshot that the follower is sent, if it is sent one. */
+  /** The snapshot that is being sent, or null. */
   get snapshot(): Snapshot | null {
     return this.#snapshot?.snapshot ?? null;
   }
 
   /**
-   * After which index the log is kept for a follower that is sent a snapshot, or was and catches up;
-   * null when none of it is.
+   * The index after which the log is kept for a follower that receives a snapshot, or catches up after one;
+   * null for any other.
    */
   get needsLogAfter(): LogIndex | null {
     if (!this.#isCatchingUp || this.#snapshotsMade.count > HELD_SNAPSHOTS_MAX) return null;
@@ -165,18 +165,18 @@ export class Progress {
     return this.#wantedSnapshotIndex;
   }
 
-  /** The follower has lost its state machine, which had come to `index` at least. */
+  /** The follower lost its state machine, which had applied at least up to `index`. */
   snapshotWanted(index: LogIndex): void {
     this.#wantedSnapshotIndex = index;
   }
 
-  /** The follower has the snapshot of this index, or had no need of it. */
+  /** The follower has the snapshot of this index, or does not need it. */
   snapshotInstalled(index: LogIndex): void {
     this.#wantedSnapshotIndex = null;
     this.accepted(index);
   }
 
-  /** Whether a snapshot is made for this follower now; not so soon after the last one. */
+  /** Whether to make a snapshot for this follower now. The wait after the last one grows each time. */
   takeSnapshotTurn(nowTick: number, electionTimeoutTicks: number): boolean {
     const { count, lastTick } = this.#snapshotsMade;
     const waitedTimeouts = (nowTick - lastTick) / electionTimeoutTicks;
@@ -193,14 +193,14 @@ export class Progress {
     this.#isCatchingUp = true;
   }
 
-  /** The follower is like any other again. */
+  /** The follower needs no snapshot any more. */
   caughtUp(): void {
     this.#isCatchingUp = false;
   }
 
   /**
-   * Where the chunk stands that is to be sent now; null while the one before is not answered, unless
-   * its answer is `overdueTicks` late.
+   * The offset of the chunk to send now; null while the previous chunk is unanswered for less than
+   * `overdueTicks`.
    */
   takeChunkOffset(nowTick: number, overdueTicks: number): number | null {
     const sending = this.#snapshot;
@@ -211,8 +211,8 @@ export class Progress {
   }
 
   /**
-   * The follower wants the chunk at `nextOffset`. When it has them all, it is left time to check. An
-   * answer that asks for the chunk that is out is an earlier one, late or doubled.
+   * The follower requests the chunk at `nextOffset`. After the last chunk it needs time to check the
+   * snapshot. A request for the chunk that is in flight is late or doubled.
    */
   chunkStored(nextOffset: number): void {
     const sending = this.#snapshot;
@@ -225,8 +225,8 @@ export class Progress {
   }
 
   /**
-   * The follower cannot keep the snapshot: from the beginning, after a while. Until it keeps some of it
-   * again, nothing is held back for it.
+   * The follower cannot store the snapshot: sending starts again from the beginning, later. Until the
+   * follower stores a chunk, the log is not kept for it.
    */
   chunkRefused(): void {
     if (this.#snapshot !== null) this.#snapshot.offset = 0;
@@ -242,7 +242,7 @@ export class Progress {
   }
 }
 
-/** The newest round, and the tick at which each recent round was sent. */
+/** The number of the newest round, and the tick of each recent round. */
 export class Rounds {
   #current = 0;
   #newestHeartbeat = 0;
@@ -250,7 +250,7 @@ export class Rounds {
   #starts: { readonly firstRound: number; readonly tick: number }[] = [];
   readonly #ticksKept: number;
 
-  /** Remembers the rounds of the last `ticksKept` ticks; older answers count for nothing. */
+  /** Remembers the rounds of the last `ticksKept` ticks. Answers to older rounds do not count. */
   constructor(ticksKept: number) {
     this.#ticksKept = ticksKept;
   }
@@ -260,12 +260,12 @@ export class Rounds {
     return this.#current;
   }
 
-  /** The newest round that every follower is sent, however many it has not answered. */
+  /** The newest round that goes to every follower, however many rounds are unanswered. */
   get newestHeartbeat(): number {
     return this.#newestHeartbeat;
   }
 
-  /** Begins a round that every follower is sent. */
+  /** Begins a round that goes to every follower. */
   beginHeartbeat(nowTick: number): void {
     this.#newestHeartbeat = this.begin(nowTick);
   }
@@ -289,7 +289,7 @@ export class Rounds {
   }
 }
 
-/** One follower's part in the rounds: which it was sent, and which it has answered. */
+/** One follower's rounds: those sent to it, and those that it answered. */
 export class FollowerRounds {
   #sent = 0;
   #answered = 0;
@@ -297,7 +297,7 @@ export class FollowerRounds {
   /** Rounds sent and not answered, oldest first: at most {@linkcode INFLIGHT_ROUNDS_MAX}. */
   #inflight: number[] = [];
 
-  /** A follower that is taken to have followed at `nowTick`, when the leader's first round begins. */
+  /** A new leader counts each follower as having followed at `nowTick`. */
   constructor(nowTick: number) {
     this.#answeredSentTick = nowTick;
   }
@@ -312,7 +312,7 @@ export class FollowerRounds {
     return this.#answered;
   }
 
-  /** The tick at which that round was sent; the leader's first tick until then. */
+  /** The tick at which that round was sent; before the first answer, the leader's first tick. */
   get answeredSentTick(): number {
     return this.#answeredSentTick;
   }
@@ -322,7 +322,7 @@ export class FollowerRounds {
     return this.#inflight.length < INFLIGHT_ROUNDS_MAX;
   }
 
-  /** Notes that a message of this round is on its way. */
+  /** Notes that a message of this round was sent. */
   noteSent(round: number): void {
     if (round === this.#sent) return;
     this.#sent = round;
@@ -330,8 +330,8 @@ export class FollowerRounds {
   }
 
   /**
-   * The follower answered a round that was sent at `sentTick`, null when that is too long ago, and
-   * thereby all before it. Late and doubled answers do nothing.
+   * The follower answered a round, and with it all earlier rounds. `sentTick` is when it was sent; null when
+   * that is too long ago. Late and doubled answers change nothing.
    */
   noteAnswered(round: number, sentTick: number | null): void {
     if (round <= this.#answered) return;

@@ -1,5 +1,5 @@
 /**
- * Clients' commands on their way into the log: appended by the leader, passed on by anyone else.
+ * Clients' commands on their way into the log: the leader appends them, other nodes forward them.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type {
 } from "./message.ts";
 import type { CoreState } from "./state.ts";
 
-/** Clients of this node propose. All of one step travel together. */
+/** Proposals of this node's clients. All proposals of one step travel together. */
 export function propose(state: CoreState, proposals: readonly ForwardedProposal[]): void {
   if (state.role.name === "leader") {
     for (const outcome of proposals.map((proposal) => appendProposal(state, proposal))) {
@@ -47,7 +47,7 @@ export function propose(state: CoreState, proposals: readonly ForwardedProposal[
   }
 }
 
-/** A request to the leader did not leave: nothing of it can be in any log. */
+/** A request to the leader was not sent: no log can hold any of it. */
 export function proposalsUnsent(state: CoreState, message: ProposeRequest): void {
   for (const { proposalId } of message.proposals) {
     if (!state.forwarded.takeProposal(proposalId)) continue;
@@ -56,21 +56,21 @@ export function proposalsUnsent(state: CoreState, message: ProposeRequest): void
 }
 
 /**
- * A follower passes on what its clients propose. What is refused never takes effect, so a refusal
- * must be sure that no copy of the batch was taken, and that none will be.
+ * A follower forwards its clients' proposals. A refused proposal never takes effect, so this node refuses
+ * only if no copy of the batch was taken or will be.
  */
 export function handleProposeRequest(state: CoreState, message: ProposeRequest): void {
   const { takenBatches: taken } = state;
-  // Another term's leader may have taken it, and so may this node in an earlier life.
+  // The leader of another term may have taken it, or this node in an earlier run.
   if (taken?.term !== message.term) return answerWith(state, message, toUnknown);
-  // The first copy was answered; any other answer to this one could be untrue of that one.
+  // The first copy was answered. Another answer could contradict that one.
   if (taken.mayHold(message)) return state.refuse(message.from, `batch ${message.batchId} again`);
-  // A node that has stopped leading refuses it and remembers nothing: it never leads the term again.
+  // A node that no longer leads refuses it and remembers nothing: it never leads this term again.
   const isLeading = state.role.name === "leader";
-  // Taken even if it is refused now: a copy that comes later must not fare better.
+  // Counts as taken even if it is refused now: a later copy must be refused, too.
   if (isLeading && !taken.take(message)) return answerWith(state, message, toOverloaded);
-  // A command of its own, as the log keeps it: a part of the message would keep all of it, and what
-  // was refused of it counts towards no limit.
+  // A copy, because the log keeps it: a view would keep the whole message, and refused parts of that count
+  // towards no limit.
   answerWith(
     state,
     message,
@@ -78,7 +78,7 @@ export function handleProposeRequest(state: CoreState, message: ProposeRequest):
   );
 }
 
-/** The leader's answer: where the commands stand in its log, or that they do not. */
+/** The leader's answer: the commands' places in its log, or a refusal. */
 export function handleProposeResponse(state: CoreState, message: ProposeResponse): void {
   if (message.from !== state.leader || message.incarnation !== state.config.incarnation) return;
   for (const outcome of message.outcomes) {
@@ -150,7 +150,7 @@ function appendProposal(state: CoreState, proposal: ForwardedProposal): Proposal
   return { kind: "appended", proposalId, index };
 }
 
-/** Tells this node's client what the leader of `term` did with its proposal. */
+/** Reports to this node's client what the leader of `term` did with its proposal. */
 function report(state: CoreState, outcome: ProposalOutcome, term: Term): void {
   const { proposalId } = outcome;
   const { accepted, rejected } = state.output;

@@ -1,5 +1,5 @@
 /**
- * Who waits for a leader: with a read index, or that it leads no more.
+ * The answers to waiting readers: a read index, or that this node no longer leads.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { LogIndex, NodeId } from "../types.ts";
 import type { Leader } from "./role.ts";
 import type { CoreState } from "./state.ts";
 
-/** Whoever waits for a read index: this node's own clients, or a follower's batch. */
+/** Waits for a read index: a client of this node, or a follower's batch. */
 export type Reader =
   /** A read of a client of this node. */
   | { readonly kind: "local"; readonly readId: number }
@@ -20,7 +20,7 @@ export type Reader =
     readonly batchId: number;
   };
 
-/** Tells a reader its read index, or with null that this node does not lead. */
+/** Answers a reader with its read index, or with null when this node does not lead. */
 export function answerReader(state: CoreState, reader: Reader, readIndex: LogIndex | null): void {
   if (reader.kind === "local") {
     const { readId } = reader;
@@ -43,12 +43,12 @@ export function answerReader(state: CoreState, reader: Reader, readIndex: LogInd
   });
 }
 
-/** Whoever waited for this leader is told that it leads no more. */
+/** Tells all that wait for this leader that it no longer leads. */
 export function leaveLeadership(state: CoreState, leader: Leader): void {
   for (const reader of leader.reads.takeAll()) answerReader(state, reader, null);
   if (leader.transfer === null) return;
   const { transferId, target, isTold } = leader.transfer;
-  // Whoever tells it of the target's term before the target asks for its vote.
+  // So this node may vote for the target even if another node reports the target's term first.
   state.voterPromise.transferTarget = target;
   state.output.transfers.push({ kind: isTold ? "handedOver" : "aborted", transferId, target });
 }

@@ -1,6 +1,6 @@
 /**
- * Linearizable reads without writing to the log (Raft dissertation §6.4, ReadIndex), on every node:
- * the leader confirms that it leads, a follower asks it to.
+ * Linearizable reads without a write to the log (Raft dissertation §6.4, ReadIndex), on every node. The
+ * leader confirms that it leads; a follower requests that.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { CoreState } from "./state.ts";
 import type { LeaderView, RaftView } from "./view.ts";
 
 /**
- * Clients of this node want to read, all with or without `lease`. Those of one step share one
+ * Reads of this node's clients, all with or all without `lease`. The reads of one step share one
  * confirmation.
  */
 export function read(
@@ -35,7 +35,7 @@ export function read(
   });
 }
 
-/** Asks again for what the leader has not answered for long: question or answer may be lost. */
+/** Repeats overdue requests to the leader: the request or the answer may be lost. */
 export function repeatReads(state: CoreState): void {
   if (state.leader === null) return;
   for (const batch of state.forwarded.readBatches()) askForReadIndex(state, state.leader, batch);
@@ -46,7 +46,7 @@ export function readsUnsent(state: CoreState, message: ReadIndexRequest): void {
   refuseReads(state, state.forwarded.takeReads(message.batchId), "noLeader");
 }
 
-/** A follower wants a read index. */
+/** A follower requests a read index. */
 export function handleReadIndexRequest(state: CoreState, message: ReadIndexRequest): void {
   const { from, incarnation, batchId } = message;
   const reader: Reader = { kind: "remote", from, incarnation, batchId };
@@ -64,8 +64,8 @@ export function handleReadIndexResponse(state: CoreState, message: ReadIndexResp
 }
 
 /**
- * Puts the waiting reads into a round, if there are any and this term's no-op is committed: before
- * that, the leader does not know which of its predecessors' entries are (dissertation §6.4, step 1).
+ * Puts the waiting reads into a round, once this term's no-op is committed. Before that, the leader does
+ * not know which of its predecessors' entries are committed (dissertation §6.4, step 1).
  */
 export function startReadRound(state: CoreState, leader: Leader): void {
   const { reads } = leader;
@@ -75,7 +75,7 @@ export function startReadRound(state: CoreState, leader: Leader): void {
   confirmReads(state, leader);
 }
 
-/** Answers the reads whose round a majority, this node included, has answered. */
+/** Answers the reads whose round a majority answered; this node counts. */
 export function confirmReads(state: CoreState, leader: Leader): void {
   const { members, self } = state;
   const confirmedRound = members.quorumValue((voter) =>
@@ -86,7 +86,7 @@ export function confirmReads(state: CoreState, leader: Leader): void {
   }
 }
 
-/** Dissertation §6.4, step 1: only then does a leader know what its predecessors committed. */
+/** Dissertation §6.4, step 1: then the leader knows all that its predecessors committed. */
 function hasCommittedOwnEntry(state: CoreState): boolean {
   return state.log.termAt(state.commitIndex) === state.currentTerm;
 }
@@ -130,13 +130,13 @@ export interface ReadBatch {
   readonly round: number;
   /** The commit index when the round began. */
   readonly readIndex: LogIndex;
-  /** Who waits. */
+  /** The readers that wait. */
   readonly readers: readonly Reader[];
 }
 
 /**
- * A leader's reads: those not yet in a round, and those whose round is on its way; together at most
- * `readersMax`.
+ * A leader's reads: those without a round, and those whose round is unconfirmed; at most `readersMax`
+ * together.
  */
 export class LeaderReads {
   #waiting: Reader[] = [];
@@ -144,17 +144,17 @@ export class LeaderReads {
   #size = 0;
   readonly #readersMax: number;
 
-  /** Nobody waits yet. */
+  /** Begins without readers. */
   constructor(readersMax: number) {
     this.#readersMax = readersMax;
   }
 
-  /** Whether any reader is not yet in a round. */
+  /** Whether any reader has no round yet. */
   get areWaiting(): boolean {
     return this.#waiting.length > 0;
   }
 
-  /** Adds a reader, to wait for the next round; false when there are as many as may be. */
+  /** Adds a reader, which waits for the next round. @returns false when there are too many. */
   add(reader: Reader): boolean {
     if (this.#size >= this.#readersMax) return false;
     this.#size++;
@@ -162,13 +162,13 @@ export class LeaderReads {
     return true;
   }
 
-  /** Puts all that wait into one batch, confirmed by `round`. */
+  /** Puts all waiting readers into one batch, to be confirmed by `round`. */
   startBatch(round: number, readIndex: LogIndex): void {
     this.#batches.push({ round, readIndex, readers: this.#waiting });
     this.#waiting = [];
   }
 
-  /** Takes out the batches that are confirmed once a quorum has answered `round`. */
+  /** Removes and returns the batches that are confirmed when a quorum has answered `round`. */
   takeConfirmed(round: number): readonly ReadBatch[] {
     const unconfirmed = this.#batches.findIndex((batch) => batch.round > round);
     const count = unconfirmed === -1 ? this.#batches.length : unconfirmed;
@@ -177,7 +177,7 @@ export class LeaderReads {
     return confirmed;
   }
 
-  /** Takes out every reader, for a leader that leads no more. */
+  /** Removes and returns every reader, for a leader that no longer leads. */
   takeAll(): readonly Reader[] {
     const readers = [...this.#batches.flatMap((batch) => batch.readers), ...this.#waiting];
     this.#batches = [];
@@ -195,22 +195,22 @@ export function quorumContactTick(state: RaftView, leader: LeaderView): number {
   );
 }
 
-/** Whether reads may be served without asking anyone. */
+/** Whether the lease permits reads without a round. */
 export function hasLease(state: RaftView, leader: LeaderView): boolean {
   if (leader.isLeaseWaived) return false;
   const { members, self, nowTick } = state;
-  // Who has not answered yet has promised nothing, though the check of the quorum gives it time.
+  // A follower that has not answered yet has promised nothing, although the quorum check counts it for a while.
   const contactTick = members.quorumValue((voter) => {
     const rounds = leader.followers.get(voter)?.rounds;
     return voter === self ? nowTick : rounds?.answered ? rounds.answeredSentTick : -Infinity;
   });
-  // A voter may have made its promise just before a tick, which then counts for nothing.
+  // A voter may have made its promise just before a tick, so one tick is subtracted.
   const promisedTicks = state.config.electionTimeoutTicks - 1;
   const leaseTicks = Math.floor(promisedTicks * LEASE_SHARE);
   return contactTick > leader.leaseBrokenTick && state.nowTick - contactTick < leaseTicks;
 }
 
-/** Ticks no longer tell how much time has passed: only what is sent from now on counts. */
+/** Ticks no longer tell how much time has passed: only later messages count for the lease. */
 export function breakLease(state: CoreState): void {
   if (state.role.name === "leader") state.role.leaseBrokenTick = state.nowTick;
 }

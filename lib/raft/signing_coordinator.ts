@@ -1,9 +1,9 @@
 /**
  * The candidate's side of FROST's second round, made robust in the manner of ROAST: when a signer is
  * silent or cheats, another session is opened with voters that answered. The statement and the
- * votes stand. A voter may decline once, as it has lost its nonces if it restarted between the
- * rounds; it is named only if it declines to use a commitment of the same life. Every other failed session exposes a voter that owes, cheated or withholds, so n - t + 1
- * sessions, and one for each decline, are always enough.
+ * votes stay. A voter may decline once, because it lost its nonces if it restarted between the rounds. It is
+ * named only if it declines to use a commitment of the same run. Every other failed session exposes a voter
+ * that owes a share, cheated or withholds, so n - t + 1 sessions, plus one for each decline, are enough.
  *
  * @module
  */
@@ -17,17 +17,17 @@ import type { NodeId } from "../types.ts";
 export interface Offer {
   /** The commitment, checked. */
   readonly commitment: Uint8Array;
-  /** The life of the voter that made it. */
+  /** The run of the voter that made it. */
   readonly incarnation: number;
 }
 
 /** One attempt at the signature with a fixed set of signers. */
 export interface CoordinatedSession {
-  /** Counted from 1 in each candidacy. */
+  /** The number of the session in its candidacy, from 1. */
   readonly number: number;
-  /** What is signed, and by whom. */
+  /** The statement and the signers. */
   readonly request: SigningRequest;
-  /** The lives of the signers that made the commitments. */
+  /** The runs of the signers that made the commitments. */
   readonly incarnations: ReadonlyMap<NodeId, number>;
   /** The shares received, the first from each signer. */
   readonly shares: Map<NodeId, Uint8Array>;
@@ -37,15 +37,15 @@ export interface CoordinatedSession {
   status: "open" | "failed";
 }
 
-/** What a candidacy begins with. */
+/** The start of a candidacy. */
 interface Candidacy {
   /** What every session signs. */
   readonly election: ElectionFields;
   /** Knows the voters and the threshold. */
   readonly certifier: Certifier;
-  /** The commitments of the pre-vote, one a voter. */
+  /** The commitments of the pre-vote, one of each voter. */
   readonly offers: ReadonlyMap<NodeId, Offer>;
-  /** Voters that have cost a session, in this candidacy or in an earlier one; kept up to date. */
+  /** Voters that cost a session, in this candidacy or an earlier one. The coordinator updates it. */
   readonly suspects: Suspects;
 }
 
@@ -56,14 +56,14 @@ export class SigningCoordinator {
   /** Knows the voters and the threshold, and combines their shares. */
   readonly certifier: Certifier;
   readonly #unused = new Map<NodeId, Offer>();
-  /** Every commitment that was ever offered. A late or doubled answer offers none of them again. */
+  /** Every commitment that was ever offered, so that a late or doubled answer offers none again. */
   readonly #known = new Set<string>();
   readonly #sessions: CoordinatedSession[] = [];
   readonly #excluded = new Set<NodeId>();
   readonly #declined = new Set<NodeId>();
   readonly #suspects: Suspects;
 
-  /** A candidacy without any session yet. */
+  /** Begins without a session. */
   constructor(candidacy: Candidacy) {
     this.election = candidacy.election;
     this.certifier = candidacy.certifier;
@@ -76,18 +76,18 @@ export class SigningCoordinator {
     return this.#sessions.at(-1) ?? null;
   }
 
-  /** Remembers a voter's next, checked commitment. */
+  /** Keeps a voter's next commitment, which is checked. */
   offer(voter: NodeId, offer: Offer): void {
     this.#known.add(encodeHex(offer.commitment));
     this.#unused.set(voter, offer);
   }
 
-  /** Whether the voter's unused commitment is at hand. */
+  /** Whether an unused commitment of the voter is known. */
   hasOffer(voter: NodeId): boolean {
     return this.#unused.has(voter);
   }
 
-  /** Whether a commitment is of use: one that was offered before may have been used already. */
+  /** Whether a commitment can be used. One that was offered before may have been used already. */
   wantsOffer(voter: NodeId, commitment: Uint8Array): boolean {
     return !this.hasOffer(voter) && !this.#known.has(encodeHex(commitment));
   }
@@ -106,8 +106,8 @@ export class SigningCoordinator {
 
   /**
    * Opens a session with t voters that have offered a commitment, owe nothing and are not excluded,
-   * the candidate itself among them. Returns null when there are too few, or after as many sessions as
-   * can help. Whoever owes a share by now is suspected: it is for want of these that another is needed.
+   * the candidate itself among them. Returns null when there are too few, or after the last session that
+   * can help. Voters that owe a share now become suspects: this session is needed because of them.
    */
   open(nowTick: number): CoordinatedSession | null {
     const { threshold, voters } = this.certifier;
@@ -150,8 +150,8 @@ export class SigningCoordinator {
   }
 
   /**
-   * A signer answered without a share: the session cannot finish. The second time, no further session
-   * includes the voter. Returns whether it lies: the life that declines made the commitment itself.
+   * A signer answered without a share, so the session cannot finish. After the second time, no further
+   * session includes the voter. Returns true when it lies: the run that declines made the commitment.
    */
   decline(
     voter: NodeId,
@@ -179,7 +179,7 @@ export class SigningCoordinator {
     for (const voter of cheaters) this.#exclude(voter);
   }
 
-  /** The session made the certificate: who signed in it is suspected no longer. */
+  /** The session made the certificate: its signers are no longer suspects. */
   certified({ shares }: CoordinatedSession): void {
     for (const voter of shares.keys()) this.#suspects.remove(voter);
   }
@@ -203,7 +203,7 @@ export class SigningCoordinator {
     );
     if (!eligible.includes(self)) return null;
     const others = eligible.filter((voter) => voter !== self);
-    // Who answered the pre-vote first comes first, as it is likely to be the nearest.
+    // The first to answer the pre-vote come first, because they are probably the nearest.
     const trusted = others.filter((voter) => !this.#suspects.has(voter));
     const suspected = others.filter((voter) => this.#suspects.has(voter));
     const signers = [self, ...trusted, ...suspected].slice(0, this.certifier.threshold);
@@ -216,9 +216,8 @@ function signs(session: CoordinatedSession, voter: NodeId): boolean {
 }
 
 /**
- * The suspects of one life of the process; another begins without any. They are needed only where others
- * are missing; one that then signs well is a suspect no longer, so a fault of the network is not held
- * against a voter for good.
+ * The suspects of one run of the process. A suspect signs only where other voters are missing. If it then
+ * signs correctly, it is no longer a suspect, so a network fault has no lasting effect.
  */
 export class Suspects {
   readonly #voters = new Set<NodeId>();
@@ -229,23 +228,23 @@ export class Suspects {
     this.#faultyMax = faultyMax;
   }
 
-  /** Other voters count, or another threshold. */
+  /** The voters or the threshold changed. */
   allow(faultyMax: number): void {
     this.#faultyMax = faultyMax;
   }
 
-  /** Whether this voter is one. */
+  /** Whether this voter is a suspect. */
   has(voter: NodeId): boolean {
     return this.#voters.has(voter);
   }
 
-  /** Adds one. Where more are suspected than can be at fault, it was the network: all are cleared. */
+  /** Adds a suspect. More suspects than possible faulty voters mean a network fault: all are cleared. */
   add(voter: NodeId): void {
     this.#voters.add(voter);
     if (this.#voters.size > this.#faultyMax) this.#voters.clear();
   }
 
-  /** Takes one out. */
+  /** Removes a suspect. */
   remove(voter: NodeId): void {
     this.#voters.delete(voter);
   }

@@ -1,6 +1,6 @@
 /**
- * Log compaction (Raft §7). The state machine keeps its own durable state, so the log needs no
- * snapshot to be cut: what the state machine has made durable, the log may forget.
+ * Log compaction (Raft §7). The state machine has durable state of its own, so compaction needs no
+ * snapshot: the log may forget all entries whose effects are durable.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { Progress } from "./progress.ts";
 import type { Leader } from "./role.ts";
 import type { CoreState } from "./state.ts";
 
-/** The state machine is durable up to `index`: forgets what is not needed, once the log is long. */
+/** The state machine is durable up to `index`. If the log is long, it forgets unneeded entries. */
 export function compactLog(state: CoreState, index: LogIndex): void {
   assert(index <= state.commitIndex, "Only what is committed is applied");
   const { log } = state;
@@ -32,15 +32,15 @@ export function compactLog(state: CoreState, index: LogIndex): void {
 }
 
 /**
- * The entries after a snapshot that is being made or sent are kept, and those that its receiver has
- * yet to get when it is installed: else it would need another snapshot at once. A receiver that is
- * silent, or that cannot keep the snapshot, is not waited for.
+ * The entries after a snapshot are kept while it is made and sent, and until its receiver has caught up;
+ * otherwise the receiver would need another snapshot immediately. A receiver that is silent, or cannot
+ * store the snapshot, holds nothing back.
  */
 function holdBack(state: CoreState, base: LogIndex): LogIndex {
   const needed = [base, state.ownSnapshot.makingFromIndex ?? base];
   for (const [, follower] of listFollowers(state)) {
     const needsAfter = follower.needsLogAfter;
-    // What it needs next is forgotten already, so it needs another snapshot and nothing that is here.
+    // Its next entry is forgotten already, so it needs another snapshot, and no entry of this log.
     if (needsAfter === null || needsAfter < state.log.base.index) continue;
     const isCaughtUp = follower.snapshot === null && needsAfter >= base;
     if (isCaughtUp) follower.caughtUp();
@@ -51,7 +51,7 @@ function holdBack(state: CoreState, base: LogIndex): LogIndex {
   return lowest(...needed);
 }
 
-/** The log is as long as memory allows: whoever still needs more of it starts over. */
+/** The log is as long as memory allows. A follower that needs older entries starts over with a snapshot. */
 function leaveBehind(state: CoreState, base: LogIndex): LogIndex {
   for (const [peer, follower] of listFollowers(state)) {
     const needsAfter = follower.needsLogAfter;
@@ -73,22 +73,22 @@ function exceeds(log: Log, limits: EntryLimits): boolean {
   return log.length > limits.entriesMax || log.bytes > limits.bytesMax;
 }
 
-/** Whether the log no longer keeps what the follower needs next, or it needs what came before. */
+/** Whether the follower needs a snapshot: its next entry is forgotten, or it lost its state machine. */
 export function needsSnapshot(state: CoreState, follower: Progress): boolean {
   if (follower.nextIndex <= state.log.base.index) return true;
   const wanted = follower.wantedSnapshotIndex;
-  // A new leader may know less of what is committed than the follower, and then needs its help.
+  // A new leader may have a lower commit index than the follower, and then needs the follower's answer.
   return wanted !== null && wanted <= state.commitIndex;
 }
 
-/** Sends the next chunk to a follower that needs a snapshot and answers, or has it made first. */
+/** Sends the next chunk to a follower that needs a snapshot and answers. Without a snapshot, requests one. */
 export function sendSnapshot(
   state: CoreState,
   leader: Leader,
   { peer, follower }: { readonly peer: NodeId; readonly follower: Progress },
 ): void {
   const { nowTick, config: { electionTimeoutTicks } } = state;
-  // A follower that is down would cost a snapshot each time the log moves on.
+  // Otherwise a follower that is down would cost a snapshot each time the log is compacted.
   if (nowTick - follower.rounds.answeredSentTick > electionTimeoutTicks) return;
   const from = highest(state.log.base.index, follower.wantedSnapshotIndex ?? toLogIndex(0));
   const snapshot = state.ownSnapshot.usableFrom(from);
@@ -119,7 +119,7 @@ function haveSnapshotMade(state: CoreState, follower: Progress): void {
   state.output.makeSnapshot = true;
 }
 
-/** Learns how far a follower is with its snapshot. */
+/** Takes a follower's progress with its snapshot. */
 export function handleSnapshotResponse(state: CoreState, message: SnapshotResponse): void {
   if (state.role.name !== "leader") return;
   if (message.term !== state.currentTerm) return;
@@ -147,7 +147,7 @@ export function handleSnapshotResponse(state: CoreState, message: SnapshotRespon
 /** The node made a snapshot. */
 export function snapshotMade(state: CoreState, made: Omit<Snapshot, "term" | "members">): void {
   const term = state.log.termAt(made.index);
-  // Compaction waits while one is being made, though not for ever: then it came too late.
+  // Compaction waits for a snapshot only for a bounded time. This one was too late.
   if (term === null) snapshotFailed(state);
   else state.ownSnapshot.made({ ...made, term, members: state.cluster.record });
 }

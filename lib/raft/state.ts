@@ -1,6 +1,6 @@
 /**
- * The state of one node (Raft Figure 2) and the transitions that every rule shares. The rules
- * themselves stand in the files named after them; `mod.ts` lists them.
+ * The state of one node (Raft Figure 2), and the transitions that all rules share. `mod.ts` lists the files
+ * of the rules.
  *
  * @module
  */
@@ -31,25 +31,25 @@ import {
 import { Turns } from "./turns.ts";
 import type { VoterPromise } from "./voter.ts";
 
-/** Everything a node knows. Belongs to one {@linkcode Raft}; the rules read and change it. */
+/** The whole state of a node. It belongs to one {@linkcode Raft}; the rules read and change it. */
 export class CoreState {
-  /** What the node was told at construction. */
+  /** The configuration, fixed at construction. */
   readonly config: RaftConfig;
   /** Who counts, and by which keys. */
   readonly cluster: Cluster;
   /** The log in memory. */
   readonly log: Log;
-  /** How far the disk has followed. */
+  /** How far the disk has followed the log. */
   readonly durability: Durability;
-  /** What the current step wants done. */
+  /** What the current step has for the node to do. */
   output: Outbox = new Outbox();
   /** Notices when role, term or leader change. */
   readonly roleReporter = new RoleReporter();
   /** Votes whose signature share waits for the vote to be durable. */
   readonly pendingVotes = new PendingVotes();
-  /** What this node's clients asked and the leader has not answered. */
+  /** Requests of this node's clients that the leader has not answered. */
   readonly forwarded = new ForwardedRequests();
-  /** What others forwarded to this node in the newest term that it led in this life, if any. */
+  /** What others forwarded to this node in the newest term that it led in this run, if any. */
   takenBatches: TakenBatches | null = null;
 
   /** This node's own snapshots, for followers that are too far behind. */
@@ -61,22 +61,22 @@ export class CoreState {
   electionElapsedTicks = 0;
   /** This round's election timeout, drawn anew at each reset. */
   randomizedTimeoutTicks: number;
-  /** The newest commit index that a leader has named; only a leader's word, and no proof of anything. */
+  /** The newest commit index that a leader reported. The claim is not proven. */
   leaderCommit: LogIndex = toLogIndex(0);
-  /** What this node acknowledged and its log lacks, as a leader noticed; null when nothing is known. */
+  /** Entries that this node acknowledged and its log lacks, as a leader noticed; null when none are known. */
   lostEntries: LostEntries | null = null;
-  /** What this node promised the leader that it heard last. */
+  /** What this node promised to the last leader that it heard. */
   readonly voterPromise: VoterPromise = { heardTick: null, transferTarget: null };
   /**
-   * Where the log ends of the candidate that has this term's vote: the only place that this node signs
-   * for it. Null before the vote, and after a restart, which forgets it.
+   * The log's end of the candidate that has this term's vote: the only one that this node signs for it. Null
+   * before the vote and after a restart.
    */
   votedForLogEnd: LogPosition | null = null;
   /** Whose turn it is to stand. */
   readonly turns: Turns;
-  /** Whether the leader leaves undone what it was asked to commit. */
+  /** Whether the leader commits what it was asked to commit. */
   readonly service: LeaderService;
-  /** Pre-votes of nodes that say that the leader hands over to them, which it has not said yet. */
+  /** Pre-votes of nodes that claim to be the leader's transfer target, before the leader has confirmed it. */
   readonly earlyRequests = new Map<NodeId, PreVoteRequest>();
 
   #currentTerm: Term;
@@ -86,8 +86,8 @@ export class CoreState {
   #role: Role = { name: "follower", following: null };
 
   /**
-   * Resumes from what the store held. `appliedIndex` is what the state machine has: committed, hence
-   * within the log. A state machine that was lost has nothing: see {@linkcode CoreState.lacksState}.
+   * Resumes from the store's content. `appliedIndex` is the state machine's: it is committed, hence within
+   * the log; 0 for a state machine that was lost, see {@linkcode CoreState.lacksState}.
    */
   constructor(config: RaftConfig, durable: DurableState, appliedIndex: LogIndex) {
     this.config = config;
@@ -106,7 +106,7 @@ export class CoreState {
     this.#proof = durable.grants;
     this.#commitIndex = appliedIndex;
     this.randomizedTimeoutTicks = this.#drawTimeout();
-    // It may have promised a leader a lease a moment before it restarted.
+    // It may have promised a lease to a leader just before it restarted.
     if (this.#currentTerm > 0) {
       this.voterPromise.heardTick = 0;
       this.turns.leaderHeard(0);
@@ -148,7 +148,7 @@ export class CoreState {
   get proof(): TermProof | null {
     return this.#proof;
   }
-  /** Whom this node voted for in the current term. */
+  /** The candidate that has this node's vote in the current term. */
   get votedFor(): NodeId | null {
     return this.#votedFor;
   }
@@ -157,9 +157,9 @@ export class CoreState {
     return this.#commitIndex;
   }
   /**
-   * Whether the state machine was lost and the log does not reach back to its beginning. The node votes
-   * and keeps entries as ever, for its log is whole; but it can apply nothing and so must not lead,
-   * until a leader has sent it a snapshot.
+   * Whether the state machine was lost and the log does not reach back to its beginning. The log is whole, so
+   * the node still votes and stores entries. But it can apply nothing, so it must not lead before it has
+   * received a snapshot.
    */
   get lacksState(): boolean {
     return this.#commitIndex < this.log.base.index;
@@ -184,7 +184,7 @@ export class CoreState {
     return role.name === "candidate" ? null : role.following?.certificate ?? null;
   }
 
-  /** The leader that this node can turn to: itself, or the one that it follows and has heard. */
+  /** The leader to which this node can send requests: itself, or the one that it follows and has heard. */
   get leader(): NodeId | null {
     const role = this.#role;
     if (role.name === "leader") return this.self;
@@ -192,7 +192,7 @@ export class CoreState {
     return role.following.certificate.leader;
   }
 
-  /** The role as the world is told. */
+  /** The role as it is reported. */
   report(): RoleReport {
     const { leader } = this;
     const certificate = leader === null ? null : this.certificate;
@@ -212,15 +212,15 @@ export class CoreState {
     this.earlyRequests.clear();
     this.service.leaderChanged();
     this.turns.termEntered(this.nowTick, grants?.candidate ?? null);
-    // Even if the same node leads again: it answers for the earlier term no more.
+    // Even if the same node leads again: it no longer answers for the earlier term.
     this.forwarded.leaderLost(this.output);
-    // Nonces of ended elections will never be asked for again.
+    // Nonces of ended elections are no longer needed.
     this.epochs.forgetBelow(term);
     if ("note" in proof) this.certify(proof);
     else this.#proof = proof;
   }
 
-  /** The current term's certificate is known: from now on it is what proves the term. */
+  /** The current term's certificate is known: it proves the term from now on. */
   certify(certificate: Certificate): void {
     assert(certificate.term === this.#currentTerm, "A certificate proves its own term only");
     this.#proof = toCertificateProof(certificate);
@@ -229,8 +229,8 @@ export class CoreState {
   }
 
   /**
-   * Raft §5.1: learns of a higher term by its proof, and follows nobody in it yet. Returns whether the
-   * term rose. What claims a higher term and proves none changes nothing.
+   * Raft §5.1: adopts a higher term by its proof, and follows no leader in it yet. Returns whether the term
+   * rose. A claim without proof changes nothing.
    */
   adoptTerm(
     from: NodeId,
@@ -275,8 +275,8 @@ export class CoreState {
   }
 
   /**
-   * Follows nobody yet. The election timer runs on: only hearing from a leader or granting a vote
-   * resets it, so that refused candidates delay nobody (Raft §5.2).
+   * Follows no leader yet. The election timer continues: only a leader's message or a granted vote resets it,
+   * so that refused candidates cause no delay (Raft §5.2).
    */
   becomeFollower(): void {
     this.changeRole({ name: "follower", following: null });
@@ -297,18 +297,18 @@ export class CoreState {
     this.resetElectionTimer();
   }
 
-  /** A leader as it is remembered, and not heard. One that led in an earlier life follows nobody. */
+  /** A leader that is known but not heard in this run; null for this node itself. */
   #remembered(certificate: Certificate): Following | null {
     return certificate.leader === this.self ? null : { certificate, isHeard: false };
   }
 
-  /** Changes the role. Whatever a leader that is no more had been asked is refused. */
+  /** Changes the role. A leader that steps down refuses all its requests. */
   changeRole(role: Role): void {
     const before = this.#role;
     const leaderBefore = this.leader;
     this.#role = role;
     if (before.name === "leader" && before !== role) leaveLeadership(this, before);
-    // The term's election is over. Its shares are of use to nobody, and the log outgrows what was voted on.
+    // The term's election is over. Its shares are useless, and the log grows beyond the statement.
     if (this.certificate !== null) this.pendingVotes.clear();
     if (leaderBefore !== this.leader) {
       this.forwarded.leaderLost(this.output);
@@ -332,7 +332,7 @@ export class CoreState {
     this.#enter(this.cluster.commit(entries));
   }
 
-  /** Another configuration is in force: nobody signs under an epoch before its own any more. */
+  /** Another configuration is in force: earlier epochs no longer sign. */
   #enter(configuration: Configuration | null): void {
     if (configuration === null) return;
     const { epoch } = configuration;
@@ -345,8 +345,8 @@ export class CoreState {
   }
 
   /**
-   * Raft §7: a snapshot takes the place of everything up to its index. Entries after it stay if the
-   * log agrees with it; otherwise the whole log goes.
+   * Raft §7: a snapshot replaces everything up to its index. Later entries stay if the log agrees with the
+   * snapshot; otherwise the whole log is discarded.
    */
   restore(snapshot: Snapshot): void {
     assert(snapshot.index > this.#commitIndex, "A snapshot only moves forward");
@@ -366,7 +366,7 @@ export class CoreState {
     this.#commitIndex = snapshot.index;
     this.service.committed(snapshot.index);
     this.output.installSnapshot = snapshot;
-    // What this step committed before is in the snapshot.
+    // The snapshot includes all that this step committed before.
     this.output.apply.length = 0;
   }
 

@@ -1,6 +1,6 @@
 /**
- * What proves that a term may be: t voters granted it to one candidate, or elected its leader. Terms
- * are raised, roles left and timers reset for nothing less; see `mod.ts`.
+ * What proves a term: t voters granted it to one candidate, or elected its leader. Without proof, no term is
+ * raised, no role left and no timer reset; see `mod.ts`.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type { Epoch, NodeId, Term } from "../types.ts";
 
 /** One voter's signed grant of a pre-vote. */
 export interface SignedGrant {
-  /** Who granted. */
+  /** The voter that granted. */
   readonly voter: NodeId;
   /** Its signature: 64 bytes. */
   readonly signature: Uint8Array;
@@ -27,18 +27,18 @@ export interface SignedGrant {
 export interface GrantsProof {
   /** The tag. */
   readonly kind: "grants";
-  /** What the proof is for. */
+  /** The proven term. */
   readonly term: Term;
-  /** Whose voters granted: each signature names it. */
+  /** The epoch of the voters: each signature names it. */
   readonly epoch: Epoch;
   /**
    * What put that epoch's newest membership into force, for a voter that does not know it yet; null for that
    * of the genesis.
    */
   readonly membership: MembershipCertificate | null;
-  /** Who asked for the grants, and so opened the term. */
+  /** The candidate that asked for the grants, and so opened the term. */
   readonly candidate: NodeId;
-  /** One of each of t voters, in the order of {@linkcode Certifier.voters}. */
+  /** One grant of each of t voters, in the order of {@linkcode Certifier.voters}. */
   readonly grants: readonly SignedGrant[];
 }
 
@@ -55,7 +55,7 @@ export interface CertificateProof {
 /** What proves a term. */
 export type TermProof = GrantsProof | CertificateProof;
 
-/** What proofs are checked with. */
+/** The keys that check proofs. */
 export interface ProofKeys {
   /** Knows the voters of an epoch and the threshold; null for an epoch that this node does not know. */
   readonly certifierOf: (epoch: Epoch) => Pick<Certifier, "voters" | "threshold"> | null;
@@ -65,13 +65,13 @@ export interface ProofKeys {
   readonly verifyGrant: (epoch: Epoch, given: SignedGrant & { readonly grant: Grant }) => boolean;
 }
 
-/** Who opens a term, and under which membership. */
+/** The opener of a term, and its membership. */
 interface OpenedTerm extends Pick<GrantsProof, "term" | "candidate" | "membership"> {
   /** Knows the voters of the epoch. */
   readonly certifier: Pick<Certifier, "epoch" | "voters" | "threshold">;
 }
 
-/** Puts the grants of t voters into the one form of a proof; there must be as many. */
+/** Writes the grants of t voters as a proof, which has one form only. There must be t of them. */
 export function toGrantsProof(
   { term, candidate, membership, certifier: { epoch, voters, threshold } }: OpenedTerm,
   received: ReadonlyMap<NodeId, { readonly signature: Uint8Array }>,
@@ -85,8 +85,8 @@ export function toGrantsProof(
 }
 
 /**
- * Checks a proof, and returns the grants or the certificate that it is. Stops at the first signature
- * that is wrong, so what is made up costs its reader little.
+ * Checks a proof, and returns its grants or its certificate. Stops at the first wrong signature, so a false
+ * proof costs little time.
  *
  * @throws {CertificateError} when the proof does not hold.
  */
@@ -103,7 +103,7 @@ function checkGrants(keys: ProofKeys, proof: GrantsProof): void {
   const { voters, threshold } = certifier;
   if (grants.length !== threshold) throw malformed(`${grants.length} grants are not ${threshold}`);
   if (!voters.includes(candidate)) throw malformed(`${candidate} is no voter`);
-  // The form first, as it costs nothing. One order, so that nobody counts twice.
+  // The form first, because that check is cheap. One order, so that no voter counts twice.
   let last = -1;
   for (const { voter } of grants) {
     const position = voters.indexOf(voter);

@@ -1,7 +1,7 @@
 /**
- * Leadership transfer (Raft dissertation §3.10). The leader takes no more commands, brings the target
- * up to date and asks it to stand for election at once. That election is certified like any other;
- * only the voters' lease is waived.
+ * Leadership transfer (Raft dissertation §3.10). The leader accepts no more commands, brings the target up
+ * to date and asks it to stand for election immediately. That election is certified like any other; only
+ * the voters' lease is waived.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import type { TransferResult } from "./input_output.ts";
 import type { Leader } from "./role.ts";
 import type { CoreState } from "./state.ts";
 
-/** Names the hand-over of a leader that leaves by itself: nobody asked for it, and nobody is told of it. */
+/** The id of a transfer that the leader begins by itself. No client requested it, so none is answered. */
 export const OWN_TRANSFER = 0;
 
-/** An operator, or a node that is about to stop, wants to hand over. */
+/** Begins a transfer, for an operator or for a node that is about to stop. */
 export function startTransfer(
   state: CoreState,
   wish: { readonly transferId: number; readonly target: NodeId | null },
@@ -31,12 +31,12 @@ export function startTransfer(
   if (target === null || !mayLead(state, target)) return refuse("noTarget");
   leader.isLeaseWaived = true;
   leader.transfer = { transferId, target, startedTick: state.nowTick, isTold: false };
-  // Every voter must hear whose election it may help.
+  // Every voter must learn which candidate it may help.
   leader.rounds.beginHeartbeat(state.nowTick);
   state.output.events.push({ kind: "transferStarted", term: state.currentTerm, target });
 }
 
-/** At the end of a step: tells the target as soon as its log is complete. */
+/** At the end of a step: asks the target to stand as soon as its log is complete. */
 export function tellTarget(state: CoreState, leader: Leader): void {
   const { transfer } = leader;
   if (transfer === null || transfer.isTold) return;
@@ -52,7 +52,7 @@ export function tellTarget(state: CoreState, leader: Leader): void {
   });
 }
 
-/** Time passes: a target that has not taken over by now never will. */
+/** Aborts a transfer that takes too long. */
 export function tickTransfer(state: CoreState, leader: Leader): void {
   const { transfer } = leader;
   if (transfer === null) return;
@@ -63,7 +63,7 @@ export function tickTransfer(state: CoreState, leader: Leader): void {
   state.output.transfers.push({ kind: "aborted", transferId, target });
 }
 
-/** The follower whose log is furthest, among those that answer and could lead. */
+/** The follower with the longest matching log, among those that answer and can lead. */
 function furthestFollower(state: CoreState, leader: Leader): NodeId | null {
   const certified = [...leader.followers].filter(([peer, follower]) =>
     follower.isCertified && follower.wantedSnapshotIndex === null && mayLead(state, peer)

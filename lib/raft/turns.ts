@@ -1,31 +1,31 @@
 /**
- * Whose turn it is to stand for election. A grant of a pre-vote is signed and can be shown later, and a
- * term that was opened is gone for everybody; so a voter is careful with both. None of this is needed
- * for safety. It is what bounds the time that liars cost.
+ * Whose turn it is to stand for election. A pre-vote grant is signed and can be shown later, and an opened
+ * term is used up for all candidates; so a voter limits both. Safety needs none of this. It bounds the time
+ * that liars cost.
  *
  * - **Silence.** A voter grants only after an election timeout in which it heard no leader *and* entered
- *   no term. So terms follow each other no faster than that, and nobody can collect grants for the next
- *   term while this one's election is under way.
+ *   no term. So terms follow each other no faster than that, and no candidate can collect grants for the
+ *   next term during this one's election.
  * - **Unfinished terms.** For each term that a candidate opened since the last certificate, the silence
- *   must be twice as long. A liar that stands first, at the end of the silence, and never finishes comes
- *   after every honest node's randomised timeout the next time.
- * - **Pledges.** A grant is a pledge: for half an election timeout the voter grants to nobody else, and in
- *   that term votes for nobody else. So t grants are t votes, and no liar takes one of them by being
- *   quicker. When a pledge has lapsed, the one of those that wait comes next that had the fewest.
+ *   must be twice as long. So a liar that stands first and never finishes must wait, the next time, until
+ *   every honest node's randomised timeout is over.
+ * - **Pledges.** A grant is a pledge: for half an election timeout the voter grants to no other candidate,
+ *   and in that term votes for no other. So t grants are t votes, and a quicker liar cannot take one of
+ *   them. When a pledge has lapsed, the waiting candidate with the fewest pledges is next.
  *
  * @module
  */
 
 import type { NodeId, Term } from "../types.ts";
 
-/** At most so many doublings: 8 election timeouts. */
+/** At most this many doublings: 8 election timeouts. */
 const DOUBLINGS_MAX = 3;
 
 /** A candidate asks for a grant. */
 export interface Asked {
   /** The term that it would open. */
   readonly term: Term;
-  /** Who asks. */
+  /** The node that stands. */
   readonly candidate: NodeId;
   /** The core's clock. */
   readonly nowTick: number;
@@ -37,34 +37,34 @@ interface Pledge {
   readonly sinceTick: number;
 }
 
-/** One voter's view; all of it belongs to one life of the process. */
+/** One voter's view. It lasts for one run of the process. */
 export class Turns {
   readonly #self: NodeId;
   readonly #electionTimeoutTicks: number;
-  /** Since when no leader was heard and no term entered; null before the first of either. */
+  /** When a leader was last heard or a term entered; null before the first such event. */
   #quietSinceTick: number | null = null;
-  /** The same as it was when the current term was entered. */
+  /** The value of the former when the current term was entered. */
   #quietBeforeTick: number | null = null;
-  /** Who opened the current term, until somebody is certified in it. */
+  /** The candidate that opened the current term, until a leader is certified in it. */
   #opener: NodeId | null = null;
   readonly #unfinished = new Map<NodeId, number>();
   #pledge: Pledge | null = null;
-  /** How many pledges for the pledge's term each had, and when others asked for one last. */
+  /** How many pledges each candidate had for the pledge's term, and when the others last asked. */
   readonly #served = new Map<NodeId, number>();
   readonly #waiting = new Map<NodeId, number>();
 
-  /** A voter that has heard nothing yet. */
+  /** Begins without any event. */
   constructor(self: NodeId, electionTimeoutTicks: number) {
     this.#self = self;
     this.#electionTimeoutTicks = electionTimeoutTicks;
   }
 
-  /** A leader was heard, or may have been a moment before this life began. */
+  /** A leader was heard, or may have been heard just before this run began. */
   leaderHeard(nowTick: number): void {
     this.#quietSinceTick = nowTick;
   }
 
-  /** A term was entered, that `opener` opened; null where its leader's certificate proved it. */
+  /** A term was entered. `opener` opened it; null where its leader's certificate proved it. */
   termEntered(nowTick: number, opener: NodeId | null): void {
     this.#quietBeforeTick = this.#quietSinceTick;
     this.#quietSinceTick = nowTick;
@@ -72,18 +72,18 @@ export class Turns {
     if (opener !== null) this.failed(opener);
   }
 
-  /** The current term's certificate is known: it was finished, and the others' are forgiven. */
+  /** The current term's certificate is known: the term was finished, and unfinished ones no longer count. */
   certified(): void {
     this.#opener = null;
     this.#unfinished.clear();
   }
 
-  /** A leader does not do its work, or a candidate's term has no leader. */
+  /** Counts one more unfinished term against a node: a term that it opened, or led without working. */
   failed(node: NodeId): void {
     this.#unfinished.set(node, (this.#unfinished.get(node) ?? 0) + 1);
   }
 
-  /** Whether it has been silent for as long as this candidate must wait. */
+  /** Whether the silence has lasted as long as this candidate must wait. */
   isSilentFor({ candidate, nowTick }: Asked): boolean {
     return this.#hasPassed(this.#quietSinceTick, nowTick, this.#unfinished.get(candidate) ?? 0);
   }
@@ -98,8 +98,8 @@ export class Turns {
   }
 
   /**
-   * Pledges this voter to the candidate, unless it is pledged to another or another's turn has come.
-   * A candidate to which this node gives way comes before this node's own candidacy.
+   * Pledges this voter to the candidate, unless it is pledged to another or it is another's turn. A candidate
+   * to which this node gives way comes before this node's own candidacy.
    */
   pledge(asked: Asked, options: { readonly givesWay: boolean }): boolean {
     const { term, candidate, nowTick } = asked;
@@ -115,7 +115,7 @@ export class Turns {
     return true;
   }
 
-  /** The leader itself wants this candidate: whatever was pledged counts no more. */
+  /** The leader transfers to this candidate: earlier pledges no longer count. */
   pledgeAtOnce({ term, candidate, nowTick }: Asked): void {
     this.#forgetTerm();
     this.#pledge = { term, candidate, sinceTick: nowTick };
@@ -139,7 +139,7 @@ export class Turns {
     return Math.ceil(this.#electionTimeoutTicks / 2);
   }
 
-  /** A node waits twice as long for its own candidacy, which asks for the others' grants meanwhile. */
+  /** A node's pledge to itself lasts twice as long: meanwhile it asks for the others' grants. */
   #hasLapsed(nowTick: number): boolean {
     if (this.#pledge === null) return true;
     const { candidate, sinceTick } = this.#pledge;

@@ -1,6 +1,5 @@
 /**
- * A node's state as others may see it: status reports, invariants, the simulator's checkers. The
- * types leave out whatever changes it.
+ * A read-only view of a node's state, for status reports, invariants and the simulator's checkers.
  *
  * @module
  */
@@ -30,7 +29,7 @@ export type ProgressView =
     readonly rounds: Pick<FollowerRounds, "answered" | "answeredSentTick">;
   };
 
-/** A candidate-to-be. */
+/** A node that asks for pre-votes. */
 export type PreCandidateView =
   & Pick<PreCandidate, "name" | "askedTerm" | "transfer" | "following">
   & { readonly grants: ReadonlyMap<NodeId, ReceivedGrant> };
@@ -57,7 +56,7 @@ export type LeaderView =
 /** What a node is. */
 export type RoleView = Follower | PreCandidateView | CandidateView | LeaderView;
 
-/** Everything about a node that may be looked at; see {@linkcode CoreState} for each field. */
+/** The visible state of a node; see {@linkcode CoreState} for each field. */
 export type RaftView =
   & Readonly<
     Pick<

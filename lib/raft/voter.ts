@@ -2,8 +2,8 @@
  * The voter (Raft §5.2, §5.4.1). Its pre-vote brings a nonce commitment, FROST's round one. Its vote and
  * its signature share, round two, stand or fall together.
  *
- * The order in round two is the one that keeps both promises through a crash: the nonce leaves its pool, the vote
- * becomes durable, the share is computed and the nonce erased, and only then does the answer leave.
+ * The order of round two keeps both promises through a crash: the nonce leaves its pool, the vote becomes
+ * durable, the share is computed and the nonce erased, and only then is the answer sent.
  *
  * @module
  */
@@ -16,15 +16,14 @@ import type { CoreState } from "./state.ts";
 import type { RaftView } from "./view.ts";
 
 /**
- * Answers a pre-vote. Nothing changes on the voter but that a nonce is set aside and a grant signed, so
- * a node that cannot win disturbs nobody; only a candidate that is ahead, and proves it, takes the voter
- * along.
+ * Answers a pre-vote. The voter only reserves a nonce and signs a grant, so a node that cannot win does not
+ * disturb the cluster. A candidate that proves a higher term raises the voter's term.
  */
 export function handlePreVoteRequest(state: CoreState, message: PreVoteRequest): void {
   const { from: candidate, term, epoch, proof } = message;
   state.cluster.learnNewer(message);
   if (!state.cluster.has(candidate)) return tellRemoved(state, message);
-  // Dissertation §4.2.3: while a leader is heard, nobody needs another.
+  // Dissertation §4.2.3: while a leader is heard, no other is needed.
   if (!mayHelp(state, message)) return keepForTransfer(state, message);
   const isAhead = term > state.currentTerm + 1;
   if (isAhead && !state.adoptTerm(candidate, { term: plus(term, -1), proof })) return;
@@ -49,13 +48,13 @@ export function handlePreVoteRequest(state: CoreState, message: PreVoteRequest):
   });
 }
 
-/** Who is no member is told so, whoever leads: it disturbs nobody, and stands no more. */
+/** Tells a node that is not a member so, at any time. It then no longer stands. */
 function tellRemoved(state: CoreState, message: PreVoteRequest): void {
   state.refuse(message.from, "pre-vote of no member of this cluster");
   if (state.cluster.certificatesAfter(message.sequence).length > 0) refusePreVote(state, message);
 }
 
-/** What came before the leader's own word that it hands over is answered once that is heard. */
+/** Answers a transfer target whose request arrived before the leader's message about the transfer. */
 export function answerEarlyRequest(state: CoreState): void {
   const { transferTarget } = state.voterPromise;
   const request = transferTarget === null ? undefined : state.earlyRequests.get(transferTarget);
@@ -68,7 +67,7 @@ function keepForTransfer(state: CoreState, message: PreVoteRequest): void {
   if (message.transfer) state.earlyRequests.set(message.from, message);
 }
 
-/** Brings what the candidate lacks, so that it catches up with one message: a term's proof, memberships. */
+/** Sends what the candidate lacks, so that it catches up with one message: a term's proof, memberships. */
 function refusePreVote(
   state: CoreState,
   { term, from: to, sequence }: PreVoteRequest,
@@ -87,7 +86,7 @@ function refusePreVote(
   });
 }
 
-/** Whether the candidate may have this voter's pledge; who may not now is not answered, and asks again. */
+/** Whether the candidate gets this voter's pledge. If not, it gets no answer, and asks again. */
 function mayPledge(state: CoreState, message: PreVoteRequest): boolean {
   const { from: candidate, term, transfer } = message;
   const asked = { term, candidate, nowTick: state.nowTick };
@@ -99,7 +98,7 @@ function mayPledge(state: CoreState, message: PreVoteRequest): boolean {
     state.turns.pledge(asked, { givesWay: precedes(message, state) });
 }
 
-/** Of two that stand at the same time, the one with the longer log goes on; else that of the lower id. */
+/** Of two simultaneous candidates, the one with the longer log continues; of equal ones, the lower id. */
 function precedes(other: PreVoteRequest, { log: { last }, self }: CoreState): boolean {
   if (other.lastLogTerm !== last.term) return other.lastLogTerm > last.term;
   if (other.lastLogIndex !== last.index) return other.lastLogIndex > last.index;
@@ -115,13 +114,13 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
   }
   // Dissertation §4.2.3: while a leader is heard, a request for its removal is not even noticed.
   if (!mayHelp(state, message)) return;
-  // A leader that hands over forgets to whom once it has entered the new term.
+  // A leader forgets its transfer target when it enters the new term.
   const isHandedOver = message.transfer && isTransferTarget(state, message.from);
   state.adoptTerm(message.from, message);
   if (message.term > state.currentTerm) return;
   if (!mayVoteFor(state, message)) return refuseVote(state, message);
   if (!hasOpened(state, message)) return;
-  // Who is pledged to another, or must wait longer, does not answer; the candidate asks again.
+  // A voter that is pledged to another, or must wait longer, does not answer; the candidate asks again.
   if (!isHandedOver && !isTurnOf(state, message)) return;
   const isFirst = state.votedFor === null;
   state.votedForLogEnd = { index: message.lastLogIndex, term: message.lastLogTerm };
@@ -131,8 +130,7 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
     session: message.session,
     request: message.commitments.length === 0 ? null : signingRequest(message),
   });
-  // Only to give the vote: a candidate that asks again and again and never wins must not keep this
-  // node waiting.
+  // Only for a new vote: a candidate that asks repeatedly and never wins must not delay this node.
   if (isFirst) state.resetElectionTimer();
 }
 
@@ -154,8 +152,8 @@ function refuseVote(state: CoreState, message: VoteRequest): void {
 }
 
 /**
- * Whether the grants are the candidate's own: a term that another opened is no reason to vote for
- * whoever asks first.
+ * Whether the grants are the candidate's own. If another candidate opened the term, the first to ask does
+ * not get the vote.
  */
 function hasOpened(state: CoreState, { from, term, proof }: VoteRequest): boolean {
   if (state.votedFor === from) return true;
@@ -175,7 +173,7 @@ function isTurnOf(state: CoreState, { from: candidate, term }: VoteRequest): boo
 
 /** One vote, for a candidate or for this node itself. */
 interface Vote {
-  /** Who gets the vote. */
+  /** The candidate that gets the vote. */
   readonly candidate: NodeId;
   /** The epoch whose shares sign. */
   readonly epoch: Epoch;
@@ -233,9 +231,9 @@ function signingRequest(message: VoteRequest): SigningRequest {
 }
 
 /**
- * A request that cannot be signed still gets the vote: with it goes a fresh commitment, which lets
- * the candidate open a session that can be signed. A voter that restarted between the rounds, and
- * so lost its nonces, is the ordinary case.
+ * A request that cannot be signed still gets the vote, with a fresh commitment. So the candidate can open a
+ * session that can be signed. The usual case is a voter that restarted between the rounds and lost its
+ * nonces.
  */
 function takeNonce(
   state: CoreState,
@@ -250,29 +248,29 @@ function takeNonce(
   });
 }
 
-/** What a voter promised the leader that it heard last, however little it knows of it by now. */
+/** What a voter promised to the last leader that it heard. */
 export interface VoterPromise {
   /**
-   * When it heard that leader. A voter that restarts in a term takes it for just now, as it may have
-   * promised anything a moment before. Null in a life that knows of no leader.
+   * When it heard that leader. A voter that restarts in a term assumes the time of the restart, because it may
+   * have made a promise just before. Null in a run that knows of no leader.
    */
   heardTick: number | null;
-  /** To whom that leader, when last heard, was handing over. */
+  /** The transfer target of that leader, as last heard. */
   transferTarget: NodeId | null;
 }
 
-/** Whether this node may help the sender to be elected; if not, the request is not even noticed. */
+/** Whether this node may help the sender to be elected. If not, it ignores the request. */
 function mayHelp(state: RaftView, message: PreVoteRequest | VoteRequest): boolean {
   return !isBound(state) || (message.transfer && isTransferTarget(state, message.from));
 }
 
-/** Whether the leader hands over to this node. */
+/** Whether the leader transfers leadership to this node. */
 function isTransferTarget({ role, voterPromise }: RaftView, node: NodeId): boolean {
   const target = role.name === "leader" ? role.transfer?.target : voterPromise.transferTarget;
   return target === node;
 }
 
-/** Whether the promise holds. A leader is bound to itself, as it steps down without a quorum. */
+/** Whether the promise holds. A leader is bound to itself, because it steps down without a quorum. */
 export function isBound(state: RaftView): boolean {
   if (state.role.name === "leader") return true;
   const { heardTick } = state.voterPromise;
