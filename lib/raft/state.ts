@@ -69,7 +69,7 @@ export class CoreState {
   readonly voterPromise: VoterPromise = { heardTick: null, transferTarget: null };
   /**
    * The log's end of the candidate that has this term's vote: the only one that this node signs for it. Null
-   * before the vote and after a restart.
+   * before the vote, and after a restart: then this node signs nothing more in this term.
    */
   votedForLogEnd: LogPosition | null = null;
   /** Whose turn it is to stand. */

@@ -210,10 +210,14 @@ function mayVoteFor(state: CoreState, message: VoteRequest): boolean {
     state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });
 }
 
-/** A candidate's log does not change within its term: it gets shares for one statement only. */
-function isSameStatement({ votedForLogEnd }: CoreState, message: VoteRequest): boolean {
-  return votedForLogEnd === null ||
-    (votedForLogEnd.index === message.lastLogIndex && votedForLogEnd.term === message.lastLogTerm);
+/**
+ * A candidate's log does not change within its term: it gets shares for one statement only. A voter that
+ * restarted since its vote does not know any more which one that was, and so signs none.
+ */
+function isSameStatement({ votedFor, votedForLogEnd }: CoreState, message: VoteRequest): boolean {
+  if (votedForLogEnd === null) return votedFor === null;
+  return (votedForLogEnd.index === message.lastLogIndex &&
+    votedForLogEnd.term === message.lastLogTerm);
 }
 
 /** The statement's fields, from the typed fields of the request and never from signed bytes. */
