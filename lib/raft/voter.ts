@@ -261,6 +261,8 @@ export interface VoterPromise {
   heardTick: number | null;
   /** The transfer target of that leader, as last heard. */
   transferTarget: NodeId | null;
+  /** The newest of that leader's rounds that was heard; 0 before the first. */
+  round: number;
 }
 
 /** Whether this node may help the sender to be elected. If not, it ignores the request. */

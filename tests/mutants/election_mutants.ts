@@ -218,6 +218,14 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     world: "slowTransfers",
   },
   {
+    name: "transfer-taken-back-by-an-older-word",
+    bug: "what a leader said before it hands over takes the voters' leave back when it comes late",
+    file: "lib/raft/follower.ts",
+    find: `  if (message.round < voterPromise.round) return;\n`,
+    replace: ``,
+    world: "unevenTransfers",
+  },
+  {
     name: "transfer-waits-too-short",
     bug: "a leader waits one election timeout for the node that it hands over to",
     file: "lib/raft/config.ts",

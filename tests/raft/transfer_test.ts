@@ -95,6 +95,26 @@ Deno.test("§3.10: a leader helps its target although another told it of the tar
   assert.equal(cluster.findLeader()?.id, "n3");
 });
 
+Deno.test("§3.10: what the leader said before it hands over takes back nothing when it comes late", () => {
+  const cluster = new TestCluster({ size: 3, threshold: 3 });
+  const leader = cluster.elect("n1");
+  const earlier: Message[] = [];
+  cluster.intercept = (message) => {
+    if (message.kind === "appendRequest" && message.to === "n3") earlier.push(message);
+    return message;
+  };
+  cluster.tick(HEARTBEAT_TICKS);
+  cluster.intercept = (message) => {
+    if (message.kind !== "voteRequest" || message.to !== "n3") return message;
+    for (const late of earlier.splice(0)) cluster.node("n3").receive(late);
+    return message;
+  };
+  leader.step({ kind: "transfer", transferId: 1, target: toNodeId("n2") });
+  cluster.deliver();
+  assert.deepEqual(earlier, []);
+  assert.equal(cluster.findLeader()?.id, "n2");
+});
+
 Deno.test("§3.10: a target that fails asks for its next election without the leader's leave", () => {
   const cluster = new TestCluster({ size: 3 });
   const leader = cluster.elect("n1");

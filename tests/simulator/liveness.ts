@@ -5,7 +5,6 @@
  * @module
  */
 
-import { TERMS_CARRY_PROOF } from "./fault_kinds.ts";
 import type { Ending } from "./history.ts";
 import { LED_SHARE_MIN } from "./liars_world.ts";
 import type { Machine } from "./machine.ts";
@@ -57,7 +56,7 @@ function heal(simulation: Simulation): readonly Machine[] | null {
   const needed = Math.max(scenario.threshold, Math.floor(scenario.size / 2) + 1);
   if (sound.length < needed) return null;
   const core = sound.slice(0, random.between(needed, sound.length));
-  const liars = TERMS_CARRY_PROOF ? machines.filter(({ isHonest }) => !isHonest) : [];
+  const liars = machines.filter(({ isHonest }) => !isHonest);
   const staying = [...core, ...liars.slice(0, scenario.size - scenario.threshold)];
   if (staying.length > core.length) simulation.letLiarsStay();
   for (const machine of machines) {
