@@ -34,11 +34,12 @@ export function handleAppendRequest(state: CoreState, message: AppendRequest): v
   if (outcome !== null) answerLeader(state, message, outcome);
 }
 
-/** To whom the leader hands over is what it said last: an earlier word that comes late takes back nothing. */
+/** Notes the transfer target, from the newest round only: a late message of an earlier round changes nothing. */
 function hearOfTransfer({ voterPromise }: CoreState, message: AppendRequest): void {
   if (message.round < voterPromise.round) return;
   voterPromise.round = message.round;
   voterPromise.transferTarget = message.transferTarget;
+  voterPromise.transferTerm = message.term + 1;
 }
 
 /** Ends this node's pre-candidacy when the leader has aborted the transfer to it. */

@@ -199,8 +199,8 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "transfer-by-hearsay",
     bug: "a voter forgets its leader for anybody who says that the leader wishes so",
     file: "lib/raft/voter.ts",
-    find: `  return target === node;`,
-    replace: `  return target !== "";`,
+    find: `voterPromise.transferTarget === from && term === voterPromise.transferTerm;`,
+    replace: `voterPromise.transferTarget !== "" && term > 0;`,
   },
   {
     name: "suspected-for-good",
@@ -224,6 +224,14 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     find: `  if (message.round < voterPromise.round) return;\n`,
     replace: ``,
     world: "unevenTransfers",
+  },
+  {
+    name: "leave-for-every-term",
+    bug: "whom a leader once handed over to is helped in every later term as well",
+    file: "lib/raft/voter.ts",
+    find: `voterPromise.transferTarget === from && term === voterPromise.transferTerm;`,
+    replace: `voterPromise.transferTarget === from && term >= voterPromise.transferTerm;`,
+    world: "transfersToLiars",
   },
   {
     name: "transfer-waits-too-short",
