@@ -27,7 +27,11 @@ import {
 } from "../lib/frost/mod.ts";
 import { VALIDATED_POINTS_MAX } from "../lib/frost/points.ts";
 import { toPrivateKey } from "../lib/native_key.ts";
-import { type Input, type Output, Resharing } from "../lib/reshare/mod.ts";
+import {
+  type ReshareInput as Input,
+  type ReshareOutput as Output,
+  Resharing,
+} from "../lib/reshare/mod.ts";
 import { toClusterName, toEpoch, toNodeId } from "../lib/types.ts";
 import { quantile } from "./support/statistics.ts";
 

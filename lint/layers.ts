@@ -30,7 +30,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["certificate", ["base", "frost"]],
   ["keygen", ["base", "frost", "certificate"]],
   ["reshare", ["base", "frost", "certificate"]],
-  ["raft", ["base", "certificate", "reshare"]],
+  ["raft", ["base", "frost", "certificate", "reshare"]],
   ["kv", ["base"]],
   ["storage", ["base", "certificate", "raft", "kv"]],
   ["transport", ["base", "frost", "certificate", "keygen", "raft"]],

@@ -74,7 +74,11 @@ export function toFirstMembership(genesis: GenesisStatement): Membership {
 }
 
 /** The group of the voters that hold a share. */
-export function toGroup({ cluster, epoch, threshold, publicKey, members }: Membership): Group {
+export function toGroup(
+  { cluster, epoch, threshold, publicKey, members }: Omit<Group, "voters"> & {
+    readonly members: readonly KnownMember[];
+  },
+): Group {
   return { cluster, epoch, threshold, publicKey, voters: holdersOf(members) };
 }
 

@@ -17,7 +17,7 @@ import {
   type SignerCommitment,
 } from "./certifier.ts";
 import { type CertifierOptions, createFrostScheme } from "./frost_certifier.ts";
-import { NoncePool, signingSessionsMax } from "./nonce_pool.ts";
+import { NoncePool } from "./nonce_pool.ts";
 import {
   blaming,
   identifierOf,
@@ -26,6 +26,12 @@ import {
   voterOf,
 } from "./scheme_certifier.ts";
 import type { SchemeSession, SigningScheme } from "./signing_scheme.ts";
+
+/**
+ * Most sessions of one leader in one term. There is one text to sign, so the limit is for the memory alone; a
+ * leader that tries for long on a bad network needs many.
+ */
+const SESSIONS_PER_TERM_MAX = 1024;
 
 /** The leader of a term, who brings the signers together. */
 export interface SigningLeader {
@@ -98,10 +104,7 @@ class SchemeMembershipSigner<Nonces> implements MembershipSigner {
     this.#roster = roster;
     this.#self = self;
     this.#scheme = scheme;
-    const { threshold, voters: { length: voters } } = roster;
-    this.#pool = new NoncePool(scheme, {
-      takenPerCandidateMax: signingSessionsMax({ voters, threshold }),
-    });
+    this.#pool = new NoncePool(scheme, { takenPerCandidateMax: SESSIONS_PER_TERM_MAX });
   }
 
   get canSign(): boolean {

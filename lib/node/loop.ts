@@ -18,10 +18,18 @@ import type {
   SnapshotChunk,
   SnapshotRequest,
 } from "../raft/mod.ts";
+import type { DurableShares } from "../reshare/mod.ts";
 import type { LogIndex } from "../types.ts";
 
 /** What a turn needs done by others, in the order called. None of it waits for a disk. */
 export interface LoopPorts {
+  /**
+   * Makes this node's shares durable before it returns, in place of those on the disk, and erases the copies
+   * that it was given.
+   *
+   * @throws when that is not certain; the node must then stop.
+   */
+  persistShares(shares: DurableShares): void;
   /** Puts a message on its way; it may be lost. */
   send(message: Message): void;
   /**
@@ -124,6 +132,8 @@ export class Loop {
   /** Does what the output says, as far as it may be done now, and returns what came of it. */
   #carryOut(output: Output): readonly Input[] {
     const ports = this.#ports;
+    // A new share is on the disk before anybody is told so.
+    if (output.shares !== null) ports.persistShares(output.shares);
     // The followers' disks work while this node's own does.
     for (const message of output.send) ports.send(message);
     if (output.persist !== null) {

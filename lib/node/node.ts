@@ -5,6 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { assert } from "../assert.ts";
 import type { Certifier, GrantKeys, Group } from "../certificate/mod.ts";
 import type { ClusterConfig, PinnedClusterConfig, TimingConfig } from "../config/mod.ts";
 import { isCommand, StateMachine } from "../kv/mod.ts";
@@ -132,6 +133,7 @@ export class Node {
       fail: (error) => this.#fail(error),
     });
     this.#loop = new Loop(this.#raft, {
+      persistShares: () => assert(false, "The members of a running cluster do not change yet"),
       send: (message) => this.#send(message),
       persist: (batch) => stores.raft.persist(batch),
       apply: (entries) => {

@@ -121,6 +121,10 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
         const fields = { sequence, epoch, threshold, voters, learners };
         return this.#logger.info("members.changed", fields);
       }
+      case "resharing":
+        return this.#logger.info(`members.${event.event.kind}`, event.event);
+      case "configurationDelayed":
+        return this.#limited("warn", "members.delayed", { reason: event.reason });
       case "removed":
         return this.#logger.warn("members.removed", { epoch: event.configuration.epoch });
       case "logCompacted":

@@ -12,9 +12,10 @@ import {
   verifyMembership,
 } from "../certificate/mod.ts";
 import { catching, InputError } from "../errors.ts";
+import type { Change, DurableShares, MembersRecord } from "../reshare/mod.ts";
 import type { LogIndex, NodeId } from "../types.ts";
 import { CommittedMembers, readRecord } from "./committed_members.ts";
-import type { RaftConfig } from "./config.ts";
+import type { MembersConfig, RaftConfig } from "./config.ts";
 import type { DurableState, Entry } from "./entry.ts";
 import { Epochs } from "./epochs.ts";
 import type { Log } from "./log.ts";
@@ -26,6 +27,7 @@ import {
   readCertificate,
   toConfiguration,
 } from "./members.ts";
+import type { DueSigner } from "./membership_signing.ts";
 import { Suspects } from "./signing_coordinator.ts";
 import type { TermProof } from "./term_proof.ts";
 
@@ -40,9 +42,16 @@ export class Cluster {
   readonly epochs: Epochs;
   /** Voters that have cost this node's candidacies a signing session. */
   readonly suspects: Suspects;
+  /** Whether this node leads changes of the members, as `lib/reshare` was told. */
+  leadsChanges = false;
+  /** The signer of the membership that is due; null while none is, or none was asked for. */
+  dueSigner: DueSigner | null = null;
   readonly #self: NodeId;
   readonly #log: Log;
+  readonly #config: MembersConfig | null;
   #committed: CommittedMembers | null;
+  /** What the disk is to have instead of what it had when this node found itself at a membership. */
+  #settledShares: DurableShares | null = null;
 
   /** Resumes from what the store held: `log` is all of it, and committed up to `commitIndex`. */
   constructor(
@@ -55,11 +64,12 @@ export class Cluster {
     const { index, term } = record;
     this.#self = config.self;
     this.#log = log;
-    this.#committed = membership === null ? null : new CommittedMembers(membership, record);
+    this.#config = config.members ?? null;
     const configuration = membership === null ? unchanging(config) : toConfiguration(membership);
     this.members = new Members({ configuration, index, term });
     this.epochs = new Epochs(config);
     this.suspects = new Suspects(faultyMax(configuration));
+    this.#committed = membership === null ? null : this.#resume(membership, record);
     const entries = log.slice(log.base.index + 1 as LogIndex, log.last.index);
     this.add(configurationsOf(this.members, entries));
     this.commit(entries.filter((entry) => entry.index <= commitIndex));
@@ -68,6 +78,23 @@ export class Cluster {
   /** What is known of the members, for the log's beginning; null where that is the genesis alone. */
   get record(): string | null {
     return this.#committed?.text ?? null;
+  }
+
+  /** This node's part in changes of the members; null in a cluster that has none. */
+  get committed(): CommittedMembers | null {
+    return this.#committed;
+  }
+
+  /** The change of the members that is under way; null between changes. */
+  get change(): Change | null {
+    return this.#committed?.change ?? null;
+  }
+
+  /** Shares that are to take the place of those on the disk, once. */
+  takeSettledShares(): DurableShares | null {
+    const settled = this.#settledShares;
+    this.#settledShares = null;
+    return settled;
   }
 
   /** Every statement since the genesis that is committed. */
@@ -123,7 +150,7 @@ export class Cluster {
 
   /** These entries are committed. Returns the configuration that is in force now, if it is another one. */
   commit(entries: readonly Entry[]): Configuration | null {
-    for (const entry of entries) this.#committed?.apply(entry);
+    for (const entry of entries) this.#committed?.commit(entry);
     const last = entries.at(-1);
     return last !== undefined && this.members.commitTo(last.index) ? this.#enter() : null;
   }
@@ -177,11 +204,26 @@ export class Cluster {
     const record = readRecord(text);
     if (membership === null || record.index <= (this.#committed?.record.index ?? 0)) return null;
     const { sequence } = this.members.inForce.configuration.membership ?? membership;
-    this.#committed = new CommittedMembers(membership, record);
+    this.#committed?.erase();
+    this.#committed = this.#resume(membership, record);
     const { index, term } = record;
     this.members.restore({ configuration: toConfiguration(membership), index, term });
     this.epochs.open(membership);
     return membership.sequence > sequence ? this.#enter() : null;
+  }
+
+  /** Goes on from a record, with the shares that belong to where it leads. */
+  #resume(membership: Membership, record: MembersRecord): CommittedMembers {
+    const config = assertDefined(this.#config, "The members of this cluster can change");
+    const shares = this.epochs.settle(membership);
+    if (shares !== null) this.#settledShares = shares;
+    return new CommittedMembers({
+      self: this.#self,
+      config,
+      record,
+      membership,
+      shares: this.epochs.shares,
+    });
   }
 
   #isKnown(node: NodeId): boolean {

@@ -1,6 +1,7 @@
 /**
- * What the committed part of the log says about the members: the chain of memberships, and the change that is
- * under way.
+ * What the committed part of the log says about the members, and this node's part in the change that is under
+ * way: it drives `lib/reshare`. Entries reach that once they are committed and durable here, as what it does
+ * with them (an old share that it erases, say) must not be ahead of this node's log.
  *
  * @module
  */
@@ -8,28 +9,53 @@
 import type { Membership, MembershipCertificate } from "../certificate/mod.ts";
 import { catching, InputError } from "../errors.ts";
 import {
+  type Change,
   decodeMembersRecord,
   decodeReshareEntry,
+  type DurableShares,
   EMPTY_RECORD,
   encodeMembersRecord,
-  MembershipLog,
   type MembersRecord,
+  type ReshareInput,
+  type ReshareOutput,
+  Resharing,
 } from "../reshare/mod.ts";
-import type { LogIndex, Term } from "../types.ts";
+import type { LogIndex, NodeId, Term } from "../types.ts";
+import type { MembersConfig } from "./config.ts";
 import type { Entry } from "./entry.ts";
 
-/** What the committed entries say about the members. It goes on from a record where the log begins later. */
+/** What a node begins with. */
+interface Beginning {
+  readonly self: NodeId;
+  readonly config: MembersConfig;
+  /** What its log begins with, or a snapshot brought. */
+  readonly record: MembersRecord;
+  /** Where the record's certificates lead to. */
+  readonly membership: Membership;
+  /** What is on its disk. */
+  readonly shares: DurableShares;
+}
+
+/** Goes on from a record where the log begins later. */
 export class CommittedMembers {
-  readonly #log: MembershipLog;
+  readonly #resharing: Resharing;
   readonly #before: readonly MembershipCertificate[];
+  readonly #waiting: Entry[] = [];
+  #inputs: ReshareInput[] = [];
   #index: LogIndex;
   #term: Term;
 
-  /** `membership` is where the record's certificates lead to. */
-  constructor(membership: Membership, record: MembersRecord) {
+  /** What the record has of a change under way is the first step's. */
+  constructor({ self, config, record, membership, shares }: Beginning) {
     const { attempt, entries, certificates, index, term } = record;
-    this.#log = new MembershipLog(membership, entries.length === 0 ? attempt : attempt - 1);
-    for (const entry of entries) this.#log.apply(entry);
+    this.#resharing = new Resharing({
+      self,
+      membership,
+      attempt: entries.length === 0 ? attempt : attempt - 1,
+      sign: config.sign,
+      randomBytes: config.randomBytes,
+    }, shares);
+    for (const entry of entries) this.#inputs.push({ kind: "committed", entry });
     this.#before = certificates;
     this.#index = index;
     this.#term = term;
@@ -37,12 +63,17 @@ export class CommittedMembers {
 
   /** Every certificate since the genesis. */
   get certificates(): readonly MembershipCertificate[] {
-    return [...this.#before, ...this.#log.certificates];
+    return [...this.#before, ...this.#resharing.log.certificates];
+  }
+
+  /** The change that is under way, if any. */
+  get change(): Change | null {
+    return this.#resharing.log.change;
   }
 
   /** All of it, as it stands now. */
   get record(): MembersRecord {
-    const { attempt, entries } = this.#log;
+    const { attempt, entries } = this.#resharing.log;
     const { certificates } = this;
     return { index: this.#index, term: this.#term, certificates, attempt, entries };
   }
@@ -54,16 +85,46 @@ export class CommittedMembers {
     return isGenesis ? null : encodeMembersRecord(record);
   }
 
-  /** Takes a committed entry, in order. What the record has already, and what is no entry, changes nothing. */
-  apply({ index, term, kind, data }: Entry): void {
-    if (index <= this.#index) return;
-    this.#index = index;
-    if (kind !== "configuration" && kind !== "resharing") return;
-    const said = catching(InputError, () => decodeReshareEntry(data), () => null);
-    if (said === null) return;
-    const { applied } = this.#log.apply(said);
-    if (said.kind === "configuration" && applied.kind === "taken") this.#term = term;
+  /** An entry is committed, in order. */
+  commit(entry: Entry): void {
+    if (entry.index > this.#index) this.#waiting.push(entry);
   }
+
+  /** Something else happens: a message, time, a wish. */
+  add(input: ReshareInput): void {
+    this.#inputs.push(input);
+  }
+
+  /** Takes all that happened, of the log as far as it is durable; null where nothing did. */
+  step(durableIndex: LogIndex): ReshareOutput | null {
+    const later = this.#waiting.findIndex(({ index }) => index > durableIndex);
+    const count = later === -1 ? this.#waiting.length : later;
+    const { sequence } = this.#resharing.log.current;
+    let term = this.#term;
+    for (const entry of this.#waiting.splice(0, count)) {
+      this.#index = entry.index;
+      const said = readEntry(entry);
+      if (said === null) continue;
+      if (said.kind === "configuration") term = entry.term;
+      this.#inputs.push({ kind: "committed", entry: said });
+    }
+    if (this.#inputs.length === 0) return null;
+    const output = this.#resharing.step(this.#inputs);
+    this.#inputs = [];
+    if (this.#resharing.log.current.sequence > sequence) this.#term = term;
+    return output;
+  }
+
+  /** Erases every secret here. */
+  erase(): void {
+    this.#resharing.erase();
+  }
+}
+
+/** What an entry says about the members; null where it is of another kind, or none. */
+function readEntry({ kind, data }: Entry) {
+  if (kind !== "configuration" && kind !== "resharing") return null;
+  return catching(InputError, () => decodeReshareEntry(data), () => null);
 }
 
 /** Reads what the log's beginning says of the members. */

@@ -4,7 +4,14 @@
  * @module
  */
 
-import type { Certifier, GrantKeys, Membership } from "../certificate/mod.ts";
+import type {
+  Certifier,
+  GrantKeys,
+  Group,
+  Membership,
+  MembershipSigner,
+} from "../certificate/mod.ts";
+import type { RandomBytes } from "../frost/mod.ts";
 import type { DurableShares } from "../reshare/mod.ts";
 import type { NodeId } from "../types.ts";
 import type { EntryLimits } from "./log.ts";
@@ -59,6 +66,12 @@ export interface MembersConfig {
   readonly openShare: (membership: Membership, share: Uint8Array | null) => Certifier;
   /** Makes grant keys with the identity keys of this membership. */
   readonly openGrants: (membership: Membership) => GrantKeys;
+  /** Makes a signer of memberships with a share of this group, or with none. It keeps a copy of the share. */
+  readonly openSigner: (group: Group, share: Uint8Array | null) => MembershipSigner;
+  /** Signs as this node, with its identity key: what it says in a change of the members. */
+  readonly sign: (message: Uint8Array) => Uint8Array;
+  /** Where polynomials and seeds come from; a cryptographic source. */
+  readonly randomBytes: RandomBytes;
 }
 
 /**

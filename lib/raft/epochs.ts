@@ -8,6 +8,8 @@
 
 import { assertDefined } from "../assert.ts";
 import type { Certifier, Grant, GrantKeys, Membership } from "../certificate/mod.ts";
+import { catching, InputError } from "../errors.ts";
+import type { DurableNodeShare, DurableShares } from "../reshare/mod.ts";
 import type { Epoch, NodeId, Term } from "../types.ts";
 import type { MembersConfig, RaftConfig } from "./config.ts";
 import type { ProofKeys, SignedGrant } from "./term_proof.ts";
@@ -29,6 +31,9 @@ export class Epochs {
   readonly #certifiers: Map<Epoch, Certifier>;
   /** Oldest first. */
   #known: KnownGrants[];
+  #inForce: Epoch;
+  /** Copies. SECRET: erased when others take their place. */
+  #shares: DurableShares;
 
   /** Begins with the epoch that is in force. */
   constructor(
@@ -37,6 +42,8 @@ export class Epochs {
     const { epoch } = certifier;
     this.#config = members ?? null;
     this.#certifiers = new Map([[epoch, certifier]]);
+    this.#inForce = epoch;
+    this.#shares = copyOf(members?.shares ?? { current: null, next: null });
     this.#known = [{ epoch, membership: members?.membership ?? null, grants }];
   }
 
@@ -94,12 +101,44 @@ export class Epochs {
     if (sequence <= (this.known?.sequence ?? 0)) return;
     this.#known.push({ epoch, membership, grants: config.openGrants(membership) });
     this.#known.splice(0, this.#known.length - KNOWN_MAX);
-    if (this.#certifiers.has(epoch)) return;
-    this.#certifiers.set(epoch, config.openShare(membership, this.#shareOf(epoch)));
+    if (!this.#certifiers.has(epoch)) this.#openShare(membership);
+  }
+
+  /** Others are on the disk now. Who was opened without its share gets it. */
+  useShares(shares: DurableShares): void {
+    const before = this.#shares;
+    this.#shares = copyOf(shares);
+    for (const share of [before.current, before.next]) share?.secret.fill(0);
+    for (const { epoch, membership } of this.#known) {
+      const isOver = epoch < this.#inForce || membership === null;
+      if (isOver || this.signing(epoch) !== null || this.shareOf(epoch) === null) continue;
+      this.#openShare(membership);
+    }
+  }
+
+  /** What is on the disk, or will be with this step. */
+  get shares(): DurableShares {
+    return this.#shares;
+  }
+
+  /**
+   * This node finds itself at a membership without having followed the log there. A share of its epoch is the
+   * present one, and those before are of no use to anybody. Returns what the disk is to have; null for no change.
+   */
+  settle(membership: Membership): DurableShares | null {
+    const { epoch } = membership;
+    const { current, next } = this.#shares;
+    if ((next?.epoch ?? epoch + 1) > epoch && (current?.epoch ?? epoch) >= epoch) return null;
+    this.open(membership);
+    const isNextOwn = next?.epoch === epoch && this.signing(epoch) !== null;
+    const kept = isNextOwn ? next : current !== null && current.epoch >= epoch ? current : null;
+    this.useShares({ current: kept, next: isNextOwn || (next?.epoch ?? 0) <= epoch ? null : next });
+    return copyOf(this.#shares);
   }
 
   /** This epoch is in force: nobody signs under an earlier one again. */
   enter(epoch: Epoch): void {
+    this.#inForce = epoch;
     for (const [known, certifier] of this.#certifiers) {
       if (known < epoch) certifier.erase();
       // The last one is kept, to check the grants that were given under it.
@@ -112,8 +151,27 @@ export class Epochs {
     for (const certifier of this.#certifiers.values()) certifier.forgetBelow(term);
   }
 
-  #shareOf(epoch: Epoch): Uint8Array | null {
-    const { current, next } = this.#config?.shares ?? { current: null, next: null };
+  /** This node's share of an epoch; null where it has none. Not a copy. */
+  shareOf(epoch: Epoch): Uint8Array | null {
+    const { current, next } = this.#shares;
     return [current, next].find((share) => share?.epoch === epoch)?.secret ?? null;
   }
+
+  /** A share of an attempt that came to nothing is none of the membership's. */
+  #openShare(membership: Membership): void {
+    const { openShare } = assertDefined(this.#config, "The members of this cluster can change");
+    const share = this.shareOf(membership.epoch);
+    const certifier = catching(
+      InputError,
+      () => openShare(membership, share),
+      () => openShare(membership, null),
+    );
+    this.#certifiers.set(membership.epoch, certifier);
+  }
+}
+
+function copyOf({ current, next }: DurableShares): DurableShares {
+  const copy = (share: DurableNodeShare | null) =>
+    share === null ? null : { ...share, secret: share.secret.slice() };
+  return { current: copy(current), next: copy(next) };
 }

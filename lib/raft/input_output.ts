@@ -6,6 +6,7 @@
  */
 
 import type { Certificate } from "../certificate/mod.ts";
+import type { DurableShares, Proposal, ReshareEvent } from "../reshare/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { Entry, PersistBatch, Snapshot } from "./entry.ts";
 import type { Configuration } from "./members.ts";
@@ -21,6 +22,10 @@ export type Input =
   | { readonly kind: "propose"; readonly proposalId: number; readonly command: Uint8Array }
   /** A client of this node wants to read; on the leader's lease if `lease` and it has one. */
   | { readonly kind: "read"; readonly readId: number; readonly lease: boolean }
+  /** An operator wants this leader to change the members; what comes of it are events. */
+  | { readonly kind: "changeMembers"; readonly proposal: Proposal }
+  /** An operator wants this leader to give the change up. */
+  | { readonly kind: "cancelChange"; readonly reason: string }
   /** An operator wants this leader to hand over, to whoever is furthest if `target` is null. */
   | { readonly kind: "transfer"; readonly transferId: number; readonly target: NodeId | null }
   /** The batch with this sequence number, and all before it, are durable. */
@@ -148,6 +153,10 @@ export type RaftEvent =
   | { readonly kind: "steppedDown"; readonly term: Term; readonly reason: string }
   /** A leader began to hand over. */
   | { readonly kind: "transferStarted"; readonly term: Term; readonly target: NodeId }
+  /** Something happened in a change of the members. */
+  | { readonly kind: "resharing"; readonly event: ReshareEvent }
+  /** A leader could not put a configuration into its log yet. */
+  | { readonly kind: "configurationDelayed"; readonly reason: string }
   /** Another configuration is in force. */
   | { readonly kind: "membersChanged"; readonly configuration: Configuration }
   /** This node is none of the members any more. */
@@ -171,6 +180,11 @@ export type RaftEvent =
 
 /** Everything that is to be done, in the order in which `lib/node` does it. */
 export interface Output {
+  /**
+   * This node's shares, to be made durable before anything else of this step is done, in place of those on
+   * the disk. SECRET: copies, to be erased once they are. Null when they are unchanged.
+   */
+  readonly shares: DurableShares | null;
   /** Messages that need no durability first. */
   readonly send: readonly Message[];
   /** One transaction and one fsync; null when there is nothing to write. */
@@ -203,6 +217,8 @@ export interface Output {
 
 /** What one step collects: an {@linkcode Output} without what is only known at the step's end. */
 export class Outbox {
+  /** See {@linkcode Output.shares}. */
+  shares: DurableShares | null = null;
   /** See {@linkcode Output.send}. */
   readonly send: Message[] = [];
   /** See {@linkcode Output.installSnapshot}. */

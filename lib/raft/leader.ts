@@ -37,6 +37,8 @@ export function becomeLeader(state: CoreState, certificate: Certificate): void {
     leaseBrokenTick: nowTick - 1,
     isLeaseWaived: false,
     transfer: null,
+    collection: null,
+    words: new Map(),
     isLeaving: false,
     uncommittedBytes: 0,
   };

@@ -292,6 +292,62 @@ export interface ReadIndexResponse extends Envelope {
   readonly readIndex: LogIndex | null;
 }
 
+/** A dealer's sub-share for the receiver: over a channel that proves the sender and hides the content. */
+export interface SubShareMessage extends Envelope {
+  /** The tag. */
+  readonly kind: "subShare";
+  /** The change of members that it is part of: the SHA-256 of its first entry, in hex. */
+  readonly change: string;
+  /** A 32-byte scalar. SECRET: for the receiver alone; its sender erases it once it has left. */
+  readonly secret: Uint8Array;
+}
+
+/** A receiver asks a dealer for its sub-share again. */
+export interface SubShareRequest extends Envelope {
+  /** The tag. */
+  readonly kind: "subShareRequest";
+  /** As in {@linkcode SubShareMessage}. */
+  readonly change: string;
+}
+
+/** A node asks the leader to put what it says in a change of members into the log. */
+export interface MemberEntryRequest extends Envelope {
+  /** The tag. */
+  readonly kind: "memberEntryRequest";
+  /** The entry's data. */
+  readonly data: Uint8Array;
+}
+
+/** The leader asks for a commitment, or a signature share, to the membership that the log says is due. */
+export interface SignatureRequest extends Envelope {
+  /** The tag. */
+  readonly kind: "signatureRequest";
+  /** As in {@linkcode SubShareMessage}. */
+  readonly change: string;
+  /** Whose shares sign. */
+  readonly epoch: Epoch;
+  /** The signing session, counted from 1; 0 when only a commitment is asked for. */
+  readonly session: number;
+  /** The session's commitment list; empty when only a commitment is asked for. */
+  readonly commitments: readonly SignerCommitment[];
+}
+
+/** The answer to a {@linkcode SignatureRequest}. */
+export interface SignatureResponse extends Envelope {
+  /** The tag. */
+  readonly kind: "signatureResponse";
+  /** That of the request. */
+  readonly change: string;
+  /** That of the request. */
+  readonly epoch: Epoch;
+  /** That of the request. */
+  readonly session: number;
+  /** The signature share; null when none was asked for or it was refused. */
+  readonly share: Uint8Array | null;
+  /** A commitment for a further session. */
+  readonly commitment: Uint8Array;
+}
+
 /** Everything that one node can say to another. */
 export type Message =
   | PreVoteRequest
@@ -306,4 +362,9 @@ export type Message =
   | ProposeRequest
   | ProposeResponse
   | ReadIndexRequest
-  | ReadIndexResponse;
+  | ReadIndexResponse
+  | SubShareMessage
+  | SubShareRequest
+  | MemberEntryRequest
+  | SignatureRequest
+  | SignatureResponse;

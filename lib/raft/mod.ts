@@ -26,6 +26,7 @@
  * | `turns.ts` | whose turn it is to stand |
  * | `durability.ts` | what is on disk |
  * | `members.ts`, `configurations.ts` | dissertation §4: who counts, and when a configuration may follow |
+ * | `member_changes.ts`, `membership_signing.ts`, `signature_collection.ts` | how `lib/reshare` gets its entries, messages and signatures |
  * | `cluster.ts`, `epochs.ts`, `committed_members.ts` | what a node knows of its cluster: keys by epoch, the chain of memberships |
  * | `input_output.ts` | what a step wants done |
  * | `view.ts` | what others may see of a node |
@@ -50,6 +51,14 @@
  * (`lib/reshare/plan.ts`). A leader that is no voter any more hands over, or steps down. A removed node is sent
  * the log for a while; one that was away is told when it asks to be elected, and stands no more. Where the log
  * begins later, its beginning says what is known of the members ({@linkcode LogStart.members}), as snapshots do.
+ *
+ * **What leads to a configuration** is `lib/reshare`: the core gives it what is committed and durable here, and
+ * carries out what it wants. Its entries are of kind `resharing`; what a node says in one it signs, and the leader
+ * takes it from its author only, one of a kind at a time. A sub-share travels from its dealer to its receiver. A
+ * membership that the log says is due is signed in sessions of t voters that the leader opens, one after the other,
+ * over the text that each signer has from its own log. A new share is on the disk before this step says anything
+ * ({@linkcode Output.shares}). Secrets in memory: the shares of two epochs at most, copies in `epochs.ts`, in
+ * the certifiers and in the signer of what is due; each is erased when its epoch or its change is over.
  *
  * **Terms carry proof.** A term is proven by its election certificate, or by the pre-vote grants of t
  * voters for one candidate, each signed with the voter's identity key. The proof is durable with the

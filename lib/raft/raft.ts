@@ -28,6 +28,18 @@ import {
 } from "./follower.ts";
 import { type Input, Outbox, type Output } from "./input_output.ts";
 import { advanceCommit, handleAppendResponse, replicate, tickLeader } from "./leader.ts";
+import {
+  changeMembers,
+  driveChanges,
+  handleMemberEntry,
+  handleSubShare,
+  tickChange,
+} from "./member_changes.ts";
+import {
+  handleSignatureRequest,
+  handleSignatureResponse,
+  tickSigning,
+} from "./membership_signing.ts";
 import type { ForwardedProposal, Message } from "./message.ts";
 import {
   handleProposeRequest,
@@ -92,8 +104,9 @@ export class Raft {
     answerDurableVotes(state);
     if (state.role.name === "leader") {
       advanceCommit(state, state.role);
-      replicate(state, state.role);
     }
+    driveChanges(state);
+    if (state.role.name === "leader") replicate(state, state.role);
     const { currentTerm, votedFor } = state;
     const persist = state.durability.takeBatch(state.log, { currentTerm, votedFor });
     const outbox = state.output;
@@ -119,6 +132,10 @@ function takeInput(
       return takeBack(state, input.message);
     case "clockJumped":
       return breakLease(state);
+    case "changeMembers":
+      return changeMembers(state, input.proposal);
+    case "cancelChange":
+      return state.cluster.committed?.add({ kind: "cancel", reason: input.reason });
     case "transfer":
       return startTransfer(state, input);
     case "checkpointed":
@@ -141,8 +158,12 @@ function takeInput(
 /** Raft §5.2: time passes. */
 function tick(state: CoreState): void {
   state.nowTick++;
+  tickChange(state);
   const { role } = state;
-  if (role.name === "leader") return tickLeader(state, role);
+  if (role.name === "leader") {
+    tickSigning(state, role);
+    return tickLeader(state, role);
+  }
   if (state.nowTick % state.config.electionTimeoutTicks === 0) {
     expireForwarded(state);
     repeatReads(state);
@@ -223,6 +244,15 @@ function receive(state: CoreState, message: Message): void {
       return handleReadIndexRequest(state, message);
     case "readIndexResponse":
       return handleReadIndexResponse(state, message);
+    case "subShare":
+    case "subShareRequest":
+      return handleSubShare(state, message);
+    case "memberEntryRequest":
+      return handleMemberEntry(state, message);
+    case "signatureRequest":
+      return handleSignatureRequest(state, message);
+    case "signatureResponse":
+      return handleSignatureResponse(state, message);
     default:
       return unreachable(message);
   }

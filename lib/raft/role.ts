@@ -10,6 +10,7 @@ import type { NodeId, Term } from "../types.ts";
 import type { RoleReport } from "./input_output.ts";
 import type { Progress, Rounds } from "./progress.ts";
 import type { LeaderReads } from "./reads.ts";
+import type { SignatureCollection } from "./signature_collection.ts";
 import type { Offer, SigningCoordinator } from "./signing_coordinator.ts";
 
 /** Answers others, and follows a leader whose certificate it has verified, if any. */
@@ -112,6 +113,10 @@ export interface Leader {
   isLeaseWaived: boolean;
   /** The handing over that is under way, if any. */
   transfer: Transfer | null;
+  /** The signature of a membership that it collects; null while none is due. */
+  collection: SignatureCollection | null;
+  /** By change, author and kind: the last word that it put into its log, and how many. */
+  readonly words: Map<string, { readonly index: number; readonly count: number }>;
   /** Whether it has begun to hand over because it is no voter any more. */
   isLeaving: boolean;
   /** Bytes of commands appended and not yet committed. */

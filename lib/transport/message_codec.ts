@@ -70,7 +70,9 @@ export const SHARE_BYTES_MAX = 128;
 export const MEMBERSHIP_COUNT_MAX = 16;
 /** Most bytes of what a snapshot says of the members; a frame has room for them and a chunk. */
 export const MEMBERS_BYTES_MAX = 4 * 1024 * 1024;
-/** Bytes of a snapshot's SHA-256. */
+/** A scalar of Ed25519. */
+const SUB_SHARE_BYTES = 32;
+/** Names a snapshot by its content; in hex, a change of the members. */
 export const SHA256_BYTES = 32;
 
 /** A payload is not a message, or exceeds a limit. */
@@ -119,6 +121,7 @@ export function decodeMessage(payload: Uint8Array, route: Route): Message {
 /** A message without sender and receiver, which the connection knows. */
 type Body<Kind> = Kind extends Message ? Omit<Kind, "from" | "to"> : never;
 
+const change = text({ lengthMax: 2 * SHA256_BYTES });
 const commitment = bytes({ bytesMax: COMMITMENT_BYTES_MAX });
 const command = bytes({ bytesMax: ENTRY_BYTES_MAX });
 
@@ -344,6 +347,30 @@ const messageField = tagged<Body<Message>>({
     },
   },
   snapshotResponse: { tag: 12, fields: { term, index: logIndex, outcome: snapshotOutcome } },
+  subShare: { tag: 14, fields: { term, change, secret: fixedBytes(SUB_SHARE_BYTES) } },
+  subShareRequest: { tag: 15, fields: { term, change } },
+  memberEntryRequest: { tag: 16, fields: { term, data: bytes({ bytesMax: ENTRY_BYTES_MAX }) } },
+  signatureRequest: {
+    tag: 17,
+    fields: {
+      term,
+      change,
+      epoch,
+      session: count,
+      commitments: list(signerCommitment, { countMax: SIGNER_COUNT_MAX }),
+    },
+  },
+  signatureResponse: {
+    tag: 18,
+    fields: {
+      term,
+      change,
+      epoch,
+      session: count,
+      share: nullable(bytes({ bytesMax: SHARE_BYTES_MAX })),
+      commitment,
+    },
+  },
   timeoutNowRequest: { tag: 13, fields: { term, round: count, certificate: nullable(note) } },
 });
 

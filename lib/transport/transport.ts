@@ -204,7 +204,13 @@ export function workOf(message: Message): number {
     case "snapshotResponse":
     case "readIndexRequest":
     case "readIndexResponse":
+    case "subShareRequest":
       return 1;
+    case "subShare":
+    case "memberEntryRequest":
+    case "signatureRequest":
+    case "signatureResponse":
+      return SIGNING_WORK;
     default:
       return message satisfies never;
   }

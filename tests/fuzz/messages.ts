@@ -105,6 +105,10 @@ class Drawer {
     return toEpoch(this.random.chance(0.8) ? 1 : 1 + drawCount(this.random) % 5);
   }
 
+  change(): string {
+    return this.random.bytes(32).toHex();
+  }
+
   membership(): MembershipCertificate {
     return { byOld: this.note(), byNew: this.nullable(() => this.note()) };
   }
@@ -244,6 +248,35 @@ const DRAWS = (d: Drawer): { readonly [Kind in keyof Body]: () => Body[Kind] } =
       { kind: "installed" },
       { kind: "refused" },
     ]),
+  }),
+  subShare: () => ({
+    kind: "subShare",
+    term: d.term(),
+    change: d.change(),
+    secret: d.random.bytes(32),
+  }),
+  subShareRequest: () => ({ kind: "subShareRequest", term: d.term(), change: d.change() }),
+  memberEntryRequest: () => ({
+    kind: "memberEntryRequest",
+    term: d.term(),
+    data: d.command(),
+  }),
+  signatureRequest: () => ({
+    kind: "signatureRequest",
+    term: d.term(),
+    change: d.change(),
+    epoch: d.epoch(),
+    session: drawCount(d.random),
+    commitments: d.list(() => ({ voter: d.voter(), commitment: d.bytes() })),
+  }),
+  signatureResponse: () => ({
+    kind: "signatureResponse",
+    term: d.term(),
+    change: d.change(),
+    epoch: d.epoch(),
+    session: drawCount(d.random),
+    share: d.nullable(() => d.bytes()),
+    commitment: d.bytes(),
   }),
   timeoutNowRequest: () => ({
     kind: "timeoutNowRequest",

@@ -20,6 +20,7 @@ const NOTHING = { hardState: null, logStart: null, entries: [], certificates: []
 /** Ports that record all that happens. */
 function recordingPorts(steps: string[]): LoopPorts {
   return {
+    persistShares: () => steps.push("persist shares"),
     send: ({ to, term }) => steps.push(`send ${to} ${term}`),
     persist: ({ sequence }) => steps.push(`persist ${sequence}`),
     apply: (entries) => steps.push(`apply ${entries.map(({ index }) => index).join(" ")}`),

@@ -16,6 +16,7 @@ import {
   decodeMembersRecord,
   type DurableNodeShare,
   type DurableShares,
+  type Proposal,
 } from "../../lib/reshare/mod.ts";
 import { type NodeId, toEpoch } from "../../lib/types.ts";
 import { ChangingKey, nodeId, type Wanted } from "../support/changing_key.ts";
@@ -24,6 +25,14 @@ import type { OpenKeys, TestNode } from "./test_node.ts";
 
 /** Nodes `n1` to `n7`, of whom some are members. */
 const NODES = [1, 2, 3, 4, 5, 6, 7];
+
+/** What a cluster begins with. */
+interface WorldOptions extends Wanted {
+  readonly seed?: number;
+  readonly compacts?: boolean;
+  readonly isReal?: boolean;
+  readonly random?: () => number;
+}
 
 /** A cluster that changes when its test says so. */
 export class ChangingCluster {
@@ -37,16 +46,49 @@ export class ChangingCluster {
     { current: DurableNodeShare | null; next: null | DurableNodeShare }
   >();
 
-  constructor(options: Wanted & { readonly compacts?: boolean }) {
+  /** Whether the nodes make their shares by themselves, as `lib/reshare` has it; else the test deals them. */
+  readonly #isReal: boolean;
+
+  constructor(options: WorldOptions) {
     this.key = new ChangingKey(options);
+    this.#isReal = options.isReal ?? false;
     this.memberships = [this.key.genesis];
     const keys = new Map(
       NODES.map(nodeId).map((id) => {
         this.#shares.set(id, { current: this.#share(1, id), next: null });
-        return [id, (durable: DurableState) => this.#open(id, durable)] as const;
+        const open: OpenKeys = (durable, shares) => this.#open(id, durable, shares);
+        return [id, open] as const;
       }),
     );
-    this.cluster = new TestCluster({ keys, compacts: options.compacts ?? false });
+    const { compacts = false, random } = options;
+    this.cluster = new TestCluster({ keys, compacts, ...(random === undefined ? {} : { random }) });
+    for (const node of this.cluster.nodes.values()) {
+      node.shares = { current: this.#share(1, node.id), next: null };
+      node.restart();
+    }
+  }
+
+  /** What the nodes are asked to change to. */
+  proposal(
+    { voters, threshold, learners = [], absent = [], isResharing = true }: Wanted,
+  ): Proposal {
+    const members = [...voters, ...learners].toSorted((left, right) => left - right)
+      .map((number) => this.key.planned(number, voters.includes(number) ? "voter" : "learner"));
+    return { isResharing, threshold, members, absent: absent.map(nodeId) };
+  }
+
+  /** Asks a leader for a change, and lets time pass until it is made or given up. */
+  ask(leader: TestNode, wanted: Wanted, ticks = 100): void {
+    leader.step({ kind: "changeMembers", proposal: this.proposal(wanted) });
+    this.settle();
+    for (let passed = 0; passed < ticks && this.isUnderWay; passed++) this.cluster.tick();
+  }
+
+  /** Whether any member knows of a change that has not ended. Who was removed may never hear of it. */
+  get isUnderWay(): boolean {
+    return [...this.cluster.nodes.values()].some(({ raft: { state: { cluster } } }) =>
+      cluster.change !== null && !cluster.isRemoved
+    );
   }
 
   node(number: number): TestNode {
@@ -66,6 +108,7 @@ export class ChangingCluster {
     for (const [id, shares] of this.#shares) {
       shares.current = shares.next ?? shares.current;
       shares.next = this.#share(epoch, id);
+      (this.cluster.node(id).raft.state as CoreState).epochs.useShares(shares);
     }
     return made.entry;
   }
@@ -110,10 +153,11 @@ export class ChangingCluster {
     return secret === null ? null : { epoch: toEpoch(epoch), change: null, secret };
   }
 
-  #open(self: NodeId, { members }: DurableState): ReturnType<OpenKeys> {
+  #open(self: NodeId, { members }: DurableState, disk: DurableShares): ReturnType<OpenKeys> {
     const certificates = members === null ? [] : decodeMembersRecord(members).certificates;
     const membership = certificates.reduce(verifyMembership, this.key.genesis);
-    const shares: DurableShares = assertDefined(this.#shares.get(self), "A node of the cluster");
+    const dealt = assertDefined(this.#shares.get(self), "A node of the cluster");
+    const shares: DurableShares = this.#isReal ? disk : dealt;
     const { current, next } = shares;
     const own = [current, next].find((share) => share?.epoch === membership.epoch)?.secret ?? null;
     return {
@@ -124,6 +168,9 @@ export class ChangingCluster {
         shares,
         openShare: (opened, share) => this.key.certifier(opened, self, share),
         openGrants: (opened) => this.key.grants(opened, self),
+        openSigner: (group, share) => this.key.signer(group, self, share),
+        sign: (message) => this.key.signAs(self, message),
+        randomBytes: this.key.randomBytes,
       },
     };
   }

@@ -129,6 +129,11 @@ export class TestCluster {
     }
   }
 
+  /** Whether a message would be lost now. */
+  isCut({ from, to }: Message): boolean {
+    return this.#cut.has(`${from}>${to}`);
+  }
+
   /** Cuts one direction. */
   cut(from: string, to: string): void {
     this.#cut.add(`${from}>${to}`);
@@ -194,6 +199,7 @@ export function logTerms(node: TestNode): readonly number[] {
 
 /** An output that wants nothing done. */
 export const NO_OUTPUT: Output = {
+  shares: null,
   send: [],
   persist: null,
   installSnapshot: null,

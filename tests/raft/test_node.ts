@@ -27,6 +27,7 @@ import {
   type TransferResult,
 } from "../../lib/raft/mod.ts";
 import type { CoreState } from "../../lib/raft/state.ts";
+import type { DurableShares } from "../../lib/reshare/mod.ts";
 import { type LogIndex, type NodeId, toLogIndex, toNodeId } from "../../lib/types.ts";
 import { createGrantDouble } from "../support/grant_double.ts";
 import { decodeEntries, encodeEntries, sha256 } from "./entries.ts";
@@ -43,6 +44,7 @@ export const SIGNING_TIMEOUT_TICKS = 3;
 /** Opens a node's keys when it starts. */
 export type OpenKeys = (
   durable: DurableState,
+  shares: DurableShares,
 ) => Pick<RaftConfig, "certifier" | "grants" | "members">;
 
 /** What a node counts time by. */
@@ -78,6 +80,9 @@ export class TestNode {
   readonly reads: ReadResult[] = [];
   readonly transfers: TransferResult[] = [];
   readonly persisted: PersistBatch[] = [];
+  /** What is on its disk besides the log, if its keys are opened from that; every version of it. */
+  shares: DurableShares = { current: null, next: null };
+  readonly sharesWritten: DurableShares[] = [];
   readonly discarded: LogIndex[] = [];
   /** How often it made a snapshot of its state machine. */
   snapshotsMade = 0;
@@ -100,7 +105,7 @@ export class TestNode {
     this.#open = typeof keys === "function"
       ? keys
       : () => ({ certifier: keys, grants: createGrantDouble(id, keys.epoch) });
-    this.certifier = this.#open(this.disk.load()).certifier;
+    this.certifier = this.#open(this.disk.load(), this.shares).certifier;
     [this.raft, this.#loop] = this.#boot();
   }
 
@@ -156,7 +161,7 @@ export class TestNode {
     const raft = new Raft(
       {
         self: this.id,
-        ...this.#open(this.disk.load()),
+        ...this.#open(this.disk.load(), this.shares),
         ...this.#cluster.timing,
         random: this.#cluster.random,
         isCommand: (command) => command[0] !== UNREADABLE_COMMAND[0],
@@ -176,6 +181,10 @@ export class TestNode {
       },
     };
     const loop = new Loop(checked, {
+      persistShares: (shares) => {
+        this.shares = shares;
+        this.sharesWritten.push(shares);
+      },
       send: (message) => this.#cluster.network.push(message),
       persist: (batch) => {
         this.disk.persist(batch);

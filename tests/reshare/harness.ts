@@ -28,11 +28,11 @@ import {
   type DueStatement,
   type DurableNodeShare,
   type DurableShares,
-  type Input,
   type PlannedMember,
   type Proposal,
   type ReshareEntry,
   type ReshareEvent,
+  type ReshareInput as Input,
   type ReshareMessage,
   Resharing,
 } from "../../lib/reshare/mod.ts";

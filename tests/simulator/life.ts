@@ -5,6 +5,7 @@
  * @module
  */
 
+import { assert } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { type AppliedEntry, type KeyValue, StateMachine } from "../../lib/kv/mod.ts";
 import { Ticker } from "../../lib/node/inbox.ts";
@@ -195,6 +196,7 @@ export class Life {
   #createPorts(): LoopPorts {
     const host = this.#host;
     return {
+      persistShares: () => assert(false, "The members of a run do not change"),
       send: (message) => this.#send(message),
       persist: (batch) => {
         for (const kind of kindsOf(batch)) host.reach(`before${kind}`);

@@ -6,25 +6,28 @@
  */
 
 import { ed25519 } from "@noble/curves/ed25519.js";
-import { createHash, createPublicKey, type KeyObject } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { assertDefined } from "../../lib/assert.ts";
 import { concatBytes, encodeUtf8 } from "../../lib/bytes.ts";
 import {
   type Certifier,
   createCertifier,
   createGrantKeys,
+  createMembershipSigner,
   encodeMembershipNote,
   encodeMembershipStatement,
   followMembership,
   type GrantKeys,
+  type Group,
   type Member,
   type Membership,
+  type MembershipSigner,
   type MembershipStatement,
   toFirstMembership,
   toGroup,
 } from "../../lib/certificate/mod.ts";
 import { toPrivateKey } from "../../lib/native_key.ts";
-import type { ConfigurationEntry } from "../../lib/reshare/mod.ts";
+import type { ConfigurationEntry, PlannedMember } from "../../lib/reshare/mod.ts";
 import { type Epoch, type NodeId, toClusterName, toEpoch, toNodeId } from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
 
@@ -123,10 +126,30 @@ export class ChangingKey {
     return createCertifier({ group: toGroup(membership), self, share, randomBytes: this.#random });
   }
 
+  /** A signer of memberships. */
+  signer(group: Group, self: NodeId, share: Uint8Array | null): MembershipSigner {
+    return createMembershipSigner({ group, self, share, randomBytes: this.#random });
+  }
+
+  /** Signs as a node, with its identity. */
+  signAs(self: NodeId, message: Uint8Array): Uint8Array {
+    return new Uint8Array(sign(null, message, this.#identityOf(self)));
+  }
+
+  /** What is drawn; the same for the same seed. */
+  get randomBytes(): (length: number) => Uint8Array {
+    return this.#random;
+  }
+
   /** Grant keys with the node's identity. */
   grants({ cluster, epoch, members: voters }: Membership, self: NodeId): GrantKeys {
     const signingKey = this.#identityOf(self);
     return createGrantKeys({ cluster, epoch, self, signingKey, voters });
+  }
+
+  /** A node as a proposal lists it. */
+  planned(number: number, role: "voter" | "learner"): PlannedMember {
+    return { ...this.#member(number), role };
   }
 
   #member(number: number): Omit<Member, "role" | "verifyingShare"> {

@@ -62,6 +62,7 @@ const entriesFrom = (previousLogIndex: number) =>
     list.map((entry, offset) => ({ ...entry, index: toLogIndex(previousLogIndex + 1 + offset) }))
   );
 
+const change = fc.stringMatching(/^[0-9a-f]{64}$/);
 const members = fc.option(fc.string({ maxLength: 9000 }));
 const signature = fc.uint8Array({ minLength: 64, maxLength: 64 }).map((bytes) =>
   new Uint8Array(bytes)
@@ -213,6 +214,35 @@ const arbitraries: { [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { 
       record({ kind: fc.constant("refused") }),
       record({ kind: fc.constant("wanted") }),
     ),
+  }),
+  subShare: record({
+    ...envelope,
+    kind: fc.constant("subShare"),
+    change,
+    secret: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => new Uint8Array(bytes)),
+  }),
+  subShareRequest: record({ ...envelope, kind: fc.constant("subShareRequest"), change }),
+  memberEntryRequest: record({
+    ...envelope,
+    kind: fc.constant("memberEntryRequest"),
+    data: data(400),
+  }),
+  signatureRequest: record({
+    ...envelope,
+    kind: fc.constant("signatureRequest"),
+    change,
+    epoch,
+    session: count,
+    commitments: fc.array(record({ voter: nodeId, commitment }), { maxLength: 10 }),
+  }),
+  signatureResponse: record({
+    ...envelope,
+    kind: fc.constant("signatureResponse"),
+    change,
+    epoch,
+    session: count,
+    share: fc.option(data(SHARE_BYTES_MAX)),
+    commitment,
   }),
   timeoutNowRequest: record({
     ...envelope,

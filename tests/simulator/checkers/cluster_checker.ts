@@ -8,6 +8,7 @@
 import type { Certifier } from "../../../lib/certificate/certifier.ts";
 import type { AppliedEntry } from "../../../lib/kv/mod.ts";
 import type { Entry, Message, PersistBatch, RaftView } from "../../../lib/raft/mod.ts";
+import { TERMS_CARRY_PROOF } from "../fault_kinds.ts";
 import type { NodeView, Step, Watcher } from "../watcher.ts";
 import { AnswerChecker } from "./answer_checker.ts";
 import { checkSending } from "./durability_checker.ts";
@@ -49,7 +50,7 @@ export class ClusterChecker implements Watcher {
   constructor(options: ClusterCheckerOptions) {
     this.#options = options;
     this.#elections = new ElectionChecker(options);
-    this.#evidence = new EvidenceChecker(options);
+    this.#evidence = new EvidenceChecker({ ...options, knowsRestarts: TERMS_CARRY_PROOF });
     this.#log = new LogChecker(options);
     this.#timing = new TimingChecker(options);
     this.#replicationHolds = options.replicationHolds;

@@ -1,0 +1,150 @@
+/**
+ * Changes of the members, as the core carries them: what `lib/reshare` wants becomes entries and messages, and
+ * what comes of those goes back to it.
+ *
+ * @module
+ */
+
+import { catching, InputError } from "../errors.ts";
+import {
+  decodeReshareEntry,
+  encodeReshareEntry,
+  type Proposal,
+  type ReshareEntry,
+  type ReshareMessage,
+  type ReshareOutput,
+} from "../reshare/mod.ts";
+import { appendConfiguration } from "./configurations.ts";
+import { appendEntry } from "./leader.ts";
+import { endSigning, startSigning } from "./membership_signing.ts";
+import type { MemberEntryRequest, SubShareMessage, SubShareRequest } from "./message.ts";
+import type { Leader } from "./role.ts";
+import type { CoreState } from "./state.ts";
+
+/** How many words of one author may be in a leader's log in one change, for each dealer there may be. */
+const WORDS_PER_DEALER_MAX = 3;
+
+/** At the end of a step: gives `lib/reshare` what happened, and does what it wants. */
+export function driveChanges(state: CoreState): void {
+  const { cluster: { committed }, role, log, commitIndex, currentTerm } = state;
+  if (committed === null) return;
+  const settled = state.cluster.takeSettledShares();
+  if (settled !== null) state.output.shares = settled;
+  const isLeading = role.name === "leader" && log.termAt(commitIndex) === currentTerm &&
+    role.transfer === null;
+  if (isLeading !== state.cluster.leadsChanges) {
+    state.cluster.leadsChanges = isLeading;
+    committed.add({ kind: "leading", isLeader: isLeading });
+  }
+  const output = committed.step(state.durability.durableIndex);
+  if (output !== null) carryOut(state, output);
+  if (committed.change === null) endSigning(state);
+}
+
+/** An operator wants a change. Who is to get a share has to have the log, in which the deals are. */
+export function changeMembers(state: CoreState, proposal: Proposal): void {
+  const joiner = proposal.members.find(({ id, role }) =>
+    role === "voter" && !state.members.has(id)
+  );
+  if (joiner === undefined) return state.cluster.committed?.add({ kind: "propose", proposal });
+  const reason = `Cannot begin change: ${joiner.id} must join as a learner first`;
+  const event = { kind: "proposalRefused", reason } as const;
+  state.output.events.push({ kind: "resharing", event });
+}
+
+/** Time passes for the change that is under way. */
+export function tickChange({ cluster: { committed } }: CoreState): void {
+  if (committed !== null && committed.change !== null) committed.add({ kind: "tick" });
+}
+
+/** A dealer's sub-share, or a receiver's wish for one. */
+export function handleSubShare(state: CoreState, message: SubShareMessage | SubShareRequest): void {
+  state.cluster.committed?.add({ kind: "message", message: fromMessage(message) });
+}
+
+/** A node wants its word in the log. A word is signed, and only its author may bring it. */
+export function handleMemberEntry(state: CoreState, message: MemberEntryRequest): void {
+  const leader = state.role;
+  if (leader.name !== "leader") return;
+  const entry = catching(InputError, () => decodeReshareEntry(message.data), (error) => {
+    state.refuse(message.from, error.message);
+    return null;
+  });
+  if (entry === null) return;
+  if (!("author" in entry) || entry.author !== message.from) {
+    return state.refuse(message.from, `${entry.kind} of another's`);
+  }
+  appendWord(state, leader, entry);
+}
+
+function carryOut(state: CoreState, output: ReshareOutput): void {
+  if (output.persist !== null) {
+    state.epochs.useShares(output.persist);
+    state.output.shares = output.persist;
+  }
+  for (const message of output.send) state.send(toMessage(state, message));
+  for (const entry of output.propose) propose(state, entry);
+  if (output.sign !== null && state.role.name === "leader") startSigning(state, state.role);
+  output.adopted?.secret?.fill(0);
+  for (const event of output.events) state.output.events.push({ kind: "resharing", event });
+}
+
+/** What is lost on the way is said again after a while. */
+function propose(state: CoreState, entry: ReshareEntry): void {
+  const { role, leader, self } = state;
+  if (role.name === "leader") {
+    if ("author" in entry) return appendWord(state, role, entry);
+    if (entry.kind === "configuration") {
+      const why = appendConfiguration(state, role, entry);
+      if (why !== null) state.output.events.push({ kind: "configurationDelayed", reason: why });
+      return;
+    }
+    if (role.transfer === null) append(state, entry);
+    return;
+  }
+  if (leader === null || !("author" in entry)) return;
+  const data = encodeReshareEntry(entry);
+  state.send({
+    kind: "memberEntryRequest",
+    from: self,
+    to: leader,
+    term: state.currentTerm,
+    data,
+  });
+}
+
+/** The log is not to fill with what changes nothing: one word of a kind at a time, and so many in all. */
+function appendWord(
+  state: CoreState,
+  leader: Leader,
+  entry: Extract<ReshareEntry, { readonly author: unknown }>,
+): void {
+  const change = state.cluster.committed?.change ?? null;
+  if (change?.id !== entry.change || leader.transfer !== null) return;
+  const name = `${entry.change} ${entry.author} ${entry.kind}`;
+  const before = leader.words.get(name) ?? { index: 0, count: 0 };
+  if (before.index > state.commitIndex) return;
+  if (before.count >= WORDS_PER_DEALER_MAX * change.before.members.length) return;
+  const index = append(state, entry);
+  leader.words.set(name, { index, count: before.count + 1 });
+}
+
+function append(state: CoreState, entry: ReshareEntry): number {
+  return appendEntry(state, { kind: "resharing", data: encodeReshareEntry(entry) }).index;
+}
+
+function toMessage(
+  { currentTerm: term }: CoreState,
+  message: ReshareMessage,
+): SubShareMessage | SubShareRequest {
+  if (message.kind === "subShare") return { ...message, term };
+  const { from, to, change } = message;
+  return { kind: "subShareRequest", from, to, term, change };
+}
+
+function fromMessage(message: SubShareMessage | SubShareRequest): ReshareMessage {
+  const { from, to, change } = message;
+  return message.kind === "subShare"
+    ? { kind: "subShare", from, to, change, secret: message.secret }
+    : { kind: "want", from, to, change };
+}

@@ -1,0 +1,146 @@
+/**
+ * How a leader collects the signature of a membership: the two rounds of FROST in sessions of t signers, one
+ * session after the other. Who is late or cheats is left out of the next, as long as there are enough others.
+ *
+ * @module
+ */
+
+import { encodeHex } from "../bytes.ts";
+import type {
+  MembershipRequest,
+  MembershipSigner,
+  SignerCommitment,
+  SigningLeader,
+} from "../certificate/mod.ts";
+import type { NodeId } from "../types.ts";
+
+/** At most so many doublings: a session waits 16 times as long as the first. */
+const DOUBLINGS_MAX = 4;
+
+/** One attempt with a fixed set of signers. */
+interface CollectedSession {
+  /** Counted from 1. */
+  readonly number: number;
+  /** What is signed, and by whom. */
+  readonly request: MembershipRequest;
+  /** When it was opened. */
+  readonly openedTick: number;
+  /** The shares received, the first of each signer. */
+  readonly shares: Map<NodeId, Uint8Array>;
+}
+
+/** All sessions of one leader for one text. */
+export class SignatureCollection {
+  /** Knows the voters and the threshold, and combines their shares. */
+  readonly signer: MembershipSigner;
+  /** What is signed. */
+  readonly text: string;
+  readonly #leader: SigningLeader;
+  readonly #offers = new Map<NodeId, Uint8Array>();
+  /** Every commitment that was ever offered: a doubled answer offers none of them again. */
+  readonly #known = new Set<string>();
+  readonly #late = new Set<NodeId>();
+  readonly #cheaters = new Set<NodeId>();
+  #sessions = 0;
+  #expired = 0;
+  #session: CollectedSession | null = null;
+
+  /** Nothing is collected yet. */
+  constructor(
+    signer: MembershipSigner,
+    { text, ...leader }: SigningLeader & { readonly text: string },
+  ) {
+    this.signer = signer;
+    this.text = text;
+    this.#leader = leader;
+  }
+
+  /** The session that is under way; null between sessions. */
+  get session(): CollectedSession | null {
+    return this.#session;
+  }
+
+  /** Who has no commitment here, and is in no session. */
+  get silent(): readonly NodeId[] {
+    const signs = this.#session?.request.commitments.map(({ voter }) => voter) ?? [];
+    return this.signer.voters.filter((voter) =>
+      !this.#offers.has(voter) && !signs.includes(voter) && !this.#cheaters.has(voter)
+    );
+  }
+
+  /** A voter's checked commitment. */
+  offer(voter: NodeId, commitment: Uint8Array): void {
+    const name = encodeHex(commitment);
+    if (this.#known.has(name) || this.#cheaters.has(voter)) return;
+    this.#known.add(name);
+    this.#offers.set(voter, commitment);
+  }
+
+  /** Opens a session if none is under way and t voters have offered a commitment; null if not. */
+  open(nowTick: number): CollectedSession | null {
+    if (this.#session !== null) return null;
+    const { threshold, voters } = this.signer;
+    const offered = voters.filter((voter) => this.#offers.has(voter));
+    const prompt = offered.filter((voter) => !this.#late.has(voter));
+    const chosen = [...prompt, ...offered.filter((voter) => this.#late.has(voter))]
+      .slice(0, threshold);
+    if (chosen.length < threshold) return null;
+    const commitments = voters.flatMap((voter): SignerCommitment[] => {
+      const commitment = this.#offers.get(voter);
+      return commitment !== undefined && chosen.includes(voter) ? [{ voter, commitment }] : [];
+    });
+    for (const voter of chosen) this.#offers.delete(voter);
+    this.#session = {
+      number: ++this.#sessions,
+      request: { ...this.#leader, text: this.text, commitments },
+      openedTick: nowTick,
+      shares: new Map(),
+    };
+    return this.#session;
+  }
+
+  /** Whether the session that is under way takes too long: twice as long each time that one did. */
+  isOverdue(nowTick: number, timeoutTicks: number): boolean {
+    const waitTicks = timeoutTicks * 2 ** Math.min(this.#expired, DOUBLINGS_MAX);
+    return this.#session !== null && nowTick - this.#session.openedTick >= waitTicks;
+  }
+
+  /** It does: who owes a share is late. */
+  expire(): void {
+    for (const voter of this.owing) this.#late.add(voter);
+    this.#session = null;
+    this.#expired++;
+  }
+
+  /** Who owes a share in the session that is under way. */
+  get owing(): readonly NodeId[] {
+    const session = this.#session;
+    return session?.request.commitments.map(({ voter }) => voter)
+      .filter((voter) => !session.shares.has(voter)) ?? [];
+  }
+
+  /** A signer's share, or its refusal. Returns the signature once all shares make one. */
+  answer(voter: NodeId, number: number, share: Uint8Array | null): Uint8Array | null {
+    const session = this.#session;
+    if (session?.number !== number || !this.owing.includes(voter)) return null;
+    if (share === null) {
+      this.expire();
+      return null;
+    }
+    session.shares.set(voter, share);
+    return this.owing.length > 0 ? null : this.#combine(session);
+  }
+
+  #combine({ request, shares }: CollectedSession): Uint8Array | null {
+    const result = this.signer.combine(request, shares);
+    this.#session = null;
+    if (result.kind === "signature") return result.signature;
+    for (const voter of result.voters) this.#cheaters.add(voter);
+    return null;
+  }
+
+  /** Whose shares were wrong. */
+  get cheaters(): ReadonlySet<NodeId> {
+    return this.#cheaters;
+  }
+}
