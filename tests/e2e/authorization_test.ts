@@ -3,6 +3,7 @@ import { encodeUtf8 } from "../../lib/bytes.ts";
 import { findPeer } from "../../lib/config/cluster_config.ts";
 import { parseToken } from "../../lib/http/wire.ts";
 import type { NodeId } from "../../lib/types.ts";
+import { floe as floeHere } from "../cli/fake_terminal.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { findFreeAddresses } from "../support/free_ports.ts";
 import { SecretScanner } from "../support/secret_scanner.ts";
@@ -140,7 +141,10 @@ Deno.test("no secret of a token is in anything that a cluster writes but its hol
     for (
       const args of ["get a", "put a b", "status", "token list", "token revoke 0123456789abcdef"]
     ) {
-      const { stdout, stderr } = await floe(cluster, args.split(" "), { FLOE_TOKEN: text });
+      const { stdout, stderr } = await floeHere(
+        [...args.split(" "), "--config", cluster.configFile],
+        { fetch, env: { FLOE_TOKEN: text, FLOE_DEBUG: "1" } },
+      );
       written.add(`floe ${args}`, stdout + stderr);
     }
     const answer = await cluster.fetch(id, "/v1/tokens", bearer(text));
