@@ -173,7 +173,7 @@ Deno.test("floe cluster refuses nodes with a dealt key beside one that makes its
   writeRecord({ folder: place, config }, { ...record, attempt: 1 });
   const refused = await runFloe(["cluster", ...options(folder)]);
   assert.equal(refused.code, 2);
-  assert.match(refused.stderr, /has a key from a dealer, while other nodes make one.*--fresh/);
+  assert.match(refused.stderr, /has a key from a dealer, but other nodes make one.*--fresh/);
 });
 
 Deno.test("floe cluster names every port that is in use before it starts anything", async () => {
