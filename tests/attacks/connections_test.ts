@@ -17,10 +17,11 @@ import { TestCluster } from "../e2e/harness/test_cluster.ts";
 import { readProcess } from "../support/read_process.ts";
 import { Crowd, type CrowdOptions } from "./crowd.ts";
 import { connectMember, greetAs, routeOf } from "./member.ts";
-import { Witness } from "./witness.ts";
+import { PATIENT_TIMING, Witness } from "./witness.ts";
 
 /** Writes through each node while an attack goes on. */
 const COMMITS = 5;
+const timing = PATIENT_TIMING;
 /** How many connections a crowd opens. */
 const CROWD = 10_000;
 /** Descriptors that a node may hold more than before: those half open, and a few in passing. */
@@ -46,7 +47,7 @@ Deno.test({
   name: `${CROWD} connections that say nothing keep nobody from electing and writing`,
   ignore: !hasDescriptors(CROWD),
   fn: async () => {
-    await using cluster = new TestCluster({ nodes: 3, logLevel: "info" });
+    await using cluster = new TestCluster({ nodes: 3, timing, logLevel: "info" });
     const { id: old, term } = await cluster.leader();
     const others = cluster.ids.filter((id) => id !== old);
     const witness = new Witness(cluster, others);
@@ -77,7 +78,7 @@ Deno.test({
   name: `${CROWD} connections that say nothing to an API keep nobody from it, and are ended`,
   ignore: !hasDescriptors(CROWD),
   fn: async () => {
-    await using cluster = new TestCluster({ nodes: 3, logLevel: "info" });
+    await using cluster = new TestCluster({ nodes: 3, timing, logLevel: "info" });
     const { id } = await cluster.leader();
     const witness = new Witness(cluster, [id]);
     const address = findPeer(cluster.config, id).api;
@@ -93,7 +94,7 @@ Deno.test({
 });
 
 Deno.test("connections opened and closed at full speed keep nobody from writing", async () => {
-  await using cluster = new TestCluster({ nodes: 3, logLevel: "info" });
+  await using cluster = new TestCluster({ nodes: 3, timing, logLevel: "info" });
   await cluster.leader();
   const witness = new Witness(cluster, cluster.ids);
   await using coming = new AsyncDisposableStack();
@@ -107,7 +108,7 @@ Deno.test("connections opened and closed at full speed keep nobody from writing"
 });
 
 Deno.test("handshakes that are never finished keep nobody from writing", async () => {
-  await using cluster = new TestCluster({ nodes: 3, absent: 1, logLevel: "info" });
+  await using cluster = new TestCluster({ nodes: 3, absent: 1, timing, logLevel: "info" });
   const honest = cluster.ids.slice(0, -1);
   const from = assertDefined(cluster.ids.at(-1), "a member to stand in for");
   await cluster.leader(1, honest);
@@ -128,7 +129,7 @@ Deno.test("handshakes that are never finished keep nobody from writing", async (
 });
 
 Deno.test("a member that says nothing after its handshake is given up, and takes no place", async () => {
-  await using cluster = new TestCluster({ nodes: 3, absent: 1, logLevel: "info" });
+  await using cluster = new TestCluster({ nodes: 3, absent: 1, timing, logLevel: "info" });
   const honest = cluster.ids.slice(0, -1);
   const from = assertDefined(cluster.ids.at(-1), "a member to stand in for");
   await cluster.leader(1, honest);

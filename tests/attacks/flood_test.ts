@@ -11,12 +11,11 @@ import { WAIT_TIMEOUT_MS } from "../e2e/harness/events.ts";
 import { TestCluster } from "../e2e/harness/test_cluster.ts";
 import { Flooder } from "./flooder.ts";
 import { FLOODS } from "./floods.ts";
-import { Witness } from "./witness.ts";
+import { PATIENT_TIMING, Witness } from "./witness.ts";
 
 /** Writes through each honest node at a time while the flood goes on. */
 const COMMITS = 5;
-/** Generous, as a flood takes processors away from everybody on this machine. */
-const timing = { heartbeatMs: 100, electionTimeoutMs: 2_000, signingTimeoutMs: 400 };
+const timing = PATIENT_TIMING;
 
 Deno.test("a member that floods keeps nobody from writing, whatever it floods with", async (t) => {
   await using cluster = new TestCluster({ nodes: 3, absent: 1, timing, logLevel: "info" });

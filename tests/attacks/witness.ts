@@ -7,6 +7,7 @@
 
 import assert from "node:assert/strict";
 import { decodeUtf8 } from "../../lib/bytes.ts";
+import type { TimingConfig } from "../../lib/config/cluster_config.ts";
 import { pause } from "../../lib/deadline.ts";
 import type { StatusBody } from "../../lib/http/wire.ts";
 import type { NodeId } from "../../lib/types.ts";
@@ -22,6 +23,16 @@ import { countDescriptors, readProcess } from "../support/read_process.ts";
 const MORE_MEMORY_BYTES_MAX = 512 * 1024 * 1024;
 /** Before a counter is looked at again. */
 const RETRY_MS = 20;
+
+/**
+ * Times of a cluster under attack. An attack takes processors away from all nodes; with the default times a
+ * leader that gets too little of one is replaced, and so is the next.
+ */
+export const PATIENT_TIMING: TimingConfig = {
+  heartbeatMs: 100,
+  electionTimeoutMs: 2_000,
+  signingTimeoutMs: 400,
+};
 
 /** The honest part of a cluster; what processes hold, only Linux says. */
 export class Witness {

@@ -185,7 +185,10 @@ async function portOf(cluster: TestCluster): Promise<string> {
 Deno.test("an API on other addresses demands tokens by itself, and warns without HTTPS", async () => {
   await using cluster = await onAllAddresses([]);
   const url = `http://127.0.0.1:${await portOf(cluster)}`;
-  match(String((await said(cluster, "api.exposed"))["warning"]), /not encrypted on the network: serve HTTPS/);
+  match(
+    String((await said(cluster, "api.exposed"))["warning"]),
+    /not encrypted on the network: serve HTTPS/,
+  );
   for (const [path, status] of [["/v1/status", 401], ["/v1/group", 200]] as const) {
     const response = await fetch(url + path);
     await response.body?.cancel();
