@@ -58,7 +58,7 @@ Deno.test("init tells the margins, and warns of a cluster that has none", async 
   using folder = new Gathered();
   const cards = await threeCards(folder);
   const sound = await folder.init(2, cards);
-  assert.match(sound.stdout, /^may be down +1 of 3 nodes,/m);
+  assert.match(sound.stdout, /^may be down +1 of 3 nodes;/m);
   assert.match(sound.stdout, /^may be stolen +1 of 3 shares;/m);
   assert.equal(sound.stderr, "");
   const brittle = await folder.init(2, [...cards.slice(0, 2), "--force"]);
