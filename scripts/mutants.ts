@@ -14,10 +14,13 @@ import { chooseMutants } from "../tests/mutants/mutants.ts";
 import { readWhole, runScript } from "./command_line.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-/** What a run of the simulator needs. */
+/** What a run of the simulator needs, and what the tests do that find what it cannot. */
 const COPIED = [
   "lib",
   "tests/simulator",
+  "tests/frost",
+  "tests/raft",
+  "tests/reshare",
   "tests/support",
   "tests/mutants",
   "deno.json",
@@ -82,10 +85,27 @@ async function huntMutant(mutant: Mutant, copy: string, seeds: number): Promise<
   const sound = Deno.readTextFileSync(path);
   Deno.writeTextFileSync(path, mutate(mutant, sound));
   try {
+    if (mutant.test !== undefined) return await runTests(copy, mutant.test);
     return await hunt(copy, [`${seeds}`, ...(mutant.world === undefined ? [] : [mutant.world])]);
   } finally {
     Deno.writeTextFileSync(path, sound);
   }
+}
+
+/** A test that fails counts as seed 0. */
+async function runTests(copy: string, test: string): Promise<Hunt> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["test", "--no-check", "--allow-read", "--allow-env", test],
+    cwd: copy,
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "null",
+  });
+  const { success, stdout } = await command.output();
+  const [, title = test] = /^(.*) \.\.\. FAILED/m.exec(new TextDecoder().decode(stdout)) ?? [];
+  return success
+    ? { seed: null, invariant: "", message: "" }
+    : { seed: 0, invariant: title, message: title };
 }
 
 async function hunt(copy: string, wanted: readonly string[]): Promise<Hunt> {

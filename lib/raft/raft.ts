@@ -262,20 +262,26 @@ function receive(state: CoreState, message: Message): void {
  * Who may say what. What a leader says stands behind its certificate, so that who joins or was away follows one
  * that its own log does not know yet; who was removed may ask to be elected, and is told.
  */
-function maySay({ cluster, members, role }: CoreState, message: Message): boolean {
-  if (cluster.has(message.from)) return true;
+function maySay(
+  { cluster, members, role, certificate, currentTerm }: CoreState,
+  message: Message,
+): boolean {
+  const { from } = message;
+  // A leader that leaves says so to the end of its term.
+  if (cluster.has(from) || certificate?.leader === from) return true;
   if (members.newest.membership === null) return false;
   switch (message.kind) {
     case "appendRequest":
     case "snapshotRequest":
     case "timeoutNowRequest":
-      return message.certificate !== null;
+      // One that has left and was not told of its successor is told now.
+      return message.certificate !== null || message.term < currentTerm;
     case "preVoteRequest":
     case "preVoteResponse":
     case "voteRequest":
     case "voteResponse":
       return true;
     default:
-      return role.name === "leader" && role.followers.has(message.from);
+      return role.name === "leader" && role.followers.has(from);
   }
 }

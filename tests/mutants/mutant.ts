@@ -21,6 +21,8 @@ export interface Mutant {
   readonly find: string;
   /** What stands there in the mutant. */
   readonly replace: string;
+  /** The file of tests that finds it, where the simulator's clusters cannot. */
+  readonly test?: string;
   /** The world that finds it where seeds take too long: a directed one, or the liars' with one lie. */
   readonly world?: DirectedWorld | LieKind;
 }

@@ -1,6 +1,6 @@
 /**
- * All deliberate bugs. `deno task mutants` shows that the simulator catches every one: a mutant that
- * survives is a hole in the simulator, to be closed there.
+ * All deliberate bugs. `deno task mutants` shows that the simulator catches every one, or the tests that the
+ * mutant names: one that survives is a hole there, to be closed there.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { InputError } from "../../lib/errors.ts";
 import { CLIENT_MUTANTS } from "./client_mutants.ts";
 import { ELECTION_MUTANTS } from "./election_mutants.ts";
 import { LIMIT_MUTANTS } from "./limit_mutants.ts";
+import { MEMBERS_MUTANTS } from "./members_mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { REPLICATION_MUTANTS } from "./replication_mutants.ts";
 import { STORAGE_MUTANTS } from "./storage_mutants.ts";
@@ -20,6 +21,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...LIMIT_MUTANTS,
   ...STORAGE_MUTANTS,
   ...CLIENT_MUTANTS,
+  ...MEMBERS_MUTANTS,
 ];
 
 /** The mutants of these names, or all where none is named. @throws {InputError} for a name of none. */

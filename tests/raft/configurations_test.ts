@@ -36,6 +36,7 @@ Deno.test("what is committed while a configuration is pending needs a majority o
   propose(leader, "old majority only");
   world.settle();
   assert.deepEqual(leader.appliedCommands, []);
+  assert.equal(world.configurationOf(1).isPending, true);
   world.cluster.heal();
   world.settle();
   assert.deepEqual(leader.appliedCommands, ["old majority only"]);

@@ -89,6 +89,17 @@ Deno.test("nobody signs under an epoch that is over, however its term came about
   const answers = sent.filter(({ to }) => to === "n3");
   assert.ok(answers.length > 0);
   for (const answer of answers) assert.ok(answer.kind === "preVoteResponse" && !answer.granted);
+  // Not even for one whose log is longer than theirs.
+  const asked = sent.find(({ kind, to }) => kind === "preVoteRequest" && to === "n2");
+  assert.ok(asked?.kind === "preVoteRequest" && asked.epoch === 1);
+  const { last } = world.node(2).raft.state.log;
+  const ahead = { lastLogIndex: last.index, lastLogTerm: last.term };
+  world.node(2).receive({ ...asked, ...ahead });
+  world.node(2).receive({ ...asked, ...ahead, from: nodeId(1) });
+  const given = world.cluster.network.filter((message) =>
+    message.kind === "preVoteResponse" && message.granted
+  );
+  assert.deepEqual(given, []);
 });
 
 Deno.test("a voter gives one vote a term, whatever the epochs", () => {
@@ -108,7 +119,15 @@ Deno.test("a voter gives one vote a term, whatever the epochs", () => {
   assert.deepEqual([voter.raft.state.currentTerm, voter.raft.state.votedFor], [2, "n2"]);
   const request = requests.find(({ to }) => to === "n3");
   assert.ok(request?.kind === "voteRequest");
-  voter.receive({ ...request, from: nodeId(1), epoch: toEpoch(1) });
+  const grant = { term: toTerm(2), candidate: nodeId(1) };
+  const grants = [1, 3].map(nodeId).map((id) => {
+    return { voter: id, signature: world.key.grants(world.key.genesis, id).sign(grant) };
+  });
+  const opened = { kind: "grants", ...grant, epoch: toEpoch(1), membership: null } as const;
+  const proof = { ...opened, grants };
+  // Its pledge has lapsed by then, so nothing else is in the way.
+  voter.tick(ELECTION_TIMEOUT_TICKS / 2);
+  voter.receive({ ...request, commitments: [], proof, from: nodeId(1), epoch: toEpoch(1) });
   assert.equal(voter.raft.state.votedFor, "n2");
   assert.equal(voter.eventsOf("voteGranted").filter(({ term }) => term === 2).length, 1);
 });
@@ -140,8 +159,10 @@ Deno.test("a leader that is not in the new configuration hands over once that is
   const world = new ChangingCluster(FOUR);
   const leader = world.cluster.elect("n4");
   world.change(leader, THREE);
-  world.cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  // It takes a round trip or two, and no election timeout.
+  world.cluster.tick(2);
   assert.equal(leader.raft.state.role.name, "follower");
+  assert.equal(leader.eventsOf("transferStarted").length, 1);
   const next = world.cluster.findLeader();
   assert.ok(next !== null && next.id !== "n4");
   assert.equal(next.raft.state.certificate?.epoch, 2);

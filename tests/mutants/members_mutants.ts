@@ -1,0 +1,173 @@
+/**
+ * Bugs in how the members change: who counts, under which epoch, with whose share. The simulator's clusters
+ * do not change, so the tests of `tests/raft` that change them find these.
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+const CONFIGURATIONS = "tests/raft/configurations_test.ts";
+const EPOCHS = "tests/raft/epochs_test.ts";
+const SNAPSHOTS = "tests/raft/members_snapshot_test.ts";
+const CHANGES = "tests/raft/resharing_test.ts";
+const FAULTS = "tests/raft/resharing_faults_test.ts";
+
+/** See the module. */
+export const MEMBERS_MUTANTS: readonly Mutant[] = [
+  {
+    name: "counts-the-old-majority-only",
+    bug: "what is committed while a configuration is pending needs no majority of the new voters",
+    file: "lib/raft/members.ts",
+    find: `    return [this.#inForce, ...this.#pending].slice(-2)`,
+    replace: `    return [this.#inForce]`,
+    test: CONFIGURATIONS,
+  },
+  {
+    name: "counts-the-new-majority-only",
+    bug: "what is committed while a configuration is pending needs no majority of the old voters",
+    file: "lib/raft/members.ts",
+    find: `[this.#inForce, ...this.#pending].slice(-2)`,
+    replace: `[this.#inForce, ...this.#pending].slice(-1)`,
+    test: CONFIGURATIONS,
+  },
+  {
+    name: "counts-by-the-committed-configuration",
+    bug: "elections are held under the configuration that is committed, not the newest in the log",
+    file: "lib/raft/members.ts",
+    find: `return (this.#pending.at(-1) ?? this.#inForce).configuration;`,
+    replace: `return this.#inForce.configuration;`,
+    test: EPOCHS,
+  },
+  {
+    name: "truncated-configuration-counts",
+    bug: "a configuration still counts after its entry was truncated",
+    file: "lib/raft/members.ts",
+    find: `this.#pending = this.#pending.filter((logged) => logged.index < index);`,
+    replace: `this.#pending = this.#pending.filter(() => index > 0);`,
+    test: CONFIGURATIONS,
+  },
+  {
+    name: "configuration-before-an-own-entry",
+    bug: "a leader appends a configuration before an entry of its own term is committed",
+    file: "lib/raft/configurations.ts",
+    find:
+      `  if (log.termAt(state.commitIndex) !== term) return "no entry of this term is committed yet";\n`,
+    replace: ``,
+    test: CONFIGURATIONS,
+  },
+  {
+    name: "two-configurations-at-once",
+    bug: "a leader appends a configuration while another one is not committed",
+    file: "lib/raft/configurations.ts",
+    find: `  if (members.isPending) return "another configuration is not committed yet";\n`,
+    replace: ``,
+    test: CONFIGURATIONS,
+  },
+  {
+    name: "configuration-without-the-new-epochs-word",
+    bug: "a configuration is taken although the new shares did not sign it",
+    file: "lib/certificate/membership_chain.ts",
+    find: `  checkProof(after, byNew);\n`,
+    replace: ``,
+    test: CONFIGURATIONS,
+  },
+  {
+    name: "learner-counts",
+    bug: "a learner counts as a voter",
+    file: "lib/raft/members.ts",
+    find: `voters: idsOf("voter"), learners`,
+    replace: `voters: [...idsOf("voter"), ...idsOf("learner")], learners`,
+    test: CONFIGURATIONS,
+  },
+  {
+    name: "votes-in-two-epochs",
+    bug: "a voter votes for another candidate of the same term under another epoch",
+    file: "lib/raft/voter.ts",
+    find: `(state.votedFor === null || state.votedFor === message.from) &&`,
+    replace:
+      `(state.votedFor === null || state.votedFor === message.from || message.epoch === 1) &&`,
+    test: EPOCHS,
+  },
+  {
+    name: "ended-epoch-signs",
+    bug: "a voter still grants and signs under an epoch whose successor is committed",
+    file: "lib/raft/epochs.ts",
+    find: `      if (known < epoch) certifier.erase();\n`,
+    replace: ``,
+    test: EPOCHS,
+  },
+  {
+    name: "removed-leader-leads-on",
+    bug: "a leader that is no voter any more goes on to lead",
+    file: "lib/raft/leader.ts",
+    find: `if (members.isPending || members.newest.voters.includes(self)) return true;`,
+    replace: `if (members.newest.epoch > 0 || members.newest.voters.includes(self)) return true;`,
+    test: EPOCHS,
+  },
+  {
+    name: "removed-node-stands",
+    bug: "a node that was shown that it is removed still asks to be elected",
+    file: "lib/raft/state.ts",
+    find: ` && !this.cluster.isRemoved;`,
+    replace: `;`,
+    test: EPOCHS,
+  },
+  {
+    name: "snapshot-without-configuration",
+    bug: "a snapshot says nothing of the members",
+    file: "lib/raft/snapshots.ts",
+    find: `members: state.cluster.record });`,
+    replace: `members: null });`,
+    test: SNAPSHOTS,
+  },
+  {
+    name: "log-start-without-configuration",
+    bug: "a log that begins later says nothing of the members that came before",
+    file: "lib/raft/snapshots.ts",
+    find: `state.durability.logCompactedTo(log.base, state.cluster.record);`,
+    replace: `state.durability.logCompactedTo(log.base, null);`,
+    test: SNAPSHOTS,
+  },
+  {
+    name: "old-share-erased-early",
+    bug: "the old share goes when the new one is made, not when the configuration is committed",
+    file: "lib/reshare/resharing.ts",
+    find: `this.#outbox.change({ ...record, next });`,
+    replace: `this.#outbox.change({ current: null, next });`,
+    test: CHANGES,
+  },
+  {
+    name: "ready-before-the-share",
+    bug: "a node says that it is ready before its new share is on the disk",
+    file: "lib/node/loop.ts",
+    find: `if (output.shares !== null) ports.persistShares(output.shares);\n`,
+    replace: ``,
+    test: CHANGES,
+  },
+  {
+    name: "words-in-anothers-name",
+    bug: "a leader takes what one node says from another",
+    file: "lib/raft/member_changes.ts",
+    find: `if (!("author" in entry) || entry.author !== message.from) {`,
+    replace: `if (!("author" in entry)) {`,
+    test: FAULTS,
+  },
+  {
+    name: "words-without-end",
+    bug: "a leader puts every repetition of a word into its log",
+    file: "lib/raft/member_changes.ts",
+    find: `  if (before.index > state.commitIndex) return;
+  if (before.count >= WORDS_PER_DEALER_MAX * change.before.members.length) return;\n`,
+    replace: ``,
+    test: FAULTS,
+  },
+  {
+    name: "share-without-joining",
+    bug: "a node that does not have the log is to get a share",
+    file: "lib/raft/member_changes.ts",
+    find: `role === "voter" && !state.members.has(id)`,
+    replace: `role === "voter" && id.length > 64`,
+    test: FAULTS,
+  },
+];
