@@ -76,6 +76,7 @@
  * | signature share | a signing session | the share itself is checked; nobody is named for an answer to another session |
  * | AppendEntries' answer "stale term" | a leadership | the higher term |
  * | `transferTarget` in AppendEntries | a pre-candidacy for a transfer | the certificate, by the leader that asked for it |
+ * | `transfer: true` in a request for a pre-vote or a vote | the promise to the leader, for the one term after the leader's | that leader's own newest AppendEntries names the sender |
  * | silence of a quorum, for an election timeout | a leadership | nothing: n - majority + 1 voters |
  *
  * *Safety* needs none of this: votes, certificates and the lease rest on what a voter has durably done,
@@ -85,7 +86,8 @@
  * timeout E. (1) Every proof has the grants of at least 2t - n >= 1 honest voters, each given in the term
  * before: terms rise one at a time. (2) An honest voter grants only after E in which it heard no leader
  * and entered no term, so the next term cannot be granted while this one's election is under way: a
- * leader that the honest hear is deposed at most by grants of a silence that was real, once for each. (3)
+ * leader that the honest hear is deposed at most by grants of a silence that was real, once for each, or for the
+ * node that it transfers leadership to, in one term. (3)
  * The t honest voters are enough to grant, vote and sign; refusals of n - t end nothing, and whoever cost a
  * signing session is chosen last. (4) A liar that opens a term and does not finish it waits 2E, 4E, 8E for
  * the next, after the honest nodes, which stand within 2E (`turns.ts`). (5) A grant is a pledge of E/2, given
