@@ -226,11 +226,13 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     world: "slowTransfers",
   },
   {
-    name: "refused-without-proof",
-    bug: "a node that is behind is refused without the proof that would take it along",
-    file: "lib/raft/voter.ts",
-    find: `    proof: state.currentTerm < term ? null : state.proof,`,
-    replace: `    proof: null,`,
+    name: "far-ahead-for-good",
+    bug: "a term more than one ahead is not entered, whatever proves it",
+    file: "lib/raft/state.ts",
+    find: `    if (term <= this.#currentTerm) return false;
+`,
+    replace: `    if (term !== this.#currentTerm + 1) return false;
+`,
     world: "leftInThePast",
   },
 ];
