@@ -8,7 +8,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import type { Hunt } from "../tests/mutants/hunt.ts";
+import type { PricedHunt } from "../tests/mutants/hunt.ts";
 import { type Mutant, mutate } from "../tests/mutants/mutant.ts";
 import { chooseMutants } from "../tests/mutants/mutants.ts";
 import { readWhole, runScript } from "./command_line.ts";
@@ -44,6 +44,7 @@ interface Options {
 async function run({ chosen, seeds, jobs }: Options): Promise<number> {
   const waiting = [...chosen];
   let survivors = 0;
+  let cpuSecondsAll = 0;
   printRow(["mutant", "seeds", "caught by"]);
   printRow(["---", "---:", "---"]);
   const huntAll = async () => {
@@ -51,8 +52,9 @@ async function run({ chosen, seeds, jobs }: Options): Promise<number> {
     try {
       for (const path of COPIED) copyTree(join(ROOT, path), join(copy, path));
       for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-        const { seed, invariant } = await huntMutant(mutant, copy, seeds);
+        const { seed, invariant, cpuSeconds } = await huntMutant(mutant, copy, seeds);
         if (seed === null) survivors++;
+        cpuSecondsAll += cpuSeconds;
         printRow([mutant.name, String(seed ?? `> ${seeds}`), invariant || "NOBODY"]);
       }
     } finally {
@@ -60,7 +62,8 @@ async function run({ chosen, seeds, jobs }: Options): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: jobs }, huntAll));
-  console.log(`\n${chosen.length - survivors} of ${chosen.length} mutants caught`);
+  const caught = `${chosen.length - survivors} of ${chosen.length} mutants caught`;
+  console.log(`\n${caught} in ${(cpuSecondsAll / 60).toFixed(1)} minutes of a processor's time`);
   return survivors === 0 ? 0 : 1;
 }
 
@@ -80,7 +83,7 @@ function readOptions(): Options {
 }
 
 /** Runs the mutant in the copy, and takes the bug out again. */
-async function huntMutant(mutant: Mutant, copy: string, seeds: number): Promise<Hunt> {
+async function huntMutant(mutant: Mutant, copy: string, seeds: number): Promise<PricedHunt> {
   const path = join(copy, mutant.file);
   const sound = Deno.readTextFileSync(path);
   Deno.writeTextFileSync(path, mutate(mutant, sound));
@@ -93,7 +96,7 @@ async function huntMutant(mutant: Mutant, copy: string, seeds: number): Promise<
 }
 
 /** A test that fails counts as seed 0. */
-async function runTests(copy: string, test: string): Promise<Hunt> {
+async function runTests(copy: string, test: string): Promise<PricedHunt> {
   const command = new Deno.Command(Deno.execPath(), {
     args: ["test", "--no-check", "--allow-read", "--allow-env", test],
     cwd: copy,
@@ -104,11 +107,11 @@ async function runTests(copy: string, test: string): Promise<Hunt> {
   const { success, stdout } = await command.output();
   const [, title = test] = /^(.*) \.\.\. FAILED/m.exec(new TextDecoder().decode(stdout)) ?? [];
   return success
-    ? { seed: null, invariant: "", message: "" }
-    : { seed: 0, invariant: title, message: title };
+    ? { seed: null, invariant: "", message: "", cpuSeconds: 0 }
+    : { seed: 0, invariant: title, message: title, cpuSeconds: 0 };
 }
 
-async function hunt(copy: string, wanted: readonly string[]): Promise<Hunt> {
+async function hunt(copy: string, wanted: readonly string[]): Promise<PricedHunt> {
   const command = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-check", "--allow-read", "--allow-env", "tests/mutants/hunt.ts", ...wanted],
     cwd: copy,
@@ -118,7 +121,7 @@ async function hunt(copy: string, wanted: readonly string[]): Promise<Hunt> {
   const { stdout, stderr } = await command.output();
   const [line] = new TextDecoder().decode(stdout).trim().split("\n").slice(-1);
   if (!line) throw new Error(`The simulator said nothing: ${new TextDecoder().decode(stderr)}`);
-  return JSON.parse(line) as Hunt;
+  return JSON.parse(line) as PricedHunt;
 }
 
 function copyTree(from: string, to: string): void {

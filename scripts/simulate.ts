@@ -7,11 +7,13 @@
 import { parseArgs } from "node:util";
 import { describeFailure } from "../tests/simulator/failure.ts";
 import {
+  ELECTION_WORLDS,
   faultOf,
   LIARS_WORLDS,
   nameOf,
   percent,
   runLiarsWorld,
+  timeElections,
 } from "../tests/simulator/liars_world.ts";
 import { Progress } from "../tests/simulator/progress.ts";
 import { type RunReport, runSeed } from "../tests/simulator/run.ts";
@@ -83,7 +85,22 @@ async function runLiars(): Promise<number> {
     const figures = `led ${percent(outcome.ledShare)}, wrote ${percent(outcome.writtenShare)}`;
     console.log(`${nameOf(world)}: ${figures}${fault === null ? "" : "  TOO LITTLE"}`);
   }
+  await printElections();
   return faults === 0 ? 0 : 1;
+}
+
+/** How many seeds the times of elections come from: two or three elections each. */
+const ELECTION_SEEDS = 8;
+
+async function printElections(): Promise<void> {
+  console.log("\nwithout a leader after the leader's process restarted, in milliseconds:");
+  for (const world of ELECTION_WORLDS) {
+    const times = (await timeElections(world, ELECTION_SEEDS)).toSorted((a, b) => a - b);
+    const at = (share: number) => times[Math.floor(share * (times.length - 1))] ?? NaN;
+    const { size, threshold, liars } = world;
+    const figures = `median ${at(0.5)}, 90 % within ${at(0.9)}, at most ${at(1)}`;
+    console.log(`${threshold} of ${size}, ${liars} that lie: ${times.length} times, ${figures}`);
+  }
 }
 
 async function replay(seed: number): Promise<number> {

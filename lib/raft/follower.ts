@@ -24,7 +24,7 @@ import type { CoreState } from "./state.ts";
 export function handleAppendRequest(state: CoreState, message: AppendRequest): void {
   if (!acceptLeader(state, message)) return;
   state.leaderCommit = message.leaderCommit;
-  state.voterPromise.transferTarget = message.transferTarget;
+  hearOfTransfer(state, message);
   endHandOver(state, message);
   if (message.entries.length === 0) {
     const { term, from: leader } = message;
@@ -32,6 +32,14 @@ export function handleAppendRequest(state: CoreState, message: AppendRequest): v
   }
   const outcome = matchLog(state, message);
   if (outcome !== null) answerLeader(state, message, outcome);
+}
+
+/** Notes the transfer target, from the newest round only: a late message of an earlier round changes nothing. */
+function hearOfTransfer({ voterPromise }: CoreState, message: AppendRequest): void {
+  if (message.round < voterPromise.round) return;
+  voterPromise.round = message.round;
+  voterPromise.transferTarget = message.transferTarget;
+  voterPromise.transferTerm = message.term + 1;
 }
 
 /** Ends this node's pre-candidacy when the leader has aborted the transfer to it. */

@@ -50,5 +50,6 @@ export function leaveLeadership(state: CoreState, leader: Leader): void {
   const { transferId, target, isTold } = leader.transfer;
   // So this node may vote for the target even if another node reports the target's term first.
   state.voterPromise.transferTarget = target;
+  state.voterPromise.transferTerm = leader.certificate.term + 1;
   state.output.transfers.push({ kind: isTold ? "handedOver" : "aborted", transferId, target });
 }

@@ -31,6 +31,8 @@ import {
 import { Turns } from "./turns.ts";
 import type { VoterPromise } from "./voter.ts";
 
+const NO_TRANSFER = { transferTarget: null, transferTerm: 0 };
+
 /** The whole state of a node. It belongs to one {@linkcode Raft}; the rules read and change it. */
 export class CoreState {
   /** The configuration, fixed at construction. */
@@ -66,10 +68,10 @@ export class CoreState {
   /** Entries that this node acknowledged and its log lacks, as a leader noticed; null when none are known. */
   lostEntries: LostEntries | null = null;
   /** What this node promised to the last leader that it heard. */
-  readonly voterPromise: VoterPromise = { heardTick: null, transferTarget: null };
+  readonly voterPromise: VoterPromise = { heardTick: null, round: 0, ...NO_TRANSFER };
   /**
    * The log's end of the candidate that has this term's vote: the only one that this node signs for it. Null
-   * before the vote and after a restart.
+   * before the vote, and after a restart: then this node signs nothing more in this term.
    */
   votedForLogEnd: LogPosition | null = null;
   /** Whose turn it is to stand. */
@@ -286,7 +288,7 @@ export class CoreState {
   hearFrom(certificate: Certificate): void {
     assert(certificate.term === this.#currentTerm, "A certificate counts in its own term only");
     const isNews = this.certificate !== certificate;
-    if (isNews) this.voterPromise.transferTarget = null;
+    if (isNews) Object.assign(this.voterPromise, { round: 0, ...NO_TRANSFER });
     if (!isNews && this.service.isStalled) return;
     const isHandedOver = this.#role.name === "preCandidate" && this.#role.transfer;
     if (isNews || this.leader === null || (this.#role.name === "preCandidate" && !isHandedOver)) {

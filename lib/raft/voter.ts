@@ -90,7 +90,7 @@ function refusePreVote(
 function mayPledge(state: CoreState, message: PreVoteRequest): boolean {
   const { from: candidate, term, transfer } = message;
   const asked = { term, candidate, nowTick: state.nowTick };
-  if (transfer && isTransferTarget(state, candidate)) {
+  if (transfer && isTransferTarget(state, message)) {
     state.turns.pledgeAtOnce(asked);
     return true;
   }
@@ -115,7 +115,7 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
   // Dissertation §4.2.3: while a leader is heard, a request for its removal is not even noticed.
   if (!mayHelp(state, message)) return;
   // A leader forgets its transfer target when it enters the new term.
-  const isHandedOver = message.transfer && isTransferTarget(state, message.from);
+  const isHandedOver = message.transfer && isTransferTarget(state, message);
   state.adoptTerm(message.from, message);
   if (message.term > state.currentTerm) return;
   if (!mayVoteFor(state, message)) return refuseVote(state, message);
@@ -210,10 +210,14 @@ function mayVoteFor(state: CoreState, message: VoteRequest): boolean {
     state.log.isUpToDate({ index: message.lastLogIndex, term: message.lastLogTerm });
 }
 
-/** A candidate's log does not change within its term: it gets shares for one statement only. */
-function isSameStatement({ votedForLogEnd }: CoreState, message: VoteRequest): boolean {
-  return votedForLogEnd === null ||
-    (votedForLogEnd.index === message.lastLogIndex && votedForLogEnd.term === message.lastLogTerm);
+/**
+ * A candidate's log does not change within its term: it gets shares for one statement only. A voter that
+ * restarted since its vote does not know any more which one that was, and so signs none.
+ */
+function isSameStatement({ votedFor, votedForLogEnd }: CoreState, message: VoteRequest): boolean {
+  if (votedForLogEnd === null) return votedFor === null;
+  return (votedForLogEnd.index === message.lastLogIndex &&
+    votedForLogEnd.term === message.lastLogTerm);
 }
 
 /** The statement's fields, from the typed fields of the request and never from signed bytes. */
@@ -257,17 +261,24 @@ export interface VoterPromise {
   heardTick: number | null;
   /** The transfer target of that leader, as last heard. */
   transferTarget: NodeId | null;
+  /** The only term for which that target may be helped: the one after the leader's own. */
+  transferTerm: number;
+  /** The newest round of that leader that was heard; 0 before the first. */
+  round: number;
 }
 
 /** Whether this node may help the sender to be elected. If not, it ignores the request. */
 function mayHelp(state: RaftView, message: PreVoteRequest | VoteRequest): boolean {
-  return !isBound(state) || (message.transfer && isTransferTarget(state, message.from));
+  return !isBound(state) || (message.transfer && isTransferTarget(state, message));
 }
 
-/** Whether the leader transfers leadership to this node. */
-function isTransferTarget({ role, voterPromise }: RaftView, node: NodeId): boolean {
-  const target = role.name === "leader" ? role.transfer?.target : voterPromise.transferTarget;
-  return target === node;
+/** Whether the leader transfers leadership to the sender: in the term after its own, and in no later term. */
+function isTransferTarget(
+  { role, voterPromise, currentTerm }: RaftView,
+  { from, term }: PreVoteRequest | VoteRequest,
+): boolean {
+  if (role.name === "leader") return role.transfer?.target === from && term === currentTerm + 1;
+  return voterPromise.transferTarget === from && term === voterPromise.transferTerm;
 }
 
 /** Whether the promise holds. A leader is bound to itself, because it steps down without a quorum. */

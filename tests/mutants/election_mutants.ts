@@ -199,8 +199,8 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "transfer-by-hearsay",
     bug: "a voter forgets its leader for anybody who says that the leader wishes so",
     file: "lib/raft/voter.ts",
-    find: `  return target === node;`,
-    replace: `  return target !== "";`,
+    find: `voterPromise.transferTarget === from && term === voterPromise.transferTerm;`,
+    replace: `voterPromise.transferTarget !== "" && term > 0;`,
   },
   {
     name: "suspected-for-good",
@@ -216,6 +216,22 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     find: `const isHandedOver = this.#role.name === "preCandidate" && this.#role.transfer;`,
     replace: `const isHandedOver = false;`,
     world: "slowTransfers",
+  },
+  {
+    name: "transfer-taken-back-by-an-older-word",
+    bug: "what a leader said before it hands over takes the voters' leave back when it comes late",
+    file: "lib/raft/follower.ts",
+    find: `  if (message.round < voterPromise.round) return;\n`,
+    replace: ``,
+    world: "unevenTransfers",
+  },
+  {
+    name: "leave-for-every-term",
+    bug: "whom a leader once handed over to is helped in every later term as well",
+    file: "lib/raft/voter.ts",
+    find: `voterPromise.transferTarget === from && term === voterPromise.transferTerm;`,
+    replace: `voterPromise.transferTarget === from && term >= voterPromise.transferTerm;`,
+    world: "transfersToLiars",
   },
   {
     name: "transfer-waits-too-short",

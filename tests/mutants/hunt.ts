@@ -5,6 +5,7 @@
  * @module
  */
 
+import process from "node:process";
 import { InputError } from "../../lib/errors.ts";
 import { DIRECTED_WORLDS } from "../simulator/directed_worlds.ts";
 import { faultOf, LIARS_WORLDS, runLiarsWorld } from "../simulator/liars_world.ts";
@@ -20,6 +21,12 @@ export interface Hunt {
   readonly invariant: string;
   /** What was seen. */
   readonly message: string;
+}
+
+/** A hunt with its price. */
+export interface PricedHunt extends Hunt {
+  /** What it took of a processor's time. */
+  readonly cpuSeconds: number;
 }
 
 /** Runs the directed world first, if there is one: what it finds counts as seed 0. */
@@ -64,5 +71,7 @@ async function huntLiars(lie: string): Promise<Hunt | null> {
 if (import.meta.main) {
   const [seedsMax, world] = Deno.args;
   const { seed, invariant, message } = await hunt(Number(seedsMax), world);
-  console.log(JSON.stringify({ seed, invariant, message }));
+  const { user, system } = process.cpuUsage();
+  const cpuSeconds = (user + system) / 1e6;
+  console.log(JSON.stringify({ seed, invariant, message, cpuSeconds } satisfies PricedHunt));
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { TRANSFER_TIMEOUTS } from "../../lib/raft/config.ts";
 import type { Message } from "../../lib/raft/mod.ts";
-import { toNodeId, toTerm } from "../../lib/types.ts";
+import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { propose, TestCluster } from "./harness.ts";
+import { preVoteRequest, proof } from "./messages.ts";
 import { ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS } from "./test_node.ts";
 
 /** Leadership transfer (Raft dissertation §3.10). */
@@ -93,6 +94,44 @@ Deno.test("§3.10: a leader helps its target although another told it of the tar
   for (const message of held) former.receive(message);
   cluster.deliver();
   assert.equal(cluster.findLeader()?.id, "n3");
+});
+
+Deno.test("§3.10: what the leader said before it hands over takes back nothing when it comes late", () => {
+  const cluster = new TestCluster({ size: 3, threshold: 3 });
+  const leader = cluster.elect("n1");
+  const earlier: Message[] = [];
+  cluster.intercept = (message) => {
+    if (message.kind === "appendRequest" && message.to === "n3") earlier.push(message);
+    return message;
+  };
+  cluster.tick(HEARTBEAT_TICKS);
+  cluster.intercept = (message) => {
+    if (message.kind !== "voteRequest" || message.to !== "n3") return message;
+    for (const late of earlier.splice(0)) cluster.node("n3").receive(late);
+    return message;
+  };
+  leader.step({ kind: "transfer", transferId: 1, target: toNodeId("n2") });
+  cluster.deliver();
+  assert.deepEqual(earlier, []);
+  assert.equal(cluster.findLeader()?.id, "n2");
+});
+
+Deno.test("§3.10: the leave that a transfer gives is for one term, however often its target asks", () => {
+  const cluster = new TestCluster({ size: 4, threshold: 3 });
+  const leader = cluster.elect("n1");
+  const term = leader.raft.state.currentTerm;
+  const voter = cluster.node("n3");
+  cluster.intercept = (message) => message.kind === "timeoutNowRequest" ? null : message;
+  leader.step({ kind: "transfer", transferId: 1, target: toNodeId("n2") });
+  cluster.deliver();
+  const ask = (asked: number): string[] => {
+    const last = { lastLogIndex: toLogIndex(9), lastLogTerm: toTerm(term) };
+    const request = preVoteRequest({ from: "n2", to: voter.id, term: asked }, { transfer: true });
+    voter.receive({ ...request, ...last, proof: proof("n2", asked - 1) });
+    return cluster.network.splice(0).map(({ kind }) => kind);
+  };
+  assert.deepEqual(ask(term + 1), ["preVoteResponse"]);
+  assert.deepEqual(ask(term + 2), []);
 });
 
 Deno.test("§3.10: a target that fails asks for its next election without the leader's leave", () => {

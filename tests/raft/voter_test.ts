@@ -132,6 +132,24 @@ Deno.test("a voter that restarts between the rounds votes, without a share, and 
   assert.equal(cluster.findLeader()?.id, "n1", "the next session makes the certificate");
 });
 
+Deno.test("a voter that restarts after its vote signs no more in the term, for that statement or another", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const request = requestTo(catchVoteRequests(cluster, cluster.node("n1")), "n2");
+  const voter = cluster.node("n2");
+  voter.receive(request);
+  assert.equal(takeVoteResponse(cluster).granted, true);
+  voter.restart();
+  voter.tick(ELECTION_TIMEOUT_TICKS);
+  cluster.network = [];
+  for (const lastLogIndex of [request.lastLogIndex, toLogIndex(7)]) {
+    voter.receive({ ...request, lastLogIndex });
+    const answer = takeVoteResponse(cluster);
+    assert.equal(answer.granted, false);
+    assert.equal(answer.share, null);
+  }
+  assert.equal(voter.raft.state.votedFor, "n1");
+});
+
 Deno.test("nonces of an ended term are erased", () => {
   const cluster = new TestCluster({ size: 3 });
   const request = requestTo(catchVoteRequests(cluster, cluster.node("n1")), "n2");

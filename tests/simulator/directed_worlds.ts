@@ -190,6 +190,16 @@ export const DIRECTED_WORLDS = {
     threshold: 3,
     faults: ["leftInThePast", "isolateLeader"],
   }),
+  /** Leaders hand over to a liar that claims a transfer ever after. */
+  transfersToLiars: (seed) => ({
+    ...calmScenario(seed),
+    size: 4,
+    threshold: 3,
+    liars: 1,
+    lies: ["transferUnasked"],
+    faults: ["transfer"],
+    faultIntervalUsMean: 500_000,
+  }),
   /** Round trips take half an election timeout, and leadership goes round after healing. */
   slowTransfers: (seed) => {
     const calm = calmScenario(seed);
@@ -203,7 +213,7 @@ export const DIRECTED_WORLDS = {
   /** The same where each message takes another time, and everybody is needed. */
   unevenTransfers: (seed) => {
     const calm = calmScenario(seed);
-    const network = { ...calm.network, latencyUsMean: ELECTION_TIMEOUT_US / 20 };
+    const network = { ...calm.network, latencyUsMean: ELECTION_TIMEOUT_US / 60 };
     return {
       ...calm,
       size: 4,

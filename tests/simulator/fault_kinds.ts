@@ -52,12 +52,6 @@ export const FAULT_KINDS = [...NETWORK_FAULT_KINDS, ...MACHINE_FAULT_KINDS, ...T
 /** One of {@linkcode FAULT_KINDS}. */
 export type FaultKind = typeof FAULT_KINDS[number];
 
-/**
- * Whether the core asks for the proof of a higher term. Until it does, one liar can stop a cluster, and a
- * voter that restarts may be accused; what checks that is switched on by this.
- */
-export const TERMS_CARRY_PROOF: boolean = true;
-
 /** Lies that need no more than a vote; only they are told within the line, see `Scenario.liars`. */
 export const LIES_OF_A_VOTER = [
   "voteForAll",

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { TERMS_CARRY_PROOF } from "./fault_kinds.ts";
 import type { Ending } from "./history.ts";
 import { LED_SHARE_MIN } from "./liars_world.ts";
 import type { Machine } from "./machine.ts";
@@ -57,7 +56,7 @@ function heal(simulation: Simulation): readonly Machine[] | null {
   const needed = Math.max(scenario.threshold, Math.floor(scenario.size / 2) + 1);
   if (sound.length < needed) return null;
   const core = sound.slice(0, random.between(needed, sound.length));
-  const liars = TERMS_CARRY_PROOF ? machines.filter(({ isHonest }) => !isHonest) : [];
+  const liars = machines.filter(({ isHonest }) => !isHonest);
   const staying = [...core, ...liars.slice(0, scenario.size - scenario.threshold)];
   if (staying.length > core.length) simulation.letLiarsStay();
   for (const machine of machines) {
@@ -138,6 +137,7 @@ async function handOver(simulation: Simulation, core: readonly Machine[]): Promi
     const leader = leaderOf(core);
     if (!leader?.life || leader === target) continue;
     const aborted = counters.of("transfer.aborted");
+    const beganUs = simulation.queue.nowUs;
     leader.life.transfers.request(target.id, Infinity).catch(() => {});
     const leads = () => target.state?.role.name === "leader";
     const isOver = () => leads() || counters.of("transfer.aborted") > aborted;
@@ -145,8 +145,28 @@ async function handOver(simulation: Simulation, core: readonly Machine[]): Promi
     require(leads(), "Transfers succeed when nothing fails", () => {
       return `${leader.id} leads on instead of ${target.id}`;
     });
+    checkQuick(simulation, { beganUs, target });
     counters.count("liveness.handedOver");
   }
+}
+
+/** Ways of messages in a transfer: the word to stand, two rounds of an election, and what came before. */
+const TRANSFER_WAYS = 8;
+
+/** In a calm world a transfer takes no election timeout besides the ways of its messages. */
+function checkQuick(
+  { queue, scenario }: Simulation,
+  { beganUs, target }: { readonly beganUs: number; readonly target: Machine },
+): void {
+  const { faults, network, electionTimeoutTicks, tickUs } = scenario;
+  const isCalm = faults.length === 0 && scenario.turnUsMean === 0 &&
+    scenario.clockDriftMax === 0 && scenario.acknowledgeUsMean === 0;
+  if (!isCalm) return;
+  const wayUs = network.latencyUsMin + 4 * network.latencyUsMean + network.farUs;
+  const limitUs = 0.7 * electionTimeoutTicks * tickUs + TRANSFER_WAYS * wayUs;
+  require(queue.nowUs - beganUs < limitUs, "Transfers succeed when nothing fails", () => {
+    return `${target.id} leads after ${queue.nowUs - beganUs} us, not ${limitUs}`;
+  });
 }
 
 /** Reads through a node until it succeeds: a leader may yet change, a request be lost. */

@@ -8,7 +8,6 @@
 import type { Certifier } from "../../../lib/certificate/certifier.ts";
 import type { AppliedEntry } from "../../../lib/kv/mod.ts";
 import type { Entry, Message, PersistBatch, RaftView } from "../../../lib/raft/mod.ts";
-import { TERMS_CARRY_PROOF } from "../fault_kinds.ts";
 import type { NodeView, Step, Watcher } from "../watcher.ts";
 import { AnswerChecker } from "./answer_checker.ts";
 import { checkSending } from "./durability_checker.ts";
@@ -50,7 +49,7 @@ export class ClusterChecker implements Watcher {
   constructor(options: ClusterCheckerOptions) {
     this.#options = options;
     this.#elections = new ElectionChecker(options);
-    this.#evidence = new EvidenceChecker({ ...options, knowsRestarts: TERMS_CARRY_PROOF });
+    this.#evidence = new EvidenceChecker(options);
     this.#log = new LogChecker(options);
     this.#timing = new TimingChecker(options);
     this.#replicationHolds = options.replicationHolds;

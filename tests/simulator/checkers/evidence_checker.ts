@@ -16,8 +16,6 @@ import type { NodeView } from "../watcher.ts";
 export interface EvidenceCheckerOptions {
   /** All nodes. */
   readonly nodes: () => Iterable<NodeView>;
-  /** Whether a voter that restarts twice within a candidacy is told from one that withholds its share. */
-  readonly knowsRestarts: boolean;
   /** Verifies a note as an outsider would. @throws when it is not genuine. */
   readonly verify: (note: string, expected: { term: Term; leader: NodeId }) => unknown;
 }
@@ -53,7 +51,6 @@ export class EvidenceChecker {
     for (const event of output.events) {
       if (event.kind !== "cheaterFound" && event.kind !== "shareWithheld") continue;
       const { kind, voter, term } = event;
-      if (kind === "shareWithheld" && !this.#options.knowsRestarts) continue;
       require(!this.#isHonest(voter), "Nobody honest is accused", () => {
         return `${node.id} says ${kind} of ${voter} in term ${term}`;
       });

@@ -12,7 +12,6 @@ function setUp(): EvidenceChecker {
   const liar = { ...testNode("n3"), isHonest: false };
   return new EvidenceChecker({
     nodes: () => [testNode("n1"), testNode("n2"), liar],
-    knowsRestarts: true,
     verify: (_note, { leader }) => assert.notEqual(leader, "n9"),
   });
 }
