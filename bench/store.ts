@@ -10,16 +10,16 @@ import { cpuUsage } from "node:process";
 import { encodeUtf8 } from "../lib/bytes.ts";
 import {
   ALL_KEYS,
-  encodeStoreCommand,
+  encodeCommand,
   keysWithPrefix,
   RangeReader,
-  ReplicatedStore,
   singleKey,
+  Store,
   StoreLoader,
   TableWriter,
   WatchHub,
 } from "../lib/kv/mod.ts";
-import { toLogIndex } from "../lib/types.ts";
+import { toLogIndex, toTerm } from "../lib/types.ts";
 
 const KEYS = Number(Deno.args[1] ?? 1_000_000);
 const VALUE = new Uint8Array(256).fill(0x61);
@@ -29,7 +29,7 @@ const SAMPLES = 200_000;
 const figures: Record<string, number> = {};
 /** Milliseconds of the longest slice of a range. */
 let longest = 0;
-const store = new ReplicatedStore();
+const store = new Store();
 const writer = new TableWriter(store);
 const order = shuffled(KEYS);
 const names = order.map((at) => encodeUtf8(`registry/pods/${String(at).padStart(8, "0")}`));
@@ -76,8 +76,9 @@ function apply(keys: readonly Uint8Array[]): void {
   const from = store.appliedIndex;
   store.apply(keys.map((key, at) => ({
     index: toLogIndex(from + 1 + at),
+    term: toTerm(1),
     kind: "command" as const,
-    data: encodeStoreCommand({
+    data: encodeCommand({
       kind: "transaction",
       conditions: [],
       success: [{ kind: "put", key, value: VALUE, lease: 0, isPreviousWanted: false }],

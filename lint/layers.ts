@@ -33,7 +33,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["raft", ["base", "frost", "certificate", "reshare"]],
   ["kv", ["base"]],
   ["storage", ["base", "certificate", "raft", "kv"]],
-  ["transport", ["base", "frost", "certificate", "keygen", "raft"]],
+  ["transport", ["base", "frost", "certificate", "keygen", "raft", "kv"]],
   ["config", ["base", "frost", "certificate", "keygen", "raft", "storage", "transport"]],
   ["keys", ["base", "frost", "certificate", "keygen", "storage", "transport", "config"]],
   ["node", BELOW_NODE],

@@ -15,7 +15,7 @@ import { writeSelfExtracting } from "./self_extracting.ts";
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
 /** Started by its URL, which no import names. */
-const WORKER = new URL("../lib/storage/snapshot/snapshot_worker.ts", import.meta.url).pathname;
+const WORKER = new URL("../lib/storage/storage_worker.ts", import.meta.url).pathname;
 const OUTPUT = new URL("../dist/floe", import.meta.url).pathname;
 /** `deno compile` replaces no file that it did not make, and a floe that runs cannot be written to. */
 const TEMPORARY = `${OUTPUT}-${Deno.pid}`;

@@ -21,10 +21,10 @@ folder=$cache/@KEY@
 # shorter than it was written.
 is_complete() {
   [ -O "$cache" ] && [ -O "$folder" ] && [ -x "$folder/deno" ] && [ -f "$folder/floe.js" ] &&
-    [ -f "$folder/snapshot_worker.ts" ] &&
+    [ -f "$folder/storage_worker.ts" ] &&
     [ "$(wc -c < "$folder/deno")" -eq "$deno_bytes" ] &&
     [ "$(wc -c < "$folder/floe.js")" -eq "$floe_bytes" ] &&
-    [ "$(wc -c < "$folder/snapshot_worker.ts")" -eq "$worker_bytes" ]
+    [ "$(wc -c < "$folder/storage_worker.ts")" -eq "$worker_bytes" ]
 }
 
 unpack() (
@@ -39,7 +39,7 @@ unpack() (
   # Each rename is atomic and all processes rename the same content: any number may do it at once.
   mv -f "$temporary/deno" "$folder/deno"
   mv -f "$temporary/floe.js" "$folder/floe.js"
-  mv -f "$temporary/snapshot_worker.ts" "$folder/snapshot_worker.ts"
+  mv -f "$temporary/storage_worker.ts" "$folder/storage_worker.ts"
 )
 
 is_complete || unpack

@@ -31,8 +31,10 @@ import {
   tokensSchema,
   transferSchema,
 } from "../lib/http/wire.ts";
-import { REMEMBERED_ENTRIES } from "../lib/kv/apply_command.ts";
-import { IDEMPOTENCY_KEY_LENGTH_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../lib/kv/command.ts";
+import { REMEMBERED_ENTRIES } from "../lib/kv/write_memory.ts";
+import { IDEMPOTENCY_KEY_LENGTH_MAX } from "../lib/kv/command.ts";
+import { KEY_BYTES_MAX } from "../lib/kv/key_range.ts";
+import { VALUE_BYTES_MAX } from "../lib/kv/transaction.ts";
 import {
   TOKEN_NAME_LENGTH_MAX,
   TOKEN_PREFIXES_MAX,

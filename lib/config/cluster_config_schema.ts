@@ -28,14 +28,9 @@ const HEARTBEATS_PER_ELECTION_TIMEOUT_MIN = 3;
 /** This many signing sessions must fit into an election timeout, or a retry comes too late. */
 const SIGNING_SESSIONS_PER_ELECTION_TIMEOUT_MIN = 2;
 
-/** A checkpoint follows the last one after at least this many entries, or {@linkcode CHECKPOINT_BYTES_MIN}. */
-export const CHECKPOINT_ENTRIES_MIN = 1_000;
-/** A checkpoint follows the last one after at least this many bytes, or {@linkcode CHECKPOINT_ENTRIES_MIN}. */
-export const CHECKPOINT_BYTES_MIN = 8 * 1024 * 1024;
-
-/** With less, a node would compact at every checkpoint. */
-const LOG_ENTRIES_MIN = CHECKPOINT_ENTRIES_MIN;
-const LOG_BYTES_MIN = CHECKPOINT_BYTES_MIN;
+/** Below this a node would compact all the time. */
+const LOG_ENTRIES_MIN = 1_000;
+const LOG_BYTES_MIN = 8 * 1024 * 1024;
 /** The log is in memory, and may reach several times its limits. */
 const LOG_ENTRIES_MAX = 10_000_000;
 const LOG_BYTES_MAX = 4 * 1024 ** 3;

@@ -39,12 +39,7 @@ export {
   type TimingConfig,
   toGenesisRoster,
 } from "./cluster_config.ts";
-export {
-  CHECKPOINT_BYTES_MIN,
-  CHECKPOINT_ENTRIES_MIN,
-  PEERS_MAX,
-  TIMING_DEFAULTS,
-} from "./cluster_config_schema.ts";
+export { PEERS_MAX, TIMING_DEFAULTS } from "./cluster_config_schema.ts";
 export { describeDifferences, toConfiguration } from "./config_difference.ts";
 export { checked, formatPath, readKey, type Schema } from "./fields.ts";
 export {

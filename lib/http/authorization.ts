@@ -6,11 +6,13 @@
 
 import { timingSafeEqual } from "node:crypto";
 import { isLoopback } from "../config/mod.ts";
+import { encodeUtf8 } from "../bytes.ts";
 import { catching, InputError } from "../errors.ts";
 import {
-  coversKey,
+  coversRange,
   hasScope,
   SECRET_DIGEST_BYTES,
+  singleKey,
   type Token,
   type TokenScope,
 } from "../kv/mod.ts";
@@ -108,7 +110,7 @@ export class Authorizer {
    * @throws {Problem} `forbidden`.
    */
   admitKey(caller: Caller, key: string): void {
-    if (coversKey(caller, key)) return;
+    if (caller.prefixes.length === 0 || coversRange(caller, singleKey(encodeUtf8(key)))) return;
     this.counters.count("api.forbidden");
     const prefixes = caller.prefixes.map((prefix) => JSON.stringify(prefix)).join(", ");
     throw new Problem(

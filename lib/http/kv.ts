@@ -5,17 +5,20 @@
  */
 
 import { accepts } from "hono/accepts";
-import { InvariantError, unreachable } from "../assert.ts";
-import { decodeUtf8, encodeBase64 } from "../bytes.ts";
+import { InvariantError } from "../assert.ts";
+import { decodeUtf8, encodeBase64, encodeUtf8 } from "../bytes.ts";
 import { catching, InputError } from "../errors.ts";
 import {
   checkIdempotencyKey,
+  type CommandOptions,
   type CommandResult,
-  type KeyValue,
+  type KeyValueRow,
+  type Operation,
+  singleKey,
+  type TransactionCommand,
   VALUE_BYTES_MAX,
-  type WriteOptions,
 } from "../kv/mod.ts";
-import type { NodeApi, ReadAnswer, WriteAnswer } from "../node/mod.ts";
+import type { NodeApi, WriteAnswer } from "../node/mod.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
 import type { Caller } from "./authorization.ts";
 import { type RequestGate, throughGate } from "./connections.ts";
@@ -97,8 +100,14 @@ async function putKey(
     tooLarge: valueTooLarge,
     ...(bodyTimeoutMs === undefined ? {} : { timeoutMs: bodyTimeoutMs }),
   });
-  const answer = await node.write({ kind: "put", key, value, ...options }, { timeoutMs });
-  return writeResponse(key, answer);
+  const put: Operation = {
+    kind: "put",
+    key: encodeUtf8(key),
+    value,
+    lease: 0,
+    isPreviousWanted: false,
+  };
+  return writeResponse(key, await node.write(toCommand(put, options), { timeoutMs }));
 }
 
 async function deleteKey(
@@ -108,7 +117,30 @@ async function deleteKey(
 ): Promise<Response> {
   const timeoutMs = readTimeoutMs(readQuery(context.req.url, ["timeoutMs"]));
   const options = readWriteOptions(context.req.raw.headers, caller);
-  return writeResponse(key, await node.write({ kind: "delete", key, ...options }, { timeoutMs }));
+  const keys = singleKey(encodeUtf8(key));
+  const removal: Operation = { kind: "delete", keys, isPreviousWanted: false };
+  return writeResponse(key, await node.write(toCommand(removal, options), { timeoutMs }));
+}
+
+/** One operation; where its condition does not hold, the answer says which revision the key has. */
+function toCommand(
+  operation: Extract<Operation, { readonly kind: "put" | "delete" }>,
+  { ifModRevision, ...options }: WriteOptions,
+): TransactionCommand {
+  const success = [operation];
+  if (ifModRevision === undefined) {
+    return { kind: "transaction", conditions: [], success, failure: [], ...options };
+  }
+  const keys = operation.kind === "put" ? singleKey(operation.key) : operation.keys;
+  return {
+    kind: "transaction",
+    conditions: [{ target: "modRevision", keys, relation: "=", number: ifModRevision }],
+    success,
+    failure: [
+      { kind: "range", keys, sortBy: "key", order: "ascending", show: "keys", countAll: false },
+    ],
+    ...options,
+  };
 }
 
 async function getKey(
@@ -118,13 +150,21 @@ async function getKey(
 ): Promise<Response> {
   const query = readQuery(context.req.url, ["consistency", "timeoutMs"]);
   const consistency = readConsistency(query);
-  const answer = await node.read(key, { consistency, timeoutMs: readTimeoutMs(query) });
+  const view = await node.view({ consistency, timeoutMs: readTimeoutMs(query) });
+  const answer: ReadAnswer = { row: view.get(encodeUtf8(key)), revision: view.appliedIndex };
   if (answer.row === null) {
     throw new Problem("key_not_found", `There is no key ${JSON.stringify(key)}`, {
       headers: readHeaders(answer),
     });
   }
-  return wantsRaw(context) ? rawValue(answer.row, answer) : jsonValue(answer.row, answer);
+  return wantsRaw(context) ? rawValue(answer.row, answer) : jsonValue(key, answer.row, answer);
+}
+
+/** What a read found. */
+interface ReadAnswer {
+  readonly row: KeyValueRow | null;
+  /** The node's applied index at the read. */
+  readonly revision: LogIndex;
 }
 
 function wantsRaw(context: RequestContext): boolean {
@@ -136,13 +176,13 @@ function wantsRaw(context: RequestContext): boolean {
   return mediaType === RAW_MEDIA_TYPE;
 }
 
-function jsonValue(row: KeyValue, answer: ReadAnswer): Response {
-  const { key, createRevision, modRevision, version } = row;
+function jsonValue(key: string, row: KeyValueRow, answer: ReadAnswer): Response {
+  const { createRevision, modRevision, version } = row;
   const body = { key, ...encodeValue(row.value), createRevision, modRevision, version };
   return jsonResponse(body satisfies KeyValueBody, { headers: readHeaders(answer) });
 }
 
-function rawValue(row: KeyValue, answer: ReadAnswer): Response {
+function rawValue(row: KeyValueRow, answer: ReadAnswer): Response {
   return new Response(new Uint8Array(row.value), {
     headers: {
       "content-type": RAW_MEDIA_TYPE,
@@ -189,6 +229,15 @@ function valueTooLarge(): Problem {
 /** The response header that says that the answer is an earlier attempt's. */
 const IDEMPOTENCY_REPLAYED_HEADER = "idempotency-replayed";
 
+/** What any write may ask for besides its effect. */
+interface WriteOptions extends CommandOptions {
+  /**
+   * The write takes effect only while this is the key's modRevision; 0 stands for a key that is not
+   * there. Whether it holds is decided by the log: where the command stands, not where it was sent.
+   */
+  readonly ifModRevision?: LogIndex;
+}
+
 /**
  * Reads `If-Match: "<modRevision>"`, `If-None-Match: *` and `Idempotency-Key`. The key may stand in
  * double quotes, as the draft writes it, or without; that makes no difference. Of the conditions only
@@ -199,12 +248,11 @@ const IDEMPOTENCY_REPLAYED_HEADER = "idempotency-replayed";
  */
 export function readWriteOptions(headers: Headers, { id }: Pick<Caller, "id"> = {}): WriteOptions {
   const ifModRevision = readCondition(headers);
-  const idempotencyKey = readIdempotencyKey(headers);
+  const key = readIdempotencyKey(headers);
   return {
     ...(ifModRevision === null ? {} : { ifModRevision }),
-    ...(idempotencyKey === null ? {} : { idempotencyKey }),
     // The key is the token's: other tokens can neither occupy it nor learn from it.
-    ...(idempotencyKey === null || id === undefined ? {} : { idempotencyOwner: id }),
+    ...(key === null ? {} : { idempotency: { token: id ?? null, key } }),
   };
 }
 
@@ -249,30 +297,36 @@ function invalid(message: string): Problem {
 type ResponseHeaders = Readonly<Record<string, string>>;
 
 /**
- * The response to a write of `key`. A replay differs from the first answer in one header only.
+ * The response to a write of `key`. A replay differs from the first answer in one header only, but that
+ * what the key's revision was is not remembered of a condition that failed.
  *
  * @throws {Problem} `precondition_failed` or `idempotency_key_reused`.
  */
 function writeResponse(key: string, answer: WriteAnswer): Response {
   const { result } = answer;
-  const replayed = replayHeaders(answer);
-  switch (result.kind) {
+  if (result.kind === "idempotencyKeyReused") {
+    throw idempotencyKeyReused(JSON.stringify(key), result);
+  }
+  const [done] = result.kind === "transaction" ? result.answers : [];
+  const { revision } = result;
+  const headers = replayHeaders(answer);
+  switch (done?.kind) {
     case "put":
-      return putResponse(key, result, replayed);
+      return putResponse(key, { ...done, modRevision: revision }, headers);
     case "delete": {
-      const { deleted, revision } = result;
-      return jsonResponse({ key, deleted, revision } satisfies DeleteBody, { headers: replayed });
+      const body: DeleteBody = { key, deleted: done.deleted > 0, revision };
+      return jsonResponse(body, { headers });
     }
-    case "preconditionFailed":
-      throw preconditionFailed(key, result.modRevision, replayed);
-    case "idempotencyKeyReused":
-      throw idempotencyKeyReused(JSON.stringify(key), result);
-    case "tokenCreated":
-    case "tokenRefused":
-    case "tokenRevoked":
-      throw new InvariantError("A write of a key was answered as a change to the tokens");
+    case "range":
+      throw preconditionFailed(key, done.rows[0]?.modRevision ?? null, headers);
+    case "notRemembered":
+      throw new Problem(
+        "precondition_failed",
+        `Cannot write ${JSON.stringify(key)}: its condition did not hold`,
+        { headers },
+      );
     default:
-      return unreachable(result);
+      throw new InvariantError(`A write of a key was answered as ${result.kind}`);
   }
 }
 
@@ -284,21 +338,25 @@ export function replayHeaders({ isReplay }: WriteAnswer): Readonly<Record<string
 /** The refusal of a write of `what` whose idempotency key is another write's. */
 export function idempotencyKeyReused(
   what: string,
-  { firstRevision }: Extract<CommandResult, { readonly kind: "idempotencyKeyReused" }>,
+  { firstIndex }: Extract<CommandResult, { readonly kind: "idempotencyKeyReused" }>,
 ): Problem {
   return new Problem(
     "idempotency_key_reused",
     `Cannot write ${what}: its idempotency key already stands for another write, at revision ` +
-      `${firstRevision}`,
+      `${firstIndex}`,
   );
 }
 
 function putResponse(
   key: string,
-  result: Extract<CommandResult, { readonly kind: "put" }>,
+  result: {
+    readonly createRevision: LogIndex;
+    readonly modRevision: LogIndex;
+    readonly version: number;
+  },
   replayed: ResponseHeaders,
 ): Response {
-  const { revision: modRevision, createRevision, version } = result;
+  const { modRevision, createRevision, version } = result;
   const body: PutBody = { key, createRevision, modRevision, version };
   return jsonResponse(body, { headers: { "etag": entityTag(modRevision), ...replayed } });
 }
@@ -306,11 +364,11 @@ function putResponse(
 /** The key's own tag stands on the refusal, so that the client can decide without another read. */
 function preconditionFailed(
   key: string,
-  modRevision: LogIndex,
+  modRevision: LogIndex | null,
   replayed: ResponseHeaders,
 ): Problem {
   const name = JSON.stringify(key);
-  return modRevision === 0
+  return modRevision === null
     ? new Problem("precondition_failed", `Cannot write ${name}: there is no such key`, {
       headers: replayed,
     })

@@ -5,18 +5,19 @@
  * @module
  */
 
-import { InvariantError, unreachable } from "../assert.ts";
+import { InvariantError } from "../assert.ts";
 import { decodeHex, decodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import {
   checkNewToken,
   checkTokenId,
-  type IdempotencyOptions,
+  type Command,
+  type CommandOptions,
+  type CommandResult,
   type NewToken,
   type Token,
   TOKEN_SCOPES,
-  type TokenCommand,
-  type TokenResult,
+  type TokenOutcome,
   TOKENS_MAX,
 } from "../kv/mod.ts";
 import type { NodeApi, WriteAnswer } from "../node/mod.ts";
@@ -60,11 +61,14 @@ async function createToken(
 ): Promise<Response> {
   const { options, timeoutMs } = readWrite(context, caller);
   const token = toNewToken(readId(context), await readJson(context.req.raw));
-  const command: TokenCommand = { kind: "createToken", ...token, ...options };
+  const command: Command = { kind: "createToken", ...token, ...options };
   const answer = await node.write(command, { timeoutMs });
   const result = tokenResult(token.id, answer);
   if (result.kind === "tokenRefused") throw refused(token.id, result.reason);
-  const body: TokenBody = tokenBody({ ...token, createRevision: result.revision });
+  if (result.kind !== "tokenCreated") {
+    throw new InvariantError("A token that was created was answered as revoked");
+  }
+  const body: TokenBody = tokenBody({ ...token, createRevision: result.createRevision });
   return jsonResponse(body, { headers: replayHeaders(answer) });
 }
 
@@ -82,7 +86,7 @@ async function revokeToken(
 }
 
 function readWrite({ req }: RequestContext, caller: Caller): {
-  readonly options: IdempotencyOptions;
+  readonly options: CommandOptions;
   readonly timeoutMs: number;
 } {
   const timeoutMs = readTimeoutMs(readQuery(req.url, ["timeoutMs"]));
@@ -131,6 +135,8 @@ async function readJson(request: Request): Promise<unknown> {
   }
 }
 
+type TokenResult = Extract<CommandResult, TokenOutcome>;
+
 function tokenResult(id: string, { result }: WriteAnswer): TokenResult {
   switch (result.kind) {
     case "tokenCreated":
@@ -139,12 +145,8 @@ function tokenResult(id: string, { result }: WriteAnswer): TokenResult {
       return result;
     case "idempotencyKeyReused":
       throw idempotencyKeyReused(`token ${id}`, result);
-    case "put":
-    case "delete":
-    case "preconditionFailed":
-      throw new InvariantError("A change to the tokens was answered as a write of a key");
     default:
-      return unreachable(result);
+      throw new InvariantError(`A change to the tokens was answered as ${result.kind}`);
   }
 }
 

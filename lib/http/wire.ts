@@ -10,8 +10,9 @@
 
 import { createHash } from "node:crypto";
 import * as z from "zod";
+import { encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import { checkKey, TOKEN_ID_LENGTH, TOKEN_SCOPES } from "../kv/mod.ts";
+import { checkKeyBytes, TOKEN_ID_LENGTH, TOKEN_SCOPES } from "../kv/mod.ts";
 import { type LogIndex, type NodeId, toNodeId } from "../types.ts";
 
 /**
@@ -63,6 +64,8 @@ const status = z.object({
   commitIndex: count,
   leaderCommitIndex: count.nullable(),
   appliedIndex: count,
+  revision: count,
+  compactedRevision: count,
   lastLogIndex: count,
   trouble: textOrNull,
   uptimeMs: z.number().nonnegative(),
@@ -283,7 +286,9 @@ export function canStandInPath(key: string): boolean {
  * @throws {InputError} when no path can name it.
  */
 export function keyPath(key: string): string {
-  checkKey(key);
+  // A lone surrogate has no UTF-8: encoded, it would silently become another key.
+  if (!key.isWellFormed()) throw new InputError("Cannot read key: not well-formed Unicode");
+  checkKeyBytes(encodeUtf8(key));
   if (canStandInPath(key)) return KEY_PATH_PREFIX + encodeURIComponent(key);
   throw new InputError(`Cannot read key: ${JSON.stringify(key)} is not allowed as a key`);
 }

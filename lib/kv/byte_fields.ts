@@ -22,6 +22,11 @@ export class ByteWriter {
   #bytes = new Uint8Array(CAPACITY_START);
   #length = 0;
 
+  /** Bytes written since the writer began. */
+  get length(): number {
+    return this.#length;
+  }
+
   /** Begins anew, whatever was written and not finished. */
   begin(): this {
     this.#length = 0;
@@ -149,6 +154,16 @@ export class ByteReader {
     return value;
   }
 
+  /** Whether nothing is left. */
+  get isAtEnd(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+
+  /** Reads everything that is left, as a view. */
+  rest(): Uint8Array {
+    return this.raw(this.#bytes.length - this.#at);
+  }
+
   /** Reads a list. @throws {InputError} when it has more than `itemsMax` items. */
   list<Item>(itemsMax: number, read: () => Item): readonly Item[] {
     const count = this.number();
@@ -158,7 +173,7 @@ export class ByteReader {
 
   /** Ends the reading. @throws {InputError} when something is left. */
   end(): void {
-    if (this.#at < this.#bytes.length) this.refuse("something stands behind its end");
+    if (!this.isAtEnd) this.refuse("something stands behind its end");
   }
 
   /** Refuses what is read. @throws {InputError} always. */

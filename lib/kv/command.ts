@@ -1,138 +1,230 @@
 /**
- * What clients ask of the key-value store, and what they get.
+ * What clients and leaders ask of the replicated store, and what they get.
  *
  * @module
  */
 
-import type { LogIndex } from "../types.ts";
-import type { NewToken } from "./token.ts";
+import { InputError } from "../errors.ts";
+import { type LogIndex, type Term, toLogIndex, toTerm } from "../types.ts";
+import { checkLeaseId, checkLeaseTtl } from "./lease_table.ts";
+import type { TransactionOutcome } from "./run_transaction.ts";
+import { checkNewToken, checkTokenId, type NewToken } from "./token.ts";
+import { checkTransaction, type Transaction } from "./transaction.ts";
 
-/** Most UTF-8 bytes in a key. */
-export const KEY_BYTES_MAX = 1024;
-/** Most bytes in a value. */
-export const VALUE_BYTES_MAX = 512 * 1024;
 /** Most characters in an idempotency key; each is one byte. */
 export const IDEMPOTENCY_KEY_LENGTH_MAX = 128;
 
-/** What any write may ask for besides its effect. */
-export interface WriteOptions {
-  /**
-   * The write takes effect only while this is the key's modRevision; 0 stands for a key that is not
-   * there. Whether it holds is decided by the log: where the command stands, not where it was sent.
-   */
-  readonly ifModRevision?: LogIndex;
-  /**
-   * Names this write in all of its attempts, so that it takes effect once: 1 to
-   * {@linkcode IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII characters, but neither `"` nor `\`.
-   */
-  readonly idempotencyKey?: string;
-  /**
-   * The id of the token that the write came with. An idempotency key belongs to it: under the same
-   * key, another token's write is another write, and learns nothing of this one. Absent where no token of
-   * the cluster was shown; all such writes share their keys. Only with an idempotency key.
-   */
-  readonly idempotencyOwner?: string;
-}
+/** Most leases of which one entry says that they have run out. */
+export const EXPIRED_LEASES_MAX = 1_000;
 
-/** What any write may ask for to take effect once. */
-export type IdempotencyOptions = Pick<WriteOptions, "idempotencyKey" | "idempotencyOwner">;
-
-/** Set `key` to `value`. */
-export interface PutCommand extends WriteOptions {
-  /** The tag. */
-  readonly kind: "put";
-  /** The key: 1 to {@linkcode KEY_BYTES_MAX} bytes of UTF-8. */
-  readonly key: string;
-  /** The value, at most {@linkcode VALUE_BYTES_MAX} bytes. */
-  readonly value: Uint8Array;
-}
-
-/** Remove `key`. */
-export interface DeleteCommand extends WriteOptions {
-  /** The tag. */
-  readonly kind: "delete";
-  /** The key: 1 to {@linkcode KEY_BYTES_MAX} bytes of UTF-8. */
+/**
+ * Names a write in all of its attempts, so that it takes effect once. A name belongs to the token
+ * that used it: two tokens' equal names are two names.
+ */
+export interface Idempotency {
+  /** The id of the token that the client showed, or null: it showed none. */
+  readonly token: string | null;
+  /**
+   * The client's own name for the write: 1 to 128 visible ASCII characters, but neither `"` nor
+   * `\`.
+   */
   readonly key: string;
 }
 
-/** A change to one key. */
-export type KeyCommand = PutCommand | DeleteCommand;
+/** What any command may have besides its effect. */
+export interface CommandOptions {
+  /** Which write this is an attempt at; absent: it takes effect as often as it is in the log. */
+  readonly idempotency?: Idempotency;
+}
 
-/** Let who knows the secret behind a token's digest in. */
-export interface CreateTokenCommand extends NewToken, IdempotencyOptions {
+/** A change to keys, or a read of them in the log's order. A single put is a transaction, too. */
+export interface TransactionCommand extends Transaction, CommandOptions {
+  /** The tag. */
+  readonly kind: "transaction";
+}
+
+/** Makes a lease. */
+export interface GrantLeaseCommand extends CommandOptions {
+  /** The tag. */
+  readonly kind: "grantLease";
+  /** Its id, which the client or its node chose: a whole number from 1 to 2^53 - 1. */
+  readonly id: number;
+  /** How long it lives when nobody keeps it alive: 1 second to a day. */
+  readonly ttlSeconds: number;
+}
+
+/**
+ * Ends a lease, and its keys go: at once at most `LEASE_KEYS_PER_ENTRY`, the others in the next
+ * entries.
+ */
+export interface RevokeLeaseCommand extends CommandOptions {
+  /** The tag. */
+  readonly kind: "revokeLease";
+  /** The lease. */
+  readonly id: number;
+}
+
+/** The leader says that these leases have run out, or goes on with those that are ending. */
+export interface ExpireLeasesCommand {
+  /** The tag. */
+  readonly kind: "expireLeases";
+  /** The leader's term. In another term's entry the command does nothing: that leader counts anew. */
+  readonly term: Term;
+  /** The leases, by rising id, each once; at least one. */
+  readonly ids: readonly number[];
+}
+
+/** History up to this revision is not needed any more. */
+export interface CompactCommand extends CommandOptions {
+  /** The tag. */
+  readonly kind: "compact";
+  /** The last revision that is to be forgotten: reads are possible from it on. */
+  readonly revision: number;
+}
+
+/** Creates a token. */
+export interface CreateTokenCommand extends NewToken, CommandOptions {
   /** The tag. */
   readonly kind: "createToken";
 }
 
-/** Let nobody in by this token any more. */
-export interface RevokeTokenCommand extends IdempotencyOptions {
+/** Removes a token. */
+export interface RevokeTokenCommand extends CommandOptions {
   /** The tag. */
   readonly kind: "revokeToken";
-  /** The token, as `checkTokenId` of `token.ts` takes it. */
+  /** Public; the secret half stays with the token's holder. */
   readonly id: string;
 }
 
-/** A change to who may use the API. */
-export type TokenCommand = CreateTokenCommand | RevokeTokenCommand;
-
 /** A change to the store, as it stands in the log. */
-export type Command = KeyCommand | TokenCommand;
+export type Command =
+  | TransactionCommand
+  | GrantLeaseCommand
+  | RevokeLeaseCommand
+  | ExpireLeasesCommand
+  | CompactCommand
+  | CreateTokenCommand
+  | RevokeTokenCommand;
 
-/** One key with its value and history. */
-export interface KeyValue {
-  /** The key: 1 to {@linkcode KEY_BYTES_MAX} bytes of UTF-8. */
-  readonly key: string;
-  /** The value, at most {@linkcode VALUE_BYTES_MAX} bytes. */
-  readonly value: Uint8Array;
-  /** Revision of the write that created the key. */
-  readonly createRevision: LogIndex;
-  /** Revision of the write that produced this value. */
-  readonly modRevision: LogIndex;
-  /** How many writes the key has seen since it was created, from 1. */
-  readonly version: number;
-}
-
-/** What a change to a key did, the first time that it was applied; see {@linkcode WriteResult}. */
-export type KeyResult =
-  /** The key now has this modRevision and version. */
+/** What came of a command for a lease. */
+export type LeaseResult =
+  /** The lease is there. */
+  | { readonly kind: "leaseGranted"; readonly id: number; readonly ttlSeconds: number }
+  /** It is not, and this is why not. */
+  | { readonly kind: "leaseRefused"; readonly reason: "exists" | "tooMany" }
+  /** Whether there was such a lease, how many of its keys went and how many are still to go. */
   | {
-    readonly kind: "put";
-    readonly revision: LogIndex;
-    readonly createRevision: LogIndex;
-    readonly version: number;
+    readonly kind: "leaseRevoked";
+    readonly wasThere: boolean;
+    readonly keysDeleted: number;
+    readonly keysLeft: number;
   }
-  /** Whether there was a key to remove. */
-  | { readonly kind: "delete"; readonly revision: LogIndex; readonly deleted: boolean }
-  /** `ifModRevision` did not hold and nothing changed; the key has this modRevision, or 0: no key. */
+  /** How many keys went, and which leases have some left. */
   | {
-    readonly kind: "preconditionFailed";
-    readonly revision: LogIndex;
-    readonly modRevision: LogIndex;
+    readonly kind: "leasesExpired";
+    readonly keysDeleted: number;
+    readonly unfinished: readonly number[];
   };
 
-/** What a change to the tokens did, the first time that it was applied. */
-export type TokenResult =
+/** What came of a command for a token. */
+export type TokenOutcome =
   /** The token is there. */
-  | { readonly kind: "tokenCreated"; readonly revision: LogIndex }
-  /** The token is not there, and this is why not. */
-  | {
-    readonly kind: "tokenRefused";
-    readonly revision: LogIndex;
-    /** `exists`: its id is taken. `tooMany`: there are as many as may be. */
-    readonly reason: "exists" | "tooMany";
-  }
+  | { readonly kind: "tokenCreated"; readonly createRevision: LogIndex }
+  /** It is not, and this is why not: its id is taken, or there are as many as may be. */
+  | { readonly kind: "tokenRefused"; readonly reason: "exists" | "tooMany" }
   /** The token is gone; whether there was one. */
-  | { readonly kind: "tokenRevoked"; readonly revision: LogIndex; readonly revoked: boolean };
+  | { readonly kind: "tokenRevoked"; readonly revoked: boolean };
 
-/** What a write did, the first time that it was applied. `revision` is the index of its entry. */
-export type WriteResult = KeyResult | TokenResult;
+/** What a command did, the first time that it was applied, without where the store stands. */
+export type CommandOutcome =
+  | TransactionOutcome
+  | LeaseResult
+  /** History up to this revision is forgotten; a node may have forgotten more. */
+  | { readonly kind: "compacted"; readonly compactedRevision: LogIndex }
+  | TokenOutcome;
 
-/** What came of a command. */
+/** A result without where the store stands. */
+export type WithoutRevision<Result> = Result extends unknown ? Omit<Result, "revision"> : never;
+
+/**
+ * What came of a command. `revision` is the store's after it: the command's own index if it changed
+ * a key, else that of the last command that did.
+ */
 export type CommandResult =
-  | WriteResult
-  /** Its idempotency key already stands for another write, at `firstRevision`; nothing changed. */
+  | CommandOutcome & { readonly revision: LogIndex }
+  /** Its idempotency key already stands for another command, at `firstIndex`; nothing changed. */
   | {
     readonly kind: "idempotencyKeyReused";
     readonly revision: LogIndex;
-    readonly firstRevision: LogIndex;
+    readonly firstIndex: LogIndex;
   };
+
+/**
+ * Checks everything of a command that needs no store.
+ *
+ * @throws {InputError} saying what is wrong, the value and the limit.
+ */
+export function checkCommand(command: Command): void {
+  if (command.kind !== "expireLeases" && command.idempotency !== undefined) {
+    const { token, key } = command.idempotency;
+    if (token !== null) checkTokenId(token);
+    checkIdempotencyKey(key);
+  }
+  switch (command.kind) {
+    case "transaction":
+      return checkTransaction(command);
+    case "grantLease":
+      checkLeaseId(command.id);
+      return checkLeaseTtl(command.ttlSeconds);
+    case "revokeLease":
+      return checkLeaseId(command.id);
+    case "expireLeases":
+      toTerm(command.term);
+      return checkIds(command.ids);
+    case "compact":
+      toLogIndex(command.revision);
+      return;
+    case "createToken":
+      return checkNewToken(command);
+    case "revokeToken":
+      return checkTokenId(command.id);
+    default:
+      return command satisfies never;
+  }
+}
+
+function checkIds(ids: readonly number[]): void {
+  if (ids.length === 0 || ids.length > EXPIRED_LEASES_MAX) {
+    throw new InputError(
+      `Cannot read command: ${ids.length} leases are not from 1 to ${EXPIRED_LEASES_MAX}`,
+    );
+  }
+  ids.forEach((id, at) => {
+    checkLeaseId(id);
+    if (at > 0 && id <= (ids[at - 1] ?? 0)) {
+      throw new InputError("Cannot read command: its leases are not by rising id");
+    }
+  });
+}
+
+/** Visible ASCII without `"` and `\`, so that it stands in a quoted HTTP header as it is. */
+const IDEMPOTENCY_KEY_PATTERN = /^[!#-[\]-~]+$/;
+
+/**
+ * Checks an idempotency key on its own.
+ *
+ * @throws {InputError} unless it is 1 to {@linkcode IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII
+ * characters without `"` and `\`.
+ */
+export function checkIdempotencyKey(idempotencyKey: string): void {
+  const { length } = idempotencyKey;
+  if (length > IDEMPOTENCY_KEY_LENGTH_MAX) {
+    throw new InputError(
+      `Cannot read idempotency key: ${length} characters are above ${IDEMPOTENCY_KEY_LENGTH_MAX}`,
+    );
+  }
+  if (IDEMPOTENCY_KEY_PATTERN.test(idempotencyKey)) return;
+  throw new InputError(
+    'Cannot read idempotency key: it must be visible ASCII characters other than " and \\',
+  );
+}

@@ -1,101 +1,133 @@
 /**
- * Commands as bytes: what a client's write looks like inside a log entry.
+ * Commands as bytes: what a write looks like inside a log entry.
  *
- * The first byte is the format's version. What follows is a MessagePack array. Version 1 has
- * `["put", key, ifModRevision, idempotencyKey, value]` and
- * `["delete", key, ifModRevision, idempotencyKey]`; version 2 has
- * `["createToken", idempotencyKey, id, secretDigest, name, scopes, prefixes]` and
- * `["revokeToken", idempotencyKey, id]`. Texts are byte strings in UTF-8, nil is what was not asked
- * for. An idempotency key that belongs to a token stands after the token's id and a space, which no
- * key has in it. One command has exactly one encoding, and how a version is read never changes: entries written
- * today are replayed by every later Floe. A new kind of command is a new version, at which a node that
- * does not know it stops, rather than pass over it while others apply it.
+ * The first byte is the format's version, the second the kind; then come the kind's fields, as
+ * `byte_fields.ts` writes them, in the order of this file. One command has exactly one encoding, so
+ * a hash of the bytes stands for the command. A range that is one key or one prefix is written as
+ * such, and never with both of its ends. How a version is read never changes: a new kind or field
+ * is a new version, at which a node that does not know it stops.
  *
  * @module
  */
 
-import { decode, Encoder } from "@msgpack/msgpack";
-import { concatBytes, decodeUtf8, encodeUtf8, equalBytes } from "../bytes.ts";
+import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
 import { catching, InputError } from "../errors.ts";
-import { toLogIndex } from "../types.ts";
+import { toTerm } from "../types.ts";
+import { ByteReader, ByteWriter } from "./byte_fields.ts";
 import {
-  type Command,
-  IDEMPOTENCY_KEY_LENGTH_MAX,
-  type IdempotencyOptions,
+  ALL_KEYS,
+  checkRange,
   KEY_BYTES_MAX,
-  type KeyCommand,
-  type TokenCommand,
-  VALUE_BYTES_MAX,
-  type WriteOptions,
+  type KeyRange,
+  keysWithPrefix,
+  prefixOf,
+  singleKey,
+  singleKeyOf,
+} from "./key_range.ts";
+import { LOCK_NAME_BYTES_MAX } from "./lock.ts";
+import {
+  checkCommand,
+  type Command,
+  EXPIRED_LEASES_MAX,
+  type Idempotency,
+  IDEMPOTENCY_KEY_LENGTH_MAX,
 } from "./command.ts";
 import {
-  checkTokenId,
-  decodeTokenFields,
-  encodeTokenFields,
+  fromScopeBits,
+  SECRET_DIGEST_BYTES,
   TOKEN_ID_LENGTH,
+  TOKEN_NAME_LENGTH_MAX,
   TOKEN_PREFIXES_MAX,
+  toScopeBits,
 } from "./token.ts";
+import {
+  type Condition,
+  NUMBER_TARGETS,
+  type Operation,
+  OPERATIONS_MAX,
+  RANGE_SHOWS,
+  type RangeOperation,
+  RELATIONS,
+  SORT_TARGETS,
+  type Transaction,
+  VALUE_BYTES_MAX,
+} from "./transaction.ts";
 
-/** The version of the format that commands for keys are written in. */
-export const KEY_COMMAND_VERSION = 1;
-/** The version of the format that commands for tokens are written in. */
-export const TOKEN_COMMAND_VERSION = 2;
-/** The newest version of the format that this Floe knows; it reads all versions from 1 to this one. */
-export const COMMAND_VERSION: number = TOKEN_COMMAND_VERSION;
-
-/** One for all commands, as it sets a buffer aside that it uses again. */
-const encoder = new Encoder();
-
-/** Most bytes that an array's head, a kind, a revision and the heads of byte strings can take. */
-const FRAME_BYTES_MAX = 32;
-
-/** Most characters in an idempotency key with its owner before it; each is one byte. */
-export const SCOPED_KEY_LENGTH_MAX: number = TOKEN_ID_LENGTH + 1 + IDEMPOTENCY_KEY_LENGTH_MAX;
-
-/** Most bytes in an encoded command: a put's, as no other kind has a value. */
-export const COMMAND_BYTES_MAX: number = 1 + FRAME_BYTES_MAX + KEY_BYTES_MAX +
-  SCOPED_KEY_LENGTH_MAX + VALUE_BYTES_MAX;
+/** The version of the format. Versions 1 and 2 were of Floes that had no transactions. */
+export const COMMAND_VERSION = 3;
 
 /**
  * A command in a format that this Floe does not know. Apart from other bad input because the same
- * bytes mean something to a newer Floe: see `state_machine.ts`.
+ * bytes mean something to another Floe: see `store.ts`.
  */
 export class CommandVersionError extends InputError {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "CommandVersionError";
 }
 
+/** Most bytes in an encoded command, as in etcd; a transaction with many large values has more. */
+export const COMMAND_BYTES_MAX: number = 1536 * 1024;
+
+const KINDS = [
+  "transaction",
+  "grantLease",
+  "revokeLease",
+  "expireLeases",
+  "compact",
+  "createToken",
+  "revokeToken",
+] as const;
+const OPERATION_KINDS = ["put", "range", "delete", "transaction"] as const;
+const TARGETS = ["value", ...NUMBER_TARGETS, "exists", "fence"] as const;
+const RANGE_FORMS = ["key", "prefix", "bounds", "all from"] as const;
+const ORDERS = ["ascending", "descending"] as const;
+const FILTERS = [
+  "limit",
+  "modRevisionMin",
+  "modRevisionMax",
+  "createRevisionMin",
+  "createRevisionMax",
+] as const;
+
+/** Transactions in transactions, so deep: more cannot be of 128 operations. */
+const DEPTH_MAX = OPERATIONS_MAX;
+
+/** One for all commands, as it sets a buffer aside that it uses again. */
+const writer = new ByteWriter();
+
 /**
  * Writes a command as it stands in the log, at most {@linkcode COMMAND_BYTES_MAX} bytes.
  *
- * @throws {InputError} when the key, the value or the idempotency key is outside its limits.
+ * @throws {InputError} when anything in it is outside its limits.
  */
 export function encodeCommand(command: Command): Uint8Array<ArrayBuffer> {
-  const { version, fields } = isKeyCommand(command)
-    ? { version: KEY_COMMAND_VERSION, fields: encodeKeyFields(command) }
-    : {
-      version: TOKEN_COMMAND_VERSION,
-      fields: [command.kind, encodeIdempotencyKey(command), ...encodeTokenFields(command)],
-    };
-  return concatBytes(Uint8Array.of(version), encoder.encodeSharedRef(fields));
+  checkCommand(command);
+  writer.begin().byte(COMMAND_VERSION).byte(KINDS.indexOf(command.kind));
+  if (command.kind !== "expireLeases") writeIdempotency(command.idempotency);
+  writeFields(command);
+  const bytes = writer.finish();
+  checkLength(bytes);
+  return bytes;
 }
 
 /**
- * Reads a command from untrusted bytes. The value is a view into `bytes`.
+ * Reads a command from untrusted bytes. Keys and values are views into `bytes`.
  *
- * @throws {CommandVersionError} when the version is above {@linkcode COMMAND_VERSION}.
+ * @throws {CommandVersionError} when the version is another one.
  * @throws {InputError} for everything that {@linkcode encodeCommand} would not have written.
  */
 export function decodeCommand(bytes: Uint8Array): Command {
-  const version = readVersion(bytes);
-  if (bytes.length > COMMAND_BYTES_MAX) {
-    throw new InputError(
-      `Cannot read command: ${bytes.length} bytes are above ${COMMAND_BYTES_MAX}`,
+  checkLength(bytes);
+  const reader = new ByteReader(bytes, "command");
+  const version = reader.byte();
+  if (version !== COMMAND_VERSION) {
+    throw new CommandVersionError(
+      `Cannot read command: format ${version} is not ${COMMAND_VERSION}`,
     );
   }
-  const fields = decodeFields(bytes.subarray(1));
-  const command = version === KEY_COMMAND_VERSION ? toKeyCommand(fields) : toTokenCommand(fields);
-  checkCanonical(command, bytes);
+  const command = readCommand(reader);
+  reader.end();
+  checkCommand(command);
   return command;
 }
 
@@ -107,163 +139,232 @@ export function isCommand(bytes: Uint8Array): boolean {
   }, () => false);
 }
 
-/**
- * Checks a key on its own, for reads.
- *
- * @throws {InputError} when it is empty, longer than {@linkcode KEY_BYTES_MAX} bytes of UTF-8, or
- * not well-formed Unicode.
- */
-export function checkKey(key: string): void {
-  encodeKey(key);
-}
-
-/**
- * The bytes of a key: 1 to {@linkcode KEY_BYTES_MAX} of them.
- *
- * @throws {InputError} as {@linkcode checkKey} does.
- */
-function encodeKey(key: string): Uint8Array<ArrayBuffer> {
-  // A lone surrogate has no UTF-8: encoded, it would silently become another key.
-  if (!key.isWellFormed()) throw new InputError("Cannot read key: not well-formed Unicode");
-  const bytes = encodeUtf8(key);
-  if (bytes.length === 0) throw new InputError("Cannot read key: it is empty");
-  if (bytes.length > KEY_BYTES_MAX) {
-    throw new InputError(`Cannot read key: ${bytes.length} bytes are above ${KEY_BYTES_MAX}`);
-  }
-  return bytes;
-}
-
-/** Visible ASCII without `"` and `\`, so that it stands in a quoted HTTP header as it is. */
-const IDEMPOTENCY_KEY_PATTERN = /^[!#-[\]-~]+$/;
-
-/**
- * Checks an idempotency key on its own.
- *
- * @throws {InputError} unless it is 1 to {@linkcode IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII
- * characters without `"` and `\`.
- */
-export function checkIdempotencyKey(idempotencyKey: string): void {
-  const { length } = idempotencyKey;
-  if (length > IDEMPOTENCY_KEY_LENGTH_MAX) {
+function checkLength({ length }: Uint8Array): void {
+  if (length > COMMAND_BYTES_MAX) {
     throw new InputError(
-      `Cannot read idempotency key: ${length} characters are above ${IDEMPOTENCY_KEY_LENGTH_MAX}`,
+      `Cannot read command: ${length} bytes are above ${COMMAND_BYTES_MAX}`,
     );
   }
-  if (IDEMPOTENCY_KEY_PATTERN.test(idempotencyKey)) return;
-  throw new InputError(
-    'Cannot read idempotency key: it must be visible ASCII characters other than " and \\',
+}
+
+function writeIdempotency(idempotency: Idempotency | undefined): void {
+  if (idempotency === undefined) {
+    writer.byte(0);
+    return;
+  }
+  const { token, key } = idempotency;
+  writer.byte(token === null ? 1 : 2);
+  if (token !== null) writer.raw(encodeUtf8(token));
+  writer.bytes(encodeUtf8(key));
+}
+
+function readIdempotency(reader: ByteReader): { readonly idempotency?: Idempotency } {
+  const form = reader.choice(3);
+  if (form === 0) return {};
+  const token = form === 1 ? null : decodeUtf8(reader.raw(TOKEN_ID_LENGTH));
+  return { idempotency: { token, key: decodeUtf8(reader.bytes(IDEMPOTENCY_KEY_LENGTH_MAX)) } };
+}
+
+function writeFields(command: Command): void {
+  switch (command.kind) {
+    case "transaction":
+      return writeTransaction(command);
+    case "grantLease":
+      writer.number(command.id).number(command.ttlSeconds);
+      return;
+    case "revokeLease":
+      writer.number(command.id);
+      return;
+    case "expireLeases":
+      writer.number(command.term).list(command.ids, (id) => writer.number(id));
+      return;
+    case "compact":
+      writer.number(command.revision);
+      return;
+    case "createToken":
+      writer.raw(encodeUtf8(command.id)).raw(command.secretDigest)
+        .bytes(encodeUtf8(command.name)).byte(toScopeBits(command.scopes))
+        .list(command.prefixes, (prefix) => writer.bytes(encodeUtf8(prefix)));
+      return;
+    case "revokeToken":
+      writer.raw(encodeUtf8(command.id));
+      return;
+    default:
+      return command satisfies never;
+  }
+}
+
+function readCommand(reader: ByteReader): Command {
+  const kind = KINDS[reader.choice(KINDS.length)] ?? reader.refuse("no kind");
+  if (kind === "expireLeases") {
+    const term = toTerm(reader.number());
+    return { kind, term, ids: reader.list(EXPIRED_LEASES_MAX, () => reader.number()) };
+  }
+  const options = readIdempotency(reader);
+  switch (kind) {
+    case "transaction":
+      return { kind, ...readTransaction(reader, DEPTH_MAX), ...options };
+    case "grantLease":
+      return { kind, id: reader.number(), ttlSeconds: reader.number(), ...options };
+    case "revokeLease":
+      return { kind, id: reader.number(), ...options };
+    case "compact":
+      return { kind, revision: reader.number(), ...options };
+    case "createToken":
+      return { kind, ...readToken(reader), ...options };
+    case "revokeToken":
+      return { kind, id: decodeUtf8(reader.raw(TOKEN_ID_LENGTH)), ...options };
+    default:
+      return kind satisfies never;
+  }
+}
+
+function readToken(reader: ByteReader) {
+  return {
+    id: decodeUtf8(reader.raw(TOKEN_ID_LENGTH)),
+    secretDigest: reader.raw(SECRET_DIGEST_BYTES),
+    name: decodeUtf8(reader.bytes(TOKEN_NAME_LENGTH_MAX)),
+    scopes: fromScopeBits(reader.byte()),
+    prefixes: reader.list(TOKEN_PREFIXES_MAX, () => decodeUtf8(reader.bytes(KEY_BYTES_MAX))),
+  };
+}
+
+function writeTransaction({ conditions, success, failure }: Transaction): void {
+  writer.list(conditions, writeCondition).list(success, writeOperation)
+    .list(failure, writeOperation);
+}
+
+function readTransaction(reader: ByteReader, depth: number): Transaction {
+  if (depth === 0) return reader.refuse(`transactions are nested deeper than ${DEPTH_MAX}`);
+  return {
+    conditions: reader.list(OPERATIONS_MAX, () => readCondition(reader)),
+    success: reader.list(OPERATIONS_MAX, () => readOperation(reader, depth)),
+    failure: reader.list(OPERATIONS_MAX, () => readOperation(reader, depth)),
+  };
+}
+
+function writeCondition(condition: Condition): void {
+  writer.byte(TARGETS.indexOf(condition.target));
+  if (condition.target === "fence") {
+    writer.bytes(condition.lock).number(condition.revision);
+    return;
+  }
+  writeRange(condition.keys);
+  if (condition.target === "exists") {
+    writer.byte(condition.exists ? 1 : 0);
+    return;
+  }
+  writer.byte(RELATIONS.indexOf(condition.relation));
+  if (condition.target === "value") writer.bytes(condition.value);
+  else writer.number(condition.number);
+}
+
+function readCondition(reader: ByteReader): Condition {
+  const target = TARGETS[reader.choice(TARGETS.length)] ?? reader.refuse("no target");
+  if (target === "fence") {
+    return { target, lock: reader.bytes(LOCK_NAME_BYTES_MAX), revision: reader.number() };
+  }
+  const keys = readRange(reader);
+  if (target === "exists") return { target, keys, exists: reader.flag() };
+  const relation = RELATIONS[reader.choice(RELATIONS.length)] ?? reader.refuse("no relation");
+  if (target === "value") return { target, keys, relation, value: reader.bytes(VALUE_BYTES_MAX) };
+  return { target, keys, relation, number: reader.number() };
+}
+
+function writeOperation(operation: Operation): void {
+  writer.byte(OPERATION_KINDS.indexOf(operation.kind));
+  switch (operation.kind) {
+    case "put":
+      writer.bytes(operation.key).byte(
+        (operation.isPreviousWanted ? 1 : 0) | (operation.value === null ? 2 : 0) |
+          (operation.lease === null ? 4 : 0),
+      );
+      if (operation.lease !== null) writer.number(operation.lease);
+      if (operation.value !== null) writer.bytes(operation.value);
+      return;
+    case "range":
+      return writeRangeOperation(operation);
+    case "delete":
+      writeRange(operation.keys);
+      writer.byte(operation.isPreviousWanted ? 1 : 0);
+      return;
+    case "transaction":
+      return writeTransaction(operation);
+    default:
+      return operation satisfies never;
+  }
+}
+
+function readOperation(reader: ByteReader, depth: number): Operation {
+  const kinds = OPERATION_KINDS.length;
+  const kind = OPERATION_KINDS[reader.choice(kinds)] ?? reader.refuse("no operation");
+  switch (kind) {
+    case "put": {
+      const key = reader.bytes(KEY_BYTES_MAX);
+      const flags = reader.choice(8);
+      const lease = (flags & 4) === 0 ? reader.number() : null;
+      const value = (flags & 2) === 0 ? reader.bytes(VALUE_BYTES_MAX) : null;
+      return { kind, key, value, lease, isPreviousWanted: (flags & 1) === 1 };
+    }
+    case "range":
+      return readRangeOperation(reader);
+    case "delete":
+      return { kind, keys: readRange(reader), isPreviousWanted: reader.flag() };
+    case "transaction":
+      return { kind, ...readTransaction(reader, depth - 1) };
+    default:
+      return kind satisfies never;
+  }
+}
+
+function writeRangeOperation(operation: RangeOperation): void {
+  writeRange(operation.keys);
+  writer.byte(SORT_TARGETS.indexOf(operation.sortBy)).byte(ORDERS.indexOf(operation.order))
+    .byte(RANGE_SHOWS.indexOf(operation.show)).byte(operation.countAll ? 1 : 0);
+  const given = FILTERS.map((filter) => operation[filter]);
+  writer.byte(
+    given.reduce<number>((bits, value, at) => value === undefined ? bits : bits | 1 << at, 0),
   );
+  for (const value of given) if (value !== undefined) writer.number(value);
 }
 
-function isKeyCommand(command: Command): command is KeyCommand {
-  return command.kind === "put" || command.kind === "delete";
+function readRangeOperation(reader: ByteReader): RangeOperation {
+  const keys = readRange(reader);
+  const sortBy = SORT_TARGETS[reader.choice(SORT_TARGETS.length)] ?? reader.refuse("no sort");
+  const order = ORDERS[reader.choice(ORDERS.length)] ?? reader.refuse("no order");
+  const show = RANGE_SHOWS[reader.choice(RANGE_SHOWS.length)] ?? reader.refuse("no show");
+  const countAll = reader.flag();
+  const bits = reader.choice(1 << FILTERS.length);
+  const filters: { [filter in typeof FILTERS[number]]?: number } = {};
+  FILTERS.forEach((filter, at) => {
+    if ((bits & 1 << at) !== 0) filters[filter] = reader.number();
+  });
+  return { kind: "range", keys, sortBy, order, show, countAll, ...filters };
 }
 
-function encodeKeyFields(command: KeyCommand): readonly unknown[] {
-  const { kind, key, ifModRevision = null } = command;
-  const fields = [kind, encodeKey(key), ifModRevision, encodeIdempotencyKey(command)];
-  if (command.kind === "put") {
-    checkValue(command.value);
-    fields.push(command.value);
-  }
-  return fields;
+function writeRange(keys: KeyRange): void {
+  const form = formOf(keys);
+  writer.byte(RANGE_FORMS.indexOf(form)).bytes(keys.start);
+  if (form === "bounds" && keys.end !== null) writer.bytes(keys.end);
 }
 
-function encodeIdempotencyKey(options: IdempotencyOptions): Uint8Array | null {
-  const key = scopedIdempotencyKey(options);
-  return key === null ? null : encodeUtf8(key);
+function readRange(reader: ByteReader): KeyRange {
+  const form = RANGE_FORMS[reader.choice(RANGE_FORMS.length)] ?? reader.refuse("no range");
+  const keys = readRangeOf(reader, form);
+  checkRange(keys);
+  if (formOf(keys) !== form) return reader.refuse("a range is not in its shortest form");
+  return keys;
 }
 
-/**
- * An idempotency key as the state remembers it: with its owner before it; null where there is none.
- *
- * @throws {InputError} when one of both is malformed, or there is an owner of no key.
- */
-export function scopedIdempotencyKey(options: IdempotencyOptions): string | null {
-  const { idempotencyKey, idempotencyOwner } = options;
-  if (idempotencyKey === undefined) {
-    if (idempotencyOwner === undefined) return null;
-    throw new InputError("Cannot read command: an owner of no idempotency key");
-  }
-  checkIdempotencyKey(idempotencyKey);
-  if (idempotencyOwner === undefined) return idempotencyKey;
-  checkTokenId(idempotencyOwner);
-  return `${idempotencyOwner} ${idempotencyKey}`;
+function readRangeOf(reader: ByteReader, form: typeof RANGE_FORMS[number]): KeyRange {
+  const start = reader.bytes(KEY_BYTES_MAX);
+  if (form === "key") return singleKey(start);
+  if (form === "prefix") return keysWithPrefix(start);
+  return { ...ALL_KEYS, start, end: form === "bounds" ? reader.bytes(KEY_BYTES_MAX + 1) : null };
 }
 
-function checkValue(value: Uint8Array): void {
-  if (value.length > VALUE_BYTES_MAX) {
-    throw new InputError(`Cannot read value: ${value.length} bytes are above ${VALUE_BYTES_MAX}`);
-  }
-}
-
-function readVersion(bytes: Uint8Array): number {
-  const version = bytes[0];
-  if (version === undefined) throw new InputError("Cannot read command: it is empty");
-  if (version === KEY_COMMAND_VERSION || version === TOKEN_COMMAND_VERSION) return version;
-  throw new CommandVersionError(
-    `Cannot read command: format ${version} is not from 1 to ${COMMAND_VERSION}`,
-  );
-}
-
-/**
- * MessagePack can say one thing in several ways: in wider heads, and a number in several types of
- * one width. The value needs no comparison: it stands last, so with equal lengths and equal bytes
- * before it, it is the same view.
- */
-function checkCanonical(command: Command, bytes: Uint8Array): void {
-  const canonical = encodeCommand(command);
-  const headLength = canonical.length - (command.kind === "put" ? command.value.length : 0);
-  const isEqual = canonical.length === bytes.length &&
-    equalBytes(canonical.subarray(0, headLength), bytes.subarray(0, headLength));
-  if (!isEqual) throw new InputError("Cannot read command: not in its one canonical encoding");
-}
-
-function decodeFields(bytes: Uint8Array): readonly unknown[] {
-  let fields: unknown;
-  try {
-    fields = decode(bytes, {
-      maxArrayLength: TOKEN_PREFIXES_MAX,
-      maxBinLength: VALUE_BYTES_MAX,
-      maxStrLength: "createToken".length,
-      maxMapLength: 0,
-      maxExtLength: 0,
-    });
-  } catch (cause) {
-    throw new InputError("Cannot read command: not valid MessagePack within its limits", { cause });
-  }
-  if (Array.isArray(fields)) return fields;
-  throw new InputError("Cannot read command: not an array");
-}
-
-function toTokenCommand(fields: readonly unknown[]): TokenCommand {
-  const [kind, idempotencyKey, ...rest] = fields;
-  return { ...decodeTokenFields(kind, rest), ...toIdempotencyKey(idempotencyKey) };
-}
-
-function toKeyCommand(fields: readonly unknown[]): KeyCommand {
-  const [kind, keyBytes, ifModRevision, idempotencyKey, value] = fields;
-  if (!(keyBytes instanceof Uint8Array)) throw new InputError("Cannot read command: no key");
-  const key = decodeUtf8(keyBytes);
-  const options = { ...toIfModRevision(ifModRevision), ...toIdempotencyKey(idempotencyKey) };
-  if (kind === "put" && fields.length === 5 && value instanceof Uint8Array) {
-    return { kind, key, value, ...options };
-  }
-  if (kind === "delete" && fields.length === 4) return { kind, key, ...options };
-  throw new InputError("Cannot read command: neither a put nor a delete with its fields");
-}
-
-function toIfModRevision(field: unknown): Pick<WriteOptions, "ifModRevision"> {
-  return field === null ? {} : { ifModRevision: toLogIndex(field) };
-}
-
-function toIdempotencyKey(field: unknown): IdempotencyOptions {
-  if (field === null) return {};
-  if (field instanceof Uint8Array) {
-    const text = decodeUtf8(field);
-    const end = text.indexOf(" ");
-    if (end < 0) return { idempotencyKey: text };
-    return { idempotencyKey: text.slice(end + 1), idempotencyOwner: text.slice(0, end) };
-  }
-  throw new InputError("Cannot read command: its idempotency key is not a byte string");
+function formOf(keys: KeyRange): typeof RANGE_FORMS[number] {
+  if (singleKeyOf(keys) !== null) return "key";
+  if (prefixOf(keys) !== null) return "prefix";
+  return keys.end === null ? "all from" : "bounds";
 }

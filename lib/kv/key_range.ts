@@ -5,7 +5,9 @@
  */
 
 import { InputError } from "../errors.ts";
-import { KEY_BYTES_MAX } from "./command.ts";
+
+/** Most bytes in a key. */
+export const KEY_BYTES_MAX = 1024;
 
 /** The keys from `start` on that are below `end`: `start <= key < end`. */
 export interface KeyRange {

@@ -6,10 +6,9 @@
  * leader died, paused, or has another clock: it can only end late. Two rules are the caller's:
  *
  * * It answers a keepalive only once a majority has confirmed that it led when the keepalive came,
- * and all
- *   entries of earlier terms are applied, as for a linearizable read. So no later leader counted
- * from before.
- * * It tells the lessor what applied entries did to leases, in their order.
+ *   and all entries of earlier terms are applied, as for a linearizable read. So no later leader counted
+ *   from before.
+ * * It tells the lessor what applied entries did to leases ({@linkcode Lessor.changed}).
  *
  * @module
  */
@@ -50,7 +49,7 @@ export class Lessor {
     },
   ) {
     this.#ticksPerSecond = ticksPerSecond;
-    for (const lease of leases) this.granted(lease);
+    for (const lease of leases) this.#start(lease);
   }
 
   /** How many leases are counted down. */
@@ -59,31 +58,12 @@ export class Lessor {
   }
 
   /**
-   * A lease was granted, or found: it has its full time to live. One that is ending goes on
-   * ending.
+   * Entries did something to a lease: it stands like this now, or is gone. One that was granted has its
+   * full time to live, one that is ending has keys left and is due at once.
    */
-  granted({ id, ttlSeconds, ending }: LeaseRow): void {
-    // The tick under way may be nearly over: one more, so that none ends early.
-    const ttlTicks = Math.ceil(ttlSeconds * this.#ticksPerSecond) + 1;
-    const isOver = ending !== null;
-    const deadlineTick = this.#nowTick + (isOver ? 0 : ttlTicks);
-    const timer = { id, ttlTicks, deadlineTick, isOver };
-    this.#timers.set(id, timer);
-    this.#push({ tick: deadlineTick, timer });
-  }
-
-  /** A lease is gone. */
-  gone(id: number): void {
-    this.#timers.delete(id);
-  }
-
-  /** A lease has keys left after an entry that ended it: its next entry is due. */
-  unfinished(id: number): void {
-    const timer = this.#timers.get(id);
-    if (timer === undefined) return;
-    timer.isOver = true;
-    timer.deadlineTick = this.#nowTick;
-    this.#push({ tick: this.#nowTick, timer });
+  changed(id: number, lease: LeaseRow | null): void {
+    if (lease === null) this.#timers.delete(id);
+    else this.#start(lease);
   }
 
   /** Gives a lease its full time to live again. @returns whether it can be kept alive. */
@@ -127,6 +107,16 @@ export class Lessor {
       }
     }
     return [...ids].sort((left, right) => left - right);
+  }
+
+  #start({ id, ttlSeconds, ending }: LeaseRow): void {
+    // The tick under way may be nearly over: one more, so that none ends early.
+    const ttlTicks = Math.ceil(ttlSeconds * this.#ticksPerSecond) + 1;
+    const isOver = ending !== null;
+    const deadlineTick = this.#nowTick + (isOver ? 0 : ttlTicks);
+    const timer = { id, ttlTicks, deadlineTick, isOver };
+    this.#timers.set(id, timer);
+    this.#push({ tick: deadlineTick, timer });
   }
 
   #end(timer: Timer, ids: Set<number>): void {

@@ -1,30 +1,33 @@
 /**
- * The replicated state machine: a key-value store with revisions.
+ * The state machine: keys with revisions, ranges, transactions, leases, locks, history and watches, as in
+ * etcd.
  *
  * A client's write becomes a {@linkcode Command}, is encoded by `command_codec.ts`, travels as the
- * opaque data of a log entry, and comes back on every node, committed, to `state_machine.ts`, which
- * applies it to a {@linkcode KeyValueStore}. Nothing here reads a clock, the environment or a
- * random number, and nothing awaits: what an entry does follows from the entry and the state before
- * it.
+ * opaque data of a log entry, and comes back on every node, committed, to `store.ts`. Nothing here reads a
+ * clock, the environment or a random number, and nothing awaits: what an entry does follows from the entry
+ * and the state before it.
  *
- * **Revisions.** A revision is the log index of the write that made it; there is no other counter.
- * A key remembers the revision that created it, the one that last changed it, and how many writes
- * it has seen. Deleted and written again, it starts afresh.
+ * **Where to begin.** `transaction.ts` and `command.ts` say what can be asked, `store.ts` what an entry
+ * does, `run_transaction.ts` what a transaction does. `multi_version_store.ts` has keys with their versions
+ * and history; below it `record.ts`, `arena.ts` and `ordered_index.ts` say where it all lies: there is no object
+ * a key, so a million keys cost the garbage collector nothing. `store_view.ts` is what readers see.
+ * `range_reader.ts` and `watch_hub.ts` read in slices that never hold the loop; `lessor.ts` is the
+ * leader's part of leases; `store_tables.ts` leads to the disk and back; `store_invariants.ts` says what
+ * must hold of it all.
  *
- * **The applied index** lives in the store, in the same transaction as the data, so a store says
- * by itself which entries it has seen. That is what makes replay after a crash exact: entries at or
- * below it are skipped, the next one is applied, and a gap stops the node. Entries that carry a
- * certificate, or bytes that are no command, change nothing else.
+ * **Revisions.** A revision is the log index of the write that made it; there is no other counter. What
+ * changes nothing takes no revision, so they have gaps. A key remembers the revision that created it, the
+ * one that last changed it, and how many writes it has seen. Deleted and written again, it starts afresh.
  *
- * **Conditions.** A write may name the modRevision that the key must have. The condition is looked
- * at where the command stands in the log, so of two that name the same revision at most one
- * succeeds.
+ * **The applied index** says which entries a store has seen. That is what makes replay after a crash exact:
+ * entries at or below it are skipped, the next one is applied, and a gap stops the node. Entries that carry
+ * a certificate, or bytes that are no command, change nothing else.
  *
  * **Exactly once.** A client that gives a write an idempotency key may send it again, to any node,
  * for as long as it does not know the outcome: one attempt takes effect, and all are answered as
- * that one was. What was answered is part of the state ({@linkcode RememberedWrite}): key, digest
+ * that one was, but for what it read. What was answered is part of the state (`write_memory.ts`): key, digest
  * of the command and result, for {@linkcode REMEMBERED_ENTRIES} entries of the log from its own on.
- * No clock decides, so all nodes forget at the same entry; one entry forgets at most one write. A
+ * No clock decides, so all nodes forget at the same entry. A
  * failed condition is remembered like a success. The same key with another command is refused:
  * whichever stands first in the log has the key. A key belongs to the token that it came with:
  * another token's write under the same key is another write. A client that waits longer than the
@@ -34,79 +37,26 @@
  * at most {@linkcode TOKENS_MAX} tokens, each with the digest of its secret, what it allows and for
  * which keys. Secrets never come here. `lib/http` asks; nothing here knows what a request is.
  *
- * **The model that comes next** stands beside all this and is complete, but nothing applies to it
- * yet: keys as bytes, ranges, transactions, leases, locks, history and watches, as in etcd. To read
- * it, begin with `transaction.ts` and `store_command.ts` (what can be asked), then
- * `replicated_store.ts` (what an entry does), `run_transaction.ts`, `multi_version_store.ts`
- * (versions and history) and, below it, `record.ts`, `arena.ts` and `ordered_index.ts` (where it
- * all lies: no object a key, so a million keys cost the garbage collector nothing).
- * `range_reader.ts` and `watch_hub.ts` read it in slices that never hold the loop; `lessor.ts` is
- * the leader's part of leases; `store_tables.ts` leads to the disk and back; `store_codec.ts` has
- * the commands as bytes; `store_invariants.ts` says what must hold of it all. A revision is a log
- * index there, too: what changes nothing takes none, so they have gaps.
- *
  * **Limits** are checked where a command is encoded and again where it is decoded: a command
  * reaches the log of a follower without passing that follower's HTTP API.
  *
  * @example A command on its way through the log
  * ```ts
- * const value = new TextEncoder().encode("hello");
- * const bytes = encodeCommand({ kind: "put", key: "greeting", value });
- * const command = decodeCommand(bytes);
- * if (command.kind !== "put" || command.key !== "greeting") throw new Error("it came back changed");
+ * const [key, value] = ["greeting", "hello"].map((text) => new TextEncoder().encode(text));
+ * const put = { kind: "put", key, value, lease: 0, isPreviousWanted: false } as const;
+ * const bytes = encodeCommand({ kind: "transaction", conditions: [], success: [put], failure: [] });
+ * const store = new Store();
+ * store.apply([{ index: toLogIndex(1), kind: "command", data: bytes }]);
+ * const row = new StoreView(store).get(key);
+ * if (row?.modRevision !== 1) throw new Error("it is not there");
  * ```
  *
  * @module
  */
 
 export {
-  decodeResult,
-  encodeResult,
-  REMEMBERED_BYTES_MAX,
-  REMEMBERED_ENTRIES,
-  type RememberedWrite,
-} from "./apply_command.ts";
-export {
-  type Command,
-  type CommandResult,
-  type CreateTokenCommand,
-  type DeleteCommand,
-  IDEMPOTENCY_KEY_LENGTH_MAX,
-  type IdempotencyOptions,
-  KEY_BYTES_MAX,
-  type KeyCommand,
-  type KeyResult,
-  type KeyValue,
-  type PutCommand,
-  type RevokeTokenCommand,
-  type TokenCommand,
-  type TokenResult,
-  VALUE_BYTES_MAX,
-  type WriteOptions,
-  type WriteResult,
-} from "./command.ts";
-export {
-  checkIdempotencyKey,
-  checkKey,
-  COMMAND_BYTES_MAX,
-  COMMAND_VERSION,
-  CommandVersionError,
-  decodeCommand,
-  encodeCommand,
-  isCommand,
-} from "./command_codec.ts";
-export {
-  type AppliedEntry,
-  type CommittedEntry,
-  type KeyValueStore,
-  type RememberedWrites,
-  StateMachine,
-  type Tokens,
-} from "./state_machine.ts";
-export {
   checkNewToken,
   checkTokenId,
-  coversKey,
   fromScopeBits,
   hasScope,
   type NewToken,
@@ -118,17 +68,19 @@ export {
   type TokenScope,
   toScopeBits,
 } from "./token.ts";
-
 export { accessOf, coversRange, type KeyAccess } from "./access.ts";
+export { ByteReader, ByteWriter } from "./byte_fields.ts";
 export { HISTORY_LIMITS, type HistoryLimits, type RevisionQueue } from "./history.ts";
 export {
   ALL_KEYS,
   checkKeyBytes,
   checkRange,
+  KEY_BYTES_MAX,
   type KeyRange,
   keysWithPrefix,
   prefixEnd,
   singleKey,
+  singleKeyOf,
 } from "./key_range.ts";
 export {
   checkLeaseId,
@@ -139,6 +91,7 @@ export {
   LEASES_MAX,
   type LeaseTable,
 } from "./lease_table.ts";
+export type { LeaseMessage, LeaseReply } from "./lease_message.ts";
 export { Lessor } from "./lessor.ts";
 export {
   acquireTransaction,
@@ -162,12 +115,7 @@ export {
 } from "./range_reader.ts";
 export type { ChangeKind, KeyValueRow, NewVersion, Records } from "./record.ts";
 export type { JournaledChange, RowChange, RowJournal } from "./row_journal.ts";
-export {
-  type AppliedStoreEntry,
-  ReplicatedStore,
-  type StoreEntry,
-  type StoreLimits,
-} from "./replicated_store.ts";
+export { type AppliedEntry, type CommittedEntry, Store, type StoreLimits } from "./store.ts";
 export {
   type OperationAnswer,
   readTransaction,
@@ -176,29 +124,34 @@ export {
   type TransactionRefusal,
 } from "./run_transaction.ts";
 export {
-  decodeStoreCommand,
-  encodeStoreCommand,
-  isStoreCommand,
-  STORE_COMMAND_BYTES_MAX,
-  STORE_COMMAND_VERSION,
-} from "./store_codec.ts";
+  COMMAND_BYTES_MAX,
+  COMMAND_VERSION,
+  CommandVersionError,
+  decodeCommand,
+  encodeCommand,
+  isCommand,
+} from "./command_codec.ts";
 export {
+  checkIdempotencyKey,
+  type Command,
   type CommandOptions,
+  type CommandOutcome,
+  type CommandResult,
   type CompactCommand,
+  type CreateTokenCommand,
   EXPIRED_LEASES_MAX,
   type ExpireLeasesCommand,
   type GrantLeaseCommand,
   type Idempotency,
+  IDEMPOTENCY_KEY_LENGTH_MAX,
   type LeaseResult,
-  type NewTokenCommand,
-  type RemoveTokenCommand,
   type RevokeLeaseCommand,
-  type StoreCommand,
-  type StoreOutcome,
-  type StoreResult,
+  type RevokeTokenCommand,
+  type TokenOutcome,
   type TransactionCommand,
   type WithoutRevision,
-} from "./store_command.ts";
+} from "./command.ts";
+export { type RangeRead, type RangeRequest, StoreView } from "./store_view.ts";
 export { digestStore } from "./store_digest.ts";
 export { checkStore } from "./store_invariants.ts";
 export {
@@ -230,11 +183,13 @@ export {
   type Transaction,
   TRANSACTION_BYTES_MAX,
   TRANSACTION_KEYS_MAX,
+  VALUE_BYTES_MAX,
 } from "./transaction.ts";
 export {
   type TakeLimits,
   type Taken,
   WATCH_QUEUE_MAX,
+  type WatchEnd,
   type Watcher,
   WATCHERS_MAX,
   type WatchEvent,
@@ -247,6 +202,7 @@ export {
   encodeRememberedResult,
   idempotencyText,
   type MemoryLimits,
+  REMEMBERED_ENTRIES,
   type RememberedResult,
   type RememberedRow,
   type WriteMemory,

@@ -13,6 +13,7 @@
  */
 
 import { assert } from "../assert.ts";
+import { InputError } from "../errors.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
 import { HISTORY_LIMITS, HistoryAge, type HistoryLimits, RevisionQueue } from "./history.ts";
 import { LeaseTable } from "./lease_table.ts";
@@ -218,7 +219,9 @@ export class MultiVersionStore {
   load(row: KeyValueRow): void {
     assert(this.#openRevision === null && this.history.count === 0, "Loaded before anything else");
     const handle = this.records.add(row);
-    assert(this.index.set(row.key, handle) === 0, "Each key is loaded once");
+    if (this.index.set(row.key, handle) !== 0) {
+      throw new InputError("Cannot read rows: a key is there twice");
+    }
     if (row.lease !== 0) this.leases.attach(row.lease, row.key, handle);
     this.#liveKeys++;
   }

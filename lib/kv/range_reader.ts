@@ -7,11 +7,11 @@
  */
 
 import type { LogIndex } from "../types.ts";
-import { KEY_BYTES_MAX } from "./command.ts";
 import {
   ALL_KEYS,
   compareKeys,
   isBelow,
+  KEY_BYTES_MAX,
   type KeyRange,
   nextKey,
   prefixEnd,

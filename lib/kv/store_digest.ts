@@ -7,7 +7,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { encodeUtf8 } from "../bytes.ts";
 import { ByteWriter } from "./byte_fields.ts";
-import type { ReplicatedStore } from "./replicated_store.ts";
+import type { Store } from "./store.ts";
 import { type Token, toScopeBits } from "./token.ts";
 
 /**
@@ -16,7 +16,7 @@ import { type Token, toScopeBits } from "./token.ts";
  * each as `byte_fields.ts` writes it. History is not in it: nodes may keep more or less. Reads the
  * whole store: for tests, simulation and audits, not for the path of a write.
  */
-export function digestStore(store: ReplicatedStore): Uint8Array {
+export function digestStore(store: Store): Uint8Array {
   const hash = sha256.create();
   const writer = new ByteWriter();
   const section = (name: string) => hash.update(writer.bytes(encodeUtf8(name)).finish());

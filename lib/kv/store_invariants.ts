@@ -7,14 +7,14 @@
 
 import { assert } from "../assert.ts";
 import type { MultiVersionStore } from "./multi_version_store.ts";
-import type { ReplicatedStore } from "./replicated_store.ts";
+import type { Store } from "./store.ts";
 
 /**
  * Checks a whole store.
  *
  * @throws {InvariantError} naming the rule that does not hold.
  */
-export function checkStore(store: ReplicatedStore): void {
+export function checkStore(store: Store): void {
   const { keys, appliedIndex } = store;
   assert(keys.revision <= appliedIndex, "No change is newer than the applied index");
   assert(keys.compactedRevision <= keys.revision, "Only what was changed is compacted");
@@ -121,7 +121,7 @@ function checkLeases({ records, index, leases }: MultiVersionStore): void {
   }
 }
 
-function checkMemory({ memory, appliedIndex }: ReplicatedStore): void {
+function checkMemory({ memory, appliedIndex }: Store): void {
   let last = 0;
   let count = 0;
   for (const { index } of memory.rows()) {

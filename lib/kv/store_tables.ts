@@ -16,7 +16,7 @@ import { type LogIndex, toLogIndex } from "../types.ts";
 import { keyText } from "./key_range.ts";
 import type { LeaseRow } from "./lease_table.ts";
 import type { ChangeKind, KeyValueRow } from "./record.ts";
-import { ReplicatedStore, type StoreLimits } from "./replicated_store.ts";
+import { Store, type StoreLimits } from "./store.ts";
 import type { JournaledChange } from "./row_journal.ts";
 import type { Token } from "./token.ts";
 import type { RememberedRow } from "./write_memory.ts";
@@ -82,13 +82,13 @@ interface Taken {
  * history can be longer than its limits while a disk is slow.
  */
 export class TableWriter {
-  readonly #store: ReplicatedStore;
+  readonly #store: Store;
   #written: Taken;
   #revision: LogIndex;
   #taken: Taken | null = null;
 
   /** Begins with a store that is exactly as its tables are: new, or just loaded. */
-  constructor(store: ReplicatedStore) {
+  constructor(store: Store) {
     this.#store = store;
     const { keys, journal, appliedIndex } = store;
     journal.open();
@@ -245,12 +245,12 @@ interface LoadedChange {
  * whenever.
  */
 export class StoreLoader {
-  readonly #store: ReplicatedStore;
+  readonly #store: Store;
   readonly #changes = new Map<string, LoadedChange>();
 
   /** Begins with an empty store of these limits. */
   constructor(limits: StoreLimits = {}) {
-    this.#store = new ReplicatedStore(limits);
+    this.#store = new Store(limits);
   }
 
   /** Adds a lease. */
@@ -299,7 +299,7 @@ export class StoreLoader {
       TableBatch,
       "appliedIndex" | "revision" | "compactedRevision"
     >,
-  ): ReplicatedStore {
+  ): Store {
     const { keys } = this.#store;
     for (const change of this.#changes.values()) {
       const newest = keys.index.get(change.key);

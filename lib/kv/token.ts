@@ -5,10 +5,10 @@
  * @module
  */
 
-import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
+import { encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import type { LogIndex } from "../types.ts";
-import { KEY_BYTES_MAX, type TokenCommand } from "./command.ts";
+import { KEY_BYTES_MAX } from "./key_range.ts";
 
 /** Most tokens that there may be at once. */
 export const TOKENS_MAX = 1_000;
@@ -59,12 +59,6 @@ export interface Token extends NewToken {
 /** Whether a token allows what needs this scope, as far as scopes go. */
 export function hasScope({ scopes }: Pick<Token, "scopes">, scope: TokenScope): boolean {
   return scopes.includes(scope) || scopes.includes("admin");
-}
-
-/** Whether a token's prefixes let it touch a key. */
-export function coversKey({ prefixes }: Pick<Token, "prefixes">, key: string): boolean {
-  // Both are well-formed Unicode: a prefix in UTF-16 is one in UTF-8 as well.
-  return prefixes.length === 0 || prefixes.some((prefix) => key.startsWith(prefix));
 }
 
 /**
@@ -141,62 +135,4 @@ function checkPrefixes(prefixes: readonly string[]): void {
       );
     }
   }
-}
-
-/**
- * The fields of a token command, after its kind and its idempotency key.
- *
- * @throws {InputError} when one is outside its limits.
- */
-export function encodeTokenFields(
-  command: TokenCommand,
-): readonly (number | Uint8Array | readonly Uint8Array[])[] {
-  if (command.kind === "revokeToken") {
-    checkTokenId(command.id);
-    return [encodeUtf8(command.id)];
-  }
-  checkNewToken(command);
-  const { id, secretDigest, name, scopes, prefixes } = command;
-  return [
-    encodeUtf8(id),
-    secretDigest,
-    encodeUtf8(name),
-    toScopeBits(scopes),
-    prefixes.map(encodeUtf8),
-  ];
-}
-
-/**
- * Reads the fields of a token command of this kind, after its idempotency key. The digest is a view.
- *
- * @throws {InputError} for everything that {@linkcode encodeTokenFields} would not have written.
- */
-export function decodeTokenFields(kind: unknown, fields: readonly unknown[]): TokenCommand {
-  const [id, secretDigest, name, scopeBits, prefixes] = fields;
-  if (kind === "revokeToken" && fields.length === 1) {
-    const command = { kind, id: toText(id) } as const;
-    checkTokenId(command.id);
-    return command;
-  }
-  if (kind !== "createToken" || fields.length !== 5) {
-    throw new InputError("Cannot read command: neither of the token commands with its fields");
-  }
-  if (!(secretDigest instanceof Uint8Array) || !Array.isArray(prefixes)) {
-    throw new InputError("Cannot read command: its token's fields are of other types");
-  }
-  const command = {
-    kind,
-    id: toText(id),
-    secretDigest,
-    name: toText(name),
-    scopes: fromScopeBits(scopeBits),
-    prefixes: prefixes.map(toText),
-  } as const;
-  checkNewToken(command);
-  return command;
-}
-
-function toText(field: unknown): string {
-  if (field instanceof Uint8Array) return decodeUtf8(field);
-  throw new InputError("Cannot read command: a text of its token is not a byte string");
 }

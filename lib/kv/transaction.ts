@@ -6,7 +6,6 @@
  */
 
 import { InputError } from "../errors.ts";
-import { VALUE_BYTES_MAX } from "./command.ts";
 import {
   checkKeyBytes,
   checkRange,
@@ -19,6 +18,8 @@ import { checkLeaseId } from "./lease_table.ts";
 import { checkLockName } from "./lock.ts";
 import type { KeyOrder, RevisionFilter } from "./range_reader.ts";
 
+/** Most bytes in a value. */
+export const VALUE_BYTES_MAX = 512 * 1024;
 /** Most operations that one transaction can come to, nested ones included; and most conditions. */
 export const OPERATIONS_MAX = 128;
 /** Most keys that all conditions, reads and deletes of one transaction look at or remove. */

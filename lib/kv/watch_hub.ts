@@ -83,13 +83,18 @@ export type Taken =
    * History has forgotten changes that the watcher did not get. It ends; it may begin anew from
    * this revision on.
    */
-  | { readonly kind: "compacted"; readonly oldestRevision: LogIndex };
+  | { readonly kind: "compacted"; readonly oldestRevision: LogIndex }
+  /** The node ends the watch: it may be begun anew behind what came, here or at another node. */
+  | { readonly kind: "closed"; readonly reason: WatchEnd };
+
+/** Why a node ends watches: a snapshot took the place of its store, or it stops. */
+export type WatchEnd = "replaced" | "stopping";
 
 /** Where a watcher stands: see the module. */
 export type WatchPlace =
   | { readonly kind: "live"; readonly queue: number[] }
   | { readonly kind: "behind"; sequence: number }
-  | { readonly kind: "ended" };
+  | { readonly kind: "ended"; readonly reason: WatchEnd | null };
 
 /** One watcher, which its hub knows until it ends. */
 export class Watcher {
@@ -97,18 +102,22 @@ export class Watcher {
   readonly query: WatchQuery;
   /** Changes below are not wanted. */
   readonly fromRevision: number;
+  /** To be called when something came for it for which nothing waited. */
+  readonly onReady: () => void;
   /** Where it stands; for its hub. */
-  place: WatchPlace = { kind: "ended" };
+  place: WatchPlace = { kind: "ended", reason: null };
   readonly #hub: WatchHub;
 
   /** Use {@linkcode WatchHub.watch}. */
   constructor(
-    { hub, query, fromRevision }: {
+    { hub, query, fromRevision, onReady }: {
       readonly hub: WatchHub;
       readonly query: WatchQuery;
       readonly fromRevision: number;
+      readonly onReady: () => void;
     },
   ) {
+    this.onReady = onReady;
     this.#hub = hub;
     this.query = query;
     this.fromRevision = fromRevision;
@@ -159,12 +168,13 @@ export class WatchHub {
   /** Begins a watch; refused if history does not go back so far, or there are too many watchers. */
   watch(
     query: WatchQuery,
+    onReady: () => void = () => {},
   ): Watcher | Extract<Unreadable, { kind: "compacted" }> | { readonly kind: "tooMany" } {
     if (this.#watchers.size >= WATCHERS_MAX) return { kind: "tooMany" };
     const { fromRevision = this.#keys.revision + 1 } = query;
     if (fromRevision <= this.#keys.compactedRevision) return this.#compacted();
     if (this.#sequence < this.#keys.history.first) this.#leaveBehind();
-    const watcher = new Watcher({ hub: this, query, fromRevision });
+    const watcher = new Watcher({ hub: this, query, fromRevision, onReady });
     this.#watchers.add(watcher);
     const sequence = this.#keys.history.from(fromRevision);
     if (sequence >= this.#sequence) this.#goLive(watcher);
@@ -207,6 +217,7 @@ export class WatchHub {
       case "behind":
         return this.#takeBehind(watcher, { place, limits });
       case "ended":
+        if (place.reason !== null) return { kind: "closed", reason: place.reason };
         return { kind: "events", events: [], hasMore: false };
       default:
         return place satisfies never;
@@ -224,9 +235,18 @@ export class WatchHub {
   /** For {@linkcode Watcher.end}. */
   end(watcher: Watcher): void {
     if (watcher.place.kind === "live") this.#live.remove(watcher.query.keys, watcher);
-    watcher.place = { kind: "ended" };
+    watcher.place = { kind: "ended", reason: null };
     this.#ready.delete(watcher);
     this.#watchers.delete(watcher);
+  }
+
+  /** Ends every watch; each watcher learns why at its next {@linkcode Watcher.take}. */
+  close(reason: WatchEnd): void {
+    for (const watcher of this.#watchers) {
+      this.end(watcher);
+      watcher.place = { kind: "ended", reason };
+      watcher.onReady();
+    }
   }
 
   /** The first change that waits for a watcher or that it has yet to look at; null: none does. */

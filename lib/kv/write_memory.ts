@@ -16,7 +16,7 @@ import { Arena } from "./arena.ts";
 import { ByteReader, ByteWriter } from "./byte_fields.ts";
 import { RevisionQueue } from "./history.ts";
 import type { OperationAnswer, TransactionAnswer } from "./run_transaction.ts";
-import type { Idempotency, StoreResult, WithoutRevision } from "./store_command.ts";
+import type { CommandResult, Idempotency, WithoutRevision } from "./command.ts";
 import { OPERATIONS_MAX } from "./transaction.ts";
 
 /** How much is remembered. Part of what all nodes must agree on: other limits are another store. */
@@ -27,15 +27,21 @@ export interface MemoryLimits {
   readonly bytesMax: number;
 }
 
+/**
+ * For how many entries of the log a write is remembered, its own included: a retry that reaches the log
+ * before so many have followed is answered as the first attempt was.
+ */
+export const REMEMBERED_ENTRIES = 250_000;
+
 /** The limits of every cluster; only tests have others. */
 const MEMORY_LIMITS: MemoryLimits = {
-  entriesMax: 250_000,
+  entriesMax: REMEMBERED_ENTRIES,
   bytesMax: 64 * 1024 * 1024,
 };
 
 /** Every result of a command that can have an idempotency key, but that of a key used again. */
 export type RememberedResult = Exclude<
-  StoreResult,
+  CommandResult,
   { readonly kind: "idempotencyKeyReused" | "leasesExpired" }
 >;
 
@@ -215,6 +221,7 @@ export function encodeRememberedResult(result: RememberedResult): Uint8Array<Arr
       writer.number(result.compactedRevision);
       break;
     case "tokenCreated":
+      writer.number(result.createRevision);
       break;
     case "tokenRevoked":
       writer.byte(result.revoked ? 1 : 0);
@@ -263,7 +270,7 @@ function readResult(
     case "compacted":
       return { kind, compactedRevision: toLogIndex(reader.number()) };
     case "tokenCreated":
-      return { kind };
+      return { kind, createRevision: toLogIndex(reader.number()) };
     case "tokenRevoked":
       return { kind, revoked: reader.flag() };
     default:

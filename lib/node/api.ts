@@ -5,7 +5,16 @@
  */
 
 import type { Certificate, Group } from "../certificate/mod.ts";
-import type { Command, CommandResult, KeyValue, Token } from "../kv/mod.ts";
+import type {
+  Command,
+  CommandResult,
+  LeaseRow,
+  StoreView,
+  Token,
+  Unreadable,
+  Watcher,
+  WatchQuery,
+} from "../kv/mod.ts";
 import type { RoleName } from "../raft/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { KeyGenerationReport } from "./key_generation/report.ts";
@@ -25,13 +34,18 @@ export interface WriteAnswer {
   readonly isReplay: boolean;
 }
 
-/** What a read found. */
-export interface ReadAnswer {
-  /** The key's value, or null when there is none. */
-  readonly row: KeyValue | null;
-  /** The node's applied index at the read. */
-  readonly revision: LogIndex;
-}
+/** What came of a question for a lease. */
+export type LeaseAnswer =
+  /** It is there. The seconds are whole, and counted by the leader; 0: it is ending. */
+  | { readonly kind: "lease"; readonly lease: LeaseRow; readonly secondsLeft: number }
+  /** It is not there, or, for one that is to be kept alive, it is ending. */
+  | { readonly kind: "leaseNotFound" };
+
+/** A watch that was not begun. */
+export type WatchRefusal =
+  | Extract<Unreadable, { readonly kind: "compacted" }>
+  /** This node has as many watchers as it may have. */
+  | { readonly kind: "tooMany" };
 
 /** A peer as this node sees it. */
 export interface PeerStatus {
@@ -59,6 +73,10 @@ export interface NodeStatus {
   readonly leaderCommitIndex: LogIndex | null;
   /** Highest index applied to the store. */
   readonly appliedIndex: LogIndex;
+  /** The store's revision: that of its last change. */
+  readonly revision: LogIndex;
+  /** This node has history from this revision on. */
+  readonly compactedRevision: LogIndex;
   /** Index of the last entry in its log. */
   readonly lastLogIndex: LogIndex;
   /** What is wrong with this node itself, in words for its operator; null when nothing is known. */
@@ -149,14 +167,37 @@ export interface NodeApi {
   write(command: Command, options: { readonly timeoutMs: number }): Promise<WriteAnswer>;
 
   /**
-   * Reads a key.
+   * Resolves once reads of this consistency may be answered, with the store to answer them from. What is
+   * read in the same turn is of that consistency; slices of a range that was begun in it may follow
+   * later.
    *
-   * @throws {RequestError} when a linearizable read could not be confirmed within `timeoutMs`.
+   * @throws {RequestError} when that could not be confirmed within `timeoutMs`.
    */
-  read(
-    key: string,
+  view(
     options: { readonly consistency: Consistency; readonly timeoutMs: number },
-  ): Promise<ReadAnswer>;
+  ): Promise<StoreView>;
+
+  /**
+   * Begins a watch. `onReady` is called, in a turn of the loop, whenever something came for a watcher
+   * for which nothing waited: it is to see to it that {@linkcode Watcher.take} is called until that
+   * has no more, and returns at once. Whoever began the watch ends it.
+   */
+  watch(query: WatchQuery, onReady: () => void): Watcher | WatchRefusal;
+
+  /**
+   * Gives a lease its full time to live again. The answer comes once the leader has confirmed that it
+   * leads, so the lease lives that long from the call on, whoever leads meanwhile.
+   *
+   * @throws {RequestError} when that did not happen within `timeoutMs`; it may be called again.
+   */
+  keepAlive(id: number, options: { readonly timeoutMs: number }): Promise<LeaseAnswer>;
+
+  /**
+   * How long a lease still lives, as the leader counts. Its keys: see {@linkcode NodeApi.view}.
+   *
+   * @throws {RequestError} when the leader did not say so within `timeoutMs`.
+   */
+  leaseTimes(id: number, options: { readonly timeoutMs: number }): Promise<LeaseAnswer>;
 
   /**
    * The API's token of this id, as far as this node has applied the log: one that was just created or

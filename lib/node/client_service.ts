@@ -12,8 +12,11 @@ import {
   type AppliedEntry,
   type Command,
   encodeCommand,
-  type StateMachine,
+  type LeaseMessage,
+  type StoreView,
   type Token,
+  type Watcher,
+  type WatchQuery,
 } from "../kv/mod.ts";
 import type { Entry, Input, Output, RaftView } from "../raft/mod.ts";
 import type { RaftStore } from "../storage/mod.ts";
@@ -21,15 +24,18 @@ import type { LogIndex, NodeId, Term } from "../types.ts";
 import {
   type Consistency,
   type LeaderAnswer,
+  type LeaseAnswer,
   type NodeApi,
   type NodeStatus,
-  type ReadAnswer,
   RequestError,
+  type WatchRefusal,
   type WriteAnswer,
 } from "./api.ts";
 import { TICK_MS } from "./inbox.ts";
 import { type KeyGenerationReport, toFinalReport } from "./key_generation/report.ts";
 import type { Network } from "./network.ts";
+import { Leases } from "./leases.ts";
+import type { LiveStore } from "./live_store.ts";
 import { EXPIRY_INTERVAL_TICKS, Requests } from "./requests.ts";
 import { Transfers } from "./transfers.ts";
 
@@ -48,11 +54,11 @@ export interface ClientServiceParts {
   /** The core's state, which changes as the core does. */
   readonly state: RaftView;
   /** The replicated state. */
-  readonly stateMachine: StateMachine;
+  readonly live: LiveStore;
   /** The certificates that this node keeps. */
   readonly certificates: Pick<RaftStore, "election" | "elections">;
   /** The node's connections. */
-  readonly network: Pick<Network, "isConnected" | "isConfigurationEqual"> & {
+  readonly network: Pick<Network, "isConnected" | "isConfigurationEqual" | "sendLease"> & {
     /** What the connections have counted, by name. */
     readonly counters: Readonly<Record<string, number>>;
   };
@@ -71,8 +77,9 @@ export class ClientService implements NodeApi {
   /** The genesis certificate; null where a dealer made the key. */
   readonly genesis: string | null;
   readonly #parts: ClientServiceParts;
-  readonly #stateMachine: StateMachine;
+  readonly #live: LiveStore;
   readonly #requests: Requests;
+  readonly #leases: Leases;
   readonly #transfers: Transfers;
   readonly #startedMs = performance.now();
   #expiredMs = 0;
@@ -83,8 +90,16 @@ export class ClientService implements NodeApi {
     this.group = parts.group;
     this.genesis = parts.genesis;
     this.#parts = parts;
-    this.#stateMachine = parts.stateMachine;
+    this.#live = parts.live;
     this.#requests = new Requests(parts.submit);
+    this.#leases = new Leases({
+      self: parts.state.self,
+      incarnation: parts.state.config.incarnation,
+      store: () => parts.live.store,
+      requests: this.#requests,
+      send: (message) => parts.network.sendLease(message),
+      nowMs: () => performance.now(),
+    });
     this.#transfers = new Transfers(parts.submit);
   }
 
@@ -94,34 +109,48 @@ export class ClientService implements NodeApi {
     return this.#requests.write(encodeCommand(command), performance.now() + options.timeoutMs);
   }
 
-  /** See {@linkcode NodeApi.read}. */
-  async read(
-    key: string,
-    options: { readonly consistency: Consistency; readonly timeoutMs: number },
-  ): Promise<ReadAnswer> {
+  /** See {@linkcode NodeApi.view}. */
+  async view(
+    { consistency, timeoutMs }: { readonly consistency: Consistency; readonly timeoutMs: number },
+  ): Promise<StoreView> {
     this.#checkRunning();
-    const { consistency } = options;
     if (consistency !== "stale") {
       const lease = consistency === "lease";
-      await this.#requests.confirmRead(performance.now() + options.timeoutMs, { lease });
+      await this.#requests.confirmRead(performance.now() + timeoutMs, { lease });
       this.#checkRunning();
     }
-    const row = this.#fromStore(() => this.#stateMachine.get(key));
-    return { row, revision: this.#stateMachine.appliedIndex };
+    return this.#live.view;
+  }
+
+  /** See {@linkcode NodeApi.watch}. */
+  watch(query: WatchQuery, onReady: () => void): Watcher | WatchRefusal {
+    this.#checkRunning();
+    return this.#live.watch(query, onReady);
+  }
+
+  /** See {@linkcode NodeApi.keepAlive}. */
+  // deno-lint-ignore require-await -- a refusal is a rejection
+  async keepAlive(id: number, options: { readonly timeoutMs: number }): Promise<LeaseAnswer> {
+    this.#checkRunning();
+    return this.#leases.ask({ id, isKeptAlive: true }, performance.now() + options.timeoutMs);
+  }
+
+  /** See {@linkcode NodeApi.leaseTimes}. */
+  // deno-lint-ignore require-await -- a refusal is a rejection
+  async leaseTimes(id: number, options: { readonly timeoutMs: number }): Promise<LeaseAnswer> {
+    this.#checkRunning();
+    return this.#leases.ask({ id, isKeptAlive: false }, performance.now() + options.timeoutMs);
   }
 
   /** See {@linkcode NodeApi.token}. */
   token(id: string): Token | null {
     this.#checkRunning();
-    return this.#fromStore(() => this.#stateMachine.token(id));
+    return this.#live.view.token(id);
   }
 
   /** See {@linkcode NodeApi.tokens}. */
-  async tokens(options: { readonly timeoutMs: number }): Promise<readonly Token[]> {
-    this.#checkRunning();
-    await this.#requests.confirmRead(performance.now() + options.timeoutMs);
-    this.#checkRunning();
-    return this.#fromStore(() => this.#stateMachine.tokens());
+  async tokens({ timeoutMs }: { readonly timeoutMs: number }): Promise<readonly Token[]> {
+    return (await this.view({ consistency: "linearizable", timeoutMs })).tokens();
   }
 
   /** See {@linkcode NodeApi.transferLeadership}. */
@@ -149,7 +178,9 @@ export class ClientService implements NodeApi {
       leader,
       commitIndex: state.commitIndex,
       leaderCommitIndex: leader === null ? null : leaderCommitOf(state),
-      appliedIndex: this.#stateMachine.appliedIndex,
+      appliedIndex: this.#live.appliedIndex,
+      revision: this.#live.view.revision,
+      compactedRevision: this.#live.view.compactedRevision,
       lastLogIndex: state.log.last.index,
       trouble: troubleOf(state),
       uptimeMs: Math.round(performance.now() - this.#startedMs),
@@ -202,13 +233,26 @@ export class ClientService implements NodeApi {
 
   /** Answers the requests that the step's output has an answer for. */
   handle(output: Output): void {
-    this.#requests.handle(output, this.#stateMachine.appliedIndex);
+    this.#requests.handle(output, this.#live.appliedIndex);
     this.#transfers.handle(output);
+    if (output.role !== null) this.#leases.roleChanged(output.role);
   }
 
   /** Answers whoever waited for these entries to be applied. */
   applied(entries: readonly Entry[], outcomes: readonly AppliedEntry[]): void {
-    this.#requests.applied(entries, outcomes, this.#stateMachine.appliedIndex);
+    this.#leases.applied();
+    this.#requests.applied(entries, outcomes, this.#live.appliedIndex);
+  }
+
+  /** A peer asks about a lease, or answers. */
+  receivedLease(message: LeaseMessage): void {
+    if (!this.#isStopped) this.#leases.received(message);
+  }
+
+  /** Counts a tick of the node's clock. */
+  tick(): void {
+    this.#live.tick();
+    this.#leases.tick();
   }
 
   /** Ends what has waited beyond its deadline. To be called at each turn; most calls do nothing. */
@@ -217,6 +261,7 @@ export class ClientService implements NodeApi {
     if (nowMs - this.#expiredMs < EXPIRY_INTERVAL_MS) return;
     this.#expiredMs = nowMs;
     this.#requests.expire(nowMs);
+    this.#leases.expire(nowMs);
     this.#transfers.expire(nowMs);
   }
 
@@ -227,6 +272,8 @@ export class ClientService implements NodeApi {
   stopServing(): void {
     this.#isStopped = true;
     this.#requests.stop();
+    this.#leases.stop();
+    this.#live.endWatches("stopping");
   }
 
   /** As {@linkcode ClientService.stopServing}, and ends what is left of a hand-over. */

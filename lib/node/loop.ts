@@ -42,11 +42,6 @@ export interface LoopPorts {
   installSnapshot(snapshot: Snapshot): void;
   /** Applies committed entries to the state machine, and tells clients what came of them. */
   apply(entries: readonly Entry[]): void;
-  /**
-   * Makes everything applied so far durable, if it is time to; the index up to which it is, or null.
-   * Called after entries were applied.
-   */
-  checkpoint(): LogIndex | null;
   /** Reads a chunk of this node's own snapshot and sends it. */
   sendChunk(chunk: SnapshotChunk): void;
   /** Keeps a chunk of a leader's snapshot; the offset that is wanted next, null if that failed. */
@@ -142,7 +137,8 @@ export class Loop {
     }
     ports.report(output);
     this.#keep(output);
-    const done = [...this.#affectState(), ...this.#moveSnapshots(output)];
+    this.#affectState();
+    const done = this.#moveSnapshots(output);
     // In this order: a snapshot is acknowledged once it is installed.
     this.#sendDurable();
     return done;
@@ -157,7 +153,7 @@ export class Loop {
     if (sendAfterPersist.length > 0) this.#messages.push({ sequence, messages: sendAfterPersist });
   }
 
-  #affectState(): readonly Input[] {
+  #affectState(): void {
     const { durableIndex } = this.#raft.state.durability;
     // A snapshot stands for entries that are not durable here: the core counts them in, the log may lose them.
     const hasSnapshot = this.#effects.some(({ kind }) => kind === "install");
@@ -170,7 +166,6 @@ export class Loop {
       if (effect.kind === "install") this.#ports.installSnapshot(effect.snapshot);
       else this.#ports.apply(effect.entries);
     }
-    return ready.some(({ kind }) => kind === "apply") ? this.#checkpoint() : [];
   }
 
   #sendDurable(): void {
@@ -178,11 +173,6 @@ export class Loop {
     for (const { messages } of ready) {
       for (const message of messages) this.#ports.send(message);
     }
-  }
-
-  #checkpoint(): readonly Input[] {
-    const index = this.#ports.checkpoint();
-    return index === null ? [] : [{ kind: "checkpointed", index }];
   }
 
   #moveSnapshots(output: Output): readonly Input[] {

@@ -12,14 +12,22 @@
  * **Time** is ticks of a clock that nobody sets (`inbox.ts`). A process that stood still gets few of
  * them at once, and so hears its peers before it concludes that they were silent.
  *
+ * **The state machine** is in memory (`live_store.ts`). After entries were applied, its watchers hear of
+ * what changed, in the same turn. A leader's snapshot puts another store in its place, and ends all watches:
+ * what changed in between, nobody here knows.
+ *
  * **Clients** see {@linkcode NodeApi}, which `client_service.ts` is for a running node. Their requests
  * (`requests.ts`), those to hand over included (`transfers.ts`), wait for one thing at a time, each to
  * its own deadline, and too many are refused. A refusal says whether the write may take effect all the
- * same.
+ * same. Reads are answered from memory, once the core has confirmed them.
  *
- * **The log stays short.** When it is long, `snapshots.ts` makes the state machine durable, so that
- * the core can forget entries; `snapshots.ts` carries snapshots to and from followers that would
- * have needed them. What takes long is done off the loop, and its outcome is another input.
+ * **Leases** (`leases.ts`) are counted by the leader alone. A node that does not lead passes what its
+ * clients ask of them on, and the leader answers once it has confirmed that it leads. That a lease has run
+ * out is an entry of the log, which does nothing if another node leads when it gets there.
+ *
+ * **The log stays short.** `table_keeper.ts` writes what the store holds to its tables, behind it, in large
+ * batches; the core forgets entries that are there. `snapshots.ts` carries snapshots to and from followers
+ * that would have needed them. What takes long is done off the loop, and its outcome is another input.
  *
  * **A failure stops the node.** After a write that failed, a row that cannot be trusted, a data folder
  * that was removed or replaced (`folder_watch.ts`) or a broken invariant, what the node believes is no longer certain. It answers the clients that wait, says
@@ -51,12 +59,13 @@
 export {
   type Consistency,
   type LeaderAnswer,
+  type LeaseAnswer,
   type NodeApi,
   type NodeStatus,
   type PeerStatus,
-  type ReadAnswer,
   RequestError,
   type RequestFailure,
+  type WatchRefusal,
   type WriteAnswer,
 } from "./api.ts";
 export {

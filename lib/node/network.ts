@@ -8,6 +8,7 @@
 import { findPeer, type PinnedClusterConfig, toConfiguration } from "../config/mod.ts";
 import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
 import type { NodeIdentity } from "../keys/mod.ts";
+import type { LeaseMessage } from "../kv/mod.ts";
 import type { Message } from "../raft/mod.ts";
 import { Transport } from "../transport/mod.ts";
 import type { NodeId } from "../types.ts";
@@ -29,6 +30,8 @@ export interface NetworkUser {
   onMessage(message: Message): void;
   /** Takes what a peer sends while the cluster still makes its key. */
   onKeyGenerationMessage(message: KeyGenerationMessage): void;
+  /** Takes what a peer asks or answers about a lease. */
+  onLeaseMessage?(message: LeaseMessage): void;
   /** Messages to this peer are sent from now on. */
   onConnected?(peer: NodeId): void;
   /** Messages to this peer may have been lost, and are dropped from now on. */
@@ -69,6 +72,7 @@ export class Network extends Transport implements KeyGenerationNetwork {
       })),
       onMessage: (message) => this.#user?.onMessage(message),
       onKeyGenerationMessage: (message) => this.#user?.onKeyGenerationMessage(message),
+      onLeaseMessage: (message) => this.#user?.onLeaseMessage?.(message),
       onPeerConnected: (peer) => this.#user?.onConnected?.(peer),
       onPeerDisconnected: (peer) => this.#user?.onDisconnected?.(peer),
       onConfiguration: (peer, different) => configurations.heard(peer, different),

@@ -5,10 +5,11 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { join } from "node:path";
 import { assert } from "../assert.ts";
 import type { Certifier, GrantKeys, Group } from "../certificate/mod.ts";
 import type { ClusterConfig, PinnedClusterConfig, TimingConfig } from "../config/mod.ts";
-import { isCommand, StateMachine } from "../kv/mod.ts";
+import { isCommand, type Store } from "../kv/mod.ts";
 import {
   type Input,
   type Message,
@@ -30,10 +31,12 @@ import { ClientService } from "./client_service.ts";
 import { FolderWatch } from "./folder_watch.ts";
 import { Inbox, Ticker, toTicks } from "./inbox.ts";
 import { GenesisResponder } from "./key_generation/key_generation_run.ts";
+import { LiveStore } from "./live_store.ts";
 import { Loop } from "./loop.ts";
 import type { Network, NetworkUser } from "./network.ts";
 import { Observer } from "./observer.ts";
-import { Checkpointer, SnapshotKeeper } from "./snapshots.ts";
+import { SnapshotKeeper } from "./snapshots.ts";
+import { TableKeeper } from "./table_keeper.ts";
 
 /** What a node is started with. */
 export interface NodeOptions {
@@ -71,8 +74,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const { self: node, dataDir: folder, config: { cluster }, network } = options;
   let stores: Stores | null = null;
   try {
-    stores = openStores({ folder, cluster, node });
-    checkLostState(stores, { peerCount: options.config.peers.length - 1 });
+    stores = await openStores({ folder, cluster, node });
+    checkLostState(stores, { folder, peerCount: options.config.peers.length - 1 });
     options.beforeStart?.();
     const running = new Node(options, stores);
     running.start();
@@ -94,6 +97,8 @@ export class Node {
   readonly #raft: Raft;
   readonly #loop: Loop;
   readonly #inbox: Inbox;
+  readonly #live: LiveStore;
+  readonly #tables: TableKeeper;
   readonly #clients: ClientService;
   readonly #network: Network;
   readonly #observer = new Observer();
@@ -108,24 +113,29 @@ export class Node {
     this.closed = this.#closing.promise;
     this.#options = options;
     this.#stores = stores;
-    this.#raft = new Raft(toRaftConfig(options), stores.raft.load(), stores.keyValues.appliedIndex);
+    const store = stores.takeStore();
+    this.#raft = new Raft(toRaftConfig(options), stores.raft.load(), store.appliedIndex);
     this.#inbox = new Inbox((inputs) => this.#turn(inputs));
     this.#network = options.network;
     this.#folder = new FolderWatch(options.dataDir, {
       same: [RAFT_FOLDER],
       there: [KEY_VALUE_FILE],
     });
-    const stateMachine = new StateMachine(stores.keyValues);
+    this.#live = new LiveStore(store);
+    this.#tables = new TableKeeper({
+      store,
+      write: (batch, written) => stores.tables.write(batch, written),
+      submit: (input) => this.#inbox.add(input),
+    });
     this.#clients = new ClientService({
       ...options,
       state: this.#raft.state,
-      stateMachine,
+      live: this.#live,
       certificates: stores.raft,
       counters: () => this.#observer.counts,
       submit: (input) => this.#inbox.add(input),
       fail: (error) => this.#fail(error),
     });
-    const checkpointer = new Checkpointer(options.config.log, () => stores.keyValues.checkpoint());
     const keeper = new SnapshotKeeper({
       snapshots: stores.snapshots,
       submit: (input) => this.#inbox.add(input),
@@ -137,11 +147,10 @@ export class Node {
       send: (message) => this.#send(message),
       persist: (batch) => stores.raft.persist(batch),
       apply: (entries) => {
-        checkpointer.applied(entries);
-        this.#clients.applied(entries, stateMachine.apply(entries));
+        this.#clients.applied(entries, this.#live.apply(entries));
+        this.#tables.applied();
       },
-      checkpoint: () => checkpointer.checkpointIfDue(this.#raft.state.log),
-      installSnapshot: (snapshot) => stores.installSnapshot(snapshot),
+      installSnapshot: (snapshot) => this.#install(stores.installSnapshot(snapshot)),
       sendChunk: (chunk) => keeper.sendChunk(chunk),
       storeChunk: (request) => keeper.storeChunk(request),
       discardSnapshot: (snapshot) => stores.snapshots.discard(snapshot),
@@ -154,6 +163,12 @@ export class Node {
     stores.raft.use({
       persisted: (sequence) => this.#inbox.add({ kind: "persisted", sequence }),
       failed: (error) => this.#fail(error),
+    });
+    stores.tables.use({
+      failed: (error) => {
+        this.#tables.failed(error);
+        this.#fail(error);
+      },
     });
   }
 
@@ -216,6 +231,7 @@ export class Node {
         if (!this.#inbox.addMessage(message)) this.#observer.count("inbox.dropped");
       },
       onKeyGenerationMessage: (message) => responder.answer(message),
+      onLeaseMessage: (message) => this.#clients.receivedLease(message),
       onDisconnected: (peer) => this.#inbox.add({ kind: "unreachable", peer }),
     };
   }
@@ -231,7 +247,11 @@ export class Node {
     if (this.#isStopped) return;
     try {
       // The time first: a process that stood still must not act on how things were before.
-      this.#loop.turn([...this.#ticker.take(), ...inputs]);
+      const time = this.#ticker.take();
+      this.#loop.turn([...time, ...inputs]);
+      for (const { kind } of time) if (kind === "tick") this.#tick();
+      // What one turn cannot tell its watchers, the next one does.
+      if (!this.#live.publish()) this.#inbox.wake();
       if (inputs.length === 0) this.#options.certifier.prepare();
       this.#clients.expire();
     } catch (error) {
@@ -239,6 +259,17 @@ export class Node {
       // says nothing more to anyone.
       this.#fail(error);
     }
+  }
+
+  #tick(): void {
+    this.#clients.tick();
+    this.#tables.tick();
+  }
+
+  /** A leader's snapshot took the place of the state machine's data. */
+  #install(store: Store): void {
+    this.#live.replace(store);
+    this.#tables.replace(store);
   }
 
   #fail(error: unknown): void {
@@ -264,6 +295,7 @@ export class Node {
     this.#clients.stop();
     try {
       await this.#network.close();
+      if (failure === null) await this.#tables.flush();
       await this.#stores.close();
     } catch (error) {
       failure ??= error;
@@ -319,7 +351,7 @@ function toTickCounts(
  */
 function checkLostState(
   stores: Stores,
-  { peerCount }: { readonly peerCount: number },
+  { folder, peerCount }: { readonly folder: string; readonly peerCount: number },
 ): void {
   if (!stores.lacksState) return;
   const { index } = stores.raft.logStart;
@@ -327,7 +359,7 @@ function checkLostState(
     return getLogger(["floe", "node"]).warn("state.lost", { index, next: "snapshot of a leader" });
   }
   throw new CorruptionError({
-    file: stores.keyValues.path,
+    file: join(folder, KEY_VALUE_FILE),
     damage: `it was made anew, the log starts after entry ${index}, and there is no other node`,
     wayBack: "Put back every file whose name begins with kv.db that was moved out of this folder.",
   });

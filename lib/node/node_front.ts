@@ -6,15 +6,16 @@
 
 import { assertDefined } from "../assert.ts";
 import type { Certificate, Group } from "../certificate/mod.ts";
-import type { Command, Token } from "../kv/mod.ts";
+import type { Command, StoreView, Token, Watcher, WatchQuery } from "../kv/mod.ts";
 import type { NodeId, Term } from "../types.ts";
 import {
   type Consistency,
   type LeaderAnswer,
+  type LeaseAnswer,
   type NodeApi,
   type NodeStatus,
-  type ReadAnswer,
   RequestError,
+  type WatchRefusal,
   type WriteAnswer,
 } from "./api.ts";
 import type { KeyGenerationReport } from "./key_generation/report.ts";
@@ -56,13 +57,29 @@ export class NodeFront implements NodeApi {
     return this.#running.write(command, options);
   }
 
-  /** See {@linkcode NodeApi.read}. */
+  /** See {@linkcode NodeApi.view}. */
   // deno-lint-ignore require-await -- a refusal is a rejection, as the node's own are
-  async read(
-    key: string,
+  async view(
     options: { readonly consistency: Consistency; readonly timeoutMs: number },
-  ): Promise<ReadAnswer> {
-    return this.#running.read(key, options);
+  ): Promise<StoreView> {
+    return this.#running.view(options);
+  }
+
+  /** See {@linkcode NodeApi.watch}. */
+  watch(query: WatchQuery, onReady: () => void): Watcher | WatchRefusal {
+    return this.#running.watch(query, onReady);
+  }
+
+  /** See {@linkcode NodeApi.keepAlive}. */
+  // deno-lint-ignore require-await -- a refusal is a rejection, as the node's own are
+  async keepAlive(id: number, options: { readonly timeoutMs: number }): Promise<LeaseAnswer> {
+    return this.#running.keepAlive(id, options);
+  }
+
+  /** See {@linkcode NodeApi.leaseTimes}. */
+  // deno-lint-ignore require-await -- a refusal is a rejection, as the node's own are
+  async leaseTimes(id: number, options: { readonly timeoutMs: number }): Promise<LeaseAnswer> {
+    return this.#running.leaseTimes(id, options);
   }
 
   /** See {@linkcode NodeApi.token}. */

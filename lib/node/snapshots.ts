@@ -6,11 +6,8 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { CHECKPOINT_BYTES_MIN, CHECKPOINT_ENTRIES_MIN } from "../config/mod.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
 import {
-  type Entry,
-  type EntryLimits,
   type Input,
   type Message,
   type RaftEvent,
@@ -20,7 +17,6 @@ import {
   type SnapshotRequest,
 } from "../raft/mod.ts";
 import { CorruptionError, type Snapshots } from "../storage/mod.ts";
-import type { LogIndex } from "../types.ts";
 
 /** What a keeper works with. */
 interface SnapshotKeeperOptions {
@@ -109,46 +105,4 @@ function isRefusal(error: unknown): error is InputError | EnvironmentError {
 /** Whether the next attempt may succeed. */
 function isPassing(error: unknown): boolean {
   return error instanceof EnvironmentError && !(error instanceof CorruptionError);
-}
-
-/** What is asked about the log. */
-interface LogSize {
-  /** How many entries it keeps. */
-  readonly length: number;
-  /** How many bytes of payload. */
-  readonly bytes: number;
-}
-
-/** Counts what is applied between checkpoints. */
-export class Checkpointer {
-  readonly #limits: EntryLimits;
-  readonly #checkpoint: () => LogIndex;
-  #entries = 0;
-  #bytes = 0;
-
-  /**
-   * A log beyond `limits` is long; `checkpoint` makes everything applied so far durable, and returns
-   * how far that is.
-   */
-  constructor(limits: EntryLimits, checkpoint: () => LogIndex) {
-    this.#limits = limits;
-    this.#checkpoint = checkpoint;
-  }
-
-  /** These entries were applied. */
-  applied(entries: readonly Entry[]): void {
-    this.#entries += entries.length;
-    for (const { data } of entries) this.#bytes += data.length;
-  }
-
-  /** Makes the state machine durable if the log is too long and the last time is long ago. */
-  checkpointIfDue(log: LogSize): LogIndex | null {
-    const { entriesMax, bytesMax } = this.#limits;
-    const isLong = log.length > entriesMax || log.bytes > bytesMax;
-    const isTime = this.#entries >= CHECKPOINT_ENTRIES_MIN || this.#bytes >= CHECKPOINT_BYTES_MIN;
-    if (!isLong || !isTime) return null;
-    this.#entries = 0;
-    this.#bytes = 0;
-    return this.#checkpoint();
-  }
 }

@@ -158,9 +158,9 @@ export class OwnSnapshot {
     return this.#makingFromIndex === null && nowTick >= this.#retryTick;
   }
 
-  /** One is being made; it includes at least all entries up to `commitIndex`. */
-  making(commitIndex: LogIndex): void {
-    this.#makingFromIndex = commitIndex;
+  /** One is being made; it includes at least all entries up to `index`. */
+  making(index: LogIndex): void {
+    this.#makingFromIndex = index;
   }
 
   /** It was made. */

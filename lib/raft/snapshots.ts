@@ -112,10 +112,11 @@ export function sendSnapshot(
 }
 
 function haveSnapshotMade(state: CoreState, follower: Progress): void {
-  const { nowTick, commitIndex, ownSnapshot, config: { electionTimeoutTicks } } = state;
+  const { nowTick, log, ownSnapshot, config: { electionTimeoutTicks } } = state;
   if (!ownSnapshot.mayBeMade(nowTick)) return;
   if (!follower.takeSnapshotTurn(nowTick, electionTimeoutTicks)) return;
-  ownSnapshot.making(commitIndex);
+  // It stands at what the state machine has made durable, which is nowhere before the log.
+  ownSnapshot.making(log.base.index);
   state.output.makeSnapshot = true;
 }
 

@@ -1,7 +1,8 @@
 /**
  * What a node keeps on disk: `raft` (hard state, log, certificates), a folder of append-only files, and
  * `kv.db` (the state machine's data), SQLite, in one data folder of mode 0700. `log/` writes and reads the
- * log's files; `snapshot/` makes and installs copies of kv.db.
+ * log's files; `tables/` follows the state machine, which is in memory, to kv.db; `snapshot/` makes and
+ * installs copies of kv.db.
  *
  * A node that forgets what it has promised is worse than one that is down: it can vote twice in a
  * term, or take back an acknowledged entry. So everything here serves one rule: **what was durable
@@ -16,14 +17,21 @@
  * worker thread that syncs took 0.3 ms and held the loop as long. A file that grows takes 0.5 ms to sync,
  * so it is made longer 256 KiB at a time before it needs to be.
  *
- * `kv.db` runs with `synchronous=NORMAL`: its transactions survive the death of the process, but a power
- * failure may undo the last of them, in order. The log replays those, as the applied index is in the same
- * transaction as the data.
+ * The state machine is in the loop's memory, and its tables follow it: the loop never reads or writes
+ * `kv.db`. `Tables.write` takes a batch (`TableWriter` in `lib/kv`), encodes it, and hands it to a worker
+ * thread, which alone has kv.db open. A batch leads the tables from one applied index to a later one, in one
+ * transaction with its fsync (`synchronous=FULL`). So what is written is durable, and the log may forget it.
+ * A batch that would hold the loop crosses in parts of half a MiB.
+ *
+ * All tables are alike: a key, and beside it a row that ends in a SHA-256 over table, key and row
+ * (`tables/rows.ts` says what rows say). A key of the store has a row; history and remembered writes,
+ * which are only added at one end and removed at the other, lie in rows of many.
  *
  * After any failed write a store refuses every further use. An fsync that failed has an unknown
  * outcome, and a second one may succeed without the data; so none is tried again, not even by
  * SQLite: checkpoints are run here, where their errors are seen, and not by its autocheckpoint.
- * `Deno.exit` then ends the process without SQLite's own last checkpoint; a normal end does not.
+ * `Deno.exit` then ends the process without SQLite's own last checkpoint; a normal end does not. For the
+ * same reason the worker is not terminated after a failure: that would close the database.
  *
  * ## The log's files
  *
@@ -47,15 +55,15 @@
  * | after the sync, before `apply` | kv.db behind the log; it is applied once committed again |
  * | between two segments | the next one, empty, without a word of it in the last one: it is removed |
  * | while segments are removed | those that are left, behind a gap perhaps: they are removed |
- * | in `apply` | kv.db before or after the whole batch, with the applied index that goes with it |
+ * | while a batch of rows is written | kv.db before or after the whole batch, with its applied index |
  * | in a checkpoint of kv.db | the write-ahead log still whole; SQLite reads it again |
- * | it ends by itself without `close` | everything: Deno closes the database |
+ * | it ends by itself without `close` | everything that was written |
  * | while a file is made for the first time | its guard still empty; it is made again |
  * | between the log and a snapshot's swap | kv.db behind the log's start; the swap is completed |
  *
  * kv.db is never ahead of the log, because the node applies only what is durable there. If it is,
  * the log has lost its end: `openStores` refuses. Nor is it behind the log's start: the log is only
- * compacted up to what `SqliteKeyValueStore.checkpoint` has made durable, or a snapshot is there. A
+ * compacted up to what `Tables` has written, or a snapshot is there. A
  * kv.db that has applied nothing at all is the exception: an operator has moved the old one away, and
  * a snapshot of the leader takes its place (`Stores.lacksState`).
  *
@@ -68,29 +76,33 @@
  *    follow each other as they may; the log without gaps from its start on, its terms never falling.
  * 4. **The head of SQLite's write-ahead log**: of one that is damaged or gone SQLite would read nothing.
  * 5. **SQLite's own structure**: `integrity_check` up to 64 MiB, `quick_check` up to 512 MiB.
- * 6. **Each row of kv.db** against its SHA-256 whenever it is read, and all of them at start in a kv.db of
- *    up to 16 MiB.
+ * 6. **Each row of kv.db** against its SHA-256, as all of them are read into memory, and that there are as
+ *    many as its index has. History must fit the keys, and every key's lease must be there.
  *
  * ## What cannot be noticed
  *
  * * Damage inside the log's very last record, or that record cut off: it looks like a write that was
  *   interrupted. A node that stops in order writes one more record, so that nothing of the log is the last.
  *   After a kill it shows only if kv.db has already applied what was lost.
- * * In a kv.db above 64 MiB, an index that no longer leads to its row: the key seems not to be there,
- *   or a remembered write or a token seems forgotten.
- * * Damage inside the write-ahead log of kv.db, where a power failure leaves holes by right: SQLite
- *   goes back to the state before, and the log is applied to it again.
+ * * A whole row of kv.db that is gone together with its entry in the index, unless history or a key needs
+ *   it. In a kv.db above 64 MiB, an index that leads from one key to another's row: the next start finds
+ *   the row that was then overwritten.
+ * * Damage inside the write-ahead log of kv.db, which SQLite takes for a commit that was cut short: it goes
+ *   back to the batch before, and the log is applied to it again. If the log no longer reaches back so far,
+ *   it is noticed.
  * * A whole folder replaced by an older copy of itself, or everything deleted but the key share.
  *   No file in a folder can witness against that. A node that lost its disk must not come back
  *   under its old share, and a backup of a folder is not a way to bring a voter back.
  *
- * A data folder of the version that kept the log in SQLite (`raft.db`) is refused with that reason.
+ * A data folder of the version that kept the log in SQLite (`raft.db`), or of one whose kv.db had other
+ * tables, is refused with that reason, and with how to move its data.
  *
  * ## Why these settings
  *
  * Exclusive locking keeps the index of the write-ahead log in memory and every other program out.
  * Keys are byte strings, because Deno cuts SQLite text at U+0000. Tables have row ids: measured with
- * 256-byte values, `WITHOUT ROWID` doubled the time of a put.
+ * 256-byte values, `WITHOUT ROWID` doubled the time of a put. A start reads them in the order of their
+ * row ids, which is that of the file.
  *
  * @module
  */
@@ -103,7 +115,6 @@ export {
   syncFolder,
   writeFully,
 } from "./folder.ts";
-export { KEY_VALUE_FILE, openKeyValueStore, SqliteKeyValueStore } from "./key_value_store.ts";
 export type { StoreOptions } from "./open_database.ts";
 export {
   checkRaftStore,
@@ -118,7 +129,6 @@ export { SNAPSHOT_BYTES_MAX, type SnapshotFile } from "./snapshot/snapshot_file.
 export { Snapshots } from "./snapshot/snapshots.ts";
 export { CorruptionError } from "./storage_error.ts";
 export { openStores, Stores } from "./stores.ts";
-export type { Database, Row } from "./database.ts";
-export type { RememberedTable } from "./remembered_table.ts";
-export type { TokenTable } from "./token_table.ts";
+export { KEY_VALUE_FILE } from "./tables/table_file.ts";
+export type { Tables, TablesUser } from "./tables/tables.ts";
 export type { LogFile, LogFiles } from "./log/files.ts";

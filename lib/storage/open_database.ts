@@ -36,7 +36,7 @@ interface DatabaseOptions extends StoreOptions {
 }
 
 /** The layout of the database; `meta` says it. */
-export const FORMAT_VERSION = "3";
+export const FORMAT_VERSION = "4";
 
 const FILE_HEAD = "SQLite format 3\0";
 
@@ -121,8 +121,8 @@ function configure(connection: DatabaseSync): void {
   runAll(connection, [
     "PRAGMA locking_mode = EXCLUSIVE",
     "PRAGMA journal_mode = WAL",
-    // The log replays what a power failure undoes, so a commit need not wait for the disk.
-    "PRAGMA synchronous = NORMAL",
+    // What a commit has written, the log may forget.
+    "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
@@ -150,7 +150,9 @@ function checkOwner(options: DatabaseOptions, connection: DatabaseSync, path: st
   if (format !== FORMAT_VERSION) {
     throw new EnvironmentError(
       `Cannot use ${path}: its format is ${format}, and this version of Floe knows only ` +
-        `${FORMAT_VERSION}. Start the node with the version that wrote it.`,
+        `${FORMAT_VERSION}. Start the node with the version that wrote it. To move its data, read each ` +
+        `key from the cluster there (floe get) and write it into a new cluster of this version ` +
+        `(floe put).`,
     );
   }
   if (cluster === options.cluster && node === options.node) return;

@@ -5,61 +5,64 @@
  */
 
 import { join } from "node:path";
-import { assert } from "../assert.ts";
-import type { LogIndex } from "../types.ts";
+import { assert, assertDefined } from "../assert.ts";
+import type { Store, StoreLimits } from "../kv/mod.ts";
 import { createDataFolder } from "./folder.ts";
-import { KEY_VALUE_FILE, openKeyValueStore, type SqliteKeyValueStore } from "./key_value_store.ts";
 import type { StoreOptions } from "./open_database.ts";
 import { openRaftStore, RAFT_FOLDER, type RaftStore } from "./raft_store.ts";
-import { checkRows } from "./row_digest.ts";
+import type { SnapshotFile } from "./snapshot/snapshot_file.ts";
 import { Snapshots } from "./snapshot/snapshots.ts";
 import { CorruptionError, KEY_VALUE_WAY_BACK, RAFT_WAY_BACK } from "./storage_error.ts";
-
-/**
- * Up to this size each row of kv.db is read at start: about 30 ms for each MiB with values of 256 bytes,
- * and 200 ms with values of one. A larger one's rows are checked when they are read.
- */
-const ROW_CHECK_BYTES_MAX = 16 * 1024 * 1024;
+import { KEY_VALUE_FILE } from "./tables/table_file.ts";
+import { Tables } from "./tables/tables.ts";
 
 /** The durable parts of one node. */
 export class Stores {
   /** Hard state, log and certificates. */
   readonly raft: RaftStore;
   /** The state machine's data. */
-  readonly keyValues: SqliteKeyValueStore;
+  readonly tables: Tables;
   /** Snapshots of the state machine's data. */
   readonly snapshots: Snapshots;
+  #store: Store | null;
 
   /** Takes over what {@linkcode openStores} opened. */
   constructor(
     parts: {
       readonly raft: RaftStore;
-      readonly keyValues: SqliteKeyValueStore;
+      readonly tables: Tables;
       readonly snapshots: Snapshots;
+      readonly store: Store;
     },
   ) {
     this.raft = parts.raft;
-    this.keyValues = parts.keyValues;
+    this.tables = parts.tables;
     this.snapshots = parts.snapshots;
+    this.#store = parts.store;
   }
 
   /** Whether kv.db was made anew and the log no longer reaches back: only a snapshot brings it back. */
   get lacksState(): boolean {
-    return this.keyValues.appliedIndex < this.raft.logStart.index;
+    return this.tables.appliedIndex < this.raft.logStart.index;
+  }
+
+  /** The store as the tables have it at the start; to be asked once. */
+  takeStore(): Store {
+    const store = assertDefined(this.#store, "What a start found is taken once");
+    this.#store = null;
+    return store;
   }
 
   /**
-   * Puts a snapshot that `snapshots.finish` made ready in the place of the state machine's data;
-   * `keyValues` stays the same object. Right after the log has it that it starts there: if
-   * the process dies between the two, the next start installs it.
-   *
-   * @throws {EnvironmentError} when the disk fails; the node must stop.
+   * The store of a snapshot that `snapshots.finish` made ready. Its file takes the place of the state
+   * machine's data in the background, before any later batch. Right after the log has it that it starts
+   * there: if the process dies between the two, the next start installs it.
    */
-  installSnapshot({ index }: { readonly index: LogIndex }): void {
+  installSnapshot(snapshot: SnapshotFile): Store {
+    const { index } = snapshot;
     // By now a later snapshot may be on its way, which is then installed after this one.
     assert(index <= this.raft.logStart.index, `The log does not start after entry ${index} yet`);
-    this.snapshots.install(index);
-    assert(this.keyValues.appliedIndex === index, `The snapshot of ${index} is another one`);
+    return this.snapshots.install(snapshot);
   }
 
   /** Closes everything. Without it nothing is lost; with it the next start is shorter. */
@@ -67,7 +70,7 @@ export class Stores {
     try {
       await this.snapshots.close();
     } finally {
-      this.keyValues.close();
+      await this.tables.close();
       await this.raft.close();
     }
   }
@@ -75,32 +78,29 @@ export class Stores {
 
 /**
  * Creates the data folder when there is none, opens the stores, completes the installation of a
- * snapshot that was interrupted, and checks that the stores fit together.
+ * snapshot that was interrupted, checks that the stores fit together, and reads the state machine's data
+ * into memory.
  *
  * @throws {EnvironmentError} when another process uses the folder, or the disk fails.
  * @throws {InputError} when the folder belongs to another cluster or node.
  * @throws {CorruptionError} when something is damaged or missing.
  */
-export function openStores(options: StoreOptions): Stores {
+export async function openStores(options: StoreOptions, limits: StoreLimits = {}): Promise<Stores> {
   createDataFolder(options.folder);
-  using opened = new DisposableStack();
+  await using opened = new AsyncDisposableStack();
   // In this order: the log is never missing beside a kv.db, see `prepareFolder` in raft_store.ts.
   const raft = opened.adopt(openRaftStore(options), (store) => store.abandon());
-  const keyValues = opened.adopt(openKeyValueStore(options), (store) => store.close());
-  const snapshots = new Snapshots(options, keyValues);
-  const stores = new Stores({ raft, keyValues, snapshots });
-  completeInstallation(stores);
-  checkStoresAgree(stores, options.folder);
-  if (Deno.statSync(keyValues.path).size <= ROW_CHECK_BYTES_MAX) checkRows(keyValues);
+  const path = join(options.folder, KEY_VALUE_FILE);
+  const tables = opened.adopt(await Tables.open(path, options), (open) => open.close());
+  const snapshots = new Snapshots(options, { tables, limits });
+  const { index } = raft.logStart;
+  // The log says that a snapshot takes its place, and the process died before it was there.
+  if (tables.appliedIndex < index) await snapshots.completeInstallation(index);
+  checkStoresAgree({ raft, tables }, options.folder);
+  const store = await tables.load(limits);
   snapshots.removeLeftovers();
   opened.move();
-  return stores;
-}
-
-/** The log says that a snapshot takes the log's place, and the process died before it was there. */
-function completeInstallation({ raft, keyValues, snapshots }: Stores): void {
-  const { index } = raft.logStart;
-  if (keyValues.appliedIndex < index && snapshots.isReady(index)) snapshots.install(index);
+  return new Stores({ raft, tables, snapshots, store });
 }
 
 /** How far each of a node's stores reaches. */
@@ -108,7 +108,7 @@ interface StoreReach {
   /** Of the log. */
   readonly raft: Pick<RaftStore, "lastIndex" | "logStart">;
   /** Of kv.db. */
-  readonly keyValues: Pick<SqliteKeyValueStore, "appliedIndex">;
+  readonly tables: Pick<Tables, "appliedIndex">;
 }
 
 /**
@@ -119,9 +119,9 @@ interface StoreReach {
  *
  * @throws {CorruptionError} when the stores do not fit together.
  */
-export function checkStoresAgree({ raft, keyValues }: StoreReach, folder: string): void {
+export function checkStoresAgree({ raft, tables }: StoreReach, folder: string): void {
   const { lastIndex, logStart } = raft;
-  const { appliedIndex } = keyValues;
+  const { appliedIndex } = tables;
   if (appliedIndex > lastIndex) {
     throw new CorruptionError({
       file: join(folder, RAFT_FOLDER),

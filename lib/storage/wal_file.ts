@@ -2,8 +2,8 @@
  * A look at SQLite's write-ahead log before SQLite sees it.
  *
  * SQLite reads its log up to the first frame whose checksum is wrong and takes that for the end. That
- * is right here: without an fsync for each commit a power failure leaves holes. But of a log that is gone,
- * or whose head is damaged, it reads nothing and says nothing.
+ * is right here: a power failure leaves a commit that was not yet synced in pieces. But of a log that is
+ * gone, or whose head is damaged, it reads nothing and says nothing.
  *
  * The format is at https://sqlite.org/fileformat2.html#the_write_ahead_log.
  *
@@ -11,12 +11,11 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
-import { assert } from "../assert.ts";
 import { EnvironmentError } from "../errors.ts";
 import { readFully } from "./folder.ts";
 
 /** Size of a page of any of Floe's databases: SQLite's default. */
-export const PAGE_BYTES = 4096;
+const PAGE_BYTES = 4096;
 
 const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
@@ -38,25 +37,6 @@ export function isWalUsable(path: string): boolean {
   if (magic !== MAGIC && magic !== MAGIC + 1) return false;
   const [first, second] = checksum(view, { end: 24, littleEndian: magic === MAGIC });
   return view.getUint32(24) === first && view.getUint32(28) === second;
-}
-
-/**
- * The numbers, from 1, of the pages that the first `frameCount` frames of the log at `path` change.
- *
- * @throws whatever reading the file throws.
- */
-export function listWalPages(path: string, frameCount: number): ReadonlySet<number> {
-  using file = Deno.openSync(path);
-  const view = new DataView(new ArrayBuffer(4));
-  const number = new Uint8Array(view.buffer);
-  const pages = new Set<number>();
-  for (let frame = 0; frame < frameCount; frame++) {
-    // Only the numbers: to read all of the log takes several times as long.
-    file.seekSync(HEADER_BYTES + frame * (FRAME_HEADER_BYTES + PAGE_BYTES), Deno.SeekMode.Start);
-    assert(readFully(file, number) === 4, `${path} has less than ${frameCount} frames`);
-    pages.add(view.getUint32(0));
-  }
-  return pages;
 }
 
 /** The first bytes of a file; null when it has fewer, or is not there. */
@@ -93,12 +73,10 @@ export const META_SCHEMA: string =
  * Between the second step and the third the file alone says it is not whole, while the log is
  * still there.
  *
- * @param beforeMove is called when the log is as it will be moved, and the file still as it was.
  * @throws {EnvironmentError} when something keeps SQLite from moving all of it.
  */
-export function checkpoint(connection: DatabaseSync, beforeMove: () => void = () => {}): void {
+export function checkpoint(connection: DatabaseSync): void {
   runAll(connection, ["UPDATE meta SET value = 'no' WHERE name = 'whole'"]);
-  beforeMove();
   const moved = connection.prepare("PRAGMA wal_checkpoint(PASSIVE)").get();
   if (moved?.["busy"] !== 0 || moved["log"] !== moved["checkpointed"]) {
     throw new EnvironmentError(

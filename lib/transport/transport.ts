@@ -6,6 +6,7 @@
 
 import { catching, InputError } from "../errors.ts";
 import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
+import type { LeaseMessage } from "../kv/mod.ts";
 import type { Message, TermProof } from "../raft/mod.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { Acceptor } from "./acceptor.ts";
@@ -17,6 +18,7 @@ import {
   encodeKeyGenerationMessage,
   isKeyGenerationPayload,
 } from "./keygen_codec.ts";
+import { decodeLeaseMessage, encodeLeaseMessage, isLeasePayload } from "./lease_codec.ts";
 import { decodeMessage, encodeMessage } from "./message_codec.ts";
 import type { KeyPair } from "./noise_primitives.ts";
 import { Peer } from "./peer.ts";
@@ -49,6 +51,8 @@ export interface TransportOptions
   readonly onMessage: (message: Message) => void;
   /** Takes every message of key generation's in the same way; they are dropped where it is absent. */
   readonly onKeyGenerationMessage?: ((message: KeyGenerationMessage) => void) | undefined;
+  /** Takes every message about leases in the same way. */
+  readonly onLeaseMessage?: ((message: LeaseMessage) => void) | undefined;
   /** Uniform in [0, 1), for the jitter of reconnecting; `Math.random` unless given. */
   readonly random?: () => number;
 }
@@ -121,6 +125,11 @@ export class Transport {
     return this.#send(message.to, () => encodeKeyGenerationMessage(message));
   }
 
+  /** Sends a message about a lease: see {@linkcode send}. */
+  sendLease(message: LeaseMessage): boolean {
+    return this.#send(message.to, () => encodeLeaseMessage(message));
+  }
+
   /** Whether messages to a peer are sent, rather than dropped. */
   isConnected(peer: NodeId): boolean {
     return this.#peers.get(peer)?.connected ?? false;
@@ -161,6 +170,12 @@ export class Transport {
       this.#options.onKeyGenerationMessage?.(message);
       return KEYGEN_WORK;
     }
+    if (isLeasePayload(payload)) {
+      const message = decodeLeaseMessage(payload, route);
+      this.#reporter.count("message.received");
+      this.#options.onLeaseMessage?.(message);
+      return LEASE_WORK;
+    }
     const message = decodeMessage(payload, route);
     this.#reporter.count("message.received");
     this.#options.onMessage(message);
@@ -181,6 +196,9 @@ const SIGNING_WORK = 128;
 
 /** What key generation's messages make: nearly all of them are about points. */
 export const KEYGEN_WORK: number = SIGNING_WORK;
+
+/** A read is confirmed, together with others. */
+const LEASE_WORK = 2;
 
 /** What a message makes, at least 1. */
 export function workOf(message: Message): number {

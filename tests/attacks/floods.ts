@@ -5,13 +5,13 @@
  * @module
  */
 
-import { encodeUtf8 } from "../../lib/bytes.ts";
 import { encodeCommand } from "../../lib/kv/mod.ts";
 import type { AppendRequest, Message, TermProof } from "../../lib/raft/mod.ts";
 import { encodeFrame } from "../../lib/transport/frame.ts";
 import { encodeMessage } from "../../lib/transport/message_codec.ts";
 import { type NodeId, toEpoch, toLogIndex, toTerm } from "../../lib/types.ts";
 import { GOOD_POINT } from "../frost/weak_points.ts";
+import { putCommand } from "../kv/support.ts";
 
 /** Who floods whom, and when. */
 export interface FloodTarget {
@@ -34,7 +34,7 @@ const BALLAST = new Uint8Array(2 * 1024 * 1024);
 const PROPOSALS = 1_000;
 const ENTRIES = 16_000;
 const EPOCH = toEpoch(1);
-const READABLE = encodeCommand({ kind: "put", key: "flood", value: encodeUtf8("x") });
+const READABLE = encodeCommand(putCommand("flood", "x"));
 const UNREADABLE = new Uint8Array(1);
 
 /** Every kind of flood, by its name. */

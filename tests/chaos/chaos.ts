@@ -183,7 +183,7 @@ class ChaosRun implements AsyncDisposable {
   async #checkStopped(): Promise<void> {
     await this.#cluster.stopAll();
     this.#events = await countNodeEvents(this.#cluster);
-    const { rows, differences } = readKeySpace(this.#cluster);
+    const { rows, differences } = await readKeySpace(this.#cluster);
     this.#violations.push(...differences, ...checkHistory(this.#exchanges, rows));
   }
 

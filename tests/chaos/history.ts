@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { KeyValue } from "../../lib/kv/mod.ts";
+import type { KeyValueRow } from "../../lib/kv/mod.ts";
 import { checkLinearizable, type Model, type Operation } from "../support/linearizability.ts";
 
 /** A key's value as a client saw it. No two writes write the same value. */
@@ -68,7 +68,7 @@ export function formatHistory(exchanges: readonly Exchange[]): string {
 /** Everything wrong with a history, given what the key space holds in the end; empty if nothing is. */
 export function checkHistory(
   exchanges: readonly Exchange[],
-  rows: ReadonlyMap<string, KeyValue>,
+  rows: ReadonlyMap<string, KeyValueRow>,
 ): string[] {
   const { values, violations } = collectValues(exchanges);
   for (const [key, ofKey] of Map.groupBy(exchanges, ({ request }) => request.key)) {
@@ -113,7 +113,7 @@ export function seenBy({ request, ending }: Pick<Exchange, "request" | "ending">
 function checkAcknowledged(
   key: string,
   exchanges: readonly Exchange[],
-  row: KeyValue | null,
+  row: KeyValueRow | null,
 ): string[] {
   let last = { revision: 0, value: null as string | null };
   let mayBeDeleted = false;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import type { KeyValue } from "../../lib/kv/mod.ts";
+import type { KeyValueRow } from "../../lib/kv/mod.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { checkHistory, type Ending, type Exchange, type Request } from "./history.ts";
 
@@ -17,10 +17,10 @@ function history(
   );
 }
 
-function rows(value: string, revision: number): ReadonlyMap<string, KeyValue> {
+function rows(value: string, revision: number): ReadonlyMap<string, KeyValueRow> {
   const modRevision = toLogIndex(revision);
-  const row = { value: encodeUtf8(value), createRevision: modRevision, modRevision, version: 1 };
-  return new Map([[KEY, { key: KEY, ...row }]]);
+  const age = { createRevision: modRevision, modRevision, version: 1, lease: 0 };
+  return new Map([[KEY, { key: encodeUtf8(KEY), value: encodeUtf8(value), ...age }]]);
 }
 
 const put = (value: string): Request => ({ kind: "put", key: KEY, value });

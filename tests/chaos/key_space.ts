@@ -4,23 +4,25 @@
  * @module
  */
 
-import { encodeHex } from "../../lib/bytes.ts";
-import type { KeyValue } from "../../lib/kv/mod.ts";
-import { openKeyValueStore } from "../../lib/storage/mod.ts";
+import { decodeUtf8, encodeHex } from "../../lib/bytes.ts";
+import type { KeyValueRow } from "../../lib/kv/mod.ts";
+import { openStores } from "../../lib/storage/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
 import type { ChaosCluster } from "./chaos_cluster.ts";
 
 /** All rows by key, and where nodes disagree on them. */
 export interface KeySpace {
   /** The rows of the first node. */
-  readonly rows: ReadonlyMap<string, KeyValue>;
+  readonly rows: ReadonlyMap<string, KeyValueRow>;
   /** What others have differently. */
   readonly differences: readonly string[];
 }
 
 /** Compares the nodes' key spaces byte for byte. The nodes have stopped. */
-export function readKeySpace(cluster: ChaosCluster): KeySpace {
-  const [first, ...others] = cluster.nodes.map(({ id }) => ({ id, rows: readRows(cluster, id) }));
+export async function readKeySpace(cluster: ChaosCluster): Promise<KeySpace> {
+  const nodes: NodeRows[] = [];
+  for (const { id } of cluster.nodes) nodes.push({ id, rows: await readRows(cluster, id) });
+  const [first, ...others] = nodes;
   if (first === undefined) return { rows: new Map(), differences: [] };
   const differences = others.flatMap((other) => compare(first, other));
   return { rows: first.rows, differences };
@@ -28,16 +30,21 @@ export function readKeySpace(cluster: ChaosCluster): KeySpace {
 
 interface NodeRows {
   readonly id: NodeId;
-  readonly rows: ReadonlyMap<string, KeyValue>;
+  readonly rows: ReadonlyMap<string, KeyValueRow>;
 }
 
-function readRows(cluster: ChaosCluster, node: NodeId): ReadonlyMap<string, KeyValue> {
+async function readRows(
+  cluster: ChaosCluster,
+  node: NodeId,
+): Promise<ReadonlyMap<string, KeyValueRow>> {
   const { config: { cluster: name } } = cluster;
-  const store = openKeyValueStore({ folder: cluster.folderOf(node), cluster: name, node });
+  const stores = await openStores({ folder: cluster.folderOf(node), cluster: name, node });
   try {
-    return new Map([...store.rows()].map((row) => [row.key, row]));
+    const { records, index } = stores.takeStore().keys;
+    const live = [...index.handles()].filter((handle) => records.isLive(handle));
+    return new Map(live.map((handle) => [decodeUtf8(records.key(handle)), records.copy(handle)]));
   } finally {
-    store.close();
+    await stores.close();
   }
 }
 
@@ -50,7 +57,7 @@ function compare(left: NodeRows, right: NodeRows): string[] {
   });
 }
 
-function describe(row: KeyValue | undefined): string {
+function describe(row: KeyValueRow | undefined): string {
   if (row === undefined) return "nothing";
   const { createRevision, modRevision, version, value } = row;
   return JSON.stringify({ createRevision, modRevision, version, value: encodeHex(value) });

@@ -1,8 +1,9 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { ANSWER_BYTES_MAX } from "../../lib/client/client.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
+import { VALUE_BYTES_MAX } from "../../lib/kv/transaction.ts";
 import { RequestError, type RequestFailure } from "../../lib/node/api.ts";
 import { FakeNode, openApp, problemAnswer } from "../http/fake_node.ts";
+import { putCommand } from "../kv/support.ts";
 import { floe, type Host } from "./fake_terminal.ts";
 
 function failing(code: RequestFailure, options: { maybeApplied: boolean; times?: number }) {
@@ -42,7 +43,7 @@ for (const [what, host] of UNCERTAIN) {
   for (const args of [["put", "k", "x"], ["del", "k"]]) {
     Deno.test(`${args[0]} goes to the next node when ${what}, and is done once`, async () => {
       const b = new FakeNode();
-      b.apply({ kind: "put", key: "k", value: new Uint8Array() });
+      b.apply(putCommand("k", ""));
       const outcome = await floe(args, { hosts: { "a:1": host, "b:1": b } });
       deepEqual([outcome.code, outcome.stderr, outcome.requests.length], [0, "", 2]);
       equal(b.commands.length, 2);
@@ -116,7 +117,7 @@ Deno.test("a failure that no other attempt mends ends a write, and leaves open w
 
 Deno.test("a decision of the cluster is the last word, though an earlier attempt was lost", async () => {
   const b = new FakeNode();
-  b.apply({ kind: "put", key: "k", value: new Uint8Array() });
+  b.apply(putCommand("k", ""));
   const hosts = { "a:1": failing("timeout", { maybeApplied: true }), "b:1": b };
   const outcome = await floe(["put", "k", "x", "--if-absent"], { hosts });
   deepEqual([outcome.code, outcome.requests.length], [4, 2]);
@@ -136,7 +137,7 @@ Deno.test("a node that is silent costs a write no more than a part of its time",
 Deno.test("a read goes to the next node whatever passing trouble the first has", async () => {
   for (const [, host] of UNCERTAIN) {
     const b = new FakeNode();
-    await b.write({ kind: "put", key: "k", value: new Uint8Array([65]) }, { timeoutMs: 1 });
+    await b.write(putCommand("k", "A"), { timeoutMs: 1 });
     const outcome = await floe(["get", "k"], { hosts: { "a:1": host, "b:1": b } });
     deepEqual([outcome.code, outcome.stdout, outcome.stderr], [0, "A", ""]);
   }
@@ -252,7 +253,7 @@ Deno.test("an answer without an end is cut off, and is not Floe's", async () => 
 Deno.test("the largest value comes whole in its longest form", async () => {
   const node = new FakeNode();
   const value = new Uint8Array(VALUE_BYTES_MAX).fill(1);
-  node.apply({ kind: "put", key: "k", value });
+  node.apply(putCommand("k", value));
   const { code, stdout } = await floe(["get", "k", "-o", "json"], { hosts: { "a:1": node } });
   equal(code, 0);
   equal(JSON.parse(stdout).value, "\u0001".repeat(VALUE_BYTES_MAX));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openStores } from "../../lib/storage/mod.ts";
+import { createDataFolder, openRaftStore } from "../../lib/storage/mod.ts";
 import { toClusterName, toNodeId } from "../../lib/types.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { floe, type Outcome, type Surroundings } from "./fake_terminal.ts";
@@ -193,9 +193,8 @@ class Place implements Disposable {
 
 function makeStores(folder: string, cluster: string): void {
   const node = toNodeId("server_1");
-  const stores = openStores({ folder, cluster: toClusterName(cluster), node });
-  stores.raft.abandon();
-  stores.keyValues.close();
+  createDataFolder(folder);
+  openRaftStore({ folder, cluster: toClusterName(cluster), node }).abandon();
 }
 
 function refuses({ code, stderr, stdout }: Outcome, message: RegExp): void {

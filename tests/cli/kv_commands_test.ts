@@ -1,12 +1,15 @@
-import { deepEqual, equal, match } from "node:assert/strict";
-import { type Command, VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
+import assert, { deepEqual, equal, match } from "node:assert/strict";
+import type { Command } from "../../lib/kv/command.ts";
+import { VALUE_BYTES_MAX } from "../../lib/kv/transaction.ts";
 import { FakeNode } from "../http/fake_node.ts";
+import { putCommand } from "../kv/support.ts";
 import { floe } from "./fake_terminal.ts";
 
 /** A command without its idempotency key, which is random. */
 function effectOf(command: Command | undefined): Partial<Command> {
-  const { idempotencyKey = "", ...effect } = command ?? {};
-  match(idempotencyKey, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  assert(command?.kind === "transaction");
+  const { idempotency, ...effect } = command;
+  match(idempotency?.key ?? "", /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
   return effect;
 }
 
@@ -17,11 +20,7 @@ Deno.test("put prints key, revision and version", async () => {
   equal(outcome.stdout, "KEY    REVISION  VERSION\na/b c  101       1\n");
   deepEqual(outcome.requests, ["PUT a:1/v1/kv/a%2Fb%20c?timeoutMs=1800"]);
   equal(node.commands.length, 1);
-  deepEqual(effectOf(node.commands[0]), {
-    kind: "put",
-    key: "a/b c",
-    value: new TextEncoder().encode("blue"),
-  });
+  deepEqual(effectOf(node.commands[0]), putCommand("a/b c", "blue"));
 });
 
 Deno.test("put -o json prints the API's answer on one line", async () => {
@@ -35,7 +34,7 @@ Deno.test("put takes the bytes of standard input for -", async () => {
   const node = new FakeNode();
   const bytes = new Uint8Array([0xff, 0, 10]);
   equal((await floe(["put", "a", "-"], { hosts: { "a:1": node }, stdin: bytes })).code, 0);
-  deepEqual(effectOf(node.commands[0]), { kind: "put", key: "a", value: bytes });
+  deepEqual(effectOf(node.commands[0]), putCommand("a", bytes));
 });
 
 Deno.test("put takes the bytes of a file", async () => {
@@ -44,7 +43,7 @@ Deno.test("put takes the bytes of a file", async () => {
   const bytes = new Uint8Array([1, 2, 0xff]);
   await Deno.writeFile(path, bytes);
   equal((await floe(["put", "a", "--file", path], { hosts: { "a:1": node } })).code, 0);
-  deepEqual(effectOf(node.commands[0]), { kind: "put", key: "a", value: bytes });
+  deepEqual(effectOf(node.commands[0]), putCommand("a", bytes));
   await Deno.remove(path);
 });
 
@@ -52,7 +51,7 @@ Deno.test("put takes an empty value, and one that begins with a dash after --", 
   const node = new FakeNode();
   equal((await floe(["put", "a", ""], { hosts: { "a:1": node } })).code, 0);
   equal((await floe(["put", "a", "--", "-o"], { hosts: { "a:1": node } })).code, 0);
-  deepEqual(node.commands.map((put) => put.kind === "put" && put.value.length), [0, 2]);
+  deepEqual(node.commands.map(effectOf), [putCommand("a", ""), putCommand("a", "-o")]);
 });
 
 const REFUSED_PUTS: readonly (readonly [args: readonly string[], stderr: RegExp])[] = [
@@ -99,8 +98,7 @@ Deno.test("put refuses standard input above the limit", async () => {
 
 async function nodeWith(key: string, value: string | Uint8Array<ArrayBuffer>): Promise<FakeNode> {
   const node = new FakeNode();
-  const bytes = typeof value === "string" ? new TextEncoder().encode(value) : value;
-  await node.write({ kind: "put", key, value: bytes }, { timeoutMs: 1 });
+  await node.write(putCommand(key, value), { timeoutMs: 1 });
   return node;
 }
 
@@ -134,7 +132,7 @@ Deno.test("get -o json prints the value with its revisions", async () => {
 Deno.test("get --stale asks for a stale read", async () => {
   const node = await nodeWith("a", "x");
   equal((await floe(["get", "a", "--stale"], { hosts: { "a:1": node } })).code, 0);
-  deepEqual(node.reads, [{ key: "a", consistency: "stale", timeoutMs: 1800 }]);
+  deepEqual(node.reads, [{ consistency: "stale", timeoutMs: 1800 }]);
 });
 
 Deno.test("get of a key that is not there exits with 3 and prints nothing", async () => {
@@ -150,7 +148,7 @@ Deno.test("del prints the revision of the deletion, and exits with 3 the next ti
   const second = await floe(["del", "a"], { hosts });
   deepEqual([second.code, second.stdout, second.stderr], [3, "", 'floe: There is no key "a"\n']);
   const json = await floe(["del", "a", "-o", "json"], { hosts });
-  deepEqual([json.code, json.stdout], [3, '{"key":"a","deleted":false,"revision":104}\n']);
+  deepEqual([json.code, json.stdout], [3, '{"key":"a","deleted":false,"revision":102}\n']);
 });
 
 Deno.test("put --if-absent writes a key once and then exits with 4", async () => {

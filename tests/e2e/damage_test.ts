@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
+import { VALUE_BYTES_MAX } from "../../lib/kv/transaction.ts";
 import type { NodeId } from "../../lib/types.ts";
 import type { ProcessEvent } from "./harness/events.ts";
 import { get, handOver, put } from "./harness/persistent_client.ts";
@@ -12,9 +12,6 @@ const VALUE = "the quick brown fox jumps over the lazy dog";
 
 /** The least that a node takes: beyond it the log no longer reaches back. */
 const LOG_BYTES_MAX = 8 * 1024 * 1024;
-
-/** Of a kv.db up to this size every row is read at start. */
-const CHECKED_AT_START_BYTES_MAX = 16 * 1024 * 1024;
 
 const RAFT_WAY_BACK = /A share cannot be made again: .* once the whole cluster has a new key/;
 const KEY_VALUE_WAY_BACK = /move every file of this folder whose name begins with kv\.db out of it/;
@@ -90,30 +87,6 @@ for (const { what, file, inflict, message } of DAMAGES) {
     await goOnElectingAndWriting(cluster, others);
   });
 }
-
-// A start must not take longer the more a node holds: it reads all rows of a small kv.db only.
-Deno.test("a node whose large kv.db has a flipped byte in a value stops when it is read, and never serves it", async () => {
-  await using cluster = new TestCluster({ nodes: 3 });
-  const { id: leader } = await cluster.leader();
-  for (let number = 0; number < 1.1 * CHECKED_AT_START_BYTES_MAX / VALUE_BYTES_MAX; number++) {
-    await put(cluster, leader, { key: `filler ${number}`, value: "x".repeat(VALUE_BYTES_MAX) });
-  }
-  const { victim, others } = await writeAndStopOne(cluster);
-  flipByte(`${cluster.dataDir(victim)}/kv.db`, VALUE);
-
-  const process = cluster.start(victim);
-  await process.said.waitFor("that it started", ({ event }) => event === "started");
-  const answer = await cluster.fetch(victim, "/v1/kv/greeting?consistency=stale");
-  const text = await answer.text();
-  assert.equal(answer.status, 503, text);
-  assert.doesNotMatch(text, /lazy dog/);
-  const { code } = await process.ended;
-  const said = process.said.otherLines.join("\n");
-  assert.equal(code, 1, said);
-  assert.match(said, /kv\.db: the row of key "greeting" is damaged/);
-  assert.match(said, KEY_VALUE_WAY_BACK);
-  await goOnElectingAndWriting(cluster, others);
-});
 
 Deno.test("a node whose kv.db was lost comes back by the way that it names", async () => {
   await using cluster = new TestCluster({ nodes: 3 });

@@ -3,14 +3,14 @@ import { writeSelfExtracting } from "../../scripts/self_extracting.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "floe-packed-" });
 const executable = `${folder}/packed`;
-const worker = `${folder}/snapshot_worker.ts`;
+const worker = `${folder}/storage_worker.ts`;
 
 Deno.test.beforeAll(async () => {
   Deno.writeTextFileSync(
     `${folder}/main.ts`,
     `console.log(JSON.stringify([Deno.args, Deno.env.get("FLOE_EXECUTABLE")]));
      if (Deno.args[0] !== "worker") Deno.exit(Number(Deno.args[0] ?? 0));
-     const url = new URL("./snapshot_worker.ts", import.meta.url);
+     const url = new URL("./storage_worker.ts", import.meta.url);
      const worker = new Worker(url, { type: "module" });
      worker.onmessage = ({ data }) => Deno.exit(data);
      worker.postMessage(41);`,

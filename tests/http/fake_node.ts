@@ -10,14 +10,17 @@ import { Authorizer } from "../../lib/http/authorization.ts";
 import type { Application } from "../../lib/http/route.ts";
 import { PROBLEM_MEDIA_TYPE, type ProblemBody } from "../../lib/http/wire.ts";
 import type { Command } from "../../lib/kv/command.ts";
-import { StateMachine } from "../../lib/kv/state_machine.ts";
+import { Store } from "../../lib/kv/store.ts";
+import { StoreView } from "../../lib/kv/store_view.ts";
 import type { Token } from "../../lib/kv/token.ts";
+import { type Watcher, WatchHub, type WatchQuery } from "../../lib/kv/watch_hub.ts";
 import type {
   Consistency,
   LeaderAnswer,
+  LeaseAnswer,
   NodeApi,
   NodeStatus,
-  ReadAnswer,
+  WatchRefusal,
   WriteAnswer,
 } from "../../lib/node/api.ts";
 import type { KeyGenerationReport } from "../../lib/node/key_generation/report.ts";
@@ -29,8 +32,7 @@ import {
   toNodeId,
   toTerm,
 } from "../../lib/types.ts";
-import { certificateEntry, commandEntry } from "../kv/support.ts";
-import { MemoryKeyValueStore } from "../support/memory_store.ts";
+import { entryOf } from "../kv/support.ts";
 
 /** RFC 8032 §7.1, test 1: a real Ed25519 public key. */
 const PUBLIC_KEY = Uint8Array.fromHex(
@@ -68,6 +70,8 @@ const STATUS: NodeStatus = {
   commitIndex: toLogIndex(70),
   leaderCommitIndex: toLogIndex(70),
   appliedIndex: toLogIndex(70),
+  revision: toLogIndex(70),
+  compactedRevision: toLogIndex(0),
   lastLogIndex: toLogIndex(71),
   trouble: null,
   uptimeMs: 61_000,
@@ -125,13 +129,19 @@ export class FakeNode implements NodeApi {
   hold: Promise<void> = Promise.resolve();
   /** What arrived, in order. */
   readonly commands: Command[] = [];
-  readonly reads: { key: string; consistency: Consistency; timeoutMs: number }[] = [];
+  readonly reads: { consistency: Consistency; timeoutMs: number }[] = [];
   readonly timeouts: number[] = [];
-  readonly #machine = new StateMachine(new MemoryKeyValueStore());
+  /** Leases that were kept alive, in order. */
+  readonly keptAlive: number[] = [];
+  readonly store = new Store();
+  readonly hub = new WatchHub(this.store.keys);
 
   /** The first write has revision 101. */
   constructor() {
-    this.#machine.apply(Array.from({ length: 100 }, (_, at) => certificateEntry(at + 1)));
+    const [term, kind, data] = [toTerm(1), "certificate", new Uint8Array()] as const;
+    this.store.apply(
+      Array.from({ length: 100 }, (_, at) => ({ index: toLogIndex(at + 1), term, kind, data })),
+    );
   }
 
   async write(
@@ -146,28 +156,48 @@ export class FakeNode implements NodeApi {
   /** Applies a command as if it had come through another node, whatever `failure` says. */
   apply(command: Command): WriteAnswer {
     this.commands.push(command);
-    const [applied] = this.#machine.apply([commandEntry(this.#machine.appliedIndex + 1, command)]);
+    const [applied] = this.store.apply([entryOf(this.store.appliedIndex + 1, command)]);
+    for (const watcher of this.hub.publish().ready) watcher.onReady();
     if (applied === undefined || !("result" in applied)) throw new Error("a command has a result");
     return { result: applied.result, isReplay: applied.kind === "replayed" };
   }
 
-  async read(
-    key: string,
+  async view(
     options: { readonly consistency: Consistency; readonly timeoutMs: number },
-  ): Promise<ReadAnswer> {
-    this.reads.push({ key, ...options });
+  ): Promise<StoreView> {
+    this.reads.push(options);
     await this.#wait();
-    return { row: this.#machine.get(key), revision: this.#machine.appliedIndex };
+    return new StoreView(this.store);
+  }
+
+  watch(query: WatchQuery, onReady: () => void): Watcher | WatchRefusal {
+    return this.hub.watch(query, onReady);
+  }
+
+  async keepAlive(id: number, options: { readonly timeoutMs: number }): Promise<LeaseAnswer> {
+    this.keptAlive.push(id);
+    return await this.leaseTimes(id, options);
+  }
+
+  async leaseTimes(
+    id: number,
+    { timeoutMs }: { readonly timeoutMs: number },
+  ): Promise<LeaseAnswer> {
+    this.timeouts.push(timeoutMs);
+    await this.#wait();
+    const lease = this.store.keys.leases.get(id);
+    if (lease === null) return { kind: "leaseNotFound" };
+    return { kind: "lease", lease, secondsLeft: lease.ttlSeconds };
   }
 
   token(id: string): Token | null {
-    return this.#machine.token(id);
+    return this.store.tokens.get(id) ?? null;
   }
 
   async tokens({ timeoutMs }: { readonly timeoutMs: number }): Promise<readonly Token[]> {
     this.timeouts.push(timeoutMs);
     await this.#wait();
-    return this.#machine.tokens();
+    return this.store.tokenRows();
   }
 
   status(): NodeStatus {

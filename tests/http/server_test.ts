@@ -2,7 +2,7 @@ import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
 import { EnvironmentError } from "../../lib/errors.ts";
 import { Authorizer } from "../../lib/http/authorization.ts";
 import { type ApiServerOptions, startApiServer } from "../../lib/http/server.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
+import { VALUE_BYTES_MAX } from "../../lib/kv/transaction.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { makeTlsKeys } from "../support/certificate.ts";
 import { FakeNode } from "./fake_node.ts";

@@ -10,7 +10,7 @@ import { KeyFileError, type KeyFolder } from "../../lib/keys/key_file.ts";
 import { claimShare, readNodeKeys, writeNodeKeys } from "../../lib/keys/node_keys.ts";
 import { Passphrase } from "../../lib/keys/passphrase.ts";
 import { seal, type SecretLabel } from "../../lib/keys/sealed_text.ts";
-import { openStores, type StoreOptions } from "../../lib/storage/mod.ts";
+import { createDataFolder, openRaftStore, type StoreOptions } from "../../lib/storage/mod.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { TestKeygen } from "../keygen/harness.ts";
 import "../support/cheap_scrypt.ts";
@@ -319,9 +319,8 @@ function makeStores(
   { node = self, cluster = config.cluster }: Partial<Pick<StoreOptions, "node" | "cluster">> = {},
 ): void {
   // Released at once: only the files matter.
-  const stores = openStores({ folder, cluster, node });
-  stores.raft.abandon();
-  stores.keyValues.close();
+  createDataFolder(folder);
+  openRaftStore({ folder, cluster, node }).abandon();
 }
 
 function writeOtherGroup(dataDir: string, { cluster }: ClusterConfig): void {

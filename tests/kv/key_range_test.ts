@@ -20,8 +20,8 @@ import {
   startsWith,
 } from "../../lib/kv/key_range.ts";
 import { InvariantError } from "../../lib/assert.ts";
-import { keyRange } from "./store_commands.ts";
-import { bytes, del, put, range, toRange, transaction } from "./store_support.ts";
+import { keyRange } from "./commands.ts";
+import { bytes, del, put, range, toRange, transaction } from "./support.ts";
 
 const shortBytes = fc.array(fc.constantFrom(0, 1, 0x61, 0xfe, 0xff), { maxLength: 4 })
   .map((list) => Uint8Array.from(list));

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { LEASE_KEYS_PER_ENTRY, LEASES_MAX } from "../../lib/kv/lease_table.ts";
 import { Lessor } from "../../lib/kv/lessor.ts";
 import { digestStore } from "../../lib/kv/store_digest.ts";
-import { bytes, command, del, Driver, put, text } from "./store_support.ts";
+import { toTerm } from "../../lib/types.ts";
+import { bytes, command, del, Driver, put, TERM, text } from "./support.ts";
 
 /** The kind of the last change of each key, newest first. */
 function kinds(driver: Driver): readonly string[] {
@@ -35,7 +36,7 @@ Deno.test("what a lease that ran out removed can be told from a delete", () => {
   const driver = new Driver();
   driver.grant(7);
   driver.do(put("a", "", { lease: 7 }));
-  const result = driver.apply({ kind: "expireLeases", ids: [7, 8] });
+  const result = driver.apply({ kind: "expireLeases", term: TERM, ids: [7, 8] });
   assert.deepEqual(result, { kind: "leasesExpired", keysDeleted: 1, unfinished: [], revision: 3 });
   assert.deepEqual(kinds(driver)[0], "expire a");
 });
@@ -43,7 +44,7 @@ Deno.test("what a lease that ran out removed can be told from a delete", () => {
 Deno.test("the end of a lease without keys takes no revision", () => {
   const driver = new Driver();
   driver.grant(7);
-  assert.equal(driver.apply({ kind: "expireLeases", ids: [7] }).revision, 0);
+  assert.equal(driver.apply({ kind: "expireLeases", term: TERM, ids: [7] }).revision, 0);
   assert.equal(driver.store.keys.leases.count, 0);
 });
 
@@ -82,11 +83,11 @@ Deno.test("a lease with too many keys for one entry goes in several, each bounde
   assert.deepEqual(digestStore(other.store), digestStore(driver.store), "whatever came first");
   const going = driver.do(put("late", "", { lease: 7 }));
   assert.ok(going.kind === "transactionRefused" && going.reason === "leaseNotFound");
-  const second = driver.apply({ kind: "expireLeases", ids: [7] });
+  const second = driver.apply({ kind: "expireLeases", term: TERM, ids: [7] });
   assert.ok(second.kind === "leasesExpired");
   assert.deepEqual([second.keysDeleted, second.unfinished], [LEASE_KEYS_PER_ENTRY, [7]]);
   assert.match(kinds(driver)[0] ?? "", /^delete /, "it was revoked, so it does not expire");
-  const last = driver.apply({ kind: "expireLeases", ids: [7] });
+  const last = driver.apply({ kind: "expireLeases", term: TERM, ids: [7] });
   assert.ok(last.kind === "leasesExpired");
   assert.deepEqual([last.keysDeleted, last.unfinished], [1, []]);
   assert.deepEqual(driver.keys(), []);
@@ -105,7 +106,7 @@ Deno.test("one entry that ends several leases is bounded as a whole", () => {
   keys.put({ key: bytes("z"), value: bytes(""), lease: 2 });
   keys.commit();
   driver.skip(1);
-  const result = driver.apply({ kind: "expireLeases", ids: [1, 2, 3] });
+  const result = driver.apply({ kind: "expireLeases", term: TERM, ids: [1, 2, 3] });
   assert.ok(result.kind === "leasesExpired");
   assert.deepEqual([result.keysDeleted, result.unfinished], [LEASE_KEYS_PER_ENTRY, [2]]);
   assert.equal(keys.leases.get(2)?.ending, "expired");
@@ -181,7 +182,7 @@ Deno.test("a lease whose end was decided is not kept alive any more", () => {
 Deno.test("a proposal that seems lost is made again, and not after the lease is gone", () => {
   const lessor = newLessor(1, 1);
   assert.deepEqual(tick(lessor, 11), [1, 2]);
-  lessor.gone(2);
+  lessor.changed(2, null);
   assert.deepEqual(tick(lessor, 49), []);
   assert.deepEqual(tick(lessor, 1), [1]);
   assert.equal(lessor.count, 1);
@@ -190,9 +191,8 @@ Deno.test("a proposal that seems lost is made again, and not after the lease is 
 Deno.test("a lease that is not whole gone is due at once, and once", () => {
   const lessor = newLessor(1, 100);
   tick(lessor, 11);
-  lessor.unfinished(1);
-  lessor.unfinished(2);
-  lessor.unfinished(77);
+  lessor.changed(1, { id: 1, ttlSeconds: 1, ending: "expired" });
+  lessor.changed(2, { id: 2, ttlSeconds: 100, ending: "revoked" });
   assert.deepEqual(lessor.due(10), [1, 2]);
   assert.deepEqual(lessor.due(10), []);
   assert.deepEqual(tick(lessor, 50), [1, 2]);
@@ -219,9 +219,9 @@ Deno.test("due() gives no more than it is asked for, and the others the next tim
 
 Deno.test("a lease granted anew under an old id does not inherit its time", () => {
   const lessor = newLessor(1);
-  lessor.gone(1);
+  lessor.changed(1, null);
   tick(lessor, 5);
-  lessor.granted({ id: 1, ttlSeconds: 1, ending: null });
+  lessor.changed(1, { id: 1, ttlSeconds: 1, ending: null });
   assert.deepEqual(tick(lessor, 10), []);
   assert.deepEqual(tick(lessor, 1), [1]);
 });
@@ -240,7 +240,7 @@ Deno.test("many leases run out in the order of their deadlines, whatever is kept
         assert.ok(lessor.keepAlive(id));
         deadlines.set(id, now + id * 10 + 1);
       } else if (!deadlines.has(id)) {
-        lessor.granted({ id, ttlSeconds: id, ending: null });
+        lessor.changed(id, { id, ttlSeconds: id, ending: null });
         deadlines.set(id, now + id * 10 + 1);
       }
       for (let left = 7; left > 0; left--) {
@@ -250,13 +250,47 @@ Deno.test("many leases run out in the order of their deadlines, whatever is kept
         const due = lessor.due(100);
         assert.deepEqual(due, expected.sort((left, right) => left - right));
         for (const id of due) {
-          lessor.gone(id);
+          lessor.changed(id, null);
           deadlines.delete(id);
         }
       }
     }
   }));
 });
+
+Deno.test("leases are expired by the leader of the entry's term alone", () => {
+  const driver = new Driver();
+  driver.apply({ kind: "grantLease", id: 7, ttlSeconds: 9 });
+  driver.do(put("a", "1", { lease: 7 }));
+  const late = { kind: "expireLeases", term: toTerm(TERM + 1), ids: [7] } as const;
+  assert.deepEqual(driver.apply(late), {
+    kind: "leasesExpired",
+    keysDeleted: 0,
+    unfinished: [],
+    revision: 2,
+  });
+  assert.equal(driver.store.keys.leases.get(7)?.ending, null);
+});
+
+Deno.test("a store names the leases that entries touched, once", () => {
+  const { store, ...driver } = touching();
+  driver.grant(1);
+  driver.grant(2);
+  assert.deepEqual([...store.takeTouchedLeases()], [1, 2]);
+  assert.deepEqual([...store.takeTouchedLeases()], []);
+  driver.revoke(2);
+  driver.revoke(3);
+  assert.deepEqual([...store.takeTouchedLeases()], [2]);
+});
+
+function touching() {
+  const driver = new Driver();
+  return {
+    store: driver.store,
+    grant: (id: number) => driver.apply({ kind: "grantLease", id, ttlSeconds: 9 }),
+    revoke: (id: number) => driver.apply({ kind: "revokeLease", id }),
+  };
+}
 
 Deno.test("a lease granted under an idempotency key is granted once", () => {
   const driver = new Driver();

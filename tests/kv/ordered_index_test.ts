@@ -4,7 +4,7 @@ import { InvariantError } from "../../lib/assert.ts";
 import { Arena, SLAB_BYTES } from "../../lib/kv/arena.ts";
 import { compareKeys, keyText } from "../../lib/kv/key_range.ts";
 import { OrderedIndex } from "../../lib/kv/ordered_index.ts";
-import { bytes } from "./store_support.ts";
+import { bytes } from "./support.ts";
 
 /** An index over keys in a list: a key's handle is its place in the list plus 1. */
 function newIndex(keys: readonly Uint8Array[]): OrderedIndex {

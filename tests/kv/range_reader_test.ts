@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { keyText } from "../../lib/kv/key_range.ts";
 import { type RangeItem, type RangeQuery, RangeReader } from "../../lib/kv/range_reader.ts";
-import type { ReplicatedStore } from "../../lib/kv/replicated_store.ts";
+import type { Store } from "../../lib/kv/store.ts";
 import { toLogIndex } from "../../lib/types.ts";
-import { anyEntry, key, keyRange } from "./store_commands.ts";
+import { anyEntry, key, keyRange } from "./commands.ts";
 import { StoreModel, within } from "./store_model.ts";
-import { bytes, del, Driver, put, text, toRange } from "./store_support.ts";
+import { bytes, del, Driver, put, text, toRange } from "./support.ts";
 
 interface Read {
   readonly names: readonly string[];
@@ -15,7 +15,7 @@ interface Read {
 }
 
 function read(
-  store: ReplicatedStore,
+  store: Store,
   query: Omit<RangeQuery, "revision"> & { readonly revision?: number },
   between: () => void = () => {},
 ): Read {

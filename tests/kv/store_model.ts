@@ -7,7 +7,7 @@ import { LEASE_KEYS_PER_ENTRY, type LeaseEnd, type LeaseRow } from "../../lib/kv
 import { compareKeys, inRange, type KeyRange, keyText } from "../../lib/kv/key_range.ts";
 import type { ChangeKind, KeyValueRow } from "../../lib/kv/record.ts";
 import type { OperationAnswer, TransactionAnswer } from "../../lib/kv/run_transaction.ts";
-import type { StoreCommand, StoreResult } from "../../lib/kv/store_command.ts";
+import type { Command, CommandResult } from "../../lib/kv/command.ts";
 import type {
   Condition,
   Operation,
@@ -28,7 +28,7 @@ export interface ModelEvent {
   readonly previous: KeyValueRow | null;
 }
 
-type Outcome = StoreResult extends infer Result
+type Outcome = CommandResult extends infer Result
   ? Result extends unknown ? Omit<Result, "revision"> : never
   : never;
 
@@ -40,10 +40,13 @@ export class StoreModel {
   /** The rows after each entry. */
   readonly states: Rows[] = [new Map()];
   readonly events: ModelEvent[] = [];
-  readonly #remembered = new Map<string, { command: string; index: number; result: StoreResult }>();
+  readonly #remembered = new Map<
+    string,
+    { command: string; index: number; result: CommandResult }
+  >();
 
   /** Applies a command as the next entry. */
-  apply(command: StoreCommand): { readonly isReplayed: boolean; readonly result: StoreResult } {
+  apply(command: Command): { readonly isReplayed: boolean; readonly result: CommandResult } {
     this.index++;
     const answer = this.#applyOnce(command);
     this.states[this.index] = new Map(this.rows);
@@ -54,7 +57,7 @@ export class StoreModel {
     return [...this.rows.values()].sort((left, right) => compareKeys(left.key, right.key));
   }
 
-  #applyOnce(command: StoreCommand) {
+  #applyOnce(command: Command) {
     const name = "idempotency" in command ? JSON.stringify(command.idempotency) : undefined;
     if (name === undefined) return { isReplayed: false, result: this.#apply(command) };
     const shown = JSON.stringify(
@@ -78,12 +81,12 @@ export class StoreModel {
     return { isReplayed: false, result };
   }
 
-  #apply(command: StoreCommand): StoreResult {
+  #apply(command: Command): CommandResult {
     const outcome = this.#outcomeOf(command);
-    return { ...outcome, revision: toLogIndex(this.revision) } as StoreResult;
+    return { ...outcome, revision: toLogIndex(this.revision) } as CommandResult;
   }
 
-  #outcomeOf(command: StoreCommand): Outcome {
+  #outcomeOf(command: Command): Outcome {
     switch (command.kind) {
       case "transaction":
         return this.#transact(command);
@@ -257,7 +260,7 @@ function isRelated(difference: number, relation: "=" | "!=" | "<" | ">"): boolea
 }
 
 /** A result as a retry gets it. */
-function withoutReads(result: StoreResult): StoreResult {
+function withoutReads(result: CommandResult): CommandResult {
   return result.kind === "transaction" ? { ...result, ...forgetReads(result) } : result;
 }
 

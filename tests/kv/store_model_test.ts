@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { WatchHub } from "../../lib/kv/watch_hub.ts";
 import { RangeReader } from "../../lib/kv/range_reader.ts";
-import type { ReplicatedStore } from "../../lib/kv/replicated_store.ts";
+import type { Store } from "../../lib/kv/store.ts";
 import type { KeyValueRow } from "../../lib/kv/record.ts";
 import { ALL_KEYS } from "../../lib/kv/key_range.ts";
 import { toLogIndex } from "../../lib/types.ts";
-import { anyEntry, keyRange } from "./store_commands.ts";
+import { anyEntry, keyRange } from "./commands.ts";
 import { type Rows, StoreModel, within } from "./store_model.ts";
-import { Driver } from "./store_support.ts";
+import { Driver } from "./support.ts";
 
 /** Small histories, so that they end within a test. */
 const limits = fc.constantFrom(
@@ -122,7 +122,7 @@ function rowOf(key: Uint8Array): KeyValueRow {
   return { key, value, createRevision: zero, modRevision: zero, version: 1, lease: 0 };
 }
 
-function readAll({ keys, appliedIndex }: ReplicatedStore, revision: number): KeyValueRow[] {
+function readAll({ keys, appliedIndex }: Store, revision: number): KeyValueRow[] {
   const reader = new RangeReader(keys, { keys: ALL_KEYS, revision: toLogIndex(revision) });
   const rows: KeyValueRow[] = [];
   for (;;) {

@@ -1,72 +1,22 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { InputError } from "../../lib/errors.ts";
-import { keyText } from "../../lib/kv/key_range.ts";
-import type { LeaseRow } from "../../lib/kv/lease_table.ts";
 import type { KeyValueRow } from "../../lib/kv/record.ts";
-import { ReplicatedStore, type StoreLimits } from "../../lib/kv/replicated_store.ts";
+import { Store } from "../../lib/kv/store.ts";
 import { digestStore } from "../../lib/kv/store_digest.ts";
 import { checkStore } from "../../lib/kv/store_invariants.ts";
 import {
   BATCH_LIMITS,
   type HistoryRow,
   StoreLoader,
-  type TableBatch,
   TableWriter,
 } from "../../lib/kv/store_tables.ts";
-import type { Token } from "../../lib/kv/token.ts";
-import type { RememberedRow } from "../../lib/kv/write_memory.ts";
 import { toLogIndex } from "../../lib/types.ts";
-import { anyEntry } from "./store_commands.ts";
-import { bytes, command, del, Driver, entryOf, put } from "./store_support.ts";
-import { newToken } from "./support.ts";
+import { MemoryTables } from "../support/memory_tables.ts";
+import { anyEntry } from "./commands.ts";
+import { bytes, command, del, Driver, entryOf, newToken, put } from "./support.ts";
 
-/** Tables as a database would have them, in maps. */
-class Tables {
-  readonly keys = new Map<string, KeyValueRow>();
-  readonly leases = new Map<number, LeaseRow>();
-  readonly tokens = new Map<string, Token>();
-  remembered: RememberedRow[] = [];
-  history: HistoryRow[] = [];
-  heads = {
-    appliedIndex: toLogIndex(0),
-    revision: toLogIndex(0),
-    compactedRevision: toLogIndex(0),
-  };
-
-  write(batch: TableBatch): void {
-    const { appliedIndex, revision, compactedRevision } = batch;
-    assert.ok(appliedIndex > this.heads.appliedIndex);
-    this.heads = { appliedIndex, revision, compactedRevision };
-    for (const row of batch.puts) this.keys.set(keyText(row.key), structuredClone(row));
-    for (const key of batch.deletes) this.keys.delete(keyText(key));
-    this.history.push(...batch.history.map((row) => structuredClone(row)));
-    this.history = this.history.filter((row) => row.revision > compactedRevision);
-    setAll(this.leases, batch.leases);
-    setAll(this.tokens, batch.tokens);
-    this.remembered.push(...batch.remembered);
-    this.remembered = this.remembered.filter(({ index }) => index > batch.forgottenIndex);
-  }
-
-  load(limits: StoreLimits): ReplicatedStore {
-    const loader = new StoreLoader(limits);
-    for (const row of this.leases.values()) loader.lease(row);
-    for (const row of this.keys.values()) loader.key(row);
-    for (const row of this.history) loader.history(row);
-    for (const row of this.tokens.values()) loader.token(row);
-    for (const row of this.remembered) loader.remembered(row);
-    return loader.finish(this.heads);
-  }
-}
-
-function setAll<Id, Row>(rows: Map<Id, Row>, changes: ReadonlyMap<Id, Row | null>): void {
-  for (const [id, row] of changes) {
-    if (row === null) rows.delete(id);
-    else rows.set(id, row);
-  }
-}
-
-function writeAll(writer: TableWriter, tables: Tables, changesMax = 2): void {
+function writeAll(writer: TableWriter, tables: MemoryTables, changesMax = 2): void {
   for (;;) {
     const batch = writer.next({ changesMax, bytesMax: 1e9 });
     if (batch === null) return;
@@ -76,7 +26,7 @@ function writeAll(writer: TableWriter, tables: Tables, changesMax = 2): void {
 }
 
 /** Everything that is known of each change, oldest first. */
-function historyOf({ keys: { history, records } }: ReplicatedStore) {
+function historyOf({ keys: { history, records } }: Store) {
   return Array.from({ length: history.count }, (_, at) => {
     const handle = history.handle(history.first + at);
     const previous = records.previous(handle);
@@ -104,7 +54,7 @@ Deno.test("tables written at any moment, in any batches, load as the store was a
       };
       const driver = new Driver(limits);
       const writer = new TableWriter(driver.store);
-      const tables = new Tables();
+      const tables = new MemoryTables();
       for (const [command, size] of steps) {
         driver.applied(command);
         const batch = size === 0 ? null : writer.next({ changesMax: size, bytesMax: 1e9 });
@@ -131,7 +81,7 @@ Deno.test("a loaded store has the history that was written", () => {
     fc.property(fc.array(anyEntry, { maxLength: 40, size: "max" }), (commands) => {
       const driver = new Driver();
       const writer = new TableWriter(driver.store);
-      const tables = new Tables();
+      const tables = new MemoryTables();
       for (const command of commands) {
         if (command.kind === "compact") continue;
         driver.applied(command);
@@ -203,7 +153,7 @@ Deno.test("what is not yet written is not forgotten, whatever history may keep",
   const writer = new TableWriter(driver.store);
   for (let count = 0; count < 10; count++) driver.do(put("a", String(count)));
   assert.equal(driver.store.keys.history.count, 10);
-  const tables = new Tables();
+  const tables = new MemoryTables();
   writeAll(writer, tables);
   assert.equal(driver.store.keys.history.count, 2);
   checkStore(driver.store);
@@ -212,7 +162,7 @@ Deno.test("what is not yet written is not forgotten, whatever history may keep",
 Deno.test("tokens, leases and remembered writes come back, and their retries are known", () => {
   const driver = new Driver();
   const writer = new TableWriter(driver.store);
-  const tables = new Tables();
+  const tables = new MemoryTables();
   const named = command({ success: [put("a", "1")] }, {
     idempotency: { token: null, key: "once" },
   });
@@ -280,7 +230,7 @@ Deno.test("one batch is out at a time", () => {
 Deno.test("a store replays entries that its tables have, without effect", () => {
   const driver = new Driver();
   const writer = new TableWriter(driver.store);
-  const tables = new Tables();
+  const tables = new MemoryTables();
   driver.do(put("a", "1"));
   driver.do(put("a", "2"));
   writeAll(writer, tables);

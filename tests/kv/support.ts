@@ -1,63 +1,41 @@
-import fc from "fast-check";
-import assert from "node:assert/strict";
+/** What the tests of the replicated store have in common. */
+
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import { InputError } from "../../lib/errors.ts";
-import type { RememberedWrite } from "../../lib/kv/apply_command.ts";
+import { ALL_KEYS, type KeyRange, keysWithPrefix, singleKey } from "../../lib/kv/key_range.ts";
 import {
-  type Command,
-  IDEMPOTENCY_KEY_LENGTH_MAX,
-  type WriteOptions,
+  type AppliedEntry,
+  type CommittedEntry,
+  Store,
+  type StoreLimits,
+} from "../../lib/kv/store.ts";
+import type { TransactionAnswer } from "../../lib/kv/run_transaction.ts";
+import { encodeCommand } from "../../lib/kv/command_codec.ts";
+import type {
+  Command,
+  CommandOptions,
+  CommandResult,
+  TransactionCommand,
 } from "../../lib/kv/command.ts";
-import { decodeCommand, encodeCommand } from "../../lib/kv/command_codec.ts";
-import type { CommittedEntry } from "../../lib/kv/state_machine.ts";
+import { checkStore } from "../../lib/kv/store_invariants.ts";
+import type {
+  DeleteOperation,
+  Operation,
+  PutOperation,
+  RangeOperation,
+  Transaction,
+} from "../../lib/kv/transaction.ts";
 import { type NewToken, TOKEN_ID_LENGTH } from "../../lib/kv/token.ts";
-import { toLogIndex } from "../../lib/types.ts";
+import { type Term, toLogIndex, toTerm } from "../../lib/types.ts";
 
-/** What the tests of the state machine have in common. */
+/** The term of every entry. */
+export const TERM: Term = toTerm(1);
 
-/** An entry with the command `put key text`. */
-export function putEntry(
-  index: number,
-  key: string,
-  text: string,
-  options: WriteOptions = {},
-): CommittedEntry {
-  return commandEntry(index, { kind: "put", key, value: encodeUtf8(text), ...options });
-}
+/** The bytes of a text. */
+export const bytes = encodeUtf8;
 
-/** An entry with the command `delete key`. */
-export function deleteEntry(
-  index: number,
-  key: string,
-  options: WriteOptions = {},
-): CommittedEntry {
-  return commandEntry(index, { kind: "delete", key, ...options });
-}
-
-/** Any options that a write may have, all of them or none included. */
-export const writeOptions: fc.Arbitrary<WriteOptions> = fc.record({
-  ifModRevision: fc.maxSafeNat().map(toLogIndex),
-  idempotencyKey: fc.stringMatching(new RegExp(`^[!#-[\\]-~]{1,${IDEMPOTENCY_KEY_LENGTH_MAX}}$`)),
-  idempotencyOwner: fc.stringMatching(/^[0-9a-f]{16}$/),
-}, { requiredKeys: [] }).map(({ idempotencyOwner, ...options }) =>
-  options.idempotencyKey === undefined || idempotencyOwner === undefined
-    ? options
-    : { ...options, idempotencyOwner }
-);
-
-/** An entry with any command. */
-export function commandEntry(index: number, command: Command): CommittedEntry {
-  return { index: toLogIndex(index), kind: "command", data: encodeCommand(command) };
-}
-
-/** The first entry of a leader's term. */
-export function certificateEntry(index: number): CommittedEntry {
-  return { index: toLogIndex(index), kind: "certificate", data: encodeUtf8("a signed note") };
-}
-
-/** An entry with bytes that no client of Floe would have proposed. */
-export function rawEntry(index: number, data: Uint8Array): CommittedEntry {
-  return { index: toLogIndex(index), kind: "command", data };
+/** The text of bytes. */
+export function text(value: Uint8Array): string {
+  return new TextDecoder().decode(value);
 }
 
 /** A token that reads and writes below `app/`; `id` is a hex digit, of which its id is made. */
@@ -72,30 +50,155 @@ export function newToken(id: string, changes: Partial<NewToken> = {}): NewToken 
   };
 }
 
-/** A remembered put of this revision. */
-export function remembered(index: number, idempotencyKey: string): RememberedWrite {
-  const revision = toLogIndex(index);
+/** A put of texts. */
+export function put(
+  key: string,
+  value: string | null,
+  changes: Partial<PutOperation> = {},
+): PutOperation {
   return {
-    idempotencyKey,
-    commandDigest: new Uint8Array(32).fill(index),
-    result: { kind: "put", revision, createRevision: revision, version: 1 },
+    kind: "put",
+    key: bytes(key),
+    value: value === null ? null : bytes(value),
+    lease: 0,
+    isPreviousWanted: false,
+    ...changes,
   };
 }
 
-/** Asserts that each flipped bit of a command is refused, or read as another command in its one form. */
-export function assertFlipsNoticed(command: Command): void {
-  const whole = encodeCommand(command);
-  for (let bit = 0; bit < whole.length * 8; bit++) {
-    const flipped = whole.slice();
-    flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-    let read: Command;
-    try {
-      read = decodeCommand(flipped);
-    } catch (error) {
-      assert.ok(error instanceof InputError, `bit ${bit}: ${error}`);
-      continue;
+/** A delete of one key, or of a range. */
+export function del(
+  keys: string | KeyRange,
+  changes: Partial<DeleteOperation> = {},
+): DeleteOperation {
+  return { kind: "delete", keys: toRange(keys), isPreviousWanted: false, ...changes };
+}
+
+/** A read of one key, or of a range, in the order of the keys. */
+export function range(
+  keys: string | KeyRange,
+  changes: Partial<RangeOperation> = {},
+): RangeOperation {
+  return {
+    kind: "range",
+    keys: toRange(keys),
+    sortBy: "key",
+    order: "ascending",
+    show: "rows",
+    countAll: false,
+    ...changes,
+  };
+}
+
+/** A key as a range, a text that ends in `*` as a prefix. */
+export function toRange(keys: string | KeyRange): KeyRange {
+  if (typeof keys !== "string") return keys;
+  if (keys === "*") return ALL_KEYS;
+  return keys.endsWith("*") ? keysWithPrefix(bytes(keys.slice(0, -1))) : singleKey(bytes(keys));
+}
+
+/** A transaction; what is not given is empty. */
+export function transaction(parts: Partial<Transaction>): Transaction {
+  return { conditions: [], success: [], failure: [], ...parts };
+}
+
+/** A transaction as a command. */
+export function command(parts: Partial<Transaction>, options: object = {}): Command {
+  return { kind: "transaction", ...transaction(parts), ...options };
+}
+
+/** A command that sets one key. */
+export function putCommand(
+  key: string,
+  value: string | Uint8Array,
+  options: CommandOptions = {},
+): TransactionCommand {
+  const operation = { ...put(key, null), value: typeof value === "string" ? bytes(value) : value };
+  return { kind: "transaction", ...transaction({ success: [operation] }), ...options };
+}
+
+/** A command that removes one key. */
+export function deleteCommand(key: string, options: CommandOptions = {}): TransactionCommand {
+  return { kind: "transaction", ...transaction({ success: [del(key)] }), ...options };
+}
+
+/** An entry with this command. */
+export function entryOf(index: number, command: Command): CommittedEntry {
+  return { index: toLogIndex(index), term: TERM, kind: "command", data: encodeCommand(command) };
+}
+
+/** A store to which commands are applied one by one, and which is checked whole after each. */
+export class Driver {
+  readonly store: Store;
+
+  constructor(store: Store | StoreLimits = {}) {
+    this.store = store instanceof Store ? store : new Store(store);
+  }
+
+  /** Applies a command as the next entry. */
+  applied(command: Command): AppliedEntry {
+    const [applied] = this.store.apply([entryOf(this.store.appliedIndex + 1, command)]);
+    checkStore(this.store);
+    if (applied === undefined) throw new Error("Nothing was applied");
+    return applied;
+  }
+
+  /** Applies a command and gives its result. */
+  apply(command: Command): CommandResult {
+    const applied = this.applied(command);
+    if ("result" in applied) return applied.result;
+    throw new Error(`The entry was ${applied.kind}`);
+  }
+
+  /** Does operations under no condition. */
+  do(...success: readonly Operation[]): CommandResult {
+    return this.apply(command({ success }));
+  }
+
+  /** Does a transaction that is not refused. */
+  transact(parts: Partial<Transaction>): TransactionAnswer {
+    const result = this.apply(command(parts));
+    if (result.kind === "transaction") return result;
+    throw new Error(`The transaction came to ${result.kind}`);
+  }
+
+  /** Makes a lease. */
+  grant(id: number, ttlSeconds = 60): CommandResult {
+    return this.apply({ kind: "grantLease", id, ttlSeconds });
+  }
+
+  /** Entries that change nothing, so that revisions have gaps. */
+  skip(count: number): void {
+    for (let left = count; left > 0; left--) {
+      const index = toLogIndex(this.store.appliedIndex + 1);
+      this.store.apply([{ index, term: TERM, kind: "certificate", data: bytes("a note") }]);
     }
-    assert.deepEqual(encodeCommand(read), flipped, `bit ${bit}`);
-    assert.notDeepEqual(read, command, `bit ${bit}`);
+  }
+
+  /** The value of a key as text, or null. */
+  get(key: string): string | null {
+    const { keys } = this.store;
+    const handle = keys.get(bytes(key));
+    return handle === 0 ? null : text(keys.records.value(handle));
+  }
+
+  /** createRevision, modRevision, version and lease of a key, or null. */
+  age(key: string): readonly number[] | null {
+    const { keys: { records }, keys } = this.store;
+    const handle = keys.get(bytes(key));
+    if (handle === 0) return null;
+    return [
+      records.createRevision(handle),
+      records.modRevision(handle),
+      records.version(handle),
+      records.lease(handle),
+    ];
+  }
+
+  /** Every key that there is. */
+  keys(): readonly string[] {
+    const { index, records } = this.store.keys;
+    return [...index.handles()].filter((handle) => records.isLive(handle))
+      .map((handle) => text(records.key(handle)));
   }
 }

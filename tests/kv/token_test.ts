@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { KEY_BYTES_MAX } from "../../lib/kv/command.ts";
+import { KEY_BYTES_MAX } from "../../lib/kv/key_range.ts";
 import {
   checkNewToken,
   checkTokenId,
-  coversKey,
   fromScopeBits,
   hasScope,
   type NewToken,
@@ -51,17 +50,6 @@ Deno.test("hasScope() takes admin for everything, and nothing else for what it i
     assert.equal(hasScope({ scopes: ["admin"] }, scope), true);
     assert.equal(hasScope({ scopes: ["read"] }, scope), scope === "read");
     assert.equal(hasScope({ scopes: ["write"] }, scope), scope === "write");
-  }
-});
-
-Deno.test("coversKey() wants one of the prefixes at the key's beginning, or has none", () => {
-  const prefixes = ["app/", "web"];
-  for (const key of ["app/", "app/a", "web", "website"]) {
-    assert.equal(coversKey({ prefixes }, key), true);
-  }
-  for (const key of ["app", "ap", "x/app/a", "APP/a", "wea", ""]) {
-    assert.equal(coversKey({ prefixes }, key), false, key);
-    assert.equal(coversKey({ prefixes: [] }, key), true, key);
   }
 });
 

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { InputError } from "../../lib/errors.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import { readTransaction } from "../../lib/kv/run_transaction.ts";
 import {
   checkTransaction,
@@ -11,8 +10,9 @@ import {
   type Relation,
   type Transaction,
   TRANSACTION_KEYS_MAX,
+  VALUE_BYTES_MAX,
 } from "../../lib/kv/transaction.ts";
-import { bytes, del, Driver, put, range, toRange, transaction } from "./store_support.ts";
+import { bytes, del, Driver, put, range, toRange, transaction } from "./support.ts";
 
 function nest(parts: Partial<Transaction>): Operation {
   return { kind: "transaction", ...transaction(parts) };

@@ -7,7 +7,7 @@ import {
   WatchHub,
   type WatchQuery,
 } from "../../lib/kv/watch_hub.ts";
-import { bytes, del, Driver, put, text, toRange } from "./store_support.ts";
+import { bytes, del, Driver, put, TERM, text, toRange } from "./support.ts";
 
 interface Setting {
   readonly driver: Driver;
@@ -28,6 +28,7 @@ function watch(hub: WatchHub, keys: string, query: Partial<WatchQuery> = {}): Wa
 /** What was taken, each event as `revision kind key`, with a bar after the last of a revision. */
 function shown(taken: Taken): string {
   if (taken.kind === "compacted") return `compacted, oldest ${taken.oldestRevision}`;
+  assert.ok(taken.kind === "events");
   return taken.events.map((event) =>
     `${event.revision} ${event.kind} ${text(event.key)}${event.isLastOfRevision ? " |" : ""}`
   ).join(", ");
@@ -114,7 +115,7 @@ Deno.test("an expiry can be told from a delete, and either can be left out", () 
   driver.grant(1);
   driver.do(put("a", "", { lease: 1 }), put("b", ""));
   driver.do(del("b"));
-  driver.apply({ kind: "expireLeases", ids: [1] });
+  driver.apply({ kind: "expireLeases", term: TERM, ids: [1] });
   hub.publish();
   assert.equal(shown(all.take()), "2 put a, 2 put b |, 3 delete b |, 4 expire a |");
   assert.equal(shown(puts.take()), "2 put a, 2 put b |");
@@ -365,4 +366,19 @@ Deno.test("there are not too many watchers", () => {
   assert.deepEqual(hub.watch({ keys: toRange("a") }), { kind: "tooMany" });
   watchers[0]?.end();
   assert.ok("take" in hub.watch({ keys: toRange("a") }));
+});
+
+Deno.test("close() tells every watcher why, as long as it asks", () => {
+  const { driver, hub } = setting();
+  const watchers = [watch(hub, "a"), watch(hub, "b")];
+  driver.do(put("a", "1"));
+  hub.publish();
+  hub.close("replaced");
+  assert.equal(hub.count, 0);
+  for (const watcher of watchers) {
+    for (let time = 0; time < 2; time++) {
+      assert.deepEqual(watcher.take(), { kind: "closed", reason: "replaced" });
+    }
+    watcher.end();
+  }
 });

@@ -106,13 +106,14 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: "retry-takes-effect-twice",
     bug: "an idempotency key is not looked up",
-    file: "lib/kv/apply_command.ts",
-    find: `  if (remembered === null) {
-    const result = applyCommand(store, command, index);
-    store.remembered.add({ idempotencyKey, commandDigest, result });`,
-    replace: `  if (remembered === null || index > 0) {
-    const result = applyCommand(store, command, index);
-    if (remembered === null) store.remembered.add({ idempotencyKey, commandDigest, result });`,
+    file: "lib/kv/store.ts",
+    find: `    if (remembered !== null) {`,
+    replace: `    if (remembered !== null) return {
+      kind: "command",
+      index,
+      result: this.#applyCommand(command, entry),
+    };
+    if (remembered !== null) {`,
   },
   {
     name: "forwarded-copy-takes-effect",
@@ -131,49 +132,53 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: "condition-unchecked",
     bug: "a conditional write takes effect whatever the key's revision",
-    file: "lib/kv/apply_command.ts",
-    find: `if (ifModRevision !== modRevision) return`,
-    replace: `if (ifModRevision < 0) return`,
+    file: "lib/kv/run_transaction.ts",
+    find: `const succeeded = transaction.conditions.every((condition) => this.#holds(condition));`,
+    replace: `const succeeded = transaction.conditions.length >= 0;`,
   },
   {
     name: "node-makes-its-own-result",
     bug: "what a command does depends on how entries were batched",
-    file: "lib/kv/state_machine.ts",
-    find: `    if (entry.kind === "skipped") return entry;
-    this.#forgetBefore`,
-    replace: `    if (entry.kind === "skipped" || entry.index === this.appliedIndex + 3) {
-      return { kind: "skipped", index: entry.index };
-    }
-    this.#forgetBefore`,
+    file: "lib/kv/store.ts",
+    find: `return read.map((entry) => this.#applyEntry(entry));`,
+    replace: `return read.map((entry, at) =>
+      this.#applyEntry(
+        at === 2 && entry.kind === "command"
+          ? { kind: "refused", index: entry.index, reason: "it is the third" }
+          : entry,
+      )
+    );`,
   },
   {
     name: "absent-means-anything",
     bug: "a put that is only to create a key replaces one that is there",
-    file: "lib/kv/apply_command.ts",
-    find: `  const { ifModRevision = modRevision } = command;`,
-    replace: `  const ifModRevision = command.ifModRevision || modRevision;`,
+    file: "lib/kv/run_transaction.ts",
+    find: `if (!isRelated(this.#numberOf(handle, target) - number, relation)) return false;`,
+    replace:
+      `if (number > 0 && !isRelated(this.#numberOf(handle, target) - number, relation)) return false;`,
   },
   {
     name: "delete-whatever-is-there",
     bug: "a delete takes effect whatever the key's revision",
-    file: "lib/kv/apply_command.ts",
-    find: `if (ifModRevision !== modRevision) return`,
-    replace: `if (ifModRevision !== modRevision && command.kind === "put") return`,
+    file: "lib/kv/run_transaction.ts",
+    find: `const succeeded = transaction.conditions.every((condition) => this.#holds(condition));`,
+    replace: `const succeeded = transaction.success[0]?.kind === "delete" ||
+      transaction.conditions.every((condition) => this.#holds(condition));`,
   },
   {
     name: "reused-key-answers-for-another",
     bug: "another command under a known idempotency key is answered as the first was",
-    file: "lib/kv/apply_command.ts",
-    find: `if (equalBytes(remembered.commandDigest, commandDigest)) return`,
-    replace: `if (remembered.commandDigest.length === commandDigest.length) return`,
+    file: "lib/kv/store.ts",
+    find: `if (equalBytes(remembered.digest, digest)) {`,
+    replace: `if (remembered.digest.length === digest.length) {`,
   },
   {
     name: "failed-condition-forgotten",
     bug: "a write whose condition failed may take effect when it is sent again",
-    file: "lib/kv/apply_command.ts",
-    find: `    store.remembered.add({ idempotencyKey, commandDigest, result });`,
-    replace: `    if (result.kind !== "preconditionFailed") {
-      store.remembered.add({ idempotencyKey, commandDigest, result });
+    file: "lib/kv/store.ts",
+    find: `    this.#rememberWrite({ index, text, digest, result });`,
+    replace: `    if (result.kind !== "transaction" || result.succeeded) {
+      this.#rememberWrite({ index, text, digest, result });
     }`,
   },
   {
@@ -222,8 +227,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: "forgotten-too-early",
     bug: "a write is remembered for half as many entries as is promised",
-    file: "lib/kv/state_machine.ts",
-    find: `const revision = index - this.#rememberedEntries;`,
-    replace: `const revision = index - Math.ceil(this.#rememberedEntries / 2);`,
+    file: "lib/kv/write_memory.ts",
+    find: `if (oldest > index - entriesMax && this.#bytes <= bytesMax) break;`,
+    replace: `if (oldest > index - entriesMax / 2 && this.#bytes <= bytesMax) break;`,
   },
 ];

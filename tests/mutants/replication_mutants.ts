@@ -142,11 +142,10 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
   {
     name: "compacts-what-is-not-durable",
     bug: "the log forgets what is applied, though the state machine may yet lose it",
-    file: "lib/node/loop.ts",
-    find: `return ready.some(({ kind }) => kind === "apply") ? this.#checkpoint() : [];`,
-    replace: `const last = ready.findLast(({ kind }) => kind === "apply");
-    if (last?.kind !== "apply") return [];
-    return [{ kind: "checkpointed", index: last.entries.at(-1)?.index ?? 0 as LogIndex }];`,
+    file: "lib/node/table_keeper.ts",
+    find: `    this.#isWriting = true;`,
+    replace: `    this.#isWriting = true;
+    this.#options.submit({ kind: "checkpointed", index: batch.appliedIndex });`,
   },
   {
     name: "snapshot-leaves-replaced-rows",

@@ -3,38 +3,38 @@ import { assertDefined } from "../../lib/assert.ts";
 import { CertificateError } from "../../lib/certificate/mod.ts";
 import { generateLocalCluster, type PinnedClusterConfig } from "../../lib/config/cluster_config.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { StateMachine } from "../../lib/kv/mod.ts";
+import { Store } from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
 import { ClientService, type ClientServiceParts } from "../../lib/node/client_service.ts";
+import { LiveStore } from "../../lib/node/live_store.ts";
 import type { Input } from "../../lib/raft/mod.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
 import { createTestDoubles, nodeId } from "../certificate/cluster.ts";
 import { fakeGroup } from "../http/fake_node.ts";
-import { putEntry } from "../kv/support.ts";
+import { bytes, entryOf, putCommand } from "../kv/support.ts";
 import { NO_OUTPUT, TestCluster } from "../raft/harness.ts";
 import { withLostState } from "../raft/left_behind.ts";
-import { MemoryKeyValueStore } from "../support/memory_store.ts";
 
 const TIMEOUT_MS = 60_000;
-const PUT = { kind: "put", key: "a", value: Uint8Array.of(1) } as const;
+const PUT = putCommand("a", "1");
 
-Deno.test("read() answers a stale read from what the node has, and asks nobody", async () => {
-  const { service, stateMachine, inputs } = createService();
-  stateMachine.apply([putEntry(1, "a", "x")]);
-  const { row, revision } = await service.read("a", { consistency: "stale", timeoutMs: 0 });
-  assert.equal(new TextDecoder().decode(row?.value), "x");
-  assert.equal(revision, 1);
+Deno.test("view() answers a stale read from what the node has, and asks nobody", async () => {
+  const { service, live, inputs } = createService();
+  live.apply([entryOf(1, putCommand("a", "x"))]);
+  const view = await service.view({ consistency: "stale", timeoutMs: 0 });
+  assert.deepEqual(view.get(bytes("a"))?.value, bytes("x"));
+  assert.equal(view.appliedIndex, 1);
   assert.deepEqual(inputs, []);
 });
 
-Deno.test("read() waits for the core to confirm every other read", async () => {
+Deno.test("view() waits for the core to confirm every other read", async () => {
   for (const consistency of ["linearizable", "lease"] as const) {
     const { service, inputs } = createService();
-    const read = service.read("a", { consistency, timeoutMs: TIMEOUT_MS });
+    const read = service.view({ consistency, timeoutMs: TIMEOUT_MS });
     assert.deepEqual(inputs, [{ kind: "read", readId: 1, lease: consistency === "lease" }]);
     const readIndex = toLogIndex(0);
     service.handle({ ...NO_OUTPUT, reads: [{ kind: "ready", readId: 1, readIndex }] });
-    assert.deepEqual(await read, { row: null, revision: 0 });
+    assert.equal((await read).appliedIndex, 0);
   }
 });
 
@@ -48,39 +48,35 @@ Deno.test("tokens() waits for the core to confirm it", async () => {
 });
 
 Deno.test("write() resolves with its result once the entry is applied", async () => {
-  const { service, stateMachine, inputs } = createService();
+  const { service, live, inputs } = createService();
   const write = service.write(PUT, { timeoutMs: TIMEOUT_MS });
   const [input] = inputs;
   assert.ok(input?.kind === "propose");
   const place = { index: toLogIndex(1), term: toTerm(1) };
   service.handle({ ...NO_OUTPUT, accepted: [{ proposalId: input.proposalId, ...place }] });
   const entry = { ...place, kind: "command" as const, data: input.command };
-  service.applied([entry], stateMachine.apply([entry]));
+  service.applied([entry], live.apply([entry]));
   const { result, isReplay } = await write;
-  assert.deepEqual([result.kind, isReplay], ["put", false]);
+  assert.deepEqual([result.kind, isReplay], ["transaction", false]);
 });
 
-Deno.test("a row that cannot be trusted stops the node, and is not shown", async () => {
+Deno.test("a certificate that cannot be trusted stops the node, and is not shown", () => {
   const damage = new EnvironmentError("Cannot read kv.db");
   const broken = () => {
     throw damage;
   };
-  const { service, stateMachine, failures } = createService({
+  const { service, failures } = createService({
     certificates: { election: broken, elections: broken },
   });
-  stateMachine.get = broken;
-  stateMachine.token = broken;
-  await assert.rejects(service.read("a", { consistency: "stale", timeoutMs: 0 }), isStopping);
-  assert.throws(() => service.token("t"), isStopping);
   assert.throws(() => service.election(toTerm(1)), isStopping);
   assert.throws(() => service.elections({ limit: 1 }), isStopping);
-  assert.deepEqual(failures, [damage, damage, damage, damage]);
+  assert.deepEqual(failures, [damage, damage]);
 });
 
 Deno.test("stop() answers whoever waits, and refuses whoever asks after it", async () => {
   const { service } = createService();
   const write = service.write(PUT, { timeoutMs: TIMEOUT_MS });
-  const read = service.read("a", { consistency: "linearizable", timeoutMs: TIMEOUT_MS });
+  const read = service.view({ consistency: "linearizable", timeoutMs: TIMEOUT_MS });
   const transfer = service.transferLeadership(null);
   service.stop();
   for (const waiting of [write, read, transfer]) await assert.rejects(waiting, isStopping);
@@ -95,7 +91,7 @@ Deno.test("stopServing() answers every request at once, and a hand-over still go
   const { service, cluster, inputs } = createService();
   cluster.elect("server_1");
   const write = service.write(PUT, { timeoutMs: TIMEOUT_MS });
-  const read = service.read("a", { consistency: "linearizable", timeoutMs: TIMEOUT_MS });
+  const read = service.view({ consistency: "linearizable", timeoutMs: TIMEOUT_MS });
   const refused = { name: "RequestError", code: "stopping" };
   const refusals = [
     assert.rejects(write, { ...refused, maybeApplied: true }),
@@ -178,7 +174,7 @@ function createService(parts: Partial<ClientServiceParts> = {}) {
   const certifiers = createTestDoubles({ threshold: 2, voters: 3 });
   const cluster = new TestCluster({ size: 3, certifiers });
   const { certifier, raft: { state } } = cluster.node("server_1");
-  const stateMachine = new StateMachine(new MemoryKeyValueStore());
+  const live = new LiveStore(new Store());
   const inputs: Input[] = [];
   const failures: unknown[] = [];
   const notes: string[] = [];
@@ -188,11 +184,12 @@ function createService(parts: Partial<ClientServiceParts> = {}) {
     genesis: null,
     certifier,
     state,
-    stateMachine,
+    live,
     certificates: { election: () => notes[0] ?? null, elections: () => notes },
     network: {
       isConnected: (peer) => peer === nodeId(2),
       isConfigurationEqual: (peer) => peer === nodeId(2) ? true : null,
+      sendLease: () => false,
       counters: { "frame.refused": 4 },
     },
     counters: () => ({ "inbox.dropped": 3 }),
@@ -200,7 +197,7 @@ function createService(parts: Partial<ClientServiceParts> = {}) {
     fail: (error) => failures.push(error),
     ...parts,
   });
-  return { service, cluster, stateMachine, inputs, failures, notes };
+  return { service, cluster, live, inputs, failures, notes };
 }
 
 function createConfig(): PinnedClusterConfig {

@@ -26,7 +26,6 @@ function recordingPorts(steps: string[]): LoopPorts {
     apply: (entries) => steps.push(`apply ${entries.map(({ index }) => index).join(" ")}`),
     report: () => steps.push("report"),
     installSnapshot: ({ index }) => steps.push(`install ${index}`),
-    checkpoint: () => null,
     sendChunk: ({ to, offset }) => steps.push(`chunk to ${to} from ${offset}`),
     storeChunk: ({ offset, data }) => {
       steps.push(`store ${offset}`);

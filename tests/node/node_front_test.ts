@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { InvariantError } from "../../lib/assert.ts";
+import { ALL_KEYS } from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
 import { NodeFront } from "../../lib/node/node_front.ts";
 import { toTerm } from "../../lib/types.ts";
 import { FakeNode } from "../http/fake_node.ts";
+import { bytes, putCommand } from "../kv/support.ts";
 
-const put = { kind: "put", key: "a", value: new Uint8Array(1) } as const;
+const put = putCommand("a", "1");
 const timeoutMs = 100;
 
 Deno.test("NodeFront refuses everything but key generation while there is no node", async () => {
@@ -27,7 +29,10 @@ Deno.test("NodeFront refuses everything but key generation while there is no nod
     ]
   ) assert.throws(ask, isNoKey);
   await assert.rejects(front.write(put, { timeoutMs }), isNoKey);
-  await assert.rejects(front.read("a", { consistency: "stale", timeoutMs }), isNoKey);
+  await assert.rejects(front.view({ consistency: "stale", timeoutMs }), isNoKey);
+  await assert.rejects(front.keepAlive(1, { timeoutMs }), isNoKey);
+  await assert.rejects(front.leaseTimes(1, { timeoutMs }), isNoKey);
+  assert.throws(() => front.watch({ keys: ALL_KEYS }, () => {}), isNoKey);
   await assert.rejects(front.transferLeadership(null), isNoKey);
 });
 
@@ -42,8 +47,11 @@ Deno.test("NodeFront hands everything on once there is a node", async () => {
   assert.deepEqual(front.elections({ limit: 2 }), node.elections({ limit: 2 }));
   assert.deepEqual(front.election(toTerm(7)), node.election(toTerm(7)));
   assert.deepEqual((await front.write(put, { timeoutMs })).isReplay, false);
-  const { row } = await front.read("a", { consistency: "stale", timeoutMs });
-  assert.deepEqual(row?.value, put.value);
+  const view = await front.view({ consistency: "stale", timeoutMs });
+  assert.deepEqual(view.get(bytes("a"))?.value, bytes("1"));
+  assert.deepEqual(await front.keepAlive(1, { timeoutMs }), { kind: "leaseNotFound" });
+  assert.deepEqual(await front.leaseTimes(1, { timeoutMs }), { kind: "leaseNotFound" });
+  assert.ok("take" in front.watch({ keys: ALL_KEYS }, () => {}));
 });
 
 Deno.test("NodeFront shows nothing before it is told what", () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/command.ts";
 import { COMMAND_BYTES_MAX, encodeCommand } from "../../lib/kv/command_codec.ts";
-import { StateMachine } from "../../lib/kv/state_machine.ts";
+import { Store } from "../../lib/kv/store.ts";
+import { VALUE_BYTES_MAX } from "../../lib/kv/transaction.ts";
 import { REQUESTS_ACTIVE_MAX } from "../../lib/http/connections.ts";
 import { Requests } from "../../lib/node/requests.ts";
 import {
@@ -15,9 +15,9 @@ import type { Input, Message } from "../../lib/raft/mod.ts";
 import { TRANSPORT_DEFAULTS } from "../../lib/transport/settings.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { FakeNode } from "../http/fake_node.ts";
+import { putCommand } from "../kv/support.ts";
 import { TestCluster } from "../raft/harness.ts";
 import type { TestNode } from "../raft/test_node.ts";
-import { MemoryKeyValueStore } from "../support/memory_store.ts";
 
 /** Overload from one end to the other: what fills up refuses, and a client is told when to return. */
 
@@ -27,7 +27,7 @@ const DEADLINE_MS = 1_000;
 class LoadedLeader extends FakeNode {
   readonly requests: Requests;
   readonly #core: TestNode;
-  readonly #machine = new StateMachine(new MemoryKeyValueStore());
+  readonly #machine = new Store();
   readonly #toFollower: Message[] = [];
 
   constructor() {
@@ -85,7 +85,7 @@ Deno.test("a leader without followers answers 503 beyond its cap, and takes writ
   const node = new LoadedLeader();
   const app = createApp(node);
   const value = new Uint8Array(VALUE_BYTES_MAX);
-  const command = { kind: "put", key: "a", value } as const;
+  const command = putCommand("a", value);
   const put = () => app.request("/v1/kv/a", { method: "PUT", body: value });
   const fitting = Math.floor(UNCOMMITTED_BYTES_MAX / encodeCommand(command).length);
   const taken = Array.from({ length: fitting }, put);
@@ -96,7 +96,7 @@ Deno.test("a leader without followers answers 503 beyond its cap, and takes writ
   assert.deepEqual(new Set(statuses), new Set([200]));
   const again = node.write(command, { timeoutMs: DEADLINE_MS });
   node.followerAnswers();
-  assert.equal((await again).result.kind, "put");
+  assert.equal((await again).result.kind, "transaction");
 });
 
 Deno.test("a node with as many requests as it takes answers 503", async () => {

@@ -3,12 +3,17 @@ import type { AppliedEntry } from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
 import { Requests } from "../../lib/node/requests.ts";
 import type { Input, Output } from "../../lib/raft/mod.ts";
-import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import { type LogIndex, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { commandEntry } from "../raft/entries.ts";
 import { NO_OUTPUT } from "../raft/harness.ts";
 
 const COMMAND = Uint8Array.of(1);
 const DEADLINE_MS = 1000;
+
+function resultAt(revision: LogIndex) {
+  const answers = [{ kind: "put", createRevision: revision, version: 1 }] as const;
+  return { kind: "transaction", succeeded: true, answers, revision } as const;
+}
 
 /** Requests with a record of what they ask of the core. */
 class Bench {
@@ -23,7 +28,7 @@ class Bench {
   /** The entry at the next index, of this term, is applied. */
   apply(term: number, outcome?: AppliedEntry): void {
     const index = toLogIndex(++this.appliedIndex);
-    const result = { kind: "put", revision: index, createRevision: index, version: 1 } as const;
+    const result = resultAt(index);
     const outcomes = [outcome ?? { kind: "command", index, result } as const];
     this.requests.applied([commandEntry(index, term)], outcomes, index);
   }
@@ -58,8 +63,7 @@ Deno.test("write() resolves with the result once its entry is applied", async ()
   assert.deepEqual(bench.inputs, [{ kind: "propose", proposalId: 1, command: COMMAND }]);
   bench.accept(1, 1, 3);
   bench.apply(3);
-  const result = { kind: "put", revision: 1, createRevision: 1, version: 1 };
-  assert.deepEqual(await write, { result, isReplay: false });
+  assert.deepEqual(await write, { result: resultAt(toLogIndex(1)), isReplay: false });
   assert.equal(bench.requests.size, 0);
 });
 
@@ -67,8 +71,7 @@ Deno.test("write() says when the result is that of an earlier attempt", async ()
   const bench = new Bench();
   const write = bench.requests.write(COMMAND, DEADLINE_MS);
   bench.accept(1, 2, 3);
-  const revision = toLogIndex(1);
-  const result = { kind: "delete", revision, deleted: true } as const;
+  const result = resultAt(toLogIndex(1));
   bench.apply(3);
   bench.apply(3, { kind: "replayed", index: toLogIndex(2), result });
   assert.deepEqual(await write, { result, isReplay: true });

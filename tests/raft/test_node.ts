@@ -191,8 +191,11 @@ export class TestNode {
         this.persisted.push(batch);
         this.#later.push({ kind: "persisted", sequence: batch.sequence });
       },
-      apply: (entries) => this.applied.push(...entries),
-      checkpoint: () => this.#cluster.compacts ? this.appliedIndex : null,
+      apply: (entries) => {
+        this.applied.push(...entries);
+        if (!this.#cluster.compacts) return;
+        this.#later.push({ kind: "checkpointed", index: this.appliedIndex });
+      },
       installSnapshot: (snapshot) => {
         this.applied.length = 0;
         this.applied.push(...decodeEntries(assertDefined(this.#ready, "A checked snapshot")));

@@ -8,20 +8,22 @@
 import { encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
 import {
   type Command,
+  type CommandOptions,
   type CommandResult,
   encodeCommand,
-  type KeyCommand,
-  type PutCommand,
+  type Operation,
   SECRET_DIGEST_BYTES,
+  singleKey,
   TOKEN_ID_LENGTH,
+  type TransactionCommand,
 } from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
-import { CorruptionError } from "../../lib/storage/mod.ts";
 import { type LogIndex, toLogIndex } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
 import type { EventQueue } from "./event_queue.ts";
 import {
   ANYTHING,
+  effectOf,
   type Ending,
   type Exchange,
   type History,
@@ -71,7 +73,7 @@ const ANSWERED_MAX = 20;
 
 /** A write with an idempotency key, and how it was answered. */
 interface Answered {
-  readonly command: KeyCommand & { readonly idempotencyKey: string };
+  readonly command: TransactionCommand;
   readonly result: CommandResult;
 }
 
@@ -126,7 +128,7 @@ export class Client {
 
   /** Writes something of its own, once, and says how that ended. */
   probe(then: (ending: Ending) => void): void {
-    const command = this.#drawPut("key 0", {});
+    const command = toCommand(this.#drawPut("key 0"), {});
     this.#probe({ kind: "write", command, isRetried: false, expected: ANYTHING }, then);
   }
 
@@ -197,8 +199,9 @@ export class Client {
   #comeBackTo({ command, result }: Answered, then: () => void): void {
     const { random, counters, queue } = this.#options;
     const isReused = random.chance(0.5);
-    const { key, idempotencyKey } = command;
-    const sent = isReused ? this.#drawPut(key, { idempotencyKey }) : command;
+    const { idempotency } = command;
+    const put = this.#drawPut(keyOf(command));
+    const sent = isReused && idempotency !== undefined ? toCommand(put, { idempotency }) : command;
     const request: Request = { kind: "write", command: sent, isRetried: false, expected: ANYTHING };
     const exchange = { request, calledUs: queue.nowUs, ending: UNKNOWN, returnedUs: Infinity };
     counters.count(isReused ? "habit.reusedKey" : "habit.lateRetry");
@@ -213,13 +216,17 @@ export class Client {
     answer: CommandResult,
     { result, isReused }: { readonly result: CommandResult; readonly isReused: boolean },
   ): void {
-    if (answer.revision - result.revision >= this.#options.rememberedEntries) {
-      // It is forgotten, and whatever comes under its name is news.
+    const appliedIndex = Math.max(
+      ...this.#options.machines.map(({ life }) => life?.live.appliedIndex ?? 0),
+    );
+    if (appliedIndex - result.revision >= this.#options.rememberedEntries) {
+      // It is forgotten, or may be, and whatever comes under its name is news.
       this.#options.counters.count("habit.forgottenKey");
       return;
     }
+    // A write that changed nothing has the revision of one before it.
     const isRight = isReused
-      ? answer.kind === "idempotencyKeyReused" && answer.firstRevision === result.revision
+      ? answer.kind === "idempotencyKeyReused" && answer.firstIndex >= result.revision
       : JSON.stringify(answer) === JSON.stringify(result);
     if (isRight || !this.#options.isChecked) return;
     const details = `${JSON.stringify(answer)} after ${JSON.stringify(result)}`;
@@ -278,18 +285,11 @@ export class Client {
     }, fail);
   }
 
-  /** A row that is damaged is not served, and the node stops. */
-  #read({ machine, life }: Attempt, key: string): Ending {
-    try {
-      const row = life.get(key);
-      const value = row === null ? null : encodeHex(row.value);
-      this.#seen.set(key, { value, modRevision: row?.modRevision ?? toLogIndex(0) });
-      return { kind: "read", value };
-    } catch (error) {
-      if (error instanceof CorruptionError) machine.foundDamage(error);
-      else this.#throwFromQueue(error);
-      return { kind: "unknown" };
-    }
+  #read({ life }: Attempt, key: string): Ending {
+    const row = life.live.view.get(encodeUtf8(key));
+    const value = row === null ? null : encodeHex(row.value);
+    this.#seen.set(key, { value, modRevision: row?.modRevision ?? toLogIndex(0) });
+    return { kind: "read", value };
   }
 
   /** A read sees every write that was acknowledged before it began, to whomever and of any key. */
@@ -320,59 +320,87 @@ export class Client {
     const isDelete = random.chance(workload.deleteShare);
     const idempotencyKey = `${this.#options.name}-${++this.#count}`;
     // A deletion always has a name of its own, so that it can be found in the log.
-    const named = isRetried || isDelete ? { idempotencyKey } : {};
-    const command: KeyCommand = isDelete
-      ? { kind: "delete", key, ...named }
-      : this.#drawPut(key, named);
-    return { kind: "write", isRetried, ...this.#drawCondition(command) };
+    const named = isRetried || isDelete
+      ? { idempotency: { token: null, key: idempotencyKey } }
+      : {};
+    const operation: Operation = isDelete
+      ? { kind: "delete", keys: singleKey(encodeUtf8(key)), isPreviousWanted: false }
+      : this.#drawPut(key);
+    const command = toCommand(operation, named);
+    return { kind: "write", isRetried, ...this.#drawCondition(command, { key, isDelete }) };
   }
 
   /** Tokens with prefixes, a few of which come and go. */
   #drawTokenRequest(): Request {
     const { random, counters, name } = this.#options;
-    const idempotencyKey = `${name}-${++this.#count}`;
+    const idempotency = { token: null, key: `${name}-${++this.#count}` };
     const id = random.below(4).toString(16).padStart(TOKEN_ID_LENGTH, "0");
     const isRevoked = random.chance(0.4);
     counters.count(isRevoked ? "habit.revokeToken" : "habit.createToken");
-    const command: Command = isRevoked ? { kind: "revokeToken", id, idempotencyKey } : {
+    const command: Command = isRevoked ? { kind: "revokeToken", id, idempotency } : {
       kind: "createToken",
       id,
       secretDigest: random.bytes(SECRET_DIGEST_BYTES),
       name,
       scopes: ["read", "write"],
       prefixes: ["key "],
-      idempotencyKey,
+      idempotency,
     };
     return { kind: "write", command, isRetried: true, expected: ANYTHING };
   }
 
-  #drawPut(key: string, named: { readonly idempotencyKey?: string }): PutCommand {
+  #drawPut(key: string): Operation {
     const { random, workload, name } = this.#options;
     const padding = ".".repeat(random.below(workload.valueBytesMax));
-    return { kind: "put", key, value: encodeUtf8(`${name} ${++this.#count} ${padding}`), ...named };
+    const value = encodeUtf8(`${name} ${++this.#count} ${padding}`);
+    return { kind: "put", key: encodeUtf8(key), value, lease: 0, isPreviousWanted: false };
   }
 
   /** Names the revision that was last seen, that of no key, or none. */
-  #drawCondition(command: KeyCommand): Pick<WriteRequest, "command" | "expected"> {
+  #drawCondition(
+    command: TransactionCommand,
+    { key, isDelete }: { readonly key: string; readonly isDelete: boolean },
+  ): Pick<WriteRequest, "command" | "expected"> {
     const { random, workload, counters } = this.#options;
-    if (command.kind === "put" && random.chance(workload.strictShare)) {
+    if (!isDelete && random.chance(workload.strictShare)) {
       counters.count("habit.putIfAbsent");
-      return { command: { ...command, ifModRevision: toLogIndex(0) }, expected: { value: null } };
+      return { command: onlyAt(command, { key, modRevision: 0 }), expected: { value: null } };
     }
-    const share = command.kind === "put" ? workload.conditionShare : workload.strictShare;
-    const seen = this.#seen.get(command.key);
+    const share = isDelete ? workload.strictShare : workload.conditionShare;
+    const seen = this.#seen.get(key);
     if (seen === undefined || !random.chance(share)) return { command, expected: ANYTHING };
-    if (command.kind === "delete") counters.count("habit.strictDelete");
-    return { command: { ...command, ifModRevision: seen.modRevision }, expected: seen };
+    if (isDelete) counters.count("habit.strictDelete");
+    return { command: onlyAt(command, { key, modRevision: seen.modRevision }), expected: seen };
   }
 }
 
-function isNamed(command: Command): command is Answered["command"] {
-  return "key" in command && command.idempotencyKey !== undefined;
+function toCommand(operation: Operation, options: CommandOptions): TransactionCommand {
+  return { kind: "transaction", conditions: [], success: [operation], failure: [], ...options };
+}
+
+/** The command, as far as the key has this modRevision; 0 stands for no key. */
+function onlyAt(
+  command: TransactionCommand,
+  { key, modRevision }: { readonly key: string; readonly modRevision: number },
+): TransactionCommand {
+  const keys = singleKey(encodeUtf8(key));
+  return {
+    ...command,
+    conditions: [{ target: "modRevision", keys, relation: "=", number: modRevision }],
+  };
+}
+
+function isNamed(command: Command): command is TransactionCommand {
+  return command.kind === "transaction" && command.idempotency !== undefined;
+}
+
+function keyOf(command: Command): string {
+  const effect = effectOf(command);
+  return "key" in effect ? effect.key : effect.what;
 }
 
 function describe(request: Request): string {
   if (request.kind === "get") return `get ${request.key}`;
-  const { command } = request;
-  return `${command.kind} ${"key" in command ? command.key : command.id}`;
+  const effect = effectOf(request.command);
+  return "key" in effect ? `${effect.kind} ${effect.key}` : effect.what;
 }

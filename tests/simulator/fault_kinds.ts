@@ -90,7 +90,8 @@ const MESSAGE_FAULTS = ["drop", "duplicate", "reorder", "longTail", "echo"];
 const DISK_FAULTS = [
   "inFlight.lost",
   "inFlight.written",
-  "unsyncedLost",
+  "tablesInFlight.lost",
+  "tablesInFlight.written",
   "ioError.lost",
   "ioError.written",
   "fullDisk.lost",

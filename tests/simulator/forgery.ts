@@ -7,8 +7,8 @@
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import type { Snapshot } from "../../lib/raft/mod.ts";
 import type { LogIndex, NodeId, Term } from "../../lib/types.ts";
-import { MemoryKeyValueStore } from "../support/memory_store.ts";
-import { encodeStore, hashSnapshot } from "./disk/snapshot_bytes.ts";
+import { MemoryTables } from "../support/memory_tables.ts";
+import { hashSnapshot } from "./disk/key_value_disk.ts";
 
 /** The note with another term and leader under the same signature. */
 export function forgeNote(
@@ -24,12 +24,22 @@ export function forgeNote(
 export function forgeSnapshot(
   { index, term }: { readonly index: LogIndex; readonly term: Term },
 ): { readonly snapshot: Snapshot; readonly data: Uint8Array } {
-  const store = new MemoryKeyValueStore();
-  const place = { createRevision: index, modRevision: index, version: 1 };
-  store.transaction(index, () => store.put({ key: "key 0", value: encodeUtf8("lie"), ...place }));
-  const data = encodeStore(store);
-  return {
-    snapshot: { index, term, bytes: data.length, sha256: hashSnapshot(data), members: null },
-    data,
-  };
+  const tables = new MemoryTables();
+  const key = encodeUtf8("key 0");
+  const age = { createRevision: index, modRevision: index, version: 1, lease: 0 };
+  tables.write({
+    appliedIndex: index,
+    revision: index,
+    compactedRevision: index,
+    puts: [{ key, value: encodeUtf8("lie"), ...age }],
+    deletes: [],
+    history: [],
+    leases: new Map(),
+    tokens: new Map(),
+    remembered: [],
+    forgottenIndex: 0,
+  });
+  const data = tables.encode();
+  const sha256 = hashSnapshot(data);
+  return { snapshot: { index, term, bytes: data.length, sha256, members: null }, data };
 }

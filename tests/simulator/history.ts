@@ -5,18 +5,19 @@
  * @module
  */
 
-import { encodeHex } from "../../lib/bytes.ts";
+import { decodeUtf8, encodeHex } from "../../lib/bytes.ts";
 import {
   type AppliedEntry,
   type Command,
   type CommandResult,
   decodeCommand,
+  singleKeyOf,
+  Store,
 } from "../../lib/kv/mod.ts";
 import type { Entry } from "../../lib/raft/mod.ts";
 import { type LogIndex, toLogIndex } from "../../lib/types.ts";
 import { checkLinearizable, type Model, type Operation } from "../support/linearizability.ts";
-import { MemoryKeyValueStore } from "../support/memory_store.ts";
-import { createStateMachine } from "./disk/key_value_disk.ts";
+import { limitsOf } from "./disk/key_value_disk.ts";
 import { require, Violation } from "./violation.ts";
 
 /** What a conditional write expects. */
@@ -108,8 +109,7 @@ export class History {
    * @throws {Violation} when the answers fit no order, or do not fit the log.
    */
   check(committed: readonly Entry[], rememberedEntries: number | null = null): number {
-    const stateMachine = createStateMachine(new MemoryKeyValueStore(), { rememberedEntries });
-    const outcomes = stateMachine.apply(committed);
+    const outcomes = new Store(limitsOf(rememberedEntries)).apply(committed);
     const places = placesByWrite(committed, outcomes);
     checkAgainstLog(this.#exchanges, { outcomes, places, window: rememberedEntries ?? Infinity });
     let givenUp = 0;
@@ -193,21 +193,22 @@ function toOperation(exchange: Exchange): Operation<KeyInput, KeyOutput> | null 
     const output = { kind: "value", value: ending.value } as const;
     return { input: { kind: "get" }, output, calledAt, returnedAt };
   }
-  const { command } = request;
-  if (!("key" in command)) return null;
-  const input: KeyInput = command.kind === "put"
-    ? { kind: "put", value: encodeHex(command.value), expected: request.expected }
-    : { kind: "delete", expected: request.expected };
+  const effect = effectOf(request.command);
+  if (!("key" in effect)) return null;
+  const { expected } = request;
+  const input: KeyInput = effect.kind === "put"
+    ? { kind: "put", value: effect.value, expected }
+    : { kind: "delete", expected };
   return { input, output: toOutput(ending, input.kind), calledAt, returnedAt };
 }
 
 function toOutput(ending: Ending, kind: KeyInput["kind"]): KeyOutput | null {
   if (ending.kind !== "written") return null;
   const { result } = ending;
-  if (kind === "delete" && result.kind === "preconditionFailed") return { kind: "deleteRefused" };
-  return result.kind === "delete"
-    ? { kind: "deleted", deleted: result.deleted }
-    : { kind: "put", isDone: result.kind === "put" };
+  const [done] = result.kind === "transaction" ? result.answers : [];
+  if (kind === "put") return { kind: "put", isDone: done?.kind === "put" };
+  if (done?.kind !== "delete") return { kind: "deleteRefused" };
+  return { kind: "deleted", deleted: done.deleted > 0 };
 }
 
 /**
@@ -247,30 +248,26 @@ function checkWrite(
   require(isOnce, "A write takes effect once", () => {
     return `${name} took effect at ${log.places.join(" and ")}`;
   });
+  const [place = 0] = log.places;
   if (ending.kind === "failed") {
-    require(log.places.length === 0, "A refused write takes no effect", () => {
-      return `${name} took effect at ${log.places[0]}`;
-    });
+    require(
+      place === 0,
+      "A refused write takes no effect",
+      () => `${name} took effect at ${place}`,
+    );
   }
-  if (ending.kind !== "written") return;
-  const { revision } = ending.result;
-  const outcome = log.outcomes[revision - 1];
-  const isThere = outcome?.kind === "command" &&
-    (HAS_NO_EFFECT.has(ending.result.kind) || log.places.includes(revision)) &&
-    JSON.stringify(outcome.result) === JSON.stringify(ending.result);
+  if (ending.kind !== "written" || ending.result.kind === "idempotencyKeyReused") return;
+  const answered = JSON.stringify(ending.result);
+  const outcomes = log.places.map((at) => log.outcomes[at - 1]);
+  const isThere = outcomes.some((outcome) =>
+    outcome?.kind === "command" && JSON.stringify(outcome.result) === answered
+  );
   require(isThere, "An acknowledged write is in the log", () => {
-    return `${name} was answered ${JSON.stringify(ending.result)}, but the log has ` +
-      JSON.stringify(outcome);
+    return `${name} was answered ${answered}, but the log has ${JSON.stringify(outcomes)}`;
   });
 }
 
-/** How a write is answered that changes nothing. */
-const HAS_NO_EFFECT: ReadonlySet<CommandResult["kind"]> = new Set<CommandResult["kind"]>([
-  "preconditionFailed",
-  "idempotencyKeyReused",
-]);
-
-/** Where each write took effect: where its result is its own and not a remembered one. */
+/** Where each write was decided: where its result is its own, and not a remembered one. */
 function placesByWrite(
   committed: readonly Entry[],
   outcomes: readonly AppliedEntry[],
@@ -279,8 +276,7 @@ function placesByWrite(
   committed.forEach(({ kind, data, index }, position) => {
     const outcome = outcomes[position];
     if (kind !== "command" || outcome?.kind !== "command") return;
-    if (outcome.result.revision !== index) return;
-    if (HAS_NO_EFFECT.has(outcome.result.kind)) return;
+    if (outcome.result.kind === "idempotencyKeyReused") return;
     const name = nameOf(decodeCommand(data));
     const earlier = places.get(name);
     if (earlier === undefined) places.set(name, [index]);
@@ -303,22 +299,47 @@ function keysOfForgotten(
     const outcome = outcomes[position];
     if (kind !== "command" || outcome?.kind !== "command") return;
     const command = decodeCommand(data);
-    const { idempotencyKey } = command;
-    if (idempotencyKey === undefined || outcome.result.kind === "idempotencyKeyReused") return;
-    if (used.has(idempotencyKey) && "key" in command) keys.add(command.key);
-    used.add(idempotencyKey);
+    const name = idempotencyKeyOf(command);
+    if (name === null || outcome.result.kind === "idempotencyKeyReused") return;
+    const effect = effectOf(command);
+    if (used.has(name) && "key" in effect) keys.add(effect.key);
+    used.add(name);
   });
   return keys;
 }
 
+function idempotencyKeyOf(command: Command): string | null {
+  return "idempotency" in command ? command.idempotency?.key ?? null : null;
+}
+
+/** What a simulated client's write is about. */
+type Effect =
+  | { readonly kind: "put"; readonly key: string; readonly value: string }
+  | { readonly kind: "delete"; readonly key: string }
+  | { readonly kind: "other"; readonly what: string };
+
+/** The one operation of a command, its value in hex. */
+export function effectOf(command: Command): Effect {
+  const [operation] = command.kind === "transaction" ? command.success : [];
+  if (operation?.kind === "put") {
+    const value = encodeHex(operation.value ?? new Uint8Array());
+    return { kind: "put", key: decodeUtf8(operation.key), value };
+  }
+  const key = operation?.kind === "delete" ? singleKeyOf(operation.keys) : null;
+  if (key !== null) return { kind: "delete", key: decodeUtf8(key) };
+  return { kind: "other", what: "id" in command ? `${command.kind} ${command.id}` : command.kind };
+}
+
 /** A name for a write: every value that a simulated client writes is written once. */
 function nameOf(command: Command): string {
-  if (command.kind === "put") return `put ${encodeHex(command.value)}`;
-  const what = command.kind === "delete" ? command.key : command.id;
-  return `${command.kind} ${what} ${command.idempotencyKey ?? ""}`;
+  const effect = effectOf(command);
+  if (effect.kind === "put") return `put ${effect.value}`;
+  const name = idempotencyKeyOf(command) ?? "";
+  return effect.kind === "delete" ? `delete ${effect.key} ${name}` : `${effect.what} ${name}`;
 }
 
 function keyOf(request: Request): string | null {
   if (request.kind === "get") return request.key;
-  return "key" in request.command ? request.command.key : null;
+  const effect = effectOf(request.command);
+  return "key" in effect ? effect.key : null;
 }

@@ -7,10 +7,13 @@
 
 import { assert } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
-import { type AppliedEntry, type KeyValue, StateMachine } from "../../lib/kv/mod.ts";
+import type { AppliedEntry, LeaseMessage, Store, TableBatch } from "../../lib/kv/mod.ts";
 import { Ticker } from "../../lib/node/inbox.ts";
+import { Leases } from "../../lib/node/leases.ts";
+import { LiveStore } from "../../lib/node/live_store.ts";
 import { Loop, type LoopPorts } from "../../lib/node/loop.ts";
 import { Requests } from "../../lib/node/requests.ts";
+import { TableKeeper } from "../../lib/node/table_keeper.ts";
 import { Transfers } from "../../lib/node/transfers.ts";
 import { InvariantChecker } from "../../lib/raft/invariants.ts";
 import {
@@ -26,9 +29,9 @@ import {
   type SnapshotChunk,
   type SnapshotRequest,
 } from "../../lib/raft/mod.ts";
-import type { LogIndex, NodeId } from "../../lib/types.ts";
+import type { NodeId } from "../../lib/types.ts";
 import { type Boundary, kindsOf } from "./crash_plan.ts";
-import { createStateMachine, type KeyValueDisk } from "./disk/key_value_disk.ts";
+import type { KeyValueDisk } from "./disk/key_value_disk.ts";
 import type { Step } from "./watcher.ts";
 
 /** What a life needs of its machine. */
@@ -45,8 +48,10 @@ export interface LifeHost {
   stepped(step: Step): void;
   /** Entries were applied. */
   applied(entries: readonly Entry[], outcomes: readonly AppliedEntry[]): void;
-  /** Makes what is applied durable, if it is time to; how far it is. */
-  checkpoint(): LogIndex | null;
+  /** Puts a message about a lease on its way; false when it certainly did not leave. */
+  sendLease(message: LeaseMessage): boolean;
+  /** Writes a batch to the tables, and says when no crash undoes it. */
+  writeTables(batch: TableBatch, written: () => void): void;
   /** Begins to make a snapshot. */
   makeSnapshot(): void;
   /** A leader's snapshot is complete; it is to be checked. */
@@ -67,12 +72,12 @@ export interface LifeOptions {
   readonly certifier: Certifier;
   /** What the disk holds. */
   readonly durable: DurableState;
-  /** The key-value data and the snapshots. */
+  /** The state machine, as the disk has it. */
+  readonly store: Store;
+  /** The snapshots. */
   readonly keyValues: KeyValueDisk;
   /** The machine's time in milliseconds of the core's ticks. */
   readonly nowMs: () => number;
-  /** For how many entries a write is remembered; null for as many as a node does. */
-  readonly rememberedEntries: number | null;
   /** Most bytes of a chunk of a snapshot. */
   readonly chunkBytesMax: number;
   /** Most messages of one peer that wait for a turn. */
@@ -89,14 +94,18 @@ export class Life {
   readonly raft: Raft;
   /** The clients' requests. */
   readonly requests: Requests;
+  /** The state machine. */
+  readonly live: LiveStore;
+  /** What clients ask of leases. */
+  readonly leases: Leases;
   /** Wishes to hand leadership over. */
   readonly transfers: Transfers;
   readonly #options: LifeOptions;
   readonly #host: LifeHost;
   readonly #loop: Loop;
   readonly #ticker: Ticker;
+  readonly #tables: TableKeeper;
   readonly #checker: InvariantChecker | null;
-  #stateMachine: StateMachine;
   #inbox: Input[] = [];
   readonly #messageCounts = new Map<NodeId, number>();
   readonly #held: (() => void)[] = [];
@@ -105,22 +114,30 @@ export class Life {
 
   /** Starts a process on what the last one left behind. */
   constructor(options: LifeOptions) {
-    const { host, keyValues: { store }, durable, certifier } = options;
+    const { host, store, durable, certifier } = options;
     this.#options = options;
     this.#host = host;
-    this.#stateMachine = createStateMachine(store, options);
+    this.live = new LiveStore(store);
+    this.#tables = new TableKeeper({
+      store,
+      write: (batch, written) => host.writeTables(batch, written),
+      submit: (input) => this.add(input),
+    });
     this.raft = new Raft({ ...options.config, certifier }, durable, store.appliedIndex);
     this.#checker = options.checksInvariants ? new InvariantChecker(this.raft) : null;
     this.requests = new Requests((input) => this.add(input));
     this.transfers = new Transfers((input) => this.add(input));
+    this.leases = new Leases({
+      self: options.config.self,
+      incarnation: options.config.incarnation,
+      store: () => this.live.store,
+      requests: this.requests,
+      send: (message) => host.sendLease(message),
+      nowMs: options.nowMs,
+    });
     this.#ticker = new Ticker({ nowMs: options.nowMs, wallMs: options.nowMs });
     const core = { state: this.raft.state, step: (inputs: readonly Input[]) => this.#step(inputs) };
     this.#loop = new Loop(core, this.#createPorts());
-  }
-
-  /** What the state machine has for a key. */
-  get(key: string): KeyValue | null {
-    return this.#stateMachine.get(key);
   }
 
   /** Puts an input into the inbox. */
@@ -154,12 +171,26 @@ export class Life {
     const inputs = this.#inbox;
     this.#inbox = [];
     this.#messageCounts.clear();
-    this.#settling(() => this.#loop.turn([...this.#ticker.take(), ...inputs]));
+    const time = this.#ticker.take();
+    this.#settling(() => {
+      this.#loop.turn([...time, ...inputs]);
+      for (const { kind } of time) if (kind === "tick") this.#tick();
+      this.live.publish();
+    });
+  }
+
+  #tick(): void {
+    this.live.tick();
+    this.leases.tick();
+    this.#tables.tick();
   }
 
   /** Ends the requests whose deadline has passed. */
   expire(nowMs: number): void {
-    this.#settling(() => this.requests.expire(nowMs));
+    this.#settling(() => {
+      this.requests.expire(nowMs);
+      this.leases.expire(nowMs);
+    });
     this.transfers.expire(nowMs);
   }
 
@@ -204,7 +235,6 @@ export class Life {
       },
       installSnapshot: (snapshot) => this.#install(snapshot),
       apply: (entries) => this.#apply(entries),
-      checkpoint: () => host.checkpoint(),
       sendChunk: (chunk) => this.#sendChunk(chunk),
       storeChunk: (request) => this.#storeChunk(request),
       discardSnapshot: (snapshot) => this.#options.keyValues.discard(snapshot),
@@ -240,23 +270,27 @@ export class Life {
   #install(snapshot: Snapshot): void {
     const { keyValues } = this.#options;
     this.#host.reach("beforeInstall");
-    keyValues.install(snapshot);
-    this.#stateMachine = createStateMachine(keyValues.store, this.#options);
+    const store = keyValues.install(snapshot);
+    this.live.replace(store);
+    this.#tables.replace(store);
     this.#host.reach("afterInstall");
   }
 
   #apply(entries: readonly Entry[]): void {
     this.#host.reach("beforeApply");
-    const outcomes = this.#stateMachine.apply(entries);
+    const outcomes = this.live.apply(entries);
     this.#host.applied(entries, outcomes);
     this.#host.reach("afterApply");
-    this.requests.applied(entries, outcomes, this.#stateMachine.appliedIndex);
+    this.leases.applied();
+    this.requests.applied(entries, outcomes, this.live.appliedIndex);
+    this.#tables.applied();
   }
 
   #report(output: Output): void {
     this.#host.reach("beforeReport");
-    this.requests.handle(output, this.#stateMachine.appliedIndex);
+    this.requests.handle(output, this.live.appliedIndex);
     this.transfers.handle(output);
+    if (output.role !== null) this.leases.roleChanged(output.role);
     this.#host.reach("afterReport");
   }
 }

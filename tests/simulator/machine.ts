@@ -11,10 +11,10 @@
 import { InvariantError } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { isCommand, type KeyValueStore } from "../../lib/kv/mod.ts";
+import { isCommand, type Store } from "../../lib/kv/mod.ts";
 import { INBOX_MESSAGES_PER_PEER_MAX, TICK_MS } from "../../lib/node/inbox.ts";
 import { EXPIRY_INTERVAL_TICKS } from "../../lib/node/requests.ts";
-import type { DurableState, Entry, Message, RaftView } from "../../lib/raft/mod.ts";
+import type { DurableState, Message, RaftView } from "../../lib/raft/mod.ts";
 import { CorruptionError, KEY_VALUE_FILE, type RaftStore } from "../../lib/storage/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { createGrantDouble } from "../support/grant_double.ts";
@@ -94,13 +94,11 @@ export class Machine implements EffectsHost {
       (scenario.hasExtremeClocks ? Math.sign(deviation) : deviation);
     this.clock = new MachineClock({ queue, rate: 1 + drift });
     const { persistUsMean, rememberedEntries } = scenario;
-    const { crashes } = this;
     this.storage = new MachineStorage({
       persistUsMean,
       rememberedEntries,
       random: random.split("storage"),
       counters,
-      crashes,
     });
     this.#effects = new MachineEffects(this, options);
   }
@@ -115,9 +113,9 @@ export class Machine implements EffectsHost {
     return this.storage.raft.durable;
   }
 
-  /** The key-value data. */
-  get store(): KeyValueStore {
-    return this.storage.keyValues.store;
+  /** The state machine: of the process, or as the next one will find it. */
+  get store(): Store {
+    return this.life?.live.store ?? this.storage.keyValues.load();
   }
 
   /** Whether the node never comes back: its votes and its log are lost or damaged. */
@@ -134,9 +132,9 @@ export class Machine implements EffectsHost {
   start(): boolean {
     if (this.life !== null || this.isRetired) return false;
     try {
-      const { log, durable } = this.storage.open((done) => this.#effects.sync(done));
+      const { log, ...opened } = this.storage.open((done) => this.#effects.sync(done));
       this.log = log;
-      this.life = this.#createLife(durable);
+      this.life = this.#createLife(opened);
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw this.#toViolation(error);
       this.foundDamage(error);
@@ -170,6 +168,8 @@ export class Machine implements EffectsHost {
     });
     const fate = survived.length > 0 ? "written" : "lost";
     if (hadWrite) this.#options.counters.count(`disk.inFlight.${fate}`);
+    const tables = this.storage.keyValues.end(this.#random);
+    if (tables !== null) this.#options.counters.count(`disk.tablesInFlight.${tables}`);
     this.life = null;
     this.log = null;
     this.#options.ended(this);
@@ -201,12 +201,6 @@ export class Machine implements EffectsHost {
     this.isRetired = true;
   }
 
-  /** The power fails: kills the process, and takes what was not synced. */
-  losePower(committed: readonly Entry[]): void {
-    this.kill("power lost");
-    this.storage.loseUnsynced(committed);
-  }
-
   /** The node stops, and its operator takes the way back: without `kv.db`, or not at all. */
   foundDamage(error: CorruptionError): void {
     const isHarmed = this.isDamaged || this.storage.isTakenBack;
@@ -227,16 +221,16 @@ export class Machine implements EffectsHost {
     this.crashes.clear();
   }
 
-  #createLife(durable: DurableState): Life {
+  #createLife({ durable, store }: { readonly durable: DurableState; readonly store: Store }): Life {
     const { watcher, scenario, createCertifier } = this.#options;
     return new Life({
       host: this.#effects,
       config: this.#config(),
       certifier: watcher.watchCertifier(this, createCertifier()),
       durable,
+      store,
       keyValues: this.storage.keyValues,
       nowMs: () => this.clock.nowUs / scenario.tickUs * TICK_MS,
-      rememberedEntries: scenario.rememberedEntries,
       chunkBytesMax: scenario.chunkBytesMax,
       inboxMessagesMax: scenario.limits?.inboxMessagesMax ?? INBOX_MESSAGES_PER_PEER_MAX,
       acknowledgeUsMean: () => this.#acknowledgeUsMean(),

@@ -6,9 +6,9 @@
  */
 
 import { assertDefined } from "../../lib/assert.ts";
+import type { TableBatch } from "../../lib/kv/mod.ts";
 import type { Entry, Message, Output, PersistBatch, Snapshot } from "../../lib/raft/mod.ts";
 import type { CorruptionError, RaftStore } from "../../lib/storage/mod.ts";
-import type { LogIndex } from "../../lib/types.ts";
 import type { Adversary } from "./adversary.ts";
 import type { Counters } from "./counters.ts";
 import { type Boundary, type CrashPlan, CrashSignal, kindsOf } from "./crash_plan.ts";
@@ -22,6 +22,9 @@ import type { Random } from "./random.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
 import type { NodeView, Step, Watcher } from "./watcher.ts";
+
+/** How many writes of the log take as long as one of the tables. */
+const TABLE_WRITES = 3;
 
 /** How many writes take as long as making a snapshot, or checking one. */
 const SNAPSHOT_WRITES = 4;
@@ -181,9 +184,28 @@ export class MachineEffects implements LifeHost {
     this.#options.settled();
   }
 
-  /** See {@linkcode LifeHost.checkpoint}. */
-  checkpoint(): LogIndex | null {
-    return this.#machine.storage.checkpoint();
+  /** See {@linkcode LifeHost.sendLease}. */
+  sendLease(): boolean {
+    return false;
+  }
+
+  /** See {@linkcode LifeHost.writeTables}. */
+  writeTables(batch: TableBatch, written: () => void): void {
+    const { scenario, counters } = this.#options;
+    this.reach("beforeTables");
+    const commit = this.#machine.storage.keyValues.begin(batch);
+    this.later(TABLE_WRITES * scenario.persistUsMean, () => {
+      if (this.#isKilledAt("duringTables") || !commit()) return;
+      counters.count("tables.written");
+      if (!this.#isKilledAt("afterTables")) written();
+    });
+  }
+
+  /** Between two turns; in one, {@linkcode MachineEffects.reach} does it. */
+  #isKilledAt(boundary: Boundary): boolean {
+    const isKilled = this.#machine.crashes.strikes(boundary);
+    if (isKilled) this.#machine.endedBy(new CrashSignal(boundary));
+    return isKilled;
   }
 
   /** See {@linkcode LifeHost.makeSnapshot}. */

@@ -45,7 +45,7 @@ export class MachineFaults {
   }
 
   #befall(machine: Machine, kind: MachineFaultKind): boolean {
-    const { queue, random, committed } = this.#world.options;
+    const { queue, random } = this.#world.options;
     const { storage } = machine;
     const durationUs = this.#world.drawDurationUs();
     switch (kind) {
@@ -59,7 +59,7 @@ export class MachineFaults {
         this.#restartQuickly(machine, QUICK_RESTARTS);
         return true;
       case "powerLoss":
-        machine.losePower(committed());
+        machine.kill("power lost");
         return true;
       case "pause":
         machine.pausedUntilUs = queue.nowUs + durationUs;
@@ -129,7 +129,8 @@ export class MachineFaults {
   #corruptStore(machine: Machine): boolean {
     if (!machine.isHonest || machine.isDamaged) return false;
     const { random, counters } = this.#world.options;
-    machine.kill("kv.db damaged");
+    // The process reads its tables only when it makes a snapshot of them; the next one reads them all.
+    if (random.chance(0.5)) machine.kill("kv.db damaged");
     const damage = machine.storage.keyValues.damage(random);
     if (damage === null) return false;
     counters.count(`damage.kv.${damage}`);

@@ -5,20 +5,17 @@
  */
 
 import { EnvironmentError } from "../../lib/errors.ts";
+import type { Store } from "../../lib/kv/mod.ts";
 import type { DurableState, Entry } from "../../lib/raft/mod.ts";
 import type { RaftStore } from "../../lib/storage/raft_store.ts";
 import { checkStoresAgree } from "../../lib/storage/stores.ts";
-import { highest, type LogIndex, plus, toLogIndex } from "../../lib/types.ts";
+import { highest, plus, toLogIndex } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
-import { type CrashPlan, CrashSignal } from "./crash_plan.ts";
 import type { DiskFilesHost, SyncOutcome } from "./disk/disk_files.ts";
 import { KeyValueDisk } from "./disk/key_value_disk.ts";
 import { RaftDisk } from "./disk/raft_disk.ts";
 import type { Random } from "./random.ts";
 import { Violation } from "./violation.ts";
-
-/** How many turns that applied something go by between two checkpoints, at most. */
-const CHECKPOINT_EVERY_MAX = 20;
 
 /** How many entries back an old copy of `kv.db` is, on average. */
 const STALE_ENTRIES_MEAN = 20;
@@ -39,8 +36,6 @@ export interface MachineStorageOptions {
   readonly random: Random;
   /** Counts what goes wrong. */
   readonly counters: Counters;
-  /** Where the process is killed. */
-  readonly crashes: CrashPlan;
 }
 
 /** See the module. */
@@ -59,7 +54,6 @@ export class MachineStorage {
   writeFault: WriteFault | null = null;
   readonly #options: MachineStorageOptions;
   readonly #random: Random;
-  #turnsToCheckpoint = 0;
 
   /** An empty disk. */
   constructor(options: MachineStorageOptions) {
@@ -73,15 +67,16 @@ export class MachineStorage {
    *
    * @throws {EnvironmentError} when a node must not start on what is here.
    */
-  open(sync: DiskFilesHost["sync"]): { readonly log: RaftStore; readonly durable: DurableState } {
+  open(
+    sync: DiskFilesHost["sync"],
+  ): { readonly log: RaftStore; readonly durable: DurableState; readonly store: Store } {
     const { raft, keyValues } = this;
     const log = raft.open({ writing: () => this.#checkRoom(), sync });
     const durable = log.load();
     if (raft.isDamaged) throw new Violation("Damage is never served", "a node starts on it");
-    keyValues.load();
     keyValues.finishInstall(durable.logStart.index);
-    checkStoresAgree({ raft: log, keyValues: keyValues.store }, "a simulated disk");
-    return { log, durable };
+    checkStoresAgree({ raft: log, tables: keyValues }, "a simulated disk");
+    return { log, durable, store: keyValues.load() };
   }
 
   /** How long a sync takes that begins now. */
@@ -106,28 +101,6 @@ export class MachineStorage {
     throw new DiskFault("fullDisk while writing the log");
   }
 
-  /** Makes what is applied durable every now and then; null when not now. */
-  checkpoint(): LogIndex | null {
-    if (this.#turnsToCheckpoint-- > 0) return null;
-    this.#turnsToCheckpoint = this.#random.below(CHECKPOINT_EVERY_MAX);
-    const { crashes } = this.#options;
-    if (crashes.strikes("beforeCheckpoint")) throw new CrashSignal("beforeCheckpoint");
-    const index = this.keyValues.sync();
-    if (crashes.strikes("afterCheckpoint")) throw new CrashSignal("afterCheckpoint");
-    return index;
-  }
-
-  /** A power loss takes the last transactions of a store that is not synced at each. */
-  loseUnsynced(committed: readonly Entry[]): void {
-    if (this.keyValues.isDamaged) return;
-    const { store: { appliedIndex }, durableIndex } = this.keyValues;
-    const lost = this.#random.chance(0.5) ? Infinity : this.#random.exponential(10);
-    const surviving = Math.max(durableIndex, appliedIndex - lost);
-    if (surviving === appliedIndex || committed.length < surviving) return;
-    this.#options.counters.count("disk.unsyncedLost");
-    this.keyValues.loseTo(toLogIndex(surviving), committed);
-  }
-
   /**
    * An older `kv.db` comes to light in place of the newest.
    *
@@ -138,7 +111,7 @@ export class MachineStorage {
     committed: readonly Entry[],
     { mayBeLost }: { readonly mayBeLost: boolean },
   ): "caughtUp" | "lost" | null {
-    const { appliedIndex } = this.keyValues.store;
+    const { appliedIndex } = this.keyValues;
     if (this.keyValues.isDamaged || appliedIndex === 0 || committed.length < appliedIndex) {
       return null;
     }

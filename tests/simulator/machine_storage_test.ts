@@ -1,25 +1,18 @@
 import assert from "node:assert/strict";
-import { encodeUtf8 } from "../../lib/bytes.ts";
-import { encodeCommand, StateMachine } from "../../lib/kv/mod.ts";
 import type { DurableState, Entry, PersistBatch } from "../../lib/raft/mod.ts";
 import { CorruptionError } from "../../lib/storage/mod.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
+import { entryOf, putCommand } from "../kv/support.ts";
 import { batchOf, voteBatch } from "./checkers/support.ts";
 import { Counters } from "./counters.ts";
-import { CrashPlan } from "./crash_plan.ts";
 import { DiskFault, MachineStorage } from "./machine_storage.ts";
 import { Random } from "./random.ts";
 
-const ENTRIES: readonly Entry[] = [1, 2, 3, 4].map((index) => ({
-  index: toLogIndex(index),
-  term: toTerm(1),
-  kind: "command",
-  data: encodeCommand({ kind: "put", key: "k", value: encodeUtf8(`${index}`) }),
-}));
+const ENTRIES: readonly Entry[] = [1, 2, 3, 4]
+  .map((index) => entryOf(index, putCommand("k", `${index}`)));
 
 /** A storage with four entries, all applied. */
 function setUp(seed = "storage") {
-  const crashes = new CrashPlan();
   const counters = new Counters();
   const random = new Random(seed);
   const storage = new MachineStorage({
@@ -27,7 +20,6 @@ function setUp(seed = "storage") {
     rememberedEntries: null,
     random,
     counters,
-    crashes,
   });
   const { log } = storage.open((done) => done(storage.sync()));
   const write = async (batch: PersistBatch) => {
@@ -40,7 +32,7 @@ function setUp(seed = "storage") {
     failed: ({ cause }) => failures.push(cause),
   });
   const failures: unknown[] = [];
-  return { storage, crashes, counters, random, write, failures };
+  return { storage, counters, random, write, failures };
 }
 
 /** Lets every promise that can settle do so. */
@@ -51,7 +43,7 @@ async function setUpFilled(seed?: string) {
   const machine = setUp(seed);
   await machine.write({ ...voteBatch(1, "n1"), sequence: 1 });
   await machine.write({ ...batchOf(...ENTRIES), sequence: 2 });
-  new StateMachine(machine.storage.keyValues.store).apply(ENTRIES);
+  machine.storage.keyValues.goBackTo(toLogIndex(ENTRIES.length), ENTRIES);
   return machine;
 }
 
@@ -91,7 +83,7 @@ Deno.test("MachineStorage.goBack() shows a state that the log can make up for", 
   await compact(machine);
   const { storage } = machine;
   assert.equal(storage.goBack(ENTRIES, { mayBeLost: false }), "caughtUp");
-  const { appliedIndex } = storage.keyValues.store;
+  const { appliedIndex } = storage.keyValues;
   assert.ok(appliedIndex >= 2 && appliedIndex < 4);
   reopen(storage);
 });
@@ -104,7 +96,7 @@ Deno.test("MachineStorage.open() refuses a state that the log cannot make up for
     const { storage } = machine;
     assert.equal(storage.goBack(ENTRIES, { mayBeLost: true }), "lost");
     // Nothing applied at all is a store made anew, which a leader's snapshot fills again.
-    if (storage.keyValues.store.appliedIndex === 0) {
+    if (storage.keyValues.appliedIndex === 0) {
       reopen(storage);
       continue;
     }
@@ -115,21 +107,7 @@ Deno.test("MachineStorage.open() refuses a state that the log cannot make up for
 });
 
 Deno.test("MachineStorage.goBack() finds nothing older in an empty store", () => {
-  const storage = new MachineStorage({
-    persistUsMean: 100,
-    rememberedEntries: null,
-    random: new Random("empty"),
-    counters: new Counters(),
-    crashes: new CrashPlan(),
-  });
+  const options = { persistUsMean: 100, rememberedEntries: null, counters: new Counters() };
+  const storage = new MachineStorage({ ...options, random: new Random("empty") });
   assert.equal(storage.goBack([], { mayBeLost: true }), null);
-});
-
-Deno.test("MachineStorage.loseUnsynced() never goes behind a checkpoint", async () => {
-  for (let seed = 0; seed < 20; seed++) {
-    const { storage } = await setUpFilled(`power ${seed}`);
-    storage.keyValues.sync();
-    storage.loseUnsynced(ENTRIES);
-    assert.equal(storage.keyValues.store.appliedIndex, 4);
-  }
 });

@@ -3,6 +3,7 @@ import { encodeCommand } from "../../lib/kv/mod.ts";
 import type { Entry } from "../../lib/raft/mod.ts";
 import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { breaks, VOTERS } from "./checkers/support.ts";
+import { putCommand } from "../kv/support.ts";
 import { KeyValueDisk } from "./disk/key_value_disk.ts";
 import { EventQueue } from "./event_queue.ts";
 import { forgeNote, forgeSnapshot } from "./forgery.ts";
@@ -40,7 +41,7 @@ function historyOf(endings: readonly Ending[]): { history: History; entries: Ent
   const history = new History();
   const entries: Entry[] = [];
   endings.forEach((ending, at) => {
-    const command = { kind: "put", key: "k", value: Uint8Array.of(at + 1) } as const;
+    const command = putCommand("k", Uint8Array.of(at + 1));
     const request = { kind: "write", command, isRetried: false, expected: ANYTHING } as const;
     history.end(history.begin(request, 10 * at), ending, 10 * at + 5);
     const index = toLogIndex(at + 1);
@@ -50,9 +51,9 @@ function historyOf(endings: readonly Ending[]): { history: History; entries: Ent
 }
 
 function written(revision: number, version: number): Ending {
-  const createRevision = toLogIndex(1);
-  const result = { kind: "put", revision: toLogIndex(revision), createRevision, version } as const;
-  return { kind: "written", result };
+  const answers = [{ kind: "put", createRevision: toLogIndex(1), version }] as const;
+  const result = { kind: "transaction", succeeded: true, answers } as const;
+  return { kind: "written", result: { ...result, revision: toLogIndex(revision) } };
 }
 
 function readOf(history: History, value: string | null): void {
@@ -91,8 +92,9 @@ Deno.test("History rejects a write that took effect twice", () => {
 Deno.test("History accepts a second effect of a write that is forgotten, and of no other", () => {
   const window = 3;
   const put = (value: number, idempotencyKey?: string) => {
-    const named = idempotencyKey === undefined ? {} : { idempotencyKey };
-    return { kind: "put", key: "k", value: Uint8Array.of(value), ...named } as const;
+    const key = idempotencyKey;
+    const named = key === undefined ? {} : { idempotency: { token: null, key } };
+    return putCommand("k", Uint8Array.of(value), named);
   };
   const check = (...commands: readonly ReturnType<typeof put>[]) => {
     const history = new History();

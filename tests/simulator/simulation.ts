@@ -292,9 +292,6 @@ export class Simulation {
       if (id === machine.id || !random.chance(0.7)) continue;
       queue.after(scenario.network.latencyUsMin, () => this.#disconnect(id, machine.id));
     }
-    if (scenario.faults.includes("powerLoss") && random.chance(0.2)) {
-      machine.storage.loseUnsynced(this.committed);
-    }
     queue.after(random.exponential(scenario.faultUsMean), () => {
       if (this.#restarts) machine.start();
     });

@@ -5,7 +5,7 @@
  */
 
 import type { Certifier } from "../../lib/certificate/certifier.ts";
-import type { AppliedEntry, KeyValueStore } from "../../lib/kv/mod.ts";
+import type { AppliedEntry, Store } from "../../lib/kv/mod.ts";
 import type { Entry, Input, Message, Output, PersistBatch, RaftView } from "../../lib/raft/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
 import type { DurableLog } from "./disk/durable_log.ts";
@@ -25,7 +25,7 @@ export interface NodeView {
   /** Its state; null while it is down. */
   readonly state: RaftView | null;
   /** Its key-value data. */
-  readonly store: KeyValueStore;
+  readonly store: Store;
 }
 
 /** One step of the core. */

@@ -1,15 +1,24 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { encodeHex } from "../../lib/bytes.ts";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
-import { StateMachine } from "../../lib/kv/state_machine.ts";
 import type { DurableState } from "../../lib/raft/entry.ts";
+import { digestStore } from "../../lib/kv/store_digest.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
-import { openStores, type Stores } from "../../lib/storage/stores.ts";
-import { digestState } from "../support/state_digest.ts";
+import { openRaftStore } from "../../lib/storage/raft_store.ts";
+import { checkStoresAgree } from "../../lib/storage/stores.ts";
 import { childEntry } from "./persisting_child.ts";
-import { batch, certificate, copyAsIfKilled, hardState, persist, withFolder } from "./support.ts";
+import {
+  batch,
+  certificate,
+  copyAsIfKilled,
+  hardState,
+  persist,
+  type TestNode,
+  withFolder,
+  withNode,
+  withTables,
+} from "./support.ts";
 
 /** Any one bit of any file may flip: what is read is then what was written, or it is refused. */
 
@@ -21,33 +30,33 @@ interface Found {
   readonly durable: DurableState;
   readonly elections: readonly string[];
   readonly digest: string;
-  readonly values: readonly (string | null)[];
 }
 
-async function write({ raft, keyValues }: Stores): Promise<void> {
-  const machine = new StateMachine(keyValues);
+async function write(node: TestNode): Promise<void> {
   for (let index = 1; index <= BATCHES; index++) {
     const entries = [childEntry(index, index)];
     const certificates = [certificate(index)];
     const written = { hardState: hardState(index, "server_1"), entries, certificates };
-    await persist(raft, batch(index, written));
-    machine.apply(entries);
+    await persist(node.raft, batch(index, written));
+    await node.apply(entries);
   }
 }
 
-function find({ raft, keyValues }: Stores, durable: DurableState): Found {
-  const elections = raft.elections({ limit: 100 });
-  const digest = encodeHex(digestState(keyValues));
-  const values = durable.entries.map(({ index }) => {
-    const row = keyValues.get(`key ${index}`);
-    return row === null ? null : encodeHex(row.value);
-  });
-  return { durable, elections, digest, values };
-}
-
-function abandon({ raft, keyValues }: Stores): void {
-  raft.abandon();
-  keyValues.close();
+/** What `openStores` does, in this thread. */
+function find(options: StoreOptions): Found {
+  const raft = openRaftStore(options);
+  try {
+    return withTables(options, (tables) => {
+      checkStoresAgree({ raft, tables: tables.file }, options.folder);
+      const store = tables.load();
+      const durable = raft.load();
+      store.apply(durable.entries);
+      const elections = raft.elections({ limit: 100 });
+      return { durable, elections, digest: digestStore(store).toHex() };
+    });
+  } finally {
+    raft.abandon();
+  }
 }
 
 /**
@@ -64,17 +73,12 @@ function findAfterFlip(
   const offset = Math.floor(position * bytes.length);
   bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
   Deno.writeFileSync(path, bytes);
-  let stores: Stores | null = null;
   try {
-    stores = openStores(copy);
-    const durable = stores.raft.load();
-    new StateMachine(stores.keyValues).apply(durable.entries);
-    return find(stores, durable);
+    return find(copy);
   } catch (error) {
     assert.ok(error instanceof EnvironmentError || error instanceof InputError, `${error}`);
     return null;
   } finally {
-    if (stores !== null) abandon(stores);
     Deno.removeSync(copy.folder, { recursive: true });
   }
 }
@@ -96,41 +100,29 @@ function checkAnyFlip(
   fc.assert(property, { numRuns: RUNS });
 }
 
-/** What a sound start finds. */
-function findWhole(options: StoreOptions): Found {
-  const stores = openStores(options);
-  try {
-    return find(stores, stores.raft.load());
-  } finally {
-    abandon(stores);
-  }
-}
-
 for (const file of ["raft/segment-0000000001", "kv.db"]) {
   Deno.test(`a start refuses a flipped bit anywhere in ${file}, or loses nothing by it`, () =>
     withFolder(async (options) => {
-      const stores = openStores(options);
-      await write(stores);
-      await stores.close();
-      checkAnyFlip(options, { file, whole: findWhole(options) });
+      await withNode(options, write);
+      checkAnyFlip(options, { file, whole: find(options) });
     }));
 }
 
 Deno.test("a start refuses a flipped bit anywhere in kv.db-wal, or loses nothing by it", () =>
   withFolder(async (options) => {
-    const stores = openStores(options);
-    await write(stores);
-    const left = copyAsIfKilled(options);
-    await stores.close();
-    checkAnyFlip(left, { file: "kv.db-wal", whole: findWhole(options) });
+    const left = await withNode(options, async (node) => {
+      await write(node);
+      return copyAsIfKilled(options);
+    });
+    checkAnyFlip(left, { file: "kv.db-wal", whole: find(options) });
   }));
 
 Deno.test("a start after a kill refuses a flipped bit in the log, or loses what was last written", () =>
   withFolder(async (options) => {
-    const stores = openStores(options);
-    await write(stores);
-    const left = copyAsIfKilled(options);
-    await stores.close();
+    const left = await withNode(options, async (node) => {
+      await write(node);
+      return copyAsIfKilled(options);
+    });
     // kv.db has applied everything, so that even the end of the log cannot be lost unseen.
-    checkAnyFlip(left, { file: "raft/segment-0000000001", whole: findWhole(options) });
+    checkAnyFlip(left, { file: "raft/segment-0000000001", whole: find(options) });
   }));

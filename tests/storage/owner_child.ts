@@ -8,7 +8,7 @@
 import process from "node:process";
 import { readIdentity } from "../../lib/keys/identity.ts";
 import { lockDataFolder } from "../../lib/keys/private_file.ts";
-import { openKeyValueStore } from "../../lib/storage/key_value_store.ts";
+import { openTableFile } from "../../lib/storage/tables/table_file.ts";
 import { nodeIn } from "./support.ts";
 
 /** What the program can do with a data folder. */
@@ -18,7 +18,7 @@ const USES: Readonly<Record<Use, (dataDir: string) => unknown>> = {
   lock: lockDataFolder,
   readIdentity: (dataDir) =>
     readIdentity({ dataDir, self: nodeIn(dataDir).node, passphrase: null }),
-  openStore: (dataDir) => openKeyValueStore(nodeIn(dataDir)),
+  openStore: (dataDir) => openTableFile(nodeIn(dataDir)).close(),
 };
 
 if (import.meta.main) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { openKeyValueStore } from "../../lib/storage/key_value_store.ts";
+import { openTableFile } from "../../lib/storage/tables/table_file.ts";
 import type { Use } from "./owner_child.ts";
 import { nodeIn } from "./support.ts";
 
@@ -35,7 +35,7 @@ for (const { what, roots, use } of cases) {
       try {
         Deno.chmodSync(root, 0o755);
         Deno.mkdirSync(dataDir, { mode: 0o700 });
-        openKeyValueStore(nodeIn(dataDir)).close();
+        openTableFile(nodeIn(dataDir)).close();
         Deno.writeTextFileSync(`${dataDir}/identity.json`, "{}", { mode: 0o600 });
         giveAway(dataDir, roots);
         const path = roots === "." ? dataDir : `${dataDir}/${roots}`;

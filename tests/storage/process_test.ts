@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { openRaftStore } from "../../lib/storage/raft_store.ts";
-import { openStores, type Stores } from "../../lib/storage/stores.ts";
 import { childEntry, termOf } from "./persisting_child.ts";
-import { nodeIn, withFolder } from "./support.ts";
+import { nodeIn, type TestNode, withFolder, withNode } from "./support.ts";
 
 /** The stores under a real process that dies, and on a real disk that refuses a write. */
 
@@ -47,25 +45,15 @@ async function runAndKill(
   return acknowledged;
 }
 
-function checkEverythingIsThere({ raft, keyValues }: Stores, acknowledged: number): void {
-  const { hardState, entries } = raft.load();
+function checkEverythingIsThere(node: TestNode, acknowledged: number): void {
+  const { hardState, entries } = node.raft.load();
   assert.ok(entries.length >= acknowledged, `${entries.length} entries of ${acknowledged}`);
   entries.forEach((entry, position) => {
     assert.deepEqual(entry, childEntry(position + 1, termOf(position + 1)));
   });
   assert.deepEqual(hardState, { currentTerm: termOf(entries.length), votedFor: "server_1" });
-  assert.ok(keyValues.appliedIndex >= acknowledged);
-  assert.equal([...keyValues.rows()].length, keyValues.appliedIndex);
-}
-
-function withStores(options: StoreOptions, work: (stores: Stores) => void): void {
-  const stores = openStores(options);
-  try {
-    work(stores);
-  } finally {
-    stores.raft.abandon();
-    stores.keyValues.close();
-  }
+  assert.ok(node.writtenIndex >= acknowledged);
+  assert.equal(node.store.keys.liveKeys, node.writtenIndex);
 }
 
 // The later kills come after checkpoints and in the middle of the log's second round.
@@ -75,7 +63,7 @@ for (const afterLines of [1, 7, 300]) {
       const options = nodeIn(join(folder, "node"));
       const acknowledged = await runAndKill(options.folder, { afterLines });
       assert.ok(acknowledged >= afterLines * 10);
-      withStores(options, (stores) => checkEverythingIsThere(stores, acknowledged));
+      await withNode(options, (node) => checkEverythingIsThere(node, acknowledged));
     }));
 }
 
@@ -86,7 +74,7 @@ Deno.test("openRaftStore() refuses a folder while another process uses it, and n
       assert.throws(() => openRaftStore(options), { name: "EnvironmentError", message });
     };
     const acknowledged = await runAndKill(options.folder, { afterLines: 5, whileRunning });
-    withStores(options, (stores) => checkEverythingIsThere(stores, acknowledged));
+    await withNode(options, (node) => checkEverythingIsThere(node, acknowledged));
   }));
 
 for (const file of ["raft", "kv.db"]) {
@@ -104,7 +92,7 @@ for (const file of ["raft", "kv.db"]) {
         assert.equal((await child.status).success, true);
         assert.match(failed ?? "", new RegExp(`^failed .*Cannot .*${file}: .*The node must stop`));
         assert.match(refused ?? "", new RegExp(`^refused .*${file}: it failed before`));
-        withStores(options, ({ raft }) => {
+        await withNode(options, ({ raft }) => {
           const { length } = raft.load().entries;
           assert.ok(length > 0 && length >= Number(durable?.split(" ")[1]));
         });

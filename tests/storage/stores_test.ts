@@ -1,38 +1,37 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { encodeCommand } from "../../lib/kv/command_codec.ts";
-import { StateMachine } from "../../lib/kv/state_machine.ts";
+import { encodeUtf8 } from "../../lib/bytes.ts";
 import type { Entry } from "../../lib/raft/entry.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { CorruptionError } from "../../lib/storage/storage_error.ts";
-import { openStores, type Stores } from "../../lib/storage/stores.ts";
+import { openStores } from "../../lib/storage/stores.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
-import { batch, entry, hardState, persist, tamper, withFolder } from "./support.ts";
+import { entryOf, putCommand } from "../kv/support.ts";
+import {
+  batch,
+  hardState,
+  persist,
+  tamper,
+  type TestNode,
+  withFolder,
+  withNode,
+} from "./support.ts";
 
 function putEntry(index: number): Entry {
-  const data = encodeCommand({ kind: "put", key: `key ${index}`, value: Uint8Array.of(index) });
-  return { ...entry(index), data };
+  return entryOf(index, putCommand(`key ${index}`, Uint8Array.of(index)));
 }
 
-/** Opens both stores for one look. */
-async function withStores<Result>(
-  options: StoreOptions,
-  work: (stores: Stores) => Result | Promise<Result>,
-): Promise<Result> {
-  const stores = openStores(options);
-  try {
-    return await work(stores);
-  } finally {
-    await stores.close();
-  }
+function valueOf({ store: { keys } }: TestNode, key: string): Uint8Array | null {
+  const handle = keys.get(encodeUtf8(key));
+  return handle === 0 ? null : keys.records.copy(handle).value;
 }
 
 /** Persists and applies entries 1 to 3. */
 function fill(options: StoreOptions): Promise<void> {
-  return withStores(options, async ({ raft, keyValues }) => {
+  return withNode(options, async (node) => {
     const log = [1, 2, 3].map(putEntry);
-    await persist(raft, batch(1, { hardState: hardState(1), entries: log }));
-    new StateMachine(keyValues).apply(log);
+    await persist(node.raft, batch(1, { hardState: hardState(1), entries: log }));
+    await node.apply(log);
   });
 }
 
@@ -45,17 +44,17 @@ function removeFiles(folder: string, prefix: string): void {
 Deno.test("openStores() creates the data folder, for this user only", () =>
   withFolder(async (options) => {
     const folder = join(options.folder, "above", "node");
-    await withStores({ ...options, folder }, () => {});
+    await withNode({ ...options, folder }, () => {});
     assert.equal((Deno.statSync(folder).mode ?? 0) & 0o777, 0o700);
   }));
 
 Deno.test("openStores() gives back what both stores held", () =>
   withFolder(async (options) => {
     await fill(options);
-    await withStores(options, ({ raft, keyValues }) => {
-      assert.equal(raft.load().entries.length, 3);
-      assert.equal(keyValues.appliedIndex, 3);
-      assert.deepEqual(keyValues.get("key 2")?.value, Uint8Array.of(2));
+    await withNode(options, (node) => {
+      assert.equal(node.raft.load().entries.length, 3);
+      assert.equal(node.writtenIndex, 3);
+      assert.deepEqual(valueOf(node, "key 2"), Uint8Array.of(2));
     });
   }));
 
@@ -64,14 +63,14 @@ Deno.test("openStores() refuses a log that ends before what kv.db has applied", 
     await fill(options);
     removeFiles(options.folder, "raft");
     await withFolder(async (older) => {
-      await withStores(
+      await withNode(
         older,
         ({ raft }) => persist(raft, batch(1, { hardState: hardState(1), entries: [putEntry(1)] })),
       );
       Deno.renameSync(join(older.folder, "raft"), join(options.folder, "raft"));
       Deno.renameSync(join(older.folder, "raft.guard"), join(options.folder, "raft.guard"));
     });
-    assert.throws(() => openStores(options), {
+    await assert.rejects(openStores(options), {
       name: "CorruptionError",
       message: /its log ends at entry 1, but kv\.db has applied entry 3.*cannot be made again/,
     });
@@ -81,7 +80,7 @@ Deno.test("openStores() refuses a missing log beside kv.db, though its guard is 
   withFolder(async (options) => {
     await fill(options);
     removeFiles(options.folder, "raft");
-    assert.throws(() => openStores(options), {
+    await assert.rejects(openStores(options), {
       name: "CorruptionError",
       message: /raft: the log is missing, though kv\.db is there/,
     });
@@ -91,35 +90,32 @@ Deno.test("openStores() refuses a missing kv.db, and rebuilds it once it was mov
   withFolder(async (options) => {
     await fill(options);
     Deno.removeSync(join(options.folder, "kv.db"));
-    assert.throws(() => openStores(options), {
+    await assert.rejects(openStores(options), {
       name: "CorruptionError",
       message: /kv\.db: the file is missing.*rebuilds kv\.db from its own log/,
     });
     removeFiles(options.folder, "kv.db");
-    await withStores(options, ({ raft, keyValues }) => {
-      assert.equal(keyValues.appliedIndex, 0);
-      new StateMachine(keyValues).apply(raft.load().entries);
-      assert.deepEqual(keyValues.get("key 2")?.value, Uint8Array.of(2));
+    await withNode(options, async (node) => {
+      assert.equal(node.writtenIndex, 0);
+      await node.apply(node.raft.load().entries);
+      assert.deepEqual(valueOf(node, "key 2"), Uint8Array.of(2));
     });
   }));
 
 Deno.test("openStores() makes kv.db anew where the log no longer reaches back, and says that it lacks the state", () =>
   withFolder(async (options) => {
     await fill(options);
-    await withStores(options, ({ raft, lacksState }) => {
-      assert.equal(lacksState, false);
-      const logStart = {
-        position: { index: toLogIndex(2), term: toTerm(1) },
-        keepsRest: true,
-        members: null,
-      };
+    await withNode(options, ({ raft, stores }) => {
+      assert.equal(stores.lacksState, false);
+      const position = { index: toLogIndex(2), term: toTerm(1) };
+      const logStart = { position, keepsRest: true, members: null };
       return persist(raft, batch(9, { logStart }));
     });
     removeFiles(options.folder, "kv.db");
     for (let start = 0; start < 2; start++) {
-      await withStores(options, ({ raft, keyValues, lacksState }) => {
-        assert.equal(lacksState, true);
-        assert.equal(keyValues.appliedIndex, 0);
+      await withNode(options, ({ raft, stores, writtenIndex }) => {
+        assert.equal(stores.lacksState, true);
+        assert.equal(writtenIndex, 0);
         assert.deepEqual(raft.load().entries.map(({ index }) => index), [3]);
       });
     }
@@ -128,25 +124,40 @@ Deno.test("openStores() makes kv.db anew where the log no longer reaches back, a
 Deno.test("openStores() refuses a kv.db with a damaged row, and lets go of both", () =>
   withFolder(async (options) => {
     await fill(options);
-    const database = { folder: options.folder, file: "kv.db" };
-    tamper(database, "UPDATE kv SET version = 7 WHERE mod_revision = 2");
-    const message = /kv\.db: the row of key "key 2" is damaged.*rebuilds kv\.db/;
-    assert.throws(() => openStores(options), { name: "CorruptionError", message });
-    tamper(database, "UPDATE kv SET version = 1 WHERE mod_revision = 2");
-    await withStores(
-      options,
-      ({ keyValues }) => assert.equal(keyValues.appliedIndex, toLogIndex(3)),
+    const path = join(options.folder, "kv.db");
+    const whole = Deno.readFileSync(path);
+    tamper(
+      { folder: options.folder, file: "kv.db" },
+      "UPDATE keys SET row = zeroblob(50) WHERE rowid = 2",
     );
+    const message = /kv\.db: the row of key "key 2" is damaged.*rebuilds kv\.db/;
+    await assert.rejects(openStores(options), { name: "CorruptionError", message });
+    removeFiles(options.folder, "kv.db-");
+    Deno.writeFileSync(path, whole);
+    await withNode(options, ({ writtenIndex }) => assert.equal(writtenIndex, 3));
   }));
 
-Deno.test("openStores() leaves the rows of a large kv.db to whoever reads them", () =>
+Deno.test("openStores() checks every row of a kv.db of any size", () =>
   withFolder(async (options) => {
     await fill(options);
-    const sql = `UPDATE kv SET value = zeroblob(${17 * 1024 * 1024}) WHERE mod_revision = 2`;
-    tamper({ folder: options.folder, file: "kv.db" }, sql);
-    await withStores(options, ({ keyValues }) => {
-      assert.throws(() => keyValues.get("key 2"), CorruptionError);
-      assert.deepEqual(keyValues.get("key 3")?.value, Uint8Array.of(3));
+    const database = { folder: options.folder, file: "kv.db" };
+    tamper(database, "CREATE TABLE large (id); INSERT INTO large VALUES (zeroblob(70000000))");
+    tamper(database, "UPDATE keys SET row = zeroblob(50) WHERE rowid = 2");
+    await assert.rejects(openStores(options), { message: /the row of key "key 2" is damaged/ });
+  }));
+
+Deno.test("a store that is behind its tables' log catches up from the log alone", () =>
+  withFolder(async (options) => {
+    await fill(options);
+    const last = putEntry(4);
+    await withNode(
+      options,
+      ({ raft }) => persist(raft, batch(1, { hardState: hardState(1), entries: [last] })),
+    );
+    await withNode(options, async (node) => {
+      assert.equal(node.store.appliedIndex, 3);
+      await node.apply([last]);
+      assert.equal(node.writtenIndex, 4);
     });
   }));
 
@@ -156,10 +167,7 @@ Deno.test("openStores() lets go of the log when kv.db is refused", () =>
     const path = join(options.folder, "kv.db");
     const whole = Deno.readFileSync(path);
     Deno.writeFileSync(path, whole.subarray(100));
-    assert.throws(() => openStores(options), CorruptionError);
+    await assert.rejects(openStores(options), CorruptionError);
     Deno.writeFileSync(path, whole);
-    await withStores(
-      options,
-      ({ keyValues }) => assert.equal(keyValues.appliedIndex, toLogIndex(3)),
-    );
+    await withNode(options, ({ writtenIndex }) => assert.equal(writtenIndex, 3));
   }));

@@ -3,12 +3,21 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import type { Certificate } from "../../lib/certificate/certifier.ts";
+import { Store, type StoreLimits } from "../../lib/kv/store.ts";
+import { digestStore } from "../../lib/kv/store_digest.ts";
+import { TableWriter } from "../../lib/kv/store_tables.ts";
 import type { DurableState, Entry, HardState, PersistBatch } from "../../lib/raft/entry.ts";
 import type { GrantsProof } from "../../lib/raft/term_proof.ts";
-import { openKeyValueStore, type SqliteKeyValueStore } from "../../lib/storage/key_value_store.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { openRaftStore, RAFT_FOLDER, type RaftStore } from "../../lib/storage/raft_store.ts";
+import type { SnapshotFile } from "../../lib/storage/snapshot/snapshot_file.ts";
+import type { Snapshots } from "../../lib/storage/snapshot/snapshots.ts";
+import { openStores, type Stores } from "../../lib/storage/stores.ts";
+import { encodeBatch } from "../../lib/storage/tables/batch_codec.ts";
+import { RowLoader } from "../../lib/storage/tables/rows.ts";
+import { openTableFile, type TableFile } from "../../lib/storage/tables/table_file.ts";
 import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import { entryOf, putCommand } from "../kv/support.ts";
 
 /** What the tests of the stores have in common. */
 
@@ -167,15 +176,137 @@ export function findText(path: string, text: string): number {
   return position / 2;
 }
 
-/** Opens a key-value store for one look. */
-export function withKeyValueStore<Result>(
+/** Tables that are written in this thread, and the store that they follow. */
+export class TestTables {
+  /** The tables. */
+  readonly file: TableFile;
+  readonly #limits: StoreLimits;
+  #store: Store | null = null;
+  #writer: TableWriter | null = null;
+  #forgottenIndex = 0;
+
+  /** Opens the tables of a node. */
+  constructor(options: StoreOptions, limits: StoreLimits = {}) {
+    this.file = openTableFile(options);
+    this.#limits = limits;
+  }
+
+  /** The store; the first time, as it is read from the tables. */
+  get store(): Store {
+    this.#store ??= this.load();
+    this.#writer ??= new TableWriter(this.#store);
+    return this.#store;
+  }
+
+  /** Another store, as it is read from the tables. */
+  load(): Store {
+    const loader = new RowLoader(this.#limits);
+    for (let rows = this.file.read(); rows !== null; rows = this.file.read()) loader.add(rows);
+    this.#forgottenIndex = loader.state.forgottenIndex;
+    return loader.finish();
+  }
+
+  /** Applies the command of a text as the next entry, and writes it. */
+  put(key: string, value: string | Uint8Array): void {
+    const { store } = this;
+    store.apply([entryOf(store.appliedIndex + 1, putCommand(key, value))]);
+    this.write();
+  }
+
+  /** Writes what the tables lack, in batches of at most so many changes. */
+  write(changesMax = 1_000): void {
+    const { store } = this;
+    const writer = this.#writer ?? new TableWriter(store);
+    for (;;) {
+      const batch = writer.next({ changesMax, bytesMax: 1e9 });
+      if (batch === null) return;
+      for (const part of encodeBatch(batch, this.#forgottenIndex)) this.file.write(part);
+      this.file.commit();
+      this.#forgottenIndex = Math.max(this.#forgottenIndex, batch.forgottenIndex);
+      writer.confirm();
+    }
+  }
+
+  /** Closes the tables. */
+  close(): void {
+    this.file.close();
+  }
+}
+
+/** Opens the tables of a node for one look. */
+export function withTables<Result>(
   options: StoreOptions,
-  work: (store: SqliteKeyValueStore) => Result,
+  work: (tables: TestTables) => Result,
 ): Result {
-  const store = openKeyValueStore(options);
+  const tables = new TestTables(options);
   try {
-    return work(store);
+    return work(tables);
   } finally {
-    store.close();
+    tables.close();
+  }
+}
+
+/** What a node has: its stores, and the state machine in memory that its tables follow. */
+export class TestNode {
+  /** All of them. */
+  readonly stores: Stores;
+  /** The log. */
+  readonly raft: RaftStore;
+  /** The snapshots. */
+  readonly snapshots: Snapshots;
+  /** The state machine. */
+  store: Store;
+  #writer: TableWriter;
+
+  /** Takes over open stores. */
+  constructor(stores: Stores) {
+    this.stores = stores;
+    this.raft = stores.raft;
+    this.snapshots = stores.snapshots;
+    this.store = stores.takeStore();
+    this.#writer = new TableWriter(this.store);
+  }
+
+  /** Up to which entry the tables have everything. */
+  get writtenIndex(): number {
+    return this.stores.tables.appliedIndex;
+  }
+
+  /** All of the state machine in 32 bytes, as hex. */
+  get digest(): string {
+    return digestStore(this.store).toHex();
+  }
+
+  /** Applies entries, and writes them to the tables. */
+  async apply(entries: readonly Entry[]): Promise<void> {
+    this.store.apply(entries);
+    const { promise: failed, reject } = Promise.withResolvers<never>();
+    this.stores.tables.use({ failed: reject });
+    for (;;) {
+      const batch = this.#writer.next();
+      if (batch === null) return;
+      const written = new Promise<void>((resolve) => this.stores.tables.write(batch, resolve));
+      await Promise.race([written, failed]);
+      this.#writer.confirm();
+    }
+  }
+
+  /** Goes on with the state machine of a snapshot. */
+  install(snapshot: SnapshotFile): void {
+    this.store = this.stores.installSnapshot(snapshot);
+    this.#writer = new TableWriter(this.store);
+  }
+}
+
+/** Opens what a node has, and closes it after `work`. */
+export async function withNode<Result>(
+  options: StoreOptions,
+  work: (node: TestNode) => Result | Promise<Result>,
+): Promise<Result> {
+  const stores = await openStores(options);
+  try {
+    return await work(new TestNode(stores));
+  } finally {
+    await stores.close();
   }
 }

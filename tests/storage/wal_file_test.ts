@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { isWalUsable } from "../../lib/storage/wal_file.ts";
-import { copyAsIfKilled, flipBit, withFolder, withKeyValueStore } from "./support.ts";
+import { copyAsIfKilled, flipBit, withFolder, withTables } from "./support.ts";
 
 const HEADER_BYTES = 32;
 
 /** Hands over a write-ahead log as a killed process leaves it. */
 function withWal(work: (path: string) => void): Promise<void> {
   return withFolder((options) => {
-    const { folder } = withKeyValueStore(options, () => copyAsIfKilled(options));
+    const { folder } = withTables(options, () => copyAsIfKilled(options));
     work(join(folder, "kv.db-wal"));
   });
 }

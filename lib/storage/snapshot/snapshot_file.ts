@@ -10,15 +10,14 @@ import { equalBytes } from "../../bytes.ts";
 import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import { type ClusterName, type LogIndex, type NodeId, toLogIndex } from "../../types.ts";
 import { Database } from "../database.ts";
-import { KEY_VALUE_SCHEMA, SqliteKeyValueStore } from "../key_value_store.ts";
 import { FORMAT_VERSION } from "../open_database.ts";
-import { checkRows } from "../row_digest.ts";
 import {
   CorruptionError,
   isSqliteError,
   KEY_VALUE_WAY_BACK,
   toStorageError,
 } from "../storage_error.ts";
+import { TABLE_SCHEMA, TableFile } from "../tables/table_file.ts";
 import { META_SCHEMA, readMeta, runAll } from "../wal_file.ts";
 
 /** Names one snapshot: two with the same name are the same, byte for byte. */
@@ -93,17 +92,20 @@ export class SnapshotPaths {
     return join(this.folder, `removing-${number}`);
   }
 
-  /** A snapshot of this index that can take the place of kv.db as it is. */
-  ready(index: LogIndex): string {
-    return join(this.folder, `ready-${index}`);
+  /** The `number`th snapshot of this process, of this index, that can take the place of kv.db as it is. */
+  ready(index: LogIndex, number: number): string {
+    return join(this.folder, `ready-${index}-${number}`);
   }
 
-  /** The indexes of all snapshots that are ready. */
-  listReady(): readonly LogIndex[] {
-    const names = [...Deno.readDirSync(this.folder)].map(({ name }) =>
-      /^ready-(\d{1,15})$/.exec(name)
-    );
-    return names.flatMap((match) => match === null ? [] : [toLogIndex(Number(match[1]))]);
+  /** All snapshots that are ready. */
+  listReady(): readonly { readonly index: LogIndex; readonly path: string }[] {
+    const names = [...Deno.readDirSync(this.folder)].map(({ name }) => name);
+    return names.flatMap((name) => {
+      const match = /^ready-(\d+)-\d+$/.exec(name);
+      return match === null
+        ? []
+        : [{ index: toLogIndex(Number(match[1])), path: join(this.folder, name) }];
+    });
   }
 
   /** Every file of which a start makes no use, after an unfinished installation is completed. */
@@ -122,14 +124,13 @@ const ROW_BYTES_MAX = 1024 * 1024;
 const OPTIONS = { timeout: 0, limits: { length: ROW_BYTES_MAX } };
 
 /**
- * Reads all of a file that nobody writes to: whether it is SQLite's, has kv.db's tables and nothing
- * else, belongs to `cluster`, and has no row that differs from its SHA-256.
+ * Opens a file that nobody writes to, and checks whether it is SQLite's, sound in its structure, has kv.db's
+ * tables and nothing else, and belongs to `cluster`. Its rows are checked when they are read.
  *
- * @returns its applied index.
  * @throws {InputError} when it is not what it should be.
  * @throws {EnvironmentError} when it cannot be read.
  */
-export function checkSnapshot(path: string, cluster: ClusterName): LogIndex {
+export function openSnapshot(path: string, cluster: ClusterName): TableFile {
   let connection: DatabaseSync | null = null;
   try {
     connection = new DatabaseSync(path, OPTIONS);
@@ -142,11 +143,30 @@ export function checkSnapshot(path: string, cluster: ClusterName): LogIndex {
     checkTables(connection);
     checkMeta(connection, cluster);
     checkStructure(connection);
-    return checkContent(connection, path);
+    const wayBack = KEY_VALUE_WAY_BACK;
+    return new TableFile(new Database({ path, connection, guard: null, wayBack }));
+  } catch (error) {
+    if (connection?.isOpen) connection.close();
+    throw toKnownError(error, path);
+  }
+}
+
+/**
+ * Reads all of a snapshot.
+ *
+ * @returns its applied index.
+ * @throws {InputError} when it is not what it should be.
+ * @throws {EnvironmentError} when it cannot be read.
+ */
+export function checkSnapshot(path: string, cluster: ClusterName): LogIndex {
+  const tables = openSnapshot(path, cluster);
+  try {
+    while (tables.read() !== null);
+    return tables.appliedIndex;
   } catch (error) {
     throw toKnownError(error, path);
   } finally {
-    if (connection?.isOpen) connection.close();
+    tables.close();
   }
 }
 
@@ -177,7 +197,7 @@ export function adoptSnapshot(path: string, node: NodeId): void {
 function checkTables(connection: DatabaseSync): void {
   const own = new DatabaseSync(":memory:");
   try {
-    own.exec(`${META_SCHEMA} ${KEY_VALUE_SCHEMA}`);
+    own.exec(`${META_SCHEMA} ${TABLE_SCHEMA}`);
     if (listTables(own) === listTables(connection)) return;
   } finally {
     own.close();
@@ -201,20 +221,10 @@ function checkMeta(connection: DatabaseSync, cluster: ClusterName): void {
   if (owner !== cluster) throw new InputError(`it belongs to cluster ${owner}, not to ${cluster}`);
 }
 
-/** All of it, indexes included: one that lies would hide a remembered write from its retry. */
+/** All of it, indexes included: by one that lies, a key would be written twice. */
 function checkStructure(connection: DatabaseSync): void {
   const found = connection.prepare("PRAGMA integrity_check(1)").get()?.["integrity_check"];
   if (found !== "ok") throw new InputError(`SQLite's check says: ${found}`);
-}
-
-/** Reads all rows, as the store itself reads them. */
-function checkContent(connection: DatabaseSync, path: string): LogIndex {
-  const wayBack = KEY_VALUE_WAY_BACK;
-  const store = new SqliteKeyValueStore(() =>
-    new Database({ path, connection, guard: null, wayBack })
-  );
-  checkRows(store);
-  return store.appliedIndex;
 }
 
 /** What is wrong with the file is its sender's fault; that it cannot be read is this node's. */

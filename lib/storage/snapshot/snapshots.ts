@@ -1,19 +1,64 @@
 /**
- * A node's snapshots: the one it makes for others, and the one it gets.
+ * A node's snapshots: the one it makes for others, and the one it gets. A snapshot is a copy of `kv.db` at
+ * one applied index, as one file, for a follower whose next entry the leader's log no longer has (Raft §7).
+ *
+ * What takes long is done by workers (`storage_jobs.ts`, behind `job_queue.ts`): the one that owns kv.db
+ * copies it, another one, started when it is needed, checks copies and what arrives, so that batches of
+ * rows need not wait for that.
+ *
+ * ## Making
+ *
+ * Only a checkpoint changes the file `kv.db`, and checkpoints are ours to make. So after a checkpoint there
+ * is none until the copy is complete, while batches go on into the write-ahead log. It is copied by one MiB
+ * at a time, each synced, as an fsync of the log would otherwise wait for all of it; batches are written
+ * in between.
+ *
+ * The copy is read through before it is offered, so that damage to one node's disk is not sent to
+ * others. Nobody asks for it after a restart.
+ *
+ * ## Receiving
+ *
+ * Chunks are kept in order in one file, beside the snapshot's name (index, length, SHA-256), so that a
+ * restart goes on where it was. When all is there, the worker checks the SHA-256, and that the file
+ * is nothing else than kv.db of this cluster: the same tables and no view or trigger, SQLite's own
+ * structure, the applied index. Then it hands over the rows, each checked against its SHA-256, and the loop
+ * makes a store of them beside its own, in slices. A leader is trusted with none of this; what it could
+ * still do is send the state of a cluster that went another way, as it could send other entries. Then the
+ * file is made this node's own, synced, and named `ready-<index>-<number>`.
+ *
+ * A snapshot that became ready too late, as the log has gone beyond it or its receiver leads, is
+ * discarded. The one that a node has made is removed as soon as no log can go on from it.
+ *
+ * ## Installing
+ *
+ * First the log says durably that the log starts at the snapshot. Then the loop goes on with the store that
+ * was made of it, at once, and in the background the ready file takes the place of kv.db by one rename,
+ * before any batch of the new store. When the process dies
+ *
+ * | at this moment | the next start finds | and |
+ * | --- | --- | --- |
+ * | while chunks arrive | what arrived | goes on from there |
+ * | in the check | a file without a use | removes it; the leader sends it again |
+ * | before the log says it | a ready file that nothing needs | removes it |
+ * | before or within the swap | kv.db behind the log's start, and the ready file | completes the swap |
+ * | after the rename | kv.db as it should be | removes the file that was replaced |
+ *
+ * A kv.db that is behind the log's start without a ready file is damage, and stops the node, unless it
+ * is empty: then it was made anew, and the leader is asked for a snapshot.
  *
  * @module
  */
 
-import { assert, assertDefined } from "../../assert.ts";
-import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
+import { assert } from "../../assert.ts";
+import { EnvironmentError, InputError } from "../../errors.ts";
+import type { Store, StoreLimits } from "../../kv/mod.ts";
 import type { LogIndex } from "../../types.ts";
-import type { Database } from "../database.ts";
-import { createDataFolder, removeIfThere, syncFolder } from "../folder.ts";
-import type { SqliteKeyValueStore } from "../key_value_store.ts";
+import { createDataFolder, removeIfThere } from "../folder.ts";
+import { JobQueue } from "../job_queue.ts";
 import type { StoreOptions } from "../open_database.ts";
 import { CorruptionError, KEY_VALUE_WAY_BACK } from "../storage_error.ts";
+import { type LoadedStore, loadStore, type Tables } from "../tables/tables.ts";
 import { type Chunk, IncomingSnapshot, Removal } from "./incoming.ts";
-import { JobQueue } from "./job_queue.ts";
 import { OutgoingSnapshot } from "./outgoing.ts";
 import {
   isSameSnapshot,
@@ -22,36 +67,45 @@ import {
   SnapshotPaths,
 } from "./snapshot_file.ts";
 
-/** So few changed pages are copied while the database's file holds still: 16 MiB. */
-const LAST_PAGES_MAX = 4096;
-
-/** After so many rounds the file holds still, however much has changed in the last one. */
-const COPY_ROUNDS_MAX = 8;
-
 /** A snapshot that has arrived whole. */
 interface Arrival {
   readonly snapshot: SnapshotFile;
-  /** Settles when it was checked. */
+  /** Where it will be once it is ready. */
+  readonly path: string;
+  /** Settles when it is ready: checked, durable, its store built. */
   readonly isReady: Promise<void>;
+  /** What it holds, from then on. */
+  loaded: LoadedStore | null;
 }
 
-/** Makes, sends, receives and installs snapshots of `kv.db`. See this folder's `mod.ts`. */
+/** Makes, sends, receives and installs snapshots of `kv.db`. See the module. */
 export class Snapshots {
   readonly #options: StoreOptions;
-  readonly #keyValues: SqliteKeyValueStore;
+  readonly #limits: StoreLimits;
+  readonly #tables: Tables;
   readonly #paths: SnapshotPaths;
   readonly #jobs = new JobQueue();
   readonly #outgoing: OutgoingSnapshot;
   readonly #incoming: IncomingSnapshot;
-  #arrival: Arrival | null = null;
-  #arrivals = 0;
+  /** Those that are being checked, or are ready. */
+  #arrivals: readonly Arrival[] = [];
+  #arrivalCount = 0;
+  /** Settles when the one before is checked; never rejected. */
+  #checked: Promise<void> = Promise.resolve();
   #isMaking = false;
   readonly #removal: Removal;
 
-  /** Snapshots of `keyValues`, in a folder inside the data folder, which is made if need be. */
-  constructor(options: StoreOptions, keyValues: SqliteKeyValueStore) {
+  /**
+   * Snapshots of `tables`, in a folder inside the data folder, which is made if need be. Stores that are
+   * built of them have these limits.
+   */
+  constructor(
+    options: StoreOptions,
+    { tables, limits }: { readonly tables: Tables; readonly limits: StoreLimits },
+  ) {
     this.#options = options;
-    this.#keyValues = keyValues;
+    this.#tables = tables;
+    this.#limits = limits;
     this.#paths = new SnapshotPaths(options.folder);
     createDataFolder(this.#paths.folder);
     this.#outgoing = new OutgoingSnapshot(this.#paths.outgoing);
@@ -60,17 +114,18 @@ export class Snapshots {
   }
 
   /**
-   * Makes a snapshot of everything applied so far, while the store goes on; from then on
-   * {@linkcode read} reads that one and no other. One at a time.
+   * Makes a snapshot of what the tables have after the last batch that was handed over, while later ones
+   * follow; from then on {@linkcode read} reads that one and no other. One at a time.
    *
    * @throws {CorruptionError} when kv.db is damaged.
-   * @throws {EnvironmentError} when the disk fails, the store is closed or its file is replaced.
+   * @throws {EnvironmentError} when the disk fails, or the tables are closed or replaced.
    */
   async make(): Promise<SnapshotFile> {
     assert(!this.#isMaking, "Two snapshots at a time");
     this.#isMaking = true;
     try {
-      const index = await this.#copy(this.#keyValues.database);
+      checkSize(this.#tables.path);
+      const index = await this.#tables.copy(this.#paths.copy);
       const snapshot = await this.#seal();
       assert(snapshot.index === index, `A snapshot at ${index} says ${snapshot.index}`);
       this.#outgoing.offer(snapshot);
@@ -116,8 +171,8 @@ export class Snapshots {
   }
 
   /**
-   * Checks a snapshot that is all there, and makes it durable and ready to be installed. Asked again
-   * for the same snapshot, it is the same work.
+   * Checks a snapshot that is all there, builds its store, and makes it durable and ready to be installed.
+   * Asked again for the same snapshot, it is the same work.
    *
    * @throws {InputError} when the snapshot is not what its name says, or not this cluster's; it is
    * removed.
@@ -126,25 +181,20 @@ export class Snapshots {
   finish(snapshot: SnapshotFile): Promise<void> {
     const known = this.#findArrival(snapshot);
     if (known !== null) return known.isReady;
-    const arrival = { snapshot, isReady: this.#receive(snapshot) };
-    this.#arrival = arrival;
+    const number = ++this.#arrivalCount;
+    const path = this.#paths.ready(snapshot.index, number);
+    const loading = this.#receive(snapshot, { number, path });
+    const isReady = loading.then((loaded) => this.#becameReady(arrival, loaded));
+    const arrival: Arrival = { snapshot, path, isReady, loaded: null };
+    this.#arrivals = [...this.#arrivals, arrival];
     // A snapshot that was refused may come again.
-    arrival.isReady.catch(() => {
-      if (this.#arrival === arrival) this.#arrival = null;
-    });
-    return arrival.isReady;
+    isReady.catch(() => this.#forget((other) => other === arrival));
+    return isReady;
   }
 
-  /**
-   * Removes a snapshot that {@linkcode finish} made ready and that nobody wants any more; unless one of
-   * another leader has arrived for the same index, which takes the same place and may be wanted.
-   */
+  /** Removes a snapshot that {@linkcode finish} made ready and that nobody wants any more. */
   discard(snapshot: SnapshotFile): void {
-    const { index } = snapshot;
-    const isLatest = this.#findArrival(snapshot) !== null;
-    if (this.#arrival?.snapshot.index === index && !isLatest) return;
-    this.#forgetArrival(index);
-    this.#removal.remove(this.#paths.ready(index));
+    this.#forget((arrival) => isSameSnapshot(arrival.snapshot, snapshot));
   }
 
   /**
@@ -159,32 +209,40 @@ export class Snapshots {
     if (this.#incoming.isUpTo(index)) this.#incoming.remove();
   }
 
-  /** Whether a snapshot of this index can be installed. */
-  isReady(index: LogIndex): boolean {
-    return this.#paths.listReady().includes(index);
+  /**
+   * Takes the store of a snapshot that is ready, and puts its file in the place of kv.db, in the
+   * background. What is older will not be asked for.
+   */
+  install(snapshot: SnapshotFile): Store {
+    const arrival = this.#findArrival(snapshot);
+    const loaded = arrival?.loaded ?? null;
+    const { index } = snapshot;
+    assert(
+      arrival !== null && loaded !== null,
+      `There is no snapshot of index ${index} to install`,
+    );
+    this.#arrivals = this.#arrivals.filter((other) => other !== arrival);
+    this.#forget((other) => other.snapshot.index <= index);
+    const { forgottenIndex, store } = loaded;
+    const { replaced } = this.#paths;
+    this.#tables.install({ index, forgottenIndex, ready: arrival.path, replaced })
+      .then(() => this.#removal.remove(replaced))
+      // Whoever uses the tables hears of it.
+      .catch(() => {});
+    return store;
   }
 
   /**
-   * Puts the snapshot of this index, which must be ready, in the place of kv.db. When the process
-   * dies in here, kv.db is either of the two; and the snapshot ready as long as it is the old one.
+   * Puts a snapshot of this index that an earlier process left ready in the place of kv.db, if there is one.
    *
-   * @throws {EnvironmentError} when the disk fails; kv.db is closed then, and the node must stop.
+   * @throws {EnvironmentError} when the disk fails; the node must not start.
    */
-  install(index: LogIndex): void {
-    assert(this.isReady(index), `There is no snapshot of index ${index} to install`);
-    const { path } = this.#keyValues;
-    try {
-      this.#keyValues.replace(() => this.#replaceFile(path, index));
-    } catch (cause) {
-      if (cause instanceof EnvironmentError) throw cause;
-      throw new EnvironmentError(
-        `Cannot put a snapshot in the place of ${path}: ${messageOf(cause)}. See that the disk ` +
-          `works and has free space, then start the node again.`,
-        { cause },
-      );
-    }
-    this.#forgetArrival(index);
-    this.#removeOld(index);
+  async completeInstallation(index: LogIndex): Promise<void> {
+    const ready = this.#paths.listReady().find((found) => found.index === index);
+    if (ready === undefined) return;
+    const { replaced } = this.#paths;
+    // What it forgot, the tables say when they are loaded.
+    await this.#tables.install({ index, forgottenIndex: 0, ready: ready.path, replaced });
   }
 
   /** Removes what an earlier process left, but for what has arrived of a snapshot. */
@@ -199,45 +257,15 @@ export class Snapshots {
     await Promise.all([this.#incoming.close(), this.#removal.close()]);
   }
 
-  /** Copies the database's file until the copy is what the file was at one moment. */
-  async #copy(database: Database): Promise<LogIndex> {
-    checkSize(database.path);
-    database.beginCopy();
-    try {
-      let changed = await this.#copyPages(database, null);
-      for (let round = 1; changed.length > LAST_PAGES_MAX && round < COPY_ROUNDS_MAX; round++) {
-        changed = await this.#copyPages(database, changed);
-      }
-      const index = this.#keyValues.appliedIndex;
-      database.holdFile();
-      await this.#copyPages(database, changed);
-      return index;
-    } finally {
-      database.endCopy();
-    }
-  }
-
-  /** Copies these pages, or all; which ones have changed meanwhile. */
-  async #copyPages(
-    database: Database,
-    pages: readonly number[] | null,
-  ): Promise<readonly number[]> {
-    const { path } = database;
-    await this.#jobs.run({ kind: "copy", from: path, to: this.#paths.copy, pages });
-    if (!database.isClosed) return [...database.takeChangedPages()];
-    throw new EnvironmentError(`Cannot copy ${path}: it was closed meanwhile`);
-  }
-
   async #seal(): Promise<SnapshotFile> {
     const { copy: path, outgoing: sealedPath } = this.#paths;
     const { cluster } = this.#options;
     try {
-      const snapshot = await this.#jobs.run({ kind: "seal", path, sealedPath, cluster });
-      return assertDefined(snapshot, "A sealed snapshot has no name");
+      return await this.#jobs.run("seal", { path, sealedPath, cluster });
     } catch (cause) {
       if (!(cause instanceof InputError)) throw cause;
       throw new CorruptionError({
-        file: this.#keyValues.path,
+        file: this.#tables.path,
         damage: `a copy of it is no good: ${cause.message}`,
         wayBack: KEY_VALUE_WAY_BACK,
         cause,
@@ -245,42 +273,50 @@ export class Snapshots {
     }
   }
 
-  async #receive(snapshot: SnapshotFile): Promise<void> {
-    const path = this.#paths.checking(++this.#arrivals);
-    await this.#incoming.take(snapshot, path);
-    const { folder } = this.#paths;
+  #receive(
+    snapshot: SnapshotFile,
+    { number, path: readyPath }: { readonly number: number; readonly path: string },
+  ): Promise<LoadedStore> {
+    const path = this.#paths.checking(number);
+    const taken = this.#incoming.take(snapshot, path);
+    // The worker has one of them open at a time.
+    const loaded = Promise.all([taken, this.#checked])
+      .then(() => this.#check(snapshot, { path, readyPath }));
+    this.#checked = loaded.then(() => {}, () => {});
+    return loaded;
+  }
+
+  async #check(
+    snapshot: SnapshotFile,
+    { path, readyPath }: { readonly path: string; readonly readyPath: string },
+  ): Promise<LoadedStore> {
     const { cluster, node } = this.#options;
-    const readyPath = this.#paths.ready(snapshot.index);
-    await this.#jobs.run({ kind: "receive", path, readyPath, folder, snapshot, cluster, node });
+    const { folder } = this.#paths;
+    try {
+      await this.#jobs.run("openArrived", { path, snapshot, cluster });
+      const loaded = await loadStore(this.#jobs, this.#limits);
+      await this.#jobs.run("adopt", { path, readyPath, folder, node });
+      return loaded;
+    } catch (error) {
+      // Whatever it was, the leader sends it again; and the disk may be full.
+      await this.#jobs.run("drop", { path }).catch(() => {});
+      throw toRefusal(error);
+    }
+  }
+
+  #becameReady(arrival: Arrival, loaded: LoadedStore): void {
+    arrival.loaded = loaded;
+    // It was discarded meanwhile.
+    if (!this.#arrivals.includes(arrival)) this.#removal.remove(arrival.path);
   }
 
   #findArrival(snapshot: SnapshotFile): Arrival | null {
-    const arrival = this.#arrival;
-    return arrival !== null && isSameSnapshot(arrival.snapshot, snapshot) ? arrival : null;
+    return this.#arrivals.find((arrival) => isSameSnapshot(arrival.snapshot, snapshot)) ?? null;
   }
 
-  #forgetArrival(index: LogIndex): void {
-    if (this.#arrival?.snapshot.index === index) this.#arrival = null;
-  }
-
-  #replaceFile(path: string, index: LogIndex): void {
-    // The old file keeps a second name: to let go of a large file at once would block.
-    removeIfThere(this.#paths.replaced);
-    linkIfPossible(path, this.#paths.replaced);
-    // SQLite would take the old file's log for the new one's.
-    removeIfThere(`${path}-wal`);
-    removeIfThere(`${path}-shm`);
-    syncFolder(this.#options.folder);
-    Deno.renameSync(this.#paths.ready(index), path);
-    syncFolder(this.#options.folder);
-    syncFolder(this.#paths.folder);
-  }
-
-  /** What is older than the snapshot just installed will not be asked for. */
-  #removeOld(index: LogIndex): void {
-    const older = this.#paths.listReady().filter((ready) => ready < index);
-    this.#removal.remove(this.#paths.replaced);
-    for (const ready of older) this.#removal.remove(this.#paths.ready(ready));
+  #forget(matches: (arrival: Arrival) => boolean): void {
+    for (const { path } of this.#arrivals.filter(matches)) this.#removal.remove(path);
+    this.#arrivals = this.#arrivals.filter((arrival) => !matches(arrival));
   }
 }
 
@@ -292,11 +328,8 @@ function checkSize(path: string): void {
   );
 }
 
-/** Not every file system has hard links. */
-function linkIfPossible(path: string, second: string): void {
-  try {
-    Deno.linkSync(path, second);
-  } catch {
-    // Then the rename that follows lets go of the file itself.
-  }
+/** What is wrong with the file is its sender's fault; that it cannot be read is this node's. */
+function toRefusal(error: unknown): unknown {
+  if (!(error instanceof CorruptionError)) return error;
+  return new InputError(`Cannot use snapshot: ${error.damage}`, { cause: error });
 }

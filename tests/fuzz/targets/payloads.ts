@@ -5,7 +5,6 @@
  */
 
 import assert from "node:assert/strict";
-import { encodeUtf8 } from "../../../lib/bytes.ts";
 import { NOTE_LENGTH_MAX } from "../../../lib/certificate/certifier.ts";
 import { InputError } from "../../../lib/errors.ts";
 import { encodeCommand } from "../../../lib/kv/mod.ts";
@@ -31,6 +30,7 @@ import { drawWildValue } from "../msgpack.ts";
 import { mutateSequence } from "../mutate_sequence.ts";
 import { bytesTarget, refusing, type Target } from "../target.ts";
 import { drawCount, drawText } from "../values.ts";
+import { putCommand } from "../../kv/support.ts";
 
 const ROUTE = { from: BETA, to: ALPHA };
 
@@ -97,7 +97,7 @@ const SURROUNDINGS = {
   proofs: [],
   notes: ["", "floe/election/v1\n", "\u2014 \u{1f600}", "x".repeat(NOTE_LENGTH_MAX)],
   commitments: [new Uint8Array(64).fill(3), new Uint8Array(SHARE_BYTES_MAX)],
-  commands: [encodeCommand({ kind: "put", key: "k", value: encodeUtf8("v") }), new Uint8Array(0)],
+  commands: [encodeCommand(putCommand("k", "v")), new Uint8Array(0)],
 };
 
 function drawScalars(random: Random): Scalar[] {

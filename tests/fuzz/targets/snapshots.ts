@@ -6,20 +6,18 @@
  */
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { encodeUtf8 } from "../../../lib/bytes.ts";
+import { concatBytes, encodeUtf8 } from "../../../lib/bytes.ts";
 import { InputError } from "../../../lib/errors.ts";
-import { encodeResult } from "../../../lib/kv/apply_command.ts";
-import { Database } from "../../../lib/storage/database.ts";
-import { SqliteKeyValueStore } from "../../../lib/storage/key_value_store.ts";
-import { digestKeyValue, digestRememberedWrite } from "../../../lib/storage/row_digest.ts";
-import { checkSnapshot } from "../../../lib/storage/snapshot/snapshot_file.ts";
-import { KEY_VALUE_WAY_BACK } from "../../../lib/storage/storage_error.ts";
-import { type LogIndex, toLogIndex } from "../../../lib/types.ts";
+import { ByteWriter } from "../../../lib/kv/byte_fields.ts";
+import { openSnapshot } from "../../../lib/storage/snapshot/snapshot_file.ts";
+import { CorruptionError } from "../../../lib/storage/storage_error.ts";
+import { RowLoader, TABLES } from "../../../lib/storage/tables/rows.ts";
 import type { Random } from "../../simulator/random.ts";
-import { withStores, write } from "../../storage/snapshot/support.ts";
-import { nodeIn } from "../../storage/support.ts";
+import { write } from "../../storage/snapshot/support.ts";
+import { nodeIn, withNode } from "../../storage/support.ts";
 import { mutateBytes } from "../mutate_bytes.ts";
 import { type OpenTarget, refusing, type Target } from "../target.ts";
 import { drawNumber, drawText } from "../values.ts";
@@ -27,15 +25,15 @@ import { drawNumber, drawText } from "../values.ts";
 const ROWS = 12;
 const CLUSTER = nodeIn("").cluster;
 
-/** A snapshot that passes can be read whole, by every way in. */
+/** A snapshot that passes can be made a store of, all of it. */
 export const snapshots: Target = {
   name: "snapshots",
   share: 3,
   open: async () => {
     const folder = Deno.makeTempDirSync({ prefix: "floe-fuzz-" });
-    await withStores(nodeIn(join(folder, "maker")), async (stores) => {
-      write(stores, ROWS);
-      await stores.snapshots.make();
+    await withNode(nodeIn(join(folder, "maker")), async (node) => {
+      await write(node, ROWS);
+      await node.snapshots.make();
       Deno.copyFileSync(join(folder, "maker/snapshots/outgoing"), join(folder, "genuine"));
     });
     return new Snapshots(folder);
@@ -58,10 +56,7 @@ class Snapshots implements OpenTarget {
       bytes: bytes.length,
       run: () => {
         const path = this.#write(bytes);
-        return refusing([InputError], () => {
-          const index = checkSnapshot(path, CLUSTER);
-          readAll(path, index);
-        });
+        return refusing([InputError, CorruptionError], () => load(path));
       },
     };
   }
@@ -106,59 +101,60 @@ type Rewrite = (connection: DatabaseSync, random: Random) => void;
 
 const REWRITES: readonly Rewrite[] = [
   (connection, random) => {
-    const table = random.pick(["kv", "remembered", "applied", "meta"]);
+    const table = random.pick([...TABLES, "meta"]);
     const columns = connection.prepare(`PRAGMA table_info(${table})`).all();
     const column = String(random.pick(columns)["name"]);
     connection.prepare(`UPDATE ${table} SET ${column} = ? WHERE rowid = ?`)
       .run(drawValue(random), random.between(1, ROWS));
   },
+  // A row of its own, or one in the place of another.
   (connection, random) => {
-    const key = random.chance(0.5) ? encodeUtf8(drawText(random)) : random.bytes(3);
-    const row = {
-      key: "",
-      value: random.bytes(20),
-      createRevision: drawIndex(random),
-      modRevision: drawIndex(random),
-      version: drawIndex(random),
-    };
-    const { value, createRevision, modRevision, version } = row;
-    connection.prepare("INSERT INTO kv VALUES (?, ?, ?, ?, ?, ?)")
-      .run(key, value, createRevision, modRevision, version, digestKeyValue(row, key));
-  },
-  (connection, random) => {
-    const revision = random.chance(0.3) ? -random.below(100) as LogIndex : drawIndex(random);
-    const idempotencyKey = encodeUtf8(drawText(random));
-    const encoded = random.chance(0.7)
-      ? encodeResult({ kind: "delete", revision, deleted: true })
-      : random.bytes(9);
-    const commandDigest = random.bytes(random.pick([0, 32]));
-    const written = {
-      idempotencyKey: "",
-      commandDigest,
-      result: { kind: "delete", revision, deleted: true },
-    } as const;
-    const digest = digestRememberedWrite(written, { idempotencyKey, result: encoded });
-    connection.prepare("INSERT INTO remembered VALUES (?, ?, ?, ?, ?)")
-      .run(revision, idempotencyKey, commandDigest, encoded, digest);
+    const table = random.pick(TABLES);
+    const found = connection.prepare(`SELECT key FROM ${table} LIMIT 1`).get()?.["key"];
+    const known = found instanceof Uint8Array ? found : new Uint8Array(1);
+    const key = random.pick([known, encodeUtf8(drawText(random)), random.bytes(12)]);
+    connection.prepare(`INSERT OR REPLACE INTO ${table} VALUES (?, ?)`)
+      .run(key, sealRow(table, { key, rest: drawRest(connection, { table, random }) }));
   },
   (connection, random) => {
     connection.exec(random.pick([
       "CREATE TABLE more (id)",
-      "CREATE VIEW v AS SELECT * FROM kv",
-      "CREATE TRIGGER t AFTER UPDATE ON meta BEGIN DELETE FROM kv; END",
+      "CREATE VIEW v AS SELECT * FROM keys",
+      "CREATE TRIGGER t AFTER UPDATE ON meta BEGIN DELETE FROM keys; END",
       "DROP TABLE remembered",
-      "CREATE INDEX i ON kv (version)",
-      "DELETE FROM kv",
+      "CREATE INDEX i ON keys (row)",
+      "DELETE FROM keys",
+      "DELETE FROM history",
       "PRAGMA user_version = -1",
       "PRAGMA application_id = 7",
       "PRAGMA encoding = 'UTF-16'",
       "VACUUM",
-      "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 2 WHERE name = 'kv'",
-      "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE kv (x)' " +
-      "WHERE name = 'kv'",
+      "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 2 WHERE name = 'keys'",
+      "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE keys (x)' " +
+      "WHERE name = 'keys'",
     ]));
   },
 ];
+
+/** What is to stand beside a key, with a digest that is right. */
+function sealRow(
+  table: typeof TABLES[number],
+  { key, rest }: { readonly key: Uint8Array; readonly rest: Uint8Array },
+): Uint8Array {
+  const content = new ByteWriter().byte(TABLES.indexOf(table)).bytes(key).raw(rest).finish();
+  return concatBytes(rest, createHash("sha256").update(content).digest());
+}
+
+/** A row of the table's that was changed, or anything. */
+function drawRest(
+  connection: DatabaseSync,
+  { table, random }: { readonly table: string; readonly random: Random },
+): Uint8Array {
+  const row = connection.prepare(`SELECT row FROM ${table} LIMIT 1`).get()?.["row"];
+  if (!(row instanceof Uint8Array) || random.chance(0.2)) return random.bytes(random.below(60));
+  const rest = row.subarray(0, -32);
+  return random.chance(0.3) ? rest : mutateBytes(rest, random);
+}
 
 function drawValue(random: Random): SQLInputValue {
   switch (random.below(5)) {
@@ -175,12 +171,6 @@ function drawValue(random: Random): SQLInputValue {
   }
 }
 
-function drawIndex(random: Random): LogIndex {
-  return random.chance(0.8)
-    ? toLogIndex(random.between(0, 2 * ROWS))
-    : toLogIndex(Number.MAX_SAFE_INTEGER);
-}
-
 /** In the header, where it is read first, or anywhere. */
 function changePages(bytes: Uint8Array, random: Random): Uint8Array {
   if (random.chance(0.2)) return mutateBytes(bytes, random);
@@ -192,23 +182,16 @@ function changePages(bytes: Uint8Array, random: Random): Uint8Array {
   return changed;
 }
 
-/** As a node reads it that has installed it: all rows, and each by its key. */
-function readAll(path: string, index: LogIndex): void {
-  const connection = new DatabaseSync(path);
+/** As a node does that gets it. */
+function load(path: string): void {
+  const tables = openSnapshot(path, CLUSTER);
   try {
-    const store = new SqliteKeyValueStore(() =>
-      new Database({ path, connection, guard: null, wayBack: KEY_VALUE_WAY_BACK })
-    );
-    assert.equal(store.appliedIndex, index);
-    for (const row of store.rows()) assert.deepEqual(store.get(row.key), row);
-    const keys = connection.prepare("SELECT idempotency_key FROM remembered").all();
-    const read = [...store.remembered.rows()];
-    assert.equal(read.length, keys.length, "a remembered write is not among its table's rows");
-    for (const write of read) {
-      assert.deepEqual(store.remembered.get(write.idempotencyKey), write);
-    }
+    const loader = new RowLoader({});
+    for (let rows = tables.read(); rows !== null; rows = tables.read()) loader.add(rows);
+    const store = loader.finish();
+    assert.equal(store.appliedIndex, tables.appliedIndex);
   } finally {
-    connection.close();
+    tables.close();
   }
 }
 

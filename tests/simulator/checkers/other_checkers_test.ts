@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { toEpoch, toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
-import { MemoryKeyValueStore } from "../../support/memory_store.ts";
+import { Store } from "../../../lib/kv/mod.ts";
+import { entryOf, putCommand } from "../../kv/support.ts";
 import { Random } from "../random.ts";
 import { checkSending } from "./durability_checker.ts";
 import { NonceChecker } from "./nonce_checker.ts";
@@ -152,12 +153,9 @@ function checkerRandom(name: string): Random {
   return new Random(`other_checkers_test ${name}`);
 }
 
-function storeWith(value: string): MemoryKeyValueStore {
-  const store = new MemoryKeyValueStore();
-  const modRevision = toLogIndex(16);
-  const place = { createRevision: modRevision, modRevision, version: 1 };
-  const row = { key: "k", value: new TextEncoder().encode(value), ...place };
-  store.transaction(modRevision, () => store.put(row));
+function storeWith(value: string): Store {
+  const store = new Store();
+  for (let index = 1; index <= 16; index++) store.apply([entryOf(index, putCommand("k", value))]);
   return store;
 }
 
@@ -173,7 +171,7 @@ Deno.test("StateChecker catches states that differ at one applied index", () => 
 
 Deno.test("StateChecker catches results that differ for one entry", () => {
   const checker = new StateChecker();
-  const store = new MemoryKeyValueStore();
+  const store = new Store();
   const index = toLogIndex(1);
   checker.applied(N1, [{ kind: "certificate", index }], store);
   assert.throws(

@@ -6,9 +6,8 @@
  */
 
 import { encodeHex } from "../../../lib/bytes.ts";
-import type { AppliedEntry, KeyValueStore } from "../../../lib/kv/mod.ts";
+import { type AppliedEntry, digestStore, type Store } from "../../../lib/kv/mod.ts";
 import type { LogIndex, NodeId } from "../../../lib/types.ts";
-import { digestState } from "../../support/state_digest.ts";
 import { require } from "../violation.ts";
 
 /** One in so many states is hashed whole; results are compared for every entry. */
@@ -20,7 +19,7 @@ export class StateChecker {
   readonly #digests = new Map<LogIndex, string>();
 
   /** Entries were applied to `store`. */
-  applied(id: NodeId, outcomes: readonly AppliedEntry[], store: KeyValueStore): void {
+  applied(id: NodeId, outcomes: readonly AppliedEntry[], store: Store): void {
     for (const outcome of outcomes) {
       if (outcome.kind !== "skipped") this.#compareOutcome(id, outcome);
     }
@@ -28,8 +27,8 @@ export class StateChecker {
   }
 
   /** Compares a whole state with that of others at the same applied index. */
-  compareState(id: NodeId, store: KeyValueStore): void {
-    const digest = encodeHex(digestState(store));
+  compareState(id: NodeId, store: Store): void {
+    const digest = encodeHex(digestStore(store));
     const known = this.#digests.get(store.appliedIndex) ?? digest;
     require(known === digest, "States are equal at equal applied index", () => {
       return `${id} differs from others at index ${store.appliedIndex}`;

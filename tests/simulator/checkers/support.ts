@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Store } from "../../../lib/kv/mod.ts";
 import {
   type Entry,
   type GrantsProof,
@@ -17,7 +18,6 @@ import { type NodeId, toEpoch, toLogIndex, toNodeId, toTerm } from "../../../lib
 import { commandEntry } from "../../raft/entries.ts";
 import { NO_OUTPUT } from "../../raft/harness.ts";
 import { createGrantDouble } from "../../support/grant_double.ts";
-import { MemoryKeyValueStore } from "../../support/memory_store.ts";
 import { DurableLog } from "../disk/durable_log.ts";
 import { Random } from "../random.ts";
 import { drawScenario } from "../scenario.ts";
@@ -33,7 +33,7 @@ export const VOTERS = createVoters(
 
 /** A node with a disk of its own that follows the protocol. */
 export function testNode(name = "n1"): NodeView {
-  const store = new MemoryKeyValueStore();
+  const store = new Store();
   return {
     id: toNodeId(name),
     isHonest: true,

@@ -1,22 +1,21 @@
 /**
- * The state machine's half of a simulated disk: `kv.db`, which may lose its last transactions when the
- * power fails, and the files of snapshots, its own and the one that it is being sent.
+ * The state machine's half of a simulated disk: `kv.db`, to which batches of rows are written behind the
+ * state machine, and the files of snapshots, its own and the one that it is being sent.
  *
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { assert } from "../../../lib/assert.ts";
 import { equalBytes } from "../../../lib/bytes.ts";
-import { type KeyValueStore, StateMachine } from "../../../lib/kv/mod.ts";
+import { catching, InputError } from "../../../lib/errors.ts";
+import { Store, type StoreLimits, type TableBatch, TableWriter } from "../../../lib/kv/mod.ts";
 import type { Entry, Snapshot, SnapshotRequest } from "../../../lib/raft/mod.ts";
-import { digestAppliedIndex } from "../../../lib/storage/row_digest.ts";
-import { type LogIndex, toLogIndex } from "../../../lib/types.ts";
-import { MemoryKeyValueStore } from "../../support/memory_store.ts";
+import type { LogIndex } from "../../../lib/types.ts";
+import { MemoryTables, type StoredRow } from "../../support/memory_tables.ts";
 import type { Random } from "../random.ts";
 import { Violation } from "../violation.ts";
 import { DamageFound } from "./damage_found.ts";
-import { DamagedStore } from "./damaged_store.ts";
-import { decodeStore, encodeStore, hashSnapshot } from "./snapshot_bytes.ts";
 
 /** How `kv.db` is damaged behind the node's back. */
 export const KEY_VALUE_DAMAGES = ["rowFlipped", "appliedIndexFlipped"] as const;
@@ -29,90 +28,94 @@ interface Incoming {
   stored: number;
 }
 
-/** The state machine of a world in which writes are remembered for so many entries. */
-export function createStateMachine(
-  store: KeyValueStore,
-  { rememberedEntries }: { readonly rememberedEntries: number | null },
-): StateMachine {
-  return new StateMachine(store, rememberedEntries === null ? {} : { rememberedEntries });
+/** What a store keeps in a world in which writes are remembered for so many entries. */
+export function limitsOf(rememberedEntries: number | null): StoreLimits {
+  if (rememberedEntries === null) return {};
+  return { memory: { entriesMax: rememberedEntries, bytesMax: Infinity } };
 }
 
 /** What one node keeps of its state machine. */
 export class KeyValueDisk {
-  /** The data. */
-  store: KeyValueStore = new MemoryKeyValueStore();
-  /** For how many entries it remembers a write; null for as many as a node does. */
-  readonly rememberedEntries: number | null;
-  #durableIndex = toLogIndex(0);
+  /** Of its state machine. */
+  readonly limits: StoreLimits;
+  #tables = new MemoryTables();
+  /** What is on its way to the tables. */
+  #writing: TableBatch | null = null;
+  /** What was damaged; it may be written anew before anybody reads it. */
+  #damaged: StoredRow | null = null;
   #own: Uint8Array | null = null;
   #incoming: Incoming | null = null;
   /** Those of which all is here and was checked. */
   #ready: Incoming[] = [];
-  /** Digest of the applied index that was written; null while that is what the row says. */
-  #appliedDigest: Uint8Array | null = null;
 
   /** A disk on which nothing is. */
   constructor(rememberedEntries: number | null = null) {
-    this.rememberedEntries = rememberedEntries;
+    this.limits = limitsOf(rememberedEntries);
   }
 
   /** Whether something was damaged behind the node's back. */
   get isDamaged(): boolean {
-    return this.#appliedDigest !== null || this.store instanceof DamagedStore;
+    return this.#damaged !== null && this.#tables.holds(this.#damaged);
   }
 
-  /** Makes everything applied so far durable, and says how far that is. */
-  sync(): LogIndex {
-    this.#durableIndex = this.store.appliedIndex;
-    return this.#durableIndex;
+  /** Up to which entry the tables have everything. */
+  get appliedIndex(): LogIndex {
+    return this.#tables.appliedIndex;
   }
 
-  /** The power fails: what was not synced may be lost, down to any index above the durable one. */
-  loseTo(index: LogIndex, committed: readonly Entry[]): void {
-    assert(index >= this.#durableIndex, "What is synced is never lost");
-    this.goBackTo(index, committed);
+  /**
+   * A batch is on its way. What is returned makes it durable, unless a snapshot has taken the tables' place
+   * meanwhile: then it returns false.
+   */
+  begin(batch: TableBatch): () => boolean {
+    assert(this.#writing === null, "One batch at a time");
+    // A copy: a batch is of views, and the process may end.
+    const writing = structuredClone(batch);
+    this.#writing = writing;
+    return () => this.#writing === writing && this.#commit();
   }
 
-  /** The disk says what it said when the state machine was at `index`, durable or not. */
+  /** The process ends: what is on its way is there, or is not; null when there was nothing. */
+  end(random: Random): "written" | "lost" | null {
+    if (this.#writing === null) return null;
+    const fate = random.chance(0.5) ? "written" : "lost";
+    if (fate === "written") this.#commit();
+    this.#writing = null;
+    return fate;
+  }
+
+  /** The disk says what it said when the state machine was at `index`. */
   goBackTo(index: LogIndex, committed: readonly Entry[]): void {
-    this.store = new MemoryKeyValueStore();
-    createStateMachine(this.store, this).apply(committed.slice(0, index));
-    this.#durableIndex = index;
+    const store = new Store(this.limits);
+    const writer = new TableWriter(store);
+    store.apply(committed.slice(0, index));
+    this.#tables = new MemoryTables();
+    for (let batch = writer.next(); batch !== null; batch = writer.next()) {
+      this.#tables.write(batch);
+      writer.confirm();
+    }
   }
 
   /** Damages something that was durable; says what, or null when there is nothing. */
   damage(random: Random): KeyValueDamage | null {
-    const rows = [...this.store.rows()];
-    if (rows.length > 0 && random.chance(0.7)) {
-      this.store = new DamagedStore(this.store, random.pick(rows), random);
-      return "rowFlipped";
-    }
-    if (this.store.appliedIndex === 0) return null;
-    const bit = 1 << random.below(20);
-    this.#appliedDigest = digestAppliedIndex(toLogIndex(this.store.appliedIndex ^ bit));
-    return "appliedIndexFlipped";
+    if (this.appliedIndex === 0) return null;
+    const damage = random.pick(KEY_VALUE_DAMAGES);
+    const at = damage === "rowFlipped" ? 1 + random.below(this.#tables.size - 1) : 0;
+    this.#damaged = this.#tables.flip(at, random.below(2 ** 16));
+    return damage;
   }
 
-  /** What a start looks at of all this. @throws {DamageFound} when it cannot be trusted. */
-  load(): void {
-    if (this.#appliedDigest === null) return;
-    const { appliedIndex } = this.store;
-    if (!equalBytes(this.#appliedDigest, digestAppliedIndex(appliedIndex))) {
-      throw new DamageFound("the applied index is not as it was written");
-    }
-    throw new Violation("Damage is never served", `the applied index ${appliedIndex} is read`);
+  /** The store that a start finds. @throws {DamageFound} when the rows cannot be trusted. */
+  load(): Store {
+    return this.#load();
   }
 
-  /** The index below which nothing is lost. */
-  get durableIndex(): LogIndex {
-    return this.#durableIndex;
-  }
-
-  /** Makes a snapshot of what is applied now. */
+  /** Makes a snapshot of what the tables have. @throws {DamageFound} when they cannot be trusted. */
   makeSnapshot(): Omit<Snapshot, "term" | "members"> {
-    const bytes = encodeStore(this.store);
+    this.#load();
+    const bytes = this.#tables.encode();
     this.#own = bytes;
-    return { index: this.store.appliedIndex, bytes: bytes.length, sha256: hashSnapshot(bytes) };
+    return { index: this.appliedIndex, bytes: bytes.length, sha256: hashSnapshot(bytes) };
   }
 
   /** A part of the own snapshot. */
@@ -152,23 +155,44 @@ export class KeyValueDisk {
     this.#ready = this.#ready.filter((ready) => !isSame(ready.snapshot, snapshot));
   }
 
-  /** Replaces the data by a snapshot that is ready. */
-  install(snapshot: Snapshot): void {
+  /** Replaces the tables by a snapshot that is ready. What is on its way to the old ones is lost. */
+  install(snapshot: Snapshot): Store {
     const ready = this.#ready.find((ready) => isSame(ready.snapshot, snapshot));
     assert(ready !== undefined, "Only a checked snapshot is installed");
-    this.store = decodeStore(ready.bytes);
-    assert(this.store.appliedIndex === snapshot.index, "A snapshot stands where it says");
-    this.#durableIndex = snapshot.index;
-    this.#appliedDigest = null;
+    this.#tables = MemoryTables.decode(ready.bytes);
+    this.#writing = null;
+    this.#damaged = null;
+    assert(this.appliedIndex === snapshot.index, "A snapshot stands where it says");
     this.#ready = this.#ready.filter(({ snapshot: { index } }) => index > snapshot.index);
+    return this.#tables.load(this.limits);
   }
 
   /** At a start: finishes what a crash came between, the log's part being durable already. */
   finishInstall(logStart: LogIndex): void {
     const ready = this.#ready.find(({ snapshot }) => snapshot.index === logStart);
-    if (this.store.appliedIndex < logStart && ready !== undefined) this.install(ready.snapshot);
+    if (this.appliedIndex < logStart && ready !== undefined) this.install(ready.snapshot);
     this.#ready = [];
   }
+
+  #commit(): true {
+    if (this.#writing !== null) this.#tables.write(this.#writing);
+    this.#writing = null;
+    return true;
+  }
+
+  /** Every row is checked against its digest, as `lib/storage` does when it reads or copies them. */
+  #load(): Store {
+    const store = catching(InputError, () => this.#tables.load(this.limits), ({ message }) => {
+      throw new DamageFound(message);
+    });
+    if (!this.isDamaged) return store;
+    throw new Violation("Damage is never served", `a store is made of a damaged row`);
+  }
+}
+
+/** SHA-256 of a snapshot. */
+export function hashSnapshot(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(bytes).digest());
 }
 
 function isSame(left: Snapshot, right: Snapshot): boolean {

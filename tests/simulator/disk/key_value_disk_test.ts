@@ -1,22 +1,25 @@
 import assert from "node:assert/strict";
-import { encodeUtf8 } from "../../../lib/bytes.ts";
-import { encodeCommand, StateMachine } from "../../../lib/kv/mod.ts";
-import type { Entry } from "../../../lib/raft/mod.ts";
-import { toLogIndex, toTerm } from "../../../lib/types.ts";
+import { Store, type TableBatch, TableWriter } from "../../../lib/kv/mod.ts";
+import { toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
+import { entryOf, putCommand } from "../../kv/support.ts";
 import { Random } from "../random.ts";
 import { DamageFound } from "./damage_found.ts";
 import { KEY_VALUE_DAMAGES, KeyValueDisk } from "./key_value_disk.ts";
 
-const ENTRIES: readonly Entry[] = ["a", "b", "c"].map((value, at) => ({
-  index: toLogIndex(at + 1),
-  term: toTerm(1),
-  kind: "command",
-  data: encodeCommand({ kind: "put", key: "k", value: encodeUtf8(value) }),
-}));
+const ENTRIES = ["a", "b", "c"].map((value, at) => entryOf(at + 1, putCommand("k", value)));
+
+function batchOf(entries = ENTRIES): TableBatch {
+  const store = new Store();
+  const writer = new TableWriter(store);
+  store.apply(entries);
+  const batch = writer.next();
+  assert.ok(batch !== null);
+  return batch;
+}
 
 function filledDisk(): KeyValueDisk {
   const disk = new KeyValueDisk();
-  new StateMachine(disk.store).apply(ENTRIES);
+  assert.ok(disk.begin(batchOf())());
   return disk;
 }
 
@@ -24,12 +27,10 @@ Deno.test("KeyValueDisk never gives damage for data, whatever is damaged", () =>
   const seen = new Set<string | null>();
   for (let seed = 0; seed < 100; seed++) {
     const disk = filledDisk();
-    const damage = disk.damage(new Random(`damage ${seed}`));
-    seen.add(damage);
+    seen.add(disk.damage(new Random(`damage ${seed}`)));
     assert.ok(disk.isDamaged);
-    const read = damage === "rowFlipped" ? () => disk.store.get("k") : () => disk.load();
-    assert.throws(read, DamageFound);
-    if (damage === "rowFlipped") assert.throws(() => [...disk.store.rows()], DamageFound);
+    assert.throws(() => disk.load(), DamageFound);
+    assert.throws(() => disk.makeSnapshot(), DamageFound);
   }
   assert.deepEqual(seen, new Set(KEY_VALUE_DAMAGES));
 });
@@ -41,28 +42,37 @@ Deno.test("KeyValueDisk.damage() leaves an empty store alone", () => {
   disk.load();
 });
 
-Deno.test("KeyValueDisk serves other rows than the damaged one, and makes no snapshot", () => {
-  const disk = filledDisk();
-  const other = { index: toLogIndex(4), term: toTerm(1), kind: "command" } as const;
-  const command = { kind: "put", key: "other", value: encodeUtf8("d") } as const;
-  while (!disk.isDamaged) disk.damage(new Random("row 1"));
-  new StateMachine(disk.store).apply([{ ...other, data: encodeCommand(command) }]);
-  assert.equal(disk.store.get("other")?.modRevision, 4);
-  assert.throws(() => disk.makeSnapshot(), DamageFound);
+Deno.test("KeyValueDisk has all of a batch or nothing when the process ends", () => {
+  const seen = new Set<string | null>();
+  for (let seed = 0; seed < 20; seed++) {
+    const disk = new KeyValueDisk();
+    const commit = disk.begin(batchOf());
+    const fate = disk.end(new Random(`end ${seed}`));
+    seen.add(fate);
+    assert.equal(disk.load().appliedIndex, fate === "written" ? 3 : 0);
+    assert.ok(!commit(), "what is over is not written later");
+  }
+  assert.deepEqual(seen, new Set(["written", "lost"]));
+  assert.equal(filledDisk().end(new Random("nothing")), null);
 });
 
-Deno.test("KeyValueDisk.loseTo() goes back, but never behind what is durable", () => {
-  const disk = filledDisk();
-  disk.loseTo(toLogIndex(2), ENTRIES);
-  assert.deepEqual(disk.store.get("k")?.value, encodeUtf8("b"));
-  disk.sync();
-  assert.throws(() => disk.loseTo(toLogIndex(1), ENTRIES), /What is synced is never lost/);
+Deno.test("KeyValueDisk writes nothing of the old tables once a snapshot took their place", () => {
+  const source = filledDisk();
+  const snapshot = { ...source.makeSnapshot(), term: toTerm(1), members: null };
+  const disk = new KeyValueDisk();
+  const commit = disk.begin(batchOf(ENTRIES.slice(0, 1)));
+  const data = source.readChunk(0, snapshot.bytes);
+  const route = { from: toNodeId("n1"), to: toNodeId("n2") };
+  const rest = { term: toTerm(1), round: 1, certificate: null, offset: 0 };
+  disk.storeChunk({ kind: "snapshotRequest", ...route, ...rest, snapshot, data });
+  assert.equal(disk.checkIncoming(snapshot), "ready");
+  assert.equal(disk.install(snapshot).appliedIndex, 3);
+  assert.ok(!commit());
+  assert.equal(disk.appliedIndex, 3);
 });
 
-Deno.test("KeyValueDisk.goBackTo() shows an older state, durable or not", () => {
+Deno.test("KeyValueDisk.goBackTo() shows an older state", () => {
   const disk = filledDisk();
-  disk.sync();
   disk.goBackTo(toLogIndex(1), ENTRIES);
-  assert.equal(disk.store.appliedIndex, 1);
-  assert.equal(disk.durableIndex, 1);
+  assert.deepEqual([disk.appliedIndex, disk.load().appliedIndex], [1, 1]);
 });

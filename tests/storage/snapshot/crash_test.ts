@@ -2,19 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { StoreOptions } from "../../../lib/storage/open_database.ts";
 import type { SnapshotFile } from "../../../lib/storage/snapshot/snapshot_file.ts";
-import { openStores, type Stores } from "../../../lib/storage/stores.ts";
-import { batch, copyAsIfKilled, entries, hardState } from "../support.ts";
-import {
-  type Made,
-  send,
-  settled,
-  snapshotFiles,
-  startAfter,
-  stateOf,
-  withMade,
-  withStores,
-  write,
-} from "./support.ts";
+import { openStores } from "../../../lib/storage/stores.ts";
+import { batch, copyAsIfKilled, hardState, persist, type TestNode, withNode } from "../support.ts";
+import { type Made, send, snapshotFiles, startAfter, withMade, write } from "./support.ts";
 
 /** A process that dies anywhere between a snapshot's first chunk and its place as kv.db. */
 
@@ -22,55 +12,56 @@ const COUNT = 30;
 
 /** A receiver that holds entries of its own, which the snapshot is to replace. */
 function withOldReceiver(work: (parts: Made) => Promise<void>): Promise<void> {
-  return withMade(COUNT, (parts) => {
-    write(parts.stores, 3);
-    return work(parts);
+  return withMade(COUNT, async (parts) => {
+    await write(parts.node, 3);
+    await work(parts);
   });
 }
 
-async function arrive({ made, stores, snapshot }: Made): Promise<void> {
-  send(snapshot, { from: made, to: stores });
-  await stores.snapshots.finish(snapshot);
+async function arrive({ made, node, snapshot }: Made): Promise<void> {
+  send(snapshot, { from: made, to: node });
+  await node.snapshots.finish(snapshot);
 }
 
-function persistStart(stores: Stores, snapshot: SnapshotFile): void {
-  const sequence = 1_000_000;
-  stores.raft.persist(batch(sequence, { hardState: hardState(1), logStart: startAfter(snapshot) }));
+/** Settles when the log says durably that it starts at the snapshot. */
+function persistStart({ raft }: TestNode, snapshot: SnapshotFile): Promise<void> {
+  const logStart = startAfter(snapshot);
+  return persist(raft, batch(1_000_000, { hardState: hardState(1), logStart }));
 }
 
 /** A next start must find the snapshot in the place of kv.db, and nothing left over. */
 async function findsInstalled(left: StoreOptions, { made, snapshot }: Made): Promise<void> {
-  await withStores(left, (stores) => {
-    assert.equal(stores.keyValues.appliedIndex, snapshot.index);
-    assert.equal(stateOf(stores), stateOf(made));
-    assert.deepEqual(stores.raft.load().entries, []);
-    assert.deepEqual(stores.raft.logStart, startAfter(snapshot).position);
-    write(stores, 1);
+  await withNode(left, async (node) => {
+    assert.equal(node.writtenIndex, snapshot.index);
+    assert.equal(node.digest, made.digest);
+    assert.deepEqual(node.raft.load().entries, []);
+    assert.deepEqual(node.raft.logStart, startAfter(snapshot).position);
+    await write(node, 1);
   });
   // Once more: the first start must have left it durable and whole.
-  await withStores(left, ({ keyValues }) => assert.equal(keyValues.appliedIndex, COUNT + 1));
+  await withNode(left, ({ writtenIndex }) => assert.equal(writtenIndex, COUNT + 1));
   assert.deepEqual(snapshotFiles(left), []);
 }
 
 /** A next start must find what was before, from where the snapshot can come again. */
 async function findsOld(left: StoreOptions, parts: Made, files: readonly string[]): Promise<void> {
-  await withStores(left, async (stores) => {
-    assert.equal(stores.keyValues.appliedIndex, 3);
-    assert.equal(stores.raft.load().entries.length, 3);
+  await withNode(left, async (node) => {
+    assert.equal(node.writtenIndex, 3);
+    assert.equal(node.raft.load().entries.length, 3);
     assert.deepEqual(snapshotFiles(left), files);
-    await arrive({ ...parts, stores });
-    persistStart(stores, parts.snapshot);
-    stores.installSnapshot(parts.snapshot);
-    assert.equal(stateOf(stores), stateOf(parts.made));
+    await arrive({ ...parts, node });
+    await persistStart(node, parts.snapshot);
+    node.install(parts.snapshot);
+    assert.equal(node.digest, parts.made.digest);
   });
 }
 
 Deno.test("a start goes on with a snapshot of which a part has arrived", () =>
   withOldReceiver(async (parts) => {
-    const { made, receiver, stores, snapshot } = parts;
-    send(snapshot, { from: made, to: stores, until: 20_000 });
+    const { made, receiver, node, snapshot } = parts;
+    send(snapshot, { from: made, to: node, until: 20_000 });
     const left = copyAsIfKilled(receiver);
-    await withStores(left, ({ snapshots }) => {
+    await withNode(left, ({ snapshots }) => {
       const next = snapshots.store({ snapshot, offset: 0, data: new Uint8Array(0) });
       assert.equal(next, 20_000);
     });
@@ -79,9 +70,9 @@ Deno.test("a start goes on with a snapshot of which a part has arrived", () =>
 
 Deno.test("a start removes a snapshot that was being checked", () =>
   withOldReceiver(async (parts) => {
-    const { made, receiver, stores, snapshot } = parts;
-    send(snapshot, { from: made, to: stores });
-    const finished = stores.snapshots.finish(snapshot);
+    const { made, receiver, node, snapshot } = parts;
+    send(snapshot, { from: made, to: node });
+    const finished = node.snapshots.finish(snapshot);
     const left = copyAsIfKilled(receiver);
     assert.deepEqual(snapshotFiles(left), ["checking-1"]);
     await finished;
@@ -93,7 +84,7 @@ Deno.test("a start removes a snapshot that was made this node's own, but not nam
     await arrive(parts);
     const left = copyAsIfKilled(parts.receiver);
     const folder = join(left.folder, "snapshots");
-    Deno.renameSync(join(folder, `ready-${COUNT}`), join(folder, "checking-1"));
+    Deno.renameSync(join(folder, `ready-${COUNT}-1`), join(folder, "checking-1"));
     await findsOld(left, parts, []);
   }));
 
@@ -101,24 +92,24 @@ Deno.test("a start removes a ready snapshot of which the log does not know", () 
   withOldReceiver(async (parts) => {
     await arrive(parts);
     const left = copyAsIfKilled(parts.receiver);
-    assert.deepEqual(snapshotFiles(left), [`ready-${COUNT}`]);
+    assert.deepEqual(snapshotFiles(left), [`ready-${COUNT}-1`]);
     await findsOld(left, parts, []);
   }));
 
 Deno.test("a start installs a snapshot once it says that the log starts there", () =>
   withOldReceiver(async (parts) => {
     await arrive(parts);
-    persistStart(parts.stores, parts.snapshot);
+    await persistStart(parts.node, parts.snapshot);
     await findsInstalled(copyAsIfKilled(parts.receiver), parts);
   }));
 
 Deno.test("a start installs a snapshot when kv.db was closed and linked, but not yet replaced", () =>
   withOldReceiver(async (parts) => {
-    const { receiver, stores, snapshot } = parts;
+    const { receiver, node, snapshot } = parts;
     await arrive(parts);
-    persistStart(stores, snapshot);
+    await persistStart(node, snapshot);
     // What install() does up to its rename.
-    stores.keyValues.close();
+    await node.stores.tables.close();
     const left = copyAsIfKilled(receiver);
     Deno.linkSync(join(left.folder, "kv.db"), join(left.folder, "snapshots", "replaced"));
     await findsInstalled(left, parts);
@@ -127,13 +118,13 @@ Deno.test("a start installs a snapshot when kv.db was closed and linked, but not
 Deno.test("a start installs a snapshot again when it dies in doing so", () =>
   withOldReceiver(async (parts) => {
     await arrive(parts);
-    persistStart(parts.stores, parts.snapshot);
+    await persistStart(parts.node, parts.snapshot);
     const left = copyAsIfKilled(parts.receiver);
-    const ready = join(left.folder, "snapshots", `ready-${COUNT}`);
+    const ready = join(left.folder, "snapshots", `ready-${COUNT}-1`);
     const whole = Deno.readFileSync(ready);
     Deno.removeSync(ready);
     Deno.mkdirSync(ready);
-    assert.throws(() => openStores(left), { name: "EnvironmentError", message: /in the place of/ });
+    await assert.rejects(openStores(left), { name: "EnvironmentError" });
     Deno.removeSync(ready);
     Deno.writeFileSync(ready, whole);
     await findsInstalled(left, parts);
@@ -141,25 +132,26 @@ Deno.test("a start installs a snapshot again when it dies in doing so", () =>
 
 Deno.test("a start takes a snapshot that is in the place of kv.db, and removes what it replaced", () =>
   withOldReceiver(async (parts) => {
-    const { receiver, stores, snapshot } = parts;
+    const { receiver, node, snapshot } = parts;
     await arrive(parts);
-    persistStart(stores, snapshot);
-    stores.installSnapshot(snapshot);
+    await persistStart(node, snapshot);
+    node.install(snapshot);
+    await node.apply([]);
     const left = copyAsIfKilled(receiver);
     Deno.writeTextFileSync(join(left.folder, "snapshots", "replaced"), "the old kv.db");
-    Deno.writeTextFileSync(join(left.folder, "snapshots", "ready-7"), "an older snapshot");
+    Deno.writeTextFileSync(join(left.folder, "snapshots", "ready-7-1"), "an older snapshot");
     await findsInstalled(left, parts);
   }));
 
 Deno.test("a start refuses a kv.db that is behind the log's start when there is no snapshot", () =>
   withOldReceiver(async (parts) => {
     await arrive(parts);
-    persistStart(parts.stores, parts.snapshot);
+    await persistStart(parts.node, parts.snapshot);
     const left = copyAsIfKilled(parts.receiver);
-    const ready = join(left.folder, "snapshots", `ready-${COUNT}`);
-    for (const lose of [() => Deno.renameSync(ready, `${ready}9`), () => {}]) {
+    const ready = join(left.folder, "snapshots", `ready-${COUNT}-1`);
+    for (const lose of [() => Deno.renameSync(ready, `${ready.slice(0, -2)}9-1`), () => {}]) {
       lose();
-      assert.throws(() => openStores(left), {
+      await assert.rejects(openStores(left), {
         name: "CorruptionError",
         message:
           /kv\.db: it has applied entry 3, but the log starts after entry 30.*a snapshot that the leader/,
@@ -169,38 +161,35 @@ Deno.test("a start refuses a kv.db that is behind the log's start when there is 
 
 Deno.test("a start keeps a kv.db that is ahead of a ready snapshot at the log's start", () =>
   withOldReceiver(async (parts) => {
-    const { receiver, stores, snapshot } = parts;
+    const { receiver, node, snapshot } = parts;
     await arrive(parts);
-    const older = join(receiver.folder, "snapshots", `ready-${COUNT}`);
+    const older = join(receiver.folder, "snapshots", `ready-${COUNT}-1`);
     const whole = Deno.readFileSync(older);
-    persistStart(stores, snapshot);
-    stores.installSnapshot(snapshot);
-    const following = entries(COUNT + 1, COUNT + 5);
-    stores.raft.persist(batch(1_000_001, { entries: following }));
-    stores.keyValues.transaction(following.at(-1)?.index ?? snapshot.index, () => {});
-    await settled(stores, 1_000_002);
+    await persistStart(node, snapshot);
+    node.install(snapshot);
+    await node.apply([]);
+    await node.stores.close();
+    await withNode(receiver, (again) => write(again, 5));
     Deno.writeFileSync(older, whole);
-    await withStores(copyAsIfKilled(receiver), ({ keyValues }) => {
-      assert.equal(keyValues.appliedIndex, COUNT + 5);
+    await withNode(copyAsIfKilled(receiver), ({ writtenIndex }) => {
+      assert.equal(writtenIndex, COUNT + 5);
     });
   }));
 
 Deno.test("a compacted log and its kv.db are found again, and kv.db may not be older", () =>
   withMade(COUNT, async ({ maker, made }) => {
     const older = Deno.readFileSync(join(copyAsIfKilled(maker).folder, "kv.db"));
-    write(made, 10);
-    const position = {
-      ...startAfter({ index: made.keyValues.checkpoint() } as SnapshotFile).position,
-    };
+    await write(made, 10);
+    const { position } = startAfter({ index: made.store.appliedIndex } as SnapshotFile);
     made.raft.persist(batch(COUNT + 2, { logStart: { position, keepsRest: true, members: null } }));
-    write(made, 1);
-    await settled(made, COUNT + 100);
+    await write(made, 1);
+    await persist(made.raft, batch(COUNT + 100, {}));
     const left = copyAsIfKilled(maker);
-    await withStores(left, (stores) => {
-      assert.equal(stores.keyValues.appliedIndex, COUNT + 11);
-      assert.equal(stores.raft.load().entries.length, 1);
-      assert.equal(stateOf(stores), stateOf(made));
+    await withNode(left, (node) => {
+      assert.equal(node.writtenIndex, COUNT + 11);
+      assert.equal(node.raft.load().entries.length, 1);
+      assert.equal(node.digest, made.digest);
     });
     Deno.writeFileSync(join(left.folder, "kv.db"), older);
-    assert.throws(() => openStores(left), { name: "CorruptionError" });
+    await assert.rejects(openStores(left), { name: "CorruptionError" });
   }));

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { nodeIn, withFolder } from "../support.ts";
-import { withStores } from "./support.ts";
+import { nodeIn, withFolder, withNode } from "../support.ts";
 
 const CHILD = fileURLToPath(new URL("receiving_child.ts", import.meta.url));
 
@@ -26,6 +25,6 @@ Deno.test({
       );
       assert.equal(next, "next 0", "what was kept makes room for what matters");
       assert.equal(wentOn, "went on");
-      await withStores(options, ({ keyValues }) => assert.equal(keyValues.appliedIndex, 3));
+      await withNode(options, ({ writtenIndex }) => assert.equal(writtenIndex, 3));
     }),
 });

@@ -3,8 +3,12 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { InputError } from "../../../lib/errors.ts";
 import type { StoreOptions } from "../../../lib/storage/open_database.ts";
-import { type Chunk, IncomingSnapshot, Removal } from "../../../lib/storage/snapshot/incoming.ts";
-import { SYNC_BYTES } from "../../../lib/storage/snapshot/jobs.ts";
+import {
+  type Chunk,
+  IncomingSnapshot,
+  Removal,
+  SYNC_BYTES,
+} from "../../../lib/storage/snapshot/incoming.ts";
 import {
   SNAPSHOT_BYTES_MAX,
   type SnapshotFile,

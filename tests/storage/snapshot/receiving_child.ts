@@ -1,6 +1,6 @@
 import { openStores } from "../../../lib/storage/stores.ts";
 import { toLogIndex } from "../../../lib/types.ts";
-import { nodeIn } from "../support.ts";
+import { nodeIn, TestNode } from "../support.ts";
 import { write } from "./support.ts";
 
 /**
@@ -9,16 +9,16 @@ import { write } from "./support.ts";
  */
 
 if (import.meta.main) {
-  const stores = openStores(nodeIn(Deno.args[0] ?? ""));
+  const node = new TestNode(await openStores(nodeIn(Deno.args[0] ?? "")));
   const snapshot = { index: toLogIndex(9), bytes: 2 ** 30, sha256: new Uint8Array(32) };
   const data = new Uint8Array(100_000);
   try {
-    for (let offset = 0;;) offset = stores.snapshots.store({ snapshot, offset, data });
+    for (let offset = 0;;) offset = node.snapshots.store({ snapshot, offset, data });
   } catch (error) {
     console.log(`refused ${error}`);
   }
-  console.log(`next ${stores.snapshots.store({ snapshot, offset: 1, data })}`);
-  write(stores, 3);
-  await stores.close();
+  console.log(`next ${node.snapshots.store({ snapshot, offset: 1, data })}`);
+  await write(node, 3);
+  await node.stores.close();
   console.log("went on");
 }

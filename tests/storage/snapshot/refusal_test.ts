@@ -3,18 +3,17 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { concatBytes, encodeUtf8 } from "../../../lib/bytes.ts";
+import { StorageJobs } from "../../../lib/storage/storage_jobs.ts";
+import { RowLoader } from "../../../lib/storage/tables/rows.ts";
 import type { SnapshotFile } from "../../../lib/storage/snapshot/snapshot_file.ts";
-import type { Stores } from "../../../lib/storage/stores.ts";
 import { toLogIndex } from "../../../lib/types.ts";
-import { flipBit } from "../support.ts";
+import { flipBit, type TestNode, withFolder } from "../support.ts";
 import { snapshotFiles, withMade } from "./support.ts";
 
 /** A snapshot is whatever a leader says it is: what is not this cluster's kv.db is refused. */
 
-const REFUSED = { name: "InputError" };
-
 /** Sends the bytes of a file under a name. */
-function sendFile(snapshot: SnapshotFile, { path, to }: { path: string; to: Stores }): void {
+function sendFile(snapshot: SnapshotFile, { path, to }: { path: string; to: TestNode }): void {
   const data = Deno.readFileSync(path).subarray(0, snapshot.bytes);
   assert.equal(to.snapshots.store({ snapshot, offset: 0, data }), snapshot.bytes);
 }
@@ -31,19 +30,61 @@ function refusesChanged(
   change: (path: string) => void,
   { message, isNamedAnew, index = 30 }: { message: RegExp; isNamedAnew: boolean; index?: number },
 ): Promise<void> {
-  return withMade(30, async ({ maker, receiver, stores, snapshot }) => {
-    const path = join(maker.folder, "changed");
-    Deno.copyFileSync(join(maker.folder, "snapshots", "outgoing"), path);
+  return withFolder(async ({ folder, cluster }) => {
+    const path = join(folder, "changed");
+    Deno.writeFileSync(path, await genuine());
+    const name = nameOf(path, index);
     change(path);
-    const name = isNamedAnew ? nameOf(path, index) : { ...snapshot, index: toLogIndex(index) };
-    sendFile(name, { path, to: stores });
-    await assert.rejects(stores.snapshots.finish(name), { ...REFUSED, message });
-    assert.deepEqual(snapshotFiles(receiver), []);
-    // What was refused may come again, as it should be.
-    sendFile(snapshot, { path: join(maker.folder, "snapshots", "outgoing"), to: stores });
-    await stores.snapshots.finish(snapshot);
-    assert.deepEqual(snapshotFiles(receiver), ["ready-30"]);
+    const snapshot = isNamedAnew ? nameOf(path, index) : name;
+    const jobs = new StorageJobs();
+    // What `finish` has a worker do.
+    assert.throws(() => {
+      jobs.openArrived({ path, snapshot, cluster });
+      const loader = new RowLoader({});
+      for (let rows = jobs.read(null); rows !== null; rows = jobs.read(null)) loader.add(rows);
+      loader.finish();
+    }, { message });
+    jobs.drop({ path });
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
   });
+}
+
+let made: Promise<Uint8Array> | null = null;
+
+/** A snapshot of 30 entries. */
+function genuine(): Promise<Uint8Array> {
+  made ??= new Promise((resolve) =>
+    withMade(30, ({ maker }) => {
+      resolve(Deno.readFileSync(join(maker.folder, "snapshots", "outgoing")));
+    })
+  );
+  return made;
+}
+
+for (
+  const [what, change, isNamedAnew, message] of [
+    ["with a changed byte", (path: string) => flipBit(path, 5000), false, /its SHA-256 is not/],
+    [
+      "with a damaged row",
+      sql("UPDATE keys SET row = zeroblob(50) WHERE rowid = 2"),
+      true,
+      /^Cannot use snapshot: the row of key "key 2" is damaged/,
+    ],
+  ] as const
+) {
+  Deno.test(`finish() refuses a snapshot ${what}, and takes it as it should be`, () =>
+    withMade(30, async ({ maker, receiver, node, snapshot }) => {
+      const path = join(maker.folder, "changed");
+      Deno.copyFileSync(join(maker.folder, "snapshots", "outgoing"), path);
+      change(path);
+      const name = isNamedAnew ? nameOf(path, 30) : snapshot;
+      sendFile(name, { path, to: node });
+      await assert.rejects(node.snapshots.finish(name), { name: "InputError", message });
+      assert.deepEqual(snapshotFiles(receiver), []);
+      sendFile(snapshot, { path: join(maker.folder, "snapshots", "outgoing"), to: node });
+      await node.snapshots.finish(snapshot);
+      assert.deepEqual(snapshotFiles(receiver), ["ready-30-2"]);
+    }));
 }
 
 function sql(...statements: readonly string[]): (path: string) => void {
@@ -71,51 +112,46 @@ const changes: readonly (readonly [what: string, change: (path: string) => void,
   [
     "of another format",
     sql("UPDATE meta SET value = '1' WHERE name = 'format'"),
-    /its format is 1, and this version of Floe knows 3/,
+    /its format is 1, and this version of Floe knows 4/,
   ],
   [
     "with a damaged row",
-    sql("UPDATE kv SET version = 9 WHERE mod_revision = 3"),
-    /the row of key "key 3" is damaged/,
+    sql("UPDATE keys SET row = zeroblob(50) WHERE key = CAST('key 4' AS BLOB)"),
+    /the row of key "key 4" is damaged/,
   ],
   [
     "with a damaged remembered write",
-    sql("UPDATE remembered SET idempotency_key = x'41' WHERE revision = 3"),
-    /the row of the remembered write 3 is damaged/,
+    sql("UPDATE remembered SET row = zeroblob(50)"),
+    /a row of remembered is damaged/,
   ],
   [
-    "with a token that allows more than it did",
-    sql("UPDATE tokens SET scopes = 7 WHERE create_revision = 3"),
-    /the row of a token is damaged/,
+    "with a token that is another's",
+    sql("UPDATE tokens SET row = (SELECT row FROM tokens WHERE rowid = 1) WHERE rowid = 2"),
+    /a row of tokens is damaged/,
   ],
   [
     "with a damaged applied index",
-    sql("UPDATE applied SET applied_index = 31"),
+    sql("UPDATE state SET row = zeroblob(50)"),
     /its applied index is damaged/,
   ],
-  ["without an applied index", sql("DELETE FROM applied"), /its applied index is missing/],
+  ["without an applied index", sql("DELETE FROM state"), /its applied index is missing/],
+  ["without history", sql("DELETE FROM keys WHERE rowid = 2"), /does not fit its key/],
   ["without a table", sql("DROP TABLE remembered"), /it has other tables than kv\.db/],
   ["with one more table", sql("CREATE TABLE more (id)"), /it has other tables than kv\.db/],
   [
     "with a trigger",
-    sql("CREATE TRIGGER t AFTER INSERT ON kv BEGIN DELETE FROM kv; END"),
+    sql("CREATE TRIGGER t AFTER INSERT ON keys BEGIN DELETE FROM keys; END"),
     /it has other tables than kv\.db/,
   ],
   [
     "with a row above the limit",
-    sql("UPDATE kv SET value = zeroblob(2000000) WHERE mod_revision = 3"),
+    sql("UPDATE keys SET row = zeroblob(2000000) WHERE rowid = 3"),
     /too big/,
   ],
   [
-    "with a number that JavaScript cannot hold",
-    sql("UPDATE kv SET version = 9223372036854775807 WHERE mod_revision = 3"),
-    /^Cannot use snapshot: Value is too large/,
-  ],
-  [
-    // A client's retry would find it, and stop the node.
-    "with a remembered write before the first entry",
-    sql("INSERT INTO remembered VALUES (-1, x'41', x'', x'', x'')"),
-    /remembered has 31 rows, of which 30 can be read/,
+    "with a row before where reading begins",
+    sql("UPDATE keys SET rowid = -1 WHERE rowid = 3"),
+    /keys has 20 rows, of which 19 can be read/,
   ],
   [
     "that is not SQLite's",
@@ -123,15 +159,15 @@ const changes: readonly (readonly [what: string, change: (path: string) => void,
     /not a database/,
   ],
   [
-    "whose index hides a remembered write from its retry",
+    "whose index does not lead to a key",
     (path) => {
       const file = Deno.readFileSync(path);
       // The key stands in the table and in the index; its rowid follows it only in the index.
-      const at = findBytes(file, concatBytes(encodeUtf8("write 17"), Uint8Array.of(17)));
-      file[at] = "W".charCodeAt(0);
+      const at = findBytes(file, concatBytes(encodeUtf8("key 17"), Uint8Array.of(12)));
+      file[at] = "K".charCodeAt(0);
       Deno.writeFileSync(path, file);
     },
-    /^Cannot use snapshot: SQLite's check says/,
+    /SQLite's check says/,
   ],
   ["with a damaged head", (path) => flipBit(path, 20), /Cannot use snapshot/],
   [

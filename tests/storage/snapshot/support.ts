@@ -1,14 +1,11 @@
 import { join } from "node:path";
-import { encodeHex } from "../../../lib/bytes.ts";
 import { TOKEN_ID_LENGTH } from "../../../lib/kv/token.ts";
-import type { LogStart } from "../../../lib/raft/entry.ts";
+import type { Entry, LogStart } from "../../../lib/raft/entry.ts";
 import type { StoreOptions } from "../../../lib/storage/open_database.ts";
 import type { SnapshotFile } from "../../../lib/storage/snapshot/snapshot_file.ts";
-import { openStores, type Stores } from "../../../lib/storage/stores.ts";
-import { toLogIndex, toNodeId, toTerm } from "../../../lib/types.ts";
-import { newToken } from "../../kv/support.ts";
-import { digestState } from "../../support/state_digest.ts";
-import { batch, entries, hardState, persist, withFolder } from "../support.ts";
+import { toNodeId, toTerm } from "../../../lib/types.ts";
+import { entryOf, newToken, putCommand } from "../../kv/support.ts";
+import { batch, hardState, persist, type TestNode, withFolder, withNode } from "../support.ts";
 
 /** What the tests of snapshots have in common. */
 
@@ -34,63 +31,29 @@ export function withPair(work: (pair: Pair) => void | Promise<void>): Promise<vo
   );
 }
 
-/** Opens a node's stores, and closes them after `work`. */
-export async function withStores<Result>(
-  options: StoreOptions,
-  work: (stores: Stores) => Result | Promise<Result>,
-): Promise<Result> {
-  const stores = openStores(options);
-  try {
-    return await work(stores);
-  } finally {
-    await stores.close();
-  }
+/** Persists and applies `count` entries more, each with a value of its own, and writes them to the tables. */
+export async function write(node: TestNode, count: number): Promise<void> {
+  const first = node.store.appliedIndex + 1;
+  const log = Array.from({ length: count }, (_, position) => entryAt(first + position));
+  await persist(node.raft, batch(first, { hardState: hardState(1), entries: log }));
+  await node.apply(log);
 }
 
-/** Persists and applies `count` entries more, each with a value of its own. */
-export function write({ raft, keyValues }: Stores, count: number): void {
-  const first = keyValues.appliedIndex + 1;
-  const last = toLogIndex(first + count - 1);
-  raft.persist(batch(first, { hardState: hardState(1), entries: entries(first, last) }));
-  keyValues.transaction(last, () => {
-    for (let index = first; index <= last; index++) {
-      const revision = toLogIndex(index);
-      const value = new Uint8Array(500).fill(index);
-      const createRevision = revision;
-      keyValues.put({
-        key: `key ${index}`,
-        value,
-        createRevision,
-        modRevision: revision,
-        version: 1,
-      });
-      keyValues.remembered.add({
-        idempotencyKey: `write ${index}`,
-        commandDigest: new Uint8Array(32),
-        result: { kind: "put", revision, createRevision, version: 1 },
-      });
-      const id = index.toString(16).padStart(TOKEN_ID_LENGTH, "0");
-      keyValues.tokens.add({ ...newToken("0"), id, createRevision });
-    }
-  });
-}
-
-/** Settles when what was handed to the log before is durable. */
-export async function settled({ raft }: Stores, sequence: number): Promise<void> {
-  await persist(raft, batch(sequence, {}));
-}
-
-/** All of a store in 32 bytes, as hex. */
-export function stateOf({ keyValues }: Stores): string {
-  return encodeHex(digestState(keyValues));
+/** Every third makes a token; the others put a key, and are remembered. */
+function entryAt(index: number): Entry {
+  const idempotency = { key: `write-${index}`, token: null };
+  const id = index.toString(16).padStart(TOKEN_ID_LENGTH, "0");
+  if (index % 3 === 0) return entryOf(index, { kind: "createToken", ...newToken("0"), id });
+  const value = new Uint8Array(500).fill(index);
+  return entryOf(index, putCommand(`key ${index}`, value, { idempotency }));
 }
 
 /** Sends a snapshot from its maker to a receiver, in chunks, from wherever the receiver stands. */
 export function send(
   snapshot: SnapshotFile,
   { from, to, chunkBytes = 10_000, until = snapshot.bytes }: {
-    from: Stores;
-    to: Stores;
+    from: TestNode;
+    to: TestNode;
     chunkBytes?: number;
     until?: number;
   },
@@ -115,10 +78,10 @@ export function snapshotFiles({ folder }: StoreOptions): readonly string[] {
 
 /** A maker that has made a snapshot, and a receiver. */
 export interface Made extends Pair {
-  /** The maker's stores. */
-  readonly made: Stores;
+  /** What the maker has. */
+  readonly made: TestNode;
   /** The receiver's. */
-  readonly stores: Stores;
+  readonly node: TestNode;
   /** What the maker has made. */
   readonly snapshot: SnapshotFile;
 }
@@ -129,10 +92,10 @@ export function withMade(
   work: (parts: Made) => void | Promise<void>,
 ): Promise<void> {
   return withPair((pair) =>
-    withStores(pair.maker, async (made) => {
-      write(made, count);
+    withNode(pair.maker, async (made) => {
+      await write(made, count);
       const snapshot = await made.snapshots.make();
-      await withStores(pair.receiver, (stores) => work({ ...pair, made, stores, snapshot }));
+      await withNode(pair.receiver, (node) => work({ ...pair, made, node, snapshot }));
     })
   );
 }
@@ -143,7 +106,7 @@ export function withArrived(
   work: (parts: Made) => void | Promise<void>,
 ): Promise<void> {
   return withMade(count, (parts) => {
-    send(parts.snapshot, { from: parts.made, to: parts.stores });
+    send(parts.snapshot, { from: parts.made, to: parts.node });
     return work(parts);
   });
 }

@@ -1,15 +1,21 @@
 /**
- * The near end of the worker.
+ * The near end of a worker.
  *
  * @module
  */
 
-import { EnvironmentError } from "../../errors.ts";
-import { type Job, type JobRequest, type JobResponse, toError } from "./jobs.ts";
-import type { SnapshotFile } from "./snapshot_file.ts";
+import { EnvironmentError } from "../errors.ts";
+import {
+  type JobName,
+  type JobOf,
+  type JobRequest,
+  type JobResponse,
+  type ResultOf,
+  toError,
+} from "./storage_jobs.ts";
 
 interface Waiting {
-  readonly resolve: (result: SnapshotFile | null) => void;
+  readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -25,19 +31,23 @@ export class JobQueue {
   #isClosed = false;
 
   /**
-   * Has a job done.
+   * Has a job done. What is transferred is the worker's from then on.
    *
-   * @throws {InputError} when a snapshot is not what it should be.
+   * @throws {InputError} when what it works on is not what it should be.
    * @throws {EnvironmentError} when the disk fails, or the queue is closed before the job is done.
    */
-  run(job: Job): Promise<SnapshotFile | null> {
+  run<Name extends JobName>(
+    name: Name,
+    job: JobOf<Name>,
+    transfer: Transferable[] = [],
+  ): Promise<ResultOf<Name>> {
     if (this.#isClosed) return Promise.reject(closedError());
-    const { promise, resolve, reject } = Promise.withResolvers<SnapshotFile | null>();
-    const request: JobRequest = { id: ++this.#lastId, job };
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const request: JobRequest = { id: ++this.#lastId, name, job };
     this.#waiting.set(request.id, { resolve, reject });
     this.#worker ??= this.#start();
-    this.#worker.postMessage(request);
-    return promise;
+    this.#worker.postMessage(request, transfer);
+    return promise as Promise<ResultOf<Name>>;
   }
 
   /** Stops the worker wherever it is. What it was doing is rejected. */
@@ -48,12 +58,12 @@ export class JobQueue {
 
   #start(): Worker {
     // deno compile finds this file by its name in scripts/compile.ts.
-    const url = new URL("./snapshot_worker.ts", import.meta.url);
+    const url = new URL("./storage_worker.ts", import.meta.url);
     const worker = new Worker(url, { type: "module" });
     worker.addEventListener("message", ({ data }: MessageEvent<JobResponse>) => this.#settle(data));
     worker.addEventListener("error", (event) => {
       event.preventDefault();
-      this.#stop(new EnvironmentError(`The worker for snapshots failed: ${event.message}`));
+      this.#stop(new EnvironmentError(`A worker of the storage failed: ${event.message}`));
     });
     return worker;
   }
@@ -74,5 +84,5 @@ export class JobQueue {
 }
 
 function closedError(): EnvironmentError {
-  return new EnvironmentError("Cannot work on a snapshot: the node stops");
+  return new EnvironmentError("Cannot work on what is stored: the node stops");
 }

@@ -1,5 +1,5 @@
 /**
- * The replicated store: committed entries in, results out, the same on every node (Raft §2). What
+ * The state machine: committed entries in, results out, the same on every node (Raft §2). What
  * it holds: keys with their versions, leases, remembered writes and tokens.
  *
  * @module
@@ -9,15 +9,14 @@ import { createHash } from "node:crypto";
 import { assert } from "../assert.ts";
 import { equalBytes } from "../bytes.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
-import { type LogIndex, toLogIndex } from "../types.ts";
-import { CommandVersionError } from "./command_codec.ts";
+import { type LogIndex, type Term, toLogIndex } from "../types.ts";
 import type { HistoryLimits } from "./history.ts";
 import { LEASE_KEYS_PER_ENTRY, type LeaseEnd, type LeaseRow, LEASES_MAX } from "./lease_table.ts";
 import { MultiVersionStore } from "./multi_version_store.ts";
 import { RowJournal } from "./row_journal.ts";
 import { runTransaction } from "./run_transaction.ts";
-import { decodeStoreCommand } from "./store_codec.ts";
-import type { LeaseResult, StoreCommand, StoreOutcome, StoreResult } from "./store_command.ts";
+import { CommandVersionError, decodeCommand } from "./command_codec.ts";
+import type { Command, CommandOutcome, CommandResult, LeaseResult } from "./command.ts";
 import { type Token, TOKENS_MAX } from "./token.ts";
 import {
   decodeRememberedResult,
@@ -29,21 +28,23 @@ import {
 } from "./write_memory.ts";
 
 /** What the store needs of a committed log entry. */
-export interface StoreEntry {
+export interface CommittedEntry {
   /** Its place in the log, from 1. */
   readonly index: LogIndex;
+  /** Of the leader that put it into the log. */
+  readonly term: Term;
   /** `command` is for the store; anything else only takes up its place. */
   readonly kind: "certificate" | "command" | "configuration" | "resharing";
-  /** The command, as `store_codec.ts` writes it. */
+  /** The command, as `command_codec.ts` writes it. */
   readonly data: Uint8Array;
   /** SHA-256 of `data`, where the log has computed it already. */
   readonly hash?: Uint8Array;
 }
 
 /** What became of one committed entry. */
-export type AppliedStoreEntry =
+export type AppliedEntry =
   /** Its command was applied, or refused for a reason that its client learns. */
-  | { readonly kind: "command"; readonly index: LogIndex; readonly result: StoreResult }
+  | { readonly kind: "command"; readonly index: LogIndex; readonly result: CommandResult }
   /** Another attempt at its write came first. Nothing changed; this is that attempt's answer. */
   | { readonly kind: "replayed"; readonly index: LogIndex; readonly result: RememberedResult }
   /** A leader's first entry, or one about the members; nothing but the applied index moved. */
@@ -61,10 +62,10 @@ type ReadEntry =
   | {
     readonly kind: "command";
     readonly index: LogIndex;
-    readonly command: StoreCommand;
-    readonly entry: StoreEntry;
+    readonly command: Command;
+    readonly entry: CommittedEntry;
   }
-  | Exclude<AppliedStoreEntry, { readonly kind: "command" | "replayed" }>;
+  | Exclude<AppliedEntry, { readonly kind: "command" | "replayed" }>;
 
 /** How much a store keeps besides its keys. */
 export interface StoreLimits {
@@ -78,7 +79,7 @@ export interface StoreLimits {
  * See the module. Two stores that have applied the same entries hold the same state, whatever
  * batches those came in; their histories may begin at different revisions.
  */
-export class ReplicatedStore {
+export class Store {
   /** The keys, their history and the leases. Others read; only {@linkcode apply} changes it. */
   readonly keys: MultiVersionStore;
   /** The writes that are remembered for their retries. */
@@ -88,6 +89,7 @@ export class ReplicatedStore {
   /** What is still to be written to tables, but for keys. */
   readonly journal: RowJournal = new RowJournal();
   #appliedIndex = toLogIndex(0);
+  #touchedLeases = new Set<number>();
 
   /** An empty store. */
   constructor(limits: StoreLimits = {}) {
@@ -105,6 +107,13 @@ export class ReplicatedStore {
     return [...this.tokens.values()].toSorted((left, right) => left.id < right.id ? -1 : 1);
   }
 
+  /** The leases that were granted or are ending or gone since the last call: for the leader's lessor. */
+  takeTouchedLeases(): Iterable<number> {
+    const touched = this.#touchedLeases;
+    if (touched.size > 0) this.#touchedLeases = new Set();
+    return touched;
+  }
+
   /**
    * Applies committed entries, contiguous and in order. Entries that the store has already are
    * skipped: after a restart the log is replayed from wherever the caller likes.
@@ -113,7 +122,7 @@ export class ReplicatedStore {
    * @throws {InvariantError} when an entry is missing before or between them.
    * @throws {EnvironmentError} when a command needs a newer Floe; then none of them is applied.
    */
-  apply(entries: readonly StoreEntry[]): readonly AppliedStoreEntry[] {
+  apply(entries: readonly CommittedEntry[]): readonly AppliedEntry[] {
     checkContiguous(entries, this.#appliedIndex);
     const read = entries.map((entry) => readEntry(entry, this.#appliedIndex));
     return read.map((entry) => this.#applyEntry(entry));
@@ -125,7 +134,7 @@ export class ReplicatedStore {
     this.#appliedIndex = appliedIndex;
   }
 
-  #applyEntry(entry: ReadEntry): AppliedStoreEntry {
+  #applyEntry(entry: ReadEntry): AppliedEntry {
     if (entry.kind === "skipped") return entry;
     const { index } = entry;
     this.#appliedIndex = index;
@@ -141,9 +150,9 @@ export class ReplicatedStore {
    */
   #applyOnce(
     { index, command, entry }: Extract<ReadEntry, { readonly kind: "command" }>,
-  ): AppliedStoreEntry {
+  ): AppliedEntry {
     if (command.kind === "expireLeases" || command.idempotency === undefined) {
-      return { kind: "command", index, result: this.#applyCommand(command, index) };
+      return { kind: "command", index, result: this.#applyCommand(command, entry) };
     }
     const text = idempotencyText(command.idempotency);
     const digest = entry.hash ?? sha256(entry.data);
@@ -160,7 +169,7 @@ export class ReplicatedStore {
         result: { kind: "idempotencyKeyReused", revision, firstIndex },
       };
     }
-    const result = this.#applyCommand(command, index);
+    const result = this.#applyCommand(command, entry);
     this.#rememberWrite({ index, text, digest, result });
     return { kind: "command", index, result };
   }
@@ -170,7 +179,7 @@ export class ReplicatedStore {
       readonly index: LogIndex;
       readonly text: string;
       readonly digest: Uint8Array;
-      readonly result: StoreResult;
+      readonly result: CommandResult;
     },
   ): void {
     if (result.kind === "idempotencyKeyReused" || result.kind === "leasesExpired") return;
@@ -179,12 +188,12 @@ export class ReplicatedStore {
     this.journal.add(index, { table: "remembered", row });
   }
 
-  #applyCommand(command: StoreCommand, index: LogIndex): StoreResult {
-    const outcome = this.#outcomeOf(command, index);
+  #applyCommand(command: Command, entry: CommittedEntry): CommandResult {
+    const outcome = this.#outcomeOf(command, entry);
     return { ...outcome, revision: this.keys.revision };
   }
 
-  #outcomeOf(command: StoreCommand, index: LogIndex): StoreOutcome {
+  #outcomeOf(command: Command, { index, term }: CommittedEntry): CommandOutcome {
     switch (command.kind) {
       case "transaction":
         return runTransaction(this.keys, { transaction: command, revision: index });
@@ -193,7 +202,7 @@ export class ReplicatedStore {
       case "revokeLease":
         return this.#revoke(command.id, index);
       case "expireLeases":
-        return this.#expire(command.ids, index);
+        return this.#expire(command.term === term ? command.ids : [], index);
       case "compact": {
         this.keys.compact(command.revision);
         const compactedRevision = Math.min(command.revision, this.keys.revision);
@@ -243,6 +252,7 @@ export class ReplicatedStore {
       const row = this.keys.leases.get(id);
       if (row === null) continue;
       if (row.ending === null) this.#setLease({ ...row, ending }, index);
+      this.#touchedLeases.add(id);
       keysDeleted += this.#removeKeysOf(id, LEASE_KEYS_PER_ENTRY - keysDeleted);
       if (this.keys.leases.keyCount(id) === 0) this.#removeLease(id, index);
     }
@@ -260,18 +270,20 @@ export class ReplicatedStore {
 
   #setLease(row: LeaseRow, index: LogIndex): void {
     this.keys.leases.set(row);
+    this.#touchedLeases.add(row.id);
     this.journal.add(index, { table: "lease", id: row.id, row });
   }
 
   #removeLease(id: number, index: LogIndex): void {
     this.keys.leases.delete(id);
+    this.#touchedLeases.add(id);
     this.journal.add(index, { table: "lease", id, row: null });
   }
 
   #createToken(
-    command: Extract<StoreCommand, { readonly kind: "createToken" }>,
+    command: Extract<Command, { readonly kind: "createToken" }>,
     index: LogIndex,
-  ): StoreOutcome {
+  ): CommandOutcome {
     const { id, secretDigest, name, scopes, prefixes } = command;
     if (this.tokens.has(id)) return { kind: "tokenRefused", reason: "exists" };
     if (this.tokens.size >= TOKENS_MAX) return { kind: "tokenRefused", reason: "tooMany" };
@@ -280,11 +292,11 @@ export class ReplicatedStore {
     const row = { id, secretDigest: digest, name, scopes, prefixes, createRevision: index };
     this.tokens.set(id, row);
     this.journal.add(index, { table: "token", id, row });
-    return { kind: "tokenCreated" };
+    return { kind: "tokenCreated", createRevision: index };
   }
 }
 
-function checkContiguous(entries: readonly StoreEntry[], appliedIndex: LogIndex): void {
+function checkContiguous(entries: readonly CommittedEntry[], appliedIndex: LogIndex): void {
   const first = entries[0]?.index ?? 0;
   assert(
     first <= appliedIndex + 1,
@@ -300,12 +312,12 @@ function checkContiguous(entries: readonly StoreEntry[], appliedIndex: LogIndex)
  * them there, by a bug or on purpose: all nodes refuse the entry alike and go on. A version that
  * this Floe does not know would be applied by a newer one, so this node stops instead.
  */
-function readEntry(entry: StoreEntry, appliedIndex: LogIndex): ReadEntry {
+function readEntry(entry: CommittedEntry, appliedIndex: LogIndex): ReadEntry {
   const { index, kind, data } = entry;
   if (index <= appliedIndex) return { kind: "skipped", index };
   if (kind !== "command") return { kind: "certificate", index };
   try {
-    return { kind: "command", index, command: decodeStoreCommand(data), entry };
+    return { kind: "command", index, command: decodeCommand(data), entry };
   } catch (cause) {
     if (cause instanceof CommandVersionError) {
       throw new EnvironmentError(

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { InvariantError } from "../../lib/assert.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { ReplicatedStore } from "../../lib/kv/replicated_store.ts";
-import { encodeStoreCommand } from "../../lib/kv/store_codec.ts";
+import { Store } from "../../lib/kv/store.ts";
+import { encodeCommand } from "../../lib/kv/command_codec.ts";
 import { digestStore } from "../../lib/kv/store_digest.ts";
 import { TOKENS_MAX } from "../../lib/kv/token.ts";
 import {
@@ -14,8 +14,7 @@ import {
 } from "../../lib/kv/write_memory.ts";
 import { InputError } from "../../lib/errors.ts";
 import { toLogIndex } from "../../lib/types.ts";
-import { bytes, command, del, Driver, entryOf, put, range } from "./store_support.ts";
-import { newToken } from "./support.ts";
+import { bytes, command, del, Driver, entryOf, newToken, put, range, TERM } from "./support.ts";
 
 const once = { token: null, key: "once" };
 const putA = command({ success: [put("a", "1"), range("a")] }, { idempotency: once });
@@ -96,11 +95,11 @@ Deno.test("remembered writes are bounded in bytes, the oldest go first", () => {
 });
 
 Deno.test("a hash that the log has is used, and is the command's SHA-256", () => {
-  const store = new ReplicatedStore();
-  const data = encodeStoreCommand(putA);
+  const store = new Store();
+  const data = encodeCommand(putA);
   const hash = new Uint8Array(createHash("sha256").update(data).digest());
-  store.apply([{ index: toLogIndex(1), kind: "command", data, hash }]);
-  const [again] = store.apply([{ index: toLogIndex(2), kind: "command", data }]);
+  store.apply([{ index: toLogIndex(1), term: TERM, kind: "command", data, hash }]);
+  const [again] = store.apply([{ index: toLogIndex(2), term: TERM, kind: "command", data }]);
   assert.equal(again?.kind, "replayed");
 });
 
@@ -112,16 +111,16 @@ Deno.test("apply() takes entries in any batches to the same state", () => {
     entryOf(4, putA),
     entryOf(5, command({ success: [del("a")] })),
   ];
-  const one = new ReplicatedStore();
+  const one = new Store();
   one.apply(entries);
-  const many = new ReplicatedStore();
+  const many = new Store();
   for (const entry of entries) many.apply([entry]);
   assert.deepEqual(digestStore(one), digestStore(many));
   assert.deepEqual(one.apply(entries).map(({ kind }) => kind), entries.map(() => "skipped"));
 });
 
 Deno.test("apply() stops at a gap, before or inside a batch", () => {
-  const store = new ReplicatedStore();
+  const store = new Store();
   assert.throws(() => store.apply([entryOf(2, putA)]), InvariantError);
   assert.throws(() => store.apply([entryOf(1, putA), entryOf(3, putA)]), InvariantError);
   assert.equal(store.appliedIndex, 0);
@@ -129,16 +128,24 @@ Deno.test("apply() stops at a gap, before or inside a batch", () => {
 });
 
 Deno.test("apply() refuses bytes that are no command, and goes on", () => {
-  const store = new ReplicatedStore();
+  const store = new Store();
   const data = Uint8Array.of(3, 99);
-  const applied = store.apply([{ index: toLogIndex(1), kind: "command", data }, entryOf(2, putA)]);
+  const applied = store.apply([
+    { index: toLogIndex(1), term: TERM, kind: "command", data },
+    entryOf(2, putA),
+  ]);
   assert.deepEqual(applied.map(({ kind }) => kind), ["refused", "command"]);
   assert.equal(store.appliedIndex, 2);
 });
 
 Deno.test("apply() stops at a command of a newer Floe, with nothing of the batch applied", () => {
-  const store = new ReplicatedStore();
-  const newer = { index: toLogIndex(2), kind: "command" as const, data: Uint8Array.of(4) };
+  const store = new Store();
+  const newer = {
+    index: toLogIndex(2),
+    term: TERM,
+    kind: "command" as const,
+    data: Uint8Array.of(4),
+  };
   assert.throws(() => store.apply([entryOf(1, putA), newer]), EnvironmentError);
   assert.equal(store.appliedIndex, 0);
 });
@@ -213,7 +220,11 @@ Deno.test("history that is too old is forgotten", () => {
 Deno.test("tokens are created, refused and revoked", () => {
   const driver = new Driver();
   const create = { kind: "createToken", ...newToken("1") } as const;
-  assert.deepEqual(driver.apply(create), { kind: "tokenCreated", revision: 0 });
+  assert.deepEqual(driver.apply(create), {
+    kind: "tokenCreated",
+    createRevision: 1,
+    revision: 0,
+  });
   assert.deepEqual(driver.apply(create), { kind: "tokenRefused", reason: "exists", revision: 0 });
   assert.equal(driver.store.tokens.get(create.id)?.createRevision, 1);
   const revoke = { kind: "revokeToken", id: create.id } as const;
@@ -270,7 +281,7 @@ const RESULTS: readonly RememberedResult[] = [
     keysLeft: 0,
   },
   { kind: "compacted", revision: toLogIndex(9), compactedRevision: toLogIndex(8) },
-  { kind: "tokenCreated", revision: toLogIndex(0) },
+  { kind: "tokenCreated", createRevision: toLogIndex(3), revision: toLogIndex(0) },
   { kind: "tokenRefused", revision: toLogIndex(0), reason: "exists" },
   { kind: "tokenRevoked", revision: toLogIndex(0), revoked: false },
 ];

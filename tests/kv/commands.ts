@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { InputError } from "../../lib/errors.ts";
 import { ALL_KEYS, type KeyRange, keysWithPrefix, singleKey } from "../../lib/kv/key_range.ts";
-import type { StoreCommand } from "../../lib/kv/store_command.ts";
+import type { Command } from "../../lib/kv/command.ts";
 import {
   checkTransaction,
   type Condition,
@@ -14,7 +14,7 @@ import {
   SORT_TARGETS,
   type Transaction,
 } from "../../lib/kv/transaction.ts";
-import { bytes } from "./store_support.ts";
+import { bytes, TERM } from "./support.ts";
 
 export const KEYS: readonly Uint8Array[] = [
   bytes("a"),
@@ -125,7 +125,7 @@ const idempotency = fc.record({
 });
 
 /** Any command but those for tokens. */
-export const anyCommand: fc.Arbitrary<StoreCommand> = fc.tuple(
+export const anyCommand: fc.Arbitrary<Command> = fc.tuple(
   fc.oneof(
     {
       weight: 12,
@@ -158,12 +158,13 @@ export const anyCommand: fc.Arbitrary<StoreCommand> = fc.tuple(
 ).map(([command, named]) => named === undefined ? command : { ...command, idempotency: named });
 
 /** Any command but those for tokens, expiries included. */
-export const anyEntry: fc.Arbitrary<StoreCommand> = fc.oneof(
+export const anyEntry: fc.Arbitrary<Command> = fc.oneof(
   { weight: 15, arbitrary: anyCommand },
   {
     weight: 1,
     arbitrary: fc.uniqueArray(fc.integer({ min: 1, max: 3 }), { minLength: 1 }).map((ids) => ({
       kind: "expireLeases" as const,
+      term: TERM,
       ids: ids.sort((left, right) => left - right),
     })),
   },
