@@ -1,6 +1,6 @@
 /**
- * The core's contract: everything that happens enters as an {@linkcode Input}, everything to be done
- * leaves as one {@linkcode Output}.
+ * The core's contract: every event enters as an {@linkcode Input}, and each step returns its work as one
+ * {@linkcode Output}.
  *
  * @module
  */
@@ -16,43 +16,43 @@ import type { Message, RefusalReason, SnapshotRequest } from "./message.ts";
 export type Input =
   /** One tick of the clock has passed; all the core's times are counted in ticks. */
   | { readonly kind: "tick" }
-  /** A peer said something. Never trusted: what does not fit is refused and counted. */
+  /** A message of a peer. Never trusted: an invalid one is refused and counted. */
   | { readonly kind: "message"; readonly message: Message }
-  /** A client of this node wants `command` in the log. */
+  /** A client of this node proposes `command`. */
   | { readonly kind: "propose"; readonly proposalId: number; readonly command: Uint8Array }
-  /** A client of this node wants to read; on the leader's lease if `lease` and it has one. */
+  /** A client of this node reads; with `lease`, the leader may answer on its lease. */
   | { readonly kind: "read"; readonly readId: number; readonly lease: boolean }
-  /** An operator wants this leader to change the members; what comes of it are events. */
+  /** An operator asks this leader to change the members. Events report the outcome. */
   | { readonly kind: "changeMembers"; readonly proposal: Proposal }
-  /** An operator wants this leader to give the change up. */
+  /** An operator asks this leader to abort the change. */
   | { readonly kind: "cancelChange"; readonly reason: string }
-  /** An operator wants this leader to hand over, to whoever is furthest if `target` is null. */
+  /** An operator asks this leader to hand over: to `target`, or if that is null, to the most up-to-date follower. */
   | { readonly kind: "transfer"; readonly transferId: number; readonly target: NodeId | null }
   /** The batch with this sequence number, and all before it, are durable. */
   | { readonly kind: "persisted"; readonly sequence: number }
   /** The connection to a peer is gone; messages to it may have been lost. */
   | { readonly kind: "unreachable"; readonly peer: NodeId }
-  /** A message certainly did not leave: its receiver is not connected. */
+  /** A message was certainly not sent: its receiver is not connected. */
   | { readonly kind: "unsent"; readonly message: Message }
   /** More time has passed than ticks tell: the process stood still, or its clock jumped. */
   | { readonly kind: "clockJumped" }
-  /** The state machine's effects up to `index` are durable: the log before is needed no more. */
+  /** The state machine's effects up to `index` are durable: it no longer needs the log up to there. */
   | { readonly kind: "checkpointed"; readonly index: LogIndex }
   /** The snapshot that {@linkcode Output.makeSnapshot} asked for. */
   | { readonly kind: "snapshotMade"; readonly snapshot: Omit<Snapshot, "term" | "members"> }
-  /** It could not be made; it will be asked for again. */
+  /** It could not be made. The core requests it again later. */
   | { readonly kind: "snapshotFailed" }
-  /** A chunk was kept, or not, and this is the next one wanted. */
+  /** A chunk was stored or refused; `nextOffset` is the next one needed. */
   | { readonly kind: "snapshotStored"; readonly snapshot: Snapshot; readonly nextOffset: number }
-  /** All of a leader's snapshot is here, checked and durable. */
+  /** A leader's snapshot is complete, checked and durable. */
   | { readonly kind: "snapshotReady"; readonly snapshot: Snapshot }
-  /** A leader's snapshot was not what it claims to be, or could not be kept. */
+  /** A leader's snapshot is not the announced one, or could not be stored. */
   | { readonly kind: "snapshotRefused"; readonly snapshot: Snapshot };
 
 /** What a node is in its term. */
 export type RoleName = "follower" | "preCandidate" | "candidate" | "leader";
 
-/** Role, term and leader, as told to the world. */
+/** Role, term and leader, as reported. */
 export interface RoleReport {
   /** What the node has become. */
   readonly role: RoleName;
@@ -64,7 +64,7 @@ export interface RoleReport {
   readonly certificate: Certificate | null;
 }
 
-/** A proposal is in the leader's log at this place; it commits exactly if that place does. */
+/** A proposal is in the leader's log at this place. It commits if and only if this entry commits. */
 export interface AcceptedProposal {
   /** As proposed. */
   readonly proposalId: number;
@@ -74,28 +74,28 @@ export interface AcceptedProposal {
   readonly term: Term;
 }
 
-/** A proposal of which no more will be heard. */
+/** A proposal that will not be reported again. */
 export interface RejectedProposal {
   /** As proposed. */
   readonly proposalId: number;
   /** Why. */
   readonly reason: RefusalReason;
-  /** Whether the command may be in some log nonetheless, and may yet commit. */
+  /** Whether the command may still be in some log, and commit later. */
   readonly maybeApplied: boolean;
 }
 
-/** A read whose place in the order of commands is now known. */
+/** The outcome of a read. */
 export type ReadResult =
   /** The state may be read once `readIndex` is applied. */
   | { readonly kind: "ready"; readonly readId: number; readonly readIndex: LogIndex }
   /** The read is not served here and now. */
   | { readonly kind: "refused"; readonly readId: number; readonly reason: RefusalReason };
 
-/** What became of a wish to hand leadership over. */
+/** The outcome of a request to hand leadership over. */
 export type TransferResult =
   /** This node stepped down after it asked `target` to stand for election. */
   | { readonly kind: "handedOver"; readonly transferId: number; readonly target: NodeId }
-  /** The target was never told, or did not take over within an election timeout. */
+  /** The target was never asked to stand, or did not take over in time. */
   | { readonly kind: "aborted"; readonly transferId: number; readonly target: NodeId }
   /** Nothing was begun. */
   | {
@@ -107,15 +107,15 @@ export type TransferResult =
 /** A chunk of the node's own snapshot that is to be read and sent. */
 export type SnapshotChunk = Omit<SnapshotRequest, "data">;
 
-/** What a follower acknowledged and its log lacks. */
+/** Entries that a follower acknowledged and its log lacks. */
 export interface LostEntries {
-  /** Up to where it has acknowledged the leader's log. */
+  /** The index up to which it acknowledged the leader's log. */
   readonly acknowledgedIndex: LogIndex;
-  /** Where its log ends at most, as far as it can match the leader's. */
+  /** The highest index at which its log can match the leader's. */
   readonly heldIndex: LogIndex;
 }
 
-/** What happened inside the core that an operator may want to know; the node logs and counts it. */
+/** An event inside the core that may interest an operator. The node logs and counts it. */
 export type RaftEvent =
   /** This node asks for pre-votes. */
   | { readonly kind: "preVoteStarted"; readonly term: Term }
@@ -147,7 +147,7 @@ export type RaftEvent =
   }
   /** A message that does not fit was refused. */
   | { readonly kind: "messageRefused"; readonly from: NodeId; readonly reason: string }
-  /** The leader leaves undone what it was asked to commit: it is not counted as heard any more. */
+  /** The leader does not commit what it was asked to commit: it no longer counts as heard. */
   | { readonly kind: "leaderStalled"; readonly term: Term; readonly leader: NodeId }
   /** A leader gave up because no quorum answered, or because of a higher term. */
   | { readonly kind: "steppedDown"; readonly term: Term; readonly reason: string }
@@ -159,13 +159,13 @@ export type RaftEvent =
   | { readonly kind: "configurationDelayed"; readonly reason: string }
   /** Another configuration is in force. */
   | { readonly kind: "membersChanged"; readonly configuration: Configuration }
-  /** This node is none of the members any more. */
+  /** This node is no longer a member. */
   | { readonly kind: "removed"; readonly configuration: Configuration }
   /** The log now begins after this index. */
   | { readonly kind: "logCompacted"; readonly index: LogIndex }
-  /** The log was kept for this follower as long as it may be; the snapshot it was sent is of no use. */
+  /** The log was kept for this follower up to the limit; the snapshot that it received is useless now. */
   | { readonly kind: "followerLeftBehind"; readonly peer: NodeId; readonly index: LogIndex }
-  /** A follower's log lacks what it has acknowledged: its data folder is an older copy, or its disk lies. */
+  /** A follower's log lacks acknowledged entries: its data folder is an older copy, or its disk lost data. */
   | { readonly kind: "followerLostEntries"; readonly peer: NodeId; readonly lost: LostEntries }
   /** The same of this node, as its leader's messages show. */
   | { readonly kind: "entriesLost"; readonly leader: NodeId; readonly lost: LostEntries }
@@ -178,7 +178,7 @@ export type RaftEvent =
   /** A follower received a heartbeat from its leader. */
   | { readonly kind: "heartbeatReceived"; readonly term: Term; readonly leader: NodeId };
 
-/** Everything that is to be done, in the order in which `lib/node` does it. */
+/** The work of one step, in the order in which `lib/node` does it. */
 export interface Output {
   /**
    * This node's shares, to be made durable before anything else of this step is done, in place of those on
@@ -193,7 +193,7 @@ export interface Output {
   readonly installSnapshot: Snapshot | null;
   /** Messages that must not leave before `persist` is durable. */
   readonly sendAfterPersist: readonly Message[];
-  /** Committed entries, in order, each exactly once in the life of a process. */
+  /** Committed entries, in order, each exactly once in a run of the process. */
   readonly apply: readonly Entry[];
   /** Chunks of this node's own snapshot to be read and sent. */
   readonly sendChunks: readonly SnapshotChunk[];
@@ -207,7 +207,7 @@ export interface Output {
   readonly rejected: readonly RejectedProposal[];
   /** Reads of this node's clients whose index is known, or that are refused. */
   readonly reads: readonly ReadResult[];
-  /** Wishes to hand over of which no more will be heard. */
+  /** Transfers that have ended. */
   readonly transfers: readonly TransferResult[];
   /** The new role, term or leader; null when none of them changed. */
   readonly role: RoleReport | null;
@@ -215,7 +215,7 @@ export interface Output {
   readonly events: readonly RaftEvent[];
 }
 
-/** What one step collects: an {@linkcode Output} without what is only known at the step's end. */
+/** Collects a step's {@linkcode Output}, apart from the parts that are known only at its end. */
 export class Outbox {
   /** See {@linkcode Output.shares}. */
   shares: DurableShares | null = null;

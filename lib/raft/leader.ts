@@ -59,10 +59,10 @@ export function appendEntry(state: CoreState, entry: Pick<Entry, "kind" | "data"
   return appended;
 }
 
-/** Time passes for a leader: heartbeats, and the check that a quorum still answers. */
+/** One tick of a leader: heartbeats, and the check that a quorum still answers. */
 export function tickLeader(state: CoreState, leader: Leader): void {
   if (quorumContactTick(state, leader) <= state.nowTick - state.config.electionTimeoutTicks) {
-    // Dissertation §6.2: without a quorum others may lead already; clients must look elsewhere.
+    // Dissertation §6.2: without a quorum another node may lead already; clients must ask elsewhere.
     state.stepDown("no quorum answers");
     return;
   }
@@ -73,7 +73,7 @@ export function tickLeader(state: CoreState, leader: Leader): void {
   if (leader.heartbeatDueTicks <= 0) beginHeartbeat(state, leader);
 }
 
-/** Everyone who takes part is sent the log; who was removed is, until it can know. */
+/** Every member receives the log; a removed one for a while, so that it learns of its removal. */
 export function adjustFollowers(state: CoreState, leader: Leader): void {
   const { members, nowTick, config: { electionTimeoutTicks } } = state;
   for (const peer of state.peers) {
@@ -107,7 +107,7 @@ function leaveIfRemoved(state: CoreState, leader: Leader): boolean {
   return false;
 }
 
-/** Learns how far a follower's log matches, and who still follows. */
+/** Takes a follower's answer: how far its log matches, and that it still follows. */
 export function handleAppendResponse(state: CoreState, message: AppendResponse): void {
   const leader = state.role;
   if (leader.name !== "leader") return;
@@ -116,7 +116,7 @@ export function handleAppendResponse(state: CoreState, message: AppendResponse):
   if (state.adoptTerm(from, { term, proof }) || outcome.kind === "staleTerm") return;
   const follower = leader.followers.get(message.from);
   if (follower === undefined) return;
-  // Of whatever term: without the certificate, the follower did not enter this one.
+  // In any term: without the certificate, the follower did not enter this one.
   if (message.outcome.kind === "uncertified") {
     follower.isCertified = false;
     follower.allowProbe();
@@ -133,7 +133,7 @@ export function handleAppendResponse(state: CoreState, message: AppendResponse):
 /** Raft §5.3 and §5.4.2: commits what a majority holds durably, by counting this term's entries. */
 export function advanceCommit(state: CoreState, leader: Leader): void {
   const { members, self, durability: { durableIndex } } = state;
-  // The leader's own copy counts like any other: only once it is durable.
+  // The leader's own copy counts like the others: once it is durable.
   const majorityIndex = members.quorumValue((voter) =>
     voter === self ? durableIndex : leader.followers.get(voter)?.matchIndex ?? LOG_START.index
   );
@@ -148,7 +148,7 @@ export function advanceCommit(state: CoreState, leader: Leader): void {
   state.commitTo(majorityIndex);
 }
 
-/** At the end of a step: one message for each follower that needs one, more only by size. */
+/** At the end of a step: one message for each follower that needs one, or more if its entries are large. */
 export function replicate(state: CoreState, leader: Leader): void {
   startReadRound(state, leader);
   for (const [peer, follower] of leader.followers) replicateTo(state, leader, { peer, follower });
@@ -218,7 +218,7 @@ function nextIndexAfterConflict(
   hint: { readonly hintIndex: LogIndex; readonly hintTerm: Term },
 ): LogIndex {
   const match = log.highestPossibleMatch(hint.hintIndex, hint.hintTerm);
-  // What the follower has differs from the log's base, or ends before it: only a snapshot helps.
+  // The follower's log differs from the log's base, or ends before it: it needs a snapshot.
   const isForgotten = match.index < log.base.index || match.term > hint.hintTerm;
   return isForgotten ? log.base.index : plus(match.index, 1);
 }
@@ -238,8 +238,8 @@ function replicateTo(
       sendAppend(state, leader, { peer, follower, entries });
     }
   }
-  // A round is sent for its answer. News of a commit does not wait for the next round, but goes only to
-  // a follower that can use it now, and that is not so far behind that it would only pile up.
+  // A round is sent for its answer. A new commit index does not wait for the next round, but goes only to a
+  // follower that can use it now, and is not too far behind.
   const takesCommit = follower.isCertified && follower.isReady && follower.snapshot === null;
   const { current, newestHeartbeat } = leader.rounds;
   const isNews = follower.rounds.sent < (follower.rounds.hasRoom ? current : newestHeartbeat) ||
@@ -257,8 +257,8 @@ function sendAppend(
   },
 ): void {
   const { peer, follower, entries } = append;
-  // A follower that needs what the log has forgotten is sent heartbeats too, while it awaits a snapshot:
-  // it answers that its log does not match at the base, which is no news.
+  // A follower that waits for a snapshot receives heartbeats, too. It answers that its log does not match at
+  // the base, which is known.
   const previousLogIndex = highest(plus(follower.nextIndex, -1), state.log.base.index);
   state.send({
     kind: "appendRequest",

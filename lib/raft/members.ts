@@ -1,8 +1,7 @@
 /**
- * Who counts. Every question for a quorum or for who takes part is put to {@linkcode Members}, as the
- * answer changes with the configuration: the newest one in the log counts, committed or not (dissertation
- * §4.1), and while it is not committed the one before counts as well, so what is committed meanwhile is so
- * by a majority of both.
+ * Quorums and members. {@linkcode Members} answers every question about them, because the answer changes with
+ * the configuration: the newest one in the log counts, committed or not (dissertation §4.1). While it is not
+ * committed, the one before counts as well, so a commit needs a majority of both.
  *
  * @module
  */

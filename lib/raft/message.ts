@@ -1,7 +1,7 @@
 /**
- * What Raft nodes say to each other. Each message is one member of a union tagged by `kind`.
- * `term` is always the sender's current term, save in the pre-vote, where it is the term asked for. It
- * is only a claim: where the receiver's term is lower, the proof that comes along is what counts.
+ * The messages between Raft nodes. Each is one member of a union tagged by `kind`. `term` is the sender's
+ * current term; in the pre-vote, it is the requested term. It is only a claim: where the receiver's term is
+ * lower, the proof in the message counts.
  *
  * @module
  */
@@ -11,13 +11,13 @@ import type { Epoch, LogIndex, NodeId, Term } from "../types.ts";
 import type { Entry, Snapshot } from "./entry.ts";
 import type { TermProof } from "./term_proof.ts";
 
-/** What every message has. */
+/** The fields that every message has. */
 export interface Envelope {
-  /** The sender. The transport vouches for it. */
+  /** The sender, authenticated by the transport. */
   readonly from: NodeId;
   /** The receiver. */
   readonly to: NodeId;
-  /** The sender's current term; in a pre-vote request and its grant, the term asked for. */
+  /** The sender's current term; in a pre-vote request and its grant, the requested term. */
   readonly term: Term;
 }
 
@@ -31,19 +31,19 @@ export interface PreVoteRequest extends Envelope {
   readonly lastLogTerm: Term;
   /** Whether the current leader asked for this election (Raft dissertation §3.10). */
   readonly transfer: boolean;
-  /** Whose voters are asked: the epoch of the newest configuration in the sender's log. */
+  /** The epoch of the voters that are asked: that of the newest configuration in the sender's log. */
   readonly epoch: Epoch;
   /** How many statements the chain of memberships has in the sender's log. */
   readonly sequence: number;
   /** The last of them, for a voter that does not know it yet; null for the genesis. */
   readonly membership: MembershipCertificate | null;
-  /** Proves the term before the one asked for, the sender's own; null for term 0. */
+  /** Proves the sender's term, which is one below the requested term; null for term 0. */
   readonly proof: TermProof | null;
 }
 
 /**
- * A grant carries the voter's signature over it and its round-one commitment; a refusal carries the
- * voter's own term, and proves it where it is not below the one asked for.
+ * A grant has the voter's signature and its round-one commitment. A refusal has the voter's own term, with
+ * its proof where it is not below the requested term.
  */
 export interface PreVoteResponse extends Envelope {
   /** The tag. */
@@ -52,7 +52,7 @@ export interface PreVoteResponse extends Envelope {
   readonly granted: boolean;
   /** The voter's signature (`floe/prevote/v1`); null when not granted. */
   readonly grant: Uint8Array | null;
-  /** The commitment for the election asked about; null when not granted. */
+  /** The commitment for this election; null when not granted. */
   readonly commitment: Uint8Array | null;
   /** Tells the life of the voter in which it made the commitment from its others. */
   readonly incarnation: number;
@@ -93,7 +93,7 @@ export interface VoteResponse extends Envelope {
   readonly requestTerm: Term;
   /** Whether the voter votes for the candidate. */
   readonly granted: boolean;
-  /** The session that was asked for. */
+  /** The session of the request. */
   readonly session: number;
   /** The signature share; null when none was asked for or it was refused. */
   readonly share: Uint8Array | null;
@@ -117,17 +117,17 @@ export interface AppendRequest extends Envelope {
   readonly entries: readonly Entry[];
   /** The leader's commit index. */
   readonly leaderCommit: LogIndex;
-  /** Up to where the receiver has acknowledged in this term; what it lacks of that, it has lost. */
+  /** The index up to which the receiver acknowledged in this term. Missing entries below it were lost. */
   readonly matchIndex: LogIndex;
-  /** Rises with every heartbeat and read in the term; an answer to it shows who still follows. */
+  /** Rises with every heartbeat and read in the term. An answer shows that its sender still follows. */
   readonly round: number;
   /** The leader's signed note, until the receiver has answered in this term. */
   readonly certificate: string | null;
-  /** To whom the leader is handing over; only that node's election may waive the leader's lease. */
+  /** The transfer target. Only the election of that node may waive the leader's lease. */
   readonly transferTarget: NodeId | null;
 }
 
-/** What a follower did with an AppendEntries. */
+/** The outcome of an AppendEntries at the follower. */
 export type AppendOutcome =
   /** The log matches the leader's up to and including `matchIndex`, durably. */
   | { readonly kind: "accepted"; readonly matchIndex: LogIndex }
@@ -150,9 +150,9 @@ export type AppendOutcome =
 export interface AppendResponse extends Envelope {
   /** The tag. */
   readonly kind: "appendResponse";
-  /** The round of the request that this answers; 0 from a follower that counts nothing as heard. */
+  /** The round of the request that this answers; 0 from a follower that counts its leader as stalled. */
   readonly round: number;
-  /** What became of the request. */
+  /** The outcome. */
   readonly outcome: AppendOutcome;
 }
 
@@ -164,7 +164,7 @@ export interface SnapshotRequest extends Envelope {
   readonly snapshot: Snapshot;
   /** Where the chunk stands in it. */
   readonly offset: number;
-  /** The chunk; empty to ask how far the receiver is. */
+  /** The chunk; empty to ask for the receiver's progress. */
   readonly data: Uint8Array;
   /** As in {@linkcode AppendRequest}. */
   readonly round: number;
@@ -172,15 +172,15 @@ export interface SnapshotRequest extends Envelope {
   readonly certificate: string | null;
 }
 
-/** What became of a snapshot. */
+/** The outcome of a chunk at the receiver. */
 export type SnapshotOutcome =
-  /** The receiver holds everything before `nextOffset`, and wants what stands there. */
+  /** The receiver has everything before `nextOffset`, and needs the chunk there. */
   | { readonly kind: "stored"; readonly nextOffset: number }
   /** The receiver's log begins after the snapshot now, or did already. */
   | { readonly kind: "installed" }
   /** The receiver has lost its state machine: it needs a snapshot of the index or a later one. */
   | { readonly kind: "wanted" }
-  /** The receiver could not keep it, or it was not what it claims to be; it must start over. */
+  /** The receiver could not store it, or it is not the announced snapshot. Sending starts over. */
   | { readonly kind: "refused" };
 
 /** The answer to a {@linkcode SnapshotRequest}. */
@@ -189,7 +189,7 @@ export interface SnapshotResponse extends Envelope {
   readonly kind: "snapshotResponse";
   /** The snapshot's last index. */
   readonly index: LogIndex;
-  /** What became of it. */
+  /** The receiver's state. */
   readonly outcome: SnapshotOutcome;
 }
 
@@ -203,7 +203,7 @@ export interface TimeoutNowRequest extends Envelope {
   readonly certificate: string | null;
 }
 
-/** One proposal on its way to the leader. */
+/** One forwarded proposal. */
 export interface ForwardedProposal {
   /** Unique within the origin's incarnation. */
   readonly proposalId: number;
@@ -212,38 +212,38 @@ export interface ForwardedProposal {
 }
 
 /**
- * A follower passes its clients' proposals on to the leader of the envelope's term. No other may take
- * them, and that one only once, however often the request arrives.
+ * A follower forwards its clients' proposals to the leader of the envelope's term. Only that leader may take
+ * them, and only once, however often the request arrives.
  */
 export interface ProposeRequest extends Envelope {
   /** The tag. */
   readonly kind: "proposeRequest";
   /** Tells this life of the origin from its earlier ones; echoed in the answer. */
   readonly incarnation: number;
-  /** Counts the batches of that life from 1. */
+  /** The number of the batch in that run, from 1. */
   readonly batchId: number;
   /** The proposals, in the order in which clients made them. */
   readonly proposals: readonly ForwardedProposal[];
 }
 
-/** Why a proposal or a read was not taken. */
+/** Why a proposal or a read was refused. */
 export type RefusalReason =
-  /** The node asked is not the leader, or stopped being it. */
+  /** The node is not the leader, or no longer. */
   | "notLeader"
   /** No leader is known. */
   | "noLeader"
-  /** The leader holds as much as it may, of uncommitted bytes or of reads or of its origin's lives. */
+  /** The leader is at a limit: of uncommitted bytes, of reads, or of its origin's runs. */
   | "overloaded"
   /** The leader is handing over to another. */
   | "transferring"
-  /** The leader's state machine cannot read the command: it is of a newer version, or no command. */
+  /** The leader's state machine cannot read the command: it is of a newer version, or invalid. */
   | "unreadable"
   /** The leader was lost, or its answer, before the answer came. */
   | "leaderChanged";
 
-/** What the leader did with one forwarded proposal. */
+/** The outcome of one forwarded proposal. */
 export type ProposalOutcome =
-  /** Appended to the leader's log; whether it commits, the origin sees in its own log. */
+  /** Appended to the leader's log. The origin's own log shows whether it commits. */
   | {
     readonly kind: "appended";
     readonly proposalId: number;
@@ -255,7 +255,7 @@ export type ProposalOutcome =
     readonly proposalId: number;
     readonly reason: RefusalReason;
   }
-  /** Perhaps appended: the sender did not lead the request's term, or led it in an earlier life. */
+  /** Perhaps appended: the sender did not lead the request's term, or led it in an earlier run. */
   | { readonly kind: "unknown"; readonly proposalId: number };
 
 /** The leader's answer; entries appended have the envelope's term. */
@@ -274,7 +274,7 @@ export interface ReadIndexRequest extends Envelope {
   readonly kind: "readIndexRequest";
   /** Tells this life of the origin from its earlier ones; echoed in the answer. */
   readonly incarnation: number;
-  /** Names the batch of reads within the incarnation. */
+  /** Identifies the batch of reads within the incarnation. */
   readonly batchId: number;
   /** Whether the leader may answer on its lease, without asking a quorum. */
   readonly lease: boolean;
@@ -310,7 +310,7 @@ export interface SubShareRequest extends Envelope {
   readonly change: string;
 }
 
-/** A node asks the leader to put what it says in a change of members into the log. */
+/** A node asks the leader to append its entry in a change of members. */
 export interface MemberEntryRequest extends Envelope {
   /** The tag. */
   readonly kind: "memberEntryRequest";
@@ -348,7 +348,7 @@ export interface SignatureResponse extends Envelope {
   readonly commitment: Uint8Array;
 }
 
-/** Everything that one node can say to another. */
+/** Every message between two nodes. */
 export type Message =
   | PreVoteRequest
   | PreVoteResponse

@@ -17,7 +17,7 @@ import type { Offer, SigningCoordinator } from "./signing_coordinator.ts";
 export interface Follower {
   /** The tag. */
   readonly name: "follower";
-  /** Whom it follows; null when it knows of no leader in the current term. */
+  /** The leader that it follows; null when it knows of none in the current term. */
   readonly following: Following | null;
 }
 
@@ -26,8 +26,8 @@ export interface Following {
   /** Its proof, verified. */
   readonly certificate: Certificate;
   /**
-   * Whether it was heard in this life. One that is only remembered from before a restart may be long
-   * gone, and is not turned to.
+   * Whether it was heard in this run. A leader that is known only from before a restart may be gone, and gets
+   * no requests.
    */
   readonly isHeard: boolean;
 }
@@ -38,24 +38,23 @@ export interface PreCandidate {
   readonly name: "preCandidate";
   /** The term that it asks for: one above its own. */
   readonly askedTerm: Term;
-  /** Knows whose voters it asks: of the newest configuration in its log when it began. */
+  /** The certifier of the voters that it asks: of the newest configuration in its log at the start. */
   readonly certifier: Certifier;
   /** Whether the leader asked for this election. */
   readonly transfer: boolean;
   /** When it began to ask. */
   readonly startedTick: number;
   /**
-   * The leader that it still hears: one that hands over to it, or that does not do its work. Null where
-   * no leader is heard.
+   * The leader that it still hears: one that hands over to it, or that stalls. Null where no leader is heard.
    */
   readonly following: Following | null;
-  /** The leader's round in which it asked this node to stand; what it said before does not end that. */
+  /** The leader's round with the request to stand. Earlier messages do not end this pre-candidacy. */
   readonly toldRound: number;
-  /** Who granted, this node first. */
+  /** The voters that granted, this node first. */
   readonly grants: Map<NodeId, ReceivedGrant>;
 }
 
-/** What a voter gave with its grant. */
+/** The content of a grant. */
 export interface ReceivedGrant extends Offer {
   /** Its signature over the grant: a part of the term's proof. */
   readonly signature: Uint8Array;
@@ -72,21 +71,21 @@ export interface Candidate {
   /** The sessions in which the certificate is signed. */
   readonly signing: SigningCoordinator;
   /**
-   * Who answered, and how. A candidate wins by its certificate, which holds t votes; it counts here
-   * only those that it cannot get any more.
+   * The voters that answered, and how. A candidate wins with its certificate, which holds t votes; this map
+   * counts only the refusals.
    */
   readonly answers: Map<NodeId, "granted" | "refused">;
 }
 
-/** Leadership on its way to another node (Raft dissertation §3.10). */
+/** A leadership transfer (Raft dissertation §3.10). */
 export interface Transfer {
-  /** Who asked. */
+  /** The request. */
   readonly transferId: number;
-  /** Who takes over. */
+  /** The node that takes over. */
   readonly target: NodeId;
   /** When it began. */
   readonly startedTick: number;
-  /** Whether the target was told to stand for election. */
+  /** Whether the target was asked to stand for election. */
   isTold: boolean;
 }
 
@@ -107,17 +106,17 @@ export interface Leader {
   /** Acknowledgements of rounds sent up to this tick count for no lease: time jumped. */
   leaseBrokenTick: number;
   /**
-   * Whether it ever began to hand over in this term. Its word to the target and to the voters may
-   * arrive at any time later, even if nothing came of it, and they may then elect the target.
+   * Whether it ever began a transfer in this term. Its messages to the target and the voters may arrive at any
+   * later time, even after an abort, and the voters may then elect the target.
    */
   isLeaseWaived: boolean;
-  /** The handing over that is under way, if any. */
+  /** The current transfer, if any. */
   transfer: Transfer | null;
   /** The signature of a membership that it collects; null while none is due. */
   collection: SignatureCollection | null;
   /** By change, author and kind: the last word that it put into its log, and how many. */
   readonly words: Map<string, { readonly index: number; readonly count: number }>;
-  /** Whether it has begun to hand over because it is no voter any more. */
+  /** Whether it has begun a transfer because it is no longer a voter. */
   isLeaving: boolean;
   /** Bytes of commands appended and not yet committed. */
   uncommittedBytes: number;
