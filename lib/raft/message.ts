@@ -152,7 +152,7 @@ export interface AppendResponse extends Envelope {
   readonly kind: "appendResponse";
   /** The round of the request that this answers; 0 from a follower that counts its leader as stalled. */
   readonly round: number;
-  /** The outcome. */
+  /** What the follower did with the request. */
   readonly outcome: AppendOutcome;
 }
 
@@ -203,7 +203,7 @@ export interface TimeoutNowRequest extends Envelope {
   readonly certificate: string | null;
 }
 
-/** One forwarded proposal. */
+/** A proposal that a follower forwards to the leader. */
 export interface ForwardedProposal {
   /** Unique within the origin's incarnation. */
   readonly proposalId: number;

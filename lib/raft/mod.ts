@@ -180,6 +180,9 @@ export type {
   TermProof,
 } from "./term_proof.ts";
 export type { Cluster } from "./cluster.ts";
+export type { DueSigner } from "./membership_signing.ts";
+export type { CommittedMembers } from "./committed_members.ts";
+export type { CollectedSession, SignatureCollection } from "./signature_collection.ts";
 export type { Epochs } from "./epochs.ts";
 export type { Configuration, LoggedConfiguration, Members } from "./members.ts";
 export { Raft } from "./raft.ts";

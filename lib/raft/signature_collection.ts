@@ -18,7 +18,7 @@ import type { NodeId } from "../types.ts";
 const DOUBLINGS_MAX = 4;
 
 /** One attempt with a fixed set of signers. */
-interface CollectedSession {
+export interface CollectedSession {
   /** Counted from 1. */
   readonly number: number;
   /** What is signed, and by whom. */
