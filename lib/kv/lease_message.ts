@@ -9,7 +9,7 @@ import type { NodeId } from "../types.ts";
 import type { LeaseRow } from "./lease_table.ts";
 
 /** Who speaks to whom, and of what. */
-interface LeaseEnvelope {
+export interface LeaseEnvelope {
   /** The sender. */
   readonly from: NodeId;
   /** The receiver. */

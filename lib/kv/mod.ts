@@ -91,7 +91,7 @@ export {
   LEASES_MAX,
   type LeaseTable,
 } from "./lease_table.ts";
-export type { LeaseMessage, LeaseReply } from "./lease_message.ts";
+export type { LeaseEnvelope, LeaseMessage, LeaseReply } from "./lease_message.ts";
 export { Lessor } from "./lessor.ts";
 export {
   acquireTransaction,

@@ -130,5 +130,5 @@ export { Snapshots } from "./snapshot/snapshots.ts";
 export { CorruptionError } from "./storage_error.ts";
 export { openStores, Stores } from "./stores.ts";
 export { KEY_VALUE_FILE } from "./tables/table_file.ts";
-export type { Tables, TablesUser } from "./tables/tables.ts";
+export type { Installation, Tables, TablesUser } from "./tables/tables.ts";
 export type { LogFile, LogFiles } from "./log/files.ts";

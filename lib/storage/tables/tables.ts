@@ -23,7 +23,7 @@ export interface TablesUser {
 }
 
 /** A snapshot that is to take the tables' place. */
-interface Installation {
+export interface Installation {
   /** Up to which entry it has everything. */
   readonly index: LogIndex;
   /** Writes up to this index are forgotten in it. */
