@@ -21,17 +21,19 @@ export function resolveImport(specifier: string, importer: string): string | nul
   return new URL(specifier, `file:///${importer}`).pathname.slice(1);
 }
 
-/** The file that is a layer of its own: what `http` and its clients share, free of the server. */
+/** The facade of what `http` and its clients share, free of the server. */
 export const WIRE = "lib/http/wire.ts";
+/** What begins so is a layer of its own. */
+const WIRE_FILES = "lib/http/wire";
 
 /**
- * The layer of a file: its folder below `lib`, `base` for the files in `lib` itself, `wire` for the one
- * file that has a layer of its own, `main` for `main.ts`, and null for everything else (tests,
+ * The layer of a file: its folder below `lib`, `base` for the files in `lib` itself, `wire` for the
+ * files of `http` that are a layer of their own, `main` for `main.ts`, and null for everything else (tests,
  * benchmarks, scripts), which may import as it likes.
  */
 export function toLayer(projectPath: string): string | null {
   if (projectPath === "main.ts") return "main";
-  if (projectPath === WIRE) return "wire";
+  if (projectPath.startsWith(WIRE_FILES)) return "wire";
   const [top, folder, ...rest] = projectPath.split("/");
   if (top !== "lib" || folder === undefined) return null;
   return rest.length === 0 ? "base" : folder;

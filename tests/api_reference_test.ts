@@ -6,10 +6,24 @@
 
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { createApp } from "../lib/http/app.ts";
-import { Authorizer } from "../lib/http/authorization.ts";
-import { ELECTIONS_LIMIT_DEFAULT, REQUEST_TIMEOUT_MS_DEFAULT } from "../lib/http/connections.ts";
+import { Authorizer, type Needs } from "../lib/http/authorization.ts";
+import {
+  ELECTIONS_LIMIT_DEFAULT,
+  LEASES_LIMIT_DEFAULT,
+  RANGES_ACTIVE_MAX,
+  REQUEST_TIMEOUT_MS_DEFAULT,
+  STREAM_STALLED_MS,
+  TRANSACTION_BODY_BYTES_MAX,
+  WATCH_PROGRESS_MS,
+  WATCH_STALLED_MS,
+  WATCHES_MAX,
+} from "../lib/http/connections.ts";
+import { LEASE_KEYS_SHOWN_MAX } from "../lib/http/leases.ts";
+import type { Application } from "../lib/http/route.ts";
 import { Problem, PROBLEM_STATUS, type ProblemCode, problemResponse } from "../lib/http/problem.ts";
 import {
+  compactedSchema,
+  deletedRangeSchema,
   deleteSchema,
   dkgSchema,
   ELECTIONS_LIMIT_MAX,
@@ -19,35 +33,48 @@ import {
   healthSchema,
   keyValueSchema,
   leaderSchema,
+  LEASES_LIMIT_MAX,
+  leaseSchema,
+  leasesSchema,
+  leaseWithKeysSchema,
   newTokenSchema,
   type ProblemBody,
   problemSchema,
   putSchema,
+  rangeSchema,
   REQUEST_TIMEOUT_MS_MAX,
+  revokedLeaseSchema,
   revokedTokenSchema,
   type Schema,
   statusSchema,
   tokenSchema,
   tokensSchema,
+  transactionAnswerSchema,
+  transactionSchema,
   transferSchema,
+  watchChangeSchema,
+  watchProgressSchema,
 } from "../lib/http/wire.ts";
 import { REMEMBERED_ENTRIES } from "../lib/kv/write_memory.ts";
 import { IDEMPOTENCY_KEY_LENGTH_MAX } from "../lib/kv/command.ts";
 import { KEY_BYTES_MAX } from "../lib/kv/key_range.ts";
-import { VALUE_BYTES_MAX } from "../lib/kv/transaction.ts";
+import { LEASE_KEYS_PER_ENTRY, LEASES_MAX } from "../lib/kv/lease_table.ts";
+import { TOKEN_NAME_LENGTH_MAX, TOKEN_PREFIXES_MAX, TOKENS_MAX } from "../lib/kv/token.ts";
 import {
-  TOKEN_NAME_LENGTH_MAX,
-  TOKEN_PREFIXES_MAX,
-  TOKENS_MAX,
-  type TokenScope,
-} from "../lib/kv/token.ts";
-import { toNodeId } from "../lib/types.ts";
+  OPERATIONS_MAX,
+  TRANSACTION_BYTES_MAX,
+  TRANSACTION_KEYS_MAX,
+  VALUE_BYTES_MAX,
+} from "../lib/kv/transaction.ts";
+import { toLogIndex, toNodeId } from "../lib/types.ts";
 import { FakeNode } from "./http/fake_node.ts";
+import { newToken } from "./kv/support.ts";
+import { EventReader } from "./support/event_stream.ts";
 import { read, rowsUnder, unquote } from "./support/document.ts";
 
 /** Lets everybody in, and remembers what scope the route of the last request needs. */
 class RecordingAuthorizer extends Authorizer {
-  needs: TokenScope | null | undefined;
+  needs: Needs | undefined;
 
   override admit(...args: Parameters<Authorizer["admit"]>): ReturnType<Authorizer["admit"]> {
     this.needs = args[1];
@@ -63,9 +90,14 @@ function openApi() {
 
 /** What stands in a path for what a route names in braces. */
 const SAMPLES: Readonly<Record<string, string>> = {
-  "/v1/kv/{key}": "/v1/kv/app/colour",
+  "/v1/kv/{key}": "/v1/kv/%FF",
   "/v1/elections/{term}": "/v1/elections/7",
   "/v1/tokens/{id}": "/v1/tokens/0123456789abcdef",
+  "/v1/kv": "/v1/kv?prefix=%FF&limit=1",
+  "/v1/watch": "/v1/watch?prefix=%FF&fromRevision=1&prev=true",
+  "/v1/watch/{id}/progress": "/v1/watch/0/progress",
+  "/v1/leases/{id}": "/v1/leases/7",
+  "/v1/leases/{id}/keepalive": "/v1/leases/7/keepalive",
 };
 
 Deno.test("docs/api.md has every route of the API and no other", () => {
@@ -82,7 +114,8 @@ for (const [route = "", scope = ""] of rowsUnder("docs/api.md", "## Routes")) {
   Deno.test(`docs/api.md has the scope of ${unquote(route)}`, async () => {
     const { app, authorizer } = openApi();
     const [method = "", path = ""] = unquote(route).split(" ");
-    await (await app.request(SAMPLES[path] ?? path, { method })).body?.cancel();
+    const init = method === "POST" ? { method, body: "" } : { method };
+    await (await app.request(SAMPLES[path] ?? path, init)).body?.cancel();
     equal(scope === "none" ? null : unquote(scope), authorizer.needs);
   });
 }
@@ -109,8 +142,21 @@ function fieldsOf(value: unknown, path = ""): readonly string[] {
 }
 
 const BODIES: Readonly<Record<string, string>> = {
-  "/v1/kv/{key}": "blue",
-  "/v1/tokens/{id}": JSON.stringify({ secretSha256: "a".repeat(64), scopes: ["read"] }),
+  "PUT /v1/kv/{key}": "blue",
+  "PUT /v1/tokens/{id}": JSON.stringify({ secretSha256: "a".repeat(64), scopes: ["read"] }),
+  "POST /v1/txn": JSON.stringify({
+    then: [{
+      put: {
+        key: "/w==",
+        keyEncoding: "base64",
+        value: "/w==",
+        encoding: "base64",
+        previous: true,
+      },
+    }],
+  }),
+  "POST /v1/compact": '{"revision":101}',
+  "POST /v1/leases": '{"ttlSeconds":15}',
 };
 
 /** A node's answers, with something in every list. */
@@ -118,23 +164,48 @@ function openFullApi() {
   const { app, node } = openApi();
   const [id, step] = [toNodeId("server_2"), "roundOne"] as const;
   node.keyGenerationNow = { ...node.keyGenerationNow, waitingFor: [{ id, step }] };
+  const key = Uint8Array.of(0xff);
+  node.apply({ kind: "grantLease", id: 7, ttlSeconds: 15 });
+  node.put(key, key, 7);
+  node.put(key, key, 7);
+  node.put(Uint8Array.of(0xff, 0), "");
+  node.apply({ kind: "createToken", ...newToken("0"), id: "0123456789abcdee" });
   return async (method: string, path: string) => {
-    const body = BODIES[path];
-    const init = method === "PUT" && body !== undefined ? { method, body } : { method };
-    const response = await app.request(SAMPLES[path] ?? path, init);
+    if (path.startsWith("/v1/watch")) return await watchAnswer(app, path);
+    const body = BODIES[`${method} ${path}`];
+    const init = body !== undefined ? { method, body } : { method };
+    const sample = SAMPLES[path] ?? path;
+    const response = await app.request(
+      method === "DELETE" ? sample.replace("&limit=1", "") : sample,
+      init,
+    );
     equal(response.status, 200);
     return await response.json();
   };
+}
+
+/** The second change of a watch, which has a value before; or the answer to who asks for its progress. */
+async function watchAnswer(app: Application, path: string) {
+  const events = new EventReader(await app.request(SAMPLES["/v1/watch"] ?? ""));
+  const start = await events.next();
+  await events.next();
+  const change = await events.next();
+  const asked = await app.request(`/v1/watch/${start?.data.watch}/progress`, { method: "POST" });
+  await events.cancel();
+  const progress = await asked.json();
+  return path === "/v1/watch" ? change?.data : progress;
+}
+
+/** Where the fields of a route's answer stand. */
+function headingOf(cell: string): string {
+  return cell === "`GET /v1/watch`" ? "### Changes" : cell;
 }
 
 for (const [cell = ""] of rowsUnder("docs/api.md", "## Routes")) {
   Deno.test(`docs/api.md has the fields that ${unquote(cell)} answers with`, async () => {
     const ask = openFullApi();
     const [method = "", path = ""] = unquote(cell).split(" ");
-    if (method === "GET") {
-      await Promise.all(Object.keys(BODIES).map((written) => ask("PUT", written)));
-    }
-    deepEqual(toldFields(cell).toSorted(), fieldsOf(await ask(method, path)).toSorted());
+    deepEqual(toldFields(headingOf(cell)).toSorted(), fieldsOf(await ask(method, path)).toSorted());
   });
 }
 
@@ -143,6 +214,17 @@ const SCHEMAS: Readonly<Record<string, Schema<unknown>>> = {
   "GET /v1/kv/{key}": keyValueSchema,
   "PUT /v1/kv/{key}": putSchema,
   "DELETE /v1/kv/{key}": deleteSchema,
+  "GET /v1/kv": rangeSchema,
+  "DELETE /v1/kv": deletedRangeSchema,
+  "POST /v1/txn": transactionAnswerSchema,
+  "POST /v1/compact": compactedSchema,
+  "GET /v1/watch": watchChangeSchema,
+  "POST /v1/watch/{id}/progress": watchProgressSchema,
+  "GET /v1/leases": leasesSchema,
+  "POST /v1/leases": leaseSchema,
+  "GET /v1/leases/{id}": leaseWithKeysSchema,
+  "DELETE /v1/leases/{id}": revokedLeaseSchema,
+  "POST /v1/leases/{id}/keepalive": leaseSchema,
   "GET /v1/status": statusSchema,
   "GET /v1/leader": leaderSchema,
   "POST /v1/leader/transfer": transferSchema,
@@ -167,9 +249,6 @@ for (const [cell = ""] of rowsUnder("docs/api.md", "## Routes")) {
   Deno.test(`lib/http/wire.ts has the whole body that ${unquote(cell)} answers with`, async () => {
     const [method = "", path = ""] = unquote(cell).split(" ");
     const ask = openFullApi();
-    if (method === "GET") {
-      await Promise.all(Object.keys(BODIES).map((written) => ask("PUT", written)));
-    }
     checkBody(unquote(cell), await ask(method, path));
   });
 }
@@ -180,6 +259,7 @@ function routeOf(command: string): string {
   const [, path = ""] = /localhost:[0-9]+([^ ?']*)/.exec(command) ?? [];
   return `${method} ${
     path.replace(/^(\/v1\/kv\/).*/, "$1{key}").replace(/(elections)\/.*/, "$1/{term}")
+      .replace(/(leases)\/[0-9]+/, "$1/{id}")
   }`;
 }
 
@@ -187,11 +267,18 @@ Deno.test("docs/api.md has no JSON in its examples that the schemas do not descr
   const [, examples = ""] = /^## Examples$(.*?)^## /ms.exec(read("docs/api.md")) ?? [];
   const checked = examples.split("\n$ ").flatMap((example) => {
     const [command = "", ...lines] = example.split("\n");
-    const bodies = lines.filter((line) => line.startsWith("{"));
+    const bodies = lines.filter((line) => /^({|data: .*"events")/.test(line))
+      .map((line) => line.replace("data: ", ""));
     for (const body of bodies) checkBody(routeOf(command), JSON.parse(body));
     return bodies;
   });
-  ok(checked.length >= 7);
+  ok(checked.length >= 14);
+});
+
+Deno.test("docs/api.md describes a transaction as its schema reads one", () => {
+  const [, told = ""] = /```json\n(\{.*?"if".*?)```/s.exec(read("docs/api.md")) ?? [];
+  const body = JSON.parse(told);
+  deepEqual(transactionSchema.parse(body), body);
 });
 
 Deno.test("docs/api.md describes a token as its schema reads one", () => {
@@ -226,7 +313,16 @@ Deno.test("docs/api.md has every problem's code, with its status and pause", asy
 
 Deno.test("docs/api.md has the fields of a problem, in their order", async () => {
   const told = rowsUnder("docs/api.md", "## Problems").map(([field = ""]) => unquote(field));
-  deepEqual(told, Object.keys(await problemOf(new Problem("no_leader", "so it is"))));
+  deepEqual(
+    told,
+    Object.keys(
+      await problemOf(
+        new Problem("no_leader", "so it is", {
+          oldestRevision: toLogIndex(1),
+        }),
+      ),
+    ),
+  );
 });
 
 Deno.test("docs/api.md has every header of the API that a page of another origin may use", async () => {
@@ -251,10 +347,23 @@ Deno.test("docs/api.md has the limits that are in force", () => {
   const text = read("docs/api.md").replaceAll(/\s+/g, " ");
   for (
     const limit of [
-      `1 to ${inWords(KEY_BYTES_MAX)} bytes of UTF-8`,
+      `1 to ${inWords(KEY_BYTES_MAX)} bytes, of any kind`,
       `at most ${inWords(VALUE_BYTES_MAX)} bytes`,
       `1 to ${inWords(REQUEST_TIMEOUT_MS_MAX)}, default ${inWords(REQUEST_TIMEOUT_MS_DEFAULT)}`,
       `1 to ${ELECTIONS_LIMIT_MAX}, default ${ELECTIONS_LIMIT_DEFAULT}`,
+      `1 to ${inWords(LEASES_LIMIT_MAX)}, default ${LEASES_LIMIT_DEFAULT}`,
+      `At most ${inWords(TRANSACTION_KEYS_MAX)} keys, else none`,
+      `of at most ${TRANSACTION_BODY_BYTES_MAX / 1024 / 1024} MiB, has conditions`,
+      `At most ${OPERATIONS_MAX} operations`,
+      `no more than ${inWords(TRANSACTION_KEYS_MAX)} keys, and answers with ${
+        TRANSACTION_BYTES_MAX / 1024 / 1024
+      } MiB`,
+      `Every ${WATCH_PROGRESS_MS / 1000} s, and after`,
+      `the first ${inWords(LEASE_KEYS_SHOWN_MAX)} of its keys`,
+      `in steps of ${inWords(LEASE_KEYS_PER_ENTRY)}`,
+      `there are ${inWords(LEASES_MAX)} leases`,
+      `for ${STREAM_STALLED_MS / 1000} s, or of a watch for ${WATCH_STALLED_MS / 60_000} minutes`,
+      `at most ${RANGES_ACTIVE_MAX} such ranges and ${inWords(WATCHES_MAX)} watches`,
       `fewer than ${inWords(REMEMBERED_ENTRIES)} entries`,
       `there are ${inWords(TOKENS_MAX)} tokens`,
       `at most ${TOKEN_NAME_LENGTH_MAX} characters`,

@@ -16,11 +16,16 @@ import {
   addLeaderRoute,
   addStatusRoute,
 } from "./cluster_routes.ts";
-import { RequestGate } from "./connections.ts";
+import { RANGES_ACTIVE_MAX, RequestGate, WATCHES_MAX } from "./connections.ts";
 import { addKeyValueRoutes } from "./kv.ts";
+import { addLeaseRoutes } from "./leases.ts";
 import { isForeseen, Problem, problemResponse } from "./problem.ts";
+import { addRangeRoutes } from "./ranges.ts";
 import type { Application, Router } from "./route.ts";
+import { StreamGate } from "./streams.ts";
 import { addTokenRoutes } from "./tokens.ts";
+import { addTransactionRoutes } from "./transactions.ts";
+import { addWatchRoutes } from "./watches.ts";
 
 /** What an application may be given besides its node. */
 export interface AppOptions {
@@ -30,18 +35,30 @@ export interface AppOptions {
   readonly authorizer?: Authorizer;
   /** How long a value may take to arrive; by default as long as `connections.ts` says. */
   readonly bodyTimeoutMs?: number;
+  /** Most watches at once; by default as many as `connections.ts` says. */
+  readonly watchesMax?: number;
+  /** How often a watch says how far it is; by default as often as `connections.ts` says. */
+  readonly watchProgressMs?: number;
   /** Called with every unexpected error; the client sees it as `internal_error`. */
   readonly onError?: (error: unknown) => void;
 }
 
-/** Builds the API of one node. It holds no state but the count of requests under way. */
+/** Builds the API of one node. It holds no state but what is under way. */
 export function createApp(node: NodeApi, options: AppOptions = {}): Application {
   const app = new Hono({ getPath: pathOf });
   const authorizer = options.authorizer ?? new Authorizer({ node, access: { kind: "local" } });
   const router = { app, authorizer };
   const gate = options.gate ?? new RequestGate();
   allowOrigins(router);
+  addRangeRoutes(router, { node, gate, ranges: new StreamGate(RANGES_ACTIVE_MAX, tooManyRanges) });
   addKeyValueRoutes(router, { ...options, node, gate });
+  addTransactionRoutes(router, { ...options, node, gate });
+  addWatchRoutes(router, {
+    ...options,
+    node,
+    watches: new StreamGate(options.watchesMax ?? WATCHES_MAX, tooManyWatches),
+  });
+  addLeaseRoutes(router, { node, gate });
   addTokenRoutes(router, { node, gate });
   addStatusRoute(router, node);
   addLeaderRoute(router, node);
@@ -58,6 +75,20 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
     return problemResponse(error, context.req.raw);
   });
   return app;
+}
+
+function tooManyRanges(max: number): Problem {
+  return new Problem(
+    "overloaded",
+    `Cannot send the range: ${max} are being sent, the most at once`,
+  );
+}
+
+function tooManyWatches(max: number): Problem {
+  return new Problem(
+    "too_many_watches",
+    `Cannot watch: there are ${max} watches, the most at once`,
+  );
 }
 
 /**
@@ -82,11 +113,13 @@ const REQUEST_HEADERS = [
   "idempotency-key",
   "if-match",
   "if-none-match",
+  "last-event-id",
 ];
 
 const RESPONSE_HEADERS = [
   "etag",
   "floe-create-revision",
+  "floe-lease",
   "floe-mod-revision",
   "floe-revision",
   "floe-version",

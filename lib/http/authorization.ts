@@ -6,13 +6,14 @@
 
 import { timingSafeEqual } from "node:crypto";
 import { isLoopback } from "../config/mod.ts";
-import { encodeUtf8 } from "../bytes.ts";
-import { catching, InputError } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import {
   coversRange,
   hasScope,
+  type KeyAccess,
+  type KeyRange,
   SECRET_DIGEST_BYTES,
-  singleKey,
+  singleKeyOf,
   type Token,
   type TokenScope,
 } from "../kv/mod.ts";
@@ -20,7 +21,7 @@ import type { NodeApi } from "../node/mod.ts";
 import type { NodeId } from "../types.ts";
 import { ApiCounters } from "./connections.ts";
 import { Problem } from "./problem.ts";
-import { digestSecret, parseToken, type SecretToken, type TokenHolder } from "./wire.ts";
+import { digestSecret, parseToken, type SecretToken, showBytes, type TokenHolder } from "./wire.ts";
 
 /** How an API is reached, and so what a request must show. */
 export type Access =
@@ -44,6 +45,12 @@ export interface AdminToken {
 
 /** What the sender of a request may do. */
 export type Caller = Pick<Token, "scopes" | "prefixes"> & Partial<Pick<Token, "id">>;
+
+/**
+ * What a request needs: a token with this scope; any token, where what it may do follows from the body;
+ * null for what is public.
+ */
+export type Needs = TokenScope | "any" | null;
 
 /** May do everything. */
 const ANYONE: Caller = { scopes: ["admin"], prefixes: [] };
@@ -94,7 +101,7 @@ export class Authorizer {
    *
    * @throws {Problem} `invalid_header`, `misdirected`, `origin_refused`, `unauthorized` or `forbidden`.
    */
-  admit(request: Request, needs: TokenScope | null): Caller {
+  admit(request: Request, needs: Needs): Caller {
     try {
       this.#checkBrowser(request);
       return needs === null ? ANYONE : this.#authorize(request, needs);
@@ -105,18 +112,35 @@ export class Authorizer {
   }
 
   /**
-   * Checks that a caller may use a key.
+   * Checks that a caller may use every key of a range.
    *
    * @throws {Problem} `forbidden`.
    */
-  admitKey(caller: Caller, key: string): void {
-    if (caller.prefixes.length === 0 || coversRange(caller, singleKey(encodeUtf8(key)))) return;
+  admitKeys(caller: Caller, keys: KeyRange): void {
+    if (coversRange(caller, keys)) return;
     this.counters.count("api.forbidden");
     const prefixes = caller.prefixes.map((prefix) => JSON.stringify(prefix)).join(", ");
     throw new Problem(
       "forbidden",
-      `Cannot use key ${JSON.stringify(key)}: this token is for keys that begin with ${prefixes}`,
+      `Cannot use ${showKeys(keys)}: this token is for keys that begin with ${prefixes}`,
     );
+  }
+
+  /**
+   * Checks that a caller may read and change what a transaction reads and changes.
+   *
+   * @throws {Problem} `forbidden`.
+   */
+  admitAccess(caller: Caller, { reads, writes }: KeyAccess): void {
+    if (reads.length > 0) this.#admitScope(caller, "read");
+    if (writes.length > 0) this.#admitScope(caller, "write");
+    for (const keys of [...reads, ...writes]) this.admitKeys(caller, keys);
+  }
+
+  #admitScope(caller: Caller, scope: TokenScope): void {
+    if (hasScope(caller, scope)) return;
+    this.counters.count("api.forbidden");
+    throw lacksScope(scope);
   }
 
   #checkBrowser({ url, headers }: Request): void {
@@ -135,7 +159,7 @@ export class Authorizer {
     );
   }
 
-  #authorize({ headers }: Request, needs: TokenScope): Caller {
+  #authorize({ headers }: Request, needs: TokenScope | "any"): Caller {
     const { access } = this.#options;
     if (access.kind !== "tokens") return ANYONE;
     const authorization = headers.get("authorization");
@@ -149,10 +173,8 @@ export class Authorizer {
         "This token is not known here: it was revoked, is of another cluster or node, or is no token",
       );
     }
-    if (hasScope(caller, needs)) return caller;
-    throw new Problem("forbidden", `This needs a token with the scope ${needs}`, {
-      headers: { "www-authenticate": `Bearer error="insufficient_scope", scope="${needs}"` },
-    });
+    if (needs === "any" || hasScope(caller, needs)) return caller;
+    throw lacksScope(needs);
   }
 
   /**
@@ -192,7 +214,12 @@ const BEARER_PATTERN = /^Bearer +(.*)$/i;
 function readBearer(authorization: string): SecretToken | null {
   const [, text] = BEARER_PATTERN.exec(authorization) ?? [];
   if (text === undefined) return null;
-  return catching(InputError, () => parseToken(text), () => null);
+  try {
+    return parseToken(text);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return null;
+  }
 }
 
 /** The origin that the client's own Host makes of the API, without reading what may be no address. */
@@ -228,6 +255,19 @@ function checkIsLoopback(ownOrigin: string): void {
     `This API is not ${JSON.stringify(hostname)}: it serves its own machine, under names for ` +
       "loopback such as localhost",
   );
+}
+
+function lacksScope(scope: TokenScope): Problem {
+  return new Problem("forbidden", `This needs a token with the scope ${scope}`, {
+    headers: { "www-authenticate": `Bearer error="insufficient_scope", scope="${scope}"` },
+  });
+}
+
+function showKeys(keys: KeyRange): string {
+  const key = singleKeyOf(keys);
+  if (key !== null) return `key ${showBytes(key)}`;
+  const { start, end } = keys;
+  return `the keys from ${showBytes(start)} ${end === null ? "on" : `to ${showBytes(end)}`}`;
 }
 
 function unauthorized(challenge: string, message: string): Problem {

@@ -8,6 +8,7 @@ import { assert } from "../assert.ts";
 import { Counters } from "../counters.ts";
 import { Problem } from "./problem.ts";
 import type { ServeConnection, ServedConnection } from "./server.ts";
+import { type AnswerStream, streamOf } from "./streams.ts";
 
 /** What connections are allowed; by default what `connections.ts` says. */
 export interface ConnectionLimits {
@@ -42,6 +43,8 @@ interface ClosingTimes {
 /** One connection. */
 interface Place {
   readonly served: ServedConnection;
+  /** Answers that are written little by little. */
+  readonly streams: Set<AnswerStream>;
   /** Requests that are not answered yet. */
   underWay: number;
   /** Since when there are none, on the monotonic clock. */
@@ -57,8 +60,8 @@ interface Place {
  *
  * TLS handshakes and heads of requests count as silence however their bytes trickle in. Bodies have a
  * deadline of their own (`parameters.ts`), and so have the requests. An answer counts as sent when it
- * is handed over: a client that does not read it in time is idle. (No answer of this API goes on for longer. To
- * look here whether one does, at its body or at when it was sent, costs more than all else here.)
+ * is handed over: a client that does not read it in time is idle. An answer that is written little by little
+ * (`streams.ts`) is under way until its end, and its client may take only so long to read one part of it.
  * A client of HTTP/1.1 has one answer to read before it can ask again. Deno also speaks HTTP/2 with a
  * client that begins with it, and cannot be told not to: such a client can leave 200 answers unread.
  */
@@ -69,6 +72,8 @@ export class Connections {
   readonly #silent = new Set<Place>();
   /** Those that have asked and wait for nothing, the longest idle first. */
   readonly #idle = new Set<Place>();
+  /** Those with an answer that is written little by little. */
+  readonly #streaming = new Set<Place>();
 
   /** `options` are used as they are. */
   constructor(options: ConnectionsOptions) {
@@ -98,6 +103,7 @@ export class Connections {
     }
     const place: Place = {
       served: this.#options.serve(connection, (request) => this.#answer(place, request)),
+      streams: new Set(),
       underWay: 0,
       sinceMs: performance.now(),
     };
@@ -111,6 +117,11 @@ export class Connections {
     const { silentMs, idleMs } = this.#options;
     this.#expire(this.#silent, nowMs - silentMs);
     this.#expire(this.#idle, nowMs - idleMs);
+    for (const place of this.#streaming) {
+      if (![...place.streams].some((stream) => stream.isStalled(nowMs))) continue;
+      this.#options.counters.count("api.connection_expired");
+      this.#end(place);
+    }
   }
 
   /**
@@ -119,7 +130,10 @@ export class Connections {
    */
   async close({ cutOff, giveUp }: ClosingTimes): Promise<void> {
     const places = [...this.#open];
-    for (const { served } of places) served.shutdown();
+    for (const { served, streams } of places) {
+      served.shutdown();
+      for (const stream of streams) stream.stop();
+    }
     const finished = Promise.all(places.map(({ served }) => served.finished));
     await Promise.race([finished, cutOff]);
     for (const { served } of places) served.cancel();
@@ -136,8 +150,20 @@ export class Connections {
     try {
       return await this.#options.answer(request);
     } finally {
-      this.#answered(place);
+      const stream = streamOf(request);
+      if (stream === undefined) this.#answered(place);
+      else void this.#sendStream(place, stream);
     }
+  }
+
+  /** A request whose answer is still being written is under way. */
+  async #sendStream(place: Place, stream: AnswerStream): Promise<void> {
+    place.streams.add(stream);
+    this.#streaming.add(place);
+    await stream.finished;
+    place.streams.delete(stream);
+    if (place.streams.size === 0) this.#streaming.delete(place);
+    this.#answered(place);
   }
 
   #answered(place: Place): void {
@@ -172,6 +198,7 @@ export class Connections {
     this.#open.delete(place);
     this.#silent.delete(place);
     this.#idle.delete(place);
+    this.#streaming.delete(place);
   }
 }
 
@@ -195,6 +222,20 @@ export const HEADER_BYTES_MAX = 64 * 1024;
 export const HEADERS_MAX = 128;
 /** Most bytes in the description of a token. */
 export const TOKEN_BODY_BYTES_MAX = 128 * 1024;
+/** Most bytes in a transaction: a command of the largest size, with its bytes as base64. */
+export const TRANSACTION_BODY_BYTES_MAX = 2 * 1024 * 1024;
+/** Most ranges that are being sent at once, of those that do not fit into one part. */
+export const RANGES_ACTIVE_MAX = 256;
+/** Most watches at once. */
+export const WATCHES_MAX = 10_000;
+/** How long a client may take to read one part of a range. */
+export const STREAM_STALLED_MS = 60_000;
+/** How long a client may take to read one part of a watch: it may be stopped for a while. */
+export const WATCH_STALLED_MS = 15 * 60_000;
+/** How often a watch says how far it is when nothing happens. */
+export const WATCH_PROGRESS_MS = 10_000;
+/** Leases on one page when the client does not say. */
+export const LEASES_LIMIT_DEFAULT = 100;
 /** Most requests to the key-value store that are under way at once. */
 export const REQUESTS_ACTIVE_MAX = 4096;
 /** Most bytes of request bodies that are held, or may still arrive, at once. */

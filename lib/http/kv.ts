@@ -6,12 +6,7 @@
 
 import { accepts } from "hono/accepts";
 import { InvariantError } from "../assert.ts";
-import { decodeUtf8, encodeBase64, encodeUtf8 } from "../bytes.ts";
-import { catching, InputError } from "../errors.ts";
 import {
-  checkIdempotencyKey,
-  type CommandOptions,
-  type CommandResult,
   type KeyValueRow,
   type Operation,
   singleKey,
@@ -19,28 +14,39 @@ import {
   VALUE_BYTES_MAX,
 } from "../kv/mod.ts";
 import type { NodeApi, WriteAnswer } from "../node/mod.ts";
-import { type LogIndex, toLogIndex } from "../types.ts";
+import type { LogIndex } from "../types.ts";
 import type { Caller } from "./authorization.ts";
 import { type RequestGate, throughGate } from "./connections.ts";
 import {
   declaredLength,
   readBody,
   readConsistency,
+  readCount,
   readKey,
   readQuery,
+  readRevision,
   readTimeoutMs,
 } from "./parameters.ts";
 import { jsonResponse, lengthHeader, NO_STORE, Problem } from "./problem.ts";
-import { addRoute, needs, type RequestContext, type Router } from "./route.ts";
+import { addRoute, needs, needsWithBody, type RequestContext, type Router } from "./route.ts";
 import {
   type DeleteBody,
   entityTag,
-  IDEMPOTENCY_KEY_HEADER,
   KEY_PATH_PREFIX,
-  type KeyValueBody,
+  keyFields,
+  keyValueBody,
   type PutBody,
   RAW_MEDIA_TYPE,
+  showBytes,
 } from "./wire.ts";
+import {
+  idempotencyKeyReused,
+  readWriteOptions,
+  replayHeaders,
+  transactionRefused,
+  unreadable,
+  type WriteOptions,
+} from "./writes.ts";
 
 const JSON_MEDIA_TYPE = "application/json";
 
@@ -54,17 +60,17 @@ interface KeyValueOptions {
   readonly bodyTimeoutMs?: number;
 }
 
-/** Adds the routes of the key-value store. */
+/** Adds the routes of single keys. */
 export function addKeyValueRoutes(router: Router, options: KeyValueOptions): void {
   const { node, gate } = options;
   /** Reads the key and checks the caller's prefixes before anything is taken from the gate. */
   const keyOf = (context: RequestContext, caller: Caller) => {
     const key = readKey(context.req.path);
-    router.authorizer.admitKey(caller, key);
+    if (caller.prefixes.length > 0) router.authorizer.admitKeys(caller, singleKey(key));
     return key;
   };
   addRoute(router, `${KEY_PATH_PREFIX}*`, {
-    PUT: needs("write", (context, caller) => {
+    PUT: needsWithBody("write", (context, caller) => {
       const key = keyOf(context, caller);
       // What the client declares, or the most it may send, is taken from the budget up front.
       const bodyBytes = declaredLength(context.req.raw) ?? VALUE_BYTES_MAX;
@@ -84,7 +90,7 @@ export function addKeyValueRoutes(router: Router, options: KeyValueOptions): voi
 
 /** A key, and the caller that may use it. */
 interface KeyOfCaller {
-  readonly key: string;
+  readonly key: Uint8Array;
   readonly caller: Caller;
 }
 
@@ -93,20 +99,16 @@ async function putKey(
   { key, caller }: KeyOfCaller,
   context: RequestContext,
 ): Promise<Response> {
-  const timeoutMs = readTimeoutMs(readQuery(context.req.url, ["timeoutMs"]));
+  const query = readQuery(context.req.url, ["lease", "timeoutMs"]);
+  const timeoutMs = readTimeoutMs(query);
+  const lease = readCount(query, "lease", { least: 0, most: Number.MAX_SAFE_INTEGER }) ?? 0;
   const options = readWriteOptions(context.req.raw.headers, caller);
   const value = await readBody(context.req.raw, {
     bytesMax: VALUE_BYTES_MAX,
     tooLarge: valueTooLarge,
     ...(bodyTimeoutMs === undefined ? {} : { timeoutMs: bodyTimeoutMs }),
   });
-  const put: Operation = {
-    kind: "put",
-    key: encodeUtf8(key),
-    value,
-    lease: 0,
-    isPreviousWanted: false,
-  };
+  const put: Operation = { kind: "put", key, value, lease, isPreviousWanted: false };
   return writeResponse(key, await node.write(toCommand(put, options), { timeoutMs }));
 }
 
@@ -117,8 +119,7 @@ async function deleteKey(
 ): Promise<Response> {
   const timeoutMs = readTimeoutMs(readQuery(context.req.url, ["timeoutMs"]));
   const options = readWriteOptions(context.req.raw.headers, caller);
-  const keys = singleKey(encodeUtf8(key));
-  const removal: Operation = { kind: "delete", keys, isPreviousWanted: false };
+  const removal: Operation = { kind: "delete", keys: singleKey(key), isPreviousWanted: false };
   return writeResponse(key, await node.write(toCommand(removal, options), { timeoutMs }));
 }
 
@@ -145,25 +146,30 @@ function toCommand(
 
 async function getKey(
   node: NodeApi,
-  key: string,
+  key: Uint8Array,
   context: RequestContext,
 ): Promise<Response> {
-  const query = readQuery(context.req.url, ["consistency", "timeoutMs"]);
+  const query = readQuery(context.req.url, ["consistency", "revision", "timeoutMs"]);
   const consistency = readConsistency(query);
+  const asOf = readRevision(query);
   const view = await node.view({ consistency, timeoutMs: readTimeoutMs(query) });
-  const answer: ReadAnswer = { row: view.get(encodeUtf8(key)), revision: view.appliedIndex };
-  if (answer.row === null) {
-    throw new Problem("key_not_found", `There is no key ${JSON.stringify(key)}`, {
+  const row = asOf === null ? view.get(key) : view.getAt(key, asOf);
+  if (row !== null && "kind" in row) throw unreadable(row);
+  const answer: ReadAnswer = { row, revision: asOf ?? view.revision };
+  if (row === null) {
+    throw new Problem("key_not_found", `There is no key ${showBytes(key)}`, {
       headers: readHeaders(answer),
     });
   }
-  return wantsRaw(context) ? rawValue(answer.row, answer) : jsonValue(key, answer.row, answer);
+  return wantsRaw(context)
+    ? rawValue(row, answer)
+    : jsonResponse(keyValueBody(row), { headers: readHeaders(answer) });
 }
 
 /** What a read found. */
 interface ReadAnswer {
   readonly row: KeyValueRow | null;
-  /** The node's applied index at the read. */
+  /** As of which revision. */
   readonly revision: LogIndex;
 }
 
@@ -176,12 +182,6 @@ function wantsRaw(context: RequestContext): boolean {
   return mediaType === RAW_MEDIA_TYPE;
 }
 
-function jsonValue(key: string, row: KeyValueRow, answer: ReadAnswer): Response {
-  const { createRevision, modRevision, version } = row;
-  const body = { key, ...encodeValue(row.value), createRevision, modRevision, version };
-  return jsonResponse(body satisfies KeyValueBody, { headers: readHeaders(answer) });
-}
-
 function rawValue(row: KeyValueRow, answer: ReadAnswer): Response {
   return new Response(new Uint8Array(row.value), {
     headers: {
@@ -191,6 +191,7 @@ function rawValue(row: KeyValueRow, answer: ReadAnswer): Response {
       "floe-create-revision": String(row.createRevision),
       "floe-mod-revision": String(row.modRevision),
       "floe-version": String(row.version),
+      "floe-lease": String(row.lease),
       ...NO_STORE,
       ...lengthHeader(row.value),
       ...readHeaders(answer),
@@ -199,7 +200,7 @@ function rawValue(row: KeyValueRow, answer: ReadAnswer): Response {
 }
 
 /**
- * `Floe-Revision`: up to which revision the node had applied the log when it read. `ETag`: what a
+ * `Floe-Revision`: the revision that was read: what was written later is not in it. `ETag`: what a
  * later write can name in If-Match. It stands for the value, whichever form the value is sent in.
  */
 function readHeaders({ row, revision }: ReadAnswer): Readonly<Record<string, string>> {
@@ -210,88 +211,11 @@ function readHeaders({ row, revision }: ReadAnswer): Readonly<Record<string, str
   };
 }
 
-/** A value as JSON can carry it, without loss. */
-function encodeValue(value: Uint8Array): Pick<KeyValueBody, "value" | "encoding"> {
-  return catching(
-    InputError,
-    () => ({ value: decodeUtf8(value), encoding: "utf8" }),
-    () => ({ value: encodeBase64(value), encoding: "base64" }),
-  );
-}
-
 function valueTooLarge(): Problem {
   return new Problem(
     "value_too_large",
     `Cannot take the value: it is above ${VALUE_BYTES_MAX} bytes`,
   );
-}
-
-/** The response header that says that the answer is an earlier attempt's. */
-const IDEMPOTENCY_REPLAYED_HEADER = "idempotency-replayed";
-
-/** What any write may ask for besides its effect. */
-interface WriteOptions extends CommandOptions {
-  /**
-   * The write takes effect only while this is the key's modRevision; 0 stands for a key that is not
-   * there. Whether it holds is decided by the log: where the command stands, not where it was sent.
-   */
-  readonly ifModRevision?: LogIndex;
-}
-
-/**
- * Reads `If-Match: "<modRevision>"`, `If-None-Match: *` and `Idempotency-Key`. The key may stand in
- * double quotes, as the draft writes it, or without; that makes no difference. Of the conditions only
- * these two forms are known, and every other is refused: a write whose condition is ignored would
- * do what its client asked it not to.
- *
- * @throws {Problem} `invalid_header`.
- */
-export function readWriteOptions(headers: Headers, { id }: Pick<Caller, "id"> = {}): WriteOptions {
-  const ifModRevision = readCondition(headers);
-  const key = readIdempotencyKey(headers);
-  return {
-    ...(ifModRevision === null ? {} : { ifModRevision }),
-    // The key is the token's: other tokens can neither occupy it nor learn from it.
-    ...(key === null ? {} : { idempotency: { token: id ?? null, key } }),
-  };
-}
-
-function readCondition(headers: Headers): LogIndex | null {
-  const ifMatch = headers.get("if-match");
-  const ifNoneMatch = headers.get("if-none-match");
-  if (ifMatch !== null && ifNoneMatch !== null) {
-    throw invalid("Cannot read conditions: If-Match and If-None-Match exclude each other");
-  }
-  if (ifMatch !== null) return readRevision(ifMatch);
-  if (ifNoneMatch === null) return null;
-  if (ifNoneMatch === "*") return toLogIndex(0);
-  throw invalid(`Cannot read If-None-Match: ${JSON.stringify(ifNoneMatch)} is not *`);
-}
-
-const ENTITY_TAG_PATTERN = /^"([1-9][0-9]{0,15})"$/;
-
-function readRevision(ifMatch: string): LogIndex {
-  const revision = Number(ENTITY_TAG_PATTERN.exec(ifMatch)?.[1]);
-  if (Number.isSafeInteger(revision)) return toLogIndex(revision);
-  throw invalid(
-    `Cannot read If-Match: ${JSON.stringify(ifMatch)} is not one modRevision in double quotes`,
-  );
-}
-
-function readIdempotencyKey(headers: Headers): string | null {
-  const value = headers.get(IDEMPOTENCY_KEY_HEADER);
-  if (value === null) return null;
-  const key = /^"(.*)"$/.exec(value)?.[1] ?? value;
-  return catching(InputError, () => {
-    checkIdempotencyKey(key);
-    return key;
-  }, (cause) => {
-    throw new Problem("invalid_header", cause.message, { cause });
-  });
-}
-
-function invalid(message: string): Problem {
-  return new Problem("invalid_header", message);
 }
 
 type ResponseHeaders = Readonly<Record<string, string>>;
@@ -302,10 +226,11 @@ type ResponseHeaders = Readonly<Record<string, string>>;
  *
  * @throws {Problem} `precondition_failed` or `idempotency_key_reused`.
  */
-function writeResponse(key: string, answer: WriteAnswer): Response {
+function writeResponse(key: Uint8Array, answer: WriteAnswer): Response {
   const { result } = answer;
+  if (result.kind === "transactionRefused") throw transactionRefused(result.reason);
   if (result.kind === "idempotencyKeyReused") {
-    throw idempotencyKeyReused(JSON.stringify(key), result);
+    throw idempotencyKeyReused(`key ${showBytes(key)}`, result);
   }
   const [done] = result.kind === "transaction" ? result.answers : [];
   const { revision } = result;
@@ -314,7 +239,7 @@ function writeResponse(key: string, answer: WriteAnswer): Response {
     case "put":
       return putResponse(key, { ...done, modRevision: revision }, headers);
     case "delete": {
-      const body: DeleteBody = { key, deleted: done.deleted > 0, revision };
+      const body: DeleteBody = { ...keyFields(key), deleted: done.deleted > 0, revision };
       return jsonResponse(body, { headers });
     }
     case "range":
@@ -322,7 +247,7 @@ function writeResponse(key: string, answer: WriteAnswer): Response {
     case "notRemembered":
       throw new Problem(
         "precondition_failed",
-        `Cannot write ${JSON.stringify(key)}: its condition did not hold`,
+        `Cannot write ${showBytes(key)}: its condition did not hold`,
         { headers },
       );
     default:
@@ -330,25 +255,8 @@ function writeResponse(key: string, answer: WriteAnswer): Response {
   }
 }
 
-/** The headers that mark an answer as an earlier attempt's. */
-export function replayHeaders({ isReplay }: WriteAnswer): Readonly<Record<string, string>> {
-  return isReplay ? { [IDEMPOTENCY_REPLAYED_HEADER]: "true" } : {};
-}
-
-/** The refusal of a write of `what` whose idempotency key is another write's. */
-export function idempotencyKeyReused(
-  what: string,
-  { firstIndex }: Extract<CommandResult, { readonly kind: "idempotencyKeyReused" }>,
-): Problem {
-  return new Problem(
-    "idempotency_key_reused",
-    `Cannot write ${what}: its idempotency key already stands for another write, at revision ` +
-      `${firstIndex}`,
-  );
-}
-
 function putResponse(
-  key: string,
+  key: Uint8Array,
   result: {
     readonly createRevision: LogIndex;
     readonly modRevision: LogIndex;
@@ -357,17 +265,17 @@ function putResponse(
   replayed: ResponseHeaders,
 ): Response {
   const { modRevision, createRevision, version } = result;
-  const body: PutBody = { key, createRevision, modRevision, version };
+  const body: PutBody = { ...keyFields(key), createRevision, modRevision, version };
   return jsonResponse(body, { headers: { "etag": entityTag(modRevision), ...replayed } });
 }
 
 /** The key's own tag stands on the refusal, so that the client can decide without another read. */
 function preconditionFailed(
-  key: string,
+  key: Uint8Array,
   modRevision: LogIndex | null,
   replayed: ResponseHeaders,
 ): Problem {
-  const name = JSON.stringify(key);
+  const name = showBytes(key);
   return modRevision === null
     ? new Problem("precondition_failed", `Cannot write ${name}: there is no such key`, {
       headers: replayed,

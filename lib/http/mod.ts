@@ -1,11 +1,12 @@
 /**
  * The HTTP API of a node, built on what `lib/node` offers as `NodeApi` and on nothing below it.
  *
- * **Where to begin.** `app.ts` puts the routes together: `kv.ts` (keys; the headers and answers of a write),
- * `tokens.ts`, and `cluster_routes.ts` (status, health, leader, elections, group, key generation). Each
- * adds its paths to a Hono application through `route.ts`. `parameters.ts` reads a request's address and
- * body, `problem.ts` writes refusals, and `server.ts` puts the application on a port. `wire.ts` has every
- * body as one schema, for both ends, and is a layer of its own: client commands load it, not the server.
+ * **Where to begin.** `app.ts` puts the routes together: `kv.ts` (one key), `ranges.ts`, `transactions.ts`,
+ * `watches.ts`, `leases.ts`, `tokens.ts`, and `cluster_routes.ts` (status, health, leader, elections, group,
+ * key generation). Each adds its paths to a Hono application through `route.ts`. `parameters.ts` reads a
+ * request's address and body, `writes.ts` has what all writes share, `problem.ts` writes refusals, and
+ * `server.ts` puts the application on a port. `wire.ts` has every body as one schema, for both ends, and is
+ * a layer of its own: client commands load it, not the server.
  *
  * **Any node takes any request.** Forwarding to the leader is the node's business; a client needs
  * no redirects and no knowledge of who leads. `docs/api.md` is the reference of routes, headers,
@@ -16,7 +17,7 @@
  *
  * **Keys and values are bytes of the client's.** The key is everything after `/v1/kv/`, slashes
  * included, percent-decoded exactly once and strictly; the body's raw bytes are the value. What
- * comes back is the same bytes.
+ * comes back is the same bytes; JSON shows them as text, or as base64 where they are not UTF-8.
  *
  * **Conditions** name the revision that `ETag` gave. A write with any other form of condition is refused:
  * if it were ignored, the write could do what its client asked it not to do.
@@ -24,6 +25,13 @@
  * **Exactly once.** A write with an `Idempotency-Key` is remembered in the replicated state, for
  * `REMEMBERED_ENTRIES` of `lib/kv`, so any node gives every attempt the first one's answer. A key names
  * a write of one token in the whole cluster, not at one node.
+ *
+ * **Answers without an end.** Ranges and watches are sent part by part, each read when the client has taken
+ * the one before (`streams.ts`). So an answer of any length holds one part, and the loop for one slice. Of a
+ * watch, only what is the last of its revision has an `id`: a client never resumes within a revision.
+ *
+ * **A token learns only of its own keys.** What is read or changed is computed from the request before it is
+ * done (`accessOf` of `lib/kv`): conditions are reads, and so is the branch of a transaction that is not done.
  *
  * **Refusals are data.** Whatever goes wrong is one RFC 9457 problem document with a `code` that
  * never changes. `maybeApplied` on a write's problem is false only where nothing was applied and
@@ -46,7 +54,13 @@
  */
 
 export { type AppOptions, createApp } from "./app.ts";
-export { type Access, type AdminToken, Authorizer, type Caller } from "./authorization.ts";
+export {
+  type Access,
+  type AdminToken,
+  Authorizer,
+  type Caller,
+  type Needs,
+} from "./authorization.ts";
 export type { API_COUNTERS, ApiCounters, ConnectionLimits, RequestGate } from "./connections.ts";
 export { Problem, type ProblemCode } from "./problem.ts";
 export type { Application } from "./route.ts";

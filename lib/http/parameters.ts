@@ -4,18 +4,32 @@
  * @module
  */
 
-import { encodeUtf8 } from "../bytes.ts";
-import { InputError } from "../errors.ts";
-import { KEY_BYTES_MAX } from "../kv/mod.ts";
+import { decodeUtf8 } from "../bytes.ts";
+import { catching, InputError } from "../errors.ts";
+import {
+  checkKeyBytes,
+  checkRange,
+  KEY_BYTES_MAX,
+  type KeyRange,
+  keysWithPrefix,
+  singleKey,
+} from "../kv/mod.ts";
 import type { Consistency } from "../node/mod.ts";
 import { readAtMost } from "../streams.ts";
-import { type NodeId, toNodeId } from "../types.ts";
+import { type LogIndex, type NodeId, toLogIndex, toNodeId } from "../types.ts";
 import { BODY_TIMEOUT_MS, REQUEST_TIMEOUT_MS_DEFAULT } from "./connections.ts";
 import { Problem } from "./problem.ts";
-import { canStandInPath, KEY_PATH_PREFIX, REQUEST_TIMEOUT_MS_MAX } from "./wire.ts";
+import {
+  canStandInPath,
+  decodePercent,
+  KEY_PATH_PREFIX,
+  REQUEST_TIMEOUT_MS_MAX,
+  type Schema,
+  showBytes,
+} from "./wire.ts";
 
 /** The query parameters of one request, checked one by one as a route reads them. */
-type Query = Readonly<Record<string, string>>;
+export type Query = Readonly<Record<string, string>>;
 
 const NO_QUERY: Query = {};
 
@@ -86,7 +100,89 @@ export function readCount(
   );
 }
 
-const ASCII_PATTERN = /^[!-~]*$/;
+/** A parameter that a yes or a no is for: `true` or `false`. @throws {Problem} `invalid_parameter`. */
+export function readFlag(query: Query, name: string): boolean {
+  const text = query[name] ?? "false";
+  if (text === "true" || text === "false") return text === "true";
+  throw invalid(`Cannot read ${name}: ${JSON.stringify(text)} is neither true nor false`);
+}
+
+/** One of a few words, the first of which is the default. @throws {Problem} `invalid_parameter`. */
+export function readChoice<Choice extends string>(
+  query: Query,
+  name: string,
+  choices: readonly [Choice, ...Choice[]],
+): Choice {
+  const text = query[name];
+  if (text === undefined) return choices[0];
+  const choice = choices.find((known) => known === text);
+  if (choice !== undefined) return choice;
+  throw invalid(`Cannot read ${name}: ${JSON.stringify(text)} is none of ${choices.join(", ")}`);
+}
+
+/** A revision, or null when it is not given. @throws {Problem} `invalid_parameter`. */
+export function readRevision(query: Query, name = "revision"): LogIndex | null {
+  const revision = readCount(query, name, { least: 0, most: Number.MAX_SAFE_INTEGER });
+  return revision === null ? null : toLogIndex(revision);
+}
+
+/**
+ * The bytes of a parameter, percent-decoded once, with `+` for a space as forms write it; null when it
+ * is not given. Unlike {@linkcode readQuery}, it takes any byte.
+ *
+ * @throws {Problem} `invalid_parameter`.
+ */
+export function readBytes(url: string, query: Query, name: string): Uint8Array | null {
+  if (query[name] === undefined) return null;
+  const parts = url.slice(url.indexOf("?") + 1).split("&").map((part) => part.split("="));
+  // A name that is written in another way than plainly is found by neither side of the sign.
+  const found = parts.find(([encoded]) => encoded === name);
+  if (found === undefined) throw invalid(`Cannot read ${name}: its name must not be encoded`);
+  const [, ...value] = found;
+  return inParameter(name, () => decodePercent(value.join("=").replaceAll("+", "%20")));
+}
+
+/** The parameters that name keys. */
+export const KEY_PARAMETERS = ["key", "prefix", "start", "end"] as const;
+
+/**
+ * The keys that a query names: by `prefix`, by `start` and `end`, or, where the route knows it, by `key`.
+ *
+ * @throws {Problem} `invalid_parameter`.
+ */
+export function readKeys(url: string, query: Query): KeyRange {
+  const [key, prefix, start, end] = KEY_PARAMETERS.map((name) => readBytes(url, query, name));
+  return inParameter("keys", () => toKeyRange({ key, prefix, start, end }));
+}
+
+/** What may name keys: one of them, all with a prefix, or all from one on up to another. */
+type KeyNames = Readonly<
+  Record<"key" | "prefix" | "start" | "end", Uint8Array | null | undefined>
+>;
+
+/** The keys that are named. @throws {InputError} unless they are named in exactly one way. */
+export function toKeyRange({ key, prefix, start, end }: KeyNames): KeyRange {
+  const isPart = (start ?? end ?? null) !== null;
+  const ways = [(key ?? null) !== null, (prefix ?? null) !== null, isPart].filter(Boolean).length;
+  if (ways !== 1) {
+    throw new InputError("name them in one way: a key, a prefix (empty: all), or start and end");
+  }
+  if (key) {
+    checkKeyBytes(key);
+    return singleKey(key);
+  }
+  const keys = prefix
+    ? keysWithPrefix(prefix)
+    : { start: start ?? new Uint8Array(), end: end ?? null };
+  checkRange(keys);
+  return keys;
+}
+
+function inParameter<Result>(name: string, read: () => Result): Result {
+  return catching(InputError, read, ({ message }) => {
+    throw invalid(`Cannot read ${name}: ${message}`);
+  });
+}
 
 /**
  * The key that a path names: all that follows `/v1/kv/`, percent-decoded once. A slash belongs to
@@ -94,41 +190,28 @@ const ASCII_PATTERN = /^[!-~]*$/;
  *
  * @throws {Problem} `key_empty`, `key_invalid` or `key_too_large`.
  */
-export function readKey(path: string): string {
+export function readKey(path: string): Uint8Array {
   const encoded = path.slice(KEY_PATH_PREFIX.length);
   if (encoded === "") throw new Problem("key_empty", `Cannot read key: nothing after /v1/kv/`);
-  const key = decodeKey(encoded);
+  const key = catching(InputError, () => decodePercent(encoded), ({ message }) => {
+    throw invalidKey(message);
+  });
   if (!canStandInPath(key)) {
-    throw invalidKey(`${JSON.stringify(key)} is not allowed as a key`);
+    throw invalidKey(`${showBytes(key)} is not allowed as a key in a path`);
   }
-  // Every character of the path stands for at most one byte: short paths need no counting.
-  if (encoded.length > KEY_BYTES_MAX) checkKeyLength(encodeUtf8(key).length);
-  return key;
-}
-
-function decodeKey(encoded: string): string {
-  if (!ASCII_PATTERN.test(encoded)) {
-    throw invalidKey("the path holds characters that must be percent-encoded");
-  }
-  if (!encoded.includes("%")) return encoded;
-  try {
-    return decodeURIComponent(encoded);
-  } catch (cause) {
-    throw invalidKey("the path is not percent-encoded UTF-8", cause);
-  }
-}
-
-function checkKeyLength(length: number): void {
-  if (length <= KEY_BYTES_MAX) return;
-  throw new Problem("key_too_large", `Cannot read key: ${length} bytes are above ${KEY_BYTES_MAX}`);
+  if (key.length <= KEY_BYTES_MAX) return key;
+  throw new Problem(
+    "key_too_large",
+    `Cannot read key: ${key.length} bytes are above ${KEY_BYTES_MAX}`,
+  );
 }
 
 function invalid(message: string): Problem {
   return new Problem("invalid_parameter", message);
 }
 
-function invalidKey(reason: string, cause?: unknown): Problem {
-  return new Problem("key_invalid", `Cannot read key: ${reason}`, { cause });
+function invalidKey(reason: string): Problem {
+  return new Problem("key_invalid", `Cannot read key: ${reason}`);
 }
 
 /** What a body may be. */
@@ -167,6 +250,62 @@ export async function readBody(
   const bytes = await withTimeout(reading, timeoutMs);
   if (bytes.length > limit.bytesMax) throw limit.tooLarge();
   return bytes;
+}
+
+/**
+ * Reads a body that is JSON, of one schema.
+ *
+ * @throws {Problem} as {@linkcode readBody}, and `request_too_large`.
+ * @throws {InputError} for what is not JSON, or not of the schema.
+ */
+export async function readJson<Body>(
+  request: Request,
+  { what, schema, ...limit }: Omit<BodyLimit, "tooLarge"> & {
+    /** What it is, in messages. */
+    readonly what: string;
+    readonly schema: Schema<Body>;
+  },
+): Promise<Body> {
+  const { bytesMax } = limit;
+  const tooLarge = () =>
+    new Problem("request_too_large", `Cannot take the ${what}: it is above ${bytesMax} bytes`);
+  const bytes = await readBody(request, { ...limit, tooLarge });
+  const parsed = schema.safeParse(parseJson(bytes, what));
+  if (parsed.success) return parsed.data;
+  const places = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+  throw new InputError(`Cannot read ${what}: ${places.join("; ").slice(0, SHOWN_LENGTH_MAX)}`);
+}
+
+/** Most characters of what is wrong with a body. */
+const SHOWN_LENGTH_MAX = 1_000;
+/** Most brackets inside each other: three for each of 32 transactions, and four in the last. */
+const JSON_DEPTH_MAX = 100;
+
+function parseJson(bytes: Uint8Array, what: string): unknown {
+  if (isDeeperThan(bytes, JSON_DEPTH_MAX)) {
+    throw new InputError(`Cannot read ${what}: it is nested too deep`);
+  }
+  try {
+    return JSON.parse(decodeUtf8(bytes));
+  } catch (cause) {
+    throw new InputError(`Cannot read ${what}: the body is not JSON`, { cause });
+  }
+}
+
+const [QUOTE, BACKSLASH] = [0x22, 0x5c];
+
+/** Whether more brackets are open at once. A schema is read by calls inside each other. */
+function isDeeperThan(bytes: Uint8Array, depthMax: number): boolean {
+  let depth = 0;
+  let isText = false;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte === QUOTE) isText = !isText;
+    else if (isText && byte === BACKSLASH) at++;
+    else if (!isText && (byte | 0x20) === 0x7b && ++depth > depthMax) return true;
+    else if (!isText && (byte | 0x20) === 0x7d) depth--;
+  }
+  return false;
 }
 
 async function readChunks(request: Request, limit: BodyLimit): Promise<Uint8Array<ArrayBuffer>> {

@@ -7,6 +7,7 @@
 import { encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { RequestError, type RequestFailure } from "../node/mod.ts";
+import type { LogIndex } from "../types.ts";
 import { PROBLEM_MEDIA_TYPE, type ProblemBody } from "./wire.ts";
 
 /** Every `code` that a problem of this API can carry. Clients branch on them: they never change. */
@@ -32,6 +33,16 @@ export type ProblemCode =
   | "precondition_failed"
   | "idempotency_key_reused"
   | "election_not_found"
+  | "compacted"
+  | "future_revision"
+  | "lease_not_found"
+  | "lease_exists"
+  | "too_many_leases"
+  | "too_many_keys"
+  | "answer_too_large"
+  | "too_many_watches"
+  | "watch_not_found"
+  | "watch_ended"
   | "not_found"
   | "method_not_allowed"
   | "not_ready"
@@ -42,6 +53,7 @@ export const PROBLEM_STATUS: Readonly<Record<ProblemCode, number>> = {
   invalid_request: 400,
   invalid_parameter: 400,
   invalid_header: 400,
+  future_revision: 400,
   key_empty: 400,
   key_invalid: 400,
   body_incomplete: 400,
@@ -50,6 +62,8 @@ export const PROBLEM_STATUS: Readonly<Record<ProblemCode, number>> = {
   origin_refused: 403,
   key_not_found: 404,
   election_not_found: 404,
+  lease_not_found: 404,
+  watch_not_found: 404,
   not_found: 404,
   no_target: 404,
   method_not_allowed: 405,
@@ -57,12 +71,17 @@ export const PROBLEM_STATUS: Readonly<Record<ProblemCode, number>> = {
   not_leader: 409,
   transferring: 409,
   transfer_failed: 409,
+  lease_exists: 409,
+  too_many_leases: 409,
   token_exists: 409,
   too_many_tokens: 409,
+  compacted: 410,
   precondition_failed: 412,
   key_too_large: 413,
   value_too_large: 413,
   request_too_large: 413,
+  too_many_keys: 413,
+  answer_too_large: 413,
   misdirected: 421,
   idempotency_key_reused: 422,
   internal_error: 500,
@@ -74,6 +93,8 @@ export const PROBLEM_STATUS: Readonly<Record<ProblemCode, number>> = {
   leader_changed: 503,
   stopping: 503,
   not_ready: 503,
+  too_many_watches: 503,
+  watch_ended: 503,
   timeout: 504,
 };
 
@@ -85,6 +106,7 @@ const TITLE: Readonly<Record<number, string>> = {
   405: "Method Not Allowed",
   408: "Request Timeout",
   409: "Conflict",
+  410: "Gone",
   412: "Precondition Failed",
   413: "Content Too Large",
   421: "Misdirected Request",
@@ -104,6 +126,8 @@ const RETRY_AFTER_MS: Readonly<Partial<Record<ProblemCode, number>>> = {
   leader_changed: 250,
   superseded: 50,
   overloaded: 100,
+  too_many_watches: 1_000,
+  watch_ended: 100,
   no_key: 1_000,
   not_ready: 1_000,
 };
@@ -116,6 +140,8 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   /** Response headers that belong to this refusal, such as `Allow`. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Where history begins, on `compacted`. */
+  readonly oldestRevision: LogIndex | null;
 
   /** `message` becomes the problem's `detail`. */
   constructor(
@@ -123,12 +149,14 @@ export class Problem extends Error {
     message: string,
     options: {
       readonly headers?: Readonly<Record<string, string>>;
+      readonly oldestRevision?: LogIndex;
       readonly cause?: unknown;
     } = {},
   ) {
     super(message, { cause: options.cause });
     this.code = code;
     this.headers = options.headers ?? {};
+    this.oldestRevision = options.oldestRevision ?? null;
   }
 }
 
@@ -137,26 +165,37 @@ export class Problem extends Error {
  * without its message, which may hold what is not the client's business.
  */
 export function problemResponse(error: unknown, request: Request): Response {
-  const { code, detail, maybeApplied, headers } = describe(error);
-  const retryAfterMs = RETRY_AFTER_MS[code];
-  const status = PROBLEM_STATUS[code];
-  const body: ProblemBody & { readonly code: ProblemCode } = {
-    type: "about:blank",
-    title: TITLE[status] ?? "Error",
-    status,
-    code,
-    detail,
-    ...(isWrite(request) ? { maybeApplied } : {}),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  };
+  const { body, headers } = problemOf(error, { isWrite: isWrite(request) });
+  const { retryAfterMs } = body;
   return jsonResponse(body, {
-    status,
+    status: body.status,
     headers: {
       "content-type": PROBLEM_MEDIA_TYPE,
       ...(retryAfterMs === undefined ? {} : { "retry-after": toSeconds(retryAfterMs) }),
       ...headers,
     },
   });
+}
+
+/** The document for whatever a route threw, and the headers that go with it. */
+export function problemOf(
+  error: unknown,
+  { isWrite }: { readonly isWrite: boolean },
+): { readonly body: ProblemBody; readonly headers: Readonly<Record<string, string>> } {
+  const { code, detail, maybeApplied, headers = {}, oldestRevision = null } = describe(error);
+  const retryAfterMs = RETRY_AFTER_MS[code];
+  const status = PROBLEM_STATUS[code];
+  const body = {
+    type: "about:blank" as const,
+    title: TITLE[status] ?? "Error",
+    status,
+    code,
+    detail,
+    ...(isWrite ? { maybeApplied } : {}),
+    ...(oldestRevision === null ? {} : { oldestRevision }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
+  return { body, headers };
 }
 
 /** Whether an error was foreseen, as a refusal or as a failure with a code of its own. */
@@ -169,9 +208,11 @@ function describe(error: unknown): {
   readonly detail: string;
   readonly maybeApplied: boolean;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly oldestRevision?: LogIndex | null;
 } {
   if (error instanceof Problem) {
-    return { code: error.code, detail: error.message, maybeApplied: false, headers: error.headers };
+    const { code, message: detail, headers, oldestRevision } = error;
+    return { code, detail, maybeApplied: false, headers, oldestRevision };
   }
   if (error instanceof RequestError) {
     return { code: error.code, detail: error.message, maybeApplied: error.maybeApplied };

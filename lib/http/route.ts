@@ -5,8 +5,7 @@
  */
 
 import type { Context, Hono } from "hono";
-import type { TokenScope } from "../kv/mod.ts";
-import type { Authorizer, Caller } from "./authorization.ts";
+import type { Authorizer, Caller, Needs } from "./authorization.ts";
 import { REQUEST_BYTES_MAX } from "./connections.ts";
 import { declaredLength } from "./parameters.ts";
 import { Problem } from "./problem.ts";
@@ -38,9 +37,10 @@ type Handler = (context: RequestContext, caller: Caller) => Response | Promise<R
 
 /** What a path does for one method, and the scope that it needs. */
 interface Endpoint {
-  /** The scope that a token must have, null for what is public. */
-  readonly needs: TokenScope | null;
+  readonly needs: Needs;
   readonly answer: Handler;
+  /** Whether the handler reads the body itself, up to a limit of its own. */
+  readonly readsBody: boolean;
 }
 
 /** The methods that a path can know. HEAD comes with GET. */
@@ -48,12 +48,17 @@ type Method = "GET" | "PUT" | "POST" | "DELETE";
 
 /** Needs no token: what is public by nature. */
 export function forAnyone(answer: Handler): Endpoint {
-  return { needs: null, answer };
+  return { needs: null, answer, readsBody: false };
 }
 
 /** Needs a token with this scope. */
-export function needs(scope: TokenScope, answer: Handler): Endpoint {
-  return { needs: scope, answer };
+export function needs(scope: Exclude<Needs, null>, answer: Handler): Endpoint {
+  return { needs: scope, answer, readsBody: false };
+}
+
+/** As {@linkcode needs}; the handler reads a body, up to a limit of its own. */
+export function needsWithBody(scope: Exclude<Needs, null>, answer: Handler): Endpoint {
+  return { needs: scope, answer, readsBody: true };
 }
 
 /**
@@ -66,8 +71,8 @@ export function addRoute(
   endpoints: Readonly<Partial<Record<Method, Endpoint>>>,
 ): void {
   const allowed: string[] = [];
-  for (const [method, { needs, answer }] of Object.entries(endpoints)) {
-    const answerOne = readsBody(method) ? answer : withoutBody(answer);
+  for (const [method, { needs, answer, readsBody }] of Object.entries(endpoints)) {
+    const answerOne = readsBody ? answer : withoutBody(answer);
     app.on(method, path, (context) => answerOne(context, authorizer.admit(context.req.raw, needs)));
     allowed.push(method);
     // Hono answers HEAD with GET's handler and drops the body.
@@ -81,11 +86,6 @@ export function addRoute(
       { headers: { allow } },
     );
   });
-}
-
-/** The handlers of PUT read the body themselves, up to a limit of their own. */
-function readsBody(method: string): boolean {
-  return method === "PUT";
 }
 
 /** Accepts a body that the route does not read only while it is small. */

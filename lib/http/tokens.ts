@@ -6,8 +6,7 @@
  */
 
 import { InvariantError } from "../assert.ts";
-import { decodeHex, decodeUtf8 } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { decodeHex } from "../bytes.ts";
 import {
   checkNewToken,
   checkTokenId,
@@ -23,11 +22,17 @@ import {
 import type { NodeApi, WriteAnswer } from "../node/mod.ts";
 import type { Caller } from "./authorization.ts";
 import { type RequestGate, throughGate, TOKEN_BODY_BYTES_MAX } from "./connections.ts";
-import { idempotencyKeyReused, readWriteOptions, replayHeaders } from "./kv.ts";
-import { readBody, readQuery, readTimeoutMs } from "./parameters.ts";
+import { readJson, readQuery, readTimeoutMs } from "./parameters.ts";
 import { jsonResponse, Problem } from "./problem.ts";
-import { addRoute, needs, type RequestContext, type Router } from "./route.ts";
-import { newTokenSchema, type RevokedTokenBody, type TokenBody, type TokensBody } from "./wire.ts";
+import { addRoute, needs, needsWithBody, type RequestContext, type Router } from "./route.ts";
+import {
+  type NewTokenBody,
+  newTokenSchema,
+  type RevokedTokenBody,
+  type TokenBody,
+  type TokensBody,
+} from "./wire.ts";
+import { idempotencyKeyReused, readUnconditional, replayHeaders } from "./writes.ts";
 
 /** Adds the routes of the tokens. All of them need the scope `admin`. */
 export function addTokenRoutes(
@@ -36,15 +41,14 @@ export function addTokenRoutes(
 ): void {
   const gated = (
     answer: (context: RequestContext, caller: Caller) => Promise<Response>,
-    bodyBytes = 0,
-  ) =>
-    needs(
-      "admin",
-      (context, caller) => throughGate(gate, bodyBytes, () => answer(context, caller)),
-    );
+  ) => needs("admin", (context, caller) => throughGate(gate, 0, () => answer(context, caller)));
   addRoute(router, "/v1/tokens", { GET: gated((context) => listTokens(node, context)) });
   addRoute(router, "/v1/tokens/:id", {
-    PUT: gated((context, caller) => createToken(node, context, caller), TOKEN_BODY_BYTES_MAX),
+    PUT: needsWithBody(
+      "admin",
+      (context, caller) =>
+        throughGate(gate, TOKEN_BODY_BYTES_MAX, () => createToken(node, context, caller)),
+    ),
     DELETE: gated((context, caller) => revokeToken(node, context, caller)),
   });
 }
@@ -60,7 +64,7 @@ async function createToken(
   ...[context, caller]: Parameters<typeof readWrite>
 ): Promise<Response> {
   const { options, timeoutMs } = readWrite(context, caller);
-  const token = toNewToken(readId(context), await readJson(context.req.raw));
+  const token = toNewToken(readId(context), await readJson(context.req.raw, NEW_TOKEN));
   const command: Command = { kind: "createToken", ...token, ...options };
   const answer = await node.write(command, { timeoutMs });
   const result = tokenResult(token.id, answer);
@@ -90,10 +94,10 @@ function readWrite({ req }: RequestContext, caller: Caller): {
   readonly timeoutMs: number;
 } {
   const timeoutMs = readTimeoutMs(readQuery(req.url, ["timeoutMs"]));
-  const { ifModRevision, ...options } = readWriteOptions(req.raw.headers, caller);
-  if (ifModRevision === undefined) return { options, timeoutMs };
-  throw new Problem("invalid_header", "Tokens take neither If-Match nor If-None-Match");
+  return { options: readUnconditional(req.raw.headers, caller), timeoutMs };
 }
+
+const NEW_TOKEN = { what: "token", schema: newTokenSchema, bytesMax: TOKEN_BODY_BYTES_MAX };
 
 function readId({ req }: RequestContext): string {
   const id = req.param("id") ?? "";
@@ -101,13 +105,8 @@ function readId({ req }: RequestContext): string {
   return id;
 }
 
-function toNewToken(id: string, body: unknown): NewToken {
-  const parsed = newTokenSchema.safeParse(body);
-  if (!parsed.success) {
-    const places = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
-    throw new InputError(`Cannot read token: ${places.join("; ")}`);
-  }
-  const { secretSha256, name, scopes, prefixes } = parsed.data;
+function toNewToken(id: string, body: NewTokenBody): NewToken {
+  const { secretSha256, name, scopes, prefixes } = body;
   const token: NewToken = {
     id,
     secretDigest: decodeHex(secretSha256),
@@ -117,22 +116,6 @@ function toNewToken(id: string, body: unknown): NewToken {
   };
   checkNewToken(token);
   return token;
-}
-
-async function readJson(request: Request): Promise<unknown> {
-  const bytes = await readBody(request, {
-    bytesMax: TOKEN_BODY_BYTES_MAX,
-    tooLarge: () =>
-      new Problem(
-        "request_too_large",
-        `Cannot take the token: it is above ${TOKEN_BODY_BYTES_MAX} bytes`,
-      ),
-  });
-  try {
-    return JSON.parse(decodeUtf8(bytes));
-  } catch (cause) {
-    throw new InputError("Cannot read token: the body is not JSON", { cause });
-  }
 }
 
 type TokenResult = Extract<CommandResult, TokenOutcome>;

@@ -2,7 +2,8 @@
  * What goes over the wire: every body of the API as one zod schema, by which the server is typed and
  * the client reads; the names in a request that both ends write; and tokens as text.
  *
- * The file is a layer of its own, below the server: a client command loads it without loading a node.
+ * With the other files of that name, which are taken from here, it is a layer of its own below the
+ * server: a client command loads it without loading a node.
  * `docs/api.md` says what each field means; a test holds its tables and examples to these schemas.
  *
  * @module
@@ -10,38 +11,20 @@
 
 import { createHash } from "node:crypto";
 import * as z from "zod";
-import { encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import { checkKeyBytes, TOKEN_ID_LENGTH, TOKEN_SCOPES } from "../kv/mod.ts";
+import { TOKEN_ID_LENGTH, TOKEN_SCOPES } from "../kv/mod.ts";
 import { type LogIndex, type NodeId, toNodeId } from "../types.ts";
+import type { Schema } from "./wire_store.ts";
 
-/**
- * Zod's own class; `deno doc --lint` would check its documentation as if it were Floe's.
- *
- * @internal
- */
-type ZodSchema<Body> = z.ZodType<Body>;
-
-/** Reads a body: `parse` throws for anything that is not one. Fields that it does not know it ignores. */
-export type Schema<Body> = ZodSchema<Body>;
+export * from "./wire_bytes.ts";
+export * from "./wire_store.ts";
+export * from "./wire_transaction.ts";
 
 const count = z.number().int().nonnegative();
 const text = z.string();
 const textOrNull = text.nullable();
 const list = <Item extends z.ZodType>(item: Item) => z.array(item).readonly();
 const names = list(text);
-
-const putShape = { key: text, createRevision: count, modRevision: count, version: count };
-const put = z.object(putShape).readonly();
-
-const keyValue = z.object({
-  ...putShape,
-  value: text,
-  /** How the value's bytes stand in JSON: as text where they are well-formed UTF-8, else as base64. */
-  encoding: z.enum(["utf8", "base64"]),
-}).readonly();
-
-const deleted = z.object({ key: text, deleted: z.boolean(), revision: count }).readonly();
 
 const margins = z.object({
   crashed: count,
@@ -184,16 +167,12 @@ const problem = z.object({
   detail: text,
   /** On answers to writes: whether the write may take, or have taken, effect all the same. */
   maybeApplied: z.boolean().optional(),
+  /** Of `compacted`: reads are possible from this revision on, and watches behind it. */
+  oldestRevision: count.optional(),
   /** Where trying again makes sense: after how many milliseconds. */
   retryAfterMs: z.number().nonnegative().optional(),
 }).readonly();
 
-/** `GET /v1/kv/{key}`. */
-export type KeyValueBody = z.infer<typeof keyValue>;
-/** `PUT /v1/kv/{key}`. */
-export type PutBody = z.infer<typeof put>;
-/** `DELETE /v1/kv/{key}`. Deleting what is not there succeeds: the key is gone, as asked. */
-export type DeleteBody = z.infer<typeof deleted>;
 /** `GET /v1/status`. */
 export type StatusBody = z.infer<typeof status>;
 /** `GET /v1/leader`. */
@@ -211,7 +190,7 @@ export type DkgBody = z.infer<typeof dkg>;
 /** `GET /livez` and `GET /readyz` when all is well; everything else is a problem. */
 export type HealthBody = z.infer<typeof health>;
 /** The request's body of `PUT /v1/tokens/{id}`. */
-type NewTokenBody = z.infer<typeof newToken>;
+export type NewTokenBody = z.infer<typeof newToken>;
 /** One token, in `GET /v1/tokens` and as `PUT /v1/tokens/{id}`. */
 export type TokenBody = z.infer<typeof token>;
 /** `GET /v1/tokens`, by rising id. */
@@ -221,12 +200,6 @@ export type RevokedTokenBody = z.infer<typeof revokedToken>;
 /** Every refusal and every failure, in the order in which its members are sent. */
 export type ProblemBody = z.infer<typeof problem>;
 
-/** Reads the answer to a get. */
-export const keyValueSchema: Schema<KeyValueBody> = keyValue;
-/** Reads the answer to a put. */
-export const putSchema: Schema<PutBody> = put;
-/** Reads the answer to a delete. */
-export const deleteSchema: Schema<DeleteBody> = deleted;
 /** Reads a node's status. */
 export const statusSchema: Schema<StatusBody> = status;
 /** Reads who leads. */
@@ -256,41 +229,24 @@ export const problemSchema: Schema<ProblemBody> = problem;
 
 /** The media type of a problem document. */
 export const PROBLEM_MEDIA_TYPE = "application/problem+json";
+/** The media type of a range as lines of JSON: its head, its items, its end. */
+export const LINES_MEDIA_TYPE = "application/x-ndjson";
+/** The media type of a watch. */
+export const EVENTS_MEDIA_TYPE = "text/event-stream";
 /** The media type of a value as it is. */
 export const RAW_MEDIA_TYPE = "application/octet-stream";
 /** The request header that names a write for all its attempts. */
 export const IDEMPOTENCY_KEY_HEADER = "idempotency-key";
-/** The part of every key's path that comes before the key. */
-export const KEY_PATH_PREFIX = "/v1/kv/";
 /** The longest that a client may ask the node to try. */
 export const REQUEST_TIMEOUT_MS_MAX = 60_000;
+/** Most leases on one page. */
+export const LEASES_LIMIT_MAX = 1_000;
 /** Most elections on one page. */
 export const ELECTIONS_LIMIT_MAX = 500;
 
 /** The entity tag of what a write left behind: its modRevision in quotes (RFC 9110 §8.8.3). */
 export function entityTag(modRevision: LogIndex): string {
   return `"${modRevision}"`;
-}
-
-/**
- * Whether a path can name this key: HTTP clients take `.` and `..` out of a path before they send it, and
- * SQLite's text functions read U+0000 as the end.
- */
-export function canStandInPath(key: string): boolean {
-  return key !== "." && key !== ".." && !key.includes("\0");
-}
-
-/**
- * The path that names `key`, percent-encoded.
- *
- * @throws {InputError} when no path can name it.
- */
-export function keyPath(key: string): string {
-  // A lone surrogate has no UTF-8: encoded, it would silently become another key.
-  if (!key.isWellFormed()) throw new InputError("Cannot read key: not well-formed Unicode");
-  checkKeyBytes(encodeUtf8(key));
-  if (canStandInPath(key)) return KEY_PATH_PREFIX + encodeURIComponent(key);
-  throw new InputError(`Cannot read key: ${JSON.stringify(key)} is not allowed as a key`);
 }
 
 /** Secrets of 256 random bits: nobody finds one by trying. */

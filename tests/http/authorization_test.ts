@@ -6,6 +6,8 @@ import { Problem, type ProblemCode } from "../../lib/http/problem.ts";
 import type { NewToken, TokenScope } from "../../lib/kv/token.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { newToken } from "../kv/support.ts";
+import { singleKey } from "../../lib/kv/key_range.ts";
+import { bytes } from "../kv/support.ts";
 import { FakeNode } from "./fake_node.ts";
 
 /** Authorization by itself and before every route: what it lets pass, and what it answers else. */
@@ -304,11 +306,11 @@ Deno.test("a page cannot write with what it may send without asking", async () =
   deepEqual([node.commands.length, node.reads.length], [0, 0]);
 });
 
-Deno.test("admitKey() counts what it refuses", () => {
+Deno.test("admitKeys() counts what it refuses", () => {
   const { authorizer } = setUp();
-  throws(() => authorizer.admitKey({ scopes: ["read"], prefixes: ["a"] }, "b"), {
+  throws(() => authorizer.admitKeys({ scopes: ["read"], prefixes: ["a"] }, singleKey(bytes("b"))), {
     code: "forbidden",
   });
-  authorizer.admitKey({ scopes: ["read"], prefixes: ["a"] }, "ab");
+  authorizer.admitKeys({ scopes: ["read"], prefixes: ["a"] }, singleKey(bytes("ab")));
   equal(authorizer.counters.counts["api.forbidden"], 1);
 });

@@ -4,16 +4,20 @@
  * @module
  */
 
+import { encodeUtf8 } from "../../lib/bytes.ts";
 import type { Certificate, Group } from "../../lib/certificate/certifier.ts";
 import { createApp } from "../../lib/http/app.ts";
 import { Authorizer } from "../../lib/http/authorization.ts";
 import type { Application } from "../../lib/http/route.ts";
 import { PROBLEM_MEDIA_TYPE, type ProblemBody } from "../../lib/http/wire.ts";
-import type { Command } from "../../lib/kv/command.ts";
-import { Store } from "../../lib/kv/store.ts";
-import { StoreView } from "../../lib/kv/store_view.ts";
+import { type Command, EXPIRED_LEASES_MAX } from "../../lib/kv/command.ts";
+import { encodeCommand } from "../../lib/kv/command_codec.ts";
+import { singleKey } from "../../lib/kv/key_range.ts";
+import { Lessor } from "../../lib/kv/lessor.ts";
+import { Store, type StoreLimits } from "../../lib/kv/store.ts";
+import type { StoreView } from "../../lib/kv/store_view.ts";
 import type { Token } from "../../lib/kv/token.ts";
-import { type Watcher, WatchHub, type WatchQuery } from "../../lib/kv/watch_hub.ts";
+import type { Watcher, WatchQuery } from "../../lib/kv/watch_hub.ts";
 import type {
   Consistency,
   LeaderAnswer,
@@ -23,6 +27,7 @@ import type {
   WatchRefusal,
   WriteAnswer,
 } from "../../lib/node/api.ts";
+import { LiveStore } from "../../lib/node/live_store.ts";
 import type { KeyGenerationReport } from "../../lib/node/key_generation/report.ts";
 import {
   type NodeId,
@@ -32,7 +37,7 @@ import {
   toNodeId,
   toTerm,
 } from "../../lib/types.ts";
-import { entryOf } from "../kv/support.ts";
+import { TERM } from "../kv/support.ts";
 
 /** RFC 8032 §7.1, test 1: a real Ed25519 public key. */
 const PUBLIC_KEY = Uint8Array.fromHex(
@@ -70,7 +75,7 @@ const STATUS: NodeStatus = {
   commitIndex: toLogIndex(70),
   leaderCommitIndex: toLogIndex(70),
   appliedIndex: toLogIndex(70),
-  revision: toLogIndex(70),
+  revision: toLogIndex(69),
   compactedRevision: toLogIndex(0),
   lastLogIndex: toLogIndex(71),
   trouble: null,
@@ -108,6 +113,9 @@ export function openApp(node: NodeApi): Application {
   return createApp(node, { authorizer: new Authorizer({ node, access: { kind: "open" } }) });
 }
 
+/** How often the fake node's leases are looked at, in a second of its own. */
+const TICKS_PER_SECOND = 10;
+
 /** Everything public may be changed by a test before, or while, requests run. */
 export class FakeNode implements NodeApi {
   group = fakeGroup;
@@ -131,17 +139,24 @@ export class FakeNode implements NodeApi {
   readonly commands: Command[] = [];
   readonly reads: { consistency: Consistency; timeoutMs: number }[] = [];
   readonly timeouts: number[] = [];
-  /** Leases that were kept alive, in order. */
-  readonly keptAlive: number[] = [];
-  readonly store = new Store();
-  readonly hub = new WatchHub(this.store.keys);
+  /** The store, its watchers, and what a snapshot could take the place of. */
+  readonly live: LiveStore;
+  readonly #lessor = new Lessor({ leases: [], ticksPerSecond: TICKS_PER_SECOND });
 
   /** The first write has revision 101. */
-  constructor() {
-    const [term, kind, data] = [toTerm(1), "certificate", new Uint8Array()] as const;
-    this.store.apply(
-      Array.from({ length: 100 }, (_, at) => ({ index: toLogIndex(at + 1), term, kind, data })),
-    );
+  constructor(limits: StoreLimits = {}) {
+    this.live = new LiveStore(new Store(limits));
+    this.skip(100);
+  }
+
+  /** Entries that change nothing. */
+  skip(count: number): void {
+    const data = encodeUtf8("a note");
+    for (let left = count; left > 0; left--) {
+      const index = toLogIndex(this.live.appliedIndex + 1);
+      this.live.apply([{ index, term: TERM, kind: "certificate", data }]);
+    }
+    this.publish();
   }
 
   async write(
@@ -156,10 +171,50 @@ export class FakeNode implements NodeApi {
   /** Applies a command as if it had come through another node, whatever `failure` says. */
   apply(command: Command): WriteAnswer {
     this.commands.push(command);
-    const [applied] = this.store.apply([entryOf(this.store.appliedIndex + 1, command)]);
-    for (const watcher of this.hub.publish().ready) watcher.onReady();
+    const index = toLogIndex(this.live.appliedIndex + 1);
+    const data = encodeCommand(command);
+    const [applied] = this.live.apply([{ index, term: TERM, kind: "command", data }]);
     if (applied === undefined || !("result" in applied)) throw new Error("a command has a result");
+    for (const id of leasesOf(command)) this.#lessor.changed(id, this.live.view.lease(id));
+    this.publish();
     return { result: applied.result, isReplay: applied.kind === "replayed" };
+  }
+
+  /** Sets a key, as {@linkcode apply}. */
+  put(key: string | Uint8Array, value: string | Uint8Array = "", lease = 0): WriteAnswer {
+    return this.apply({
+      kind: "transaction",
+      conditions: [],
+      success: [{
+        kind: "put",
+        key: toBytes(key),
+        value: toBytes(value),
+        lease,
+        isPreviousWanted: false,
+      }],
+      failure: [],
+    });
+  }
+
+  /** Removes a key, as {@linkcode apply}. */
+  remove(key: string): WriteAnswer {
+    const keys = singleKey(encodeUtf8(key));
+    const success = [{ kind: "delete", keys, isPreviousWanted: false }] as const;
+    return this.apply({ kind: "transaction", conditions: [], success, failure: [] });
+  }
+
+  /** Lets so many seconds go by for its leases. */
+  pass(seconds: number): void {
+    for (let ticks = seconds * TICKS_PER_SECOND; ticks > 0; ticks--) {
+      this.#lessor.tick();
+      const ids = this.#lessor.due(EXPIRED_LEASES_MAX);
+      if (ids.length > 0) this.apply({ kind: "expireLeases", term: TERM, ids });
+    }
+  }
+
+  /** Tells the watchers what is new. */
+  publish(): void {
+    while (!this.live.publish());
   }
 
   async view(
@@ -167,37 +222,31 @@ export class FakeNode implements NodeApi {
   ): Promise<StoreView> {
     this.reads.push(options);
     await this.#wait();
-    return new StoreView(this.store);
+    return this.live.view;
   }
 
   watch(query: WatchQuery, onReady: () => void): Watcher | WatchRefusal {
-    return this.hub.watch(query, onReady);
+    return this.live.watch(query, onReady);
   }
 
-  async keepAlive(id: number, options: { readonly timeoutMs: number }): Promise<LeaseAnswer> {
-    this.keptAlive.push(id);
-    return await this.leaseTimes(id, options);
-  }
-
-  async leaseTimes(
-    id: number,
-    { timeoutMs }: { readonly timeoutMs: number },
-  ): Promise<LeaseAnswer> {
-    this.timeouts.push(timeoutMs);
+  async keepAlive(id: number): Promise<LeaseAnswer> {
     await this.#wait();
-    const lease = this.store.keys.leases.get(id);
-    if (lease === null) return { kind: "leaseNotFound" };
-    return { kind: "lease", lease, secondsLeft: lease.ttlSeconds };
+    return this.#lessor.keepAlive(id) ? this.#leaseAnswer(id) : { kind: "leaseNotFound" };
+  }
+
+  async leaseTimes(id: number): Promise<LeaseAnswer> {
+    await this.#wait();
+    return this.#leaseAnswer(id);
   }
 
   token(id: string): Token | null {
-    return this.store.tokens.get(id) ?? null;
+    return this.live.view.token(id);
   }
 
   async tokens({ timeoutMs }: { readonly timeoutMs: number }): Promise<readonly Token[]> {
     this.timeouts.push(timeoutMs);
     await this.#wait();
-    return this.store.tokenRows();
+    return this.live.view.tokens();
   }
 
   status(): NodeStatus {
@@ -226,11 +275,34 @@ export class FakeNode implements NodeApi {
     return this.certificates.find((certificate) => certificate.term === term) ?? null;
   }
 
+  #leaseAnswer(id: number): LeaseAnswer {
+    const lease = this.live.view.lease(id);
+    const secondsLeft = this.#lessor.secondsLeft(id);
+    if (lease === null || secondsLeft === null) return { kind: "leaseNotFound" };
+    return { kind: "lease", lease, secondsLeft };
+  }
+
   async #wait(): Promise<void> {
     await this.hold;
     if (this.failure === null || this.failuresLeft <= 0) return;
     this.failuresLeft -= 1;
     throw this.failure;
+  }
+}
+
+function toBytes(text: string | Uint8Array): Uint8Array {
+  return typeof text === "string" ? encodeUtf8(text) : text;
+}
+
+function leasesOf(command: Command): readonly number[] {
+  switch (command.kind) {
+    case "grantLease":
+    case "revokeLease":
+      return [command.id];
+    case "expireLeases":
+      return command.ids;
+    default:
+      return [];
   }
 }
 

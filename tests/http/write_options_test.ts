@@ -1,24 +1,27 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
-import { readWriteOptions } from "../../lib/http/kv.ts";
+import { readWriteOptions } from "../../lib/http/writes.ts";
 import { entityTag } from "../../lib/http/wire.ts";
 import { Problem } from "../../lib/http/problem.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { FakeNode } from "./fake_node.ts";
-
-const named = (key: string) => ({ idempotency: { token: null, key } });
 
 const ACCEPTED: readonly (readonly [Record<string, string>, unknown])[] = [
   [{}, {}],
   [{ "if-match": '"7"' }, { ifModRevision: 7 }],
   [{ "if-match": '"9007199254740991"' }, { ifModRevision: Number.MAX_SAFE_INTEGER }],
   [{ "if-none-match": "*" }, { ifModRevision: 0 }],
-  [{ "idempotency-key": "a-1" }, named("a-1")],
-  [{ "idempotency-key": '"a-1"' }, named("a-1")],
-  [{ "Idempotency-Key": "k".repeat(128) }, named("k".repeat(128))],
-  [{ "idempotency-key": `"${"k".repeat(128)}"` }, named("k".repeat(128))],
-  [{ "idempotency-key": "a,b;c=d" }, named("a,b;c=d")],
-  [{ "if-match": '"7"', "idempotency-key": "k" }, { ifModRevision: 7, ...named("k") }],
+  [{ "idempotency-key": "a-1" }, { idempotency: { token: null, key: "a-1" } }],
+  [{ "idempotency-key": '"a-1"' }, { idempotency: { token: null, key: "a-1" } }],
+  [{ "Idempotency-Key": "k".repeat(128) }, { idempotency: { token: null, key: "k".repeat(128) } }],
+  [{ "idempotency-key": `"${"k".repeat(128)}"` }, {
+    idempotency: { token: null, key: "k".repeat(128) },
+  }],
+  [{ "idempotency-key": "a,b;c=d" }, { idempotency: { token: null, key: "a,b;c=d" } }],
+  [{ "if-match": '"7"', "idempotency-key": "k" }, {
+    ifModRevision: 7,
+    idempotency: { token: null, key: "k" },
+  }],
 ];
 for (const [headers, options] of ACCEPTED) {
   Deno.test(`readWriteOptions() takes ${JSON.stringify(headers).slice(0, 60)}`, () => {

@@ -11,6 +11,7 @@ import { startApiServer } from "../../../lib/http/server.ts";
 import { FakeNode } from "../../http/fake_node.ts";
 import type { Random } from "../../simulator/random.ts";
 import { mutateBytes } from "../mutate_bytes.ts";
+import { mutateJson } from "../mutate_json.ts";
 import { ACCEPTED, type OpenTarget, type Outcome, type Target } from "../target.ts";
 import { drawNumber, drawText } from "../values.ts";
 
@@ -20,6 +21,15 @@ const PATHS = [
   "/v1/kv/a",
   "/v1/kv/a/b",
   "/v1/kv/%F0%9F%98%80",
+  "/v1/kv",
+  "/v1/kv/%FF%00",
+  "/v1/txn",
+  "/v1/compact",
+  "/v1/watch",
+  "/v1/watch/0123/progress",
+  "/v1/leases",
+  "/v1/leases/7",
+  "/v1/leases/7/keepalive",
   "/v1/status",
   "/v1/leader",
   "/v1/leader/transfer",
@@ -31,7 +41,29 @@ const PATHS = [
   "/v1/health/live",
   "/v1/health/ready",
 ];
-const PARAMETERS = ["consistency", "timeoutMs", "limit", "before", "target", "__proto__", "x"];
+const PARAMETERS = [
+  "consistency",
+  "timeoutMs",
+  "limit",
+  "before",
+  "target",
+  "prefix",
+  "start",
+  "end",
+  "key",
+  "after",
+  "order",
+  "delimiter",
+  "keysOnly",
+  "countOnly",
+  "revision",
+  "fromRevision",
+  "prev",
+  "only",
+  "lease",
+  "__proto__",
+  "x",
+];
 const HEADERS = [
   "if-match",
   "if-none-match",
@@ -43,11 +75,30 @@ const HEADERS = [
   "host",
   "origin",
   "expect",
+  "last-event-id",
   "x-unknown",
 ];
 const METHODS = ["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH", "PROPFIND"];
 /** Requests with which nothing is wrong until something is changed. */
-const USUAL: readonly Pick<Exchange, "method" | "target" | "headers">[] = [
+const USUAL: readonly (Pick<Exchange, "method" | "target" | "headers"> & { body?: string })[] = [
+  { method: "GET", target: "/v1/kv?prefix=a&limit=2&delimiter=/", headers: [] },
+  { method: "GET", target: "/v1/kv?start=a&end=b&revision=101&order=desc", headers: [] },
+  { method: "DELETE", target: "/v1/kv?prefix=%FF", headers: [] },
+  {
+    method: "POST",
+    target: "/v1/txn",
+    headers: [["idempotency-key", "t1"]],
+    body: '{"if":[{"key":"a","version":{">":0}},{"fence":{"lock":"l","revision":5}}],"then":[' +
+      '{"put":{"key":"a","value":"b","lease":7,"previous":true}},{"range":{"prefix":"","limit":1}}],' +
+      '"else":[{"txn":{"then":[{"delete":{"start":"a","end":"b"}},{"get":{"key":"c"}}]}}]}',
+  },
+  { method: "POST", target: "/v1/compact", headers: [], body: '{"revision":101}' },
+  { method: "GET", target: "/v1/watch?prefix=a&fromRevision=101&prev=true", headers: [] },
+  { method: "GET", target: "/v1/watch?key=a&only=put", headers: [["last-event-id", "100"]] },
+  { method: "POST", target: "/v1/leases", headers: [], body: '{"ttlSeconds":15,"id":7}' },
+  { method: "POST", target: "/v1/leases/7/keepalive", headers: [] },
+  { method: "GET", target: "/v1/leases/7", headers: [] },
+  { method: "DELETE", target: "/v1/leases/7", headers: [] },
   { method: "PUT", target: "/v1/kv/a", headers: [] },
   { method: "PUT", target: "/v1/kv/a?timeoutMs=100", headers: [["idempotency-key", "k1"]] },
   { method: "PUT", target: "/v1/kv/a%2Fb", headers: [["if-none-match", "*"]] },
@@ -108,7 +159,7 @@ class App {
     const request = toRequest(exchange);
     if (request === null) return "not a request";
     const response = await this.#app.fetch(request);
-    const body = await response.text();
+    const body = await bodyOf(response);
     assert.notEqual(response.status, 500, body);
     if (response.status < 400) return ACCEPTED;
     // HEAD has none.
@@ -122,6 +173,19 @@ class App {
     };
     return createApp(this.#node, { onError });
   }
+}
+
+/** The body; of a watch, which has no end, what comes first. */
+async function bodyOf(response: Response): Promise<string> {
+  if (response.body === null || !isWatch(response)) return await response.text();
+  const reader = response.body.getReader();
+  const { value } = await reader.read();
+  await reader.cancel();
+  return new TextDecoder().decode(value);
+}
+
+function isWatch({ headers }: Response): boolean {
+  return headers.get("content-type") === "text/event-stream";
 }
 
 /** A server on a socket of its own. */
@@ -194,8 +258,17 @@ function drawExchange(random: Random): Exchange {
     method: random.chance(0.7) ? usual.method : random.pick(METHODS),
     target: random.chance(0.6) ? usual.target : drawTarget(random),
     headers: random.chance(0.6) ? usual.headers : headers,
-    body: new Uint8Array(length).fill(random.below(256)),
+    body: usual.body !== undefined && random.chance(0.8)
+      ? drawJson(usual.body, random)
+      : new Uint8Array(length).fill(random.below(256)),
   };
+}
+
+/** A body as it should be, or with something else in it. */
+function drawJson(text: string, random: Random): Uint8Array<ArrayBuffer> {
+  if (random.chance(0.3)) return encodeUtf8(text);
+  if (random.chance(0.5)) return new Uint8Array(mutateBytes(encodeUtf8(text), random));
+  return encodeUtf8(mutateJson(JSON.parse(text), random));
 }
 
 function drawTarget(random: Random): string {
@@ -242,7 +315,9 @@ function toRequest({ method, target, headers, body }: Exchange): Request | null 
 }
 
 function drawBytes(random: Random): Uint8Array {
-  const { method, target, headers, body } = drawExchange(random);
+  const { method, target: drawn, headers, body } = drawExchange(random);
+  // A watch would have no end.
+  const target = drawn.replace("/v1/watch", "/v1/kv");
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   const length = random.chance(0.8) ? `content-length: ${body.length}\r\n` : "";
   const host = random.chance(0.9) ? "host: 127.0.0.1\r\n" : "";

@@ -1,0 +1,122 @@
+/**
+ * How bytes stand in paths, in queries and in JSON. Part of the layer that begins at `wire.ts`.
+ *
+ * @module
+ */
+
+import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8 } from "../bytes.ts";
+import { InputError } from "../errors.ts";
+import { checkKeyBytes, type KeyValueRow } from "../kv/mod.ts";
+import type { Encoding, KeyValueBody, RowBody } from "./wire_store.ts";
+
+/** The part of every key's path that comes before the key. */
+export const KEY_PATH_PREFIX = "/v1/kv/";
+
+/** Bytes as JSON can carry them without loss. */
+export function toJsonText(bytes: Uint8Array): {
+  readonly text: string;
+  readonly encoding: Encoding;
+} {
+  try {
+    return { text: decodeUtf8(bytes), encoding: "utf8" };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { text: encodeBase64(bytes), encoding: "base64" };
+  }
+}
+
+/** The bytes that stand in JSON. @throws {InputError} when they are not base64 but should be. */
+export function fromJsonText(
+  text: string,
+  encoding: Encoding | undefined,
+): Uint8Array<ArrayBuffer> {
+  return encoding === "base64" ? decodeBase64(text) : encodeUtf8(text.toWellFormed());
+}
+
+/** A key as the fields that show it. */
+export function keyFields(key: Uint8Array): {
+  readonly key: string;
+  readonly keyEncoding?: "base64";
+} {
+  const { text, encoding } = toJsonText(key);
+  return encoding === "utf8" ? { key: text } : { key: text, keyEncoding: "base64" };
+}
+
+/** A row as the API shows it. */
+export function keyValueBody(row: KeyValueRow): KeyValueBody {
+  const { createRevision, modRevision, version, lease } = row;
+  const { text: value, encoding } = toJsonText(row.value);
+  return { ...keyFields(row.key), value, encoding, createRevision, modRevision, version, lease };
+}
+
+/** A row without its value. */
+export function keyBody(row: KeyValueRow): RowBody {
+  const { createRevision, modRevision, version, lease } = row;
+  return { ...keyFields(row.key), createRevision, modRevision, version, lease };
+}
+
+/** A key, or anything else of bytes, for messages to people. */
+export function showBytes(bytes: Uint8Array): string {
+  const { text, encoding } = toJsonText(bytes);
+  return encoding === "utf8" ? JSON.stringify(text) : `base64 ${text}`;
+}
+
+/** Whether a path can name this key: HTTP clients take `.` and `..` out of a path before they send it. */
+export function canStandInPath(key: Uint8Array): boolean {
+  return key.length > 2 || key.some((byte) => byte !== DOT);
+}
+
+const DOT = 0x2e;
+
+/**
+ * The path that names `key`, percent-encoded.
+ *
+ * @throws {InputError} when no path can name it.
+ */
+export function keyPath(key: Uint8Array | string): string {
+  const bytes = typeof key === "string" ? encodeUtf8(key.toWellFormed()) : key;
+  checkKeyBytes(bytes);
+  if (canStandInPath(bytes)) return KEY_PATH_PREFIX + encodePercent(bytes);
+  throw new InputError(`Cannot read key: ${showBytes(bytes)} is not allowed as a key in a path`);
+}
+
+/** Bytes for a path or a query; of ASCII, letters, digits and `-._~` stay as they are (RFC 3986 §2.3). */
+export function encodePercent(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) {
+    const character = String.fromCharCode(byte);
+    text += UNRESERVED_PATTERN.test(character)
+      ? character
+      : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return text;
+}
+
+const UNRESERVED_PATTERN = /^[A-Za-z0-9._~-]$/;
+const ASCII_PATTERN = /^[!-~]*$/;
+
+/** Bytes out of a path or a query, percent-decoded once. @throws {InputError} when they cannot be. */
+export function decodePercent(text: string): Uint8Array<ArrayBuffer> {
+  if (!ASCII_PATTERN.test(text)) {
+    throw new InputError("it holds characters that must be percent-encoded");
+  }
+  const bytes = encodeUtf8(text);
+  if (!text.includes("%")) return bytes;
+  let length = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte !== PERCENT) bytes[length++] = byte;
+    else {
+      bytes[length++] = readHexByte(text.slice(at + 1, at + 3));
+      at += 2;
+    }
+  }
+  return bytes.slice(0, length);
+}
+
+const PERCENT = 0x25;
+
+function readHexByte(digits: string): number {
+  if (/^[0-9A-Fa-f]{2}$/.test(digits)) return Number.parseInt(digits, 16);
+  throw new InputError("a % in it is not followed by two hex digits");
+}
