@@ -6,7 +6,7 @@
  */
 
 import { decodeUtf8 } from "../bytes.ts";
-import { IDEMPOTENCY_KEY_HEADER, REQUEST_TIMEOUT_MS_MAX, type Schema } from "../http/wire.ts";
+import type { Schema } from "../http/wire.ts";
 import { VALUE_BYTES_MAX } from "../kv/mod.ts";
 import { readAtMost } from "../streams.ts";
 import {
@@ -16,19 +16,17 @@ import {
   failureOfResponse,
   notFloe,
 } from "./failure.ts";
-
-/** The API of one node, as a client reaches it. */
-export interface Endpoint {
-  /** `http://host:port` or `https://host:port`, without a slash at the end. */
-  readonly url: string;
-  /** `host:port`, for people. */
-  readonly label: string;
-  /** The node there, where the configuration tells. */
-  readonly id: string | null;
-}
-
-/** Which token to send to a node; null for none. */
-export type TokenFor = (endpoint: Endpoint) => string | null;
+import {
+  type ClientAnswer,
+  type ClientRequest,
+  type Endpoint,
+  headersOf,
+  isRepeatable,
+  isWrite,
+  type OpenAnswer,
+  type TokenFor,
+  urlOf,
+} from "./request.ts";
 
 /** A clock to wait by. */
 export interface Clock {
@@ -43,34 +41,6 @@ export const systemClock: Clock = {
   now: () => performance.now(),
   delay: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
 };
-
-/** One request, to whichever node. */
-export interface ClientRequest {
-  /** GET only reads; everything else may change something. */
-  readonly method: "GET" | "PUT" | "POST" | "DELETE";
-  /** The path, percent-encoded, without a query. */
-  readonly path: string;
-  /** Query parameters. */
-  readonly query?: Readonly<Record<string, string>>;
-  /** Whether the path knows `timeoutMs`, so that the node gives up before the client does. */
-  readonly takesTimeout?: boolean;
-  /** The media type to ask for. */
-  readonly accept?: string;
-  /** Further headers. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Names a write for all its attempts, so that it can be sent again whatever became of the last one. */
-  readonly idempotencyKey?: string;
-  /** The bytes to send. */
-  readonly body?: Uint8Array<ArrayBuffer>;
-}
-
-/** A successful answer. */
-export interface ClientAnswer {
-  /** Who answered. */
-  readonly endpoint: Endpoint;
-  /** The whole body. */
-  readonly body: Uint8Array<ArrayBuffer>;
-}
 
 /**
  * The body of an answer. An endpoint may be anything, so each answer is checked before it is used.
@@ -98,13 +68,13 @@ export interface EndpointFailure {
 }
 
 /** What came of asking one node once. */
-export type EndpointResult =
-  | { readonly kind: "answer"; readonly answer: ClientAnswer }
+export type EndpointResult<Answer = ClientAnswer> =
+  | { readonly kind: "answer"; readonly answer: Answer }
   | EndpointFailure;
 
 /** What came of asking every node in turn: an answer, or a failure of each that was asked. */
-type Round =
-  | { readonly kind: "answer"; readonly answer: ClientAnswer }
+type Round<Answer> =
+  | { readonly kind: "answer"; readonly answer: Answer }
   | {
     readonly kind: "failures";
     readonly failed: readonly EndpointFailure[];
@@ -137,8 +107,6 @@ export const ANSWER_BYTES_MAX = 8 * VALUE_BYTES_MAX;
 const ATTEMPT_TIMEOUT_MS = 2_000;
 /** The pause after all nodes were asked in vain, unless they name a longer one. */
 const ROUND_PAUSE_MS = 100;
-/** The share of an attempt's time that the node gets; the rest is for its answer to arrive. */
-const NODE_TIME_SHARE = 0.9;
 
 /** What a person is told to do, in the words of the program that asks. */
 export interface Advice {
@@ -159,6 +127,9 @@ const ADVICE: Advice = {
   uncertain: (key) => `The same write with idempotency key ${key} tells, and is done once.`,
 };
 
+/** Asks one node once, for so many milliseconds. */
+type AskOne<Answer> = (endpoint: Endpoint, timeoutMs: number) => Promise<EndpointResult<Answer>>;
+
 /** Asks a cluster. */
 export class ApiClient {
   readonly #options: ClientOptions;
@@ -177,17 +148,39 @@ export class ApiClient {
     return this.#options.endpoints;
   }
 
+  /** What time it is. */
+  get clock(): Clock {
+    return this.#options.clock;
+  }
+
   /**
    * Sends a request until a node answers it.
    *
    * @throws {ClientError} saying what every node that was asked answered.
    */
-  async send(request: ClientRequest): Promise<ClientAnswer> {
+  send(request: ClientRequest): Promise<ClientAnswer> {
+    return this.#until(request, (endpoint, timeoutMs) => this.#ask(endpoint, request, timeoutMs));
+  }
+
+  /**
+   * Sends a request until a node begins to answer it. The answer may go on for as long as `signal` is not
+   * aborted: the client's time is for its beginning.
+   *
+   * @throws {ClientError} as {@linkcode ApiClient.send}.
+   */
+  open(request: ClientRequest, signal: AbortSignal): Promise<OpenAnswer> {
+    return this.#until(
+      request,
+      (endpoint, timeoutMs) => this.#openAt(endpoint, request, { timeoutMs, signal }),
+    );
+  }
+
+  async #until<Answer>(request: ClientRequest, ask: AskOne<Answer>): Promise<Answer> {
     const { clock, timeoutMs } = this.#options;
     const deadline = clock.now() + timeoutMs;
     let maybeApplied = false;
     while (true) {
-      const round = await this.#askInTurn(request, deadline);
+      const round = await this.#askInTurn(request, deadline, ask);
       if (round.kind === "answer") return round.answer;
       const { failed, last } = round;
       maybeApplied ||= isWrite(request) && failed.some(({ failure }) => failure.maybeApplied);
@@ -211,15 +204,16 @@ export class ApiClient {
     return await Promise.all(endpoints.map((endpoint) => this.#ask(endpoint, request, timeoutMs)));
   }
 
-  async #askInTurn(
+  async #askInTurn<Answer>(
     request: ClientRequest,
     deadline: number,
-  ): Promise<Round> {
+    ask: AskOne<Answer>,
+  ): Promise<Round<Answer>> {
     const failed: EndpointFailure[] = [];
     for (const endpoint of this.#inTurn()) {
       const leftMs = deadline - this.#options.clock.now();
       if (leftMs < 1 && failed.length > 0) break;
-      const attempt = await this.#ask(endpoint, request, this.#attemptTimeoutMs(request, leftMs));
+      const attempt = await ask(endpoint, this.#attemptTimeoutMs(request, leftMs));
       if (attempt.kind === "answer") return attempt;
       failed.push(attempt);
       if (!isPassing(request, attempt)) return { kind: "failures", failed, last: attempt };
@@ -245,21 +239,60 @@ export class ApiClient {
     timeoutMs: number,
   ): Promise<EndpointResult> {
     try {
-      const response = await this.#options.fetch(urlOf(endpoint, request, timeoutMs), {
-        method: request.method,
-        headers: headersOf(request, this.#tokenFor(endpoint)),
-        body: request.body ?? null,
-        redirect: "manual",
-        signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
-      });
-      const body = await readAnswer(response);
+      const signal = AbortSignal.timeout(Math.ceil(timeoutMs));
+      const response = await this.#fetch(endpoint, request, { timeoutMs, signal });
+      const body = await readAnswer(response, request.answerBytesMax);
       if (body === null) return { kind: "failure", endpoint, failure: notFloe(response) };
       if (response.ok) return { kind: "answer", answer: { endpoint, body } };
-      const failure = failureOfResponse(response, new TextDecoder().decode(body));
-      return { kind: "failure", endpoint, failure: this.#advised(failure) };
+      return this.#refusal(endpoint, response, body);
     } catch (error) {
       return { kind: "failure", endpoint, failure: failureOfError(error) };
     }
+  }
+
+  async #openAt(
+    endpoint: Endpoint,
+    request: ClientRequest,
+    options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  ): Promise<EndpointResult<OpenAnswer>> {
+    const { timeoutMs, signal } = options;
+    const cancel = new AbortController();
+    const late = new DOMException("Signal timed out.", "TimeoutError");
+    const timer = setTimeout(() => cancel.abort(late), timeoutMs);
+    const either = AbortSignal.any([signal, cancel.signal]);
+    try {
+      const response = await this.#fetch(endpoint, request, { timeoutMs, signal: either });
+      if (response.ok && response.body !== null) {
+        return { kind: "answer", answer: { endpoint, body: response.body } };
+      }
+      const body = await readAnswer(response);
+      if (body === null) return { kind: "failure", endpoint, failure: notFloe(response) };
+      return this.#refusal(endpoint, response, body);
+    } catch (error) {
+      signal.throwIfAborted();
+      return { kind: "failure", endpoint, failure: failureOfError(error) };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #fetch(
+    endpoint: Endpoint,
+    request: ClientRequest,
+    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  ): Promise<Response> {
+    return this.#options.fetch(urlOf(endpoint, request, timeoutMs), {
+      method: request.method,
+      headers: headersOf(request, this.#tokenFor(endpoint)),
+      body: request.body ?? null,
+      redirect: "manual",
+      signal,
+    });
+  }
+
+  #refusal(endpoint: Endpoint, response: Response, body: Uint8Array): EndpointFailure {
+    const failure = failureOfResponse(response, new TextDecoder().decode(body));
+    return { kind: "failure", endpoint, failure: this.#advised(failure) };
   }
 
   /** The error for a request that not one of the nodes that were asked answered. */
@@ -320,8 +353,9 @@ export class ApiClient {
       const message = `${endpoint.label}: ${failure.reason}\n${this.#uncertainty(request)}`;
       return new ClientError("unavailable", message, { maybeApplied });
     }
-    const { code } = failure;
-    return new ClientError(failure.kind, `${failure.reason} (${endpoint.label})`, { code });
+    const { code, oldestRevision } = failure;
+    const message = `${failure.reason} (${endpoint.label})`;
+    return new ClientError(failure.kind, message, { code, oldestRevision });
   }
 
   #uncertainty({ idempotencyKey }: ClientRequest): string {
@@ -337,44 +371,16 @@ interface WriteOutcome {
 }
 
 /** The whole body, or null where there is more of it than a node ever says. */
-async function readAnswer(response: Response): Promise<Uint8Array<ArrayBuffer> | null> {
+async function readAnswer(
+  response: Response,
+  bytesMax = ANSWER_BYTES_MAX,
+): Promise<Uint8Array<ArrayBuffer> | null> {
   if (response.body === null) return new Uint8Array();
-  return await readAtMost(response.body, ANSWER_BYTES_MAX);
-}
-
-function urlOf(endpoint: Endpoint, request: ClientRequest, timeoutMs: number): string {
-  const query = new URLSearchParams(request.query);
-  if (request.takesTimeout === true) {
-    const nodeMs = Math.min(REQUEST_TIMEOUT_MS_MAX, Math.ceil(timeoutMs * NODE_TIME_SHARE));
-    query.set("timeoutMs", String(nodeMs));
-  }
-  return `${endpoint.url}${request.path}${query.size === 0 ? "" : `?${query}`}`;
-}
-
-function headersOf(
-  request: ClientRequest,
-  token: string | null,
-): Readonly<Record<string, string>> {
-  const { accept = "application/json", headers, idempotencyKey } = request;
-  return {
-    accept,
-    ...headers,
-    ...(idempotencyKey === undefined ? {} : { [IDEMPOTENCY_KEY_HEADER]: idempotencyKey }),
-    ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-  };
+  return await readAtMost(response.body, bytesMax);
 }
 
 function reasonOf({ endpoint, failure }: EndpointFailure): string {
   return `  ${endpoint.label}: ${failure.reason}`;
-}
-
-function isWrite(request: ClientRequest): boolean {
-  return request.method !== "GET";
-}
-
-/** Whether a request has one effect at most, however often it arrives. */
-function isRepeatable(request: ClientRequest): boolean {
-  return !isWrite(request) || request.idempotencyKey !== undefined;
 }
 
 /** Whether another attempt may do better, and can do no harm. */

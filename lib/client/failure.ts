@@ -76,6 +76,8 @@ export interface Failure {
   readonly notReached: "nothing there" | "no TLS" | null;
   /** What kind of failure it is if it is the last word. */
   readonly kind: FailureKind;
+  /** Where history begins, if it was asked for what is forgotten; null where that is not the reason. */
+  readonly oldestRevision: number | null;
 }
 
 /** The codes that pass by themselves or do not hold at another node, such as the leader. */
@@ -89,6 +91,9 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
   "stopping",
   "not_ready",
   "not_leader",
+  "too_many_watches",
+  "watch_ended",
+  "future_revision",
 ]);
 
 /**
@@ -99,13 +104,16 @@ const SETTLING_CODES: ReadonlySet<string> = new Set([
   "precondition_failed",
   "idempotency_key_reused",
   "transfer_failed",
+  "lease_not_found",
+  "lease_exists",
+  "too_many_keys",
 ]);
 
 /** Reads a response that is no success. */
 export function failureOfResponse(response: Response, body: string): Failure {
   const problem = readProblem(response, body);
   if (problem === null) return notFloe(response);
-  const { code, detail, maybeApplied = true, retryAfterMs = 0 } = problem;
+  const { code, detail, maybeApplied = true, retryAfterMs = 0, oldestRevision = null } = problem;
   return {
     reason: detail,
     code,
@@ -115,6 +123,7 @@ export function failureOfResponse(response: Response, body: string): Failure {
     retryAfterMs,
     notReached: null,
     kind: kindOf(response.status),
+    oldestRevision,
   };
 }
 
@@ -135,6 +144,7 @@ export function failureOfError(error: unknown): Failure {
     retryAfterMs: 0,
     notReached: !notSent ? null : isTlsFault(message) ? "no TLS" : "nothing there",
     kind: "unavailable",
+    oldestRevision: null,
   };
 }
 
@@ -149,6 +159,7 @@ export function notFloe(response: Response): Failure {
     retryAfterMs: 0,
     notReached: null,
     kind: response.status >= 500 ? "unavailable" : "failure",
+    oldestRevision: null,
   };
 }
 
@@ -172,6 +183,8 @@ function kindOf(status: number): FailureKind {
     case 409:
     case 412:
       return "conditionFailed";
+    case 410:
+      return "compacted";
     case 503:
     case 504:
       return "unavailable";

@@ -1,14 +1,32 @@
 /**
  * A client of Floe: what the command line asks with, and what other programs import.
  *
- * {@linkcode ApiClient} sends one request to one node after the other, and asks the next one after any
- * trouble that passes, until the time is up. Every node answers every request, so it needs no
- * knowledge of who leads. A write that may already have taken effect it sends again only under an
- * idempotency key: then it takes effect once, and every attempt gets the same answer. Where nothing
- * listens at any address, it does not wait for the end of the time.
+ * {@linkcode connect} makes a {@linkcode StoreClient}: keys, ranges, transactions, leases and watches, typed.
+ * A write carries an idempotency key, so it takes effect once, however often it is sent, and every attempt
+ * gets the same answer. A range is read at one revision, and a watch has every change once and in order,
+ * even if the answer breaks off and another node goes on with it. {@linkcode acquireLock} holds a lock.
+ *
+ * {@linkcode ApiClient} is what is below: it sends one request to one node after the other, and asks the
+ * next one after any trouble that passes, until the time is up. Every node answers every request and hands
+ * writes to the leader, so a client needs no knowledge of who leads. Where nothing listens at any address,
+ * it does not wait for the end of the time.
  *
  * Whatever goes wrong is a {@linkcode ClientError} with a kind for programs and a message for people.
  * An endpoint may be anything: each answer is bounded, and read by the schemas of `lib/http/wire.ts`.
+ *
+ * @example Write, read and watch
+ * ```ts
+ * // A program connects to its cluster: connect(["127.0.0.1:7201", "127.0.0.1:7202"]).
+ * // This example has a node of its own, which knows one key.
+ * const row = { key: "greeting", value: "hello", encoding: "utf8", lease: 0 };
+ * const body = { ...row, createRevision: 2, modRevision: 2, version: 1 };
+ * const answer = () => Promise.resolve(Response.json(body));
+ * const store = connect(["127.0.0.1:7201"], { fetch: answer });
+ * const found = await store.get("greeting");
+ * if (new TextDecoder().decode(found?.value) !== "hello") throw new Error("not what was written");
+ * ```
+ *
+ * Read `request.ts` and `client.ts` for one request, `store.ts` for the store, `lock.ts` for locks.
  *
  * @module
  */
@@ -17,15 +35,51 @@ export {
   type Advice,
   ApiClient,
   bodyOf,
-  type ClientAnswer,
   type ClientOptions,
-  type ClientRequest,
   type Clock,
-  type Endpoint,
   type EndpointFailure,
   type EndpointResult,
   systemClock,
-  type TokenFor,
 } from "./client.ts";
+export { connect, type ConnectOptions } from "./connect.ts";
 export { ClientError, type Failure, type FailureKind } from "./failure.ts";
-export type { Schema } from "../http/wire.ts";
+export { acquireLock, findHolder, type HeldLock, type LockOptions } from "./lock.ts";
+export type { ClientAnswer, ClientRequest, Endpoint, OpenAnswer, TokenFor } from "./request.ts";
+export { StoreClient } from "./store.ts";
+export {
+  type Bytes,
+  type Change,
+  type Changes,
+  type Item,
+  type Keys,
+  type RangeOptions,
+  type Row,
+  toBytes,
+  type WatchOptions,
+  type WriteOptions,
+} from "./values.ts";
+export type {
+  CompactedBody,
+  ConditionBody,
+  DeleteBody,
+  DeletedRangeBody,
+  DeleteOperationBody,
+  Encoding,
+  GetOperationBody,
+  KeysBody,
+  KeyValueBody,
+  LeaseBody,
+  LeasesBody,
+  LeaseWithKeysBody,
+  OperationBody,
+  OperationResultBody,
+  PutBody,
+  PutOperationBody,
+  RangeOperationBody,
+  RevokedLeaseBody,
+  RowBody,
+  Schema,
+  TransactionAnswerBody,
+  TransactionBody,
+  TransactionResultBody,
+} from "../http/wire.ts";

@@ -1,0 +1,228 @@
+/**
+ * Locks and elections for applications: the holder is whoever's claim came first. A claim is a key under
+ * a lease, so it goes when its holder does not keep the lease alive any more.
+ *
+ * @module
+ */
+
+import { keyFields, type TransactionAnswerBody } from "../http/wire.ts";
+import { checkLockName, isClaim, lockKey } from "../kv/mod.ts";
+import type { Clock } from "./client.ts";
+import { ClientError } from "./failure.ts";
+import type { StoreClient } from "./store.ts";
+import { type Bytes, type Row, toBytes, toRow } from "./values.ts";
+
+/** How a lock is wanted. */
+export interface LockOptions {
+  /** How long the lock outlives its holder: whole seconds, 1 to 86,400. */
+  readonly ttlSeconds: number;
+  /** What others see of the holder; empty by default. */
+  readonly value?: Bytes;
+  /** Ends the wait for the lock. */
+  readonly signal: AbortSignal;
+  /** What time it is. */
+  readonly clock: Clock;
+}
+
+/** A lock, from the moment at which it was won. */
+export interface HeldLock {
+  /** Its keys go with this lease. */
+  readonly lease: number;
+  /** The revision at which it was won: the condition `fence` of a transaction holds for it. */
+  readonly fence: number;
+  /** Aborted once the lock may not be counted on any more. */
+  readonly lost: AbortSignal;
+  /** Gives the lock up. */
+  release(): Promise<void>;
+}
+
+/** How often a lease is kept alive, as a share of its time. */
+const KEEP_SHARE = 1 / 3;
+/**
+ * A holder that has not heard for this share of its lease's time counts its lock as lost. The rest is for it
+ * to stop what it does.
+ */
+const LOST_SHARE = 2 / 3;
+
+/**
+ * Waits until this process holds a lock. The wait is in order of arrival.
+ *
+ * @throws {ClientError} when the cluster cannot be asked, or the lease is lost while it waits.
+ */
+export async function acquireLock(
+  store: StoreClient,
+  name: Bytes,
+  options: LockOptions,
+): Promise<HeldLock> {
+  const lockName = toBytes(name);
+  checkLockName(lockName);
+  const askedMs = options.clock.now();
+  const { id: lease } = await store.grantLease(options.ttlSeconds);
+  const keeper = new LeaseKeeper(store, { lease, askedMs, ...options });
+  const held = { store, name: lockName, lease, keeper };
+  try {
+    const fence = await waitForTurn(held, options);
+    return { lease, fence, lost: keeper.lost, release: () => release(held) };
+  } catch (error) {
+    await release(held).catch(() => {});
+    throw error;
+  }
+}
+
+interface Claim {
+  readonly store: StoreClient;
+  readonly name: Uint8Array;
+  readonly lease: number;
+  readonly keeper: LeaseKeeper;
+}
+
+async function waitForTurn(claim: Claim, { value = "", signal }: LockOptions): Promise<number> {
+  const { store, keeper } = claim;
+  const either = AbortSignal.any([signal, keeper.lost]);
+  while (true) {
+    const { revision, own, before } = await askForTurn(claim, toBytes(value));
+    if (before === null) return own;
+    // Whoever stands before is gone at the first deletion of its key.
+    const watch = store.watch({ key: before.key }, {
+      fromRevision: revision + 1,
+      only: ["delete", "expire"],
+      signal: either,
+    });
+    for await (const _gone of watch) break;
+    signal.throwIfAborted();
+    if (keeper.lost.aborted) throw lost();
+  }
+}
+
+/** Claims the lock, unless it is claimed already, and finds who stands before. */
+async function askForTurn(
+  { store, name, lease }: Claim,
+  value: Uint8Array,
+): Promise<{ readonly revision: number; readonly own: number; readonly before: Row | null }> {
+  const key = lockKey(name, lease);
+  const claims = {
+    range: {
+      ...prefixFields(name),
+      keysOnly: true,
+      sortBy: "createRevision",
+    },
+  } as const;
+  const put = {
+    ...keyFields(key),
+    value: new Uint8Array(value).toBase64(),
+    encoding: "base64",
+    lease,
+  } as const;
+  const answer = await store.transact({
+    if: [{ ...keyFields(key), exists: false }],
+    then: [{ put }],
+  });
+  const read = await store.transact({ then: [claims] });
+  const found = claimsOf(read, name);
+  const own = found.find((row) => row.lease === lease)?.createRevision;
+  if (own === undefined) throw lost();
+  const before = found.filter(({ createRevision }) => createRevision < own).at(-1) ?? null;
+  return { revision: Math.max(answer.revision, read.revision), own, before };
+}
+
+/** The claims to a lock that an answer has, first come first: locks of longer names have none to it. */
+function claimsOf({ results }: TransactionAnswerBody, name: Uint8Array): readonly Row[] {
+  return (results[0]?.range?.items ?? []).map(toRow)
+    .filter(({ key, lease }) => isClaim({ name, key, lease }));
+}
+
+/** Who holds a lock now: whose claim came first, with what it shows of itself. */
+export async function findHolder(store: StoreClient, name: Bytes): Promise<Row | null> {
+  const lockName = toBytes(name);
+  const range = { ...prefixFields(lockName), sortBy: "createRevision" } as const;
+  return claimsOf(await store.transact({ then: [{ range }] }), lockName)[0] ?? null;
+}
+
+function prefixFields(name: Uint8Array) {
+  const { key: prefix, keyEncoding } = keyFields(new Uint8Array([...name, SLASH]));
+  return keyEncoding === undefined ? { prefix } : { prefix, keyEncoding };
+}
+
+const SLASH = 0x2f;
+
+async function release({ store, lease, keeper }: Claim): Promise<void> {
+  keeper.stop();
+  await store.revokeLease(lease);
+}
+
+function lost(): ClientError {
+  return new ClientError("unavailable", "The lease of the lock was lost while waiting for it");
+}
+
+/** Keeps a lease alive until it is stopped, or the lease is lost. */
+class LeaseKeeper {
+  readonly #store: StoreClient;
+  readonly #lease: number;
+  readonly #ttlMs: number;
+  readonly #clock: Clock;
+  readonly #lost = new AbortController();
+  #isStopped = false;
+  /** When the last request was sent that was answered: the lease lives for its time from then on. */
+  #confirmedMs: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #alarm: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    store: StoreClient,
+    { lease, askedMs, ttlSeconds, clock }: {
+      readonly lease: number;
+      readonly askedMs: number;
+      readonly ttlSeconds: number;
+      readonly clock: Clock;
+    },
+  ) {
+    this.#store = store;
+    this.#lease = lease;
+    this.#ttlMs = ttlSeconds * 1_000;
+    this.#clock = clock;
+    this.#confirmedMs = askedMs;
+    this.#watch();
+    this.#schedule();
+  }
+
+  /** Aborted once the lease may be gone, or soon is. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#alarm);
+  }
+
+  /** Says that the lease is lost when its time is over, however long a keepalive takes. */
+  #watch(): void {
+    const leftMs = this.#confirmedMs + this.#ttlMs * LOST_SHARE - this.#clock.now();
+    if (leftMs <= 0) return this.#lose();
+    this.#alarm = setTimeout(() => this.#watch(), leftMs);
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => void this.#keep(), this.#ttlMs * KEEP_SHARE);
+  }
+
+  async #keep(): Promise<void> {
+    const sentMs = this.#clock.now();
+    try {
+      await this.#store.keepLease(this.#lease);
+      this.#confirmedMs = sentMs;
+    } catch (error) {
+      // What is unavailable now may be there again before the time is over.
+      const isGone = !(error instanceof ClientError) || error.kind !== "unavailable";
+      if (isGone) return this.#lose();
+    }
+    if (!this.#isStopped && !this.#lost.signal.aborted) this.#schedule();
+  }
+
+  #lose(): void {
+    if (this.#isStopped) return;
+    this.stop();
+    this.#lost.abort();
+  }
+}

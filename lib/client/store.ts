@@ -1,0 +1,385 @@
+/**
+ * The key-value store of a cluster, as a program uses it.
+ *
+ * @module
+ */
+
+import { encodeUtf8 } from "../bytes.ts";
+import {
+  type CompactedBody,
+  compactedSchema,
+  type DeleteBody,
+  type DeletedRangeBody,
+  deletedRangeSchema,
+  deleteSchema,
+  EVENTS_MEDIA_TYPE,
+  keyPath,
+  keyValueSchema,
+  type LeaseBody,
+  type LeasesBody,
+  leaseSchema,
+  leasesSchema,
+  type LeaseWithKeysBody,
+  leaseWithKeysSchema,
+  LINES_MEDIA_TYPE,
+  problemSchema,
+  type PutBody,
+  putSchema,
+  rangeEndSchema,
+  rangeHeadSchema,
+  rangeItemSchema,
+  type RevokedLeaseBody,
+  revokedLeaseSchema,
+  type Schema,
+  type TransactionAnswerBody,
+  transactionAnswerSchema,
+  type TransactionBody,
+  type WatchChangeBody,
+  watchChangeSchema,
+  watchProgressSchema,
+} from "../http/wire.ts";
+import { TRANSACTION_BYTES_MAX } from "../kv/mod.ts";
+import { type ApiClient, bodyOf } from "./client.ts";
+import { readEvents, readLines, type ServerEvent } from "./event_stream.ts";
+import { ClientError } from "./failure.ts";
+import { conditionOf, isReading, type RangePlace, rangeQuery, watchQuery } from "./queries.ts";
+import type { ClientRequest } from "./request.ts";
+import {
+  type Bytes,
+  type Change,
+  type Changes,
+  type Item,
+  type Keys,
+  keysQuery,
+  type RangeOptions,
+  type Row,
+  toBytes,
+  toChange,
+  toItem,
+  toRow,
+  type WatchOptions,
+  type WriteOptions,
+} from "./values.ts";
+
+/** A node says at least every 10 s how far a watch is. */
+const SILENCE_MS = 30_000;
+/** The pause before an answer that broke off is asked for again. */
+const RESUME_PAUSE_MS = 250;
+/** How often an answer may break off before anything came. */
+const IN_VAIN_MAX = 10;
+/** A byte of an answer takes at most so many characters in JSON. */
+const JSON_INFLATION = 8;
+
+/** The store. Every write is sent under an idempotency key, so it takes effect once. */
+export class StoreClient {
+  readonly #client: ApiClient;
+
+  /** Asks through `client`. */
+  constructor(client: ApiClient) {
+    this.#client = client;
+  }
+
+  /** A key, or null where there is none. */
+  async get(
+    key: Bytes,
+    { revision, isStale }: Pick<RangeOptions, "revision" | "isStale"> = {},
+  ): Promise<Row | null> {
+    const query = {
+      ...(revision === undefined ? {} : { revision: String(revision) }),
+      ...(isStale === true ? { consistency: "stale" } : {}),
+    };
+    try {
+      const request = { method: "GET", path: keyPath(key), query } as const;
+      return toRow(await this.#ask(request, keyValueSchema));
+    } catch (error) {
+      if (error instanceof ClientError && error.code === "key_not_found") return null;
+      throw error;
+    }
+  }
+
+  /** Sets a key, perhaps under a lease. */
+  put(
+    key: Bytes,
+    value: Bytes,
+    { lease, ...options }: WriteOptions & { readonly lease?: number } = {},
+  ): Promise<PutBody> {
+    const query = lease === undefined ? {} : { lease: String(lease) };
+    const body = toBytes(value);
+    return this.#write({ method: "PUT", path: keyPath(key), query, body }, putSchema, options);
+  }
+
+  /** Removes a key. */
+  delete(key: Bytes, options: WriteOptions = {}): Promise<DeleteBody> {
+    return this.#write({ method: "DELETE", path: keyPath(key) }, deleteSchema, options);
+  }
+
+  /** Removes all keys of a range, at once or none. */
+  deleteRange(
+    keys: Keys,
+    options: Pick<WriteOptions, "idempotencyKey"> = {},
+  ): Promise<DeletedRangeBody> {
+    const request = { method: "DELETE", path: "/v1/kv", rawQuery: keysQuery(keys) } as const;
+    return this.#write(request, deletedRangeSchema, options);
+  }
+
+  /** How many keys a range has. */
+  async count(keys: Keys): Promise<number> {
+    const rawQuery = [...keysQuery(keys), "countOnly=true"];
+    const request = { method: "GET", path: "/v1/kv", rawQuery, accept: LINES_MEDIA_TYPE } as const;
+    const { body } = await this.#client.send({ ...request, takesTimeout: true });
+    const [, end = ""] = new TextDecoder().decode(body).split("\n");
+    return readAs(end, rangeEndSchema).count;
+  }
+
+  /**
+   * The keys of a range, all at one revision. An answer that breaks off is gone on with, at another node
+   * perhaps.
+   *
+   * @throws {ClientError} `compacted` when that revision is forgotten meanwhile.
+   */
+  async *range(keys: Keys, options: RangeOptions = {}): AsyncGenerator<Item, void> {
+    let { limit = Infinity, revision } = options;
+    let after: Uint8Array | null = null;
+    for (let inVain = 0; inVain < IN_VAIN_MAX; inVain++) {
+      const place: RangePlace = { limit, revision, after };
+      const rawQuery: readonly string[] = [...keysQuery(keys), ...rangeQuery(options, place)];
+      for await (const part of this.#readRange(rawQuery)) {
+        if (part.kind === "end") return;
+        if (part.kind === "head") {
+          if (revision === undefined) options.onRevision?.(part.revision);
+          revision = part.revision;
+          continue;
+        }
+        limit--;
+        inVain = 0;
+        after = part.kind === "row" ? part.row.key : part.name;
+        yield part;
+        if (limit <= 0) return;
+      }
+      await this.#client.clock.delay(RESUME_PAUSE_MS);
+    }
+    throw breaksOff();
+  }
+
+  /** One answer, to its end or to where it breaks off. */
+  async *#readRange(
+    rawQuery: readonly string[],
+  ): AsyncGenerator<RangePart, void> {
+    const request = {
+      method: "GET",
+      path: "/v1/kv",
+      rawQuery,
+      accept: LINES_MEDIA_TYPE,
+      takesTimeout: true,
+    } as const;
+    const cancel = new AbortController();
+    const { body } = await this.#client.open(request, cancel.signal);
+    let isHead = true;
+    try {
+      for await (const line of readLines(body, { silenceMs: SILENCE_MS })) {
+        const end = rangeEndSchema.safeParse(parse(line));
+        if (isHead) yield { kind: "head", ...readAs(line, rangeHeadSchema) };
+        else if (end.success) return yield { kind: "end" };
+        else yield toItem(readAs(line, rangeItemSchema));
+        isHead = false;
+      }
+    } catch (error) {
+      if (isFinal(error)) throw error;
+    } finally {
+      cancel.abort();
+    }
+  }
+
+  /** Does a transaction: see `docs/api.md`. */
+  transact(
+    transaction: TransactionBody,
+    options: Pick<WriteOptions, "idempotencyKey"> = {},
+  ): Promise<TransactionAnswerBody> {
+    const body = encodeUtf8(JSON.stringify(transaction));
+    const request = {
+      method: "POST",
+      path: "/v1/txn",
+      body,
+      answerBytesMax: JSON_INFLATION * TRANSACTION_BYTES_MAX,
+    } as const;
+    // One that only reads has no effect that a repetition could double.
+    return isReading(transaction)
+      ? this.#ask(request, transactionAnswerSchema)
+      : this.#write(request, transactionAnswerSchema, options);
+  }
+
+  /** Forgets history up to a revision. */
+  compact(revision: number): Promise<CompactedBody> {
+    const body = encodeUtf8(JSON.stringify({ revision }));
+    return this.#write({ method: "POST", path: "/v1/compact", body }, compactedSchema, {});
+  }
+
+  /** Makes a lease. */
+  grantLease(
+    ttlSeconds: number,
+    { id, idempotencyKey }: { readonly id?: number; readonly idempotencyKey?: string } = {},
+  ): Promise<LeaseBody> {
+    const body = encodeUtf8(JSON.stringify({ ttlSeconds, ...(id === undefined ? {} : { id }) }));
+    const options = idempotencyKey === undefined ? {} : { idempotencyKey };
+    return this.#write({ method: "POST", path: "/v1/leases", body }, leaseSchema, options);
+  }
+
+  /** Gives a lease its full time again. */
+  keepLease(id: number): Promise<LeaseBody> {
+    // It may be repeated as it is: it only ever gives more time.
+    const idempotencyKey = crypto.randomUUID();
+    return this.#write(
+      { method: "POST", path: `/v1/leases/${id}/keepalive` },
+      leaseSchema,
+      { idempotencyKey },
+    );
+  }
+
+  /** Ends a lease, and its keys. */
+  revokeLease(id: number): Promise<RevokedLeaseBody> {
+    return this.#write({ method: "DELETE", path: `/v1/leases/${id}` }, revokedLeaseSchema, {});
+  }
+
+  /** A lease with its keys. */
+  lease(id: number): Promise<LeaseWithKeysBody> {
+    return this.#ask({ method: "GET", path: `/v1/leases/${id}` }, leaseWithKeysSchema);
+  }
+
+  /** Every lease, by rising id. */
+  async *leases(): AsyncGenerator<LeasesBody["leases"][number], void> {
+    let after: number | null = 0;
+    while (after !== null) {
+      const query = { after: String(after), limit: "1000" };
+      const page: LeasesBody = await this.#ask(
+        { method: "GET", path: "/v1/leases", query },
+        leasesSchema,
+      );
+      yield* page.leases;
+      after = page.nextAfter;
+    }
+  }
+
+  /**
+   * Changes, each once and in order. A watch that breaks off goes on behind the last revision that came
+   * whole, at whichever node answers.
+   *
+   * @throws {ClientError} `compacted` when history has forgotten what comes next.
+   */
+  async *watch(keys: Keys, options: WatchOptions = {}): AsyncGenerator<Changes, void> {
+    const { signal = new AbortController().signal } = options;
+    const place: WatchPlace = { last: null, parts: [] };
+    for (let inVain = 0; !signal.aborted; inVain++) {
+      // One that has begun is gone on with for as long as its signal says.
+      if (inVain >= IN_VAIN_MAX && place.last === null) throw breaksOff();
+      try {
+        for await (const event of this.#watchOnce(keys, options, { place, signal })) {
+          const changes = take(event, place);
+          if (changes === null) continue;
+          if (changes.events.length > 0 || options.isProgressWanted === true) yield changes;
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        // One that could not begin has nothing to go on with.
+        const isRefused = error instanceof ClientError && place.last === null;
+        if (isFinal(error) || isRefused) throw error;
+      }
+      // Of a revision that broke off, all comes again.
+      place.parts.length = 0;
+      await this.#client.clock.delay(RESUME_PAUSE_MS);
+    }
+  }
+
+  async *#watchOnce(
+    keys: Keys,
+    options: WatchOptions,
+    { place, signal }: { readonly place: WatchPlace; readonly signal: AbortSignal },
+  ): AsyncGenerator<ServerEvent, void> {
+    const request = {
+      method: "GET",
+      path: "/v1/watch",
+      rawQuery: [...keysQuery(keys), ...watchQuery(options)],
+      accept: EVENTS_MEDIA_TYPE,
+      takesTimeout: true,
+      ...(place.last === null ? {} : { headers: { "last-event-id": String(place.last) } }),
+    } as const;
+    const cancel = new AbortController();
+    const { body } = await this.#client.open(
+      request,
+      AbortSignal.any([signal, cancel.signal]),
+    );
+    try {
+      yield* readEvents(body, { silenceMs: SILENCE_MS, signal });
+    } finally {
+      cancel.abort();
+    }
+  }
+
+  async #ask<Body>(request: ClientRequest, schema: Schema<Body>): Promise<Body> {
+    return bodyOf(await this.#client.send({ ...request, takesTimeout: true }), schema);
+  }
+
+  #write<Body>(
+    request: ClientRequest,
+    schema: Schema<Body>,
+    { ifRevision, idempotencyKey = crypto.randomUUID() }: WriteOptions,
+  ): Promise<Body> {
+    return this.#ask({ ...request, headers: conditionOf(ifRevision), idempotencyKey }, schema);
+  }
+}
+
+type RangePart =
+  | Item
+  | { readonly kind: "head"; readonly revision: number }
+  | { readonly kind: "end" };
+
+/** How far a watch is. */
+interface WatchPlace {
+  /** The last revision that came whole. */
+  last: number | null;
+  /** What came of the next one. */
+  readonly parts: Change[];
+}
+
+/** What an event has for the watcher; null where it has nothing yet. */
+function take({ name, data }: ServerEvent, place: WatchPlace): Changes | null {
+  if (name === "problem") {
+    const { code, detail, oldestRevision = null } = readAs(data, problemSchema);
+    if (code === "stopping" || code === "watch_ended") throw new ClientError("unavailable", detail);
+    const kind = code === "compacted" ? "compacted" : "notAllowed";
+    throw new ClientError(kind, detail, { code, oldestRevision });
+  }
+  if (name !== "message") {
+    const { revision } = readAs(data, watchProgressSchema);
+    place.last = revision;
+    return { revision, events: [] };
+  }
+  const { revision, events, more }: WatchChangeBody = readAs(data, watchChangeSchema);
+  for (const event of events) place.parts.push(toChange(event, revision));
+  if (more) return null;
+  place.last = revision;
+  return { revision, events: place.parts.splice(0) };
+}
+
+/** What no other attempt mends. */
+function isFinal(error: unknown): boolean {
+  return error instanceof ClientError && error.kind !== "unavailable";
+}
+
+function breaksOff(): ClientError {
+  return new ClientError("failure", "Every answer breaks off before its first line. Is it a node?");
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // It is as none that a schema knows.
+    return null;
+  }
+}
+
+function readAs<Body>(text: string, schema: Schema<Body>): Body {
+  const parsed = schema.safeParse(parse(text));
+  if (parsed.success) return parsed.data;
+  throw new ClientError("failure", "A node answered, but not as Floe's API does");
+}
