@@ -6,7 +6,9 @@
 
 import { run } from "./lib/cli/mod.ts";
 
-// Only `floe cluster` starts processes; whatever else Floe does, it does without that permission.
-if (!Deno.args.includes("cluster")) Deno.permissions.revokeSync({ name: "run" });
+/** The commands that start processes; all others do without that permission. */
+const STARTING = ["cluster", "lock", "elect", "watch"];
+
+if (!Deno.args.some((arg) => STARTING.includes(arg))) Deno.permissions.revokeSync({ name: "run" });
 
 Deno.exit(await run(Deno.args));

@@ -5,6 +5,7 @@
  */
 
 import { Command, CommanderError } from "commander";
+import { ChildEnded } from "./child.ts";
 import { ClientError } from "../client/mod.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
 import type { CommandContext, Program, RegisterCommand } from "./command.ts";
@@ -38,6 +39,14 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "put", load: async () => (await import("./commands/kv.ts")).registerPut },
   { name: "get", load: async () => (await import("./commands/kv.ts")).registerGet },
   { name: "del", load: async () => (await import("./commands/kv.ts")).registerDel },
+  { name: "ls", load: async () => (await import("./commands/range.ts")).registerLs },
+  { name: "txn", load: async () => (await import("./commands/txn.ts")).registerTxn },
+  { name: "watch", load: async () => (await import("./commands/watch.ts")).registerWatch },
+  { name: "lease", load: async () => (await import("./commands/lease.ts")).registerLease },
+  { name: "lock", load: async () => (await import("./commands/lock.ts")).registerLock },
+  { name: "elect", load: async () => (await import("./commands/lock.ts")).registerElect },
+  { name: "export", load: async () => (await import("./commands/data.ts")).registerExport },
+  { name: "import", load: async () => (await import("./commands/data.ts")).registerImport },
   { name: "token", load: async () => (await import("./commands/token.ts")).registerToken },
   { name: "verify", load: async () => (await import("./commands/verify.ts")).registerVerify },
   { name: "version", load: () => Promise.resolve(registerVersion) },
@@ -49,7 +58,8 @@ const MESSAGE_TIMEOUT_MS = 5_000;
 
 const EXIT_CODES_HELP = `
 Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 precondition failed,
-5 unavailable or timed out, 6 not allowed, 7 verification failed.`;
+5 unavailable or timed out, 6 not allowed, 7 verification failed,
+8 lease of a lock lost.`;
 
 /** Runs `floe` with the arguments after its name, and returns the exit code. Never throws. */
 export async function run(
@@ -135,7 +145,9 @@ function createFrame(context: CommandContext): Program {
 }
 
 /** Reports an error on stderr, and returns the exit code. */
-async function report(error: unknown, context: CommandContext): Promise<ExitCode> {
+async function report(error: unknown, context: CommandContext): Promise<number> {
+  // The program that it ran has printed its own message.
+  if (error instanceof ChildEnded) return error.exitCode;
   // Commander has printed its own message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
   // The reader has closed the pipe, as `head` does.

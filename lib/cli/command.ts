@@ -12,6 +12,7 @@
 
 import type { Command } from "commander";
 import type { Clock } from "../client/mod.ts";
+import type { ChildOptions, ChildProcess } from "./child.ts";
 
 /** Takes bytes without blocking. */
 export interface ByteSink {
@@ -58,6 +59,8 @@ export interface CommandContext {
   askSecret?(question: string): Promise<Uint8Array>;
   /** The clock of commands that wait; the machine's by default. */
   readonly clock?: Clock;
+  /** Starts a program; a process of its own by default. */
+  startChild?(options: ChildOptions): ChildProcess;
 }
 
 /**

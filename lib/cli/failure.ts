@@ -24,6 +24,8 @@ export const ExitCode = {
   notAllowed: 6,
   /** A note or a certificate does not verify. */
   verificationFailed: 7,
+  /** The lease of a lock was lost while its command ran. */
+  leaseLost: 8,
 } as const;
 
 /** One of the exit codes. */

@@ -33,6 +33,7 @@
  * @module
  */
 
+export type { ChildOptions, ChildProcess } from "./child.ts";
 export { run } from "./cli.ts";
 export { ExitCode } from "./failure.ts";
 export type { ByteSink, CommandContext, OutputStream } from "./command.ts";

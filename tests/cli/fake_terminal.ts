@@ -24,6 +24,12 @@ export interface Surroundings {
   /** What the person at the terminal types when asked for a passphrase; absent where nobody is there. */
   readonly typed?: readonly string[];
   readonly fetch?: typeof fetch;
+  /** What stops a command that runs on; nothing does by default. */
+  readonly stop?: AbortSignal;
+  /** What runs in the place of programs. */
+  readonly startChild?: CommandContext["startChild"];
+  /** Sees what is printed when it is. */
+  readonly onOutput?: (text: string) => void;
 }
 
 /** How `floe` ended and what it printed. */
@@ -47,7 +53,7 @@ export async function floe(
   args: readonly string[],
   surroundings: Surroundings = {},
 ): Promise<Outcome> {
-  const stdout = new Capture(surroundings.isTerminal ?? false);
+  const stdout = new Capture(surroundings.isTerminal ?? false, surroundings.onOutput);
   const stderr = new Capture(false);
   const clock = new FakeClock();
   const requests: string[] = [];
@@ -59,7 +65,8 @@ export async function floe(
     stdin: new Blob([surroundings.stdin ?? ""]).stream(),
     env: (name) => env[name],
     openFetch: () => surroundings.fetch ?? fakeFetch(surroundings.hosts ?? {}, requests),
-    stopSignal: () => new AbortController().signal,
+    stopSignal: () => surroundings.stop ?? new AbortController().signal,
+    ...(surroundings.startChild === undefined ? {} : { startChild: surroundings.startChild }),
     clock,
     ...(surroundings.typed === undefined
       ? {}
@@ -94,12 +101,16 @@ class Capture implements OutputStream {
   readonly isTerminal: boolean;
   readonly #written: Uint8Array[] = [];
 
-  constructor(isTerminal: boolean) {
+  readonly #onOutput: (text: string) => void;
+
+  constructor(isTerminal: boolean, onOutput: (text: string) => void = () => {}) {
     this.isTerminal = isTerminal;
+    this.#onOutput = onOutput;
   }
 
   write(data: string | Uint8Array): void {
     this.#written.push(typeof data === "string" ? encodeUtf8(data) : data.slice());
+    this.#onOutput(typeof data === "string" ? data : new TextDecoder().decode(data));
   }
 
   bytes(): Uint8Array {

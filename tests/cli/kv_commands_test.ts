@@ -126,6 +126,7 @@ Deno.test("get -o json prints the value with its revisions", async () => {
     createRevision: 101,
     modRevision: 101,
     version: 1,
+    lease: 0,
   });
 });
 

@@ -23,6 +23,9 @@ import { CommandError, ExitCode } from "../failure.ts";
 import { readInput, STDIN_NAME } from "../input.ts";
 import { wholeNumberUpTo } from "../options.ts";
 import { printJson, printTable } from "../output.ts";
+import { deleteRange, printRange } from "./range.ts";
+
+const wholeNumber = wholeNumberUpTo(Number.MAX_SAFE_INTEGER);
 
 /** Adds `floe put`. */
 export function registerPut(program: Program, context: CommandContext): void {
@@ -38,6 +41,7 @@ export function registerPut(program: Program, context: CommandContext): void {
     .argument("<key>", "the key; slashes are part of it")
     .argument("[value]", "the value as text, or - to read its bytes from standard input")
     .option("--file <path>", "read the value's bytes from a file")
+    .option("--lease <id>", "the lease with which the key goes", wholeNumber)
     .addOption(ifRevisionOption())
     .addOption(ifAbsentOption())
     .addOption(idempotencyKeyOption())
@@ -45,7 +49,14 @@ export function registerPut(program: Program, context: CommandContext): void {
       const path = pathOfKey(key);
       const body = await readValue({ value, file: options.file }, context);
       const { client, flags } = await openClient(command, context);
-      const answer = await client.send({ method: "PUT", path, body, ...writeRequest(options) });
+      const query = options.lease === undefined ? {} : { lease: String(options.lease) };
+      const answer = await client.send({
+        method: "PUT",
+        path,
+        query,
+        body,
+        ...writeRequest(options),
+      });
       const put = bodyOf(answer, putSchema);
       if (flags.output === "json") return printJson(context.stdout, put);
       printTable(context.stdout, ["KEY", "REVISION", "VERSION"], [
@@ -56,6 +67,7 @@ export function registerPut(program: Program, context: CommandContext): void {
 
 interface PutFlags extends WriteFlags {
   readonly file?: string;
+  readonly lease?: number;
 }
 
 async function readValue(
@@ -90,11 +102,20 @@ export function registerGet(program: Program, context: CommandContext): void {
     .summary("print a key's value")
     .description(
       "Prints a key's value, byte for byte. On a terminal it adds a newline if the value does not " +
-        "end in one. With -o json: the value with its revisions. Exit code 3: no such key.",
+        "end in one. With -o json: the value with its revisions. With --prefix: each key and value " +
+        "on a line. Exit code 3: no such key.",
     )
     .argument("<key>", "the key")
+    .option("--prefix", "all keys that begin with it; empty: all keys")
+    .option("--revision <n>", "as of this revision", wholeNumber)
     .option("--stale", "print the value of the first node that answers, even an old one")
     .action(async (key: string, options: GetFlags, command: Program) => {
+      const { prefix, revision, stale } = options;
+      if (prefix === true) {
+        const keys = { prefix: key };
+        const asOf = revision === undefined ? {} : { revision };
+        return await printRange(context, command, { keys, isStale: stale === true, ...asOf });
+      }
       const path = pathOfKey(key);
       const { client, flags } = await openClient(command, context);
       const wantsJson = flags.output === "json";
@@ -102,7 +123,10 @@ export function registerGet(program: Program, context: CommandContext): void {
         method: "GET",
         path,
         takesTimeout: true,
-        ...(options.stale === true ? { query: { consistency: "stale" } } : {}),
+        query: {
+          ...(stale === true ? { consistency: "stale" } : {}),
+          ...(revision === undefined ? {} : { revision: String(revision) }),
+        },
         accept: wantsJson ? "application/json" : RAW_MEDIA_TYPE,
       });
       if (wantsJson) return printJson(context.stdout, bodyOf(answer, keyValueSchema));
@@ -111,6 +135,8 @@ export function registerGet(program: Program, context: CommandContext): void {
 }
 
 interface GetFlags {
+  readonly prefix?: boolean;
+  readonly revision?: number;
   readonly stale?: boolean;
 }
 
@@ -133,7 +159,17 @@ export function registerDel(program: Program, context: CommandContext): void {
     .argument("<key>", "the key")
     .addOption(ifRevisionOption())
     .addOption(idempotencyKeyOption())
-    .action(async (key: string, options: WriteFlags, command: Program) => {
+    .addOption(
+      new Option("--prefix", "all keys that begin with it, at once").conflicts("ifRevision"),
+    )
+    .action(async (key: string, options: DelFlags, command: Program) => {
+      if (options.prefix === true) {
+        if (key === "") {
+          throw new CommandError(ExitCode.usage, "Cannot delete all keys: name a prefix");
+        }
+        const { idempotencyKey } = options;
+        return await deleteRange(context, command, { keys: { prefix: key }, idempotencyKey });
+      }
       const path = pathOfKey(key);
       const { client, flags } = await openClient(command, context);
       const answer = await client.send({ method: "DELETE", path, ...writeRequest(options) });
@@ -146,6 +182,10 @@ export function registerDel(program: Program, context: CommandContext): void {
         printTable(context.stdout, ["KEY", "DELETED AT"], [[key, revision]]);
       }
     });
+}
+
+interface DelFlags extends WriteFlags {
+  readonly prefix?: boolean;
 }
 
 /** The options of a write, as commander hands them over. */

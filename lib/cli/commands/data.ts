@@ -1,0 +1,188 @@
+/**
+ * `floe export` and `floe import`: keys and values as a file of JSON lines.
+ *
+ * The first line says what the file is; the last one how many keys it has and the SHA-256 of all lines
+ * before it. A file without its last line, or with another, is refused before anything is written.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import * as z from "zod";
+import { type OperationBody, StoreClient } from "../../client/mod.ts";
+import { InputError } from "../../errors.ts";
+import { keyFields, toJsonText } from "../../http/wire.ts";
+import type { CommandContext, Program } from "../command.ts";
+import { CommandError, ExitCode } from "../failure.ts";
+import { openClient } from "../session.ts";
+
+/** The version of the format. */
+const EXPORT_VERSION = 1;
+/** Most keys, and most characters of their lines, that are written at once. */
+const BATCH_KEYS_MAX = 128;
+const BATCH_LENGTH_MAX = 512 * 1024;
+/** Most characters of one line: a key and a value, each byte of which takes six. */
+const LINE_LENGTH_MAX = 4 * 1024 * 1024;
+/** How often a long one says how far it is. */
+const PROGRESS_KEYS = 10_000;
+
+const head = z.object({
+  floeExport: z.literal(EXPORT_VERSION),
+  revision: z.number().int(),
+  prefix: z.string(),
+});
+const line = z.strictObject({
+  key: z.string(),
+  keyEncoding: z.literal("base64").optional(),
+  value: z.string(),
+  encoding: z.enum(["utf8", "base64"]),
+});
+const end = z.strictObject({ keys: z.number().int(), sha256: z.string() });
+
+/** Adds `floe export`. */
+export function registerExport(program: Program, context: CommandContext): void {
+  program
+    .command("export")
+    .summary("write keys and values as JSON lines")
+    .description(
+      "Writes all keys and values, or those that begin with a prefix, to standard output, all of one " +
+        "revision, one JSON object a line. Leases are left out: what goes with a lease is exported as " +
+        "any other key.",
+    )
+    .option("--prefix <prefix>", "only keys that begin with it", "")
+    .action(async (options: { readonly prefix: string }, command: Program) => {
+      const { client } = await openClient(command, context);
+      const hash = createHash("sha256");
+      const write = (value: object) => {
+        const text = `${JSON.stringify(value)}\n`;
+        hash.update(text);
+        context.stdout.write(text);
+      };
+      let keys = 0;
+      let isBegun = false;
+      const begin = (revision: number) => {
+        isBegun = true;
+        write({ floeExport: EXPORT_VERSION, revision, prefix: options.prefix });
+      };
+      const items = new StoreClient(client).range({ prefix: options.prefix }, {
+        onRevision: begin,
+      });
+      for await (const item of items) {
+        if (item.kind !== "row") continue;
+        const { text: value, encoding } = toJsonText(item.row.value);
+        write({ ...keyFields(item.row.key), value, encoding });
+        if (++keys % PROGRESS_KEYS === 0) context.stderr.write(`${keys} keys\n`);
+      }
+      if (!isBegun) begin(0);
+      context.stdout.write(`${JSON.stringify({ keys, sha256: hash.digest("hex") })}\n`);
+    });
+}
+
+/** Adds `floe import`. */
+export function registerImport(program: Program, context: CommandContext): void {
+  program
+    .command("import")
+    .summary("put the keys and values of an export")
+    .description(
+      "Checks a file of floe export to its end, and then puts its keys, up to " +
+        `${BATCH_KEYS_MAX} in a transaction. It may be run again after whatever failure: what is ` +
+        "done already is not done twice. Keys that are not in the file stay.",
+    )
+    .argument("<file>", "the file")
+    .action(async (file: string, _options: unknown, command: Program) => {
+      const { keys, sha256 } = await checkExport(file);
+      const { client } = await openClient(command, context);
+      const store = new StoreClient(client);
+      let done = 0;
+      let batch = 0;
+      for await (const operations of batchesOf(file)) {
+        // The same part of the same file is the same write, whoever sends it again.
+        const idempotencyKey = `import-${sha256.slice(0, 32)}-${batch++}`;
+        await store.transact({ then: operations }, { idempotencyKey });
+        const before = done;
+        done += operations.length;
+        if (Math.floor(before / PROGRESS_KEYS) !== Math.floor(done / PROGRESS_KEYS)) {
+          context.stderr.write(`${done} of ${keys} keys\n`);
+        }
+      }
+      context.stdout.write(`${done} keys\n`);
+    });
+}
+
+/** Reads a whole export. @throws {CommandError} when it is not whole, or not what was written. */
+async function checkExport(
+  file: string,
+): Promise<{ readonly keys: number; readonly sha256: string }> {
+  const hash = createHash("sha256");
+  let keys = -1;
+  let found: z.infer<typeof end> | null = null;
+  for await (const text of linesOf(file)) {
+    if (found !== null) throw damaged(file, "something follows its last line");
+    const value = parse(text, file);
+    const last = end.safeParse(value);
+    if (last.success && keys >= 0) {
+      found = last.data;
+      continue;
+    }
+    hash.update(`${text}\n`);
+    const isRead = keys < 0 ? head.safeParse(value).success : line.safeParse(value).success;
+    if (!isRead) throw damaged(file, `its line ${keys + 2} is none of floe export`);
+    keys++;
+  }
+  if (found === null) throw damaged(file, "its last line is missing: the export was interrupted");
+  const sha256 = hash.digest("hex");
+  if (found.keys !== keys || found.sha256 !== sha256) {
+    throw damaged(file, "it is not as floe export wrote it");
+  }
+  return { keys, sha256 };
+}
+
+async function* batchesOf(file: string): AsyncGenerator<readonly OperationBody[], void> {
+  let operations: OperationBody[] = [];
+  let length = 0;
+  for await (const text of linesOf(file)) {
+    const row = line.safeParse(parse(text, file));
+    if (!row.success) continue;
+    const isFull = operations.length >= BATCH_KEYS_MAX || length + text.length > BATCH_LENGTH_MAX;
+    if (isFull && operations.length > 0) {
+      yield operations;
+      operations = [];
+      length = 0;
+    }
+    operations.push({ put: row.data });
+    length += text.length;
+  }
+  if (operations.length > 0) yield operations;
+}
+
+async function* linesOf(file: string): AsyncGenerator<string, void> {
+  let rest = "";
+  const opened = await openFile(file);
+  for await (const chunk of opened.readable.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    if (rest.length > LINE_LENGTH_MAX) throw damaged(file, "a line is too long");
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
+}
+
+async function openFile(file: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(file);
+  } catch (cause) {
+    throw new CommandError(ExitCode.usage, `Cannot read ${file}: there is no such file`, { cause });
+  }
+}
+
+function parse(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new InputError(`Cannot import ${file}: a line is not JSON`, { cause });
+  }
+}
+
+function damaged(file: string, reason: string): CommandError {
+  return new CommandError(ExitCode.usage, `Cannot import ${file}: ${reason}. Nothing was written.`);
+}

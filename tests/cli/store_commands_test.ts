@@ -1,0 +1,346 @@
+import { deepEqual, equal, match, throws } from "node:assert/strict";
+import type { ChildOptions } from "../../lib/cli/child.ts";
+import { parseLines } from "../../lib/cli/commands/txn.ts";
+import { FakeNode } from "../http/fake_node.ts";
+import { floe } from "./fake_terminal.ts";
+
+function nodeOf(...keys: readonly string[]) {
+  const node = new FakeNode();
+  for (const key of keys) node.put(key, `value of ${key}`);
+  return node;
+}
+
+const asked = (node: FakeNode) => ({ hosts: { "a:1": node } });
+
+Deno.test("ls lists one level, or all, and is JSON lines for programs", async () => {
+  const node = nodeOf("a", "app/1", "app/jobs/1", "app/jobs/2");
+  equal((await floe(["ls"], asked(node))).stdout, "a\napp/\n");
+  equal((await floe(["ls", "app/"], asked(node))).stdout, "app/1\napp/jobs/\n");
+  const all = await floe(["ls", "app/", "-r", "--limit", "2"], asked(node));
+  equal(all.stdout, "app/1\napp/jobs/1\n");
+  const json = await floe(["ls", "-o", "json"], asked(node));
+  deepEqual(json.stdout.trimEnd().split("\n").map((line) => JSON.parse(line)), [
+    { key: "a", createRevision: 101, modRevision: 101, version: 1, lease: 0 },
+    { folder: "app/" },
+  ]);
+  deepEqual((await floe(["ls", "none"], asked(node))).code, 0);
+});
+
+Deno.test("ls and get show no control characters, and other bytes as base64", async () => {
+  const node = new FakeNode();
+  node.put("\u001b[2J", "\u0007");
+  node.put(Uint8Array.of(0xff), Uint8Array.of(0xfe));
+  const { stdout } = await floe(["get", "", "--prefix"], asked(node));
+  equal(stdout, "\\u001b[2J\t\\u0007\nbase64:/w==\tbase64:/g==\n");
+});
+
+Deno.test("get reads a prefix, and a revision", async () => {
+  const node = nodeOf("app/1", "app/2");
+  node.put("app/1", "new");
+  const all = await floe(["get", "app/", "--prefix"], asked(node));
+  equal(all.stdout, "app/1\tnew\napp/2\tvalue of app/2\n");
+  const before = await floe(["get", "app/1", "--revision", "102"], asked(node));
+  equal(before.stdout, "value of app/1");
+  const [first] =
+    (await floe(["get", "app/", "--prefix", "--revision", "101", "-o", "json"], asked(node)))
+      .stdout.split("\n");
+  equal(JSON.parse(first ?? "").value, "value of app/1");
+  const none = await floe(["get", "none", "--prefix"], asked(node));
+  deepEqual([none.code, none.stderr], [3, "floe: There is no such key\n"]);
+});
+
+Deno.test("del deletes a prefix at once", async () => {
+  const node = nodeOf("a", "app/1", "app/2");
+  const { stdout } = await floe(["del", "app/", "--prefix"], asked(node));
+  equal(stdout, "DELETED  DELETED AT\n2        104\n");
+  equal((await floe(["del", "app/", "--prefix"], asked(node))).code, 3);
+  equal((await floe(["del", "", "--prefix"], asked(node))).code, 2);
+  equal((await floe(["del", "a", "--prefix", "--if-revision", "1"], asked(node))).code, 2);
+  equal((await floe(["ls", "-r"], asked(node))).stdout, "a\n");
+});
+
+Deno.test("txn does JSON and lines alike", async () => {
+  const node = nodeOf("a");
+  const json = '{"if":[{"key":"a","exists":true}],"then":[{"put":{"key":"b","value":"x y"}}]}';
+  equal((await floe(["txn"], { ...asked(node), stdin: json })).code, 0);
+  const lines =
+    '# once more\nif value b = "x y"\nif version b < 2\n\nthen put b "\\u0041" 0\nthen get b\n';
+  const outcome = await floe(["txn"], { ...asked(node), stdin: lines });
+  const answer = JSON.parse(outcome.stdout);
+  deepEqual([outcome.code, answer.succeeded, answer.results[1].get.value], [0, true, "A"]);
+  const failed = await floe(["txn"], { ...asked(node), stdin: "if absent a\nelse get a" });
+  deepEqual([failed.code, JSON.parse(failed.stdout).results[0].get.key], [4, "a"]);
+});
+
+Deno.test("parseLines() reads every form", () => {
+  deepEqual(
+    parseLines(
+      [
+        "if exists a",
+        "if modRevision a > 5",
+        "if lease a != 0",
+        "if fence jobs/x 12",
+        "then delete a",
+        "then deletePrefix b/",
+        "then list c/",
+        "else put a v 7",
+      ].join("\n"),
+    ),
+    {
+      if: [
+        { key: "a", exists: true },
+        { key: "a", modRevision: { ">": 5 } },
+        { key: "a", lease: { "!=": 0 } },
+        { fence: { lock: "jobs/x", revision: 12 } },
+      ],
+      then: [{ delete: { key: "a" } }, { delete: { prefix: "b/" } }, { range: { prefix: "c/" } }],
+      else: [{ put: { key: "a", value: "v", lease: 7 } }],
+    },
+  );
+});
+
+for (
+  const text of [
+    "",
+    "when exists a",
+    "if",
+    "if exists",
+    "if exists a b",
+    "if value a == b",
+    "if value a =",
+    "if size a = 1",
+    "if version a = -1",
+    "if version a = x",
+    "if fence a",
+    "then",
+    "then put a",
+    "then put a b c d",
+    "then put a b x",
+    "then get",
+    "then rename a b",
+    'then put "a b',
+    'then put "a"b c',
+    'then put "\\x" c',
+  ]
+) {
+  Deno.test(`parseLines() refuses ${JSON.stringify(text)}`, () => {
+    throws(() => parseLines(text), { name: "InputError" });
+  });
+}
+
+Deno.test("txn refuses JSON that is no transaction before it asks", async () => {
+  for (const stdin of ["{", '{"then":[{"put":{}}]}', '{"thenn":[]}']) {
+    const outcome = await floe(["txn"], { ...asked(new FakeNode()), stdin });
+    deepEqual([outcome.code, outcome.requests.length], [2, 0]);
+    match(outcome.stderr, /^floe: Cannot read transaction/);
+  }
+});
+
+Deno.test("watch prints changes until it is stopped", async () => {
+  const node = nodeOf("app/1");
+  const stop = new AbortController();
+  let lines = 0;
+  const outcome = await floe(["watch", "app/", "--prefix", "--from", "1"], {
+    ...asked(node),
+    stop: stop.signal,
+    onOutput: () => {
+      lines++;
+      if (lines === 1) node.remove("app/1");
+      if (lines === 2) stop.abort();
+    },
+  });
+  deepEqual([outcome.code, outcome.stderr], [0, ""]);
+  equal(outcome.stdout, "101\tput\tapp/1\tvalue of app/1\n102\tdelete\tapp/1\n");
+});
+
+Deno.test("watch runs a command for each change, one after the other", async () => {
+  const node = nodeOf("a");
+  node.remove("a");
+  const stop = new AbortController();
+  const started: ChildOptions[] = [];
+  const outcome = await floe(["watch", "a", "--from", "1", "--", "sh", "-c", "cat"], {
+    ...asked(node),
+    stop: stop.signal,
+    startChild: (options) => {
+      started.push(options);
+      if (started.length === 2) stop.abort();
+      return { status: Promise.resolve(1), terminate: () => {} };
+    },
+  });
+  equal(outcome.code, 0);
+  deepEqual(started.map(({ env }) => env), [
+    { FLOE_KEY: "a", FLOE_TYPE: "put", FLOE_REVISION: "101" },
+    { FLOE_KEY: "a", FLOE_TYPE: "delete", FLOE_REVISION: "102" },
+  ]);
+  deepEqual(started.map(({ command }) => command), [["sh", "-c", "cat"], ["sh", "-c", "cat"]]);
+  equal(new TextDecoder().decode(started[0]?.input), "value of a");
+});
+
+Deno.test("watch ends with 3 where history has forgotten what it asks for", async () => {
+  const node = nodeOf("a", "b");
+  node.apply({ kind: "compact", revision: node.live.view.revision });
+  const outcome = await floe(["watch", "a", "--from", "101"], asked(node));
+  equal(outcome.code, 3);
+  match(outcome.stderr, /history begins at 103/);
+});
+
+Deno.test("lease grants, shows, lists, keeps and revokes", async () => {
+  const node = new FakeNode();
+  equal((await floe(["lease", "grant", "2m", "--id", "7"], asked(node))).stdout, "7\n");
+  equal((await floe(["put", "a", "x", "--lease", "7"], asked(node))).code, 0);
+  const shown = await floe(["lease", "show", "7"], asked(node));
+  equal(shown.stdout, "lease  7\nttl    120 s\nleft   120 s\nkey    a\n");
+  equal((await floe(["lease", "list"], asked(node))).stdout, "7\t120 s\n");
+  equal((await floe(["lease", "keepalive", "7", "--once"], asked(node))).stdout, "7\t120 s\n");
+  const revoked = await floe(["lease", "revoke", "7"], asked(node));
+  equal(revoked.stdout, "LEASE  KEYS DELETED  KEYS LEFT\n7      1             0\n");
+  for (const command of ["show", "revoke", "keepalive"]) {
+    equal((await floe(["lease", command, "7"], asked(node))).code, 3);
+  }
+  equal((await floe(["lease", "grant", "5s", "--id", "0"], asked(node))).code, 2);
+  for (const ttl of ["0", "25h", "1d", "-5", "1.5s", ""]) {
+    equal((await floe(["lease", "grant", ttl], asked(node))).code, 2);
+  }
+});
+
+Deno.test("lock runs its command with the fence, gives the lock up, and ends as the command", async () => {
+  const node = new FakeNode();
+  let env: Readonly<Record<string, string>> = {};
+  const outcome = await floe(["lock", "job", "--", "work", "--hard"], {
+    ...asked(node),
+    startChild: (options) => {
+      env = options.env;
+      deepEqual(options.command, ["work", "--hard"]);
+      equal(node.live.view.keyCount, 1);
+      return { status: Promise.resolve(42), terminate: () => {} };
+    },
+  });
+  deepEqual([outcome.code, outcome.stderr], [42, ""]);
+  deepEqual(Object.keys(env), ["FLOE_FENCE", "FLOE_LEASE"]);
+  equal(node.live.view.keyCount, 0);
+  equal(node.live.view.lease(Number(env["FLOE_LEASE"])), null);
+});
+
+Deno.test("lock waits for the one before it, whose fence then holds no more", async () => {
+  const node = new FakeNode();
+  const end = Promise.withResolvers<number>();
+  const order: string[] = [];
+  const fences: string[] = [];
+  const run = (name: string, status: () => Promise<number>) =>
+    floe(["lock", "job", "--", name], {
+      ...asked(node),
+      startChild: ({ env }) => {
+        order.push(name);
+        fences.push(env["FLOE_FENCE"] ?? "");
+        return { status: status(), terminate: () => {} };
+      },
+    });
+  const started = Promise.withResolvers<void>();
+  const first = run("first", () => {
+    started.resolve();
+    return end.promise;
+  });
+  await started.promise;
+  const second = run("second", () => Promise.resolve(0));
+  const fenced = (at: number) => ({
+    ...asked(node),
+    stdin: `if fence job ${fences[at]}\nthen put done by-${at}`,
+  });
+  equal((await floe(["txn"], fenced(0))).code, 0);
+  deepEqual(order, ["first"]);
+  end.resolve(0);
+  deepEqual([(await first).code, (await second).code, order], [0, 0, ["first", "second"]]);
+  // A holder that continues after its lock has gone fails at the store.
+  equal((await floe(["txn"], fenced(0))).code, 4);
+});
+
+Deno.test("lock stops its command when the lease is lost, and ends with 8", async () => {
+  const node = new FakeNode();
+  const ended = Promise.withResolvers<number>();
+  const outcome = await floe(["lock", "job", "--ttl", "1s", "--", "work"], {
+    ...asked(node),
+    startChild: ({ env }) => {
+      node.apply({ kind: "revokeLease", id: Number(env["FLOE_LEASE"]) });
+      return { status: ended.promise, terminate: () => ended.resolve(143) };
+    },
+  });
+  equal(outcome.code, 8);
+  match(outcome.stderr, /^floe: The lock "job" was lost/);
+});
+
+Deno.test("elect runs its command while elected, and listeners see who is", async () => {
+  const node = new FakeNode();
+  const stop = new AbortController();
+  const seen = Promise.withResolvers<void>();
+  const listening = floe(["elect", "boss", "--listen"], {
+    ...asked(node),
+    stop: stop.signal,
+    onOutput: (text) => {
+      if (text.includes("me")) seen.resolve();
+      if (text === "-\n" && node.commands.length > 1) stop.abort();
+    },
+  });
+  const elected = await floe(["elect", "boss", "--value", "me", "--", "lead"], {
+    ...asked(node),
+    startChild: () => ({ status: seen.promise.then(() => 0), terminate: () => {} }),
+  });
+  equal(elected.code, 0);
+  match((await listening).stdout, /[0-9]+\tme\n-\n$/);
+  for (const args of [["elect", "boss"], ["elect", "boss", "--listen", "--", "lead"]]) {
+    equal((await floe(args, asked(node))).code, 2);
+  }
+});
+
+async function withFile(text: string, work: (path: string) => Promise<void>): Promise<void> {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(path, text);
+    await work(path);
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+Deno.test("export and import carry keys of any bytes from one cluster to another", async () => {
+  const [from, to] = [nodeOf("app/1", "app/2", "b"), new FakeNode()];
+  from.put(Uint8Array.of(0xff, 0), Uint8Array.of(0xfe));
+  for (let at = 0; at < 300; at++) from.put(`many/${at}`, "v".repeat(3_000));
+  const exported = await floe(["export"], asked(from));
+  await withFile(exported.stdout, async (path) => {
+    equal((await floe(["import", path], asked(to))).stdout, "304 keys\n");
+    const written = to.commands.length;
+    deepEqual(
+      (await floe(["get", "", "--prefix"], asked(to))).stdout,
+      (await floe(["get", "", "--prefix"], asked(from))).stdout,
+    );
+    // Once more: every part is known already.
+    equal((await floe(["import", path], asked(to))).code, 0);
+    equal(to.commands.length, 2 * written);
+    equal(JSON.parse((await floe(["get", "b", "-o", "json"], asked(to))).stdout).version, 1);
+  });
+  const part = await floe(["export", "--prefix", "app/"], asked(from));
+  equal(JSON.parse(part.stdout.trimEnd().split("\n").at(-1) ?? "").keys, 2);
+});
+
+Deno.test("import refuses a file that is not whole before it writes anything", async () => {
+  const { stdout } = await floe(["export"], asked(nodeOf("a", "b", "c")));
+  const lines = stdout.trimEnd().split("\n");
+  const damaged = [
+    "",
+    lines.slice(0, -1).join("\n"),
+    stdout.slice(0, -5),
+    stdout.replace("value of b", "value of x"),
+    [...lines.slice(0, 2), ...lines.slice(3)].join("\n"),
+    lines.slice(1).join("\n"),
+    `${stdout}${lines[1]}\n`,
+    stdout.replace('"floeExport":1', '"floeExport":2'),
+    "not JSON\n",
+  ];
+  for (const text of damaged) {
+    await withFile(text, async (path) => {
+      const outcome = await floe(["import", path], asked(new FakeNode()));
+      deepEqual([outcome.code, outcome.requests.length], [2, 0], text);
+    });
+  }
+  equal((await floe(["import", "/nowhere"], asked(new FakeNode()))).code, 2);
+});
