@@ -42,13 +42,12 @@
  *
  * @example A command on its way through the log
  * ```ts
- * const [key, value] = ["greeting", "hello"].map((text) => new TextEncoder().encode(text));
+ * const key = new TextEncoder().encode("greeting");
+ * const value = new TextEncoder().encode("hello");
  * const put = { kind: "put", key, value, lease: 0, isPreviousWanted: false } as const;
  * const bytes = encodeCommand({ kind: "transaction", conditions: [], success: [put], failure: [] });
- * const store = new Store();
- * store.apply([{ index: toLogIndex(1), kind: "command", data: bytes }]);
- * const row = new StoreView(store).get(key);
- * if (row?.modRevision !== 1) throw new Error("it is not there");
+ * const command = decodeCommand(bytes);
+ * if (command.kind !== "transaction" || command.success.length !== 1) throw new Error("not itself");
  * ```
  *
  * @module
