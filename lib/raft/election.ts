@@ -377,7 +377,8 @@ export function answerDurableVotes(state: CoreState): void {
 
 function answer(state: CoreState, vote: PendingVote): void {
   const { candidate, term, session, epoch, ticket } = vote;
-  const certifier = assertDefined(state.epochs.signing(epoch), "Votes of ended epochs are dropped");
+  const certifier = state.epochs.signing(epoch);
+  if (certifier === null) return; // The vote stands, but its epoch ended before it was durable.
   const share = ticket === null ? null : certifier.sign(ticket);
   if (candidate === state.self) {
     if (share !== null) addOwnShare(state, session, share);

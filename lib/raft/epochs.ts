@@ -14,8 +14,11 @@ import type { Epoch, NodeId, Term } from "../types.ts";
 import type { MembersConfig, RaftConfig } from "./config.ts";
 import type { ProofKeys, SignedGrant } from "./term_proof.ts";
 
-/** How many memberships' identity keys are known at most: grants are of the newest ones. */
-const KNOWN_MAX = 4;
+/**
+ * How many memberships' identity keys are known at most. A node that is far behind is shown many: it keeps those
+ * that its log comes to next, and the newest, by which it knows whether it was removed.
+ */
+const KNOWN_MAX = 16;
 
 /** Whose grants are checked with what. */
 interface KnownGrants {
@@ -100,8 +103,8 @@ export class Epochs {
     const { epoch, sequence } = membership;
     if (sequence <= (this.known?.sequence ?? 0)) return;
     this.#known.push({ epoch, membership, grants: config.openGrants(membership) });
-    this.#known.splice(0, this.#known.length - KNOWN_MAX);
     if (!this.#certifiers.has(epoch)) this.#openShare(membership);
+    if (this.#known.length > KNOWN_MAX) this.#forget(this.#known.splice(KNOWN_MAX - 2, 1));
   }
 
   /** Others are on the disk now. Who was opened without its share gets it. */
@@ -139,10 +142,12 @@ export class Epochs {
   /** This epoch is in force: nobody signs under an earlier one again. */
   enter(epoch: Epoch): void {
     this.#inForce = epoch;
+    // Those of the epoch before are kept, to check the grants that were given under it.
+    const past = this.#known.filter((known) => known.epoch < epoch - 1);
+    this.#known = this.#known.filter((known) => known.epoch >= epoch - 1);
+    this.#forget(past);
     for (const [known, certifier] of this.#certifiers) {
       if (known < epoch) certifier.erase();
-      // The last one is kept, to check the grants that were given under it.
-      if (known < epoch - 1) this.#certifiers.delete(known);
     }
   }
 
@@ -155,6 +160,15 @@ export class Epochs {
   shareOf(epoch: Epoch): Uint8Array | null {
     const { current, next } = this.#shares;
     return [current, next].find((share) => share?.epoch === epoch)?.secret ?? null;
+  }
+
+  /** Whose last membership is known no more is signed and checked under no more. */
+  #forget(forgotten: readonly KnownGrants[]): void {
+    for (const { epoch } of forgotten) {
+      if (this.#known.some((known) => known.epoch === epoch)) continue;
+      this.#certifiers.get(epoch)?.erase();
+      this.#certifiers.delete(epoch);
+    }
   }
 
   /** A share of an attempt that came to nothing is none of the membership's. */

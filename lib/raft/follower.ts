@@ -262,6 +262,9 @@ export function snapshotReady(state: CoreState, snapshot: Snapshot): void {
   // at the vote had every committed entry.
   if (isNews && state.role.name === "leader") return;
   const from = state.certificate?.leader ?? null;
+  if (isNews && state.cluster.explainRecord(snapshot.members) !== null) {
+    return snapshotRefused(state, snapshot);
+  }
   if (isNews && !isTermPossible(state, snapshot)) {
     // It was needed when it came, but the log moved on while it was checked.
     refuseTerm(state, from ?? state.self, snapshot);

@@ -11,7 +11,7 @@ import {
   type MembershipSigner,
   toGroup,
 } from "../certificate/mod.ts";
-import { catching } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import type { DueStatement } from "../reshare/mod.ts";
 import type { NodeId } from "../types.ts";
 import type { SignatureRequest, SignatureResponse } from "./message.ts";
@@ -201,7 +201,12 @@ function dueSigner(state: CoreState): DueSigner | null {
   if (state.cluster.dueSigner !== null) return state.cluster.dueSigner;
   const { before } = change;
   const group = toGroup(due.by === before.epoch ? before : due.statement);
-  const signer = members.openSigner(group, epochs.shareOf(due.by));
+  // A share of an attempt that came to nothing is none of this group's.
+  const signer = catching(
+    InputError,
+    () => members.openSigner(group, epochs.shareOf(due.by)),
+    () => members.openSigner(group, null),
+  );
   state.cluster.dueSigner = { due, change: change.id, signer };
   return state.cluster.dueSigner;
 }

@@ -210,6 +210,31 @@ Deno.test("a removed node that was away disturbs nobody when it comes back, and 
   assert.deepEqual([leader.raft.state.currentTerm, leader.raft.state.role.name], [1, "leader"]);
 });
 
+Deno.test("a node that is many memberships behind is shown them, and stands on until the log brings them", () => {
+  const world = new ChangingCluster(THREE);
+  const leader = world.cluster.elect("n1");
+  world.cluster.isolate("n3");
+  for (let round = 0; round < 20; round++) {
+    world.change(leader, { ...THREE, isResharing: round % 5 === 0 });
+  }
+  world.cluster.heal();
+  const away = world.node(3);
+  world.cluster.intercept = (message) =>
+    /append|snapshot/.test(message.kind) && message.to === "n3" ? null : message;
+  for (const number of [1, 2]) world.node(number).tick(2 * ELECTION_TIMEOUT_TICKS);
+  world.cluster.network = [];
+  for (let times = 0; times < 3; times++) {
+    startElection(away);
+    world.cluster.deliver();
+  }
+  assert.equal(away.raft.state.members.newest.epoch, 1);
+  assert.equal(away.raft.state.cluster.isRemoved, false);
+  world.cluster.intercept = (message) => message;
+  world.cluster.elect("n1");
+  world.settle();
+  assert.deepEqual(world.configurationOf(3), world.configurationOf(1));
+});
+
 Deno.test("a removed node that comes back with its old share and log is elected by nobody", () => {
   const world = new ChangingCluster(FOUR);
   const leader = world.cluster.elect("n1");
