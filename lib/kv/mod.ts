@@ -74,6 +74,7 @@ export {
   ALL_KEYS,
   checkKeyBytes,
   checkRange,
+  compareKeys,
   KEY_BYTES_MAX,
   type KeyRange,
   keysWithPrefix,

@@ -188,10 +188,10 @@ class Run {
   #put({ key, value, lease, isPreviousWanted }: PutOperation): OperationAnswer {
     const { records, leases } = this.#store;
     const before = this.#store.get(key);
-    if (before === 0 && (value === null || lease === null)) throw new Refusal("keyNotFound");
     if (lease !== null && lease !== 0 && !leases.takesKeys(lease)) {
       throw new Refusal("leaseNotFound");
     }
+    if (before === 0 && (value === null || lease === null)) throw new Refusal("keyNotFound");
     const previous = isPreviousWanted && before !== 0 ? this.#copy(before) : null;
     const handle = this.#store.put({
       key,

@@ -61,6 +61,16 @@ export class StoreView {
     return this.#store.keys.liveKeys;
   }
 
+  /** Bytes that keys and values take in memory, history included. */
+  get bytes(): number {
+    return this.#store.keys.records.bytes;
+  }
+
+  /** Bytes that are set aside for them. */
+  get reservedBytes(): number {
+    return this.#store.keys.records.reservedBytes;
+  }
+
   /** A key as it is now, copied, or null. */
   get(key: Uint8Array): KeyValueRow | null {
     return this.#copy(this.#store.keys.get(key));
