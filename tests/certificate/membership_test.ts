@@ -176,8 +176,8 @@ Deno.test("a membership statement is text, one line a member", () => {
   assert.equal(epoch, "epoch 1");
   assert.equal(previous, `previous ${encodeHex(toFirstMembership(CLUSTER.genesis).hash)}`);
   const key = encodeHex(assertDefined(IDENTITIES.get("server_1"), "none"));
-  assert.ok(voter?.startsWith(`voter server_1 1 ${key} `), voter);
-  assert.ok(voter?.endsWith(" 10.0.0.1:7101 10.0.0.1:7201"), voter);
+  assert.ok(voter?.startsWith(`voter server_1 1 ${key} `), String(voter));
+  assert.ok(voter?.endsWith(" 10.0.0.1:7101 10.0.0.1:7201"), String(voter));
   assert.match(rest[2] ?? "", /^learner server_4 4 [0-9a-f]{64} [0-9a-f]{64} - 10.0.0.4:7101 -$/);
   assert.equal(rest.at(-2), "by 1");
 });
