@@ -37,10 +37,11 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["config", ["base", "frost", "certificate", "keygen", "raft", "storage", "transport"]],
   ["keys", ["base", "frost", "certificate", "keygen", "storage", "transport", "config"]],
   ["node", BELOW_NODE],
+  ["etcd", ["base", "kv", "node"]],
   ["wire", ["base", "kv"]],
-  ["http", ["base", "certificate", "kv", "config", "node", "wire"]],
+  ["http", ["base", "certificate", "kv", "config", "node", "etcd", "wire"]],
   ["client", ["base", "kv", "wire"]],
-  ["cli", [...BELOW_NODE, "node", "wire", "http", "client"]],
+  ["cli", [...BELOW_NODE, "node", "etcd", "wire", "http", "client"]],
   ["main", ["base", "cli"]],
 ]);
 

@@ -1,0 +1,224 @@
+/**
+ * etcd's services Cluster, Maintenance and Auth, as far as Floe has what they are about.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { ALL_KEYS } from "../kv/mod.ts";
+import type { NodeApi } from "../node/mod.ts";
+import { toLogIndex } from "../types.ts";
+import { admitRead, admitScope, type Call, type EtcdCaller, TIMEOUT_MS, turn } from "./call.ts";
+import type { ClusterIdentity, MemberAddresses } from "./cluster_identity.ts";
+import { refuse, unimplemented } from "./errors.ts";
+import type { Member, ResponseHeader } from "./messages.ts";
+
+/** The version of etcd's API that is served: what clients ask for to see what they may use. */
+export const ETCD_VERSION = "3.5.21";
+/** The version that all members have, in etcd's way of counting. */
+export const ETCD_CLUSTER_VERSION = "3.5.0";
+
+/** How the API decides who may do what. */
+export interface Admission {
+  /** Whether tokens are demanded. */
+  readonly isEnabled: boolean;
+  /** What the holder of a token may do; null for a token that is not known. */
+  callerOf(token: string): EtcdCaller | null;
+}
+
+/** What the services of this file are made of. */
+interface ClusterParts {
+  readonly node: NodeApi;
+  readonly identity: ClusterIdentity;
+  /** The cluster's nodes. */
+  readonly members: () => readonly MemberAddresses[];
+  /** Whether clients connect with TLS. */
+  readonly isTls: boolean;
+  /** Who may do what. */
+  readonly admission: Admission;
+}
+
+interface OnlyHeader {
+  readonly header: ResponseHeader;
+}
+
+/** etcd's service Cluster. */
+export class ClusterService {
+  readonly #parts: ClusterParts;
+
+  /** `parts` are used as they are. */
+  constructor(parts: ClusterParts) {
+    this.#parts = parts;
+  }
+
+  /** Every node. Its client addresses are those of the way over which they were asked for. */
+  async memberList(
+    { linearizable }: { readonly linearizable: boolean },
+    call: Call,
+  ): Promise<OnlyHeader & { readonly members: readonly Member[] }> {
+    call.caller();
+    const { node, identity, members } = this.#parts;
+    const consistency = linearizable ? "linearizable" : "stale";
+    const { revision } = await node.view({ consistency, timeoutMs: TIMEOUT_MS });
+    return {
+      header: identity.header(revision),
+      members: members().map((member) => this.#toMember(member, call)),
+    };
+  }
+
+  #toMember({ id, peer, api, etcd }: MemberAddresses, { way }: Call): Member {
+    const scheme = this.#parts.isTls ? "https" : "http";
+    const client = way === "grpc" ? etcd ?? api : api;
+    return {
+      ID: this.#parts.identity.memberId(id),
+      name: id,
+      peerURLs: [`http://${peer}`],
+      clientURLs: [`${scheme}://${client}`],
+    };
+  }
+}
+
+/** etcd's service Maintenance. */
+export class MaintenanceService {
+  readonly #parts: ClusterParts;
+
+  /** `parts` are used as they are. */
+  constructor(parts: ClusterParts) {
+    this.#parts = parts;
+  }
+
+  /** How the node is. */
+  async status(_request: object, call: Call): Promise<Status> {
+    call.caller();
+    const { node, identity } = this.#parts;
+    const { leader, term, lastLogIndex, appliedIndex, trouble } = node.status();
+    const view = await node.view({ consistency: "stale", timeoutMs: TIMEOUT_MS });
+    return {
+      header: identity.header(view.revision),
+      version: ETCD_VERSION,
+      // etcdctl divides by it.
+      dbSize: Math.max(1, view.reservedBytes),
+      dbSizeInUse: view.bytes,
+      leader: leader === null ? 0n : identity.memberId(leader),
+      raftIndex: BigInt(lastLogIndex),
+      raftTerm: BigInt(term),
+      raftAppliedIndex: BigInt(appliedIndex),
+      errors: [
+        ...(leader === null ? ["etcdserver: no leader"] : []),
+        ...(trouble === null ? [] : [trouble]),
+      ],
+    };
+  }
+
+  /** There are no alarms: a disk that is full, or data that are damaged, stop the node. */
+  async alarm(
+    { action }: { readonly action: string },
+    call: Call,
+  ): Promise<OnlyHeader> {
+    call.caller();
+    if (action === "ACTIVATE") {
+      throw unimplemented("there are no alarms; GET /v1/status says what is wrong with a node");
+    }
+    return { header: await this.#parts.identity.headerNow() };
+  }
+
+  /** A hash over all keys as they were at a revision. It is another one than etcd's. */
+  async hash(
+    { revision: asked }: { readonly revision: number },
+    call: Call,
+  ): Promise<OnlyHeader & Hash> {
+    admitRead(call, ALL_KEYS);
+    const { node, identity } = this.#parts;
+    const view = await node.view({ consistency: "stale", timeoutMs: TIMEOUT_MS });
+    if (asked > Math.max(1, view.revision)) throw refuse("futureRevision");
+    const at = toLogIndex(asked > 0 ? Math.min(asked, view.revision) : view.revision);
+    const read = view.range({ keys: ALL_KEYS, revision: at });
+    const hash = createHash("sha256");
+    while (true) {
+      const slice = read.next();
+      if (slice.kind !== "slice") throw refuse("compacted");
+      for (const item of slice.items) {
+        if (item.kind !== "row") continue;
+        const { key, value, createRevision, modRevision, version, lease } = item.row;
+        hash.update(JSON.stringify([key.toHex(), createRevision, modRevision, version, lease]));
+        hash.update(value);
+      }
+      if (slice.isDone) break;
+      await turn();
+    }
+    return {
+      header: identity.header(view.revision),
+      hash: hash.digest().readUInt32BE(),
+      compact_revision: view.compactedRevision,
+      hash_revision: at,
+    };
+  }
+
+  /** Hands leadership over; the node that is asked must be the leader. */
+  async moveLeader({ targetID }: { readonly targetID: bigint }, call: Call): Promise<OnlyHeader> {
+    admitScope(call, "admin");
+    const { node, identity, members } = this.#parts;
+    const target = members().find(({ id }) => identity.memberId(id) === targetID);
+    if (target === undefined) throw refuse("badTransferee");
+    await node.transferLeadership(target.id);
+    return { header: await identity.headerNow() };
+  }
+}
+
+interface Status extends OnlyHeader {
+  readonly version: string;
+  readonly dbSize: number;
+  readonly dbSizeInUse: number;
+  readonly leader: bigint;
+  readonly raftIndex: bigint;
+  readonly raftTerm: bigint;
+  readonly raftAppliedIndex: bigint;
+  readonly errors: readonly string[];
+}
+
+interface Hash {
+  readonly hash: number;
+  readonly compact_revision: number;
+  readonly hash_revision: number;
+}
+
+/** etcd's service Auth: Floe's tokens are its passwords. */
+export class AuthService {
+  readonly #parts: ClusterParts;
+
+  /** `parts` are used as they are. */
+  constructor(parts: ClusterParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes a Floe token for a password, whatever the user's name, and answers with it. */
+  async authenticate(
+    { name, password }: { readonly name: string; readonly password: string },
+  ): Promise<OnlyHeader & { readonly token: string }> {
+    const { admission, identity } = this.#parts;
+    if (!admission.isEnabled) throw refuse("authNotEnabled");
+    if (name === "") throw refuse("userEmpty");
+    if (admission.callerOf(password) === null) throw refuse("authFailed");
+    return { header: await identity.headerNow(), token: password };
+  }
+
+  /** Whether tokens are demanded. */
+  async status(): Promise<OnlyHeader & { readonly enabled: boolean }> {
+    const { admission, identity } = this.#parts;
+    return { header: await identity.headerNow(), enabled: admission.isEnabled };
+  }
+}
+
+/**
+ * What the sender of a request may do.
+ *
+ * @throws {EtcdError} where tokens are demanded and this is none, or one that is not known.
+ */
+export function callerOf(admission: Admission, token: string | null): EtcdCaller {
+  if (!admission.isEnabled) return { scopes: ["admin"], prefixes: [] };
+  if (token === null || token === "") throw refuse("userEmpty");
+  // etcd's own clients send the bare token.
+  const caller = admission.callerOf(token.replace(/^Bearer +/i, ""));
+  if (caller === null) throw refuse("invalidToken");
+  return caller;
+}

@@ -1,0 +1,385 @@
+/**
+ * etcd's protocol over gRPC, on a port of its own. `@grpc/grpc-js` is loaded when a server starts, and not
+ * before: a node without an `etcd` address has nothing of it in memory.
+ *
+ * Connections are accepted here and handed to gRPC, so that their number is bounded, and so is the time
+ * that one may be there for nothing.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import type { AddressInfo, Server as NetServer, Socket } from "node:net";
+import { createServer } from "node:net";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import type {
+  ConnectionInjector,
+  handleBidiStreamingCall,
+  handleUnaryCall,
+  Metadata,
+  Server,
+  ServerDuplexStream,
+  ServiceDefinition,
+  UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { isLoopback } from "../address.ts";
+import { EnvironmentError, messageOf } from "../errors.ts";
+import type { Call } from "./call.ts";
+import { type Admission, callerOf } from "./cluster.ts";
+import { CODES, EtcdError, refuse, toEtcdError } from "./errors.ts";
+import type { Answer, Request, Rpc } from "./rpcs.ts";
+
+/** Most connections at once. */
+export const GRPC_CONNECTIONS_MAX = 256;
+/** Most calls on one connection at once. */
+const STREAMS_PER_CONNECTION_MAX = 1_000;
+/** Most calls at once, those that are streams included. */
+const CALLS_MAX = 4_096;
+/** Most bytes in one message that a client sends: a request of etcd's size, with its frame. */
+const MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
+/** How long a connection may be there without a call. */
+const IDLE_MS = 5 * 60_000;
+/** How long a TLS handshake may take. */
+const HANDSHAKE_MS = 10_000;
+/** How often a silent client is asked whether it is still there, and how long it may take to answer. */
+const KEEPALIVE_MS = 30_000;
+const KEEPALIVE_TIMEOUT_MS = 10_000;
+/** How long a client may take to read one answer of a stream. */
+const STALLED_MS = 60_000;
+/** How long calls under way may take once the server is to stop. */
+const SHUTDOWN_MS = 1_000;
+
+/** A certificate chain and its key, PEM. */
+interface Keys {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What is served, and where. */
+export interface GrpcServerOptions {
+  /** The calls. */
+  readonly rpcs: readonly Rpc[];
+  /** Who may do what. */
+  readonly admission: Admission;
+  /** The address to listen on. */
+  readonly hostname: string;
+  /** The port to listen on; 0 lets the system choose. */
+  readonly port: number;
+  /** What makes it TLS. */
+  readonly tls?: Keys;
+  /** Refuses to serve where others than this machine can reach it: without tokens. */
+  readonly isLoopbackOnly?: boolean;
+  /** Most connections; by default {@linkcode GRPC_CONNECTIONS_MAX}. */
+  readonly connectionsMax?: number;
+  /** Called with every error that nobody foresaw. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** A server that listens. */
+export interface GrpcServer {
+  /** The port it listens on. */
+  readonly port: number;
+  /** How many connections there are. */
+  readonly connections: () => number;
+  /** Takes another certificate, for the connections to come. */
+  replaceTlsKeys(keys: Keys): void;
+  /** Ends all calls and connections, and settles when they have ended. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves etcd's protocol until it is closed.
+ *
+ * @throws {EnvironmentError} when the address cannot be listened on, or not with these keys.
+ */
+export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+  const grpc = await import("@grpc/grpc-js");
+  const server = new grpc.Server({
+    "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+    "grpc.max_send_message_length": -1,
+    "grpc.max_concurrent_streams": STREAMS_PER_CONNECTION_MAX,
+    "grpc.max_connection_idle_ms": IDLE_MS,
+    "grpc.keepalive_time_ms": KEEPALIVE_MS,
+    "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+  });
+  const stopping = new AbortController();
+  const calls = new Calls(options, stopping.signal);
+  addServices(server, options.rpcs, calls);
+  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  const listener = createListener(options, injector);
+  await listen(listener.server, options);
+  const { address, port } = listener.server.address() as AddressInfo;
+  if (options.isLoopbackOnly === true && !isLoopback(address)) {
+    listener.server.close();
+    throw new EnvironmentError(
+      `Cannot serve etcd's clients on ${options.hostname} without tokens: other machines reach it at ` +
+        `${address}. Listen on 127.0.0.1, or demand tokens with --require-token.`,
+    );
+  }
+  return {
+    port,
+    connections: () => listener.open.size,
+    replaceTlsKeys: (keys) => listener.tls?.setSecureContext({ ...keys }),
+    close: async () => {
+      stopping.abort();
+      const closed = new Promise<void>((resolve) => listener.server.close(() => resolve()));
+      injector.drain(SHUTDOWN_MS);
+      await untilEmpty(listener.open, SHUTDOWN_MS);
+      for (const socket of listener.open) socket.destroy();
+      server.forceShutdown();
+      await closed;
+    },
+  };
+}
+
+interface Listener {
+  readonly server: NetServer;
+  readonly tls: TlsServer | null;
+  readonly open: ReadonlySet<Socket>;
+}
+
+function createListener(
+  { tls, connectionsMax = GRPC_CONNECTIONS_MAX }: GrpcServerOptions,
+  injector: ConnectionInjector,
+): Listener {
+  const open = new Set<Socket>();
+  const take = (socket: Socket) => {
+    if (open.size >= connectionsMax) return void socket.destroy();
+    open.add(socket);
+    socket.setNoDelay(true);
+    // A connection that breaks is its client's affair; gRPC learns it by its end.
+    socket.on("error", () => {});
+    socket.on("close", () => open.delete(socket));
+    injector.injectConnection(socket);
+  };
+  if (tls === undefined) return { server: createServer(take), tls: null, open };
+  try {
+    const settings = { ...tls, ALPNProtocols: ["h2"], handshakeTimeout: HANDSHAKE_MS };
+    const server = createTlsServer(settings, take);
+    server.on("tlsClientError", () => {});
+    return { server, tls: server, open };
+  } catch (cause) {
+    throw new EnvironmentError(`Cannot serve gRPC with this certificate: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+function listen(server: NetServer, { hostname, port }: GrpcServerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause) => {
+      reject(
+        new EnvironmentError(
+          `Cannot listen on ${hostname}:${port} for etcd's clients: ${messageOf(cause)}. ` +
+            "Stop whatever listens there, or change this node's `etcd` address in cluster.json",
+          { cause },
+        ),
+      );
+    });
+    server.listen(port, hostname, () => resolve());
+  });
+}
+
+async function untilEmpty(open: ReadonlySet<Socket>, milliseconds: number): Promise<void> {
+  const ended = Promise.all(
+    [...open].map((socket) => new Promise<void>((resolve) => socket.once("close", resolve))),
+  );
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, milliseconds);
+  await Promise.race([ended, late.promise]);
+  clearTimeout(timer);
+}
+
+/** Messages stay bytes until a handler reads them, so that what cannot be read is answered as such. */
+function addServices(server: Server, rpcs: readonly Rpc[], calls: Calls): void {
+  const services = new Map<string, [ServiceDefinition, UntypedServiceImplementation]>();
+  for (const rpc of rpcs) {
+    const [service = "", method = ""] = rpc.name.split("/");
+    const [definition, implementation] = services.get(service) ?? [{}, {}];
+    services.set(service, [
+      {
+        ...definition,
+        [method]: {
+          path: `/${rpc.name}`,
+          requestStream: rpc.kind === "stream",
+          responseStream: rpc.kind === "stream",
+          requestSerialize: asBuffer,
+          requestDeserialize: asBytes,
+          responseSerialize: asBuffer,
+          responseDeserialize: asBytes,
+        },
+      },
+      { ...implementation, [method]: calls.handlerOf(rpc) },
+    ]);
+  }
+  for (const [definition, implementation] of services.values()) {
+    server.addService(definition, implementation);
+  }
+}
+
+type Handler =
+  | handleUnaryCall<Uint8Array, Uint8Array>
+  | handleBidiStreamingCall<
+    Uint8Array,
+    Uint8Array
+  >;
+
+/** The calls under way. */
+class Calls {
+  readonly #options: GrpcServerOptions;
+  readonly #stopping: AbortSignal;
+  #count = 0;
+
+  constructor(options: GrpcServerOptions, stopping: AbortSignal) {
+    this.#options = options;
+    this.#stopping = stopping;
+  }
+
+  handlerOf(rpc: Rpc): Handler {
+    if (rpc.kind === "unary") return this.#unary(rpc);
+    return (stream: ServerDuplexStream<Uint8Array, Uint8Array>) => void this.#stream(rpc, stream);
+  }
+
+  #unary(rpc: Extract<Rpc, { kind: "unary" }>): handleUnaryCall<Uint8Array, Uint8Array> {
+    return async (from, answer) => {
+      const ended = new AbortController();
+      from.on("cancelled", () => ended.abort());
+      try {
+        this.#enter();
+        const call = this.#toCall(from.metadata, ended.signal);
+        answer(null, rpc.encode(await rpc.answer(rpc.decode(from.request), call)));
+      } catch (error) {
+        answer(this.#toStatus(error));
+      } finally {
+        this.#count--;
+      }
+    };
+  }
+
+  async #stream(
+    rpc: Extract<Rpc, { kind: "stream" }>,
+    stream: ServerDuplexStream<Uint8Array, Uint8Array>,
+  ): Promise<void> {
+    const ended = new AbortController();
+    stream.on("cancelled", () => ended.abort());
+    stream.on("close", () => ended.abort());
+    try {
+      this.#enter();
+      const call = this.#toCall(stream.metadata, ended.signal);
+      const answers = rpc.answer(received(rpc, stream), call);
+      await sendAll(rpc, stream, { answers, signal: call.signal });
+      if (this.#stopping.aborted) throw refuse("stopped");
+      stream.end();
+    } catch (error) {
+      stream.emit("error", this.#toStatus(error));
+    } finally {
+      this.#count--;
+    }
+  }
+
+  /** Counts a call, also one too many: it leaves as every other. */
+  #enter(): void {
+    this.#count++;
+    if (this.#count > CALLS_MAX) throw refuse("tooManyRequests");
+    if (this.#stopping.aborted) throw refuse("stopped");
+  }
+
+  #toCall(metadata: Metadata, ended: AbortSignal): Call {
+    const token = textOf(metadata, "token") ?? textOf(metadata, "authorization");
+    const caller = () => callerOf(this.#options.admission, token);
+    return {
+      caller,
+      way: "grpc",
+      requiresLeader: textOf(metadata, "hasleader") === "true",
+      signal: AbortSignal.any([ended, this.#stopping]),
+    };
+  }
+
+  #toStatus(error: unknown): { readonly code: number; readonly details: string } {
+    const refusal = toEtcdError(error);
+    if (refusal.code === "internal") this.#options.onError?.(error);
+    return { code: CODES[refusal.code], details: refusal.message };
+  }
+}
+
+function textOf(metadata: Metadata, name: string): string | null {
+  const [value] = metadata.get(name);
+  return typeof value === "string" ? value : null;
+}
+
+/** What a client sends, one message at a time: the next one is read when the last one was taken. */
+async function* received(
+  rpc: Rpc,
+  stream: ServerDuplexStream<Uint8Array, Uint8Array>,
+): AsyncGenerator<Request, void> {
+  const waiting: Uint8Array[] = [];
+  let isOver = false;
+  let wake = Promise.withResolvers<void>();
+  const end = () => {
+    isOver = true;
+    wake.resolve();
+  };
+  for (const event of ["end", "error", "close", "cancelled"]) stream.on(event, end);
+  stream.on("data", (bytes: Uint8Array) => {
+    waiting.push(bytes);
+    stream.pause();
+    wake.resolve();
+  });
+  while (true) {
+    const bytes = waiting.shift();
+    if (bytes !== undefined) yield rpc.decode(bytes);
+    else if (isOver) return;
+    else {
+      wake = Promise.withResolvers();
+      stream.resume();
+      await wake.promise;
+    }
+  }
+}
+
+/** Sends answers as fast as the client reads them. */
+async function sendAll(
+  rpc: Rpc,
+  stream: ServerDuplexStream<Uint8Array, Uint8Array>,
+  { answers, signal }: {
+    readonly answers: AsyncGenerator<Answer, void>;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  for await (const answer of answers) {
+    if (signal.aborted) return;
+    if (!stream.write(rpc.encode(answer))) await drained(stream, signal);
+  }
+}
+
+function drained(
+  stream: ServerDuplexStream<Uint8Array, Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      settle();
+      reject(new EtcdError("deadlineExceeded", "etcdserver: the client does not read its answers"));
+    }, STALLED_MS);
+    const onEnd = () => {
+      settle();
+      resolve();
+    };
+    const settle = () => {
+      clearTimeout(timer);
+      stream.off("drain", onEnd);
+      signal.removeEventListener("abort", onEnd);
+    };
+    stream.once("drain", onEnd);
+    signal.addEventListener("abort", onEnd, { once: true });
+  });
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Not as a Buffer, of which a slice is no copy. */
+function asBytes({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

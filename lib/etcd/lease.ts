@@ -1,0 +1,165 @@
+/**
+ * etcd's service Lease.
+ *
+ * @module
+ */
+
+import { InvariantError } from "../assert.ts";
+import { checkLeaseTtl, coversRange, singleKey, type StoreView } from "../kv/mod.ts";
+import type { NodeApi } from "../node/mod.ts";
+import { admitRead, admitScope, type Call, type EtcdCaller, TIMEOUT_MS } from "./call.ts";
+import type { ClusterIdentity } from "./cluster_identity.ts";
+import { EtcdError, refuse } from "./errors.ts";
+import type { LeaseKeepAliveResponse, LeaseRequest, ResponseHeader } from "./messages.ts";
+
+/** Most keys of a lease that are shown, or looked at to see whose they are. */
+const LEASE_KEYS_MAX = 10_000;
+/** The longest time to live, as `lib/kv` has it. */
+const TTL_SECONDS_MAX = 86_400;
+
+/** See the module. */
+export class LeaseService {
+  readonly #node: NodeApi;
+  readonly #identity: ClusterIdentity;
+
+  /** Asks `node`. */
+  constructor(node: NodeApi, identity: ClusterIdentity) {
+    this.#node = node;
+    this.#identity = identity;
+  }
+
+  /** Makes a lease. */
+  async grant(
+    { ID, TTL }: { readonly ID: number; readonly TTL: number },
+    call: Call,
+  ): Promise<{ readonly header: ResponseHeader; readonly ID: number; readonly TTL: number }> {
+    admitScope(call, "write");
+    if (TTL > TTL_SECONDS_MAX) throw refuse("leaseTtlTooLarge");
+    const id = ID === 0 ? drawLeaseId() : ID;
+    if (!isLeaseId(id)) {
+      throw new EtcdError(
+        "invalidArgument",
+        "etcdserver: Floe's lease ids are from 1 to 2^53 - 1; 0 lets the node choose one",
+      );
+    }
+    // etcd makes of a time that is too short the shortest that it has.
+    const ttlSeconds = Math.max(1, TTL);
+    checkLeaseTtl(ttlSeconds);
+    const command = { kind: "grantLease", id, ttlSeconds } as const;
+    const { result } = await this.#node.write(command, { timeoutMs: TIMEOUT_MS });
+    if (result.kind === "leaseRefused") {
+      throw refuse(result.reason === "exists" ? "leaseExists" : "tooManyRequests");
+    }
+    return { header: this.#identity.header(result.revision), ID: id, TTL: ttlSeconds };
+  }
+
+  /** Ends a lease, and its keys go. */
+  async revoke({ ID }: LeaseRequest, call: Call): Promise<{ readonly header: ResponseHeader }> {
+    admitScope(call, "write");
+    if (!isLeaseId(ID)) throw refuse("leaseNotFound");
+    await this.#admitLease(ID, call);
+    const command = { kind: "revokeLease", id: ID } as const;
+    const { result } = await this.#node.write(command, { timeoutMs: TIMEOUT_MS });
+    if (result.kind !== "leaseRevoked") {
+      throw new InvariantError(`The end of a lease was answered as ${result.kind}`);
+    }
+    if (!result.wasThere) throw refuse("leaseNotFound");
+    return { header: this.#identity.header(result.revision) };
+  }
+
+  /** Keeps leases alive, one after the other. One that is not there has no time to live. */
+  async *keepAlive(
+    requests: AsyncIterable<LeaseRequest>,
+    call: Call,
+  ): AsyncGenerator<LeaseKeepAliveResponse, void> {
+    for await (const { ID } of requests) {
+      if (call.signal.aborted) return;
+      admitScope(call, "write");
+      const header = await this.#identity.headerNow();
+      yield { header, ID, TTL: await this.#keepOne(ID) };
+    }
+  }
+
+  async #keepOne(id: number): Promise<number> {
+    if (!isLeaseId(id)) return 0;
+    const answer = await this.#node.keepAlive(id, { timeoutMs: TIMEOUT_MS });
+    return answer.kind === "lease" ? answer.lease.ttlSeconds : 0;
+  }
+
+  /** How long a lease still lives. */
+  async timeToLive(
+    { ID, keys: wantsKeys }: { readonly ID: number; readonly keys: boolean },
+    call: Call,
+  ): Promise<LeaseTimes> {
+    admitScope(call, "read");
+    const answer = isLeaseId(ID)
+      ? await this.#node.leaseTimes(ID, { timeoutMs: TIMEOUT_MS })
+      : { kind: "leaseNotFound" } as const;
+    const view = await this.#node.view({ consistency: "linearizable", timeoutMs: TIMEOUT_MS });
+    const header = this.#identity.header(view.revision);
+    if (answer.kind === "leaseNotFound") return { header, ID, TTL: -1 };
+    const keys = wantsKeys ? view.leaseKeys(ID, LEASE_KEYS_MAX) : [];
+    for (const key of keys) admitRead(call, singleKey(key));
+    return {
+      header,
+      ID,
+      TTL: answer.secondsLeft,
+      grantedTTL: answer.lease.ttlSeconds,
+      keys,
+    };
+  }
+
+  /** Every lease that the caller may see. */
+  async leases(_request: object, call: Call): Promise<Leases> {
+    admitScope(call, "read");
+    const view = await this.#node.view({ consistency: "linearizable", timeoutMs: TIMEOUT_MS });
+    const caller = call.caller();
+    const seen = view.leases().filter(({ id }) => maySee(view, caller, id));
+    return {
+      header: this.#identity.header(view.revision),
+      leases: seen.map(({ id }) => ({ ID: id })),
+    };
+  }
+
+  /** A token with prefixes cannot end a lease that has keys of others. */
+  async #admitLease(id: number, call: Call): Promise<void> {
+    const caller = call.caller();
+    if (caller.prefixes.length === 0) return;
+    const view = await this.#node.view({ consistency: "linearizable", timeoutMs: TIMEOUT_MS });
+    if (!hasOwnKeysOnly(view, caller, id)) throw refuse("permissionDenied");
+  }
+}
+
+interface LeaseTimes {
+  readonly header: ResponseHeader;
+  readonly ID: number;
+  readonly TTL: number;
+  readonly grantedTTL?: number;
+  readonly keys?: readonly Uint8Array[];
+}
+
+interface Leases {
+  readonly header: ResponseHeader;
+  readonly leases: readonly { readonly ID: number }[];
+}
+
+/** An id that nobody finds by trying. */
+export function drawLeaseId(): number {
+  const bits = new DataView(crypto.getRandomValues(new Uint8Array(8)).buffer).getBigUint64(0);
+  return Math.max(1, Number(bits >> 11n));
+}
+
+function isLeaseId(id: number): boolean {
+  return Number.isSafeInteger(id) && id > 0;
+}
+
+/** Whoever sees a lease can attach keys to it: one without keys is its maker's alone. */
+function maySee(view: StoreView, caller: EtcdCaller, id: number): boolean {
+  if (caller.prefixes.length === 0) return true;
+  return view.leaseKeyCount(id) > 0 && hasOwnKeysOnly(view, caller, id);
+}
+
+function hasOwnKeysOnly(view: StoreView, caller: EtcdCaller, id: number): boolean {
+  return view.leaseKeyCount(id) <= LEASE_KEYS_MAX &&
+    view.leaseKeys(id, LEASE_KEYS_MAX).every((key) => coversRange(caller, singleKey(key)));
+}

@@ -1,0 +1,399 @@
+/**
+ * Every call that etcd's protocol has: what it takes, what it answers, and who does it. The gateway and
+ * gRPC serve this table, and know of nothing else.
+ *
+ * @module
+ */
+
+import type { NodeApi } from "../node/mod.ts";
+import type { NodeId } from "../types.ts";
+import type { Call } from "./call.ts";
+import { ElectionService, LockService } from "./claims.ts";
+import { type Admission, AuthService, ClusterService, MaintenanceService } from "./cluster.ts";
+import { ClusterIdentity, type MemberAddresses } from "./cluster_identity.ts";
+import { unimplemented } from "./errors.ts";
+import { parseJson, writeJson } from "./json.ts";
+import { KvService } from "./kv.ts";
+import { LeaseService } from "./lease.ts";
+import * as messages from "./messages.ts";
+import { decodeMessage, encodeMessage } from "./protobuf.ts";
+import type { Draft, Message, Read } from "./shape.ts";
+import { WatchService } from "./watch.ts";
+
+/** A message that was read; its call knows its shape. */
+export type Request = object;
+/** An answer; its call knows its shape. */
+export type Answer = object;
+
+/** How a call reads requests and writes answers. */
+interface Codec {
+  /** From Protocol Buffers. @throws {EtcdError} */
+  readonly decode: (bytes: Uint8Array) => Request;
+  /** From JSON, as text or as values. @throws {EtcdError} */
+  readonly parse: (text: Uint8Array) => Request;
+  /** To Protocol Buffers. */
+  readonly encode: (answer: Answer) => Uint8Array<ArrayBuffer>;
+  /** As the gateway answers. */
+  readonly toJson: (answer: Answer) => unknown;
+}
+
+/** One call of the protocol. */
+export type Rpc =
+  & Codec
+  & {
+    /** `package.Service/Method`. */
+    readonly name: string;
+    /** Where the gateway serves it; gRPC alone has none. */
+    readonly paths: readonly string[];
+    /** Whether its client may send more requests than one. */
+    readonly takesStream: boolean;
+  }
+  & (
+    /** One answer. */
+    | { readonly kind: "unary"; readonly answer: (request: Request, call: Call) => Promise<Answer> }
+    /** Answers one after the other. */
+    | {
+      readonly kind: "stream";
+      readonly answer: (
+        requests: AsyncIterable<Request>,
+        call: Call,
+      ) => AsyncGenerator<Answer, void>;
+    }
+  );
+
+/** What the protocol is served from. */
+export interface EtcdParts {
+  /** Does the work. */
+  readonly node: NodeApi;
+  /** The node's own name. */
+  readonly self: NodeId;
+  /** The cluster's nodes. */
+  readonly members: () => readonly MemberAddresses[];
+  /** Whether clients connect with TLS. */
+  readonly isTls: boolean;
+  /** Who may do what. */
+  readonly admission: Admission;
+}
+
+/** All calls. */
+export function createRpcs(parts: EtcdParts): readonly Rpc[] {
+  const identity = new ClusterIdentity(parts.node, parts.self);
+  const kv = new KvService(parts.node, identity);
+  const inner = { ...parts, identity, kv };
+  return [
+    ...kvRpcs(kv),
+    ...watchAndLeaseRpcs(parts.node, identity),
+    ...clusterRpcs(inner),
+    ...claimRpcs(inner),
+    ...refusedRpcs(),
+  ];
+}
+
+function kvRpcs(kv: KvService): readonly Rpc[] {
+  const {
+    rangeRequest,
+    rangeResponse,
+    putRequest,
+    putResponse,
+    deleteRangeRequest,
+    deleteRangeResponse,
+    txnRequest,
+    txnResponse,
+    compactionRequest,
+    headerOnly,
+  } = messages;
+  return [
+    unary(
+      "etcdserverpb.KV/Range",
+      ["/v3/kv/range"],
+      [rangeRequest, rangeResponse],
+      (request, call) => kv.range(request, call),
+    ),
+    unary(
+      "etcdserverpb.KV/Put",
+      ["/v3/kv/put"],
+      [putRequest, putResponse],
+      (request, call) => kv.put(request, call),
+    ),
+    unary(
+      "etcdserverpb.KV/DeleteRange",
+      ["/v3/kv/deleterange"],
+      [deleteRangeRequest, deleteRangeResponse],
+      (request, call) => kv.deleteRange(request, call),
+    ),
+    unary(
+      "etcdserverpb.KV/Txn",
+      ["/v3/kv/txn"],
+      [txnRequest, txnResponse],
+      (request, call) => kv.txn(request, call),
+    ),
+    unary(
+      "etcdserverpb.KV/Compact",
+      ["/v3/kv/compaction"],
+      [compactionRequest, headerOnly],
+      (request, call) => kv.compact(request, call),
+    ),
+  ];
+}
+
+function watchAndLeaseRpcs(node: NodeApi, identity: ClusterIdentity): readonly Rpc[] {
+  const watches = new WatchService(node, identity);
+  const leases = new LeaseService(node, identity);
+  const { leaseRequest, headerOnly, empty } = messages;
+  return [
+    stream(
+      "etcdserverpb.Watch/Watch",
+      ["/v3/watch"],
+      [messages.watchRequest, messages.watchResponse],
+      (requests, call) => watches.watch(requests, call),
+    ),
+    unary(
+      "etcdserverpb.Lease/LeaseGrant",
+      ["/v3/lease/grant", "/v3/kv/lease/grant"],
+      [messages.leaseGrantRequest, messages.leaseGrantResponse],
+      (request, call) => leases.grant(request, call),
+    ),
+    unary(
+      "etcdserverpb.Lease/LeaseRevoke",
+      ["/v3/lease/revoke", "/v3/kv/lease/revoke"],
+      [leaseRequest, headerOnly],
+      (request, call) => leases.revoke(request, call),
+    ),
+    stream(
+      "etcdserverpb.Lease/LeaseKeepAlive",
+      ["/v3/lease/keepalive", "/v3/kv/lease/keepalive"],
+      [leaseRequest, messages.leaseKeepAliveResponse],
+      (requests, call) => leases.keepAlive(requests, call),
+    ),
+    unary(
+      "etcdserverpb.Lease/LeaseTimeToLive",
+      ["/v3/lease/timetolive", "/v3/kv/lease/timetolive"],
+      [messages.leaseTimeToLiveRequest, messages.leaseTimeToLiveResponse],
+      (request, call) => leases.timeToLive(request, call),
+    ),
+    unary(
+      "etcdserverpb.Lease/LeaseLeases",
+      ["/v3/lease/leases", "/v3/kv/lease/leases"],
+      [empty, messages.leaseLeasesResponse],
+      (request, call) => leases.leases(request, call),
+    ),
+  ];
+}
+
+type ClusterParts = EtcdParts & { readonly identity: ClusterIdentity; readonly kv: KvService };
+
+function clusterRpcs(parts: ClusterParts): readonly Rpc[] {
+  const cluster = new ClusterService(parts);
+  const maintenance = new MaintenanceService(parts);
+  const auth = new AuthService(parts);
+  const { empty, headerOnly, hashRequest, hashResponse } = messages;
+  return [
+    unary(
+      "etcdserverpb.Cluster/MemberList",
+      ["/v3/cluster/member/list"],
+      [messages.memberListRequest, messages.memberListResponse],
+      (request, call) => cluster.memberList(request, call),
+    ),
+    unary(
+      "etcdserverpb.Maintenance/Status",
+      ["/v3/maintenance/status"],
+      [empty, messages.statusResponse],
+      (request, call) => maintenance.status(request, call),
+    ),
+    unary(
+      "etcdserverpb.Maintenance/Alarm",
+      ["/v3/maintenance/alarm"],
+      [messages.alarmRequest, messages.alarmResponse],
+      (request, call) => maintenance.alarm(request, call),
+    ),
+    unary(
+      "etcdserverpb.Maintenance/Hash",
+      ["/v3/maintenance/hash"],
+      [hashRequest, hashResponse],
+      (_request, call) => maintenance.hash({ revision: 0 }, call),
+    ),
+    unary(
+      "etcdserverpb.Maintenance/HashKV",
+      ["/v3/maintenance/hashkv"],
+      [hashRequest, hashResponse],
+      (request, call) => maintenance.hash(request, call),
+    ),
+    unary(
+      "etcdserverpb.Maintenance/MoveLeader",
+      ["/v3/maintenance/transfer-leadership"],
+      [messages.moveLeaderRequest, headerOnly],
+      (request, call) => maintenance.moveLeader(request, call),
+    ),
+    unary(
+      "etcdserverpb.Auth/Authenticate",
+      ["/v3/auth/authenticate"],
+      [messages.authenticateRequest, messages.authenticateResponse],
+      (request) => auth.authenticate(request),
+    ),
+    unary(
+      "etcdserverpb.Auth/AuthStatus",
+      ["/v3/auth/status"],
+      [empty, messages.authStatusResponse],
+      () => auth.status(),
+    ),
+    unary(
+      "grpc.health.v1.Health/Check",
+      [],
+      [messages.healthRequest, messages.healthResponse],
+      () => Promise.resolve({ status: hasLeader(parts.node) ? "SERVING" : "NOT_SERVING" }),
+    ),
+  ];
+}
+
+/** Whether a node can answer at all: what clients' health checks ask. */
+export function hasLeader(node: NodeApi): boolean {
+  return node.leader().leader !== null;
+}
+
+function claimRpcs(parts: ClusterParts): readonly Rpc[] {
+  const locks = new LockService(parts);
+  const elections = new ElectionService(parts);
+  const { headerOnly, leaderRequest, leaderResponse } = messages;
+  return [
+    unary(
+      "v3lockpb.Lock/Lock",
+      ["/v3/lock/lock"],
+      [messages.lockRequest, messages.lockResponse],
+      (request, call) => locks.lock(request, call),
+    ),
+    unary(
+      "v3lockpb.Lock/Unlock",
+      ["/v3/lock/unlock"],
+      [messages.unlockRequest, headerOnly],
+      (request, call) => locks.unlock(request, call),
+    ),
+    unary(
+      "v3electionpb.Election/Campaign",
+      ["/v3/election/campaign"],
+      [messages.campaignRequest, messages.campaignResponse],
+      (request, call) => elections.campaign(request, call),
+    ),
+    unary(
+      "v3electionpb.Election/Proclaim",
+      ["/v3/election/proclaim"],
+      [messages.proclaimRequest, headerOnly],
+      (request, call) => elections.proclaim(request, call),
+    ),
+    unary(
+      "v3electionpb.Election/Leader",
+      ["/v3/election/leader"],
+      [leaderRequest, leaderResponse],
+      (request, call) => elections.leader(request, call),
+    ),
+    stream(
+      "v3electionpb.Election/Observe",
+      ["/v3/election/observe"],
+      [leaderRequest, leaderResponse],
+      async function* (requests, call) {
+        for await (const request of requests) return yield* elections.observe(request, call);
+      },
+      { takesStream: false },
+    ),
+    unary(
+      "v3electionpb.Election/Resign",
+      ["/v3/election/resign"],
+      [messages.resignRequest, headerOnly],
+      (request, call) => elections.resign(request, call),
+    ),
+  ];
+}
+
+const MEMBERS_WAY = "the members of a cluster are named in cluster.json, with their keys";
+const TOKENS_WAY = "who may do what is said by tokens; see floe token, and docs/etcd.md";
+
+/** What Floe does itself or in another way, and what that is. */
+const REFUSED: readonly (readonly [name: string, path: string, way: string])[] = [
+  ["Cluster/MemberAdd", "/v3/cluster/member/add", MEMBERS_WAY],
+  ["Cluster/MemberRemove", "/v3/cluster/member/remove", MEMBERS_WAY],
+  ["Cluster/MemberUpdate", "/v3/cluster/member/update", MEMBERS_WAY],
+  ["Cluster/MemberPromote", "/v3/cluster/member/promote", MEMBERS_WAY],
+  ["Maintenance/Defragment", "/v3/maintenance/defragment", "there is nothing to defragment"],
+  [
+    "Maintenance/Snapshot",
+    "/v3/maintenance/snapshot",
+    "its data are no bbolt file; copy the keys with a range, or a stopped node's data folder",
+  ],
+  [
+    "Maintenance/Downgrade",
+    "/v3/maintenance/downgrade",
+    "nodes of one version run together; see docs/operators.md",
+  ],
+  ["Auth/AuthEnable", "/v3/auth/enable", TOKENS_WAY],
+  ["Auth/AuthDisable", "/v3/auth/disable", TOKENS_WAY],
+  ["Auth/UserAdd", "/v3/auth/user/add", TOKENS_WAY],
+  ["Auth/UserGet", "/v3/auth/user/get", TOKENS_WAY],
+  ["Auth/UserList", "/v3/auth/user/list", TOKENS_WAY],
+  ["Auth/UserDelete", "/v3/auth/user/delete", TOKENS_WAY],
+  ["Auth/UserChangePassword", "/v3/auth/user/changepw", TOKENS_WAY],
+  ["Auth/UserGrantRole", "/v3/auth/user/grant", TOKENS_WAY],
+  ["Auth/UserRevokeRole", "/v3/auth/user/revoke", TOKENS_WAY],
+  ["Auth/RoleAdd", "/v3/auth/role/add", TOKENS_WAY],
+  ["Auth/RoleGet", "/v3/auth/role/get", TOKENS_WAY],
+  ["Auth/RoleList", "/v3/auth/role/list", TOKENS_WAY],
+  ["Auth/RoleDelete", "/v3/auth/role/delete", TOKENS_WAY],
+  ["Auth/RoleGrantPermission", "/v3/auth/role/grant", TOKENS_WAY],
+  ["Auth/RoleRevokePermission", "/v3/auth/role/revoke", TOKENS_WAY],
+];
+
+function refusedRpcs(): readonly Rpc[] {
+  const { empty } = messages;
+  return REFUSED.map(([name, path, way]) =>
+    unary(
+      `etcdserverpb.${name}`,
+      [path],
+      [empty, empty],
+      () => Promise.reject(unimplemented(way)),
+    )
+  );
+}
+
+function unary<In extends Message, Out extends Message>(
+  name: string,
+  paths: readonly string[],
+  [input, output]: readonly [In, Out],
+  answer: (request: Read<In>, call: Call) => Promise<Draft<Out>>,
+): Rpc {
+  return {
+    kind: "unary",
+    name,
+    paths,
+    takesStream: false,
+    ...codec(input, output),
+    // The request was read by this call's own codec.
+    answer: (request, call) => answer(request as Read<In>, call),
+  };
+}
+
+function stream<In extends Message, Out extends Message>(
+  name: string,
+  paths: readonly string[],
+  [input, output]: readonly [In, Out],
+  answer: (
+    requests: AsyncIterable<Read<In>>,
+    call: Call,
+  ) => AsyncGenerator<Draft<Out>, void>,
+  { takesStream }: { readonly takesStream: boolean } = { takesStream: true },
+): Rpc {
+  return {
+    kind: "stream",
+    name,
+    paths,
+    takesStream,
+    ...codec(input, output),
+    answer: (requests, call) => answer(requests as AsyncIterable<Read<In>>, call),
+  };
+}
+
+function codec<In extends Message, Out extends Message>(input: In, output: Out): Codec {
+  return {
+    decode: (bytes) => decodeMessage(input, bytes),
+    parse: (text) => parseJson(input, text),
+    encode: (answer) => encodeMessage(output, answer as Draft<Out>),
+    toJson: (answer) => writeJson(output, answer as Draft<Out>),
+  };
+}
