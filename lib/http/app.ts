@@ -16,6 +16,7 @@ import {
   addLeaderRoute,
   addStatusRoute,
 } from "./cluster_routes.ts";
+import { addEtcdRoutes, type EtcdPlace } from "./etcd_gateway.ts";
 import { RANGES_ACTIVE_MAX, RequestGate, WATCHES_MAX } from "./connections.ts";
 import { addKeyValueRoutes } from "./kv.ts";
 import { addLeaseRoutes } from "./leases.ts";
@@ -39,6 +40,8 @@ export interface AppOptions {
   readonly watchesMax?: number;
   /** How often a watch says how far it is; by default as often as `connections.ts` says. */
   readonly watchProgressMs?: number;
+  /** The node's place in its cluster, as etcd's clients are told it; without it, they are not served. */
+  readonly etcd?: EtcdPlace;
   /** Called with every unexpected error; the client sees it as `internal_error`. */
   readonly onError?: (error: unknown) => void;
 }
@@ -66,6 +69,9 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
   addGroupRoute(router, node);
   addKeyGenerationRoute(router, node);
   addHealthRoutes(router, node);
+  if (options.etcd !== undefined) {
+    addEtcdRoutes(router, { ...options, ...options.etcd, node, gate });
+  }
   app.notFound((context) => {
     const problem = new Problem("not_found", `There is nothing at ${context.req.path}`);
     return problemResponse(problem, context.req.raw);

@@ -96,6 +96,20 @@ export class Authorizer {
     return this.#options.access.kind;
   }
 
+  /** Whether tokens are demanded. */
+  get isEnabled(): boolean {
+    return this.access === "tokens";
+  }
+
+  /** What the holder of a token may do; null for a token that is not known here. */
+  callerOf(token: string): Caller | null {
+    const { access } = this.#options;
+    if (access.kind !== "tokens") return ANYONE;
+    const caller = this.#findCaller(`Bearer ${token}`, access.admin);
+    if (caller === null) this.counters.count("api.unauthorized");
+    return caller;
+  }
+
   /**
    * Authorizes a request that `needs` a scope, or null for what is public, and says what its sender may do.
    *

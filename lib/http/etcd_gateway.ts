@@ -1,0 +1,283 @@
+/**
+ * etcd's JSON gateway: every call of `lib/etcd` that etcd serves as JSON, by POST, with `/version` and
+ * `/health`. Streams are one JSON object a line.
+ *
+ * Refusals are etcd's: an object with `code`, as in gRPC, and etcd's own text. Only what browsers may not
+ * do is refused as everywhere in this API.
+ *
+ * @module
+ */
+
+import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
+import {
+  type Admission,
+  type Answer,
+  type Call,
+  callerOf,
+  type CodeName,
+  CODES,
+  createRpcs,
+  ETCD_CLUSTER_VERSION,
+  ETCD_VERSION,
+  EtcdError,
+  type EtcdParts,
+  hasLeader,
+  refuse,
+  type Request as EtcdRequest,
+  type Rpc,
+  toEtcdError,
+} from "../etcd/mod.ts";
+import type { NodeApi } from "../node/mod.ts";
+import {
+  type RequestGate,
+  throughGate,
+  TRANSACTION_BODY_BYTES_MAX,
+  WATCH_STALLED_MS,
+} from "./connections.ts";
+import { readBody } from "./parameters.ts";
+import { jsonResponse, NO_STORE, Problem } from "./problem.ts";
+import { addRoute, forAnyone, type RequestContext, type Router } from "./route.ts";
+import { type PartSource, StreamGate, streamResponse } from "./streams.ts";
+
+/** What a gateway has to know of the node's place in its cluster. */
+export type EtcdPlace = Pick<EtcdParts, "self" | "members" | "isTls">;
+
+/**
+ * How long a request for a lock or for a leadership may wait. Whether its client still waits is not known
+ * here, and a claim whose client is gone must not go on for ever.
+ */
+const WAIT_MS_MAX = 5 * 60_000;
+/** Most streams of this gateway at once. */
+const STREAMS_MAX = 4_096;
+
+/** What the gateway works with. */
+interface GatewayOptions extends EtcdPlace {
+  /** Does the work. */
+  readonly node: NodeApi;
+  /** Bounds the requests under way. */
+  readonly gate: RequestGate;
+  /** Called with every error that nobody foresaw. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** Adds `/v3/...`, `/version` and `/health`. */
+export function addEtcdRoutes(router: Router, options: GatewayOptions): void {
+  const { node } = options;
+  const admission: Admission = router.authorizer;
+  const gateway = new Gateway({ ...options, router, admission });
+  for (const rpc of createRpcs({ ...options, admission })) {
+    for (const path of rpc.paths) {
+      router.app.post(path, (context) => gateway.answer(rpc, context));
+    }
+  }
+  addRoute(router, "/version", {
+    GET: forAnyone(() =>
+      jsonResponse({ etcdserver: ETCD_VERSION, etcdcluster: ETCD_CLUSTER_VERSION })
+    ),
+  });
+  addRoute(router, "/health", {
+    GET: forAnyone(() =>
+      hasLeader(node)
+        ? jsonResponse({ health: "true", reason: "" })
+        : jsonResponse({ health: "false", reason: "RAFT NO LEADER" }, { status: 503 })
+    ),
+  });
+}
+
+interface GatewayParts extends GatewayOptions {
+  readonly router: Router;
+  readonly admission: Admission;
+}
+
+class Gateway {
+  readonly #parts: GatewayParts;
+  readonly #streams = new StreamGate(
+    STREAMS_MAX,
+    (max) => new Problem("overloaded", `Cannot answer: there are ${max} streams, the most at once`),
+  );
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+  }
+
+  async answer(rpc: Rpc, { req: { raw } }: RequestContext): Promise<Response> {
+    // What pages in browsers may not do is refused here as everywhere.
+    this.#parts.router.authorizer.admit(raw, null);
+    try {
+      const caller = () => callerOf(this.#parts.admission, raw.headers.get("authorization"));
+      const body = await this.#read(raw);
+      const call = { caller, way: "json", requiresLeader: false } as const;
+      if (rpc.kind === "stream") return this.#stream(rpc, { raw, body, call });
+      const request = rpc.parse(body);
+      return await throughGate(this.#parts.gate, body.length, async () => {
+        const answer = await withinTime((signal) => rpc.answer(request, { ...call, signal }));
+        return jsonResponse(rpc.toJson(answer));
+      });
+    } catch (error) {
+      return errorResponse(this.#seen(error));
+    }
+  }
+
+  /** A watch asks for several things on one stream: its body may be several objects, one a line. */
+  #stream(
+    rpc: Extract<Rpc, { kind: "stream" }>,
+    { raw, body, call }: {
+      readonly raw: Request;
+      readonly body: Uint8Array;
+      readonly call: Omit<Call, "signal">;
+    },
+  ): Response {
+    call.caller();
+    const requests = linesOf(body).map((line) => rpc.parse(line));
+    const leave = this.#streams.enter();
+    const source = new AnswerSource({ rpc, requests, call, leave, onError: (e) => this.#seen(e) });
+    return streamResponse(raw, source, { "content-type": "application/json", ...NO_STORE });
+  }
+
+  #read(raw: Request): Promise<Uint8Array> {
+    return readBody(raw, {
+      bytesMax: TRANSACTION_BODY_BYTES_MAX,
+      tooLarge: () => new Problem("request_too_large", "Cannot take the request: it is too large"),
+    });
+  }
+
+  #seen(error: unknown): EtcdError {
+    const refusal = error instanceof Problem ? ofProblem(error) : toEtcdError(error);
+    if (refusal.code === "internal") this.#parts.onError?.(error);
+    if (refusal.code === "permissionDenied") {
+      this.#parts.router.authorizer.counters.count("api.forbidden");
+    }
+    return refusal;
+  }
+}
+
+async function withinTime<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), WAIT_MS_MAX);
+  try {
+    return await work(late.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The answers of one stream, one object a line. */
+class AnswerSource implements PartSource {
+  readonly stalledMsMax = WATCH_STALLED_MS;
+  readonly #rpc: Rpc;
+  readonly #answers: AsyncGenerator<Answer, void>;
+  readonly #ended = new AbortController();
+  readonly #leave: () => void;
+  readonly #onError: (error: unknown) => EtcdError;
+  #isOver = false;
+
+  constructor({ rpc, requests, call, leave, onError }: {
+    readonly rpc: Extract<Rpc, { kind: "stream" }>;
+    readonly requests: readonly EtcdRequest[];
+    readonly call: Omit<Call, "signal">;
+    readonly leave: () => void;
+    readonly onError: (error: unknown) => EtcdError;
+  }) {
+    this.#rpc = rpc;
+    this.#answers = rpc.answer(each(requests), { ...call, signal: this.#ended.signal });
+    this.#leave = leave;
+    this.#onError = onError;
+  }
+
+  async next(): Promise<Uint8Array<ArrayBuffer> | null> {
+    if (this.#isOver) return null;
+    try {
+      const { done, value } = await this.#answers.next();
+      if (done !== true) return line({ result: this.#rpc.toJson(value) });
+      this.#isOver = true;
+      return null;
+    } catch (error) {
+      this.#isOver = true;
+      return line({ error: streamError(this.#onError(error)) });
+    }
+  }
+
+  stop(): void {
+    this.#ended.abort();
+  }
+
+  end(): void {
+    this.#ended.abort();
+    void this.#answers.return().catch(() => {});
+    this.#leave();
+  }
+}
+
+async function* each(requests: readonly EtcdRequest[]): AsyncGenerator<EtcdRequest, void> {
+  yield* requests;
+}
+
+const NEWLINE = 0x0a;
+
+/** One object, however it is laid out, or several, one a line. */
+function linesOf(body: Uint8Array): readonly Uint8Array[] {
+  if (isJson(body)) return [body];
+  const lines: Uint8Array[] = [];
+  for (let start = 0; start < body.length;) {
+    const found = body.indexOf(NEWLINE, start);
+    const end = found < 0 ? body.length : found;
+    if (end > start) lines.push(body.subarray(start, end));
+    start = end + 1;
+  }
+  return lines;
+}
+
+function isJson(body: Uint8Array): boolean {
+  if (body.length === 0) return true;
+  try {
+    JSON.parse(decodeUtf8(body));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** How gRPC's codes are said in HTTP, as etcd's gateway does. */
+const HTTP_STATUS: Readonly<Record<CodeName, number>> = {
+  canceled: 408,
+  unknown: 500,
+  invalidArgument: 400,
+  deadlineExceeded: 504,
+  notFound: 404,
+  permissionDenied: 403,
+  resourceExhausted: 429,
+  failedPrecondition: 400,
+  outOfRange: 400,
+  unimplemented: 501,
+  internal: 500,
+  unavailable: 503,
+  unauthenticated: 401,
+};
+
+/** `error` is for clients of etcd before 3.6. */
+function errorResponse({ code, message }: EtcdError): Response {
+  const body = { error: message, code: CODES[code], message, details: [] };
+  return jsonResponse(body, { status: HTTP_STATUS[code] });
+}
+
+/** `grpc_code` and `http_code` are for clients of etcd before 3.6. */
+function streamError({ code, message }: EtcdError): object {
+  const number = CODES[code];
+  return {
+    code: number,
+    message,
+    details: [],
+    grpc_code: number,
+    http_code: HTTP_STATUS[code],
+  };
+}
+
+function ofProblem(problem: Problem): EtcdError {
+  if (problem.code === "request_too_large") return refuse("requestTooLarge", { cause: problem });
+  const code = problem.code === "overloaded" ? "resourceExhausted" : "invalidArgument";
+  return new EtcdError(code, `etcdserver: ${problem.message}`, { cause: problem });
+}
+
+function line(value: object): Uint8Array<ArrayBuffer> {
+  return encodeUtf8(`${JSON.stringify(value)}\n`);
+}
