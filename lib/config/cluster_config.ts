@@ -36,6 +36,8 @@ export interface PeerConfig {
   readonly peer: Address;
   /** Where it serves the HTTP API. */
   readonly api: Address;
+  /** Where it serves etcd's clients over gRPC. Without it, it does not. */
+  readonly etcd?: Address;
   /** Its keys. Either every node of a configuration has them or none has. */
   readonly keys?: PeerKeys;
 }
@@ -132,10 +134,11 @@ export function toClusterConfigJson(config: ClusterConfig): unknown {
   return {
     cluster: config.cluster,
     threshold: config.threshold,
-    peers: config.peers.map(({ id, peer, api, keys }) => ({
+    peers: config.peers.map(({ id, peer, api, etcd, keys }) => ({
       id,
       peer: formatAddress(peer),
       api: formatAddress(api),
+      ...(etcd === undefined ? {} : { etcd: formatAddress(etcd) }),
       ...(keys === undefined ? {} : {
         signingKey: encodeHex(keys.signingKey),
         channelKey: encodeHex(keys.channelKey),
@@ -222,14 +225,15 @@ const BASE_PORT_DEFAULT = 7100;
  */
 export function generateLocalCluster(options: GeneratedClusterOptions): ClusterConfig {
   const { nodes, threshold = majorityOf(nodes), basePort = BASE_PORT_DEFAULT } = options;
-  const apiBasePort = basePort + Math.max(100, Math.ceil((nodes + 1) / 100) * 100);
+  const step = Math.max(100, Math.ceil((nodes + 1) / 100) * 100);
+  const [apiBasePort, etcdBasePort] = [basePort + step, basePort + 2 * step];
   const faults: ConfigFault[] = [];
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > PEERS_MAX) {
     faults.push({ path: "--nodes", message: `${nodes} is not from 1 to ${PEERS_MAX}` });
   } else {
     faults.push(...findThresholdFaults(threshold, nodes, "--threshold"));
-    if (!Number.isInteger(basePort) || basePort < 1 || apiBasePort + nodes > PORT_MAX) {
-      const most = PORT_MAX - nodes - (apiBasePort - basePort);
+    if (!Number.isInteger(basePort) || basePort < 1 || etcdBasePort + nodes > PORT_MAX) {
+      const most = PORT_MAX - nodes - 2 * step;
       faults.push({ path: "--base-port", message: `${basePort} is not from 1 to ${most}` });
     }
   }
@@ -238,6 +242,7 @@ export function generateLocalCluster(options: GeneratedClusterOptions): ClusterC
     id: toNodeId(`server_${index + 1}`),
     peer: { hostname: "127.0.0.1", port: basePort + index + 1 },
     api: { hostname: "127.0.0.1", port: apiBasePort + index + 1 },
+    etcd: { hostname: "127.0.0.1", port: etcdBasePort + index + 1 },
   }));
   return {
     cluster: toClusterName("floe-local"),

@@ -71,10 +71,11 @@ const peerSchema = z.strictObject({
   id: checked(readNodeId),
   peer: addressSchema,
   api: addressSchema,
+  etcd: addressSchema.optional(),
   signingKey: checked(readSigningKey).optional(),
   channelKey: checked(readChannelKey).optional(),
-}).transform(({ id, peer, api, signingKey, channelKey }): PeerConfig => {
-  const address = { id, peer, api };
+}).transform(({ id, peer, api, etcd, signingKey, channelKey }): PeerConfig => {
+  const address = { id, peer, api, ...(etcd === undefined ? {} : { etcd }) };
   // One key without the other is a fault of its own below.
   if (signingKey === undefined || channelKey === undefined) return address;
   return { ...address, keys: { signingKey, channelKey } };
@@ -104,6 +105,7 @@ const readableSchema = z.object({
       id: z.string().optional().catch(undefined),
       peer: addressSchema.optional().catch(undefined),
       api: addressSchema.optional().catch(undefined),
+      etcd: addressSchema.optional().catch(undefined),
       signingKey: z.string().optional().catch(""),
       channelKey: z.string().optional().catch(""),
     }).catch({}),
@@ -118,9 +120,10 @@ const readableSchema = z.object({
 function findCrossFaults(readable: z.infer<typeof readableSchema>): ConfigFault[] {
   const { threshold, peers, timing } = readable;
   const ids = peers.map(({ id }, index) => ({ path: `peers[${index}].id`, value: id }));
-  const addresses = peers.flatMap(({ peer, api }, index) => [
+  const addresses = peers.flatMap(({ peer, api, etcd }, index) => [
     { path: `peers[${index}].peer`, value: peer && formatAddress(peer).toLowerCase() },
     { path: `peers[${index}].api`, value: api && formatAddress(api).toLowerCase() },
+    { path: `peers[${index}].etcd`, value: etcd && formatAddress(etcd).toLowerCase() },
   ]);
   return [
     ...(threshold === undefined || peers.length === 0

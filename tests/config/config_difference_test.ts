@@ -42,7 +42,7 @@ Deno.test("toConfiguration() has the SHA-256 of a text that anyone can make", ()
   assert.equal(
     new TextDecoder().decode(text),
     '{"cluster":"floe-local","threshold":1,"peers":[{"id":"server_1","peer":"127.0.0.1:7101",' +
-      '"api":"127.0.0.1:7201"}],"timing":{"heartbeatMs":50,"electionTimeoutMs":500,' +
+      '"api":"127.0.0.1:7201","etcd":"127.0.0.1:7301"}],"timing":{"heartbeatMs":50,"electionTimeoutMs":500,' +
       '"signingTimeoutMs":100},"log":{"entriesMax":100000,"bytesMax":67108864}}',
   );
   assert.equal(digest.length, 32);
@@ -55,6 +55,7 @@ Deno.test("the largest configuration fits into an introduction", () => {
     id: toNodeId(`${index}`.padEnd(64, "z")),
     peer: { hostname, port: 10_000 + index },
     api: { hostname, port: 20_000 + index },
+    etcd: { hostname, port: 30_000 + index },
     keys: {
       signingKey: new Uint8Array(32).fill(index),
       channelKey: new Uint8Array(32).fill(index + 1),
@@ -82,6 +83,7 @@ Deno.test("describeDifferences() names each place and both values", () => {
         'peers[2].id is "server_3" here and absent there',
         'peers[2].peer is "127.0.0.1:7103" here and absent there',
         'peers[2].api is "127.0.0.1:7203" here and absent there',
+        'peers[2].etcd is "127.0.0.1:7303" here and absent there',
       ]],
     ] as const
   ) {
@@ -106,10 +108,10 @@ Deno.test("describeDifferences() tells keys that one pins and the other does not
 Deno.test("describeDifferences() tells no more than so many, and how many it left out", () => {
   const theirs = { ...config, peers: config.peers.toReversed(), threshold: 3 };
   const many = generateLocalCluster({ nodes: 20 });
-  assert.equal(differences(theirs).length, 1 + 6);
+  assert.equal(differences(theirs).length, 1 + 8);
   const told = differences(many);
   assert.equal(told.length, DIFFERENCES_MAX + 1);
-  assert.equal(told.at(-1), "and 42 more");
+  assert.equal(told.at(-1), "and 59 more");
 });
 
 Deno.test("describeDifferences() takes whatever comes", () => {

@@ -14,13 +14,13 @@ for (const nodes of [1, 2, 3, 5, 99, 100, 101]) {
   });
 }
 
-Deno.test("generateLocalCluster() places peers and APIs above the base port", () => {
+Deno.test("generateLocalCluster() places peers, APIs and etcd's clients above the base port", () => {
   const config = generateLocalCluster({ nodes: 3, threshold: 3, basePort: 9000 });
   assert.equal(config.threshold, 3);
-  assert.deepEqual(config.peers.map(({ peer, api }) => [peer.port, api.port]), [
-    [9001, 9101],
-    [9002, 9102],
-    [9003, 9103],
+  assert.deepEqual(config.peers.map(({ peer, api, etcd }) => [peer.port, api.port, etcd?.port]), [
+    [9001, 9101, 9201],
+    [9002, 9102, 9202],
+    [9003, 9103, 9203],
   ]);
 });
 
@@ -32,7 +32,7 @@ for (
     [{ nodes: 4, threshold: 2 }, "--threshold"],
     [{ nodes: 4, threshold: 5 }, "--threshold"],
     [{ nodes: 3, basePort: 0 }, "--base-port"],
-    [{ nodes: 3, basePort: 65_433 }, "--base-port"],
+    [{ nodes: 3, basePort: 65_333 }, "--base-port"],
   ] as const
 ) {
   Deno.test(`generateLocalCluster() refuses ${JSON.stringify(options)}`, () => {

@@ -35,10 +35,11 @@ export function findFreeAddresses(count: number): readonly Address[] {
 
 /** The same cluster, its nodes at other addresses: at ones where nobody listens now. */
 export function onFreePorts(config: ClusterConfig): ClusterConfig {
-  const addresses = findFreeAddresses(2 * config.peers.length);
+  const addresses = findFreeAddresses(3 * config.peers.length);
   const peers = config.peers.map((node, at) => {
-    const [peer = node.peer, api = node.api] = addresses.slice(2 * at);
-    return { ...node, peer, api };
+    const [peer = node.peer, api = node.api, free] = addresses.slice(3 * at);
+    const etcd = node.etcd === undefined || free === undefined ? {} : { etcd: free };
+    return { ...node, peer, api, ...etcd };
   });
   return { ...config, peers };
 }
