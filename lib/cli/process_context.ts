@@ -148,7 +148,7 @@ export const NODE_PERMISSIONS: readonly string[] = [
   "--allow-net",
   "--allow-read",
   "--allow-write",
-  "--allow-env=FLOE_*,NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE",
+  "--allow-env=FLOE_*,NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,GRPC_*",
 ];
 
 /** The permissions of all of Floe: `floe cluster` also starts processes. */

@@ -6,7 +6,7 @@ import { parseAddress } from "../../lib/address.ts";
 const LOOPBACK = "127.0.0.1:7201";
 
 function settingsFor(flags: ApiFlags, api = LOOPBACK) {
-  return readApiSettings(flags, parseAddress(api), processContext());
+  return readApiSettings(flags, { api: parseAddress(api) }, processContext());
 }
 
 const TRUE = true as const;

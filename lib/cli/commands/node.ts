@@ -49,7 +49,7 @@ export function registerNode(program: Program, context: CommandContext): void {
       const config = requirePinned(loaded, configFile);
       const dataDir = options.dataDir ?? context.env("FLOE_DATA_DIR") ??
         nodeFolder(DATA_DIR_DEFAULT, peer.id);
-      const api = await readApiSettings(options, peer.api, context);
+      const api = await readApiSettings(options, peer, context);
       const announcements = openAnnouncements(peer.id, context);
       const announce = flags.output === "json" ? announcements.announce : () => {};
       using _lock = lockDataFolder(dataDir);

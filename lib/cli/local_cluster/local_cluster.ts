@@ -67,11 +67,17 @@ export class LocalCluster {
     options.onEvent({ event: "starting", cluster, nodes: peers.length });
     this.#group = options.key?.group ?? null;
     if (options.key !== null) this.#tellKey(options.key, null);
-    for (const { id, api } of peers) {
+    for (const { id, api, etcd } of peers) {
       const process = this.#startNode(id);
       this.#processes.set(id, process);
       this.#states.set(id, "starting");
-      options.onEvent({ event: "node", id, api: formatAddress(api), pid: process.pid });
+      options.onEvent({
+        event: "node",
+        id,
+        api: formatAddress(api),
+        etcd: etcd === undefined ? null : formatAddress(etcd),
+        pid: process.pid,
+      });
     }
     // Nothing awaits it before `ended()` is called.
     this.#failed.promise.catch(() => {});

@@ -52,8 +52,8 @@ export function lockFolder(folder: string): Disposable {
  * @throws {EnvironmentError} when one is not. The message lists all of these addresses.
  */
 export function checkPorts({ peers }: ClusterConfig): void {
-  const faults = peers.flatMap(({ id, peer, api }) =>
-    [peer, api].flatMap((address) => {
+  const faults = peers.flatMap(({ id, peer, api, etcd }) =>
+    [peer, api, ...(etcd === undefined ? [] : [etcd])].flatMap((address) => {
       const fault = tryListen(address);
       return fault === null ? [] : [`  ${formatAddress(address)} of ${id}: ${fault}`];
     })

@@ -137,13 +137,15 @@ function printOverview(overview: Overview, { stdout }: CommandContext): void {
   const { config, folder, group, leader, pids } = overview;
   const states = overview.states();
   const client = clientProgram(overview);
-  const rows = config.peers.map(({ id, api }) => [
+  const hasEtcd = config.peers.some(({ etcd }) => etcd !== undefined);
+  const rows = config.peers.map(({ id, api, etcd }) => [
     id,
     states.get(id) ?? null,
     `http://${formatAddress(api)}`,
+    ...(hasEtcd ? [etcd === undefined ? null : formatAddress(etcd)] : []),
     pids.get(id) ?? null,
   ]);
-  printTable(stdout, ["NODE", "ROLE", "API", "PID"], rows);
+  printTable(stdout, ["NODE", "ROLE", "API", ...(hasEtcd ? ["ETCD"] : []), "PID"], rows);
   stdout.write("\n");
   printFields(stdout, [
     ["group key", group.publicKey],
@@ -205,7 +207,14 @@ export type ClusterEvent =
     readonly ms: number | null;
   }
   /** A node's process was started. */
-  | { readonly event: "node"; readonly id: string; readonly api: string; readonly pid: number }
+  | {
+    readonly event: "node";
+    readonly id: string;
+    readonly api: string;
+    /** Where etcd's clients find it, or null. */
+    readonly etcd: string | null;
+    readonly pid: number;
+  }
   /**
    * A leader, whose certificate was verified against the group key. `ms` is the time since the last leader
    * was lost; for the first leader, since the start.

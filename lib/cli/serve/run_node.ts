@@ -102,7 +102,13 @@ export async function runNode(run: NodeRun): Promise<void> {
   const identity = openIdentity(folder, config);
   const network = new Network({ config, self, identity });
   const front = new NodeFront();
-  const api = new ServedApi({ node: front, id: self, dataDir, settings: run.api });
+  const api = new ServedApi({
+    node: front,
+    id: self,
+    peers: config.peers,
+    dataDir,
+    settings: run.api,
+  });
   run.onHangUp?.(() => void api.reloadTls());
   try {
     const place = { folder, config };

@@ -6,7 +6,13 @@
 
 import { getLogger } from "@logtape/logtape";
 import { decodeUtf8 } from "../../bytes.ts";
-import { type Address, formatAddress, isLoopback, parseListenAddress } from "../../config/mod.ts";
+import {
+  type Address,
+  formatAddress,
+  isLoopback,
+  parseListenAddress,
+  type PeerConfig,
+} from "../../config/mod.ts";
 import { catching, InputError, messageOf } from "../../errors.ts";
 import {
   type Access,
@@ -26,12 +32,15 @@ import { ADMIN_TOKEN_FILE } from "../token_source.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { readInput } from "../input.ts";
+import { memberAddresses, ServedEtcd } from "./served_etcd.ts";
 
 /** A node's API, and how to serve it. */
 interface ServedApiOptions {
   /** The node behind the API. */
   readonly node: NodeApi;
   readonly id: NodeId;
+  /** Every node of the cluster, as etcd's clients are told. */
+  readonly peers: readonly PeerConfig[];
   /** Its data folder, for its own token. */
   readonly dataDir: string;
   /** The address, the access and TLS. */
@@ -51,6 +60,7 @@ export class ServedApi {
   readonly #limiter = new LogLimiter(() => performance.now());
   #ended: Promise<void> = new Promise(() => {});
   #server: ApiServer | null = null;
+  #etcd: ServedEtcd | null = null;
 
   /** `options` are used as they are. */
   constructor(options: ServedApiOptions) {
@@ -70,19 +80,26 @@ export class ServedApi {
    */
   start(): boolean {
     if (this.#server !== null) return false;
-    const { node, settings } = this.#options;
-    const { listen, tls, origins } = settings;
+    const { node, id, peers, settings } = this.#options;
+    const { listen, etcd, tls, origins } = settings;
+    const members = memberAddresses(peers);
     const authorizer = new Authorizer({ node, access: this.#openAccess(), origins });
     this.#server = startApiServer({
       node,
       ...listen,
       ...(tls === null ? {} : { tls }),
       authorizer,
+      etcd: { self: id, members: () => members, isTls: tls !== null },
       signal: this.#stopping.signal,
       onError: (error) => this.#logger.error("api.failed", { error }),
       onCrowded: (reason) => this.#warnCrowded(reason),
     });
     this.#ended = this.#server.finished;
+    if (etcd !== null) {
+      this.#etcd = new ServedEtcd({ node, id, peers, listen: etcd, tls, authorizer });
+      this.#ended = Promise.race([this.#ended, this.#etcd.failed]);
+      this.#ended.catch(() => {});
+    }
     const warning = apiWarning(settings);
     if (warning !== null) this.#logger.warn("api.exposed", { warning });
     if (tls !== null) this.#checkDates(tls);
@@ -104,6 +121,7 @@ export class ServedApi {
       const tls = await this.#options.settings.readTls();
       if (tls === null) return this.#logger.info("api.reload_ignored", { reason: "no TLS here" });
       this.#server?.replaceTlsKeys(tls);
+      await this.#etcd?.replaceTlsKeys(tls);
       this.#logger.info("api.tls_reloaded");
       this.#checkDates(tls);
     } catch (error) {
@@ -124,7 +142,7 @@ export class ServedApi {
   /** Waits for the requests under way, closes the port, and removes the node's own token. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    if (this.#server !== null) await this.#ended;
+    await Promise.all([this.#server?.finished, this.#etcd?.stop()]);
     removeAdminToken(this.#options.dataDir);
   }
 
@@ -142,6 +160,8 @@ export class ServedApi {
 export interface ApiFlags {
   /** `--api-listen HOST:PORT`. */
   readonly apiListen?: string;
+  /** `--etcd-listen HOST:PORT`. */
+  readonly etcdListen?: string;
   readonly requireToken?: true;
   readonly insecureNoAuth?: true;
   /** `--tls-cert FILE`. */
@@ -156,6 +176,8 @@ export interface ApiFlags {
 export interface ApiSettings {
   /** Where it listens. */
   readonly listen: Address;
+  /** Where it serves etcd's clients over gRPC; null: it does not. */
+  readonly etcd: Address | null;
   /** Whether clients need a token. */
   readonly access: Access["kind"];
   /** The certificate and key of HTTPS; null for HTTP. */
@@ -177,6 +199,10 @@ export function addApiOptions(command: Program): void {
       "where to serve the API, if not at this node's `api` address in the configuration; 0.0.0.0 " +
         "means all addresses of this machine",
     )
+    .option(
+      "--etcd-listen <address>",
+      "where to serve etcd's clients over gRPC, if not at this node's `etcd` address in the configuration",
+    )
     .option("--require-token", "require tokens on loopback too, as on all other addresses")
     .option("--insecure-no-auth", "let every client that reaches the API do everything")
     .option("--tls-cert <file>", "serve HTTPS with this certificate chain, PEM")
@@ -189,19 +215,21 @@ export function addApiOptions(command: Program): void {
 }
 
 /**
- * Reads the options of a node whose `api` address in the configuration is `api`.
+ * Reads the options of a node that is at these addresses in the configuration.
  *
  * @throws {CommandError} with {@linkcode ExitCode.usage} when they contradict each other, or cannot be used.
  */
 export async function readApiSettings(
   flags: ApiFlags,
-  api: Address,
+  { api, etcd: etcdOrNone }: Pick<PeerConfig, "api" | "etcd">,
   context: CommandContext,
 ): Promise<ApiSettings> {
-  const listen = flags.apiListen === undefined ? api : readListenAddress(flags.apiListen);
+  const listen = readListenAddress("--api-listen", flags.apiListen) ?? api;
+  const etcd = readListenAddress("--etcd-listen", flags.etcdListen) ?? etcdOrNone ?? null;
   return {
     listen,
-    access: readAccess(flags, listen),
+    etcd,
+    access: readAccess(flags, etcd === null ? [listen] : [listen, etcd]),
     tls: await readTlsKeys(flags, context),
     readTls: () => readTlsKeys(flags, context),
     origins: (flags.corsOrigin ?? []).map(readOrigin),
@@ -221,18 +249,21 @@ export function apiWarning({ listen, access, tls }: ApiSettings): string | null 
   return null;
 }
 
-function readListenAddress(text: string): Address {
+function readListenAddress(flag: string, text: string | undefined): Address | null {
+  if (text === undefined) return null;
   return catching(InputError, () => parseListenAddress(text), (cause) => {
-    throw usage(`Cannot use --api-listen: ${cause.message}`);
+    throw usage(`Cannot use ${flag}: ${cause.message}`);
   });
 }
 
-function readAccess(flags: ApiFlags, { hostname }: Address): Access["kind"] {
+/** Tokens are required wherever others than this machine reach the API, one way or the other. */
+function readAccess(flags: ApiFlags, addresses: readonly Address[]): Access["kind"] {
   if (flags.requireToken === true && flags.insecureNoAuth === true) {
     throw usage("--require-token and --insecure-no-auth exclude each other");
   }
   if (flags.insecureNoAuth === true) return "open";
-  return flags.requireToken === true || !isLoopback(hostname) ? "tokens" : "local";
+  const isLocal = addresses.every(({ hostname }) => isLoopback(hostname));
+  return flags.requireToken === true || !isLocal ? "tokens" : "local";
 }
 
 async function readTlsKeys(flags: ApiFlags, context: CommandContext): Promise<TlsKeys | null> {

@@ -23,8 +23,8 @@ const GROUP = {
 const START: readonly ClusterEvent[] = [
   { event: "starting", cluster: "floe-local", nodes: 2 },
   GROUP,
-  { event: "node", id: "server_1", api: "127.0.0.1:7201", pid: 11 },
-  { event: "node", id: "server_2", api: "127.0.0.1:7202", pid: 12 },
+  { event: "node", id: "server_1", api: "127.0.0.1:7201", etcd: "127.0.0.1:7301", pid: 11 },
+  { event: "node", id: "server_2", api: "127.0.0.1:7202", etcd: "127.0.0.1:7302", pid: 12 },
   { event: "leader", id: "server_2", term: 4, certificate: "valid", ms: 321, note: "a\n\nb\n" },
   { event: "ready" },
 ];
@@ -33,9 +33,9 @@ Deno.test("reportToPeople() shows nodes, key, leader and lines to paste, once al
   const { stdout, stderr } = told(START);
   assert.equal(
     stdout,
-    `NODE      ROLE      API                    PID
-server_1  follower  http://127.0.0.1:7201  11
-server_2  leader    http://127.0.0.1:7202  12
+    `NODE      ROLE      API                    ETCD            PID
+server_1  follower  http://127.0.0.1:7201  127.0.0.1:7301  11
+server_2  leader    http://127.0.0.1:7202  127.0.0.1:7302  12
 
 group key    ab
 genesis      none: a dealer made the key
