@@ -1,0 +1,199 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { ADMIN_TOKEN, grantToken, openNode, readLines, TOKENS } from "./support.ts";
+
+const KEY = btoa("a/1");
+
+Deno.test("/version and /health answer everybody", async () => {
+  const { app, node } = openNode(TOKENS);
+  deepEqual(await (await app.request("/version")).json(), {
+    etcdserver: "3.5.21",
+    etcdcluster: "3.5.0",
+  });
+  equal((await (await app.request("/health")).json()).health, "true");
+  node.leaderNow = { ...node.leaderNow, leader: null, certificate: null };
+  equal((await app.request("/health")).status, 503);
+});
+
+Deno.test("without a token, etcd's own refusal comes", async () => {
+  const { post } = openNode(TOKENS);
+  const { status, json } = await post("/v3/kv/range", { key: KEY });
+  equal(status, 400);
+  deepEqual([json.code, json.error], [3, "etcdserver: user name is empty"]);
+});
+
+Deno.test("a token that is not known is refused as etcd does", async () => {
+  const { post } = openNode(TOKENS);
+  const { status, json } = await post("/v3/kv/range", { key: KEY }, "nonsense");
+  deepEqual([status, json.code, json.message], [401, 16, "etcdserver: invalid auth token"]);
+});
+
+Deno.test("a Floe token is etcd's password, and its token, bare or as Bearer", async () => {
+  const { post } = openNode(TOKENS);
+  const login = { name: "anyone", password: ADMIN_TOKEN };
+  const { json } = await post("/v3/auth/authenticate", login);
+  equal(json.token, ADMIN_TOKEN);
+  equal((await post("/v3/kv/put", { key: KEY }, json.token)).status, 200);
+  equal((await post("/v3/kv/put", { key: KEY }, `Bearer ${json.token}`)).status, 200);
+  const wrong = await post("/v3/auth/authenticate", { name: "anyone", password: "wrong" });
+  equal(wrong.json.error, "etcdserver: authentication failed, invalid user ID or password");
+});
+
+Deno.test("where no tokens are demanded, authentication is not enabled", async () => {
+  const { post } = openNode();
+  const { json } = await post("/v3/auth/authenticate", { name: "a", password: "b" });
+  equal(json.error, "etcdserver: authentication is not enabled");
+});
+
+const DENIED: readonly (readonly [path: string, body: unknown])[] = [
+  ["/v3/kv/range", { key: btoa("b") }],
+  ["/v3/kv/range", { key: btoa("a/"), range_end: btoa("\0") }],
+  ["/v3/kv/put", { key: btoa("b") }],
+  ["/v3/kv/deleterange", { key: btoa("a/"), range_end: btoa("b") }],
+  ["/v3/kv/txn", { compare: [{ key: btoa("b") }] }],
+  ["/v3/kv/txn", { success: [{ request_range: { key: btoa("b"), revision: "1" } }] }],
+  ["/v3/kv/txn", { failure: [{ request_put: { key: btoa("b") } }] }],
+  ["/v3/kv/txn", {
+    failure: [{ request_txn: { success: [{ request_delete_range: { key: btoa("b") } }] } }],
+  }],
+  ["/v3/kv/compaction", { revision: "1" }],
+  ["/v3/lock/lock", { name: btoa("b") }],
+  ["/v3/lock/unlock", { key: btoa("b") }],
+  ["/v3/election/campaign", { name: btoa("b") }],
+  ["/v3/election/leader", { name: btoa("b") }],
+  ["/v3/election/proclaim", { leader: { key: btoa("b") } }],
+  ["/v3/election/resign", { leader: { key: btoa("b") } }],
+  ["/v3/maintenance/hash", {}],
+  ["/v3/maintenance/transfer-leadership", { targetID: "1" }],
+];
+for (const [path, body] of DENIED) {
+  Deno.test(`a token for a/ is denied ${path} ${JSON.stringify(body)}`, async () => {
+    const server = openNode(TOKENS);
+    const token = grantToken(server, { scopes: ["read", "write"], prefixes: ["a/"] });
+    const { status, json } = await server.post(path, body, token);
+    deepEqual([status, json.message], [403, "etcdserver: permission denied"]);
+  });
+}
+
+Deno.test("a watch of keys that a token may not read is refused", async () => {
+  const server = openNode(TOKENS);
+  const token = grantToken(server, { scopes: ["read"], prefixes: ["a/"] });
+  const response = await server.app.request("/v3/watch", {
+    method: "POST",
+    body: JSON.stringify({ create_request: { key: btoa("a/"), range_end: btoa("c") } }),
+    headers: { authorization: token },
+  });
+  const [line] = await readLines(response, 1);
+  match(JSON.stringify(line), /"canceled":true,"cancel_reason":".*permission denied"/);
+});
+
+Deno.test("a token that may only read cannot put, and one that may only write cannot see what was", async () => {
+  const server = openNode(TOKENS);
+  const reader = grantToken(server, { scopes: ["read"], prefixes: [] });
+  equal((await server.post("/v3/kv/put", { key: KEY }, reader)).status, 403);
+  equal((await server.post("/v3/lease/grant", { TTL: "10" }, reader)).status, 403);
+  const writer = grantToken(server, { id: "b".repeat(16), scopes: ["write"], prefixes: [] });
+  equal((await server.post("/v3/kv/put", { key: KEY }, writer)).status, 200);
+  equal((await server.post("/v3/kv/put", { key: KEY, prev_kv: true }, writer)).status, 403);
+});
+
+Deno.test("several watches on one stream are created and canceled, and progress is told", async () => {
+  const { app, node } = openNode();
+  node.put("a", "1");
+  const requests = [
+    { create_request: { key: btoa("a"), start_revision: "1" } },
+    { create_request: { key: btoa("b"), watch_id: "7" } },
+    { create_request: { key: btoa("b"), watch_id: "7" } },
+    { cancel_request: { watch_id: "7" } },
+    { progress_request: {} },
+  ];
+  const body = requests.map((request) => JSON.stringify(request)).join("\n");
+  const response = await app.request("/v3/watch", { method: "POST", body });
+  const lines = (await readLines(response, 6)).map((line) => JSON.stringify(line));
+  const has = (pattern: RegExp) => equal(lines.filter((line) => pattern.test(line)).length, 1);
+  has(/"raft_term":"7"},"created":true}}/);
+  has(/"watch_id":"7","created":true}}/);
+  has(/"watch_id":"-1","created":true,"canceled":true,"cancel_reason":"mvcc: duplicate/);
+  has(/"watch_id":"7","canceled":true}}/);
+  has(/"events":\[{"kv"/);
+  has(/"revision":"101","raft_term":"7"},"watch_id":"-1"}}/);
+});
+
+Deno.test("a lock waits for the one before, and is given up by unlock", async () => {
+  const { post } = openNode();
+  const first = await post("/v3/lock/lock", { name: btoa("L") });
+  const second = post("/v3/lock/lock", { name: btoa("L") });
+  await post("/v3/lock/unlock", { key: first.json.key });
+  const { status, json } = await second;
+  equal(status, 200);
+  match(atob(json.key), /^L\/[0-9a-f]+$/);
+});
+
+Deno.test("a lock passes on when its holder's lease ends", async () => {
+  const { post, node } = openNode();
+  await post("/v3/lease/grant", { ID: "5", TTL: "10" });
+  await post("/v3/lock/lock", { name: btoa("L"), lease: "5" });
+  const second = post("/v3/lock/lock", { name: btoa("L") });
+  node.pass(11);
+  equal((await second).status, 200);
+});
+
+Deno.test("an election has a leader, whose words are seen, until it resigns", async () => {
+  const { post, app } = openNode();
+  const none = await post("/v3/election/leader", { name: btoa("E") });
+  deepEqual([none.status, none.json.message], [500, "election: no leader"]);
+  const { json } = await post("/v3/election/campaign", { name: btoa("E"), value: btoa("one") });
+  const observed = await app.request("/v3/election/observe", {
+    method: "POST",
+    body: JSON.stringify({ name: btoa("E") }),
+  });
+  await post("/v3/election/proclaim", { leader: json.leader, value: btoa("two") });
+  const lines = JSON.stringify(await readLines(observed, 1));
+  match(lines, new RegExp(`"value":"(${btoa("one")}|${btoa("two")})"`));
+  equal((await post("/v3/election/resign", { leader: json.leader })).status, 200);
+  const late = await post("/v3/election/proclaim", { leader: json.leader, value: btoa("x") });
+  equal(late.json.message, "election: not leader");
+});
+
+Deno.test("what Floe does in another way is refused with that way's name", async () => {
+  const { post } = openNode();
+  const added = await post("/v3/cluster/member/add", { peerURLs: ["http://h:1"] });
+  deepEqual([added.status, added.json.code], [501, 12]);
+  match(added.json.message, /cluster.json/);
+  match((await post("/v3/auth/role/add", { name: "r" })).json.message, /floe token/);
+  match((await post("/v3/maintenance/snapshot", {})).json.message, /data folder/);
+});
+
+Deno.test("members are told with the addresses of the gateway", async () => {
+  const { post } = openNode();
+  const { json } = await post("/v3/cluster/member/list", {});
+  deepEqual(json.members[0].clientURLs, ["http://127.0.0.1:2"]);
+  equal(json.members[0].ID, json.header.member_id);
+});
+
+Deno.test("lease ids that Floe cannot have, and times that are too long, are refused", async () => {
+  const { post } = openNode();
+  const large = await post("/v3/lease/grant", { ID: "9007199254740992", TTL: "10" });
+  deepEqual([large.status, large.json.code], [400, 3]);
+  const long = await post("/v3/lease/grant", { TTL: "86401" });
+  equal(long.json.message, "etcdserver: too large lease TTL");
+  equal((await post("/v3/lease/grant", { TTL: "0" })).json.TTL, "1");
+});
+
+Deno.test("a body that is no JSON, or too large, is refused in etcd's form", async () => {
+  const { app, post } = openNode();
+  const response = await app.request("/v3/kv/put", { method: "POST", body: "{" });
+  deepEqual([response.status, (await response.json()).code], [400, 3]);
+  const huge = await post("/v3/kv/put", { key: KEY, value: "A".repeat(800_000) });
+  equal(huge.json.message, "etcdserver: request is too large");
+});
+
+Deno.test("a page of another origin is refused before anything is read", async () => {
+  const { app, node } = openNode();
+  const response = await app.request("/v3/kv/put", {
+    method: "POST",
+    body: JSON.stringify({ key: KEY }),
+    headers: { origin: "http://evil.example" },
+  });
+  equal(response.status, 403);
+  equal(node.commands.length, 0);
+});

@@ -1,0 +1,211 @@
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import * as grpc from "@grpc/grpc-js";
+import * as messages from "../../lib/etcd/messages.ts";
+import { decodeMessage, encodeMessage } from "../../lib/etcd/protobuf.ts";
+import type { Draft, Message, Read } from "../../lib/etcd/shape.ts";
+import { bytes } from "../kv/support.ts";
+import { ADMIN_TOKEN, type EtcdNode, openNode, serveGrpc, TOKENS } from "./support.ts";
+
+/** A client that speaks with etcd's messages. */
+class TestClient implements Disposable {
+  readonly #client: grpc.Client;
+  readonly #metadata = new grpc.Metadata();
+
+  constructor(port: number, headers: Readonly<Record<string, string>> = {}) {
+    this.#client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+    for (const [name, value] of Object.entries(headers)) this.#metadata.set(name, value);
+  }
+
+  call<In extends Message, Out extends Message>(
+    path: string,
+    [input, output]: readonly [In, Out],
+    request: Draft<In>,
+  ): Promise<Read<Out>> {
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(
+        path,
+        (draft: Draft<In>) => Buffer.from(encodeMessage(input, draft)),
+        (raw: Buffer) => decodeMessage(output, new Uint8Array(raw)),
+        request,
+        this.#metadata,
+        (error, answer) => error || answer === undefined ? reject(error) : resolve(answer),
+      );
+    });
+  }
+
+  stream<In extends Message, Out extends Message>(
+    path: string,
+    [input, output]: readonly [In, Out],
+  ): grpc.ClientDuplexStream<Draft<In>, Read<Out>> {
+    return this.#client.makeBidiStreamRequest(
+      path,
+      (draft: Draft<In>) => Buffer.from(encodeMessage(input, draft)),
+      (raw: Buffer) => decodeMessage(output, new Uint8Array(raw)),
+      this.#metadata,
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.close();
+  }
+}
+
+async function withServer(
+  server: EtcdNode,
+  work: (port: number) => Promise<void>,
+): Promise<void> {
+  const { port, close } = await serveGrpc(server);
+  try {
+    await work(port);
+  } finally {
+    await close();
+  }
+}
+
+const PUT = ["/etcdserverpb.KV/Put", [messages.putRequest, messages.putResponse]] as const;
+const RANGE = ["/etcdserverpb.KV/Range", [messages.rangeRequest, messages.rangeResponse]] as const;
+
+/** gRPC keeps timers of its own while connections end. */
+const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
+
+Deno.test("a client puts and gets over gRPC", OPTIONS, async () => {
+  await withServer(openNode(), async (port) => {
+    using client = new TestClient(port);
+    const put = await client.call(...PUT, { key: bytes("a"), value: bytes("b") });
+    equal(put.header?.revision, 101);
+    const got = await client.call(...RANGE, { key: bytes("a") });
+    deepEqual(got.kvs.map(({ value }) => value), [bytes("b")]);
+  });
+});
+
+Deno.test("a refusal has gRPC's code and etcd's text", OPTIONS, async () => {
+  await withServer(openNode(), async (port) => {
+    using client = new TestClient(port);
+    await rejects(client.call(...PUT, {}), {
+      code: 3,
+      details: "etcdserver: key is not provided",
+    });
+  });
+});
+
+Deno.test("bytes that are no message are refused as such", OPTIONS, async () => {
+  await withServer(openNode(), async (port) => {
+    using client = new TestClient(port);
+    const wrong = [messages.compactionRequest, messages.rangeResponse] as const;
+    await rejects(client.call(RANGE[0], wrong, { revision: 5 }), { code: 3 });
+  });
+});
+
+Deno.test("tokens come as etcd's clients send them, and hold", OPTIONS, async () => {
+  await withServer(openNode(TOKENS), async (port) => {
+    using nobody = new TestClient(port);
+    await rejects(nobody.call(...RANGE, { key: bytes("a") }), {
+      code: 3,
+      details: "etcdserver: user name is empty",
+    });
+    using somebody = new TestClient(port, { token: "wrong" });
+    await rejects(somebody.call(...RANGE, { key: bytes("a") }), { code: 16 });
+    using admin = new TestClient(port, { token: ADMIN_TOKEN });
+    equal((await admin.call(...RANGE, { key: bytes("a") })).count, 0);
+    using bearer = new TestClient(port, { authorization: `Bearer ${ADMIN_TOKEN}` });
+    equal((await bearer.call(...RANGE, { key: bytes("a") })).count, 0);
+  });
+});
+
+Deno.test("a watch tells what changes, until it is canceled", OPTIONS, async () => {
+  const server = openNode();
+  await withServer(server, async (port) => {
+    using client = new TestClient(port);
+    const shapes = [messages.watchRequest, messages.watchResponse] as const;
+    const stream = client.stream("/etcdserverpb.Watch/Watch", shapes);
+    stream.write({ create_request: { key: bytes("a") } });
+    const told: string[] = [];
+    for await (const answer of stream as AsyncIterable<messages.WatchResponse>) {
+      if (answer.created === true) server.node.put("a", "1");
+      else if (answer.canceled === true) break;
+      else {
+        told.push(...(answer.events ?? []).map(({ type }) => type ?? "PUT"));
+        if (told.length === 1) server.node.remove("a");
+        else stream.write({ cancel_request: { watch_id: answer.watch_id ?? 0 } });
+      }
+    }
+    deepEqual(told, ["PUT", "DELETE"]);
+  });
+});
+
+Deno.test(
+  "leases are kept alive on a stream, and one that is gone has no time to live",
+  OPTIONS,
+  async () => {
+    const server = openNode();
+    await withServer(server, async (port) => {
+      using client = new TestClient(port);
+      await client.call("/etcdserverpb.Lease/LeaseGrant", [
+        messages.leaseGrantRequest,
+        messages.leaseGrantResponse,
+      ], { ID: 9, TTL: 30 });
+      const shapes = [messages.leaseRequest, messages.leaseKeepAliveResponse] as const;
+      const stream = client.stream("/etcdserverpb.Lease/LeaseKeepAlive", shapes);
+      stream.write({ ID: 9 });
+      stream.write({ ID: 10 });
+      stream.end();
+      const left: unknown[] = [];
+      for await (const { ID, TTL } of stream as AsyncIterable<messages.LeaseKeepAliveResponse>) {
+        left.push([ID, TTL]);
+      }
+      deepEqual(left, [[9, 30], [10, 0]]);
+    });
+  },
+);
+
+Deno.test(
+  "a server that stops ends its streams as one that clients come back from",
+  OPTIONS,
+  async () => {
+    const server = openNode();
+    const { port, close } = await serveGrpc(server);
+    using client = new TestClient(port);
+    const shapes = [messages.watchRequest, messages.watchResponse] as const;
+    const stream = client.stream("/etcdserverpb.Watch/Watch", shapes);
+    stream.write({ create_request: { key: bytes("a") } });
+    const read = async () => {
+      for await (const { created } of stream as AsyncIterable<messages.WatchResponse>) {
+        if (created === true) void close();
+      }
+    };
+    await rejects(read(), { code: 14 });
+  },
+);
+
+Deno.test("a server takes so many connections and no more", OPTIONS, async () => {
+  const { rpcs, authorizer } = openNode();
+  const { startGrpcServer } = await import("../../lib/etcd/mod.ts");
+  const server = await startGrpcServer({
+    rpcs,
+    admission: authorizer,
+    hostname: "127.0.0.1",
+    port: 0,
+    connectionsMax: 1,
+  });
+  using first = new TestClient(server.port);
+  await first.call(...RANGE, { key: bytes("a") });
+  const second = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  equal(await second.read(new Uint8Array(1)).catch(() => null), null);
+  second.close();
+  equal(server.connections(), 1);
+  await server.close();
+});
+
+Deno.test("a port that is taken is refused with what to do", OPTIONS, async () => {
+  const server = openNode();
+  await withServer(server, async (port) => {
+    const { startGrpcServer } = await import("../../lib/etcd/mod.ts");
+    const { rpcs, authorizer: admission } = server;
+    const again = startGrpcServer({ rpcs, admission, hostname: "127.0.0.1", port });
+    await rejects(again, (error: Error) => {
+      match(error.message, /etcd` address in cluster.json/);
+      return true;
+    });
+  });
+});
