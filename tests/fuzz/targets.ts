@@ -10,6 +10,7 @@ import { cli } from "./targets/cli.ts";
 import { acceptedConnections, dialedConnections } from "./targets/connection.ts";
 import { core } from "./targets/core.ts";
 import { knocks, tokenBodies } from "./targets/authorization.ts";
+import { etcdJson, etcdMessages } from "./targets/etcd.ts";
 import {
   clusterConfigs,
   keyFiles,
@@ -67,5 +68,7 @@ export const TARGETS: readonly Target[] = [
   tokenBodies,
   requests,
   sockets,
+  etcdMessages,
+  etcdJson,
   cli,
 ];
