@@ -50,8 +50,10 @@ const STALLED_MS = 60_000;
 const SHUTDOWN_MS = 1_000;
 
 /** A certificate chain and its key, PEM. */
-interface Keys {
+export interface GrpcKeys {
+  /** The certificate chain. */
   readonly cert: string;
+  /** The private half of it, which stays on this machine. */
   readonly key: string;
 }
 
@@ -66,7 +68,7 @@ export interface GrpcServerOptions {
   /** The port to listen on; 0 lets the system choose. */
   readonly port: number;
   /** What makes it TLS. */
-  readonly tls?: Keys;
+  readonly tls?: GrpcKeys;
   /** Refuses to serve where others than this machine can reach it: without tokens. */
   readonly isLoopbackOnly?: boolean;
   /** Most connections; by default {@linkcode GRPC_CONNECTIONS_MAX}. */
@@ -82,7 +84,7 @@ export interface GrpcServer {
   /** How many connections there are. */
   readonly connections: () => number;
   /** Takes another certificate, for the connections to come. */
-  replaceTlsKeys(keys: Keys): void;
+  replaceTlsKeys(keys: GrpcKeys): void;
   /** Ends all calls and connections, and settles when they have ended. */
   close(): Promise<void>;
 }

@@ -24,9 +24,10 @@
 export type { Call, EtcdCaller } from "./call.ts";
 export { type Admission, callerOf, ETCD_CLUSTER_VERSION, ETCD_VERSION } from "./cluster.ts";
 export type { MemberAddresses } from "./cluster_identity.ts";
-export { type CodeName, CODES, EtcdError, refuse, toEtcdError } from "./errors.ts";
+export { type CodeName, CODES, EtcdError, toEtcdError } from "./errors.ts";
 export {
   GRPC_CONNECTIONS_MAX,
+  type GrpcKeys,
   type GrpcServer,
   type GrpcServerOptions,
   startGrpcServer,
@@ -38,4 +39,5 @@ export {
   hasLeader,
   type Request,
   type Rpc,
+  type RpcCodec,
 } from "./rpcs.ts";

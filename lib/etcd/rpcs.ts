@@ -26,7 +26,7 @@ export type Request = object;
 export type Answer = object;
 
 /** How a call reads requests and writes answers. */
-interface Codec {
+export interface RpcCodec {
   /** From Protocol Buffers. @throws {EtcdError} */
   readonly decode: (bytes: Uint8Array) => Request;
   /** From JSON, as text or as values. @throws {EtcdError} */
@@ -39,7 +39,7 @@ interface Codec {
 
 /** One call of the protocol. */
 export type Rpc =
-  & Codec
+  & RpcCodec
   & {
     /** `package.Service/Method`. */
     readonly name: string;
@@ -389,7 +389,7 @@ function stream<In extends Message, Out extends Message>(
   };
 }
 
-function codec<In extends Message, Out extends Message>(input: In, output: Out): Codec {
+function codec<In extends Message, Out extends Message>(input: In, output: Out): RpcCodec {
   return {
     decode: (bytes) => decodeMessage(input, bytes),
     parse: (text) => parseJson(input, text),

@@ -22,7 +22,6 @@ import {
   EtcdError,
   type EtcdParts,
   hasLeader,
-  refuse,
   type Request as EtcdRequest,
   type Rpc,
   toEtcdError,
@@ -273,7 +272,9 @@ function streamError({ code, message }: EtcdError): object {
 }
 
 function ofProblem(problem: Problem): EtcdError {
-  if (problem.code === "request_too_large") return refuse("requestTooLarge", { cause: problem });
+  if (problem.code === "request_too_large") {
+    return new EtcdError("invalidArgument", "etcdserver: request is too large", { cause: problem });
+  }
   const code = problem.code === "overloaded" ? "resourceExhausted" : "invalidArgument";
   return new EtcdError(code, `etcdserver: ${problem.message}`, { cause: problem });
 }

@@ -62,6 +62,7 @@ export {
   type Needs,
 } from "./authorization.ts";
 export type { API_COUNTERS, ApiCounters, ConnectionLimits, RequestGate } from "./connections.ts";
+export type { EtcdPlace } from "./etcd_gateway.ts";
 export { Problem, type ProblemCode } from "./problem.ts";
 export type { Application } from "./route.ts";
 export { type ApiServer, type ApiServerOptions, startApiServer } from "./server.ts";

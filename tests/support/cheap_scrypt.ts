@@ -14,7 +14,9 @@ const { scryptSync } = nodeCrypto;
 /** N = 2, by far the least that scrypt takes; the cost goes into the salt, so it still counts. */
 const cheap: typeof scryptSync = (passphrase, salt, length, options = {}) => {
   const { N = 0, r = 8, p = 1 } = options;
-  const saltBytes = salt instanceof ArrayBuffer ? new Uint8Array(salt) : salt;
+  const saltBytes = typeof salt === "string" || ArrayBuffer.isView(salt)
+    ? salt
+    : new Uint8Array(salt);
   const salted = nodeCrypto.createHash("sha256").update(saltBytes).update(`${N}`).digest();
   return scryptSync(passphrase, salted, length, { N: 2, r, p });
 };
