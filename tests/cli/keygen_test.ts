@@ -51,7 +51,7 @@ Deno.test("keygen --dealer makes identities and a configuration that pins them",
   }
   const { peers, ...rest } = config;
   assert.deepEqual(
-    { ...rest, peers: peers.map(({ id, peer, api }) => ({ id, peer, api })) },
+    { ...rest, peers: peers.map(({ id, peer, api, etcd }) => ({ id, peer, api, etcd })) },
     folder.config,
   );
 });
