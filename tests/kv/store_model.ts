@@ -175,12 +175,12 @@ export class StoreModel {
     if (operation.kind === "range") return read(this.rows, operation);
     if (operation.kind === "put") {
       const previous = this.rows.get(keyText(operation.key)) ?? null;
-      const isKept = operation.value === null || operation.lease === null;
-      if (previous === null && isKept) throw new ModelRefusal("keyNotFound");
       const { key, lease } = operation;
       if (lease !== null && lease !== 0 && this.leases.get(lease)?.ending !== null) {
         throw new ModelRefusal("leaseNotFound");
       }
+      const isKept = operation.value === null || operation.lease === null;
+      if (previous === null && isKept) throw new ModelRefusal("keyNotFound");
       const row = {
         key,
         value: operation.value ?? previous?.value ?? new Uint8Array(),
