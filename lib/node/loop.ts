@@ -42,16 +42,22 @@ export interface LoopPorts {
   installSnapshot(snapshot: Snapshot): void;
   /** Applies committed entries to the state machine, and tells clients what came of them. */
   apply(entries: readonly Entry[]): void;
+  /** This node's snapshots, and those of leaders. */
+  readonly snapshots: SnapshotPort;
+  /** Tells clients, logs and counters what came of the step. */
+  report(output: Output): void;
+}
+
+/** What the core has done to snapshots. */
+export interface SnapshotPort {
   /** Reads a chunk of this node's own snapshot and sends it. */
   sendChunk(chunk: SnapshotChunk): void;
   /** Keeps a chunk of a leader's snapshot; the offset that is wanted next, null if that failed. */
   storeChunk(request: SnapshotRequest): number | null;
-  /** Removes a snapshot that `snapshotReady` told of and the core has no use for. */
-  discardSnapshot(snapshot: Snapshot): void;
-  /** Begins to make a snapshot; what comes of it is a later input. */
-  makeSnapshot(): void;
-  /** Tells clients, logs and counters what came of the step. */
-  report(output: Output): void;
+  /** Removes a snapshot that `snapshotReady` reported and the core does not need. */
+  discard(snapshot: Snapshot): void;
+  /** Begins to make a snapshot. The result is a later input. */
+  make(): void;
 }
 
 /** What a loop needs of the core. */
@@ -120,7 +126,7 @@ export class Loop {
     const wanted = [installSnapshot, ...waiting].map((snapshot) => snapshot?.index);
     for (const input of inputs) {
       if (input.kind !== "snapshotReady" || wanted.includes(input.snapshot.index)) continue;
-      this.#ports.discardSnapshot(input.snapshot);
+      this.#ports.snapshots.discard(input.snapshot);
     }
   }
 
@@ -176,11 +182,11 @@ export class Loop {
   }
 
   #moveSnapshots(output: Output): readonly Input[] {
-    for (const chunk of output.sendChunks) this.#ports.sendChunk(chunk);
-    if (output.makeSnapshot) this.#ports.makeSnapshot();
+    for (const chunk of output.sendChunks) this.#ports.snapshots.sendChunk(chunk);
+    if (output.makeSnapshot) this.#ports.snapshots.make();
     return output.storeChunks.map((request) => {
       const { snapshot } = request;
-      const nextOffset = this.#ports.storeChunk(request);
+      const nextOffset = this.#ports.snapshots.storeChunk(request);
       return nextOffset === null
         ? { kind: "snapshotRefused", snapshot }
         : { kind: "snapshotStored", snapshot, nextOffset };

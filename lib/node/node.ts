@@ -121,11 +121,13 @@ export class Node {
       same: [RAFT_FOLDER],
       there: [KEY_VALUE_FILE],
     });
+    const submit = (input: Input) => this.#inbox.add(input);
+    const fail = (error: unknown) => this.#fail(error);
     this.#live = new LiveStore(store);
     this.#tables = new TableKeeper({
       store,
       write: (batch, written) => stores.tables.write(batch, written),
-      submit: (input) => this.#inbox.add(input),
+      submit,
     });
     this.#clients = new ClientService({
       ...options,
@@ -133,14 +135,14 @@ export class Node {
       live: this.#live,
       certificates: stores.raft,
       counters: () => this.#observer.counts,
-      submit: (input) => this.#inbox.add(input),
-      fail: (error) => this.#fail(error),
+      submit,
+      fail,
     });
     const keeper = new SnapshotKeeper({
       snapshots: stores.snapshots,
-      submit: (input) => this.#inbox.add(input),
+      submit,
       send: (message) => this.#network.send(message),
-      fail: (error) => this.#fail(error),
+      fail,
     });
     this.#loop = new Loop(this.#raft, {
       persistShares: () => assert(false, "The members of a running cluster do not change yet"),
@@ -151,23 +153,20 @@ export class Node {
         this.#tables.applied();
       },
       installSnapshot: (snapshot) => this.#install(stores.installSnapshot(snapshot)),
-      sendChunk: (chunk) => keeper.sendChunk(chunk),
-      storeChunk: (request) => keeper.storeChunk(request),
-      discardSnapshot: (snapshot) => stores.snapshots.discard(snapshot),
-      makeSnapshot: () => keeper.make(),
+      snapshots: keeper,
       report: (output) => {
         keeper.observe(output.events);
         this.#report(output);
       },
     });
     stores.raft.use({
-      persisted: (sequence) => this.#inbox.add({ kind: "persisted", sequence }),
-      failed: (error) => this.#fail(error),
+      persisted: (sequence) => submit({ kind: "persisted", sequence }),
+      failed: fail,
     });
     stores.tables.use({
       failed: (error) => {
         this.#tables.failed(error);
-        this.#fail(error);
+        fail(error);
       },
     });
   }

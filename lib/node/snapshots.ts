@@ -17,6 +17,7 @@ import {
   type SnapshotRequest,
 } from "../raft/mod.ts";
 import { CorruptionError, type Snapshots } from "../storage/mod.ts";
+import type { SnapshotPort } from "./loop.ts";
 
 /** What a keeper works with. */
 interface SnapshotKeeperOptions {
@@ -31,7 +32,7 @@ interface SnapshotKeeperOptions {
 }
 
 /** One node's snapshots. */
-export class SnapshotKeeper {
+export class SnapshotKeeper implements SnapshotPort {
   readonly #options: SnapshotKeeperOptions;
   readonly #logger = getLogger(["floe", "node"]);
 
@@ -78,6 +79,11 @@ export class SnapshotKeeper {
       this.#logger.warn("snapshot.refused", { error: error.message });
       return null;
     }
+  }
+
+  /** Removes a leader's snapshot that is not needed. */
+  discard(snapshot: Snapshot): void {
+    this.#options.snapshots.discard(snapshot);
   }
 
   /** Removes what the log has gone beyond: nobody will ask for it. */

@@ -26,13 +26,15 @@ function recordingPorts(steps: string[]): LoopPorts {
     apply: (entries) => steps.push(`apply ${entries.map(({ index }) => index).join(" ")}`),
     report: () => steps.push("report"),
     installSnapshot: ({ index }) => steps.push(`install ${index}`),
-    sendChunk: ({ to, offset }) => steps.push(`chunk to ${to} from ${offset}`),
-    storeChunk: ({ offset, data }) => {
-      steps.push(`store ${offset}`);
-      return data.length === 0 ? null : offset + data.length;
+    snapshots: {
+      sendChunk: ({ to, offset }) => steps.push(`chunk to ${to} from ${offset}`),
+      storeChunk: ({ offset, data }) => {
+        steps.push(`store ${offset}`);
+        return data.length === 0 ? null : offset + data.length;
+      },
+      discard: ({ index }) => steps.push(`discard ${index}`),
+      make: () => steps.push("make snapshot"),
     },
-    discardSnapshot: ({ index }) => steps.push(`discard ${index}`),
-    makeSnapshot: () => steps.push("make snapshot"),
   };
 }
 

@@ -201,25 +201,26 @@ export class TestNode {
         this.applied.push(...decodeEntries(assertDefined(this.#ready, "A checked snapshot")));
         assert(this.appliedIndex === snapshot.index, "The snapshot is what it claims to be");
       },
-      sendChunk: (chunk) => {
-        const data = this.#own.slice(chunk.offset, chunk.offset + SNAPSHOT_CHUNK_BYTES);
-        this.#cluster.network.push({ ...chunk, data });
-      },
-      storeChunk: (request) => this.#storeChunk(request),
-      discardSnapshot: ({ index }) => this.discarded.push(index),
-      makeSnapshot: () => {
-        this.snapshotsMade++;
-        this.#own = encodeEntries(this.applied);
-        const { appliedIndex: index } = this;
-        const bytes = this.#own.length;
-        this.#later.push({
-          kind: "snapshotMade",
-          snapshot: { index, bytes, sha256: sha256(this.#own) },
-        });
+      snapshots: {
+        sendChunk: (chunk) => {
+          const data = this.#own.slice(chunk.offset, chunk.offset + SNAPSHOT_CHUNK_BYTES);
+          this.#cluster.network.push({ ...chunk, data });
+        },
+        storeChunk: (request) => this.#storeChunk(request),
+        discard: ({ index }) => this.discarded.push(index),
+        make: () => this.#makeSnapshot(),
       },
       report: (output) => this.#record(output),
     });
     return [raft, loop];
+  }
+
+  #makeSnapshot(): void {
+    this.snapshotsMade++;
+    this.#own = encodeEntries(this.applied);
+    const { appliedIndex: index } = this;
+    const snapshot = { index, bytes: this.#own.length, sha256: sha256(this.#own) };
+    this.#later.push({ kind: "snapshotMade", snapshot });
   }
 
   /** Keeps a chunk if it is the next one, and checks the whole when it is complete. */

@@ -235,13 +235,15 @@ export class Life {
       },
       installSnapshot: (snapshot) => this.#install(snapshot),
       apply: (entries) => this.#apply(entries),
-      sendChunk: (chunk) => this.#sendChunk(chunk),
-      storeChunk: (request) => this.#storeChunk(request),
-      discardSnapshot: (snapshot) => this.#options.keyValues.discard(snapshot),
-      makeSnapshot: () => {
-        host.reach("beforeSnapshot");
-        host.makeSnapshot();
-        host.reach("afterSnapshot");
+      snapshots: {
+        sendChunk: (chunk) => this.#sendChunk(chunk),
+        storeChunk: (request) => this.#storeChunk(request),
+        discard: (snapshot) => this.#options.keyValues.discard(snapshot),
+        make: () => {
+          host.reach("beforeSnapshot");
+          host.makeSnapshot();
+          host.reach("afterSnapshot");
+        },
       },
       report: (output) => this.#report(output),
     };
