@@ -14,6 +14,8 @@ import type { Endpoint } from "./chaos_cluster.ts";
 import type { Ending, Exchange, Request } from "./history.ts";
 import type { Workload } from "./workload.ts";
 
+/** Says that the answer is that of an earlier attempt. */
+const REPLAYED_HEADER = "idempotency-replayed";
 /** How long a node may try, and how long a client waits for its answer. */
 const NODE_TIMEOUT_MS = 1_500;
 const CLIENT_TIMEOUT_MS = 2_000;
@@ -113,8 +115,7 @@ export class Client implements Disposable {
     if (response.status === 200) return readAnswer(request, text);
     if (response.status === 404 && request.kind === "get") return { kind: "read", row: null };
     if (response.status === 412 && request.kind === "swap") {
-      const tag = response.headers.get("etag");
-      return { kind: "refused", revision: tag === null ? null : Number(tag.slice(1, -1)) };
+      return { kind: "refused", revision: revisionIn(response.headers) };
     }
     const failure = failureOfResponse(response, text);
     if (!failure.passing) {
@@ -138,6 +139,13 @@ function headersOf(request: Request, idempotencyKey: string | null): Record<stri
   if (request.expected === null) headers["if-none-match"] = "*";
   else headers["if-match"] = `"${request.expected.revision}"`;
   return headers;
+}
+
+/** What a refused swap found; undefined where a replay does not say. */
+function revisionIn(headers: Headers): number | null | undefined {
+  const tag = headers.get("etag");
+  if (tag !== null) return Number(tag.slice(1, -1));
+  return headers.has(REPLAYED_HEADER) ? undefined : null;
 }
 
 function readAnswer(request: Request, text: string): Ending {

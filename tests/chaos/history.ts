@@ -37,8 +37,11 @@ export type Ending =
   | { readonly kind: "written"; readonly revision: number }
   /** A deletion was done, of something or of nothing. */
   | { readonly kind: "deleted"; readonly deleted: boolean; readonly revision: number }
-  /** A swap's condition did not hold: the key has this revision, or does not exist. */
-  | { readonly kind: "refused"; readonly revision: number | null }
+  /**
+   * A swap's condition did not hold: the key has this revision, or for null does not exist. A replayed
+   * answer does not say which: undefined.
+   */
+  | { readonly kind: "refused"; readonly revision: number | null | undefined }
   /** It had no effect and never will have. `why` says what every attempt was told, for people. */
   | { readonly kind: "failed"; readonly why: string }
   /** Nobody knows. */
@@ -141,7 +144,9 @@ type Output =
   | { readonly kind: "written" }
   | { readonly kind: "deleted"; readonly deleted: boolean }
   /** `actual` is undefined where nobody ever saw what it was. */
-  | { readonly kind: "refused"; readonly actual: string | null | undefined };
+  | { readonly kind: "refused"; readonly actual: string | null | undefined }
+  /** What it was, a replayed answer does not say. */
+  | { readonly kind: "refusedAgain" };
 
 /** One key: a register that can be empty. */
 const REGISTER: Model<string | null, Request, Output> = {
@@ -182,8 +187,11 @@ function isSame(expected: Output, seen: Output): boolean {
     case "deleted":
       return seen.kind === "deleted" && seen.deleted === expected.deleted;
     case "refused":
+      if (seen.kind === "refusedAgain") return true;
       return seen.kind === "refused" &&
         (seen.actual === undefined ? expected.actual !== null : seen.actual === expected.actual);
+    case "refusedAgain":
+      return false;
     default:
       return expected satisfies never;
   }
@@ -226,6 +234,7 @@ function toOutput(ending: Exclude<Ending, { kind: "failed" }>, values: Values): 
       return { kind: "deleted", deleted: ending.deleted };
     case "refused": {
       const { revision } = ending;
+      if (revision === undefined) return { kind: "refusedAgain" };
       return {
         kind: "refused",
         actual: revision === null ? null : values.get(revision)?.value,

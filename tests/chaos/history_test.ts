@@ -38,7 +38,7 @@ const found = (value: string, revision: number): Ending => ({
   row: { value, revision },
 });
 const nothing: Ending = { kind: "read", row: null };
-const refused = (revision: number | null): Ending => ({ kind: "refused", revision });
+const refused = (revision: number | null | undefined): Ending => ({ kind: "refused", revision });
 const unknown: Ending = { kind: "unknown", why: "timeout" };
 const failed: Ending = { kind: "failed", why: "no_leader" };
 
@@ -54,6 +54,7 @@ Deno.test("checkHistory() accepts what one register would have answered", () => 
     [put("d"), failed],
     [put("e"), written(7)],
     [swap("f", ["a", 2]), refused(7)],
+    [swap("g", ["a", 2]), refused(undefined)],
   );
   assert.deepEqual(checkHistory(exchanges, rows("e", 7)), []);
 });
@@ -87,6 +88,11 @@ Deno.test("checkHistory() reports a condition that held for two", () => {
     [swap("c", ["a", 2]), written(4), [20, 40]],
   );
   assert.match(checkHistory(exchanges, rows("c", 4))[0] ?? "", /no order explains/);
+});
+
+Deno.test("checkHistory() reports a condition that did not hold where it must have held", () => {
+  const exchanges = history([put("a"), written(2)], [swap("b", ["a", 2]), refused(undefined)]);
+  assert.match(checkHistory(exchanges, rows("a", 2))[0] ?? "", /no order explains/);
 });
 
 Deno.test("checkHistory() reports the effect of a write that was refused for certain", () => {

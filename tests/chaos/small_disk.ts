@@ -22,7 +22,7 @@ while read -r command; do
   case $command in
     fill) cat /dev/zero > "$1"/ballast ;;
     free) rm -f "$1"/ballast ;;
-    copy) cp -p "$1"/*.db* . ;;
+    copy) rm -f "$1"/ballast; cp -rp "$1"/. . ;;
   esac 2>/dev/null
   echo done
 done
@@ -91,7 +91,7 @@ export class SmallDisk implements AsyncDisposable {
     await this.#tell("free");
   }
 
-  /** Copies the databases to the folder below the mount, for who is outside. */
+  /** Copies all that is on it to the folder below the mount, for those outside. */
   async copyOut(): Promise<void> {
     await this.#tell("copy");
   }

@@ -95,8 +95,7 @@ const DISK_FAULTS = [
   "ioError.lost",
   "ioError.written",
   "fullDisk.lost",
-  "damageFound.atStart",
-  "damageFound.running",
+  "damageFound",
   "staleStore.caughtUp",
   "staleStore.lost",
 ];

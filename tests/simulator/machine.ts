@@ -208,7 +208,7 @@ export class Machine implements EffectsHost {
       return `${this.id}: ${error.damage}`;
     });
     this.#trace(() => `DAMAGE FOUND: ${error.damage}`);
-    this.#options.counters.count(`disk.damageFound.${this.life === null ? "atStart" : "running"}`);
+    this.#options.counters.count("disk.damageFound");
     if (error.file.endsWith(KEY_VALUE_FILE)) this.storage.loseStore();
     else this.isRetired = true;
     this.kill(error.damage);
