@@ -3,7 +3,7 @@ import { assertDefined } from "../../lib/assert.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/transaction.ts";
 import type { NodeId } from "../../lib/types.ts";
-import type { ProcessEvent } from "./harness/events.ts";
+import { deadline, type ProcessEvent, WAIT_TIMEOUT_MS } from "./harness/events.ts";
 import { get, handOver, put } from "./harness/persistent_client.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 
@@ -123,11 +123,14 @@ Deno.test("a node without others whose kv.db was lost says that nobody can send 
   for (let number = 0; number < 1.2 * LOG_BYTES_MAX / VALUE_BYTES_MAX; number++) {
     await put(cluster, id, { key: "greeting", value: "x".repeat(VALUE_BYTES_MAX) });
   }
+  // The tables are written behind the log, and the log is compacted behind the tables.
+  const isCompacted = ({ event }: ProcessEvent) => event === "log.compacted";
+  await cluster.process(id).said.waitFor("that its log is compacted", isCompacted);
   assert.equal((await cluster.process(id).end("SIGTERM")).code, 0);
   const folder = cluster.dataDir(id);
   removeKeyValues(folder);
   const process = cluster.start(id);
-  assert.equal((await process.ended).code, 1);
+  assert.equal((await deadline(process.ended, WAIT_TIMEOUT_MS)).code, 1);
   assert.match(process.said.otherLines.join("\n"), /there is no other node\. Put back every file/);
 });
 
