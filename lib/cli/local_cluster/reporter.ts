@@ -98,8 +98,7 @@ export function describeDropped(count: number): string {
 }
 
 function describeKey({ ms }: Of<"group">, { config }: ReportOptions): string {
-  return `All ${config.peers.length} nodes have made the cluster's key together, ${ms} ms after the start.\n` +
-    "No dealer had it. Its genesis certificate is valid.";
+  return `All ${config.peers.length} nodes have made the cluster's key together, ${ms} ms after the start`;
 }
 
 function describeLeader({ id, term, ms }: Of<"leader">): string {

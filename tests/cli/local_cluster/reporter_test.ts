@@ -67,7 +67,10 @@ Deno.test("reportToPeople() says when the nodes have made their key, and shows i
   assert.ok(starting !== undefined);
   const made = { ...GROUP, genesis: "note", ms: 456 };
   const { stdout, stderr } = told([starting, made, ...rest]);
-  assert.match(stderr, /All 2 nodes have made the cluster's key together, 456 ms after the start/);
+  assert.match(
+    stderr,
+    /All 2 nodes have made the cluster's key together, 456 ms after the start\n/,
+  );
   assert.match(stdout, /^genesis {6}signed by all 2 nodes, who made the key together$/m);
 });
 
