@@ -64,6 +64,7 @@ Deno.test("a second signal ends a node that is still stopping", async () => {
   // It waits so long for another one to take over.
   await using cluster = new TestCluster({ nodes: 3, timing: { electionTimeoutMs: 4_000 } });
   const { id } = await cluster.leader();
+  await put(cluster, id, { key: "a", value: "x" });
   const others = cluster.ids.filter((other) => other !== id);
   const pauses = await Promise.all(
     others.map((other) => Pause.begin(cluster.process(other).pid)),
