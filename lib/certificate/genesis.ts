@@ -168,6 +168,20 @@ export function toGenesisStatement(
   return { ...roster, voters, publicKey: group.groupPublicKey, transcriptHash };
 }
 
+/**
+ * What a genesis would state of a key that a dealer made. Nobody has signed it; the first membership, which names
+ * its hash, proves it. There was no transcript: its hash is all zeros.
+ */
+export function toDealtStatement(roster: GenesisRoster, group: Group): GenesisStatement {
+  const voters = roster.voters.map(({ id, identityKey }, at) => {
+    const voter = group.voters[at];
+    assert(voter?.id === id, `The group has another voter than ${id}`);
+    return { ...voter, identityKey };
+  });
+  const { publicKey, epoch } = group;
+  return { ...roster, epoch, voters, publicKey, transcriptHash: new Uint8Array(32) };
+}
+
 const KEY = "[0-9a-f]{64}";
 const STATEMENT_PATTERN = new RegExp(
   `^${GENESIS_KIND}\n` +

@@ -80,6 +80,7 @@ export {
   type GenesisVoter,
   parseGenesisStatement,
   type RosterVoter,
+  toDealtStatement,
   toGenesisStatement,
   verifyGenesis,
   verifyGenesisSignature,

@@ -105,6 +105,9 @@ const FAILURES: Readonly<Record<RequestFailure, Refusal>> = {
   transferring: "badTransferee",
   no_target: "badTransferee",
   transfer_failed: "badTransferee",
+  members_refused: "notLeader",
+  members_changing: "notLeader",
+  no_change: "notLeader",
   stopping: "stopped",
 };
 

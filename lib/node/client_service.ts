@@ -5,8 +5,20 @@
  * @module
  */
 
-import type { Certificate, Certifier, Group } from "../certificate/mod.ts";
-import { findPeer, formatAddress, type PinnedClusterConfig } from "../config/mod.ts";
+import {
+  type Certificate,
+  type Certifier,
+  encodeGenesisStatement,
+  type Group,
+  toDealtStatement,
+  verifyGenesis,
+} from "../certificate/mod.ts";
+import {
+  findPeer,
+  formatAddress,
+  type PinnedClusterConfig,
+  toGenesisRoster,
+} from "../config/mod.ts";
 import { catching, EnvironmentError } from "../errors.ts";
 import {
   type AppliedEntry,
@@ -23,8 +35,15 @@ import type { RaftStore } from "../storage/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import {
   type Consistency,
+  type EndedMembersChange,
   type LeaderAnswer,
   type LeaseAnswer,
+  type MembersChange,
+  type MembershipChain,
+  type MembersPlan,
+  type MembersRequest,
+  type MembersStatus,
+  type MemberStatus,
   type NodeApi,
   type NodeStatus,
   RequestError,
@@ -231,6 +250,53 @@ export class ClientService implements NodeApi {
     return note === null ? null : this.#parts.certifier.verify(note);
   }
 
+  /** See {@linkcode NodeApi.members}. */
+  members(): MembersStatus {
+    const { config, group, network, state } = this.#parts;
+    const followers = state.role.name === "leader" ? state.role.followers : null;
+    const members = config.peers.map(({ id, peer, api, keys }, at): MemberStatus => ({
+      id,
+      role: "voter",
+      identifier: at + 1,
+      hasShare: true,
+      identityKey: keys.signingKey,
+      channelKey: keys.channelKey,
+      peerAddress: formatAddress(peer),
+      apiAddress: formatAddress(api),
+      isReachable: id === state.self || network.isConnected(id),
+      matchIndex: followers?.get(id)?.matchIndex ?? null,
+      isCaughtUp: null,
+    }));
+    const { epoch, threshold } = group;
+    const nothing = { change: null, lastChange: null, trouble: null };
+    return { sequence: 0, epoch, threshold, members, ...nothing };
+  }
+
+  /** See {@linkcode NodeApi.membershipChain}. */
+  membershipChain(): MembershipChain {
+    const { config, group, genesis } = this.#parts;
+    const statement = genesis === null
+      ? toDealtStatement(toGenesisRoster(config), group)
+      : verifyGenesis(genesis);
+    return { genesis, founding: encodeGenesisStatement(statement), memberships: [] };
+  }
+
+  /** See {@linkcode NodeApi.planMembers}. */
+  planMembers(_request: MembersRequest): MembersPlan {
+    throw notYet();
+  }
+
+  /** See {@linkcode NodeApi.changeMembers}. */
+  changeMembers(): Promise<MembersChange> {
+    return Promise.reject(notYet());
+  }
+
+  /** See {@linkcode NodeApi.cancelMembers}. */
+  cancelMembers(): Promise<EndedMembersChange> {
+    const why = "No change of the members is under way";
+    return Promise.reject(new RequestError("no_change", why, { maybeApplied: false }));
+  }
+
   /** Answers the requests that the step's output has an answer for. */
   handle(output: Output): void {
     this.#requests.handle(output, this.#live.appliedIndex);
@@ -296,6 +362,11 @@ export class ClientService implements NodeApi {
       });
     });
   }
+}
+
+function notYet(): RequestError {
+  const why = "The members of a running cluster cannot be changed yet";
+  return new RequestError("members_refused", why, { maybeApplied: false });
 }
 
 function leaderCommitOf({ role, commitIndex, leaderCommit }: RaftView): LogIndex {

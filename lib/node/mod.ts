@@ -58,8 +58,16 @@
 
 export {
   type Consistency,
+  type EndedMembersChange,
   type LeaderAnswer,
   type LeaseAnswer,
+  type MembersChange,
+  type MembershipChain,
+  type MembersPlan,
+  type MembersRequest,
+  type MembersStatus,
+  type MembersStep,
+  type MemberStatus,
   type NodeApi,
   type NodeStatus,
   type PeerStatus,

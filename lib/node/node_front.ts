@@ -10,8 +10,14 @@ import type { Command, StoreView, Token, Watcher, WatchQuery } from "../kv/mod.t
 import type { NodeId, Term } from "../types.ts";
 import {
   type Consistency,
+  type EndedMembersChange,
   type LeaderAnswer,
   type LeaseAnswer,
+  type MembersChange,
+  type MembershipChain,
+  type MembersPlan,
+  type MembersRequest,
+  type MembersStatus,
   type NodeApi,
   type NodeStatus,
   RequestError,
@@ -119,6 +125,39 @@ export class NodeFront implements NodeApi {
   /** See {@linkcode NodeApi.election}. */
   election(term: Term): Certificate | null {
     return this.#running.election(term);
+  }
+
+  /** See {@linkcode NodeApi.members}. */
+  members(): MembersStatus {
+    return this.#running.members();
+  }
+
+  /** See {@linkcode NodeApi.membershipChain}. */
+  membershipChain(): MembershipChain {
+    return this.#running.membershipChain();
+  }
+
+  /** See {@linkcode NodeApi.planMembers}. */
+  planMembers(request: MembersRequest): MembersPlan {
+    return this.#running.planMembers(request);
+  }
+
+  /** See {@linkcode NodeApi.changeMembers}. */
+  // deno-lint-ignore require-await -- a refusal is a rejection, as the node's own are
+  async changeMembers(
+    request: MembersRequest,
+    options: { readonly timeoutMs: number },
+  ): Promise<MembersChange> {
+    return this.#running.changeMembers(request, options);
+  }
+
+  /** See {@linkcode NodeApi.cancelMembers}. */
+  // deno-lint-ignore require-await -- a refusal is a rejection, as the node's own are
+  async cancelMembers(
+    reason: string,
+    options: { readonly timeoutMs: number },
+  ): Promise<EndedMembersChange> {
+    return this.#running.cancelMembers(reason, options);
   }
 
   get #running(): NodeApi {

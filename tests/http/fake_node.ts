@@ -20,8 +20,14 @@ import type { Token } from "../../lib/kv/token.ts";
 import type { Watcher, WatchQuery } from "../../lib/kv/watch_hub.ts";
 import type {
   Consistency,
+  EndedMembersChange,
   LeaderAnswer,
   LeaseAnswer,
+  MembersChange,
+  MembershipChain,
+  MembersPlan,
+  MembersRequest,
+  MembersStatus,
   NodeApi,
   NodeStatus,
   WatchRefusal,
@@ -108,6 +114,27 @@ const KEY_GENERATION: KeyGenerationReport = {
   genesis: null,
 };
 
+const MEMBERS: MembersStatus = {
+  sequence: 0,
+  epoch: toEpoch(1),
+  threshold: 1,
+  members: [],
+  change: null,
+  lastChange: null,
+  trouble: null,
+};
+
+const CHANGE: MembersChange = {
+  id: toLogIndex(101),
+  stepsDone: 0,
+  steps: [],
+  stage: "between",
+  waitingFor: [],
+  attemptsFailed: 0,
+  lastFailure: null,
+  isCancellable: true,
+};
+
 /** The API of a node that lets everybody in, under whatever name a test gives it. */
 export function openApp(node: NodeApi): Application {
   return createApp(node, { authorizer: new Authorizer({ node, access: { kind: "open" } }) });
@@ -129,6 +156,12 @@ export class FakeNode implements NodeApi {
     certificate: fakeCertificate(7),
   };
   certificates: readonly Certificate[] = [7, 5, 4, 2].map(fakeCertificate);
+  membersNow: MembersStatus = MEMBERS;
+  chainNow: MembershipChain = { genesis: null, founding: "", memberships: [] };
+  planNow: MembersPlan = { steps: [], lying: 0 };
+  changeNow: MembersChange = CHANGE;
+  /** What was asked to be changed of the members, in order. */
+  readonly membersRequests: MembersRequest[] = [];
   /** Thrown by the next requests, as long as it is set. */
   failure: unknown = null;
   /** How many of the next requests fail with `failure`; all by default. */
@@ -273,6 +306,39 @@ export class FakeNode implements NodeApi {
 
   election(term: number): Certificate | null {
     return this.certificates.find((certificate) => certificate.term === term) ?? null;
+  }
+
+  members(): MembersStatus {
+    return this.membersNow;
+  }
+
+  membershipChain(): MembershipChain {
+    return this.chainNow;
+  }
+
+  planMembers(request: MembersRequest): MembersPlan {
+    this.membersRequests.push(request);
+    if (this.failure !== null) throw this.failure;
+    return this.planNow;
+  }
+
+  async changeMembers(
+    request: MembersRequest,
+    { timeoutMs }: { readonly timeoutMs: number },
+  ): Promise<MembersChange> {
+    this.membersRequests.push(request);
+    this.timeouts.push(timeoutMs);
+    await this.#wait();
+    return this.changeNow;
+  }
+
+  async cancelMembers(
+    reason: string,
+    { timeoutMs }: { readonly timeoutMs: number },
+  ): Promise<EndedMembersChange> {
+    this.timeouts.push(timeoutMs);
+    await this.#wait();
+    return { id: this.changeNow.id, outcome: "cancelled", reason };
   }
 
   #leaseAnswer(id: number): LeaseAnswer {
