@@ -6,7 +6,7 @@
 
 import { Hono } from "hono";
 import { cors } from "hono/cors";
-import type { NodeApi } from "../node/mod.ts";
+import { type KeyGenerationReport, type NodeApi, RequestError } from "../node/mod.ts";
 import { Authorizer } from "./authorization.ts";
 import {
   addElectionRoutes,
@@ -15,6 +15,8 @@ import {
   addKeyGenerationRoute,
   addLeaderRoute,
   addStatusRoute,
+  whyNoKey,
+  whyNotReady,
 } from "./cluster_routes.ts";
 import { addEtcdRoutes, type EtcdPlace } from "./etcd_gateway.ts";
 import { RANGES_ACTIVE_MAX, RequestGate, WATCHES_MAX } from "./connections.ts";
@@ -46,13 +48,16 @@ export interface AppOptions {
   readonly onError?: (error: unknown) => void;
 }
 
+/** A node; or, while it has no key, a function that tells how far key generation is. */
+export type ServedNode = NodeApi | (() => KeyGenerationReport);
+
 /** Builds the API of one node. It holds no state but what is under way. */
 export function createApp(node: NodeApi, options: AppOptions = {}): Application {
   const app = new Hono({ getPath: pathOf });
   const authorizer = options.authorizer ?? new Authorizer({ node, access: { kind: "local" } });
   const router = { app, authorizer };
   const gate = options.gate ?? new RequestGate();
-  allowOrigins(router);
+  prepare(router, options);
   addRangeRoutes(router, { node, gate, ranges: new StreamGate(RANGES_ACTIVE_MAX, tooManyRanges) });
   addKeyValueRoutes(router, { ...options, node, gate });
   addTransactionRoutes(router, { ...options, node, gate });
@@ -67,8 +72,8 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
   addLeaderRoute(router, node);
   addElectionRoutes(router, node);
   addGroupRoute(router, node);
-  addKeyGenerationRoute(router, node);
-  addHealthRoutes(router, node);
+  addKeyGenerationRoute(router, () => node.keyGeneration());
+  addHealthRoutes(router, () => whyNotReady(node.status()));
   if (options.etcd !== undefined) {
     addEtcdRoutes(router, { ...options, ...options.etcd, node, gate });
   }
@@ -76,11 +81,40 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
     const problem = new Problem("not_found", `There is nothing at ${context.req.path}`);
     return problemResponse(problem, context.req.raw);
   });
-  app.onError((error, context) => {
-    if (!isForeseen(error)) options.onError?.(error);
-    return problemResponse(error, context.req.raw);
+  return app;
+}
+
+/** Builds the API of a node without a key: its progress, its health, and `no_key` for all other requests. */
+export function createKeylessApp(
+  report: () => KeyGenerationReport,
+  options: AppOptions & { readonly authorizer: Authorizer },
+): Application {
+  const app = new Hono({ getPath: pathOf });
+  const router = { app, authorizer: options.authorizer };
+  prepare(router, options);
+  addKeyGenerationRoute(router, report);
+  addHealthRoutes(router, () => whyNoKey(report()));
+  app.all("*", (context) => {
+    router.authorizer.admit(context.req.raw, null);
+    throw noKey(report());
   });
   return app;
+}
+
+function noKey({ cluster, waitingFor }: KeyGenerationReport): RequestError {
+  const names = waitingFor.map(({ id }) => id).join(", ");
+  const wait = names === "" ? "" : ` This node waits for ${names}.`;
+  const message = `${cluster} has no key yet: its nodes are making it.${wait} ` +
+    "See floe dkg status, or GET /v1/dkg";
+  return new RequestError("no_key", message, { maybeApplied: false });
+}
+
+function prepare(router: Router, { onError }: AppOptions): void {
+  allowOrigins(router);
+  router.app.onError((error, context) => {
+    if (!isForeseen(error)) onError?.(error);
+    return problemResponse(error, context.req.raw);
+  });
 }
 
 function tooManyRanges(max: number): Problem {

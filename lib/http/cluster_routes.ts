@@ -59,24 +59,23 @@ const READY_ENTRIES_BEHIND_MAX = 1_000;
 
 const OK: HealthBody = { status: "ok" };
 
-/** Adds `/livez` and `/readyz`. */
-export function addHealthRoutes(router: Router, node: NodeApi): void {
+/** Adds `/livez` and `/readyz`; `whyNot` returns why the node is not ready, or null. */
+export function addHealthRoutes(router: Router, whyNot: () => string | null): void {
   // Alive: the loop turns and answers. A cluster without a leader is no reason to restart a node.
   addRoute(router, "/livez", {
     GET: forAnyone(() => jsonResponse(OK)),
   });
   addRoute(router, "/readyz", {
     GET: forAnyone(() => {
-      const reason = whyNoKey(node.keyGeneration()) ?? whyNotReady(node.status());
+      const reason = whyNot();
       if (reason !== null) throw new Problem("not_ready", `Not ready: ${reason}`);
       return jsonResponse(OK);
     }),
   });
 }
 
-/** Why a node cannot take part in the cluster yet, or null when it has its key. */
-function whyNoKey({ phase, waitingFor }: KeyGenerationReport): string | null {
-  if (phase === "finished" || phase === "dealt") return null;
+/** Why a node without a key is not ready. */
+export function whyNoKey({ waitingFor }: KeyGenerationReport): string {
   const names = waitingFor.map(({ id }) => id).join(", ");
   return names === ""
     ? "the cluster has no key yet"
@@ -88,7 +87,7 @@ function whyNoKey({ phase, waitingFor }: KeyGenerationReport): string | null {
  * that leader or connected to it, has applied nearly all that the leader has committed, and knows of
  * no trouble of its own. Its own commit index says nothing: it grows only with what has arrived.
  */
-function whyNotReady(status: NodeStatus): string | null {
+export function whyNotReady(status: NodeStatus): string | null {
   if (status.trouble !== null) return `this node is in trouble: ${status.trouble}`;
   if (status.leader === null) return "this node knows no leader";
   if (status.leader !== status.id && !isConnected(status, status.leader)) {
@@ -222,11 +221,11 @@ function groupBody({ group, genesis }: NodeApi): GroupBody {
 }
 
 /** Adds `/v1/dkg`. */
-export function addKeyGenerationRoute(router: Router, node: NodeApi): void {
+export function addKeyGenerationRoute(router: Router, report: () => KeyGenerationReport): void {
   addRoute(router, "/v1/dkg", {
     GET: forAnyone((context) => {
       readQuery(context.req.url, []);
-      return jsonResponse(node.keyGeneration() satisfies DkgBody);
+      return jsonResponse(report() satisfies DkgBody);
     }),
   });
 }

@@ -53,7 +53,7 @@
  * @module
  */
 
-export { type AppOptions, createApp } from "./app.ts";
+export { type AppOptions, createApp, type ServedNode } from "./app.ts";
 export {
   type Access,
   type AdminToken,

@@ -6,11 +6,10 @@
 
 import { isLoopback } from "../config/mod.ts";
 import { pause } from "../deadline.ts";
-import { InvariantError } from "../assert.ts";
+import { assert, InvariantError } from "../assert.ts";
 import { EnvironmentError } from "../errors.ts";
 import { accept, listen, sendAtOnce } from "../listen.ts";
-import type { NodeApi } from "../node/mod.ts";
-import { type AppOptions, createApp } from "./app.ts";
+import { type AppOptions, createApp, createKeylessApp, type ServedNode } from "./app.ts";
 import { Authorizer } from "./authorization.ts";
 import { type ConnectionLimits, Connections, CONNECTIONS_MAX } from "./connections.ts";
 import { type TlsKeys, TlsRelays } from "./tls.ts";
@@ -26,8 +25,8 @@ const ACCEPT_PAUSE_MS = 100;
 
 /** Where to serve, and which node. */
 export interface ApiServerOptions extends AppOptions {
-  /** The node behind the API. */
-  readonly node: NodeApi;
+  /** The node behind the API. Without a key, it needs an `authorizer`. */
+  readonly node: ServedNode;
   /** The address to listen on. */
   readonly hostname: string;
   /** The port to listen on; 0 lets the system choose. */
@@ -63,6 +62,8 @@ export interface ApiServer {
    * @throws {EnvironmentError} when the keys cannot be used. Then those before stay.
    */
   replaceTlsKeys(keys: TlsKeys): void;
+  /** Serves this node from the next request on: the same one, which has its key now. */
+  replaceNode(node: ServedNode): void;
 }
 
 /**
@@ -77,19 +78,31 @@ export interface ApiServer {
  */
 export function startApiServer(options: ApiServerOptions): ApiServer {
   const { node, deno = Deno } = options;
-  const authorizer = options.authorizer ?? new Authorizer({ node, access: { kind: "local" } });
-  const app = createApp(node, { ...options, authorizer });
+  const authorizer = options.authorizer ?? localAuthorizer(node);
+  const open = (served: ServedNode) =>
+    typeof served === "function"
+      ? createKeylessApp(served, { ...options, authorizer })
+      : createApp(served, { ...options, authorizer });
+  let app = open(node);
   const http = findHttp(deno);
   const serving = { ...options, authorizer, answer: (request: Request) => app.fetch(request) };
-  return http === null ? serveUnbounded(serving) : serveBounded(serving, http);
+  const server = http === null ? serveUnbounded(serving) : serveBounded(serving, http);
+  return { ...server, replaceNode: (served) => void (app = open(served)) };
 }
+
+function localAuthorizer(node: ServedNode): Authorizer {
+  assert(typeof node !== "function", "A node without a key needs an authorizer");
+  return new Authorizer({ node, access: { kind: "local" } });
+}
+
+type Listener = Omit<ApiServer, "replaceNode">;
 
 type Serving = ApiServerOptions & {
   readonly authorizer: Authorizer;
   readonly answer: (request: Request) => Response | Promise<Response>;
 };
 
-function serveBounded(options: Serving, http: ServeConnection): ApiServer {
+function serveBounded(options: Serving, http: ServeConnection): Listener {
   const { authorizer, answer, limits = {}, onCrowded } = options;
   const { listener, relays } = open(options, http);
   const connectionsMax = limits.connectionsMax ?? connectionsAffordable(relays !== null);
@@ -159,7 +172,7 @@ function isOutOfDescriptors(error: unknown): boolean {
 }
 
 /** On a Deno that does not let Floe bound its connections. */
-function serveUnbounded(options: Serving): ApiServer {
+function serveUnbounded(options: Serving): Listener {
   const { answer, signal, tls } = options;
   // Takes the port once before, for its messages and to see where it is.
   const { listener, relays } = open(options, serveNothing);

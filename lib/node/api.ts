@@ -295,10 +295,7 @@ export class RequestError extends Error {
   }
 }
 
-/**
- * A node, as its API sees it. While it has no key, everything but {@linkcode NodeApi.keyGeneration}
- * throws a {@linkcode RequestError} `no_key`.
- */
+/** A node with a key, as its API sees it. */
 export interface NodeApi {
   /** The public description of the cluster's key. */
   readonly group: Group;

@@ -34,8 +34,8 @@
  * nothing more to anyone, and {@linkcode Node.closed} rejects.
  *
  * **Before there is a key**, the node makes one with the others (`key_generation/`), in the same process
- * and over the same connections (`network.ts`): only who uses them changes. `node_front.ts` is what the
- * API shows from the process's start on.
+ * and over the same connections (`network.ts`): only their user changes. Meanwhile the API
+ * serves the progress alone (`http/app.ts`).
  *
  * **What all nodes know of each other** is `cluster.json` (`config/cluster_config.ts`), made of peer cards
  * (`config/peer_card.ts`). Nodes whose files differ notice it and say in what (`config/config_difference.ts`).
@@ -90,4 +90,3 @@ export type {
 } from "./key_generation/report.ts";
 export { type KeyGenerationNetwork, Network, type NetworkUser } from "./network.ts";
 export { Node, type NodeOptions, startNode } from "./node.ts";
-export { NodeFront } from "./node_front.ts";

@@ -1,9 +1,9 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { parseGroupKey } from "../../lib/certificate/group_key.ts";
-import { createApp } from "../../lib/http/app.ts";
+import { createApp, createKeylessApp } from "../../lib/http/app.ts";
+import { Authorizer } from "../../lib/http/authorization.ts";
 import { ApiCounters, REQUEST_BYTES_MAX } from "../../lib/http/connections.ts";
 import { marginsOf } from "../../lib/margins.ts";
-import { NodeFront } from "../../lib/node/node_front.ts";
 import { toLogIndex, toNodeId } from "../../lib/types.ts";
 import { fakeCertificate, fakeGroup, FakeNode } from "./fake_node.ts";
 
@@ -265,10 +265,10 @@ Deno.test("/v1/dkg tells how far key generation is, as the node says", async () 
 
 Deno.test("a node without a key is alive, not ready, and answers everything else with no_key", async () => {
   const generating = new FakeNode().keyGenerationNow;
-  const front = new NodeFront();
   const waitingFor = [{ id: toNodeId("server_5"), step: "connection" } as const];
-  front.showKeyGeneration(() => ({ ...generating, phase: "connecting", attempt: 0, waitingFor }));
-  const app = createApp(front);
+  const report = { ...generating, phase: "connecting", attempt: 0, waitingFor } as const;
+  const authorizer = new Authorizer({ node: new FakeNode(), access: { kind: "local" } });
+  const app = createKeylessApp(() => report, { authorizer });
   deepEqual(await jsonOf(await app.request("/livez")), { status: "ok" });
   equal((await jsonOf(await app.request("/v1/dkg"))).phase, "connecting");
 
@@ -288,7 +288,6 @@ Deno.test("a node without a key is alive, not ready, and answers everything else
   equal((await problemOf(transfer)).code, "no_key");
   equal((await problemOf(await app.request("/v1/kv/a", { method: "DELETE" }))).code, "no_key");
 
-  front.showNode(new FakeNode());
-  deepEqual(await jsonOf(await app.request("/readyz")), { status: "ok" });
-  equal((await jsonOf(await app.request("/v1/dkg"))).phase, "dealt");
+  const foreign = { headers: { origin: "https://elsewhere.example" } };
+  equal((await problemOf(await app.request("/v1/kv/a", foreign))).code, "origin_refused");
 });

@@ -32,6 +32,22 @@ Deno.test("startApiServer() serves a value over a socket, byte for byte", async 
   await stopped(api);
 });
 
+Deno.test("startApiServer() serves key generation, and the node from the next request on", async () => {
+  const running = new FakeNode();
+  const authorizer = new Authorizer({ node: running, access: { kind: "local" } });
+  const report = { ...running.keyGenerationNow, phase: "connecting" } as const;
+  const api = start(running, { node: () => report, authorizer });
+  const ask = async (path: string) => await (await fetch(`${api.url}${path}`)).json();
+  deepEqual([(await ask("/v1/dkg")).phase, (await ask("/v1/status")).code], [
+    "connecting",
+    "no_key",
+  ]);
+  api.server.replaceNode(running);
+  deepEqual([(await ask("/v1/dkg")).phase, (await ask("/readyz")).status], ["dealt", "ok"]);
+  equal((await ask("/v1/status")).id, "server_1");
+  await stopped(api);
+});
+
 Deno.test("startApiServer() refuses a value that grows too large while it arrives", async () => {
   const api = start();
   const chunk = new Uint8Array(64 * 1024);

@@ -17,6 +17,7 @@ import {
   type PeerConfig,
   type PinnedClusterConfig,
 } from "../../config/mod.ts";
+import type { ServedNode } from "../../http/mod.ts";
 import {
   checkPinned,
   claimShare,
@@ -30,7 +31,6 @@ import {
 import {
   KeyGenerationRun,
   Network,
-  NodeFront,
   type NodeOptions,
   openOwnKeys,
   prepareKeyGeneration,
@@ -101,19 +101,12 @@ export async function runNode(run: NodeRun): Promise<void> {
   const folder = { dataDir, self, passphrase };
   const identity = openIdentity(folder, config);
   const network = new Network({ config, self, identity });
-  const front = new NodeFront();
-  const api = new ServedApi({
-    node: front,
-    id: self,
-    peers: config.peers,
-    dataDir,
-    settings: run.api,
-  });
+  const api = new ServedApi({ id: self, peers: config.peers, dataDir, settings: run.api });
   run.onHangUp?.(() => void api.reloadTls());
   try {
     const place = { folder, config };
     const keys = openOwnKeys(place) ??
-      await generateKeys({ place, identity, network, front, api, run });
+      await generateKeys({ place, identity, network, api, run });
     if (keys === null) return;
     announce(toKeyAnnouncement(self, keys));
     const node = await startNode({
@@ -128,8 +121,7 @@ export async function runNode(run: NodeRun): Promise<void> {
     // From here on no secret file is read or written.
     passphrase?.[Symbol.dispose]();
     try {
-      front.showNode(node.api);
-      startApi(api, run);
+      serve(api, node.api, run);
       await Promise.race([aborted(stop), node.closed, api.ended]);
     } finally {
       // Requests that wait for a quorum are answered now, so only the hand-over takes time.
@@ -147,20 +139,18 @@ interface Generation {
   readonly place: KeyPlace;
   readonly identity: NodeIdentity;
   readonly network: Network;
-  readonly front: NodeFront;
   readonly api: ServedApi;
   readonly run: NodeRun;
 }
 
 /** Makes the cluster's key with the other nodes; null when the node stops before. */
 async function generateKeys(
-  { place, identity, network, front, api, run }: Generation,
+  { place, identity, network, api, run }: Generation,
 ): Promise<NodeKeys | null> {
   network.start();
   const generation = new KeyGenerationRun(prepareKeyGeneration(place, { identity, network }));
   try {
-    front.showKeyGeneration(() => generation.report);
-    startApi(api, run);
+    serve(api, () => generation.report, run);
     generation.start();
     await Promise.race([aborted(run.stop), generation.finished, api.ended]);
   } finally {
@@ -169,9 +159,9 @@ async function generateKeys(
   return openOwnKeys(place);
 }
 
-/** Starts the API, unless it runs already, and announces it. */
-function startApi(api: ServedApi, { peer, announce }: NodeRun): void {
-  if (!api.start()) return;
+/** Serves the node's API. The first time, announces that the API is up. */
+function serve(api: ServedApi, node: ServedNode, { peer, announce }: NodeRun): void {
+  if (!api.serve(node)) return;
   announce({ event: "started", id: peer.id, api: formatAddress(peer.api), pid: Deno.pid });
 }
 

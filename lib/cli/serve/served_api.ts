@@ -19,6 +19,7 @@ import {
   type AdminToken,
   type ApiServer,
   Authorizer,
+  type ServedNode,
   startApiServer,
   type TlsKeys,
   tlsWarning,
@@ -36,8 +37,6 @@ import { memberAddresses, ServedEtcd } from "./served_etcd.ts";
 
 /** A node's API, and how to serve it. */
 interface ServedApiOptions {
-  /** The node behind the API. */
-  readonly node: NodeApi;
   readonly id: NodeId;
   /** Every node of the cluster, as etcd's clients are told. */
   readonly peers: readonly PeerConfig[];
@@ -52,6 +51,11 @@ const UNBOUNDED_WARNING =
   "silent or idle time, or the time of a TLS handshake; and a CONNECT can hide another request. " +
   "Serve only clients that you trust, or run Floe with Deno 2.9.6: npx -y deno@2.9.6";
 
+interface Started {
+  readonly server: ApiServer;
+  readonly authorizer: Authorizer;
+}
+
 /** A node's API. */
 export class ServedApi {
   readonly #options: ServedApiOptions;
@@ -59,7 +63,8 @@ export class ServedApi {
   readonly #logger = getLogger(["floe", "node"]);
   readonly #limiter = new LogLimiter(() => performance.now());
   #ended: Promise<void> = new Promise(() => {});
-  #server: ApiServer | null = null;
+  #started: Started | null = null;
+  #node: NodeApi | null = null;
   #etcd: ServedEtcd | null = null;
 
   /** `options` are used as they are. */
@@ -73,18 +78,27 @@ export class ServedApi {
   }
 
   /**
-   * Opens the port, and writes the node's own token if the API requires tokens.
+   * Serves a node. The first call opens the port, and writes the node's own token if the API requires
+   * tokens; a later one replaces the node. etcd's clients are served once the node has its key.
    *
    * @returns false when it was started before.
    * @throws {EnvironmentError} when the port or the folder cannot be used.
    */
-  start(): boolean {
-    if (this.#server !== null) return false;
-    const { node, id, peers, settings } = this.#options;
-    const { listen, etcd, tls, origins } = settings;
+  serve(node: ServedNode): boolean {
+    const isFirst = this.#started === null;
+    this.#started?.server.replaceNode(node);
+    const { server, authorizer } = this.#started ??= this.#start(node);
+    if (isFirst) this.#ended = server.finished;
+    if (typeof node !== "function") this.#serveWithKey(node, authorizer);
+    return isFirst;
+  }
+
+  #start(node: ServedNode): Started {
+    const { id, peers, settings: { listen, tls, origins } } = this.#options;
     const members = memberAddresses(peers);
-    const authorizer = new Authorizer({ node, access: this.#openAccess(), origins });
-    this.#server = startApiServer({
+    const tokens = { token: (id: string) => this.#node?.token(id) ?? null };
+    const authorizer = new Authorizer({ node: tokens, access: this.#openAccess(), origins });
+    const server = startApiServer({
       node,
       ...listen,
       ...(tls === null ? {} : { tls }),
@@ -94,25 +108,32 @@ export class ServedApi {
       onError: (error) => this.#logger.error("api.failed", { error }),
       onCrowded: (reason) => this.#warnCrowded(reason),
     });
-    this.#ended = this.#server.finished;
-    if (etcd !== null) {
-      this.#etcd = new ServedEtcd({ node, id, peers, listen: etcd, tls, authorizer });
-      this.#ended = Promise.race([this.#ended, this.#etcd.failed]);
-      this.#ended.catch(() => {});
-    }
+    this.#log(server);
+    return { server, authorizer };
+  }
+
+  #serveWithKey(node: NodeApi, authorizer: Authorizer): void {
+    this.#node = node;
+    const { id, peers, settings: { etcd, tls } } = this.#options;
+    if (etcd === null) return;
+    this.#etcd = new ServedEtcd({ node, id, peers, listen: etcd, tls, authorizer });
+    this.#ended = Promise.race([this.#ended, this.#etcd.failed]);
+    this.#ended.catch(() => {});
+  }
+
+  #log({ connectionsMax }: ApiServer): void {
+    const { settings } = this.#options;
     const warning = apiWarning(settings);
     if (warning !== null) this.#logger.warn("api.exposed", { warning });
-    if (tls !== null) this.#checkDates(tls);
-    const { connectionsMax } = this.#server;
+    if (settings.tls !== null) this.#checkDates(settings.tls);
     if (connectionsMax === null) this.#logger.warn("api.unbounded", { warning: UNBOUNDED_WARNING });
     this.#logger.info("api.started", {
-      api: formatAddress(listen),
+      api: formatAddress(settings.listen),
       access: settings.access,
-      tls: tls !== null,
+      tls: settings.tls !== null,
       connectionsMax,
       pid: Deno.pid,
     });
-    return true;
   }
 
   /** Reads the certificate and its key again, for new connections. If that fails, the old ones stay. */
@@ -120,7 +141,7 @@ export class ServedApi {
     try {
       const tls = await this.#options.settings.readTls();
       if (tls === null) return this.#logger.info("api.reload_ignored", { reason: "no TLS here" });
-      this.#server?.replaceTlsKeys(tls);
+      this.#started?.server.replaceTlsKeys(tls);
       await this.#etcd?.replaceTlsKeys(tls);
       this.#logger.info("api.tls_reloaded");
       this.#checkDates(tls);
@@ -142,7 +163,7 @@ export class ServedApi {
   /** Waits for the requests under way, closes the port, and removes the node's own token. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await Promise.all([this.#server?.finished, this.#etcd?.stop()]);
+    await Promise.all([this.#started?.server.finished, this.#etcd?.stop()]);
     removeAdminToken(this.#options.dataDir);
   }
 
