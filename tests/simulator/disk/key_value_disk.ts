@@ -100,6 +100,8 @@ export class KeyValueDisk {
   damage(random: Random): KeyValueDamage | null {
     if (this.appliedIndex === 0) return null;
     const damage = random.pick(KEY_VALUE_DAMAGES);
+    // Entries without a command leave no row but the one that says how far the tables are.
+    if (damage === "rowFlipped" && this.#tables.size === 1) return null;
     const at = damage === "rowFlipped" ? 1 + random.below(this.#tables.size - 1) : 0;
     this.#damaged = this.#tables.flip(at, random.below(2 ** 16));
     return damage;
