@@ -38,7 +38,7 @@ import { keyId } from "./group_key.ts";
 import { encodeSignatureLine, parseSignatureLine, splitNote } from "./signed_note.ts";
 
 /** The first line: which kind of statement this is. Nothing else is signed under it. */
-const MEMBERSHIP_KIND = "floe/membership/v1";
+export const MEMBERSHIP_KIND = "floe/membership/v1";
 /** Most characters in a membership's note: more than twice what 101 members of long names take. */
 export const MEMBERSHIP_LENGTH_MAX = 262_144;
 /** Most characters in a member's address. */

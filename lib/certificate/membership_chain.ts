@@ -119,6 +119,31 @@ export function verifyMembershipChain(
   return certificates.reduce(verifyMembership, toFirstMembership(genesis));
 }
 
+/**
+ * Begins in the middle of a chain, where what came before is not at hand: that the shares of the epoch
+ * before signed it under a key that the caller trusts is then all that authorizes it.
+ *
+ * @throws {CertificateError} as {@linkcode verifyMembershipNote}; `wrong-epoch` and `wrong-chain` as
+ * {@linkcode verifyMembership}.
+ */
+export function beginMembershipChain(
+  { byOld, byNew }: MembershipCertificate,
+  key: Pick<Group, "cluster" | "publicKey">,
+): Membership {
+  const { statement, by } = verifyMembershipNote(byOld, key);
+  const { cluster, sequence, epoch, threshold, publicKey, members } = statement;
+  const begun = {
+    ...{ cluster, sequence, epoch, threshold, publicKey, members },
+    hash: hashMembership(statement),
+    identifierMax: Math.max(...members.map(({ identifier }) => identifier)),
+    formerIds: new Set<NodeId>(),
+  };
+  if (byNew !== null) checkProof(begun, byNew);
+  const expected = byNew === null ? epoch : epoch - 1;
+  if (by === expected) return begun;
+  throw refused("wrong-epoch", `it is by epoch ${by}, not ${expected}`);
+}
+
 /** The note by the new epoch must say what the one by the old says. */
 function checkProof(after: Membership, note: string): void {
   const { statement, by } = verifyMembershipNote(note, after);

@@ -108,6 +108,7 @@ export {
   hashMembership,
   type Member,
   MEMBER_ADDRESS_LENGTH_MAX,
+  MEMBERSHIP_KIND,
   MEMBERSHIP_LENGTH_MAX,
   type MembershipStatement,
   parseMembershipStatement,
@@ -121,6 +122,7 @@ export {
   type SigningLeader,
 } from "./membership_signer.ts";
 export {
+  beginMembershipChain,
   checkPlannedMembership,
   followMembership,
   type KnownMember,

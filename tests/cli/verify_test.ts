@@ -1,10 +1,10 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { encodeStatement } from "../../lib/certificate/election.ts";
-import { GENESIS_LENGTH_MAX } from "../../lib/certificate/genesis.ts";
 import { encodePem, encodeVerifierKey, keyId } from "../../lib/certificate/group_key.ts";
 import { encodeSignedNote } from "../../lib/certificate/signed_note.ts";
 import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import { NOTES_BYTES_MAX } from "../../lib/cli/audit/notes.ts";
 import { floe, type Surroundings } from "./fake_terminal.ts";
 
 const cluster = toClusterName("floe-test");
@@ -62,13 +62,17 @@ Deno.test("verify -o json prints the same as data", async () => {
   equal(code, 0);
   deepEqual(JSON.parse(stdout), {
     valid: true,
-    kind: "election",
-    cluster: "floe-test",
-    epoch: 1,
-    term: 7,
-    leader: "server_1",
-    lastLogIndex: 70,
-    lastLogTerm: 6,
+    genesis: null,
+    memberships: [],
+    elections: [{
+      cluster: "floe-test",
+      epoch: 1,
+      term: 7,
+      leader: "server_1",
+      lastLogIndex: 70,
+      lastLogTerm: 6,
+      membership: null,
+    }],
   });
 });
 
@@ -100,7 +104,7 @@ const NO_NOTES: readonly (readonly [what: string, stdin: string | Uint8Array<Arr
   ["a text without a signature", statement],
   ["other line ends", note.replaceAll("\n", "\r\n")],
   ["half a note", note.slice(0, -20)],
-  ["two notes", note + note],
+  ["two notes on one line", note.trimEnd() + note],
   ["bytes that are not UTF-8", new Uint8Array([0xff, 0xfe])],
   ["a signed text that is no statement", noteOf("hello\n")],
 ];
@@ -111,7 +115,7 @@ for (const [what, stdin] of NO_NOTES) {
     match(outcome.stderr, /^floe: standard input: Cannot read /);
     match(
       outcome.stderr,
-      /A certificate is what `floe leader --cert` or `floe group --genesis` prints, byte for byte\.\n$/,
+      /A certificate is what `floe leader --cert`, `floe group --genesis` or `floe group --memberships` prints, byte for byte\.\n$/,
     );
   });
 }
@@ -131,12 +135,12 @@ Deno.test("verify names line ends of Windows", async () => {
 });
 
 Deno.test("verify refuses what is too large to be a note", async () => {
-  const outcome = await verify(["-", "--key", hex], note.repeat(20));
+  const outcome = await verify(["-", "--key", hex], note.replace("log", `${"x".repeat(1024)}log`));
   equal(outcome.code, 7);
   match(outcome.stderr, /standard input: Cannot read signed note: length [0-9]+ is above 1024/);
-  const endless = await verify(["-", "--key", hex], new Uint8Array(3 * GENESIS_LENGTH_MAX + 1));
+  const endless = await verify(["-", "--key", hex], new Uint8Array(NOTES_BYTES_MAX + 1));
   equal(endless.code, 7);
-  match(endless.stderr, /standard input: it holds more than 393216 bytes/);
+  match(endless.stderr, /standard input: it holds more than 67108864 bytes/);
 });
 
 Deno.test("verify refuses a certificate of another group key or another cluster", async () => {
@@ -160,7 +164,7 @@ const BAD_KEYS = [
   [verifierKey.replace("floe-test", "another"), /a verifier key whose id is not/],
   [encodePem(publicKey).replace("END", "BEGIN"), /--key: .*PEM without its first or last line/],
   ["-----BEGIN CERTIFICATE-----", /--key: .*nor PEM/],
-  ["-", /standard input is for the note/],
+  ["-", /standard input is for notes/],
   [".", /it is a folder/],
 ] as const;
 for (const [key, stderr] of BAD_KEYS) {
@@ -174,7 +178,10 @@ for (const [key, stderr] of BAD_KEYS) {
 Deno.test("verify refuses to go on without a key, or without the file", async () => {
   const keyless = await verify(["-"]);
   equal(keyless.code, 2);
-  match(keyless.stderr, /checked against the group key: name it with --key, or with --genesis/);
+  match(
+    keyless.stderr,
+    /checked against the group key: name it with --key, or give the file with the genesis/,
+  );
   const missing = await verify(["/no/such/note", "--key", hex]);
   deepEqual([missing.code, missing.stderr], [
     2,

@@ -39,15 +39,15 @@ async function audit(folder: string): Promise<void> {
   const config = await gather(folder);
   const verify = (configFile: string) =>
     runFloe([
-      ...["verify", `${folder}/leader`, "--genesis", `${folder}/genesis`],
+      ...["verify", `${folder}/leader`, `${folder}/genesis`],
       ...["--config", configFile, "-o", "json"],
     ]);
 
   const proven = await verify(`${folder}/cluster.json`);
   assert.equal(proven.code, 0, proven.stderr);
-  const { kind, leader, genesis } = JSON.parse(proven.stdout);
-  assert.equal(kind, "election");
-  assert.ok(config.peers.some(({ id }) => id === leader));
+  const { elections, genesis } = JSON.parse(proven.stdout);
+  assert.equal(elections.length, 1);
+  assert.ok(config.peers.some(({ id }) => id === elections[0].leader));
   assert.deepEqual(
     genesis.voters.map((
       { id, identityKey }: { id: string; identityKey: string },
