@@ -50,10 +50,13 @@ export class Members {
   #inForce: LoggedConfiguration;
   /** Later ones in the log that are not known to be committed, oldest first. */
   #pending: LoggedConfiguration[] = [];
+  /** What {@linkcode Members.all} and every quorum need at each step, so it is counted once a change. */
+  #counted: Counted;
 
   /** Begins with one that is committed. */
   constructor(inForce: LoggedConfiguration) {
     this.#inForce = inForce;
+    this.#counted = count([inForce]);
   }
 
   /** The newest one that is known to be committed. */
@@ -83,8 +86,7 @@ export class Members {
 
   /** Everyone who takes part in one that counts. */
   get all(): readonly NodeId[] {
-    const members = this.#counting.flatMap(({ voters, learners }) => [...voters, ...learners]);
-    return [...new Set(members)];
+    return this.#counted.members;
   }
 
   /** Whether this node takes part. */
@@ -94,7 +96,7 @@ export class Members {
 
   /** The largest value that more than half of the voters reach, in each one that counts. */
   quorumValue<Value extends number>(valueOf: (voter: NodeId) => Value): Value {
-    const [lowest] = this.#counting
+    const [lowest] = this.#counted.configurations
       .map((configuration) => valueOfMost(configuration, valueOf))
       .sort((left, right) => left - right);
     return assertDefined(lowest, "A configuration counts");
@@ -114,11 +116,13 @@ export class Members {
     const last = this.#pending.at(-1) ?? this.#inForce;
     assert(logged.index > last.index, "Configurations follow each other in the log");
     this.#pending.push(logged);
+    this.#recount();
   }
 
   /** The log lost the entry at `index` and all after it. */
   truncateFrom(index: LogIndex): void {
     this.#pending = this.#pending.filter((logged) => logged.index < index);
+    this.#recount();
   }
 
   /** Everything up to `index` is committed. Returns whether another one is in force now. */
@@ -128,6 +132,7 @@ export class Members {
     const last = committed.at(-1);
     if (last === undefined) return false;
     this.#inForce = last;
+    this.#recount();
     return true;
   }
 
@@ -135,15 +140,28 @@ export class Members {
   restore(inForce: LoggedConfiguration): void {
     this.#inForce = inForce;
     this.#pending = this.#pending.filter(({ index }) => index > inForce.index);
+    this.#recount();
   }
 
-  /**
-   * The newest, and while it is not committed the one before it. Where two are not known to be committed, the
-   * older one is: nobody appends the next before.
-   */
-  get #counting(): readonly Configuration[] {
-    return [this.#inForce, ...this.#pending].slice(-2).map(({ configuration }) => configuration);
+  #recount(): void {
+    this.#counted = count([this.#inForce, ...this.#pending]);
   }
+}
+
+/** The configurations that count, and everyone who takes part in one of them. */
+interface Counted {
+  readonly configurations: readonly Configuration[];
+  readonly members: readonly NodeId[];
+}
+
+/**
+ * The newest counts, and while it is not committed the one before it. Where two are not known to be
+ * committed, the older one is: no leader appends the next one before.
+ */
+function count(logged: readonly LoggedConfiguration[]): Counted {
+  const configurations = logged.slice(-2).map(({ configuration }) => configuration);
+  const members = configurations.flatMap(({ voters, learners }) => [...voters, ...learners]);
+  return { configurations, members: [...new Set(members)] };
 }
 
 function valueOfMost<Value extends number>(
