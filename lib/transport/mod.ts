@@ -1,52 +1,52 @@
 /**
- * How nodes reach each other: {@linkcode Transport} carries their messages over TCP, those of Raft
- * and those of key generation.
+ * The network between nodes. {@linkcode Transport} sends and receives three families of messages over
+ * TCP: those of Raft, of key generation, and of leases.
  *
- * Every node dials every other and sends over the connection that it dialed; it receives over those
- * that it accepted. So two nodes have two connections, each with one writer of messages, and the node
- * that lost a connection dials again: after 20 ms at first, then with exponential backoff
- * and jitter, and at once when the other one dials in. Nothing on the wire is acknowledged or
- * repeated here. Both families of messages repeat what matters, so a message to a peer that is not
- * connected is dropped, and a queue that is full drops its oldest.
+ * Every node dials every other node. It sends over the connections that it dialed, and receives over the
+ * connections that it accepted. So two nodes have two connections, and each connection has one writer of
+ * messages. A node that loses a connection dials again: first after 20 ms, then with exponential backoff
+ * and jitter, and at once when the peer dials in. The transport neither acknowledges nor repeats a
+ * message. The senders repeat what matters. So the transport drops a message to a peer that is not
+ * connected, and a full queue drops its oldest message.
  *
- * From the bottom up: a *channel* is a stream of bytes each way (`channel.ts`), encrypted where it is
- * a `NoiseChannel` around the TCP channel (`noise_channel.ts`). *Frames* cut it into payloads by their
- * length (`frame.ts`). A payload is a flat *sequence* of msgpack scalars (`field.ts`), which
- * *fields* read and check one by one (`field.ts`); the *schemas* stand in `message_codec.ts` (Raft),
- * `keygen_codec.ts` and `hello.ts`. A *connection* joins a channel, a bounded queue and a watch for
- * silence (`connection.ts`); it begins with the handshake (`handshake.ts`). A *peer* keeps one dialed
- * connection up (`peer.ts`), the *acceptor* takes those of others (`acceptor.ts`).
+ * From the bottom up: a *channel* is a stream of bytes each way (`channel.ts`). After the handshake it is
+ * a `NoiseChannel`, which encrypts what goes over the TCP channel (`noise_channel.ts`). *Frames* divide
+ * the stream into payloads (`frame.ts`). A payload is a flat *sequence* of msgpack scalars, and *fields*
+ * read and check them one by one (`field.ts`). The *schemas* are in `message_codec.ts` (Raft),
+ * `keygen_codec.ts`, `lease_codec.ts` and `hello.ts`. A *connection* has a channel, a bounded queue and a
+ * watch for silence (`connection.ts`). It begins with the handshake (`handshake.ts`). A *peer* keeps one
+ * dialed connection open (`peer.ts`). The *acceptor* accepts the connections of the peers (`acceptor.ts`).
  *
  * ## Authentication
  *
- * Every node has a lasting X25519 key, and every other node has pinned it. Two nodes meet in three
- * messages, each in a frame:
+ * Every node has a lasting X25519 key, and every other node has pinned its public key. The handshake has
+ * three messages, each in a frame:
  *
  * | from | what | then |
  * | --- | --- | --- |
- * | dialer | hello: protocol, cluster, both names; Noise message one | the acceptor knows who wrote it, not when |
- * | acceptor | Noise message two, which holds the digest of its configuration | the dialer knows that the acceptor is there |
- * | dialer | inside the channel: its configuration, where it differs | the acceptor knows that the dialer is there |
+ * | dialer | hello: protocol, cluster, both names; Noise message one | the acceptor knows which node wrote it, not when |
+ * | acceptor | Noise message two, which contains the digest of its configuration | the dialer knows that the acceptor is there |
+ * | dialer | inside the channel: its configuration, if the two differ | the acceptor knows that the dialer is there |
  *
- * It is Noise_IK_25519_ChaChaPoly_SHA256 (`noise.ts`, and the states below it), and its prologue is the
- * hello. A peer that lacks the private key for the name it claims, or was dialed under another name, or
- * whose hello was altered on the way, does not get past the second message. A replayed hello does not
- * get past the third, and takes no genuine peer's place before. From there on every message is numbered
- * and encrypted under keys that exist for this connection alone, and are replaced as time goes by:
- * what is altered, left out, repeated or out of order ends the connection. An
- * attacker on the path can delay and cut connections, and see which nodes speak, when and how much.
+ * The handshake is Noise_IK_25519_ChaChaPoly_SHA256 (`noise.ts`, `noise_primitives.ts`). Its prologue is
+ * the hello. The second message fails if the dialer lacks the private key for the name that it claims, if
+ * it dialed another node than this one, or if its hello was altered. The third message fails if the hello
+ * was replayed, and until then no genuine peer loses its connection. From then on every message is
+ * numbered and encrypted under keys that only this connection has, and that are replaced regularly. A
+ * message that is altered, missing, repeated or out of order ends the connection. An attacker on the path
+ * can delay and cut connections, and can see which nodes speak, when, and how much.
  *
- * Configurations that differ do not keep nodes apart, as an operator changes them node by node; they
- * are reported to the transport's owner, which can say what differs.
+ * Nodes whose configurations differ still connect, because an operator changes them node by node. The
+ * transport reports the difference to its owner.
  *
- * ## What others can ask for
+ * ## Limits
  *
- * Whatever comes from outside has a limit: frames, counts, bytes, connections that have not shown who
- * they are, the time they may take, and how many are accepted in a second. What does not fit is
- * refused with an error that says what, the value and the limit; it is counted and its connection
- * dropped, and all others go on.
+ * Everything that comes from outside has a limit: frames, counts, bytes, connections that are not
+ * authenticated, the duration of a handshake, and the accepted connections per second. What exceeds a
+ * limit is refused with an error that says what, the value and the limit. The refusal is counted and the
+ * connection is dropped. All other connections continue.
  *
- * Only `lib/node` orders effects. A socket callback hands over a message and does nothing else.
+ * Only `lib/node` orders effects. A socket callback passes a message on and does nothing else.
  *
  * @module
  */

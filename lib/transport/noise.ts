@@ -4,15 +4,15 @@
  * ```
  *   <- s                  the initiator knows the responder's static key beforehand
  *   ...
- *   -> e, es, s, ss       the initiator's static key goes encrypted to the responder
+ *   -> e, es, s, ss       the initiator sends its static key, encrypted
  *   <- e, ee, se
  * ```
  *
- * Pure and synchronous: ephemeral keys come in, messages and keys come out. What each side knows and
- * when: after the first message the responder knows that its author holds the initiator's key, but
- * not that it was written now, so a replay gets this far. After the second the initiator knows that
- * the responder is there. The responder knows it of the initiator once a first message of the
- * channel itself decrypts; until then it must act on nothing that it was told.
+ * Pure and synchronous: ephemeral keys come in, messages and keys come out. What each side knows, and
+ * when: after the first message the responder knows that its author has the initiator's key. It does not
+ * know when the message was written, so a replay gets this far. After the second message the initiator
+ * knows that the responder is there. The responder knows that the initiator is there once the first
+ * message of the channel decrypts. Until then the responder must not act on anything it received.
  *
  * @module
  */
@@ -37,31 +37,31 @@ export const FIRST_MESSAGE_BYTES: number = RAW_KEY_BYTES + STATIC_FIELD_BYTES + 
 /** Bytes of the responder's message around its payload. */
 export const SECOND_MESSAGE_BYTES: number = RAW_KEY_BYTES + TAG_BYTES;
 
-/** What either side brings to a handshake. */
+/** The input of a handshake, for either side. */
 export interface NoiseOptions {
   /** What both sides must agree on beforehand, byte for byte. */
   readonly prologue: Uint8Array;
-  /** This side's lasting keys. */
+  /** This side's lasting key pair. */
   readonly staticKeys: KeyPair;
-  /** This side's keys for this handshake alone, from the system's randomness. */
+  /** A fresh key pair for this handshake only, from the system's randomness. */
   readonly ephemeralKeys: KeyPair;
   /** The other side's lasting public key, 32 bytes. */
   readonly remoteStaticKey: Uint8Array;
 }
 
-/** What a handshake leads to. The holder erases both states at the end. */
+/** The result of a handshake. The holder erases both states at the end of the connection. */
 export interface NoiseKeys {
   /** Encrypts what this side sends. */
   readonly send: CipherState;
-  /** Decrypts what it receives. */
+  /** Decrypts what this side receives. */
   readonly receive: CipherState;
-  /** 32 bytes that name this channel and no other. Public. */
+  /** 32 bytes that are unique to this channel. Public. */
   readonly handshakeHash: Uint8Array;
 }
 
 /**
- * The side that speaks first: {@linkcode writeFirst}, then {@linkcode readSecond}. Disposing of it
- * erases what it held, and not the keys that it returned.
+ * The side that sends first: {@linkcode writeFirst}, then {@linkcode readSecond}. To dispose of it erases
+ * the secrets of the handshake, but not the keys that it returned.
  */
 export class NoiseInitiator implements Disposable {
   readonly #options: NoiseOptions;
@@ -75,8 +75,8 @@ export class NoiseInitiator implements Disposable {
   }
 
   /**
-   * `-> e, es, s, ss`: the first message. Its payload could be replayed, and is readable with the
-   * responder's static key, should that be stolen later.
+   * `-> e, es, s, ss`: the first message. An attacker can replay its payload, and can read it after
+   * stealing the responder's static key later.
    *
    * @throws {NoiseError} `weakKey` when the responder's key is of low order.
    */
@@ -118,8 +118,8 @@ export class NoiseInitiator implements Disposable {
 }
 
 /**
- * The side that answers: {@linkcode readFirst}, then {@linkcode writeSecond}. Disposing of it erases
- * what it held, and not the keys that it returned.
+ * The side that answers: {@linkcode readFirst}, then {@linkcode writeSecond}. To dispose of it erases the
+ * secrets of the handshake, but not the keys that it returned.
  */
 export class NoiseResponder implements Disposable {
   readonly #options: NoiseOptions;
@@ -127,7 +127,7 @@ export class NoiseResponder implements Disposable {
   #next: "readFirst" | "writeSecond" | "nothing" = "readFirst";
   #remoteEphemeralKey = new Uint8Array(0);
 
-  /** `remoteStaticKey` is the key that the initiator must turn out to have. */
+  /** `remoteStaticKey` is the key that the initiator must have. */
   constructor(options: NoiseOptions) {
     this.#options = options;
     this.#state = begin(options.prologue, options.staticKeys.publicKey);
@@ -136,8 +136,8 @@ export class NoiseResponder implements Disposable {
   /**
    * Reads the initiator's message and returns its payload.
    *
-   * @throws {NoiseError} `wrongKey` when the initiator has another static key than it should;
-   * `notAuthentic` when it took this side for another one, or the message was altered.
+   * @throws {NoiseError} `wrongKey` when the initiator's static key is not `remoteStaticKey`;
+   * `notAuthentic` when the initiator used another responder's key, or the message was altered.
    */
   readFirst(message: Uint8Array): Uint8Array {
     assert(this.#next === "readFirst", `The responder's turn is to ${this.#next}`);
@@ -149,9 +149,10 @@ export class NoiseResponder implements Disposable {
     this.#state.mixHash(this.#remoteEphemeralKey);
     this.#state.mixKey(sharedSecret(staticKeys, this.#remoteEphemeralKey));
     const staticKey = this.#state.decryptAndHash(message.subarray(RAW_KEY_BYTES, payloadOffset));
-    // Before more is computed for it. Both keys are public, so the comparison need not hide them.
+    // First, so that a wrong key costs no more computation. Both keys are public, so the time that the
+    // comparison takes reveals nothing.
     if (!equalBytes(staticKey, remoteStaticKey)) {
-      throw new NoiseError("wrongKey", "Cannot accept handshake: it was made with another key");
+      throw new NoiseError("wrongKey", "Cannot accept handshake: the initiator has another key");
     }
     this.#state.mixKey(sharedSecret(staticKeys, staticKey));
     const payload = this.#state.decryptAndHash(message.subarray(payloadOffset));
@@ -206,24 +207,24 @@ export class SymmetricState {
   readonly #chainingKey: Uint8Array;
   #cipher: CipherState | null = null;
 
-  /** `protocolName` is the full name, 32 bytes of it: a longer one would have to be hashed. */
+  /** `protocolName` is the full name. It has exactly 32 bytes: a longer name would be hashed (§5.2). */
   constructor(protocolName: string) {
     this.#hash = encodeUtf8(protocolName);
-    assert(this.#hash.length === HASH_BYTES, `A protocol name of ${this.#hash.length} bytes`);
+    assert(this.#hash.length === HASH_BYTES, `the protocol name has ${this.#hash.length} bytes`);
     this.#chainingKey = this.#hash.slice();
   }
 
-  /** The hash of everything so far; at the end of a handshake it names this channel (§11.2). */
+  /** The hash of everything so far. At the end of a handshake it identifies this channel (§11.2). */
   get hash(): Uint8Array {
     return this.#hash;
   }
 
-  /** Takes public bytes in. */
+  /** Adds public bytes to the hash. */
   mixHash(data: Uint8Array): void {
     this.#hash = hash("sha256", concatBytes(this.#hash, data), "buffer");
   }
 
-  /** Takes a shared secret in, which is erased, and starts over with a new key. */
+  /** Mixes a shared secret into the chaining key, erases the secret, and continues with a new key. */
   mixKey(secret: Uint8Array): void {
     const [chainingKey, key] = this.#derive(secret);
     secret.fill(0);
@@ -233,7 +234,7 @@ export class SymmetricState {
     this.#cipher = new CipherState(key);
   }
 
-  /** Encrypts with the current key, bound to everything so far. */
+  /** Encrypts with the current key. The hash of everything so far is the associated data. */
   encryptAndHash(plaintext: Uint8Array): Uint8Array {
     const { ciphertext, tag } = this.#currentCipher().encrypt(plaintext, this.#hash);
     const message = concatBytes(ciphertext, tag);
@@ -248,7 +249,7 @@ export class SymmetricState {
     return plaintext;
   }
 
-  /** The two keys of the channel: first the initiator's to send with, then the responder's. */
+  /** The two keys of the channel: first the one the initiator sends with, then the responder's. */
   split(): readonly [CipherState, CipherState] {
     const [first, second] = this.#derive(NOTHING);
     return [new CipherState(first), new CipherState(second)];
@@ -266,7 +267,7 @@ export class SymmetricState {
     return this.#cipher;
   }
 
-  /** Noise's HKDF (§4.3) is RFC 5869's with the chaining key as salt and no info. */
+  /** Noise's HKDF (§4.3) is HKDF of RFC 5869 with the chaining key as salt and an empty info. */
   #derive(secret: Uint8Array): readonly [Uint8Array, Uint8Array] {
     const both = hkdfSync("sha256", secret, this.#chainingKey, NOTHING, 2 * HASH_BYTES);
     return [new Uint8Array(both, 0, HASH_BYTES), new Uint8Array(both, HASH_BYTES)];

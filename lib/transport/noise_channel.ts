@@ -1,14 +1,14 @@
 /**
- * An encrypted channel around another one: what the keys of a finished handshake are for.
+ * A channel that encrypts what goes over another channel, with the keys of a finished handshake.
  *
- * Below, the stream is cut into frames, each of them one Noise message. What is written is encrypted in
- * messages as large as Noise allows, whatever frames it consists of; so small frames that wait
- * together cost one message. Every message must be the next one: what is altered, lost, repeated or
- * out of order ends the channel.
+ * On the other channel, the stream is divided into frames, and each frame is one Noise message. What is
+ * written is encrypted in messages as large as Noise allows, whatever frames it has inside. So small
+ * frames that are written together need only one message. Every message must be the next one: a message
+ * that is altered, lost, repeated or out of order ends the channel.
  *
- * An empty message is the sender's word that it rekeys behind it (§11.3). The sender alone decides
- * when, by count or by time, and as messages are numbered, both sides change at the same place. A
- * key that is learned later so reads nothing that was sent before its time.
+ * An empty message says that the sender rekeys after it (§11.3). The sender alone decides when, by count
+ * or by time. Messages are numbered, so both sides change keys at the same place. So an attacker who
+ * learns a key cannot read what was sent under earlier keys.
  *
  * @module
  */
@@ -27,37 +27,37 @@ import {
 
 /** Bytes around the plaintext of each message. */
 export const MESSAGE_OVERHEAD_BYTES: number = FRAME_HEADER_BYTES + TAG_BYTES;
-/** So much is encrypted before it goes out in one write. */
+/** Most bytes of plaintext that are encrypted for one write. */
 const WRITE_BYTES_MAX = 4 * PLAINTEXT_BYTES_MAX;
-/** To decrypt a message, or to take a new key, in the units of {@linkcode FairShare}. */
+/** The work of decrypting a message, or of a new key, in the units of {@linkcode FairShare}. */
 const MESSAGE_WORK = 1;
 const REKEY_MARK = new Uint8Array(0);
 
-/** How long one key serves. */
+/** How long one key is used. */
 export interface RekeyLimits {
   /** Most messages under one key; the same on both sides. */
   readonly rekeyAfterMessages: number;
-  /** After so many milliseconds the next message takes a new key. */
+  /** After this many milliseconds the next message gets a new key. */
   readonly rekeyAfterMs: number;
 }
 
-/** What a channel is made of. */
+/** The parts of an encrypted channel. */
 interface NoiseChannelOptions extends RekeyLimits {
   /** The stream of ciphertext. */
   readonly channel: Channel;
-  /** What cut that stream until now, standing between two frames; it may hold what follows. */
+  /** The decoder of that stream, between two frames. It can already hold bytes of the next frame. */
   readonly decoder: FrameDecoder;
-  /** The channel's own from here on; erased when it closes. */
+  /** The channel owns them from here on, and erases them when it closes. */
   readonly keys: NoiseKeys;
   /** A monotonic clock in milliseconds. */
   readonly nowMs: () => number;
 }
 
-/** The encrypted channel. It exists only once a handshake has shown who is at the other end. */
+/** The encrypted channel. It exists only after a handshake has authenticated the other side. */
 export class NoiseChannel implements Channel {
   readonly #options: NoiseChannelOptions;
   readonly #share = new FairShare();
-  /** Messages under the current key, each way. */
+  /** How many messages the current keys have encrypted and decrypted. */
   #sent = 0;
   #received = 0;
   #keyedMs: number;
@@ -70,7 +70,7 @@ export class NoiseChannel implements Channel {
     options.decoder.frameBytesMax = NOISE_MESSAGE_BYTES_MAX;
   }
 
-  /** See {@linkcode Channel.read}. @throws {NoiseError} when what came is not what was sent next. */
+  /** See {@linkcode Channel.read}. @throws {NoiseError} when a message is not the next genuine one. */
   async read(): Promise<Uint8Array | null> {
     const { channel, decoder } = this.#options;
     for (;;) {
@@ -103,7 +103,7 @@ export class NoiseChannel implements Channel {
     this.#options.channel.close();
   }
 
-  /** Anyone can end a stream; a genuine other side does it between two messages. */
+  /** An attacker can end the stream anywhere. The genuine other side ends it between two messages. */
   #endOfStream(): null {
     if (!this.#options.decoder.insideFrame) return null;
     throw new ChannelError("Cannot read from the channel: the stream ends inside a message");
@@ -119,13 +119,13 @@ export class NoiseChannel implements Channel {
     } else if (++this.#received > rekeyAfterMessages) {
       throw new NoiseError(
         "exhausted",
-        `Cannot read message: more than ${rekeyAfterMessages} came under one key`,
+        `Cannot read message: more than ${rekeyAfterMessages} were encrypted under one key`,
       );
     }
     return plaintext;
   }
 
-  /** What to write for a part of the stream: its messages, with a mark before a new key. */
+  /** The messages for a part of the stream, with a rekey mark before each new key. */
   #encrypt(plaintext: Uint8Array): Uint8Array {
     this.#checkOpen("write to");
     const parts: Uint8Array[] = [];
@@ -150,7 +150,7 @@ export class NoiseChannel implements Channel {
     return mark;
   }
 
-  /** The next message in a frame, in pieces: they are copied only once, into what is written. */
+  /** The frame of the next message, in pieces, so that the bytes are copied only once, into the write. */
   #toFrame(plaintext: Uint8Array): readonly Uint8Array[] {
     const { ciphertext, tag } = this.#options.keys.send.encrypt(plaintext);
     return [encodeFrameHeader(ciphertext.length + tag.length), ciphertext, tag];

@@ -1,5 +1,6 @@
 /**
- * Noise's CipherState (§5.1) with ChaCha20-Poly1305 (§12.3): a key and a counter of messages.
+ * The primitives of the handshake and the channel: Noise's CipherState (§5.1), which is a key and a
+ * counter of messages, with ChaCha20-Poly1305 (§12.3), and X25519 key pairs.
  *
  * @module
  */
@@ -26,13 +27,13 @@ export const PLAINTEXT_BYTES_MAX: number = NOISE_MESSAGE_BYTES_MAX - TAG_BYTES;
 const ALGORITHM = "chacha20-poly1305";
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
-/** Noise would allow 2^64 - 2. Counting stays exact up to here, and nobody gets this far. */
+/** Noise allows up to 2^64 - 2. JavaScript counts exactly up to here, and no connection gets this far. */
 const NONCE_MAX = Number.MAX_SAFE_INTEGER - 1;
 /** 2^64 - 1, which no message uses (§5.1). */
 const REKEY_NONCE = Buffer.from("00000000ffffffffffffffff", "hex");
 const NOTHING = new Uint8Array(0);
 
-/** A message in its two parts, to be put one behind the other. */
+/** A message in its two parts: it is the ciphertext, then the tag. */
 interface Sealed {
   /** As long as the plaintext. */
   readonly ciphertext: Uint8Array;
@@ -41,10 +42,10 @@ interface Sealed {
 }
 
 /**
- * One direction's key. Each message takes the next nonce, so no nonce is used twice, and what is
- * lost, repeated or out of order does not decrypt.
+ * The key of one direction. Each message takes the next nonce, so no nonce is used twice. A message that
+ * is repeated or out of order, or that follows a lost one, does not decrypt.
  *
- * It owns its key: nobody else may hold the bytes, and {@linkcode erase} zeroes them.
+ * It owns its key: no other code keeps the bytes, and {@linkcode erase} zeroes them.
  */
 export class CipherState {
   readonly #key: Uint8Array;
@@ -52,9 +53,9 @@ export class CipherState {
   #nonce: number;
   #erased = false;
 
-  /** Takes over `key`, 32 bytes. `nonce` is the first to be used. */
+  /** Takes over `key`, 32 bytes. `nonce` is the first nonce. */
   constructor(key: Uint8Array, nonce: number = 0) {
-    assert(key.length === KEY_BYTES, `A cipher key of ${key.length} bytes`);
+    assert(key.length === KEY_BYTES, `the cipher key has ${key.length} bytes`);
     this.#key = key;
     this.#nonce = nonce;
   }
@@ -65,12 +66,12 @@ export class CipherState {
    * @throws {NoiseError} `exhausted` when there is no nonce left.
    */
   encrypt(plaintext: Uint8Array, associatedData: Uint8Array = NOTHING): Sealed {
-    assert(plaintext.length <= PLAINTEXT_BYTES_MAX, `A message of ${plaintext.length} bytes`);
+    assert(plaintext.length <= PLAINTEXT_BYTES_MAX, `the message has ${plaintext.length} bytes`);
     return this.#seal(this.#takeNonce(), plaintext, associatedData);
   }
 
   /**
-   * Decrypts a message. After a failure the channel is to be closed.
+   * Decrypts a message. After a failure the caller closes the channel.
    *
    * @throws {NoiseError} `malformed`, `notAuthentic` or `exhausted`.
    */
@@ -94,13 +95,13 @@ export class CipherState {
       plaintext.fill(0);
       throw new NoiseError(
         "notAuthentic",
-        `Cannot read message ${this.#nonce}: it is not what the other side wrote next`,
+        `Cannot read message ${this.#nonce}: it is not the next message of the other side`,
       );
     }
     return plaintext;
   }
 
-  /** Replaces the key by one from which it cannot be found again (§11.3). Counting goes on. */
+  /** Replaces the key. The new key does not reveal the old one (§11.3). The nonces go on. */
   rekey(): void {
     this.#checkAlive();
     const { ciphertext } = this.#seal(REKEY_NONCE, new Uint8Array(KEY_BYTES), NOTHING);
@@ -108,7 +109,7 @@ export class CipherState {
     ciphertext.fill(0);
   }
 
-  /** Zeroes the key. The state cannot be used any more. */
+  /** Zeroes the key. The state cannot be used afterwards. */
   erase(): void {
     this.#key.fill(0);
     this.#erased = true;
@@ -137,22 +138,23 @@ export class CipherState {
   }
 
   #checkAlive(): void {
-    assert(!this.#erased, "A cipher state was used after its key was erased");
+    assert(!this.#erased, "the cipher state was used after its key was erased");
   }
 }
 
 /**
- * One side's X25519 keys. The key object keeps the private one out of logs and JSON; it ends with its
- * last reference. A static pair lives as long as its node, an ephemeral one as long as a handshake.
+ * An X25519 key pair. The private key is a key object, which keeps it out of logs and JSON. It is freed
+ * with its last reference. A static pair lives as long as its node, an ephemeral one as long as a
+ * handshake.
  */
 export interface KeyPair {
-  /** 32 bytes, X25519. Lives as long as the node; never logged. */
+  /** 32 bytes, X25519. Never logged. */
   readonly privateKey: KeyObject;
   /** The public key, 32 bytes. */
   readonly publicKey: Uint8Array;
 }
 
-/** A fresh key pair from the system's randomness. */
+/** Generates a key pair from the system's randomness. */
 export function generateKeyPair(): KeyPair {
   const { privateKey, publicKey } = generateKeyPairSync("x25519");
   return { privateKey, publicKey: toRawPublicKey(publicKey) };
@@ -164,24 +166,24 @@ export function toKeyPair(privateKey: KeyObject): KeyPair {
 }
 
 /**
- * The secret that two sides share, 32 bytes. The caller erases it.
+ * The secret that the two sides share, 32 bytes. The caller erases it.
  *
- * @throws {NoiseError} `weakKey` when the public key is one of the few of low order, with which the
- * secret is zero whatever the private key (RFC 7748 §6.1, Noise §12.1).
+ * @throws {NoiseError} `weakKey` when the public key is one of the few of low order: the secret is then
+ * zero for every private key (RFC 7748 §6.1, Noise §12.1).
  */
 export function sharedSecret({ privateKey }: KeyPair, publicKey: Uint8Array): Uint8Array {
   let secret: Uint8Array;
   try {
     secret = diffieHellman({ privateKey, publicKey: toPublicKey("x25519", publicKey) });
   } catch (cause) {
-    // OpenSSL makes the same check, and says no more than that it failed.
+    // OpenSSL makes the same check, and its error says only that it failed.
     throw weakKey({ cause });
   }
   if (secret.every((byte) => byte === 0)) throw weakKey();
   return secret;
 }
 
-/** Checks a public key that is to be pinned. @throws {NoiseError} `weakKey` when it is of low order. */
+/** Checks a public key before it is pinned. @throws {NoiseError} `weakKey` when it is of low order. */
 export function checkX25519Key(publicKey: Uint8Array): void {
   sharedSecret(generateKeyPair(), publicKey).fill(0);
 }
@@ -190,17 +192,17 @@ function weakKey(options: ErrorOptions = {}): NoiseError {
   return new NoiseError("weakKey", "Cannot use X25519 public key: it is of low order", options);
 }
 
-/** Why something of the other side was refused. */
+/** Why a message of the other side was refused. */
 export type NoiseRefusal =
-  /** It does not authenticate: altered, repeated, out of order, or made with other keys. */
+  /** It is not authentic: altered, repeated, out of order, or made with other keys. */
   | "notAuthentic"
-  /** It is genuine, but of another node than the one whose key is pinned. */
+  /** It is authentic, but the sender's key is not the pinned one. */
   | "wrongKey"
-  /** A public key with which every shared secret would be zero. */
+  /** Its public key is of low order: every shared secret would be zero. */
   | "weakKey"
-  /** Shorter or longer than a Noise message can be. */
+  /** It is shorter or longer than a Noise message can be. */
   | "malformed"
-  /** More messages under one key than are allowed. */
+  /** There were more messages under one key than allowed. */
   | "exhausted";
 
 /** A handshake or transport message is refused. The channel cannot go on: it must be closed. */

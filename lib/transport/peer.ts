@@ -1,5 +1,5 @@
 /**
- * A peer as the one who dials sees it: one connection, kept up, over which this node sends.
+ * A peer, as the dialer sees it: one connection over which this node sends. It is kept open.
  *
  * @module
  */
@@ -14,11 +14,11 @@ import { sayHello } from "./handshake.ts";
 import type { Reporter } from "./reporter.ts";
 import type { PeerEndpoint, TransportSettings } from "./settings.ts";
 
-/** What a peer is told. */
+/** The settings of a peer. */
 interface PeerOptions {
-  /** Who and where it is; read anew at each attempt. */
+  /** Its id, address and key. They are read again at each attempt to connect. */
   readonly address: PeerEndpoint;
-  /** Times, limits and who this node is. */
+  /** Times, limits and this node's identity. */
   readonly settings: TransportSettings;
   /** Told what happens. */
   readonly reporter: Reporter;
@@ -34,7 +34,7 @@ export class Peer {
   #connection: Connection | null = null;
   /** Ends the wait for the next attempt. */
   #wakeUp: AbortController | null = null;
-  /** What was reported since the peer was last connected; each reason is logged once. */
+  /** The reasons reported since the peer was last connected. Each reason is logged once. */
   readonly #reported = new Set<string>();
 
   /** Does nothing until {@linkcode run}. */
@@ -56,20 +56,20 @@ export class Peer {
     return this.#connection !== null && this.#connection.end === null;
   }
 
-  /** Sends a frame to a connected peer; returns how many older ones were dropped for it. */
+  /** Sends a frame to a connected peer. Returns how many older frames the queue dropped for it. */
   send(frame: Uint8Array): number {
     return this.#connection?.send(frame) ?? 0;
   }
 
   /**
-   * The peer has just been heard of: an attempt that waits for its time is made now. So a node that
-   * comes back is connected both ways as soon as it dials, however long it was away.
+   * Ends the wait for the next attempt: the peer has just dialed in. So a node that returns is connected
+   * both ways as soon as it dials, however long it was away.
    */
   wake(): void {
     this.#wakeUp?.abort();
   }
 
-  /** Connects, again and again, until the transport closes. */
+  /** Keeps the peer connected until the transport closes. */
   async run(): Promise<void> {
     const { settings, signal } = this.#options;
     while (!signal.aborted) {
@@ -86,7 +86,7 @@ export class Peer {
     this.#wakeUp = null;
   }
 
-  /** One connection from its beginning to its end. */
+  /** Serves one connection from its beginning to its end. */
   async #connectOnce(): Promise<void> {
     const channel = await this.#dial();
     if (channel === null) return;
@@ -106,7 +106,7 @@ export class Peer {
     }
   }
 
-  /** Whether the peer answered the hello and proved that it is there. */
+  /** Makes the handshake. Returns whether the peer answered and proved its identity. */
   async #greet(connection: Connection): Promise<boolean> {
     const { address, settings, reporter, signal } = this.#options;
     try {
@@ -143,27 +143,27 @@ export class Peer {
   }
 }
 
-/** Messages travel from the dialer to the acceptor only, so that each connection has one writer. */
+/** Only the dialer sends messages, so each connection has one writer. */
 function refuse(payload: Uint8Array): never {
   throw new FrameError(
-    `Cannot read frame: ${payload.length} bytes on a connection that carries only keepalives back`,
+    `Cannot read frame: ${payload.length} bytes from a peer that may send only keepalives here`,
   );
 }
 
-/** Bounds in milliseconds, and the source of jitter. */
+/** The limits of the waits, and the source of jitter. */
 interface BackoffOptions {
-  /** The longest first wait. */
+  /** The longest first wait, in milliseconds. */
   readonly backoffInitialMs: number;
-  /** The longest wait of all. */
+  /** The longest wait, in milliseconds. */
   readonly backoffMaxMs: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }
 
 /**
- * Exponential backoff: each wait may be twice as long as the one before, up to a maximum, and is
- * drawn from the upper half of its range, so that nodes that lost the same peer do not come back in
- * step.
+ * Exponential backoff: the ceiling of the wait doubles each time, up to a maximum. The wait itself is
+ * random, between half the ceiling and the ceiling, so that nodes that lost the same peer do not all
+ * return at the same moment.
  */
 export class Backoff {
   readonly #options: BackoffOptions;
@@ -182,7 +182,7 @@ export class Backoff {
     return delayMs;
   }
 
-  /** Starts over: the last connection was sound. */
+  /** Starts again at the initial wait: the last connection was sound. */
   reset(): void {
     this.#ceilingMs = this.#options.backoffInitialMs;
   }

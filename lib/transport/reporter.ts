@@ -1,5 +1,5 @@
 /**
- * The one place where the transport counts, logs and tells its owner what happened.
+ * The reporter counts and logs what happens in the transport, and tells the transport's owner.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { HelloError } from "./hello.ts";
 import { MessageError } from "./message_codec.ts";
 import { NoiseError } from "./noise_primitives.ts";
 
-/** What is counted since the start. */
+/** The counters. They count from the start of the process. */
 export const TRANSPORT_COUNTERS = [
   /** Messages handed to a connection. */
   "message.sent",
@@ -21,9 +21,9 @@ export const TRANSPORT_COUNTERS = [
   "message.received",
   /** Messages that were not sent: no connection, a full queue, or above a limit. */
   "message.dropped",
-  /** Messages that did not fit their schema. */
+  /** Messages that did not match their schema. */
   "message.refused",
-  /** Frames above the limit, or where none is allowed. */
+  /** Frames that were above the limit, or that the sender may not send. */
   "frame.refused",
   /** Hellos refused, by this node or by the peer it dialed. */
   "hello.refused",
@@ -31,40 +31,40 @@ export const TRANSPORT_COUNTERS = [
   "channel.refused",
   /** Connections accepted from peers. */
   "connection.accepted",
-  /** Accepted connections that ended before it was known who is there. */
+  /** Accepted connections that ended before the peer was authenticated. */
   "connection.dropped",
-  /** Times when so many connected that the next had to wait. */
+  /** How often the next connection had to wait, because too many were accepted. */
   "connection.delayed",
   /** Connections accepted from peers whose configuration differs from this node's. */
   "configuration.different",
   /** Connections established to peers. */
   "peer.connected",
-  /** Of those, the ones that ended. */
+  /** Connections to peers that ended. */
   "peer.disconnected",
 ] as const;
 
-/** Something that came from outside and was refused; its connection is dropped. */
+/** A refused input from outside. Its connection is dropped. */
 export interface TransportRefusal {
   /** What was refused. */
   readonly what: "hello" | "channel" | "frame" | "message";
-  /** The peer that it came from; null before that was proved. */
+  /** The peer that sent it; null when the peer was not authenticated yet. */
   readonly peer: NodeId | null;
-  /** What was wrong with it. */
+  /** The reason. */
   readonly error: InputError;
 }
 
-/** What the transport's owner is told. Called from socket callbacks: to return at once. */
+/** The owner's callbacks. The transport calls them from socket callbacks, so they return at once. */
 export interface TransportEvents {
-  /** Messages to this peer are sent from now on. */
+  /** From now on the transport sends messages to this peer. */
   readonly onPeerConnected?: ((peer: NodeId) => void) | undefined;
-  /** Messages to this peer may have been lost, and are dropped from now on. */
+  /** Messages to this peer may have been lost. From now on the transport drops them. */
   readonly onPeerDisconnected?: ((peer: NodeId) => void) | undefined;
   /**
-   * A peer has connected and has the same configuration, or one that differs: then its text, which
-   * comes from the peer and is not checked.
+   * A peer has connected. `different` is null when it has the same configuration as this node. Otherwise
+   * it is the peer's configuration, as the peer sent it: nothing has checked it.
    */
   readonly onConfiguration?: ((peer: NodeId, different: Uint8Array | null) => void) | undefined;
-  /** Something was refused. */
+  /** An input was refused. */
   readonly onRefused?: ((refusal: TransportRefusal) => void) | undefined;
 }
 
@@ -73,21 +73,23 @@ type DropReason = "notConnected" | "queueFull" | "aboveLimit";
 
 /** Messages that were not sent. */
 interface Drop {
-  /** Why. */
   readonly reason: DropReason;
-  /** How many. */
+  /** How many messages. */
   readonly messages: number;
-  /** Which limit, where there is more to say. */
+  /** What exceeded which limit; only for `aboveLimit`. */
   readonly error?: string;
 }
 
-/** Counts, logs and reports. Logs changes of state, and of all else only so many records a time. */
+/**
+ * Counts, logs and reports. Every change of state is logged. For all other events the log records in a
+ * window of time are limited ({@linkcode LogLimiter}).
+ */
 export class Reporter extends Counters<typeof TRANSPORT_COUNTERS[number]> {
   readonly #events: TransportEvents;
   readonly #logger = getLogger(["floe", "transport"]);
   readonly #limiter = new LogLimiter(() => performance.now());
 
-  /** `events` are called as things happen. */
+  /** `events` are the owner's callbacks. */
   constructor(events: TransportEvents) {
     super(TRANSPORT_COUNTERS);
     this.#events = events;
@@ -114,12 +116,12 @@ export class Reporter extends Counters<typeof TRANSPORT_COUNTERS[number]> {
     this.#events.onPeerDisconnected?.(peer);
   }
 
-  /** A peer cannot be reached, for a reason that was not reported since it last was. */
+  /** A peer cannot be reached. The caller reports each reason once, until the peer is connected again. */
   peerUnreachable(peer: NodeId, end: ConnectionEnd): void {
     this.#logger.info("peer.unreachable", { peer, ...describeEnd(end) });
   }
 
-  /** Something was refused; the error's class says what. */
+  /** An input was refused. The class of the error says what kind of input. */
   refused(error: InputError, peer: NodeId | null): void {
     const what = refusedWhat(error);
     this.count(`${what}.refused`);
@@ -127,19 +129,19 @@ export class Reporter extends Counters<typeof TRANSPORT_COUNTERS[number]> {
     this.#events.onRefused?.({ what, peer, error });
   }
 
-  /** Messages to a peer were not sent. Without a connection that is not worth a record. */
+  /** Messages to a peer were not sent. When the peer is not connected, they are only counted. */
   dropped(peer: NodeId, drop: Drop): void {
     this.count("message.dropped", drop.messages);
     if (drop.reason !== "notConnected") this.#warn("message.dropped", { peer, ...drop });
   }
 
-  /** An accepted connection ended before it was known who is there. */
+  /** An accepted connection ended before the peer was authenticated. */
   connectionDropped(end: ConnectionEnd): void {
     this.count("connection.dropped");
     this.#warn("connection.dropped", describeEnd(end));
   }
 
-  /** So many have connected that the next must wait. */
+  /** Too many connections were accepted; the next one must wait. */
   acceptingSlowly(): void {
     this.count("connection.delayed");
     this.#warn("connection.delayed", {});
@@ -177,7 +179,7 @@ interface Window {
   readonly suppressed: number;
 }
 
-/** Lets through so many records of each event in each window and counts the others. */
+/** Limits the log records of each event in each window, and counts the suppressed ones. */
 export class LogLimiter {
   readonly #nowMs: () => number;
   readonly #windows = new Map<string, Window>();
@@ -188,8 +190,9 @@ export class LogLimiter {
   }
 
   /**
-   * Whether a record of `event` may be written now. Null if not; else how many were suppressed since
-   * the last one that was. The set of events must be a small fixed one.
+   * Decides whether a record of `event` is written now. Returns null when it is suppressed. Otherwise it
+   * returns how many records were suppressed since the last written one. The set of events must be small
+   * and fixed.
    */
   admit(event: string): { readonly suppressed: number } | null {
     const nowMs = this.#nowMs();

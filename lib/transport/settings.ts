@@ -1,5 +1,5 @@
 /**
- * The transport's times and limits, and who it is: what everything in this folder is told.
+ * The settings that the parts of the transport share: its times, its limits and this node's identity.
  *
  * @module
  */
@@ -13,11 +13,11 @@ import type { KeyPair } from "./noise_primitives.ts";
 
 /** Times in milliseconds. */
 export interface TransportTiming {
-  /** A connection that is not established by then is given up. */
+  /** How long an attempt to connect may take. */
   readonly connectTimeoutMs: number;
-  /** A connection whose handshake is not done by then is dropped. */
+  /** How long a handshake may take. After that the connection is dropped. */
   readonly helloTimeoutMs: number;
-  /** Between two looks at a connection: was anything read, was anything written? */
+  /** How often a connection is checked: was anything read, was anything written? */
   readonly keepaliveIntervalMs: number;
   /** The wait before the first attempt to reconnect; it doubles with each failure. */
   readonly backoffInitialMs: number;
@@ -27,13 +27,13 @@ export interface TransportTiming {
   readonly soundAfterMs: number;
 }
 
-/** Bounds on memory and on connections. */
+/** Limits on memory and on connections. */
 export interface TransportLimits extends QueueLimits, RekeyLimits {
-  /** Most accepted connections that have not shown who they are; the oldest makes room. */
+  /** Most accepted connections that are not authenticated. Beyond that, the oldest one is dropped. */
   readonly halfOpenMax: number;
   /** Most connections accepted at once, after a time with fewer. */
   readonly acceptBurstMax: number;
-  /** Most connections accepted in a second on average; the others wait with the system. */
+  /** Most connections accepted in a second on average. The others wait in the system's queue. */
   readonly acceptsPerSecondMax: number;
 }
 
@@ -43,17 +43,16 @@ export interface TransportSettings extends TransportTiming, TransportLimits {
   readonly self: NodeId;
   /** The cluster that it belongs to. */
   readonly cluster: ClusterName;
-  /** This node's lasting X25519 keys: the public one is what its peers have pinned. */
+  /** This node's lasting X25519 key pair. Its peers have pinned the public key. */
   readonly channelKeys: KeyPair;
-  /** What is compared with each peer's. */
+  /** This node's configuration. It is compared with each peer's. */
   readonly configuration: Configuration;
-  /** Uniform in [0, 1), for the jitter of reconnecting. */
+  /** Random numbers, uniform in [0, 1), for the jitter of reconnecting. */
   readonly random: () => number;
 }
 
-/** A peer, where it listens, and how it proves that it is there. */
+/** A peer, the address that it listens on, and the key that proves its identity. */
 export interface PeerEndpoint extends Address {
-  /** The peer. */
   readonly id: NodeId;
   /** Its lasting X25519 public key, 32 bytes. */
   readonly channelKey: Uint8Array;
@@ -62,11 +61,11 @@ export interface PeerEndpoint extends Address {
 /**
  * The times and limits of a node in production.
  *
- * The queue takes what the core may have in flight to one peer (256 messages, 16 MiB) with room for
- * everything else. An unauthenticated peer can hold at most `halfOpenMax` connections, each for the hello's
- * time, and cause at most `acceptsPerSecondMax` handshakes computed, a few per cent of a processor; the burst
- * lets a cluster of a hundred nodes start at once. Keys are replaced every two minutes, as WireGuard
- * does, or after some gigabytes.
+ * The queue has room for all that the core has in flight to one peer (256 messages, 16 MiB), and for
+ * everything else. Unauthenticated peers together hold at most `halfOpenMax` connections, each for at most
+ * `helloTimeoutMs`. They cause at most `acceptsPerSecondMax` handshakes per second, a few per cent of a
+ * processor. The burst lets a cluster of a hundred nodes start at once. Keys are replaced every two
+ * minutes, as in WireGuard, or after a few gigabytes.
  */
 export const TRANSPORT_DEFAULTS: TransportTiming & TransportLimits = {
   connectTimeoutMs: 3_000,
@@ -84,7 +83,7 @@ export const TRANSPORT_DEFAULTS: TransportTiming & TransportLimits = {
   rekeyAfterMs: 120_000,
 };
 
-/** Keeps track of promises that nobody awaits one by one. */
+/** Watches promises that no caller awaits. */
 export class Tasks {
   readonly #running = new Set<Promise<void>>();
 
@@ -94,15 +93,15 @@ export class Tasks {
   }
 
   /**
-   * Watches `work`. What it throws is a bug of Floe's own, since everything else is handled within
-   * it: it is reported as uncaught, which stops the process.
+   * Watches `work`, which handles all expected failures itself. So whatever it throws is a bug in Floe.
+   * The error is reported as uncaught, which stops the process.
    */
   watch(work: Promise<void>): void {
     const task = work.catch(reportError).finally(() => this.#running.delete(task));
     this.#running.add(task);
   }
 
-  /** Resolves once all have ended, those included that are added meanwhile. */
+  /** Resolves once all have ended, including those that were added meanwhile. */
   async ended(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }

@@ -1,5 +1,5 @@
 /**
- * The transport of one node: what `lib/node` sees of the network between nodes.
+ * The transport of one node: the interface of `lib/node` to the network between nodes.
  *
  * @module
  */
@@ -32,28 +32,28 @@ import {
   type TransportTiming,
 } from "./settings.ts";
 
-/** What a transport is told. */
+/** The settings of a transport. */
 export interface TransportOptions
   extends TransportEvents, Partial<TransportTiming>, Partial<TransportLimits> {
   /** This node. */
   readonly self: NodeId;
   /** The cluster that it belongs to. */
   readonly cluster: ClusterName;
-  /** This node's lasting X25519 keys: the public one is what its peers have pinned. */
+  /** This node's lasting X25519 key pair. Its peers have pinned the public key. */
   readonly channelKeys: KeyPair;
-  /** What is compared with each peer's; see `onConfiguration`. */
+  /** This node's configuration. It is compared with each peer's; see `onConfiguration`. */
   readonly configuration: Configuration;
   /** Where to listen for peers. */
   readonly listen: Address;
-  /** The other nodes and their keys. An address is read anew at each attempt to connect. */
+  /** The other nodes and their keys. An address is read again at each attempt to connect. */
   readonly peers: readonly PeerEndpoint[];
-  /** Takes every message of Raft's; called from a socket callback, so it returns at once. */
+  /** Takes each message of Raft. It is called from a socket callback, so it must return at once. */
   readonly onMessage: (message: Message) => void;
-  /** Takes every message of key generation's in the same way; they are dropped where it is absent. */
+  /** Takes each message of key generation in the same way. Without it, those messages are dropped. */
   readonly onKeyGenerationMessage?: ((message: KeyGenerationMessage) => void) | undefined;
-  /** Takes every message about leases in the same way. */
+  /** Takes each message about leases in the same way. Without it, those messages are dropped. */
   readonly onLeaseMessage?: ((message: LeaseMessage) => void) | undefined;
-  /** Uniform in [0, 1), for the jitter of reconnecting; `Math.random` unless given. */
+  /** Random numbers, uniform in [0, 1), for the jitter of reconnecting; the default is `Math.random`. */
   readonly random?: () => number;
 }
 
@@ -87,20 +87,20 @@ export class Transport {
     });
   }
 
-  /** Where it listens: the real port once started, also when port 0 was asked for. */
+  /** The address that it listens on. Once started, this has the real port, also if `listen` has port 0. */
   get address(): Address {
     return this.#acceptor.address;
   }
 
-  /** What was counted since the start. */
+  /** The counters since the start. */
   get counters(): Readonly<Record<typeof TRANSPORT_COUNTERS[number], number>> {
     return this.#reporter.counts;
   }
 
   /**
-   * Takes the port and begins to connect to every peer; does not wait for any of them.
+   * Opens the port and begins to connect to every peer. Does not wait for any connection.
    *
-   * @throws {EnvironmentError} when it cannot listen, with what to do about it.
+   * @throws {EnvironmentError} when it cannot listen. The message says what to do.
    */
   start(): void {
     this.#acceptor.listen();
@@ -109,18 +109,18 @@ export class Transport {
   }
 
   /**
-   * Sends a message to its receiver. When the connection is idle, the write has started before this
-   * returns. Never waits: a message to a peer that is not connected, or one that is above a
-   * limit, is dropped and counted, as are the oldest of a full queue. Raft repeats what matters, and
-   * what it would have said a moment ago is worth nothing to a peer that comes back.
+   * Sends a message to its receiver, without waiting. When the connection is idle, the write has started
+   * before this returns. These messages are dropped and counted: a message to a peer that is not
+   * connected, a message above a limit, and the oldest messages of a full queue. Raft repeats what
+   * matters, and an old message is useless to a peer that reconnects.
    *
-   * @returns false when there is no connection, so that the message certainly did not leave.
+   * @returns false when there is no connection, so the message certainly was not sent.
    */
   send(message: Message): boolean {
     return this.#send(message.to, () => encodeMessage(message));
   }
 
-  /** Sends a message of key generation's, which repeats what matters as well: see {@linkcode send}. */
+  /** Sends a message of key generation, which also repeats what matters: see {@linkcode send}. */
   sendKeyGeneration(message: KeyGenerationMessage): boolean {
     return this.#send(message.to, () => encodeKeyGenerationMessage(message));
   }
@@ -130,12 +130,12 @@ export class Transport {
     return this.#send(message.to, () => encodeLeaseMessage(message));
   }
 
-  /** Whether messages to a peer are sent, rather than dropped. */
+  /** Whether a peer is connected. If not, messages to it are dropped. */
   isConnected(peer: NodeId): boolean {
     return this.#peers.get(peer)?.connected ?? false;
   }
 
-  /** Gives up the port, ends every connection and resolves once all of it has ended. */
+  /** Closes the port and every connection. Resolves once all work has ended. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#tasks.ended();
@@ -187,20 +187,20 @@ function toSettings(options: TransportOptions): TransportSettings {
   return { random: Math.random, ...TRANSPORT_DEFAULTS, ...options };
 }
 
-/** A signed note is parsed and its signature verified. */
+/** The work of parsing a signed note and verifying its signature. */
 const NOTE_WORK = 16;
-/** One signature of a term's proof is verified. */
+/** The work of verifying one signature in a term's proof. */
 const GRANT_WORK = 8;
-/** Points are checked, one by one, or a nonce is drawn and a share made: up to some milliseconds. */
+/** The work of checking points, or of drawing a nonce and signing: up to a few milliseconds. */
 const SIGNING_WORK = 128;
 
-/** What key generation's messages make: nearly all of them are about points. */
+/** The work of a message of key generation: nearly all of them contain points to check. */
 export const KEYGEN_WORK: number = SIGNING_WORK;
 
-/** A read is confirmed, together with others. */
+/** The work of a message about a lease: it starts a read, which is confirmed together with others. */
 const LEASE_WORK = 2;
 
-/** What a message makes, at least 1. */
+/** The work of a message of Raft, at least 1. */
 export function workOf(message: Message): number {
   switch (message.kind) {
     case "preVoteRequest":
@@ -234,7 +234,7 @@ export function workOf(message: Message): number {
   }
 }
 
-/** What it takes to find out that all of it is right; a wrong one is dropped earlier. */
+/** The work of verifying a whole valid proof. An invalid proof is dropped earlier. */
 function proofWork(proof: TermProof | null): number {
   if (proof === null) return 0;
   return proof.kind === "grants" ? GRANT_WORK * proof.grants.length : NOTE_WORK;

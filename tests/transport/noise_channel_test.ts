@@ -241,7 +241,8 @@ Deno.test("read() refuses more messages under one key than are allowed", async (
   await ends.right.read();
   await assert.rejects(
     ends.right.read(),
-    (error) => error instanceof NoiseError && /more than 2 came under one key/.test(error.message),
+    (error) =>
+      error instanceof NoiseError && /more than 2 were encrypted under one key/.test(error.message),
   );
 });
 

@@ -191,7 +191,7 @@ Deno.test("Peer refuses messages on the connection that it dialed", async () => 
   await writeFrame(socket, new Uint8Array(3));
   const { what, peer, error } = await alpha.refusals.take();
   assert.deepEqual([what, peer], ["frame", BETA]);
-  assert.match(error.message, /3 bytes on a connection that carries only keepalives back/);
+  assert.match(error.message, /3 bytes from a peer that may send only keepalives here/);
   assert.equal(await alpha.disconnected.take(), BETA);
   await readToEnd(socket);
   for (const open of [socket, listener]) open.close();
