@@ -1,5 +1,6 @@
 /**
- * Aggregation: the coordinator sums the shares, and finds who spoilt the sum (RFC 9591 §5.3, §5.4).
+ * Aggregation: the coordinator sums the shares, and finds the wrong shares when the sum is wrong
+ * (RFC 9591 §5.3, §5.4).
  *
  * @module
  */
@@ -27,29 +28,30 @@ import { PrimeOrderPoint } from "./points.ts";
 
 const { Fn } = PrimeOrderPoint;
 
-/** What a coordinator brings to the aggregation. */
+/** The input of an aggregation. */
 export interface Aggregation {
-  /** One share from every signer of the session, by identifier; as they came, unchecked. */
+  /** One share from each signer of the session, by identifier, as received: nothing is checked yet. */
   readonly signatureShares: ReadonlyMap<number, Uint8Array>;
-  /** The session's group commitment, where round two made it already; computed otherwise. */
+  /** The session's group commitment, if round two has already computed it. Otherwise it is computed. */
   readonly groupCommitment?: PrimeOrderPoint;
 }
 
-/** What came of the shares. */
+/** The result of an aggregation. */
 export type AggregateResult =
   /** The group's signature, 64 bytes, verified. */
   | { readonly kind: "signature"; readonly signature: Uint8Array }
-  /** No signature; these signers' shares are wrong, by rising identifier, at least one. */
+  /** No signature: the shares of these signers are wrong. At least one, by rising identifier. */
   | { readonly kind: "cheaters"; readonly identifiers: readonly number[] };
 
 /**
- * aggregate: sums the shares and verifies the sum as a plain Ed25519 signature. Only when that
- * fails are the shares checked one by one, and every wrong one is named; a share that is not a
- * canonical scalar is a wrong one.
+ * aggregate: sums the shares and verifies the sum as an ordinary Ed25519 signature. If that fails, it
+ * checks each share and returns the signers of all wrong ones. A share that is not a canonical scalar is
+ * wrong.
  *
  * @throws {FrostError} for everything that {@linkcode checkCommitmentList} refuses, and
  * `wrong-shares` unless there is one share for each signer and no other.
- * @throws {InvariantError} when the group, or the group commitment given, is not the session's. RFC 9591 §5.3, §5.4.
+ * @throws {InvariantError} when the group or the given group commitment is not the session's.
+ * RFC 9591 §5.3, §5.4.
  */
 export function aggregate(session: SigningSession, aggregation: Aggregation): AggregateResult {
   checkCommitmentList(session);
@@ -65,13 +67,13 @@ export function aggregate(session: SigningSession, aggregation: Aggregation): Ag
     }
   }
   const identifiers = findCheaters(session, signatureShares);
-  // Right shares make a right sum, unless our own group or group commitment is wrong.
-  assert(identifiers.length > 0, "Every share is right, and the signature is wrong");
+  // If every share is right, the sum is right, unless our own group or group commitment is wrong.
+  assert(identifiers.length > 0, "the signature is wrong though every share is right");
   return { kind: "cheaters", identifiers };
 }
 
 /**
- * verify_signature_share: whether one signer's share is right for its session.
+ * verify_signature_share: whether one signer's share is valid in its session.
  *
  * @throws {FrostError} for everything that {@linkcode checkCommitmentList} refuses, and
  * `not-a-signer`. RFC 9591 §5.4.
@@ -92,7 +94,7 @@ export function verifySignatureShare(
   return !findCheaters(session, new Map([[identifier, signatureShare]])).includes(identifier);
 }
 
-/** Checks each of the given shares, and returns the identifiers of the wrong ones, rising. */
+/** Checks each given share. Returns the identifiers of the wrong shares, in rising order. */
 function findCheaters(
   session: SigningSession,
   signatureShares: ReadonlyMap<number, Uint8Array>,
@@ -108,8 +110,8 @@ function findCheaters(
     if (encoded === undefined) return [];
     const share = readShare(encoded);
     if (share === null) return [identifier];
-    const weight = assertDefined(weights[at], "A signer has no weight");
-    const { factor } = assertDefined(bindingFactors[at], "A signer has no binding factor");
+    const weight = assertDefined(weights[at], "a signer has no weight");
+    const { factor } = assertDefined(bindingFactors[at], "a signer has no binding factor");
     // RFC 9591 §5.4: [z_i]B = D_i + [rho_i]E_i + [challenge * lambda_i]PK_i, solved for D_i.
     const committed = PrimeOrderPoint.sumOfProducts(
       [
@@ -163,18 +165,19 @@ function readShare(encoded: Uint8Array): bigint | null {
   }
 }
 
-/** The key object last used: a process verifies under one group key nearly always. */
+/** The key object last used: a process nearly always verifies under the same group key. */
 let lastKey: { readonly hex: string; readonly key: KeyObject | null } | null = null;
 
-/** R = identity in its one encoding: the y coordinate 1 (RFC 8032 §5.1.2). */
+/** The only encoding of R = identity: the y coordinate 1 (RFC 8032 §5.1.2). */
 const IDENTITY_ELEMENT = Uint8Array.of(1, ...new Uint8Array(ELEMENT_BYTES - 1));
 
 /**
- * Whether `signature` is `publicKey`'s signature over `message`: strict lengths, z below the group
- * order, no cofactor, R not the identity. False for anything malformed; never throws on foreign bytes.
+ * Whether `signature` is `publicKey`'s signature over `message`: exact lengths, z below the group order,
+ * no multiplication by the cofactor, R not the identity. Malformed bytes give false, never an error.
  *
- * RFC 8032 §5.1.7, but for R: the RFC accepts the identity, strict verifiers refuse every R of small
- * order. Under a key of prime order R is in that key's group, where the identity is the only one.
+ * RFC 8032 §5.1.7, except for R: the RFC accepts the identity, and strict verifiers refuse every R of
+ * small order. With a key of prime order, R is in the key's group. There the identity is the only element
+ * of small order.
  */
 export function verifySignature(
   publicKey: Uint8Array,

@@ -39,7 +39,7 @@ export function H1(message: Uint8Array): bigint {
   return hashToScalar(concatBytes(RHO, message));
 }
 
-/** Hashes to the challenge; without a context, so that it is Ed25519's own (RFC 9591 §4.6, §6.1). */
+/** Hashes to the challenge. It has no context string, so it is Ed25519's own (RFC 9591 §4.6, §6.1). */
 function H2(message: Uint8Array): bigint {
   return hashToScalar(message);
 }
@@ -55,14 +55,15 @@ export function H5(message: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Hashes to the challenge of a proof of knowledge in key generation, which RFC 9591 leaves out; the
- * name and the prefix are those of the Zcash Foundation's frost-core (FROST paper, Figure 1, step 2).
+ * Hashes to the challenge of a proof of knowledge in key generation (FROST paper, Figure 1, step 2).
+ * RFC 9591 does not cover key generation. The name and the prefix are from the Zcash Foundation's
+ * frost-core.
  */
 export function HDKG(message: Uint8Array): bigint {
   return hashToScalar(concatBytes(KEY_GENERATION, message));
 }
 
-/** Hashes what is committed to now and revealed later in key generation: 64 bytes. Floe's own. */
+/** Hashes a commitment that is revealed later in key generation: 64 bytes. Floe's own hash. */
 export function HReveal(message: Uint8Array): Uint8Array<ArrayBuffer> {
   return hash(concatBytes(REVEAL, message));
 }
@@ -87,7 +88,7 @@ export function deserializeScalar(bytes: Uint8Array): bigint {
   try {
     return Fn.fromBytes(bytes);
   } catch {
-    // The cause is dropped: its message could quote the value, and the value may be a secret.
+    // Without the cause: its message could contain the value, which can be a secret.
     throw new FrostError("malformed-scalar", "Cannot read scalar: not below the group order");
   }
 }
@@ -108,16 +109,16 @@ function hashToScalar(message: Uint8Array): bigint {
 }
 
 /**
- * The weight of each x-coordinate in `identifiers` when the polynomial through them is evaluated at
- * `x`, in the same order; at 0, where the secret is, unless told otherwise. All are inverted with one
- * inversion. The identifiers must be unique.
+ * The weight of each x-coordinate in `identifiers`, in the same order, to evaluate the polynomial through
+ * them at `x`. The default is 0, where the secret is. One modular inversion serves all weights. The
+ * identifiers must be unique.
  *
  * RFC 9591 §4.2 (derive_interpolating_value), for every participant at once.
  */
 export function lagrangeCoefficients(identifiers: readonly number[], x = 0): bigint[] {
   assert(
     new Set(identifiers).size === identifiers.length,
-    "Interpolation needs unique identifiers",
+    "the identifiers are not unique",
   );
   const numerators: bigint[] = [];
   const denominators: bigint[] = [];

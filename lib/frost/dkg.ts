@@ -1,31 +1,30 @@
 /**
  * Key generation without a dealer: Pedersen's DKG with proofs of knowledge, as in Figure 1 (KeyGen)
  * of the FROST paper (Komlo and Goldberg, 2020). The group's secret key is the sum of one secret from
- * each participant; it is never computed, and exists nowhere as long as one participant forgets its
- * polynomial and fewer than t keep shares together.
+ * each participant. It is never computed. It exists nowhere as long as at least one participant erases
+ * its polynomial, and nobody collects t shares.
  *
- * 1. {@linkcode beginKeyGeneration}: each participant draws a polynomial of degree t - 1 and sends
- *    the hash of its commitment. With everybody's hash at hand, and not before, it reveals the
- *    commitment, which each receiver puts through {@linkcode checkPolynomialCommitment}.
- * 2. {@linkcode dealShares}: each participant evaluates its polynomial for everybody, once, which
- *    erases it, and sends each value to its one receiver over a secret, authenticated channel. The
- *    receiver checks it against the sender's commitment: {@linkcode checkPairwiseShare}.
- * 3. {@linkcode combineShares}: the sum is the participant's share. Participants that combine the same
- *    commitments have the same group; the caller establishes that everybody did.
+ * 1. {@linkcode beginKeyGeneration}: each participant draws a polynomial of degree t - 1 and sends the
+ *    hash of its commitment. Only when it has the hashes of all participants does it reveal the
+ *    commitment. Each receiver checks that with {@linkcode checkPolynomialCommitment}.
+ * 2. {@linkcode dealShares}: each participant evaluates its polynomial once for each participant, and
+ *    erases it. It sends each value to one receiver, over a secret, authenticated channel. The receiver
+ *    checks the value against the sender's commitment: {@linkcode checkPairwiseShare}.
+ * 3. {@linkcode combineShares}: the sum of the received values is the participant's share. Participants
+ *    that combine the same commitments have the same group. The caller makes sure that they did.
  *
  * Every refusal names the participant at fault.
  *
- * **Where Floe differs from the paper.** The hash before the commitment is Floe's: without it the
- * last to speak chooses its polynomial after seeing all others, and with it some bits of the group
- * key. All n participants must finish; nobody is disqualified, since leaving somebody out after its
- * contribution is seen is the other known way to bias the key. The proof's context stands before
- * the identifier; empty, proofs are frost-core's.
+ * **Where Floe differs from the paper.** The hash before the commitment is Floe's. Without it, the last
+ * participant could see all other commitments before it chooses its polynomial, and so choose some bits
+ * of the group key. All n participants must finish, and none is disqualified: to leave out a participant
+ * after seeing its contribution is the other known way to bias the key. The context is hashed into the
+ * proof before the identifier. With an empty context, the proofs are those of frost-core.
  *
- * **Secrets.** A polynomial lives in its participant's memory from step 1 to step 2. A pairwise
- * share lives with its sender until the receiver has it for good, and with its receiver until step
- * 3; both erase it by filling it with zeros. The combined share is the receiver's
- * {@linkcode SecretShare}. JavaScript can copy numbers behind our back, so erasing is an effort
- * and not a proof.
+ * **Secrets.** A participant keeps its polynomial in memory from step 1 to step 2. The sender keeps a
+ * pairwise share until the receiver has stored it, and the receiver keeps it until step 3. Both erase
+ * their copy by filling it with zeros. The combined share is the receiver's {@linkcode SecretShare}. The
+ * JavaScript engine can copy numbers without our knowledge, so erasing is a best effort and no guarantee.
  *
  * @module
  */
@@ -58,39 +57,39 @@ import {
   type SecretPolynomial,
 } from "./polynomial.ts";
 
-/** What step 1 makes. */
+/** The result of step 1. */
 export interface DkgBeginning {
-  /** Stays with the participant, until {@linkcode dealShares} erases it. */
+  /** SECRET: the participant keeps it, and {@linkcode dealShares} erases it. */
   readonly polynomial: SecretPolynomial;
-  /** For everybody, once everybody's hash is at hand. */
+  /** Sent to all participants, after all hashes have arrived. */
   readonly commitment: PolynomialCommitment;
-  /** For everybody, at once: 64 bytes. */
+  /** Sent to all participants at once: 64 bytes. */
   readonly hash: Uint8Array;
 }
 
-/** A share from one participant for another, on its way. */
+/** A share that one participant sends to another. */
 export interface PairwiseShare {
-  /** The sender, from whose polynomial it is. */
+  /** The identifier of the sender. The share is a value of the sender's polynomial. */
   readonly sender: number;
-  /** The participant that it is for. */
+  /** The identifier of the receiver. */
   readonly receiver: number;
   /** f_sender(receiver): a 32-byte scalar. */
   readonly secret: Uint8Array;
 }
 
 /**
- * A share that {@linkcode checkPairwiseShare} has passed: a copy of its own, which
- * {@linkcode combineShares} erases.
+ * A share that {@linkcode checkPairwiseShare} has accepted. It is a separate copy, and
+ * {@linkcode combineShares} erases it.
  */
 export type CheckedShare = Brand<PairwiseShare, "CheckedShare">;
 
-/** What a participant brings to step 3. */
+/** The input of step 3. */
 export interface DkgContributions {
   /** The participant. */
   readonly identifier: number;
-  /** One of every participant, its own included. */
+  /** One commitment of each participant, including its own. */
   readonly commitments: readonly CheckedCommitment[];
-  /** One from every participant, its own included; erased, whatever comes of the call. */
+  /** One share from each participant, including its own. They are erased even when the call fails. */
   readonly shares: readonly CheckedShare[];
 }
 
@@ -111,8 +110,8 @@ export function beginKeyGeneration(
 }
 
 /**
- * Everybody's share of a polynomial, the participant's own included, by rising receiver. Erases the
- * polynomial: it has n values and no more, since t of them in one hand are the whole of it.
+ * The share of each participant, including the sender's own, by rising receiver. Erases the polynomial, so
+ * that it is never evaluated again: t values in one hand reveal the whole polynomial.
  *
  * @throws {FrostError} `polynomial-used` when it was erased before. FROST paper, Figure 1, round 2,
  * steps 1 and 2.
@@ -151,7 +150,7 @@ export function checkPairwiseShare(
   if (actual === null || !actual.equals(evaluateCommitment(points, receiver))) {
     throw new FrostError(
       "bad-share",
-      `Cannot accept share: participant ${sender}'s share for ${receiver} is not of its commitment`,
+      `Cannot accept share: participant ${sender}'s share for ${receiver} does not match its commitment`,
       { identifier: sender },
     );
   }
@@ -162,8 +161,8 @@ export function checkPairwiseShare(
  * The participant's share of the group's secret key, and the group's public keys. Erases the pairwise
  * shares.
  *
- * @throws {FrostError} `identity-element` when the sum of all is zero somewhere, which nobody can
- * bring about who committed before the others revealed.
+ * @throws {FrostError} `identity-element` when the sum for a participant, or for the group key, is zero.
+ * No participant can cause that, because each sent its hash before the others revealed their commitments.
  * @throws {InvariantError} unless there is one commitment and one share of each participant. FROST
  * paper, Figure 1, round 2, steps 3 and 4.
  */
@@ -175,12 +174,12 @@ export function combineShares(
     const participants = participantsOf(parameters);
     assert(
       isOneOfEach(participants, commitments.map((commitment) => commitment.identifier)),
-      "Key generation ends with one commitment of each participant",
+      "there is not one commitment of each participant",
     );
     assert(
       isOneOfEach(participants, shares.map(({ sender }) => sender)) &&
         shares.every(({ receiver }) => receiver === identifier),
-      "Key generation ends with one share from each participant, all for the same",
+      "there is not one share from each participant for this one",
     );
     const group = toGroup(parameters, commitments);
     const share = { identifier, secret: addShares(shares.map(({ secret }) => secret)) };
@@ -204,7 +203,7 @@ function toGroup(
   const sum = addCommitments(commitments);
   return {
     minParticipants: parameters.minParticipants,
-    groupPublicKey: encodeSum(assertDefined(sum[0], "No group key")),
+    groupPublicKey: encodeSum(assertDefined(sum[0], "the group key is missing")),
     verifyingShares: new Map(
       participantsOf(parameters).map((identifier) => {
         return [identifier, encodeSum(evaluateCommitment(sum, identifier))];

@@ -1,6 +1,6 @@
 /**
- * The public side of key generation: what a participant tells everybody about its secret polynomial,
- * and what everybody computes from it.
+ * The public side of key generation: the commitment that each participant broadcasts to its secret
+ * polynomial, and what the others compute from it.
  *
  * @module
  */
@@ -26,12 +26,12 @@ const { Fn } = PrimeOrderPoint;
 export interface DkgParameters {
   /** MIN_PARTICIPANTS, t: how many must sign, from 2 to `maxParticipants`. */
   readonly minParticipants: number;
-  /** MAX_PARTICIPANTS, n: how many take part, identifiers 1 to this. */
+  /** MAX_PARTICIPANTS, n: how many take part. Their identifiers are 1 to n. */
   readonly maxParticipants: number;
   /**
-   * The context string of the FROST paper, which keeps proofs from one run out of every other: any
-   * bytes, the same for all. Empty, the proofs are those of frost-core and of `@noble/curves`, which
-   * have no context.
+   * The context string of the FROST paper: any bytes, the same for all participants. It makes a proof of
+   * one run useless in every other run. With an empty context, the proofs are those of frost-core and of
+   * `@noble/curves`, which have no context.
    */
   readonly context: Uint8Array;
 }
@@ -47,15 +47,15 @@ export interface PolynomialCommitment {
 }
 
 /**
- * A commitment that {@linkcode checkPolynomialCommitment} has passed. Everything after round one
- * takes these only, so nothing can be put in a checked commitment's place: that was the flaw of
- * `@noble/curves` before 2.4.0, whose last round took the commitments anew from its caller.
+ * A commitment that {@linkcode checkPolynomialCommitment} has accepted. Everything after round one takes
+ * only checked commitments, so no caller can replace one by another. `@noble/curves` before 2.4.0 had that
+ * flaw: its last round took the commitments from its caller again.
  */
 export type CheckedCommitment = Brand<PolynomialCommitment, "CheckedCommitment">;
 
 /**
- * The hash that commits to a commitment before anything is revealed, so that nobody chooses a
- * polynomial after seeing another's: 64 bytes. Floe's own step; the FROST paper has none.
+ * The hash of a commitment, 64 bytes. It is sent before any commitment is revealed, so that no participant
+ * can choose its polynomial after seeing another's. Floe's own step; the FROST paper does not have it.
  */
 export function hashPolynomialCommitment(
   { context }: DkgParameters,
@@ -73,9 +73,9 @@ export function hashPolynomialCommitment(
 }
 
 /**
- * Checks what a participant reveals against the hash that it sent before, then in itself: t elements,
- * each canonical, of prime order and not the identity, and a proof that the sender knows the
- * constant term. Returns a copy that shares no bytes with what came.
+ * Checks a revealed commitment against the hash that the participant sent before. Then checks its
+ * content: t elements, each canonical, of prime order and not the identity, and a proof that the sender
+ * knows the constant term. Returns a copy that shares no bytes with the argument.
  *
  * @throws {FrostError} `bad-identifier`, `wrong-commitment-length`, one of the element refusals,
  * `wrong-commitment-hash` or `bad-proof`, each naming the sender. FROST paper, Figure 1, round 1,
@@ -89,7 +89,7 @@ export function checkPolynomialCommitment(
   checkShape(parameters, commitment);
   const { identifier } = commitment;
   if (!equalBytes(hashPolynomialCommitment(parameters, commitment), hash)) {
-    throw refused("wrong-commitment-hash", identifier, "it is not what was hashed before");
+    throw refused("wrong-commitment-hash", identifier, "it does not match the hash sent before");
   }
   for (const element of commitment.vssCommitment) checkElement(identifier, element);
   if (!verifiesProof(parameters, commitment)) {
@@ -113,8 +113,8 @@ export function proofChallenge(
 }
 
 /**
- * The public side of a polynomial's value: the sum of [x^j]phi_j for x = `identifier`. By Horner's
- * rule, as identifiers are small: a few doublings for each coefficient. RFC 9591 Appendix C.2
+ * The public side of a polynomial's value: the sum of [x^j]phi_j for x = `identifier`. Horner's rule
+ * needs only a few doublings for each coefficient, because identifiers are small. RFC 9591 Appendix C.2
  * (vss_verify).
  */
 export function evaluateCommitment(
@@ -136,8 +136,11 @@ export function addCommitments(commitments: readonly CheckedCommitment[]): Prime
     vssCommitment.map((element) => PrimeOrderPoint.fromBytes(element))
   );
   return others.reduce(
-    (sums, next) => sums.map((sum, at) => sum.add(assertDefined(next[at], "Another degree"))),
-    assertDefined(first, "A sum of no commitments"),
+    (sums, next) =>
+      sums.map((sum, at) =>
+        sum.add(assertDefined(next[at], "the commitments have different lengths"))
+      ),
+    assertDefined(first, "there are no commitments"),
   );
 }
 
@@ -164,7 +167,7 @@ function checkElement(identifier: number, element: Uint8Array): void {
   });
 }
 
-/** R_i = [mu_i]B - [c_i]phi_i0. FROST paper, Figure 1, round 1, step 5. All of it is public. */
+/** R_i = [mu_i]B - [c_i]phi_i0. FROST paper, Figure 1, round 1, step 5. All values are public. */
 function verifiesProof(parameters: DkgParameters, commitment: PolynomialCommitment): boolean {
   const { identifier, vssCommitment, proofOfKnowledge } = commitment;
   const R = proofOfKnowledge.subarray(0, ELEMENT_BYTES);

@@ -1,10 +1,10 @@
 /**
  * The addition law of edwards25519 in extended coordinates (RFC 8032 §5.1.4), for public points.
  *
- * `@noble/curves` has the same law, but freezes and range-checks every point on the way; a group
- * commitment of 67 signers takes four thousand of them. Here they are plain, which makes a signature
- * share about a quarter faster. Nothing secret is ever computed here: base-point multiplication by a
- * secret stays in noble, blinded and in a fixed sequence of steps.
+ * `@noble/curves` has the same law, but freezes and range-checks every intermediate point, and a group
+ * commitment of 67 signers makes four thousand of them. This file does neither, which makes a signature
+ * share about a quarter faster. No secret is ever an input here: noble multiplies the base point by a
+ * secret, blinded and in a fixed sequence of steps.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export class ExtendedPoint {
   readonly T: bigint;
   #addend: Addend | null = null;
 
-  /** The coordinates must satisfy the curve's equation; nothing is checked. */
+  /** The coordinates must satisfy the curve's equation. They are not checked. */
   constructor(X: bigint, Y: bigint, Z: bigint, T: bigint) {
     this.X = X;
     this.Y = Y;
@@ -38,7 +38,7 @@ export class ExtendedPoint {
     this.T = T;
   }
 
-  /** The sum; complete, so that no pair of points is an exception. RFC 8032 §5.1.4. */
+  /** The sum. The law is complete: it holds for every pair of points. RFC 8032 §5.1.4. */
   add(other: ExtendedPoint): ExtendedPoint {
     const { minus, plus, T2d, Z2 } = other.#addend ??= toAddend(other);
     const A = ((this.Y - this.X) * minus) % P;
@@ -90,7 +90,7 @@ export class ExtendedPoint {
   }
 }
 
-/** What the addition law needs of the second point, worked out once. */
+/** The values that the addition law needs of the second point, computed once. */
 interface Addend {
   /** Y - X */
   readonly minus: bigint;

@@ -34,11 +34,11 @@ export type FrostRefusal =
   | "too-few-signers"
   /** A commitment list that does not rise strictly by identifier (RFC 9591 §4.3). */
   | "unsorted-signers"
-  /** A commitment of somebody outside the group. */
+  /** A commitment of a participant that is not in the group. */
   | "foreign-signer"
   /** A commitment list without the signer's own entry (RFC 9591 §5.2). */
   | "not-a-signer"
-  /** An own entry that is not the commitment to the nonces at hand (RFC 9591 §5.2). */
+  /** The signer's own entry is not the commitment to its nonces (RFC 9591 §5.2). */
   | "wrong-commitment"
   /** Nonces that were used before, and erased (RFC 9591 §5.1). */
   | "nonce-used"

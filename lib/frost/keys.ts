@@ -1,6 +1,6 @@
 /**
- * The keys of a group: what everybody knows of it, what each participant keeps, and the trusted
- * dealer that makes both (RFC 9591 Appendix C).
+ * The keys of a group: its public keys, each participant's secret share, and the trusted dealer that
+ * makes both (RFC 9591 Appendix C).
  *
  * @module
  */
@@ -19,7 +19,7 @@ import {
   toNobleRandomBytes,
 } from "./noble.ts";
 
-/** What everybody knows of a group (RFC 9591 §3, Appendix C.1). */
+/** The public keys of a group (RFC 9591 §3, Appendix C.1). */
 export interface GroupPublicKeys {
   /** MIN_PARTICIPANTS: how many must sign, at least 2. */
   readonly minParticipants: number;
@@ -30,8 +30,8 @@ export interface GroupPublicKeys {
 }
 
 /**
- * One participant's part of the group's secret key (RFC 9591 §3: `sk_i`). Held by its participant
- * alone for as long as it may sign; the holder erases it by filling it with zeros.
+ * One participant's part of the group's secret key (RFC 9591 §3: `sk_i`). Only its participant keeps it,
+ * for as long as the participant may sign, and then erases it by filling it with zeros.
  */
 export interface SecretShare {
   /** The participant, from 1. */
@@ -40,28 +40,28 @@ export interface SecretShare {
   readonly secret: Uint8Array;
 }
 
-/** What a trusted dealer hands out. */
+/** The result of a trusted dealer. */
 export interface Dealing {
-  /** For everybody. */
+  /** Public, for all participants. */
   readonly group: GroupPublicKeys;
-  /** One for each participant, by rising identifier; the dealer erases them once handed over. */
+  /** One for each participant, by rising identifier. The dealer erases its copies after sending them. */
   readonly shares: readonly SecretShare[];
 }
 
-/** How many shares a trusted dealer makes, of what. */
+/** The settings of a trusted dealer. */
 export interface DealingOptions {
-  /** MAX_PARTICIPANTS: how many hold a share, identifiers 1 to this. */
+  /** MAX_PARTICIPANTS, n: how many participants get a share. Their identifiers are 1 to n. */
   readonly maxParticipants: number;
   /** MIN_PARTICIPANTS: how many must sign, from 2 to `maxParticipants`. */
   readonly minParticipants: number;
-  /** Where the secret key and the coefficients come from. */
+  /** The source of the secret key and of the coefficients. */
   readonly randomBytes: RandomBytes;
-  /** The group's secret key, a 32-byte scalar, where it is given; random otherwise. */
+  /** The group's secret key, a 32-byte scalar. If it is absent, a random one is made. */
   readonly groupSecretKey?: Uint8Array;
 }
 
 /**
- * Deals shares of a secret key, which afterwards exists nowhere unless the caller gave it.
+ * Deals shares of a secret key. Afterwards the key exists nowhere, unless the caller supplied it.
  *
  * @throws {FrostError} `bad-threshold` unless 2 <= minParticipants <= maxParticipants.
  * RFC 9591 Appendix C (trusted_dealer_keygen).
@@ -78,11 +78,11 @@ export function trustedDealerKeygen(options: DealingOptions): Dealing {
   };
 }
 
-/** What noble's dealer makes. */
+/** The result of noble's dealer. */
 interface NobleDealing {
   /** The group's public key: 32 bytes. */
   readonly groupPublicKey: Uint8Array;
-  /** Each participant's secret share, and the public key of it: 32 bytes. By rising identifier. */
+  /** Each participant's secret share and its public key, 32 bytes each. By rising identifier. */
   readonly participants: readonly (SecretShare & { readonly verifyingShare: Uint8Array })[];
 }
 
@@ -93,7 +93,7 @@ function dealWithNoble(options: DealingOptions): NobleDealing {
     .trustedDealer({ min, max }, undefined, groupSecretKey, toNobleRandomBytes(randomBytes));
   const participants = Array.from({ length: max }, (_, at) => {
     const name = toNobleIdentifier(at + 1);
-    const missing = `The dealer left out participant ${at + 1}`;
+    const missing = `the dealer left out participant ${at + 1}`;
     return {
       identifier: at + 1,
       secret: assertDefined(dealt.secretShares[name], missing).signingShare,
@@ -101,14 +101,14 @@ function dealWithNoble(options: DealingOptions): NobleDealing {
     };
   });
   const [commitment] = dealt.public.commitments;
-  return { groupPublicKey: assertDefined(commitment, "No group key"), participants };
+  return { groupPublicKey: assertDefined(commitment, "the group key is missing"), participants };
 }
 
 /**
- * Checks that a secret share is the one behind its verifying share.
+ * Checks that a secret share matches its verifying share.
  *
  * @throws {FrostError} `foreign-signer` when the group has no such participant, `malformed-scalar`,
- * or `bad-share` when the two do not belong together. RFC 9591 Appendix C.2 (vss_verify).
+ * or `bad-share` when the two do not match. RFC 9591 Appendix C.2 (vss_verify).
  */
 export function checkSecretShare(group: GroupPublicKeys, share: SecretShare): void {
   const { identifier } = share;
@@ -131,8 +131,8 @@ export function checkSecretShare(group: GroupPublicKeys, share: SecretShare): vo
 }
 
 /**
- * Checks a group from outside: its numbers, every point, and that the verifying shares all lie on
- * one polynomial whose value at 0 is the group key, so that any `minParticipants` of them can sign.
+ * Checks a group from outside: its numbers, every point, and that the verifying shares all lie on one
+ * polynomial with the group key as its value at 0. Then any `minParticipants` participants can sign.
  *
  * @throws {FrostError} `bad-threshold`, `bad-identifier`, one of the element refusals, or
  * `bad-share` when the verifying shares do not make the group key. RFC 9591 Appendix C.2.
@@ -159,7 +159,7 @@ function checkOnPolynomial(
   basis: readonly number[],
   identifier: number,
 ): void {
-  const at = (x: number) => assertDefined(points.get(x), `No point at ${x}`);
+  const at = (x: number) => assertDefined(points.get(x), `there is no point at ${x}`);
   const coefficients = lagrangeCoefficients(basis, identifier);
   const expected = PrimeOrderPoint.sumOfProducts(basis.map(at), coefficients);
   if (!expected.equals(at(identifier))) {
@@ -169,7 +169,7 @@ function checkOnPolynomial(
 }
 
 /**
- * Checks a group's numbers.
+ * Checks the numbers of participants of a group.
  *
  * @throws {FrostError} `bad-threshold` unless 2 <= minParticipants <= maxParticipants <= 65,535.
  * RFC 9591 Appendix C.

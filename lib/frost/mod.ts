@@ -1,29 +1,28 @@
 /**
  * FROST(Ed25519, SHA-512), RFC 9591: t of n participants make one ordinary Ed25519 signature, and
- * the group's secret key exists nowhere. This folder knows nothing of Raft.
+ * the group's secret key exists nowhere. This folder does not depend on Raft.
  *
- * The steps of a signature, and the order to read in:
+ * The steps of a signature, in the order in which to read the files:
  *
- * 1. `keys.ts`: a dealer gives every participant a share, and everybody the public keys. Or
- *    `dkg.ts`: the participants make both among themselves, and no dealer ever knows the secret key.
+ * 1. `keys.ts`: a dealer gives each participant a share, and gives all participants the public keys. Or
+ *    `dkg.ts`: the participants make both together, and no dealer ever knows the secret key.
  * 2. `signing.ts`, round one: each signer draws two nonces, keeps them, and sends their commitment.
- * 3. `signing.ts`, round two: each signer receives the message and all commitments, and sends a
- *    signature share. The nonces are erased.
+ * 3. `signing.ts`, round two: each signer receives the message and all commitments, sends a signature
+ *    share, and erases its nonces.
  * 4. `aggregate.ts`: the coordinator sums the shares and verifies the sum. If it is wrong, each share
  *    is checked, and the wrong ones are named.
  *
- * `reshare.ts` is for later: new shares of the same key, for other participants or another threshold.
+ * `reshare.ts` makes new shares of the same key, for other participants or another threshold.
  *
  * Two paths run through these steps. The secret path (dealing, polynomials, nonces, shares) is
  * `@noble/curves`' own FROST, behind `noble.ts`. The public path (the commitment list, `aggregate.ts`) is
  * Floe's: it reuses the group commitment of round two and verifies natively.
  *
- * Points from outside are validated once, when they arrive (`points.ts`), and natively; that is
- * where the time went. `edwards.ts` adds public points.
+ * Points from outside are validated once, when they arrive, by a native function (`points.ts`): before,
+ * validation took most of the time. `edwards.ts` adds public points.
  *
- * Everything here is a function of its arguments. Randomness comes in as a parameter; what is
- * remembered, validated points and the last verification key, changes how long a call takes and
- * nothing else.
+ * Everything here is a function of its arguments. Randomness is a parameter. The caches (of validated
+ * points and of the last verification key) change only how long a call takes.
  *
  * @example Three of five participants sign
  * ```ts

@@ -1,7 +1,7 @@
 /**
- * The way into `@noble/curves`' own FROST, for everything that touches a secret: dealing, key
- * generation, nonces, signature shares. The arithmetic on secrets is noble's, reviewed and maintained
- * there; only the public points that it computes with are Floe's, so that each is validated once.
+ * The interface to `@noble/curves`' own FROST, for everything that touches a secret: dealing, key
+ * generation, nonces, signature shares. The arithmetic on secrets is noble's, where it is reviewed and
+ * maintained. Only the class of public points is Floe's, so that each point is validated once.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { FrostError } from "./error.ts";
 import type { SecretShare } from "./keys.ts";
 import { PrimeOrderPoint } from "./points.ts";
 
-/** Returns `length` fresh random bytes. Must be a cryptographic source wherever secrets are real. */
+/** Returns `length` fresh random bytes. For real secrets the source must be cryptographic. */
 export type RandomBytes = (length: number) => Uint8Array;
 
-/** Largest identifier, and so most participants, that Floe gives out. */
+/** The largest identifier, and so the most participants, in Floe. */
 export const IDENTIFIER_MAX = 0xffff;
 
 /**
@@ -33,8 +33,8 @@ export function checkIdentifier(identifier: number): void {
 }
 
 /**
- * Noble's FROST(Ed25519, SHA-512) over validated points (RFC 9591 §6.1). `onGroupCommitment` gets the
- * group commitment that noble computes in round two, so that nobody computes it again.
+ * Noble's FROST(Ed25519, SHA-512) over validated points (RFC 9591 §6.1). `onGroupCommitment` receives the
+ * group commitment that noble computes in round two, so that it is not computed again.
  */
 export function openNoble(
   onGroupCommitment: (groupCommitment: PrimeOrderPoint) => void = () => {},
@@ -50,7 +50,7 @@ export function openNoble(
   });
 }
 
-/** A share in noble's words. The secret is not copied, nor its memory shared between threads. */
+/** A share in noble's format. The secret is not copied, and its memory is not shared between threads. */
 export function toNobleShare({ identifier, secret }: SecretShare): FrostSecret {
   return {
     identifier: toNobleIdentifier(identifier),
@@ -66,14 +66,17 @@ export function toNobleIdentifier(identifier: number): string {
   return (low + high).padEnd(64, "0");
 }
 
-/** Fits a source of randomness to noble and holds it to its word about the length. */
+/** Adapts a source of randomness to noble, and checks the length of what it returns. */
 export function toNobleRandomBytes(
   randomBytes: RandomBytes,
 ): (length?: number) => Uint8Array<ArrayBuffer> {
   return (length = 32) => {
-    // A type only: noble asks for bytes that are not shared between threads. No copy to erase.
+    // The cast changes only the type: noble wants bytes that threads do not share. There is no copy.
     const bytes = randomBytes(length) as Uint8Array<ArrayBuffer>;
-    assert(bytes.length === length, `Randomness came as ${bytes.length} bytes, not ${length}`);
+    assert(
+      bytes.length === length,
+      `the random source returned ${bytes.length} bytes, not ${length}`,
+    );
     return bytes;
   };
 }

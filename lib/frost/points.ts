@@ -1,11 +1,11 @@
 /**
  * Elements of the prime-order group, validated once.
  *
- * `@noble/curves` checks every point it parses for torsion, each time and twice, and spends nine
- * tenths of a FROST signature on it. {@linkcode PrimeOrderPoint} makes the check once, when an
- * encoding is first seen, and remembers it: an instance is a checked point. It has the
- * methods of noble's `Point`, whose classes are frozen and cannot be extended, so that noble's
- * `createFROST` computes with it as it stands.
+ * `@noble/curves` checks every point that it parses for torsion, twice and each time anew. That is nine
+ * tenths of the time of a FROST signature. {@linkcode PrimeOrderPoint} makes the check once, when it first
+ * sees an encoding, and remembers the result: an instance is a checked point. Noble's own classes are
+ * frozen and cannot be extended. So this class has the methods of noble's `Point`, and noble's
+ * `createFROST` can compute with it.
  *
  * @module
  */
@@ -21,20 +21,20 @@ import { ExtendedPoint } from "./edwards.ts";
 import { FrostError } from "./error.ts";
 
 /**
- * Most encodings remembered as validated. A signing session of 100 voters uses 200 points, so
- * several sessions fit; past the limit the one unused for longest goes, which costs time only.
+ * Most encodings remembered as validated. A signing session of 100 voters uses 200 points, so several
+ * sessions fit. Beyond the limit the least recently used encoding is forgotten, which costs only time.
  */
 export const VALIDATED_POINTS_MAX = 4096;
 
-/** Encodings that passed every check, in hex, the most recently used last. */
+/** Encodings that passed every check, in hex; the most recently used is last. */
 const validated = new Map<string, PrimeOrderPoint>();
 
 /**
  * An element of the prime-order group of Ed25519 (RFC 9591 §3.1, §6.1).
  *
- * Invariant: the point is on the curve and free of torsion. Instances come from the base point, the
- * identity, {@linkcode PrimeOrderPoint.fromBytes}, which checks, and from sums and multiples of
- * these, which cannot leave the group.
+ * Invariant: the point is on the curve and free of torsion. An instance is the base point, the identity,
+ * the result of {@linkcode PrimeOrderPoint.fromBytes}, which checks the encoding, or a sum or multiple of
+ * such instances, which is always in the group.
  */
 export class PrimeOrderPoint {
   /** The field of the coordinates. */
@@ -43,7 +43,7 @@ export class PrimeOrderPoint {
   static readonly Fn: typeof ed25519.Point.Fn = ed25519.Point.Fn;
   /** The generator B. */
   static readonly BASE: PrimeOrderPoint = new PrimeOrderPoint(toExtended(ed25519.Point.BASE));
-  /** The identity, which has no encoding that {@linkcode PrimeOrderPoint.fromBytes} accepts. */
+  /** The identity. {@linkcode PrimeOrderPoint.fromBytes} refuses its encoding. */
   static readonly ZERO: PrimeOrderPoint = new PrimeOrderPoint(toExtended(ed25519.Point.ZERO));
 
   readonly #point: ExtendedPoint;
@@ -54,8 +54,8 @@ export class PrimeOrderPoint {
   }
 
   /**
-   * DeserializeElement: 32 bytes, canonical, on the curve, of prime order, not the identity. An
-   * encoding seen before costs a look-up.
+   * DeserializeElement: 32 bytes, canonical, on the curve, of prime order, not the identity. For an
+   * encoding that was seen before, this is a look-up.
    *
    * @throws {FrostError} `malformed-element`, `identity-element` or `not-prime-order`.
    * RFC 9591 §3.1, §6.1.
@@ -111,8 +111,8 @@ export class PrimeOrderPoint {
   }
 
   /**
-   * SerializeElement: 32 bytes (RFC 9591 §3.1, RFC 8032 §5.1.2). An encoding made here needs no
-   * check when it comes back: this process made it of a point in the group.
+   * SerializeElement: 32 bytes (RFC 9591 §3.1, RFC 8032 §5.1.2). The encoding is remembered as validated,
+   * because it is of a point in the group.
    */
   toBytes(): Uint8Array<ArrayBuffer> {
     if (this.#encoding === null) {
@@ -148,15 +148,15 @@ export class PrimeOrderPoint {
   }
 
   /**
-   * Multiplies the base point by a secret scalar from 1 below the group order: noble's own
-   * multiplication, blinded and in a fixed sequence of steps. No other point has those protections,
-   * so no other may be multiplied by a secret; {@linkcode PrimeOrderPoint.sumOfProducts} is for
-   * public scalars.
+   * Multiplies the base point by a secret scalar, at least 1 and below the group order. It is noble's own
+   * multiplication, blinded and in a fixed sequence of steps. Other points do not have this protection,
+   * so a secret must not multiply them. For public scalars see
+   * {@linkcode PrimeOrderPoint.sumOfProducts}.
    *
    * @throws {InvariantError} on any point but the base point.
    */
   multiply(secretScalar: bigint): PrimeOrderPoint {
-    assert(this === PrimeOrderPoint.BASE, "A secret multiplies no point but the base point");
+    assert(this === PrimeOrderPoint.BASE, "a secret must multiply only the base point");
     return new PrimeOrderPoint(toExtended(ed25519.Point.BASE.multiply(secretScalar)));
   }
 
@@ -175,10 +175,10 @@ export class PrimeOrderPoint {
     return this.equals(PrimeOrderPoint.ZERO);
   }
 
-  /** Holds by this class's invariant: a check that is not made again. */
+  /** Does nothing: the class's invariant already guarantees it. */
   assertValidity(): void {}
 
-  /** True by this class's invariant: the check that is not made again. */
+  /** Always true, by the class's invariant. */
   isTorsionFree(): boolean {
     return true;
   }
@@ -193,15 +193,14 @@ export class PrimeOrderPoint {
     return this.double().double().double();
   }
 
-  /** Part of noble's interface; only the base point has a table, and it has one already. */
+  /** Part of noble's interface. Only the base point has a precomputed table, and noble made it already. */
   precompute(): PrimeOrderPoint {
     return this;
   }
 }
 
 /**
- * Checks a public key from outside: one under which any signature would pass, or none safely, is
- * refused.
+ * Checks a public key from outside. Refuses keys under which forged signatures could verify.
  *
  * @throws {FrostError} `malformed-element`, `identity-element` or `not-prime-order`.
  */
@@ -232,7 +231,7 @@ function decodeAndCheck(bytes: Uint8Array): ExtendedPoint {
   return toExtended(point);
 }
 
-/** Decodes to Z = 1, so that Y is the affine y. */
+/** Decodes to a point with Z = 1, so Y is the affine y coordinate. */
 function decode(bytes: Uint8Array): typeof ed25519.Point.BASE {
   try {
     return ed25519.Point.fromBytes(bytes);
@@ -264,9 +263,9 @@ const { Fp, Fn } = ed25519.Point;
 const minusOneKey = toPrivateKey("x25519", Fp.toBytes(5n * Fn.ORDER - 1n));
 
 /**
- * Whether the curve point with this affine `y` has prime order: false for the identity, for points
- * of small order and for sums with them. `y` must belong to a point of the curve, as decoding
- * guarantees; the sign of `x` makes no difference.
+ * Whether the curve point with this affine `y` has prime order. False for the identity, for points of
+ * small order, and for sums with such points. `y` must be the coordinate of a point on the curve, which
+ * decoding guarantees. The sign of `x` makes no difference.
  */
 export function isPrimeOrder(y: bigint): boolean {
   if (y === Fp.ONE) return false;
@@ -278,7 +277,7 @@ export function isPrimeOrder(y: bigint): boolean {
   return product !== null && equalBytes(product, encoded);
 }
 
-/** X25519(s, u); null where the native function refuses a zero result (RFC 7748 §6.1). */
+/** X25519(s, u); null when the native function refuses a zero result (RFC 7748 §6.1). */
 function multiplyByMinusOne(u: Uint8Array): Uint8Array | null {
   const publicKey = toPublicKey("x25519", u);
   try {

@@ -15,18 +15,18 @@ import { PrimeOrderPoint } from "./points.ts";
 const { BASE, Fn } = PrimeOrderPoint;
 
 /**
- * One participant's secret polynomial in key generation. Held in memory only, by its participant
- * alone, from round one until its values are computed in round two, once, which erases it.
+ * One participant's secret polynomial in key generation. Only its participant keeps it, only in memory,
+ * from round one to round two. Round two computes its values once and erases it.
  */
 export interface SecretPolynomial {
-  /** Whose it is. */
+  /** The participant. */
   readonly identifier: number;
   /** a_i0 to a_i(t-1): 32-byte scalars, the constant term first. */
   readonly coefficients: readonly Uint8Array[];
 }
 
 /**
- * Draws a random polynomial of degree t - 1, commits to its coefficients, and proves to know its
+ * Draws a random polynomial of degree t - 1, commits to its coefficients, and proves knowledge of the
  * constant term. FROST paper, Figure 1 (KeyGen), round 1, steps 1 to 3.
  */
 export function drawPolynomial(
@@ -44,7 +44,7 @@ export function drawPolynomial(
   try {
     const R = BASE.multiply(Fn.fromBytes(nonce)).toBytes();
     const challenge = proofChallenge(parameters, { identifier, vssCommitment, R });
-    const constant = assertDefined(coefficients[0], "A polynomial without a constant term");
+    const constant = assertDefined(coefficients[0], "the polynomial has no constant term");
     const mu = Fn.add(Fn.fromBytes(nonce), Fn.mul(constant, challenge));
     const proofOfKnowledge = concatBytes(R, serializeScalar(mu));
     return { polynomial, commitment: { identifier, vssCommitment, proofOfKnowledge } };
@@ -69,7 +69,7 @@ export function evaluatePolynomial(
 }
 
 /**
- * [share]B, the public side of a share; null for a share of zero, which has none.
+ * [share]B, the public side of a share; null when the share is zero.
  *
  * @throws {FrostError} `malformed-scalar`.
  */
@@ -78,7 +78,7 @@ export function commitToShare(share: Uint8Array): PrimeOrderPoint | null {
   return scalar === 0n ? null : BASE.multiply(scalar);
 }
 
-/** The sum of everybody's shares for one participant. FROST paper, Figure 1, round 2, step 3. */
+/** The sum of all shares for one participant. FROST paper, Figure 1, round 2, step 3. */
 export function addShares(shares: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return serializeScalar(shares.reduce((sum, share) => Fn.add(sum, deserializeScalar(share)), 0n));
 }

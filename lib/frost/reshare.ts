@@ -1,27 +1,26 @@
 /**
  * Resharing: t of the old participants give n' new ones shares of the same secret key, for any n'
- * and any new threshold t'. The group key stays; old and new shares do not combine. It is Desmedt and
- * Jajodia's redistribution (1997) with the checks of Wong, Wang and Wing (2002).
+ * and any new threshold t'. The group key does not change. Old and new shares cannot be combined. It is
+ * the redistribution of Desmedt and Jajodia (1997) with the checks of Wong, Wang and Wing (2002).
  *
  * 1. {@linkcode dealReshare}: an old participant i, the dealer, draws a polynomial g_i of degree t' - 1
- *    whose value at 0 is its share s_i, commits to it, and evaluates it for everybody new.
- * 2. {@linkcode checkReshareCommitment}: everybody checks the commitment. Its constant term must be
- *    the dealer's verifying share, so a dealer cannot deal anything but its share.
+ *    with its share s_i as the value at 0. It commits to g_i, and evaluates g_i for each new participant.
+ * 2. {@linkcode checkReshareCommitment}: all participants check the commitment. Its constant term must be
+ *    the dealer's verifying share, so a dealer can deal nothing but its own share.
  * 3. {@linkcode checkSubShare}: a receiver checks its value of g_i against the commitment.
- * 4. {@linkcode combineSubShares}: from t dealers or more, all receivers use the same ones, a
- *    receiver's new share is the sum of lambda_i g_i(j). {@linkcode toResharedGroup} is the public
- *    half of this, for everybody.
+ * 4. {@linkcode combineSubShares}: a receiver's new share is the sum of lambda_i g_i(j) over at least t
+ *    dealers. All receivers use the same dealers. {@linkcode toResharedGroup} computes the public half.
  *
- * Which dealers count, and that everybody has the same commitments, is for the caller to establish.
- * Every refusal names the dealer at fault where there is one.
+ * The caller decides which dealers count, and makes sure that all participants have the same commitments.
+ * A refusal names the dealer at fault, if there is one.
  *
- * **Where Floe differs from key generation (`dkg.ts`).** No proof of knowledge and no hash before the
- * commitment: the constant terms are known beforehand, so nobody can choose the key.
+ * **Where Floe differs from key generation (`dkg.ts`).** There is no proof of knowledge and no hash before
+ * the commitment: the constant terms are known beforehand, so no dealer can influence the key.
  *
- * **Secrets.** The polynomial does not outlive {@linkcode dealReshare}. A sub-share lives with its
- * dealer until the receiver needs it no more, and with its receiver until step 4; both erase it by
- * filling it with zeros. Any t shares of one epoch are the key for ever, so an old share that is
- * replaced must be erased by its participant.
+ * **Secrets.** {@linkcode dealReshare} erases the polynomial before it returns. The dealer keeps a
+ * sub-share until the receiver no longer needs it, and the receiver keeps it until step 4. Both erase
+ * their copy by filling it with zeros. Any t shares of one epoch reveal the key for ever, so each
+ * participant must erase its old share once the new one has replaced it.
  *
  * @module
  */
@@ -45,7 +44,7 @@ import { commitToShare, evaluatePolynomial } from "./polynomial.ts";
 
 const { Fn } = PrimeOrderPoint;
 
-/** What everybody in one resharing agrees on beforehand. */
+/** What all participants of one resharing must agree on beforehand. */
 export interface ReshareParameters {
   /** The old group, whose participants may deal. */
   readonly group: GroupPublicKeys;
@@ -55,7 +54,7 @@ export interface ReshareParameters {
   readonly receivers: readonly number[];
 }
 
-/** What a dealer says publicly. */
+/** A dealer's commitment. Public. */
 export interface ReshareCommitment {
   /** The dealer's old identifier. */
   readonly dealer: number;
@@ -64,50 +63,50 @@ export interface ReshareCommitment {
 }
 
 /**
- * A commitment that {@linkcode checkReshareCommitment} has passed. Sub-shares and sums take these
- * only, so nothing can be put in a checked commitment's place.
+ * A commitment that {@linkcode checkReshareCommitment} has accepted. Sub-shares and sums take only checked
+ * commitments, so no caller can replace one by another.
  */
 export type CheckedReshareCommitment = Brand<
   ReshareCommitment & { readonly points: readonly PrimeOrderPoint[] },
   "CheckedReshareCommitment"
 >;
 
-/** A value of a dealer's polynomial, on its way. */
+/** A value of a dealer's polynomial, which the dealer sends to one receiver. */
 export interface SubShare {
   /** Identifier of the old voter that dealt. */
   readonly dealer: number;
-  /** The new participant that it is for. */
+  /** The new participant that receives it. */
   readonly receiver: number;
   /** g_dealer(receiver): a 32-byte scalar. SECRET. */
   readonly secret: Uint8Array;
 }
 
-/** A copy of a sub-share that {@linkcode checkSubShare} has passed; its holder erases it. */
+/** A copy of a sub-share that {@linkcode checkSubShare} has accepted. Its holder erases it. */
 export type CheckedSubShare = Brand<SubShare, "CheckedSubShare">;
 
-/** What a dealer makes. */
+/** The result of a dealer. */
 export interface ReshareDeal {
-  /** For everybody. */
+  /** Public, for all participants. */
   readonly commitment: ReshareCommitment;
-  /** One for each receiver, in their order; the dealer's to hand over, and to erase. */
+  /** One for each receiver, in the receivers' order. The dealer sends them and erases them. */
   readonly subShares: readonly SubShare[];
 }
 
-/** What a receiver brings to step 4. */
+/** The input of step 4. */
 export interface ReshareContributions {
   /** The receiver. */
   readonly identifier: number;
-  /** The commitments of the dealers that count: t of the old group or more, by any order. */
+  /** The commitments of the dealers that count: at least t of the old group, in any order. */
   readonly commitments: readonly CheckedReshareCommitment[];
   /** One from each of these dealers. */
   readonly subShares: readonly CheckedSubShare[];
 }
 
 /**
- * Deals this participant's share to the receivers. The polynomial is fresh in each call, and erased.
+ * Deals this participant's share to the receivers. Each call draws a fresh polynomial and erases it.
  *
- * @throws {FrostError} `bad-threshold` or `bad-identifier` for parameters that make no group;
- * `foreign-signer`, `malformed-scalar` or `bad-share` when the share is not of the old group.
+ * @throws {FrostError} `bad-threshold` or `bad-identifier` for invalid parameters; `foreign-signer`,
+ * `malformed-scalar` or `bad-share` when the share does not belong to the old group.
  */
 export function dealReshare(
   parameters: ReshareParameters,
@@ -139,7 +138,7 @@ export function dealReshare(
 }
 
 /**
- * Checks a resharing's numbers.
+ * Checks the numbers and identifiers of a resharing.
  *
  * @throws {FrostError} `bad-threshold` unless 2 <= t' <= n'; `bad-identifier` unless the receivers'
  * identifiers are from 1 to 65,535 and rise strictly.
@@ -153,14 +152,14 @@ export function checkReshareParameters(
   if (unsorted === undefined) return;
   throw new FrostError(
     "bad-identifier",
-    `Cannot reshare: receiver ${unsorted} is out of order or there twice`,
+    `Cannot reshare: receiver ${unsorted} is out of order or appears twice`,
   );
 }
 
 /**
- * Checks a dealer's commitment: an old participant, exactly t' elements, each canonical, of prime
- * order and not the identity, and the first the dealer's verifying share. Returns a copy that shares
- * no bytes with what came.
+ * Checks a dealer's commitment: the dealer is an old participant; there are exactly t' elements; each is
+ * canonical, of prime order and not the identity; and the first is the dealer's verifying share. Returns
+ * a copy that shares no bytes with the argument.
  *
  * @throws {FrostError} `foreign-signer`, `wrong-commitment-length`, `wrong-commitment` or one of the
  * element refusals, each naming the dealer.
@@ -178,11 +177,11 @@ export function checkReshareCommitment(
     throw refused("wrong-commitment-length", dealer, why);
   }
   const [constant, ...others] = elements;
-  if (!equalBytes(assertDefined(constant, "A commitment to no coefficient"), verifyingShare)) {
+  if (!equalBytes(assertDefined(constant, "the commitment is empty"), verifyingShare)) {
     throw refused("wrong-commitment", dealer, "its constant term is not its verifying share");
   }
   const copies = [verifyingShare, ...others].map((element) => element.slice());
-  // Kept, as large groups have more points than are remembered.
+  // The points are kept here, because large groups have more points than the cache remembers.
   const points = copies.map((element) => naming(dealer, () => PrimeOrderPoint.fromBytes(element)));
   const checked = { dealer, elements: copies, points };
   return checked as ReshareCommitment as CheckedReshareCommitment;
@@ -203,7 +202,7 @@ export function checkSubShare(
   if (!(actual ?? PrimeOrderPoint.ZERO).equals(expected)) {
     throw new FrostError(
       "bad-share",
-      `Cannot accept sub-share: participant ${dealer}'s for ${receiver} is not of its commitment`,
+      `Cannot accept sub-share: participant ${dealer}'s for ${receiver} does not match its commitment`,
       { identifier: dealer },
     );
   }
@@ -211,20 +210,20 @@ export function checkSubShare(
 }
 
 /**
- * The new group that these dealers' commitments make.
+ * The new group, computed from these dealers' commitments.
  *
  * @throws {FrostError} `too-few-signers` for fewer dealers than the old threshold; `bad-share` when
- * the constant terms do not make the group key, so that the old group was none; `identity-element`
- * when somebody's new share would be zero.
- * @throws {InvariantError} when a dealer is there twice.
+ * the constant terms do not make the group key, so the old group was invalid; `identity-element` when a
+ * participant's new share would be zero.
+ * @throws {InvariantError} when a dealer appears twice.
  */
 export function toResharedGroup(
   { group, minParticipants, receivers }: ReshareParameters,
   commitments: readonly CheckedReshareCommitment[],
 ): GroupPublicKeys {
   const sums = sumCommitments(group, commitments);
-  const constant = assertDefined(sums[0], "A sum of no coefficients");
-  // The rule that the key survives by: the sum of lambda_i C_i0 is the group key.
+  const constant = assertDefined(sums[0], "the commitments are empty");
+  // This rule keeps the key: the sum of lambda_i C_i0 must be the group key.
   if (!constant.equals(PrimeOrderPoint.fromBytes(group.groupPublicKey))) {
     throw new FrostError(
       "bad-share",
@@ -252,7 +251,7 @@ export function combineSubShares(
     assert(
       subShares.length === dealers.length &&
         subShares.every(({ receiver }) => receiver === identifier),
-      "A resharing ends with one sub-share from each dealer, all for the same",
+      "there is not one sub-share from each dealer for this receiver",
     );
     const group = toResharedGroup(parameters, commitments);
     const share = { identifier, secret: interpolate(dealers, subShares) };
@@ -268,8 +267,8 @@ function interpolate(dealers: readonly number[], subShares: readonly SubShare[])
   const weights = lagrangeCoefficients(dealers);
   const sum = dealers.reduce((total, dealer, at) => {
     const found = subShares.find((subShare) => subShare.dealer === dealer);
-    const { secret } = assertDefined(found, `No sub-share of participant ${dealer}`);
-    const weight = assertDefined(weights[at], "A dealer without a weight");
+    const { secret } = assertDefined(found, `participant ${dealer}'s sub-share is missing`);
+    const weight = assertDefined(weights[at], "a dealer has no weight");
     return Fn.add(total, Fn.mul(weight, deserializeScalar(secret)));
   }, 0n);
   return serializeScalar(sum);
@@ -289,7 +288,7 @@ function sumCommitments(
   const weights = lagrangeCoefficients(commitments.map(({ dealer }) => dealer));
   const points = commitments.map((commitment) => commitment.points);
   const [first] = points;
-  return assertDefined(first, "A sum of no commitments").map((_, at) =>
+  return assertDefined(first, "there are no commitments").map((_, at) =>
     PrimeOrderPoint.sumOfProducts(
       points.map((elements) => assertDefined(elements[at], "Another degree")),
       weights,
@@ -302,7 +301,7 @@ function encodeShare(receiver: number, point: PrimeOrderPoint): Uint8Array {
   throw new FrostError("identity-element", `Cannot reshare: ${receiver}'s new share is zero`);
 }
 
-/** Runs a computation whose refusal is the dealer's fault. Errors name the dealer and no value. */
+/** Runs a computation. If it is refused, the error names the dealer, and no value. */
 function naming<Result>(dealer: number, compute: () => Result): Result {
   return catching(FrostError, compute, (cause) => {
     throw new FrostError(cause.refusal, cause.message, { identifier: dealer });

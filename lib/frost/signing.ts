@@ -1,8 +1,8 @@
 /**
- * The two rounds of a signature, from the top down: a signer commits to fresh nonces (RFC 9591 §5.1),
- * and, once all commitments are known, computes its signature share (§5.2). Below them stand the
- * public computations that signers and coordinator share: the check of the commitment list, binding
- * factors, and the group commitment.
+ * The two rounds of a signature, from the top down. A signer commits to fresh nonces (RFC 9591 §5.1).
+ * Once all commitments are known, it computes its signature share (§5.2). Below are the public
+ * computations that signers and coordinator share: the check of the commitment list, the binding factors,
+ * and the group commitment.
  *
  * @module
  */
@@ -33,8 +33,7 @@ export interface NonceCommitment {
 }
 
 /**
- * What a signing session signs and with whom: a message, and the signers' commitments by strictly
- * rising identifier.
+ * The message of a signing session, and the signers' commitments by strictly rising identifier.
  */
 export interface SigningSession {
   /** The group that signs. */
@@ -46,9 +45,9 @@ export interface SigningSession {
 }
 
 /**
- * A signer's secret nonces for one signature share. Kept in memory only, by the signer alone, from
- * round one until round two; {@linkcode signShare} erases them, {@linkcode eraseNonces} those that
- * will not be used. Used for two different messages they give the secret share away.
+ * A signer's secret nonces for one signature share. Only the signer keeps them, only in memory, from round
+ * one to round two. {@linkcode signShare} erases them, and {@linkcode eraseNonces} erases those that will
+ * not be used. Nonces that are used for two different messages reveal the secret share.
  */
 export interface SigningNonces {
   /** hiding_nonce: a 32-byte scalar. */
@@ -57,17 +56,17 @@ export interface SigningNonces {
   readonly binding: Uint8Array;
 }
 
-/** What round one makes: nonces to keep, and their commitment to send. */
+/** The result of round one. */
 export interface RoundOne {
-  /** Stay with the signer. */
+  /** SECRET: the signer keeps them. */
   readonly nonces: SigningNonces;
-  /** Goes to the coordinator. */
+  /** Sent to the coordinator. */
   readonly commitment: NonceCommitment;
 }
 
 /**
- * commit: draws two nonces, each hashed from 32 fresh random bytes and the secret share, and
- * commits to them. RFC 9591 §4.1, §5.1.
+ * commit: draws two nonces and commits to them. Each is the hash of 32 fresh random bytes and the secret
+ * share. RFC 9591 §4.1, §5.1.
  */
 export function commit(share: SecretShare, randomBytes: RandomBytes): RoundOne {
   const { nonces, commitments: { hiding, binding } } = openNoble()
@@ -75,13 +74,13 @@ export function commit(share: SecretShare, randomBytes: RandomBytes): RoundOne {
   return { nonces, commitment: { identifier: share.identifier, hiding, binding } };
 }
 
-/** Erases nonces: fills both with zeros, which {@linkcode isErased} and round two recognise. */
+/** Erases nonces by filling both with zeros. {@linkcode isErased} and round two recognise that. */
 export function eraseNonces(nonces: SigningNonces): void {
   nonces.hiding.fill(0);
   nonces.binding.fill(0);
 }
 
-/** Whether nonces were used or erased: either of them zero. */
+/** Whether nonces were used or erased: at least one is zero. */
 export function isErased(nonces: SigningNonces): boolean {
   return nonces.hiding.every(isZero) || nonces.binding.every(isZero);
 }
@@ -90,25 +89,25 @@ function isZero(byte: number): boolean {
   return byte === 0;
 }
 
-/** What a signer brings to round two. */
+/** The input of round two. */
 export interface Signer {
-  /** The signer's secret share; stays as it is. */
+  /** The signer's secret share. It is not changed. */
   readonly share: SecretShare;
-  /** What round one made; its nonces are erased, whatever comes of the call. */
+  /** The result of round one. Its nonces are erased even when the call fails. */
   readonly roundOne: RoundOne;
 }
 
-/** What round two makes. */
+/** The result of round two. */
 export interface RoundTwo {
-  /** sig_share: a 32-byte scalar, for the coordinator. */
+  /** sig_share: a 32-byte scalar, sent to the coordinator. */
   readonly signatureShare: Uint8Array;
-  /** The group commitment R, which a coordinator that signs too can aggregate with. */
+  /** The group commitment R. A coordinator that also signs can use it to aggregate. */
   readonly groupCommitment: PrimeOrderPoint;
 }
 
 /**
- * sign: makes one signer's signature share for a session and erases the nonces. They are erased
- * also when the session is refused, so that no error leaves a nonce behind for a second try.
+ * sign: makes one signer's signature share for a session, and erases the nonces. It erases them also when
+ * it refuses the session, so that they cannot be used in a second try.
  *
  * @throws {FrostError} for everything that {@linkcode checkCommitmentList} refuses, and
  * `nonce-used`, `not-a-signer` or `wrong-commitment`. RFC 9591 §5.2.
@@ -145,7 +144,7 @@ function signWithNoble(session: SigningSession, signer: Signer): RoundTwo {
     message,
   );
   const [groupCommitment] = groupCommitments;
-  assert(groupCommitment !== undefined, "A signature share was made for no group commitment");
+  assert(groupCommitment !== undefined, "noble made a signature share without a group commitment");
   return { signatureShare, groupCommitment };
 }
 
@@ -163,15 +162,15 @@ function checkOwnEntry(session: SigningSession, own: NonceCommitment): void {
   if (!equalBytes(entry.hiding, own.hiding) || !equalBytes(entry.binding, own.binding)) {
     throw new FrostError(
       "wrong-commitment",
-      `Cannot sign: participant ${identifier}'s entry is not the commitment to its nonces`,
+      `Cannot sign: participant ${identifier}'s entry does not match its nonces`,
       { identifier },
     );
   }
 }
 
 /**
- * Checks a session's commitment list: at least MIN_PARTICIPANTS, sorted and unique, all of the
- * group, every element canonical, of prime order and not the identity.
+ * Checks a session's commitment list: at least MIN_PARTICIPANTS signers, sorted, unique and all in the
+ * group, and every element canonical, of prime order and not the identity.
  *
  * @throws {FrostError} `too-few-signers`, `unsorted-signers`, `foreign-signer` or one of the element
  * refusals, the last three naming the identifier. RFC 9591 §4.3, §5.2, §5.3.
@@ -197,7 +196,7 @@ export function checkCommitmentList(session: SigningSession): void {
     if (identifier <= previous) {
       throw new FrostError(
         "unsorted-signers",
-        `Cannot sign: participant ${identifier} stands after ${previous}`,
+        `Cannot sign: participant ${identifier} is listed after ${previous}`,
         { identifier },
       );
     }
@@ -207,7 +206,8 @@ export function checkCommitmentList(session: SigningSession): void {
 }
 
 /**
- * Checks one commitment's two elements. Done when it arrives, it makes the session cheap later.
+ * Checks the two elements of one commitment. Done when the commitment arrives, the check makes the session
+ * cheap later, because checked points are remembered.
  *
  * @throws {FrostError} one of the element refusals, naming the identifier. RFC 9591 §3.1.
  */
@@ -221,7 +221,7 @@ export function checkNonceCommitment(commitment: NonceCommitment): void {
   });
 }
 
-/** A signer's binding factor, with what was hashed to it. */
+/** A signer's binding factor, with the input of its hash. */
 interface BindingFactor {
   /** rho_input: group key, hashed message, hashed commitment list, identifier. 160 bytes. */
   readonly input: Uint8Array;
@@ -240,7 +240,7 @@ export function encodeGroupCommitmentList(
   ]));
 }
 
-/** compute_binding_factors: one for each signer, in the list's order (RFC 9591 §4.4). */
+/** compute_binding_factors: one for each signer, in the order of the list (RFC 9591 §4.4). */
 export function computeBindingFactors(session: SigningSession): BindingFactor[] {
   const { group, message, commitments } = session;
   const prefix = concatBytes(

@@ -53,6 +53,7 @@ export interface TransportSettings extends TransportTiming, TransportLimits {
 
 /** A peer, the address that it listens on, and the key that proves its identity. */
 export interface PeerEndpoint extends Address {
+  /** The peer's name in the cluster. */
   readonly id: NodeId;
   /** Its lasting X25519 public key, 32 bytes. */
   readonly channelKey: Uint8Array;

@@ -77,7 +77,7 @@ Deno.test("decrypt() refuses a repeated, a skipped and a reordered message", () 
   assert.throws(() => repeated.decrypt(first), refuses("notAuthentic"));
   assert.throws(
     () => stateOf().decrypt(second),
-    refuses("notAuthentic", /message 1: it is not what/),
+    refuses("notAuthentic", /message 1: it is not the next message/),
   );
 });
 
