@@ -66,6 +66,12 @@ export class CrashSignal extends Error {
 /** Where the processes of one machine are killed, each place once. */
 export class CrashPlan {
   readonly #passes = new Map<Boundary, number>();
+  #isCleared = false;
+
+  /** Whether the faults are over. */
+  get isCleared(): boolean {
+    return this.#isCleared;
+  }
 
   /** The process is killed here before long, or whichever process comes here first. */
   arm(boundary: Boundary, random: Random): void {
@@ -84,6 +90,7 @@ export class CrashPlan {
 
   /** Nobody is killed any more. */
   clear(): void {
+    this.#isCleared = true;
     this.#passes.clear();
   }
 }

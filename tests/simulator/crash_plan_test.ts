@@ -18,7 +18,9 @@ Deno.test("CrashPlan strikes once at each boundary that was armed, and nowhere e
 Deno.test("CrashPlan.clear() spares everyone", () => {
   const plan = new CrashPlan();
   for (const boundary of BOUNDARIES) plan.arm(boundary, new Random("plan"));
+  assert.ok(!plan.isCleared);
   plan.clear();
+  assert.ok(plan.isCleared);
   assert.ok(!BOUNDARIES.some((boundary) => plan.strikes(boundary)));
 });
 

@@ -133,16 +133,16 @@ export class MachineEffects implements LifeHost {
     const during = storage.raft.writing.flatMap(kindsOf).map((kind) => `during${kind}` as const);
     const killedAt = during.find((boundary) => crashes.strikes(boundary));
     const isSame = () => life !== null && this.#machine.life === life;
-    if (killedAt !== undefined) {
-      queue.after(random.fraction() * takesUs, () => {
-        if (isSame()) this.#machine.endedBy(new CrashSignal(killedAt));
-      });
-      return;
-    }
-    queue.after(takesUs, () => {
-      if (!isSame()) return;
+    const end = () => {
       done(storage.sync());
       this.#options.settled();
+    };
+    if (killedAt === undefined) return queue.after(takesUs, () => isSame() && end());
+    queue.after(random.fraction() * takesUs, () => {
+      if (!isSame()) return;
+      // A world that was healed meanwhile kills nobody any more.
+      if (crashes.isCleared) end();
+      else this.#machine.endedBy(new CrashSignal(killedAt));
     });
   }
 
