@@ -31,6 +31,21 @@ export interface OutputStream extends ByteSink {
   write(data: string | Uint8Array): void;
 }
 
+/** A terminal that a command has to itself until it disposes of it. */
+export interface Terminal extends Disposable {
+  /** Whether to use colours. */
+  readonly hasColours: boolean;
+  /** Its size now, in characters. */
+  size(): { readonly columns: number; readonly rows: number };
+  /** Shows these lines in place of all that is shown. Settles when the terminal has taken them. */
+  draw(lines: readonly string[]): Promise<void>;
+  /**
+   * The keys as they are pressed: the character itself, or `up` and `down`. Ends when the input does. Ctrl-C
+   * is a signal and no key.
+   */
+  keys(): AsyncIterable<string>;
+}
+
 /** What a command gets from the process that it runs in. */
 export interface CommandContext {
   /** For data. */
@@ -57,6 +72,8 @@ export interface CommandContext {
    * terminal.
    */
   askSecret?(question: string): Promise<Uint8Array>;
+  /** Takes the terminal over. Absent without one for input and output. */
+  openTerminal?(): Terminal;
   /** The clock of commands that wait; the machine's by default. */
   readonly clock?: Clock;
   /** Starts a program; a process of its own by default. */

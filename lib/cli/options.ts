@@ -59,9 +59,44 @@ function parseDuration(text: string): number {
   );
 }
 
-/** The configuration's path: `--config`, else `FLOE_CONFIG`, else {@linkcode CONFIG_PATH_DEFAULT}. */
-export function configPath(flags: GlobalFlags, context: CommandContext): string {
-  return flags.config ?? context.env("FLOE_CONFIG") ?? CONFIG_PATH_DEFAULT;
+/**
+ * The configuration's path: `--config`, else `FLOE_CONFIG`, else {@linkcode CONFIG_PATH_DEFAULT}. Where that
+ * file is not there, it is the one that `floe cluster` wrote into its folder, if it did.
+ */
+export function configPath(flags: Pick<GlobalFlags, "config">, context: CommandContext): string {
+  const named = namedConfigPath(flags, context);
+  if (named !== null) return named;
+  const written = `${clusterFolder({}, context)}/cluster.json`;
+  return !isFile(CONFIG_PATH_DEFAULT) && isFile(written) ? written : CONFIG_PATH_DEFAULT;
+}
+
+/** Where a new configuration goes: where the user says, else {@linkcode CONFIG_PATH_DEFAULT}. */
+export function newConfigPath(
+  flags: Pick<GlobalFlags, "config">,
+  context: CommandContext,
+): string {
+  return namedConfigPath(flags, context) ?? CONFIG_PATH_DEFAULT;
+}
+
+/** The configuration's path if the user named one. */
+function namedConfigPath(
+  flags: Pick<GlobalFlags, "config">,
+  context: CommandContext,
+): string | null {
+  return flags.config ?? context.env("FLOE_CONFIG") ?? null;
+}
+
+/** Whether `floe cluster` is to make a configuration: nobody named one, and none is here. */
+export function lacksConfig(flags: GlobalFlags, context: CommandContext): boolean {
+  return namedConfigPath(flags, context) === null && !isFile(CONFIG_PATH_DEFAULT);
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
 }
 
 /** A parser of whole numbers in decimal, from 1 to `most`, without leading zeros. */

@@ -6,7 +6,8 @@
 
 import { encodeUtf8 } from "../bytes.ts";
 import { EnvironmentError, InputError, messageOf } from "../errors.ts";
-import type { CommandContext, OutputStream } from "./command.ts";
+import type { CommandContext, OutputStream, Terminal } from "./command.ts";
+import { openScreen } from "./terminal.ts";
 
 /** The context of a command that runs as a process. */
 export function processContext(): CommandContext {
@@ -20,6 +21,7 @@ export function processContext(): CommandContext {
     stopSignal,
     onHangUp: (reload) => Deno.addSignalListener("SIGHUP", reload),
     ...(Deno.stdin.isTerminal() && Deno.stderr.isTerminal() ? { askSecret } : {}),
+    ...(Deno.stdin.isTerminal() && Deno.stdout.isTerminal() ? { openTerminal } : {}),
   };
 }
 
@@ -35,6 +37,10 @@ async function askSecret(question: string): Promise<Uint8Array> {
   } finally {
     Deno.stdin.setRaw(false);
   }
+}
+
+function openTerminal(): Terminal {
+  return openScreen(Deno, { hasColours: Deno.env.get("NO_COLOR") === undefined });
 }
 
 /**

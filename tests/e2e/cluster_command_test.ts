@@ -8,6 +8,7 @@ import {
 import { newDurableKeyGeneration } from "../../lib/keygen/mod.ts";
 import { writeRecord } from "../../lib/keys/record_file.ts";
 import { toNodeId } from "../../lib/types.ts";
+import { findBasePort } from "../support/free_ports.ts";
 import { deadline, WAIT_TIMEOUT_MS } from "./harness/events.ts";
 import { FloeProcess, runFloe } from "./harness/floe_process.ts";
 import { TestFolder } from "./harness/test_cluster.ts";
@@ -196,6 +197,21 @@ function killIfThere(pid: number): void {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
+
+Deno.test("floe cluster makes five nodes where there is no configuration, and commands find them", async () => {
+  const cwd = Deno.makeTempDirSync({ prefix: "floe-empty-" });
+  try {
+    const flags = ["--base-port", `${findBasePort()}`, "-o", "json"];
+    await using cluster = new FloeProcess("floe cluster", ["cluster", ...flags], { cwd });
+    await cluster.said.waitFor("ready", ({ event }) => event === "ready");
+    const status = await runFloe(["status", "-o", "json"], { cwd });
+    assert.equal(status.code, 0, status.stderr);
+    assert.equal(JSON.parse(status.stdout).n, 5);
+    assert.equal((await cluster.end("SIGTERM")).code, 0);
+  } finally {
+    Deno.removeSync(cwd, { recursive: true });
+  }
+});
 
 /** Waits until no node holds its folder any more: nodes end with whoever started them. */
 async function allEnded({ config, path }: TestFolder): Promise<void> {

@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { FLOE_PERMISSIONS } from "../../lib/cli/process_context.ts";
 import { deadline, WAIT_TIMEOUT_MS } from "./harness/events.ts";
+import { TestFolder } from "./harness/test_cluster.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const PASSPHRASE = "correct horse battery staple";
@@ -46,6 +47,29 @@ Deno.test({
     assert.match(String(before), /[^-]icanon [^]*[^-]echo /);
     assert.equal(after?.trim(), before?.trim());
     assert.throws(() => Deno.statSync(place.node), Deno.errors.NotFound);
+  },
+});
+
+Deno.test({
+  name: "floe cluster draws on a terminal, and keys kill the leader, verify and quit",
+  ignore: !hasTerminals(),
+  async fn() {
+    using folder = new TestFolder({ nodes: 3 });
+    const floe = [
+      ...[Deno.execPath(), "run", "--quiet", "--no-prompt", "--cached-only", ...FLOE_PERMISSIONS],
+      ...[MAIN, "cluster", "--config", folder.configFile, "--data-dir", `${folder.path}/data`],
+    ].map((argument) => `'${argument}'`).join(" ");
+    const shown = await atTerminal(`stty cols 80 rows 24; ${floe}; stty -a`, [
+      [/Every node knows the leader/, "l"],
+      [/term 2 [^]*DEGRADED, 2 of 3 up/, "v"],
+      [/2 certificates verified under the group key/, "h"],
+      [/HEALTHY, 3 of 3 up[^]*is started again[^]*HEALTHY, 3 of 3 up/, "q"],
+    ]);
+    const [, after] = shown.split(/All nodes are stopped/);
+    assert.match(String(after), /[^-]icanon [^]*[^-]echo /);
+    for (const frame of shown.split("\x1b[H").slice(1, -1)) {
+      assert.ok(frame.split("\n").length <= 24, frame);
+    }
   },
 });
 

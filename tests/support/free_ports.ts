@@ -23,6 +23,11 @@ const BLOCK_PORTS = 250;
 const block = takeBlock().addr.port;
 let handedOut = 0;
 
+/** For `floe cluster --base-port`, in a file whose other tests run before or after that cluster. */
+export function findBasePort(): number {
+  return block;
+}
+
 /** So many different addresses of this machine at which nobody listens now. */
 export function findFreeAddresses(count: number): readonly Address[] {
   using listeners = new DisposableStack();

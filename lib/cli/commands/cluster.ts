@@ -14,8 +14,9 @@ import {
   type PinnedClusterConfig,
 } from "../../config/mod.ts";
 import type { GroupFile } from "../../keys/mod.ts";
-import type { CommandContext, Program } from "../command.ts";
+import type { CommandContext, Program, Terminal } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
+import { LiveScreen } from "../local_cluster/live.ts";
 import { LocalCluster } from "../local_cluster/local_cluster.ts";
 import { isOneTimeDeno, npxGone, programName, selfCommand } from "../local_cluster/node_process.ts";
 import {
@@ -36,6 +37,7 @@ import {
   configPath,
   DATA_DIR_DEFAULT,
   globalFlags,
+  lacksConfig,
   wholeNumberUpTo,
 } from "../options.ts";
 import { OutputQueue } from "../output_queue.ts";
@@ -52,7 +54,9 @@ export function registerCluster(program: Program, context: CommandContext): void
     .description(
       "Starts every node of the configuration as a process of its own, with an identity made here " +
         "if it has none. The nodes make their key together. The command shows the leader and verifies " +
-        "its certificate. Data is kept between runs.",
+        "its certificate: on a terminal as a live screen with keys to kill, pause and heal nodes (? " +
+        "lists them), elsewhere line by line. Without a configuration it makes one, of " +
+        `${NODES_DEFAULT} nodes. Data is kept between runs.`,
     )
     .option(
       "--nodes <number>",
@@ -77,6 +81,7 @@ export function registerCluster(program: Program, context: CommandContext): void
       "stop after this time; exit code 5 if there was no leader",
       parseSeconds,
     )
+    .option("--no-screen", "print lines also where there is a terminal to draw on")
     .option("--log-level <level>", "the nodes': debug, info, warn or error (FLOE_LOG_LEVEL, info)")
     .option("--log-format <format>", "the nodes': text or json (FLOE_LOG_FORMAT, text)")
     .action(async (options: ClusterFlags, command: Program) => {
@@ -101,6 +106,9 @@ export function registerCluster(program: Program, context: CommandContext): void
     });
 }
 
+/** How many nodes a cluster has for which there is no configuration. */
+const NODES_DEFAULT = 5;
+
 /** Eleven days. A timer of Deno's cannot be much longer. */
 const parseSeconds = wholeNumberUpTo(999_999);
 
@@ -112,6 +120,8 @@ interface ClusterFlags {
   readonly dealer?: true;
   readonly fresh?: true;
   readonly for?: number;
+  /** False with `--no-screen`. */
+  readonly screen: boolean;
   readonly logLevel?: string;
   readonly logFormat?: string;
 }
@@ -132,16 +142,37 @@ interface ClusterRun {
 
 /** Runs the nodes until `stop` aborts or none is left. */
 async function runCluster(run: ClusterRun, context: CommandContext): Promise<void> {
-  const startedMs = performance.now();
+  const { openTerminal } = context;
+  const wantsScreen = run.options.screen && globalFlags(run.command).output !== "json";
+  if (openTerminal === undefined || !wantsScreen) return await runInLines(run, context);
+  await runLive(run, context, openTerminal);
+}
+
+/** On a screen: the nodes can be killed and started again there, so only its user ends the cluster. */
+async function runLive(
+  run: ClusterRun,
+  context: CommandContext,
+  openTerminal: () => Terminal,
+): Promise<void> {
+  const fetch = context.openFetch([]);
+  let cluster: LocalCluster;
+  {
+    using terminal = openTerminal();
+    const screen = new LiveScreen({ config: run.config, terminal, fetch, cluster: () => cluster });
+    cluster = startCluster(run, context, (event) => screen.take(event));
+    try {
+      await Promise.race([screen.run(run.stop), cluster.failed()]);
+    } finally {
+      await cluster.stop();
+    }
+  }
+  context.stderr.write(`All nodes are stopped. Their data is kept in ${run.folder}.\n`);
+}
+
+async function runInLines(run: ClusterRun, context: CommandContext): Promise<void> {
   const output = queueOutput(run, context);
   const report = reporter(run, output.context, () => cluster.states);
-  const cluster = new LocalCluster({
-    ...run,
-    configFile: run.nodeConfigFile,
-    self: selfCommand(context),
-    logFlags: logFlags(run.options),
-    onEvent: report,
-  }, startedMs);
+  const cluster = startCluster(run, context, report);
   const stopped = aborted(run.stop);
   try {
     await Promise.race([stopped, cluster.ended()]);
@@ -156,12 +187,26 @@ async function runCluster(run: ClusterRun, context: CommandContext): Promise<voi
     );
   }
   if (run.options.for !== undefined && !cluster.hasElected) {
-    const why = cluster.hasKey ? "" : ": the nodes have not made their key";
+    const why = cluster.group !== null ? "" : ": the nodes have not made their key";
     throw new CommandError(
       ExitCode.unavailable,
       `No leader within ${run.options.for} seconds${why}. Their logs are in ${run.folder}.`,
     );
   }
+}
+
+function startCluster(
+  run: ClusterRun,
+  context: CommandContext,
+  onEvent: (event: ClusterEvent) => void,
+): LocalCluster {
+  return new LocalCluster({
+    ...run,
+    configFile: run.nodeConfigFile,
+    self: selfCommand(context),
+    logFlags: logFlags(run.options),
+    onEvent,
+  }, performance.now());
 }
 
 /** The context with output that never blocks or ends the cluster. */
@@ -186,7 +231,8 @@ async function openConfig(
   context: CommandContext,
 ): Promise<{ readonly config: ClusterConfig; readonly configFile: string }> {
   const flags = globalFlags(command);
-  const { nodes, threshold, basePort } = options;
+  const { threshold, basePort } = options;
+  const nodes = options.nodes ?? (lacksConfig(flags, context) ? NODES_DEFAULT : undefined);
   if (nodes === undefined) {
     if (threshold !== undefined || basePort !== undefined) {
       throw new CommandError(ExitCode.usage, "--threshold and --base-port go with --nodes");
@@ -194,7 +240,7 @@ async function openConfig(
     const configFile = configPath(flags, context);
     return { config: await loadClusterConfig(configFile), configFile };
   }
-  if (flags.config !== undefined) {
+  if (options.nodes !== undefined && flags.config !== undefined) {
     throw new CommandError(ExitCode.usage, "--config and --nodes exclude each other");
   }
   const config = generateLocalCluster({
@@ -211,8 +257,15 @@ function reporter(
   states: () => LocalCluster["states"],
 ): (event: ClusterEvent) => void {
   if (globalFlags(command).output === "json") return reportToPrograms(context);
-  const program = programName(context);
-  return reportToPeople({ config, configFile, nodeConfigFile, folder, program, states }, context);
+  const isFound = configPath({}, context) === configFile;
+  return reportToPeople({
+    config,
+    configFile: isFound ? null : configFile,
+    nodeConfigFile,
+    folder,
+    program: programName(context),
+    states,
+  }, context);
 }
 
 function logFlags({ logLevel, logFormat }: ClusterFlags): string[] {

@@ -25,7 +25,7 @@ import { type ClusterName, toClusterName } from "../../types.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { nameOf, readInput } from "../input.ts";
-import { configPath, globalFlags, wholeNumberUpTo } from "../options.ts";
+import { globalFlags, newConfigPath, wholeNumberUpTo } from "../options.ts";
 import {
   marginFields,
   printFields,
@@ -57,7 +57,7 @@ export function registerInit(program: Program, context: CommandContext): void {
     .argument("<card...>", "files that hold one card or several; - for standard input")
     .action(async (names: readonly string[], options: InitFlags, command: Program) => {
       const flags = globalFlags(command);
-      const path = configPath(flags, context);
+      const path = newConfigPath(flags, context);
       checkReplaceable(path, options);
       const cards: NamedCard[] = [];
       for (const name of names) cards.push(...await readCards(name, context));

@@ -12,7 +12,12 @@ import {
   verifyCertificate,
   verifyGenesis,
 } from "../../certificate/mod.ts";
-import { formatAddress, type PinnedClusterConfig, toGenesisRoster } from "../../config/mod.ts";
+import {
+  findPeer,
+  formatAddress,
+  type PinnedClusterConfig,
+  toGenesisRoster,
+} from "../../config/mod.ts";
 import { InputError } from "../../errors.ts";
 import type { GroupFile } from "../../keys/mod.ts";
 import { type NodeId, toTerm } from "../../types.ts";
@@ -39,14 +44,22 @@ interface LocalClusterOptions {
   readonly onEvent: (event: ClusterEvent) => void;
 }
 
-/** A node's last announced state, as a table shows it. */
-export type NodeState = "starting" | "follower" | "preCandidate" | "candidate" | "leader" | "down";
+/** A node's last announced state, as a table shows it; `paused` where this process has stopped it (SIGSTOP). */
+export type NodeState =
+  | "starting"
+  | "follower"
+  | "preCandidate"
+  | "candidate"
+  | "leader"
+  | "paused"
+  | "down";
 
 /** The started cluster. */
 export class LocalCluster {
   readonly #options: LocalClusterOptions;
   readonly #processes = new Map<NodeId, NodeProcess>();
   readonly #states = new Map<NodeId, NodeState>();
+  readonly #paused = new Set<NodeId>();
   /** For each node, the latest term whose leader it knows. */
   readonly #informed = new Map<NodeId, number>();
   readonly #failed = Promise.withResolvers<never>();
@@ -67,25 +80,16 @@ export class LocalCluster {
     options.onEvent({ event: "starting", cluster, nodes: peers.length });
     this.#group = options.key?.group ?? null;
     if (options.key !== null) this.#tellKey(options.key, null);
-    for (const { id, api, etcd } of peers) {
-      const process = this.#startNode(id);
-      this.#processes.set(id, process);
-      this.#states.set(id, "starting");
-      options.onEvent({
-        event: "node",
-        id,
-        api: formatAddress(api),
-        etcd: etcd === undefined ? null : formatAddress(etcd),
-        pid: process.pid,
-      });
-    }
+    for (const { id } of peers) this.#start(id);
     // Nothing awaits it before `ended()` is called.
     this.#failed.promise.catch(() => {});
   }
 
   /** Every node's last announced state. */
   get states(): ReadonlyMap<NodeId, NodeState> {
-    return this.#states;
+    return new Map(
+      [...this.#states].map(([id, state]) => [id, this.#paused.has(id) ? "paused" : state]),
+    );
   }
 
   /** Whether there has been a leader. */
@@ -93,9 +97,9 @@ export class LocalCluster {
     return this.#leaderTerm > 0;
   }
 
-  /** Whether the cluster has its key. */
-  get hasKey(): boolean {
-    return this.#group !== null;
+  /** The description of the cluster's key; null while there is none. */
+  get group(): Group | null {
+    return this.#group;
   }
 
   /**
@@ -108,14 +112,62 @@ export class LocalCluster {
     await Promise.race([this.#allEnded.promise, this.#failed.promise]);
   }
 
+  /** Rejects as {@linkcode ended} does, and never settles otherwise: nodes that ended can be started again. */
+  async failed(): Promise<never> {
+    return await this.#failed.promise;
+  }
+
+  /** Kills a node, as a crash does. The others go on. */
+  kill(id: NodeId): void {
+    this.#process(id).signal("SIGKILL");
+    this.#paused.delete(id);
+  }
+
+  /** Starts a node that has ended again, with the data in its folder. */
+  restart(id: NodeId): void {
+    if (this.#states.get(id) === "down") this.#start(id);
+  }
+
+  /** Stops a node's process in the middle of whatever it does; its connections stay open. */
+  pause(id: NodeId): void {
+    if (this.#states.get(id) === "down") return;
+    this.#process(id).signal("SIGSTOP");
+    this.#paused.add(id);
+  }
+
+  /** Lets a paused node go on. */
+  resume(id: NodeId): void {
+    if (!this.#paused.delete(id)) return;
+    this.#process(id).signal("SIGCONT");
+  }
+
   /** Stops every node, all at once. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    for (const id of [...this.#paused]) this.resume(id);
     await Promise.all([...this.#processes.values()].map((process) => process.stop()));
     this.#options.onEvent({ event: "stopped" });
   }
 
-  #startNode(id: NodeId): NodeProcess {
+  #process(id: NodeId): NodeProcess {
+    return assertDefined(this.#processes.get(id), "Every node has a process");
+  }
+
+  #start(id: NodeId): void {
+    const { api, etcd } = findPeer(this.#options.config, id);
+    const process = this.#spawn(id);
+    this.#processes.set(id, process);
+    this.#states.set(id, "starting");
+    this.#options.onEvent({
+      event: "node",
+      id,
+      api: formatAddress(api),
+      etcd: etcd === undefined ? null : formatAddress(etcd),
+      pid: process.pid,
+    });
+  }
+
+  #spawn(id: NodeId): NodeProcess {
     const { self, configFile, folder, logFlags } = this.#options;
     const process = new NodeProcess({
       id,
@@ -201,6 +253,7 @@ export class LocalCluster {
     const { id, pid, log } = process;
     const wasLeader = this.#states.get(id) === "leader";
     this.#states.set(id, "down");
+    this.#informed.delete(id);
     if (!this.#isStopping) {
       this.#options.onEvent({ event: "exit", id, pid, code, signal, log: log.lastLines });
       if (wasLeader) this.#leaderlessSinceMs ??= performance.now();

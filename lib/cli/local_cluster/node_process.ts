@@ -69,8 +69,8 @@ export class NodeProcess {
 
   /** Asks the node to stop, and kills it when it does not within {@linkcode STOP_TIMEOUT_MS}. */
   async stop(): Promise<void> {
-    this.#signal("SIGTERM");
-    const timer = setTimeout(() => this.#signal("SIGKILL"), STOP_TIMEOUT_MS);
+    this.signal("SIGTERM");
+    const timer = setTimeout(() => this.signal("SIGKILL"), STOP_TIMEOUT_MS);
     try {
       await this.ended;
     } finally {
@@ -78,7 +78,8 @@ export class NodeProcess {
     }
   }
 
-  #signal(signal: Deno.Signal): void {
+  /** Sends it a signal, unless it has ended. */
+  signal(signal: Deno.Signal): void {
     try {
       this.#child.kill(signal);
     } catch {

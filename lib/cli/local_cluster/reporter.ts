@@ -7,7 +7,7 @@
 import { type ClusterConfig, formatAddress } from "../../config/mod.ts";
 import type { Quorum } from "../../margins.ts";
 import type { NodeId } from "../../types.ts";
-import { type CommandContext, CONFIG_PATH_DEFAULT } from "../command.ts";
+import type { CommandContext } from "../command.ts";
 import {
   describeMargins,
   printable,
@@ -22,8 +22,8 @@ import { LOG_FILE } from "./node_process.ts";
 interface ReportOptions {
   /** The nodes. */
   readonly config: ClusterConfig;
-  /** The configuration for clients. */
-  readonly configFile: string;
+  /** The configuration for clients; null where they find it by themselves. */
+  readonly configFile: string | null;
   /** The configuration for nodes. */
   readonly nodeConfigFile: string;
   /** The folder of all nodes' folders. */
@@ -182,8 +182,7 @@ function quorumOf({ threshold, peers }: ClusterConfig): Quorum {
 
 /** The command line of Floe for a client command, with the option that finds the nodes. */
 function clientProgram({ program, configFile }: ReportOptions): string {
-  const isDefault = configFile === CONFIG_PATH_DEFAULT || `./${configFile}` === CONFIG_PATH_DEFAULT;
-  return isDefault ? program : `${program} --config ${configFile}`;
+  return configFile === null ? program : `${program} --config ${configFile}`;
 }
 
 /** One event. With `-o json`, exactly these objects are printed, one on each line. */

@@ -1,0 +1,308 @@
+/**
+ * The live screen of `floe cluster`: what is known of the nodes, what is drawn of it, and what keys do.
+ *
+ * @module
+ */
+
+import { assertDefined } from "../../assert.ts";
+import { decodeBase64, encodeHex } from "../../bytes.ts";
+import { verifyCertificate } from "../../certificate/mod.ts";
+import {
+  ApiClient,
+  bodyOf,
+  ClientError,
+  type Endpoint,
+  StoreClient,
+  systemClock,
+} from "../../client/mod.ts";
+import { formatAddress, type PinnedClusterConfig } from "../../config/mod.ts";
+import { pause } from "../../deadline.ts";
+import { statusSchema } from "../../http/wire.ts";
+import type { NodeId } from "../../types.ts";
+import type { Terminal } from "../command.ts";
+import { WriteLoad } from "./load.ts";
+import type { LocalCluster } from "./local_cluster.ts";
+import type { ClusterEvent } from "./reporter.ts";
+import {
+  type ElectionView,
+  formatDuration,
+  type NodeView,
+  renderScreen,
+  toTerminal,
+} from "./screen.ts";
+
+/** The screen is drawn so often. */
+const FRAME_MS = 250;
+/** Every node is asked for its progress, and the load is counted, so often. */
+const SECOND_MS = 1_000;
+/** A node that is paused does not answer; the others must not wait for it. */
+const STATUS_TIMEOUT_MS = 800;
+const WRITE_TIMEOUT_MS = 5_000;
+/** So many of the last messages and elections are kept. */
+const KEPT_MAX = 200;
+/** In a note, before the signature itself. */
+const KEY_ID_BYTES = 4;
+
+/** What a screen is of. */
+interface LiveScreenOptions {
+  readonly config: PinnedClusterConfig;
+  readonly terminal: Terminal;
+  /** How the nodes are asked. */
+  readonly fetch: typeof fetch;
+  /** The nodes' processes; asked for only after they were started. */
+  readonly cluster: () => Controls;
+}
+
+/** What keys act on. */
+type Controls = Pick<
+  LocalCluster,
+  "states" | "group" | "kill" | "restart" | "pause" | "resume"
+>;
+
+interface ElectionSeen extends ElectionView {
+  readonly note: string;
+}
+
+/** Takes the cluster's events, and draws until its user quits. */
+export class LiveScreen {
+  readonly #options: LiveScreenOptions;
+  readonly #status: ApiClient;
+  readonly #load: WriteLoad;
+  readonly #startedMs = performance.now();
+  readonly #pids = new Map<string, number>();
+  readonly #applied = new Map<string, number>();
+  readonly #terms = new Map<string, number>();
+  #elections: readonly ElectionSeen[] = [];
+  #messages: readonly string[] = [];
+  #groupKey: string | null = null;
+  #selected: NodeId;
+  #isHelpShown = false;
+
+  /** Draws nothing yet. */
+  constructor(options: LiveScreenOptions) {
+    this.#options = options;
+    const { config: { peers }, fetch } = options;
+    const endpoints = peers.map(({ id, api }): Endpoint => {
+      const label = formatAddress(api);
+      return { url: `http://${label}`, label, id };
+    });
+    const shared = { endpoints, fetch, clock: systemClock };
+    this.#status = new ApiClient({ ...shared, timeoutMs: STATUS_TIMEOUT_MS });
+    this.#load = new WriteLoad(
+      new StoreClient(new ApiClient({ ...shared, timeoutMs: WRITE_TIMEOUT_MS })),
+    );
+    this.#selected = assertDefined(peers[0], "A cluster has nodes").id;
+  }
+
+  /** Takes an event of the cluster. */
+  take(event: ClusterEvent): void {
+    switch (event.event) {
+      case "starting":
+        return this.#tell(`Starting ${event.nodes} nodes of ${event.cluster}`);
+      case "group":
+        this.#groupKey = event.publicKey;
+        if (event.ms === null) return;
+        return this.#tell(`All nodes have made the key together, ${event.ms} ms after the start`);
+      case "node":
+        return void this.#pids.set(event.id, event.pid);
+      case "leader":
+        return this.#elected(event);
+      case "ready":
+        return this.#tell("Every node knows the leader");
+      case "exit":
+        return this.#exited(event);
+      case "logFailed":
+        return this.#tell(`Cannot write ${event.path}: ${event.reason}. ${event.id} goes on.`);
+      case "dropped":
+      case "stopped":
+        return;
+      default:
+        return event satisfies never;
+    }
+  }
+
+  /** Draws and takes keys until its user quits, the input ends, or `stop` aborts. */
+  async run(stop: AbortSignal): Promise<void> {
+    const quit = new AbortController();
+    const signal = AbortSignal.any([stop, quit.signal]);
+    const drawing = [this.#drawFrames(signal), this.#countSeconds(signal)];
+    void this.#takeKeys(quit);
+    try {
+      await Promise.all(drawing);
+    } finally {
+      quit.abort();
+      this.#load.stop();
+    }
+  }
+
+  async #drawFrames(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#draw();
+      await pause(FRAME_MS, signal);
+    }
+  }
+
+  async #countSeconds(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(SECOND_MS, signal);
+      this.#load.secondPassed();
+      await this.#askProgress();
+    }
+  }
+
+  async #takeKeys(quit: AbortController): Promise<void> {
+    for await (const key of this.#options.terminal.keys()) {
+      if (key === "q") break;
+      this.#press(key);
+      await this.#draw();
+    }
+    quit.abort();
+  }
+
+  async #draw(): Promise<void> {
+    const { terminal, config, cluster } = this.#options;
+    const { states } = cluster();
+    const view = {
+      cluster: config.cluster,
+      threshold: config.threshold,
+      groupKey: this.#groupKey,
+      upMs: performance.now() - this.#startedMs,
+      nodes: config.peers.map(({ id, api }): NodeView => ({
+        id,
+        state: states.get(id) ?? "starting",
+        term: this.#terms.get(id) ?? null,
+        applied: this.#applied.get(id) ?? null,
+        api: formatAddress(api),
+        pid: this.#pids.get(id) ?? 0,
+      })),
+      selected: this.#selected,
+      elections: this.#elections,
+      load: this.#load.view,
+      messages: this.#messages,
+      isHelpShown: this.#isHelpShown,
+    };
+    const lines = renderScreen(view, terminal.size());
+    await terminal.draw(lines.map((line) => toTerminal(line, terminal)));
+  }
+
+  async #askProgress(): Promise<void> {
+    for (const result of await this.#status.askAll({ method: "GET", path: "/v1/status" })) {
+      const id = result.kind === "answer" ? result.answer.endpoint.id : result.endpoint.id;
+      if (id === null) continue;
+      if (result.kind === "answer") this.#answered(id, result.answer);
+      else this.#applied.delete(id);
+    }
+  }
+
+  #answered(id: string, answer: Parameters<typeof bodyOf>[0]): void {
+    try {
+      const { appliedIndex, term } = bodyOf(answer, statusSchema);
+      this.#applied.set(id, appliedIndex);
+      this.#terms.set(id, term);
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      this.#tell(error.message);
+    }
+  }
+
+  #press(key: string): void {
+    const { config: { peers } } = this.#options;
+    const peer = /^[1-9]$/.test(key) ? peers[Number(key) - 1] : undefined;
+    if (peer !== undefined) return this.#killOrStart(peer.id);
+    switch (key) {
+      case "up":
+        return this.#choose(-1);
+      case "down":
+        return this.#choose(1);
+      case "l":
+        return this.#killLeader();
+      case "p":
+        return this.#pauseOrResume(this.#selected);
+      case "h":
+        return this.#heal();
+      case "w":
+        return this.#load.toggle();
+      case "v":
+        return this.#verifyAll();
+      case "?":
+        this.#isHelpShown = !this.#isHelpShown;
+        return;
+    }
+  }
+
+  #choose(step: number): void {
+    const ids = this.#options.config.peers.map(({ id }) => id);
+    const at = ids.indexOf(this.#selected) + step;
+    this.#selected = ids[at] ?? this.#selected;
+  }
+
+  #killOrStart(id: NodeId): void {
+    const cluster = this.#options.cluster();
+    if (cluster.states.get(id) === "down") {
+      cluster.restart(id);
+      this.#tell(`${id} is started again`);
+    } else {
+      cluster.kill(id);
+    }
+  }
+
+  #killLeader(): void {
+    const cluster = this.#options.cluster();
+    const [leader] = [...cluster.states].find(([, state]) => state === "leader") ?? [];
+    if (leader === undefined) return this.#tell("No node leads now");
+    cluster.kill(leader);
+  }
+
+  #pauseOrResume(id: NodeId): void {
+    const cluster = this.#options.cluster();
+    const state = cluster.states.get(id);
+    if (state === "down") return this.#tell(`${id} is down: there is nothing to pause`);
+    if (state === "paused") cluster.resume(id);
+    else cluster.pause(id);
+    this.#tell(state === "paused" ? `${id} goes on` : `${id} is paused`);
+  }
+
+  #heal(): void {
+    const cluster = this.#options.cluster();
+    for (const [id, state] of cluster.states) {
+      if (state === "paused") this.#pauseOrResume(id);
+      else if (state === "down") this.#killOrStart(id);
+    }
+  }
+
+  #verifyAll(): void {
+    const { group } = this.#options.cluster();
+    if (group === null) return this.#tell("There is no key yet, and no certificate");
+    for (const { note } of this.#elections) verifyCertificate(note, group);
+    const count = this.#elections.length;
+    this.#tell(
+      `${count} ${count === 1 ? "certificate" : "certificates"} verified under the group key`,
+    );
+  }
+
+  #elected(
+    { id, term, ms, note }: Extract<ClusterEvent, { readonly event: "leader" }>,
+  ): void {
+    const election = { term, leader: id, ms, note, signature: signatureOf(note) };
+    this.#elections = [election, ...this.#elections].slice(0, KEPT_MAX);
+    this.#tell(`${id} leads term ${term}`);
+  }
+
+  #exited({ id, code, signal, log }: Extract<ClusterEvent, { readonly event: "exit" }>): void {
+    this.#applied.delete(id);
+    this.#tell(`${id} has ended: ${signal ?? `exit code ${code}`}`);
+    if (signal === null) log.slice(-1).forEach((line) => this.#tell(`  ${line}`));
+  }
+
+  /** With the time since the start, as on the screen. */
+  #tell(text: string): void {
+    const at = formatDuration(performance.now() - this.#startedMs);
+    this.#messages = [...this.#messages, `${at}  ${text}`].slice(-KEPT_MAX);
+  }
+}
+
+/** The 64 bytes of a note's signature in hex: they follow the 4 of the key's id. */
+function signatureOf(note: string): string {
+  const encoded = note.trimEnd().split(" ").at(-1) ?? "";
+  return encodeHex(decodeBase64(encoded).subarray(KEY_ID_BYTES));
+}
