@@ -15,7 +15,10 @@ Deno.test("renderScreen() shows nodes, key, load, elections and messages on 24 r
   const lines = textOf(renderScreen(viewOf(), SIZE));
   assert.equal(lines.length, 24);
   assert.match(lines[0] ?? "", /^ floe {2}demo {2}HEALTHY, 3 of 3 up, 2 must sign +up 0:01:05 $/);
-  assert.match(lines[3] ?? "", /^ > 1 server_1 {2}★ leader +7 +42 +0 {2}127\.0\.0\.1:7201 {2,}100$/);
+  assert.match(
+    lines[3] ?? "",
+    /^ > 1 server_1 {2}★ leader +7 +42 +0 {2}127\.0\.0\.1:7201 {2,}100$/,
+  );
   assert.match(lines[4] ?? "", / {3}2 server_2 {2}follower +7 +40 +2 /);
   const all = lines.join("\n");
   assert.match(all, /group key {2}abcd/);
