@@ -22,6 +22,7 @@ import { addEtcdRoutes, type EtcdPlace } from "./etcd_gateway.ts";
 import { RANGES_ACTIVE_MAX, RequestGate, WATCHES_MAX } from "./connections.ts";
 import { addKeyValueRoutes } from "./kv.ts";
 import { addLeaseRoutes } from "./leases.ts";
+import { addMemberRoutes } from "./members.ts";
 import { isForeseen, Problem, problemResponse } from "./problem.ts";
 import { addRangeRoutes } from "./ranges.ts";
 import type { Application, Router } from "./route.ts";
@@ -68,6 +69,7 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
   });
   addLeaseRoutes(router, { node, gate });
   addTokenRoutes(router, { node, gate });
+  addMemberRoutes(router, { node, gate });
   addStatusRoute(router, node);
   addLeaderRoute(router, node);
   addElectionRoutes(router, node);

@@ -220,6 +220,8 @@ export const CONNECTION_IDLE_MS = 60_000;
 export const HEADER_BYTES_MAX = 64 * 1024;
 /** Most fields in the head of a request; Deno's own limit. */
 export const HEADERS_MAX = 128;
+/** Most bytes in a change of the members: {@linkcode REQUESTED_MEMBERS_MAX} cards. */
+export const MEMBERS_BODY_BYTES_MAX = 128 * 1024;
 /** Most bytes in the description of a token. */
 export const TOKEN_BODY_BYTES_MAX = 128 * 1024;
 /** Most bytes in a transaction: a command of the largest size, with its bytes as base64. */

@@ -17,6 +17,7 @@ import { type LogIndex, type NodeId, toNodeId } from "../types.ts";
 import type { Schema } from "./wire_store.ts";
 
 export * from "./wire_bytes.ts";
+export * from "./wire_members.ts";
 export * from "./wire_store.ts";
 export * from "./wire_transaction.ts";
 

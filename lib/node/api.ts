@@ -5,7 +5,7 @@
  */
 
 import type { Certificate, Group, MembershipCertificate } from "../certificate/mod.ts";
-import type { PeerCard } from "../config/mod.ts";
+import type { PeerConfig, PeerKeys } from "../config/mod.ts";
 import type {
   Command,
   CommandResult,
@@ -206,10 +206,16 @@ export interface MembersStatus {
   readonly trouble: string | null;
 }
 
+/** What an operator says of one member: its addresses and keys. Whose they are was checked before. */
+export interface MemberCard extends PeerConfig {
+  /** Public. */
+  readonly keys: PeerKeys;
+}
+
 /** What an operator wants changed, in one plan. A replacement is a removal and an addition. */
 export interface MembersRequest {
   /** Nodes that join. They become learners, and then voters unless `isLearner`. */
-  readonly add?: readonly { readonly card: PeerCard; readonly isLearner: boolean }[];
+  readonly add?: readonly { readonly card: MemberCard; readonly isLearner: boolean }[];
   /** Members that leave. Their ids are never used again. */
   readonly remove?: readonly NodeId[];
   /** Learners that are to vote. */
@@ -217,7 +223,7 @@ export interface MembersRequest {
   /** Voters that are to replicate only. */
   readonly demote?: readonly NodeId[];
   /** Members with other addresses, or other keys of the same operator. */
-  readonly update?: readonly PeerCard[];
+  readonly update?: readonly MemberCard[];
   /** How many must sign in the end; by default as many as keep the margins that there are. */
   readonly threshold?: number;
   /** Whether all voters are to get new shares even if nothing else changes. */

@@ -61,6 +61,7 @@ export {
   type EndedMembersChange,
   type LeaderAnswer,
   type LeaseAnswer,
+  type MemberCard,
   type MembersChange,
   type MembershipChain,
   type MembersPlan,

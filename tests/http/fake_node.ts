@@ -15,6 +15,7 @@ import { encodeCommand } from "../../lib/kv/command_codec.ts";
 import { singleKey } from "../../lib/kv/key_range.ts";
 import { Lessor } from "../../lib/kv/lessor.ts";
 import { Store, type StoreLimits } from "../../lib/kv/store.ts";
+import { marginsOf } from "../../lib/margins.ts";
 import type { StoreView } from "../../lib/kv/store_view.ts";
 import type { Token } from "../../lib/kv/token.ts";
 import type { Watcher, WatchQuery } from "../../lib/kv/watch_hub.ts";
@@ -28,6 +29,8 @@ import type {
   MembersPlan,
   MembersRequest,
   MembersStatus,
+  MembersStep,
+  MemberStatus,
   NodeApi,
   NodeStatus,
   WatchRefusal,
@@ -114,25 +117,58 @@ const KEY_GENERATION: KeyGenerationReport = {
   genesis: null,
 };
 
-const MEMBERS: MembersStatus = {
-  sequence: 0,
-  epoch: toEpoch(1),
-  threshold: 1,
-  members: [],
-  change: null,
-  lastChange: null,
-  trouble: null,
+const STEP: MembersStep = {
+  kind: "resharing",
+  voters: fakeGroup.voters.map(({ id }) => id),
+  learners: [toNodeId("server_6")],
+  threshold: 4,
+  absent: [],
+  margins: marginsOf({ n: 5, threshold: 4 }),
+  sparesDuring: 1,
+  text: "new shares for everybody",
 };
 
 const CHANGE: MembersChange = {
   id: toLogIndex(101),
   stepsDone: 0,
-  steps: [],
-  stage: "between",
-  waitingFor: [],
+  steps: [STEP],
+  stage: "dealing",
+  waitingFor: [toNodeId("server_5")],
   attemptsFailed: 0,
   lastFailure: null,
   isCancellable: true,
+};
+
+/** A member of the fake cluster: five voters, a learner, and one that left. */
+export function fakeMember(number: number, role: MemberStatus["role"] = "voter"): MemberStatus {
+  const isThere = role !== "removed";
+  return {
+    id: toNodeId(`server_${number}`),
+    role,
+    identifier: isThere ? number : null,
+    hasShare: role === "voter",
+    identityKey: isThere ? PUBLIC_KEY : null,
+    channelKey: isThere ? PUBLIC_KEY : null,
+    peerAddress: isThere ? `127.0.0.1:${7100 + number}` : null,
+    apiAddress: isThere ? `127.0.0.1:${7200 + number}` : null,
+    isReachable: isThere && number !== 5,
+    matchIndex: isThere ? toLogIndex(70) : null,
+    isCaughtUp: isThere ? number !== 5 : null,
+  };
+}
+
+const MEMBERS: MembersStatus = {
+  sequence: 3,
+  epoch: toEpoch(2),
+  threshold: 4,
+  members: [
+    ...[1, 2, 3, 4, 5].map((number) => fakeMember(number)),
+    fakeMember(6, "learner"),
+    fakeMember(7, "removed"),
+  ],
+  change: CHANGE,
+  lastChange: { id: toLogIndex(90), outcome: "cancelled", reason: "it was late" },
+  trouble: null,
 };
 
 /** The API of a node that lets everybody in, under whatever name a test gives it. */
@@ -157,8 +193,12 @@ export class FakeNode implements NodeApi {
   };
   certificates: readonly Certificate[] = [7, 5, 4, 2].map(fakeCertificate);
   membersNow: MembersStatus = MEMBERS;
-  chainNow: MembershipChain = { genesis: null, founding: "", memberships: [] };
-  planNow: MembersPlan = { steps: [], lying: 0 };
+  chainNow: MembershipChain = {
+    genesis: null,
+    founding: "",
+    memberships: [{ byOld: "a note", byNew: null }],
+  };
+  planNow: MembersPlan = { steps: [STEP], lying: 2 };
   changeNow: MembersChange = CHANGE;
   /** What was asked to be changed of the members, in order. */
   readonly membersRequests: MembersRequest[] = [];

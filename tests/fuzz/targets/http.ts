@@ -9,6 +9,7 @@ import { encodeUtf8 } from "../../../lib/bytes.ts";
 import { createApp } from "../../../lib/http/app.ts";
 import { startApiServer } from "../../../lib/http/server.ts";
 import { FakeNode } from "../../http/fake_node.ts";
+import { createTestCard } from "../../config/cards.ts";
 import type { Random } from "../../simulator/random.ts";
 import { mutateBytes } from "../mutate_bytes.ts";
 import { mutateJson } from "../mutate_json.ts";
@@ -38,6 +39,10 @@ const PATHS = [
   "/v1/group",
   "/v1/tokens",
   "/v1/tokens/0123456789abcdef",
+  "/v1/members",
+  "/v1/members/plan",
+  "/v1/members/change",
+  "/v1/members/chain",
   "/v1/health/live",
   "/v1/health/ready",
 ];
@@ -61,6 +66,7 @@ const PARAMETERS = [
   "prev",
   "only",
   "lease",
+  "reason",
   "__proto__",
   "x",
 ];
@@ -79,6 +85,17 @@ const HEADERS = [
   "x-unknown",
 ];
 const METHODS = ["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH", "PROPFIND"];
+/** Every kind of change of the members, with a card that its node signed. */
+const MEMBERS_CHANGE = JSON.stringify({
+  add: [{ card: createTestCard(8), learner: true }],
+  remove: ["server_1"],
+  promote: ["server_6"],
+  demote: ["server_2"],
+  update: [{ id: "server_3", peer: "10.0.0.3:7101" }],
+  threshold: 3,
+  refresh: true,
+});
+
 /** Requests with which nothing is wrong until something is changed. */
 const USUAL: readonly (Pick<Exchange, "method" | "target" | "headers"> & { body?: string })[] = [
   { method: "GET", target: "/v1/kv?prefix=a&limit=2&delimiter=/", headers: [] },
@@ -108,6 +125,9 @@ const USUAL: readonly (Pick<Exchange, "method" | "target" | "headers"> & { body?
   { method: "GET", target: "/v1/elections?limit=2&before=7", headers: [] },
   { method: "POST", target: "/v1/leader/transfer?target=server_2", headers: [] },
   { method: "HEAD", target: "/v1/status", headers: [] },
+  { method: "POST", target: "/v1/members?timeoutMs=100", headers: [], body: MEMBERS_CHANGE },
+  { method: "POST", target: "/v1/members/plan", headers: [], body: MEMBERS_CHANGE },
+  { method: "DELETE", target: "/v1/members/change?reason=late", headers: [] },
 ];
 
 interface Exchange {
@@ -216,6 +236,7 @@ class RawClient implements OpenTarget {
     const answer = await exchangeBytes(port, bytes);
     // What the fake node was asked is of no interest here.
     this.#node.commands.length = this.#node.reads.length = this.#node.timeouts.length = 0;
+    this.#node.membersRequests.length = 0;
     assert.deepEqual(this.#errors, []);
     const status = /^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1];
     assert.notEqual(status, "500", answer);
