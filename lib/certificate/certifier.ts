@@ -1,6 +1,6 @@
 /**
- * The seam between Raft and FROST: what the consensus core asks of the part that makes
- * and checks election certificates. `lib/raft` knows only this interface.
+ * The interface between Raft and FROST: the consensus core uses it to make and check election
+ * certificates. `lib/raft` depends only on this interface.
  *
  * @module
  */
@@ -9,12 +9,11 @@ import { InputError } from "../errors.ts";
 import type { ClusterName, Epoch, LogIndex, NodeId, Term } from "../types.ts";
 
 /**
- * What an election certificate says, apart from the cluster's name, which every certifier adds from
- * its own knowledge. Voters build the statement from these typed fields and never sign bytes that
- * they were sent.
+ * The fields of an election certificate, without the cluster's name, which every certifier adds itself.
+ * Voters build the statement from these typed fields. They never sign bytes that another node sent.
  */
 export interface ElectionFields {
-  /** The dealing of shares that signs. */
+  /** The epoch of the shares that sign. */
   readonly epoch: Epoch;
   /** The term that the leader will lead. */
   readonly term: Term;
@@ -26,16 +25,16 @@ export interface ElectionFields {
   readonly lastLogTerm: Term;
 }
 
-/** Most characters in a certificate's note; the longest one is shorter. */
+/** Most characters in a certificate's note. The longest possible note is shorter. */
 export const NOTE_LENGTH_MAX = 1024;
 
 /** A certificate that this node has verified against the cluster's group key. */
 export interface Certificate extends ElectionFields {
-  /** The signed note, the form in which a certificate travels and is stored. */
+  /** The signed note. Certificates are sent and stored in this form. */
   readonly note: string;
 }
 
-/** One signer's entry in the list that a signing session is bound to. */
+/** One signer's entry in the commitment list of a signing session. */
 export interface SignerCommitment {
   /** The voter that issued the commitment. */
   readonly voter: NodeId;
@@ -43,7 +42,7 @@ export interface SignerCommitment {
   readonly commitment: Uint8Array;
 }
 
-/** A request for one signature share: what to sign, and with whom. */
+/** A request for one signature share: the statement, and the signers' commitments. */
 export interface SigningRequest {
   /** The fields of the statement. */
   readonly election: ElectionFields;
@@ -52,8 +51,8 @@ export interface SigningRequest {
 }
 
 /**
- * The right to make one signature share: a nonce that has left its pool for one particular request.
- * Opaque to the consensus core, which holds it only until the vote behind it is durable.
+ * The right to make one signature share: a nonce that was taken from its pool for one request. It is
+ * opaque to the consensus core, which keeps it only until the vote is durable.
  */
 export interface NonceTicket {
   /** The candidate that the share is for. */
@@ -62,11 +61,11 @@ export interface NonceTicket {
   readonly term: Term;
 }
 
-/** What came of combining signature shares. */
+/** The result of combining signature shares. */
 export type CombineResult =
-  /** The shares make a certificate, already verified. */
+  /** The certificate, already verified. */
   | { readonly kind: "certificate"; readonly certificate: Certificate }
-  /** The sum does not verify; these voters' shares, checked one by one, are wrong. */
+  /** The signature does not verify. The shares of these voters were checked one by one and are wrong. */
   | { readonly kind: "cheaters"; readonly voters: readonly NodeId[] };
 
 /** Why a certificate, a commitment or a signing request is refused. */
@@ -91,46 +90,46 @@ export type CertificateRefusal =
   | "bad-group";
 
 /**
- * Makes and checks election certificates for one node. All methods are synchronous; randomness is
- * handed in at construction. Secrets (the share, the nonces) never leave an implementation.
+ * Makes and checks election certificates for one node. All methods are synchronous. The constructor gets
+ * the source of randomness. Secrets (the share, the nonces) never leave an implementation.
  *
- * Lifetime of a nonce: {@linkcode prepare} or {@linkcode commit} makes it and keeps it in memory only;
- * {@linkcode takeNonce} takes it out of the pool for good, for one request; {@linkcode sign} uses
- * and erases it; {@linkcode forgetBelow} erases what an ended term left behind.
+ * Lifetime of a nonce: {@linkcode prepare} or {@linkcode commit} makes it and keeps it in memory only.
+ * {@linkcode takeNonce} takes it out of the pool for ever, for one request. {@linkcode sign} uses and
+ * erases it. {@linkcode forgetBelow} erases the nonces that an ended term did not use.
  */
 export interface Certifier extends Omit<Roster, "cluster"> {
-  /** Whether this node holds a share of the epoch. Without one it checks what others sign. */
+  /** Whether this node holds a share of the epoch. Without one it only checks what others sign. */
   readonly canSign: boolean;
 
   /**
-   * Does a small part of the next election's work ahead: called in idle moments, it holds its caller
-   * for milliseconds at first and for nothing once all is prepared.
+   * Does a small part of the next election's work in advance. The caller calls it in idle moments. A call
+   * takes milliseconds at first, and no time once everything is prepared.
    */
   prepare(): void;
 
   /**
-   * FROST round one: a commitment for one candidate's election, to a fresh nonce or to the one
-   * that was issued for this very election and is still unused. Called again after
-   * {@linkcode takeNonce}, it issues the next.
+   * FROST round one: a commitment for one candidate's election. If a nonce was issued for this election
+   * and is still unused, it is the commitment to that nonce. Otherwise, as after {@linkcode takeNonce}, it
+   * is the commitment to a fresh nonce.
    */
   commit(election: { readonly term: Term; readonly candidate: NodeId }): Uint8Array;
 
   /**
-   * Checks another voter's commitment fully, as it arrives: length, canonical encoding, prime-order
+   * Checks another voter's commitment fully when it arrives: length, canonical encoding, prime-order
    * group, not the identity.
    *
-   * @throws {CertificateError} naming the refusal.
+   * @throws {CertificateError} `foreign-signer` or `bad-commitment`.
    */
   checkCommitment(voter: NodeId, commitment: Uint8Array): void;
 
   /**
-   * Checks a signing request and takes the nonce that it names out of the pool. An exact repeat of
-   * an earlier request yields a ticket for the cached share.
+   * Checks a signing request, and takes the nonce that it names out of the pool. For an exact repeat of
+   * an earlier request it returns a ticket for the cached share.
    *
-   * @throws {CertificateError} when the list is not sorted, unique, at least t long, all of this
-   * epoch's voters, with valid points and this node's own issued commitment; or when the nonce was
-   * already taken for a different request; or when the candidate had more signing sessions than an
-   * honest one can need.
+   * @throws {CertificateError} when the list is not sorted, not unique, or shorter than t; when a signer is
+   * not a voter of this epoch, or a point is invalid; when this node's own entry is not a commitment that
+   * it issued; when the nonce was already taken for a different request; or when the candidate had more
+   * signing sessions than an honest candidate can need.
    */
   takeNonce(request: SigningRequest): NonceTicket;
 
@@ -138,16 +137,16 @@ export interface Certifier extends Omit<Roster, "cluster"> {
   sign(ticket: NonceTicket): Uint8Array;
 
   /**
-   * Combines one share from every signer of the request into a certificate and verifies it.
-   * Only when that fails are the shares checked one by one.
+   * Combines one share from each signer of the request into a certificate, and verifies it. If that fails,
+   * it checks each share.
    */
   combine(request: SigningRequest, shares: ReadonlyMap<NodeId, Uint8Array>): CombineResult;
 
   /**
-   * Verifies a signed note from outside: group key, cluster, and, where given, term and leader. Any
-   * epoch will do, as the group key outlives them; a follower of a leader checks that as well.
+   * Verifies a signed note from outside: group key, cluster, and, if given, term and leader. It accepts
+   * every epoch, because the group key is the same in all of them. A follower also checks the epoch itself.
    *
-   * @throws {CertificateError} naming the refusal.
+   * @throws {CertificateError} as `verifyCertificate`.
    */
   verify(
     note: string,
@@ -157,7 +156,7 @@ export interface Certifier extends Omit<Roster, "cluster"> {
   /** Erases every nonce and cached share that belongs to a term below `term`. */
   forgetBelow(term: Term): void;
 
-  /** The epoch is over: erases every nonce, every cached share and the node's own. It signs no more. */
+  /** Ends the epoch: erases every nonce, every cached share, and this node's own share. */
   erase(): void;
 }
 
@@ -167,7 +166,7 @@ export class CertificateError extends InputError {
   override readonly name = "CertificateError";
   /** Which rule refused it. */
   readonly refusal: CertificateRefusal;
-  /** The voter at fault, where one can be named. */
+  /** The voter at fault; null when the error cannot name one. */
   readonly voter: NodeId | null;
 
   /** `message` says what was refused, the value and what was expected. */
@@ -186,17 +185,17 @@ export class CertificateError extends InputError {
 export interface GroupVoter {
   /** The node. */
   readonly id: NodeId;
-  /** Its FROST identifier, from 1 (RFC 9591 §3); voters are listed in this order. */
+  /** Its FROST identifier, from 1 (RFC 9591 §3). Voters are listed in this order. */
   readonly identifier: number;
   /** Its verifying share: a 32-byte Ed25519 point. For a single voter, the group key itself. */
   readonly verifyingShare: Uint8Array;
 }
 
-/** Who signs together, and how many of them must. `Voter` is what is known of each. */
+/** The voters that sign together, and how many of them must sign. `Voter` says what is known of each. */
 export interface Roster<Voter = NodeId> {
-  /** As every statement names it. */
+  /** The name in every statement. */
   readonly cluster: ClusterName;
-  /** Which dealing of shares this is. */
+  /** The number of this dealing of shares. */
   readonly epoch: Epoch;
   /** How many voters must sign: n/2 < threshold <= n. */
   readonly threshold: number;

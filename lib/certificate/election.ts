@@ -1,6 +1,6 @@
 /**
- * Offline verification: whether a note is a cluster's certificate. Needs the group key and nothing
- * else.
+ * Election statements, and their offline verification: whether a note is a cluster's election certificate.
+ * It needs only the group key.
  *
  * @module
  */
@@ -22,31 +22,30 @@ import { type Certificate, CertificateError, type ElectionFields } from "./certi
 import { type GroupKey, keyId } from "./group_key.ts";
 import { parseSignedNote, type SignedNote } from "./signed_note.ts";
 
-/** What a certificate is expected to say, where something is expected. */
+/** The term and the leader that a certificate must name. */
 export interface ExpectedElection {
-  /** The term that is led. */
   readonly term: Term;
-  /** Who leads it. */
+  /** The node that leads the term. */
   readonly leader: NodeId;
 }
 
 /** A verified certificate together with the cluster that it names. */
 export type VerifiedCertificate = Certificate & Statement;
 
-/** What a note is verified with. */
+/** The key that a note is verified with. */
 interface NoteVerifier {
-  /** The cluster that it must be of; null where the key is all that is known. */
+  /** The cluster that the note must name; null when only the key is known. */
   readonly cluster: ClusterName | null;
-  /** The 4-byte id of the key under this name. */
+  /** The 4-byte id of the key with this name. */
   keyId(name: ClusterName): Uint8Array;
-  /** Whether the signature is the key's over the message. */
+  /** Whether the signature is the key's signature over the message. */
   verify(message: Uint8Array, signature: Uint8Array): boolean;
 }
 
 /**
- * Verifies a signed note as an election certificate: strict form, cluster, group key, and, where
- * given, term and leader. Any epoch is accepted: the group key never changes, so certificates of
- * earlier dealings stay valid.
+ * Verifies a signed note as an election certificate: strict form, cluster, group key, and, if given, term
+ * and leader. Every epoch is accepted: the group key never changes, so certificates of earlier epochs stay
+ * valid.
  *
  * @throws {CertificateError} `malformed`, `wrong-cluster`, `bad-signature`, `wrong-term` or
  * `wrong-leader`.
@@ -65,7 +64,7 @@ export function verifyCertificate(
 }
 
 /**
- * As {@linkcode verifyCertificate}, for any way to check the signature.
+ * As {@linkcode verifyCertificate}, with any verifier.
  *
  * @throws {CertificateError} as there.
  */
@@ -109,7 +108,7 @@ function checkSignature(
   verifier: NoteVerifier,
 ): void {
   if (!equalBytes(keyId, verifier.keyId(name))) {
-    throw refused("bad-signature", "it is signed under another group key");
+    throw refused("bad-signature", "it is signed with another group key");
   }
   if (!verifier.verify(encodeUtf8(text), signature)) {
     throw refused("bad-signature", "the signature is not the group key's");
@@ -123,9 +122,9 @@ function refused(
   return new CertificateError(refusal, `Cannot accept certificate: ${why}`);
 }
 
-/** The first line: which kind of statement this is. Nothing else is signed under it. */
+/** The first line, which names the kind of the statement. No other kind begins with it. */
 export const STATEMENT_KIND = "floe/election/v1";
-/** Most characters in a statement; the longest possible one is shorter. */
+/** Most characters in a statement. The longest possible statement is shorter. */
 export const STATEMENT_LENGTH_MAX = 512;
 
 /** Everything that a statement says. */
@@ -166,7 +165,7 @@ export function parseStatement(text: string): Statement {
   const fields = STATEMENT_PATTERN.exec(text)?.groups;
   if (fields === undefined) throw malformed(`not the six lines of ${STATEMENT_KIND}`);
   const statement = readFields(fields);
-  // Catches leading zeros, and any other second way to write the same fields.
+  // Refuses leading zeros and every other second way to write the same fields.
   if (encodeStatement(statement) !== text) throw malformed("not in its one exact form");
   return statement;
 }

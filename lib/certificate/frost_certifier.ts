@@ -1,5 +1,6 @@
 /**
- * The certifier of a cluster with two voters or more: FROST.
+ * The two signing schemes: FROST for a cluster with two voters or more, an ordinary Ed25519 key for a
+ * cluster with one.
  *
  * @module
  */
@@ -30,32 +31,33 @@ import { toPrivateKey, toRawPublicKey } from "../native_key.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import type { Certifier, Group } from "./certifier.ts";
 import { keyId } from "./group_key.ts";
-import { identifierOf, SchemeCertifier } from "./scheme_certifier.ts";
+import { SchemeCertifier } from "./scheme_certifier.ts";
 import type { SchemeResult, SchemeSession, SigningScheme } from "./signing_scheme.ts";
+import { identifierOf } from "./signing_sessions.ts";
 
 /** Bytes of an encoded commitment: hiding_nonce_commitment, then binding_nonce_commitment. */
 export const COMMITMENT_BYTES = 2 * ELEMENT_BYTES;
 
-/** What a rehearsal signs. Its key is no secret: it is made of this byte, and signs nothing else. */
+/** The key of a rehearsal is made of this byte. It is no secret, and signs nothing else. */
 const REHEARSAL_BYTE = 0x5a;
 const REHEARSAL = encodeUtf8("floe/rehearsal/v1\n");
 
-/** Most group commitments kept from round two to aggregation. One would do: retries are rare. */
+/** Most group commitments kept from round two to aggregation. One is usually enough: retries are rare. */
 const GROUP_COMMITMENTS_MAX = 4;
 
-/** What a voter's certifier is made of. */
+/** The settings of a voter's certifier. */
 export interface CertifierOptions {
   /** The cluster's public keys. */
   readonly group: Group;
   /** This voter. */
   readonly self: NodeId;
   /**
-   * This voter's secret: 32 bytes, a FROST share, or the Ed25519 seed of a single voter. Held for
-   * as long as the certifier lives; the caller may erase its own copy at once. Null for a node that holds
-   * none of this epoch, and only checks what others sign.
+   * This voter's secret, 32 bytes: a FROST share, or the Ed25519 seed of a single voter. The certifier
+   * keeps its own copy as long as it lives, and the caller may erase its copy at once. Null for a node
+   * that has no share of this epoch, and only checks what others sign.
    */
   readonly share: Uint8Array | null;
-  /** Where nonces come from; a cryptographic source. */
+  /** The source of nonces. It must be cryptographic. */
   readonly randomBytes: RandomBytes;
 }
 
@@ -63,14 +65,14 @@ export interface CertifierOptions {
  * A certifier for one of several voters.
  *
  * @throws {CertificateError} `not-a-signer` when `self` is no voter.
- * @throws {FrostError} when the share is malformed or not the one behind the group's verifying share.
+ * @throws {FrostError} when the share is malformed, or does not match the group's verifying share.
  */
 export function createFrostCertifier(options: CertifierOptions): Certifier {
   return new SchemeCertifier(options.group, options.self, createFrostScheme(options));
 }
 
 /**
- * Signs with a copy of the share.
+ * The FROST scheme, which signs with a copy of the share.
  *
  * @throws as {@linkcode createFrostCertifier}.
  */
@@ -84,7 +86,7 @@ export function createFrostScheme(options: CertifierOptions): SigningScheme<Roun
   return new FrostScheme(keys, share, randomBytes);
 }
 
-/** A group in the words of RFC 9591. */
+/** A group in the terms of RFC 9591. */
 export function toGroupPublicKeys(group: Group): GroupPublicKeys {
   return {
     minParticipants: group.threshold,
@@ -99,7 +101,7 @@ class FrostScheme implements SigningScheme<RoundOne> {
   readonly #keys: GroupPublicKeys;
   #share: SecretShare | null;
   readonly #randomBytes: RandomBytes;
-  /** By session digest, oldest first: what round two computed, aggregation need not. */
+  /** By session digest, oldest first: round two computed them, so aggregation does not have to. */
   readonly #groupCommitments = new Map<string, PrimeOrderPoint>();
 
   constructor(keys: GroupPublicKeys, share: SecretShare | null, randomBytes: RandomBytes) {
@@ -175,7 +177,7 @@ class FrostScheme implements SigningScheme<RoundOne> {
   }
 
   #ownShare(): SecretShare {
-    return assertDefined(this.#share, "Only who holds a share signs");
+    return assertDefined(this.#share, "this node has no share to sign with");
   }
 
   #toFrost({ message, signers }: SchemeSession) {
@@ -204,7 +206,7 @@ function toNonceCommitment(identifier: number, encoded: Uint8Array): NonceCommit
   };
 }
 
-/** Bytes of the token that stands in for a commitment. */
+/** Bytes of the token that is used in place of a commitment. */
 const TOKEN_BYTES = 32;
 /** Bytes of an Ed25519 seed (RFC 8032 §5.1.5). */
 const SEED_BYTES = 32;
@@ -213,12 +215,12 @@ const SEED_BYTES = 32;
  * A certifier for the only voter.
  *
  * @throws {CertificateError} `not-a-signer` when `self` is not that voter.
- * @throws {InputError} when the seed is not the one behind the group key.
+ * @throws {InputError} when the seed does not match the group key.
  */
 export function createSingleCertifier(options: CertifierOptions): Certifier {
   const { group, self, share, randomBytes } = options;
-  assert(group.voters.length === 1, `A single certifier for ${group.voters.length} voters`);
-  assert(share !== null, "The only voter holds the key");
+  assert(group.voters.length === 1, `the group has ${group.voters.length} voters, not one`);
+  assert(share !== null, "the only voter has no key");
   return new SchemeCertifier(group, self, new SingleScheme(group, share, randomBytes));
 }
 
@@ -271,7 +273,7 @@ class SingleScheme implements SigningScheme<Uint8Array> {
     nonces.fill(0);
   }
 
-  /** The key of a cluster of one has no end, and stays with node:crypto. */
+  /** The key of a cluster with one voter is used as long as the process runs. node:crypto keeps it. */
   eraseShare(): void {}
 
   keyId(name: ClusterName): Uint8Array {

@@ -1,14 +1,14 @@
 /**
- * The genesis certificate: the birth certificate of a cluster's key. A genesis statement with the
- * identity signature of every one of the n voters, as a C2SP signed note with n signature lines, in
- * the voters' order.
+ * The genesis certificate, which proves how a cluster's key was made. It is a genesis statement with the
+ * identity signatures of all n voters, as a C2SP signed note with n signature lines, in the order of the
+ * voters.
  *
- * Each voter signs only what it computed itself, after its own share is durable and fits the verifying
- * share that the statement gives it. So a genesis certificate says: all n agree on the group key, and
- * every honest one of them has its share of it for good.
+ * Each voter signs only what it computed itself. It signs after its own share is durable and matches its
+ * verifying share in the statement. So a genesis certificate says: all n voters agree on the group key, and
+ * every honest voter has stored its share.
  *
- * A voter's key name is `<cluster>/<id>`, which no cluster's own name can be. Every such note is a
- * C2SP note; Go's `sumdb/note` reads no more than 100 signatures.
+ * A voter's key name is `<cluster>/<id>`. No cluster can have such a name. Every such note is a C2SP note.
+ * Go's `sumdb/note` reads at most 100 signatures.
  *
  * @module
  */
@@ -39,29 +39,29 @@ import {
   splitNote,
 } from "./signed_note.ts";
 
-/** Most characters in a genesis certificate: more than twice what 101 voters of long names take. */
+/** Most characters in a genesis certificate: more than twice the length for 101 voters with long names. */
 export const GENESIS_LENGTH_MAX = 131_072;
 
 /** A verified genesis certificate: the cluster's group, and the note that proves it. */
 export interface Genesis extends GenesisStatement {
-  /** The signed note, the form in which it travels and is stored. */
+  /** The signed note. It is sent and stored in this form. */
   readonly note: string;
 }
 
-/** Writes a genesis certificate; `signatures` has one of every voter, 64 bytes, unchecked. */
+/** Writes a genesis certificate. `signatures` has one of each voter, 64 bytes, which is not checked. */
 export function encodeGenesis(
   statement: GenesisStatement,
   signatures: ReadonlyMap<NodeId, Uint8Array>,
 ): string {
   const lines = statement.voters.map(({ id, identityKey }) => {
     const name = voterKeyName(statement.cluster, id);
-    const signature = assertDefined(signatures.get(id), `Genesis without ${id}'s signature`);
+    const signature = assertDefined(signatures.get(id), `${id}'s signature is missing`);
     return encodeSignatureLine({ name, keyId: keyId(name, identityKey), signature });
   });
   return `${encodeGenesisStatement(statement)}\n${lines.join("")}`;
 }
 
-/** Whether a signature over a genesis statement is the voter's. Never throws on foreign bytes. */
+/** Whether a signature over a genesis statement is the voter's. Invalid bytes give false, never an error. */
 export function verifyGenesisSignature(
   statement: GenesisStatement,
   { identityKey }: GenesisVoter,
@@ -71,9 +71,9 @@ export function verifyGenesisSignature(
 }
 
 /**
- * Verifies a genesis certificate: its one form, a roster that can found a cluster, verifying shares
- * that make the group key, and all n signatures. Without `expected` it is only shown to be whole: that
- * these identity keys belong to anybody in particular is then for the reader to know.
+ * Verifies a genesis certificate: its exact form, a roster that can found a cluster, verifying shares that
+ * make the group key, and all n signatures. Without `expected` the result shows only that the certificate
+ * is consistent. The caller must then know by other means whose identity keys these are.
  *
  * @throws {CertificateError} `malformed`, `bad-roster`, `wrong-roster`, `bad-group`, or
  * `bad-signature` naming the voter.
@@ -87,13 +87,14 @@ export function verifyGenesis(note: string, expected?: GenesisRoster): Genesis {
   checkRoster(statement);
   const difference = expected === undefined ? null : describeRosterDifference(statement, expected);
   if (difference !== null) throw refused("wrong-roster", difference);
-  // Before the points, which take milliseconds each: nobody makes others compute on what few have signed.
+  // Before the points, which take milliseconds each: no node spends that on a statement without all
+  // signatures.
   checkSignatures(statement, signatures);
   checkGroup(statement);
   return { ...statement, note };
 }
 
-/** The group key is what the verifying shares make (RFC 9591 Appendix C.2). */
+/** The verifying shares must make the group key (RFC 9591 Appendix C.2). */
 function checkGroup(statement: GenesisStatement): void {
   catching(InputError, () => checkGroupPublicKeys(toGroupPublicKeys(statement)), (cause) => {
     throw refused("bad-group", cause.message, { cause });
@@ -109,10 +110,13 @@ function checkSignatures(statement: GenesisStatement, lines: string): void {
     throw refused("malformed", `${missing.id} has not signed it`, { voter: missing.id });
   }
   if (signatures.length !== voters.length) {
-    throw refused("malformed", `${signatures.length} signatures are not one of each voter`);
+    throw refused(
+      "malformed",
+      `${signatures.length} signatures are not one of each of ${voters.length} voters`,
+    );
   }
   voters.forEach((voter, at) => {
-    checkSignature(statement, voter, assertDefined(signatures[at], "A voter has no signature"));
+    checkSignature(statement, voter, assertDefined(signatures[at], "a voter has no signature"));
   });
 }
 
@@ -124,10 +128,10 @@ function checkSignature(
   const { id, identityKey } = voter;
   const name = voterKeyName(statement.cluster, id);
   if (line.name !== name) {
-    throw refused("malformed", `${line.name} signs where ${name} belongs`, { voter: id });
+    throw refused("malformed", `${line.name} signed in the place of ${name}`, { voter: id });
   }
   if (!equalBytes(line.keyId, keyId(name, identityKey))) {
-    throw refused("bad-signature", `${id} signs under another key`, { voter: id });
+    throw refused("bad-signature", `${id} signed with another key`, { voter: id });
   }
   if (!verifyGenesisSignature(statement, voter, line.signature)) {
     throw refused("bad-signature", `the signature is not ${id}'s`, { voter: id });
@@ -142,19 +146,19 @@ function refused(
   return new CertificateError(refusal, `Cannot accept genesis certificate: ${why}`, options);
 }
 
-/** The first line: which kind of statement this is. Nothing else is signed under it. */
+/** The first line, which names the kind of the statement. No other kind begins with it. */
 export const GENESIS_KIND = "floe/genesis/v1";
 
-/** One voter with the two keys that it is known by from now on. */
+/** One voter with its identity key and its verifying share. */
 export interface GenesisVoter extends RosterVoter, GroupVoter {}
 
-/** Everything that a genesis statement says. Its voters' identifiers count from 1 without gaps. */
+/** The fields of a genesis statement. Its voters' identifiers are 1, 2, 3 and so on, without gaps. */
 export interface GenesisStatement extends Group<GenesisVoter> {
-  /** SHA-256 over everything that was said publicly while the key was made: 32 bytes. */
+  /** SHA-256 over all public messages of the key generation: 32 bytes. */
   readonly transcriptHash: Uint8Array;
 }
 
-/** What the voters of a roster state about a group that they made. */
+/** The statement of a roster's voters about the group that they made. */
 export function toGenesisStatement(
   roster: GenesisRoster,
   group: GroupPublicKeys,
@@ -162,20 +166,20 @@ export function toGenesisStatement(
 ): GenesisStatement {
   const voters = roster.voters.map((voter, at) => {
     const verifyingShare = group.verifyingShares.get(at + 1);
-    assert(verifyingShare !== undefined, `The group has no share for ${voter.id}`);
+    assert(verifyingShare !== undefined, `the group has no share for ${voter.id}`);
     return { ...voter, identifier: at + 1, verifyingShare };
   });
   return { ...roster, voters, publicKey: group.groupPublicKey, transcriptHash };
 }
 
 /**
- * What a genesis would state of a key that a dealer made. Nobody has signed it; the first membership, which names
- * its hash, proves it. There was no transcript: its hash is all zeros.
+ * The genesis statement for a key that a dealer made. The voters have not signed it. The first membership
+ * contains its hash, and so proves it. There was no transcript, so the transcript's hash is all zeros.
  */
 export function toDealtStatement(roster: GenesisRoster, group: Group): GenesisStatement {
   const voters = roster.voters.map(({ id, identityKey }, at) => {
     const voter = group.voters[at];
-    assert(voter?.id === id, `The group has another voter than ${id}`);
+    assert(voter?.id === id, `the group has another voter than ${id}`);
     return { ...voter, identityKey };
   });
   const { publicKey, epoch } = group;
@@ -209,8 +213,8 @@ export function encodeGenesisStatement(statement: GenesisStatement): string {
 }
 
 /**
- * Reads a genesis statement strictly: only a text that {@linkcode encodeGenesisStatement} can write.
- * Whether what it says makes a cluster is not checked here.
+ * Reads a genesis statement strictly: only a text that {@linkcode encodeGenesisStatement} can write. Does
+ * not check whether the fields describe a valid cluster.
  *
  * @throws {CertificateError} `malformed` for anything else.
  */
@@ -218,7 +222,7 @@ export function parseGenesisStatement(text: string): GenesisStatement {
   const fields = STATEMENT_PATTERN.exec(text)?.groups;
   if (fields === undefined) throw malformed(`not the lines of ${GENESIS_KIND}`);
   const statement = readFields(fields);
-  // Catches leading zeros, and any other second way to write the same fields.
+  // Refuses leading zeros and every other second way to write the same fields.
   if (encodeGenesisStatement(statement) !== text) throw malformed("not in its one exact form");
   return statement;
 }
@@ -247,25 +251,25 @@ function readVoter(line: string, at: number): GenesisVoter {
 }
 
 function fieldOf(fields: Readonly<Record<string, string>>, name: string): string {
-  return assertDefined(fields[name], `The pattern has no ${name}`);
+  return assertDefined(fields[name], `the pattern has no ${name}`);
 }
 
 function malformed(why: string, cause?: unknown): CertificateError {
   return new CertificateError("malformed", `Cannot read genesis statement: ${why}`, { cause });
 }
 
-/** One voter, as its peers know it before it holds a share. */
+/** One voter, as its peers know it before it has a share. */
 export interface RosterVoter {
   /** The node. */
   readonly id: NodeId;
-  /** The Ed25519 public key by which the node signs as itself: 32 bytes. */
+  /** The node's own Ed25519 public key: 32 bytes. */
   readonly identityKey: Uint8Array;
 }
 
-/** What all voters must agree on for a key generation to be one. */
+/** What all voters must agree on before they generate a key together. */
 export type GenesisRoster = Roster<RosterVoter>;
 
-/** Fewest voters that can share a key. A cluster of one has a key of its own. */
+/** Fewest voters that can share a key. A cluster with one voter has an ordinary key. */
 const ROSTER_VOTERS_MIN = 2;
 
 /** The name of a voter's identity key in signed notes: `<cluster>/<id>`. */
@@ -274,10 +278,10 @@ export function voterKeyName(cluster: ClusterName, voter: NodeId): string {
 }
 
 /**
- * Checks that a roster can found a cluster: two voters or more, a threshold of more than half, no id
- * and no identity key twice, and every identity key one that a signature means something under.
+ * Checks that a roster can found a cluster: two voters or more, a threshold of more than half, no id and no
+ * identity key twice, and every identity key a valid point of prime order.
  *
- * @throws {CertificateError} `bad-roster`, naming the voter where one is at fault.
+ * @throws {CertificateError} `bad-roster`, naming the voter at fault if there is one.
  */
 export function checkRoster({ threshold, voters }: GenesisRoster): void {
   const count = voters.length;
@@ -294,8 +298,8 @@ export function checkRoster({ threshold, voters }: GenesisRoster): void {
 }
 
 /**
- * The first thing, in the roster's own order, in which a roster is not the expected one, in words; null
- * where they say the same.
+ * Describes the first difference between a roster and the expected one, in the order of the fields; null
+ * when they are the same.
  */
 export function describeRosterDifference(
   found: GenesisRoster,
@@ -310,7 +314,7 @@ export function describeRosterDifference(
     return `it has ${found.voters.length} voters, not ${expected.voters.length}`;
   }
   for (const [at, { id, identityKey }] of expected.voters.entries()) {
-    const voter = assertDefined(found.voters[at], "A roster is shorter than it was");
+    const voter = assertDefined(found.voters[at], "the roster is too short");
     if (voter.id !== id) return `voter ${at + 1} is ${voter.id}, not ${id}`;
     if (!equalBytes(voter.identityKey, identityKey)) return `${id} has another identity key in it`;
   }
@@ -319,13 +323,13 @@ export function describeRosterDifference(
 
 function checkIdentityKey({ id, identityKey }: RosterVoter): void {
   catching(InputError, () => checkEd25519Key(identityKey), (cause) => {
-    throw badRoster(`${id}'s identity key is none: ${cause.message}`, { voter: id, cause });
+    throw badRoster(`${id}'s identity key is invalid: ${cause.message}`, { voter: id, cause });
   });
 }
 
 function checkUnlike({ id, identityKey }: RosterVoter, others: readonly RosterVoter[]): void {
   for (const other of others) {
-    if (other.id === id) throw badRoster(`${id} is there twice`, { voter: id });
+    if (other.id === id) throw badRoster(`${id} appears twice`, { voter: id });
     if (equalBytes(other.identityKey, identityKey)) {
       throw badRoster(`${id} has the identity key of ${other.id}`, { voter: id });
     }

@@ -1,7 +1,7 @@
 /**
- * The pre-vote grant: one voter's signed word that it would let a candidate open a term. t grants of
- * one candidate for one term are the proof that the term may be (`lib/raft/term_proof.ts`), and the
- * evidence of who opened it.
+ * The pre-vote grant: a voter's signed statement that it would let a candidate open a term. t grants for
+ * one candidate and one term prove that the term may begin (`lib/raft/term_proof.ts`). They also show which
+ * candidate opened it.
  *
  * ```text
  * floe/prevote/v1
@@ -12,12 +12,12 @@
  * voter <node id>
  * ```
  *
- * Every line ends in a newline, numbers are decimal without leading zeros, and nothing else is there:
- * one set of fields has one text. The text itself never travels; who checks a grant builds it from
- * the fields that it expects.
+ * Every line ends in a newline, numbers are decimal without leading zeros, and there is nothing else: one
+ * set of fields has one text. The text itself is never sent. The node that checks a grant builds the text
+ * from the fields that it expects.
  *
- * A grant is signed with the voter's own identity key, not with its share. Who steals a channel key
- * can say what it likes in a voter's name, but grant nothing.
+ * A voter signs its grants with its identity key, not with its share. So an attacker who steals a channel
+ * key can send messages in the voter's name, but cannot make grants.
  *
  * @module
  */
@@ -31,40 +31,40 @@ import type { ClusterName, Epoch, NodeId, Term } from "../types.ts";
 import type { Roster } from "./certifier.ts";
 import type { RosterVoter } from "./genesis.ts";
 
-/** The first line: which kind of statement this is. Nothing else is signed under it. */
+/** The first line, which names the kind of the statement. No other kind begins with it. */
 const GRANT_KIND = "floe/prevote/v1";
 
-/** What a voter grants, apart from its own name, the cluster's and the epoch, which are known. */
+/** The fields of a grant that vary. The voter, the cluster and the epoch are known. */
 export interface Grant {
   /** The term that the candidate may open. */
   readonly term: Term;
-  /** Who may open it. */
+  /** The node that may open it. */
   readonly candidate: NodeId;
 }
 
-/** Signs one node's grants and checks those of all voters. Both are synchronous; the key stays inside. */
+/** Signs one node's grants, and checks the grants of all voters. Synchronous; the key stays inside. */
 export interface GrantKeys {
-  /** This node's signature over a grant: 64 bytes. Only a voter's is ever asked for. */
+  /** This node's signature over a grant: 64 bytes. The node must be a voter. */
   sign(grant: Grant): Uint8Array;
-  /** Whether the signature is this voter's over that grant. Never throws on foreign bytes. */
+  /** Whether the signature is this voter's over this grant. Invalid bytes give false, never an error. */
   verify(voter: NodeId, grant: Grant, signature: Uint8Array): boolean;
 }
 
-/** What makes grant keys. */
+/** The settings of grant keys. */
 export interface GrantKeysOptions extends Omit<Roster<RosterVoter>, "threshold"> {
   /** This node. */
   readonly self: NodeId;
-  /** Its Ed25519 identity key: SECRET, held for as long as the node runs, and never exported. */
+  /** Its Ed25519 identity key. SECRET: kept as long as the node runs, and never exported. */
   readonly signingKey: KeyObject;
 }
 
-/** Everything that a grant's text says. */
+/** All fields of a grant's text. */
 export interface GrantStatement extends Grant {
-  /** As every statement names it. */
+  /** The name in every statement. */
   readonly cluster: ClusterName;
-  /** The dealing of shares whose voters grant. */
+  /** The epoch whose voters grant. */
   readonly epoch: Epoch;
-  /** Who grants. */
+  /** The voter that grants. */
   readonly voter: NodeId;
 }
 
@@ -79,7 +79,7 @@ export function encodeGrantStatement(statement: GrantStatement): string {
     `voter ${voter}\n`;
 }
 
-/** Grant keys over the voters' identities. */
+/** Makes grant keys from the voters' identity keys. */
 export function createGrantKeys(options: GrantKeysOptions): GrantKeys {
   const { cluster, epoch, self, signingKey } = options;
   const publicKeys = new Map(options.voters.map(({ id, identityKey }) => {
@@ -89,7 +89,7 @@ export function createGrantKeys(options: GrantKeysOptions): GrantKeys {
     encodeUtf8(encodeGrantStatement({ cluster, epoch, ...grant, voter }));
   return {
     sign: (grant) => {
-      assert(publicKeys.has(self), `${self} is no voter`);
+      assert(publicKeys.has(self), `${self} is not a voter`);
       return new Uint8Array(sign(null, toMessage(self, grant), signingKey));
     },
     verify: (voter, grant, signature) => {

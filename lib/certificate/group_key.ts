@@ -20,23 +20,23 @@ import { encodePublicKeyInfo } from "../native_key.ts";
 import { type ClusterName, toClusterName } from "../types.ts";
 
 export const KEY_ID_BYTES = 4;
-/** Most characters that are looked at as a group key. */
+/** Most characters in the text of a group key. */
 export const GROUP_KEY_LENGTH_MAX = 1024;
 
-/** The key that checks a cluster's certificates, as it came from outside. */
+/** The key that verifies a cluster's certificates, as read from outside. */
 export interface GroupKey {
   /** The Ed25519 public key: 32 bytes, checked to be of prime order. */
   readonly publicKey: Uint8Array;
-  /** The cluster, where the text names it: only a verifier key does. */
+  /** The cluster that the text names; null for hex and PEM, which name none. */
   readonly cluster: ClusterName | null;
 }
 
-/** C2SP signed-note: the signature type of plain Ed25519. */
+/** C2SP signed-note: the signature type of ordinary Ed25519. */
 const ED25519_TYPE = Uint8Array.of(0x01);
 
 /**
- * The first four bytes of SHA-256(name || 0x0A || 0x01 || public key), by which a note says under
- * which key it is signed. C2SP signed-note, "Signatures".
+ * The first four bytes of SHA-256(name || 0x0A || 0x01 || public key). A note uses them to say which key
+ * signed it. C2SP signed-note, "Signatures".
  */
 export function keyId(name: string, publicKey: Uint8Array): Uint8Array<ArrayBuffer> {
   const hashed = createHash("sha256")
@@ -50,15 +50,15 @@ export function encodeVerifierKey(name: string, publicKey: Uint8Array): string {
   return `${name}+${id}+${encodeBase64(concatBytes(ED25519_TYPE, publicKey))}`;
 }
 
-/** SubjectPublicKeyInfo in PEM (RFC 7468 §13, RFC 8410 §4), as OpenSSL reads it; ends in a newline. */
+/** SubjectPublicKeyInfo in PEM (RFC 7468 §13, RFC 8410 §4), for OpenSSL. Ends in a newline. */
 export function encodePem(publicKey: Uint8Array): string {
   const base64 = encodeBase64(encodePublicKeyInfo("ed25519", publicKey));
   return `${PEM_BEGIN}\n${base64}\n${PEM_END}\n`;
 }
 
 /**
- * Reads a group key in any of its three forms: 64 hex digits, a verifier key, or PEM. White space
- * around it is ignored.
+ * Reads a group key in any of its three forms: 64 hex digits, a verifier key, or PEM. Ignores white space
+ * around it.
  *
  * @throws {InputError} for anything else, for a verifier key whose key id does not match, and for a
  * point that cannot be a group key.
@@ -102,7 +102,7 @@ function readPem(text: string): GroupKey {
 
 function readVerifierKey(text: string): GroupKey {
   const [name, id, ...rest] = text.split("+");
-  // Base64 has plus signs of its own.
+  // Base64 can contain plus signs.
   const bytes = decodeBase64(rest.join("+"));
   const cluster = toClusterName(name);
   if (bytes.length !== ED25519_TYPE.length + ELEMENT_BYTES || bytes[0] !== ED25519_TYPE[0]) {

@@ -1,8 +1,8 @@
 /**
- * Memberships: what the voters of a cluster state together about who belongs to it from now on. A
- * membership statement names every member with its keys, the threshold, and the hash of the statement
- * before it, the first that of the genesis. So a chain of them leads from the genesis to today's
- * members, and one group key, which never changes, verifies all of it offline.
+ * Memberships: what the voters of a cluster state together about which nodes belong to it. A membership
+ * statement contains every member with its keys, the threshold, and the hash of the statement before it.
+ * The first one contains the hash of the genesis. So a chain of statements leads from the genesis to the
+ * present members. One group key, which never changes, verifies the whole chain offline.
  *
  * ```text
  * floe/membership/v1
@@ -17,13 +17,14 @@
  * by 1
  * ```
  *
- * The last line says whose shares sign; the hash leaves it out. A statement that begins a new epoch has
- * two signatures: by the epoch before, which authorizes the change, and by the new one, which proves that
- * the new shares work. A statement within an epoch (a learner, an address, another identity key)
- * needs the first only, and may change neither the threshold nor any voter's share.
+ * The last line names the epoch whose shares sign. The hash does not cover this line. A statement that
+ * begins a new epoch has two signatures. The epoch before signs it, which authorizes the change. The new
+ * epoch signs it too, which proves that the new shares work. A statement within an epoch (a learner, an
+ * address, another identity key) needs only the first signature. It must not change the threshold or any
+ * voter's share.
  *
- * A voter without a verifying share (`-`) counts as a voter and holds no share in this epoch: it was
- * down when the shares were dealt.
+ * A voter without a verifying share (`-`) counts as a voter, but has no share in this epoch: it was down
+ * when the shares were dealt.
  *
  * @module
  */
@@ -37,34 +38,34 @@ import { CertificateError, type CertificateRefusal, type Group } from "./certifi
 import { keyId } from "./group_key.ts";
 import { encodeSignatureLine, parseSignatureLine, splitNote } from "./signed_note.ts";
 
-/** The first line: which kind of statement this is. Nothing else is signed under it. */
+/** The first line, which names the kind of the statement. No other kind begins with it. */
 export const MEMBERSHIP_KIND = "floe/membership/v1";
-/** Most characters in a membership's note: more than twice what 101 members of long names take. */
+/** Most characters in a membership's note: more than twice the length for 101 members with long names. */
 export const MEMBERSHIP_LENGTH_MAX = 262_144;
 /** Most characters in a member's address. */
 export const MEMBER_ADDRESS_LENGTH_MAX = 262;
 
-/** One member, as everybody knows it. */
+/** One member of the cluster. All fields are public. */
 export interface Member {
   /** The node. */
   readonly id: NodeId;
   /** Whether it votes, or only replicates. */
   readonly role: "voter" | "learner";
-  /** Its FROST identifier, for as long as it is a member; never another node's, before or after. */
+  /** Its FROST identifier as long as it is a member. No other node ever has the same identifier. */
   readonly identifier: number;
-  /** The Ed25519 public key by which the node signs as itself: 32 bytes. */
+  /** The node's own Ed25519 public key: 32 bytes. */
   readonly identityKey: Uint8Array;
   /** The X25519 public key of its channels: 32 bytes. */
   readonly channelKey: Uint8Array;
-  /** Where its peers reach it: printable ASCII without spaces. */
+  /** The address for its peers: printable ASCII without spaces. */
   readonly peerAddress: string;
-  /** Where clients reach it; null where that is not said. */
+  /** The address for clients; null when the statement has none. */
   readonly apiAddress: string | null;
-  /** The public side of its share: 32 bytes; null for a learner, and a voter that holds none. */
+  /** The public side of its share, 32 bytes; null for a learner, and for a voter without a share. */
   readonly verifyingShare: Uint8Array | null;
 }
 
-/** Everything that a membership statement says. */
+/** The fields of a membership statement. */
 export interface MembershipStatement extends Omit<Group, "voters"> {
   /** The position in the chain, from 1; the genesis is 0. */
   readonly sequence: number;
@@ -90,19 +91,19 @@ const STATEMENT_PATTERN = new RegExp(
     "by (?<by>[0-9]{1,15})\n$",
 );
 
-/** Writes what the shares of an epoch sign: ASCII text, eight lines and one for each member. */
+/** Writes the text that the shares of an epoch sign: ASCII, eight lines and one for each member. */
 export function encodeMembershipStatement(statement: MembershipStatement, by: Epoch): string {
   return `${encodeBody(statement)}by ${by}\n`;
 }
 
-/** SHA-256 of a statement without its last line, by which the next one names it: 32 bytes. */
+/** SHA-256 of a statement without its last line, 32 bytes. The next statement contains it. */
 export function hashMembership(statement: MembershipStatement): Uint8Array<ArrayBuffer> {
   return new Uint8Array(createHash("sha256").update(encodeBody(statement)).digest());
 }
 
 /**
- * Reads a statement strictly: only a text that {@linkcode encodeMembershipStatement} can write. Whether
- * what it says makes a cluster is not checked here.
+ * Reads a statement strictly: only a text that {@linkcode encodeMembershipStatement} can write. Does not
+ * check whether the fields describe a valid cluster.
  *
  * @throws {CertificateError} `malformed` for anything else.
  */
@@ -115,14 +116,14 @@ export function parseMembershipStatement(
   const fields = STATEMENT_PATTERN.exec(text)?.groups;
   if (fields === undefined) throw malformed(`not the lines of ${MEMBERSHIP_KIND}`);
   const read = readFields(fields);
-  // Catches leading zeros, and any other second way to write the same fields.
+  // Refuses leading zeros and every other second way to write the same fields.
   if (encodeMembershipStatement(read.statement, read.by) !== text) {
     throw malformed("not in its one exact form");
   }
   return read;
 }
 
-/** A statement with the signature of one epoch's shares over it, as a C2SP signed note. */
+/** A statement with the signature of one epoch's shares, as a C2SP signed note. */
 export function encodeMembershipNote(
   statement: MembershipStatement,
   { by, signature }: { readonly by: Epoch; readonly signature: Uint8Array },
@@ -133,8 +134,8 @@ export function encodeMembershipNote(
 }
 
 /**
- * Reads one note and verifies its signature under the group key that the caller knows already. Whether
- * it follows from what is known is for {@linkcode verifyMembership}.
+ * Reads one note and verifies its signature with the group key, which the caller already knows.
+ * {@linkcode verifyMembership} checks whether it follows the statement before.
  *
  * @throws {CertificateError} `malformed`, `wrong-cluster` or `bad-signature`.
  */
@@ -153,7 +154,7 @@ export function verifyMembershipNote(
   }
   const isUnderKey = equalBytes(line.keyId, keyId(cluster, publicKey)) &&
     equalBytes(read.statement.publicKey, publicKey);
-  if (!isUnderKey) throw refused("bad-signature", "it is of another group key");
+  if (!isUnderKey) throw refused("bad-signature", "it is signed with another group key");
   if (!verifySignature(publicKey, encodeUtf8(text), line.signature)) {
     throw refused("bad-signature", "the signature is not the group key's");
   }

@@ -1,6 +1,6 @@
 /**
- * The chain of memberships, from the genesis on: which statement may follow which, and who has to have
- * signed it.
+ * The chain of memberships, from the genesis on: which statement may follow which, and which epochs must
+ * have signed it.
  *
  * @module
  */
@@ -26,12 +26,12 @@ import {
   verifyMembershipNote,
 } from "./membership.ts";
 
-/** What is known of a member. After the genesis alone, channel keys and addresses are not. */
+/** What a chain says about a member. The genesis has no channel keys and no addresses. */
 export type KnownMember =
   & Pick<Member, "id" | "role" | "identifier" | "identityKey" | "verifyingShare">
   & Partial<Pick<Member, "channelKey" | "peerAddress" | "apiAddress">>;
 
-/** Where a chain stands. The same for everybody who followed the same chain. */
+/** The membership after the last statement of a chain. The same chain gives the same membership. */
 export interface Membership extends Omit<Group, "voters"> {
   /** How many statements followed the genesis. */
   readonly sequence: number;
@@ -39,13 +39,13 @@ export interface Membership extends Omit<Group, "voters"> {
   readonly hash: Uint8Array;
   /** Every member, by rising identifier. */
   readonly members: readonly KnownMember[];
-  /** The highest identifier that was ever given out. */
+  /** The highest identifier that a member ever had. */
   readonly identifierMax: number;
-  /** Nodes that were members once; none of these ids comes back. */
+  /** Nodes that are no longer members. Their ids are never used again. */
   readonly formerIds: ReadonlySet<NodeId>;
 }
 
-/** A membership statement as it travels: one signed note by each epoch that must sign. */
+/** A membership statement as it is sent: one signed note of each epoch that must sign. */
 export interface MembershipCertificate {
   /** Signed by the shares of the epoch before. */
   readonly byOld: string;
@@ -56,7 +56,7 @@ export interface MembershipCertificate {
 /** A statement before its shares are known. */
 export type PlannedMembership = Omit<MembershipStatement, "publicKey">;
 
-/** Where the chain begins. The genesis is the caller's to verify. */
+/** The membership at the beginning of the chain. The caller has verified the genesis. */
 export function toFirstMembership(genesis: GenesisStatement): Membership {
   const { cluster, epoch, threshold, publicKey, voters } = genesis;
   const text = encodeUtf8(encodeGenesisStatement(genesis));
@@ -83,11 +83,11 @@ export function toGroup(
 }
 
 /**
- * Verifies a certificate as the next in the chain, and moves on to it.
+ * Verifies a certificate as the next in the chain. Returns the membership after it.
  *
  * @throws {CertificateError} as {@linkcode verifyMembershipNote}, {@linkcode checkPlannedMembership} and
- * {@linkcode followMembership}; `wrong-epoch` when a note is by another epoch than it must be, and
- * `wrong-chain` when the two notes differ or one too many or too few is there.
+ * {@linkcode followMembership}; `wrong-epoch` when the wrong epoch signed a note; `wrong-chain` when the two
+ * notes differ, or when there is one note too many or too few.
  */
 export function verifyMembership(
   before: Membership,
@@ -102,7 +102,7 @@ export function verifyMembership(
     if (byNew !== null) throw refused("wrong-chain", "a statement within an epoch has one note");
     return after;
   }
-  if (byNew === null) throw refused("wrong-chain", `nothing by epoch ${after.epoch} is there`);
+  if (byNew === null) throw refused("wrong-chain", `the note by epoch ${after.epoch} is missing`);
   checkProof(after, byNew);
   return after;
 }
@@ -120,8 +120,8 @@ export function verifyMembershipChain(
 }
 
 /**
- * Begins in the middle of a chain, where what came before is not at hand: that the shares of the epoch
- * before signed it under a key that the caller trusts is then all that authorizes it.
+ * Begins in the middle of a chain, when the statements before are not available. The only authorization is
+ * then the signature of the epoch before, with a group key that the caller trusts.
  *
  * @throws {CertificateError} as {@linkcode verifyMembershipNote}; `wrong-epoch` and `wrong-chain` as
  * {@linkcode verifyMembership}.
@@ -144,19 +144,19 @@ export function beginMembershipChain(
   throw refused("wrong-epoch", `it is by epoch ${by}, not ${expected}`);
 }
 
-/** The note by the new epoch must say what the one by the old says. */
+/** The notes of the old and of the new epoch must have the same statement. */
 function checkProof(after: Membership, note: string): void {
   const { statement, by } = verifyMembershipNote(note, after);
   if (by !== after.epoch) throw refused("wrong-epoch", `it is by epoch ${by}, not ${after.epoch}`);
   if (equalBytes(hashMembership(statement), after.hash)) return;
-  throw refused("wrong-chain", "the two notes state different things");
+  throw refused("wrong-chain", "the two notes have different statements");
 }
 
 /**
- * Where the chain stands after an unsigned statement, if the statement may follow.
+ * Checks whether an unsigned statement may follow, and returns the membership after it.
  *
- * @throws {CertificateError} as {@linkcode checkPlannedMembership}; `wrong-cluster` for another group
- * key; `bad-group` when the shares make no group with this key, or change within an epoch.
+ * @throws {CertificateError} as {@linkcode checkPlannedMembership}; `wrong-cluster` for another group key;
+ * `bad-group` when the verifying shares do not make the group key, or change within an epoch.
  */
 export function followMembership(before: Membership, statement: MembershipStatement): Membership {
   checkPlannedMembership(before, statement);
@@ -182,10 +182,10 @@ export function followMembership(before: Membership, statement: MembershipStatem
 }
 
 /**
- * Checks all of a statement that is known before its shares are.
+ * Checks a statement before its shares are known.
  *
  * @throws {CertificateError} `wrong-cluster`, `wrong-chain`, `wrong-epoch`, or `bad-roster`, naming the
- * member where one is at fault.
+ * member at fault if there is one.
  */
 export function checkPlannedMembership(before: Membership, planned: PlannedMembership): void {
   if (planned.cluster !== before.cluster) {
@@ -212,10 +212,10 @@ function checkEpoch(before: Membership, { epoch, threshold, members }: PlannedMe
   if (epoch !== before.epoch) return;
   const isSame = threshold === before.threshold &&
     votersOf(members).join() === votersOf(before.members).join();
-  if (!isSame) throw refused("wrong-epoch", "voters and threshold change with the epoch only");
+  if (!isSame) throw refused("wrong-epoch", "voters and threshold change only with the epoch");
 }
 
-/** A member that stays keeps its identifier; a new one gets one that nobody ever had. */
+/** A member that stays keeps its identifier. A new member gets one that no node ever had. */
 function checkMember(before: Membership, member: Member): void {
   const { id: voter, identifier, peerAddress, apiAddress } = member;
   const known = before.members.find(({ id }) => id === voter);
@@ -232,14 +232,14 @@ function checkMember(before: Membership, member: Member): void {
     ) {
       continue;
     }
-    throw badMember(voter, "has an address that cannot be written");
+    throw badMember(voter, "has an address that is not printable ASCII, or is too long");
   }
 }
 
 function checkUnlike(member: Member, others: readonly Member[]): void {
   const { id: voter, identifier, identityKey, channelKey } = member;
   for (const other of others) {
-    if (other.id === voter) throw badMember(voter, "is there twice");
+    if (other.id === voter) throw badMember(voter, "appears twice");
     if (other.identifier >= identifier) throw badMember(voter, "is out of order");
     if (equalBytes(other.identityKey, identityKey)) {
       throw badMember(voter, `has the identity key of ${other.id}`);
@@ -260,7 +260,7 @@ function checkSameShares(before: readonly KnownMember[], after: readonly Member[
   }
 }
 
-/** The holders' shares must lie on one polynomial whose value at 0 is the group key. */
+/** The verifying shares must lie on one polynomial with the group key as its value at 0. */
 function checkNewShares(statement: MembershipStatement): void {
   const { threshold, members } = statement;
   const voters = holdersOf(members);

@@ -1,81 +1,68 @@
 /**
- * Signs membership statements with the shares of one epoch: the two rounds of FROST, as for an election,
- * over a text that the voter has built itself, from its own log. That a voter signs the same text
- * more than once does no harm; what must not happen is that it signs two of one place in the chain, and
- * that is for the log to rule (`lib/reshare`).
+ * Signs membership statements with the shares of one epoch: the two rounds of FROST, as for an election, over
+ * a text that each voter builds from its own log. A voter may sign the same text more than once. It must not
+ * sign two different texts for one place in the chain, and the log makes sure of that (`lib/reshare`).
  *
  * @module
  */
 
-import { assert } from "../assert.ts";
 import { encodeUtf8 } from "../bytes.ts";
 import type { Epoch, NodeId, Term } from "../types.ts";
-import {
-  CertificateError,
-  type GroupVoter,
-  type Roster,
-  type SignerCommitment,
-} from "./certifier.ts";
+import type { Roster, SignerCommitment } from "./certifier.ts";
 import { type CertifierOptions, createFrostScheme } from "./frost_certifier.ts";
-import { NoncePool } from "./nonce_pool.ts";
+import type { SigningScheme } from "./signing_scheme.ts";
 import {
-  blaming,
-  identifierOf,
-  sharesByIdentifier,
-  toSchemeSession,
-  voterOf,
-} from "./scheme_certifier.ts";
-import type { SchemeSession, SigningScheme } from "./signing_scheme.ts";
+  type CombinedShares,
+  type SessionRequest,
+  type SignerRoster,
+  SigningSessions,
+} from "./signing_sessions.ts";
 
 /**
- * Most sessions of one leader in one term. There is one text to sign, so the limit is for the memory alone; a
+ * Most sessions of one leader in one term. There is only one text to sign, so the limit only bounds memory. A
  * leader that tries for long on a bad network needs many.
  */
 const SESSIONS_PER_TERM_MAX = 1024;
 
-/** The leader of a term, who brings the signers together. */
+/** The leader of a term, which asks the signers. */
 export interface SigningLeader {
-  /** In which it leads: its sessions end with it. */
+  /** The term in which it leads. Its sessions end with the term. */
   readonly term: Term;
-  /** Itself. It need not be one of the signers. */
+  /** The leader's id. It need not be one of the signers. */
   readonly leader: NodeId;
 }
 
-/** What to sign, and with whom. */
+/** The text to sign, and the signers' commitments. */
 export interface MembershipRequest extends SigningLeader {
-  /** The exact text. A signer takes it from its own log, never from the request of another. */
+  /** The exact text. A signer takes it from its own log, never from another node's request. */
   readonly text: string;
   /** One entry for each signer, by rising identifier, at least t of them. */
   readonly commitments: readonly SignerCommitment[];
 }
 
-/** What came of combining shares. */
-export type MembershipSignature =
-  /** The signature, verified: 64 bytes. */
-  | { readonly kind: "signature"; readonly signature: Uint8Array }
-  /** There is none: the shares of these are wrong. */
-  | { readonly kind: "cheaters"; readonly voters: readonly NodeId[] };
+/** The result of combining shares: the group's signature, or the voters whose shares are wrong. */
+export type MembershipSignature = CombinedShares;
 
 /** One node's part in signing membership statements with the shares of one epoch. */
 export interface MembershipSigner extends Omit<Roster, "cluster"> {
-  /** Whether this node holds a share of the epoch. */
+  /** Whether this node has a share of the epoch. */
   readonly canSign: boolean;
-  /** Round one: the commitment to a nonce that waits for this leader's next session. */
+  /** Round one: the commitment to a nonce for this leader's next session. */
   commit(leader: SigningLeader): Uint8Array;
-  /** Checks another signer's commitment. @throws {CertificateError} naming the refusal. */
+  /** Checks another signer's commitment. @throws {CertificateError} `foreign-signer` or `bad-commitment`. */
   checkCommitment(voter: NodeId, commitment: Uint8Array): void;
   /**
-   * Round two: takes the nonce out of the pool for good and returns the share. An exact repeat of a
-   * request yields the same share.
+   * Round two: takes the nonce out of the pool for ever, and returns the share. An exact repeat of a request
+   * returns the same share.
    *
    * @throws {CertificateError} as {@linkcode Certifier.takeNonce}.
    */
   sign(request: MembershipRequest): Uint8Array;
-  /** Combines one share of every signer. */
+  /** Combines one share of each signer. */
   combine(request: MembershipRequest, shares: ReadonlyMap<NodeId, Uint8Array>): MembershipSignature;
   /** Erases every nonce and every cached share of a term below `term`. */
   forgetBelow(term: Term): void;
-  /** Erases every nonce, every cached share and the node's own. */
+  /** Erases every nonce, every cached share, and this node's own share. */
   erase(): void;
 }
 
@@ -92,70 +79,51 @@ class SchemeMembershipSigner<Nonces> implements MembershipSigner {
   readonly epoch: Epoch;
   readonly threshold: number;
   readonly voters: readonly NodeId[];
-  readonly #roster: Roster<GroupVoter>;
-  readonly #self: NodeId;
   readonly #scheme: SigningScheme<Nonces>;
-  readonly #pool: NoncePool<Nonces>;
+  readonly #sessions: SigningSessions<Nonces>;
 
-  constructor(roster: Roster<GroupVoter>, self: NodeId, scheme: SigningScheme<Nonces>) {
+  constructor(roster: SignerRoster, self: NodeId, scheme: SigningScheme<Nonces>) {
     this.epoch = roster.epoch;
     this.threshold = roster.threshold;
     this.voters = roster.voters.map(({ id }) => id);
-    this.#roster = roster;
-    this.#self = self;
     this.#scheme = scheme;
-    this.#pool = new NoncePool(scheme, { takenPerCandidateMax: SESSIONS_PER_TERM_MAX });
+    const takenPerCandidateMax = SESSIONS_PER_TERM_MAX;
+    this.#sessions = new SigningSessions({ roster, self, scheme, takenPerCandidateMax });
   }
 
   get canSign(): boolean {
     return this.#scheme.canSign;
   }
 
-  commit({ term, leader }: SigningLeader): Uint8Array {
-    assert(this.canSign, "Only who holds a share commits to a nonce");
-    return this.#pool.commit({ term, candidate: leader });
+  commit({ term, leader: candidate }: SigningLeader): Uint8Array {
+    return this.#sessions.commit({ term, candidate });
   }
 
   checkCommitment(voter: NodeId, commitment: Uint8Array): void {
-    const identifier = identifierOf(this.#roster, voter);
-    blaming(voter, () => this.#scheme.checkCommitment(identifier, commitment));
+    this.#sessions.checkCommitment(voter, commitment);
   }
 
   sign(request: MembershipRequest): Uint8Array {
-    const session = this.#open(request);
-    const own = session.signers.find(({ voter }) => voter === this.#self);
-    if (own === undefined) {
-      throw new CertificateError("not-a-signer", `Cannot sign: ${this.#self} is not in the list`);
-    }
     const { term, leader: candidate } = request;
-    return this.#pool.redeem(this.#pool.take({ term, candidate }, own.commitment, session));
+    return this.#sessions.sign(this.#sessions.take({ term, candidate }, toSession(request)));
   }
 
   combine(
     request: MembershipRequest,
     shares: ReadonlyMap<NodeId, Uint8Array>,
   ): MembershipSignature {
-    const session = this.#open(request);
-    const result = this.#scheme.aggregate(session, sharesByIdentifier(session, shares));
-    if (result.kind === "signature") return result;
-    return { kind: "cheaters", voters: result.identifiers.map((at) => voterOf(session, at)) };
+    return this.#sessions.combine(toSession(request), shares);
   }
 
   forgetBelow(term: Term): void {
-    this.#pool.forgetBelow(term);
+    this.#sessions.forgetBelow(term);
   }
 
   erase(): void {
-    this.#pool.erase();
-    this.#scheme.eraseShare();
+    this.#sessions.erase();
   }
+}
 
-  #open({ text, commitments }: MembershipRequest): SchemeSession {
-    const message = encodeUtf8(text);
-    return toSchemeSession(
-      this.#roster,
-      { message, commitments },
-      (identifier, commitment) => this.#scheme.checkCommitment(identifier, commitment),
-    );
-  }
+function toSession({ text, commitments }: MembershipRequest): SessionRequest {
+  return { message: encodeUtf8(text), commitments };
 }

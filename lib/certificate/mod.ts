@@ -1,22 +1,21 @@
 /**
- * Election certificates: what a cluster's voters state together about who leads, and the proof that
- * they did.
+ * Certificates: what the voters of a cluster state together, and the proof that they stated it. An election
+ * certificate states which node leads a term.
  *
- * A certificate is a {@linkcode Statement}, text that a person can read, under one ordinary Ed25519
- * signature, as a signed note. {@linkcode verifyCertificate} checks one offline, with the group key
- * and nothing else.
+ * A certificate is a {@linkcode Statement}, which is text that a person can read, with one ordinary Ed25519
+ * signature, as a signed note. {@linkcode verifyCertificate} checks it offline. It needs only the group key.
  *
- * Making one takes t voters and two rounds. Each voter has a {@linkcode Certifier}. The rules that
- * protect a voter live in one place whatever the cryptography: `scheme_certifier.ts` says which
- * requests may be signed at all, `nonce_pool.ts` that no nonce serves two of them, and
- * `scheme_certifier.ts` joins the two. Under them a signing scheme does the arithmetic: FROST for two
- * voters or more, a plain key for one, hashes for simulations.
+ * To make a certificate takes t voters and two rounds. Each voter has a {@linkcode Certifier}. The rules
+ * that protect a voter are the same for every kind of cryptography: `signing_sessions.ts` checks who signs,
+ * `scheme_certifier.ts` and `membership_signer.ts` check what is signed, and `nonce_pool.ts` makes sure that
+ * no nonce is used for two requests. Below them a signing scheme does the arithmetic: FROST for two voters
+ * or more, an ordinary key for one voter, hashes for simulations.
  *
- * Before the first election there must be a key. Where no dealer made it, the voters' own account of how
- * they did is the genesis certificate: {@linkcode verifyGenesis}. Who belongs to the cluster later is stated by
- * membership certificates, each naming the one before: {@linkcode verifyMembershipChain}.
+ * Before the first election there must be a key. If the voters made it without a dealer, the genesis
+ * certificate is their statement about it: {@linkcode verifyGenesis}. Later, membership certificates state
+ * which nodes belong to the cluster. Each one names the one before: {@linkcode verifyMembershipChain}.
  *
- * @example Check offline who leads
+ * @example Check offline which node leads
  * ```ts
  * const key = parseGroupKey("floe-test+64322cac+AYHv+nFR9CRp970/XSNFLj+K41XPlEdiYfuJlnCIyKAQ");
  * const note = `floe/election/v1
@@ -137,7 +136,7 @@ export {
 export { encodeSignedNote, parseSignedNote, type SignedNote } from "./signed_note.ts";
 
 /**
- * The certifier of one voter: FROST, or, where it is the only voter, a plain Ed25519 key.
+ * The certifier of one voter: FROST, or an ordinary Ed25519 key when it is the only voter.
  *
  * @throws {CertificateError} `not-a-signer` when `self` is no voter of the group.
  * @throws {InputError} when the share does not match the group.

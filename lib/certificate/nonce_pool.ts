@@ -1,9 +1,9 @@
 /**
- * The life of a voter's nonces, from the commitment to the share. This file keeps a nonce
- * from being used twice: two different signatures with one nonce give the secret share away.
+ * The life of a voter's nonces, from the commitment to the share. This file makes sure that no nonce is
+ * used twice: two different signatures with one nonce reveal the secret share.
  *
- * A nonce is issued for one election, a candidate and a term; taken, for good, for one request; used
- * for one share, and erased. The share stays for an exact repeat of the request.
+ * A nonce is issued for one election, which is a candidate and a term. It is taken for ever, for one
+ * request. It is used for one share, and erased. The share is kept for an exact repeat of the request.
  *
  * @module
  */
@@ -14,21 +14,21 @@ import { CertificateError, type NonceTicket } from "./certifier.ts";
 import type { SchemeSession, SigningScheme } from "./signing_scheme.ts";
 
 /**
- * Most unused commitments for one candidate. A candidate needs two: its current term's next signing
- * session, and the PreVote for the term after. The oldest is erased when there would be more.
+ * Most unused commitments for one candidate. A candidate needs two: one for the next signing session of its
+ * current term, one for the PreVote of the next term. Beyond the limit, the oldest is erased.
  */
 export const ISSUED_PER_CANDIDATE_MAX = 4;
 
 /**
- * How many nonces wait, drawn in an idle moment, for elections that nobody has asked for yet (RFC 9591
- * §5.1 lets a signer prepare them). One election takes two: a PreVote's and a retry's.
+ * How many nonces are drawn in advance, in idle moments, for later elections (RFC 9591 §5.1 lets a signer
+ * prepare them). One election takes two: one for the PreVote, one for a retry.
  */
 export const SPARE_NONCES = 4;
 
 /**
- * Most signing sessions that an honest candidate asks one voter to sign in. Of n voters, n - t may
- * cost it a session each by cheating or silence before the last succeeds, and each of the n - 1
- * others one more by declining once, as a voter that restarted does: n - t + 1 + n - 1.
+ * Most signing sessions for which an honest candidate asks one voter. Of n voters, n - t can each spoil one
+ * session by cheating or silence before the last one succeeds. Each of the other n - 1 voters can spoil one
+ * more by declining once, after a restart. The sum is n - t + 1 + n - 1.
  */
 export function signingSessionsMax(
   { voters, threshold }: { readonly voters: number; readonly threshold: number },
@@ -36,8 +36,8 @@ export function signingSessionsMax(
   return 2 * voters - threshold;
 }
 
-/** An election that nonces are issued for. */
-interface Election {
+/** An election, for which nonces are issued. */
+export interface Election {
   readonly term: Term;
   readonly candidate: NodeId;
 }
@@ -52,7 +52,7 @@ interface Issued<Nonces> {
   readonly commitment: Uint8Array;
 }
 
-/** A nonce that belongs to one request for ever: first unused, then a share, or else erased. */
+/** A nonce that belongs to one request for ever. It is unused first, then a share or erased. */
 interface Taken<Nonces> {
   readonly term: Term;
   readonly digest: string;
@@ -63,17 +63,17 @@ interface Taken<Nonces> {
     | { readonly kind: "erased" };
 }
 
-/** What one candidate was given, oldest first. */
+/** The nonces of one candidate, oldest first. */
 interface CandidateNonces<Nonces> {
   issued: Issued<Nonces>[];
   taken: Taken<Nonces>[];
 }
 
 /**
- * A voter's nonces, in memory only. Bounded for each candidate, so that no candidate can push out
- * what belongs to another; the caller admits voters of the epoch as candidates only, and forgets
- * ended terms. What was taken is never pushed out at all: it is what tells an exact repeat from
- * anything else, so a candidate that wants more than may be remembered is refused.
+ * A voter's nonces, in memory only. Each candidate has its own limits, so no candidate can push out the
+ * nonces of another. The caller allows only voters of the epoch as candidates, and forgets ended terms.
+ * Taken nonces are never pushed out, because the pool needs them to recognise an exact repeat. So a
+ * candidate that wants more than the limit is refused.
  */
 export class NoncePool<Nonces> {
   readonly #scheme: SigningScheme<Nonces>;
@@ -83,8 +83,8 @@ export class NoncePool<Nonces> {
   readonly #tickets = new WeakMap<NonceTicket, Taken<Nonces>>();
 
   /**
-   * `scheme` makes, uses and erases the nonces; each candidate is given at most
-   * `takenPerCandidateMax` of them, {@linkcode signingSessionsMax} for an honest one.
+   * `scheme` makes, uses and erases the nonces. Each candidate gets at most `takenPerCandidateMax` nonces;
+   * an honest candidate needs at most {@linkcode signingSessionsMax}.
    */
   constructor(
     scheme: SigningScheme<Nonces>,
@@ -94,12 +94,12 @@ export class NoncePool<Nonces> {
     this.#takenPerCandidateMax = options.takenPerCandidateMax;
   }
 
-  /** Draws one nonce ahead, unless enough are waiting. */
+  /** Draws one nonce in advance, unless there are enough. */
   prepare(): void {
     if (this.#spares.length < SPARE_NONCES) this.#spares.push(this.#scheme.commit());
   }
 
-  /** The commitment to the election's unused nonce; to a fresh one where there is none. */
+  /** The commitment to the election's unused nonce, or to a fresh nonce if there is none. */
   commit(election: Election): Uint8Array {
     const own = this.#of(election.candidate);
     const unused = own.issued.find(({ term }) => term === election.term);
@@ -114,12 +114,12 @@ export class NoncePool<Nonces> {
   }
 
   /**
-   * Takes the nonce behind `commitment` out of the pool, for `session` and no other. For an exact
-   * repeat of an earlier session, a ticket for the same share.
+   * Takes the nonce of `commitment` out of the pool, only for `session`. For an exact repeat of an earlier
+   * session it returns a ticket for the same share.
    *
-   * @throws {CertificateError} `nonce-reused` when it was taken for another session;
-   * `unknown-nonce` when it was not issued for this election, or is forgotten; `too-many-sessions`
-   * when the candidate already has its full number.
+   * @throws {CertificateError} `nonce-reused` when it was taken for another session; `unknown-nonce` when it
+   * was not issued for this election, or was forgotten; `too-many-sessions` when the candidate already has
+   * its full number.
    */
   take(election: Election, commitment: Uint8Array, session: SchemeSession): NonceTicket {
     const own = this.#of(election.candidate);
@@ -137,19 +137,18 @@ export class NoncePool<Nonces> {
   }
 
   /**
-   * The share for a ticket: made once, and the same ever after.
+   * The share for a ticket. It is made once. Later calls return the same share.
    *
-   * @throws {CertificateError} `unknown-nonce` when the ticket is not this pool's or its nonce was
-   * erased meanwhile.
+   * @throws {CertificateError} `unknown-nonce` when the ticket is of another pool, or its nonce was erased.
    */
   redeem(ticket: NonceTicket): Uint8Array {
     const taken = this.#tickets.get(ticket);
     if (taken === undefined || taken.state.kind === "erased") {
-      throw new CertificateError("unknown-nonce", "Cannot sign: the ticket's nonce is not here");
+      throw new CertificateError("unknown-nonce", "Cannot sign: the ticket's nonce was erased");
     }
     if (taken.state.kind === "unused") {
       const { session, nonces } = taken.state;
-      // Before anything can fail: whatever comes of it, this nonce is not used again.
+      // First, so that the nonce is never used again even when the signing fails.
       taken.state = { kind: "erased" };
       taken.state = { kind: "signed", share: this.#scheme.sign(session, nonces) };
     }
@@ -205,7 +204,7 @@ export class NoncePool<Nonces> {
     if (taken.length < this.#takenPerCandidateMax) return;
     throw new CertificateError(
       "too-many-sessions",
-      `Cannot sign: ${taken.length} sessions of ${candidate} in term ${term} are as many as ` +
+      `Cannot sign: ${candidate} has had ${taken.length} sessions in term ${term}, as many as ` +
         `an honest candidate can need`,
       { voter: candidate },
     );
@@ -218,7 +217,7 @@ export class NoncePool<Nonces> {
   }
 }
 
-/** Finds the earlier take that a request repeats exactly. */
+/** Finds the taken nonce of an earlier request that this one repeats exactly. */
 function findRepeat<Nonces>(
   taken: readonly Taken<Nonces>[],
   wanted: Election & { readonly commitment: Uint8Array; readonly session: SchemeSession },

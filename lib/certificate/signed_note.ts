@@ -1,5 +1,5 @@
 /**
- * The signed note: how a signed text travels and is stored (C2SP signed-note).
+ * The signed note: the form in which a signed text is sent and stored (C2SP signed-note).
  *
  * ```text
  * <text, ending in a newline>
@@ -7,10 +7,9 @@
  * — <key name> <base64(key id || signature)>
  * ```
  *
- * Where Floe differs: C2SP allows several signatures under one text and leaves unknown ones to be
- * skipped. An election certificate carries exactly one, and a genesis certificate (`genesis.ts`) one
- * of each voter, so that one certificate has one form; every such note is a C2SP note, and Go's
- * `sumdb/note` opens it.
+ * Where Floe differs: C2SP allows several signatures under one text, and readers skip unknown ones. An
+ * election certificate has exactly one signature, and a genesis certificate (`genesis.ts`) has one of each
+ * voter. So a certificate has only one form. Every such note is a C2SP note, and Go's `sumdb/note` opens it.
  *
  * @module
  */
@@ -26,9 +25,9 @@ import { KEY_ID_BYTES } from "./group_key.ts";
 export interface SignedNote {
   /** What is signed; ends in a newline. */
   readonly text: string;
-  /** Who signed: the name of the key, which for Floe is the cluster's. */
+  /** The name of the key that signed. In Floe it is the cluster's name. */
   readonly name: ClusterName;
-  /** The hash that tells this key from others of the same name: 4 bytes. */
+  /** The hash that distinguishes this key from others with the same name: 4 bytes. */
   readonly keyId: Uint8Array;
   /** An Ed25519 signature over the UTF-8 bytes of `text`: 64 bytes. */
   readonly signature: Uint8Array;
@@ -36,9 +35,9 @@ export interface SignedNote {
 
 /** One signature under a text. */
 export interface NoteSignature {
-  /** Who signed: the name of the key, without white space and plus signs. */
+  /** The name of the key that signed, without white space and plus signs. */
   readonly name: string;
-  /** The hash that tells this key from others of the same name: 4 bytes. */
+  /** The hash that distinguishes this key from others with the same name: 4 bytes. */
   readonly keyId: Uint8Array;
   /** An Ed25519 signature: 64 bytes. */
   readonly signature: Uint8Array;
@@ -54,8 +53,8 @@ export function encodeSignedNote(note: SignedNote): string {
 }
 
 /**
- * Reads a note strictly: one signature line, canonical base64, nothing after it. The signature is
- * not verified here.
+ * Reads a note strictly: one signature line, canonical base64, nothing after it. Does not verify the
+ * signature.
  *
  * @throws {CertificateError} `malformed` for anything that {@linkcode encodeSignedNote} cannot write.
  */
@@ -69,7 +68,7 @@ export function parseSignedNote(note: string): SignedNote {
 }
 
 /**
- * Cuts a note at its last empty line that signatures follow.
+ * Divides a note at the last empty line before a signature line.
  *
  * @throws {CertificateError} `malformed` when there is none.
  */
@@ -85,7 +84,7 @@ export function encodeSignatureLine({ name, keyId, signature }: NoteSignature): 
 }
 
 /**
- * Reads one signature line strictly, its newline included.
+ * Reads one signature line strictly, including its newline.
  *
  * @throws {CertificateError} `malformed` for anything that {@linkcode encodeSignatureLine} cannot
  * write.

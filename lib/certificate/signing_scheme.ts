@@ -1,6 +1,6 @@
 /**
- * The seam inside a certifier: the cryptography that a {@linkcode SchemeCertifier} asks for, apart
- * from all the rules about who may sign what and how often.
+ * The interface to the cryptography of a certifier. The rules about who may sign what, and how often, are
+ * elsewhere (`signing_sessions.ts`, `nonce_pool.ts`).
  *
  * @module
  */
@@ -15,34 +15,34 @@ export interface SessionSigner {
   readonly commitment: Uint8Array;
 }
 
-/** A checked signing request: what is signed, and with whom. */
+/** A checked signing request: the message and the signers. */
 export interface SchemeSession {
   /** The statement's UTF-8 bytes. */
   readonly message: Uint8Array;
   /** The signers by strictly rising identifier, at least the threshold of them. */
   readonly signers: readonly SessionSigner[];
-  /** SHA-256 over all of the above, in hex: equal for equal requests only. */
+  /** SHA-256 over the message and the signers, in hex. Only equal requests have equal digests. */
   readonly digest: string;
 }
 
-/** What came of a session's shares. */
+/** The result of combining a session's shares. */
 export type SchemeResult =
   /** The signature over the message, 64 bytes, verified. */
   | { readonly kind: "signature"; readonly signature: Uint8Array }
-  /** No signature; the shares of these signers are wrong. */
+  /** No signature: the shares of these signers are wrong. */
   | { readonly kind: "cheaters"; readonly identifiers: readonly number[] };
 
 /**
- * One way to make and check signatures together. `Nonces` is whatever a signer keeps between the
- * rounds; a scheme never stores it.
+ * One way to make and check signatures together. `Nonces` is what a signer keeps between the rounds. A
+ * scheme never stores it.
  */
 export interface SigningScheme<Nonces> {
-  /** Whether there is a share to sign with; without one nothing but checks is asked of it. */
+  /** Whether there is a share to sign with. Without one, only the checks are called. */
   readonly canSign: boolean;
 
   /**
-   * Goes through both rounds with a key that is no secret, so that the code of the first real signature is
-   * compiled before an election waits for it.
+   * Runs both rounds with a key that is no secret, so that the engine has compiled the code before an
+   * election needs it.
    */
   rehearse(): void;
 
@@ -56,21 +56,21 @@ export interface SigningScheme<Nonces> {
    */
   checkCommitment(identifier: number, commitment: Uint8Array): void;
 
-  /** Round two: this node's share for a session. Erases the nonces, whatever comes of it. */
+  /** Round two: this node's share for a session. Erases the nonces even when it fails. */
   sign(session: SchemeSession, nonces: Nonces): Uint8Array;
 
-  /** Combines one share of every signer, unchecked as they came. */
+  /** Combines one share of each signer. The shares are not checked before. */
   aggregate(session: SchemeSession, shares: ReadonlyMap<number, Uint8Array>): SchemeResult;
 
   /** Fills nonces that will not be used with zeros. */
   eraseNonces(nonces: Nonces): void;
 
-  /** Fills the share with zeros. It can sign no more. */
+  /** Fills the share with zeros. The scheme cannot sign afterwards. */
   eraseShare(): void;
 
-  /** The 4-byte hash by which a note names the key that signed it. */
+  /** The 4-byte hash with which a note names the key that signed it. */
   keyId(name: ClusterName): Uint8Array;
 
-  /** Whether a signature from outside is good. Never throws on foreign bytes. */
+  /** Whether a signature from outside is valid. Invalid bytes give false, never an error. */
   verify(message: Uint8Array, signature: Uint8Array): boolean;
 }

@@ -165,7 +165,10 @@ Deno.test("verify refuses memberships of another key, and two of one place", asy
   const theirs = changed(2);
   const foreign = await verify([OURS.genesis, theirs.notes]);
   equal(foreign.code, 7);
-  match(foreign.stderr, /^floe: \/1: Cannot accept membership: it is of another group key/);
+  match(
+    foreign.stderr,
+    /^floe: \/1: Cannot accept membership: it is signed with another group key/,
+  );
   const fork = new TestMemberships();
   fork.amend(fork.member(5, { role: "learner" }));
   const forked = await verify([OURS.genesis, OURS.notes, fork.notes]);

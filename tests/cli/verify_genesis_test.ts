@@ -220,7 +220,7 @@ Deno.test("verify refuses an election by another key than the genesis tells of",
     args: ["@genesis"],
   });
   deepEqual([code, stdout], [7, ""]);
-  match(stderr, /^floe: standard input: .* it is signed under another group key\n$/);
+  match(stderr, /^floe: standard input: .* it is signed with another group key\n$/);
 });
 
 const MISUSES = [

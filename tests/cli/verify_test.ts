@@ -149,7 +149,7 @@ Deno.test("verify refuses a certificate of another group key or another cluster"
   equal(foreign.code, 7);
   equal(
     foreign.stderr,
-    "floe: standard input: Cannot accept certificate: it is signed under another group key\n",
+    "floe: standard input: Cannot accept certificate: it is signed with another group key\n",
   );
   const elsewhere = encodeVerifierKey(toClusterName("another"), publicKey);
   const renamed = await verify(["-", "--key", elsewhere]);

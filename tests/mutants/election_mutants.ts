@@ -115,9 +115,9 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
   {
     name: "too-few-signers",
     bug: "a voter signs with fewer than t",
-    file: "lib/certificate/scheme_certifier.ts",
-    find: `if (commitments.length < roster.threshold) {`,
-    replace: `if (commitments.length + 1 < roster.threshold) {`,
+    file: "lib/certificate/signing_sessions.ts",
+    find: `if (commitments.length < this.#roster.threshold) {`,
+    replace: `if (commitments.length + 1 < this.#roster.threshold) {`,
     world: "shortCertificates",
   },
   {

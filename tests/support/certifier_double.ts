@@ -15,16 +15,13 @@ import { createHash } from "node:crypto";
 import { concatBytes, encodeUtf8, equalBytes } from "../../lib/bytes.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { KEY_ID_BYTES } from "../../lib/certificate/group_key.ts";
-import {
-  identifierOf,
-  SchemeCertifier,
-  type SignerRoster,
-} from "../../lib/certificate/scheme_certifier.ts";
+import { SchemeCertifier } from "../../lib/certificate/scheme_certifier.ts";
 import type {
   SchemeResult,
   SchemeSession,
   SigningScheme,
 } from "../../lib/certificate/signing_scheme.ts";
+import { identifierOf, type SignerRoster } from "../../lib/certificate/signing_sessions.ts";
 import { InputError } from "../../lib/errors.ts";
 import type { RandomBytes } from "../../lib/frost/mod.ts";
 import type { ClusterName, NodeId } from "../../lib/types.ts";
