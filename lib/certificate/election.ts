@@ -24,6 +24,7 @@ import { parseSignedNote, type SignedNote } from "./signed_note.ts";
 
 /** The term and the leader that a certificate must name. */
 export interface ExpectedElection {
+  /** The term that the certificate must name. */
   readonly term: Term;
   /** The node that leads the term. */
   readonly leader: NodeId;
