@@ -68,6 +68,10 @@ Deno.test("floe version prints versions, as a table and as JSON", async () => {
   match((await floe(["version"])).stdout, /^floe {4}\d+\.\d+\.\d+\ndeno {4}/);
   const versions = JSON.parse((await floe(["version", "-o", "json"])).stdout);
   deepEqual(Object.keys(versions), ["floe", "deno", "v8", "target"]);
+  const { version } = JSON.parse(
+    Deno.readTextFileSync(new URL("../../deno.json", import.meta.url)),
+  );
+  equal(versions.floe, version);
   equal((await floe(["--version"])).stdout, `${versions.floe}\n`);
 });
 
