@@ -33,6 +33,7 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "init", load: async () => (await import("./commands/init.ts")).registerInit },
   { name: "dkg", load: async () => (await import("./commands/group.ts")).registerDkg },
   { name: "status", load: async () => (await import("./commands/status.ts")).registerStatus },
+  { name: "doctor", load: async () => (await import("./commands/doctor.ts")).registerDoctor },
   { name: "leader", load: async () => (await import("./commands/leader.ts")).registerLeader },
   { name: "elections", load: async () => (await import("./commands/leader.ts")).registerElections },
   { name: "group", load: async () => (await import("./commands/group.ts")).registerGroup },

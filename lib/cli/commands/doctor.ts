@@ -1,0 +1,314 @@
+/**
+ * `floe doctor`: what could keep a node or its cluster from working, found before it does.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress } from "../../address.ts";
+import {
+  type ClusterConfig,
+  isPinned,
+  loadClusterConfig,
+  type PeerConfig,
+} from "../../config/mod.ts";
+import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
+import { statFile } from "../../keys/mod.ts";
+import { marginWarnings } from "../../margins.ts";
+import { toNodeId } from "../../types.ts";
+import type { CommandContext, Program } from "../command.ts";
+import { CommandError, ExitCode } from "../failure.ts";
+import { clusterFolder, configPath, globalFlags, nodeFolder } from "../options.ts";
+import { printJson, printTable } from "../output.ts";
+
+/** How a check ended. `warn`: it works, and somebody should look. */
+type Verdict = "ok" | "warn" | "fail";
+
+/** One line of the report. */
+interface Finding {
+  readonly check: string;
+  readonly verdict: Verdict;
+  /** What was found, and where it is not `ok` what to do. */
+  readonly text: string;
+}
+
+/** Adds `floe doctor`. */
+export function registerDoctor(program: Program, context: CommandContext): void {
+  program
+    .command("doctor")
+    .summary("check a node's surroundings: configuration, ports, clocks, disk")
+    .description(
+      "Checks the configuration, whether this machine reaches the port of each node, how far the nodes' " +
+        "clocks are apart, and of the node folders that are here the permissions, the free space and " +
+        "how long a sync takes. Each line is ok, warn or fail, with what to do. Exit code 1: a check " +
+        "failed.",
+    )
+    .option("--data-dir <dir>", "where the nodes' folders are (FLOE_DATA_DIR, .floe)")
+    .action(async (options: { readonly dataDir?: string }, command: Program) => {
+      const flags = globalFlags(command);
+      const findings = await examine({
+        configFile: configPath(flags, context),
+        folder: clusterFolder(options, context),
+        timeoutMs: flags.timeout,
+      }, context);
+      if (flags.output === "json") printJson(context.stdout, { findings });
+      else print(findings, context);
+      const failed = findings.filter(({ verdict }) => verdict === "fail").length;
+      if (failed === 0) return;
+      const what = failed === 1 ? "1 check" : `${failed} checks`;
+      throw new CommandError(ExitCode.failure, `${what} failed: the lines above say what to do`);
+    });
+}
+
+function print(findings: readonly Finding[], { stdout }: CommandContext): void {
+  printTable(
+    stdout,
+    ["CHECK", "", "FOUND"],
+    findings.map(({ check, verdict, text }) => [check, verdict, text]),
+  );
+}
+
+interface Place {
+  readonly configFile: string;
+  readonly folder: string;
+  readonly timeoutMs: number;
+}
+
+async function examine(place: Place, context: CommandContext): Promise<readonly Finding[]> {
+  let config: ClusterConfig;
+  try {
+    config = await loadClusterConfig(place.configFile);
+  } catch (error) {
+    if (!(error instanceof InputError || error instanceof EnvironmentError)) throw error;
+    return [fail("configuration", error.message)];
+  }
+  const ask = context.openFetch([]);
+  const reached = await Promise.all(config.peers.map((peer) => reach(peer, { ...place, ask })));
+  return [
+    ...examineConfig(config, place.configFile),
+    ...reached.flatMap(({ findings }) => findings),
+    ...examineClocks(reached.flatMap(({ clock }) => clock === null ? [] : [clock])),
+    ...config.peers.flatMap(({ id }) => examineFolder(nodeFolder(place.folder, toNodeId(id)))),
+  ];
+}
+
+function examineConfig(config: ClusterConfig, file: string): readonly Finding[] {
+  const { cluster, threshold, peers } = config;
+  const pinned = isPinned(config) ? ok("node keys", "every node's public keys are pinned") : warn(
+    "node keys",
+    `${file} pins no keys: only floe cluster can use it. Make one from the nodes' cards, with floe init`,
+  );
+  return [
+    ok("configuration", `${file}: cluster ${cluster}, ${threshold} of ${peers.length} voters sign`),
+    pinned,
+    ...marginWarnings({ n: peers.length, threshold }).map((text) => warn("margins", text)),
+  ];
+}
+
+/** A node's clock, as an answer of its API had it. */
+interface Clock {
+  readonly id: string;
+  /** Its time less this machine's. The answer has whole seconds. */
+  readonly aheadMs: number;
+}
+
+interface Reached {
+  readonly findings: readonly Finding[];
+  readonly clock: Clock | null;
+}
+
+async function reach(
+  { id, peer, api }: PeerConfig,
+  { ask, timeoutMs }: { readonly ask: typeof fetch; readonly timeoutMs: number },
+): Promise<Reached> {
+  const [fault, answer] = await Promise.all([
+    connectFault(peer, timeoutMs),
+    askHealth(api, { ask, timeoutMs }),
+  ]);
+  const peerPort = fault === null
+    ? ok(`${id} peer port`, `${formatAddress(peer)} takes connections`)
+    : fail(
+      `${id} peer port`,
+      `${
+        formatAddress(peer)
+      }: ${fault}. Start the node, or open the port between the nodes' machines`,
+    );
+  if ("fault" in answer) {
+    const text = `${formatAddress(api)}: ${answer.fault}. Clients cannot use this node`;
+    return { findings: [peerPort, warn(`${id} API`, text)], clock: null };
+  }
+  const { status, reason, aheadMs } = answer;
+  const isReady = status === 200
+    ? ok(`${id} API`, `${formatAddress(api)} is ready`)
+    : warn(`${id} API`, `${formatAddress(api)} answers ${status}: ${reason}`);
+  return { findings: [peerPort, isReady], clock: aheadMs === null ? null : { id, aheadMs } };
+}
+
+/** Why no connection can be made, or null. */
+async function connectFault(
+  { hostname, port }: Address,
+  timeoutMs: number,
+): Promise<string | null> {
+  try {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const connection = await Deno.connect({ hostname, port, signal });
+    connection.close();
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+type Health =
+  | { readonly fault: string }
+  | { readonly status: number; readonly reason: string; readonly aheadMs: number | null };
+
+/** Most bytes of an answer about a node's health. */
+const HEALTH_BYTES_MAX = 4_096;
+
+async function askHealth(
+  api: Address,
+  { ask, timeoutMs }: { readonly ask: typeof fetch; readonly timeoutMs: number },
+): Promise<Health> {
+  // A failed fetch does not say as well why no connection can be made.
+  const fault = await connectFault(api, timeoutMs);
+  if (fault !== null) return { fault };
+  try {
+    const sentMs = Date.now();
+    const response = await ask(`http://${formatAddress(api)}/readyz`, {
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const nowMs = (sentMs + Date.now()) / 2;
+    const body = (await response.text()).slice(0, HEALTH_BYTES_MAX);
+    const date = Date.parse(response.headers.get("date") ?? "");
+    const aheadMs = Number.isNaN(date) ? null : date + HALF_SECOND_MS - nowMs;
+    return { status: response.status, reason: reasonOf(body), aheadMs };
+  } catch (error) {
+    return { fault: messageOf(error) };
+  }
+}
+
+/** What the API's error says; the text itself where it is none. */
+function reasonOf(body: string): string {
+  try {
+    return String(JSON.parse(body).message ?? body);
+  } catch {
+    return body;
+  }
+}
+
+/** A date in an answer has whole seconds: half of one is the best guess. */
+const HALF_SECOND_MS = 500;
+/** Clocks that are further apart confuse who reads two logs; nothing in Floe depends on them. */
+const CLOCK_APART_MS_MAX = 2_000;
+
+function examineClocks(clocks: readonly Clock[]): readonly Finding[] {
+  if (clocks.length === 0) return [];
+  const apart = clocks.filter(({ aheadMs }) => Math.abs(aheadMs) > CLOCK_APART_MS_MAX);
+  if (apart.length === 0) {
+    return [
+      ok(
+        "clocks",
+        `${clocks.length} nodes are within ${CLOCK_APART_MS_MAX / 1000} s of this machine`,
+      ),
+    ];
+  }
+  return apart.map(({ id, aheadMs }) =>
+    warn(
+      "clocks",
+      `${id} is ${Math.round(Math.abs(aheadMs) / 1000)} s ${
+        aheadMs > 0 ? "ahead" : "behind"
+      }: its logs and ` +
+        "the dates of its certificates mislead. Run NTP on all machines",
+    )
+  );
+}
+
+/** A disk with less free space is filled before long. */
+const FREE_BYTES_MIN = 1024 ** 3;
+/** A write waits for a sync on most nodes; a slower disk makes each write slow. */
+const SYNC_MS_MAX = 20;
+const SYNCS = 9;
+
+/** A node's folder on this machine; nothing where it is elsewhere. */
+function examineFolder(folder: string): readonly Finding[] {
+  const found = statFile(folder);
+  if (found === null) return [];
+  return [examineMode(folder, found), examineSpace(folder), examineSync(folder)];
+}
+
+function examineMode(folder: string, { mode }: Deno.FileInfo): Finding {
+  const others = (mode ?? 0) & 0o077;
+  return others === 0 ? ok(folder, "only its owner can read it") : warn(
+    folder,
+    `others can use it (mode ${((mode ?? 0) & 0o777).toString(8)}): chmod 700 ${folder}`,
+  );
+}
+
+function examineSpace(folder: string): Finding {
+  const bytes = freeBytes(folder);
+  if (bytes === null) return warn(folder, "df does not say how much space is free");
+  const free = `${(bytes / 1024 ** 3).toFixed(1)} GiB are free`;
+  return bytes >= FREE_BYTES_MIN
+    ? ok(folder, free)
+    : warn(folder, `only ${free}: a node stops when its disk is full`);
+}
+
+/** As POSIX df has it: the fourth column, in KiB. Floe has no permission to ask the system itself. */
+function freeBytes(folder: string): number | null {
+  try {
+    const { stdout } = new Deno.Command("df", { args: ["-P", "-k", folder] }).outputSync();
+    const [, line = ""] = new TextDecoder().decode(stdout).split("\n");
+    const kilobytes = Number(line.split(/\s+/)[3]);
+    return Number.isFinite(kilobytes) ? kilobytes * 1024 : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The median of a few syncs of a page, in a file that is removed again. */
+function examineSync(folder: string): Finding {
+  const path = `${folder}/doctor.tmp`;
+  try {
+    using file = Deno.openSync(path, { create: true, write: true, truncate: true, mode: 0o600 });
+    const times = Array.from({ length: SYNCS }, () => timeSync(file)).sort((a, b) => a - b);
+    const median = times[Math.floor(SYNCS / 2)] ?? 0;
+    const text = `a sync takes ${median.toFixed(1)} ms`;
+    return median <= SYNC_MS_MAX ? ok(folder, text) : warn(
+      folder,
+      `${text}: each write waits so long. Use a disk that syncs within ${SYNC_MS_MAX} ms`,
+    );
+  } catch (error) {
+    return fail(folder, `cannot be written: ${messageOf(error)}. Run this as the node's own user`);
+  } finally {
+    removeIfThere(path);
+  }
+}
+
+const PAGE = new Uint8Array(4_096);
+
+function timeSync(file: Deno.FsFile): number {
+  const startedMs = performance.now();
+  file.writeSync(PAGE);
+  file.syncDataSync();
+  return performance.now() - startedMs;
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function ok(check: string, text: string): Finding {
+  return { check, verdict: "ok", text };
+}
+
+function warn(check: string, text: string): Finding {
+  return { check, verdict: "warn", text };
+}
+
+function fail(check: string, text: string): Finding {
+  return { check, verdict: "fail", text };
+}
