@@ -19,6 +19,7 @@ import type {
 import type { Margins } from "../margins.ts";
 import type { RoleName } from "../raft/mod.ts";
 import type { Epoch, LogIndex, NodeId, Term } from "../types.ts";
+import type { ClusterWatch } from "./cluster_views.ts";
 import type { KeyGenerationReport } from "./key_generation/report.ts";
 
 /**
@@ -372,6 +373,9 @@ export interface NodeApi {
    * @throws {RequestError} when this node does not lead, or somebody else leads in the end.
    */
   transferLeadership(target: NodeId | null): Promise<NodeId>;
+
+  /** Begins to watch the nodes of the cluster. Whoever began the watch ends it. */
+  watchCluster(): ClusterWatch;
 
   /** This node's view of itself and its cluster, now. */
   status(): NodeStatus;

@@ -50,6 +50,7 @@ import {
   type WatchRefusal,
   type WriteAnswer,
 } from "./api.ts";
+import type { ClusterWatch, WriteTimes } from "./cluster_views.ts";
 import { TICK_MS } from "./inbox.ts";
 import { type KeyGenerationReport, toFinalReport } from "./key_generation/report.ts";
 import type { Network } from "./network.ts";
@@ -83,6 +84,8 @@ export interface ClientServiceParts {
   };
   /** What the node itself has counted, by name. */
   readonly counters: () => Readonly<Record<string, number>>;
+  /** Begins to watch the nodes of the cluster. */
+  readonly watchCluster: () => ClusterWatch;
   /** Hands an input to the core. */
   readonly submit: (input: Input) => void;
   /** Stops the node: its own data are damaged. */
@@ -101,6 +104,7 @@ export class ClientService implements NodeApi {
   readonly #leases: Leases;
   readonly #transfers: Transfers;
   readonly #startedMs = performance.now();
+  readonly #writes = { count: 0, totalMs: 0 };
   #expiredMs = 0;
   #isStopped = false;
 
@@ -125,7 +129,23 @@ export class ClientService implements NodeApi {
   /** See {@linkcode NodeApi.write}. */
   write(command: Command, options: { readonly timeoutMs: number }): Promise<WriteAnswer> {
     this.#checkRunning();
-    return this.#requests.write(encodeCommand(command), performance.now() + options.timeoutMs);
+    const startedMs = performance.now();
+    return this.#timed(
+      this.#requests.write(encodeCommand(command), startedMs + options.timeoutMs),
+      startedMs,
+    );
+  }
+
+  async #timed(written: Promise<WriteAnswer>, startedMs: number): Promise<WriteAnswer> {
+    const answer = await written;
+    this.#writes.count += 1;
+    this.#writes.totalMs += performance.now() - startedMs;
+    return answer;
+  }
+
+  /** How long this node's clients waited for their writes. */
+  get writeTimes(): WriteTimes {
+    return { ...this.#writes };
   }
 
   /** See {@linkcode NodeApi.view}. */
@@ -183,6 +203,12 @@ export class ClientService implements NodeApi {
     // The core gives the target an election timeout; its election may take another.
     const deadlineMs = performance.now() + 2 * this.#parts.config.timing.electionTimeoutMs;
     return this.#transfers.request(target, deadlineMs);
+  }
+
+  /** See {@linkcode NodeApi.watchCluster}. */
+  watchCluster(): ClusterWatch {
+    this.#checkRunning();
+    return this.#parts.watchCluster();
   }
 
   /** See {@linkcode NodeApi.status}. */

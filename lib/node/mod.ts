@@ -25,6 +25,9 @@
  * clients ask of them on, and the leader answers once it has confirmed that it leads. That a lease has run
  * out is an entry of the log, which does nothing if another node leads when it gets there.
  *
+ * **Whoever watches the cluster** sees each node as it sees itself (`cluster_views.ts`): while somebody does, this
+ * node asks its peers a few times a second. `candidacies.ts` remembers the elections that this node stood in.
+ *
  * **The log stays short.** `table_keeper.ts` writes what the store holds to its tables, behind it, in large
  * batches; the core forgets entries that are there. `snapshots.ts` carries snapshots to and from followers
  * that would have needed them. What takes long is done off the loop, and its outcome is another input.
@@ -77,6 +80,7 @@ export {
   type WatchRefusal,
   type WriteAnswer,
 } from "./api.ts";
+export { type ClusterWatch, VIEW_INTERVAL_MS, type WriteTimes } from "./cluster_views.ts";
 export {
   type KeyGenerationOptions,
   KeyGenerationRun,

@@ -10,7 +10,7 @@ import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
 import type { NodeIdentity } from "../keys/mod.ts";
 import type { LeaseMessage } from "../kv/mod.ts";
 import type { Message } from "../raft/mod.ts";
-import { Transport } from "../transport/mod.ts";
+import { Transport, type ViewMessage } from "../transport/mod.ts";
 import type { NodeId } from "../types.ts";
 import { PeerConfigurations } from "./observer.ts";
 
@@ -32,6 +32,8 @@ export interface NetworkUser {
   onKeyGenerationMessage(message: KeyGenerationMessage): void;
   /** Takes what a peer asks or answers about a lease. */
   onLeaseMessage?(message: LeaseMessage): void;
+  /** Takes what a peer asks or tells of what nodes show of themselves. */
+  onViewMessage?(message: ViewMessage): void;
   /** Messages to this peer are sent from now on. */
   onConnected?(peer: NodeId): void;
   /** Messages to this peer may have been lost, and are dropped from now on. */
@@ -73,6 +75,7 @@ export class Network extends Transport implements KeyGenerationNetwork {
       onMessage: (message) => this.#user?.onMessage(message),
       onKeyGenerationMessage: (message) => this.#user?.onKeyGenerationMessage(message),
       onLeaseMessage: (message) => this.#user?.onLeaseMessage?.(message),
+      onViewMessage: (message) => this.#user?.onViewMessage?.(message),
       onPeerConnected: (peer) => this.#user?.onConnected?.(peer),
       onPeerDisconnected: (peer) => this.#user?.onDisconnected?.(peer),
       onConfiguration: (peer, different) => configurations.heard(peer, different),

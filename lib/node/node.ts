@@ -28,6 +28,7 @@ import {
 import type { NodeId } from "../types.ts";
 import { type NodeApi, RequestError } from "./api.ts";
 import { ClientService } from "./client_service.ts";
+import { ClusterViews } from "./cluster_views.ts";
 import { FolderWatch } from "./folder_watch.ts";
 import { Inbox, Ticker, toTicks } from "./inbox.ts";
 import { GenesisResponder } from "./key_generation/key_generation_run.ts";
@@ -100,6 +101,7 @@ export class Node {
   readonly #live: LiveStore;
   readonly #tables: TableKeeper;
   readonly #clients: ClientService;
+  readonly #views: ClusterViews;
   readonly #network: Network;
   readonly #observer = new Observer();
   readonly #logger = getLogger(["floe", "node"]);
@@ -135,8 +137,15 @@ export class Node {
       live: this.#live,
       certificates: stores.raft,
       counters: () => this.#observer.counts,
+      watchCluster: () => this.#views.watch(),
       submit,
       fail,
+    });
+    this.#views = new ClusterViews({
+      state: this.#raft.state,
+      clients: this.#clients,
+      send: (message) => this.#network.sendView(message),
+      onRefused: () => this.#observer.count("view.refused"),
     });
     const keeper = new SnapshotKeeper({
       snapshots: stores.snapshots,
@@ -231,6 +240,7 @@ export class Node {
       },
       onKeyGenerationMessage: (message) => responder.answer(message),
       onLeaseMessage: (message) => this.#clients.receivedLease(message),
+      onViewMessage: (message) => this.#views.received(message),
       onDisconnected: (peer) => this.#inbox.add({ kind: "unreachable", peer }),
     };
   }
@@ -238,6 +248,7 @@ export class Node {
   /** What a client asked may be asked again elsewhere if it did not even leave. */
   #send(message: Message): void {
     const isSent = this.#network.send(message);
+    this.#views.sent(message);
     const isClients = message.kind === "proposeRequest" || message.kind === "readIndexRequest";
     if (!isSent && isClients) this.#inbox.add({ kind: "unsent", message });
   }
@@ -262,6 +273,7 @@ export class Node {
 
   #tick(): void {
     this.#clients.tick();
+    this.#views.tick();
     this.#tables.tick();
   }
 
@@ -279,6 +291,7 @@ export class Node {
 
   #report(output: Output): void {
     for (const event of output.events) this.#observer.observe(event);
+    this.#views.observe(output);
     if (output.role !== null) {
       this.#observer.roleChanged(output.role);
       this.#options.onRole?.(output.role);

@@ -49,6 +49,8 @@ const NODE_COUNTERS = [
   "leader.stepped_down",
   /** Leaders that left undone what they were asked to commit. */
   "leader.stalled",
+  /** Peers' views of themselves that could not be read. */
+  "view.refused",
 ] as const;
 
 const LOST_ENTRIES_ADVICE =

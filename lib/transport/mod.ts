@@ -82,3 +82,4 @@ export {
   type TransportTiming,
 } from "./settings.ts";
 export { Transport, type TransportOptions } from "./transport.ts";
+export { VIEW_BYTES_MAX, type ViewMessage } from "./view_codec.ts";

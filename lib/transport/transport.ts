@@ -19,6 +19,12 @@ import {
   isKeyGenerationPayload,
 } from "./keygen_codec.ts";
 import { decodeLeaseMessage, encodeLeaseMessage, isLeasePayload } from "./lease_codec.ts";
+import {
+  decodeViewMessage,
+  encodeViewMessage,
+  isViewPayload,
+  type ViewMessage,
+} from "./view_codec.ts";
 import { decodeMessage, encodeMessage } from "./message_codec.ts";
 import type { KeyPair } from "./noise_primitives.ts";
 import { Peer } from "./peer.ts";
@@ -53,6 +59,8 @@ export interface TransportOptions
   readonly onKeyGenerationMessage?: ((message: KeyGenerationMessage) => void) | undefined;
   /** Takes each message about leases in the same way. Without it, those messages are dropped. */
   readonly onLeaseMessage?: ((message: LeaseMessage) => void) | undefined;
+  /** Takes each message about views in the same way. Without it, those messages are dropped. */
+  readonly onViewMessage?: ((message: ViewMessage) => void) | undefined;
   /** Random numbers, uniform in [0, 1), for the jitter of reconnecting; the default is `Math.random`. */
   readonly random?: () => number;
 }
@@ -130,6 +138,11 @@ export class Transport {
     return this.#send(message.to, () => encodeLeaseMessage(message));
   }
 
+  /** Sends a message about a view: see {@linkcode send}. */
+  sendView(message: ViewMessage): boolean {
+    return this.#send(message.to, () => encodeViewMessage(message));
+  }
+
   /** Whether a peer is connected. If not, messages to it are dropped. */
   isConnected(peer: NodeId): boolean {
     return this.#peers.get(peer)?.connected ?? false;
@@ -176,6 +189,12 @@ export class Transport {
       this.#options.onLeaseMessage?.(message);
       return LEASE_WORK;
     }
+    if (isViewPayload(payload)) {
+      const message = decodeViewMessage(payload, route);
+      this.#reporter.count("message.received");
+      this.#options.onViewMessage?.(message);
+      return VIEW_WORK;
+    }
     const message = decodeMessage(payload, route);
     this.#reporter.count("message.received");
     this.#options.onMessage(message);
@@ -199,6 +218,9 @@ export const KEYGEN_WORK: number = SIGNING_WORK;
 
 /** The work of a message about a lease: it starts a read, which is confirmed together with others. */
 const LEASE_WORK = 2;
+
+/** The work of a message about a view: it is made, or read, in up to half a millisecond. */
+const VIEW_WORK = 32;
 
 /** The work of a message of Raft, at least 1. */
 export function workOf(message: Message): number {

@@ -193,6 +193,7 @@ function createService(parts: Partial<ClientServiceParts> = {}) {
       counters: { "frame.refused": 4 },
     },
     counters: () => ({ "inbox.dropped": 3 }),
+    watchCluster: () => ({ read: () => [], end: () => {} }),
     submit: (input) => inputs.push(input),
     fail: (error) => failures.push(error),
     ...parts,

@@ -1,0 +1,133 @@
+/**
+ * The times that this node stood for election, as its own core tells them: who granted, who signed, how long
+ * each round took, and how it ended. Only the candidate sees both rounds, so each node keeps its own.
+ *
+ * @module
+ */
+
+import { CANDIDACIES_MAX, type Candidacy } from "../node_view.ts";
+import type { RaftEvent, RaftView } from "../raft/mod.ts";
+import type { NodeId } from "../types.ts";
+
+/** Where the times come from, in milliseconds. */
+interface Clock {
+  /** Never set, never goes back. */
+  nowMs(): number;
+  /** The time of day. */
+  wallMs(): number;
+}
+
+type Mutable<Value> = {
+  -readonly [Name in keyof Value]: Value[Name] extends readonly (infer Item)[] ? Item[]
+    : Value[Name];
+};
+
+/** The newest {@linkcode CANDIDACIES_MAX} of one node. */
+export class Candidacies {
+  readonly #self: NodeId;
+  readonly #clock: Clock;
+  readonly #kept: Mutable<Candidacy>[] = [];
+  /** The one that goes on. */
+  #open: Mutable<Candidacy> | null = null;
+  #startedMs = 0;
+
+  /** The node has never stood. */
+  constructor(
+    self: NodeId,
+    clock: Clock = { nowMs: () => performance.now(), wallMs: () => Date.now() },
+  ) {
+    this.#self = self;
+    this.#clock = clock;
+  }
+
+  /** The oldest first. */
+  get all(): readonly Candidacy[] {
+    return this.#kept;
+  }
+
+  /** Takes what came of one step, and what the node is after it. */
+  observe(events: readonly RaftEvent[], role: RaftView["role"]): void {
+    for (const event of events) this.#take(event);
+    if (this.#open !== null) this.#readRole(this.#open, role);
+  }
+
+  #take(event: RaftEvent): void {
+    if (event.kind === "preVoteStarted") return this.#begin(event.term);
+    const open = this.#open;
+    if (open === null) return;
+    switch (event.kind) {
+      case "electionStarted":
+        open.term = event.term;
+        open.signers = [...event.signers];
+        open.sessions = 1;
+        open.roundOneMs = this.#passedMs();
+        return;
+      case "signingSessionOpened":
+        open.sessions = event.session;
+        return;
+      case "cheaterFound":
+        open.cheaters.push(event.voter);
+        return;
+      case "electionWon":
+        return this.#win(open);
+    }
+  }
+
+  /** A node that finds no quorum asks again and again: that is one candidacy with many attempts. */
+  #begin(term: number): void {
+    const last = this.#kept.at(-1);
+    const isRepeated = last?.term === term && last.roundOneMs === null;
+    const attempts = isRepeated ? last.attempts + 1 : 1;
+    if (isRepeated) this.#kept.pop();
+    this.#startedMs = this.#clock.nowMs();
+    this.#open = {
+      term,
+      candidate: this.#self,
+      startedAt: isRepeated ? last.startedAt : this.#clock.wallMs(),
+      attempts,
+      granted: [],
+      signers: [],
+      voted: [],
+      refused: [],
+      sessions: 0,
+      cheaters: [],
+      roundOneMs: null,
+      roundTwoMs: null,
+      outcome: "running",
+    };
+    this.#kept.push(this.#open);
+    if (this.#kept.length > CANDIDACIES_MAX) this.#kept.shift();
+  }
+
+  #win(open: Mutable<Candidacy>): void {
+    const ms = this.#passedMs();
+    // The last share makes the certificate in the step in which it comes.
+    for (const id of open.signers) this.#note(open.voted, id, ms);
+    open.roundTwoMs = ms - (open.roundOneMs ?? 0);
+    open.outcome = "won";
+    this.#open = null;
+  }
+
+  #readRole(open: Mutable<Candidacy>, role: RaftView["role"]): void {
+    const ms = this.#passedMs();
+    if (role.name === "preCandidate") {
+      for (const id of role.grants.keys()) this.#note(open.granted, id, ms);
+    } else if (role.name === "candidate") {
+      for (const [id, answer] of role.answers) {
+        this.#note(answer === "granted" ? open.voted : open.refused, id, ms);
+      }
+    } else {
+      open.outcome = "lost";
+      this.#open = null;
+    }
+  }
+
+  #note(answers: { readonly id: string; readonly ms: number }[], id: NodeId | string, ms: number) {
+    if (!answers.some((known) => known.id === id)) answers.push({ id, ms });
+  }
+
+  /** Since the beginning of the open one, in tenths. */
+  #passedMs(): number {
+    return Math.round((this.#clock.nowMs() - this.#startedMs) * 10) / 10;
+  }
+}
