@@ -16,7 +16,8 @@ const DOCUMENTS: readonly string[] = [
   "README.md",
   "tests/fuzz/README.md",
   "tests/simulator/README.md",
-  ...[...Deno.readDirSync(new URL("docs", ROOT))].map(({ name }) => `docs/${name}`),
+  ...[...Deno.readDirSync(new URL("docs", ROOT))].filter(({ isFile }) => isFile)
+    .map(({ name }) => `docs/${name}`),
 ];
 
 const TOP_FOLDERS: readonly string[] = ["lib", "tests", "docs", "bench", "lint", "scripts"];

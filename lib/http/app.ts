@@ -19,11 +19,13 @@ import {
   whyNotReady,
 } from "./cluster_routes.ts";
 import { addEtcdRoutes, type EtcdPlace } from "./etcd_gateway.ts";
-import { RANGES_ACTIVE_MAX, RequestGate, WATCHES_MAX } from "./connections.ts";
+import { EVENT_STREAMS_MAX, RANGES_ACTIVE_MAX, RequestGate, WATCHES_MAX } from "./connections.ts";
+import { addEventsRoute } from "./events.ts";
 import { addKeyValueRoutes } from "./kv.ts";
 import { addLeaseRoutes } from "./leases.ts";
 import { addMemberRoutes } from "./members.ts";
 import { isForeseen, Problem, problemResponse } from "./problem.ts";
+import { addPageRoutes } from "./page.ts";
 import { addRangeRoutes } from "./ranges.ts";
 import type { Application, Router } from "./route.ts";
 import { StreamGate } from "./streams.ts";
@@ -76,6 +78,8 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
   addGroupRoute(router, node);
   addKeyGenerationRoute(router, () => node.keyGeneration());
   addHealthRoutes(router, () => whyNotReady(node.status()));
+  addEventsRoute(router, { node, streams: new StreamGate(EVENT_STREAMS_MAX, tooManyStreams) });
+  addPageRoutes(router);
   if (options.etcd !== undefined) {
     addEtcdRoutes(router, { ...options, ...options.etcd, node, gate });
   }
@@ -96,6 +100,7 @@ export function createKeylessApp(
   prepare(router, options);
   addKeyGenerationRoute(router, report);
   addHealthRoutes(router, () => whyNoKey(report()));
+  addPageRoutes(router);
   app.all("*", (context) => {
     router.authorizer.admit(context.req.raw, null);
     throw noKey(report());
@@ -123,6 +128,13 @@ function tooManyRanges(max: number): Problem {
   return new Problem(
     "overloaded",
     `Cannot send the range: ${max} are being sent, the most at once`,
+  );
+}
+
+function tooManyStreams(max: number): Problem {
+  return new Problem(
+    "overloaded",
+    `Cannot show the cluster: ${max} streams of events are open, the most at once`,
   );
 }
 

@@ -28,7 +28,7 @@ import {
 
 export function addStatusRoute(router: Router, node: NodeApi): void {
   addRoute(router, "/v1/status", {
-    GET: needs("read", (context) => {
+    GET: needs("status", (context) => {
       readQuery(context.req.url, []);
       return jsonResponse(statusBody(node, router.authorizer.counters.counts));
     }),

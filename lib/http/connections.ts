@@ -230,7 +230,9 @@ export const TRANSACTION_BODY_BYTES_MAX = 2 * 1024 * 1024;
 export const RANGES_ACTIVE_MAX = 256;
 /** Most watches at once. */
 export const WATCHES_MAX = 10_000;
-/** How long a client may take to read one part of a range. */
+/** Most streams of events at once, one for each page that somebody looks at. */
+export const EVENT_STREAMS_MAX = 32;
+/** How long a client may take to read one part of a range, or of a stream of events. */
 export const STREAM_STALLED_MS = 60_000;
 /** How long a client may take to read one part of a watch: it may be stopped for a while. */
 export const WATCH_STALLED_MS = 15 * 60_000;

@@ -2,7 +2,7 @@
  * The HTTP API of a node, built on what `lib/node` offers as `NodeApi` and on nothing below it.
  *
  * **Where to begin.** `app.ts` puts the routes together: `kv.ts` (one key), `ranges.ts`, `transactions.ts`,
- * `watches.ts`, `leases.ts`, `tokens.ts`, and `cluster_routes.ts` (status, health, leader, elections, group,
+ * `watches.ts`, `events.ts` (the cluster as it goes on), `page.ts`, `leases.ts`, `tokens.ts`, and `cluster_routes.ts` (status, health, leader, elections, group,
  * key generation). Each adds its paths to a Hono application through `route.ts`. `parameters.ts` reads a
  * request's address and body, `writes.ts` has what all writes share, `problem.ts` writes refusals, and
  * `server.ts` puts the application on a port. `wire.ts` has every body as one schema, for both ends, and is

@@ -13,6 +13,7 @@ import { createHash } from "node:crypto";
 import * as z from "zod";
 import { InputError } from "../errors.ts";
 import { TOKEN_ID_LENGTH, TOKEN_SCOPES } from "../kv/mod.ts";
+import { nodeViewSchema } from "../node_view.ts";
 import { type LogIndex, type NodeId, toNodeId } from "../types.ts";
 import type { Schema } from "./wire_store.ts";
 
@@ -139,6 +140,10 @@ const dkg = z.object({
 
 const health = z.object({ status: z.literal("ok") }).readonly();
 
+const eventsStart = z.object({ cluster: text, id: text, intervalMs: count }).readonly();
+
+const eventsView = z.object({ nodes: list(nodeViewSchema) }).readonly();
+
 const newToken = z.strictObject({
   secretSha256: text.regex(/^[0-9a-f]{64}$/, "64 lower-case hex digits"),
   name: text.default(""),
@@ -190,6 +195,10 @@ export type GroupBody = z.infer<typeof group>;
 export type DkgBody = z.infer<typeof dkg>;
 /** `GET /livez` and `GET /readyz` when all is well; everything else is a problem. */
 export type HealthBody = z.infer<typeof health>;
+/** The first event of `GET /v1/events`. */
+export type EventsStartBody = z.infer<typeof eventsStart>;
+/** The `view` event of `GET /v1/events`. */
+export type EventsViewBody = z.infer<typeof eventsView>;
 /** The request's body of `PUT /v1/tokens/{id}`. */
 export type NewTokenBody = z.infer<typeof newToken>;
 /** One token, in `GET /v1/tokens` and as `PUT /v1/tokens/{id}`. */
@@ -217,6 +226,8 @@ export const groupSchema: Schema<GroupBody> = group;
 export const dkgSchema: Schema<DkgBody> = dkg;
 /** Reads that all is well. */
 export const healthSchema: Schema<HealthBody> = health;
+/** Reads the cluster as its nodes see themselves. */
+export const eventsViewSchema: Schema<EventsViewBody> = eventsView;
 /** Reads the description of a token to create, with the defaults of what is left out. */
 export const newTokenSchema: Schema<NewTokenBody> = newToken;
 /** Reads one token. */

@@ -21,11 +21,12 @@ export const TOKEN_ID_LENGTH = 16;
 /** Bytes of the SHA-256 of a token's secret. */
 export const SECRET_DIGEST_BYTES = 32;
 
-/** Everything that a token can allow. `admin` allows the rest as well. */
-export const TOKEN_SCOPES = ["read", "write", "admin"] as const;
+/** Everything that a token can allow. `admin` allows the rest as well, and `read` the `status`. */
+export const TOKEN_SCOPES = ["read", "write", "admin", "status"] as const;
 
 /**
- * What a token allows: to read keys, to write them, or to rule: tokens, leadership, and all else.
+ * What a token allows: to read keys, to write them, to rule (tokens, leadership, and all else), or to look at
+ * the nodes and at no key.
  * Who holds an `admin` token can make himself any other, so it allows what they would.
  */
 export type TokenScope = typeof TOKEN_SCOPES[number];
@@ -58,7 +59,8 @@ export interface Token extends NewToken {
 
 /** Whether a token allows what needs this scope, as far as scopes go. */
 export function hasScope({ scopes }: Pick<Token, "scopes">, scope: TokenScope): boolean {
-  return scopes.includes(scope) || scopes.includes("admin");
+  return scopes.includes(scope) || scopes.includes("admin") ||
+    scope === "status" && scopes.includes("read");
 }
 
 /**
@@ -100,7 +102,7 @@ export function checkTokenId(id: string): void {
   );
 }
 
-/** Scopes as a number: 1 for read, 2 for write, 4 for admin, summed. */
+/** Scopes as a number: 1 for read, 2 for write, 4 for admin, 8 for status, summed. */
 export function toScopeBits(scopes: readonly TokenScope[]): number {
   return TOKEN_SCOPES.reduce(
     (bits, scope, at) => scopes.includes(scope) ? bits | 1 << at : bits,
@@ -114,7 +116,7 @@ export function fromScopeBits(bits: unknown): readonly TokenScope[] {
     const scopes = TOKEN_SCOPES.filter((_, at) => (bits & 1 << at) !== 0);
     if (toScopeBits(scopes) === bits) return scopes;
   }
-  throw new InputError("Cannot read token: its scopes are not a sum of 1, 2 and 4");
+  throw new InputError("Cannot read token: its scopes are not a sum of 1, 2, 4 and 8");
 }
 
 const ID_PATTERN = new RegExp(`^[0-9a-f]{${TOKEN_ID_LENGTH}}$`);

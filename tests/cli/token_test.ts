@@ -73,8 +73,8 @@ Deno.test("token create -o json has what it allows beside the token", async () =
 for (
   const [args, message] of [
     [["create"], /required option '--scope <list>'/],
-    [["create", "--scope", "root"], /must be one or more of read,write,admin/],
-    [["create", "--scope", ""], /must be one or more of read,write,admin/],
+    [["create", "--scope", "root"], /must be one or more of read,write,admin,status/],
+    [["create", "--scope", ""], /must be one or more of read,write,admin,status/],
     [["create", "--scope", "admin", "--prefix", "a"], /admin goes without prefixes/],
     [["create", "--scope", "read", "--prefix", ""], /a prefix must be/],
     [["create", "--scope", "read", "--name", "a b"], /its name "a b" does not match/],

@@ -37,6 +37,8 @@ import type {
   WriteAnswer,
 } from "../../lib/node/api.ts";
 import { LiveStore } from "../../lib/node/live_store.ts";
+import type { ClusterWatch } from "../../lib/node/cluster_views.ts";
+import { MESSAGE_KINDS, type NodeView } from "../../lib/node_view.ts";
 import type { KeyGenerationReport } from "../../lib/node/key_generation/report.ts";
 import {
   type NodeId,
@@ -95,6 +97,42 @@ const STATUS: NodeStatus = {
     matchIndex: number === 5 ? null : toLogIndex(70),
   })),
   counters: { "frame.refused": 2 },
+};
+
+const VIEW: NodeView = {
+  id: STATUS.id,
+  role: STATUS.role,
+  term: STATUS.term,
+  leader: STATUS.leader,
+  votedFor: STATUS.id,
+  timer: { elapsedMs: 20, timeoutMs: 640 },
+  canSign: true,
+  commitIndex: STATUS.commitIndex,
+  appliedIndex: STATUS.appliedIndex,
+  durableIndex: STATUS.lastLogIndex,
+  lastLogIndex: STATUS.lastLogIndex,
+  revision: STATUS.revision,
+  runs: [{ term: 7, from: 60, to: 71 }],
+  peers: STATUS.peers,
+  sent: [{ to: "server_2", counts: MESSAGE_KINDS.map(() => 1) }],
+  candidacies: [{
+    term: 7,
+    candidate: "server_1",
+    startedAt: 1_700_000_000_000,
+    attempts: 1,
+    granted: [{ id: "server_2", ms: 1.5 }],
+    signers: ["server_1", "server_2"],
+    voted: [{ id: "server_2", ms: 3 }],
+    refused: [{ id: "server_5", ms: 2 }],
+    sessions: 1,
+    cheaters: [],
+    roundOneMs: 1.5,
+    roundTwoMs: 1.5,
+    outcome: "won",
+  }],
+  writes: { count: 2, totalMs: 8.5 },
+  trouble: null,
+  uptimeMs: STATUS.uptimeMs,
 };
 
 const KEY_GENERATION: KeyGenerationReport = {
@@ -185,6 +223,9 @@ export class FakeNode implements NodeApi {
   genesis: string | null = null;
   statusNow: NodeStatus = STATUS;
   keyGenerationNow: KeyGenerationReport = KEY_GENERATION;
+  views: readonly NodeView[] = [VIEW];
+  /** How many watch the cluster. */
+  clusterWatches = 0;
   leaderNow: LeaderAnswer = {
     leader: toNodeId("server_1"),
     term: toTerm(7),
@@ -300,6 +341,11 @@ export class FakeNode implements NodeApi {
 
   watch(query: WatchQuery, onReady: () => void): Watcher | WatchRefusal {
     return this.live.watch(query, onReady);
+  }
+
+  watchCluster(): ClusterWatch {
+    this.clusterWatches += 1;
+    return { read: () => this.views, end: () => void (this.clusterWatches -= 1) };
   }
 
   async keepAlive(id: number): Promise<LeaseAnswer> {

@@ -14,7 +14,9 @@ import { newToken } from "./support.ts";
 
 Deno.test("checkNewToken() takes everything at exactly its limit", () => {
   checkNewToken(newToken("a", { name: "n".repeat(TOKEN_NAME_LENGTH_MAX), scopes: ["read"] }));
-  checkNewToken(newToken("f", { name: "", scopes: ["read", "write", "admin"], prefixes: [] }));
+  checkNewToken(
+    newToken("f", { name: "", scopes: ["read", "write", "admin", "status"], prefixes: [] }),
+  );
   const prefix = "ü".repeat(KEY_BYTES_MAX / 2);
   checkNewToken(newToken("0", { prefixes: Array(TOKEN_PREFIXES_MAX).fill(prefix) }));
 });
@@ -45,19 +47,20 @@ Deno.test("checkTokenId() shows no more of a foreign id than a line holds", () =
   });
 });
 
-Deno.test("hasScope() takes admin for everything, and nothing else for what it is not", () => {
-  for (const scope of ["read", "write", "admin"] as const) {
+Deno.test("hasScope() takes admin for everything, read for status, and nothing else for what it is not", () => {
+  for (const scope of ["read", "write", "admin", "status"] as const) {
     assert.equal(hasScope({ scopes: ["admin"] }, scope), true);
-    assert.equal(hasScope({ scopes: ["read"] }, scope), scope === "read");
+    assert.equal(hasScope({ scopes: ["read"] }, scope), scope === "read" || scope === "status");
     assert.equal(hasScope({ scopes: ["write"] }, scope), scope === "write");
+    assert.equal(hasScope({ scopes: ["status"] }, scope), scope === "status");
   }
 });
 
 Deno.test("fromScopeBits() gives back what toScopeBits() made, and refuses every other number", () => {
-  for (let bits = 0; bits < 8; bits++) assert.equal(toScopeBits(fromScopeBits(bits)), bits);
+  for (let bits = 0; bits < 16; bits++) assert.equal(toScopeBits(fromScopeBits(bits)), bits);
   let deep: unknown = [];
   for (let depth = 0; depth < 20_000; depth++) deep = [deep];
-  for (const other of [8, 9, -1, 1.5, 2 ** 32 + 1, NaN, "1", null, undefined, 1n, [1], deep]) {
+  for (const other of [16, 17, -1, 1.5, 2 ** 32 + 1, NaN, "1", null, undefined, 1n, [1], deep]) {
     assert.throws(() => fromScopeBits(other), { name: "InputError" });
   }
 });

@@ -1,0 +1,382 @@
+// @ts-check
+/// <reference lib="dom" />
+/** @import { NodeView } from "../node_view.ts" */
+/** @import { Certified } from "./elections.js" */
+/** @import { PublicKey } from "./note.js" */
+/** @import { Proof } from "./verdicts.js" */
+
+/**
+ * The page: one stream of events from the node that served it, and what the parts of the page make of them.
+ *
+ * What the stream says is the nodes' word. What is proven is shown apart: the leader's certificate, verified here
+ * against the key in the address.
+ *
+ * @module
+ */
+
+import { events, get, Refusal } from "./api.js";
+import { CertificateSheet, judge } from "./certificate.js";
+import { Chart } from "./charts.js";
+import { askForToken, bindDialogs, showKeyDialog } from "./dialogs.js";
+import { find, make, setFields, setText } from "./dom.js";
+import { Elections } from "./elections.js";
+import { Keys } from "./keys.js";
+import { showLanes } from "./lanes.js";
+import { readKey, toHex } from "./note.js";
+import { Ring, ROLES } from "./ring.js";
+import { judgeCluster, PROOFS, ringProof, statementOf, toProof } from "./verdicts.js";
+
+/** After how long a lost stream is opened again. */
+const RETRY_MS = 1_000;
+/** How many elections are asked for. */
+const ELECTIONS_ASKED = 12;
+/** In the order in which views count them. */
+const KINDS = [
+  "vote",
+  "roundOne",
+  "roundTwo",
+  "heartbeat",
+  "append",
+  "snapshot",
+  "forward",
+  "members",
+];
+const KIND_NAMES = {
+  vote: "vote requests",
+  roundOne: "FROST round one",
+  roundTwo: "FROST round two",
+  heartbeat: "heartbeats",
+  append: "entries",
+  snapshot: "snapshots",
+  forward: "clients' requests",
+  members: "member changes",
+};
+/** Most dots of one kind on one line in one interval. */
+const DOTS_PER_LINE = 2;
+
+class Page {
+  /** @type {ReadonlyMap<string, NodeView>} */
+  #views = new Map();
+  /** @type {{ threshold: number, voters: readonly { id: string }[], publicKey: string } | null} */
+  #group = null;
+  #self = "";
+  #intervalMs = 250;
+  /** @type {{ leader: string, term: number, certificate: string } | null} */
+  #leader = null;
+  /** @type {Proof} */
+  #proof = "none";
+  /** @type {PublicKey | null} */
+  #key = null;
+  #chosen = "";
+  #asked = "";
+  #running = new AbortController();
+  #ring = new Ring(find("ring"), (id) => {
+    this.#chosen = id;
+    this.#show();
+  });
+  #sheet = new CertificateSheet();
+  #elections = new Elections(find("election-list"), (election) => this.#open(election));
+  #keys = new Keys();
+  #writes = new Chart(find("charts"), { title: "Commits", unit: "a second" });
+  #latency = new Chart(find("charts"), { title: "Write latency", unit: "ms" });
+  /** @type {{ atMs: number, commitIndex: number, count: number, totalMs: number } | null} */
+  #measured = null;
+  /** @type {Map<string, number>} */
+  #rates = new Map();
+
+  constructor() {
+    find("open-certificate").addEventListener("click", () => {
+      if (this.#leader !== null) this.#open(this.#leader);
+    });
+    addEventListener("hashchange", () => void this.#readAddress());
+    bindDialogs({
+      pin: (key) => void (location.hash = `key=${toHex(key.bytes)}`),
+      useToken: () => void this.run(),
+      pinned: () => this.#key === null ? "" : toHex(this.#key.bytes),
+    });
+  }
+
+  /** Runs until the page is left, or is called again, with another token: a page has one stream. */
+  async run() {
+    this.#running.abort();
+    this.#running = new AbortController();
+    const { signal } = this.#running;
+    await this.#readAddress();
+    while (await this.#follow(signal) && !signal.aborted) {
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+
+  /**
+   * Follows one stream to its end; whether to try again.
+   *
+   * @param {AbortSignal} signal
+   */
+  async #follow(signal) {
+    try {
+      this.#group = await get("/v1/group");
+      for await (const { event, data } of events("/v1/events", signal)) {
+        if (event === "problem") throw new Refusal(data.code, data.detail);
+        if (event === "start") this.#start(data);
+        if (event === "view") this.#take(data.nodes);
+      }
+      this.#lose("This node has ended the stream");
+    } catch (error) {
+      if (signal.aborted) return false;
+      if (
+        error instanceof Refusal && (error.code === "unauthorized" || error.code === "forbidden")
+      ) {
+        askForToken(error.message);
+        this.#lose("A token is needed");
+        return false;
+      }
+      this.#lose(error instanceof Refusal ? error.message : "This node does not answer");
+    }
+    return true;
+  }
+
+  /** @param {{ cluster: string, id: string, intervalMs: number }} start */
+  #start({ cluster, id, intervalMs }) {
+    this.#self = id;
+    this.#intervalMs = intervalMs;
+    setText(find("cluster-name"), cluster);
+    document.title = `${cluster} · Floe`;
+    showConnection("live", `Live from ${id}`);
+  }
+
+  /** @param {string} reason */
+  #lose(reason) {
+    this.#views = new Map();
+    this.#leader = null;
+    this.#asked = "";
+    this.#proof = "none";
+    showConnection("lost", `${reason}; trying again`);
+    this.#show();
+  }
+
+  /** @param {readonly NodeView[]} nodes */
+  #take(nodes) {
+    this.#sendDots(nodes);
+    this.#views = new Map(nodes.map((view) => [view.id, view]));
+    this.#elections.learn(nodes);
+    this.#measure(nodes);
+    const own = this.#views.get(this.#self);
+    const newest = `${own?.leader} ${own?.term}`;
+    if (newest !== this.#asked) {
+      this.#asked = newest;
+      void this.#askWhoLeads();
+    }
+    this.#keys.show(own?.revision ?? 0);
+    this.#show();
+  }
+
+  async #askWhoLeads() {
+    try {
+      const [answer, { elections }] = await Promise.all([
+        get("/v1/leader"),
+        get(`/v1/elections?limit=${ELECTIONS_ASKED}`),
+      ]);
+      this.#elections.learnCertified(elections);
+      this.#leader = answer.leader === null ? null : answer;
+      await this.#judge();
+      if (this.#leader !== null) announce(`${this.#leader.leader} leads term ${this.#leader.term}`);
+    } catch {
+      // The stream notices as well, and says so.
+      this.#asked = "";
+    }
+    this.#show();
+  }
+
+  async #judge() {
+    this.#proof = this.#leader === null ? "none" : toProof(await judge(this.#leader, this.#key));
+  }
+
+  async #readAddress() {
+    const text = new URLSearchParams(location.hash.slice(1)).get("key");
+    try {
+      // A plus sign of a verifier key is a space to URLSearchParams.
+      this.#key = text === null ? null : readKey(text.replaceAll(" ", "+"));
+    } catch (error) {
+      this.#key = null;
+      showKeyDialog(error instanceof Error ? error.message : "");
+    }
+    await this.#judge();
+    this.#show();
+  }
+
+  /** @param {Certified} election */
+  #open(election) {
+    void this.#sheet.open(election, { key: this.#key });
+  }
+
+  #show() {
+    const voters = this.#group?.voters.map(({ id }) => id) ?? [];
+    const leader = this.#leader?.leader ?? null;
+    const chosen = this.#views.has(this.#chosen) || voters.includes(this.#chosen)
+      ? this.#chosen
+      : leader ?? this.#self;
+    this.#ring.show({ voters, views: this.#views, leader, proof: ringProof(this.#proof), chosen });
+    showLanes(find("lanes"), { voters, views: this.#views });
+    this.#elections.show(voters);
+    this.#showLeader(voters);
+    showDetail(chosen, this.#views.get(chosen));
+    showLegend(this.#rates);
+    find("open-key").dataset["state"] = this.#key === null ? "none" : "pinned";
+    setText(find("open-key"), this.#key === null ? "Pin a key" : "Key pinned");
+  }
+
+  /** @param {readonly string[]} voters */
+  #showLeader(voters) {
+    const { leader, term } = this.#leader ?? { leader: null, term: 0 };
+    const verdict = judgeCluster({
+      voters: voters.length,
+      threshold: this.#group?.threshold ?? 0,
+      heard: this.#views.size,
+      leader,
+    });
+    const section = find("leader");
+    section.dataset["proof"] = this.#proof;
+    section.dataset["health"] = verdict.health;
+    setText(find("verdict"), verdict.words);
+    setText(
+      find("leader-headline"),
+      leader === null ? "Nobody leads" : `${leader} leads term ${term}`,
+    );
+    find("proof").dataset["proof"] = this.#proof;
+    setText(find("proof-text"), PROOFS[this.#proof].words);
+    setText(find("proof-detail"), PROOFS[this.#proof].detail);
+    find("signed").hidden = this.#leader === null;
+    setText(find("signed"), statementOf(this.#leader?.certificate ?? ""));
+    /** @type {HTMLButtonElement} */ (find("open-certificate")).disabled = this.#leader === null;
+    setFields(find("facts"), this.#facts(voters));
+  }
+
+  /**
+   * @param {readonly string[]} voters
+   * @returns {readonly (readonly [string, string])[]}
+   */
+  #facts(voters) {
+    const own = this.#views.get(this.#self);
+    const key = this.#key === null ? "none pinned" : short(toHex(this.#key.bytes));
+    return [
+      ["Heard", `${this.#views.size} of ${voters.length}`],
+      ["Must sign", `${this.#group?.threshold ?? 0} of ${voters.length}`],
+      ["Committed", `${own?.commitIndex ?? 0}`],
+      ["Key", key],
+    ];
+  }
+
+  /** @param {readonly NodeView[]} nodes */
+  #sendDots(nodes) {
+    this.#rates = new Map();
+    for (const { id: from, sent } of nodes) {
+      for (const { to, counts } of sent) {
+        const before = this.#views.get(from)?.sent.find((other) => other.to === to)?.counts;
+        counts.forEach((count, at) => {
+          const fresh = Math.max(0, count - (before?.[at] ?? count));
+          const kind = KINDS[at] ?? "";
+          this.#rates.set(kind, (this.#rates.get(kind) ?? 0) + fresh * 1_000 / this.#intervalMs);
+          for (let dot = 0; dot < Math.min(fresh, DOTS_PER_LINE); dot++) {
+            this.#ring.send({ from, to, kind, delayMs: Math.random() * this.#intervalMs });
+          }
+        });
+      }
+    }
+  }
+
+  /** Once a second: what was committed, and how long the clients' writes took. */
+  #measure(/** @type {readonly NodeView[]} */ nodes) {
+    const atMs = performance.now();
+    const before = this.#measured;
+    if (before !== null && atMs - before.atMs < 1_000) return;
+    const now = {
+      atMs,
+      commitIndex: Math.max(...nodes.map(({ commitIndex }) => commitIndex)),
+      count: nodes.reduce((sum, { writes }) => sum + writes.count, 0),
+      totalMs: nodes.reduce((sum, { writes }) => sum + writes.totalMs, 0),
+    };
+    this.#measured = now;
+    if (before === null) return;
+    const seconds = (now.atMs - before.atMs) / 1_000;
+    this.#writes.push(Math.max(0, now.commitIndex - before.commitIndex) / seconds);
+    const count = now.count - before.count;
+    this.#latency.push(count > 0 ? Math.max(0, now.totalMs - before.totalMs) / count : 0);
+  }
+}
+
+/**
+ * @param {string} id
+ * @param {NodeView | undefined} view
+ */
+function showDetail(id, view) {
+  if (view === undefined) {
+    return setFields(find("node-detail"), [["Node", id === "" ? "none" : `${id}, not heard`]]);
+  }
+  const connected = view.peers.filter((peer) => peer.connected).length;
+  const timer = view.role === "leader"
+    ? "leads"
+    : `${view.timer.elapsedMs} of ${view.timer.timeoutMs} ms`;
+  setFields(find("node-detail"), [
+    ["Node", id],
+    ["Role", `${ROLES[view.role]}, term ${view.term}`],
+    ["Voted for", view.votedFor ?? "nobody"],
+    ["Election timer", timer],
+    ["Signer", view.canSign ? "holds its share" : "has no share"],
+    ["Connected", `${connected} of ${view.peers.length}`],
+    ["Up", upTime(view.uptimeMs)],
+    ...view.trouble === null ? [] : [/** @type {const} */ (["Trouble", view.trouble])],
+  ]);
+}
+
+/** @param {ReadonlyMap<string, number>} rates */
+function showLegend(rates) {
+  const list = find("legend");
+  if (list.childElementCount === 0) {
+    list.append(
+      ...Object.entries(KIND_NAMES).map(([kind, name]) =>
+        make(
+          "li",
+          { "data-kind": kind },
+          make("i", { "aria-hidden": "true" }),
+          make("span", {}, name),
+          make("b", {}, "0"),
+        )
+      ),
+    );
+  }
+  for (const item of list.querySelectorAll("li")) {
+    const rate = rates.get(item.dataset["kind"] ?? "") ?? 0;
+    const value = item.querySelector("b");
+    if (value !== null) setText(value, String(Math.round(rate)));
+  }
+}
+
+/**
+ * @param {"live" | "lost"} state
+ * @param {string} words
+ */
+function showConnection(state, words) {
+  const element = find("connection");
+  element.dataset["state"] = state;
+  setText(element, words);
+}
+
+/** @param {string} words */
+function announce(words) {
+  setText(find("announcement"), words);
+}
+
+/** @param {string} hex */
+function short(hex) {
+  return `${hex.slice(0, 8)}…${hex.slice(-4)}`;
+}
+
+/** @param {number} ms */
+function upTime(ms) {
+  const seconds = Math.floor(ms / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+await new Page().run();

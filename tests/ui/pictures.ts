@@ -1,0 +1,73 @@
+/**
+ * Makes the pictures of the page in `docs/pictures`: `deno run -A tests/ui/pictures.ts`. They show a real cluster
+ * of five nodes that has lost two leaders.
+ *
+ * @module
+ */
+
+import type { Browser } from "playwright-core";
+import { formatAddress } from "../../lib/address.ts";
+import { encodeHex } from "../../lib/bytes.ts";
+import { findPeer } from "../../lib/config/cluster_config.ts";
+import { TestCluster } from "../e2e/harness/test_cluster.ts";
+import { openBrowser, openPage } from "./browser.ts";
+
+const FOLDER = new URL("../../docs/pictures/", import.meta.url);
+const SCHEMES = ["light", "dark"] as const;
+const DESK = { width: 1280, height: 980 };
+const PHONE = { width: 390, height: 1000 };
+const WRITES = 60;
+const TIMING = { heartbeatMs: 100, electionTimeoutMs: 1_500 };
+
+await Deno.mkdir(FOLDER, { recursive: true });
+await using cluster = new TestCluster({ nodes: 5, timing: TIMING, logLevel: "info" });
+const address = await history();
+const browser = await openBrowser();
+try {
+  for (const scheme of SCHEMES) await takeAll(browser, scheme);
+} finally {
+  await browser.close();
+}
+
+/** Kills two leaders, and starts them again; the page's address at a node that lived through it. */
+async function history(): Promise<string> {
+  let leader = await cluster.leader();
+  const [host = leader.id] = cluster.ids.filter((id) => id !== leader.id);
+  for (let killed = 0; killed < 2; killed++) {
+    if (leader.id === host) break;
+    await cluster.process(leader.id).end("SIGKILL");
+    const others = cluster.ids.filter((id) => id !== leader.id);
+    const next = await cluster.leader(leader.term + 1, others);
+    cluster.start(leader.id);
+    leader = next;
+  }
+  const key = encodeHex(cluster.group.publicKey);
+  return `http://${formatAddress(findPeer(cluster.config, host).api)}/ui/#key=${key}`;
+}
+
+async function write(count: number): Promise<void> {
+  const [id] = cluster.ids;
+  if (id === undefined) return;
+  for (let at = 0; at < count; at++) {
+    const name = ["colour", "size", "owner", "route"][at % 4];
+    await cluster.fetch(id, `/v1/kv/app/${name}`, { method: "PUT", body: `value ${at}` });
+  }
+}
+
+async function takeAll(browser: Browser, colorScheme: typeof SCHEMES[number]): Promise<void> {
+  const { page } = await openPage(browser, address, { viewport: DESK, colorScheme });
+  await page.locator('#proof[data-proof="proven"]').waitFor();
+  const take = (name: string) =>
+    page.screenshot({ path: new URL(`${name}-${colorScheme}.png`, FOLDER).pathname });
+  for (let second = 0; second < 8; second++) await write(WRITES);
+  await take("page");
+  await page.locator("#open-certificate").click();
+  await page.getByText("Change one byte").click();
+  await page.locator('.banner[data-verdict="invalid"]').waitFor();
+  await page.setViewportSize({ ...DESK, height: 760 });
+  await take("forged");
+  await page.keyboard.press("Escape");
+  await page.setViewportSize(PHONE);
+  await take("phone");
+  await page.close();
+}
