@@ -152,6 +152,7 @@ function printOverview(overview: Overview, { stdout }: CommandContext): void {
     ["leader", `${leader.id}, term ${leader.term}`],
     ["certificate", `valid, ${leader.ms} ms after the start`],
     ["tolerates", describeMargins(quorumOf(config))],
+    ["page", pageAddress(overview)],
     ["data, logs", `${folder}/<node>, ${folder}/<node>/${LOG_FILE}`],
   ]);
   stdout.write(`
@@ -167,6 +168,13 @@ Try, in another terminal:
 
 Stop with Ctrl-C.
 `);
+}
+
+/** The first running node's page. The key is behind the #, which browsers send to nobody. */
+function pageAddress({ config, group, states }: Overview): string {
+  const running = config.peers.find(({ id }) => states().get(id) !== "down") ?? config.peers[0];
+  const api = running === undefined ? "" : formatAddress(running.api);
+  return `http://${api}/ui/#key=${group.publicKey}`;
 }
 
 function describeGenesis({ genesis }: Of<"group">, { peers }: ClusterConfig): string {
