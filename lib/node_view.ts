@@ -105,10 +105,21 @@ const nodeView = z.object({
   uptimeMs: ms,
 }).readonly();
 
+/**
+ * Zod's own types; `deno doc --lint` would check their documentation as if it were Floe's.
+ *
+ * @internal
+ */
+type View = z.infer<typeof nodeView>;
+/** @internal */
+type OneCandidacy = z.infer<typeof candidacy>;
+/** @internal */
+type ViewSchema = typeof nodeView;
+
 /** One node as it sees itself. */
-export type NodeView = z.infer<typeof nodeView>;
+export type NodeView = View;
 /** One time that a node stood for election. */
-export type Candidacy = z.infer<typeof candidacy>;
+export type Candidacy = OneCandidacy;
 
 /** Reads a node's view of itself. */
-export const nodeViewSchema: z.ZodType<NodeView> = nodeView;
+export const nodeViewSchema: ViewSchema = nodeView;

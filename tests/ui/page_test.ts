@@ -4,8 +4,6 @@
  * @module
  */
 
-/// <reference lib="dom" />
-
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { formatAddress } from "../../lib/address.ts";
@@ -95,7 +93,7 @@ Deno.test({
             deepEqual(await findBarriers(page), [], colorScheme);
           }
           await page.setViewportSize(PHONE);
-          const width = await page.evaluate(() => document.documentElement.scrollWidth);
+          const width = await page.evaluate<number>("document.documentElement.scrollWidth");
           ok(width <= PHONE.width, `${width} pixels`);
           deepEqual(await findBarriers(page), []);
         },
@@ -112,16 +110,17 @@ Deno.test({
       await t.step("messages move, unless the reader wants no motion", async () => {
         await page.locator(".dot").first().waitFor({ state: "attached" });
         await page.emulateMedia({ reducedMotion: "reduce" });
-        await page.waitForFunction(() => document.querySelector(".dot") === null);
+        await page.locator(".dot").first().waitFor({ state: "detached" });
         await page.emulateMedia({ reducedMotion: "no-preference" });
       });
 
       await t.step("the leader of another key is refused", async () => {
-        await page.evaluate(() => location.hash = `key=${"07".repeat(32)}`);
+        const pin = (hash: string) => page.evaluate(`location.hash = "${hash}"`);
+        await pin(`key=${"07".repeat(32)}`);
         await page.locator('#proof[data-proof="refused"]').waitFor();
-        await page.evaluate(() => location.hash = "");
+        await pin("");
         await page.locator('#proof[data-proof="unpinned"]').waitFor();
-        await page.evaluate((pinned) => location.hash = `key=${pinned}`, key);
+        await pin(`key=${key}`);
         await page.locator(PROVEN).waitFor();
       });
 
@@ -168,8 +167,8 @@ Deno.test({
       await page.keyboard.press("Enter");
       await page.locator(PROVEN).waitFor();
       equal(streams.open, 1);
-      const kept = await page.evaluate(() =>
-        [localStorage.length, sessionStorage.length, document.cookie].join()
+      const kept = await page.evaluate(
+        "[localStorage.length, sessionStorage.length, document.cookie].join()",
       );
       equal(kept, "0,0,");
       equal(await page.locator("#token").inputValue(), "");
