@@ -48,6 +48,7 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "elect", load: async () => (await import("./commands/lock.ts")).registerElect },
   { name: "export", load: async () => (await import("./commands/data.ts")).registerExport },
   { name: "import", load: async () => (await import("./commands/data.ts")).registerImport },
+  { name: "snapshot", load: async () => (await import("./commands/snapshot.ts")).registerSnapshot },
   { name: "token", load: async () => (await import("./commands/token.ts")).registerToken },
   { name: "verify", load: async () => (await import("./commands/verify.ts")).registerVerify },
   { name: "version", load: () => Promise.resolve(registerVersion) },

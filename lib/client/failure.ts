@@ -89,6 +89,7 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
   "superseded",
   "leader_changed",
   "stopping",
+  "snapshot_failed",
   "not_ready",
   "not_leader",
   "too_many_watches",

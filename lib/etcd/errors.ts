@@ -56,6 +56,7 @@ const TEXTS = {
   leaseExists: ["failedPrecondition", "etcdserver: lease already exists"],
   leaseTtlTooLarge: ["outOfRange", "etcdserver: too large lease TTL"],
   requestTooLarge: ["invalidArgument", "etcdserver: request is too large"],
+  noSpace: ["resourceExhausted", "etcdserver: mvcc: database space exceeded"],
   tooManyRequests: ["resourceExhausted", "etcdserver: too many requests"],
   watchCanceled: ["canceled", "etcdserver: watch canceled"],
   memberNotFound: ["notFound", "etcdserver: member not found"],
@@ -108,6 +109,7 @@ const FAILURES: Readonly<Record<RequestFailure, Refusal>> = {
   members_refused: "notLeader",
   members_changing: "notLeader",
   no_change: "notLeader",
+  snapshot_failed: "noSpace",
   stopping: "stopped",
 };
 

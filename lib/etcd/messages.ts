@@ -292,6 +292,12 @@ export const hashResponse = message({
   compact_revision: int64(3),
   hash_revision: int64(4),
 });
+export const snapshotResponse = message({
+  header: one(1, responseHeader),
+  remaining_bytes: uint64(2),
+  blob: bytes(3),
+  version: string(4),
+});
 export const moveLeaderRequest = message({ targetID: uint64(1) });
 
 export const authenticateRequest = message({ name: string(1), password: string(2) });

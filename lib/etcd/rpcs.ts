@@ -206,6 +206,15 @@ function clusterRpcs(parts: ClusterParts): readonly Rpc[] {
       [messages.alarmRequest, messages.alarmResponse],
       (request, call) => maintenance.alarm(request, call),
     ),
+    stream(
+      "etcdserverpb.Maintenance/Snapshot",
+      ["/v3/maintenance/snapshot"],
+      [empty, messages.snapshotResponse],
+      async function* (requests, call) {
+        for await (const _ of requests) return yield* maintenance.snapshot(call);
+      },
+      { takesStream: false },
+    ),
     unary(
       "etcdserverpb.Maintenance/Hash",
       ["/v3/maintenance/hash"],
@@ -313,11 +322,6 @@ const REFUSED: readonly (readonly [name: string, path: string, way: string])[] =
   ["Cluster/MemberUpdate", "/v3/cluster/member/update", MEMBERS_WAY],
   ["Cluster/MemberPromote", "/v3/cluster/member/promote", MEMBERS_WAY],
   ["Maintenance/Defragment", "/v3/maintenance/defragment", "there is nothing to defragment"],
-  [
-    "Maintenance/Snapshot",
-    "/v3/maintenance/snapshot",
-    "its data are no bbolt file; copy the keys with a range, or a stopped node's data folder",
-  ],
   [
     "Maintenance/Downgrade",
     "/v3/maintenance/downgrade",

@@ -28,6 +28,7 @@ import { isForeseen, Problem, problemResponse } from "./problem.ts";
 import { addPageRoutes } from "./page.ts";
 import { addRangeRoutes } from "./ranges.ts";
 import type { Application, Router } from "./route.ts";
+import { addSnapshotRoute } from "./snapshots.ts";
 import { StreamGate } from "./streams.ts";
 import { addTokenRoutes } from "./tokens.ts";
 import { addTransactionRoutes } from "./transactions.ts";
@@ -72,6 +73,7 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
   addLeaseRoutes(router, { node, gate });
   addTokenRoutes(router, { node, gate });
   addMemberRoutes(router, { node, gate });
+  addSnapshotRoute(router, node);
   addStatusRoute(router, node);
   addLeaderRoute(router, node);
   addElectionRoutes(router, node);

@@ -95,6 +95,7 @@ export const PROBLEM_STATUS: Readonly<Record<ProblemCode, number>> = {
   superseded: 503,
   leader_changed: 503,
   stopping: 503,
+  snapshot_failed: 503,
   not_ready: 503,
   too_many_watches: 503,
   watch_ended: 503,

@@ -18,7 +18,13 @@
  */
 
 import { z } from "zod";
-import { checkRaftStore, createDataFolder, hasRaftStore, RAFT_FOLDER } from "../storage/mod.ts";
+import {
+  checkRaftStore,
+  createDataFolder,
+  hasRaftStore,
+  isOnlyRestored,
+  RAFT_FOLDER,
+} from "../storage/mod.ts";
 import type { NodeId } from "../types.ts";
 import { formatGroup, GROUP_FILE, toGroupFile } from "./group_file.ts";
 import {
@@ -216,7 +222,11 @@ function checkFolderFits(dataDir: string, { node, cluster, group }: Backup): voi
     }
   }
   if (!hasRaftStore(dataDir)) throw noVotes(dataDir, node);
-  if (cluster !== null) checkRaftStore({ folder: dataDir, cluster, node });
+  if (cluster === null) return;
+  const store = { folder: dataDir, cluster, node };
+  checkRaftStore(store);
+  // The data of a restored snapshot are there, and the votes are not.
+  if (isOnlyRestored(store)) throw noVotes(dataDir, node);
 }
 
 /** A node that lost its disk must not come back under its old share. */

@@ -18,6 +18,7 @@ import type {
 } from "../kv/mod.ts";
 import type { Margins } from "../margins.ts";
 import type { RoleName } from "../raft/mod.ts";
+import type { SavedSnapshot } from "../storage/mod.ts";
 import type { Epoch, LogIndex, NodeId, Term } from "../types.ts";
 import type { ClusterWatch } from "./cluster_views.ts";
 import type { KeyGenerationReport } from "./key_generation/report.ts";
@@ -90,6 +91,12 @@ export interface NodeStatus {
   readonly peers: readonly PeerStatus[];
   /** What was counted since start, by name (`certificate.refused`, `frame.refused`, ...). */
   readonly counters: Readonly<Record<string, number>>;
+}
+
+/** A snapshot that is being made for somebody who saves it. */
+export interface SnapshotInMaking {
+  /** It is there. Rejects with a {@linkcode RequestError} when it could not be made. */
+  readonly made: Promise<SavedSnapshot>;
 }
 
 /** Who leads, as far as this node knows. */
@@ -280,6 +287,8 @@ export type RequestFailure =
   | "members_changing"
   /** No change of the members is under way, or it can only be completed. */
   | "no_change"
+  /** The node could not make a snapshot. */
+  | "snapshot_failed"
   /** The cluster has no key yet, so there can be no leader. */
   | "no_key"
   /** The node is stopping. */
@@ -365,6 +374,14 @@ export interface NodeApi {
    * @throws {RequestError} when that could not be confirmed within `timeoutMs`.
    */
   tokens(options: { readonly timeoutMs: number }): Promise<readonly Token[]>;
+
+  /**
+   * Begins to make a snapshot of the whole state, with every write acknowledged before the call at least.
+   * Whoever asks reads it at leisure, while the node goes on, and closes it.
+   *
+   * @throws {RequestError} when it cannot begin now.
+   */
+  saveSnapshot(options: { readonly timeoutMs: number }): Promise<SnapshotInMaking>;
 
   /**
    * Hands leadership over, to `target` or to the follower whose log is furthest, and resolves with the

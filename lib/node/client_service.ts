@@ -31,7 +31,7 @@ import {
   type WatchQuery,
 } from "../kv/mod.ts";
 import type { Entry, Input, Output, RaftView } from "../raft/mod.ts";
-import type { RaftStore } from "../storage/mod.ts";
+import type { RaftStore, SavedSnapshot } from "../storage/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import {
   type Consistency,
@@ -47,6 +47,7 @@ import {
   type NodeApi,
   type NodeStatus,
   RequestError,
+  type SnapshotInMaking,
   type WatchRefusal,
   type WriteAnswer,
 } from "./api.ts";
@@ -86,6 +87,8 @@ export interface ClientServiceParts {
   readonly counters: () => Readonly<Record<string, number>>;
   /** Begins to watch the nodes of the cluster. */
   readonly watchCluster: () => ClusterWatch;
+  /** Copies the state, with all that is applied by now. @throws {RequestError} when that cannot begin. */
+  readonly saveSnapshot: () => Promise<SavedSnapshot>;
   /** Hands an input to the core. */
   readonly submit: (input: Input) => void;
   /** Stops the node: its own data are damaged. */
@@ -190,6 +193,12 @@ export class ClientService implements NodeApi {
   /** See {@linkcode NodeApi.tokens}. */
   async tokens({ timeoutMs }: { readonly timeoutMs: number }): Promise<readonly Token[]> {
     return (await this.view({ consistency: "linearizable", timeoutMs })).tokens();
+  }
+
+  /** See {@linkcode NodeApi.saveSnapshot}. */
+  async saveSnapshot({ timeoutMs }: { readonly timeoutMs: number }): Promise<SnapshotInMaking> {
+    await this.view({ consistency: "linearizable", timeoutMs });
+    return { made: this.#parts.saveSnapshot() };
   }
 
   /** See {@linkcode NodeApi.transferLeadership}. */

@@ -77,6 +77,7 @@ export {
   type PeerStatus,
   RequestError,
   type RequestFailure,
+  type SnapshotInMaking,
   type WatchRefusal,
   type WriteAnswer,
 } from "./api.ts";

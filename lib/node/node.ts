@@ -131,12 +131,19 @@ export class Node {
       write: (batch, written) => stores.tables.write(batch, written),
       submit,
     });
+    const keeper = new SnapshotKeeper({
+      snapshots: stores.snapshots,
+      submit,
+      send: (message) => this.#network.send(message),
+      fail,
+    });
     this.#clients = new ClientService({
       ...options,
       state: this.#raft.state,
       live: this.#live,
       certificates: stores.raft,
       counters: () => this.#observer.counts,
+      saveSnapshot: () => keeper.save(() => this.#tables.catchUp(this.#live.appliedIndex)),
       watchCluster: () => this.#views.watch(),
       submit,
       fail,
@@ -146,12 +153,6 @@ export class Node {
       clients: this.#clients,
       send: (message) => this.#network.sendView(message),
       onRefused: () => this.#observer.count("view.refused"),
-    });
-    const keeper = new SnapshotKeeper({
-      snapshots: stores.snapshots,
-      submit,
-      send: (message) => this.#network.send(message),
-      fail,
     });
     this.#loop = new Loop(this.#raft, {
       persistShares: () => assert(false, "The members of a running cluster do not change yet"),

@@ -6,7 +6,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { EnvironmentError, InputError } from "../errors.ts";
+import { EnvironmentError, InputError, messageOf } from "../errors.ts";
 import {
   type Input,
   type Message,
@@ -16,8 +16,12 @@ import {
   type SnapshotChunk,
   type SnapshotRequest,
 } from "../raft/mod.ts";
-import { CorruptionError, type Snapshots } from "../storage/mod.ts";
+import { CorruptionError, type SavedSnapshot, type Snapshots } from "../storage/mod.ts";
+import { RequestError } from "./api.ts";
 import type { SnapshotPort } from "./loop.ts";
+
+/** Most snapshots that are being made or sent for somebody who saves them. */
+const SAVED_MAX = 2;
 
 /** What a keeper works with. */
 interface SnapshotKeeperOptions {
@@ -35,6 +39,8 @@ interface SnapshotKeeperOptions {
 export class SnapshotKeeper implements SnapshotPort {
   readonly #options: SnapshotKeeperOptions;
   readonly #logger = getLogger(["floe", "node"]);
+  /** Copies for those who save them, made or being made, and not closed. */
+  #savedCount = 0;
 
   /** `options` are used as they are. */
   constructor(options: SnapshotKeeperOptions) {
@@ -55,6 +61,34 @@ export class SnapshotKeeper implements SnapshotPort {
       if (!isPassing(error)) return fail(error);
       submit({ kind: "snapshotFailed" });
     });
+  }
+
+  /**
+   * Makes a copy of the state for somebody who saves it, once the tables have `caughtUp`. Each takes as much
+   * room on the disk as the state itself, until it is closed.
+   *
+   * @throws {RequestError} when there are too many already.
+   */
+  save(caughtUp: () => Promise<void>): Promise<SavedSnapshot> {
+    if (this.#savedCount >= SAVED_MAX) {
+      const message =
+        `Cannot make a snapshot: ${SAVED_MAX} are being made or sent, the most at once`;
+      throw new RequestError("overloaded", message, { maybeApplied: false });
+    }
+    this.#savedCount++;
+    return this.#save(caughtUp());
+  }
+
+  async #save(caughtUp: Promise<void>): Promise<SavedSnapshot> {
+    try {
+      await caughtUp;
+      return await this.#options.snapshots.save(() => void this.#savedCount--);
+    } catch (error) {
+      this.#savedCount--;
+      this.#logger.error("snapshot.failed", { error: String(error) });
+      if (!isPassing(error)) this.#options.fail(error);
+      throw new RequestError("snapshot_failed", messageOf(error), { maybeApplied: false });
+    }
   }
 
   /** Reads a chunk of this node's snapshot and sends it; nothing if a newer one took its place. */

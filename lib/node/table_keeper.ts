@@ -7,6 +7,7 @@
 
 import { BATCH_LIMITS, type Store, type TableBatch, TableWriter } from "../kv/mod.ts";
 import type { Input } from "../raft/mod.ts";
+import type { LogIndex } from "../types.ts";
 
 /** After so many changes a batch is begun at once; fewer wait, for one transaction is cheaper than two. */
 const CHANGES_MIN = BATCH_LIMITS.changesMax / 2;
@@ -23,6 +24,11 @@ interface TableKeeperOptions {
   readonly submit: (input: Input) => void;
 }
 
+interface Waiter {
+  readonly index: number;
+  readonly done: PromiseWithResolvers<void>;
+}
+
 /** See the module. One batch at a time. */
 export class TableKeeper {
   readonly #options: TableKeeperOptions;
@@ -30,6 +36,8 @@ export class TableKeeper {
   #isWriting = false;
   /** Settled once everything is written; null while nobody waits for that. */
   #flushed: PromiseWithResolvers<void> | null = null;
+  /** Those who wait until the tables have everything up to an index. */
+  #waiters: readonly Waiter[] = [];
   #ticks = 0;
 
   /** Nothing is to be written yet. */
@@ -57,6 +65,16 @@ export class TableKeeper {
   replace(store: Store): void {
     this.#writer = new TableWriter(store);
     this.#isWriting = false;
+    this.#tellWaiters();
+  }
+
+  /** Settles once the tables have everything that is applied by now. Rejects when they fail. */
+  catchUp(index: LogIndex): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    this.#waiters = [...this.#waiters, { index, done }];
+    this.#tellWaiters();
+    if (!this.#isWriting) this.#write();
+    return done.promise;
   }
 
   /**
@@ -74,6 +92,8 @@ export class TableKeeper {
   /** The tables failed: nothing more is written. */
   failed(error: unknown): void {
     this.#flushed?.reject(error);
+    for (const { done } of this.#waiters) done.reject(error);
+    this.#waiters = [];
   }
 
   #write(): void {
@@ -88,8 +108,15 @@ export class TableKeeper {
       this.#isWriting = false;
       // The core forgets entries up to there once its log is long.
       this.#options.submit({ kind: "checkpointed", index: writer.writtenIndex });
-      if (this.#flushed === null) this.applied();
+      this.#tellWaiters();
+      if (this.#flushed === null && this.#waiters.length === 0) this.applied();
       else this.#write();
     });
+  }
+
+  #tellWaiters(): void {
+    const { writtenIndex } = this.#writer;
+    for (const { index, done } of this.#waiters) if (index <= writtenIndex) done.resolve();
+    this.#waiters = this.#waiters.filter(({ index }) => index > writtenIndex);
   }
 }

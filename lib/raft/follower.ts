@@ -9,7 +9,7 @@ import { decodeUtf8 } from "../bytes.ts";
 import type { Certificate } from "../certificate/mod.ts";
 import { catching, InputError } from "../errors.ts";
 import { highest, type LogIndex, lowest, type NodeId, plus } from "../types.ts";
-import type { Entry, Snapshot } from "./entry.ts";
+import type { Entry, LogPosition, Snapshot } from "./entry.ts";
 import { configurationsOf } from "./members.ts";
 import type {
   AppendOutcome,
@@ -212,10 +212,27 @@ function certificateOf(state: CoreState, message: LeaderMessage): Certificate | 
   if (!state.members.mayBeLedBy(certificate)) {
     return refuseLeader(state, message, `the certificate is of epoch ${certificate.epoch}`);
   }
+  const missing = missingEntries(state.log.base, certificate);
+  if (missing !== null) return refuseLeader(state, message, missing);
   if (term > state.currentTerm) state.enterTerm(certificate);
   else state.certify(certificate);
   state.output.events.push({ kind: "certificateVerified", certificate });
   return certificate;
+}
+
+/**
+ * Raft §5.4.3: a leader has every committed entry, and what this log has forgotten is committed. It is not so
+ * where votes or data were lost, or a snapshot was restored into the folders of some nodes only.
+ */
+function missingEntries(
+  base: LogPosition,
+  { term, lastLogIndex, lastLogTerm }: Certificate,
+): string | null {
+  // An entry of the leader's own term came after its election.
+  const isThere = base.term >= term || lastLogTerm > base.term ||
+    (lastLogTerm === base.term && lastLogIndex >= base.index);
+  if (isThere) return null;
+  return `its log ended at entry ${lastLogIndex} when it was elected, and entry ${base.index} is committed`;
 }
 
 function refuseLeader(state: CoreState, message: LeaderMessage, reason: string): null {

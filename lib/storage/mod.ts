@@ -61,6 +61,8 @@
  * | while a file is made for the first time | its guard still empty; it is made again |
  * | between the log and a snapshot's swap | kv.db behind the log's start; the swap is completed |
  *
+ * `floe snapshot restore` makes a folder whose log begins behind a snapshot, in term 0 (`snapshot/restore.ts`).
+ *
  * kv.db is never ahead of the log, because the node applies only what is durable there. If it is,
  * the log has lost its end: `openStores` refuses. Nor is it behind the log's start: the log is only
  * compacted up to what `Tables` has written, or a snapshot is there. A
@@ -125,6 +127,13 @@ export {
   type RaftStoreUser,
 } from "./raft_store.ts";
 export type { Chunk } from "./snapshot/incoming.ts";
+export { isOnlyRestored, type Restored, restoreSnapshot } from "./snapshot/restore.ts";
+export {
+  readSavedFile,
+  type SavedFile,
+  type SavedHead,
+  SavedSnapshot,
+} from "./snapshot/saved_file.ts";
 export { SNAPSHOT_BYTES_MAX, type SnapshotFile } from "./snapshot/snapshot_file.ts";
 export { Snapshots } from "./snapshot/snapshots.ts";
 export { CorruptionError } from "./storage_error.ts";

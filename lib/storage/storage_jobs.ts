@@ -20,6 +20,9 @@ import {
 import { CorruptionError, KEY_VALUE_WAY_BACK } from "./storage_error.ts";
 import { openTableFile, type TableFile } from "./tables/table_file.ts";
 
+/** A snapshot that was checked, and the store's revision in it. */
+export type SealedSnapshot = SnapshotFile & { readonly revision: LogIndex };
+
 /** How much is copied by one job. */
 export const COPY_BYTES: number = 1024 * 1024;
 
@@ -125,11 +128,11 @@ export class StorageJobs {
       readonly sealedPath: string;
       readonly cluster: ClusterName;
     },
-  ): SnapshotFile {
-    const index = checkSnapshot(path, cluster);
+  ): SealedSnapshot {
+    const { appliedIndex: index, revision } = checkSnapshot(path, cluster);
     const { bytes, sha256 } = digestFile(path);
     Deno.renameSync(path, sealedPath);
-    return { index, bytes, sha256 };
+    return { index, bytes, sha256, revision };
   }
 
   /** Checks what arrived against its name, and opens it for {@linkcode read}. */
@@ -155,15 +158,16 @@ export class StorageJobs {
 
   /** Makes what arrived the node's own, and renames it; all of it is durable. */
   adopt(
-    { path, readyPath, folder, node }: {
+    { path, readyPath, folder, cluster, node }: {
       readonly path: string;
       readonly readyPath: string;
       readonly folder: string;
+      readonly cluster: ClusterName;
       readonly node: NodeId;
     },
   ): null {
     this.close(null);
-    adoptSnapshot(path, node);
+    adoptSnapshot(path, { cluster, node });
     Deno.renameSync(path, readyPath);
     syncFolder(folder);
     return null;

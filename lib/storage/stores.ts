@@ -10,6 +10,7 @@ import type { Store, StoreLimits } from "../kv/mod.ts";
 import { createDataFolder } from "./folder.ts";
 import type { StoreOptions } from "./open_database.ts";
 import { openRaftStore, RAFT_FOLDER, type RaftStore } from "./raft_store.ts";
+import { checkNotRestoring } from "./snapshot/restore.ts";
 import type { SnapshotFile } from "./snapshot/snapshot_file.ts";
 import { Snapshots } from "./snapshot/snapshots.ts";
 import { CorruptionError, KEY_VALUE_WAY_BACK, RAFT_WAY_BACK } from "./storage_error.ts";
@@ -87,6 +88,7 @@ export class Stores {
  */
 export async function openStores(options: StoreOptions, limits: StoreLimits = {}): Promise<Stores> {
   createDataFolder(options.folder);
+  checkNotRestoring(options.folder);
   await using opened = new AsyncDisposableStack();
   // In this order: the log is never missing beside a kv.db, see `prepareFolder` in raft_store.ts.
   const raft = opened.adopt(openRaftStore(options), (store) => store.abandon());

@@ -32,7 +32,7 @@ import { keygenRecords } from "./targets/keygen_record.ts";
 import { commands, results } from "./targets/kv.ts";
 import { greetings, introductions, messages, sequences } from "./targets/payloads.ts";
 import { peerPort } from "./targets/peer_port.ts";
-import { snapshots } from "./targets/snapshots.ts";
+import { savedSnapshots, snapshots } from "./targets/snapshots.ts";
 
 /** All targets, from the wire upward. */
 export const TARGETS: readonly Target[] = [
@@ -58,6 +58,7 @@ export const TARGETS: readonly Target[] = [
   commands,
   results,
   snapshots,
+  savedSnapshots,
   clusterConfigs,
   peerConfigurations,
   peerCards,

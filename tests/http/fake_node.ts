@@ -33,9 +33,11 @@ import type {
   MemberStatus,
   NodeApi,
   NodeStatus,
+  SnapshotInMaking,
   WatchRefusal,
   WriteAnswer,
 } from "../../lib/node/api.ts";
+import { SavedSnapshot } from "../../lib/storage/snapshot/saved_file.ts";
 import { LiveStore } from "../../lib/node/live_store.ts";
 import type { ClusterWatch } from "../../lib/node/cluster_views.ts";
 import { MESSAGE_KINDS, type NodeView } from "../../lib/node_view.ts";
@@ -249,6 +251,10 @@ export class FakeNode implements NodeApi {
   failuresLeft = Infinity;
   /** Waited for by every request before it answers. */
   hold: Promise<void> = Promise.resolve();
+  /** What a saved snapshot holds. */
+  snapshotBytes = new Uint8Array(700_000).fill(7);
+  /** How many of them were sent, or given up. */
+  snapshotsClosed = 0;
   /** What arrived, in order. */
   readonly commands: Command[] = [];
   readonly reads: { consistency: Consistency; timeoutMs: number }[] = [];
@@ -374,6 +380,24 @@ export class FakeNode implements NodeApi {
 
   keyGeneration(): KeyGenerationReport {
     return this.keyGenerationNow;
+  }
+
+  /** A snapshot whose database is no database: nobody here looks into it. */
+  async saveSnapshot(): Promise<SnapshotInMaking> {
+    await this.#wait();
+    const path = Deno.makeTempFileSync({ prefix: "floe-fake-" });
+    Deno.writeFileSync(path, this.snapshotBytes);
+    const { cluster } = this.group;
+    const { revision } = this.live.view;
+    const head = { cluster, index: revision, revision, bytes: this.snapshotBytes.length };
+    return {
+      made: Promise.resolve(
+        new SavedSnapshot(path, head, () => {
+          this.snapshotsClosed++;
+          Deno.removeSync(path);
+        }),
+      ),
+    };
   }
 
   transferLeadership(target: NodeId | null): Promise<NodeId> {

@@ -194,6 +194,7 @@ function createService(parts: Partial<ClientServiceParts> = {}) {
     },
     counters: () => ({ "inbox.dropped": 3 }),
     watchCluster: () => ({ read: () => [], end: () => {} }),
+    saveSnapshot: () => Promise.reject(new Error("no snapshot here")),
     submit: (input) => inputs.push(input),
     fail: (error) => failures.push(error),
     ...parts,

@@ -188,3 +188,24 @@ Deno.test("a follower keeps the commit index that its leader names, though it la
   follower.receive(heartbeat({ ...route, from: "n3" }, { leaderCommit: toLogIndex(9_000) }));
   assert.equal(follower.raft.state.leaderCommit, 5_000, "nobody else's word counts");
 });
+
+Deno.test("a leader that was elected without what is committed here is refused, and says nothing", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const restored = cluster.node("n3");
+  const position = { index: toLogIndex(50), term: toTerm(0) };
+  restored.disk.persist({
+    sequence: 1,
+    hardState: null,
+    logStart: { position, keepsRest: false, members: null },
+    entries: [],
+    certificates: [],
+    grants: null,
+  });
+  restored.applied.push({ ...position, kind: "command", data: new Uint8Array() });
+  restored.restart();
+  cluster.elect("n1");
+  assert.equal(restored.raft.state.certificate, null);
+  assert.equal(restored.raft.state.log.last.index, 50);
+  const [refused] = restored.eventsOf("certificateRefused");
+  assert.match(refused?.reason ?? "", /ended at entry 0 when it was elected, and entry 50 is/);
+});

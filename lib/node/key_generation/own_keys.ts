@@ -24,7 +24,7 @@ import {
   writeGeneratedKeys,
   writeRecord,
 } from "../../keys/mod.ts";
-import { hasRaftStore } from "../../storage/mod.ts";
+import { hasRaftStore, isOnlyRestored } from "../../storage/mod.ts";
 import type { KeyGenerationOptions } from "./key_generation_run.ts";
 
 /**
@@ -48,9 +48,14 @@ export function openOwnKeys(place: KeyPlace): NodeKeys | null {
     });
   }
   if (config.peers.length === 1) {
-    if (!hasShare(dataDir) && !hasRaftStore(dataDir)) dealToSelf(place);
-  } else if (!hasKeyFiles(dataDir) && !hasRaftStore(dataDir)) return null;
+    if (!hasShare(dataDir) && !hasVotes(place)) dealToSelf(place);
+  } else if (!hasKeyFiles(dataDir) && !hasVotes(place)) return null;
   return readNodeKeys(folder, config);
+}
+
+/** Whether the node may have voted. One into whose folder a snapshot was restored has not, before it ran. */
+function hasVotes({ folder: { dataDir, self }, config: { cluster } }: KeyPlace): boolean {
+  return hasRaftStore(dataDir) && !isOnlyRestored({ folder: dataDir, cluster, node: self });
 }
 
 /**

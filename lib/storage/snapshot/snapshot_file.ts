@@ -87,6 +87,11 @@ export class SnapshotPaths {
     return join(this.folder, `checking-${number}`);
   }
 
+  /** The `number`th copy of this process that is being sent to somebody who saves it. */
+  saving(number: number): string {
+    return join(this.folder, `saving-${number}`);
+  }
+
   /** The `number`th file of this process that is being removed. */
   removing(number: number): string {
     return join(this.folder, `removing-${number}`);
@@ -151,18 +156,21 @@ export function openSnapshot(path: string, cluster: ClusterName): TableFile {
   }
 }
 
+/** At which entry a snapshot stands, and the store's revision there. */
+export type SnapshotPlace = Pick<TableFile, "appliedIndex" | "revision">;
+
 /**
  * Reads all of a snapshot.
  *
- * @returns its applied index.
  * @throws {InputError} when it is not what it should be.
  * @throws {EnvironmentError} when it cannot be read.
  */
-export function checkSnapshot(path: string, cluster: ClusterName): LogIndex {
+export function checkSnapshot(path: string, cluster: ClusterName): SnapshotPlace {
   const tables = openSnapshot(path, cluster);
   try {
     while (tables.read() !== null);
-    return tables.appliedIndex;
+    const { appliedIndex, revision } = tables;
+    return { appliedIndex, revision };
   } catch (error) {
     throw toKnownError(error, path);
   } finally {
@@ -176,11 +184,16 @@ export function checkSnapshot(path: string, cluster: ClusterName): LogIndex {
  *
  * @throws {EnvironmentError} when the disk fails.
  */
-export function adoptSnapshot(path: string, node: NodeId): void {
+export function adoptSnapshot(
+  path: string,
+  { cluster, node }: { readonly cluster: ClusterName; readonly node: NodeId },
+): void {
   const connection = new DatabaseSync(path, { timeout: 0 });
   try {
     runAll(connection, ["PRAGMA locking_mode = EXCLUSIVE", "PRAGMA synchronous = FULL"]);
-    connection.prepare("UPDATE meta SET value = ? WHERE name = 'node'").run(node);
+    const own = connection.prepare("UPDATE meta SET value = ? WHERE name = ?");
+    own.run(cluster, "cluster");
+    own.run(node, "node");
     runAll(connection, ["UPDATE meta SET value = 'yes' WHERE name = 'whole'"]);
   } catch (cause) {
     throw new EnvironmentError(`Cannot change the snapshot ${path}: ${messageOf(cause)}`, {

@@ -16,6 +16,9 @@
  * The copy is read through before it is offered, so that damage to one node's disk is not sent to
  * others. Nobody asks for it after a restart.
  *
+ * An operator's copy (`saved_file.ts`) is made the same way, into a file of its own that goes once it is sent.
+ * `restore.ts` puts it into the folders of a new cluster.
+ *
  * ## Receiving
  *
  * Chunks are kept in order in one file, beside the snapshot's name (index, length, SHA-256), so that a
@@ -56,10 +59,12 @@ import type { LogIndex } from "../../types.ts";
 import { createDataFolder, removeIfThere } from "../folder.ts";
 import { JobQueue } from "../job_queue.ts";
 import type { StoreOptions } from "../open_database.ts";
+import type { SealedSnapshot } from "../storage_jobs.ts";
 import { CorruptionError, KEY_VALUE_WAY_BACK } from "../storage_error.ts";
 import { type LoadedStore, loadStore, type Tables } from "../tables/tables.ts";
 import { type Chunk, IncomingSnapshot, Removal } from "./incoming.ts";
 import { OutgoingSnapshot } from "./outgoing.ts";
+import { SavedSnapshot } from "./saved_file.ts";
 import {
   isSameSnapshot,
   SNAPSHOT_BYTES_MAX,
@@ -92,7 +97,9 @@ export class Snapshots {
   #arrivalCount = 0;
   /** Settles when the one before is checked; never rejected. */
   #checked: Promise<void> = Promise.resolve();
-  #isMaking = false;
+  /** Settles when the copy that is being made is there; never rejected. */
+  #made: Promise<void> = Promise.resolve();
+  #saveCount = 0;
   readonly #removal: Removal;
 
   /**
@@ -115,27 +122,57 @@ export class Snapshots {
 
   /**
    * Makes a snapshot of what the tables have after the last batch that was handed over, while later ones
-   * follow; from then on {@linkcode read} reads that one and no other. One at a time.
+   * follow; from then on {@linkcode read} reads that one and no other.
    *
    * @throws {CorruptionError} when kv.db is damaged.
    * @throws {EnvironmentError} when the disk fails, or the tables are closed or replaced.
    */
-  async make(): Promise<SnapshotFile> {
-    assert(!this.#isMaking, "Two snapshots at a time");
-    this.#isMaking = true;
+  make(): Promise<SnapshotFile> {
+    return this.#afterOthers(async () => {
+      const { revision: _, ...snapshot } = await this.#copy(this.#paths.outgoing);
+      this.#outgoing.offer(snapshot);
+      return snapshot;
+    });
+  }
+
+  /**
+   * As {@linkcode make}, for somebody who keeps it elsewhere: whoever asked closes it, and `onClose` is called.
+   *
+   * @throws {CorruptionError} when kv.db is damaged.
+   * @throws {EnvironmentError} when the disk fails, or the tables are closed or replaced.
+   */
+  save(onClose: () => void = () => {}): Promise<SavedSnapshot> {
+    return this.#afterOthers(async () => {
+      const path = this.#paths.saving(++this.#saveCount);
+      const { index, revision, bytes } = await this.#copy(path);
+      const { cluster } = this.#options;
+      const head = { cluster, index, revision, bytes };
+      return new SavedSnapshot(path, head, () => {
+        this.#removal.remove(path);
+        onClose();
+      });
+    });
+  }
+
+  /** Copies of the tables are made one after the other. */
+  #afterOthers<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#made.then(work);
+    this.#made = result.then(() => {}, () => {});
+    return result;
+  }
+
+  /** Copies the tables to a path where nothing, or an older copy, is. */
+  async #copy(sealedPath: string): Promise<SealedSnapshot> {
     try {
       checkSize(this.#tables.path);
       const index = await this.#tables.copy(this.#paths.copy);
-      const snapshot = await this.#seal();
+      const snapshot = await this.#seal(sealedPath);
       assert(snapshot.index === index, `A snapshot at ${index} says ${snapshot.index}`);
-      this.#outgoing.offer(snapshot);
       return snapshot;
     } catch (error) {
       // Half a copy is of no use, and the disk may be full.
       removeIfThere(this.#paths.copy);
       throw error;
-    } finally {
-      this.#isMaking = false;
     }
   }
 
@@ -257,8 +294,8 @@ export class Snapshots {
     await Promise.all([this.#incoming.close(), this.#removal.close()]);
   }
 
-  async #seal(): Promise<SnapshotFile> {
-    const { copy: path, outgoing: sealedPath } = this.#paths;
+  async #seal(sealedPath: string): Promise<SealedSnapshot> {
+    const { copy: path } = this.#paths;
     const { cluster } = this.#options;
     try {
       return await this.#jobs.run("seal", { path, sealedPath, cluster });
@@ -295,7 +332,7 @@ export class Snapshots {
     try {
       await this.#jobs.run("openArrived", { path, snapshot, cluster });
       const loaded = await loadStore(this.#jobs, this.#limits);
-      await this.#jobs.run("adopt", { path, readyPath, folder, node });
+      await this.#jobs.run("adopt", { path, readyPath, folder, cluster, node });
       return loaded;
     } catch (error) {
       // Whatever it was, the leader sends it again; and the disk may be full.

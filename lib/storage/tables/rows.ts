@@ -52,7 +52,7 @@ const ENDINGS = [null, "revoked", "expired"] as const;
 const KINDS = ["put", "delete", "expire"] as const;
 
 /** What `state` says. */
-interface TableState {
+export interface TableState {
   /** The tables have all that the log has up to this index, and nothing after it. */
   readonly appliedIndex: LogIndex;
   /** The store's revision then. */

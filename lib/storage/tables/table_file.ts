@@ -12,7 +12,7 @@ import { bytesIn, type Database, type Row } from "../database.ts";
 import { openDatabase, type StoreOptions } from "../open_database.ts";
 import { KEY_VALUE_WAY_BACK } from "../storage_error.ts";
 import { decodePart, encodeFirstState, type RowChange, RowWriter } from "./batch_codec.ts";
-import { decodeState, type TableName, TABLES } from "./rows.ts";
+import { decodeState, type TableName, TABLES, type TableState } from "./rows.ts";
 
 /** The file in the data folder. */
 export const KEY_VALUE_FILE = "kv.db";
@@ -98,12 +98,17 @@ export class TableFile {
   constructor(database: Database) {
     this.#database = database;
     this.#statements = new Map(TABLES.map((table) => [table, prepareStatements(database, table)]));
-    this.#appliedIndex = this.#readAppliedIndex();
+    this.#appliedIndex = this.#readState().appliedIndex;
   }
 
   /** Index of the last log entry whose effects are in the tables; 0 in new ones. */
   get appliedIndex(): LogIndex {
     return this.#appliedIndex;
+  }
+
+  /** The store's revision, as the tables have it. */
+  get revision(): LogIndex {
+    return this.#readState().revision;
   }
 
   /** Path of the file. */
@@ -128,7 +133,7 @@ export class TableFile {
    * @throws {EnvironmentError} when the disk fails; nothing can be done with the tables any more.
    */
   commit(): void {
-    const appliedIndex = this.#readAppliedIndex();
+    const appliedIndex = this.#readState().appliedIndex;
     assert(appliedIndex >= this.#appliedIndex, "The applied index would go backward");
     this.#database.commit();
     this.#appliedIndex = appliedIndex;
@@ -205,11 +210,11 @@ export class TableFile {
     throw this.#database.corruption(`${table} has ${count} rows, of which ${read} can be read`);
   }
 
-  #readAppliedIndex(): LogIndex {
+  #readState(): TableState {
     const [row] = this.#database.all(this.#statementsOf("state").read, 0, 1);
     if (row === undefined) throw this.#database.corruption("its applied index is missing");
     const content = this.#check("state", row, new RowWriter());
-    return this.#database.readRow(() => "its state", () => decodeState(content)).appliedIndex;
+    return this.#database.readRow(() => "its state", () => decodeState(content));
   }
 
   #statementsOf(table: TableName): TableStatements {

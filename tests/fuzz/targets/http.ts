@@ -31,6 +31,7 @@ const PATHS = [
   "/v1/leases",
   "/v1/leases/7",
   "/v1/leases/7/keepalive",
+  "/v1/snapshot",
   "/v1/status",
   "/v1/leader",
   "/v1/leader/transfer",

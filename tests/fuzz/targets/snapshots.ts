@@ -12,14 +12,15 @@ import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { concatBytes, encodeUtf8 } from "../../../lib/bytes.ts";
 import { InputError } from "../../../lib/errors.ts";
 import { ByteWriter } from "../../../lib/kv/byte_fields.ts";
+import { restoreSnapshot } from "../../../lib/storage/snapshot/restore.ts";
 import { openSnapshot } from "../../../lib/storage/snapshot/snapshot_file.ts";
 import { CorruptionError } from "../../../lib/storage/storage_error.ts";
 import { RowLoader, TABLES } from "../../../lib/storage/tables/rows.ts";
 import type { Random } from "../../simulator/random.ts";
-import { write } from "../../storage/snapshot/support.ts";
+import { readSaved, write } from "../../storage/snapshot/support.ts";
 import { nodeIn, withNode } from "../../storage/support.ts";
 import { mutateBytes } from "../mutate_bytes.ts";
-import { type OpenTarget, refusing, type Target } from "../target.ts";
+import { ACCEPTED, type OpenTarget, type Outcome, refusing, type Target } from "../target.ts";
 import { drawNumber, drawText } from "../values.ts";
 
 const ROWS = 12;
@@ -39,6 +40,64 @@ export const snapshots: Target = {
     return new Snapshots(folder);
   },
 };
+
+/** Saved files, on their way into a folder: what is refused leaves nothing there. */
+export const savedSnapshots: Target = {
+  name: "saved-snapshots",
+  share: 2,
+  open: async () => {
+    const folder = Deno.makeTempDirSync({ prefix: "floe-fuzz-" });
+    const genuine = await withNode(nodeIn(join(folder, "maker")), async (node) => {
+      await write(node, ROWS);
+      return await readSaved(await node.snapshots.save());
+    });
+    return new SavedSnapshots(folder, genuine);
+  },
+};
+
+class SavedSnapshots implements OpenTarget {
+  readonly #folder: string;
+  readonly #genuine: Uint8Array<ArrayBuffer>;
+
+  constructor(folder: string, genuine: Uint8Array<ArrayBuffer>) {
+    this.#folder = folder;
+    this.#genuine = genuine;
+  }
+
+  draw(random: Random) {
+    const bytes = random.chance(0.02) ? this.#genuine : this.#change(random);
+    return { show: () => bytes.toHex(), bytes: bytes.length, run: () => this.#restore(bytes) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+
+  /** Half of them with a digest that is right. */
+  #change(random: Random): Uint8Array {
+    const changed = random.chance(0.5)
+      ? mutateBytes(this.#genuine, random)
+      : changePages(this.#genuine, random);
+    if (random.chance(0.5) || changed.length < 32) return changed;
+    const content = changed.subarray(0, -32);
+    return concatBytes(content, createHash("sha256").update(content).digest());
+  }
+
+  async #restore(bytes: Uint8Array): Promise<Outcome> {
+    const [path, folder] = [join(this.#folder, "saved"), join(this.#folder, "restored")];
+    Deno.writeFileSync(path, bytes);
+    try {
+      await restoreSnapshot(path, nodeIn(folder));
+      return ACCEPTED;
+    } catch (error) {
+      assert.ok(error instanceof InputError || error instanceof CorruptionError, String(error));
+      assert.deepEqual([...Deno.readDirSync(folder)], []);
+      return error.name;
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  }
+}
 
 class Snapshots implements OpenTarget {
   readonly #folder: string;

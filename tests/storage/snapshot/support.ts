@@ -1,7 +1,9 @@
 import { join } from "node:path";
+import { concatBytes } from "../../../lib/bytes.ts";
 import { TOKEN_ID_LENGTH } from "../../../lib/kv/token.ts";
 import type { Entry, LogStart } from "../../../lib/raft/entry.ts";
 import type { StoreOptions } from "../../../lib/storage/open_database.ts";
+import type { SavedSnapshot } from "../../../lib/storage/snapshot/saved_file.ts";
 import type { SnapshotFile } from "../../../lib/storage/snapshot/snapshot_file.ts";
 import { toNodeId, toTerm } from "../../../lib/types.ts";
 import { entryOf, newToken, putCommand } from "../../kv/support.ts";
@@ -109,4 +111,14 @@ export function withArrived(
     send(parts.snapshot, { from: parts.made, to: parts.node });
     return work(parts);
   });
+}
+
+/** All bytes of a snapshot that somebody saves. */
+export async function readSaved(snapshot: SavedSnapshot): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  for (let part = await snapshot.next(); part !== null; part = await snapshot.next()) {
+    parts.push(part);
+  }
+  snapshot.close();
+  return concatBytes(...parts);
 }
