@@ -344,3 +344,27 @@ Deno.test("import refuses a file that is not whole before it writes anything", a
   }
   equal((await floe(["import", "/nowhere"], asked(new FakeNode()))).code, 2);
 });
+
+Deno.test("import takes what etcdctl prints of a range, and refuses a part of it", async () => {
+  const to = new FakeNode();
+  const path = Deno.makeTempFileSync({ prefix: "floe-import-" });
+  const kvs = [
+    { key: btoa("a"), value: btoa("1"), create_revision: 2, mod_revision: 2, version: 1 },
+    { key: btoa("\xff"), create_revision: 3, mod_revision: 3, version: 1, lease: 7 },
+  ];
+  try {
+    Deno.writeTextFileSync(path, JSON.stringify({ header: {}, kvs, count: 2 }));
+    const outcome = await floe(["import", "--format", "etcd", path], asked(to));
+    equal(outcome.stdout, "2 keys\n", outcome.stderr);
+    equal((await floe(["get", "a"], asked(to))).stdout, "1");
+    equal((await floe(["ls", "-r"], asked(to))).stdout, "a\nbase64:/w==\n");
+    for (const wrong of [{ kvs, more: true }, { kvs: [{ key: "*" }] }, []]) {
+      Deno.writeTextFileSync(path, JSON.stringify(wrong));
+      const refused = await floe(["import", "--format", "etcd", path], asked(new FakeNode()));
+      equal(refused.code, 2);
+      match(refused.stderr, /no whole answer of etcdctl get -w json/);
+    }
+  } finally {
+    Deno.removeSync(path);
+  }
+});

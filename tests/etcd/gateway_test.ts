@@ -1,4 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
+import { concatBytes, decodeBase64 } from "../../lib/bytes.ts";
 import { ADMIN_TOKEN, grantToken, openNode, readLines, TOKENS } from "./support.ts";
 
 const KEY = btoa("a/1");
@@ -160,7 +161,25 @@ Deno.test("what Floe does in another way is refused with that way's name", async
   deepEqual([added.status, added.json.code], [501, 12]);
   match(added.json.message, /cluster.json/);
   match((await post("/v3/auth/role/add", { name: "r" })).json.message, /floe token/);
-  match((await post("/v3/maintenance/snapshot", {})).json.message, /data folder/);
+});
+
+Deno.test("a snapshot is sent in parts, to whoever may administer", async () => {
+  const server = openNode(TOKENS);
+  const ask = (authorization: string) =>
+    server.app.request("/v3/maintenance/snapshot", {
+      method: "POST",
+      body: "{}",
+      headers: { authorization },
+    });
+  const reader = grantToken(server, { scopes: ["read", "write"] });
+  match(await (await ask(reader)).text(), /"code":7,"message":"etcdserver: permission denied"/);
+  const lines = (await (await ask(ADMIN_TOKEN)).text()).trimEnd().split("\n");
+  const parts = lines.map((line) => JSON.parse(line).result);
+  equal(parts.at(-1).remaining_bytes ?? "0", "0");
+  const bytes = concatBytes(...parts.map(({ blob }) => decodeBase64(blob)));
+  equal(bytes.length, 4096 + server.node.snapshotBytes.length + 32);
+  equal(parts[0].remaining_bytes, String(bytes.length - 4096));
+  equal(server.node.snapshotsClosed, 1);
 });
 
 Deno.test("members are told with the addresses of the gateway", async () => {

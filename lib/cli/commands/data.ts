@@ -7,6 +7,7 @@
  * @module
  */
 
+import { Option } from "commander";
 import { createHash } from "node:crypto";
 import * as z from "zod";
 import { type OperationBody, StoreClient } from "../../client/mod.ts";
@@ -86,16 +87,22 @@ export function registerImport(program: Program, context: CommandContext): void 
     .description(
       "Checks a file of floe export to its end, and then puts its keys, up to " +
         `${BATCH_KEYS_MAX} in a transaction. It may be run again after whatever failure: what is ` +
-        "done already is not done twice. Keys that are not in the file stay.",
+        "done already is not done twice. Keys that are not in the file stay. With --format etcd, the " +
+        "file is what etcdctl get --prefix -w json printed; leases are left out.",
     )
     .argument("<file>", "the file")
-    .action(async (file: string, _options: unknown, command: Program) => {
-      const { keys, sha256 } = await checkExport(file);
+    .addOption(
+      new Option("--format <format>", "whose file it is").choices(["floe", "etcd"]).default("floe"),
+    )
+    .action(async (file: string, { format }: ImportFlags, command: Program) => {
+      const { keys, sha256, rows } = format === "etcd"
+        ? await readEtcdRange(file)
+        : await openExport(file);
       const { client } = await openClient(command, context);
       const store = new StoreClient(client);
       let done = 0;
       let batch = 0;
-      for await (const operations of batchesOf(file)) {
+      for await (const operations of batchesOf(rows)) {
         // The same part of the same file is the same write, whoever sends it again.
         const idempotencyKey = `import-${sha256.slice(0, 32)}-${batch++}`;
         await store.transact({ then: operations }, { idempotencyKey });
@@ -107,6 +114,53 @@ export function registerImport(program: Program, context: CommandContext): void 
       }
       context.stdout.write(`${done} keys\n`);
     });
+}
+
+interface ImportFlags {
+  readonly format: "floe" | "etcd";
+}
+
+/** What is to be put: it was read to its end, and can be read again. */
+interface Source {
+  readonly keys: number;
+  /** Names the file. */
+  readonly sha256: string;
+  readonly rows: AsyncIterable<Row> | Iterable<Row>;
+}
+
+/** One key with its value, and about how long it is. */
+interface Row {
+  readonly put: z.infer<typeof line>;
+  readonly length: number;
+}
+
+async function openExport(file: string): Promise<Source> {
+  return { ...await checkExport(file), rows: rowsOf(file) };
+}
+
+async function* rowsOf(file: string): AsyncGenerator<Row, void> {
+  for await (const text of linesOf(file)) {
+    const row = line.safeParse(parse(text, file));
+    if (row.success) yield { put: row.data, length: text.length };
+  }
+}
+
+/** What etcdctl prints of a range: one JSON object. */
+const etcdRange = z.object({
+  more: z.literal(false).optional(),
+  kvs: z.array(z.object({ key: z.base64(), value: z.base64().default("") })).default([]),
+});
+
+async function readEtcdRange(file: string): Promise<Source> {
+  const text = await new Response((await openFile(file)).readable).text();
+  const read = etcdRange.safeParse(parse(text, file));
+  if (!read.success) throw damaged(file, "it is no whole answer of etcdctl get -w json");
+  const sha256 = createHash("sha256").update(text).digest("hex");
+  const rows = read.data.kvs.map(({ key, value }): Row => ({
+    put: { key, keyEncoding: "base64", value, encoding: "base64" },
+    length: key.length + value.length,
+  }));
+  return { keys: rows.length, sha256, rows };
 }
 
 /** Reads a whole export. @throws {CommandError} when it is not whole, or not what was written. */
@@ -137,20 +191,20 @@ async function checkExport(
   return { keys, sha256 };
 }
 
-async function* batchesOf(file: string): AsyncGenerator<readonly OperationBody[], void> {
+async function* batchesOf(
+  rows: Source["rows"],
+): AsyncGenerator<readonly OperationBody[], void> {
   let operations: OperationBody[] = [];
   let length = 0;
-  for await (const text of linesOf(file)) {
-    const row = line.safeParse(parse(text, file));
-    if (!row.success) continue;
-    const isFull = operations.length >= BATCH_KEYS_MAX || length + text.length > BATCH_LENGTH_MAX;
+  for await (const row of rows) {
+    const isFull = operations.length >= BATCH_KEYS_MAX || length + row.length > BATCH_LENGTH_MAX;
     if (isFull && operations.length > 0) {
       yield operations;
       operations = [];
       length = 0;
     }
-    operations.push({ put: row.data });
-    length += text.length;
+    operations.push({ put: row.put });
+    length += row.length;
   }
   if (operations.length > 0) yield operations;
 }

@@ -33,7 +33,7 @@ export interface SavedFile extends SavedHead {
 const HEAD_BYTES = 4096;
 const DIGEST_BYTES = 32;
 /** How much is read, and sent, at once. */
-export const SAVED_PART_BYTES: number = 256 * 1024;
+const SAVED_PART_BYTES = 256 * 1024;
 
 const HEAD_PATTERN = new RegExp(
   "^floe/snapshot/v1\ncluster (?<cluster>[^\n]{1,255})\nindex (?<index>[0-9]{1,16})\n" +

@@ -157,7 +157,7 @@ export function openSnapshot(path: string, cluster: ClusterName): TableFile {
 }
 
 /** At which entry a snapshot stands, and the store's revision there. */
-export type SnapshotPlace = Pick<TableFile, "appliedIndex" | "revision">;
+type SnapshotPlace = Pick<TableFile, "appliedIndex" | "revision">;
 
 /**
  * Reads all of a snapshot.
