@@ -124,14 +124,6 @@ export class SavedSnapshot {
   }
 }
 
-/** What a reader of a file may hear while it goes on. */
-interface ReadOptions {
-  /** Gets the database, part by part. */
-  readonly take?: (part: Uint8Array) => void;
-  /** Hears how much is read, of how much. */
-  readonly onProgress?: (bytes: number, of: number) => void;
-}
-
 /**
  * Reads a saved snapshot to its end, and checks that it is whole and as it was written. Until it returns,
  * nothing of it can be believed.
@@ -139,7 +131,15 @@ interface ReadOptions {
  * @throws {InputError} when it is none, was cut short, or is damaged.
  * @throws {EnvironmentError} when it cannot be read.
  */
-export function readSavedFile(path: string, options: ReadOptions = {}): SavedFile {
+export function readSavedFile(
+  path: string,
+  options: {
+    /** Gets the database, part by part. */
+    readonly take?: (part: Uint8Array) => void;
+    /** Hears how much is read, of how much. */
+    readonly onProgress?: (bytes: number, of: number) => void;
+  } = {},
+): SavedFile {
   try {
     using file = Deno.openSync(path);
     return new SavedReader(file).read(options);
@@ -162,7 +162,7 @@ class SavedReader {
     this.#file = file;
   }
 
-  read({ take, onProgress }: ReadOptions): SavedFile {
+  read({ take, onProgress }: NonNullable<Parameters<typeof readSavedFile>[1]>): SavedFile {
     const head = decodeHead(this.#take(HEAD_BYTES));
     const fileBytes = fileBytesOf(head);
     const { size } = this.#file.statSync();
