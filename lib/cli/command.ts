@@ -72,6 +72,8 @@ export interface CommandContext {
    * terminal.
    */
   askSecret?(question: string): Promise<Uint8Array>;
+  /** Asks for a line at the terminal, which shows it. Absent without a terminal. */
+  askLine?(question: string): Promise<string>;
   /** Takes the terminal over. Absent without one for input and output. */
   openTerminal?(): Terminal;
   /** The clock of commands that wait; the machine's by default. */

@@ -20,7 +20,7 @@ export function processContext(): CommandContext {
     openFetch: (caCerts) => new FreshConnections(caCerts).fetch,
     stopSignal,
     onHangUp: (reload) => Deno.addSignalListener("SIGHUP", reload),
-    ...(Deno.stdin.isTerminal() && Deno.stderr.isTerminal() ? { askSecret } : {}),
+    ...(Deno.stdin.isTerminal() && Deno.stderr.isTerminal() ? { askSecret, askLine } : {}),
     ...(Deno.stdin.isTerminal() && Deno.stdout.isTerminal() ? { openTerminal } : {}),
   };
 }
@@ -41,6 +41,17 @@ async function askSecret(question: string): Promise<Uint8Array> {
 
 function openTerminal(): Terminal {
   return openScreen(Deno, { hasColours: Deno.env.get("NO_COLOR") === undefined });
+}
+
+/** Most bytes of an answer that are looked at. */
+const LINE_BYTES_MAX = 1024;
+
+/** The terminal hands over whole lines. */
+async function askLine(question: string): Promise<string> {
+  Deno.stderr.writeSync(encodeUtf8(question));
+  const buffer = new Uint8Array(LINE_BYTES_MAX);
+  const count = await Deno.stdin.read(buffer);
+  return new TextDecoder().decode(buffer.subarray(0, count ?? 0)).trim();
 }
 
 /**

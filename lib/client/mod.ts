@@ -4,7 +4,8 @@
  * {@linkcode connect} makes a {@linkcode StoreClient}: keys, ranges, transactions, leases and watches, typed.
  * A write carries an idempotency key, so it takes effect once, however often it is sent, and every attempt
  * gets the same answer. A range is read at one revision, and a watch has every change once and in order,
- * even if the answer breaks off and another node goes on with it. {@linkcode acquireLock} holds a lock.
+ * even if the answer breaks off and another node goes on with it. {@linkcode acquireLock} holds a lock,
+ * {@linkcode MembersClient} reads and changes the members.
  *
  * {@linkcode ApiClient} is what is below: it sends one request to one node after the other, and asks the
  * next one after any trouble that passes, until the time is up. Every node answers every request and hands
@@ -26,7 +27,8 @@
  * if (new TextDecoder().decode(found?.value) !== "hello") throw new Error("not what was written");
  * ```
  *
- * Read `request.ts` and `client.ts` for one request, `store.ts` for the store, `lock.ts` for locks.
+ * Read `request.ts` and `client.ts` for one request, `store.ts` for the store, `lock.ts` for locks,
+ * `members.ts` for members.
  *
  * @module
  */
@@ -44,6 +46,7 @@ export {
 export { connect, type ConnectOptions } from "./connect.ts";
 export { ClientError, type Failure, type FailureKind } from "./failure.ts";
 export { acquireLock, findHolder, type HeldLock, type LockOptions } from "./lock.ts";
+export { type FollowedEnd, MembersClient } from "./members.ts";
 export type { ClientAnswer, ClientRequest, Endpoint, OpenAnswer, TokenFor } from "./request.ts";
 export { StoreClient } from "./store.ts";
 export {

@@ -38,6 +38,8 @@ export interface PeerConfig {
   readonly api: Address;
   /** Where it serves etcd's clients over gRPC. Without it, it does not. */
   readonly etcd?: Address;
+  /** Only replicates. The members of a new cluster are all voters: a learner joins one that has a key. */
+  readonly isLearner?: true;
   /** Its keys. Either every node of a configuration has them or none has. */
   readonly keys?: PeerKeys;
 }
@@ -134,11 +136,12 @@ export function toClusterConfigJson(config: ClusterConfig): unknown {
   return {
     cluster: config.cluster,
     threshold: config.threshold,
-    peers: config.peers.map(({ id, peer, api, etcd, keys }) => ({
+    peers: config.peers.map(({ id, peer, api, etcd, isLearner, keys }) => ({
       id,
       peer: formatAddress(peer),
       api: formatAddress(api),
       ...(etcd === undefined ? {} : { etcd: formatAddress(etcd) }),
+      ...(isLearner === undefined ? {} : { learner: true }),
       ...(keys === undefined ? {} : {
         signingKey: encodeHex(keys.signingKey),
         channelKey: encodeHex(keys.channelKey),
@@ -254,10 +257,11 @@ export function generateLocalCluster(options: GeneratedClusterOptions): ClusterC
 }
 
 /**
- * The roster of a configuration: its peers in their order, each with the signing key that it pins, and
+ * The roster of a configuration: its voters in their order, each with the signing key that it pins, and
  * the first epoch. `checkRoster` decides whether it can found a cluster.
  */
 export function toGenesisRoster({ cluster, threshold, peers }: PinnedClusterConfig): GenesisRoster {
-  const voters = peers.map(({ id, keys }) => ({ id, identityKey: keys.signingKey }));
+  const voters = peers.filter(({ isLearner }) => isLearner === undefined)
+    .map(({ id, keys }) => ({ id, identityKey: keys.signingKey }));
   return { cluster, epoch: toEpoch(1), threshold, voters };
 }

@@ -72,10 +72,15 @@ const peerSchema = z.strictObject({
   peer: addressSchema,
   api: addressSchema,
   etcd: addressSchema.optional(),
+  learner: z.literal(true).optional(),
   signingKey: checked(readSigningKey).optional(),
   channelKey: checked(readChannelKey).optional(),
-}).transform(({ id, peer, api, etcd, signingKey, channelKey }): PeerConfig => {
-  const address = { id, peer, api, ...(etcd === undefined ? {} : { etcd }) };
+}).transform(({ id, peer, api, etcd, learner, signingKey, channelKey }): PeerConfig => {
+  const address = {
+    ...{ id, peer, api },
+    ...(etcd === undefined ? {} : { etcd }),
+    ...(learner === undefined ? {} : { isLearner: learner }),
+  };
   // One key without the other is a fault of its own below.
   if (signingKey === undefined || channelKey === undefined) return address;
   return { ...address, keys: { signingKey, channelKey } };
@@ -106,6 +111,7 @@ const readableSchema = z.object({
       peer: addressSchema.optional().catch(undefined),
       api: addressSchema.optional().catch(undefined),
       etcd: addressSchema.optional().catch(undefined),
+      learner: z.literal(true).optional().catch(undefined),
       signingKey: z.string().optional().catch(""),
       channelKey: z.string().optional().catch(""),
     }).catch({}),
@@ -125,10 +131,11 @@ function findCrossFaults(readable: z.infer<typeof readableSchema>): ConfigFault[
     { path: `peers[${index}].api`, value: api && formatAddress(api).toLowerCase() },
     { path: `peers[${index}].etcd`, value: etcd && formatAddress(etcd).toLowerCase() },
   ]);
+  const voters = peers.filter(({ learner }) => learner === undefined).length;
   return [
-    ...(threshold === undefined || peers.length === 0
+    ...(threshold === undefined || voters === 0
       ? []
-      : findThresholdFaults(threshold, peers.length, "threshold")),
+      : findThresholdFaults(threshold, voters, "threshold")),
     ...findDuplicates(ids),
     ...findDuplicates(addresses),
     ...findKeyFaults(peers),

@@ -59,6 +59,7 @@ export async function floe(
   const requests: string[] = [];
   const questions: string[] = [];
   const env = surroundings.env ?? { FLOE_ENDPOINTS: ENDPOINTS };
+  const person = fakePerson(surroundings.typed ?? [], questions);
   const context: CommandContext = {
     stdout,
     stderr,
@@ -68,9 +69,10 @@ export async function floe(
     stopSignal: () => surroundings.stop ?? new AbortController().signal,
     ...(surroundings.startChild === undefined ? {} : { startChild: surroundings.startChild }),
     clock,
-    ...(surroundings.typed === undefined
-      ? {}
-      : { askSecret: fakePerson(surroundings.typed, questions) }),
+    ...(surroundings.typed === undefined ? {} : {
+      askSecret: person,
+      askLine: async (question: string) => new TextDecoder().decode(await person(question)),
+    }),
   };
   const code = await run(args, context);
   return {

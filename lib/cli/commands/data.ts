@@ -40,6 +40,11 @@ const line = z.strictObject({
 });
 const end = z.strictObject({ keys: z.number().int(), sha256: z.string() });
 
+interface ExportFlags {
+  readonly prefix: string;
+  readonly stale?: true;
+}
+
 /** Adds `floe export`. */
 export function registerExport(program: Program, context: CommandContext): void {
   program
@@ -48,10 +53,12 @@ export function registerExport(program: Program, context: CommandContext): void 
     .description(
       "Writes all keys and values, or those that begin with a prefix, to standard output, all of one " +
         "revision, one JSON object a line. Leases are left out: what goes with a lease is exported as " +
-        "any other key.",
+        "any other key. With --stale, also where no leader can be elected any more: ask each node that " +
+        "is left (--endpoints), and keep the export with the highest revision.",
     )
     .option("--prefix <prefix>", "only keys that begin with it", "")
-    .action(async (options: { readonly prefix: string }, command: Program) => {
+    .option("--stale", "take what the first node that answers has, even if it is behind")
+    .action(async (options: ExportFlags, command: Program) => {
       const { client } = await openClient(command, context);
       const hash = createHash("sha256");
       const write = (value: object) => {
@@ -67,6 +74,7 @@ export function registerExport(program: Program, context: CommandContext): void 
       };
       const items = new StoreClient(client).range({ prefix: options.prefix }, {
         onRevision: begin,
+        ...(options.stale === true ? { isStale: true } : {}),
       });
       for await (const item of items) {
         if (item.kind !== "row") continue;

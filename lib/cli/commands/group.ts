@@ -8,7 +8,7 @@ import { assertDefined } from "../../assert.ts";
 import { type DkgBody, dkgSchema, type GroupBody, groupSchema } from "../../http/wire.ts";
 import { marginsOf, marginWarnings, type Quorum } from "../../margins.ts";
 import type { AwaitedStep } from "../../node/mod.ts";
-import { bodyOf } from "../../client/mod.ts";
+import { type ApiClient, bodyOf, MembersClient } from "../../client/mod.ts";
 import { openClient, toViewJson, type View, viewAll } from "../session.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
@@ -34,11 +34,14 @@ export function registerGroup(program: Program, context: CommandContext): void {
       "Shows the cluster's group key, its voters, how many of them may fail, and the genesis " +
         "certificate, in which all nodes have signed the key that they made together. A key from a " +
         "dealer has no genesis. With --genesis: only that certificate, as `floe verify -` " +
-        "reads it. Exit code 3: there is none.",
+        "reads it. Exit code 3: there is none. With --memberships: every membership that the voters " +
+        "have signed since; nothing where the members never changed.",
     )
     .option("--genesis", "print only the genesis certificate")
+    .option("--memberships", "print only the certificates of the memberships, in order")
     .action(async (options: GroupFlags, command: Program) => {
       const { client, flags } = await openClient(command, context);
+      if (options.memberships === true) return await printMemberships(client, context);
       const group = bodyOf(await client.send({ method: "GET", path: "/v1/group" }), groupSchema);
       if (options.genesis === true) return context.stdout.write(genesisOf(group));
       if (flags.output === "json") {
@@ -52,6 +55,20 @@ export function registerGroup(program: Program, context: CommandContext): void {
 
 interface GroupFlags {
   readonly genesis?: true;
+  readonly memberships?: true;
+}
+
+/** The notes one after the other: an empty line between two is none of either. */
+async function printMemberships(
+  client: ApiClient,
+  { stdout, stderr }: CommandContext,
+): Promise<void> {
+  const { memberships } = await new MembersClient(client).chain();
+  const notes = memberships.flatMap(({ byOld, byNew }) =>
+    byNew === null ? [byOld] : [byOld, byNew]
+  );
+  stdout.write(notes.map((note) => printable(note, { keepNewlines: true })).join("\n"));
+  if (notes.length === 0) stderr.write("The members have never changed.\n");
 }
 
 function quorumOf({ threshold, voters }: GroupBody): Quorum {

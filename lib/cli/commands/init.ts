@@ -4,27 +4,22 @@
  * @module
  */
 
-import { decodeUtf8 } from "../../bytes.ts";
 import {
   ClusterConfigError,
   formatAddress,
   formatClusterConfig,
   parseClusterConfig,
-  type PeerCard,
-  PeerCardError,
   PEERS_MAX,
-  readPeerCard,
   TIMING_DEFAULTS,
 } from "../../config/mod.ts";
 import { catching, InputError } from "../../errors.ts";
-import { JsonError, parseStrictJson } from "../../json.ts";
 import { statFile, writeFileAtomically } from "../../keys/mod.ts";
 import { marginsOf, marginWarnings } from "../../margins.ts";
 import { LOG_LIMITS } from "../../raft/mod.ts";
 import { type ClusterName, toClusterName } from "../../types.ts";
+import { type NamedCard, readCards } from "../cards.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
-import { nameOf, readInput } from "../input.ts";
 import { globalFlags, newConfigPath, wholeNumberUpTo } from "../options.ts";
 import {
   marginFields,
@@ -33,9 +28,6 @@ import {
   printMarginWarnings,
   printTable,
 } from "../output.ts";
-
-/** Most bytes in one file of cards. The cards of the largest cluster need less, even when indented. */
-const CARDS_BYTES_MAX = PEERS_MAX * 4096;
 
 /** Adds `floe init`. */
 export function registerInit(program: Program, context: CommandContext): void {
@@ -107,12 +99,6 @@ interface InitFlags {
   readonly force?: true;
 }
 
-/** A card, and what messages call it. */
-interface NamedCard {
-  readonly name: string;
-  readonly card: PeerCard;
-}
-
 function checkReplaceable(path: string, { force }: InitFlags): void {
   if (force === true || statFile(path) === null) return;
   throw new CommandError(
@@ -120,39 +106,6 @@ function checkReplaceable(path: string, { force }: InitFlags): void {
     `Cannot write ${path}: the file exists, and a cluster may run with it. ` +
       "--force replaces it; --config names another file.",
   );
-}
-
-/** The cards in a file: one JSON object, a list of them, or one on each line. */
-async function readCards(name: string, context: CommandContext): Promise<readonly NamedCard[]> {
-  const text = decodeUtf8(await readInput(name, context, { bytesMax: CARDS_BYTES_MAX }));
-  const source = nameOf(name);
-  const whole = parseJson(text, source);
-  if (whole !== null) {
-    if (!Array.isArray(whole.value)) {
-      return [{ name: source, card: readPeerCard(whole.value, source) }];
-    }
-    return whole.value.map((raw, index) => named(raw, `${source}, card ${index + 1}`));
-  }
-  const lines = text.split("\n").map((line, index) => ({ line, number: index + 1 }))
-    .filter(({ line }) => line.trim() !== "");
-  return lines.map(({ line, number }) => {
-    const place = lines.length === 1 ? source : `${source}, line ${number}`;
-    const parsed = parseJson(line, place);
-    if (parsed !== null) return named(parsed.value, place);
-    throw new PeerCardError(`Cannot use card ${place}: it is not JSON`);
-  });
-}
-
-function named(raw: unknown, name: string): NamedCard {
-  return { name, card: readPeerCard(raw, name) };
-}
-
-/** Null for a text that is not JSON. JSON with a doubled key or a byte order mark is refused. */
-function parseJson(text: string, name: string): { readonly value: unknown } | null {
-  return catching(JsonError, () => ({ value: parseStrictJson(text) }), (cause) => {
-    if (cause.fault === "notJson") return null;
-    throw new PeerCardError(`Cannot use card ${name}: ${cause.message}`);
-  });
 }
 
 /** The configuration's text, checked as a node checks it. */

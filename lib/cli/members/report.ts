@@ -1,0 +1,181 @@
+/**
+ * How the members, a plan and its progress are shown.
+ *
+ * @module
+ */
+
+import type {
+  MemberBody,
+  MembersBody,
+  MembersChangeBody,
+  MembersPlanBody,
+  MembersStepBody,
+} from "../../http/wire.ts";
+import type { OutputStream } from "../command.ts";
+import { type Cell, marginFields, printable, printFields, printTable } from "../output.ts";
+
+/** Most characters in a line of a plan: a terminal's, less the indent. */
+const LINE_LENGTH = 72;
+const INDENT = "        ";
+
+/** A plan, for a person to agree to. */
+export function planLines({ steps, lying }: MembersPlanBody): readonly string[] {
+  const count = steps.length === 1 ? "one step" : `${steps.length} steps`;
+  return [
+    `The plan has ${count}. All the way, ${lying} ${lying === 1 ? "voter" : "voters"} may lie.`,
+    ...steps.flatMap((step, at) => stepLines(step, at)),
+  ];
+}
+
+function stepLines(step: MembersStepBody, at: number): string[] {
+  const { threshold, voters, margins: { crashed, lying }, sparesDuring } = step;
+  const [first = "", ...more] = wrap(printable(step.text));
+  const after =
+    `then ${threshold} of ${voters.length} sign, ${crashed} may be down and ${lying} lie; ` +
+    `meanwhile ${sparesDuring} may be down`;
+  return [
+    `step ${at + 1}  ${first}`,
+    ...[...more, ...wrap(after)].map((line) => `${INDENT}${line}`),
+  ];
+}
+
+/** Words in lines that fit a terminal. */
+function wrap(text: string): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (line !== "" && longer.length > LINE_LENGTH) {
+      lines.push(line);
+      line = word;
+    } else line = longer;
+  }
+  return [...lines, line];
+}
+
+const STAGES: Readonly<Record<MembersChangeBody["stage"], string>> = {
+  between: "begins",
+  catchingUp: "the new nodes copy the log",
+  dealing: "the voters deal new shares",
+  combining: "the new voters store their shares",
+  proving: "the new shares sign",
+  authorizing: "the old shares sign",
+};
+
+/** Says each new thing of a change once, a line each. */
+export class ChangeReporter {
+  readonly #stderr: OutputStream;
+  readonly #stepsTotal: number;
+  #done = 0;
+  #shown = "";
+  #failures = 0;
+
+  /** Of a plan of so many steps. */
+  constructor(stderr: OutputStream, stepsTotal: number) {
+    this.#stderr = stderr;
+    this.#stepsTotal = stepsTotal;
+  }
+
+  /** Shows how far the change is. */
+  readonly progress = (change: MembersChangeBody): void => {
+    const { stepsDone, attemptsFailed, lastFailure } = change;
+    this.#finish(stepsDone);
+    if (attemptsFailed > this.#failures) {
+      this.#say(`failed, and is tried again: ${printable(lastFailure ?? "nobody said why")}`);
+    }
+    this.#failures = attemptsFailed;
+    this.#say(describeStage(change));
+  };
+
+  /** The change is completed. */
+  end(): void {
+    this.#finish(this.#stepsTotal);
+  }
+
+  #finish(stepsDone: number): void {
+    for (; this.#done < Math.min(stepsDone, this.#stepsTotal); this.#done++) {
+      this.#say("done");
+      this.#failures = 0;
+    }
+  }
+
+  #say(text: string): void {
+    const line = `step ${
+      Math.min(this.#done + 1, this.#stepsTotal)
+    } of ${this.#stepsTotal}: ${text}`;
+    if (line !== this.#shown) this.#stderr.write(`${line}\n`);
+    this.#shown = line;
+  }
+}
+
+/** What a change does now, and whom it waits for. */
+function describeStage({ stage, waitingFor }: MembersChangeBody): string {
+  const names = waitingFor.map((id) => printable(id)).join(", ");
+  return names === "" ? STAGES[stage] : `${STAGES[stage]}; waits for ${names}`;
+}
+
+/** How things stand once a change is completed. */
+export function describeEnd({ epoch, sequence, threshold, members }: MembersBody): string {
+  return `Done: ${threshold} of ${
+    votersOf(members)
+  } sign, in epoch ${epoch}, membership ${sequence}.`;
+}
+
+/** Prints who belongs to the cluster. */
+export function printMembers(stdout: OutputStream, body: MembersBody): void {
+  const { cluster, epoch, sequence, threshold, members } = body;
+  const n = votersOf(members);
+  stdout.write(
+    `cluster ${printable(cluster)}, epoch ${epoch}, membership ${sequence}: ${threshold} of ${n} ` +
+      "voters sign\n",
+  );
+  printFields(stdout, marginFields({ n, threshold }));
+  stdout.write("\n");
+  const header = ["MEMBER", "ROLE", "SHARE", "LOG", "REACHABLE", "PEER", "API"];
+  printTable(stdout, header, members.map((member) => memberRow(member, body)));
+}
+
+function memberRow(member: MemberBody, { id: here, leader }: MembersBody): readonly Cell[] {
+  const { id, role, hasShare, reachable, caughtUp, peer, api } = member;
+  if (role === "removed") return [id, role, null, null, null, null, null];
+  const log = caughtUp === null ? null : caughtUp ? "current" : "behind";
+  const isHere = id === here;
+  return [
+    id,
+    id === leader ? "leader" : role,
+    role === "learner" ? null : hasShare ? "yes" : "none",
+    isHere && id === leader ? "current" : log,
+    reachable ? "yes" : "no",
+    peer,
+    api,
+  ];
+}
+
+/** Prints the change that is under way, or how the last one ended. */
+export function printChange(stdout: OutputStream, { change, lastChange }: MembersBody): void {
+  if (change !== null) {
+    const total = change.stepsDone + change.steps.length;
+    const step = `step ${change.stepsDone + 1} of ${total}`;
+    stdout.write(`Change ${change.id} is under way: ${step}, ${describeStage(change)}.\n`);
+    if (change.lastFailure !== null) {
+      stdout.write(
+        `It has failed ${change.attemptsFailed} times, lately: ${printable(change.lastFailure)}\n`,
+      );
+    }
+    change.steps.forEach((left, at) => {
+      for (const line of stepLines(left, change.stepsDone + at)) stdout.write(`${line}\n`);
+    });
+    if (!change.cancellable) stdout.write("It can only be completed.\n");
+    return;
+  }
+  stdout.write("No change of the members is under way.\n");
+  if (lastChange === null) return;
+  const reason = lastChange.reason === null ? "" : `: ${printable(lastChange.reason)}`;
+  stdout.write(`The last one, ${lastChange.id}, was ${OUTCOMES[lastChange.outcome]}${reason}.\n`);
+}
+
+const OUTCOMES = { completed: "completed", cancelled: "cancelled", failed: "given up" } as const;
+
+function votersOf(members: readonly MemberBody[]): number {
+  return members.filter(({ role }) => role === "voter").length;
+}
