@@ -1,5 +1,5 @@
 /**
- * Which keys a command reads and changes, for who asks whether a token allows it.
+ * Which keys a command reads and changes. The authorization of a token depends on it.
  *
  * @module
  */
@@ -10,23 +10,23 @@ import { lockKeys } from "./lock.ts";
 import type { Token } from "./token.ts";
 import type { Operation, Transaction } from "./transaction.ts";
 
-/** The keys that are read or changed. */
+/** The keys that a command can read or change. */
 export interface KeyAccess {
-  /** Their keys or values show in the answer, or decide what is done. */
+  /** Keys that appear in the answer with their values, or decide what is done. */
   readonly reads: readonly KeyRange[];
-  /** They may change. */
+  /** Keys that can change. */
   readonly writes: readonly KeyRange[];
 }
 
-/** Whether a token's prefixes let it touch every key of a range. */
+/** Whether a token's prefixes cover every key of a range. */
 export function coversRange({ prefixes }: Pick<Token, "prefixes">, keys: KeyRange): boolean {
   return prefixes.length === 0 ||
     prefixes.some((prefix) => rangeCovers(keysWithPrefix(encodeUtf8(prefix)), keys));
 }
 
 /**
- * All keys that a transaction can read or change, whichever way it takes: conditions are reads,
- * since they tell what is there, and so is what a change shows of the value before or keeps of it.
+ * All keys that a transaction can read or change, on every path through it. Conditions are reads, because
+ * their result shows what is there. A change is also a read when it returns or keeps a part of the old value.
  */
 export function accessOf({ conditions, success, failure }: Transaction): KeyAccess {
   const parts = [...success, ...failure].map(accessOfOperation);

@@ -1,10 +1,10 @@
 /**
- * Memory for records: a few large buffers instead of an object for each key, so that a million keys
- * cost the garbage collector nothing and a key little more than its bytes.
+ * Memory for records: a few large buffers instead of an object for each key. So a million keys cost the
+ * garbage collector nothing, and a key takes little more memory than its bytes.
  *
- * A slab is one buffer, cut into slots of one size. A record lies in one slot and is found by its
- * handle: the slab's number and the slot's. Sizes are rounded up by at most an eighth (16 bytes for
- * small records), and a slab whose last record is freed is given back whole. A record never moves.
+ * A slab is one buffer, divided into slots of one size. A record is in one slot. Its handle contains the
+ * numbers of the slab and of the slot. Sizes are rounded up by at most an eighth (16 bytes for small
+ * records). A slab is freed as a whole when its last record is freed. A record never moves.
  *
  * @module
  */
@@ -17,13 +17,13 @@ export const SLAB_BYTES: number = 256 * 1024;
 const SLOT_BITS = 14;
 const SLOTS_MAX = 1 << SLOT_BITS;
 const SLABS_MAX = 2 ** (32 - SLOT_BITS);
-/** Small enough for {@linkcode SLOTS_MAX} of them to fill a slab, and for a free slot's link. */
+/** Such that {@linkcode SLOTS_MAX} of them fill a slab, and that a free slot has room for its link. */
 const SLOT_BYTES_MIN = 16;
-/** Above it a record has a slab of its own. */
+/** A larger record has a slab of its own. */
 const SHARED_SLOT_BYTES_MAX = 64 * 1024;
 
 /**
- * One buffer, seen in three ways: offsets are in bytes, and multiples of 8 where a record begins.
+ * One buffer, with three views. Offsets are in bytes. A record begins at a multiple of 8.
  */
 interface Slab {
   /** The buffer as bytes. */
@@ -32,30 +32,30 @@ interface Slab {
   readonly words: Uint32Array<ArrayBuffer>;
   /** The buffer as 64-bit numbers. */
   readonly numbers: Float64Array<ArrayBuffer>;
-  /** All slots of a slab are equal. */
+  /** The size of each slot in the slab. */
   readonly slotBytes: number;
 }
 
 interface OwnSlab extends Slab {
   readonly id: number;
   readonly slots: number;
-  /** How many slots were ever handed out: those above were never touched and take no memory yet. */
+  /** How many slots were ever allocated. The others were never touched, and take no memory yet. */
   touched: number;
   used: number;
   /**
-   * The first free slot among the touched ones plus 1, each holding the next in its first word;
-   * or 0.
+   * The first free slot among the touched ones, plus 1; 0 when there is none. Each free slot has the next
+   * one in its first word.
    */
   firstFree: number;
-  /** Its position among the slabs of its size that have room, or -1. */
+  /** Its position in the list of slabs of its size with free slots; -1 when it has none. */
   position: number;
 }
 
-/** Hands out slots by handles: whole numbers from 1 to 2^32 - 1. */
+/** Allocates slots. A handle is a whole number from 1 to 2^32 - 1. */
 export class Arena {
   readonly #slabs: (OwnSlab | null)[] = [null];
   readonly #freeIds: number[] = [];
-  /** By the size of their slots, the slabs that have room. */
+  /** The slabs with free slots, by the size of the slots. */
   readonly #withRoom = new Map<number, OwnSlab[]>();
   #records = 0;
   #bytes = 0;
@@ -76,7 +76,7 @@ export class Arena {
     return this.#reservedBytes;
   }
 
-  /** A slot of at least `bytes`, whose contents are whatever was there. */
+  /** Allocates a slot of at least `bytes`. Its old content is not erased. */
   allocate(bytes: number): number {
     const slotBytes = toSlotBytes(bytes);
     const slab = this.#withRoom.get(slotBytes)?.at(-1) ?? this.#addSlab(slotBytes);
@@ -87,7 +87,7 @@ export class Arena {
     return slab.id * SLOTS_MAX + slot;
   }
 
-  /** Gives a slot back. @throws {InvariantError} when its slab is not there. */
+  /** Frees a slot. @throws {InvariantError} when there is no such slab. */
   free(handle: number): void {
     const slab = this.#own(handle);
     const slot = handle & (SLOTS_MAX - 1);
@@ -105,23 +105,23 @@ export class Arena {
     return this.#own(handle);
   }
 
-  /** Where a record begins in its slab, in bytes. */
+  /** The offset of a record in its slab, in bytes. */
   offset(handle: number): number {
     return Arena.offsetIn(this.#own(handle), handle);
   }
 
-  /** Where a record begins in its slab, for those who have that already. */
+  /** The offset of a record in its slab, in bytes, when the caller already has the slab. */
   static offsetIn({ slotBytes }: Slab, handle: number): number {
     return (handle & (SLOTS_MAX - 1)) * slotBytes;
   }
 
-  /** Bytes of the slot that a record of this size takes. */
+  /** The size of the slot for a record of this size, in bytes. */
   static slotBytes(bytes: number): number {
     return toSlotBytes(bytes);
   }
 
   #own(handle: number): OwnSlab {
-    return assertDefined(this.#slabs[handle >>> SLOT_BITS], "A record of no slab");
+    return assertDefined(this.#slabs[handle >>> SLOT_BITS], "the record has no slab");
   }
 
   #addSlab(slotBytes: number): OwnSlab {
@@ -149,8 +149,8 @@ export class Arena {
   }
 
   #removeFromRoom(slab: OwnSlab): void {
-    const slabs = assertDefined(this.#withRoom.get(slab.slotBytes), "A slab of no size");
-    const last = assertDefined(slabs.pop(), "A slab in no list");
+    const slabs = assertDefined(this.#withRoom.get(slab.slotBytes), "the slab is in no list");
+    const last = assertDefined(slabs.pop(), "the list of the slab is empty");
     if (last !== slab) {
       slabs[slab.position] = last;
       last.position = slab.position;
@@ -163,7 +163,7 @@ export class Arena {
 function toSlotBytes(bytes: number): number {
   if (bytes > SHARED_SLOT_BYTES_MAX) return (bytes + 7) & ~7;
   const size = Math.max(bytes, SLOT_BYTES_MIN);
-  // Steps of an eighth of the power of two below the size, but of 16 bytes at least.
+  // The step is an eighth of the power of two below the size, but at least 16 bytes.
   const step = Math.max(16, 1 << (31 - Math.clz32(size - 1)) >>> 3);
   return Math.ceil(size / step) * step;
 }

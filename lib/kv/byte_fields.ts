@@ -1,9 +1,9 @@
 /**
- * Fields one after the other in a byte string, each in exactly one way: what was written twice
- * alike is equal, byte for byte, and what is read is what was written.
+ * Fields, one after the other, in a byte string. Each value has exactly one encoding, so equal values have
+ * equal bytes.
  *
- * A number is in base 128, lowest digit first, the top bit of every byte but the last set, and as
- * short as it can be. Bytes are their number, then they.
+ * A number is in base 128, lowest digit first, and as short as possible. The top bit of every byte is set,
+ * except in the last byte. A byte string is its length, then its bytes.
  *
  * @module
  */
@@ -12,12 +12,12 @@ import { assert } from "../assert.ts";
 import { InputError } from "../errors.ts";
 
 const CAPACITY_START = 4096;
-/** Bytes of the longest number, 2^53 - 1. */
+/** Bytes of the largest number, 2^53 - 1. */
 const NUMBER_BYTES_MAX = 8;
 /** A larger buffer is not kept from one use to the next. */
 const CAPACITY_KEPT = 64 * 1024;
 
-/** Writes fields. One writer may be used again and again. */
+/** Writes fields. A writer can be used many times. */
 export class ByteWriter {
   #bytes = new Uint8Array(CAPACITY_START);
   #length = 0;
@@ -27,7 +27,7 @@ export class ByteWriter {
     return this.#length;
   }
 
-  /** Begins anew, whatever was written and not finished. */
+  /** Begins again, and forgets what was written and not finished. */
   begin(): this {
     this.#length = 0;
     return this;
@@ -66,14 +66,14 @@ export class ByteWriter {
     return this;
   }
 
-  /** Writes how many there are, then each. */
+  /** Writes the number of items, then each item. */
   list<Item>(items: readonly Item[], write: (item: Item) => void): this {
     this.number(items.length);
     for (const item of items) write(item);
     return this;
   }
 
-  /** A copy of all that was written. The writer begins anew. */
+  /** Returns a copy of everything that was written. The writer begins again. */
   finish(): Uint8Array<ArrayBuffer> {
     const written = this.#bytes.slice(0, this.#length);
     this.#length = 0;
@@ -91,14 +91,14 @@ export class ByteWriter {
 }
 
 /**
- * Reads fields from untrusted bytes. Everything that a writer would not have written is refused.
+ * Reads fields from untrusted bytes. It refuses everything that a writer would not have written.
  */
 export class ByteReader {
   readonly #bytes: Uint8Array;
   readonly #what: string;
   #at = 0;
 
-  /** Reads `bytes` from the start; `what` they are is said in errors. */
+  /** Reads `bytes` from the start. Errors name them as `what`. */
   constructor(bytes: Uint8Array, what: string) {
     this.#bytes = bytes;
     this.#what = what;
@@ -112,7 +112,7 @@ export class ByteReader {
     return value;
   }
 
-  /** Reads one byte as a choice among so many. @throws {InputError} when it is none of them. */
+  /** Reads one byte as one of `choices` values. @throws {InputError} when it is not below `choices`. */
   choice(choices: number): number {
     const value = this.byte();
     return value < choices ? value : this.refuse(`${value} is not below ${choices}`);
@@ -145,7 +145,7 @@ export class ByteReader {
     return this.raw(length);
   }
 
-  /** Reads so many bytes as a view. @throws {InputError} when there are fewer. */
+  /** Reads `length` bytes as a view. @throws {InputError} when there are fewer. */
   raw(length: number): Uint8Array {
     const end = this.#at + length;
     if (end > this.#bytes.length) return this.refuse("it ends too early");
@@ -171,12 +171,12 @@ export class ByteReader {
     return Array.from({ length: count }, read);
   }
 
-  /** Ends the reading. @throws {InputError} when something is left. */
+  /** Checks the end. @throws {InputError} when bytes are left. */
   end(): void {
-    if (!this.isAtEnd) this.refuse("something stands behind its end");
+    if (!this.isAtEnd) this.refuse("there are more bytes after its end");
   }
 
-  /** Refuses what is read. @throws {InputError} always. */
+  /** Refuses the bytes. @throws {InputError} always. */
   refuse(why: string): never {
     throw new InputError(`Cannot read ${this.#what}: ${why} (at byte ${this.#at})`);
   }

@@ -1,5 +1,5 @@
 /**
- * What clients and leaders ask of the replicated store, and what they get.
+ * The commands of the replicated store, from clients and leaders, and their results.
  *
  * @module
  */
@@ -11,33 +11,32 @@ import type { TransactionOutcome } from "./run_transaction.ts";
 import { checkNewToken, checkTokenId, type NewToken } from "./token.ts";
 import { checkTransaction, type Transaction } from "./transaction.ts";
 
-/** Most characters in an idempotency key; each is one byte. */
+/** Most characters in an idempotency key. Each is one byte. */
 export const IDEMPOTENCY_KEY_LENGTH_MAX = 128;
 
-/** Most leases of which one entry says that they have run out. */
+/** Most leases that one entry can expire. */
 export const EXPIRED_LEASES_MAX = 1_000;
 
 /**
- * Names a write in all of its attempts, so that it takes effect once. A name belongs to the token
- * that used it: two tokens' equal names are two names.
+ * Names a write in all of its attempts, so that it takes effect once. A name belongs to the token that used
+ * it: the same name with another token is another name.
  */
 export interface Idempotency {
-  /** The id of the token that the client showed, or null: it showed none. */
+  /** The id of the client's token; null when it has none. */
   readonly token: string | null;
   /**
-   * The client's own name for the write: 1 to 128 visible ASCII characters, but neither `"` nor
-   * `\`.
+   * The client's own name for the write: 1 to 128 visible ASCII characters, without `"` and `\`.
    */
   readonly key: string;
 }
 
-/** What any command may have besides its effect. */
+/** The options of any command. */
 export interface CommandOptions {
-  /** Which write this is an attempt at; absent: it takes effect as often as it is in the log. */
+  /** The write that this is an attempt of. Without it, the command takes effect each time it is in the log. */
   readonly idempotency?: Idempotency;
 }
 
-/** A change to keys, or a read of them in the log's order. A single put is a transaction, too. */
+/** A change of keys, or a read of keys in the order of the log. A single put is also a transaction. */
 export interface TransactionCommand extends Transaction, CommandOptions {
   /** The tag. */
   readonly kind: "transaction";
@@ -49,13 +48,13 @@ export interface GrantLeaseCommand extends CommandOptions {
   readonly kind: "grantLease";
   /** Its id, which the client or its node chose: a whole number from 1 to 2^53 - 1. */
   readonly id: number;
-  /** How long it lives when nobody keeps it alive: 1 second to a day. */
+  /** How long it lives without a keepalive: 1 second to a day. */
   readonly ttlSeconds: number;
 }
 
 /**
- * Ends a lease, and its keys go: at once at most `LEASE_KEYS_PER_ENTRY`, the others in the next
- * entries.
+ * Ends a lease and deletes its keys. One entry deletes at most `LEASE_KEYS_PER_ENTRY` keys; later entries
+ * delete the others.
  */
 export interface RevokeLeaseCommand extends CommandOptions {
   /** The tag. */
@@ -64,21 +63,21 @@ export interface RevokeLeaseCommand extends CommandOptions {
   readonly id: number;
 }
 
-/** The leader says that these leases have run out, or goes on with those that are ending. */
+/** The leader expires these leases, or continues with leases that are ending. */
 export interface ExpireLeasesCommand {
   /** The tag. */
   readonly kind: "expireLeases";
-  /** The leader's term. In another term's entry the command does nothing: that leader counts anew. */
+  /** The leader's term. In an entry of another term the command does nothing: that leader counts again. */
   readonly term: Term;
   /** The leases, by rising id, each once; at least one. */
   readonly ids: readonly number[];
 }
 
-/** History up to this revision is not needed any more. */
+/** Forgets the history up to a revision. */
 export interface CompactCommand extends CommandOptions {
   /** The tag. */
   readonly kind: "compact";
-  /** The last revision that is to be forgotten: reads are possible from it on. */
+  /** The last revision to forget. Reads at this revision and later ones stay possible. */
   readonly revision: number;
 }
 
@@ -92,11 +91,11 @@ export interface CreateTokenCommand extends NewToken, CommandOptions {
 export interface RevokeTokenCommand extends CommandOptions {
   /** The tag. */
   readonly kind: "revokeToken";
-  /** Public; the secret half stays with the token's holder. */
+  /** The public half of the token. The holder keeps the secret half. */
   readonly id: string;
 }
 
-/** A change to the store, as it stands in the log. */
+/** A change of the store, as it is in the log. */
 export type Command =
   | TransactionCommand
   | GrantLeaseCommand
@@ -106,53 +105,53 @@ export type Command =
   | CreateTokenCommand
   | RevokeTokenCommand;
 
-/** What came of a command for a lease. */
+/** The result of a command for a lease. */
 export type LeaseResult =
-  /** The lease is there. */
+  /** The lease was created. */
   | { readonly kind: "leaseGranted"; readonly id: number; readonly ttlSeconds: number }
-  /** It is not, and this is why not. */
+  /** The lease was not created, for this reason. */
   | { readonly kind: "leaseRefused"; readonly reason: "exists" | "tooMany" }
-  /** Whether there was such a lease, how many of its keys went and how many are still to go. */
+  /** Whether there was such a lease, how many of its keys were deleted, and how many are left. */
   | {
     readonly kind: "leaseRevoked";
     readonly wasThere: boolean;
     readonly keysDeleted: number;
     readonly keysLeft: number;
   }
-  /** How many keys went, and which leases have some left. */
+  /** How many keys were deleted, and which leases have keys left. */
   | {
     readonly kind: "leasesExpired";
     readonly keysDeleted: number;
     readonly unfinished: readonly number[];
   };
 
-/** What came of a command for a token. */
+/** The result of a command for a token. */
 export type TokenOutcome =
-  /** The token is there. */
+  /** The token was created. */
   | { readonly kind: "tokenCreated"; readonly createRevision: LogIndex }
-  /** It is not, and this is why not: its id is taken, or there are as many as may be. */
+  /** The token was not created: its id is taken, or there are too many tokens. */
   | { readonly kind: "tokenRefused"; readonly reason: "exists" | "tooMany" }
-  /** The token is gone; whether there was one. */
+  /** Whether there was a token. If so, it is removed. */
   | { readonly kind: "tokenRevoked"; readonly revoked: boolean };
 
-/** What a command did, the first time that it was applied, without where the store stands. */
+/** What a command did when it was applied first, without the store's revision. */
 export type CommandOutcome =
   | TransactionOutcome
   | LeaseResult
-  /** History up to this revision is forgotten; a node may have forgotten more. */
+  /** History up to this revision is forgotten. A node can have forgotten more. */
   | { readonly kind: "compacted"; readonly compactedRevision: LogIndex }
   | TokenOutcome;
 
-/** A result without where the store stands. */
+/** A result without the store's revision. */
 export type WithoutRevision<Result> = Result extends unknown ? Omit<Result, "revision"> : never;
 
 /**
- * What came of a command. `revision` is the store's after it: the command's own index if it changed
- * a key, else that of the last command that did.
+ * The result of a command. `revision` is the store's revision after it: the command's own index if it changed
+ * a key, otherwise the index of the last command that did.
  */
 export type CommandResult =
   | CommandOutcome & { readonly revision: LogIndex }
-  /** Its idempotency key already stands for another command, at `firstIndex`; nothing changed. */
+  /** Its idempotency key belongs to another command, at `firstIndex`. Nothing changed. */
   | {
     readonly kind: "idempotencyKeyReused";
     readonly revision: LogIndex;
@@ -160,9 +159,9 @@ export type CommandResult =
   };
 
 /**
- * Checks everything of a command that needs no store.
+ * Checks everything in a command that can be checked without a store.
  *
- * @throws {InputError} saying what is wrong, the value and the limit.
+ * @throws {InputError} that says what is wrong, the value and the limit.
  */
 export function checkCommand(command: Command): void {
   if (command.kind !== "expireLeases" && command.idempotency !== undefined) {
@@ -202,16 +201,16 @@ function checkIds(ids: readonly number[]): void {
   ids.forEach((id, at) => {
     checkLeaseId(id);
     if (at > 0 && id <= (ids[at - 1] ?? 0)) {
-      throw new InputError("Cannot read command: its leases are not by rising id");
+      throw new InputError("Cannot read command: its leases are not in rising order");
     }
   });
 }
 
-/** Visible ASCII without `"` and `\`, so that it stands in a quoted HTTP header as it is. */
+/** Visible ASCII without `"` and `\`, so that a quoted HTTP header can contain it unchanged. */
 const IDEMPOTENCY_KEY_PATTERN = /^[!#-[\]-~]+$/;
 
 /**
- * Checks an idempotency key on its own.
+ * Checks an idempotency key.
  *
  * @throws {InputError} unless it is 1 to {@linkcode IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII
  * characters without `"` and `\`.

@@ -1,11 +1,11 @@
 /**
- * Commands as bytes: what a write looks like inside a log entry.
+ * Commands as bytes: the form of a write inside a log entry.
  *
- * The first byte is the format's version, the second the kind; then come the kind's fields, as
- * `byte_fields.ts` writes them, in the order of this file. One command has exactly one encoding, so
- * a hash of the bytes stands for the command. A range that is one key or one prefix is written as
- * such, and never with both of its ends. How a version is read never changes: a new kind or field
- * is a new version, at which a node that does not know it stops.
+ * The first byte is the version of the format, the second is the kind. Then come the fields of the kind, as
+ * `byte_fields.ts` writes them, in the order of this file. A command has exactly one encoding, so a hash of
+ * the bytes identifies the command. A range of one key, or of one prefix, is always written in that form, not
+ * with its two bounds. The meaning of a version never changes: a new kind or field needs a new version, and a
+ * node that does not know the version stops.
  *
  * @module
  */
@@ -53,19 +53,19 @@ import {
   VALUE_BYTES_MAX,
 } from "./transaction.ts";
 
-/** The version of the format. Versions 1 and 2 were of Floes that had no transactions. */
+/** The version of the format. Versions 1 and 2 had no transactions. */
 export const COMMAND_VERSION = 3;
 
 /**
- * A command in a format that this Floe does not know. Apart from other bad input because the same
- * bytes mean something to another Floe: see `store.ts`.
+ * A command in a format that this Floe does not know. It differs from other bad input: a newer Floe can read
+ * the same bytes. See `store.ts`.
  */
 export class CommandVersionError extends InputError {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "CommandVersionError";
 }
 
-/** Most bytes in an encoded command, as in etcd; a transaction with many large values has more. */
+/** Most bytes in an encoded command, as in etcd. A transaction with many large values can exceed it. */
 export const COMMAND_BYTES_MAX: number = 1536 * 1024;
 
 const KINDS = [
@@ -89,16 +89,16 @@ const FILTERS = [
   "createRevisionMax",
 ] as const;
 
-/** Transactions in transactions, so deep: more cannot be of 128 operations. */
+/** Most levels of nested transactions: 128 operations cannot have more. */
 const DEPTH_MAX = OPERATIONS_MAX;
 
-/** One for all commands, as it sets a buffer aside that it uses again. */
+/** One writer for all commands, because it keeps a buffer. */
 const writer = new ByteWriter();
 
 /**
- * Writes a command as it stands in the log, at most {@linkcode COMMAND_BYTES_MAX} bytes.
+ * Writes a command for the log, at most {@linkcode COMMAND_BYTES_MAX} bytes.
  *
- * @throws {InputError} when anything in it is outside its limits.
+ * @throws {InputError} when a part of it exceeds a limit.
  */
 export function encodeCommand(command: Command): Uint8Array<ArrayBuffer> {
   checkCommand(command);

@@ -1,38 +1,37 @@
 /**
- * What changed at which revision: a queue of changes, oldest first, each with the version that it
- * made. The value before is that version's predecessor. What is older than the limits allow is
- * forgotten from the old end.
+ * What changed at which revision: a queue of changes, oldest first, each with the version that it made. The
+ * version before it has the old value. Changes beyond the limits are forgotten, oldest first.
  *
  * @module
  */
 
 import { assert } from "../assert.ts";
 
-/** How much history is kept at most. */
+/** The limits of history. */
 export interface HistoryLimits {
   /** Most changes. */
   readonly changesMax: number;
   /** Most bytes of values that only history keeps. */
   readonly bytesMax: number;
-  /** Most ticks that a change is kept, give or take a {@linkcode AGE_STEPS}th; null: any age. */
+  /** Most ticks that a change is kept, exact to one {@linkcode AGE_STEPS}th; null means no limit. */
   readonly ageTicksMax: number | null;
 }
 
-/** What is kept unless the node is configured otherwise: more changes than its log has entries. */
+/** The default limits: more changes than the log has entries. */
 export const HISTORY_LIMITS: HistoryLimits = {
   changesMax: 200_000,
   bytesMax: 128 * 1024 * 1024,
   ageTicksMax: null,
 };
 
-/** In how many steps changes become too old. */
+/** The age of changes is measured in this many steps. */
 const AGE_STEPS = 32;
 
 const CAPACITY_START = 1024;
 
 /**
- * Handles by rising revision, oldest first, each under its sequence number: those count up without
- * gaps, whatever the revisions are, and never name another one later.
+ * Handles by rising revision, oldest first. Each has a sequence number. These count up without gaps, unlike
+ * revisions, and a number is never used again.
  */
 export class RevisionQueue {
   #revisions = new Float64Array(CAPACITY_START);
@@ -65,9 +64,9 @@ export class RevisionQueue {
     this.#end++;
   }
 
-  /** Takes the newest change back. */
+  /** Removes the newest change and returns its handle. */
   pop(): number {
-    assert(this.count > 0, "No change to take back");
+    assert(this.count > 0, "there is no change to remove");
     this.#end--;
     return this.#handles[this.#end & (this.#handles.length - 1)] ?? 0;
   }
@@ -89,7 +88,7 @@ export class RevisionQueue {
     return this.#handles[this.#at(sequence)] ?? 0;
   }
 
-  /** Sets the version that a change made, while a history is being loaded. */
+  /** Sets the version that a change made, while the history is loaded. */
   setHandle(sequence: number, handle: number): void {
     this.#handles[this.#at(sequence)] = handle;
   }
@@ -115,7 +114,7 @@ export class RevisionQueue {
   }
 
   #at(sequence: number): number {
-    assert(sequence >= this.#first && sequence < this.#end, `Change ${sequence} is not there`);
+    assert(sequence >= this.#first && sequence < this.#end, `change ${sequence} does not exist`);
     return sequence & (this.#handles.length - 1);
   }
 
@@ -132,11 +131,11 @@ export class RevisionQueue {
   }
 }
 
-/** Finds out which revisions are too old, by counting ticks. */
+/** Counts ticks, and says which revisions are too old. */
 export class HistoryAge {
   readonly #ticksMax: number;
   readonly #stepTicks: number;
-  /** By rising tick: at this tick the store stood at this revision. */
+  /** The store's revision at some ticks, by rising tick. */
   readonly #marks: { readonly tick: number; readonly revision: number }[] = [];
   #tick = 0;
 
@@ -147,9 +146,9 @@ export class HistoryAge {
   }
 
   /**
-   * Counts a tick at which the store stands at `revision`.
+   * Counts a tick. `revision` is the store's at this tick.
    *
-   * @returns the last revision that is too old, or null when that is none or as before.
+   * @returns the last revision that is too old; null when there is none, or when it has not changed.
    */
   tick(revision: number): number | null {
     this.#tick++;

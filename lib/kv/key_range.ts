@@ -9,17 +9,17 @@ import { InputError } from "../errors.ts";
 /** Most bytes in a key. */
 export const KEY_BYTES_MAX = 1024;
 
-/** The keys from `start` on that are below `end`: `start <= key < end`. */
+/** The keys from `start` up to, but without, `end`: `start <= key < end`. */
 export interface KeyRange {
-  /** The first key that may be in it; no bytes at all stand before every key. */
+  /** The lower bound, which is in the range. Empty bytes are below every key. */
   readonly start: Uint8Array;
-  /** The first key after it, or null: every key from `start` on. */
+  /** The upper bound, which is not in the range; null means every key from `start` on. */
   readonly end: Uint8Array | null;
 }
 
 const NO_BYTES = new Uint8Array(0);
 
-/** From the empty start on, without an end. */
+/** The range of all keys. */
 export const ALL_KEYS: KeyRange = { start: NO_BYTES, end: null };
 
 /** One key as a range. */
@@ -32,19 +32,19 @@ export function keysWithPrefix(prefix: Uint8Array): KeyRange {
   return { start: prefix, end: prefixEnd(prefix) };
 }
 
-/** The key of a range that holds exactly one, else null. */
+/** The key of a range with exactly one key; null for other ranges. */
 export function singleKeyOf({ start, end }: KeyRange): Uint8Array | null {
   if (end === null || start.length === 0 || end.length !== start.length + 1) return null;
   if (end[start.length] !== 0) return null;
   return startsWith(end, start) ? start : null;
 }
 
-/** The prefix that every key of this range has and no other key; null if there is none. */
+/** The prefix that every key of this range has, and no other key has; null if there is none. */
 export function prefixOf({ start, end }: KeyRange): Uint8Array | null {
   return sameEnd(prefixEnd(start), end) ? start : null;
 }
 
-/** The first key after all that begin with these bytes, or null: there is none. */
+/** The first key after all keys that begin with these bytes; null if there is none. */
 export function prefixEnd(prefix: Uint8Array): Uint8Array<ArrayBuffer> | null {
   let length = prefix.length;
   while (length > 0 && prefix[length - 1] === 0xff) length--;
@@ -54,14 +54,14 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array<ArrayBuffer> | null {
   return end as Uint8Array<ArrayBuffer>;
 }
 
-/** The smallest byte string above this one: its bytes and a zero. */
+/** The smallest byte string above this one: its bytes, then a zero. */
 export function nextKey(key: Uint8Array): Uint8Array<ArrayBuffer> {
   const next = new Uint8Array(key.length + 1);
   next.set(key);
   return next;
 }
 
-/** Below 0, 0 or above 0 as `left` is below, equal to or above `right`. */
+/** Negative, 0 or positive when `left` is below, equal to or above `right`. */
 export function compareKeys(left: Uint8Array, right: Uint8Array): number {
   const length = Math.min(left.length, right.length);
   for (let at = 0; at < length; at++) {
@@ -100,7 +100,7 @@ export function isBelow(key: Uint8Array, end: Uint8Array | null): boolean {
   return end === null || compareKeys(key, end) < 0;
 }
 
-/** Bytes as a string that can be a map's key: one character a byte. */
+/** Bytes as a string for the key of a map: one character for each byte. */
 export function keyText(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);
@@ -108,7 +108,7 @@ export function keyText(bytes: Uint8Array): string {
 }
 
 /**
- * Checks a key on its own.
+ * Checks the length of a key.
  *
  * @throws {InputError} unless it is 1 to {@linkcode KEY_BYTES_MAX} bytes.
  */
@@ -120,8 +120,8 @@ export function checkKeyBytes(key: Uint8Array): void {
 }
 
 /**
- * Checks a range on its own. Its end may have one byte more than a key: that is where a range ends
- * whose last key is as long as a key can be.
+ * Checks the bounds of a range. The end may have one byte more than a key: it can then follow the longest
+ * key.
  *
  * @throws {InputError} when a bound is longer than that.
  */

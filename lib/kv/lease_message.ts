@@ -1,5 +1,5 @@
 /**
- * What nodes say to each other about leases: the leader alone counts their time, and clients may ask any
+ * The messages between nodes about leases. Only the leader counts the time of leases, but clients may ask any
  * node.
  *
  * @module
@@ -8,35 +8,35 @@
 import type { NodeId } from "../types.ts";
 import type { LeaseRow } from "./lease_table.ts";
 
-/** Who speaks to whom, and of what. */
+/** The sender, the receiver, and the request that the message belongs to. */
 export interface LeaseEnvelope {
   /** The sender. */
   readonly from: NodeId;
   /** The receiver. */
   readonly to: NodeId;
-  /** Which life of the node that asks. */
+  /** Distinguishes the process that asks from earlier processes of the same node. */
   readonly incarnation: number;
-  /** Counts that life's questions. */
+  /** Counts the requests of that process. */
   readonly requestId: number;
 }
 
-/** How the leader answers. */
+/** The answer of the node that was asked. */
 export type LeaseReply =
-  /** The lease, and how many whole seconds it has left; 0: it is ending. */
+  /** The lease, and how many whole seconds it has left. 0 means that it is ending. */
   | {
     readonly kind: "lease";
     readonly ttlSeconds: number;
     readonly ending: LeaseRow["ending"];
     readonly secondsLeft: number;
   }
-  /** There is no such lease, or, for one that is to be kept alive, it is ending. */
+  /** There is no such lease. Or it is ending, so it cannot be kept alive. */
   | { readonly kind: "leaseNotFound" }
-  /** The node asked does not lead, or is not sure that it does. */
+  /** The node does not lead, or cannot confirm that it leads. */
   | { readonly kind: "notLeader" };
 
-/** A message about a lease. A lost one is sent again: nothing is done twice by it. */
+/** A message about a lease. A lost message is sent again, which is harmless. */
 export type LeaseMessage =
-  /** How long does the lease live, once it is kept alive if that is wanted? */
+  /** Asks how long the lease lives. If wanted, the leader keeps it alive first. */
   | LeaseEnvelope & {
     readonly kind: "leaseRequest";
     readonly id: number;

@@ -1,6 +1,6 @@
 /**
- * Leases as the replicated state has them: their time to live and their keys. No clock is here:
- * that a lease has run out is said by an entry, see `lessor.ts`.
+ * The leases of the replicated state: their time to live and their keys. There is no clock here: an entry
+ * says that a lease has expired, see `lessor.ts`.
  *
  * @module
  */
@@ -9,34 +9,34 @@ import { assertDefined } from "../assert.ts";
 import { InputError } from "../errors.ts";
 import { type KeySource, OrderedIndex } from "./ordered_index.ts";
 
-/** Most leases that there may be at once. */
+/** Most leases at one time. */
 export const LEASES_MAX = 100_000;
 /** Shortest time to live. */
 const LEASE_TTL_SECONDS_MIN = 1;
 /** Longest time to live: a day. */
 const LEASE_TTL_SECONDS_MAX = 86_400;
 /**
- * Most keys that go with leases in one entry. A lease that has more goes on ending in the next
- * entries, and only when its last key is gone is it gone itself.
+ * Most keys that one entry deletes with leases. If a lease has more keys, the next entries delete them. The
+ * lease itself is removed with its last key.
  */
 export const LEASE_KEYS_PER_ENTRY = 1_000;
 
-/** Why a lease ends: somebody revoked it, or nobody kept it alive. */
+/** Why a lease ends: a client revoked it, or no client kept it alive. */
 export type LeaseEnd = "revoked" | "expired";
 
 /** A lease without its keys. */
 export interface LeaseRow {
-  /** Which one: a whole number from 1 to 2^53 - 1 that its client chose. */
+  /** A whole number from 1 to 2^53 - 1, which the client or its node chose. */
   readonly id: number;
-  /** How long it lives when nobody keeps it alive. */
+  /** How long it lives without a keepalive. */
   readonly ttlSeconds: number;
-  /** Why it is ending, or null. One that ends takes no keys and is not kept alive any more. */
+  /** Why it is ending; null if it is not. An ending lease takes no more keys, and cannot be kept alive. */
   readonly ending: LeaseEnd | null;
 }
 
 interface Lease {
   row: LeaseRow;
-  /** Its keys in order, so that every node takes the same ones first. */
+  /** Its keys in order, so that every node deletes the same keys first. */
   readonly keys: OrderedIndex;
 }
 
@@ -45,12 +45,12 @@ export class LeaseTable {
   readonly #source: KeySource;
   readonly #leases = new Map<number, Lease>();
 
-  /** No leases, for keys that `source` knows. */
+  /** An empty table. `source` has the keys. */
   constructor(source: KeySource) {
     this.#source = source;
   }
 
-  /** How many there are. */
+  /** How many leases there are. */
   get count(): number {
     return this.#leases.size;
   }
@@ -60,7 +60,7 @@ export class LeaseTable {
     return this.#leases.get(id)?.row ?? null;
   }
 
-  /** Whether a key may be put under this lease. */
+  /** Whether a key may be attached to this lease. */
   takesKeys(id: number): boolean {
     return this.get(id)?.ending === null;
   }
@@ -73,7 +73,7 @@ export class LeaseTable {
     } else lease.row = row;
   }
 
-  /** Removes a lease. Its keys are gone already. */
+  /** Removes a lease. Its keys are already deleted. */
   delete(id: number): void {
     this.#leases.delete(id);
   }
@@ -84,7 +84,7 @@ export class LeaseTable {
       .toSorted((left, right) => left.id - right.id);
   }
 
-  /** Every lease in no order that means anything, without a copy. */
+  /** Every lease, in no particular order, without a copy. */
   *each(): Generator<LeaseRow, void> {
     for (const { row } of this.#leases.values()) yield row;
   }
@@ -94,7 +94,7 @@ export class LeaseTable {
     return this.#leases.get(id)?.keys.count ?? 0;
   }
 
-  /** The versions of a lease's keys, in order, the first `max`. */
+  /** The versions of the first `max` keys of a lease, in order. */
   keys(id: number, max: number): readonly number[] {
     const handles: number[] = [];
     const lease = this.#leases.get(id);
@@ -107,18 +107,18 @@ export class LeaseTable {
     return handles;
   }
 
-  /** A key has this version now, under this lease. */
+  /** Attaches the newest version of a key to a lease. */
   attach(id: number, key: Uint8Array, handle: number): void {
     this.#of(id).keys.set(key, handle);
   }
 
-  /** A key is not under this lease any more. */
+  /** Detaches a key from a lease. */
   detach(id: number, key: Uint8Array): void {
     this.#of(id).keys.delete(key);
   }
 
   #of(id: number): Lease {
-    return assertDefined(this.#leases.get(id), "A key under a lease that is not there");
+    return assertDefined(this.#leases.get(id), "the key's lease does not exist");
   }
 }
 

@@ -1,14 +1,14 @@
 /**
- * The leader's view of leases: when each runs out. Pure: ticks come in, ids of leases that ran out
- * come out, for an `expireLeases` command. Keepalives come here alone and cost no entry.
+ * The leader's timers of leases. Pure: ticks come in, ids of expired leases come out, for an `expireLeases`
+ * command. Keepalives need only this class, and no entry in the log.
  *
- * A new leader gives every lease its full time to live again, so no lease ends early because a
- * leader died, paused, or has another clock: it can only end late. Two rules are the caller's:
+ * A new leader gives every lease its full time to live again. So no lease ends early because a leader died,
+ * paused, or has another clock; it can only end late. The caller must keep two rules:
  *
- * * It answers a keepalive only once a majority has confirmed that it led when the keepalive came,
- *   and all entries of earlier terms are applied, as for a linearizable read. So no later leader counted
- *   from before.
- * * It tells the lessor what applied entries did to leases ({@linkcode Lessor.changed}).
+ * * It answers a keepalive only after a majority has confirmed that it led when the keepalive arrived, and
+ *   after all entries of earlier terms are applied, as for a linearizable read. So a later leader began its
+ *   count after the keepalive.
+ * * It reports to the lessor what applied entries did to leases ({@linkcode Lessor.changed}).
  *
  * @module
  */
@@ -16,15 +16,15 @@
 import { assertDefined } from "../assert.ts";
 import type { LeaseRow } from "./lease_table.ts";
 
-/** How long a proposal to end a lease is waited for before it is made again. */
+/** After this time, the leader proposes the end of a lease again. */
 const RETRY_SECONDS = 5;
 
 interface Timer {
   readonly id: number;
   readonly ttlTicks: number;
-  /** The tick at which it runs out; its place in the heap may say an earlier one. */
+  /** The tick at which it expires. Its alarm in the heap can have an earlier tick. */
   deadlineTick: number;
-  /** Whether nobody can keep it alive any more: its end was proposed, or it is ending. */
+  /** Whether it can no longer be kept alive: its end was proposed, or it is ending. */
   isOver: boolean;
 }
 
@@ -33,15 +33,15 @@ interface Alarm {
   readonly timer: Timer;
 }
 
-/** See the module. A node has one while it leads. */
+/** The timers of all leases. A node has one lessor while it leads. */
 export class Lessor {
   readonly #ticksPerSecond: number;
   readonly #timers = new Map<number, Timer>();
-  /** A heap by tick: one alarm for each timer, and some of timers that are gone. */
+  /** A heap by tick: one alarm for each timer, and some alarms of timers that were removed. */
   readonly #alarms: Alarm[] = [];
   #nowTick = 0;
 
-  /** The node has become leader: every lease has its full time to live from now on. */
+  /** The node has become leader: every lease begins its full time to live now. */
   constructor(
     { leases, ticksPerSecond }: {
       readonly leases: Iterable<LeaseRow>;
@@ -58,24 +58,24 @@ export class Lessor {
   }
 
   /**
-   * Entries did something to a lease: it stands like this now, or is gone. One that was granted has its
-   * full time to live, one that is ending has keys left and is due at once.
+   * Entries changed a lease, or removed it (null). A granted lease begins its full time to live. An ending
+   * lease has keys left, and is due at once.
    */
   changed(id: number, lease: LeaseRow | null): void {
     if (lease === null) this.#timers.delete(id);
     else this.#start(lease);
   }
 
-  /** Gives a lease its full time to live again. @returns whether it can be kept alive. */
+  /** Gives a lease its full time to live again. @returns false when it cannot be kept alive. */
   keepAlive(id: number): boolean {
     const timer = this.#timers.get(id);
     if (timer === undefined || timer.isOver) return false;
-    // Its alarm rings as before, and is then set anew.
+    // Its alarm keeps its tick. When it is due, it is set to the new deadline.
     timer.deadlineTick = this.#nowTick + timer.ttlTicks;
     return true;
   }
 
-  /** Whole seconds until a lease runs out; 0 when it is ending, null when there is none. */
+  /** Whole seconds until a lease expires; 0 when it is ending, null when there is no such lease. */
   secondsLeft(id: number): number | null {
     const timer = this.#timers.get(id);
     if (timer === undefined) return null;
@@ -89,8 +89,8 @@ export class Lessor {
   }
 
   /**
-   * The leases that have run out or are ending, at most `max`, by rising id. A lease comes again
-   * only when the proposal to end it seems lost.
+   * The leases that have expired or are ending, at most `max`, by rising id. A lease is returned again only
+   * after {@linkcode RETRY_SECONDS}, because the proposal to end it may be lost.
    */
   due(max: number): readonly number[] {
     const ids = new Set<number>();
@@ -101,7 +101,7 @@ export class Lessor {
       const { timer, tick } = first;
       if (this.#timers.get(timer.id) !== timer) continue;
       if (timer.deadlineTick <= this.#nowTick) this.#end(timer, ids);
-      // Of several alarms of one timer only the one of its deadline goes on.
+      // A timer can have several alarms. Only the one at its deadline continues.
       else if (tick < timer.deadlineTick && !timer.isOver) {
         this.#push({ tick: timer.deadlineTick, timer });
       }
@@ -110,7 +110,7 @@ export class Lessor {
   }
 
   #start({ id, ttlSeconds, ending }: LeaseRow): void {
-    // The tick under way may be nearly over: one more, so that none ends early.
+    // One tick more, because the present tick may be nearly over and no lease may end early.
     const ttlTicks = Math.ceil(ttlSeconds * this.#ticksPerSecond) + 1;
     const isOver = ending !== null;
     const deadlineTick = this.#nowTick + (isOver ? 0 : ttlTicks);
@@ -131,7 +131,7 @@ export class Lessor {
     let at = alarms.push(alarm) - 1;
     while (at > 0) {
       const parent = (at - 1) >>> 1;
-      const above = assertDefined(alarms[parent], "A parent in the heap");
+      const above = assertDefined(alarms[parent], "the heap has no parent");
       if (above.tick <= alarm.tick) break;
       alarms[at] = above;
       at = parent;
@@ -141,7 +141,7 @@ export class Lessor {
 
   #pop(): void {
     const alarms = this.#alarms;
-    const last = assertDefined(alarms.pop(), "An alarm to take");
+    const last = assertDefined(alarms.pop(), "the heap is empty");
     if (alarms.length === 0) return;
     let at = 0;
     for (;;) {

@@ -1,15 +1,16 @@
 /**
- * Locks and elections for applications, on nothing but keys, leases and transactions, as etcd's
- * clients make them: so a lock that `etcdctl lock` takes is the same lock.
+ * Locks and elections for applications. They are made only of keys, leases and transactions, as etcd's
+ * clients make them. So a lock of `etcdctl lock` is the same lock.
  *
- * Who wants lock `NAME` puts the key `NAME/LEASE`, its lease's id in hex, under that lease. The key
- * that was created first holds the lock; the others wait, each for the deletion of the one before
- * it, so one release wakes one. When a lease ends, so does its key, and with it the claim.
+ * A client that wants lock `NAME` puts the key `NAME/LEASE`, where `LEASE` is the id of its lease in hex, and
+ * attaches the key to that lease. The key that was created first has the lock. Each other client waits until
+ * the key before its own is deleted, so one release wakes one client. When a lease ends, its key is deleted,
+ * and so the claim ends.
  *
- * The **fence** of a holder is its key's createRevision: it grows with every holder, because they
- * hold in the order in which they came. The condition `fence` of a transaction holds while the
- * lock's holder has that createRevision, so a holder that was stopped past its lease, and continues
- * as if it still held the lock, fails at the store.
+ * The **fence** of a holder is the createRevision of its key. It grows with every holder, because the claims
+ * hold the lock in the order of their creation. The condition `fence` of a transaction is true while the
+ * lock's holder has that createRevision. So if a holder's process was stopped for longer than its lease, and
+ * then goes on as if it still had the lock, its transaction fails at the store.
  *
  * @module
  */
@@ -21,7 +22,7 @@ import type { Operation, Transaction } from "./transaction.ts";
 
 /** Most hex digits of a lease's id. */
 const LEASE_DIGITS_MAX = 16;
-/** Most bytes in a lock's name, so that its keys fit. */
+/** Most bytes in a lock's name, so that its keys are not too long. */
 export const LOCK_NAME_BYTES_MAX: number = KEY_BYTES_MAX - 1 - LEASE_DIGITS_MAX;
 
 const SLASH = 0x2f;
@@ -38,19 +39,19 @@ export function checkLockName(name: Uint8Array): void {
   );
 }
 
-/** The key by which a lease claims a lock. */
+/** The key with which a lease claims a lock. */
 export function lockKey(name: Uint8Array, lease: number): Uint8Array {
   return concatBytes(name, Uint8Array.of(SLASH), encodeUtf8(lease.toString(16)));
 }
 
-/** Where the keys of a lock's claims are, and those of locks with longer names as well. */
+/** The range of a lock's claims. It also contains the claims of locks with longer names. */
 export function lockKeys(name: Uint8Array): KeyRange {
   return keysWithPrefix(concatBytes(name, Uint8Array.of(SLASH)));
 }
 
 /**
- * Whether a key in {@linkcode lockKeys} under this lease is a claim to the lock: the keys of lock
- * `a/b` begin with `a/` as well, and are none to lock `a`.
+ * Whether a key in {@linkcode lockKeys} with this lease is a claim to the lock. The keys of lock `a/b` begin
+ * with `a/` too, but are no claims to lock `a`.
  */
 export function isClaim(
   { name, key, lease }: {
@@ -67,8 +68,8 @@ export function isClaim(
 }
 
 /**
- * Claims a lock, or finds the claim that is there already. The answer to the first read says which
- * createRevision the claim has; the second read has the claims, first come first.
+ * Claims a lock, or finds the existing claim. The first read returns the createRevision of the claim. The
+ * second read returns all claims, the oldest first.
  */
 export function acquireTransaction(
   { name, lease, value }: {
@@ -86,7 +87,7 @@ export function acquireTransaction(
   };
 }
 
-/** Gives a lock up, or a claim to it, if the claim is still the one of this fence. */
+/** Releases a lock, or withdraws a claim, if the claim still has this fence. */
 export function releaseTransaction(
   { name, lease, fence }: {
     readonly name: Uint8Array;

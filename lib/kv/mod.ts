@@ -2,43 +2,43 @@
  * The state machine: keys with revisions, ranges, transactions, leases, locks, history and watches, as in
  * etcd.
  *
- * A client's write becomes a {@linkcode Command}, is encoded by `command_codec.ts`, travels as the
- * opaque data of a log entry, and comes back on every node, committed, to `store.ts`. Nothing here reads a
- * clock, the environment or a random number, and nothing awaits: what an entry does follows from the entry
- * and the state before it.
+ * A client's write becomes a {@linkcode Command}, which `command_codec.ts` encodes. It is the opaque data
+ * of a log entry. On every node, `store.ts` applies the entry once it is committed. Nothing here reads a
+ * clock, the environment or a random number, and nothing awaits: the effect of an entry depends only on the
+ * entry and on the state before it.
  *
- * **Where to begin.** `transaction.ts` and `command.ts` say what can be asked, `store.ts` what an entry
- * does, `run_transaction.ts` what a transaction does. `multi_version_store.ts` has keys with their versions
- * and history; below it `record.ts`, `arena.ts` and `ordered_index.ts` say where it all lies: there is no object
- * a key, so a million keys cost the garbage collector nothing. `store_view.ts` is what readers see.
- * `range_reader.ts` and `watch_hub.ts` read in slices that never hold the loop; `lessor.ts` is the
- * leader's part of leases; `store_tables.ts` leads to the disk and back; `store_invariants.ts` says what
- * must hold of it all.
+ * **Where to begin.** `transaction.ts` and `command.ts` have the requests, `store.ts` the effect of an entry,
+ * `run_transaction.ts` the effect of a transaction. `multi_version_store.ts` has keys with their versions and
+ * history. Below it, `record.ts`, `arena.ts` and `ordered_index.ts` lay them out in memory: there is no
+ * object for each key, so a million keys cost the garbage collector nothing. Readers use `store_view.ts`.
+ * `range_reader.ts` and `watch_hub.ts` read in slices, which never block the loop. `lessor.ts` is the leader's
+ * part of leases. `store_tables.ts` converts the store to rows on disk and back. `store_invariants.ts` checks
+ * the whole store.
  *
- * **Revisions.** A revision is the log index of the write that made it; there is no other counter. What
- * changes nothing takes no revision, so they have gaps. A key remembers the revision that created it, the
- * one that last changed it, and how many writes it has seen. Deleted and written again, it starts afresh.
+ * **Revisions.** A revision is the log index of the write that made it; there is no other counter. A
+ * command that changes nothing takes no revision, so revisions have gaps. A key has the revision that
+ * created it, the revision that last changed it, and the number of its writes. If it is deleted and written
+ * again, these start again.
  *
- * **The applied index** says which entries a store has seen. That is what makes replay after a crash exact:
- * entries at or below it are skipped, the next one is applied, and a gap stops the node. Entries that carry
- * a certificate, or bytes that are no command, change nothing else.
+ * **The applied index** is the index of the last entry that a store has applied. It makes replay after a
+ * crash exact: entries at or below it are skipped, the next one is applied, and a gap stops the node. An
+ * entry with a certificate, or with bytes that are no command, changes only this index.
  *
- * **Exactly once.** A client that gives a write an idempotency key may send it again, to any node,
- * for as long as it does not know the outcome: one attempt takes effect, and all are answered as
- * that one was, but for what it read. What was answered is part of the state (`write_memory.ts`): key, digest
- * of the command and result, for {@linkcode REMEMBERED_ENTRIES} entries of the log from its own on.
- * No clock decides, so all nodes forget at the same entry. A
- * failed condition is remembered like a success. The same key with another command is refused:
- * whichever stands first in the log has the key. A key belongs to the token that it came with:
- * another token's write under the same key is another write. A client that waits longer than the
- * window may have its write done twice.
+ * **Exactly once.** A client that gives a write an idempotency key may send the write again, to any node,
+ * as long as it does not know the outcome. One attempt takes effect. All attempts get the same answer,
+ * except for what the first one read. The answer is part of the state (`write_memory.ts`): key, digest of
+ * the command, and result. It is kept for {@linkcode REMEMBERED_ENTRIES} entries of the log, counted from
+ * the write's own. No clock decides, so all nodes forget it at the same entry. A failed condition is
+ * remembered like a success. The same key with another command is refused: the key belongs to the command
+ * that comes first in the log. A key also belongs to its token: the same key with another token is another
+ * write. A client that retries after the window can cause its write to take effect twice.
  *
- * **Tokens.** Who may use the API is part of the state too, beside the keys and out of their reach:
- * at most {@linkcode TOKENS_MAX} tokens, each with the digest of its secret, what it allows and for
- * which keys. Secrets never come here. `lib/http` asks; nothing here knows what a request is.
+ * **Tokens.** The tokens of the API are part of the state too, separate from the keys: at most
+ * {@linkcode TOKENS_MAX} tokens, each with the digest of its secret, its rights and its prefixes. Secrets never come
+ * here. `lib/http` checks requests; nothing here knows about requests.
  *
- * **Limits** are checked where a command is encoded and again where it is decoded: a command
- * reaches the log of a follower without passing that follower's HTTP API.
+ * **Limits** are checked when a command is encoded, and again when it is decoded: a command reaches the log
+ * of a follower without passing that follower's HTTP API.
  *
  * @example A command on its way through the log
  * ```ts

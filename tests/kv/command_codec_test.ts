@@ -73,7 +73,7 @@ Deno.test("decodeCommand() refuses every command that is cut off, or goes on", (
     }
     const longer = new Uint8Array(whole.length + 1);
     longer.set(whole);
-    assert.throws(() => decodeCommand(longer), /stands behind its end/);
+    assert.throws(() => decodeCommand(longer), /more bytes after its end/);
   }
 });
 
