@@ -1,13 +1,13 @@
 /**
- * Keys with all of their versions that history keeps, in memory.
+ * Keys in memory, with all versions that history keeps.
  *
- * The index leads from a key to its newest version, which leads to the one before, and so on. A key
- * that was deleted stays in the index, under a tombstone, until history forgets the deletion. So a
- * read at a revision walks from the newest version to the first that is not newer, and needs
- * nothing else.
+ * The index maps a key to its newest version. Each version has the handle of the version before. A deleted
+ * key stays in the index, with a tombstone as its newest version, until history forgets the deletion. So a
+ * read at a revision begins at the newest version, and goes back to the first one that is not newer than
+ * the revision.
  *
- * Changes are made between {@linkcode MultiVersionStore.begin} and `commit` or `rollBack`, all at
- * one revision, and no key is changed twice in it.
+ * Changes are made between {@linkcode MultiVersionStore.begin} and `commit` or `rollBack`. They all have one
+ * revision, and a key changes at most once in it.
  *
  * @module
  */
@@ -20,39 +20,39 @@ import { LeaseTable } from "./lease_table.ts";
 import { OrderedIndex } from "./ordered_index.ts";
 import { type ChangeKind, type KeyValueRow, Records } from "./record.ts";
 
-/** Most changes that history forgets at once, so that the loop is not held: below 5 ms. */
+/** Most changes that history forgets at once, so that the loop is not blocked: below 5 ms. */
 const FORGOTTEN_MAX = 4_000;
 /** Bytes that history needs for a change besides its versions. */
 const CHANGE_BYTES = 12;
 
 /** Why a read or a watch at a revision is refused. */
 export type Unreadable =
-  /** History does not go back so far. `oldestRevision` is the oldest that there is. */
+  /** History has forgotten the revision. `oldestRevision` is the oldest that can be read. */
   | { readonly kind: "compacted"; readonly oldestRevision: LogIndex }
-  /** The store does not stand at this revision yet, but at this one. */
+  /** The store has not reached the revision yet. It has applied the log up to `appliedIndex`. */
   | { readonly kind: "future"; readonly appliedIndex: LogIndex };
 
-/** The key that is to be set. */
+/** A key to set. */
 export interface PutChange {
   /** 1 to 1,024 bytes. */
   readonly key: Uint8Array;
   /** At most 512 KiB. */
   readonly value: Uint8Array;
-  /** The lease that it goes with, or 0. */
+  /** The lease that the key is attached to; 0 for none. */
   readonly lease: number;
 }
 
-/** See the module. */
+/** Keys with their versions, history and leases. */
 export class MultiVersionStore {
   /** The versions. */
   readonly records: Records = new Records();
-  /** From each key to its newest version, tombstones included. */
+  /** The newest version of each key, including tombstones. */
   readonly index: OrderedIndex = new OrderedIndex(this.records);
   /** The changes. */
   readonly history: RevisionQueue = new RevisionQueue();
-  /** What keys are attached to, and ends with it. */
+  /** The leases that keys are attached to. */
   readonly leases: LeaseTable = new LeaseTable(this.records);
-  /** Changes from this one on are still to be written by somebody, and not forgotten before. */
+  /** Changes from this sequence number on are not written to the tables yet, and must not be forgotten. */
   heldFrom: number = Infinity;
   readonly #limits: HistoryLimits;
   readonly #age: HistoryAge | null;
@@ -75,8 +75,8 @@ export class MultiVersionStore {
   }
 
   /**
-   * The changes up to this revision are forgotten: reads are possible from it on, watches after
-   * it.
+   * The changes up to this revision are forgotten. Reads are possible at this revision and later ones,
+   * watches only after it.
    */
   get compactedRevision(): LogIndex {
     return toLogIndex(this.#compactedRevision);
@@ -92,18 +92,18 @@ export class MultiVersionStore {
     return this.#historyBytes;
   }
 
-  /** The newest version of a key, or 0 when the key is not there. */
+  /** The newest version of a key; 0 when there is no such key. */
   get(key: Uint8Array): number {
     const handle = this.index.get(key);
     return handle !== 0 && this.records.isLive(handle) ? handle : 0;
   }
 
-  /** The version that a key had at a revision, or 0. The revision is one that can be read. */
+  /** The version that a key had at a readable revision; 0 when it had none. */
   getAt(key: Uint8Array, revision: number): number {
     return this.versionAt(this.index.get(key), revision);
   }
 
-  /** The version at a revision, from a newer one of the same key; 0 when the key was not there. */
+  /** Goes back from a version to the version at a revision; 0 when the key did not exist then. */
   versionAt(newest: number, revision: number): number {
     let handle = newest;
     while (handle !== 0 && this.records.modRevision(handle) > revision) {
@@ -114,7 +114,7 @@ export class MultiVersionStore {
 
   /** Begins the changes of a revision. */
   begin(revision: number): void {
-    assert(this.#openRevision === null, "A revision inside a revision");
+    assert(this.#openRevision === null, "the previous revision is still open");
     assert(revision > this.#revision, "Revisions grow");
     this.#openRevision = revision;
     this.#openFrom = this.history.end;
@@ -125,7 +125,7 @@ export class MultiVersionStore {
     return this.history.end - this.#openFrom;
   }
 
-  /** Sets a key. Its lease is there. @throws {InvariantError} outside a revision. */
+  /** Sets a key. Its lease must exist. @throws {InvariantError} when no revision is open. */
   put({ key, value, lease }: PutChange): number {
     const revision = this.#open();
     const handle = this.records.add({
@@ -149,18 +149,18 @@ export class MultiVersionStore {
     return handle;
   }
 
-  /** Removes a key that is there. @throws {InvariantError} outside a revision. */
+  /** Removes a key, which must exist. @throws {InvariantError} when no revision is open. */
   remove(key: Uint8Array, kind: Exclude<ChangeKind, "put">): void {
     const revision = this.#open();
     const handle = this.records.addTombstone({ key, modRevision: revision, kind });
     const previous = this.#replace(key, handle);
-    assert(previous !== 0 && this.records.isLive(previous), "Only a key that is there is removed");
+    assert(previous !== 0 && this.records.isLive(previous), "the key to remove does not exist");
     this.#liveKeys--;
     this.#moveLease({ from: previous, to: 0 });
     this.#remember(revision, handle);
   }
 
-  /** Ends the open revision and keeps its changes; one without changes takes no revision. */
+  /** Ends the open revision and keeps its changes. Without changes, the revision is not used. */
   commit(): void {
     const revision = this.#open();
     const changes = this.openChanges;
@@ -177,20 +177,20 @@ export class MultiVersionStore {
     this.#openRevision = null;
   }
 
-  /** Counts a tick, by which history ages, and forgets what is due. */
+  /** Counts a tick for the age of history, and forgets changes that are too old. */
   tick(): void {
     const tooOld = this.#age?.tick(this.#revision) ?? null;
     if (tooOld !== null) this.compact(tooOld);
     this.forget(FORGOTTEN_MAX);
   }
 
-  /** Forgets the changes up to a revision: at once to readers, and little by little in memory. */
+  /** Forgets the changes up to a revision. Readers see that at once; the memory is freed in small steps. */
   compact(revision: number): void {
     const compacted = Math.min(revision, this.#revision);
     this.#compactedRevision = Math.max(this.#compactedRevision, compacted);
   }
 
-  /** Frees at most so many changes that are compacted, or beyond the limits. */
+  /** Frees at most `changesMax` changes that are compacted or beyond the limits. */
   forget(changesMax: number): void {
     const { history } = this;
     let left = Math.min(changesMax, FORGOTTEN_MAX);
@@ -206,8 +206,7 @@ export class MultiVersionStore {
   }
 
   /**
-   * Why this revision cannot be read, or null: it can. The store has applied the log up to
-   * `appliedIndex`.
+   * Why this revision cannot be read; null when it can. The store has applied the log up to `appliedIndex`.
    */
   unreadable(revision: number, appliedIndex: LogIndex): Unreadable | null {
     if (revision > appliedIndex) return { kind: "future", appliedIndex };
@@ -215,18 +214,18 @@ export class MultiVersionStore {
     return { kind: "compacted", oldestRevision: this.compactedRevision };
   }
 
-  /** Adds a key as it was, while the store is loaded: no history, no revision. */
+  /** Adds a stored key while the store is loaded, without history and without a new revision. */
   load(row: KeyValueRow): void {
-    assert(this.#openRevision === null && this.history.count === 0, "Loaded before anything else");
+    assert(this.#openRevision === null && this.history.count === 0, "the store is already in use");
     const handle = this.records.add(row);
     if (this.index.set(row.key, handle) !== 0) {
-      throw new InputError("Cannot read rows: a key is there twice");
+      throw new InputError("Cannot read rows: a key appears twice");
     }
     if (row.lease !== 0) this.leases.attach(row.lease, row.key, handle);
     this.#liveKeys++;
   }
 
-  /** Says at what revision the loaded store stands, and from where on it has history. */
+  /** Ends the loading: sets the store's revision, and where its history begins. */
   loaded(
     { revision, compactedRevision }: {
       readonly revision: number;
@@ -241,7 +240,7 @@ export class MultiVersionStore {
   }
 
   #open(): number {
-    assert(this.#openRevision !== null, "A change outside a revision");
+    assert(this.#openRevision !== null, "no revision is open");
     return this.#openRevision;
   }
 
@@ -249,7 +248,7 @@ export class MultiVersionStore {
     const previous = this.index.set(key, handle);
     this.records.setPrevious(handle, previous);
     const isFirst = previous === 0 || this.records.modRevision(previous) < this.#open();
-    assert(isFirst, "No key is changed twice in one revision");
+    assert(isFirst, "the key was already changed in this revision");
     return previous;
   }
 
@@ -279,7 +278,7 @@ export class MultiVersionStore {
     records.free(handle);
   }
 
-  /** What a change's forgetting frees: the version before it, and its own once nobody sees it. */
+  /** Forgets a change: frees the version before it, and its own version once no read can see that. */
   #drop(handle: number): void {
     const { records, index } = this;
     this.#historyBytes -= this.#costOf(handle);

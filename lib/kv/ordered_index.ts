@@ -1,10 +1,10 @@
 /**
- * An ordered map from keys to handles: a B+ tree whose leaves hold nothing but handles, 4 bytes a
- * key, as the key itself lies where the handle leads to.
+ * An ordered map from keys to handles: a B+ tree. Its leaves contain only handles, 4 bytes for each key: the
+ * key itself is in the record of the handle.
  *
- * Branches hold separators, the shortest byte strings that tell two neighbours apart, so the way
- * down touches no record before the leaf. Keys that come in rising order leave full leaves behind.
- * A leaf or branch that is nearly empty joins its neighbour when both fit well into one.
+ * Branches contain separators, the shortest byte strings between two neighbours, so a search reads no
+ * record before the leaf. Keys that are added in rising order make full leaves. A leaf or branch that is
+ * nearly empty is joined with its neighbour when both fit well into one.
  *
  * @module
  */
@@ -14,10 +14,10 @@ import { compareKeys } from "./key_range.ts";
 
 /** Most handles of a leaf, and most children of a branch. */
 const WIDTH = 64;
-/** Below it a node joins a neighbour, if both together leave room in one. */
+/** A smaller node is joined with a neighbour, if both fit into one node with room left. */
 const WIDTH_LOW = 16;
 const WIDTH_JOINED = 48;
-/** A leaf begins small: a lease has an index of its own, and mostly one key. */
+/** A leaf begins small, because each lease has its own index, mostly with one key. */
 const LEAF_START = 4;
 
 interface Leaf {
@@ -29,8 +29,7 @@ interface Leaf {
 }
 
 /**
- * Every key below `children[n + 1]` is at or above `separators[n]`, every one of `children[n]`
- * below.
+ * Every key in `children[n]` is below `separators[n]`. Every key in `children[n + 1]` is at or above it.
  */
 interface Branch {
   readonly kind: "branch";
@@ -45,7 +44,7 @@ interface Split {
   readonly right: Node;
 }
 
-/** How an index learns the keys of its handles. */
+/** The keys of the handles in an index. */
 export interface KeySource {
   /** Compares a key with a handle's. */
   compare(key: Uint8Array, handle: number): number;
@@ -53,7 +52,7 @@ export interface KeySource {
   key(handle: number): Uint8Array;
 }
 
-/** See the module. Handle 0 stands for none. */
+/** An ordered map from keys to handles. Handle 0 means none. */
 export class OrderedIndex {
   readonly #keys: KeySource;
   #root: Node = newLeaf();
@@ -62,7 +61,7 @@ export class OrderedIndex {
   /** The handle that the last change replaced or removed. */
   #before = 0;
 
-  /** An empty index of the handles that `keys` knows. */
+  /** An empty index. `keys` has the keys of its handles. */
   constructor(keys: KeySource) {
     this.#keys = keys;
   }
@@ -72,7 +71,7 @@ export class OrderedIndex {
     return this.#count;
   }
 
-  /** Grows with each change, so that a cursor notices. */
+  /** Counts changes, so that a scan notices them. */
   get changes(): number {
     return this.#changes;
   }
@@ -85,7 +84,7 @@ export class OrderedIndex {
     return position < leaf.count && this.#keys.compare(key, handle) === 0 ? handle : 0;
   }
 
-  /** Sets the handle of a key. @returns the one that it had, or 0. */
+  /** Sets the handle of a key. @returns its handle before, or 0. */
   set(key: Uint8Array, handle: number): number {
     this.#before = 0;
     this.#changes++;
@@ -98,7 +97,7 @@ export class OrderedIndex {
     return this.#before;
   }
 
-  /** Removes a key. @returns the handle that it had, or 0. */
+  /** Removes a key. @returns its handle before, or 0. */
   delete(key: Uint8Array): number {
     this.#before = 0;
     this.#remove(this.#root, key);
@@ -117,7 +116,7 @@ export class OrderedIndex {
     return new Cursor(leaf, this.#lowerBound(leaf, key)).settleForward();
   }
 
-  /** A cursor at the last key below `key`; null stands above every key. */
+  /** A cursor at the last key below `key`; null means the last key of all. */
   before(key: Uint8Array | null): Cursor {
     if (key === null) {
       const last = this.#lastLeaf();
@@ -127,7 +126,7 @@ export class OrderedIndex {
     return new Cursor(leaf, this.#lowerBound(leaf, key) - 1).settleBackward();
   }
 
-  /** Every handle in the order of the keys. Never during a change. */
+  /** Every handle in the order of the keys. The index must not change meanwhile. */
   *handles(): Generator<number, void> {
     for (const cursor = this.from(NO_BYTES); cursor.handle !== 0; cursor.next()) {
       yield cursor.handle;
@@ -135,9 +134,9 @@ export class OrderedIndex {
   }
 
   /**
-   * Checks the tree's own form: counts, links and separators.
+   * Checks the tree itself: counts, links and separators.
    *
-   * @throws {InvariantError} where it is not as it should be.
+   * @throws {InvariantError} when one of them is wrong.
    */
   check(): void {
     let count = 0;
@@ -234,7 +233,7 @@ export class OrderedIndex {
   }
 }
 
-/** A place in an index; good until the index changes. */
+/** A place in an index. It is valid until the index changes. */
 export class Cursor {
   #leaf: Leaf | null;
   #position: number;
@@ -345,7 +344,7 @@ function separate(left: Uint8Array, right: Uint8Array): Uint8Array {
   return right.slice(0, shared + 1);
 }
 
-/** Joins a small child and a neighbour: the left one takes what the right one has. */
+/** Joins a small child with a neighbour: the left node takes the content of the right node. */
 function joinChild(branch: Branch, position: number): void {
   const at = Math.max(0, position - 1);
   const left = branch.children[at];

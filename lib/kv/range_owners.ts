@@ -1,20 +1,20 @@
 /**
- * Who owns ranges that a key is in, without a look at those whose ranges it is not in: for single
- * keys and prefixes. Other ranges are looked at one by one.
+ * Finds the owners of all ranges that contain a key. For ranges of one key or one prefix it finds them
+ * directly. Other ranges are checked one by one.
  *
  * @module
  */
 
 import { inRange, type KeyRange, keyText, prefixOf, singleKeyOf } from "./key_range.ts";
 
-/** See the module. */
+/** A set of owners, each with the ranges that it has added. */
 export class RangeOwners<Owner> {
   readonly #byKey = new Map<string, Set<Owner>>();
-  /** By the length of the prefix, then by the prefix. */
+  /** The owners of prefixes, by the length of the prefix, then by the prefix. */
   readonly #byPrefix = new Map<number, Map<string, Set<Owner>>>();
   readonly #byOwner = new Map<Owner, KeyRange>();
 
-  /** Adds an owner, of one range. */
+  /** Adds an owner of a range. */
   add(keys: KeyRange, owner: Owner): void {
     const single = singleKeyOf(keys);
     const prefix = prefixOf(keys);
@@ -27,7 +27,7 @@ export class RangeOwners<Owner> {
     }
   }
 
-  /** Removes an owner of this range. */
+  /** Removes an owner of a range. */
   remove(keys: KeyRange, owner: Owner): void {
     const single = singleKeyOf(keys);
     const prefix = prefixOf(keys);
@@ -41,7 +41,7 @@ export class RangeOwners<Owner> {
     }
   }
 
-  /** The owners of every range that a key is in, as a list of its own. */
+  /** The owners of every range that contains a key, in a new list. */
   of(key: Uint8Array): readonly Owner[] {
     const found: Owner[] = [];
     if (this.#byKey.size > 0 || this.#byPrefix.size > 0) {

@@ -1,7 +1,7 @@
 /**
- * Reads ranges of keys at one revision, in slices: a reader holds its place and its revision
- * between them, and whatever is written meanwhile changes nothing of what it reads. No slice takes
- * longer than its limits allow, however long the range is.
+ * Reads ranges of keys at one revision, in slices. A reader keeps its place and its revision between the
+ * slices, and writes in the meantime do not change what it reads. The limits bound the time of a slice,
+ * however long the range is.
  *
  * @module
  */
@@ -22,87 +22,84 @@ import type { MultiVersionStore, Unreadable } from "./multi_version_store.ts";
 import type { Cursor } from "./ordered_index.ts";
 import type { KeyValueRow } from "./record.ts";
 
-/** Which way through the keys. */
+/** The order of the keys. */
 export type KeyOrder = "ascending" | "descending";
 
-/** Keeps only keys whose revisions are within; what is absent limits nothing. */
+/** Keeps only keys whose revisions are within these bounds. An absent bound limits nothing. */
 export interface RevisionFilter {
-  /** Least modRevision. */
+  /** The smallest modRevision. */
   readonly modRevisionMin?: number;
-  /** Greatest modRevision. */
+  /** The largest modRevision. */
   readonly modRevisionMax?: number;
-  /** Least createRevision. */
+  /** The smallest createRevision. */
   readonly createRevisionMin?: number;
-  /** Greatest createRevision. */
+  /** The largest createRevision. */
   readonly createRevisionMax?: number;
 }
 
-/** What is to be read. */
+/** A range to read. */
 export interface RangeQuery extends RevisionFilter {
-  /** From its start, up to its end and without it. */
+  /** The keys to read. */
   readonly keys: KeyRange;
-  /** The store as it stood at this revision. */
+  /** The revision to read at. */
   readonly revision: LogIndex;
-  /** Most items; absent: all. */
+  /** Most items; absent means all. */
   readonly limit?: number;
-  /** Begins behind this key, or behind the folder of this name, in the order of the query. */
+  /** Begins after this key, or after the folder with this name, in the order of the query. */
   readonly after?: Uint8Array;
   /** Ascending, if absent. */
   readonly order?: KeyOrder;
-  /** Rows come without their values. */
+  /** Returns rows without their values. */
   readonly keysOnly?: boolean;
-  /** No rows come, only their number. */
+  /** Returns no rows, only their number. */
   readonly countOnly?: boolean;
-  /**
-   * Goes on counting when the limit is reached: {@linkcode RangeSlice.count} is of the whole
-   * range.
-   */
+  /** Continues to count beyond the limit, so that {@linkcode RangeSlice.count} is of the whole range. */
   readonly countAll?: boolean;
   /**
-   * Keys that have it behind the prefix that all keys of the range share become one folder, up to
-   * its first place.
+   * Groups keys into folders. A key belongs to a folder when the delimiter is in it after the common prefix
+   * of the range. The name of the folder is the key up to and including the first such delimiter.
    */
   readonly delimiter?: Uint8Array;
 }
 
-/** Something read. */
+/** One item of a range. */
 export type RangeItem =
   /** A key. */
   | { readonly kind: "row"; readonly row: KeyValueRow }
   /** One or more keys that begin with this name, which ends in the delimiter. */
   | { readonly kind: "folder"; readonly name: Uint8Array };
 
-/** How much one slice may take. */
+/** The limits of one slice. */
 export interface SliceLimits {
-  /** Most keys looked at, tombstones included. */
+  /** Most keys that are read, including tombstones. */
   readonly keysMax: number;
-  /** Most bytes of keys and values; one item comes even if it has more. */
+  /** Most bytes of keys and values. A single larger item is still returned. */
   readonly bytesMax: number;
 }
 
-/** Some 1,000 rows of 256 bytes: 4 ms were measured on a machine that was busy with other things. */
+/** About 1,000 rows of 256 bytes: measured as 4 ms on a busy machine. */
 const SLICE_LIMITS: SliceLimits = { keysMax: 2_000, bytesMax: 256 * 1024 };
 
-/** As much as one turn of the loop reads. */
+/** The items that one turn of the loop reads. */
 export interface RangeSlice {
   /** The tag. */
   readonly kind: "slice";
-  /** What was read, in order. */
+  /** The items, in order. */
   readonly items: readonly RangeItem[];
   /**
-   * Items so far, those before this slice included; of the whole range once it is done and all
-   * are counted.
+   * How many items there were so far, including earlier slices. At the end it is the number of the whole
+   * range, if all are counted.
    */
   readonly count: number;
-  /** Whether there is nothing more to read: the range is at its end, or the limit reached. */
+  /** Whether there is nothing more to read: the range has ended, or the limit is reached. */
   readonly isDone: boolean;
-  /** Whether the range has more items than the limit. Known once done. */
+  /** Whether the range has more items than the limit. It is known once `isDone` is true. */
   readonly hasMore: boolean;
 }
 
 /**
- * The keys of a range that were there at a revision, one by one. It may rest between two steps for
- * as long as it likes: once the index has changed, it finds its place again by the last key.
+ * The keys of a range at a revision, one by one. A scan may pause between two steps for any time: if the
+ * index has changed meanwhile, it finds its place again by the last key.
  */
 export class Scan {
   readonly #store: MultiVersionStore;
@@ -111,7 +108,7 @@ export class Scan {
   readonly #keys: KeyRange;
   #cursor: Cursor;
   #changes: number;
-  /** The bound where a resting scan goes on: at or above it, or below it when descending. */
+  /** The bound where a paused scan continues: at or above it, or below it when descending. */
   #bound: Uint8Array | null;
 
   /** Begins at the start of `keys`, or at their end. */
@@ -141,7 +138,7 @@ export class Scan {
     return this.#keys.end === null || records.compare(this.#keys.end, handle) > 0;
   }
 
-  /** The key's version at the scan's revision, or 0: it was not there. */
+  /** The key's version at the scan's revision; 0 when it did not exist then. */
   get handle(): number {
     return this.#store.versionAt(this.#cursor.handle, this.#revision);
   }
@@ -157,25 +154,25 @@ export class Scan {
     else this.#cursor.next();
   }
 
-  /** Jumps over every key that begins with `prefix`; the scan stands at one of them. */
+  /** Skips every key that begins with `prefix`. The scan is at one of them. */
   skip(prefix: Uint8Array): void {
     if (this.#isDescending) this.#bound = prefix;
     else {
       const end = prefixEnd(prefix);
-      // No key is above all that begin so: the scan is at its end.
+      // No key is above all keys with this prefix: the scan is at its end.
       this.#bound = end ?? this.#keys.end ?? ABOVE_ALL;
     }
     this.#cursor = this.#find();
   }
 
-  /** To be called before a rest: remembers the place. */
+  /** Remembers the place. Called before a pause. */
   rest(): void {
     const { handle } = this.#cursor;
     if (handle === 0) return;
     this.#bound = this.#isDescending ? nextKey(this.key) : this.key.slice();
   }
 
-  /** To be called after a rest: finds the place again if anything changed. */
+  /** Finds the place again if the index has changed. Called after a pause. */
   resume(): void {
     if (this.#changes === this.#store.index.changes) return;
     this.#changes = this.#store.index.changes;
@@ -188,17 +185,17 @@ export class Scan {
   }
 }
 
-/** Reads one range; see the module. */
+/** Reads one range in slices. */
 export class RangeReader {
   readonly #store: MultiVersionStore;
   readonly #query: RangeQuery;
   readonly #limit: number;
   readonly #folderFrom: number;
   readonly #scan: Scan;
-  /** How many items were found: those above the limit are only counted. */
+  /** How many items were found. Items beyond the limit are only counted. */
   #found = 0;
 
-  /** Begins to read; whether the revision can be read is said by the first slice. */
+  /** Begins to read. The first slice says whether the revision can be read. */
   constructor(store: MultiVersionStore, query: RangeQuery) {
     this.#store = store;
     this.#query = query;
@@ -211,7 +208,7 @@ export class RangeReader {
   /**
    * Reads the next slice.
    *
-   * @returns a refusal when the revision is not there yet, or, between two slices, not any more.
+   * @returns a refusal when the store has not reached the revision yet, or has forgotten it since.
    */
   next(appliedIndex: LogIndex, limits: SliceLimits = SLICE_LIMITS): RangeSlice | Unreadable {
     const refused = this.#store.unreadable(this.#query.revision, appliedIndex);
@@ -233,7 +230,7 @@ export class RangeReader {
     return { kind: "slice", items, count: this.#count, isDone: true, hasMore };
   }
 
-  /** One item above the limit is looked for, so that it is known whether there are more. */
+  /** Reads one item beyond the limit, to know whether there are more. */
   get #isReading(): boolean {
     if (!this.#scan.isAtKey) return false;
     return this.#found <= this.#limit || this.#query.countAll === true;
@@ -243,7 +240,7 @@ export class RangeReader {
     return this.#query.countAll === true ? this.#found : Math.min(this.#found, this.#limit);
   }
 
-  /** Looks at one key and goes on; null when it is no item, or none that is wanted. */
+  /** Reads one key and moves on; null when the key is no item of the query. */
   #step(): RangeItem | null {
     const { handle } = this.#scan;
     if (handle === 0 || !passesFilter(this.#store, handle, this.#query)) {
@@ -284,7 +281,7 @@ export function passesFilter(
     createRevision >= createRevisionMin && createRevision <= createRevisionMax;
 }
 
-/** The beginning of a key up to its first delimiter at or behind `from`, or null. */
+/** The beginning of a key up to its first delimiter at or after `from`; null if there is none. */
 function folderOf(key: Uint8Array, from: number, delimiter: Uint8Array): Uint8Array | null {
   for (let at = from; at + delimiter.length <= key.length; at++) {
     const end = at + delimiter.length;
@@ -293,7 +290,7 @@ function folderOf(key: Uint8Array, from: number, delimiter: Uint8Array): Uint8Ar
   return null;
 }
 
-/** What is left of a query's keys behind the item that it begins after. */
+/** The keys of a query that are left after the item that it begins after. */
 function keysBehind(query: RangeQuery, folderFrom: number): KeyRange {
   const { keys, after, order = "ascending", delimiter } = query;
   if (after === undefined) return keys;
@@ -307,7 +304,7 @@ function keysBehind(query: RangeQuery, folderFrom: number): KeyRange {
   return compareKeys(start, keys.start) > 0 ? { start, end: keys.end } : keys;
 }
 
-/** How many bytes all keys of a range begin with alike: where the names of its folders begin. */
+/** The length of the prefix that all keys of a range share. The names of folders differ after it. */
 function sharedLength(keys: KeyRange): number {
   const prefix = prefixOf(keys);
   if (prefix !== null) return prefix.length;
@@ -322,5 +319,5 @@ function sizeOf(item: RangeItem): number {
 }
 
 const NO_BYTES = new Uint8Array(0);
-/** Above every key, as it is longer than the longest of them and as high. */
+/** A bound above every key: it is longer than the longest key, and all its bytes are the highest. */
 const ABOVE_ALL = new Uint8Array(KEY_BYTES_MAX + 1).fill(0xff);

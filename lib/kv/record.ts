@@ -1,10 +1,10 @@
 /**
- * One version of one key, as it lies in memory.
+ * One version of one key in memory.
  *
- * 40 bytes, then the key, then the value: modRevision, createRevision, version and lease as 64-bit
- * numbers, a 32-bit word with the lengths of key (11 bits) and value (21 bits), and the handle of
- * the version before. A tombstone says that the key is not there from this revision on; its length
- * of the value, which no value can have, says why.
+ * A record has 40 bytes of numbers, then the key, then the value. The numbers are modRevision,
+ * createRevision, version and lease with 64 bits each, a 32-bit word with the lengths of key (11 bits) and
+ * value (21 bits), and the handle of the version before. A tombstone says that the key was removed at this
+ * revision. Its length of the value is one that no value can have, and says why the key was removed.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { type LogIndex, toLogIndex } from "../types.ts";
 import { Arena } from "./arena.ts";
 import { compareKeys } from "./key_range.ts";
 
-/** One key with its value, as it is or was. */
+/** One version of a key with its value. */
 export interface KeyValueRow {
   /** The key: 1 to 1,024 bytes. */
   readonly key: Uint8Array;
@@ -23,16 +23,16 @@ export interface KeyValueRow {
   readonly createRevision: LogIndex;
   /** Revision of the write that produced this value. */
   readonly modRevision: LogIndex;
-  /** How many writes the key has seen since it was created, from 1. */
+  /** The number of writes of the key since it was created, from 1. */
   readonly version: number;
-  /** The lease with which the key goes, or 0. */
+  /** The lease that the key is attached to; 0 for none. */
   readonly lease: number;
 }
 
-/** What a change did: set a key, removed it by request, or removed it because its lease ran out. */
+/** What a change did: set a key, removed it on request, or removed it because its lease expired. */
 export type ChangeKind = "put" | "delete" | "expire";
 
-/** What is to be known of a version to make it. */
+/** The content of a new version. */
 export type NewVersion = Omit<KeyValueRow, "modRevision" | "createRevision"> & {
   /** Revision of the write. */
   readonly modRevision: number;
@@ -48,21 +48,21 @@ const EXPIRED = VALUE_LENGTH_MASK;
 const LENGTHS_WORD = 8;
 const PREVIOUS_WORD = 9;
 
-/** Versions in an arena. A handle is good until the version is freed. */
+/** Versions in an arena. A handle is valid until its version is freed. */
 export class Records {
   readonly #arena = new Arena();
 
-  /** How many there are. */
+  /** How many versions there are. */
   get count(): number {
     return this.#arena.records;
   }
 
-  /** Bytes that they take. */
+  /** Bytes of their slots. */
   get bytes(): number {
     return this.#arena.bytes;
   }
 
-  /** Bytes set aside for them. */
+  /** Bytes reserved for them. */
   get reservedBytes(): number {
     return this.#arena.reservedBytes;
   }
@@ -113,17 +113,17 @@ export class Records {
     return this.#number(handle, 1);
   }
 
-  /** Writes since the key was created; 0 for a tombstone. */
+  /** The number of writes since the key was created; 0 for a tombstone. */
   version(handle: number): number {
     return this.#number(handle, 2);
   }
 
-  /** 0 where none is attached. */
+  /** The lease that the key is attached to; 0 for none. */
   lease(handle: number): number {
     return this.#number(handle, 3);
   }
 
-  /** Makes the two numbers that follow from the version before what they have to be. */
+  /** Sets the two numbers that depend on the version before. */
   setAge(handle: number, createRevision: number, version: number): void {
     const { numbers } = this.#arena.slab(handle);
     const at = this.#arena.offset(handle) >>> 3;
@@ -131,7 +131,7 @@ export class Records {
     numbers[at + 2] = version;
   }
 
-  /** The version before, or 0 when there is none or history has forgotten it. */
+  /** The version before; 0 when there is none, or when history has forgotten it. */
   previous(handle: number): number {
     return this.#word(handle, PREVIOUS_WORD);
   }
@@ -141,7 +141,7 @@ export class Records {
     this.#arena.slab(handle).words[(this.#arena.offset(handle) >>> 2) + PREVIOUS_WORD] = previous;
   }
 
-  /** What the change that made this version did. */
+  /** The kind of the change that made this version. */
   kind(handle: number): ChangeKind {
     const length = this.#word(handle, LENGTHS_WORD) & VALUE_LENGTH_MASK;
     if (length < DELETED) return "put";
@@ -164,34 +164,34 @@ export class Records {
     return this.#arena.slab(handle).slotBytes;
   }
 
-  /** The key, as a view that is good until the version is freed. */
+  /** The key, as a view that is valid until the version is freed. */
   key(handle: number): Uint8Array<ArrayBuffer> {
     const start = this.#arena.offset(handle) + HEAD_BYTES;
     return this.#arena.slab(handle).bytes.subarray(start, start + this.#keyLength(handle));
   }
 
-  /** The value, as a view that is good until the version is freed. */
+  /** The value, as a view that is valid until the version is freed. */
   value(handle: number): Uint8Array<ArrayBuffer> {
     const start = this.#arena.offset(handle) + HEAD_BYTES + this.#keyLength(handle);
     return this.#arena.slab(handle).bytes.subarray(start, start + this.valueLength(handle));
   }
 
-  /** A version with a value, its bytes as views that are good until it is freed. */
+  /** A version with a value. Its bytes are views that are valid until it is freed. */
   view(handle: number): KeyValueRow {
     return this.#row(handle, this.key(handle), this.value(handle));
   }
 
-  /** A version with a value, its bytes copied. */
+  /** A version with a value. Its bytes are copied. */
   copy(handle: number): KeyValueRow {
     return this.#row(handle, this.key(handle).slice(), this.value(handle).slice());
   }
 
-  /** A version with a value, but without the value: its key copied. */
+  /** A version with a value, returned without its value. Its key is copied. */
   copyWithoutValue(handle: number): KeyValueRow {
     return this.#row(handle, this.key(handle).slice(), NO_BYTES);
   }
 
-  /** Compares a key with a version's, as `compareKeys` does. */
+  /** Compares a key with the key of a version, like `compareKeys`. */
   compare(key: Uint8Array, handle: number): number {
     const slab = this.#arena.slab(handle);
     const offset = Arena.offsetIn(slab, handle);

@@ -1,6 +1,6 @@
 /**
- * The rows that changed and are still to be written to tables, in the order in which the entries
- * changed them. Keys are not here: their history has the same order, and their values.
+ * The rows that changed and are not written to the tables yet, in the order of the entries. Keys are not
+ * here, because their history has the same order, and their values.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { LeaseRow } from "./lease_table.ts";
 import type { Token } from "./token.ts";
 import type { RememberedRow } from "./write_memory.ts";
 
-/** What one entry did to one row. */
+/** The change of one row by one entry. */
 export type RowChange =
   | { readonly table: "lease"; readonly id: number; readonly row: LeaseRow | null }
   | { readonly table: "token"; readonly id: string; readonly row: Token | null }
@@ -20,21 +20,21 @@ export type RowChange =
 
 /** A change and the index of its entry. */
 export interface JournaledChange {
-  /** Of the log entry that made it. */
+  /** The index of the log entry that made it. */
   readonly index: number;
-  /** What becomes of the row. */
+  /** The change of the row. */
   readonly change: RowChange;
 }
 
-/** See the module. Without a reader it keeps nothing. */
+/** A queue of changed rows. Without a reader it keeps nothing. */
 export class RowJournal {
   #changes: JournaledChange[] = [];
   #first = 0;
   #isRead = false;
 
-  /** From now on changes are kept until a reader takes them. */
+  /** From now on, keeps changes until the reader removes them. */
   open(): void {
-    assert(!this.#isRead, "A journal has one reader");
+    assert(!this.#isRead, "the journal already has a reader");
     this.#isRead = true;
   }
 
@@ -55,7 +55,7 @@ export class RowJournal {
 
   /** Removes the oldest changes. */
   drop(count: number): void {
-    assert(count <= this.count, "Only changes that are there are taken");
+    assert(count <= this.count, "the journal has fewer changes");
     this.#first += count;
     if (this.#first < this.#changes.length / 2) return;
     this.#changes = this.#changes.slice(this.#first);

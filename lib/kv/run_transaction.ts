@@ -1,6 +1,6 @@
 /**
- * Does transactions: first all conditions, nested ones too, then the operations on the way that the
- * conditions chose. What cannot be done in one of them undoes them all.
+ * Runs transactions: first all conditions, including those of nested transactions, then the operations of the
+ * branches that the conditions chose. If one operation cannot be done, the whole transaction is undone.
  *
  * @module
  */
@@ -27,10 +27,11 @@ import {
   TRANSACTION_KEYS_MAX,
 } from "./transaction.ts";
 
-/** What one operation did. */
+/** The result of one operation. */
 export type OperationAnswer =
   /**
-   * The key has this age now; `previous` only if it was asked for: null if the key was not there.
+   * The key's revisions and version now. `previous` is there only if it is wanted; null means that the key
+   * did not exist.
    */
   | {
     readonly kind: "put";
@@ -38,7 +39,7 @@ export type OperationAnswer =
     readonly version: number;
     readonly previous?: KeyValueRow | null;
   }
-  /** How many keys went; `previous` only if it was asked for. */
+  /** How many keys were deleted. `previous` is there only if it is wanted. */
   | {
     readonly kind: "delete";
     readonly deleted: number;
@@ -51,39 +52,39 @@ export type OperationAnswer =
     readonly count: number;
     readonly hasMore: boolean;
   }
-  /** The answer to a retry does not have what the first attempt read. */
+  /** The answer to a retry does not contain what the first attempt read. */
   | { readonly kind: "notRemembered" }
-  /** What a nested transaction did. */
+  /** The result of a nested transaction. */
   | { readonly kind: "transaction" } & TransactionAnswer;
 
-/** What a transaction did. */
+/** The result of a transaction that was done. */
 export interface TransactionAnswer {
-  /** Whether its conditions held. */
+  /** Whether its conditions were true. */
   readonly succeeded: boolean;
-  /** One answer for each operation of the branch that was done. */
+  /** One answer for each operation of the chosen branch. */
   readonly answers: readonly OperationAnswer[];
 }
 
-/** Why a transaction was not done at all. */
+/** Why a transaction was refused as a whole. */
 export type TransactionRefusal =
-  /** A put names a lease that is not there, or is ending. */
+  /** A put names a lease that does not exist, or is ending. */
   | "leaseNotFound"
-  /** A put is to keep the value or lease of a key that is not there. */
+  /** A put keeps the value or lease of a key that does not exist. */
   | "keyNotFound"
-  /** It looks at or removes more than {@linkcode TRANSACTION_KEYS_MAX} keys. */
+  /** It reads or deletes more than {@linkcode TRANSACTION_KEYS_MAX} keys. */
   | "tooManyKeys"
   /** Its answer has more than {@linkcode TRANSACTION_BYTES_MAX} bytes. */
   | "tooManyBytes";
 
-/** What came of a transaction. */
+/** The result of a transaction. */
 export type TransactionOutcome =
   | { readonly kind: "transaction" } & TransactionAnswer
   | { readonly kind: "transactionRefused"; readonly reason: TransactionRefusal };
 
 /**
- * Does a checked transaction at a revision. If nothing changes, the revision is not used.
+ * Runs a checked transaction at a revision. If it changes nothing, the revision is not used.
  *
- * @throws {InvariantError} when a rule is broken that `checkTransaction` holds.
+ * @throws {InvariantError} when it breaks a rule of `checkTransaction`.
  */
 export function runTransaction(
   store: MultiVersionStore,
@@ -105,8 +106,8 @@ export function runTransaction(
 }
 
 /**
- * Does a transaction that changes nothing, on the store as it stands: for reads of several keys
- * that need no entry in the log.
+ * Runs a transaction that changes nothing, on the present store: for reads of several keys that need no entry
+ * in the log.
  *
  * @throws {InvariantError} when it has a put or a delete.
  */
@@ -114,7 +115,7 @@ export function readTransaction(
   store: MultiVersionStore,
   transaction: Transaction,
 ): TransactionOutcome {
-  assert(isReadOnly(transaction), "A read changes nothing");
+  assert(isReadOnly(transaction), "the transaction is not read-only");
   return catching(
     Refusal,
     () => ({ kind: "transaction", ...new Run(store).do(transaction) }),
@@ -122,7 +123,7 @@ export function readTransaction(
   );
 }
 
-/** Ends a transaction that cannot be done; never leaves this file. */
+/** Ends a transaction that cannot be done. It never leaves this file. */
 class Refusal extends Error {
   readonly reason: TransactionRefusal;
 
@@ -132,14 +133,14 @@ class Refusal extends Error {
   }
 }
 
-/** The way through a transaction that its conditions choose. */
+/** The branches of a transaction that its conditions choose. */
 interface Path {
   readonly succeeded: boolean;
-  /** For each operation of the branch, the way through it if it is nested. */
+  /** For each operation of the branch, its own path if it is a transaction. */
   readonly nested: readonly (Path | null)[];
 }
 
-/** One transaction while it is done, and how much it may still look at. */
+/** One running transaction, and how much it may still read. */
 class Run {
   readonly #store: MultiVersionStore;
   #keysLeft = TRANSACTION_KEYS_MAX;
@@ -177,7 +178,7 @@ class Run {
       case "delete":
         return this.#delete(operation);
       case "transaction": {
-        const chosen = assertDefined(path, "A way through each nested transaction");
+        const chosen = assertDefined(path, "a nested transaction has no path");
         return { kind: "transaction", ...this.#doBranch(operation, chosen) };
       }
       default:
@@ -233,7 +234,7 @@ class Run {
     return { kind: "range", rows, count, hasMore };
   }
 
-  /** Sorts; what is equal stays in the order of the keys. */
+  /** Sorts. Equal rows stay in the order of their keys. */
   #sort(handles: number[], { sortBy, order }: RangeOperation): void {
     const { records } = this.#store;
     const direction = order === "ascending" ? 1 : -1;
@@ -276,7 +277,7 @@ class Run {
       const difference = compareKeys(this.#store.records.value(handle), value);
       if (!isRelated(difference, relation)) return false;
     }
-    // etcd: nothing holds for the value of a key that is not there, "not equal" neither.
+    // etcd: for the value of a key that does not exist, no comparison is true, not even "not equal".
     return isAny;
   }
 
@@ -301,7 +302,7 @@ class Run {
     return first === fence;
   }
 
-  /** The keys of a range that are there, each against the number that may be looked at. */
+  /** The existing keys of a range. Each one counts against the number of keys that may be read. */
   *#live(keys: KeyRange, order?: RangeOperation["order"]): Generator<number, void> {
     const scan = new Scan(this.#store, {
       keys,

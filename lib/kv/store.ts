@@ -1,6 +1,6 @@
 /**
- * The state machine: committed entries in, results out, the same on every node (Raft §2). What
- * it holds: keys with their versions, leases, remembered writes and tokens.
+ * The state machine: committed entries in, results out, the same on every node (Raft §2). It has keys with
+ * their versions, leases, remembered writes and tokens.
  *
  * @module
  */
@@ -27,36 +27,35 @@ import {
   WriteMemory,
 } from "./write_memory.ts";
 
-/** What the store needs of a committed log entry. */
+/** A committed log entry, as far as the store needs it. */
 export interface CommittedEntry {
   /** Its place in the log, from 1. */
   readonly index: LogIndex;
-  /** Of the leader that put it into the log. */
+  /** The term of the leader that put it into the log. */
   readonly term: Term;
-  /** `command` is for the store; anything else only takes up its place. */
+  /** Only `command` is for the store. The other kinds change only the applied index. */
   readonly kind: "certificate" | "command" | "configuration" | "resharing";
   /** The command, as `command_codec.ts` writes it. */
   readonly data: Uint8Array;
-  /** SHA-256 of `data`, where the log has computed it already. */
+  /** SHA-256 of `data`, if the log has already computed it. */
   readonly hash?: Uint8Array;
 }
 
-/** What became of one committed entry. */
+/** The result of applying one committed entry. */
 export type AppliedEntry =
-  /** Its command was applied, or refused for a reason that its client learns. */
+  /** Its command was applied, or was refused for a reason that the client gets. */
   | { readonly kind: "command"; readonly index: LogIndex; readonly result: CommandResult }
-  /** Another attempt at its write came first. Nothing changed; this is that attempt's answer. */
+  /** Another attempt of the same write came first. Nothing changed; the answer is that attempt's. */
   | { readonly kind: "replayed"; readonly index: LogIndex; readonly result: RememberedResult }
-  /** A leader's first entry, or one about the members; nothing but the applied index moved. */
+  /** A leader's first entry, or an entry about members. Only the applied index changed. */
   | { readonly kind: "certificate"; readonly index: LogIndex }
-  /** Its bytes are no command; nothing but the applied index moved. */
+  /** Its bytes are no command. Only the applied index changed. */
   | { readonly kind: "refused"; readonly index: LogIndex; readonly reason: string }
-  /** It was in the store already: a replay after a restart. Its result is not known any more. */
+  /** The store has already applied it, before a restart. Its result is no longer known. */
   | { readonly kind: "skipped"; readonly index: LogIndex };
 
 /**
- * An entry with its command already read, so that nothing is applied of a batch that cannot be
- * read.
+ * An entry with its decoded command. A whole batch is decoded before any of it is applied.
  */
 type ReadEntry =
   | {
@@ -67,26 +66,26 @@ type ReadEntry =
   }
   | Exclude<AppliedEntry, { readonly kind: "command" | "replayed" }>;
 
-/** How much a store keeps besides its keys. */
+/** The limits of a store. */
 export interface StoreLimits {
-  /** Of history, which every node keeps for itself. */
+  /** The limits of history. Each node may have its own. */
   readonly history?: HistoryLimits;
-  /** Of remembered writes: the same on every node, and at every start. */
+  /** The limits of remembered writes: the same on every node, and at every start. */
   readonly memory?: MemoryLimits;
 }
 
 /**
- * See the module. Two stores that have applied the same entries hold the same state, whatever
- * batches those came in; their histories may begin at different revisions.
+ * The state machine. Two stores that have applied the same entries have the same state, however the entries
+ * were divided into batches. Only their histories can begin at different revisions.
  */
 export class Store {
-  /** The keys, their history and the leases. Others read; only {@linkcode apply} changes it. */
+  /** The keys, their history and the leases. Only {@linkcode apply} changes them. */
   readonly keys: MultiVersionStore;
-  /** The writes that are remembered for their retries. */
+  /** The writes that are remembered for retries. */
   readonly memory: WriteMemory;
-  /** Who may use the API, by id. */
+  /** The tokens of the API, by id. */
   readonly tokens: Map<string, Token> = new Map();
-  /** What is still to be written to tables, but for keys. */
+  /** The changed rows, except keys, that are not written to the tables yet. */
   readonly journal: RowJournal = new RowJournal();
   #appliedIndex = toLogIndex(0);
   #touchedLeases = new Set<number>();
@@ -107,7 +106,7 @@ export class Store {
     return [...this.tokens.values()].toSorted((left, right) => left.id < right.id ? -1 : 1);
   }
 
-  /** The leases that were granted or are ending or gone since the last call: for the leader's lessor. */
+  /** The leases that were granted, changed or removed since the last call, for the leader's lessor. */
   takeTouchedLeases(): Iterable<number> {
     const touched = this.#touchedLeases;
     if (touched.size > 0) this.#touchedLeases = new Set();
@@ -115,12 +114,12 @@ export class Store {
   }
 
   /**
-   * Applies committed entries, contiguous and in order. Entries that the store has already are
-   * skipped: after a restart the log is replayed from wherever the caller likes.
+   * Applies committed entries, which are contiguous and in order. It skips entries that it has already
+   * applied, so after a restart the caller may replay the log from any index.
    *
    * @returns one outcome for each entry, in the same order.
    * @throws {InvariantError} when an entry is missing before or between them.
-   * @throws {EnvironmentError} when a command needs a newer Floe; then none of them is applied.
+   * @throws {EnvironmentError} when a command needs a newer Floe. Then no entry is applied.
    */
   apply(entries: readonly CommittedEntry[]): readonly AppliedEntry[] {
     checkContiguous(entries, this.#appliedIndex);
@@ -128,9 +127,9 @@ export class Store {
     return read.map((entry) => this.#applyEntry(entry));
   }
 
-  /** Says how far the log is in a store that was loaded from rows. */
+  /** Sets the applied index of a store that was loaded from rows. */
   loaded(appliedIndex: LogIndex): void {
-    assert(this.#appliedIndex === 0, "Loaded before anything else");
+    assert(this.#appliedIndex === 0, "the store is already in use");
     this.#appliedIndex = appliedIndex;
   }
 
@@ -144,9 +143,9 @@ export class Store {
   }
 
   /**
-   * Applies a command, unless its idempotency key is remembered: then nothing changes, and it is
-   * answered as the first time if it is the same command. What did not take effect is remembered
-   * too: a write that failed once must not take effect by a copy that comes later.
+   * Applies a command, unless its idempotency key is remembered. In that case nothing changes, and the same
+   * command gets the first answer again. Failed writes are remembered too: if a write failed once, a later
+   * copy must not take effect.
    */
   #applyOnce(
     { index, command, entry }: Extract<ReadEntry, { readonly kind: "command" }>,
@@ -241,7 +240,7 @@ export class Store {
     return { kind: "leasesExpired", keysDeleted, unfinished };
   }
 
-  /** Ends leases, as far as one entry may; a lease that is ending already goes on as it began. */
+  /** Ends leases, within the limits of one entry. A lease that is already ending keeps its reason. */
   #endLeases(
     ids: readonly number[],
     { index, ending }: { readonly index: LogIndex; readonly ending: LeaseEnd },
@@ -287,7 +286,7 @@ export class Store {
     const { id, secretDigest, name, scopes, prefixes } = command;
     if (this.tokens.has(id)) return { kind: "tokenRefused", reason: "exists" };
     if (this.tokens.size >= TOKENS_MAX) return { kind: "tokenRefused", reason: "tooMany" };
-    // A copy: the digest is a view into a log entry, which it would keep alive.
+    // A copy, because the digest is a view that would keep the whole log entry in memory.
     const digest = secretDigest.slice();
     const row = { id, secretDigest: digest, name, scopes, prefixes, createRevision: index };
     this.tokens.set(id, row);
@@ -308,9 +307,9 @@ function checkContiguous(entries: readonly CommittedEntry[], appliedIndex: LogIn
 }
 
 /**
- * Reads a committed entry. Bytes that are no command can only be in the log because a leader put
- * them there, by a bug or on purpose: all nodes refuse the entry alike and go on. A version that
- * this Floe does not know would be applied by a newer one, so this node stops instead.
+ * Reads a committed entry. Bytes that are no command are in the log only if a leader put them there, by a
+ * bug or on purpose: all nodes refuse the entry and continue. A newer Floe would apply a command in a
+ * version that this Floe does not know, so this node stops.
  */
 function readEntry(entry: CommittedEntry, appliedIndex: LogIndex): ReadEntry {
   const { index, kind, data } = entry;

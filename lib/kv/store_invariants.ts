@@ -1,6 +1,6 @@
 /**
- * What must hold of a whole store, after every entry. For tests and the simulator: it reads
- * everything.
+ * The invariants of a whole store, after every entry. For tests and the simulator, because the check reads
+ * the whole store.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Store } from "./store.ts";
 /**
  * Checks a whole store.
  *
- * @throws {InvariantError} naming the rule that does not hold.
+ * @throws {InvariantError} that names the broken rule.
  */
 export function checkStore(store: Store): void {
   const { keys, appliedIndex } = store;
@@ -25,7 +25,7 @@ export function checkStore(store: Store): void {
   checkMemory(store);
 }
 
-/** Every version that can be reached is in order, and there is no other. */
+/** Every version that the index reaches is in order, and there are no other versions. */
 function checkVersions(keys: MultiVersionStore): ReadonlySet<number> {
   const { records, index } = keys;
   const reached = new Set<number>();
@@ -43,7 +43,7 @@ function checkVersions(keys: MultiVersionStore): ReadonlySet<number> {
   return reached;
 }
 
-/** A version follows from the one before it, if history still has that. */
+/** A version must fit the version before it, if history still has that one. */
 function checkStep({ records, revision }: MultiVersionStore, handle: number): void {
   assert(records.modRevision(handle) <= revision, "No version is newer than the store");
   const previous = records.previous(handle);
@@ -74,7 +74,7 @@ function checkStep({ records, revision }: MultiVersionStore, handle: number): vo
   );
 }
 
-/** Every change has its version, and every version that is not the oldest of its key its change. */
+/** Every change has its version. Every version has its change, except the oldest version of a key. */
 function checkHistory(keys: MultiVersionStore, reached: ReadonlySet<number>): void {
   const { records, history } = keys;
   const changed = new Set<number>();

@@ -1,11 +1,11 @@
 /**
- * Between the store in memory and its rows on disk: what changed since the last batch, in batches
- * that say up to which index they are whole, and the way back from rows to a store.
+ * The store in memory and its rows on disk: {@linkcode TableWriter} returns the changes since the last batch,
+ * and {@linkcode StoreLoader} makes a store from rows.
  *
- * A batch leads the tables from one applied index to a later one, exactly: what was changed after
- * that is not in it, even if it is in memory already. A key that changed more than once in a batch
- * is written once; its history has each change. Rows of history hold the value **before** a change:
- * the value after it is the next change's, or the key's row.
+ * A batch moves the tables from one applied index to exactly one later index. It does not contain later
+ * changes, even if they are already in memory. A key that changed more than once in a batch is written
+ * once, and its history has each change. A row of history has the value **before** a change. The value
+ * after it is in the next change of the key, or in the key's row.
  *
  * @module
  */
@@ -29,37 +29,37 @@ export interface HistoryRow {
   readonly order: number;
   /** 1 to 1,024 bytes. */
   readonly key: Uint8Array;
-  /** What it did. */
+  /** Whether it set or removed the key, and why. */
   readonly kind: ChangeKind;
-  /** The key as it was before, or null: it was not there. */
+  /** The key before the change; null when it did not exist. */
   readonly before: KeyValueRow | null;
 }
 
-/** What one batch changes in the tables, all of it in one transaction. */
+/** The changes of one batch. The tables take all of them in one transaction. */
 export interface TableBatch {
-  /** The tables then have all that the log has up to this index, and nothing after it. */
+  /** After the batch, the tables have the effects of all entries up to this index, and of no later one. */
   readonly appliedIndex: LogIndex;
-  /** The store's revision then. */
+  /** The store's revision at that index. */
   readonly revision: LogIndex;
-  /** Rows of history up to this revision are to be deleted. */
+  /** Delete the rows of history up to this revision. */
   readonly compactedRevision: LogIndex;
-  /** Keys to be set. Their bytes are views, good until the batch is confirmed. */
+  /** Keys to set. Their bytes are views, valid until the batch is confirmed. */
   readonly puts: readonly KeyValueRow[];
-  /** Keys to be removed, as views. */
+  /** Keys to remove, as views. */
   readonly deletes: readonly Uint8Array[];
-  /** Rows of history to be added, in order, their bytes as views. */
+  /** Rows of history to add, in order. Their bytes are views. */
   readonly history: readonly HistoryRow[];
-  /** Leases to be set, or removed where null. */
+  /** Leases to set; null means remove. */
   readonly leases: ReadonlyMap<number, LeaseRow | null>;
-  /** Tokens to be set, or removed where null. */
+  /** Tokens to set; null means remove. */
   readonly tokens: ReadonlyMap<string, Token | null>;
-  /** Remembered writes to be added. */
+  /** Remembered writes to add. */
   readonly remembered: readonly RememberedRow[];
-  /** Then, remembered writes up to this index are to be removed; 0: none. */
+  /** Afterwards, remove remembered writes up to this index; 0 means none. */
   readonly forgottenIndex: number;
 }
 
-/** How large one batch may be; a single entry that changes more makes a batch all the same. */
+/** The limits of one batch. A single entry that exceeds them still makes a batch. */
 export interface BatchLimits {
   /** Most changes of rows. */
   readonly changesMax: number;
@@ -67,10 +67,10 @@ export interface BatchLimits {
   readonly bytesMax: number;
 }
 
-/** Large enough for a transaction to cost little a row, small enough not to hold the loop. */
+/** Large enough that a transaction costs little for each row, small enough not to block the loop. */
 export const BATCH_LIMITS: BatchLimits = { changesMax: 2_000, bytesMax: 4 * 1024 * 1024 };
 
-/** What a batch takes: up to which change, and how much of the journal. */
+/** The end of a batch: the last change of history, and how many changes of the journal. */
 interface Taken {
   readonly appliedIndex: number;
   readonly sequence: number;
@@ -78,8 +78,8 @@ interface Taken {
 }
 
 /**
- * Hands out batches, one at a time. What is not yet confirmed stays in memory, so the store's
- * history can be longer than its limits while a disk is slow.
+ * Returns batches, one at a time. Changes stay in memory until they are confirmed, so the history can exceed
+ * its limits while the disk is slow.
  */
 export class TableWriter {
   readonly #store: Store;
@@ -87,7 +87,7 @@ export class TableWriter {
   #revision: LogIndex;
   #taken: Taken | null = null;
 
-  /** Begins with a store that is exactly as its tables are: new, or just loaded. */
+  /** Begins with a store that equals its tables: it is new, or was just loaded. */
   constructor(store: Store) {
     this.#store = store;
     const { keys, journal, appliedIndex } = store;
@@ -97,28 +97,28 @@ export class TableWriter {
     this.#revision = keys.revision;
   }
 
-  /** The index up to which batches were confirmed: the log may forget what is not above it. */
+  /** The index up to which batches were confirmed. The log may forget the entries up to it. */
   get writtenIndex(): LogIndex {
     return toLogIndex(this.#written.appliedIndex);
   }
 
-  /** How many changes wait to be written. */
+  /** How many changes are not written yet. */
   get waiting(): number {
     return this.#store.keys.history.end - this.#written.sequence + this.#store.journal.count;
   }
 
-  /** The next batch, or null: the tables have everything. The one before is confirmed. */
+  /** The next batch; null when the tables have everything. The batch before must be confirmed. */
   next(limits: BatchLimits = BATCH_LIMITS): TableBatch | null {
-    assert(this.#taken === null, "One batch at a time");
+    assert(this.#taken === null, "only one batch at a time: the one before is not confirmed");
     if (this.#written.appliedIndex === this.#store.appliedIndex) return null;
     const taken = this.#take(limits);
     this.#taken = taken;
     return this.#toBatch(taken);
   }
 
-  /** The batch is in the tables, and no crash undoes it. */
+  /** The batch is durable in the tables. */
   confirm(): void {
-    const taken = assertDefined(this.#taken, "No batch to confirm");
+    const taken = assertDefined(this.#taken, "there is no batch to confirm");
     const { keys, journal } = this.#store;
     this.#revision = this.#revisionAfter(taken);
     this.#written = taken;
@@ -164,7 +164,10 @@ export class TableWriter {
         Array.from(
           { length: taken.journaled },
           (_, distance) =>
-            assertDefined(this.#store.journal.peek(distance), "A change that was taken"),
+            assertDefined(
+              this.#store.journal.peek(distance),
+              "the journal has fewer changes than the batch",
+            ),
         ),
       ),
     };
@@ -175,7 +178,7 @@ export class TableWriter {
     return toLogIndex(this.#store.keys.history.revision(sequence - 1));
   }
 
-  /** The last version of each key in the batch: one that no other in it has taken the place of. */
+  /** The last version of each key in the batch. */
   #keyRows({ sequence: end }: Taken): Pick<TableBatch, "puts" | "deletes"> {
     const { history, records } = this.#store.keys;
     const replaced = new Set<number>();
@@ -230,7 +233,7 @@ function toRows(
   return { leases, tokens, remembered, forgottenIndex };
 }
 
-/** The last change of a key that was loaded, whose version the key's next change or its row has. */
+/** The last loaded change of a key. Its version is in the key's next change, or in the key's row. */
 interface LoadedChange {
   readonly key: Uint8Array;
   readonly kind: ChangeKind;
@@ -240,9 +243,8 @@ interface LoadedChange {
 }
 
 /**
- * Makes a store of rows: first the leases, then the keys (by rising key they take least memory),
- * then history by rising revision and order; tokens, and remembered writes by rising index,
- * whenever.
+ * Makes a store from rows. The order is: leases, then keys (in rising order they take the least memory), then
+ * history by rising revision and order. Tokens, and remembered writes by rising index, may come at any time.
  */
 export class StoreLoader {
   readonly #store: Store;
@@ -258,7 +260,7 @@ export class StoreLoader {
     this.#store.keys.leases.set(row);
   }
 
-  /** Adds a key. @throws {InputError} when its lease is not there. */
+  /** Adds a key. @throws {InputError} when its lease does not exist. */
   key(row: KeyValueRow): void {
     if (row.lease !== 0 && this.#store.keys.leases.get(row.lease) === null) {
       throw new InputError(`Cannot read rows: a key's lease ${row.lease} is not there`);
@@ -276,7 +278,7 @@ export class StoreLoader {
     this.#store.memory.add(row);
   }
 
-  /** Adds a change. @throws {InputError} when it does not fit those before it. */
+  /** Adds a change. @throws {InputError} when it does not fit the changes before it. */
   history({ revision, key, kind, before }: HistoryRow): void {
     const { records, history } = this.#store.keys;
     const text = keyText(key);
@@ -313,7 +315,7 @@ export class StoreLoader {
     return this.#store;
   }
 
-  /** A change's version is known now: this one, or for 0 a tombstone. */
+  /** Sets the version of a change, now that it is known; 0 means a tombstone. */
   #complete({ key, kind, revision, sequence, previous }: LoadedChange, version: number): number {
     const { records, history } = this.#store.keys;
     const handle = kind === "put"

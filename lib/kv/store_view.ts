@@ -1,5 +1,5 @@
 /**
- * What a reader may see of a store: everything, and nothing that changes it.
+ * The read-only interface of a store.
  *
  * @module
  */
@@ -14,24 +14,24 @@ import { readTransaction, type TransactionOutcome } from "./run_transaction.ts";
 import type { Token } from "./token.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** A range to be read, now unless it names a revision. */
+/** A range to read, at the present revision if it names none. */
 export type RangeRequest = Omit<RangeQuery, "revision"> & { readonly revision?: LogIndex };
 
-/** A range that is being read, slice by slice, all at one revision. */
+/** The reading of a range, slice by slice, at one revision. */
 export interface RangeRead {
-  /** At which all slices are. */
+  /** The revision of all slices. */
   readonly revision: LogIndex;
   /**
-   * Reads the next slice, now or later: what is written meanwhile changes nothing of what it reads.
+   * Reads the next slice, now or later. Writes in the meantime do not change what it reads.
    *
-   * @returns a refusal when the revision is not there yet, or, between two slices, not any more.
+   * @returns a refusal when the store has not reached the revision yet, or has forgotten it since.
    */
   next(limits?: SliceLimits): RangeSlice | Unreadable;
 }
 
 /**
- * One store, to be read. It stays readable when a snapshot takes the store's place: then it shows the
- * store as that was at the end.
+ * One store for readers. It stays readable when a snapshot replaces the store: it then shows the last state
+ * of the old store.
  */
 export class StoreView {
   readonly #store: Store;
@@ -41,7 +41,7 @@ export class StoreView {
     this.#store = store;
   }
 
-  /** How far the log has been applied. */
+  /** The index of the last applied entry. */
   get appliedIndex(): LogIndex {
     return this.#store.appliedIndex;
   }
@@ -51,7 +51,7 @@ export class StoreView {
     return this.#store.keys.revision;
   }
 
-  /** The changes up to this revision are forgotten here: reads are possible from it on. */
+  /** The changes up to this revision are forgotten. Reads at this revision and later ones are possible. */
   get compactedRevision(): LogIndex {
     return this.#store.keys.compactedRevision;
   }
@@ -61,22 +61,22 @@ export class StoreView {
     return this.#store.keys.liveKeys;
   }
 
-  /** Bytes that keys and values take in memory, history included. */
+  /** Bytes of keys and values in memory, including history. */
   get bytes(): number {
     return this.#store.keys.records.bytes;
   }
 
-  /** Bytes that are set aside for them. */
+  /** Bytes reserved for them. */
   get reservedBytes(): number {
     return this.#store.keys.records.reservedBytes;
   }
 
-  /** A key as it is now, copied, or null. */
+  /** The newest version of a key, copied; null when there is no such key. */
   get(key: Uint8Array): KeyValueRow | null {
     return this.#copy(this.#store.keys.get(key));
   }
 
-  /** A key as it was at a revision, copied, or null; or why that cannot be read. */
+  /** A key at a revision, copied; null when it did not exist. Or why the revision cannot be read. */
   getAt(key: Uint8Array, revision: LogIndex): KeyValueRow | Unreadable | null {
     const refused = this.#store.keys.unreadable(revision, this.appliedIndex);
     return refused ?? this.#copy(this.#store.keys.getAt(key, revision));
@@ -85,13 +85,13 @@ export class StoreView {
   /** Begins to read a range. */
   range(request: RangeRequest): RangeRead {
     const { keys } = this.#store;
-    // A revision that nothing changed at since stays readable longest.
+    // The revision of the last change, not the applied index: it stays readable for longer.
     const { revision = keys.revision } = request;
     const reader = new RangeReader(keys, { ...request, revision });
     return { revision, next: (limits) => reader.next(this.#store.appliedIndex, limits) };
   }
 
-  /** Does a transaction that changes nothing, as the store is now. */
+  /** Runs a transaction that changes nothing, on the present store. */
   transaction(transaction: Transaction): TransactionOutcome {
     return readTransaction(this.#store.keys, transaction);
   }
@@ -121,7 +121,7 @@ export class StoreView {
     return this.#store.keys.leases.keyCount(id);
   }
 
-  /** The keys of a lease in order, copied, the first `max`. */
+  /** The first `max` keys of a lease in order, copied. */
   leaseKeys(id: number, max: number): readonly Uint8Array[] {
     const { leases, records } = this.#store.keys;
     return leases.keys(id, max).map((handle) => records.key(handle).slice());

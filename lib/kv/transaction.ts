@@ -1,6 +1,6 @@
 /**
- * Transactions, as in etcd: conditions, what is done when all of them hold, and what is done else.
- * This file has their form and the rules that need no store; `run_transaction.ts` does them.
+ * Transactions, as in etcd: conditions, the operations when all conditions are true, and the operations
+ * otherwise. This file has their form and the rules that need no store. `run_transaction.ts` runs them.
  *
  * @module
  */
@@ -20,30 +20,30 @@ import type { KeyOrder, RevisionFilter } from "./range_reader.ts";
 
 /** Most bytes in a value. */
 export const VALUE_BYTES_MAX = 512 * 1024;
-/** Most operations that one transaction can come to, nested ones included; and most conditions. */
+/** Most operations that one transaction can run, including nested ones; and most conditions. */
 export const OPERATIONS_MAX = 128;
-/** Most keys that all conditions, reads and deletes of one transaction look at or remove. */
+/** Most keys that the conditions, reads and deletes of one transaction read or remove together. */
 export const TRANSACTION_KEYS_MAX = 10_000;
-/** Most bytes of keys and values that one transaction answers with. */
+/** Most bytes of keys and values in the answer to one transaction. */
 export const TRANSACTION_BYTES_MAX: number = 8 * 1024 * 1024;
 
-/** How what is there is compared with what a condition says: `there relation said`. */
+/** The comparisons of a condition: the key's field on the left, the condition's value on the right. */
 export const RELATIONS = ["=", "!=", "<", ">"] as const;
-/** How a condition compares what is there with what it names. */
+/** How a condition compares a key's field with its own value. */
 export type Relation = typeof RELATIONS[number];
 
-/** What of a key is a number. */
+/** The fields of a key that are numbers. */
 export const NUMBER_TARGETS = ["modRevision", "createRevision", "version", "lease"] as const;
 /** A field of a key that a condition compares as a number. */
 export type NumberTarget = typeof NUMBER_TARGETS[number];
 
 /**
- * What must hold, before any operation is done. A condition on a range must hold for every key that
- * is in it; if none is, it is compared like a key that is not there.
+ * A condition, which is checked before any operation is done. A condition on a range must be true for every
+ * existing key in the range. If there is none, it is checked as for a key that does not exist.
  */
 export type Condition =
   /**
-   * A key that is not there has no value: nothing holds for it. Values are ordered by their
+   * Compares the value. For a key that does not exist, every comparison is false. Values are ordered by their
    * bytes.
    */
   | {
@@ -52,19 +52,19 @@ export type Condition =
     readonly relation: Relation;
     readonly value: Uint8Array;
   }
-  /** A key that is not there has 0 everywhere. */
+  /** Compares a number. For a key that does not exist, every number is 0. */
   | {
     readonly target: NumberTarget;
     readonly keys: KeyRange;
     readonly relation: Relation;
     readonly number: number;
   }
-  /** Whether there is any key. */
+  /** Whether the range has a key. */
   | { readonly target: "exists"; readonly keys: KeyRange; readonly exists: boolean }
-  /** The lock is held, and was won at this revision: see `lock.ts`. */
+  /** The lock is held, and its holder won it at this revision: see `lock.ts`. */
   | { readonly target: "fence"; readonly lock: Uint8Array; readonly revision: number };
 
-/** By what the rows of a read are sorted. */
+/** The fields by which the rows of a read can be sorted. */
 export const SORT_TARGETS = ["key", "version", "createRevision", "modRevision", "value"] as const;
 /** The field by which a range is sorted. */
 export type SortTarget = typeof SORT_TARGETS[number];
@@ -75,33 +75,33 @@ export interface PutOperation {
   readonly kind: "put";
   /** 1 to 1,024 bytes. */
   readonly key: Uint8Array;
-  /** The value; null keeps the one that is there, and refuses the transaction if there is none. */
+  /** The value. Null keeps the present value; without a present key the transaction is refused. */
   readonly value: Uint8Array | null;
-  /** The lease, 0 for none; null keeps the one that is there, and refuses if there is no key. */
+  /** The lease; 0 for none. Null keeps the present lease; without a present key the transaction is refused. */
   readonly lease: number | null;
-  /** Whether the answer has the key as it was before. */
+  /** Whether the answer contains the key as it was before. */
   readonly isPreviousWanted: boolean;
 }
 
-/** Reads keys as they are at this place of the transaction. */
+/** Reads keys, with the effects of the operations before it. */
 export interface RangeOperation extends RevisionFilter {
   /** The tag. */
   readonly kind: "range";
-  /** From its start, up to its end and without it. */
+  /** The keys to read. */
   readonly keys: KeyRange;
-  /** Most rows; absent: all. */
+  /** Most rows; absent means all. */
   readonly limit?: number;
-  /** By what they are sorted. */
+  /** The field by which the rows are sorted. */
   readonly sortBy: SortTarget;
-  /** Which way. */
+  /** Ascending or descending. */
   readonly order: KeyOrder;
-  /** Everything, rows without their values, or only how many there are. */
+  /** Whole rows, rows without their values, or only their number. */
   readonly show: RangeShow;
-  /** Counts those above the limit as well. */
+  /** Also counts the keys beyond the limit. */
   readonly countAll: boolean;
 }
 
-/** What a read shows. */
+/** What a read can return. */
 export const RANGE_SHOWS = ["rows", "keys", "count"] as const;
 /** Whether a range answers with rows, keys, or their number. */
 export type RangeShow = typeof RANGE_SHOWS[number];
@@ -110,13 +110,13 @@ export type RangeShow = typeof RANGE_SHOWS[number];
 export interface DeleteOperation {
   /** The tag. */
   readonly kind: "delete";
-  /** From its start, up to its end and without it. */
+  /** The keys to remove. */
   readonly keys: KeyRange;
-  /** Whether the answer has the keys as they were. */
+  /** Whether the answer contains the keys as they were before. */
   readonly isPreviousWanted: boolean;
 }
 
-/** A transaction inside another; its conditions are looked at before anything is done. */
+/** A transaction inside another. Its conditions are checked before any operation is done. */
 export interface NestedOperation extends Transaction {
   /** The tag. */
   readonly kind: "transaction";
@@ -125,21 +125,21 @@ export interface NestedOperation extends Transaction {
 /** One step of a transaction. */
 export type Operation = PutOperation | RangeOperation | DeleteOperation | NestedOperation;
 
-/** All of it takes effect, at one revision, or nothing. */
+/** A transaction takes effect as a whole, at one revision, or not at all. */
 export interface Transaction {
-  /** What must hold. */
+  /** The conditions, which must all be true. */
   readonly conditions: readonly Condition[];
-  /** What is done if all of it holds, in this order. */
+  /** The operations when all conditions are true, in this order. */
   readonly success: readonly Operation[];
-  /** What is done else. */
+  /** The operations otherwise, in this order. */
   readonly failure: readonly Operation[];
 }
 
 /**
- * Checks what can be checked of a transaction without a store: sizes, numbers, and that no key can
- * be changed twice.
+ * Checks what can be checked in a transaction without a store: sizes, numbers, and that no key can change
+ * twice.
  *
- * @throws {InputError} saying what is wrong, the value and the limit.
+ * @throws {InputError} that says what is wrong, the value and the limit.
  */
 export function checkTransaction(transaction: Transaction): void {
   const count = countOf(transaction);
@@ -161,7 +161,7 @@ export function isReadOnly({ success, failure }: Transaction): boolean {
 }
 
 /**
- * The most conditions or operations on one way through a transaction: all that its branches nest.
+ * The number of conditions and operations in a transaction, including everything nested.
  */
 function countOf({ conditions, success, failure }: Transaction): number {
   return Math.max(conditions.length, countOperations(success), countOperations(failure));
@@ -245,16 +245,16 @@ function checkNoneTwice(operations: readonly Operation[]): void {
   if (operations.length > 1 || first?.kind === "transaction") changesOf(operations);
 }
 
-/** What a list of operations may change. */
+/** The keys that a list of operations can change. */
 interface Changes {
   readonly puts: ReadonlyMap<string, Uint8Array>;
   readonly deletes: readonly KeyRange[];
 }
 
 /**
- * etcd's rule: no key is put twice, nor put and deleted, by operations of which both can be done.
- * The two branches of a nested transaction are never both done. Deletes may overlap: the second of
- * them finds nothing.
+ * etcd's rule: if two operations can both run, they must not put the same key, and one must not put a key
+ * that the other deletes. The two branches of a nested transaction never both run. Deletes may overlap: the
+ * second one finds nothing.
  *
  * @throws {InputError} at the first key that could be changed twice.
  */
@@ -268,13 +268,13 @@ function changesOf(operations: readonly Operation[]): Changes {
       puts.set(text, key);
     }
     deletes.push(...changes.deletes);
-    // A nested transaction's own branches may put in one and delete in the other.
+    // One branch of a nested transaction may put a key that the other branch deletes.
     checkApart(changes, { puts, deletes });
   }
   return { puts, deletes };
 }
 
-/** Checks the last operation's changes against those of all before it. */
+/** Checks the changes of the last operation against the changes of all operations before it. */
 function checkApart(own: Changes, all: Changes): void {
   const before = all.deletes.slice(0, all.deletes.length - own.deletes.length);
   for (const key of own.puts.values()) {

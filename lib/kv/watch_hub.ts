@@ -1,15 +1,14 @@
 /**
- * Watches: who wants to know of which changes, and what they have not been given yet.
+ * Watches: which watcher wants which changes, and which changes it has not received yet.
  *
- * A watcher is **live** or **behind**. The changes that live ones want are found by their keys as
- * the changes come, and wait for them in a short queue of numbers. A watcher that is behind,
- * because it began in the past or did not take what waited, has nothing but its place in history,
- * and reads on from there until it has caught up. So a slow watcher costs a place, and if history
- * forgets the place, the watcher learns it.
+ * A watcher is **live** or **behind**. When a change is made, the hub finds the live watchers of its key, and
+ * puts the number of the change into their queues, which are short. A watcher is behind when it began in the
+ * past, or did not take its events in time. It then has only its place in history, and reads from there until
+ * it has caught up. So a slow watcher costs only a number. If history forgets its place, the watcher is told.
  *
- * Every change that a watcher wants comes once, in order. The last of its events at a revision is
- * marked: only behind a marked event may a client resume, so events of one revision are never split
- * by a resume, whatever node it resumes on.
+ * A watcher receives every change that it wants once, in order. The last of its events at a revision is
+ * marked. A client may resume only after a marked event, on any node. So the events of one revision are
+ * never split.
  *
  * @module
  */
@@ -21,90 +20,90 @@ import type { MultiVersionStore, Unreadable } from "./multi_version_store.ts";
 import { RangeOwners } from "./range_owners.ts";
 import type { ChangeKind, KeyValueRow } from "./record.ts";
 
-/** Most watchers of one node. */
+/** Most watchers on one node. */
 export const WATCHERS_MAX = 20_000;
-/** Most changes that wait for a live watcher; with one more it is behind. */
+/** Most changes that wait for a live watcher. With one more, it is behind. */
 export const WATCH_QUEUE_MAX = 1_000;
 
-/** What is to be watched. */
+/** The changes to watch. */
 export interface WatchQuery {
-  /** From its start, up to its end and without it. */
+  /** The keys to watch. */
   readonly keys: KeyRange;
-  /** The first revision whose changes are wanted, perhaps one to come; absent: from now on. */
+  /** The first revision to watch, also in the future; absent means from now on. */
   readonly fromRevision?: number;
   /** Kinds of changes that are not wanted. */
   readonly without?: readonly ChangeKind[];
-  /** Whether events have the value before. */
+  /** Whether events contain the key before the change. */
   readonly isPreviousWanted?: boolean;
 }
 
-/** One change. */
+/** One change, as a watcher receives it. */
 export interface WatchEvent {
-  /** What it did. */
+  /** Whether it set or removed the key, and why. */
   readonly kind: ChangeKind;
   /** The log index of the write. */
   readonly revision: LogIndex;
   /** 1 to 1,024 bytes. */
   readonly key: Uint8Array;
-  /** The key as it is after a put, else null. */
+  /** The key after a put; null for other kinds. */
   readonly row: KeyValueRow | null;
-  /** The key as it was before, if that was wanted: null if it was not there. */
+  /** The key before the change, if wanted; null when it did not exist. */
   readonly previous?: KeyValueRow | null;
-  /** Whether it is the watcher's last event of its revision: a client may resume behind it. */
+  /** Whether it is the watcher's last event of its revision. A client may resume after it. */
   readonly isLastOfRevision: boolean;
 }
 
-/** How much one taking may be. */
+/** The limits of one call of {@linkcode Watcher.take}. */
 export interface TakeLimits {
-  /** Most changes that a watcher behind looks at. */
+  /** Most changes that a watcher reads while it is behind. */
   readonly changesMax: number;
   /** Most events. */
   readonly eventsMax: number;
-  /** Most bytes; one event comes even if it has more. */
+  /** Most bytes. A single larger event is still returned. */
   readonly bytesMax: number;
 }
 
-/** Fits well below 10 ms. */
+/** Takes well below 10 ms. */
 const TAKE_LIMITS: TakeLimits = {
   changesMax: 5_000,
   eventsMax: 1_000,
   bytesMax: 1024 * 1024,
 };
 
-/** What a watcher gets. */
+/** The result of {@linkcode Watcher.take}. */
 export type Taken =
-  /** Events in order, perhaps none; and whether there may be more already. */
+  /** Events in order, possibly none, and whether there may already be more. */
   | {
     readonly kind: "events";
     readonly events: readonly WatchEvent[];
     readonly hasMore: boolean;
   }
   /**
-   * History has forgotten changes that the watcher did not get. It ends; it may begin anew from
-   * this revision on.
+   * History has forgotten changes that the watcher did not receive. The watch ends. A new watch can begin
+   * from this revision on.
    */
   | { readonly kind: "compacted"; readonly oldestRevision: LogIndex }
-  /** The node ends the watch: it may be begun anew behind what came, here or at another node. */
+  /** The node ended the watch. The client can resume after the last event, on this or another node. */
   | { readonly kind: "closed"; readonly reason: WatchEnd };
 
-/** Why a node ends watches: a snapshot took the place of its store, or it stops. */
+/** Why a node ends watches: a snapshot replaced its store, or the node stops. */
 export type WatchEnd = "replaced" | "stopping";
 
-/** Where a watcher stands: see the module. */
+/** The place of a watcher in history. */
 export type WatchPlace =
   | { readonly kind: "live"; readonly queue: number[] }
   | { readonly kind: "behind"; sequence: number }
   | { readonly kind: "ended"; readonly reason: WatchEnd | null };
 
-/** One watcher, which its hub knows until it ends. */
+/** One watcher. Its hub keeps it until it ends. */
 export class Watcher {
-  /** What it watches. */
+  /** The changes that it watches. */
   readonly query: WatchQuery;
-  /** Changes below are not wanted. */
+  /** The first revision that it wants. */
   readonly fromRevision: number;
-  /** To be called when something came for it for which nothing waited. */
+  /** Called when the first event arrives and none was waiting. */
   readonly onReady: () => void;
-  /** Where it stands; for its hub. */
+  /** Its place in history. Only the hub uses it. */
   place: WatchPlace = { kind: "ended", reason: null };
   readonly #hub: WatchHub;
 
@@ -123,14 +122,14 @@ export class Watcher {
     this.fromRevision = fromRevision;
   }
 
-  /** The next events, at most so many. */
+  /** Takes the next events, within the limits. */
   take(limits: TakeLimits = TAKE_LIMITS): Taken {
     return this.#hub.take(this, limits);
   }
 
   /**
-   * The revision up to which the watcher has been given everything: a client may resume behind it.
-   * Null when history has forgotten what comes next: the next {@linkcode take} says so.
+   * The revision up to which the watcher has received everything. A client may resume after it. Null when
+   * history has forgotten the next change; the next {@linkcode take} then says so.
    */
   progress(): LogIndex | null {
     return this.#hub.progressOf(this);
@@ -142,18 +141,18 @@ export class Watcher {
   }
 }
 
-/** See the module. One a store. */
+/** The watchers of one store. */
 export class WatchHub {
   readonly #keys: MultiVersionStore;
   readonly #watchers = new Set<Watcher>();
   readonly #live = new RangeOwners<Watcher>();
-  /** Those for whom something waits that nobody has been told of. */
+  /** Watchers with new events that {@linkcode publish} has not returned yet. */
   readonly #ready = new Set<Watcher>();
-  /** Changes before this one were looked at for the live watchers. */
+  /** The live watchers have received all changes before this one. */
   #sequence: number;
   #revision: LogIndex;
 
-  /** Nobody watches yet. */
+  /** A hub without watchers. */
   constructor(keys: MultiVersionStore) {
     this.#keys = keys;
     this.#sequence = keys.history.end;
@@ -165,7 +164,7 @@ export class WatchHub {
     return this.#watchers.size;
   }
 
-  /** Begins a watch; refused if history does not go back so far, or there are too many watchers. */
+  /** Begins a watch. Refuses it when history has forgotten the revision, or there are too many watchers. */
   watch(
     query: WatchQuery,
     onReady: () => void = () => {},
@@ -183,11 +182,9 @@ export class WatchHub {
   }
 
   /**
-   * Looks at the changes that came since the last time, in whole revisions, until so many were
-   * looked at.
+   * Reads the changes since the last call, in whole revisions, until it has read `changesMax`.
    *
-   * @returns the watchers for whom something waits that nothing waited for before, and whether
-   * there is more.
+   * @returns the watchers that had no events before and have some now, and whether all changes were read.
    */
   publish(changesMax = 5_000): { readonly ready: readonly Watcher[]; readonly isDone: boolean } {
     const { history } = this.#keys;
@@ -249,7 +246,7 @@ export class WatchHub {
     }
   }
 
-  /** The first change that waits for a watcher or that it has yet to look at; null: none does. */
+  /** The next change that a watcher takes or reads; null when there is none. */
   #nextOf({ place }: Watcher): number | null {
     if (place.kind === "behind") return place.sequence < this.#sequence ? place.sequence : null;
     return place.kind === "live" ? place.queue[0] ?? null : null;
@@ -265,11 +262,11 @@ export class WatchHub {
     this.#live.add(watcher.query.keys, watcher);
   }
 
-  /** History was forgotten before it was published: live watchers have a gap, and will learn it. */
+  /** Changes were forgotten before they were published. Live watchers missed them, and will be told. */
   #leaveBehind(): void {
     for (const watcher of this.#watchers) {
       if (watcher.place.kind !== "live") continue;
-      // It began after all that was forgotten.
+      // It begins after everything that was forgotten.
       if (watcher.fromRevision > this.#keys.compactedRevision) continue;
       this.#live.remove(watcher.query.keys, watcher);
       watcher.place = { kind: "behind", sequence: watcher.place.queue[0] ?? this.#sequence };
@@ -282,7 +279,7 @@ export class WatchHub {
     for (const watcher of this.#live.of(this.#keys.records.key(this.#handle(sequence)))) {
       if (!this.#isWanted(watcher, sequence)) continue;
       const { place } = watcher;
-      assert(place.kind === "live", "Only live watchers are offered changes");
+      assert(place.kind === "live", "the watcher is not live");
       if (place.queue.length === 0) this.#ready.add(watcher);
       place.queue.push(sequence);
       if (place.queue.length <= WATCH_QUEUE_MAX) continue;
@@ -291,7 +288,7 @@ export class WatchHub {
     }
   }
 
-  /** Whether a watcher wants a change; that its key is in the range is looked at by the caller. */
+  /** Whether a watcher wants a change. The caller has checked that the key is in the range. */
   #isWanted({ query, fromRevision }: Watcher, sequence: number): boolean {
     if (this.#keys.history.revision(sequence) < fromRevision) return false;
     if (query.without === undefined) return true;

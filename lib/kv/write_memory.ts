@@ -1,10 +1,9 @@
 /**
- * What is remembered of writes that came with an idempotency key, so that their retries are
- * harmless.
+ * The memory of writes with an idempotency key, which makes their retries harmless.
  *
- * A write is remembered for so many entries of the log, its own included, and fewer only when all
- * together take more bytes than they may: then the oldest go first. No clock decides, so all nodes
- * forget at the same entry. Of the answer, what was written is remembered and what was read is not.
+ * A write is remembered for a fixed number of log entries, including its own. It is forgotten earlier only
+ * when all remembered writes together exceed a number of bytes; then the oldest go first. No clock decides,
+ * so all nodes forget a write at the same entry. The answer is remembered without what was read.
  *
  * @module
  */
@@ -19,54 +18,53 @@ import type { OperationAnswer, TransactionAnswer } from "./run_transaction.ts";
 import type { CommandResult, Idempotency, WithoutRevision } from "./command.ts";
 import { OPERATIONS_MAX } from "./transaction.ts";
 
-/** How much is remembered. Part of what all nodes must agree on: other limits are another store. */
+/** The limits of the memory. They must be the same on all nodes, because they change the state. */
 export interface MemoryLimits {
-  /** Most entries of the log, from a write's own on. */
+  /** Most entries of the log, including the write's own. */
   readonly entriesMax: number;
   /** Most bytes of all remembered writes. */
   readonly bytesMax: number;
 }
 
 /**
- * For how many entries of the log a write is remembered, its own included: a retry that reaches the log
- * before so many have followed is answered as the first attempt was.
+ * For how many log entries a write is remembered, including its own. A retry that reaches the log within them
+ * gets the answer of the first attempt.
  */
 export const REMEMBERED_ENTRIES = 250_000;
 
-/** The limits of every cluster; only tests have others. */
+/** The limits of every cluster. Only tests have others. */
 const MEMORY_LIMITS: MemoryLimits = {
   entriesMax: REMEMBERED_ENTRIES,
   bytesMax: 64 * 1024 * 1024,
 };
 
-/** Every result of a command that can have an idempotency key, but that of a key used again. */
+/** The results that are remembered: all except those of a reused key and of expired leases. */
 export type RememberedResult = Exclude<
   CommandResult,
   { readonly kind: "idempotencyKeyReused" | "leasesExpired" }
 >;
 
-/** A write as it is remembered. */
+/** A remembered write. */
 export interface RememberedRow {
   /** The index of its entry. */
   readonly index: number;
-  /** Whose key it is, and the key: see {@linkcode idempotencyText}. */
+  /** The token and the idempotency key: see {@linkcode idempotencyText}. */
   readonly text: string;
-  /** SHA-256 of the encoded command, to tell a retry from another command: 32 bytes. */
+  /** SHA-256 of the encoded command, 32 bytes. It distinguishes a retry from another command. */
   readonly digest: Uint8Array;
-  /** How it was answered, as {@linkcode encodeRememberedResult} writes it. */
+  /** The result, as {@linkcode encodeRememberedResult} writes it. */
   readonly result: Uint8Array;
 }
 
 const DIGEST_BYTES = 32;
 /**
- * The index as a number, the length of the text as a word; the rest is the result, but for
- * padding.
+ * The index as a 64-bit number, and the length of the text as a 32-bit word, with padding.
  */
 const HEAD_BYTES = 16;
-/** Roughly what the map needs for one. */
+/** Approximate bytes of one entry of the map. */
 const ENTRY_BYTES = 120;
 
-/** See the module. */
+/** The remembered writes. */
 export class WriteMemory {
   readonly #limits: MemoryLimits;
   readonly #arena = new Arena();
@@ -84,20 +82,20 @@ export class WriteMemory {
     return this.#byText.size;
   }
 
-  /** Bytes that they take. */
+  /** Bytes of memory that they take. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** The write of this text, or null. Its bytes are views, good until the next write is added. */
+  /** The write of this text, or null. Its bytes are views, valid until the next write is added. */
   get(text: string): RememberedRow | null {
     const handle = this.#byText.get(text);
     return handle === undefined ? null : this.#read(handle, text);
   }
 
-  /** Remembers a write whose text is not remembered yet. Its index is above all before it. */
+  /** Remembers a write. Its text must be new, and its index must be above all others. */
   add({ index, text, digest, result }: RememberedRow): void {
-    assert(!this.#byText.has(text), "An idempotency key stands for one write");
+    assert(!this.#byText.has(text), "the idempotency key is already remembered");
     assert(digest.length === DIGEST_BYTES, "A digest is 32 bytes");
     const textBytes = encodeUtf8(text);
     const length = HEAD_BYTES + DIGEST_BYTES + textBytes.length + result.length;
@@ -116,8 +114,8 @@ export class WriteMemory {
   }
 
   /**
-   * Forgets what is due when the entry at `index` is applied. Each entry adds at most one write, so
-   * it forgets few.
+   * Forgets the writes that are due when the entry at `index` is applied. They are few, because each entry
+   * adds at most one.
    *
    * @returns the index of the last write that was forgotten, or 0.
    */
@@ -133,7 +131,7 @@ export class WriteMemory {
     return forgotten;
   }
 
-  /** Every remembered write, by rising index, copied. Never during a write. */
+  /** Every remembered write, by rising index, copied. The memory must not change meanwhile. */
   *rows(): Generator<RememberedRow, void> {
     for (let sequence = this.#queue.first; sequence < this.#queue.end; sequence++) {
       const handle = this.#queue.handle(sequence);
@@ -175,7 +173,7 @@ function costOf(bytes: number): number {
   return Arena.slotBytes(bytes) + ENTRY_BYTES;
 }
 
-/** By what a remembered write is found: the id of the token, if there was one, and the key. */
+/** The text that identifies a remembered write: the id of the token, if there is one, and the key. */
 export function idempotencyText({ token, key }: Idempotency): string {
   return `${token ?? "-"}/${key}`;
 }
@@ -197,7 +195,7 @@ const ANSWER_KINDS = ["put", "delete", "notRemembered", "transaction"] as const;
 
 const writer = new ByteWriter();
 
-/** Writes what is remembered of a result: all but what was read. */
+/** Writes a result for the memory: everything except what was read. */
 export function encodeRememberedResult(result: RememberedResult): Uint8Array<ArrayBuffer> {
   writer.begin().byte(RESULT_KINDS.indexOf(result.kind)).number(result.revision);
   switch (result.kind) {

@@ -222,9 +222,9 @@ Deno.test("one batch is out at a time", () => {
   const driver = new Driver();
   const writer = new TableWriter(driver.store);
   driver.do(put("a", "1"));
-  assert.throws(() => writer.confirm(), /No batch/);
+  assert.throws(() => writer.confirm(), /no batch to confirm/);
   writer.next(BATCH_LIMITS);
-  assert.throws(() => writer.next(), /One batch/);
+  assert.throws(() => writer.next(), /only one batch at a time/);
 });
 
 Deno.test("a store replays entries that its tables have, without effect", () => {
