@@ -7,7 +7,7 @@
 
 import { assert } from "../assert.ts";
 
-/** The limits of history. */
+/** How much history is kept at most. */
 export interface HistoryLimits {
   /** Most changes. */
   readonly changesMax: number;

@@ -22,7 +22,7 @@ import type { MultiVersionStore, Unreadable } from "./multi_version_store.ts";
 import type { Cursor } from "./ordered_index.ts";
 import type { KeyValueRow } from "./record.ts";
 
-/** The order of the keys. */
+/** Whether keys are read in rising or falling order. */
 export type KeyOrder = "ascending" | "descending";
 
 /** Keeps only keys whose revisions are within these bounds. An absent bound limits nothing. */
@@ -62,14 +62,14 @@ export interface RangeQuery extends RevisionFilter {
   readonly delimiter?: Uint8Array;
 }
 
-/** One item of a range. */
+/** A key with its value, or a folder. */
 export type RangeItem =
   /** A key. */
   | { readonly kind: "row"; readonly row: KeyValueRow }
   /** One or more keys that begin with this name, which ends in the delimiter. */
   | { readonly kind: "folder"; readonly name: Uint8Array };
 
-/** The limits of one slice. */
+/** How much one slice may read. */
 export interface SliceLimits {
   /** Most keys that are read, including tombstones. */
   readonly keysMax: number;

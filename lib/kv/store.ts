@@ -66,7 +66,7 @@ type ReadEntry =
   }
   | Exclude<AppliedEntry, { readonly kind: "command" | "replayed" }>;
 
-/** The limits of a store. */
+/** How much a store keeps of history, and of writes for their retries. */
 export interface StoreLimits {
   /** The limits of history. Each node may have its own. */
   readonly history?: HistoryLimits;

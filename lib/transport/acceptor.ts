@@ -124,9 +124,9 @@ export class Acceptor {
     try {
       const dialer = await answerHello(connection, { ...settings, peerKeyOf, signal });
       if (dialer !== null) return dialer;
-      this.#reportStranger(connection.close("closedByPeer"));
+      this.#reportUnauthenticated(connection.close("closedByPeer"));
     } catch (error) {
-      this.#reportStranger(connection.fail(error));
+      this.#reportUnauthenticated(connection.fail(error));
     } finally {
       this.#halfOpen.delete(connection);
     }
@@ -148,7 +148,7 @@ export class Acceptor {
     this.#options.onPeer(peer);
   }
 
-  #reportStranger(end: ConnectionEnd): void {
+  #reportUnauthenticated(end: ConnectionEnd): void {
     const { reporter, signal } = this.#options;
     if (end.error instanceof InputError) reporter.refused(end.error, null);
     else if (!signal.aborted) reporter.connectionDropped(end);
