@@ -58,13 +58,18 @@ export class LeaseService {
     admitScope(call, "write");
     if (!isLeaseId(ID)) throw refuse("leaseNotFound");
     await this.#admitLease(ID, call);
-    const command = { kind: "revokeLease", id: ID } as const;
+    let answer = await this.#revokeOnce(ID);
+    if (!answer.wasThere) throw refuse("leaseNotFound");
+    // One entry ends so many keys and no more. etcd answers when all of them are gone.
+    while (answer.keysLeft > 0) answer = await this.#revokeOnce(ID);
+    return { header: this.#identity.header(answer.revision) };
+  }
+
+  async #revokeOnce(id: number) {
+    const command = { kind: "revokeLease", id } as const;
     const { result } = await this.#node.write(command, { timeoutMs: TIMEOUT_MS });
-    if (result.kind !== "leaseRevoked") {
-      throw new InvariantError(`The end of a lease was answered as ${result.kind}`);
-    }
-    if (!result.wasThere) throw refuse("leaseNotFound");
-    return { header: this.#identity.header(result.revision) };
+    if (result.kind === "leaseRevoked") return result;
+    throw new InvariantError(`The end of a lease was answered as ${result.kind}`);
   }
 
   /** Keeps leases alive, one after the other. One that is not there has no time to live. */

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { concatBytes, decodeBase64 } from "../../lib/bytes.ts";
+import { LEASE_KEYS_PER_ENTRY } from "../../lib/kv/mod.ts";
 import { ADMIN_TOKEN, grantToken, openNode, readLines, TOKENS } from "./support.ts";
 
 const KEY = btoa("a/1");
@@ -161,6 +162,18 @@ Deno.test("what Floe does in another way is refused with that way's name", async
   deepEqual([added.status, added.json.code], [501, 12]);
   match(added.json.message, /cluster.json/);
   match((await post("/v3/auth/role/add", { name: "r" })).json.message, /floe token/);
+});
+
+Deno.test("a revoked lease is answered when all of its keys are gone", async () => {
+  const { post, node } = openNode();
+  node.apply({ kind: "grantLease", id: 7, ttlSeconds: 60 });
+  const count = 2 * LEASE_KEYS_PER_ENTRY + 5;
+  for (let at = 0; at < count; at++) node.put(`k${at}`, "", 7);
+  const { status, json } = await post("/v3/lease/revoke", { ID: "7" });
+  equal(status, 200);
+  deepEqual([node.live.view.keyCount, node.live.view.leases().length], [0, 0]);
+  equal(json.header.revision, String(node.live.view.revision));
+  equal((await post("/v3/lease/revoke", { ID: "7" })).json.code, 5);
 });
 
 Deno.test("a snapshot is sent in parts, to whoever may administer", async () => {

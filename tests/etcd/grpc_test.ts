@@ -4,16 +4,25 @@ import * as grpc from "@grpc/grpc-js";
 import * as messages from "../../lib/etcd/messages.ts";
 import { decodeMessage, encodeMessage } from "../../lib/etcd/protobuf.ts";
 import type { Draft, Message, Read } from "../../lib/etcd/shape.ts";
+import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { bytes } from "../kv/support.ts";
-import { ADMIN_TOKEN, type EtcdNode, openNode, serveGrpc, TOKENS } from "./support.ts";
+import { makeTlsKeys } from "../support/certificate.ts";
+import { ADMIN_TOKEN, type EtcdNode, grantToken, openNode, serveGrpc, TOKENS } from "./support.ts";
 
 /** A client that speaks with etcd's messages. */
 class TestClient implements Disposable {
   readonly #client: grpc.Client;
   readonly #metadata = new grpc.Metadata();
 
-  constructor(port: number, headers: Readonly<Record<string, string>> = {}) {
-    this.#client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+  constructor(
+    port: number,
+    headers: Readonly<Record<string, string>> = {},
+    rootCert: string | null = null,
+  ) {
+    const credentials = rootCert === null
+      ? grpc.credentials.createInsecure()
+      : grpc.credentials.createSsl(Buffer.from(rootCert));
+    this.#client = new grpc.Client(`localhost:${port}`, credentials);
     for (const [name, value] of Object.entries(headers)) this.#metadata.set(name, value);
   }
 
@@ -208,4 +217,55 @@ Deno.test("a port that is taken is refused with what to do", OPTIONS, async () =
       return true;
     });
   });
+});
+
+Deno.test("a watch of keys that a token may not read is refused over gRPC", OPTIONS, async () => {
+  const server = openNode(TOKENS);
+  const token = grantToken(server, { scopes: ["read"], prefixes: ["a/"] });
+  await withServer(server, async (port) => {
+    using client = new TestClient(port, { token });
+    const watched = async (prefix: string) => {
+      const shapes = [messages.watchRequest, messages.watchResponse] as const;
+      const stream = client.stream("/etcdserverpb.Watch/Watch", shapes);
+      const range_end = bytes(prefix.replace("/", "0"));
+      stream.write({ create_request: { key: bytes(prefix), range_end } });
+      for await (const answer of stream as AsyncIterable<messages.WatchResponse>) {
+        stream.cancel();
+        return answer;
+      }
+      throw new Error("The watch was not answered");
+    };
+    const own = await watched("a/");
+    equal(own.canceled ?? false, false);
+    const others = await watched("b/");
+    equal(others.canceled, true);
+    match(others.cancel_reason ?? "", /permission denied/);
+  });
+});
+
+Deno.test({
+  name: "gRPC has TLS where the API has it, with another certificate after a reload",
+  ignore: !hasOpenssl,
+  ...OPTIONS,
+  fn: async () => {
+    const { rpcs, authorizer: admission } = openNode();
+    const { startGrpcServer } = await import("../../lib/etcd/mod.ts");
+    const keys = makeTlsKeys();
+    const place = { hostname: "127.0.0.1", port: 0 };
+    const server = await startGrpcServer({ rpcs, admission, ...place, tls: keys });
+    try {
+      using client = new TestClient(server.port, {}, keys.cert);
+      equal((await client.call(...RANGE, { key: bytes("a") })).count, 0);
+      using plain = new TestClient(server.port);
+      await rejects(plain.call(...RANGE, { key: bytes("a") }), { code: 14 });
+      const others = makeTlsKeys();
+      using stranger = new TestClient(server.port, {}, others.cert);
+      await rejects(stranger.call(...RANGE, { key: bytes("a") }), { code: 14 });
+      server.replaceTlsKeys(others);
+      using renewed = new TestClient(server.port, {}, others.cert);
+      equal((await renewed.call(...RANGE, { key: bytes("a") })).count, 0);
+    } finally {
+      await server.close();
+    }
+  },
 });
