@@ -74,6 +74,8 @@ export class Connections {
   readonly #idle = new Set<Place>();
   /** Those with an answer that is written little by little. */
   readonly #streaming = new Set<Place>();
+  /** When {@linkcode Connections.expire} was called last. */
+  #expiredMs: number | null = null;
 
   /** `options` are used as they are. */
   constructor(options: ConnectionsOptions) {
@@ -112,15 +114,31 @@ export class Connections {
     void place.served.finished.then(() => this.#forget(place));
   }
 
-  /** Ends the connections that have been there for nothing too long. */
+  /**
+   * Ends the connections that have been there for nothing too long. To be called every second: a longer time
+   * between two calls is one in which this process stood still, and read nothing of what its clients sent.
+   */
   expire(nowMs: number): void {
     const { silentMs, idleMs } = this.#options;
+    this.#forgivePause(nowMs);
     this.#expire(this.#silent, nowMs - silentMs);
     this.#expire(this.#idle, nowMs - idleMs);
     for (const place of this.#streaming) {
       if (![...place.streams].some((stream) => stream.isStalled(nowMs))) continue;
       this.#options.counters.count("api.connection_expired");
       this.#end(place);
+    }
+  }
+
+  #forgivePause(nowMs: number): void {
+    const pausedMs = nowMs - (this.#expiredMs ?? nowMs);
+    this.#expiredMs = nowMs;
+    if (pausedMs < PAUSE_MS) return;
+    for (const place of [...this.#silent, ...this.#idle]) {
+      place.sinceMs = Math.min(nowMs, place.sinceMs + pausedMs);
+    }
+    for (const { streams } of this.#streaming) {
+      for (const stream of streams) stream.forgive(pausedMs, nowMs);
     }
   }
 
@@ -211,6 +229,8 @@ export const REQUEST_BYTES_MAX = 1.5 * 1024 * 1024;
 export const CONNECTIONS_MAX = 1_024;
 /** How long a new connection may take until the head of its first request is here. */
 export const CONNECTION_SILENT_MS = 10_000;
+/** A process that has not looked at its connections for so long stood still. */
+const PAUSE_MS = 3_000;
 /** How long a connection may be kept without a request, or take to read an answer. */
 export const CONNECTION_IDLE_MS = 60_000;
 /**

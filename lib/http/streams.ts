@@ -45,6 +45,11 @@ export class AnswerStream {
     return this.#sentMs !== null && nowMs - this.#sentMs > this.#source.stalledMsMax;
   }
 
+  /** For so long the client could read nothing, as this process stood still. */
+  forgive(pausedMs: number, nowMs: number): void {
+    if (this.#sentMs !== null) this.#sentMs = Math.min(nowMs, this.#sentMs + pausedMs);
+  }
+
   /** Ends the answer in order, soon. */
   stop(): void {
     this.#source.stop();

@@ -160,10 +160,44 @@ Deno.test("a connection that has asked is kept for a while, and then ended too",
   match(await client.read() ?? "", /^HTTP\/1.1 200 OK\r\n[^]*ok$/);
   connections.expire(connectedMs + IDLE_MS - 1);
   equal(connections.size, 1);
-  connections.expire(performance.now() + IDLE_MS);
-  equal(connections.size, 0);
+  passSeconds(connections, { fromMs: connectedMs + IDLE_MS, until: () => connections.size === 0 });
   equal(await client.read(), null);
   equal(counters.counts["api.connection_expired"], 1);
+});
+
+/** Looks at the connections every second, as a server does, until something is so. */
+function passSeconds(
+  connections: Connections,
+  { fromMs, until }: { readonly fromMs: number; readonly until: () => boolean },
+): number {
+  let nowMs = fromMs;
+  for (; !until(); nowMs += 1_000) connections.expire(nowMs);
+  return nowMs - fromMs;
+}
+
+Deno.test("while this process stands still, no connection is silent or idle", () => {
+  const ended: string[] = [];
+  const connections = new Connections({
+    counters: new ApiCounters(),
+    serve: () => ({
+      finished: new Promise(() => {}),
+      shutdown: () => {},
+      cancel: () => ended.push("cancel"),
+    }),
+    answer: () => new Response("ok"),
+    silentMs: 10_000,
+  });
+  connections.add({} as Deno.Conn);
+  const startMs = performance.now();
+  connections.expire(startMs);
+  connections.expire(startMs + 60_000);
+  equal(connections.size, 1);
+  const neededMs = passSeconds(connections, {
+    fromMs: startMs + 61_000,
+    until: () => connections.size === 0,
+  });
+  ok(neededMs >= 8_000, `after ${neededMs} ms`);
+  deepEqual(ended, ["cancel"]);
 });
 
 Deno.test("a body that does not arrive is given up, and a client is told", async () => {

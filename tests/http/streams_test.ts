@@ -129,6 +129,16 @@ Deno.test("a connection whose client reads nothing of a stream any more is ended
   deepEqual([ended, connections.size], [["cancel"], 0]);
 });
 
+Deno.test("while this process stands still, no client stops reading a stream", async () => {
+  const { connections, ended, ask } = setUp(new Parts("one"));
+  await (await ask()).body?.getReader().read();
+  const startMs = performance.now();
+  connections.expire(startMs);
+  connections.expire(startMs + 10 * 60_000);
+  connections.expire(startMs + 10 * 60_000 + 2_000);
+  deepEqual(ended, []);
+});
+
 Deno.test("a connection whose stream has ended is idle again", async () => {
   const { connections, ended, ask } = setUp(new Parts("one", null));
   equal(await (await ask()).text(), "one");
