@@ -64,7 +64,8 @@ const MESSAGE_TIMEOUT_MS = 5_000;
 const EXIT_CODES_HELP = `
 Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 precondition failed,
 5 unavailable or timed out, 6 not allowed, 7 verification failed,
-8 lease of a lock lost.`;
+8 lease of a lock lost or status --check found less than health,
+9 status --check found that no leader can be elected.`;
 
 /** Runs `floe` with the arguments after its name, and returns the exit code. Never throws. */
 export async function run(

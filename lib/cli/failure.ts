@@ -24,8 +24,10 @@ export const ExitCode = {
   notAllowed: 6,
   /** A note or a certificate does not verify. */
   verificationFailed: 7,
-  /** The lease of a lock was lost while its command ran. */
-  leaseLost: 8,
+  /** The lease of a lock was lost while its command ran; or `status --check` found less than health. */
+  impaired: 8,
+  /** `status --check` found a cluster that can elect no leader. */
+  noQuorum: 9,
 } as const;
 
 /** One of the exit codes. */

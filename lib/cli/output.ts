@@ -8,7 +8,7 @@ import { marginsOf, marginWarnings, type Quorum } from "../margins.ts";
 import type { OutputStream } from "./command.ts";
 
 /** An empty cell in a table. */
-export const EMPTY_CELL = "-";
+const EMPTY_CELL = "-";
 
 /** A value in a table; null is shown as {@linkcode EMPTY_CELL}. */
 export type Cell = string | number | boolean | null;

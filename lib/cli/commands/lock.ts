@@ -104,7 +104,7 @@ async function runHolding(
     await held.release().catch(() => {});
   }
   if (held.lost.aborted) {
-    throw new CommandError(ExitCode.leaseLost, `The lock ${JSON.stringify(name)} was lost`);
+    throw new CommandError(ExitCode.impaired, `The lock ${JSON.stringify(name)} was lost`);
   }
   if (exitCode !== 0) throw new ChildEnded(exitCode);
 }

@@ -1,83 +1,245 @@
 /**
- * `floe status`: every node's view of itself and the cluster.
+ * `floe status`: what the cluster can do now, and every node's role and progress.
+ *
+ * All answers count together: a node that does not answer here may still be connected to one that does, and one
+ * that asks for a token it was not given is there all the same.
  *
  * @module
  */
 
 import { assertDefined } from "../../assert.ts";
-import { type StatusBody, statusSchema } from "../../http/wire.ts";
-import { marginWarnings } from "../../margins.ts";
-import { openClient, toViewJson, type View, viewAll } from "../session.ts";
+import { type ApiClient, bodyOf, systemClock } from "../../client/mod.ts";
+import { dkgSchema, groupSchema, type StatusBody, statusSchema } from "../../http/wire.ts";
+import { marginsOf, marginWarnings } from "../../margins.ts";
+import { type Health, HEALTH_NAMES, judgeCluster, type Verdict } from "../../verdict.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
-import {
-  type Cell,
-  EMPTY_CELL,
-  marginFields,
-  printable,
-  printFields,
-  printJson,
-  printMarginWarnings,
-  printTable,
-} from "../output.ts";
+import { CommandError, ExitCode } from "../failure.ts";
+import { type Cell, printable, printJson, printTable } from "../output.ts";
+import { aborted } from "../process_context.ts";
+import { openClient, toView, toViewJson, type View } from "../session.ts";
 
 /** Adds `floe status`. */
 export function registerStatus(program: Program, context: CommandContext): void {
   program
     .command("status")
-    .summary("show every node's role, term and progress")
+    .summary("show what the cluster can do now, and every node's role and progress")
     .description(
-      "Shows the state of each node, and how many nodes may fail before the cluster cannot keep its " +
-        "promises. Exit code 5: no node answered.",
+      "Opens with a verdict: HEALTHY, DEGRADED, WRITES ONLY (a leader still writes, and no node " +
+        "could succeed it), NO QUORUM or KEY LOST. What a cluster tolerates by design: floe group. " +
+        "Exit code 5: no node answered.",
     )
-    .action(async (_options: unknown, command: Program) => {
+    .option(
+      "--check",
+      "exit with 8 unless the cluster is healthy, with 9 if it can elect no leader",
+    )
+    .option("--watch", "show it again every second, until Ctrl-C")
+    .action(async (options: StatusFlags, command: Program) => {
       const { client, flags } = await openClient(command, context);
-      const views = await viewAll(client, { path: "/v1/status", schema: statusSchema });
-      warnOfOtherClusters(views, context.stderr);
-      if (flags.output === "json") return printJson(context.stdout, jsonOf(views));
-      printViews(context.stdout, views);
-      printMarginWarnings(context.stderr, firstStatus(views));
+      const show = async () => {
+        const report = await ask(client);
+        warnOfOtherClusters(report.views, context.stderr);
+        if (flags.output === "json") printJson(context.stdout, jsonOf(report));
+        else printReport(context.stdout, report, options.watch === true);
+        return report.verdict;
+      };
+      const verdict = await show();
+      if (options.watch === true) await showAgain(show, context);
+      if (options.check === true) check(verdict);
     });
 }
 
-type StatusViews = readonly View<StatusBody>[];
+interface StatusFlags {
+  readonly check?: true;
+  readonly watch?: true;
+}
+
+/** How often the status is shown again. */
+const WATCH_INTERVAL_MS = 1_000;
+
+async function showAgain(show: () => Promise<unknown>, context: CommandContext): Promise<void> {
+  const stop = context.stopSignal();
+  const clock = context.clock ?? systemClock;
+  while (!stop.aborted) {
+    await Promise.race([clock.delay(WATCH_INTERVAL_MS), aborted(stop)]);
+    if (!stop.aborted) await show();
+  }
+}
+
+const CHECK_CODES: Readonly<Record<Health, ExitCode>> = {
+  healthy: ExitCode.ok,
+  degraded: ExitCode.impaired,
+  writesOnly: ExitCode.impaired,
+  noQuorum: ExitCode.noQuorum,
+  keyLost: ExitCode.noQuorum,
+};
+
+function check({ health, words }: Verdict): void {
+  const code = CHECK_CODES[health];
+  if (code !== ExitCode.ok) throw new CommandError(code, `${HEALTH_NAMES[health]}: ${words}`);
+}
+
+/** Why a node has no row of its own, in a word or two. */
+type Absence = "no access" | "no key yet" | "share lost" | "down" | "not reached";
+
+/** One node: what it says, or what its peers see of it. */
+interface NodeRow {
+  readonly id: string;
+  readonly api: string | null;
+  readonly body: StatusBody | null;
+  /** Null for a node that answered. */
+  readonly absence: Absence | null;
+  /** Why it did not answer, as the client tells. */
+  readonly error: string | null;
+}
+
+interface Report {
+  readonly views: readonly View<StatusBody>[];
+  readonly first: StatusBody;
+  readonly leader: string | null;
+  readonly term: number;
+  readonly rows: readonly NodeRow[];
+  readonly verdict: Verdict;
+}
+
+/** Asks every node everything at the same time. @throws {ClientError} when none tells its status. */
+async function ask(client: ApiClient): Promise<Report> {
+  const [statuses, groups, generations] = await Promise.all(
+    ["/v1/status", "/v1/group", "/v1/dkg"].map((path) => client.askAll({ method: "GET", path })),
+  );
+  const results = statuses ?? [];
+  const views = results.map((result) => toView(result, (answer) => bodyOf(answer, statusSchema)));
+  const first = views.find(({ body }) => body !== null)?.body;
+  if (!first) throw client.unreachable(results);
+  const phases = (generations ?? []).map((result) =>
+    toView(result, (answer) => bodyOf(answer, dkgSchema)).body
+  );
+  const group = (groups ?? [])
+    .map((result) => toView(result, (answer) => bodyOf(answer, groupSchema)).body)
+    .find((body) => body?.cluster === first.cluster);
+  const asked = views.map((view, at): NodeRow => {
+    const { endpoint, body, error } = view;
+    const result = results[at];
+    const isRefused = result?.kind === "failure" && result.failure.kind === "notAllowed";
+    const phase = phases[at]?.phase;
+    const absence = body !== null
+      ? null
+      : isRefused
+      ? "no access"
+      : phase === "shareLost"
+      ? "share lost"
+      : phase !== undefined
+      ? "no key yet"
+      : "down";
+    const id = body?.id ?? phases[at]?.id ?? endpoint.id ?? "-";
+    return { id, api: endpoint.label, body, absence, error };
+  });
+  const voters = group?.voters.map(({ id }) => id) ?? asked.map(({ id }) => id);
+  return judge({ views, first, asked, voters });
+}
+
+function judge(
+  { views, first, asked, voters }: Pick<Report, "views" | "first"> & {
+    readonly asked: readonly NodeRow[];
+    readonly voters: readonly string[];
+  },
+): Report {
+  const bodies = asked.flatMap(({ body }) => body === null ? [] : [body]);
+  const term = Math.max(...bodies.map((body) => body.term));
+  const leader = bodies.find((body) => body.term === term && body.leader !== null)?.leader ?? null;
+  const seen = new Set(
+    bodies.flatMap(({ peers }) => peers.filter(({ connected }) => connected).map(({ id }) => id)),
+  );
+  const others = voters.filter((id) => !asked.some((row) => row.id === id)).map((id): NodeRow => ({
+    id,
+    api: null,
+    body: null,
+    absence: "down",
+    error: null,
+  }));
+  const rows = [...asked, ...others].map((row): NodeRow =>
+    row.absence === "down" && seen.has(row.id) ? { ...row, absence: "not reached" } : row
+  );
+  const verdict = judgeCluster({
+    threshold: first.threshold,
+    leader,
+    voters: voters.map((id) => {
+      const row = rows.find((other) => other.id === id);
+      return {
+        id,
+        isUp: row !== undefined && isPresent(row),
+        isShareLost: row?.absence === "share lost",
+        trouble: row?.body?.trouble ?? null,
+      };
+    }),
+  });
+  return { views, first, leader, term, rows, verdict };
+}
+
+/** Whether a node takes part, as far as anybody tells. */
+function isPresent({ absence }: NodeRow): boolean {
+  return absence === null || absence === "no access" || absence === "not reached";
+}
 
 /** Warns of nodes of different clusters: a mistake in `--endpoints` that the table would hide. */
-function warnOfOtherClusters(views: StatusViews, stderr: OutputStream): void {
+function warnOfOtherClusters(views: Report["views"], stderr: OutputStream): void {
   const clusters = new Set(views.flatMap(({ body }) => body === null ? [] : [body.cluster]));
   if (clusters.size < 2) return;
   const names = [...clusters].map((name) => printable(name)).join(", ");
   stderr.write(`floe: these nodes are of different clusters: ${names}\n`);
 }
 
-function jsonOf(views: StatusViews): unknown {
-  const { cluster, epoch, threshold, n, margins } = firstStatus(views);
-  const warnings = marginWarnings({ n, threshold });
-  return { cluster, epoch, threshold, n, margins, warnings, nodes: views.map(toViewJson) };
+function jsonOf({ views, first, leader, verdict, rows }: Report): unknown {
+  const { cluster, epoch, threshold, n } = first;
+  const quorum = { n, threshold };
+  return {
+    ...verdict,
+    leader,
+    cluster,
+    epoch,
+    ...quorum,
+    margins: marginsOf(quorum),
+    warnings: marginWarnings(quorum),
+    nodes: views.map((view, at) => ({ ...toViewJson(view), absence: rows[at]?.absence ?? null })),
+  };
 }
 
-function printViews(stdout: OutputStream, views: StatusViews): void {
-  const { cluster, epoch, threshold, n } = firstStatus(views);
-  const answered = views.filter(({ body }) => body !== null).length;
+/** Clears a terminal (ECMA-48 §8.3.39 and §8.3.21). */
+const CLEAR = "\x1b[2J\x1b[H";
+
+function printReport(stdout: OutputStream, report: Report, isRedrawn: boolean): void {
+  const { first: { cluster, epoch, threshold, n }, leader, term, rows, verdict } = report;
+  const led = leader === null ? "nobody leads" : `${printable(leader)} leads term ${term}`;
   stdout.write(
-    `cluster ${printable(cluster)}, epoch ${epoch}: ${threshold} of ${n} voters sign; ` +
-      `${answered} of ${views.length} nodes answered\n`,
+    `${isRedrawn && stdout.isTerminal ? CLEAR : ""}` +
+      `${HEALTH_NAMES[verdict.health]}  ${printable(verdict.words)}\n` +
+      `cluster ${printable(cluster)}, epoch ${epoch}: ${threshold} of ${n} voters sign; ${led}\n\n`,
   );
-  printFields(stdout, marginFields({ n, threshold }));
-  stdout.write("\n");
-  const header = ["NODE", "ROLE", "TERM", "LEADER", "COMMIT", "APPLIED", "API", ""];
-  printTable(stdout, header, views.map(rowOf));
-}
-
-function rowOf({ endpoint, body, error }: View<StatusBody>): readonly Cell[] {
-  if (body === null) {
-    const blanks = Array.from({ length: 5 }, () => EMPTY_CELL);
-    return [endpoint.id, ...blanks, endpoint.label, error];
+  const header = ["NODE", "ROLE", "TERM", "COMMIT", "APPLIED", "API", ""];
+  printTable(stdout, header, rows.map((row) => cellsOf(row, report)));
+  const failed = rows.filter(({ absence, error }) => absence !== null && error !== null);
+  if (failed.length > 0) stdout.write("\n");
+  for (const { id, api, error } of failed) {
+    stdout.write(`${printable(`${id} at ${api}: ${error}`)}\n`);
   }
-  const { id, role, term, leader, commitIndex, appliedIndex } = body;
-  return [id, role, term, leader, commitIndex, appliedIndex, endpoint.label, ""];
 }
 
-function firstStatus(views: StatusViews): StatusBody {
-  const first = views.find(({ body }) => body !== null)?.body;
-  return assertDefined(first, "at least one node answered");
+/** A node's own word; of one without, what the leader knows of it. */
+function cellsOf({ id, api, body, absence }: NodeRow, report: Report): readonly Cell[] {
+  if (body === null) {
+    const isSeen = absence === "no access" || absence === "not reached";
+    const role = isSeen && id === report.leader ? "leader" : null;
+    return [id, role, null, isSeen ? matchIndexOf(id, report) : null, null, api, absence];
+  }
+  const { role, term, commitIndex, appliedIndex, trouble } = body;
+  const note = trouble === null ? "" : "in trouble";
+  return [id, role, term, commitIndex, appliedIndex, api, note];
+}
+
+/** How much of a node's log is known to be committed there, as far as the leader says. */
+function matchIndexOf(id: string, { rows, leader }: Report): number | null {
+  const body = rows.find((row) => row.id === leader)?.body;
+  const matchIndex = body?.peers.find((peer) => peer.id === id)?.matchIndex ?? null;
+  return matchIndex === null
+    ? null
+    : Math.min(matchIndex, assertDefined(body, "It leads").commitIndex);
 }
