@@ -215,9 +215,11 @@ async function firstView(app: Application) {
   return view?.data;
 }
 
-/** The routes that answer with JSON: all but the one that answers with a file. */
+/** The routes that answer with a file, or with text for other programs. */
+const OTHER_ROUTES = ["GET /v1/snapshot", "GET /metrics"];
+/** The routes that answer with JSON. */
 const JSON_ROUTES = rowsUnder("docs/api.md", "## Routes")
-  .filter(([cell = ""]) => unquote(cell) !== "GET /v1/snapshot");
+  .filter(([cell = ""]) => !OTHER_ROUTES.includes(unquote(cell)));
 
 /** Where the fields of a route's answer stand. */
 function headingOf(cell: string): string {

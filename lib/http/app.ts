@@ -24,6 +24,7 @@ import { addEventsRoute } from "./events.ts";
 import { addKeyValueRoutes } from "./kv.ts";
 import { addLeaseRoutes } from "./leases.ts";
 import { addMemberRoutes } from "./members.ts";
+import { addMetricsRoute } from "./metrics.ts";
 import { isForeseen, Problem, problemResponse } from "./problem.ts";
 import { addPageRoutes } from "./page.ts";
 import { addRangeRoutes } from "./ranges.ts";
@@ -75,6 +76,7 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
   addMemberRoutes(router, { node, gate });
   addSnapshotRoute(router, node);
   addStatusRoute(router, node);
+  addMetricsRoute(router, node);
   addLeaderRoute(router, node);
   addElectionRoutes(router, node);
   addGroupRoute(router, node);

@@ -22,6 +22,7 @@ import type { SavedSnapshot } from "../storage/mod.ts";
 import type { Epoch, LogIndex, NodeId, Term } from "../types.ts";
 import type { ClusterWatch } from "./cluster_views.ts";
 import type { KeyGenerationReport } from "./key_generation/report.ts";
+import type { TimingCounts } from "./observer.ts";
 
 /**
  * What a read sees. `linearizable`: every write acknowledged before it began, confirmed by a quorum.
@@ -404,6 +405,9 @@ export interface NodeApi {
   elections(
     options: { readonly limit: number; readonly before?: Term },
   ): readonly Certificate[];
+
+  /** How long what took, since the start, in seconds. */
+  timings(): TimingCounts;
 
   /** The certificate of one term, or null when this node has none. */
   election(term: Term): Certificate | null;

@@ -57,6 +57,7 @@ import { type KeyGenerationReport, toFinalReport } from "./key_generation/report
 import type { Network } from "./network.ts";
 import { Leases } from "./leases.ts";
 import type { LiveStore } from "./live_store.ts";
+import type { TimingCounts } from "./observer.ts";
 import { EXPIRY_INTERVAL_TICKS, Requests } from "./requests.ts";
 import { Transfers } from "./transfers.ts";
 
@@ -89,6 +90,8 @@ export interface ClientServiceParts {
   readonly watchCluster: () => ClusterWatch;
   /** Copies the state, with all that is applied by now. @throws {RequestError} when that cannot begin. */
   readonly saveSnapshot: () => Promise<SavedSnapshot>;
+  /** What the node itself has timed. */
+  readonly timings: () => TimingCounts;
   /** Hands an input to the core. */
   readonly submit: (input: Input) => void;
   /** Stops the node: its own data are damaged. */
@@ -245,6 +248,11 @@ export class ClientService implements NodeApi {
       })),
       counters: { ...counters(), ...network.counters },
     };
+  }
+
+  /** See {@linkcode NodeApi.timings}. */
+  timings(): TimingCounts {
+    return this.#parts.timings();
   }
 
   /** See {@linkcode NodeApi.keyGeneration}. */

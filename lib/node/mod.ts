@@ -96,3 +96,4 @@ export type {
 } from "./key_generation/report.ts";
 export { type KeyGenerationNetwork, Network, type NetworkUser } from "./network.ts";
 export { Node, type NodeOptions, startNode } from "./node.ts";
+export type { TimingCounts } from "./observer.ts";

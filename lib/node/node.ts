@@ -108,6 +108,8 @@ export class Node {
   readonly #closing = Promise.withResolvers<void>();
   readonly #ticker = new Ticker();
   readonly #folder: FolderWatch;
+  /** When each batch that is on its way to the disk was handed over. */
+  readonly #persistedFrom = new Map<number, number>();
   #isStopped = false;
 
   /** Takes over opened stores; see {@linkcode startNode}. */
@@ -145,6 +147,7 @@ export class Node {
       counters: () => this.#observer.counts,
       saveSnapshot: () => keeper.save(() => this.#tables.catchUp(this.#live.appliedIndex)),
       watchCluster: () => this.#views.watch(),
+      timings: () => this.#observer.timings,
       submit,
       fail,
     });
@@ -157,7 +160,10 @@ export class Node {
     this.#loop = new Loop(this.#raft, {
       persistShares: () => assert(false, "The members of a running cluster do not change yet"),
       send: (message) => this.#send(message),
-      persist: (batch) => stores.raft.persist(batch),
+      persist: (batch) => {
+        this.#persistedFrom.set(batch.sequence, performance.now());
+        stores.raft.persist(batch);
+      },
       apply: (entries) => {
         this.#clients.applied(entries, this.#live.apply(entries));
         this.#tables.applied();
@@ -170,7 +176,10 @@ export class Node {
       },
     });
     stores.raft.use({
-      persisted: (sequence) => submit({ kind: "persisted", sequence }),
+      persisted: (sequence) => {
+        this.#persisted(sequence);
+        submit({ kind: "persisted", sequence });
+      },
       failed: fail,
     });
     stores.tables.use({
@@ -254,8 +263,24 @@ export class Node {
     if (!isSent && isClients) this.#inbox.add({ kind: "unsent", message });
   }
 
+  /** Every batch up to this one is durable. */
+  #persisted(sequence: number): void {
+    const nowMs = performance.now();
+    for (const [handedOver, sinceMs] of this.#persistedFrom) {
+      if (handedOver > sequence) return;
+      this.#persistedFrom.delete(handedOver);
+      this.#observer.took("log.persist", nowMs - sinceMs);
+    }
+  }
+
   #turn(inputs: readonly Input[]): void {
     if (this.#isStopped) return;
+    const startedMs = performance.now();
+    this.#doTurn(inputs);
+    this.#observer.took("loop.turn", performance.now() - startedMs);
+  }
+
+  #doTurn(inputs: readonly Input[]): void {
     try {
       // The time first: a process that stood still must not act on how things were before.
       const time = this.#ticker.take();

@@ -11,6 +11,7 @@ import { equalBytes } from "../bytes.ts";
 import type { Certificate } from "../certificate/mod.ts";
 import { type ClusterConfig, describeDifferences } from "../config/mod.ts";
 import { Counters } from "../counters.ts";
+import { Histogram, type HistogramCounts } from "../histogram.ts";
 import type { RaftEvent, RoleReport } from "../raft/mod.ts";
 import { LogLimiter } from "../transport/mod.ts";
 import type { NodeId } from "../types.ts";
@@ -51,7 +52,29 @@ const NODE_COUNTERS = [
   "leader.stalled",
   /** Peers' views of themselves that could not be read. */
   "view.refused",
+  /** Leaders that this node began to follow, and the times that it became one. */
+  "leader.changed",
 ] as const;
+
+/** What is timed, each in seconds. */
+const TIMINGS = [
+  /** From asking for pre-votes to enough of them: FROST's first round. */
+  "election.prevote",
+  /** From there to the certificate: FROST's second round. */
+  "election.signing",
+  /** From handing a batch over to the log until it is durable. */
+  "log.persist",
+  /** One turn of the loop, in which this node does nothing else. */
+  "loop.turn",
+] as const;
+
+type Timing = typeof TIMINGS[number];
+
+/** How long what took, by name. */
+export type TimingCounts = Readonly<Record<string, HistogramCounts>>;
+
+/** In seconds, from 100 us on, each twice the one before. */
+const TIMING_BOUNDS: readonly number[] = Array.from({ length: 16 }, (_, at) => 0.0001 * 2 ** at);
 
 const LOST_ENTRIES_ADVICE =
   "What this node has acknowledged is not in its log: its data folder is an " +
@@ -62,8 +85,12 @@ const LOST_ENTRIES_ADVICE =
 export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
   readonly #logger = getLogger(["floe", "node"]);
   readonly #limiter = new LogLimiter(() => performance.now());
+  readonly #timings = new Map(TIMINGS.map((name) => [name, new Histogram(TIMING_BOUNDS)]));
   /** When this node asked for pre-votes, on the monotonic clock; for how long an election takes. */
   #electionStartedMs = 0;
+  /** When it had enough of them. */
+  #signingStartedMs = 0;
+  #leader: NodeId | null = null;
 
   constructor() {
     super(NODE_COUNTERS);
@@ -71,7 +98,20 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
 
   /** The role, the term or the leader changed. */
   roleChanged({ role, term, leader }: RoleReport): void {
+    if (leader !== null && leader !== this.#leader) this.count("leader.changed");
+    this.#leader = leader;
     this.#logger.info("role.changed", { role, term, leader });
+  }
+
+  /** What was timed so far. */
+  get timings(): TimingCounts {
+    const counted = [...this.#timings].map(([name, histogram]) => [name, histogram.counted]);
+    return Object.fromEntries(counted);
+  }
+
+  /** Something took this long. */
+  took(name: Timing, milliseconds: number): void {
+    this.#timings.get(name)?.observe(milliseconds / 1_000);
   }
 
   /** Logs and counts one event. */
@@ -82,6 +122,8 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
         return this.#logger.info("prevote.started", { term: event.term });
       case "electionStarted":
         this.count("election.started");
+        this.#signingStartedMs = performance.now();
+        this.took("election.prevote", this.#signingStartedMs - this.#electionStartedMs);
         return this.#logger.info("election.started", { term: event.term, signers: event.signers });
       case "electionWon":
         return this.#won(event.certificate);
@@ -171,7 +213,9 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
   }
 
   #won(certificate: Certificate): void {
-    const ms = Math.round((performance.now() - this.#electionStartedMs) * 10) / 10;
+    const nowMs = performance.now();
+    this.took("election.signing", nowMs - this.#signingStartedMs);
+    const ms = Math.round((nowMs - this.#electionStartedMs) * 10) / 10;
     this.count("election.won");
     this.#logger.info("election.won", { ...describe(certificate), ms });
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { TimingCounts } from "../../lib/node/observer.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import type { Certificate, Group } from "../../lib/certificate/certifier.ts";
 import { createApp } from "../../lib/http/app.ts";
@@ -418,6 +419,10 @@ export class FakeNode implements NodeApi {
     return this.certificates.find((certificate) => certificate.term === term) ?? null;
   }
 
+  timings(): TimingCounts {
+    return TIMINGS;
+  }
+
   members(): MembersStatus {
     return this.membersNow;
   }
@@ -491,3 +496,11 @@ export function problemAnswer(
   const body: ProblemBody = { type: "about:blank", title: "Refused", status, ...problem };
   return Response.json(body, { status, headers });
 }
+
+const COUNTED = { bounds: [0.001, 0.01], counts: [1, 2, 1], sum: 0.5 };
+const TIMINGS: TimingCounts = {
+  "election.prevote": COUNTED,
+  "election.signing": COUNTED,
+  "log.persist": COUNTED,
+  "loop.turn": COUNTED,
+};

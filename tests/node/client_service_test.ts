@@ -7,6 +7,7 @@ import { Store } from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
 import { ClientService, type ClientServiceParts } from "../../lib/node/client_service.ts";
 import { LiveStore } from "../../lib/node/live_store.ts";
+import { Observer } from "../../lib/node/observer.ts";
 import type { Input } from "../../lib/raft/mod.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
 import { createTestDoubles, nodeId } from "../certificate/cluster.ts";
@@ -195,6 +196,7 @@ function createService(parts: Partial<ClientServiceParts> = {}) {
     counters: () => ({ "inbox.dropped": 3 }),
     watchCluster: () => ({ read: () => [], end: () => {} }),
     saveSnapshot: () => Promise.reject(new Error("no snapshot here")),
+    timings: () => new Observer().timings,
     submit: (input) => inputs.push(input),
     fail: (error) => failures.push(error),
     ...parts,

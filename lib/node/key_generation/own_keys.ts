@@ -7,6 +7,7 @@
 
 import { assertDefined } from "../../assert.ts";
 import { equalSecrets, eraseAll, erasingOnFailure } from "../../bytes.ts";
+import { catching } from "../../errors.ts";
 import type { GeneratedKey } from "../../keygen/mod.ts";
 import {
   dealClusterKeys,
@@ -24,7 +25,7 @@ import {
   writeGeneratedKeys,
   writeRecord,
 } from "../../keys/mod.ts";
-import { hasRaftStore, isOnlyRestored } from "../../storage/mod.ts";
+import { CorruptionError, hasRaftStore, isOnlyRestored } from "../../storage/mod.ts";
 import type { KeyGenerationOptions } from "./key_generation_run.ts";
 
 /**
@@ -55,7 +56,10 @@ export function openOwnKeys(place: KeyPlace): NodeKeys | null {
 
 /** Whether the node may have voted. One into whose folder a snapshot was restored has not, before it ran. */
 function hasVotes({ folder: { dataDir, self }, config: { cluster } }: KeyPlace): boolean {
-  return hasRaftStore(dataDir) && !isOnlyRestored({ folder: dataDir, cluster, node: self });
+  if (!hasRaftStore(dataDir)) return false;
+  const store = { folder: dataDir, cluster, node: self };
+  // Data that cannot be read may have votes.
+  return !catching(CorruptionError, () => isOnlyRestored(store), () => false);
 }
 
 /**
