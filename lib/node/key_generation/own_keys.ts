@@ -7,7 +7,7 @@
 
 import { assertDefined } from "../../assert.ts";
 import { equalSecrets, eraseAll, erasingOnFailure } from "../../bytes.ts";
-import { catching } from "../../errors.ts";
+import { EnvironmentError } from "../../errors.ts";
 import type { GeneratedKey } from "../../keygen/mod.ts";
 import {
   dealClusterKeys,
@@ -58,8 +58,13 @@ export function openOwnKeys(place: KeyPlace): NodeKeys | null {
 function hasVotes({ folder: { dataDir, self }, config: { cluster } }: KeyPlace): boolean {
   if (!hasRaftStore(dataDir)) return false;
   const store = { folder: dataDir, cluster, node: self };
-  // Data that cannot be read may have votes.
-  return !catching(CorruptionError, () => isOnlyRestored(store), () => false);
+  try {
+    return !isOnlyRestored(store);
+  } catch (error) {
+    // Data that cannot be read may have votes.
+    if (error instanceof CorruptionError || error instanceof EnvironmentError) return true;
+    throw error;
+  }
 }
 
 /**
