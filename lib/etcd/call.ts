@@ -1,5 +1,6 @@
 /**
- * What every service needs to know of a request besides its message: who asks, and until when.
+ * What every service must know about a request besides its message: the rights of its sender, and when it
+ * ends.
  *
  * @module
  */
@@ -7,18 +8,18 @@
 import { coversRange, hasScope, type KeyAccess, type KeyRange, type Token } from "../kv/mod.ts";
 import { refuse } from "./errors.ts";
 
-/** What the sender of a request may do. */
+/** The rights of the sender of a request. */
 export type EtcdCaller = Pick<Token, "scopes" | "prefixes">;
 
 /** One request, or one stream of them. */
 export interface Call {
-  /** What its sender may do now: it may be asked again while a stream goes on. @throws {EtcdError} */
+  /** The present rights of its sender. A stream asks again while it goes on. @throws {EtcdError} */
   readonly caller: () => EtcdCaller;
-  /** Over which way it came. */
+  /** Whether it came through the JSON gateway or over gRPC. */
   readonly way: "json" | "grpc";
-  /** Whether a stream is to end when the node has no leader for a while. */
+  /** Whether a stream ends when the node has no leader for some time. */
   readonly requiresLeader: boolean;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when the client no longer waits for the answer. */
   readonly signal: AbortSignal;
 }
 
@@ -45,7 +46,7 @@ export function admitScope({ caller }: Call, scope: "read" | "write" | "admin"):
   if (!hasScope(caller(), scope)) throw refuse("permissionDenied");
 }
 
-/** Lets everything else have its turn first. */
+/** Waits for the next turn of the event loop, so that other work runs first. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -1,6 +1,7 @@
 /**
- * etcd's services Lock and Election, on the same keys as its clients' own locks and elections: who wants
- * one puts the key `NAME/LEASE` under its lease, and the key that was created first has it.
+ * etcd's services Lock and Election. They use the same keys as the locks and elections of etcd's clients: a
+ * client that wants one puts the key `NAME/LEASE` and attaches it to its lease, and the key that was created
+ * first has it.
  *
  * @module
  */
@@ -27,27 +28,27 @@ import { drawLeaseId } from "./lease.ts";
 import type { LeaderKey, LeaderResponse, ResponseHeader } from "./messages.ts";
 import { toKeyValue } from "./ranges.ts";
 
-/** How long a lease lives that a request without one gets, as in etcd's own sessions. */
+/** The time to live of the lease that a request without a lease gets, as in etcd's own sessions. */
 const SESSION_TTL_SECONDS = 60;
 
-/** What somebody wants to have alone. */
+/** A claim to a lock or to the leadership. */
 interface Claim {
   readonly name: Uint8Array;
   readonly lease: number;
   readonly key: Uint8Array;
   /** The revision at which its key was created. */
   readonly fence: number;
-  /** The store's revision then. */
+  /** The store's revision after the claim was made or found. */
   readonly revision: number;
-  /** Whether the key was there already. */
+  /** Whether the key existed before. */
   readonly isOld: boolean;
 }
 
-/** What both services are made of. */
+/** The parts of both services. */
 interface ClaimParts {
   readonly node: NodeApi;
   readonly identity: ClusterIdentity;
-  /** Does the transactions. */
+  /** Runs the transactions. */
   readonly kv: KvService;
 }
 
@@ -64,7 +65,7 @@ export class LockService {
     this.#parts = parts;
   }
 
-  /** Waits for a lock. Its key is there as long as its lease, and until it is unlocked. */
+  /** Waits for a lock. Its key exists until it is unlocked, or its lease ends. */
   async lock(
     { name, lease }: { readonly name: Uint8Array; readonly lease: number },
     call: Call,
@@ -78,7 +79,7 @@ export class LockService {
     return { header: this.#parts.identity.header(view.revision), key: claim.key };
   }
 
-  /** Gives a lock up. */
+  /** Releases a lock. */
   async unlock({ key }: { readonly key: Uint8Array }, call: Call): Promise<OnlyHeader> {
     const request = { key, range_end: NO_BYTES, prev_kv: false };
     const { header = {} } = await this.#parts.kv.deleteRange(request, call);
@@ -95,7 +96,7 @@ export class ElectionService {
     this.#parts = parts;
   }
 
-  /** Waits until it leads. */
+  /** Waits until the caller leads. */
   async campaign(
     { name, lease, value }: {
       readonly name: Uint8Array;
@@ -111,7 +112,7 @@ export class ElectionService {
     return { header: this.#parts.identity.header(claim.revision), leader };
   }
 
-  /** Says something else, as the leader. */
+  /** Changes the leader's value. */
   async proclaim(
     { leader, value }: { readonly leader: LeaderKey | undefined; readonly value: Uint8Array },
     call: Call,
@@ -124,7 +125,7 @@ export class ElectionService {
     return { header: this.#parts.identity.header(revision) };
   }
 
-  /** Gives the leadership up, if there is any. */
+  /** Gives up the leadership, if the caller has it. */
   async resign(
     { leader }: { readonly leader: LeaderKey | undefined },
     call: Call,
@@ -136,7 +137,7 @@ export class ElectionService {
     return { header: this.#parts.identity.header(revision) };
   }
 
-  /** Who leads. */
+  /** The present leader. */
   async leader({ name }: { readonly name: Uint8Array }, call: Call): Promise<LeaderResponse> {
     admitRead(call, lockKeys(name));
     const view = await this.#parts.kv.view(false);
@@ -145,7 +146,7 @@ export class ElectionService {
     return { header: this.#parts.identity.header(view.revision), kv: toKeyValue(row) };
   }
 
-  /** Who leads, and what the leader says, from now on. */
+  /** The leader and its value, now and after each change. */
   async *observe(
     { name }: { readonly name: Uint8Array },
     call: Call,
@@ -182,7 +183,7 @@ export class ElectionService {
   }
 }
 
-/** Puts the key of a claim, or finds it there. Without a lease, it gets one of its own. */
+/** Puts the key of a claim, or finds the existing key. A request without a lease gets a new one. */
 async function makeClaim(
   { node, kv }: ClaimParts,
   { name, lease: wanted, value }: {
@@ -202,7 +203,7 @@ async function makeClaim(
     return { name, lease, key, fence: own.createRevision, revision, isOld: false };
   }
   const row = own?.kind === "range" ? own.rows[0] : undefined;
-  if (row === undefined) throw new InvariantError("A claim is put, or there");
+  if (row === undefined) throw new InvariantError("the claim was neither put nor found");
   return { name, lease, key, fence: row.createRevision, revision, isOld: true };
 }
 
@@ -214,7 +215,7 @@ async function grantSession(node: NodeApi): Promise<number> {
   return id;
 }
 
-/** Waits until no older claim is left; whoever does not wait to the end gives the claim up. */
+/** Waits until there is no older claim. A client that stops waiting gives up its claim. */
 async function waitForTurn(parts: ClaimParts, claim: Claim, call: Call): Promise<void> {
   try {
     await waitForOlder(parts, claim, call.signal);
@@ -224,7 +225,7 @@ async function waitForTurn(parts: ClaimParts, claim: Claim, call: Call): Promise
   }
 }
 
-/** Each waits for the claim before its own, so that one that ends wakes one. */
+/** Each client waits for the claim before its own, so that the end of one claim wakes one client. */
 async function waitForOlder(
   { node, kv }: ClaimParts,
   { name, fence }: Claim,
@@ -240,7 +241,7 @@ async function waitForOlder(
   }
 }
 
-/** The claims of a lock or an election; etcd's clients take every key below its name for one. */
+/** The claims of a lock or an election. Etcd's clients treat every key below its name as a claim. */
 async function* claimsOf(view: StoreView, keys: KeyRange): AsyncGenerator<KeyValueRow, void> {
   const read = view.range({ keys });
   while (true) {
@@ -273,7 +274,7 @@ async function lastBefore(
   return last;
 }
 
-/** Resolves when something changed, or may have: the caller looks again. */
+/** Resolves when something changed, or may have changed. The caller then reads again. */
 async function nextChange(
   node: NodeApi,
   query: Parameters<NodeApi["watch"]>[0],

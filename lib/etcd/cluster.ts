@@ -1,5 +1,5 @@
 /**
- * etcd's services Cluster, Maintenance and Auth, as far as Floe has what they are about.
+ * etcd's services Cluster, Maintenance and Auth, as far as they apply to Floe.
  *
  * @module
  */
@@ -13,20 +13,20 @@ import type { ClusterIdentity, MemberAddresses } from "./cluster_identity.ts";
 import { refuse, unimplemented } from "./errors.ts";
 import type { Member, ResponseHeader } from "./messages.ts";
 
-/** The version of etcd's API that is served: what clients ask for to see what they may use. */
+/** The version of etcd's API that is served. Clients read it to know which calls they may use. */
 export const ETCD_VERSION = "3.5.21";
-/** The version that all members have, in etcd's way of counting. */
+/** The version of the whole cluster, in etcd's sense. */
 export const ETCD_CLUSTER_VERSION = "3.5.0";
 
-/** How the API decides who may do what. */
+/** The authorization of requests. */
 export interface Admission {
-  /** Whether tokens are demanded. */
+  /** Whether requests need a token. */
   readonly isEnabled: boolean;
-  /** What the holder of a token may do; null for a token that is not known. */
+  /** The rights of a token; null for an unknown token. */
   callerOf(token: string): EtcdCaller | null;
 }
 
-/** What the services of this file are made of. */
+/** The parts of the services in this file. */
 interface ClusterParts {
   readonly node: NodeApi;
   readonly identity: ClusterIdentity;
@@ -34,7 +34,7 @@ interface ClusterParts {
   readonly members: () => readonly MemberAddresses[];
   /** Whether clients connect with TLS. */
   readonly isTls: boolean;
-  /** Who may do what. */
+  /** The authorization of requests. */
   readonly admission: Admission;
 }
 
@@ -51,7 +51,7 @@ export class ClusterService {
     this.#parts = parts;
   }
 
-  /** Every node. Its client addresses are those of the way over which they were asked for. */
+  /** Every node. Its client addresses are for the same kind of connection as the request's: JSON or gRPC. */
   async memberList(
     { linearizable }: { readonly linearizable: boolean },
     call: Call,
@@ -87,7 +87,7 @@ export class MaintenanceService {
     this.#parts = parts;
   }
 
-  /** How the node is. */
+  /** The state of the node. */
   async status(_request: object, call: Call): Promise<Status> {
     call.caller();
     const { node, identity } = this.#parts;
@@ -96,7 +96,7 @@ export class MaintenanceService {
     return {
       header: identity.header(view.revision),
       version: ETCD_VERSION,
-      // etcdctl divides by it.
+      // Never 0, because etcdctl divides by it.
       dbSize: Math.max(1, view.reservedBytes),
       dbSizeInUse: view.bytes,
       leader: leader === null ? 0n : identity.memberId(leader),
@@ -110,7 +110,7 @@ export class MaintenanceService {
     };
   }
 
-  /** There are no alarms: a disk that is full, or data that are damaged, stop the node. */
+  /** There are no alarms: a full disk or damaged data stops the node. */
   async alarm(
     { action }: { readonly action: string },
     call: Call,
@@ -122,7 +122,7 @@ export class MaintenanceService {
     return { header: await this.#parts.identity.headerNow() };
   }
 
-  /** A hash over all keys as they were at a revision. It is another one than etcd's. */
+  /** A hash of all keys at a revision. It differs from etcd's. */
   async hash(
     { revision: asked }: { readonly revision: number },
     call: Call,
@@ -173,7 +173,7 @@ export class MaintenanceService {
     }
   }
 
-  /** Hands leadership over; the node that is asked must be the leader. */
+  /** Transfers the leadership. The node that gets the request must be the leader. */
   async moveLeader({ targetID }: { readonly targetID: bigint }, call: Call): Promise<OnlyHeader> {
     admitScope(call, "admin");
     const { node, identity, members } = this.#parts;
@@ -207,7 +207,7 @@ interface Hash {
   readonly hash_revision: number;
 }
 
-/** etcd's service Auth: Floe's tokens are its passwords. */
+/** etcd's service Auth. A Floe token is the password. */
 export class AuthService {
   readonly #parts: ClusterParts;
 
@@ -216,7 +216,7 @@ export class AuthService {
     this.#parts = parts;
   }
 
-  /** Takes a Floe token for a password, whatever the user's name, and answers with it. */
+  /** Takes a Floe token as the password, with any user name, and returns it as the token. */
   async authenticate(
     { name, password }: { readonly name: string; readonly password: string },
   ): Promise<OnlyHeader & { readonly token: string }> {
@@ -227,7 +227,7 @@ export class AuthService {
     return { header: await identity.headerNow(), token: password };
   }
 
-  /** Whether tokens are demanded. */
+  /** Whether requests need a token. */
   async status(): Promise<OnlyHeader & { readonly enabled: boolean }> {
     const { admission, identity } = this.#parts;
     return { header: await identity.headerNow(), enabled: admission.isEnabled };
@@ -235,9 +235,9 @@ export class AuthService {
 }
 
 /**
- * What the sender of a request may do.
+ * The rights of the sender of a request.
  *
- * @throws {EtcdError} where tokens are demanded and this is none, or one that is not known.
+ * @throws {EtcdError} when requests need a token, and this one is missing or unknown.
  */
 export function callerOf(admission: Admission, token: string | null): EtcdCaller {
   if (!admission.isEnabled) return { scopes: ["admin"], prefixes: [] };

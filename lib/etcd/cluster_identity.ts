@@ -1,5 +1,6 @@
 /**
- * Who answers, as etcd's clients want it: ids of 64 bits, and a header on every answer.
+ * The identity of the answering node in the form that etcd's clients need: ids of 64 bits, and a header on
+ * every answer.
  *
  * @module
  */
@@ -12,19 +13,19 @@ import type { ResponseHeader } from "./messages.ts";
 /** The first revision of an empty store, in etcd. */
 const REVISION_FIRST = 1;
 
-/** Where a member of the cluster is. */
+/** The addresses of a member of the cluster. */
 export interface MemberAddresses {
   /** Its name. */
   readonly id: NodeId;
-  /** Where it listens for other nodes, `host:port`. */
+  /** The address for other nodes, `host:port`. */
   readonly peer: string;
-  /** Where its API is, with the JSON gateway. */
+  /** The address of its API, which has the JSON gateway. */
   readonly api: string;
-  /** Where it serves gRPC; null where it does not. */
+  /** The address of its gRPC server; null when it has none. */
   readonly etcd: string | null;
 }
 
-/** See the module. The ids follow from names and the group key, so all nodes agree on them, for ever. */
+/** Ids and headers. The ids are hashes of names and the group key, so all nodes always have the same. */
 export class ClusterIdentity {
   readonly #node: NodeApi;
   readonly #self: NodeId;
@@ -57,7 +58,7 @@ export class ClusterIdentity {
     return hash;
   }
 
-  /** The header of an answer that shows the store at `revision`. */
+  /** The header of an answer at a revision of the store. */
   header(revision: number): ResponseHeader {
     return {
       cluster_id: this.clusterId,
@@ -67,14 +68,14 @@ export class ClusterIdentity {
     };
   }
 
-  /** The header of an answer that is about no revision in particular. */
+  /** The header of an answer without a particular revision: it has the present one. */
   async headerNow(): Promise<ResponseHeader> {
     const view = await this.#node.view({ consistency: "stale", timeoutMs: 0 });
     return this.header(view.revision);
   }
 }
 
-/** 64 bits of a hash; never 0, which names nobody. */
+/** 64 bits of a hash; never 0, because etcd uses 0 for no member. */
 function hash64(text: string): bigint {
   const digest = createHash("sha256").update(`floe/etcd/v1\n${text}`).digest();
   return digest.readBigUInt64BE() || 1n;

@@ -1,5 +1,5 @@
 /**
- * What a request is refused with: gRPC's codes, and etcd's own texts, because clients compare them.
+ * The errors of requests: gRPC's codes, and etcd's own texts, because clients compare them.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { InputError } from "../errors.ts";
 import { RequestError, type RequestFailure } from "../node/mod.ts";
 
-/** gRPC's status codes, those that are used. */
+/** The status codes of gRPC that are used. */
 export const CODES = {
   canceled: 1,
   unknown: 2,
@@ -27,7 +27,7 @@ export const CODES = {
 /** A status code by its name. */
 export type CodeName = keyof typeof CODES;
 
-/** A refusal that a client of etcd understands. */
+/** An error that etcd's clients understand. */
 export class EtcdError extends Error {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "EtcdError";
@@ -79,21 +79,21 @@ const TEXTS = {
   missingLeaderKey: ["unknown", '"leader" field must be provided'],
 } as const satisfies Readonly<Record<string, readonly [CodeName, string]>>;
 
-/** Which of etcd's refusals. */
+/** The name of one of etcd's errors. */
 type Refusal = keyof typeof TEXTS;
 
-/** One of etcd's own refusals. */
+/** Makes one of etcd's own errors. */
 export function refuse(refusal: Refusal, options?: ErrorOptions): EtcdError {
   const [code, text] = TEXTS[refusal];
   return new EtcdError(code, text, options);
 }
 
-/** The refusal of something that Floe does not do, or does in another way, which `message` names. */
+/** The error for a call that Floe does not have. `message` says what to do instead. */
 export function unimplemented(message: string): EtcdError {
   return new EtcdError("unimplemented", `etcdserver: not implemented by Floe: ${message}`);
 }
 
-/** How the node's own failures are called. */
+/** The etcd error for each failure of the node. */
 const FAILURES: Readonly<Record<RequestFailure, Refusal>> = {
   no_leader: "noLeader",
   no_key: "noLeader",
@@ -113,7 +113,7 @@ const FAILURES: Readonly<Record<RequestFailure, Refusal>> = {
   stopping: "stopped",
 };
 
-/** Whatever was thrown, as a refusal. What nobody foresaw has no text of its own in it. */
+/** Converts anything thrown to an etcd error. The text of an unexpected error is not shown to clients. */
 export function toEtcdError(error: unknown): EtcdError {
   if (error instanceof EtcdError) return error;
   if (error instanceof RequestError) return refuse(FAILURES[error.code], { cause: error });

@@ -1,9 +1,9 @@
 /**
- * etcd's protocol over gRPC, on a port of its own. `@grpc/grpc-js` is loaded when a server starts, and not
- * before: a node without an `etcd` address has nothing of it in memory.
+ * etcd's protocol over gRPC, on its own port. `@grpc/grpc-js` is loaded only when a server starts, so a node
+ * without an `etcd` address does not have it in memory.
  *
- * Connections are accepted here and handed to gRPC, so that their number is bounded, and so is the time
- * that one may be there for nothing.
+ * This file accepts the connections and passes them to gRPC. So it can limit their number, and close a
+ * connection that is idle for too long.
  *
  * @module
  */
@@ -33,11 +33,11 @@ import type { Answer, Request, Rpc } from "./rpcs.ts";
 export const GRPC_CONNECTIONS_MAX = 256;
 /** Most calls on one connection at once. */
 const STREAMS_PER_CONNECTION_MAX = 1_000;
-/** Most calls at once, those that are streams included. */
+/** Most calls at once, including streams. */
 const CALLS_MAX = 4_096;
-/** Most bytes in one message that a client sends: a request of etcd's size, with its frame. */
+/** Most bytes in one message of a client: the largest request of etcd, with its frame. */
 const MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
-/** How long a connection may be there without a call. */
+/** How long a connection may be open without a call. */
 const IDLE_MS = 5 * 60_000;
 /** How long a TLS handshake may take. */
 const HANDSHAKE_MS = 10_000;
@@ -46,53 +46,53 @@ const KEEPALIVE_MS = 30_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 /** How long a client may take to read one answer of a stream. */
 const STALLED_MS = 60_000;
-/** How long calls under way may take once the server is to stop. */
+/** How long running calls may take after the server begins to stop. */
 const SHUTDOWN_MS = 1_000;
 
 /** A certificate chain and its key, PEM. */
 export interface GrpcKeys {
   /** The certificate chain. */
   readonly cert: string;
-  /** The private half of it, which stays on this machine. */
+  /** The private key of the certificate. SECRET. */
   readonly key: string;
 }
 
-/** What is served, and where. */
+/** The settings of a gRPC server. */
 export interface GrpcServerOptions {
-  /** The calls. */
+  /** The calls that it serves. */
   readonly rpcs: readonly Rpc[];
-  /** Who may do what. */
+  /** The authorization of requests. */
   readonly admission: Admission;
   /** The address to listen on. */
   readonly hostname: string;
   /** The port to listen on; 0 lets the system choose. */
   readonly port: number;
-  /** What makes it TLS. */
+  /** The certificate for TLS; without it, connections are not encrypted. */
   readonly tls?: GrpcKeys;
-  /** Refuses to serve where others than this machine can reach it: without tokens. */
+  /** Refuses an address that other machines can reach. Set when requests need no token. */
   readonly isLoopbackOnly?: boolean;
   /** Most connections; by default {@linkcode GRPC_CONNECTIONS_MAX}. */
   readonly connectionsMax?: number;
-  /** Called with every error that nobody foresaw. */
+  /** Called with every unexpected error. */
   readonly onError?: (error: unknown) => void;
 }
 
-/** A server that listens. */
+/** A gRPC server that listens. */
 export interface GrpcServer {
   /** The port it listens on. */
   readonly port: number;
   /** How many connections there are. */
   readonly connections: () => number;
-  /** Takes another certificate, for the connections to come. */
+  /** Replaces the certificate for new connections. */
   replaceTlsKeys(keys: GrpcKeys): void;
-  /** Ends all calls and connections, and settles when they have ended. */
+  /** Ends all calls and connections. Resolves when they have ended. */
   close(): Promise<void>;
 }
 
 /**
  * Serves etcd's protocol until it is closed.
  *
- * @throws {EnvironmentError} when the address cannot be listened on, or not with these keys.
+ * @throws {EnvironmentError} when it cannot listen on the address, or cannot use the certificate.
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const grpc = await import("@grpc/grpc-js");
@@ -149,7 +149,7 @@ function createListener(
     if (open.size >= connectionsMax) return void socket.destroy();
     open.add(socket);
     socket.setNoDelay(true);
-    // A connection that breaks is its client's affair; gRPC learns it by its end.
+    // A broken connection concerns only its client. gRPC notices that the socket closes.
     socket.on("error", () => {});
     socket.on("close", () => open.delete(socket));
     injector.injectConnection(socket);
@@ -192,7 +192,7 @@ async function untilEmpty(open: ReadonlySet<Socket>, milliseconds: number): Prom
   clearTimeout(timer);
 }
 
-/** Messages stay bytes until a handler reads them, so that what cannot be read is answered as such. */
+/** Messages stay bytes until a handler reads them, so that a malformed message gets etcd's own error. */
 function addServices(server: Server, rpcs: readonly Rpc[], calls: Calls): void {
   const services = new Map<string, [ServiceDefinition, UntypedServiceImplementation]>();
   for (const rpc of rpcs) {
@@ -226,7 +226,7 @@ type Handler =
     Uint8Array
   >;
 
-/** The calls under way. */
+/** The running calls. */
 class Calls {
   readonly #options: GrpcServerOptions;
   readonly #stopping: AbortSignal;
@@ -279,7 +279,7 @@ class Calls {
     }
   }
 
-  /** Counts a call, also one too many: it leaves as every other. */
+  /** Counts a call, also one above the limit, because every call is uncounted at its end. */
   #enter(): void {
     this.#count++;
     if (this.#count > CALLS_MAX) throw refuse("tooManyRequests");
@@ -309,7 +309,7 @@ function textOf(metadata: Metadata, name: string): string | null {
   return typeof value === "string" ? value : null;
 }
 
-/** What a client sends, one message at a time: the next one is read when the last one was taken. */
+/** The messages of a client, one at a time: the next one is read when the last one was taken. */
 async function* received(
   rpc: Rpc,
   stream: ServerDuplexStream<Uint8Array, Uint8Array>,
@@ -381,7 +381,7 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Not as a Buffer, of which a slice is no copy. */
+/** A plain Uint8Array: unlike a Buffer's, its slices are copies. */
 function asBytes({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }

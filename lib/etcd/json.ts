@@ -1,6 +1,6 @@
 /**
- * Messages as JSON, as etcd's gateway reads and writes them: names as in etcd's protocol, or in camel
- * case; whole numbers of 64 bits as text; bytes as base64; what is empty absent.
+ * Messages as JSON, in the form of etcd's gateway. Names are those of etcd's protocol, or in camel case.
+ * Whole numbers of 64 bits are text, and bytes are base64. Empty fields are absent.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { EtcdError } from "./errors.ts";
 import { type Draft, emptyValue, type Field, isEmpty, type Message, type Read } from "./shape.ts";
 import { UNRECOGNIZED } from "./shape.ts";
 
-/** Deepest nesting of messages that is read. */
+/** Most levels of nested messages. */
 export const DEPTH_MAX = 64;
 
 /** Reads a message. @throws {EtcdError} `invalidArgument`. */
@@ -29,7 +29,7 @@ export function writeJson<Which extends Message>(which: Which, draft: Draft<Whic
 }
 
 function toJson(text: Uint8Array): unknown {
-  // What has no body means the same as {}.
+  // No body means the same as {}.
   if (text.length === 0) return {};
   try {
     return JSON.parse(decodeUtf8(text));
@@ -47,7 +47,7 @@ function readMessage(which: Message, json: unknown, depth: number): Record<strin
   for (const [name, field] of which.entries) read[name] = emptyValue(field);
   for (const [key, value] of Object.entries(json)) {
     const entry = which.byJsonName.get(key);
-    // As etcd's gateway: what is not known is passed over, null is absent.
+    // As in etcd's gateway: unknown fields are ignored, and null means absent.
     if (entry === undefined || value === null) continue;
     const [name, field] = entry;
     read[name] = field.isList ? readList(entry, value, depth) : readOne(entry, value, depth);
@@ -123,7 +123,7 @@ function readName(name: string, names: readonly string[], json: unknown): string
   return names[Number(number)] ?? UNRECOGNIZED;
 }
 
-/** Both alphabets, with padding or without. */
+/** Reads base64 in both alphabets, with or without padding. */
 function readBytes(name: string, json: unknown): Uint8Array {
   if (typeof json !== "string") throw invalid(`${name} is base64`);
   const text = json.replaceAll("-", "+").replaceAll("_", "/");

@@ -51,13 +51,13 @@ import {
   toTxnResponse,
 } from "./transactions.ts";
 
-/** A transaction that was done, and the store's revision behind it. */
+/** The answer to a transaction, and the store's revision after it. */
 interface Done {
   readonly answer: TransactionAnswer;
   readonly revision: LogIndex;
 }
 
-/** See the module. */
+/** etcd's service KV. */
 export class KvService {
   readonly #node: NodeApi;
   readonly #identity: ClusterIdentity;
@@ -81,7 +81,7 @@ export class KvService {
   async put(request: PutRequest, call: Call): Promise<PutResponse> {
     checkPut(request);
     const { answer, header } = await this.#doOne(toPut(request), call);
-    if (answer?.kind !== "put") throw new InvariantError("A put is answered as one");
+    if (answer?.kind !== "put") throw new InvariantError("the answer is not a put");
     return toPutResponse(answer, header);
   }
 
@@ -89,11 +89,11 @@ export class KvService {
   async deleteRange(request: DeleteRangeRequest, call: Call): Promise<DeleteRangeResponse> {
     checkDelete(request);
     const { answer, header } = await this.#doOne(toDelete(request), call);
-    if (answer?.kind !== "delete") throw new InvariantError("A delete is answered as one");
+    if (answer?.kind !== "delete") throw new InvariantError("the answer is not a delete");
     return toDeleteResponse(answer, header);
   }
 
-  /** Does a transaction. */
+  /** Runs a transaction. */
   async txn(request: TxnRequest, call: Call): Promise<TxnResponse> {
     checkTxn(request);
     const transaction = toTransaction(request);
@@ -108,7 +108,7 @@ export class KvService {
     return toTxnResponse(request, { answer, past, header: this.#identity.header(revision) });
   }
 
-  /** Forgets history. */
+  /** Forgets history up to a revision. */
   async compact(
     { revision }: { readonly revision: number },
     call: Call,
@@ -122,20 +122,20 @@ export class KvService {
     return { header: this.#identity.header(result.revision) };
   }
 
-  /** The store, as it is now for everybody, or as this node has it. */
+  /** The store for a linearizable read, or, if serializable, as this node has it. */
   view(serializable: boolean): Promise<StoreView> {
     const consistency = serializable ? "stale" : "linearizable";
     return this.#node.view({ consistency, timeoutMs: TIMEOUT_MS });
   }
 
-  /** Does a transaction that was checked and admitted. @throws {EtcdError} when it cannot be done. */
+  /** Runs a transaction that was checked and authorized. @throws {EtcdError} when it cannot be done. */
   async write(transaction: Transaction): Promise<Done> {
     try {
       const command = { kind: "transaction", ...transaction } as const;
       const { result } = await this.#node.write(command, { timeoutMs: TIMEOUT_MS });
       return toDone(result);
     } catch (error) {
-      // Its parts were checked: it is their sum that is too much.
+      // Its parts were checked before, so only their sum can be too large.
       if (error instanceof InputError) throw refuse("requestTooLarge", { cause: error });
       throw error;
     }
@@ -147,8 +147,9 @@ export class KvService {
   }
 
   /**
-   * Reads what names a revision. A read that cannot be done is refused before anything is written, and where
-   * nothing is written only if it is on the way that the conditions choose.
+   * Does the reads that name a revision. If a transaction writes, a read that cannot be done is refused
+   * before anything is written. If it writes nothing, the read is refused only if it is in the chosen
+   * branch.
    */
   async #readPast(
     requests: readonly RangeRequest[],
@@ -176,7 +177,7 @@ export class KvService {
   }
 }
 
-/** In a transaction, there are no revisions below 0. */
+/** In a transaction, a revision below 0 is refused. */
 async function readPast(
   view: StoreView,
   request: RangeRequest,
@@ -207,7 +208,7 @@ function toDone(result: CommandResult): Done {
     case "transactionRefused":
       throw refusedBecause(result.reason);
     default:
-      throw new InvariantError(`A transaction was answered as ${result.kind}`);
+      throw new InvariantError(`the result of a transaction is a ${result.kind}`);
   }
 }
 
@@ -221,12 +222,12 @@ function refusedBecause(reason: RefusalReason): EtcdError {
     case "tooManyKeys":
       return new EtcdError(
         "resourceExhausted",
-        `etcdserver: it touches more than ${TRANSACTION_KEYS_MAX} keys; do it in parts`,
+        `etcdserver: the transaction reads or deletes more than ${TRANSACTION_KEYS_MAX} keys; divide it`,
       );
     case "tooManyBytes":
       return new EtcdError(
         "resourceExhausted",
-        `etcdserver: its answer is above ${TRANSACTION_BYTES_MAX} bytes; do it in parts`,
+        `etcdserver: the answer is above ${TRANSACTION_BYTES_MAX} bytes; divide the transaction`,
       );
     default:
       return reason satisfies never;

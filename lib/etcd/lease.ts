@@ -12,17 +12,17 @@ import type { ClusterIdentity } from "./cluster_identity.ts";
 import { EtcdError, refuse } from "./errors.ts";
 import type { LeaseKeepAliveResponse, LeaseRequest, ResponseHeader } from "./messages.ts";
 
-/** Most keys of a lease that are shown, or looked at to see whose they are. */
+/** Most keys of a lease that are shown, or checked against a token's prefixes. */
 const LEASE_KEYS_MAX = 10_000;
 /** The longest time to live, as `lib/kv` has it. */
 const TTL_SECONDS_MAX = 86_400;
 
-/** See the module. */
+/** etcd's service Lease. */
 export class LeaseService {
   readonly #node: NodeApi;
   readonly #identity: ClusterIdentity;
 
-  /** Asks `node`. */
+  /** Sends commands and requests to `node`. */
   constructor(node: NodeApi, identity: ClusterIdentity) {
     this.#node = node;
     this.#identity = identity;
@@ -42,7 +42,7 @@ export class LeaseService {
         "etcdserver: Floe's lease ids are from 1 to 2^53 - 1; 0 lets the node choose one",
       );
     }
-    // etcd makes of a time that is too short the shortest that it has.
+    // etcd replaces a time that is too short by the shortest possible one.
     const ttlSeconds = Math.max(1, TTL);
     checkLeaseTtl(ttlSeconds);
     const command = { kind: "grantLease", id, ttlSeconds } as const;
@@ -53,7 +53,7 @@ export class LeaseService {
     return { header: this.#identity.header(result.revision), ID: id, TTL: ttlSeconds };
   }
 
-  /** Ends a lease, and its keys go. */
+  /** Ends a lease and deletes its keys. */
   async revoke({ ID }: LeaseRequest, call: Call): Promise<{ readonly header: ResponseHeader }> {
     admitScope(call, "write");
     if (!isLeaseId(ID)) throw refuse("leaseNotFound");
@@ -69,10 +69,10 @@ export class LeaseService {
     const command = { kind: "revokeLease", id } as const;
     const { result } = await this.#node.write(command, { timeoutMs: TIMEOUT_MS });
     if (result.kind === "leaseRevoked") return result;
-    throw new InvariantError(`The end of a lease was answered as ${result.kind}`);
+    throw new InvariantError(`the result of a revoked lease is a ${result.kind}`);
   }
 
-  /** Keeps leases alive, one after the other. One that is not there has no time to live. */
+  /** Keeps leases alive, one after the other. For a lease that does not exist the answer is 0 seconds. */
   async *keepAlive(
     requests: AsyncIterable<LeaseRequest>,
     call: Call,
@@ -91,7 +91,7 @@ export class LeaseService {
     return answer.kind === "lease" ? answer.lease.ttlSeconds : 0;
   }
 
-  /** How long a lease still lives. */
+  /** The remaining time of a lease. */
   async timeToLive(
     { ID, keys: wantsKeys }: { readonly ID: number; readonly keys: boolean },
     call: Call,
@@ -148,7 +148,7 @@ interface Leases {
   readonly leases: readonly { readonly ID: number }[];
 }
 
-/** An id that nobody finds by trying. */
+/** A random id, which cannot be guessed. */
 export function drawLeaseId(): number {
   const bits = new DataView(crypto.getRandomValues(new Uint8Array(8)).buffer).getBigUint64(0);
   return Math.max(1, Number(bits >> 11n));
@@ -158,7 +158,7 @@ function isLeaseId(id: number): boolean {
   return Number.isSafeInteger(id) && id > 0;
 }
 
-/** Whoever sees a lease can attach keys to it: one without keys is its maker's alone. */
+/** A client that sees a lease can attach keys to it. So only its creator sees a lease without keys. */
 function maySee(view: StoreView, caller: EtcdCaller, id: number): boolean {
   if (caller.prefixes.length === 0) return true;
   return view.leaseKeyCount(id) > 0 && hasOwnKeysOnly(view, caller, id);

@@ -24,7 +24,7 @@ import {
   uint64,
 } from "./shape.ts";
 
-/** On every answer: who answers, and where the store stands. */
+/** The header of every answer: the node that answers, and the store's revision. */
 export const responseHeader = message({
   cluster_id: uint64(1),
   member_id: uint64(2),
@@ -43,10 +43,10 @@ export const keyValue = message({
 });
 export type KeyValue = Draft<typeof keyValue>;
 
-/** A request without fields that matter, and whatever a service refuses anyway. */
+/** A request whose fields do not matter, or that the service refuses anyway. */
 export const empty = message({});
 
-/** An answer that has nothing to say. */
+/** An answer with nothing but its header. */
 export const headerOnly = message({ header: one(1, responseHeader) });
 
 export const rangeRequest = message({
@@ -114,7 +114,7 @@ export const compare = message({
 });
 export type Compare = Read<typeof compare>;
 
-/** One step of a transaction: at most one of the fields is there. */
+/** One step of a transaction: it has at most one of the fields. */
 export interface RequestOp {
   readonly request_range: RangeRequest | undefined;
   readonly request_put: PutRequest | undefined;
@@ -122,7 +122,7 @@ export interface RequestOp {
   readonly request_txn: TxnRequest | undefined;
 }
 
-/** A transaction. By hand, as it may hold itself. */
+/** A transaction. Declared by hand, because it can contain itself. */
 export interface TxnRequest {
   readonly compare: readonly Compare[];
   readonly success: readonly RequestOp[];
@@ -146,7 +146,7 @@ function txnRequestMessage(): Message {
   return txnRequest;
 }
 
-/** What one step of a transaction did. */
+/** The result of one step of a transaction. */
 export interface ResponseOp {
   readonly response_range?: RangeResponse;
   readonly response_put?: PutResponse;
@@ -154,7 +154,7 @@ export interface ResponseOp {
   readonly response_txn?: TxnResponse;
 }
 
-/** What a transaction did. By hand, as it may hold itself. */
+/** The result of a transaction. Declared by hand, because it can contain itself. */
 export interface TxnResponse {
   readonly header?: ResponseHeader;
   readonly succeeded: boolean;

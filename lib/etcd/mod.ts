@@ -1,22 +1,22 @@
 /**
- * etcd's API, version 3, on Floe's store: so programs that were written for etcd work unchanged.
+ * etcd's API, version 3, on Floe's store. Programs that were written for etcd work unchanged.
  *
- * One table, `rpcs.ts`, has every call of etcd's protocol: its messages, where the gateway serves it, and
- * who does it. `lib/http` serves it as JSON on the API's port, `grpc_server.ts` over gRPC. Neither knows what a
- * call does, and no service knows over which way its request came. There is no state here but that of
- * streams that are open.
+ * One table, `rpcs.ts`, has every call of etcd's protocol: its messages, its path in the gateway, and the
+ * service that answers it. `lib/http` serves the table as JSON on the API's port, and `grpc_server.ts`
+ * serves it over gRPC. Neither depends on what a call does, and the services do not depend on how a request
+ * arrived. The only state here is that of open streams.
  *
  * **Where to begin.** `messages.ts` has the messages, each declared once, with the kit of `shape.ts`: types,
  * JSON (`json.ts`) and Protocol Buffers (`protobuf.ts`) all follow from a declaration. Then the services:
  * `kv.ts` with `ranges.ts` and `transactions.ts`, `watch.ts`, `lease.ts`, `claims.ts` for locks and elections,
  * `cluster.ts` for the rest. `errors.ts` has etcd's own texts, because clients compare them.
  *
- * **What an answer says.** Its header names cluster and member by hashes of the group key and of the
- * node's name (`cluster_identity.ts`); its revision is the store's. A revision in Floe is the log index of a write, so
- * they have gaps; nothing in etcd's protocol depends on them having none.
+ * **Answers.** The header of an answer identifies the cluster and the member by hashes of the group key and
+ * of the node's name (`cluster_identity.ts`). Its revision is the store's. A revision in Floe is the log
+ * index of a write, so revisions have gaps. Nothing in etcd's protocol depends on revisions without gaps.
  *
- * **Who may do what** is said by Floe's tokens (`call.ts`): they are taken as etcd's passwords and as its
- * tokens, and their prefixes hold for every key that a request can touch, whichever way it takes.
+ * **Authorization** uses Floe's tokens (`call.ts`). Clients may send one as etcd's password or as etcd's
+ * token. A token's prefixes apply to every key that a request can read or change, on every path through it.
  *
  * @module
  */

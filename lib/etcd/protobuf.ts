@@ -32,7 +32,7 @@ export function encodeMessage<Which extends Message>(
   return writer.bytes;
 }
 
-/** Goes through bytes that anybody may have sent. */
+/** Reads untrusted bytes. */
 class Reader {
   readonly #bytes: Uint8Array;
   #at = 0;
@@ -109,7 +109,7 @@ class Reader {
     if (field.message !== null) {
       return this.message(field.message(), { end: valueEnd, depth: depth + 1 });
     }
-    // A copy: the bytes around it are the transport's.
+    // A copy, because the transport uses the buffer again.
     const bytes = this.#bytes.slice(this.#at, valueEnd);
     this.#at = valueEnd;
     return field.kind === "string" ? toText(bytes) : bytes;
@@ -151,7 +151,7 @@ class Reader {
     throw invalid("a number has more than ten bytes");
   }
 
-  /** Reads a length, and says where what follows ends. */
+  /** Reads a length, and returns the end of the value after it. */
   #length(end: number): number {
     this.#varint(end);
     const valueEnd = this.#at + this.#low;
@@ -200,7 +200,7 @@ class Writer {
     else this.#whole(Number(value));
   }
 
-  /** A message's length comes before it, and is known after it: it makes room for its length. */
+  /** Writes an inner message. Its length comes first but is known last, so room is made for it. */
   #inner(which: Message, draft: Readonly<Record<string, unknown>>): void {
     const start = this.#at;
     this.message(which, draft);

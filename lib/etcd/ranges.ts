@@ -1,5 +1,5 @@
 /**
- * Ranges as etcd reads them: what is counted, filtered, sorted and cut off, in this order.
+ * Ranges as in etcd: the rows are counted, filtered, sorted and limited, in this order.
  *
  * @module
  */
@@ -20,16 +20,16 @@ import { EtcdError, refuse } from "./errors.ts";
 import type { KeyValue, RangeRequest, RangeResponse } from "./messages.ts";
 import { UNRECOGNIZED } from "./shape.ts";
 
-/** Most bytes of keys and values in the answer to a range: it is held in memory as a whole. */
+/** Most bytes of keys and values in the answer to a range, because the whole answer is in memory. */
 const RANGE_BYTES_MAX: number = 32 * 1024 * 1024;
 
-/** The keys that etcd means by a key and an end: no end, one key; a zero byte, all keys from it on. */
+/** The range for etcd's key and end. No end means one key. A zero byte means all keys from the key on. */
 export function toKeyRange(key: Uint8Array, rangeEnd: Uint8Array): KeyRange {
   if (rangeEnd.length === 0) return singleKey(key);
   return { start: key, end: rangeEnd.length === 1 && rangeEnd[0] === 0 ? null : rangeEnd };
 }
 
-/** Checks a range. @throws {EtcdError} for an empty key, or a sort order that there is not. */
+/** Checks a range. @throws {EtcdError} for an empty key, or an unknown sort order. */
 export function checkRangeRequest({ key, range_end, sort_order, sort_target }: RangeRequest): void {
   if (key.length === 0) throw refuse("emptyKey");
   if (sort_order === UNRECOGNIZED || sort_target === UNRECOGNIZED) throw refuse("invalidSort");
@@ -48,7 +48,7 @@ export function toKeyValue(row: KeyValueRow): KeyValue {
   };
 }
 
-/** What has to be read for the answer to a range. */
+/** The rows that must be read for the answer to a range. */
 interface RowsNeeded {
   readonly keys: KeyRange;
   readonly order: KeyOrder;
@@ -56,7 +56,7 @@ interface RowsNeeded {
   readonly show: "rows" | "keys" | "count";
 }
 
-/** What has to be read: all of a range that is to be filtered or sorted. */
+/** The rows that must be read. To filter or sort a range, the whole range must be read. */
 export function rowsNeeded(request: RangeRequest): RowsNeeded {
   const keys = toKeyRange(request.key, request.range_end);
   const isByKey = request.sort_target === "KEY";
@@ -67,7 +67,7 @@ export function rowsNeeded(request: RangeRequest): RowsNeeded {
   return {
     keys,
     order: isDescending ? "descending" : "ascending",
-    // One more than is wanted shows that there are more.
+    // One more row than wanted shows that there are more.
     ...(isCut && request.limit < Number.MAX_SAFE_INTEGER ? { limit: request.limit + 1 } : {}),
     show: request.count_only ? "count" : isKeysOnly ? "keys" : "rows",
   };
@@ -89,7 +89,7 @@ export function toRangeResponse(
 }
 
 /**
- * Reads a range at a revision, or as the store is now. Between slices, others have their turns.
+ * Reads a range at a revision, or at the present one. Between slices, other work has its turn.
  *
  * @returns the answer without its header.
  * @throws {EtcdError} when the revision cannot be read, or the answer is too large.
@@ -164,12 +164,12 @@ function passes(request: RangeRequest, { modRevision, createRevision }: KeyValue
     (max_create_revision === 0 || createRevision <= max_create_revision);
 }
 
-/** What is equal stays in the order of the keys. */
+/** Sorts rows. Equal rows stay in the order of their keys. */
 function sort(
   rows: readonly KeyValueRow[],
   { sort_order, sort_target }: RangeRequest,
 ): readonly KeyValueRow[] {
-  // By keys, they were read in order.
+  // They were read in the order of the keys.
   if (sort_target === "KEY" || sort_target === UNRECOGNIZED) return rows;
   const direction = sort_order === "DESCEND" ? -1 : 1;
   const compare = COMPARE[sort_target];

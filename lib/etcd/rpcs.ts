@@ -1,6 +1,6 @@
 /**
- * Every call that etcd's protocol has: what it takes, what it answers, and who does it. The gateway and
- * gRPC serve this table, and know of nothing else.
+ * Every call of etcd's protocol: its request, its answer, and the service that answers it. The gateway and
+ * gRPC serve this table, and depend on nothing else.
  *
  * @module
  */
@@ -20,9 +20,9 @@ import { decodeMessage, encodeMessage } from "./protobuf.ts";
 import type { Draft, Message, Read } from "./shape.ts";
 import { WatchService } from "./watch.ts";
 
-/** A message that was read; its call knows its shape. */
+/** A decoded request. Its call knows the type. */
 export type Request = object;
-/** An answer; its call knows its shape. */
+/** An answer. Its call knows the type. */
 export type Answer = object;
 
 /** How a call reads requests and writes answers. */
@@ -33,7 +33,7 @@ export interface RpcCodec {
   readonly parse: (text: Uint8Array) => Request;
   /** To Protocol Buffers. */
   readonly encode: (answer: Answer) => Uint8Array<ArrayBuffer>;
-  /** As the gateway answers. */
+  /** To JSON, as the gateway answers. */
   readonly toJson: (answer: Answer) => unknown;
 }
 
@@ -43,9 +43,9 @@ export type Rpc =
   & {
     /** `package.Service/Method`. */
     readonly name: string;
-    /** Where the gateway serves it; gRPC alone has none. */
+    /** The paths of the gateway; empty for a call that only gRPC has. */
     readonly paths: readonly string[];
-    /** Whether its client may send more requests than one. */
+    /** Whether the client may send more than one request. */
     readonly takesStream: boolean;
   }
   & (
@@ -61,9 +61,9 @@ export type Rpc =
     }
   );
 
-/** What the protocol is served from. */
+/** The parts that the protocol needs. */
 export interface EtcdParts {
-  /** Does the work. */
+  /** The node that does the work. */
   readonly node: NodeApi;
   /** The node's own name. */
   readonly self: NodeId;
@@ -71,7 +71,7 @@ export interface EtcdParts {
   readonly members: () => readonly MemberAddresses[];
   /** Whether clients connect with TLS. */
   readonly isTls: boolean;
-  /** Who may do what. */
+  /** The authorization of requests. */
   readonly admission: Admission;
 }
 
@@ -254,7 +254,7 @@ function clusterRpcs(parts: ClusterParts): readonly Rpc[] {
   ];
 }
 
-/** Whether a node can answer at all: what clients' health checks ask. */
+/** Whether a node knows a leader. Health checks of clients ask for this. */
 export function hasLeader(node: NodeApi): boolean {
   return node.leader().leader !== null;
 }
@@ -315,7 +315,7 @@ function claimRpcs(parts: ClusterParts): readonly Rpc[] {
 const MEMBERS_WAY = "the members of a cluster are named in cluster.json, with their keys";
 const TOKENS_WAY = "who may do what is said by tokens; see floe token, and docs/etcd.md";
 
-/** What Floe does itself or in another way, and what that is. */
+/** The calls that Floe does not have, and what it has instead. */
 const REFUSED: readonly (readonly [name: string, path: string, way: string])[] = [
   ["Cluster/MemberAdd", "/v3/cluster/member/add", MEMBERS_WAY],
   ["Cluster/MemberRemove", "/v3/cluster/member/remove", MEMBERS_WAY],
@@ -368,7 +368,7 @@ function unary<In extends Message, Out extends Message>(
     paths,
     takesStream: false,
     ...codec(input, output),
-    // The request was read by this call's own codec.
+    // This call's own codec has decoded the request, so the type is right.
     answer: (request, call) => answer(request as Read<In>, call),
   };
 }

@@ -1,15 +1,15 @@
 /**
- * How etcd's messages are declared: once, as tables of fields. Types follow from a table by inference,
- * `json.ts` reads and writes it as JSON, `protobuf.ts` as Protocol Buffers.
+ * The declaration of etcd's messages. Each message is declared once, as a table of fields. The types are
+ * inferred from the table. `json.ts` reads and writes messages as JSON, `protobuf.ts` as Protocol Buffers.
  *
- * Fields keep the names that etcd gives them, because these are the names in JSON. A whole number is a
- * `number`; one beyond 2^53 is read inexactly, and so stays recognisable as out of range. What names a
- * cluster or a member has 64 bits, and is a `bigint`.
+ * Fields keep etcd's names, because these are the names in JSON. A whole number is a `number`. A number
+ * above 2^53 is read inexactly, and is still recognised as out of range. Ids of clusters and members have
+ * 64 bits and are a `bigint`.
  *
  * @module
  */
 
-/** What a field holds. */
+/** The type of a field's value. */
 type Kind =
   | "bytes"
   | "string"
@@ -20,21 +20,21 @@ type Kind =
   | "enum"
   | "message";
 
-/** One field: `Value` is how it is read, `Draft` how it may be written. */
+/** One field. `Value` is its type when read, `Draft` its type when written. */
 export interface Field<Value = unknown, Draft = unknown> {
   /** Its number in Protocol Buffers. */
   readonly number: number;
-  /** What it holds. */
+  /** The type of its value. */
   readonly kind: Kind;
   /** Whether it is a list. */
   readonly isList: boolean;
   /** The names of an enum, by number. */
   readonly names: readonly string[];
-  /** The message that it holds; a function, as messages may hold each other. */
+  /** The message inside it. It is a function, because messages can contain each other. */
   readonly message: (() => Message) | null;
-  /** Never there: it carries a type. */
+  /** Never set: it exists only for its type. */
   readonly value?: Value;
-  /** Never there: it carries a type. */
+  /** Never set: it exists only for its type. */
   readonly draft?: Draft;
 }
 
@@ -43,30 +43,30 @@ type Fields = Readonly<Record<string, Field>>;
 
 /** A message, as a table. */
 export interface Message<Table extends Fields = Fields> {
-  /** What it holds, by name. */
+  /** The fields by name. */
   readonly fields: Table;
-  /** The same, for those that write. */
+  /** The fields as a list, for writing. */
   readonly entries: readonly (readonly [string, Field])[];
-  /** The same by number. */
+  /** The fields by number. */
   readonly byNumber: ReadonlyMap<number, readonly [string, Field]>;
-  /** The same by what they may be called in JSON: the name, and the name in camel case. */
+  /** The fields by their names in JSON: the name itself, and the name in camel case. */
   readonly byJsonName: ReadonlyMap<string, readonly [string, Field]>;
 }
 
 type ValueOf<Which> = Which extends Field<infer Value, infer _Draft> ? Value : never;
 type DraftOf<Which> = Which extends Field<infer _Value, infer Draft> ? Draft : never;
 
-/** A message that was read: everything is there, messages in it excepted. */
+/** A message that was read. All fields are there, except inner messages, which can be absent. */
 export type Read<Which> = Which extends Message<infer Table>
   ? { readonly [Name in keyof Table]: ValueOf<Table[Name]> }
   : never;
 
-/** A message that is to be written: what is absent is empty. */
+/** A message to write. An absent field means an empty one. */
 export type Draft<Which> = Which extends Message<infer Table>
   ? { readonly [Name in keyof Table]?: DraftOf<Table[Name]> | undefined }
   : never;
 
-/** What stands for a number that an enum has no name for. */
+/** The name for a number that an enum does not have. */
 export const UNRECOGNIZED = "UNRECOGNIZED";
 
 /** Declares a message. */
@@ -112,7 +112,7 @@ export function int64(number: number): Field<number, number> {
   return plain(number, "int64");
 }
 
-/** A name of 64 bits. */
+/** An id of 64 bits. */
 export function uint64(number: number): Field<bigint, bigint> {
   return plain(number, "uint64");
 }
@@ -122,7 +122,7 @@ export function uint32(number: number): Field<number, number> {
   return plain(number, "uint32");
 }
 
-/** One of several names; the first stands for 0. */
+/** One of several names. The first one is number 0. */
 export function oneOf<const Names extends readonly string[]>(
   number: number,
   names: Names,
@@ -154,7 +154,7 @@ export function many<Which extends Message>(
   return { ...plain(number, "message"), isList: true, message: () => inner };
 }
 
-/** A message in a message that may hold itself, so that its types are declared by hand. */
+/** A message in a message that can contain itself, so its types are declared by hand. */
 export function recursive<Value, DraftValue>(
   number: number,
   inner: () => Message,
@@ -162,7 +162,7 @@ export function recursive<Value, DraftValue>(
   return { ...plain(number, "message"), message: inner };
 }
 
-/** What a field is that is absent. */
+/** The value of an absent field. */
 export function emptyValue({ kind, isList, names }: Field): unknown {
   if (isList) return [];
   switch (kind) {
@@ -186,7 +186,7 @@ export function emptyValue({ kind, isList, names }: Field): unknown {
   }
 }
 
-/** Whether a field that is not a list holds what it would be read as if it were absent. */
+/** Whether a value is the same as that of an absent field. Not for lists. */
 export function isEmpty({ kind, names }: Field, value: unknown): boolean {
   switch (kind) {
     case "bytes":

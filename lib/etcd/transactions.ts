@@ -1,5 +1,5 @@
 /**
- * etcd's transactions as the store's, and the store's answers as etcd's.
+ * Converts etcd's transactions to the store's, and the store's answers to etcd's.
  *
  * @module
  */
@@ -45,7 +45,7 @@ import {
 } from "./ranges.ts";
 import { UNRECOGNIZED } from "./shape.ts";
 
-/** Checks a whole transaction as etcd does, and in its order. @throws {EtcdError} */
+/** Checks a whole transaction, in the same order as etcd. @throws {EtcdError} */
 export function checkTxn(request: TxnRequest): void {
   if (longestPath(request) > OPERATIONS_MAX || countOf(request) > OPERATIONS_MAX) {
     throw refuse("tooManyOperations");
@@ -53,7 +53,7 @@ export function checkTxn(request: TxnRequest): void {
   checkParts(request);
 }
 
-/** As etcd counts: level by level, whichever branch is the longest. */
+/** Counts operations as etcd does: the largest list on each level of nesting. */
 function longestPath({ compare, success, failure }: TxnRequest): number {
   const inner = [...success, ...failure].map(({ request_txn }) =>
     request_txn === undefined ? 0 : longestPath(request_txn)
@@ -61,7 +61,7 @@ function longestPath({ compare, success, failure }: TxnRequest): number {
   return Math.max(compare.length, success.length, failure.length) + Math.max(0, ...inner);
 }
 
-/** As the store counts: all that one branch can come to. */
+/** Counts operations as the store does: everything in a branch, including nested transactions. */
 function countOf({ compare, success, failure }: TxnRequest): number {
   return Math.max(compare.length, countOperations(success), countOperations(failure));
 }
@@ -106,7 +106,7 @@ export function checkDelete({ key, range_end }: DeleteRangeRequest): void {
   checkRange(toKeyRange(key, range_end));
 }
 
-/** A put as the store does it. @throws {EtcdError} `leaseNotFound` for an id that no lease can have. */
+/** Converts a put. @throws {EtcdError} `leaseNotFound` for an id that no lease can have. */
 export function toPut(request: PutRequest): PutOperation {
   const { key, value, lease, prev_kv, ignore_value, ignore_lease } = request;
   if (lease < 0 || !Number.isSafeInteger(lease)) throw refuse("leaseNotFound");
@@ -119,14 +119,14 @@ export function toPut(request: PutRequest): PutOperation {
   };
 }
 
-/** A delete as the store does it. */
+/** Converts a delete. */
 export function toDelete({ key, range_end, prev_kv }: DeleteRangeRequest): Operation {
   return { kind: "delete", keys: toKeyRange(key, range_end), isPreviousWanted: prev_kv };
 }
 
 /**
- * The answers to reads of the past. They are the same whenever they are read, so they are read before the
- * transaction, and the store does not see them.
+ * The answers to reads of old revisions. They never change, so they are read before the transaction, and the
+ * store's transaction does not contain them.
  */
 export type PastReads = ReadonlyMap<RangeRequest, RangeResponse | EtcdError>;
 
@@ -138,14 +138,14 @@ export function pastReadsOf({ success, failure }: TxnRequest): readonly RangeReq
   });
 }
 
-/** A checked transaction as the store does it. @throws {EtcdError} `duplicateKey` */
+/** Converts a checked transaction. @throws {EtcdError} `duplicateKey` */
 export function toTransaction(request: TxnRequest): Transaction {
   const transaction = toParts(request);
   try {
     checkTransaction(transaction);
     return transaction;
   } catch (error) {
-    // All else was checked: what is left is a key that would be changed twice.
+    // Everything else was checked before, so the error can only be a key that would change twice.
     if (error instanceof InputError) throw refuse("duplicateKey", { cause: error });
     throw error;
   }
@@ -203,7 +203,7 @@ function toCondition(compare: Compare): Condition {
   }
 }
 
-/** The store's numbers are 0 to 2^53 - 1; one outside is above or below all of them. */
+/** The store's numbers are 0 to 2^53 - 1. A number outside is above or below all of them. */
 function numberCondition(
   target: NumberTarget,
   { keys, relation, number }: Pick<Extract<Condition, { target: NumberTarget }>, "keys"> & {
@@ -216,7 +216,7 @@ function numberCondition(
   return { target, keys, relation: holds ? "<" : ">", number: Number.MAX_SAFE_INTEGER };
 }
 
-/** What a transaction did, with `header` on every answer. */
+/** The result of a transaction, with `header` in every answer. */
 export function toTxnResponse(
   request: TxnRequest,
   { answer, past, header }: {
@@ -232,7 +232,7 @@ export function toTxnResponse(
     if (old instanceof EtcdError) throw old;
     if (old !== undefined) return { response_range: { ...old, header } };
     const { value } = answers.next();
-    if (value === undefined) throw new InvariantError("An operation without an answer");
+    if (value === undefined) throw new InvariantError("an operation has no answer");
     return toResponseOp(operation, { answer: value, past, header });
   });
   return { header, succeeded, responses };
@@ -265,7 +265,7 @@ function toResponseOp(
     default:
       return answer satisfies never;
   }
-  throw new InvariantError(`An operation was answered as ${answer.kind}`);
+  throw new InvariantError(`the answer to an operation is a ${answer.kind}`);
 }
 
 /** The answer to a put. */

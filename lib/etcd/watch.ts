@@ -1,8 +1,8 @@
 /**
  * etcd's service Watch: many watches on one stream.
  *
- * A stream holds what is being sent, and for each watch its place in history. Whoever reads slowly costs
- * no more than that; once history has forgotten the place, the watch is told so.
+ * A stream keeps the answer that it is sending and, for each watch, its place in history. A slow client
+ * costs no more memory than that. If history forgets the place of a watch, the watch ends with an error.
  *
  * @module
  */
@@ -22,21 +22,21 @@ import { EtcdError, refuse, toEtcdError } from "./errors.ts";
 import type { Event, WatchCreateRequest, WatchRequest, WatchResponse } from "./messages.ts";
 import { toKeyRange, toKeyValue } from "./ranges.ts";
 
-/** How often a watch that wants it is told how far it is, and its token is looked at again. */
+/** How often a watch that wants progress gets it, and how often the token of a stream is checked again. */
 const PROGRESS_MS = 10_000;
-/** How soon progress that was asked for is looked at again, while events are on their way. */
+/** How soon a request for progress is tried again, while events are still to be sent. */
 const ASKED_PROGRESS_MS = 10;
-/** How long a stream that requires a leader goes on without one. */
+/** How long a stream that requires a leader continues without one. */
 const LEADERLESS_MS = 3_000;
 /** Most watches on one stream. */
 const WATCHES_MAX = 10_000;
-/** Most answers that wait to be sent before no further request is read. */
+/** When this many answers wait to be sent, no further request is read. */
 const CONTROL_MAX = 64;
-/** Bytes from which on an answer is sent in fragments, where the client knows how to put them together. */
+/** A larger answer is sent in fragments, if the client has asked for fragments. */
 const FRAGMENT_BYTES = 1.5 * 1024 * 1024;
-/** Bytes from which on the events of one revision are sent in parts, whatever the client knows. */
+/** If the events of one revision have more bytes, they are sent in parts, to every client. */
 const EVENTS_BYTES_MAX = 16 * 1024 * 1024;
-/** The watch that stands for none, and for all. */
+/** The watch id that means no watch, or all watches. */
 const NO_WATCH = -1;
 
 interface OpenWatch {
@@ -51,18 +51,18 @@ interface OpenWatch {
   progressDueMs: number;
 }
 
-/** See the module. */
+/** etcd's service Watch. */
 export class WatchService {
   readonly #node: NodeApi;
   readonly #identity: ClusterIdentity;
 
-  /** Watches `node`. */
+  /** Watches the store of `node`. */
   constructor(node: NodeApi, identity: ClusterIdentity) {
     this.#node = node;
     this.#identity = identity;
   }
 
-  /** Answers a stream of requests until nobody waits any more. */
+  /** Answers a stream of requests until the client leaves. */
   async *watch(
     requests: AsyncIterable<WatchRequest>,
     call: Call,
@@ -81,12 +81,12 @@ class WatchStream {
   readonly #identity: ClusterIdentity;
   readonly #call: Call;
   readonly #watches = new Map<number, OpenWatch>();
-  /** Those that may have something to send. */
+  /** Watches that may have something to send. */
   readonly #ready = new Set<OpenWatch>();
   readonly #control: WatchResponse[] = [];
   #wake = Promise.withResolvers<void>();
   #drained = Promise.withResolvers<void>();
-  /** Progress was asked for when the store was there; null: it was not. */
+  /** The store's revision when progress was requested; null when no request is open. */
   #askedRevision: number | null = null;
   #nextId = 0;
   #failure: unknown = null;
@@ -151,7 +151,7 @@ class WatchStream {
   }
 
   async #handle({ create_request, cancel_request, progress_request }: WatchRequest): Promise<void> {
-    // The first look awaits; what follows happens in one turn, so that no change falls in between.
+    // Only this call awaits. The rest happens in one turn of the loop, so that no change comes in between.
     const { revision } = await this.#node.view({ consistency: "stale", timeoutMs: 0 });
     if (this.#isOver) return;
     if (create_request !== undefined) this.#create(create_request, revision);
@@ -241,7 +241,7 @@ class WatchStream {
     this.#wake.resolve();
   }
 
-  /** What the next watch that has something has; each has its turn. */
+  /** The events of the next watch that has some. The watches take turns. */
   #nextEvents(): WatchResponse | null {
     for (const watch of [...this.#ready]) {
       this.#ready.delete(watch);
@@ -260,7 +260,7 @@ class WatchStream {
     const last = watch.events.at(-1);
     if (last === undefined) return null;
     const bytesMax = watch.takesFragments ? FRAGMENT_BYTES : EVENTS_BYTES_MAX;
-    // A client resumes behind the last revision that it has seen: it must have seen all of it.
+    // A client resumes after the last revision that it has seen, so it must receive a whole revision at once.
     if (!last.isLastOfRevision && watch.bytes < bytesMax) return null;
     const events = watch.events.splice(0).map(toEvent);
     watch.bytes = 0;
@@ -272,7 +272,7 @@ class WatchStream {
     };
   }
 
-  /** A watch that cannot go on. A client whose stream breaks off begins anew behind what it has seen. */
+  /** The end of a watch that cannot continue. When a stream breaks, its client resumes on a new one. */
   #ended({ id }: OpenWatch, taken: Exclude<Taken, { kind: "events" }>): WatchResponse {
     this.#remove(id);
     if (taken.kind === "closed") throw refuse("stopped");
@@ -294,7 +294,7 @@ class WatchStream {
     return null;
   }
 
-  /** One answer for all watches, once each was given everything up to then. */
+  /** One answer for all watches, once each has received everything up to the requested revision. */
   #askedProgress(): WatchResponse | null {
     const asked = this.#askedRevision;
     if (asked === null) return null;
@@ -309,7 +309,7 @@ class WatchStream {
     return { header: this.#identity.header(asked), watch_id: NO_WATCH };
   }
 
-  /** Whether the client may still watch what it watches, and has a leader if it requires one. */
+  /** Checks that the client still has the rights to its watches, and a leader if it needs one. */
   #check(): void {
     const nowMs = performance.now();
     if (this.#node.leader().leader !== null) this.#leaderSeenMs = nowMs;
@@ -321,7 +321,7 @@ class WatchStream {
     for (const { keys } of this.#watches.values()) admitRead(this.#call, keys);
   }
 
-  /** Waits until something came, or something is due. */
+  /** Waits until there is something to do. */
   async #rest(): Promise<void> {
     const waitMs = this.#askedRevision !== null
       ? ASKED_PROGRESS_MS
@@ -334,7 +334,7 @@ class WatchStream {
   }
 }
 
-/** No key at all stands for the smallest. @throws {EtcdError} when no key can be in the range. */
+/** An empty key means the smallest key. @throws {EtcdError} when the range is empty. */
 function toWatchedKeys({ key, range_end }: WatchCreateRequest): KeyRange {
   const start = key.length === 0 ? Uint8Array.of(0) : key;
   const keys = toKeyRange(start, range_end);
@@ -363,7 +363,7 @@ function sizeOf({ key, row, previous }: WatchEvent): number {
   return key.length + (row?.value.length ?? 0) + (previous?.value.length ?? 0);
 }
 
-/** As etcd words it: refusals of gRPC with their codes, those of its store without. */
+/** The reason in etcd's form: with the code for errors of gRPC, without it for errors of its store. */
 function reasonOf(error: unknown): string {
   const { code, message } = toEtcdError(error);
   if (code === "unknown" || code === "outOfRange") return message;
