@@ -119,19 +119,43 @@ const request = z.strictObject({
 
 /** One member, or a former one, in `GET /v1/members`. */
 export type MemberBody = z.infer<typeof member>;
-/** `GET /v1/members`: as the node that is asked knows the members. */
+/**
+ * `GET /v1/members`: as the node that is asked knows the members.
+ *
+ * @internal
+ */
 export type MembersBody = z.infer<typeof members>;
-/** The request's body of `POST /v1/members` and `POST /v1/members/plan`. */
+/**
+ * The request's body of `POST /v1/members` and `POST /v1/members/plan`.
+ *
+ * @internal
+ */
 export type MembersRequestBody = z.infer<typeof request>;
-/** `POST /v1/members/plan`. */
+/**
+ * `POST /v1/members/plan`.
+ *
+ * @internal
+ */
 export type MembersPlanBody = z.infer<typeof plan>;
 /** One step of a plan. */
 export type MembersStepBody = z.infer<typeof step>;
-/** A plan that is under way: `POST /v1/members`, and in `GET /v1/members`. */
+/**
+ * A plan that is under way: `POST /v1/members`, and in `GET /v1/members`.
+ *
+ * @internal
+ */
 export type MembersChangeBody = z.infer<typeof change>;
-/** How a plan ended: `DELETE /v1/members/change`, and in `GET /v1/members`. */
+/**
+ * How a plan ended: `DELETE /v1/members/change`, and in `GET /v1/members`.
+ *
+ * @internal
+ */
 export type EndedMembersChangeBody = z.infer<typeof endedChange>;
-/** `GET /v1/members/chain`: all that the group key verifies of who belonged to the cluster. */
+/**
+ * `GET /v1/members/chain`: all that the group key verifies of who belonged to the cluster.
+ *
+ * @internal
+ */
 export type MembersChainBody = z.infer<typeof chain>;
 
 /** Reads the members and the change that is under way. */
