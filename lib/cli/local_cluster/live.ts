@@ -22,7 +22,7 @@ import type { NodeId } from "../../types.ts";
 import type { Terminal } from "../command.ts";
 import { WriteLoad } from "./load.ts";
 import type { LocalCluster } from "./local_cluster.ts";
-import type { ClusterEvent } from "./reporter.ts";
+import { type ClusterEvent, pageAddress } from "./reporter.ts";
 import {
   type ElectionView,
   formatDuration,
@@ -224,6 +224,8 @@ export class LiveScreen {
         return this.#load.toggle();
       case "v":
         return this.#verifyAll();
+      case "o":
+        return this.#openPage();
       case "?":
         this.#isHelpShown = !this.#isHelpShown;
         return;
@@ -278,6 +280,22 @@ export class LiveScreen {
     this.#tell(
       `${count} ${count === 1 ? "certificate" : "certificates"} verified under the group key`,
     );
+  }
+
+  #openPage(): void {
+    if (this.#groupKey === null) return this.#tell("There is no key yet to check leaders with");
+    const { config, cluster } = this.#options;
+    const address = pageAddress(config, { states: cluster().states, groupKey: this.#groupKey });
+    const program = Deno.build.os === "darwin" ? "open" : "xdg-open";
+    try {
+      const quiet = { stdin: "null", stdout: "null", stderr: "null" } as const;
+      new Deno.Command(program, { args: [address], ...quiet }).spawn().unref();
+      this.#tell("The page is opened in a browser");
+    } catch {
+      // The whole address, on lines of its own: with the key it is longer than most terminals are wide.
+      this.#tell(`${program} does not run here. The page is`);
+      for (const part of address.match(/.{1,60}/g) ?? []) this.#tell(part);
+    }
   }
 
   #elected(

@@ -152,7 +152,7 @@ function printOverview(overview: Overview, { stdout }: CommandContext): void {
     ["leader", `${leader.id}, term ${leader.term}`],
     ["certificate", `valid, ${leader.ms} ms after the start`],
     ["tolerates", describeMargins(quorumOf(config))],
-    ["page", pageAddress(overview)],
+    ["page", pageAddress(config, { states, groupKey: group.publicKey })],
     ["data, logs", `${folder}/<node>, ${folder}/<node>/${LOG_FILE}`],
   ]);
   stdout.write(`
@@ -171,10 +171,17 @@ Stop with Ctrl-C.
 }
 
 /** The first running node's page. The key is behind the #, which browsers send to nobody. */
-function pageAddress({ config, group, states }: Overview): string {
-  const running = config.peers.find(({ id }) => states().get(id) !== "down") ?? config.peers[0];
+export function pageAddress(
+  { peers }: Pick<ClusterConfig, "peers">,
+  { states, groupKey }: {
+    readonly states: ReadonlyMap<NodeId, NodeState>;
+    /** In hex. */
+    readonly groupKey: string;
+  },
+): string {
+  const running = peers.find(({ id }) => states.get(id) !== "down") ?? peers[0];
   const api = running === undefined ? "" : formatAddress(running.api);
-  return `http://${api}/ui/#key=${group.publicKey}`;
+  return `http://${api}/ui/#key=${groupKey}`;
 }
 
 function describeGenesis({ genesis }: Of<"group">, { peers }: ClusterConfig): string {

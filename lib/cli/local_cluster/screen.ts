@@ -88,6 +88,7 @@ const KEYS: readonly (readonly [key: string, does: string])[] = [
   ["h", "heal: everything runs again"],
   ["w", "write to the cluster, or stop writing"],
   ["v", "verify every certificate again, under the group key"],
+  ["o", "open the page of a running node, with the key, in a browser"],
   ["?", "this help"],
   ["q", "stop all nodes and quit; their data are kept"],
 ];
@@ -258,7 +259,7 @@ function helpLines(): readonly Line[] {
 }
 
 function footLine(columns: number): Line {
-  const text = " 1-9 kill/start  l leader  p pause  h heal  w write  v verify  ? help  q quit";
+  const text = " 1-9 kill  l leader  p pause  h heal  w write  v verify  o page  ? help  q quit";
   return [span(text.padEnd(columns), "inverse")];
 }
 
