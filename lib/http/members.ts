@@ -52,7 +52,7 @@ export function addMemberRoutes(
     context: RequestContext,
   ) => throughGate(gate, MEMBERS_BODY_BYTES_MAX, () => answer(context));
   addRoute(router, "/v1/members", {
-    GET: needs("read", (context) => {
+    GET: needs("status", (context) => {
       readQuery(context.req.url, []);
       return jsonResponse(membersBody(node));
     }),

@@ -1,5 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
+/** @import { MembersBody } from "../http/wire.ts" */
 /** @import { NodeView } from "../node_view.ts" */
 /** @import { Certified } from "./elections.js" */
 /** @import { PublicKey } from "./note.js" */
@@ -17,17 +18,21 @@
 import { events, get, Refusal } from "./api.js";
 import { CertificateSheet, judge } from "./certificate.js";
 import { Chart } from "./charts.js";
+import { showDetail, showLegend } from "./details.js";
 import { askForToken, bindDialogs, showKeyDialog } from "./dialogs.js";
-import { find, make, setFields, setText } from "./dom.js";
+import { find, setFields, setText } from "./dom.js";
 import { Elections } from "./elections.js";
 import { Keys } from "./keys.js";
 import { showLanes } from "./lanes.js";
+import { showMembers } from "./members.js";
 import { readKey, toHex } from "./note.js";
-import { Ring, ROLES } from "./ring.js";
+import { Ring } from "./ring.js";
 import { judgeCluster, PROOFS, ringProof, statementOf, toProof } from "./verdicts.js";
 
 /** After how long a lost stream is opened again. */
 const RETRY_MS = 1_000;
+/** How often the members are asked for. */
+const MEMBERS_INTERVAL_MS = 2_000;
 /** How many elections are asked for. */
 const ELECTIONS_ASKED = 12;
 /** In the order in which views count them. */
@@ -41,16 +46,6 @@ const KINDS = [
   "forward",
   "members",
 ];
-const KIND_NAMES = {
-  vote: "vote requests",
-  roundOne: "FROST round one",
-  roundTwo: "FROST round two",
-  heartbeat: "heartbeats",
-  append: "entries",
-  snapshot: "snapshots",
-  forward: "clients' requests",
-  members: "member changes",
-};
 /** Most dots of one kind on one line in one interval. */
 const DOTS_PER_LINE = 2;
 
@@ -70,6 +65,9 @@ class Page {
   #chosen = "";
   #asked = "";
   #running = new AbortController();
+  /** @type {MembersBody | null} */
+  #members = null;
+  #membersAskedMs = 0;
   #ring = new Ring(find("ring"), (id) => {
     this.#chosen = id;
     this.#show();
@@ -167,7 +165,36 @@ class Page {
       void this.#askWhoLeads();
     }
     this.#keys.show(own?.revision ?? 0);
+    void this.#askForMembers();
     this.#show();
+  }
+
+  async #askForMembers() {
+    const nowMs = performance.now();
+    if (nowMs - this.#membersAskedMs < MEMBERS_INTERVAL_MS || document.hidden) return;
+    this.#membersAskedMs = nowMs;
+    try {
+      this.#members = await get("/v1/members");
+      find("members").hidden = false;
+      if (this.#members !== null) showMembers(this.#members);
+    } catch {
+      // The stream notices as well, and says so.
+    }
+  }
+
+  /** Who votes, and all that belong to the cluster: as founded, until the node tells the members. */
+  #roster() {
+    const founders = this.#group?.voters.map(({ id }) => id) ?? [];
+    if (this.#members === null) return { voters: founders, all: founders };
+    const { members } = this.#members;
+    return {
+      voters: members.filter(({ role }) => role === "voter").map(({ id }) => id),
+      all: members.filter(({ role }) => role !== "removed").map(({ id }) => id),
+    };
+  }
+
+  get #threshold() {
+    return this.#members?.threshold ?? this.#group?.threshold ?? 0;
   }
 
   async #askWhoLeads() {
@@ -210,13 +237,19 @@ class Page {
   }
 
   #show() {
-    const voters = this.#group?.voters.map(({ id }) => id) ?? [];
+    const { voters, all } = this.#roster();
     const leader = this.#leader?.leader ?? null;
-    const chosen = this.#views.has(this.#chosen) || voters.includes(this.#chosen)
+    const chosen = this.#views.has(this.#chosen) || all.includes(this.#chosen)
       ? this.#chosen
       : leader ?? this.#self;
-    this.#ring.show({ voters, views: this.#views, leader, proof: ringProof(this.#proof), chosen });
-    showLanes(find("lanes"), { voters, views: this.#views });
+    this.#ring.show({
+      voters: all,
+      views: this.#views,
+      leader,
+      proof: ringProof(this.#proof),
+      chosen,
+    });
+    showLanes(find("lanes"), { voters: all, views: this.#views });
     this.#elections.show(voters);
     this.#showLeader(voters);
     showDetail(chosen, this.#views.get(chosen));
@@ -230,8 +263,8 @@ class Page {
     const { leader, term } = this.#leader ?? { leader: null, term: 0 };
     const verdict = judgeCluster({
       voters: voters.length,
-      threshold: this.#group?.threshold ?? 0,
-      heard: this.#views.size,
+      threshold: this.#threshold,
+      heard: voters.filter((id) => this.#views.has(id)).length,
       leader,
     });
     const section = find("leader");
@@ -260,7 +293,7 @@ class Page {
     const key = this.#key === null ? "none pinned" : short(toHex(this.#key.bytes));
     return [
       ["Heard", `${this.#views.size} of ${voters.length}`],
-      ["Must sign", `${this.#group?.threshold ?? 0} of ${voters.length}`],
+      ["Must sign", `${this.#threshold} of ${voters.length}`],
       ["Committed", `${own?.commitIndex ?? 0}`],
       ["Key", key],
     ];
@@ -305,53 +338,6 @@ class Page {
 }
 
 /**
- * @param {string} id
- * @param {NodeView | undefined} view
- */
-function showDetail(id, view) {
-  if (view === undefined) {
-    return setFields(find("node-detail"), [["Node", id === "" ? "none" : `${id}, not heard`]]);
-  }
-  const connected = view.peers.filter((peer) => peer.connected).length;
-  const timer = view.role === "leader"
-    ? "leads"
-    : `${view.timer.elapsedMs} of ${view.timer.timeoutMs} ms`;
-  setFields(find("node-detail"), [
-    ["Node", id],
-    ["Role", `${ROLES[view.role]}, term ${view.term}`],
-    ["Voted for", view.votedFor ?? "nobody"],
-    ["Election timer", timer],
-    ["Signer", view.canSign ? "holds its share" : "has no share"],
-    ["Connected", `${connected} of ${view.peers.length}`],
-    ["Up", upTime(view.uptimeMs)],
-    ...view.trouble === null ? [] : [/** @type {const} */ (["Trouble", view.trouble])],
-  ]);
-}
-
-/** @param {ReadonlyMap<string, number>} rates */
-function showLegend(rates) {
-  const list = find("legend");
-  if (list.childElementCount === 0) {
-    list.append(
-      ...Object.entries(KIND_NAMES).map(([kind, name]) =>
-        make(
-          "li",
-          { "data-kind": kind },
-          make("i", { "aria-hidden": "true" }),
-          make("span", {}, name),
-          make("b", {}, "0"),
-        )
-      ),
-    );
-  }
-  for (const item of list.querySelectorAll("li")) {
-    const rate = rates.get(item.dataset["kind"] ?? "") ?? 0;
-    const value = item.querySelector("b");
-    if (value !== null) setText(value, String(Math.round(rate)));
-  }
-}
-
-/**
  * @param {"live" | "lost"} state
  * @param {string} words
  */
@@ -369,14 +355,6 @@ function announce(words) {
 /** @param {string} hex */
 function short(hex) {
   return `${hex.slice(0, 8)}…${hex.slice(-4)}`;
-}
-
-/** @param {number} ms */
-function upTime(ms) {
-  const seconds = Math.floor(ms / 1_000);
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 await new Page().run();

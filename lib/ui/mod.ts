@@ -4,8 +4,8 @@
  * loads when somebody first asks for them.
  *
  * **Where to begin.** `index.html` is the whole frame: every part of the page stands there, empty. `main.js` opens
- * one stream of events (`api.js`) and hands what comes to the parts: `ring.js` (nodes and their messages),
- * `lanes.js` (logs), `elections.js`, `charts.js`, `keys.js` (keys, leases, locks, and a watch for who asks for it).
+ * one stream of events (`api.js`) and hands what comes to the parts: `ring.js` and `details.js` (nodes and their messages),
+ * `lanes.js` (logs), `elections.js`, `charts.js`, `members.js`, `keys.js` (keys, leases, locks, and a watch for who asks for it).
  * `verdicts.js` has the words for how things stand, `dialogs.js` asks for key and token.
  * `dom.js` makes elements of values; no text ever becomes markup. `terms.js` has the colours of terms.
  *
@@ -22,6 +22,7 @@
 import api from "./api.js" with { type: "text" };
 import certificate from "./certificate.js" with { type: "text" };
 import charts from "./charts.js" with { type: "text" };
+import details from "./details.js" with { type: "text" };
 import dialogs from "./dialogs.js" with { type: "text" };
 import dialogsStyle from "./dialogs.css" with { type: "text" };
 import dom from "./dom.js" with { type: "text" };
@@ -32,6 +33,7 @@ import index from "./index.html" with { type: "text" };
 import keys from "./keys.js" with { type: "text" };
 import lanes from "./lanes.js" with { type: "text" };
 import main from "./main.js" with { type: "text" };
+import members from "./members.js" with { type: "text" };
 import note from "./note.js" with { type: "text" };
 import partsStyle from "./parts.css" with { type: "text" };
 import ring from "./ring.js" with { type: "text" };
@@ -52,12 +54,14 @@ export const PAGE_FILES: ReadonlyMap<string, string> = new Map([
   ["api.js", api],
   ["certificate.js", certificate],
   ["charts.js", charts],
+  ["details.js", details],
   ["dialogs.js", dialogs],
   ["dom.js", dom],
   ["elections.js", elections],
   ["keys.js", keys],
   ["lanes.js", lanes],
   ["main.js", main],
+  ["members.js", members],
   ["note.js", note],
   ["ring.js", ring],
   ["terms.js", terms],

@@ -99,6 +99,14 @@ Deno.test({
         },
       );
 
+      await t.step("the members, each with the way to its own page", async () => {
+        const rows = page.locator("#member-list tbody tr");
+        await rows.first().waitFor();
+        equal(await rows.count(), 3);
+        const link = rows.filter({ hasText: leader.id }).getByRole("link");
+        equal(await link.getAttribute("href"), pageOf(cluster, leader.id, key));
+      });
+
       await t.step("the keyboard opens and closes a certificate", async () => {
         await page.locator("#open-certificate").focus();
         await page.keyboard.press("Enter");
