@@ -1,6 +1,6 @@
 /**
- * An HTTP client for a cluster: it asks one node after the other until one answers or the time is
- * up. A write that may already have taken effect it sends again only under an idempotency key.
+ * An HTTP client for a cluster. It asks one node after the other, until one answers or the time is up. If a
+ * write may have taken effect, the client sends it again only with an idempotency key.
  *
  * @module
  */
@@ -28,11 +28,11 @@ import {
   urlOf,
 } from "./request.ts";
 
-/** A clock to wait by. */
+/** A clock, which the client reads and waits by. */
 export interface Clock {
-  /** Milliseconds since some moment; never runs backward. */
+  /** Milliseconds since a fixed moment. It never runs backward. */
   now(): number;
-  /** Settles after so many milliseconds. */
+  /** Resolves after this many milliseconds. */
   delay(milliseconds: number): Promise<void>;
 }
 
@@ -43,9 +43,9 @@ export const systemClock: Clock = {
 };
 
 /**
- * The body of an answer. An endpoint may be anything, so each answer is checked before it is used.
+ * The body of an answer. The endpoint may be any server, so each answer is checked before it is used.
  *
- * @throws {ClientError} when it is not what Floe's API answers.
+ * @throws {ClientError} when the body is not one of Floe's API.
  */
 export function bodyOf<Body>(answer: ClientAnswer, schema: Schema<Body>): Body {
   try {
@@ -57,58 +57,58 @@ export function bodyOf<Body>(answer: ClientAnswer, schema: Schema<Body>): Body {
   }
 }
 
-/** One node that was asked and did not do it. */
+/** The failure of a request at one node. */
 export interface EndpointFailure {
   /** Marks it in an {@linkcode EndpointResult}. */
   readonly kind: "failure";
-  /** Who was asked. */
+  /** The node. */
   readonly endpoint: Endpoint;
-  /** Why it did not. */
+  /** The reason. */
   readonly failure: Failure;
 }
 
-/** What came of asking one node once. */
+/** The result of asking one node once. */
 export type EndpointResult<Answer = ClientAnswer> =
   | { readonly kind: "answer"; readonly answer: Answer }
   | EndpointFailure;
 
-/** What came of asking every node in turn: an answer, or a failure of each that was asked. */
+/** The result of asking the nodes in turn: an answer, or the failures of all nodes that were asked. */
 type Round<Answer> =
   | { readonly kind: "answer"; readonly answer: Answer }
   | {
     readonly kind: "failures";
     readonly failed: readonly EndpointFailure[];
-    /** The failure after which another attempt would do harm, or no good; null if there is none. */
+    /** The failure after which another attempt would be harmful or useless; null if there is none. */
     readonly last: EndpointFailure | null;
   };
 
-/** What a client works with. */
+/** The settings of a client. */
 export interface ClientOptions {
-  /** The nodes, in the order in which they are asked, with those first that get a token; at least one. */
+  /** The nodes, at least one, in the order to ask them. Nodes that get a token are asked first. */
   readonly endpoints: readonly Endpoint[];
-  /** Which token to send to which of them; none by default. */
+  /** The token for each node; none by default. */
   readonly tokenFor?: TokenFor;
-  /** How long to try in all. */
+  /** How long to try in total. */
   readonly timeoutMs: number;
-  /** How requests are made. */
+  /** The function that makes requests. */
   readonly fetch: typeof fetch;
-  /** What time it is. */
+  /** The clock for timeouts and pauses. */
   readonly clock: Clock;
-  /** What a person is told to do; by default in words that fit any program. */
+  /** The advice in error messages; the default fits any program. */
   readonly advice?: Advice;
 }
 
 /**
- * Most bytes in an answer. The largest is a value as JSON, in which a byte takes six at the most; an
- * endpoint may be anything, and must not fill the client's memory.
+ * Most bytes in an answer. The largest answer is a value as JSON, where a byte takes at most six. The
+ * endpoint may be any server, and must not fill the client's memory.
  */
 export const ANSWER_BYTES_MAX = 8 * VALUE_BYTES_MAX;
-/** How long one node may take to answer while others could be asked the same. */
+/** How long one node may take to answer, when the client can ask other nodes instead. */
 const ATTEMPT_TIMEOUT_MS = 2_000;
-/** The pause after all nodes were asked in vain, unless they name a longer one. */
+/** The pause after all nodes were asked without success, unless a node asks for a longer one. */
 const ROUND_PAUSE_MS = 100;
 
-/** What a person is told to do, in the words of the program that asks. */
+/** The advice in error messages, in the words of the program. */
 export interface Advice {
   /** No node could do it in time. */
   readonly givenUp: string;
@@ -116,7 +116,7 @@ export interface Advice {
   readonly unreachable: string;
   /** A node wants a token. */
   readonly unauthorized: string;
-  /** A write may have been applied; its idempotency key tells. */
+  /** A write may have been applied. The write with the same idempotency key shows whether it was. */
   readonly uncertain: (idempotencyKey: string) => string;
 }
 
@@ -127,7 +127,7 @@ const ADVICE: Advice = {
   uncertain: (key) => `The same write with idempotency key ${key} tells, and is done once.`,
 };
 
-/** Asks one node once, for so many milliseconds. */
+/** Asks one node once, with a timeout. */
 type AskOne<Answer> = (endpoint: Endpoint, timeoutMs: number) => Promise<EndpointResult<Answer>>;
 
 /** Asks a cluster. */
@@ -143,12 +143,12 @@ export class ApiClient {
     this.#tokenFor = options.tokenFor ?? (() => null);
   }
 
-  /** Who can be asked. */
+  /** The nodes that can be asked. */
   get endpoints(): readonly Endpoint[] {
     return this.#options.endpoints;
   }
 
-  /** What time it is. */
+  /** The clock for timeouts and pauses. */
   get clock(): Clock {
     return this.#options.clock;
   }
@@ -156,15 +156,15 @@ export class ApiClient {
   /**
    * Sends a request until a node answers it.
    *
-   * @throws {ClientError} saying what every node that was asked answered.
+   * @throws {ClientError} with the failure of every node that was asked.
    */
   send(request: ClientRequest): Promise<ClientAnswer> {
     return this.#until(request, (endpoint, timeoutMs) => this.#ask(endpoint, request, timeoutMs));
   }
 
   /**
-   * Sends a request until a node begins to answer it. The answer may go on for as long as `signal` is not
-   * aborted: the client's time is for its beginning.
+   * Sends a request until a node begins to answer it. The client's timeout is only for the beginning of the
+   * answer. The answer may continue until `signal` is aborted.
    *
    * @throws {ClientError} as {@linkcode ApiClient.send}.
    */
@@ -189,7 +189,7 @@ export class ApiClient {
         ROUND_PAUSE_MS,
         ...failed.map(({ failure }) => failure.retryAfterMs),
       );
-      // Where an attempt may have had an effect, a node that is gone is waited for: it knows.
+      // If an attempt may have had an effect, wait also for a node that is down: it knows the outcome.
       const isOver = !maybeApplied && isHopeless(failed);
       if (isOver || clock.now() + pauseMs >= deadline) {
         throw this.#givenUp(failed, this.#outcomeOf(request, { maybeApplied }));
@@ -198,7 +198,7 @@ export class ApiClient {
     }
   }
 
-  /** Asks every node at the same time, each once. Never throws for what a node does. */
+  /** Asks every node once, all at the same time. It does not throw when nodes fail. */
   async askAll(request: ClientRequest): Promise<readonly EndpointResult[]> {
     const { endpoints, timeoutMs } = this.#options;
     return await Promise.all(endpoints.map((endpoint) => this.#ask(endpoint, request, timeoutMs)));
@@ -221,14 +221,14 @@ export class ApiClient {
     return { kind: "failures", failed, last: null };
   }
 
-  /** Those first that are sent a token: a node that demands one would have the last word without it. */
+  /** Nodes with a token come first: a node that demands a token and gets none would end the request. */
   #inTurn(): readonly Endpoint[] {
     const hasToken = (endpoint: Endpoint) => Number(this.#tokenFor(endpoint) !== null);
     return this.endpoints.toSorted((left, right) => hasToken(right) - hasToken(left));
   }
 
   #attemptTimeoutMs(request: ClientRequest, leftMs: number): number {
-    // What may be asked of someone else need not wait for a node that is silent.
+    // If another node can be asked the same, do not wait for a silent node.
     const isAlone = this.endpoints.length === 1 || !isRepeatable(request);
     return Math.max(1, isAlone ? leftMs : Math.min(leftMs, ATTEMPT_TIMEOUT_MS));
   }
@@ -295,7 +295,7 @@ export class ApiClient {
     return { kind: "failure", endpoint, failure: this.#advised(failure) };
   }
 
-  /** The error for a request that not one of the nodes that were asked answered. */
+  /** The error for a request that no node answered. */
   unreachable(attempts: readonly EndpointResult[]): ClientError {
     const failed = attempts.filter((attempt) => attempt.kind === "failure");
     const isShut = failed.every(({ failure }) => failure.kind === "notAllowed");
@@ -322,7 +322,7 @@ export class ApiClient {
     return { ...failure, reason: `${failure.reason}. ${this.#advice.unauthorized}` };
   }
 
-  /** Null for a read, which changes nothing. */
+  /** Null for a read, because it changes nothing. */
   #outcomeOf(
     request: ClientRequest,
     { maybeApplied }: { readonly maybeApplied: boolean },
@@ -343,7 +343,7 @@ export class ApiClient {
     return ["No node is reachable:", ...reasons, this.#advice.unreachable];
   }
 
-  /** The error for a failure that was the last word. */
+  /** The error for a failure that ends the request. */
   #endedBy(
     request: ClientRequest,
     { endpoint, failure }: EndpointFailure,
@@ -364,13 +364,13 @@ export class ApiClient {
   }
 }
 
-/** What became of a write that no node answered. */
+/** What is known about a write that no node answered. */
 interface WriteOutcome {
   readonly maybeApplied: boolean;
   readonly message: string;
 }
 
-/** The whole body, or null where there is more of it than a node ever says. */
+/** The whole body; null when it is longer than any answer of a node. */
 async function readAnswer(
   response: Response,
   bytesMax = ANSWER_BYTES_MAX,
@@ -383,7 +383,7 @@ function reasonOf({ endpoint, failure }: EndpointFailure): string {
   return `  ${endpoint.label}: ${failure.reason}`;
 }
 
-/** Whether another attempt may do better, and can do no harm. */
+/** Whether another attempt can succeed, and is harmless. */
 function isPassing(request: ClientRequest, { failure }: EndpointFailure): boolean {
   return failure.passing && (isRepeatable(request) || !failure.maybeApplied);
 }

@@ -1,5 +1,5 @@
 /**
- * A client of addresses.
+ * Makes a client from addresses.
  *
  * @module
  */
@@ -8,23 +8,23 @@ import { formatAddress, parseAddress } from "../address.ts";
 import { ApiClient, systemClock } from "./client.ts";
 import { StoreClient } from "./store.ts";
 
-/** How a cluster is reached. */
+/** The settings of {@linkcode connect}. */
 export interface ConnectOptions {
   /** The token to send to every node. */
   readonly token?: string;
   /** How long to try each request; 5,000 ms by default. */
   readonly timeoutMs?: number;
-  /** How requests are made; the runtime's own by default. */
+  /** The function that makes requests; the runtime's own by default. */
   readonly fetch?: typeof fetch;
 }
 
 const TIMEOUT_MS_DEFAULT = 5_000;
 
 /**
- * The store of the cluster whose nodes have their API at these addresses: `host:port`, which may have
- * `https://` before it. It asks nothing yet.
+ * The store of a cluster, from the API addresses of its nodes. An address is `host:port`, optionally with
+ * `https://` before it. No request is sent yet.
  *
- * @throws {InputError} when one of them is no address.
+ * @throws {InputError} when an address is invalid.
  */
 export function connect(
   addresses: readonly string[],

@@ -1,32 +1,32 @@
 /**
- * Reads lines and Server-Sent Events from an answer that may go on for ever.
+ * Reads lines and Server-Sent Events from an answer that may never end.
  *
  * @module
  */
 
 import { ClientError } from "./failure.ts";
 
-/** What stands between two empty lines. */
+/** One event: the lines between two empty lines. */
 export interface ServerEvent {
-  /** Its name; `message` where it has none. */
+  /** Its name; `message` when it has none. */
   readonly name: string;
-  /** Its data, as they came. */
+  /** Its data, unchanged. */
   readonly data: string;
 }
 
-/** Most characters of one line: a change with two values, each character of which takes six. */
+/** Most characters in one line: the longest is a change with two values, where a byte takes up to six. */
 const LINE_LENGTH_MAX = 64 * 1024 * 1024;
 
-/** How long a stream is read. */
+/** When the reading of a stream ends. */
 interface ReadOptions {
-  /** It fails when nothing comes for so long. */
+  /** The stream fails when nothing arrives for this long. */
   readonly silenceMs: number;
-  /** Ends it in order. */
+  /** Ends the reading without an error. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * The lines of a stream. Leaving the loop cancels the stream.
+ * The lines of a stream. To leave the loop cancels the stream.
  *
  * @throws {ClientError} `unavailable`.
  */
@@ -35,7 +35,7 @@ export async function* readLines(
   { silenceMs, signal }: ReadOptions,
 ): AsyncGenerator<string, void> {
   const reader = body.getReader();
-  // The other end may be gone already.
+  // The cancelling can fail when the other end has already closed the stream.
   const cancel = () => void reader.cancel().catch(() => {});
   signal?.addEventListener("abort", cancel, { once: true });
   if (signal?.aborted === true) cancel();
@@ -48,7 +48,9 @@ export async function* readLines(
       rest += decoder.decode(value, { stream: true });
       const lines = rest.split("\n");
       rest = lines.pop() ?? "";
-      if (rest.length > LINE_LENGTH_MAX) throw new ClientError("failure", "A line has no end");
+      if (rest.length > LINE_LENGTH_MAX) {
+        throw new ClientError("failure", "A line of the answer is too long");
+      }
       yield* lines;
     }
   } finally {
@@ -57,7 +59,7 @@ export async function* readLines(
   }
 }
 
-/** The events of a stream, as {@linkcode readLines}. Of those that break off nothing comes. */
+/** The events of a stream, like {@linkcode readLines}. An event that is cut off is not returned. */
 export async function* readEvents(
   body: ReadableStream<Uint8Array>,
   options: ReadOptions,
@@ -77,7 +79,7 @@ export async function* readEvents(
   }
 }
 
-/** Waits for something that is watched even if the wait is over. */
+/** Waits with a timeout. A later failure of the promise is still handled. */
 async function within<Result>(waiting: Promise<Result>, timeoutMs: number): Promise<Result> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_resolve, reject) => {

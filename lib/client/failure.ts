@@ -1,37 +1,37 @@
 /**
- * What can go wrong between a client and one node, and what a client may do about it.
+ * The failures between a client and one node, and what the client can do about them.
  *
  * @module
  */
 
 import { PROBLEM_MEDIA_TYPE, type ProblemBody, problemSchema } from "../http/wire.ts";
 
-/** Why a request failed, as far as its sender can do something about it. */
+/** Why a request failed, by what the sender can do about it. */
 export type FailureKind =
   /** The request itself is wrong. */
   | "usage"
-  /** What was asked for is not there. */
+  /** The key, lease or token does not exist. */
   | "notFound"
-  /** A condition that the request named does not hold. */
+  /** A condition of the request is false. */
   | "conditionFailed"
-  /** The history that was asked for is forgotten. */
+  /** The requested history is forgotten. */
   | "compacted"
   /** No node could answer in time. */
   | "unavailable"
-  /** The sender may not do this. */
+  /** The sender does not have the rights. */
   | "notAllowed"
-  /** For another reason, such as a bug. */
+  /** Another reason, such as a bug. */
   | "failure";
 
-/** Ends a request that did not succeed. The message says what failed, where, and what to do. */
+/** The error of a failed request. The message says what failed, where, and what to do. */
 export class ClientError extends Error {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "ClientError";
-  /** What its sender can do about it. */
+  /** Why it failed, by what the sender can do about it. */
   readonly kind: FailureKind;
-  /** The API's own stable code for it, where a node answered with one. */
+  /** The API's stable error code; null when no node answered with one. */
   readonly code: string | null;
-  /** Where history begins, if it was asked for what is forgotten. */
+  /** The oldest revision that can be read, if the request asked for an older one. */
   readonly oldestRevision: number | null;
   /** For a write: whether it may have taken effect. */
   readonly maybeApplied: boolean;
@@ -55,32 +55,32 @@ export class ClientError extends Error {
   }
 }
 
-/** Why one node did not do what it was asked. */
+/** Why a request failed at one node. */
 export interface Failure {
   /** What happened, for people. */
   readonly reason: string;
-  /** The API's stable code, where a node answered with one. */
+  /** The API's stable error code; null when the node did not answer with one. */
   readonly code: string | null;
-  /** Whether another attempt, at this node or another, may do better. */
+  /** Whether another attempt, at this or another node, can succeed. */
   readonly passing: boolean;
-  /** For a write: whether it may have taken effect. Assumed wherever it is not known. */
+  /** For a write: whether it may have taken effect. True when that is not known. */
   readonly maybeApplied: boolean;
-  /** For a write: whether this is the cluster's decision on it, and so on every attempt at it. */
+  /** For a write: whether this is the cluster's decision about it, which is the same for every attempt. */
   readonly settlesWrite: boolean;
-  /** How long the node asks to be left alone; 0 when it does not say. */
+  /** How long the node asks the client to wait; 0 when it does not say. */
   readonly retryAfterMs: number;
   /**
-   * Why no request reached the node, where waiting is of no use: nothing listens there, or the TLS
-   * handshake failed for a reason that does not pass. Null where a request may have reached it.
+   * Why no request reached the node, when waiting is useless: nothing listens there, or the TLS handshake
+   * failed for a permanent reason. Null when a request may have reached the node.
    */
   readonly notReached: "nothing there" | "no TLS" | null;
-  /** What kind of failure it is if it is the last word. */
+  /** The kind of the error if this failure ends the request. */
   readonly kind: FailureKind;
-  /** Where history begins, if it was asked for what is forgotten; null where that is not the reason. */
+  /** The oldest revision that can be read, if the request asked for an older one; otherwise null. */
   readonly oldestRevision: number | null;
 }
 
-/** The codes that pass by themselves or do not hold at another node, such as the leader. */
+/** The error codes of failures that pass with time, or do not occur at another node such as the leader. */
 const PASSING_CODES: ReadonlySet<string> = new Set([
   "no_key",
   "no_leader",
@@ -98,8 +98,8 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The codes that the replicated state answers a write with, and the leader's own word on a hand-over:
- * what may yet become of that, it says itself.
+ * The error codes with which the replicated state answers a write, and with which the leader answers a
+ * transfer of leadership: its answer says itself what may still happen.
  */
 const SETTLING_CODES: ReadonlySet<string> = new Set([
   "precondition_failed",
@@ -110,7 +110,7 @@ const SETTLING_CODES: ReadonlySet<string> = new Set([
   "too_many_keys",
 ]);
 
-/** Reads a response that is no success. */
+/** Reads an error response. */
 export function failureOfResponse(response: Response, body: string): Failure {
   const problem = readProblem(response, body);
   if (problem === null) return notFloe(response);
@@ -128,12 +128,12 @@ export function failureOfResponse(response: Response, body: string): Failure {
   };
 }
 
-/** Reads what `fetch` threw. */
+/** Reads an error that `fetch` threw. */
 export function failureOfError(error: unknown): Failure {
   const message = innermostMessage(error);
-  // Deno tells in words only whether a request had begun to be sent. Where it is not certain that
-  // it had not, a write counts as perhaps applied. The words are about the only attempt there was, as
-  // no connection is used twice: see fresh_connections.ts.
+  // Only the text of Deno's error says whether the request was sent. Unless it certainly was not, a write
+  // counts as possibly applied. The text is about the only attempt, because no connection is used twice: see
+  // fresh_connections.ts.
   const notSent = message.includes("client error (Connect)") || message.endsWith("are blocked");
   const timedOut = error instanceof DOMException && error.name === "TimeoutError";
   return {
@@ -149,7 +149,7 @@ export function failureOfError(error: unknown): Failure {
   };
 }
 
-/** An answer that is well-formed HTTP, but not what Floe's API says. */
+/** An answer that is well-formed HTTP, but not one of Floe's API. */
 export function notFloe(response: Response): Failure {
   return {
     reason: `answered ${response.status} in a form that is not Floe's; is this a node's API?`,
@@ -169,7 +169,7 @@ function readProblem(response: Response, body: string): ProblemBody | null {
   try {
     return problemSchema.parse(JSON.parse(body));
   } catch {
-    // Whatever it is, it is not a problem document, and is reported as such.
+    // It is not a problem document, and is reported as that.
     return null;
   }
 }
@@ -199,12 +199,12 @@ function innermostMessage(error: unknown): string {
   return error.cause instanceof Error ? innermostMessage(error.cause) : error.message;
 }
 
-/** A handshake that fails with one node now fails with it later, too. */
+/** Whether a TLS handshake failed: it would fail again later. */
 function isTlsFault(message: string): boolean {
   return /invalid peer certificate|received corrupt message|received fatal alert/.test(message);
 }
 
-/** `client error (Connect): tcp connect error: Connection refused (os error 111)`, for people. */
+/** Shortens `client error (Connect): tcp connect error: Connection refused (os error 111)` for people. */
 function shortReason(message: string): string {
   const [, distrust] = /invalid peer certificate: (.*)$/.exec(message) ?? [];
   if (distrust !== undefined) return `its certificate is not trusted: ${adviceOn(distrust)}`;
@@ -219,7 +219,7 @@ function shortReason(message: string): string {
 }
 
 function adviceOn(distrust: string): string {
-  // What `openssl req -x509` makes unless it is told otherwise; no --ca-file helps.
+  // `openssl req -x509` makes such a certificate by default. A --ca-file does not help.
   if (distrust.includes("CaUsedAsEndEntity")) {
     return "it is a CA's, not a server's. Give the node one with basicConstraints CA:FALSE";
   }

@@ -1,6 +1,6 @@
 /**
- * Locks and elections for applications: the holder is whoever's claim came first. A claim is a key under
- * a lease, so it goes when its holder does not keep the lease alive any more.
+ * Locks and elections for applications. The oldest claim holds the lock. A claim is a key that is attached
+ * to a lease, so it is deleted when its client no longer keeps the lease alive.
  *
  * @module
  */
@@ -12,42 +12,42 @@ import { ClientError } from "./failure.ts";
 import type { StoreClient } from "./store.ts";
 import { type Bytes, type Row, toBytes, toRow } from "./values.ts";
 
-/** How a lock is wanted. */
+/** The settings of a lock. */
 export interface LockOptions {
-  /** How long the lock outlives its holder: whole seconds, 1 to 86,400. */
+  /** How long the lock is kept after its holder has died: whole seconds, 1 to 86,400. */
   readonly ttlSeconds: number;
-  /** What others see of the holder; empty by default. */
+  /** The value of the claim, which other clients can read; empty by default. */
   readonly value?: Bytes;
   /** Ends the wait for the lock. */
   readonly signal: AbortSignal;
-  /** What time it is. */
+  /** The clock for keepalives and pauses. */
   readonly clock: Clock;
 }
 
-/** A lock, from the moment at which it was won. */
+/** A lock that this process holds. */
 export interface HeldLock {
-  /** Its keys go with this lease. */
+  /** The lease of its key. */
   readonly lease: number;
-  /** The revision at which it was won: the condition `fence` of a transaction holds for it. */
+  /** The revision of its claim, for the condition `fence` of a transaction. */
   readonly fence: number;
-  /** Aborted once the lock may not be counted on any more. */
+  /** Aborted when the lock may be lost. */
   readonly lost: AbortSignal;
-  /** Gives the lock up. */
+  /** Releases the lock. */
   release(): Promise<void>;
 }
 
-/** How often a lease is kept alive, as a share of its time. */
+/** The interval of keepalives, as a share of the lease's time. */
 const KEEP_SHARE = 1 / 3;
 /**
- * A holder that has not heard for this share of its lease's time counts its lock as lost. The rest is for it
- * to stop what it does.
+ * If no keepalive succeeds for this share of the lease's time, the holder counts its lock as lost. In the
+ * rest of the time it can stop its work.
  */
 const LOST_SHARE = 2 / 3;
 
 /**
- * Waits until this process holds a lock. The wait is in order of arrival.
+ * Waits until this process holds a lock. Clients get the lock in the order of their claims.
  *
- * @throws {ClientError} when the cluster cannot be asked, or the lease is lost while it waits.
+ * @throws {ClientError} when the cluster does not answer, or the lease is lost during the wait.
  */
 export async function acquireLock(
   store: StoreClient,
@@ -82,7 +82,7 @@ async function waitForTurn(claim: Claim, { value = "", signal }: LockOptions): P
   while (true) {
     const { revision, own, before } = await askForTurn(claim, toBytes(value));
     if (before === null) return own;
-    // Whoever stands before is gone at the first deletion of its key.
+    // The claim before this one ends when its key is deleted.
     const watch = store.watch({ key: before.key }, {
       fromRevision: revision + 1,
       only: ["delete", "expire"],
@@ -94,7 +94,7 @@ async function waitForTurn(claim: Claim, { value = "", signal }: LockOptions): P
   }
 }
 
-/** Claims the lock, unless it is claimed already, and finds who stands before. */
+/** Makes the claim, unless it exists, and finds the claim before it. */
 async function askForTurn(
   { store, name, lease }: Claim,
   value: Uint8Array,
@@ -125,13 +125,13 @@ async function askForTurn(
   return { revision: Math.max(answer.revision, read.revision), own, before };
 }
 
-/** The claims to a lock that an answer has, first come first: locks of longer names have none to it. */
+/** The claims to a lock in an answer, the oldest first, without the claims to locks with longer names. */
 function claimsOf({ results }: TransactionAnswerBody, name: Uint8Array): readonly Row[] {
   return (results[0]?.range?.items ?? []).map(toRow)
     .filter(({ key, lease }) => isClaim({ name, key, lease }));
 }
 
-/** Who holds a lock now: whose claim came first, with what it shows of itself. */
+/** The present holder of a lock: the oldest claim, with its value. */
 export async function findHolder(store: StoreClient, name: Bytes): Promise<Row | null> {
   const lockName = toBytes(name);
   const range = { ...prefixFields(lockName), sortBy: "createRevision" } as const;
@@ -162,7 +162,7 @@ class LeaseKeeper {
   readonly #clock: Clock;
   readonly #lost = new AbortController();
   #isStopped = false;
-  /** When the last request was sent that was answered: the lease lives for its time from then on. */
+  /** When the last successful keepalive was sent. The lease lives for its time from then on. */
   #confirmedMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #alarm: ReturnType<typeof setTimeout> | undefined;
@@ -185,7 +185,7 @@ class LeaseKeeper {
     this.#schedule();
   }
 
-  /** Aborted once the lease may be gone, or soon is. */
+  /** Aborted when the lease may have ended, or may end soon. */
   get lost(): AbortSignal {
     return this.#lost.signal;
   }
@@ -196,7 +196,7 @@ class LeaseKeeper {
     clearTimeout(this.#alarm);
   }
 
-  /** Says that the lease is lost when its time is over, however long a keepalive takes. */
+  /** Counts the lease as lost when its time is over, even while a keepalive is running. */
   #watch(): void {
     const leftMs = this.#confirmedMs + this.#ttlMs * LOST_SHARE - this.#clock.now();
     if (leftMs <= 0) return this.#lose();
@@ -213,7 +213,7 @@ class LeaseKeeper {
       await this.#store.keepLease(this.#lease);
       this.#confirmedMs = sentMs;
     } catch (error) {
-      // What is unavailable now may be there again before the time is over.
+      // An unavailable cluster can be available again before the time is over.
       const isGone = !(error instanceof ClientError) || error.kind !== "unavailable";
       if (isGone) return this.#lose();
     }

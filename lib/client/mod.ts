@@ -1,19 +1,19 @@
 /**
- * A client of Floe: what the command line asks with, and what other programs import.
+ * A client of Floe, for the command line and for other programs.
  *
- * {@linkcode connect} makes a {@linkcode StoreClient}: keys, ranges, transactions, leases and watches, typed.
- * A write carries an idempotency key, so it takes effect once, however often it is sent, and every attempt
- * gets the same answer. A range is read at one revision, and a watch has every change once and in order,
- * even if the answer breaks off and another node goes on with it. {@linkcode acquireLock} holds a lock,
+ * {@linkcode connect} makes a {@linkcode StoreClient}: keys, ranges, transactions, leases and watches,
+ * typed. A write has an idempotency key, so it takes effect once, however often it is sent, and every
+ * attempt gets the same answer. A range is read at one revision. A watch returns every change once and in
+ * order, even if the answer breaks off and another node continues it. {@linkcode acquireLock} holds a lock,
  * {@linkcode MembersClient} reads and changes the members.
  *
- * {@linkcode ApiClient} is what is below: it sends one request to one node after the other, and asks the
- * next one after any trouble that passes, until the time is up. Every node answers every request and hands
- * writes to the leader, so a client needs no knowledge of who leads. Where nothing listens at any address,
- * it does not wait for the end of the time.
+ * Below it, {@linkcode ApiClient} sends a request to one node after the other, until one answers or the
+ * time is up. It asks the next node after every failure that can pass. Every node answers every request,
+ * and forwards writes to the leader, so a client need not know the leader. If nothing listens at any
+ * address, the client does not wait for the timeout.
  *
- * Whatever goes wrong is a {@linkcode ClientError} with a kind for programs and a message for people.
- * An endpoint may be anything: each answer is bounded, and read by the schemas of `lib/http/wire.ts`.
+ * Every failure is a {@linkcode ClientError}, with a kind for programs and a message for people. The
+ * endpoint may be any server, so each answer has a limit, and the schemas of `lib/http/wire.ts` check it.
  *
  * @example Write, read and watch
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * What a program asks of the store, as a request says it.
+ * Converts the options of the store to parts of a request.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { encodePercent, entityTag, type TransactionBody } from "../http/wire.ts"
 import { toLogIndex } from "../types.ts";
 import { type RangeOptions, toBytes, type WatchOptions } from "./values.ts";
 
-/** Where a range is gone on with. */
+/** The place where a range continues. */
 export interface RangePlace {
   readonly limit: number;
   readonly revision: number | undefined;
@@ -30,7 +30,7 @@ export function isReading({ then = [], else: other = [] }: TransactionBody): boo
   );
 }
 
-/** How a range is read, as parts of a query. */
+/** The options of a range, as parts of a query. */
 export function rangeQuery(
   { isDescending, keysOnly, delimiter, isStale }: RangeOptions,
   { limit, revision, after }: RangePlace,
@@ -46,7 +46,7 @@ export function rangeQuery(
   ];
 }
 
-/** How a watch is begun, as parts of a query. */
+/** The options of a watch, as parts of a query. */
 export function watchQuery({ fromRevision, previous, only }: WatchOptions): readonly string[] {
   return [
     ...(fromRevision === undefined ? [] : [`fromRevision=${fromRevision}`]),

@@ -6,38 +6,38 @@
 
 import { IDEMPOTENCY_KEY_HEADER, REQUEST_TIMEOUT_MS_MAX } from "../http/wire.ts";
 
-/** The API of one node, as a client reaches it. */
+/** The address of one node's API. */
 export interface Endpoint {
   /** `http://host:port` or `https://host:port`, without a slash at the end. */
   readonly url: string;
   /** `host:port`, for people. */
   readonly label: string;
-  /** The node there, where the configuration tells. */
+  /** The node at this address; null when the configuration does not say. */
   readonly id: string | null;
 }
 
-/** Which token to send to a node; null for none. */
+/** Returns the token for a node; null for none. */
 export type TokenFor = (endpoint: Endpoint) => string | null;
 
-/** One request, to whichever node. */
+/** One request, for any node. */
 export interface ClientRequest {
-  /** GET only reads; everything else may change something. */
+  /** GET only reads. The others may change something. */
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
   /** The path, percent-encoded, without a query. */
   readonly path: string;
   /** Query parameters. */
   readonly query?: Readonly<Record<string, string>>;
-  /** Further query parameters, percent-encoded: they may be any bytes. */
+  /** Further query parameters, already percent-encoded. They can contain any bytes. */
   readonly rawQuery?: readonly string[];
-  /** Whether the path knows `timeoutMs`, so that the node gives up before the client does. */
+  /** Whether the path takes `timeoutMs`, so that the node gives up before the client does. */
   readonly takesTimeout?: boolean;
   /** The media type to ask for. */
   readonly accept?: string;
   /** Further headers. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Names a write for all its attempts, so that it can be sent again whatever became of the last one. */
+  /** Names a write in all its attempts, so that it can be sent again whatever the last attempt did. */
   readonly idempotencyKey?: string;
-  /** Most bytes in its answer, where that may be more than the usual. */
+  /** Most bytes in its answer, if that may be more than the default. */
   readonly answerBytesMax?: number;
   /** The bytes to send. */
   readonly body?: Uint8Array<ArrayBuffer>;
@@ -45,24 +45,24 @@ export interface ClientRequest {
 
 /** A successful answer. */
 export interface ClientAnswer {
-  /** Who answered. */
+  /** The node that answered. */
   readonly endpoint: Endpoint;
   /** The whole body. */
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
-/** The share of an attempt's time that the node gets; the rest is for its answer to arrive. */
+/** The share of an attempt's time that the node gets. In the rest, its answer arrives. */
 const NODE_TIME_SHARE = 0.9;
 
-/** An answer that is read little by little. */
+/** An answer whose body is read in parts. */
 export interface OpenAnswer {
-  /** Who answers. */
+  /** The node that answers. */
   readonly endpoint: Endpoint;
-  /** What follows. Its reader ends it. */
+  /** The body. Its reader must cancel it or read it to the end. */
   readonly body: ReadableStream<Uint8Array>;
 }
 
-/** Where a node finds the request, and how long it may try. */
+/** The URL of a request, with the time that the node may take. */
 export function urlOf(endpoint: Endpoint, request: ClientRequest, timeoutMs: number): string {
   const query = new URLSearchParams(request.query);
   if (request.takesTimeout === true) {
@@ -73,7 +73,7 @@ export function urlOf(endpoint: Endpoint, request: ClientRequest, timeoutMs: num
   return `${endpoint.url}${request.path}${parts.length === 0 ? "" : `?${parts.join("&")}`}`;
 }
 
-/** The headers of a request, with a token or without. */
+/** The headers of a request, with or without a token. */
 export function headersOf(
   request: ClientRequest,
   token: string | null,
@@ -92,7 +92,7 @@ export function isWrite(request: ClientRequest): boolean {
   return request.method !== "GET";
 }
 
-/** Whether a request has one effect at most, however often it arrives. */
+/** Whether a request has at most one effect, however often it arrives. */
 export function isRepeatable(request: ClientRequest): boolean {
   return !isWrite(request) || request.idempotencyKey !== undefined;
 }

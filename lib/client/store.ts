@@ -1,5 +1,5 @@
 /**
- * The key-value store of a cluster, as a program uses it.
+ * The key-value store of a cluster, for programs.
  *
  * @module
  */
@@ -61,25 +61,25 @@ import {
   type WriteOptions,
 } from "./values.ts";
 
-/** A node says at least every 10 s how far a watch is. */
+/** A watch that is silent for this long has failed: a node sends its progress at least every 10 s. */
 const SILENCE_MS = 30_000;
-/** The pause before an answer that broke off is asked for again. */
+/** The pause before the client asks again for an answer that broke off. */
 const RESUME_PAUSE_MS = 250;
-/** How often an answer may break off before anything came. */
+/** How often an answer may break off before anything arrived. */
 const IN_VAIN_MAX = 10;
-/** A byte of an answer takes at most so many characters in JSON. */
+/** A byte of an answer takes at most this many characters in JSON. */
 const JSON_INFLATION = 8;
 
-/** The store. Every write is sent under an idempotency key, so it takes effect once. */
+/** The store. Every write is sent with an idempotency key, so it takes effect once. */
 export class StoreClient {
   readonly #client: ApiClient;
 
-  /** Asks through `client`. */
+  /** Sends requests through `client`. */
   constructor(client: ApiClient) {
     this.#client = client;
   }
 
-  /** A key, or null where there is none. */
+  /** A key; null when it does not exist. */
   async get(
     key: Bytes,
     { revision, isStale }: Pick<RangeOptions, "revision" | "isStale"> = {},
@@ -97,7 +97,7 @@ export class StoreClient {
     }
   }
 
-  /** Sets a key, perhaps under a lease. */
+  /** Sets a key, optionally with a lease. */
   put(
     key: Bytes,
     value: Bytes,
@@ -113,7 +113,7 @@ export class StoreClient {
     return this.#write({ method: "DELETE", path: keyPath(key) }, deleteSchema, options);
   }
 
-  /** Removes all keys of a range, at once or none. */
+  /** Removes all keys of a range at once, or none. */
   deleteRange(
     keys: Keys,
     options: Pick<WriteOptions, "idempotencyKey"> = {},
@@ -132,10 +132,10 @@ export class StoreClient {
   }
 
   /**
-   * The keys of a range, all at one revision. An answer that breaks off is gone on with, at another node
-   * perhaps.
+   * The keys of a range, all at one revision. If the answer breaks off, the client continues it, possibly at
+   * another node.
    *
-   * @throws {ClientError} `compacted` when that revision is forgotten meanwhile.
+   * @throws {ClientError} `compacted` when the revision is forgotten in the meantime.
    */
   async *range(keys: Keys, options: RangeOptions = {}): AsyncGenerator<Item, void> {
     let { limit = Infinity, revision } = options;
@@ -161,7 +161,7 @@ export class StoreClient {
     throw breaksOff();
   }
 
-  /** One answer, to its end or to where it breaks off. */
+  /** Reads one answer until its end, or until it breaks off. */
   async *#readRange(
     rawQuery: readonly string[],
   ): AsyncGenerator<RangePart, void> {
@@ -190,7 +190,7 @@ export class StoreClient {
     }
   }
 
-  /** Does a transaction: see `docs/api.md`. */
+  /** Runs a transaction: see `docs/api.md`. */
   transact(
     transaction: TransactionBody,
     options: Pick<WriteOptions, "idempotencyKey"> = {},
@@ -202,7 +202,7 @@ export class StoreClient {
       body,
       answerBytesMax: JSON_INFLATION * TRANSACTION_BYTES_MAX,
     } as const;
-    // One that only reads has no effect that a repetition could double.
+    // A transaction that only reads can be repeated without an idempotency key.
     return isReading(transaction)
       ? this.#ask(request, transactionAnswerSchema)
       : this.#write(request, transactionAnswerSchema, options);
@@ -224,9 +224,9 @@ export class StoreClient {
     return this.#write({ method: "POST", path: "/v1/leases", body }, leaseSchema, options);
   }
 
-  /** Gives a lease its full time again. */
+  /** Keeps a lease alive: gives it its full time again. */
   keepLease(id: number): Promise<LeaseBody> {
-    // It may be repeated as it is: it only ever gives more time.
+    // It can be repeated, because it only gives the lease more time.
     const idempotencyKey = crypto.randomUUID();
     return this.#write(
       { method: "POST", path: `/v1/leases/${id}/keepalive` },
@@ -260,16 +260,16 @@ export class StoreClient {
   }
 
   /**
-   * Changes, each once and in order. A watch that breaks off goes on behind the last revision that came
-   * whole, at whichever node answers.
+   * The changes of keys, each once and in order. A watch that breaks off continues after the last complete
+   * revision, at any node.
    *
-   * @throws {ClientError} `compacted` when history has forgotten what comes next.
+   * @throws {ClientError} `compacted` when history has forgotten the next change.
    */
   async *watch(keys: Keys, options: WatchOptions = {}): AsyncGenerator<Changes, void> {
     const { signal = new AbortController().signal } = options;
     const place: WatchPlace = { last: null, parts: [] };
     for (let inVain = 0; !signal.aborted; inVain++) {
-      // One that has begun is gone on with for as long as its signal says.
+      // A watch that has begun is continued until its signal is aborted.
       if (inVain >= IN_VAIN_MAX && place.last === null) throw breaksOff();
       try {
         for await (const event of this.#watchOnce(keys, options, { place, signal })) {
@@ -279,11 +279,11 @@ export class StoreClient {
         }
       } catch (error) {
         if (signal.aborted) return;
-        // One that could not begin has nothing to go on with.
+        // A watch that could not begin is not continued.
         const isRefused = error instanceof ClientError && place.last === null;
         if (isFinal(error) || isRefused) throw error;
       }
-      // Of a revision that broke off, all comes again.
+      // A revision that was cut off is sent again as a whole.
       place.parts.length = 0;
       await this.#client.clock.delay(RESUME_PAUSE_MS);
     }
@@ -332,15 +332,15 @@ type RangePart =
   | { readonly kind: "head"; readonly revision: number }
   | { readonly kind: "end" };
 
-/** How far a watch is. */
+/** How far a watch has come. */
 interface WatchPlace {
-  /** The last revision that came whole. */
+  /** The last revision that arrived completely. */
   last: number | null;
-  /** What came of the next one. */
+  /** The changes of the next revision that have arrived. */
   readonly parts: Change[];
 }
 
-/** What an event has for the watcher; null where it has nothing yet. */
+/** The changes that an event completes; null when it completes none. */
 function take({ name, data }: ServerEvent, place: WatchPlace): Changes | null {
   if (name === "problem") {
     const { code, detail, oldestRevision = null } = readAs(data, problemSchema);
@@ -360,7 +360,7 @@ function take({ name, data }: ServerEvent, place: WatchPlace): Changes | null {
   return { revision, events: place.parts.splice(0) };
 }
 
-/** What no other attempt mends. */
+/** Whether another attempt would fail in the same way. */
 function isFinal(error: unknown): boolean {
   return error instanceof ClientError && error.kind !== "unavailable";
 }
@@ -373,7 +373,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // It is as none that a schema knows.
+    // No schema accepts null.
     return null;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Keys, values and changes as a program has them: as bytes.
+ * Keys, values and changes in the form for programs: as bytes.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import {
 /** A key or a value: bytes, or text in UTF-8. */
 export type Bytes = Uint8Array | string;
 
-/** Which keys: one, those that begin with a prefix, or those from one on up to another. */
+/** A set of keys: one key, all keys with a prefix, or all keys from a start up to an end. */
 export type Keys =
   | { readonly key: Bytes }
   | { readonly prefix: Bytes }
@@ -26,96 +26,96 @@ export type Keys =
 export interface Row {
   /** 1 to 1,024 bytes. */
   readonly key: Uint8Array;
-  /** Its value; empty where only keys were asked for. */
+  /** Its value; empty when only keys were requested. */
   readonly value: Uint8Array;
-  /** The write that created the key. */
+  /** The revision of the write that created the key. */
   readonly createRevision: number;
-  /** The write that produced this value. */
+  /** The revision of the write that produced this value. */
   readonly modRevision: number;
-  /** How many writes the key has seen, from 1. */
+  /** The number of writes of the key since it was created, from 1. */
   readonly version: number;
-  /** The lease with which it goes, or 0. */
+  /** The lease that the key is attached to; 0 for none. */
   readonly lease: number;
 }
 
-/** What a range has: keys, and folders of keys where a delimiter was given. */
+/** An item of a range: a key, or, with a delimiter, a folder of keys. */
 export type Item =
   | { readonly kind: "row"; readonly row: Row }
   | { readonly kind: "folder"; readonly name: Uint8Array };
 
-/** How a range is read. */
+/** Which part of a range to read, and how. */
 export interface RangeOptions {
   /** Most items; all by default. */
   readonly limit?: number;
   /** Descending order. */
   readonly isDescending?: boolean;
-  /** Rows come without values. */
+  /** Returns rows without values. */
   readonly keysOnly?: boolean;
-  /** One level only. */
+  /** Groups keys into folders at this delimiter. */
   readonly delimiter?: Bytes;
-  /** As of this revision; now by default. */
+  /** The revision to read at; the present one by default. */
   readonly revision?: number;
-  /** What this node has, even if it is behind. */
+  /** Reads what the node has, even if it is behind. */
   readonly isStale?: boolean;
-  /** Told the revision that is read. */
+  /** Called with the revision that is read. */
   readonly onRevision?: (revision: number) => void;
 }
 
-/** When a write of one key takes effect. */
+/** The options of a write of one key. */
 export interface WriteOptions {
-  /** Only while the key has this modRevision; 0: while there is no such key. */
+  /** Write only if the key has this modRevision; 0 means only if the key does not exist. */
   readonly ifRevision?: number;
-  /** Names the write for all its attempts; drawn at random by default. */
+  /** Names the write in all its attempts; random by default. */
   readonly idempotencyKey?: string;
 }
 
-/** What one write did to one key. */
+/** The change of one key by one write. */
 export interface Change {
-  /** What was done: `expire` is the end of the key's lease. */
+  /** What was done; `expire` means that the key's lease expired. */
   readonly type: "put" | "delete" | "expire";
   /** 1 to 1,024 bytes. */
   readonly key: Uint8Array;
-  /** The key as it is after a put, else null. */
+  /** The key after a put; null for other types. */
   readonly row: Row | null;
-  /** The key before, if that was asked for: null where there was none. */
+  /** The key before the change, if requested; null when it did not exist. */
   readonly previous?: Row | null;
 }
 
-/** All changes of one revision, or how far the watch is: then there are none. */
+/** All changes of one revision, or, without changes, the progress of the watch. */
 export interface Changes {
-  /** Everything up to it has come. */
+  /** The watch has returned everything up to this revision. */
   readonly revision: number;
-  /** In order. */
+  /** The changes, in order. */
   readonly events: readonly Change[];
 }
 
-/** How a watch is begun. */
+/** Which changes to watch, and from where on. */
 export interface WatchOptions {
   /** The first revision; from now on by default. */
   readonly fromRevision?: number;
-  /** Whether changes have the value before. */
+  /** Whether changes contain the key before the change. */
   readonly previous?: boolean;
-  /** The kinds of changes that are wanted; all by default. */
+  /** The types of changes that are wanted; all by default. */
   readonly only?: readonly Change["type"][];
-  /** Whether to be told how far the watch is when nothing changes. */
+  /** Whether the watch returns its progress while nothing changes. */
   readonly isProgressWanted?: boolean;
   /** Ends the watch. */
   readonly signal?: AbortSignal;
 }
 
-/** Which keys, as parts of a query. */
+/** A set of keys, as parts of a query. */
 export function keysQuery(keys: Keys): readonly string[] {
   return Object.entries(keys).flatMap(([name, bytes]: [string, Bytes | undefined]) =>
     bytes === undefined ? [] : [`${name}=${encodePercent(toBytes(bytes))}`]
   );
 }
 
-/** Text in UTF-8, bytes as they are. */
+/** Encodes text in UTF-8, and copies bytes. */
 export function toBytes(bytes: Bytes): Uint8Array<ArrayBuffer> {
   return typeof bytes === "string" ? encodeUtf8(bytes) : concatBytes(bytes);
 }
 
-/** A row as the API shows it, as bytes. */
+/** Converts a row of the API. */
 export function toRow(body: KeyValueBody | RowBody): Row {
   const { createRevision, modRevision, version, lease } = body;
   return {
@@ -128,7 +128,7 @@ export function toRow(body: KeyValueBody | RowBody): Row {
   };
 }
 
-/** An item of a range as the API shows it, as bytes. */
+/** Converts an item of a range of the API. */
 export function toItem(
   body: RowBody | { readonly folder: string; readonly folderEncoding?: unknown },
 ): Item {
@@ -137,7 +137,7 @@ export function toItem(
   return { kind: "folder", name: fromJsonText(body.folder, encoding) };
 }
 
-/** A change as the API shows it, as bytes. */
+/** Converts a change of the API. */
 export function toChange(body: WatchEventBody, revision: number): Change {
   const { type, createRevision = 0, version = 0, lease = 0, previous } = body;
   const key = fromJsonText(body.key, body.keyEncoding);
