@@ -1,104 +1,13 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
-import { encodeUtf8 } from "../../lib/bytes.ts";
-import {
-  ApiCounters,
-  Connections,
-  HEADER_BYTES_MAX,
-  HEADERS_MAX,
-} from "../../lib/http/connections.ts";
-import {
-  type ApiServerOptions,
-  connectionsWithin,
-  findHttp,
-  startApiServer,
-} from "../../lib/http/server.ts";
+import { ApiCounters, Connections } from "../../lib/http/connections.ts";
+import { connectionsWithin, findHttp } from "../../lib/http/server.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { makeTlsKeys } from "../support/certificate.ts";
-import { FakeNode } from "./fake_node.ts";
+import { GET, RawClient, Served } from "./raw_client.ts";
 
 /** What the API's connections may do, over real sockets. */
 
-/** A server, or just its connections, with what a test needs to know of it. */
-class Served implements AsyncDisposable {
-  readonly node = new FakeNode();
-  readonly #stop = new AbortController();
-  readonly #server;
-
-  constructor(options: Partial<ApiServerOptions> = {}) {
-    const { node } = this;
-    const signal = this.#stop.signal;
-    this.#server = startApiServer({ node, hostname: "127.0.0.1", port: 0, signal, ...options });
-  }
-
-  get port(): number {
-    return this.#server.port;
-  }
-
-  async counters(): Promise<Record<string, number>> {
-    const response = await fetch(`http://127.0.0.1:${this.port}/v1/status`);
-    return (await response.json()).counters;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#server.finished;
-  }
-}
-
-/** A client that says what a test wants, byte for byte, and reads until the end. */
-class RawClient implements Disposable {
-  readonly #connection: Deno.Conn;
-
-  private constructor(connection: Deno.Conn) {
-    this.#connection = connection;
-  }
-
-  static async connect(port: number): Promise<RawClient> {
-    return new RawClient(await Deno.connect({ hostname: "127.0.0.1", port }));
-  }
-
-  /** Sends a text; a server that has hung up meanwhile does not matter. */
-  async send(text: string): Promise<void> {
-    const bytes = encodeUtf8(text);
-    try {
-      for (let sent = 0; sent < bytes.length;) {
-        sent += await this.#connection.write(bytes.subarray(sent));
-      }
-    } catch (error) {
-      if (!isHangUp(error)) throw error;
-    }
-  }
-
-  /** The next bytes as text, null at the end. */
-  async read(): Promise<string | null> {
-    const buffer = new Uint8Array(64 * 1024);
-    try {
-      const count = await this.#connection.read(buffer);
-      return count === null ? null : new TextDecoder().decode(buffer.subarray(0, count));
-    } catch (error) {
-      if (!isHangUp(error)) throw error;
-      return null;
-    }
-  }
-
-  /** Everything until the server ends the connection. */
-  async readAll(): Promise<string> {
-    let all = "";
-    for (let text = await this.read(); text !== null; text = await this.read()) all += text;
-    return all;
-  }
-
-  [Symbol.dispose](): void {
-    this.#connection.close();
-  }
-}
-
-function isHangUp(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;
-}
-
-const GET = "GET /livez HTTP/1.1\r\nhost: localhost\r\n";
 const soon = { expireIntervalMs: 1 };
 /** Longer than any test runs. */
 const IDLE_MS = 60_000;
@@ -198,18 +107,6 @@ Deno.test("while this process stands still, no connection is silent or idle", ()
   });
   ok(neededMs >= 8_000, `after ${neededMs} ms`);
   deepEqual(ended, ["cancel"]);
-});
-
-Deno.test("a body that does not arrive is given up, and a client is told", async () => {
-  await using api = new Served({ bodyTimeoutMs: 5 });
-  for (const framing of ["content-length: 100", "transfer-encoding: chunked"]) {
-    using client = await RawClient.connect(api.port);
-    const body = framing.startsWith("c") ? "abc" : "3\r\nabc\r\n";
-    await client.send(`PUT /v1/kv/a HTTP/1.1\r\nhost: localhost\r\n${framing}\r\n\r\n${body}`);
-    // To the end: nobody waits for the rest of the body behind the answer.
-    match(await client.readAll(), /^HTTP\/1.1 408 [^]*"code":"body_timeout"/);
-  }
-  equal(api.node.commands.length, 0);
 });
 
 Deno.test("an answer that is not taken in time is given up", async () => {
@@ -324,56 +221,6 @@ Deno.test("a crowd of silent connections keeps nobody out", async () => {
   }
 });
 
-Deno.test("the head of a request has limits in bytes and in fields", async () => {
-  await using api = new Served();
-  const head = async (fields: readonly string[], path = "/livez") => {
-    using client = await RawClient.connect(api.port);
-    const lines = ["host: localhost", "connection: close", ...fields].join("\r\n");
-    await client.send(`GET ${path} HTTP/1.1\r\n${lines}\r\n\r\n`);
-    return (await client.readAll()).slice(9, 12);
-  };
-  const fields = (count: number) => Array.from({ length: count }, (_, at) => `x${at}: 1`);
-  // The request line and two fields take less than 100 bytes.
-  equal(await head([`x: ${"a".repeat(HEADER_BYTES_MAX - 100)}`]), "200");
-  equal(await head([`x: ${"a".repeat(HEADER_BYTES_MAX)}`]), "400");
-  equal(await head([], `/${"a".repeat(HEADER_BYTES_MAX)}`), "400");
-  equal(await head(fields(HEADERS_MAX - 2)), "200");
-  equal(await head(fields(HEADERS_MAX - 1)), "400");
-});
-
-Deno.test("a body above the limit is refused before it is sent, and one that grows above it", async () => {
-  await using api = new Served();
-  using declared = await RawClient.connect(api.port);
-  const head = "PUT /v1/kv/a HTTP/1.1\r\nhost: localhost\r\n";
-  await declared.send(`${head}content-length: 524289\r\n\r\n`);
-  match(await declared.read() ?? "", /^HTTP\/1.1 413 [^]*"value_too_large"/);
-  using chunked = await RawClient.connect(api.port);
-  await chunked.send(`${head}transfer-encoding: chunked\r\n\r\n`);
-  const chunk = `10000\r\n${"a".repeat(0x10000)}\r\n`;
-  await chunked.send(chunk.repeat(8) + "1\r\na\r\n");
-  match(await chunked.read() ?? "", /^HTTP\/1.1 413 [^]*"value_too_large"/);
-  equal(api.node.commands.length, 0);
-});
-
-Deno.test("a request that two parsers could read in two ways is refused", async () => {
-  await using api = new Served();
-  for (
-    const framing of [
-      "content-length: 3\r\ntransfer-encoding: chunked",
-      "content-length: 3\r\ncontent-length: 4",
-      "content-length: -1",
-      "transfer-encoding: chunked, gzip",
-      " x: 1",
-      "x : 1",
-    ]
-  ) {
-    using client = await RawClient.connect(api.port);
-    await client.send(`PUT /v1/kv/a HTTP/1.1\r\nhost: localhost\r\n${framing}\r\n\r\nabc`);
-    match(await client.readAll(), /^HTTP\/1.1 [45]\d\d /, framing);
-  }
-  equal(api.node.commands.length, 0);
-});
-
 Deno.test("a stopping server ends what is idle or silent at once", async () => {
   const api = new Served();
   using silent = await RawClient.connect(api.port);
@@ -410,49 +257,4 @@ Deno.test("connectionsWithin() leaves descriptors to the peers and to files", ()
     ...[1_024, 768, 704, 16, 16],
   ]);
   deepEqual([3_328, 1_024].map((free) => connectionsWithin(free, 3)), [1_024, 256]);
-});
-
-Deno.test("what follows a CONNECT is not the next request", async () => {
-  for (const length of ["", "content-length: 60\r\n"]) {
-    await using api = new Served();
-    using client = await RawClient.connect(api.port);
-    const hidden = "DELETE /v1/kv/a HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    await client.send(`CONNECT localhost:80 HTTP/1.1\r\nhost: localhost\r\n${length}\r\n${hidden}`);
-    const answers = await client.readAll();
-    match(answers, /^HTTP\/1.1 404 /);
-    equal(answers.split("HTTP/1.1").length, 2, "one answer, and the end");
-    equal(api.node.commands.length, 0);
-  }
-});
-
-Deno.test("Expect: 100-continue is refused without its body, and nothing is applied", async () => {
-  await using api = new Served();
-  const head = (path: string, more: string) =>
-    `PUT ${path} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\n${more}\r\n\r\n`;
-  for (
-    const [request, status] of [
-      [head("/v1/kv/a", "content-length: 999999"), 413],
-      [head("/v1/kv/a?unknown=1", "content-length: 3"), 400],
-      [head("/v1/kv/a", "content-length: 3\r\norigin: http://evil.example"), 403],
-    ] as const
-  ) {
-    using client = await RawClient.connect(api.port);
-    await client.send(request);
-    // Deno invites the body by itself, before anybody is asked; the refusal does not wait for it.
-    let answer = "";
-    while (!answer.includes(`HTTP/1.1 ${status} `)) answer += await client.read() ?? "";
-    match(answer, /connection: close/i);
-  }
-  equal(api.node.commands.length, 0);
-});
-
-Deno.test("a request without Host is for the address that it came to", async () => {
-  await using api = new Served();
-  for (
-    const head of ["GET /livez HTTP/1.0", "GET /livez HTTP/1.1", "GET /livez HTTP/1.1\r\nhost:"]
-  ) {
-    using client = await RawClient.connect(api.port);
-    await client.send(`${head}\r\n\r\n`);
-    match(await client.read() ?? "", /^HTTP\/1.[01] 200 /);
-  }
 });

@@ -310,3 +310,28 @@ export async function withNode<Result>(
     await stores.close();
   }
 }
+
+/** Runs `work` with a store of its own. */
+export function withStore(
+  work: (store: RaftStore, options: StoreOptions) => void | Promise<void>,
+): Promise<void> {
+  return withFolder(async (options) => {
+    const store = openRaftStore(options);
+    try {
+      await work(store, options);
+    } finally {
+      await store.close();
+    }
+  });
+}
+
+/** What a start finds after these batches, and a normal end. */
+export async function findAfter(
+  options: StoreOptions,
+  ...batches: readonly PersistBatch[]
+): Promise<ReturnType<typeof findIn>> {
+  const store = openRaftStore(options);
+  await persist(store, ...batches);
+  await store.close();
+  return findIn(options);
+}
