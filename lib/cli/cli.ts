@@ -53,6 +53,7 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "import", load: async () => (await import("./commands/data.ts")).registerImport },
   { name: "snapshot", load: async () => (await import("./commands/snapshot.ts")).registerSnapshot },
   { name: "token", load: async () => (await import("./commands/token.ts")).registerToken },
+  { name: "audit", load: async () => (await import("./commands/audit.ts")).registerAudit },
   { name: "verify", load: async () => (await import("./commands/verify.ts")).registerVerify },
   { name: "version", load: () => Promise.resolve(registerVersion) },
   { name: "help", load: () => Promise.resolve(registerHelp) },

@@ -191,5 +191,27 @@ function printElections(stdout: OutputStream, elections: readonly AuditedElectio
   });
   printTable(stdout, ["TERM", "LEADER", "EPOCH", "LOG", "MEMBERSHIP"], rows);
   stdout.write("\n");
-  printFields(stdout, [["certificates", `valid, all ${elections.length}`]]);
+  printFields(stdout, [
+    ["certificates", `valid, all ${elections.length}; no term has two leaders`],
+    ["terms", describeTerms(elections)],
+  ]);
+}
+
+/** Most terms that are named one by one. */
+const TERMS_NAMED_MAX = 20;
+
+/** From which to which, and those between without a certificate: nobody led them, or it is not in the files. */
+function describeTerms(elections: readonly AuditedElection[]): string {
+  const [first = 0, last = 0] = [elections[0], elections.at(-1)].map((one) =>
+    one?.certificate.term
+  );
+  const known = new Set<number>(elections.map(({ certificate }) => certificate.term));
+  const missing: number[] = [];
+  for (let term: number = first; term < last && missing.length <= TERMS_NAMED_MAX; term++) {
+    if (!known.has(term)) missing.push(term);
+  }
+  const range = `${first} to ${last}`;
+  if (missing.length === 0) return `${range}, each with its leader`;
+  const named = missing.slice(0, TERMS_NAMED_MAX).join(", ");
+  return `${range}; no certificate of ${named}${missing.length > TERMS_NAMED_MAX ? ", ..." : ""}`;
 }

@@ -1,0 +1,98 @@
+/**
+ * `floe audit export`: everything that a cluster can prove, in one text file, which `floe verify` reads
+ * offline.
+ *
+ * @module
+ */
+
+import {
+  type ApiClient,
+  bodyOf,
+  ClientError,
+  type EndpointResult,
+  MembersClient,
+} from "../../client/mod.ts";
+import { ELECTIONS_LIMIT_MAX, type ElectionsBody, electionsSchema } from "../../http/wire.ts";
+import type { CommandContext, Program } from "../command.ts";
+import { CommandError, ExitCode } from "../failure.ts";
+import { printable } from "../output.ts";
+import { openClient } from "../session.ts";
+
+export function registerAudit(program: Program, context: CommandContext): void {
+  program
+    .command("audit")
+    .summary("write down everything that the cluster can prove")
+    .helpCommand(false)
+    .command("export")
+    .summary("print genesis, memberships and all certificates of elections")
+    .description(
+      "Prints every signed note of the cluster as text: the genesis, each membership since, and the " +
+        "certificates of all elections that any node has. Keep it in a file, and check it offline with " +
+        "floe verify FILE --key KEY. Nothing is checked here.",
+    )
+    .action(async (_options: unknown, command: Program) => {
+      const { client } = await openClient(command, context);
+      const notes = [...await chainNotes(client), ...await electionNotes(client)];
+      if (notes.length === 0) {
+        throw new CommandError(ExitCode.notFound, "The cluster has no certificate yet");
+      }
+      // A node may be anything: its answer must not control the terminal.
+      const text = notes.map((note) => printable(note, { keepNewlines: true })).join("\n");
+      context.stdout.write(text);
+      context.stderr.write(`${notes.length} notes. Check them: floe verify FILE --key KEY\n`);
+    });
+}
+
+async function chainNotes(client: ApiClient): Promise<readonly string[]> {
+  const { genesis, memberships } = await new MembersClient(client).chain();
+  const signed = memberships.flatMap(({ byOld, byNew }) =>
+    byNew === null ? [byOld] : [byOld, byNew]
+  );
+  return genesis === null ? signed : [genesis, ...signed];
+}
+
+/**
+ * The certificates that any node has, by rising term; all of them where two differ. Each page begins where
+ * the shortest page before it ended, so none is left out.
+ */
+async function electionNotes(client: ApiClient): Promise<readonly string[]> {
+  const termOf = new Map<string, number>();
+  for (let before: number | null = Number.MAX_SAFE_INTEGER; before !== null;) {
+    const pages: readonly ElectionsBody[] = await askPages(client, before);
+    for (const { term, certificate } of pages.flatMap(({ elections }) => elections)) {
+      termOf.set(certificate, term);
+    }
+    before = nextPage(pages, before);
+  }
+  return [...termOf].toSorted(([, left], [, right]) => left - right).map(([note]) => note);
+}
+
+/** Where the next page begins; null after the last. A node that does not get on has told what it tells. */
+function nextPage(pages: readonly ElectionsBody[], before: number): number | null {
+  const next = pages.flatMap(({ nextBefore }) =>
+    nextBefore !== null && nextBefore < before ? [nextBefore] : []
+  );
+  return next.length === 0 ? null : Math.max(...next);
+}
+
+async function askPages(client: ApiClient, before: number): Promise<readonly ElectionsBody[]> {
+  const results = await client.askAll({
+    method: "GET",
+    path: "/v1/elections",
+    query: { limit: String(ELECTIONS_LIMIT_MAX), before: String(before) },
+  });
+  const pages = results.flatMap(pageOf);
+  if (pages.length > 0) return pages;
+  throw client.unreachable(results);
+}
+
+/** An answer that cannot be read is a node's fault, and the others' answers are of use. */
+function pageOf(result: EndpointResult): readonly ElectionsBody[] {
+  if (result.kind !== "answer") return [];
+  try {
+    return [bodyOf(result.answer, electionsSchema)];
+  } catch (error) {
+    if (error instanceof ClientError) return [];
+    throw error;
+  }
+}
