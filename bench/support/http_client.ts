@@ -34,6 +34,13 @@ export class HttpClient implements Disposable {
     return await this.#readStatus();
   }
 
+  /** Reads a value, linearizably; the answer's HTTP status. */
+  async get(key: string): Promise<number> {
+    const head = `GET /v1/kv/${key} HTTP/1.1\r\nhost: localhost\r\n\r\n`;
+    await writeAll(this.#connection, encodeUtf8(head));
+    return await this.#readStatus();
+  }
+
   /** Ends the connection. */
   [Symbol.dispose](): void {
     this.#connection.close();

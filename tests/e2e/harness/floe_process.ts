@@ -26,6 +26,8 @@ export interface FloeOptions {
   readonly executable?: string;
   /** The program, where it is not Floe's own; run by the Deno that runs the test. */
   readonly main?: string;
+  /** What that program may do, as options of Deno; by default what Floe may. */
+  readonly permissions?: readonly string[];
   /** The working folder. */
   readonly cwd?: string;
   /** Variables beside the inherited ones. */
@@ -105,10 +107,10 @@ export class FloeProcess implements AsyncDisposable {
 
 function command(
   args: readonly string[],
-  { executable, main = MAIN, cwd, env, openFilesMax }: FloeOptions,
+  { executable, main = MAIN, permissions = FLOE_PERMISSIONS, cwd, env, openFilesMax }: FloeOptions,
   stdin: "null" | "piped",
 ): Deno.Command {
-  const sources = ["run", "--quiet", "--no-prompt", "--cached-only", ...FLOE_PERMISSIONS, main];
+  const sources = ["run", "--quiet", "--no-prompt", "--cached-only", ...permissions, main];
   const program = [executable ?? Deno.execPath()];
   const [first = "", ...limited] = openFilesMax === undefined
     ? program

@@ -48,6 +48,8 @@ export interface TestClusterOptions {
   readonly nodeFlags?: readonly string[];
   /** The program that runs a node, where it is not Floe's own. */
   readonly main?: string;
+  /** What that program may do, as options of Deno; by default what Floe may. */
+  readonly permissions?: readonly string[];
   /** The file with the passphrase of the nodes' secret files; by default they are not encrypted. */
   readonly passphraseFile?: string;
   /** Most files that a node may have open. */
@@ -150,14 +152,15 @@ export class TestCluster implements AsyncDisposable {
   /** Starts a node, again if it has ended; with another configuration where one is given. */
   start(id: NodeId, configFile: string = this.#folder.configFile): FloeProcess {
     const place = ["--config", configFile, "--data-dir", this.dataDir(id)];
-    const { logLevel = "debug", main, nodeFlags = [], passphraseFile, env, openFilesMax } =
-      this.#options;
+    const { logLevel = "debug", nodeFlags = [], passphraseFile } = this.#options;
+    const { main, permissions, env, openFilesMax } = this.#options;
     const logging = ["--log-level", logLevel, "--log-format", "json"];
     const announcing = ["-o", "json", "--exit-with-parent"];
     const args = ["node", "--id", id, ...place, ...logging, ...announcing, ...nodeFlags];
     const variables = passphraseFile === undefined ? {} : { FLOE_PASSPHRASE_FILE: passphraseFile };
     const process = new FloeProcess(id, args, {
       ...(main === undefined ? {} : { main }),
+      ...(permissions === undefined ? {} : { permissions }),
       ...(openFilesMax === undefined ? {} : { openFilesMax }),
       env: { ...variables, ...env },
     });
