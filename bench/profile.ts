@@ -1,6 +1,6 @@
 /**
- * `deno task bench profile`: CPU profiles of three nodes, every thread of them, while 64 clients put and
- * then get at the leader. It writes `.cpuprofile` files, which Chromium opens (developer tools, Performance, Load
+ * `deno task bench profile`: CPU profiles of three nodes, every thread of them, while 64 clients put, then
+ * get at the leader, and then while nobody asks anything. It writes `.cpuprofile` files, which Chromium opens (developer tools, Performance, Load
  * profile), and prints where the leader's and a follower's time goes.
  *
  * @module
@@ -35,14 +35,15 @@ const follower = assertDefined(cluster.ids.find((id) => id !== leader), "There i
 
 const puts = await record((http, key) => http.put(key, VALUE));
 const gets = await record((http, key) => http.get(key));
+await record(null);
 console.log(JSON.stringify({ bench: "profile", folder: FOLDER, puts, gets }));
 
-/** Loads the leader, and records all nodes meanwhile. */
+/** Loads the leader, or nobody, and records all nodes meanwhile. */
 async function record(
-  ask: (http: HttpClient, key: string) => Promise<number>,
+  ask: ((http: HttpClient, key: string) => Promise<number>) | null,
 ): Promise<{ readonly perSecond: number }> {
   const untilMs = performance.now() + WARM_UP_MS + RECORDED_MS + 500;
-  const loading = load(ask, untilMs);
+  const loading = ask === null ? 0 : load(ask, untilMs);
   await pause(WARM_UP_MS);
   for (const id of cluster.ids) Deno.kill(cluster.process(id).pid, "SIGUSR1");
   await pause(RECORDED_MS);
