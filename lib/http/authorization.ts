@@ -83,6 +83,11 @@ export class Authorizer {
   /** What was refused here, among other things. */
   readonly counters: ApiCounters;
   readonly #options: AuthorizerOptions;
+  /** The name that the last request used. */
+  #accepted: { readonly ownOrigin: string | null; readonly host: string | null } = {
+    ownOrigin: null,
+    host: null,
+  };
 
   /** `options` are used as they are. */
   constructor(options: AuthorizerOptions) {
@@ -159,9 +164,7 @@ export class Authorizer {
 
   #checkBrowser({ url, headers }: Request): void {
     const ownOrigin = originOf(url);
-    checkIsAuthority(ownOrigin.slice(ownOrigin.indexOf("://") + 3));
-    checkIsAuthority(headers.get("host"));
-    if (this.#options.access.kind === "local") checkIsLoopback(ownOrigin);
+    this.#checkName(ownOrigin, headers.get("host"));
     const origin = headers.get("origin");
     if (origin === null || origin === ownOrigin || this.origins.includes(origin)) return;
     throw new Problem(
@@ -171,6 +174,15 @@ export class Authorizer {
       }: only pages of this API's own origin may ` +
         "send them, and of those that floe node was given with --cors-origin",
     );
+  }
+
+  /** Under what name the client found the API. Nearly every request has that of the one before. */
+  #checkName(ownOrigin: string, host: string | null): void {
+    if (ownOrigin === this.#accepted.ownOrigin && host === this.#accepted.host) return;
+    checkIsAuthority(ownOrigin.slice(ownOrigin.indexOf("://") + 3));
+    checkIsAuthority(host);
+    if (this.#options.access.kind === "local") checkIsLoopback(ownOrigin);
+    this.#accepted = { ownOrigin, host };
   }
 
   #authorize({ headers }: Request, needs: TokenScope | "any"): Caller {

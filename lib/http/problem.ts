@@ -4,7 +4,7 @@
  * @module
  */
 
-import { encodeUtf8 } from "../bytes.ts";
+import { Buffer } from "node:buffer";
 import { InputError } from "../errors.ts";
 import { RequestError, type RequestFailure } from "../node/mod.ts";
 import type { LogIndex } from "../types.ts";
@@ -252,14 +252,15 @@ export function jsonResponse(
   body: unknown,
   options: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {},
 ): Response {
-  const bytes = encodeUtf8(JSON.stringify(body) + "\n");
-  return new Response(bytes, {
+  // A string: Deno takes twice as long to answer with bytes.
+  const text = JSON.stringify(body) + "\n";
+  return new Response(text, {
     status: options.status ?? 200,
-    headers: { ...JSON_HEADERS, ...lengthHeader(bytes), ...options.headers },
+    headers: { ...JSON_HEADERS, ...lengthHeader(text), ...options.headers },
   });
 }
 
 /** Said outright, because an answer to HEAD has no body left to count (RFC 9110 §8.6). */
-export function lengthHeader(bytes: Uint8Array): Readonly<Record<string, string>> {
-  return { "content-length": String(bytes.length) };
+export function lengthHeader(body: Uint8Array | string): Readonly<Record<string, string>> {
+  return { "content-length": String(Buffer.byteLength(body)) };
 }
