@@ -10,9 +10,9 @@ import type { Input } from "../raft/mod.ts";
 import type { LogIndex } from "../types.ts";
 
 /** After so many changes a batch is begun at once; fewer wait, for one transaction is cheaper than two. */
-const CHANGES_MIN = BATCH_LIMITS.changesMax / 2;
+const CHANGES_MIN = BATCH_LIMITS.changesMax;
 /** After so many ticks a batch is begun with whatever there is. */
-const INTERVAL_TICKS = 50;
+const INTERVAL_TICKS = 200;
 
 /** What a keeper works with. */
 interface TableKeeperOptions {

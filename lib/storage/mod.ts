@@ -23,8 +23,8 @@
  * transaction with its fsync (`synchronous=FULL`). So what is written is durable, and the log may forget it.
  * A batch that would hold the loop crosses in parts of half a MiB.
  *
- * All tables are alike: a key, and beside it a row that ends in a SHA-256 over table, key and row
- * (`tables/rows.ts` says what rows say). A key of the store has a row; history and remembered writes,
+ * All tables are alike: a key, and beside it a row that ends in a CRC-32 over table, key and row
+ * (`tables/rows.ts` says what rows say), against damage; a snapshot has a SHA-256 over all of the file. A key of the store has a row; history and remembered writes,
  * which are only added at one end and removed at the other, lie in rows of many.
  *
  * After any failed write a store refuses every further use. An fsync that failed has an unknown
@@ -78,7 +78,7 @@
  *    follow each other as they may; the log without gaps from its start on, its terms never falling.
  * 4. **The head of SQLite's write-ahead log**: of one that is damaged or gone SQLite would read nothing.
  * 5. **SQLite's own structure**: `integrity_check` up to 64 MiB, `quick_check` up to 512 MiB.
- * 6. **Each row of kv.db** against its SHA-256, as all of them are read into memory, and that there are as
+ * 6. **Each row of kv.db** against its CRC-32, as all of them are read into memory, and that there are as
  *    many as its index has. History must fit the keys, and every key's lease must be there.
  *
  * ## What cannot be noticed

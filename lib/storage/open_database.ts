@@ -36,7 +36,7 @@ interface DatabaseOptions extends StoreOptions {
 }
 
 /** The layout of the database; `meta` says it. */
-export const FORMAT_VERSION = "4";
+export const FORMAT_VERSION = "5";
 
 const FILE_HEAD = "SQLite format 3\0";
 

@@ -112,7 +112,7 @@ Deno.test("openDatabase() refuses a format that it does not know", () =>
     tamper(database, "UPDATE meta SET value = '3' WHERE name = 'format'");
     assert.throws(() => openTableFile(options), {
       name: "EnvironmentError",
-      message: /its format is 3, and this version of Floe knows only 4.* read each key .*floe get/,
+      message: /its format is 3, and this version of Floe knows only 5.* read each key .*floe get/,
     });
   }));
 

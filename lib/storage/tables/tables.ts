@@ -87,7 +87,7 @@ export class Tables {
   }
 
   /**
-   * Reads everything, each row against its SHA-256, into a store of these limits.
+   * Reads everything, each row against its checksum, into a store of these limits.
    *
    * @throws {CorruptionError} when something is damaged or missing.
    * @throws {EnvironmentError} when the disk fails.
