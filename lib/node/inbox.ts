@@ -106,9 +106,9 @@ export class Ticker {
     this.#aheadMs = clock.wallMs() - this.#tickedMs;
   }
 
-  /** Calls `wake` about once a tick, until {@linkcode stop}. */
+  /** Calls `wake` about every other tick, until {@linkcode stop}: nothing that is due is due to the tick. */
   start(wake: () => void): void {
-    this.#timer = setInterval(wake, TICK_MS);
+    this.#timer = setInterval(wake, 2 * TICK_MS);
   }
 
   /** Ends the calls. */

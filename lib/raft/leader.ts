@@ -14,7 +14,13 @@ import { type Entry, LOG_START } from "./entry.ts";
 import { TakenBatches } from "./forwarding.ts";
 import type { AppendResponse } from "./message.ts";
 import { Progress, Rounds } from "./progress.ts";
-import { confirmReads, LeaderReads, quorumContactTick, startReadRound } from "./reads.ts";
+import {
+  confirmReads,
+  joinHeartbeat,
+  LeaderReads,
+  quorumContactTick,
+  startReadRound,
+} from "./reads.ts";
 import type { Leader } from "./role.ts";
 import { needsSnapshot, sendSnapshot } from "./snapshots.ts";
 import type { CoreState } from "./state.ts";
@@ -158,6 +164,7 @@ export function replicate(state: CoreState, leader: Leader): void {
 function beginHeartbeat(state: CoreState, leader: Leader): void {
   leader.rounds.beginHeartbeat(state.nowTick);
   leader.heartbeatDueTicks = state.config.heartbeatTicks;
+  joinHeartbeat(state, leader);
   for (const follower of leader.followers.values()) follower.allowProbe();
   const { currentTerm: term, self } = state;
   state.output.events.push({ kind: "heartbeatSent", term, leader: self });

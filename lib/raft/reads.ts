@@ -64,14 +64,30 @@ export function handleReadIndexResponse(state: CoreState, message: ReadIndexResp
 }
 
 /**
- * Puts the waiting reads into a round, once this term's no-op is committed. Before that, the leader does
- * not know which of its predecessors' entries are committed (dissertation §6.4, step 1).
+ * Begins a round for the waiting reads. One is on its way at a time: the reads that come meanwhile share the
+ * next one, or that of a heartbeat.
  */
 export function startReadRound(state: CoreState, leader: Leader): void {
-  const { reads } = leader;
-  if (!reads.areWaiting) return;
-  if (!hasCommittedOwnEntry(state)) return;
-  reads.startBatch(leader.rounds.begin(state.nowTick), state.commitIndex);
+  if (leader.reads.areUnderWay || !mayConfirmReads(state, leader)) return;
+  leader.rounds.begin(state.nowTick);
+  joinRound(state, leader);
+}
+
+/** A heartbeat begins: the waiting reads take part in its round. */
+export function joinHeartbeat(state: CoreState, leader: Leader): void {
+  if (mayConfirmReads(state, leader)) joinRound(state, leader);
+}
+
+/**
+ * Reads are confirmed once this term's no-op is committed. Before that, the leader does not know which of
+ * its predecessors' entries are committed (dissertation §6.4, step 1).
+ */
+function mayConfirmReads(state: CoreState, { reads }: Leader): boolean {
+  return reads.areWaiting && hasCommittedOwnEntry(state);
+}
+
+function joinRound(state: CoreState, leader: Leader): void {
+  leader.reads.startBatch(leader.rounds.current, state.commitIndex);
   confirmReads(state, leader);
 }
 
@@ -152,6 +168,11 @@ export class LeaderReads {
   /** Whether any reader has no round yet. */
   get areWaiting(): boolean {
     return this.#waiting.length > 0;
+  }
+
+  /** Whether a round is unconfirmed. */
+  get areUnderWay(): boolean {
+    return this.#batches.length > 0;
   }
 
   /** Adds a reader, which waits for the next round. @returns false when there are too many. */
