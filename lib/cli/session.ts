@@ -15,6 +15,7 @@ import {
   ClientError,
   type Endpoint,
   type EndpointResult,
+  StoreClient,
   systemClock,
 } from "../client/mod.ts";
 import type { ClusterConfig, PeerConfig } from "../config/mod.ts";
@@ -34,6 +35,8 @@ interface OpenedClient {
   readonly flags: GlobalFlags;
   /** Sends requests to the nodes in the options. */
   readonly client: ApiClient;
+  /** The key-value store, by the same client. */
+  readonly store: StoreClient;
 }
 
 /** The advice when a node requires a token. */
@@ -59,7 +62,7 @@ export async function openClient(command: Program, context: CommandContext): Pro
     clock: context.clock ?? systemClock,
     advice: ADVICE,
   });
-  return { flags, client };
+  return { flags, client, store: new StoreClient(client) };
 }
 
 /** Most bytes in a file with certificates to trust. */

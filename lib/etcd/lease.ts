@@ -5,7 +5,13 @@
  */
 
 import { InvariantError } from "../assert.ts";
-import { checkLeaseTtl, coversRange, singleKey, type StoreView } from "../kv/mod.ts";
+import {
+  checkLeaseTtl,
+  coversRange,
+  LEASE_TTL_SECONDS_MAX,
+  singleKey,
+  type StoreView,
+} from "../kv/mod.ts";
 import type { NodeApi } from "../node/mod.ts";
 import { admitRead, admitScope, type Call, type EtcdCaller, TIMEOUT_MS } from "./call.ts";
 import type { ClusterIdentity } from "./cluster_identity.ts";
@@ -14,8 +20,6 @@ import type { LeaseKeepAliveResponse, LeaseRequest, ResponseHeader } from "./mes
 
 /** Most keys of a lease that are shown, or checked against a token's prefixes. */
 const LEASE_KEYS_MAX = 10_000;
-/** The longest time to live, as `lib/kv` has it. */
-const TTL_SECONDS_MAX = 86_400;
 
 /** etcd's service Lease. */
 export class LeaseService {
@@ -34,7 +38,7 @@ export class LeaseService {
     call: Call,
   ): Promise<{ readonly header: ResponseHeader; readonly ID: number; readonly TTL: number }> {
     admitScope(call, "write");
-    if (TTL > TTL_SECONDS_MAX) throw refuse("leaseTtlTooLarge");
+    if (TTL > LEASE_TTL_SECONDS_MAX) throw refuse("leaseTtlTooLarge");
     const id = ID === 0 ? drawLeaseId() : ID;
     if (!isLeaseId(id)) {
       throw new EtcdError(

@@ -14,7 +14,7 @@ export const LEASES_MAX = 100_000;
 /** Shortest time to live. */
 const LEASE_TTL_SECONDS_MIN = 1;
 /** Longest time to live: a day. */
-const LEASE_TTL_SECONDS_MAX = 86_400;
+export const LEASE_TTL_SECONDS_MAX = 86_400;
 /**
  * Most keys that one entry deletes with leases. If a lease has more keys, the next entries delete them. The
  * lease itself is removed with its last key.

@@ -86,6 +86,7 @@ export {
   checkLeaseId,
   checkLeaseTtl,
   LEASE_KEYS_PER_ENTRY,
+  LEASE_TTL_SECONDS_MAX,
   type LeaseEnd,
   type LeaseRow,
   LEASES_MAX,

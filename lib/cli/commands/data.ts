@@ -10,7 +10,7 @@
 import { Option } from "commander";
 import { createHash } from "node:crypto";
 import * as z from "zod";
-import { type OperationBody, StoreClient } from "../../client/mod.ts";
+import type { OperationBody } from "../../client/mod.ts";
 import { InputError } from "../../errors.ts";
 import { keyFields, toJsonText } from "../../http/wire.ts";
 import type { CommandContext, Program } from "../command.ts";
@@ -59,7 +59,7 @@ export function registerExport(program: Program, context: CommandContext): void 
     .option("--prefix <prefix>", "only keys that begin with it", "")
     .option("--stale", "take what the first node that answers has, even if it is behind")
     .action(async (options: ExportFlags, command: Program) => {
-      const { client } = await openClient(command, context);
+      const { store } = await openClient(command, context);
       const hash = createHash("sha256");
       const write = (value: object) => {
         const text = `${JSON.stringify(value)}\n`;
@@ -72,7 +72,7 @@ export function registerExport(program: Program, context: CommandContext): void 
         isBegun = true;
         write({ floeExport: EXPORT_VERSION, revision, prefix: options.prefix });
       };
-      const items = new StoreClient(client).range({ prefix: options.prefix }, {
+      const items = store.range({ prefix: options.prefix }, {
         onRevision: begin,
         ...(options.stale === true ? { isStale: true } : {}),
       });
@@ -106,8 +106,7 @@ export function registerImport(program: Program, context: CommandContext): void 
       const { keys, sha256, rows } = format === "etcd"
         ? await readEtcdRange(file)
         : await openExport(file);
-      const { client } = await openClient(command, context);
-      const store = new StoreClient(client);
+      const { store } = await openClient(command, context);
       let done = 0;
       let batch = 0;
       for await (const operations of batchesOf(rows)) {

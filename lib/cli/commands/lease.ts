@@ -5,8 +5,9 @@
  */
 
 import { InvalidArgumentError } from "commander";
-import { type LeaseBody, StoreClient } from "../../client/mod.ts";
+import type { LeaseBody } from "../../client/mod.ts";
 import { fromJsonText } from "../../http/wire.ts";
+import { LEASE_TTL_SECONDS_MAX } from "../../kv/mod.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { wholeNumberUpTo } from "../options.ts";
@@ -34,13 +35,12 @@ export function registerLease(program: Program, context: CommandContext): void {
 
 const TTL_PATTERN = /^([1-9][0-9]{0,5})(s|m|h)?$/;
 const UNIT_SECONDS = { s: 1, m: 60, h: 3_600 } as const;
-const TTL_SECONDS_MAX = 86_400;
 
 /** Reads a time to live, as in 15, 15s, 2m or 24h, as seconds. */
 export function parseTtl(text: string): number {
   const [, digits = "", unit = "s"] = TTL_PATTERN.exec(text) ?? [];
   const seconds = Number(digits) * (unit === "m" || unit === "h" ? UNIT_SECONDS[unit] : 1);
-  if (seconds >= 1 && seconds <= TTL_SECONDS_MAX) return seconds;
+  if (seconds >= 1 && seconds <= LEASE_TTL_SECONDS_MAX) return seconds;
   throw new InvalidArgumentError("It must be as in 15s, 2m or 24h, from 1s to 24h.");
 }
 
@@ -52,9 +52,9 @@ function registerGrant(lease: Program, context: CommandContext): void {
     .argument("<ttl>", "its time to live, as in 15s, 2m or 24h", parseTtl)
     .option("--id <n>", "its id (default: random)", parseId)
     .action(async (ttlSeconds: number, options: { readonly id?: number }, command: Program) => {
-      const { client, flags } = await openClient(command, context);
+      const { store, flags } = await openClient(command, context);
       const { id } = options;
-      const granted = await new StoreClient(client).grantLease(
+      const granted = await store.grantLease(
         ttlSeconds,
         id === undefined ? {} : { id },
       );
@@ -74,8 +74,7 @@ function registerKeepAlive(lease: Program, context: CommandContext): void {
     .argument("<id>", "the lease", parseId)
     .option("--once", "give it its full time once, and end")
     .action(async (id: number, options: { readonly once?: boolean }, command: Program) => {
-      const { client, flags } = await openClient(command, context);
-      const store = new StoreClient(client);
+      const { client, flags, store } = await openClient(command, context);
       const stop = context.stopSignal();
       while (true) {
         const kept = await store.keepLease(id);
@@ -107,8 +106,8 @@ function registerRevoke(lease: Program, context: CommandContext): void {
     .description("Ends a lease; its keys go with it. Exit code 3: there is no such lease.")
     .argument("<id>", "the lease", parseId)
     .action(async (id: number, _options: unknown, command: Program) => {
-      const { client, flags } = await openClient(command, context);
-      const revoked = await new StoreClient(client).revokeLease(id);
+      const { store, flags } = await openClient(command, context);
+      const revoked = await store.revokeLease(id);
       if (flags.output === "json") printJson(context.stdout, revoked);
       if (!revoked.revoked) throw new CommandError(ExitCode.notFound, `There is no lease ${id}`);
       if (flags.output === "table") {
@@ -125,8 +124,8 @@ function registerShow(lease: Program, context: CommandContext): void {
     .description("Shows a lease and its keys. Exit code 3: there is no such lease.")
     .argument("<id>", "the lease", parseId)
     .action(async (id: number, _options: unknown, command: Program) => {
-      const { client, flags } = await openClient(command, context);
-      const found = await new StoreClient(client).lease(id);
+      const { store, flags } = await openClient(command, context);
+      const found = await store.lease(id);
       if (flags.output === "json") return printJson(context.stdout, found);
       printFields(context.stdout, [
         ["lease", id],
@@ -146,8 +145,8 @@ function registerList(lease: Program, context: CommandContext): void {
     .summary("list the leases")
     .description("Lists the leases by id. With -o json: one JSON object a line.")
     .action(async (_options: unknown, command: Program) => {
-      const { client, flags } = await openClient(command, context);
-      for await (const { id, ttlSeconds } of new StoreClient(client).leases()) {
+      const { store, flags } = await openClient(command, context);
+      for await (const { id, ttlSeconds } of store.leases()) {
         const line = flags.output === "json"
           ? JSON.stringify({ id, ttlSeconds })
           : `${id}\t${ttlSeconds} s`;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { acquireLock, findHolder, type HeldLock, StoreClient } from "../../client/mod.ts";
+import { acquireLock, findHolder, type HeldLock } from "../../client/mod.ts";
 import { ChildEnded, startChild } from "../child.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
@@ -84,9 +84,9 @@ async function runHolding(
     readonly child: readonly string[];
   },
 ): Promise<void> {
-  const { client } = await openClient(command, context);
+  const { client, store } = await openClient(command, context);
   const stop = context.stopSignal();
-  const held = await acquireLock(new StoreClient(client), name, {
+  const held = await acquireLock(store, name, {
     ttlSeconds: ttl,
     value,
     signal: stop,
@@ -128,8 +128,7 @@ async function runChild(
 }
 
 async function listen(context: CommandContext, command: Program, name: string): Promise<void> {
-  const { client, flags } = await openClient(command, context);
-  const store = new StoreClient(client);
+  const { store, flags } = await openClient(command, context);
   const signal = context.stopSignal();
   const watch = store.watch({ prefix: `${name}/` }, { signal, isProgressWanted: true });
   let last = -1;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Item, type Keys, type Row, StoreClient } from "../../client/mod.ts";
+import type { Item, Keys, Row } from "../../client/mod.ts";
 import { keyFields, toJsonText } from "../../http/wire.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
@@ -30,9 +30,9 @@ export function registerLs(program: Program, context: CommandContext): void {
     .option("--revision <n>", "as of this revision", wholeNumber)
     .option("--stale", "take what the first node that answers has, even if it is behind")
     .action(async (prefix: string, options: LsFlags, command: Program) => {
-      const { client, flags } = await openClient(command, context);
+      const { store, flags } = await openClient(command, context);
       const { recursive, limit, revision, stale } = options;
-      const items = new StoreClient(client).range({ prefix }, {
+      const items = store.range({ prefix }, {
         keysOnly: true,
         ...(recursive === true ? {} : { delimiter: "/" }),
         ...(limit === undefined ? {} : { limit }),
@@ -63,10 +63,10 @@ export async function printRange(
     readonly isStale: boolean;
   },
 ): Promise<void> {
-  const { client, flags } = await openClient(command, context);
+  const { store, flags } = await openClient(command, context);
   let count = 0;
   const options = { isStale, ...(revision === undefined ? {} : { revision }) };
-  for await (const item of new StoreClient(client).range(keys, options)) {
+  for await (const item of store.range(keys, options)) {
     if (item.kind !== "row") continue;
     count++;
     if (flags.output === "json") printJsonLine(context, itemBody(item, { hasValue: true }));
@@ -84,8 +84,8 @@ export async function deleteRange(
     readonly idempotencyKey: string | undefined;
   },
 ): Promise<void> {
-  const { client, flags } = await openClient(command, context);
-  const answer = await new StoreClient(client).deleteRange(
+  const { store, flags } = await openClient(command, context);
+  const answer = await store.deleteRange(
     keys,
     idempotencyKey === undefined ? {} : { idempotencyKey },
   );

@@ -5,7 +5,7 @@
  */
 
 import { decodeUtf8 } from "../../bytes.ts";
-import { type ConditionBody, type OperationBody, StoreClient } from "../../client/mod.ts";
+import type { ConditionBody, OperationBody } from "../../client/mod.ts";
 import { InputError } from "../../errors.ts";
 import { type TransactionBody, transactionSchema } from "../../http/wire.ts";
 import type { CommandContext, Program } from "../command.ts";
@@ -45,9 +45,9 @@ export function registerTxn(program: Program, context: CommandContext): void {
       const limit = { bytesMax: TRANSACTION_TEXT_BYTES_MAX };
       const text = decodeUtf8(await readInput(options.file ?? STDIN_NAME, context, limit));
       const transaction = text.trimStart().startsWith("{") ? parseJson(text) : parseLines(text);
-      const { client } = await openClient(command, context);
+      const { store } = await openClient(command, context);
       const { idempotencyKey } = options;
-      const answer = await new StoreClient(client).transact(
+      const answer = await store.transact(
         transaction,
         idempotencyKey === undefined ? {} : { idempotencyKey },
       );

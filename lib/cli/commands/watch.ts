@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Change, StoreClient } from "../../client/mod.ts";
+import type { Change } from "../../client/mod.ts";
 import { keyFields, toJsonText } from "../../http/wire.ts";
 import { startChild } from "../child.ts";
 import type { CommandContext, Program } from "../command.ts";
@@ -34,9 +34,9 @@ export function registerWatch(program: Program, context: CommandContext): void {
       options: WatchFlags,
       command: Program,
     ) => {
-      const { client, flags } = await openClient(command, context);
+      const { store, flags } = await openClient(command, context);
       const signal = context.stopSignal();
-      const changes = new StoreClient(client).watch(
+      const changes = store.watch(
         options.prefix === true ? { prefix: key } : { key },
         { signal, ...(options.from === undefined ? {} : { fromRevision: options.from }) },
       );
