@@ -12,8 +12,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: "read-before-no-op",
     bug: "a new leader serves reads before it knows what is committed",
     file: "lib/raft/reads.ts",
-    find: `  if (!hasCommittedOwnEntry(state)) return;\n`,
-    replace: ``,
+    find: `return reads.areWaiting && hasCommittedOwnEntry(state);`,
+    replace: `return reads.areWaiting;`,
   },
   {
     name: "read-without-quorum",
@@ -220,9 +220,9 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: "read-waits-for-a-write",
     bug: "a new leader serves no reads until a client has written in its term",
     file: "lib/raft/reads.ts",
-    find: `  reads.startBatch(leader.rounds.begin(state.nowTick), state.commitIndex);`,
-    replace: `  if (state.log.entryAt(state.commitIndex)?.kind === "certificate") return;
-  reads.startBatch(leader.rounds.begin(state.nowTick), state.commitIndex);`,
+    find: `return reads.areWaiting && hasCommittedOwnEntry(state);`,
+    replace: `return reads.areWaiting && hasCommittedOwnEntry(state) &&
+    state.log.entryAt(state.commitIndex)?.kind !== "certificate";`,
   },
   {
     name: "forgotten-too-early",
