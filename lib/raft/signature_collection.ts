@@ -37,7 +37,10 @@ export class SignatureCollection {
   readonly text: string;
   readonly #leader: SigningLeader;
   readonly #offers = new Map<NodeId, Uint8Array>();
-  /** Every commitment that was ever offered: a doubled answer offers none of them again. */
+  /**
+   * Every commitment that was ever offered: a doubled answer offers none of them again. Only one whose signer
+   * may never have heard of its session can be offered once more.
+   */
   readonly #known = new Set<string>();
   readonly #late = new Set<NodeId>();
   readonly #cheaters = new Set<NodeId>();
@@ -105,8 +108,19 @@ export class SignatureCollection {
     return this.#session !== null && nowTick - this.#session.openedTick >= waitTicks;
   }
 
-  /** It does: who owes a share is late. */
+  /**
+   * It does: who owes a share is late. Where the request for it was lost, its nonce is unused and it offers the
+   * same commitment again. Where the share was lost, the signer refuses a second request for its nonce.
+   */
   expire(): void {
+    const { owing } = this;
+    for (const { voter, commitment } of this.#session?.request.commitments ?? []) {
+      if (owing.includes(voter)) this.#known.delete(encodeHex(commitment));
+    }
+    this.#endSession();
+  }
+
+  #endSession(): void {
     for (const voter of this.owing) this.#late.add(voter);
     this.#session = null;
     this.#expired++;
@@ -124,7 +138,7 @@ export class SignatureCollection {
     const session = this.#session;
     if (session?.number !== number || !this.owing.includes(voter)) return null;
     if (share === null) {
-      this.expire();
+      this.#endSession();
       return null;
     }
     session.shares.set(voter, share);
