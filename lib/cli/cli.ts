@@ -55,6 +55,10 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "token", load: async () => (await import("./commands/token.ts")).registerToken },
   { name: "audit", load: async () => (await import("./commands/audit.ts")).registerAudit },
   { name: "verify", load: async () => (await import("./commands/verify.ts")).registerVerify },
+  {
+    name: "completion",
+    load: async () => (await import("./commands/completion.ts")).registerCompletion,
+  },
   { name: "version", load: () => Promise.resolve(registerVersion) },
   { name: "help", load: () => Promise.resolve(registerHelp) },
 ];
