@@ -26,9 +26,9 @@ export interface PeerCard extends PeerConfig {
 }
 
 /** A card as it is written in JSON: addresses as `host:port`, keys and signature in hex. */
-export type PeerCardJson = Readonly<
-  Record<"id" | "peer" | "api" | "signingKey" | "channelKey" | "signature", string>
->;
+export type PeerCardJson =
+  & Readonly<Record<"id" | "peer" | "api" | "signingKey" | "channelKey" | "signature", string>>
+  & { readonly etcd?: string };
 
 /** A peer card cannot be used. */
 export class PeerCardError extends InputError {
@@ -49,7 +49,7 @@ export interface CardSigner {
 /** Signs a node's card. */
 export function createPeerCard(
   { node, keys, signingKey }: CardSigner,
-  addresses: { readonly peer: Address; readonly api: Address },
+  addresses: { readonly peer: Address; readonly api: Address; readonly etcd?: Address },
 ): PeerCard {
   const card = { id: node, ...addresses, keys };
   const signature = new Uint8Array(sign(null, formatPeerStatement(card), signingKey));
@@ -58,7 +58,7 @@ export function createPeerCard(
 
 /** The text that a card's signature covers: one field on each line, each line ending in a newline. */
 export function formatPeerStatement(
-  { id, peer, api, keys }: Omit<PeerCard, "signature">,
+  { id, peer, api, etcd, keys }: Omit<PeerCard, "signature">,
 ): Uint8Array<ArrayBuffer> {
   return encodeUtf8(
     [
@@ -66,6 +66,7 @@ export function formatPeerStatement(
       `id ${id}`,
       `peer ${formatAddress(peer)}`,
       `api ${formatAddress(api)}`,
+      ...(etcd === undefined ? [] : [`etcd ${formatAddress(etcd)}`]),
       `signing-key ${encodeHex(keys.signingKey)}`,
       `channel-key ${encodeHex(keys.channelKey)}`,
       "",
@@ -79,6 +80,7 @@ export function toPeerCardJson(card: PeerCard): PeerCardJson {
     id: card.id,
     peer: formatAddress(card.peer),
     api: formatAddress(card.api),
+    ...(card.etcd === undefined ? {} : { etcd: formatAddress(card.etcd) }),
     signingKey: encodeHex(card.keys.signingKey),
     channelKey: encodeHex(card.keys.channelKey),
     signature: encodeHex(card.signature),
@@ -98,8 +100,9 @@ export function readPeerCard(raw: unknown, name: string): PeerCard {
     );
     throw new PeerCardError(`Cannot use card ${name}: ${faults.join("; ")}`);
   }
-  const { signingKey, channelKey, ...rest } = parsed.data;
-  const card = { ...rest, keys: { signingKey, channelKey } };
+  const { signingKey, channelKey, etcd, ...rest } = parsed.data;
+  const keys = { signingKey, channelKey };
+  const card = { ...rest, ...(etcd === undefined ? {} : { etcd }), keys };
   if (verifySignature(signingKey, formatPeerStatement(card), card.signature)) return card;
   throw new PeerCardError(
     `Cannot use card ${name}: its signature does not verify, so it was changed after ${card.id} ` +
@@ -113,6 +116,7 @@ const cardSchema = z.strictObject({
   id: checked<NodeId>(toNodeId),
   peer: addressSchema,
   api: addressSchema,
+  etcd: addressSchema.optional(),
   signingKey: checked(readSigningKey),
   channelKey: checked(readChannelKey),
   signature: checked((text) => {

@@ -100,6 +100,7 @@ const card = z.strictObject({
   id: text,
   peer: text,
   api: text,
+  etcd: text.optional(),
   signingKey: text,
   channelKey: text,
   signature: text,

@@ -43,12 +43,34 @@ function refuses({ code, stderr }: Outcome, folder: Gathered, message: RegExp): 
   assert.throws(() => Deno.statSync(folder.config), Deno.errors.NotFound);
 }
 
+Deno.test("init takes over where etcd's clients find a node, from keygen's card", async () => {
+  using folder = new Gathered();
+  const cards = await threeCards(folder);
+  const [first = ""] = cards;
+  const place = ["--data-dir", `${folder.path}/with-etcd`, "--peer", "h:1", "--api", "h:2"];
+  const made = await floe(["keygen", "--id", "z", ...place, "--etcd", "h:3"]);
+  equalCode(made);
+  Deno.writeTextFileSync(first, made.stdout);
+  equalCode(await folder.init(2, cards));
+  const { peers } = await loadClusterConfig(folder.config);
+  assert.deepEqual(peers.map(({ etcd }) => etcd?.port), [3, undefined, undefined]);
+  const wrong = await floe(["keygen", "--id", "z", ...place, "--etcd", "nowhere"]);
+  assert.deepEqual([wrong.code, /--etcd/.test(wrong.stderr)], [2, true]);
+});
+
+function equalCode({ code, stderr }: Outcome): void {
+  assert.equal(code, 0, stderr);
+}
+
 Deno.test("init writes a configuration that pins every node's keys, in the cards' order", async () => {
   using folder = new Gathered();
   const cards = await threeCards(folder);
   const made = await folder.init(2, cards.toReversed());
   assert.equal(made.code, 0, made.stderr);
-  assert.match(made.stdout, /^NODE {2}PEER {2}API\nc {5}h:21 {2}h:22\n[^]*must sign +2 of 3\n/);
+  assert.match(
+    made.stdout,
+    /^NODE {2}PEER {2}API {3}ETCD\nc {5}h:21 {2}h:22 {2}-\n[^]*must sign +2 of 3\n/,
+  );
   const config = requirePinned(await loadClusterConfig(folder.config), folder.config);
   assert.deepEqual([config.cluster as string, config.threshold], ["c", 2]);
   assert.deepEqual(config.peers.map(({ id }) => id as string), ["c", "b", "a"]);

@@ -42,6 +42,23 @@ channel-key ${encodeHex(card.keys.channelKey)}
   );
 });
 
+Deno.test("a card may say where etcd's clients find the node, and the signature covers it", () => {
+  const etcd = { hostname: "alpha.example", port: 7301 };
+  const withEtcd = createPeerCard(identityOf("alpha", 1), { ...addresses, etcd });
+  const text = new TextDecoder().decode(formatPeerStatement(withEtcd));
+  assert.match(text, /\napi .*\netcd alpha\.example:7301\nsigning-key /);
+  const written = toPeerCardJson(withEtcd);
+  assert.deepEqual(readPeerCard(written, "a.card"), withEtcd);
+  const { etcd: _, ...without } = written;
+  for (const changed of [without, { ...written, etcd: "alpha.example:7302" }]) {
+    assert.throws(() => readPeerCard(changed, "a.card"), /signature does not verify/);
+  }
+  assert.throws(
+    () => readPeerCard({ ...json, etcd: "alpha.example:7301" }, "a.card"),
+    PeerCardError,
+  );
+});
+
 const other = toPeerCardJson(createPeerCard(identityOf("beta", 5), addresses));
 for (
   const [field, value] of [

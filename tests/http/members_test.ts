@@ -131,7 +131,7 @@ const REFUSED_BODIES: readonly (readonly [what: string, body: unknown, detail: R
   ["nothing", {}, /it asks for nothing/],
   ["what is no JSON", "{", /the body is not JSON/],
   ["a field that it does not know", { evict: ["server_1"] }, /[Uu]nrecognized key/],
-  ["a card with a field too many", { add: [{ card: { ...CARD, etcd: "a:1" } }] }, /add\.0\.card/],
+  ["a card with a field too many", { add: [{ card: { ...CARD, more: "a:1" } }] }, /add\.0\.card/],
   ["a name that is none", { remove: ["a b"] }, /a b/],
   ["an address that is none", { update: [{ id: "server_4", peer: "x" }] }, /Cannot read peer: /],
   ["an update of nothing", { update: [{ id: "server_4" }] }, /neither a peer nor an api address/],

@@ -79,10 +79,15 @@ function jsonOf({ cluster, threshold, cards, path }: Made): unknown {
 
 function printMade({ cluster, threshold, cards, path }: Made, context: CommandContext): void {
   const quorum = { n: cards.length, threshold };
-  const rows = cards.map(({ card: { id, peer, api } }) =>
-    [id, formatAddress(peer), formatAddress(api)] as const
+  const rows = cards.map(({ card: { id, peer, api, etcd } }) =>
+    [
+      id,
+      formatAddress(peer),
+      formatAddress(api),
+      etcd === undefined ? "-" : formatAddress(etcd),
+    ] as const
   );
-  printTable(context.stdout, ["NODE", "PEER", "API"], rows);
+  printTable(context.stdout, ["NODE", "PEER", "API", "ETCD"], rows);
   context.stdout.write("\n");
   printFields(context.stdout, [
     ["cluster", cluster],
@@ -112,7 +117,7 @@ function checkReplaceable(path: string, { force }: InitFlags): void {
 function formatConfig(
   { cluster, threshold, cards }: Omit<Made, "path">,
 ): string {
-  const peers = cards.map(({ card: { id, peer, api, keys } }) => ({ id, peer, api, keys }));
+  const peers = cards.map(({ card: { signature: _, ...peer } }) => peer);
   const text = formatClusterConfig({
     cluster,
     threshold,

@@ -53,6 +53,10 @@ export function registerKeygen(program: Program, context: CommandContext): void 
     .option("--id <id>", "the node that gets an identity")
     .option("--peer <address>", "where it will listen for other nodes, host:port")
     .option("--api <address>", "where it will serve the HTTP API, host:port")
+    .option(
+      "--etcd <address>",
+      "where it will serve etcd's clients over gRPC, host:port; default: nowhere",
+    )
     .option("--encrypt", "ask for a passphrase that encrypts the secret files")
     .option("--dealer", "deal on this machine, which then knows the whole key")
     .option(
@@ -70,13 +74,14 @@ interface KeygenFlags {
   readonly id?: string;
   readonly peer?: string;
   readonly api?: string;
+  readonly etcd?: string;
   readonly encrypt?: true;
   readonly dealer?: true;
   readonly dataDir?: string;
 }
 
 async function makeIdentity(options: KeygenFlags, context: CommandContext): Promise<void> {
-  const { id, peer, api } = options;
+  const { id, peer, api, etcd } = options;
   if (id === undefined || peer === undefined || api === undefined) {
     throw new CommandError(
       ExitCode.usage,
@@ -84,7 +89,11 @@ async function makeIdentity(options: KeygenFlags, context: CommandContext): Prom
     );
   }
   const node = toNodeId(id);
-  const addresses = { peer: readAddress("--peer", peer), api: readAddress("--api", api) };
+  const addresses = {
+    peer: readAddress("--peer", peer),
+    api: readAddress("--api", api),
+    ...(etcd === undefined ? {} : { etcd: readAddress("--etcd", etcd) }),
+  };
   const dataDir = options.dataDir ?? context.env("FLOE_DATA_DIR") ??
     nodeFolder(DATA_DIR_DEFAULT, node);
   const isKept = hasIdentity(dataDir);
@@ -124,8 +133,8 @@ async function dealKeys(
   command: Program,
   context: CommandContext,
 ): Promise<void> {
-  if ([options.id, options.peer, options.api].some((flag) => flag !== undefined)) {
-    throw new CommandError(ExitCode.usage, "--dealer goes without --id, --peer and --api");
+  if ([options.id, options.peer, options.api, options.etcd].some((flag) => flag !== undefined)) {
+    throw new CommandError(ExitCode.usage, "--dealer goes without --id, --peer, --api and --etcd");
   }
   const flags = globalFlags(command);
   const configFile = configPath(flags, context);
