@@ -15,6 +15,7 @@ import {
   type DurableShares,
   EMPTY_RECORD,
   encodeMembersRecord,
+  type MembershipView,
   type MembersRecord,
   type ReshareInput,
   type ReshareOutput,
@@ -47,11 +48,12 @@ export class CommittedMembers {
 
   /** What the record has of a change under way is the first step's. */
   constructor({ self, config, record, membership, shares }: Beginning) {
-    const { attempt, entries, certificates, index, term } = record;
+    const { attempt, plan, entries, certificates, index, term } = record;
     this.#resharing = new Resharing({
       self,
       membership,
       attempt: entries.length === 0 ? attempt : attempt - 1,
+      plan,
       sign: config.sign,
       randomBytes: config.randomBytes,
     }, shares);
@@ -71,17 +73,23 @@ export class CommittedMembers {
     return this.#resharing.log.change;
   }
 
+  /** What the log says of the members. */
+  get log(): MembershipView {
+    return this.#resharing.log;
+  }
+
   /** All of it, as it stands now. */
   get record(): MembersRecord {
-    const { attempt, entries } = this.#resharing.log;
+    const { attempt, plan, entries } = this.#resharing.log;
     const { certificates } = this;
-    return { index: this.#index, term: this.#term, certificates, attempt, entries };
+    return { index: this.#index, term: this.#term, certificates, attempt, plan, entries };
   }
 
   /** The same as the store keeps it; null for the genesis alone. */
   get text(): string | null {
     const { record } = this;
-    const isGenesis = record.certificates.length === 0 && record.attempt === 0;
+    const isGenesis = record.certificates.length === 0 && record.attempt === 0 &&
+      record.plan === null;
     return isGenesis ? null : encodeMembersRecord(record);
   }
 

@@ -134,6 +134,10 @@ export const ENTRY_OVERHEAD_BYTES = 256;
  * longer count it as heard.
  */
 export const STALLED_TIMEOUTS = 3;
+/** For how many election timeouts a node may be silent before a change of the members is made without it. */
+export const UP_TIMEOUTS = 2;
+/** A learner may become a voter once its log lacks no more than so many committed entries. */
+export const CAUGHT_UP_ENTRIES = 1_000;
 /** For how many election timeouts a removed node is still sent the log, so that it learns that it is. */
 export const FAREWELL_TIMEOUTS = 2;
 /** For how many election timeouts a pre-candidate keeps the grants that it was given. */

@@ -6,7 +6,7 @@
  */
 
 import type { Certificate } from "../certificate/mod.ts";
-import type { DurableShares, Proposal, ReshareEvent } from "../reshare/mod.ts";
+import type { DurableShares, MembersGoal, Proposal, ReshareEvent } from "../reshare/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { Entry, PersistBatch, Snapshot } from "./entry.ts";
 import type { Configuration } from "./members.ts";
@@ -24,7 +24,9 @@ export type Input =
   | { readonly kind: "read"; readonly readId: number; readonly lease: boolean }
   /** An operator asks this leader to change the members. Events report the outcome. */
   | { readonly kind: "changeMembers"; readonly proposal: Proposal }
-  /** An operator asks this leader to abort the change. */
+  /** An operator asks this leader to reach a goal, in as many changes as that takes. Events report the outcome. */
+  | { readonly kind: "planMembers"; readonly goal: MembersGoal }
+  /** An operator asks this leader to abort the change, and the plan. */
   | { readonly kind: "cancelChange"; readonly reason: string }
   /** An operator asks this leader to hand over: to `target`, or if that is null, to the most up-to-date follower. */
   | { readonly kind: "transfer"; readonly transferId: number; readonly target: NodeId | null }

@@ -9,6 +9,8 @@ import { catching, InputError } from "../errors.ts";
 import {
   decodeReshareEntry,
   encodeReshareEntry,
+  type MembersGoal,
+  type NodesView,
   type Proposal,
   type ReshareEntry,
   type ReshareMessage,
@@ -19,6 +21,8 @@ import { appendEntry } from "./leader.ts";
 import { endSigning, startSigning } from "./membership_signing.ts";
 import type { MemberEntryRequest, SubShareMessage, SubShareRequest } from "./message.ts";
 import type { Leader } from "./role.ts";
+import { plus } from "../types.ts";
+import { CAUGHT_UP_ENTRIES, UP_TIMEOUTS } from "./config.ts";
 import type { CoreState } from "./state.ts";
 
 /** How many words of one author may be in a leader's log in one change, for each dealer there may be. */
@@ -35,6 +39,9 @@ export function driveChanges(state: CoreState): void {
   if (isLeading !== state.cluster.leadsChanges) {
     state.cluster.leadsChanges = isLeading;
     committed.add({ kind: "leading", isLeader: isLeading });
+  }
+  if (isLeading && committed.log.plan !== null && committed.change === null) {
+    committed.add({ kind: "nodes", nodes: viewNodes(state) });
   }
   const output = committed.step(state.durability.durableIndex);
   if (output !== null) carryOut(state, output);
@@ -54,7 +61,29 @@ export function changeMembers(state: CoreState, proposal: Proposal): void {
 
 /** Time passes for the change that is under way. */
 export function tickChange({ cluster: { committed } }: CoreState): void {
-  if (committed !== null && committed.change !== null) committed.add({ kind: "tick" });
+  if (committed === null) return;
+  const isUnderWay = committed.change !== null || committed.log.plan !== null;
+  if (isUnderWay) committed.add({ kind: "tick" });
+}
+
+/** An operator wants a goal reached, in as many changes as that takes. */
+export function planMembers(state: CoreState, goal: MembersGoal): void {
+  const { committed } = state.cluster;
+  if (committed !== null) return committed.add({ kind: "plan", goal });
+  const reason = "The members of a cluster of one cannot be changed";
+  state.output.events.push({ kind: "resharing", event: { kind: "planRefused", reason } });
+}
+
+/** Who can take part in a change, as a leader sees it. Of a new one, it counts as up at first. */
+export function viewNodes({ self, role, nowTick, commitIndex, config }: CoreState): NodesView {
+  if (role.name !== "leader") return { up: [self], caughtUp: [self] };
+  const oldestTick = nowTick - UP_TIMEOUTS * config.electionTimeoutTicks;
+  const up = [...role.followers].filter(([, { rounds }]) => rounds.answeredSentTick >= oldestTick);
+  const caughtUp = up.filter(([, { matchIndex, snapshot }]) =>
+    snapshot === null && matchIndex + CAUGHT_UP_ENTRIES >= commitIndex
+  );
+  const idsOf = (nodes: typeof up) => [self, ...nodes.map(([id]) => id)];
+  return { up: idsOf(up), caughtUp: idsOf(caughtUp) };
 }
 
 /** A dealer's sub-share, or a receiver's wish for one. */
@@ -99,7 +128,7 @@ function propose(state: CoreState, entry: ReshareEntry): void {
       if (why !== null) state.output.events.push({ kind: "configurationDelayed", reason: why });
       return;
     }
-    if (role.transfer === null) append(state, entry);
+    if (role.transfer === null) append(state, withName(state, entry));
     return;
   }
   if (leader === null || !("author" in entry)) return;
@@ -127,6 +156,11 @@ function appendWord(
   if (before.count >= WORDS_PER_DEALER_MAX * change.before.members.length) return;
   const index = append(state, entry);
   leader.words.set(name, { index, count: before.count + 1 });
+}
+
+/** A plan is named after its place in the log. */
+function withName({ log }: CoreState, entry: ReshareEntry): ReshareEntry {
+  return entry.kind === "plan" ? { ...entry, id: plus(log.last.index, 1) } : entry;
 }
 
 function append(state: CoreState, entry: ReshareEntry): number {

@@ -33,6 +33,7 @@ import {
   driveChanges,
   handleMemberEntry,
   handleSubShare,
+  planMembers,
   tickChange,
 } from "./member_changes.ts";
 import {
@@ -134,6 +135,8 @@ function takeInput(
       return breakLease(state);
     case "changeMembers":
       return changeMembers(state, input.proposal);
+    case "planMembers":
+      return planMembers(state, input.goal);
     case "cancelChange":
       return state.cluster.committed?.add({ kind: "cancel", reason: input.reason });
     case "transfer":

@@ -24,7 +24,12 @@ import {
   toNodeId,
   toTerm,
 } from "../types.ts";
-import { type PlannedMember, REASON_LENGTH_MAX, type ReshareEntry } from "./entry.ts";
+import {
+  type PlanEntry,
+  type PlannedMember,
+  REASON_LENGTH_MAX,
+  type ReshareEntry,
+} from "./entry.ts";
 
 /** Most bytes in an encoded entry: two notes of the longest kind, in JSON. */
 export const RESHARE_ENTRY_BYTES_MAX = 4 * MEMBERSHIP_LENGTH_MAX;
@@ -43,6 +48,8 @@ export interface MembersRecord {
   readonly certificates: readonly MembershipCertificate[];
   /** How many attempts at the next membership were begun. */
   readonly attempt: number;
+  /** The plan under way; null between plans. */
+  readonly plan: PlanEntry | null;
   /** The entries of the change under way, from its `begin` on; none between changes. */
   readonly entries: readonly ReshareEntry[];
 }
@@ -53,6 +60,7 @@ export const EMPTY_RECORD: MembersRecord = {
   term: toTerm(0),
   certificates: [],
   attempt: 0,
+  plan: null,
   entries: [],
 };
 
@@ -80,7 +88,27 @@ const member: z.ZodType<PlannedMember> = z.strictObject({
   apiAddress: address.nullable(),
 });
 
+const plan: z.ZodType<PlanEntry> & z.core.$ZodTypeDiscriminable = z.strictObject({
+  kind: z.literal("plan"),
+  id: count.transform(toLogIndex),
+  sequence: count,
+  epoch: count.transform(toEpoch),
+  goal: z.strictObject({
+    threshold: count,
+    members: listOf(member),
+    leaving: listOf(member),
+    isRefresh: z.boolean(),
+  }),
+});
+
 const entry: z.ZodType<ReshareEntry> = z.discriminatedUnion("kind", [
+  plan,
+  z.strictObject({
+    kind: z.literal("planEnd"),
+    id: count.transform(toLogIndex),
+    outcome: z.enum(["cancelled", "failed"]),
+    reason: z.string().max(REASON_LENGTH_MAX),
+  }),
   z.strictObject({
     kind: z.literal("begin"),
     cluster: z.string().transform(toClusterName),
@@ -129,6 +157,7 @@ const record: z.ZodType<MembersRecord> = z.strictObject({
   term: count.transform(toTerm),
   certificates: z.array(z.strictObject({ byOld: note, byNew: note.nullable() })),
   attempt: count,
+  plan: plan.nullable(),
   entries: z.array(entry),
 });
 

@@ -12,7 +12,7 @@ import { createHash } from "node:crypto";
 import { concatBytes, encodeHex, encodeUtf8 } from "../bytes.ts";
 import type { Member, PlannedMembership } from "../certificate/mod.ts";
 import type { FrostRefusal } from "../frost/mod.ts";
-import type { NodeId } from "../types.ts";
+import type { Epoch, LogIndex, NodeId } from "../types.ts";
 
 /** A member whose share is not known yet. */
 export type PlannedMember = Omit<Member, "verifyingShare">;
@@ -129,8 +129,46 @@ export interface AbortEntry {
   readonly reason: string;
 }
 
-/** Everything that a change writes into the log. */
-export type ReshareEntry =
+/** What the members are to be in the end, whatever steps that takes. */
+export interface MembersGoal {
+  /** How many of the voters must sign. */
+  readonly threshold: number;
+  /** Every member in the end, by rising identifier. */
+  readonly members: readonly PlannedMember[];
+  /** Present members that leave, as they are until they have left. */
+  readonly leaving: readonly PlannedMember[];
+  /** Whether every voter is to get a new share even if nothing else changes. */
+  readonly isRefresh: boolean;
+}
+
+/** Begins a plan: changes, one after the other, until the goal is reached. */
+export interface PlanEntry {
+  /** The tag. */
+  readonly kind: "plan";
+  /** The entry's own index, which names the plan. */
+  readonly id: LogIndex;
+  /** How many statements the chain had when the plan was made. */
+  readonly sequence: number;
+  /** The epoch that was in force. */
+  readonly epoch: Epoch;
+  /** Where it leads. */
+  readonly goal: MembersGoal;
+}
+
+/** Ends a plan before its goal is reached. What was done stays. */
+export interface PlanEndEntry {
+  /** The tag. */
+  readonly kind: "planEnd";
+  /** Which plan. */
+  readonly id: LogIndex;
+  /** Whether an operator ended it, or the leader gave it up. */
+  readonly outcome: "cancelled" | "failed";
+  /** Why, for people. */
+  readonly reason: string;
+}
+
+/** What a change writes into the log. */
+export type ChangeEntry =
   | BeginEntry
   | DealEntry
   | HeldEntry
@@ -140,7 +178,10 @@ export type ReshareEntry =
   | ConfigurationEntry
   | AbortEntry;
 
-/** Most characters of an abort's reason. */
+/** Everything about members that the log has. */
+export type ReshareEntry = ChangeEntry | PlanEntry | PlanEndEntry;
+
+/** Most characters of the reason of an abort, or of a plan's end. */
 export const REASON_LENGTH_MAX = 512;
 
 /** What a node says about itself: an entry with its author's signature. */

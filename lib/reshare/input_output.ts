@@ -7,9 +7,11 @@
 
 import type { Group, Membership } from "../certificate/mod.ts";
 import type { FrostRefusal, RandomBytes } from "../frost/mod.ts";
-import type { Epoch, NodeId } from "../types.ts";
+import type { Epoch, LogIndex, NodeId } from "../types.ts";
 import type { DueStatement } from "./change.ts";
-import type { Complaint, PlannedMember, ReshareEntry } from "./entry.ts";
+import type { Complaint, MembersGoal, PlanEntry, PlannedMember, ReshareEntry } from "./entry.ts";
+import type { NodesView } from "./goal.ts";
+import type { EndedPlan } from "./membership_log.ts";
 
 /** Everything that a node's part in resharing depends on besides its inputs. */
 export interface ResharingConfig {
@@ -19,6 +21,8 @@ export interface ResharingConfig {
   readonly membership: Membership;
   /** How many attempts at the next membership were begun before that entry; none unless given. */
   readonly attempt?: number;
+  /** The plan that was under way before that entry; none unless given. */
+  readonly plan?: PlanEntry | null;
   /**
    * Signs as this node, with its Ed25519 identity key: 64 bytes. The key stays with the caller. What is
    * signed begins with its kind, `floe/reshare/v1`.
@@ -83,7 +87,11 @@ export type Input =
   | { readonly kind: "leading"; readonly isLeader: boolean }
   /** To the leader: begin this change. */
   | { readonly kind: "propose"; readonly proposal: Proposal }
-  /** To the leader: give the change up. */
+  /** To the leader: begin a plan, and make every change that leads to its goal. */
+  | { readonly kind: "plan"; readonly goal: MembersGoal }
+  /** To the leader of a plan that makes no change now: who can take part. */
+  | { readonly kind: "nodes"; readonly nodes: NodesView }
+  /** To the leader: give the change up, and the plan. */
   | { readonly kind: "cancel"; readonly reason: string }
   /** To the leader: the signature over what was due, made by the shares of that epoch: 64 bytes. */
   | { readonly kind: "signed"; readonly by: Epoch; readonly signature: Uint8Array };
@@ -118,6 +126,12 @@ export type ReshareEvent =
   | { readonly kind: "entryRefused"; readonly entry: ReshareEntry["kind"]; readonly reason: string }
   /** A message that does not fit was refused. */
   | { readonly kind: "messageRefused"; readonly from: NodeId; readonly reason: string }
+  /** A plan is under way. */
+  | { readonly kind: "planBegun"; readonly id: LogIndex }
+  /** A plan has ended. */
+  | { readonly kind: "planEnded"; readonly plan: EndedPlan }
+  /** What a leader was asked to plan, or to end, cannot be. */
+  | { readonly kind: "planRefused"; readonly reason: string }
   /** What a leader was asked for cannot be done. */
   | { readonly kind: "proposalRefused"; readonly reason: string };
 

@@ -11,17 +11,39 @@ import { encodeMembershipNote } from "../certificate/mod.ts";
 import { catching, InputError } from "../errors.ts";
 import { verifySignature } from "../frost/mod.ts";
 import { marginsOf } from "../margins.ts";
-import { type Epoch, type NodeId, toEpoch } from "../types.ts";
+import { type Epoch, type LogIndex, type NodeId, toEpoch, toLogIndex } from "../types.ts";
 import { Change, type DueStatement } from "./change.ts";
-import { type BeginEntry, REASON_LENGTH_MAX, type ReshareEntry } from "./entry.ts";
+import {
+  type BeginEntry,
+  type MembersGoal,
+  type PlanEndEntry,
+  type PlanEntry,
+  REASON_LENGTH_MAX,
+  type ReshareEntry,
+} from "./entry.ts";
+import { checkGoal, nextStep, type NodesView } from "./goal.ts";
 import type { Outbox, Proposal, ResharingConfig } from "./input_output.ts";
 import type { MembershipLog } from "./membership_log.ts";
 
 /** How many ticks without a new entry of a change the leader waits before it aborts it. */
 export const PROGRESS_TICKS_MAX = 100;
 
+/** How many attempts at one step of a plan may fail before the leader gives the plan up. */
+export const PLAN_ATTEMPTS_MAX = 8;
+/** How many ticks the leader waits before it makes another attempt, so that it notices who is down. */
+const RETRY_TICKS = 50;
+/** For how many ticks a plan may wait for nodes before the leader gives it up: five minutes. */
+export const PLAN_WAIT_TICKS_MAX = 30_000;
+
 /** Bytes of a change's seed. */
 const SEED_BYTES = 32;
+
+/** A step of a plan that was begun, and the ticks since. */
+interface Begun {
+  readonly sequence: number;
+  readonly attempt: number;
+  ticks: number;
+}
 
 /** What a node does while it leads. */
 export class Leader {
@@ -31,6 +53,14 @@ export class Leader {
   #isLeader = false;
   #idleTicks = 0;
   #note: { readonly due: DueStatement; readonly note: string } | null = null;
+  /** A plan that the log does not have yet. */
+  #wanted: PlanEntry | null = null;
+  /** The end of a plan that the log does not have yet. */
+  #ending: PlanEndEntry | null = null;
+  /** The step of the plan that was begun last. */
+  #begun: Begun | null = null;
+  /** For how long the plan has waited for nodes. */
+  #waitTicks = 0;
 
   /** Begins as a follower. */
   constructor(log: MembershipLog, config: ResharingConfig, outbox: Outbox) {
@@ -44,11 +74,16 @@ export class Leader {
     this.#isLeader = isLeader;
     this.#idleTicks = 0;
     this.#note = null;
+    this.#wanted = null;
+    this.#ending = null;
+    this.#begun = null;
+    this.#waitTicks = 0;
   }
 
   /** The log has something new of the change. */
   progressed(): void {
     this.#idleTicks = 0;
+    this.#waitTicks = 0;
   }
 
   /** Begins a change, if it may be made. */
@@ -58,8 +93,77 @@ export class Leader {
     });
   }
 
-  /** Gives the change up, if it may still be. */
+  /** Begins a plan, if it may be made. */
+  plan(goal: MembersGoal): void {
+    const { current, change, plan } = this.#log;
+    catching(InputError, () => {
+      if (!this.#isLeader) throw new InputError("Cannot begin plan: this node does not lead");
+      if (change !== null || plan !== null) {
+        throw new InputError("Cannot begin plan: another change is under way");
+      }
+      checkGoal(current, goal);
+      const { sequence, epoch } = current;
+      // The log gives it its name.
+      this.#wanted = { kind: "plan", id: toLogIndex(0), sequence, epoch, goal };
+    }, ({ message: reason }) => this.#outbox.report({ kind: "planRefused", reason }));
+  }
+
+  /** Goes on with the plan, as far as these nodes allow. */
+  drive(nodes: NodesView): void {
+    const { plan, change, current, attempt } = this.#log;
+    if (!this.#isLeader || plan === null || change !== null || this.#ending !== null) return;
+    if (this.#begun !== null && !this.#mayBeginAnew(this.#begun)) return;
+    if (attempt >= PLAN_ATTEMPTS_MAX) {
+      return this.#giveUp(plan, `${attempt} attempts failed; the last: ${this.#log.lastFailure}`);
+    }
+    const next = nextStep(current, plan, nodes);
+    if (next.kind === "impossible") return this.#giveUp(plan, next.why);
+    if (next.kind === "wait") {
+      if (this.#waitTicks < PLAN_WAIT_TICKS_MAX) return;
+      return this.#giveUp(plan, `it waited too long: ${next.why}`);
+    }
+    this.#begun = { sequence: current.sequence, attempt, ticks: 0 };
+    catching(
+      InputError,
+      () => this.#outbox.propose(this.#toBegin(next.proposal)),
+      ({ message }) => this.#giveUp(plan, message),
+    );
+  }
+
+  /** What the leader has to say about plans; null for nothing. */
+  get planEntry(): PlanEntry | PlanEndEntry | null {
+    const { plan, change, current } = this.#log;
+    if (plan !== null || change !== null || this.#wanted?.sequence !== current.sequence) {
+      this.#wanted = null;
+    }
+    if (plan?.id !== this.#ending?.id) this.#ending = null;
+    return this.#isLeader ? this.#ending ?? this.#wanted : null;
+  }
+
+  /** What was begun is in the log soon. Another attempt at the same step comes later. */
+  #mayBeginAnew({ sequence, attempt, ticks }: Begun): boolean {
+    const { current, attempt: now } = this.#log;
+    if (current.sequence !== sequence) return true;
+    return attempt === now ? ticks >= PROGRESS_TICKS_MAX : ticks >= RETRY_TICKS;
+  }
+
+  #giveUp({ id }: PlanEntry, why: string): void {
+    this.#endPlan(id, "failed", why);
+  }
+
+  #endPlan(id: LogIndex, outcome: PlanEndEntry["outcome"], why: string): void {
+    this.#ending = { kind: "planEnd", id, outcome, reason: why.slice(0, REASON_LENGTH_MAX) };
+  }
+
+  /** Gives the change up, if it may still be, and the plan. */
   cancel(reason: string): void {
+    const { change, plan } = this.#log;
+    if (!this.#isLeader || plan === null) return this.#cancelChange(reason);
+    this.#endPlan(plan.id, "cancelled", reason);
+    if (change !== null && change.stage !== "authorizing") this.#abort(change, reason);
+  }
+
+  #cancelChange(reason: string): void {
     const change = this.#log.change;
     const why = !this.#isLeader
       ? "this node does not lead"
@@ -77,6 +181,8 @@ export class Leader {
   /** Time passes; a change that nothing comes of is aborted. */
   tick(): void {
     const change = this.#log.change;
+    if (this.#begun !== null) this.#begun.ticks++;
+    if (change === null) this.#waitTicks++;
     if (!this.#isLeader || change === null || change.stage === "authorizing") return;
     if (++this.#idleTicks < PROGRESS_TICKS_MAX) return;
     this.#idleTicks = 0;

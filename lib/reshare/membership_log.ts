@@ -10,14 +10,19 @@ import {
   verifyMembership,
 } from "../certificate/mod.ts";
 import { InputError } from "../errors.ts";
+import type { LogIndex } from "../types.ts";
 import { type Applied, Change, refused } from "./change.ts";
 import {
   type AbortEntry,
   type BeginEntry,
+  type ChangeEntry,
   type ConfigurationEntry,
+  type PlanEndEntry,
+  type PlanEntry,
   REASON_LENGTH_MAX,
   type ReshareEntry,
 } from "./entry.ts";
+import { checkGoal, isReached } from "./goal.ts";
 
 /** What became of the log's membership by an entry. */
 export interface ChainResult {
@@ -27,6 +32,16 @@ export interface ChainResult {
   readonly ended: Change | null;
 }
 
+/** A plan that has ended. */
+export interface EndedPlan {
+  /** Its name. */
+  readonly id: LogIndex;
+  /** How it ended. */
+  readonly outcome: "completed" | PlanEndEntry["outcome"];
+  /** Why, unless it is completed. */
+  readonly reason: string | null;
+}
+
 /** What every node keeps of the log's entries about members. Rebuilt from them after a restart. */
 export class MembershipLog {
   #current: Membership;
@@ -34,11 +49,15 @@ export class MembershipLog {
   #attempt: number;
   #certificates: MembershipCertificate[] = [];
   #entries: ReshareEntry[] = [];
+  #plan: PlanEntry | null;
+  #endedPlan: EndedPlan | null = null;
+  #lastFailure: string | null = null;
 
-  /** Begins where a chain stands, after so many attempts at the next membership. */
-  constructor(current: Membership, attempt = 0) {
+  /** Begins where a chain stands, after so many attempts at the next membership, maybe within a plan. */
+  constructor(current: Membership, attempt = 0, plan: PlanEntry | null = null) {
     this.#current = current;
     this.#attempt = attempt;
+    this.#plan = plan;
   }
 
   /** What is in force. */
@@ -54,6 +73,26 @@ export class MembershipLog {
   /** How many attempts at the next membership were begun. */
   get attempt(): number {
     return this.#attempt;
+  }
+
+  /** How many of these have failed. */
+  get attemptsFailed(): number {
+    return this.#change === null ? this.#attempt : this.#attempt - 1;
+  }
+
+  /** The plan under way; null between plans. */
+  get plan(): PlanEntry | null {
+    return this.#plan;
+  }
+
+  /** How the last plan ended; null when none has ended since the beginning. */
+  get endedPlan(): EndedPlan | null {
+    return this.#endedPlan;
+  }
+
+  /** Why the plan's last attempt failed; null when none has since the beginning. */
+  get lastFailure(): string | null {
+    return this.#lastFailure;
   }
 
   /** The certificates that came since the beginning. */
@@ -76,6 +115,12 @@ export class MembershipLog {
   }
 
   #apply(entry: ReshareEntry): ChainResult {
+    if (entry.kind === "plan") return { applied: this.#beginPlan(entry), ended: null };
+    if (entry.kind === "planEnd") return { applied: this.#endPlan(entry), ended: null };
+    return this.#applyToChange(entry);
+  }
+
+  #applyToChange(entry: ChangeEntry): ChainResult {
     if (entry.kind === "begin") return { applied: this.#begin(entry), ended: null };
     if (entry.kind === "configuration") return this.#complete(entry);
     const change = this.#change;
@@ -84,6 +129,39 @@ export class MembershipLog {
     }
     if (entry.kind === "abort") return this.#abort(change, entry);
     return { applied: change.apply(entry), ended: null };
+  }
+
+  #beginPlan(entry: PlanEntry): Applied {
+    if (this.#plan !== null || this.#change !== null) {
+      return refused("another plan or change is under way");
+    }
+    if (entry.sequence !== this.#current.sequence) {
+      return refused(`it was made for statement ${entry.sequence}, not ${this.#current.sequence}`);
+    }
+    try {
+      checkGoal(this.#current, entry.goal);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      return refused(error.message);
+    }
+    this.#plan = entry;
+    this.#lastFailure = null;
+    this.#noteReached();
+    return { kind: "taken" };
+  }
+
+  #endPlan({ id, outcome, reason }: PlanEndEntry): Applied {
+    if (this.#plan?.id !== id) return refused("it is of no plan under way");
+    this.#plan = null;
+    this.#endedPlan = { id, outcome, reason };
+    return { kind: "taken" };
+  }
+
+  /** A plan ends by itself where its goal is reached. */
+  #noteReached(): void {
+    if (this.#plan === null || !isReached(this.#current, this.#plan)) return;
+    this.#endedPlan = { id: this.#plan.id, outcome: "completed", reason: null };
+    this.#plan = null;
   }
 
   #begin(entry: BeginEntry): Applied {
@@ -116,6 +194,8 @@ export class MembershipLog {
     this.#certificates.push({ byOld, byNew });
     this.#change = null;
     this.#attempt = 0;
+    this.#lastFailure = null;
+    this.#noteReached();
     return { applied: { kind: "taken" }, ended: change };
   }
 
@@ -127,6 +207,7 @@ export class MembershipLog {
       return { applied: refused(`a reason of ${reason.length} characters`), ended: null };
     }
     this.#change = null;
+    this.#lastFailure = reason;
     return { applied: { kind: "taken" }, ended: change };
   }
 }

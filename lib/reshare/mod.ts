@@ -68,12 +68,16 @@ export { type Applied, Change, type ChangeStage, type DueStatement } from "./cha
 export {
   type AbortEntry,
   type BeginEntry,
+  type ChangeEntry,
   type Complaint,
   type ConfigurationEntry,
   type DealEntry,
   encodeWord,
   hashBegin,
   type HeldEntry,
+  type MembersGoal,
+  type PlanEndEntry,
+  type PlanEntry,
   type PlannedMember,
   type ProofEntry,
   type ReadyEntry,
@@ -99,8 +103,18 @@ export {
   type SubShareMessage,
   type WantMessage,
 } from "./input_output.ts";
-export { findLiars, PROGRESS_TICKS_MAX } from "./leader.ts";
-export { type ChainResult, MembershipLog } from "./membership_log.ts";
+export {
+  type GoalSince,
+  isReached,
+  needsResharing,
+  needsStatement,
+  type NextStep,
+  nextStep,
+  type NodesView,
+  planFrom,
+} from "./goal.ts";
+export { findLiars, PLAN_ATTEMPTS_MAX, PROGRESS_TICKS_MAX } from "./leader.ts";
+export { type ChainResult, type EndedPlan, MembershipLog } from "./membership_log.ts";
 export {
   CHANGED_VOTERS_MAX,
   type ChangePlan,
@@ -111,4 +125,4 @@ export {
   type PlanStep,
   type VoterSet,
 } from "./plan.ts";
-export { RESEND_TICKS, Resharing } from "./resharing.ts";
+export { type MembershipView, RESEND_TICKS, Resharing } from "./resharing.ts";

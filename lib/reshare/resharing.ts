@@ -46,7 +46,7 @@ export class Resharing {
   /** Resumes from a durable record. */
   constructor(config: ResharingConfig, durable: DurableShares) {
     this.#config = config;
-    this.#log = new MembershipLog(config.membership, config.attempt);
+    this.#log = new MembershipLog(config.membership, config.attempt, config.plan);
     this.#outbox = new Outbox(durable);
     this.#leader = new Leader(this.#log, config, this.#outbox);
   }
@@ -59,7 +59,7 @@ export class Resharing {
   }
 
   /** The chain and the change under way, as the log has them. */
-  get log(): Pick<MembershipLog, "current" | "change" | "attempt" | "certificates" | "entries"> {
+  get log(): MembershipView {
     return this.#log;
   }
 
@@ -86,6 +86,10 @@ export class Resharing {
         return this.#leader.lead(input.isLeader);
       case "propose":
         return this.#leader.propose(input.proposal);
+      case "plan":
+        return this.#leader.plan(input.goal);
+      case "nodes":
+        return this.#leader.drive(input.nodes);
       case "cancel":
         return this.#leader.cancel(input.reason);
       case "signed":
@@ -111,7 +115,10 @@ export class Resharing {
   }
 
   #apply(entry: ReshareEntry): void {
+    const { endedPlan } = this.#log;
     const { applied, ended } = this.#log.apply(entry);
+    const { endedPlan: plan } = this.#log;
+    if (plan !== null && plan !== endedPlan) this.#outbox.report({ kind: "planEnded", plan });
     switch (applied.kind) {
       case "refused":
         return this.#outbox.report({
@@ -136,6 +143,7 @@ export class Resharing {
 
   /** What an entry that the change goes on with means for this node's parts. */
   #follow(entry: ReshareEntry): void {
+    if (entry.kind === "plan") this.#outbox.report({ kind: "planBegun", id: entry.id });
     const change = this.#log.change;
     if (change === null) return;
     const { self } = this.#config;
@@ -165,6 +173,8 @@ export class Resharing {
       case "proof":
       case "configuration":
       case "abort":
+      case "plan":
+      case "planEnd":
         return;
       default:
         return entry satisfies never;
@@ -250,6 +260,8 @@ export class Resharing {
 
   /** Does what is due, now that all inputs of this step are known. */
   #act(): void {
+    const planned = this.#leader.planEntry;
+    if (planned !== null) this.#offer(planned.kind, () => this.#outbox.propose(planned));
     const change = this.#log.change;
     if (change === null) return;
     this.#deal(change);
@@ -328,6 +340,20 @@ export class Resharing {
     this.#offered.clear();
   }
 }
+
+/** What the log says of the members. */
+export type MembershipView = Pick<
+  MembershipLog,
+  | "current"
+  | "change"
+  | "attempt"
+  | "attemptsFailed"
+  | "plan"
+  | "endedPlan"
+  | "lastFailure"
+  | "certificates"
+  | "entries"
+>;
 
 function isHolder(membership: Membership, node: NodeId): boolean {
   return membership.members.some(({ id, verifyingShare }) =>

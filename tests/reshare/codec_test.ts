@@ -26,12 +26,22 @@ function entries(): readonly ReshareEntry[] {
   const complaining = cluster.log.flatMap((entry) =>
     entry.kind === "held" ? [{ ...entry, complaints }] : []
   );
-  return [...cluster.log, ...complaining, abort];
+  const { members, sequence, epoch, threshold } = begin;
+  const goal = { threshold, members, leaving: members.slice(0, 1), isRefresh: true };
+  const plan = { kind: "plan", id: toLogIndex(7), sequence, epoch, goal } as const;
+  const planEnd = { kind: "planEnd", id: plan.id, outcome: "failed", reason: "why" } as const;
+  return [...cluster.log, ...complaining, abort, plan, planEnd];
+}
+
+function entriesOfKinds<Kind extends ReshareEntry["kind"]>(wanted: Kind) {
+  return entries().filter((entry): entry is Extract<ReshareEntry, { readonly kind: Kind }> =>
+    entry.kind === wanted
+  );
 }
 
 Deno.test("decodeReshareEntry() reads what encodeReshareEntry() writes", () => {
   const said = entries();
-  assert.equal(new Set(said.map(({ kind }) => kind)).size, 8);
+  assert.equal(new Set(said.map(({ kind }) => kind)).size, 10);
   for (const entry of said) assert.deepEqual(decodeReshareEntry(encodeReshareEntry(entry)), entry);
 });
 
@@ -50,7 +60,7 @@ Deno.test("decodeReshareEntry() refuses every second way to write an entry", () 
         ` ${text}`,
         `${text}\n`,
         text.replace('"kind":', '"kind": '),
-        text.replace(/^\{("kind":"[a-z]+"),/, "{").replace(/}$/, `,"kind":"${entry.kind}"}`),
+        text.replace(/^\{("kind":"[a-zA-Z]+"),/, "{").replace(/}$/, `,"kind":"${entry.kind}"}`),
         text.replace(/}$/, ',"more":1}'),
         text.replace(entry.kind, "other"),
         text.slice(0, -1),
@@ -95,7 +105,9 @@ Deno.test("a record of the members and the entries after it lead to the same log
   for (const entry of cluster.log) whole.apply(entry);
   assert.equal(whole.change?.commonDealers.length, 3, "a change is under way, with its deals");
   const { certificates, attempt, entries } = whole;
-  const record = { index: toLogIndex(9), term: toTerm(2), certificates, attempt, entries };
+  const position = { index: toLogIndex(9), term: toTerm(2) };
+  const plan = entriesOfKinds("plan")[0] ?? null;
+  const record = { ...position, certificates, attempt, plan, entries };
   assert.deepEqual(decodeMembersRecord(encodeMembersRecord(record)), record);
   assert.deepEqual(decodeMembersRecord(encodeMembersRecord(EMPTY_RECORD)), EMPTY_RECORD);
   const again = new MembershipLog(whole.current, attempt - 1);
