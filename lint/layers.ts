@@ -35,7 +35,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["storage", ["base", "certificate", "raft", "kv"]],
   ["transport", ["base", "frost", "certificate", "keygen", "raft", "kv"]],
   ["config", ["base", "frost", "certificate", "keygen", "raft", "storage", "transport"]],
-  ["keys", ["base", "frost", "certificate", "keygen", "storage", "transport", "config"]],
+  ["keys", ["base", "frost", "certificate", "keygen", "reshare", "storage", "transport", "config"]],
   ["node", BELOW_NODE],
   ["etcd", ["base", "kv", "node"]],
   ["wire", ["base", "kv"]],

@@ -51,12 +51,18 @@ const grants = createGrantKeys({
 const node = await startNode({
   config,
   self,
-  network: new Network({ config, self, identity }),
+  openNetwork: () => new Network({ config, self, identity }),
   dataDir,
   group,
   genesis,
-  certifier,
-  grants,
+  openKeys: () => ({
+    certifier,
+    grants,
+    members: null,
+    founding: null,
+    claim: () => {},
+    persistShares: () => {},
+  }),
   onRole: ({ role, term, leader, certificate }) => {
     const note = certificate?.note ?? null;
     console.log(JSON.stringify({ event: "role", role, term, leader, certificate: note }));

@@ -26,7 +26,7 @@ import {
   RAFT_FOLDER,
 } from "../storage/mod.ts";
 import type { NodeId } from "../types.ts";
-import { formatGroup, GROUP_FILE, toGroupFile } from "./group_file.ts";
+import { describeGroup, formatGroup, GROUP_FILE, toGroupFile } from "./group_file.ts";
 import {
   type Belonging,
   checkBelongs,
@@ -211,7 +211,7 @@ function checkFolderFits(dataDir: string, { node, cluster, group }: Backup): voi
   const path = `${dataDir}/${GROUP_FILE}`;
   if (statFile(path) !== null) {
     const [found, expected] = [readGroupContent(dataDir), group].map((content) =>
-      formatGroup(toGroupFile(content, path))
+      describeGroup(toGroupFile(content, path).group)
     );
     if (found !== expected) {
       throw new KeyFileError(
@@ -236,8 +236,8 @@ function noVotes(dataDir: string, node: NodeId): KeyFileError {
     `it has no folder ${RAFT_FOLDER}, where ${node}'s votes are`,
     `To move ${node}: stop it, copy its whole data folder without the keys, then restore. If its data ` +
       "are lost, its share must not sign again: a node that has forgotten its votes could vote twice. " +
-      "--identity-only brings back its identity; for a share, generate new keys for the whole " +
-      "cluster.",
+      "--identity-only brings back its identity; for a share, replace the node by one with another id: " +
+      "floe member replace.",
   );
 }
 

@@ -11,6 +11,7 @@ import type { Group } from "../certificate/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
 import { type SecretShare, trustedDealerKeygen } from "../frost/mod.ts";
 import { toPrivateKey, toRawPublicKey } from "../native_key.ts";
+import type { DurableShares } from "../reshare/mod.ts";
 import { type NodeId, toEpoch } from "../types.ts";
 
 /** What a dealer makes for a cluster. */
@@ -80,6 +81,30 @@ function dealSingle(randomBytes: (length: number) => Uint8Array): Dealt {
 /** The Ed25519 public key of a 32-byte seed (RFC 8032 §5.1.5). */
 export function derivePublicKey(seed: Uint8Array): Uint8Array {
   return toRawPublicKey(toPrivateKey("ed25519", seed));
+}
+
+/**
+ * A node's shares as its file has them, read at start and handed to the core. Nothing that prints or
+ * serialises an object shows the secrets.
+ */
+export class NodeShares {
+  readonly #shares: DurableShares;
+
+  /** Takes over `shares`. */
+  constructor(shares: DurableShares) {
+    this.#shares = shares;
+  }
+
+  /** The shares themselves, not a copy: SECRET. */
+  reveal(): DurableShares {
+    return this.#shares;
+  }
+
+  /** Fills the secrets with zeros. */
+  erase(): void {
+    const { current, next } = this.#shares;
+    for (const share of [current, next]) share?.secret.fill(0);
+  }
 }
 
 /**

@@ -7,7 +7,12 @@
 
 import { z } from "zod";
 import { encodeHex, equalBytes } from "../bytes.ts";
-import { type Group, toGroupPublicKeys, verifyGenesis } from "../certificate/mod.ts";
+import {
+  type Group,
+  parseGenesisStatement,
+  toGroupPublicKeys,
+  verifyGenesis,
+} from "../certificate/mod.ts";
 import { checked, type ClusterConfig } from "../config/mod.ts";
 import { catching, InputError } from "../errors.ts";
 import { checkEd25519Key, checkGroupPublicKeys } from "../frost/mod.ts";
@@ -27,31 +32,55 @@ export const GROUP_FILE = "group.json";
 /** The remedy for a file that cannot be used: it is public, and every node has it. */
 const COPY = "Copy it from another node, where it is the same, or restore it from a backup.";
 
-/** What a `group.json` says. */
-export interface GroupFile {
+/** A cluster's key, as it was made. */
+export interface KnownKey {
   /** The public key of the cluster and of each voter. */
   readonly group: Group;
   /** The genesis certificate, a signed note; null where a dealer made the key. */
   readonly genesis: string | null;
 }
 
+/** What a `group.json` says. */
+export interface GroupFile extends KnownKey {
+  /** What the genesis of a dealer's key states, once a node runs with it; else null. */
+  readonly founding: string | null;
+}
+
 /**
- * Reads the public key file of a data folder and checks it, and that it is this cluster's.
+ * Reads the public key file of a data folder and checks it, and that it is this cluster's; of a whole
+ * configuration also its voters.
  *
  * @throws {KeyFileError} when it is missing, damaged, or made for another configuration.
  */
-export function readGroupFile(dataDir: string, config: ClusterConfig): GroupFile {
+export function readGroupFile(
+  dataDir: string,
+  config: ClusterConfig | Pick<ClusterConfig, "cluster">,
+): GroupFile {
   const file = `${dataDir}/${GROUP_FILE}`;
   const content = readKeyFile(file, { schema: groupSchema, whatToDo: COPY });
   checkBelongs(file, content, { cluster: config.cluster });
+  if ("peers" in config) checkFounders(dataDir, content, config);
+  return checkContent(file, content);
+}
+
+/**
+ * Checks that a configuration has the voters that a key was made for.
+ *
+ * @throws {KeyFileError} when it has others.
+ */
+export function checkFounders(
+  dataDir: string,
+  { threshold, voters }: Pick<Group, "threshold"> & {
+    readonly voters: readonly { readonly id: NodeId }[];
+  },
+  config: ClusterConfig,
+): void {
   const [found, expected] = [
-    describeVoters(content.threshold, content.voters),
+    describeVoters(threshold, voters),
     describeVoters(config.threshold, config.peers),
   ];
-  if (found !== expected) {
-    throw ofAnother(file, "set of voters", { found, expected });
-  }
-  return checkContent(file, content);
+  if (found === expected) return;
+  throw ofAnother(`${dataDir}/${GROUP_FILE}`, "set of voters", { found, expected });
 }
 
 /**
@@ -64,11 +93,12 @@ export function toGroupFile(json: unknown, file: string): GroupFile {
 }
 
 function checkContent(file: string, content: GroupContent): GroupFile {
-  const { genesis: note, ...group } = content;
-  const genesis = note ?? null;
+  const { genesis: note, founding: text, ...group } = content;
+  const [genesis, founding] = [note ?? null, text ?? null];
   checkGroup(file, group);
   if (genesis !== null) checkGenesis(file, { group, genesis });
-  return { group, genesis };
+  if (founding !== null) checkFounding(file, { group, founding });
+  return { group, genesis, founding };
 }
 
 /**
@@ -77,10 +107,21 @@ function checkContent(file: string, content: GroupContent): GroupFile {
  */
 function checkGenesis(file: string, { group, genesis }: { group: Group; genesis: string }): void {
   refusingFile(file, () => {
-    const certified = formatGroup({ group: verifyGenesis(genesis), genesis });
-    if (certified === formatGroup({ group, genesis })) return;
+    if (describeGroup(verifyGenesis(genesis)) === describeGroup(group)) return;
     throw new InputError("its genesis certificate is of another group");
   });
+}
+
+function checkFounding(file: string, { group, founding }: { group: Group; founding: string }) {
+  refusingFile(file, () => {
+    if (describeGroup(parseGenesisStatement(founding)) === describeGroup(group)) return;
+    throw new InputError("its founding statement is of another group");
+  });
+}
+
+/** A group as text, for comparison. */
+export function describeGroup(group: Group): string {
+  return formatGroup({ group, genesis: null, founding: null });
 }
 
 function checkGroup(file: string, group: Group): void {
@@ -105,7 +146,7 @@ function refusingFile(file: string, check: () => void): void {
 }
 
 /** The text of a `group.json`. */
-export function formatGroup({ group, genesis }: GroupFile): string {
+export function formatGroup({ group, genesis, founding }: GroupFile): string {
   const content: z.input<typeof groupSchema> = {
     cluster: group.cluster,
     epoch: group.epoch,
@@ -117,6 +158,7 @@ export function formatGroup({ group, genesis }: GroupFile): string {
       verifyingShare: encodeHex(verifyingShare),
     })),
     ...(genesis === null ? {} : { genesis }),
+    ...(founding === null ? {} : { founding }),
   };
   return JSON.stringify(content, null, 2) + "\n";
 }
@@ -132,6 +174,7 @@ const groupSchema = z.strictObject({
     verifyingShare: keySchema,
   })),
   genesis: z.string().exactOptional(),
+  founding: z.string().exactOptional(),
 });
 
 type GroupContent = z.output<typeof groupSchema>;

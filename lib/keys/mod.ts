@@ -20,8 +20,8 @@
  */
 
 export { type BackupSummary, restoreBackup, writeBackup } from "./backup.ts";
-export { type ClusterKeys, dealClusterKeys, VoterSecret } from "./dealing.ts";
-export { GROUP_FILE, type GroupFile } from "./group_file.ts";
+export { type ClusterKeys, dealClusterKeys, NodeShares, VoterSecret } from "./dealing.ts";
+export { checkFounders, GROUP_FILE, type GroupFile, type KnownKey } from "./group_file.ts";
 export {
   checkPinned,
   hasIdentity,
@@ -34,10 +34,13 @@ export {
   claimShare,
   hasKeyFiles,
   hasShare,
+  type NewKeys,
   type NodeKeys,
   readNodeKeys,
   writeGeneratedKeys,
+  writeJoinerKeys,
   writeNodeKeys,
+  writeShares,
 } from "./node_keys.ts";
 export {
   type KeyParameters,

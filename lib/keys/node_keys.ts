@@ -11,10 +11,11 @@ import { type Group, toGroupPublicKeys } from "../certificate/mod.ts";
 import type { ClusterConfig } from "../config/mod.ts";
 import { catching, InputError } from "../errors.ts";
 import { checkSecretShare } from "../frost/mod.ts";
+import type { DurableShares } from "../reshare/mod.ts";
 import { createDataFolder, hasRaftStore, RAFT_FOLDER } from "../storage/mod.ts";
 import type { NodeId } from "../types.ts";
-import { derivePublicKey, VoterSecret } from "./dealing.ts";
-import { formatGroup, GROUP_FILE, readGroupFile } from "./group_file.ts";
+import { derivePublicKey, NodeShares, type VoterSecret } from "./dealing.ts";
+import { formatGroup, GROUP_FILE, type GroupFile, readGroupFile } from "./group_file.ts";
 import { KeyFileError, type KeyFolder } from "./key_file.ts";
 import { removeLeftovers, statFile, writeFileAtomically } from "./private_file.ts";
 import {
@@ -32,10 +33,21 @@ export interface NodeKeys {
   readonly group: Group;
   /** The genesis certificate, a signed note; null where a dealer made the key. */
   readonly genesis: string | null;
+  /**
+   * The text that the genesis states, where a dealer made the key and a node has run with it; null where the
+   * genesis certificate says it, and before.
+   */
+  readonly founding: string | null;
+  /** The node's own secrets. */
+  readonly shares: NodeShares;
+  /** Whether a node has run with these shares. Then its votes and its store must be there as well. */
+  readonly isInUse: boolean;
+}
+
+/** Keys that were just made. */
+export interface NewKeys extends Pick<NodeKeys, "group" | "genesis"> {
   /** The node's own secret. */
   readonly share: VoterSecret;
-  /** Whether a node has run with this share. Then its votes and its store must be there as well. */
-  readonly isInUse: boolean;
 }
 
 /** Whether a data folder holds a key file, usable or not. */
@@ -55,18 +67,9 @@ export function hasShare(dataDir: string): boolean {
  * @throws {KeyFileError} when there are key files already: a share is never overwritten.
  * @throws {EnvironmentError} when the disk or the folder does not let it.
  */
-export function writeNodeKeys(
-  folder: KeyFolder,
-  { group, genesis, share }: Omit<NodeKeys, "isInUse">,
-): void {
+export function writeNodeKeys(folder: KeyFolder, { group, genesis, share }: NewKeys): void {
   const { dataDir } = folder;
-  if (hasKeyFiles(dataDir)) {
-    throw new KeyFileError(
-      dataDir,
-      "it holds keys already",
-      "Keys are never overwritten; move them away or choose another folder.",
-    );
-  }
+  if (hasKeyFiles(dataDir)) throw holdsKeys(dataDir);
   writeGeneratedKeys(folder, { group, genesis, share });
 }
 
@@ -76,40 +79,76 @@ export function writeNodeKeys(
  *
  * @throws {EnvironmentError} when the disk or the folder does not let it.
  */
-export function writeGeneratedKeys(
-  folder: KeyFolder,
-  { group, genesis, share }: Omit<NodeKeys, "isInUse">,
-): void {
+export function writeGeneratedKeys(folder: KeyFolder, { group, genesis, share }: NewKeys): void {
   const { dataDir, self } = folder;
   assert(share.node === self, `A share of ${share.node} for ${self}`);
   assert(!hasShare(dataDir), "A share is never overwritten");
   createDataFolder(dataDir);
-  writeFileAtomically({
-    path: `${dataDir}/${GROUP_FILE}`,
-    text: formatGroup({ group, genesis }),
-    mode: 0o644,
-  });
-  writeShare(folder, { group, genesis, share, isInUse: false });
+  writeGroup(dataDir, { group, genesis, founding: null });
+  const current = { epoch: group.epoch, change: null, secret: share.reveal() };
+  writeContent(folder, { group, isInUse: false }, { current, next: null });
 }
 
 /**
- * Marks the share as used. The node calls this after it has made its stores and before it sends anything:
+ * Writes the files of a node that joins a cluster: what is known of the cluster's key, and that the node has no
+ * share of it yet.
+ *
+ * @throws {KeyFileError} when there are key files already.
+ * @throws {EnvironmentError} when the disk or the folder does not let it.
+ */
+export function writeJoinerKeys(folder: KeyFolder, known: GroupFile): void {
+  const { dataDir } = folder;
+  if (hasKeyFiles(dataDir)) throw holdsKeys(dataDir);
+  createDataFolder(dataDir);
+  writeGroup(dataDir, known);
+  writeContent(folder, { group: known.group, isInUse: false }, { current: null, next: null });
+}
+
+/**
+ * Makes a running node's shares durable in place of those on the disk, and erases the copies that it was given.
+ *
+ * @throws {EnvironmentError} when the disk or the folder does not let it. Then it is unknown which shares the
+ * disk holds.
+ */
+export function writeShares(folder: KeyFolder, group: Group, shares: DurableShares): void {
+  try {
+    writeContent(folder, { group, isInUse: true }, shares);
+  } finally {
+    for (const share of [shares.current, shares.next]) share?.secret.fill(0);
+  }
+}
+
+function writeGroup(dataDir: string, file: GroupFile): void {
+  writeFileAtomically({ path: `${dataDir}/${GROUP_FILE}`, text: formatGroup(file), mode: 0o644 });
+}
+
+/**
+ * Marks the shares as used, and writes down what the genesis of a dealt key states. The node calls this after it has made its stores and before it sends anything:
  * a used share whose node has lost its votes could sign for a second leader. This also removes what
  * crashes have left of the share, as it is not written again.
  *
  * @throws {EnvironmentError} when the disk does not let it.
  */
-export function claimShare(folder: KeyFolder, keys: NodeKeys): void {
-  if (keys.isInUse) return;
-  // First, as once the share is in use nothing brings a node here again.
-  removeLeftovers(`${folder.dataDir}/${SHARE_FILE}`);
-  writeShare(folder, { ...keys, isInUse: true });
+export function claimShare(
+  folder: KeyFolder,
+  keys: NodeKeys,
+  founding: string | null = keys.founding,
+): void {
+  const { dataDir } = folder;
+  // A crash may have left a file with a share that is over.
+  removeLeftovers(`${dataDir}/${SHARE_FILE}`);
+  const { group, genesis, shares } = keys;
+  if (keys.founding !== founding) writeGroup(dataDir, { group, genesis, founding });
+  if (!keys.isInUse) writeContent(folder, { group, isInUse: true }, shares.reveal());
 }
 
-function writeShare(folder: KeyFolder, { group, share, isInUse }: NodeKeys): void {
-  const { cluster, epoch, publicKey } = group;
-  const content = { cluster, node: share.node, epoch, publicKey, secret: share.reveal(), isInUse };
-  writeOwnSecret(SHARE, folder, content);
+function writeContent(
+  folder: KeyFolder,
+  { group, isInUse }: Pick<NodeKeys, "group" | "isInUse">,
+  { current, next }: DurableShares,
+): void {
+  const { cluster, publicKey } = group;
+  writeOwnSecret(SHARE, folder, { cluster, node: folder.self, publicKey, isInUse, current, next });
 }
 
 /**
@@ -128,7 +167,15 @@ function toNodeKeys(
   config: ClusterConfig,
   content: ShareContent,
 ): NodeKeys {
-  const { group, genesis } = readGroupFile(dataDir, config);
+  const { current, next, isInUse } = content;
+  // Who has run goes by the members in its log, and who joins by those that it is shown.
+  const isFounding = !isInUse && current !== null;
+  const { group, genesis, founding } = readGroupFile(
+    dataDir,
+    isFounding ? config : {
+      cluster: config.cluster,
+    },
+  );
   if (!isShareOf(group, content)) {
     throw new KeyFileError(
       `${dataDir}/${SHARE_FILE}`,
@@ -136,14 +183,21 @@ function toNodeKeys(
       "Both must come from one key generation; restore the file that was exchanged.",
     );
   }
-  const { node, secret, isInUse } = content;
   if (isInUse && !hasRaftStore(dataDir)) throw wiped(dataDir, self);
-  return { group, genesis, share: new VoterSecret(node, secret), isInUse };
+  const shares = new NodeShares({ current, next });
+  return { group, genesis, founding, shares, isInUse };
 }
 
-/** Whether a share belongs to this group's key, and its secret to its voter's verifying share. */
-export function isShareOf(group: Group, { node, secret, epoch, publicKey }: ShareContent): boolean {
-  if (epoch !== group.epoch || !equalBytes(publicKey, group.publicKey)) return false;
+/**
+ * Whether shares belong to this group's key, and the first one's secret to its voter's verifying share. Those of
+ * later epochs, the memberships in the log say.
+ */
+export function isShareOf(group: Group, { node, current, publicKey }: ShareContent): boolean {
+  if (!equalBytes(publicKey, group.publicKey)) return false;
+  if (current === null) return true;
+  const { epoch, change, secret } = current;
+  if (change !== null) return epoch > group.epoch;
+  if (epoch !== group.epoch) return false;
   const voter = group.voters.find(({ id }) => id === node);
   if (voter === undefined) return false;
   if (group.voters.length === 1) {
@@ -155,13 +209,21 @@ export function isShareOf(group: Group, { node, secret, epoch, publicKey }: Shar
   }, () => false);
 }
 
+function holdsKeys(dataDir: string): KeyFileError {
+  return new KeyFileError(
+    dataDir,
+    "it holds keys already",
+    "Keys are never overwritten; move them away or choose another folder.",
+  );
+}
+
 /** A node that lost its disk must not come back under its old share. */
 function wiped(dataDir: string, self: NodeId): KeyFileError {
   return new KeyFileError(
     `${dataDir}/${SHARE_FILE}`,
     `${self} has run with this share, but the folder ${RAFT_FOLDER} with its votes is gone`,
     "Put the whole data folder back. A node that has forgotten its votes must not sign again. If the " +
-      "data are lost, the whole cluster needs a new key: start every node with a folder that holds " +
-      "only its identity.json.",
+      `data are lost, replace the node: floe member replace ${self} NEW_CARD, where NEW_CARD is that ` +
+      "of a node with another id and an empty folder (floe join).",
   );
 }

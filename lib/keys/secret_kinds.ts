@@ -9,7 +9,8 @@ import { z } from "zod";
 import { decodeHex, encodeHex, eraseAll, erasingOnFailure } from "../bytes.ts";
 import { checked, type PeerKeys, type Schema } from "../config/mod.ts";
 import type { DurableKeyGeneration } from "../keygen/mod.ts";
-import { type ClusterName, type Epoch, toClusterName, toEpoch, toNodeId } from "../types.ts";
+import type { DurableShares } from "../reshare/mod.ts";
+import { type ClusterName, toClusterName, toEpoch, toNodeId } from "../types.ts";
 import {
   type Belonging,
   checkBelongs,
@@ -40,16 +41,15 @@ export interface IdentityContent extends Pick<Belonging, "node">, PeerKeys {
   readonly channelSecret: Uint8Array;
 }
 
-/** The content of `share.json`. SECRET: the reader erases it. */
-export interface ShareContent extends Belonging {
+/**
+ * The content of `share.json`: what `lib/reshare` keeps durable. In the file, a first share stands alone, as
+ * before members could change. SECRET: the reader erases it.
+ */
+export interface ShareContent extends Belonging, DurableShares {
   readonly cluster: ClusterName;
-  /** 32 bytes, as a `VoterSecret` has it. */
-  readonly secret: Uint8Array;
-  /** The key generation that made the share. */
-  readonly epoch: Epoch;
   /** 32 bytes: the public key of the group whose secret key this is a share of. */
   readonly publicKey: Uint8Array;
-  /** Whether a node has run with this share. */
+  /** Whether a node has run with these shares. */
   readonly isInUse: boolean;
 }
 
@@ -66,6 +66,8 @@ export interface SecretKind<Content> extends SecretFileReading<Content> {
   readonly name: string;
   /** The secrets in the content, to be erased. */
   secretsOf(content: Content): readonly Uint8Array[];
+  /** The content as the file has it, where that is not the content itself. */
+  toFile?(content: Content): object;
 }
 
 /** The name of the file with a node's identity. */
@@ -107,18 +109,52 @@ export const IDENTITY: SecretKind<IdentityContent> = {
   secretsOf: ({ signingSecret, channelSecret }) => [signingSecret, channelSecret],
 };
 
-/** A voter's share of the group's key. */
+const epochSchema = z.int().min(1).transform(toEpoch);
+const shareFields = {
+  cluster: checked(toClusterName),
+  node: checked(toNodeId),
+  publicKey: keySchema,
+  isInUse: z.boolean(),
+};
+
+const firstShareSchema = z.strictObject({ ...shareFields, epoch: epochSchema, secret: secretText })
+  .transform(({ epoch, secret, ...rest }): ShareContent => {
+    return { ...rest, current: { epoch, change: null, secret: decodeHex(secret) }, next: null };
+  });
+
+const heldShareSchema = z.strictObject({
+  epoch: epochSchema,
+  change: z.string().regex(/^[0-9a-f]{64}$/).nullable(),
+  secret: secretText,
+}).nullable();
+
+const sharesSchema = z.strictObject({
+  ...shareFields,
+  current: heldShareSchema,
+  next: heldShareSchema,
+}).transform(({ current, next, ...rest }): ShareContent => {
+  const decoded = (share: typeof current) =>
+    share === null ? null : { ...share, secret: decodeHex(share.secret) };
+  return { ...rest, current: decoded(current), next: decoded(next) };
+});
+
+/** Of the two forms that which is meant, so that a fault has its own place. */
+const shareSchema: Schema<ShareContent, unknown> = z.unknown().transform((json, context) => {
+  const isLater = typeof json === "object" && json !== null && "current" in json;
+  const result = (isLater ? sharesSchema : firstShareSchema).safeParse(json);
+  if (result.success) return result.data;
+  for (const { message, path } of result.error.issues) {
+    // Without the value, which may be a secret.
+    context.issues.push({ code: "custom", message, path, input: null });
+  }
+  return z.NEVER;
+});
+
+/** A voter's shares of the group's key: that in force and, while members change, the next. */
 export const SHARE: SecretKind<ShareContent> = {
   purpose: "share",
   name: SHARE_FILE,
-  schema: z.strictObject({
-    cluster: checked(toClusterName),
-    node: checked(toNodeId),
-    epoch: z.int().min(1).transform(toEpoch),
-    publicKey: keySchema,
-    secret: secretText,
-    isInUse: z.boolean(),
-  }).transform(({ secret, ...rest }) => ({ ...rest, secret: decodeHex(secret) })),
+  schema: shareSchema,
   remedies: {
     ifMissing: "Restore the node's own share; a lost share cannot be made again.",
     ifDamaged:
@@ -126,7 +162,14 @@ export const SHARE: SecretKind<ShareContent> = {
       "without one, generate new keys for the whole cluster.",
     ifKnown: "generate new keys for the whole cluster",
   },
-  secretsOf: ({ secret }) => [secret],
+  secretsOf: ({ current, next }) =>
+    [current, next].flatMap((share) => share === null ? [] : [share.secret]),
+  toFile: ({ current, next, ...rest }) => {
+    const isFirst = current?.change === null && next === null;
+    return isFirst
+      ? { ...rest, epoch: current.epoch, secret: current.secret }
+      : { ...rest, current, next };
+  },
 };
 
 /** The records of all nodes go together: each has what its node has told the others. */
@@ -203,7 +246,8 @@ export function writeOwnSecret<Content extends Partial<Belonging>>(
   folder: KeyFolder,
   content: Content,
 ): void {
-  writeSecretFile(toSecretFile(kind, folder, content.cluster ?? null), toHexFields(content));
+  const file = toSecretFile(kind, folder, content.cluster ?? null);
+  writeSecretFile(file, toHexFields(kind.toFile?.(content) ?? content));
 }
 
 function toSecretFile(

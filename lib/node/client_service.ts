@@ -5,20 +5,7 @@
  * @module
  */
 
-import {
-  type Certificate,
-  type Certifier,
-  encodeGenesisStatement,
-  type Group,
-  toDealtStatement,
-  verifyGenesis,
-} from "../certificate/mod.ts";
-import {
-  findPeer,
-  formatAddress,
-  type PinnedClusterConfig,
-  toGenesisRoster,
-} from "../config/mod.ts";
+import type { Certificate, Certifier, Group } from "../certificate/mod.ts";
 import { catching, EnvironmentError } from "../errors.ts";
 import {
   type AppliedEntry,
@@ -43,7 +30,6 @@ import {
   type MembersPlan,
   type MembersRequest,
   type MembersStatus,
-  type MemberStatus,
   type NodeApi,
   type NodeStatus,
   RequestError,
@@ -52,12 +38,14 @@ import {
   type WriteAnswer,
 } from "./api.ts";
 import type { ClusterWatch, WriteTimes } from "./cluster_views.ts";
+import type { ClusterMembers } from "./cluster_members.ts";
 import { TICK_MS } from "./inbox.ts";
 import { type KeyGenerationReport, toFinalReport } from "./key_generation/report.ts";
 import type { Network } from "./network.ts";
 import { Leases } from "./leases.ts";
 import type { LiveStore } from "./live_store.ts";
 import type { TimingCounts } from "./observer.ts";
+import { MemberService } from "./member_service.ts";
 import { EXPIRY_INTERVAL_TICKS, Requests } from "./requests.ts";
 import { Transfers } from "./transfers.ts";
 
@@ -65,12 +53,12 @@ const EXPIRY_INTERVAL_MS = EXPIRY_INTERVAL_TICKS * TICK_MS;
 
 /** What a client service answers from, and what it hands requests to. */
 export interface ClientServiceParts {
-  /** The cluster's configuration. */
-  readonly config: PinnedClusterConfig;
-  /** The public description of the cluster's key. */
-  readonly group: Group;
+  /** Who belongs to the cluster, and its configuration. */
+  readonly members: ClusterMembers;
   /** The genesis certificate; null where a dealer made the key. */
   readonly genesis: string | null;
+  /** The text that the genesis states; null for a cluster of one. */
+  readonly founding: string | null;
   /** Checks the certificates that the store holds. */
   readonly certifier: Pick<Certifier, "verify">;
   /** The core's state, which changes as the core does. */
@@ -100,10 +88,9 @@ export interface ClientServiceParts {
 
 /** The clients' side of one node, from its start until {@linkcode ClientService.stop}. */
 export class ClientService implements NodeApi {
-  /** The public description of the cluster's key. */
-  readonly group: Group;
   /** The genesis certificate; null where a dealer made the key. */
   readonly genesis: string | null;
+  readonly #members: MemberService;
   readonly #parts: ClientServiceParts;
   readonly #live: LiveStore;
   readonly #requests: Requests;
@@ -116,8 +103,11 @@ export class ClientService implements NodeApi {
 
   /** A service that nobody has asked anything yet. */
   constructor(parts: ClientServiceParts) {
-    this.group = parts.group;
     this.genesis = parts.genesis;
+    this.#members = new MemberService({
+      ...parts,
+      isConnected: (peer) => parts.network.isConnected(peer),
+    });
     this.#parts = parts;
     this.#live = parts.live;
     this.#requests = new Requests(parts.submit);
@@ -130,6 +120,11 @@ export class ClientService implements NodeApi {
       nowMs: () => performance.now(),
     });
     this.#transfers = new Transfers(parts.submit);
+  }
+
+  /** See {@linkcode NodeApi.group}. */
+  get group(): Group {
+    return this.#parts.members.group;
   }
 
   /** See {@linkcode NodeApi.write}. */
@@ -213,7 +208,7 @@ export class ClientService implements NodeApi {
   /** As {@linkcode NodeApi.transferLeadership}, for the node itself: also once it answers nobody any more. */
   handOver(target: NodeId | null): Promise<NodeId> {
     // The core gives the target an election timeout; its election may take another.
-    const deadlineMs = performance.now() + 2 * this.#parts.config.timing.electionTimeoutMs;
+    const deadlineMs = performance.now() + 2 * this.#parts.members.config.timing.electionTimeoutMs;
     return this.#transfers.request(target, deadlineMs);
   }
 
@@ -257,7 +252,7 @@ export class ClientService implements NodeApi {
 
   /** See {@linkcode NodeApi.keyGeneration}. */
   keyGeneration(): KeyGenerationReport {
-    const { config, state, genesis, network } = this.#parts;
+    const { members: { config }, state, genesis, network } = this.#parts;
     return toFinalReport({
       config,
       self: state.self,
@@ -271,9 +266,9 @@ export class ClientService implements NodeApi {
 
   /** See {@linkcode NodeApi.leader}. */
   leader(): LeaderAnswer {
-    const { config, state } = this.#parts;
+    const { members, state } = this.#parts;
     const { leader, term, certificate } = state.report();
-    const api = leader === null ? null : formatAddress(findPeer(config, leader).api);
+    const api = leader === null ? null : members.apiOf(leader);
     return { leader, term, api, certificate };
   }
 
@@ -295,55 +290,45 @@ export class ClientService implements NodeApi {
 
   /** See {@linkcode NodeApi.members}. */
   members(): MembersStatus {
-    const { config, group, network, state } = this.#parts;
-    const followers = state.role.name === "leader" ? state.role.followers : null;
-    const members = config.peers.map(({ id, peer, api, keys }, at): MemberStatus => ({
-      id,
-      role: "voter",
-      identifier: at + 1,
-      hasShare: true,
-      identityKey: keys.signingKey,
-      channelKey: keys.channelKey,
-      peerAddress: formatAddress(peer),
-      apiAddress: formatAddress(api),
-      isReachable: id === state.self || network.isConnected(id),
-      matchIndex: followers?.get(id)?.matchIndex ?? null,
-      isCaughtUp: null,
-    }));
-    const { epoch, threshold } = group;
-    const nothing = { change: null, lastChange: null, trouble: null };
-    return { sequence: 0, epoch, threshold, members, ...nothing };
+    return this.#members.status();
   }
 
   /** See {@linkcode NodeApi.membershipChain}. */
   membershipChain(): MembershipChain {
-    const { config, group, genesis } = this.#parts;
-    const statement = genesis === null
-      ? toDealtStatement(toGenesisRoster(config), group)
-      : verifyGenesis(genesis);
-    return { genesis, founding: encodeGenesisStatement(statement), memberships: [] };
+    return this.#members.chain();
   }
 
   /** See {@linkcode NodeApi.planMembers}. */
-  planMembers(_request: MembersRequest): MembersPlan {
-    throw notYet();
+  planMembers(request: MembersRequest): MembersPlan {
+    this.#checkRunning();
+    return this.#members.plan(request);
   }
 
   /** See {@linkcode NodeApi.changeMembers}. */
-  changeMembers(): Promise<MembersChange> {
-    return Promise.reject(notYet());
+  // deno-lint-ignore require-await -- a refusal is a rejection
+  async changeMembers(
+    request: MembersRequest,
+    { timeoutMs }: { readonly timeoutMs: number },
+  ): Promise<MembersChange> {
+    this.#checkRunning();
+    return this.#members.change(request, performance.now() + timeoutMs);
   }
 
   /** See {@linkcode NodeApi.cancelMembers}. */
-  cancelMembers(): Promise<EndedMembersChange> {
-    const why = "No change of the members is under way";
-    return Promise.reject(new RequestError("no_change", why, { maybeApplied: false }));
+  // deno-lint-ignore require-await -- a refusal is a rejection
+  async cancelMembers(
+    reason: string,
+    { timeoutMs }: { readonly timeoutMs: number },
+  ): Promise<EndedMembersChange> {
+    this.#checkRunning();
+    return this.#members.cancel(reason, performance.now() + timeoutMs);
   }
 
   /** Answers the requests that the step's output has an answer for. */
   handle(output: Output): void {
     this.#requests.handle(output, this.#live.appliedIndex);
     this.#transfers.handle(output);
+    this.#members.handle(output);
     if (output.role !== null) this.#leases.roleChanged(output.role);
   }
 
@@ -372,6 +357,7 @@ export class ClientService implements NodeApi {
     this.#requests.expire(nowMs);
     this.#leases.expire(nowMs);
     this.#transfers.expire(nowMs);
+    this.#members.expire(nowMs);
   }
 
   /**
@@ -382,6 +368,7 @@ export class ClientService implements NodeApi {
     this.#isStopped = true;
     this.#requests.stop();
     this.#leases.stop();
+    this.#members.stop();
     this.#live.endWatches("stopping");
   }
 
@@ -405,11 +392,6 @@ export class ClientService implements NodeApi {
       });
     });
   }
-}
-
-function notYet(): RequestError {
-  const why = "The members of a running cluster cannot be changed yet";
-  return new RequestError("members_refused", why, { maybeApplied: false });
 }
 
 function leaderCommitOf({ role, commitIndex, leaderCommit }: RaftView): LogIndex {

@@ -94,6 +94,7 @@ export type {
   KeyGenerationReport,
   KeyPhase,
 } from "./key_generation/report.ts";
+export { type Keyring, type KeyringParts, openKeyring } from "./keyring.ts";
 export { type KeyGenerationNetwork, Network, type NetworkUser } from "./network.ts";
 export { Node, type NodeOptions, startNode } from "./node.ts";
 export type { TimingCounts } from "./observer.ts";

@@ -55,6 +55,7 @@ export interface KeyGenerationNetwork {
 /** The connections of one node. What comes while nobody uses them is dropped. */
 export class Network extends Transport implements KeyGenerationNetwork {
   readonly #configurations: PeerConfigurations;
+  readonly #self: NodeId;
   #user: NetworkUser | null = null;
   #isStarted = false;
 
@@ -67,11 +68,7 @@ export class Network extends Transport implements KeyGenerationNetwork {
       channelKeys: identity.channelKeys,
       configuration: toConfiguration(config),
       listen: findPeer(config, self).peer,
-      peers: config.peers.map(({ id, peer, keys: { channelKey } }) => ({
-        id,
-        ...peer,
-        channelKey,
-      })),
+      peers: config.peers.map(toEndpoint),
       onMessage: (message) => this.#user?.onMessage(message),
       onKeyGenerationMessage: (message) => this.#user?.onKeyGenerationMessage(message),
       onLeaseMessage: (message) => this.#user?.onLeaseMessage?.(message),
@@ -81,6 +78,16 @@ export class Network extends Transport implements KeyGenerationNetwork {
       onConfiguration: (peer, different) => configurations.heard(peer, different),
     });
     this.#configurations = configurations;
+    this.#self = self;
+  }
+
+  /**
+   * The members have changed. From now on their nodes go by the log, and no node's cluster.json is compared
+   * any more.
+   */
+  useMembers(peers: PinnedClusterConfig["peers"]): void {
+    this.#configurations.stop();
+    this.usePeers(peers.filter(({ id }) => id !== this.#self).map(toEndpoint));
   }
 
   /**
@@ -109,4 +116,8 @@ export class Network extends Transport implements KeyGenerationNetwork {
     this.#user = null;
     await super.close();
   }
+}
+
+function toEndpoint({ id, peer, keys: { channelKey } }: PinnedClusterConfig["peers"][number]) {
+  return { id, ...peer, channelKey };
 }

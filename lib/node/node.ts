@@ -6,12 +6,14 @@
 
 import { getLogger } from "@logtape/logtape";
 import { join } from "node:path";
-import { assert } from "../assert.ts";
-import type { Certifier, GrantKeys, Group } from "../certificate/mod.ts";
-import type { ClusterConfig, PinnedClusterConfig, TimingConfig } from "../config/mod.ts";
+import type { Certifier, GrantKeys, Group, Membership } from "../certificate/mod.ts";
+import type { ClusterConfig, PeerKeys, PinnedClusterConfig, TimingConfig } from "../config/mod.ts";
+import { InputError } from "../errors.ts";
+import { IDENTITY_FILE } from "../keys/mod.ts";
 import { isCommand, type Store } from "../kv/mod.ts";
 import {
   type Input,
+  type MembersConfig,
   type Message,
   type Output,
   Raft,
@@ -29,9 +31,11 @@ import type { NodeId } from "../types.ts";
 import { type NodeApi, RequestError } from "./api.ts";
 import { ClientService } from "./client_service.ts";
 import { ClusterViews } from "./cluster_views.ts";
+import { ClusterMembers } from "./cluster_members.ts";
 import { FolderWatch } from "./folder_watch.ts";
 import { Inbox, Ticker, toTicks } from "./inbox.ts";
 import { GenesisResponder } from "./key_generation/key_generation_run.ts";
+import type { Keyring } from "./keyring.ts";
 import { LiveStore } from "./live_store.ts";
 import { Loop } from "./loop.ts";
 import type { Network, NetworkUser } from "./network.ts";
@@ -39,58 +43,103 @@ import { Observer } from "./observer.ts";
 import { SnapshotKeeper } from "./snapshots.ts";
 import { TableKeeper } from "./table_keeper.ts";
 
+/** For how many election timeouts connections to a removed node stay: longer than a leader sends it the log. */
+const FAREWELL_TIMEOUTS = 3;
+/** How many election timeouts a removed node stays, once it knows. */
+const LEAVING_TIMEOUTS = 2;
+
 /** What a node is started with. */
 export interface NodeOptions {
   /** The cluster's configuration, with every node's public keys. */
   readonly config: PinnedClusterConfig;
   /** This node; one of the configuration's peers. */
   readonly self: NodeId;
-  /** Its connections, from now on the node's own. */
-  readonly network: Network;
-  /** The public description of the cluster's key. */
+  /** Its identity's public keys; absent where nothing is to be checked against them. */
+  readonly ownKeys?: PeerKeys;
+  /** Opens its connections to these nodes, from then on the node's own, unless they are there already. */
+  readonly openNetwork: (config: PinnedClusterConfig) => Network;
+  /** The public description of the cluster's key, as it was made. */
   readonly group: Group;
   /** The genesis certificate; null where a dealer made the key. */
   readonly genesis: string | null;
-  /** Makes and checks certificates with this node's share, which nobody else holds. */
-  readonly certifier: Certifier;
-  /** Signs pre-vote grants with this node's identity key, and checks those of all voters. */
-  readonly grants: GrantKeys;
+  /** What it signs with, for what its log begins with. */
+  readonly openKeys: (record: string | null) => Keyring;
   /** The node's own data folder. */
   readonly dataDir: string;
-  /** Called once the stores are open and before the node says anything to anyone. */
-  readonly beforeStart?: () => void;
   /** Told whenever role, term or leader changed, in order. Must not throw. */
   readonly onRole?: (report: RoleReport) => void;
 }
 
 /**
- * Opens the stores, takes the peer port and starts to take part. When that fails, the network is
- * closed as well.
+ * Opens the stores, takes the peer port and starts to take part. When that fails, the network is the
+ * caller's to close, if it was there before.
  *
  * @throws {EnvironmentError} when the folder or the port cannot be used.
  * @throws {InputError} when the folder belongs to another cluster or node.
  * @throws {CorruptionError} when something in it is damaged or missing.
  */
 export async function startNode(options: NodeOptions): Promise<Node> {
-  const { self: node, dataDir: folder, config: { cluster }, network } = options;
-  let stores: Stores | null = null;
+  const { self: node, dataDir: folder, config: { cluster } } = options;
+  const stores = await openStores({ folder, cluster, node });
+  let running: Node | null = null;
   try {
-    stores = await openStores({ folder, cluster, node });
-    checkLostState(stores, { folder, peerCount: options.config.peers.length - 1 });
-    options.beforeStart?.();
-    const running = new Node(options, stores);
+    running = new Node(options, openParts(options, stores));
     running.start();
     return running;
   } catch (error) {
-    await network.close();
-    await stores?.close();
+    await running?.abandon();
+    await stores.close();
     throw error;
   }
 }
 
+/** What a node is made of. */
+interface NodeParts {
+  readonly stores: Stores;
+  readonly store: Store;
+  readonly raft: Raft;
+  readonly keyring: Keyring;
+  readonly members: ClusterMembers;
+}
+
+/** Opens the keys for what the log has, and checks that this node may run with it. */
+function openParts(options: NodeOptions, stores: Stores): NodeParts {
+  const { self, dataDir: folder, config } = options;
+  checkLostState(stores, { folder, peerCount: config.peers.length - 1 });
+  const durable = stores.raft.load();
+  const keyring = options.openKeys(durable.members);
+  const store = stores.takeStore();
+  const raft = new Raft(toRaftConfig({ self, config, ...keyring }), durable, store.appliedIndex);
+  const { membership } = raft.state.members.inForce.configuration;
+  const members = new ClusterMembers(options, membership);
+  if (members.isFormer(self)) throw new InputError(removalAdvice(self, folder));
+  checkOwnKeys(members, options);
+  keyring.claim();
+  return { stores, store, raft, keyring, members };
+}
+
+/** A node that goes on under other keys than the members know could prove nothing to them. */
+function checkOwnKeys(members: ClusterMembers, { self, ownKeys }: NodeOptions): void {
+  if (ownKeys === undefined || !members.hasOtherKeys(self, ownKeys)) return;
+  throw new InputError(
+    `Cannot run ${self}: the members know it by other keys than those in its ${IDENTITY_FILE}. Put the ` +
+      "identity back whose card was given to floe member (or floe init), or give the members this " +
+      `one's card: floe member update ${self} --card CARD.`,
+  );
+}
+
+/** What a removed node's operator should know. */
+function removalAdvice(self: NodeId, folder: string): string {
+  return `${self} was removed from the cluster, and its id is never used again. Nothing in ${folder} is of ` +
+    "use any more: delete the folder. To join again, make a new identity under another id: floe join.";
+}
+
 /** One node of a cluster; see {@linkcode startNode}. */
 export class Node {
-  /** Resolves when the node has stopped; rejects when it had to, because something failed. */
+  /**
+   * Resolves when the node has stopped, also because it is no member any more; rejects when it had to,
+   * because something failed.
+   */
   readonly closed: Promise<void>;
 
   readonly #options: NodeOptions;
@@ -103,6 +152,7 @@ export class Node {
   readonly #clients: ClientService;
   readonly #views: ClusterViews;
   readonly #network: Network;
+  readonly #members: ClusterMembers;
   readonly #observer = new Observer();
   readonly #logger = getLogger(["floe", "node"]);
   readonly #closing = Promise.withResolvers<void>();
@@ -111,16 +161,22 @@ export class Node {
   /** When each batch that is on its way to the disk was handed over. */
   readonly #persistedFrom = new Map<number, number>();
   #isStopped = false;
+  /** Ticks until connections to former members end; null when all are to members. */
+  #farewellTicks: number | null = null;
+  /** Ticks until this node stops because it is no member any more; null while it is one. */
+  #leavingTicks: number | null = null;
+  #isRemoved = false;
 
   /** Takes over opened stores; see {@linkcode startNode}. */
-  constructor(options: NodeOptions, stores: Stores) {
+  constructor(options: NodeOptions, parts: NodeParts) {
+    const { stores, store, keyring, members } = parts;
     this.closed = this.#closing.promise;
     this.#options = options;
     this.#stores = stores;
-    const store = stores.takeStore();
-    this.#raft = new Raft(toRaftConfig(options), stores.raft.load(), store.appliedIndex);
+    this.#raft = parts.raft;
+    this.#members = members;
     this.#inbox = new Inbox((inputs) => this.#turn(inputs));
-    this.#network = options.network;
+    this.#network = options.openNetwork(members.config);
     this.#folder = new FolderWatch(options.dataDir, {
       same: [RAFT_FOLDER],
       there: [KEY_VALUE_FILE],
@@ -140,7 +196,11 @@ export class Node {
       fail,
     });
     this.#clients = new ClientService({
-      ...options,
+      members,
+      genesis: options.genesis,
+      founding: keyring.founding,
+      certifier: keyring.certifier,
+      network: this.#network,
       state: this.#raft.state,
       live: this.#live,
       certificates: stores.raft,
@@ -158,7 +218,7 @@ export class Node {
       onRefused: () => this.#observer.count("view.refused"),
     });
     this.#loop = new Loop(this.#raft, {
-      persistShares: () => assert(false, "The members of a running cluster do not change yet"),
+      persistShares: (shares) => keyring.persistShares(shares),
       send: (message) => this.#send(message),
       persist: (batch) => {
         this.#persistedFrom.set(batch.sequence, performance.now());
@@ -190,6 +250,11 @@ export class Node {
     });
   }
 
+  /** Whether it stopped because it is no member any more. */
+  get isRemoved(): boolean {
+    return this.#isRemoved;
+  }
+
   /** What this node offers its clients. */
   get api(): NodeApi {
     return this.#clients;
@@ -206,6 +271,22 @@ export class Node {
     this.#ticker.start(() => this.#inbox.wake());
     this.#folder.start((error) => this.#fail(error));
     this.#logger.info("node.started", { term: this.#raft.state.currentTerm });
+    const { membership, isNewer } = this.#members;
+    if (membership === null || membership.sequence === 0) return;
+    this.#network.useMembers(this.#members.config.peers);
+    if (!isNewer) return;
+    const { sequence, epoch } = membership;
+    const advice = "floe members export writes a cluster.json that says the same";
+    this.#logger.info("members.newer_than_file", { sequence, epoch, advice });
+  }
+
+  /** Gives up what was opened when the start failed, apart from the stores. */
+  async abandon(): Promise<void> {
+    this.#isStopped = true;
+    this.#ticker.stop();
+    this.#folder.stop();
+    this.#inbox.close();
+    await this.#network.close();
   }
 
   /** Answers every request that waits, and every later one, that the node is stopping. */
@@ -288,7 +369,7 @@ export class Node {
       for (const { kind } of time) if (kind === "tick") this.#tick();
       // What one turn cannot tell its watchers, the next one does.
       if (!this.#live.publish()) this.#inbox.wake();
-      if (inputs.length === 0) this.#options.certifier.prepare();
+      if (inputs.length === 0) this.#raft.prepare();
       this.#clients.expire();
     } catch (error) {
       // A broken invariant or a disk that failed: what this node believes is no longer certain, so it
@@ -301,6 +382,42 @@ export class Node {
     this.#clients.tick();
     this.#views.tick();
     this.#tables.tick();
+    this.#tickFarewell();
+    this.#tickLeaving();
+  }
+
+  /** Who was removed is heard and answered for a while, so that it learns of it. */
+  #tickFarewell(): void {
+    if (this.#farewellTicks === null || --this.#farewellTicks > 0) return;
+    this.#farewellTicks = null;
+    this.#network.useMembers(this.#members.config.peers);
+  }
+
+  /** A leader hands over first. Who does not lead stays for a while: others may lack what it has. */
+  #tickLeaving(): void {
+    const { cluster, role } = this.#raft.state;
+    if (!cluster.isFormer || role.name === "leader") return;
+    this.#leavingTicks ??= this.#electionTimeouts(LEAVING_TIMEOUTS);
+    if (--this.#leavingTicks > 0) return;
+    this.#isRemoved = true;
+    const { self, dataDir } = this.#options;
+    this.#logger.warn("node.removed", { advice: removalAdvice(self, dataDir) });
+    void this.#stop(null);
+  }
+
+  #electionTimeouts(count: number): number {
+    return count * toTicks(this.#options.config.timing.electionTimeoutMs);
+  }
+
+  /** Another configuration is in force: whom this node connects to, and who it is itself. */
+  #membersChanged(membership: Membership): void {
+    const before = this.#members.config.peers;
+    this.#members.update(membership);
+    const { peers } = this.#members.config;
+    const former = before.filter(({ id }) => !peers.some((peer) => peer.id === id));
+    this.#network.useMembers([...peers, ...former]);
+    this.#farewellTicks = this.#electionTimeouts(FAREWELL_TIMEOUTS);
+    if (this.#members.has(this.#options.self)) checkOwnKeys(this.#members, this.#options);
   }
 
   /** A leader's snapshot took the place of the state machine's data. */
@@ -316,7 +433,11 @@ export class Node {
   }
 
   #report(output: Output): void {
-    for (const event of output.events) this.#observer.observe(event);
+    for (const event of output.events) {
+      this.#observer.observe(event);
+      const membership = event.kind === "membersChanged" ? event.configuration.membership : null;
+      if (membership !== null) this.#membersChanged(membership);
+    }
     this.#views.observe(output);
     if (output.role !== null) {
       this.#observer.roleChanged(output.role);
@@ -346,10 +467,11 @@ export class Node {
 
 /** What the core of one process of a node is told: its times in ticks, and an incarnation of its own. */
 export function toRaftConfig(
-  { self, certifier, grants, config }: {
+  { self, certifier, grants, members = null, config }: {
     readonly self: NodeId;
     readonly certifier: Certifier;
     readonly grants: GrantKeys;
+    readonly members?: MembersConfig | null;
     readonly config: ClusterConfig;
   },
 ): RaftConfig {
@@ -357,6 +479,7 @@ export function toRaftConfig(
     self,
     certifier,
     grants,
+    ...(members === null ? {} : { members }),
     ...toTickCounts(config.timing),
     logLimits: config.log,
     isCommand,

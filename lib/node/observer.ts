@@ -245,6 +245,7 @@ export class PeerConfigurations {
   readonly #logger = getLogger(["floe", "node"]);
   readonly #limiter = new LogLimiter(() => performance.now());
   readonly #heard = new Map<NodeId, Uint8Array | null>();
+  #isStopped = false;
 
   /** Nothing is known yet. `config` is this node's own. */
   constructor(config: ClusterConfig) {
@@ -253,6 +254,7 @@ export class PeerConfigurations {
 
   /** A peer has connected; `different` is its configuration, or null when it is the same. */
   heard(peer: NodeId, different: Uint8Array | null): void {
+    if (this.#isStopped) return;
     const before = this.#heard.get(peer);
     this.#heard.set(peer, different);
     if (different === null) {
@@ -260,6 +262,11 @@ export class PeerConfigurations {
     } else if (!before || !equalBytes(before, different)) {
       this.#warn(peer, different);
     }
+  }
+
+  /** What nodes have in their files does not matter any more. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   #warn(peer: NodeId, different: Uint8Array): void {

@@ -12,7 +12,7 @@ import {
   verifyMembership,
 } from "../certificate/mod.ts";
 import { catching, InputError } from "../errors.ts";
-import type { Change, DurableShares, MembersRecord } from "../reshare/mod.ts";
+import type { Change, DurableShares, MembershipView, MembersRecord } from "../reshare/mod.ts";
 import type { LogIndex, NodeId } from "../types.ts";
 import { CommittedMembers, readRecord } from "./committed_members.ts";
 import type { MembersConfig, RaftConfig } from "./config.ts";
@@ -90,6 +90,11 @@ export class Cluster {
     return this.#committed?.change ?? null;
   }
 
+  /** What the committed log says of changes and plans; null in a cluster whose members never change. */
+  get changes(): MembershipView | null {
+    return this.#committed?.log ?? null;
+  }
+
   /** Shares that are to take the place of those on the disk, once. */
   takeSettledShares(): DurableShares | null {
     const settled = this.#settledShares;
@@ -125,6 +130,11 @@ export class Cluster {
   /** Whether this node is none of the newest members that it knows of. */
   get isRemoved(): boolean {
     return this.epochs.known !== null && !this.#isKnown(this.#self);
+  }
+
+  /** Whether this node was a member once and is none any more, by the log or by what was shown. */
+  get isFormer(): boolean {
+    return this.epochs.known?.formerIds.has(this.#self) ?? false;
   }
 
   /** Whether a node is a member, by the log or by what was shown. */

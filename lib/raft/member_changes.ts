@@ -24,6 +24,7 @@ import type { Leader } from "./role.ts";
 import { plus } from "../types.ts";
 import { CAUGHT_UP_ENTRIES, UP_TIMEOUTS } from "./config.ts";
 import type { CoreState } from "./state.ts";
+import type { RaftView } from "./view.ts";
 
 /** How many words of one author may be in a leader's log in one change, for each dealer there may be. */
 const WORDS_PER_DEALER_MAX = 3;
@@ -75,7 +76,12 @@ export function planMembers(state: CoreState, goal: MembersGoal): void {
 }
 
 /** Who can take part in a change, as a leader sees it. Of a new one, it counts as up at first. */
-export function viewNodes({ self, role, nowTick, commitIndex, config }: CoreState): NodesView {
+export function viewNodes(
+  { self, role, nowTick, commitIndex, config }: Pick<
+    RaftView,
+    "self" | "role" | "nowTick" | "commitIndex" | "config"
+  >,
+): NodesView {
   if (role.name !== "leader") return { up: [self], caughtUp: [self] };
   const oldestTick = nowTick - UP_TIMEOUTS * config.electionTimeoutTicks;
   const up = [...role.followers].filter(([, { rounds }]) => rounds.answeredSentTick >= oldestTick);

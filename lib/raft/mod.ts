@@ -184,6 +184,7 @@ export type { DueSigner } from "./membership_signing.ts";
 export type { CommittedMembers } from "./committed_members.ts";
 export type { CollectedSession, SignatureCollection } from "./signature_collection.ts";
 export type { Epochs } from "./epochs.ts";
+export { viewNodes } from "./member_changes.ts";
 export type { Configuration, LoggedConfiguration, Members } from "./members.ts";
 export { Raft } from "./raft.ts";
 export type {

@@ -100,6 +100,12 @@ export class Raft {
     return this.#finish();
   }
 
+  /** Spends idle time on what the next election needs at once. */
+  prepare(): void {
+    const { epochs, members } = this.#state;
+    epochs.signing(members.newest.epoch)?.prepare();
+  }
+
   #finish(): Output {
     const state = this.#state;
     answerDurableVotes(state);

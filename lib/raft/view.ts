@@ -88,7 +88,10 @@ export type RaftView =
       "inForce" | "newest" | "isPending" | "all" | "has" | "quorumValue" | "mayBeLedBy"
     >;
     /** What is known of the chain of memberships. */
-    readonly cluster: Pick<Cluster, "certificates" | "change" | "isRemoved">;
+    readonly cluster: Pick<
+      Cluster,
+      "certificates" | "change" | "changes" | "isRemoved" | "isFormer"
+    >;
     /** The log in memory. */
     readonly log: LogView;
     /** How far the disk has followed. */

@@ -15,7 +15,7 @@ import { equalBytes } from "../bytes.ts";
 import { type NodeId, toEpoch } from "../types.ts";
 import type { MembersGoal, PlanEntry, PlannedMember } from "./entry.ts";
 import type { Proposal } from "./input_output.ts";
-import { type ChangePlan, planChange, type VoterSet } from "./plan.ts";
+import { type ChangePlan, type ChangeRequest, planChange, type VoterSet } from "./plan.ts";
 
 /** Who can take part now, as the leader sees it. */
 export interface NodesView {
@@ -113,11 +113,12 @@ export function planFrom(
   current: Membership,
   goal: MembersGoal,
   { up }: Pick<NodesView, "up">,
-): { readonly plan: ChangePlan; readonly absent: readonly NodeId[] } {
+): ChangeRequest & { readonly plan: ChangePlan } {
   const before = { voters: votersOf(current.members), threshold: current.threshold };
   const after = { voters: votersOf(goal.members), threshold: goal.threshold };
   const absent = [...new Set([...before.voters, ...after.voters])].filter((id) => !up.includes(id));
-  return { plan: planChange({ before, after, absent }), absent };
+  const request = { before, after, absent };
+  return { ...request, plan: planChange(request) };
 }
 
 /** Fewer voters with a share than must sign: nothing can be dealt or stated. */

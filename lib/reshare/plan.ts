@@ -120,10 +120,10 @@ export function planChange(request: ChangeRequest): ChangePlan {
 export function describePlan({ before }: ChangeRequest, plan: ChangePlan): readonly string[] {
   if (plan.kind === "impossible") return [`This change cannot be made: ${plan.why}.`];
   let current = before;
-  return plan.steps.map((step, at) => {
+  return plan.steps.map((step) => {
     const line = describeStep(current, step);
     current = step.after;
-    return `Step ${at + 1} of ${plan.steps.length}: ${line}`;
+    return line;
   });
 }
 

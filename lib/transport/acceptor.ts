@@ -133,6 +133,11 @@ export class Acceptor {
     return null;
   }
 
+  /** Ends the connection of a node that is no peer any more. */
+  drop(peer: NodeId): void {
+    this.#byPeer.get(peer)?.close("closed");
+  }
+
   #makeRoom(): void {
     const [oldest] = this.#halfOpen;
     if (oldest === undefined || this.#halfOpen.size < this.#options.settings.halfOpenMax) return;

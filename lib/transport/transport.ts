@@ -4,6 +4,7 @@
  * @module
  */
 
+import { equalBytes } from "../bytes.ts";
 import { catching, InputError } from "../errors.ts";
 import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
 import type { LeaseMessage } from "../kv/mod.ts";
@@ -72,27 +73,25 @@ export class Transport {
   readonly #tasks = new Tasks();
   readonly #reporter: Reporter;
   readonly #acceptor: Acceptor;
-  readonly #peers: ReadonlyMap<NodeId, Peer>;
+  readonly #settings: TransportSettings;
+  readonly #peers = new Map<NodeId, KnownPeer>();
+  #isStarted = false;
 
   /** Touches no network yet. */
   constructor(options: TransportOptions) {
     this.#options = options;
     this.#reporter = new Reporter(options);
-    const shared = {
-      settings: toSettings(options),
-      reporter: this.#reporter,
-      signal: this.#closing.signal,
-    };
-    const others = options.peers.filter(({ id }) => id !== options.self);
-    const keys = new Map(others.map(({ id, channelKey }) => [id, channelKey]));
-    this.#peers = new Map(others.map((address) => [address.id, new Peer({ address, ...shared })]));
+    this.#settings = toSettings(options);
     this.#acceptor = new Acceptor({
       listen: options.listen,
-      peerKeyOf: (id) => keys.get(id) ?? null,
-      onPeer: (id) => this.#peers.get(id)?.wake(),
+      peerKeyOf: (id) => this.#peers.get(id)?.endpoint.channelKey ?? null,
+      onPeer: (id) => this.#peers.get(id)?.peer.wake(),
       onPayload: (payload, from) => this.#receive(payload, from),
-      ...shared,
+      settings: this.#settings,
+      reporter: this.#reporter,
+      signal: this.#closing.signal,
     });
+    this.usePeers(options.peers);
   }
 
   /** The address that it listens on. Once started, this has the real port, also if `listen` has port 0. */
@@ -112,8 +111,36 @@ export class Transport {
    */
   start(): void {
     this.#acceptor.listen();
+    this.#isStarted = true;
     this.#tasks.watch(this.#acceptor.run());
-    for (const peer of this.#peers.values()) this.#tasks.watch(peer.run());
+    for (const { peer } of this.#peers.values()) this.#tasks.watch(peer.run());
+  }
+
+  /**
+   * From now on these are the peers. Connections to and from others end; those to peers that stay as they
+   * were go on.
+   */
+  usePeers(endpoints: readonly PeerEndpoint[]): void {
+    const others = endpoints.filter(({ id }) => id !== this.#options.self);
+    for (const [id, { endpoint, leaving }] of this.#peers) {
+      if (others.some((other) => isSameEndpoint(other, endpoint))) continue;
+      this.#peers.delete(id);
+      leaving.abort();
+      this.#acceptor.drop(id);
+    }
+    for (const endpoint of others) if (!this.#peers.has(endpoint.id)) this.#add(endpoint);
+  }
+
+  #add(endpoint: PeerEndpoint): void {
+    const leaving = new AbortController();
+    const peer = new Peer({
+      address: endpoint,
+      settings: this.#settings,
+      reporter: this.#reporter,
+      signal: AbortSignal.any([this.#closing.signal, leaving.signal]),
+    });
+    this.#peers.set(endpoint.id, { endpoint, peer, leaving });
+    if (this.#isStarted && !this.#closing.signal.aborted) this.#tasks.watch(peer.run());
   }
 
   /**
@@ -145,7 +172,7 @@ export class Transport {
 
   /** Whether a peer is connected. If not, messages to it are dropped. */
   isConnected(peer: NodeId): boolean {
-    return this.#peers.get(peer)?.connected ?? false;
+    return this.#peers.get(peer)?.peer.connected ?? false;
   }
 
   /** Closes the port and every connection. Resolves once all work has ended. */
@@ -155,7 +182,7 @@ export class Transport {
   }
 
   #send(to: NodeId, encode: () => Uint8Array): boolean {
-    const peer = this.#peers.get(to);
+    const peer = this.#peers.get(to)?.peer;
     if (peer === undefined || !peer.connected) {
       this.#reporter.dropped(to, { reason: "notConnected", messages: 1 });
       return false;
@@ -200,6 +227,19 @@ export class Transport {
     this.#options.onMessage(message);
     return workOf(message);
   }
+}
+
+/** A peer, and what ends its connection when it is none any more. */
+interface KnownPeer {
+  readonly endpoint: PeerEndpoint;
+  readonly peer: Peer;
+  readonly leaving: AbortController;
+}
+
+/** Addresses that are read anew at each attempt are the same while they are the same object. */
+function isSameEndpoint(left: PeerEndpoint, right: PeerEndpoint): boolean {
+  return left === right || (left.id === right.id && left.hostname === right.hostname &&
+    left.port === right.port && equalBytes(left.channelKey, right.channelKey));
 }
 
 function toSettings(options: TransportOptions): TransportSettings {

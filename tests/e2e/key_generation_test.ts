@@ -10,7 +10,7 @@ import { encodeHex } from "../../lib/bytes.ts";
 import { verifyCertificate, verifyGenesis } from "../../lib/certificate/mod.ts";
 import { formatClusterConfig, toGenesisRoster } from "../../lib/config/cluster_config.ts";
 import { hashConfiguration } from "../../lib/keygen/mod.ts";
-import { readNodeKeys } from "../../lib/keys/node_keys.ts";
+import { type NodeKeys, readNodeKeys } from "../../lib/keys/node_keys.ts";
 import { writeRecord } from "../../lib/keys/record_file.ts";
 import { type NodeId, toTerm } from "../../lib/types.ts";
 import { SecretScanner } from "../support/secret_scanner.ts";
@@ -153,7 +153,7 @@ function assertShareIsOnlyIn(cluster: TestCluster, owner: NodeId): void {
   const scanner = new SecretScanner();
   scanner.add(
     `share of ${owner}`,
-    readNodeKeys(cluster.keyFolder(owner), cluster.config).share.reveal(),
+    secretOf(readNodeKeys(cluster.keyFolder(owner), cluster.config)),
   );
   const written = new Written();
   for (const id of cluster.ids) {
@@ -163,18 +163,23 @@ function assertShareIsOnlyIn(cluster: TestCluster, owner: NodeId): void {
   assert.deepEqual(written.scan(scanner), []);
 }
 
+function secretOf({ shares }: NodeKeys): Uint8Array {
+  return assertDefined(shares.reveal().current?.secret, "no share");
+}
+
 /** Takes a node back to when it had signed, and had not heard that all others had as well. */
 function makeStraggler(cluster: TestCluster, id: NodeId): void {
   const { config } = cluster;
   const folder = cluster.keyFolder(id);
-  const { genesis, share } = readNodeKeys(folder, config);
+  const keys = readNodeKeys(folder, config);
+  const { genesis } = keys;
   const note = assertDefined(genesis ?? undefined, "no genesis");
   wipe(folder.dataDir);
   const statement = note.slice(0, note.indexOf("\n\n") + 1);
   writeRecord({ folder, config }, {
     configuration: hashConfiguration(toGenesisRoster(config)),
     attempt: 1,
-    share: { attempt: 1, statement, secret: share.reveal(), signed: true },
+    share: { attempt: 1, statement, secret: secretOf(keys), signed: true },
     genesis: null,
   });
 }

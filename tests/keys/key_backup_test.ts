@@ -42,7 +42,7 @@ for (const given of [null, passphrase]) {
       const { isInUse, ...keys } = readNodeKeys(moved, config);
       const { isInUse: _, ...expected } = readNodeKeys(folder, config);
       assert.deepEqual(keys, expected);
-      assert.equal(encodeHex(keys.share.reveal()), secret);
+      assert.equal(encodeHex(keys.shares.reveal().current?.secret ?? new Uint8Array()), secret);
       assert.equal(isInUse, true);
       for (const name of ["identity.json", "share.json"]) {
         assert.equal((Deno.statSync(`${moved.dataDir}/${name}`).mode ?? 0) & 0o777, 0o600);

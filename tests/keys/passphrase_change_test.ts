@@ -169,5 +169,9 @@ function withFolder(passphrase: Passphrase | null, test: (folder: KeyFolder) => 
 
 function readAll(folder: KeyFolder): object {
   const keys = readNodeKeys(folder, config);
-  return { identity: readIdentity(folder).keys, keys, secret: keys.share.reveal() };
+  return {
+    identity: readIdentity(folder).keys,
+    keys,
+    secret: keys.shares.reveal().current?.secret,
+  };
 }

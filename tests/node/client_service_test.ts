@@ -5,6 +5,7 @@ import { generateLocalCluster, type PinnedClusterConfig } from "../../lib/config
 import { EnvironmentError } from "../../lib/errors.ts";
 import { Store } from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
+import { ClusterMembers } from "../../lib/node/cluster_members.ts";
 import { ClientService, type ClientServiceParts } from "../../lib/node/client_service.ts";
 import { LiveStore } from "../../lib/node/live_store.ts";
 import { Observer } from "../../lib/node/observer.ts";
@@ -180,9 +181,9 @@ function createService(parts: Partial<ClientServiceParts> = {}) {
   const failures: unknown[] = [];
   const notes: string[] = [];
   const service = new ClientService({
-    config: createConfig(),
-    group: fakeGroup,
+    members: new ClusterMembers({ config: createConfig(), group: fakeGroup }, null),
     genesis: null,
+    founding: null,
     certifier,
     state,
     live,

@@ -13,7 +13,7 @@ import {
   PEERS_MAX,
   type PinnedClusterConfig,
 } from "../../config/mod.ts";
-import type { GroupFile } from "../../keys/mod.ts";
+import type { KnownKey } from "../../keys/mod.ts";
 import type { CommandContext, Program, Terminal } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { LiveScreen } from "../local_cluster/live.ts";
@@ -134,7 +134,7 @@ interface ClusterRun {
   readonly nodeConfigFile: string;
   readonly folder: string;
   /** Null when the nodes make it. */
-  readonly key: GroupFile | null;
+  readonly key: KnownKey | null;
   readonly options: ClusterFlags;
   readonly stop: AbortSignal;
   readonly command: Program;

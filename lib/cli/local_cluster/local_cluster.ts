@@ -19,7 +19,7 @@ import {
   toGenesisRoster,
 } from "../../config/mod.ts";
 import { InputError } from "../../errors.ts";
-import type { GroupFile } from "../../keys/mod.ts";
+import type { KnownKey } from "../../keys/mod.ts";
 import { type NodeId, toTerm } from "../../types.ts";
 import { nodeFolder } from "../options.ts";
 import type { NodeAnnouncement } from "../serve/run_node.ts";
@@ -35,7 +35,7 @@ interface LocalClusterOptions {
   /** The folder of all nodes' folders; their identities are there. */
   readonly folder: string;
   /** The key that proves leaders; null where the nodes are to make it. */
-  readonly key: GroupFile | null;
+  readonly key: KnownKey | null;
   /** How to start Floe. */
   readonly self: SelfCommand;
   /** Flags for the nodes' logs. */
@@ -185,8 +185,8 @@ export class LocalCluster {
   }
 
   #announced(id: NodeId, announcement: NodeAnnouncement): void {
-    if (announcement.event === "started" || announcement.event === "dropped") return;
     if (announcement.event === "key") return this.#checkKey(id, announcement);
+    if (announcement.event !== "role") return;
     const { role, term, leader, certificate } = announcement;
     this.#states.set(id, role);
     if (leader === null || certificate === null) {
@@ -229,7 +229,7 @@ export class LocalCluster {
     return group;
   }
 
-  #tellKey({ group, genesis }: GroupFile, ms: number | null): void {
+  #tellKey({ group, genesis }: KnownKey, ms: number | null): void {
     const { cluster, threshold, publicKey } = group;
     const verifierKey = encodeVerifierKey(cluster, publicKey);
     const key = { publicKey: encodeHex(publicKey), verifierKey };

@@ -10,11 +10,11 @@ import { type ClusterConfig, formatAddress } from "../../config/mod.ts";
 import { catching, EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import {
   GROUP_FILE,
-  type GroupFile,
   hasKeyFiles,
   hasRecord,
   hasShare,
   IDENTITY_FILE,
+  type KnownKey,
   readNodeKeys,
   RECORD_FILE,
   SHARE_FILE,
@@ -108,7 +108,7 @@ interface KeyOptions {
 export function prepareKeys(
   config: ClusterConfig,
   { folders, dealer }: KeyOptions,
-): GroupFile | null {
+): KnownKey | null {
   const dataDirs = config.peers.map(({ id }) => nodeFolder(folders.path, id));
   if (!dataDirs.some(holdsAnything)) {
     if (!dealer && config.peers.length > 1) return null;
@@ -124,9 +124,9 @@ export function prepareKeys(
 }
 
 /** The key of all nodes, which must be the same; null when some nodes still make theirs. */
-function readAllKeys(config: ClusterConfig, folders: NodeFolders): GroupFile | null {
+function readAllKeys(config: ClusterConfig, folders: NodeFolders): KnownKey | null {
   const { path: folder } = folders;
-  const known: GroupFile[] = [];
+  const known: KnownKey[] = [];
   const faults: string[] = [];
   for (const { id } of config.peers) {
     catching(InputError, () => {
@@ -153,12 +153,12 @@ function readAllKeys(config: ClusterConfig, folders: NodeFolders): GroupFile | n
 function readKeysOf(
   id: NodeId,
   { config, folders }: { readonly config: ClusterConfig; readonly folders: NodeFolders },
-): GroupFile | null {
+): KnownKey | null {
   const dataDir = nodeFolder(folders.path, id);
   if (hasRecord(dataDir) && !hasShare(dataDir)) return null;
   if (!hasKeyFiles(dataDir)) throw new InputError(`Cannot use ${dataDir}: it holds no keys.`);
-  const { group, genesis, share } = readNodeKeys(keyFolder(folders, id), config);
-  share.erase();
+  const { group, genesis, shares } = readNodeKeys(keyFolder(folders, id), config);
+  shares.erase();
   return { group, genesis };
 }
 

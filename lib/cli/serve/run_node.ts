@@ -6,12 +6,6 @@
 
 import { encodeHex } from "../../bytes.ts";
 import {
-  createCertifier,
-  createGrantKeys,
-  type GrantKeys,
-  type Group,
-} from "../../certificate/mod.ts";
-import {
   findPeer,
   formatAddress,
   type PeerConfig,
@@ -20,8 +14,6 @@ import {
 import type { ServedNode } from "../../http/mod.ts";
 import {
   checkPinned,
-  claimShare,
-  type KeyFolder,
   type KeyPlace,
   type NodeIdentity,
   type NodeKeys,
@@ -32,6 +24,7 @@ import {
   KeyGenerationRun,
   Network,
   type NodeOptions,
+  openKeyring,
   openOwnKeys,
   prepareKeyGeneration,
   startNode,
@@ -67,6 +60,8 @@ export type NodeAnnouncement =
     readonly leader: string | null;
     readonly certificate: string | null;
   }
+  /** The node has stopped, because it is no member of the cluster any more. */
+  | { readonly event: "removed"; readonly id: string }
   /** This many announcements before this one were lost: the reader did not read, or a write failed. */
   | { readonly event: "dropped"; readonly id: string; readonly count: number };
 
@@ -80,7 +75,10 @@ interface NodeRun {
   readonly api: ApiSettings;
   /** Its own data folder. */
   readonly dataDir: string;
-  /** The passphrase of its secret files, erased once they are read; null when they are not encrypted. */
+  /**
+   * The passphrase of its secret files, needed for as long as the node runs, as its share changes; null when they
+   * are not encrypted.
+   */
   readonly passphrase: Passphrase | null;
   /** Calls its argument at each SIGHUP. */
   readonly onHangUp: CommandContext["onHangUp"] | undefined;
@@ -97,42 +95,67 @@ interface NodeRun {
  * @throws {EnvironmentError} when a disk or a port cannot be used, or the node can never have a key.
  */
 export async function runNode(run: NodeRun): Promise<void> {
-  const { config, peer: { id: self }, dataDir, passphrase, stop, announce } = run;
+  const { config, peer: { id: self }, dataDir, passphrase, announce } = run;
   const folder = { dataDir, self, passphrase };
-  const identity = openIdentity(folder, config);
-  const network = new Network({ config, self, identity });
+  const identity = readIdentity(folder);
   const api = new ServedApi({ id: self, peers: config.peers, dataDir, settings: run.api });
   run.onHangUp?.(() => void api.reloadTls());
+  let network: Network | null = null;
+  const openNetwork = (current: PinnedClusterConfig) =>
+    network ??= new Network({ config: current, self, identity });
   try {
     const place = { folder, config };
-    const keys = openOwnKeys(place) ??
-      await generateKeys({ place, identity, network, api, run });
+    let keys = openOwnKeys(place);
+    if (keys === null) {
+      checkPinned(dataDir, identity, findPeer(config, self).keys);
+      keys = await generateKeys({ place, identity, network: openNetwork(config), api, run });
+    }
     if (keys === null) return;
     announce(toKeyAnnouncement(self, keys));
-    const node = await startNode({
-      config,
-      self,
-      dataDir,
-      network,
-      ...useKeys(folder, keys),
-      grants: toGrantKeys(config, identity, keys.group),
-      onRole: (report) => announce(toAnnouncement(self, report)),
-    });
-    // From here on no secret file is read or written.
-    passphrase?.[Symbol.dispose]();
-    try {
-      serve(api, node.api, run);
-      await Promise.race([aborted(stop), node.closed, api.ended]);
-    } finally {
-      // Requests that wait for a quorum are answered now, so only the hand-over takes time.
-      node.stopServing();
-      await api.stop();
-      await node.close();
-    }
+    await runWithKeys({ run, keys, identity, openNetwork, api });
   } finally {
     await api.stop();
-    await network.close();
+    await closeNetwork(network);
   }
+}
+
+/** In a function of its own: what assigns it is a closure. */
+async function closeNetwork(network: Network | null): Promise<void> {
+  await network?.close();
+}
+
+interface KeyedRun extends Pick<Generation, "api" | "run" | "identity"> {
+  readonly keys: NodeKeys;
+  readonly openNetwork: NodeOptions["openNetwork"];
+}
+
+async function runWithKeys(
+  { run, keys, identity, openNetwork, api }: KeyedRun,
+): Promise<void> {
+  const { config, peer: { id: self }, dataDir, passphrase, stop, announce } = run;
+  const folder = { dataDir, self, passphrase };
+  const { group, genesis } = keys;
+  const node = await startNode({
+    config,
+    self,
+    dataDir,
+    ownKeys: identity.keys,
+    openNetwork,
+    group,
+    genesis,
+    openKeys: (record) => openKeyring({ config, folder, keys, identity }, record),
+    onRole: (report) => announce(toAnnouncement(self, report)),
+  });
+  try {
+    serve(api, node.api, run);
+    await Promise.race([aborted(stop), node.closed, api.ended]);
+  } finally {
+    // Requests that wait for a quorum are answered now, so only the hand-over takes time.
+    node.stopServing();
+    await api.stop();
+    await node.close();
+  }
+  if (node.isRemoved) announce({ event: "removed", id: self });
 }
 
 interface Generation {
@@ -163,38 +186,6 @@ async function generateKeys(
 function serve(api: ServedApi, node: ServedNode, { peer, announce }: NodeRun): void {
   if (!api.serve(node)) return;
   announce({ event: "started", id: peer.id, api: formatAddress(peer.api), pid: Deno.pid });
-}
-
-function openIdentity(folder: KeyFolder, config: PinnedClusterConfig): NodeIdentity {
-  const identity = readIdentity(folder);
-  checkPinned(folder.dataDir, identity, findPeer(config, folder.self).keys);
-  return identity;
-}
-
-/** The node's options from its keys. The certifier takes the share over; this copy is erased at the claim. */
-function useKeys(
-  folder: KeyFolder,
-  keys: NodeKeys,
-): Pick<NodeOptions, "group" | "genesis" | "certifier" | "beforeStart"> {
-  const { group, genesis, share } = keys;
-  const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
-  const options = { group, self: folder.self, share: share.reveal(), randomBytes };
-  const certifier = createCertifier(options);
-  const beforeStart = () => {
-    claimShare(folder, keys);
-    share.erase();
-  };
-  return { group, genesis, certifier, beforeStart };
-}
-
-/** The voters' identities, with this node's own key among them. */
-function toGrantKeys(
-  { cluster, peers }: PinnedClusterConfig,
-  { node: self, signingKey }: NodeIdentity,
-  { epoch }: Group,
-): GrantKeys {
-  const voters = peers.map(({ id, keys }) => ({ id, identityKey: keys.signingKey }));
-  return createGrantKeys({ cluster, epoch, self, signingKey, voters });
 }
 
 function toKeyAnnouncement(id: string, { group, genesis }: NodeKeys): NodeAnnouncement {

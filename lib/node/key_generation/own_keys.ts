@@ -42,7 +42,8 @@ export function openOwnKeys(place: KeyPlace): NodeKeys | null {
     if (!hasShare(dataDir)) return null;
     // Before the record goes: it may hold the only share that is of any use.
     const keys = readNodeKeys(folder, config);
-    return erasingOnFailure([keys.share.reveal()], () => {
+    const secrets = [keys.shares.reveal().current?.secret ?? new Uint8Array()];
+    return erasingOnFailure(secrets, () => {
       checkFinished(place, keys);
       deleteRecord(dataDir);
       return keys;
@@ -101,7 +102,8 @@ function keepKey({ folder }: KeyPlace, { genesis, secret }: GeneratedKey): void 
 /** A crash may have left the record of the key generation that made these keys; others contradict. */
 function checkFinished(place: KeyPlace, keys: NodeKeys): void {
   const { genesis = null, share = null } = readRecord(place) ?? {};
-  const isTheSame = share !== null && equalSecrets(share.secret, keys.share.reveal());
+  const own = keys.shares.reveal().current?.secret;
+  const isTheSame = share !== null && own !== undefined && equalSecrets(share.secret, own);
   share?.secret.fill(0);
   if (genesis !== null && isTheSame) return;
   throw new KeyFileError(

@@ -153,7 +153,10 @@ class KeyFiles implements OpenTarget {
     try {
       return refusing([KeyFileError], () => {
         const { identity, keys } = this.read();
-        assert.deepEqual(keys.share.reveal(), this.#read.keys.share.reveal());
+        assert.deepEqual(
+          keys.shares.reveal().current?.secret,
+          this.#read.keys.shares.reveal().current?.secret,
+        );
         assert.deepEqual(identity.keys, this.#read.identity.keys);
       });
     } finally {

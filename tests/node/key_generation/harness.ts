@@ -71,11 +71,13 @@ export class LiveCluster implements AsyncDisposable {
     const keys = this.nodes.map(({ place }) => readNodeKeys(place.folder, this.config));
     const note = assertDefined(keys[0]?.genesis, "no genesis");
     verifyGenesis(note, toGenesisRoster(this.config));
-    for (const { group, genesis, share, isInUse } of keys) {
+    for (const [at, { group, genesis, shares, isInUse }] of keys.entries()) {
       assert.equal(genesis, note);
       assert.equal(isInUse, false);
       const randomBytes = seededBytes(1);
-      createCertifier({ group, self: share.node, share: share.reveal(), randomBytes });
+      const self = assertDefined(this.nodes[at], "a node of the keys").place.folder.self;
+      const share = assertDefined(shares.reveal().current?.secret, "no share");
+      createCertifier({ group, self, share, randomBytes });
     }
   }
 

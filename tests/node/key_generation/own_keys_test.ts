@@ -75,7 +75,7 @@ Deno.test("a finished record becomes key files without anybody's help, and goes"
     await finish(place);
     const keys = assertDefined(openOwnKeys(place) ?? undefined, "no keys");
     assert.equal(keys.genesis, FINISHED.genesis);
-    assert.deepEqual(keys.share.reveal(), FINISHED.share?.secret);
+    assert.deepEqual(keys.shares.reveal().current?.secret, FINISHED.share?.secret);
     assert.equal(keys.isInUse, false);
     assert.equal(hasRecord(place.folder.dataDir), false);
   });

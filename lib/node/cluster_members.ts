@@ -1,0 +1,138 @@
+/**
+ * Who belongs to the cluster, as a node uses it: addresses, keys and the group. `cluster.json` is where it begins;
+ * from the first membership on, the log says it.
+ *
+ * @module
+ */
+
+import { type Group, type KnownMember, type Membership, toGroup } from "../certificate/mod.ts";
+import {
+  findPeer,
+  formatAddress,
+  parseAddress,
+  type PeerConfig,
+  type PeerKeys,
+  type PinnedClusterConfig,
+} from "../config/mod.ts";
+import { equalBytes } from "../bytes.ts";
+import { catching, InputError } from "../errors.ts";
+import type { NodeId } from "../types.ts";
+
+type PinnedPeer = PinnedClusterConfig["peers"][number];
+
+/** The members in force. */
+export class ClusterMembers {
+  readonly #founding: PinnedClusterConfig;
+  readonly #group: Group;
+  #membership: Membership | null;
+  #config: PinnedClusterConfig;
+
+  /** Begins with what is in force; null in a cluster whose members never change. */
+  constructor(
+    parts: { readonly config: PinnedClusterConfig; readonly group: Group },
+    membership: Membership | null,
+  ) {
+    this.#founding = parts.config;
+    this.#group = parts.group;
+    this.#membership = membership;
+    this.#config = toCurrentConfig(parts.config, membership);
+  }
+
+  /** `cluster.json`, with the nodes that there are now. */
+  get config(): PinnedClusterConfig {
+    return this.#config;
+  }
+
+  /** Where the chain stands; null in a cluster whose members never change. */
+  get membership(): Membership | null {
+    return this.#membership;
+  }
+
+  /** The public keys of those who hold a share now. */
+  get group(): Group {
+    return this.#membership === null ? this.#group : toGroup(this.#membership);
+  }
+
+  /** Whether cluster.json says something else of the nodes than the log. */
+  get isNewer(): boolean {
+    if ((this.#membership?.sequence ?? 0) === 0) return false;
+    const { peers, threshold } = this.#founding;
+    const members = this.#config.peers.filter(({ id }) => this.has(id));
+    return threshold !== this.#membership?.threshold || peers.length !== members.length ||
+      !peers.every((peer) => members.some((member) => isSamePeer(peer, member)));
+  }
+
+  /** Another membership is in force. */
+  update(membership: Membership): void {
+    this.#membership = membership;
+    this.#config = toCurrentConfig(this.#founding, membership);
+  }
+
+  /** Whether a node is a member, by the log. */
+  has(node: NodeId): boolean {
+    if (this.#membership === null) return this.#founding.peers.some(({ id }) => id === node);
+    return this.#membership.members.some(({ id }) => id === node);
+  }
+
+  /** Whether a node was a member once, and is none any more. */
+  isFormer(node: NodeId): boolean {
+    return this.#membership?.formerIds.has(node) ?? false;
+  }
+
+  /** Where a node's API is, `host:port`; null where that is not known. */
+  apiOf(node: NodeId): string | null {
+    const peer = this.#config.peers.find(({ id }) => id === node);
+    return peer === undefined ? null : formatAddress(peer.api);
+  }
+
+  /** Whether the log has other keys of a node than these. */
+  hasOtherKeys(node: NodeId, { signingKey, channelKey }: PeerKeys): boolean {
+    if (
+      (this.#membership?.sequence ?? 0) === 0 && !this.#config.peers.some(({ id }) => id === node)
+    ) {
+      return false;
+    }
+    const { keys } = findPeer(this.#config, node);
+    return !equalBytes(keys.signingKey, signingKey) || !equalBytes(keys.channelKey, channelKey);
+  }
+}
+
+/**
+ * The members of the log, and whom cluster.json has besides: a node whose log is far behind may know no address
+ * any more but those that its operator gives it. Who was removed is never among them.
+ */
+function toCurrentConfig(
+  config: PinnedClusterConfig,
+  membership: Membership | null,
+): PinnedClusterConfig {
+  if (membership === null || membership.sequence === 0) return config;
+  const { members, formerIds, threshold } = membership;
+  const inLog = members.flatMap((member) => {
+    const peer = toPeer(config, member);
+    return peer === null ? [] : [peer];
+  });
+  const others = config.peers.filter(({ id }) =>
+    !formerIds.has(id) && !inLog.some((peer) => peer.id === id)
+  );
+  return { ...config, threshold, peers: [...inLog, ...others] };
+}
+
+/** A member as a peer; null where its line says no address that can be used. */
+function toPeer({ peers }: PinnedClusterConfig, member: KnownMember): PinnedPeer | null {
+  const { id, identityKey: signingKey, channelKey, peerAddress, apiAddress } = member;
+  if (channelKey === undefined || peerAddress === undefined) return null;
+  return catching(InputError, () => {
+    const peer = parseAddress(peerAddress);
+    const api = apiAddress ? parseAddress(apiAddress) : { hostname: peer.hostname, port: 0 };
+    const etcd = peers.find((known) => known.id === id)?.etcd;
+    const keys = { signingKey, channelKey };
+    return { id, peer, api, ...(etcd === undefined ? {} : { etcd }), keys };
+  }, () => null);
+}
+
+function isSamePeer(left: PeerConfig & { readonly keys: PeerKeys }, right: PinnedPeer): boolean {
+  return left.id === right.id && formatAddress(left.peer) === formatAddress(right.peer) &&
+    formatAddress(left.api) === formatAddress(right.api) &&
+    equalBytes(left.keys.signingKey, right.keys.signingKey) &&
+    equalBytes(left.keys.channelKey, right.keys.channelKey);
+}

@@ -1,0 +1,236 @@
+/**
+ * What an operator asks for, as a goal for the members, and the steps to it in words.
+ *
+ * @module
+ */
+
+import type { KnownMember, Membership } from "../certificate/mod.ts";
+import { formatAddress, type PeerCard, type PinnedClusterConfig } from "../config/mod.ts";
+import { InputError } from "../errors.ts";
+import { majorityOf, marginsOf } from "../margins.ts";
+import {
+  describePlan,
+  isReached,
+  type MembersGoal,
+  needsResharing,
+  needsStatement,
+  planFrom,
+  type PlannedMember,
+} from "../reshare/mod.ts";
+import type { Epoch, NodeId } from "../types.ts";
+import type { MembersPlan, MembersRequest, MembersStep } from "./api.ts";
+
+/** What a goal is made from. */
+interface Present {
+  /** What is in force. */
+  readonly current: Membership;
+  /** The members' addresses and keys, where the chain does not say them yet. */
+  readonly config: PinnedClusterConfig;
+}
+
+/**
+ * The goal that a request means.
+ *
+ * @throws {InputError} when it cannot be meant: the message says why, and what to do.
+ */
+export function toGoal({ current, config }: Present, request: MembersRequest): MembersGoal {
+  const { add = [], remove = [], promote = [], demote = [], update = [] } = request;
+  checkNames(current, request);
+  const present = current.members.map((member) => toLine(member, config));
+  const updated = present.map((line) => {
+    const card = update.find(({ id }) => id === line.id);
+    return card === undefined ? line : { ...line, ...toFields(card) };
+  });
+  const staying = updated.filter(({ id }) => !remove.includes(id)).map((line): PlannedMember => ({
+    ...line,
+    role: promote.includes(line.id) ? "voter" : demote.includes(line.id) ? "learner" : line.role,
+  }));
+  const joining = add.map(({ card, isLearner }, at): PlannedMember => ({
+    ...toFields(card),
+    role: isLearner ? "learner" : "voter",
+    identifier: current.identifierMax + 1 + at,
+  }));
+  const members = [...staying, ...joining];
+  checkAddresses(members);
+  const voters = members.filter(({ role }) => role === "voter").length;
+  const threshold = request.threshold ?? keepMargins(current, voters);
+  const leaving = updated.filter(({ id }) => remove.includes(id));
+  const goal = { threshold, members, leaving, isRefresh: request.refresh ?? false };
+  if (
+    isReached(current, { goal, epoch: current.epoch }) && current.sequence > 0 || isIdle(request)
+  ) {
+    throw new InputError("Nothing would change: the members are as asked for already");
+  }
+  return goal;
+}
+
+/**
+ * The steps to a goal.
+ *
+ * @throws {InputError} when there is no safe way: the message says why.
+ */
+export function toPlan(
+  current: Membership,
+  { goal, epoch, up }: {
+    readonly goal: MembersGoal;
+    /** The epoch in force when the plan was made. */
+    readonly epoch: Epoch;
+    /** Who answers. */
+    readonly up: readonly NodeId[];
+  },
+): MembersPlan {
+  const statement = needsStatement(current, goal) ? [toStatementStep(current, goal)] : [];
+  const { lying } = marginsOf({ n: votersOf(current).length, threshold: current.threshold });
+  if (!needsResharing(current, { goal, epoch })) return { steps: statement, lying };
+  // Who joins is waited for: whether it is up now does not matter.
+  const known = new Set(current.members.map(({ id }) => id));
+  const joiners = goal.members.map(({ id }) => id).filter((id) =>
+    !known.has(id) || isLearner(current, id)
+  );
+  const { plan, ...asked } = planFrom(current, goal, { up: [...up, ...joiners] });
+  if (plan.kind === "impossible") throw new InputError(`Cannot change the members: ${plan.why}`);
+  const texts = describePlan(asked, plan);
+  const steps = plan.steps.map((step, at): MembersStep => {
+    const { after: { voters, threshold }, absent, margins, sparesDuring } = step;
+    return {
+      kind: "resharing",
+      voters,
+      learners: learnersAfter(goal, voters),
+      threshold,
+      absent,
+      margins,
+      sparesDuring,
+      text: texts[at] ?? "",
+    };
+  });
+  return { steps: [...statement, ...steps], lying: plan.lying };
+}
+
+/** A refusal is better than a guess: nobody is named twice, and everybody where it belongs. */
+function checkNames(current: Membership, request: MembersRequest): void {
+  const { add = [], remove = [], promote = [], demote = [], update = [] } = request;
+  const ids = current.members.map(({ id }) => id);
+  for (const id of [...remove, ...promote, ...demote, ...update.map((card) => card.id)]) {
+    if (ids.includes(id)) continue;
+    const why = current.formerIds.has(id) ? "was removed" : "is no member";
+    throw new InputError(`${id} ${why}; the members are ${ids.join(", ")}`);
+  }
+  for (const { card: { id } } of add) {
+    if (ids.includes(id)) {
+      throw new InputError(
+        `${id} is a member already; update it, or replace it by a node with another id`,
+      );
+    }
+    if (!current.formerIds.has(id)) continue;
+    throw new InputError(
+      `${id} was a member once, and an id is never used again; make the node's identity anew, ` +
+        "under another id",
+    );
+  }
+  const named = [...remove, ...promote, ...demote, ...add.map(({ card }) => card.id)];
+  const twice = named.find((id, at) => named.indexOf(id) !== at);
+  if (twice !== undefined) throw new InputError(`${twice} is named twice`);
+  checkRoles(current, { promote, demote });
+}
+
+function checkRoles(
+  current: Membership,
+  { promote, demote }: { readonly promote: readonly NodeId[]; readonly demote: readonly NodeId[] },
+): void {
+  const voter = promote.find((id) => !isLearner(current, id));
+  if (voter !== undefined) throw new InputError(`${voter} is a voter already`);
+  const learner = demote.find((id) => isLearner(current, id));
+  if (learner !== undefined) throw new InputError(`${learner} is a learner already`);
+}
+
+/** Two members at one address could not both be reached. Who leaves frees its own. */
+function checkAddresses(members: readonly PlannedMember[]): void {
+  for (const [at, { id, peerAddress, apiAddress }] of members.entries()) {
+    const other = members.slice(0, at).find((member) =>
+      member.peerAddress === peerAddress || member.apiAddress === apiAddress
+    );
+    if (other === undefined) continue;
+    const address = other.peerAddress === peerAddress ? peerAddress : apiAddress;
+    throw new InputError(`${address} is ${other.id}'s address already, so it cannot be ${id}'s`);
+  }
+}
+
+function isIdle(
+  { add, remove, promote, demote, update, threshold, refresh }: MembersRequest,
+): boolean {
+  const lists = [add, remove, promote, demote, update];
+  return lists.every((list) => (list ?? []).length === 0) && threshold === undefined &&
+    refresh !== true;
+}
+
+/** A bare majority stays one; else as many liars are withstood as before, as far as that can be. */
+function keepMargins(current: Membership, voters: number): number {
+  const before = { n: votersOf(current).length, threshold: current.threshold };
+  if (before.threshold === majorityOf(before.n)) return majorityOf(voters);
+  const { lying } = marginsOf(before);
+  return Math.min(voters, Math.max(majorityOf(voters), Math.ceil((voters + 1 + lying) / 2)));
+}
+
+function toStatementStep(current: Membership, goal: MembersGoal): MembersStep {
+  const voters = votersOf(current);
+  const inGoal = goal.members.map(({ id }) => id);
+  const before = current.members.map(({ id }) => id);
+  const joins = inGoal.filter((id) => !before.includes(id));
+  const leaves = before.filter((id) => isLearner(current, id) && !inGoal.includes(id));
+  const learners = [
+    ...before.filter((id) => isLearner(current, id) && inGoal.includes(id)),
+    ...joins,
+  ];
+  const parts = [
+    ...joins.map((id) => `add ${id} as a learner`),
+    ...leaves.map((id) => `remove learner ${id}`),
+  ];
+  const { threshold } = current;
+  const quorum = { n: voters.length, threshold };
+  return {
+    kind: "statement",
+    voters,
+    learners,
+    threshold,
+    absent: [],
+    margins: marginsOf(quorum),
+    sparesDuring: quorum.n - threshold,
+    text: `${parts.length === 0 ? "state the members' addresses and keys" : parts.join(", ")}: ` +
+      `${threshold} of ${quorum.n} as before, and no share changes.`,
+  };
+}
+
+function learnersAfter({ members }: MembersGoal, voters: readonly NodeId[]): readonly NodeId[] {
+  return members.map(({ id }) => id).filter((id) => !voters.includes(id));
+}
+
+function votersOf({ members }: Membership): NodeId[] {
+  return members.filter(({ role }) => role === "voter").map(({ id }) => id);
+}
+
+function isLearner({ members }: Membership, node: NodeId): boolean {
+  return members.some(({ id, role }) => id === node && role === "learner");
+}
+
+/** A member as the chain has it, or, after the genesis alone, as cluster.json has it. */
+function toLine(member: KnownMember, { peers }: PinnedClusterConfig): PlannedMember {
+  const { id, role, identifier, identityKey, channelKey, peerAddress, apiAddress = null } = member;
+  if (channelKey !== undefined && peerAddress !== undefined) {
+    return { id, role, identifier, identityKey, channelKey, peerAddress, apiAddress };
+  }
+  const peer = peers.find((known) => known.id === id);
+  if (peer === undefined) throw new InputError(`This node knows no address of ${id}`);
+  return { ...toFields(peer), role, identifier };
+}
+
+function toFields(
+  { id, peer, api, keys }: Pick<PeerCard, "id" | "peer" | "api" | "keys">,
+): Omit<PlannedMember, "role" | "identifier"> {
+  return {
+    id,
+    identityKey: keys.signingKey,
+    channelKey: keys.channelKey,
+    peerAddress: formatAddress(peer),
+    apiAddress: formatAddress(api),
+  };
+}
