@@ -117,6 +117,15 @@ function toCurrentConfig(
   return { ...config, threshold, peers: [...inLog, ...others] };
 }
 
+/** The members of a chain, as a `cluster.json` says them. A chain that only has its genesis says no address. */
+export function membersConfig(
+  membership: Membership,
+  { timing, log }: Pick<PinnedClusterConfig, "timing" | "log">,
+): PinnedClusterConfig {
+  const { cluster, threshold } = membership;
+  return toCurrentConfig({ cluster, threshold, peers: [], timing, log }, membership);
+}
+
 /** A member as a peer; null where its line says no address that can be used. */
 function toPeer({ peers }: PinnedClusterConfig, member: KnownMember): PinnedPeer | null {
   const { id, identityKey: signingKey, channelKey, peerAddress, apiAddress } = member;

@@ -94,6 +94,13 @@ export type {
   KeyGenerationReport,
   KeyPhase,
 } from "./key_generation/report.ts";
+export {
+  standingOf,
+  toVerifiedConfig,
+  type VerifiedCluster,
+  verifyCluster,
+  writeJoiner,
+} from "./join.ts";
 export { type Keyring, type KeyringParts, openKeyring } from "./keyring.ts";
 export { type KeyGenerationNetwork, Network, type NetworkUser } from "./network.ts";
 export { Node, type NodeOptions, startNode } from "./node.ts";

@@ -166,7 +166,10 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
         return this.#logger.info("members.changed", fields);
       }
       case "resharing":
-        return this.#logger.info(`members.${event.event.kind}`, event.event);
+        // What is said twice, because it seemed to be lost, is refused once: that is no news.
+        return event.event.kind === "entryRefused"
+          ? this.#logger.debug("members.entryRefused", event.event)
+          : this.#logger.info(`members.${event.event.kind}`, event.event);
       case "configurationDelayed":
         return this.#limited("warn", "members.delayed", { reason: event.reason });
       case "removed":

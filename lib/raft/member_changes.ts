@@ -85,8 +85,9 @@ export function viewNodes(
   if (role.name !== "leader") return { up: [self], caughtUp: [self] };
   const oldestTick = nowTick - UP_TIMEOUTS * config.electionTimeoutTicks;
   const up = [...role.followers].filter(([, { rounds }]) => rounds.answeredSentTick >= oldestTick);
-  const caughtUp = up.filter(([, { matchIndex, snapshot }]) =>
-    snapshot === null && matchIndex + CAUGHT_UP_ENTRIES >= commitIndex
+  const caughtUp = up.filter(([, { matchIndex, snapshot, isCertified }]) =>
+    isCertified && matchIndex > 0 && snapshot === null &&
+    matchIndex + CAUGHT_UP_ENTRIES >= commitIndex
   );
   const idsOf = (nodes: typeof up) => [self, ...nodes.map(([id]) => id)];
   return { up: idsOf(up), caughtUp: idsOf(caughtUp) };

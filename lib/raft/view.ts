@@ -23,7 +23,7 @@ export type LogView = Pick<
 
 /** One follower as its leader sees it. */
 export type ProgressView =
-  & Pick<Progress, "matchIndex" | "nextIndex" | "snapshot" | "isReady">
+  & Pick<Progress, "matchIndex" | "nextIndex" | "snapshot" | "isReady" | "isCertified">
   & {
     /** See {@linkcode Progress.rounds}. */
     readonly rounds: Pick<FollowerRounds, "answered" | "answeredSentTick">;

@@ -26,7 +26,7 @@ import type { Outbox, Proposal, ResharingConfig } from "./input_output.ts";
 import type { MembershipLog } from "./membership_log.ts";
 
 /** How many ticks without a new entry of a change the leader waits before it aborts it. */
-export const PROGRESS_TICKS_MAX = 100;
+export const PROGRESS_TICKS_MAX = 300;
 
 /** How many attempts at one step of a plan may fail before the leader gives the plan up. */
 export const PLAN_ATTEMPTS_MAX = 8;

@@ -24,7 +24,7 @@ import { MembershipLog } from "./membership_log.ts";
 import { Receiver, type SubShareOutcome } from "./receiver.ts";
 
 /** After how many ticks what seems to be lost is said again. */
-export const RESEND_TICKS = 5;
+export const RESEND_TICKS = 20;
 
 /**
  * One node's part. Deterministic: the same inputs and the same randomness give the same outputs. What it

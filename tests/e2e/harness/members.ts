@@ -1,0 +1,177 @@
+/**
+ * A real cluster whose members change: nodes that join, leave and are lost.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { assertDefined } from "../../../lib/assert.ts";
+import { verifyCertificate } from "../../../lib/certificate/mod.ts";
+import { formatAddress } from "../../../lib/address.ts";
+import {
+  formatClusterConfig,
+  generateLocalCluster,
+  type PeerConfig,
+} from "../../../lib/config/cluster_config.ts";
+import {
+  createPeerCard,
+  type PeerCardJson,
+  toPeerCardJson,
+} from "../../../lib/config/peer_card.ts";
+import type { MembersBody, MembersChainBody } from "../../../lib/http/wire.ts";
+import { openOrCreateIdentity } from "../../../lib/keys/identity.ts";
+import { toVerifiedConfig, verifyCluster, writeJoiner } from "../../../lib/node/join.ts";
+import { type NodeId, toClusterName, toNodeId } from "../../../lib/types.ts";
+import { onFreePorts } from "../../support/free_ports.ts";
+import { TestCluster, type TestClusterOptions } from "./test_cluster.ts";
+
+/** A request to change the members, as the API takes it. */
+type Request = Readonly<Record<string, unknown>>;
+
+/** How often a test asks how far a change has come, in milliseconds. */
+const POLL_MS = 50;
+
+/** The cluster, and the nodes that are no part of its first configuration. */
+export class MembersCluster implements AsyncDisposable {
+  /** The processes. */
+  readonly cluster: TestCluster;
+  readonly #joiners = new Map<NodeId, PeerConfig>();
+  readonly #spare: PeerConfig[];
+
+  /** `spare` nodes may join later. */
+  constructor(options: TestClusterOptions & { readonly spare: number }) {
+    this.cluster = new TestCluster(options);
+    this.#spare = [...onFreePorts(generateLocalCluster({ nodes: options.spare + 1 })).peers];
+  }
+
+  /** Makes the identity of a node that is to join, and returns its card. */
+  prepare(id: NodeId): PeerCardJson {
+    const { peer, api } = assertDefined(this.#spare.shift(), "Another spare node");
+    this.#joiners.set(id, { id, peer, api });
+    const identity = openOrCreateIdentity(this.cluster.keyFolder(id));
+    return toPeerCardJson(createPeerCard(identity, { peer, api }));
+  }
+
+  /** Starts a node that was added, with what a running one shows of the cluster. */
+  async join(id: NodeId, from: NodeId): Promise<void> {
+    const chain = await this.chain(from);
+    const { cluster, publicKey } = this.cluster.group;
+    const verified = verifyCluster(chain, { cluster: toClusterName(cluster), publicKey });
+    writeJoiner(this.cluster.keyFolder(id), verified);
+    const file = `${this.cluster.dataDir(id)}/cluster.json`;
+    Deno.writeTextFileSync(
+      file,
+      formatClusterConfig(toVerifiedConfig(verified, this.cluster.config)),
+    );
+    this.cluster.start(id, file);
+  }
+
+  /** The chain, as a node shows it. */
+  async chain(from: NodeId): Promise<MembersChainBody> {
+    return await (await this.fetch(from, "/v1/members/chain")).json();
+  }
+
+  /** The members, as a node shows them. */
+  async members(from: NodeId): Promise<MembersBody> {
+    return await (await this.fetch(from, "/v1/members")).json();
+  }
+
+  /** Asks the leader for a change, whoever that is. */
+  async ask(among: readonly NodeId[], request: Request): Promise<Response> {
+    for (;;) {
+      const id = await this.leader(among);
+      const response = await this.fetch(id, "/v1/members", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(request),
+      });
+      if (response.status !== 409) return response;
+      const { code, detail } = await response.clone().json();
+      if (code !== "not_leader") throw new Error(detail);
+    }
+  }
+
+  /** Asks for a change, and waits until it is made. */
+  async change(among: readonly NodeId[], request: Request): Promise<MembersBody> {
+    const response = await this.ask(among, request);
+    const { id, detail } = await response.json();
+    assert.equal(response.status, 200, detail);
+    return await this.ended(among, id);
+  }
+
+  /** Adds a node that is new, with whatever else is asked for, and waits until all of it is done. */
+  async add(among: readonly NodeId[], id: NodeId, request: Request = {}): Promise<MembersBody> {
+    const response = await this.ask(among, { ...request, add: [{ card: this.prepare(id) }] });
+    const { id: plan, detail } = await response.json();
+    assert.equal(response.status, 200, detail);
+    const from = await this.#waitForMember(id, among);
+    await this.join(id, from);
+    return await this.ended(among, plan);
+  }
+
+  async #waitForMember(id: NodeId, among: readonly NodeId[]): Promise<NodeId> {
+    for (;;) {
+      for (const node of among) {
+        const { members } = await this.members(node);
+        if (members.some((member) => member.id === id)) return node;
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  /** Waits until a plan has ended, and that it is completed. */
+  async ended(among: readonly NodeId[], id: number): Promise<MembersBody> {
+    for (;;) {
+      for (const node of among) {
+        const body = await this.members(node);
+        if (body.lastChange?.id !== id) continue;
+        assert.equal(body.lastChange.outcome, "completed", body.lastChange.reason ?? "");
+        return body;
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  /** Who leads, as these nodes agree. */
+  async leader(among: readonly NodeId[]): Promise<NodeId> {
+    for (;;) {
+      for (const node of among) {
+        const response = await this.fetch(node, "/v1/leader").catch(() => null);
+        const { leader } = response === null ? { leader: null } : await response.json();
+        if (among.includes(leader)) return toNodeId(leader);
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  /** The certificate of who leads now, verified under the first key. */
+  async certificate(among: readonly NodeId[]) {
+    const leader = await this.leader(among);
+    const { certificate } = await (await this.fetch(leader, "/v1/leader")).json();
+    return verifyCertificate(certificate, this.cluster.group);
+  }
+
+  /** Writes a key through a node. */
+  async put(through: NodeId, key: string, value: string): Promise<void> {
+    const response = await this.fetch(through, `/v1/kv/${key}`, { method: "PUT", body: value });
+    assert.equal(response.status, 200, await response.text());
+  }
+
+  /** Reads a key through a node; null where it is not. */
+  async get(through: NodeId, key: string): Promise<string | null> {
+    const response = await this.fetch(through, `/v1/kv/${key}`);
+    const text = await response.text();
+    return response.ok ? text : null;
+  }
+
+  /** A request to any node's API. */
+  async fetch(id: NodeId, path: string, init?: RequestInit): Promise<Response> {
+    const joiner = this.#joiners.get(id);
+    if (joiner === undefined) return await this.cluster.fetch(id, path, init);
+    return await fetch(`http://${formatAddress(joiner.api)}${path}`, init);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cluster[Symbol.asyncDispose]();
+  }
+}
