@@ -18,14 +18,8 @@ import { derivePublicKey, NodeShares, type VoterSecret } from "./dealing.ts";
 import { formatGroup, GROUP_FILE, type GroupFile, readGroupFile } from "./group_file.ts";
 import { KeyFileError, type KeyFolder } from "./key_file.ts";
 import { removeLeftovers, statFile, writeFileAtomically } from "./private_file.ts";
-import {
-  hasSecret,
-  readOwnSecret,
-  SHARE,
-  SHARE_FILE,
-  type ShareContent,
-  writeOwnSecret,
-} from "./secret_kinds.ts";
+import { hasSecret, readOwnSecret, SHARE, SHARE_FILE, writeOwnSecret } from "./secret_kinds.ts";
+import type { ShareContent } from "./share_content.ts";
 
 /** The keys that a node signs with. They match each other and the cluster's configuration. */
 export interface NodeKeys {

@@ -9,8 +9,7 @@ import { z } from "zod";
 import { decodeHex, encodeHex, eraseAll, erasingOnFailure } from "../bytes.ts";
 import { checked, type PeerKeys, type Schema } from "../config/mod.ts";
 import type { DurableKeyGeneration } from "../keygen/mod.ts";
-import type { DurableShares } from "../reshare/mod.ts";
-import { type ClusterName, toClusterName, toEpoch, toNodeId } from "../types.ts";
+import { type ClusterName, toClusterName, toNodeId } from "../types.ts";
 import {
   type Belonging,
   checkBelongs,
@@ -32,6 +31,7 @@ import {
   type SecretFileReading,
   writeSecretFile,
 } from "./secret_file.ts";
+import { secretText, type ShareContent, shareSchema, toShareFile } from "./share_content.ts";
 
 /** The content of `identity.json`. SECRET: the reader erases it. */
 export interface IdentityContent extends Pick<Belonging, "node">, PeerKeys {
@@ -39,18 +39,6 @@ export interface IdentityContent extends Pick<Belonging, "node">, PeerKeys {
   readonly signingSecret: Uint8Array;
   /** 32 bytes: an X25519 private key (RFC 7748 §5). */
   readonly channelSecret: Uint8Array;
-}
-
-/**
- * The content of `share.json`: what `lib/reshare` keeps durable. In the file, a first share stands alone, as
- * before members could change. SECRET: the reader erases it.
- */
-export interface ShareContent extends Belonging, DurableShares {
-  readonly cluster: ClusterName;
-  /** 32 bytes: the public key of the group whose secret key this is a share of. */
-  readonly publicKey: Uint8Array;
-  /** Whether a node has run with these shares. */
-  readonly isInUse: boolean;
 }
 
 /** The content of `keygen.json`. SECRET: the reader erases it. */
@@ -76,9 +64,6 @@ export const IDENTITY_FILE = "identity.json";
 export const SHARE_FILE = "share.json";
 /** The name of the file with a node's record of a key generation that is not done. */
 export const RECORD_FILE = "keygen.json";
-
-/** 32 secret bytes in hex. They are decoded only once the rest of the file is sound. */
-const secretText = z.string().regex(/^[0-9a-f]{64}$/);
 
 const NEW_IDENTITY =
   "floe keygen --id ID --peer HOST:PORT --api HOST:PORT, then floe init with its card";
@@ -109,47 +94,6 @@ export const IDENTITY: SecretKind<IdentityContent> = {
   secretsOf: ({ signingSecret, channelSecret }) => [signingSecret, channelSecret],
 };
 
-const epochSchema = z.int().min(1).transform(toEpoch);
-const shareFields = {
-  cluster: checked(toClusterName),
-  node: checked(toNodeId),
-  publicKey: keySchema,
-  isInUse: z.boolean(),
-};
-
-const firstShareSchema = z.strictObject({ ...shareFields, epoch: epochSchema, secret: secretText })
-  .transform(({ epoch, secret, ...rest }): ShareContent => {
-    return { ...rest, current: { epoch, change: null, secret: decodeHex(secret) }, next: null };
-  });
-
-const heldShareSchema = z.strictObject({
-  epoch: epochSchema,
-  change: z.string().regex(/^[0-9a-f]{64}$/).nullable(),
-  secret: secretText,
-}).nullable();
-
-const sharesSchema = z.strictObject({
-  ...shareFields,
-  current: heldShareSchema,
-  next: heldShareSchema,
-}).transform(({ current, next, ...rest }): ShareContent => {
-  const decoded = (share: typeof current) =>
-    share === null ? null : { ...share, secret: decodeHex(share.secret) };
-  return { ...rest, current: decoded(current), next: decoded(next) };
-});
-
-/** Of the two forms that which is meant, so that a fault has its own place. */
-const shareSchema: Schema<ShareContent, unknown> = z.unknown().transform((json, context) => {
-  const isLater = typeof json === "object" && json !== null && "current" in json;
-  const result = (isLater ? sharesSchema : firstShareSchema).safeParse(json);
-  if (result.success) return result.data;
-  for (const { message, path } of result.error.issues) {
-    // Without the value, which may be a secret.
-    context.issues.push({ code: "custom", message, path, input: null });
-  }
-  return z.NEVER;
-});
-
 /** A voter's shares of the group's key: that in force and, while members change, the next. */
 export const SHARE: SecretKind<ShareContent> = {
   purpose: "share",
@@ -159,17 +103,12 @@ export const SHARE: SecretKind<ShareContent> = {
     ifMissing: "Restore the node's own share; a lost share cannot be made again.",
     ifDamaged:
       "Move it and identity.json away, and restore both from a backup (floe keys restore); " +
-      "without one, generate new keys for the whole cluster.",
-    ifKnown: "generate new keys for the whole cluster",
+      "without one, replace the node by one with another id (floe member replace).",
+    ifKnown: "give every voter a new share (floe reshare), which makes this one useless",
   },
   secretsOf: ({ current, next }) =>
     [current, next].flatMap((share) => share === null ? [] : [share.secret]),
-  toFile: ({ current, next, ...rest }) => {
-    const isFirst = current?.change === null && next === null;
-    return isFirst
-      ? { ...rest, epoch: current.epoch, secret: current.secret }
-      : { ...rest, current, next };
-  },
+  toFile: toShareFile,
 };
 
 /** The records of all nodes go together: each has what its node has told the others. */

@@ -22,14 +22,8 @@ import type { RaftStore, SavedSnapshot } from "../storage/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import {
   type Consistency,
-  type EndedMembersChange,
   type LeaderAnswer,
   type LeaseAnswer,
-  type MembersChange,
-  type MembershipChain,
-  type MembersPlan,
-  type MembersRequest,
-  type MembersStatus,
   type NodeApi,
   type NodeStatus,
   RequestError,
@@ -37,6 +31,15 @@ import {
   type WatchRefusal,
   type WriteAnswer,
 } from "./api.ts";
+import type {
+  EndedMembersChange,
+  MembersChange,
+  MembershipChain,
+  MembersPlan,
+  MembersRequest,
+  MembersStatus,
+  Timeout,
+} from "./members_api.ts";
 import type { ClusterWatch, WriteTimes } from "./cluster_views.ts";
 import type { ClusterMembers } from "./cluster_members.ts";
 import { TICK_MS } from "./inbox.ts";
@@ -305,21 +308,13 @@ export class ClientService implements NodeApi {
   }
 
   /** See {@linkcode NodeApi.changeMembers}. */
-  // deno-lint-ignore require-await -- a refusal is a rejection
-  async changeMembers(
-    request: MembersRequest,
-    { timeoutMs }: { readonly timeoutMs: number },
-  ): Promise<MembersChange> {
+  changeMembers(request: MembersRequest, { timeoutMs }: Timeout): Promise<MembersChange> {
     this.#checkRunning();
     return this.#members.change(request, performance.now() + timeoutMs);
   }
 
   /** See {@linkcode NodeApi.cancelMembers}. */
-  // deno-lint-ignore require-await -- a refusal is a rejection
-  async cancelMembers(
-    reason: string,
-    { timeoutMs }: { readonly timeoutMs: number },
-  ): Promise<EndedMembersChange> {
+  cancelMembers(reason: string, { timeoutMs }: Timeout): Promise<EndedMembersChange> {
     this.#checkRunning();
     return this.#members.cancel(reason, performance.now() + timeoutMs);
   }

@@ -19,8 +19,7 @@ import { type ClusterConfig, type PinnedClusterConfig } from "../config/mod.ts";
 import { equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { type KeyFolder, writeJoinerKeys } from "../keys/mod.ts";
-import type { NodeId } from "../types.ts";
-import type { MembershipChain } from "./api.ts";
+import type { MembershipChain } from "./members_api.ts";
 import { membersConfig } from "./cluster_members.ts";
 
 /** A cluster, as a chain shows it that was verified. */
@@ -70,15 +69,6 @@ export function toVerifiedConfig(
   settings: Pick<ClusterConfig, "timing" | "log">,
 ): PinnedClusterConfig {
   return membersConfig(membership, settings);
-}
-
-/** Whether a node is a member, was one, or is to wait until an operator adds it. */
-export function standingOf(
-  { membership }: Pick<VerifiedCluster, "membership">,
-  node: NodeId,
-): "member" | "removed" | "unknown" {
-  if (membership.members.some(({ id }) => id === node)) return "member";
-  return membership.formerIds.has(node) ? "removed" : "unknown";
 }
 
 /**

@@ -44,7 +44,7 @@ export interface KeyringParts {
   readonly folder: KeyFolder;
   /** Its key files. The keyring takes them over and erases their secrets when it is claimed. */
   readonly keys: NodeKeys;
-  /** Its own identity. */
+  /** Signs in its name. */
   readonly identity: Pick<NodeIdentity, "signingKey">;
 }
 

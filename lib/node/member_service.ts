@@ -11,17 +11,16 @@ import { formatAddress } from "../config/mod.ts";
 import { type Input, type Output, type RaftView, viewNodes } from "../raft/mod.ts";
 import { nextStep, type ReshareEvent } from "../reshare/mod.ts";
 import type { NodeId } from "../types.ts";
-import {
-  type EndedMembersChange,
-  type MembersChange,
-  type MembershipChain,
-  type MembersPlan,
-  type MembersRequest,
-  type MembersStatus,
-  type MemberStatus,
-  RequestError,
-  type RequestFailure,
-} from "./api.ts";
+import { RequestError, type RequestFailure } from "./api.ts";
+import type {
+  EndedMembersChange,
+  MembersChange,
+  MembershipChain,
+  MembersPlan,
+  MembersRequest,
+  MembersStatus,
+  MemberStatus,
+} from "./members_api.ts";
 import type { ClusterMembers } from "./cluster_members.ts";
 import { toGoal, toPlan } from "./members_goal.ts";
 

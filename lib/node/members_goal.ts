@@ -18,7 +18,7 @@ import {
   type PlannedMember,
 } from "../reshare/mod.ts";
 import type { Epoch, NodeId } from "../types.ts";
-import type { MembersPlan, MembersRequest, MembersStep } from "./api.ts";
+import type { MembersPlan, MembersRequest, MembersStep } from "./members_api.ts";
 
 /** What a goal is made from. */
 interface Present {

@@ -61,17 +61,8 @@
 
 export {
   type Consistency,
-  type EndedMembersChange,
   type LeaderAnswer,
   type LeaseAnswer,
-  type MemberCard,
-  type MembersChange,
-  type MembershipChain,
-  type MembersPlan,
-  type MembersRequest,
-  type MembersStatus,
-  type MembersStep,
-  type MemberStatus,
   type NodeApi,
   type NodeStatus,
   type PeerStatus,
@@ -81,6 +72,18 @@ export {
   type WatchRefusal,
   type WriteAnswer,
 } from "./api.ts";
+export type {
+  EndedMembersChange,
+  MemberCard,
+  MembersChange,
+  MembershipChain,
+  MembersPlan,
+  MembersRequest,
+  MembersStatus,
+  MembersStep,
+  MemberStatus,
+  Timeout,
+} from "./members_api.ts";
 export { type ClusterWatch, VIEW_INTERVAL_MS, type WriteTimes } from "./cluster_views.ts";
 export {
   type KeyGenerationOptions,
@@ -94,14 +97,9 @@ export type {
   KeyGenerationReport,
   KeyPhase,
 } from "./key_generation/report.ts";
-export {
-  standingOf,
-  toVerifiedConfig,
-  type VerifiedCluster,
-  verifyCluster,
-  writeJoiner,
-} from "./join.ts";
+export { toVerifiedConfig, type VerifiedCluster, verifyCluster, writeJoiner } from "./join.ts";
 export { type Keyring, type KeyringParts, openKeyring } from "./keyring.ts";
 export { type KeyGenerationNetwork, Network, type NetworkUser } from "./network.ts";
-export { Node, type NodeOptions, startNode } from "./node.ts";
 export type { TimingCounts } from "./observer.ts";
+export { Node, startNode } from "./node.ts";
+export type { NodeOptions, NodeParts } from "./node_parts.ts";

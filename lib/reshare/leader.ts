@@ -29,11 +29,11 @@ import type { MembershipLog } from "./membership_log.ts";
 export const PROGRESS_TICKS_MAX = 300;
 
 /** How many attempts at one step of a plan may fail before the leader gives the plan up. */
-export const PLAN_ATTEMPTS_MAX = 8;
+const PLAN_ATTEMPTS_MAX = 8;
 /** How many ticks the leader waits before it makes another attempt, so that it notices who is down. */
 const RETRY_TICKS = 50;
 /** For how many ticks a plan may wait for nodes before the leader gives it up: five minutes. */
-export const PLAN_WAIT_TICKS_MAX = 30_000;
+const PLAN_WAIT_TICKS_MAX = 30_000;
 
 /** Bytes of a change's seed. */
 const SEED_BYTES = 32;

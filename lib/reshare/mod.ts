@@ -113,7 +113,7 @@ export {
   type NodesView,
   planFrom,
 } from "./goal.ts";
-export { findLiars, PLAN_ATTEMPTS_MAX, PROGRESS_TICKS_MAX } from "./leader.ts";
+export { findLiars, PROGRESS_TICKS_MAX } from "./leader.ts";
 export { type ChainResult, type EndedPlan, MembershipLog } from "./membership_log.ts";
 export {
   CHANGED_VOTERS_MAX,

@@ -22,9 +22,16 @@ import type { Token } from "../../lib/kv/token.ts";
 import type { Watcher, WatchQuery } from "../../lib/kv/watch_hub.ts";
 import type {
   Consistency,
-  EndedMembersChange,
   LeaderAnswer,
   LeaseAnswer,
+  NodeApi,
+  NodeStatus,
+  SnapshotInMaking,
+  WatchRefusal,
+  WriteAnswer,
+} from "../../lib/node/api.ts";
+import type {
+  EndedMembersChange,
   MembersChange,
   MembershipChain,
   MembersPlan,
@@ -32,12 +39,7 @@ import type {
   MembersStatus,
   MembersStep,
   MemberStatus,
-  NodeApi,
-  NodeStatus,
-  SnapshotInMaking,
-  WatchRefusal,
-  WriteAnswer,
-} from "../../lib/node/api.ts";
+} from "../../lib/node/members_api.ts";
 import { SavedSnapshot } from "../../lib/storage/snapshot/saved_file.ts";
 import { LiveStore } from "../../lib/node/live_store.ts";
 import type { ClusterWatch } from "../../lib/node/cluster_views.ts";

@@ -123,7 +123,7 @@ Deno.test("hasKeyFiles() tells an empty folder and a missing one from one with k
 const WAYS_BACK = [
   [
     "share.json",
-    "Move it and identity\\.json away, and restore both .*new keys for the whole cluster",
+    "Move it and identity\\.json away, and restore both .*replace the node",
   ],
   ["group.json", "Copy it from another node"],
 ] as const;

@@ -22,7 +22,7 @@ import "../support/cheap_scrypt.ts";
 /** What a damaged file of each kind is answered with: no two have the same way back. */
 const WAYS_BACK = [
   ["identity.json", /Move it and share\.json away, .*floe keys restore.*make a new identity/],
-  ["share.json", /Move it and identity\.json away, .*floe keys restore.*new keys for the whole/],
+  ["share.json", /Move it and identity\.json away, .*floe keys restore.*replace the node/],
   [
     "keygen.json",
     /this node has its share\.json, delete this file alone\. To start over, stop every/,

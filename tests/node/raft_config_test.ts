@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { generateLocalCluster } from "../../lib/config/cluster_config.ts";
 import { TICK_MS } from "../../lib/node/inbox.ts";
-import { toRaftConfig } from "../../lib/node/node.ts";
+import { toRaftConfig } from "../../lib/node/node_parts.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { createTestCluster } from "../certificate/cluster.ts";
 import { createGrantDouble } from "../support/grant_double.ts";

@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { assertDefined } from "../../../lib/assert.ts";
-import { verifyCertificate } from "../../../lib/certificate/mod.ts";
+import { type VerifiedCertificate, verifyCertificate } from "../../../lib/certificate/mod.ts";
 import { formatAddress } from "../../../lib/address.ts";
 import {
   formatClusterConfig,
@@ -145,7 +145,7 @@ export class MembersCluster implements AsyncDisposable {
   }
 
   /** The certificate of who leads now, verified under the first key. */
-  async certificate(among: readonly NodeId[]) {
+  async certificate(among: readonly NodeId[]): Promise<VerifiedCertificate> {
     const leader = await this.leader(among);
     const { certificate } = await (await this.fetch(leader, "/v1/leader")).json();
     return verifyCertificate(certificate, this.cluster.group);

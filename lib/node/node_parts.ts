@@ -1,0 +1,144 @@
+/**
+ * What a node is made of when it starts, and what must fit together for it to run.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { join } from "node:path";
+import type { Certifier, GrantKeys, Group } from "../certificate/mod.ts";
+import type { ClusterConfig, PeerKeys, PinnedClusterConfig, TimingConfig } from "../config/mod.ts";
+import { InputError } from "../errors.ts";
+import { IDENTITY_FILE } from "../keys/mod.ts";
+import { isCommand, type Store } from "../kv/mod.ts";
+import { type MembersConfig, Raft, type RaftConfig, type RoleReport } from "../raft/mod.ts";
+import { CorruptionError, KEY_VALUE_FILE, type Stores } from "../storage/mod.ts";
+import type { NodeId } from "../types.ts";
+import { ClusterMembers } from "./cluster_members.ts";
+import { toTicks } from "./inbox.ts";
+import type { Keyring } from "./keyring.ts";
+import type { Network } from "./network.ts";
+
+/** What a node is started with. */
+export interface NodeOptions {
+  /** The cluster's configuration, with every node's public keys. */
+  readonly config: PinnedClusterConfig;
+  /** This node; one of the configuration's peers. */
+  readonly self: NodeId;
+  /** Its identity's public keys; absent where nothing is to be checked against them. */
+  readonly ownKeys?: PeerKeys;
+  /** Opens its connections to these nodes, from then on the node's own, unless they are there already. */
+  readonly openNetwork: (config: PinnedClusterConfig) => Network;
+  /** The public description of the cluster's key, as it was made. */
+  readonly group: Group;
+  /** The genesis certificate; null where a dealer made the key. */
+  readonly genesis: string | null;
+  /** What it signs with, for what its log begins with. */
+  readonly openKeys: (record: string | null) => Keyring;
+  /** The node's own data folder. */
+  readonly dataDir: string;
+  /** Told whenever role, term or leader changed, in order. Must not throw. */
+  readonly onRole?: (report: RoleReport) => void;
+}
+
+/** What a node is made of. */
+export interface NodeParts {
+  readonly stores: Stores;
+  readonly store: Store;
+  readonly raft: Raft;
+  readonly keyring: Keyring;
+  readonly members: ClusterMembers;
+}
+
+/** Opens the keys for what the log has, and checks that this node may run with it. */
+export function openParts(options: NodeOptions, stores: Stores): NodeParts {
+  const { self, dataDir: folder, config } = options;
+  checkLostState(stores, { folder, peerCount: config.peers.length - 1 });
+  const durable = stores.raft.load();
+  const keyring = options.openKeys(durable.members);
+  const store = stores.takeStore();
+  const raft = new Raft(toRaftConfig({ self, config, ...keyring }), durable, store.appliedIndex);
+  const { membership } = raft.state.members.inForce.configuration;
+  const members = new ClusterMembers(options, membership);
+  if (members.isFormer(self)) throw new InputError(removalAdvice(self, folder));
+  checkOwnKeys(members, options);
+  keyring.claim();
+  return { stores, store, raft, keyring, members };
+}
+
+/** A node that goes on under other keys than the members know could prove nothing to them. */
+export function checkOwnKeys(members: ClusterMembers, { self, ownKeys }: NodeOptions): void {
+  if (ownKeys === undefined || !members.hasOtherKeys(self, ownKeys)) return;
+  throw new InputError(
+    `Cannot run ${self}: the members know it by other keys than those in its ${IDENTITY_FILE}. Put the ` +
+      "identity back whose card was given to floe member (or floe init), or give the members this " +
+      `one's card: floe member update ${self} --card CARD.`,
+  );
+}
+
+/** What a removed node's operator should know. */
+export function removalAdvice(self: NodeId, folder: string): string {
+  return `${self} was removed from the cluster, and its id is never used again. Nothing in ${folder} is of ` +
+    "use any more: delete the folder. To join again, make a new identity under another id: floe join.";
+}
+
+/** What the core of one process of a node is told: its times in ticks, and an incarnation of its own. */
+export function toRaftConfig(
+  { self, certifier, grants, members = null, config }: {
+    readonly self: NodeId;
+    readonly certifier: Certifier;
+    readonly grants: GrantKeys;
+    readonly members?: MembersConfig | null;
+    readonly config: ClusterConfig;
+  },
+): RaftConfig {
+  return {
+    self,
+    certifier,
+    grants,
+    ...(members === null ? {} : { members }),
+    ...toTickCounts(config.timing),
+    logLimits: config.log,
+    isCommand,
+    random: Math.random,
+    incarnation: randomSafeInteger(),
+  };
+}
+
+/** As many random bits as a message's count can carry. */
+function randomSafeInteger(): number {
+  const [random = 0n] = crypto.getRandomValues(new BigUint64Array(1));
+  return Number(BigInt.asUintN(53, random));
+}
+
+function toTickCounts(
+  timing: TimingConfig,
+): Pick<RaftConfig, "electionTimeoutTicks" | "heartbeatTicks" | "signingTimeoutTicks"> {
+  return {
+    electionTimeoutTicks: toTicks(timing.electionTimeoutMs),
+    heartbeatTicks: toTicks(timing.heartbeatMs),
+    signingTimeoutTicks: toTicks(timing.signingTimeoutMs),
+  };
+}
+
+/**
+ * Says so when the store was made anew and the log no longer reaches back to its beginning: the leader
+ * must send a snapshot, and until it is here this node votes and keeps entries, but does not lead.
+ *
+ * @throws {CorruptionError} when there is no other node that could.
+ */
+function checkLostState(
+  stores: Stores,
+  { folder, peerCount }: { readonly folder: string; readonly peerCount: number },
+): void {
+  if (!stores.lacksState) return;
+  const { index } = stores.raft.logStart;
+  if (peerCount > 0) {
+    return getLogger(["floe", "node"]).warn("state.lost", { index, next: "snapshot of a leader" });
+  }
+  throw new CorruptionError({
+    file: join(folder, KEY_VALUE_FILE),
+    damage: `it was made anew, the log starts after entry ${index}, and there is no other node`,
+    wayBack: "Put back every file whose name begins with kv.db that was moved out of this folder.",
+  });
+}
