@@ -47,7 +47,7 @@ import { type KeyGenerationReport, toFinalReport } from "./key_generation/report
 import type { Network } from "./network.ts";
 import { Leases } from "./leases.ts";
 import type { LiveStore } from "./live_store.ts";
-import type { TimingCounts } from "./observer.ts";
+import { type TimingCounts, troubleOf } from "./observer.ts";
 import { MemberService } from "./member_service.ts";
 import { EXPIRY_INTERVAL_TICKS, Requests } from "./requests.ts";
 import { Transfers } from "./transfers.ts";
@@ -391,14 +391,4 @@ export class ClientService implements NodeApi {
 
 function leaderCommitOf({ role, commitIndex, leaderCommit }: RaftView): LogIndex {
   return role.name === "leader" ? commitIndex : leaderCommit;
-}
-
-/** What is wrong with the node itself; null when nothing is known. Such a node should get no traffic. */
-function troubleOf({ lacksState, lostEntries }: RaftView): string | null {
-  if (lostEntries !== null) {
-    const { acknowledgedIndex, heldIndex } = lostEntries;
-    return `it has acknowledged entry ${acknowledgedIndex}, and its log ends at ${heldIndex}: ` +
-      "its data folder is an older copy, or its disk lost what was written";
-  }
-  return lacksState ? "its data were lost, and no leader has sent a snapshot yet" : null;
 }

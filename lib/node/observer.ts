@@ -12,7 +12,7 @@ import type { Certificate } from "../certificate/mod.ts";
 import { type ClusterConfig, describeDifferences } from "../config/mod.ts";
 import { Counters } from "../counters.ts";
 import { Histogram, type HistogramCounts } from "../histogram.ts";
-import type { RaftEvent, RoleReport } from "../raft/mod.ts";
+import type { RaftEvent, RaftView, RoleReport } from "../raft/mod.ts";
 import { LogLimiter } from "../transport/mod.ts";
 import type { NodeId } from "../types.ts";
 
@@ -286,4 +286,14 @@ export class PeerConfigurations {
     const different = this.#heard.get(peer);
     return different === undefined ? null : different === null;
   }
+}
+
+/** What is wrong with the node itself; null when nothing is known. Such a node should get no traffic. */
+export function troubleOf({ lacksState, lostEntries }: RaftView): string | null {
+  if (lostEntries !== null) {
+    const { acknowledgedIndex, heldIndex } = lostEntries;
+    return `it has acknowledged entry ${acknowledgedIndex}, and its log ends at ${heldIndex}: ` +
+      "its data folder is an older copy, or its disk lost what was written";
+  }
+  return lacksState ? "its data were lost, and no leader has sent a snapshot yet" : null;
 }

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import type { MembersChange, MembersRequest, MembersStatus } from "../../lib/node/api.ts";
+import type { MembersChange, MembersRequest, MembersStatus } from "../../lib/node/members_api.ts";
 import { RequestError } from "../../lib/node/api.ts";
 import { toEpoch, toLogIndex, toNodeId } from "../../lib/types.ts";
 import { createTestCard } from "../config/cards.ts";

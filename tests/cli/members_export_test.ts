@@ -1,7 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { encodeVerifierKey } from "../../lib/certificate/mod.ts";
 import { parseClusterConfig } from "../../lib/config/mod.ts";
-import type { MemberStatus } from "../../lib/node/api.ts";
+import type { MemberStatus } from "../../lib/node/members_api.ts";
 import { identityKey, TestMemberships } from "../certificate/memberships.ts";
 import { FakeNode } from "../http/fake_node.ts";
 import { floe } from "./fake_terminal.ts";
