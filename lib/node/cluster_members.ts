@@ -135,7 +135,8 @@ function toPeer({ peers }: PinnedClusterConfig, member: KnownMember): PinnedPeer
     const api = apiAddress ? parseAddress(apiAddress) : { hostname: peer.hostname, port: 0 };
     const etcd = peers.find((known) => known.id === id)?.etcd;
     const keys = { signingKey, channelKey };
-    return { id, peer, api, ...(etcd === undefined ? {} : { etcd }), keys };
+    const learner = member.role === "learner" ? { isLearner: true } as const : {};
+    return { id, peer, api, ...(etcd === undefined ? {} : { etcd }), ...learner, keys };
   }, () => null);
 }
 

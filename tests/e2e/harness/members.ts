@@ -160,8 +160,8 @@ export class MembersCluster implements AsyncDisposable {
   /** Reads a key through a node; null where it is not. */
   async get(through: NodeId, key: string): Promise<string | null> {
     const response = await this.fetch(through, `/v1/kv/${key}`);
-    const text = await response.text();
-    return response.ok ? text : null;
+    const { value = null } = await response.json();
+    return value;
   }
 
   /** A request to any node's API. */
