@@ -45,18 +45,18 @@ export interface AppOptions {
   readonly bodyTimeoutMs?: number;
   /** Most watches at once; by default as many as `connections.ts` says. */
   readonly watchesMax?: number;
-  /** How often a watch says how far it is; by default as often as `connections.ts` says. */
+  /** How often a watch sends its progress; by default as often as `connections.ts` says. */
   readonly watchProgressMs?: number;
-  /** The node's place in its cluster, as etcd's clients are told it; without it, they are not served. */
+  /** The node's place in its cluster, for etcd's clients. Without it, they are not served. */
   readonly etcd?: EtcdPlace;
   /** Called with every unexpected error; the client sees it as `internal_error`. */
   readonly onError?: (error: unknown) => void;
 }
 
-/** A node; or, while it has no key, a function that tells how far key generation is. */
+/** A node. While it has no key, it is a function that reports the progress of key generation. */
 export type ServedNode = NodeApi | (() => KeyGenerationReport);
 
-/** Builds the API of one node. It holds no state but what is under way. */
+/** Builds the API of one node. Its only state is that of running requests. */
 export function createApp(node: NodeApi, options: AppOptions = {}): Application {
   const app = new Hono({ getPath: pathOf });
   const authorizer = options.authorizer ?? new Authorizer({ node, access: { kind: "local" } });
@@ -150,8 +150,8 @@ function tooManyWatches(max: number): Problem {
 }
 
 /**
- * The path as the client sent it. Routes match it undecoded and the key is decoded once, by
- * `readKey`, so that no key is mistaken for another's path.
+ * The path as the client sent it. Routes match it before it is decoded, and `readKey` decodes the key once.
+ * So a key is never taken for another path.
  */
 function pathOf(request: Request): string {
   const { url } = request;
@@ -161,7 +161,7 @@ function pathOf(request: Request): string {
   return end < 0 ? url.slice(start) : url.slice(start, start + end);
 }
 
-/** How long a browser may remember what it was allowed. */
+/** How long a browser may remember the answer to a preflight request. */
 const ALLOWED_SECONDS = 600;
 
 const REQUEST_HEADERS = [
@@ -186,8 +186,8 @@ const RESPONSE_HEADERS = [
 ];
 
 /**
- * Answers browsers' preflight requests for the allowed origins, before any route.
- * Where there are none, no header of the protocol is ever sent.
+ * Answers browsers' preflight requests for the allowed origins, before any route. If no origin is allowed, no
+ * header of the protocol is ever sent.
  */
 function allowOrigins({ app, authorizer }: Router): void {
   if (authorizer.origins.length === 0) return;

@@ -23,64 +23,63 @@ import { ApiCounters } from "./connections.ts";
 import { Problem } from "./problem.ts";
 import { digestSecret, parseToken, type SecretToken, showBytes, type TokenHolder } from "./wire.ts";
 
-/** How an API is reached, and so what a request must show. */
+/** How an API is reached, and so which token a request needs. */
 export type Access =
   /**
-   * Over loopback, without tokens: every account on this machine may do everything. A page in one of
-   * its browsers may not: see {@linkcode Authorizer}.
+   * Over loopback, without tokens: every account on this machine may do everything. A page in a browser on
+   * this machine may not: see {@linkcode Authorizer}.
    */
   | { readonly kind: "local" }
   /** Without tokens, for every client that reaches it: `--insecure-no-auth`. */
   | { readonly kind: "open" }
-  /** With tokens: the cluster's, and the node's own for a user who can read its data folder. */
+  /** With tokens: those of the cluster, and the node's own for a user that can read its data folder. */
   | { readonly kind: "tokens"; readonly admin: AdminToken };
 
-/** A node's own token, as the node knows it. */
+/** A node's own token. The node keeps only the digest of its secret. */
 export interface AdminToken {
-  /** Has the cluster's tokens. */
+  /** The node whose token it is. */
   readonly node: NodeId;
   /** SHA-256 of the secret, 32 bytes. */
   readonly secretDigest: Uint8Array;
 }
 
-/** What the sender of a request may do. */
+/** The rights of the sender of a request. */
 export type Caller = Pick<Token, "scopes" | "prefixes"> & Partial<Pick<Token, "id">>;
 
 /**
- * What a request needs: a token with this scope; any token, where what it may do follows from the body;
- * null for what is public.
+ * What a request needs: a token with this scope; any token, when the needed scope depends on the body; null
+ * for public requests.
  */
 export type Needs = TokenScope | "any" | null;
 
-/** May do everything. */
+/** A sender with all rights. */
 const ANYONE: Caller = { scopes: ["admin"], prefixes: [] };
 
-/** What authorization needs. */
+/** The settings of authorization. */
 interface AuthorizerOptions {
-  /** Knows the cluster's tokens. */
+  /** The node, which has the cluster's tokens. */
   readonly node: Pick<NodeApi, "token">;
-  /** What a request must show. */
+  /** How the API is reached. */
   readonly access: Access;
   /** The origins, besides the API's own, whose pages may use the API. */
   readonly origins?: readonly string[];
-  /** Where refusals are counted. */
+  /** The counters of refusals. */
   readonly counters?: ApiCounters;
 }
 
 /**
  * Authorizes requests.
  *
- * A browser sends whatever any page asks it to, from inside the machine and the network that it runs
- * in. So a request that names an `Origin` other than the API's own is refused, even one that a page may
- * send without asking first (a POST of text, say): without that, every page that somebody on this machine
- * opens could write to an API that asks for no token. And as a page can give its own name this
- * machine's address (DNS rebinding) and so pass for the same origin, an API on loopback is
- * found under names for loopback only.
+ * Any page in a browser can send requests from the browser's machine and network. So a request with an
+ * `Origin` other than the API's own is refused, even if a page may send it without a preflight (a POST of
+ * text, for example). Otherwise every page that is opened on this machine could write to an API that needs
+ * no token. A page can also give its own name the address of this machine (DNS rebinding), and so seem to
+ * be of the same origin. So an API on loopback accepts only names for loopback.
  */
 export class Authorizer {
   /** The origins, besides the API's own, whose pages may use the API. */
   readonly origins: readonly string[];
-  /** What was refused here, among other things. */
+  /** The API's counters, including the refusals. */
   readonly counters: ApiCounters;
   readonly #options: AuthorizerOptions;
   /** The name that the last request used. */
@@ -96,17 +95,17 @@ export class Authorizer {
     this.#options = options;
   }
 
-  /** What a request must show. */
+  /** How the API is reached. */
   get access(): Access["kind"] {
     return this.#options.access.kind;
   }
 
-  /** Whether tokens are demanded. */
+  /** Whether requests need a token. */
   get isEnabled(): boolean {
     return this.access === "tokens";
   }
 
-  /** What the holder of a token may do; null for a token that is not known here. */
+  /** The rights of a token; null for an unknown token. */
   callerOf(token: string): Caller | null {
     const { access } = this.#options;
     if (access.kind !== "tokens") return ANYONE;
@@ -116,7 +115,8 @@ export class Authorizer {
   }
 
   /**
-   * Authorizes a request that `needs` a scope, or null for what is public, and says what its sender may do.
+   * Authorizes a request that `needs` a scope, or null for a public request. Returns the rights of its
+   * sender.
    *
    * @throws {Problem} `invalid_header`, `misdirected`, `origin_refused`, `unauthorized` or `forbidden`.
    */
@@ -146,7 +146,7 @@ export class Authorizer {
   }
 
   /**
-   * Checks that a caller may read and change what a transaction reads and changes.
+   * Checks that a caller may read and change the keys of a transaction.
    *
    * @throws {Problem} `forbidden`.
    */
@@ -176,7 +176,7 @@ export class Authorizer {
     );
   }
 
-  /** Under what name the client found the API. Nearly every request has that of the one before. */
+  /** Checks the name in the request's address. Nearly every request has the same name as the one before. */
   #checkName(ownOrigin: string, host: string | null): void {
     if (ownOrigin === this.#accepted.ownOrigin && host === this.#accepted.host) return;
     checkIsAuthority(ownOrigin.slice(ownOrigin.indexOf("://") + 3));
@@ -204,9 +204,9 @@ export class Authorizer {
   }
 
   /**
-   * The holder of this token. A digest is compared in constant time, and one is compared for a token that
-   * is not there as well. That an id exists could still be told by the time of its look-up: ids
-   * are no secrets.
+   * The rights of this token's holder. Digests are compared in constant time, and for an unknown token a
+   * digest is compared too. The time of the look-up can still show that an id exists, but ids are no
+   * secrets.
    */
   #findCaller(authorization: string, admin: AdminToken): Caller | null {
     const presented = readBearer(authorization);
@@ -231,10 +231,10 @@ export class Authorizer {
   }
 }
 
-/** Stands in where there is nothing to compare with; no secret is known to have it. */
+/** The digest to compare with for an unknown token. No secret is known to have it. */
 const NOBODYS_DIGEST = new Uint8Array(SECRET_DIGEST_BYTES);
 
-/** RFC 6750 §2.1; the scheme's name in any case (RFC 9110 §11.1). */
+/** RFC 6750 §2.1. The name of the scheme may be in upper or lower case (RFC 9110 §11.1). */
 const BEARER_PATTERN = /^Bearer +(.*)$/i;
 
 function readBearer(authorization: string): SecretToken | null {
@@ -248,22 +248,21 @@ function readBearer(authorization: string): SecretToken | null {
   }
 }
 
-/** The origin that the client's own Host makes of the API, without reading what may be no address. */
+/** The API's own origin, from the client's Host. It is not parsed, because Host can be invalid. */
 function originOf(url: string): string {
   const end = url.indexOf("/", url.indexOf("://") + 3);
   return end < 0 ? url : url.slice(0, end);
 }
 
-/** A host and perhaps a port (RFC 9110 §7.2); of names only what DNS and container networks have. */
+/** A host, optionally with a port (RFC 9110 §7.2). Names have the characters of DNS and of container networks. */
 const AUTHORITY_PATTERN = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?$/;
 
 /**
- * Refuses a Host with anything else in it (RFC 9112 §3.2). Deno puts it in front of the path as it is:
- * with a slash in it, the request would be for another path than its first line says, and than a proxy
- * in front of the API has let pass.
+ * Refuses any other Host (RFC 9112 §3.2). Deno puts Host before the path, unchanged. With a slash in it, the
+ * request would have another path than in its first line, and than a proxy before the API has allowed.
  */
 function checkIsAuthority(host: string | null): void {
-  // Deno takes none, and an empty one, for its own address.
+  // Deno replaces a missing or empty Host by its own address.
   if (host === null || host === "" || AUTHORITY_PATTERN.test(host)) return;
   throw new Problem(
     "invalid_header",

@@ -1,5 +1,6 @@
 /**
- * Status, health, leader, elections, group and key generation: what a node says of itself and its cluster.
+ * Status, health, leader, elections, group and key generation: what a node reports about itself and its
+ * cluster.
  *
  * @module
  */
@@ -51,9 +52,9 @@ function statusBody(node: NodeApi, apiCounters: StatusBody["counters"]): StatusB
 }
 
 /**
- * How many entries that the leader has committed a ready node may still have to apply. A node that comes
- * back after a while answers stale reads from long ago until it has caught up this far, and a restart of
- * another node meanwhile would cost the quorum.
+ * How many committed entries of the leader a ready node may be behind. A node that returns after a long
+ * time answers stale reads with old data until it has caught up, and a restart of another node could cost
+ * the quorum.
  */
 const READY_ENTRIES_BEHIND_MAX = 1_000;
 
@@ -61,7 +62,7 @@ const OK: HealthBody = { status: "ok" };
 
 /** Adds `/livez` and `/readyz`; `whyNot` returns why the node is not ready, or null. */
 export function addHealthRoutes(router: Router, whyNot: () => string | null): void {
-  // Alive: the loop turns and answers. A cluster without a leader is no reason to restart a node.
+  // A node that answers is alive. A cluster without a leader is no reason to restart a node.
   addRoute(router, "/livez", {
     GET: forAnyone(() => jsonResponse(OK)),
   });
@@ -83,9 +84,9 @@ export function whyNoKey({ waitingFor }: KeyGenerationReport): string {
 }
 
 /**
- * Why a node should get no traffic now, or null. Ready is a node that knows a certified leader, is
- * that leader or connected to it, has applied nearly all that the leader has committed, and knows of
- * no trouble of its own. Its own commit index says nothing: it grows only with what has arrived.
+ * Why a node should get no traffic now; null when it is ready. A ready node knows a certified leader, is
+ * that leader or connected to it, has applied nearly everything that the leader has committed, and has no
+ * trouble of its own. Its own commit index is no measure: it grows only with the entries that have arrived.
  */
 export function whyNotReady(status: NodeStatus): string | null {
   if (status.trouble !== null) return `this node is in trouble: ${status.trouble}`;
@@ -118,7 +119,7 @@ export function addLeaderRoute(router: Router, node: NodeApi): void {
   });
 }
 
-/** `?target=ID`, or none for the follower whose log is furthest. */
+/** `?target=ID` names the new leader. Without it, it is the follower with the longest log. */
 async function transfer(node: NodeApi, context: RequestContext): Promise<Response> {
   const { target } = readQuery(context.req.url, ["target"]);
   const from = node.leader().leader;
@@ -144,7 +145,7 @@ function listElections(node: NodeApi, context: RequestContext): Response {
   const limit = readCount(query, "limit", { least: 1, most: ELECTIONS_LIMIT_MAX }) ??
     ELECTIONS_LIMIT_DEFAULT;
   const before = readCount(query, "before", { least: 0, most: Number.MAX_SAFE_INTEGER });
-  // One more than asked for tells whether another page follows.
+  // One more than requested shows whether another page follows.
   const found = node.elections({
     limit: limit + 1,
     ...(before === null ? {} : { before: toTerm(before) }),

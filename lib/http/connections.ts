@@ -1,5 +1,5 @@
 /**
- * The API's connections: how many there may be, and how long one may be there for nothing.
+ * The API's connections: how many there may be, and how long one may be open without a request.
  *
  * @module
  */
@@ -10,71 +10,71 @@ import { Problem } from "./problem.ts";
 import type { ServeConnection, ServedConnection } from "./server.ts";
 import { type AnswerStream, streamOf } from "./streams.ts";
 
-/** What connections are allowed; by default what `connections.ts` says. */
+/** The limits of connections. The defaults are in this file. */
 export interface ConnectionLimits {
   /** Most connections at once. */
   readonly connectionsMax?: number;
-  /** How long a new connection may take until its first request's head is here. */
+  /** How long a new connection may take until the head of its first request has arrived. */
   readonly silentMs?: number;
-  /** How long a connection may stay without a request under way, and an answer be on its way. */
+  /** How long a connection may stay without a running request, and its client may take to read an answer. */
   readonly idleMs?: number;
 }
 
-/** What serves the connections. */
+/** The settings of a server's connections. */
 interface ConnectionsOptions extends ConnectionLimits {
   /** Serves one connection. */
   readonly serve: ServeConnection;
   /** Answers one request. */
   readonly answer: (request: Request) => Response | Promise<Response>;
-  /** Where it is counted when a connection has to go. */
+  /** Counts the connections that were ended or refused. */
   readonly counters: ApiCounters;
-  /** Called when one has to make room, or finds none, with the reason. */
+  /** Called with the reason when a connection is ended to make room, or is refused. */
   readonly onCrowded?: (reason: string) => void;
 }
 
-/** Until when the end of a server is waited for. */
+/** The deadlines of a server's end. */
 interface ClosingTimes {
-  /** Settles when connections are cut off. */
+  /** When this settles, open connections are cut off. */
   readonly cutOff: Promise<void>;
-  /** Settles when nothing is waited for any more. */
+  /** When this settles, the server no longer waits for requests. */
   readonly giveUp: Promise<void>;
 }
 
 /** One connection. */
 interface Place {
   readonly served: ServedConnection;
-  /** Answers that are written little by little. */
+  /** Answers that are sent in parts. */
   readonly streams: Set<AnswerStream>;
   /** Requests that are not answered yet. */
   underWay: number;
-  /** Since when there are none, on the monotonic clock. */
+  /** The time since when there are none, on the monotonic clock. */
   sinceMs: number;
 }
 
 /**
  * All connections of one server.
  *
- * When there are as many as may be, the one goes that has been there longest without ever asking
- * anything, or, if all have asked, the one that has been idle longest: silent connections shut no client
- * out. Only where all have a request under way is a new one refused.
+ * When the limit is reached, a new connection replaces the oldest one that never sent a request. If all
+ * have sent requests, it replaces the one that has been idle longest. So silent connections keep no client
+ * out. A new connection is refused only when all others have a running request.
  *
- * TLS handshakes and heads of requests count as silence however their bytes trickle in. Bodies have a
- * deadline of their own (`parameters.ts`), and so have the requests. An answer counts as sent when it
- * is handed over: a client that does not read it in time is idle. An answer that is written little by little
- * (`streams.ts`) is under way until its end, and its client may take only so long to read one part of it.
- * A client of HTTP/1.1 has one answer to read before it can ask again. Deno also speaks HTTP/2 with a
- * client that begins with it, and cannot be told not to: such a client can leave 200 answers unread.
+ * TLS handshakes and heads of requests count as silence, however slowly their bytes arrive. Bodies have
+ * their own deadline (`parameters.ts`), and so do requests. An answer counts as sent when it is given to
+ * the runtime, so a client that does not read it in time is idle. An answer in parts (`streams.ts`) is
+ * running until its end, and its client has a limited time to read each part. A client of HTTP/1.1 must
+ * read one answer before it can ask again. Deno also serves HTTP/2 if the client begins with it, which
+ * cannot be turned off: such a client can leave 200 answers unread.
  */
 export class Connections {
   readonly #options: Required<ConnectionsOptions>;
   readonly #open = new Set<Place>();
-  /** Those that never asked, the oldest first. */
+  /** Connections that never sent a request, the oldest first. */
   readonly #silent = new Set<Place>();
-  /** Those that have asked and wait for nothing, the longest idle first. */
+  /** Connections without a running request, the longest idle first. */
   readonly #idle = new Set<Place>();
-  /** Those with an answer that is written little by little. */
+  /** Connections with an answer that is sent in parts. */
   readonly #streaming = new Set<Place>();
-  /** When {@linkcode Connections.expire} was called last. */
+  /** The time of the last call of {@linkcode Connections.expire}. */
   #expiredMs: number | null = null;
 
   /** `options` are used as they are. */
@@ -88,7 +88,7 @@ export class Connections {
     };
   }
 
-  /** How many there are. */
+  /** How many connections there are. */
   get size(): number {
     return this.#open.size;
   }
@@ -115,8 +115,8 @@ export class Connections {
   }
 
   /**
-   * Ends the connections that have been there for nothing too long. To be called every second: a longer time
-   * between two calls is one in which this process stood still, and read nothing of what its clients sent.
+   * Ends the connections that were silent or idle for too long. It is called every second. If more time
+   * passed between two calls, this process was paused, and read nothing of what its clients sent.
    */
   expire(nowMs: number): void {
     const { silentMs, idleMs } = this.#options;
@@ -143,8 +143,8 @@ export class Connections {
   }
 
   /**
-   * Lets the requests under way finish until `cutOff`, ends the connections that are left then, and
-   * settles when no request goes on any more, or at `giveUp`: a request may hang without a connection.
+   * Lets the running requests finish until `cutOff`, and then ends the connections that are left. Resolves
+   * when no request is running, or at `giveUp`, because a request can hang without a connection.
    */
   async close({ cutOff, giveUp }: ClosingTimes): Promise<void> {
     const places = [...this.#open];
@@ -162,8 +162,8 @@ export class Connections {
     place.underWay += 1;
     this.#silent.delete(place);
     this.#idle.delete(place);
-    // Deno takes what follows a CONNECT for the next request, even what the client sends as its body. A
-    // proxy that takes it for a tunnel would let requests pass that it has not seen.
+    // Deno treats what follows a CONNECT as the next request, even the client's body. A proxy that treats it
+    // as a tunnel would let requests pass that it has not seen.
     if (request.method === "CONNECT") place.served.shutdown();
     try {
       return await this.#options.answer(request);
@@ -174,7 +174,7 @@ export class Connections {
     }
   }
 
-  /** A request whose answer is still being written is under way. */
+  /** A request is running while its answer is still being sent. */
   async #sendStream(place: Place, stream: AnswerStream): Promise<void> {
     place.streams.add(stream);
     this.#streaming.add(place);
@@ -223,22 +223,22 @@ export class Connections {
 /** Most bytes that a request may declare as its body, on any path. */
 export const REQUEST_BYTES_MAX = 1.5 * 1024 * 1024;
 /**
- * Most connections to the API at once. Each may hold a request's head in memory, and a descriptor, or
+ * Most connections to the API at once. Each can hold a request's head in memory, and one descriptor, or
  * three with HTTPS (see `tls.ts`).
  */
 export const CONNECTIONS_MAX = 1_024;
-/** How long a new connection may take until the head of its first request is here. */
+/** How long a new connection may take until the head of its first request has arrived. */
 export const CONNECTION_SILENT_MS = 10_000;
-/** A process that has not looked at its connections for so long stood still. */
+/** A process that has not checked its connections for this long was paused. */
 const PAUSE_MS = 3_000;
 /** How long a connection may be kept without a request, or take to read an answer. */
 export const CONNECTION_IDLE_MS = 60_000;
 /**
- * Most bytes in the head of a request. Deno's own limit, which cannot be changed; tests check
- * it, and the next one.
+ * Most bytes in the head of a request. It is Deno's own limit and cannot be changed. Tests check it, and
+ * the next one.
  */
 export const HEADER_BYTES_MAX = 64 * 1024;
-/** Most fields in the head of a request; Deno's own limit. */
+/** Most fields in the head of a request. It is Deno's own limit. */
 export const HEADERS_MAX = 128;
 /** Most bytes in a change of the members: {@linkcode REQUESTED_MEMBERS_MAX} cards. */
 export const MEMBERS_BODY_BYTES_MAX = 128 * 1024;
@@ -246,23 +246,23 @@ export const MEMBERS_BODY_BYTES_MAX = 128 * 1024;
 export const TOKEN_BODY_BYTES_MAX = 128 * 1024;
 /** Most bytes in a transaction: a command of the largest size, with its bytes as base64. */
 export const TRANSACTION_BODY_BYTES_MAX = 2 * 1024 * 1024;
-/** Most ranges that are being sent at once, of those that do not fit into one part. */
+/** Most ranges that are sent at once. Ranges that fit into one part do not count. */
 export const RANGES_ACTIVE_MAX = 256;
 /** Most watches at once. */
 export const WATCHES_MAX = 10_000;
-/** Most streams of events at once, one for each page that somebody looks at. */
+/** Most streams of events at once. Each open page has one. */
 export const EVENT_STREAMS_MAX = 32;
 /** How long a client may take to read one part of a range, or of a stream of events. */
 export const STREAM_STALLED_MS = 60_000;
-/** How long a client may take to read one part of a watch: it may be stopped for a while. */
+/** How long a client may take to read one part of a watch. It is long, because a client may be paused. */
 export const WATCH_STALLED_MS = 15 * 60_000;
-/** How often a watch says how far it is when nothing happens. */
+/** How often a watch sends its progress when nothing changes. */
 export const WATCH_PROGRESS_MS = 10_000;
 /** Leases on one page when the client does not say. */
 export const LEASES_LIMIT_DEFAULT = 100;
-/** Most requests to the key-value store that are under way at once. */
+/** Most requests to the key-value store that run at once. */
 export const REQUESTS_ACTIVE_MAX = 4096;
-/** Most bytes of request bodies that are held, or may still arrive, at once. */
+/** Most bytes of request bodies that are in memory, or can still arrive, at once. */
 export const BODY_BYTES_ACTIVE_MAX = 64 * 1024 * 1024;
 /** How long a body may take to arrive. */
 export const BODY_TIMEOUT_MS = 10_000;
@@ -272,8 +272,8 @@ export const REQUEST_TIMEOUT_MS_DEFAULT = 5_000;
 export const ELECTIONS_LIMIT_DEFAULT = 50;
 
 /**
- * Counts the requests under way, and the bytes of their bodies, and refuses what is too much.
- * Nothing queues here: a client that is told to come back later costs no memory meanwhile.
+ * Counts the running requests and the bytes of their bodies, and refuses requests above the limits. There
+ * is no queue: a client that must try again later costs no memory in the meantime.
  */
 export class RequestGate {
   readonly #requestsMax: number;
@@ -290,7 +290,7 @@ export class RequestGate {
   }
 
   /**
-   * Lets one request in with a body of at most `bodyBytes`. Each call is paired with one of
+   * Admits one request with a body of at most `bodyBytes`. Each call is paired with one call of
    * {@linkcode leave}.
    *
    * @throws {Problem} `overloaded`.
@@ -313,7 +313,7 @@ export class RequestGate {
     this.#bodyBytes += bodyBytes;
   }
 
-  /** Ends a request that was let in with the same `bodyBytes`. */
+  /** Ends a request that was admitted with the same `bodyBytes`. */
   leave(bodyBytes: number): void {
     this.#requests -= 1;
     this.#bodyBytes -= bodyBytes;
@@ -340,21 +340,21 @@ export async function throughGate(
   }
 }
 
-/** What is counted, from the server's start. */
+/** The counters of the API. They count from the start of the server. */
 export const API_COUNTERS = [
-  /** Requests without a token that is known here. */
+  /** Requests without a known token. */
   "api.unauthorized",
   /** Requests with a token that does not allow them. */
   "api.forbidden",
-  /** Requests of pages of other origins, or under a name that is not this API's. */
+  /** Requests of pages of other origins, or with a name that is not this API's. */
   "api.origin_refused",
-  /** Connections refused because each of those there were had a request under way. */
+  /** Connections refused because all others had a running request. */
   "api.connection_refused",
-  /** Connections without a request under way that made room for another. */
+  /** Connections without a running request that were ended to make room for another. */
   "api.connection_evicted",
-  /** Connections that were silent, or slow, for too long. */
+  /** Connections that were silent or slow for too long. */
   "api.connection_expired",
-  /** Times that no connection could be accepted, as for want of a descriptor. */
+  /** How often no connection could be accepted, for example because there was no free descriptor. */
   "api.accept_failed",
 ] as const;
 

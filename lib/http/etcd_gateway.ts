@@ -1,9 +1,9 @@
 /**
- * etcd's JSON gateway: every call of `lib/etcd` that etcd serves as JSON, by POST, with `/version` and
- * `/health`. Streams are one JSON object a line.
+ * etcd's JSON gateway: every call of `lib/etcd` that etcd serves as JSON, by POST, and also `/version` and
+ * `/health`. A stream has one JSON object on each line.
  *
- * Refusals are etcd's: an object with `code`, as in gRPC, and etcd's own text. Only what browsers may not
- * do is refused as everywhere in this API.
+ * Errors are etcd's: an object with `code`, as in gRPC, and etcd's own text. Only requests that browsers
+ * may not send are refused in the same way as in the rest of this API.
  *
  * @module
  */
@@ -38,24 +38,24 @@ import { jsonResponse, NO_STORE, Problem } from "./problem.ts";
 import { addRoute, forAnyone, type RequestContext, type Router } from "./route.ts";
 import { type PartSource, StreamGate, streamResponse } from "./streams.ts";
 
-/** What a gateway has to know of the node's place in its cluster. */
+/** What a gateway must know about the node and its cluster. */
 export type EtcdPlace = Pick<EtcdParts, "self" | "members" | "isTls">;
 
 /**
- * How long a request for a lock or for a leadership may wait. Whether its client still waits is not known
- * here, and a claim whose client is gone must not go on for ever.
+ * How long a request for a lock or for the leadership may wait. The gateway does not know whether the
+ * client still waits, and a claim whose client has left must end.
  */
 const WAIT_MS_MAX = 5 * 60_000;
 /** Most streams of this gateway at once. */
 const STREAMS_MAX = 4_096;
 
-/** What the gateway works with. */
+/** The settings of the gateway. */
 interface GatewayOptions extends EtcdPlace {
-  /** Does the work. */
+  /** The node that does the work. */
   readonly node: NodeApi;
-  /** Bounds the requests under way. */
+  /** Limits the running requests. */
   readonly gate: RequestGate;
-  /** Called with every error that nobody foresaw. */
+  /** Called with every unexpected error. */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -100,7 +100,7 @@ class Gateway {
   }
 
   async answer(rpc: Rpc, { req: { raw } }: RequestContext): Promise<Response> {
-    // What pages in browsers may not do is refused here as everywhere.
+    // Requests that pages in browsers may not send are refused as in the rest of the API.
     this.#parts.router.authorizer.admit(raw, null);
     try {
       const caller = () => callerOf(this.#parts.admission, raw.headers.get("authorization"));
@@ -117,7 +117,7 @@ class Gateway {
     }
   }
 
-  /** A watch asks for several things on one stream: its body may be several objects, one a line. */
+  /** A watch can have several requests on one stream: its body may have several objects, one on each line. */
   #stream(
     rpc: Extract<Rpc, { kind: "stream" }>,
     { raw, body, call }: {
@@ -160,7 +160,7 @@ async function withinTime<Result>(work: (signal: AbortSignal) => Promise<Result>
   }
 }
 
-/** The answers of one stream, one object a line. */
+/** The answers of one stream, one object on each line. */
 class AnswerSource implements PartSource {
   readonly stalledMsMax = WATCH_STALLED_MS;
   readonly #rpc: Rpc;
@@ -213,7 +213,7 @@ async function* each(requests: readonly EtcdRequest[]): AsyncGenerator<EtcdReque
 
 const NEWLINE = 0x0a;
 
-/** One object, however it is laid out, or several, one a line. */
+/** One object in any layout, or several objects with one on each line. */
 function linesOf(body: Uint8Array): readonly Uint8Array[] {
   if (isJson(body)) return [body];
   const lines: Uint8Array[] = [];
@@ -236,7 +236,7 @@ function isJson(body: Uint8Array): boolean {
   }
 }
 
-/** How gRPC's codes are said in HTTP, as etcd's gateway does. */
+/** The HTTP status for each of gRPC's codes, as in etcd's gateway. */
 const HTTP_STATUS: Readonly<Record<CodeName, number>> = {
   canceled: 408,
   unknown: 500,

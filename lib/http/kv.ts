@@ -50,11 +50,11 @@ import {
 
 const JSON_MEDIA_TYPE = "application/json";
 
-/** What the routes of the key-value store work with. */
+/** The settings of the routes of single keys. */
 interface KeyValueOptions {
-  /** Reads and writes. */
+  /** The node that reads and writes. */
   readonly node: NodeApi;
-  /** Bounds the requests under way. */
+  /** Limits the running requests. */
   readonly gate: RequestGate;
   /** How long a value may take to arrive; `BODY_TIMEOUT_MS` of `connections.ts` by default. */
   readonly bodyTimeoutMs?: number;
@@ -63,7 +63,7 @@ interface KeyValueOptions {
 /** Adds the routes of single keys. */
 export function addKeyValueRoutes(router: Router, options: KeyValueOptions): void {
   const { node, gate } = options;
-  /** Reads the key and checks the caller's prefixes before anything is taken from the gate. */
+  /** Reads the key and checks the caller's prefixes before the request enters the gate. */
   const keyOf = (context: RequestContext, caller: Caller) => {
     const key = readKey(context.req.path);
     if (caller.prefixes.length > 0) router.authorizer.admitKeys(caller, singleKey(key));
@@ -72,7 +72,7 @@ export function addKeyValueRoutes(router: Router, options: KeyValueOptions): voi
   addRoute(router, `${KEY_PATH_PREFIX}*`, {
     PUT: needsWithBody("write", (context, caller) => {
       const key = keyOf(context, caller);
-      // What the client declares, or the most it may send, is taken from the budget up front.
+      // The declared length, or else the largest length, counts against the limit from the start.
       const bodyBytes = declaredLength(context.req.raw) ?? VALUE_BYTES_MAX;
       if (bodyBytes > VALUE_BYTES_MAX) throw valueTooLarge();
       return throughGate(gate, bodyBytes, () => putKey(options, { key, caller }, context));
@@ -123,7 +123,7 @@ async function deleteKey(
   return writeResponse(key, await node.write(toCommand(removal, options), { timeoutMs }));
 }
 
-/** One operation; where its condition does not hold, the answer says which revision the key has. */
+/** One operation. If its condition is false, the answer has the revision of the key. */
 function toCommand(
   operation: Extract<Operation, { readonly kind: "put" | "delete" }>,
   { ifModRevision, ...options }: WriteOptions,
@@ -166,10 +166,10 @@ async function getKey(
     : jsonResponse(keyValueBody(row), { headers: readHeaders(answer) });
 }
 
-/** What a read found. */
+/** The result of a read. */
 interface ReadAnswer {
   readonly row: KeyValueRow | null;
-  /** As of which revision. */
+  /** The revision of the read. */
   readonly revision: LogIndex;
 }
 
@@ -200,8 +200,8 @@ function rawValue(row: KeyValueRow, answer: ReadAnswer): Response {
 }
 
 /**
- * `Floe-Revision`: the revision that was read: what was written later is not in it. `ETag`: what a
- * later write can name in If-Match. It stands for the value, whichever form the value is sent in.
+ * `Floe-Revision` is the revision of the read: later writes are not in the answer. `ETag` is for the If-Match of a
+ * later write. It is the same for every form in which the value is sent.
  */
 function readHeaders({ row, revision }: ReadAnswer): Readonly<Record<string, string>> {
   return {
@@ -221,8 +221,8 @@ function valueTooLarge(): Problem {
 type ResponseHeaders = Readonly<Record<string, string>>;
 
 /**
- * The response to a write of `key`. A replay differs from the first answer in one header only, but that
- * what the key's revision was is not remembered of a condition that failed.
+ * The response to a write of `key`. A replay differs from the first answer in one header. And for a failed
+ * condition, the replay does not have the key's revision, because it is not remembered.
  *
  * @throws {Problem} `precondition_failed` or `idempotency_key_reused`.
  */
@@ -269,7 +269,7 @@ function putResponse(
   return jsonResponse(body, { headers: { "etag": entityTag(modRevision), ...replayed } });
 }
 
-/** The key's own tag stands on the refusal, so that the client can decide without another read. */
+/** The refusal has the key's ETag, so that the client can decide without another read. */
 function preconditionFailed(
   key: Uint8Array,
   modRevision: LogIndex | null,

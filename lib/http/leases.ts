@@ -1,8 +1,8 @@
 /**
- * `/v1/leases`: keys that go when nobody keeps their lease alive.
+ * `/v1/leases`: leases, whose keys are deleted when no client keeps the lease alive.
  *
- * A token with prefixes sees of a lease the keys that it may use, and of the list only leases all of whose
- * keys are such. It cannot end a lease that has other keys.
+ * A token with prefixes sees only those keys of a lease that it may use. In the list it sees only leases
+ * all of whose keys it may use. It cannot end a lease that has other keys.
  *
  * @module
  */
@@ -40,15 +40,15 @@ import { idempotencyKeyReused, readUnconditional, replayHeaders } from "./writes
 
 /** Most bytes in the request of a lease. */
 const NEW_LEASE_BYTES_MAX = 256;
-/** Most keys of a lease that are shown, and the most that are looked at for them. */
+/** Most keys of a lease that are read, and so shown. */
 export const LEASE_KEYS_SHOWN_MAX = 1_000;
 const LEASE_KEYS_LOOKED_AT_MAX = 10_000;
 
-/** What the routes of leases work with. */
+/** The settings of the routes of leases. */
 interface LeaseOptions {
-  /** Reads and writes. */
+  /** The node that reads and writes. */
   readonly node: NodeApi;
-  /** Bounds the requests under way. */
+  /** Limits the running requests. */
   readonly gate: RequestGate;
 }
 
@@ -96,7 +96,7 @@ async function grantLease(
   return jsonResponse(body, { headers: replayHeaders(answer) });
 }
 
-/** Nobody finds another's lease by trying. The attempts of one write must ask for the same id. */
+/** An id that cannot be guessed. All attempts of one write must get the same id. */
 function chooseId({ idempotency }: CommandOptions): number {
   if (idempotency === undefined) return toId(crypto.getRandomValues(new Uint8Array(8)));
   return toId(createHash("sha256").update(textOf(idempotency)).digest());
@@ -106,7 +106,7 @@ function textOf({ token, key }: Idempotency): string {
   return `floe/lease/v1\n${token ?? ""}\n${key}\n`;
 }
 
-/** 53 of the bits; 0 names no lease. */
+/** The id from 53 bits. 0 is no valid id. */
 function toId(bytes: Uint8Array): number {
   const bits = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0) >> 11n;
   return Math.max(1, Number(bits));
@@ -183,7 +183,7 @@ async function revokeLease(
   return jsonResponse(body, { headers: replayHeaders(answer) });
 }
 
-/** Whoever sees a lease in the list can attach keys to it: a lease without keys is its maker's alone. */
+/** A client that sees a lease can attach keys to it. So only its creator may know a lease without keys. */
 function maySee(view: StoreView, caller: Caller, id: number): boolean {
   if (caller.prefixes.length === 0) return true;
   return view.leaseKeyCount(id) > 0 && hasOwnKeysOnly(view, caller, id);

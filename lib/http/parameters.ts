@@ -1,5 +1,5 @@
 /**
- * Reading what a request's address says: query parameters and the key in the path.
+ * Reads the parts of a request: query parameters, the key in the path, and the body.
  *
  * @module
  */
@@ -29,14 +29,14 @@ import {
   showBytes,
 } from "./wire.ts";
 
-/** The query parameters of one request, checked one by one as a route reads them. */
+/** The query parameters of one request. A route checks each one when it reads it. */
 export type Query = Readonly<Record<string, string>>;
 
 const NO_QUERY: Query = {};
 
 /**
- * The query parameters of `url`. One that the route does not know is refused rather than ignored: a
- * parameter that this version does not know may be the very condition that a write depends on.
+ * The query parameters of `url`. An unknown parameter is refused, not ignored: it could be a condition of a
+ * later version, on which the write depends.
  *
  * @throws {Problem} `invalid_parameter` for an unknown or a repeated one.
  */
@@ -101,7 +101,7 @@ export function readCount(
   );
 }
 
-/** A parameter that a yes or a no is for: `true` or `false`. @throws {Problem} `invalid_parameter`. */
+/** A parameter that is `true` or `false`. @throws {Problem} `invalid_parameter`. */
 export function readFlag(query: Query, name: string): boolean {
   const text = query[name] ?? "false";
   if (text === "true" || text === "false") return text === "true";
@@ -128,15 +128,15 @@ export function readRevision(query: Query, name = "revision"): LogIndex | null {
 }
 
 /**
- * The bytes of a parameter, percent-decoded once, with `+` for a space as forms write it; null when it
- * is not given. Unlike {@linkcode readQuery}, it takes any byte.
+ * The bytes of a parameter, percent-decoded once, with `+` for a space as in forms; null when it is absent.
+ * Unlike {@linkcode readQuery}, it accepts any byte.
  *
  * @throws {Problem} `invalid_parameter`.
  */
 export function readBytes(url: string, query: Query, name: string): Uint8Array | null {
   if (query[name] === undefined) return null;
   const parts = url.slice(url.indexOf("?") + 1).split("&").map((part) => part.split("="));
-  // A name that is written in another way than plainly is found by neither side of the sign.
+  // A parameter whose name is percent-encoded is not found here.
   const found = parts.find(([encoded]) => encoded === name);
   if (found === undefined) throw invalid(`Cannot read ${name}: its name must not be encoded`);
   const [, ...value] = found;
@@ -147,7 +147,7 @@ export function readBytes(url: string, query: Query, name: string): Uint8Array |
 export const KEY_PARAMETERS = ["key", "prefix", "start", "end"] as const;
 
 /**
- * The keys that a query names: by `prefix`, by `start` and `end`, or, where the route knows it, by `key`.
+ * The keys that a query names: by `prefix`, by `start` and `end`, or by `key` if the route takes it.
  *
  * @throws {Problem} `invalid_parameter`.
  */
@@ -156,7 +156,7 @@ export function readKeys(url: string, query: Query): KeyRange {
   return inParameter("keys", () => toKeyRange({ key, prefix, start, end }));
 }
 
-/** What may name keys: one of them, all with a prefix, or all from one on up to another. */
+/** The ways to name keys: one key, all keys with a prefix, or all keys from a start up to an end. */
 type KeyNames = Readonly<
   Record<"key" | "prefix" | "start" | "end", Uint8Array | null | undefined>
 >;
@@ -186,8 +186,8 @@ function inParameter<Result>(name: string, read: () => Result): Result {
 }
 
 /**
- * The key that a path names: all that follows `/v1/kv/`, percent-decoded once. A slash belongs to
- * the key, written as it is or as `%2F`: `/v1/kv/a/b` and `/v1/kv/a%2Fb` both name `a/b`.
+ * The key that a path names: everything after `/v1/kv/`, percent-decoded once. A slash belongs to the key,
+ * both as `/` and as `%2F`: `/v1/kv/a/b` and `/v1/kv/a%2Fb` both name `a/b`.
  *
  * @throws {Problem} `key_empty`, `key_invalid` or `key_too_large`.
  */
@@ -215,11 +215,11 @@ function invalidKey(reason: string): Problem {
   return new Problem("key_invalid", `Cannot read key: ${reason}`);
 }
 
-/** What a body may be. */
+/** How large and how slow a body may be. */
 interface BodyLimit {
   /** Most bytes. */
   readonly bytesMax: number;
-  /** The refusal of a body with more. */
+  /** Makes the refusal of a larger body. */
   readonly tooLarge: () => Problem;
   /** How long it may take to arrive; {@linkcode BODY_TIMEOUT_MS} by default. */
   readonly timeoutMs?: number;
@@ -235,10 +235,10 @@ export function declaredLength(request: Request): number | null {
 }
 
 /**
- * Reads a body. One with a declared length is refused before a byte of it is read, one without as
- * soon as it grows past the limit.
+ * Reads a body. A body with a declared length above the limit is refused before any byte is read. A body
+ * without a declared length is refused as soon as it exceeds the limit.
  *
- * @throws {Problem} the limit's own, `body_timeout`, or `body_incomplete` when the client breaks off.
+ * @throws {Problem} the limit's own, `body_timeout`, or `body_incomplete` when the client stops sending.
  */
 export async function readBody(
   request: Request,
@@ -254,15 +254,15 @@ export async function readBody(
 }
 
 /**
- * Reads a body that is JSON, of one schema.
+ * Reads a body that is JSON with a given schema.
  *
  * @throws {Problem} as {@linkcode readBody}, and `request_too_large`.
- * @throws {InputError} for what is not JSON, or not of the schema.
+ * @throws {InputError} when it is not JSON, or does not match the schema.
  */
 export async function readJson<Body>(
   request: Request,
   { what, schema, ...limit }: Omit<BodyLimit, "tooLarge"> & {
-    /** What it is, in messages. */
+    /** The name of the body in error messages. */
     readonly what: string;
     readonly schema: Schema<Body>;
   },
@@ -277,9 +277,9 @@ export async function readJson<Body>(
   throw new InputError(`Cannot read ${what}: ${places.join("; ").slice(0, SHOWN_LENGTH_MAX)}`);
 }
 
-/** Most characters of what is wrong with a body. */
+/** Most characters in the description of an invalid body. */
 const SHOWN_LENGTH_MAX = 1_000;
-/** Most brackets inside each other: three for each of 32 transactions, and four in the last. */
+/** Most nested brackets: three for each of 32 transactions, and four in the last one. */
 const JSON_DEPTH_MAX = 100;
 
 function parseJson(bytes: Uint8Array, what: string): unknown {
@@ -295,7 +295,7 @@ function parseJson(bytes: Uint8Array, what: string): unknown {
 
 const [QUOTE, BACKSLASH] = [0x22, 0x5c];
 
-/** Whether more brackets are open at once. A schema is read by calls inside each other. */
+/** Whether the brackets are nested deeper. It limits the depth of the parser's calls. */
 function isDeeperThan(bytes: Uint8Array, depthMax: number): boolean {
   let depth = 0;
   let isText = false;
@@ -326,7 +326,7 @@ async function withTimeout<Value>(reading: Promise<Value>, timeoutMs: number): P
       );
     });
   try {
-    // Most bodies are here already: a timer for each would cost a third of what its request does.
+    // Most bodies have already arrived. A timer for each would cost a third of the time of a request.
     const read = await Promise.race([reading, nextTurn()]);
     return read === NOT_YET ? await Promise.race([reading, expired()]) : read;
   } catch (error) {
@@ -340,7 +340,7 @@ async function withTimeout<Value>(reading: Promise<Value>, timeoutMs: number): P
 const NOT_YET = Symbol();
 let turn: Promise<typeof NOT_YET> | null = null;
 
-/** One promise for all that wait in the same turn of the event loop. */
+/** One promise for all requests that wait in the same turn of the event loop. */
 function nextTurn(): Promise<typeof NOT_YET> {
   return turn ??= new Promise((resolve) => {
     setImmediate(() => {

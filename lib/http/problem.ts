@@ -10,7 +10,7 @@ import { RequestError, type RequestFailure } from "../node/mod.ts";
 import type { LogIndex } from "../types.ts";
 import { PROBLEM_MEDIA_TYPE, type ProblemBody } from "./wire.ts";
 
-/** Every `code` that a problem of this API can carry. Clients branch on them: they never change. */
+/** Every `code` of a problem in this API. Clients depend on them, so they never change. */
 export type ProblemCode =
   | RequestFailure
   | "invalid_request"
@@ -122,8 +122,8 @@ const TITLE: Readonly<Record<number, string>> = {
 };
 
 /**
- * How long a client does well to wait, where what stands in its way passes by itself. An election
- * takes a few hundred milliseconds; a full queue empties in less.
+ * How long a client should wait, for problems that pass with time. An election takes a few hundred
+ * milliseconds. A full queue takes less.
  */
 const RETRY_AFTER_MS: Readonly<Partial<Record<ProblemCode, number>>> = {
   no_leader: 250,
@@ -136,15 +136,15 @@ const RETRY_AFTER_MS: Readonly<Partial<Record<ProblemCode, number>>> = {
   not_ready: 1_000,
 };
 
-/** A request that the API, or the state that the cluster agreed on, refuses. Nothing was applied. */
+/** A request was refused by the API, or by the replicated state. Nothing was applied. */
 export class Problem extends Error {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "Problem";
-  /** The stable code; it decides the HTTP status. */
+  /** The stable code. It determines the HTTP status. */
   readonly code: ProblemCode;
   /** Response headers that belong to this refusal, such as `Allow`. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Where history begins, on `compacted`. */
+  /** The oldest revision that can be read; only for `compacted`. */
   readonly oldestRevision: LogIndex | null;
 
   /** `message` becomes the problem's `detail`. */
@@ -165,8 +165,8 @@ export class Problem extends Error {
 }
 
 /**
- * The response for whatever a route threw. An error that no one foresaw becomes `internal_error`
- * without its message, which may hold what is not the client's business.
+ * The response for an error of a route. An unexpected error becomes `internal_error` without its message,
+ * because the message can contain internal data.
  */
 export function problemResponse(error: unknown, request: Request): Response {
   const { body, headers } = problemOf(error, { isWrite: isWrite(request) });
@@ -181,7 +181,7 @@ export function problemResponse(error: unknown, request: Request): Response {
   });
 }
 
-/** The document for whatever a route threw, and the headers that go with it. */
+/** The document for an error of a route, and its headers. */
 export function problemOf(
   error: unknown,
   { isWrite }: { readonly isWrite: boolean },
@@ -202,7 +202,7 @@ export function problemOf(
   return { body, headers };
 }
 
-/** Whether an error was foreseen, as a refusal or as a failure with a code of its own. */
+/** Whether an error is expected: a refusal, or a failure with its own code. */
 export function isForeseen(error: unknown): boolean {
   return error instanceof Problem || error instanceof RequestError || error instanceof InputError;
 }
@@ -241,18 +241,18 @@ function toSeconds(milliseconds: number): string {
 }
 
 /**
- * Most answers are true only now; none may come out of a cache between the node and its client.
+ * Most answers are true only now. No cache between the node and the client may keep them.
  */
 export const NO_STORE = { "cache-control": "no-store" } as const;
 
 const JSON_HEADERS = { "content-type": "application/json", ...NO_STORE } as const;
 
-/** `body` as JSON that ends in a newline, so that it is kind to terminals and to line tools. */
+/** `body` as JSON that ends in a newline, for terminals and line tools. */
 export function jsonResponse(
   body: unknown,
   options: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {},
 ): Response {
-  // A string: Deno takes twice as long to answer with bytes.
+  // A string, because Deno takes twice as long to answer with bytes.
   const text = JSON.stringify(body) + "\n";
   return new Response(text, {
     status: options.status ?? 200,
@@ -260,7 +260,7 @@ export function jsonResponse(
   });
 }
 
-/** Said outright, because an answer to HEAD has no body left to count (RFC 9110 §8.6). */
+/** The length as a header, because an answer to HEAD has no body to count (RFC 9110 §8.6). */
 export function lengthHeader(body: Uint8Array | string): Readonly<Record<string, string>> {
   return { "content-length": String(Buffer.byteLength(body)) };
 }

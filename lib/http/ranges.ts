@@ -1,9 +1,9 @@
 /**
  * `GET` and `DELETE /v1/kv`: the keys of a range.
  *
- * A range is read in slices at one revision, and each slice is sent before the next one is read. What
- * fits into one slice is answered whole. A range that cannot be read to its end, because its revision
- * was compacted meanwhile, breaks off: without its last line it is not complete.
+ * A range is read in slices at one revision, and each slice is sent before the next one is read. A range
+ * that fits into one slice is answered as a whole. If the revision is compacted in the meantime, the answer
+ * breaks off: without its last line it is not complete.
  *
  * @module
  */
@@ -48,13 +48,13 @@ import {
   unreadable,
 } from "./writes.ts";
 
-/** What the routes of ranges work with. */
+/** The settings of the routes of ranges. */
 interface RangeOptions {
-  /** Reads and writes. */
+  /** The node that reads and writes. */
   readonly node: NodeApi;
-  /** Bounds the requests under way. */
+  /** Limits the running requests. */
   readonly gate: RequestGate;
-  /** Bounds the ranges that are being sent. */
+  /** Limits the ranges that are sent at once. */
   readonly ranges: StreamGate;
 }
 
@@ -127,7 +127,7 @@ async function getRange(
   );
 }
 
-/** What is to be read, but for the revision. @throws {Problem} `invalid_parameter`. */
+/** The range to read, without the revision. @throws {Problem} `invalid_parameter`. */
 function readRange(url: string, query: Query) {
   const countOnly = readFlag(query, "countOnly");
   const alone = ["limit", "after", "keysOnly", "order"].find((name) => query[name] !== undefined);

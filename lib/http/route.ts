@@ -1,5 +1,5 @@
 /**
- * How routes are added to the application: a path with the methods it knows.
+ * Adds routes to the application: a path with its methods.
  *
  * @module
  */
@@ -21,10 +21,10 @@ type HonoContext = Context;
 
 /** The application that routes are added to: a Hono application. */
 export type Application = HonoApplication;
-/** One request on its way: Hono's context. */
+/** One running request: Hono's context. */
 export type RequestContext = HonoContext;
 
-/** What routes are added to: an application, and what authorizes requests to it. */
+/** An application for routes, and the authorization of its requests. */
 export interface Router {
   /** The application. */
   readonly app: Application;
@@ -35,7 +35,7 @@ export interface Router {
 /** Answers an authorized request, or throws a `Problem`, a `RequestError` or an `InputError`. */
 type Handler = (context: RequestContext, caller: Caller) => Response | Promise<Response>;
 
-/** What a path does for one method, and the scope that it needs. */
+/** The handler of one method of a path, and the scope that it needs. */
 interface Endpoint {
   readonly needs: Needs;
   readonly answer: Handler;
@@ -43,27 +43,27 @@ interface Endpoint {
   readonly readsBody: boolean;
 }
 
-/** The methods that a path can know. HEAD comes with GET. */
+/** The methods that a path can have. HEAD comes with GET. */
 type Method = "GET" | "PUT" | "POST" | "DELETE";
 
-/** Needs no token: what is public by nature. */
+/** An endpoint that needs no token, because its content is public. */
 export function forAnyone(answer: Handler): Endpoint {
   return { needs: null, answer, readsBody: false };
 }
 
-/** Needs a token with this scope. */
+/** An endpoint that needs a token with this scope. */
 export function needs(scope: Exclude<Needs, null>, answer: Handler): Endpoint {
   return { needs: scope, answer, readsBody: false };
 }
 
-/** As {@linkcode needs}; the handler reads a body, up to a limit of its own. */
+/** As {@linkcode needs}, but the handler reads a body, up to its own limit. */
 export function needsWithBody(scope: Exclude<Needs, null>, answer: Handler): Endpoint {
   return { needs: scope, answer, readsBody: true };
 }
 
 /**
- * Adds a path. Every method that is not in `endpoints` is answered with 405 and the list of those
- * that are (RFC 9110 §15.5.6).
+ * Adds a path. A request with a method that is not in `endpoints` is answered with 405 and the list of
+ * allowed methods (RFC 9110 §15.5.6).
  */
 export function addRoute(
   { app, authorizer }: Router,
@@ -88,7 +88,7 @@ export function addRoute(
   });
 }
 
-/** Accepts a body that the route does not read only while it is small. */
+/** Refuses a large body when the route does not read it. */
 function withoutBody(answer: Handler): Handler {
   return (context, caller) => {
     const length = declaredLength(context.req.raw);

@@ -14,16 +14,16 @@ import { Authorizer } from "./authorization.ts";
 import { type ConnectionLimits, Connections, CONNECTIONS_MAX } from "./connections.ts";
 import { type TlsKeys, TlsRelays } from "./tls.ts";
 
-/** How long requests under way may take to finish once the server is told to stop. */
+/** How long running requests may take after the server begins to stop. */
 const SHUTDOWN_TIMEOUT_MS = 3_000;
-/** How long requests are waited for whose connections were cut off. */
+/** How long the server waits for requests whose connections were cut off. */
 const GIVE_UP_MS = 500;
-/** How often connections are looked at that are there for nothing. */
+/** How often silent and idle connections are checked. */
 const EXPIRE_INTERVAL_MS = 1_000;
-/** The pause after no connection could be accepted, for want of descriptors for one. */
+/** The pause after no connection could be accepted, because there was no free descriptor. */
 const ACCEPT_PAUSE_MS = 100;
 
-/** Where to serve, and which node. */
+/** The settings of a server. */
 export interface ApiServerOptions extends AppOptions {
   /** The node behind the API. Without a key, it needs an `authorizer`. */
   readonly node: ServedNode;
@@ -31,18 +31,18 @@ export interface ApiServerOptions extends AppOptions {
   readonly hostname: string;
   /** The port to listen on; 0 lets the system choose. */
   readonly port: number;
-  /** Makes it HTTPS. */
+  /** The certificate and key for HTTPS; without them the server uses HTTP. */
   readonly tls?: TlsKeys;
-  /** How many connections there may be, and how slow. */
+  /** The limits of connections. */
   readonly limits?: ConnectionLimits & {
-    /** How often the limits in time are looked at. */
+    /** How often the time limits are checked. */
     readonly expireIntervalMs?: number;
   };
-  /** Called when connections must make room for others, and when none can be accepted, with the reason. */
+  /** Called with the reason when connections are ended to make room, or cannot be accepted. */
   readonly onCrowded?: (reason: string) => void;
-  /** Where Deno's own part of the server is looked for; other than Deno only in tests. */
+  /** The object that has Deno's part of the server. Only tests pass another object than Deno. */
   readonly deno?: object;
-  /** Aborted when the server shall stop. */
+  /** Aborted to stop the server. */
   readonly signal: AbortSignal;
 }
 
@@ -52,29 +52,29 @@ export interface ApiServer {
   readonly hostname: string;
   /** The port it listens on. */
   readonly port: number;
-  /** Most connections at once; null where this Deno has no bound. */
+  /** Most connections at once; null when this Deno cannot limit them. */
   readonly connectionsMax: number | null;
   /** Settles when the server has stopped. */
   readonly finished: Promise<void>;
   /**
    * Serves HTTPS with these keys from the next connection on. Without TLS it does nothing.
    *
-   * @throws {EnvironmentError} when the keys cannot be used. Then those before stay.
+   * @throws {EnvironmentError} when the keys cannot be used. The old keys then stay in use.
    */
   replaceTlsKeys(keys: TlsKeys): void;
-  /** Serves this node from the next request on: the same one, which has its key now. */
+  /** Serves this node from the next request on. It is the same node, which now has its key. */
   replaceNode(node: ServedNode): void;
 }
 
 /**
- * Serves the API until `signal` aborts. Then it takes no new connection, lets the requests under
- * way finish for {@linkcode SHUTDOWN_TIMEOUT_MS}, and cuts off what is left.
+ * Serves the API until `signal` aborts. Then it accepts no new connection, gives running requests
+ * {@linkcode SHUTDOWN_TIMEOUT_MS} to finish, and cuts off the rest.
  *
- * Where Deno does not have the function that bounds connections, `Deno.serve` takes its place, and
- * `connectionsMax` is null: every route works, without the bounds of `connections.ts`.
+ * If this Deno does not have the function that limits connections, `Deno.serve` replaces it, and
+ * `connectionsMax` is null: every route works, without the limits of `connections.ts`.
  *
- * @throws {EnvironmentError} when the address cannot be listened on, or not with these TLS keys, or is
- * not loopback although it takes that to do without tokens.
+ * @throws {EnvironmentError} when it cannot listen on the address, cannot use the TLS keys, or would serve without
+ * tokens on an address that is not loopback.
  */
 export function startApiServer(options: ApiServerOptions): ApiServer {
   const { node, deno = Deno } = options;
@@ -131,27 +131,27 @@ function serveBounded(options: Serving, http: ServeConnection): Listener {
 
 /** Descriptors that are left to the peers' connections, the node's files and the runtime. */
 const DESCRIPTORS_RESERVED = 256;
-/** Fewest connections, however few descriptors there are. */
+/** The limit is never below this number of connections, however few descriptors there are. */
 const CONNECTIONS_LEAST = 16;
-/** A client's socket; with TLS also both ends of the connection that hands it on (`tls.ts`). */
+/** A client's socket; with TLS, also both ends of the internal connection (`tls.ts`). */
 const DESCRIPTORS_EACH = { plain: 1, tls: 3 };
 
-/** How many connections this process has descriptors for, with a reserve for what it needs itself. */
+/** How many connections this process has descriptors for, with a reserve for other uses. */
 function connectionsAffordable(isTls: boolean): number {
   const each = isTls ? DESCRIPTORS_EACH.tls : DESCRIPTORS_EACH.plain;
   const free = countFreeDescriptors(CONNECTIONS_MAX * each + DESCRIPTORS_RESERVED);
   return connectionsWithin(free, each);
 }
 
-/** The same, where so many descriptors are free and each connection takes `each`. */
+/** How many connections fit into `free` descriptors, when each connection takes `each`. */
 export function connectionsWithin(free: number, each: number): number {
   const affordable = Math.floor((free - DESCRIPTORS_RESERVED) / each);
   return Math.min(CONNECTIONS_MAX, Math.max(CONNECTIONS_LEAST, affordable));
 }
 
 /**
- * How many files this process can still open, up to `enough`. It opens them: the system's own account
- * (`/proc/self/limits`) is not for those that do not have all of Deno's permissions.
+ * How many files this process can still open, up to `enough`. It opens them to find out, because reading
+ * `/proc/self/limits` needs all of Deno's permissions.
  */
 function countFreeDescriptors(enough: number): number {
   const opened: Deno.FsFile[] = [];
@@ -159,7 +159,7 @@ function countFreeDescriptors(enough: number): number {
     while (opened.length < enough) opened.push(Deno.openSync("/dev/null"));
     return enough;
   } catch (error) {
-    // On a system that has no such file, or may not open it, nothing is known.
+    // If the file does not exist or cannot be opened, the number is unknown.
     return isOutOfDescriptors(error) ? opened.length : enough;
   } finally {
     for (const file of opened) file.close();
@@ -171,10 +171,10 @@ function isOutOfDescriptors(error: unknown): boolean {
     (error.code === "EMFILE" || error.code === "ENFILE");
 }
 
-/** On a Deno that does not let Floe bound its connections. */
+/** Serves with `Deno.serve`, on a Deno where Floe cannot limit connections. */
 function serveUnbounded(options: Serving): Listener {
   const { answer, signal, tls } = options;
-  // Takes the port once before, for its messages and to see where it is.
+  // Listens once before, for Floe's own error messages and to know the bound address.
   const { listener, relays } = open(options, serveNothing);
   const { hostname, port } = listener.addr;
   listener.close();
@@ -233,13 +233,13 @@ async function acceptAll(
     try {
       connections.add(connection);
     } catch (error) {
-      // Whatever is wrong with this one, the next one is accepted.
+      // The error concerns only this connection. The next one is accepted.
       onError?.(error);
     }
   }
 }
 
-/** The next connection, or why there can be none now. */
+/** The next connection, or why none can be accepted now. */
 async function acceptOne(listener: Deno.TcpListener): Promise<Deno.Conn | Error> {
   try {
     const connection = await accept(listener);
@@ -264,7 +264,7 @@ function after(milliseconds: number): Disposable & { readonly promise: Promise<v
 
 interface Listening {
   readonly listener: Deno.TcpListener;
-  /** What TLS goes through; null without TLS. */
+  /** The relays of TLS; null without TLS. */
   readonly relays: TlsRelays | null;
 }
 
@@ -285,8 +285,8 @@ function open(
 }
 
 /**
- * Holds a server to the access that it was made for, by the address that it got in the end: a name, `localhost`
- * too, may stand for any.
+ * Checks the access by the bound address. The name alone is not enough: even `localhost` can have any
+ * address.
  */
 function checkReach(
   listener: Deno.TcpListener,

@@ -1,33 +1,33 @@
 /**
- * Answers that are written little by little, as fast as their client reads them: ranges and watches.
- * Nothing of such an answer is held but the part that is being sent.
+ * Answers that are sent in parts, as fast as the client reads them: ranges and watches. Only the part that
+ * is sent now is in memory.
  *
  * @module
  */
 
 import type { Problem } from "./problem.ts";
 
-/** Where the parts of an answer come from. */
+/** The source of an answer's parts. */
 export interface PartSource {
   /** How long its client may take to read one part, in milliseconds. */
   readonly stalledMsMax: number;
   /** The next part, when there is one; null at the end. If it throws, the answer breaks off. */
   next(): Promise<Uint8Array<ArrayBuffer> | null>;
-  /** The server stops: the next part is the last one. */
+  /** The server stops: the next part must be the last one. */
   stop(): void;
-  /** Nothing more is asked for. Called once, however the answer ends. */
+  /** The answer has ended. Called once, however it ends. */
   end(): void;
 }
 
-/** An answer on its way. */
+/** An answer that is sent in parts. */
 export class AnswerStream {
-  /** What is sent. */
+  /** The body of the response. */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Settles when the answer is sent, or its client is gone. Never rejects. */
+  /** Settles when the answer is sent, or the client has left. Never rejects. */
   readonly finished: Promise<void>;
   readonly #source: PartSource;
   readonly #ended = Promise.withResolvers<void>();
-  /** Since when a part is on its way, on the monotonic clock; null while the client waits for one. */
+  /** When the present part was sent, on the monotonic clock; null while the client waits for a part. */
   #sentMs: number | null = null;
   #isOver = false;
 
@@ -45,12 +45,12 @@ export class AnswerStream {
     return this.#sentMs !== null && nowMs - this.#sentMs > this.#source.stalledMsMax;
   }
 
-  /** For so long the client could read nothing, as this process stood still. */
+  /** Does not count the time in which this process was paused and the client could read nothing. */
   forgive(pausedMs: number, nowMs: number): void {
     if (this.#sentMs !== null) this.#sentMs = Math.min(nowMs, this.#sentMs + pausedMs);
   }
 
-  /** Ends the answer in order, soon. */
+  /** Ends the answer after its next part. */
   stop(): void {
     this.#source.stop();
   }
@@ -80,7 +80,7 @@ export class AnswerStream {
   }
 }
 
-/** By their requests: what answers a request may be wrapped on its way to the connection. */
+/** The streams by their requests, because a response can be wrapped before it reaches the connection. */
 const streams = new WeakMap<Request, AnswerStream>();
 
 /** The response to `request` whose parts come from `source`. */
@@ -94,12 +94,12 @@ export function streamResponse(
   return new Response(stream.body, { headers });
 }
 
-/** The stream that answers a request, if it is answered by one. */
+/** The stream that answers a request; undefined if the answer is no stream. */
 export function streamOf(request: Request): AnswerStream | undefined {
   return streams.get(request);
 }
 
-/** Counts answers of one kind that are on their way, and refuses what is too much. */
+/** Counts the open streams of one kind, and refuses a new one above the limit. */
 export class StreamGate {
   readonly #max: number;
   readonly #refuse: (max: number) => Problem;
@@ -116,7 +116,7 @@ export class StreamGate {
     return this.#open;
   }
 
-  /** Lets one in, and gives what lets it out again. @throws {Problem} when there are too many. */
+  /** Admits one stream. Returns the function that ends it. @throws {Problem} when there are too many. */
   enter(): () => void {
     if (this.#open >= this.#max) throw this.#refuse(this.#max);
     this.#open++;
@@ -124,7 +124,7 @@ export class StreamGate {
   }
 }
 
-/** Lets everything else have its turn first. */
+/** Waits for the next turn of the event loop, so that other work runs first. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }

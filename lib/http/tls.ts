@@ -1,13 +1,13 @@
 /**
  * TLS before HTTP, with handshakes that can be ended.
  *
- * Deno does a TLS handshake in a task of its own, which holds the socket until the client is through with
- * it or gone: to close the connection meanwhile closes nothing (deno 2.9.6, rustls-tokio-stream 0.8.0).
- * Each silent client would cost a descriptor without end.
+ * Deno does a TLS handshake in a separate task, which keeps the socket until the handshake is complete or
+ * the client has left. To close the connection in the meantime has no effect (deno 2.9.6,
+ * rustls-tokio-stream 0.8.0). So each silent client would keep a descriptor for ever.
  *
- * So a client's connection is a plain one, which ends when it is closed. What comes over it is handed on to
- * a TLS listener of this process, on loopback, over another plain connection; when that is closed, the
- * handshake at its end has lost its client. HTTPS pays for it with one more copy of each byte.
+ * So the client's connection is a plain one, which ends when it is closed. Its bytes are forwarded to a TLS
+ * listener of this process, on loopback, over another plain connection. When that is closed, the handshake
+ * at its other end fails. HTTPS pays for this with one more copy of each byte.
  *
  * @module
  */
@@ -21,22 +21,22 @@ import type { AnswerRequest, ServeConnection, ServedConnection } from "./server.
 export interface TlsKeys {
   /** The server's own certificate first. */
   readonly cert: string;
-  /** The key of that certificate: secret. */
+  /** The private key of that certificate. SECRET. */
   readonly key: string;
 }
 
-/** Most bytes that are on their way in one direction of a connection. */
+/** Most bytes in the buffer for one direction of a connection. */
 const RELAY_BYTES_MAX = 16 * 1024;
 
-/** The listener within the process, and the connections that are handed on to it. */
+/** The internal TLS listener, and the connections that are forwarded to it. */
 export class TlsRelays {
   #listener: Deno.TlsListener;
   readonly #serve: ServeConnection;
-  /** One link is made at a time, so that each end finds its other. */
+  /** Links are made one at a time, so that the two ends of each are known. */
   #lastLink: Promise<unknown> = Promise.resolve();
 
   /**
-   * Connections that are through with TLS go to `serve`.
+   * `serve` gets the connections after TLS.
    *
    * @throws {EnvironmentError} when the keys cannot be used.
    */
@@ -53,18 +53,18 @@ export class TlsRelays {
   };
 
   /**
-   * Shows these keys to every connection that comes from now on; those that are there keep theirs.
+   * Uses these keys for every new connection. Open connections keep theirs.
    *
    * @throws {EnvironmentError} when the keys cannot be used. Then nothing changes.
    */
   replaceKeys(keys: TlsKeys): void {
     const before = this.#listener;
     this.#listener = listenTls(keys);
-    // A link that is being made has both its ends at the listener before.
+    // A link that is being made still needs the old listener.
     void this.#lastLink.then(() => before.close());
   }
 
-  /** Takes no connection any more. */
+  /** Accepts no more connections. */
   close(): void {
     this.#listener.close();
   }
@@ -72,9 +72,9 @@ export class TlsRelays {
 
 /** Both ends of a connection within this process. */
 interface Link {
-  /** Where what the client sends goes in. */
+  /** The end that takes the client's bytes. */
   readonly plain: Deno.TcpConn;
-  /** Where it comes out, without TLS. */
+  /** The end that returns them, after TLS. */
   readonly tls: Deno.TlsConn;
 }
 
@@ -86,7 +86,7 @@ async function linkTo(listener: Deno.TlsListener): Promise<Link> {
     while (true) {
       const tls = await accept(listener);
       if (tls.remoteAddr.port === plain.localAddr.port) return { plain, tls };
-      // Another program on this machine found the port; it can hold descriptors, as said above.
+      // Another program on this machine has connected to the port. It can keep descriptors, as said above.
       tls.close();
     }
   } catch (error) {
@@ -102,7 +102,7 @@ interface RelayOptions {
   readonly answer: AnswerRequest;
 }
 
-/** One client's connection, handed on both ways. */
+/** One client's connection, forwarded in both directions. */
 class Relay implements ServedConnection {
   readonly finished: Promise<void>;
   readonly #client: Deno.Conn;
@@ -112,7 +112,7 @@ class Relay implements ServedConnection {
 
   constructor(options: RelayOptions) {
     this.#client = options.client;
-    // A failure here concerns this client alone, and it sees it.
+    // A failure here concerns only this client, which notices it.
     this.finished = this.#run(options).catch(() => {}).then(() => this.cancel());
   }
 
@@ -141,19 +141,19 @@ class Relay implements ServedConnection {
     pump(client, plain).catch(cancel);
     const answered = pump(plain, client).catch(cancel);
     await this.#served.finished;
-    // What was answered last is still on its way.
+    // The last answer is still being sent.
     await answered;
   }
 }
 
-/** The listener for what {@linkcode TlsRelays} hands on. */
+/** The listener for the forwarded connections of {@linkcode TlsRelays}. */
 function listenTls(keys: TlsKeys): Deno.TlsListener {
   try {
     return Deno.listenTls({
       hostname: "127.0.0.1",
       port: 0,
       ...keys,
-      // One request at a time on a connection: what is counted by connection is counted by HTTP/1.1.
+      // Only HTTP/1.1, with one request at a time on a connection, because the limits count connections.
       alpnProtocols: ["http/1.1"],
     });
   } catch (cause) {
@@ -164,8 +164,8 @@ function listenTls(keys: TlsKeys): Deno.TlsListener {
 }
 
 /**
- * Why clients will refuse a certificate chain at this time, and what to do; null if nothing is known. Only
- * its dates are checked: which issuers to trust is the clients' decision.
+ * Why clients will refuse a certificate chain at this time, and what to do; null if no reason is known.
+ * Only the dates are checked: the clients decide which issuers they trust.
  */
 export function tlsWarning({ cert }: Pick<TlsKeys, "cert">, now: Date): string | null {
   for (const [pem] of cert.matchAll(CERTIFICATE_PATTERN)) {
@@ -185,7 +185,7 @@ export function tlsWarning({ cert }: Pick<TlsKeys, "cert">, now: Date): string |
 
 const CERTIFICATE_PATTERN = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs;
 
-/** Hands on what comes, and then that nothing more does. */
+/** Forwards the bytes, and then the end of the stream. */
 async function pump(from: Deno.Conn, to: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(RELAY_BYTES_MAX);
   for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {

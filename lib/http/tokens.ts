@@ -1,6 +1,6 @@
 /**
- * `/v1/tokens` and `/v1/tokens/{id}`: the tokens of the API. A token's secret never comes here: a request
- * that creates a token brings its digest.
+ * `/v1/tokens` and `/v1/tokens/{id}`: the tokens of the API. A token's secret never comes here: a request that
+ * creates a token contains only the digest.
  *
  * @module
  */

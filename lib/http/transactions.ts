@@ -61,11 +61,11 @@ import {
   transactionRefused,
 } from "./writes.ts";
 
-/** What the routes of transactions work with. */
+/** The settings of the routes of transactions. */
 interface TransactionOptions {
-  /** Reads and writes. */
+  /** The node that reads and writes. */
   readonly node: NodeApi;
-  /** Bounds the requests under way. */
+  /** Limits the running requests. */
   readonly gate: RequestGate;
   /** How long a body may take to arrive. */
   readonly bodyTimeoutMs?: number;
@@ -147,7 +147,7 @@ async function compact(
   return jsonResponse(body, { headers: replayHeaders(answer) });
 }
 
-/** A transaction as the store knows it. @throws {InputError} saying what is wrong, and where. */
+/** Converts a transaction for the store. @throws {InputError} that says what is wrong, and where. */
 function toTransaction(body: TransactionBody): Transaction {
   return {
     conditions: each(body.if, "if", toCondition),

@@ -1,13 +1,13 @@
 /**
  * `GET /v1/watch`: changes as Server-Sent Events.
  *
- * An event without a name has the changes of one revision, and `id` is that revision: a client that comes
- * back with it, to any node, goes on behind it. A revision of more than a mebibyte comes in several events,
- * of which only the last has the `id`. `start` and `progress` have an `id` as well: everything up to it was
- * sent. `problem` ends a watch, and says why.
+ * An event without a name has the changes of one revision, and its `id` is that revision. A client that
+ * sends this id again, to any node, continues after it. A revision of more than a mebibyte is sent in
+ * several events, and only the last one has the `id`. `start` and `progress` have an `id` too: everything
+ * up to it was sent. `problem` ends a watch, and says why.
  *
- * A watch that is not read in time holds one part of the answer and its place in history. Once history has
- * forgotten that place, `problem` says so.
+ * A watch that is not read in time keeps only one part of the answer, and its place in history. If history
+ * forgets that place, the watch ends with a `problem`.
  *
  * @module
  */
@@ -41,17 +41,17 @@ import {
 } from "./wire.ts";
 import { unreadable } from "./writes.ts";
 
-/** What the routes of watches work with. */
+/** The settings of the routes of watches. */
 interface WatchOptions {
-  /** Has the changes. */
+  /** The node, which has the changes. */
   readonly node: NodeApi;
-  /** Bounds the watches. */
+  /** Limits the number of watches. */
   readonly watches: StreamGate;
-  /** How often a watch says how far it is; `WATCH_PROGRESS_MS` by default. */
+  /** How often a watch sends its progress; `WATCH_PROGRESS_MS` by default. */
   readonly watchProgressMs?: number;
 }
 
-/** The watches of this node by their names, which their clients alone know. */
+/** The watches of this node by their ids, which only their clients know. */
 type OpenWatches = Map<string, { readonly source: WatchSource; readonly caller: Caller }>;
 
 /** Adds `/v1/watch` and `/v1/watch/{id}/progress`. */
@@ -97,7 +97,7 @@ async function watch(
   const timeoutMs = readTimeoutMs(query);
   const leave = watches.enter();
   try {
-    // From now on is from behind all that was acknowledged before the request.
+    // "From now on" means after everything that was acknowledged before the request.
     const fromRevision = asked ?? await revisionOf(node, timeoutMs) + 1;
     const source = new WatchSource({
       fromRevision,
@@ -128,7 +128,7 @@ async function revisionOf(node: NodeApi, timeoutMs: number): Promise<LogIndex> {
 
 const EVENT_ID_PATTERN = /^(0|[1-9][0-9]{0,15})$/;
 
-/** The revision behind the one that `Last-Event-ID` names, or null. @throws {Problem} `invalid_header`. */
+/** The revision after the one in `Last-Event-ID`, or null. @throws {Problem} `invalid_header`. */
 function readResume(headers: Headers): number | null {
   const id = headers.get("last-event-id");
   if (id === null) return null;
@@ -137,7 +137,7 @@ function readResume(headers: Headers): number | null {
   throw new Problem("invalid_header", `Cannot read Last-Event-ID: ${JSON.stringify(id)}`);
 }
 
-/** The kinds of changes that are not wanted: all but those of `only`. */
+/** The kinds of changes that are not wanted: all except those in `only`. */
 function readWithout({ only }: Query): readonly ChangeKind[] {
   if (only === undefined) return [];
   const wanted = only.split(",");
@@ -158,7 +158,7 @@ async function askForProgress(
   const timeoutMs = readTimeoutMs(readQuery(req.url, ["timeoutMs"]));
   const id = req.param("id") ?? "";
   const found = open.get(id);
-  // The watch of another token is none to this one.
+  // A token does not see the watches of other tokens.
   if (found === undefined || found.caller.id !== caller.id) {
     throw new Problem("watch_not_found", "This node has no such watch");
   }
@@ -167,30 +167,30 @@ async function askForProgress(
   return jsonResponse({ revision } satisfies WatchProgressBody);
 }
 
-/** Most bytes of one taking. */
+/** Most bytes that are taken from the store at once. */
 const PART_BYTES_MAX = 256 * 1024;
-/** Most bytes, of keys and values, of a revision that comes as one event. */
+/** Most bytes of keys and values in one event. A larger revision is sent in several events. */
 const EVENT_BYTES_MAX = 1024 * 1024;
 const TAKE_LIMITS = { changesMax: 5_000, eventsMax: 1_000, bytesMax: PART_BYTES_MAX };
-/** How often a watch is looked at of which somebody wants to know how far it is. */
+/** How often a watch is checked while its client has asked for progress. */
 const WANTED_PROGRESS_MS = 10;
-/** How soon an `EventSource` comes back. */
+/** How soon an `EventSource` connects again. */
 const RETRY_MS = 250;
 
-/** How one watch runs. */
+/** The settings of one watch. */
 interface SourceOptions {
   /** The first revision whose changes are sent. */
   readonly fromRevision: number;
-  /** How often it says how far it is. */
+  /** How often it sends its progress. */
   readonly progressMs: number;
-  /** Throws once its client may not watch any more. */
+  /** Throws when its client no longer has the right to watch. */
   readonly admit: () => void;
-  /** Called once it is over. */
+  /** Called once, at its end. */
   readonly onEnd: () => void;
 }
 
 class WatchSource implements PartSource {
-  /** Its name at this node, which only its client is told. */
+  /** Its id at this node, which is sent only to its client. */
   readonly id: string = crypto.getRandomValues(new Uint8Array(16)).toHex();
   readonly stalledMsMax = WATCH_STALLED_MS;
   readonly #options: SourceOptions;
@@ -253,7 +253,7 @@ class WatchSource implements PartSource {
     return encodeUtf8(`retry: ${RETRY_MS}\n${eventText({ event: "start", id: revision, body })}`);
   }
 
-  /** What is to be sent now, if anything is, and whether there is more to look at. */
+  /** The text to send now, which can be empty, and whether there is more to read. */
   #take(watcher: Watcher): { readonly text: string; readonly hasMore: boolean } {
     const events: WatchEvent[] = [];
     let bytes = 0;
@@ -302,7 +302,7 @@ class WatchSource implements PartSource {
     return eventText({ event: "problem", body: problemOf(error, { isWrite: false }).body });
   }
 
-  /** Waits until something came, or it is time to say how far the watch is. */
+  /** Waits until there are changes, or until progress is due. */
   async #rest(): Promise<void> {
     const dueMs = this.#progressDueMs - performance.now();
     const waitMs = this.#wanted === null ? Math.max(0, dueMs) : WANTED_PROGRESS_MS;
@@ -316,12 +316,12 @@ function stopping(): Problem {
   return new Problem("stopping", "The node is stopping");
 }
 
-/** Whether the last event's revision has more of them. */
+/** Whether the last event's revision has more events. */
 function isCut(events: readonly WatchEvent[]): boolean {
   return events.at(-1)?.isLastOfRevision === false;
 }
 
-/** One event for each revision; of one that is cut, without the name behind which clients resume. */
+/** One event for each revision. If more events of a revision follow, it has no `id`: no client resumes there. */
 function changesText(events: readonly WatchEvent[]): string {
   let text = "";
   let group: WatchEventBody[] = [];
@@ -346,7 +346,7 @@ function eventBody({ kind, key, row, previous }: WatchEvent): WatchEventBody {
   return { type: kind, ...rest, ...before };
 }
 
-/** JSON has no line breaks, so one line of data is all of it. */
+/** The body is one line of data, because JSON has no line breaks. */
 function eventText(
   { event, id, body }: { readonly event?: string; readonly id?: number; readonly body: object },
 ): string {

@@ -1,9 +1,9 @@
 /**
- * What goes over the wire: every body of the API as one zod schema, by which the server is typed and
- * the client reads; the names in a request that both ends write; and tokens as text.
+ * The wire format: every body of the API as one zod schema, which types the server and which the client reads
+ * with; the names in requests that both ends use; and tokens as text.
  *
- * With the other files of that name, which are taken from here, it is a layer of its own below the
- * server: a client command loads it without loading a node.
+ * With the other `wire_*.ts` files, which it exports, this is a separate layer below the server: a client
+ * command loads it without loading a node.
  * `docs/api.md` says what each field means; a test holds its tables and examples to these schemas.
  *
  * @module
@@ -164,18 +164,18 @@ const tokens = z.object({ tokens: list(token) }).readonly();
 const revokedToken = z.object({ id: text, revoked: z.boolean(), revision: count }).readonly();
 
 const problem = z.object({
-  /** The `code` says more than an address could (RFC 9457 §4.2.1). */
+  /** Always this value, because the `code` says more than a URI (RFC 9457 §4.2.1). */
   type: z.literal("about:blank"),
   title: text,
   status: count,
-  /** One of `PROBLEM_STATUS`. A client takes any, as the node may be of a later version. */
+  /** One of `PROBLEM_STATUS`. A client accepts any code, because the node may have a later version. */
   code: text,
   detail: text,
-  /** On answers to writes: whether the write may take, or have taken, effect all the same. */
+  /** For writes: whether the write may still take effect, or may have taken effect. */
   maybeApplied: z.boolean().optional(),
-  /** Of `compacted`: reads are possible from this revision on, and watches behind it. */
+  /** For `compacted`: reads are possible at this revision and later ones, watches only after it. */
   oldestRevision: count.optional(),
-  /** Where trying again makes sense: after how many milliseconds. */
+  /** When it is useful to try again, in milliseconds from now. */
   retryAfterMs: z.number().nonnegative().optional(),
 }).readonly();
 
@@ -247,33 +247,33 @@ export const LINES_MEDIA_TYPE = "application/x-ndjson";
 export const EVENTS_MEDIA_TYPE = "text/event-stream";
 /** The media type of a value as it is. */
 export const RAW_MEDIA_TYPE = "application/octet-stream";
-/** The request header that names a write for all its attempts. */
+/** The request header that names a write in all its attempts. */
 export const IDEMPOTENCY_KEY_HEADER = "idempotency-key";
-/** The longest that a client may ask the node to try. */
+/** The longest timeout that a client may ask for. */
 export const REQUEST_TIMEOUT_MS_MAX = 60_000;
 /** Most leases on one page. */
 export const LEASES_LIMIT_MAX = 1_000;
 /** Most elections on one page. */
 export const ELECTIONS_LIMIT_MAX = 500;
 
-/** The entity tag of what a write left behind: its modRevision in quotes (RFC 9110 §8.8.3). */
+/** The entity tag of a key's value: its modRevision in quotes (RFC 9110 §8.8.3). */
 export function entityTag(modRevision: LogIndex): string {
   return `"${modRevision}"`;
 }
 
-/** Secrets of 256 random bits: nobody finds one by trying. */
+/** A secret has 256 random bits, so it cannot be guessed. */
 const TOKEN_SECRET_BYTES = 32;
 /** Characters of a token's secret in base64url without padding. */
 const SECRET_LENGTH = 43;
 
-/** Whose a token is: one of the cluster's by its id, or the own one of a node. */
+/** The holder of a token: one of the cluster's tokens by its id, or a node's own token. */
 export type TokenHolder =
   | { readonly kind: "token"; readonly id: string }
   | { readonly kind: "admin"; readonly node: NodeId };
 
-/** A token with its secret, which stays in text that others keep: erasing the bytes would not help. */
+/** A token with its secret. The secret is not erased, because other code keeps the token as text. */
 export interface SecretToken {
-  /** Whose it is. */
+  /** The cluster's token, or the node, that it belongs to. */
   readonly holder: TokenHolder;
   /** {@linkcode TOKEN_SECRET_BYTES} bytes. */
   readonly secret: Uint8Array;
@@ -300,10 +300,10 @@ export function formatToken({ holder, secret }: SecretToken): string {
 }
 
 /**
- * Reads a token, in the one form that {@linkcode formatToken} writes.
+ * Reads a token in the exact form of {@linkcode formatToken}.
  *
- * @throws {InputError} for anything else. The message shows nothing of the text: it may be a secret
- * with a mistake in it.
+ * @throws {InputError} for anything else. The message does not contain the text, because it may be a mistyped
+ * secret.
  */
 export function parseToken(text: string): SecretToken {
   const [, id, node, encoded] = TOKEN_PATTERN.exec(text) ?? [];
@@ -312,12 +312,12 @@ export function parseToken(text: string): SecretToken {
     ? { kind: "admin", node: toNodeId(node) }
     : { kind: "token", id };
   const token = { holder, secret: Uint8Array.fromBase64(encoded, { alphabet: "base64url" }) };
-  // The last of the characters has two bits that mean nothing.
+  // The last character has two unused bits, so another text could mean the same secret.
   if (formatToken(token) !== text) throw malformedToken();
   return token;
 }
 
-/** SHA-256 of a secret, which is all that a node keeps of it: 32 bytes. */
+/** SHA-256 of a secret, 32 bytes. A node keeps only this digest. */
 export function digestSecret(secret: Uint8Array): Uint8Array {
   return createHash("sha256").update(secret).digest();
 }

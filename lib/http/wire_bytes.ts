@@ -1,5 +1,5 @@
 /**
- * How bytes stand in paths, in queries and in JSON. Part of the layer that begins at `wire.ts`.
+ * The encoding of bytes in paths, in queries and in JSON. Part of the layer of `wire.ts`.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { InputError } from "../errors.ts";
 import { checkKeyBytes, type KeyValueRow } from "../kv/mod.ts";
 import type { Encoding, KeyValueBody, RowBody } from "./wire_store.ts";
 
-/** The part of every key's path that comes before the key. */
+/** The beginning of every key's path, before the key. */
 export const KEY_PATH_PREFIX = "/v1/kv/";
 
-/** Bytes as JSON can carry them without loss. */
+/** Bytes in a form for JSON that loses nothing. */
 export function toJsonText(bytes: Uint8Array): {
   readonly text: string;
   readonly encoding: Encoding;
@@ -25,7 +25,7 @@ export function toJsonText(bytes: Uint8Array): {
   }
 }
 
-/** The bytes that stand in JSON. @throws {InputError} when they are not base64 but should be. */
+/** The bytes of a text in JSON. @throws {InputError} when it should be base64 but is not. */
 export function fromJsonText(
   text: string,
   encoding: Encoding | undefined,
@@ -55,13 +55,13 @@ export function keyBody(row: KeyValueRow): RowBody {
   return { ...keyFields(row.key), createRevision, modRevision, version, lease };
 }
 
-/** A key, or anything else of bytes, for messages to people. */
+/** A key, or other bytes, for messages to people. */
 export function showBytes(bytes: Uint8Array): string {
   const { text, encoding } = toJsonText(bytes);
   return encoding === "utf8" ? JSON.stringify(text) : `base64 ${text}`;
 }
 
-/** Whether a path can name this key: HTTP clients take `.` and `..` out of a path before they send it. */
+/** Whether a path can name this key: HTTP clients remove `.` and `..` from a path before they send it. */
 export function canStandInPath(key: Uint8Array): boolean {
   return key.length > 2 || key.some((byte) => byte !== DOT);
 }
@@ -80,7 +80,7 @@ export function keyPath(key: Uint8Array | string): string {
   throw new InputError(`Cannot read key: ${showBytes(bytes)} is not allowed as a key in a path`);
 }
 
-/** Bytes for a path or a query; of ASCII, letters, digits and `-._~` stay as they are (RFC 3986 §2.3). */
+/** Encodes bytes for a path or a query. ASCII letters, digits and `-._~` are unchanged (RFC 3986 §2.3). */
 export function encodePercent(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) {
@@ -95,7 +95,7 @@ export function encodePercent(bytes: Uint8Array): string {
 const UNRESERVED_PATTERN = /^[A-Za-z0-9._~-]$/;
 const ASCII_PATTERN = /^[!-~]*$/;
 
-/** Bytes out of a path or a query, percent-decoded once. @throws {InputError} when they cannot be. */
+/** Decodes bytes from a path or a query once. @throws {InputError} when the encoding is invalid. */
 export function decodePercent(text: string): Uint8Array<ArrayBuffer> {
   if (!ASCII_PATTERN.test(text)) {
     throw new InputError("it holds characters that must be percent-encoded");

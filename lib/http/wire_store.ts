@@ -1,6 +1,7 @@
 /**
- * The bodies of the key-value store, each as one schema, and how bytes stand in them. Part of the layer
- * that begins at `wire.ts`, and taken from there.
+ * The bodies of the key-value store, each as one schema, and the encoding of bytes in them. Part of the
+ * layer of
+ * `wire.ts`, which exports it.
  *
  * @module
  */
@@ -20,16 +21,16 @@ const count = z.number().int().nonnegative();
 const text = z.string();
 const list = <Item extends z.ZodType>(item: Item) => z.array(item).readonly();
 
-/** How bytes stand in JSON: as text where they are well-formed UTF-8, else as base64. */
+/** The encoding of bytes in JSON: text if they are well-formed UTF-8, otherwise base64. */
 const encoding = z.enum(["utf8", "base64"]);
 /**
- * How bytes stand in JSON.
+ * The encoding of bytes in JSON.
  *
  * @internal
  */
 export type Encoding = z.infer<typeof encoding>;
 
-/** Only where a key is not UTF-8. */
+/** Only there when a key is not UTF-8. */
 const keyEncoding = z.literal("base64").optional();
 const keyShape = { key: text, keyEncoding };
 const ageShape = { createRevision: count, modRevision: count, version: count };
@@ -39,7 +40,7 @@ const keyValue = z.object({ ...keyShape, value: text, encoding, ...ageShape, lea
   .readonly();
 const deleted = z.object({ ...keyShape, deleted: z.boolean(), revision: count }).readonly();
 
-/** A row without its value where only keys were asked for. */
+/** A row, without its value when only keys were requested. */
 const row = z.object({
   ...keyShape,
   value: text.optional(),
@@ -108,7 +109,7 @@ const compacted = z.object({ compactedRevision: count, revision: count }).readon
  */
 export type KeyValueBody = z.infer<typeof keyValue>;
 /**
- * A key of a range, without its value where only keys were asked for.
+ * A key of a range, without its value when only keys were requested.
  *
  * @internal
  */
@@ -120,7 +121,7 @@ export type RowBody = z.infer<typeof row>;
  */
 export type PutBody = z.infer<typeof put>;
 /**
- * `DELETE /v1/kv/{key}`. Deleting what is not there succeeds: the key is gone, as asked.
+ * `DELETE /v1/kv/{key}`. To delete a key that does not exist succeeds.
  *
  * @internal
  */
@@ -162,7 +163,7 @@ export type DeletedRangeBody = z.infer<typeof deletedRange>;
  */
 export type WatchStartBody = z.infer<typeof watchStart>;
 /**
- * An event of a watch that says how far it is.
+ * An event with the progress of a watch.
  *
  * @internal
  */
@@ -174,7 +175,7 @@ export type WatchProgressBody = z.infer<typeof watchProgress>;
  */
 export type WatchEventBody = z.infer<typeof watchEvent>;
 /**
- * An event of a watch: the changes of one revision, or some of them where `more` follow.
+ * An event of a watch: the changes of one revision, or a part of them when `more` follow.
  *
  * @internal
  */
@@ -204,7 +205,7 @@ export type LeaseWithKeysBody = z.infer<typeof leaseWithKeys>;
  */
 export type LeasesBody = z.infer<typeof leases>;
 /**
- * `DELETE /v1/leases/{id}`. Revoking what is not there succeeds: the lease is gone, as asked.
+ * `DELETE /v1/leases/{id}`. To revoke a lease that does not exist succeeds.
  *
  * @internal
  */
@@ -238,7 +239,7 @@ export const rangeEndSchema: Schema<RangeEndBody> = rangeEnd;
 export const rangeSchema: Schema<RangeBody> = range;
 /** Reads how many keys were deleted. */
 export const deletedRangeSchema: Schema<DeletedRangeBody> = deletedRange;
-/** Reads how far a watch is. */
+/** Reads the progress of a watch. */
 export const watchProgressSchema: Schema<WatchProgressBody> = watchProgress;
 /** Reads changes. */
 export const watchChangeSchema: Schema<WatchChangeBody> = watchChange;
@@ -250,11 +251,11 @@ export const leaseSchema: Schema<LeaseBody> = lease;
 export const leaseWithKeysSchema: Schema<LeaseWithKeysBody> = leaseWithKeys;
 /** Reads a page of leases. */
 export const leasesSchema: Schema<LeasesBody> = leases;
-/** Reads what became of a lease's revocation. */
+/** Reads the result of revoking a lease. */
 export const revokedLeaseSchema: Schema<RevokedLeaseBody> = revokedLease;
-/** Reads up to where history is to be forgotten. */
+/** Reads a request to compact history. */
 export const compactionSchema: Schema<CompactionBody> = compaction;
-/** Reads up to where history is forgotten. */
+/** Reads the result of a compaction. */
 export const compactedSchema: Schema<CompactedBody> = compacted;
 /** Reads one key of a range. */
 export const rowSchema: Schema<RowBody> = row;

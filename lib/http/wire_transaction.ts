@@ -1,5 +1,5 @@
 /**
- * Transactions as they stand in JSON. Part of the layer that begins at `wire.ts`, and taken from there.
+ * Transactions in JSON. Part of the layer of `wire.ts`, which exports it.
  *
  * @module
  */
@@ -28,7 +28,7 @@ const keysShape = {
   keyEncoding: encoding.optional(),
 };
 
-/** What is compared with it, under the name of the relation. */
+/** The value to compare with, under the name of the relation. */
 const comparison = <Value extends z.ZodType>(value: Value) =>
   z.strictObject(
     {
@@ -82,18 +82,18 @@ const deleteOperation = z.strictObject({ ...keysShape, previous: z.boolean().opt
 export interface KeysBody {
   /** Exactly this one. */
   readonly key?: string | undefined;
-  /** All keys that begin with it; empty: all keys. */
+  /** All keys that begin with it; empty means all keys. */
   readonly prefix?: string | undefined;
-  /** The first key; absent: the first of all. */
+  /** The first key; absent means the first key of all. */
   readonly start?: string | undefined;
-  /** The first key after them; absent: none is after them. */
+  /** The first key after the range; absent means no upper bound. */
   readonly end?: string | undefined;
-  /** How they stand here; as text if absent. */
+  /** The encoding of these fields; text if absent. */
   readonly keyEncoding?: Encoding | undefined;
 }
 
 /**
- * What must hold before a transaction does the one or the other.
+ * A condition, which decides the branch of a transaction.
  *
  * @internal
  */
@@ -134,17 +134,17 @@ export interface OperationBody {
   readonly range?: RangeOperationBody | undefined;
   /** Removes keys. */
   readonly delete?: DeleteOperationBody | undefined;
-  /** Does the one or the other. */
+  /** A nested transaction. */
   readonly txn?: TransactionBody | undefined;
 }
 
 /** The request's body of `POST /v1/txn`. */
 export interface TransactionBody {
-  /** What must hold; nothing: it holds. */
+  /** The conditions, which must all be true. Without any, the result is true. */
   readonly if?: readonly ConditionBody[] | undefined;
-  /** What is done if all of it holds, in this order. */
+  /** The operations when all conditions are true, in this order. */
   readonly then?: readonly OperationBody[] | undefined;
-  /** What is done else. */
+  /** The operations otherwise, in this order. */
   readonly else?: readonly OperationBody[] | undefined;
 }
 
@@ -163,9 +163,9 @@ const transaction: z.ZodType<TransactionBody> = z.strictObject({
 
 const previous = keyValueSchema.nullable().optional();
 
-/** What one step of a transaction did, under the name of the step. */
+/** The result of one step of a transaction, under the name of the step. */
 export interface OperationResultBody {
-  /** The key's age now, and how it was before if that was asked for. */
+  /** The key's revisions and version now, and the key before if requested. */
   readonly put?: {
     readonly createRevision: number;
     readonly version: number;
@@ -179,20 +179,20 @@ export interface OperationResultBody {
     readonly count: number;
     readonly more: boolean;
   } | undefined;
-  /** How many keys went, and how they were if that was asked for. */
+  /** How many keys were deleted, and the keys before if requested. */
   readonly delete?: {
     readonly deleted: number;
     readonly previous?: readonly KeyValueBody[] | undefined;
   } | undefined;
-  /** What the nested transaction did. */
+  /** The result of the nested transaction. */
   readonly txn?: TransactionResultBody | undefined;
-  /** The answer to a retry has nothing of what the first attempt read. */
+  /** The answer to a retry does not contain what the first attempt read. */
   readonly notRemembered?: true | undefined;
 }
 
-/** What a transaction did. */
+/** The result of a whole transaction, or of a nested one. */
 export interface TransactionResultBody {
-  /** Whether its conditions held. */
+  /** Whether its conditions were true. */
   readonly succeeded: boolean;
   /** One result for each step that was done. */
   readonly results: readonly OperationResultBody[];
@@ -219,5 +219,5 @@ export type TransactionAnswerBody = z.infer<typeof transactionResult>;
 
 /** Reads a transaction to do. */
 export const transactionSchema: Schema<TransactionBody> = transaction;
-/** Reads what a transaction did. */
+/** Reads the result of a transaction. */
 export const transactionAnswerSchema: Schema<TransactionAnswerBody> = transactionResult;

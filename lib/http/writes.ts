@@ -1,5 +1,5 @@
 /**
- * What all writes have in common: the headers that they take, and how they are refused.
+ * What all writes have in common: their headers, and their refusals.
  *
  * @module
  */
@@ -20,23 +20,23 @@ import type { Caller } from "./authorization.ts";
 import { Problem } from "./problem.ts";
 import { IDEMPOTENCY_KEY_HEADER } from "./wire.ts";
 
-/** The response header that says that the answer is an earlier attempt's. */
+/** The response header that marks the answer of an earlier attempt. */
 const IDEMPOTENCY_REPLAYED_HEADER = "idempotency-replayed";
 
-/** What any write may ask for besides its effect. */
+/** The options of any write. */
 export interface WriteOptions extends CommandOptions {
   /**
-   * The write takes effect only while this is the key's modRevision; 0 stands for a key that is not
-   * there. Whether it holds is decided by the log: where the command stands, not where it was sent.
+   * The write takes effect only if this is the key's modRevision; 0 means that the key does not exist. The
+   * condition is checked when the command is applied, not when it is sent.
    */
   readonly ifModRevision?: LogIndex;
 }
 
 /**
- * Reads `If-Match: "<modRevision>"`, `If-None-Match: *` and `Idempotency-Key`. The key may stand in
- * double quotes, as the draft writes it, or without; that makes no difference. Of the conditions only
- * these two forms are known, and every other is refused: a write whose condition is ignored would
- * do what its client asked it not to.
+ * Reads `If-Match: "<modRevision>"`, `If-None-Match: *` and `Idempotency-Key`. The key may be in double
+ * quotes, as in the draft, or without; both mean the same. Only these two forms of conditions are known,
+ * and every other form is refused: if a condition were ignored, the write could do what its client did not
+ * want.
  *
  * @throws {Problem} `invalid_header`.
  */
@@ -45,7 +45,7 @@ export function readWriteOptions(headers: Headers, { id }: Pick<Caller, "id"> = 
   const key = readIdempotencyKey(headers);
   return {
     ...(ifModRevision === null ? {} : { ifModRevision }),
-    // The key is the token's: other tokens can neither occupy it nor learn from it.
+    // The key belongs to the token: other tokens can neither use it up nor learn anything from it.
     ...(key === null ? {} : { idempotency: { token: id ?? null, key } }),
   };
 }
@@ -100,7 +100,7 @@ function invalid(message: string): Problem {
   return new Problem("invalid_header", message);
 }
 
-/** Why a transaction was not done, as a refusal of the API. */
+/** The refusal of the API for a transaction that was not done. */
 export function transactionRefused(reason: TransactionRefusal): Problem {
   switch (reason) {
     case "leaseNotFound":
@@ -125,12 +125,12 @@ export function transactionRefused(reason: TransactionRefusal): Problem {
   }
 }
 
-/** The headers that mark an answer as an earlier attempt's. */
+/** The headers that mark the answer of an earlier attempt. */
 export function replayHeaders({ isReplay }: WriteAnswer): Readonly<Record<string, string>> {
   return isReplay ? { [IDEMPOTENCY_REPLAYED_HEADER]: "true" } : {};
 }
 
-/** The refusal of a write of `what` whose idempotency key is another write's. */
+/** The refusal of a write of `what` whose idempotency key belongs to another write. */
 export function idempotencyKeyReused(
   what: string,
   { firstIndex }: Extract<CommandResult, { readonly kind: "idempotencyKeyReused" }>,
