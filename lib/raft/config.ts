@@ -87,6 +87,11 @@ export const KEPT_LOG_SHARE = 0.5;
  * etcd pauses compaction without a bound; here the log is in memory, so there is one.
  */
 export const HELD_LOG_FACTOR = 8;
+/**
+ * At how many times its limits the log is full: above {@linkcode HELD_LOG_FACTOR}, so only what the state
+ * machine has not made durable can fill it. Proposals are then refused, and a leader's entries left with it.
+ */
+export const FULL_LOG_FACTOR: number = HELD_LOG_FACTOR + 1;
 /** The log is kept only for a follower that answered within this many election timeouts. */
 export const HELD_LOG_TIMEOUTS = 20;
 /**

@@ -18,6 +18,7 @@ import type {
   SnapshotRequest,
   TimeoutNowRequest,
 } from "./message.ts";
+import { isLogFull } from "./snapshots.ts";
 import type { CoreState } from "./state.ts";
 
 /** Raft Figure 2, AppendEntries, behind the proof that its sender leads. */
@@ -30,7 +31,8 @@ export function handleAppendRequest(state: CoreState, message: AppendRequest): v
     const { term, from: leader } = message;
     state.output.events.push({ kind: "heartbeatReceived", term, leader });
   }
-  const outcome = matchLog(state, message);
+  // A full log takes no entries; the leader sends them again.
+  const outcome = matchLog(state, isLogFull(state) ? { ...message, entries: [] } : message);
   if (outcome !== null) answerLeader(state, message, outcome);
 }
 

@@ -14,6 +14,7 @@ import type {
   ProposeRequest,
   ProposeResponse,
 } from "./message.ts";
+import { isLogFull } from "./snapshots.ts";
 import type { CoreState } from "./state.ts";
 
 /** Proposals of this node's clients. All proposals of one step travel together. */
@@ -142,7 +143,8 @@ function appendProposal(state: CoreState, proposal: ForwardedProposal): Proposal
   }
   if (state.role.transfer !== null) return { kind: "refused", proposalId, reason: "transferring" };
   const bytes = command.length + ENTRY_OVERHEAD_BYTES;
-  if (state.role.uncommittedBytes + bytes > state.flowLimits.uncommittedBytesMax) {
+  const isTooMuch = state.role.uncommittedBytes + bytes > state.flowLimits.uncommittedBytesMax;
+  if (isTooMuch || isLogFull(state)) {
     return { kind: "refused", proposalId, reason: "overloaded" };
   }
   state.role.uncommittedBytes += bytes;

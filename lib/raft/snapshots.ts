@@ -7,7 +7,13 @@
 
 import { assert } from "../assert.ts";
 import { highest, type LogIndex, lowest, type NodeId, toLogIndex } from "../types.ts";
-import { HELD_LOG_FACTOR, HELD_LOG_TIMEOUTS, KEPT_LOG_SHARE, LOG_LIMITS } from "./config.ts";
+import {
+  FULL_LOG_FACTOR,
+  HELD_LOG_FACTOR,
+  HELD_LOG_TIMEOUTS,
+  KEPT_LOG_SHARE,
+  LOG_LIMITS,
+} from "./config.ts";
 import type { Snapshot } from "./entry.ts";
 import type { EntryLimits, Log } from "./log.ts";
 import type { SnapshotResponse } from "./message.ts";
@@ -63,6 +69,16 @@ function leaveBehind(state: CoreState, base: LogIndex): LogIndex {
 
 function listFollowers({ role }: CoreState) {
   return role.name === "leader" ? [...role.followers] : [];
+}
+
+/**
+ * Whether the log is so long that nothing more is taken into it: what is applied is not durable yet, as the
+ * disk with the state machine does not keep up, or this node waits for a snapshot.
+ */
+export function isLogFull({ log, config }: CoreState): boolean {
+  // However short a log is wanted, that much is no trouble.
+  if (!exceeds(log, LOG_LIMITS)) return false;
+  return exceeds(log, times(config.logLimits ?? LOG_LIMITS, FULL_LOG_FACTOR));
 }
 
 function times({ entriesMax, bytesMax }: EntryLimits, factor: number): EntryLimits {

@@ -2,13 +2,23 @@ import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import {
   APPEND_LIMITS,
+  FULL_LOG_FACTOR,
   INFLIGHT_BYTES_MAX,
   INFLIGHT_MESSAGES_MAX,
   INFLIGHT_ROUNDS_MAX,
+  LOG_LIMITS,
 } from "../../lib/raft/config.ts";
-import type { AppendRequest, Input, Message, ReadResult } from "../../lib/raft/mod.ts";
+import type {
+  AppendRequest,
+  CoreState,
+  Input,
+  Message,
+  ReadResult,
+  RejectedProposal,
+} from "../../lib/raft/mod.ts";
 import { type LogIndex, type NodeId, plus, toNodeId } from "../../lib/types.ts";
 import { TestCluster } from "./harness.ts";
+import { appendRequest, takeMessages } from "./messages.ts";
 import { HEARTBEAT_TICKS, type TestNode } from "./test_node.ts";
 
 /** What a follower that is slow, silent or gone costs its leader: a bounded part of the backlog. */
@@ -18,6 +28,10 @@ const PROPOSALS_PER_STEP = 200;
 const SMALL_COMMAND = new Uint8Array(8);
 /** One array for all entries: the test is about what is on its way, not about what the log holds. */
 const LARGE_COMMAND = new Uint8Array(64 * 1024);
+/** Many times what may be in flight. */
+const LARGE_BACKLOG_ENTRIES = 4_000;
+/** So many of them fill a log that is not compacted. */
+const LOG_ENTRIES_FULL = FULL_LOG_FACTOR * LOG_LIMITS.bytesMax / LARGE_COMMAND.length;
 
 const [LEADER, FAST, SLOW] = ["n1", "n2", "n3"].map(toNodeId) as [NodeId, NodeId, NodeId];
 
@@ -28,6 +42,8 @@ class SlowFollower {
   readonly waiting: Message[] = [];
   /** Answers to the reads of the leader's clients. */
   readonly reads: ReadResult[] = [];
+  /** The proposals that were refused. */
+  readonly rejected: RejectedProposal[] = [];
   /** Whether n2 is silent as well, so that n3 alone can make a quorum with the leader. */
   isAlone = false;
   #matchIndex: LogIndex;
@@ -67,8 +83,9 @@ class SlowFollower {
 
   /** Steps the core; its disk and n2 answer at once. */
   step(...inputs: readonly Input[]): void {
-    const { send, persist, reads } = this.#leader.raft.step(inputs);
+    const { send, persist, reads, rejected } = this.#leader.raft.step(inputs);
     this.reads.push(...reads);
+    this.rejected.push(...rejected);
     this.waiting.push(...send.filter(({ to }) => to === SLOW));
     if (persist !== null) this.step({ kind: "persisted", sequence: persist.sequence });
     for (const message of send) {
@@ -128,10 +145,40 @@ Deno.test("a follower that answers nothing is sent no more messages than may be 
 
 Deno.test("a follower that answers nothing is sent no more bytes than may be in flight", () => {
   const follower = new SlowFollower();
-  follower.propose(LARGE_COMMAND);
-  assert.ok(follower.lastIndex > BACKLOG_ENTRIES);
+  follower.propose(LARGE_COMMAND, LARGE_BACKLOG_ENTRIES);
+  assert.ok(follower.lastIndex > LARGE_BACKLOG_ENTRIES);
   assert.ok(follower.bytes >= INFLIGHT_BYTES_MAX);
   assert.ok(follower.bytes < INFLIGHT_BYTES_MAX + APPEND_LIMITS.bytesMax);
+});
+
+Deno.test("a log that cannot be compacted takes no more than a few times what it may have", () => {
+  const follower = new SlowFollower();
+  follower.propose(LARGE_COMMAND, LOG_ENTRIES_FULL + PROPOSALS_PER_STEP);
+  assert.ok(follower.lastIndex < LOG_ENTRIES_FULL + 10);
+  const { length } = follower.rejected;
+  assert.ok(length > 0 && follower.rejected.every(({ reason }) => reason === "overloaded"));
+  follower.step({ kind: "checkpointed", index: follower.commitIndex });
+  follower.propose(LARGE_COMMAND, PROPOSALS_PER_STEP);
+  assert.equal(follower.rejected.length, length, "it has room again");
+});
+
+Deno.test("a follower whose log is full takes no entries, and follows all the same", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  const full = cluster.node("n2");
+  const { log } = full.raft.state as CoreState;
+  const { term } = log.last;
+  const next = () => ({ index: plus(log.last.index, 1), term, kind: "command" as const });
+  while (log.length <= LOG_ENTRIES_FULL) log.append({ ...next(), data: LARGE_COMMAND });
+  const { index: previousLogIndex } = log.last;
+  const entries = [{ ...next(), data: SMALL_COMMAND }];
+  cluster.network = [];
+  full.receive(
+    appendRequest(leader, "n2", { previousLogIndex, previousLogTerm: term, entries, round: 9 }),
+  );
+  const [answer] = takeMessages(cluster, "appendResponse");
+  assert.deepEqual(answer?.outcome, { kind: "accepted", matchIndex: previousLogIndex });
+  assert.equal(log.last.index, previousLogIndex);
 });
 
 Deno.test("a follower that answers nothing is sent heartbeats and nothing more while time passes", () => {
