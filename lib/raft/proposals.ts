@@ -70,13 +70,7 @@ export function handleProposeRequest(state: CoreState, message: ProposeRequest):
   const isLeading = state.role.name === "leader";
   // Counts as taken even if it is refused now: a later copy must be refused, too.
   if (isLeading && !taken.take(message)) return answerWith(state, message, toOverloaded);
-  // A copy, because the log keeps it: a view would keep the whole message, and refused parts of that count
-  // towards no limit.
-  answerWith(
-    state,
-    message,
-    ({ proposalId, command }) => appendProposal(state, { proposalId, command: command.slice() }),
-  );
+  answerWith(state, message, (proposal) => appendForwarded(state, proposal));
 }
 
 /** The leader's answer: the commands' places in its log, or a refusal. */
@@ -135,12 +129,20 @@ function toOverloaded({ proposalId }: ForwardedProposal): ProposalOutcome {
   return { kind: "refused", proposalId, reason: "overloaded" };
 }
 
+/** Another node encoded the command; what this node's own clients propose, it has encoded itself. */
+function appendForwarded(state: CoreState, proposal: ForwardedProposal): ProposalOutcome {
+  const { proposalId, command } = proposal;
+  if (state.role.name === "leader" && !state.config.isCommand(command)) {
+    return { kind: "refused", proposalId, reason: "unreadable" };
+  }
+  // A copy, because the log keeps it: a view would keep the whole message, and refused parts of that count
+  // towards no limit.
+  return appendProposal(state, { proposalId, command: command.slice() });
+}
+
 function appendProposal(state: CoreState, proposal: ForwardedProposal): ProposalOutcome {
   const { proposalId, command } = proposal;
   if (state.role.name !== "leader") return { kind: "refused", proposalId, reason: "notLeader" };
-  if (!state.config.isCommand(command)) {
-    return { kind: "refused", proposalId, reason: "unreadable" };
-  }
   if (state.role.transfer !== null) return { kind: "refused", proposalId, reason: "transferring" };
   const bytes = command.length + ENTRY_OVERHEAD_BYTES;
   const isTooMuch = state.role.uncommittedBytes + bytes > state.flowLimits.uncommittedBytesMax;

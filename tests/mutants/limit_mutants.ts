@@ -12,8 +12,8 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     name: "uncommitted-without-bound",
     bug: "a leader takes commands however many are uncommitted",
     file: "lib/raft/proposals.ts",
-    find: `if (state.role.uncommittedBytes + bytes > state.flowLimits.uncommittedBytesMax) {`,
-    replace: `if (bytes > state.flowLimits.uncommittedBytesMax) {`,
+    find: `= state.role.uncommittedBytes + bytes > state.flowLimits.uncommittedBytesMax;`,
+    replace: `= bytes > state.flowLimits.uncommittedBytesMax;`,
   },
   {
     name: "uncommitted-never-falls",
