@@ -18,6 +18,7 @@
 import { events, get, Refusal } from "./api.js";
 import { CertificateSheet, judge } from "./certificate.js";
 import { Chart } from "./charts.js";
+import { Demo } from "./demo.js";
 import { showDetail, showLegend } from "./details.js";
 import { askForToken, bindDialogs, showKeyDialog } from "./dialogs.js";
 import { find, setFields, setText } from "./dom.js";
@@ -75,6 +76,7 @@ class Page {
   #sheet = new CertificateSheet();
   #elections = new Elections(find("election-list"), (election) => this.#open(election));
   #keys = new Keys();
+  #demo = new Demo();
   #writes = new Chart(find("charts"), { title: "Commits", unit: "a second" });
   #latency = new Chart(find("charts"), { title: "Write latency", unit: "ms" });
   /** @type {{ atMs: number, commitIndex: number, count: number, totalMs: number } | null} */
@@ -88,7 +90,7 @@ class Page {
     });
     addEventListener("hashchange", () => void this.#readAddress());
     bindDialogs({
-      pin: (key) => void (location.hash = `key=${toHex(key.bytes)}`),
+      pin: (key) => pinInAddress(toHex(key.bytes)),
       useToken: () => void this.run(),
       pinned: () => this.#key === null ? "" : toHex(this.#key.bytes),
     });
@@ -253,6 +255,7 @@ class Page {
     this.#elections.show(voters);
     this.#showLeader(voters);
     showDetail(chosen, this.#views.get(chosen));
+    this.#demo.show(chosen);
     showLegend(this.#rates);
     find("open-key").dataset["state"] = this.#key === null ? "none" : "pinned";
     setText(find("open-key"), this.#key === null ? "Pin a key" : "Key pinned");
@@ -345,6 +348,13 @@ function showConnection(state, words) {
   const element = find("connection");
   element.dataset["state"] = state;
   setText(element, words);
+}
+
+/** @param {string} key In hex. */
+function pinInAddress(key) {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  parts.set("key", key);
+  location.hash = parts.toString();
 }
 
 /** @param {string} words */

@@ -6,7 +6,8 @@
  * **Where to begin.** `index.html` is the whole frame: every part of the page stands there, empty. `main.js` opens
  * one stream of events (`api.js`) and hands what comes to the parts: `ring.js` and `details.js` (nodes and their messages),
  * `lanes.js` (logs), `elections.js`, `charts.js`, `members.js`, `keys.js` (keys, leases, locks, and a watch for who asks for it).
- * `verdicts.js` has the words for how things stand, `dialogs.js` asks for key and token.
+ * `verdicts.js` has the words for how things stand, `dialogs.js` asks for key and token,
+ * and `demo.js` has the buttons of a cluster on one machine.
  * `dom.js` makes elements of values; no text ever becomes markup. `terms.js` has the colours of terms.
  *
  * **What is proven stands apart from what is said.** Views are the nodes' word (`lib/node_view.ts`). That a node
@@ -22,6 +23,7 @@
 import api from "./api.js" with { type: "text" };
 import certificate from "./certificate.js" with { type: "text" };
 import charts from "./charts.js" with { type: "text" };
+import demo from "./demo.js" with { type: "text" };
 import details from "./details.js" with { type: "text" };
 import dialogs from "./dialogs.js" with { type: "text" };
 import dialogsStyle from "./dialogs.css" with { type: "text" };
@@ -54,6 +56,7 @@ export const PAGE_FILES: ReadonlyMap<string, string> = new Map([
   ["api.js", api],
   ["certificate.js", certificate],
   ["charts.js", charts],
+  ["demo.js", demo],
   ["details.js", details],
   ["dialogs.js", dialogs],
   ["dom.js", dom],

@@ -16,6 +16,7 @@ import {
 import type { KnownKey } from "../../keys/mod.ts";
 import type { CommandContext, Program, Terminal } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
+import { DemoServer } from "../local_cluster/demo_server.ts";
 import { LiveScreen } from "../local_cluster/live.ts";
 import { LocalCluster } from "../local_cluster/local_cluster.ts";
 import { isOneTimeDeno, npxGone, programName, selfCommand } from "../local_cluster/node_process.ts";
@@ -155,10 +156,13 @@ async function runLive(
   openTerminal: () => Terminal,
 ): Promise<void> {
   const fetch = context.openFetch([]);
+  const { config } = run;
   let cluster: LocalCluster;
+  await using demo = new DemoServer({ config, fetch, cluster: () => cluster });
   {
     using terminal = openTerminal();
-    const screen = new LiveScreen({ config: run.config, terminal, fetch, cluster: () => cluster });
+    const pageOf = (publicKey: string) => demo.address(publicKey);
+    const screen = new LiveScreen({ config, terminal, fetch, pageOf, cluster: () => cluster });
     cluster = startCluster(run, context, (event) => screen.take(event));
     try {
       await Promise.race([screen.run(run.stop), cluster.failed()]);
@@ -171,7 +175,10 @@ async function runLive(
 
 async function runInLines(run: ClusterRun, context: CommandContext): Promise<void> {
   const output = queueOutput(run, context);
-  const report = reporter(run, output.context, () => cluster.states);
+  const fetch = context.openFetch([]);
+  await using demo = new DemoServer({ config: run.config, fetch, cluster: () => cluster });
+  const pageOf = (publicKey: string) => demo.address(publicKey);
+  const report = reporter(run, output.context, { states: () => cluster.states, pageOf });
   const cluster = startCluster(run, context, report);
   const stopped = aborted(run.stop);
   try {
@@ -254,7 +261,10 @@ async function openConfig(
 function reporter(
   { config, configFile, nodeConfigFile, folder, command }: ClusterRun,
   context: CommandContext,
-  states: () => LocalCluster["states"],
+  shown: {
+    readonly states: () => LocalCluster["states"];
+    readonly pageOf: (publicKey: string) => string;
+  },
 ): (event: ClusterEvent) => void {
   if (globalFlags(command).output === "json") return reportToPrograms(context);
   const isFound = configPath({}, context) === configFile;
@@ -264,7 +274,7 @@ function reporter(
     nodeConfigFile,
     folder,
     program: programName(context),
-    states,
+    ...shown,
   }, context);
 }
 

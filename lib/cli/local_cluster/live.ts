@@ -22,7 +22,7 @@ import type { NodeId } from "../../types.ts";
 import type { Terminal } from "../command.ts";
 import { WriteLoad } from "./load.ts";
 import type { LocalCluster } from "./local_cluster.ts";
-import { type ClusterEvent, pageAddress } from "./reporter.ts";
+import type { ClusterEvent } from "./reporter.ts";
 import {
   type ElectionView,
   formatDuration,
@@ -49,6 +49,8 @@ interface LiveScreenOptions {
   readonly terminal: Terminal;
   /** How the nodes are asked. */
   readonly fetch: typeof fetch;
+  /** The page's address, for a cluster with this key. */
+  readonly pageOf: (publicKey: string) => string;
   /** The nodes' processes; asked for only after they were started. */
   readonly cluster: () => Controls;
 }
@@ -284,8 +286,7 @@ export class LiveScreen {
 
   #openPage(): void {
     if (this.#groupKey === null) return this.#tell("There is no key yet to check leaders with");
-    const { config, cluster } = this.#options;
-    const address = pageAddress(config, { states: cluster().states, groupKey: this.#groupKey });
+    const address = this.#options.pageOf(this.#groupKey);
     const program = Deno.build.os === "darwin" ? "open" : "xdg-open";
     try {
       const quiet = { stdin: "null", stdout: "null", stderr: "null" } as const;

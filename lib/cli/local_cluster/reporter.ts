@@ -32,6 +32,8 @@ interface ReportOptions {
   readonly program: string;
   /** Every node's last announced state. */
   readonly states: () => ReadonlyMap<NodeId, NodeState>;
+  /** The page's address, for a cluster with this key. */
+  readonly pageOf: (publicKey: string) => string;
 }
 
 type Of<Name extends ClusterEvent["event"]> = Extract<ClusterEvent, { readonly event: Name }>;
@@ -152,7 +154,7 @@ function printOverview(overview: Overview, { stdout }: CommandContext): void {
     ["leader", `${leader.id}, term ${leader.term}`],
     ["certificate", `valid, ${leader.ms} ms after the start`],
     ["tolerates", describeMargins(quorumOf(config))],
-    ["page", pageAddress(config, { states, groupKey: group.publicKey })],
+    ["page", overview.pageOf(group.publicKey)],
     ["data, logs", `${folder}/<node>, ${folder}/<node>/${LOG_FILE}`],
   ]);
   stdout.write(`
@@ -168,20 +170,6 @@ Try, in another terminal:
 
 Stop with Ctrl-C.
 `);
-}
-
-/** The first running node's page. The key is behind the #, which browsers send to nobody. */
-export function pageAddress(
-  { peers }: Pick<ClusterConfig, "peers">,
-  { states, groupKey }: {
-    readonly states: ReadonlyMap<NodeId, NodeState>;
-    /** In hex. */
-    readonly groupKey: string;
-  },
-): string {
-  const running = peers.find(({ id }) => states.get(id) !== "down") ?? peers[0];
-  const api = running === undefined ? "" : formatAddress(running.api);
-  return `http://${api}/ui/#key=${groupKey}`;
 }
 
 function describeGenesis({ genesis }: Of<"group">, { peers }: ClusterConfig): string {

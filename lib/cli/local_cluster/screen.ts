@@ -88,7 +88,7 @@ const KEYS: readonly (readonly [key: string, does: string])[] = [
   ["h", "heal: everything runs again"],
   ["w", "write to the cluster, or stop writing"],
   ["v", "verify every certificate again, under the group key"],
-  ["o", "open the page of a running node, with the key, in a browser"],
+  ["o", "open the page, with the key and buttons for the nodes, in a browser"],
   ["?", "this help"],
   ["q", "stop all nodes and quit; their data are kept"],
 ];

@@ -42,7 +42,7 @@ genesis      none: a dealer made the key
 leader       server_2, term 4
 certificate  valid, 321 ms after the start
 tolerates    0 of 2 nodes down, 1 lying
-page         http://127.0.0.1:7201/ui/#key=ab
+page         http://page/ui/#key=ab
 data, logs   .floe/<node>, .floe/<node>/node.log
 
 The certificate, signed by 2 of 2 voters together:
@@ -156,6 +156,7 @@ function told(
     folder: ".floe",
     program: "floe",
     states: () => options.states ?? STATES,
+    pageOf: (publicKey) => `http://page/ui/#key=${publicKey}`,
   }, context);
   events.forEach(report);
   return written;
