@@ -17,7 +17,7 @@ import type { NodeId } from "../../types.ts";
 import type { LocalCluster, NodeState } from "./local_cluster.ts";
 
 /** What the buttons act on. */
-export type DemoControls = Pick<LocalCluster, "states" | "kill" | "restart" | "pause" | "resume">;
+type DemoControls = Pick<LocalCluster, "states" | "kill" | "restart" | "pause" | "resume">;
 
 interface DemoServerOptions {
   readonly config: PinnedClusterConfig;
