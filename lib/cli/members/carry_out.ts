@@ -112,9 +112,9 @@ async function readTrouble(client: ApiClient): Promise<string | null> {
 export function describeTrouble(trouble: string): string {
   return `${
     trouble.replace(/\.?$/, ".")
-  } To go on without them: floe export --stale, from each node ` +
-    "that is left, and floe import of the one with the highest revision into a new cluster, which " +
-    "has a new key.";
+  } The way on is a new cluster, with a new key, from the newest ` +
+    "snapshot (floe snapshot restore); or from floe export --stale of the node that is left with the " +
+    "highest revision. docs/operators.md has the steps.";
 }
 
 async function ask({ yes }: ChangeFlags, context: CommandContext): Promise<void> {
