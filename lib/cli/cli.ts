@@ -28,6 +28,7 @@ interface CommandEntry {
 const COMMANDS: readonly CommandEntry[] = [
   { name: "cluster", load: async () => (await import("./commands/cluster.ts")).registerCluster },
   { name: "node", load: async () => (await import("./commands/node.ts")).registerNode },
+  { name: "join", load: async () => (await import("./commands/join.ts")).registerJoin },
   { name: "keygen", load: async () => (await import("./commands/keygen.ts")).registerKeygen },
   { name: "keys", load: async () => (await import("./commands/keys.ts")).registerKeys },
   { name: "init", load: async () => (await import("./commands/init.ts")).registerInit },

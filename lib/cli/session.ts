@@ -50,10 +50,19 @@ const ADVICE: Advice = {
     `To find out, repeat the command with --idempotency-key ${key}: the write is done once.`,
 };
 
-/** Reads the global options of `command` and finds the nodes to ask. */
-export async function openClient(command: Program, context: CommandContext): Promise<OpenedClient> {
+/**
+ * Reads the global options of `command` and finds the nodes to ask: those in the options, or in an option of the
+ * command's own.
+ */
+export async function openClient(
+  command: Program,
+  context: CommandContext,
+  named?: { readonly list: string; readonly source: string },
+): Promise<OpenedClient> {
   const flags = globalFlags(command);
-  const endpoints = await findEndpoints(flags, context);
+  const endpoints = named === undefined
+    ? await findEndpoints(flags, context)
+    : parseEndpoints(named.list, { ...named, scheme: schemeFor(flags, context) });
   const client = new ApiClient({
     endpoints,
     tokenFor: await findTokens(endpoints, flags, context),
@@ -99,11 +108,15 @@ async function findEndpoints(
   flags: GlobalFlags,
   context: CommandContext,
 ): Promise<readonly Endpoint[]> {
-  const scheme = caFilePath(flags, context) === null ? "http" : "https";
+  const scheme = schemeFor(flags, context);
   const source = flags.endpoints === undefined ? "FLOE_ENDPOINTS" : "--endpoints";
   const list = flags.endpoints ?? context.env("FLOE_ENDPOINTS");
   if (list !== undefined) return parseEndpoints(list, { source, scheme });
   return await readEndpoints(configPath(flags, context), scheme);
+}
+
+function schemeFor(flags: GlobalFlags, context: CommandContext): string {
+  return caFilePath(flags, context) === null ? "http" : "https";
 }
 
 /** The file with the certificates to trust: `--ca-file`, else `FLOE_CA_FILE`, else null. */

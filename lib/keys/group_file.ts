@@ -77,7 +77,10 @@ export function checkFounders(
 ): void {
   const [found, expected] = [
     describeVoters(threshold, voters),
-    describeVoters(config.threshold, config.peers),
+    describeVoters(
+      config.threshold,
+      config.peers.filter(({ isLearner }) => isLearner === undefined),
+    ),
   ];
   if (found === expected) return;
   throw ofAnother(`${dataDir}/${GROUP_FILE}`, "set of voters", { found, expected });

@@ -78,7 +78,7 @@ function openShared(parts: KeyringParts, record: string | null): Keyring {
   const membership = certificates.reduce(verifyMembership, toFirstMembership(genesis));
   const shares = keys.shares.reveal();
   // Only a node that has a share from the beginning goes by its cluster.json alone.
-  if (membership.sequence === 0 && shares.current !== null) {
+  if (membership.sequence === 0 && shares.current?.epoch === membership.epoch) {
     checkFounders(dataDir, keys.group, config);
   }
   const members: MembersConfig = {

@@ -292,9 +292,9 @@ function describeStep(
     ...leaves.map((id) => `remove ${id}`),
     ...joins.map((id) => `add ${id}`),
   ];
-  const what = changes.length === 0 ? "new shares for everybody" : changes.join(", ");
+  const what = changes.length === 0 ? "new shares for all voters" : changes.join(", ");
   const without = absent.length === 0 ? "" : ` (${absent.join(", ")} without a share)`;
   return `${what}: ${before.threshold} of ${before.voters.length} becomes ${after.threshold} of ` +
-    `${after.voters.length}${without}. ${sparesDuring} may crash meanwhile; afterwards ` +
-    `${margins.crashed} crashes, ${margins.lying} liars.`;
+    `${after.voters.length}${without}. ${sparesDuring} may be down meanwhile; afterwards ` +
+    `${margins.crashed} may be down, and ${margins.lying} may lie.`;
 }

@@ -179,5 +179,8 @@ Deno.test("describePlan() tells an operator each step and its margins", () => {
   const lines = describePlan(asked, planChange(asked));
   assert.equal(lines.length, 2);
   assert.match(lines[0] ?? "", /^remove server_5.*: 3 of 5 becomes \d of \d\. /);
-  assert.match(lines[1] ?? "", /3 of 5\. \d may crash meanwhile; afterwards 2 crashes, 0 liars\.$/);
+  assert.match(
+    lines[1] ?? "",
+    /3 of 5\. \d may be down meanwhile; afterwards 2 may be down, and 0 may lie\.$/,
+  );
 });

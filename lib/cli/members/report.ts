@@ -27,16 +27,9 @@ export function planLines({ steps, lying }: MembersPlanBody): readonly string[] 
   ];
 }
 
-function stepLines(step: MembersStepBody, at: number): string[] {
-  const { threshold, voters, margins: { crashed, lying }, sparesDuring } = step;
-  const [first = "", ...more] = wrap(printable(step.text));
-  const after =
-    `then ${threshold} of ${voters.length} sign, ${crashed} may be down and ${lying} lie; ` +
-    `meanwhile ${sparesDuring} may be down`;
-  return [
-    `step ${at + 1}  ${first}`,
-    ...[...more, ...wrap(after)].map((line) => `${INDENT}${line}`),
-  ];
+function stepLines({ text }: MembersStepBody, at: number): string[] {
+  const [first = "", ...more] = wrap(printable(text));
+  return [`step ${at + 1}  ${first}`, ...more.map((line) => `${INDENT}${line}`)];
 }
 
 /** Words in lines that fit a terminal. */
@@ -108,10 +101,13 @@ export class ChangeReporter {
   }
 }
 
+/** Most nodes that a line names: where all are waited for, nobody holds it up. */
+const WAITING_SHOWN_MAX = 2;
+
 /** What a change does now, and whom it waits for. */
 function describeStage({ stage, waitingFor }: MembersChangeBody): string {
-  const names = waitingFor.map((id) => printable(id)).join(", ");
-  return names === "" ? STAGES[stage] : `${STAGES[stage]}; waits for ${names}`;
+  if (waitingFor.length === 0 || waitingFor.length > WAITING_SHOWN_MAX) return STAGES[stage];
+  return `${STAGES[stage]}; waits for ${waitingFor.map((id) => printable(id)).join(", ")}`;
 }
 
 /** How things stand once a change is completed. */
