@@ -244,11 +244,10 @@ class Calls {
 
   #unary(rpc: Extract<Rpc, { kind: "unary" }>): handleUnaryCall<Uint8Array, Uint8Array> {
     return async (from, answer) => {
-      const ended = new AbortController();
-      from.on("cancelled", () => ended.abort());
+      const call = this.#toCall(from.metadata);
+      from.on("cancelled", () => call.end());
       try {
         this.#enter();
-        const call = this.#toCall(from.metadata, ended.signal);
         answer(null, rpc.encode(await rpc.answer(rpc.decode(from.request), call)));
       } catch (error) {
         answer(this.#toStatus(error));
@@ -262,12 +261,11 @@ class Calls {
     rpc: Extract<Rpc, { kind: "stream" }>,
     stream: ServerDuplexStream<Uint8Array, Uint8Array>,
   ): Promise<void> {
-    const ended = new AbortController();
-    stream.on("cancelled", () => ended.abort());
-    stream.on("close", () => ended.abort());
+    const call = this.#toCall(stream.metadata);
+    stream.on("cancelled", () => call.end());
+    stream.on("close", () => call.end());
     try {
       this.#enter();
-      const call = this.#toCall(stream.metadata, ended.signal);
       const answers = rpc.answer(received(rpc, stream), call);
       await sendAll(rpc, stream, { answers, signal: call.signal });
       if (this.#stopping.aborted) throw refuse("stopped");
@@ -286,21 +284,52 @@ class Calls {
     if (this.#stopping.aborted) throw refuse("stopped");
   }
 
-  #toCall(metadata: Metadata, ended: AbortSignal): Call {
+  #toCall(metadata: Metadata): GrpcCall {
     const token = textOf(metadata, "token") ?? textOf(metadata, "authorization");
-    const caller = () => callerOf(this.#options.admission, token);
-    return {
-      caller,
-      way: "grpc",
+    return new GrpcCall({
+      caller: () => callerOf(this.#options.admission, token),
       requiresLeader: textOf(metadata, "hasleader") === "true",
-      signal: AbortSignal.any([ended, this.#stopping]),
-    };
+      stopping: this.#stopping,
+    });
   }
 
   #toStatus(error: unknown): { readonly code: number; readonly details: string } {
     const refusal = toEtcdError(error);
     if (refusal.code === "internal") this.#options.onError?.(error);
     return { code: CODES[refusal.code], details: refusal.message };
+  }
+}
+
+class GrpcCall implements Call {
+  readonly way = "grpc";
+  readonly caller: Call["caller"];
+  readonly requiresLeader: boolean;
+  readonly #stopping: AbortSignal;
+  #ended: AbortController | null = null;
+  #signal: AbortSignal | null = null;
+  #isOver = false;
+
+  constructor({ caller, requiresLeader, stopping }: {
+    readonly caller: Call["caller"];
+    readonly requiresLeader: boolean;
+    readonly stopping: AbortSignal;
+  }) {
+    this.caller = caller;
+    this.requiresLeader = requiresLeader;
+    this.#stopping = stopping;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#signal !== null) return this.#signal;
+    this.#ended = new AbortController();
+    if (this.#isOver) this.#ended.abort();
+    return this.#signal = AbortSignal.any([this.#ended.signal, this.#stopping]);
+  }
+
+  /** Its client is gone. */
+  end(): void {
+    this.#isOver = true;
+    this.#ended?.abort();
   }
 }
 

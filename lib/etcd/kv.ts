@@ -74,7 +74,7 @@ export class KvService {
     admitRead(call, toKeyRange(request.key, request.range_end));
     const view = await this.view(request.serializable);
     const header = this.#identity.header(view.revision);
-    return { ...await readRange(view, request, call.signal), header };
+    return { ...await readRange(view, request, call), header };
   }
 
   /** Sets a key. */
@@ -101,7 +101,7 @@ export class KvService {
     for (const { key, range_end } of pastReads) admitRead(call, toKeyRange(key, range_end));
     admitAccess(call, accessOf(transaction));
     const isRead = isReadOnly(transaction);
-    const past = await this.#readPast(pastReads, { isRead, signal: call.signal });
+    const past = await this.#readPast(pastReads, { isRead, call });
     const { answer, revision } = isRead
       ? await this.#read(transaction, isSerializable(request))
       : await this.write(transaction);
@@ -153,13 +153,13 @@ export class KvService {
    */
   async #readPast(
     requests: readonly RangeRequest[],
-    { isRead, signal }: { readonly isRead: boolean; readonly signal: AbortSignal },
+    { isRead, call }: { readonly isRead: boolean; readonly call: Call },
   ): Promise<PastReads> {
     const past = new Map<RangeRequest, RangeResponse | EtcdError>();
     if (requests.length === 0) return past;
     const view = await this.view(false);
     for (const request of requests) {
-      const answer = await readPast(view, request, signal);
+      const answer = await readPast(view, request, call);
       if (!isRead && answer instanceof EtcdError) throw answer;
       past.set(request, answer);
     }
@@ -181,11 +181,11 @@ export class KvService {
 async function readPast(
   view: StoreView,
   request: RangeRequest,
-  signal: AbortSignal,
+  call: Call,
 ): Promise<RangeResponse | EtcdError> {
   if (request.revision < 0) return refuse("compacted");
   try {
-    return await readRange(view, request, signal);
+    return await readRange(view, request, call);
   } catch (error) {
     if (error instanceof EtcdError) return error;
     throw error;

@@ -15,7 +15,7 @@ import {
   type StoreView,
 } from "../kv/mod.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
-import { turn } from "./call.ts";
+import { type Call, turn } from "./call.ts";
 import { EtcdError, refuse } from "./errors.ts";
 import type { KeyValue, RangeRequest, RangeResponse } from "./messages.ts";
 import { UNRECOGNIZED } from "./shape.ts";
@@ -97,7 +97,7 @@ export function toRangeResponse(
 export async function readRange(
   view: StoreView,
   request: RangeRequest,
-  signal: AbortSignal,
+  call: Pick<Call, "signal">,
 ): Promise<RangeResponse> {
   const revision = readableRevision(view, request.revision);
   const { keys, order, limit, show } = rowsNeeded(request);
@@ -110,7 +110,7 @@ export async function readRange(
     ...(limit === undefined ? {} : { limit }),
     ...(revision === null ? {} : { revision }),
   });
-  const { rows, count } = await readAll(read, signal);
+  const { rows, count } = await readAll(read, call);
   return toRangeResponse(request, rows, count);
 }
 
@@ -124,7 +124,7 @@ function readableRevision(view: StoreView, revision: number): LogIndex | null {
 
 async function readAll(
   read: RangeRead,
-  signal: AbortSignal,
+  call: Pick<Call, "signal">,
 ): Promise<{ readonly rows: readonly KeyValueRow[]; readonly count: number }> {
   const rows: KeyValueRow[] = [];
   let bytes = 0;
@@ -141,7 +141,7 @@ async function readAll(
     if (bytes > RANGE_BYTES_MAX) throw tooLarge();
     if (slice.isDone) return { rows, count: slice.count };
     await turn();
-    if (signal.aborted) throw new EtcdError("canceled", "etcdserver: request canceled");
+    if (call.signal.aborted) throw new EtcdError("canceled", "etcdserver: request canceled");
   }
 }
 

@@ -105,13 +105,17 @@ class Gateway {
     try {
       const caller = () => callerOf(this.#parts.admission, raw.headers.get("authorization"));
       const body = await this.#read(raw);
-      const call = { caller, way: "json", requiresLeader: false } as const;
-      if (rpc.kind === "stream") return this.#stream(rpc, { raw, body, call });
+      if (rpc.kind === "stream") {
+        const call = { caller, way: "json", requiresLeader: false } as const;
+        return this.#stream(rpc, { raw, body, call });
+      }
       const request = rpc.parse(body);
-      return await throughGate(this.#parts.gate, body.length, async () => {
-        const answer = await withinTime((signal) => rpc.answer(request, { ...call, signal }));
-        return jsonResponse(rpc.toJson(answer));
-      });
+      using call = new UnaryCall(caller);
+      return await throughGate(
+        this.#parts.gate,
+        body.length,
+        async () => jsonResponse(rpc.toJson(await rpc.answer(request, call))),
+      );
     } catch (error) {
       return errorResponse(this.#seen(error));
     }
@@ -150,13 +154,28 @@ class Gateway {
   }
 }
 
-async function withinTime<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), WAIT_MS_MAX);
-  try {
-    return await work(late.signal);
-  } finally {
-    clearTimeout(timer);
+/** A call that is given up in time, if it waits for anything. */
+class UnaryCall implements Call, Disposable {
+  readonly way = "json";
+  readonly requiresLeader = false;
+  readonly caller: Call["caller"];
+  #late: AbortController | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(caller: Call["caller"]) {
+    this.caller = caller;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#late === null) {
+      const late = this.#late = new AbortController();
+      this.#timer = setTimeout(() => late.abort(), WAIT_MS_MAX);
+    }
+    return this.#late.signal;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
   }
 }
 
