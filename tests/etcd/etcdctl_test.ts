@@ -158,6 +158,7 @@ async function holding(
 testEtcdctl("sees members, status and health", async (tool) => {
   match(await tool.run(["member", "list"]), /started, server_1, http:\/\/127.0.0.1:1, /);
   match(await tool.run(["endpoint", "status", "-w", "table"]), /3\.5\.21/);
+  match(await tool.run(["endpoint", "health", "-w", "json"]), /"health":true/);
   match(await tool.run(["endpoint", "hashkv"]), /, [0-9]+/);
   equal(await tool.run(["alarm", "list"]), "");
   match(await tool.run(["auth", "status"]), /false/);
