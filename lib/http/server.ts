@@ -105,7 +105,9 @@ type Serving = ApiServerOptions & {
 function serveBounded(options: Serving, http: ServeConnection): Listener {
   const { authorizer, answer, limits = {}, onCrowded } = options;
   const { listener, relays } = open(options, http);
-  const connectionsMax = limits.connectionsMax ?? connectionsAffordable(relays !== null);
+  const connectionsMax = connectionsAffordable(limits.connectionsMax ?? CONNECTIONS_MAX, {
+    isTls: relays !== null,
+  });
   const connections = new Connections({
     ...limits,
     connectionsMax,
@@ -136,17 +138,20 @@ const CONNECTIONS_LEAST = 16;
 /** A client's socket; with TLS, also both ends of the internal connection (`tls.ts`). */
 const DESCRIPTORS_EACH = { plain: 1, tls: 3 };
 
-/** How many connections this process has descriptors for, with a reserve for other uses. */
-function connectionsAffordable(isTls: boolean): number {
+/** How many connections this process has descriptors for, at most `most`, with a reserve for other uses. */
+function connectionsAffordable(most: number, { isTls }: { readonly isTls: boolean }): number {
   const each = isTls ? DESCRIPTORS_EACH.tls : DESCRIPTORS_EACH.plain;
-  const free = countFreeDescriptors(CONNECTIONS_MAX * each + DESCRIPTORS_RESERVED);
-  return connectionsWithin(free, each);
+  const free = countFreeDescriptors(most * each + DESCRIPTORS_RESERVED);
+  return connectionsWithin(free, { each, most });
 }
 
-/** How many connections fit into `free` descriptors, when each connection takes `each`. */
-export function connectionsWithin(free: number, each: number): number {
+/** How many connections fit into `free` descriptors, at most `most`, when each connection takes `each`. */
+export function connectionsWithin(
+  free: number,
+  { each, most }: { readonly each: number; readonly most: number },
+): number {
   const affordable = Math.floor((free - DESCRIPTORS_RESERVED) / each);
-  return Math.min(CONNECTIONS_MAX, Math.max(CONNECTIONS_LEAST, affordable));
+  return Math.min(most, Math.max(CONNECTIONS_LEAST, affordable));
 }
 
 /**

@@ -55,6 +55,11 @@ Deno.test("readApiSettings() reads certificate and key from their files", async 
   }
 });
 
+Deno.test("readApiSettings() takes a number of connections, and leaves it to the server without one", async () => {
+  equal((await settingsFor({})).connectionsMax, null);
+  equal((await settingsFor({ apiConnections: 12_000 })).connectionsMax, 12_000);
+});
+
 Deno.test("readApiSettings() takes origins as browsers write them", async () => {
   const corsOrigin = ["https://app.example", "http://localhost:3000", "http://[::1]:81"];
   deepEqual((await settingsFor({ corsOrigin })).origins, corsOrigin);

@@ -253,8 +253,9 @@ Deno.test("Connections that are closed wait in the end for no request that hangs
 });
 
 Deno.test("connectionsWithin() leaves descriptors to the peers and to files", () => {
-  deepEqual([1_280, 1_024, 960, 272, 10].map((free) => connectionsWithin(free, 1)), [
-    ...[1_024, 768, 704, 16, 16],
-  ]);
-  deepEqual([3_328, 1_024].map((free) => connectionsWithin(free, 3)), [1_024, 256]);
+  const within = (free: number, each = 1, most = 1_024) => connectionsWithin(free, { each, most });
+  deepEqual([1_280, 1_024, 960, 272, 10].map((free) => within(free)), [1_024, 768, 704, 16, 16]);
+  deepEqual([3_328, 1_024].map((free) => within(free, 3)), [1_024, 256]);
+  deepEqual([20_000, 1_024].map((free) => within(free, 1, 12_000)), [12_000, 768]);
+  equal(within(1_024, 1, 2), 2);
 });

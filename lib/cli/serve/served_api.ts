@@ -33,6 +33,7 @@ import { ADMIN_TOKEN_FILE } from "../token_source.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { readInput } from "../input.ts";
+import { wholeNumberUpTo } from "../options.ts";
 import { memberAddresses, ServedEtcd } from "./served_etcd.ts";
 
 /** A node's API, and how to serve it. */
@@ -94,7 +95,7 @@ export class ServedApi {
   }
 
   #start(node: ServedNode): Started {
-    const { id, peers, settings: { listen, tls, origins } } = this.#options;
+    const { id, peers, settings: { listen, tls, origins, connectionsMax } } = this.#options;
     const members = memberAddresses(peers);
     const tokens = { token: (id: string) => this.#node?.token(id) ?? null };
     const authorizer = new Authorizer({ node: tokens, access: this.#openAccess(), origins });
@@ -102,6 +103,7 @@ export class ServedApi {
       node,
       ...listen,
       ...(tls === null ? {} : { tls }),
+      ...(connectionsMax === null ? {} : { limits: { connectionsMax } }),
       authorizer,
       etcd: { self: id, members: () => members, isTls: tls !== null },
       signal: this.#stopping.signal,
@@ -191,6 +193,8 @@ export interface ApiFlags {
   readonly tlsKey?: string;
   /** `--cors-origin ORIGIN`, as often as it was given. */
   readonly corsOrigin?: readonly string[];
+  /** `--api-connections COUNT`. */
+  readonly apiConnections?: number;
 }
 
 /** The settings, checked. */
@@ -207,7 +211,12 @@ export interface ApiSettings {
   readonly readTls: () => Promise<TlsKeys | null>;
   /** The origins, beside its own, whose pages are allowed to use the API. */
   readonly origins: readonly string[];
+  /** Most connections at once; null: as many as without the option. */
+  readonly connectionsMax: number | null;
 }
+
+/** What `--api-connections` may ask for. */
+const CONNECTIONS_CONFIGURABLE_MAX = 100_000;
 
 /** Most bytes in a file with a certificate chain or a key. */
 const PEM_BYTES_MAX = 256 * 1024;
@@ -223,6 +232,11 @@ export function addApiOptions(command: Program): void {
     .option(
       "--etcd-listen <address>",
       "where to serve etcd's clients over gRPC, if not at this node's `etcd` address in the configuration",
+    )
+    .option(
+      "--api-connections <count>",
+      "most connections to the API at once, if not 1024; each watch has one",
+      wholeNumberUpTo(CONNECTIONS_CONFIGURABLE_MAX),
     )
     .option("--require-token", "require tokens on loopback too, as on all other addresses")
     .option("--insecure-no-auth", "let every client that reaches the API do everything")
@@ -254,6 +268,7 @@ export async function readApiSettings(
     tls: await readTlsKeys(flags, context),
     readTls: () => readTlsKeys(flags, context),
     origins: (flags.corsOrigin ?? []).map(readOrigin),
+    connectionsMax: flags.apiConnections ?? null,
   };
 }
 
