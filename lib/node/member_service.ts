@@ -306,7 +306,9 @@ function troubleOf(
   if (reachable >= threshold) return null;
   return `${reachable} of the ${holders.length} nodes with a share can be reached from here, and ` +
     `${threshold} must sign: no leader can be elected and no member changed until more are back. If ` +
-    "their data are lost, so is the key: take a snapshot, and restore it into a new cluster";
+    "their data are lost, so is the key. Then a new cluster, with a new key, goes on from the newest " +
+    "snapshot (floe snapshot restore), or from what floe export --stale saves of the node with the " +
+    "highest revision; docs/operators.md has the steps";
 }
 
 function refusal(code: RequestFailure, message: string): RequestError {

@@ -161,7 +161,7 @@ function explainRequest({ before, after, absent }: ChangeRequest, lying: number)
     const n = voters.length;
     const isGood = Number.isInteger(threshold) && n >= 2 && threshold <= n && 2 * threshold > n;
     if (!isGood) {
-      return `${threshold} of ${n} voters is not more than half and at most all of 2 or more`;
+      return `threshold ${threshold} is not more than half of ${n} voters and at most all of 2 or more`;
     }
     if (marginsOf({ n, threshold }).lying < lying) {
       return `${threshold} of ${n} voters withstands fewer than ${lying} liars`;

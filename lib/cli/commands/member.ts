@@ -14,8 +14,8 @@ import {
   addChangeOptions,
   type ChangeFlags,
   changeMembers,
-  describeTrouble,
   followChange,
+  orTrouble,
 } from "../members/carry_out.ts";
 import { describeEnd, printChange, printMembers } from "../members/report.ts";
 import { wholeNumberUpTo } from "../options.ts";
@@ -241,7 +241,7 @@ function registerCancel(member: Program, context: CommandContext): void {
     .option("--reason <text>", "why, for the other operators")
     .action(async (options: { readonly reason?: string }, command: Program) => {
       const { client, flags } = await openClient(command, context);
-      const ended = await new MembersClient(client).cancel(options.reason);
+      const ended = await orTrouble(client, new MembersClient(client).cancel(options.reason));
       if (flags.output === "json") return printJson(context.stdout, ended);
       context.stdout.write(
         `Change ${ended.id} is cancelled. floe member list shows what it did.\n`,
@@ -287,7 +287,7 @@ async function readMembers(command: Program, context: CommandContext): Promise<{
   const { client, flags } = await openClient(command, context);
   const body = await new MembersClient(client).read();
   if (body.trouble !== null) {
-    context.stderr.write(`warning: ${printable(describeTrouble(body.trouble))}\n`);
+    context.stderr.write(`warning: ${printable(body.trouble)}\n`);
   }
   return { body, isJson: flags.output === "json", client, silentMs: flags.timeout };
 }

@@ -6,7 +6,7 @@
  */
 
 import { type ApiClient, ClientError, type FollowedEnd, MembersClient } from "../../client/mod.ts";
-import type { MembersBody, MembersPlanBody, MembersRequestBody } from "../../http/wire.ts";
+import type { MembersBody, MembersRequestBody } from "../../http/wire.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { printable, printJson } from "../output.ts";
@@ -51,7 +51,7 @@ export async function changeMembers(
 ): Promise<void> {
   const { client, flags } = await openClient(command, context);
   const members = new MembersClient(client);
-  const plan = await planned({ members, client }, request);
+  const plan = await orTrouble(client, members.plan(request));
   if (plan.steps.length === 0) {
     if (flags.output === "json") return printJson(context.stdout, { plan, outcome: "nothing" });
     return context.stdout.write("Nothing to change: the members are as asked for already.\n");
@@ -81,13 +81,13 @@ export async function followChange(
   return (await follow(session, { id, stop: context.stopSignal(), stepsTotal })).members;
 }
 
-/** A plan. Where no node can make one, what stands in the way is said. */
-async function planned(
-  { members, client }: { readonly members: MembersClient; readonly client: ApiClient },
-  request: MembersRequestBody,
-): Promise<MembersPlanBody> {
+/** What a request of an operator answers. Where no node can do it, what stands in the way is said. */
+export async function orTrouble<Answer>(
+  client: ApiClient,
+  answer: Promise<Answer>,
+): Promise<Answer> {
   try {
-    return await members.plan(request);
+    return await answer;
   } catch (error) {
     if (!(error instanceof ClientError) || error.kind !== "unavailable") throw error;
     const trouble = await readTrouble(client);
@@ -100,21 +100,11 @@ async function planned(
 
 async function readTrouble(client: ApiClient): Promise<string | null> {
   try {
-    const { trouble } = await new MembersClient(client).read();
-    return trouble === null ? null : describeTrouble(trouble);
+    return (await new MembersClient(client).read()).trouble;
   } catch (error) {
     if (error instanceof ClientError) return null;
     throw error;
   }
-}
-
-/** What a node says stands in the way, and what to do where the key is lost. */
-export function describeTrouble(trouble: string): string {
-  return `${
-    trouble.replace(/\.?$/, ".")
-  } The way on is a new cluster, with a new key, from the newest ` +
-    "snapshot (floe snapshot restore); or from floe export --stale of the node that is left with the " +
-    "highest revision. docs/operators.md has the steps.";
 }
 
 async function ask({ yes }: ChangeFlags, context: CommandContext): Promise<void> {
