@@ -9,9 +9,9 @@ import { CANDIDACIES_MAX, type Candidacy } from "../node_view.ts";
 import type { RaftEvent, RaftView } from "../raft/mod.ts";
 import type { NodeId } from "../types.ts";
 
-/** Where the times come from, in milliseconds. */
-interface Clock {
-  /** Never set, never goes back. */
+/** The clocks of the record, in milliseconds. */
+interface TimeSource {
+  /** A monotonic clock. */
   nowMs(): number;
   /** The time of day. */
   wallMs(): number;
@@ -25,7 +25,7 @@ type Mutable<Value> = {
 /** The newest {@linkcode CANDIDACIES_MAX} of one node. */
 export class Candidacies {
   readonly #self: NodeId;
-  readonly #clock: Clock;
+  readonly #clock: TimeSource;
   readonly #kept: Mutable<Candidacy>[] = [];
   /** The one that goes on. */
   #open: Mutable<Candidacy> | null = null;
@@ -34,7 +34,7 @@ export class Candidacies {
   /** The node has never stood. */
   constructor(
     self: NodeId,
-    clock: Clock = { nowMs: () => performance.now(), wallMs: () => Date.now() },
+    clock: TimeSource = { nowMs: () => performance.now(), wallMs: () => Date.now() },
   ) {
     this.#self = self;
     this.#clock = clock;

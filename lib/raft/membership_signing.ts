@@ -91,7 +91,7 @@ export function handleSignatureResponse(state: CoreState, message: SignatureResp
   const { from, session, share, commitment } = message;
   if (session > 0) takeShare(state, collection, { from, session, share });
   takeCommitment(state, collection, { from, commitment });
-  openSession(state, collection, own);
+  openSigningSessions(state, collection, own);
 }
 
 function askForCommitments(
@@ -107,7 +107,7 @@ function askForCommitments(
   for (const voter of collection.silent) {
     if (voter !== self) ask(state, voter, { own, session: 0, commitments: [] });
   }
-  openSession(state, collection, own);
+  openSigningSessions(state, collection, own);
 }
 
 function takeCommitment(
@@ -138,8 +138,12 @@ function takeShare(
   state.cluster.committed?.add({ kind: "signed", by, signature });
 }
 
-/** Opens a session if enough have offered a commitment, and signs in it if this node is one of them. */
-function openSession(state: CoreState, collection: SignatureCollection, own: DueSigner): void {
+/** Opens a session when enough signers have offered a commitment. Signs in it if this node is a signer. */
+function openSigningSessions(
+  state: CoreState,
+  collection: SignatureCollection,
+  own: DueSigner,
+): void {
   const isCollecting = () => state.role.name === "leader" && state.role.collection === collection;
   while (isCollecting()) {
     const session = collection.open(state.nowTick);

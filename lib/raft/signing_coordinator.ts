@@ -143,7 +143,7 @@ export class SigningCoordinator {
    * when the share belongs to no open session or is not the voter's first.
    */
   addShare(voter: NodeId, number: number, share: Uint8Array): CoordinatedSession | null {
-    const session = this.#openSession(voter, number);
+    const session = this.#openSessionOf(voter, number);
     if (session === null || session.shares.has(voter)) return null;
     session.shares.set(voter, share);
     return session.shares.size === session.request.commitments.length ? session : null;
@@ -157,7 +157,7 @@ export class SigningCoordinator {
     voter: NodeId,
     answer: { readonly session: number; readonly incarnation: number },
   ): boolean {
-    const session = this.#openSession(voter, answer.session);
+    const session = this.#openSessionOf(voter, answer.session);
     if (session === null || session.shares.has(voter)) return false;
     session.status = "failed";
     const isRepeated = this.#declined.has(voter);
@@ -190,7 +190,7 @@ export class SigningCoordinator {
   }
 
   /** The open session of this number in which `voter` signs. */
-  #openSession(voter: NodeId, number: number): CoordinatedSession | null {
+  #openSessionOf(voter: NodeId, number: number): CoordinatedSession | null {
     const session = this.#sessions[number - 1];
     if (session === undefined || session.status === "failed") return null;
     return signs(session, voter) ? session : null;

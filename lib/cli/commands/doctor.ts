@@ -104,8 +104,8 @@ function examineConfig(config: ClusterConfig, file: string): readonly Finding[] 
   ];
 }
 
-/** A node's clock, as an answer of its API had it. */
-interface Clock {
+/** How far a node's clock is ahead, from an answer of its API. */
+interface ClockOffset {
   readonly id: string;
   /** Its time less this machine's. The answer has whole seconds. */
   readonly aheadMs: number;
@@ -113,7 +113,7 @@ interface Clock {
 
 interface Reached {
   readonly findings: readonly Finding[];
-  readonly clock: Clock | null;
+  readonly clock: ClockOffset | null;
 }
 
 async function reach(
@@ -198,10 +198,10 @@ function reasonOf(body: string): string {
 
 /** A date in an answer has whole seconds: half of one is the best guess. */
 const HALF_SECOND_MS = 500;
-/** Clocks that are further apart confuse who reads two logs; nothing in Floe depends on them. */
+/** Clocks further apart than this confuse readers of two logs. Nothing in Floe depends on them. */
 const CLOCK_APART_MS_MAX = 2_000;
 
-function examineClocks(clocks: readonly Clock[]): readonly Finding[] {
+function examineClocks(clocks: readonly ClockOffset[]): readonly Finding[] {
   if (clocks.length === 0) return [];
   const apart = clocks.filter(({ aheadMs }) => Math.abs(aheadMs) > CLOCK_APART_MS_MAX);
   if (apart.length === 0) {

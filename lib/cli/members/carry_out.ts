@@ -19,8 +19,8 @@ export interface ChangeFlags {
   readonly yes?: true;
 }
 
-/** What a command is carried out with. */
-interface Session {
+/** The parts that carry out a command. */
+interface ChangeSession {
   readonly members: MembersClient;
   readonly context: CommandContext;
   /** How long no node may answer. */
@@ -121,7 +121,7 @@ async function ask({ yes }: ChangeFlags, context: CommandContext): Promise<void>
 }
 
 async function follow(
-  { members, context, silentMs }: Session,
+  { members, context, silentMs }: ChangeSession,
   { id, stop, stepsTotal }: {
     readonly id: number;
     readonly stop: AbortSignal;
