@@ -1,6 +1,6 @@
 /**
- * The change under way, as the log has it: a state machine over committed entries. Every node that
- * applied the same entries has the same state, so nothing here is anybody's word but the log's.
+ * The change under way, as the log has it: a state machine over committed entries. Every node that has
+ * applied the same entries has the same state. Only the log changes it.
  *
  * | stage | entered by | then comes |
  * | --- | --- | --- |
@@ -9,8 +9,8 @@
  * | `proving` | the last `ready` | `proof`: signed by the new shares |
  * | `authorizing` | `proof`; `begin` within an epoch | `configuration`: signed by the old shares |
  *
- * `abort` ends the first three (`membership_log.ts`). An entry that does not fit is refused by every node
- * alike and changes nothing.
+ * `abort` ends the first three stages (`membership_log.ts`). An entry that does not fit changes nothing: every
+ * node refuses it.
  *
  * @module
  */
@@ -54,34 +54,34 @@ import { explainIntersection } from "./plan.ts";
 /** How far a change has come. */
 export type ChangeStage = "dealing" | "combining" | "proving" | "authorizing";
 
-/** What an entry did. */
+/** The effect of an entry. */
 export type Applied =
   /** It is part of the change now. */
   | { readonly kind: "taken" }
-  /** It changes nothing: wrong, late or there already. */
+  /** It changes nothing: it is wrong, late, or already in the log. */
   | { readonly kind: "refused"; readonly reason: string }
-  /** Its author provably broke a rule; the entry counts for nothing. */
+  /** Its author provably broke a rule. The entry has no other effect. */
   | { readonly kind: "fault"; readonly node: NodeId; readonly rule: FrostRefusal };
 
-/** A text to be signed, and by whose shares. */
+/** A text to sign, and the epoch whose shares sign it. */
 export interface DueStatement {
   /** The epoch whose shares sign. */
   readonly by: Epoch;
   /** The exact text. */
   readonly text: string;
-  /** What it states. */
+  /** The statement of the text. */
   readonly statement: MembershipStatement;
 }
 
 /** A change that was begun and has not ended. */
 export class Change {
-  /** Its name. */
+  /** The hash that names it. */
   readonly id: string;
   /** Its first entry. */
   readonly begin: BeginEntry;
-  /** What is in force meanwhile. */
+  /** The membership that is in force during the change. */
   readonly before: Membership;
-  /** What FROST is told. */
+  /** The parameters for FROST. */
   readonly parameters: ReshareParameters;
   /** New voters that get a share, in the members' order. */
   readonly receivers: readonly NodeId[];
@@ -119,19 +119,19 @@ export class Change {
     };
   }
 
-  /** Whether it changes something within the epoch only. */
+  /** Whether it changes something only within the epoch. */
   get isAmendment(): boolean {
     return this.begin.epoch === this.before.epoch;
   }
 
-  /** How far it has come. */
+  /** How far the change has come. */
   get stage(): ChangeStage {
     if (this.isAmendment || this.#proof !== null) return "authorizing";
     if (this.#selected === null) return "dealing";
     return this.receivers.every((id) => this.#ready.has(id)) ? "proving" : "combining";
   }
 
-  /** Good deals, in the log's order. */
+  /** The valid deals, in the log's order. */
   get deals(): ReadonlyMap<NodeId, CheckedReshareCommitment> {
     return this.#deals;
   }
@@ -151,7 +151,7 @@ export class Change {
     return this.#proof;
   }
 
-  /** Whether a node's deal, good or bad, is in the log. */
+  /** Whether a node's deal is in the log, valid or not. */
   hasDealOf(dealer: NodeId): boolean {
     return this.#deals.has(dealer) || this.#liars.has(dealer);
   }
@@ -166,7 +166,7 @@ export class Change {
     return this.#ready.has(receiver);
   }
 
-  /** What each receiver complained of. */
+  /** The complaints of each receiver. */
   get complaints(): ReadonlyMap<NodeId, readonly Complaint[]> {
     return this.#complaints;
   }
@@ -177,7 +177,7 @@ export class Change {
       .filter((dealer) => this.receivers.every((receiver) => this.holds(receiver, dealer)));
   }
 
-  /** Who holds up the change, as the log shows it. */
+  /** The nodes that the change waits for, as the log shows it. */
   get waitingFor(): readonly NodeId[] {
     if (this.stage === "combining") return this.receivers.filter((id) => !this.#ready.has(id));
     if (this.stage !== "dealing") return [];
@@ -188,7 +188,7 @@ export class Change {
     return [...new Set([...silent, ...lacking])];
   }
 
-  /** What is to be signed next; null while shares are made. */
+  /** The text to sign next; null while shares are made. */
   get due(): DueStatement | null {
     if (this.stage === "proving") return this.#toDue(this.begin.epoch);
     return this.stage === "authorizing" ? this.#toDue(this.before.epoch) : null;
@@ -212,7 +212,7 @@ export class Change {
     }
   }
 
-  /** The node's new member line, or what it was before. */
+  /** The node as the new membership has it, or as the present one does. */
   memberOf(id: NodeId): Pick<KnownMember, "id" | "identifier" | "identityKey"> | null {
     return this.begin.members.find((member) => member.id === id) ?? null;
   }
@@ -277,7 +277,7 @@ export class Change {
     return { kind: "taken" };
   }
 
-  /** The commitments of dealers whose deals are good. */
+  /** The commitments of dealers whose deals are valid. */
   commitmentsOf(dealers: readonly NodeId[]): CheckedReshareCommitment[] {
     return dealers.map((id) => assertDefined(this.#deals.get(id), `No deal of ${id}`));
   }
@@ -336,7 +336,7 @@ export class Change {
   }
 }
 
-/** The rules about voters that the chain alone does not have: who is absent, and who must meet. */
+/** The rules about voters that the chain does not check: absent voters, and the intersection rule. */
 function checkVoters(before: Membership, begin: BeginEntry): void {
   const { members, threshold, absent } = begin;
   const voters = votersOf(members);

@@ -1,7 +1,7 @@
 /**
- * Entries about members as bytes, as they stand in the log, and what a node keeps of them where its log
- * begins later. JSON, because the certificates in it are text, and because it is read seldom and by people
- * as well. One entry has one encoding: the fields in the order below, byte strings in hex.
+ * Entries about members as bytes in the log, and the record that a node keeps of them when its log begins
+ * later. They are JSON, because the certificates in them are text, and because they are read seldom, also
+ * by people. An entry has one encoding: the fields in the order below, byte strings in hex.
  *
  * @module
  */
@@ -35,16 +35,16 @@ import {
 export const RESHARE_ENTRY_BYTES_MAX = 4 * MEMBERSHIP_LENGTH_MAX;
 /** Most members, deals or complaints that an entry names. */
 const LIST_LENGTH_MAX = 1024;
-/** The identity elements, keys and hashes that are 32 bytes; signatures are twice as long. */
+/** Bytes of elements, keys and hashes. Signatures are twice as long. */
 const KEY_BYTES = 32;
 
-/** What a node knows of the members without the entries that say so. */
+/** What a node knows about the members without the entries in its log. */
 export interface MembersRecord {
-  /** The entry of the log up to which it counts. */
+  /** The index of the last log entry that it covers. */
   readonly index: LogIndex;
   /** The term of the entry that put the present membership into force; 0 for the genesis. */
   readonly term: Term;
-  /** Every certificate since the genesis, first one first. */
+  /** Every certificate since the genesis, the oldest first. */
   readonly certificates: readonly MembershipCertificate[];
   /** How many attempts at the next membership were begun. */
   readonly attempt: number;
@@ -54,7 +54,7 @@ export interface MembersRecord {
   readonly entries: readonly ReshareEntry[];
 }
 
-/** What a node knows before its first entry: the genesis alone. */
+/** The record of a node before its first entry: it knows only the genesis. */
 export const EMPTY_RECORD: MembersRecord = {
   index: toLogIndex(0),
   term: toTerm(0),
@@ -75,7 +75,7 @@ const listOf = <Item extends z.ZodType>(item: Item) => z.array(item).max(LIST_LE
 const nodes = listOf(nodeId);
 const address = z.string().max(MEMBER_ADDRESS_LENGTH_MAX);
 const note = z.string().max(MEMBERSHIP_LENGTH_MAX);
-/** Said about others and shown to people; nothing is decided by it. */
+/** A claim about another node, which is only shown to people. No decision depends on it. */
 const rule = z.string().regex(/^[a-z-]{1,40}$/).transform((text) => text as FrostRefusal);
 
 const member: z.ZodType<PlannedMember> = z.strictObject({
@@ -161,12 +161,12 @@ const record: z.ZodType<MembersRecord> = z.strictObject({
   entries: z.array(entry),
 });
 
-/** Writes an entry as it stands in the log. */
+/** Writes an entry for the log. */
 export function encodeReshareEntry(said: ReshareEntry): Uint8Array<ArrayBuffer> {
   return encodeUtf8(encode(entry, said));
 }
 
-/** Reads an entry from untrusted bytes. @throws {InputError} for all that is not its one encoding. */
+/** Reads an entry from untrusted bytes. @throws {InputError} unless it is in its exact encoding. */
 export function decodeReshareEntry(bytes: Uint8Array): ReshareEntry {
   if (bytes.length > RESHARE_ENTRY_BYTES_MAX) {
     throw new InputError(
@@ -176,7 +176,7 @@ export function decodeReshareEntry(bytes: Uint8Array): ReshareEntry {
   return decode(entry, decodeUtf8(bytes), "entry");
 }
 
-/** Writes what a node knows of the members, as one line of text. */
+/** Writes a record of the members, as one line of text. */
 export function encodeMembersRecord(known: MembersRecord): string {
   return encode(record, known);
 }
@@ -186,7 +186,7 @@ export function decodeMembersRecord(text: string): MembersRecord {
   return decode(record, text, "record of the members");
 }
 
-/** What a schema reads has its fields in the schema's order, whatever their order was before. */
+/** The schema puts the fields into its own order, whatever their order was before. */
 function encode<Value>(schema: z.ZodType<Value>, value: Value): string {
   return toText(schema.parse(JSON.parse(toText(value))));
 }

@@ -1,9 +1,10 @@
 /**
- * An old voter's part in one change: it deals its share once, and hands the sub-shares over until their
- * receivers need them no more.
+ * An old voter's part in one change: it deals its share once, and sends each sub-share until the receiver no
+ * longer needs it.
  *
- * **Secrets.** The sub-shares are in memory only, until their receiver is ready or the change ends. A
- * dealer that is restarted has lost them, and deals no more in this change: the log has its deal.
+ * **Secrets.** The sub-shares are only in memory, until their receiver is ready or the change ends. A
+ * dealer that restarts has lost them. It does not deal again in this change, because its deal is already in
+ * the log.
  *
  * @module
  */
@@ -21,7 +22,7 @@ export class Dealer {
   readonly #change: Change;
   readonly #self: NodeId;
   readonly #deal: ReshareDeal;
-  /** What this node says in the log. */
+  /** This node's entry for the log. */
   readonly entry: DealEntry;
 
   /** Draws the polynomial and evaluates it. */
@@ -36,7 +37,7 @@ export class Dealer {
     this.entry = signWord({ kind: "deal", change: change.id, author: self, elements }, sign);
   }
 
-  /** Whether the deal in the log is the one whose sub-shares are here. */
+  /** Whether the deal in the log belongs to the sub-shares in memory. */
   get isInLog(): boolean {
     const inLog = this.#change.deals.get(this.#self);
     return inLog !== undefined &&
@@ -45,7 +46,7 @@ export class Dealer {
       );
   }
 
-  /** What a receiver still needs; null when it is ready, is none, or the log lacks the deal. */
+  /** The sub-share for a receiver; null when it is ready, is no receiver, or the deal is not in the log. */
   messageFor(receiver: NodeId): SubShareMessage | null {
     if (!this.isInLog || this.#change.isReady(receiver)) return null;
     const member = this.#change.memberOf(receiver);
@@ -61,7 +62,7 @@ export class Dealer {
     };
   }
 
-  /** Erases a sub-share that its receiver needs no more. */
+  /** Erases a sub-share that its receiver no longer needs. */
   forget(receiver: NodeId): void {
     const member = this.#change.memberOf(receiver);
     this.#deal.subShares.find((subShare) => subShare.receiver === member?.identifier)

@@ -1,9 +1,9 @@
 /**
- * What a change of the members writes into the log. These entries, once committed, are the only truth
- * about it: who may deal, what was dealt, who holds what, and which dealers count.
+ * The log entries of a change of the members. Once committed, they alone decide who may deal, what was
+ * dealt, which receiver has which deal, and which dealers count.
  *
- * What a node says about itself it signs with its identity key, over a text that names the change, so
- * that no leader can say it in that node's name.
+ * A node signs what it says about itself with its identity key, over a text that names the change. So no
+ * leader can say it in that node's name.
  *
  * @module
  */
@@ -18,8 +18,8 @@ import type { Epoch, LogIndex, NodeId } from "../types.ts";
 export type PlannedMember = Omit<Member, "verifyingShare">;
 
 /**
- * Begins a change: what the new membership will say, apart from its shares. Its hash,
- * {@linkcode hashBegin}, names the change in all that follows.
+ * Begins a change: the new membership without its shares. Its hash ({@linkcode hashBegin}) names the change
+ * in all later entries.
  */
 export interface BeginEntry extends Omit<PlannedMembership, "members"> {
   /** The tag. */
@@ -34,7 +34,7 @@ export interface BeginEntry extends Omit<PlannedMembership, "members"> {
   readonly absent: readonly NodeId[];
 }
 
-/** An old voter's commitment. Its sub-shares travel over the channels, never through the log. */
+/** An old voter's commitment. Its sub-shares are sent over the channels, never through the log. */
 export interface DealEntry {
   /** The tag. */
   readonly kind: "deal";
@@ -48,9 +48,9 @@ export interface DealEntry {
   readonly signature: Uint8Array;
 }
 
-/** A deal that a receiver refuses. Its word only: nobody else sees the sub-share. */
+/** A deal that a receiver refuses. Other nodes cannot check it, because they do not see the sub-share. */
 export interface Complaint {
-  /** Whose deal. */
+  /** The old voter that made the deal. */
   readonly dealer: NodeId;
   /** What was wrong with it. */
   readonly rule: FrostRefusal;

@@ -1,11 +1,12 @@
 /**
- * What the members are to become, and the next step on the way. A goal is one entry of the log; each step
- * follows from it, from what is in force and from who is up, so whoever leads goes on, and nobody has to
- * remember how far a plan has come.
+ * The goal of a plan, and the next step towards it. A goal is one entry of the log. Each step follows from
+ * the goal, from the membership in force, and from which nodes are up. So any leader can continue, and no
+ * node has to remember the progress of a plan.
  *
- * The first step is a statement within the epoch, where one is needed: joiners become learners, learners that
- * leave go, and addresses and keys are stated anew. Then the voters and the threshold change, in the steps
- * that `plan.ts` finds safe. A joiner votes once its log has caught up.
+ * The first step is a statement within the epoch, if one is needed: new nodes become learners, leaving
+ * learners are removed, and new addresses and keys are stated. Then the voters and the threshold change, in
+ * the steps that
+ * `plan.ts` finds safe. A new node votes once its log has caught up.
  *
  * @module
  */
@@ -17,11 +18,11 @@ import type { MembersGoal, PlanEntry, PlannedMember } from "./entry.ts";
 import type { Proposal } from "./input_output.ts";
 import { type ChangePlan, type ChangeRequest, planChange, type VoterSet } from "./plan.ts";
 
-/** Who can take part now, as the leader sees it. */
+/** The nodes that can take part now, as the leader sees them. */
 export interface NodesView {
-  /** Who answers. */
+  /** The nodes that answer. */
   readonly up: readonly NodeId[];
-  /** Whose log has caught up. */
+  /** The nodes whose log has caught up. */
   readonly caughtUp: readonly NodeId[];
 }
 
@@ -36,13 +37,13 @@ export type NextStep =
   }
   | { readonly kind: "impossible"; readonly why: string };
 
-/** A goal, and since when it is one. */
+/** A goal, and the epoch in which it was set. */
 export type GoalSince = Pick<PlanEntry, "goal" | "epoch">;
 
 /**
- * Checks that a goal can be the end of a chain that stands here.
+ * Checks that a goal can follow the present membership.
  *
- * @throws {CertificateError} naming the member where one is at fault.
+ * @throws {CertificateError} naming the member at fault if there is one.
  */
 export function checkGoal(current: Membership, { members, threshold }: MembersGoal): void {
   const { cluster, sequence, epoch, hash: previous } = current;
@@ -56,7 +57,7 @@ export function checkGoal(current: Membership, { members, threshold }: MembersGo
   });
 }
 
-/** Whether everything is as the goal has it. */
+/** Whether the goal is reached. */
 export function isReached(current: Membership, { goal, epoch }: GoalSince): boolean {
   const isSame = current.threshold === goal.threshold &&
     current.members.length === goal.members.length &&
@@ -64,7 +65,7 @@ export function isReached(current: Membership, { goal, epoch }: GoalSince): bool
   return isSame && !(goal.isRefresh && current.epoch === epoch);
 }
 
-/** Whether a statement within the epoch comes first. */
+/** Whether a statement within the epoch must come first. */
 export function needsStatement(current: Membership, goal: MembersGoal): boolean {
   const isLeaving = (id: NodeId) => !goal.members.some((member) => member.id === id);
   return [...goal.members, ...goal.leaving].some((member) =>
@@ -74,7 +75,7 @@ export function needsStatement(current: Membership, goal: MembersGoal): boolean 
   ) || current.members.some(({ id, role }) => role === "learner" && isLeaving(id));
 }
 
-/** Whether voters, threshold or shares are still to change. */
+/** Whether voters, threshold or shares must still change. */
 export function needsResharing(current: Membership, { goal, epoch }: GoalSince): boolean {
   const [before, after] = [votersOf(current.members), votersOf(goal.members)];
   const isSame = before.length === after.length && after.every((id) => before.includes(id));
@@ -108,7 +109,7 @@ export function nextStep(current: Membership, since: GoalSince, nodes: NodesView
   return { kind: "propose", proposal: toResharing(current, goal, step) };
 }
 
-/** The steps by which the voters change, and who takes no part in them. */
+/** The steps that change the voters, and the nodes that take no part in them. */
 export function planFrom(
   current: Membership,
   goal: MembersGoal,
@@ -121,7 +122,7 @@ export function planFrom(
   return { ...request, plan: planChange(request) };
 }
 
-/** Fewer voters with a share than must sign: nothing can be dealt or stated. */
+/** Waits when fewer voters with a share are up than must sign: they can neither deal nor sign a statement. */
 function lackingDealers(current: Membership, { up }: NodesView): NextStep | null {
   const holders = current.members.filter(({ verifyingShare }) => verifyingShare !== null);
   const down = holders.map(({ id }) => id).filter((id) => !up.includes(id));
@@ -131,7 +132,7 @@ function lackingDealers(current: Membership, { up }: NodesView): NextStep | null
   return { kind: "wait", stage: "between", waitingFor: down, why };
 }
 
-/** Everybody who is there or joins, in today's roles; joiners as learners. */
+/** All present members in their present roles, and the new nodes as learners. */
 function toStatement(current: Membership, goal: MembersGoal): Proposal {
   const lines = linesOf(goal).filter(({ id }) => {
     const known = current.members.find((member) => member.id === id);
@@ -160,12 +161,12 @@ function toResharing(
   return { isResharing: true, threshold: after.threshold, members, absent };
 }
 
-/** A line for everybody whom the plan is about, by rising identifier. */
+/** All members of the plan, including the leaving ones, by rising identifier. */
 function linesOf({ members, leaving }: MembersGoal): PlannedMember[] {
   return [...members, ...leaving].toSorted((left, right) => left.identifier - right.identifier);
 }
 
-/** Whether the chain says of a member what the goal says. The genesis alone says less. */
+/** Whether the chain describes a member as the goal does. The genesis has fewer fields. */
 function isStated({ members }: Membership, wanted: PlannedMember): boolean {
   const known = members.find(({ id }) => id === wanted.id);
   return known !== undefined && isSameKey(known.identityKey, wanted.identityKey) &&

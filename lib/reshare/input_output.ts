@@ -46,7 +46,7 @@ export interface SubShareMessage {
   readonly secret: Uint8Array;
 }
 
-/** A receiver lacks a dealer's sub-share: it was restarted since it had it. */
+/** A receiver asks for a dealer's sub-share again: it lost it in a restart. */
 export interface WantMessage {
   /** The tag. */
   readonly kind: "want";
@@ -58,12 +58,12 @@ export interface WantMessage {
   readonly change: string;
 }
 
-/** What nodes say to each other directly. May be lost, doubled and reordered. */
+/** The direct messages between nodes. They can be lost, doubled and reordered. */
 export type ReshareMessage = SubShareMessage | WantMessage;
 
-/** What a leader is asked to change. */
+/** A change that the leader is asked for. */
 export interface Proposal {
-  /** Whether new shares are dealt, or only what is said about members changes. */
+  /** Whether new shares are dealt. If not, only the description of members changes. */
   readonly isResharing: boolean;
   /** How many of the new voters must sign. */
   readonly threshold: number;
@@ -77,11 +77,11 @@ export interface Proposal {
 export type Input =
   /** One tick of the clock has passed. */
   | { readonly kind: "tick" }
-  /** An entry of the log is committed. In the log's order, each once; after a restart from the start. */
+  /** An entry of the log is committed. Each comes once, in the log's order. After a restart all come again. */
   | { readonly kind: "committed"; readonly entry: ReshareEntry }
-  /** A peer said something. Never trusted. */
+  /** A message of a peer. It is never trusted. */
   | { readonly kind: "message"; readonly message: ReshareMessage }
-  /** A connection to a peer is there, or there again. */
+  /** A connection to a peer is established. */
   | { readonly kind: "connected"; readonly peer: NodeId }
   /** Whether this node leads, and has committed an entry of its own term. */
   | { readonly kind: "leading"; readonly isLeader: boolean }
@@ -89,40 +89,40 @@ export type Input =
   | { readonly kind: "propose"; readonly proposal: Proposal }
   /** To the leader: begin a plan, and make every change that leads to its goal. */
   | { readonly kind: "plan"; readonly goal: MembersGoal }
-  /** To the leader of a plan that makes no change now: who can take part. */
+  /** To the leader, between two changes of a plan: which nodes can take part. */
   | { readonly kind: "nodes"; readonly nodes: NodesView }
-  /** To the leader: give the change up, and the plan. */
+  /** To the leader: give up the change and the plan. */
   | { readonly kind: "cancel"; readonly reason: string }
   /** To the leader: the signature over what was due, made by the shares of that epoch: 64 bytes. */
   | { readonly kind: "signed"; readonly by: Epoch; readonly signature: Uint8Array };
 
-/** What happened that an operator may want to know. */
+/** An event for operators. */
 export type ReshareEvent =
   /** A change is under way. */
   | { readonly kind: "begun"; readonly change: string; readonly epoch: Epoch }
-  /** A node provably broke a rule, in the log, for everybody to see. */
+  /** A node broke a rule. The log proves it to all nodes. */
   | {
     readonly kind: "faultFound";
     readonly change: string;
     readonly node: NodeId;
     readonly rule: FrostRefusal;
   }
-  /** This node got a sub-share that is not of its dealer's commitment. */
+  /** This node received a sub-share that does not match its dealer's commitment. */
   | { readonly kind: "dealRefused"; readonly change: string; readonly complaint: Complaint }
-  /** A receiver says so of a dealer. One of the two is wrong. */
+  /** A receiver claims that of a dealer's sub-share. One of the two is lying. */
   | {
     readonly kind: "complaintReported";
     readonly change: string;
     readonly by: NodeId;
     readonly complaint: Complaint;
   }
-  /** This node's new share is to become durable with this step. */
+  /** This node's new share becomes durable with this step. */
   | { readonly kind: "shareMade"; readonly change: string }
   /** The new configuration is in force. */
   | { readonly kind: "completed"; readonly change: string; readonly epoch: Epoch }
   /** The change ended without effect. */
   | { readonly kind: "aborted"; readonly change: string; readonly reason: string }
-  /** A committed entry was wrong, late or there already. */
+  /** A committed entry was wrong, late, or already in the log. */
   | { readonly kind: "entryRefused"; readonly entry: ReshareEntry["kind"]; readonly reason: string }
   /** A message that does not fit was refused. */
   | { readonly kind: "messageRefused"; readonly from: NodeId; readonly reason: string }
@@ -130,83 +130,83 @@ export type ReshareEvent =
   | { readonly kind: "planBegun"; readonly id: LogIndex }
   /** A plan has ended. */
   | { readonly kind: "planEnded"; readonly plan: EndedPlan }
-  /** What a leader was asked to plan, or to end, cannot be. */
+  /** The leader refused to begin or to end a plan. */
   | { readonly kind: "planRefused"; readonly reason: string }
-  /** What a leader was asked for cannot be done. */
+  /** The leader refused a change. */
   | { readonly kind: "proposalRefused"; readonly reason: string };
 
 /** A share on this node's disk. */
 export interface DurableNodeShare {
-  /** The dealing that it is of. */
+  /** The epoch of the share. */
   readonly epoch: Epoch;
-  /** The change that made it; null for the first, which key generation or a dealer made. */
+  /** The change that made it; null for the first share, which key generation or a dealer made. */
   readonly change: string | null;
-  /** A 32-byte scalar. SECRET: to be written with the care that key files get. */
+  /** A 32-byte scalar. SECRET: it is stored as a secret file. */
   readonly secret: Uint8Array;
 }
 
 /**
- * The durable record. Invariants, each made durable before anything that relies on it leaves:
+ * The durable record. Invariants, each made durable before any output that relies on it:
  *
  * 1. `next` is there before this node says `ready`.
- * 2. `current` is replaced only when the configuration that ends its epoch is committed; then the old
- *    share is gone with the record that held it.
- * 3. `next` goes when its change is aborted.
+ * 2. `current` is replaced only when the configuration that ends its epoch is committed. The old share is then
+ *    erased with the old record.
+ * 3. `next` is removed when its change is aborted.
  */
 export interface DurableShares {
-  /** The share of the epoch in force; null for a node that holds none. */
+  /** The share of the epoch in force; null for a node without one. */
   readonly current: DurableNodeShare | null;
-  /** The share of the change under way; null unless there is one. */
+  /** The share of the change under way; null if there is none. */
   readonly next: DurableNodeShare | null;
 }
 
 /** The configuration in force, once it is committed. */
 export interface Adoption {
-  /** Where the chain stands now. */
+  /** The membership of the new configuration. */
   readonly membership: Membership;
-  /** The holders' public keys. */
+  /** The public keys of the voters that have a share. */
   readonly group: Group;
-  /** This node's share: SECRET, the receiver's copy to erase; null when it holds none. */
+  /** This node's share; null when it has none. SECRET: a copy, which the receiver erases. */
   readonly secret: Uint8Array | null;
 }
 
-/** Everything that is to be done, in the order in which {@linkcode carryOut} does it. */
+/** The effects of a step, in the order in which {@linkcode carryOut} performs them. */
 export interface Output {
   /** Replaces the durable record as a whole, atomically; null when it is unchanged. */
   readonly persist: DurableShares | null;
-  /** Messages; none may leave before `persist` is durable. */
+  /** Messages. None may be sent before `persist` is durable. */
   readonly send: readonly ReshareMessage[];
-  /** Entries for the leader to append; likewise. They may be lost, and are proposed again. */
+  /** Entries for the leader to append, also after `persist`. They can be lost, and are proposed again. */
   readonly propose: readonly ReshareEntry[];
-  /** To the leader's signing sessions: what the shares of an epoch must sign next; null for nothing. */
+  /** For the leader's signing sessions: the text to sign next; null for none. */
   readonly sign: DueStatement | null;
-  /** A new configuration is in force. The certifier, nonces and connections of before go. */
+  /** A new configuration is in force. It ends the certifier, nonces and connections of the old one. */
   readonly adopted: Adoption | null;
   /** For logs and counters. */
   readonly events: readonly ReshareEvent[];
 }
 
-/** What resharing needs done by others. All of it happens synchronously, in the order called. */
+/** The effects that resharing needs. All of them are synchronous, in the order of the calls. */
 export interface ResharingPorts {
   /**
-   * Makes the record durable before it returns, and erases the shares in the copy that it was given.
+   * Makes the record durable before it returns, and erases the shares in its copy.
    *
-   * @throws when that is not certain; the node must then stop.
+   * @throws when this may have failed. The node must then stop.
    */
   persist(record: DurableShares): void;
-  /** Puts a message on its way to its receiver alone, encrypted; it may be lost. */
+  /** Sends a message, encrypted for its receiver. It may be lost. */
   send(message: ReshareMessage): void;
-  /** Hands an entry to the leader, which may be this node. */
+  /** Proposes an entry to the leader, which may be this node. */
   propose(entry: ReshareEntry): void;
   /** Starts a signing session. */
   sign(due: DueStatement): void;
-  /** Goes over to a new configuration. */
+  /** Begins to use a new configuration. */
   adopt(adoption: Adoption): void;
   /** Tells logs and counters. */
   report(event: ReshareEvent): void;
 }
 
-/** Does what a step's output says: persists first, so that nothing leaves that is not durable. */
+/** Performs a step's output. It persists first, so that no output relies on a record that is not durable. */
 export function carryOut(output: Output, ports: ResharingPorts): void {
   if (output.persist !== null) ports.persist(output.persist);
   for (const message of output.send) ports.send(message);
@@ -216,7 +216,7 @@ export function carryOut(output: Output, ports: ResharingPorts): void {
   for (const event of output.events) ports.report(event);
 }
 
-/** What one step collects, and the record that it changes. */
+/** Collects the output of one step, and the changes of the record. */
 export class Outbox {
   #record: DurableShares;
   #isRecordChanged = false;
@@ -226,7 +226,7 @@ export class Outbox {
   #adopted: Adoption | null = null;
   #events: ReshareEvent[] = [];
 
-  /** Begins with a copy of what is durable. */
+  /** Begins with a copy of the durable record. */
   constructor(durable: DurableShares) {
     this.#record = copyOf(durable);
   }
@@ -292,7 +292,7 @@ export class Outbox {
   }
 }
 
-/** A copy whose secrets are the receiver's to erase. */
+/** A copy with its own secrets, which the receiver erases. */
 function copyOf({ current, next }: DurableShares): DurableShares {
   return { current: copyShare(current), next: copyShare(next) };
 }

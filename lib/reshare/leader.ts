@@ -1,7 +1,7 @@
 /**
- * The leader's part in one change: it begins it, selects the dealers, has the statement signed, and
- * aborts what takes too long. Everything that it decides it writes into the log, so the next leader goes
- * on from there.
+ * The leader's part in one change: it begins the change, selects the dealers, has the statement signed, and
+ * aborts the change if it takes too long. It writes every decision into the log, so the next leader
+ * continues from there.
  *
  * @module
  */
@@ -30,15 +30,15 @@ export const PROGRESS_TICKS_MAX = 300;
 
 /** How many attempts at one step of a plan may fail before the leader gives the plan up. */
 const PLAN_ATTEMPTS_MAX = 8;
-/** How many ticks the leader waits before it makes another attempt, so that it notices who is down. */
+/** How many ticks the leader waits before another attempt, so that it notices which nodes are down. */
 const RETRY_TICKS = 50;
-/** For how many ticks a plan may wait for nodes before the leader gives it up: five minutes. */
+/** How many ticks a plan may wait for nodes before the leader gives it up: five minutes. */
 const PLAN_WAIT_TICKS_MAX = 30_000;
 
 /** Bytes of a change's seed. */
 const SEED_BYTES = 32;
 
-/** A step of a plan that was begun, and the ticks since. */
+/** The step of a plan that was begun last, and the ticks since. */
 interface Begun {
   readonly sequence: number;
   readonly attempt: number;
@@ -59,7 +59,7 @@ export class Leader {
   #ending: PlanEndEntry | null = null;
   /** The step of the plan that was begun last. */
   #begun: Begun | null = null;
-  /** For how long the plan has waited for nodes. */
+  /** How long the plan has waited for nodes. */
   #waitTicks = 0;
 
   /** Begins as a follower. */
@@ -69,7 +69,7 @@ export class Leader {
     this.#outbox = outbox;
   }
 
-  /** Takes up or lays down the leadership. A new leader gives a change its whole time again. */
+  /** The node begins or ends its leadership. A new leader gives a change its full time again. */
   lead(isLeader: boolean): void {
     this.#isLeader = isLeader;
     this.#idleTicks = 0;
@@ -80,7 +80,7 @@ export class Leader {
     this.#waitTicks = 0;
   }
 
-  /** The log has something new of the change. */
+  /** The log has a new entry of the change. */
   progressed(): void {
     this.#idleTicks = 0;
     this.#waitTicks = 0;
@@ -103,12 +103,12 @@ export class Leader {
       }
       checkGoal(current, goal);
       const { sequence, epoch } = current;
-      // The log gives it its name.
+      // Its id is the index of its entry, which is not known yet.
       this.#wanted = { kind: "plan", id: toLogIndex(0), sequence, epoch, goal };
     }, ({ message: reason }) => this.#outbox.report({ kind: "planRefused", reason }));
   }
 
-  /** Goes on with the plan, as far as these nodes allow. */
+  /** Continues the plan, as far as these nodes allow. */
   drive(nodes: NodesView): void {
     const { plan, change, current, attempt } = this.#log;
     if (!this.#isLeader || plan === null || change !== null || this.#ending !== null) return;
@@ -130,7 +130,7 @@ export class Leader {
     );
   }
 
-  /** What the leader has to say about plans; null for nothing. */
+  /** The leader's next entry about plans; null for none. */
   get planEntry(): PlanEntry | PlanEndEntry | null {
     const { plan, change, current } = this.#log;
     if (plan !== null || change !== null || this.#wanted?.sequence !== current.sequence) {
@@ -140,7 +140,7 @@ export class Leader {
     return this.#isLeader ? this.#ending ?? this.#wanted : null;
   }
 
-  /** What was begun is in the log soon. Another attempt at the same step comes later. */
+  /** Whether a step may be begun: not while the last begun one may still enter the log, or is too recent. */
   #mayBeginAnew({ sequence, attempt, ticks }: Begun): boolean {
     const { current, attempt: now } = this.#log;
     if (current.sequence !== sequence) return true;
@@ -155,7 +155,7 @@ export class Leader {
     this.#ending = { kind: "planEnd", id, outcome, reason: why.slice(0, REASON_LENGTH_MAX) };
   }
 
-  /** Gives the change up, if it may still be, and the plan. */
+  /** Gives up the change, if it can still be aborted, and the plan. */
   cancel(reason: string): void {
     const { change, plan } = this.#log;
     if (!this.#isLeader || plan === null) return this.#cancelChange(reason);
@@ -178,7 +178,7 @@ export class Leader {
     this.#abort(change, reason);
   }
 
-  /** Time passes; a change that nothing comes of is aborted. */
+  /** Counts a tick. A change without progress is aborted. */
   tick(): void {
     const change = this.#log.change;
     if (this.#begun !== null) this.#begun.ticks++;
@@ -198,7 +198,7 @@ export class Leader {
     this.#note = { due, note: encodeMembershipNote(statement, { by, signature }) };
   }
 
-  /** What the leader has to add to the log now; null for nothing. */
+  /** The leader's next entry of the change; null for none. */
   get entry(): ReshareEntry | null {
     const change = this.#log.change;
     if (!this.#isLeader || change === null) return null;
@@ -210,7 +210,7 @@ export class Leader {
       : { kind: "configuration", change: change.id, byOld: note.note, byNew: change.proof };
   }
 
-  /** What is to be signed and is not yet; null for nothing. */
+  /** The text that is not signed yet; null for none. */
   get unsigned(): DueStatement | null {
     const due = this.#log.change?.due ?? null;
     return !this.#isLeader || due?.text === this.#note?.due.text ? null : due;
@@ -243,7 +243,7 @@ export class Leader {
   }
 }
 
-/** Exactly t dealers: more would add work and nothing else, as at most t - 1 lie. */
+/** Exactly t dealers. More would only add work, because at most t - 1 lie. */
 function toSelection(change: Change): ReshareEntry | null {
   const { threshold } = change.before;
   const dealers = change.commonDealers.slice(0, threshold);
@@ -251,8 +251,8 @@ function toSelection(change: Change): ReshareEntry | null {
 }
 
 /**
- * Who must be lying, if no more do than the old configuration withstands: whoever complains of more
- * dealers than can lie, and whoever more receivers complain of than can lie.
+ * The nodes that must be lying, if no more lie than the old configuration withstands: a receiver that
+ * complains about more dealers than can lie, and a dealer about which more receivers complain than can lie.
  */
 export function findLiars(change: Change): readonly NodeId[] {
   const { members, threshold } = change.before;
@@ -267,7 +267,7 @@ export function findLiars(change: Change): readonly NodeId[] {
   );
 }
 
-/** Why a change does not go on, with the names that the log has. */
+/** Why a change makes no progress, with the nodes that the log shows. */
 function explainDelay(change: Change): string {
   const liars = findLiars(change);
   const disputes = [...change.complaints].flatMap(([receiver, complaints]) =>

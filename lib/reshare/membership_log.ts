@@ -1,5 +1,5 @@
 /**
- * The chain of memberships as the log has it, and the one change that may be under way.
+ * The chain of memberships in the log, and the change under way, of which there is at most one.
  *
  * @module
  */
@@ -24,11 +24,11 @@ import {
 } from "./entry.ts";
 import { checkGoal, isReached } from "./goal.ts";
 
-/** What became of the log's membership by an entry. */
+/** The effect of an entry on the chain. */
 export interface ChainResult {
-  /** What the entry did. */
+  /** The effect of the entry. */
   readonly applied: Applied;
-  /** The change that it ended, if it did. */
+  /** The change that it ended; null if it ended none. */
   readonly ended: Change | null;
 }
 
@@ -42,7 +42,7 @@ export interface EndedPlan {
   readonly reason: string | null;
 }
 
-/** What every node keeps of the log's entries about members. Rebuilt from them after a restart. */
+/** The state that the log's entries about members give on every node. It is rebuilt after a restart. */
 export class MembershipLog {
   #current: Membership;
   #change: Change | null = null;
@@ -53,14 +53,14 @@ export class MembershipLog {
   #endedPlan: EndedPlan | null = null;
   #lastFailure: string | null = null;
 
-  /** Begins where a chain stands, after so many attempts at the next membership, maybe within a plan. */
+  /** Begins at a membership, after some attempts at the next one, possibly within a plan. */
   constructor(current: Membership, attempt = 0, plan: PlanEntry | null = null) {
     this.#current = current;
     this.#attempt = attempt;
     this.#plan = plan;
   }
 
-  /** What is in force. */
+  /** The membership in force. */
   get current(): Membership {
     return this.#current;
   }
@@ -108,7 +108,7 @@ export class MembershipLog {
   /** Takes a committed entry. */
   apply(entry: ReshareEntry): ChainResult {
     const result = this.#apply(entry);
-    // A deal that breaks a rule is remembered as well, as its dealer has no other.
+    // A deal that breaks a rule is remembered too, because its dealer may not deal again.
     if (this.#change === null) this.#entries = [];
     else if (result.applied.kind !== "refused") this.#entries.push(entry);
     return result;
@@ -157,7 +157,7 @@ export class MembershipLog {
     return { kind: "taken" };
   }
 
-  /** A plan ends by itself where its goal is reached. */
+  /** Ends the plan when its goal is reached. */
   #noteReached(): void {
     if (this.#plan === null || !isReached(this.#current, this.#plan)) return;
     this.#endedPlan = { id: this.#plan.id, outcome: "completed", reason: null };
@@ -180,8 +180,9 @@ export class MembershipLog {
   }
 
   /**
-   * What t of the old and t' of the new voters signed is in force, whatever stands before it in the log:
-   * whoever counts by the newest configuration of its log can judge by the certificates alone.
+   * A configuration that t of the old and t' of the new voters have signed is in force, whatever comes
+   * before it in the log. So a node that uses the newest configuration of its log needs only the
+   * certificates to judge it.
    */
   #complete({ byOld, byNew }: ConfigurationEntry): ChainResult {
     const change = this.#change;

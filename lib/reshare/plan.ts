@@ -1,16 +1,16 @@
 /**
- * Which change of the voters is safe in one step, and how one that is not is made in several.
+ * Decides which change of the voters is safe in one step, and divides other changes into several steps.
  *
- * While a cluster passes from one configuration to the next, an election under the old one and an
- * election under the new one, or a write under either, must meet in a voter that counts in both. With
- * U the voters of both together, and b the liars that both withstand:
+ * While a cluster changes from one configuration to the next, an election under the old one and an election
+ * under the new one, or a write under either, must share a voter that counts in both. Let U be the voters
+ * of both together, and b the number of liars that both withstand:
  *
  * 1. t + t' >= |U| + b + 1: any two elections share b + 1 voters, so an honest one.
  * 2. majority(V) + t' > |U|: the new leader's voters have every write of the old majority.
  * 3. t + majority(V') > |U|: and the other way round.
  *
- * A voter that is down takes no part: it neither deals nor gets a share. It leaves in the first step if
- * it leaves at all. One that stays counts as a voter without a share until a later resharing.
+ * A voter that is down takes no part: it neither deals nor gets a share. If it leaves, it leaves in the
+ * first step. If it stays, it counts as a voter without a share until a later resharing.
  *
  * @module
  */
@@ -19,34 +19,34 @@ import type { Roster } from "../certificate/mod.ts";
 import { majorityOf, type Margins, marginsOf, type Quorum } from "../margins.ts";
 import type { NodeId } from "../types.ts";
 
-/** Who votes, those without a share too, and how many must. */
+/** The voters, including those without a share, and the threshold. */
 export type VoterSet = Pick<Roster, "voters" | "threshold">;
 
-/** A change that somebody wants. */
+/** A requested change of the voters. */
 export interface ChangeRequest {
-  /** What is in force. */
+  /** The voters in force. */
   readonly before: VoterSet;
-  /** What is to be. */
+  /** The voters after the change. */
   readonly after: VoterSet;
   /** Voters that are down or have no share, and take no part. */
   readonly absent: readonly NodeId[];
-  /** Liars to withstand at least, all the way; by default, as many as both ends withstand. */
+  /** The least number of liars to withstand in every step; by default, as many as both ends withstand. */
   readonly lying?: number;
 }
 
 /** One resharing. */
 export interface PlanStep {
-  /** Who votes afterwards, and how many must. */
+  /** The voters and the threshold after the step. */
   readonly after: VoterSet;
-  /** Who of them gets no share. */
+  /** The voters that get no share. */
   readonly absent: readonly NodeId[];
-  /** What may go wrong afterwards, absent voters counted as if they were up. */
+  /** How many failures the cluster tolerates afterwards. Absent voters count as if they were up. */
   readonly margins: Margins;
-  /** Voters that may still crash while this step is made, before it or after it must wait. */
+  /** How many more voters may crash during this step before the cluster must wait. */
   readonly sparesDuring: number;
 }
 
-/** What came of planning. */
+/** The result of planning. */
 export type ChangePlan =
   | { readonly kind: "steps"; readonly lying: number; readonly steps: readonly PlanStep[] }
   | { readonly kind: "impossible"; readonly why: string };
@@ -54,7 +54,7 @@ export type ChangePlan =
 /** Most voters that one request adds, and most that it removes. */
 export const CHANGED_VOTERS_MAX = 16;
 
-/** How far a change has come: enough to know all that the rules ask. */
+/** An intermediate state of a change, as far as the rules need it. */
 interface Stage {
   readonly removed: number;
   readonly added: number;
@@ -67,11 +67,11 @@ interface Visit {
   readonly previous: Visit | null;
   /** Voters that may crash during the step that leads here. */
   readonly spares: number;
-  /** The fewest of any step so far: of two ways of one length, the one with more is better. */
+  /** The fewest of any step so far. Of two paths with the same length, the one with more is better. */
   readonly sparesLeast: number;
 }
 
-/** What is counted of a request. */
+/** The counts of a request. */
 interface Counts {
   readonly voters: number;
   readonly threshold: number;
@@ -82,8 +82,7 @@ interface Counts {
 }
 
 /**
- * Why passing from one set of voters to another in one step is not safe, in the words of the rule that
- * it breaks; null when it is.
+ * Why it is not safe to change from one set of voters to another in one step; null when it is safe.
  */
 export function explainIntersection(before: VoterSet, after: VoterSet): string | null {
   const union = new Set([...before.voters, ...after.voters]).size;
@@ -91,8 +90,8 @@ export function explainIntersection(before: VoterSet, after: VoterSet): string |
 }
 
 /**
- * The fewest steps that make a change, each safe in itself; among these the ones during which most
- * voters may crash.
+ * The shortest sequence of safe steps for a change. If several are equally short, the one during which the
+ * most voters may crash.
  */
 export function planChange(request: ChangeRequest): ChangePlan {
   const { before, after, absent } = request;
@@ -116,7 +115,7 @@ export function planChange(request: ChangeRequest): ChangePlan {
   return { kind: "steps", lying, steps };
 }
 
-/** What a plan will do, a line a step. */
+/** Describes a plan, with one line for each step. */
 export function describePlan({ before }: ChangeRequest, plan: ChangePlan): readonly string[] {
   if (plan.kind === "impossible") return [`This change cannot be made: ${plan.why}.`];
   let current = before;
@@ -155,7 +154,7 @@ function explainCounts(union: number, before: Quorum, after: Quorum): string | n
   return null;
 }
 
-/** What no sequence of steps can mend. */
+/** Why no sequence of steps is possible; null if one may be. */
 function explainRequest({ before, after, absent }: ChangeRequest, lying: number): string | null {
   for (const { voters, threshold } of [before, after]) {
     const n = voters.length;
@@ -186,14 +185,14 @@ function explainRequest({ before, after, absent }: ChangeRequest, lying: number)
   return null;
 }
 
-/** Who leaves, those first who are down. */
+/** The voters that leave, those that are down first. */
 function leaversOf({ before, after, absent }: ChangeRequest): NodeId[] {
   const leavers = before.voters.filter((id) => !after.voters.includes(id));
   const isDown = (id: NodeId) => absent.includes(id);
   return [...leavers.filter(isDown), ...leavers.filter((id) => !isDown(id))];
 }
 
-/** Breadth first, so the first way found has the fewest steps. A refresh is one step of its own. */
+/** Breadth-first search, so the first path found has the fewest steps. A refresh is a step too. */
 function search(counts: Counts): Visit | null {
   const { threshold, goal, voters } = counts;
   const first = { removed: 0, added: 0, threshold };
@@ -219,7 +218,7 @@ function search(counts: Counts): Visit | null {
   return null;
 }
 
-/** Every configuration on the way that withstands the liars and can sign. */
+/** Every intermediate configuration that withstands the liars and can sign. */
 function stagesOf(counts: Counts): Map<string, Stage> {
   const { goal, voters, lying } = counts;
   const stages = new Map<string, Stage>();

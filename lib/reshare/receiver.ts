@@ -1,9 +1,9 @@
 /**
- * A new voter's part in one change: it checks the sub-shares that it gets against the log's commitments,
- * says whose it holds, and sums those of Q to its new share.
+ * A new voter's part in one change: it checks the received sub-shares against the commitments in the log,
+ * reports which deals it has, and adds the sub-shares of Q to make its new share.
  *
- * **Secrets.** The sub-shares are in memory only, until they are combined or the change ends. A receiver
- * that is restarted asks the dealers again.
+ * **Secrets.** The sub-shares are only in memory, until they are combined or the change ends. A receiver that
+ * restarts asks the dealers again.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { NodeId } from "../types.ts";
 import type { Change } from "./change.ts";
 import type { Complaint, HeldEntry } from "./entry.ts";
 
-/** What came of a sub-share. */
+/** The result of checking a sub-share. */
 export type SubShareOutcome = "taken" | "known" | "early" | Complaint;
 
 /** One receiver in one change. */
@@ -25,17 +25,17 @@ export class Receiver {
   readonly #identifier: number;
   readonly #subShares = new Map<NodeId, CheckedSubShare>();
   readonly #complaints = new Map<NodeId, Complaint>();
-  /** At most one of each old voter. */
+  /** Sub-shares whose commitment is not in the log yet: at most one of each old voter. */
   readonly #early = new Map<NodeId, Uint8Array>();
 
-  /** A receiver that holds nothing yet. */
+  /** A receiver without sub-shares. */
   constructor(change: Change, self: NodeId) {
     this.#change = change;
     this.#self = self;
     this.#identifier = assertDefined(change.memberOf(self), `${self} is no new voter`).identifier;
   }
 
-  /** Checks a sub-share. One that is ahead of the log waits for its dealer's commitment. */
+  /** Checks a sub-share. If its dealer's commitment is not in the log yet, the sub-share waits for it. */
   take(dealer: NodeId, secret: Uint8Array): SubShareOutcome {
     const isRefused = this.#complaints.has(dealer) && !this.#change.holds(this.#self, dealer);
     if (this.#subShares.has(dealer) || isRefused) return "known";
@@ -56,7 +56,7 @@ export class Receiver {
     });
   }
 
-  /** Checks what came ahead of a dealer's commitment, now that the log has it. */
+  /** Checks a sub-share that waited, now that its dealer's commitment is in the log. */
   takeEarly(dealer: NodeId): SubShareOutcome | null {
     const secret = this.#early.get(dealer);
     if (secret === undefined) return null;
@@ -68,7 +68,7 @@ export class Receiver {
     }
   }
 
-  /** What this node has to say that the log does not have yet; null for nothing. */
+  /** This node's report, if the log does not have it yet; otherwise null. */
   get word(): Omit<HeldEntry, "signature"> | null {
     const { id: change, stage, deals, complaints: all } = this.#change;
     if (stage !== "dealing") return null;
@@ -84,12 +84,12 @@ export class Receiver {
     return { kind: "held", change, author: this.#self, dealers, complaints };
   }
 
-  /** The dealers of Q whose sub-shares are not here. */
+  /** The dealers of Q whose sub-shares this node lacks. */
   get missing(): readonly NodeId[] {
     return (this.#change.selected ?? []).filter((dealer) => !this.#subShares.has(dealer));
   }
 
-  /** The new share, once Q is in the log and all of Q's sub-shares are here; null before. Erases them. */
+  /** The new share, once Q is in the log and this node has all its sub-shares; null before. Erases them. */
   combine(): Uint8Array | null {
     const { selected, parameters } = this.#change;
     if (selected === null || this.missing.length > 0) return null;

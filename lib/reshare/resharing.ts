@@ -23,13 +23,13 @@ import { Leader } from "./leader.ts";
 import { MembershipLog } from "./membership_log.ts";
 import { Receiver, type SubShareOutcome } from "./receiver.ts";
 
-/** After how many ticks what seems to be lost is said again. */
+/** After this many ticks, a message or entry that may be lost is sent again. */
 export const RESEND_TICKS = 20;
 
 /**
- * One node's part. Deterministic: the same inputs and the same randomness give the same outputs. What it
- * does follows from the log and its durable record, so a restart is no special case: the same entries are
- * given again, and only what was in memory has to be dealt or sent anew.
+ * One node's part. Deterministic: the same inputs and the same randomness give the same outputs. Its
+ * actions follow from the log and its durable record, so a restart is no special case: it gets the same
+ * entries again, and deals or sends again only what was in memory.
  */
 export class Resharing {
   readonly #config: ResharingConfig;
@@ -51,7 +51,7 @@ export class Resharing {
     this.#leader = new Leader(this.#log, config, this.#outbox);
   }
 
-  /** Takes everything that happened since the last step, in order, and says what is to be done. */
+  /** Handles the inputs since the last step, in order, and returns the effects. */
   step(inputs: readonly Input[]): Output {
     for (const input of inputs) this.#take(input);
     this.#act();
@@ -63,7 +63,7 @@ export class Resharing {
     return this.#log;
   }
 
-  /** Erases every secret that this object holds. It is of no use afterwards. */
+  /** Erases every secret of this object, which cannot be used afterwards. */
   erase(): void {
     this.#endParts();
     const { current, next } = this.#outbox.record;
@@ -141,7 +141,7 @@ export class Resharing {
     }
   }
 
-  /** What an entry that the change goes on with means for this node's parts. */
+  /** Updates this node's parts after an entry. */
   #follow(entry: ReshareEntry): void {
     if (entry.kind === "plan") this.#outbox.report({ kind: "planBegun", id: entry.id });
     const change = this.#log.change;
@@ -195,7 +195,7 @@ export class Resharing {
     this.#outbox.report({ kind: "completed", change: id, epoch });
   }
 
-  /** Goes over to the configuration that the log has now. The share of the one before is erased. */
+  /** Begins to use the configuration that the log has now, and erases the share of the old one. */
   #adopt(change: string): void {
     const membership = this.#log.current;
     const group = toGroup(membership);
@@ -216,7 +216,7 @@ export class Resharing {
     const { from, to } = message;
     const change = this.#log.change;
     if (change === null) return this.#keepEarly(message);
-    // Of a change that has ended, or that this node's log is far behind of: it is sent again.
+    // The change has ended, or this node's log has not reached it yet. Then the sender repeats the message.
     if (message.change !== change.id) return;
     if (to !== this.#config.self || !(message.kind === "want" || isHolder(change.before, from))) {
       const reason = `${from} to ${to} deals nothing to this node`;
@@ -226,7 +226,7 @@ export class Resharing {
     this.#note(change, this.#receiver?.take(from, message.secret) ?? null);
   }
 
-  /** A dealer's log can be ahead of this node's: what it sends then waits, the last of each dealer. */
+  /** A dealer's log can be ahead of this node's. Its message then waits: the last one of each dealer. */
   #keepEarly(message: ReshareMessage): void {
     const { from } = message;
     if (message.kind === "want" || !isHolder(this.#log.current, from)) return;
@@ -243,13 +243,13 @@ export class Resharing {
     }
   }
 
-  /** Tells of a sub-share that is wrong. */
+  /** Reports a wrong sub-share. */
   #note(change: Change, outcome: SubShareOutcome | null): void {
     if (outcome === null || typeof outcome === "string") return;
     this.#outbox.report({ kind: "dealRefused", change: change.id, complaint: outcome });
   }
 
-  /** Hands a receiver its sub-share, if it still needs it. */
+  /** Sends a receiver its sub-share, if it still needs it. */
   #hand(receiver: NodeId): void {
     const message = this.#dealer?.messageFor(receiver) ?? null;
     if (message === null) return;
@@ -258,7 +258,7 @@ export class Resharing {
     message.secret.fill(0);
   }
 
-  /** Does what is due, now that all inputs of this step are known. */
+  /** Acts, after all inputs of this step were handled. */
   #act(): void {
     const planned = this.#leader.planEntry;
     if (planned !== null) this.#offer(planned.kind, () => this.#outbox.propose(planned));
@@ -275,7 +275,7 @@ export class Resharing {
   #deal(change: Change): void {
     const { self } = this.#config;
     if (change.hasDealOf(self)) {
-      // Dealt before a restart: the sub-shares that belong to the log's deal are lost.
+      // The deal in the log is from before a restart, and its sub-shares are lost.
       if (this.#dealer?.isInLog === false) this.#endDealing();
       return;
     }
@@ -318,7 +318,7 @@ export class Resharing {
     this.#outbox.report({ kind: "shareMade", change: change.id });
   }
 
-  /** Offers something once, and again when it seems to be lost or is something else by now. */
+  /** Offers something once, and again when it may be lost or has changed. */
   #offer(kind: ReshareEntry["kind"] | "sign", offer: () => void, key = ""): void {
     const last = this.#offered.get(kind);
     if (last?.key === key && this.#nowTick - last.tick < RESEND_TICKS) return;
@@ -341,7 +341,7 @@ export class Resharing {
   }
 }
 
-/** What the log says of the members. */
+/** The state of the members in the log. */
 export type MembershipView = Pick<
   MembershipLog,
   | "current"
@@ -361,7 +361,7 @@ function isHolder(membership: Membership, node: NodeId): boolean {
   );
 }
 
-/** When something was offered last, and what it was. */
+/** The last offer, and its time. */
 interface Offer {
   readonly key: string;
   readonly tick: number;
