@@ -16,13 +16,13 @@ import {
   type SnapshotPaths,
 } from "./snapshot_file.ts";
 
-/** A chunk of a snapshot. */
+/** A part of a snapshot, as the leader sends it. */
 export interface Chunk {
-  /** Of which snapshot. */
+  /** The snapshot that it belongs to. */
   readonly snapshot: SnapshotFile;
-  /** Where in it the chunk stands, in bytes. */
+  /** Its offset in the snapshot, in bytes. */
   readonly offset: number;
-  /** The chunk. */
+  /** The bytes of the chunk. */
   readonly data: Uint8Array;
 }
 
@@ -31,14 +31,14 @@ interface Partial {
   readonly snapshot: SnapshotFile;
   readonly file: Deno.FsFile;
   readonly sync: BackgroundSync;
-  /** How much is there, all of it from the beginning on. */
+  /** The bytes that have arrived, without gaps from the beginning. */
   readonly bytes: number;
 }
 
 /**
- * Keeps the chunks of one snapshot in a file, in order. The snapshot's name is beside it, so that
- * after a restart it goes on where it was; another snapshot begins the file anew. What a power
- * failure makes of it, its SHA-256 shows in the end.
+ * Keeps the chunks of one snapshot in a file, in order. The snapshot's name is in a second file, so that it
+ * continues after a restart. Another snapshot begins a new file. If a power failure damages the file, the
+ * SHA-256 shows it at the end.
  */
 export class IncomingSnapshot {
   readonly #paths: SnapshotPaths;
@@ -46,19 +46,18 @@ export class IncomingSnapshot {
   #partial: Partial | null = null;
   #closing: Promise<void> = Promise.resolve();
 
-  /** Goes on with whatever is there. What is of no use any more is left to `removal`. */
+  /** Continues with the existing file. `removal` removes files that are no longer needed. */
   constructor(paths: SnapshotPaths, removal: Removal) {
     this.#paths = paths;
     this.#removal = removal;
   }
 
   /**
-   * Keeps a chunk if it is the one that comes next, and does nothing if it is not.
+   * Keeps a chunk if it is the next one, and otherwise does nothing.
    *
-   * @returns the offset of the chunk that comes next; the snapshot's length when all is there.
-   * @throws {InputError} when the snapshot's name or the chunk is impossible.
-   * @throws {EnvironmentError} when the disk refuses. Then nothing is kept: a disk that is full is
-   * needed for more than this.
+   * @returns the offset of the next chunk; the snapshot's length when it is complete.
+   * @throws {InputError} when the snapshot's name or the chunk is invalid.
+   * @throws {EnvironmentError} when the disk fails. Then nothing is kept: other data may need the space.
    */
   store(chunk: Chunk): number {
     checkChunk(chunk);
@@ -72,9 +71,9 @@ export class IncomingSnapshot {
   }
 
   /**
-   * Moves a complete snapshot to another path, and settles when it can be read there.
+   * Moves a complete snapshot to another path. Resolves when it can be read there.
    *
-   * @throws {EnvironmentError} when the disk refuses. Then nothing is left at that path.
+   * @throws {EnvironmentError} when the disk fails. Then nothing is left at that path.
    */
   async take(snapshot: SnapshotFile, path: string): Promise<void> {
     try {
@@ -86,7 +85,7 @@ export class IncomingSnapshot {
     }
   }
 
-  /** Whether something is there, in this life or since an earlier one, of a snapshot up to `index`. */
+  /** Whether a part of a snapshot up to `index` is there, from this or an earlier process. */
   isUpTo(index: LogIndex): boolean {
     if (this.#partial !== null) return this.#partial.snapshot.index <= index;
     const name = readIfThere(this.#paths.incomingName);
@@ -94,13 +93,13 @@ export class IncomingSnapshot {
     return found !== null && Number(found[1]) <= index;
   }
 
-  /** Removes what is there. @throws whatever the system throws. */
+  /** Removes the parts that have arrived. @throws the system's own error. */
   remove(): void {
     this.#letGo();
     this.#removeFile();
   }
 
-  /** Lets go of the file; what is in it stays. */
+  /** Closes the file, and keeps its content. */
   close(): Promise<void> {
     this.#letGo();
     return this.#closing;
@@ -116,7 +115,7 @@ export class IncomingSnapshot {
     return bytes;
   }
 
-  /** Moves what is there; its sync is left to the caller. */
+  /** Moves the file. The caller syncs it. */
   #move(snapshot: SnapshotFile, path: string): BackgroundSync {
     const { sync, file, bytes } = this.#open(snapshot);
     assert(bytes === snapshot.bytes, `Only ${bytes} bytes of a snapshot of ${snapshot.bytes}`);
@@ -138,14 +137,14 @@ export class IncomingSnapshot {
       Deno.writeTextFileSync(incomingName, name, { mode: 0o600 });
     }
     const file = Deno.openSync(incoming, { append: true, create: true, mode: 0o600 });
-    // Longer than the snapshot it cannot be, unless its end is no good.
+    // It is longer than the snapshot only if its end is damaged.
     if (file.statSync().size > snapshot.bytes) file.truncateSync(0);
     const sync = new BackgroundSync(incoming);
     this.#partial = { snapshot, file, sync, bytes: file.statSync().size };
     return this.#partial;
   }
 
-  /** In this order: no file must ever stand beside the name of another snapshot. */
+  /** The file first, then the name: a file must never be beside the name of another snapshot. */
   #removeFile(): void {
     this.#removal.remove(this.#paths.incoming);
     removeIfThere(this.#paths.incomingName);
@@ -156,7 +155,7 @@ export class IncomingSnapshot {
     if (partial === null) return;
     this.#partial = null;
     partial.file.close();
-    // Whether the last sync succeeded matters to nobody any more.
+    // The result of the last sync no longer matters.
     const closed = partial.sync.close().catch(() => {});
     this.#closing = Promise.all([this.#closing, closed]).then(() => {});
   }
@@ -194,20 +193,20 @@ function readIfThere(path: string): string | null {
 }
 
 /**
- * Removes files off the loop: the system takes its time to let go of a large one. A file's name is
- * free at once, for the next one. What stays when the process ends is removed at the next start.
+ * Removes files in the background, because the system takes long to remove a large file. The name of a file
+ * is free at once. Files that are left when the process ends are removed at the next start.
  */
 export class Removal {
   readonly #paths: SnapshotPaths;
   #count = 0;
   #running: Promise<void> = Promise.resolve();
 
-  /** Files that are being removed stand beside those of `paths`. */
+  /** Files that are being removed are in the folder of `paths`. */
   constructor(paths: SnapshotPaths) {
     this.#paths = paths;
   }
 
-  /** Removes the file at `path` if there is one. @throws {EnvironmentError} when the disk refuses. */
+  /** Removes the file at `path` if there is one. @throws {EnvironmentError} when the disk fails. */
   remove(path: string): void {
     const aside = this.#paths.removing(++this.#count);
     try {
@@ -219,41 +218,41 @@ export class Removal {
         { cause },
       );
     }
-    // It has no use and no name that anyone asks for, so that it may as well stay.
+    // If this fails, the file is unused and the next start removes it.
     const removed = Deno.remove(aside).catch(() => {});
     this.#running = Promise.all([this.#running, removed]).then(() => {});
   }
 
-  /** Settles when all is removed. */
+  /** Resolves when all files are removed. */
   close(): Promise<void> {
     return this.#running;
   }
 }
 
 /**
- * How much is written to a file before it is synced. Until the end nobody needs it to be durable, but
- * what waits to be written makes every other fsync on the disk wait for it, those of the node's log
- * included. Beside a file that grows as fast as it can, half of all others took 0.5 ms or less with
- * this and nine in ten 2 ms, against 5 and 10 ms with 16 MiB; the file itself took a fifth longer.
+ * A file is synced after this many bytes. It need not be durable before its end. But unwritten data delays
+ * every other fsync on the disk, including those of the node's log. Measured while a file grew as fast as
+ * possible: with this value, half of the other fsyncs took at most 0.5 ms and nine in ten at most 2 ms;
+ * with 16 MiB, 5 and 10 ms. The file itself took a fifth longer.
  */
 export const SYNC_BYTES: number = 1024 * 1024;
 
-/** Syncs a file again and again, off the loop. */
+/** Syncs a file repeatedly, in the background. */
 class BackgroundSync {
   readonly #file: Deno.FsFile;
   #unsyncedBytes = 0;
   #running: Promise<void> | null = null;
   #failure: unknown = null;
 
-  /** Opens the file at `path`, by a handle of its own. @throws whatever the system throws. */
+  /** Opens the file at `path` with its own handle. @throws the system's own error. */
   constructor(path: string) {
     this.#file = Deno.openSync(path, { write: true });
   }
 
   /**
-   * Says that more was written, and starts a sync if there is enough and none is running.
+   * More was written. Starts a sync if there is enough unsynced data and no sync is running.
    *
-   * @throws what an earlier sync has failed with: the file is not to be trusted then.
+   * @throws the error of an earlier sync. The file must then not be trusted.
    */
   written(bytes: number): void {
     if (this.#failure !== null) throw this.#failure;
@@ -264,9 +263,9 @@ class BackgroundSync {
   }
 
   /**
-   * Lets go of the file, once, when a sync that is running has ended.
+   * Closes the file after a running sync has ended.
    *
-   * @throws what a sync has failed with.
+   * @throws the error of a failed sync.
    */
   async close(): Promise<void> {
     await this.#running;

@@ -14,12 +14,12 @@ export class OutgoingSnapshot {
   readonly #path: string;
   #current: { readonly snapshot: SnapshotFile; readonly file: Deno.FsFile } | null = null;
 
-  /** The snapshot that will be at `path`. */
+  /** `path` is where the snapshot will be. */
   constructor(path: string) {
     this.#path = path;
   }
 
-  /** Offers the file that is now there, in place of an earlier one. @throws {EnvironmentError} */
+  /** Offers the file at the path, instead of an earlier one. @throws {EnvironmentError} */
   offer(snapshot: SnapshotFile): void {
     const file = this.#attempt(() => Deno.openSync(this.#path));
     this.close();
@@ -27,8 +27,8 @@ export class OutgoingSnapshot {
   }
 
   /**
-   * The bytes from `offset` on, at most `bytesMax` of them; none at the end and beyond it; null when
-   * another snapshot is offered, or none.
+   * At most `bytesMax` bytes from `offset` on; no bytes at the end and beyond; null when another snapshot is
+   * offered, or none.
    *
    * @throws {EnvironmentError} when the file cannot be read.
    */
@@ -48,12 +48,12 @@ export class OutgoingSnapshot {
     throw new EnvironmentError(`Cannot read ${this.#path}: it is shorter than it was`);
   }
 
-  /** Whether a snapshot is offered that stands before `index`. */
+  /** Whether the offered snapshot ends before `index`. */
   isBefore(index: LogIndex): boolean {
     return this.#current !== null && this.#current.snapshot.index < index;
   }
 
-  /** Lets go of the file. */
+  /** Closes the file. */
   close(): void {
     this.#current?.file.close();
     this.#current = null;

@@ -1,5 +1,5 @@
 /**
- * What names a snapshot, and where the files of snapshots are.
+ * The name of a snapshot, the paths of snapshot files, and the check of a received file.
  *
  * @module
  */
@@ -20,9 +20,9 @@ import {
 import { TABLE_SCHEMA, TableFile } from "../tables/table_file.ts";
 import { META_SCHEMA, readMeta, runAll } from "../wal_file.ts";
 
-/** Names one snapshot: two with the same name are the same, byte for byte. */
+/** The name of a snapshot. Two snapshots with the same name have the same bytes. */
 export interface SnapshotFile {
-  /** Index of the last log entry whose effects it holds. */
+  /** Index of the last log entry whose effects it contains. */
   readonly index: LogIndex;
   /** Its length. */
   readonly bytes: number;
@@ -30,12 +30,12 @@ export interface SnapshotFile {
   readonly sha256: Uint8Array;
 }
 
-/** Most bytes of a snapshot that a node makes or takes. */
+/** Most bytes of a snapshot that a node makes or accepts. */
 export const SNAPSHOT_BYTES_MAX: number = 16 * 1024 ** 3;
 
 const DIGEST_BYTES = 32;
 
-/** Checks a name that came from elsewhere. @throws {InputError} when it can be no snapshot's. */
+/** Checks a name from outside. @throws {InputError} when no snapshot can have it. */
 export function checkSnapshotFile({ index, bytes, sha256 }: SnapshotFile): void {
   if (!(Number.isSafeInteger(index) && index >= 1)) {
     throw new InputError(`Cannot use snapshot: its index ${index} is not a whole number from 1 on`);
@@ -58,14 +58,14 @@ export function isSameSnapshot(left: SnapshotFile, right: SnapshotFile): boolean
     equalBytes(left.sha256, right.sha256);
 }
 
-/** The files of snapshots in one data folder; all in a folder of their own. */
+/** The paths of snapshot files in one data folder. They are all in one folder. */
 export class SnapshotPaths {
   readonly folder: string;
   /** A copy of kv.db that is being made. */
   readonly copy: string;
   /** The newest snapshot that this node has made. */
   readonly outgoing: string;
-  /** As much of a snapshot as has arrived. */
+  /** The part of a snapshot that has arrived. */
   readonly incoming: string;
   /** The name of the snapshot that is arriving. */
   readonly incomingName: string;
@@ -82,12 +82,12 @@ export class SnapshotPaths {
     this.replaced = join(this.folder, "replaced");
   }
 
-  /** The `number`th snapshot of this process that arrived whole and is being checked. */
+  /** The `number`th snapshot of this process that has arrived completely and is being checked. */
   checking(number: number): string {
     return join(this.folder, `checking-${number}`);
   }
 
-  /** The `number`th copy of this process that is being sent to somebody who saves it. */
+  /** The `number`th copy of this process that is being sent to a client that saves it. */
   saving(number: number): string {
     return join(this.folder, `saving-${number}`);
   }
@@ -97,7 +97,7 @@ export class SnapshotPaths {
     return join(this.folder, `removing-${number}`);
   }
 
-  /** The `number`th snapshot of this process, of this index, that can take the place of kv.db as it is. */
+  /** The `number`th snapshot of this process, of this index, that is ready to replace kv.db. */
   ready(index: LogIndex, number: number): string {
     return join(this.folder, `ready-${index}-${number}`);
   }
@@ -113,7 +113,7 @@ export class SnapshotPaths {
     });
   }
 
-  /** Every file of which a start makes no use, after an unfinished installation is completed. */
+  /** Every file that a start does not need, after it has completed an unfinished installation. */
   listLeftovers(): readonly string[] {
     const kept = [this.incoming, this.incomingName];
     return [...Deno.readDirSync(this.folder)]
@@ -122,17 +122,17 @@ export class SnapshotPaths {
   }
 }
 
-/** A row holds a value and little else; a hostile file must not make this node read a larger one. */
+/** Most bytes in a row: a value and a little more. A hostile file must not cause a larger allocation. */
 const ROW_BYTES_MAX = 1024 * 1024;
 
-/** Not "readOnly", which leaves files of SQLite's behind. Deno's types do not know of `limits` yet. */
+/** Without "readOnly", which would leave files of SQLite. Deno's types do not have `limits` yet. */
 const OPTIONS = { timeout: 0, limits: { length: ROW_BYTES_MAX } };
 
 /**
- * Opens a file that nobody writes to, and checks whether it is SQLite's, sound in its structure, has kv.db's
- * tables and nothing else, and belongs to `cluster`. Its rows are checked when they are read.
+ * Opens a file that no process writes to. Checks that it is a SQLite file with a sound structure, has
+ * exactly the tables of kv.db, and belongs to `cluster`. Its rows are checked when they are read.
  *
- * @throws {InputError} when it is not what it should be.
+ * @throws {InputError} when a check fails.
  * @throws {EnvironmentError} when it cannot be read.
  */
 export function openSnapshot(path: string, cluster: ClusterName): TableFile {
@@ -156,13 +156,13 @@ export function openSnapshot(path: string, cluster: ClusterName): TableFile {
   }
 }
 
-/** At which entry a snapshot stands, and the store's revision there. */
+/** The last entry of a snapshot, and the store's revision after it. */
 type SnapshotPlace = Pick<TableFile, "appliedIndex" | "revision">;
 
 /**
- * Reads all of a snapshot.
+ * Reads and checks a whole snapshot.
  *
- * @throws {InputError} when it is not what it should be.
+ * @throws {InputError} when a check fails.
  * @throws {EnvironmentError} when it cannot be read.
  */
 export function checkSnapshot(path: string, cluster: ClusterName): SnapshotPlace {
@@ -179,8 +179,7 @@ export function checkSnapshot(path: string, cluster: ClusterName): SnapshotPlace
 }
 
 /**
- * Makes a checked snapshot the given node's own, and whole without a write-ahead log; durable on
- * return.
+ * Makes a checked snapshot this node's own, complete without a write-ahead log. It is durable on return.
  *
  * @throws {EnvironmentError} when the disk fails.
  */
@@ -206,7 +205,7 @@ export function adoptSnapshot(
   file.syncSync();
 }
 
-/** Views and triggers would run what the file's author wrote; an index could lie. */
+/** Views and triggers would run statements of the file's author, and an index could be false. */
 function checkTables(connection: DatabaseSync): void {
   const own = new DatabaseSync(":memory:");
   try {
@@ -234,13 +233,13 @@ function checkMeta(connection: DatabaseSync, cluster: ClusterName): void {
   if (owner !== cluster) throw new InputError(`it belongs to cluster ${owner}, not to ${cluster}`);
 }
 
-/** All of it, indexes included: by one that lies, a key would be written twice. */
+/** Checks the whole structure, including indexes: with a false index, a key could be written twice. */
 function checkStructure(connection: DatabaseSync): void {
   const found = connection.prepare("PRAGMA integrity_check(1)").get()?.["integrity_check"];
   if (found !== "ok") throw new InputError(`SQLite's check says: ${found}`);
 }
 
-/** What is wrong with the file is its sender's fault; that it cannot be read is this node's. */
+/** A fault in the file is the sender's. A file that cannot be read is this node's fault. */
 function toKnownError(error: unknown, path: string): unknown {
   const what = "read a snapshot";
   const known = isSqliteError(error)

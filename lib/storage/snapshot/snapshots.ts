@@ -1,42 +1,44 @@
 /**
- * A node's snapshots: the one it makes for others, and the one it gets. A snapshot is a copy of `kv.db` at
- * one applied index, as one file, for a follower whose next entry the leader's log no longer has (Raft §7).
+ * A node's snapshots: the one that it makes for others, and the one that it receives. A snapshot is a copy of
+ * `kv.db` at one applied index, as one file, for a follower whose next entry is no longer in the leader's log
+ * (Raft §7).
  *
- * What takes long is done by workers (`storage_jobs.ts`, behind `job_queue.ts`): the one that owns kv.db
- * copies it, another one, started when it is needed, checks copies and what arrives, so that batches of
- * rows need not wait for that.
+ * Workers do the long tasks (`storage_jobs.ts`, behind `job_queue.ts`). The worker that owns kv.db copies
+ * it. Another worker, started when needed, checks copies and received files, so that batches of rows need
+ * not wait.
  *
  * ## Making
  *
- * Only a checkpoint changes the file `kv.db`, and checkpoints are ours to make. So after a checkpoint there
- * is none until the copy is complete, while batches go on into the write-ahead log. It is copied by one MiB
- * at a time, each synced, as an fsync of the log would otherwise wait for all of it; batches are written
- * in between.
+ * Only a checkpoint changes the file `kv.db`, and only this process makes checkpoints. So it makes a
+ * checkpoint, and then no other until the copy is complete. Batches go into the write-ahead log in the
+ * meantime. The file is copied and synced one MiB at a time, because an fsync of the log would otherwise
+ * wait for the whole copy. Batches are written in between.
  *
- * The copy is read through before it is offered, so that damage to one node's disk is not sent to
- * others. Nobody asks for it after a restart.
+ * The whole copy is read and checked before it is offered, so that damage on one node's disk is not sent to
+ * others. After a restart it is not used again.
  *
- * An operator's copy (`saved_file.ts`) is made the same way, into a file of its own that goes once it is sent.
+ * An operator's copy (`saved_file.ts`) is made in the same way, into its own file, which is removed once it
+ * is sent.
  * `restore.ts` puts it into the folders of a new cluster.
  *
  * ## Receiving
  *
- * Chunks are kept in order in one file, beside the snapshot's name (index, length, SHA-256), so that a
- * restart goes on where it was. When all is there, the worker checks the SHA-256, and that the file
- * is nothing else than kv.db of this cluster: the same tables and no view or trigger, SQLite's own
- * structure, the applied index. Then it hands over the rows, each checked against its SHA-256, and the loop
- * makes a store of them beside its own, in slices. A leader is trusted with none of this; what it could
- * still do is send the state of a cluster that went another way, as it could send other entries. Then the
- * file is made this node's own, synced, and named `ready-<index>-<number>`.
+ * Chunks are kept in order in one file, beside the snapshot's name (index, length, SHA-256), so that the
+ * transfer continues after a restart. When the file is complete, the worker checks the SHA-256, and that
+ * the file is a kv.db of this cluster and nothing else: the same tables, no view or trigger, a sound
+ * structure, the applied index. Then it returns the rows, each checked against its SHA-256, and the loop
+ * makes a second store from them, in slices. The leader is not trusted. It could still send the state of a
+ * cluster with another history, just as it could send other entries. Then the file becomes this node's own,
+ * is synced, and is named `ready-<index>-<number>`.
  *
- * A snapshot that became ready too late, as the log has gone beyond it or its receiver leads, is
- * discarded. The one that a node has made is removed as soon as no log can go on from it.
+ * A snapshot that is ready too late is discarded: the log has passed it, or its receiver leads. A snapshot
+ * that a node has made is removed as soon as no log can continue from it.
  *
  * ## Installing
  *
- * First the log says durably that the log starts at the snapshot. Then the loop goes on with the store that
- * was made of it, at once, and in the background the ready file takes the place of kv.db by one rename,
- * before any batch of the new store. When the process dies
+ * First the log records durably that it starts at the snapshot. Then the loop continues at once with the
+ * store that was made from the snapshot. In the background, one rename puts the ready file in the place of
+ * kv.db, before any batch of the new store. When the process dies
  *
  * | at this moment | the next start finds | and |
  * | --- | --- | --- |
@@ -46,8 +48,8 @@
  * | before or within the swap | kv.db behind the log's start, and the ready file | completes the swap |
  * | after the rename | kv.db as it should be | removes the file that was replaced |
  *
- * A kv.db that is behind the log's start without a ready file is damage, and stops the node, unless it
- * is empty: then it was made anew, and the leader is asked for a snapshot.
+ * A kv.db that is behind the log's start, without a ready file, is damaged and stops the node. If it is
+ * empty, it is new, and the node asks the leader for a snapshot.
  *
  * @module
  */
@@ -72,14 +74,14 @@ import {
   SnapshotPaths,
 } from "./snapshot_file.ts";
 
-/** A snapshot that has arrived whole. */
+/** A snapshot that has arrived completely. */
 interface Arrival {
   readonly snapshot: SnapshotFile;
-  /** Where it will be once it is ready. */
+  /** The path of the file when it is ready. */
   readonly path: string;
-  /** Settles when it is ready: checked, durable, its store built. */
+  /** Settles when it is ready: checked and durable, and its store is built. */
   readonly isReady: Promise<void>;
-  /** What it holds, from then on. */
+  /** Its store, once it is ready. */
   loaded: LoadedStore | null;
 }
 
@@ -92,19 +94,19 @@ export class Snapshots {
   readonly #jobs = new JobQueue();
   readonly #outgoing: OutgoingSnapshot;
   readonly #incoming: IncomingSnapshot;
-  /** Those that are being checked, or are ready. */
+  /** Snapshots that are being checked, or are ready. */
   #arrivals: readonly Arrival[] = [];
   #arrivalCount = 0;
-  /** Settles when the one before is checked; never rejected. */
+  /** Resolves when the last arrival is checked. Never rejects. */
   #checked: Promise<void> = Promise.resolve();
-  /** Settles when the copy that is being made is there; never rejected. */
+  /** Resolves when the last copy is complete. Never rejects. */
   #made: Promise<void> = Promise.resolve();
   #saveCount = 0;
   readonly #removal: Removal;
 
   /**
-   * Snapshots of `tables`, in a folder inside the data folder, which is made if need be. Stores that are
-   * built of them have these limits.
+   * Snapshots of `tables`, in a folder inside the data folder, which is made if needed. Stores that are
+   * built from them have these limits.
    */
   constructor(
     options: StoreOptions,
@@ -121,8 +123,8 @@ export class Snapshots {
   }
 
   /**
-   * Makes a snapshot of what the tables have after the last batch that was handed over, while later ones
-   * follow; from then on {@linkcode read} reads that one and no other.
+   * Makes a snapshot of the tables after the last batch, while later batches follow. From then on
+   * {@linkcode read} reads this snapshot and no other.
    *
    * @throws {CorruptionError} when kv.db is damaged.
    * @throws {EnvironmentError} when the disk fails, or the tables are closed or replaced.
@@ -136,7 +138,8 @@ export class Snapshots {
   }
 
   /**
-   * As {@linkcode make}, for somebody who keeps it elsewhere: whoever asked closes it, and `onClose` is called.
+   * As {@linkcode make}, for a client that keeps the snapshot elsewhere. The caller closes it, and then
+   * `onClose` is called.
    *
    * @throws {CorruptionError} when kv.db is damaged.
    * @throws {EnvironmentError} when the disk fails, or the tables are closed or replaced.
@@ -161,7 +164,7 @@ export class Snapshots {
     return result;
   }
 
-  /** Copies the tables to a path where nothing, or an older copy, is. */
+  /** Copies the tables to a path. An older copy there is replaced. */
   async #copy(sealedPath: string): Promise<SealedSnapshot> {
     try {
       checkSize(this.#tables.path);
@@ -170,7 +173,7 @@ export class Snapshots {
       assert(snapshot.index === index, `A snapshot at ${index} says ${snapshot.index}`);
       return snapshot;
     } catch (error) {
-      // Half a copy is of no use, and the disk may be full.
+      // An incomplete copy is useless, and the disk may be full.
       removeIfThere(this.#paths.copy);
       throw error;
     }
@@ -194,12 +197,12 @@ export class Snapshots {
   }
 
   /**
-   * Keeps a chunk of a leader's snapshot if it is the one that comes next. A snapshot that is
-   * another than that of the chunk before takes its place. What is kept survives a restart.
+   * Keeps a chunk of a leader's snapshot if it is the next one. A chunk of another snapshot replaces what
+   * was kept before. The kept chunks survive a restart.
    *
-   * @returns the offset of the chunk that comes next; the snapshot's length when all is there.
-   * @throws {InputError} when the snapshot's name or the chunk is impossible.
-   * @throws {EnvironmentError} when the disk refuses. The node can go on: nothing was promised.
+   * @returns the offset of the next chunk; the snapshot's length when it is complete.
+   * @throws {InputError} when the snapshot's name or the chunk is invalid.
+   * @throws {EnvironmentError} when the disk fails. The node can continue: nothing was promised.
    */
   store(chunk: Chunk): number {
     const { snapshot } = chunk;
@@ -208,12 +211,11 @@ export class Snapshots {
   }
 
   /**
-   * Checks a snapshot that is all there, builds its store, and makes it durable and ready to be installed.
-   * Asked again for the same snapshot, it is the same work.
+   * Checks a complete snapshot, builds its store, and makes it durable and ready to install. A second call
+   * for the same snapshot waits for the same work.
    *
-   * @throws {InputError} when the snapshot is not what its name says, or not this cluster's; it is
-   * removed.
-   * @throws {EnvironmentError} when the disk fails. The node can go on: nothing was promised.
+   * @throws {InputError} when the snapshot does not match its name or this cluster. It is then removed.
+   * @throws {EnvironmentError} when the disk fails. The node can continue: nothing was promised.
    */
   finish(snapshot: SnapshotFile): Promise<void> {
     const known = this.#findArrival(snapshot);
@@ -224,19 +226,19 @@ export class Snapshots {
     const isReady = loading.then((loaded) => this.#becameReady(arrival, loaded));
     const arrival: Arrival = { snapshot, path, isReady, loaded: null };
     this.#arrivals = [...this.#arrivals, arrival];
-    // A snapshot that was refused may come again.
+    // A refused snapshot may be sent again.
     isReady.catch(() => this.#forget((other) => other === arrival));
     return isReady;
   }
 
-  /** Removes a snapshot that {@linkcode finish} made ready and that nobody wants any more. */
+  /** Removes a snapshot that {@linkcode finish} made ready and that is no longer wanted. */
   discard(snapshot: SnapshotFile): void {
     this.#forget((arrival) => isSameSnapshot(arrival.snapshot, snapshot));
   }
 
   /**
-   * The log starts after `index` now. Removes the snapshot that this node made, if no log can go on
-   * from it any more, and what has arrived of one that brings nothing new.
+   * The log now starts after `index`. Removes the snapshot that this node made, if no log can continue from
+   * it, and the received part of a snapshot that has nothing new.
    */
   removeBefore(index: LogIndex): void {
     if (this.#outgoing.isBefore(index)) {
@@ -247,8 +249,8 @@ export class Snapshots {
   }
 
   /**
-   * Takes the store of a snapshot that is ready, and puts its file in the place of kv.db, in the
-   * background. What is older will not be asked for.
+   * Returns the store of a ready snapshot, and replaces kv.db by its file in the background. Older
+   * snapshots are no longer used.
    */
   install(snapshot: SnapshotFile): Store {
     const arrival = this.#findArrival(snapshot);
@@ -264,13 +266,13 @@ export class Snapshots {
     const { replaced } = this.#paths;
     this.#tables.install({ index, forgottenIndex, ready: arrival.path, replaced })
       .then(() => this.#removal.remove(replaced))
-      // Whoever uses the tables hears of it.
+      // The error also reaches every user of the tables.
       .catch(() => {});
     return store;
   }
 
   /**
-   * Puts a snapshot of this index that an earlier process left ready in the place of kv.db, if there is one.
+   * Replaces kv.db by a ready snapshot of this index, if an earlier process has left one.
    *
    * @throws {EnvironmentError} when the disk fails; the node must not start.
    */
@@ -278,16 +280,16 @@ export class Snapshots {
     const ready = this.#paths.listReady().find((found) => found.index === index);
     if (ready === undefined) return;
     const { replaced } = this.#paths;
-    // What it forgot, the tables say when they are loaded.
+    // The loading of the tables shows which writes it has forgotten.
     await this.#tables.install({ index, forgottenIndex: 0, ready: ready.path, replaced });
   }
 
-  /** Removes what an earlier process left, but for what has arrived of a snapshot. */
+  /** Removes files of earlier processes, except the received part of a snapshot. */
   removeLeftovers(): void {
     for (const path of this.#paths.listLeftovers()) removeIfThere(path);
   }
 
-  /** Stops all work, wherever it is. Nothing is lost by it but the work itself. */
+  /** Stops all work at once. Only the unfinished work is lost. */
   async close(): Promise<void> {
     this.#jobs.close();
     this.#outgoing.close();
@@ -316,7 +318,7 @@ export class Snapshots {
   ): Promise<LoadedStore> {
     const path = this.#paths.checking(number);
     const taken = this.#incoming.take(snapshot, path);
-    // The worker has one of them open at a time.
+    // The worker has only one snapshot open at a time.
     const loaded = Promise.all([taken, this.#checked])
       .then(() => this.#check(snapshot, { path, readyPath }));
     this.#checked = loaded.then(() => {}, () => {});
@@ -335,7 +337,7 @@ export class Snapshots {
       await this.#jobs.run("adopt", { path, readyPath, folder, cluster, node });
       return loaded;
     } catch (error) {
-      // Whatever it was, the leader sends it again; and the disk may be full.
+      // The leader sends it again in any case, and the disk may be full.
       await this.#jobs.run("drop", { path }).catch(() => {});
       throw toRefusal(error);
     }
@@ -343,7 +345,7 @@ export class Snapshots {
 
   #becameReady(arrival: Arrival, loaded: LoadedStore): void {
     arrival.loaded = loaded;
-    // It was discarded meanwhile.
+    // It was discarded in the meantime.
     if (!this.#arrivals.includes(arrival)) this.#removal.remove(arrival.path);
   }
 
@@ -365,7 +367,7 @@ function checkSize(path: string): void {
   );
 }
 
-/** What is wrong with the file is its sender's fault; that it cannot be read is this node's. */
+/** A fault in the file is the sender's. A file that cannot be read is this node's fault. */
 function toRefusal(error: unknown): unknown {
   if (!(error instanceof CorruptionError)) return error;
   return new InputError(`Cannot use snapshot: ${error.damage}`, { cause: error });
