@@ -14,6 +14,8 @@ import { find, make } from "./dom.js";
 const KEYS_SHOWN = 50;
 const LEASES_SHOWN = 20;
 const CHANGES_SHOWN = 50;
+/** Leases run down by themselves: they are read again so often, while there are any. */
+const LEASES_INTERVAL_MS = 2_000;
 /** The keys are read no more often than this. */
 const READ_INTERVAL_MS = 500;
 const VALUE_SHOWN_LENGTH = 200;
@@ -42,6 +44,8 @@ export class Keys {
   #revision = -1;
   #isReading = false;
   #isStale = true;
+  #hasLeases = false;
+  #readMs = 0;
   /** @type {AbortController | null} */
   #watch = null;
   /** @type {Map<string, number>} */
@@ -67,7 +71,8 @@ export class Keys {
    * @param {number} revision
    */
   show(revision) {
-    if (revision !== this.#revision) this.#isStale = true;
+    const hasAged = performance.now() - this.#readMs > LEASES_INTERVAL_MS;
+    if (revision !== this.#revision || this.#hasLeases && hasAged) this.#isStale = true;
     this.#revision = revision;
     void this.#read();
   }
@@ -76,6 +81,7 @@ export class Keys {
     if (this.#isReading || !this.#isStale || document.hidden) return;
     this.#isReading = true;
     this.#isStale = false;
+    this.#readMs = performance.now();
     try {
       await this.#readKeys();
       await this.#readLeases();
@@ -139,6 +145,7 @@ export class Keys {
     const found = details.filter((lease) => lease !== null);
     const locks = await findLocks(found);
     const rows = found.map((lease) => leaseRow(lease, locks));
+    this.#hasLeases = rows.length > 0;
     this.#leases.replaceChildren(
       rows.length === 0
         ? make("p", { class: "soft" }, "No leases. floe lock NAME takes one.")
