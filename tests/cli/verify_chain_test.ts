@@ -185,6 +185,16 @@ Deno.test("verify asks for a key, or for the configuration, where nothing vouche
   match(genesis.stderr, /cluster\.json: 1 fault\n {2}no such file/);
 });
 
+Deno.test("verify says what a membership is for that changes nobody", async () => {
+  const quiet = new TestMemberships();
+  quiet.amend();
+  quiet.reshare({ voters: [1, 2, 3] });
+  const { code, stdout } = await verify([quiet.genesis, quiet.notes]);
+  equal(code, 0);
+  match(stdout, /^1 +1 +2 of 3 +addresses and channel keys are stated$/m);
+  match(stdout, /^2 +2 +2 of 3 +new shares for all voters$/m);
+});
+
 Deno.test("verify reads standard input once", async () => {
   const { code, stderr } = await floe(["verify", "-", "-", "--key", KEY], { stdin: ELECTION });
   deepEqual([code, stderr], [2, "floe: Only one file can come from standard input\n"]);

@@ -52,7 +52,11 @@ function describeChange(before: Membership | null, after: Membership): string {
   if (after.threshold !== before.threshold) {
     changes.push(`${after.threshold} must sign, not ${before.threshold}`);
   }
-  return changes.length === 0 ? "new shares for all voters" : changes.join("; ");
+  if (changes.length > 0) return changes.join("; ");
+  // The genesis says neither addresses nor channel keys: the first statement within its epoch does.
+  return after.epoch === before.epoch
+    ? "addresses and channel keys are stated"
+    : "new shares for all voters";
 }
 
 function describeJoiner({ id, role, verifyingShare }: KnownMember): string {
