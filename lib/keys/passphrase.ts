@@ -53,6 +53,7 @@ export class Passphrase implements Disposable {
   readonly #keys = new Map<string, Uint8Array>();
   readonly #salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
   #isErased = false;
+  #isReduced = false;
 
   /**
    * Takes over the bytes. The caller must not use them again.
@@ -80,10 +81,26 @@ export class Passphrase implements Disposable {
     const name = `${logN} ${encodeHex(salt)}`;
     const known = this.#keys.get(name);
     if (known !== undefined) return known;
+    assert(!this.#isReduced, "A passphrase was used after only its own key was kept");
     const key = runScrypt(this.#bytes, parameters);
     if (this.#keys.size === KEYS_MAX) this.#forgetOldest();
     this.#keys.set(name, key);
     return key;
+  }
+
+  /**
+   * Erases the passphrase and every key made of it but that of {@linkcode Passphrase.ownParameters}. A running
+   * node writes its share when the members change, and reads nothing; it must not compute scrypt meanwhile.
+   */
+  keepOwnKey(): void {
+    const own = this.deriveKey(this.ownParameters);
+    for (const [name, key] of this.#keys) {
+      if (key === own) continue;
+      key.fill(0);
+      this.#keys.delete(name);
+    }
+    this.#bytes.fill(0);
+    this.#isReduced = true;
   }
 
   /** Erases the passphrase and every key made of it. It cannot be used any more. */

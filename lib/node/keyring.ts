@@ -124,6 +124,7 @@ function openSingle(parts: KeyringParts): Keyring {
 function claim({ folder, keys }: KeyringParts, founding: string | null): void {
   claimShare(folder, keys, founding);
   keys.shares.erase();
+  folder.passphrase?.keepOwnKey();
 }
 
 /** What the genesis states. Of a key that a dealer made, cluster.json says the rest, the first time. */

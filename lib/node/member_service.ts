@@ -191,8 +191,12 @@ export class MemberService {
   }
 
   #checkLeads(): void {
-    if (this.#parts.state.role.name === "leader") return;
-    throw refusal("not_leader", "This node does not lead; ask the leader");
+    const { role, log, commitIndex, currentTerm } = this.#parts.state;
+    if (role.name !== "leader") {
+      throw refusal("not_leader", "This node does not lead; ask the leader");
+    }
+    if (log.termAt(commitIndex) === currentTerm && role.transfer === null) return;
+    throw refusal("no_leader", "The leader was elected just now, or is handing over; try again");
   }
 
   #change(current: Membership): MembersChange | null {

@@ -147,7 +147,8 @@ function checkRoles(
 function checkAddresses(members: readonly PlannedMember[]): void {
   for (const [at, { id, peerAddress, apiAddress }] of members.entries()) {
     const other = members.slice(0, at).find((member) =>
-      member.peerAddress === peerAddress || member.apiAddress === apiAddress
+      member.peerAddress === peerAddress ||
+      (apiAddress !== null && member.apiAddress === apiAddress)
     );
     if (other === undefined) continue;
     const address = other.peerAddress === peerAddress ? peerAddress : apiAddress;

@@ -40,6 +40,10 @@
  * and over the same connections (`network.ts`): only their user changes. Meanwhile the API
  * serves the progress alone (`http/app.ts`).
  *
+ * **Who belongs to the cluster** the log says from the first change on (`cluster_members.ts`); `keyring.ts` opens
+ * the node's keys for what its log begins with, and keeps new shares. Operators ask for a goal
+ * (`member_service.ts`, `members_goal.ts`); a node joins by what it can verify (`join.ts`).
+ *
  * **What all nodes know of each other** is `cluster.json` (`config/cluster_config.ts`), made of peer cards
  * (`config/peer_card.ts`). Nodes whose files differ notice it and say in what (`config/config_difference.ts`).
  *
@@ -49,8 +53,8 @@
  * | --- | --- | --- |
  * | `identity.json` | the node's own two key pairs (`keys/identity.ts`) | yes |
  * | `keygen.json` | a key generation that is not done (`keys/record_file.ts`) | yes |
- * | `share.json` | its share of the cluster's key (`keys/node_keys.ts`) | yes |
- * | `group.json` | the cluster's public key, and its genesis (`keys/group_file.ts`) | no |
+ * | `share.json` | its shares of the cluster's key: that in force, and the next (`keys/node_keys.ts`) | yes |
+ * | `group.json` | the cluster's public key as it was made, and its genesis (`keys/group_file.ts`) | no |
  * | `raft`, `kv.db` | what it voted, its log, its data (`lib/storage`) | no key is in them |
  *
  * Secret files are refused where others can read them (`keys/secret_file.ts`), and are encrypted where there

@@ -26,14 +26,15 @@ import {
   openParts,
   removalAdvice,
 } from "./node_parts.ts";
+import { FAREWELL_TIMEOUTS, MemberConnections } from "./member_connections.ts";
 import { Observer } from "./observer.ts";
 import { SnapshotKeeper } from "./snapshots.ts";
 import { TableKeeper } from "./table_keeper.ts";
 
-/** For how many election timeouts connections to a removed node stay: longer than a leader sends it the log. */
-const FAREWELL_TIMEOUTS = 3;
-/** How many election timeouts a removed node stays, once it knows. */
+/** How many election timeouts a removed node stays, once its log says so. */
 const LEAVING_TIMEOUTS = 2;
+/** The same where it is only shown that it is removed, or its log has it and it may not be committed. */
+const UNSURE_TIMEOUTS = 20;
 
 /**
  * Opens the stores, takes the peer port and starts to take part. When that fails, the network is the
@@ -77,6 +78,7 @@ export class Node {
   readonly #views: ClusterViews;
   readonly #network: Network;
   readonly #members: ClusterMembers;
+  readonly #connections: MemberConnections;
   readonly #observer = new Observer();
   readonly #logger = getLogger(["floe", "node"]);
   readonly #closing = Promise.withResolvers<void>();
@@ -85,10 +87,8 @@ export class Node {
   /** When each batch that is on its way to the disk was handed over. */
   readonly #persistedFrom = new Map<number, number>();
   #isStopped = false;
-  /** Ticks until connections to former members end; null when all are to members. */
-  #farewellTicks: number | null = null;
-  /** Ticks until this node stops because it is no member any more; null while it is one. */
-  #leavingTicks: number | null = null;
+  /** For how many ticks this node has been no member any more. */
+  #leavingTicks = 0;
   #isRemoved = false;
 
   /** Takes over opened stores; see {@linkcode startNode}. */
@@ -101,6 +101,12 @@ export class Node {
     this.#members = members;
     this.#inbox = new Inbox((inputs) => this.#turn(inputs));
     this.#network = options.openNetwork(members.config);
+    this.#connections = new MemberConnections({
+      members,
+      state: this.#raft.state,
+      network: this.#network,
+      farewellTicks: this.#electionTimeouts(FAREWELL_TIMEOUTS),
+    });
     this.#folder = new FolderWatch(options.dataDir, {
       same: [RAFT_FOLDER],
       there: [KEY_VALUE_FILE],
@@ -197,7 +203,7 @@ export class Node {
     this.#logger.info("node.started", { term: this.#raft.state.currentTerm });
     const { membership, isNewer } = this.#members;
     if (membership === null || membership.sequence === 0) return;
-    this.#network.useMembers(this.#members.config.peers);
+    this.#connections.connect(this.#members.config.peers);
     if (!isNewer) return;
     const { sequence, epoch } = membership;
     const advice = "floe members export writes a cluster.json that says the same";
@@ -306,42 +312,37 @@ export class Node {
     this.#clients.tick();
     this.#views.tick();
     this.#tables.tick();
-    this.#tickFarewell();
+    this.#connections.tick();
     this.#tickLeaving();
   }
 
-  /** Who was removed is heard and answered for a while, so that it learns of it. */
-  #tickFarewell(): void {
-    if (this.#farewellTicks === null || --this.#farewellTicks > 0) return;
-    this.#farewellTicks = null;
-    this.#network.useMembers(this.#members.config.peers);
+  #membersChanged(membership: Membership): void {
+    this.#members.update(membership);
+    this.#connections.membersChanged();
+    if (this.#members.has(this.#options.self)) checkOwnKeys(this.#members, this.#options);
   }
 
-  /** A leader hands over first. Who does not lead stays for a while: others may lack what it has. */
+  /**
+   * A node that is no member any more stops, once it leads no more: others may lack what it has. What is only
+   * shown to it, or not known to be committed, it waits longer for: its vote may still be needed.
+   */
   #tickLeaving(): void {
     const { cluster, role } = this.#raft.state;
-    if (!cluster.isFormer || role.name === "leader") return;
-    this.#leavingTicks ??= this.#electionTimeouts(LEAVING_TIMEOUTS);
-    if (--this.#leavingTicks > 0) return;
-    this.#isRemoved = true;
+    if (!cluster.isFormer || role.name === "leader") {
+      this.#leavingTicks = 0;
+      return;
+    }
     const { self, dataDir } = this.#options;
+    const isCommitted = this.#members.isFormer(self);
+    const patience = isCommitted ? LEAVING_TIMEOUTS : UNSURE_TIMEOUTS;
+    if (++this.#leavingTicks < this.#electionTimeouts(patience)) return;
+    this.#isRemoved = true;
     this.#logger.warn("node.removed", { advice: removalAdvice(self, dataDir) });
     void this.#stop(null);
   }
 
   #electionTimeouts(count: number): number {
     return count * toTicks(this.#options.config.timing.electionTimeoutMs);
-  }
-
-  /** Another configuration is in force: whom this node connects to, and who it is itself. */
-  #membersChanged(membership: Membership): void {
-    const before = this.#members.config.peers;
-    this.#members.update(membership);
-    const { peers } = this.#members.config;
-    const former = before.filter(({ id }) => !peers.some((peer) => peer.id === id));
-    this.#network.useMembers([...peers, ...former]);
-    this.#farewellTicks = this.#electionTimeouts(FAREWELL_TIMEOUTS);
-    if (this.#members.has(this.#options.self)) checkOwnKeys(this.#members, this.#options);
   }
 
   /** A leader's snapshot took the place of the state machine's data. */

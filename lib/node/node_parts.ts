@@ -62,8 +62,16 @@ export function openParts(options: NodeOptions, stores: Stores): NodeParts {
   const members = new ClusterMembers(options, membership);
   if (members.isFormer(self)) throw new InputError(removalAdvice(self, folder));
   checkOwnKeys(members, options);
+  warnOfShare(keyring, self);
   keyring.claim();
   return { stores, store, raft, keyring, members };
+}
+
+/** The members count on a share that is not here, or not the right one: it was lost, or the folder is older. */
+function warnOfShare({ certifier, members }: Keyring, self: NodeId): void {
+  if (members === null || certifier.canSign || !certifier.voters.includes(self)) return;
+  const advice = "it has no share of this epoch and signs nothing; floe reshare gives it a new one";
+  getLogger(["floe", "node"]).warn("share.lost", { epoch: certifier.epoch, advice });
 }
 
 /** A node that goes on under other keys than the members know could prove nothing to them. */

@@ -23,7 +23,11 @@
  * | 7 | `configuration` | leader | t old shares signed it, too ("by e") |
  * | | `abort` | leader | any time before step 6 |
  *
- * **Where Floe differs from its plan.** The new shares sign first, and the old ones only once that proof
+ * **A plan** (`goal.ts`) is an entry too: what the members are to be in the end. The leader makes one change
+ * after the other, as `plan.ts` finds them safe, until that is reached, whoever leads meanwhile. A plan ends with its
+ * goal, or by `planEnd`. What was done of it stays.
+ *
+ * **Where Floe differs from its design.** The new shares sign first, and the old ones only once that proof
  * is in the log; from there on a change can only be completed. So no authorization can exist of a change
  * that was aborted: the chain of memberships never forks, even offline. A voter that is down need not
  * leave: it may stay as a voter without a share (`absent`), so that one dead voter can be replaced while
@@ -49,7 +53,7 @@
  * committed an entry of its own term; let voters sign only what {@linkcode Change.due} says; and count no
  * voter in a new epoch before the configuration is in its log.
  *
- * Read `plan.ts` for the rule of what is one step; `entry.ts`, `codec.ts`, `change.ts` and `membership_log.ts`
+ * Read `plan.ts` for the rule of what is one step, `goal.ts` for the next one; `entry.ts`, `codec.ts`, `change.ts` and `membership_log.ts`
  * for the log; `dealer.ts`, `receiver.ts`, `leader.ts` and `resharing.ts`, which joins them, for a node.
  *
  * @module

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { verifyCertificate } from "../../lib/certificate/mod.ts";
 import type { MembersBody } from "../../lib/http/wire.ts";
+import { verifyCluster } from "../../lib/node/join.ts";
 import { type NodeId, toNodeId } from "../../lib/types.ts";
 import { MembersCluster } from "./harness/members.ts";
 
@@ -47,4 +49,36 @@ Deno.test("shares are refreshed, the threshold goes up and down, and a node join
   const { code } = await world.cluster.process(ONE).ended;
   assert.equal(code, 0, "A removed node ends by itself, and says why");
   assert.equal(await world.get(six, "between"), "2");
+});
+
+Deno.test("a lost disk is replaced, then every founder, and one key verifies the first leader and the last", async () => {
+  await using world = new MembersCluster({ nodes: 5, spare: 5, timing, logLevel: "info" });
+  const { certificate } = await world.cluster.leader();
+  const first = verifyCertificate(certificate, world.group);
+  await world.put(ONE, "kept", "through it all");
+
+  let members = FOUNDERS;
+  for (const [at, founder] of FOUNDERS.toReversed().entries()) {
+    if (at === 0) {
+      await world.cluster.process(founder).end("SIGKILL");
+      Deno.removeSync(world.cluster.dataDir(founder), { recursive: true });
+    }
+    const successor = server(6 + at);
+    const running = at === 0 ? members.filter((id) => id !== founder) : members;
+    const { epoch } = await world.add(running, successor, { remove: [founder] });
+    assert.ok(epoch > at);
+    members = [...members.filter((id) => id !== founder), successor];
+    await world.put(successor, `since_${successor}`, "written");
+  }
+
+  const [last] = members;
+  assert.ok(last !== undefined);
+  assert.deepEqual(members.filter((id) => FOUNDERS.includes(id)), []);
+  assert.deepEqual(votersOf(await world.members(last)), members);
+  assert.equal(await world.get(last, "kept"), "through it all");
+  const newest = await world.certificate(members);
+  assert.ok(newest.term >= first.term && members.includes(newest.leader));
+  const { publicKey, cluster } = world.group;
+  const { membership } = verifyCluster(await world.chain(last), { cluster, publicKey });
+  assert.deepEqual([...membership.formerIds].toSorted(), FOUNDERS);
 });

@@ -6,7 +6,11 @@
 
 import assert from "node:assert/strict";
 import { assertDefined } from "../../../lib/assert.ts";
-import { type VerifiedCertificate, verifyCertificate } from "../../../lib/certificate/mod.ts";
+import {
+  type Group,
+  type VerifiedCertificate,
+  verifyCertificate,
+} from "../../../lib/certificate/mod.ts";
 import { formatAddress } from "../../../lib/address.ts";
 import {
   formatClusterConfig,
@@ -37,11 +41,17 @@ export class MembersCluster implements AsyncDisposable {
   readonly cluster: TestCluster;
   readonly #joiners = new Map<NodeId, PeerConfig>();
   readonly #spare: PeerConfig[];
+  #group: Group | null = null;
 
   /** `spare` nodes may join later. */
   constructor(options: TestClusterOptions & { readonly spare: number }) {
     this.cluster = new TestCluster(options);
     this.#spare = [...onFreePorts(generateLocalCluster({ nodes: options.spare + 1 })).peers];
+  }
+
+  /** The cluster's key, as it was in the beginning. */
+  get group(): Group {
+    return this.#group ??= this.cluster.group;
   }
 
   /** Makes the identity of a node that is to join, and returns its card. */
@@ -55,7 +65,7 @@ export class MembersCluster implements AsyncDisposable {
   /** Starts a node that was added, with what a running one shows of the cluster. */
   async join(id: NodeId, from: NodeId): Promise<void> {
     const chain = await this.chain(from);
-    const { cluster, publicKey } = this.cluster.group;
+    const { cluster, publicKey } = this.group;
     const verified = verifyCluster(chain, { cluster: toClusterName(cluster), publicKey });
     writeJoiner(this.cluster.keyFolder(id), verified);
     const file = `${this.cluster.dataDir(id)}/cluster.json`;
@@ -85,9 +95,9 @@ export class MembersCluster implements AsyncDisposable {
         headers: { "content-type": "application/json" },
         body: JSON.stringify(request),
       });
-      if (response.status !== 409) return response;
-      const { code, detail } = await response.clone().json();
-      if (code !== "not_leader") throw new Error(detail);
+      if (response.status === 200) return response;
+      const { code, detail } = await response.json();
+      if (code !== "not_leader" && code !== "no_leader") throw new Error(detail);
     }
   }
 
@@ -112,8 +122,8 @@ export class MembersCluster implements AsyncDisposable {
   async #waitForMember(id: NodeId, among: readonly NodeId[]): Promise<NodeId> {
     for (;;) {
       for (const node of among) {
-        const { members } = await this.members(node);
-        if (members.some((member) => member.id === id)) return node;
+        const body = await this.members(node).catch(() => null);
+        if (body?.members.some((member) => member.id === id)) return node;
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
@@ -123,8 +133,9 @@ export class MembersCluster implements AsyncDisposable {
   async ended(among: readonly NodeId[], id: number): Promise<MembersBody> {
     for (;;) {
       for (const node of among) {
-        const body = await this.members(node);
-        if (body.lastChange?.id !== id) continue;
+        // Who was removed has ended.
+        const body = await this.members(node).catch(() => null);
+        if (body?.lastChange?.id !== id) continue;
         assert.equal(body.lastChange.outcome, "completed", body.lastChange.reason ?? "");
         return body;
       }
@@ -137,7 +148,7 @@ export class MembersCluster implements AsyncDisposable {
     for (;;) {
       for (const node of among) {
         const response = await this.fetch(node, "/v1/leader").catch(() => null);
-        const { leader } = response === null ? { leader: null } : await response.json();
+        const { leader = null } = response === null ? {} : await response.json();
         if (among.includes(leader)) return toNodeId(leader);
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
@@ -148,13 +159,19 @@ export class MembersCluster implements AsyncDisposable {
   async certificate(among: readonly NodeId[]): Promise<VerifiedCertificate> {
     const leader = await this.leader(among);
     const { certificate } = await (await this.fetch(leader, "/v1/leader")).json();
-    return verifyCertificate(certificate, this.cluster.group);
+    return verifyCertificate(certificate, this.group);
   }
 
   /** Writes a key through a node. */
   async put(through: NodeId, key: string, value: string): Promise<void> {
-    const response = await this.fetch(through, `/v1/kv/${key}`, { method: "PUT", body: value });
-    assert.equal(response.status, 200, await response.text());
+    for (;;) {
+      const response = await this.fetch(through, `/v1/kv/${key}`, { method: "PUT", body: value });
+      const text = await response.text();
+      if (response.status === 200) return;
+      // A leader that leaves hands over: the same write may be sent again.
+      assert.equal(response.status, 503, text);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
   }
 
   /** Reads a key through a node; null where it is not. */
