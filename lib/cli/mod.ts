@@ -4,13 +4,14 @@
  * **The frame** is in this folder: `cli.ts` loads only the command that runs, and turns an error into an
  * exit code and one message. Commands share `command.ts`, `options.ts`, `input.ts` and `output.ts`.
  * **The rooms**: `commands/` has the commands, each with a `register<Name>` function that adds it to the
- * program; `secrets/` asks for passphrases; `serve/` runs a node; `local_cluster/` runs several nodes as
- * processes. A client command does not load the code of a node.
+ * program; `members/` plans changes of the members, asks, and follows them; `audit/` checks notes offline;
+ * `secrets/` asks for passphrases; `serve/` runs a node; `local_cluster/` runs several nodes as processes. A
+ * client command does not load the code of a node.
  *
  * **Data on stdout, messages on stderr.** A command prints its data as a table for people or, with
- * `-o json`, as JSON for programs; a certificate (`leader --cert`, `group --genesis`) and a value
- * (`get`) are printed byte for byte, ready for a pipe. Control characters in keys and answers are escaped
- * before they reach a terminal.
+ * `-o json`, as JSON for programs; a certificate (`leader --cert`, `group --genesis`, `group --memberships`)
+ * and a value (`get`) are printed byte for byte, ready for a pipe. Control characters in keys and answers are
+ * escaped before they reach a terminal.
  *
  * **Output never stops a node.** A node and a cluster write through `output_queue.ts`. When the disk is
  * full, the pipe is closed or the reader stops, lines are dropped, counted and reported. The program

@@ -2,8 +2,8 @@
  * The HTTP API of a node. It depends only on the `NodeApi` of `lib/node`, not on anything below.
  *
  * **Where to begin.** `app.ts` puts the routes together: `kv.ts` (one key), `ranges.ts`, `transactions.ts`,
- * `watches.ts`, `events.ts` (the cluster as it goes on), `page.ts`, `leases.ts`, `tokens.ts`, and `cluster_routes.ts` (status, health, leader, elections, group,
- * key generation). Each adds its paths to a Hono application through `route.ts`. `parameters.ts` reads a
+ * `watches.ts`, `events.ts` (the cluster as it goes on), `page.ts`, `leases.ts`, `tokens.ts`, `members.ts`, and
+ * `cluster_routes.ts` (status, health, leader, elections, group, key generation). Each adds its paths to a Hono application through `route.ts`. `parameters.ts` reads a
  * request's address and body, `writes.ts` has what all writes share, `problem.ts` writes refusals, and
  * `server.ts` puts the application on a port. `wire.ts` has every body as one schema, for both ends, and is
  * a layer of its own: client commands load it, not the server.

@@ -63,7 +63,7 @@ step 1  add server_8 as a learner.
 step 2  new shares for everybody
 step 1 of 2: begins
 step 1 of 2: done
-step 2 of 2: the new nodes copy the log; waits for server_8
+step 2 of 2: the new nodes copy the log; waits for server_8 (floe join runs it)
 step 2 of 2: the voters deal new shares
 step 2 of 2: failed, and is tried again: server_5 is silent
 step 2 of 2: the voters deal new shares

@@ -107,7 +107,10 @@ const WAITING_SHOWN_MAX = 2;
 /** What a change does now, and whom it waits for. */
 function describeStage({ stage, waitingFor }: MembersChangeBody): string {
   if (waitingFor.length === 0 || waitingFor.length > WAITING_SHOWN_MAX) return STAGES[stage];
-  return `${STAGES[stage]}; waits for ${waitingFor.map((id) => printable(id)).join(", ")}`;
+  const names = waitingFor.map((id) => printable(id)).join(", ");
+  // A node that joins has no other who starts it.
+  const advice = stage === "catchingUp" ? " (floe join runs it)" : "";
+  return `${STAGES[stage]}; waits for ${names}${advice}`;
 }
 
 /** How things stand once a change is completed. */
