@@ -41,7 +41,11 @@ export interface NodeOptions {
   readonly onRole?: (report: RoleReport) => void;
 }
 
-/** What a node is made of. */
+/**
+ * The parts of a node, which {@linkcode openParts} makes.
+ *
+ * @internal
+ */
 export interface NodeParts {
   readonly stores: Stores;
   readonly store: Store;
