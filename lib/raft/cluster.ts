@@ -1,6 +1,6 @@
 /**
- * What a node knows of its cluster: who counts, the keys of the epochs, and the chain of memberships. It follows
- * the log, entry by entry: appended, truncated, committed, replaced by a snapshot.
+ * What a node knows about its cluster: the members that count, the keys of the epochs, and the chain of
+ * memberships. It follows the log, entry by entry: appended, truncated, committed, replaced by a snapshot.
  *
  * @module
  */
@@ -31,7 +31,7 @@ import type { DueSigner } from "./membership_signing.ts";
 import { Suspects } from "./signing_coordinator.ts";
 import type { TermProof } from "./term_proof.ts";
 
-/** Most statements that are sent at once to a node whose chain is shorter. */
+/** Most statements in one message to a node whose chain is shorter. */
 const MEMBERSHIPS_SENT_MAX = 16;
 
 /** One node's view of its cluster. */
@@ -42,7 +42,7 @@ export class Cluster {
   readonly epochs: Epochs;
   /** Voters that have cost this node's candidacies a signing session. */
   readonly suspects: Suspects;
-  /** Whether this node leads changes of the members, as `lib/reshare` was told. */
+  /** Whether this node leads changes of the members, as last reported to `lib/reshare`. */
   leadsChanges = false;
   /** The signer of the membership that is due; null while none is, or none was asked for. */
   dueSigner: DueSigner | null = null;
@@ -75,7 +75,7 @@ export class Cluster {
     this.commit(entries.filter((entry) => entry.index <= commitIndex));
   }
 
-  /** What is known of the members, for the log's beginning; null where that is the genesis alone. */
+  /** The record of the members for the log's beginning; null when it is only the genesis. */
   get record(): string | null {
     return this.#committed?.text ?? null;
   }
@@ -95,19 +95,19 @@ export class Cluster {
     return this.#committed?.log ?? null;
   }
 
-  /** Shares that are to take the place of those on the disk, once. */
+  /** The shares that must replace those on the disk. They are returned once. */
   takeSettledShares(): DurableShares | null {
     const settled = this.#settledShares;
     this.#settledShares = null;
     return settled;
   }
 
-  /** Every statement since the genesis that is committed. */
+  /** Every committed statement since the genesis. */
   get certificates(): readonly MembershipCertificate[] {
     return this.#committed?.certificates ?? [];
   }
 
-  /** The last statement of the chain in this node's log; null where that is the genesis. */
+  /** The last statement of the chain in this node's log; null when that is the genesis. */
   get newestCertificate(): MembershipCertificate | null {
     const sequence = this.members.newest.membership?.sequence ?? 0;
     const { certificates } = this;
@@ -116,7 +116,7 @@ export class Cluster {
     return readCertificate(assertDefined(entry, "What is not committed is in the log").data);
   }
 
-  /** What a node lacks whose chain has so many statements. */
+  /** The next statements for a node whose chain has `sequence` statements. */
   certificatesAfter(sequence: number): readonly MembershipCertificate[] {
     return this.certificates.slice(sequence, sequence + MEMBERSHIPS_SENT_MAX);
   }
@@ -127,22 +127,22 @@ export class Cluster {
     return voters.includes(this.#self) && this.epochs.signing(epoch) !== null;
   }
 
-  /** Whether this node is none of the newest members that it knows of. */
+  /** Whether this node is not among the newest members that it knows. */
   get isRemoved(): boolean {
     return this.epochs.known !== null && !this.#isKnown(this.#self);
   }
 
-  /** Whether this node was a member once and is none any more, by the log or by what was shown. */
+  /** Whether this node was a member and no longer is one, by the log or by certificates that it was shown. */
   get isFormer(): boolean {
     return this.epochs.known?.formerIds.has(this.#self) ?? false;
   }
 
-  /** Whether a node is a member, by the log or by what was shown. */
+  /** Whether a node is a member, by the log or by certificates that this node was shown. */
   has(node: NodeId): boolean {
     return this.members.has(node) || this.#isKnown(node);
   }
 
-  /** The log has these now: they count from here on. */
+  /** The log now has these configurations. They count from here on. */
   add(configurations: readonly LoggedConfiguration[]): void {
     for (const logged of configurations) {
       this.members.append(logged);
@@ -166,9 +166,9 @@ export class Cluster {
   }
 
   /**
-   * Somebody shows the statements that follow in the chain. They are authorized, so from now on grants and
-   * votes of their epoch can be checked and given; what counts is still what the log has. What does not follow
-   * is too far ahead, or known; nothing depends on it, as the log brings all of them.
+   * A peer shows the statements that follow in the chain. They are authorized, so from now on this node can
+   * check and give grants and votes of their epoch. Quorums still follow the log. Statements that do not
+   * follow are ignored: they are known, or too far ahead, and the log will bring all of them.
    */
   learn(certificates: readonly MembershipCertificate[]): void {
     for (const certificate of certificates) {
@@ -180,7 +180,7 @@ export class Cluster {
     }
   }
 
-  /** Somebody's chain has so many statements, the last of which it shows. */
+  /** A peer's chain has `sequence` statements, and the peer shows the last one. */
   learnNewer(
     { sequence, membership }: {
       readonly sequence: number;
@@ -206,8 +206,8 @@ export class Cluster {
   }
 
   /**
-   * A snapshot brings what is known of the members, and may know more than this node's log. Returns the
-   * configuration that is in force now, if it is another one.
+   * A snapshot brings a record of the members, which can be ahead of this node's log. Returns the
+   * configuration in force, if it has changed.
    */
   restore(text: string | null): Configuration | null {
     const membership = this.#follow(text);
@@ -222,7 +222,7 @@ export class Cluster {
     return membership.sequence > sequence ? this.#enter() : null;
   }
 
-  /** Goes on from a record, with the shares that belong to where it leads. */
+  /** Continues from a record, with the shares of its membership. */
   #resume(membership: Membership, record: MembersRecord): CommittedMembers {
     const config = assertDefined(this.#config, "The members of this cluster can change");
     const shares = this.epochs.settle(membership);
@@ -247,7 +247,7 @@ export class Cluster {
     return configuration;
   }
 
-  /** Where a record leads to from what is in force; null where the genesis is all that there is. */
+  /** The membership after a record, which follows the one in force; null for only the genesis. */
   #follow(text: string | null): Membership | null {
     if (text === null) return null;
     const { membership } = this.members.inForce.configuration;
@@ -257,7 +257,7 @@ export class Cluster {
   }
 }
 
-/** That of a cluster whose members never change: everybody who holds a share. */
+/** The configuration of a cluster whose members never change: all voters with a share. */
 function unchanging({ certifier: { epoch, threshold, voters } }: RaftConfig): Configuration {
   return { epoch, threshold, voters, learners: [], membership: null };
 }

@@ -1,7 +1,7 @@
 /**
- * What the committed part of the log says about the members, and this node's part in the change that is under
- * way: it drives `lib/reshare`. Entries reach that once they are committed and durable here, as what it does
- * with them (an old share that it erases, say) must not be ahead of this node's log.
+ * What the committed log says about the members, and this node's part in the change under way: it drives
+ * `lib/reshare`. An entry reaches `lib/reshare` once it is committed and durable on this node, because its effects
+ * (for example, an erased share) must not be ahead of this node's log.
  *
  * @module
  */
@@ -25,19 +25,19 @@ import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { MembersConfig } from "./config.ts";
 import type { Entry } from "./entry.ts";
 
-/** What a node begins with. */
+/** The state that a node begins with. */
 interface Beginning {
   readonly self: NodeId;
   readonly config: MembersConfig;
-  /** What its log begins with, or a snapshot brought. */
+  /** The record at the beginning of its log, or in a snapshot. */
   readonly record: MembersRecord;
-  /** Where the record's certificates lead to. */
+  /** The membership after the record's certificates. */
   readonly membership: Membership;
-  /** What is on its disk. */
+  /** The shares on its disk. */
   readonly shares: DurableShares;
 }
 
-/** Goes on from a record where the log begins later. */
+/** The members by the committed log, from a record on. */
 export class CommittedMembers {
   readonly #resharing: Resharing;
   readonly #before: readonly MembershipCertificate[];
@@ -46,7 +46,7 @@ export class CommittedMembers {
   #index: LogIndex;
   #term: Term;
 
-  /** What the record has of a change under way is the first step's. */
+  /** The first step handles the record's entries of a change under way. */
   constructor({ self, config, record, membership, shares }: Beginning) {
     const { attempt, plan, entries, certificates, index, term } = record;
     this.#resharing = new Resharing({
@@ -78,14 +78,14 @@ export class CommittedMembers {
     return this.#resharing.log;
   }
 
-  /** All of it, as it stands now. */
+  /** The present record. */
   get record(): MembersRecord {
     const { attempt, plan, entries } = this.#resharing.log;
     const { certificates } = this;
     return { index: this.#index, term: this.#term, certificates, attempt, plan, entries };
   }
 
-  /** The same as the store keeps it; null for the genesis alone. */
+  /** The record as text for the store; null for only the genesis. */
   get text(): string | null {
     const { record } = this;
     const isGenesis = record.certificates.length === 0 && record.attempt === 0 &&
@@ -98,12 +98,12 @@ export class CommittedMembers {
     if (entry.index > this.#index) this.#waiting.push(entry);
   }
 
-  /** Something else happens: a message, time, a wish. */
+  /** Adds another input: a message, a tick, a request. */
   add(input: ReshareInput): void {
     this.#inputs.push(input);
   }
 
-  /** Takes all that happened, of the log as far as it is durable; null where nothing did. */
+  /** Handles all inputs, and the log as far as it is durable; null when there was nothing. */
   step(durableIndex: LogIndex): ReshareOutput | null {
     const later = this.#waiting.findIndex(({ index }) => index > durableIndex);
     const count = later === -1 ? this.#waiting.length : later;
@@ -129,13 +129,13 @@ export class CommittedMembers {
   }
 }
 
-/** What an entry says about the members; null where it is of another kind, or none. */
+/** The entry about members in a log entry; null when it is of another kind, or malformed. */
 function readEntry({ kind, data }: Entry) {
   if (kind !== "configuration" && kind !== "resharing") return null;
   return catching(InputError, () => decodeReshareEntry(data), () => null);
 }
 
-/** Reads what the log's beginning says of the members. */
+/** Reads the record of the members at the log's beginning. */
 export function readRecord(text: string | null): MembersRecord {
   return text === null ? EMPTY_RECORD : decodeMembersRecord(text);
 }

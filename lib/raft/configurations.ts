@@ -1,5 +1,5 @@
 /**
- * The leader's part in a configuration (dissertation §4): when one may be put into the log.
+ * When a leader may append a configuration to its log (dissertation §4).
  *
  * @module
  */
@@ -14,11 +14,11 @@ import type { Leader } from "./role.ts";
 import type { CoreState } from "./state.ts";
 
 /**
- * A leader puts a configuration into its log, if it may: once the one before is committed, and an entry of its own
- * term is as well. (The flaw that was found in the dissertation's single-server changes: a leader that does not
- * know of its predecessor's configuration, which may be committed yet, would count without it.)
+ * Appends a configuration to the leader's log, if the one before and an entry of the leader's own term are
+ * committed. (Without the second rule, the dissertation's single-server changes have a flaw: a leader could
+ * count without its predecessor's configuration, which it does not know and which can still be committed.)
  *
- * @returns why it may not; null when it has.
+ * @returns why it did not append the configuration; null when it did.
  */
 export function appendConfiguration(
   state: CoreState,

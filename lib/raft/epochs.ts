@@ -1,7 +1,7 @@
 /**
- * The keys by epoch. Two epochs sign: the one in force and, while a configuration is under way, the next.
- * The one before is over once its successor is committed: its share and nonces are erased, and all that
- * stays is what checks the grants that were given under it.
+ * The keys by epoch. Two epochs can sign: the one in force and, while a configuration is under way, the
+ * next one. An epoch ends when its successor is committed. Its share and nonces are then erased, and only
+ * the keys that check its grants stay.
  *
  * @module
  */
@@ -15,12 +15,12 @@ import type { MembersConfig, RaftConfig } from "./config.ts";
 import type { ProofKeys, SignedGrant } from "./term_proof.ts";
 
 /**
- * How many memberships' identity keys are known at most. A node that is far behind is shown many: it keeps those
- * that its log comes to next, and the newest, by which it knows whether it was removed.
+ * Most memberships whose identity keys are kept. A node that is far behind is shown many. It keeps the next
+ * ones of its log, and the newest one, which shows whether this node was removed.
  */
 const KNOWN_MAX = 16;
 
-/** Whose grants are checked with what. */
+/** The keys that check the grants of one membership. */
 interface KnownGrants {
   readonly epoch: Epoch;
   /** Null in a cluster whose members never change. */
@@ -28,7 +28,7 @@ interface KnownGrants {
   readonly grants: GrantKeys;
 }
 
-/** What a node of a cluster signs and checks with. */
+/** The keys with which a node signs and checks. */
 export class Epochs {
   readonly #config: MembersConfig | null;
   readonly #certifiers: Map<Epoch, Certifier>;
@@ -50,28 +50,28 @@ export class Epochs {
     this.#known = [{ epoch, membership: members?.membership ?? null, grants }];
   }
 
-  /** Checks certificates, whatever epoch signed them: the group key outlives them all. */
+  /** Checks certificates of every epoch, because the group key is the same in all of them. */
   get verifier(): Certifier {
     return assertDefined([...this.#certifiers.values()].at(-1), "An epoch is in force");
   }
 
-  /** The newest membership that the log has or somebody proved; null where the members never change. */
+  /** The newest membership that the log has or a peer has proved; null if the members never change. */
   get known(): Membership | null {
     return this.#known.at(-1)?.membership ?? null;
   }
 
-  /** What this node signs with in this epoch; null where it has no share, or the epoch is over. */
+  /** This node's certifier of an epoch; null when it has no share of it, or the epoch is over. */
   signing(epoch: Epoch): Certifier | null {
     const certifier = this.#certifiers.get(epoch);
     return certifier?.canSign === true ? certifier : null;
   }
 
-  /** Who holds a share of an epoch; nobody in one that is not known. */
+  /** The voters with a share of an epoch; none for an unknown epoch. */
   votersOf(epoch: Epoch): readonly NodeId[] {
     return this.#certifiers.get(epoch)?.voters ?? [];
   }
 
-  /** What a proof is checked with. */
+  /** The keys that check a term's proof. */
   get proofKeys(): ProofKeys {
     return {
       certifierOf: (epoch) => this.#certifiers.get(epoch) ?? null,
@@ -97,7 +97,7 @@ export class Epochs {
     );
   }
 
-  /** The log has this membership, or somebody has proved it. */
+  /** The log has this membership, or a peer has proved it. */
   open(membership: Membership): void {
     const config = assertDefined(this.#config, "The members of this cluster can change");
     const { epoch, sequence } = membership;
@@ -107,7 +107,7 @@ export class Epochs {
     if (this.#known.length > KNOWN_MAX) this.#forget(this.#known.splice(KNOWN_MAX - 2, 1));
   }
 
-  /** Others are on the disk now. Who was opened without its share gets it. */
+  /** The disk has other shares now. A certifier that was opened without its share gets it. */
   useShares(shares: DurableShares): void {
     const before = this.#shares;
     this.#shares = copyOf(shares);
@@ -119,14 +119,14 @@ export class Epochs {
     }
   }
 
-  /** What is on the disk, or will be with this step. */
+  /** The shares on the disk, including this step's changes. */
   get shares(): DurableShares {
     return this.#shares;
   }
 
   /**
-   * This node finds itself at a membership without having followed the log there. A share of its epoch is the
-   * present one, and those before are of no use to anybody. Returns what the disk is to have; null for no change.
+   * This node has reached a membership without the log entries before it. A share of that epoch becomes the
+   * present one, and older shares are useless. Returns the shares for the disk; null when nothing changes.
    */
   settle(membership: Membership): DurableShares | null {
     const { epoch } = membership;
@@ -139,10 +139,10 @@ export class Epochs {
     return copyOf(this.#shares);
   }
 
-  /** This epoch is in force: nobody signs under an earlier one again. */
+  /** This epoch is in force. From now on this node does not sign in an earlier one. */
   enter(epoch: Epoch): void {
     this.#inForce = epoch;
-    // Those of the epoch before are kept, to check the grants that were given under it.
+    // The keys of the epoch before are kept, to check its grants.
     const past = this.#known.filter((known) => known.epoch < epoch - 1);
     this.#known = this.#known.filter((known) => known.epoch >= epoch - 1);
     this.#forget(past);
@@ -151,7 +151,7 @@ export class Epochs {
     }
   }
 
-  /** Nonces of ended elections will never be asked for again. */
+  /** Erases the nonces of ended elections, which are never needed again. */
   forgetBelow(term: Term): void {
     for (const certifier of this.#certifiers.values()) certifier.forgetBelow(term);
   }
@@ -162,7 +162,7 @@ export class Epochs {
     return [current, next].find((share) => share?.epoch === epoch)?.secret ?? null;
   }
 
-  /** Whose last membership is known no more is signed and checked under no more. */
+  /** Ends the epochs that have no known membership left. */
   #forget(forgotten: readonly KnownGrants[]): void {
     for (const { epoch } of forgotten) {
       if (this.#known.some((known) => known.epoch === epoch)) continue;
@@ -171,7 +171,7 @@ export class Epochs {
     }
   }
 
-  /** A share of an attempt that came to nothing is none of the membership's. */
+  /** Opens the certifier of a membership. A share of a failed attempt does not match it. */
   #openShare(membership: Membership): void {
     const { openShare } = assertDefined(this.#config, "The members of this cluster can change");
     const share = this.shareOf(membership.epoch);

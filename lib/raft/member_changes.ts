@@ -1,6 +1,6 @@
 /**
- * Changes of the members, as the core carries them: what `lib/reshare` wants becomes entries and messages, and
- * what comes of those goes back to it.
+ * The core's part in changes of the members: the outputs of `lib/reshare` become entries and messages, and
+ * entries and messages become its inputs.
  *
  * @module
  */
@@ -26,10 +26,10 @@ import { CAUGHT_UP_ENTRIES, UP_TIMEOUTS } from "./config.ts";
 import type { CoreState } from "./state.ts";
 import type { RaftView } from "./view.ts";
 
-/** How many words of one author may be in a leader's log in one change, for each dealer there may be. */
+/** Most entries of one author in a leader's log in one change, for each possible dealer. */
 const WORDS_PER_DEALER_MAX = 3;
 
-/** At the end of a step: gives `lib/reshare` what happened, and does what it wants. */
+/** At the end of a step: gives `lib/reshare` its inputs, and performs its outputs. */
 export function driveChanges(state: CoreState): void {
   const { cluster: { committed }, role, log, commitIndex, currentTerm } = state;
   if (committed === null) return;
@@ -49,7 +49,7 @@ export function driveChanges(state: CoreState): void {
   if (committed.change === null) endSigning(state);
 }
 
-/** An operator wants a change. Who is to get a share has to have the log, in which the deals are. */
+/** An operator asks for a change. A node that gets a share must already have the log, which has the deals. */
 export function changeMembers(state: CoreState, proposal: Proposal): void {
   const joiner = proposal.members.find(({ id, role }) =>
     role === "voter" && !state.members.has(id)
@@ -60,14 +60,14 @@ export function changeMembers(state: CoreState, proposal: Proposal): void {
   state.output.events.push({ kind: "resharing", event });
 }
 
-/** Time passes for the change that is under way. */
+/** Counts a tick for the change under way. */
 export function tickChange({ cluster: { committed } }: CoreState): void {
   if (committed === null) return;
   const isUnderWay = committed.change !== null || committed.log.plan !== null;
   if (isUnderWay) committed.add({ kind: "tick" });
 }
 
-/** An operator wants a goal reached, in as many changes as that takes. */
+/** An operator sets a goal, which can take several changes. */
 export function planMembers(state: CoreState, goal: MembersGoal): void {
   const { committed } = state.cluster;
   if (committed !== null) return committed.add({ kind: "plan", goal });
@@ -75,7 +75,7 @@ export function planMembers(state: CoreState, goal: MembersGoal): void {
   state.output.events.push({ kind: "resharing", event: { kind: "planRefused", reason } });
 }
 
-/** Who can take part in a change, as a leader sees it. Of a new one, it counts as up at first. */
+/** The nodes that can take part in a change, as the leader sees them. A new leader first counts all as up. */
 export function viewNodes(
   { self, role, nowTick, commitIndex, config }: Pick<
     RaftView,
@@ -93,12 +93,12 @@ export function viewNodes(
   return { up: idsOf(up), caughtUp: idsOf(caughtUp) };
 }
 
-/** A dealer's sub-share, or a receiver's wish for one. */
+/** A dealer's sub-share, or a receiver's request for one. */
 export function handleSubShare(state: CoreState, message: SubShareMessage | SubShareRequest): void {
   state.cluster.committed?.add({ kind: "message", message: fromMessage(message) });
 }
 
-/** A node wants its word in the log. A word is signed, and only its author may bring it. */
+/** A node asks the leader to append its entry. The entry is signed, and only its author may send it. */
 export function handleMemberEntry(state: CoreState, message: MemberEntryRequest): void {
   const leader = state.role;
   if (leader.name !== "leader") return;
@@ -125,7 +125,7 @@ function carryOut(state: CoreState, output: ReshareOutput): void {
   for (const event of output.events) state.output.events.push({ kind: "resharing", event });
 }
 
-/** What is lost on the way is said again after a while. */
+/** Proposes an entry. If it is lost, `lib/reshare` proposes it again. */
 function propose(state: CoreState, entry: ReshareEntry): void {
   const { role, leader, self } = state;
   if (role.name === "leader") {
@@ -149,7 +149,7 @@ function propose(state: CoreState, entry: ReshareEntry): void {
   });
 }
 
-/** The log is not to fill with what changes nothing: one word of a kind at a time, and so many in all. */
+/** Appends a node's entry, within limits: one of each kind at a time, and a maximum for each author. */
 function appendWord(
   state: CoreState,
   leader: Leader,
@@ -165,7 +165,7 @@ function appendWord(
   leader.words.set(name, { index, count: before.count + 1 });
 }
 
-/** A plan is named after its place in the log. */
+/** The id of a plan is the index of its entry. */
 function withName({ log }: CoreState, entry: ReshareEntry): ReshareEntry {
   return entry.kind === "plan" ? { ...entry, id: plus(log.last.index, 1) } : entry;
 }

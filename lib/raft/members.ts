@@ -1,7 +1,7 @@
 /**
- * Quorums and members. {@linkcode Members} answers every question about them, because the answer changes with
- * the configuration: the newest one in the log counts, committed or not (dissertation §4.1). While it is not
- * committed, the one before counts as well, so a commit needs a majority of both.
+ * Quorums and members. {@linkcode Members} answers every question about them, because the answers change
+ * with the configuration. The newest configuration in the log counts, committed or not (dissertation §4.1).
+ * While it is not committed, the one before counts too, so a commit needs a majority of both.
  *
  * @module
  */
@@ -20,25 +20,25 @@ import { decodeReshareEntry } from "../reshare/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { Entry } from "./entry.ts";
 
-/** Who takes part, and how many must agree. */
+/** The members and the threshold. */
 export interface Configuration extends Omit<Roster, "cluster"> {
-  /** Who replicates only, and never counts. */
+  /** The members that only replicate, and never count. */
   readonly learners: readonly NodeId[];
-  /** Where the chain of memberships stands with it; null in a cluster whose members never change. */
+  /** Its membership in the chain; null in a cluster whose members never change. */
   readonly membership: Membership | null;
 }
 
-/** A configuration that the log has, and where. */
+/** A configuration, and its place in the log. */
 export interface LoggedConfiguration {
-  /** What it is. */
+  /** The members that it states. */
   readonly configuration: Configuration;
-  /** Its entry; 0 for the one that the log begins with. */
+  /** The index of its entry; 0 for the one that the log begins with. */
   readonly index: LogIndex;
   /** Its entry's term. */
   readonly term: Term;
 }
 
-/** A membership as the core counts by it. */
+/** The configuration of a membership. */
 export function toConfiguration(membership: Membership): Configuration {
   const { epoch, threshold, members } = membership;
   const idsOf = (wanted: string) => members.flatMap(({ id, role }) => role === wanted ? [id] : []);
@@ -50,51 +50,51 @@ export class Members {
   #inForce: LoggedConfiguration;
   /** Later ones in the log that are not known to be committed, oldest first. */
   #pending: LoggedConfiguration[] = [];
-  /** What {@linkcode Members.all} and every quorum need at each step, so it is counted once a change. */
+  /** The values for {@linkcode Members.all} and every quorum. They are computed once for each change. */
   #counted: Counted;
 
-  /** Begins with one that is committed. */
+  /** Begins with a committed configuration. */
   constructor(inForce: LoggedConfiguration) {
     this.#inForce = inForce;
     this.#counted = count([inForce]);
   }
 
-  /** The newest one that is known to be committed. */
+  /** The newest configuration that is known to be committed. */
   get inForce(): LoggedConfiguration {
     return this.#inForce;
   }
 
-  /** The newest one in the log: elections are held under it. */
+  /** The newest configuration in the log. Elections use it. */
   get newest(): Configuration {
     return (this.#pending.at(-1) ?? this.#inForce).configuration;
   }
 
-  /** The entry that it stands in. */
+  /** The index of its entry. */
   get newestIndex(): LogIndex {
     return (this.#pending.at(-1) ?? this.#inForce).index;
   }
 
-  /** The one that counts just before this entry. */
+  /** The configuration that counts just before this entry. */
   before(index: LogIndex): LoggedConfiguration {
     return this.#pending.findLast((logged) => logged.index < index) ?? this.#inForce;
   }
 
-  /** Whether the newest one is not known to be committed. */
+  /** Whether the newest configuration is not known to be committed. */
   get isPending(): boolean {
     return this.#pending.length > 0;
   }
 
-  /** Everyone who takes part in one that counts. */
+  /** All members of the configurations that count. */
   get all(): readonly NodeId[] {
     return this.#counted.members;
   }
 
-  /** Whether this node takes part. */
+  /** Whether a node is one of them. */
   has(node: NodeId): boolean {
     return this.all.includes(node);
   }
 
-  /** The largest value that more than half of the voters reach, in each one that counts. */
+  /** The largest value that more than half of the voters reach, in each configuration that counts. */
   quorumValue<Value extends number>(valueOf: (voter: NodeId) => Value): Value {
     const [lowest] = this.#counted.configurations
       .map((configuration) => valueOfMost(configuration, valueOf))
@@ -103,15 +103,16 @@ export class Members {
   }
 
   /**
-   * Whether a leader may have been elected under this epoch: not before the one in force, but in the term
-   * whose leader put it there. A later one than is known here comes with that leader's log.
+   * Whether a leader can have been elected in this epoch. An earlier epoch than the one in force is
+   * possible only up to the term of the leader that put this one there. A later epoch will come with that
+   * leader's log.
    */
   mayBeLedBy({ epoch, term }: Pick<Certificate, "epoch" | "term">): boolean {
     const { configuration: { epoch: least, membership }, term: since } = this.#inForce;
     return epoch === least || (membership !== null && (epoch > least || term <= since));
   }
 
-  /** The log has a newer one. */
+  /** The log has a newer configuration. */
   append(logged: LoggedConfiguration): void {
     const last = this.#pending.at(-1) ?? this.#inForce;
     assert(logged.index > last.index, "Configurations follow each other in the log");
@@ -125,7 +126,7 @@ export class Members {
     this.#recount();
   }
 
-  /** Everything up to `index` is committed. Returns whether another one is in force now. */
+  /** Everything up to `index` is committed. Returns whether the configuration in force has changed. */
   commitTo(index: LogIndex): boolean {
     const committed = this.#pending.filter((logged) => logged.index <= index);
     this.#pending.splice(0, committed.length);
@@ -136,7 +137,7 @@ export class Members {
     return true;
   }
 
-  /** A snapshot brought another one; what the log has after it stays. */
+  /** A snapshot brought another configuration in force. Later ones in the log stay. */
   restore(inForce: LoggedConfiguration): void {
     this.#inForce = inForce;
     this.#pending = this.#pending.filter(({ index }) => index > inForce.index);
@@ -148,15 +149,15 @@ export class Members {
   }
 }
 
-/** The configurations that count, and everyone who takes part in one of them. */
+/** The configurations that count, and all their members. */
 interface Counted {
   readonly configurations: readonly Configuration[];
   readonly members: readonly NodeId[];
 }
 
 /**
- * The newest counts, and while it is not committed the one before it. Where two are not known to be
- * committed, the older one is: no leader appends the next one before.
+ * The newest configuration counts, and, while it is not committed, also the one before. If two are not
+ * known to be committed, the older one is committed: no leader appends the next one before that.
  */
 function count(logged: readonly LoggedConfiguration[]): Counted {
   const configurations = logged.slice(-2).map(({ configuration }) => configuration);
@@ -173,7 +174,7 @@ function valueOfMost<Value extends number>(
 }
 
 /**
- * The configurations among entries that are to stand in the log, one after the other.
+ * The configurations among contiguous entries for the log.
  *
  * @throws {InputError} when one does not verify as the next one: no honest leader sends it.
  */
@@ -186,7 +187,7 @@ export function configurationsOf(
   let { membership } = members.before(first.index).configuration;
   const found: LoggedConfiguration[] = [];
   for (const { kind, index, term, data } of entries) {
-    // A snapshot may have brought what its first entries say.
+    // A snapshot can already contain the first of these entries.
     if (kind !== "configuration" || index <= members.inForce.index) continue;
     membership = follow(membership, data);
     found.push({ configuration: toConfiguration(membership), index, term });

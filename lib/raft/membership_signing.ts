@@ -1,6 +1,6 @@
 /**
- * Signing memberships: what the log says is due, by the shares of the epoch that it names. The leader brings
- * the signers together; a signer signs the text that follows from its own log, and no other.
+ * Signs memberships. The log says which text is due, and the shares of which epoch sign it. The leader asks
+ * the signers. A signer signs only the text that follows from its own log.
  *
  * @module
  */
@@ -19,9 +19,9 @@ import type { Leader } from "./role.ts";
 import { SignatureCollection } from "./signature_collection.ts";
 import type { CoreState } from "./state.ts";
 
-/** The signer for what is due. One text is due at a time. */
+/** The signer for the text that is due. Only one text is due at a time. */
 export interface DueSigner {
-  /** What is due. */
+  /** The text that is due. */
   readonly due: DueStatement;
   /** Which change it is part of. */
   readonly change: string;
@@ -29,7 +29,7 @@ export interface DueSigner {
   readonly signer: MembershipSigner;
 }
 
-/** The leader is to have a statement signed. It may be under way already. */
+/** The leader begins to have a statement signed, if it has not begun already. */
 export function startSigning(state: CoreState, leader: Leader): void {
   const own = dueSigner(state);
   if (own === null || leader.collection?.text === own.due.text) return;
@@ -42,7 +42,7 @@ export function startSigning(state: CoreState, leader: Leader): void {
   askForCommitments(state, leader.collection, own);
 }
 
-/** Time passes: opens another session, and asks again who has not answered. */
+/** Counts a tick: opens another session if one is overdue, and asks silent signers again. */
 export function tickSigning(state: CoreState, leader: Leader): void {
   const { collection } = leader;
   if (collection === null) return;
@@ -195,7 +195,7 @@ function ask(
   });
 }
 
-/** The signer of what this node's log says is due; one that is due no more loses its share and nonces. */
+/** The signer for the text that is due in this node's log. An older signer loses its share and nonces. */
 function dueSigner(state: CoreState): DueSigner | null {
   const { config: { members }, cluster: { committed }, epochs } = state;
   const change = committed?.change ?? null;
@@ -205,7 +205,7 @@ function dueSigner(state: CoreState): DueSigner | null {
   if (state.cluster.dueSigner !== null) return state.cluster.dueSigner;
   const { before } = change;
   const group = toGroup(due.by === before.epoch ? before : due.statement);
-  // A share of an attempt that came to nothing is none of this group's.
+  // A share of a failed attempt does not match this group.
   const signer = catching(
     InputError,
     () => members.openSigner(group, epochs.shareOf(due.by)),
@@ -215,7 +215,7 @@ function dueSigner(state: CoreState): DueSigner | null {
   return state.cluster.dueSigner;
 }
 
-/** Nothing is due any more, or something else: the signer loses its share and its nonces. */
+/** The text is no longer due: the signer loses its share and its nonces. */
 export function endSigning({ cluster }: CoreState): void {
   cluster.dueSigner?.signer.erase();
   cluster.dueSigner = null;

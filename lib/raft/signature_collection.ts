@@ -1,6 +1,7 @@
 /**
- * How a leader collects the signature of a membership: the two rounds of FROST in sessions of t signers, one
- * session after the other. Who is late or cheats is left out of the next, as long as there are enough others.
+ * Collects the signature of a membership for the leader: the two rounds of FROST, in sessions of t signers,
+ * one session after the other. A signer that is late or cheats is left out of the next session, if there
+ * are enough others.
  *
  * @module
  */
@@ -14,7 +15,7 @@ import type {
 } from "../certificate/mod.ts";
 import type { NodeId } from "../types.ts";
 
-/** At most so many doublings: a session waits 16 times as long as the first. */
+/** Most doublings of the timeout: at most 16 times the first. */
 const DOUBLINGS_MAX = 4;
 
 /** One attempt with a fixed set of signers. */
@@ -38,8 +39,8 @@ export class SignatureCollection {
   readonly #leader: SigningLeader;
   readonly #offers = new Map<NodeId, Uint8Array>();
   /**
-   * Every commitment that was ever offered: a doubled answer offers none of them again. Only one whose signer
-   * may never have heard of its session can be offered once more.
+   * Every commitment that was ever offered, so that a doubled answer does not offer it again. A commitment
+   * can be offered again only if its signer may not have received the request of its session.
    */
   readonly #known = new Set<string>();
   readonly #late = new Set<NodeId>();
@@ -63,7 +64,7 @@ export class SignatureCollection {
     return this.#session;
   }
 
-  /** Who has no commitment here, and is in no session. */
+  /** The voters without a commitment here that are in no session. */
   get silent(): readonly NodeId[] {
     const signs = this.#session?.request.commitments.map(({ voter }) => voter) ?? [];
     return this.signer.voters.filter((voter) =>
@@ -102,15 +103,16 @@ export class SignatureCollection {
     return this.#session;
   }
 
-  /** Whether the session that is under way takes too long: twice as long each time that one did. */
+  /** Whether the open session is overdue. The timeout doubles each time. */
   isOverdue(nowTick: number, timeoutTicks: number): boolean {
     const waitTicks = timeoutTicks * 2 ** Math.min(this.#expired, DOUBLINGS_MAX);
     return this.#session !== null && nowTick - this.#session.openedTick >= waitTicks;
   }
 
   /**
-   * It does: who owes a share is late. Where the request for it was lost, its nonce is unused and it offers the
-   * same commitment again. Where the share was lost, the signer refuses a second request for its nonce.
+   * Ends an overdue session. A signer without a share is late. If the request was lost, its nonce is
+   * unused, and it offers the same commitment again. If the share was lost, the signer refuses a second
+   * request for that nonce.
    */
   expire(): void {
     const { owing } = this;
@@ -126,7 +128,7 @@ export class SignatureCollection {
     this.#expired++;
   }
 
-  /** Who owes a share in the session that is under way. */
+  /** The signers whose shares are missing in the open session. */
   get owing(): readonly NodeId[] {
     const session = this.#session;
     return session?.request.commitments.map(({ voter }) => voter)
@@ -153,7 +155,7 @@ export class SignatureCollection {
     return null;
   }
 
-  /** Whose shares were wrong. */
+  /** The voters whose shares were wrong. */
   get cheaters(): ReadonlySet<NodeId> {
     return this.#cheaters;
   }

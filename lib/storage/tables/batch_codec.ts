@@ -1,8 +1,7 @@
 /**
- * A batch on its way to the worker, and rows on their way back.
+ * The encoding of batches for the worker, and of rows from the worker.
  *
- * On disk the content of a row without its table and key stands beside the key, and the CRC-32 of all of
- * the content behind it.
+ * On disk, a row has its key, then the content without table and key, then the CRC-32 of the whole content.
  *
  * @module
  */
@@ -30,7 +29,7 @@ import {
 
 /** One change of one table. */
 export type RowChange =
-  /** `row` is what stands beside the key: the content's rest, then its checksum. */
+  /** `row` is the column beside the key: the rest of the content, then its checksum. */
   | { kind: "put"; table: TableName; key: Uint8Array; row: Uint8Array }
   | { kind: "remove"; table: TableName; key: Uint8Array }
   /** Removes every row whose key is below this one. */
@@ -39,18 +38,18 @@ export type RowChange =
 const CHANGE_KINDS = ["put", "remove", "removeBelow"] as const;
 
 /**
- * Bytes of the CRC-32 at a row's end. It is there for damage: a disk's, a cable's, a memory's. Whoever can
- * write this file on purpose could write a SHA-256 just as well, at a hundred times the cost.
+ * Bytes of the CRC-32 at a row's end. It detects damage by disks, cables and memory. It does not protect
+ * against an attacker who can write the file. Neither would a SHA-256, at a hundred times the cost.
  */
 const CHECKSUM_BYTES = 4;
 
-/** From so many bytes on a part of a batch is closed, so that the loop is not held by one. */
+/** A part of a batch is closed when it has this many bytes, so that it does not block the loop. */
 const PART_BYTES_MAX = 512 * 1024;
 
 /** The one row of `state`. */
 const STATE_KEY = new Uint8Array([1]);
 
-/** Encodes a batch as parts, each made when it is asked for. All of them together are one transaction. */
+/** Encodes a batch as parts, each made on request. All parts together are one transaction. */
 export function* encodeBatch(
   batch: TableBatch,
   forgottenBefore: number,
@@ -97,7 +96,7 @@ function* changesOf(batch: TableBatch): Generator<(part: PartWriter) => void> {
   yield (part) => part.put("state", STATE_KEY, (writer) => writeState(writer, batch));
 }
 
-/** Puts rows of many, each under the index of the last in it, then that of the row in the batch. */
+/** Puts rows with many items. The key is the index of the last item, then the row's number in the batch. */
 function* addMany<Item>(
   items: readonly Item[],
   { table, indexOf, write }: {
@@ -132,7 +131,7 @@ class PartWriter {
   put(table: TableName, key: Uint8Array, write: (writer: ByteWriter) => void): void {
     this.#begin(table, key);
     write(this.#content);
-    // The worker puts the checksum in the room behind the content.
+    // The worker puts the checksum into the space after the content.
     this.#part.byte(CHANGE_KINDS.indexOf("put")).bytes(this.#content.finish()).raw(ROOM);
   }
 
@@ -183,7 +182,7 @@ function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, length);
 }
 
-/** A row as it is on disk when there is nothing yet. */
+/** The row of `state` in new tables. */
 export function encodeFirstState(): { readonly key: Uint8Array; readonly row: Uint8Array } {
   const zero = toLogIndex(0);
   const state = { appliedIndex: zero, revision: zero, compactedRevision: zero, forgottenIndex: 0 };
@@ -194,7 +193,7 @@ export function encodeFirstState(): { readonly key: Uint8Array; readonly row: Ui
   return change;
 }
 
-/** Rows as they are read from disk, checked, on their way to a store. */
+/** Collects checked rows from disk for a store. */
 export class RowWriter {
   readonly #content = new ByteWriter();
   readonly #rows = new ByteWriter();
@@ -205,7 +204,7 @@ export class RowWriter {
   }
 
   /**
-   * Adds a row. `row` is what stands beside the key.
+   * Adds a row. `row` is the column beside the key.
    *
    * @returns its content.
    * @throws {InputError} when its checksum is not that of the rest.

@@ -1,9 +1,9 @@
 /**
- * What the rows of the tables say, and how a store is made of them.
+ * The content of the tables' rows, and how a store is made from them.
  *
- * A row is its content: one byte for its table, its key with its length, then what the table is about.
- * A key of the store has a row of its own; history and remembered writes lie in rows of many, as they are
- * only ever added at one end and removed at the other.
+ * The content of a row is one byte for its table, its key with its length, then the data of the table. A
+ * key of the store has its own row. History and remembered writes have many items in one row, because items
+ * are only added at one end and removed at the other.
  *
  * @module
  */
@@ -41,21 +41,21 @@ export const TABLES = ["state", "leases", "keys", "history", "tokens", "remember
 /** One of {@linkcode TABLES}. */
 export type TableName = typeof TABLES[number];
 
-/** No row is larger: one of many is closed well before. */
+/** Most bytes in a row. A row with many items is closed long before. */
 export const ROW_BYTES_MAX: number = 1024 * 1024;
 
-/** From so many bytes on a row of many is closed; what was added last may be as large as a value. */
+/** A row with many items is closed when it has this many bytes. Its last item can be as large as a value. */
 export const MANY_BYTES_MAX: number = 256 * 1024;
 
 /** Why a lease ends, and what a change did, as numbers. */
 const ENDINGS = [null, "revoked", "expired"] as const;
 const KINDS = ["put", "delete", "expire"] as const;
 
-/** What `state` says. */
+/** The content of `state`. */
 export interface TableState {
-  /** The tables have all that the log has up to this index, and nothing after it. */
+  /** The tables have the effects of all entries up to this index, and of no later one. */
   readonly appliedIndex: LogIndex;
-  /** The store's revision then. */
+  /** The store's revision at that index. */
   readonly revision: LogIndex;
   /** History begins after it. */
   readonly compactedRevision: LogIndex;
@@ -63,7 +63,7 @@ export interface TableState {
   readonly forgottenIndex: number;
 }
 
-/** Makes a store of rows, in the order of {@linkcode TABLES}. */
+/** Makes a store from rows, in the order of {@linkcode TABLES}. */
 export class RowLoader {
   readonly #loader: StoreLoader;
   #state: TableState | null = null;
@@ -75,7 +75,7 @@ export class RowLoader {
     this.#loader = new StoreLoader(limits);
   }
 
-  /** What the tables say of themselves. @throws {InputError} before that was read. */
+  /** The content of `state`. @throws {InputError} when it was not read yet. */
   get state(): TableState {
     if (this.#state === null) {
       throw new InputError("Cannot read rows: the applied index is missing");
@@ -123,7 +123,7 @@ export class RowLoader {
     reader.end();
   }
 
-  /** Of the first row of many a part may be gone already. */
+  /** A part of the first row with many items can already be forgotten. */
   #addChange(row: HistoryRow): void {
     const last = this.#last;
     const isNext = last === null || row.revision > last.revision ||
@@ -142,7 +142,7 @@ export class RowLoader {
   }
 }
 
-/** What the row of `state` says. @throws {InputError} when its content is no such row. */
+/** Reads the row of `state`. @throws {InputError} when the content is no such row. */
 export function decodeState(content: Uint8Array): TableState {
   return readState(new ByteReader(readContent(content).rest, "state"));
 }
@@ -161,7 +161,7 @@ export function readContent(
   return { table, key: reader.bytes(KEY_BYTES_MAX), rest: reader.rest() };
 }
 
-/** A number, and one that counts rows under it, as bytes that sort as they do. */
+/** The key of a number and a count, as bytes in the same order as the numbers. */
 export function numberKey(number: number, count = 0): Uint8Array {
   const view = new DataView(new ArrayBuffer(12));
   view.setBigUint64(0, BigInt(number));
@@ -169,7 +169,7 @@ export function numberKey(number: number, count = 0): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-/** Writes what `state` says. */
+/** Writes the content of `state`. */
 export function writeState(writer: ByteWriter, state: TableState): void {
   writer.number(state.appliedIndex).number(state.revision).number(state.compactedRevision)
     .number(state.forgottenIndex);
@@ -184,7 +184,7 @@ function readState(reader: ByteReader): TableState {
   };
 }
 
-/** Writes everything of a version but its key; the value is the rest of the row. */
+/** Writes a version without its key. The value is the rest of the row. */
 export function writeVersion(writer: ByteWriter, row: KeyValueRow): ByteWriter {
   return writer.number(row.createRevision).number(row.modRevision).number(row.version)
     .number(row.lease).raw(row.value);
@@ -234,7 +234,7 @@ function readChange(reader: ByteReader): HistoryRow {
   return { revision, order, key, kind, before };
 }
 
-/** Writes all of a lease but its id. */
+/** Writes a lease without its id. */
 export function writeLease(writer: ByteWriter, { ttlSeconds, ending }: LeaseRow): void {
   writer.number(ttlSeconds).byte(ENDINGS.indexOf(ending));
 }
@@ -249,7 +249,7 @@ function readLease(reader: ByteReader, key: Uint8Array): LeaseRow {
   return { id, ttlSeconds, ending };
 }
 
-/** Writes all of a token but its id. */
+/** Writes a token without its id. */
 export function writeToken(writer: ByteWriter, token: Token): void {
   writer.raw(token.secretDigest).bytes(encodeUtf8(token.name)).byte(toScopeBits(token.scopes))
     .number(token.createRevision)

@@ -1,5 +1,5 @@
 /**
- * `kv.db`: the state machine's tables on SQLite. All of it is synchronous: a worker runs it.
+ * `kv.db`: the state machine's tables in SQLite. It is synchronous, and a worker runs it.
  *
  * @module
  */
@@ -33,7 +33,7 @@ function insertFirstState(): string {
 /** How many rows are read by one statement: 32 MiB with the largest values. */
 const ROWS_PER_READ = 64;
 
-/** Rows are handed over by so many bytes, or a few more. */
+/** Rows are returned in chunks of about this many bytes. */
 const CHUNK_BYTES = 256 * 1024;
 
 /**
@@ -63,18 +63,18 @@ export function openTableFile(
   }
 }
 
-/** What is prepared for one table. */
+/** The prepared statements of one table. */
 interface TableStatements {
   readonly put: StatementSync;
   readonly remove: StatementSync;
   readonly removeBelow: StatementSync;
-  /** Those of a row id above the first value, in that order, as many as the second one says. */
+  /** Reads the rows with row ids above the first parameter, in order, at most as many as the second one. */
   readonly read: StatementSync;
   /** How many rows its index has. */
   readonly count: StatementSync;
 }
 
-/** Where a reader of all rows stands. */
+/** The place of a reader of all rows. */
 interface Place {
   /** Position in {@linkcode TABLES}. */
   table: number;
@@ -83,7 +83,7 @@ interface Place {
   count: number;
 }
 
-/** See the module. */
+/** The open file with the tables. */
 export class TableFile {
   readonly #database: Database;
   readonly #statements: ReadonlyMap<TableName, TableStatements>;
@@ -117,10 +117,9 @@ export class TableFile {
   }
 
   /**
-   * Makes the changes of a part of a batch, see `encodeBatch`. Nothing of it is there before
-   * {@linkcode commit}.
+   * Makes the changes of a part of a batch, see `encodeBatch`. They take effect with {@linkcode commit}.
    *
-   * @throws {EnvironmentError} when the disk fails; nothing can be done with the tables any more.
+   * @throws {EnvironmentError} when the disk fails. The tables cannot be used afterwards.
    */
   write(part: Uint8Array): void {
     if (!this.#database.isInTransaction) this.#database.begin();
@@ -128,9 +127,9 @@ export class TableFile {
   }
 
   /**
-   * Ends a batch: all of it is durable, and the tables stand where it says.
+   * Ends a batch: all of it is durable, and the tables have its applied index.
    *
-   * @throws {EnvironmentError} when the disk fails; nothing can be done with the tables any more.
+   * @throws {EnvironmentError} when the disk fails. The tables cannot be used afterwards.
    */
   commit(): void {
     const appliedIndex = this.#readState().appliedIndex;
@@ -140,7 +139,7 @@ export class TableFile {
   }
 
   /**
-   * The next rows, checked, for a `RowLoader`; null once all were read. The call after that begins anew.
+   * The next rows, checked, for a `RowLoader`; null once all were read. The next call then begins again.
    *
    * @throws {CorruptionError} at the first damaged row, or when an index does not lead to every row.
    */
@@ -163,7 +162,7 @@ export class TableFile {
     this.#database.release();
   }
 
-  /** Moves everything into the file, and closes it. Without it nothing is lost. */
+  /** Moves everything into the file, and closes it. Without this call nothing is lost. */
   close(): void {
     this.#database.close();
   }
@@ -203,7 +202,7 @@ export class TableFile {
     );
   }
 
-  /** Rows are read in their own order, and found by the order of the keys later. */
+  /** Compares the number of rows with that in the index, because rows are read by row id and found by key. */
   #checkCount(table: TableName, read: number): void {
     const count = this.#database.get(this.#statementsOf(table).count)?.["count"];
     if (count === read) return;
@@ -240,7 +239,7 @@ function prepareStatements(database: Database, table: TableName): TableStatement
 
 const SHOWN_KEY_LENGTH_MAX = 80;
 
-/** What an operator can find a row by. */
+/** Describes a row for an operator. */
 function describeRow(table: TableName, key: unknown): string {
   if (table === "state") return "its applied index";
   if (table !== "keys" || !(key instanceof Uint8Array)) return `a row of ${table}`;

@@ -1,6 +1,6 @@
 /**
- * The state machine's tables, as the loop sees them: batches go in, and later it is said that they are
- * durable. The store itself is in the loop's memory; the tables follow it.
+ * The state machine's tables, as the loop sees them: it writes batches, and is told later that they are
+ * durable. The store itself is in the loop's memory, and the tables follow it.
  *
  * @module
  */
@@ -16,27 +16,27 @@ import { COPY_BYTES } from "../storage_jobs.ts";
 import { encodeBatch } from "./batch_codec.ts";
 import { RowLoader } from "./rows.ts";
 
-/** Who hears that the tables cannot go on. */
+/** The receiver of failures of the tables. */
 export interface TablesUser {
-  /** The disk failed, or what is on it is damaged: the node must stop. Called once. */
+  /** The disk failed, or its data are damaged: the node must stop. Called once. */
   readonly failed: (error: EnvironmentError) => void;
 }
 
-/** A snapshot that is to take the tables' place. */
+/** A snapshot that replaces the tables. */
 export interface Installation {
-  /** Up to which entry it has everything. */
+  /** Its applied index. */
   readonly index: LogIndex;
   /** Writes up to this index are forgotten in it. */
   readonly forgottenIndex: number;
-  /** What takes the tables' place. */
+  /** The path of the new file. */
   readonly ready: string;
-  /** A second name for what is replaced. */
+  /** A second path for the replaced file. */
   readonly replaced: string;
 }
 
 /**
- * The tables of one node. A worker alone has them open; here is its near end. Everything happens in the
- * order in which it was asked for, and nothing waits for a disk.
+ * The tables of one node. Only a worker has them open, and this class sends it the work. Everything is done
+ * in the order of the calls, and no call waits for the disk.
  */
 export class Tables {
   /** Path of the file. */
@@ -48,7 +48,7 @@ export class Tables {
   #isWriting = false;
   /** How often the tables were replaced. */
   #replacements = 0;
-  /** Settles when all that was asked for is done; never rejected. */
+  /** Resolves when all requested work is done. Never rejects. */
   #done: Promise<void> = Promise.resolve();
   #failure: EnvironmentError | null = null;
   #isClosed = false;
@@ -81,7 +81,7 @@ export class Tables {
     return this.#appliedIndex;
   }
 
-  /** Who hears of a failure, from now on. */
+  /** Sets the receiver of failures. */
   use(user: TablesUser): void {
     this.#user = user;
   }
@@ -105,9 +105,9 @@ export class Tables {
   }
 
   /**
-   * Hands over a batch, one at a time. All that it brings is durable in the log, so the tables are never
-   * ahead of it. What the batch shows must stay as it is until `written` is called: then no crash undoes
-   * it any more. It is called as an event of its own; never, once a snapshot has taken the tables' place.
+   * Writes a batch; only one at a time. Everything in it is durable in the log, so the tables are never
+   * ahead of the log. Its bytes must not change until `written` is called. From then on no crash undoes the
+   * batch. `written` is called as a separate event, and never after a snapshot has replaced the tables.
    *
    * @throws {EnvironmentError} when the disk has failed; the node must then stop.
    */
@@ -117,7 +117,7 @@ export class Tables {
     this.#isWriting = true;
     const replacements = this.#replacements;
     this.#after(async () => {
-      // Of what a snapshot has replaced, the store is gone, and with it what the batch shows.
+      // A snapshot has replaced the tables, so the store of the batch no longer exists.
       if (replacements !== this.#replacements) return;
       await this.#write(batch);
       if (replacements !== this.#replacements) return;
@@ -128,10 +128,10 @@ export class Tables {
   }
 
   /**
-   * Copies the tables as they are after the last batch that was handed over, while later ones follow.
+   * Copies the tables after the last written batch, while later batches follow.
    *
-   * @returns up to which entry the copy has everything.
-   * @throws {EnvironmentError} when the disk fails, or the tables are replaced meanwhile.
+   * @returns the applied index of the copy.
+   * @throws {EnvironmentError} when the disk fails, or the tables are replaced in the meantime.
    */
   async copy(to: string): Promise<LogIndex> {
     this.#checkUsable();
@@ -152,8 +152,8 @@ export class Tables {
   }
 
   /**
-   * Puts a snapshot in the place of the tables, in the background. When the process dies
-   * meanwhile they are either of the two; and the snapshot ready as long as they are the old ones.
+   * Replaces the tables by a snapshot, in the background. If the process dies in the meantime, the tables
+   * are either the old or the new ones. While they are the old ones, the snapshot's file stays ready.
    */
   install({ index, forgottenIndex, ready, replaced }: Installation): Promise<void> {
     this.#replacements++;
@@ -167,9 +167,9 @@ export class Tables {
   }
 
   /**
-   * Closes the tables once all that was asked for is done. Without it nothing is lost; with it the next
-   * start is shorter. After a failure the worker is left alone: to end it would make SQLite move its log,
-   * of which nobody knows what has reached the disk. It ends with the process.
+   * Closes the tables after all requested work. Without this call nothing is lost, but the next start takes
+   * longer. After a failure the worker is not ended: SQLite would then move its log, and it is unknown
+   * which part of the log has reached the disk. The worker ends with the process.
    */
   async close(): Promise<void> {
     if (this.#isClosed) return;
@@ -188,7 +188,7 @@ export class Tables {
     this.#forgottenIndex = Math.max(this.#forgottenIndex, batch.forgottenIndex);
   }
 
-  /** Does something after all that was asked for before. */
+  /** Does work after all earlier work. */
   #after<Result>(work: () => Promise<Result>): Promise<Result> {
     const result = this.#done.then(() => {
       this.#checkUsable();
@@ -220,26 +220,26 @@ export class Tables {
   }
 }
 
-/** A store as it was read from tables. */
+/** A store that was loaded from tables. */
 export interface LoadedStore {
-  /** With everything that the tables have. */
+  /** The store with everything in the tables. */
   readonly store: Store;
   /** Writes up to this index are forgotten. */
   readonly forgottenIndex: number;
 }
 
 /**
- * Reads the rows that a worker has open into a store, in slices that do not hold the loop.
+ * Reads the rows of the file that a worker has open into a store, in slices that do not block the loop.
  *
- * @throws {InputError} when they do not fit together.
- * @throws {CorruptionError} when one is damaged.
+ * @throws {InputError} when the rows do not fit together.
+ * @throws {CorruptionError} when a row is damaged.
  */
 export async function loadStore(jobs: JobQueue, limits: StoreLimits): Promise<LoadedStore> {
   const loader = new RowLoader(limits);
   let next = jobs.run("read", null);
   try {
     for (let rows = await next; rows !== null; rows = await next) {
-      // The worker reads these while the loop takes the others.
+      // The worker reads the next rows while the loop loads these.
       next = jobs.run("read", null);
       loader.add(rows);
     }
