@@ -1,5 +1,4 @@
 // @ts-check
-/// <reference lib="dom" />
 
 /**
  * Signed notes, read and verified in this browser. The key is the one in the page's own address, which the

@@ -17,8 +17,11 @@ export const CHROMIUM: string | null = PROGRAMS.find(isThere) ?? null;
 export async function openBrowser(): Promise<Browser> {
   if (CHROMIUM === null) throw new Error(`No Chromium at any of ${PROGRAMS.join(", ")}`);
   const { chromium } = await importPlaywright();
-  // Chromium's own sandbox does not start for root, as whom a container runs.
-  return await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  // Chromium's own sandbox does not start for root, as whom a container runs, whose /dev/shm is small.
+  return await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+  });
 }
 
 /** A page with what went wrong on it, and how often it asked for events. */
