@@ -5,7 +5,7 @@ import { type RangeItem, type RangeQuery, RangeReader } from "../../lib/kv/range
 import type { Store } from "../../lib/kv/store.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { anyEntry, key, keyRange } from "./commands.ts";
-import { StoreModel, within } from "./store_model.ts";
+import { StoreModel, within } from "../support/store_model.ts";
 import { bytes, del, Driver, put, text, toRange } from "./support.ts";
 
 interface Read {

@@ -7,7 +7,7 @@ import type { KeyValueRow } from "../../lib/kv/record.ts";
 import { ALL_KEYS } from "../../lib/kv/key_range.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { anyEntry, keyRange } from "./commands.ts";
-import { type Rows, StoreModel, within } from "./store_model.ts";
+import { type Rows, StoreModel, within } from "../support/store_model.ts";
 import { Driver } from "./support.ts";
 
 /** Small histories, so that they end within a test. */

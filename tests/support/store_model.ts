@@ -1,6 +1,8 @@
 /**
  * The store as simply as it can be written: a map that is copied at each change. The property tests
- * hold the real one against it.
+ * and the simulator hold the real one against it.
+ *
+ * @module
  */
 
 import { LEASE_KEYS_PER_ENTRY, type LeaseEnd, type LeaseRow } from "../../lib/kv/lease_table.ts";
@@ -40,17 +42,36 @@ export class StoreModel {
   /** The rows after each entry. */
   readonly states: Rows[] = [new Map()];
   readonly events: ModelEvent[] = [];
+  readonly #tokens = new Set<string>();
+  readonly #rememberedEntries: number;
   readonly #remembered = new Map<
     string,
     { command: string; index: number; result: CommandResult }
   >();
 
-  /** Applies a command as the next entry. */
-  apply(command: Command): { readonly isReplayed: boolean; readonly result: CommandResult } {
+  /** An empty store, which remembers each write for so many entries. */
+  constructor(
+    { rememberedEntries }: { readonly rememberedEntries: number } = { rememberedEntries: Infinity },
+  ) {
+    this.#rememberedEntries = rememberedEntries;
+  }
+
+  /** Applies a command as the next entry, which is of this term; of its own if none is named. */
+  apply(
+    command: Command,
+    term?: number,
+  ): { readonly isReplayed: boolean; readonly result: CommandResult } {
     this.index++;
-    const answer = this.#applyOnce(command);
+    const isOfItsTerm = command.kind !== "expireLeases" || (term ?? command.term) === command.term;
+    const answer = this.#applyOnce(isOfItsTerm ? command : { ...command, ids: [] });
     this.states[this.index] = new Map(this.rows);
     return answer;
+  }
+
+  /** The next entry is no command. */
+  skip(): void {
+    this.index++;
+    this.states[this.index] = new Map(this.rows);
   }
 
   sorted(): readonly KeyValueRow[] {
@@ -64,7 +85,7 @@ export class StoreModel {
       command,
       (_, value) => value instanceof Uint8Array ? keyText(value) : value,
     );
-    const known = this.#remembered.get(name);
+    const known = this.#recall(name);
     if (known !== undefined && known.command === shown) {
       return { isReplayed: true, result: withoutReads(known.result) };
     }
@@ -79,6 +100,12 @@ export class StoreModel {
     const result = this.#apply(command);
     this.#remembered.set(name, { command: shown, index: this.index, result });
     return { isReplayed: false, result };
+  }
+
+  #recall(name: string): { command: string; index: number; result: CommandResult } | undefined {
+    const known = this.#remembered.get(name);
+    const isForgotten = known !== undefined && known.index <= this.index - this.#rememberedEntries;
+    return isForgotten ? undefined : known;
   }
 
   #apply(command: Command): CommandResult {
@@ -111,8 +138,14 @@ export class StoreModel {
         const compactedRevision = toLogIndex(Math.min(command.revision, this.revision));
         return { kind: "compacted", compactedRevision };
       }
+      case "createToken":
+        if (this.#tokens.has(command.id)) return { kind: "tokenRefused", reason: "exists" };
+        this.#tokens.add(command.id);
+        return { kind: "tokenCreated", createRevision: toLogIndex(this.index) };
+      case "revokeToken":
+        return { kind: "tokenRevoked", revoked: this.#tokens.delete(command.id) };
       default:
-        throw new Error(`The model has no ${command.kind}`);
+        return command satisfies never;
     }
   }
 
@@ -238,9 +271,7 @@ function read(rows: Rows, operation: RangeOperation): OperationAnswer {
 }
 
 function holds(rows: Rows, condition: Condition): boolean {
-  if (condition.target === "fence") {
-    throw new Error("Locks have tests of their own");
-  }
+  if (condition.target === "fence") return fenceOf(rows, condition.lock) === condition.revision;
   const found = within(rows, condition.keys);
   if (condition.target === "exists") return (found.length > 0) === condition.exists;
   if (condition.target === "value") {
@@ -251,6 +282,15 @@ function holds(rows: Rows, condition: Condition): boolean {
   const { target, relation, number } = condition;
   const numbers = found.length === 0 ? [0] : found.map((row) => row[target]);
   return numbers.every((there) => isRelated(there - number, relation));
+}
+
+/** The first claim's createRevision; null where nobody claims the lock. */
+function fenceOf(rows: Rows, lock: Uint8Array): number | null {
+  const claims = [...rows.values()].filter(({ key, lease }) =>
+    lease !== 0 && keyText(key) === `${keyText(lock)}/${lease.toString(16)}`
+  );
+  if (claims.length === 0) return null;
+  return Math.min(...claims.map(({ createRevision }) => createRevision));
 }
 
 function isRelated(difference: number, relation: "=" | "!=" | "<" | ">"): boolean {
