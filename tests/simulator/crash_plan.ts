@@ -40,6 +40,8 @@ export const RARE_BOUNDARIES = [
   "afterTables",
   "beforeSnapshot",
   "afterSnapshot",
+  "beforeShares",
+  "afterShares",
   ...INSTALL_BOUNDARIES,
 ] as const;
 

@@ -4,10 +4,14 @@
  * @module
  */
 
+import { type Carried, isLeaseMessage } from "./network.ts";
 import type { AppendOutcome, Message, Output, RaftEvent } from "../../lib/raft/mod.ts";
 
 /** One line: who tells whom what. */
-export function describeMessage(message: Message): string {
+export function describeMessage(message: Carried): string {
+  if (isLeaseMessage(message)) {
+    return `${message.from} -> ${message.to} ${message.kind} ${message.requestId}`;
+  }
   const { from, to, kind, term } = message;
   return `${from} -> ${to} ${kind} t${term}${describeBody(message)}`;
 }
@@ -39,6 +43,12 @@ function describeEvent(event: RaftEvent): string | null {
       return `WON t${event.term} with a certificate`;
     case "certificateVerified":
       return `verified ${event.certificate.leader} t${event.certificate.term}`;
+    case "resharing":
+      return `resharing ${Object.values(event.event).map(String).join(" ")}`;
+    case "membersChanged": {
+      const { epoch, threshold, voters, learners } = event.configuration;
+      return `MEMBERS epoch ${epoch} ${threshold} of ${voters}, learning ${learners}`;
+    }
     default:
       return Object.values(event).map(String).join(" ");
   }
@@ -71,6 +81,14 @@ function describeBody(message: Message): string {
       return ` ${message.proposals.length} proposals`;
     case "proposeResponse":
       return ` ${message.outcomes.map(({ kind }) => kind).join(",")}`;
+    case "signatureRequest": {
+      const signers = message.commitments.map(({ voter }) => voter).join(",");
+      return ` epoch ${message.epoch} session ${message.session} signers ${signers || "-"}`;
+    }
+    case "signatureResponse": {
+      const { epoch, session, share } = message;
+      return ` epoch ${epoch} session ${session} ${share === null ? "no share" : "share"}`;
+    }
     case "readIndexResponse":
       return ` batch ${message.batchId} index ${message.readIndex ?? "none"}`;
     default:

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { MEMBER_LIES } from "./members/member_lies.ts";
+import type { StoreScenario } from "./more_scenario.ts";
 import { drawScenario, leaseDriftOf, type LimitsScenario, type Scenario } from "./scenario.ts";
 
 /** Nothing fails: no message is lost, no disk breaks, no clock drifts, nobody lies. */
@@ -62,6 +64,8 @@ export function calmScenario(seed: number): Scenario {
       distanceUs: 0,
       valueBytesMax: 16,
     },
+    store: null,
+    members: null,
     faults: [],
     faultIntervalUsMean: 1_000_000,
     faultUsMean: 1_000_000,
@@ -88,6 +92,16 @@ const ONE_AT_A_TIME: LimitsScenario = {
   uncommittedBytesMax: 1_500,
   readersMax: 3,
   inboxMessagesMax: 20,
+};
+
+/** Some who use all of the store. */
+const STORE: StoreScenario = {
+  clients: 1,
+  holders: 1,
+  watchers: 1,
+  keys: 4,
+  thinkUsMean: 50_000,
+  historyChangesMax: null,
 };
 
 const shortLeases: Direction = (seed) => {
@@ -171,6 +185,42 @@ export const DIRECTED_WORLDS = {
     acknowledgeUsMean: 200_000,
     faults: ["forsakeLeader", "isolateLeader", "coup"],
     faultIntervalUsMean: 300_000,
+  }),
+  /** Leaders are cut off, hand over and die while many keep leases, and little may wait. */
+  leasesUnderFire: (seed) => {
+    const calm = calmScenario(seed);
+    return {
+      ...calm,
+      limits: { ...ONE_AT_A_TIME, inflight: { messagesMax: 4, bytesMax: 1_000 } },
+      workload: { ...calm.workload, thinkUsMean: 30_000 },
+      store: { ...STORE, holders: 6 },
+      faults: ["isolateLeader", "forsakeLeader", "transfer", "kill", "burst"],
+      faultIntervalUsMean: 500_000,
+      faultUsMean: 2 * ELECTION_TIMEOUT_US,
+    };
+  },
+  /** History is short, nodes are left behind, and everybody watches. */
+  shortHistories: (seed) => ({
+    ...leftBehind(seed),
+    store: { ...STORE, clients: 2, watchers: 4, historyChangesMax: 10 },
+    faults: ["leaveBehind", "kill"],
+  }),
+  /** The members change all the time, and leaders die at each step. */
+  changingMembers: (seed) => ({
+    ...calmScenario(seed),
+    size: 4,
+    threshold: 3,
+    logEntriesMax: 20,
+    members: { joiners: 3, changeUsMean: 500_000, killShare: 0.05, lies: [] },
+    faults: ["kill", "isolateLeader", "partition"],
+  }),
+  /** One voter lies in every change of the members. */
+  lyingMembers: (seed) => ({
+    ...calmScenario(seed),
+    size: 4,
+    threshold: 3,
+    members: { joiners: 2, changeUsMean: 300_000, killShare: 0, lies: MEMBER_LIES },
+    faults: ["transfer"],
   }),
   /** Older copies of the store come back. */
   olderStores: (seed) => ({

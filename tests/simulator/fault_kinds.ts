@@ -7,6 +7,9 @@
 
 import { BOUNDARIES } from "./crash_plan.ts";
 import { KEY_VALUE_DAMAGES } from "./disk/key_value_disk.ts";
+import { CHANGE_KINDS } from "./members/change_kinds.ts";
+import { MEMBER_LIES } from "./members/member_lies.ts";
+import { CHANGE_STEPS } from "./members/step_killer.ts";
 import { RAFT_DAMAGES } from "./disk/raft_disk.ts";
 
 /** Faults of the network, and what else befalls more than one machine. */
@@ -117,6 +120,33 @@ const HABITS = [
   "revokeToken",
 ];
 
+/** What befalls those who use more of the store than single keys. */
+const STORE_EVENTS = [
+  "store.slice",
+  "store.readOfThePast",
+  "store.compactedRead",
+  "store.transactionRefused",
+  "watch.resumed",
+  "watch.progress",
+  "watch.compacted",
+  "watch.closed",
+  "lease.leaseNotFound",
+  "holder.sleep",
+  "lock.won",
+  "fence.stale",
+];
+
+/** What befalls those whose members change. */
+const CHANGE_EVENTS = [
+  ...CHANGE_KINDS.map((kind) => `asked.${kind}`),
+  ...CHANGE_STEPS.map((step) => `step.${step}`),
+  ...CHANGE_STEPS.filter((step) => step !== "abort").map((step) => `killed.${step}`),
+  "cancel",
+  "rival",
+  "unsafe",
+  "away",
+];
+
 /** The name of every counter of a fault. */
 export const FAULT_COUNTERS: readonly string[] = [
   ...FAULT_KINDS.map((kind) => `fault.${kind}`),
@@ -129,4 +159,7 @@ export const FAULT_COUNTERS: readonly string[] = [
   ...LIMITS.map((kind) => `limit.${kind}`),
   ...WORLDS.map((kind) => `world.${kind}`),
   ...HABITS.map((kind) => `habit.${kind}`),
+  ...STORE_EVENTS,
+  ...CHANGE_EVENTS.map((kind) => `change.${kind}`),
+  ...MEMBER_LIES.map((kind) => `lie.members.${kind}`),
 ];

@@ -17,7 +17,7 @@ import {
 import type { Entry } from "../../lib/raft/mod.ts";
 import { type LogIndex, toLogIndex } from "../../lib/types.ts";
 import { checkLinearizable, type Model, type Operation } from "../support/linearizability.ts";
-import { limitsOf } from "./disk/key_value_disk.ts";
+import { storeLimitsOf } from "./more_scenario.ts";
 import { require, Violation } from "./violation.ts";
 
 /** What a conditional write expects. */
@@ -109,7 +109,7 @@ export class History {
    * @throws {Violation} when the answers fit no order, or do not fit the log.
    */
   check(committed: readonly Entry[], rememberedEntries: number | null = null): number {
-    const outcomes = new Store(limitsOf(rememberedEntries)).apply(committed);
+    const outcomes = new Store(storeLimitsOf({ rememberedEntries, store: null })).apply(committed);
     const places = placesByWrite(committed, outcomes);
     checkAgainstLog(this.#exchanges, { outcomes, places, window: rememberedEntries ?? Infinity });
     let givenUp = 0;

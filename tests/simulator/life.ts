@@ -5,8 +5,6 @@
  * @module
  */
 
-import { assert } from "../../lib/assert.ts";
-import type { Certifier } from "../../lib/certificate/certifier.ts";
 import type { AppliedEntry, LeaseMessage, Store, TableBatch } from "../../lib/kv/mod.ts";
 import { Ticker } from "../../lib/node/inbox.ts";
 import { Leases } from "../../lib/node/leases.ts";
@@ -29,6 +27,7 @@ import {
   type SnapshotChunk,
   type SnapshotRequest,
 } from "../../lib/raft/mod.ts";
+import type { DurableShares } from "../../lib/reshare/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { type Boundary, kindsOf } from "./crash_plan.ts";
 import type { KeyValueDisk } from "./disk/key_value_disk.ts";
@@ -44,6 +43,8 @@ export interface LifeHost {
   send(message: Message): boolean;
   /** Hands a batch to the disk. */
   persist(batch: PersistBatch): void;
+  /** Makes the node's shares durable, in place of those before. */
+  persistShares(shares: DurableShares): void;
   /** A step was taken; nothing of its output is done yet. */
   stepped(step: Step): void;
   /** Entries were applied. */
@@ -66,10 +67,8 @@ export interface LifeHost {
 export interface LifeOptions {
   /** The machine. */
   readonly host: LifeHost;
-  /** All of the core's configuration but the certifier. */
-  readonly config: Omit<RaftConfig, "certifier">;
-  /** Makes and checks certificates; its nonces die with the life. */
-  readonly certifier: Certifier;
+  /** The core's configuration; the certifier's nonces die with the life. */
+  readonly config: RaftConfig;
   /** What the disk holds. */
   readonly durable: DurableState;
   /** The state machine, as the disk has it. */
@@ -78,6 +77,8 @@ export interface LifeOptions {
   readonly keyValues: KeyValueDisk;
   /** The machine's time in milliseconds of the core's ticks. */
   readonly nowMs: () => number;
+  /** The machine's time in milliseconds, by which deadlines are. */
+  readonly clockMs: () => number;
   /** Most bytes of a chunk of a snapshot. */
   readonly chunkBytesMax: number;
   /** Most messages of one peer that wait for a turn. */
@@ -86,6 +87,8 @@ export interface LifeOptions {
   readonly acknowledgeUsMean: () => number;
   /** Whether the core's own invariants are checked after every step. */
   readonly checksInvariants: boolean;
+  /** Whether anybody keeps leases. */
+  readonly hasLeaseClients: boolean;
 }
 
 /** A running process. */
@@ -114,7 +117,7 @@ export class Life {
 
   /** Starts a process on what the last one left behind. */
   constructor(options: LifeOptions) {
-    const { host, store, durable, certifier } = options;
+    const { host, store, durable } = options;
     this.#options = options;
     this.#host = host;
     this.live = new LiveStore(store);
@@ -123,7 +126,7 @@ export class Life {
       write: (batch, written) => host.writeTables(batch, written),
       submit: (input) => this.add(input),
     });
-    this.raft = new Raft({ ...options.config, certifier }, durable, store.appliedIndex);
+    this.raft = new Raft(options.config, durable, store.appliedIndex);
     this.#checker = options.checksInvariants ? new InvariantChecker(this.raft) : null;
     this.requests = new Requests((input) => this.add(input));
     this.transfers = new Transfers((input) => this.add(input));
@@ -133,7 +136,7 @@ export class Life {
       store: () => this.live.store,
       requests: this.requests,
       send: (message) => host.sendLease(message),
-      nowMs: options.nowMs,
+      nowMs: options.clockMs,
     });
     this.#ticker = new Ticker({ nowMs: options.nowMs, wallMs: options.nowMs });
     const core = { state: this.raft.state, step: (inputs: readonly Input[]) => this.#step(inputs) };
@@ -154,6 +157,12 @@ export class Life {
     this.#messageCounts.set(message.from, count + 1);
     this.add({ kind: "message", message });
     return true;
+  }
+
+  /** Takes a peer's message about a lease. */
+  addLease(message: LeaseMessage): void {
+    this.leases.received(message);
+    this.#host.settled();
   }
 
   /** Keeps back what puts an input into the inbox until a leader's next entries are there. */
@@ -192,6 +201,7 @@ export class Life {
       this.leases.expire(nowMs);
     });
     this.transfers.expire(nowMs);
+    if (this.#options.hasLeaseClients) this.#host.settled();
   }
 
   #settling(work: () => void): void {
@@ -227,7 +237,11 @@ export class Life {
   #createPorts(): LoopPorts {
     const host = this.#host;
     return {
-      persistShares: () => assert(false, "The members of a run do not change"),
+      persistShares: (shares) => {
+        host.reach("beforeShares");
+        host.persistShares(shares);
+        host.reach("afterShares");
+      },
       send: (message) => this.#send(message),
       persist: (batch) => {
         for (const kind of kindsOf(batch)) host.reach(`before${kind}`);

@@ -8,6 +8,7 @@
 import type { Ending } from "./history.ts";
 import { LED_SHARE_MIN } from "./liars_world.ts";
 import type { Machine } from "./machine.ts";
+import { settledMembers, soundMembers } from "./members/members_core.ts";
 import type { Simulation } from "./simulation.ts";
 import { require, Violation } from "./violation.ts";
 
@@ -24,25 +25,77 @@ export async function checkLiveness(simulation: Simulation): Promise<void> {
     simulation.counters.count("liveness.notPromised");
     return;
   }
-  const core = heal(simulation);
+  const { operator } = simulation;
+  let core = operator === null ? heal(simulation) : healMembers(simulation);
   // In half of the runs nobody writes from here on, until reads have succeeded.
-  if (simulation.random.chance(0.5)) { for (const client of simulation.clients) client.stop(); }
+  if (simulation.random.chance(0.5)) simulation.stopClients();
   if (core === null) {
     simulation.counters.count("liveness.tooFewLeft");
     return;
   }
   const liars = simulation.machines.filter(({ isHonest, isRetired }) => !isHonest && !isRetired);
-  await waitFor(simulation, "A leader is elected", () => hasLeader(core, [...core, ...liars]));
+  const healed = core;
+  const staying = [...core, ...liars];
+  await waitFor(
+    simulation,
+    "A leader is elected",
+    () =>
+      operator === null
+        ? hasLeader(healed, staying)
+        : staying.some(({ state }) => state?.role.name === "leader"),
+  );
   // A follower that needs a snapshot catches up once the log does not outrun it any more.
-  for (const client of simulation.clients) client.stop();
+  simulation.stopClients();
+  if (operator !== null) core = await settleMembers(simulation, core);
+  const members = core;
   // A new leader must come to know by itself what is committed.
   for (const machine of core) await readThrough(simulation, machine);
   for (const machine of core) await writeThrough(simulation, machine);
-  await waitFor(simulation, "All nodes converge", () => hasConverged(core));
+  await waitFor(simulation, "All nodes converge", () => hasConverged(members));
+  await waitFor(simulation, "Who watches hears of everything", () => {
+    return simulation.storeClients.haveSeen(members[0]?.store.keys.revision ?? 0);
+  });
+  await waitFor(simulation, "Leases end that nobody keeps alive", () => hasNoLeases(members));
+  simulation.checker.members?.checkShares();
   for (const machine of core) simulation.checker.compareState(machine);
-  if (liars.length === 0 && core.length > 1) await handOver(simulation, core);
+  if (liars.length === 0 && core.length > 1) await handOver(simulation, core.filter(isVoter));
   if (liars.length > 0) await checkLed(simulation, [...core, ...liars]);
   simulation.counters.count("liveness.reached");
+}
+
+/** All that can take part do. */
+function healMembers(simulation: Simulation): readonly Machine[] | null {
+  const { nemesis, operator, machines, queue, trace } = simulation;
+  nemesis.stop();
+  operator?.stop();
+  simulation.stopRestarting();
+  for (const machine of machines) machine.start();
+  const sound = soundMembers(machines);
+  if (sound === null) return null;
+  for (const machine of machines) {
+    machine.isPrompt = true;
+    if (sound.includes(machine)) continue;
+    machine.isRetired = true;
+    machine.kill("not healed");
+  }
+  trace.add(queue.nowUs, "==", () => `HEALED ${sound.map(({ id }) => id).join(" ")}`);
+  return sound;
+}
+
+/** A change that was under way is made or given up. @returns who is a member then. */
+async function settleMembers(
+  simulation: Simulation,
+  sound: readonly Machine[],
+): Promise<readonly Machine[]> {
+  await waitFor(simulation, "A change of the members ends", () => settledMembers(sound) !== null);
+  return settledMembers(sound) ?? sound;
+}
+
+/** Leadership is handed to voters with a share. */
+function isVoter({ id, state, shares: { current } }: Machine): boolean {
+  if (state === null) return false;
+  const { membership, voters, epoch } = state.members.newest;
+  return membership === null || (voters.includes(id) && current?.epoch === epoch);
 }
 
 /** Picks who is to be healthy and takes the rest away; null when too few are left to do anything. */
@@ -204,6 +257,10 @@ async function askUntil(
   };
   attempt();
   await waitFor(simulation, what, () => hasSucceeded);
+}
+
+function hasNoLeases(core: readonly Machine[]): boolean {
+  return core.every(({ store }) => store.keys.leases.count === 0);
 }
 
 function hasConverged(core: readonly Machine[]): boolean {

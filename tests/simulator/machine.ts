@@ -11,10 +11,11 @@
 import { InvariantError } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { isCommand, type Store } from "../../lib/kv/mod.ts";
+import { isCommand, type LeaseMessage, type Store } from "../../lib/kv/mod.ts";
 import { INBOX_MESSAGES_PER_PEER_MAX, TICK_MS } from "../../lib/node/inbox.ts";
 import { EXPIRY_INTERVAL_TICKS } from "../../lib/node/requests.ts";
-import type { DurableState, Message, RaftView } from "../../lib/raft/mod.ts";
+import type { DurableState, Message, RaftConfig, RaftView } from "../../lib/raft/mod.ts";
+import type { DurableShares } from "../../lib/reshare/mod.ts";
 import { CorruptionError, KEY_VALUE_FILE, type RaftStore } from "../../lib/storage/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { createGrantDouble } from "../support/grant_double.ts";
@@ -23,8 +24,10 @@ import type { DurableLog } from "./disk/durable_log.ts";
 import { Life } from "./life.ts";
 import { MachineClock } from "./machine_clock.ts";
 import { type EffectsHost, MachineEffects, type MachineEffectsOptions } from "./machine_effects.ts";
-import { DiskFault, MachineStorage } from "./machine_storage.ts";
+import { DiskFault, MachineStorage, NO_SHARES } from "./machine_storage.ts";
+import type { ChangingKeys } from "./members/changing_keys.ts";
 import type { Random } from "./random.ts";
+import { storeLimitsOf } from "./more_scenario.ts";
 import { require, Violation } from "./violation.ts";
 import { EPOCH } from "./voters.ts";
 
@@ -41,6 +44,8 @@ export interface MachineOptions extends MachineEffectsOptions {
   readonly isHonest: boolean;
   /** A certifier without a nonce, for a new life. */
   readonly createCertifier: () => Certifier;
+  /** The keys of a run whose members change; null where they do not. */
+  readonly keys: ChangingKeys | null;
   /** Something is wrong, found where nothing may be thrown. */
   readonly violated: (error: unknown) => void;
   /** The process ended; whoever was connected to it notices. */
@@ -93,10 +98,11 @@ export class Machine implements EffectsHost {
     const drift = scenario.clockDriftMax *
       (scenario.hasExtremeClocks ? Math.sign(deviation) : deviation);
     this.clock = new MachineClock({ queue, rate: 1 + drift });
-    const { persistUsMean, rememberedEntries } = scenario;
+    const { persistUsMean } = scenario;
     this.storage = new MachineStorage({
       persistUsMean,
-      rememberedEntries,
+      limits: storeLimitsOf(scenario),
+      shares: options.keys?.firstShares(options.id) ?? NO_SHARES,
       random: random.split("storage"),
       counters,
     });
@@ -106,6 +112,11 @@ export class Machine implements EffectsHost {
   /** The core's state; null while the node is down. */
   get state(): RaftView | null {
     return this.life?.raft.state ?? null;
+  }
+
+  /** The node's shares, on its disk. */
+  get shares(): DurableShares {
+    return this.storage.shares;
   }
 
   /** What of the node's log is durable. */
@@ -181,6 +192,16 @@ export class Machine implements EffectsHost {
     if (!this.life.addMessage(message)) this.#options.counters.count("limit.inbox");
   }
 
+  /** The same for a message about a lease, which a process that stands still takes later. */
+  receiveLease(message: LeaseMessage): void {
+    const { life } = this;
+    if (life === null) return;
+    const { queue } = this.#options;
+    queue.at(Math.max(queue.nowUs, this.#readyUs()), () => {
+      if (this.life === life) life.addLease(message);
+    });
+  }
+
   /** Schedules a turn. */
   wake(): void {
     if (this.#isTurnScheduled) return;
@@ -222,20 +243,31 @@ export class Machine implements EffectsHost {
   }
 
   #createLife({ durable, store }: { readonly durable: DurableState; readonly store: Store }): Life {
-    const { watcher, scenario, createCertifier } = this.#options;
+    const { scenario } = this.#options;
     return new Life({
       host: this.#effects,
-      config: this.#config(),
-      certifier: watcher.watchCertifier(this, createCertifier()),
+      config: { ...this.#config(), ...this.#openKeys(durable) },
       durable,
       store,
       keyValues: this.storage.keyValues,
       nowMs: () => this.clock.nowUs / scenario.tickUs * TICK_MS,
+      clockMs: () => this.clock.nowMs,
       chunkBytesMax: scenario.chunkBytesMax,
       inboxMessagesMax: scenario.limits?.inboxMessagesMax ?? INBOX_MESSAGES_PER_PEER_MAX,
       acknowledgeUsMean: () => this.#acknowledgeUsMean(),
+      hasLeaseClients: (scenario.store?.holders ?? 0) > 0,
       checksInvariants: this.isHonest && scenario.replicationHolds,
     });
+  }
+
+  #openKeys(durable: DurableState): Pick<RaftConfig, "certifier" | "grants" | "members"> {
+    const { watcher, createCertifier, keys } = this.#options;
+    const watch = (certifier: Certifier) => watcher.watchCertifier(this, certifier);
+    if (keys === null) {
+      return { certifier: watch(createCertifier()), grants: createGrantDouble(this.id, EPOCH) };
+    }
+    const random = this.#random.split(`keys ${this.#incarnation}`);
+    return keys.open({ self: this.id, durable, shares: this.storage.shares, random, watch });
   }
 
   #acknowledgeUsMean(): number {
@@ -268,7 +300,6 @@ export class Machine implements EffectsHost {
     const random = this.#random.split(`raft ${++this.#incarnation}`);
     return {
       self: this.id,
-      grants: createGrantDouble(this.id, EPOCH),
       electionTimeoutTicks,
       heartbeatTicks,
       signingTimeoutTicks,

@@ -10,6 +10,7 @@ import type { EventQueue } from "./event_queue.ts";
 export class MachineClock {
   readonly #queue: EventQueue;
   readonly #rate: number;
+  readonly #jumps: number[] = [];
   #jumpedUs = 0;
 
   /** `rate` is how much of its own time passes in one of everybody's. */
@@ -31,6 +32,12 @@ export class MachineClock {
   /** Makes it later at once. */
   jump(byUs: number): void {
     this.#jumpedUs += byUs;
+    this.#jumps.push(this.#queue.nowUs);
+  }
+
+  /** How often it jumped since a moment of everybody's time. */
+  jumpsSince(sinceUs: number): number {
+    return this.#jumps.filter((atUs) => atUs >= sinceUs).length;
   }
 
   /** How long everybody waits while this much of its own time passes. */

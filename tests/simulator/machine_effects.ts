@@ -6,8 +6,9 @@
  */
 
 import { assertDefined } from "../../lib/assert.ts";
-import type { TableBatch } from "../../lib/kv/mod.ts";
+import type { LeaseMessage, TableBatch } from "../../lib/kv/mod.ts";
 import type { Entry, Message, Output, PersistBatch, Snapshot } from "../../lib/raft/mod.ts";
+import type { DurableShares } from "../../lib/reshare/mod.ts";
 import type { CorruptionError, RaftStore } from "../../lib/storage/mod.ts";
 import type { Adversary } from "./adversary.ts";
 import type { Counters } from "./counters.ts";
@@ -18,6 +19,8 @@ import type { SyncOutcome } from "./disk/disk_files.ts";
 import type { EventQueue } from "./event_queue.ts";
 import type { Life, LifeHost } from "./life.ts";
 import type { MachineStorage } from "./machine_storage.ts";
+import type { MemberLiar } from "./members/member_lies.ts";
+import { killAtStep } from "./members/step_killer.ts";
 import type { Random } from "./random.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
@@ -45,8 +48,12 @@ export interface MachineEffectsOptions {
   readonly counters: Counters;
   /** Carries a message; false when it certainly does not leave. */
   readonly send: (message: Message) => boolean;
+  /** The same for a message about a lease. */
+  readonly sendLease: (message: LeaseMessage) => boolean;
   /** Lies in the node's name; null for an honest one. */
   readonly adversary: Adversary | null;
+  /** Lies in changes of the members, until faults are over; null for an honest one. */
+  readonly liar: MemberLiar | null;
   /** Requests of clients have ended. */
   readonly settled: () => void;
   /** All of a leader's snapshot is on the node's disk. */
@@ -63,6 +70,8 @@ export interface EffectsHost extends NodeView {
   readonly log: RaftStore | null;
   /** Where its processes are killed. */
   readonly crashes: CrashPlan;
+  /** Whether faults are over. */
+  readonly isPrompt: boolean;
   /** Schedules a turn. */
   wake(): void;
   /** The node has won an election. */
@@ -96,8 +105,12 @@ export class MachineEffects implements LifeHost {
 
   /** See {@linkcode LifeHost.send}. */
   send(message: Message): boolean {
-    const { watcher, adversary, send } = this.#options;
+    const { watcher, adversary, liar, send } = this.#options;
     watcher.sending(this.#machine, message);
+    if (liar !== null && !this.#machine.isPrompt) {
+      const told = liar.rewrite(message);
+      return told === null || send(told);
+    }
     if (adversary === null) return send(message);
     for (const told of adversary.rewrite(message)) send(told);
     return true;
@@ -111,6 +124,13 @@ export class MachineEffects implements LifeHost {
     storage.raft.handOver(batch);
     assertDefined(log, "A process has a log").persist(batch);
     this.#options.settled();
+  }
+
+  /** See {@linkcode LifeHost.persistShares}. Copies: the core erases its own. */
+  persistShares(shares: DurableShares): void {
+    const copy = structuredClone(shares);
+    this.#options.watcher.persistingShares(this.#machine, copy);
+    this.#machine.storage.shares = copy;
   }
 
   /** Every batch up to this one is durable: the core is told. */
@@ -153,10 +173,18 @@ export class MachineEffects implements LifeHost {
     if (step.output.events.some(({ kind }) => kind === "electionWon")) this.#machine.won();
     for (const { kind } of step.output.transfers) this.#options.counters.count(`transfer.${kind}`);
     this.#countLimits(step.output);
+    this.#killAtStep(step.output);
     if (!trace.isOn) return;
     for (const line of describeOutput(step.output)) {
       trace.add(queue.nowUs, this.#machine.id, () => line);
     }
+  }
+
+  #killAtStep(output: Output): void {
+    const { random, counters, scenario: { members } } = this.#options;
+    const { crashes, state, isPrompt } = this.#machine;
+    if (members === null || isPrompt || state?.role.name !== "leader") return;
+    killAtStep(output, { crashes, random, counters, share: members.killShare });
   }
 
   #countLimits({ rejected, reads, send }: Output): void {
@@ -184,9 +212,11 @@ export class MachineEffects implements LifeHost {
     this.#options.settled();
   }
 
-  /** See {@linkcode LifeHost.sendLease}. */
-  sendLease(): boolean {
-    return false;
+  /** See {@linkcode LifeHost.sendLease}. A process that was killed meanwhile sends nothing. */
+  sendLease(message: LeaseMessage): boolean {
+    if (this.#machine.life === null) return false;
+    this.#options.counters.count("messages.lease");
+    return this.#options.sendLease(message);
   }
 
   /** See {@linkcode LifeHost.writeTables}. */

@@ -5,8 +5,9 @@
  */
 
 import { EnvironmentError } from "../../lib/errors.ts";
-import type { Store } from "../../lib/kv/mod.ts";
+import type { Store, StoreLimits } from "../../lib/kv/mod.ts";
 import type { DurableState, Entry } from "../../lib/raft/mod.ts";
+import type { DurableShares } from "../../lib/reshare/mod.ts";
 import type { RaftStore } from "../../lib/storage/raft_store.ts";
 import { checkStoresAgree } from "../../lib/storage/stores.ts";
 import { highest, plus, toLogIndex } from "../../lib/types.ts";
@@ -28,8 +29,10 @@ export type WriteFault = "ioError" | "fullDisk";
 
 /** What a storage needs of its machine. */
 export interface MachineStorageOptions {
-  /** For how many entries a write is remembered; null for as many as a node does. */
-  readonly rememberedEntries: number | null;
+  /** How much a store keeps besides its keys. */
+  readonly limits: StoreLimits;
+  /** The shares that a new node has. */
+  readonly shares: DurableShares;
   /** How long a write takes on average. */
   readonly persistUsMean: number;
   /** Chance. */
@@ -38,8 +41,13 @@ export interface MachineStorageOptions {
   readonly counters: Counters;
 }
 
+/** What who holds no share has on the disk. */
+export const NO_SHARES: DurableShares = { current: null, next: null };
+
 /** See the module. */
 export class MachineStorage {
+  /** The node's shares; nothing where the members of a run never change. */
+  shares: DurableShares;
   /** The log. */
   raft = new RaftDisk();
   /** `kv.db` and the snapshots. */
@@ -59,7 +67,8 @@ export class MachineStorage {
   constructor(options: MachineStorageOptions) {
     this.#options = options;
     this.#random = options.random;
-    this.keyValues = new KeyValueDisk(options.rememberedEntries);
+    this.shares = options.shares;
+    this.keyValues = new KeyValueDisk(options.limits);
   }
 
   /**
@@ -128,14 +137,15 @@ export class MachineStorage {
 
   /** Loses the key-value data, snapshots included; the log and the vote are whole. */
   loseStore(): void {
-    this.keyValues = new KeyValueDisk(this.#options.rememberedEntries);
+    this.keyValues = new KeyValueDisk(this.#options.limits);
     this.isTakenBack = false;
   }
 
   /** Loses everything. */
   wipe(): void {
+    this.shares = NO_SHARES;
     this.raft = new RaftDisk();
-    this.keyValues = new KeyValueDisk(this.#options.rememberedEntries);
+    this.keyValues = new KeyValueDisk(this.#options.limits);
   }
 
   /** Makes the disk sound again, as far as that can be. */

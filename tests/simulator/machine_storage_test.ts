@@ -5,7 +5,7 @@ import { toLogIndex, toTerm } from "../../lib/types.ts";
 import { entryOf, putCommand } from "../kv/support.ts";
 import { batchOf, voteBatch } from "./checkers/support.ts";
 import { Counters } from "./counters.ts";
-import { DiskFault, MachineStorage } from "./machine_storage.ts";
+import { DiskFault, MachineStorage, NO_SHARES } from "./machine_storage.ts";
 import { Random } from "./random.ts";
 
 const ENTRIES: readonly Entry[] = [1, 2, 3, 4]
@@ -17,7 +17,8 @@ function setUp(seed = "storage") {
   const random = new Random(seed);
   const storage = new MachineStorage({
     persistUsMean: 100,
-    rememberedEntries: null,
+    limits: {},
+    shares: NO_SHARES,
     random,
     counters,
   });
@@ -107,7 +108,7 @@ Deno.test("MachineStorage.open() refuses a state that the log cannot make up for
 });
 
 Deno.test("MachineStorage.goBack() finds nothing older in an empty store", () => {
-  const options = { persistUsMean: 100, rememberedEntries: null, counters: new Counters() };
+  const options = { persistUsMean: 100, limits: {}, shares: NO_SHARES, counters: new Counters() };
   const storage = new MachineStorage({ ...options, random: new Random("empty") });
   assert.equal(storage.goBack([], { mayBeLost: true }), null);
 });

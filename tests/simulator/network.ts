@@ -5,13 +5,18 @@
  * @module
  */
 
+import type { LeaseMessage } from "../../lib/kv/mod.ts";
 import type { Message } from "../../lib/raft/mod.ts";
+import { decodeLeaseMessage, encodeLeaseMessage } from "../../lib/transport/lease_codec.ts";
 import { decodeMessage, encodeMessage } from "../../lib/transport/message_codec.ts";
 import type { NodeId } from "../../lib/types.ts";
 import type { Counters } from "./counters.ts";
 import type { EventQueue } from "./event_queue.ts";
 import type { Random } from "./random.ts";
 import type { NetworkScenario } from "./scenario.ts";
+
+/** What travels from node to node. */
+export type Carried = Message | LeaseMessage;
 
 /** What the network needs of the rest of the world. */
 export interface NetworkOptions {
@@ -28,9 +33,9 @@ export interface NetworkOptions {
   /** Whether a node stands far away from the others. */
   readonly isFar: (node: NodeId) => boolean;
   /** Hands a message to its receiver. */
-  readonly deliver: (message: Message) => void;
+  readonly deliver: (message: Carried) => void;
   /** Told of each message that is lost. */
-  readonly lost: (message: Message, why: string) => void;
+  readonly lost: (message: Carried, why: string) => void;
 }
 
 /** One direction between two nodes. */
@@ -50,7 +55,7 @@ const ECHOES_MAX = 8;
 export class Network {
   readonly #options: NetworkOptions;
   readonly #links = new Map<string, Link>();
-  readonly #echoes = new Map<NodeId, Message[]>();
+  readonly #echoes = new Map<NodeId, Carried[]>();
   #isHealed = false;
 
   /** A network in which nothing is cut. */
@@ -59,7 +64,7 @@ export class Network {
   }
 
   /** Puts a message on its way at `atUs`. */
-  send(message: Message, atUs: number): void {
+  send(message: Carried, atUs: number): void {
     const { random, scenario, counters, lost } = this.#options;
     const link = this.#link(message.from, message.to);
     if (link.cuts > 0) return lost(message, "cut");
@@ -109,12 +114,12 @@ export class Network {
     this.#links.clear();
   }
 
-  #keep(message: Message): void {
+  #keep(message: Carried): void {
     const kept = [...this.#echoes.get(message.to) ?? [], message];
     this.#echoes.set(message.to, kept.slice(-ECHOES_MAX));
   }
 
-  #schedule(message: Message, link: Link, sentUs: number): void {
+  #schedule(message: Carried, link: Link, sentUs: number): void {
     const { queue, encodes } = this.#options;
     const atUs = this.#arrivalUs(link, sentUs + this.#distanceUs(message));
     const carried = encodes ? recode(message) : message;
@@ -122,7 +127,7 @@ export class Network {
   }
 
   /** A link that was cut meanwhile loses what is on its way. */
-  #arrive(message: Message): void {
+  #arrive(message: Carried): void {
     if (this.#link(message.from, message.to).cuts > 0) {
       return this.#options.lost(message, "cut on its way");
     }
@@ -130,7 +135,7 @@ export class Network {
   }
 
   /** Two nodes that are both far away stand together. */
-  #distanceUs({ from, to }: Message): number {
+  #distanceUs({ from, to }: Carried): number {
     const { isFar, scenario } = this.#options;
     return isFar(from) === isFar(to) ? 0 : scenario.farUs;
   }
@@ -165,11 +170,20 @@ export class Network {
   }
 }
 
-function isForLeader({ kind }: Message): boolean {
-  return kind === "appendResponse" || kind === "proposeRequest";
+function isForLeader({ kind }: Carried): boolean {
+  return kind === "leaseRequest" || kind === "appendResponse" || kind === "proposeRequest";
 }
 
-function recode(message: Message): Message {
+/** Whether a message is about a lease. */
+export function isLeaseMessage(message: Carried): message is LeaseMessage {
+  return message.kind === "leaseRequest" || message.kind === "leaseResponse";
+}
+
+function recode(message: Carried): Carried {
+  const route = { from: message.from, to: message.to };
+  if (isLeaseMessage(message)) {
+    return decodeLeaseMessage(encodeLeaseMessage(message).slice(), route);
+  }
   // The encoder hands out a shared buffer.
-  return decodeMessage(encodeMessage(message).slice(), { from: message.from, to: message.to });
+  return decodeMessage(encodeMessage(message).slice(), route);
 }

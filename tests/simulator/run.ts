@@ -57,6 +57,7 @@ export async function runScenario(
   const { queue, counters, checker } = simulation;
   counters.count("entriesCommitted", checker.committed.length);
   counters.count("termsLed", checker.leaderCount);
+  counters.count("change.made", checker.members?.inForce.sequence ?? 0);
   countLeaseReads(simulation);
   return {
     seed: scenario.seed,
@@ -90,6 +91,7 @@ async function runChecked(simulation: Simulation): Promise<ViolationReport | nul
         scenario.rememberedEntries,
       );
       simulation.counters.count("linearizability.givenUp", givenUp);
+      simulation.storeClients.check(simulation.committed);
     }
     return null;
   } catch (error) {

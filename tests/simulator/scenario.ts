@@ -16,6 +16,12 @@ import {
 } from "./fault_kinds.ts";
 import { LEASE_SHARE } from "../../lib/raft/config.ts";
 import type { FlowLimits } from "../../lib/raft/mod.ts";
+import {
+  drawMembers,
+  drawStore,
+  type MembersScenario,
+  type StoreScenario,
+} from "./more_scenario.ts";
 import { Random } from "./random.ts";
 
 /** The rates at which messages go astray, and how long they take. */
@@ -147,6 +153,10 @@ export interface Scenario {
   readonly network: NetworkScenario;
   /** The clients. */
   readonly workload: WorkloadScenario;
+  /** The clients of all that the store has beyond single keys; null where there are none. */
+  readonly store: StoreScenario | null;
+  /** How the members change; null where they never do. */
+  readonly members: MembersScenario | null;
   /** The faults that happen at all. */
   readonly faults: readonly FaultKind[];
   /** The time between two faults, on average. */
@@ -171,10 +181,11 @@ export function drawScenario(seed: number): Scenario {
   const isWithinLease = hasExtremeClocks || (drift <= 0.02 && timing.electionTimeoutTicks >= 12);
   const hasGoodClocks = isWithinLease && !faults.faults.includes("clockJump");
   const realFrost = seed % REAL_FROST_EVERY === 0;
+  const voters = drawVoters(random.split("voters"), realFrost);
   return {
     seed,
     realFrost,
-    ...drawVoters(random.split("voters"), realFrost),
+    ...voters,
     ...timing,
     lying: drawLying(random.split("lying"), timing),
     encodesMessages: random.chance(0.1),
@@ -192,6 +203,8 @@ export function drawScenario(seed: number): Scenario {
     acknowledgeUsMean: random.chance(0.4) ? random.pick([5_000, 50_000, 200_000]) : 0,
     network: drawNetwork(random.split("network"), timing),
     workload: drawWorkload(random.split("workload"), { hasGoodClocks }),
+    store: voters.replicationHolds ? drawStore(random.split("store")) : null,
+    members: realFrost ? null : drawMembers(random.split("members"), voters),
   };
 }
 

@@ -6,11 +6,13 @@
  * @module
  */
 
-import type { Entry, Message } from "../../lib/raft/mod.ts";
+import { TICKS_AT_ONCE_MAX } from "../../lib/node/inbox.ts";
+import type { Entry } from "../../lib/raft/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { createGrantDouble } from "../support/grant_double.ts";
 import { Adversary } from "./adversary.ts";
 import { ClusterChecker } from "./checkers/cluster_checker.ts";
+import { LifetimeChecker } from "./checkers/lifetime_checker.ts";
 import { Client } from "./client.ts";
 import { Counters } from "./counters.ts";
 import { describeMessage } from "./describe.ts";
@@ -18,13 +20,17 @@ import { EventQueue } from "./event_queue.ts";
 import type { LieKind } from "./fault_kinds.ts";
 import { History } from "./history.ts";
 import { Machine } from "./machine.ts";
+import { ChangingKeys } from "./members/changing_keys.ts";
+import { MemberLiar } from "./members/member_lies.ts";
+import { Operator } from "./members/operator.ts";
 import { Nemesis } from "./nemesis.ts";
-import { Network } from "./network.ts";
+import { type Carried, isLeaseMessage, Network } from "./network.ts";
 import { Random } from "./random.ts";
 import type { Scenario } from "./scenario.ts";
+import { StoreClients, TICKS_PER_SECOND } from "./store_clients/store_clients.ts";
 import type { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
-import { createVoters, EPOCH, type Voters } from "./voters.ts";
+import { createChangingVoters, createVoters, EPOCH, type Voters } from "./voters.ts";
 
 /** How long a prober waits: six ways between the farthest nodes, with time to spare. */
 const PROBER_TIMEOUT_MS = 3_000;
@@ -55,6 +61,12 @@ export class Simulation {
   readonly nemesis: Nemesis;
   /** Those who ask. */
   readonly clients: readonly Client[];
+  /** Those who ask for more than single keys. */
+  readonly storeClients: StoreClients;
+  /** Changes the members; null where they never change. */
+  readonly operator: Operator | null;
+  /** The keys of members that change. */
+  readonly keys: ChangingKeys | null;
   /** Those who look. */
   readonly checker: ClusterChecker;
   /** Chance, for whatever else is drawn. */
@@ -64,6 +76,8 @@ export class Simulation {
   readonly #farNodes: ReadonlySet<NodeId>;
   readonly #byId: ReadonlyMap<NodeId, Machine>;
   readonly #adversaries: Adversary[] = [];
+  /** Those that clients ask. */
+  readonly #asked: Machine[] = [];
   readonly #burstClients = new Set<Client>();
   #bursts = 0;
   #hasSettled = false;
@@ -76,14 +90,20 @@ export class Simulation {
     this.scenario = scenario;
     this.trace = trace;
     this.random = new Random(`floe ${scenario.seed}`);
-    const voters = createVoters(scenario, this.random.split("voters"));
+    this.keys = scenario.members === null ? null : new ChangingKeys(scenario);
+    const voters = this.keys === null
+      ? createVoters(scenario, this.random.split("voters"))
+      : createChangingVoters(scenario, this.keys);
     const { farNodes } = scenario.network;
     this.#farNodes = new Set(this.random.split("far").shuffled(voters.ids).slice(0, farNodes));
     this.network = this.#createNetwork();
+    const lifetimes = this.#createLifetimes();
     this.checker = new ClusterChecker({
-      threshold: scenario.threshold,
+      lifetimes,
+      voters: { voters: voters.ids, threshold: scenario.threshold },
+      genesis: this.keys?.genesis ?? null,
+      entered: () => this.#membersChanged(),
       liars: scenario.liars,
-      majority: Math.floor(scenario.size / 2) + 1,
       replicationHolds: scenario.replicationHolds,
       hasGoodClocks: scenario.hasGoodClocks,
       verify: voters.verify,
@@ -91,8 +111,20 @@ export class Simulation {
     });
     this.machines = voters.ids.map((id, at) => this.#createMachine(voters, id, at));
     this.#byId = new Map(this.machines.map((machine) => [machine.id, machine]));
+    this.#membersChanged();
     this.nemesis = this.#createNemesis();
     this.clients = this.#createClients();
+    this.storeClients = this.#createStoreClients(lifetimes);
+    this.operator = this.#createOperator();
+  }
+
+  /** Clients turn to whoever is a member, and honest. */
+  #membersChanged(): void {
+    const { members } = this.checker;
+    const asked = this.machines.filter(({ id, isHonest }) =>
+      isHonest && (members === null || members.members.includes(id))
+    );
+    this.#asked.splice(0, this.#asked.length, ...asked);
   }
 
   /** Everything committed so far. */
@@ -104,7 +136,9 @@ export class Simulation {
   start(): void {
     for (const machine of this.machines) machine.start();
     for (const client of this.clients) client.start();
+    this.storeClients.start();
     this.nemesis.start();
+    this.operator?.start();
     for (const adversary of this.#adversaries) this.#keepLying(adversary);
   }
 
@@ -128,6 +162,12 @@ export class Simulation {
     const { workload } = this.scenario;
     const timeoutMs = Math.max(workload.timeoutMs, PROBER_TIMEOUT_MS);
     return this.#createClient(`p-${machine.id}`, [machine], { ...workload, timeoutMs });
+  }
+
+  /** Nobody asks anything new. */
+  stopClients(): void {
+    for (const client of this.clients) client.stop();
+    this.storeClients.stop();
   }
 
   /** Liars go on when nobody is restarted any more. */
@@ -168,8 +208,11 @@ export class Simulation {
       watcher: this.checker,
       trace,
       counters,
+      keys: this.keys,
+      liar: at === 0 ? this.#createLiar(id) : null,
       createCertifier: () => voters.createCertifier(id, random.split(`certifier ${++lives}`)),
       send: (message) => this.#send(message),
+      sendLease: (message) => this.#send(message),
       ended: (machine) => this.#ended(machine),
       settled: () => this.#hasSettled = true,
       violated: (error) => this.#violation ??= error,
@@ -227,7 +270,9 @@ export class Simulation {
       isFar: (node) => this.#farNodes.has(node),
       deliver: (message) => {
         trace.add(queue.nowUs, message.to, () => describeMessage(message));
-        this.#byId.get(message.to)?.receive(message);
+        const machine = this.#byId.get(message.to);
+        if (isLeaseMessage(message)) machine?.receiveLease(message);
+        else machine?.receive(message);
       },
       lost: (message, why) => {
         trace.add(queue.nowUs, "~~", () => `${why}: ${describeMessage(message)}`);
@@ -251,10 +296,45 @@ export class Simulation {
     });
   }
 
+  /** Ticks are handed on a few at once at most, also those of a clock that jumped. */
+  #createLifetimes(): LifetimeChecker {
+    const { queue, scenario: { tickUs, clockDriftMax } } = this;
+    return new LifetimeChecker({
+      nowUs: () => queue.nowUs,
+      lifeUsMin: (ttlSeconds) => ttlSeconds * TICKS_PER_SECOND * tickUs / (1 + clockDriftMax),
+      jumpedUs: (sinceUs) => {
+        const jumps = this.machines.map(({ clock }) => clock.jumpsSince(sinceUs));
+        return Math.max(...jumps) * TICKS_AT_ONCE_MAX * tickUs;
+      },
+    });
+  }
+
+  #createStoreClients(lifetimes: LifetimeChecker): StoreClients {
+    const { queue, counters, trace, scenario } = this;
+    const random = this.random.split("store clients");
+    const machines = this.#asked;
+    return new StoreClients({ queue, random, machines, counters, trace, scenario, lifetimes });
+  }
+
+  /** Only the first voter lies in changes of the members. */
+  #createLiar(id: NodeId): MemberLiar | null {
+    const { keys, counters, scenario: { members } } = this;
+    if (keys === null || members === null || members.lies.length === 0) return null;
+    const random = this.random.split("member liar");
+    const sign = (message: Uint8Array) => keys.signAs(id, message);
+    return new MemberLiar({ lies: members.lies, sign, random, counters });
+  }
+
+  #createOperator(): Operator | null {
+    const { keys, queue, machines, counters, trace, scenario: { members } } = this;
+    if (keys === null || members === null) return null;
+    const random = this.random.split("operator");
+    return new Operator({ keys, queue, machines, counters, trace, random, scenario: members });
+  }
+
   #createClients(): readonly Client[] {
-    const honest = this.machines.filter(({ isHonest }) => isHonest);
     return Array.from({ length: this.scenario.workload.clients }, (_, at) => {
-      return this.#createClient(`c${at + 1}`, honest);
+      return this.#createClient(`c${at + 1}`, this.#asked);
     });
   }
 
@@ -271,7 +351,7 @@ export class Simulation {
     return new Client({ name, workload, isChecked, rememberedEntries, ...world });
   }
 
-  #send(message: Message): boolean {
+  #send(message: Carried): boolean {
     this.counters.count("messages");
     // A process that is not there accepts no connection, and that is often known.
     const isDown = this.#byId.get(message.to)?.life === null;
@@ -288,6 +368,7 @@ export class Simulation {
   #ended(machine: Machine): void {
     const { queue, random, scenario, machines } = this;
     for (const client of [...this.clients, ...this.#burstClients]) client.disconnected(machine);
+    this.storeClients.disconnected(machine);
     for (const { id } of machines) {
       if (id === machine.id || !random.chance(0.7)) continue;
       queue.after(scenario.network.latencyUsMin, () => this.#disconnect(id, machine.id));

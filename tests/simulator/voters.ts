@@ -5,7 +5,7 @@
  */
 
 import { createPublicKey } from "node:crypto";
-import { assertDefined } from "../../lib/assert.ts";
+import { assertDefined, InvariantError } from "../../lib/assert.ts";
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import { createCertifier, type Group, verifyCertificate } from "../../lib/certificate/mod.ts";
 import { trustedDealerKeygen } from "../../lib/frost/mod.ts";
@@ -21,6 +21,7 @@ import {
 } from "../../lib/types.ts";
 import { createCertifierDouble } from "../support/certifier_double.ts";
 import { signForeignNote } from "./foreign_note.ts";
+import type { ChangingKeys } from "./members/changing_keys.ts";
 import type { Random } from "./random.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -69,6 +70,26 @@ const ELSEWHERE: readonly Place[] = [
   { ...HOME, cluster: toClusterName("another") },
   { ...HOME, epoch: toEpoch(2) },
 ];
+
+/** The nodes of a run whose members change; no certifier of theirs is made here. */
+export function createChangingVoters(
+  { size, members }: Pick<Scenario, "size" | "members">,
+  keys: ChangingKeys,
+): Voters {
+  const ids = Array.from({ length: size + (members?.joiners ?? 0) }, (_, at) => {
+    return toNodeId(`n${at + 1}`);
+  });
+  const outsider = keys.outsider();
+  const none = (): never => {
+    throw new InvariantError("Nobody lies where members change");
+  };
+  return {
+    ids,
+    createCertifier: none,
+    signElsewhere: none,
+    verify: (note, expected) => outsider.verify(note, expected),
+  };
+}
 
 /** The voters of a run. */
 export function createVoters(scenario: Scenario, random: Random): Voters {

@@ -7,6 +7,7 @@
 import type { Certifier } from "../../lib/certificate/certifier.ts";
 import type { AppliedEntry, Store } from "../../lib/kv/mod.ts";
 import type { Entry, Input, Message, Output, PersistBatch, RaftView } from "../../lib/raft/mod.ts";
+import type { DurableShares } from "../../lib/reshare/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
 import type { DurableLog } from "./disk/durable_log.ts";
 
@@ -20,6 +21,8 @@ export interface NodeView {
   readonly isGone: boolean;
   /** Whether something on its disk is not what was written; the node may not know yet. */
   readonly isDamaged: boolean;
+  /** Its shares, on its disk. */
+  readonly shares: DurableShares;
   /** What it durably has of its log. */
   readonly disk: DurableLog;
   /** Its state; null while it is down. */
@@ -46,6 +49,8 @@ export interface Watcher {
   sending(node: NodeView, message: Message): void;
   /** A batch is about to reach the disk. */
   persisting(node: NodeView, batch: PersistBatch): void;
+  /** The node's shares are about to be replaced on its disk. */
+  persistingShares(node: NodeView, shares: DurableShares): void;
   /** A batch has reached the disk. */
   persisted(node: NodeView, batch: PersistBatch): void;
   /** Entries were applied to the store. */

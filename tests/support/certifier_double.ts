@@ -30,6 +30,8 @@ import type { ClusterName, NodeId } from "../../lib/types.ts";
 export interface CertifierDoubleOptions extends SignerRoster {
   /** The voter that it stands for. */
   readonly self: NodeId;
+  /** Whether it stands for a voter with a share; it does, unless told otherwise. */
+  readonly hasShare?: boolean;
   /** Where its tokens come from; a seeded generator makes all it does repeatable. */
   readonly randomBytes: RandomBytes;
 }
@@ -40,20 +42,21 @@ export interface CertifierDoubleOptions extends SignerRoster {
  * @throws {CertificateError} `not-a-signer` when `self` is no voter.
  */
 export function createCertifierDouble(options: CertifierDoubleOptions): Certifier {
-  const { self, randomBytes } = options;
-  const identifier = identifierOf(options, self, "not-a-signer");
+  const { self, randomBytes, hasShare = true } = options;
+  const identifier = hasShare ? identifierOf(options, self, "not-a-signer") : 0;
   return new SchemeCertifier(options, self, new DoubleScheme(identifier, randomBytes));
 }
 
 const RANDOM_BYTES = 32;
 
 class DoubleScheme implements SigningScheme<Uint8Array> {
-  readonly canSign = true;
+  canSign: boolean;
   readonly #identifier: number;
   readonly #randomBytes: RandomBytes;
 
   constructor(identifier: number, randomBytes: RandomBytes) {
     this.#identifier = identifier;
+    this.canSign = identifier !== 0;
     this.#randomBytes = randomBytes;
   }
 
@@ -91,7 +94,9 @@ class DoubleScheme implements SigningScheme<Uint8Array> {
     nonces.fill(0);
   }
 
-  eraseShare(): void {}
+  eraseShare(): void {
+    this.canSign = false;
+  }
 
   keyId(name: ClusterName): Uint8Array {
     // C2SP signed-note: type 0xff is for kinds of signature without a number, told by a text.

@@ -6,30 +6,42 @@
  */
 
 import type { Certifier } from "../../../lib/certificate/certifier.ts";
+import type { Membership } from "../../../lib/certificate/mod.ts";
 import type { AppliedEntry } from "../../../lib/kv/mod.ts";
 import type { Entry, Message, PersistBatch, RaftView } from "../../../lib/raft/mod.ts";
+import { majorityOf } from "../../../lib/margins.ts";
+import type { DurableShares } from "../../../lib/reshare/mod.ts";
+import type { Epoch } from "../../../lib/types.ts";
 import type { NodeView, Step, Watcher } from "../watcher.ts";
 import { AnswerChecker } from "./answer_checker.ts";
 import { checkSending } from "./durability_checker.ts";
 import { checkOpening, ElectionChecker, type ElectionCheckerOptions } from "./election_checker.ts";
 import { EvidenceChecker } from "./evidence_checker.ts";
 import { checkLease } from "./lease_checker.ts";
+import { type EpochVoters, MembersChecker } from "./members_checker.ts";
+import type { LifetimeChecker } from "./lifetime_checker.ts";
 import { LimitChecker } from "./limit_checker.ts";
-import { type Committed, LogChecker } from "./log_checker.ts";
+import { type Committed, type HaveMajority, LogChecker } from "./log_checker.ts";
 import { NonceChecker } from "./nonce_checker.ts";
 import { StateChecker } from "./state_checker.ts";
 import { TimingChecker } from "./timing_checker.ts";
 
 /** What the checkers know of the cluster. */
-export interface ClusterCheckerOptions extends ElectionCheckerOptions {
+export interface ClusterCheckerOptions extends Omit<ElectionCheckerOptions, "votersOf"> {
+  /** The voters of a run whose members never change. */
+  readonly voters: EpochVoters;
+  /** Where the members change: where the chain begins; null where they do not. */
+  readonly genesis: Membership | null;
+  /** Another membership is in force. */
+  readonly entered: () => void;
   /** All nodes. */
   readonly nodes: () => Iterable<NodeView>;
-  /** More than half of them. */
-  readonly majority: number;
   /** Whether replication is safe in spite of the liars. */
   readonly replicationHolds: boolean;
   /** Whether clocks are as good as leases need them to be. */
   readonly hasGoodClocks: boolean;
+  /** Watches clients' leases. */
+  readonly lifetimes: LifetimeChecker;
 }
 
 /** See the module. */
@@ -44,13 +56,25 @@ export class ClusterChecker implements Watcher {
   readonly #timing: TimingChecker;
   readonly #replicationHolds: boolean;
   readonly #options: ClusterCheckerOptions;
+  /** Watches who counts; null where the members never change. */
+  readonly members: MembersChecker | null;
 
   /** Checkers that have seen nothing yet. */
   constructor(options: ClusterCheckerOptions) {
     this.#options = options;
-    this.#elections = new ElectionChecker(options);
+    const { genesis, nodes, entered } = options;
+    this.members = genesis === null ? null : new MembersChecker({ genesis, nodes, entered });
+    this.#elections = new ElectionChecker({
+      ...options,
+      votersOf: (epoch) => this.#votersOf(epoch),
+    });
     this.#evidence = new EvidenceChecker(options);
-    this.#log = new LogChecker(options);
+    const { members } = this;
+    const majority = majorityOf(options.voters.voters.length);
+    const haveMajority: HaveMajority = members === null
+      ? (_state, { holders }) => holders.size >= majority
+      : (state, quorum) => members.haveMajority(state, quorum);
+    this.#log = new LogChecker({ nodes, haveMajority });
     this.#timing = new TimingChecker(options);
     this.#replicationHolds = options.replicationHolds;
   }
@@ -79,7 +103,8 @@ export class ClusterChecker implements Watcher {
     this.#elections.stepped(node, output);
     this.#evidence.stepped(node, state, output);
     this.#timing.stepped(node, state, output);
-    if (output.persist?.grants) checkOpening(node, state, output.persist.grants);
+    const grants = output.persist?.grants;
+    if (grants) checkOpening(node, grants, this.#votersOf(grants.epoch));
     this.#checkLease(node, state);
     if (!this.#replicationHolds) return;
     this.#limits.stepped(node, state, output);
@@ -88,6 +113,7 @@ export class ClusterChecker implements Watcher {
     if (output.installSnapshot !== null) this.#log.installing(node, output.installSnapshot);
     if (output.apply.length === 0) return;
     this.#log.committing(node, state, output.apply);
+    this.members?.committed(output.apply);
     this.#evidence.committed(output.apply);
   }
 
@@ -114,6 +140,7 @@ export class ClusterChecker implements Watcher {
     if (!node.isHonest || state === null) return;
     if (batch.hardState !== null) this.#elections.persisting(node, batch.hardState);
     if (this.#replicationHolds) this.#log.persisting(node, state, batch);
+    this.members?.persisting(node, batch.entries);
   }
 
   /** See {@linkcode Watcher.persisted}. */
@@ -124,13 +151,23 @@ export class ClusterChecker implements Watcher {
     if (this.#replicationHolds) this.#log.persisted(node, batch);
   }
 
+  /** See {@linkcode Watcher.persistingShares}. */
+  persistingShares(node: NodeView, shares: DurableShares): void {
+    this.members?.persistingShares(node, shares);
+  }
+
+  #votersOf(epoch: Epoch): EpochVoters {
+    return this.members?.votersOf(epoch) ?? this.#options.voters;
+  }
+
   /** See {@linkcode Watcher.applied}. */
   applied(
     node: NodeView,
-    _entries: readonly Entry[],
+    entries: readonly Entry[],
     outcomes: readonly AppliedEntry[],
   ): void {
     if (!node.isHonest || node.isDamaged || !this.#replicationHolds) return;
+    this.#options.lifetimes.applied(entries, outcomes);
     this.#states.applied(node.id, outcomes, node.store);
   }
 

@@ -7,14 +7,16 @@
 
 import type { Certificate } from "../../../lib/certificate/certifier.ts";
 import type { GrantsProof, HardState, Output, RaftView } from "../../../lib/raft/mod.ts";
-import type { NodeId, Term } from "../../../lib/types.ts";
+import type { Epoch, NodeId, Term } from "../../../lib/types.ts";
+import { createGrantDouble } from "../../support/grant_double.ts";
 import { require, Violation } from "../violation.ts";
 import type { NodeView } from "../watcher.ts";
+import type { EpochVoters } from "./members_checker.ts";
 
 /** What the checker knows of the cluster. */
 export interface ElectionCheckerOptions {
-  /** How many must vote. */
-  readonly threshold: number;
+  /** Who must vote under an epoch, and how many of them. */
+  readonly votersOf: (epoch: Epoch) => EpochVoters;
   /** How many of them may be liars, whose votes nobody sees. */
   readonly liars: number;
   /** Verifies a note as an outsider would. @throws when it is not genuine. */
@@ -28,7 +30,8 @@ export class ElectionChecker {
   readonly #votes = new Map<string, NodeId>();
   /** Voters by term and candidate. */
   readonly #voters = new Map<string, Set<NodeId>>();
-  readonly #leaders = new Map<string, NodeId>();
+  /** By term, whatever the epoch. */
+  readonly #leaders = new Map<Term, NodeId>();
   readonly #verified = new Set<string>();
   readonly #cheaters = new Set<string>();
   readonly #sessions = new WeakSet<readonly unknown[]>();
@@ -141,17 +144,19 @@ export class ElectionChecker {
     this.#checkBacking(certificate);
   }
 
-  #checkOnlyLeader({ epoch, term, leader }: Certificate): void {
-    const known = this.#leaders.get(`${epoch} ${term}`) ?? leader;
+  #checkOnlyLeader({ term, leader }: Certificate): void {
+    const known = this.#leaders.get(term) ?? leader;
     require(known === leader, "Election safety", () => {
       return `${leader} and ${known} both have a certificate of term ${term}`;
     });
-    this.#leaders.set(`${epoch} ${term}`, leader);
+    this.#leaders.set(term, leader);
   }
 
-  #checkBacking({ term, leader }: Certificate): void {
-    const { threshold, liars } = this.#options;
-    const voters = this.#voters.get(`${term} ${leader}`)?.size ?? 0;
+  #checkBacking({ epoch, term, leader }: Certificate): void {
+    const { votersOf, liars } = this.#options;
+    const { voters: all, threshold } = votersOf(epoch);
+    const given = this.#voters.get(`${term} ${leader}`) ?? new Set();
+    const voters = all.filter((voter) => given.has(voter)).length;
     require(voters + liars >= threshold, "A certificate is backed by t durable votes", () => {
       return `${leader} of term ${term} has ${voters} durable votes, ${liars} liars, t ${threshold}`;
     });
@@ -159,13 +164,16 @@ export class ElectionChecker {
 }
 
 /** A term is entered by the grants of t voters, or by its certificate, which is checked with its leader. */
-export function checkOpening(node: NodeView, { config }: RaftView, proof: GrantsProof): void {
-  const { term, candidate, grants } = proof;
+export function checkOpening(
+  node: NodeView,
+  { epoch, term, candidate, grants }: GrantsProof,
+  { voters: all, threshold }: EpochVoters,
+): void {
   const voters = new Set(grants.map(({ voter }) => voter));
-  const isGranted = voters.size === config.certifier.threshold &&
+  const grantKeys = createGrantDouble(node.id, epoch);
+  const isGranted = voters.size === threshold &&
     grants.every(({ voter, signature }) =>
-      config.certifier.voters.includes(voter) &&
-      config.grants.verify(voter, { term, candidate }, signature)
+      all.includes(voter) && grantKeys.verify(voter, { term, candidate }, signature)
     );
   require(isGranted, "Every term is granted by t voters", () => {
     return `${node.id} enters term ${term} that ${[...voters].join(", ")} granted ${candidate}`;

@@ -20,7 +20,7 @@ function certificate(term: number, leader: string, note = `note ${term} ${leader
 /** A checker for which every note is genuine but `forged`, and what a node says of a leader. */
 function setUp(liars = 0) {
   const checker = new ElectionChecker({
-    threshold: 2,
+    votersOf: () => ({ voters: ["n1", "n2", "n3", "n4"].map(toNodeId), threshold: 2 }),
     liars,
     verify: (note) => assert.notEqual(note, "forged"),
   });

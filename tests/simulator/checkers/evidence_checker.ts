@@ -35,14 +35,13 @@ export class EvidenceChecker {
 
   /** The certifier for a node's new life: who signs the certificates that it makes is noted. */
   watch(node: NodeView, certifier: Certifier): Certifier {
-    return {
-      ...certifier,
-      combine: (request, shares) => {
-        const result = certifier.combine(request, shares);
-        if (result.kind === "certificate") this.#signers.set(node.id, [...shares.keys()]);
-        return result;
-      },
+    const combine = certifier.combine.bind(certifier);
+    certifier.combine = (request, shares) => {
+      const result = combine(request, shares);
+      if (result.kind === "certificate") this.#signers.set(node.id, [...shares.keys()]);
+      return result;
     };
+    return certifier;
   }
 
   /** An honest node took a step: nobody honest is accused in it, or suspected for good. */

@@ -25,8 +25,12 @@ export function checkLease(
   const servesReads = state.log.termAt(state.commitIndex) === state.currentTerm;
   if (!servesReads || !hasLease(state, leader)) return;
   let promises = 0;
-  for (const other of nodes) if (other.id === node.id || keepsPromise(other, node)) promises++;
-  const majority = majorityOf(state.members.newest.voters.length);
+  const { voters, membership } = state.members.newest;
+  for (const other of nodes) {
+    if (membership !== null && !voters.includes(other.id)) continue;
+    if (other.id === node.id || keepsPromise(other, node)) promises++;
+  }
+  const majority = majorityOf(voters.length);
   require(promises >= majority, "A lease is backed by a majority's promises", () => {
     return `${node.id} counts on a lease in term ${state.currentTerm}, ` +
       `behind which ${promises} of ${majority} stand`;

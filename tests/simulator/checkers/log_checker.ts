@@ -33,6 +33,12 @@ export interface Committed {
   readonly byTerm: Term;
 }
 
+/** Whether nodes are enough to commit, where this node's log is committed up to an index. */
+export type HaveMajority = (
+  state: RaftView,
+  quorum: { readonly holders: ReadonlySet<NodeId>; readonly committedIndex: LogIndex },
+) => boolean;
+
 /** Watches every log. */
 export class LogChecker {
   readonly #written = new Map<string, Written>();
@@ -42,12 +48,14 @@ export class LogChecker {
   /** Where the log ended when a batch was handed over. */
   readonly #logEnds = new WeakMap<PersistBatch, LogPosition>();
   readonly #nodes: () => Iterable<NodeView>;
-  readonly #majority: number;
+  readonly #haveMajority: HaveMajority;
 
-  /** `nodes` are all voters, `majority` more than half of them. */
-  constructor(options: { readonly nodes: () => Iterable<NodeView>; readonly majority: number }) {
+  /** `nodes` are all members. */
+  constructor(
+    options: { readonly nodes: () => Iterable<NodeView>; readonly haveMajority: HaveMajority },
+  ) {
     this.#nodes = options.nodes;
-    this.#majority = options.majority;
+    this.#haveMajority = options.haveMajority;
   }
 
   /** Every entry known to be committed, in order from index 1. */
@@ -90,16 +98,17 @@ export class LogChecker {
     for (let next = this.#committed.length + 1; next <= index; next++) {
       const entry = holder.state.log.entryAt(toLogIndex(next));
       if (entry === null) return;
-      this.#commit(holder, holder.state, entry);
+      this.#commit(holder, holder.state, { entry, committedIndex: plus(entry.index, -1) });
     }
   }
 
   /** A node knows entries to be committed. */
   committing(node: NodeView, state: RaftView, entries: readonly Entry[]): void {
     checkOwnTerm(node, state, entries);
+    const committedIndex = toLogIndex(this.#committed.length);
     for (const entry of entries) {
       const known = this.#committed[entry.index - 1];
-      if (known === undefined) this.#commit(node, state, entry);
+      if (known === undefined) this.#commit(node, state, { entry, committedIndex });
       else this.#checkSame(node, known.entry, entry);
     }
   }
@@ -175,19 +184,24 @@ export class LogChecker {
     });
   }
 
-  #commit(node: NodeView, state: RaftView, entry: Entry): void {
+  #commit(
+    node: NodeView,
+    state: RaftView,
+    { entry, committedIndex }: { readonly entry: Entry; readonly committedIndex: LogIndex },
+  ): void {
     require(entry.index === this.#committed.length + 1, "Entries are committed in order", () => {
       return `${node.id} commits ${entry.index} after ${this.#committed.length}`;
     });
     this.#committed.push({ entry, byTerm: state.currentTerm });
-    let holders = 0;
-    for (const { disk, isHonest, isGone } of this.#nodes()) {
+    const holders = new Set<NodeId>();
+    for (const { id, disk, isHonest, isGone } of this.#nodes()) {
       // What a lost disk held, or a liar holds, nobody can tell.
-      if (!isHonest || isGone || entry.index <= disk.logStart.index) holders++;
-      else if (disk.termAt(entry.index) === entry.term) holders++;
+      if (!isHonest || isGone || entry.index <= disk.logStart.index) holders.add(id);
+      else if (disk.termAt(entry.index) === entry.term) holders.add(id);
     }
-    require(holders >= this.#majority, "A committed entry is durable on a majority", () => {
-      return `${node.id} commits ${entry.index}@${entry.term}, which ${holders} nodes hold`;
+    const isDurable = this.#haveMajority(state, { holders, committedIndex });
+    require(isDurable, "A committed entry is durable on a majority", () => {
+      return `${node.id} commits ${entry.index}@${entry.term}, which ${[...holders]} hold`;
     });
   }
 

@@ -7,7 +7,13 @@ import { batchOf, breaks, commandEntry, testNode, testState, voteBatch } from ".
 
 function setUp(): { readonly checker: LogChecker; readonly nodes: readonly NodeView[] } {
   const nodes = ["n1", "n2", "n3"].map(testNode);
-  return { nodes, checker: new LogChecker({ nodes: () => nodes, majority: 2 }) };
+  return {
+    nodes,
+    checker: new LogChecker({
+      nodes: () => nodes,
+      haveMajority: (_state, { holders }) => holders.size >= 2,
+    }),
+  };
 }
 
 /** Entry 1 of term 1, written and committed by the first two nodes. */

@@ -37,6 +37,7 @@ export class NonceChecker {
     this.#served.set(nonce, digest);
     this.#checkStatement(node, request.election);
     this.#checkDurable(node, request.election);
+    checkEpoch(node, request.election);
     if (node.state !== null) checkUpToDate(node, node.state, request.election);
   }
 
@@ -95,6 +96,14 @@ export class NonceChecker {
       () => `${node.id} signs for ${leader} in term ${term}; on disk: ${currentTerm} ${votedFor}`,
     );
   }
+}
+
+/** Nobody signs under an epoch that is over. */
+function checkEpoch(node: NodeView, { epoch, term }: ElectionFields): void {
+  const inForce = node.state?.members.inForce.configuration.epoch ?? epoch;
+  require(epoch >= inForce, "Nobody signs under an epoch that is over", () => {
+    return `${node.id} signs under epoch ${epoch} in term ${term}, and ${inForce} is in force`;
+  });
 }
 
 /** No candidate gets more shares of one life than all the sessions that an honest one needs. */

@@ -39,6 +39,7 @@ export function testNode(name = "n1"): NodeView {
     isHonest: true,
     isGone: false,
     isDamaged: false,
+    shares: { current: null, next: null },
     disk: new DurableLog(),
     state: null,
     store,

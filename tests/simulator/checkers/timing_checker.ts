@@ -108,9 +108,13 @@ function checkReset(node: NodeView, state: RaftView, output: Output): void {
 
 /** Dissertation §6.2: without a quorum for an election timeout, a leader gives up. */
 function checkQuorum(node: NodeView, state: RaftView, leader: LeaderView): void {
-  const contacts = [...leader.followers.values()].map((follower) =>
-    follower.rounds.answeredSentTick
+  // Where members change, those of the newest configuration count, and others besides until it is in force.
+  const { membership, voters } = state.members.newest;
+  if (membership !== null && (state.members.isPending || !voters.includes(node.id))) return;
+  const followers = [...leader.followers].filter(([id]) =>
+    membership === null || voters.includes(id)
   );
+  const contacts = followers.map(([, follower]) => follower.rounds.answeredSentTick);
   contacts.sort((left, right) => right - left);
   // This node is one of the majority.
   const contact = contacts[majorityOf(contacts.length + 1) - 2] ?? state.nowTick;

@@ -28,12 +28,6 @@ interface Incoming {
   stored: number;
 }
 
-/** What a store keeps in a world in which writes are remembered for so many entries. */
-export function limitsOf(rememberedEntries: number | null): StoreLimits {
-  if (rememberedEntries === null) return {};
-  return { memory: { entriesMax: rememberedEntries, bytesMax: Infinity } };
-}
-
 /** What one node keeps of its state machine. */
 export class KeyValueDisk {
   /** Of its state machine. */
@@ -49,8 +43,8 @@ export class KeyValueDisk {
   #ready: Incoming[] = [];
 
   /** A disk on which nothing is. */
-  constructor(rememberedEntries: number | null = null) {
-    this.limits = limitsOf(rememberedEntries);
+  constructor(limits: StoreLimits = {}) {
+    this.limits = limits;
   }
 
   /** Whether something was damaged behind the node's back. */

@@ -133,7 +133,7 @@ export class RaftDisk {
   damage(random: Random): RaftDamage {
     const recovery = this.#recover();
     this.#isDamaged = true;
-    const first = random.chance(0.6) ? random.shuffled(RARE_DAMAGES) : [];
+    const first = random.chance(0.8) ? random.shuffled(RARE_DAMAGES) : [];
     const kinds = [...first, ...random.shuffled(RAFT_DAMAGES)];
     const kind = kinds.find((kind) => this.#damage(kind, recovery, random));
     if (kind !== undefined) return kind;
