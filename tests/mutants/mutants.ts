@@ -13,6 +13,7 @@ import { MEMBERS_MUTANTS } from "./members_mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { REPLICATION_MUTANTS } from "./replication_mutants.ts";
 import { STORAGE_MUTANTS } from "./storage_mutants.ts";
+import { STORE_MUTANTS } from "./store_mutants.ts";
 
 /** See the module. */
 export const MUTANTS: readonly Mutant[] = [
@@ -21,6 +22,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...LIMIT_MUTANTS,
   ...STORAGE_MUTANTS,
   ...CLIENT_MUTANTS,
+  ...STORE_MUTANTS,
   ...MEMBERS_MUTANTS,
 ];
 
