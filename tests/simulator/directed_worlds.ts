@@ -211,15 +211,16 @@ export const DIRECTED_WORLDS = {
     size: 4,
     threshold: 3,
     logEntriesMax: 20,
-    members: { joiners: 3, changeUsMean: 500_000, killShare: 0.05, lies: [] },
-    faults: ["kill", "isolateLeader", "partition"],
+    members: { joiners: 3, changeUsMean: 200_000, killShare: 0.01, lies: [] },
+    faults: ["kill", "isolateLeader"],
+    faultIntervalUsMean: 3_000_000,
   }),
   /** One voter lies in every change of the members. */
   lyingMembers: (seed) => ({
     ...calmScenario(seed),
     size: 4,
     threshold: 3,
-    members: { joiners: 2, changeUsMean: 300_000, killShare: 0, lies: MEMBER_LIES },
+    members: { joiners: 2, changeUsMean: 200_000, killShare: 0, lies: MEMBER_LIES },
     faults: ["transfer"],
   }),
   /** Older copies of the store come back. */
