@@ -14,7 +14,7 @@ import { createDataFolder, Guard } from "./folder.ts";
 import type { ElectionNotes } from "./log/election_notes.ts";
 import { FolderFiles, type LogFiles } from "./log/files.ts";
 import { LogWriter, SEGMENT_BYTES_MAX } from "./log/log_writer.ts";
-import { CHAIN_START, SALT_BYTES } from "./log/record.ts";
+import { CHAIN_START, drawSalt } from "./log/record.ts";
 import { isUnfinished, recoverLog, type Recovery, toDurableState } from "./log/recovery.ts";
 import { encodeIntroduction, type LogOwner, type LogState, segmentName } from "./log/segment.ts";
 import type { StoreOptions } from "./open_database.ts";
@@ -38,6 +38,8 @@ interface RaftStoreParts {
   readonly files: LogFiles;
   /** The size at which the next segment begins; {@linkcode SEGMENT_BYTES_MAX} outside of tests. */
   readonly segmentBytesMax?: number;
+  /** Where the salts of new files come from; chance, but in a simulation that is to be repeated. */
+  readonly drawSalt?: () => Uint8Array;
 }
 
 /** Receives the reports about batches. */
@@ -103,7 +105,13 @@ export class RaftStore {
     checkProof(folder, this.#found);
     this.#notes = recovery.notes;
     const segmentBytesMax = parts.segmentBytesMax ?? SEGMENT_BYTES_MAX;
-    this.#writer = new LogWriter({ files, owner, recovery, segmentBytesMax });
+    this.#writer = new LogWriter({
+      files,
+      owner,
+      recovery,
+      segmentBytesMax,
+      drawSalt: parts.drawSalt ?? drawSalt,
+    });
     this.#writer.use({
       persisted: (sequence) => this.#user?.persisted(sequence),
       failed: (cause) => this.#fail(cause),
@@ -238,10 +246,9 @@ function isWritten(path: string): boolean {
 }
 
 /** The first bytes of a new log. */
-export function encodeNewLog(owner: LogOwner): Uint8Array {
+export function encodeNewLog(owner: LogOwner, salt: Uint8Array = drawSalt()): Uint8Array {
   const state: LogState = { ...RAFT_STATE_AT_FIRST, electionRecords: 0 };
   const after = { number: 0, chain: CHAIN_START };
-  const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
   const { cluster, node } = owner;
   return encodeIntroduction({ owner: { cluster, node }, state, after }, salt).bytes;
 }

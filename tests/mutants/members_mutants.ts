@@ -1,6 +1,6 @@
 /**
- * Bugs in how the members change: who counts, under which epoch, with whose share. Worlds of the simulator in
- * which members change find some, and the tests of `tests/raft` the others.
+ * Bugs in how the members change: who counts, under which epoch, with whose share. The simulator's clusters
+ * do not change, so the tests of `tests/raft` that change them find these.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     file: "lib/raft/members.ts",
     find: `logged.slice(-2).map(`,
     replace: `logged.slice(0, 1).map(`,
-    world: "changingMembers",
+    test: CONFIGURATIONS,
   },
   {
     name: "counts-the-new-majority-only",
@@ -29,7 +29,7 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     file: "lib/raft/members.ts",
     find: `logged.slice(-2).map(`,
     replace: `logged.slice(-1).map(`,
-    world: "changingMembers",
+    test: CONFIGURATIONS,
   },
   {
     name: "counts-by-the-committed-configuration",
@@ -54,7 +54,7 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     find:
       `  if (log.termAt(state.commitIndex) !== term) return "no entry of this term is committed yet";\n`,
     replace: ``,
-    world: "changingMembers",
+    test: CONFIGURATIONS,
   },
   {
     name: "two-configurations-at-once",
@@ -62,7 +62,7 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     file: "lib/raft/configurations.ts",
     find: `  if (members.isPending) return "another configuration is not committed yet";\n`,
     replace: ``,
-    world: "changingMembers",
+    test: CONFIGURATIONS,
   },
   {
     name: "configuration-without-the-new-epochs-word",
@@ -70,7 +70,7 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     file: "lib/certificate/membership_chain.ts",
     find: `  checkProof(after, byNew);\n`,
     replace: ``,
-    world: "lyingMembers",
+    test: CONFIGURATIONS,
   },
   {
     name: "learner-counts",
@@ -78,7 +78,7 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     file: "lib/raft/members.ts",
     find: `voters: idsOf("voter"), learners`,
     replace: `voters: [...idsOf("voter"), ...idsOf("learner")], learners`,
-    world: "changingMembers",
+    test: CONFIGURATIONS,
   },
   {
     name: "votes-in-two-epochs",
@@ -87,7 +87,7 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     find: `(state.votedFor === null || state.votedFor === message.from) &&`,
     replace:
       `(state.votedFor === null || state.votedFor === message.from || message.epoch === 1) &&`,
-    world: "changingMembers",
+    test: EPOCHS,
   },
   {
     name: "ended-epoch-signs",
@@ -95,7 +95,7 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     file: "lib/raft/epochs.ts",
     find: `      if (known < epoch) certifier.erase();\n`,
     replace: ``,
-    world: "changingMembers",
+    test: EPOCHS,
   },
   {
     name: "removed-leader-leads-on",
@@ -135,7 +135,7 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     file: "lib/reshare/resharing.ts",
     find: `this.#outbox.change({ ...record, next });`,
     replace: `this.#outbox.change({ current: null, next });`,
-    world: "changingMembers",
+    test: CHANGES,
   },
   {
     name: "ready-before-the-share",
@@ -143,7 +143,7 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     file: "lib/node/loop.ts",
     find: `if (output.shares !== null) ports.persistShares(output.shares);\n`,
     replace: ``,
-    world: "changingMembers",
+    test: CHANGES,
   },
   {
     name: "words-in-anothers-name",
@@ -169,13 +169,5 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     find: `role === "voter" && !state.members.has(id)`,
     replace: `role === "voter" && id.length > 64`,
     test: FAULTS,
-  },
-  {
-    name: "unsafe-change-begins",
-    bug: "a change begins whose voters need not meet those before",
-    file: "lib/reshare/change.ts",
-    find: "  if (why !== null) throw new InputError(`Cannot begin change: ${why}`);\n",
-    replace: ``,
-    world: "changingMembers",
   },
 ];

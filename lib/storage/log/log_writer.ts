@@ -25,7 +25,6 @@ import {
   RECORD_HEAD_BYTES,
   recordBytes,
   type RecordKind,
-  SALT_BYTES,
   sealRecord,
 } from "./record.ts";
 import { type FileEnd, forgetEntries, type Recovery, type Segment } from "./recovery.ts";
@@ -62,6 +61,7 @@ export class LogWriter {
   readonly #files: LogFiles;
   readonly #owner: LogOwner;
   readonly #segmentBytesMax: number;
+  readonly #drawSalt: () => Uint8Array;
   readonly #segments: Segment[];
   #current: OpenFile;
   #elections: OpenFile | null;
@@ -80,16 +80,18 @@ export class LogWriter {
 
   /** Continues at the end of the log that recovery found. */
   constructor(
-    { files, owner, recovery, segmentBytesMax }: {
+    { files, owner, recovery, segmentBytesMax, drawSalt }: {
       readonly files: LogFiles;
       readonly owner: LogOwner;
       readonly recovery: Recovery;
       readonly segmentBytesMax: number;
+      readonly drawSalt: () => Uint8Array;
     },
   ) {
     this.#files = files;
     this.#owner = owner;
     this.#segmentBytesMax = segmentBytesMax;
+    this.#drawSalt = drawSalt;
     this.#segments = [...recovery.segments];
     this.#state = recovery.state;
     this.#current = this.#goOn(segmentName(this.#last.number), recovery.end);
@@ -229,7 +231,7 @@ export class LogWriter {
 
   /** Creates a segment whose first record follows `after`. */
   async #begin(name: string, after: Pick<Position, "number" | "chain">): Promise<OpenFile> {
-    const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
+    const salt = this.#drawSalt();
     const introduction = { owner: this.#owner, state: this.#state, after };
     const { bytes, end } = encodeIntroduction(introduction, salt);
     const file = this.#files.open(name);

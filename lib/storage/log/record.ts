@@ -68,6 +68,11 @@ export const RECORD_HEAD_BYTES = 72;
 /** Bytes of a file's salt. */
 export const SALT_BYTES = 16;
 
+/** A new file's salt. */
+export function drawSalt(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(SALT_BYTES));
+}
+
 const CHECKED_BYTES = 32;
 const CHAIN_OFFSET = 40;
 /** The layout of the files. */

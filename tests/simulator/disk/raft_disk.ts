@@ -4,9 +4,10 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { assert } from "../../../lib/assert.ts";
 import type { PersistBatch } from "../../../lib/raft/mod.ts";
-import { RECORD_HEAD_BYTES, RECORD_KINDS } from "../../../lib/storage/log/record.ts";
+import { RECORD_HEAD_BYTES, RECORD_KINDS, SALT_BYTES } from "../../../lib/storage/log/record.ts";
 import { recoverLog, type Recovery } from "../../../lib/storage/log/recovery.ts";
 import { ELECTIONS_FILE, type LogOwner, segmentName } from "../../../lib/storage/log/segment.ts";
 import { encodeNewLog, RAFT_FOLDER, RaftStore } from "../../../lib/storage/raft_store.ts";
@@ -55,10 +56,17 @@ export class RaftDisk {
   #handed: PersistBatch[] = [];
   #inFlight: InFlight | null = null;
   #isDamaged = false;
+  #salts = 0;
 
   /** A disk on which a node never ran. */
   constructor() {
-    this.#files.create(segmentName(1), encodeNewLog(OWNER));
+    this.#files.create(segmentName(1), encodeNewLog(OWNER, this.#drawSalt()));
+  }
+
+  /** Each file has another salt, and each run the same. */
+  #drawSalt(): Uint8Array {
+    const drawn = createHash("sha256").update(`salt ${++this.#salts}`).digest();
+    return new Uint8Array(drawn.subarray(0, SALT_BYTES));
   }
 
   /** Whether something was damaged behind the node's back. */
@@ -85,6 +93,7 @@ export class RaftDisk {
       folder: RAFT_FOLDER,
       files: this.#files,
       segmentBytesMax: SEGMENT_BYTES_MAX,
+      drawSalt: () => this.#drawSalt(),
     });
     if (!this.#isDamaged) this.#checkFound(store);
     return store;
