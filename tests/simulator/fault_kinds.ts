@@ -163,3 +163,13 @@ export const FAULT_COUNTERS: readonly string[] = [
   ...CHANGE_EVENTS.map((kind) => `change.${kind}`),
   ...MEMBER_LIES.map((kind) => `lie.members.${kind}`),
 ];
+
+/** Those that some hundred seeds need not have; `deno task simulate` tells of them as well. */
+export const RARE_FAULTS: readonly string[] = [
+  "crash.beforeShares",
+  "crash.afterShares",
+  "crash.beforeReset",
+  "damage.raft.electionsLost",
+  "damage.raft.electionsFlipped",
+  "lie.members.forgedConfiguration",
+];
