@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Health, HEALTH_NAMES, judgeCluster } from "../../verdict.ts";
 import { printable } from "../output.ts";
 import type { NodeState } from "./local_cluster.ts";
 
@@ -111,16 +112,30 @@ export function renderScreen(
 
 /** What the cluster can do now, in a word or two. */
 export function verdictOf({ nodes, threshold }: ScreenView): Span {
-  const live = nodes.filter(({ state }) => state !== "down" && state !== "paused").length;
-  const hasLeader = nodes.some(({ state }) => state === "leader");
-  const voters = `${live} of ${nodes.length} up`;
-  if (live < threshold && !hasLeader) return span(`NO QUORUM, ${voters}`, "red");
-  if (live < threshold) return span(`WRITES ONLY, ${voters}`, "red");
-  if (!hasLeader) return span(`ELECTING, ${voters}`, "yellow");
-  return live < nodes.length
-    ? span(`DEGRADED, ${voters}`, "yellow")
-    : span(`HEALTHY, ${voters}`, "green");
+  const isUp = ({ state }: NodeView) => state !== "down" && state !== "paused";
+  const leader = nodes.find(({ state }) => state === "leader")?.id ?? null;
+  const { health } = judgeCluster({
+    threshold,
+    voters: nodes.map((node) => ({
+      id: node.id,
+      isUp: isUp(node),
+      isShareLost: false,
+      trouble: null,
+    })),
+    leader,
+  });
+  const isElecting = health === "degraded" && leader === null;
+  const name = isElecting ? "ELECTING" : HEALTH_NAMES[health];
+  return span(`${name}, ${nodes.filter(isUp).length} of ${nodes.length} up`, HEALTH_STYLES[health]);
 }
+
+const HEALTH_STYLES: Readonly<Record<Health, Style>> = {
+  healthy: "green",
+  degraded: "yellow",
+  writesOnly: "red",
+  noQuorum: "red",
+  keyLost: "red",
+};
 
 function titleLine(view: ScreenView, columns: number): Line {
   const left = [
