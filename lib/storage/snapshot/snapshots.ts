@@ -100,7 +100,9 @@ export class Snapshots {
   /** Resolves when the last arrival is checked. Never rejects. */
   #checked: Promise<void> = Promise.resolve();
   /** Resolves when the last copy is complete. Never rejects. */
-  #made: Promise<void> = Promise.resolve();
+  #copied: Promise<void> = Promise.resolve();
+  #copies = 0;
+  #isMaking = false;
   #saveCount = 0;
   readonly #removal: Removal;
 
@@ -129,12 +131,18 @@ export class Snapshots {
    * @throws {CorruptionError} when kv.db is damaged.
    * @throws {EnvironmentError} when the disk fails, or the tables are closed or replaced.
    */
-  make(): Promise<SnapshotFile> {
-    return this.#afterOthers(async () => {
-      const { revision: _, ...snapshot } = await this.#copy(this.#paths.outgoing);
-      this.#outgoing.offer(snapshot);
-      return snapshot;
-    });
+  async make(): Promise<SnapshotFile> {
+    assert(!this.#isMaking, "Two snapshots at a time");
+    this.#isMaking = true;
+    try {
+      return await this.#afterOthers(async () => {
+        const { revision: _, ...snapshot } = await this.#copy(this.#paths.outgoing);
+        this.#outgoing.offer(snapshot);
+        return snapshot;
+      });
+    } finally {
+      this.#isMaking = false;
+    }
   }
 
   /**
@@ -159,8 +167,9 @@ export class Snapshots {
 
   /** Copies of the tables are made one after the other. */
   #afterOthers<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#made.then(work);
-    this.#made = result.then(() => {}, () => {});
+    const result = this.#copies === 0 ? work() : this.#copied.then(work);
+    this.#copies++;
+    this.#copied = result.then(() => {}, () => {}).then(() => void this.#copies--);
     return result;
   }
 
