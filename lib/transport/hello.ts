@@ -228,7 +228,8 @@ const REFUSAL_MEANINGS: Readonly<Record<HelloRefusal, string>> = {
   wrongProtocol: "it speaks another protocol version",
   wrongCluster: "it belongs to another cluster",
   wrongTarget: "it is another node; check the peer addresses of cluster.json",
-  unknownNode: "its cluster.json does not have this node; check that both have the same one",
+  unknownNode: "this node is no member there: it was removed (floe member list shows it), or its " +
+    "cluster.json is of other members",
   wrongKey:
     "its cluster.json has another channelKey for this node; check that both have the same one",
   notAuthentic: "it has another channelKey than in this node's cluster.json, or the hello was " +

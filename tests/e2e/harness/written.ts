@@ -4,7 +4,7 @@
  * @module
  */
 
-import { concatBytes, encodeUtf8 } from "../../../lib/bytes.ts";
+import { concatBytes, decodeUtf8, encodeUtf8 } from "../../../lib/bytes.ts";
 import { createApp } from "../../../lib/http/app.ts";
 import type { NodeId } from "../../../lib/types.ts";
 import { FakeNode } from "../../http/fake_node.ts";
@@ -62,7 +62,7 @@ export class Written {
         const body = method === "PUT" || method === "POST" ? "{" : null;
         const response = await cluster.fetch(id, path, { method, body });
         const text = `${response.status} ${JSON.stringify([...response.headers])}\n`;
-        this.add(`${method} ${path} of ${id}`, text + await response.text());
+        this.add(`${method} ${path} of ${id}`, text + await readAnswer(response));
       }
     }
   }
@@ -71,6 +71,16 @@ export class Written {
   scan(scanner: SecretScanner): readonly Finding[] {
     return this.#texts.flatMap(({ place, text }) => scanner.scan(place, text));
   }
+}
+
+/** An answer's body; of one that has no end, what comes first. */
+async function readAnswer(response: Response): Promise<string> {
+  const isEndless = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+  if (!isEndless || response.body === null) return await response.text();
+  const reader = response.body.getReader();
+  const { value } = await reader.read();
+  await reader.cancel();
+  return decodeUtf8(value ?? new Uint8Array());
 }
 
 /** What is read, or null: a process that runs removes files that it has just been seen to have. */
