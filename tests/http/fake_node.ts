@@ -393,14 +393,10 @@ export class FakeNode implements NodeApi {
     const { cluster } = this.group;
     const { revision } = this.live.view;
     const head = { cluster, index: revision, revision, bytes: this.snapshotBytes.length };
-    return {
-      made: Promise.resolve(
-        new SavedSnapshot(path, head, () => {
-          this.snapshotsClosed++;
-          Deno.removeSync(path);
-        }),
-      ),
-    };
+    const snapshot = new SavedSnapshot(path, head, () => this.snapshotsClosed++);
+    // It is open: whatever becomes of it, no file stays.
+    Deno.removeSync(path);
+    return { made: Promise.resolve(snapshot) };
   }
 
   transferLeadership(target: NodeId | null): Promise<NodeId> {
