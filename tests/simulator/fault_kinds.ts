@@ -168,6 +168,7 @@ export const FAULT_COUNTERS: readonly string[] = [
 export const RARE_FAULTS: readonly string[] = [
   "crash.beforeShares",
   "crash.afterShares",
+  "change.killed.proof",
   "crash.beforeReset",
   "damage.raft.electionsLost",
   "damage.raft.electionsFlipped",
