@@ -247,3 +247,8 @@ export function callerOf(admission: Admission, token: string | null): EtcdCaller
   if (caller === null) throw refuse("invalidToken");
   return caller;
 }
+
+/** Whether a node knows a leader. Health checks of clients ask for this. */
+export function hasLeader(node: NodeApi): boolean {
+  return node.leader().leader !== null;
+}

@@ -8,33 +8,20 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 import { createServer } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
-import type {
-  ConnectionInjector,
-  handleBidiStreamingCall,
-  handleUnaryCall,
-  Metadata,
-  Server,
-  ServerDuplexStream,
-  ServiceDefinition,
-  UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import type { ConnectionInjector } from "@grpc/grpc-js";
 import { isLoopback } from "../address.ts";
 import { EnvironmentError, messageOf } from "../errors.ts";
-import type { Call } from "./call.ts";
-import { type Admission, callerOf } from "./cluster.ts";
-import { CODES, EtcdError, refuse, toEtcdError } from "./errors.ts";
-import type { Answer, Request, Rpc } from "./rpcs.ts";
+import type { Admission } from "./cluster.ts";
+import { addServices, Calls } from "./grpc_calls.ts";
+import type { Rpc } from "./rpc.ts";
 
 /** Most connections at once. */
 export const GRPC_CONNECTIONS_MAX = 256;
 /** Most calls on one connection at once. */
 const STREAMS_PER_CONNECTION_MAX = 1_000;
-/** Most calls at once, including streams. */
-const CALLS_MAX = 4_096;
 /** Most bytes in one message of a client: the largest request of etcd, with its frame. */
 const MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
 /** How long a connection may be open without a call. */
@@ -44,8 +31,6 @@ const HANDSHAKE_MS = 10_000;
 /** How often a silent client is asked whether it is still there, and how long it may take to answer. */
 const KEEPALIVE_MS = 30_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
-/** How long a client may take to read one answer of a stream. */
-const STALLED_MS = 60_000;
 /** How long running calls may take after the server begins to stop. */
 const SHUTDOWN_MS = 1_000;
 
@@ -190,227 +175,4 @@ async function untilEmpty(open: ReadonlySet<Socket>, milliseconds: number): Prom
   const timer = setTimeout(late.resolve, milliseconds);
   await Promise.race([ended, late.promise]);
   clearTimeout(timer);
-}
-
-/** Messages stay bytes until a handler reads them, so that a malformed message gets etcd's own error. */
-function addServices(server: Server, rpcs: readonly Rpc[], calls: Calls): void {
-  const services = new Map<string, [ServiceDefinition, UntypedServiceImplementation]>();
-  for (const rpc of rpcs) {
-    const [service = "", method = ""] = rpc.name.split("/");
-    const [definition, implementation] = services.get(service) ?? [{}, {}];
-    services.set(service, [
-      {
-        ...definition,
-        [method]: {
-          path: `/${rpc.name}`,
-          requestStream: rpc.kind === "stream",
-          responseStream: rpc.kind === "stream",
-          requestSerialize: asBuffer,
-          requestDeserialize: asBytes,
-          responseSerialize: asBuffer,
-          responseDeserialize: asBytes,
-        },
-      },
-      { ...implementation, [method]: calls.handlerOf(rpc) },
-    ]);
-  }
-  for (const [definition, implementation] of services.values()) {
-    server.addService(definition, implementation);
-  }
-}
-
-type Handler =
-  | handleUnaryCall<Uint8Array, Uint8Array>
-  | handleBidiStreamingCall<
-    Uint8Array,
-    Uint8Array
-  >;
-
-/** The running calls. */
-class Calls {
-  readonly #options: GrpcServerOptions;
-  readonly #stopping: AbortSignal;
-  #count = 0;
-
-  constructor(options: GrpcServerOptions, stopping: AbortSignal) {
-    this.#options = options;
-    this.#stopping = stopping;
-  }
-
-  handlerOf(rpc: Rpc): Handler {
-    if (rpc.kind === "unary") return this.#unary(rpc);
-    return (stream: ServerDuplexStream<Uint8Array, Uint8Array>) => void this.#stream(rpc, stream);
-  }
-
-  #unary(rpc: Extract<Rpc, { kind: "unary" }>): handleUnaryCall<Uint8Array, Uint8Array> {
-    return async (from, answer) => {
-      const call = this.#toCall(from.metadata);
-      from.on("cancelled", () => call.end());
-      try {
-        this.#enter();
-        answer(null, rpc.encode(await rpc.answer(rpc.decode(from.request), call)));
-      } catch (error) {
-        answer(this.#toStatus(error));
-      } finally {
-        this.#count--;
-      }
-    };
-  }
-
-  async #stream(
-    rpc: Extract<Rpc, { kind: "stream" }>,
-    stream: ServerDuplexStream<Uint8Array, Uint8Array>,
-  ): Promise<void> {
-    const call = this.#toCall(stream.metadata);
-    stream.on("cancelled", () => call.end());
-    stream.on("close", () => call.end());
-    try {
-      this.#enter();
-      const answers = rpc.answer(received(rpc, stream), call);
-      await sendAll(rpc, stream, { answers, signal: call.signal });
-      if (this.#stopping.aborted) throw refuse("stopped");
-      stream.end();
-    } catch (error) {
-      stream.emit("error", this.#toStatus(error));
-    } finally {
-      this.#count--;
-    }
-  }
-
-  /** Counts a call, also one above the limit, because every call is uncounted at its end. */
-  #enter(): void {
-    this.#count++;
-    if (this.#count > CALLS_MAX) throw refuse("tooManyRequests");
-    if (this.#stopping.aborted) throw refuse("stopped");
-  }
-
-  #toCall(metadata: Metadata): GrpcCall {
-    const token = textOf(metadata, "token") ?? textOf(metadata, "authorization");
-    return new GrpcCall({
-      caller: () => callerOf(this.#options.admission, token),
-      requiresLeader: textOf(metadata, "hasleader") === "true",
-      stopping: this.#stopping,
-    });
-  }
-
-  #toStatus(error: unknown): { readonly code: number; readonly details: string } {
-    const refusal = toEtcdError(error);
-    if (refusal.code === "internal") this.#options.onError?.(error);
-    return { code: CODES[refusal.code], details: refusal.message };
-  }
-}
-
-class GrpcCall implements Call {
-  readonly way = "grpc";
-  readonly caller: Call["caller"];
-  readonly requiresLeader: boolean;
-  readonly #stopping: AbortSignal;
-  #ended: AbortController | null = null;
-  #signal: AbortSignal | null = null;
-  #isOver = false;
-
-  constructor({ caller, requiresLeader, stopping }: {
-    readonly caller: Call["caller"];
-    readonly requiresLeader: boolean;
-    readonly stopping: AbortSignal;
-  }) {
-    this.caller = caller;
-    this.requiresLeader = requiresLeader;
-    this.#stopping = stopping;
-  }
-
-  get signal(): AbortSignal {
-    if (this.#signal !== null) return this.#signal;
-    this.#ended = new AbortController();
-    if (this.#isOver) this.#ended.abort();
-    return this.#signal = AbortSignal.any([this.#ended.signal, this.#stopping]);
-  }
-
-  /** Its client is gone. */
-  end(): void {
-    this.#isOver = true;
-    this.#ended?.abort();
-  }
-}
-
-function textOf(metadata: Metadata, name: string): string | null {
-  const [value] = metadata.get(name);
-  return typeof value === "string" ? value : null;
-}
-
-/** The messages of a client, one at a time: the next one is read when the last one was taken. */
-async function* received(
-  rpc: Rpc,
-  stream: ServerDuplexStream<Uint8Array, Uint8Array>,
-): AsyncGenerator<Request, void> {
-  const waiting: Uint8Array[] = [];
-  let isOver = false;
-  let wake = Promise.withResolvers<void>();
-  const end = () => {
-    isOver = true;
-    wake.resolve();
-  };
-  for (const event of ["end", "error", "close", "cancelled"]) stream.on(event, end);
-  stream.on("data", (bytes: Uint8Array) => {
-    waiting.push(bytes);
-    stream.pause();
-    wake.resolve();
-  });
-  while (true) {
-    const bytes = waiting.shift();
-    if (bytes !== undefined) yield rpc.decode(bytes);
-    else if (isOver) return;
-    else {
-      wake = Promise.withResolvers();
-      stream.resume();
-      await wake.promise;
-    }
-  }
-}
-
-/** Sends answers as fast as the client reads them. */
-async function sendAll(
-  rpc: Rpc,
-  stream: ServerDuplexStream<Uint8Array, Uint8Array>,
-  { answers, signal }: {
-    readonly answers: AsyncGenerator<Answer, void>;
-    readonly signal: AbortSignal;
-  },
-): Promise<void> {
-  for await (const answer of answers) {
-    if (signal.aborted) return;
-    if (!stream.write(rpc.encode(answer))) await drained(stream, signal);
-  }
-}
-
-function drained(
-  stream: ServerDuplexStream<Uint8Array, Uint8Array>,
-  signal: AbortSignal,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      settle();
-      reject(new EtcdError("deadlineExceeded", "etcdserver: the client does not read its answers"));
-    }, STALLED_MS);
-    const onEnd = () => {
-      settle();
-      resolve();
-    };
-    const settle = () => {
-      clearTimeout(timer);
-      stream.off("drain", onEnd);
-      signal.removeEventListener("abort", onEnd);
-    };
-    stream.once("drain", onEnd);
-    signal.addEventListener("abort", onEnd, { once: true });
-  });
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** A plain Uint8Array: unlike a Buffer's, its slices are copies. */
-function asBytes({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -22,7 +22,13 @@
  */
 
 export type { Call, EtcdCaller } from "./call.ts";
-export { type Admission, callerOf, ETCD_CLUSTER_VERSION, ETCD_VERSION } from "./cluster.ts";
+export {
+  type Admission,
+  callerOf,
+  ETCD_CLUSTER_VERSION,
+  ETCD_VERSION,
+  hasLeader,
+} from "./cluster.ts";
 export type { MemberAddresses } from "./cluster_identity.ts";
 export { type CodeName, CODES, EtcdError, toEtcdError } from "./errors.ts";
 export {
@@ -32,12 +38,5 @@ export {
   type GrpcServerOptions,
   startGrpcServer,
 } from "./grpc_server.ts";
-export {
-  type Answer,
-  createRpcs,
-  type EtcdParts,
-  hasLeader,
-  type Request,
-  type Rpc,
-  type RpcCodec,
-} from "./rpcs.ts";
+export type { Answer, Request, Rpc, RpcCodec } from "./rpc.ts";
+export { createRpcs, type EtcdParts } from "./rpcs.ts";

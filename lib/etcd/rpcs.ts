@@ -7,59 +7,21 @@
 
 import type { NodeApi } from "../node/mod.ts";
 import type { NodeId } from "../types.ts";
-import type { Call } from "./call.ts";
 import { ElectionService, LockService } from "./claims.ts";
-import { type Admission, AuthService, ClusterService, MaintenanceService } from "./cluster.ts";
+import {
+  type Admission,
+  AuthService,
+  ClusterService,
+  hasLeader,
+  MaintenanceService,
+} from "./cluster.ts";
 import { ClusterIdentity, type MemberAddresses } from "./cluster_identity.ts";
 import { unimplemented } from "./errors.ts";
-import { parseJson, writeJson } from "./json.ts";
 import { KvService } from "./kv.ts";
 import { LeaseService } from "./lease.ts";
 import * as messages from "./messages.ts";
-import { decodeMessage, encodeMessage } from "./protobuf.ts";
-import type { Draft, Message, Read } from "./shape.ts";
+import { type Rpc, stream, unary } from "./rpc.ts";
 import { WatchService } from "./watch.ts";
-
-/** A decoded request. Its call knows the type. */
-export type Request = object;
-/** An answer. Its call knows the type. */
-export type Answer = object;
-
-/** How a call reads requests and writes answers. */
-export interface RpcCodec {
-  /** From Protocol Buffers. @throws {EtcdError} */
-  readonly decode: (bytes: Uint8Array) => Request;
-  /** From JSON, as text or as values. @throws {EtcdError} */
-  readonly parse: (text: Uint8Array) => Request;
-  /** To Protocol Buffers. */
-  readonly encode: (answer: Answer) => Uint8Array<ArrayBuffer>;
-  /** To JSON, as the gateway answers. */
-  readonly toJson: (answer: Answer) => unknown;
-}
-
-/** One call of the protocol. */
-export type Rpc =
-  & RpcCodec
-  & {
-    /** `package.Service/Method`. */
-    readonly name: string;
-    /** The paths of the gateway; empty for a call that only gRPC has. */
-    readonly paths: readonly string[];
-    /** Whether the client may send more than one request. */
-    readonly takesStream: boolean;
-  }
-  & (
-    /** One answer. */
-    | { readonly kind: "unary"; readonly answer: (request: Request, call: Call) => Promise<Answer> }
-    /** Answers one after the other. */
-    | {
-      readonly kind: "stream";
-      readonly answer: (
-        requests: AsyncIterable<Request>,
-        call: Call,
-      ) => AsyncGenerator<Answer, void>;
-    }
-  );
 
 /** The parts that the protocol needs. */
 export interface EtcdParts {
@@ -254,11 +216,6 @@ function clusterRpcs(parts: ClusterParts): readonly Rpc[] {
   ];
 }
 
-/** Whether a node knows a leader. Health checks of clients ask for this. */
-export function hasLeader(node: NodeApi): boolean {
-  return node.leader().leader !== null;
-}
-
 function claimRpcs(parts: ClusterParts): readonly Rpc[] {
   const locks = new LockService(parts);
   const elections = new ElectionService(parts);
@@ -312,7 +269,7 @@ function claimRpcs(parts: ClusterParts): readonly Rpc[] {
   ];
 }
 
-const MEMBERS_WAY = "the members of a cluster are named in cluster.json, with their keys";
+const MEMBERS_WAY = "members change with floe member, and each change is certified";
 const TOKENS_WAY = "who may do what is said by tokens; see floe token, and docs/etcd.md";
 
 /** The calls that Floe does not have, and what it has instead. */
@@ -354,50 +311,4 @@ function refusedRpcs(): readonly Rpc[] {
       () => Promise.reject(unimplemented(way)),
     )
   );
-}
-
-function unary<In extends Message, Out extends Message>(
-  name: string,
-  paths: readonly string[],
-  [input, output]: readonly [In, Out],
-  answer: (request: Read<In>, call: Call) => Promise<Draft<Out>>,
-): Rpc {
-  return {
-    kind: "unary",
-    name,
-    paths,
-    takesStream: false,
-    ...codec(input, output),
-    // This call's own codec has decoded the request, so the type is right.
-    answer: (request, call) => answer(request as Read<In>, call),
-  };
-}
-
-function stream<In extends Message, Out extends Message>(
-  name: string,
-  paths: readonly string[],
-  [input, output]: readonly [In, Out],
-  answer: (
-    requests: AsyncIterable<Read<In>>,
-    call: Call,
-  ) => AsyncGenerator<Draft<Out>, void>,
-  { takesStream }: { readonly takesStream: boolean } = { takesStream: true },
-): Rpc {
-  return {
-    kind: "stream",
-    name,
-    paths,
-    takesStream,
-    ...codec(input, output),
-    answer: (requests, call) => answer(requests as AsyncIterable<Read<In>>, call),
-  };
-}
-
-function codec<In extends Message, Out extends Message>(input: In, output: Out): RpcCodec {
-  return {
-    decode: (bytes) => decodeMessage(input, bytes),
-    parse: (text) => parseJson(input, text),
-    encode: (answer) => encodeMessage(output, answer as Draft<Out>),
-    toJson: (answer) => writeJson(output, answer as Draft<Out>),
-  };
 }
