@@ -184,7 +184,7 @@ testEtcdctl("saves a snapshot, which is Floe's own", async (tool, { node }) => {
 });
 
 testEtcdctl("is told what Floe does in another way", async (tool) => {
-  match(await tool.run(["member", "add", "x", "--peer-urls=http://h:1"]), /cluster\.json/);
+  match(await tool.run(["member", "add", "x", "--peer-urls=http://h:1"]), /floe member/);
   match(await tool.run(["defrag"]), /nothing to defragment/);
 });
 

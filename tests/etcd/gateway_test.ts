@@ -160,7 +160,7 @@ Deno.test("what Floe does in another way is refused with that way's name", async
   const { post } = openNode();
   const added = await post("/v3/cluster/member/add", { peerURLs: ["http://h:1"] });
   deepEqual([added.status, added.json.code], [501, 12]);
-  match(added.json.message, /cluster.json/);
+  match(added.json.message, /floe member/);
   match((await post("/v3/auth/role/add", { name: "r" })).json.message, /floe token/);
 });
 

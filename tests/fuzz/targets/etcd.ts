@@ -8,7 +8,7 @@ import { EtcdError, toEtcdError } from "../../../lib/etcd/errors.ts";
 import { readJson } from "../../../lib/etcd/json.ts";
 import { putRequest, rangeRequest, txnRequest } from "../../../lib/etcd/messages.ts";
 import { encodeMessage } from "../../../lib/etcd/protobuf.ts";
-import type { Request, Rpc } from "../../../lib/etcd/rpcs.ts";
+import type { Request, Rpc } from "../../../lib/etcd/rpc.ts";
 import type { Draft, Message } from "../../../lib/etcd/shape.ts";
 import { bodyFor, RequestGenerator } from "../../etcd/generator.ts";
 import { openNode } from "../../etcd/support.ts";
