@@ -123,10 +123,14 @@ function peerFamilies({ peers, lastLogIndex }: NodeStatus): readonly Family[] {
 
 function processFamilies({ uptimeMs }: NodeStatus): readonly Family[] {
   const { user, system } = process.cpuUsage();
+  const { rss, heapUsed, heapTotal, external } = Deno.memoryUsage();
   const startedSeconds = (Date.now() - uptimeMs) / 1_000;
   return [
     counter("process_cpu_seconds_total", "Processor time, of all threads.", (user + system) / 1e6),
-    gauge("process_resident_memory_bytes", "Memory.", Deno.memoryUsage().rss),
+    gauge("process_resident_memory_bytes", "Memory.", rss),
+    gauge("floe_heap_used_bytes", "Memory of JavaScript's objects.", heapUsed),
+    gauge("floe_heap_total_bytes", "Memory that is set aside for them.", heapTotal),
+    gauge("floe_external_bytes", "Memory of byte arrays, outside of the heap.", external),
     gauge("process_start_time_seconds", "When the node started, since 1970.", startedSeconds),
   ];
 }
