@@ -9,7 +9,7 @@ Deno.test("audit export prints the chain and the certificates of all nodes, by r
   const { code, stdout, stderr } = await exportFrom({ "a:1": one, "b:1": other });
   equal(code, 0);
   equal(stdout, ["a note", ...[4, 5, 7].map((term) => fakeCertificate(term).note)].join("\n"));
-  match(stderr, /^4 notes\. Check them: floe verify/);
+  match(stderr, /^4 notes\. To check them: floe verify/);
 });
 
 Deno.test("audit export reads page after page, and leaves out no term", async () => {

@@ -27,8 +27,9 @@ export function registerAudit(program: Program, context: CommandContext): void {
     .summary("print genesis, memberships and all certificates of elections")
     .description(
       "Prints every signed note of the cluster as text: the genesis, each membership since, and the " +
-        "certificates of all elections that any node has. Keep it in a file, and check it offline with " +
-        "floe verify FILE --key KEY. Nothing is checked here.",
+        "certificates of all elections that any node has. Keep it in a file, and check it offline: floe " +
+        "verify FILE --config CLUSTER, which is the configuration that the nodes made the key with. Once " +
+        "the members have changed, --key KEY is enough. Nothing is checked here.",
     )
     .action(async (_options: unknown, command: Program) => {
       const { client } = await openClient(command, context);
@@ -39,7 +40,9 @@ export function registerAudit(program: Program, context: CommandContext): void {
       // A node may be anything: its answer must not control the terminal.
       const text = notes.map((note) => printable(note, { keepNewlines: true })).join("\n");
       context.stdout.write(text);
-      context.stderr.write(`${notes.length} notes. Check them: floe verify FILE --key KEY\n`);
+      context.stderr.write(
+        `${notes.length} notes. To check them: floe verify FILE --config CLUSTER\n`,
+      );
     });
 }
 
