@@ -123,7 +123,8 @@ function entriesFault(state: CoreState, message: AppendRequest): string | null {
 function replaceFrom(state: CoreState, leader: NodeId, entries: readonly Entry[]): boolean {
   const { log, cluster } = state;
   const first = assertDefined(entries[0], "There is one that is not here");
-  const added = catching(InputError, () => configurationsOf(cluster.members, entries), (error) => {
+  const read = () => configurationsOf(cluster.members, entries, () => cluster.certificates);
+  const added = catching(InputError, read, (error) => {
     state.refuse(leader, `configuration: ${error.message}`);
     return null;
   });

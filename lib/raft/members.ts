@@ -174,25 +174,40 @@ function valueOfMost<Value extends number>(
 }
 
 /**
- * The configurations among contiguous entries for the log.
+ * The configurations among contiguous entries for the log. Where the entries come from a leader, `known`
+ * returns all certificates up to the one in force; it is null for this node's own log.
  *
  * @throws {InputError} when one does not verify as the next one: no honest leader sends it.
  */
 export function configurationsOf(
   members: Members,
   entries: readonly Entry[],
+  known: (() => readonly MembershipCertificate[]) | null = null,
 ): readonly LoggedConfiguration[] {
   const [first] = entries;
   if (first === undefined) return [];
   let { membership } = members.before(first.index).configuration;
   const found: LoggedConfiguration[] = [];
   for (const { kind, index, term, data } of entries) {
+    if (kind !== "configuration") continue;
     // A snapshot can already contain the first of these entries.
-    if (kind !== "configuration" || index <= members.inForce.index) continue;
+    if (index <= members.inForce.index) {
+      if (known !== null) checkKnown(known(), data);
+      continue;
+    }
     membership = follow(membership, data);
     found.push({ configuration: toConfiguration(membership), index, term });
   }
   return found;
+}
+
+/** A leader that lies could send another entry in the place of one that a snapshot has brought already. */
+function checkKnown(known: readonly MembershipCertificate[], data: Uint8Array): void {
+  const { byOld, byNew } = readCertificate(data);
+  if (known.some((certificate) => certificate.byOld === byOld && certificate.byNew === byNew)) {
+    return;
+  }
+  throw new InputError("it is none of the memberships up to the one in force");
 }
 
 function follow(membership: Membership | null, data: Uint8Array): Membership {

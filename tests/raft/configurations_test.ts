@@ -1,6 +1,7 @@
 /** Configurations in the log: dissertation §4, and what Floe adds to it. */
 
 import assert from "node:assert/strict";
+import { configurationsOf } from "../../lib/raft/members.ts";
 import { decodeReshareEntry, encodeReshareEntry } from "../../lib/reshare/mod.ts";
 import { nodeId } from "../support/changing_key.ts";
 import { ChangingCluster } from "./changing_cluster.ts";
@@ -159,6 +160,20 @@ Deno.test("a follower takes no configuration that does not verify, and nothing t
   world.cluster.intercept = (message) => message;
   world.settle();
   assert.deepEqual(world.node(2).appliedCommands, ["after it"]);
+});
+
+Deno.test("an entry that a snapshot has brought already must be one of its memberships", () => {
+  const world = new ChangingCluster(THREE);
+  world.change(world.cluster.elect("n1"), FOUR);
+  const { members, cluster, log } = world.node(2).raft.state;
+  const entry = log.entryAt(members.inForce.index);
+  assert.ok(entry?.kind === "configuration");
+  const known = () => cluster.certificates;
+  assert.deepEqual(configurationsOf(members, [entry], known), []);
+  const said = decodeReshareEntry(entry.data);
+  assert.ok(said.kind === "configuration");
+  const forged = { ...entry, data: encodeReshareEntry({ ...said, byNew: said.byOld }) };
+  assert.throws(() => configurationsOf(members, [forged], known), /none of the memberships/);
 });
 
 Deno.test("a node whose log has gaps of several configurations catches up with all of them", () => {
