@@ -1,7 +1,7 @@
 /** Configurations in the log: dissertation §4, and what Floe adds to it. */
 
 import assert from "node:assert/strict";
-import { configurationsOf } from "../../lib/raft/members.ts";
+import { configurationsOf, Members } from "../../lib/raft/members.ts";
 import { decodeReshareEntry, encodeReshareEntry } from "../../lib/reshare/mod.ts";
 import { nodeId } from "../support/changing_key.ts";
 import { ChangingCluster } from "./changing_cluster.ts";
@@ -165,8 +165,9 @@ Deno.test("a follower takes no configuration that does not verify, and nothing t
 Deno.test("an entry that a snapshot has brought already must be one of its memberships", () => {
   const world = new ChangingCluster(THREE);
   world.change(world.cluster.elect("n1"), FOUR);
-  const { members, cluster, log } = world.node(2).raft.state;
-  const entry = log.entryAt(members.inForce.index);
+  const { members: { inForce }, cluster, log } = world.node(2).raft.state;
+  const members = new Members(inForce);
+  const entry = log.entryAt(inForce.index);
   assert.ok(entry?.kind === "configuration");
   const known = () => cluster.certificates;
   assert.deepEqual(configurationsOf(members, [entry], known), []);
