@@ -145,6 +145,9 @@ async function assertOneKey(cluster: TestCluster): Promise<void> {
   const group = verifyGenesis(String(genesis), toGenesisRoster(cluster.config));
   assert.equal(publicKey, encodeHex(group.publicKey));
   for (const key of said) assert.deepEqual([key.publicKey, key.genesis], [publicKey, genesis]);
+  // A node writes its share again, through a file beside it, when it begins to use it.
+  const isStarted = ({ event }: ProcessEvent) => event === "node.started";
+  await Promise.all(cluster.ids.map((id) => says(cluster, id, isStarted)));
   for (const id of cluster.ids) assertShareIsOnlyIn(cluster, id);
 }
 
