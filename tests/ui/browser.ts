@@ -64,8 +64,13 @@ export async function findBarriers(page: Page): Promise<readonly string[]> {
   // Evaluated by the debugger: the page's policy lets no other script in.
   await page.evaluate(axe.source);
   return await page.evaluate(async () => {
-    // deno-lint-ignore no-explicit-any -- what was just loaded
-    const { violations } = await (globalThis as any).axe.run();
+    // deno-lint-ignore no-explicit-any -- the page's globals, not Deno's, and what was just loaded
+    const { CSSAnimation, document, axe } = globalThis as any;
+    // A row that has just changed fades from the colour of the scheme that was shown when it changed.
+    for (const animation of document.getAnimations()) {
+      if (animation instanceof CSSAnimation) animation.finish();
+    }
+    const { violations } = await axe.run();
     return violations.map(
       ({ id, nodes }: { id: string; nodes: readonly { html: string }[] }) =>
         `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`,

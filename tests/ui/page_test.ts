@@ -105,7 +105,8 @@ Deno.test({
         async () => {
           for (const colorScheme of ["light", "dark"] as const) {
             await page.emulateMedia({ colorScheme });
-            deepEqual(await findBarriers(page), [], colorScheme);
+            const barriers = await findBarriers(page);
+            deepEqual(barriers, [], `${colorScheme}: ${barriers.join(", ")}`);
           }
           await page.setViewportSize(PHONE);
           const width = await page.evaluate<number>("document.documentElement.scrollWidth");
