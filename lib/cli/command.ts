@@ -46,6 +46,14 @@ export interface Terminal extends Disposable {
   keys(): AsyncIterable<string>;
 }
 
+/** HTTPS as a client uses it. All texts are PEM. */
+export interface ClientTls {
+  /** The certificates that it trusts, beside those of the system. */
+  readonly caCerts: readonly string[];
+  /** Its own certificate chain and key, for nodes that ask for one; null for none. The key is SECRET. */
+  readonly own: { readonly cert: string; readonly key: string } | null;
+}
+
 /** What a command gets from the process that it runs in. */
 export interface CommandContext {
   /** For data. */
@@ -56,10 +64,8 @@ export interface CommandContext {
   readonly stdin: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** An environment variable, or undefined when it is not set or is empty. */
   env(name: string): string | undefined;
-  /**
-   * Makes HTTP requests. HTTPS trusts these certificates, PEM, and those of the system.
-   */
-  openFetch(caCerts: readonly string[]): typeof fetch;
+  /** Makes HTTP requests. HTTPS uses what `tls` returns at the time of each; without it, the system's. */
+  openFetch(tls?: () => ClientTls): typeof fetch;
   /**
    * Aborts at the first SIGINT or SIGTERM; the second one ends the process at once. The first call
    * installs the handlers. A command that never calls this ends at the first signal.
@@ -111,6 +117,10 @@ export interface GlobalFlags {
   readonly tokenFile?: string;
   /** `--ca-file FILE`, the certificates that HTTPS trusts. */
   readonly caFile?: string;
+  /** `--client-cert FILE`, this client's own certificate. */
+  readonly clientCert?: string;
+  /** `--client-key FILE`, the key of that certificate. */
+  readonly clientKey?: string;
   /** `-o, --output`; always there. */
   readonly output: OutputFormat;
   /** `--timeout` in milliseconds; always there. */

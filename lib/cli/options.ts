@@ -28,6 +28,11 @@ export function addGlobalOptions(program: Program): void {
       "--ca-file <file>",
       "ask over HTTPS, and trust the certificates in this file, PEM (FLOE_CA_FILE)",
     )
+    .option(
+      "--client-cert <file>",
+      "ask over HTTPS, and show this certificate to the nodes, PEM (FLOE_CLIENT_CERT_FILE)",
+    )
+    .option("--client-key <file>", "the key of --client-cert, PEM (FLOE_CLIENT_KEY_FILE)")
     .addOption(
       new Option("-o, --output <format>", "how to print data").choices(["table", "json"])
         .default("table"),

@@ -6,7 +6,7 @@
 
 import { encodeUtf8 } from "../bytes.ts";
 import { EnvironmentError, InputError, messageOf } from "../errors.ts";
-import type { CommandContext, OutputStream, Terminal } from "./command.ts";
+import type { ClientTls, CommandContext, OutputStream, Terminal } from "./command.ts";
 import { openScreen } from "./terminal.ts";
 
 /** The context of a command that runs as a process. */
@@ -17,7 +17,7 @@ export function processContext(): CommandContext {
     stderr: outputStream(Deno.stderr, () => null),
     stdin: ReadableStream.from(readStandardInput()),
     env: (name) => Deno.env.get(name) || undefined,
-    openFetch: (caCerts) => new FreshConnections(caCerts).fetch,
+    openFetch: (tls) => new FreshConnections(tls).fetch,
     stopSignal,
     onHangUp: (reload) => Deno.addSignalListener("SIGHUP", reload),
     ...(Deno.stdin.isTerminal() && Deno.stderr.isTerminal() ? { askSecret, askLine } : {}),
@@ -103,25 +103,38 @@ function toOutputError(cause: unknown): unknown {
 
 /** Sends each request over a new connection. Disposal closes all of them. */
 export class FreshConnections implements Disposable {
-  readonly #caCerts: readonly string[];
-  #client: Deno.HttpClient | null = null;
+  readonly #tls: () => ClientTls;
+  #opened: { readonly tls: ClientTls; readonly client: Deno.HttpClient } | null = null;
 
-  /** HTTPS trusts `caCerts`, PEM, and the certificates of the system. */
-  constructor(caCerts: readonly string[] = []) {
-    this.#caCerts = caCerts;
+  /** HTTPS uses what `tls` returns, and trusts the certificates of the system. */
+  constructor(tls: () => ClientTls = () => SYSTEM_TLS) {
+    this.#tls = tls;
   }
 
   /** As the global `fetch`, without its pool. */
-  readonly fetch: typeof fetch = (input, init) => {
-    this.#client ??= Deno.createHttpClient({ poolMaxIdlePerHost: 0, caCerts: [...this.#caCerts] });
-    return fetch(input, { ...init, client: this.#client });
-  };
+  readonly fetch: typeof fetch = (input, init) => fetch(input, { ...init, client: this.#client() });
+
+  #client(): Deno.HttpClient {
+    const tls = this.#tls();
+    if (this.#opened?.tls === tls) return this.#opened.client;
+    // The client before is not closed: that would end its requests under way.
+    const client = openHttpClient(tls);
+    this.#opened = { tls, client };
+    return client;
+  }
 
   /** Closes the connections that are still open. */
   [Symbol.dispose](): void {
-    this.#client?.close();
-    this.#client = null;
+    this.#opened?.client.close();
+    this.#opened = null;
   }
+}
+
+const SYSTEM_TLS: ClientTls = { caCerts: [], own: null };
+
+function openHttpClient({ caCerts, own }: ClientTls): Deno.HttpClient {
+  const options = { poolMaxIdlePerHost: 0, caCerts: [...caCerts] };
+  return Deno.createHttpClient(own === null ? options : { ...options, ...own });
 }
 
 let stopController: AbortController | null = null;

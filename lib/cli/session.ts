@@ -6,7 +6,6 @@
 
 import * as z from "zod";
 import { formatAddress, parseAddress } from "../address.ts";
-import { decodeUtf8 } from "../bytes.ts";
 import {
   type Advice,
   ApiClient,
@@ -23,9 +22,9 @@ import { catching, InputError } from "../errors.ts";
 import { keyPath, type Schema } from "../http/wire.ts";
 import { parseStrictJson } from "../json.ts";
 import { toNodeId } from "../types.ts";
+import { asksForTls, openClientTls } from "./client_tls.ts";
 import type { CommandContext, GlobalFlags, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./failure.ts";
-import { readInput } from "./input.ts";
 import { configPath, globalFlags } from "./options.ts";
 import { findTokens } from "./token_source.ts";
 
@@ -67,23 +66,11 @@ export async function openClient(
     endpoints,
     tokenFor: await findTokens(endpoints, flags, context),
     timeoutMs: flags.timeout,
-    fetch: context.openFetch(await readCaCerts(flags, context)),
+    fetch: context.openFetch(await openClientTls(flags, context)),
     clock: context.clock ?? systemClock,
     advice: ADVICE,
   });
   return { flags, client, store: new StoreClient(client) };
-}
-
-/** Most bytes in a file with certificates to trust. */
-const CA_FILE_BYTES_MAX = 1024 * 1024;
-
-async function readCaCerts(
-  flags: GlobalFlags,
-  context: CommandContext,
-): Promise<readonly string[]> {
-  const path = caFilePath(flags, context);
-  if (path === null) return [];
-  return [decodeUtf8(await readInput(path, context, { bytesMax: CA_FILE_BYTES_MAX }))];
 }
 
 /**
@@ -116,12 +103,7 @@ async function findEndpoints(
 }
 
 function schemeFor(flags: GlobalFlags, context: CommandContext): string {
-  return caFilePath(flags, context) === null ? "http" : "https";
-}
-
-/** The file with the certificates to trust: `--ca-file`, else `FLOE_CA_FILE`, else null. */
-function caFilePath(flags: GlobalFlags, context: CommandContext): string | null {
-  return flags.caFile ?? context.env("FLOE_CA_FILE") ?? null;
+  return asksForTls(flags, context) ? "https" : "http";
 }
 
 /** Reads a list of `host:port`, with or without a scheme of their own, separated by commas. */

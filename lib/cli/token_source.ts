@@ -9,6 +9,7 @@ import { decodeUtf8 } from "../bytes.ts";
 import type { Endpoint, TokenFor } from "../client/mod.ts";
 import { catching, InputError } from "../errors.ts";
 import { parseToken, type SecretToken } from "../http/wire.ts";
+import { ChangingFiles, readFileAgain } from "./changing_files.ts";
 import type { CommandContext, GlobalFlags } from "./command.ts";
 import { CommandError, ExitCode } from "./failure.ts";
 import { readInput } from "./input.ts";
@@ -31,16 +32,26 @@ export async function findTokens(
 ): Promise<TokenFor> {
   const named = await readNamedToken(flags, context);
   if (named === null) {
-    const own = new Map(endpoints.map((endpoint) => [endpoint, ownToken(endpoint, context)]));
-    return (endpoint) => own.get(endpoint) ?? null;
+    const own = new Map(endpoints.map((endpoint) => [endpoint, openOwnToken(endpoint, context)]));
+    return (endpoint) => own.get(endpoint)?.current() ?? null;
   }
-  const { text, source, token: { holder } } = named;
-  if (holder.kind === "token") return () => text;
+  checkReceivers(endpoints, named);
+  const isAlone = isOneUnknown(endpoints);
+  const files = openNamedToken(named, context);
+  return ({ id }) => {
+    const { text, token: { holder } } = files.current();
+    return holder.kind === "token" || isAlone || id === holder.node ? text : null;
+  };
+}
+
+/** Refuses a node's own token if none of the nodes to ask is that node. */
+function checkReceivers(
+  endpoints: readonly Endpoint[],
+  { source, token: { holder } }: NamedToken,
+): void {
+  if (holder.kind === "token" || isOneUnknown(endpoints)) return;
   const { node } = holder;
-  const isAlone = endpoints.length === 1 && endpoints[0]?.id === null;
-  if (isAlone || endpoints.some(({ id }) => id === node)) {
-    return ({ id }) => isAlone || id === node ? text : null;
-  }
+  if (endpoints.some(({ id }) => id === node)) return;
   throw new CommandError(
     ExitCode.usage,
     `Cannot use ${source}: it holds ${node}'s own token, which other nodes must not learn. Name ` +
@@ -48,9 +59,38 @@ export async function findTokens(
   );
 }
 
+/** Whether there is one address, which the user named: then it is the token's node. */
+function isOneUnknown(endpoints: readonly Endpoint[]): boolean {
+  return endpoints.length === 1 && endpoints[0]?.id === null;
+}
+
+/** The token, read again when its file changes, so that a command that runs on has the renewed one. */
+function openNamedToken(named: NamedToken, { stderr }: CommandContext): ChangingFiles<NamedToken> {
+  const { file } = named;
+  return new ChangingFiles({
+    paths: file === null ? [] : [file],
+    value: named,
+    read: () => file === null ? named : renewed(named, readFileAgain(file, TOKEN_FILE_BYTES_MAX)),
+    onKept: (reason) => stderr.write(`floe: ${reason}. The token before is used.\n`),
+  });
+}
+
+/** A file that held a token of the cluster must not come to hold a node's own, which others would learn. */
+function renewed(named: NamedToken, content: string): NamedToken {
+  const next = toNamed(content, named);
+  if (describeHolder(next) === describeHolder(named)) return next;
+  throw new InputError(`Cannot use ${named.source}: it now holds a token of another kind`);
+}
+
+function describeHolder({ token: { holder } }: NamedToken): string {
+  return holder.kind === "token" ? holder.kind : holder.node;
+}
+
 interface NamedToken {
   readonly text: string;
   readonly source: string;
+  /** The file that it is from; null when it is from a variable. */
+  readonly file: string | null;
   readonly token: SecretToken;
 }
 
@@ -60,26 +100,39 @@ async function readNamedToken(
 ): Promise<NamedToken | null> {
   const { tokenFile } = flags;
   const variable = context.env("FLOE_TOKEN");
-  if (tokenFile === undefined && variable !== undefined) return toNamed(variable, "FLOE_TOKEN");
+  if (tokenFile === undefined && variable !== undefined) {
+    return toNamed(variable, { source: "FLOE_TOKEN", file: null });
+  }
   const file = tokenFile ?? context.env("FLOE_TOKEN_FILE");
   if (file === undefined) return null;
   const bytes = await readInput(file, context, { bytesMax: TOKEN_FILE_BYTES_MAX });
-  return toNamed(decodeUtf8(bytes), file);
+  return toNamed(decodeUtf8(bytes), { source: file, file });
 }
 
-function toNamed(content: string, source: string): NamedToken {
+function toNamed(
+  content: string,
+  { source, file }: Pick<NamedToken, "source" | "file">,
+): NamedToken {
   const text = content.trim();
-  return catching(InputError, () => ({ text, source, token: parseToken(text) }), (cause) => {
+  return catching(InputError, () => ({ text, source, file, token: parseToken(text) }), (cause) => {
     throw new CommandError(ExitCode.usage, `Cannot use ${source}: ${cause.message}`, { cause });
   });
 }
 
-/** A node's own token, from its data folder or from the folder of all nodes' folders; null for none. */
-function ownToken({ id }: Endpoint, context: CommandContext): string | null {
-  if (id === null) return null;
+/** A node's own token: the node draws another at each start. */
+function openOwnToken({ id }: Endpoint, context: CommandContext): ChangingFiles<string | null> {
   const folder = context.env("FLOE_DATA_DIR") ?? DATA_DIR_DEFAULT;
-  for (const file of [`${folder}/${id}/${ADMIN_TOKEN_FILE}`, `${folder}/${ADMIN_TOKEN_FILE}`]) {
-    const text = readIfAllowed(file);
+  const paths = id === null
+    ? []
+    : [`${folder}/${id}/${ADMIN_TOKEN_FILE}`, `${folder}/${ADMIN_TOKEN_FILE}`];
+  const read = () => id === null ? null : findOwnToken(id, paths);
+  return new ChangingFiles({ paths, value: read(), read, onKept: () => {} });
+}
+
+/** A node's own token, from its data folder or from the folder of all nodes' folders; null for none. */
+function findOwnToken(id: string, paths: readonly string[]): string | null {
+  for (const path of paths) {
+    const text = readIfAllowed(path);
     if (text !== null && isOwnTokenOf(id, text)) return text;
   }
   return null;

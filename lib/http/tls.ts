@@ -177,7 +177,7 @@ export function tlsWarning({ cert }: Pick<TlsKeys, "cert">, now: Date): string |
     }
     if (now > validToDate) {
       return `clients refuse the certificate of ${name}: it expired at ` +
-        `${validToDate.toISOString()}. Write a new one into its file and send the node SIGHUP`;
+        `${validToDate.toISOString()}. Write a new one into its file`;
     }
   }
   return null;

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { processContext } from "../../lib/cli/process_context.ts";
-import { type ApiFlags, apiWarning, readApiSettings } from "../../lib/cli/serve/served_api.ts";
+import { type ApiFlags, apiWarning, readApiSettings } from "../../lib/cli/serve/api_settings.ts";
 import { parseAddress } from "../../lib/address.ts";
 
 const LOOPBACK = "127.0.0.1:7201";
@@ -44,7 +44,7 @@ Deno.test("readApiSettings() reads certificate and key from their files", async 
     const [tlsCert, tlsKey] = [`${folder}/cert.pem`, `${folder}/key.pem`];
     Deno.writeTextFileSync(tlsCert, "a certificate");
     Deno.writeTextFileSync(tlsKey, "a key");
-    deepEqual((await settingsFor({ tlsCert, tlsKey })).tls, {
+    deepEqual((await settingsFor({ tlsCert, tlsKey })).tls?.keys, {
       cert: "a certificate",
       key: "a key",
     });

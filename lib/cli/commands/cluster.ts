@@ -155,7 +155,7 @@ async function runLive(
   context: CommandContext,
   openTerminal: () => Terminal,
 ): Promise<void> {
-  const fetch = context.openFetch([]);
+  const fetch = context.openFetch();
   const { config } = run;
   let cluster: LocalCluster;
   await using demo = new DemoServer({ config, fetch, cluster: () => cluster });
@@ -175,7 +175,7 @@ async function runLive(
 
 async function runInLines(run: ClusterRun, context: CommandContext): Promise<void> {
   const output = queueOutput(run, context);
-  const fetch = context.openFetch([]);
+  const fetch = context.openFetch();
   await using demo = new DemoServer({ config: run.config, fetch, cluster: () => cluster });
   const pageOf = (publicKey: string) => demo.address(publicKey);
   const report = reporter(run, output.context, { states: () => cluster.states, pageOf });

@@ -81,7 +81,7 @@ async function examine(place: Place, context: CommandContext): Promise<readonly 
     if (!(error instanceof InputError || error instanceof EnvironmentError)) throw error;
     return [fail("configuration", error.message)];
   }
-  const ask = context.openFetch([]);
+  const ask = context.openFetch();
   const reached = await Promise.all(config.peers.map((peer) => reach(peer, { ...place, ask })));
   return [
     ...examineConfig(config, place.configFile),

@@ -19,7 +19,7 @@ export function registerNode(program: Program, context: CommandContext): void {
     .summary("run one node")
     .description(
       "Runs one node of the cluster until SIGINT or SIGTERM; a second one ends it at once, and " +
-        "SIGHUP makes it read its TLS files again. Its identity must be in its data " +
+        "SIGHUP makes it read its TLS files again, which it also does when they change. Its identity must be in its data " +
         "folder already (floe keygen), and every node's public keys in the configuration (floe " +
         "init). A node without a key share first makes the cluster's key together with all other " +
         "nodes (floe dkg status). It logs to stderr. With -o json it also prints its start, its " +

@@ -32,7 +32,8 @@ import {
 import type { RoleName, RoleReport } from "../../raft/mod.ts";
 import type { CommandContext } from "../command.ts";
 import { aborted } from "../process_context.ts";
-import { type ApiSettings, ServedApi } from "./served_api.ts";
+import type { ApiSettings } from "./api_settings.ts";
+import { ServedApi } from "./served_api.ts";
 
 /** An announcement of a node on stdout with `-o json`, one object on each line. */
 export type NodeAnnouncement =

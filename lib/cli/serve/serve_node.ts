@@ -12,7 +12,7 @@ import { DATA_DIR_DEFAULT, globalFlags, nodeFolder } from "../options.ts";
 import { OutputQueue } from "../output_queue.ts";
 import { readLogSettings, startLogging } from "./logging.ts";
 import { type NodeAnnouncement, runNode } from "./run_node.ts";
-import { addApiOptions, type ApiFlags, readApiSettings } from "./served_api.ts";
+import { addApiOptions, type ApiFlags, readApiSettings } from "./api_settings.ts";
 
 /** The options of every command that serves a node. */
 export interface ServeFlags extends ApiFlags {
