@@ -6,16 +6,7 @@
  */
 
 import type { LeaseMessage, LeaseReply } from "../kv/mod.ts";
-import {
-  boolean,
-  count,
-  encodeSequence,
-  nullable,
-  type Scalar,
-  SequenceReader,
-  tagged,
-  word,
-} from "./field.ts";
+import { boolean, count, decodePayload, encodePayload, nullable, tagged, word } from "./field.ts";
 import { type Route, toMessageError } from "./message_codec.ts";
 
 const REQUEST_TAG = 32;
@@ -32,13 +23,11 @@ export function isLeasePayload(payload: Uint8Array): boolean {
  * @throws {MessageError} when the receiver would refuse it.
  */
 export function encodeLeaseMessage(message: LeaseMessage): Uint8Array {
-  const sequence: Scalar[] = [];
   try {
-    messageField.write(message, sequence);
+    return encodePayload(messageField, message);
   } catch (cause) {
     throw toMessageError(`write ${message.kind}`, cause);
   }
-  return encodeSequence(sequence);
 }
 
 /**
@@ -47,15 +36,10 @@ export function encodeLeaseMessage(message: LeaseMessage): Uint8Array {
  * @throws {MessageError} saying which field of which kind does not fit, its value and the limit.
  */
 export function decodeLeaseMessage(payload: Uint8Array, route: Route): LeaseMessage {
-  const reader = new SequenceReader(payload);
   try {
-    const body = messageField.read(reader);
-    reader.end();
-    return { ...body, from: route.from, to: route.to };
+    return { ...decodePayload(messageField, payload), from: route.from, to: route.to };
   } catch (cause) {
     throw toMessageError("read message about a lease", cause);
-  } finally {
-    reader.close();
   }
 }
 

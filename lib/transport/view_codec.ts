@@ -5,7 +5,7 @@
  * @module
  */
 
-import { bytes, encodeSequence, type Scalar, SequenceReader, tagged } from "./field.ts";
+import { bytes, decodePayload, encodePayload, tagged } from "./field.ts";
 import { type Route, toMessageError } from "./message_codec.ts";
 import type { NodeId } from "../types.ts";
 
@@ -38,13 +38,11 @@ export function isViewPayload(payload: Uint8Array): boolean {
  * @throws {MessageError} when the receiver would refuse it.
  */
 export function encodeViewMessage(message: ViewMessage): Uint8Array {
-  const sequence: Scalar[] = [];
   try {
-    messageField.write(message, sequence);
+    return encodePayload(messageField, message);
   } catch (cause) {
     throw toMessageError(`write ${message.kind}`, cause);
   }
-  return encodeSequence(sequence);
 }
 
 /**
@@ -53,15 +51,10 @@ export function encodeViewMessage(message: ViewMessage): Uint8Array {
  * @throws {MessageError} saying which field of which kind does not fit, its value and the limit.
  */
 export function decodeViewMessage(payload: Uint8Array, route: Route): ViewMessage {
-  const reader = new SequenceReader(payload);
   try {
-    const body = messageField.read(reader);
-    reader.end();
-    return { ...body, from: route.from, to: route.to };
+    return { ...decodePayload(messageField, payload), from: route.from, to: route.to };
   } catch (cause) {
     throw toMessageError("read message about a view", cause);
-  } finally {
-    reader.close();
   }
 }
 

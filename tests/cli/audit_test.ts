@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { fakeCertificate, FakeNode } from "../http/fake_node.ts";
+import { FakeNode } from "../http/fake_node.ts";
+import { fakeCertificate } from "../http/fake_reports.ts";
 import { floe, type Outcome, type Surroundings } from "./fake_terminal.ts";
 
 Deno.test("audit export prints the chain and the certificates of all nodes, by rising term", async () => {

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { fakeCertificate, FakeNode } from "../http/fake_node.ts";
+import { FakeNode } from "../http/fake_node.ts";
+import { fakeCertificate } from "../http/fake_reports.ts";
 import { floe } from "./fake_terminal.ts";
 
 Deno.test("elections prints a table, newest term first", async () => {

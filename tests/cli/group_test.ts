@@ -1,7 +1,8 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { encodeVerifierKey } from "../../lib/certificate/group_key.ts";
 import { marginWarnings } from "../../lib/margins.ts";
-import { fakeGroup, FakeNode } from "../http/fake_node.ts";
+import { FakeNode } from "../http/fake_node.ts";
+import { fakeGroup } from "../http/fake_reports.ts";
 import { floe } from "./fake_terminal.ts";
 
 const NOTE = "floe/genesis/v1\ncluster floe-test\n\n— floe-test/server_1 AAAA\n";

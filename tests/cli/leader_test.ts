@@ -1,6 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { toNodeId, toTerm } from "../../lib/types.ts";
-import { fakeCertificate, FakeNode } from "../http/fake_node.ts";
+import { FakeNode } from "../http/fake_node.ts";
+import { fakeCertificate } from "../http/fake_reports.ts";
 import { floe } from "./fake_terminal.ts";
 
 function withoutLeader(): FakeNode {

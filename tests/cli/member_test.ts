@@ -3,7 +3,8 @@ import type { MembersChange, MembersRequest, MembersStatus } from "../../lib/nod
 import { RequestError } from "../../lib/node/api.ts";
 import { toEpoch, toLogIndex, toNodeId } from "../../lib/types.ts";
 import { createTestCard } from "../config/cards.ts";
-import { fakeMember, FakeNode, openApp } from "../http/fake_node.ts";
+import { FakeNode, openApp } from "../http/fake_node.ts";
+import { fakeMember } from "../http/fake_reports.ts";
 import { floe, type Surroundings } from "./fake_terminal.ts";
 
 const ENV = { FLOE_ENDPOINTS: "a:1" };

@@ -2,7 +2,8 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
 import { Authorizer } from "../../lib/http/authorization.ts";
 import { toClusterName, toLogIndex, toNodeId } from "../../lib/types.ts";
-import { fakeGroup, FakeNode, problemAnswer } from "../http/fake_node.ts";
+import { FakeNode, problemAnswer } from "../http/fake_node.ts";
+import { fakeGroup } from "../http/fake_reports.ts";
 import { floe, type Host } from "./fake_terminal.ts";
 
 function follower(): FakeNode {

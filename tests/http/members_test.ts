@@ -4,7 +4,8 @@ import { MEMBERS_BODY_BYTES_MAX } from "../../lib/http/connections.ts";
 import { CANCEL_REASON_LENGTH_MAX, REQUESTED_MEMBERS_MAX } from "../../lib/http/wire.ts";
 import { RequestError } from "../../lib/node/api.ts";
 import { createTestCard } from "../config/cards.ts";
-import { fakeMember, FakeNode, openApp } from "./fake_node.ts";
+import { FakeNode, openApp } from "./fake_node.ts";
+import { fakeMember } from "./fake_reports.ts";
 
 const CARD = createTestCard(8);
 

@@ -5,7 +5,8 @@ import { Authorizer } from "../../lib/http/authorization.ts";
 import { ApiCounters, REQUEST_BYTES_MAX } from "../../lib/http/connections.ts";
 import { marginsOf } from "../../lib/margins.ts";
 import { toLogIndex, toNodeId } from "../../lib/types.ts";
-import { fakeCertificate, fakeGroup, FakeNode } from "./fake_node.ts";
+import { FakeNode } from "./fake_node.ts";
+import { fakeCertificate, fakeGroup } from "./fake_reports.ts";
 
 function setUp() {
   const node = new FakeNode();

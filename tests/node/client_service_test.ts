@@ -12,7 +12,7 @@ import { Observer } from "../../lib/node/observer.ts";
 import type { Input } from "../../lib/raft/mod.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
 import { createTestDoubles, nodeId } from "../certificate/cluster.ts";
-import { fakeGroup } from "../http/fake_node.ts";
+import { fakeGroup } from "../http/fake_reports.ts";
 import { bytes, entryOf, putCommand } from "../kv/support.ts";
 import { NO_OUTPUT, TestCluster } from "../raft/harness.ts";
 import { withLostState } from "../raft/left_behind.ts";

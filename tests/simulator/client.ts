@@ -8,13 +8,8 @@
 import { encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
 import {
   type Command,
-  type CommandOptions,
   type CommandResult,
   encodeCommand,
-  type Operation,
-  SECRET_DIGEST_BYTES,
-  singleKey,
-  TOKEN_ID_LENGTH,
   type TransactionCommand,
 } from "../../lib/kv/mod.ts";
 import { RequestError } from "../../lib/node/api.ts";
@@ -28,11 +23,11 @@ import {
   type Exchange,
   type History,
   type Request,
-  type WriteRequest,
 } from "./history.ts";
 import type { Life } from "./life.ts";
 import type { Machine } from "./machine.ts";
 import type { Random } from "./random.ts";
+import { RequestSource, toCommand } from "./request_source.ts";
 import type { WorkloadScenario } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
@@ -87,16 +82,16 @@ interface Attempt {
 /** See the module. */
 export class Client {
   readonly #options: ClientOptions;
-  readonly #seen = new Map<string, { readonly value: string | null; modRevision: LogIndex }>();
+  readonly #requests: RequestSource;
   readonly #answered: Answered[] = [];
   #attempt: Attempt | null = null;
-  #count = 0;
   #isOn = true;
   #machine: Machine;
 
   /** A client that has not asked anything yet. */
   constructor(options: ClientOptions) {
     this.#options = options;
+    this.#requests = new RequestSource(options);
     this.#machine = options.random.pick(options.machines);
   }
 
@@ -107,7 +102,7 @@ export class Client {
       if (!this.#isOn) return;
       const answered = this.#drawAnswered();
       if (answered !== null) return this.#comeBackTo(answered, () => this.start());
-      this.#ask(this.#drawRequest(), () => this.start());
+      this.#ask(this.#requests.draw(), () => this.start());
     });
   }
 
@@ -119,7 +114,7 @@ export class Client {
   /** Asks something, once, of a machine that may be in trouble. */
   askOnce(then: () => void): void {
     const { history, queue } = this.#options;
-    const exchange = history.begin(this.#drawRequest(), queue.nowUs);
+    const exchange = history.begin(this.#requests.draw(), queue.nowUs);
     this.#try(exchange, (ending) => {
       this.#end(exchange, ending);
       then();
@@ -128,7 +123,7 @@ export class Client {
 
   /** Writes something of its own, once, and says how that ended. */
   probe(then: (ending: Ending) => void): void {
-    const command = toCommand(this.#drawPut("key 0"), {});
+    const command = toCommand(this.#requests.put("key 0"), {});
     this.#probe({ kind: "write", command, isRetried: false, expected: ANYTHING }, then);
   }
 
@@ -200,7 +195,7 @@ export class Client {
     const { random, counters, queue } = this.#options;
     const isReused = random.chance(0.5);
     const { idempotency } = command;
-    const put = this.#drawPut(keyOf(command));
+    const put = this.#requests.put(keyOf(command));
     const sent = isReused && idempotency !== undefined ? toCommand(put, { idempotency }) : command;
     const request: Request = { kind: "write", command: sent, isRetried: false, expected: ANYTHING };
     const exchange = { request, calledUs: queue.nowUs, ending: UNKNOWN, returnedUs: Infinity };
@@ -288,7 +283,7 @@ export class Client {
   #read({ life }: Attempt, key: string): Ending {
     const row = life.live.view.get(encodeUtf8(key));
     const value = row === null ? null : encodeHex(row.value);
-    this.#seen.set(key, { value, modRevision: row?.modRevision ?? toLogIndex(0) });
+    this.#requests.saw(key, { value, modRevision: row?.modRevision ?? toLogIndex(0) });
     return { kind: "read", value };
   }
 
@@ -308,86 +303,6 @@ export class Client {
       throw error;
     });
   }
-
-  #drawRequest(): Request {
-    const { random, workload } = this.#options;
-    if (random.chance(workload.tokenShare)) return this.#drawTokenRequest();
-    const key = `key ${random.below(workload.keys)}`;
-    if (random.chance(workload.readShare)) {
-      return { kind: "get", key, lease: random.chance(workload.leaseShare) };
-    }
-    const isRetried = random.chance(workload.retryShare);
-    const isDelete = random.chance(workload.deleteShare);
-    const idempotencyKey = `${this.#options.name}-${++this.#count}`;
-    // A deletion always has a name of its own, so that it can be found in the log.
-    const named = isRetried || isDelete
-      ? { idempotency: { token: null, key: idempotencyKey } }
-      : {};
-    const operation: Operation = isDelete
-      ? { kind: "delete", keys: singleKey(encodeUtf8(key)), isPreviousWanted: false }
-      : this.#drawPut(key);
-    const command = toCommand(operation, named);
-    return { kind: "write", isRetried, ...this.#drawCondition(command, { key, isDelete }) };
-  }
-
-  /** Tokens with prefixes, a few of which come and go. */
-  #drawTokenRequest(): Request {
-    const { random, counters, name } = this.#options;
-    const idempotency = { token: null, key: `${name}-${++this.#count}` };
-    const id = random.below(4).toString(16).padStart(TOKEN_ID_LENGTH, "0");
-    const isRevoked = random.chance(0.4);
-    counters.count(isRevoked ? "habit.revokeToken" : "habit.createToken");
-    const command: Command = isRevoked ? { kind: "revokeToken", id, idempotency } : {
-      kind: "createToken",
-      id,
-      secretDigest: random.bytes(SECRET_DIGEST_BYTES),
-      name,
-      scopes: ["read", "write"],
-      prefixes: ["key "],
-      idempotency,
-    };
-    return { kind: "write", command, isRetried: true, expected: ANYTHING };
-  }
-
-  #drawPut(key: string): Operation {
-    const { random, workload, name } = this.#options;
-    const padding = ".".repeat(random.below(workload.valueBytesMax));
-    const value = encodeUtf8(`${name} ${++this.#count} ${padding}`);
-    return { kind: "put", key: encodeUtf8(key), value, lease: 0, isPreviousWanted: false };
-  }
-
-  /** Names the revision that was last seen, that of no key, or none. */
-  #drawCondition(
-    command: TransactionCommand,
-    { key, isDelete }: { readonly key: string; readonly isDelete: boolean },
-  ): Pick<WriteRequest, "command" | "expected"> {
-    const { random, workload, counters } = this.#options;
-    if (!isDelete && random.chance(workload.strictShare)) {
-      counters.count("habit.putIfAbsent");
-      return { command: onlyAt(command, { key, modRevision: 0 }), expected: { value: null } };
-    }
-    const share = isDelete ? workload.strictShare : workload.conditionShare;
-    const seen = this.#seen.get(key);
-    if (seen === undefined || !random.chance(share)) return { command, expected: ANYTHING };
-    if (isDelete) counters.count("habit.strictDelete");
-    return { command: onlyAt(command, { key, modRevision: seen.modRevision }), expected: seen };
-  }
-}
-
-function toCommand(operation: Operation, options: CommandOptions): TransactionCommand {
-  return { kind: "transaction", conditions: [], success: [operation], failure: [], ...options };
-}
-
-/** The command, as far as the key has this modRevision; 0 stands for no key. */
-function onlyAt(
-  command: TransactionCommand,
-  { key, modRevision }: { readonly key: string; readonly modRevision: number },
-): TransactionCommand {
-  const keys = singleKey(encodeUtf8(key));
-  return {
-    ...command,
-    conditions: [{ target: "modRevision", keys, relation: "=", number: modRevision }],
-  };
 }
 
 function isNamed(command: Command): command is TransactionCommand {
