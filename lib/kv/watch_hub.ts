@@ -334,6 +334,8 @@ export class WatchHub {
       const sequence = place.sequence++;
       if (!this.#isMatch(watcher, sequence)) continue;
       const isLast = !this.#hasMoreInRevision(watcher, sequence);
+      // The watcher does not want the rest of the revision, and misses nothing when history forgets it.
+      if (isLast) place.sequence = this.#keys.history.afterRevisionOf(sequence);
       const event = this.#toEvent(watcher, { sequence, isLast });
       events.push(event);
       bytes += sizeOf(event);

@@ -254,6 +254,19 @@ Deno.test("a watcher that took everything is not told of what history forgets", 
   }
 });
 
+Deno.test("a watcher that took its part of a revision is not told that history forgot the rest", () => {
+  const history = { changesMax: 2, bytesMax: 1e9, ageTicksMax: null };
+  const { driver, hub } = setting({ history });
+  driver.do(put("a", "1"), put("b", "other"));
+  hub.publish();
+  const watcher = watch(hub, "a", { fromRevision: 1 });
+  assert.equal(shown(watcher.take(ONE)), "1 put a |");
+  driver.do(put("a", "2"));
+  driver.do(put("a", "3"));
+  hub.publish();
+  assert.equal(shown(watcher.take()), "2 put a |, 3 put a |");
+});
+
 Deno.test("history that is forgotten before it is published is a gap that live watchers learn of", () => {
   const history = { changesMax: 1, bytesMax: 1e9, ageTicksMax: null };
   const { driver, hub } = setting({ history });
