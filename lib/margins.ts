@@ -1,5 +1,5 @@
 /**
- * What a cluster of n voters, of whom t must sign, can stand: a handful of subtractions that decide
+ * What a cluster of n voters, t of which must sign, survives: a handful of subtractions that decide
  * what an operator gets from another machine, and that nobody should have to do in the head.
  *
  * All of it holds for n/2 < t <= n, which `lib/node` checks of every configuration: t voters are then a
@@ -30,7 +30,7 @@ export interface Margins {
   readonly lyingFollowers: number;
   /** Shares that may be lost for ever while the rest can still sign: n - t. */
   readonly sharesLost: number;
-  /** Shares that sign anything when they come together: who steals so many is the cluster. */
+  /** So many shares together sign anything: a thief of so many is the cluster. */
   readonly sharesToForge: number;
 }
 
@@ -66,7 +66,7 @@ export function marginWarnings({ n, threshold }: Quorum): readonly string[] {
   return warnings;
 }
 
-/** One node fewer, of whom one fewer sign, stands as many crashes; the threshold is still enough. */
+/** One node and one signer fewer survive as many crashes; the threshold is still enough. */
 function describeEven({ n, threshold }: Quorum): string {
   const crashes = n - threshold === 1 ? "1 crash" : `${n - threshold} crashes`;
   return `An even number of nodes adds no crash margin: ${threshold} of ${n} tolerates ${crashes}, ` +

@@ -93,7 +93,7 @@ const nodeView = z.object({
   peers: nodes(
     z.object({ id, connected: z.boolean(), matchIndex: count.nullable() }).readonly(),
   ),
-  /** How many messages it has sent to whom since it was watched: one number for each of the kinds. */
+  /** The messages that it has sent to each peer since it was watched: one number for each of the kinds. */
   sent: nodes(
     z.object({ to: id, counts: z.array(count).length(MESSAGE_KINDS.length).readonly() }).readonly(),
   ),

@@ -11,7 +11,7 @@ import { NO_STORE, Problem } from "./problem.ts";
 import { addRoute, needs, type Router } from "./route.ts";
 import { type PartSource, streamResponse } from "./streams.ts";
 
-/** Whoever may administer may have everything, whatever the prefixes of a token. */
+/** Needs the scope `admin`, which reads everything, whatever the prefixes of a token. */
 export function addSnapshotRoute(router: Router, node: NodeApi): void {
   addRoute(router, "/v1/snapshot", {
     GET: needs("admin", async ({ req: { raw, url } }) => {

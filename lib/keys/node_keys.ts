@@ -162,7 +162,7 @@ function toNodeKeys(
   content: ShareContent,
 ): NodeKeys {
   const { current, next, isInUse } = content;
-  // Who has run goes by the members in its log, and who joins by those that it is shown.
+  // A node that has run uses the members in its log, and a joiner those that the cluster shows it.
   const isFounding = !isInUse && current !== null;
   const { group, genesis, founding } = readGroupFile(
     dataDir,

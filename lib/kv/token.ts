@@ -25,9 +25,9 @@ export const SECRET_DIGEST_BYTES = 32;
 export const TOKEN_SCOPES = ["read", "write", "admin", "status"] as const;
 
 /**
- * What a token allows: to read keys, to write them, to rule (tokens, leadership, and all else), or to look at
+ * What a token allows: to read keys, to write them, to administer (tokens, leadership, and all else), or to look at
  * the nodes and at no key.
- * Who holds an `admin` token can make himself any other, so it allows what they would.
+ * The holder of an `admin` token can make any other token, so it allows what those allow.
  */
 export type TokenScope = typeof TOKEN_SCOPES[number];
 

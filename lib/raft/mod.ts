@@ -88,8 +88,8 @@
  * and entered no term, so the next term cannot be granted while this one's election is under way: a
  * leader that the honest hear is deposed at most by grants of a silence that was real, once for each, or for the
  * node that it transfers leadership to, in one term. (3)
- * The t honest voters are enough to grant, vote and sign; refusals of n - t end nothing, and whoever cost a
- * signing session is chosen last. (4) A liar that opens a term and does not finish it waits 2E, 4E, 8E for
+ * The t honest voters are enough to grant, vote and sign; refusals of n - t end nothing, and a voter that
+ * cost a signing session is chosen last. (4) A liar that opens a term and does not finish it waits 2E, 4E, 8E for
  * the next, after the honest nodes, which stand within 2E (`turns.ts`). (5) A grant is a pledge of E/2, given
  * by turns, and is kept by the candidate that has it: so an honest node that stands has t grants after a few
  * pledges, and then the votes of all voters but those that a liar's own opening has won, which is (4). So each

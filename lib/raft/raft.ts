@@ -183,7 +183,7 @@ function tick(state: CoreState): void {
   if (state.electionElapsedTicks >= state.randomizedTimeoutTicks && state.mayStand) {
     return startPreVote(state, { toldRound: null });
   }
-  // Who has not answered did not get the question, or still heard a leader when it did.
+  // A voter that has not answered did not get the question, or still heard a leader when it did.
   if (role.name === "preCandidate") tickPreCandidate(state, role);
   if (role.name === "candidate") tickCandidate(state, role);
 }
@@ -268,8 +268,9 @@ function receive(state: CoreState, message: Message): void {
 }
 
 /**
- * Who may say what. What a leader says stands behind its certificate, so that who joins or was away follows one
- * that its own log does not know yet; who was removed may ask to be elected, and is told.
+ * The senders that this node listens to. A certificate vouches for a leader, so a node that joins or was away
+ * follows a leader that its own log does not know yet. A removed node may ask to be elected; the answer shows it
+ * that it was removed.
  */
 function maySay(
   { cluster, members, role, certificate, currentTerm }: CoreState,

@@ -22,7 +22,7 @@ const DOUBLINGS_MAX = 4;
 export interface CollectedSession {
   /** Counted from 1. */
   readonly number: number;
-  /** What is signed, and by whom. */
+  /** The statement, and the voters that sign it. */
   readonly request: MembershipRequest;
   /** When it was opened. */
   readonly openedTick: number;

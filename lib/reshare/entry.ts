@@ -72,7 +72,7 @@ export interface HeldEntry {
   readonly signature: Uint8Array;
 }
 
-/** Q: the dealers that count. Everybody checks it against the log, whoever the leader is. */
+/** Q: the dealers that count. Each node checks it against the log and trusts no leader. */
 export interface SelectEntry {
   /** The tag. */
   readonly kind: "select";

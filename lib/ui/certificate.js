@@ -102,7 +102,7 @@ export class CertificateSheet {
     setText(
       this.#explanation,
       verdict === null
-        ? "A key from this node would prove nothing: whoever forges a certificate also forges the key. " +
+        ? "A key from this node would prove nothing: a node that forges a certificate also forges the key. " +
           "Pin the key that your operator gave you."
         : EXPLANATIONS[verdict],
     );

@@ -110,7 +110,7 @@ export function registerImport(program: Program, context: CommandContext): void 
       let done = 0;
       let batch = 0;
       for await (const operations of batchesOf(rows)) {
-        // The same part of the same file is the same write, whoever sends it again.
+        // The same part of the same file is the same write, also when another process sends it again.
         const idempotencyKey = `import-${sha256.slice(0, 32)}-${batch++}`;
         await store.transact({ then: operations }, { idempotencyKey });
         const before = done;

@@ -102,7 +102,7 @@ export function showName(bytes: Uint8Array): string {
   return encoding === "utf8" ? printable(text) : `base64:${text}`;
 }
 
-/** One JSON object on one line, whoever reads. */
+/** One JSON object on one line, on a terminal too. */
 export function printJsonLine({ stdout }: CommandContext, value: object): void {
   stdout.write(`${JSON.stringify(value)}\n`);
 }

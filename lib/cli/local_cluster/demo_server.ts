@@ -2,9 +2,9 @@
  * The page of a cluster that runs on this machine, with buttons: it stands in front of the nodes, so it stays
  * when one of them is killed from it.
  *
- * It listens on loopback only. Whoever reads may read what the nodes show without a token anyway. What changes
- * something asks for a secret, which is in the address that `floe cluster` prints, behind the `#`, where
- * browsers send it to nobody; and it must come from a page of this very server.
+ * It listens on loopback only. What it shows, the nodes show without a token as well. A request that changes
+ * something needs a secret, and must come from a page of this very server. The secret is in the address that
+ * `floe cluster` prints, behind the `#`: browsers do not send that part.
  *
  * @module
  */

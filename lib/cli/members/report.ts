@@ -104,7 +104,7 @@ export class ChangeReporter {
 /** Most nodes that a line names: where all are waited for, nobody holds it up. */
 const WAITING_SHOWN_MAX = 2;
 
-/** What a change does now, and whom it waits for. */
+/** The stage of a change, and the nodes that it waits for. */
 function describeStage({ stage, waitingFor }: MembersChangeBody): string {
   if (waitingFor.length === 0 || waitingFor.length > WAITING_SHOWN_MAX) return STAGES[stage];
   const names = waitingFor.map((id) => printable(id)).join(", ");

@@ -48,7 +48,7 @@ export class ServedEtcd {
   constructor(options: ServedEtcdOptions) {
     const failed = Promise.withResolvers<never>();
     this.failed = failed.promise;
-    // Whoever waits for the API's end learns it there.
+    // The caller that waits for the API's end gets this error there.
     this.failed.catch(() => {});
     this.#started = start(options).catch((error) => {
       failed.reject(error);

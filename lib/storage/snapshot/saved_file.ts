@@ -67,7 +67,7 @@ function decodeHead(raw: Uint8Array): SavedHead {
   };
 }
 
-/** A snapshot on its way to whoever saves it. Its file goes when that is over. */
+/** A snapshot that a client is saving. Its file is removed when the client is done. */
 export class SavedSnapshot {
   /** What the snapshot says of itself. */
   readonly head: SavedHead;
