@@ -260,7 +260,8 @@ function* listFiles(folder: string): Generator<string> {
   for (const entry of Deno.readDirSync(join(ROOT, folder))) {
     const path = join(folder, entry.name);
     if (entry.isDirectory) yield* listFiles(path);
-    else if (path.endsWith(".ts")) yield relative(".", path);
+    // What declares the types of plain JavaScript is for other programs.
+    else if (path.endsWith(".ts") && !path.endsWith(".d.ts")) yield relative(".", path);
   }
 }
 

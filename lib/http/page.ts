@@ -43,7 +43,7 @@ export function addPageRoutes(router: Router): void {
   addRoute(router, "/ui", {
     GET: forAnyone(() => new Response(null, { status: 308, headers: { location: "/ui/" } })),
   });
-  addRoute(router, "/ui/:file", { GET: forAnyone(showFile) });
+  addRoute(router, "/ui/:file{.+}", { GET: forAnyone(showFile) });
   addRoute(router, "/ui/", { GET: forAnyone(showFile) });
 }
 

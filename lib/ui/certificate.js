@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/** @import { PublicKey, Verdict } from "./note.js" */
+/** @import { GroupKey, Verdict } from "./verify/mod.d.ts" */
 
 /**
  * The certificate of one election: the exact text that was signed, what this browser makes of it, the same check
@@ -10,7 +10,13 @@
  */
 
 import { copyButton, find, make, setText } from "./dom.js";
-import { fieldsOf, readNote, toHex, verifyNote } from "./note.js";
+import {
+  judgeSignature,
+  parseSignedNote,
+  toHex,
+  VerificationError,
+  verifyCertificate,
+} from "./verify/mod.js";
 
 const VERDICTS = {
   valid: "Verified in this browser",
@@ -35,7 +41,7 @@ export class CertificateSheet {
   #statement = make("pre", { class: "statement", tabindex: 0, "aria-label": "The signed text" });
   #change = make("button", { type: "button" }, "Change one byte");
   #note = "";
-  /** @type {PublicKey | null} */
+  /** @type {GroupKey | null} */
   #key = null;
   #isChanged = false;
 
@@ -50,7 +56,7 @@ export class CertificateSheet {
    * Opens the sheet.
    *
    * @param {{ term: number, certificate: string }} election
-   * @param {{ key: PublicKey | null }} pinned
+   * @param {{ key: GroupKey | null }} pinned
    */
   async open({ term, certificate }, { key }) {
     this.#note = certificate;
@@ -58,7 +64,7 @@ export class CertificateSheet {
     this.#isChanged = false;
     const close = make("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
     close.addEventListener("click", () => this.#dialog.close());
-    const { name, signature } = readNote(certificate);
+    const { name, signature } = parseSignedNote(certificate);
     this.#dialog.replaceChildren(
       make(
         "header",
@@ -85,9 +91,9 @@ export class CertificateSheet {
   }
 
   async #check() {
-    const { statement, ...signed } = readNote(this.#note);
-    const at = changedAt(statement);
-    const text = this.#isChanged ? changeByte(statement, at) : statement;
+    const signed = parseSignedNote(this.#note);
+    const at = changedAt(signed.text);
+    const text = this.#isChanged ? changeByte(signed.text, at) : signed.text;
     this.#statement.replaceChildren(
       ...this.#isChanged
         ? [text.slice(0, at), make("mark", {}, text.slice(at, at + 1)), text.slice(at + 1)]
@@ -96,7 +102,7 @@ export class CertificateSheet {
     setText(this.#change, this.#isChanged ? "Put the byte back" : "Change one byte");
     const verdict = this.#key === null
       ? null
-      : await verifyNote({ statement: text, ...signed }, this.#key);
+      : await judgeSignature({ ...signed, text }, this.#key);
     this.#banner.dataset["verdict"] = verdict ?? "unpinned";
     setText(this.#banner, verdict === null ? "Not checked: no key is pinned" : VERDICTS[verdict]);
     setText(
@@ -109,7 +115,7 @@ export class CertificateSheet {
   }
 
   #commands() {
-    const key = this.#key === null ? "KEY" : toHex(this.#key.bytes);
+    const key = this.#key === null ? "KEY" : toHex(this.#key.publicKey);
     const file = `cat > leader.note <<'END'\n${this.#note}END`;
     const floe = `${file}\nfloe verify leader.note --key ${key}`;
     const openssl = `${file}\n` +
@@ -129,22 +135,18 @@ export class CertificateSheet {
  * What this browser makes of a certificate: for a leader, it must also name the leader and the term.
  *
  * @param {{ leader: string, term: number, certificate: string }} election
- * @param {PublicKey | null} key
+ * @param {GroupKey | null} key
  * @returns {Promise<Verdict | "unpinned">}
  */
 export async function judge({ leader, term, certificate }, key) {
   if (key === null) return "unpinned";
-  let note;
   try {
-    note = readNote(certificate);
-  } catch {
-    return "invalid";
+    await verifyCertificate(certificate, key, { leader, term });
+    return "valid";
+  } catch (error) {
+    const isOpen = error instanceof VerificationError && error.refusal === "uncheckable";
+    return isOpen ? "uncheckable" : "invalid";
   }
-  const fields = fieldsOf(note.statement);
-  const isSame = fields.has("floe/election/v1") && fields.get("leader") === leader &&
-    fields.get("term") === String(term) &&
-    (key.name === null || key.name === fields.get("cluster"));
-  return isSame ? await verifyNote(note, key) : "invalid";
 }
 
 /**

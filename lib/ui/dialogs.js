@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/** @import { PublicKey } from "./note.js" */
+/** @import { GroupKey } from "./verify/mod.d.ts" */
 
 /**
  * The dialogs in which a reader gives the page a key or a token.
@@ -10,7 +10,7 @@
 
 import { setToken } from "./api.js";
 import { find, setText } from "./dom.js";
-import { readKey } from "./note.js";
+import { parseGroupKey } from "./verify/mod.js";
 
 /** @param {string} reason */
 export function askForToken(reason) {
@@ -24,7 +24,7 @@ export function showKeyDialog(reason) {
   if (!dialog("key-dialog").open) dialog("key-dialog").showModal();
 }
 
-/** @param {{ pin: (key: PublicKey) => void, useToken: () => void, pinned: () => string }} actions */
+/** @param {{ pin: (key: GroupKey) => void, useToken: () => void, pinned: () => string }} actions */
 export function bindDialogs({ pin, useToken, pinned }) {
   for (const button of document.querySelectorAll("[data-close]")) {
     button.addEventListener("click", () => button.closest("dialog")?.close());
@@ -37,7 +37,7 @@ export function bindDialogs({ pin, useToken, pinned }) {
   find("pin-form").addEventListener("submit", (event) => {
     event.preventDefault();
     try {
-      pin(readKey(/** @type {HTMLTextAreaElement} */ (find("pinned-key")).value));
+      pin(parseGroupKey(/** @type {HTMLTextAreaElement} */ (find("pinned-key")).value));
       dialog("key-dialog").close();
     } catch (error) {
       setText(find("pin-error"), error instanceof Error ? error.message : "");

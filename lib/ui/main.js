@@ -3,7 +3,7 @@
 /** @import { MembersBody } from "../http/wire.ts" */
 /** @import { NodeView } from "../node_view.ts" */
 /** @import { Certified } from "./elections.js" */
-/** @import { PublicKey } from "./note.js" */
+/** @import { GroupKey } from "./verify/mod.d.ts" */
 /** @import { Proof } from "./verdicts.js" */
 
 /**
@@ -26,7 +26,7 @@ import { Elections } from "./elections.js";
 import { Keys } from "./keys.js";
 import { showLanes } from "./lanes.js";
 import { showMembers } from "./members.js";
-import { readKey, toHex } from "./note.js";
+import { parseGroupKey, toHex } from "./verify/mod.js";
 import { Ring } from "./ring.js";
 import { judgeCluster, PROOFS, ringProof, statementOf, toProof } from "./verdicts.js";
 
@@ -61,7 +61,7 @@ class Page {
   #leader = null;
   /** @type {Proof} */
   #proof = "none";
-  /** @type {PublicKey | null} */
+  /** @type {GroupKey | null} */
   #key = null;
   #chosen = "";
   #asked = "";
@@ -90,9 +90,9 @@ class Page {
     });
     addEventListener("hashchange", () => void this.#readAddress());
     bindDialogs({
-      pin: (key) => pinInAddress(toHex(key.bytes)),
+      pin: (key) => pinInAddress(toHex(key.publicKey)),
       useToken: () => void this.run(),
-      pinned: () => this.#key === null ? "" : toHex(this.#key.bytes),
+      pinned: () => this.#key === null ? "" : toHex(this.#key.publicKey),
     });
   }
 
@@ -224,7 +224,7 @@ class Page {
     const text = new URLSearchParams(location.hash.slice(1)).get("key");
     try {
       // A plus sign of a verifier key is a space to URLSearchParams.
-      this.#key = text === null ? null : readKey(text.replaceAll(" ", "+"));
+      this.#key = text === null ? null : parseGroupKey(text.replaceAll(" ", "+"));
     } catch (error) {
       this.#key = null;
       showKeyDialog(error instanceof Error ? error.message : "");
@@ -293,7 +293,7 @@ class Page {
    */
   #facts(voters) {
     const own = this.#views.get(this.#self);
-    const key = this.#key === null ? "none pinned" : short(toHex(this.#key.bytes));
+    const key = this.#key === null ? "none pinned" : short(toHex(this.#key.publicKey));
     return [
       ["Heard", `${this.#views.size} of ${voters.length}`],
       ["Must sign", `${this.#threshold} of ${voters.length}`],

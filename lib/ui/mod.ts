@@ -11,8 +11,12 @@
  * `dom.js` makes elements of values; no text ever becomes markup. `terms.js` has the colours of terms.
  *
  * **What is proven stands apart from what is said.** Views are the nodes' word (`lib/node_view.ts`). That a node
- * leads is shown as proven only when this browser has verified its certificate (`note.js`, `certificate.js`) against
+ * leads is shown as proven only when this browser has verified its certificate (`certificate.js`) against
  * the key in the address's fragment, which browsers never send: the node that serves the page cannot choose it.
+ *
+ * **`verify/` is a package of its own**, `@floe/verify`, for programs that only verify, in browsers, Deno and Node.
+ * `lib/certificate` has the same rules for nodes, which sign as well and cannot wait: WebCrypto is asynchronous, and
+ * a browser reads no TypeScript. `tests/ui/verify_test.ts` holds both to the same cases.
  *
  * **What the page trusts.** The node that serves it, for the page itself: a node that serves another page can show
  * anything. So the certificate's sheet has the same check as a command.
@@ -36,13 +40,15 @@ import keys from "./keys.js" with { type: "text" };
 import lanes from "./lanes.js" with { type: "text" };
 import main from "./main.js" with { type: "text" };
 import members from "./members.js" with { type: "text" };
-import note from "./note.js" with { type: "text" };
 import partsStyle from "./parts.css" with { type: "text" };
 import ring from "./ring.js" with { type: "text" };
 import ringStyle from "./ring.css" with { type: "text" };
 import terms from "./terms.js" with { type: "text" };
 import themeStyle from "./theme.css" with { type: "text" };
 import verdicts from "./verdicts.js" with { type: "text" };
+import verifier from "./verify/mod.js" with { type: "text" };
+import note from "./verify/note.js" with { type: "text" };
+import verify from "./verify/verify.js" with { type: "text" };
 
 /** The files of the page by their names. */
 export const PAGE_FILES: ReadonlyMap<string, string> = new Map([
@@ -65,8 +71,10 @@ export const PAGE_FILES: ReadonlyMap<string, string> = new Map([
   ["lanes.js", lanes],
   ["main.js", main],
   ["members.js", members],
-  ["note.js", note],
   ["ring.js", ring],
   ["terms.js", terms],
   ["verdicts.js", verdicts],
+  ["verify/mod.js", verifier],
+  ["verify/note.js", note],
+  ["verify/verify.js", verify],
 ]);

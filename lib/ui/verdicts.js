@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Verdict } from "./note.js" */
+/** @import { Verdict } from "./verify/mod.d.ts" */
 
 /**
  * How things stand, in words: what this browser made of the leader's certificate, and what the cluster can lose now.

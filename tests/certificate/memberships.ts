@@ -124,6 +124,11 @@ export class TestMemberships {
     return encodeSignedNote({ text, name, keyId: keyId(name, publicKey), signature });
   }
 
+  /** A note of what could be stated next, signed by the shares of an epoch, whether or not it may follow. */
+  propose(change: Partial<MembershipStatement>, by: number = this.membership.epoch): string {
+    return this.#sign(this.#next({ members: this.#members(), ...change }), toEpoch(by));
+  }
+
   /** A member as it is, or as it would join as a voter. */
   member(identifier: number, change: Partial<Member> = {}): Member {
     const id = nodeId(identifier);
