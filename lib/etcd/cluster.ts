@@ -24,6 +24,8 @@ export interface Admission {
   readonly isEnabled: boolean;
   /** The rights of a token; null for an unknown token. */
   callerOf(token: string): EtcdCaller | null;
+  /** The rights of a certificate with this common name; null if no token has the name. */
+  callerNamed(name: string): EtcdCaller | null;
 }
 
 /** The parts of the services in this file. */
@@ -234,16 +236,30 @@ export class AuthService {
   }
 }
 
+/** What a client has shown to be let in. A token goes before a certificate, as in etcd. */
+export interface Presented {
+  /** The token that it sent; null for none. */
+  readonly token: string | null;
+  /** The common name of its certificate; null for none. */
+  readonly certificate: string | null;
+}
+
 /**
  * The rights of the sender of a request.
  *
  * @throws {EtcdError} when requests need a token, and this one is missing or unknown.
  */
-export function callerOf(admission: Admission, token: string | null): EtcdCaller {
+export function callerOf(
+  admission: Admission,
+  { token, certificate }: Presented,
+): EtcdCaller {
   if (!admission.isEnabled) return { scopes: ["admin"], prefixes: [] };
-  if (token === null || token === "") throw refuse("userEmpty");
+  const hasToken = token !== null && token !== "";
+  if (!hasToken && certificate === null) throw refuse("userEmpty");
   // etcd's own clients send the bare token.
-  const caller = admission.callerOf(token.replace(/^Bearer +/i, ""));
+  const caller = hasToken
+    ? admission.callerOf(token.replace(/^Bearer +/i, ""))
+    : admission.callerNamed(certificate ?? "");
   if (caller === null) throw refuse("invalidToken");
   return caller;
 }

@@ -84,7 +84,7 @@ export class Calls {
 
   #unary(rpc: Extract<Rpc, { kind: "unary" }>): handleUnaryCall<Uint8Array, Uint8Array> {
     return async (from, answer) => {
-      const call = this.#toCall(from.metadata);
+      const call = this.#toCall(from);
       from.on("cancelled", () => call.end());
       try {
         this.#enter();
@@ -101,7 +101,7 @@ export class Calls {
     rpc: Extract<Rpc, { kind: "stream" }>,
     stream: ServerDuplexStream<Uint8Array, Uint8Array>,
   ): Promise<void> {
-    const call = this.#toCall(stream.metadata);
+    const call = this.#toCall(stream);
     stream.on("cancelled", () => call.end());
     stream.on("close", () => call.end());
     try {
@@ -124,10 +124,12 @@ export class Calls {
     if (this.#stopping.aborted) throw refuse("stopped");
   }
 
-  #toCall(metadata: Metadata): GrpcCall {
+  #toCall(from: Received): GrpcCall {
+    const { metadata } = from;
+    const certificate = commonNameOf(from);
     const token = textOf(metadata, "token") ?? textOf(metadata, "authorization");
     return new GrpcCall({
-      caller: () => callerOf(this.#options.admission, token),
+      caller: () => callerOf(this.#options.admission, { token, certificate }),
       requiresLeader: textOf(metadata, "hasleader") === "true",
       stopping: this.#stopping,
     });
@@ -171,6 +173,18 @@ class GrpcCall implements Call {
     this.#isOver = true;
     this.#ended?.abort();
   }
+}
+
+/** What a call brings besides its messages. */
+type Received = Pick<
+  ServerDuplexStream<Uint8Array, Uint8Array>,
+  "metadata" | "getAuthContext"
+>;
+
+/** The name in the client's certificate. gRPC shows only a certificate that was accepted. */
+function commonNameOf(from: Received): string | null {
+  const name: unknown = from.getAuthContext().sslPeerCertificate?.subject.CN;
+  return typeof name === "string" && name !== "" ? name : null;
 }
 
 function textOf(metadata: Metadata, name: string): string | null {

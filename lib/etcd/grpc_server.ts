@@ -10,7 +10,12 @@
 
 import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 import { createServer } from "node:net";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type Server as TlsServer,
+  type TLSSocket,
+} from "node:tls";
 import type { ConnectionInjector } from "@grpc/grpc-js";
 import { isLoopback } from "../address.ts";
 import { EnvironmentError, messageOf } from "../errors.ts";
@@ -40,6 +45,8 @@ export interface GrpcKeys {
   readonly cert: string;
   /** The private key of the certificate. SECRET. */
   readonly key: string;
+  /** Which certificates of clients are accepted; without it, no client is asked for one. */
+  readonly clients?: { readonly ca: string; readonly isRequired: boolean };
 }
 
 /** The settings of a gRPC server. */
@@ -106,7 +113,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   return {
     port,
     connections: () => listener.open.size,
-    replaceTlsKeys: (keys) => listener.tls?.setSecureContext({ ...keys }),
+    replaceTlsKeys: (keys) => listener.tls?.setSecureContext(contextOf(keys)),
     close: async () => {
       stopping.abort();
       const closed = new Promise<void>((resolve) => listener.server.close(() => resolve()));
@@ -141,8 +148,13 @@ function createListener(
   };
   if (tls === undefined) return { server: createServer(take), tls: null, open };
   try {
-    const settings = { ...tls, ALPNProtocols: ["h2"], handshakeTimeout: HANDSHAKE_MS };
-    const server = createTlsServer(settings, take);
+    const { clients } = tls;
+    const asked = clients === undefined ? {} : { requestCert: true, rejectUnauthorized: false };
+    const settings = { ALPNProtocols: ["h2"], handshakeTimeout: HANDSHAKE_MS, ...asked };
+    const server = createTlsServer({ ...contextOf(tls), ...settings }, (socket) => {
+      if (clients === undefined || isAccepted(socket, clients)) take(socket);
+      else socket.destroy();
+    });
     server.on("tlsClientError", () => {});
     return { server, tls: server, open };
   } catch (cause) {
@@ -150,6 +162,19 @@ function createListener(
       cause,
     });
   }
+}
+
+function contextOf({ cert, key, clients }: GrpcKeys): SecureContextOptions {
+  return clients === undefined ? { cert, key } : { cert, key, ca: clients.ca };
+}
+
+/** Whether a client may go on after the handshake: with a good certificate, or perhaps with none. */
+function isAccepted(
+  socket: TLSSocket,
+  { isRequired }: { readonly isRequired: boolean },
+): boolean {
+  const hasNone = Object.keys(socket.getPeerCertificate() ?? {}).length === 0;
+  return socket.authorized || hasNone && !isRequired;
 }
 
 function listen(server: NetServer, { hostname, port }: GrpcServerOptions): Promise<void> {

@@ -19,6 +19,7 @@ import {
 } from "../kv/mod.ts";
 import type { NodeApi } from "../node/mod.ts";
 import type { NodeId } from "../types.ts";
+import { certificateNameOf } from "./client_certificates.ts";
 import { ApiCounters } from "./connections.ts";
 import { Problem } from "./problem.ts";
 import { digestSecret, parseToken, type SecretToken, showBytes, type TokenHolder } from "./wire.ts";
@@ -58,7 +59,7 @@ const ANYONE: Caller = { scopes: ["admin"], prefixes: [] };
 /** The settings of authorization. */
 interface AuthorizerOptions {
   /** The node, which has the cluster's tokens. */
-  readonly node: Pick<NodeApi, "token">;
+  readonly node: Pick<NodeApi, "token" | "tokenNamed">;
   /** How the API is reached. */
   readonly access: Access;
   /** The origins, besides the API's own, whose pages may use the API. */
@@ -110,6 +111,14 @@ export class Authorizer {
     const { access } = this.#options;
     if (access.kind !== "tokens") return ANYONE;
     const caller = this.#findCaller(`Bearer ${token}`, access.admin);
+    if (caller === null) this.counters.count("api.unauthorized");
+    return caller;
+  }
+
+  /** The rights of a certificate with this common name; null if no token has the name. */
+  callerNamed(name: string): Caller | null {
+    if (!this.isEnabled) return ANYONE;
+    const caller = this.#options.node.tokenNamed(name);
     if (caller === null) this.counters.count("api.unauthorized");
     return caller;
   }
@@ -185,22 +194,41 @@ export class Authorizer {
     this.#accepted = { ownOrigin, host };
   }
 
-  #authorize({ headers }: Request, needs: TokenScope | "any"): Caller {
+  #authorize(request: Request, needs: TokenScope | "any"): Caller {
     const { access } = this.#options;
     if (access.kind !== "tokens") return ANYONE;
-    const authorization = headers.get("authorization");
-    if (authorization === null) {
-      throw unauthorized("Bearer", "This needs a token: send it as Authorization: Bearer TOKEN");
-    }
-    const caller = this.#findCaller(authorization, access.admin);
-    if (caller === null) {
-      throw unauthorized(
-        'Bearer error="invalid_token"',
-        "This token is not known here: it was revoked, is of another cluster or node, or is no token",
-      );
-    }
+    const authorization = request.headers.get("authorization");
+    const caller = authorization === null
+      ? this.#callerByCertificate(request)
+      : this.#callerByToken(authorization, access.admin);
     if (needs === "any" || hasScope(caller, needs)) return caller;
     throw lacksScope(needs);
+  }
+
+  #callerByToken(authorization: string, admin: AdminToken): Caller {
+    const caller = this.#findCaller(authorization, admin);
+    if (caller !== null) return caller;
+    throw unauthorized(
+      'Bearer error="invalid_token"',
+      "This token is not known here: it was revoked, is of another cluster or node, or is no token",
+    );
+  }
+
+  /** The rights of the token that has the name in the client's certificate. */
+  #callerByCertificate(request: Request): Caller {
+    const name = certificateNameOf(request);
+    if (name === null) {
+      throw unauthorized("Bearer", "This needs a token: send it as Authorization: Bearer TOKEN");
+    }
+    const caller = this.#options.node.tokenNamed(name);
+    if (caller !== null) return caller;
+    throw unauthorized(
+      "Bearer",
+      `No token has the name of this certificate, ${
+        JSON.stringify(name.slice(0, NAME_SHOWN_MAX))
+      }: ` +
+        "create one with floe token create --name NAME --no-secret, or send another token",
+    );
   }
 
   /**
@@ -271,6 +299,7 @@ function checkIsAuthority(host: string | null): void {
 }
 
 const HOST_SHOWN_LENGTH_MAX = 80;
+const NAME_SHOWN_MAX = 80;
 
 function checkIsLoopback(ownOrigin: string): void {
   const [, hostname = ""] = /^https?:\/\/\[?(.*?)\]?(?::[0-9]*)?$/.exec(ownOrigin) ?? [];

@@ -27,6 +27,7 @@ import {
   toEtcdError,
 } from "../etcd/mod.ts";
 import type { NodeApi } from "../node/mod.ts";
+import { certificateNameOf } from "./client_certificates.ts";
 import {
   type RequestGate,
   throughGate,
@@ -103,7 +104,9 @@ class Gateway {
     // Requests that pages in browsers may not send are refused as in the rest of the API.
     this.#parts.router.authorizer.admit(raw, null);
     try {
-      const caller = () => callerOf(this.#parts.admission, raw.headers.get("authorization"));
+      const token = raw.headers.get("authorization");
+      const presented = { token, certificate: certificateNameOf(raw) };
+      const caller = () => callerOf(this.#parts.admission, presented);
       const body = await this.#read(raw);
       if (rpc.kind === "stream") {
         const call = { caller, way: "json", requiresLeader: false } as const;

@@ -50,7 +50,8 @@
  *
  * **Connections** (`connections.ts`) are accepted here, one by one, because `Deno.serve` limits neither
  * their number nor their time. `server.ts` does it, or uses `Deno.serve` on a Deno that does not allow it.
- * `tls.ts` adds HTTPS, with handshakes that can be ended.
+ * `tls.ts` adds HTTPS, with handshakes that can be ended, and `client_certificates.ts` HTTPS for clients that
+ * have certificates.
  *
  * @module
  */

@@ -11,6 +11,7 @@ import { EnvironmentError } from "../errors.ts";
 import { accept, listen, sendAtOnce } from "../listen.ts";
 import { type AppOptions, createApp, createKeylessApp, type ServedNode } from "./app.ts";
 import { Authorizer } from "./authorization.ts";
+import { asksClients, MutualRelays } from "./client_certificates.ts";
 import { type ConnectionLimits, Connections, CONNECTIONS_MAX } from "./connections.ts";
 import { type TlsKeys, TlsRelays } from "./tls.ts";
 
@@ -179,6 +180,12 @@ function isOutOfDescriptors(error: unknown): boolean {
 /** Serves with `Deno.serve`, on a Deno where Floe cannot limit connections. */
 function serveUnbounded(options: Serving): Listener {
   const { answer, signal, tls } = options;
+  if (tls !== undefined && asksClients(tls)) {
+    throw new EnvironmentError(
+      `Cannot ask clients for certificates: Deno ${Deno.version.deno} does not let Floe. Run Floe with ` +
+        "Deno 2.9.6, or without --client-ca.",
+    );
+  }
   // Listens once before, for Floe's own error messages and to know the bound address.
   const { listener, relays } = open(options, serveNothing);
   const { hostname, port } = listener.addr;
@@ -270,8 +277,11 @@ function after(milliseconds: number): Disposable & { readonly promise: Promise<v
 interface Listening {
   readonly listener: Deno.TcpListener;
   /** The relays of TLS; null without TLS. */
-  readonly relays: TlsRelays | null;
+  readonly relays: Relays | null;
 }
+
+/** Serves HTTPS on plain connections. */
+type Relays = Pick<TlsRelays, "serve" | "replaceKeys" | "close">;
 
 function open(
   options: ApiServerOptions & { readonly authorizer: Authorizer },
@@ -282,11 +292,15 @@ function open(
   const listener = listen({ hostname, port, purpose: "the API", setting });
   try {
     checkReach(listener, options);
-    return { listener, relays: tls === undefined ? null : new TlsRelays(tls, http) };
+    return { listener, relays: tls === undefined ? null : openRelays(tls, http) };
   } catch (error) {
     listener.close();
     throw error;
   }
+}
+
+function openRelays(tls: TlsKeys, http: ServeConnection): Relays {
+  return asksClients(tls) ? new MutualRelays(tls, http) : new TlsRelays(tls, http);
 }
 
 /**

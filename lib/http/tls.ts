@@ -15,6 +15,7 @@
 import { X509Certificate } from "node:crypto";
 import { EnvironmentError, messageOf } from "../errors.ts";
 import { accept, sendAtOnce } from "../listen.ts";
+import type { ClientTrust } from "./client_certificates.ts";
 import type { AnswerRequest, ServeConnection, ServedConnection } from "./server.ts";
 
 /** A server's certificate chain and private key, both PEM. */
@@ -23,6 +24,8 @@ export interface TlsKeys {
   readonly cert: string;
   /** The private key of that certificate. SECRET. */
   readonly key: string;
+  /** Which certificates of clients are accepted; without it, no client is asked for one. */
+  readonly clients?: ClientTrust;
 }
 
 /** Most bytes in the buffer for one direction of a connection. */
@@ -71,23 +74,31 @@ export class TlsRelays {
 }
 
 /** Both ends of a connection within this process. */
-interface Link {
+interface Link<End extends Deno.Conn> {
   /** The end that takes the client's bytes. */
   readonly plain: Deno.TcpConn;
-  /** The end that returns them, after TLS. */
-  readonly tls: Deno.TlsConn;
+  /** The end of the listener. */
+  readonly other: End;
 }
 
-async function linkTo(listener: Deno.TlsListener): Promise<Link> {
+/** A listener on loopback, encrypted or not. */
+interface InnerListener<End extends Deno.Conn> {
+  readonly addr: Deno.NetAddr;
+  accept(): Promise<End>;
+}
+
+async function linkTo<End extends Deno.TcpConn | Deno.TlsConn>(
+  listener: InnerListener<End>,
+): Promise<Link<End>> {
   const { hostname, port } = listener.addr;
   const plain = await Deno.connect({ hostname, port });
   try {
     sendAtOnce(plain);
     while (true) {
-      const tls = await accept(listener);
-      if (tls.remoteAddr.port === plain.localAddr.port) return { plain, tls };
+      const other = await accept(listener);
+      if (other.remoteAddr.port === plain.localAddr.port) return { plain, other };
       // Another program on this machine has connected to the port. It can keep descriptors, as said above.
-      tls.close();
+      other.close();
     }
   } catch (error) {
     plain.close();
@@ -97,7 +108,7 @@ async function linkTo(listener: Deno.TlsListener): Promise<Link> {
 
 interface RelayOptions {
   readonly client: Deno.Conn;
-  readonly link: Promise<Link>;
+  readonly link: Promise<Link<Deno.TlsConn>>;
   readonly serve: ServeConnection;
   readonly answer: AnswerRequest;
 }
@@ -130,7 +141,7 @@ class Relay implements ServedConnection {
   }
 
   async #run({ client, link, serve, answer }: RelayOptions): Promise<void> {
-    const { plain, tls } = await link;
+    const { plain, other: tls } = await link;
     if (this.#isCancelled) {
       plain.close();
       return tls.close();
@@ -147,12 +158,13 @@ class Relay implements ServedConnection {
 }
 
 /** The listener for the forwarded connections of {@linkcode TlsRelays}. */
-function listenTls(keys: TlsKeys): Deno.TlsListener {
+function listenTls({ cert, key }: TlsKeys): Deno.TlsListener {
   try {
     return Deno.listenTls({
       hostname: "127.0.0.1",
       port: 0,
-      ...keys,
+      cert,
+      key,
       // Only HTTP/1.1, with one request at a time on a connection, because the limits count connections.
       alpnProtocols: ["http/1.1"],
     });
@@ -160,6 +172,33 @@ function listenTls(keys: TlsKeys): Deno.TlsListener {
     const message = "Cannot serve the API by HTTPS: the certificate or its key cannot be used: " +
       `${messageOf(cause)}. Give both as PEM with --tls-cert and --tls-key.`;
     throw new EnvironmentError(message, { cause });
+  }
+}
+
+/** Checks that a certificate and its key can be used together. @throws {EnvironmentError} */
+export function checkTlsKeys(keys: TlsKeys): void {
+  listenTls(keys).close();
+}
+
+/** Connections within this process, for bytes that are not encrypted any more. */
+export class PlainLinks {
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  /** Links are made one at a time, so that the two ends of each are known. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Both ends of a new connection. */
+  next(): Promise<{ readonly near: Deno.TcpConn; readonly far: Deno.TcpConn }> {
+    const link = this.#last.then(async () => {
+      const { plain, other } = await linkTo(this.#listener);
+      return { near: plain, far: other };
+    });
+    this.#last = link.catch(() => {});
+    return link;
+  }
+
+  /** Makes no more connections. */
+  close(): void {
+    this.#listener.close();
   }
 }
 
@@ -183,10 +222,15 @@ export function tlsWarning({ cert }: Pick<TlsKeys, "cert">, now: Date): string |
   return null;
 }
 
-const CERTIFICATE_PATTERN = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs;
+/** Each certificate in a text. */
+export const CERTIFICATE_PATTERN: RegExp =
+  /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs;
 
 /** Forwards the bytes, and then the end of the stream. */
-async function pump(from: Deno.Conn, to: Deno.Conn): Promise<void> {
+export async function pump(
+  from: Deno.Conn,
+  to: Pick<Deno.Conn, "write" | "closeWrite">,
+): Promise<void> {
   const buffer = new Uint8Array(RELAY_BYTES_MAX);
   for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
     for (let written = 0; written < count;) {

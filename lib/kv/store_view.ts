@@ -101,6 +101,16 @@ export class StoreView {
     return this.#store.tokens.get(id) ?? null;
   }
 
+  /** The newest token with this name, or null. */
+  tokenNamed(name: string): Token | null {
+    let newest: Token | null = null;
+    for (const token of this.#store.tokens.values()) {
+      const isNewer = newest === null || token.createRevision > newest.createRevision;
+      if (token.name === name && isNewer) newest = token;
+    }
+    return newest;
+  }
+
   /** Every token of the API, by rising id. */
   tokens(): readonly Token[] {
     return this.#store.tokenRows();

@@ -228,6 +228,9 @@ export interface NodeApi {
    */
   token(id: string): Token | null;
 
+  /** The newest token with this name, as far as this node has applied the log. */
+  tokenNamed(name: string): Token | null;
+
   /**
    * Every token of the API, by rising id: those acknowledged before the call at least.
    *

@@ -191,6 +191,12 @@ export class ClientService implements NodeApi {
     return this.#live.view.token(id);
   }
 
+  /** See {@linkcode NodeApi.tokenNamed}. */
+  tokenNamed(name: string): Token | null {
+    this.#checkRunning();
+    return this.#live.view.tokenNamed(name);
+  }
+
   /** See {@linkcode NodeApi.tokens}. */
   async tokens({ timeoutMs }: { readonly timeoutMs: number }): Promise<readonly Token[]> {
     return (await this.view({ consistency: "linearizable", timeoutMs })).tokens();

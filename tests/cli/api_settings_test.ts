@@ -69,6 +69,8 @@ for (
   const [flags, message] of [
     [{ requireToken: TRUE, insecureNoAuth: TRUE }, /exclude each other/],
     [{ tlsCert: "cert.pem" }, /--tls-cert and --tls-key go together/],
+    [{ clientCa: "ca.pem" }, /--client-ca needs HTTPS/],
+    [{ clientAuth: "optional" }, /--client-auth needs --client-ca/],
     [{ tlsKey: "key.pem" }, /--tls-cert and --tls-key go together/],
     [{ tlsCert: "/nowhere", tlsKey: "/nowhere" }, /Cannot read \/nowhere/],
     [{ apiListen: "7201" }, /Cannot use --api-listen: "7201" is not host:port/],

@@ -4,7 +4,7 @@ import { findPeer } from "../../lib/config/cluster_config.ts";
 import { parseToken } from "../../lib/http/wire.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { floe as floeHere } from "../cli/fake_terminal.ts";
-import { makeCertificate } from "../support/certificate.ts";
+import { makeCertificate, TestAuthority } from "../support/certificate.ts";
 import { findFreeAddresses } from "../support/free_ports.ts";
 import { SecretScanner } from "../support/secret_scanner.ts";
 import { type ProcessEvent, WAIT_TIMEOUT_MS } from "./harness/events.ts";
@@ -222,6 +222,45 @@ Deno.test("a page cannot write to a node on loopback that asks for no token", as
   // Authorized, and refused by the node, which has no follower to hand over to.
   equal(await ask(`host: localhost:${port}\r\norigin: http://localhost:${port}\r\n`), "404");
   equal(await ask(`host: 127.0.0.1:${port}\r\n`), "404");
+});
+
+Deno.test({
+  name: "an API that asks for certificates is used with one, as the token of its name allows",
+  ignore: !hasOpenssl,
+  async fn() {
+    const folder = Deno.makeTempDirSync({ prefix: "floe-tls-" });
+    const { cert, key } = makeCertificate(folder);
+    using authority = new TestAuthority();
+    try {
+      const flags = ["--tls-cert", cert, "--tls-key", key, "--client-ca", authority.caFile];
+      await using cluster = new TestCluster({ nodes: 1, nodeFlags: [...flags, "--require-token"] });
+      await cluster.leader();
+      equal((await said(cluster, "api.started"))["clientCertificates"], "required");
+      const shown = (name: string) => {
+        const own = authority.issue(name);
+        return {
+          FLOE_CA_FILE: cert,
+          FLOE_CLIENT_CERT_FILE: own.cert,
+          FLOE_CLIENT_KEY_FILE: own.key,
+        };
+      };
+      const operator = { ...folderOf(cluster), ...shown("operator") };
+      const created = ["token", "create", "--scope", "read", "--name", "reader", "--no-secret"];
+      match((await floe(cluster, created, operator)).stdout, /^Created token .* of reader\n$/);
+      equal((await floe(cluster, ["put", "a", "x"], operator)).code, 0);
+      equal((await floe(cluster, ["get", "a"], shown("reader"))).stdout, "x");
+      equal((await floe(cluster, ["put", "a", "y"], shown("reader"))).code, 6);
+      const without = await floe(cluster, ["get", "a"], {
+        ...operator,
+        FLOE_CLIENT_CERT_FILE: "",
+        FLOE_CLIENT_KEY_FILE: "",
+      });
+      equal(without.code, 6);
+      match(without.stderr, /does not accept the client's certificate: there is none/);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
 });
 
 Deno.test({

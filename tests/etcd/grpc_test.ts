@@ -6,7 +6,7 @@ import { decodeMessage, encodeMessage } from "../../lib/etcd/protobuf.ts";
 import type { Draft, Message, Read } from "../../lib/etcd/shape.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { bytes } from "../kv/support.ts";
-import { makeTlsKeys } from "../support/certificate.ts";
+import { type CertificateFiles, makeTlsKeys, TestAuthority } from "../support/certificate.ts";
 import { ADMIN_TOKEN, type EtcdNode, grantToken, openNode, serveGrpc, TOKENS } from "./support.ts";
 
 /** A client that speaks with etcd's messages. */
@@ -18,10 +18,14 @@ class TestClient implements Disposable {
     port: number,
     headers: Readonly<Record<string, string>> = {},
     rootCert: string | null = null,
+    own: CertificateFiles | null = null,
   ) {
+    const [key, cert] = [own?.key, own?.cert].map((file) =>
+      file === undefined ? null : Buffer.from(Deno.readFileSync(file))
+    );
     const credentials = rootCert === null
       ? grpc.credentials.createInsecure()
-      : grpc.credentials.createSsl(Buffer.from(rootCert));
+      : grpc.credentials.createSsl(Buffer.from(rootCert), key, cert);
     this.#client = new grpc.Client(`localhost:${port}`, credentials);
     for (const [name, value] of Object.entries(headers)) this.#metadata.set(name, value);
   }
@@ -266,6 +270,45 @@ Deno.test({
       equal((await renewed.call(...RANGE, { key: bytes("a") })).count, 0);
     } finally {
       await server.close();
+    }
+  },
+});
+
+Deno.test({
+  name: "gRPC knows a client by its certificate, and refuses other ones",
+  ignore: !hasOpenssl,
+  ...OPTIONS,
+  fn: async () => {
+    const server = openNode(TOKENS);
+    grantToken(server, { id: "a".repeat(16), name: "reader", scopes: ["read"], prefixes: [] });
+    const { rpcs, authorizer: admission } = server;
+    const { startGrpcServer } = await import("../../lib/etcd/mod.ts");
+    using authority = new TestAuthority();
+    using strangers = new TestAuthority();
+    const keys = makeTlsKeys();
+    const tls = (isRequired: boolean) => ({ ...keys, clients: { ca: authority.ca, isRequired } });
+    const place = { hostname: "127.0.0.1", port: 0 };
+    const key = { key: bytes("a") };
+    for (const isRequired of [true, false]) {
+      const grpcServer = await startGrpcServer({ rpcs, admission, ...place, tls: tls(isRequired) });
+      const { port } = grpcServer;
+      const ask = async (own: CertificateFiles | null, headers = {}) => {
+        using client = new TestClient(port, headers, keys.cert, own);
+        return await client.call(...RANGE, key);
+      };
+      try {
+        equal((await ask(authority.issue("reader"))).count, 0);
+        using writer = new TestClient(port, {}, keys.cert, authority.issue("reader"));
+        await rejects(writer.call(...PUT, { ...key, value: bytes("x") }), { code: 7 });
+        await rejects(ask(authority.issue("unknown")), { code: 16 });
+        const token = { token: ADMIN_TOKEN };
+        await rejects(ask(strangers.issue("reader"), token), { code: 14 });
+        await rejects(ask(authority.issue("reader", { days: -1 }), token), { code: 14 });
+        if (isRequired) await rejects(ask(null, token), { code: 14 });
+        else equal((await ask(null, token)).count, 0);
+      } finally {
+        await grpcServer.close();
+      }
     }
   },
 });

@@ -213,6 +213,10 @@ export class FakeNode implements NodeApi {
     return this.live.view.token(id);
   }
 
+  tokenNamed(name: string): Token | null {
+    return this.live.view.tokenNamed(name);
+  }
+
   async tokens({ timeoutMs }: { readonly timeoutMs: number }): Promise<readonly Token[]> {
     this.timeouts.push(timeoutMs);
     await this.#wait();

@@ -64,8 +64,10 @@ function registerTokenCreate(token: Program, context: CommandContext): void {
       "allow only keys that begin with this; may be given again",
       (prefix: string, before: readonly string[] = []) => [...before, prefix],
     )
-    .option("--name <name>", "a name for people")
+    .option("--name <name>", "a name for people, and for clients with a certificate of that name")
+    .option("--no-secret", "print no token: only a certificate with --name gets its rights")
     .action(async (options: CreateFlags, command: Program) => {
+      checkReachable(options);
       const id = drawTokenId();
       const drawn = drawToken({ kind: "token", id });
       const created = toNewToken(options, { id, secretDigest: digestSecret(drawn.secret) });
@@ -77,6 +79,10 @@ function registerTokenCreate(token: Program, context: CommandContext): void {
         ...writeRequest({}),
       });
       const description = bodyOf(answer, tokenSchema);
+      if (!options.secret) {
+        if (flags.output === "json") return printJson(context.stdout, description);
+        return context.stdout.write(`Created token ${id} for certificates of ${options.name}\n`);
+      }
       const text = formatToken(drawn);
       if (flags.output === "json") {
         return printJson(context.stdout, { ...description, token: text });
@@ -90,6 +96,15 @@ interface CreateFlags {
   readonly scope: readonly TokenScope[];
   readonly prefix?: readonly string[];
   readonly name?: string;
+  readonly secret: boolean;
+}
+
+function checkReachable({ name = "", secret }: CreateFlags): void {
+  if (secret || name !== "") return;
+  throw new CommandError(
+    ExitCode.usage,
+    "--no-secret needs --name: nobody could use a token without both",
+  );
 }
 
 /** Checks the options before any request. */

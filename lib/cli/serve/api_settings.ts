@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Option } from "commander";
 import {
   type Address,
   formatAddress,
@@ -30,6 +31,10 @@ export interface ApiFlags {
   readonly tlsCert?: string;
   /** `--tls-key FILE`. */
   readonly tlsKey?: string;
+  /** `--client-ca FILE`. */
+  readonly clientCa?: string;
+  /** `--client-auth HOW`. */
+  readonly clientAuth?: "required" | "optional";
   /** `--cors-origin ORIGIN`, as often as it was given. */
   readonly corsOrigin?: readonly string[];
   /** `--api-connections COUNT`. */
@@ -84,6 +89,16 @@ export function addApiOptions(command: Program): void {
     .option("--insecure-no-auth", "let every client that reaches the API do everything")
     .option("--tls-cert <file>", "serve HTTPS with this certificate chain, PEM")
     .option("--tls-key <file>", "the key of that certificate, PEM")
+    .option(
+      "--client-ca <file>",
+      "ask clients for a certificate of this CA, PEM; it has the rights of the token with its common name",
+    )
+    .addOption(
+      new Option(
+        "--client-auth <how>",
+        "whether a client must have such a certificate, or may come without one; default: required",
+      ).choices(["required", "optional"]),
+    )
     .option(
       "--cors-origin <origin>",
       "let pages of this origin use the API, as https://app.example; may be given again",
@@ -144,14 +159,23 @@ function readAccess(flags: ApiFlags, addresses: readonly Address[]): Access["kin
 }
 
 async function readTls(
-  { tlsCert, tlsKey }: ApiFlags,
+  { tlsCert, tlsKey, clientCa, clientAuth }: ApiFlags,
   context: CommandContext,
 ): Promise<TlsSettings | null> {
+  if (clientCa === undefined && clientAuth !== undefined) {
+    throw usage("--client-auth needs --client-ca");
+  }
+  if (clientCa !== undefined && tlsCert === undefined) {
+    throw usage("--client-ca needs HTTPS: --tls-cert and --tls-key");
+  }
   if (tlsCert === undefined && tlsKey === undefined) return null;
   if (tlsCert === undefined || tlsKey === undefined) {
     throw usage("--tls-cert and --tls-key go together");
   }
-  const files = new TlsFiles({ cert: tlsCert, key: tlsKey }, context);
+  const clients = clientCa === undefined
+    ? null
+    : { ca: clientCa, isRequired: clientAuth !== "optional" };
+  const files = new TlsFiles({ cert: tlsCert, key: tlsKey, clients }, context);
   return { keys: await files.read(), files };
 }
 

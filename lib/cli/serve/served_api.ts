@@ -95,7 +95,10 @@ export class ServedApi {
     const { id, peers, settings: { listen, origins, connectionsMax } } = this.#options;
     const tls = this.#tls;
     const members = memberAddresses(peers);
-    const tokens = { token: (id: string) => this.#node?.token(id) ?? null };
+    const tokens = {
+      token: (id: string) => this.#node?.token(id) ?? null,
+      tokenNamed: (name: string) => this.#node?.tokenNamed(name) ?? null,
+    };
     const authorizer = new Authorizer({ node: tokens, access: this.#openAccess(), origins });
     const server = startApiServer({
       node,
@@ -132,6 +135,7 @@ export class ServedApi {
       api: formatAddress(settings.listen),
       access: settings.access,
       tls: this.#tls !== null,
+      clientCertificates: describeClients(this.#tls),
       connectionsMax,
       pid: Deno.pid,
     });
@@ -185,6 +189,11 @@ export class ServedApi {
       ? { kind: access, admin: writeAdminToken(dataDir, id) }
       : { kind: access };
   }
+}
+
+function describeClients(tls: TlsKeys | null): string | null {
+  if (tls?.clients === undefined) return null;
+  return tls.clients.isRequired ? "required" : "optional";
 }
 
 /**

@@ -16,6 +16,8 @@ interface TlsPaths {
   readonly cert: string;
   /** The key of the certificate, PEM. */
   readonly key: string;
+  /** The CA of the clients, PEM, and whether they need a certificate; null when none is asked for. */
+  readonly clients: { readonly ca: string; readonly isRequired: boolean } | null;
 }
 
 /** Most bytes in one of the files. */
@@ -48,8 +50,11 @@ export class TlsFiles {
    */
   async read(): Promise<TlsKeys> {
     this.#read = this.#seen = this.#state();
-    const { cert, key } = this.#paths;
-    return { cert: await this.#readPem(cert), key: await this.#readPem(key) };
+    const { cert, key, clients } = this.#paths;
+    const own = { cert: await this.#readPem(cert), key: await this.#readPem(key) };
+    if (clients === null) return own;
+    const { isRequired } = clients;
+    return { ...own, clients: { ca: await this.#readPem(clients.ca), isRequired } };
   }
 
   /** Whether the files differ from those that were read last, and are not being written. */
@@ -64,6 +69,7 @@ export class TlsFiles {
   }
 
   #state(): string {
-    return stateOfFiles(Object.values(this.#paths));
+    const { cert, key, clients } = this.#paths;
+    return stateOfFiles([cert, key, ...(clients === null ? [] : [clients.ca])]);
   }
 }
