@@ -236,22 +236,18 @@ export class AuthService {
   }
 }
 
-/** What a client has shown to be let in. A token goes before a certificate, as in etcd. */
-export interface Presented {
-  /** The token that it sent; null for none. */
-  readonly token: string | null;
-  /** The common name of its certificate; null for none. */
-  readonly certificate: string | null;
-}
-
 /**
- * The rights of the sender of a request.
+ * The rights of the sender of a request, by its token or by the common name of its certificate. A token goes
+ * before a certificate, as in etcd.
  *
  * @throws {EtcdError} when requests need a token, and this one is missing or unknown.
  */
 export function callerOf(
   admission: Admission,
-  { token, certificate }: Presented,
+  { token, certificate }: {
+    readonly token: string | null;
+    readonly certificate: string | null;
+  },
 ): EtcdCaller {
   if (!admission.isEnabled) return { scopes: ["admin"], prefixes: [] };
   const hasToken = token !== null && token !== "";

@@ -35,13 +35,13 @@ export function certificateNameOf(request: Request): string | null {
 }
 
 /** What became of a client's certificate. */
-export type ShownCertificate =
+type ShownCertificate =
   /** The certificate's common name; null for a client without one. */
   | { readonly kind: "accepted"; readonly name: string | null }
   | { readonly kind: "refused"; readonly reason: string };
 
 /** Judges a connection after the handshake. */
-export function judge(socket: TLSSocket, { isRequired }: ClientTrust): ShownCertificate {
+function judge(socket: TLSSocket, { isRequired }: ClientTrust): ShownCertificate {
   if (socket.authorized) return { kind: "accepted", name: commonNameOf(socket) };
   const hasCertificate = Object.keys(socket.getPeerCertificate() ?? {}).length > 0;
   if (hasCertificate) return { kind: "refused", reason: String(socket.authorizationError) };
@@ -71,7 +71,7 @@ function checkTrust({ ca }: ClientTrust): void {
 }
 
 /** The keys of a server that asks clients for certificates. */
-export type MutualKeys = TlsKeys & { readonly clients: ClientTrust };
+type MutualKeys = TlsKeys & { readonly clients: ClientTrust };
 
 /** Whether a server with these keys asks clients for certificates. */
 export function asksClients(keys: TlsKeys): keys is MutualKeys {
