@@ -58,7 +58,7 @@ export async function checkLiveness(simulation: Simulation): Promise<void> {
   await waitFor(simulation, "Leases end that nobody keeps alive", () => hasNoLeases(members));
   simulation.checker.members?.checkShares();
   for (const machine of core) simulation.checker.compareState(machine);
-  if (liars.length === 0 && core.length > 1) await handOver(simulation, core.filter(isVoter));
+  if (liars.length === 0 && core.length > 1) await handOver(simulation, core);
   if (liars.length > 0) await checkLed(simulation, [...core, ...liars]);
   simulation.counters.count("liveness.reached");
 }
@@ -182,10 +182,13 @@ function leaderOf(core: readonly Machine[]): Machine | null {
   return core.find(leads) ?? null;
 }
 
-/** Nobody fails and nobody lies, so leadership goes where it is to go, at the first attempt. */
+/**
+ * Nobody fails and nobody lies, so leadership goes where it is to go, at the first attempt. A voter may have lost
+ * its share while it led: it leads on.
+ */
 async function handOver(simulation: Simulation, core: readonly Machine[]): Promise<void> {
   const { counters } = simulation;
-  for (const target of simulation.random.shuffled(core)) {
+  for (const target of simulation.random.shuffled(core.filter(isVoter))) {
     await waitFor(simulation, "A leader is followed by all", () => leaderOf(core) !== null);
     const leader = leaderOf(core);
     if (!leader?.life || leader === target) continue;
