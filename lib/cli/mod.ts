@@ -37,5 +37,5 @@
 export type { ChildOptions, ChildProcess } from "./child.ts";
 export { run } from "./cli.ts";
 export { ExitCode } from "./failure.ts";
-export type { ByteSink, CommandContext, OutputStream, Terminal } from "./command.ts";
+export type { ByteSink, ClientTls, CommandContext, OutputStream, Terminal } from "./command.ts";
 export type { Clock } from "../client/mod.ts";

@@ -19,12 +19,7 @@ import type { AnswerRequest, ServeConnection, ServedConnection } from "./server.
 import { CERTIFICATE_PATTERN, checkTlsKeys, PlainLinks, pump, type TlsKeys } from "./tls.ts";
 
 /** Which certificates of clients a server accepts. */
-export interface ClientTrust {
-  /** The certificates of the CA, PEM. */
-  readonly ca: string;
-  /** Whether clients without a certificate are refused. */
-  readonly isRequired: boolean;
-}
+type ClientTrust = NonNullable<TlsKeys["clients"]>;
 
 /** The name in an accepted certificate, by request. */
 const names = new WeakMap<Request, string>();
@@ -71,7 +66,7 @@ function checkTrust({ ca }: ClientTrust): void {
 }
 
 /** The keys of a server that asks clients for certificates. */
-type MutualKeys = TlsKeys & { readonly clients: ClientTrust };
+type MutualKeys = Required<TlsKeys>;
 
 /** Whether a server with these keys asks clients for certificates. */
 export function asksClients(keys: TlsKeys): keys is MutualKeys {

@@ -15,7 +15,6 @@
 import { X509Certificate } from "node:crypto";
 import { EnvironmentError, messageOf } from "../errors.ts";
 import { accept, sendAtOnce } from "../listen.ts";
-import type { ClientTrust } from "./client_certificates.ts";
 import type { AnswerRequest, ServeConnection, ServedConnection } from "./server.ts";
 
 /** A server's certificate chain and private key, both PEM. */
@@ -25,7 +24,12 @@ export interface TlsKeys {
   /** The private key of that certificate. SECRET. */
   readonly key: string;
   /** Which certificates of clients are accepted; without it, no client is asked for one. */
-  readonly clients?: ClientTrust;
+  readonly clients?: {
+    /** The certificates of the clients' CA, PEM. */
+    readonly ca: string;
+    /** Whether clients without a certificate are refused. */
+    readonly isRequired: boolean;
+  };
 }
 
 /** Most bytes in the buffer for one direction of a connection. */

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { Authorizer } from "../../lib/http/authorization.ts";
-import type { ClientTrust } from "../../lib/http/client_certificates.ts";
+import type { TlsKeys } from "../../lib/http/tls.ts";
 import { type ApiServer, startApiServer } from "../../lib/http/server.ts";
 import { digestSecret, drawToken, formatToken } from "../../lib/http/wire.ts";
 import type { NewToken } from "../../lib/kv/token.ts";
@@ -11,6 +11,8 @@ import { type CertificateFiles, makeTlsKeys, TestAuthority } from "../support/ce
 import { FakeNode } from "./fake_node.ts";
 
 /** Certificates of clients, over real sockets: who is let in, as whom, and who is not. */
+
+type ClientTrust = NonNullable<TlsKeys["clients"]>;
 
 const ADMIN = drawToken({ kind: "admin", node: toNodeId("server_1") });
 
