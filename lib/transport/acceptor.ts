@@ -34,6 +34,8 @@ interface AcceptorOptions {
    * `fair_share.ts`. An {@linkcode InputError} that it throws ends the connection.
    */
   readonly onPayload: (payload: Uint8Array, peer: NodeId) => number;
+  /** Whether connections are wanted now. Others are closed without an answer. */
+  readonly isOpen: () => boolean;
   /** Told what happens. */
   readonly reporter: Reporter;
   /** Aborted when the transport closes. */
@@ -80,7 +82,9 @@ export class Acceptor {
     while (this.#listener !== null && !signal.aborted) {
       try {
         await this.#waitForTurn();
-        this.#tasks.watch(this.#serve(await accept(this.#listener)));
+        const socket = await accept(this.#listener);
+        if (this.#options.isOpen()) this.#tasks.watch(this.#serve(socket));
+        else socket.close();
       } catch (error) {
         if (signal.aborted) break;
         reporter.acceptFailed(error);
@@ -136,6 +140,13 @@ export class Acceptor {
   /** Ends the connection of a node that is no peer any more. */
   drop(peer: NodeId): void {
     this.#byPeer.get(peer)?.close("closed");
+  }
+
+  /** Ends every connection. */
+  dropAll(): void {
+    for (const connection of [...this.#halfOpen, ...this.#byPeer.values()]) {
+      connection.close("closed");
+    }
   }
 
   #makeRoom(): void {

@@ -75,6 +75,9 @@ export class Transport {
   readonly #acceptor: Acceptor;
   readonly #settings: TransportSettings;
   readonly #peers = new Map<NodeId, KnownPeer>();
+  /** The peers to connect to, also while the transport is unplugged. */
+  #wanted: readonly PeerEndpoint[] = [];
+  #isUnplugged = false;
   #isStarted = false;
 
   /** Touches no network yet. */
@@ -87,6 +90,7 @@ export class Transport {
       peerKeyOf: (id) => this.#peers.get(id)?.endpoint.channelKey ?? null,
       onPeer: (id) => this.#peers.get(id)?.peer.wake(),
       onPayload: (payload, from) => this.#receive(payload, from),
+      isOpen: () => !this.#isUnplugged,
       settings: this.#settings,
       reporter: this.#reporter,
       signal: this.#closing.signal,
@@ -121,6 +125,24 @@ export class Transport {
    * were go on.
    */
   usePeers(endpoints: readonly PeerEndpoint[]): void {
+    this.#wanted = endpoints;
+    if (!this.#isUnplugged) this.#connectTo(endpoints);
+  }
+
+  /** Ends every connection and makes none, as when a cable is pulled, until {@linkcode plugIn}. */
+  unplug(): void {
+    this.#isUnplugged = true;
+    this.#connectTo([]);
+    this.#acceptor.dropAll();
+  }
+
+  /** Connects again, to the peers that there are now. */
+  plugIn(): void {
+    this.#isUnplugged = false;
+    this.#connectTo(this.#wanted);
+  }
+
+  #connectTo(endpoints: readonly PeerEndpoint[]): void {
     const others = endpoints.filter(({ id }) => id !== this.#options.self);
     for (const [id, { endpoint, leaving }] of this.#peers) {
       if (others.some((other) => isSameEndpoint(other, endpoint))) continue;

@@ -2,8 +2,8 @@
 /// <reference lib="dom" />
 
 /**
- * The buttons of a demo on one machine, where `floe cluster` serves the page: kill and start, pause and resume the
- * chosen node. They are there only when the address has the secret that `floe cluster` printed.
+ * The buttons of a demo on one machine, where `floe cluster` serves the page: kill and start, pause and resume,
+ * cut off and heal the chosen node. They are there only when the address has the secret that `floe cluster` printed.
  *
  * @module
  */
@@ -14,13 +14,16 @@ import { find, make, setText } from "./dom.js";
 const BUTTONS = [
   { action: "kill", words: "Kill", isFor: (/** @type {string} */ state) => state !== "down" },
   { action: "start", words: "Start", isFor: (/** @type {string} */ state) => state === "down" },
-  {
-    action: "pause",
-    words: "Pause",
-    isFor: (/** @type {string} */ state) => state !== "down" && state !== "paused",
-  },
+  { action: "pause", words: "Pause", isFor: isReached },
   { action: "resume", words: "Resume", isFor: (/** @type {string} */ state) => state === "paused" },
+  { action: "cut", words: "Cut off", isFor: isReached },
+  { action: "heal", words: "Heal", isFor: (/** @type {string} */ state) => state === "cut" },
 ];
+
+/** @param {string} state Of a node's process. */
+function isReached(state) {
+  return !["down", "paused", "cut"].includes(state);
+}
 
 /** How often the processes' states are asked for. */
 const ASK_MS = 1_000;

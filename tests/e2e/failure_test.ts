@@ -44,6 +44,31 @@ Deno.test("a follower that was down catches up with what it missed", async () =>
   assert.equal((await stale.json()).value, "key-0");
 });
 
+Deno.test("a leader that is cut off loses its term to another, and follows it once healed", async () => {
+  await using cluster = new TestCluster({ nodes: 3, nodeFlags: ["--demo-orders"] });
+  const leader = await cluster.leader();
+  const others = cluster.ids.filter((id) => id !== leader.id);
+  await cluster.process(leader.id).tell("cut");
+  const next = await cluster.leader(leader.term + 1, others);
+  await put(cluster, next.id, "without-it");
+  const cutOff = cluster.process(leader.id);
+  await cutOff.said.waitFor("stepping down", ({ event }) => event === "leader.stepped_down");
+  const health = await (await cluster.fetch(leader.id, "/v1/status")).json();
+  assert.equal(health.leader, null);
+  await cluster.process(leader.id).tell("heal");
+  await cluster.leaderOf(leader.id, next.term, others);
+  assert.equal(await get(cluster, leader.id, "without-it"), "without-it");
+});
+
+Deno.test("a node without --demo-orders takes none", async () => {
+  await using cluster = new TestCluster({ nodes: 3 });
+  const leader = await cluster.leader();
+  await cluster.process(leader.id).tell("cut");
+  for (const key of ["one", "two", "three"]) await put(cluster, leader.id, key);
+  const status = await (await cluster.fetch(leader.id, "/v1/status")).json();
+  assert.deepEqual([status.role, status.term], ["leader", leader.term]);
+});
+
 Deno.test("a minority can neither write nor read its own past as the present", async () => {
   await using cluster = new TestCluster({ nodes: 3 });
   const leader = await cluster.leader();

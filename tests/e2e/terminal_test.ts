@@ -51,7 +51,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "floe cluster draws on a terminal, and keys kill the leader, verify and quit",
+  name: "floe cluster draws on a terminal, and keys kill, cut off, heal, verify and quit",
   ignore: !hasTerminals(),
   async fn() {
     using folder = new TestFolder({ nodes: 3 });
@@ -63,7 +63,9 @@ Deno.test({
       [/Every node knows the leader/, "l"],
       [/term 2 [^]*DEGRADED, 2 of 3 up/, "v"],
       [/2 certificates verified under the group key/, "h"],
-      [/HEALTHY, 3 of 3 up[^]*is started again[^]*HEALTHY, 3 of 3 up/, "q"],
+      [/HEALTHY, 3 of 3 up[^]*is started again[^]*HEALTHY, 3 of 3 up/, "x"],
+      [/server_1 is cut off from the others[^]*DEGRADED, 2 of 3 up[^]*cut off/, "h"],
+      [/server_1 is connected again[^]*HEALTHY, 3 of 3 up/, "q"],
     ]);
     const [, after] = shown.split(/All nodes are stopped/);
     assert.match(String(after), /[^-]icanon [^]*[^-]echo /);

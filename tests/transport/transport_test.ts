@@ -77,6 +77,43 @@ Deno.test("Transport carries key generation's messages beside Raft's, and tells 
   assert.equal(alpha.transport.sendKeyGeneration(ready), false);
 });
 
+Deno.test("unplug() ends all connections and lets none in, until plugIn()", async () => {
+  const directory = new Directory(ALPHA, BETA);
+  const alpha = startNode(ALPHA, directory);
+  const beta = startNode(BETA, directory);
+  await Promise.all([alpha.connected.take(), beta.connected.take()]);
+  beta.transport.unplug();
+  assert.equal(await alpha.disconnected.take(), BETA);
+  assert.equal(beta.transport.isConnected(ALPHA), false);
+  assert.equal(beta.transport.send(readIndexRequest(BETA, ALPHA, 1)), false);
+  // Whoever dials meets a closed connection, and is not told that this node knows it no more.
+  using socket = await Deno.connect(beta.transport.address);
+  assert.equal(await socket.read(new Uint8Array(1)), null);
+  assert.equal(beta.transport.counters["hello.refused"], 0);
+  assert.equal(alpha.refusals.length, 0);
+
+  beta.transport.plugIn();
+  await Promise.all([alpha.connected.take(), beta.connected.take()]);
+  beta.transport.send(readIndexRequest(BETA, ALPHA, 2));
+  assert.deepEqual(await alpha.messages.take(), readIndexRequest(BETA, ALPHA, 2));
+  await closeAll(alpha, beta);
+});
+
+Deno.test("usePeers() while unplugged connects to the new peers only after plugIn()", async () => {
+  const directory = new Directory(ALPHA, BETA);
+  const alpha = startNode(ALPHA, directory);
+  const beta = startNode(BETA, directory);
+  await Promise.all([alpha.connected.take(), beta.connected.take()]);
+  beta.transport.unplug();
+  await alpha.disconnected.take();
+  beta.transport.usePeers([]);
+  beta.transport.usePeers(directory.peers);
+  assert.equal(beta.transport.isConnected(ALPHA), false);
+  beta.transport.plugIn();
+  await Promise.all([alpha.connected.take(), beta.connected.take()]);
+  await closeAll(alpha, beta);
+});
+
 Deno.test("send() drops and counts what it cannot send, and never throws", async () => {
   const directory = new Directory(ALPHA, BETA);
   const alpha = startNode(ALPHA, directory);

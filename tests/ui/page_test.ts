@@ -32,7 +32,10 @@ function serveDemo(cluster: TestCluster, down: NodeId): DemoServer {
     states.set(id, "follower");
   };
   const nothing = () => {};
-  const controls = { states, restart, kill: nothing, pause: nothing, resume: nothing };
+  const controls = {
+    ...{ states, restart, kill: nothing, pause: nothing, resume: nothing },
+    ...{ cut: nothing, heal: nothing },
+  };
   return new DemoServer({ config: cluster.config, fetch, cluster: () => controls });
 }
 

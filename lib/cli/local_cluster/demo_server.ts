@@ -17,7 +17,10 @@ import type { NodeId } from "../../types.ts";
 import type { LocalCluster, NodeState } from "./local_cluster.ts";
 
 /** What the buttons act on. */
-type DemoControls = Pick<LocalCluster, "states" | "kill" | "restart" | "pause" | "resume">;
+type DemoControls = Pick<
+  LocalCluster,
+  "states" | "kill" | "restart" | "pause" | "resume" | "cut" | "heal"
+>;
 
 interface DemoServerOptions {
   readonly config: PinnedClusterConfig;
@@ -33,6 +36,8 @@ const ACTIONS: Readonly<Record<string, (cluster: DemoControls, id: NodeId) => vo
   start: (cluster, id) => cluster.restart(id),
   pause: (cluster, id) => cluster.pause(id),
   resume: (cluster, id) => cluster.resume(id),
+  cut: (cluster, id) => cluster.cut(id),
+  heal: (cluster, id) => cluster.heal(id),
 };
 
 /** The request header with the secret. */

@@ -58,7 +58,7 @@ interface LiveScreenOptions {
 /** What keys act on. */
 type Controls = Pick<
   LocalCluster,
-  "states" | "group" | "kill" | "restart" | "pause" | "resume"
+  "states" | "group" | "kill" | "restart" | "pause" | "resume" | "cut" | "heal"
 >;
 
 interface ElectionSeen extends ElectionView {
@@ -220,6 +220,8 @@ export class LiveScreen {
         return this.#killLeader();
       case "p":
         return this.#pauseOrResume(this.#selected);
+      case "x":
+        return this.#cutOrHeal(this.#selected);
       case "h":
         return this.#heal();
       case "w":
@@ -266,10 +268,20 @@ export class LiveScreen {
     this.#tell(state === "paused" ? `${id} goes on` : `${id} is paused`);
   }
 
+  #cutOrHeal(id: NodeId): void {
+    const cluster = this.#options.cluster();
+    const state = cluster.states.get(id);
+    if (state === "down") return this.#tell(`${id} is down: there is nothing to cut off`);
+    if (state === "cut") cluster.heal(id);
+    else cluster.cut(id);
+    this.#tell(state === "cut" ? `${id} is connected again` : `${id} is cut off from the others`);
+  }
+
   #heal(): void {
     const cluster = this.#options.cluster();
     for (const [id, state] of cluster.states) {
       if (state === "paused") this.#pauseOrResume(id);
+      else if (state === "cut") this.#cutOrHeal(id);
       else if (state === "down") this.#killOrStart(id);
     }
   }

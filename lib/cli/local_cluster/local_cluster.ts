@@ -44,7 +44,10 @@ interface LocalClusterOptions {
   readonly onEvent: (event: ClusterEvent) => void;
 }
 
-/** A node's last announced state, as a table shows it; `paused` where this process has stopped it (SIGSTOP). */
+/**
+ * A node's last announced state, as a table shows it; `paused` where this process has stopped it (SIGSTOP), `cut`
+ * where it is cut off from all others.
+ */
 export type NodeState =
   | "starting"
   | "follower"
@@ -52,6 +55,7 @@ export type NodeState =
   | "candidate"
   | "leader"
   | "paused"
+  | "cut"
   | "down";
 
 /** The started cluster. */
@@ -60,6 +64,7 @@ export class LocalCluster {
   readonly #processes = new Map<NodeId, NodeProcess>();
   readonly #states = new Map<NodeId, NodeState>();
   readonly #paused = new Set<NodeId>();
+  readonly #cut = new Set<NodeId>();
   /** For each node, the latest term whose leader it knows. */
   readonly #informed = new Map<NodeId, number>();
   readonly #failed = Promise.withResolvers<never>();
@@ -87,9 +92,12 @@ export class LocalCluster {
 
   /** Every node's last announced state. */
   get states(): ReadonlyMap<NodeId, NodeState> {
-    return new Map(
-      [...this.#states].map(([id, state]) => [id, this.#paused.has(id) ? "paused" : state]),
-    );
+    return new Map([...this.#states].map(([id, state]) => [id, this.#stateOf(id, state)]));
+  }
+
+  #stateOf(id: NodeId, announced: NodeState): NodeState {
+    if (announced === "down") return announced;
+    return this.#paused.has(id) ? "paused" : this.#cut.has(id) ? "cut" : announced;
   }
 
   /** Whether there has been a leader. */
@@ -139,6 +147,19 @@ export class LocalCluster {
   resume(id: NodeId): void {
     if (!this.#paused.delete(id)) return;
     this.#process(id).signal("SIGCONT");
+  }
+
+  /** Ends a node's connections to all others, until {@linkcode heal}. Its clients still reach it. */
+  cut(id: NodeId): void {
+    if (this.#states.get(id) === "down") return;
+    this.#process(id).order("cut");
+    this.#cut.add(id);
+  }
+
+  /** Lets a node that was cut off connect again. */
+  heal(id: NodeId): void {
+    if (!this.#cut.delete(id)) return;
+    this.#process(id).order("heal");
   }
 
   /** Stops every node, all at once. */
@@ -253,6 +274,7 @@ export class LocalCluster {
     const { id, pid, log } = process;
     const wasLeader = this.#states.get(id) === "leader";
     this.#states.set(id, "down");
+    this.#cut.delete(id);
     this.#informed.delete(id);
     if (!this.#isStopping) {
       this.#options.onEvent({ event: "exit", id, pid, code, signal, log: log.lastLines });

@@ -12,10 +12,14 @@ import { statFile } from "../../keys/mod.ts";
 import type { NodeId } from "../../types.ts";
 import type { CommandContext } from "../command.ts";
 import { NODE_PERMISSIONS } from "../process_context.ts";
+import type { Order } from "../serve/orders.ts";
 import type { NodeAnnouncement } from "../serve/run_node.ts";
 
 /** How long a node may take to stop before it is killed. */
 const STOP_TIMEOUT_MS = 10_000;
+
+/** The node ends with this process, and takes its orders. */
+const PARENT_FLAGS = ["--exit-with-parent", "--demo-orders"];
 
 /** What to start. */
 interface NodeProcessOptions {
@@ -46,6 +50,7 @@ export class NodeProcess {
   /** Settles when the process has ended and all that it wrote is in its log. */
   readonly ended: Promise<Deno.CommandStatus>;
   readonly #child: Deno.ChildProcess;
+  readonly #orders: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
 
   /** Starts the process. */
   constructor(options: NodeProcessOptions) {
@@ -54,11 +59,12 @@ export class NodeProcess {
     this.log = new NodeLog(dataDir, { onFailure: options.onLogFailure });
     const place = ["--id", id, "--config", configFile, "--data-dir", dataDir];
     this.#child = new Deno.Command(self.path, {
-      args: [...self.args, "node", ...place, ...logFlags, "-o", "json", "--exit-with-parent"],
+      args: [...self.args, "node", ...place, ...logFlags, "-o", "json", ...PARENT_FLAGS],
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    this.#orders = this.#child.stdin.getWriter();
     this.ended = this.#watch(options.onAnnouncement);
   }
 
@@ -76,6 +82,11 @@ export class NodeProcess {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Gives it an order, unless it has ended. */
+  order(order: Order): void {
+    this.#orders.write(encodeUtf8(`${order}\n`)).catch(() => {});
   }
 
   /** Sends it a signal, unless it has ended. */

@@ -59,7 +59,7 @@ export interface ScreenView {
   readonly groupKey: string | null;
   readonly upMs: number;
   readonly nodes: readonly NodeView[];
-  /** The node that `p` acts on. */
+  /** The node that `p` and `x` act on. */
   readonly selected: string;
   /** Newest first. */
   readonly elections: readonly ElectionView[];
@@ -86,7 +86,8 @@ const KEYS: readonly (readonly [key: string, does: string])[] = [
   ["l", "kill the leader"],
   ["up, down", "choose a node (marked >)"],
   ["p", "pause the chosen node (SIGSTOP), or let it go on"],
-  ["h", "heal: everything runs again"],
+  ["x", "cut the chosen node off from the others, or connect it again"],
+  ["h", "heal: everything runs and is connected again"],
   ["w", "write to the cluster, or stop writing"],
   ["v", "verify every certificate again, under the group key"],
   ["o", "open the page, with the key and buttons for the nodes, in a browser"],
@@ -112,7 +113,7 @@ export function renderScreen(
 
 /** What the cluster can do now, in a word or two. */
 export function verdictOf({ nodes, threshold }: ScreenView): Span {
-  const isUp = ({ state }: NodeView) => state !== "down" && state !== "paused";
+  const isUp = ({ state }: NodeView) => !OUT_OF_REACH.includes(state);
   const leader = nodes.find(({ state }) => state === "leader")?.id ?? null;
   const { health } = judgeCluster({
     threshold,
@@ -128,6 +129,9 @@ export function verdictOf({ nodes, threshold }: ScreenView): Span {
   const name = isElecting ? "ELECTING" : HEALTH_NAMES[health];
   return span(`${name}, ${nodes.filter(isUp).length} of ${nodes.length} up`, HEALTH_STYLES[health]);
 }
+
+/** States in which the other nodes do not reach a node. */
+const OUT_OF_REACH: readonly NodeState[] = ["down", "paused", "cut"];
 
 const HEALTH_STYLES: Readonly<Record<Health, Style>> = {
   healthy: "green",
@@ -208,10 +212,12 @@ const STYLES: Readonly<Record<NodeState, Style | null>> = {
   candidate: "yellow",
   leader: "green",
   paused: "yellow",
+  cut: "yellow",
   down: "red",
 };
 
 function labelOf(state: NodeState): string {
+  if (state === "cut") return "cut off";
   return state === "preCandidate" ? "pre-candidate" : state;
 }
 
@@ -274,7 +280,7 @@ function helpLines(): readonly Line[] {
 }
 
 function footLine(columns: number): Line {
-  const text = " 1-9 kill  l leader  p pause  h heal  w write  v verify  o page  ? help  q quit";
+  const text = " 1-9 kill  l leader  p pause  x cut  h heal  w write  o page  ? help  q quit";
   return [span(text.padEnd(columns), "inverse")];
 }
 

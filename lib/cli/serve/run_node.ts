@@ -33,6 +33,7 @@ import type { RoleName, RoleReport } from "../../raft/mod.ts";
 import type { CommandContext } from "../command.ts";
 import { aborted } from "../process_context.ts";
 import type { ApiSettings } from "./api_settings.ts";
+import type { Cable } from "./orders.ts";
 import { ServedApi } from "./served_api.ts";
 
 /** An announcement of a node on stdout with `-o json`, one object on each line. */
@@ -83,6 +84,8 @@ interface NodeRun {
   readonly passphrase: Passphrase | null;
   /** Calls its argument at each SIGHUP. */
   readonly onHangUp: CommandContext["onHangUp"] | undefined;
+  /** Holds its connections to other nodes. */
+  readonly cable: Cable;
   /** Aborts to stop the node. */
   readonly stop: AbortSignal;
   /** Called with each announcement. */
@@ -103,7 +106,7 @@ export async function runNode(run: NodeRun): Promise<void> {
   run.onHangUp?.(() => void api.reloadTls());
   let network: Network | null = null;
   const openNetwork = (current: PinnedClusterConfig) =>
-    network ??= new Network({ config: current, self, identity });
+    network ??= run.cable.hold(new Network({ config: current, self, identity }));
   try {
     const place = { folder, config };
     let keys = openOwnKeys(place);

@@ -11,6 +11,7 @@ import type { CommandContext, Program } from "../command.ts";
 import { DATA_DIR_DEFAULT, globalFlags, nodeFolder } from "../options.ts";
 import { OutputQueue } from "../output_queue.ts";
 import { readLogSettings, startLogging } from "./logging.ts";
+import { Cable, checkOrdersAllowed, readOrders } from "./orders.ts";
 import { type NodeAnnouncement, runNode } from "./run_node.ts";
 import { addApiOptions, type ApiFlags, readApiSettings } from "./api_settings.ts";
 
@@ -20,6 +21,7 @@ export interface ServeFlags extends ApiFlags {
   readonly logLevel?: string;
   readonly logFormat?: string;
   readonly exitWithParent?: true;
+  readonly demoOrders?: true;
 }
 
 /** Adds the options of {@linkcode ServeFlags}. */
@@ -31,7 +33,11 @@ export function addServeOptions(command: Program): void {
     )
     .option("--log-level <level>", "debug, info, warn or error (FLOE_LOG_LEVEL, info)")
     .option("--log-format <format>", "text or json (FLOE_LOG_FORMAT, text)")
-    .option("--exit-with-parent", "stop also when standard input ends");
+    .option("--exit-with-parent", "stop also when standard input ends")
+    .option(
+      "--demo-orders",
+      "obey cut and heal on standard input, as floe cluster sends them; on loopback only",
+    );
   addApiOptions(command);
 }
 
@@ -63,13 +69,15 @@ export async function serveNode(
   { command, context }: { readonly command: Program; readonly context: CommandContext },
 ): Promise<void> {
   const { peer: { id } } = node;
-  const stop = stopSignal(options, context);
+  const cable = new Cable();
+  if (options.demoOrders === true) checkOrdersAllowed(node.config);
+  const stop = stopSignal(options, { cable, context });
   const api = await readApiSettings(options, node.peer, context);
   const announcements = openAnnouncements(id, context);
   const announce = globalFlags(command).output === "json" ? announcements.announce : () => {};
   const logging = startLogging({ ...log, node: id, sink: context.stderr });
   try {
-    await runNode({ ...node, api, stop, announce, onHangUp: context.onHangUp });
+    await runNode({ ...node, api, cable, stop, announce, onHangUp: context.onHangUp });
   } finally {
     await Promise.all([logging.close(), announcements.close()]);
   }
@@ -89,19 +97,15 @@ function openAnnouncements(id: string, { stdout }: CommandContext): {
 }
 
 /** Aborts at SIGINT and SIGTERM; with `--exit-with-parent` also when the parent process has ended. */
-function stopSignal(options: ServeFlags, context: CommandContext): AbortSignal {
+function stopSignal(
+  { exitWithParent, demoOrders }: ServeFlags,
+  { cable, context }: { readonly cable: Cable; readonly context: CommandContext },
+): AbortSignal {
   const stop = context.stopSignal();
-  if (options.exitWithParent === undefined) return stop;
+  if (exitWithParent === undefined && demoOrders === undefined) return stop;
   const orphaned = new AbortController();
-  drain(context.stdin).finally(() => orphaned.abort());
-  return AbortSignal.any([stop, orphaned.signal]);
-}
-
-/** Reads to the end. A pipe ends when no process can write to it any more. */
-async function drain(stream: ReadableStream<Uint8Array>): Promise<void> {
-  try {
-    await stream.pipeTo(new WritableStream());
-  } catch {
-    // A pipe that cannot be read has ended too.
-  }
+  const obey = (line: string) => demoOrders === true && cable.obey(line);
+  // A pipe ends when no process can write to it any more. One that cannot be read has ended too.
+  void readOrders(context.stdin, obey).catch(() => {}).finally(() => orphaned.abort());
+  return exitWithParent === undefined ? stop : AbortSignal.any([stop, orphaned.signal]);
 }

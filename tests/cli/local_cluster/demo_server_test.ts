@@ -20,6 +20,8 @@ function setUp(states: readonly NodeState[] = ["leader", "down", "follower"]) {
       restart: note("start"),
       pause: note("pause"),
       resume: note("resume"),
+      cut: note("cut"),
+      heal: note("heal"),
     }),
     fetch: (input) => {
       asked.push(String(input));
@@ -57,7 +59,12 @@ Deno.test("the buttons act on the nodes, and answer with their states", async ()
   await act("/demo/start?node=server_2");
   await act("/demo/pause?node=server_3");
   await act("/demo/resume?node=server_3");
-  deepEqual(done, ["kill server_1", "start server_2", "pause server_3", "resume server_3"]);
+  await act("/demo/cut?node=server_1");
+  await act("/demo/heal?node=server_1");
+  deepEqual(done, [
+    ...["kill server_1", "start server_2", "pause server_3", "resume server_3"],
+    ...["cut server_1", "heal server_1"],
+  ]);
   deepEqual(JSON.parse((await act("/demo/state", { method: "GET" })).text), states);
 });
 

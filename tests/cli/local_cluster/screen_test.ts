@@ -58,6 +58,7 @@ Deno.test("verdictOf() says what the cluster can do now", () => {
   assert.match(verdict("candidate", follower, follower, follower, down), /^ELECTING, 4 of 5/);
   assert.match(verdict("leader", follower, follower, "paused", down), /^WRITES ONLY, 3 of 5/);
   assert.match(verdict(follower, follower, follower, "paused", down), /^NO QUORUM, 3 of 5/);
+  assert.match(verdict("leader", follower, follower, follower, "cut"), /^DEGRADED, 4 of 5/);
 });
 
 Deno.test("toTerminal() colours a line, or leaves only its bars without colours", () => {

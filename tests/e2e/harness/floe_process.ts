@@ -78,6 +78,13 @@ export class FloeProcess implements AsyncDisposable {
     return this.#child.pid;
   }
 
+  /** Writes a line to its standard input. */
+  async tell(line: string): Promise<void> {
+    const writer = this.#child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(`${line}\n`));
+    writer.releaseLock();
+  }
+
   /** Sends a signal and waits for the end. */
   async end(signal: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<Deno.CommandStatus> {
     try {
