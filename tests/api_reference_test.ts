@@ -32,6 +32,7 @@ import {
   electionsSchema,
   endedMembersChangeSchema,
   eventsViewSchema,
+  evidenceSchema,
   groupSchema,
   healthSchema,
   keyValueSchema,
@@ -74,7 +75,7 @@ import {
   VALUE_BYTES_MAX,
 } from "../lib/kv/transaction.ts";
 import { toLogIndex, toNodeId } from "../lib/types.ts";
-import { FakeNode } from "./http/fake_node.ts";
+import { fakeCertificate, FakeNode } from "./http/fake_node.ts";
 import { newToken } from "./kv/support.ts";
 import { EventReader } from "./support/event_stream.ts";
 import { read, rowsUnder, unquote } from "./support/document.ts";
@@ -174,6 +175,13 @@ function openFullApi() {
   const { app, node } = openApi();
   const [id, step] = [toNodeId("server_2"), "roundOne"] as const;
   node.keyGenerationNow = { ...node.keyGenerationNow, waitingFor: [{ id, step }] };
+  const [first, second] = [fakeCertificate(7), fakeCertificate(5)];
+  const claim = { from: id, term: first.term, reason: "no certificate", refusedAt: 1 };
+  node.evidenceNow = {
+    twoLeaders: [{ term: first.term, first, second, noticedAt: 1 }],
+    refusedCount: 1,
+    lastRefused: claim,
+  };
   const key = Uint8Array.of(0xff);
   node.apply({ kind: "grantLease", id: 7, ttlSeconds: 15 });
   node.put(key, key, 7);
@@ -255,6 +263,7 @@ const SCHEMAS: Readonly<Record<string, Schema<unknown>>> = {
   "GET /v1/leader": leaderSchema,
   "POST /v1/leader/transfer": transferSchema,
   "GET /v1/elections": electionsSchema,
+  "GET /v1/evidence": evidenceSchema,
   "GET /v1/elections/{term}": electionSchema,
   "GET /v1/group": groupSchema,
   "GET /v1/dkg": dkgSchema,

@@ -10,6 +10,7 @@ import { type KeyGenerationReport, type NodeApi, RequestError } from "../node/mo
 import { Authorizer } from "./authorization.ts";
 import {
   addElectionRoutes,
+  addEvidenceRoute,
   addGroupRoute,
   addHealthRoutes,
   addKeyGenerationRoute,
@@ -79,6 +80,7 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
   addMetricsRoute(router, node);
   addLeaderRoute(router, node);
   addElectionRoutes(router, node);
+  addEvidenceRoute(router, node);
   addGroupRoute(router, node);
   addKeyGenerationRoute(router, () => node.keyGeneration());
   addHealthRoutes(router, () => whyNotReady(node.status()));

@@ -1,25 +1,32 @@
 /**
- * Status, health, leader, elections, group and key generation: what a node reports about itself and its
+ * Status, health, leader, elections, evidence, group and key generation: what a node reports about itself and its
  * cluster.
  *
  * @module
  */
 
-import { accepts } from "hono/accepts";
-import { encodeHex, encodeUtf8 } from "../bytes.ts";
+import { encodeHex } from "../bytes.ts";
 import { type Certificate, encodePem, encodeVerifierKey } from "../certificate/mod.ts";
 import { marginsOf } from "../margins.ts";
-import type { KeyGenerationReport, LeaderAnswer, NodeApi, NodeStatus } from "../node/mod.ts";
+import type {
+  EvidenceReport,
+  KeyGenerationReport,
+  LeaderAnswer,
+  NodeApi,
+  NodeStatus,
+} from "../node/mod.ts";
 import { toTerm } from "../types.ts";
 import { ELECTIONS_LIMIT_DEFAULT } from "./connections.ts";
 import { readCount, readNodeId, readQuery } from "./parameters.ts";
-import { jsonResponse, lengthHeader, NO_STORE, Problem } from "./problem.ts";
+import { respondWithNotes } from "./notes.ts";
+import { jsonResponse, Problem } from "./problem.ts";
 import { addRoute, forAnyone, needs, type RequestContext, type Router } from "./route.ts";
 import {
   type DkgBody,
   type ElectionBody,
   ELECTIONS_LIMIT_MAX,
   type ElectionsBody,
+  type EvidenceBody,
   type GroupBody,
   type HealthBody,
   type LeaderBody,
@@ -111,7 +118,9 @@ export function addLeaderRoute(router: Router, node: NodeApi): void {
   addRoute(router, "/v1/leader", {
     GET: forAnyone((context) => {
       readQuery(context.req.url, []);
-      return jsonResponse(leaderBody(node.leader()));
+      const body = leaderBody(node.leader());
+      const none = "This node knows no leader now, so it has no certificate to show";
+      return respondWithNotes(context, { body, notes: toList(body.certificate), none });
     }),
   });
   addRoute(router, "/v1/leader/transfer", {
@@ -152,7 +161,9 @@ function listElections(node: NodeApi, context: RequestContext): Response {
   });
   const elections = found.slice(0, limit).map(electionBody);
   const nextBefore = found.length > limit ? elections.at(-1)?.term ?? null : null;
-  return jsonResponse({ elections, nextBefore } satisfies ElectionsBody);
+  const body: ElectionsBody = { elections, nextBefore };
+  const notes = elections.map(({ certificate }) => certificate);
+  return respondWithNotes(context, { body, notes, none: "This node holds no such certificate" });
 }
 
 function showElection(node: NodeApi, context: RequestContext): Response {
@@ -163,28 +174,8 @@ function showElection(node: NodeApi, context: RequestContext): Response {
   if (certificate === null) {
     throw new Problem("election_not_found", `This node holds no certificate of term ${term}`);
   }
-  return wantsNote(context)
-    ? noteResponse(certificate.note)
-    : jsonResponse(electionBody(certificate), { headers: { vary: "accept" } });
-}
-
-function wantsNote(context: RequestContext): boolean {
-  const supports = ["application/json", "text/plain"];
-  return accepts(context, { header: "Accept", supports, default: "application/json" }) ===
-    "text/plain";
-}
-
-/** The bare signed note, byte for byte. */
-function noteResponse(note: string): Response {
-  const bytes = encodeUtf8(note);
-  return new Response(bytes, {
-    headers: {
-      "content-type": "text/plain; charset=utf-8",
-      "vary": "accept",
-      ...lengthHeader(bytes),
-      ...NO_STORE,
-    },
-  });
+  const body = electionBody(certificate);
+  return respondWithNotes(context, { body, notes: [certificate.note], none: "" });
 }
 
 function electionBody(certificate: Certificate): ElectionBody {
@@ -192,11 +183,49 @@ function electionBody(certificate: Certificate): ElectionBody {
   return { term, leader, epoch, lastLogIndex, lastLogTerm, certificate: note };
 }
 
+export function addEvidenceRoute(router: Router, node: NodeApi): void {
+  addRoute(router, "/v1/evidence", {
+    GET: forAnyone((context) => {
+      readQuery(context.req.url, []);
+      const body = evidenceBody(node.evidence());
+      const notes = body.twoLeaders.flatMap(({ first, second }) => [
+        first.certificate,
+        second.certificate,
+      ]);
+      const none = "This node has never seen certificates of two leaders of one term";
+      return respondWithNotes(context, { body, notes, none });
+    }),
+  });
+}
+
+function evidenceBody({ twoLeaders, refusedCount, lastRefused }: EvidenceReport): EvidenceBody {
+  return {
+    twoLeaders: twoLeaders.map(({ term, first, second, noticedAt }) => ({
+      term,
+      first: signedLeader(first),
+      second: signedLeader(second),
+      noticedAt,
+    })),
+    refused: { count: refusedCount, last: lastRefused },
+  };
+}
+
+function signedLeader({ leader, epoch, note }: Certificate) {
+  return { leader, epoch, certificate: note };
+}
+
+const NO_GENESIS = "There is no genesis certificate: the key is not made yet, or a dealer made it";
+
+function toList(note: string | null): readonly string[] {
+  return note === null ? [] : [note];
+}
+
 export function addGroupRoute(router: Router, node: NodeApi): void {
   addRoute(router, "/v1/group", {
     GET: forAnyone((context) => {
       readQuery(context.req.url, []);
-      return jsonResponse(groupBody(node));
+      const body = groupBody(node);
+      return respondWithNotes(context, { body, notes: toList(body.genesis), none: NO_GENESIS });
     }),
   });
 }
@@ -226,7 +255,8 @@ export function addKeyGenerationRoute(router: Router, report: () => KeyGeneratio
   addRoute(router, "/v1/dkg", {
     GET: forAnyone((context) => {
       readQuery(context.req.url, []);
-      return jsonResponse(report() satisfies DkgBody);
+      const body: DkgBody = report();
+      return respondWithNotes(context, { body, notes: toList(body.genesis), none: NO_GENESIS });
     }),
   });
 }

@@ -20,6 +20,7 @@ import type {
 import { type NodeId, toNodeId } from "../types.ts";
 import { MEMBERS_BODY_BYTES_MAX, type RequestGate, throughGate } from "./connections.ts";
 import { readJson, readQuery, readTimeoutMs } from "./parameters.ts";
+import { respondWithNotes } from "./notes.ts";
 import { jsonResponse, Problem } from "./problem.ts";
 import {
   addRoute,
@@ -67,9 +68,17 @@ export function addMemberRoutes(
   addRoute(router, "/v1/members/chain", {
     GET: forAnyone((context) => {
       readQuery(context.req.url, []);
-      return jsonResponse(node.membershipChain() satisfies MembersChainBody);
+      const body: MembersChainBody = node.membershipChain();
+      const none = "There is no genesis and no membership yet: a dealer made the key";
+      return respondWithNotes(context, { body, notes: notesOf(body), none });
     }),
   });
+}
+
+/** The genesis, then each membership with both its signatures. */
+function notesOf({ genesis, memberships }: MembersChainBody): readonly string[] {
+  const notes = [genesis, ...memberships.flatMap(({ byOld, byNew }) => [byOld, byNew])];
+  return notes.filter((note) => note !== null);
 }
 
 async function change(node: NodeApi, context: RequestContext): Promise<Response> {

@@ -33,6 +33,7 @@ export type ProblemCode =
   | "precondition_failed"
   | "idempotency_key_reused"
   | "election_not_found"
+  | "note_not_found"
   | "compacted"
   | "future_revision"
   | "lease_not_found"
@@ -62,6 +63,7 @@ export const PROBLEM_STATUS: Readonly<Record<ProblemCode, number>> = {
   origin_refused: 403,
   key_not_found: 404,
   election_not_found: 404,
+  note_not_found: 404,
   lease_not_found: 404,
   watch_not_found: 404,
   not_found: 404,

@@ -81,6 +81,20 @@ const election = z.object({
 
 const elections = z.object({ elections: list(election), nextBefore: count.nullable() }).readonly();
 
+const signedLeader = z.object({ leader: text, epoch: count, certificate: text }).readonly();
+
+const evidence = z.object({
+  twoLeaders: list(
+    z.object({ term: count, first: signedLeader, second: signedLeader, noticedAt: count })
+      .readonly(),
+  ),
+  refused: z.object({
+    count,
+    last: z.object({ from: text, term: count, reason: text, refusedAt: count }).readonly()
+      .nullable(),
+  }).readonly(),
+}).readonly();
+
 const group = z.object({
   cluster: text,
   epoch: count,
@@ -189,6 +203,8 @@ export type TransferBody = z.infer<typeof transfer>;
 export type ElectionBody = z.infer<typeof election>;
 /** `GET /v1/elections`, the newest term first. */
 export type ElectionsBody = z.infer<typeof elections>;
+/** Two leaders of one term, and refused claims to lead: `GET /v1/evidence`. */
+export type EvidenceBody = z.infer<typeof evidence>;
 /** `GET /v1/group`. */
 export type GroupBody = z.infer<typeof group>;
 /** `GET /v1/dkg`: how the node that is asked came, or is coming, by its key. */
@@ -220,6 +236,8 @@ export const transferSchema: Schema<TransferBody> = transfer;
 export const electionSchema: Schema<ElectionBody> = election;
 /** Reads a page of elections. */
 export const electionsSchema: Schema<ElectionsBody> = elections;
+/** Reads what a node has seen that nobody should be able to make. */
+export const evidenceSchema: Schema<EvidenceBody> = evidence;
 /** Reads the cluster's public key. */
 export const groupSchema: Schema<GroupBody> = group;
 /** Reads how far a node is with its key. */

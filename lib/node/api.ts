@@ -19,6 +19,7 @@ import type { RoleName } from "../raft/mod.ts";
 import type { SavedSnapshot } from "../storage/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { ClusterWatch } from "./cluster_views.ts";
+import type { EvidenceReport } from "./evidence.ts";
 import type { KeyGenerationReport } from "./key_generation/report.ts";
 import type { TimingCounts } from "./observer.ts";
 import type {
@@ -273,6 +274,9 @@ export interface NodeApi {
 
   /** The certificate of one term, or null when this node has none. */
   election(term: Term): Certificate | null;
+
+  /** Two leaders of one term, where this node ever saw that, and the claims to lead that it refused. */
+  evidence(): EvidenceReport;
 
   /** The members and the change under way, as far as this node has applied the log. */
   members(): MembersStatus;

@@ -19,7 +19,7 @@ import {
 } from "../kv/mod.ts";
 import type { Entry, Input, Output, RaftView } from "../raft/mod.ts";
 import type { RaftStore, SavedSnapshot } from "../storage/mod.ts";
-import type { LogIndex, NodeId, Term } from "../types.ts";
+import type { NodeId, Term } from "../types.ts";
 import {
   type Consistency,
   type LeaderAnswer,
@@ -42,12 +42,13 @@ import type {
 } from "./members_api.ts";
 import type { ClusterWatch, WriteTimes } from "./cluster_views.ts";
 import type { ClusterMembers } from "./cluster_members.ts";
+import type { Evidence, EvidenceReport } from "./evidence.ts";
 import { TICK_MS } from "./inbox.ts";
 import { type KeyGenerationReport, toFinalReport } from "./key_generation/report.ts";
 import type { Network } from "./network.ts";
 import { Leases } from "./leases.ts";
 import type { LiveStore } from "./live_store.ts";
-import { type TimingCounts, troubleOf } from "./observer.ts";
+import { leaderCommitOf, type TimingCounts, troubleOf } from "./observer.ts";
 import { MemberService } from "./member_service.ts";
 import { EXPIRY_INTERVAL_TICKS, Requests } from "./requests.ts";
 import { Transfers } from "./transfers.ts";
@@ -70,6 +71,8 @@ export interface ClientServiceParts {
   readonly live: LiveStore;
   /** The certificates that this node keeps. */
   readonly certificates: Pick<RaftStore, "election" | "elections">;
+  /** What it has seen that nobody should be able to make. */
+  readonly evidence: Pick<Evidence, "report">;
   /** The node's connections. */
   readonly network: Pick<Network, "isConnected" | "isConfigurationEqual" | "sendLease"> & {
     /** What the connections have counted, by name. */
@@ -297,6 +300,11 @@ export class ClientService implements NodeApi {
     return note === null ? null : this.#parts.certifier.verify(note);
   }
 
+  /** See {@linkcode NodeApi.evidence}. */
+  evidence(): EvidenceReport {
+    return this.#parts.evidence.report;
+  }
+
   /** See {@linkcode NodeApi.members}. */
   members(): MembersStatus {
     return this.#members.status();
@@ -393,8 +401,4 @@ export class ClientService implements NodeApi {
       });
     });
   }
-}
-
-function leaderCommitOf({ role, commitIndex, leaderCommit }: RaftView): LogIndex {
-  return role.name === "leader" ? commitIndex : leaderCommit;
 }

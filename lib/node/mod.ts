@@ -55,6 +55,7 @@
  * | `keygen.json` | a key generation that is not done (`keys/record_file.ts`) | yes |
  * | `share.json` | its shares of the cluster's key: that in force, and the next (`keys/node_keys.ts`) | yes |
  * | `group.json` | the cluster's public key as it was made, and its genesis (`keys/group_file.ts`) | no |
+ * | `evidence.json` | two leaders of one term, if that was ever seen (`evidence.ts`) | no |
  * | `raft`, `kv.db` | what it voted, its log, its data (`lib/storage`) | no key is in them |
  *
  * Secret files are refused where others can read them (`keys/secret_file.ts`), and are encrypted where there
@@ -89,6 +90,7 @@ export type {
   Timeout,
 } from "./members_api.ts";
 export { type ClusterWatch, VIEW_INTERVAL_MS, type WriteTimes } from "./cluster_views.ts";
+export type { EvidenceReport } from "./evidence.ts";
 export {
   type KeyGenerationOptions,
   KeyGenerationRun,

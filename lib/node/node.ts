@@ -93,7 +93,7 @@ export class Node {
 
   /** Takes over opened stores; see {@linkcode startNode}. */
   constructor(options: NodeOptions, parts: NodeParts) {
-    const { stores, store, keyring, members } = parts;
+    const { stores, store, keyring, members, evidence } = parts;
     this.closed = this.#closing.promise;
     this.#options = options;
     this.#stores = stores;
@@ -134,7 +134,8 @@ export class Node {
       state: this.#raft.state,
       live: this.#live,
       certificates: stores.raft,
-      counters: () => this.#observer.counts,
+      evidence,
+      counters: () => ({ ...this.#observer.counts, ...evidence.counts }),
       saveSnapshot: () => keeper.save(() => this.#tables.catchUp(this.#live.appliedIndex)),
       watchCluster: () => this.#views.watch(),
       timings: () => this.#observer.timings,
@@ -152,6 +153,7 @@ export class Node {
       send: (message) => this.#send(message),
       persist: (batch) => {
         this.#persistedFrom.set(batch.sequence, performance.now());
+        evidence.compare(batch.certificates);
         stores.raft.persist(batch);
       },
       apply: (entries) => {
@@ -162,6 +164,7 @@ export class Node {
       snapshots: keeper,
       report: (output) => {
         keeper.observe(output.events);
+        for (const event of output.events) evidence.observe(event);
         this.#report(output);
       },
     });

@@ -15,6 +15,7 @@ import { type MembersConfig, Raft, type RaftConfig, type RoleReport } from "../r
 import { CorruptionError, KEY_VALUE_FILE, type Stores } from "../storage/mod.ts";
 import type { NodeId } from "../types.ts";
 import { ClusterMembers } from "./cluster_members.ts";
+import { Evidence } from "./evidence.ts";
 import { toTicks } from "./inbox.ts";
 import type { Keyring } from "./keyring.ts";
 import type { Network } from "./network.ts";
@@ -52,6 +53,7 @@ export interface NodeParts {
   readonly raft: Raft;
   readonly keyring: Keyring;
   readonly members: ClusterMembers;
+  readonly evidence: Evidence;
 }
 
 /** Opens the keys for what the log has, and checks that this node may run with it. */
@@ -67,8 +69,10 @@ export function openParts(options: NodeOptions, stores: Stores): NodeParts {
   if (members.isFormer(self)) throw new InputError(removalAdvice(self, folder));
   checkOwnKeys(members, options);
   warnOfShare(keyring, self);
+  const { certifier } = keyring;
+  const evidence = new Evidence({ folder, certificates: stores.raft, certifier });
   keyring.claim();
-  return { stores, store, raft, keyring, members };
+  return { stores, store, raft, keyring, members, evidence };
 }
 
 /** The members count on a share that is not here, or not the right one: it was lost, or the folder is older. */

@@ -14,7 +14,7 @@ import { Counters } from "../counters.ts";
 import { Histogram, type HistogramCounts } from "../histogram.ts";
 import type { RaftEvent, RaftView, RoleReport } from "../raft/mod.ts";
 import { LogLimiter } from "../transport/mod.ts";
-import type { NodeId } from "../types.ts";
+import type { LogIndex, NodeId } from "../types.ts";
 
 /** What is counted of the core's events, from the node's start. */
 const NODE_COUNTERS = [
@@ -143,6 +143,9 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
       case "certificateVerified":
         this.count("certificate.verified");
         return this.#logger.info("certificate.verified", describe(event.certificate));
+      case "certificateSeen":
+        // Evidence compares it. A leader that lost its term unheard brings its own.
+        return this.#logger.debug("certificate.seen", describe(event.certificate));
       case "certificateRefused": {
         const { from, term, reason } = event;
         this.count("certificate.refused");
@@ -296,4 +299,9 @@ export function troubleOf({ lacksState, lostEntries }: RaftView): string | null 
       "its data folder is an older copy, or its disk lost what was written";
   }
   return lacksState ? "its data were lost, and no leader has sent a snapshot yet" : null;
+}
+
+/** The highest index that the leader is known to have committed. */
+export function leaderCommitOf({ role, commitIndex, leaderCommit }: RaftView): LogIndex {
+  return role.name === "leader" ? commitIndex : leaderCommit;
 }

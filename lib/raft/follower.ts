@@ -164,6 +164,7 @@ type LeaderMessage = AppendRequest | SnapshotRequest | TimeoutNowRequest;
 export function acceptLeader(state: CoreState, message: LeaderMessage): boolean {
   if (message.term < state.currentTerm) {
     // Answered, so that a leader left behind by an election it missed steps down.
+    noticeCertificate(state, message);
     const proof = assertDefined(state.proof, "A term above another is proven");
     answerLeader(state, message, { kind: "staleTerm", proof });
     return false;
@@ -199,6 +200,7 @@ function certificateOf(state: CoreState, message: LeaderMessage): Certificate | 
   const { from, term } = message;
   if (term === state.currentTerm && state.certificate !== null) {
     if (state.certificate.leader === from) return state.certificate;
+    noticeCertificate(state, message);
     return refuseLeader(state, message, `term ${term} is led by ${state.certificate.leader}`);
   }
   if (message.certificate === null) {
@@ -221,6 +223,13 @@ function certificateOf(state: CoreState, message: LeaderMessage): Certificate | 
   else state.certify(certificate);
   state.output.events.push({ kind: "certificateVerified", certificate });
   return certificate;
+}
+
+/** Reports a certificate that is not acted on if it is valid: its term may have another leader, as a lie of many. */
+function noticeCertificate(state: CoreState, { certificate: note }: LeaderMessage): void {
+  if (note === null) return;
+  const certificate = catching(InputError, () => state.epochs.verifier.verify(note), () => null);
+  if (certificate !== null) state.output.events.push({ kind: "certificateSeen", certificate });
 }
 
 /**

@@ -140,6 +140,8 @@ export type RaftEvent =
   | { readonly kind: "voteGranted"; readonly term: Term; readonly candidate: NodeId }
   /** Another node's certificate was verified and it is followed. */
   | { readonly kind: "certificateVerified"; readonly certificate: Certificate }
+  /** A valid certificate that changes nothing here: its term is over, or is led already. */
+  | { readonly kind: "certificateSeen"; readonly certificate: Certificate }
   /** A certificate, or the claim to lead without one, was refused. */
   | {
     readonly kind: "certificateRefused";

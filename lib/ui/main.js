@@ -23,6 +23,7 @@ import { showDetail, showLegend } from "./details.js";
 import { askForToken, bindDialogs, showKeyDialog } from "./dialogs.js";
 import { find, setFields, setText } from "./dom.js";
 import { Elections } from "./elections.js";
+import { Evidence } from "./evidence.js";
 import { Keys } from "./keys.js";
 import { showLanes } from "./lanes.js";
 import { showMembers } from "./members.js";
@@ -75,6 +76,7 @@ class Page {
   });
   #sheet = new CertificateSheet();
   #elections = new Elections(find("election-list"), (election) => this.#open(election));
+  #evidence = new Evidence((election) => this.#open(election));
   #keys = new Keys();
   #demo = new Demo();
   #writes = new Chart(find("charts"), { title: "Commits", unit: "a second" });
@@ -168,6 +170,7 @@ class Page {
     }
     this.#keys.show(own?.revision ?? 0);
     void this.#askForMembers();
+    void this.#evidence.ask(this.#key);
     this.#show();
   }
 

@@ -6,6 +6,7 @@
  * **Where to begin.** `index.html` is the whole frame: every part of the page stands there, empty. `main.js` opens
  * one stream of events (`api.js`) and hands what comes to the parts: `ring.js` and `details.js` (nodes and their messages),
  * `lanes.js` (logs), `elections.js`, `charts.js`, `members.js`, `keys.js` (keys, leases, locks, and a watch for who asks for it).
+ * `evidence.js` shows what must never happen: two leaders of one term, and claims to lead that were refused.
  * `verdicts.js` has the words for how things stand, `dialogs.js` asks for key and token,
  * and `demo.js` has the buttons of a cluster on one machine.
  * `dom.js` makes elements of values; no text ever becomes markup. `terms.js` has the colours of terms.
@@ -33,6 +34,7 @@ import dialogs from "./dialogs.js" with { type: "text" };
 import dialogsStyle from "./dialogs.css" with { type: "text" };
 import dom from "./dom.js" with { type: "text" };
 import elections from "./elections.js" with { type: "text" };
+import evidence from "./evidence.js" with { type: "text" };
 import frameStyle from "./frame.css" with { type: "text" };
 import icon from "./icon.svg" with { type: "text" };
 import index from "./index.html" with { type: "text" };
@@ -67,6 +69,7 @@ export const PAGE_FILES: ReadonlyMap<string, string> = new Map([
   ["dialogs.js", dialogs],
   ["dom.js", dom],
   ["elections.js", elections],
+  ["evidence.js", evidence],
   ["keys.js", keys],
   ["lanes.js", lanes],
   ["main.js", main],

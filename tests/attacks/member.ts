@@ -84,6 +84,11 @@ export class MemberConnection implements Disposable {
     }
   }
 
+  /** Says one frame. */
+  async say(frame: Uint8Array): Promise<void> {
+    await this.#channel.write(frame);
+  }
+
   /** Reads until the node ends the connection. */
   async readToEnd(): Promise<void> {
     try {

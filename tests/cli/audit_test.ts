@@ -10,7 +10,7 @@ Deno.test("audit export prints the chain and the certificates of all nodes, by r
   const { code, stdout, stderr } = await exportFrom({ "a:1": one, "b:1": other });
   equal(code, 0);
   equal(stdout, ["a note", ...[4, 5, 7].map((term) => fakeCertificate(term).note)].join("\n"));
-  match(stderr, /^4 notes\. To check them: floe verify/);
+  match(stderr, /^4 notes\. To check them: floe audit verify/);
 });
 
 Deno.test("audit export reads page after page, and leaves out no term", async () => {
@@ -30,6 +30,18 @@ Deno.test("audit export keeps both where two nodes have two leaders of one term"
   other.certificates = [{ ...certificate, note: `${certificate.note}again\n` }];
   const { stdout } = await exportFrom({ "a:1": one, "b:1": other });
   deepEqual(stdout.split(certificate.note).length, 3);
+});
+
+Deno.test("audit export takes along the second leader of a term that any node has seen", async () => {
+  const [one, other] = [new FakeNode(), new FakeNode()];
+  const [first, second] = [fakeCertificate(7), fakeCertificate(6)];
+  for (const node of [one, other]) node.certificates = [first];
+  other.evidenceNow = {
+    ...other.evidenceNow,
+    twoLeaders: [{ term: first.term, first, second, noticedAt: 1 }],
+  };
+  const { stdout } = await exportFrom({ "a:1": one, "b:1": other });
+  equal(stdout, ["a note", first.note, second.note].join("\n"));
 });
 
 Deno.test("audit export ends at a node whose pages do not end", async () => {

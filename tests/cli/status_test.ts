@@ -136,6 +136,7 @@ Deno.test("status -o json prints one document with what each node says", async (
     n: 5,
     margins: { crashed: 1, lying: 2, lyingFollowers: 1, sharesLost: 1, sharesToForge: 4 },
     warnings: [],
+    twoLeadersSeenBy: [],
   });
   equal(nodes.length, 2);
   equal(nodes[0].endpoint, "a:1");
@@ -193,4 +194,14 @@ Deno.test("a client takes the nodes' addresses of a configuration, and leaves th
   equal(code, 2);
   match(stderr, /peers\[0\]\.api: "b" is not host:port/);
   await Deno.remove(config);
+});
+
+Deno.test("status says which nodes have certificates of two leaders of one term", async () => {
+  const witness = follower();
+  const counters = { ...witness.statusNow.counters, "certificate.second": 1 };
+  witness.statusNow = { ...witness.statusNow, counters };
+  const hosts = { "a:1": new FakeNode(), "b:1": witness };
+  match((await floe(["status"], { hosts })).stdout, /^TWO LEADERS .* as server_2 has seen: .*$/m);
+  const { stdout } = await floe(["status", "-o", "json"], { hosts });
+  deepEqual(JSON.parse(stdout).twoLeadersSeenBy, ["server_2"]);
 });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { EvidenceReport } from "../../lib/node/evidence.ts";
 import type { TimingCounts } from "../../lib/node/observer.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import type { Certificate } from "../../lib/certificate/certifier.ts";
@@ -80,6 +81,7 @@ export class FakeNode implements NodeApi {
     certificate: fakeCertificate(7),
   };
   certificates: readonly Certificate[] = [7, 5, 4, 2].map(fakeCertificate);
+  evidenceNow: EvidenceReport = { twoLeaders: [], refusedCount: 0, lastRefused: null };
   membersNow: MembersStatus = MEMBERS;
   chainNow: MembershipChain = {
     genesis: null,
@@ -261,6 +263,10 @@ export class FakeNode implements NodeApi {
 
   election(term: number): Certificate | null {
     return this.certificates.find((certificate) => certificate.term === term) ?? null;
+  }
+
+  evidence(): EvidenceReport {
+    return this.evidenceNow;
   }
 
   timings(): TimingCounts {

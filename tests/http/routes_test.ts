@@ -108,6 +108,76 @@ Deno.test("/v1/elections/{term} is JSON, or the bare signed note as text", async
   equal(await note.text(), fakeCertificate(5).note);
 });
 
+/** What each route with notes answers as text, from a node that has one of each. */
+const NOTES: Readonly<Record<string, readonly string[]>> = {
+  "/v1/leader": [fakeCertificate(7).note],
+  "/v1/elections?limit=2": [fakeCertificate(7).note, fakeCertificate(5).note],
+  "/v1/elections/5": [fakeCertificate(5).note],
+  "/v1/group": ["floe/genesis\n"],
+  "/v1/dkg": ["floe/genesis\n"],
+  "/v1/members/chain": ["floe/genesis\n", "by the old\n", "by the new\n", "one alone\n"],
+  "/v1/evidence": [fakeCertificate(5).note, fakeCertificate(4).note],
+};
+
+Deno.test("every route whose answer has signed notes gives them as text, byte for byte", async () => {
+  const { app, node } = setUp();
+  node.genesis = "floe/genesis\n";
+  node.keyGenerationNow = { ...node.keyGenerationNow, genesis: "floe/genesis\n" };
+  node.chainNow = {
+    genesis: "floe/genesis\n",
+    founding: "",
+    memberships: [
+      { byOld: "by the old\n", byNew: "by the new\n" },
+      { byOld: "one alone\n", byNew: null },
+    ],
+  };
+  const [first, second] = [fakeCertificate(5), fakeCertificate(4)];
+  node.evidenceNow = {
+    ...node.evidenceNow,
+    twoLeaders: [{ term: first.term, first, second, noticedAt: 1 }],
+  };
+  for (const [path, notes] of Object.entries(NOTES)) {
+    const answer = await app.request(path, { headers: { accept: "text/plain" } });
+    deepEqual([answer.status, await answer.text()], [200, notes.join("\n")], path);
+    equal(answer.headers.get("content-type"), "text/plain; charset=utf-8");
+    equal(answer.headers.get("vary"), "accept");
+    const json = await app.request(path, { headers: { accept: "*/*" } });
+    equal(json.headers.get("vary"), "accept");
+    match(json.headers.get("content-type") ?? "", /^application\/json/);
+  }
+});
+
+Deno.test("a route that could have notes and has none says so to who wants them as text", async () => {
+  const { app, node } = setUp();
+  node.leaderNow = { ...node.leaderNow, leader: null, certificate: null };
+  node.certificates = [];
+  node.chainNow = { genesis: null, founding: "", memberships: [] };
+  node.keyGenerationNow = { ...node.keyGenerationNow, genesis: null };
+  for (const path of Object.keys(NOTES).filter((path) => path !== "/v1/elections/5")) {
+    const problem = await problemOf(await app.request(path, { headers: { accept: "text/plain" } }));
+    deepEqual([problem.status, problem.code], [404, "note_not_found"], path);
+    equal((await app.request(path)).status, 200);
+  }
+});
+
+Deno.test("/v1/evidence tells of two leaders of a term, and of the last claim that was refused", async () => {
+  const { app, node } = setUp();
+  const empty = { twoLeaders: [], refused: { count: 0, last: null } };
+  deepEqual(await jsonOf(await app.request("/v1/evidence")), empty);
+  const [first, second] = [fakeCertificate(5), fakeCertificate(4)];
+  const claim = { from: second.leader, term: first.term, reason: "no certificate", refusedAt: 2 };
+  node.evidenceNow = {
+    twoLeaders: [{ term: first.term, first, second, noticedAt: 1 }],
+    refusedCount: 3,
+    lastRefused: claim,
+  };
+  const signed = ({ leader, epoch, note }: typeof first) => ({ leader, epoch, certificate: note });
+  deepEqual(await jsonOf(await app.request("/v1/evidence")), {
+    twoLeaders: [{ term: 5, first: signed(first), second: signed(second), noticedAt: 1 }],
+    refused: { count: 3, last: claim },
+  });
+});
+
 Deno.test("/v1/elections/{term} refuses a term without an election, and what is no term", async () => {
   const { app } = setUp();
   equal((await problemOf(await app.request("/v1/elections/6"))).code, "election_not_found");

@@ -188,6 +188,7 @@ function createService(parts: Partial<ClientServiceParts> = {}) {
     state,
     live,
     certificates: { election: () => notes[0] ?? null, elections: () => notes },
+    evidence: { report: { twoLeaders: [], refusedCount: 0, lastRefused: null } },
     network: {
       isConnected: (peer) => peer === nodeId(2),
       isConfigurationEqual: (peer) => peer === nodeId(2) ? true : null,

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import { createTestDoubles, electionFields } from "../certificate/cluster.ts";
+import { certify } from "../certificate/election.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
 import { createCertifierDouble } from "../support/certifier_double.ts";
 import { seededRandom, TestCluster } from "./harness.ts";
@@ -208,4 +210,47 @@ Deno.test("a leader that was elected without what is committed here is refused, 
   assert.equal(restored.raft.state.log.last.index, 50);
   const [refused] = restored.eventsOf("certificateRefused");
   assert.match(refused?.reason ?? "", /ended at entry 0 when it was elected, and entry 50 is/);
+});
+
+/** A certificate of another leader: the certifiers' copies sign once more, as voters that lie would. */
+function secondCertificate(term: number, leader: string): string {
+  const certifiers = createTestDoubles({ threshold: 2, voters: 3, seed: 2 });
+  const [epoch, lastLogTerm] = [1, 0];
+  const fields = electionFields({ term, leader: toNodeId(leader), epoch });
+  const position = { lastLogIndex: toLogIndex(9), lastLogTerm: toTerm(lastLogTerm) };
+  return certify(certifiers, [0, 1], { ...fields, ...position });
+}
+
+function clusterOfDoubles(): TestCluster {
+  const certifiers = createTestDoubles({ threshold: 2, voters: 3 });
+  return new TestCluster({ size: 3, certifiers });
+}
+
+Deno.test("a second certificate of a term is not followed, and is reported to be kept", () => {
+  const cluster = clusterOfDoubles();
+  const { currentTerm: term } = cluster.elect("server_1").raft.state;
+  const note = secondCertificate(term, "server_3");
+  // The leader itself, and a follower.
+  for (const name of ["server_1", "server_2"]) {
+    const node = cluster.node(name);
+    node.receive(heartbeat({ from: "server_3", to: name, term, note }));
+    assert.equal(node.raft.state.certificate?.leader, "server_1");
+    assert.deepEqual(node.eventsOf("certificateSeen").map((seen) => seen.certificate.note), [note]);
+    assert.equal(node.eventsOf("certificateRefused").length, 1);
+  }
+});
+
+Deno.test("a valid certificate of a term that is over is reported, and a forged one is not", () => {
+  const cluster = clusterOfDoubles();
+  cluster.elect("server_1");
+  const { currentTerm } = cluster.elect("server_2").raft.state;
+  const node = cluster.node("server_1");
+  const note = secondCertificate(1, "server_3");
+  for (const forged of [note.replace("term 1", "term 2"), "floe/election/v1\n", null]) {
+    node.receive(heartbeat({ from: "server_3", to: "server_1", term: 1, note: forged }));
+  }
+  assert.equal(node.eventsOf("certificateSeen").length, 0);
+  node.receive(heartbeat({ from: "server_3", to: "server_1", term: 1, note }));
+  assert.deepEqual(node.eventsOf("certificateSeen").map((seen) => seen.certificate.note), [note]);
+  assert.equal(node.raft.state.currentTerm, currentTerm);
 });

@@ -41,6 +41,8 @@ function describeEvent(event: RaftEvent): string | null {
       return null;
     case "electionWon":
       return `WON t${event.term} with a certificate`;
+    case "certificateSeen":
+      return `saw ${event.certificate.leader} t${event.certificate.term}`;
     case "certificateVerified":
       return `verified ${event.certificate.leader} t${event.certificate.term}`;
     case "resharing":

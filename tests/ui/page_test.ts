@@ -13,6 +13,7 @@ import type { NodeState } from "../../lib/cli/local_cluster/local_cluster.ts";
 import { findPeer } from "../../lib/config/cluster_config.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { TestCluster } from "../e2e/harness/test_cluster.ts";
+import { claimToLead, secondCertificate } from "../e2e/harness/two_leaders.ts";
 import { CHROMIUM, findBarriers, openBrowser, openPage } from "./browser.ts";
 
 /** Long enough that a busy machine elects nobody by itself. */
@@ -149,6 +150,25 @@ Deno.test({
         await page.locator('#proof[data-proof="unpinned"]').waitFor();
         await pin(`key=${key}`);
         await page.locator(PROVEN).waitFor();
+      });
+
+      await t.step("two leaders of one term are an alarm, with both certificates", async () => {
+        equal(await page.locator("#evidence").isVisible(), false);
+        const from = cluster.ids.find((id) => id !== leader.id && id !== host) ?? host;
+        const { term } = leader;
+        const note = secondCertificate(cluster, { term, leader: from });
+        const forged = { term: term + 1_000, note, logged: "certificate.refused" } as const;
+        await claimToLead(cluster, { from, to: host, ...forged });
+        await page.locator("#refused", { hasText: `${from} for term ${term + 1_000}` }).waitFor();
+        const signed = { term, note, logged: "certificate.second" } as const;
+        await claimToLead(cluster, { from, to: host, ...signed });
+        const alarm = page.locator("#evidence");
+        await alarm.getByText(`Two leaders of term ${term}: ${leader.id} and ${from}.`).waitFor();
+        await alarm.getByText("Both certificates verify in this browser").waitFor();
+        deepEqual(await findBarriers(page), []);
+        await alarm.getByRole("button", { name: `Show ${from}'s` }).click();
+        await page.locator('#certificate-dialog .banner[data-verdict="valid"]').waitFor();
+        await page.keyboard.press("Escape");
       });
 
       await t.step("the crown moves when the leader is killed", async () => {

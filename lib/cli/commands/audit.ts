@@ -1,6 +1,5 @@
 /**
- * `floe audit export`: everything that a cluster can prove, in one text file, which `floe verify` reads
- * offline.
+ * `floe audit`: everything that a cluster can prove, in one text file, and what it proves, read offline.
  *
  * @module
  */
@@ -12,28 +11,37 @@ import {
   type EndpointResult,
   MembersClient,
 } from "../../client/mod.ts";
-import { ELECTIONS_LIMIT_MAX, type ElectionsBody, electionsSchema } from "../../http/wire.ts";
+import {
+  ELECTIONS_LIMIT_MAX,
+  type ElectionsBody,
+  electionsSchema,
+  evidenceSchema,
+  type Schema,
+} from "../../http/wire.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { printable } from "../output.ts";
 import { openClient } from "../session.ts";
+import { addVerify } from "./verify.ts";
 
 export function registerAudit(program: Program, context: CommandContext): void {
-  program
+  const audit = program
     .command("audit")
-    .summary("write down everything that the cluster can prove")
-    .helpCommand(false)
+    .summary("write down everything that the cluster can prove, and check it")
+    .helpCommand(false);
+  audit
     .command("export")
     .summary("print genesis, memberships and all certificates of elections")
     .description(
       "Prints every signed note of the cluster as text: the genesis, each membership since, and the " +
-        "certificates of all elections that any node has. Keep it in a file, and check it offline: floe " +
-        "verify FILE --config CLUSTER, which is the configuration that the nodes made the key with. Once " +
-        "the members have changed, --key KEY is enough. Nothing is checked here.",
+        "certificates of all elections that any node has. Where a node has seen two leaders of one term, " +
+        "both are there. Keep it in a file, and check it offline: floe audit verify FILE --config " +
+        "CLUSTER, which is the configuration that the nodes made the key with. Once the members have " +
+        "changed, --key KEY is enough. Nothing is checked here.",
     )
     .action(async (_options: unknown, command: Program) => {
       const { client } = await openClient(command, context);
-      const notes = [...await chainNotes(client), ...await electionNotes(client)];
+      const notes = [...await chainNotes(client), ...await allElectionNotes(client)];
       if (notes.length === 0) {
         throw new CommandError(ExitCode.notFound, "The cluster has no certificate yet");
       }
@@ -41,9 +49,10 @@ export function registerAudit(program: Program, context: CommandContext): void {
       const text = notes.map((note) => printable(note, { keepNewlines: true })).join("\n");
       context.stdout.write(text);
       context.stderr.write(
-        `${notes.length} notes. To check them: floe verify FILE --config CLUSTER\n`,
+        `${notes.length} notes. To check them: floe audit verify FILE --config CLUSTER\n`,
       );
     });
+  addVerify(audit, context);
 }
 
 async function chainNotes(client: ApiClient): Promise<readonly string[]> {
@@ -54,11 +63,27 @@ async function chainNotes(client: ApiClient): Promise<readonly string[]> {
   return genesis === null ? signed : [genesis, ...signed];
 }
 
+/** The certificates that any node has, by rising term; all of them where two differ. */
+async function allElectionNotes(client: ApiClient): Promise<readonly string[]> {
+  const termOf = new Map([...await electionNotes(client), ...await secondNotes(client)]);
+  return [...termOf].toSorted(([, left], [, right]) => left - right).map(([note]) => note);
+}
+
+/** The certificates of two leaders of one term, with it, that any node has seen. */
+async function secondNotes(client: ApiClient): Promise<readonly (readonly [string, number])[]> {
+  const results = await client.askAll({ method: "GET", path: "/v1/evidence" });
+  return results.flatMap((result) => bodiesOf(result, evidenceSchema))
+    .flatMap(({ twoLeaders }) => twoLeaders)
+    .flatMap(({ term, first, second }) =>
+      [first, second].map(({ certificate }) => [certificate, term] as const)
+    );
+}
+
 /**
- * The certificates that any node has, by rising term; all of them where two differ. Each page begins where
- * the shortest page before it ended, so none is left out.
+ * The certificates of the elections that any node has, with their terms. Each page begins where the shortest page
+ * before it ended, so none is left out.
  */
-async function electionNotes(client: ApiClient): Promise<readonly string[]> {
+async function electionNotes(client: ApiClient): Promise<ReadonlyMap<string, number>> {
   const termOf = new Map<string, number>();
   for (let before: number | null = Number.MAX_SAFE_INTEGER; before !== null;) {
     const pages: readonly ElectionsBody[] = await askPages(client, before);
@@ -67,7 +92,7 @@ async function electionNotes(client: ApiClient): Promise<readonly string[]> {
     }
     before = nextPage(pages, before);
   }
-  return [...termOf].toSorted(([, left], [, right]) => left - right).map(([note]) => note);
+  return termOf;
 }
 
 /** Where the next page begins; null after the last. A node that does not get on has told what it tells. */
@@ -84,16 +109,16 @@ async function askPages(client: ApiClient, before: number): Promise<readonly Ele
     path: "/v1/elections",
     query: { limit: String(ELECTIONS_LIMIT_MAX), before: String(before) },
   });
-  const pages = results.flatMap(pageOf);
+  const pages = results.flatMap((result) => bodiesOf(result, electionsSchema));
   if (pages.length > 0) return pages;
   throw client.unreachable(results);
 }
 
 /** An answer that cannot be read is a node's fault, and the others' answers are of use. */
-function pageOf(result: EndpointResult): readonly ElectionsBody[] {
+function bodiesOf<Body>(result: EndpointResult, schema: Schema<Body>): readonly Body[] {
   if (result.kind !== "answer") return [];
   try {
-    return [bodyOf(result.answer, electionsSchema)];
+    return [bodyOf(result.answer, schema)];
   } catch (error) {
     if (error instanceof ClientError) return [];
     throw error;

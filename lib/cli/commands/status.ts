@@ -199,6 +199,7 @@ function jsonOf({ views, first, leader, verdict, rows }: Report): unknown {
     ...quorum,
     margins: marginsOf(quorum),
     warnings: marginWarnings(quorum),
+    twoLeadersSeenBy: rows.filter(hasSeenTwo).map(({ id }) => id),
     nodes: views.map((view, at) => ({ ...toViewJson(view), absence: rows[at]?.absence ?? null })),
   };
 }
@@ -214,6 +215,7 @@ function printReport(stdout: OutputStream, report: Report, isRedrawn: boolean): 
       `${HEALTH_NAMES[verdict.health]}  ${printable(verdict.words)}\n` +
       `cluster ${printable(cluster)}, epoch ${epoch}: ${threshold} of ${n} voters sign; ${led}\n\n`,
   );
+  for (const line of twoLeadersLines(rows)) stdout.write(`${line}\n\n`);
   const header = ["NODE", "ROLE", "TERM", "COMMIT", "APPLIED", "API", ""];
   printTable(stdout, header, rows.map((row) => cellsOf(row, report)));
   const failed = rows.filter(({ absence, error }) => absence !== null && error !== null);
@@ -221,6 +223,23 @@ function printReport(stdout: OutputStream, report: Report, isRedrawn: boolean): 
   for (const { id, api, error } of failed) {
     stdout.write(`${printable(`${id} at ${api}: ${error}`)}\n`);
   }
+}
+
+/** What no cluster should ever have to say. */
+function twoLeadersLines(rows: readonly NodeRow[]): readonly string[] {
+  const witnesses = rows.filter(hasSeenTwo).map(({ id }) => printable(id));
+  if (witnesses.length === 0) return [];
+  return [
+    `TWO LEADERS  The group key signed two leaders of one term, as ${
+      witnesses.join(", ")
+    } has seen: ` +
+    "more voters lied than this cluster withstands. floe audit export has the proof.",
+  ];
+}
+
+/** Nodes keep such certificates for good, and count them from the start. */
+function hasSeenTwo({ body }: NodeRow): boolean {
+  return (body?.counters["certificate.second"] ?? 0) > 0;
 }
 
 /** A node's own word; of one without, what the leader knows of it. */

@@ -22,7 +22,12 @@ import { printJson } from "../output.ts";
 
 /** Adds `floe verify`. */
 export function registerVerify(program: Program, context: CommandContext): void {
-  program
+  addVerify(program, context);
+}
+
+/** Adds a command that verifies notes: `floe verify`, and `floe audit verify`. */
+export function addVerify(parent: Program, context: CommandContext): void {
+  parent
     .command("verify")
     .summary("check certificates, offline")
     .description(
