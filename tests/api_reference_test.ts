@@ -75,7 +75,8 @@ import {
   VALUE_BYTES_MAX,
 } from "../lib/kv/transaction.ts";
 import { toLogIndex, toNodeId } from "../lib/types.ts";
-import { fakeCertificate, FakeNode } from "./http/fake_node.ts";
+import { FakeNode } from "./http/fake_node.ts";
+import { fakeCertificate } from "./http/fake_reports.ts";
 import { newToken } from "./kv/support.ts";
 import { EventReader } from "./support/event_stream.ts";
 import { read, rowsUnder, unquote } from "./support/document.ts";
