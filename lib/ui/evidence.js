@@ -2,7 +2,7 @@
 /// <reference lib="dom" />
 /** @import { EvidenceBody } from "../http/wire.ts" */
 /** @import { Certified } from "./elections.js" */
-/** @import { PublicKey } from "./note.js" */
+/** @import { GroupKey } from "./verify/mod.d.ts" */
 
 /**
  * What must never happen, shown above all else: two leaders of one term, each with a certificate that this browser
@@ -35,7 +35,7 @@ export class Evidence {
   /**
    * Asks the node, unless it was asked just now.
    *
-   * @param {PublicKey | null} key What certificates are checked with.
+   * @param {GroupKey | null} key What certificates are checked with.
    */
   async ask(key) {
     const nowMs = performance.now();
@@ -50,7 +50,7 @@ export class Evidence {
 
   /**
    * @param {EvidenceBody} evidence
-   * @param {PublicKey | null} key
+   * @param {GroupKey | null} key
    */
   async #show({ twoLeaders, refused }, key) {
     this.#refused.hidden = refused.last === null;
