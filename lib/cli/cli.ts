@@ -71,7 +71,8 @@ const EXIT_CODES_HELP = `
 Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 precondition failed,
 5 unavailable or timed out, 6 not allowed, 7 verification failed,
 8 lease of a lock lost or status --check found less than health,
-9 status --check found that no leader can be elected.`;
+9 status --check found that no leader can be elected,
+10 the node was removed from its cluster.`;
 
 /** Runs `floe` with the arguments after its name, and returns the exit code. Never throws. */
 export async function run(
@@ -181,8 +182,9 @@ function describe(
   }
   if (!(error instanceof Error)) return { exitCode: ExitCode.failure, message: String(error) };
   const { message } = error;
-  // By its name: its class would load all of the node's cryptography into every client.
+  // By their names: their classes would load all of the node's cryptography into every client.
   if (error.name === "CertificateError") return { exitCode: ExitCode.verificationFailed, message };
+  if (error.name === "RemovedError") return { exitCode: ExitCode.removed, message };
   if (error instanceof InputError) return { exitCode: ExitCode.usage, message };
   if (error instanceof EnvironmentError) return { exitCode: ExitCode.failure, message };
   return { exitCode: ExitCode.failure, message: unforeseen(error, context) };

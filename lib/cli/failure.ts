@@ -28,6 +28,8 @@ export const ExitCode = {
   impaired: 8,
   /** `status --check` found a cluster that can elect no leader. */
   noQuorum: 9,
+  /** `node` and `join`: the node was removed from its cluster. To start it again is of no use. */
+  removed: 10,
 } as const;
 
 /** One of the exit codes. */

@@ -105,7 +105,12 @@ export type {
 } from "./key_generation/report.ts";
 export { toVerifiedConfig, type VerifiedCluster, verifyCluster, writeJoiner } from "./join.ts";
 export { type Keyring, type KeyringParts, openKeyring } from "./keyring.ts";
-export { type KeyGenerationNetwork, Network, type NetworkUser } from "./network.ts";
+export {
+  type KeyGenerationNetwork,
+  Network,
+  type NetworkUser,
+  type ShownChain,
+} from "./network.ts";
 export type { TimingCounts } from "./observer.ts";
 export { Node, startNode } from "./node.ts";
-export type { NodeOptions, NodeParts } from "./node_parts.ts";
+export { type NodeOptions, type NodeParts, RemovedError } from "./node_parts.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { MembershipCertificate } from "../certificate/mod.ts";
 import { findPeer, type PinnedClusterConfig, toConfiguration } from "../config/mod.ts";
 import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
 import type { NodeIdentity } from "../keys/mod.ts";
@@ -34,10 +35,22 @@ export interface NetworkUser {
   onLeaseMessage?(message: LeaseMessage): void;
   /** Takes what a peer asks or tells of what nodes show of themselves. */
   onViewMessage?(message: ViewMessage): void;
+  /** Takes what a peer shows to a node that is no member any more. Nothing has verified it. */
+  onFarewell?(memberships: readonly MembershipCertificate[]): void;
   /** Messages to this peer are sent from now on. */
   onConnected?(peer: NodeId): void;
   /** Messages to this peer may have been lost, and are dropped from now on. */
   onDisconnected?(peer: NodeId): void;
+}
+
+/** The chain of memberships, as a node shows it to those that are no members any more. */
+export interface ShownChain {
+  /** How many memberships since the genesis this node knows. */
+  readonly membershipsKnown: number;
+  /** The channel key that a former member had; null for any other node. */
+  formerKeyOf(id: NodeId): Uint8Array | null;
+  /** The memberships that follow the first so many. */
+  membershipsAfter(count: number): readonly MembershipCertificate[];
 }
 
 /** Messages of key generation's to peers, and what is known of them. */
@@ -57,6 +70,7 @@ export class Network extends Transport implements KeyGenerationNetwork {
   readonly #configurations: PeerConfigurations;
   readonly #self: NodeId;
   #user: NetworkUser | null = null;
+  #chain: ShownChain | null = null;
   #isStarted = false;
 
   /** Touches no network yet. */
@@ -73,6 +87,12 @@ export class Network extends Transport implements KeyGenerationNetwork {
       onKeyGenerationMessage: (message) => this.#user?.onKeyGenerationMessage(message),
       onLeaseMessage: (message) => this.#user?.onLeaseMessage?.(message),
       onViewMessage: (message) => this.#user?.onViewMessage?.(message),
+      onFarewell: (memberships) => this.#user?.onFarewell?.(memberships),
+      membershipsKnown: () => this.#chain?.membershipsKnown ?? 0,
+      farewells: {
+        keyOf: (id) => this.#chain?.formerKeyOf(id) ?? null,
+        membershipsAfter: (count) => this.#chain?.membershipsAfter(count) ?? [],
+      },
       onPeerConnected: (peer) => this.#user?.onConnected?.(peer),
       onPeerDisconnected: (peer) => this.#user?.onDisconnected?.(peer),
       onConfiguration: (peer, different) => configurations.heard(peer, different),
@@ -104,6 +124,11 @@ export class Network extends Transport implements KeyGenerationNetwork {
   /** See {@linkcode KeyGenerationNetwork.use}. */
   use(user: NetworkUser): void {
     this.#user = user;
+  }
+
+  /** From now on whoever was a member and is none any more is shown this chain. */
+  useChain(chain: ShownChain): void {
+    this.#chain = chain;
   }
 
   /** See {@linkcode KeyGenerationNetwork.isConfigurationEqual}. */

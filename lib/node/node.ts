@@ -13,6 +13,7 @@ import { type NodeApi, RequestError } from "./api.ts";
 import { ClientService } from "./client_service.ts";
 import { ClusterViews } from "./cluster_views.ts";
 import type { ClusterMembers } from "./cluster_members.ts";
+import { FormerMembers } from "./former_members.ts";
 import { FolderWatch } from "./folder_watch.ts";
 import { Inbox, Ticker, toTicks } from "./inbox.ts";
 import { GenesisResponder } from "./key_generation/key_generation_run.ts";
@@ -24,7 +25,7 @@ import {
   type NodeOptions,
   type NodeParts,
   openParts,
-  removalAdvice,
+  RemovedError,
 } from "./node_parts.ts";
 import { FAREWELL_TIMEOUTS, MemberConnections } from "./member_connections.ts";
 import { Observer } from "./observer.ts";
@@ -101,6 +102,7 @@ export class Node {
     this.#members = members;
     this.#inbox = new Inbox((inputs) => this.#turn(inputs));
     this.#network = options.openNetwork(members.config);
+    this.#network.useChain(new FormerMembers(members, this.#raft.state));
     this.#connections = new MemberConnections({
       members,
       state: this.#raft.state,
@@ -265,6 +267,7 @@ export class Node {
       onKeyGenerationMessage: (message) => responder.answer(message),
       onLeaseMessage: (message) => this.#clients.receivedLease(message),
       onViewMessage: (message) => this.#views.received(message),
+      onFarewell: (certificates) => this.#inbox.add({ kind: "memberships", certificates }),
       onDisconnected: (peer) => this.#inbox.add({ kind: "unreachable", peer }),
     };
   }
@@ -340,7 +343,7 @@ export class Node {
     const patience = isCommitted ? LEAVING_TIMEOUTS : UNSURE_TIMEOUTS;
     if (++this.#leavingTicks < this.#electionTimeouts(patience)) return;
     this.#isRemoved = true;
-    this.#logger.warn("node.removed", { advice: removalAdvice(self, dataDir) });
+    this.#logger.warn("node.removed", { advice: new RemovedError(self, dataDir).message });
     void this.#stop(null);
   }
 

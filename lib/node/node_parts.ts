@@ -66,7 +66,7 @@ export function openParts(options: NodeOptions, stores: Stores): NodeParts {
   const raft = new Raft(toRaftConfig({ self, config, ...keyring }), durable, store.appliedIndex);
   const { membership } = raft.state.members.inForce.configuration;
   const members = new ClusterMembers(options, membership);
-  if (members.isFormer(self)) throw new InputError(removalAdvice(self, folder));
+  if (members.isFormer(self)) throw new RemovedError(self, folder);
   checkOwnKeys(members, options);
   warnOfShare(keyring, self);
   const { certifier } = keyring;
@@ -92,10 +92,18 @@ export function checkOwnKeys(members: ClusterMembers, { self, ownKeys }: NodeOpt
   );
 }
 
-/** What a removed node's operator should know. */
-export function removalAdvice(self: NodeId, folder: string): string {
-  return `${self} was removed from the cluster, and its id is never used again. Nothing in ${folder} is of ` +
-    "use any more: delete the folder. To join again, make a new identity under another id: floe join.";
+/** This node is no member any more. The message is for its operator. */
+export class RemovedError extends InputError {
+  /** Distinguishes this error in logs and in `catch` clauses. */
+  override readonly name = "RemovedError";
+
+  /** `folder` has the node's data. */
+  constructor(self: NodeId, folder: string) {
+    super(
+      `${self} was removed from the cluster, and its id is never used again. Nothing in ${folder} is of ` +
+        "use any more: delete the folder. To join again, make a new identity under another id: floe join.",
+    );
+  }
 }
 
 /** What the core of one process of a node is told: its times in ticks, and an incarnation of its own. */

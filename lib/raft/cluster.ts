@@ -116,6 +116,11 @@ export class Cluster {
     return readCertificate(assertDefined(entry, "What is not committed is in the log").data);
   }
 
+  /** How many statements since the genesis this node knows, those included that it was only shown. */
+  get membershipsKnown(): number {
+    return this.epochs.known?.sequence ?? 0;
+  }
+
   /** The next statements for a node whose chain has `sequence` statements. */
   certificatesAfter(sequence: number): readonly MembershipCertificate[] {
     return this.certificates.slice(sequence, sequence + MEMBERSHIPS_SENT_MAX);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Certificate } from "../certificate/mod.ts";
+import type { Certificate, MembershipCertificate } from "../certificate/mod.ts";
 import type { DurableShares, MembersGoal, Proposal, ReshareEvent } from "../reshare/mod.ts";
 import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { Entry, PersistBatch, Snapshot } from "./entry.ts";
@@ -32,6 +32,8 @@ export type Input =
   | { readonly kind: "transfer"; readonly transferId: number; readonly target: NodeId | null }
   /** The batch with this sequence number, and all before it, are durable. */
   | { readonly kind: "persisted"; readonly sequence: number }
+  /** A peer shows these memberships: never trusted, those that do not verify as the next of the chain are ignored. */
+  | { readonly kind: "memberships"; readonly certificates: readonly MembershipCertificate[] }
   /** The connection to a peer is gone; messages to it may have been lost. */
   | { readonly kind: "unreachable"; readonly peer: NodeId }
   /** A message was certainly not sent: its receiver is not connected. */

@@ -131,6 +131,8 @@ function takeInput(
       return tick(state);
     case "message":
       return receive(state, input.message);
+    case "memberships":
+      return state.cluster.learn(input.certificates);
     case "persisted":
       return state.durability.persisted(input.sequence);
     case "unreachable":

@@ -90,7 +90,13 @@ export type RaftView =
     /** What is known of the chain of memberships. */
     readonly cluster: Pick<
       Cluster,
-      "certificates" | "change" | "changes" | "isRemoved" | "isFormer"
+      | "certificates"
+      | "certificatesAfter"
+      | "membershipsKnown"
+      | "change"
+      | "changes"
+      | "isRemoved"
+      | "isFormer"
     >;
     /** The log in memory. */
     readonly log: LogView;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { pause } from "../deadline.ts";
+import { Deadline, pause } from "../deadline.ts";
 import { InputError } from "../errors.ts";
 import type { Address } from "../address.ts";
 import { accept, listen } from "../listen.ts";
@@ -27,6 +27,11 @@ interface AcceptorOptions {
   readonly settings: TransportSettings;
   /** The lasting public key of a peer; null for a node that is not a peer. */
   readonly peerKeyOf: (id: NodeId) => Uint8Array | null;
+  /**
+   * What a node is shown that was a member and is none any more: the frame of the memberships after so many; null
+   * for a peer.
+   */
+  readonly farewellTo: (id: NodeId, membershipsKnown: number) => Uint8Array | null;
   /** A peer has connected. */
   readonly onPeer: (peer: NodeId) => void;
   /**
@@ -110,7 +115,9 @@ export class Acceptor {
     const connection = new Connection(new TcpChannel(socket), this.#options.settings);
     const dialer = await this.#identify(connection);
     if (dialer === null) return;
-    const { peer } = dialer;
+    const { peer, memberships } = dialer;
+    const farewell = this.#options.farewellTo(peer, memberships);
+    if (farewell !== null) return await this.#dismiss(connection, farewell);
     this.#register(dialer, connection);
     const end = await connection.run({
       frameBytesMax: FRAME_BYTES_MAX,
@@ -135,6 +142,21 @@ export class Acceptor {
       this.#halfOpen.delete(connection);
     }
     return null;
+  }
+
+  /** Shows a node that it is no member any more, and ends its connection. */
+  async #dismiss(connection: Connection, farewell: Uint8Array): Promise<void> {
+    const { helloTimeoutMs: timeoutMs } = this.#options.settings;
+    using deadline = new Deadline({ timeoutMs, signal: this.#options.signal, what: "a farewell" });
+    deadline.onAbort(() => connection.close("timedOut"));
+    try {
+      await connection.writeFrame(farewell);
+      // The dialer ends it once it has read that: what it has sent meanwhile must not reset the connection.
+      while (await connection.readFrame() !== null);
+      connection.close("closedByPeer");
+    } catch (error) {
+      connection.fail(error);
+    }
   }
 
   /** Ends the connection of a node that is no peer any more. */

@@ -33,6 +33,8 @@ type EndReason =
   | "closedByPeer"
   /** This side ended it: the transport is closing. */
   | "closed"
+  /** The peer showed this node that it is no member any more. */
+  | "farewell"
   /** A newer connection of the same peer took its place. */
   | "replaced"
   /** It was not authenticated, and made room for newer connections. */

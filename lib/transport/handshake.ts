@@ -24,6 +24,7 @@ import {
   type HelloContext,
   HelloError,
   type HelloRefusal,
+  type Introduction,
   toPrologue,
 } from "./hello.ts";
 import { NoiseInitiator, type NoiseKeys, NoiseResponder } from "./noise.ts";
@@ -52,6 +53,8 @@ export interface DialerOptions extends HandshakeOptions {
   readonly peer: NodeId;
   /** That node's lasting public key. */
   readonly peerKey: Uint8Array;
+  /** How many memberships since the genesis this node knows. */
+  readonly membershipsKnown: () => number;
 }
 
 /** The settings of the acceptor. */
@@ -61,11 +64,9 @@ export interface AnswerOptions extends HandshakeOptions {
 }
 
 /** A dialer that is authenticated. */
-export interface Dialer {
+export interface Dialer extends Introduction {
   /** The node. */
   readonly peer: NodeId;
-  /** Its configuration; null when it is the same as this node's. */
-  readonly configuration: Uint8Array | null;
 }
 
 /**
@@ -95,8 +96,11 @@ export async function sayHello(connection: Connection, options: DialerOptions): 
     () => initiator.readSecond(answer),
   );
   connection.secure(keys);
-  const introduction = equalBytes(digest, configuration.digest) ? null : configuration.text;
-  await connection.writeFrame(encodeFrame(encodeIntroduction({ configuration: introduction })));
+  const introduction = {
+    configuration: equalBytes(digest, configuration.digest) ? null : configuration.text,
+    memberships: options.membershipsKnown(),
+  };
+  await connection.writeFrame(encodeFrame(encodeIntroduction(introduction)));
   return true;
 }
 

@@ -34,7 +34,7 @@ import {
 } from "./field.ts";
 
 /** The version of frames, hello and messages. Nodes of different versions refuse each other. */
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 
 /** Most bytes in a message of the handshake. */
 const NOISE_BYTES_MAX = 128;
@@ -280,9 +280,11 @@ export interface Configuration {
 }
 
 /** The first message in the channel. */
-interface Introduction {
+export interface Introduction {
   /** The dialer's configuration; null when it is the same as the acceptor's. */
   readonly configuration: Uint8Array | null;
+  /** How many memberships since the genesis the dialer knows: a removed node is shown those that follow. */
+  readonly memberships: number;
 }
 
 /** The payload of an introduction, in a shared buffer until the next call. */
@@ -299,4 +301,5 @@ export function decodeIntroduction(payload: Uint8Array): Introduction {
 
 const introductionField = record<Introduction>({
   configuration: nullable(bytes({ bytesMax: CONFIGURATION_BYTES_MAX })),
+  memberships: count,
 });

@@ -155,7 +155,8 @@ function longText(limit: { readonly bytesMax: number }): Field<string> {
 }
 
 const membershipNote = longText({ bytesMax: MEMBERSHIP_LENGTH_MAX });
-const membershipCertificate = record<MembershipCertificate>({
+/** A membership, with the notes of one epoch or of two. */
+export const membershipCertificate: Field<MembershipCertificate> = record<MembershipCertificate>({
   byOld: membershipNote,
   byNew: optional(membershipNote),
 });

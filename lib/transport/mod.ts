@@ -52,6 +52,7 @@
  */
 
 export type { Address } from "../address.ts";
+export type { Farewells } from "./farewell.ts";
 export type { QueueLimits } from "./frame.ts";
 export {
   type Configuration,

@@ -4,12 +4,13 @@
  * @module
  */
 
+import type { MembershipCertificate } from "../certificate/mod.ts";
 import { Deadline, pause } from "../deadline.ts";
 import { InputError } from "../errors.ts";
 import type { NodeId } from "../types.ts";
 import { type Channel, ChannelError, TcpChannel } from "./channel.ts";
-import { Connection, type ConnectionEnd, HELLO_FRAME_BYTES_MAX } from "./connection.ts";
-import { FrameError } from "./frame.ts";
+import { Connection, type ConnectionEnd } from "./connection.ts";
+import { decodeFarewell, FAREWELL_FRAME_BYTES_MAX } from "./farewell.ts";
 import { sayHello } from "./handshake.ts";
 import type { Reporter } from "./reporter.ts";
 import type { PeerEndpoint, TransportSettings } from "./settings.ts";
@@ -20,6 +21,8 @@ interface PeerOptions {
   readonly address: PeerEndpoint;
   /** Times, limits and this node's identity. */
   readonly settings: TransportSettings;
+  /** Takes what the peer shows to a node that is no member any more. */
+  readonly onFarewell: (memberships: readonly MembershipCertificate[]) => void;
   /** Told what happens. */
   readonly reporter: Reporter;
   /** Aborted when the transport closes. */
@@ -127,7 +130,14 @@ export class Peer {
     this.#reported.clear();
     this.#connection = connection;
     reporter.peerConnected(address.id);
-    const end = await connection.run({ frameBytesMax: HELLO_FRAME_BYTES_MAX, onFrame: refuse });
+    const end = await connection.run({
+      frameBytesMax: FAREWELL_FRAME_BYTES_MAX,
+      onFrame: (payload) => {
+        this.#options.onFarewell(decodeFarewell(payload));
+        connection.close("farewell");
+        return 0;
+      },
+    });
     this.#connection = null;
     reporter.dropped(address.id, { reason: "notConnected", messages: connection.queued });
     if (end.error instanceof InputError) reporter.refused(end.error, address.id);
@@ -141,13 +151,6 @@ export class Peer {
     this.#reported.add(reason);
     reporter.peerUnreachable(address.id, end);
   }
-}
-
-/** Only the dialer sends messages, so each connection has one writer. */
-function refuse(payload: Uint8Array): never {
-  throw new FrameError(
-    `Cannot read frame: ${payload.length} bytes from a peer that may send only keepalives here`,
-  );
 }
 
 /** The limits of the waits, and the source of jitter. */

@@ -47,6 +47,8 @@ export interface TransportSettings extends TransportTiming, TransportLimits {
   readonly channelKeys: KeyPair;
   /** This node's configuration. It is compared with each peer's. */
   readonly configuration: Configuration;
+  /** How many memberships since the genesis this node knows. */
+  readonly membershipsKnown: () => number;
   /** Random numbers, uniform in [0, 1), for the jitter of reconnecting. */
   readonly random: () => number;
 }

@@ -5,6 +5,7 @@
  */
 
 import { equalBytes } from "../bytes.ts";
+import type { MembershipCertificate } from "../certificate/mod.ts";
 import { catching, InputError } from "../errors.ts";
 import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
 import type { LeaseMessage } from "../kv/mod.ts";
@@ -12,6 +13,7 @@ import type { Message, TermProof } from "../raft/mod.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { Acceptor } from "./acceptor.ts";
 import type { Address } from "../address.ts";
+import { encodeFarewell, type Farewells } from "./farewell.ts";
 import { encodeFrame } from "./frame.ts";
 import type { Configuration } from "./hello.ts";
 import {
@@ -62,6 +64,12 @@ export interface TransportOptions
   readonly onLeaseMessage?: ((message: LeaseMessage) => void) | undefined;
   /** Takes each message about views in the same way. Without it, those messages are dropped. */
   readonly onViewMessage?: ((message: ViewMessage) => void) | undefined;
+  /** Takes what a peer shows that says that this node is no member any more. Nothing has verified it. */
+  readonly onFarewell?: ((memberships: readonly MembershipCertificate[]) => void) | undefined;
+  /** How many memberships since the genesis this node knows; the default is none. */
+  readonly membershipsKnown?: () => number;
+  /** Whom this node dismisses, and how; by default nobody. */
+  readonly farewells?: Farewells;
   /** Random numbers, uniform in [0, 1), for the jitter of reconnecting; the default is `Math.random`. */
   readonly random?: () => number;
 }
@@ -87,7 +95,9 @@ export class Transport {
     this.#settings = toSettings(options);
     this.#acceptor = new Acceptor({
       listen: options.listen,
-      peerKeyOf: (id) => this.#peers.get(id)?.endpoint.channelKey ?? null,
+      peerKeyOf: (id) =>
+        this.#peers.get(id)?.endpoint.channelKey ?? options.farewells?.keyOf(id) ?? null,
+      farewellTo: (id, membershipsKnown) => this.#farewellTo(id, membershipsKnown),
       onPeer: (id) => this.#peers.get(id)?.peer.wake(),
       onPayload: (payload, from) => this.#receive(payload, from),
       isOpen: () => !this.#isUnplugged,
@@ -159,6 +169,7 @@ export class Transport {
       address: endpoint,
       settings: this.#settings,
       reporter: this.#reporter,
+      onFarewell: (memberships) => this.#options.onFarewell?.(memberships),
       signal: AbortSignal.any([this.#closing.signal, leaving.signal]),
     });
     this.#peers.set(endpoint.id, { endpoint, peer, leaving });
@@ -201,6 +212,12 @@ export class Transport {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#tasks.ended();
+  }
+
+  #farewellTo(id: NodeId, membershipsKnown: number): Uint8Array | null {
+    if (this.#peers.has(id)) return null;
+    const memberships = this.#options.farewells?.membershipsAfter(membershipsKnown) ?? [];
+    return encodeFrame(encodeFarewell(memberships));
   }
 
   #send(to: NodeId, encode: () => Uint8Array): boolean {
@@ -265,7 +282,7 @@ function isSameEndpoint(left: PeerEndpoint, right: PeerEndpoint): boolean {
 }
 
 function toSettings(options: TransportOptions): TransportSettings {
-  return { random: Math.random, ...TRANSPORT_DEFAULTS, ...options };
+  return { random: Math.random, membershipsKnown: () => 0, ...TRANSPORT_DEFAULTS, ...options };
 }
 
 /** The work of parsing a signed note and verifying its signature. */

@@ -119,7 +119,7 @@ export async function connectMember(route: MemberRoute): Promise<MemberConnectio
       keys: initiator.readSecond(answer.noise),
       nowMs: () => 0,
     });
-    await channel.write(encodeFrame(encodeIntroduction({ configuration: null })));
+    await channel.write(encodeFrame(encodeIntroduction({ configuration: null, memberships: 0 })));
     return new MemberConnection(channel);
   } catch (error) {
     socket.close();

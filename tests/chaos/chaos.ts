@@ -7,6 +7,7 @@
 import { pause } from "../../lib/deadline.ts";
 import { messageOf } from "../../lib/errors.ts";
 import { Random } from "../simulator/random.ts";
+import { checkChain } from "./chain.ts";
 import { ChaosCluster } from "./chaos_cluster.ts";
 import { Client } from "./client.ts";
 import { collectElections, converge } from "./convergence.ts";
@@ -25,7 +26,7 @@ const CLIENTS = 10;
 const LOOK_MS = 500;
 
 /** What has happened so far, as the report will tell it. */
-export type Happened = Pick<ChaosReport, "elections" | "requests" | "events">;
+export type Happened = Pick<ChaosReport, "elections" | "changes" | "requests" | "events">;
 
 /** What to run. */
 export interface ChaosOptions {
@@ -55,6 +56,7 @@ class ChaosRun implements AsyncDisposable {
   readonly #violations: string[] = [];
   readonly #skipped: string[] = [];
   readonly #faults: Record<string, number> = {};
+  readonly #changes: Record<string, number> = {};
   readonly #exchanges: Exchange[] = [];
   readonly #workload = new Workload();
   readonly #cluster: ChaosCluster;
@@ -115,7 +117,9 @@ class ChaosRun implements AsyncDisposable {
         cluster,
         random: this.#random.split("schedule"),
         signal: over.signal,
-        onFault: (name) => this.#faults[name] = (this.#faults[name] ?? 0) + 1,
+        onFault: (name) => count(this.#faults, name),
+        onChange: (name) => count(this.#changes, name),
+        onViolation: (violation) => this.#violations.push(violation),
       }),
     ]);
     try {
@@ -135,6 +139,7 @@ class ChaosRun implements AsyncDisposable {
   async #soFar(): Promise<Happened> {
     return {
       elections: this.#cluster.elections.count,
+      changes: this.#changes,
       requests: countRequests(this.#exchanges),
       events: await countNodeEvents(this.#cluster),
     };
@@ -155,7 +160,7 @@ class ChaosRun implements AsyncDisposable {
           name: `client-${number}`,
           random: this.#random.split(`client ${number}`),
           workload: this.#workload,
-          endpoints: this.#cluster.endpoints,
+          endpoints: () => this.#cluster.asked,
           onExchange: (exchange) => this.#exchanges.push(exchange),
           onViolation: (violation) => this.#violations.push(violation),
         }),
@@ -167,6 +172,8 @@ class ChaosRun implements AsyncDisposable {
     this.#violations.push(...await converge(this.#cluster));
     await this.#readEverything();
     await collectElections(this.#cluster);
+    this.#violations.push(...await checkChain(this.#cluster));
+    this.#violations.push(...await this.#cluster.findUnaware());
     this.#violations.push(...this.#resources.findGrowthFaults());
     this.#violations.push(...await this.#resources.findLeaks());
   }
@@ -194,13 +201,13 @@ class ChaosRun implements AsyncDisposable {
   }
 
   #report(time: { readonly fromMs: number; readonly toMs: number }): ChaosReport {
-    const { config, elections, folder } = this.#cluster;
+    const { elections, folder } = this.#cluster;
     return {
       seed: this.#options.seed,
       seconds: Math.round((time.toMs - time.fromMs) / 100) / 10,
-      nodes: config.peers.length,
-      threshold: config.threshold,
+      nodes: this.#cluster.nodes.length,
       faults: this.#faults,
+      changes: this.#changes,
       elections: elections.count,
       lastTerm: elections.lastTerm,
       requests: countRequests(this.#exchanges),
@@ -214,6 +221,10 @@ class ChaosRun implements AsyncDisposable {
       kept: this.#isFolderDone ? null : folder,
     };
   }
+}
+
+function count(counts: Record<string, number>, name: string): void {
+  counts[name] = (counts[name] ?? 0) + 1;
 }
 
 function whenAborted(signal: AbortSignal | undefined): Promise<never> {

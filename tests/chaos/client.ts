@@ -33,8 +33,8 @@ export interface ClientOptions {
   readonly random: Random;
   /** What to ask. */
   readonly workload: Workload;
-  /** Whom. */
-  readonly endpoints: readonly Endpoint[];
+  /** Whom, at this moment. */
+  readonly endpoints: () => readonly Endpoint[];
   /** Takes down what came of it. */
   readonly onExchange: (exchange: Exchange) => void;
   /** Told of an answer that no node may give. */
@@ -93,7 +93,7 @@ export class Client implements Disposable {
   }
 
   async #attempt(request: Request, idempotencyKey: string | null): Promise<Ending> {
-    const endpoint = this.#options.random.pick(this.#options.endpoints);
+    const endpoint = this.#options.random.pick(this.#options.endpoints());
     try {
       const response = await this.#connections.fetch(urlOf(endpoint, request), {
         method: request.kind === "get" ? "GET" : request.kind === "delete" ? "DELETE" : "PUT",

@@ -5,21 +5,33 @@
  */
 
 import { type GroupKey, verifyCertificate } from "../../lib/certificate/mod.ts";
-import type { NodeId, Term } from "../../lib/types.ts";
+import type { Epoch, NodeId, Term } from "../../lib/types.ts";
+
+/** Who was elected, by the shares of which epoch. */
+interface Election {
+  readonly term: Term;
+  readonly leader: NodeId;
+  readonly epoch: Epoch;
+}
 
 /** Collects certificates; each is verified with the group key alone. */
 export class Elections {
   readonly #key: GroupKey;
-  readonly #leaders = new Map<Term, NodeId>();
+  readonly #leaders = new Map<Term, Election>();
   readonly #onViolation: (violation: string) => void;
   /** What was seen before: every node tells of every election, most of them several times. */
   readonly #verified = new Set<string>();
-  #latest: { readonly term: Term; readonly leader: NodeId } | null = null;
+  #latest: Election | null = null;
 
   /** `onViolation` is told of a certificate that proves nothing, or too much. */
   constructor(key: GroupKey, onViolation: (violation: string) => void) {
     this.#key = key;
     this.#onViolation = onViolation;
+  }
+
+  /** Every election, in the order in which they were told. */
+  get all(): readonly Election[] {
+    return [...this.#leaders.values()];
   }
 
   /** How many terms had a leader. */
@@ -41,22 +53,23 @@ export class Elections {
   add(teller: NodeId, note: string): void {
     if (this.#verified.has(note)) return;
     try {
-      const { term, leader } = verifyCertificate(note, this.#key);
+      const { term, leader, epoch } = verifyCertificate(note, this.#key);
       this.#verified.add(note);
-      this.#addLeader(teller, term, leader);
+      this.#addElection(teller, { term, leader, epoch });
     } catch (error) {
       this.#onViolation(`${teller} tells of a certificate that does not verify: ${error}\n${note}`);
     }
   }
 
-  #addLeader(teller: NodeId, term: Term, leader: NodeId): void {
-    const other = this.#leaders.get(term);
+  #addElection(teller: NodeId, election: Election): void {
+    const { term, leader } = election;
+    const other = this.#leaders.get(term)?.leader;
     if (other !== undefined && other !== leader) {
       this.#onViolation(
         `Term ${term} has two certified leaders: ${other}, and by ${teller} ${leader}`,
       );
     }
-    this.#leaders.set(term, leader);
-    if (this.#latest === null || term > this.#latest.term) this.#latest = { term, leader };
+    this.#leaders.set(term, election);
+    if (this.#latest === null || term > this.#latest.term) this.#latest = election;
   }
 }

@@ -1,49 +1,55 @@
 /**
- * All the links between the nodes of a cluster: two for each pair, one a direction.
+ * All the links between the places of a cluster: two for each pair, one a direction. A place is where a node
+ * listens for its peers; who has it changes as the members do.
  *
  * @module
  */
 
-import { assertDefined } from "../../lib/assert.ts";
-import type { ClusterConfig } from "../../lib/config/cluster_config.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { Link, type LinkState } from "./link.ts";
 
 /** A link and its two ends. */
 interface DirectedLink {
-  readonly from: NodeId;
-  readonly to: NodeId;
+  /** The ports that the nodes of the two places listen at. */
+  readonly from: number;
+  readonly to: number;
   readonly link: Link;
 }
 
 /** See the module. */
 export class Network implements AsyncDisposable {
   readonly #links: readonly DirectedLink[];
-  readonly #config: ClusterConfig;
+  readonly #tenants = new Map<number, NodeId>();
 
-  /** Opens a link for each ordered pair of the configuration's nodes. */
-  constructor(config: ClusterConfig) {
-    this.#config = config;
-    this.#links = config.peers.flatMap(({ id: from }) =>
-      config.peers.filter(({ id }) => id !== from)
-        .map(({ id: to, peer }) => ({ from, to, link: new Link(peer.port) }))
+  /** Opens a link for each ordered pair of the ports at which nodes listen. */
+  constructor(ports: readonly number[]) {
+    this.#links = ports.flatMap((from) =>
+      ports.filter((to) => to !== from).map((to) => ({ from, to, link: new Link(to) }))
     );
   }
 
-  /** The configuration as `self` is given it: its own address, and the links to all others. */
-  configOf(self: NodeId): ClusterConfig {
-    const peers = this.#config.peers.map((peer) =>
-      peer.id === self
-        ? peer
-        : { ...peer, peer: { ...peer.peer, port: this.#link(self, peer.id).port } }
-    );
-    return { ...this.#config, peers };
+  /** A node listens at this port from now on. */
+  settle(node: NodeId, port: number): void {
+    this.#tenants.set(port, node);
   }
 
-  /** Changes the links in which `concerns` says yes. */
+  /** Nobody does any more. */
+  vacate(port: number): void {
+    this.#tenants.delete(port);
+  }
+
+  /** For whoever listens at a port: the link that leads to each other port. */
+  linksFrom(port: number): Readonly<Record<string, number>> {
+    const own = this.#links.filter(({ from }) => from === port);
+    return Object.fromEntries(own.map(({ to, link }) => [to, link.port]));
+  }
+
+  /** Changes the links between nodes in which `concerns` says yes. */
   set(state: LinkState, concerns: (from: NodeId, to: NodeId) => boolean): void {
     for (const { from, to, link } of this.#links) {
-      if (concerns(from, to)) link.set(state);
+      const [dialer, listener] = [this.#tenants.get(from), this.#tenants.get(to)];
+      if (dialer === undefined || listener === undefined) continue;
+      if (concerns(dialer, listener)) link.set(state);
     }
   }
 
@@ -54,16 +60,11 @@ export class Network implements AsyncDisposable {
 
   /** Opens every link. */
   heal(): void {
-    this.set({ kind: "open" }, () => true);
+    for (const { link } of this.#links) link.set({ kind: "open" });
   }
 
   /** Closes every link. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#links.map(({ link }) => link[Symbol.asyncDispose]()));
-  }
-
-  #link(from: NodeId, to: NodeId): Link {
-    const found = this.#links.find((link) => link.from === from && link.to === to);
-    return assertDefined(found, `There is no link from ${from} to ${to}`).link;
   }
 }

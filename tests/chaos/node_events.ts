@@ -23,7 +23,7 @@ export type NodeEvents = Readonly<Record<typeof COUNTED[keyof typeof COUNTED], n
 /** Counts what stands in the nodes' logs, so far where they still run. */
 export async function countNodeEvents(cluster: ChaosCluster): Promise<NodeEvents> {
   const counts = Object.fromEntries(Object.values(COUNTED).map((name) => [name, 0]));
-  for (const { id } of cluster.nodes) {
+  for (const { id } of cluster.everyone) {
     for (const suffix of ["", ".1"]) {
       const text = await readIfThere(`${cluster.folderOf(id)}/${LOG_FILE}${suffix}`);
       for (const event of eventsIn(text)) counts[event] = (counts[event] ?? 0) + 1;

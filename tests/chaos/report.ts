@@ -25,12 +25,12 @@ export interface ChaosReport {
   readonly seed: number;
   /** How long things were broken. */
   readonly seconds: number;
-  /** How many nodes. */
+  /** How many members there were in the end. */
   readonly nodes: number;
-  /** How many of them must sign. */
-  readonly threshold: number;
   /** What was done how often. */
   readonly faults: Readonly<Record<string, number>>;
+  /** How the members were changed how often, and how those changes ended that were not completed. */
+  readonly changes: Readonly<Record<string, number>>;
   /** How many terms had a leader; each of them proved. */
   readonly elections: number;
   /** The last of these terms. */
@@ -87,19 +87,18 @@ export function longestSilenceMs(
 
 /** The report for people; a program reads the object itself. */
 export function formatReport(report: ChaosReport): string {
-  const { faults, requests, events, start, most, growth, skipped, violations } = report;
+  const { faults, changes, requests, events, start, most, growth, skipped, violations } = report;
   const lines = [
-    `Chaos: ${report.nodes} nodes, ${report.threshold} must sign, ${report.seconds} s, seed ${report.seed}`,
+    `Chaos: ${report.seconds} s, seed ${report.seed}; ${report.nodes} members in the end`,
     "",
     "Done to it",
-    ...Object.entries(faults).sort().map(([name, count]) =>
-      `  ${count.toString().padStart(5)}  ${name}`
-    ),
+    ...Object.entries(faults).sort().map(formatCount),
+    "",
+    "Changes of the members",
+    ...Object.entries(changes).sort().map(formatCount),
     "",
     "Told by the nodes' logs",
-    ...Object.entries(events ?? {}).map(([name, count]) =>
-      `  ${count.toString().padStart(5)}  ${name}`
-    ),
+    ...Object.entries(events ?? {}).map(formatCount),
     "",
     "Seen by clients       ok   failed  unknown",
     ...Object.entries(requests).map(([kind, { ok, failed, unknown }]) =>
@@ -119,6 +118,10 @@ export function formatReport(report: ChaosReport): string {
   ];
   if (report.kept !== null) lines.push("", `Logs and databases are kept in ${report.kept}`);
   return lines.join("\n");
+}
+
+function formatCount([name, count]: readonly [string, number]): string {
+  return `  ${count.toString().padStart(5)}  ${name}`;
 }
 
 function formatUsage(

@@ -26,12 +26,8 @@ const SNAPSHOT_WORKER_FDS = 9;
  * taken snapshots. `growth.ts` tells a leak from that.
  */
 const QUIET_MORE_MAX: Usage = { rssBytes: 352 * 1024 * 1024, fds: SNAPSHOT_WORKER_FDS + 8 };
-/**
- * And at any time: with clients that wait, and peers that have not noticed that others are gone. One run in
- * five saw 162 descriptors more for a moment; which ones is not known yet, and that they went the bound
- * above shows.
- */
-const BUSY_MORE_MAX: Usage = { rssBytes: 384 * 1024 * 1024, fds: 256 };
+/** And at any time: with clients that wait, and peers that have not noticed that others are gone. */
+const BUSY_MORE_MAX: Usage = { rssBytes: 384 * 1024 * 1024, fds: 128 };
 
 /** How many more descriptors a process that was spared may hold at the end than early in its life. */
 const FDS_GROWTH_MAX = 24;

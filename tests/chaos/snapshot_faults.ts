@@ -34,16 +34,18 @@ export async function leaveBehind({ cluster, random, hold }: FaultContext): Prom
  */
 export async function loseStore({ cluster, random, hold }: FaultContext): Promise<string> {
   const victims = cluster.mortals.filter(({ disk }) => disk === null);
-  if (cluster.isStateMissing) return "kv.db lost (skipped: another one is missing still)";
+  const { lacksState } = cluster;
+  if (lacksState !== null && !await cluster.hasState(lacksState)) {
+    return "kv.db lost (skipped: another one is missing still)";
+  }
   const node = random.pick(victims);
   await outrun(cluster);
   await node.kill();
   node.loseStore();
-  cluster.isStateMissing = true;
+  cluster.lacksState = node.id;
   await node.start();
-  for (let looks = 0; looks < RECOVERY_LOOKS_MAX && cluster.isStateMissing; looks++) {
-    cluster.isStateMissing = !await cluster.hasState(node.id);
-    if (cluster.isStateMissing) await hold(RECOVERY_LOOK_MS);
+  for (let looks = 0; looks < RECOVERY_LOOKS_MAX && !await cluster.hasState(node.id); looks++) {
+    await hold(RECOVERY_LOOK_MS);
   }
   return "kv.db lost";
 }

@@ -1,7 +1,9 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
+import { pause } from "../../lib/deadline.ts";
 import { findPeer } from "../../lib/config/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
+import { deadline, WAIT_TIMEOUT_MS } from "./harness/events.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 
 /** Libraries that were written for etcd, at real processes whose leader is killed under them. */
@@ -24,6 +26,9 @@ async function python(args: readonly string[]): Promise<boolean> {
     return false;
   }
 }
+
+/** Before a request is sent again. */
+const RETRY_PAUSE_MS = 100;
 
 async function killLeader(cluster: TestCluster): Promise<void> {
   const { id, term } = await cluster.leader();
@@ -63,25 +68,27 @@ Deno.test({
       const watch = await watchValues(second, "changed");
 
       await killLeader(cluster);
-      await persist(() => first.put("changed").value("after"));
+      await persist("a put", () => first.put("changed").value("after"));
       await watch.seen("after");
-      equal(await persist(() => second.get("session").string()), "mine");
-      await persist(() => lease.keepaliveOnce());
+      equal(await persist("a get", () => second.get("session").string()), "mine");
+      await persist("a keepalive", () => lease.keepaliveOnce());
       equal(isLost, false);
       await rejects(
-        persist(() => second.lock("jobs").ttl(120).acquire()),
+        persist("a held lock's refusal", () => second.lock("jobs").ttl(120).acquire()),
         EtcdLockFailedError,
       );
-      await persist(() => campaign.proclaim("still me"));
-      const leader = await persist(() => second.election("service", 120).leader());
+      await persist("a proclamation", () => campaign.proclaim("still me"));
+      const leader = await persist("the leader", () => second.election("service", 120).leader());
       equal(leader, "still me");
-      const both = await persist(() =>
-        second.if("session", "Value", "==", "mine").then(second.put("session").value("seen"))
-          .commit()
+      const both = await persist(
+        "a transaction",
+        () =>
+          second.if("session", "Value", "==", "mine").then(second.put("session").value("seen"))
+            .commit(),
       );
       equal(both.succeeded, true);
-      await persist(() => lock.release());
-      await persist(() => second.lock("jobs").ttl(120).acquire());
+      await persist("a lock's release", () => lock.release());
+      await persist("a free lock", () => second.lock("jobs").ttl(120).acquire());
       await observer.cancel();
       await watch.cancel();
     } finally {
@@ -92,24 +99,34 @@ Deno.test({
 });
 
 /** What applications do: a request that was under way when the leader died fails, and is sent again. */
-async function persist<Result>(work: () => PromiseLike<Result>): Promise<Result> {
+async function persist<Result>(what: string, work: () => PromiseLike<Result>): Promise<Result> {
   const { EtcdLockFailedError, EtcdError, GRPCGenericError } = etcd3 ?? await import("etcd3");
-  for (;;) {
+  const over = AbortSignal.timeout(WAIT_TIMEOUT_MS);
+  for (;; await pause(RETRY_PAUSE_MS, over)) {
     try {
       return await work();
-    } catch (error) {
-      const mayPass = error instanceof GRPCGenericError || error instanceof EtcdError;
-      if (error instanceof EtcdLockFailedError || !mayPass) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    } catch (cause) {
+      const mayPass = cause instanceof GRPCGenericError || cause instanceof EtcdError;
+      if (cause instanceof EtcdLockFailedError || !mayPass) throw cause;
+      if (over.aborted) throw new Error(`Not within ${WAIT_TIMEOUT_MS} ms: ${what}`, { cause });
     }
   }
+}
+
+/** @throws {Error} at the deadline, with what was waited for. */
+async function within<Value>(what: string, promise: Promise<Value>): Promise<Value> {
+  return await deadline(promise, WAIT_TIMEOUT_MS).catch((cause) => {
+    throw new Error(`${what}: ${cause.message}`, { cause });
+  });
 }
 
 type Observer = Awaited<ReturnType<ReturnType<Client["election"]>["observe"]>>;
 
 async function leaderSeenBy(observer: Observer): Promise<string> {
-  return observer.leader() ??
-    await new Promise((resolve) => observer.once("change", (value) => resolve(String(value))));
+  const changed = new Promise<string>((resolve) =>
+    observer.once("change", (value) => resolve(String(value)))
+  );
+  return observer.leader() ?? await within("the observer sees a leader", changed);
 }
 
 async function watchValues(client: Client, key: string) {
@@ -126,7 +143,7 @@ async function watchValues(client: Client, key: string) {
     seen: async (value: string) => {
       last = value;
       if (values.includes(value)) return;
-      await wanted.promise;
+      await within(`the watch sees ${value}`, wanted.promise);
     },
   };
 }
@@ -180,7 +197,7 @@ function linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
         text = text.slice(end + 1);
         return line;
       }
-      const { done, value = "" } = await reader.read();
+      const { done, value = "" } = await within("etcd3gw says something", reader.read());
       if (done) throw new Error(`etcd3gw ended early: ${text}`);
       text += value;
     }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { verifyCertificate } from "../../lib/certificate/mod.ts";
+import { ExitCode } from "../../lib/cli/failure.ts";
 import type { MembersBody } from "../../lib/http/wire.ts";
 import { verifyCluster } from "../../lib/node/join.ts";
 import { type NodeId, toNodeId } from "../../lib/types.ts";
@@ -47,7 +48,7 @@ Deno.test("shares are refreshed, the threshold goes up and down, and a node join
   const removed = await world.change([...FOUNDERS, six], { remove: [ONE] });
   assert.deepEqual(votersOf(removed), rest);
   const { code } = await world.cluster.process(ONE).ended;
-  assert.equal(code, 0, "A removed node ends by itself, and says why");
+  assert.equal(code, ExitCode.removed, "A removed node ends by itself, and says why");
   assert.equal(await world.get(six, "between"), "2");
 });
 

@@ -210,6 +210,49 @@ Deno.test("a removed node that was away disturbs nobody when it comes back, and 
   assert.deepEqual([leader.raft.state.currentTerm, leader.raft.state.role.name], [1, "leader"]);
 });
 
+Deno.test("a node that is shown the memberships that removed it stands no more, and needs nobody's word", () => {
+  const world = new ChangingCluster(FOUR);
+  const leader = world.cluster.elect("n1");
+  world.cluster.isolate("n4");
+  world.change(leader, { ...FOUR, isResharing: false });
+  world.change(leader, THREE);
+  const { cluster } = leader.raft.state;
+  const away = world.node(4);
+  assert.equal(away.raft.state.cluster.membershipsKnown, 0);
+  // A learner never stands, so it would ask nobody: this comes unasked.
+  away.step({ kind: "memberships", certificates: cluster.certificatesAfter(0) });
+  assert.equal(away.raft.state.cluster.isFormer, true);
+  assert.equal(away.raft.state.cluster.membershipsKnown, 2);
+  const stood = away.eventsOf("preVoteStarted").length;
+  away.tick(4 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(away.eventsOf("preVoteStarted").length, stood);
+});
+
+Deno.test("whoever says that a member was removed, and does not prove it, changes nothing", () => {
+  const world = new ChangingCluster(FOUR);
+  const leader = world.cluster.elect("n1");
+  world.cluster.isolate("n4");
+  world.change(leader, { ...FOUR, isResharing: false });
+  world.change(leader, THREE);
+  const [stated, removal] = leader.raft.state.cluster.certificatesAfter(0);
+  assert.ok(stated !== undefined && removal !== undefined && removal.byNew !== null);
+  const elsewhere = new ChangingCluster({ ...FOUR, seed: 7 });
+  elsewhere.change(elsewhere.cluster.elect("n1"), THREE);
+  const lies = {
+    "with a gap in the chain": [removal],
+    "without the new epoch's signature": [stated, { ...removal, byNew: null }],
+    "with one epoch's note for both": [stated, { ...removal, byOld: removal.byNew }],
+    "with a changed text": [stated, { ...removal, byOld: removal.byOld.replace("n1", "n5") }],
+    "of another cluster's key": elsewhere.node(1).raft.state.cluster.certificatesAfter(0),
+  };
+  for (const [what, certificates] of Object.entries(lies)) {
+    const away = world.node(4);
+    away.step({ kind: "memberships", certificates });
+    assert.equal(away.raft.state.cluster.isFormer, false, what);
+    assert.equal(away.raft.state.cluster.isRemoved, false, what);
+  }
+});
+
 Deno.test("a node that is many memberships behind is shown them, and stands on until the log brings them", () => {
   const world = new ChangingCluster(THREE);
   const leader = world.cluster.elect("n1");

@@ -36,6 +36,7 @@ const dialer: DialerOptions = {
   channelKeys: keysOf(ALPHA),
   peer: BETA,
   peerKey: keysOf(BETA).publicKey,
+  membershipsKnown: () => 0,
 };
 const acceptor: AnswerOptions = {
   ...shared,
@@ -80,7 +81,7 @@ Deno.test("sayHello() and answerHello() introduce two nodes and leave a channel 
   await carry(beta, alpha);
   await carry(alpha, beta);
   assert.equal(await said, true);
-  assert.deepEqual(await answered, { peer: ALPHA, configuration: null });
+  assert.deepEqual(await answered, { peer: ALPHA, configuration: null, memberships: 0 });
 
   const payload = new Uint8Array([1, 2, 3]);
   for (const [from, to] of [[alpha, beta], [beta, alpha]] as const) {
@@ -99,7 +100,7 @@ Deno.test("sayHello() hands over its configuration where the acceptor has anothe
   await carry(beta, alpha);
   await carry(alpha, beta);
   assert.equal(await said, true);
-  assert.deepEqual(await answered, { peer: ALPHA, configuration: own.text });
+  assert.deepEqual(await answered, { peer: ALPHA, configuration: own.text, memberships: 0 });
 });
 
 Deno.test("sayHello() says that nobody answered", async () => {

@@ -142,7 +142,8 @@ Deno.test("Peer sends its configuration only when the acceptor has another", asy
     const { alpha, listener } = startBesideListener({ configuration });
     const socket = await answerAs(BETA, await listener.accept());
     const introduction = decodeIntroduction(await readFrame(socket));
-    assert.deepEqual(introduction, { configuration: text === null ? null : encodeUtf8(text) });
+    const expected = text === null ? null : encodeUtf8(text);
+    assert.deepEqual(introduction, { configuration: expected, memberships: 0 });
     socket.close();
     listener.close();
     await alpha.transport.close();
@@ -191,7 +192,10 @@ Deno.test("Peer refuses messages on the connection that it dialed", async () => 
   await writeFrame(socket, new Uint8Array(3));
   const { what, peer, error } = await alpha.refusals.take();
   assert.deepEqual([what, peer], ["frame", BETA]);
-  assert.match(error.message, /3 bytes from a peer that may send only keepalives here/);
+  assert.match(
+    error.message,
+    /3 bytes from a peer that may send only keepalives and a farewell here/,
+  );
   assert.equal(await alpha.disconnected.take(), BETA);
   await readToEnd(socket);
   for (const open of [socket, listener]) open.close();

@@ -118,7 +118,7 @@ export async function connectAs(from: NodeId, to: NodeId, port: number): Promise
   const answer = decodeHello(await readFrame(socket));
   assert.ok(answer.kind === "answer", `The answer is a ${answer.kind}`);
   const secure = new SecureSocket(socket, initiator.readSecond(answer.noise));
-  await writeFrame(secure, encodeIntroduction({ configuration: null }));
+  await writeFrame(secure, encodeIntroduction({ configuration: null, memberships: 0 }));
   return secure;
 }
 

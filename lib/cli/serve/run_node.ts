@@ -27,6 +27,7 @@ import {
   openKeyring,
   openOwnKeys,
   prepareKeyGeneration,
+  RemovedError,
   startNode,
 } from "../../node/mod.ts";
 import type { RoleName, RoleReport } from "../../raft/mod.ts";
@@ -95,7 +96,7 @@ interface NodeRun {
 /**
  * Runs a node and its API until one of them ends or `stop` aborts.
  *
- * @throws {InputError} when the keys cannot be used.
+ * @throws {InputError} when the keys cannot be used, or the node is no member any more.
  * @throws {EnvironmentError} when a disk or a port cannot be used, or the node can never have a key.
  */
 export async function runNode(run: NodeRun): Promise<void> {
@@ -159,7 +160,9 @@ async function runWithKeys(
     await api.stop();
     await node.close();
   }
-  if (node.isRemoved) announce({ event: "removed", id: self });
+  if (!node.isRemoved) return;
+  announce({ event: "removed", id: self });
+  throw new RemovedError(self, dataDir);
 }
 
 interface Generation {

@@ -12,6 +12,7 @@ import {
   verifyCertificate,
 } from "../../../lib/certificate/mod.ts";
 import { formatAddress } from "../../../lib/address.ts";
+import { pause } from "../../../lib/deadline.ts";
 import {
   formatClusterConfig,
   generateLocalCluster,
@@ -27,6 +28,7 @@ import { openOrCreateIdentity } from "../../../lib/keys/identity.ts";
 import { toVerifiedConfig, verifyCluster, writeJoiner } from "../../../lib/node/join.ts";
 import { type NodeId, toClusterName, toNodeId } from "../../../lib/types.ts";
 import { onFreePorts } from "../../support/free_ports.ts";
+import { WAIT_TIMEOUT_MS } from "./events.ts";
 import { TestCluster, type TestClusterOptions } from "./test_cluster.ts";
 
 /** A request to change the members, as the API takes it. */
@@ -34,6 +36,20 @@ type Request = Readonly<Record<string, unknown>>;
 
 /** How often a test asks how far a change has come, in milliseconds. */
 const POLL_MS = 50;
+
+/** Asks again and again until there is an answer. @throws {Error} at the deadline: what was waited for, and why. */
+async function until<Answer>(
+  what: string | { toString(): string },
+  ask: () => Promise<Answer | null>,
+): Promise<Answer> {
+  const deadline = AbortSignal.timeout(WAIT_TIMEOUT_MS);
+  for (;;) {
+    const answer = await ask();
+    if (answer !== null) return answer;
+    if (deadline.aborted) throw new Error(`Not within ${WAIT_TIMEOUT_MS} ms: ${what}`);
+    await pause(POLL_MS, deadline);
+  }
+}
 
 /** The cluster, and the nodes that are no part of its first configuration. */
 export class MembersCluster implements AsyncDisposable {
@@ -88,7 +104,7 @@ export class MembersCluster implements AsyncDisposable {
 
   /** Asks the leader for a change, whoever that is. */
   async ask(among: readonly NodeId[], request: Request): Promise<Response> {
-    for (;;) {
+    return await until(`a leader of ${among} that takes ${Object.keys(request)}`, async () => {
       const id = await this.leader(among);
       const response = await this.fetch(id, "/v1/members", {
         method: "POST",
@@ -98,7 +114,8 @@ export class MembersCluster implements AsyncDisposable {
       if (response.status === 200) return response;
       const { code, detail } = await response.json();
       if (code !== "not_leader" && code !== "no_leader") throw new Error(detail);
-    }
+      return null;
+    });
   }
 
   /** Asks for a change, and waits until it is made. */
@@ -120,39 +137,42 @@ export class MembersCluster implements AsyncDisposable {
   }
 
   async #waitForMember(id: NodeId, among: readonly NodeId[]): Promise<NodeId> {
-    for (;;) {
+    return await until(`${id} is a member by one of ${among}`, async () => {
       for (const node of among) {
         const body = await this.members(node).catch(() => null);
         if (body?.members.some((member) => member.id === id)) return node;
       }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
+      return null;
+    });
   }
 
   /** Waits until a plan has ended, and that it is completed. */
   async ended(among: readonly NodeId[], id: number): Promise<MembersBody> {
-    for (;;) {
+    let last: MembersBody["change"] | null = null;
+    const what = () => `change ${id} has ended by one of ${among}: ${JSON.stringify(last)}`;
+    return await until({ toString: what }, async () => {
       for (const node of among) {
         // Who was removed has ended.
         const body = await this.members(node).catch(() => null);
+        last = body?.change ?? last;
         if (body?.lastChange?.id !== id) continue;
         assert.equal(body.lastChange.outcome, "completed", body.lastChange.reason ?? "");
         return body;
       }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
+      return null;
+    });
   }
 
   /** Who leads, as these nodes agree. */
   async leader(among: readonly NodeId[]): Promise<NodeId> {
-    for (;;) {
+    return await until(`one of ${among} leads`, async () => {
       for (const node of among) {
         const response = await this.fetch(node, "/v1/leader").catch(() => null);
         const { leader = null } = response === null ? {} : await response.json();
         if (among.includes(leader)) return toNodeId(leader);
       }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
+      return null;
+    });
   }
 
   /** The certificate of who leads now, verified under the first key. */
@@ -164,14 +184,14 @@ export class MembersCluster implements AsyncDisposable {
 
   /** Writes a key through a node. */
   async put(through: NodeId, key: string, value: string): Promise<void> {
-    for (;;) {
+    await until(`${through} puts ${key}`, async () => {
       const response = await this.fetch(through, `/v1/kv/${key}`, { method: "PUT", body: value });
       const text = await response.text();
-      if (response.status === 200) return;
+      if (response.status === 200) return true;
       // A leader that leaves hands over: the same write may be sent again.
       assert.equal(response.status, 503, text);
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
+      return null;
+    });
   }
 
   /** Reads a key through a node; null where it is not. */

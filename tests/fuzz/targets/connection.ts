@@ -143,7 +143,7 @@ export class Dialing {
     if (greeting.kind !== "answer") return null;
     this.#keys = this.#greeted.initiator.readSecond(greeting.noise);
     const { introduction, messages, random } = this.#script;
-    const first = encodeFrame(encodeIntroduction({ configuration: null }));
+    const first = encodeFrame(encodeIntroduction({ configuration: null, memberships: 0 }));
     const parts = [this.#say(first, introduction)];
     for (const [at, attack] of messages.entries()) {
       const payload = encodeMessage(readIndexRequest(BETA, ALPHA, at)).slice();
@@ -240,7 +240,12 @@ async function attackDialer(script: Script): Promise<Outcome> {
 async function dial(channel: MemoryChannel): Promise<Outcome> {
   const connection = newConnection(channel);
   try {
-    const options = { ...handshakeOptions(), peer: BETA, peerKey: keysOf(BETA).publicKey };
+    const options = {
+      ...handshakeOptions(),
+      peer: BETA,
+      peerKey: keysOf(BETA).publicKey,
+      membershipsKnown: () => 0,
+    };
     if (!await sayHello(connection, options)) return connection.close("closedByPeer").reason;
     const end = await connection.run({
       frameBytesMax: HELLO_FRAME_BYTES_MAX,

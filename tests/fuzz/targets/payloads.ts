@@ -81,7 +81,7 @@ export const introductions: Target = bytesTarget({
   share: 60,
   draw: (random) => {
     const configuration = random.chance(0.3) ? null : random.bytes(random.below(300));
-    return mutateSequence(encodeIntroduction({ configuration }).slice(), random);
+    return mutateSequence(encodeIntroduction({ configuration, memberships: 0 }).slice(), random);
   },
   give: (payload) =>
     refusing([HelloError], () => {
