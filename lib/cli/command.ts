@@ -82,6 +82,8 @@ export interface CommandContext {
   askLine?(question: string): Promise<string>;
   /** Takes the terminal over. Absent without one for input and output. */
   openTerminal?(): Terminal;
+  /** The time in milliseconds since 1970; the machine's by default. */
+  now?(): number;
   /** The clock of commands that wait; the machine's by default. */
   readonly clock?: Clock;
   /** Starts a program; a process of its own by default. */

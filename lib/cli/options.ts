@@ -64,6 +64,25 @@ function parseDuration(text: string): number {
   );
 }
 
+/** How long a day, an hour and a minute are, in milliseconds. */
+const UNITS_MS = { d: 86_400_000, h: 3_600_000, m: 60_000 } as const;
+/** The longest {@linkcode parseLifetime}: ten years. */
+const LIFETIME_DAYS_MAX = 3_650;
+
+/**
+ * Reads how long something is to be valid, as in `30d`, `12h` or `90m`, as milliseconds.
+ *
+ * @throws {InvalidArgumentError} unless it is from a minute to {@linkcode LIFETIME_DAYS_MAX} days.
+ */
+export function parseLifetime(text: string): number {
+  const [, count = "0", unit = "d"] = /^([1-9][0-9]{0,6})([dhm])$/.exec(text) ?? [];
+  const lifetimeMs = Number(count) * (unit === "d" || unit === "h" ? UNITS_MS[unit] : UNITS_MS.m);
+  if (lifetimeMs > 0 && lifetimeMs <= LIFETIME_DAYS_MAX * UNITS_MS.d) return lifetimeMs;
+  throw new InvalidArgumentError(
+    `It must be in days, hours or minutes, as in 30d, 12h or 90m, at most ${LIFETIME_DAYS_MAX}d.`,
+  );
+}
+
 /**
  * The configuration's path: `--config`, else `FLOE_CONFIG`, else {@linkcode CONFIG_PATH_DEFAULT}. Where that
  * file is not there, it is the one that `floe cluster` wrote into its folder, if it did.

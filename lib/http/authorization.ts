@@ -10,6 +10,7 @@ import { InputError } from "../errors.ts";
 import {
   coversRange,
   hasScope,
+  isExpired,
   type KeyAccess,
   type KeyRange,
   SECRET_DIGEST_BYTES,
@@ -53,6 +54,9 @@ export type Caller = Pick<Token, "scopes" | "prefixes"> & Partial<Pick<Token, "i
  */
 export type Needs = TokenScope | "any" | null;
 
+/** The holder of a token, which may have expired. */
+type KnownCaller = Caller & Pick<Token, "expiresAtMs">;
+
 /** A sender with all rights. */
 const ANYONE: Caller = { scopes: ["admin"], prefixes: [] };
 
@@ -66,6 +70,8 @@ interface AuthorizerOptions {
   readonly origins?: readonly string[];
   /** The counters of refusals. */
   readonly counters?: ApiCounters;
+  /** The time in milliseconds since 1970, by which tokens expire; by default this machine's. */
+  readonly now?: () => number;
 }
 
 /**
@@ -101,26 +107,33 @@ export class Authorizer {
     return this.#options.access.kind;
   }
 
+  /** The time, in milliseconds since 1970. */
+  now(): number {
+    return (this.#options.now ?? Date.now)();
+  }
+
   /** Whether requests need a token. */
   get isEnabled(): boolean {
     return this.access === "tokens";
   }
 
-  /** The rights of a token; null for an unknown token. */
+  /** The rights of a token; null for one that is unknown or has expired. */
   callerOf(token: string): Caller | null {
     const { access } = this.#options;
     if (access.kind !== "tokens") return ANYONE;
-    const caller = this.#findCaller(`Bearer ${token}`, access.admin);
-    if (caller === null) this.counters.count("api.unauthorized");
-    return caller;
+    return this.#unlessExpired(this.#findCaller(`Bearer ${token}`, access.admin));
   }
 
   /** The rights of a certificate with this common name; null if no token has the name. */
   callerNamed(name: string): Caller | null {
     if (!this.isEnabled) return ANYONE;
-    const caller = this.#options.node.tokenNamed(name);
-    if (caller === null) this.counters.count("api.unauthorized");
-    return caller;
+    return this.#unlessExpired(this.#options.node.tokenNamed(name));
+  }
+
+  #unlessExpired(caller: KnownCaller | null): Caller | null {
+    if (caller !== null && !isExpired(caller, this.now())) return caller;
+    this.counters.count("api.unauthorized");
+    return null;
   }
 
   /**
@@ -207,10 +220,23 @@ export class Authorizer {
 
   #callerByToken(authorization: string, admin: AdminToken): Caller {
     const caller = this.#findCaller(authorization, admin);
-    if (caller !== null) return caller;
+    if (caller !== null) {
+      this.#checkExpiry(caller);
+      return caller;
+    }
     throw unauthorized(
       'Bearer error="invalid_token"',
       "This token is not known here: it was revoked, is of another cluster or node, or is no token",
+    );
+  }
+
+  /** Only the holder of the secret, or of the certificate, learns that a token has expired. */
+  #checkExpiry(caller: KnownCaller): void {
+    if (!isExpired(caller, this.now())) return;
+    const expiry = new Date(caller.expiresAtMs ?? 0).toISOString();
+    throw unauthorized(
+      'Bearer error="invalid_token", error_description="expired"',
+      `This token expired at ${expiry}. Get another one: floe token create --expires 30d`,
     );
   }
 
@@ -221,7 +247,10 @@ export class Authorizer {
       throw unauthorized("Bearer", "This needs a token: send it as Authorization: Bearer TOKEN");
     }
     const caller = this.#options.node.tokenNamed(name);
-    if (caller !== null) return caller;
+    if (caller !== null) {
+      this.#checkExpiry(caller);
+      return caller;
+    }
     throw unauthorized(
       "Bearer",
       `No token has the name of this certificate, ${
@@ -236,7 +265,7 @@ export class Authorizer {
    * digest is compared too. The time of the look-up can still show that an id exists, but ids are no
    * secrets.
    */
-  #findCaller(authorization: string, admin: AdminToken): Caller | null {
+  #findCaller(authorization: string, admin: AdminToken): KnownCaller | null {
     const presented = readBearer(authorization);
     const digest = digestSecret(presented?.secret ?? NOBODYS_DIGEST);
     const known = presented === null ? null : this.#lookUp(presented.holder, admin);
@@ -247,9 +276,9 @@ export class Authorizer {
   #lookUp(
     holder: TokenHolder,
     admin: AdminToken,
-  ): Caller & { readonly secretDigest: Uint8Array } | null {
+  ): KnownCaller & { readonly secretDigest: Uint8Array } | null {
     if (holder.kind === "token") return this.#options.node.token(holder.id);
-    return holder.node === admin.node ? { ...ANYONE, ...admin } : null;
+    return holder.node === admin.node ? { ...ANYONE, ...admin, expiresAtMs: null } : null;
   }
 
   #countRefusal({ code }: Problem): void {

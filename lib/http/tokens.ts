@@ -7,12 +7,14 @@
 
 import { InvariantError } from "../assert.ts";
 import { decodeHex } from "../bytes.ts";
+import { InputError } from "../errors.ts";
 import {
   checkNewToken,
   checkTokenId,
   type Command,
   type CommandOptions,
   type CommandResult,
+  isExpired,
   type NewToken,
   type Token,
   TOKEN_SCOPES,
@@ -20,7 +22,7 @@ import {
   TOKENS_MAX,
 } from "../kv/mod.ts";
 import type { NodeApi, WriteAnswer } from "../node/mod.ts";
-import type { Caller } from "./authorization.ts";
+import type { Authorizer, Caller } from "./authorization.ts";
 import { type RequestGate, throughGate, TOKEN_BODY_BYTES_MAX } from "./connections.ts";
 import { readJson, readQuery, readTimeoutMs } from "./parameters.ts";
 import { jsonResponse, Problem } from "./problem.ts";
@@ -39,6 +41,7 @@ export function addTokenRoutes(
   router: Router,
   { node, gate }: { readonly node: NodeApi; readonly gate: RequestGate },
 ): void {
+  const { authorizer } = router;
   const gated = (
     answer: (context: RequestContext, caller: Caller) => Promise<Response>,
   ) => needs("admin", (context, caller) => throughGate(gate, 0, () => answer(context, caller)));
@@ -47,7 +50,11 @@ export function addTokenRoutes(
     PUT: needsWithBody(
       "admin",
       (context, caller) =>
-        throughGate(gate, TOKEN_BODY_BYTES_MAX, () => createToken(node, context, caller)),
+        throughGate(
+          gate,
+          TOKEN_BODY_BYTES_MAX,
+          () => createToken({ node, authorizer }, context, caller),
+        ),
     ),
     DELETE: gated((context, caller) => revokeToken(node, context, caller)),
   });
@@ -60,11 +67,12 @@ async function listTokens(node: NodeApi, context: RequestContext): Promise<Respo
 }
 
 async function createToken(
-  node: NodeApi,
+  { node, authorizer }: { readonly node: NodeApi; readonly authorizer: Authorizer },
   ...[context, caller]: Parameters<typeof readWrite>
 ): Promise<Response> {
   const { options, timeoutMs } = readWrite(context, caller);
   const token = toNewToken(readId(context), await readJson(context.req.raw, NEW_TOKEN));
+  checkFuture(token, authorizer.now());
   const command: Command = { kind: "createToken", ...token, ...options };
   const answer = await node.write(command, { timeoutMs });
   const result = tokenResult(token.id, answer);
@@ -106,16 +114,29 @@ function readId({ req }: RequestContext): string {
 }
 
 function toNewToken(id: string, body: NewTokenBody): NewToken {
-  const { secretSha256, name, scopes, prefixes } = body;
+  const { secretSha256, name, scopes, prefixes, expiresAt } = body;
   const token: NewToken = {
     id,
     secretDigest: decodeHex(secretSha256),
     name,
     scopes: TOKEN_SCOPES.filter((scope) => scopes.includes(scope)),
     prefixes,
+    expiresAtMs: expiresAt === null ? null : Date.parse(expiresAt),
   };
   checkNewToken(token);
   return token;
+}
+
+/** Refuses a token that nobody could use: its maker's clock or arithmetic is wrong. */
+function checkFuture(token: NewToken, nowMs: number): void {
+  if (!isExpired(token, nowMs)) return;
+  throw new InputError(
+    `Cannot create token ${token.id}: it expires at ${expiryOf(token)}, which is past at this node`,
+  );
+}
+
+function expiryOf({ expiresAtMs }: Pick<Token, "expiresAtMs">): string | null {
+  return expiresAtMs === null ? null : new Date(expiresAtMs).toISOString();
 }
 
 type TokenResult = Extract<CommandResult, TokenOutcome>;
@@ -142,6 +163,7 @@ function refused(id: string, reason: "exists" | "tooMany"): Problem {
     );
 }
 
-function tokenBody({ id, name, scopes, prefixes, createRevision }: Token): TokenBody {
-  return { id, name, scopes, prefixes, createRevision };
+function tokenBody(token: Token): TokenBody {
+  const { id, name, scopes, prefixes, createRevision } = token;
+  return { id, name, scopes, prefixes, expiresAt: expiryOf(token), createRevision };
 }

@@ -158,11 +158,15 @@ const eventsStart = z.object({ cluster: text, id: text, intervalMs: count }).rea
 
 const eventsView = z.object({ nodes: list(nodeViewSchema) }).readonly();
 
+/** A time in UTC, as JavaScript writes it. */
+const time = text.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, "2026-01-31T12:00:00.000Z");
+
 const newToken = z.strictObject({
   secretSha256: text.regex(/^[0-9a-f]{64}$/, "64 lower-case hex digits"),
   name: text.default(""),
   scopes: list(z.enum(TOKEN_SCOPES)),
   prefixes: names.default([]),
+  expiresAt: time.nullable().default(null),
 }).readonly();
 
 const token = z.object({
@@ -170,6 +174,8 @@ const token = z.object({
   name: text,
   scopes: list(z.enum(TOKEN_SCOPES)),
   prefixes: names,
+  // A node of an earlier version knows no expiry.
+  expiresAt: time.nullable().default(null),
   createRevision: count,
 }).readonly();
 

@@ -33,6 +33,8 @@ import {
   IDEMPOTENCY_KEY_LENGTH_MAX,
 } from "./command.ts";
 import {
+  EXPIRES_BIT,
+  expiresBit,
   fromScopeBits,
   SECRET_DIGEST_BYTES,
   TOKEN_ID_LENGTH,
@@ -55,6 +57,11 @@ import {
 
 /** The version of the format. Versions 1 and 2 had no transactions. */
 export const COMMAND_VERSION = 3;
+/**
+ * The format of tokens that expire. It has a number of its own: a Floe that does not know the expiry stops at
+ * such an entry, where it would otherwise keep the token for ever.
+ */
+const EXPIRY_VERSION = 4;
 
 /**
  * A command in a format that this Floe does not know. It differs from other bad input: a newer Floe can read
@@ -102,7 +109,7 @@ const writer = new ByteWriter();
  */
 export function encodeCommand(command: Command): Uint8Array<ArrayBuffer> {
   checkCommand(command);
-  writer.begin().byte(COMMAND_VERSION).byte(KINDS.indexOf(command.kind));
+  writer.begin().byte(versionOf(command)).byte(KINDS.indexOf(command.kind));
   if (command.kind !== "expireLeases") writeIdempotency(command.idempotency);
   writeFields(command);
   const bytes = writer.finish();
@@ -120,15 +127,21 @@ export function decodeCommand(bytes: Uint8Array): Command {
   checkLength(bytes);
   const reader = new ByteReader(bytes, "command");
   const version = reader.byte();
-  if (version !== COMMAND_VERSION) {
+  if (version !== COMMAND_VERSION && version !== EXPIRY_VERSION) {
     throw new CommandVersionError(
-      `Cannot read command: format ${version} is not ${COMMAND_VERSION}`,
+      `Cannot read command: format ${version} is neither ${COMMAND_VERSION} nor ${EXPIRY_VERSION}`,
     );
   }
   const command = readCommand(reader);
   reader.end();
   checkCommand(command);
+  if (version !== versionOf(command)) reader.refuse(`it is not in format ${version}`);
   return command;
+}
+
+function versionOf(command: Command): number {
+  const expires = command.kind === "createToken" && command.expiresAtMs !== null;
+  return expires ? EXPIRY_VERSION : COMMAND_VERSION;
 }
 
 /** Whether {@linkcode decodeCommand} can read these bytes. */
@@ -183,8 +196,9 @@ function writeFields(command: Command): void {
       return;
     case "createToken":
       writer.raw(encodeUtf8(command.id)).raw(command.secretDigest)
-        .bytes(encodeUtf8(command.name)).byte(toScopeBits(command.scopes))
+        .bytes(encodeUtf8(command.name)).byte(toScopeBits(command.scopes) | expiresBit(command))
         .list(command.prefixes, (prefix) => writer.bytes(encodeUtf8(prefix)));
+      if (command.expiresAtMs !== null) writer.number(command.expiresAtMs);
       return;
     case "revokeToken":
       writer.raw(encodeUtf8(command.id));
@@ -220,12 +234,14 @@ function readCommand(reader: ByteReader): Command {
 }
 
 function readToken(reader: ByteReader) {
+  const id = decodeUtf8(reader.raw(TOKEN_ID_LENGTH));
+  const secretDigest = reader.raw(SECRET_DIGEST_BYTES);
+  const name = decodeUtf8(reader.bytes(TOKEN_NAME_LENGTH_MAX));
+  const bits = reader.byte();
   return {
-    id: decodeUtf8(reader.raw(TOKEN_ID_LENGTH)),
-    secretDigest: reader.raw(SECRET_DIGEST_BYTES),
-    name: decodeUtf8(reader.bytes(TOKEN_NAME_LENGTH_MAX)),
-    scopes: fromScopeBits(reader.byte()),
+    ...{ id, secretDigest, name, scopes: fromScopeBits(bits & ~EXPIRES_BIT) },
     prefixes: reader.list(TOKEN_PREFIXES_MAX, () => decodeUtf8(reader.bytes(KEY_BYTES_MAX))),
+    expiresAtMs: (bits & EXPIRES_BIT) === 0 ? null : reader.number(),
   };
 }
 

@@ -56,8 +56,11 @@
 export {
   checkNewToken,
   checkTokenId,
+  EXPIRES_BIT,
+  expiresBit,
   fromScopeBits,
   hasScope,
+  isExpired,
   type NewToken,
   SECRET_DIGEST_BYTES,
   type Token,

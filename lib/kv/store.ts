@@ -283,12 +283,13 @@ export class Store {
     command: Extract<Command, { readonly kind: "createToken" }>,
     index: LogIndex,
   ): CommandOutcome {
-    const { id, secretDigest, name, scopes, prefixes } = command;
+    const { id, secretDigest, name, scopes, prefixes, expiresAtMs } = command;
     if (this.tokens.has(id)) return { kind: "tokenRefused", reason: "exists" };
     if (this.tokens.size >= TOKENS_MAX) return { kind: "tokenRefused", reason: "tooMany" };
     // A copy, because the digest is a view that would keep the whole log entry in memory.
     const digest = secretDigest.slice();
-    const row = { id, secretDigest: digest, name, scopes, prefixes, createRevision: index };
+    const rights = { scopes, prefixes, expiresAtMs };
+    const row = { id, secretDigest: digest, name, ...rights, createRevision: index };
     this.tokens.set(id, row);
     this.journal.add(index, { table: "token", id, row });
     return { kind: "tokenCreated", createRevision: index };

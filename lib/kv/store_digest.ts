@@ -8,7 +8,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { encodeUtf8 } from "../bytes.ts";
 import { ByteWriter } from "./byte_fields.ts";
 import type { Store } from "./store.ts";
-import { type Token, toScopeBits } from "./token.ts";
+import { expiresBit, type Token, toScopeBits } from "./token.ts";
 
 /**
  * The SHA-256 of everything that the log determines: 32 bytes, equal on all nodes at the same applied
@@ -45,8 +45,10 @@ export function digestStore(store: Store): Uint8Array {
 }
 
 function writeToken(writer: ByteWriter, token: Token): Uint8Array {
-  const { id, name, secretDigest, scopes, prefixes, createRevision } = token;
+  const { id, name, secretDigest, scopes, prefixes, createRevision, expiresAtMs } = token;
   writer.number(createRevision).bytes(encodeUtf8(id)).bytes(encodeUtf8(name)).raw(secretDigest)
-    .number(toScopeBits(scopes)).list(prefixes, (prefix) => writer.bytes(encodeUtf8(prefix)));
+    .number(toScopeBits(scopes) | expiresBit(token))
+    .list(prefixes, (prefix) => writer.bytes(encodeUtf8(prefix)));
+  if (expiresAtMs !== null) writer.number(expiresAtMs);
   return writer.finish();
 }

@@ -21,6 +21,9 @@ export const TOKEN_ID_LENGTH = 16;
 /** Bytes of the SHA-256 of a token's secret. */
 export const SECRET_DIGEST_BYTES = 32;
 
+/** The latest time at which a token can expire: the last one that has a date. */
+export const EXPIRES_AT_MS_MAX = 8_640_000_000_000_000;
+
 /** Everything that a token can allow. `admin` allows the rest as well, and `read` the `status`. */
 export const TOKEN_SCOPES = ["read", "write", "admin", "status"] as const;
 
@@ -49,6 +52,11 @@ export interface NewToken {
    * {@linkcode TOKEN_PREFIXES_MAX}, each as a key may be. An `admin` token has none.
    */
   readonly prefixes: readonly string[];
+  /**
+   * When it expires, in milliseconds since 1970; null: never. Each node judges it by its own clock, as the
+   * state machine has none. It stays in the list until it is revoked.
+   */
+  readonly expiresAtMs: number | null;
 }
 
 /** A token as the state machine keeps it. */
@@ -63,13 +71,18 @@ export function hasScope({ scopes }: Pick<Token, "scopes">, scope: TokenScope): 
     scope === "status" && scopes.includes("read");
 }
 
+/** Whether a token has expired at this time. */
+export function isExpired({ expiresAtMs }: Pick<Token, "expiresAtMs">, nowMs: number): boolean {
+  return expiresAtMs !== null && nowMs >= expiresAtMs;
+}
+
 /**
  * Checks all of a token that is to be made.
  *
  * @throws {InputError} naming what is wrong, the value and the limit.
  */
 export function checkNewToken(token: NewToken): void {
-  const { id, secretDigest, name, scopes, prefixes } = token;
+  const { id, secretDigest, name, scopes, prefixes, expiresAtMs } = token;
   checkTokenId(id);
   if (secretDigest.length !== SECRET_DIGEST_BYTES) {
     throw new InputError(
@@ -86,6 +99,7 @@ export function checkNewToken(token: NewToken): void {
     throw new InputError(`Cannot read token: it has none of ${TOKEN_SCOPES.join(", ")}`);
   }
   checkPrefixes(prefixes);
+  checkExpiry(expiresAtMs);
   if (prefixes.length > 0 && scopes.includes("admin")) {
     throw new InputError(
       "Cannot read token: admin goes without prefixes, as it can make tokens for all keys",
@@ -100,6 +114,14 @@ export function checkTokenId(id: string): void {
     `Cannot read token id: ${JSON.stringify(id).slice(0, SHOWN_LENGTH_MAX)} is not ` +
       `${TOKEN_ID_LENGTH} lower-case hex digits`,
   );
+}
+
+/** Beside the scopes in one byte: whether the time of expiry follows. */
+export const EXPIRES_BIT = 16;
+
+/** {@linkcode EXPIRES_BIT} for a token that expires, else 0. */
+export function expiresBit({ expiresAtMs }: Pick<Token, "expiresAtMs">): number {
+  return expiresAtMs === null ? 0 : EXPIRES_BIT;
 }
 
 /** Scopes as a number: 1 for read, 2 for write, 4 for admin, 8 for status, summed. */
@@ -122,6 +144,16 @@ export function fromScopeBits(bits: unknown): readonly TokenScope[] {
 const ID_PATTERN = new RegExp(`^[0-9a-f]{${TOKEN_ID_LENGTH}}$`);
 const NAME_PATTERN = new RegExp(`^[A-Za-z0-9._-]{0,${TOKEN_NAME_LENGTH_MAX}}$`);
 const SHOWN_LENGTH_MAX = 80;
+
+function checkExpiry(expiresAtMs: number | null): void {
+  if (expiresAtMs === null) return;
+  if (Number.isSafeInteger(expiresAtMs) && expiresAtMs > 0 && expiresAtMs <= EXPIRES_AT_MS_MAX) {
+    return;
+  }
+  throw new InputError(
+    `Cannot read token: it expires at ${expiresAtMs} ms, not at 1 to ${EXPIRES_AT_MS_MAX}`,
+  );
+}
 
 function checkPrefixes(prefixes: readonly string[]): void {
   if (prefixes.length > TOKEN_PREFIXES_MAX) {

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
-import { floe, type Outcome } from "./fake_terminal.ts";
+import { createApp } from "../../lib/http/app.ts";
+import { hasOpenssl } from "../e2e/harness/openssl.ts";
+import { FakeNode } from "../http/fake_node.ts";
+import { newToken } from "../kv/support.ts";
+import { makeTlsKeys } from "../support/certificate.ts";
+import { floe, type Outcome, type Surroundings } from "./fake_terminal.ts";
 
 Deno.test("floe doctor passes what is in order, and says so line by line", async () => {
   using folder = new TestFolder({ nodes: 1 });
@@ -51,12 +56,88 @@ Deno.test("floe doctor says what is wrong with the configuration, and asks nobod
   assert.match(outcome.stdout, /configuration +fail +.*nowhere/);
 });
 
+const JUNE_MS = Date.parse("2026-06-01T00:00:00.000Z");
+const DAY_MS = 86_400_000;
+
+Deno.test("floe doctor names the tokens that have expired, or will within two weeks", async () => {
+  using folder = new TestFolder({ nodes: 1 });
+  const node = new FakeNode();
+  const app = createApp(node);
+  await using _node = listenAs(folder, (request) => app.fetch(request));
+  const tokens = async () =>
+    findingsOf(await doctor(folder, `${folder.path}/none`, { nowMs: JUNE_MS }))
+      .filter(({ check }) => check === "tokens").map(({ verdict, text }) => `${verdict} ${text}`);
+  const grant = (id: string, name: string, days: number | null) => {
+    const expiresAtMs = days === null ? null : JUNE_MS + days * DAY_MS;
+    node.apply({ kind: "createToken", ...newToken(id, { name, expiresAtMs }) });
+  };
+  grant("a", "lasting", null);
+  grant("b", "long", 15);
+  assert.deepEqual(await tokens(), ["ok 2, none of which expires within 14 days"]);
+  grant("c", "soon", 14);
+  grant("d", "", -1);
+  const [soon, past, ...others] = await tokens();
+  assert.match(soon ?? "", /^warn c{16} \(soon\) expires at 2026-06-15T.*: create another one/);
+  assert.match(past ?? "", /^warn d{16} expired at 2026-05-31T.*: floe token revoke/);
+  assert.deepEqual(others, []);
+  for (let number = 0; number < 12; number++) {
+    const id = number.toString(16).padStart(16, "0");
+    const token = newToken("e", { id, expiresAtMs: JUNE_MS });
+    node.apply({ kind: "createToken", ...token });
+  }
+  const many = await tokens();
+  assert.equal(many.length, 11);
+  assert.match(many.at(-1) ?? "", /4 more expire: floe token list/);
+});
+
+Deno.test("floe doctor says when it may not see the tokens", async () => {
+  using folder = new TestFolder({ nodes: 1 });
+  await using _node = listenAs(folder, ({ url }) => {
+    if (!url.includes("/v1/tokens")) return Response.json({ status: "ok" });
+    return Response.json({ code: "unauthorized", detail: "This needs a token" }, {
+      status: 401,
+      headers: { "content-type": "application/problem+json" },
+    });
+  });
+  const findings = findingsOf(await doctor(folder, `${folder.path}/none`));
+  assert.match(textOf(findings, "tokens"), /^not checked: .*This needs a token of scope admin$/);
+});
+
+Deno.test({
+  name: "floe doctor tells how long a node's certificate is valid",
+  ignore: !hasOpenssl,
+  async fn() {
+    using folder = new TestFolder({ nodes: 1 });
+    const tls = makeTlsKeys();
+    await using _node = listenAs(folder, () => Response.json({ status: "ok" }), tls);
+    using files = new DisposableStack();
+    const caFile = Deno.makeTempFileSync();
+    files.defer(() => Deno.removeSync(caFile));
+    Deno.writeTextFileSync(caFile, tls.cert);
+    using client = Deno.createHttpClient({ caCerts: [tls.cert] });
+    const trusting: typeof fetch = (input, init) => fetch(input, { ...init, client });
+    const certificate = async (nowMs: number) => {
+      const surroundings = { env: { FLOE_CA_FILE: caFile }, fetch: trusting, nowMs };
+      const outcome = await doctor(folder, `${folder.path}/none`, surroundings);
+      const found = findingsOf(outcome).find(({ check }) => check === "server_1 certificate");
+      return `${found?.verdict} ${found?.text}`;
+    };
+    assert.match(await certificate(Date.now() - 30 * DAY_MS), /^ok valid until 2/);
+    assert.match(await certificate(Date.now()), /^warn expires at 2.*: write a new one into/);
+    assert.match(await certificate(Date.now() + 2 * DAY_MS), /^fail expired at 2/);
+  },
+});
+
 type Finding = Readonly<Record<"check" | "verdict" | "text", string>>;
 
-function doctor(folder: TestFolder, data: string): Promise<Outcome> {
+function doctor(
+  folder: TestFolder,
+  data: string,
+  surroundings: Partial<Surroundings> = {},
+): Promise<Outcome> {
   return floe(
     ["doctor", "--config", folder.configFile, "--data-dir", data, "-o", "json"],
-    { fetch },
+    { fetch, env: {}, ...surroundings },
   );
 }
 
@@ -71,11 +152,15 @@ function textOf(findings: readonly Finding[], check: string): string {
 }
 
 /** The first node's ports: one that takes connections, and an API. */
-function listenAs({ config }: TestFolder, answer: () => Response): AsyncDisposable {
+function listenAs(
+  { config }: TestFolder,
+  answer: Deno.ServeHandler,
+  tls: { readonly cert?: string; readonly key?: string } = {},
+): AsyncDisposable {
   const [first] = config.peers;
   assert.ok(first !== undefined);
   const peer = Deno.listen(first.peer);
-  const server = Deno.serve({ ...first.api, onListen: () => {} }, answer);
+  const server = Deno.serve({ ...first.api, ...tls, onListen: () => {} }, answer);
   return {
     async [Symbol.asyncDispose]() {
       peer.close();

@@ -28,6 +28,8 @@ export interface Surroundings {
   readonly stop?: AbortSignal;
   /** What runs in the place of programs. */
   readonly startChild?: CommandContext["startChild"];
+  /** The time, in milliseconds since 1970. */
+  readonly nowMs?: number;
   /** Sees what is printed when it is. */
   readonly onOutput?: (text: string) => void;
 }
@@ -69,6 +71,7 @@ export async function floe(
     stopSignal: () => surroundings.stop ?? new AbortController().signal,
     ...(surroundings.startChild === undefined ? {} : { startChild: surroundings.startChild }),
     clock,
+    now: () => surroundings.nowMs ?? Date.now(),
     ...(surroundings.typed === undefined ? {} : {
       askSecret: person,
       askLine: async (question: string) => new TextDecoder().decode(await person(question)),

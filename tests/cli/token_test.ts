@@ -28,10 +28,43 @@ Deno.test("token create prints the token and nothing else on stdout, and keeps i
     name: "ci",
     scopes: ["read", "write"],
     prefixes: ["app/", "web/"],
+    expiresAtMs: null,
     createRevision: 101,
   });
   match(stderr, new RegExp(`^Created token ${token?.id}\\. It is not shown again`));
   equal(stderr.includes(stdout.trim().slice(-43)), false);
+});
+
+const JUNE_MS = Date.parse("2026-06-01T00:00:00.000Z");
+const JULY_MS = Date.parse("2026-07-01T00:00:00.000Z");
+
+Deno.test("token create --expires makes a token that expires so long after the present", async () => {
+  for (
+    const [lifetime, ms] of [["30d", 2_592_000_000], ["12h", 43_200_000], [
+      "90m",
+      5_400_000,
+    ]] as const
+  ) {
+    const node = new FakeNode();
+    const authorizer = new Authorizer({ node, access: { kind: "open" }, now: () => JUNE_MS });
+    const hosts = { "a:1": (request: Request) => createApp(node, { authorizer }).fetch(request) };
+    const { stderr } = await floe(["token", "create", "--scope", "read", "--expires", lifetime], {
+      env: { FLOE_ENDPOINTS: "a:1" },
+      hosts,
+      nowMs: JUNE_MS,
+    });
+    const [token] = await node.tokens({ timeoutMs: 1 });
+    equal(token?.expiresAtMs, JUNE_MS + ms);
+    match(stderr, new RegExp(`It expires at ${new Date(JUNE_MS + ms).toISOString()}\\.`));
+  }
+});
+
+Deno.test("token create --no-secret prints no token", async () => {
+  const { node, hosts: there } = hosts();
+  const args = ["token", "create", "--scope", "read", "--name", "app", "--no-secret"];
+  const { stdout, stderr } = await floe(args, { hosts: there });
+  const [token] = await node.tokens({ timeoutMs: 1 });
+  deepEqual([stdout, stderr], [`Created token ${token?.id} for certificates of app\n`, ""]);
 });
 
 Deno.test("token create takes every scope that it is given, together or one by one", async () => {
@@ -66,7 +99,9 @@ Deno.test("token create -o json has what it allows beside the token", async () =
     hosts: there,
   });
   const { id, token, ...rest } = JSON.parse(stdout);
-  deepEqual(rest, { name: "", scopes: ["admin"], prefixes: [], createRevision: 101 });
+  deepEqual(rest, {
+    ...{ name: "", scopes: ["admin"], prefixes: [], expiresAt: null, createRevision: 101 },
+  });
   equal(token.startsWith(`floe_${id}_`), true);
 });
 
@@ -78,6 +113,10 @@ for (
     [["create", "--scope", "admin", "--prefix", "a"], /admin goes without prefixes/],
     [["create", "--scope", "read", "--prefix", ""], /a prefix must be/],
     [["create", "--scope", "read", "--name", "a b"], /its name "a b" does not match/],
+    [["create", "--scope", "read", "--expires", "30"], /as in 30d, 12h or 90m/],
+    [["create", "--scope", "read", "--expires", "0d"], /as in 30d, 12h or 90m/],
+    [["create", "--scope", "read", "--expires", "3651d"], /at most 3650d/],
+    [["create", "--scope", "read", "--no-secret"], /--no-secret needs --name/],
     [["revoke"], /missing required argument 'id'/],
     [["revoke", "x"], /"x" is not 16 lower-case hex digits/],
   ] as const
@@ -93,17 +132,22 @@ for (
 
 Deno.test("token list shows the tokens in a table, and as JSON, without their digests", async () => {
   const { node, hosts: there } = hosts();
-  node.apply({ kind: "createToken", ...newToken("b", { name: "", prefixes: ["a/", "b/"] }) });
+  node.apply({
+    kind: "createToken",
+    ...newToken("b", { name: "", prefixes: ["a/", "b/"], expiresAtMs: JULY_MS }),
+  });
   node.apply({ kind: "createToken", ...newToken("a", { scopes: ["admin"], prefixes: [] }) });
-  const table = await floe(["token", "list"], { hosts: there });
+  node.apply({ kind: "createToken", ...newToken("c", { expiresAtMs: JUNE_MS }) });
+  const table = await floe(["token", "list"], { hosts: there, nowMs: JUNE_MS });
   deepEqual(table.stdout.split("\n"), [
-    "ID                NAME  SCOPES      PREFIXES  CREATED AT",
-    "aaaaaaaaaaaaaaaa  ci    admin       -         102",
-    "bbbbbbbbbbbbbbbb  -     read,write  a/ b/     101",
+    "ID                NAME  SCOPES      PREFIXES  EXPIRES           CREATED AT",
+    "aaaaaaaaaaaaaaaa  ci    admin       -         -                 102",
+    "bbbbbbbbbbbbbbbb  -     read,write  a/ b/     2026-07-01T00:00  101",
+    "cccccccccccccccc  ci    read,write  app/      expired           103",
     "",
   ]);
   const json = await floe(["token", "list", "-o", "json"], { hosts: there });
-  equal(JSON.parse(json.stdout).tokens.length, 2);
+  equal(JSON.parse(json.stdout).tokens.length, 3);
   equal(/sha|digest|0707/i.test(json.stdout), false);
 });
 

@@ -19,7 +19,13 @@ const TOKENS: Access = {
   admin: { node: NODE, secretDigest: digestSecret(OWN.secret) },
 };
 
-function setUp(options: { readonly access?: Access; readonly origins?: readonly string[] } = {}) {
+function setUp(
+  options: {
+    readonly access?: Access;
+    readonly origins?: readonly string[];
+    readonly now?: () => number;
+  } = {},
+) {
   const node = new FakeNode();
   const authorizer = new Authorizer({ node, access: TOKENS, ...options });
   return { node, authorizer, app: createApp(node, { authorizer }) };
@@ -313,4 +319,34 @@ Deno.test("admitKeys() counts what it refuses", () => {
   });
   authorizer.admitKeys({ scopes: ["read"], prefixes: ["a"] }, singleKey(bytes("ab")));
   equal(authorizer.counters.counts["api.forbidden"], 1);
+});
+
+Deno.test("a token is refused from its expiry on, and says so to its holder alone", async () => {
+  let nowMs = 1_000;
+  const { app, node, authorizer } = setUp({ now: () => nowMs });
+  const text = grant(node, { scopes: ["read"], expiresAtMs: 2_000 });
+  const ask = (token: string) => app.request("/v1/kv/a?consistency=stale", bearer(token));
+  nowMs = 1_999;
+  equal(await codeOf(await ask(text)) === "unauthorized", false);
+  equal(authorizer.callerOf(text)?.scopes[0], "read");
+  nowMs = 2_000;
+  const expired = await ask(text);
+  equal(expired.status, 401);
+  match(expired.headers.get("www-authenticate") ?? "", /error_description="expired"/);
+  const { code, detail } = await expired.json();
+  deepEqual([code, authorizer.callerOf(text)], ["unauthorized", null]);
+  match(
+    detail,
+    /^This token expired at 1970-01-01T00:00:02\.000Z\. Get another one: floe token create/,
+  );
+  const guessed = formatToken(drawToken({ kind: "token", id: "a".repeat(16) }));
+  match((await (await ask(guessed)).json()).detail, /^This token is not known here/);
+  equal(authorizer.counters.counts["api.unauthorized"], 3);
+});
+
+Deno.test("a token that never expires, and a node's own, are valid at any time", async () => {
+  const { app, node } = setUp({ now: () => Number.MAX_SAFE_INTEGER });
+  for (const text of [grant(node, { scopes: ["read"] }), formatToken(OWN)]) {
+    equal((await app.request("/v1/status", bearer(text))).status, 200);
+  }
 });

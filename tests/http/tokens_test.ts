@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
+import { Authorizer } from "../../lib/http/authorization.ts";
 import { TOKEN_BODY_BYTES_MAX } from "../../lib/http/connections.ts";
 import { TOKENS_MAX } from "../../lib/kv/token.ts";
 import { newToken } from "../kv/support.ts";
@@ -33,6 +34,7 @@ Deno.test("PUT /v1/tokens/{id} creates a token, GET lists it, DELETE revokes it"
     name: "ci",
     scopes: ["read", "write"],
     prefixes: ["app/"],
+    expiresAt: null,
     createRevision: 101,
   };
   deepEqual([created.status, await created.json()], [200, body]);
@@ -42,7 +44,10 @@ Deno.test("PUT /v1/tokens/{id} creates a token, GET lists it, DELETE revokes it"
   const list = await (await app.request("/v1/tokens?timeoutMs=70")).json();
   deepEqual(list.tokens, [
     body,
-    { id: "f".repeat(16), name: "", scopes: ["admin"], prefixes: [], createRevision: 102 },
+    {
+      ...{ id: "f".repeat(16), name: "", scopes: ["admin"], prefixes: [], expiresAt: null },
+      createRevision: 102,
+    },
   ]);
   equal(JSON.stringify(list).includes(DIGEST), false);
   equal(node.timeouts.at(-1), 70);
@@ -138,4 +143,35 @@ Deno.test("/v1/tokens/{id} refuses an id that is none, conditions and a body abo
   const large = await app.request(PATH, put(" ".repeat(TOKEN_BODY_BYTES_MAX + 1)));
   deepEqual([large.status, (await problemOf(large)).code], [413, "request_too_large"]);
   equal(node.commands.length, 0);
+});
+
+Deno.test("PUT /v1/tokens/{id} takes an expiry, and refuses one that is past or is no time", async () => {
+  const node = new FakeNode();
+  const nowMs = Date.parse("2026-06-01T00:00:00.000Z");
+  const authorizer = new Authorizer({ node, access: { kind: "local" }, now: () => nowMs });
+  const app = createApp(node, { authorizer });
+  const create = (expiresAt: unknown) =>
+    app.request(
+      `http://localhost${PATH}`,
+      put({ secretSha256: DIGEST, scopes: ["read"], expiresAt }),
+    );
+  for (
+    const [expiresAt, detail] of [
+      [
+        "2026-06-01T00:00:00.000Z",
+        /expires at 2026-06-01T00:00:00\.000Z, which is past at this node/,
+      ],
+      ["2026-13-01T00:00:00.000Z", /expires at NaN ms/],
+      ["2026-07-01", /expiresAt/],
+      [1_800_000_000_000, /expiresAt/],
+    ] as const
+  ) {
+    const refused = await create(expiresAt);
+    equal(refused.status, 400);
+    match((await problemOf(refused)).detail, detail);
+  }
+  equal(node.token(ID), null);
+  const created = await create("2026-06-01T00:00:00.001Z");
+  equal((await created.json()).expiresAt, "2026-06-01T00:00:00.001Z");
+  equal(node.token(ID)?.expiresAtMs, nowMs + 1);
 });

@@ -14,6 +14,7 @@ import {
 } from "../../lib/kv/command_codec.ts";
 import { type Command, EXPIRED_LEASES_MAX } from "../../lib/kv/command.ts";
 import type { Operation } from "../../lib/kv/transaction.ts";
+import { EXPIRES_AT_MS_MAX } from "../../lib/kv/token.ts";
 import { anyEntry } from "./commands.ts";
 import {
   bytes,
@@ -52,6 +53,8 @@ const COMMANDS: readonly Command[] = [
   { kind: "expireLeases", term: TERM, ids: [1, 2, 300] },
   { kind: "compact", revision: 12_345 },
   { kind: "createToken", ...newToken("a") },
+  { kind: "createToken", ...newToken("a", { expiresAtMs: 1 }) },
+  { kind: "createToken", ...newToken("a", { prefixes: [], expiresAtMs: EXPIRES_AT_MS_MAX }) },
   { kind: "revokeToken", id: newToken("b").id },
 ];
 
@@ -125,8 +128,15 @@ Deno.test("a range has one form: longer ones of the same range are refused", () 
 });
 
 Deno.test("decodeCommand() names a version that it does not know", () => {
-  assert.throws(() => decodeCommand(Uint8Array.of(4, 0)), CommandVersionError);
+  assert.throws(() => decodeCommand(Uint8Array.of(5, 0)), CommandVersionError);
   assert.throws(() => decodeCommand(Uint8Array.of(1, 0)), CommandVersionError);
+  // An older Floe stops at a token that expires: it would let it in for ever.
+  const token = { kind: "createToken", ...newToken("a") } as const;
+  assert.equal(encodeCommand(token)[0], COMMAND_VERSION);
+  const brief = encodeCommand({ ...token, expiresAtMs: 1 });
+  assert.equal(brief[0], COMMAND_VERSION + 1);
+  brief[0] = COMMAND_VERSION;
+  assert.throws(() => decodeCommand(brief), /it is not in format 3/);
   assert.throws(() => decodeCommand(new Uint8Array()), InputError);
 });
 

@@ -144,7 +144,7 @@ Deno.test("apply() stops at a command of a newer Floe, with nothing of the batch
     index: toLogIndex(2),
     term: TERM,
     kind: "command" as const,
-    data: Uint8Array.of(4),
+    data: Uint8Array.of(5),
   };
   assert.throws(() => store.apply([entryOf(1, putA), newer]), EnvironmentError);
   assert.equal(store.appliedIndex, 0);

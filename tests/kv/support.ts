@@ -46,6 +46,7 @@ export function newToken(id: string, changes: Partial<NewToken> = {}): NewToken 
     name: "ci",
     scopes: ["read", "write"],
     prefixes: ["app/"],
+    expiresAtMs: null,
     ...changes,
   };
 }

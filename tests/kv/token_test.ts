@@ -3,8 +3,10 @@ import { KEY_BYTES_MAX } from "../../lib/kv/key_range.ts";
 import {
   checkNewToken,
   checkTokenId,
+  EXPIRES_AT_MS_MAX,
   fromScopeBits,
   hasScope,
+  isExpired,
   type NewToken,
   TOKEN_NAME_LENGTH_MAX,
   TOKEN_PREFIXES_MAX,
@@ -33,6 +35,9 @@ for (
     ["an empty prefix", { prefixes: [""] }, /1 to 1024 bytes of UTF-8, not 0/],
     ["a prefix that is too long", { prefixes: ["a".repeat(1025)] }, /of UTF-8, not 1025/],
     ["a prefix that is no Unicode", { prefixes: ["\ud800"] }, /1 to 1024 bytes of UTF-8/],
+    ["an expiry at no time", { expiresAtMs: 0 }, /it expires at 0 ms, not at 1 to/],
+    ["an expiry within a millisecond", { expiresAtMs: 1.5 }, /it expires at 1\.5 ms/],
+    ["an expiry without a date", { expiresAtMs: EXPIRES_AT_MS_MAX + 1 }, /it expires at/],
     ["admin with prefixes", { scopes: ["admin"] }, /admin goes without prefixes/],
   ] as readonly [string, Partial<NewToken>, RegExp][]
 ) {
@@ -63,4 +68,10 @@ Deno.test("fromScopeBits() gives back what toScopeBits() made, and refuses every
   for (const other of [16, 17, -1, 1.5, 2 ** 32 + 1, NaN, "1", null, undefined, 1n, [1], deep]) {
     assert.throws(() => fromScopeBits(other), { name: "InputError" });
   }
+});
+
+Deno.test("isExpired() holds from the very millisecond on, and never without an expiry", () => {
+  assert.equal(isExpired({ expiresAtMs: 1_000 }, 999), false);
+  assert.equal(isExpired({ expiresAtMs: 1_000 }, 1_000), true);
+  assert.equal(isExpired({ expiresAtMs: null }, EXPIRES_AT_MS_MAX), false);
 });

@@ -81,6 +81,7 @@ export class RequestSource {
       name,
       scopes: ["read", "write"],
       prefixes: ["key "],
+      expiresAtMs: null,
       idempotency,
     };
     return { kind: "write", command, isRetried: true, expected: ANYTHING };

@@ -15,10 +15,14 @@ import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import { statFile } from "../../keys/mod.ts";
 import { marginWarnings } from "../../margins.ts";
 import { toNodeId } from "../../types.ts";
+import type { ApiClient } from "../../client/mod.ts";
+import { asksForTls, openClientTls } from "../client_tls.ts";
 import type { CommandContext, Program } from "../command.ts";
+import { examineCertificate, examineTokens } from "../doctor_access.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { clusterFolder, configPath, globalFlags, nodeFolder } from "../options.ts";
 import { printJson, printTable } from "../output.ts";
+import { openClient } from "../session.ts";
 
 /** How a check ended. `warn`: it works, and somebody should look. */
 type Verdict = "ok" | "warn" | "fail";
@@ -38,7 +42,7 @@ export function registerDoctor(program: Program, context: CommandContext): void 
     .summary("check a node's surroundings: configuration, ports, clocks, disk")
     .description(
       "Checks the configuration, whether this machine reaches the port of each node, how far the nodes' " +
-        "clocks are apart, and of the node folders that are here the permissions, the free space and " +
+        "clocks are apart, when tokens and certificates expire, and of the node folders that are here the permissions, the free space and " +
         "how long a sync takes. Each line is ok, warn or fail, with what to do. Exit code 1: a check " +
         "failed.",
     )
@@ -49,7 +53,11 @@ export function registerDoctor(program: Program, context: CommandContext): void 
         configFile: configPath(flags, context),
         folder: clusterFolder(options, context),
         timeoutMs: flags.timeout,
-      }, context);
+        scheme: asksForTls(flags, context) ? "https" : "http",
+        ask: context.openFetch(await openClientTls(flags, context)),
+        nowMs: context.now?.() ?? Date.now(),
+        openClient: async () => (await openClient(command, context)).client,
+      });
       if (flags.output === "json") printJson(context.stdout, { findings });
       else print(findings, context);
       const failed = findings.filter(({ verdict }) => verdict === "fail").length;
@@ -71,9 +79,14 @@ interface Place {
   readonly configFile: string;
   readonly folder: string;
   readonly timeoutMs: number;
+  /** How the nodes' APIs are asked. */
+  readonly scheme: "http" | "https";
+  readonly ask: typeof fetch;
+  readonly nowMs: number;
+  readonly openClient: () => Promise<ApiClient>;
 }
 
-async function examine(place: Place, context: CommandContext): Promise<readonly Finding[]> {
+async function examine(place: Place): Promise<readonly Finding[]> {
   let config: ClusterConfig;
   try {
     config = await loadClusterConfig(place.configFile);
@@ -81,14 +94,24 @@ async function examine(place: Place, context: CommandContext): Promise<readonly 
     if (!(error instanceof InputError || error instanceof EnvironmentError)) throw error;
     return [fail("configuration", error.message)];
   }
-  const ask = context.openFetch();
-  const reached = await Promise.all(config.peers.map((peer) => reach(peer, { ...place, ask })));
+  const reached = await Promise.all(config.peers.map((peer) => reach(peer, place)));
   return [
     ...examineConfig(config, place.configFile),
     ...reached.flatMap(({ findings }) => findings),
+    ...await examineAccess(reached, place),
     ...examineClocks(reached.flatMap(({ clock }) => clock === null ? [] : [clock])),
     ...config.peers.flatMap(({ id }) => examineFolder(nodeFolder(place.folder, toNodeId(id)))),
   ];
+}
+
+/** The tokens, if a node can be asked for them. */
+async function examineAccess(
+  reached: readonly Reached[],
+  { openClient, nowMs }: Place,
+): Promise<readonly Finding[]> {
+  if (!reached.some(({ isReady }) => isReady)) return [];
+  const findings = await examineTokens(await openClient(), nowMs);
+  return findings.map((finding) => ({ check: "tokens", ...finding }));
 }
 
 function examineConfig(config: ClusterConfig, file: string): readonly Finding[] {
@@ -114,15 +137,17 @@ interface ClockOffset {
 interface Reached {
   readonly findings: readonly Finding[];
   readonly clock: ClockOffset | null;
+  readonly isReady: boolean;
 }
 
 async function reach(
   { id, peer, api }: PeerConfig,
-  { ask, timeoutMs }: { readonly ask: typeof fetch; readonly timeoutMs: number },
+  place: Place,
 ): Promise<Reached> {
-  const [fault, answer] = await Promise.all([
-    connectFault(peer, timeoutMs),
-    askHealth(api, { ask, timeoutMs }),
+  const [fault, answer, certificate] = await Promise.all([
+    connectFault(peer, place.timeoutMs),
+    askHealth(api, place),
+    place.scheme === "https" ? examineCertificate(api, place) : null,
   ]);
   const peerPort = fault === null
     ? ok(`${id} peer port`, `${formatAddress(peer)} takes connections`)
@@ -134,13 +159,16 @@ async function reach(
     );
   if ("fault" in answer) {
     const text = `${formatAddress(api)}: ${answer.fault}. Clients cannot use this node`;
-    return { findings: [peerPort, warn(`${id} API`, text)], clock: null };
+    return { findings: [peerPort, warn(`${id} API`, text)], clock: null, isReady: false };
   }
   const { status, reason, aheadMs } = answer;
-  const isReady = status === 200
+  const isReady = status === 200;
+  const health = isReady
     ? ok(`${id} API`, `${formatAddress(api)} is ready`)
     : warn(`${id} API`, `${formatAddress(api)} answers ${status}: ${reason}`);
-  return { findings: [peerPort, isReady], clock: aheadMs === null ? null : { id, aheadMs } };
+  const shown = certificate === null ? [] : [{ check: `${id} certificate`, ...certificate }];
+  const clock = aheadMs === null ? null : { id, aheadMs };
+  return { findings: [peerPort, health, ...shown], clock, isReady };
 }
 
 /** Why no connection can be made, or null. */
@@ -167,14 +195,14 @@ const HEALTH_BYTES_MAX = 4_096;
 
 async function askHealth(
   api: Address,
-  { ask, timeoutMs }: { readonly ask: typeof fetch; readonly timeoutMs: number },
+  { ask, timeoutMs, scheme }: Place,
 ): Promise<Health> {
   // A failed fetch does not say as well why no connection can be made.
   const fault = await connectFault(api, timeoutMs);
   if (fault !== null) return { fault };
   try {
     const sentMs = Date.now();
-    const response = await ask(`http://${formatAddress(api)}/readyz`, {
+    const response = await ask(`${scheme}://${formatAddress(api)}/readyz`, {
       signal: AbortSignal.timeout(timeoutMs),
     });
     const nowMs = (sentMs + Date.now()) / 2;

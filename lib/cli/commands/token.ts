@@ -26,6 +26,7 @@ import { bodyOf } from "../../client/mod.ts";
 import { openClient } from "../session.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
+import { parseLifetime } from "../options.ts";
 import { printJson, printTable } from "../output.ts";
 import { writeRequest } from "./kv.ts";
 
@@ -65,12 +66,17 @@ function registerTokenCreate(token: Program, context: CommandContext): void {
       (prefix: string, before: readonly string[] = []) => [...before, prefix],
     )
     .option("--name <name>", "a name for people, and for clients with a certificate of that name")
+    .option("--expires <lifetime>", "how long it is valid, as in 30d, 12h or 90m", parseLifetime)
     .option("--no-secret", "print no token: only a certificate with --name gets its rights")
     .action(async (options: CreateFlags, command: Program) => {
       checkReachable(options);
       const id = drawTokenId();
       const drawn = drawToken({ kind: "token", id });
-      const created = toNewToken(options, { id, secretDigest: digestSecret(drawn.secret) });
+      const created = toNewToken(options, {
+        id,
+        secretDigest: digestSecret(drawn.secret),
+        nowMs: timeOf(context),
+      });
       const { client, flags } = await openClient(command, context);
       const answer = await client.send({
         method: "PUT",
@@ -88,7 +94,8 @@ function registerTokenCreate(token: Program, context: CommandContext): void {
         return printJson(context.stdout, { ...description, token: text });
       }
       context.stdout.write(`${text}\n`);
-      context.stderr.write(`Created token ${id}. It is not shown again; keep it secret.\n`);
+      const end = description.expiresAt === null ? "" : ` It expires at ${description.expiresAt}.`;
+      context.stderr.write(`Created token ${id}. It is not shown again; keep it secret.${end}\n`);
     });
 }
 
@@ -97,6 +104,12 @@ interface CreateFlags {
   readonly prefix?: readonly string[];
   readonly name?: string;
   readonly secret: boolean;
+  /** In milliseconds. */
+  readonly expires?: number;
+}
+
+function timeOf(context: CommandContext): number {
+  return context.now?.() ?? Date.now();
 }
 
 function checkReachable({ name = "", secret }: CreateFlags): void {
@@ -109,17 +122,20 @@ function checkReachable({ name = "", secret }: CreateFlags): void {
 
 /** Checks the options before any request. */
 function toNewToken(
-  { scope, prefix = [], name = "" }: CreateFlags,
-  own: Pick<NewToken, "id" | "secretDigest">,
+  { scope, prefix = [], name = "", expires }: CreateFlags,
+  { nowMs, ...own }: Pick<NewToken, "id" | "secretDigest"> & { readonly nowMs: number },
 ): NewToken {
-  const token: NewToken = { ...own, name, scopes: scope, prefixes: prefix };
+  const expiresAtMs = expires === undefined ? null : nowMs + expires;
+  const token: NewToken = { ...own, name, scopes: scope, prefixes: prefix, expiresAtMs };
   checkNewToken(token);
   return token;
 }
 
-function toBody({ secretDigest, name, scopes, prefixes }: NewToken): Uint8Array<ArrayBuffer> {
+function toBody(token: NewToken): Uint8Array<ArrayBuffer> {
+  const { secretDigest, name, scopes, prefixes, expiresAtMs } = token;
+  const expiresAt = expiresAtMs === null ? {} : { expiresAt: new Date(expiresAtMs).toISOString() };
   const secretSha256 = encodeHex(secretDigest);
-  return encodeUtf8(JSON.stringify({ secretSha256, name, scopes, prefixes }));
+  return encodeUtf8(JSON.stringify({ secretSha256, name, scopes, prefixes, ...expiresAt }));
 }
 
 function parseScopes(list: string, before: readonly TokenScope[] = []): readonly TokenScope[] {
@@ -142,15 +158,23 @@ function registerTokenList(token: Program, context: CommandContext): void {
       const request = { method: "GET", path: "/v1/tokens", takesTimeout: true } as const;
       const list = bodyOf(await client.send(request), tokensSchema);
       if (flags.output === "json") return printJson(context.stdout, list);
-      const rows = list.tokens.map(({ id, name, scopes, prefixes, createRevision }) => [
+      const nowMs = timeOf(context);
+      const rows = list.tokens.map(({ id, name, scopes, prefixes, expiresAt, createRevision }) => [
         id,
         name === "" ? null : name,
         scopes.join(","),
         prefixes.length === 0 ? null : prefixes.join(" "),
+        describeExpiry(expiresAt, nowMs),
         createRevision,
       ]);
-      printTable(context.stdout, ["ID", "NAME", "SCOPES", "PREFIXES", "CREATED AT"], rows);
+      const head = ["ID", "NAME", "SCOPES", "PREFIXES", "EXPIRES", "CREATED AT"];
+      printTable(context.stdout, head, rows);
     });
+}
+
+function describeExpiry(expiresAt: string | null, nowMs: number): string | null {
+  if (expiresAt === null) return null;
+  return Date.parse(expiresAt) <= nowMs ? "expired" : expiresAt.slice(0, "2026-01-31T12:00".length);
 }
 
 /** Adds `floe token revoke` to `floe token`. */

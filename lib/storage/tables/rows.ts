@@ -19,6 +19,8 @@ import {
   checkLeaseTtl,
   checkNewToken,
   decodeRememberedResult,
+  EXPIRES_BIT,
+  expiresBit,
   fromScopeBits,
   type HistoryRow,
   KEY_BYTES_MAX,
@@ -251,19 +253,21 @@ function readLease(reader: ByteReader, key: Uint8Array): LeaseRow {
 
 /** Writes a token without its id. */
 export function writeToken(writer: ByteWriter, token: Token): void {
-  writer.raw(token.secretDigest).bytes(encodeUtf8(token.name)).byte(toScopeBits(token.scopes))
-    .number(token.createRevision)
+  writer.raw(token.secretDigest).bytes(encodeUtf8(token.name))
+    .byte(toScopeBits(token.scopes) | expiresBit(token)).number(token.createRevision)
     .list(token.prefixes, (prefix) => writer.bytes(encodeUtf8(prefix)));
+  if (token.expiresAtMs !== null) writer.number(token.expiresAtMs);
 }
 
 function readToken(reader: ByteReader, id: string): Token {
+  const secretDigest = reader.raw(SECRET_DIGEST_BYTES).slice();
+  const name = decodeUtf8(reader.bytes(KEY_BYTES_MAX));
+  const bits = reader.byte();
   const token = {
-    id,
-    secretDigest: reader.raw(SECRET_DIGEST_BYTES).slice(),
-    name: decodeUtf8(reader.bytes(KEY_BYTES_MAX)),
-    scopes: fromScopeBits(reader.byte()),
+    ...{ id, secretDigest, name, scopes: fromScopeBits(bits & ~EXPIRES_BIT) },
     createRevision: toLogIndex(reader.number()),
     prefixes: reader.list(KEY_BYTES_MAX, () => decodeUtf8(reader.bytes(KEY_BYTES_MAX))),
+    expiresAtMs: (bits & EXPIRES_BIT) === 0 ? null : reader.number(),
   };
   checkNewToken(token);
   return token;

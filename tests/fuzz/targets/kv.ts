@@ -114,6 +114,7 @@ function drawToken(random: Random): Extract<Command, { readonly kind: "createTok
       { length: random.below(3) },
       () => drawText(random).toWellFormed().slice(0, 300) || "p",
     ),
+    expiresAtMs: random.chance(0.5) ? null : 1 + random.below(2 ** 40),
   };
 }
 

@@ -213,12 +213,19 @@ for (const [what, sql, damage] of UNFITTING) {
 Deno.test("a token's row keeps all of it", () =>
   withFolder((options) => {
     const token = { ...newToken("a"), id: "a".repeat(TOKEN_ID_LENGTH), prefixes: ["app/", "ü"] };
+    const brief = newToken("b", { expiresAtMs: 1_800_000_000_000 });
     withTables(options, (tables) => {
-      tables.store.apply([entryOf(1, { kind: "createToken", ...token })]);
+      tables.store.apply([
+        entryOf(1, { kind: "createToken", ...token }),
+        entryOf(2, { kind: "createToken", ...brief }),
+      ]);
       tables.write();
     });
     withTables(options, (tables) => {
-      assert.deepEqual(tables.load().tokenRows(), [{ ...token, createRevision: 1 }]);
+      assert.deepEqual(tables.load().tokenRows(), [
+        { ...token, createRevision: 1 },
+        { ...brief, createRevision: 2 },
+      ]);
     });
   }));
 
