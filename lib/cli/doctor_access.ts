@@ -10,7 +10,7 @@ import type { Address } from "../config/mod.ts";
 import { tokensSchema } from "../http/wire.ts";
 
 /** What a check found: `warn` works today. */
-export interface AccessFinding {
+interface AccessFinding {
   readonly verdict: "ok" | "warn" | "fail";
   readonly text: string;
 }
