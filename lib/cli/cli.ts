@@ -8,6 +8,7 @@ import { Command, CommanderError } from "commander";
 import { ChildEnded } from "./child.ts";
 import { ClientError } from "../client/mod.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
+import { FLOE_VERSION } from "../version.ts";
 import type { CommandContext, Program, RegisterCommand } from "./command.ts";
 import { CommandError, EXIT_CODE_OF, ExitCode } from "./failure.ts";
 import { addGlobalOptions, globalFlags } from "./options.ts";
@@ -196,9 +197,6 @@ function unforeseen(error: Error, context: CommandContext): string {
   if (context.env("FLOE_DEBUG") !== undefined) return error.stack ?? summary;
   return `${summary}\nThis is a bug in Floe. FLOE_DEBUG=1 shows where it happened.`;
 }
-
-/** The version of this source tree. */
-const FLOE_VERSION = "0.1.0";
 
 /** Adds `floe version`. */
 function registerVersion(program: Program, context: CommandContext): void {

@@ -9,6 +9,7 @@ import { cors } from "hono/cors";
 import { type KeyGenerationReport, type NodeApi, RequestError } from "../node/mod.ts";
 import { Authorizer } from "./authorization.ts";
 import {
+  addDescriptionRoute,
   addElectionRoutes,
   addEvidenceRoute,
   addGroupRoute,
@@ -83,6 +84,7 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
   addEvidenceRoute(router, node);
   addGroupRoute(router, node);
   addKeyGenerationRoute(router, () => node.keyGeneration());
+  addDescriptionRoute(router);
   addHealthRoutes(router, () => whyNotReady(node.status()));
   addEventsRoute(router, { node, streams: new StreamGate(EVENT_STREAMS_MAX, tooManyStreams) });
   addPageRoutes(router);
@@ -105,6 +107,7 @@ export function createKeylessApp(
   const router = { app, authorizer: options.authorizer };
   prepare(router, options);
   addKeyGenerationRoute(router, report);
+  addDescriptionRoute(router);
   addHealthRoutes(router, () => whyNoKey(report()));
   addPageRoutes(router);
   app.all("*", (context) => {

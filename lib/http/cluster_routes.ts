@@ -1,6 +1,6 @@
 /**
- * Status, health, leader, elections, evidence, group and key generation: what a node reports about itself and its
- * cluster.
+ * Status, health, leader, elections, evidence, group, key generation and the API itself: what a node reports
+ * about itself and its cluster.
  *
  * @module
  */
@@ -16,6 +16,7 @@ import type {
   NodeStatus,
 } from "../node/mod.ts";
 import { toTerm } from "../types.ts";
+import { FLOE_VERSION } from "../version.ts";
 import { ELECTIONS_LIMIT_DEFAULT } from "./connections.ts";
 import { readCount, readNodeId, readQuery } from "./parameters.ts";
 import { respondWithNotes } from "./notes.ts";
@@ -257,6 +258,17 @@ export function addKeyGenerationRoute(router: Router, report: () => KeyGeneratio
       readQuery(context.req.url, []);
       const body: DkgBody = report();
       return respondWithNotes(context, { body, notes: toList(body.genesis), none: NO_GENESIS });
+    }),
+  });
+}
+
+/** Adds `/openapi.json`. */
+export function addDescriptionRoute(router: Router): void {
+  addRoute(router, "/openapi.json", {
+    GET: forAnyone(async (context) => {
+      readQuery(context.req.url, []);
+      const { describeApi } = await import("./openapi.ts");
+      return jsonResponse(describeApi(FLOE_VERSION));
     }),
   });
 }
