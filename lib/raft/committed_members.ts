@@ -43,11 +43,14 @@ export class CommittedMembers {
   readonly #before: readonly MembershipCertificate[];
   readonly #waiting: Entry[] = [];
   #inputs: ReshareInput[] = [];
+  /** The record that it begins with, until the first step has handled its entries. */
+  #beginning: MembersRecord | null;
   #index: LogIndex;
   #term: Term;
 
   /** The first step handles the record's entries of a change under way. */
   constructor({ self, config, record, membership, shares }: Beginning) {
+    this.#beginning = record;
     const { attempt, plan, entries, certificates, index, term } = record;
     this.#resharing = new Resharing({
       self,
@@ -80,6 +83,7 @@ export class CommittedMembers {
 
   /** The present record. */
   get record(): MembersRecord {
+    if (this.#beginning !== null) return this.#beginning;
     const { attempt, plan, entries } = this.#resharing.log;
     const { certificates } = this;
     return { index: this.#index, term: this.#term, certificates, attempt, plan, entries };
@@ -105,6 +109,7 @@ export class CommittedMembers {
 
   /** Handles all inputs, and the log as far as it is durable; null when there was nothing. */
   step(durableIndex: LogIndex): ReshareOutput | null {
+    this.#beginning = null;
     const later = this.#waiting.findIndex(({ index }) => index > durableIndex);
     const count = later === -1 ? this.#waiting.length : later;
     const { sequence } = this.#resharing.log.current;

@@ -122,6 +122,14 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     test: SNAPSHOTS,
   },
   {
+    name: "snapshot-forgets-the-change",
+    bug: "a log that begins at a snapshot says nothing of the change that was under way",
+    file: "lib/raft/committed_members.ts",
+    find: `if (this.#beginning !== null) return this.#beginning;`,
+    replace: ``,
+    test: SNAPSHOTS,
+  },
+  {
     name: "log-start-without-configuration",
     bug: "a log that begins later says nothing of the members that came before",
     file: "lib/raft/snapshots.ts",

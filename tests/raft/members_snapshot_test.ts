@@ -112,6 +112,25 @@ Deno.test("a snapshot that is newer than a pending configuration settles it", ()
   assert.equal(world.configurationOf(3).isPending, false);
 });
 
+Deno.test("a node that restarts just after a snapshot knows the change under way", () => {
+  const world = new ChangingCluster({ ...THREE, compacts: true, isReal: true });
+  const leader = world.cluster.elect("n1");
+  world.cluster.isolate("n3");
+  world.ask(leader, THREE, 2);
+  fill(world);
+  const { change } = leader.raft.state.cluster;
+  assert.ok(change !== null);
+  world.cluster.heal();
+  const node = world.node(3);
+  for (let tick = 0; node.eventsOf("snapshotInstalled").length === 0; tick++) {
+    assert.ok(tick < 3 * ELECTION_TIMEOUT_TICKS, "a snapshot comes");
+    world.cluster.tick(1);
+  }
+  node.restart();
+  world.cluster.tick(1);
+  assert.deepEqual(node.raft.state.cluster.change?.id, change.id);
+});
+
 Deno.test("a cluster that is started anew goes on with its newest members", () => {
   const world = new ChangingCluster({ ...THREE, compacts: true });
   world.change(world.cluster.elect("n1"), FOUR);
