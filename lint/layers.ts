@@ -34,7 +34,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["kv", ["base"]],
   ["storage", ["base", "certificate", "raft", "kv"]],
   ["transport", ["base", "frost", "certificate", "keygen", "raft", "kv"]],
-  ["config", ["base", "frost", "certificate", "keygen", "raft", "storage", "transport"]],
+  ["config", ["base", "frost", "certificate", "keygen", "raft", "kv", "storage", "transport"]],
   ["keys", ["base", "frost", "certificate", "keygen", "reshare", "storage", "transport", "config"]],
   ["node", BELOW_NODE],
   ["etcd", ["base", "kv", "node"]],

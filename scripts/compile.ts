@@ -9,7 +9,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { FLOE_PERMISSIONS } from "../lib/cli/process_context.ts";
+import { FLOE_PERMISSIONS, RUNTIME_FLAGS } from "../lib/cli/process_context.ts";
 import { runDeno } from "./run_deno.ts";
 import { writeSelfExtracting } from "./self_extracting.ts";
 
@@ -34,7 +34,7 @@ if (form === "self-extracting" || !await compile()) {
     main: MAIN,
     worker: WORKER,
     output: OUTPUT,
-    permissions: FLOE_PERMISSIONS,
+    options: [...RUNTIME_FLAGS, ...FLOE_PERMISSIONS],
   });
 }
 const { size } = await Deno.stat(OUTPUT);
@@ -47,6 +47,7 @@ async function compile(): Promise<boolean> {
     "--frozen",
     "--no-check",
     "--no-prompt",
+    ...RUNTIME_FLAGS,
     ...FLOE_PERMISSIONS,
     "--include",
     WORKER,

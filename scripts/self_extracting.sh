@@ -52,4 +52,4 @@ esac
 export FLOE_EXECUTABLE
 export DENO_DIR="$folder/cache" DENO_NO_UPDATE_CHECK=1
 exec "$folder/deno" run --quiet --no-prompt --no-config --no-lock --no-remote --no-npm \
-  @PERMISSIONS@ "$folder/floe.js" "$@"
+  @OPTIONS@ "$folder/floe.js" "$@"

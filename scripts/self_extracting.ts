@@ -23,8 +23,8 @@ export interface SelfExtractingOptions {
   readonly worker: string;
   /** The file to write. */
   readonly output: string;
-  /** The permission flags that Deno gets. */
-  readonly permissions: readonly string[];
+  /** The options that Deno gets: permissions, and flags of its runtime. */
+  readonly options: readonly string[];
 }
 
 /** Writes the executable; an earlier one is replaced at once, even while it runs. */
@@ -35,7 +35,7 @@ export async function writeSelfExtracting(options: SelfExtractingOptions): Promi
   try {
     await bundleProgram(options.main, bundle);
     await bundleProgram(options.worker, workerBundle);
-    const header = await makeHeader([Deno.execPath(), bundle, workerBundle], options.permissions);
+    const header = await makeHeader([Deno.execPath(), bundle, workerBundle], options.options);
     await Deno.writeTextFile(temporary, header, { mode: 0o755 });
     const archive = tar([
       { name: "deno", path: Deno.execPath(), mode: 0o700 },
@@ -71,7 +71,7 @@ async function bundleProgram(main: string, output: string): Promise<void> {
 
 async function makeHeader(
   packed: readonly string[],
-  permissions: readonly string[],
+  options: readonly string[],
 ): Promise<string> {
   const template = await Deno.readTextFile(TEMPLATE);
   const hash = createHash("sha256").update(template);
@@ -86,7 +86,7 @@ async function makeHeader(
     DENO_BYTES: String(sizes[0]),
     FLOE_BYTES: String(sizes[1]),
     WORKER_BYTES: String(sizes[2]),
-    PERMISSIONS: permissions.map((flag) => `'${flag}'`).join(" "),
+    OPTIONS: options.map((flag) => `'${flag}'`).join(" "),
     // Where the archive begins, counted from 1, in as many digits as its placeholder has.
     OFFSET: "@OFFSET@",
   };

@@ -16,6 +16,7 @@ import { type Address, formatAddress, PORT_MAX } from "../address.ts";
 import {
   checkClusterConfig,
   findThresholdFaults,
+  HISTORY_DEFAULTS,
   PEERS_MAX,
   TIMING_DEFAULTS,
 } from "./cluster_config_schema.ts";
@@ -54,6 +55,16 @@ export interface TimingConfig {
   readonly signingTimeoutMs: number;
 }
 
+/** How much history each node keeps at most. It is in memory. */
+export interface HistoryConfig {
+  /** Most changes. */
+  readonly changesMax: number;
+  /** Most bytes of values that only history keeps. */
+  readonly bytesMax: number;
+  /** For how long a change is kept at most while the node runs; null means no limit. */
+  readonly ageSecondsMax: number | null;
+}
+
 /** A checked `cluster.json`. */
 export interface ClusterConfig {
   /** The cluster's name. */
@@ -69,6 +80,8 @@ export interface ClusterConfig {
    * While a follower receives a snapshot, the entries after it are kept, up to eight times the limit.
    */
   readonly log: EntryLimits;
+  /** What a node forgets of the changes before: whatever exceeds any of these limits, the oldest first. */
+  readonly history: HistoryConfig;
 }
 
 /** A configuration that pins every node's keys, as nodes need it. */
@@ -133,6 +146,7 @@ export function formatClusterConfig(config: ClusterConfig): string {
 export function toClusterConfigJson(config: ClusterConfig): unknown {
   const { heartbeatMs, electionTimeoutMs, signingTimeoutMs } = config.timing;
   const { entriesMax, bytesMax } = config.log;
+  const { changesMax, bytesMax: historyBytesMax, ageSecondsMax } = config.history;
   return {
     cluster: config.cluster,
     threshold: config.threshold,
@@ -149,6 +163,7 @@ export function toClusterConfigJson(config: ClusterConfig): unknown {
     })),
     timing: { heartbeatMs, electionTimeoutMs, signingTimeoutMs },
     log: { entriesMax, bytesMax },
+    history: { changesMax, bytesMax: historyBytesMax, ageSecondsMax },
   };
 }
 
@@ -253,6 +268,7 @@ export function generateLocalCluster(options: GeneratedClusterOptions): ClusterC
     peers,
     timing: TIMING_DEFAULTS,
     log: LOG_LIMITS,
+    history: HISTORY_DEFAULTS,
   };
 }
 

@@ -7,10 +7,17 @@
 import { z } from "zod";
 import { InputError } from "../errors.ts";
 import { majorityOf } from "../margins.ts";
+import { HISTORY_LIMITS } from "../kv/mod.ts";
 import { LOG_LIMITS } from "../raft/mod.ts";
 import { type NodeId, toClusterName, toNodeId } from "../types.ts";
 import { formatAddress, parseAddress } from "../address.ts";
-import type { ClusterConfig, ConfigFault, PeerConfig, TimingConfig } from "./cluster_config.ts";
+import type {
+  ClusterConfig,
+  ConfigFault,
+  HistoryConfig,
+  PeerConfig,
+  TimingConfig,
+} from "./cluster_config.ts";
 import { checked, formatPath, readChannelKey, readSigningKey } from "./fields.ts";
 
 /** The timeouts of a `cluster.json` without any: for a local network, with time for slow disks. */
@@ -18,6 +25,13 @@ export const TIMING_DEFAULTS: TimingConfig = {
   heartbeatMs: 50,
   electionTimeoutMs: 500,
   signingTimeoutMs: 100,
+};
+
+/** The limits of history of a `cluster.json` without any. */
+export const HISTORY_DEFAULTS: HistoryConfig = {
+  changesMax: HISTORY_LIMITS.changesMax,
+  bytesMax: HISTORY_LIMITS.bytesMax,
+  ageSecondsMax: null,
 };
 
 /** Most nodes in a cluster. FROST was measured with up to 100; one more makes it odd. */
@@ -34,6 +48,16 @@ const LOG_BYTES_MIN = 8 * 1024 * 1024;
 /** The log is in memory, and may reach several times its limits. */
 const LOG_ENTRIES_MAX = 10_000_000;
 const LOG_BYTES_MAX = 4 * 1024 ** 3;
+
+/** With less, a watch that resumes after a moment finds that its changes are forgotten. */
+const HISTORY_CHANGES_MIN = 1_000;
+const HISTORY_BYTES_MIN = 1024 * 1024;
+const HISTORY_AGE_SECONDS_MIN = 60;
+/** History is in memory, twice while a snapshot takes the place of the store. */
+const HISTORY_CHANGES_MAX = 10_000_000;
+const HISTORY_BYTES_MAX = 4 * 1024 ** 3;
+/** Ten years. */
+const HISTORY_AGE_SECONDS_MAX = 10 * 365 * 24 * 60 * 60;
 
 const HEARTBEAT_MS_MIN = 5;
 const ELECTION_TIMEOUT_MS_MAX = 60_000;
@@ -94,12 +118,21 @@ const logSchema = z.strictObject({
   entriesMax: z.int().min(LOG_ENTRIES_MIN).max(LOG_ENTRIES_MAX).default(LOG_LIMITS.entriesMax),
   bytesMax: z.int().min(LOG_BYTES_MIN).max(LOG_BYTES_MAX).default(LOG_LIMITS.bytesMax),
 });
+const historySchema = z.strictObject({
+  changesMax: z.int().min(HISTORY_CHANGES_MIN).max(HISTORY_CHANGES_MAX)
+    .default(HISTORY_DEFAULTS.changesMax),
+  bytesMax: z.int().min(HISTORY_BYTES_MIN).max(HISTORY_BYTES_MAX)
+    .default(HISTORY_DEFAULTS.bytesMax),
+  ageSecondsMax: z.int().min(HISTORY_AGE_SECONDS_MIN).max(HISTORY_AGE_SECONDS_MAX).nullable()
+    .default(HISTORY_DEFAULTS.ageSecondsMax),
+});
 const clusterConfigSchema = z.strictObject({
   cluster: checked(toClusterName),
   threshold: z.int(),
   peers: z.array(peerSchema).min(1).max(PEERS_MAX),
   timing: timingSchema.default(TIMING_DEFAULTS),
   log: logSchema.default(LOG_LIMITS),
+  history: historySchema.default(HISTORY_DEFAULTS),
 });
 
 /** Reads the fields that are valid, so that faults between fields are reported with those in fields. */

@@ -39,7 +39,7 @@ export {
   type TimingConfig,
   toGenesisRoster,
 } from "./cluster_config.ts";
-export { PEERS_MAX, TIMING_DEFAULTS } from "./cluster_config_schema.ts";
+export { HISTORY_DEFAULTS, PEERS_MAX, TIMING_DEFAULTS } from "./cluster_config_schema.ts";
 export { describeDifferences, toConfiguration } from "./config_difference.ts";
 export { checked, formatPath, readKey, type Schema } from "./fields.ts";
 export {

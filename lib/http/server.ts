@@ -156,7 +156,9 @@ export function connectionsWithin(
 }
 
 /**
- * How many files this process can still open, up to `enough`. It opens them to find out, because reading
+ * How many files this process can still open, up to `enough`. It opens the null device so often to find out,
+ * and closes it again before anything else happens: for some milliseconds at the start a node has up to
+ * {@linkcode CONNECTIONS_MAX} and {@linkcode DESCRIPTORS_RESERVED} descriptors more. Reading
  * `/proc/self/limits` needs all of Deno's permissions.
  */
 function countFreeDescriptors(enough: number): number {

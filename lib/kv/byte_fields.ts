@@ -16,11 +16,18 @@ const CAPACITY_START = 4096;
 const NUMBER_BYTES_MAX = 8;
 /** A larger buffer is not kept from one use to the next. */
 const CAPACITY_KEPT = 64 * 1024;
+/** Bytes of a shared buffer. All of it is kept as long as one copy in it is used. */
+const SHARED_BYTES = 32 * 1024;
+/** A longer copy has a buffer of its own. */
+const SHARED_LENGTH_MAX = 2 * 1024;
 
 /** Writes fields. A writer can be used many times. */
 export class ByteWriter {
   #bytes = new Uint8Array(CAPACITY_START);
   #length = 0;
+  /** For {@linkcode ByteWriter.finishShared}, used up to `#sharedLength`. */
+  #shared = new Uint8Array(0);
+  #sharedLength = 0;
 
   /** Bytes written since the writer began. */
   get length(): number {
@@ -78,6 +85,23 @@ export class ByteWriter {
     const written = this.#bytes.slice(0, this.#length);
     this.#length = 0;
     if (this.#bytes.length > CAPACITY_KEPT) this.#bytes = new Uint8Array(CAPACITY_START);
+    return written;
+  }
+
+  /**
+   * As {@linkcode finish}, for a copy that lives about as long as those before and after it: short ones share
+   * a buffer. A buffer for each would take more memory and time than its bytes.
+   */
+  finishShared(): Uint8Array<ArrayBuffer> {
+    const length = this.#length;
+    if (length > SHARED_LENGTH_MAX) return this.finish();
+    if (length > this.#shared.length - this.#sharedLength) {
+      this.#shared = new Uint8Array(SHARED_BYTES);
+      this.#sharedLength = 0;
+    }
+    const written = this.#shared.subarray(this.#sharedLength, this.#sharedLength += length);
+    written.set(this.#bytes.subarray(0, length));
+    this.#length = 0;
     return written;
   }
 

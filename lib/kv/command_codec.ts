@@ -112,7 +112,7 @@ export function encodeCommand(command: Command): Uint8Array<ArrayBuffer> {
   writer.begin().byte(versionOf(command)).byte(KINDS.indexOf(command.kind));
   if (command.kind !== "expireLeases") writeIdempotency(command.idempotency);
   writeFields(command);
-  const bytes = writer.finish();
+  const bytes = writer.finishShared();
   checkLength(bytes);
   return bytes;
 }

@@ -17,10 +17,10 @@ export interface HistoryLimits {
   readonly ageTicksMax: number | null;
 }
 
-/** The default limits: more changes than the log has entries. */
+/** The default limits: more changes and bytes than the log has. History is in memory, so it is bounded. */
 export const HISTORY_LIMITS: HistoryLimits = {
-  changesMax: 200_000,
-  bytesMax: 128 * 1024 * 1024,
+  changesMax: 100_000,
+  bytesMax: 32 * 1024 * 1024,
   ageTicksMax: null,
 };
 

@@ -120,10 +120,11 @@ function toCurrentConfig(
 /** The members of a chain, as a `cluster.json` says them. A chain that only has its genesis says no address. */
 export function membersConfig(
   membership: Membership,
-  { timing, log }: Pick<PinnedClusterConfig, "timing" | "log">,
+  settings: Pick<PinnedClusterConfig, "timing" | "log" | "history">,
 ): PinnedClusterConfig {
   const { cluster, threshold } = membership;
-  return toCurrentConfig({ cluster, threshold, peers: [], timing, log }, membership);
+  const { timing, log, history } = settings;
+  return toCurrentConfig({ cluster, threshold, peers: [], timing, log, history }, membership);
 }
 
 /** A member as a peer; null where its line says no address that can be used. */

@@ -66,7 +66,7 @@ export function verifyCluster(
 /** What a verified cluster's nodes are, as a `cluster.json` says it; `settings` are its times and limits. */
 export function toVerifiedConfig(
   { membership }: Pick<VerifiedCluster, "membership">,
-  settings: Pick<ClusterConfig, "timing" | "log">,
+  settings: Pick<ClusterConfig, "timing" | "log" | "history">,
 ): PinnedClusterConfig {
   return membersConfig(membership, settings);
 }

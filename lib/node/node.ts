@@ -46,8 +46,11 @@ const UNSURE_TIMEOUTS = 20;
  * @throws {CorruptionError} when something in it is damaged or missing.
  */
 export async function startNode(options: NodeOptions): Promise<Node> {
-  const { self: node, dataDir: folder, config: { cluster } } = options;
-  const stores = await openStores({ folder, cluster, node });
+  const { self: node, dataDir: folder, config: { cluster, history } } = options;
+  const { changesMax, bytesMax, ageSecondsMax } = history;
+  const ageTicksMax = ageSecondsMax === null ? null : toTicks(1_000 * ageSecondsMax);
+  const limits = { history: { changesMax, bytesMax, ageTicksMax } };
+  const stores = await openStores({ folder, cluster, node }, limits);
   let running: Node | null = null;
   try {
     running = new Node(options, openParts(options, stores));

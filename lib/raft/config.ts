@@ -78,7 +78,7 @@ export interface MembersConfig {
  * Beyond either limit the log is compacted to {@linkcode KEPT_LOG_SHARE} of both, as far as the state
  * machine is durable.
  */
-export const LOG_LIMITS: EntryLimits = { entriesMax: 100_000, bytesMax: 64 * 1024 * 1024 };
+export const LOG_LIMITS: EntryLimits = { entriesMax: 25_000, bytesMax: 32 * 1024 * 1024 };
 /** The share of the limits that compaction keeps, so that a follower with a short outage needs no snapshot. */
 export const KEPT_LOG_SHARE = 0.5;
 /**

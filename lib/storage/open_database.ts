@@ -10,7 +10,12 @@ import { EnvironmentError, InputError } from "../errors.ts";
 import type { ClusterName, NodeId } from "../types.ts";
 import { Database } from "./database.ts";
 import { fileError, Guard } from "./folder.ts";
-import { CorruptionError, isSqliteError, toStorageError } from "./storage_error.ts";
+import {
+  CorruptionError,
+  isSqliteError,
+  OTHER_FORMAT_WAY_ON,
+  toStorageError,
+} from "./storage_error.ts";
 import { checkpoint, isWalUsable, isWhole, META_SCHEMA, readMeta, runAll } from "./wal_file.ts";
 
 /** Whose data, and where. */
@@ -150,9 +155,7 @@ function checkOwner(options: DatabaseOptions, connection: DatabaseSync, path: st
   if (format !== FORMAT_VERSION) {
     throw new EnvironmentError(
       `Cannot use ${path}: its format is ${format}, and this version of Floe knows only ` +
-        `${FORMAT_VERSION}. Start the node with the version that wrote it. To move its data, read each ` +
-        `key from the cluster there (floe get) and write it into a new cluster of this version ` +
-        `(floe put).`,
+        `${FORMAT_VERSION}. ${OTHER_FORMAT_WAY_ON}`,
     );
   }
   if (cluster === options.cluster && node === options.node) return;

@@ -19,7 +19,7 @@ import { isUnfinished, recoverLog, type Recovery, toDurableState } from "./log/r
 import { encodeIntroduction, type LogOwner, type LogState, segmentName } from "./log/segment.ts";
 import type { StoreOptions } from "./open_database.ts";
 import { RAFT_STATE_AT_FIRST, type RaftState, stateAfter } from "./raft_state.ts";
-import { CorruptionError, RAFT_WAY_BACK } from "./storage_error.ts";
+import { CorruptionError, OTHER_FORMAT_WAY_ON, RAFT_WAY_BACK } from "./storage_error.ts";
 
 /** The folder of a {@linkcode RaftStore} in the data folder. */
 export const RAFT_FOLDER = "raft";
@@ -280,8 +280,7 @@ function prepareFolder(options: StoreOptions, { folder, files, owner }: RaftStor
 function oldFormat(folder: string): EnvironmentError {
   return new EnvironmentError(
     `Cannot use data folder ${folder}: an earlier version of Floe wrote it, which kept the log in ` +
-      `${OLD_FILE}. Start this node with that version. To move its data, read each key from the ` +
-      `cluster there (floe get) and write it into a new cluster of this version (floe put).`,
+      `${OLD_FILE}. ${OTHER_FORMAT_WAY_ON}`,
   );
 }
 

@@ -23,6 +23,14 @@ export const KEY_VALUE_WAY_BACK: string =
   "the node again: it rebuilds kv.db from its own log or, where that no longer reaches back, from " +
   "a snapshot that the leader sends. Do so on one node at a time.";
 
+/** The advice for a data folder in the format of another version. Nothing in it was changed. */
+export const OTHER_FORMAT_WAY_ON: string =
+  "Nothing in the folder was changed. Go on with the version of Floe that wrote it; or move the data: " +
+  "start the cluster with that version and run its `floe export > kv.jsonl`; then start a new cluster " +
+  "with this version, in new and empty data folders, and run `floe import kv.jsonl`. If that version has " +
+  "no `floe export`, read each key there with `floe get` and write it here with `floe put`. Leases, " +
+  "tokens and history do not move.";
+
 /**
  * Data on disk is damaged or missing. Floe never repairs it: a store that lost data looks like a store that
  * never had them, and a node that forgets a vote can vote twice.

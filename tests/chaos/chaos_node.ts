@@ -7,7 +7,7 @@
 import type { PeerConfig } from "../../lib/config/cluster_config.ts";
 import { ExitCode } from "../../lib/cli/failure.ts";
 import { NodeProcess } from "../../lib/cli/local_cluster/node_process.ts";
-import { NODE_PERMISSIONS } from "../../lib/cli/process_context.ts";
+import { NODE_PERMISSIONS, RUNTIME_FLAGS } from "../../lib/cli/process_context.ts";
 import type { NodeAnnouncement } from "../../lib/cli/serve/run_node.ts";
 import { KEY_VALUE_FILE } from "../../lib/storage/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
@@ -17,7 +17,12 @@ import type { SmallDisk } from "./small_disk.ts";
 const MAIN = new URL("chaos_main.ts", import.meta.url).pathname;
 
 /** How the sources are run by the Deno that runs this. */
-const RUN_MAIN = ["run", "--quiet", "--no-prompt", "--cached-only", ...NODE_PERMISSIONS, MAIN];
+const RUN_MAIN = [
+  ...["run", "--quiet", "--no-prompt", "--cached-only"],
+  ...RUNTIME_FLAGS,
+  ...NODE_PERMISSIONS,
+  MAIN,
+];
 
 /**
  * What a node is to its cluster. `joiner`: not started yet. `removed`: it is no member any more, and must end by

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FLOE_PERMISSIONS } from "../../lib/cli/process_context.ts";
+import { FLOE_PERMISSIONS, RUNTIME_FLAGS } from "../../lib/cli/process_context.ts";
 
 const { tasks, permissions, test } = JSON.parse(
   Deno.readTextFileSync(new URL("../../deno.json", import.meta.url)),
@@ -18,6 +18,11 @@ for (const name of ["cluster", "floe"]) {
       /^(-A|-P|--allow|--deny|--permission)/.test(word)
     );
     assert.deepEqual(flags, ["-P=floe"]);
+  });
+
+  Deno.test(`the task ${name} runs with the flags of the runtime that every process of Floe has`, () => {
+    const words = tasks[name].command.split(" ");
+    assert.deepEqual(words.filter((word: string) => word.startsWith("--v8")), RUNTIME_FLAGS);
   });
 }
 

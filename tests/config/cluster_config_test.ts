@@ -10,7 +10,7 @@ import {
   parseClusterConfig,
   requirePinned,
 } from "../../lib/config/cluster_config.ts";
-import { TIMING_DEFAULTS } from "../../lib/config/cluster_config_schema.ts";
+import { HISTORY_DEFAULTS, TIMING_DEFAULTS } from "../../lib/config/cluster_config_schema.ts";
 import { EnvironmentError, InputError } from "../../lib/errors.ts";
 import { LOG_LIMITS } from "../../lib/raft/mod.ts";
 import { BAD_ENCODINGS } from "../frost/weak_points.ts";
@@ -67,6 +67,53 @@ Deno.test("parseClusterConfig() refuses a log that would be compacted all the ti
   for (const log of [{ entriesMax: 999, bytesMax: 1 }, { entriesMax: 1e9, bytesMax: 1e12 }]) {
     assert.deepEqual(pathsOf({ ...sample(), log }), ["log.entriesMax", "log.bytesMax"]);
   }
+});
+
+Deno.test("parseClusterConfig() gives the default limits to a history that has none", () => {
+  assert.deepEqual(parse({ ...sample(), history: undefined }).history, HISTORY_DEFAULTS);
+  assert.deepEqual(parse({ ...sample(), history: { ageSecondsMax: 3_600 } }).history, {
+    ...HISTORY_DEFAULTS,
+    ageSecondsMax: 3_600,
+  });
+});
+
+Deno.test("parseClusterConfig() takes the least and the most of a history", () => {
+  for (
+    const history of [
+      { changesMax: 1_000, bytesMax: 1024 * 1024, ageSecondsMax: 60 },
+      { changesMax: 10_000_000, bytesMax: 4 * 1024 ** 3, ageSecondsMax: 315_360_000 },
+      { changesMax: 1_000, bytesMax: 1024 * 1024, ageSecondsMax: null },
+    ]
+  ) assert.deepEqual(parse({ ...sample(), history }).history, history);
+});
+
+Deno.test("parseClusterConfig() refuses a history that forgets at once, or fills the memory", () => {
+  for (
+    const history of [
+      { changesMax: 999, bytesMax: 1024 * 1024 - 1, ageSecondsMax: 59 },
+      { changesMax: 10_000_001, bytesMax: 4 * 1024 ** 3 + 1, ageSecondsMax: 315_360_001 },
+      { changesMax: -1, bytesMax: -1, ageSecondsMax: -1 },
+      { changesMax: 1.5e4 + 0.5, bytesMax: "32 MiB", ageSecondsMax: 90.5 },
+      { changesMax: null, bytesMax: null, ageSecondsMax: "1h" },
+      { changesMax: 2 ** 60, bytesMax: 2 ** 60, ageSecondsMax: 2 ** 60 },
+      { changesMax: [1_000], bytesMax: {}, ageSecondsMax: true },
+    ]
+  ) {
+    assert.deepEqual([...new Set(pathsOf({ ...sample(), history }))], [
+      "history.changesMax",
+      "history.bytesMax",
+      "history.ageSecondsMax",
+    ]);
+  }
+});
+
+Deno.test("parseClusterConfig() refuses what is no history, and what no history has", () => {
+  for (const history of [null, 7, "100", []]) {
+    assert.deepEqual(pathsOf({ ...sample(), history }), ["history"]);
+  }
+  assert.deepEqual(pathsOf({ ...sample(), history: { ageTicksMax: 100 } }), [
+    "history.ageTicksMax",
+  ]);
 });
 
 Deno.test("parseClusterConfig() takes a cluster of one", () => {

@@ -43,7 +43,8 @@ Deno.test("toConfiguration() has the SHA-256 of a text that anyone can make", ()
     new TextDecoder().decode(text),
     '{"cluster":"floe-local","threshold":1,"peers":[{"id":"server_1","peer":"127.0.0.1:7101",' +
       '"api":"127.0.0.1:7201","etcd":"127.0.0.1:7301"}],"timing":{"heartbeatMs":50,"electionTimeoutMs":500,' +
-      '"signingTimeoutMs":100},"log":{"entriesMax":100000,"bytesMax":67108864}}',
+      '"signingTimeoutMs":100},"log":{"entriesMax":25000,"bytesMax":33554432},' +
+      '"history":{"changesMax":100000,"bytesMax":33554432,"ageSecondsMax":null}}',
   );
   assert.equal(digest.length, 32);
 });

@@ -20,7 +20,7 @@ Deno.test.beforeAll(async () => {
     main: `${folder}/main.ts`,
     worker,
     output: executable,
-    permissions: ["--allow-env=FLOE_*", "--allow-read"],
+    options: ["--allow-env=FLOE_*", "--allow-read"],
   });
 });
 

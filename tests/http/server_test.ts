@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
 import { EnvironmentError } from "../../lib/errors.ts";
 import { Authorizer } from "../../lib/http/authorization.ts";
+import { CONNECTIONS_MAX } from "../../lib/http/connections.ts";
 import { type ApiServerOptions, startApiServer } from "../../lib/http/server.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/transaction.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
@@ -47,6 +48,25 @@ Deno.test("startApiServer() serves key generation, and the node from the next re
   equal((await ask("/v1/status")).id, "server_1");
   await stopped(api);
 });
+
+Deno.test({
+  name: "startApiServer() keeps none of the descriptors by which it counts how many there are",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const before = await countNullDevices();
+    const api = start();
+    equal(api.server.connectionsMax, CONNECTIONS_MAX);
+    equal(await countNullDevices(), before);
+    await stopped(api);
+  },
+});
+
+/** How often this process has the null device open. */
+async function countNullDevices(): Promise<number> {
+  const args = ["-c", `ls -l /proc/${Deno.pid}/fd | grep -c "/dev/null$"`];
+  const { stdout } = await new Deno.Command("sh", { args, stdin: "null" }).output();
+  return Number(new TextDecoder().decode(stdout));
+}
 
 Deno.test("startApiServer() refuses a value that grows too large while it arrives", async () => {
   const api = start();

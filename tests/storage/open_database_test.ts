@@ -105,16 +105,23 @@ for (
     }));
 }
 
-Deno.test("openDatabase() refuses a format that it does not know", () =>
-  withFolder((options) => {
-    openWithRows(options).close();
-    const database = { folder: options.folder, file: "kv.db" };
-    tamper(database, "UPDATE meta SET value = '3' WHERE name = 'format'");
-    assert.throws(() => openTableFile(options), {
-      name: "EnvironmentError",
-      message: /its format is 3, and this version of Floe knows only 5.* read each key .*floe get/,
-    });
-  }));
+for (const format of ["4", "6"]) {
+  Deno.test(`openDatabase() refuses format ${format}, says how to move, and changes nothing`, () =>
+    withFolder((options) => {
+      openWithRows(options).close();
+      const database = { folder: options.folder, file: "kv.db" };
+      tamper(database, `UPDATE meta SET value = '${format}' WHERE name = 'format'`);
+      assert.throws(() => openTableFile(options), (error: unknown) => {
+        assert.ok(error instanceof EnvironmentError);
+        assert.match(error.message, new RegExp(`its format is ${format}, .* knows only 5\\. `));
+        assert.match(error.message, /with that version and run its `floe export > kv\.jsonl`/);
+        assert.match(error.message, /a new cluster with this version.* `floe import kv\.jsonl`/);
+        return true;
+      });
+      tamper(database, "UPDATE meta SET value = '5' WHERE name = 'format'");
+      assert.equal(indexIn(options), 3);
+    }));
+}
 
 Deno.test("openDatabase() refuses a folder that is not there", () =>
   withFolder((options) => {

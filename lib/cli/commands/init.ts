@@ -8,6 +8,7 @@ import {
   ClusterConfigError,
   formatAddress,
   formatClusterConfig,
+  HISTORY_DEFAULTS,
   parseClusterConfig,
   PEERS_MAX,
   TIMING_DEFAULTS,
@@ -124,6 +125,7 @@ function formatConfig(
     peers,
     timing: TIMING_DEFAULTS,
     log: LOG_LIMITS,
+    history: HISTORY_DEFAULTS,
   });
   catching(ClusterConfigError, () => parseClusterConfig(text), (error) => {
     // The file does not exist yet, so the message has the cards' names instead of places in it.

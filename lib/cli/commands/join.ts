@@ -14,6 +14,7 @@ import {
   createPeerCard,
   findPeer,
   formatClusterConfig,
+  HISTORY_DEFAULTS,
   loadClusterConfig,
   parseAddress,
   parseClusterConfig,
@@ -190,12 +191,12 @@ async function joinCluster(joiner: Joiner, place: Place): Promise<void> {
 
 async function readSettings(
   { command, context }: Place,
-): Promise<Pick<ClusterConfig, "timing" | "log">> {
+): Promise<Pick<ClusterConfig, "timing" | "log" | "history">> {
   try {
     return await loadClusterConfig(configPath(globalFlags(command), context));
   } catch (error) {
     if (!(error instanceof ClusterConfigError)) throw error;
-    return { timing: TIMING_DEFAULTS, log: LOG_LIMITS };
+    return { timing: TIMING_DEFAULTS, log: LOG_LIMITS, history: HISTORY_DEFAULTS };
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type ClusterConfig,
   ClusterConfigError,
   formatClusterConfig,
+  HISTORY_DEFAULTS,
   loadClusterConfig,
   parseClusterConfig,
   type PeerConfig,
@@ -82,21 +83,21 @@ function checkReplaceable(path: string, { force }: ExportFlags): void {
 }
 
 /** What the nodes of a cluster have in common besides its members. */
-type Settings = Pick<ClusterConfig, "timing" | "log" | "peers">;
+type Settings = Pick<ClusterConfig, "timing" | "log" | "history" | "peers">;
 
 async function readSettings(file: string): Promise<Settings> {
   try {
     return await loadClusterConfig(file);
   } catch (error) {
     if (!(error instanceof ClusterConfigError)) throw error;
-    return { timing: TIMING_DEFAULTS, log: LOG_LIMITS, peers: [] };
+    return { timing: TIMING_DEFAULTS, log: LOG_LIMITS, history: HISTORY_DEFAULTS, peers: [] };
   }
 }
 
 /** Members as a configuration's text, checked as a node checks it. */
 function formatMembers(
   { cluster, threshold, members }: MembersBody,
-  { timing, log, peers: known }: Settings,
+  { timing, log, history, peers: known }: Settings,
 ): string {
   const peers = members.filter(({ role }) => role !== "removed").map((member) => {
     const etcd = known.find(({ id }) => id === member.id)?.etcd;
@@ -108,6 +109,7 @@ function formatMembers(
     peers,
     timing,
     log,
+    history,
   });
   parseClusterConfig(text, "the members");
   return text;

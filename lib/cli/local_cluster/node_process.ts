@@ -11,7 +11,7 @@ import { messageOf } from "../../errors.ts";
 import { statFile } from "../../keys/mod.ts";
 import type { NodeId } from "../../types.ts";
 import type { CommandContext } from "../command.ts";
-import { NODE_PERMISSIONS } from "../process_context.ts";
+import { NODE_PERMISSIONS, RUNTIME_FLAGS } from "../process_context.ts";
 import type { Order } from "../serve/orders.ts";
 import type { NodeAnnouncement } from "../serve/run_node.ts";
 
@@ -319,8 +319,9 @@ export interface SelfCommand {
 export function selfCommand(context: CommandContext): SelfCommand {
   const executable = ownExecutable(context);
   if (executable !== null) return { path: executable, args: [] };
-  const args = ["run", "--quiet", "--no-prompt", "--cached-only", ...NODE_PERMISSIONS];
-  return { path: Deno.execPath(), args: [...args, Deno.mainModule] };
+  const args = ["run", "--quiet", "--no-prompt", "--cached-only"];
+  const options = [...RUNTIME_FLAGS, ...NODE_PERMISSIONS];
+  return { path: Deno.execPath(), args: [...args, ...options, Deno.mainModule] };
 }
 
 /** The command line for Floe in this folder, without the name of a command. */

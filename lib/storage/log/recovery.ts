@@ -9,7 +9,7 @@ import { EnvironmentError, InputError } from "../../errors.ts";
 import type { DurableState, Entry } from "../../raft/mod.ts";
 import { highest, type LogIndex, toLogIndex } from "../../types.ts";
 import { stateAfter } from "../raft_state.ts";
-import { CorruptionError, RAFT_WAY_BACK } from "../storage_error.ts";
+import { CorruptionError, OTHER_FORMAT_WAY_ON, RAFT_WAY_BACK } from "../storage_error.ts";
 import { decodeBatches, type LoggedBatch, type TermNote } from "./batch_codec.ts";
 import { ElectionNotes } from "./election_notes.ts";
 import type { LogFiles } from "./files.ts";
@@ -200,7 +200,7 @@ class Reading {
     }
     throw new EnvironmentError(
       `Cannot use ${this.#folder}/${name}: its format is ${format}, which this version of Floe does ` +
-        `not know. Start the node with the version that wrote it.`,
+        `not know. ${OTHER_FORMAT_WAY_ON}`,
     );
   }
 

@@ -5,7 +5,7 @@
  */
 
 import { ExitCode } from "../../../lib/cli/failure.ts";
-import { FLOE_PERMISSIONS } from "../../../lib/cli/process_context.ts";
+import { FLOE_PERMISSIONS, RUNTIME_FLAGS } from "../../../lib/cli/process_context.ts";
 import { EventLog, WAIT_TIMEOUT_MS } from "./events.ts";
 
 const MAIN = new URL("../../../main.ts", import.meta.url).pathname;
@@ -117,7 +117,8 @@ function command(
   { executable, main = MAIN, permissions = FLOE_PERMISSIONS, cwd, env, openFilesMax }: FloeOptions,
   stdin: "null" | "piped",
 ): Deno.Command {
-  const sources = ["run", "--quiet", "--no-prompt", "--cached-only", ...permissions, main];
+  const options = [...RUNTIME_FLAGS, ...permissions];
+  const sources = ["run", "--quiet", "--no-prompt", "--cached-only", ...options, main];
   const program = [executable ?? Deno.execPath()];
   const [first = "", ...limited] = openFilesMax === undefined
     ? program

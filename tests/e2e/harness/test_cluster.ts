@@ -15,6 +15,7 @@ import {
   findPeer,
   formatClusterConfig,
   generateLocalCluster,
+  type HistoryConfig,
   type PinnedClusterConfig,
   type TimingConfig,
 } from "../../../lib/config/cluster_config.ts";
@@ -38,6 +39,8 @@ export interface TestClusterOptions {
   readonly timing?: Partial<TimingConfig>;
   /** Other limits of the log than the defaults. */
   readonly log?: Partial<EntryLimits>;
+  /** Other limits of history than the defaults. */
+  readonly history?: Partial<HistoryConfig>;
   /** How many of the last nodes are left out, for the test to stand in for. */
   readonly absent?: number;
   /** Whether the nodes are to make their key themselves, rather than be dealt it. */
@@ -216,7 +219,7 @@ export class TestCluster implements AsyncDisposable {
 }
 
 /** At addresses where nobody listens now. */
-function configure({ nodes, threshold, timing, log }: TestClusterOptions): ClusterConfig {
+function configure({ nodes, threshold, timing, log, history }: TestClusterOptions): ClusterConfig {
   const config = onFreePorts(
     generateLocalCluster({ nodes, ...(threshold === undefined ? {} : { threshold }) }),
   );
@@ -224,5 +227,6 @@ function configure({ nodes, threshold, timing, log }: TestClusterOptions): Clust
     ...config,
     timing: { ...config.timing, ...timing },
     log: { ...config.log, ...log },
+    history: { ...config.history, ...history },
   };
 }
