@@ -14,6 +14,10 @@ const README_WORDS_MAX = 1250;
 
 const DOCUMENTS: readonly string[] = [
   "README.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  "CHANGELOG.md",
+  "deploy/README.md",
   "tests/fuzz/README.md",
   "tests/simulator/README.md",
   ...[...Deno.readDirSync(new URL("docs", ROOT))].filter(({ isFile }) => isFile)
@@ -34,6 +38,38 @@ for (const document of DOCUMENTS) {
     }
   });
 }
+
+/** A heading as GitHub's anchor of it. */
+function anchorOf(heading: string): string {
+  return heading.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");
+}
+
+for (const document of DOCUMENTS) {
+  Deno.test(`${document} has links that lead somewhere`, () => {
+    const here = new URL(document, ROOT);
+    for (const [, link = ""] of read(document).matchAll(/\]\(([^()\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(link)) continue;
+      const [path = "", anchor] = link.split("#");
+      const target = path === "" ? here : new URL(path, here);
+      ok(Deno.statSync(target), link);
+      if (anchor === undefined || !target.pathname.endsWith(".md")) continue;
+      const headings = [...Deno.readTextFileSync(target).matchAll(/^#+ (.*)$/gm)];
+      ok(headings.some(([, heading = ""]) => anchorOf(heading) === anchor), `${document}: ${link}`);
+    }
+  });
+}
+
+Deno.test("each file that README.md names is a link", () => {
+  const named = read("README.md").matchAll(
+    /(?<!\[)`([a-z_]+\/[a-z_./]+|[a-z_]+\.(?:ts|json|lock|md))`/g,
+  );
+  // What a build writes, and what each folder has.
+  const elsewhere = ["dist/floe", "mod.ts", "deno.json"];
+  deepEqual(
+    [...named].map(([, name = ""]) => name).filter((name) => !elsewhere.includes(name)),
+    [],
+  );
+});
 
 Deno.test("each folder of lib opens with its design, as README.md says", () => {
   const folders = [...Deno.readDirSync(new URL("lib", ROOT))].filter((entry) => entry.isDirectory);
@@ -67,8 +103,8 @@ Deno.test("docs/security.md has the margins that are calculated", () => {
   }
 });
 
-Deno.test("docs/security.md has the limits that are in force", async () => {
-  const rows = rowsOf("docs/security.md", /^`[A-Z_]{4,}/);
+Deno.test("docs/limits.md has the limits that are in force", async () => {
+  const rows = rowsOf("docs/limits.md", /^`[A-Z_]{4,}/);
   ok(rows.length > 10);
   for (const [name = "", file = "", value = ""] of rows) {
     const module = await import(new URL(file.replaceAll("`", ""), ROOT).href);
