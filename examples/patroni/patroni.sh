@@ -40,6 +40,12 @@ find_programs() {
     as="setpriv --reuid $user --regid $(id -g "$user") --clear-groups env HOME=$root"
   else as=env; fi
   $as "$patroni" --version >/dev/null 2>&1 || missing "$patroni cannot be run by ${user:-this user}"
+  # Without what the extra brings, Patroni starts, and fails only when it looks for its cluster.
+  local python
+  python=$(sed -n '1s/^#! *\(.*python.*\)$/\1/p' "$patroni")
+  # shellcheck disable=SC2086 # perhaps "env python3"
+  [ -z "$python" ] || $as $python -c 'import patroni.dcs.etcd3' >/dev/null 2>&1 ||
+    missing "$patroni lacks what it needs for etcd3: pip install 'patroni[etcd3]'"
 }
 
 configure() { # number name
