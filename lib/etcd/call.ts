@@ -9,7 +9,12 @@ import { coversRange, hasScope, type KeyAccess, type KeyRange, type Token } from
 import { refuse } from "./errors.ts";
 
 /** The rights of the sender of a request. */
-export type EtcdCaller = Pick<Token, "scopes" | "prefixes">;
+export interface EtcdCaller extends Pick<Token, "scopes" | "prefixes"> {
+  /** The id of its token; absent for a node's own token, and without a token. */
+  readonly id?: string;
+  /** The node whose own token it has. */
+  readonly node?: string;
+}
 
 /** One request, or one stream of them. */
 export interface Call {
@@ -26,9 +31,18 @@ export interface Call {
 /** How long the cluster may take to answer one request. */
 export const TIMEOUT_MS = 5_000;
 
+/** The keys that calls change, for their records. */
+const changed = new WeakMap<Call, readonly KeyRange[]>();
+
+/** The keys that a call changes, or wanted to. */
+export function changedKeysOf(call: Call): readonly KeyRange[] {
+  return changed.get(call) ?? [];
+}
+
 /** Checks that a caller may read and change these keys. @throws {EtcdError} `permissionDenied`. */
-export function admitAccess({ caller }: Call, { reads, writes }: KeyAccess): void {
-  const who = caller();
+export function admitAccess(call: Call, { reads, writes }: KeyAccess): void {
+  if (writes.length > 0) changed.set(call, writes);
+  const who = call.caller();
   if (reads.length > 0 && !hasScope(who, "read")) throw refuse("permissionDenied");
   if (writes.length > 0 && !hasScope(who, "write")) throw refuse("permissionDenied");
   for (const keys of [...reads, ...writes]) {

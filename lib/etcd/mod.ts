@@ -21,6 +21,7 @@
  * @module
  */
 
+export type { EtcdChange } from "./audited.ts";
 export type { Call, EtcdCaller } from "./call.ts";
 export {
   type Admission,

@@ -7,6 +7,7 @@
 
 import type { NodeApi } from "../node/mod.ts";
 import type { NodeId } from "../types.ts";
+import { audited, type EtcdChange } from "./audited.ts";
 import { ElectionService, LockService } from "./claims.ts";
 import {
   type Admission,
@@ -35,6 +36,8 @@ export interface EtcdParts {
   readonly isTls: boolean;
   /** The authorization of requests. */
   readonly admission: Admission;
+  /** Called with each call that could change something. It must neither throw nor wait. */
+  readonly audit?: (change: EtcdChange) => void;
 }
 
 /** All calls. */
@@ -42,13 +45,15 @@ export function createRpcs(parts: EtcdParts): readonly Rpc[] {
   const identity = new ClusterIdentity(parts.node, parts.self);
   const kv = new KvService(parts.node, identity);
   const inner = { ...parts, identity, kv };
-  return [
+  const rpcs = [
     ...kvRpcs(kv),
     ...watchAndLeaseRpcs(parts.node, identity),
     ...clusterRpcs(inner),
     ...claimRpcs(inner),
     ...refusedRpcs(),
   ];
+  const { audit } = parts;
+  return audit === undefined ? rpcs : rpcs.map((rpc) => audited(rpc, audit));
 }
 
 function kvRpcs(kv: KvService): readonly Rpc[] {

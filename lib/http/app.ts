@@ -6,7 +6,9 @@
 
 import { Hono } from "hono";
 import { cors } from "hono/cors";
+import type { EtcdChange } from "../etcd/mod.ts";
 import { type KeyGenerationReport, type NodeApi, RequestError } from "../node/mod.ts";
+import { type AuditSink, recordOfEtcd } from "./audit.ts";
 import { Authorizer } from "./authorization.ts";
 import {
   addDescriptionRoute,
@@ -30,7 +32,7 @@ import { addMetricsRoute } from "./metrics.ts";
 import { isForeseen, Problem, problemResponse } from "./problem.ts";
 import { addPageRoutes } from "./page.ts";
 import { addRangeRoutes } from "./ranges.ts";
-import type { Application, Router } from "./route.ts";
+import { type Application, type RequestContext, respond, type Router } from "./route.ts";
 import { addSnapshotRoute } from "./snapshots.ts";
 import { StreamGate } from "./streams.ts";
 import { addTokenRoutes } from "./tokens.ts";
@@ -51,6 +53,8 @@ export interface AppOptions {
   readonly watchProgressMs?: number;
   /** The node's place in its cluster, for etcd's clients. Without it, they are not served. */
   readonly etcd?: EtcdPlace;
+  /** Called with a record of each request that could change something. It must neither throw nor wait. */
+  readonly audit?: AuditSink;
   /** Called with every unexpected error; the client sees it as `internal_error`. */
   readonly onError?: (error: unknown) => void;
 }
@@ -60,11 +64,10 @@ export type ServedNode = NodeApi | (() => KeyGenerationReport);
 
 /** Builds the API of one node. Its only state is that of running requests. */
 export function createApp(node: NodeApi, options: AppOptions = {}): Application {
-  const app = new Hono({ getPath: pathOf });
   const authorizer = options.authorizer ?? new Authorizer({ node, access: { kind: "local" } });
-  const router = { app, authorizer };
+  const router = createRouter({ ...options, authorizer });
+  const { app } = router;
   const gate = options.gate ?? new RequestGate();
-  prepare(router, options);
   addRangeRoutes(router, { node, gate, ranges: new StreamGate(RANGES_ACTIVE_MAX, tooManyRanges) });
   addKeyValueRoutes(router, { ...options, node, gate });
   addTransactionRoutes(router, { ...options, node, gate });
@@ -89,11 +92,17 @@ export function createApp(node: NodeApi, options: AppOptions = {}): Application 
   addEventsRoute(router, { node, streams: new StreamGate(EVENT_STREAMS_MAX, tooManyStreams) });
   addPageRoutes(router);
   if (options.etcd !== undefined) {
-    addEtcdRoutes(router, { ...options, ...options.etcd, node, gate });
+    const { audit, ...others } = options;
+    const sink = audit === undefined ? {} : {
+      audit: (change: EtcdChange) => audit(recordOfEtcd(change)),
+    };
+    addEtcdRoutes(router, { ...others, ...options.etcd, ...sink, node, gate });
   }
   app.notFound((context) => {
-    const problem = new Problem("not_found", `There is nothing at ${context.req.path}`);
-    return problemResponse(problem, context.req.raw);
+    const answer = ({ req }: RequestContext) => {
+      throw new Problem("not_found", `There is nothing at ${req.path}`);
+    };
+    return respond(router, { path: NO_ROUTE, answer }, context);
   });
   return app;
 }
@@ -103,9 +112,8 @@ export function createKeylessApp(
   report: () => KeyGenerationReport,
   options: AppOptions & { readonly authorizer: Authorizer },
 ): Application {
-  const app = new Hono({ getPath: pathOf });
-  const router = { app, authorizer: options.authorizer };
-  prepare(router, options);
+  const router = createRouter(options);
+  const { app } = router;
   addKeyGenerationRoute(router, report);
   addDescriptionRoute(router);
   addHealthRoutes(router, () => whyNoKey(report()));
@@ -125,12 +133,21 @@ function noKey({ cluster, waitingFor }: KeyGenerationReport): RequestError {
   return new RequestError("no_key", message, { maybeApplied: false });
 }
 
-function prepare(router: Router, { onError }: AppOptions): void {
-  allowOrigins(router);
-  router.app.onError((error, context) => {
+/** The route of requests whose path is none of the API's. */
+const NO_ROUTE = "none";
+
+function createRouter(
+  { authorizer, audit, onError }: AppOptions & { readonly authorizer: Authorizer },
+): Router {
+  const app = new Hono({ getPath: pathOf });
+  const fail = (error: unknown, request: Request) => {
     if (!isForeseen(error)) onError?.(error);
-    return problemResponse(error, context.req.raw);
-  });
+    return problemResponse(error, request);
+  };
+  const router = { app, authorizer, fail, audit: audit ?? null };
+  allowOrigins(router);
+  app.onError((error, context) => fail(error, context.req.raw));
+  return router;
 }
 
 function tooManyRanges(max: number): Problem {

@@ -46,7 +46,12 @@ export interface AdminToken {
 }
 
 /** The rights of the sender of a request. */
-export type Caller = Pick<Token, "scopes" | "prefixes"> & Partial<Pick<Token, "id">>;
+export interface Caller extends Pick<Token, "scopes" | "prefixes"> {
+  /** The id of its token; absent for a node's own token, and without a token. */
+  readonly id?: string;
+  /** The node whose own token it has. */
+  readonly node?: NodeId;
+}
 
 /**
  * What a request needs: a token with this scope; any token, when the needed scope depends on the body; null
@@ -150,6 +155,17 @@ export class Authorizer {
       if (error instanceof Problem) this.#countRefusal(error);
       throw error;
     }
+  }
+
+  /** Whose token a request has, whatever it allows: a token's id, or `admin.` and a node; null for none. */
+  holderOf(request: Request): string | null {
+    const { access, node } = this.#options;
+    if (access.kind !== "tokens") return null;
+    const authorization = request.headers.get("authorization");
+    const name = certificateNameOf(request);
+    if (authorization === null) return name === null ? null : node.tokenNamed(name)?.id ?? null;
+    const caller = this.#findCaller(authorization, access.admin);
+    return caller?.id ?? (caller?.node === undefined ? null : `admin.${caller.node}`);
   }
 
   /**

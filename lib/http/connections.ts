@@ -8,6 +8,7 @@ import { assert } from "../assert.ts";
 import { Counters } from "../counters.ts";
 import { Problem } from "./problem.ts";
 import type { ServeConnection, ServedConnection } from "./server.ts";
+import { RouteCounts } from "./route_counts.ts";
 import { type AnswerStream, streamOf } from "./streams.ts";
 
 /** The limits of connections. The defaults are in this file. */
@@ -360,6 +361,9 @@ export const API_COUNTERS = [
 
 /** The API's counts. */
 export class ApiCounters extends Counters<typeof API_COUNTERS[number]> {
+  /** Requests by method, route and status. */
+  readonly byRoute: RouteCounts = new RouteCounts();
+
   constructor() {
     super(API_COUNTERS);
   }

@@ -19,6 +19,7 @@ import {
   createRpcs,
   ETCD_CLUSTER_VERSION,
   ETCD_VERSION,
+  type EtcdChange,
   EtcdError,
   type EtcdParts,
   hasLeader,
@@ -36,7 +37,7 @@ import {
 } from "./connections.ts";
 import { readBody } from "./parameters.ts";
 import { jsonResponse, NO_STORE, Problem } from "./problem.ts";
-import { addRoute, forAnyone, type RequestContext, type Router } from "./route.ts";
+import { addRoute, forAnyone, type RequestContext, respond, type Router } from "./route.ts";
 import { type PartSource, StreamGate, streamResponse } from "./streams.ts";
 
 /** What a gateway must know about the node and its cluster. */
@@ -58,6 +59,8 @@ interface GatewayOptions extends EtcdPlace {
   readonly gate: RequestGate;
   /** Called with every unexpected error. */
   readonly onError?: (error: unknown) => void;
+  /** Called with each call that could change something. */
+  readonly audit?: (change: EtcdChange) => void;
 }
 
 /** Adds `/v3/...`, `/version` and `/health`. */
@@ -65,9 +68,12 @@ export function addEtcdRoutes(router: Router, options: GatewayOptions): void {
   const { node } = options;
   const admission: Admission = router.authorizer;
   const gateway = new Gateway({ ...options, router, admission });
+  // Calls that change something are recorded as such, with the keys in their bodies.
+  const calls = { ...router, audit: null };
   for (const rpc of createRpcs({ ...options, admission })) {
     for (const path of rpc.paths) {
-      router.app.post(path, (context) => gateway.answer(rpc, context));
+      const answer = (context: RequestContext) => gateway.answer(rpc, context);
+      router.app.post(path, (context) => respond(calls, { path, answer }, context));
     }
   }
   addRoute(router, "/version", {

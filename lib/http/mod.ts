@@ -48,6 +48,9 @@
  * An endpoint that does not say what it needs does not compile (`route.ts`). Leader, elections, group, key
  * generation and health are public. `app.ts` answers browsers from the origins that an operator allows.
  *
+ * **Records.** `route.ts` counts each answer by route and status, and gives `audit.ts` each request that could
+ * change something. A record has no value and no secret. By default nobody takes them.
+ *
  * **Connections** (`connections.ts`) are accepted here, one by one, because `Deno.serve` limits neither
  * their number nor their time. `server.ts` does it, or uses `Deno.serve` on a Deno that does not allow it.
  * `tls.ts` adds HTTPS, with handshakes that can be ended, and `client_certificates.ts` HTTPS for clients that
@@ -56,6 +59,7 @@
  * @module
  */
 
+export { type AuditRecord, type AuditSink, recordOfEtcd } from "./audit.ts";
 export { type AppOptions, createApp, type ServedNode } from "./app.ts";
 export {
   type Access,

@@ -5,6 +5,7 @@
  */
 
 import type { Context, Hono } from "hono";
+import { type AuditSink, isChange, recordRequest } from "./audit.ts";
 import type { Authorizer, Caller, Needs } from "./authorization.ts";
 import { REQUEST_BYTES_MAX } from "./connections.ts";
 import { declaredLength } from "./parameters.ts";
@@ -30,6 +31,10 @@ export interface Router {
   readonly app: Application;
   /** Authorizes requests. */
   readonly authorizer: Authorizer;
+  /** The answer to an error. */
+  readonly fail: (error: unknown, request: Request) => Response;
+  /** Takes a record of each request that could change something; null for none. */
+  readonly audit: AuditSink | null;
 }
 
 /** Answers an authorized request, or throws a `Problem`, a `RequestError` or an `InputError`. */
@@ -66,26 +71,52 @@ export function needsWithBody(scope: Exclude<Needs, null>, answer: Handler): End
  * allowed methods (RFC 9110 §15.5.6).
  */
 export function addRoute(
-  { app, authorizer }: Router,
+  router: Router,
   path: string,
   endpoints: Readonly<Partial<Record<Method, Endpoint>>>,
 ): void {
+  const { app, authorizer } = router;
   const allowed: string[] = [];
   for (const [method, { needs, answer, readsBody }] of Object.entries(endpoints)) {
     const answerOne = readsBody ? answer : withoutBody(answer);
-    app.on(method, path, (context) => answerOne(context, authorizer.admit(context.req.raw, needs)));
+    const admitted = (context: RequestContext) =>
+      answerOne(context, authorizer.admit(context.req.raw, needs));
+    app.on(method, path, (context) => respond(router, { path, answer: admitted }, context));
     allowed.push(method);
     // Hono answers HEAD with GET's handler and drops the body.
     if (method === "GET") allowed.push("HEAD");
   }
   const allow = allowed.join(", ");
-  app.all(path, (context) => {
+  const refuse = ({ req }: RequestContext) => {
     throw new Problem(
       "method_not_allowed",
-      `Cannot ${context.req.method} ${context.req.path}: allowed are ${allow}`,
+      `Cannot ${req.method} ${req.path}: allowed are ${allow}`,
       { headers: { allow } },
     );
-  });
+  };
+  app.all(path, (context) => respond(router, { path, answer: refuse }, context));
+}
+
+/** Answers a request, also when its route throws. Counts it, and records it if it could change something. */
+export async function respond(
+  { authorizer, audit, fail }: Router,
+  { path, answer }: {
+    readonly path: string;
+    readonly answer: (context: RequestContext) => Response | Promise<Response>;
+  },
+  context: RequestContext,
+): Promise<Response> {
+  const request = context.req.raw;
+  let response: Response;
+  try {
+    response = await answer(context);
+  } catch (error) {
+    response = fail(error, request);
+  }
+  authorizer.counters.byRoute.count(request.method, path, response.status);
+  if (audit === null || !isChange(request.method, path)) return response;
+  const token = authorizer.holderOf(request);
+  return await recordRequest(audit, { request, route: path, token, response });
 }
 
 /** Refuses a large body when the route does not read it. */

@@ -25,6 +25,7 @@ import {
 } from "../kv/mod.ts";
 import type { NodeApi } from "../node/mod.ts";
 import type { LogIndex } from "../types.ts";
+import { noteChangedKeys } from "./audit.ts";
 import type { Caller } from "./authorization.ts";
 import { type RequestGate, throughGate, TRANSACTION_BODY_BYTES_MAX } from "./connections.ts";
 import {
@@ -106,7 +107,9 @@ async function transact(
   });
   const transaction = toTransaction(body);
   checkTransaction(transaction);
-  router.authorizer.admitAccess(caller, accessOf(transaction));
+  const access = accessOf(transaction);
+  noteChangedKeys(req.raw, access.writes);
+  router.authorizer.admitAccess(caller, access);
   if (isReadOnly(transaction) && options.idempotency === undefined) {
     const view = await node.view({ consistency, timeoutMs });
     const result = { ...view.transaction(transaction), revision: view.revision };

@@ -271,6 +271,8 @@ export const LINES_MEDIA_TYPE = "application/x-ndjson";
 export const EVENTS_MEDIA_TYPE = "text/event-stream";
 /** The media type of a value as it is. */
 export const RAW_MEDIA_TYPE = "application/octet-stream";
+/** The header that names one request, in the audit log and in its answer. */
+export const REQUEST_ID_HEADER = "x-request-id";
 /** The request header that names a write in all its attempts. */
 export const IDEMPOTENCY_KEY_HEADER = "idempotency-key";
 /** The longest timeout that a client may ask for. */

@@ -8,7 +8,7 @@ import { relative } from "node:path";
 import process from "node:process";
 import { encodeUtf8 } from "../../bytes.ts";
 import { messageOf } from "../../errors.ts";
-import { statFile } from "../../keys/mod.ts";
+import { RotatingFile, type RotatingFileOptions } from "../rotating_file.ts";
 import type { NodeId } from "../../types.ts";
 import type { CommandContext } from "../command.ts";
 import { NODE_PERMISSIONS, RUNTIME_FLAGS } from "../process_context.ts";
@@ -124,38 +124,22 @@ async function forEachLine(
 
 /** A log file's name within its node's data folder. */
 export const LOG_FILE = "node.log";
-/** Above this size a log file is renamed and a new one begun. The one renamed before is deleted. */
-const LOG_FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** How much of a log's end is kept in memory, for the report of a node that died. */
 const TAIL_LENGTH_MAX = 2_000;
 
-/**
- * Appends to a log file. It and the renamed one stay below twice {@linkcode LOG_FILE_BYTES_MAX}. When the
- * file cannot be written, the lines are lost, and the next lines try again.
- */
+/** Appends a node's output to its log file, and remembers the end. */
 export class NodeLog {
   /** The file's path. */
   readonly path: string;
-  readonly #bytesMax: number;
-  readonly #onFailure: (reason: string) => void;
-  #file: Deno.FsFile | null = null;
-  #bytes = 0;
-  /** Bytes lost since the last successful write. */
-  #lostBytes = 0;
+  readonly #file: RotatingFile;
   #tail = "";
   readonly #decoder = new TextDecoder();
 
   /** Calls `onFailure` once each time that the file cannot be written any more. */
-  constructor(
-    folder: string,
-    { bytesMax = LOG_FILE_BYTES_MAX, onFailure }: {
-      readonly bytesMax?: number;
-      readonly onFailure: (reason: string) => void;
-    },
-  ) {
+  constructor(folder: string, options: Omit<RotatingFileOptions, "describeLost">) {
     this.path = `${folder}/${LOG_FILE}`;
-    this.#bytesMax = bytesMax;
-    this.#onFailure = onFailure;
+    const describeLost = (bytes: number) => `\n(${bytes} bytes of this log were lost)\n`;
+    this.#file = new RotatingFile(this.path, { ...options, describeLost });
   }
 
   /** The last few lines written. */
@@ -166,64 +150,14 @@ export class NodeLog {
   /** Appends everything from `stream`, and closes the file at its end. */
   async copyFrom(stream: ReadableStream<Uint8Array>): Promise<void> {
     try {
-      for await (const chunk of stream) await this.#append(chunk);
+      for await (const chunk of stream) {
+        this.#tail += this.#decoder.decode(chunk, { stream: true });
+        this.#tail = this.#tail.slice(-TAIL_LENGTH_MAX);
+        await this.#file.append(chunk);
+      }
     } finally {
-      this.#close();
+      this.#file.close();
     }
-  }
-
-  async #append(chunk: Uint8Array): Promise<void> {
-    this.#tail += this.#decoder.decode(chunk, { stream: true });
-    this.#tail = this.#tail.slice(-TAIL_LENGTH_MAX);
-    try {
-      await this.#write(chunk);
-    } catch (error) {
-      this.#close();
-      if (this.#lostBytes === 0) this.#onFailure(messageOf(error));
-      this.#lostBytes += chunk.length;
-    }
-  }
-
-  async #write(chunk: Uint8Array): Promise<void> {
-    const file = this.#openFor(chunk.length);
-    if (this.#lostBytes > 0) {
-      await this.#writeAll(
-        file,
-        encodeUtf8(`\n(${this.#lostBytes} bytes of this log were lost)\n`),
-      );
-      this.#lostBytes = 0;
-    }
-    await this.#writeAll(file, chunk);
-  }
-
-  async #writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-    for (let left = bytes; left.length > 0;) {
-      const count = await file.write(left);
-      this.#bytes += count;
-      left = left.subarray(count);
-    }
-  }
-
-  /** The open file, after a full one was renamed. */
-  #openFor(length: number): Deno.FsFile {
-    this.#file ??= this.#open();
-    if (this.#bytes === 0 || this.#bytes + length <= this.#bytesMax) return this.#file;
-    this.#close();
-    // The file may have been removed: then there is nothing to rename.
-    if (statFile(this.path) !== null) Deno.renameSync(this.path, `${this.path}.1`);
-    this.#file = this.#open();
-    return this.#file;
-  }
-
-  #open(): Deno.FsFile {
-    const file = Deno.openSync(this.path, { create: true, append: true, mode: 0o600 });
-    this.#bytes = file.statSync().size;
-    return file;
-  }
-
-  #close(): void {
-    this.#file?.close();
-    this.#file = null;
   }
 }
 

@@ -35,6 +35,8 @@ export interface ApiFlags {
   readonly clientCa?: string;
   /** `--client-auth HOW`. */
   readonly clientAuth?: "required" | "optional";
+  /** `--audit-log FILE`. */
+  readonly auditLog?: string;
   /** `--cors-origin ORIGIN`, as often as it was given. */
   readonly corsOrigin?: readonly string[];
   /** `--api-connections COUNT`. */
@@ -61,6 +63,8 @@ export interface ApiSettings {
   readonly tls: TlsSettings | null;
   /** The origins, beside its own, whose pages are allowed to use the API. */
   readonly origins: readonly string[];
+  /** The file of the audit log; null for none. */
+  readonly auditLog: string | null;
   /** Most connections at once; null: as many as without the option. */
   readonly connectionsMax: number | null;
 }
@@ -100,6 +104,10 @@ export function addApiOptions(command: Program): void {
       ).choices(["required", "optional"]),
     )
     .option(
+      "--audit-log <file>",
+      "record each change that clients ask for: whose token, which route and key, with what result",
+    )
+    .option(
       "--cors-origin <origin>",
       "let pages of this origin use the API, as https://app.example; may be given again",
       (origin: string, before: readonly string[] = []) => [...before, origin],
@@ -124,6 +132,7 @@ export async function readApiSettings(
     access: readAccess(flags, etcd === null ? [listen] : [listen, etcd]),
     tls: await readTls(flags, context),
     origins: (flags.corsOrigin ?? []).map(readOrigin),
+    auditLog: flags.auditLog ?? null,
     connectionsMax: flags.apiConnections ?? null,
   };
 }

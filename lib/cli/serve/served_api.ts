@@ -24,6 +24,7 @@ import { LogLimiter } from "../../transport/mod.ts";
 import type { NodeId } from "../../types.ts";
 import { ADMIN_TOKEN_FILE } from "../token_source.ts";
 import { type ApiSettings, apiWarning } from "./api_settings.ts";
+import { type AuditLog, openAuditLog } from "./audit_log.ts";
 import { memberAddresses, ServedEtcd } from "./served_etcd.ts";
 
 /** A node's API, and how to serve it. */
@@ -63,11 +64,14 @@ export class ServedApi {
   /** The certificate and key in use. */
   #tls: TlsKeys | null;
   #tlsTimer: ReturnType<typeof setInterval> | null = null;
+  readonly #audit: AuditLog | null;
 
   /** `options` are used as they are. */
   constructor(options: ServedApiOptions) {
     this.#options = options;
-    this.#tls = options.settings.tls?.keys ?? null;
+    const { tls, auditLog } = options.settings;
+    this.#tls = tls?.keys ?? null;
+    this.#audit = auditLog === null ? null : openAuditLog(auditLog);
   }
 
   /** Settles when it has ended. Before the start, it never settles. */
@@ -106,6 +110,7 @@ export class ServedApi {
       ...(tls === null ? {} : { tls }),
       ...(connectionsMax === null ? {} : { limits: { connectionsMax } }),
       authorizer,
+      ...(this.#audit === null ? {} : { audit: this.#audit.record }),
       etcd: { self: id, members: () => members, isTls: tls !== null },
       signal: this.#stopping.signal,
       onError: (error) => this.#logger.error("api.failed", { error }),
@@ -120,7 +125,9 @@ export class ServedApi {
     this.#node = node;
     const { id, peers, settings: { etcd } } = this.#options;
     if (etcd === null) return;
-    this.#etcd = new ServedEtcd({ node, id, peers, listen: etcd, tls: this.#tls, authorizer });
+    const audit = this.#audit?.record ?? null;
+    const served = { node, id, peers, listen: etcd, tls: this.#tls, authorizer, audit };
+    this.#etcd = new ServedEtcd(served);
     this.#ended = Promise.race([this.#ended, this.#etcd.failed]);
     this.#ended.catch(() => {});
   }
@@ -136,6 +143,7 @@ export class ServedApi {
       access: settings.access,
       tls: this.#tls !== null,
       clientCertificates: describeClients(this.#tls),
+      audit: settings.auditLog,
       connectionsMax,
       pid: Deno.pid,
     });
@@ -178,6 +186,7 @@ export class ServedApi {
     this.#stopping.abort();
     if (this.#tlsTimer !== null) clearInterval(this.#tlsTimer);
     await Promise.all([this.#started?.server.finished, this.#etcd?.stop()]);
+    await this.#audit?.close();
     removeAdminToken(this.#options.dataDir);
   }
 

@@ -12,7 +12,7 @@ import {
   type MemberAddresses,
   startGrpcServer,
 } from "../../etcd/mod.ts";
-import type { Authorizer, TlsKeys } from "../../http/mod.ts";
+import { type AuditSink, type Authorizer, recordOfEtcd, type TlsKeys } from "../../http/mod.ts";
 import type { NodeApi } from "../../node/mod.ts";
 import type { NodeId } from "../../types.ts";
 
@@ -26,6 +26,8 @@ interface ServedEtcdOptions {
   readonly tls: TlsKeys | null;
   /** The API's: tokens hold here as there. */
   readonly authorizer: Authorizer;
+  /** Takes a record of each change that is asked for; null for none. */
+  readonly audit: AuditSink | null;
 }
 
 /** The addresses that etcd's clients are told. */
@@ -68,7 +70,7 @@ export class ServedEtcd {
 }
 
 async function start(
-  { node, id, peers, listen, tls, authorizer }: ServedEtcdOptions,
+  { node, id, peers, listen, tls, authorizer, audit }: ServedEtcdOptions,
 ): Promise<GrpcServer> {
   const logger = getLogger(["floe", "node"]);
   const members = memberAddresses(peers);
@@ -78,6 +80,7 @@ async function start(
     members: () => members,
     isTls: tls !== null,
     admission: authorizer,
+    ...(audit === null ? {} : { audit: (change) => audit(recordOfEtcd(change)) }),
   });
   const server = await startGrpcServer({
     rpcs,
