@@ -7,7 +7,6 @@
 import { relative } from "node:path";
 import process from "node:process";
 import { encodeUtf8 } from "../../bytes.ts";
-import { messageOf } from "../../errors.ts";
 import { RotatingFile, type RotatingFileOptions } from "../rotating_file.ts";
 import type { NodeId } from "../../types.ts";
 import type { CommandContext } from "../command.ts";
