@@ -17,6 +17,7 @@ export interface AuditRecord {
   readonly token: string | null;
   /** The common name of the client's certificate, if it showed one. */
   readonly certificate: string | null;
+  /** The HTTP method; POST for etcd's calls. */
   readonly method: string;
   /** The path as the API names it, as in `/v1/kv/:key`, or the name of the call. */
   readonly route: string;

@@ -69,6 +69,7 @@ export {
   type Needs,
 } from "./authorization.ts";
 export type { API_COUNTERS, ApiCounters, ConnectionLimits, RequestGate } from "./connections.ts";
+export type { RouteCount, RouteCounts } from "./route_counts.ts";
 export type { EtcdPlace } from "./etcd_gateway.ts";
 export { Problem, type ProblemCode } from "./problem.ts";
 export type { Application } from "./route.ts";
