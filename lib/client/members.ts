@@ -69,6 +69,21 @@ export class MembersClient {
     return bodyOf(answer, membersChainSchema);
   }
 
+  /** The chain, and the settings, as each node that answers shows them, with the node's address. */
+  async chains(): Promise<readonly { readonly label: string; readonly chain: MembersChainBody }[]> {
+    const path = "/v1/members/chain";
+    const results = await this.#client.askAll({
+      method: "GET",
+      path,
+      answerBytesMax: CHAIN_BYTES_MAX,
+    });
+    return results.flatMap((result) => {
+      if (result.kind !== "answer") return [];
+      const { answer } = result;
+      return [{ label: answer.endpoint.label, chain: bodyOf(answer, membersChainSchema) }];
+    });
+  }
+
   /** What a change would do, step by step. Changes nothing. */
   async plan(request: MembersRequestBody): Promise<MembersPlanBody> {
     const body = encodeUtf8(JSON.stringify(request));

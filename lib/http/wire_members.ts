@@ -87,10 +87,18 @@ const members = z.object({
 
 const certificate = z.object({ byOld: text, byNew: textOrNull }).readonly();
 
+const settings = z.object({
+  timing: z.object({ heartbeatMs: count, electionTimeoutMs: count, signingTimeoutMs: count })
+    .readonly(),
+  log: z.object({ entriesMax: count, bytesMax: count }).readonly(),
+  history: z.object({ changesMax: count, bytesMax: count, ageSecondsMax: count }).readonly(),
+}).readonly();
+
 const chain = z.object({
   genesis: textOrNull,
   founding: text,
   memberships: list(certificate),
+  settings,
 }).readonly();
 
 const requested = <Item extends z.ZodType>(item: Item) =>

@@ -81,8 +81,10 @@ export class MemberService {
 
   /** See `NodeApi.membershipChain`. */
   chain(): MembershipChain {
-    const { genesis, founding, state } = this.#parts;
-    return { genesis, founding: founding ?? "", memberships: state.cluster.certificates };
+    const { genesis, founding, state, members } = this.#parts;
+    const { timing, log, history } = members.config;
+    const memberships = state.cluster.certificates;
+    return { genesis, founding: founding ?? "", memberships, settings: { timing, log, history } };
   }
 
   /** See `NodeApi.planMembers`. */

@@ -5,7 +5,7 @@
  */
 
 import type { MembershipCertificate } from "../certificate/mod.ts";
-import type { PeerConfig, PeerKeys } from "../config/mod.ts";
+import type { ClusterConfig, PeerConfig, PeerKeys } from "../config/mod.ts";
 import type { Margins } from "../margins.ts";
 import type { Epoch, LogIndex, NodeId } from "../types.ts";
 
@@ -155,6 +155,8 @@ export interface MembershipChain {
   readonly founding: string;
   /** Every committed membership since, in order. */
   readonly memberships: readonly MembershipCertificate[];
+  /** The times and limits that this node runs with: nobody signs them, and a node that joins compares them. */
+  readonly settings: Pick<ClusterConfig, "timing" | "log" | "history">;
 }
 
 /** How long an operator waits for the log to have what was asked for. */

@@ -191,6 +191,7 @@ function answerLeader(
     term: state.currentTerm,
     // A leader that does not count as heard gets no promise, because its lease depends on the rounds.
     round: state.service.isStalled ? 0 : message.round,
+    promiseTicks: state.config.electionTimeoutTicks,
     outcome,
   });
 }

@@ -130,7 +130,7 @@ export function handleAppendResponse(state: CoreState, message: AppendResponse):
   }
   if (message.term !== state.currentTerm) return;
   follower.isCertified = true;
-  countRound(leader, follower, message.round);
+  countRound(leader, follower, message);
   applyOutcome(state, { leader, follower, message });
   advanceCommit(state, leader);
   confirmReads(state, leader);
@@ -170,9 +170,13 @@ function beginHeartbeat(state: CoreState, leader: Leader): void {
   state.output.events.push({ kind: "heartbeatSent", term, leader: self });
 }
 
-function countRound(leader: Leader, follower: Progress, round: number): void {
+function countRound(
+  leader: Leader,
+  follower: Progress,
+  { round, promiseTicks }: AppendResponse,
+): void {
   if (round > leader.rounds.current) return;
-  follower.rounds.noteAnswered(round, leader.rounds.sentTick(round));
+  follower.rounds.noteAnswered(round, { sentTick: leader.rounds.sentTick(round), promiseTicks });
 }
 
 function applyOutcome(

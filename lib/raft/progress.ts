@@ -294,6 +294,7 @@ export class FollowerRounds {
   #sent = 0;
   #answered = 0;
   #answeredSentTick: number;
+  #promiseTicks = 0;
   /** Rounds sent and not answered, oldest first: at most {@linkcode INFLIGHT_ROUNDS_MAX}. */
   #inflight: number[] = [];
 
@@ -317,6 +318,11 @@ export class FollowerRounds {
     return this.#answeredSentTick;
   }
 
+  /** For how many ticks the follower helps nobody else, as it said last; 0 before its first answer. */
+  get promiseTicks(): number {
+    return this.#promiseTicks;
+  }
+
   /** Whether another round may be sent before the next heartbeat. */
   get hasRoom(): boolean {
     return this.#inflight.length < INFLIGHT_ROUNDS_MAX;
@@ -333,9 +339,13 @@ export class FollowerRounds {
    * The follower answered a round, and with it all earlier rounds. `sentTick` is when it was sent; null when
    * that is too long ago. Late and doubled answers change nothing.
    */
-  noteAnswered(round: number, sentTick: number | null): void {
+  noteAnswered(
+    round: number,
+    { sentTick, promiseTicks }: { readonly sentTick: number | null; readonly promiseTicks: number },
+  ): void {
     if (round <= this.#answered) return;
     this.#answered = round;
+    this.#promiseTicks = promiseTicks;
     this.#answeredSentTick = sentTick ?? this.#answeredSentTick;
     this.#inflight = this.#inflight.filter((inflight) => inflight > round);
   }

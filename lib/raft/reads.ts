@@ -221,14 +221,28 @@ export function hasLease(state: RaftView, leader: LeaderView): boolean {
   if (leader.isLeaseWaived) return false;
   const { members, self, nowTick } = state;
   // A follower that has not answered yet has promised nothing, although the quorum check counts it for a while.
-  const contactTick = members.quorumValue((voter) => {
+  const endTick = members.quorumValue((voter) => {
     const rounds = leader.followers.get(voter)?.rounds;
-    return voter === self ? nowTick : rounds?.answered ? rounds.answeredSentTick : -Infinity;
+    const contactTick = voter === self
+      ? nowTick
+      : rounds?.answered
+      ? rounds.answeredSentTick
+      : -Infinity;
+    if (contactTick <= leader.leaseBrokenTick) return -Infinity;
+    return contactTick + leaseTicksOf(state, rounds?.promiseTicks ?? Infinity);
   });
+  return nowTick < endTick;
+}
+
+/**
+ * How much of a voter's promise a leader relies on. A voter's election timeout may be shorter than the leader's,
+ * while an operator changes them: then so is its promise.
+ */
+function leaseTicksOf({ config }: RaftView, promiseTicks: number): number {
   // A voter may have made its promise just before a tick, so one tick is subtracted.
-  const promisedTicks = state.config.electionTimeoutTicks - 1;
+  const promisedTicks = Math.min(promiseTicks, config.electionTimeoutTicks) - 1;
   const leaseTicks = Math.floor(promisedTicks * LEASE_SHARE);
-  return contactTick > leader.leaseBrokenTick && state.nowTick - contactTick < leaseTicks;
+  return leaseTicks;
 }
 
 /** Ticks no longer tell how much time has passed: only later messages count for the lease. */

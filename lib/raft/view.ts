@@ -26,7 +26,7 @@ export type ProgressView =
   & Pick<Progress, "matchIndex" | "nextIndex" | "snapshot" | "isReady" | "isCertified">
   & {
     /** See {@linkcode Progress.rounds}. */
-    readonly rounds: Pick<FollowerRounds, "answered" | "answeredSentTick">;
+    readonly rounds: Pick<FollowerRounds, "answered" | "answeredSentTick" | "promiseTicks">;
   };
 
 /** A node that asks for pre-votes. */

@@ -34,7 +34,7 @@ import {
 } from "./field.ts";
 
 /** The version of frames, hello and messages. Nodes of different versions refuse each other. */
-export const PROTOCOL_VERSION = 7;
+export const PROTOCOL_VERSION = 8;
 
 /** Most bytes in a message of the handshake. */
 const NOISE_BYTES_MAX = 128;

@@ -310,7 +310,10 @@ const messageField = tagged<Body<Message>>({
       entries,
     },
   },
-  appendResponse: { tag: 6, fields: { term, round: count, outcome: appendOutcome } },
+  appendResponse: {
+    tag: 6,
+    fields: { term, round: count, promiseTicks: count, outcome: appendOutcome },
+  },
   proposeRequest: {
     tag: 7,
     fields: {

@@ -72,6 +72,7 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
       ...envelope(target),
       kind: "appendResponse",
       round: 1,
+      promiseTicks: 50,
       outcome: {
         kind: "conflict",
         previousLogIndex: toLogIndex(1),
@@ -156,7 +157,13 @@ function grant(target: FloodTarget, number: number): Uint8Array {
 function staleTerm(target: FloodTarget): Uint8Array {
   const proof = wrongProof(target);
   const outcome = { kind: "staleTerm", proof } as const;
-  return frameOf({ ...envelope(target, 1), kind: "appendResponse", round: 1, outcome });
+  return frameOf({
+    ...envelope(target, 1),
+    kind: "appendResponse",
+    round: 1,
+    promiseTicks: 50,
+    outcome,
+  });
 }
 
 /** Right in everything but its signatures. */

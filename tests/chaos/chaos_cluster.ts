@@ -130,6 +130,11 @@ export class ChaosCluster implements AsyncDisposable {
     return this.nodes.filter(({ id }) => id !== this.#spared);
   }
 
+  /** How many nodes may be out of order at once: two of five, and one that lost its disk is one of them. */
+  get breakable(): number {
+    return this.#everyone.some(({ standing }) => standing === "lost") ? 1 : 2;
+  }
+
   /** Makes a node that has no part in the cluster yet; null while there is no place for one. */
   prepare(): Joiner | null {
     this.#makeRoom();

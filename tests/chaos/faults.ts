@@ -53,7 +53,7 @@ export const NETWORK_FAULTS: readonly Fault[] = [
 ];
 
 async function killSome({ cluster, random, hold }: FaultContext): Promise<string> {
-  const nodes = random.shuffled(cluster.mortals).slice(0, random.between(1, 2));
+  const nodes = random.shuffled(cluster.mortals).slice(0, random.between(1, cluster.breakable));
   await killAndRestart(nodes, () => hold(random.between(100, 2_500)));
   return "kill -9";
 }
@@ -80,7 +80,7 @@ async function killAndRestart(
 }
 
 async function pauseSome({ cluster, random, hold }: FaultContext): Promise<string> {
-  const nodes = random.shuffled(cluster.nodes).slice(0, random.between(1, 2));
+  const nodes = random.shuffled(cluster.nodes).slice(0, random.between(1, cluster.breakable));
   await pauseFor(nodes, () => hold(random.between(100, 3_000)));
   return "SIGSTOP";
 }
@@ -163,12 +163,12 @@ async function deafenOne({ cluster, random, hold }: FaultContext): Promise<strin
 
 async function partition({ cluster, random, hold }: FaultContext): Promise<string> {
   const ids = random.shuffled(cluster.nodes).map(({ id }) => id);
-  const minority = new Set<NodeId>(ids.slice(0, 2));
+  const minority = new Set<NodeId>(ids.slice(0, cluster.breakable));
   const kind = random.chance(0.5) ? "clogged" : "cut";
   cluster.network.set({ kind }, (from, to) => minority.has(from) !== minority.has(to));
   await hold(random.between(700, 3_500));
   cluster.network.heal();
-  return "partition 2 | 3";
+  return "partition";
 }
 
 async function delayAll({ cluster, random, hold }: FaultContext): Promise<string> {

@@ -25,7 +25,7 @@ const MEMBERS = { least: 5, most: 7 } as const;
 const ANSWER_TIMEOUT_MS = 2_500;
 const LOOK_PAUSE_MS = 250;
 /** After so long an operator gives a change up, and after so long more something is wrong. */
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 60_000;
 const HARD_TIMEOUT_MS = 150_000;
 /** So long a leader must say that there is no change any more of which nobody knows how it ended. */
 const FORGOTTEN_MS = 6_000;

@@ -49,7 +49,7 @@ Deno.test("audit export ends at a node whose pages do not end", async () => {
   const endless = (request: Request) =>
     new URL(request.url).pathname === "/v1/elections"
       ? Response.json(page)
-      : Response.json({ genesis: null, founding: "", memberships: [] });
+      : Response.json({ ...new FakeNode().chainNow, memberships: [] });
   const { code, stderr, requests } = await exportFrom({ "a:1": endless });
   equal(code, 3);
   match(stderr, /no certificate yet/);

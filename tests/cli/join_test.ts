@@ -16,8 +16,9 @@ class ChainNode extends FakeNode {
   }
 
   override membershipChain() {
-    const { genesis, statement, certificates } = this.#memberships;
-    return { genesis, founding: encodeGenesisStatement(statement), memberships: certificates };
+    const { genesis, statement, certificates: memberships } = this.#memberships;
+    const founding = encodeGenesisStatement(statement);
+    return { ...super.membershipChain(), genesis, founding, memberships };
   }
 }
 
@@ -62,7 +63,10 @@ async function join(options: Joining = {}) {
       ...options.more,
     });
     const files = filesIn(`${folder}/node`);
-    return { ...outcome, files, stderr: outcome.stderr.replaceAll(folder, "") };
+    const written = files.includes("cluster.json")
+      ? Deno.readTextFileSync(`${folder}/node/cluster.json`)
+      : "";
+    return { ...outcome, files, written, stderr: outcome.stderr.replaceAll(folder, "") };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -128,6 +132,39 @@ Deno.test("join writes what floe node needs, once it is a member, and says so", 
   for (const file of ["cluster.json", "group.json", "identity.json", "share.json"]) {
     equal(files.includes(file), true, file);
   }
+});
+
+Deno.test("join takes timing and log limits from the cluster, whatever is in --config", async () => {
+  const memberships = new TestMemberships();
+  const node = new ChainNode(memberships);
+  const timing = { heartbeatMs: 77, electionTimeoutMs: 777, signingTimeoutMs: 177 };
+  const log = { entriesMax: 1_234, bytesMax: 17_654_321 };
+  node.chainNow = { ...node.chainNow, settings: { ...node.chainNow.settings, timing, log } };
+  const { written } = await join({
+    memberships,
+    onCard: (card) => add(card, memberships, { peerAddress: "203.0.113.1:7101" }),
+    more: { hosts: { "a:1": node } },
+  });
+  const config = JSON.parse(written);
+  deepEqual([config.timing, config.log], [timing, log]);
+});
+
+Deno.test("join refuses nodes that differ in their timing, and says which", async () => {
+  const memberships = new TestMemberships();
+  const [one, other] = [new ChainNode(memberships), new ChainNode(memberships)];
+  const { settings } = one.chainNow;
+  const timing = { ...settings.timing, electionTimeoutMs: 900 };
+  other.chainNow = { ...other.chainNow, settings: { ...settings, timing } };
+  const { code, stderr, files } = await join({
+    memberships,
+    args: ["--from", "a:1,b:1"],
+    onCard: (card) => add(card, memberships),
+    more: { hosts: { "a:1": one, "b:1": other } },
+  });
+  equal(code, 4, stderr);
+  match(stderr, /the nodes in --from have different settings\. b:1 has .*"electionTimeoutMs":900/);
+  match(stderr, /Give all nodes the same timing and log in cluster\.json, restart those that had/);
+  equal(files.includes("group.json"), false);
 });
 
 const REFUSALS:

@@ -28,6 +28,7 @@ function nodeOf(memberships = CHANGED): FakeNode {
   const node = new FakeNode();
   node.genesis = memberships.genesis;
   node.chainNow = {
+    ...node.chainNow,
     genesis: memberships.genesis,
     founding: memberships.genesis.split("\n\n")[0] + "\n",
     memberships: memberships.certificates,

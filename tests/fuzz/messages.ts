@@ -187,6 +187,7 @@ const DRAWS = (d: Drawer): { readonly [Kind in keyof Body]: () => Body[Kind] } =
     kind: "appendResponse",
     term: d.term(),
     round: d.number(),
+    promiseTicks: d.number(),
     outcome: d.random.pick([
       { kind: "accepted", matchIndex: d.index() },
       {

@@ -87,6 +87,11 @@ export class FakeNode implements NodeApi {
     genesis: null,
     founding: "",
     memberships: [{ byOld: "a note", byNew: null }],
+    settings: {
+      timing: { heartbeatMs: 50, electionTimeoutMs: 500, signingTimeoutMs: 150 },
+      log: { entriesMax: 100_000, bytesMax: 67_108_864 },
+      history: { changesMax: 100_000, bytesMax: 67_108_864, ageSecondsMax: 86_400 },
+    },
   };
   planNow: MembersPlan = { steps: [STEP], lying: 2 };
   changeNow: MembersChange = CHANGE;

@@ -124,6 +124,7 @@ Deno.test("every route whose answer has signed notes gives them as text, byte fo
   node.genesis = "floe/genesis\n";
   node.keyGenerationNow = { ...node.keyGenerationNow, genesis: "floe/genesis\n" };
   node.chainNow = {
+    ...node.chainNow,
     genesis: "floe/genesis\n",
     founding: "",
     memberships: [
@@ -151,7 +152,7 @@ Deno.test("a route that could have notes and has none says so to who wants them 
   const { app, node } = setUp();
   node.leaderNow = { ...node.leaderNow, leader: null, certificate: null };
   node.certificates = [];
-  node.chainNow = { genesis: null, founding: "", memberships: [] };
+  node.chainNow = { ...node.chainNow, genesis: null, founding: "", memberships: [] };
   node.keyGenerationNow = { ...node.keyGenerationNow, genesis: null };
   for (const path of Object.keys(NOTES).filter((path) => path !== "/v1/elections/5")) {
     const problem = await problemOf(await app.request(path, { headers: { accept: "text/plain" } }));

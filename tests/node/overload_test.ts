@@ -48,7 +48,9 @@ class LoadedLeader extends FakeNode {
       const { from, to, term, round, previousLogIndex, entries } = message;
       const matchIndex = previousLogIndex + entries.length as typeof previousLogIndex;
       const outcome = { kind: "accepted" as const, matchIndex };
-      const answer = { kind: "appendResponse" as const, from: to, to: from, term, round, outcome };
+      const promiseTicks = 10;
+      const addressed = { from: to, to: from, term, round, promiseTicks, outcome };
+      const answer = { kind: "appendResponse" as const, ...addressed };
       this.#step({ kind: "message", message: answer });
     }
     this.#toFollower.length = 0;

@@ -129,7 +129,9 @@ class SlowFollower {
       this.#matchIndex = matchIndex;
     }
     const outcome = { kind: "accepted" as const, matchIndex };
-    const answer = { kind: "appendResponse" as const, from: to, to: from, term, round, outcome };
+    const promiseTicks = 10;
+    const addressed = { from: to, to: from, term, round, promiseTicks, outcome };
+    const answer = { kind: "appendResponse" as const, ...addressed };
     this.step({ kind: "message", message: answer });
   }
 }

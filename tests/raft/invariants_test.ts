@@ -66,6 +66,7 @@ const BROKEN: Record<string, [RegExp, Partial<Raft["state"]>, Partial<Output>?]>
       to: toNodeId("n2"),
       term: 1 as never,
       round: 1,
+      promiseTicks: 10,
       outcome: { kind: "uncertified" },
     }],
   }],

@@ -50,6 +50,33 @@ Deno.test("§6.4.1: the lease is counted from when the answered heartbeats were 
   assert.deepEqual(leader.reads, [], "it asks a quorum");
 });
 
+Deno.test("§6.4.1: a lease is no longer than what voters promise whose election timeout is shorter", () => {
+  const cluster = new TestCluster({ size: 3 });
+  const leader = cluster.elect("n1");
+  const short = 4;
+  cluster.intercept = (message) =>
+    message.kind === "appendResponse" ? { ...message, promiseTicks: short } : message;
+  cluster.tick(HEARTBEAT_TICKS);
+  leader.step(LEASE_READ);
+  assert.equal(leader.reads.length, 1, "for as long as they promise there is one");
+  cluster.isolate("n1");
+  leader.tick(short - 1);
+  leader.step({ ...LEASE_READ, readId: 2 });
+  assert.equal(leader.reads.length, 1, "then it asks a quorum, though its own timeout is longer");
+});
+
+Deno.test("§6.4.1: a follower says for how long it helps nobody else", () => {
+  const cluster = new TestCluster({ size: 3 });
+  cluster.elect("n1");
+  const promised: number[] = [];
+  cluster.intercept = (message) => {
+    if (message.kind === "appendResponse") promised.push(message.promiseTicks);
+    return message;
+  };
+  cluster.tick(HEARTBEAT_TICKS);
+  assert.deepEqual(promised, [ELECTION_TIMEOUT_TICKS, ELECTION_TIMEOUT_TICKS]);
+});
+
 Deno.test("§6.4.1: without a fresh quorum a lease read asks for one", () => {
   const cluster = new TestCluster({ size: 3 });
   const leader = cluster.elect("n1");

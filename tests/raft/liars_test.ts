@@ -37,7 +37,13 @@ const LIES: Readonly<Record<string, Lie>> = {
         return [{ ...refusal, ...none, kind, requestTerm, session, share: null }];
       }
       case "appendResponse":
-        return [{ ...refusal, kind: message.kind, round: message.round, outcome }];
+        return [{
+          ...refusal,
+          kind: message.kind,
+          round: message.round,
+          promiseTicks: 10,
+          outcome,
+        }];
       default:
         return [{ ...message, term }];
     }

@@ -39,6 +39,7 @@ Deno.test("§5.1: a leader that learns of a higher term steps down", () => {
     to: leader.id,
     term: toTerm(9),
     round: 1,
+    promiseTicks: 10,
     outcome: { kind: "staleTerm", proof: proof("n2", 9) },
   });
   assert.equal(leader.raft.state.role.name, "follower");

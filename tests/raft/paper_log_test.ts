@@ -142,6 +142,7 @@ Deno.test("§5.3: an entry is committed once a majority holds it durably, the le
       to: leader.id,
       term: leader.raft.state.currentTerm,
       round: 1,
+      promiseTicks: 10,
       outcome: { kind: "accepted" as const, matchIndex: index },
     },
   });
@@ -187,6 +188,7 @@ Deno.test("§5.3: an acknowledgement of what the leader never sent is refused, a
       to: leader.id,
       term: currentTerm,
       round: 1,
+      promiseTicks: 10,
       outcome: { kind: "accepted", matchIndex: toLogIndex(log.last.index + 1) },
     });
   }

@@ -149,6 +149,7 @@ Deno.test("read() is not confirmed by an answer to a round that was never begun"
     to: leader.id,
     term: currentTerm,
     round: role.rounds.current + 9,
+    promiseTicks: 10,
     outcome: { kind: "accepted", matchIndex: log.last.index },
   });
   leader.step({ kind: "read", readId: 1, lease: false });

@@ -41,7 +41,7 @@ Deno.test("FollowerRounds has no room beyond the limit until one is answered", (
     rounds.noteSent(round);
   }
   assert.equal(rounds.hasRoom, false);
-  rounds.noteAnswered(1, 0);
+  rounds.noteAnswered(1, { sentTick: 0, promiseTicks: 10 });
   assert.equal(rounds.hasRoom, true);
 });
 
@@ -50,22 +50,22 @@ Deno.test("FollowerRounds.noteSent() remembers no more rounds than may be in fli
   const heartbeats = 10 * INFLIGHT_ROUNDS_MAX;
   for (let round = 1; round <= heartbeats; round++) rounds.noteSent(round);
   assert.equal(rounds.sent, heartbeats);
-  rounds.noteAnswered(INFLIGHT_ROUNDS_MAX, 0);
+  rounds.noteAnswered(INFLIGHT_ROUNDS_MAX, { sentTick: 0, promiseTicks: 10 });
   assert.equal(rounds.hasRoom, true);
 });
 
 Deno.test("FollowerRounds.noteAnswered() ignores late and doubled answers", () => {
   const rounds = new FollowerRounds(0);
   for (const round of [1, 2, 3]) rounds.noteSent(round);
-  rounds.noteAnswered(3, 30);
-  rounds.noteAnswered(2, 40);
-  rounds.noteAnswered(3, 50);
+  rounds.noteAnswered(3, { sentTick: 30, promiseTicks: 10 });
+  rounds.noteAnswered(2, { sentTick: 40, promiseTicks: 10 });
+  rounds.noteAnswered(3, { sentTick: 50, promiseTicks: 10 });
   assert.equal(rounds.answered, 3);
   assert.equal(rounds.answeredSentTick, 30);
 });
 
 Deno.test("FollowerRounds.noteAnswered() counts no tick for a round sent too long ago", () => {
   const rounds = new FollowerRounds(7);
-  rounds.noteAnswered(1, null);
+  rounds.noteAnswered(1, { sentTick: null, promiseTicks: 10 });
   assert.equal(rounds.answeredSentTick, 7);
 });

@@ -59,6 +59,7 @@ for (const [what, made] of Object.entries(NO_PROOFS)) {
         to: leader.id,
         term: toTerm(9),
         round: 1,
+        promiseTicks: 10,
         outcome: { kind: "staleTerm", proof: made },
       });
       expectUnmoved(leader, 1, "leader");
@@ -131,6 +132,7 @@ Deno.test("a node learns terms only from answers that it waits for", () => {
     to: follower.id,
     term: toTerm(9),
     round: 1,
+    promiseTicks: 10,
     outcome: { kind: "staleTerm", proof: proof("n3", 9) },
   });
   assert.equal(follower.raft.state.currentTerm, 1);

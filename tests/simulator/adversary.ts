@@ -23,6 +23,8 @@ import { type LieKind, LIES_BEYOND } from "./fault_kinds.ts";
 import { forgeNote, forgeSnapshot } from "./forgery.ts";
 import type { Random } from "./random.ts";
 
+/** What a liar says that it promises: more than anybody believes. */
+const PROMISED_TICKS = 1_000_000;
 /** How many old notes and commitments a liar keeps for later. */
 const KEPT_MAX = 20;
 
@@ -263,7 +265,8 @@ export class Adversary {
     const { from, to, term, round, previousLogIndex, entries } = message;
     const matchIndex = plus(previousLogIndex, entries.length);
     const outcome = { kind: "accepted", matchIndex } as const;
-    this.#options.send({ kind: "appendResponse", from: to, to: from, term, round, outcome });
+    const addressed = { from: to, to: from, term, round, promiseTicks: PROMISED_TICKS, outcome };
+    this.#options.send({ kind: "appendResponse", ...addressed });
     return true;
   }
 
@@ -358,7 +361,8 @@ function refusalOf(message: Message, proof: TermProof): Message | null {
     }
     case "appendRequest": {
       const outcome = { kind: "staleTerm", proof } as const;
-      return { kind: "appendResponse", ...addressed, round: message.round, outcome };
+      const promised = { round: message.round, promiseTicks: PROMISED_TICKS };
+      return { kind: "appendResponse", ...addressed, ...promised, outcome };
     }
     case "snapshotRequest": {
       const outcome = { kind: "refused" } as const;

@@ -189,8 +189,8 @@ const refusals: readonly (readonly [readonly Scalar[], RegExp])[] = [
     ],
     /entries: Cannot read log index: 9007199254740992/,
   ],
-  [[6, 1, 0, 4], /appendResponse: outcome: kind 4 is unknown/],
-  [[6, 1, 0, 0, true], /appendResponse: outcome: accepted: matchIndex: .*true/],
+  [[6, 1, 0, 50, 4], /appendResponse: outcome: kind 4 is unknown/],
+  [[6, 1, 0, 50, 0, true], /appendResponse: outcome: accepted: matchIndex: .*true/],
   [[7, 1, 0, 1, PROPOSAL_COUNT_MAX + 1], /proposeRequest: proposals: 16385 is above 16384/],
   [
     [8, 1, 0, 1, 1, 0, 9],

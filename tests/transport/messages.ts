@@ -141,6 +141,7 @@ export const arbitraries: {
     ...envelope,
     kind: fc.constant("appendResponse"),
     round: count,
+    promiseTicks: count,
     outcome: fc.oneof(
       record({ kind: fc.constant("accepted"), matchIndex: logIndex }),
       record({

@@ -9,17 +9,13 @@ import { CertificateError, type GroupKey, parseGenesisStatement } from "../../ce
 import { ClientError, MembersClient } from "../../client/mod.ts";
 import {
   type Address,
-  type ClusterConfig,
-  ClusterConfigError,
   createPeerCard,
   findPeer,
   formatClusterConfig,
-  HISTORY_DEFAULTS,
   loadClusterConfig,
   parseAddress,
   parseClusterConfig,
   requirePinned,
-  TIMING_DEFAULTS,
   toPeerCardJson,
 } from "../../config/mod.ts";
 import { catching, InputError, messageOf } from "../../errors.ts";
@@ -41,12 +37,10 @@ import {
   verifyCluster,
   writeJoiner,
 } from "../../node/mod.ts";
-import { LOG_LIMITS } from "../../raft/mod.ts";
 import { toNodeId } from "../../types.ts";
 import { readGroupKey } from "../audit/notes.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
-import { configPath, globalFlags } from "../options.ts";
 import { printable, printJson } from "../output.ts";
 import { askNewPassphrase, passphraseFor } from "../secrets/secret_input.ts";
 import { readLogSettings } from "../serve/logging.ts";
@@ -67,8 +61,8 @@ export function registerJoin(program: Program, context: CommandContext): void {
         "the node is a member, verifies everything that it hears under the group key in --key, " +
         "and runs the node. Get the key from the cluster's operators, not from the nodes in --from. " +
         "After an interruption, give the same command again. Once the node has joined, floe node " +
-        "runs it, with the cluster.json in its data folder. Timing and log limits are those of " +
-        "--config, where there is one: they must be the cluster's.",
+        "runs it, with the cluster.json in its data folder. Timing and log limits are the cluster's: " +
+        "all nodes in --from that answer must have the same.",
     )
     .requiredOption(
       "--key <key>",
@@ -166,8 +160,7 @@ function openIdentity(
 async function joinCluster(joiner: Joiner, place: Place): Promise<void> {
   const { folder: { dataDir, self }, folder } = joiner;
   const { context: { stderr } } = place;
-  const settings = await readSettings(place);
-  const verified = await waitForMembership(joiner, place);
+  const { verified, settings } = await waitForMembership(joiner, place);
   const { sequence, cluster, members } = verified.membership;
   const { peers, ...config } = toVerifiedConfig(verified, settings);
   const { etcd } = readAddresses(joiner.options);
@@ -189,22 +182,32 @@ async function joinCluster(joiner: Joiner, place: Place): Promise<void> {
   );
 }
 
-async function readSettings(
-  { command, context }: Place,
-): Promise<Pick<ClusterConfig, "timing" | "log" | "history">> {
-  try {
-    return await loadClusterConfig(configPath(globalFlags(command), context));
-  } catch (error) {
-    if (!(error instanceof ClusterConfigError)) throw error;
-    return { timing: TIMING_DEFAULTS, log: LOG_LIMITS, history: HISTORY_DEFAULTS };
+type Settings = MembersChainBody["settings"];
+
+/**
+ * The times and limits of the cluster. Nobody signs them, so all nodes that answer must say the same: a node that
+ * waits otherwise than the rest disturbs their elections.
+ */
+async function readSettings(members: MembersClient, own: Settings): Promise<Settings> {
+  for (const { label, chain: { settings } } of await members.chains()) {
+    if (JSON.stringify(settings) === JSON.stringify(own)) continue;
+    throw new CommandError(
+      ExitCode.preconditionFailed,
+      `Cannot join: the nodes in --from have different settings. ${label} has ` +
+        `${printable(JSON.stringify(settings))}, another has ${
+          printable(JSON.stringify(own))
+        }. Give ` +
+        "all nodes the same timing, log and history in cluster.json, restart those that had others, and join then.",
+    );
   }
+  return own;
 }
 
 /** Looks at the chain until this node is in it. What does not verify ends the command. */
 async function waitForMembership(
   joiner: Joiner,
   { command, context }: Place,
-): Promise<VerifiedCluster> {
+): Promise<{ readonly verified: VerifiedCluster; readonly settings: Settings }> {
   const named = { list: joiner.options.from, source: "--from" };
   const { client } = await openClient(command, context, named);
   const members = new MembersClient(client);
@@ -217,7 +220,9 @@ async function waitForMembership(
   while (!stop.aborted) {
     const chain = await readChain(members, say);
     const verified = chain === null ? null : checkChain(chain, joiner);
-    if (verified !== null) return verified;
+    if (verified !== null && chain !== null) {
+      return { verified, settings: await readSettings(members, chain.settings) };
+    }
     if (chain !== null) say(`Waits until an operator adds ${joiner.folder.self}.`);
     await client.clock.delay(LOOK_PAUSE_MS);
   }

@@ -64,6 +64,7 @@ Deno.test("checkSending() catches an acknowledgement before the write", () => {
     to: N2,
     term: toTerm(1),
     round: 1,
+    promiseTicks: 10,
     outcome: { kind: "accepted", matchIndex: toLogIndex(1) },
   } as const;
   assert.throws(
