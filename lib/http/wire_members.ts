@@ -91,7 +91,8 @@ const settings = z.object({
   timing: z.object({ heartbeatMs: count, electionTimeoutMs: count, signingTimeoutMs: count })
     .readonly(),
   log: z.object({ entriesMax: count, bytesMax: count }).readonly(),
-  history: z.object({ changesMax: count, bytesMax: count, ageSecondsMax: count }).readonly(),
+  history: z.object({ changesMax: count, bytesMax: count, ageSecondsMax: count.nullable() })
+    .readonly(),
 }).readonly();
 
 const chain = z.object({
