@@ -163,7 +163,10 @@ Deno.test("join refuses nodes that differ in their timing, and says which", asyn
   });
   equal(code, 4, stderr);
   match(stderr, /the nodes in --from have different settings\. b:1 has .*"electionTimeoutMs":900/);
-  match(stderr, /Give all nodes the same timing and log in cluster\.json, restart those that had/);
+  match(
+    stderr,
+    /Give all nodes the same timing, log and history in cluster\.json, restart those that had/,
+  );
   equal(files.includes("group.json"), false);
 });
 
