@@ -91,7 +91,7 @@ export function handleSignatureResponse(state: CoreState, message: SignatureResp
   const { from, session, share, commitment } = message;
   if (session > 0) takeShare(state, collection, { from, session, share });
   takeCommitment(state, collection, { from, commitment });
-  openSigningSessions(state, collection, own);
+  openSigningSessions(state, collection, { own, withLate: false });
 }
 
 function askForCommitments(
@@ -107,7 +107,7 @@ function askForCommitments(
   for (const voter of collection.silent) {
     if (voter !== self) ask(state, voter, { own, session: 0, commitments: [] });
   }
-  openSigningSessions(state, collection, own);
+  openSigningSessions(state, collection, { own, withLate: true });
 }
 
 function takeCommitment(
@@ -115,6 +115,7 @@ function takeCommitment(
   collection: SignatureCollection,
   { from, commitment }: { readonly from: NodeId; readonly commitment: Uint8Array },
 ): void {
+  if (!collection.wantsOffer(from, commitment)) return;
   catching(CertificateError, () => {
     collection.signer.checkCommitment(from, commitment);
     collection.offer(from, commitment);
@@ -142,11 +143,11 @@ function takeShare(
 function openSigningSessions(
   state: CoreState,
   collection: SignatureCollection,
-  own: DueSigner,
+  { own, withLate }: { readonly own: DueSigner; readonly withLate: boolean },
 ): void {
   const isCollecting = () => state.role.name === "leader" && state.role.collection === collection;
   while (isCollecting()) {
-    const session = collection.open(state.nowTick);
+    const session = collection.open(state.nowTick, { withLate });
     if (session === null) return;
     const { number, request } = session;
     for (const { voter } of request.commitments) {

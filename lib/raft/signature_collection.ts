@@ -1,7 +1,9 @@
 /**
  * Collects the signature of a membership for the leader: the two rounds of FROST, in sessions of t signers,
- * one session after the other. A signer that is late or cheats is left out of the next session, if there
- * are enough others.
+ * one session after the other. A signer that cheats is left out of the next sessions. One that is late or declines
+ * is chosen only after the signing timeout, when the others have had the time to offer, and then in the order in
+ * which the signers were last late. So the n - t faulty signers together spoil about one session each before t
+ * others sign, however fast they answer.
  *
  * @module
  */
@@ -40,9 +42,11 @@ export class SignatureCollection {
   readonly #offers = new Map<NodeId, Uint8Array>();
   /**
    * Every commitment that was ever offered, so that a doubled answer does not offer it again. A commitment
-   * can be offered again only if its signer may not have received the request of its session.
+   * can be offered again only if its signer may not have received the request of its session. A signer adds one
+   * for each session in which it was chosen.
    */
   readonly #known = new Set<string>();
+  /** Whoever was late last stands last. */
   readonly #late = new Set<NodeId>();
   readonly #cheaters = new Set<NodeId>();
   #sessions = 0;
@@ -72,22 +76,33 @@ export class SignatureCollection {
     );
   }
 
+  /** Whether a commitment is of use. One unused commitment of each voter is enough. */
+  wantsOffer(voter: NodeId, commitment: Uint8Array): boolean {
+    return !this.#offers.has(voter) && !this.#cheaters.has(voter) &&
+      !this.#known.has(encodeHex(commitment));
+  }
+
   /** A voter's checked commitment. */
   offer(voter: NodeId, commitment: Uint8Array): void {
-    const name = encodeHex(commitment);
-    if (this.#known.has(name) || this.#cheaters.has(voter)) return;
-    this.#known.add(name);
+    if (!this.wantsOffer(voter, commitment)) return;
+    this.#known.add(encodeHex(commitment));
     this.#offers.set(voter, commitment);
   }
 
-  /** Opens a session if none is under way and t voters have offered a commitment; null if not. */
-  open(nowTick: number): CollectedSession | null {
+  /**
+   * Opens a session if none is under way and t voters have offered a commitment; null if not. `withLate` says
+   * whether late signers may be among them.
+   */
+  open(
+    nowTick: number,
+    { withLate }: { readonly withLate: boolean },
+  ): CollectedSession | null {
     if (this.#session !== null) return null;
     const { threshold, voters } = this.signer;
     const offered = voters.filter((voter) => this.#offers.has(voter));
     const prompt = offered.filter((voter) => !this.#late.has(voter));
-    const chosen = [...prompt, ...offered.filter((voter) => this.#late.has(voter))]
-      .slice(0, threshold);
+    const late = withLate ? [...this.#late].filter((voter) => this.#offers.has(voter)) : [];
+    const chosen = [...prompt, ...late].slice(0, threshold);
     if (chosen.length < threshold) return null;
     const commitments = voters.flatMap((voter): SignerCommitment[] => {
       const commitment = this.#offers.get(voter);
@@ -119,11 +134,15 @@ export class SignatureCollection {
     for (const { voter, commitment } of this.#session?.request.commitments ?? []) {
       if (owing.includes(voter)) this.#known.delete(encodeHex(commitment));
     }
-    this.#endSession();
+    this.#endSession(owing);
   }
 
-  #endSession(): void {
-    for (const voter of this.owing) this.#late.add(voter);
+  /** Only `faulty` are at fault: the others' answers may still be on their way. */
+  #endSession(faulty: readonly NodeId[]): void {
+    for (const voter of faulty) {
+      this.#late.delete(voter);
+      this.#late.add(voter);
+    }
     this.#session = null;
     this.#expired++;
   }
@@ -140,7 +159,7 @@ export class SignatureCollection {
     const session = this.#session;
     if (session?.number !== number || !this.owing.includes(voter)) return null;
     if (share === null) {
-      this.#endSession();
+      this.#endSession([voter]);
       return null;
     }
     session.shares.set(voter, share);

@@ -216,8 +216,9 @@ export class CoreState {
     this.turns.termEntered(this.nowTick, grants?.candidate ?? null);
     // Even if the same node leads again: it no longer answers for the earlier term.
     this.forwarded.leaderLost(this.output);
-    // Nonces of ended elections are no longer needed.
+    // Nonces of ended elections and of earlier leaders' sessions are no longer needed.
     this.epochs.forgetBelow(term);
+    this.cluster.dueSigner?.signer.forgetBelow(term);
     if ("note" in proof) this.certify(proof);
     else this.#proof = proof;
   }

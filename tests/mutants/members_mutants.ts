@@ -12,6 +12,7 @@ const EPOCHS = "tests/raft/epochs_test.ts";
 const SNAPSHOTS = "tests/raft/members_snapshot_test.ts";
 const CHANGES = "tests/raft/resharing_test.ts";
 const FAULTS = "tests/raft/resharing_faults_test.ts";
+const LIVENESS = "tests/raft/members_liveness_test.ts";
 
 /** See the module. */
 export const MEMBERS_MUTANTS: readonly Mutant[] = [
@@ -177,5 +178,21 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     find: `role === "voter" && !state.members.has(id)`,
     replace: `role === "voter" && id.length > 64`,
     test: FAULTS,
+  },
+  {
+    name: "declining-signer-blames-all",
+    bug: "where one signer declines, all whose shares are on their way count as late",
+    file: "lib/raft/signature_collection.ts",
+    find: `this.#endSession([voter]);`,
+    replace: `this.#endSession(this.owing);`,
+    test: LIVENESS,
+  },
+  {
+    name: "late-signer-chosen-at-once",
+    bug: "a signer that declines is chosen again before the others can answer",
+    file: "lib/raft/membership_signing.ts",
+    find: `openSigningSessions(state, collection, { own, withLate: false });`,
+    replace: `openSigningSessions(state, collection, { own, withLate: true });`,
+    test: LIVENESS,
   },
 ];

@@ -86,11 +86,15 @@ export class TestCluster {
 
   /** Delivers messages, and those that they cause, until none is left. */
   deliver(): void {
-    for (let message = this.network.shift(); message; message = this.network.shift()) {
-      if (this.#cut.has(`${message.from}>${message.to}`)) continue;
-      const passed = this.intercept(message);
-      if (passed !== null) this.nodes.get(passed.to)?.receive(passed);
-    }
+    while (this.network.length > 0) this.deliverOne();
+  }
+
+  /** Delivers the oldest message. */
+  deliverOne(): void {
+    const message = this.network.shift();
+    if (message === undefined || this.isCut(message)) return;
+    const passed = this.intercept(message);
+    if (passed !== null) this.nodes.get(passed.to)?.receive(passed);
   }
 
   /** Passes `count` ticks on every node, delivering all messages in between. */
