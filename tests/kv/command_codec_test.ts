@@ -22,11 +22,25 @@ import {
   del,
   newToken,
   put,
+  putCommand,
   range,
   TERM,
   toRange,
   transaction,
 } from "./support.ts";
+
+Deno.test("encodeCommand() returns bytes that no later command changes, short or long", () => {
+  const values = [0, 1, 300, 2_000, 5_000, 40_000].map((length) => "v".repeat(length));
+  const commands = Array.from({ length: 400 }, (_, at): Command => {
+    return putCommand(`k${at}`, values[at % values.length] ?? "");
+  });
+  const encoded = commands.map((command) => encodeCommand(command));
+  const copies = encoded.map((bytes) => bytes.slice());
+  assert.deepEqual(encoded, copies);
+  assert.deepEqual(encoded.map((bytes) => decodeCommand(bytes)), commands);
+  const buffers = new Set(encoded.map(({ buffer }) => buffer));
+  assert.ok(buffers.size < commands.length / 2, "short commands share buffers");
+});
 
 /** One command of each kind, with everything that it can have. */
 const COMMANDS: readonly Command[] = [

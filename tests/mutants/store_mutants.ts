@@ -105,10 +105,27 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     replace: `      await Promise.resolve(deadlineMs);\n`,
   },
   {
+    name: "expiry-of-an-earlier-term",
+    bug: "what an earlier leader said of leases takes effect under the next one",
+    file: "lib/kv/store.ts",
+    find: `command.term === term ? command.ids : []`,
+    replace: `command.ids`,
+    world: "leasesHandedOver",
+  },
+  {
     name: "keep-alive-is-not-counted",
     bug: "a lease that is kept alive runs out as if it were not",
     file: "lib/kv/lessor.ts",
     find: `    timer.deadlineTick = this.#nowTick + timer.ttlTicks;\n`,
     replace: ``,
+  },
+  {
+    name: "expiry-is-never-repeated",
+    bug: "a lease whose end was proposed once, and got lost, never ends",
+    file: "lib/kv/lessor.ts",
+    find:
+      `    timer.deadlineTick = this.#nowTick + RETRY_SECONDS * this.#ticksPerSecond;\n    this.#push({ tick: timer.deadlineTick, timer });\n`,
+    replace: ``,
+    world: "leasesInACrowd",
   },
 ];

@@ -6,7 +6,7 @@
  */
 
 import { MEMBER_LIES } from "./members/member_lies.ts";
-import type { StoreScenario } from "./more_scenario.ts";
+import { KEEP_ALIVE_SHARE, type StoreScenario } from "./more_scenario.ts";
 import { drawScenario, leaseDriftOf, type LimitsScenario, type Scenario } from "./scenario.ts";
 
 /** Nothing fails: no message is lost, no disk breaks, no clock drifts, nobody lies. */
@@ -98,6 +98,7 @@ const ONE_AT_A_TIME: LimitsScenario = {
 const STORE: StoreScenario = {
   clients: 1,
   holders: 1,
+  keepAliveShare: KEEP_ALIVE_SHARE,
   watchers: 1,
   keys: 4,
   thinkUsMean: 50_000,
@@ -186,17 +187,25 @@ export const DIRECTED_WORLDS = {
     faults: ["forsakeLeader", "isolateLeader", "coup"],
     faultIntervalUsMean: 300_000,
   }),
-  /** Leaders are cut off, hand over and die while many keep leases, and little may wait. */
-  leasesUnderFire: (seed) => {
+  /** Leaders hand over slowly and often, while leases run out that are kept alive in the last moment. */
+  leasesHandedOver: (seed) => {
     const calm = calmScenario(seed);
     return {
       ...calm,
-      limits: { ...ONE_AT_A_TIME, inflight: { messagesMax: 4, bytesMax: 1_000 } },
-      workload: { ...calm.workload, thinkUsMean: 30_000 },
-      store: { ...STORE, holders: 6 },
-      faults: ["isolateLeader", "forsakeLeader", "transfer", "kill", "burst"],
-      faultIntervalUsMean: 500_000,
-      faultUsMean: 2 * ELECTION_TIMEOUT_US,
+      network: { ...calm.network, latencyUsMean: ELECTION_TIMEOUT_US / 15 },
+      store: { ...STORE, holders: 8, keepAliveShare: { least: 0.95, most: 1.25 } },
+      faults: ["transfer"],
+      faultIntervalUsMean: 300_000,
+    };
+  },
+  /** One leader takes one write at a time from several, and refuses all others, the end of leases too. */
+  leasesInACrowd: (seed) => {
+    const calm = calmScenario(seed);
+    return {
+      ...calm,
+      limits: { ...ONE_AT_A_TIME, uncommittedBytesMax: 300 },
+      persistUsMean: 5_000,
+      store: { ...STORE, holders: 4, watchers: 0 },
     };
   },
   /** History is short, nodes are left behind, and everybody watches. */

@@ -14,6 +14,8 @@ export interface StoreScenario {
   readonly clients: number;
   /** How many keep leases, and take locks with them. */
   readonly holders: number;
+  /** After which part of its time to live a holder keeps its lease alive: of more than 1 it is too late. */
+  readonly keepAliveShare: { readonly least: number; readonly most: number };
   /** How many watch. */
   readonly watchers: number;
   /** How many keys there are, and as many below each lock. */
@@ -36,6 +38,9 @@ export interface MembersScenario {
   readonly lies: readonly MemberLie[];
 }
 
+/** Now and then it is too late. */
+export const KEEP_ALIVE_SHARE: StoreScenario["keepAliveShare"] = { least: 0.25, most: 1.05 };
+
 /** How many of the runs that can change their members do. */
 const MEMBERS_SHARE = 0.5;
 /** In half of the runs, so that the others stay as quick as they are. */
@@ -44,6 +49,7 @@ export function drawStore(random: Random): StoreScenario | null {
   return {
     clients: random.between(1, 2),
     holders: random.between(0, 2),
+    keepAliveShare: KEEP_ALIVE_SHARE,
     watchers: random.between(1, 2),
     keys: random.pick([2, 4, 8]),
     thinkUsMean: random.pick([50_000, 200_000]),

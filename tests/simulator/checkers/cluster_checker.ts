@@ -167,7 +167,11 @@ export class ClusterChecker implements Watcher {
     outcomes: readonly AppliedEntry[],
   ): void {
     if (!node.isHonest || node.isDamaged || !this.#replicationHolds) return;
-    this.#options.lifetimes.applied(entries, outcomes);
+    const { leases } = node.store.keys;
+    this.#options.lifetimes.applied(entries, outcomes, (id) => {
+      const lease = leases.get(id);
+      return lease === null || lease.ending !== null;
+    });
     this.#states.applied(node.id, outcomes, node.store);
   }
 

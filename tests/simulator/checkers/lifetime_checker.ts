@@ -82,8 +82,15 @@ export class LifetimeChecker {
     if (lease !== undefined) lease.isRevoked = true;
   }
 
-  /** Entries were applied somewhere; only the first time counts. */
-  applied(entries: readonly Entry[], outcomes: readonly AppliedEntry[]): void {
+  /**
+   * Entries were applied somewhere; only the first time counts. `isOver` says whether the store that they
+   * were applied to has a lease no more, or ends it: what an entry did is not concluded from what it says.
+   */
+  applied(
+    entries: readonly Entry[],
+    outcomes: readonly AppliedEntry[],
+    isOver: (id: number) => boolean,
+  ): void {
     entries.forEach((entry, at) => {
       if (entry.index <= this.#appliedIndex) return;
       this.#appliedIndex = entry.index;
@@ -91,7 +98,7 @@ export class LifetimeChecker {
       if (outcome?.kind !== "command") return;
       const { kind } = outcome.result;
       if (kind !== "leasesExpired" && kind !== "leaseRevoked") return;
-      for (const id of endedBy(decodeCommand(entry.data), entry)) this.#end(id);
+      for (const id of namedBy(decodeCommand(entry.data))) if (isOver(id)) this.#end(id);
     });
   }
 
@@ -117,7 +124,7 @@ export class LifetimeChecker {
   }
 }
 
-function endedBy(command: Command, { term }: Entry): readonly number[] {
+function namedBy(command: Command): readonly number[] {
   if (command.kind === "revokeLease") return [command.id];
-  return command.kind === "expireLeases" && command.term === term ? command.ids : [];
+  return command.kind === "expireLeases" ? command.ids : [];
 }

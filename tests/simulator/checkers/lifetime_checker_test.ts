@@ -18,15 +18,15 @@ function watching({ jumpedUs = 0 } = {}) {
     jumpedUs: () => jumpedUs,
   });
   let index = 0;
-  const apply = (command: Command, term: number): void => {
+  const apply = (command: Command, term: number, isOver = true): void => {
     const entry = { ...commandEntry(++index, term), data: encodeCommand(command) };
     const kind = command.kind === "revokeLease" ? "leaseRevoked" : "leasesExpired";
     const outcome = { kind: "command", index: toLogIndex(index), result: { kind } } as AppliedEntry;
-    checker.applied([entry], [outcome]);
+    checker.applied([entry], [outcome], () => isOver);
   };
-  const expire = (atUs: number, term = 1): void => {
+  const expire = (atUs: number, { term = 1, isOver = true } = {}): void => {
     clock.nowUs = atUs;
-    apply({ kind: "expireLeases", term: toTerm(1), ids: [LEASE.id] }, term);
+    apply({ kind: "expireLeases", term: toTerm(1), ids: [LEASE.id] }, term, isOver);
   };
   return { checker, clock, apply, expire };
 }
@@ -80,8 +80,14 @@ Deno.test("LifetimeChecker lets a client end its own lease, and jumps of clocks 
   jumping.expire(100 + SECOND_US);
 });
 
-Deno.test("LifetimeChecker knows that an expiry of another term does nothing", () => {
+Deno.test("LifetimeChecker accepts an expiry of another term that did nothing", () => {
   const { checker, expire } = watching();
   checker.keptAlive(LEASE, 100);
-  expire(SECOND_US, 2);
+  expire(SECOND_US, { term: 2, isOver: false });
+});
+
+Deno.test("LifetimeChecker catches an expiry of another term that took effect", () => {
+  const { checker, expire } = watching();
+  checker.keptAlive(LEASE, 100);
+  assert.throws(() => expire(SECOND_US, { term: 2 }), EARLY);
 });

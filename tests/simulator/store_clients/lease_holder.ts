@@ -17,13 +17,10 @@ import {
 import type { WriteAnswer } from "../../../lib/node/api.ts";
 import type { LifetimeChecker } from "../checkers/lifetime_checker.ts";
 import type { Machine } from "../machine.ts";
+import type { StoreScenario } from "../more_scenario.ts";
 import { Asker, type StoreWorld } from "./asker.ts";
 import type { Belief, LockBeliefs } from "./lock_beliefs.ts";
 
-/** The part of its time to live after which a lease is kept alive, at least. */
-const KEEP_ALIVE_SHARE_MIN = 0.25;
-/** The same, at most: now and then it is too late. */
-const KEEP_ALIVE_SHARE_MAX = 1.05;
 /** How many times a lease is kept alive before its holder leaves it. */
 const ROUNDS_MAX = 12;
 /** How often a holder sleeps past its lease. */
@@ -54,6 +51,8 @@ export interface HolderParts {
   readonly nextLeaseId: () => number;
   /** How long a second of a lease is. */
   readonly secondUs: number;
+  /** When leases are kept alive. */
+  readonly keepAliveShare: StoreScenario["keepAliveShare"];
 }
 
 /** See the module. */
@@ -111,8 +110,8 @@ export class LeaseHolder {
     if (++held.rounds > ROUNDS_MAX) return this.#leave(held);
     const isAsleep = random.chance(SLEEP_SHARE);
     if (isAsleep) counters.count("holder.sleep");
-    const span = KEEP_ALIVE_SHARE_MAX - KEEP_ALIVE_SHARE_MIN;
-    const share = KEEP_ALIVE_SHARE_MIN + span * random.fraction();
+    const { least, most } = this.#parts.keepAliveShare;
+    const share = least + (most - least) * random.fraction();
     queue.after(Math.round(ttlUs * (isAsleep ? 2 : share)), () => {
       if (isAsleep) return this.#use(held, () => this.#keepAlive(held));
       this.#keepAlive(held);

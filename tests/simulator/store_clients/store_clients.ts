@@ -8,6 +8,7 @@
 import type { Entry } from "../../../lib/raft/mod.ts";
 import type { LifetimeChecker } from "../checkers/lifetime_checker.ts";
 import type { Machine } from "../machine.ts";
+import { KEEP_ALIVE_SHARE } from "../more_scenario.ts";
 import type { Scenario } from "../scenario.ts";
 import type { StoreWorld } from "./asker.ts";
 import { LeaseHolder } from "./lease_holder.ts";
@@ -53,6 +54,7 @@ export class StoreClients {
       beliefs: new LockBeliefs(),
       nextLeaseId: () => ++leases,
       secondUs: TICKS_PER_SECOND * scenario.tickUs,
+      keepAliveShare: (store ?? NONE).keepAliveShare,
     };
     const { clients, holders, watchers } = store ?? NONE;
     this.#askers = [
@@ -93,6 +95,7 @@ export class StoreClients {
 const NONE = {
   clients: 0,
   holders: 0,
+  keepAliveShare: KEEP_ALIVE_SHARE,
   watchers: 0,
   keys: 1,
   thinkUsMean: 0,
