@@ -1,6 +1,7 @@
 /**
  * `deno task bench slow_disk`: three nodes whose every sync takes 20 ms longer, while 64 clients write:
- * how long the loop of a node stands still at most, and how long reads wait.
+ * how long the loop of a node stands still at most, and how long reads wait. Beside that, how long a thread
+ * stood still that does nothing: on a busy machine that is most of it.
  *
  * @module
  */
@@ -8,6 +9,7 @@
 import { findPeer, formatAddress } from "../lib/config/mod.ts";
 import { TestCluster } from "../tests/e2e/harness/test_cluster.ts";
 import { HttpClient } from "./support/http_client.ts";
+import { IdleThread } from "./support/loop_pauses.ts";
 import { summarize } from "./support/statistics.ts";
 
 const CLIENTS = 64;
@@ -19,6 +21,7 @@ await using cluster = new TestCluster({ nodes: 3, logLevel: "info", main });
 const leader = await cluster.leader();
 const { api } = findPeer(cluster.config, leader.id);
 const untilMs = performance.now() + SECONDS * 1000;
+using idle = new IdleThread();
 const [putsMs, getsMs] = await Promise.all([writeALot(), readNowAndThen()]);
 const pausesMs = await Promise.all(cluster.ids.map(async (id) => {
   const { said } = cluster.process(id);
@@ -32,6 +35,7 @@ const figures = {
   puts: summarize(putsMs),
   gets: summarize(getsMs),
   longestPauseMs: Math.round(Math.max(...pausesMs) * 10) / 10,
+  longestPauseOfAnIdleThreadMs: Math.round(idle.takeLongestMs() * 10) / 10,
   leaderChanges: term - leader.term,
 };
 console.table({

@@ -7,11 +7,10 @@
  */
 
 import { run } from "../../lib/cli/mod.ts";
+import { watchPauses } from "./loop_pauses.ts";
 
 /** So much longer takes every sync. */
 const SYNC_MS = 20;
-/** How often the loop is looked at. */
-const LOOK_MS = 2;
 
 const { prototype } = Deno.FsFile;
 const { sync, syncData, syncSync, syncDataSync } = prototype;
@@ -35,16 +34,6 @@ prototype.syncDataSync = function () {
   syncDataSync.call(this);
 };
 
-let lookedMs = performance.now();
-let longestMs = 0;
-setInterval(() => {
-  const nowMs = performance.now();
-  longestMs = Math.max(longestMs, nowMs - lookedMs - LOOK_MS);
-  lookedMs = nowMs;
-}, LOOK_MS);
-setInterval(() => {
-  console.error(JSON.stringify({ event: "loop.pause", longestMs }));
-  longestMs = 0;
-}, 1000);
+watchPauses((longestMs) => console.error(JSON.stringify({ event: "loop.pause", longestMs })));
 
 Deno.exit(await run(Deno.args));
