@@ -27,6 +27,16 @@ export const TIMING_DEFAULTS: TimingConfig = {
   signingTimeoutMs: 100,
 };
 
+/**
+ * The timeouts of a new `cluster.json`, by how far apart the nodes are. On a wide area network an answer takes
+ * up to 300 ms, so a heartbeat more often says nothing new, a signing session takes two round trips, and an
+ * election timeout must leave room for several of both.
+ */
+export const TIMING_PROFILES: Readonly<Record<"lan" | "wan", TimingConfig>> = {
+  lan: TIMING_DEFAULTS,
+  wan: { heartbeatMs: 300, electionTimeoutMs: 3_000, signingTimeoutMs: 1_000 },
+};
+
 /** The limits of history of a `cluster.json` without any. */
 export const HISTORY_DEFAULTS: HistoryConfig = {
   changesMax: HISTORY_LIMITS.changesMax,

@@ -9,7 +9,7 @@
  */
 
 import { hash } from "node:crypto";
-import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
+import { decodeUtf8, encodeHex, encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import type { Configuration } from "../transport/mod.ts";
 import {
@@ -26,6 +26,18 @@ export const DIFFERENCES_MAX = 10;
 export function toConfiguration(config: ClusterConfig): Configuration {
   const text = encodeUtf8(JSON.stringify(toClusterConfigJson(config)));
   return { text, digest: hash("sha256", text, "buffer") };
+}
+
+/** Hex digits of a fingerprint: 128 bits, so that nobody finds another configuration with the same. */
+const FINGERPRINT_LENGTH = 32;
+
+/**
+ * A configuration's fingerprint, in groups of four to read out on the telephone. Files with the same meaning
+ * have the same one.
+ */
+export function fingerprintOf(config: ClusterConfig): string {
+  const digits = encodeHex(toConfiguration(config).digest).slice(0, FINGERPRINT_LENGTH);
+  return digits.replaceAll(/(....)(?=.)/g, "$1 ");
 }
 
 /**

@@ -39,8 +39,13 @@ export {
   type TimingConfig,
   toGenesisRoster,
 } from "./cluster_config.ts";
-export { HISTORY_DEFAULTS, PEERS_MAX, TIMING_DEFAULTS } from "./cluster_config_schema.ts";
-export { describeDifferences, toConfiguration } from "./config_difference.ts";
+export {
+  HISTORY_DEFAULTS,
+  PEERS_MAX,
+  TIMING_DEFAULTS,
+  TIMING_PROFILES,
+} from "./cluster_config_schema.ts";
+export { describeDifferences, fingerprintOf, toConfiguration } from "./config_difference.ts";
 export { checked, formatPath, readKey, type Schema } from "./fields.ts";
 export {
   type CardSigner,

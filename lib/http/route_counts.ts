@@ -9,10 +9,13 @@ const METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"];
 
 /** A count of answers that have the same labels. */
 export interface RouteCount {
+  /** The HTTP method; `other` for an unusual one. */
   readonly method: string;
   /** The path as the API names it, as in `/v1/kv/:key`. */
   readonly route: string;
+  /** The HTTP status. */
   readonly status: number;
+  /** How many there were. */
   count: number;
 }
 

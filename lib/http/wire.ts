@@ -133,6 +133,8 @@ const AWAITED_STEPS = [
 const dkg = z.object({
   cluster: text,
   id: text,
+  // A node of an earlier version does not tell.
+  fingerprint: textOrNull.default(null),
   phase: z.enum(KEY_PHASES),
   attempt: count.nullable(),
   threshold: count,

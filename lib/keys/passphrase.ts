@@ -145,25 +145,48 @@ const [LINE_FEED, CARRIAGE_RETURN] = [0x0a, 0x0d];
  * Reads the one line of a file, without its end. It follows a symbolic link, as Floe never writes this
  * file.
  *
+ * Containers get secrets as files that root owns and all users can read, in a mount that no other container
+ * sees. Only the operator knows that the mount is private, and says so by naming it as `privateMount`.
+ *
  * @throws {InputError} when the file does not exist, other users can read it, or it has no passphrase.
  * @throws {EnvironmentError} when it is there but cannot be read.
  */
-export function readPassphraseFile(path: string): Passphrase {
+export function readPassphraseFile(path: string, privateMount: string | null = null): Passphrase {
   // Before it is opened: opening a pipe waits for a writer.
   if (statFile(path)?.isFile !== true) throw unusable(path, "there is no such file");
   using file = openFile(path);
-  const mode = othersMode(file.statSync());
-  if (mode !== null) {
+  const info = file.statSync();
+  const mode = othersMode(info);
+  const isMounted = privateMount !== null && isIn(path, privateMount);
+  if (mode !== null && !(isMounted && isReadOnlyOfRoot(info))) {
     throw unusable(
       path,
-      `other users can read it (mode ${mode}). If none did, run chmod 600 ${path}; else choose ` +
-        "another passphrase (floe keys passphrase)",
+      isMounted
+        ? `mode ${mode}, user ${info.uid}: in a private mount, root must own it and only root may ` +
+          "write it"
+        : `other users can read it (mode ${mode}). If none did, run chmod 600 ${path}; else choose ` +
+          "another passphrase (floe keys passphrase). If it is a container's secret, name its " +
+          "private mount in FLOE_PRIVATE_MOUNT",
     );
   }
   const line = readLine(file, path);
   return catching(InputError, () => new Passphrase(line), (cause) => {
     throw unusable(path, cause.message, cause);
   });
+}
+
+/** Whether a file of a private mount is one that only root has put there. */
+export function isReadOnlyOfRoot({ mode, uid }: Pick<Deno.FileInfo, "mode" | "uid">): boolean {
+  return uid === 0 && mode !== null && (mode & 0o022) === 0;
+}
+
+/** Whether a file, links followed, is in a folder: mounts have links within themselves. */
+function isIn(path: string, folder: string): boolean {
+  try {
+    return Deno.realPathSync(path).startsWith(`${Deno.realPathSync(folder)}/`);
+  } catch {
+    return false;
+  }
 }
 
 function openFile(path: string): Deno.FsFile {

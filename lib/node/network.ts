@@ -6,7 +6,12 @@
  */
 
 import type { MembershipCertificate } from "../certificate/mod.ts";
-import { findPeer, type PinnedClusterConfig, toConfiguration } from "../config/mod.ts";
+import {
+  type Address,
+  findPeer,
+  type PinnedClusterConfig,
+  toConfiguration,
+} from "../config/mod.ts";
 import type { Message as KeyGenerationMessage } from "../keygen/mod.ts";
 import type { NodeIdentity } from "../keys/mod.ts";
 import type { LeaseMessage } from "../kv/mod.ts";
@@ -23,6 +28,8 @@ interface NetworkOptions {
   readonly self: NodeId;
   /** Its own keys, the public ones of which the configuration pins. */
   readonly identity: NodeIdentity;
+  /** Where to listen for peers; by default at the address in the configuration, which they are told. */
+  readonly listen?: Address;
 }
 
 /** Who uses the connections now. Called from socket callbacks: to return at once. */
@@ -74,14 +81,14 @@ export class Network extends Transport implements KeyGenerationNetwork {
   #isStarted = false;
 
   /** Touches no network yet. */
-  constructor({ config, self, identity }: NetworkOptions) {
+  constructor({ config, self, identity, listen }: NetworkOptions) {
     const configurations = new PeerConfigurations(config);
     super({
       self,
       cluster: config.cluster,
       channelKeys: identity.channelKeys,
       configuration: toConfiguration(config),
-      listen: findPeer(config, self).peer,
+      listen: listen ?? findPeer(config, self).peer,
       peers: config.peers.map(toEndpoint),
       onMessage: (message) => this.#user?.onMessage(message),
       onKeyGenerationMessage: (message) => this.#user?.onKeyGenerationMessage(message),

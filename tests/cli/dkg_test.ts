@@ -16,6 +16,7 @@ const third = toNodeId("server_3");
 const REPORT: KeyGenerationReport = {
   cluster: toClusterName("ours"),
   id: first,
+  fingerprint: "0123 4567",
   phase: "roundOne",
   attempt: 1,
   threshold: 2,
@@ -45,6 +46,7 @@ may be down    1 of 3 nodes; the others still elect and write
 may lie        0 of 3 voters; no term gets two leaders
 may be lost    1 of 3 shares; with one more, no leader can be elected
 may be stolen  1 of 3 shares; with one more, a thief can sign elections
+fingerprint    0123 4567
 
 NODE      PHASE       ATTEMPT  ${"WAITS FOR".padEnd(wait.length)}  API
 server_1  round one   1        ${"server_3 (round one)".padEnd(wait.length)}  a:1
@@ -143,3 +145,12 @@ function peerOf(id: NodeId, steps: Partial<KeyGenerationPeer>): KeyGenerationPee
   const rounds = { roundOne: false, roundTwo: false, ready: false, signed: false };
   return { id, connected: true, configuration: "equal", ...rounds, ...steps };
 }
+
+Deno.test("dkg status tells which nodes have another cluster.json", async () => {
+  const hosts = {
+    "a:1": nodeWith({}),
+    "b:1": nodeWith({ id: second, fingerprint: "89ab cdef" }),
+  };
+  const { stdout } = await floe(["dkg", "status"], { hosts });
+  match(stdout, /^fingerprint +0123 4567 at server_1\nfingerprint +89ab cdef at server_2$/m);
+});

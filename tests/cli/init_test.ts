@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { loadClusterConfig, requirePinned } from "../../lib/config/cluster_config.ts";
+import { fingerprintOf } from "../../lib/config/config_difference.ts";
 import { marginsOf, marginWarnings } from "../../lib/margins.ts";
 import { floe, type Outcome } from "./fake_terminal.ts";
 
@@ -192,4 +193,52 @@ Deno.test("a configuration with a doubled key is refused with its place", async 
   const { code, stderr } = await floe(["get", "k", "--config", folder.config], { env: {} });
   assert.equal(code, 2);
   assert.match(stderr, /cluster\.json: .*has a key twice in one object, .* at line 3, column 3/s);
+});
+
+Deno.test("init has a profile for nodes that are far apart, parts of which options change", async () => {
+  using folder = new Gathered();
+  const cards = await threeCards(folder);
+  const timing = async (...args: readonly string[]) => {
+    equalCode(await folder.init(2, [...args, "--force", ...cards]));
+    const { timing: made } = await loadClusterConfig(folder.config);
+    return [made.heartbeatMs, made.electionTimeoutMs, made.signingTimeoutMs];
+  };
+  assert.deepEqual(await timing(), [50, 500, 100]);
+  assert.deepEqual(await timing("--profile", "lan"), [50, 500, 100]);
+  assert.deepEqual(await timing("--profile", "wan"), [300, 3_000, 1_000]);
+  assert.deepEqual(await timing("--profile", "wan", "--heartbeat", "200"), [200, 3_000, 1_000]);
+  const all = ["--heartbeat", "100", "--election-timeout", "1500", "--signing-timeout", "700"];
+  assert.deepEqual(await timing(...all), [100, 1_500, 700]);
+});
+
+for (
+  const [args, message] of [
+    [["--heartbeat", "400"], /timing\.heartbeatMs/],
+    [["--signing-timeout", "300"], /timing\.signingTimeoutMs/],
+    [["--election-timeout", "70000"], /timing\.electionTimeoutMs/],
+    [["--profile", "moon"], /Allowed choices are lan, wan/],
+    [["--heartbeat", "0"], /It must be a whole number/],
+  ] as const
+) {
+  Deno.test(`init refuses ${args.join(" ")}`, async () => {
+    using folder = new Gathered();
+    refuses(await folder.init(2, [...args, ...await threeCards(folder)]), folder, message);
+  });
+}
+
+Deno.test("init prints the fingerprint of what it wrote, the same for files with the same meaning", async () => {
+  using folder = new Gathered();
+  const cards = await threeCards(folder);
+  const made = await folder.init(2, cards);
+  const [, fingerprint = ""] =
+    /^fingerprint +((?:[0-9a-f]{4} ){7}[0-9a-f]{4})$/m.exec(made.stdout) ?? [];
+  const config = await loadClusterConfig(folder.config);
+  assert.equal(fingerprintOf(config), fingerprint);
+  const { timing: _, ...rest } = JSON.parse(Deno.readTextFileSync(folder.config));
+  Deno.writeTextFileSync(folder.config, JSON.stringify(rest));
+  assert.equal(fingerprintOf(await loadClusterConfig(folder.config)), fingerprint);
+  Deno.writeTextFileSync(folder.config, JSON.stringify({ ...rest, threshold: 3 }));
+  assert.notEqual(fingerprintOf(await loadClusterConfig(folder.config)), fingerprint);
+  const json = await folder.init(2, ["-o", "json", "--force", ...cards]);
+  assert.equal(JSON.parse(json.stdout).fingerprint, fingerprint);
 });

@@ -106,6 +106,7 @@ export const VIEW: NodeView = {
 export const KEY_GENERATION: KeyGenerationReport = {
   cluster: fakeGroup.cluster,
   id: toNodeId("server_1"),
+  fingerprint: "0123 4567 89ab cdef 0123 4567 89ab cdef",
   phase: "dealt",
   attempt: null,
   threshold: fakeGroup.threshold,

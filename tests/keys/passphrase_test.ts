@@ -3,6 +3,7 @@ import { InvariantError } from "../../lib/assert.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import { InputError } from "../../lib/errors.ts";
 import {
+  isReadOnlyOfRoot,
   Passphrase,
   PASSPHRASE_BYTES_MAX,
   PASSPHRASE_BYTES_MIN,
@@ -184,3 +185,43 @@ function refuses(path: string, message: RegExp): void {
     return true;
   });
 }
+
+Deno.test("readPassphraseFile() takes a container's secret from the private mount that is named, and from no other place", () => {
+  const folder = Deno.makeTempDirSync({ prefix: "floe-mount-" });
+  try {
+    const [mount, elsewhere] = [`${folder}/mount`, `${folder}/elsewhere`];
+    for (const place of [mount, elsewhere]) {
+      Deno.mkdirSync(`${place}/..data`, { recursive: true });
+      Deno.writeTextFileSync(`${place}/..data/passphrase`, "correct horse\n");
+      Deno.chmodSync(`${place}/..data/passphrase`, 0o444);
+      // As Kubernetes does it.
+      Deno.symlinkSync("..data/passphrase", `${place}/passphrase`);
+    }
+    Deno.symlinkSync(`${elsewhere}/passphrase`, `${mount}/away`);
+    const refused = /other users can read it \(mode 444\).*FLOE_PRIVATE_MOUNT/;
+    assert.throws(() => readPassphraseFile(`${mount}/passphrase`), refused);
+    assert.throws(() => readPassphraseFile(`${elsewhere}/passphrase`, mount), refused);
+    assert.throws(() => readPassphraseFile(`${mount}/away`, mount), refused);
+    assert.throws(() => readPassphraseFile(`${mount}/passphrase`, `${folder}/mou`), refused);
+    const { uid } = Deno.statSync(mount);
+    const read = () => readPassphraseFile(`${mount}/passphrase`, mount)[Symbol.dispose]();
+    if (uid === 0) read();
+    else {assert.throws(
+        read,
+        new RegExp(`mode 444, user ${uid}: in a private mount, root must own it`),
+      );}
+    Deno.chmodSync(`${mount}/..data/passphrase`, 0o664);
+    assert.throws(read, /mode 664, user [0-9]+: in a private mount, root must own it/);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("isReadOnlyOfRoot() takes what root alone can write", () => {
+  for (const mode of [0o444, 0o644, 0o440, 0o400]) {
+    assert.equal(isReadOnlyOfRoot({ uid: 0, mode: 0o100000 | mode }), true);
+    assert.equal(isReadOnlyOfRoot({ uid: 1000, mode: 0o100000 | mode }), false);
+  }
+  for (const mode of [0o664, 0o646, 0o666]) assert.equal(isReadOnlyOfRoot({ uid: 0, mode }), false);
+  assert.equal(isReadOnlyOfRoot({ uid: null, mode: null }), false);
+});

@@ -7,6 +7,7 @@ import { Network, type NetworkUser } from "../../lib/node/network.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { Inbox, readIndexRequest } from "../transport/harness.ts";
+import { findFreeAddresses } from "../support/free_ports.ts";
 
 Deno.test("Network hands what comes to whoever uses it now, and keeps its connections", async () => {
   await withPair(async ({ first, second, networkOf }) => {
@@ -64,6 +65,21 @@ Deno.test("Network says who takes its port, and can be closed all the same", asy
     assert.throws(() => other.start(), EnvironmentError);
     await Promise.all([one.close(), other.close(), other.close()]);
   });
+});
+
+Deno.test("a Network listens elsewhere than at its address in the configuration, if it is told to", async () => {
+  using folder = new TestFolder({ nodes: 1 });
+  const folders = { path: folder.path, passphrase: null };
+  const config = openIdentities(folder.config, folders);
+  const [peer] = config.peers;
+  const [listen] = findFreeAddresses(1);
+  assert.ok(peer !== undefined && listen !== undefined);
+  const identity = readIdentity(keyFolder(folders, peer.id));
+  const network = new Network({ config, self: peer.id, identity, listen });
+  network.start();
+  (await Deno.connect(listen)).close();
+  await assert.rejects(Deno.connect(peer.peer), Deno.errors.ConnectionRefused);
+  await network.close();
 });
 
 class User implements NetworkUser {

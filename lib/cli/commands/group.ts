@@ -149,7 +149,7 @@ function printViews(stdout: OutputStream, views: DkgViews): void {
     `cluster ${printable(cluster)}: ${threshold} of ${voters.length} voters sign; ` +
       `${bodiesOf(views).length} of ${views.length} nodes answered\n`,
   );
-  printFields(stdout, marginFields(quorumOfAttempt(views)));
+  printFields(stdout, [...marginFields(quorumOfAttempt(views)), ...fingerprintFields(views)]);
   stdout.write("\n");
   printTable(stdout, ["NODE", "PHASE", "ATTEMPT", "WAITS FOR", "API", ""], views.map(rowOf));
   if (first.peers.length === 0) return;
@@ -164,6 +164,19 @@ function printViews(stdout: OutputStream, views: DkgViews): void {
     "SIGNED",
   ];
   printTable(stdout, header, first.peers.map(peerRowOf));
+}
+
+/** One fingerprint of cluster.json if all nodes have the same, else each with its nodes. */
+function fingerprintFields(views: DkgViews): readonly (readonly [string, string])[] {
+  const nodes = new Map<string, string[]>();
+  for (const { id, fingerprint } of bodiesOf(views)) {
+    if (fingerprint === null) continue;
+    nodes.set(fingerprint, [...nodes.get(fingerprint) ?? [], id]);
+  }
+  return [...nodes].map(([fingerprint, ids]) => {
+    const whose = nodes.size === 1 ? "" : ` at ${ids.map((id) => printable(id)).join(", ")}`;
+    return ["fingerprint", `${printable(fingerprint)}${whose}`];
+  });
 }
 
 function isUnfinished({ phase }: DkgBody): boolean {

@@ -4,14 +4,17 @@
  * @module
  */
 
+import { Option } from "commander";
 import {
   ClusterConfigError,
+  fingerprintOf,
   formatAddress,
   formatClusterConfig,
   HISTORY_DEFAULTS,
   parseClusterConfig,
   PEERS_MAX,
-  TIMING_DEFAULTS,
+  TIMING_PROFILES,
+  type TimingConfig,
 } from "../../config/mod.ts";
 import { catching, InputError } from "../../errors.ts";
 import { statFile, writeFileAtomically } from "../../keys/mod.ts";
@@ -46,6 +49,29 @@ export function registerInit(program: Program, context: CommandContext): void {
       "how many nodes must sign an election",
       wholeNumberUpTo(PEERS_MAX),
     )
+    .addOption(
+      new Option(
+        "--profile <name>",
+        "how far apart the nodes are: lan within one site, wan with answers that take up to 300 ms; " +
+          "the timing options change parts of it",
+      ).choices(["lan", "wan"]).default("lan"),
+    )
+    .option(
+      "--heartbeat <ms>",
+      "how often a leader shows that it is there: about the time of one answer between nodes",
+      milliseconds,
+    )
+    .option(
+      "--election-timeout <ms>",
+      "how long a silent leader is trusted: ten heartbeats, as less ends leaders that are only slow, " +
+        "and more waits longer for a new one",
+      milliseconds,
+    )
+    .option(
+      "--signing-timeout <ms>",
+      "how long a voter may take to sign, before others are asked: at most half an election timeout",
+      milliseconds,
+    )
     .option("--force", "replace an existing configuration")
     .argument("<card...>", "files that hold one card or several; - for standard input")
     .action(async (names: readonly string[], options: InitFlags, command: Program) => {
@@ -55,9 +81,10 @@ export function registerInit(program: Program, context: CommandContext): void {
       const cards: NamedCard[] = [];
       for (const name of names) cards.push(...await readCards(name, context));
       const { cluster, threshold } = { ...options, cluster: toClusterName(options.cluster) };
-      const text = formatConfig({ cluster, threshold, cards });
+      const text = formatConfig({ cluster, threshold, cards, timing: timingOf(options) });
+      const fingerprint = fingerprintOf(parseClusterConfig(text));
       writeFileAtomically({ path, text, mode: 0o644 });
-      const made = { cluster, threshold, cards, path };
+      const made = { cluster, threshold, cards, path, fingerprint };
       if (flags.output === "json") printJson(context.stdout, jsonOf(made));
       else printMade(made, context);
     });
@@ -69,16 +96,20 @@ interface Made {
   readonly threshold: number;
   readonly cards: readonly NamedCard[];
   readonly path: string;
+  readonly fingerprint: string;
 }
 
-function jsonOf({ cluster, threshold, cards, path }: Made): unknown {
+function jsonOf({ cluster, threshold, cards, path, fingerprint }: Made): unknown {
   const quorum = { n: cards.length, threshold };
   const nodes = cards.map(({ card }) => card.id);
   const [margins, warnings] = [marginsOf(quorum), marginWarnings(quorum)];
-  return { cluster, threshold, nodes, config: path, margins, warnings };
+  return { cluster, threshold, nodes, config: path, fingerprint, margins, warnings };
 }
 
-function printMade({ cluster, threshold, cards, path }: Made, context: CommandContext): void {
+function printMade(
+  { cluster, threshold, cards, path, fingerprint }: Made,
+  context: CommandContext,
+): void {
   const quorum = { n: cards.length, threshold };
   const rows = cards.map(({ card: { id, peer, api, etcd } }) =>
     [
@@ -95,6 +126,7 @@ function printMade({ cluster, threshold, cards, path }: Made, context: CommandCo
     ["must sign", `${threshold} of ${cards.length}`],
     ...marginFields(quorum),
     ["configuration", path],
+    ["fingerprint", fingerprint],
   ]);
   printMarginWarnings(context.stderr, quorum);
 }
@@ -103,6 +135,23 @@ interface InitFlags {
   readonly cluster: string;
   readonly threshold: number;
   readonly force?: true;
+  readonly profile: "lan" | "wan";
+  readonly heartbeat?: number;
+  readonly electionTimeout?: number;
+  readonly signingTimeout?: number;
+}
+
+/** Most milliseconds of a timing option. The configuration's own limits are narrower. */
+const TIMING_MS_MAX = 1_000_000;
+const milliseconds = wholeNumberUpTo(TIMING_MS_MAX);
+
+function timingOf(options: InitFlags): TimingConfig {
+  const profile = TIMING_PROFILES[options.profile];
+  return {
+    heartbeatMs: options.heartbeat ?? profile.heartbeatMs,
+    electionTimeoutMs: options.electionTimeout ?? profile.electionTimeoutMs,
+    signingTimeoutMs: options.signingTimeout ?? profile.signingTimeoutMs,
+  };
 }
 
 function checkReplaceable(path: string, { force }: InitFlags): void {
@@ -116,14 +165,16 @@ function checkReplaceable(path: string, { force }: InitFlags): void {
 
 /** The configuration's text, checked as a node checks it. */
 function formatConfig(
-  { cluster, threshold, cards }: Omit<Made, "path">,
+  { cluster, threshold, cards, timing }: Pick<Made, "cluster" | "threshold" | "cards"> & {
+    readonly timing: TimingConfig;
+  },
 ): string {
   const peers = cards.map(({ card: { signature: _, ...peer } }) => peer);
   const text = formatClusterConfig({
     cluster,
     threshold,
     peers,
-    timing: TIMING_DEFAULTS,
+    timing,
     log: LOG_LIMITS,
     history: HISTORY_DEFAULTS,
   });

@@ -128,10 +128,14 @@ function notText(byte: number): CommandError {
 /** The variable with the path of the passphrase file. */
 const PASSPHRASE_FILE_VARIABLE = "FLOE_PASSPHRASE_FILE";
 
+/** The variable with the folder of a container's secrets, which nobody else sees. */
+const PRIVATE_MOUNT_VARIABLE = "FLOE_PRIVATE_MOUNT";
+
 /** The passphrase in the file of {@linkcode PASSPHRASE_FILE_VARIABLE}, or null. */
 export function passphraseFromFile(context: CommandContext): Passphrase | null {
   const path = context.env(PASSPHRASE_FILE_VARIABLE);
-  return path === undefined ? null : readPassphraseFile(path);
+  if (path === undefined) return null;
+  return readPassphraseFile(path, context.env(PRIVATE_MOUNT_VARIABLE) ?? null);
 }
 
 /**

@@ -150,7 +150,12 @@ export function apiWarning({ listen, access, tls }: ApiSettings): string | null 
   return null;
 }
 
-function readListenAddress(flag: string, text: string | undefined): Address | null {
+/**
+ * Reads an option with an address to listen on; null when it was not given.
+ *
+ * @throws {CommandError} with {@linkcode ExitCode.usage} when it is no such address.
+ */
+export function readListenAddress(flag: string, text: string | undefined): Address | null {
   if (text === undefined) return null;
   return catching(InputError, () => parseListenAddress(text), (cause) => {
     throw usage(`Cannot use ${flag}: ${cause.message}`);

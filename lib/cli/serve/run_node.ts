@@ -4,9 +4,12 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { encodeHex } from "../../bytes.ts";
 import {
+  type Address,
   findPeer,
+  fingerprintOf,
   formatAddress,
   type PeerConfig,
   type PinnedClusterConfig,
@@ -76,6 +79,8 @@ interface NodeRun {
   readonly peer: PeerConfig;
   /** How its API is served. */
   readonly api: ApiSettings;
+  /** Where it listens for other nodes; null: at its address in the configuration. */
+  readonly peerListen: Address | null;
   /** Its own data folder. */
   readonly dataDir: string;
   /**
@@ -105,9 +110,12 @@ export async function runNode(run: NodeRun): Promise<void> {
   const identity = readIdentity(folder);
   const api = new ServedApi({ id: self, peers: config.peers, dataDir, settings: run.api });
   run.onHangUp?.(() => void api.reloadTls());
+  const listen = run.peerListen === null ? {} : { listen: run.peerListen };
+  const fingerprint = fingerprintOf(config);
+  getLogger(["floe", "node"]).info("configuration.read", { cluster: config.cluster, fingerprint });
   let network: Network | null = null;
   const openNetwork = (current: PinnedClusterConfig) =>
-    network ??= run.cable.hold(new Network({ config: current, self, identity }));
+    network ??= run.cable.hold(new Network({ config: current, self, identity, ...listen }));
   try {
     const place = { folder, config };
     let keys = openOwnKeys(place);

@@ -13,11 +13,18 @@ import { OutputQueue } from "../output_queue.ts";
 import { readLogSettings, startLogging } from "./logging.ts";
 import { Cable, checkOrdersAllowed, readOrders } from "./orders.ts";
 import { type NodeAnnouncement, runNode } from "./run_node.ts";
-import { addApiOptions, type ApiFlags, readApiSettings } from "./api_settings.ts";
+import {
+  addApiOptions,
+  type ApiFlags,
+  readApiSettings,
+  readListenAddress,
+} from "./api_settings.ts";
 
 /** The options of every command that serves a node. */
 export interface ServeFlags extends ApiFlags {
   readonly dataDir?: string;
+  /** `--peer-listen HOST:PORT`. */
+  readonly peerListen?: string;
   readonly logLevel?: string;
   readonly logFormat?: string;
   readonly exitWithParent?: true;
@@ -30,6 +37,11 @@ export function addServeOptions(command: Program): void {
     .option(
       "--data-dir <dir>",
       `the node's own data folder (FLOE_DATA_DIR, ${DATA_DIR_DEFAULT}/ID)`,
+    )
+    .option(
+      "--peer-listen <address>",
+      "where to listen for other nodes, if not at this node's `peer` address in the configuration, " +
+        "which they are told; 0.0.0.0 means all addresses of this machine",
     )
     .option("--log-level <level>", "debug, info, warn or error (FLOE_LOG_LEVEL, info)")
     .option("--log-format <format>", "text or json (FLOE_LOG_FORMAT, text)")
@@ -71,13 +83,14 @@ export async function serveNode(
   const { peer: { id } } = node;
   const cable = new Cable();
   if (options.demoOrders === true) checkOrdersAllowed(node.config);
+  const peerListen = readListenAddress("--peer-listen", options.peerListen);
   const stop = stopSignal(options, { cable, context });
   const api = await readApiSettings(options, node.peer, context);
   const announcements = openAnnouncements(id, context);
   const announce = globalFlags(command).output === "json" ? announcements.announce : () => {};
   const logging = startLogging({ ...log, node: id, sink: context.stderr });
   try {
-    await runNode({ ...node, api, cable, stop, announce, onHangUp: context.onHangUp });
+    await runNode({ ...node, peerListen, api, cable, stop, announce, onHangUp: context.onHangUp });
   } finally {
     await Promise.all([logging.close(), announcements.close()]);
   }

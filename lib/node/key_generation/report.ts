@@ -7,7 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import { unreachable } from "../../assert.ts";
 import type { Genesis, Roster } from "../../certificate/mod.ts";
-import type { PinnedClusterConfig } from "../../config/mod.ts";
+import { fingerprintOf, type PinnedClusterConfig } from "../../config/mod.ts";
 import type {
   KeyGenerationEvent,
   KeyGenerationPhase,
@@ -61,6 +61,8 @@ export interface Awaited {
 export interface KeyGenerationReport extends Omit<Roster, "epoch"> {
   /** The node that tells. */
   readonly id: NodeId;
+  /** The fingerprint of its `cluster.json`. */
+  readonly fingerprint: string;
   /** What it is doing. */
   readonly phase: KeyPhase;
   /** The highest attempt entered; 0 before the first; null once the node runs, which forgets it. */
@@ -136,8 +138,10 @@ export function toFinalReport(
   return { ...aboutCluster(config, self), phase, attempt: null, peers, waitingFor: [], genesis };
 }
 
-function aboutCluster({ cluster, threshold, peers }: PinnedClusterConfig, id: NodeId) {
-  return { cluster, id, threshold, voters: peers.map((peer) => peer.id) };
+function aboutCluster(config: PinnedClusterConfig, id: NodeId) {
+  const { cluster, threshold, peers } = config;
+  const fingerprint = fingerprintOf(config);
+  return { cluster, id, fingerprint, threshold, voters: peers.map((peer) => peer.id) };
 }
 
 /** The connection tells of the whole `cluster.json`, key generation of what it depends on. */

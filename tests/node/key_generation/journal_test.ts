@@ -13,6 +13,7 @@ import { MemoryCluster } from "./memory_cluster.ts";
 
 const { config, three: [self, second, third] } = new MemoryCluster(3);
 const REPORT: KeyGenerationReport = {
+  fingerprint: "0123 4567",
   cluster: config.cluster,
   id: self,
   phase: "connecting",
