@@ -7,18 +7,22 @@
 import { PORT_MAX } from "../../address.ts";
 import {
   type ClusterConfig,
+  formatAddress,
   generateLocalCluster,
   isPinned,
   loadClusterConfig,
   PEERS_MAX,
   type PinnedClusterConfig,
 } from "../../config/mod.ts";
+import { ApiClient, type Endpoint, systemClock } from "../../client/mod.ts";
 import type { KnownKey } from "../../keys/mod.ts";
 import type { CommandContext, Program, Terminal } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { DemoServer } from "../local_cluster/demo_server.ts";
+import { Forger } from "../local_cluster/forger.ts";
 import { LiveScreen } from "../local_cluster/live.ts";
-import { LocalCluster } from "../local_cluster/local_cluster.ts";
+import { LocalCluster, type LocalNode } from "../local_cluster/local_cluster.ts";
+import { findJoined, Newcomers } from "../local_cluster/newcomers.ts";
 import { isOneTimeDeno, npxGone, programName, selfCommand } from "../local_cluster/node_process.ts";
 import {
   checkPorts,
@@ -41,11 +45,12 @@ import {
   lacksConfig,
   wholeNumberUpTo,
 } from "../options.ts";
+import { printable } from "../output.ts";
 import { OutputQueue } from "../output_queue.ts";
 import { aborted } from "../process_context.ts";
 import { passphraseFromFile } from "../secrets/secret_input.ts";
 import { readLogSettings } from "../serve/logging.ts";
-import { openIdentities, writePinnedConfig } from "../serve/node_folders.ts";
+import { type NodeFolders, openIdentities, writePinnedConfig } from "../serve/node_folders.ts";
 
 /** Adds `floe cluster`. */
 export function registerCluster(program: Program, context: CommandContext): void {
@@ -100,10 +105,9 @@ export function registerCluster(program: Program, context: CommandContext): void
       const key = prepareKeys(config, { folders, dealer: options.dealer === true });
       const pinned = openIdentities(config, folders);
       const nodeConfigFile = isPinned(config) ? configFile : writePinnedConfig(pinned, folder);
-      await runCluster(
-        { config: pinned, configFile, nodeConfigFile, folder, key, options, stop, command },
-        context,
-      );
+      const joined = await findJoined(folder, pinned);
+      const files = { configFile, nodeConfigFile, folder, folders };
+      await runCluster({ config: pinned, ...files, joined, key, options, stop, command }, context);
     });
 }
 
@@ -134,6 +138,10 @@ interface ClusterRun {
   /** The configuration for nodes: the same, with keys. */
   readonly nodeConfigFile: string;
   readonly folder: string;
+  /** The same, with what opens the secret files in it. */
+  readonly folders: NodeFolders;
+  /** The nodes that joined in an earlier run. */
+  readonly joined: readonly LocalNode[];
   /** Null when the nodes make it. */
   readonly key: KnownKey | null;
   readonly options: ClusterFlags;
@@ -155,14 +163,18 @@ async function runLive(
   context: CommandContext,
   openTerminal: () => Terminal,
 ): Promise<void> {
-  const fetch = context.openFetch();
+  const clientOf = clientsOf(context);
   const { config } = run;
   let cluster: LocalCluster;
-  await using demo = new DemoServer({ config, fetch, cluster: () => cluster });
+  let screen: LiveScreen;
+  await using demo = openDemo(run, context, {
+    cluster: () => cluster,
+    onEnd: (words) => screen.tell(words),
+  });
   {
     using terminal = openTerminal();
     const pageOf = (publicKey: string) => demo.address(publicKey);
-    const screen = new LiveScreen({ config, terminal, fetch, pageOf, cluster: () => cluster });
+    screen = new LiveScreen({ config, terminal, clientOf, pageOf, cluster: () => cluster });
     cluster = startCluster(run, context, (event) => screen.take(event));
     try {
       await Promise.race([screen.run(run.stop), cluster.failed()]);
@@ -175,8 +187,10 @@ async function runLive(
 
 async function runInLines(run: ClusterRun, context: CommandContext): Promise<void> {
   const output = queueOutput(run, context);
-  const fetch = context.openFetch();
-  await using demo = new DemoServer({ config: run.config, fetch, cluster: () => cluster });
+  await using demo = openDemo(run, context, {
+    cluster: () => cluster,
+    onEnd: (words) => output.context.stderr.write(`${printable(words)}\n`),
+  });
   const pageOf = (publicKey: string) => demo.address(publicKey);
   const report = reporter(run, output.context, { states: () => cluster.states, pageOf });
   const cluster = startCluster(run, context, report);
@@ -201,6 +215,40 @@ async function runInLines(run: ClusterRun, context: CommandContext): Promise<voi
     );
   }
 }
+
+/** The page with buttons. */
+function openDemo(
+  { config, folders, stop }: ClusterRun,
+  context: CommandContext,
+  { cluster, onEnd }: {
+    readonly cluster: () => LocalCluster;
+    readonly onEnd: (words: string) => void;
+  },
+): DemoServer {
+  const clientOf = clientsOf(context);
+  const client = () => clientOf(cluster().nodes, DEMO_TIMEOUT_MS);
+  const newcomers = new Newcomers({ folder: folders.path, cluster, client, stop, onEnd });
+  const oneOf = (node: LocalNode) => clientOf([node], DEMO_TIMEOUT_MS);
+  const forger = new Forger({ config, folders, cluster, clientOf: oneOf });
+  return new DemoServer({ cluster, newcomers, forger, fetch: context.openFetch() });
+}
+
+/** Makes clients of nodes on this machine. */
+function clientsOf(
+  context: CommandContext,
+): (nodes: readonly LocalNode[], timeoutMs: number) => ApiClient {
+  const fetch = context.openFetch();
+  return (nodes, timeoutMs) => {
+    const endpoints = nodes.map(({ id, api }): Endpoint => {
+      const label = formatAddress(api);
+      return { url: `http://${label}`, label, id };
+    });
+    return new ApiClient({ endpoints, fetch, clock: systemClock, timeoutMs });
+  };
+}
+
+/** How long the demo waits for an answer of the nodes. */
+const DEMO_TIMEOUT_MS = 5_000;
 
 function startCluster(
   run: ClusterRun,

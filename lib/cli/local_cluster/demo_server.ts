@@ -11,34 +11,56 @@
 
 import { timingSafeEqual } from "node:crypto";
 import { encodeUtf8 } from "../../bytes.ts";
-import { formatAddress, type PinnedClusterConfig } from "../../config/mod.ts";
+import { ClientError } from "../../client/mod.ts";
+import { formatAddress } from "../../config/mod.ts";
 import { pause } from "../../deadline.ts";
+import { EnvironmentError, InputError } from "../../errors.ts";
 import type { NodeId } from "../../types.ts";
+import type { Forger } from "./forger.ts";
 import type { LocalCluster, NodeState } from "./local_cluster.ts";
+import type { Newcomers } from "./newcomers.ts";
 
 /** What the buttons act on. */
 type DemoControls = Pick<
   LocalCluster,
-  "states" | "kill" | "restart" | "pause" | "resume" | "cut" | "heal"
+  "nodes" | "states" | "kill" | "restart" | "pause" | "resume" | "cut" | "heal"
 >;
 
 interface DemoServerOptions {
-  readonly config: PinnedClusterConfig;
   /** The nodes' processes; asked for only after they were started. */
   readonly cluster: () => DemoControls;
+  /** Adds nodes. */
+  readonly newcomers: Pick<Newcomers, "add">;
+  /** Forges certificates. */
+  readonly forger: Pick<Forger, "forge">;
   /** How the nodes are asked. */
   readonly fetch: typeof fetch;
 }
 
-/** What can be done to a node. */
-const ACTIONS: Readonly<Record<string, (cluster: DemoControls, id: NodeId) => void>> = {
-  kill: (cluster, id) => cluster.kill(id),
-  start: (cluster, id) => cluster.restart(id),
-  pause: (cluster, id) => cluster.pause(id),
-  resume: (cluster, id) => cluster.resume(id),
-  cut: (cluster, id) => cluster.cut(id),
-  heal: (cluster, id) => cluster.heal(id),
+/** What can be done to a node, and what is said of it. */
+type Action = (options: DemoServerOptions, id: NodeId) => string | Promise<string>;
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  kill: onProcess("kill", "is killed"),
+  start: onProcess("restart", "is started again"),
+  pause: onProcess("pause", "is paused"),
+  resume: onProcess("resume", "goes on"),
+  cut: onProcess("cut", "is cut off from the others"),
+  heal: onProcess("heal", "is connected again"),
+  add: ({ newcomers }) => newcomers.add(null),
+  replace: ({ newcomers }, id) => newcomers.add(id),
+  forge: ({ forger }, id) => forger.forge(id),
 };
+
+function onProcess(
+  what: "kill" | "restart" | "pause" | "resume" | "cut" | "heal",
+  words: string,
+): Action {
+  return ({ cluster }, id) => {
+    cluster()[what](id);
+    return `${id} ${words}`;
+  };
+}
 
 /** The request header with the secret. */
 const SECRET_HEADER = "floe-demo";
@@ -55,6 +77,7 @@ export class DemoServer implements AsyncDisposable {
   readonly #secret = crypto.getRandomValues(new Uint8Array(SECRET_BYTES)).toHex();
   readonly #closing = new AbortController();
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  #host: Host | null = null;
 
   /** Listens on a port that is free. */
   constructor(options: DemoServerOptions) {
@@ -87,28 +110,38 @@ export class DemoServer implements AsyncDisposable {
     // A page that gives its own name this machine's address would pass for this server's else.
     if (origin !== this.#origin) return refuse(421, "This is another server's address");
     const [, action] = /^\/demo\/([a-z]+)$/.exec(pathname) ?? [];
-    if (action !== undefined) return this.#act(request, action);
+    if (action !== undefined) return await this.#act(request, action);
     if (request.method !== "GET") return refuse(405, "Only GET goes to the nodes");
     return await this.#handOn(request);
   }
 
-  #act(request: Request, name: string): Response {
+  async #act(request: Request, name: string): Promise<Response> {
     const origin = request.headers.get("origin");
     if (origin !== null && origin !== this.#origin) return refuse(403, "Another origin's page");
     if (!this.#hasSecret(request)) return refuse(401, "The secret in the address is needed");
-    const { config, cluster } = this.#options;
-    if (name === "state" && request.method === "GET") {
-      return Response.json(Object.fromEntries(cluster().states));
-    }
-    const node = config.peers.find(({ id }) =>
-      id === new URL(request.url).searchParams.get("node")
-    );
+    if (name === "state" && request.method === "GET") return this.#tell("");
+    const wanted = new URL(request.url).searchParams.get("node");
+    const node = this.#options.cluster().nodes.find(({ id }) => id === wanted);
     const act = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
     if (request.method !== "POST" || node === undefined || act === undefined) {
       return refuse(404, "There is no such action, or no such node");
     }
-    act(cluster(), node.id);
-    return Response.json(Object.fromEntries(cluster().states));
+    try {
+      const said = await act(this.#options, node.id);
+      // A stream of a node that stands still, or that hears nobody, would show that for ever.
+      this.#findHost();
+      return this.#tell(said);
+    } catch (error) {
+      const isForeseen = error instanceof InputError || error instanceof ClientError ||
+        error instanceof EnvironmentError;
+      if (isForeseen) return refuse(409, error.message);
+      throw error;
+    }
+  }
+
+  /** What was said, and the states of all nodes. */
+  #tell(said: string): Response {
+    return Response.json({ said, states: Object.fromEntries(this.#options.cluster().states) });
   }
 
   #hasSecret({ headers }: Request): boolean {
@@ -119,26 +152,52 @@ export class DemoServer implements AsyncDisposable {
 
   async #handOn(request: Request): Promise<Response> {
     const { pathname, search } = new URL(request.url);
-    const api = this.#findApi();
-    if (api === null) return refuse(503, "No node answers now");
+    const host = this.#findHost();
+    if (host === null) return refuse(503, "No node answers now");
     try {
       const headers = pick(request.headers, ["accept", "if-none-match"]);
-      const init = { headers, signal: this.#closing.signal };
-      return await this.#options.fetch(`http://${api}${pathname}${search}`, init);
+      const signal = AbortSignal.any([this.#closing.signal, host.left.signal]);
+      const init = { headers, signal };
+      const answer = await this.#options.fetch(`http://${host.api}${pathname}${search}`, init);
+      return endingWith(signal, answer);
     } catch {
       return refuse(503, "The node did not answer");
     }
   }
 
-  #findApi(): string | null {
-    const { config, cluster } = this.#options;
-    const { states } = cluster();
+  /** The node that is asked now. What another one was still to answer ends: it may be out of reach by now. */
+  #findHost(): Host | null {
+    const { nodes, states } = this.#options.cluster();
+    const isFit = (id: NodeId) => PREFERENCE.includes(states.get(id) ?? "down");
+    if (this.#host !== null && isFit(this.#host.id)) return this.#host;
+    this.#leaveHost();
     for (const wanted of PREFERENCE) {
-      const found = config.peers.find(({ id }) => states.get(id) === wanted);
-      if (found !== undefined) return formatAddress(found.api);
+      const found = nodes.find(({ id }) => states.get(id) === wanted);
+      if (found === undefined) continue;
+      const { id, api } = found;
+      return this.#host = { id, api: formatAddress(api), left: new AbortController() };
     }
     return null;
   }
+
+  #leaveHost(): void {
+    this.#host?.left.abort();
+    this.#host = null;
+  }
+}
+
+/** The same answer. Its body ends when `signal` aborts, which a body that is handed on as it is does not. */
+function endingWith(signal: AbortSignal, answer: Response): Response {
+  if (answer.body === null) return answer;
+  return new Response(answer.body.pipeThrough(new TransformStream(), { signal }), answer);
+}
+
+/** The node that the page is from. */
+interface Host {
+  readonly id: NodeId;
+  readonly api: string;
+  /** Aborts once it is another. */
+  readonly left: AbortController;
 }
 
 function pick(headers: Headers, names: readonly string[]): Record<string, string> {

@@ -7,21 +7,14 @@
 import { assertDefined } from "../../assert.ts";
 import { decodeBase64, encodeHex } from "../../bytes.ts";
 import { verifyCertificate } from "../../certificate/mod.ts";
-import {
-  ApiClient,
-  bodyOf,
-  ClientError,
-  type Endpoint,
-  StoreClient,
-  systemClock,
-} from "../../client/mod.ts";
+import { type ApiClient, bodyOf, ClientError, StoreClient } from "../../client/mod.ts";
 import { formatAddress, type PinnedClusterConfig } from "../../config/mod.ts";
 import { pause } from "../../deadline.ts";
 import { statusSchema } from "../../http/wire.ts";
 import type { NodeId } from "../../types.ts";
 import type { Terminal } from "../command.ts";
 import { WriteLoad } from "./load.ts";
-import type { LocalCluster } from "./local_cluster.ts";
+import type { LocalCluster, LocalNode } from "./local_cluster.ts";
 import type { ClusterEvent } from "./reporter.ts";
 import {
   type ElectionView,
@@ -47,8 +40,8 @@ const KEY_ID_BYTES = 4;
 interface LiveScreenOptions {
   readonly config: PinnedClusterConfig;
   readonly terminal: Terminal;
-  /** How the nodes are asked. */
-  readonly fetch: typeof fetch;
+  /** Asks these nodes. */
+  readonly clientOf: (nodes: readonly LocalNode[], timeoutMs: number) => ApiClient;
   /** The page's address, for a cluster with this key. */
   readonly pageOf: (publicKey: string) => string;
   /** The nodes' processes; asked for only after they were started. */
@@ -58,7 +51,7 @@ interface LiveScreenOptions {
 /** What keys act on. */
 type Controls = Pick<
   LocalCluster,
-  "states" | "group" | "kill" | "restart" | "pause" | "resume" | "cut" | "heal"
+  "nodes" | "states" | "group" | "kill" | "restart" | "pause" | "resume" | "cut" | "heal"
 >;
 
 interface ElectionSeen extends ElectionView {
@@ -68,7 +61,7 @@ interface ElectionSeen extends ElectionView {
 /** Takes the cluster's events, and draws until its user quits. */
 export class LiveScreen {
   readonly #options: LiveScreenOptions;
-  readonly #status: ApiClient;
+  #status: ApiClient;
   readonly #load: WriteLoad;
   readonly #startedMs = performance.now();
   readonly #pids = new Map<string, number>();
@@ -77,22 +70,18 @@ export class LiveScreen {
   #elections: readonly ElectionSeen[] = [];
   #messages: readonly string[] = [];
   #groupKey: string | null = null;
+  /** How many must sign now. */
+  #threshold: number;
   #selected: NodeId;
   #isHelpShown = false;
 
   /** Draws nothing yet. */
   constructor(options: LiveScreenOptions) {
     this.#options = options;
-    const { config: { peers }, fetch } = options;
-    const endpoints = peers.map(({ id, api }): Endpoint => {
-      const label = formatAddress(api);
-      return { url: `http://${label}`, label, id };
-    });
-    const shared = { endpoints, fetch, clock: systemClock };
-    this.#status = new ApiClient({ ...shared, timeoutMs: STATUS_TIMEOUT_MS });
-    this.#load = new WriteLoad(
-      new StoreClient(new ApiClient({ ...shared, timeoutMs: WRITE_TIMEOUT_MS })),
-    );
+    const { config: { peers, threshold }, clientOf } = options;
+    this.#threshold = threshold;
+    this.#status = clientOf(peers, STATUS_TIMEOUT_MS);
+    this.#load = new WriteLoad(new StoreClient(clientOf(peers, WRITE_TIMEOUT_MS)));
     this.#selected = assertDefined(peers[0], "A cluster has nodes").id;
   }
 
@@ -100,21 +89,21 @@ export class LiveScreen {
   take(event: ClusterEvent): void {
     switch (event.event) {
       case "starting":
-        return this.#tell(`Starting ${event.nodes} nodes of ${event.cluster}`);
+        return this.tell(`Starting ${event.nodes} nodes of ${event.cluster}`);
       case "group":
         this.#groupKey = event.publicKey;
         if (event.ms === null) return;
-        return this.#tell(`All nodes have made the key together, ${event.ms} ms after the start`);
+        return this.tell(`All nodes have made the key together, ${event.ms} ms after the start`);
       case "node":
         return void this.#pids.set(event.id, event.pid);
       case "leader":
         return this.#elected(event);
       case "ready":
-        return this.#tell("Every node knows the leader");
+        return this.tell("Every node knows the leader");
       case "exit":
         return this.#exited(event);
       case "logFailed":
-        return this.#tell(`Cannot write ${event.path}: ${event.reason}. ${event.id} goes on.`);
+        return this.tell(`Cannot write ${event.path}: ${event.reason}. ${event.id} goes on.`);
       case "dropped":
       case "stopped":
         return;
@@ -163,13 +152,13 @@ export class LiveScreen {
 
   async #draw(): Promise<void> {
     const { terminal, config, cluster } = this.#options;
-    const { states } = cluster();
+    const { nodes, states } = cluster();
     const view = {
       cluster: config.cluster,
-      threshold: config.threshold,
+      threshold: this.#threshold,
       groupKey: this.#groupKey,
       upMs: performance.now() - this.#startedMs,
-      nodes: config.peers.map(({ id, api }): NodeView => ({
+      nodes: nodes.map(({ id, api }): NodeView => ({
         id,
         state: states.get(id) ?? "starting",
         term: this.#terms.get(id) ?? null,
@@ -188,6 +177,10 @@ export class LiveScreen {
   }
 
   async #askProgress(): Promise<void> {
+    const { nodes } = this.#options.cluster();
+    if (nodes.length !== this.#status.endpoints.length) {
+      this.#status = this.#options.clientOf(nodes, STATUS_TIMEOUT_MS);
+    }
     for (const result of await this.#status.askAll({ method: "GET", path: "/v1/status" })) {
       const id = result.kind === "answer" ? result.answer.endpoint.id : result.endpoint.id;
       if (id === null) continue;
@@ -198,19 +191,20 @@ export class LiveScreen {
 
   #answered(id: string, answer: Parameters<typeof bodyOf>[0]): void {
     try {
-      const { appliedIndex, term } = bodyOf(answer, statusSchema);
+      const { appliedIndex, term, threshold } = bodyOf(answer, statusSchema);
+      this.#threshold = threshold;
       this.#applied.set(id, appliedIndex);
       this.#terms.set(id, term);
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;
-      this.#tell(error.message);
+      this.tell(error.message);
     }
   }
 
   #press(key: string): void {
-    const { config: { peers } } = this.#options;
-    const peer = /^[1-9]$/.test(key) ? peers[Number(key) - 1] : undefined;
-    if (peer !== undefined) return this.#killOrStart(peer.id);
+    const { nodes } = this.#options.cluster();
+    const node = /^[1-9]$/.test(key) ? nodes[Number(key) - 1] : undefined;
+    if (node !== undefined) return this.#killOrStart(node.id);
     switch (key) {
       case "up":
         return this.#choose(-1);
@@ -237,7 +231,7 @@ export class LiveScreen {
   }
 
   #choose(step: number): void {
-    const ids = this.#options.config.peers.map(({ id }) => id);
+    const ids = this.#options.cluster().nodes.map(({ id }) => id);
     const at = ids.indexOf(this.#selected) + step;
     this.#selected = ids[at] ?? this.#selected;
   }
@@ -246,7 +240,7 @@ export class LiveScreen {
     const cluster = this.#options.cluster();
     if (cluster.states.get(id) === "down") {
       cluster.restart(id);
-      this.#tell(`${id} is started again`);
+      this.tell(`${id} is started again`);
     } else {
       cluster.kill(id);
     }
@@ -255,26 +249,26 @@ export class LiveScreen {
   #killLeader(): void {
     const cluster = this.#options.cluster();
     const [leader] = [...cluster.states].find(([, state]) => state === "leader") ?? [];
-    if (leader === undefined) return this.#tell("No node leads now");
+    if (leader === undefined) return this.tell("No node leads now");
     cluster.kill(leader);
   }
 
   #pauseOrResume(id: NodeId): void {
     const cluster = this.#options.cluster();
     const state = cluster.states.get(id);
-    if (state === "down") return this.#tell(`${id} is down: there is nothing to pause`);
+    if (state === "down") return this.tell(`${id} is down: there is nothing to pause`);
     if (state === "paused") cluster.resume(id);
     else cluster.pause(id);
-    this.#tell(state === "paused" ? `${id} goes on` : `${id} is paused`);
+    this.tell(state === "paused" ? `${id} goes on` : `${id} is paused`);
   }
 
   #cutOrHeal(id: NodeId): void {
     const cluster = this.#options.cluster();
     const state = cluster.states.get(id);
-    if (state === "down") return this.#tell(`${id} is down: there is nothing to cut off`);
+    if (state === "down") return this.tell(`${id} is down: there is nothing to cut off`);
     if (state === "cut") cluster.heal(id);
     else cluster.cut(id);
-    this.#tell(state === "cut" ? `${id} is connected again` : `${id} is cut off from the others`);
+    this.tell(state === "cut" ? `${id} is connected again` : `${id} is cut off from the others`);
   }
 
   #heal(): void {
@@ -288,26 +282,26 @@ export class LiveScreen {
 
   #verifyAll(): void {
     const { group } = this.#options.cluster();
-    if (group === null) return this.#tell("There is no key yet, and no certificate");
+    if (group === null) return this.tell("There is no key yet, and no certificate");
     for (const { note } of this.#elections) verifyCertificate(note, group);
     const count = this.#elections.length;
-    this.#tell(
+    this.tell(
       `${count} ${count === 1 ? "certificate" : "certificates"} verified under the group key`,
     );
   }
 
   #openPage(): void {
-    if (this.#groupKey === null) return this.#tell("There is no key yet to check leaders with");
+    if (this.#groupKey === null) return this.tell("There is no key yet to check leaders with");
     const address = this.#options.pageOf(this.#groupKey);
     const program = Deno.build.os === "darwin" ? "open" : "xdg-open";
     try {
       const quiet = { stdin: "null", stdout: "null", stderr: "null" } as const;
       new Deno.Command(program, { args: [address], ...quiet }).spawn().unref();
-      this.#tell("The page is opened in a browser");
+      this.tell("The page is opened in a browser");
     } catch {
       // The whole address, on lines of its own: with the key it is longer than most terminals are wide.
-      this.#tell(`${program} does not run here. The page is`);
-      for (const part of address.match(/.{1,60}/g) ?? []) this.#tell(part);
+      this.tell(`${program} does not run here. The page is`);
+      for (const part of address.match(/.{1,60}/g) ?? []) this.tell(part);
     }
   }
 
@@ -316,17 +310,17 @@ export class LiveScreen {
   ): void {
     const election = { term, leader: id, ms, note, signature: signatureOf(note) };
     this.#elections = [election, ...this.#elections].slice(0, KEPT_MAX);
-    this.#tell(`${id} leads term ${term}`);
+    this.tell(`${id} leads term ${term}`);
   }
 
   #exited({ id, code, signal, log }: Extract<ClusterEvent, { readonly event: "exit" }>): void {
     this.#applied.delete(id);
-    this.#tell(`${id} has ended: ${signal ?? `exit code ${code}`}`);
-    if (signal === null) log.slice(-1).forEach((line) => this.#tell(`  ${line}`));
+    this.tell(`${id} has ended: ${signal ?? `exit code ${code}`}`);
+    if (signal === null) log.slice(-1).forEach((line) => this.tell(`  ${line}`));
   }
 
-  /** With the time since the start, as on the screen. */
-  #tell(text: string): void {
+  /** Shows a message, with the time since the start. */
+  tell(text: string): void {
     const at = formatDuration(performance.now() - this.#startedMs);
     this.#messages = [...this.#messages, `${at}  ${text}`].slice(-KEPT_MAX);
   }

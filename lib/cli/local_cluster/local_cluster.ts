@@ -13,18 +13,23 @@ import {
   verifyGenesis,
 } from "../../certificate/mod.ts";
 import {
-  findPeer,
   formatAddress,
+  type PeerConfig,
   type PinnedClusterConfig,
   toGenesisRoster,
 } from "../../config/mod.ts";
-import { InputError } from "../../errors.ts";
-import type { KnownKey } from "../../keys/mod.ts";
+import { EnvironmentError, InputError } from "../../errors.ts";
+import { type KnownKey, statFile } from "../../keys/mod.ts";
 import { type NodeId, toTerm } from "../../types.ts";
 import { nodeFolder } from "../options.ts";
 import type { NodeAnnouncement } from "../serve/run_node.ts";
 import { NodeProcess, type SelfCommand } from "./node_process.ts";
 import type { ClusterEvent } from "./reporter.ts";
+
+/** A node on this machine. */
+export interface LocalNode extends Pick<PeerConfig, "peer" | "api" | "etcd"> {
+  readonly id: NodeId;
+}
 
 /** What a local cluster is started with. */
 interface LocalClusterOptions {
@@ -32,6 +37,8 @@ interface LocalClusterOptions {
   readonly config: PinnedClusterConfig;
   /** The file that says so, for the nodes' processes. */
   readonly configFile: string;
+  /** The nodes that joined in an earlier run. */
+  readonly joined: readonly LocalNode[];
   /** The folder of all nodes' folders; their identities are there. */
   readonly folder: string;
   /** The key that proves leaders; null where the nodes are to make it. */
@@ -61,7 +68,10 @@ export type NodeState =
 /** The started cluster. */
 export class LocalCluster {
   readonly #options: LocalClusterOptions;
+  readonly #nodes: Map<NodeId, LocalNode>;
   readonly #processes = new Map<NodeId, NodeProcess>();
+  /** Nodes that wait until they are members, and who waits for their cards. */
+  readonly #joining = new Map<NodeId, PromiseWithResolvers<unknown>>();
   readonly #states = new Map<NodeId, NodeState>();
   readonly #paused = new Set<NodeId>();
   readonly #cut = new Set<NodeId>();
@@ -80,14 +90,20 @@ export class LocalCluster {
   constructor(options: LocalClusterOptions, startedMs: number) {
     const { cluster, peers } = options.config;
     this.#options = options;
+    this.#nodes = new Map([...peers, ...options.joined].map((node) => [node.id, node]));
     this.#startedMs = startedMs;
     this.#leaderlessSinceMs = startedMs;
-    options.onEvent({ event: "starting", cluster, nodes: peers.length });
+    options.onEvent({ event: "starting", cluster, nodes: this.#nodes.size });
     this.#group = options.key?.group ?? null;
     if (options.key !== null) this.#tellKey(options.key, null);
-    for (const { id } of peers) this.#start(id);
+    for (const id of this.#nodes.keys()) this.#start(id);
     // Nothing awaits it before `ended()` is called.
     this.#failed.promise.catch(() => {});
+  }
+
+  /** The nodes, those that are down included. */
+  get nodes(): readonly LocalNode[] {
+    return [...this.#nodes.values()];
   }
 
   /** Every node's last announced state. */
@@ -162,6 +178,21 @@ export class LocalCluster {
     this.#process(id).order("heal");
   }
 
+  /** Starts a new node, which waits until it is a member. @returns the card that it printed. */
+  async join(node: LocalNode): Promise<unknown> {
+    const card = Promise.withResolvers<unknown>();
+    this.#nodes.set(node.id, node);
+    this.#joining.set(node.id, card);
+    this.#start(node.id);
+    return await card.promise;
+  }
+
+  /** Ends a node that is no member, and forgets it. Its folder stays. */
+  dismiss(id: NodeId): void {
+    this.#processes.get(id)?.signal("SIGKILL");
+    for (const kept of [this.#nodes, this.#states, this.#processes, this.#joining]) kept.delete(id);
+  }
+
   /** Stops every node, all at once. */
   async stop(): Promise<void> {
     this.#isStopping = true;
@@ -175,7 +206,7 @@ export class LocalCluster {
   }
 
   #start(id: NodeId): void {
-    const { api, etcd } = findPeer(this.#options.config, id);
+    const { api, etcd } = assertDefined(this.#nodes.get(id), "A node that is known");
     const process = this.#spawn(id);
     this.#processes.set(id, process);
     this.#states.set(id, "starting");
@@ -189,13 +220,14 @@ export class LocalCluster {
   }
 
   #spawn(id: NodeId): NodeProcess {
-    const { self, configFile, folder, logFlags } = this.#options;
+    const { self, folder, logFlags } = this.#options;
     const process = new NodeProcess({
       id,
       self,
-      configFile,
+      command: this.#commandOf(id),
       dataDir: nodeFolder(folder, id),
       logFlags,
+      onCard: (card) => this.#joining.get(id)?.resolve(card),
       onAnnouncement: (announcement) => this.#announced(id, announcement),
       onLogFailure: (reason) => {
         this.#options.onEvent({ event: "logFailed", id, path: process.log.path, reason });
@@ -205,7 +237,27 @@ export class LocalCluster {
     return process;
   }
 
+  /** A node that joins has its configuration in its folder once it has joined. */
+  #commandOf(id: NodeId): readonly string[] {
+    const { config: { peers }, configFile, folder } = this.#options;
+    const isFounder = peers.some((peer) => peer.id === id);
+    const file = isFounder ? configFile : `${nodeFolder(folder, id)}/cluster.json`;
+    if (isFounder || statFile(file) !== null) return ["node", "--id", id, "--config", file];
+    const { peer, api } = assertDefined(this.#nodes.get(id), "A node that is known");
+    const { publicKey } = assertDefined(
+      this.#group ?? undefined,
+      "A cluster with members has a key",
+    );
+    const others = this.nodes.filter((node) => node.id !== id);
+    const from = others.map((node) => formatAddress(node.api)).join(",");
+    return [
+      ...["join", "--config", configFile, "--key", encodeHex(publicKey), "--from", from],
+      ...["--id", id, "--peer", formatAddress(peer), "--api", formatAddress(api)],
+    ];
+  }
+
   #announced(id: NodeId, announcement: NodeAnnouncement): void {
+    if (!this.#nodes.has(id)) return;
     if (announcement.event === "key") return this.#checkKey(id, announcement);
     if (announcement.event !== "role") return;
     const { role, term, leader, certificate } = announcement;
@@ -272,6 +324,8 @@ export class LocalCluster {
 
   #exited(process: NodeProcess, { code, signal }: Deno.CommandStatus): void {
     const { id, pid, log } = process;
+    this.#joining.get(id)?.reject(new EnvironmentError(`${id} has ended: ${log.lastLines.at(-1)}`));
+    if (!this.#nodes.has(id)) return;
     const wasLeader = this.#states.get(id) === "leader";
     this.#states.set(id, "down");
     this.#cut.delete(id);

@@ -26,14 +26,16 @@ interface NodeProcessOptions {
   readonly id: NodeId;
   /** How to start Floe. */
   readonly self: SelfCommand;
-  /** The configuration file. */
-  readonly configFile: string;
+  /** The command that runs it, and where it is: its id, its configuration. */
+  readonly command: readonly string[];
   /** The node's own data folder. */
   readonly dataDir: string;
   /** Flags for the node's log. */
   readonly logFlags: readonly string[];
   /** Called with every announcement of the node, in order. */
   readonly onAnnouncement: (announcement: NodeAnnouncement) => void;
+  /** Called with the card of a node that joins. */
+  readonly onCard: (card: unknown) => void;
   /** Called with the reason, once each time that the node's log cannot be written. */
   readonly onLogFailure: (reason: string) => void;
 }
@@ -53,18 +55,18 @@ export class NodeProcess {
 
   /** Starts the process. */
   constructor(options: NodeProcessOptions) {
-    const { id, self, configFile, dataDir, logFlags } = options;
+    const { id, self, command, dataDir, logFlags } = options;
     this.id = id;
     this.log = new NodeLog(dataDir, { onFailure: options.onLogFailure });
-    const place = ["--id", id, "--config", configFile, "--data-dir", dataDir];
+    const flags = ["--data-dir", dataDir, ...logFlags, "-o", "json", ...PARENT_FLAGS];
     this.#child = new Deno.Command(self.path, {
-      args: [...self.args, "node", ...place, ...logFlags, "-o", "json", ...PARENT_FLAGS],
+      args: [...self.args, ...command, ...flags],
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
     this.#orders = this.#child.stdin.getWriter();
-    this.ended = this.#watch(options.onAnnouncement);
+    this.ended = this.#watch(options);
   }
 
   /** The process's id. */
@@ -98,12 +100,16 @@ export class NodeProcess {
   }
 
   async #watch(
-    onAnnouncement: (announcement: NodeAnnouncement) => void,
+    { onAnnouncement, onCard }: Pick<NodeProcessOptions, "onAnnouncement" | "onCard">,
   ): Promise<Deno.CommandStatus> {
     const [status] = await Promise.all([
       this.#child.status,
       this.log.copyFrom(this.#child.stderr),
-      forEachLine(this.#child.stdout, (line) => onAnnouncement(JSON.parse(line))),
+      forEachLine(this.#child.stdout, (line) => {
+        const said = JSON.parse(line);
+        if ("event" in said) onAnnouncement(said);
+        else onCard(said);
+      }),
     ]);
     return status;
   }

@@ -3,6 +3,7 @@ import { parseAddress } from "../../../lib/address.ts";
 import { DemoServer } from "../../../lib/cli/local_cluster/demo_server.ts";
 import type { NodeState } from "../../../lib/cli/local_cluster/local_cluster.ts";
 import { generateLocalCluster, type PinnedClusterConfig } from "../../../lib/config/mod.ts";
+import { InputError } from "../../../lib/errors.ts";
 import { type NodeId, toNodeId } from "../../../lib/types.ts";
 
 /** The server of three nodes, with a record of what is done to them and of what they are asked. */
@@ -12,9 +13,16 @@ function setUp(states: readonly NodeState[] = ["leader", "down", "follower"]) {
   const ids = ["server_1", "server_2", "server_3"].map(toNodeId);
   const note = (what: string) => (id: NodeId) => void done.push(`${what} ${id}`);
   const config = createConfig();
+  const answer = (what: string, id: NodeId | null) => {
+    done.push(`${what} ${id}`);
+    if (id === "server_3") throw new InputError("not now");
+    return Promise.resolve(`${what} it is`);
+  };
   const server = new DemoServer({
-    config,
+    newcomers: { add: (replaced) => answer("add", replaced) },
+    forger: { forge: (id) => answer("forge", id) },
     cluster: () => ({
+      nodes: config.peers,
       states: new Map(ids.map((id, at) => [id, states[at] ?? "down"])),
       kill: note("kill"),
       restart: note("start"),
@@ -55,7 +63,7 @@ Deno.test("the buttons act on the nodes, and answer with their states", async ()
   await using _server = server;
   const states = { server_1: "leader", server_2: "down", server_3: "follower" };
   const { status, text } = await act("/demo/kill?node=server_1");
-  deepEqual([status, JSON.parse(text)], [200, states]);
+  deepEqual([status, JSON.parse(text)], [200, { said: "server_1 is killed", states }]);
   await act("/demo/start?node=server_2");
   await act("/demo/pause?node=server_3");
   await act("/demo/resume?node=server_3");
@@ -65,7 +73,19 @@ Deno.test("the buttons act on the nodes, and answer with their states", async ()
     ...["kill server_1", "start server_2", "pause server_3", "resume server_3"],
     ...["cut server_1", "heal server_1"],
   ]);
-  deepEqual(JSON.parse((await act("/demo/state", { method: "GET" })).text), states);
+  deepEqual(JSON.parse((await act("/demo/state", { method: "GET" })).text), { said: "", states });
+});
+
+Deno.test("what takes a while is answered with its outcome, or with why not", async () => {
+  const { server, act, done } = setUp();
+  await using _server = server;
+  for (const what of ["add", "replace", "forge"]) {
+    const { status, text } = await act(`/demo/${what}?node=server_1`);
+    deepEqual([status, JSON.parse(text).said], [200, `${what === "forge" ? what : "add"} it is`]);
+  }
+  deepEqual(done, ["add null", "add server_1", "forge server_1"]);
+  const refused = await act("/demo/replace?node=server_3");
+  deepEqual([refused.status, JSON.parse(refused.text).detail], [409, "not now"]);
 });
 
 Deno.test("without the secret, with a wrong one, or from another page, nothing is done", async () => {

@@ -1,0 +1,143 @@
+/**
+ * Nodes that join a cluster on this machine, and those that joined in an earlier run.
+ *
+ * @module
+ */
+
+import { type ApiClient, MembersClient } from "../../client/mod.ts";
+import { type Address, type ClusterConfig, findPeer, loadClusterConfig } from "../../config/mod.ts";
+import { pause } from "../../deadline.ts";
+import { InputError } from "../../errors.ts";
+import { hasIdentity, hasKeyFiles } from "../../keys/mod.ts";
+import type { MembersBody, MembersRequestBody } from "../../http/wire.ts";
+import { type NodeId, toNodeId } from "../../types.ts";
+import { nodeFolder } from "../options.ts";
+import type { LocalCluster, LocalNode } from "./local_cluster.ts";
+
+/** How long no node may answer while the members change. */
+const SILENT_MS = 10_000;
+
+/** How often it is looked whether a change is under way. */
+const QUIET_PAUSE_MS = 200;
+
+/** Where newcomers join. */
+interface NewcomersOptions {
+  /** The folder of all nodes' folders. */
+  readonly folder: string;
+  readonly cluster: () => Pick<LocalCluster, "nodes" | "join" | "dismiss">;
+  /** Asks all nodes. */
+  readonly client: () => ApiClient;
+  readonly stop: AbortSignal;
+  /** Told how it ended, for people. */
+  readonly onEnd: (words: string) => void;
+}
+
+/** Adds nodes to a running cluster. */
+export class Newcomers {
+  readonly #options: NewcomersOptions;
+
+  /** Does nothing yet. */
+  constructor(options: NewcomersOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Starts a new node and makes it a member, in the place of `replaced` where that is given. It is a member some
+   * time after this returns.
+   *
+   * @returns what was begun, for people.
+   * @throws {InputError} while other changes are under way.
+   * @throws {ClientError} when the cluster refuses it.
+   */
+  async add(replaced: NodeId | null): Promise<string> {
+    const { folder, cluster, client } = this.#options;
+    const members = new MembersClient(client());
+    const known = await this.#waitForQuiet(members);
+    const ids = [...known.map(({ id }) => id), ...cluster().nodes.map(({ id }) => id)];
+    const id = newId(ids, folder);
+    const card = await cluster().join({ id, peer: freeAddress(), api: freeAddress() });
+    // What the new node printed is a card, which the cluster checks.
+    const add = [{ card }] as NonNullable<MembersRequestBody["add"]>;
+    try {
+      const begun = await members.change({
+        add,
+        ...(replaced === null ? {} : { remove: [replaced] }),
+      });
+      void this.#follow(members, { change: begun.id, id, replaced });
+    } catch (error) {
+      cluster().dismiss(id);
+      throw error;
+    }
+    return `${id} joins${replaced === null ? "" : ` in the place of ${replaced}`}`;
+  }
+
+  /** A change that was begun just now is waited for. @returns everybody who belongs to the cluster or did. */
+  async #waitForQuiet(members: MembersClient): Promise<MembersBody["members"]> {
+    const patience = AbortSignal.any([this.#options.stop, AbortSignal.timeout(SILENT_MS)]);
+    while (!patience.aborted) {
+      const { change, members: known } = await members.read();
+      if (change === null) return known;
+      await pause(QUIET_PAUSE_MS, patience);
+    }
+    throw new InputError("The members are changing already: try again once that is done");
+  }
+
+  async #follow(
+    members: MembersClient,
+    { change, id, replaced }: {
+      readonly change: number;
+      readonly id: NodeId;
+      readonly replaced: NodeId | null;
+    },
+  ): Promise<void> {
+    const { cluster, stop, onEnd } = this.#options;
+    try {
+      const options = { onProgress: () => {}, signal: stop, silentMs: SILENT_MS };
+      const end = await members.follow(change, options);
+      if (end === null) return;
+      const isIn = end.members.members.some((member) =>
+        member.id === id && member.role !== "removed"
+      );
+      if (isIn && replaced !== null) cluster().dismiss(replaced);
+      if (!isIn) cluster().dismiss(id);
+      onEnd(
+        isIn ? `${id} is a member` : `${id} is no member: ${end.ended?.reason ?? "unknown why"}`,
+      );
+    } catch (error) {
+      onEnd(`${id} may not be a member: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+}
+
+/** A name that no node ever had: that of the others, with the next number. */
+function newId(ids: readonly string[], folder: string): NodeId {
+  const stem = (ids[0] ?? "server_").replace(/[0-9]+$/, "");
+  const numbers = ids.map((id) => Number(/[0-9]+$/.exec(id)?.[0] ?? 0));
+  for (let number = Math.max(0, ...numbers) + 1;; number++) {
+    const id = toNodeId(`${stem}${number}`);
+    if (!hasIdentity(nodeFolder(folder, id))) return id;
+  }
+}
+
+function freeAddress(): Address {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { hostname, port } = listener.addr;
+  return { hostname, port };
+}
+
+/** The nodes that joined in an earlier run: they have a configuration of their own in their folder. */
+export async function findJoined(
+  folder: string,
+  { peers }: ClusterConfig,
+): Promise<readonly LocalNode[]> {
+  const joined: LocalNode[] = [];
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    if (!isDirectory || peers.some(({ id }) => id === name)) continue;
+    const dataDir = `${folder}/${name}`;
+    if (!hasIdentity(dataDir) || !hasKeyFiles(dataDir)) continue;
+    const config = await loadClusterConfig(`${dataDir}/cluster.json`);
+    const { id, peer, api, etcd } = findPeer(config, name);
+    joined.push({ id, peer, api, ...(etcd === undefined ? {} : { etcd }) });
+  }
+  return joined;
+}
