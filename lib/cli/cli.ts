@@ -6,11 +6,12 @@
 
 import { Command, CommanderError } from "commander";
 import { ChildEnded } from "./child.ts";
-import { ClientError } from "../client/mod.ts";
+import type { ClientError } from "../client/mod.ts";
 import { EnvironmentError, InputError } from "../errors.ts";
 import { FLOE_VERSION } from "../version.ts";
 import type { CommandContext, Program, RegisterCommand } from "./command.ts";
 import { CommandError, EXIT_CODE_OF, ExitCode } from "./failure.ts";
+import { configureHelp, optionsPage, wholeHelp } from "./help.ts";
 import { addGlobalOptions, globalFlags } from "./options.ts";
 import { printable, printFields, printJson } from "./output.ts";
 import { OutputQueue } from "./output_queue.ts";
@@ -67,13 +68,6 @@ const COMMANDS: readonly CommandEntry[] = [
 
 /** How long a failed program waits for a slow reader of stderr. */
 const MESSAGE_TIMEOUT_MS = 5_000;
-
-const EXIT_CODES_HELP = `
-Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 precondition failed,
-5 unavailable or timed out, 6 not allowed, 7 verification failed,
-8 lease of a lock lost or status --check found less than health,
-9 status --check found that no leader can be elected,
-10 the node was removed from its cluster.`;
 
 /** Runs `floe` with the arguments after its name, and returns the exit code. Never throws. */
 export async function run(
@@ -143,7 +137,6 @@ function createFrame(context: CommandContext): Program {
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
     .showHelpAfterError("(--help lists commands and options)")
-    .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
@@ -152,8 +145,8 @@ function createFrame(context: CommandContext): Program {
       // Help has no colours: to detect them takes variables that Floe has no permission to read.
       getOutHasColors: () => false,
       getErrHasColors: () => false,
-    })
-    .addHelpText("after", EXIT_CODES_HELP);
+    });
+  configureHelp(program);
   addGlobalOptions(program);
   return program;
 }
@@ -178,17 +171,19 @@ function describe(
   context: CommandContext,
 ): { readonly exitCode: ExitCode; readonly message: string } {
   if (error instanceof CommandError) return error;
-  if (error instanceof ClientError) {
-    return { exitCode: EXIT_CODE_OF[error.kind], message: error.message };
-  }
   if (!(error instanceof Error)) return { exitCode: ExitCode.failure, message: String(error) };
   const { message } = error;
-  // By their names: their classes would load all of the node's cryptography into every client.
+  // By their names: their classes would load the client, or all of the node's cryptography, into every command.
+  if (isClientError(error)) return { exitCode: EXIT_CODE_OF[error.kind], message };
   if (error.name === "CertificateError") return { exitCode: ExitCode.verificationFailed, message };
   if (error.name === "RemovedError") return { exitCode: ExitCode.removed, message };
   if (error instanceof InputError) return { exitCode: ExitCode.usage, message };
   if (error instanceof EnvironmentError) return { exitCode: ExitCode.failure, message };
   return { exitCode: ExitCode.failure, message: unforeseen(error, context) };
+}
+
+function isClientError(error: Error): error is ClientError {
+  return error.name === "ClientError" && "kind" in error;
 }
 
 /** The message for a bug: a sentence, and with FLOE_DEBUG the stack. */
@@ -216,16 +211,28 @@ function registerVersion(program: Program, context: CommandContext): void {
 }
 
 /** Adds `floe help`. */
-function registerHelp(program: Program): void {
+function registerHelp(program: Program, context: CommandContext): void {
   program
     .command("help")
-    .summary("show the help of a command")
-    .argument("[command...]", "the command, as in: floe help keys backup")
-    .action((names: readonly string[]) => {
+    .summary("show the help of a command, or the options of all")
+    .description(
+      "Shows the help of a command; without one, lists all commands. floe help options shows the options " +
+        "that every command has, and what exit codes mean.",
+    )
+    .argument("[command...]", "the command, or options")
+    .option("--all", "every word that there is about it")
+    .action((names: readonly string[], options: { readonly all?: true }) => {
+      if (names.length === 1 && names[0] === OPTIONS_PAGE) {
+        return context.stdout.write(optionsPage(program));
+      }
       const found = names.reduce<Program>(findCommand, program);
+      if (options.all === true && names.length > 0) return context.stdout.write(wholeHelp(found));
       found.outputHelp();
     });
 }
+
+/** Names no command, but the page of the options that all have. */
+const OPTIONS_PAGE = "options";
 
 function findCommand(parent: Program, name: string): Program {
   const found = parent.commands.find((command) => command.name() === name);

@@ -11,8 +11,7 @@ import { floe, streamTo } from "./fake_terminal.ts";
 Deno.test("floe --help and help of every command go to stdout and exit with 0", async () => {
   const top = await floe(["--help"]);
   deepEqual([top.code, top.stderr], [0, ""]);
-  match(top.stdout, /^Usage: floe \[options\] \[command\]\n/);
-  match(top.stdout, /Exit codes: 0 ok, 1 failure, 2 usage, 3 not found/);
+  match(top.stdout, /^Usage: floe COMMAND \[options\]\n/);
   const names = [...top.stdout.matchAll(/^ {2}([a-z]+) .*/gm)].map(([, name]) => name ?? "");
   for (
     const name of [
@@ -31,7 +30,6 @@ Deno.test("floe --help and help of every command go to stdout and exit with 0", 
     const help = await floe([name, "--help"]);
     deepEqual([help.code, help.stderr], [0, ""]);
     match(help.stdout, new RegExp(`^Usage: floe ${name} `));
-    match(help.stdout, /--endpoints <list>/);
   }
 });
 

@@ -41,7 +41,7 @@ Deno.test("formatTextLine() aligns, and shows plain values bare", () => {
   const properties = { term: 3, leader: "server_2", list: ["a"], why: "no quorum", none: null };
   assert.equal(
     formatTextLine({ ...won, properties }, { colour: false }),
-    "03:04:05.006 info  server_1 election.won             " +
+    "2026-01-02 03:04:05.006 info  server_1 election.won             " +
       'term=3 leader=server_2 list=["a"] why="no quorum" none=null\n',
   );
 });
@@ -49,7 +49,7 @@ Deno.test("formatTextLine() aligns, and shows plain values bare", () => {
 Deno.test("formatTextLine() has no trailing space and one line", () => {
   assert.equal(
     formatTextLine({ ...won, properties: {} }, { colour: false }),
-    "03:04:05.006 info  server_1 election.won\n",
+    "2026-01-02 03:04:05.006 info  server_1 election.won\n",
   );
   const line = formatTextLine({ ...won, properties: { text: "a\nb" } }, { colour: false });
   assert.equal(line.split("\n").length, 2);
@@ -64,5 +64,5 @@ Deno.test("formatTextLine() disarms control characters", () => {
 
 Deno.test("formatTextLine() colours the level alone", () => {
   const line = formatTextLine({ ...won, level: "error" }, { colour: true });
-  assert.ok(line.startsWith("03:04:05.006 \x1b[31merror\x1b[0m server_1 "), line);
+  assert.ok(line.startsWith("2026-01-02 03:04:05.006 \x1b[31merror\x1b[0m server_1 "), line);
 });

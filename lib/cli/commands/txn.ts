@@ -11,6 +11,7 @@ import { type TransactionBody, transactionSchema } from "../../http/wire.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { readInput, STDIN_NAME } from "../input.ts";
+import { addToWholeHelp } from "../help.ts";
 import { printJson } from "../output.ts";
 import { openClient } from "../session.ts";
 
@@ -30,7 +31,7 @@ As lines, in words or in texts in double quotes, as JSON writes them:
 
 /** Adds `floe txn`. */
 export function registerTxn(program: Program, context: CommandContext): void {
-  program
+  const txn = program
     .command("txn")
     .summary("do a transaction")
     .description(
@@ -40,7 +41,6 @@ export function registerTxn(program: Program, context: CommandContext): void {
     )
     .option("--file <path>", "read it from a file")
     .option("--idempotency-key <key>", "the write's name, to be done once (default: random)")
-    .addHelpText("after", LINES_HELP)
     .action(async (options: TxnFlags, command: Program) => {
       const limit = { bytesMax: TRANSACTION_TEXT_BYTES_MAX };
       const text = decodeUtf8(await readInput(options.file ?? STDIN_NAME, context, limit));
@@ -56,6 +56,7 @@ export function registerTxn(program: Program, context: CommandContext): void {
         throw new CommandError(ExitCode.preconditionFailed, "A condition did not hold");
       }
     });
+  addToWholeHelp(txn, LINES_HELP);
 }
 
 interface TxnFlags {

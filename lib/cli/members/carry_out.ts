@@ -9,6 +9,7 @@ import { type ApiClient, ClientError, type FollowedEnd, MembersClient } from "..
 import type { MembersBody, MembersRequestBody } from "../../http/wire.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
+import { addToWholeHelp } from "../help.ts";
 import { printable, printJson } from "../output.ts";
 import { openClient } from "../session.ts";
 import { ChangeReporter, describeEnd, planLines } from "./report.ts";
@@ -29,15 +30,14 @@ interface ChangeSession {
 
 /** Adds `--yes`, and says what all these commands have in common. */
 export function addChangeOptions(command: Program): Program {
-  return command
-    .option("-y, --yes", "carry the plan out without asking")
-    .addHelpText(
-      "after",
-      "\nThe command prints the plan, asks, and shows how it goes. Reads and writes go on\n" +
-        "meanwhile. Once it has begun, the plan is in the log and any leader goes on with it:\n" +
-        "the command may be interrupted. floe member status shows the plan, floe member cancel\n" +
-        "ends it. Exit code 4: the cluster refuses the change, or gave it up.",
-    );
+  addToWholeHelp(
+    command,
+    "The command prints the plan, asks, and shows how it goes. Reads and writes go on\n" +
+      "meanwhile. Once it has begun, the plan is in the log and any leader goes on with it:\n" +
+      "the command may be interrupted. floe member status shows the plan, floe member cancel\n" +
+      "ends it. Exit code 4: the cluster refuses the change, or gave it up.\n",
+  );
+  return command.option("-y, --yes", "carry the plan out without asking");
 }
 
 /** Plans a change, asks, and carries it out. */

@@ -159,14 +159,14 @@ const LEVEL_COLOURS: Readonly<Record<LogLevel, number>> = {
 };
 
 /**
- * `12:00:00.000 info  server_1 election.won             term=3`: the time is UTC. Values with white space,
+ * `2026-01-31 12:00:00.000 info  server_1 election.won             term=3`: the time is UTC. Values with white space,
  * quotes or control characters are quoted.
  */
 export function formatTextLine(
   { timestamp, level, event, node, properties }: LogEvent,
   options: { readonly colour: boolean },
 ): string {
-  const time = new Date(timestamp).toISOString().slice("2026-01-01T".length, -"Z".length);
+  const time = new Date(timestamp).toISOString().replace("T", " ").slice(0, -"Z".length);
   const paddedLevel = level.padEnd(LEVEL_WIDTH);
   const shownLevel = options.colour
     ? `\x1b[${LEVEL_COLOURS[level]}m${paddedLevel}\x1b[0m`
