@@ -119,9 +119,10 @@ export class ChaosNode implements AsyncDisposable {
     const process = new NodeProcess({
       id,
       self: { path, args },
-      configFile,
+      command: ["node", "--id", id, "--config", configFile],
       dataDir,
       logFlags: ["--log-level", "info", "--log-format", "json"],
+      onCard: () => {},
       onLogFailure: (reason) => console.error(`${id}: its log cannot be written: ${reason}`),
       onAnnouncement: (announcement) => {
         if (announcement.event === "started") {
