@@ -47,6 +47,15 @@ export function audited(rpc: Rpc, record: (change: EtcdChange) => void): Rpc {
   const { name, answer } = rpc;
   return {
     ...rpc,
+    admit: (sender) => {
+      try {
+        rpc.admit(sender);
+      } catch (error) {
+        const { code: status } = toEtcdError(error);
+        record({ name, way: sender.way, token: null, keys: [], revision: null, status });
+        throw error;
+      }
+    },
     answer: async (request: Request, call: Call): Promise<Answer> => {
       const base = () => ({ name, way: call.way, token: tokenOf(call), keys: changedKeysOf(call) });
       try {

@@ -14,6 +14,9 @@ export type Request = object;
 /** An answer. Its call knows the type. */
 export type Answer = object;
 
+/** The sender of a request that is not read yet. */
+type Sender = Pick<Call, "caller" | "way">;
+
 /** How a call reads requests and writes answers. */
 export interface RpcCodec {
   /** From Protocol Buffers. @throws {EtcdError} */
@@ -36,6 +39,10 @@ export type Rpc =
     readonly paths: readonly string[];
     /** Whether the client may send more than one request. */
     readonly takesStream: boolean;
+    /** Whether it needs no token. */
+    readonly isPublic: boolean;
+    /** Checks that the sender is known, before anything of the request is read. @throws {EtcdError} */
+    readonly admit: (call: Sender) => void;
   }
   & (
     /** One answer. */
@@ -62,6 +69,8 @@ export function unary<In extends Message, Out extends Message>(
     name,
     paths,
     takesStream: false,
+    isPublic: false,
+    admit: admitKnown,
     ...codec(input, output),
     // This call's own codec has decoded the request, so the type is right.
     answer: (request, call) => answer(request as Read<In>, call),
@@ -84,9 +93,20 @@ export function stream<In extends Message, Out extends Message>(
     name,
     paths,
     takesStream,
+    isPublic: false,
+    admit: admitKnown,
     ...codec(input, output),
     answer: (requests, call) => answer(requests as AsyncIterable<Read<In>>, call),
   };
+}
+
+/** The same call for clients without a token, too. */
+export function forAnyone(rpc: Rpc): Rpc {
+  return { ...rpc, isPublic: true, admit: () => {} };
+}
+
+function admitKnown({ caller }: Sender): void {
+  caller();
 }
 
 function codec<In extends Message, Out extends Message>(input: In, output: Out): RpcCodec {

@@ -21,7 +21,7 @@ import { unimplemented } from "./errors.ts";
 import { KvService } from "./kv.ts";
 import { LeaseService } from "./lease.ts";
 import * as messages from "./messages.ts";
-import { type Rpc, stream, unary } from "./rpc.ts";
+import { forAnyone, type Rpc, stream, unary } from "./rpc.ts";
 import { WatchService } from "./watch.ts";
 
 /** The parts that the protocol needs. */
@@ -200,24 +200,24 @@ function clusterRpcs(parts: ClusterParts): readonly Rpc[] {
       [messages.moveLeaderRequest, headerOnly],
       (request, call) => maintenance.moveLeader(request, call),
     ),
-    unary(
+    forAnyone(unary(
       "etcdserverpb.Auth/Authenticate",
       ["/v3/auth/authenticate"],
       [messages.authenticateRequest, messages.authenticateResponse],
       (request) => auth.authenticate(request),
-    ),
-    unary(
+    )),
+    forAnyone(unary(
       "etcdserverpb.Auth/AuthStatus",
       ["/v3/auth/status"],
       [empty, messages.authStatusResponse],
       () => auth.status(),
-    ),
-    unary(
+    )),
+    forAnyone(unary(
       "grpc.health.v1.Health/Check",
       [],
       [messages.healthRequest, messages.healthResponse],
       () => Promise.resolve({ status: hasLeader(parts.node) ? "SERVING" : "NOT_SERVING" }),
-    ),
+    )),
   ];
 }
 
@@ -309,11 +309,13 @@ const REFUSED: readonly (readonly [name: string, path: string, way: string])[] =
 function refusedRpcs(): readonly Rpc[] {
   const { empty } = messages;
   return REFUSED.map(([name, path, way]) =>
-    unary(
-      `etcdserverpb.${name}`,
-      [path],
-      [empty, empty],
-      () => Promise.reject(unimplemented(way)),
+    forAnyone(
+      unary(
+        `etcdserverpb.${name}`,
+        [path],
+        [empty, empty],
+        () => Promise.reject(unimplemented(way)),
+      ),
     )
   );
 }

@@ -22,8 +22,10 @@ import { EtcdError, refuse, toEtcdError } from "./errors.ts";
 import type { Event, WatchCreateRequest, WatchRequest, WatchResponse } from "./messages.ts";
 import { toKeyRange, toKeyValue } from "./ranges.ts";
 
-/** How often a watch that wants progress gets it, and how often the token of a stream is checked again. */
+/** How often a watch that wants progress gets it. */
 const PROGRESS_MS = 10_000;
+/** How often the token of a stream is checked again. */
+const ADMIT_MS = 10_000;
 /** How soon a request for progress is tried again, while events are still to be sent. */
 const ASKED_PROGRESS_MS = 10;
 /** How long a stream that requires a leader continues without one. */
@@ -91,7 +93,7 @@ class WatchStream {
   #nextId = 0;
   #failure: unknown = null;
   #isOver = false;
-  #checkDueMs = performance.now() + PROGRESS_MS;
+  #admitDueMs = performance.now() + ADMIT_MS;
   #leaderSeenMs = performance.now();
 
   constructor(
@@ -113,6 +115,8 @@ class WatchStream {
     void this.#receive(requests);
     while (!signal.aborted) {
       this.#wake = Promise.withResolvers<void>();
+      // Before events are taken: a stream that always has some must not outlive its token.
+      this.#checkRights();
       const answer = this.#control.shift() ?? this.#nextEvents() ?? this.#dueProgress();
       if (answer !== null) {
         if (this.#control.length < CONTROL_MAX) this.#drained.resolve();
@@ -120,7 +124,7 @@ class WatchStream {
         continue;
       }
       if (this.#failure !== null) throw this.#failure;
-      this.#check();
+      this.#checkLeader();
       await (this.#ready.size > 0 ? turn() : this.#rest());
     }
     signal.removeEventListener("abort", onAbort);
@@ -309,16 +313,21 @@ class WatchStream {
     return { header: this.#identity.header(asked), watch_id: NO_WATCH };
   }
 
-  /** Checks that the client still has the rights to its watches, and a leader if it needs one. */
-  #check(): void {
+  /** Checks now and then that the client still has the rights to its watches. @throws {EtcdError} */
+  #checkRights(): void {
+    const nowMs = performance.now();
+    if (nowMs < this.#admitDueMs) return;
+    this.#admitDueMs = nowMs + ADMIT_MS;
+    for (const { keys } of this.#watches.values()) admitRead(this.#call, keys);
+  }
+
+  /** Checks that there is a leader, if the client needs one. @throws {EtcdError} */
+  #checkLeader(): void {
     const nowMs = performance.now();
     if (this.#node.leader().leader !== null) this.#leaderSeenMs = nowMs;
     else if (this.#call.requiresLeader && nowMs - this.#leaderSeenMs > LEADERLESS_MS) {
       throw refuse("noLeader");
     }
-    if (nowMs < this.#checkDueMs) return;
-    this.#checkDueMs = nowMs + PROGRESS_MS;
-    for (const { keys } of this.#watches.values()) admitRead(this.#call, keys);
   }
 
   /** Waits until there is something to do. */
@@ -328,7 +337,8 @@ class WatchStream {
       : this.#call.requiresLeader
       ? LEADERLESS_MS / 3
       : PROGRESS_MS;
-    const timer = setTimeout(() => this.#wake.resolve(), waitMs);
+    const dueMs = Math.max(0, this.#admitDueMs - performance.now());
+    const timer = setTimeout(() => this.#wake.resolve(), Math.min(waitMs, dueMs));
     await this.#wake.promise;
     clearTimeout(timer);
   }

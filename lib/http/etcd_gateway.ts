@@ -35,19 +35,18 @@ import {
   TRANSACTION_BODY_BYTES_MAX,
   WATCH_STALLED_MS,
 } from "./connections.ts";
-import { readBody } from "./parameters.ts";
-import { jsonResponse, NO_STORE, Problem } from "./problem.ts";
+import { declaredLength, readBody } from "./parameters.ts";
+import { jsonResponse, NO_STORE, Problem, type ProblemCode } from "./problem.ts";
 import { addRoute, forAnyone, type RequestContext, respond, type Router } from "./route.ts";
 import { type PartSource, StreamGate, streamResponse } from "./streams.ts";
 
 /** What a gateway must know about the node and its cluster. */
 export type EtcdPlace = Pick<EtcdParts, "self" | "members" | "isTls">;
 
-/**
- * How long a request for a lock or for the leadership may wait. The gateway does not know whether the
- * client still waits, and a claim whose client has left must end.
- */
+/** How long a request for a lock or for the leadership may wait. */
 const WAIT_MS_MAX = 5 * 60_000;
+/** Most bytes in the body of a call that needs no token. */
+const PUBLIC_BODY_BYTES_MAX = 16 * 1024;
 /** Most streams of this gateway at once. */
 const STREAMS_MAX = 4_096;
 
@@ -57,6 +56,8 @@ interface GatewayOptions extends EtcdPlace {
   readonly node: NodeApi;
   /** Limits the running requests. */
   readonly gate: RequestGate;
+  /** How long a body may take to arrive; by default as long as `connections.ts` says. */
+  readonly bodyTimeoutMs?: number;
   /** Called with every unexpected error. */
   readonly onError?: (error: unknown) => void;
   /** Called with each call that could change something. */
@@ -110,46 +111,54 @@ class Gateway {
     // Requests that pages in browsers may not send are refused as in the rest of the API.
     this.#parts.router.authorizer.admit(raw, null);
     try {
-      const token = raw.headers.get("authorization");
-      const presented = { token, certificate: certificateNameOf(raw) };
-      const caller = () => callerOf(this.#parts.admission, presented);
-      const body = await this.#read(raw);
-      if (rpc.kind === "stream") {
-        const call = { caller, way: "json", requiresLeader: false } as const;
-        return this.#stream(rpc, { raw, body, call });
-      }
-      const request = rpc.parse(body);
-      using call = new UnaryCall(caller);
-      return await throughGate(
-        this.#parts.gate,
-        body.length,
-        async () => jsonResponse(rpc.toJson(await rpc.answer(request, call))),
-      );
+      const caller = this.#callerOf(raw);
+      // An unknown client must not make the node read a body.
+      rpc.admit({ caller, way: "json" });
+      const bytesMax = rpc.isPublic ? PUBLIC_BODY_BYTES_MAX : TRANSACTION_BODY_BYTES_MAX;
+      const reserved = Math.min(declaredLength(raw) ?? bytesMax, bytesMax);
+      return await throughGate(this.#parts.gate, reserved, async () => {
+        const body = await this.#read(raw, bytesMax);
+        return rpc.kind === "stream"
+          ? this.#stream(rpc, { raw, body, caller })
+          : await this.#answerOnce(rpc, { raw, body, caller });
+      });
     } catch (error) {
       return errorResponse(this.#seen(error));
     }
   }
 
+  #callerOf(raw: Request): Call["caller"] {
+    const token = raw.headers.get("authorization");
+    const presented = { token, certificate: certificateNameOf(raw) };
+    return () => callerOf(this.#parts.admission, presented);
+  }
+
+  async #answerOnce(
+    rpc: Extract<Rpc, { kind: "unary" }>,
+    { raw, body, caller }: ReadRequest,
+  ): Promise<Response> {
+    using call = new UnaryCall(caller, raw);
+    return jsonResponse(rpc.toJson(await rpc.answer(rpc.parse(body), call)));
+  }
+
   /** A watch can have several requests on one stream: its body may have several objects, one on each line. */
   #stream(
     rpc: Extract<Rpc, { kind: "stream" }>,
-    { raw, body, call }: {
-      readonly raw: Request;
-      readonly body: Uint8Array;
-      readonly call: Omit<Call, "signal">;
-    },
+    { raw, body, caller }: ReadRequest,
   ): Response {
-    call.caller();
+    const call = { caller, way: "json", requiresLeader: false } as const;
     const requests = linesOf(body).map((line) => rpc.parse(line));
     const leave = this.#streams.enter();
     const source = new AnswerSource({ rpc, requests, call, leave, onError: (e) => this.#seen(e) });
     return streamResponse(raw, source, { "content-type": "application/json", ...NO_STORE });
   }
 
-  #read(raw: Request): Promise<Uint8Array> {
+  #read(raw: Request, bytesMax: number): Promise<Uint8Array> {
+    const { bodyTimeoutMs } = this.#parts;
     return readBody(raw, {
-      bytesMax: TRANSACTION_BODY_BYTES_MAX,
+      bytesMax,
       tooLarge: () => new Problem("request_too_large", "Cannot take the request: it is too large"),
+      ...(bodyTimeoutMs === undefined ? {} : { timeoutMs: bodyTimeoutMs }),
     });
   }
 
@@ -163,24 +172,32 @@ class Gateway {
   }
 }
 
-/** A call that is given up in time, if it waits for anything. */
+/** A request whose body has arrived. */
+interface ReadRequest {
+  readonly raw: Request;
+  readonly body: Uint8Array;
+  readonly caller: Call["caller"];
+}
+
+/** A call that is given up when it waits too long, or its client leaves. */
 class UnaryCall implements Call, Disposable {
   readonly way = "json";
   readonly requiresLeader = false;
   readonly caller: Call["caller"];
-  #late: AbortController | null = null;
+  readonly #raw: Request;
+  #signal: AbortSignal | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(caller: Call["caller"]) {
+  constructor(caller: Call["caller"], raw: Request) {
     this.caller = caller;
+    this.#raw = raw;
   }
 
   get signal(): AbortSignal {
-    if (this.#late === null) {
-      const late = this.#late = new AbortController();
-      this.#timer = setTimeout(() => late.abort(), WAIT_MS_MAX);
-    }
-    return this.#late.signal;
+    if (this.#signal !== null) return this.#signal;
+    const late = new AbortController();
+    this.#timer = setTimeout(() => late.abort(), WAIT_MS_MAX);
+    return this.#signal = AbortSignal.any([late.signal, this.#raw.signal]);
   }
 
   [Symbol.dispose](): void {
@@ -299,11 +316,17 @@ function streamError({ code, message }: EtcdError): object {
   };
 }
 
+/** `canceled` is answered with 408, as the rest of the API answers a body that does not arrive. */
+const CODE_OF_PROBLEM: Partial<Record<ProblemCode, CodeName>> = {
+  overloaded: "resourceExhausted",
+  body_timeout: "canceled",
+};
+
 function ofProblem(problem: Problem): EtcdError {
   if (problem.code === "request_too_large") {
     return new EtcdError("invalidArgument", "etcdserver: request is too large", { cause: problem });
   }
-  const code = problem.code === "overloaded" ? "resourceExhausted" : "invalidArgument";
+  const code = CODE_OF_PROBLEM[problem.code] ?? "invalidArgument";
   return new EtcdError(code, `etcdserver: ${problem.message}`, { cause: problem });
 }
 

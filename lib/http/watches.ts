@@ -101,7 +101,7 @@ async function watch(
     const fromRevision = asked ?? await revisionOf(node, timeoutMs) + 1;
     const source = new WatchSource({
       fromRevision,
-      progressMs: watchProgressMs ?? WATCH_PROGRESS_MS,
+      intervalMs: watchProgressMs ?? WATCH_PROGRESS_MS,
       admit,
       onEnd: () => {
         open.delete(source.id);
@@ -181,8 +181,8 @@ const RETRY_MS = 250;
 interface SourceOptions {
   /** The first revision whose changes are sent. */
   readonly fromRevision: number;
-  /** How often it sends its progress. */
-  readonly progressMs: number;
+  /** How often it sends its progress, and how often it calls `admit`. */
+  readonly intervalMs: number;
   /** Throws when its client no longer has the right to watch. */
   readonly admit: () => void;
   /** Called once, at its end. */
@@ -200,11 +200,12 @@ class WatchSource implements PartSource {
   #isStopped = false;
   #isOver = false;
   #progressDueMs: number;
+  #admitDueMs: number;
   #wanted: LogIndex | null = null;
 
   constructor(options: SourceOptions) {
     this.#options = options;
-    this.#progressDueMs = performance.now() + options.progressMs;
+    this.#progressDueMs = this.#admitDueMs = performance.now() + options.intervalMs;
   }
 
   /** Begins. @throws {Problem} `compacted` or `too_many_watches`. */
@@ -240,6 +241,9 @@ class WatchSource implements PartSource {
     if (!this.#hasStarted) return this.#start();
     while (true) {
       this.#wake = Promise.withResolvers<void>();
+      // Before events are taken: a watch that always has some must not outlive its token.
+      const refused = this.#dueRefusal();
+      if (refused !== "") return encodeUtf8(refused);
       const { text, hasMore } = this.#take(this.#watcher);
       if (text !== "") return encodeUtf8(text);
       await (hasMore ? turn() : this.#rest());
@@ -272,18 +276,26 @@ class WatchSource implements PartSource {
     return { text, hasMore };
   }
 
+  /** The end of a watch whose token was revoked or has expired, if it is time to look. */
+  #dueRefusal(): string {
+    const nowMs = performance.now();
+    if (nowMs < this.#admitDueMs) return "";
+    this.#admitDueMs = nowMs + this.#options.intervalMs;
+    try {
+      this.#options.admit();
+      return "";
+    } catch (error) {
+      return this.#fail(error);
+    }
+  }
+
   #dueProgress(watcher: Watcher): string {
     const revision = watcher.progress();
     const isDue = performance.now() >= this.#progressDueMs;
     const isWanted = this.#wanted !== null && (revision ?? 0) >= this.#wanted;
     if (revision === null || !(isDue || isWanted)) return "";
-    this.#progressDueMs = performance.now() + this.#options.progressMs;
+    this.#progressDueMs = performance.now() + this.#options.intervalMs;
     if (isWanted) this.#wanted = null;
-    try {
-      this.#options.admit();
-    } catch (error) {
-      return this.#fail(error);
-    }
     const body: WatchProgressBody = { revision };
     return eventText({ event: "progress", id: revision, body });
   }
@@ -302,9 +314,9 @@ class WatchSource implements PartSource {
     return eventText({ event: "problem", body: problemOf(error, { isWrite: false }).body });
   }
 
-  /** Waits until there are changes, or until progress is due. */
+  /** Waits until there are changes, or until progress or a look at the token is due. */
   async #rest(): Promise<void> {
-    const dueMs = this.#progressDueMs - performance.now();
+    const dueMs = Math.min(this.#progressDueMs, this.#admitDueMs) - performance.now();
     const waitMs = this.#wanted === null ? Math.max(0, dueMs) : WANTED_PROGRESS_MS;
     const timer = setTimeout(() => this.#wake.resolve(), waitMs);
     await this.#wake.promise;

@@ -1,7 +1,10 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { concatBytes, decodeBase64 } from "../../lib/bytes.ts";
 import { LEASE_KEYS_PER_ENTRY } from "../../lib/kv/mod.ts";
-import { ADMIN_TOKEN, grantToken, openNode, readLines, TOKENS } from "./support.ts";
+import { createApp } from "../../lib/http/app.ts";
+import { RequestGate } from "../../lib/http/connections.ts";
+import { FakeNode } from "../http/fake_node.ts";
+import { ADMIN_TOKEN, grantToken, openNode, PLACE, readLines, TOKENS } from "./support.ts";
 
 const KEY = btoa("a/1");
 
@@ -228,4 +231,81 @@ Deno.test("a page of another origin is refused before anything is read", async (
   });
   equal(response.status, 403);
   equal(node.commands.length, 0);
+});
+
+/** A body of which a test sees how much was asked for. */
+class WatchedBody {
+  reads = 0;
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+
+  /** Without parts, it never arrives. */
+  constructor(parts: readonly string[] = []) {
+    const left = [...parts];
+    this.stream = new ReadableStream({
+      pull: (controller) => {
+        this.reads++;
+        const part = left.shift();
+        if (part !== undefined) controller.enqueue(new TextEncoder().encode(part));
+        else if (parts.length > 0) controller.close();
+        return left.length + parts.length > 0 ? undefined : new Promise<void>(() => {});
+      },
+    }, { highWaterMark: 0 });
+  }
+}
+
+Deno.test("nothing of a body is read before the token is known", async () => {
+  const { app } = openNode(TOKENS);
+  for (const path of ["/v3/kv/put", "/v3/kv/txn", "/v3/watch", "/v3/lease/keepalive"]) {
+    const body = new WatchedBody();
+    const answer = await app.request(path, { method: "POST", body: body.stream });
+    deepEqual([answer.status, body.reads], [400, 0], path);
+    match((await answer.json()).message, /user name is empty/);
+  }
+});
+
+Deno.test("of a call that needs no token, no more is read than it can need", async () => {
+  const { app } = openNode(TOKENS);
+  const body = new WatchedBody(Array.from({ length: 64 }, () => "x".repeat(4096)));
+  const answer = await app.request("/v3/auth/authenticate", { method: "POST", body: body.stream });
+  deepEqual([answer.status, body.reads], [400, 5]);
+  match((await answer.json()).message, /request is too large/);
+});
+
+Deno.test("a body counts at the gate before it arrives, as large as it may get", async () => {
+  const gate = new RequestGate({ bodyBytesMax: 3 * 1024 * 1024 });
+  const app = createApp(new FakeNode(), { gate, etcd: PLACE, bodyTimeoutMs: 60_000 });
+  const put = (body: WatchedBody) =>
+    app.request("http://localhost/v3/kv/put", { method: "POST", body: body.stream });
+  const slow = new WatchedBody();
+  void put(slow);
+  while (slow.reads === 0) await new Promise((resolve) => setTimeout(resolve));
+  const second = new WatchedBody(["{}"]);
+  const { status } = await put(second);
+  deepEqual([status, second.reads], [429, 0]);
+});
+
+Deno.test("a body that does not arrive is answered with 408", async () => {
+  const app = createApp(new FakeNode(), { etcd: PLACE, bodyTimeoutMs: 1 });
+  const body = new WatchedBody().stream;
+  const answer = await app.request("http://localhost/v3/kv/put", { method: "POST", body });
+  deepEqual([answer.status, (await answer.json()).code], [408, 1]);
+});
+
+Deno.test("a client that leaves gives up its claim to a lock", async () => {
+  const { app, post, node } = openNode();
+  for (const ID of ["11", "12"]) await post("/v3/lease/grant", { ID, TTL: "60" });
+  const first = await post("/v3/lock/lock", { name: btoa("L"), lease: "11" });
+  const leaving = new AbortController();
+  const second = app.request(
+    new Request("http://localhost/v3/lock/lock", {
+      method: "POST",
+      body: JSON.stringify({ name: btoa("L"), lease: "12" }),
+      signal: leaving.signal,
+    }),
+  );
+  while (node.live.view.keyCount < 2) await new Promise((resolve) => setTimeout(resolve));
+  leaving.abort();
+  await post("/v3/lock/unlock", { key: first.json.key });
+  equal((await second).status, 408);
+  equal(node.live.view.keyCount, 0);
 });

@@ -26,6 +26,15 @@ export const TOKENS: Access = {
   admin: { node: SELF, secretDigest: digestSecret(OWN.secret) },
 };
 
+/** A cluster of one node. */
+export const PLACE = {
+  self: SELF,
+  members: () => [
+    { id: SELF, peer: "127.0.0.1:1", api: "127.0.0.1:2", etcd: "127.0.0.1:3" },
+  ],
+  isTls: false,
+};
+
 /** What tests ask. */
 export interface EtcdNode {
   readonly node: FakeNode;
@@ -47,15 +56,8 @@ export interface Answer {
 export function openNode(access: Access = { kind: "open" }): EtcdNode {
   const node = new FakeNode();
   const authorizer = new Authorizer({ node, access });
-  const place = {
-    self: SELF,
-    members: () => [
-      { id: SELF, peer: "127.0.0.1:1", api: "127.0.0.1:2", etcd: "127.0.0.1:3" },
-    ],
-    isTls: false,
-  };
-  const app = createApp(node, { authorizer, etcd: place });
-  const rpcs = createRpcs({ ...place, node, admission: authorizer });
+  const app = createApp(node, { authorizer, etcd: PLACE });
+  const rpcs = createRpcs({ ...PLACE, node, admission: authorizer });
   const post: EtcdNode["post"] = async (path, body, token) => {
     const response = await app.request(path, {
       method: "POST",

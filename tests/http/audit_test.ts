@@ -115,12 +115,14 @@ Deno.test("etcd's calls are recorded once, with their keys, and reads among them
   await ask("POST", "/v3/kv/range", JSON.stringify({ key: put.key }));
   await ask("POST", "/v3/kv/put", JSON.stringify({ ...put, key: encode("other") }));
   await ask("POST", "/v3/kv/deleterange", JSON.stringify({ key: put.key }), own);
+  await ask("POST", "/v3/kv/put", JSON.stringify(put), { authorization: "unknown" });
   deepEqual(
     records.map(({ api, token, route, status }) => [api, token, route, status]),
     [
       ["json", ID, "etcdserverpb.KV/Put", "ok"],
       ["json", ID, "etcdserverpb.KV/Put", "permissionDenied"],
       ["json", "admin.server_1", "etcdserverpb.KV/DeleteRange", "ok"],
+      ["json", null, "etcdserverpb.KV/Put", "unauthenticated"],
     ],
   );
   match(records[0]?.keys[0] ?? "", /app\/a/);

@@ -289,6 +289,24 @@ Deno.test("a watch ends once its token is revoked", async () => {
   deepEqual([event?.event, await events.next()], ["problem", null]);
 });
 
+Deno.test("a watch with changes to send ends all the same once its token is revoked", async () => {
+  const node = new FakeNode();
+  const authorizer = new Authorizer({ node, access: { kind: "open" } });
+  let isRevoked = false;
+  authorizer.admit = () => {
+    if (isRevoked) throw new TypeError("revoked");
+    return { scopes: ["read"], prefixes: [] };
+  };
+  // The token is looked at before each part.
+  const app = createApp(node, { authorizer, watchProgressMs: 0 });
+  const events = new EventReader(await app.request("/v1/watch?prefix=a/"));
+  await events.next();
+  isRevoked = true;
+  for (let at = 0; at < 10; at++) node.put(`a/${at}`, "x");
+  const rest = [await events.next(), await events.next()];
+  deepEqual(rest.map((event) => event?.event ?? null), ["problem", null]);
+});
+
 Deno.test("watches are bounded, and one that ends makes room", async () => {
   const { app, watch, refused } = setUp({ watchesMax: 2 });
   const first = await watch("key=a");
