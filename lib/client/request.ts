@@ -21,8 +21,10 @@ export type TokenFor = (endpoint: Endpoint) => string | null;
 
 /** One request, for any node. */
 export interface ClientRequest {
-  /** GET only reads. The others may change something. */
+  /** GET only reads. The others may change something, unless {@linkcode ClientRequest.isRead}. */
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** Whether this request, of whatever method, changes nothing. */
+  readonly isRead?: boolean;
   /** The path, percent-encoded, without a query. */
   readonly path: string;
   /** Query parameters. */
@@ -89,7 +91,7 @@ export function headersOf(
 
 /** Whether a request may change something. */
 export function isWrite(request: ClientRequest): boolean {
-  return request.method !== "GET";
+  return request.method !== "GET" && request.isRead !== true;
 }
 
 /** Whether a request has at most one effect, however often it arrives. */

@@ -204,7 +204,7 @@ export class StoreClient {
     } as const;
     // A transaction that only reads can be repeated without an idempotency key.
     return isReading(transaction)
-      ? this.#ask(request, transactionAnswerSchema)
+      ? this.#ask({ ...request, isRead: true }, transactionAnswerSchema)
       : this.#write(request, transactionAnswerSchema, options);
   }
 

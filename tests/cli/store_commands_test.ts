@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, throws } from "node:assert/strict";
+import { deepEqual, equal, fail, match, throws } from "node:assert/strict";
 import type { ChildOptions } from "../../lib/cli/child.ts";
 import { parseLines } from "../../lib/cli/commands/txn.ts";
 import { FakeNode } from "../http/fake_node.ts";
@@ -254,6 +254,27 @@ Deno.test("lock waits for the one before it, whose fence then holds no more", as
   equal((await floe(["txn"], fenced(0))).code, 4);
 });
 
+Deno.test("lock that is stopped while it waits says that its command did not run", async () => {
+  const node = new FakeNode();
+  const held = Promise.withResolvers<number>();
+  const started = Promise.withResolvers<void>();
+  const first = floe(["lock", "job", "--", "first"], {
+    ...asked(node),
+    startChild: () => {
+      started.resolve();
+      return { status: held.promise, terminate: () => {} };
+    },
+  });
+  await started.promise;
+  const stop = AbortSignal.abort();
+  const startChild = () => fail("the command ran");
+  const outcome = await floe(["lock", "job", "--", "work"], { ...asked(node), stop, startChild });
+  equal(outcome.code, 5);
+  match(outcome.stderr, /Stopped before the lock "job" was won: the command did not run/);
+  held.resolve(0);
+  equal((await first).code, 0);
+});
+
 Deno.test("lock stops its command when the lease is lost, and ends with 8", async () => {
   const node = new FakeNode();
   const ended = Promise.withResolvers<number>();
@@ -313,10 +334,11 @@ Deno.test("export and import carry keys of any bytes from one cluster to another
       (await floe(["get", "", "--prefix"], asked(to))).stdout,
       (await floe(["get", "", "--prefix"], asked(from))).stdout,
     );
-    // Once more: every part is known already.
+    // Another run takes effect, whatever became of the keys meanwhile.
+    equal((await floe(["del", "--prefix", "app/"], asked(to))).code, 0);
     equal((await floe(["import", path], asked(to))).code, 0);
-    equal(to.commands.length, 2 * written);
-    equal(JSON.parse((await floe(["get", "b", "-o", "json"], asked(to))).stdout).version, 1);
+    equal(to.commands.length, 2 * written + 1);
+    equal((await floe(["get", "app/1"], asked(to))).code, 0);
   });
   const part = await floe(["export", "--prefix", "app/"], asked(from));
   equal(JSON.parse(part.stdout.trimEnd().split("\n").at(-1) ?? "").keys, 2);
@@ -358,11 +380,23 @@ Deno.test("import takes what etcdctl prints of a range, and refuses a part of it
     equal(outcome.stdout, "2 keys\n", outcome.stderr);
     equal((await floe(["get", "a"], asked(to))).stdout, "1");
     equal((await floe(["ls", "-r"], asked(to))).stdout, "a\nbase64:/w==\n");
-    for (const wrong of [{ kvs, more: true }, { kvs: [{ key: "*" }] }, []]) {
+    const header = {};
+    const noWhole = /no whole answer of etcdctl get -w json/;
+    const keysOnly = kvs.map(({ key }) => ({ key }));
+    for (
+      const [wrong, why] of [
+        [{ header, kvs, more: true, count: 2 }, noWhole],
+        [{ header, kvs: [{ key: "*" }], count: 1 }, noWhole],
+        [[], noWhole],
+        [{ error: "etcdserver: user name is empty", code: 3 }, noWhole],
+        [{ header, kvs, count: 5 }, /says that it has 5 keys, and has 2/],
+        [{ header, kvs: keysOnly, count: 2 }, /without --keys-only/],
+      ] as const
+    ) {
       Deno.writeTextFileSync(path, JSON.stringify(wrong));
       const refused = await floe(["import", "--format", "etcd", path], asked(new FakeNode()));
       equal(refused.code, 2);
-      match(refused.stderr, /no whole answer of etcdctl get -w json/);
+      match(refused.stderr, why);
     }
   } finally {
     Deno.removeSync(path);

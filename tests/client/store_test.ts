@@ -237,3 +237,20 @@ Deno.test("an answer that is not the API's is none", async () => {
   await rejects(all(store.range({ prefix: "" })), { kind: "failure" });
   await rejects(all(store.watch({ prefix: "" })), { kind: "failure" });
 });
+
+Deno.test("a transaction that only reads goes on to the next node when a connection is cut", async () => {
+  const node = new FakeNode();
+  node.put("a", "1");
+  const cut = () => {
+    throw new TypeError("error sending request: connection closed before message completed");
+  };
+  const { store, requests } = openStore(cut, node);
+  const { revision } = await store.transact({ then: [{ get: { key: "a" } }] });
+  equal(revision, 101);
+  equal(requests.length, 2);
+  // One that writes as well may have taken effect there.
+  await rejects(
+    store.transact({ then: [{ put: { key: "b", value: "2" } }] }),
+    ({ maybeApplied }: Error & { readonly maybeApplied?: boolean }) => maybeApplied === true,
+  );
+});

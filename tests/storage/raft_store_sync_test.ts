@@ -1,4 +1,6 @@
-import assert from "node:assert/strict";
+import assert, { deepEqual, equal } from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { EnvironmentError } from "../../lib/errors.ts";
 import type { LogFile, LogFiles } from "../../lib/storage/log/files.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
@@ -10,6 +12,7 @@ class HeldFiles implements LogFiles {
   readonly #files: LogFiles;
   readonly syncs: { readonly succeed: () => void; readonly fail: (error: Error) => void }[] = [];
   writes = 0;
+  folderSyncs = 0;
 
   constructor(files: LogFiles) {
     this.#files = files;
@@ -32,6 +35,7 @@ class HeldFiles implements LogFiles {
   }
 
   sync(): Promise<void> {
+    this.folderSyncs += 1;
     return this.#files.sync();
   }
 
@@ -135,4 +139,23 @@ Deno.test("close() waits for what is on its way, and makes it durable", () =>
     assert.deepEqual(said, ["persisted 1", "persisted 2"]);
     assert.throws(() => store.persist(batch(3, {})), /it is closed/);
     await store.close();
+  }));
+
+Deno.test("a file that was removed at the start is durably gone before the log goes on", () =>
+  withFolder(async (options) => {
+    openRaftStore(options).abandon();
+    // A process ended when it had begun a second segment, and not yet said so in the first.
+    const second = join(options.folder, "raft", "segment-0000000002");
+    Deno.writeFileSync(second, new Uint8Array(0));
+    const { store, files } = openHeld(options);
+    deepEqual([existsSync(second), files.folderSyncs], [false, 0]);
+    store.persist(batch(1, { hardState: hardState(1) }));
+    deepEqual([files.folderSyncs, files.writes], [1, 0]);
+    while (files.writes === 0) await settle();
+    files.syncs[0]?.succeed();
+    await settle();
+    store.persist(batch(2, { hardState: hardState(2) }));
+    await settle();
+    equal(files.folderSyncs, 1);
+    store.abandon();
   }));

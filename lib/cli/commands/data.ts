@@ -94,25 +94,20 @@ export function registerImport(program: Program, context: CommandContext): void 
     .summary("put the keys and values of an export")
     .description(
       "Checks a file of floe export to its end, and then puts its keys, up to " +
-        `${BATCH_KEYS_MAX} in a transaction. It may be run again after whatever failure: what is ` +
-        "done already is not done twice. Keys that are not in the file stay. With --format etcd, the " +
-        "file is what etcdctl get --prefix -w json printed; leases are left out.",
+        `${BATCH_KEYS_MAX} in a transaction. After a failure, run it again: it begins anew, and puts each ` +
+        "key once more. Keys that are not in the file stay. With --format etcd, the file is what etcdctl get --prefix -w json printed; leases are left out.",
     )
     .argument("<file>", "the file")
     .addOption(
       new Option("--format <format>", "whose file it is").choices(["floe", "etcd"]).default("floe"),
     )
     .action(async (file: string, { format }: ImportFlags, command: Program) => {
-      const { keys, sha256, rows } = format === "etcd"
-        ? await readEtcdRange(file)
-        : await openExport(file);
+      const { keys, rows } = format === "etcd" ? await readEtcdRange(file) : await openExport(file);
       const { store } = await openClient(command, context);
       let done = 0;
-      let batch = 0;
       for await (const operations of batchesOf(rows)) {
-        // The same part of the same file is the same write, also when another process sends it again.
-        const idempotencyKey = `import-${sha256.slice(0, 32)}-${batch++}`;
-        await store.transact({ then: operations }, { idempotencyKey });
+        // Another run of the same import must take effect: the keys may have changed since.
+        await store.transact({ then: operations }, { idempotencyKey: crypto.randomUUID() });
         const before = done;
         done += operations.length;
         if (Math.floor(before / PROGRESS_KEYS) !== Math.floor(done / PROGRESS_KEYS)) {
@@ -130,8 +125,6 @@ interface ImportFlags {
 /** What is to be put: it was read to its end, and can be read again. */
 interface Source {
   readonly keys: number;
-  /** Names the file. */
-  readonly sha256: string;
   readonly rows: AsyncIterable<Row> | Iterable<Row>;
 }
 
@@ -142,7 +135,7 @@ interface Row {
 }
 
 async function openExport(file: string): Promise<Source> {
-  return { ...await checkExport(file), rows: rowsOf(file) };
+  return { keys: await checkExport(file), rows: rowsOf(file) };
 }
 
 async function* rowsOf(file: string): AsyncGenerator<Row, void> {
@@ -154,7 +147,9 @@ async function* rowsOf(file: string): AsyncGenerator<Row, void> {
 
 /** What etcdctl prints of a range: one JSON object. */
 const etcdRange = z.object({
+  header: z.object({}),
   more: z.literal(false).optional(),
+  count: z.union([z.int(), z.string().regex(/^[0-9]+$/).transform(Number)]).default(0),
   kvs: z.array(z.object({ key: z.base64(), value: z.base64().default("") })).default([]),
 });
 
@@ -162,18 +157,26 @@ async function readEtcdRange(file: string): Promise<Source> {
   const text = await new Response((await openFile(file)).readable).text();
   const read = etcdRange.safeParse(parse(text, file));
   if (!read.success) throw damaged(file, "it is no whole answer of etcdctl get -w json");
-  const sha256 = createHash("sha256").update(text).digest("hex");
-  const rows = read.data.kvs.map(({ key, value }): Row => ({
+  const { count, kvs } = read.data;
+  if (count !== kvs.length) {
+    throw damaged(file, `it says that it has ${count} keys, and has ${kvs.length}`);
+  }
+  if (kvs.length > 0 && kvs.every(({ value }) => value === "")) {
+    throw damaged(file, "no key has a value: print it without --keys-only");
+  }
+  const rows = kvs.map(({ key, value }): Row => ({
     put: { key, keyEncoding: "base64", value, encoding: "base64" },
     length: key.length + value.length,
   }));
-  return { keys: rows.length, sha256, rows };
+  return { keys: rows.length, rows };
 }
 
-/** Reads a whole export. @throws {CommandError} when it is not whole, or not what was written. */
-async function checkExport(
-  file: string,
-): Promise<{ readonly keys: number; readonly sha256: string }> {
+/**
+ * Reads a whole export, and counts its keys.
+ *
+ * @throws {CommandError} when it is not whole, or not what was written.
+ */
+async function checkExport(file: string): Promise<number> {
   const hash = createHash("sha256");
   let keys = -1;
   let found: z.infer<typeof end> | null = null;
@@ -195,7 +198,7 @@ async function checkExport(
   if (found.keys !== keys || found.sha256 !== sha256) {
     throw damaged(file, "it is not as floe export wrote it");
   }
-  return { keys, sha256 };
+  return keys;
 }
 
 async function* batchesOf(

@@ -92,10 +92,12 @@ async function runHolding(
     signal: stop,
     clock: client.clock,
   }).catch((error: unknown) => {
-    if (stop.aborted) return null;
-    throw error;
+    if (!stop.aborted) throw error;
+    throw new CommandError(
+      ExitCode.unavailable,
+      `Stopped before the lock ${JSON.stringify(name)} was won: the command did not run`,
+    );
   });
-  if (held === null) return;
   let exitCode: number;
   try {
     exitCode = await runChild(context, { child, held, stop });

@@ -75,6 +75,8 @@ export class LogWriter {
   #electionRecords: number;
   /** Segments to remove once a record of the log states the length of the elections file. */
   #archived: readonly Segment[] = [];
+  /** Whether files were removed at the start, and might come back at a power failure. */
+  #hasRemoved: boolean;
   #hasWritten = false;
   #hasFailed = false;
 
@@ -99,6 +101,7 @@ export class LogWriter {
       ? null
       : this.#goOn(ELECTIONS_FILE, recovery.elections.end);
     this.#electionRecords = recovery.elections?.records ?? 0;
+    this.#hasRemoved = recovery.leftovers.length > 0;
   }
 
   /** Sets the receiver of the reports. */
@@ -163,6 +166,9 @@ export class LogWriter {
   /** Writes as many waiting batches as fit into a record. Resolves, once durable, with the last one's number. */
   async #writeSome(): Promise<number> {
     this.#hasWritten = true;
+    // A segment that comes back must find the log as it was, or it would look like damage.
+    if (this.#hasRemoved) await this.#files.sync();
+    this.#hasRemoved = false;
     if (this.#current.position.offset >= this.#segmentBytesMax) await this.#beginSegment();
     const batches = this.#takeSome();
     const payloadBytes = this.#encode(batches);

@@ -15,9 +15,9 @@
  */
 
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { encodeUtf8 } from "../../bytes.ts";
-import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
+import { catching, EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import { type LogIndex, toLogIndex, toTerm } from "../../types.ts";
 import { createDataFolder, removeIfThere, syncFolder, writeFully } from "../folder.ts";
 import type { StoreOptions } from "../open_database.ts";
@@ -33,6 +33,13 @@ export const RESTORE_GAP = 1_000_000_000;
 
 /** Is there while a snapshot is being restored. */
 const RESTORING_FILE = "restoring";
+
+/** All that a restore makes in the folder. */
+const MADE_HERE: readonly string[] = [
+  RAFT_FOLDER,
+  `${RAFT_FOLDER}.guard`,
+  ...["", ".guard", "-wal", "-shm"].map((ending) => KEY_VALUE_FILE + ending),
+];
 
 /** What was restored. */
 export interface Restored {
@@ -58,6 +65,7 @@ export async function restoreSnapshot(
   const { folder } = options;
   checkUnused(folder);
   createDataFolder(folder);
+  checkOutside(path, folder);
   markRestoring(folder);
   try {
     removeRests(folder);
@@ -111,6 +119,22 @@ function checkUnused(folder: string): void {
   );
 }
 
+/** What an interrupted restore left in the folder goes, so the snapshot itself must not be there. */
+function checkOutside(path: string, folder: string): void {
+  const real = catching(
+    Deno.errors.NotFound,
+    () => Deno.realPathSync(path),
+    () => {
+      throw new InputError(`Cannot read snapshot ${path}: there is no such file`);
+    },
+  );
+  if (!real.startsWith(`${Deno.realPathSync(folder)}${sep}`)) return;
+  throw new InputError(
+    `Cannot restore ${path}: it is inside the data folder ${folder}, where a restore removes files. ` +
+      "Move it out of there.",
+  );
+}
+
 function markRestoring(folder: string): void {
   try {
     using file = Deno.openSync(join(folder, RESTORING_FILE), { write: true, create: true });
@@ -123,11 +147,17 @@ function markRestoring(folder: string): void {
 }
 
 function removeRests(folder: string): void {
+  removeSnapshotFolder(new SnapshotPaths(folder));
   for (const { name } of Deno.readDirSync(folder)) {
-    const isOurs = name === RAFT_FOLDER || name === `${RAFT_FOLDER}.guard` ||
-      name.startsWith(KEY_VALUE_FILE) || name === "snapshots";
-    if (isOurs) Deno.removeSync(join(folder, name), { recursive: true });
+    if (MADE_HERE.includes(name)) Deno.removeSync(join(folder, name), { recursive: true });
   }
+}
+
+/** Removes what a restore made there, and the folder if nothing else is in it. */
+function removeSnapshotFolder({ folder, copy }: SnapshotPaths): void {
+  if (!existsSync(folder)) return;
+  removeIfThere(copy);
+  if ([...Deno.readDirSync(folder)].length === 0) Deno.removeSync(folder);
 }
 
 async function restore(
@@ -142,7 +172,7 @@ async function restore(
   const index = toLogIndex(saved.index + RESTORE_GAP);
   await beginLog(options, index);
   placeTables(copy, { ...options, saved, index });
-  Deno.removeSync(paths.folder, { recursive: true });
+  removeSnapshotFolder(paths);
   return { saved, index, keys };
 }
 

@@ -58,6 +58,10 @@ export function isSameSnapshot(left: SnapshotFile, right: SnapshotFile): boolean
     equalBytes(left.sha256, right.sha256);
 }
 
+/** The names that {@linkcode SnapshotPaths} gives, but those of a snapshot that is arriving. */
+const LEFTOVER =
+  /^(copy|outgoing|replaced|(checking|saving|removing)-\d+|ready-\d+-\d+)(-wal|-shm|-journal)?$/;
+
 /** The paths of snapshot files in one data folder. They are all in one folder. */
 export class SnapshotPaths {
   readonly folder: string;
@@ -113,12 +117,14 @@ export class SnapshotPaths {
     });
   }
 
-  /** Every file that a start does not need, after it has completed an unfinished installation. */
+  /**
+   * Every file of an earlier process that a start does not need, after it has completed an unfinished
+   * installation. Files of other names are not Floe's.
+   */
   listLeftovers(): readonly string[] {
-    const kept = [this.incoming, this.incomingName];
     return [...Deno.readDirSync(this.folder)]
-      .map(({ name }) => join(this.folder, name))
-      .filter((path) => !kept.includes(path));
+      .filter(({ name }) => LEFTOVER.test(name))
+      .map(({ name }) => join(this.folder, name));
   }
 }
 

@@ -107,6 +107,28 @@ Deno.test("a restored node goes on, and after its first vote is no longer a new 
     await rejects(restoreSnapshot(path, target), InputError);
   }));
 
+for (const place of ["kv.db.backup", "snapshots/monday.snap"]) {
+  Deno.test(`a snapshot at ${place} in the folder itself is refused, and stays there`, () =>
+    withSaved(async ({ path, target }) => {
+      const inside = join(target.folder, place);
+      const other = join(target.folder, "snapshots", "tuesday.snap");
+      Deno.mkdirSync(join(target.folder, "snapshots"), { recursive: true });
+      for (const copy of [inside, other]) Deno.copyFileSync(path, copy);
+      await rejects(restoreSnapshot(inside, target), (error: Error) => {
+        match(error.message, /is inside the data folder .* Move it out of there/);
+        return error instanceof InputError;
+      });
+      // Another file there is nobody's but the operator's: neither a restore nor a start removes it.
+      const { keys } = await restoreSnapshot(path, target);
+      await withNode(target, () => {});
+      deepEqual([keys, readSavedFile(inside).index, readSavedFile(other).index], [
+        8,
+        ENTRIES,
+        ENTRIES,
+      ]);
+    }));
+}
+
 for (
   const [what, change] of [
     ["cut off", (file: Uint8Array) => file.subarray(0, -5000)],
