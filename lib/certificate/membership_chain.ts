@@ -15,16 +15,22 @@ import {
   type CertificateRefusal,
   type Group,
   type GroupVoter,
+  NOTE_LENGTH_MAX,
 } from "./certifier.ts";
 import { toGroupPublicKeys } from "./frost_certifier.ts";
 import { checkRoster, encodeGenesisStatement, type GenesisStatement } from "./genesis.ts";
 import {
+  encodeMembershipStatement,
   hashMembership,
   type Member,
   MEMBER_ADDRESS_LENGTH_MAX,
+  MEMBERSHIP_LENGTH_MAX,
   type MembershipStatement,
   verifyMembershipNote,
 } from "./membership.ts";
+
+/** Most members, voters and learners together. */
+export const MEMBERS_MAX = 1024;
 
 /** What a chain says about a member. The genesis has no channel keys and no addresses. */
 export type KnownMember =
@@ -197,12 +203,28 @@ export function checkPlannedMembership(before: Membership, planned: PlannedMembe
     throw refused("wrong-chain", `it does not follow statement ${before.sequence}`);
   }
   checkEpoch(before, planned);
+  checkSize(before, planned);
   const voters = planned.members.filter(({ role }) => role === "voter");
   checkRoster({ ...planned, voters });
   planned.members.forEach((member, at) => {
     checkMember(before, member);
     checkUnlike(member, planned.members.slice(0, at));
   });
+}
+
+/** The statement must be short enough for everybody to read its notes, whatever its shares will be. */
+function checkSize({ publicKey }: Membership, planned: PlannedMembership): void {
+  const { length } = planned.members;
+  if (length > MEMBERS_MAX) {
+    throw refused("bad-roster", `it has ${length} members, above ${MEMBERS_MAX}`);
+  }
+  const members = planned.members.map((member) => {
+    return member.role === "voter" ? { ...member, verifyingShare: publicKey } : member;
+  });
+  const text = encodeMembershipStatement({ ...planned, publicKey, members }, planned.epoch);
+  // The signature is in a line of its own, which is shorter than a whole note of an election.
+  if (text.length + NOTE_LENGTH_MAX <= MEMBERSHIP_LENGTH_MAX) return;
+  throw refused("bad-roster", `its ${length} members take ${text.length} bytes: shorten addresses`);
 }
 
 function checkEpoch(before: Membership, { epoch, threshold, members }: PlannedMembership): void {

@@ -64,6 +64,12 @@ export class Inbox {
     this.#messageCounts.clear();
     this.#isScheduled = false;
     if (!this.#isClosed) this.#turn(inputs);
+    // The core has its own copy of each sub-share.
+    for (const input of inputs) {
+      if (input.kind === "message" && input.message.kind === "subShare") {
+        input.message.secret.fill(0);
+      }
+    }
   }
 }
 

@@ -99,11 +99,12 @@ export class MemberService {
     if (changes?.plan !== null || changes.change !== null) {
       throw refusal("members_changing", "Another change of the members is under way");
     }
-    await this.#ask(
-      { kind: "planMembers", goal },
-      deadlineMs,
-      (event) => event.kind === "planBegun",
-    );
+    await this.#ask({ kind: "planMembers", goal }, deadlineMs, (event) => {
+      if (event.kind === "planRefused" && event.goal === goal) {
+        throw refusal("members_refused", event.reason);
+      }
+      return event.kind === "planBegun";
+    });
     const current = assertDefined(changes.current, "A chain");
     return assertDefined(this.#change(current) ?? undefined, "The plan has begun");
   }
@@ -141,6 +142,7 @@ export class MemberService {
     this.#failAll("stopping", "The node is stopping");
   }
 
+  /** Submits, and waits for the event that answers; `isAnswer` throws at one that refuses. */
   #ask(
     input: Input,
     deadlineMs: number,
@@ -151,12 +153,12 @@ export class MemberService {
     }
     return new Promise((resolve, reject) => {
       const take = (event: ReshareEvent) => {
-        if (event.kind === "planRefused") {
-          reject(refusal("members_refused", event.reason));
-          return true;
+        try {
+          if (!isAnswer(event)) return false;
+          resolve();
+        } catch (error) {
+          reject(error);
         }
-        if (!isAnswer(event)) return false;
-        resolve();
         return true;
       };
       this.#waiting.push({ deadlineMs, take, fail: reject });

@@ -169,6 +169,9 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
         return this.#logger.info("members.changed", fields);
       }
       case "resharing":
+        if (event.event.kind === "planRefused") {
+          return this.#logger.info("members.planRefused", { reason: event.event.reason });
+        }
         // What is said twice, because it seemed to be lost, is refused once: that is no news.
         return event.event.kind === "entryRefused"
           ? this.#logger.debug("members.entryRefused", event.event)

@@ -16,7 +16,7 @@ import type { Change, DurableShares, MembershipView, MembersRecord } from "../re
 import type { LogIndex, NodeId } from "../types.ts";
 import { CommittedMembers, readRecord } from "./committed_members.ts";
 import type { MembersConfig, RaftConfig } from "./config.ts";
-import type { DurableState, Entry } from "./entry.ts";
+import type { DurableState, Entry, Snapshot } from "./entry.ts";
 import { Epochs } from "./epochs.ts";
 import type { Log } from "./log.ts";
 import {
@@ -46,6 +46,10 @@ export class Cluster {
   leadsChanges = false;
   /** The signer of the membership that is due; null while none is, or none was asked for. */
   dueSigner: DueSigner | null = null;
+  /** The record that was followed last, and from where. */
+  #followed:
+    | { readonly text: string; readonly from: Membership; readonly membership: Membership }
+    | null = null;
   readonly #self: NodeId;
   readonly #log: Log;
   readonly #config: MembersConfig | null;
@@ -203,9 +207,12 @@ export class Cluster {
   }
 
   /** Why a snapshot's record of the members cannot be used; null when it can. */
-  explainRecord(text: string | null): string | null {
+  explainRecord({ index, members }: Pick<Snapshot, "index" | "members">): string | null {
     return catching(InputError, () => {
-      this.#follow(text);
+      this.#follow(members);
+      if (members !== null && readRecord(members).index < index) {
+        throw new InputError(`they are those before entry ${index}`);
+      }
       return null;
     }, ({ message }) => message);
   }
@@ -252,14 +259,39 @@ export class Cluster {
     return configuration;
   }
 
-  /** The membership after a record, which follows the one in force; null for only the genesis. */
+  /**
+   * The membership after a record, which continues this node's own chain and has at least all that is in force;
+   * null for only the genesis. The last one is remembered: each chunk of a snapshot brings it again.
+   */
   #follow(text: string | null): Membership | null {
     if (text === null) return null;
     const { membership } = this.members.inForce.configuration;
-    if (membership === null) throw new InputError("the members of this cluster never change");
-    return readRecord(text).certificates.slice(membership.sequence)
-      .reduce(verifyMembership, membership);
+    if (membership === null || this.#committed === null) {
+      throw new InputError("the members of this cluster never change");
+    }
+    const { log: { current }, certificates: own } = this.#committed;
+    const known = this.#followed;
+    if (known?.text === text && known.from === current) return known.membership;
+    const { certificates } = readRecord(text);
+    if (certificates.length < membership.sequence) {
+      throw new InputError(
+        `they end at ${certificates.length}, and ${membership.sequence} is in force`,
+      );
+    }
+    if (!own.every((certificate, at) => isSameCertificate(certificate, certificates[at]))) {
+      throw new InputError("they do not begin as this node's own");
+    }
+    const after = certificates.slice(current.sequence).reduce(verifyMembership, current);
+    this.#followed = { text, from: current, membership: after };
+    return after;
   }
+}
+
+function isSameCertificate(
+  left: MembershipCertificate,
+  right: MembershipCertificate | undefined,
+): boolean {
+  return left.byOld === right?.byOld && left.byNew === right.byNew;
 }
 
 /** The configuration of a cluster whose members never change: all voters with a share. */

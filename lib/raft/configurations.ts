@@ -29,9 +29,9 @@ export function appendConfiguration(
   if (log.termAt(state.commitIndex) !== term) return "no entry of this term is committed yet";
   if (members.isPending) return "another configuration is not committed yet";
   if (leader.transfer !== null) return "leadership is being handed over";
-  const data = encodeReshareEntry(entry);
-  const next: Entry = { index: plus(log.last.index, 1), term, kind: "configuration", data };
   return catching(InputError, () => {
+    const data = encodeReshareEntry(entry);
+    const next: Entry = { index: plus(log.last.index, 1), term, kind: "configuration", data };
     const added = configurationsOf(members, [next]);
     appendEntry(state, next);
     state.cluster.add(added);

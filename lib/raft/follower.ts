@@ -264,7 +264,7 @@ export function handleSnapshotRequest(state: CoreState, message: SnapshotRequest
   }
   if (state.lacksState && snapshot.index < state.log.base.index) return askForSnapshot(state);
   if (!isTermPossible(state, snapshot)) return refuseTerm(state, message.from, snapshot);
-  const fault = state.cluster.explainRecord(snapshot.members);
+  const fault = state.cluster.explainRecord(snapshot);
   if (fault !== null) return state.refuse(message.from, `members in a snapshot: ${fault}`);
   if (offset + data.length > snapshot.bytes) {
     return state.refuse(message.from, `snapshot chunk ends beyond byte ${snapshot.bytes}`);
@@ -292,7 +292,7 @@ export function snapshotReady(state: CoreState, snapshot: Snapshot): void {
   // at the vote had every committed entry.
   if (isNews && state.role.name === "leader") return;
   const from = state.certificate?.leader ?? null;
-  if (isNews && state.cluster.explainRecord(snapshot.members) !== null) {
+  if (isNews && state.cluster.explainRecord(snapshot) !== null) {
     return snapshotRefused(state, snapshot);
   }
   if (isNews && !isTermPossible(state, snapshot)) {

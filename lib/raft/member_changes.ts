@@ -72,7 +72,7 @@ export function planMembers(state: CoreState, goal: MembersGoal): void {
   const { committed } = state.cluster;
   if (committed !== null) return committed.add({ kind: "plan", goal });
   const reason = "The members of a cluster of one cannot be changed";
-  state.output.events.push({ kind: "resharing", event: { kind: "planRefused", reason } });
+  state.output.events.push({ kind: "resharing", event: { kind: "planRefused", goal, reason } });
 }
 
 /** The nodes that can take part in a change, as the leader sees them. A new leader first counts all as up. */

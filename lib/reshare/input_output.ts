@@ -130,8 +130,8 @@ export type ReshareEvent =
   | { readonly kind: "planBegun"; readonly id: LogIndex }
   /** A plan has ended. */
   | { readonly kind: "planEnded"; readonly plan: EndedPlan }
-  /** The leader refused to begin or to end a plan. */
-  | { readonly kind: "planRefused"; readonly reason: string }
+  /** The leader refused to begin a plan. `goal` is the object that asked for it. */
+  | { readonly kind: "planRefused"; readonly goal: MembersGoal; readonly reason: string }
   /** The leader refused a change. */
   | { readonly kind: "proposalRefused"; readonly reason: string };
 

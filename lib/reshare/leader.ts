@@ -98,14 +98,14 @@ export class Leader {
     const { current, change, plan } = this.#log;
     catching(InputError, () => {
       if (!this.#isLeader) throw new InputError("Cannot begin plan: this node does not lead");
-      if (change !== null || plan !== null) {
+      if (change !== null || plan !== null || this.#wanted !== null) {
         throw new InputError("Cannot begin plan: another change is under way");
       }
       checkGoal(current, goal);
       const { sequence, epoch } = current;
       // Its id is the index of its entry, which is not known yet.
       this.#wanted = { kind: "plan", id: toLogIndex(0), sequence, epoch, goal };
-    }, ({ message: reason }) => this.#outbox.report({ kind: "planRefused", reason }));
+    }, ({ message: reason }) => this.#outbox.report({ kind: "planRefused", goal, reason }));
   }
 
   /** Continues the plan, as far as these nodes allow. */

@@ -110,6 +110,8 @@ export class Resharing {
     }
     if (this.#outbox.record.next?.change === change.id) return;
     for (const to of this.#receiver?.missing ?? []) {
+      // A dealer that has restarted has forgotten its polynomial, and cannot ask itself.
+      if (to === self) continue;
       this.#outbox.post({ kind: "want", from: self, to, change: change.id });
     }
   }

@@ -180,12 +180,15 @@ export class Transport {
    * Sends a message to its receiver, without waiting. When the connection is idle, the write has started
    * before this returns. These messages are dropped and counted: a message to a peer that is not
    * connected, a message above a limit, and the oldest messages of a full queue. Raft repeats what
-   * matters, and an old message is useless to a peer that reconnects.
+   * matters, and an old message is useless to a peer that reconnects. A sub-share is erased in the message,
+   * sent or not.
    *
    * @returns false when there is no connection, so the message certainly was not sent.
    */
   send(message: Message): boolean {
-    return this.#send(message.to, () => encodeMessage(message));
+    const isSent = this.#send(message.to, () => encodeMessage(message));
+    if (message.kind === "subShare") message.secret.fill(0);
+    return isSent;
   }
 
   /** Sends a message of key generation, which also repeats what matters: see {@linkcode send}. */

@@ -55,3 +55,14 @@ Deno.test("Inbox.close() drops what waits and takes no more", () => {
   box.add({ kind: "tick" });
   assert.equal(turns(), 0);
 });
+
+Deno.test("Inbox erases a sub-share once its turn is over", async () => {
+  const secret = new Uint8Array(32).fill(7);
+  const { from, to, term } = MESSAGE;
+  const { promise: turn, resolve } = Promise.withResolvers<Uint8Array>();
+  const box = new Inbox(() => resolve(secret.slice()));
+  box.addMessage({ kind: "subShare", from, to, term, change: "ab", secret });
+  assert.deepEqual(await turn, new Uint8Array(32).fill(7));
+  assert.deepEqual(secret, new Uint8Array(32));
+  box.close();
+});

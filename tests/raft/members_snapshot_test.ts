@@ -1,7 +1,9 @@
 /** What is known of the members survives restarts, compaction and snapshots. */
 
 import assert from "node:assert/strict";
+import type { Cluster } from "../../lib/raft/cluster.ts";
 import { decodeMembersRecord, encodeMembersRecord } from "../../lib/reshare/mod.ts";
+import { toLogIndex } from "../../lib/types.ts";
 import { nodeId } from "../support/changing_key.ts";
 import { ChangingCluster } from "./changing_cluster.ts";
 import { ELECTION_TIMEOUT_TICKS, propose, startElection } from "./harness.ts";
@@ -90,6 +92,44 @@ Deno.test("a snapshot whose record of the members does not verify is refused", (
   assert.ok(lies > 1);
   assert.equal(world.node(3).eventsOf("snapshotInstalled").length, 0);
   assert.equal(world.configurationOf(3).epoch, 1);
+  world.cluster.intercept = (message) => message;
+  world.cluster.tick(3 * ELECTION_TIMEOUT_TICKS);
+  assert.equal(world.configurationOf(3).epoch, 2);
+});
+
+Deno.test("a snapshot whose record does not continue the node's own chain is refused", () => {
+  const world = new ChangingCluster({ ...THREE, compacts: true });
+  const leader = world.cluster.elect("n1");
+  world.change(leader, { ...THREE, learners: [4], isResharing: false });
+  world.cluster.isolate("n3");
+  world.change(leader, FOUR);
+  fill(world);
+  world.cluster.heal();
+  const reasons = new Set<string>();
+  let lies = 0;
+  world.cluster.intercept = (message) => {
+    if (message.kind !== "snapshotRequest" || message.snapshot.members === null) return message;
+    const record = decodeMembersRecord(message.snapshot.members);
+    const [first, ...rest] = record.certificates;
+    assert.ok(first !== undefined);
+    const wrong = [
+      { ...record, certificates: [{ byOld: "garbage", byNew: null }, ...rest] },
+      { ...record, certificates: [] },
+      { ...record, index: toLogIndex(1) },
+    ];
+    const members = encodeMembersRecord(wrong[lies++ % wrong.length] ?? record);
+    const snapshot = { ...message.snapshot, members };
+    const why = world.node(3).raft.state.cluster as Cluster;
+    reasons.add((why.explainRecord(snapshot) ?? "none").replaceAll(/[0-9]+/g, "#"));
+    return { ...message, snapshot };
+  };
+  world.cluster.tick(6 * ELECTION_TIMEOUT_TICKS);
+  assert.deepEqual([...reasons].toSorted(), [
+    "they are those before entry #",
+    "they do not begin as this node's own",
+    "they end at #, and # is in force",
+  ]);
+  assert.equal(world.node(3).eventsOf("snapshotInstalled").length, 0);
   world.cluster.intercept = (message) => message;
   world.cluster.tick(3 * ELECTION_TIMEOUT_TICKS);
   assert.equal(world.configurationOf(3).epoch, 2);

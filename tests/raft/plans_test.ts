@@ -130,3 +130,20 @@ Deno.test("planMembers is refused where a goal cannot follow, and while a plan i
   begin(world, other, { voters: [1, 2, 3], threshold: 2, isRefresh: true });
   assert.equal(plansOf(other).plan?.id, plansOf(leader).plan?.id);
 });
+
+Deno.test("of two plans at once the second is refused, before the log has the first", () => {
+  const world = open([1, 2, 3], 2);
+  const leader = world.cluster.elect(nodeId(1));
+  world.settle();
+  const first = toGoal(world, { voters: [1, 2, 3], threshold: 2, isRefresh: true });
+  const second = toGoal(world, { voters: [1, 2], threshold: 2, leaving: [3] });
+  for (const goal of [first, second]) leader.step({ kind: "planMembers", goal });
+  const refused = leader.events.flatMap((event) =>
+    event.kind === "resharing" && event.event.kind === "planRefused" ? [event.event.goal] : []
+  );
+  assert.equal(refused.length, 1);
+  assert.equal(refused[0], second);
+  runToEnd(world, 1);
+  world.cluster.tick(500);
+  assert.equal(world.configurationOf(1).epoch, 2);
+});

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { EnvironmentError } from "../../lib/errors.ts";
 import type { Message as KeyGenerationMessage } from "../../lib/keygen/mod.ts";
 import { ENTRY_BYTES_MAX } from "../../lib/transport/message_codec.ts";
-import { type NodeId, toNodeId } from "../../lib/types.ts";
+import { type NodeId, toNodeId, toTerm } from "../../lib/types.ts";
 import {
   ALPHA,
   appendOf,
@@ -186,3 +186,18 @@ function keyGenerationMessage(from: NodeId, to: NodeId): KeyGenerationMessage {
     transcriptHash: new Uint8Array(32),
   };
 }
+
+Deno.test("Transport erases a sub-share that it was given, sent or not", async () => {
+  const alpha = startNode(ALPHA, new Directory(ALPHA, BETA));
+  const secret = new Uint8Array(32).fill(7);
+  const message = {
+    kind: "subShare",
+    from: ALPHA,
+    to: BETA,
+    term: toTerm(1),
+    change: "ab",
+  } as const;
+  assert.equal(alpha.transport.send({ ...message, secret }), false);
+  assert.deepEqual(secret, new Uint8Array(32));
+  await closeAll(alpha);
+});
