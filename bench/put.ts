@@ -1,10 +1,12 @@
 /**
  * `deno task bench put`: three nodes, 64 clients, 256-byte values, every write fsynced by a majority
- * before it is acknowledged. Also what a node costs when nobody asks it anything.
+ * before it is acknowledged, at the leader, through a follower and over all nodes; 1 client alone, and 1,000
+ * puts a second. Also what a node costs when nobody asks it anything.
  *
  * @module
  */
 
+import { assertDefined } from "../lib/assert.ts";
 import { findPeer } from "../lib/config/cluster_config.ts";
 import type { NodeId } from "../lib/types.ts";
 import { TestCluster } from "../tests/e2e/harness/test_cluster.ts";
@@ -17,6 +19,8 @@ const VALUE = new Uint8Array(256).fill(0x61);
 const KEYS_PER_CLIENT = 100;
 const SECONDS = 5;
 const ROUNDS = 3;
+/** Puts a second at the fixed rate. */
+const RATE = 1_000;
 
 interface Load {
   readonly putsPerSecond: number;
@@ -34,15 +38,23 @@ const idleMiB = Math.max(...cluster.ids.map(residentMiB));
 
 const toLeader = await measure(() => leader.id);
 const spread = await measure((client) => cluster.ids[client % NODES] ?? leader.id);
+const follower = assertDefined(cluster.ids.find((id) => id !== leader.id), "There is a follower");
+const throughFollower = await measure(() => follower);
 const alone = await load(1, () => leader.id);
+const atFixedRate = await load(CLIENTS, () => leader.id, 1000 * CLIENTS / RATE);
 
 console.table({
   "64 clients at the leader": toLeader,
   "64 clients over all nodes": spread,
+  "64 clients through a follower": throughFollower,
   "1 client at the leader": alone,
+  [`${RATE} a second at the leader`]: atFixedRate,
 });
 console.log(`idle node ${idleMiB} MiB, ${NODES} nodes serving after ${startMs} ms`);
-console.log(JSON.stringify({ bench: "put", toLeader, spread, alone, idleMiB, startMs }));
+console.log(JSON.stringify({
+  ...{ bench: "put", toLeader, spread, throughFollower, alone, atFixedRate },
+  ...{ idleMiB, startMs },
+}));
 
 /** The median round of several. */
 async function measure(nodeOf: (client: number) => NodeId): Promise<Load> {
@@ -52,15 +64,26 @@ async function measure(nodeOf: (client: number) => NodeId): Promise<Load> {
   return rounds[Math.floor(ROUNDS / 2)] ?? rounds[0] ?? Promise.reject(new Error("no round"));
 }
 
-/** Puts without a pause from each client, for {@linkcode SECONDS}. */
-async function load(clients: number, nodeOf: (client: number) => NodeId): Promise<Load> {
+/**
+ * Puts from each client for {@linkcode SECONDS}: without a pause, or one in every `everyMs`, whose time counts
+ * from when it was due.
+ */
+async function load(
+  clients: number,
+  nodeOf: (client: number) => NodeId,
+  everyMs = 0,
+): Promise<Load> {
   const latenciesMs: number[] = [];
   let failed = 0;
-  const untilMs = performance.now() + SECONDS * 1000;
+  const fromMs = performance.now();
+  const untilMs = fromMs + SECONDS * 1000;
   await Promise.all(Array.from({ length: clients }, async (_, client) => {
     using http = await HttpClient.connect(findPeer(cluster.config, nodeOf(client)).api);
     for (let count = 0; performance.now() < untilMs; count++) {
-      const sentMs = performance.now();
+      const dueMs = fromMs + everyMs * (count + client / clients);
+      const earlyMs = dueMs - performance.now();
+      if (everyMs > 0 && earlyMs > 0) await new Promise((resolve) => setTimeout(resolve, earlyMs));
+      const sentMs = everyMs > 0 ? dueMs : performance.now();
       const status = await http.put(`k${client}-${count % KEYS_PER_CLIENT}`, VALUE);
       if (status === 200) latenciesMs.push(performance.now() - sentMs);
       else failed++;
