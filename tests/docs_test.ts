@@ -8,6 +8,8 @@
 
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { marginsOf } from "../lib/margins.ts";
+import { FORMAT_VERSION } from "../lib/storage/open_database.ts";
+import { PROTOCOL_VERSION } from "../lib/transport/hello.ts";
 import { read, ROOT, rowsOf } from "./support/document.ts";
 
 const README_WORDS_MAX = 1250;
@@ -58,6 +60,11 @@ for (const document of DOCUMENTS) {
     }
   });
 }
+
+Deno.test("CHANGELOG.md has the protocol and the format of this version", () => {
+  const told = /^Protocol (\d+), format (\d+)\./m.exec(read("CHANGELOG.md"))?.slice(1);
+  deepEqual(told, [String(PROTOCOL_VERSION), FORMAT_VERSION]);
+});
 
 Deno.test("each file that README.md names is a link", () => {
   const named = read("README.md").matchAll(

@@ -63,7 +63,10 @@ export function openRaftStore(
   wrap: (files: LogFiles) => LogFiles = (files) => files,
 ): RaftStore {
   const folder = join(options.folder, RAFT_FOLDER);
-  const guard = Guard.take(`${folder}.guard`);
+  const guardFile = `${folder}.guard`;
+  // Before the guard is made: the refusal says that nothing in the folder was changed.
+  if (!isWritten(guardFile) && isOld(options.folder)) throw oldFormat(options.folder);
+  const guard = Guard.take(guardFile);
   try {
     const parts = { folder, owner: options, files: wrap(new FolderFiles(folder)) };
     if (!guard.databaseWasMade) prepareFolder(options, parts);
@@ -269,7 +272,6 @@ function checkProof(folder: string, { hardState, currentTermNote, grants }: Dura
 /** Creates the log where there is none, or where its creation was interrupted. */
 function prepareFolder(options: StoreOptions, { folder, files, owner }: RaftStoreParts): void {
   if (existsSync(folder) && !isUnfinished(files)) return;
-  if (isOld(options.folder)) throw oldFormat(options.folder);
   if (existsSync(join(options.folder, COMPANION))) {
     throw corruption(folder, `the log is missing, though ${COMPANION} is there`);
   }

@@ -104,6 +104,8 @@ export class TestFolder implements Disposable {
 export class TestCluster implements AsyncDisposable {
   /** The cluster's configuration, with every node's keys. */
   readonly config: PinnedClusterConfig;
+  /** The program of the nodes that start from now on; Floe's own unless there is one. */
+  main: string | undefined;
   readonly #folder: TestFolder;
   readonly #options: TestClusterOptions;
   readonly #processes = new Map<NodeId, FloeProcess>();
@@ -113,6 +115,7 @@ export class TestCluster implements AsyncDisposable {
   /** Deals keys, unless the nodes are to make theirs, and starts every node. */
   constructor(options: TestClusterOptions) {
     this.#options = options;
+    this.main = options.main;
     this.#folder = new TestFolder(options);
     this.config = openIdentities(this.#folder.config, this.#folder);
     Deno.writeTextFileSync(this.#folder.configFile, formatClusterConfig(this.config));
@@ -156,13 +159,13 @@ export class TestCluster implements AsyncDisposable {
   start(id: NodeId, configFile: string = this.#folder.configFile): FloeProcess {
     const place = ["--config", configFile, "--data-dir", this.dataDir(id)];
     const { logLevel = "debug", nodeFlags = [], passphraseFile } = this.#options;
-    const { main, permissions, env, openFilesMax } = this.#options;
+    const { permissions, env, openFilesMax } = this.#options;
     const logging = ["--log-level", logLevel, "--log-format", "json"];
     const announcing = ["-o", "json", "--exit-with-parent"];
     const args = ["node", "--id", id, ...place, ...logging, ...announcing, ...nodeFlags];
     const variables = passphraseFile === undefined ? {} : { FLOE_PASSPHRASE_FILE: passphraseFile };
     const process = new FloeProcess(id, args, {
-      ...(main === undefined ? {} : { main }),
+      ...(this.main === undefined ? {} : { main: this.main }),
       ...(permissions === undefined ? {} : { permissions }),
       ...(openFilesMax === undefined ? {} : { openFilesMax }),
       env: { ...variables, ...env },
