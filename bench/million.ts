@@ -83,13 +83,20 @@ async function fill(): Promise<void> {
       const then = Array.from({ length }, (_, at) => ({
         put: { key: `k${String(start + at).padStart(8, "0")}`, value: VALUE },
       }));
-      const body = JSON.stringify({ then });
-      const answer = await fetch(`${base}/v1/txn`, { method: "POST", body });
-      await answer.body?.cancel();
-      if (answer.ok) continue;
-      throw new Error(`A transaction was answered with ${answer.status}`);
+      while (!await write(JSON.stringify({ then }))) {
+        // The node was busy, or had no leader for a moment.
+      }
     }
   }));
+}
+
+/** Whether a transaction was taken; it may be sent again. */
+async function write(body: string): Promise<boolean> {
+  const answer = await fetch(`${base}/v1/txn`, { method: "POST", body });
+  await answer.body?.cancel();
+  if (answer.ok) return true;
+  if (answer.status >= 500) return false;
+  throw new Error(`A transaction was answered with ${answer.status}`);
 }
 
 async function read(path: string): Promise<void> {
