@@ -13,7 +13,7 @@ import type { CommandContext, Program, RegisterCommand } from "./command.ts";
 import { CommandError, EXIT_CODE_OF, ExitCode } from "./failure.ts";
 import { configureHelp, optionsPage, wholeHelp } from "./help.ts";
 import { addGlobalOptions, globalFlags } from "./options.ts";
-import { printable, printFields, printJson } from "./output.ts";
+import { JsonLines, printable, printFields, printJson } from "./output.ts";
 import { OutputQueue } from "./output_queue.ts";
 import { processContext } from "./process_context.ts";
 
@@ -107,8 +107,9 @@ export async function createProgram(
   context: CommandContext,
   args: readonly string[] = [],
 ): Promise<Program> {
+  const { wanted, hasJsonLines } = readArguments(context, args);
+  if (hasJsonLines) context = { ...context, stdout: new JsonLines(context.stdout) };
   const program = createFrame(context);
-  const wanted = commandName(context, args);
   const named = COMMANDS.filter(({ name }) => name === wanted);
   const isHelp = named.some(({ name }) => name === "help");
   const entries = named.length === 0 || isHelp ? COMMANDS : named;
@@ -117,14 +118,18 @@ export async function createProgram(
   return program;
 }
 
-/** The first argument that is neither a global option nor its value. */
-function commandName(context: CommandContext, args: readonly string[]): string | undefined {
+/** The first argument that is neither a global option nor its value, and whether JSON is wanted line by line. */
+function readArguments(
+  context: CommandContext,
+  args: readonly string[],
+): { readonly wanted: string | undefined; readonly hasJsonLines: boolean } {
   const frame = createFrame(context).configureOutput({ writeOut: () => {}, writeErr: () => {} });
   try {
-    return frame.parseOptions([...args]).operands[0];
+    const [wanted] = frame.parseOptions([...args]).operands;
+    return { wanted, hasJsonLines: frame.opts()["output"] === "jsonl" };
   } catch (error) {
     // The program finds the same fault again, and reports it.
-    if (error instanceof CommanderError) return undefined;
+    if (error instanceof CommanderError) return { wanted: undefined, hasJsonLines: false };
     throw error;
   }
 }

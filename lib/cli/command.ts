@@ -24,6 +24,8 @@ export interface ByteSink {
 export interface OutputStream extends ByteSink {
   /** Whether the output is a terminal. */
   readonly isTerminal: boolean;
+  /** Whether JSON goes there line by line (`-o jsonl`). */
+  readonly hasJsonLines?: boolean;
   /**
    * Writes all data before it returns; text as UTF-8, without a newline. It waits for a slow reader, so a
    * node or a cluster puts an `OutputQueue` before it.

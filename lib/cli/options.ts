@@ -34,7 +34,7 @@ export function addGlobalOptions(program: Program): void {
     )
     .option("--client-key <file>", "the key of --client-cert, PEM (FLOE_CLIENT_KEY_FILE)")
     .addOption(
-      new Option("-o, --output <format>", "how to print data").choices(["table", "json"])
+      new Option("-o, --output <format>", "how to print data").choices(["table", "json", "jsonl"])
         .default("table"),
     )
     .addOption(
@@ -45,7 +45,11 @@ export function addGlobalOptions(program: Program): void {
 
 /** The global options as they were given, for a command's action. */
 export function globalFlags(command: Program): GlobalFlags {
-  return command.optsWithGlobals<GlobalFlags>();
+  const flags = command.optsWithGlobals<
+    Omit<GlobalFlags, "output"> & { readonly output: string }
+  >();
+  // How JSON is written is the stream's business: see `JsonLines`.
+  return { ...flags, output: flags.output === "table" ? "table" : "json" };
 }
 
 const DURATION_PATTERN = /^([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s)?$/;

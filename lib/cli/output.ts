@@ -40,9 +40,49 @@ export function printFields(
   }
 }
 
-/** Prints one JSON document: indented on a terminal, on one line elsewhere. */
+/** Fields of answers that are lists, and nothing else of interest. */
+const LIST_FIELDS = ["elections", "tokens", "leases", "items", "findings"];
+
+/**
+ * Prints one JSON document: indented on a terminal, on one line elsewhere. With `-o jsonl`, each item of a list on a
+ * line of its own, and anything else on one line.
+ */
 export function printJson(stream: OutputStream, value: unknown): void {
+  if (stream.hasJsonLines === true) {
+    for (const item of itemsOf(value)) stream.write(JSON.stringify(item) + "\n");
+    return;
+  }
   stream.write(JSON.stringify(value, null, stream.isTerminal ? 2 : 0) + "\n");
+}
+
+function itemsOf(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  const fields = Object.entries(value ?? {});
+  const [, list] = fields.find(([name]) => LIST_FIELDS.includes(name)) ?? [];
+  return Array.isArray(list) ? list : [value];
+}
+
+/** An output to which JSON goes line by line. */
+export class JsonLines implements OutputStream {
+  readonly hasJsonLines = true;
+  readonly #inner: OutputStream;
+
+  /** Writes to `inner`. */
+  constructor(inner: OutputStream) {
+    this.#inner = inner;
+  }
+
+  get isTerminal(): boolean {
+    return this.#inner.isTerminal;
+  }
+
+  write(data: string | Uint8Array): void {
+    this.#inner.write(data);
+  }
+
+  writeSome(bytes: Uint8Array): Promise<number> {
+    return this.#inner.writeSome(bytes);
+  }
 }
 
 // C0 and C1 controls, and the marks that turn the direction of text.

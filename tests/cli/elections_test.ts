@@ -48,3 +48,14 @@ for (const flag of ["--limit=0", "--limit=501", "--limit=x", "--before=-1", "--b
     match(outcome.stderr, /It must be a whole number from 1 to/);
   });
 }
+
+Deno.test("-o jsonl prints one election a line, and what is no list on one line", async () => {
+  const hosts = { "a:1": new FakeNode() };
+  const { code, stdout } = await floe(["elections", "-o", "jsonl"], { hosts, isTerminal: true });
+  equal(code, 0);
+  const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  deepEqual(lines.map(({ term }) => term), [7, 5, 4, 2]);
+  const leader = await floe(["-o", "jsonl", "leader"], { hosts, isTerminal: true });
+  deepEqual(leader.stdout.trimEnd().split("\n").length, 1);
+  equal(JSON.parse(leader.stdout).leader, "server_1");
+});
