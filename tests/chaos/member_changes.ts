@@ -21,6 +21,8 @@ import type { ChaosNode } from "./chaos_node.ts";
 
 /** The fewest members, and the most. */
 const MEMBERS = { least: 5, most: 7 } as const;
+/** How many nodes of a lane of faults are out of order at once. */
+const BROKEN_MAX = 2;
 /** How long a node may take to answer. */
 const ANSWER_TIMEOUT_MS = 2_500;
 const LOOK_PAUSE_MS = 250;
@@ -231,11 +233,12 @@ function refresh(): Wanted {
   return { name: "all shares are dealt anew", request: { refresh: true }, joiner: null };
 }
 
-/** From a bare majority one up, and back. */
+/** From a bare majority one up, and back. As many may be down as the faults break, or nobody would be led. */
 function otherThreshold({ members, threshold }: MembersBody): Wanted {
   const voters = members.filter(({ role }) => role === "voter").length;
   const least = majorityOf(voters);
-  const request = { threshold: threshold === least && least < voters - 1 ? least + 1 : least };
+  const mayRise = threshold === least && voters - (least + 1) >= BROKEN_MAX;
+  const request = { threshold: mayRise ? least + 1 : least };
   if (request.threshold === threshold) return refresh();
   return {
     name: `the threshold ${request.threshold > threshold ? "rises" : "falls"}`,

@@ -224,6 +224,34 @@ export const DIRECTED_WORLDS = {
     faults: ["kill", "isolateLeader"],
     faultIntervalUsMean: 3_000_000,
   }),
+  /** The same from few on, so that the majorities before and after a change differ. */
+  growingMembers: (seed) => {
+    const calm = calmScenario(seed);
+    return {
+      ...calm,
+      network: { ...calm.network, latencyUsMean: ELECTION_TIMEOUT_US / 20 },
+      persistUsMean: 10_000,
+      members: { joiners: 4, changeUsMean: 200_000, killShare: 0, lies: [] },
+      faults: ["isolateLeader"],
+      faultIntervalUsMean: 5_000_000,
+    };
+  },
+  /** Leaders die when they have written a configuration, and others may never hear of it. */
+  unheardConfigurations: (seed) => ({
+    ...calmScenario(seed),
+    size: 4,
+    threshold: 3,
+    persistUsMean: 5_000,
+    members: {
+      joiners: 3,
+      changeUsMean: 200_000,
+      killShare: 0.6,
+      killStep: "configuration",
+      lies: [],
+    },
+    faults: ["transfer"],
+    faultIntervalUsMean: 2_000_000,
+  }),
   /** One voter lies in every change of the members. */
   lyingMembers: (seed) => ({
     ...calmScenario(seed),

@@ -184,7 +184,8 @@ export class MachineEffects implements LifeHost {
     const { random, counters, scenario: { members } } = this.#options;
     const { crashes, state, isPrompt } = this.#machine;
     if (members === null || isPrompt || state?.role.name !== "leader") return;
-    killAtStep(output, { crashes, random, counters, share: members.killShare });
+    const { killShare: share, killStep: step = null } = members;
+    killAtStep(output, { crashes, random, counters, share, step });
   }
 
   #countLimits({ rejected, reads, send }: Output): void {

@@ -6,6 +6,7 @@
 
 import { HISTORY_LIMITS, type StoreLimits } from "../../lib/kv/mod.ts";
 import { MEMBER_LIES, type MemberLie } from "./members/member_lies.ts";
+import type { ChangeStep } from "./members/step_killer.ts";
 import type { Random } from "./random.ts";
 
 /** What else clients do: all that the store has beyond single keys. */
@@ -34,6 +35,8 @@ export interface MembersScenario {
   readonly changeUsMean: number;
   /** How often the leader is killed just when it writes a step of a change. */
   readonly killShare: number;
+  /** At which step; at any where there is none. */
+  readonly killStep?: ChangeStep;
   /** How one voter lies in changes; not at all where there is no lie. */
   readonly lies: readonly MemberLie[];
 }

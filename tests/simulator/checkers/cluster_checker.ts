@@ -106,6 +106,7 @@ export class ClusterChecker implements Watcher {
     const grants = output.persist?.grants;
     if (grants) checkOpening(node, grants, this.#votersOf(grants.epoch));
     this.#checkLease(node, state);
+    this.members?.stepped(node, state);
     if (!this.#replicationHolds) return;
     this.#limits.stepped(node, state, output);
     this.#log.checkProgress(node, state);

@@ -21,6 +21,7 @@ import { InputError } from "../../../lib/errors.ts";
 import { majorityOf } from "../../../lib/margins.ts";
 import { readCertificate } from "../../../lib/raft/members.ts";
 import type { Entry, RaftView } from "../../../lib/raft/mod.ts";
+import type { CoreState } from "../../../lib/raft/state.ts";
 import {
   type DurableShares,
   explainIntersection,
@@ -93,13 +94,26 @@ export class MembersChecker {
     throw new Violation("Every epoch is authorized", `epoch ${epoch} is in no honest node's log`);
   }
 
-  /** An honest node is about to write entries. */
+  /** After a step: whoever knows that an epoch is over can sign under none before it, and lets no nonce of it stay. */
+  stepped(node: NodeView, state: RaftView): void {
+    const { epoch } = state.members.inForce.configuration;
+    const { epochs } = state as CoreState;
+    const past = [...this.#epochs.keys()].find((known) =>
+      known < epoch && epochs.signing(known) !== null
+    );
+    require(past === undefined, "An epoch that is over signs nothing", () => {
+      return `${node.id} is in epoch ${epoch}, and could still sign under ${past}`;
+    });
+  }
+
+  /** An honest node is about to write entries, or to forget some. */
   persisting(node: NodeView, entries: readonly Entry[]): void {
     for (const entry of entries) {
       if (entry.kind !== "configuration") continue;
       this.#learn(node, entry);
       if (node.state?.role.name === "leader") this.#checkTurn(node, node.state, entry);
     }
+    if (node.state !== null) this.#checkNewest(node, node.state);
   }
 
   /** Entries are committed. */
@@ -179,6 +193,23 @@ export class MembersChecker {
     const isOwn = log.termAt(commitIndex) === currentTerm;
     require(isOwn, "A leader has an entry of its own before a configuration", () => {
       return `${node.id} leads term ${currentTerm}, and ${commitIndex} is committed`;
+    });
+  }
+
+  /** The newest configuration in a node's log counts, committed or not; without one, that in force. */
+  #checkNewest(node: NodeView, { log, members }: RaftView): void {
+    let index = log.last.index;
+    while (index > log.base.index && log.entryAt(index)?.kind !== "configuration") {
+      index = toLogIndex(index - 1);
+    }
+    const entry = index > log.base.index ? log.entryAt(index) : null;
+    const logged = entry === null ? null : this.#sameAs(entry);
+    const inForce = members.inForce.configuration.membership?.sequence ?? 0;
+    const expected = Math.max(inForce, logged?.sequence ?? 0);
+    const counts = members.newest.membership?.sequence ?? 0;
+    const isKnown = entry === null || logged !== null;
+    require(!isKnown || counts === expected, "The newest configuration of the log counts", () => {
+      return `${node.id} counts by membership ${counts}, and its log has ${expected}`;
     });
   }
 
