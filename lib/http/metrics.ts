@@ -7,9 +7,11 @@
 
 import process from "node:process";
 import type { HistogramCounts } from "../histogram.ts";
-import type { MembersStatus, NodeApi, NodeStatus } from "../node/mod.ts";
+import type { MembersStatus, NodeApi, NodeFigures, NodeStatus } from "../node/mod.ts";
 import type { NodeId } from "../types.ts";
+import type { ApiCounters } from "./connections.ts";
 import { readQuery } from "./parameters.ts";
+import type { RouteCounts } from "./route_counts.ts";
 import { addRoute, needs, type Router } from "./route.ts";
 
 const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -32,7 +34,7 @@ export function addMetricsRoute(router: Router, node: NodeApi): void {
   addRoute(router, "/metrics", {
     GET: needs("status", (context) => {
       readQuery(context.req.url, []);
-      const text = renderMetrics(node, router.authorizer.counters.counts);
+      const text = renderMetrics(node, router.authorizer.counters);
       return new Response(text, { headers: { "content-type": CONTENT_TYPE } });
     }),
   });
@@ -41,20 +43,23 @@ export function addMetricsRoute(router: Router, node: NodeApi): void {
 /** All figures of a node; `apiCounters` are those of its API. */
 function renderMetrics(
   node: NodeApi,
-  apiCounters: Readonly<Record<string, number>>,
+  apiCounters: ApiCounters,
 ): string {
   const status = node.status();
+  const { timings, ...figures } = node.figures();
   const families = [
     ...serverFamilies(status),
     ...memberFamilies(node.members(), status.id),
     ...peerFamilies(status),
     ...processFamilies(status),
-    ...Object.entries({ ...status.counters, ...apiCounters }).map(counterFamily),
+    ...Object.entries({ ...status.counters, ...apiCounters.counts }).map(counterFamily),
+    ...storeFamilies(figures),
+    requestFamily(apiCounters.byRoute),
   ];
-  const timings = Object.entries(node.timings()).map(([name, counted]) =>
+  const histograms = Object.entries(timings).map(([name, counted]) =>
     renderHistogram(`floe_${snakeCase(name)}_duration_seconds`, counted)
   );
-  return [...families.map(renderFamily), ...timings].join("");
+  return [...families.map(renderFamily), ...histograms].join("");
 }
 
 function serverFamilies(status: NodeStatus): readonly Family[] {
@@ -121,6 +126,36 @@ function peerFamilies({ peers, lastLogIndex }: NodeStatus): readonly Family[] {
   ];
 }
 
+function storeFamilies(
+  { watchers, leases, signingFailures }: Omit<NodeFigures, "timings">,
+): readonly Family[] {
+  return [
+    gauge("floe_mvcc_watcher_total", "Watches that are open at this node.", watchers),
+    gauge("floe_lease_total", "Leases that there are.", leases),
+    {
+      name: "floe_signing_failures_total",
+      help: "Shares that were missing from a signature in this node's elections.",
+      type: "counter",
+      samples: signingFailures.map(({ peer, reason, count }) => ({
+        labels: { peer, reason },
+        value: count,
+      })),
+    },
+  ];
+}
+
+function requestFamily(counts: RouteCounts): Family {
+  return {
+    name: "floe_http_requests_total",
+    help: "Answers to requests, by route and status.",
+    type: "counter",
+    samples: counts.all.map(({ method, route, status, count }) => ({
+      labels: { method, route, code: String(status) },
+      value: count,
+    })),
+  };
+}
+
 function processFamilies({ uptimeMs }: NodeStatus): readonly Family[] {
   const { user, system } = process.cpuUsage();
   const { rss, heapUsed, heapTotal, external } = Deno.memoryUsage();
@@ -161,10 +196,14 @@ function renderFamily({ name, help, type, samples }: Family): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`;
 }
 
-/** Names of nodes need no escapes: they are letters, digits, and a few more. */
 function renderLabels(labels: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  const pairs = Object.entries(labels).map(([label, value]) => `${label}="${escapeLabel(value)}"`);
   return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+/** Names of nodes need no escapes, patterns of routes may. */
+function escapeLabel(value: string): string {
+  return value.replaceAll(/["\\]/g, "\\$&").replaceAll("\n", "\\n");
 }
 
 /** Buckets are cumulative there. */

@@ -21,7 +21,7 @@ import type { LogIndex, NodeId, Term } from "../types.ts";
 import type { ClusterWatch } from "./cluster_views.ts";
 import type { EvidenceReport } from "./evidence.ts";
 import type { KeyGenerationReport } from "./key_generation/report.ts";
-import type { TimingCounts } from "./observer.ts";
+import type { NodeFigures } from "./observer.ts";
 import type {
   EndedMembersChange,
   MembersChange,
@@ -269,8 +269,8 @@ export interface NodeApi {
     options: { readonly limit: number; readonly before?: Term },
   ): readonly Certificate[];
 
-  /** How long what took, since the start, in seconds. */
-  timings(): TimingCounts;
+  /** What monitoring asks for, beside the status. */
+  figures(): NodeFigures;
 
   /** The certificate of one term, or null when this node has none. */
   election(term: Term): Certificate | null;

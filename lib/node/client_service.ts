@@ -48,7 +48,7 @@ import { type KeyGenerationReport, toFinalReport } from "./key_generation/report
 import type { Network } from "./network.ts";
 import { Leases } from "./leases.ts";
 import type { LiveStore } from "./live_store.ts";
-import { leaderCommitOf, type TimingCounts, troubleOf } from "./observer.ts";
+import { leaderCommitOf, type NodeFigures, type Observer, troubleOf } from "./observer.ts";
 import { MemberService } from "./member_service.ts";
 import { EXPIRY_INTERVAL_TICKS, Requests } from "./requests.ts";
 import { Transfers } from "./transfers.ts";
@@ -84,8 +84,8 @@ export interface ClientServiceParts {
   readonly watchCluster: () => ClusterWatch;
   /** Copies the state, with all that is applied by now. @throws {RequestError} when that cannot begin. */
   readonly saveSnapshot: () => Promise<SavedSnapshot>;
-  /** What the node itself has timed. */
-  readonly timings: () => TimingCounts;
+  /** What the node itself has timed and counted for monitoring. */
+  readonly observer: Pick<Observer, "figures" | "took">;
   /** Hands an input to the core. */
   readonly submit: (input: Input) => void;
   /** Stops the node: its own data are damaged. */
@@ -146,7 +146,9 @@ export class ClientService implements NodeApi {
   async #timed(written: Promise<WriteAnswer>, startedMs: number): Promise<WriteAnswer> {
     const answer = await written;
     this.#writes.count += 1;
-    this.#writes.totalMs += performance.now() - startedMs;
+    const tookMs = performance.now() - startedMs;
+    this.#writes.totalMs += tookMs;
+    this.#parts.observer.took("write.commit", tookMs);
     return answer;
   }
 
@@ -257,9 +259,9 @@ export class ClientService implements NodeApi {
     };
   }
 
-  /** See {@linkcode NodeApi.timings}. */
-  timings(): TimingCounts {
-    return this.#parts.timings();
+  /** See {@linkcode NodeApi.figures}. */
+  figures(): NodeFigures {
+    return { ...this.#live.figures, ...this.#parts.observer.figures };
   }
 
   /** See {@linkcode NodeApi.keyGeneration}. */

@@ -59,6 +59,11 @@ export class LiveStore {
     this.#hub = new WatchHub(store.keys);
   }
 
+  /** How many watches and leases there are. */
+  get figures(): { readonly watchers: number; readonly leases: number } {
+    return { watchers: this.#hub.count, leases: this.#store.keys.leases.count };
+  }
+
   /** Begins a watch: see `NodeApi.watch`. */
   watch(query: WatchQuery, onReady: () => void): Watcher | WatchRefusal {
     return this.#hub.watch(query, onReady);

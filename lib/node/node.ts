@@ -143,7 +143,7 @@ export class Node {
       counters: () => ({ ...this.#observer.counts, ...evidence.counts }),
       saveSnapshot: () => keeper.save(() => this.#tables.catchUp(this.#live.appliedIndex)),
       watchCluster: () => this.#views.watch(),
-      timings: () => this.#observer.timings,
+      observer: this.#observer,
       submit,
       fail,
     });

@@ -64,11 +64,41 @@ const TIMINGS = [
   "election.signing",
   /** From handing a batch over to the log until it is durable. */
   "log.persist",
+  /** From a client's write until it is applied here. */
+  "write.commit",
   /** One turn of the loop, in which this node does nothing else. */
   "loop.turn",
 ] as const;
 
 type Timing = typeof TIMINGS[number];
+
+/** Why a voter's share was missing from a signature. */
+type SigningFault = "refused" | "withheld" | "late";
+
+/** How often a voter's share was missing for one reason, in elections of this node. */
+export interface SigningFailure {
+  /** The voter. */
+  readonly peer: NodeId;
+  /** Its share was wrong, or it kept the share back, or the share came too late. */
+  readonly reason: SigningFault;
+  /** How often. */
+  readonly count: number;
+}
+
+/** Most labels of {@linkcode SigningFailure}: members that come and go must not fill the memory. */
+const SIGNING_FAILURES_MAX = 256;
+
+/** What monitoring asks for, beside the status. */
+export interface NodeFigures {
+  /** How long what took, since the start. */
+  readonly timings: TimingCounts;
+  /** The shares that were missing. */
+  readonly signingFailures: readonly SigningFailure[];
+  /** How many watches there are. */
+  readonly watchers: number;
+  /** How many leases there are. */
+  readonly leases: number;
+}
 
 /** How long what took, by name. */
 export type TimingCounts = Readonly<Record<string, HistogramCounts>>;
@@ -86,6 +116,7 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
   readonly #logger = getLogger(["floe", "node"]);
   readonly #limiter = new LogLimiter(() => performance.now());
   readonly #timings = new Map(TIMINGS.map((name) => [name, new Histogram(TIMING_BOUNDS)]));
+  readonly #signingFailures = new Map<string, SigningFailure>();
   /** When this node asked for pre-votes, on the monotonic clock; for how long an election takes. */
   #electionStartedMs = 0;
   /** When it had enough of them. */
@@ -103,10 +134,20 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
     this.#logger.info("role.changed", { role, term, leader });
   }
 
-  /** What was timed so far. */
-  get timings(): TimingCounts {
+  /** What was timed so far, and the shares that were missing. */
+  get figures(): Pick<NodeFigures, "timings" | "signingFailures"> {
     const counted = [...this.#timings].map(([name, histogram]) => [name, histogram.counted]);
-    return Object.fromEntries(counted);
+    return {
+      timings: Object.fromEntries(counted),
+      signingFailures: [...this.#signingFailures.values()],
+    };
+  }
+
+  #signingFailed(peer: NodeId, reason: SigningFault): void {
+    const key = `${reason} ${peer}`;
+    const before = this.#signingFailures.get(key);
+    if (before === undefined && this.#signingFailures.size >= SIGNING_FAILURES_MAX) return;
+    this.#signingFailures.set(key, { peer, reason, count: (before?.count ?? 0) + 1 });
   }
 
   /** Something took this long. */
@@ -132,13 +173,16 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
       case "signingSessionOpened": {
         const { term, session, missing } = event;
         this.count("election.session");
+        for (const voter of missing) this.#signingFailed(voter, "late");
         return this.#logger.warn("election.session", { term, session, missing });
       }
       case "cheaterFound":
         this.count("share.refused");
+        this.#signingFailed(event.voter, "refused");
         return this.#logger.error("share.refused", { term: event.term, voter: event.voter });
       case "shareWithheld":
         this.count("share.withheld");
+        this.#signingFailed(event.voter, "withheld");
         return this.#logger.error("share.withheld", { term: event.term, voter: event.voter });
       case "certificateVerified":
         this.count("certificate.verified");

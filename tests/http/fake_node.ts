@@ -5,7 +5,7 @@
  */
 
 import type { EvidenceReport } from "../../lib/node/evidence.ts";
-import type { TimingCounts } from "../../lib/node/observer.ts";
+import type { NodeFigures } from "../../lib/node/observer.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import type { Certificate } from "../../lib/certificate/certifier.ts";
 import { createApp } from "../../lib/http/app.ts";
@@ -49,11 +49,11 @@ import {
   CHANGE,
   fakeCertificate,
   fakeGroup,
+  FIGURES,
   KEY_GENERATION,
   MEMBERS,
   STATUS,
   STEP,
-  TIMINGS,
   VIEW,
 } from "./fake_reports.ts";
 
@@ -274,8 +274,8 @@ export class FakeNode implements NodeApi {
     return this.evidenceNow;
   }
 
-  timings(): TimingCounts {
-    return TIMINGS;
+  figures(): NodeFigures {
+    return FIGURES;
   }
 
   members(): MembersStatus {

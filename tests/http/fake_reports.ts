@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { TimingCounts } from "../../lib/node/observer.ts";
+import type { NodeFigures, TimingCounts } from "../../lib/node/observer.ts";
 import type { Certificate, Group } from "../../lib/certificate/certifier.ts";
 import { marginsOf } from "../../lib/margins.ts";
 import type { NodeStatus } from "../../lib/node/api.ts";
@@ -179,9 +179,20 @@ export const MEMBERS: MembersStatus = {
 };
 
 const COUNTED = { bounds: [0.001, 0.01], counts: [1, 2, 1], sum: 0.5 };
-export const TIMINGS: TimingCounts = {
+const TIMINGS: TimingCounts = {
   "election.prevote": COUNTED,
   "election.signing": COUNTED,
   "log.persist": COUNTED,
   "loop.turn": COUNTED,
+  "write.commit": COUNTED,
+};
+
+export const FIGURES: NodeFigures = {
+  timings: TIMINGS,
+  signingFailures: [
+    { peer: toNodeId("server_3"), reason: "late", count: 2 },
+    { peer: toNodeId("server_4"), reason: "refused", count: 1 },
+  ],
+  watchers: 3,
+  leases: 4,
 };

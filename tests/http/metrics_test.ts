@@ -30,6 +30,40 @@ Deno.test("GET /metrics has each name once, with its type", async () => {
   for (const [line, name] of sampled) assert.ok(typed.includes(name), line);
 });
 
+Deno.test("GET /metrics has watches, leases, and the shares that were missing by peer and reason", async () => {
+  const { text } = await scrape();
+  for (
+    const line of [
+      "floe_mvcc_watcher_total 3",
+      "floe_lease_total 4",
+      'floe_signing_failures_total{peer="server_3",reason="late"} 2',
+      'floe_signing_failures_total{peer="server_4",reason="refused"} 1',
+      "floe_write_commit_duration_seconds_count 4",
+    ]
+  ) assert.ok(text.includes(`${line}\n`), line);
+});
+
+Deno.test("GET /metrics counts requests by route and code, in as many lines as there are routes", async () => {
+  const app = openApp(new FakeNode());
+  const requests = [
+    ...Array.from({ length: 50 }, (_, at) => ["GET", `/v1/kv/key-${at}?consistency=stale`]),
+    ...Array.from({ length: 50 }, (_, at) => ["GET", `/nowhere/${at}`]),
+    ...Array.from({ length: 50 }, (_, at) => [`METHOD${at}`, "/v1/leader"]),
+    ["GET", "/livez"],
+  ] as const;
+  for (const [method, path] of requests) {
+    await (await app.request(path ?? "", { method: method ?? "" })).body?.cancel();
+  }
+  const text = await (await app.request("/metrics")).text();
+  const lines = text.split("\n").filter((line) => line.startsWith("floe_http_requests_total{"));
+  assert.equal(lines.length, 4);
+  const of = (part: string) => lines.find((line) => line.includes(part)) ?? "";
+  assert.match(of('route="/v1/kv/'), /^floe_http_requests_total\{method="GET",.*code="404"\} 50$/);
+  assert.match(of('route="none"'), /method="GET",route="none",code="404"\} 50$/);
+  assert.match(of('method="other"'), /route="\/v1\/leader",code="405"\} 50$/);
+  assert.match(of('route="/livez"'), /code="200"\} 1$/);
+});
+
 Deno.test("GET /metrics refuses what it does not know", async () => {
   const app = openApp(new FakeNode());
   assert.equal((await app.request("/metrics?since=1")).status, 400);

@@ -198,7 +198,7 @@ function createService(parts: Partial<ClientServiceParts> = {}) {
     counters: () => ({ "inbox.dropped": 3 }),
     watchCluster: () => ({ read: () => [], end: () => {} }),
     saveSnapshot: () => Promise.reject(new Error("no snapshot here")),
-    timings: () => new Observer().timings,
+    observer: new Observer(),
     submit: (input) => inputs.push(input),
     fail: (error) => failures.push(error),
     ...parts,
