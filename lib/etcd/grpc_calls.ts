@@ -19,8 +19,6 @@ import { type Admission, callerOf } from "./cluster.ts";
 import { CODES, EtcdError, refuse, toEtcdError } from "./errors.ts";
 import type { Answer, Request, Rpc } from "./rpc.ts";
 
-/** Most calls at once, including streams. */
-const CALLS_MAX = 4_096;
 /** How long a client may take to read one answer of a stream. */
 const STALLED_MS = 60_000;
 
@@ -70,7 +68,6 @@ type Handler =
 export class Calls {
   readonly #options: CallsOptions;
   readonly #stopping: AbortSignal;
-  #count = 0;
 
   constructor(options: CallsOptions, stopping: AbortSignal) {
     this.#options = options;
@@ -87,12 +84,10 @@ export class Calls {
       const call = this.#toCall(from);
       from.on("cancelled", () => call.end());
       try {
-        this.#enter();
+        this.#checkStopping();
         answer(null, rpc.encode(await rpc.answer(rpc.decode(from.request), call)));
       } catch (error) {
         answer(this.#toStatus(error));
-      } finally {
-        this.#count--;
       }
     };
   }
@@ -105,34 +100,38 @@ export class Calls {
     stream.on("cancelled", () => call.end());
     stream.on("close", () => call.end());
     try {
-      this.#enter();
+      this.#checkStopping();
       const answers = rpc.answer(received(rpc, stream), call);
       await sendAll(rpc, stream, { answers, signal: call.signal });
       if (this.#stopping.aborted) throw refuse("stopped");
       stream.end();
     } catch (error) {
       stream.emit("error", this.#toStatus(error));
-    } finally {
-      this.#count--;
     }
   }
 
-  /** Counts a call, also one above the limit, because every call is uncounted at its end. */
-  #enter(): void {
-    this.#count++;
-    if (this.#count > CALLS_MAX) throw refuse("tooManyRequests");
+  /** Checks the token of a call whose message is not read yet. @throws {EtcdError} */
+  admit(rpc: Rpc, from: Received): void {
+    rpc.admit({ caller: this.#callerOf(from), way: "grpc" });
+  }
+
+  #checkStopping(): void {
     if (this.#stopping.aborted) throw refuse("stopped");
   }
 
   #toCall(from: Received): GrpcCall {
+    return new GrpcCall({
+      caller: this.#callerOf(from),
+      requiresLeader: textOf(from.metadata, "hasleader") === "true",
+      stopping: this.#stopping,
+    });
+  }
+
+  #callerOf(from: Received): Call["caller"] {
     const { metadata } = from;
     const certificate = commonNameOf(from);
     const token = textOf(metadata, "token") ?? textOf(metadata, "authorization");
-    return new GrpcCall({
-      caller: () => callerOf(this.#options.admission, { token, certificate }),
-      requiresLeader: textOf(metadata, "hasleader") === "true",
-      stopping: this.#stopping,
-    });
+    return () => callerOf(this.#options.admission, { token, certificate });
   }
 
   #toStatus(error: unknown): { readonly code: number; readonly details: string } {

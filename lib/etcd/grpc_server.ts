@@ -21,12 +21,14 @@ import { isLoopback } from "../address.ts";
 import { EnvironmentError, messageOf } from "../errors.ts";
 import type { Admission } from "./cluster.ts";
 import { addServices, Calls } from "./grpc_calls.ts";
+import { GrpcGate } from "./grpc_admission.ts";
+import { GrpcConnections } from "./grpc_connections.ts";
 import type { Rpc } from "./rpc.ts";
 
 /** Most connections at once. */
 export const GRPC_CONNECTIONS_MAX = 256;
 /** Most calls on one connection at once. */
-const STREAMS_PER_CONNECTION_MAX = 1_000;
+const STREAMS_PER_CONNECTION_MAX = 100;
 /** Most bytes in one message of a client: the largest request of etcd, with its frame. */
 const MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
 /** How long a connection may be open without a call. */
@@ -65,6 +67,8 @@ export interface GrpcServerOptions {
   readonly isLoopbackOnly?: boolean;
   /** Most connections; by default {@linkcode GRPC_CONNECTIONS_MAX}. */
   readonly connectionsMax?: number;
+  /** How long the message of a call may take to arrive; by default as long as `grpc_admission.ts` says. */
+  readonly messageTimeoutMs?: number;
   /** Called with every unexpected error. */
   readonly onError?: (error: unknown) => void;
 }
@@ -75,6 +79,8 @@ export interface GrpcServer {
   readonly port: number;
   /** How many connections there are. */
   readonly connections: () => number;
+  /** How many calls there are. */
+  readonly calls: () => number;
   /** Replaces the certificate for new connections. */
   replaceTlsKeys(keys: GrpcKeys): void;
   /** Ends all calls and connections. Resolves when they have ended. */
@@ -88,7 +94,18 @@ export interface GrpcServer {
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const grpc = await import("@grpc/grpc-js");
+  const { rpcs, messageTimeoutMs, connectionsMax = GRPC_CONNECTIONS_MAX } = options;
+  const stopping = new AbortController();
+  const calls = new Calls(options, stopping.signal);
+  const connections = new GrpcConnections(connectionsMax);
+  const gate = new GrpcGate({
+    admit: (rpc, from) => calls.admit(rpc, from),
+    begin: (call) => connections.begin(call.getConnectionInfo()),
+    ...(messageTimeoutMs === undefined ? {} : { messageTimeoutMs }),
+  });
+  const byPath = new Map(rpcs.map((rpc) => [`/${rpc.name}`, rpc]));
   const server = new grpc.Server({
+    interceptors: [gate.interceptor(byPath, grpc.ServerInterceptingCall)],
     "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
     "grpc.max_send_message_length": -1,
     "grpc.max_concurrent_streams": STREAMS_PER_CONNECTION_MAX,
@@ -96,11 +113,9 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     "grpc.keepalive_time_ms": KEEPALIVE_MS,
     "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
   });
-  const stopping = new AbortController();
-  const calls = new Calls(options, stopping.signal);
-  addServices(server, options.rpcs, calls);
+  addServices(server, rpcs, calls);
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
-  const listener = createListener(options, injector);
+  const listener = createListener(options, { connections, injector });
   await listen(listener.server, options);
   const { address, port } = listener.server.address() as AddressInfo;
   if (options.isLoopbackOnly === true && !isLoopback(address)) {
@@ -112,14 +127,15 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   }
   return {
     port,
-    connections: () => listener.open.size,
+    connections: () => connections.size,
+    calls: () => gate.calls,
     replaceTlsKeys: (keys) => listener.tls?.setSecureContext(contextOf(keys)),
     close: async () => {
       stopping.abort();
       const closed = new Promise<void>((resolve) => listener.server.close(() => resolve()));
       injector.drain(SHUTDOWN_MS);
-      await untilEmpty(listener.open, SHUTDOWN_MS);
-      for (const socket of listener.open) socket.destroy();
+      await untilEmpty(connections.sockets, SHUTDOWN_MS);
+      for (const socket of connections.sockets) socket.destroy();
       server.forceShutdown();
       await closed;
     },
@@ -129,24 +145,23 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
 interface Listener {
   readonly server: NetServer;
   readonly tls: TlsServer | null;
-  readonly open: ReadonlySet<Socket>;
 }
 
 function createListener(
-  { tls, connectionsMax = GRPC_CONNECTIONS_MAX }: GrpcServerOptions,
-  injector: ConnectionInjector,
+  { tls }: GrpcServerOptions,
+  { connections, injector }: {
+    readonly connections: GrpcConnections;
+    readonly injector: ConnectionInjector;
+  },
 ): Listener {
-  const open = new Set<Socket>();
   const take = (socket: Socket) => {
-    if (open.size >= connectionsMax) return void socket.destroy();
-    open.add(socket);
-    socket.setNoDelay(true);
     // A broken connection concerns only its client. gRPC notices that the socket closes.
     socket.on("error", () => {});
-    socket.on("close", () => open.delete(socket));
+    if (!connections.add(socket)) return;
+    socket.setNoDelay(true);
     injector.injectConnection(socket);
   };
-  if (tls === undefined) return { server: createServer(take), tls: null, open };
+  if (tls === undefined) return { server: createServer(take), tls: null };
   try {
     const { clients } = tls;
     const asked = clients === undefined ? {} : { requestCert: true, rejectUnauthorized: false };
@@ -156,7 +171,7 @@ function createListener(
       else socket.destroy();
     });
     server.on("tlsClientError", () => {});
-    return { server, tls: server, open };
+    return { server, tls: server };
   } catch (cause) {
     throw new EnvironmentError(`Cannot serve gRPC with this certificate: ${messageOf(cause)}`, {
       cause,
@@ -192,9 +207,9 @@ function listen(server: NetServer, { hostname, port }: GrpcServerOptions): Promi
   });
 }
 
-async function untilEmpty(open: ReadonlySet<Socket>, milliseconds: number): Promise<void> {
+async function untilEmpty(open: readonly Socket[], milliseconds: number): Promise<void> {
   const ended = Promise.all(
-    [...open].map((socket) => new Promise<void>((resolve) => socket.once("close", resolve))),
+    open.map((socket) => new Promise<void>((resolve) => socket.once("close", resolve))),
   );
   const late = Promise.withResolvers<void>();
   const timer = setTimeout(late.resolve, milliseconds);

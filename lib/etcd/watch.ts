@@ -1,8 +1,8 @@
 /**
  * etcd's service Watch: many watches on one stream.
  *
- * A stream keeps the answer that it is sending and, for each watch, its place in history. A slow client
- * costs no more memory than that. If history forgets the place of a watch, the watch ends with an error.
+ * A stream keeps the answer that it is sending or collecting and, for each watch, its place in history. It
+ * collects for one watch at a time. A slow client costs no more memory than that. If history forgets the place of a watch, the watch ends with an error.
  *
  * @module
  */
@@ -83,6 +83,8 @@ class WatchStream {
   readonly #identity: ClusterIdentity;
   readonly #call: Call;
   readonly #watches = new Map<number, OpenWatch>();
+  /** The watch whose revision is not whole yet. The others wait, so that only one has events in memory. */
+  #collecting: OpenWatch | null = null;
   /** Watches that may have something to send. */
   readonly #ready = new Set<OpenWatch>();
   readonly #control: WatchResponse[] = [];
@@ -236,6 +238,8 @@ class WatchStream {
     if (watch === undefined) return false;
     watch.watcher.end();
     this.#ready.delete(watch);
+    watch.events.length = 0;
+    if (this.#collecting === watch) this.#collecting = null;
     return this.#watches.delete(id);
   }
 
@@ -247,10 +251,11 @@ class WatchStream {
 
   /** The events of the next watch that has some. The watches take turns. */
   #nextEvents(): WatchResponse | null {
-    for (const watch of [...this.#ready]) {
+    for (const watch of this.#collecting === null ? [...this.#ready] : [this.#collecting]) {
       this.#ready.delete(watch);
       const answer = this.#take(watch);
-      if (answer !== null) return answer;
+      this.#collecting = watch.events.length > 0 ? watch : null;
+      if (answer !== null || this.#collecting !== null) return answer;
     }
     return null;
   }
@@ -268,11 +273,14 @@ class WatchStream {
     if (!last.isLastOfRevision && watch.bytes < bytesMax) return null;
     const events = watch.events.splice(0).map(toEvent);
     watch.bytes = 0;
+    const isCut = !last.isLastOfRevision;
+    // A client that does not expect fragments may resume after the revision in the header.
+    const revision = isCut && !watch.takesFragments ? last.revision - 1 : last.revision;
     return {
-      header: this.#identity.header(last.revision),
+      header: this.#identity.header(revision),
       watch_id: watch.id,
       events,
-      fragment: watch.takesFragments && !last.isLastOfRevision,
+      fragment: isCut,
     };
   }
 

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import http2 from "node:http2";
 import * as grpc from "@grpc/grpc-js";
 import * as messages from "../../lib/etcd/messages.ts";
 import { decodeMessage, encodeMessage } from "../../lib/etcd/protobuf.ts";
@@ -78,6 +79,8 @@ async function withServer(
 
 const PUT = ["/etcdserverpb.KV/Put", [messages.putRequest, messages.putResponse]] as const;
 const RANGE = ["/etcdserverpb.KV/Range", [messages.rangeRequest, messages.rangeResponse]] as const;
+
+const WATCH = [messages.watchRequest, messages.watchResponse] as const;
 
 /** gRPC keeps timers of its own while connections end. */
 const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
@@ -191,24 +194,108 @@ Deno.test(
   },
 );
 
-Deno.test("a server takes so many connections and no more", OPTIONS, async () => {
-  const { rpcs, authorizer } = openNode();
-  const { startGrpcServer } = await import("../../lib/etcd/mod.ts");
-  const server = await startGrpcServer({
-    rpcs,
-    admission: authorizer,
-    hostname: "127.0.0.1",
-    port: 0,
-    connectionsMax: 1,
-  });
+Deno.test("at its limit a server ends the connection that is silent or idle", OPTIONS, async () => {
+  const server = await serveGrpc(openNode(), { connectionsMax: 1 });
+  const silent = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   using first = new TestClient(server.port);
   await first.call(...RANGE, { key: bytes("a") });
-  const second = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-  equal(await second.read(new Uint8Array(1)).catch(() => null), null);
-  second.close();
+  await untilEnd(silent);
+  using second = new TestClient(server.port);
+  await second.call(...RANGE, { key: bytes("a") });
   equal(server.connections(), 1);
   await server.close();
 });
+
+Deno.test(
+  "a connection with a running call stays, and the next one is refused",
+  OPTIONS,
+  async () => {
+    const server = await serveGrpc(openNode(), { connectionsMax: 1 });
+    using first = new TestClient(server.port);
+    const stream = first.stream("/etcdserverpb.Watch/Watch", WATCH);
+    stream.on("error", () => {});
+    stream.write({ create_request: { key: bytes("a") } });
+    await new Promise((resolve) => stream.once("data", resolve));
+    await untilEnd(await Deno.connect({ hostname: "127.0.0.1", port: server.port }));
+    stream.write({ create_request: { key: bytes("b") } });
+    await new Promise((resolve) => stream.once("data", resolve));
+    equal(server.connections(), 1);
+    await server.close();
+  },
+);
+
+/** Waits until the server has ended a connection. */
+async function untilEnd(connection: Deno.Conn): Promise<void> {
+  const buffer = new Uint8Array(1024);
+  while (await connection.read(buffer).catch(() => null) !== null);
+  connection.close();
+}
+
+/** A call whose message never arrives whole; answers with the code of its refusal. */
+function halfCall(session: http2.ClientHttp2Session, path: string): Promise<number> {
+  const stream = session.request({
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  stream.on("error", () => {});
+  // The frame of a message of 1,024 bytes, and one of them.
+  stream.write(Uint8Array.of(0, 0, 0, 4, 0, 1));
+  return new Promise((resolve) => {
+    stream.on("response", (headers) => {
+      stream.close();
+      resolve(Number(headers["grpc-status"]));
+    });
+  });
+}
+
+async function withSession(
+  port: number,
+  work: (session: http2.ClientHttp2Session) => Promise<void>,
+): Promise<void> {
+  const session = http2.connect(`http://127.0.0.1:${port}`);
+  session.on("error", () => {});
+  try {
+    await work(session);
+  } finally {
+    session.destroy();
+  }
+}
+
+Deno.test("a call without a token is refused before its message has arrived", OPTIONS, async () => {
+  await withServer(openNode(TOKENS), (port) =>
+    withSession(port, async (session) => {
+      equal(await halfCall(session, PUT[0]), 3);
+      equal(await halfCall(session, "/etcdserverpb.Watch/Watch"), 3);
+    }));
+});
+
+Deno.test(
+  "a message that does not arrive is given up, and its call is no more",
+  OPTIONS,
+  async () => {
+    const server = await serveGrpc(openNode(), { messageTimeoutMs: 1 });
+    await withSession(server.port, async (session) => {
+      equal(await halfCall(session, PUT[0]), 4);
+    });
+    await server.close();
+    equal(server.calls(), 0);
+  },
+);
+
+Deno.test(
+  "of calls without a token, few wait for a message: the oldest is given up",
+  OPTIONS,
+  async () => {
+    await withServer(openNode(TOKENS), (port) =>
+      withSession(port, async (session) => {
+        const path = "/etcdserverpb.Auth/Authenticate";
+        const calls = Array.from({ length: 33 }, () => halfCall(session, path));
+        equal(await calls[0], 8);
+      }));
+  },
+);
 
 Deno.test("a port that is taken is refused with what to do", OPTIONS, async () => {
   const server = openNode();

@@ -4,7 +4,13 @@
  * @module
  */
 
-import { createRpcs, type GrpcServer, type Rpc, startGrpcServer } from "../../lib/etcd/mod.ts";
+import {
+  createRpcs,
+  type GrpcServer,
+  type GrpcServerOptions,
+  type Rpc,
+  startGrpcServer,
+} from "../../lib/etcd/mod.ts";
 import { createApp } from "../../lib/http/app.ts";
 import { type Access, Authorizer } from "../../lib/http/authorization.ts";
 import type { Application } from "../../lib/http/route.ts";
@@ -70,8 +76,11 @@ export function openNode(access: Access = { kind: "open" }): EtcdNode {
 }
 
 /** The same over gRPC, on a port that is free. */
-export function serveGrpc({ rpcs, authorizer }: EtcdNode): Promise<GrpcServer> {
-  return startGrpcServer({ rpcs, admission: authorizer, hostname: "127.0.0.1", port: 0 });
+export function serveGrpc(
+  { rpcs, authorizer: admission }: EtcdNode,
+  options: Partial<GrpcServerOptions> = {},
+): Promise<GrpcServer> {
+  return startGrpcServer({ rpcs, admission, hostname: "127.0.0.1", port: 0, ...options });
 }
 
 /** Creates a token as its owner would, and gives back its text. */
