@@ -111,13 +111,22 @@ export class Cluster {
     return this.#committed?.certificates ?? [];
   }
 
-  /** The last statement of the chain in this node's log; null when that is the genesis. */
-  get newestCertificate(): MembershipCertificate | null {
-    const sequence = this.members.newest.membership?.sequence ?? 0;
+  /** The statement that a configuration in this node's log rests on; null when that is the genesis. */
+  certificateOf({ membership }: Configuration): MembershipCertificate | null {
+    return this.#logged[(membership?.sequence ?? 0) - 1] ?? null;
+  }
+
+  /** Every statement of the log. Each is authorized, whether its entry is known to be committed or not. */
+  get #logged(): readonly MembershipCertificate[] {
     const { certificates } = this;
-    if (sequence <= certificates.length) return certificates[sequence - 1] ?? null;
-    const entry = this.#log.entryAt(this.members.newestIndex);
-    return readCertificate(assertDefined(entry, "What is not committed is in the log").data);
+    const later = this.members.logged.flatMap(({ configuration: { membership }, index }) => {
+      if ((membership?.sequence ?? 0) <= certificates.length) return [];
+      const entry = this.#log.entryAt(index);
+      return [
+        readCertificate(assertDefined(entry, "What is not in the record is in the log").data),
+      ];
+    });
+    return [...certificates, ...later];
   }
 
   /** How many statements since the genesis this node knows, those included that it was only shown. */
@@ -130,10 +139,19 @@ export class Cluster {
     return this.certificates.slice(sequence, sequence + MEMBERSHIPS_SENT_MAX);
   }
 
-  /** Whether this node is a voter by the newest configuration in its log, and holds a share of its epoch. */
-  get canSign(): boolean {
-    const { epoch, voters } = this.members.newest;
-    return voters.includes(this.#self) && this.epochs.signing(epoch) !== null;
+  /**
+   * The configuration under which this node may stand: the newest in its log, and where this node has no share of
+   * that, the one before (dissertation §4.2.2), until the newest is known to be committed. Null where it has a share
+   * of neither, and where it was removed. What follows in the chain proves that the newest was committed.
+   */
+  get standing(): Configuration | null {
+    const { newest, previous, isPending } = this.members;
+    const isNewestKnown = (newest.membership?.sequence ?? 0) === this.membershipsKnown;
+    if (this.isRemoved && !(isPending && isNewestKnown)) return null;
+    return [newest, previous].find((configuration) =>
+      configuration !== null && configuration.voters.includes(this.#self) &&
+      this.epochs.signing(configuration.epoch) !== null
+    ) ?? null;
   }
 
   /** Whether this node is not among the newest members that it knows. */

@@ -35,8 +35,9 @@ export function startPreVote(
   state: CoreState,
   { toldRound }: { readonly toldRound: number | null },
 ): void {
-  const { self, nowTick, epochs, members, config: { incarnation } } = state;
-  const { epoch } = members.newest;
+  const { self, nowTick, epochs, cluster, config: { incarnation } } = state;
+  const configuration = assertDefined(cluster.standing, "Who stands may stand");
+  const { epoch } = configuration;
   const certifier = assertDefined(epochs.signing(epoch), "Who stands can sign");
   const askedTerm = plus(state.currentTerm, 1);
   const asked = { term: askedTerm, candidate: self };
@@ -45,6 +46,7 @@ export function startPreVote(
   const role: PreCandidate = {
     name: "preCandidate",
     askedTerm,
+    configuration,
     certifier,
     transfer: toldRound !== null,
     toldRound: toldRound ?? 0,
@@ -90,8 +92,8 @@ function followingOf(role: Role): Following | null {
 /** Asks every voter that has not granted yet. */
 function askPreVotes(state: CoreState, role: PreCandidate): void {
   const { index: lastLogIndex, term: lastLogTerm } = state.log.last;
-  const { members, cluster: { newestCertificate: membership } } = state;
-  const sequence = members.newest.membership?.sequence ?? 0;
+  const sequence = role.configuration.membership?.sequence ?? 0;
+  const membership = state.cluster.certificateOf(role.configuration);
   for (const to of role.certifier.voters) {
     if (role.grants.has(to)) continue;
     state.send({
@@ -153,8 +155,8 @@ function acceptGrant(
  * other candidate has too few.
  */
 function becomeCandidateIfGranted(state: CoreState, role: PreCandidate): void {
-  const { config: { signingTimeoutTicks }, members } = state;
-  if (role.certifier.epoch !== members.newest.epoch) {
+  const { config: { signingTimeoutTicks }, cluster } = state;
+  if (role.certifier.epoch !== cluster.standing?.epoch) {
     // During a transfer, the leader's entries still arrive.
     return state.changeRole({ name: "follower", following: role.following });
   }
@@ -168,7 +170,8 @@ function becomeCandidateIfGranted(state: CoreState, role: PreCandidate): void {
 /** Raises the term, votes for itself and opens the first signing session with those who granted. */
 function becomeCandidate(state: CoreState, preCandidate: PreCandidate): void {
   const { certifier, askedTerm: term } = preCandidate;
-  const { self, cluster: { newestCertificate: membership } } = state;
+  const { self } = state;
+  const membership = state.cluster.certificateOf(preCandidate.configuration);
   const opened = { term, candidate: self, certifier, membership };
   state.enterTerm(toGrantsProof(opened, preCandidate.grants));
   const election = {

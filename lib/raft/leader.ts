@@ -99,16 +99,20 @@ function createProgress({ log, nowTick, flowLimits: { inflight } }: CoreState): 
 
 /**
  * Dissertation §4.2.2: a leader that is none of the voters any more hands over, once that is committed, and
- * steps down where it cannot. Returns whether it leads on.
+ * steps down where it cannot. A leader that was elected under the epoch before that of a configuration in its log
+ * hands over, too, because nodes that know of the new epoch do not follow its certificate; where too few hold a
+ * share of the new epoch, it leads on. Returns whether it leads on.
  */
 function leaveIfRemoved(state: CoreState, leader: Leader): boolean {
   const { members, self } = state;
-  if (members.isPending || members.newest.voters.includes(self)) return true;
+  if (members.isPending) return true;
+  const isVoter = members.newest.voters.includes(self);
+  if (isVoter && members.mayBeLedBy(leader.certificate)) return true;
   if (leader.transfer === null && !leader.isLeaving) {
     leader.isLeaving = true;
     startTransfer(state, { transferId: OWN_TRANSFER, target: null });
   }
-  if (leader.transfer !== null) return true;
+  if (leader.transfer !== null || isVoter) return true;
   state.stepDown("it is no voter any more");
   return false;
 }

@@ -64,19 +64,24 @@ export class Members {
     return this.#inForce;
   }
 
-  /** The newest configuration in the log. Elections use it. */
+  /** The newest configuration in the log. */
   get newest(): Configuration {
     return (this.#pending.at(-1) ?? this.#inForce).configuration;
   }
 
-  /** The index of its entry. */
-  get newestIndex(): LogIndex {
-    return (this.#pending.at(-1) ?? this.#inForce).index;
+  /** The newest that is known to be committed, and all later ones in the log, oldest first. */
+  get logged(): readonly LoggedConfiguration[] {
+    return [this.#inForce, ...this.#pending];
   }
 
   /** The configuration that counts just before this entry. */
   before(index: LogIndex): LoggedConfiguration {
     return this.#pending.findLast((logged) => logged.index < index) ?? this.#inForce;
+  }
+
+  /** The configuration before the newest one, which counts as well until that is committed; null afterwards. */
+  get previous(): Configuration | null {
+    return this.isPending ? (this.#pending.at(-2) ?? this.#inForce).configuration : null;
   }
 
   /** Whether the newest configuration is not known to be committed. */
@@ -145,7 +150,7 @@ export class Members {
   }
 
   #recount(): void {
-    this.#counted = count([this.#inForce, ...this.#pending]);
+    this.#counted = count(this.logged);
   }
 }
 

@@ -31,9 +31,9 @@ export interface PreVoteRequest extends Envelope {
   readonly lastLogTerm: Term;
   /** Whether the current leader asked for this election (Raft dissertation §3.10). */
   readonly transfer: boolean;
-  /** The epoch of the voters that are asked: that of the newest configuration in the sender's log. */
+  /** The epoch of the voters that are asked: that of the configuration under which the sender stands. */
   readonly epoch: Epoch;
-  /** How many statements the chain of memberships has in the sender's log. */
+  /** How many statements the chain of memberships has up to that configuration. */
   readonly sequence: number;
   /** The last of them, for a voter that does not know it yet; null for the genesis. */
   readonly membership: MembershipCertificate | null;

@@ -43,12 +43,25 @@
  * none that does not verify as the next of the chain. The newest one in the log counts, committed or not, and is
  * forgotten where it is truncated; until it is committed the one before counts as well, so commits, reads, leases
  * and the check of the quorum need a majority of both. A leader appends one once the one before and an entry of
- * its own term are committed. Elections are held under the epoch of the newest configuration in the candidate's log,
- * and it shows the certificate that put it there: a voter of that epoch signs with its new share, though its own
- * log may lack the entry, and a voter that has the entry still signs for who lacks it, with its old share, until
- * the entry is committed. Then the old share and its nonces are erased. No two leaders of one term come of it: a voter
- * has one vote a term, whatever the epoch, and every t of the old and t' of the new voters share an honest one
- * (`lib/reshare/plan.ts`). A leader that is no voter any more hands over, or steps down. A removed node is sent
+ * its own term are committed. A candidate stands under the newest configuration in its log, or, while that is not
+ * known to be committed and the candidate has no share of it, under the one before (dissertation §4.2.2: without
+ * that, nobody might stand after a crash that left the entry in few logs).
+ * It shows the certificate that this configuration rests on: a voter of that epoch signs with its new share, though
+ * its own log may lack the entry, and a voter that has the entry still signs under the epoch before, with its old
+ * share, until the entry is committed. Then the old share and its nonces are erased.
+ *
+ * *Two epochs, one leader a term.* A voter has one vote a term, whatever the epoch, and every t of the old and t' of
+ * the new voters share an honest one (`lib/reshare/plan.ts`), so two certificates of one term have one candidate if
+ * their epochs are equal or neighbours. Others cannot meet: what follows epoch e + 1 is signed by t' voters that have
+ * the end of the change to e + 1 committed and durable, and so have erased their shares of e; of any t voters of e,
+ * one honest one is among them. *The leader has all committed entries*: any t voters of e meet, in an honest voter,
+ * every majority of e and of e + 1, so one of them has what either committed, and votes for no shorter log
+ * (§5.4.1), whichever configurations the candidate's log has. What epoch e + 2 alone commits rests on a certificate,
+ * after which epoch e elects nobody. A certificate of e for a term after the one that put e + 1 into force convinces
+ * only voters that do not know e + 1 to be committed. Its leader can commit nothing without a majority of e + 1,
+ * and as soon as it has committed e + 1, it hands over, so that all follow; where nobody else can be elected, it leads on.
+ *
+ * A leader that is no voter any more hands over, or steps down. A removed node is sent
  * the log for a while; one that was away is told when it asks to be elected, and stands no more. Where the log
  * begins later, its beginning says what is known of the members ({@linkcode LogStart.members}), as snapshots do.
  *

@@ -8,6 +8,7 @@
 import type { Certificate, Certifier } from "../certificate/mod.ts";
 import type { NodeId, Term } from "../types.ts";
 import type { RoleReport } from "./input_output.ts";
+import type { Configuration } from "./members.ts";
 import type { Progress, Rounds } from "./progress.ts";
 import type { LeaderReads } from "./reads.ts";
 import type { SignatureCollection } from "./signature_collection.ts";
@@ -38,7 +39,9 @@ export interface PreCandidate {
   readonly name: "preCandidate";
   /** The term that it asks for: one above its own. */
   readonly askedTerm: Term;
-  /** The certifier of the voters that it asks: of the newest configuration in its log at the start. */
+  /** The configuration under which it stands. */
+  readonly configuration: Configuration;
+  /** The certifier of its epoch, whose voters it asks. */
   readonly certifier: Certifier;
   /** Whether the leader asked for this election. */
   readonly transfer: boolean;

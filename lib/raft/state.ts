@@ -136,7 +136,7 @@ export class CoreState {
   }
   /** Whether this node may stand for election. */
   get mayStand(): boolean {
-    return !this.lacksState && this.cluster.canSign && !this.cluster.isRemoved;
+    return !this.lacksState && this.cluster.standing !== null;
   }
   /** This node. */
   get self(): NodeId {
