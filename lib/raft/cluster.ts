@@ -34,6 +34,14 @@ import type { TermProof } from "./term_proof.ts";
 /** Most statements in one message to a node whose chain is shorter. */
 const MEMBERSHIPS_SENT_MAX = 16;
 
+/** A statement of the chain, as a candidate shows it. */
+export interface ShownMembership {
+  /** Its place in the chain; 0 for the genesis. */
+  readonly sequence: number;
+  /** The statement; null for the genesis. */
+  readonly membership: MembershipCertificate | null;
+}
+
 /** One node's view of its cluster. */
 export class Cluster {
   /** The configurations. */
@@ -111,9 +119,25 @@ export class Cluster {
     return this.#committed?.certificates ?? [];
   }
 
-  /** The statement that a configuration in this node's log rests on; null when that is the genesis. */
-  certificateOf({ membership }: Configuration): MembershipCertificate | null {
-    return this.#logged[(membership?.sequence ?? 0) - 1] ?? null;
+  /** The statement that a configuration in this node's log rests on. */
+  certificateOf({ membership }: Configuration): ShownMembership {
+    const sequence = membership?.sequence ?? 0;
+    return { sequence, membership: this.#logged[sequence - 1] ?? null };
+  }
+
+  /**
+   * The statements of the epoch of a configuration in this node's log, up to this one. A voter with a share of the
+   * epoch knows those before, because a change begins and ends within its log. At most so many as one message may
+   * have: `turn`, which counts up, says which.
+   */
+  statementsOf({ membership }: Configuration, turn: number): readonly ShownMembership[] {
+    const chain = this.#logged.slice(0, membership?.sequence ?? 0);
+    // Only the statement that begins an epoch has a signature of new shares.
+    const first = Math.max(0, chain.findLastIndex(({ byNew }) => byNew !== null));
+    const turns = Math.ceil((chain.length - first) / MEMBERSHIPS_SENT_MAX);
+    const from = first + (turn % Math.max(1, turns)) * MEMBERSHIPS_SENT_MAX;
+    return chain.slice(from, from + MEMBERSHIPS_SENT_MAX)
+      .map((statement, at) => ({ sequence: from + at + 1, membership: statement }));
   }
 
   /** Every statement of the log. Each is authorized, whether its entry is known to be committed or not. */
@@ -134,7 +158,7 @@ export class Cluster {
     return this.epochs.known?.sequence ?? 0;
   }
 
-  /** The next statements for a node whose chain has `sequence` statements. */
+  /** The next committed statements for a node whose chain has `sequence` statements. */
   certificatesAfter(sequence: number): readonly MembershipCertificate[] {
     return this.certificates.slice(sequence, sequence + MEMBERSHIPS_SENT_MAX);
   }
@@ -208,12 +232,7 @@ export class Cluster {
   }
 
   /** A peer's chain has `sequence` statements, and the peer shows the last one. */
-  learnNewer(
-    { sequence, membership }: {
-      readonly sequence: number;
-      readonly membership: MembershipCertificate | null;
-    },
-  ): void {
+  learnNewer({ sequence, membership }: ShownMembership): void {
     const isNewer = sequence > (this.epochs.known?.sequence ?? 0);
     if (isNewer && membership !== null) this.learn([membership]);
   }

@@ -10,6 +10,7 @@ import { assertDefined } from "../assert.ts";
 import { CertificateError, type Certifier } from "../certificate/mod.ts";
 import { catching } from "../errors.ts";
 import { type NodeId, plus } from "../types.ts";
+import type { ShownMembership } from "./cluster.ts";
 import { GRANT_TIMEOUTS } from "./config.ts";
 import type { PendingVote } from "./durability.ts";
 import { acceptLeader } from "./follower.ts";
@@ -58,14 +59,23 @@ export function startPreVote(
   state.changeRole(role);
   state.resetElectionTimer();
   state.output.events.push({ kind: "preVoteStarted", term: askedTerm });
-  askPreVotes(state, role);
+  askPreVotes(state, role, state.cluster.certificateOf(configuration));
   becomeCandidateIfGranted(state, role);
 }
 
-/** Without t grants after a while: asks again, and then accepts grants of suspects, too. */
+/**
+ * Without t grants after a while: asks again, and then accepts grants of suspects, too. A voter that has not granted
+ * may lack more statements than the last one: it is shown all of the epoch, in order.
+ */
 export function tickPreCandidate(state: CoreState, role: PreCandidate): void {
-  if ((state.nowTick - role.startedTick) % state.config.signingTimeoutTicks !== 0) return;
-  askPreVotes(state, role);
+  const { cluster, nowTick, config: { signingTimeoutTicks } } = state;
+  if ((nowTick - role.startedTick) % signingTimeoutTicks !== 0) return;
+  const turn = Math.floor(nowTick / signingTimeoutTicks);
+  const last = cluster.certificateOf(role.configuration);
+  for (const shown of cluster.statementsOf(role.configuration, turn)) {
+    if (shown.sequence < last.sequence) askPreVotes(state, role, shown);
+  }
+  askPreVotes(state, role, last);
   becomeCandidateIfGranted(state, role);
 }
 
@@ -89,11 +99,9 @@ function followingOf(role: Role): Following | null {
   return role.name === "follower" || role.name === "preCandidate" ? role.following : null;
 }
 
-/** Asks every voter that has not granted yet. */
-function askPreVotes(state: CoreState, role: PreCandidate): void {
+/** Asks every voter that has not granted yet, and shows it a statement. */
+function askPreVotes(state: CoreState, role: PreCandidate, shown: ShownMembership): void {
   const { index: lastLogIndex, term: lastLogTerm } = state.log.last;
-  const sequence = role.configuration.membership?.sequence ?? 0;
-  const membership = state.cluster.certificateOf(role.configuration);
   for (const to of role.certifier.voters) {
     if (role.grants.has(to)) continue;
     state.send({
@@ -105,8 +113,7 @@ function askPreVotes(state: CoreState, role: PreCandidate): void {
       lastLogTerm,
       transfer: role.transfer,
       epoch: role.certifier.epoch,
-      sequence,
-      membership,
+      ...shown,
       proof: state.proof,
     });
   }
@@ -171,7 +178,7 @@ function becomeCandidateIfGranted(state: CoreState, role: PreCandidate): void {
 function becomeCandidate(state: CoreState, preCandidate: PreCandidate): void {
   const { certifier, askedTerm: term } = preCandidate;
   const { self } = state;
-  const membership = state.cluster.certificateOf(preCandidate.configuration);
+  const { membership } = state.cluster.certificateOf(preCandidate.configuration);
   const opened = { term, candidate: self, certifier, membership };
   state.enterTerm(toGrantsProof(opened, preCandidate.grants));
   const election = {

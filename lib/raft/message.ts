@@ -33,7 +33,7 @@ export interface PreVoteRequest extends Envelope {
   readonly transfer: boolean;
   /** The epoch of the voters that are asked: that of the configuration under which the sender stands. */
   readonly epoch: Epoch;
-  /** How many statements the chain of memberships has up to that configuration. */
+  /** How many statements the chain of memberships has up to the one shown: that configuration's, or one before. */
   readonly sequence: number;
   /** The last of them, for a voter that does not know it yet; null for the genesis. */
   readonly membership: MembershipCertificate | null;

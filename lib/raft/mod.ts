@@ -46,7 +46,8 @@
  * its own term are committed. A candidate stands under the newest configuration in its log, or, while that is not
  * known to be committed and the candidate has no share of it, under the one before (dissertation §4.2.2: without
  * that, nobody might stand after a crash that left the entry in few logs).
- * It shows the certificate that this configuration rests on: a voter of that epoch signs with its new share, though
+ * It shows the certificate that this configuration rests on, and to voters that do not grant all of its epoch, because
+ * a voter can check only the next one of its chain: a voter of that epoch signs with its new share, though
  * its own log may lack the entry, and a voter that has the entry still signs under the epoch before, with its old
  * share, until the entry is committed. Then the old share and its nonces are erased.
  *

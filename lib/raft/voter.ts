@@ -33,6 +33,8 @@ export function handlePreVoteRequest(state: CoreState, message: PreVoteRequest):
   if (!isPossible) return refusePreVote(state, message);
   const certifier = state.epochs.signing(epoch);
   if (certifier?.voters.includes(candidate) !== true) return refusePreVote(state, message);
+  // A voter that cannot check the other voters' grants yet is shown all statements when the candidate asks again.
+  if (state.cluster.membershipsKnown < message.sequence) return;
   if (!mayPledge(state, message)) return;
   state.send({
     kind: "preVoteResponse",

@@ -228,6 +228,22 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     test: LIVENESS,
   },
   {
+    name: "shows-the-newest-only",
+    bug: "a voter that lacks two statements is shown only the last one",
+    file: "lib/raft/election.ts",
+    find: `if (shown.sequence < last.sequence) askPreVotes(`,
+    replace: `if (shown.sequence > last.sequence) askPreVotes(`,
+    test: LIVENESS,
+  },
+  {
+    name: "shows-committed-statements-only",
+    bug: "a statement that is not known to be committed is not shown",
+    file: "lib/raft/cluster.ts",
+    find: `return [...certificates, ...later];`,
+    replace: `return certificates.length === 0 ? later.slice(0, 0) : certificates;`,
+    test: LIVENESS,
+  },
+  {
     name: "late-signer-chosen-at-once",
     bug: "a signer that declines is chosen again before the others can answer",
     file: "lib/raft/membership_signing.ts",

@@ -116,7 +116,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: "leads-without-state",
     bug: "a node that lost its key-value store stands for election before it has it back",
     file: "lib/raft/state.ts",
-    find: `return !this.lacksState && this.cluster.canSign`,
-    replace: `return this.cluster.canSign`,
+    find: `return !this.lacksState && this.cluster.standing`,
+    replace: `return this.cluster.standing`,
   },
 ];

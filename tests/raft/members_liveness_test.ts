@@ -137,3 +137,53 @@ Deno.test("a leader that removes itself and restarts with its last entry alone s
   leader.restart();
   assertLed(world, [1, 3, 4], { epoch: 2, leadsBy: 2 });
 });
+
+/** From the next configuration on, `number` hears nothing. */
+function cutAtConfiguration(world: ChangingCluster, number: number): void {
+  let isCut = false;
+  world.cluster.intercept = (message) => {
+    isCut ||= isConfiguration(message);
+    return isCut && [message.from, message.to].includes(nodeId(number)) ? null : message;
+  };
+}
+
+Deno.test("a new voter that lacks two statements in its log is shown both, and elects", () => {
+  const world = open({ voters: [1, 2, 3], threshold: 2 });
+  const leader = world.cluster.elect("n1");
+  world.settle();
+  world.ask(leader, { voters: [1, 2, 3], learners: [4], threshold: 2, isResharing: false });
+  world.settle();
+  cutAtConfiguration(world, 4);
+  const four = { voters: [1, 2, 3, 4], threshold: 3 };
+  world.ask(leader, four);
+  world.cluster.tick(10);
+  world.ask(leader, { ...four, learners: [5], isResharing: false });
+  world.cluster.tick(10);
+  assert.deepEqual(sequencesOf(world, [2, 3, 4]), [3, 3, 1]);
+  assertLed(world, [2, 3, 4], { epoch: 2, leadsBy: 2 });
+});
+
+Deno.test("statements that nobody knows to be committed after a power loss are shown, too", () => {
+  const world = open({ voters: [1, 2, 3], threshold: 2 });
+  const leader = world.cluster.elect("n1");
+  world.settle();
+  cutAtConfiguration(world, 3);
+  const three = { voters: [1, 2, 3], threshold: 2 };
+  world.ask(leader, three);
+  world.cluster.tick(10);
+  world.ask(leader, { ...three, learners: [5], isResharing: false });
+  world.cluster.tick(10);
+  assert.deepEqual(sequencesOf(world, [2, 3]), [2, 0]);
+  // The tables of n2 lack what was last applied.
+  world.node(2).applied.length = 2;
+  world.node(2).restart();
+  world.node(3).restart();
+  assertLed(world, [2, 3], { epoch: 2, leadsBy: 2 });
+});
+
+function sequencesOf(world: ChangingCluster, numbers: readonly number[]) {
+  return numbers.map((number) => {
+    const { inForce } = world.node(number).raft.state.members;
+    return inForce.configuration.membership?.sequence;
+  });
+}
