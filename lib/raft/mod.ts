@@ -55,7 +55,7 @@
  * the new voters share an honest one (`lib/reshare/plan.ts`), so two certificates of one term have one candidate if
  * their epochs are equal or neighbours. Others cannot meet: what follows epoch e + 1 is signed by t' voters that have
  * the end of the change to e + 1 committed and durable, and so have erased their shares of e; of any t voters of e,
- * one honest one is among them. *The leader has all committed entries*: any t voters of e meet, in an honest voter,
+ * one honest one is among them. *The leader has all committed entries*: any t voters of e meet
  * every majority of e and of e + 1, so one of them has what either committed, and votes for no shorter log
  * (§5.4.1), whichever configurations the candidate's log has. What epoch e + 2 alone commits rests on a certificate,
  * after which epoch e elects nobody. A certificate of e for a term after the one that put e + 1 into force convinces

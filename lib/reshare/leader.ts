@@ -110,11 +110,14 @@ export class Leader {
 
   /** Continues the plan, as far as these nodes allow. */
   drive(nodes: NodesView): void {
-    const { plan, change, current, attempt } = this.#log;
+    const { plan, change, current, attempt, attemptsFailed } = this.#log;
     if (!this.#isLeader || plan === null || change !== null || this.#ending !== null) return;
     if (this.#begun !== null && !this.#mayBeginAnew(this.#begun)) return;
-    if (attempt >= PLAN_ATTEMPTS_MAX) {
-      return this.#giveUp(plan, `${attempt} attempts failed; the last: ${this.#log.lastFailure}`);
+    if (attemptsFailed >= PLAN_ATTEMPTS_MAX) {
+      return this.#giveUp(
+        plan,
+        `${attemptsFailed} attempts failed; the last: ${this.#log.lastFailure}`,
+      );
     }
     const next = nextStep(current, plan, nodes);
     if (next.kind === "impossible") return this.#giveUp(plan, next.why);

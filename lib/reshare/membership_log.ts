@@ -47,6 +47,8 @@ export class MembershipLog {
   #current: Membership;
   #change: Change | null = null;
   #attempt: number;
+  /** The value of `#attempt` when the plan began. A node that resumes within a plan counts anew. */
+  #attemptsBefore: number;
   #certificates: MembershipCertificate[] = [];
   #entries: ReshareEntry[] = [];
   #plan: PlanEntry | null;
@@ -57,6 +59,7 @@ export class MembershipLog {
   constructor(current: Membership, attempt = 0, plan: PlanEntry | null = null) {
     this.#current = current;
     this.#attempt = attempt;
+    this.#attemptsBefore = attempt;
     this.#plan = plan;
   }
 
@@ -75,9 +78,10 @@ export class MembershipLog {
     return this.#attempt;
   }
 
-  /** How many of these have failed. */
+  /** How many have failed since the plan began: those of an earlier plan must not end this one. */
   get attemptsFailed(): number {
-    return this.#change === null ? this.#attempt : this.#attempt - 1;
+    const begun = this.#attempt - this.#attemptsBefore;
+    return Math.max(0, this.#change === null ? begun : begun - 1);
   }
 
   /** The plan under way; null between plans. */
@@ -145,6 +149,8 @@ export class MembershipLog {
       return refused(error.message);
     }
     this.#plan = entry;
+    // The attempts go on counting: their number tells the names of two changes apart.
+    this.#attemptsBefore = this.#attempt;
     this.#lastFailure = null;
     this.#noteReached();
     return { kind: "taken" };
@@ -195,6 +201,7 @@ export class MembershipLog {
     this.#certificates.push({ byOld, byNew });
     this.#change = null;
     this.#attempt = 0;
+    this.#attemptsBefore = 0;
     this.#lastFailure = null;
     this.#noteReached();
     return { applied: { kind: "taken" }, ended: change };

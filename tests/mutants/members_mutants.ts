@@ -244,6 +244,14 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     test: LIVENESS,
   },
   {
+    name: "attempts-of-an-earlier-plan-count",
+    bug: "the attempts that failed before a plan began end it",
+    file: "lib/reshare/membership_log.ts",
+    find: `    this.#attemptsBefore = this.#attempt;\n    this.#lastFailure`,
+    replace: `    this.#lastFailure`,
+    test: "tests/raft/plans_test.ts",
+  },
+  {
     name: "late-signer-chosen-at-once",
     bug: "a signer that declines is chosen again before the others can answer",
     file: "lib/raft/membership_signing.ts",

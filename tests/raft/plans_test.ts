@@ -147,3 +147,26 @@ Deno.test("of two plans at once the second is refused, before the log has the fi
   world.cluster.tick(500);
   assert.equal(world.configurationOf(1).epoch, 2);
 });
+
+Deno.test("attempts that failed before a plan began do not end it", () => {
+  const world = open([1, 2, 3], 2);
+  const leader = world.cluster.elect(nodeId(1));
+  world.settle();
+  world.cluster.intercept = (message) => message.kind === "memberEntryRequest" ? null : message;
+  for (let attempt = 1; attempt <= 8; attempt++) {
+    leader.step({
+      kind: "changeMembers",
+      proposal: world.proposal({ voters: [1, 2, 3], threshold: 2 }),
+    });
+    world.cluster.deliver();
+    leader.step({ kind: "cancelChange", reason: "an attempt that fails" });
+    world.settle();
+  }
+  world.cluster.intercept = (message) => message;
+  assert.deepEqual([plansOf(leader).attempt, plansOf(leader).attemptsFailed], [8, 8]);
+  begin(world, leader, { voters: [1, 2, 3], threshold: 2, isRefresh: true });
+  assert.equal(plansOf(leader).attemptsFailed, 0);
+  runToEnd(world, 1);
+  assert.equal(plansOf(leader).endedPlan?.outcome, "completed");
+  assert.equal(world.configurationOf(2).epoch, 2);
+});
