@@ -137,7 +137,7 @@ export class Resharing {
         this.#leader.progressed();
         return ended === null && entry.kind !== "configuration"
           ? this.#follow(entry)
-          : this.#end(entry);
+          : this.#end(entry, ended?.id ?? null);
       default:
         return applied satisfies never;
     }
@@ -183,28 +183,33 @@ export class Resharing {
     }
   }
 
-  #end(entry: ReshareEntry): void {
+  /** `id` is the change that the log ended, if any. What the entry calls it is only the leader's word. */
+  #end(entry: ReshareEntry, id: string | null): void {
     if (entry.kind !== "abort" && entry.kind !== "configuration") return;
     this.#endParts();
-    const { change: id } = entry;
+    const change = id ?? entry.change;
     const { record } = this.#outbox;
     if (entry.kind === "abort") {
       if (record.next?.change === id) this.#outbox.change({ ...record, next: null });
-      return this.#outbox.report({ kind: "aborted", change: id, reason: entry.reason });
+      return this.#outbox.report({ kind: "aborted", change, reason: entry.reason });
     }
     this.#adopt(id);
     const { epoch } = this.#log.current;
-    this.#outbox.report({ kind: "completed", change: id, epoch });
+    this.#outbox.report({ kind: "completed", change, epoch });
   }
 
-  /** Begins to use the configuration that the log has now, and erases the share of the old one. */
-  #adopt(change: string): void {
+  /**
+   * Begins to use the configuration that the log has now, and erases the share of the old one. Where the log ended
+   * no change, the share of its epoch is taken: one that does not fit its group signs nothing.
+   */
+  #adopt(id: string | null): void {
     const membership = this.#log.current;
     const group = toGroup(membership);
     const { current, next } = this.#outbox.record;
     if ((current?.epoch ?? 0) <= membership.epoch) {
       const own = group.voters.find(({ id }) => id === this.#config.self);
-      const share = next?.change === change ? next : current;
+      const isNew = id === null ? next?.epoch === membership.epoch : next?.change === id;
+      const share = isNew ? next : current;
       const kept = own !== undefined && share?.epoch === membership.epoch ? share : null;
       const rest = next === share ? null : next;
       if (kept !== current || rest !== next) this.#outbox.change({ current: kept, next: rest });

@@ -252,6 +252,15 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     test: "tests/raft/plans_test.ts",
   },
   {
+    name: "share-by-the-leaders-word",
+    bug: "a node keeps the share of the change that the leader's entry names",
+    file: "lib/reshare/resharing.ts",
+    find: `          : this.#end(entry, ended?.id ?? null);`,
+    replace:
+      `          : this.#end(entry, "change" in entry && ended !== null ? entry.change : null);`,
+    test: "tests/reshare/lies_test.ts",
+  },
+  {
     name: "late-signer-chosen-at-once",
     bug: "a signer that declines is chosen again before the others can answer",
     file: "lib/raft/membership_signing.ts",

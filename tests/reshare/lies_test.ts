@@ -249,6 +249,21 @@ Deno.test("what both epochs signed is in force, whatever stands before it in the
   cluster.check();
 });
 
+Deno.test("a leader that names another change in a configuration costs nobody its new share", () => {
+  const cluster = new TestCluster({ threshold: 3, voters: 5 });
+  cluster.lies = {
+    entry: (entry) =>
+      entry.kind === "configuration" ? { ...entry, change: "ab".repeat(32) } : entry,
+  };
+  cluster.change(3, [1, 2, 3, 4, 5]);
+  assert.equal(cluster.membership.epoch, 2);
+  cluster.check();
+  for (const number of [1, 2, 3, 4, 5]) {
+    const { current, next } = cluster.node(nodeId(number)).record;
+    assert.deepEqual([current?.epoch, next], [2, null]);
+  }
+});
+
 Deno.test("a proven change cannot be aborted", () => {
   const cluster = new TestCluster({ threshold: 3, voters: 5 });
   cluster.lies = {
