@@ -126,18 +126,20 @@ export class Cluster {
   }
 
   /**
-   * The statements of the epoch of a configuration in this node's log, up to this one. A voter with a share of the
-   * epoch knows those before, because a change begins and ends within its log. At most so many as one message may
-   * have: `turn`, which counts up, says which.
+   * The statements of the epoch of a configuration in this node's log, in order, up to its own. A voter with a share of
+   * the epoch knows those before, because a change begins and ends within its log. Of many, `turn`, which counts up,
+   * says which; the last is always among them.
    */
-  statementsOf({ membership }: Configuration, turn: number): readonly ShownMembership[] {
-    const chain = this.#logged.slice(0, membership?.sequence ?? 0);
+  statementsOf(configuration: Configuration, turn: number): readonly ShownMembership[] {
+    const chain = this.#logged.slice(0, configuration.membership?.sequence ?? 0);
     // Only the statement that begins an epoch has a signature of new shares.
     const first = Math.max(0, chain.findLastIndex(({ byNew }) => byNew !== null));
     const turns = Math.ceil((chain.length - first) / MEMBERSHIPS_SENT_MAX);
     const from = first + (turn % Math.max(1, turns)) * MEMBERSHIPS_SENT_MAX;
-    return chain.slice(from, from + MEMBERSHIPS_SENT_MAX)
+    const shown = chain.slice(from, from + MEMBERSHIPS_SENT_MAX)
       .map((statement, at) => ({ sequence: from + at + 1, membership: statement }));
+    const isWhole = chain.length > 0 && shown.at(-1)?.sequence === chain.length;
+    return isWhole ? shown : [...shown, this.certificateOf(configuration)];
   }
 
   /** Every statement of the log. Each is authorized, whether its entry is known to be committed or not. */

@@ -42,8 +42,8 @@ export function startPreVote(
   const certifier = assertDefined(epochs.signing(epoch), "Who stands can sign");
   const askedTerm = plus(state.currentTerm, 1);
   const asked = { term: askedTerm, candidate: self };
-  const made = { commitment: certifier.commit(asked), signature: epochs.signGrant(epoch, asked) };
-  const own: ReceivedGrant = { ...made, incarnation, tick: nowTick };
+  const signature = epochs.signGrant(epoch, asked);
+  const own = { commitment: certifier.commit(asked), signature, incarnation, tick: nowTick };
   const role: PreCandidate = {
     name: "preCandidate",
     askedTerm,
@@ -63,36 +63,26 @@ export function startPreVote(
   becomeCandidateIfGranted(state, role);
 }
 
-/**
- * Without t grants after a while: asks again, and then accepts grants of suspects, too. A voter that has not granted
- * may lack more statements than the last one: it is shown all of the epoch, in order.
- */
+/** Without t grants after a while: asks again, shows more, and then accepts grants of suspects, too. */
 export function tickPreCandidate(state: CoreState, role: PreCandidate): void {
   const { cluster, nowTick, config: { signingTimeoutTicks } } = state;
   if ((nowTick - role.startedTick) % signingTimeoutTicks !== 0) return;
   const turn = Math.floor(nowTick / signingTimeoutTicks);
-  const last = cluster.certificateOf(role.configuration);
-  for (const shown of cluster.statementsOf(role.configuration, turn)) {
-    if (shown.sequence < last.sequence) askPreVotes(state, role, shown);
-  }
-  askPreVotes(state, role, last);
+  const shown = cluster.statementsOf(role.configuration, turn);
+  for (const statement of shown) askPreVotes(state, role, statement);
   becomeCandidateIfGranted(state, role);
 }
 
-/**
- * The grants of this candidacy's earlier attempts. They count even if their voters are pledged to others by
- * now.
- */
+/** The grants of earlier attempts in this candidacy. They count even if their voters are pledged to others by now. */
 function keptGrants(
   { role, self, nowTick, config }: CoreState,
   { askedTerm, certifier }: Pick<PreCandidate, "askedTerm" | "certifier">,
 ): readonly (readonly [NodeId, ReceivedGrant])[] {
-  if (role.name !== "preCandidate" || role.askedTerm !== askedTerm) return [];
-  if (role.certifier !== certifier) return [];
+  const isSame = role.name === "preCandidate" && role.askedTerm === askedTerm;
+  if (!isSame || role.certifier !== certifier) return [];
   const keptTicks = GRANT_TIMEOUTS * config.electionTimeoutTicks;
-  return [...role.grants].filter(([voter, { tick }]) =>
-    voter !== self && nowTick - tick < keptTicks
-  );
+  const isKept = (tick: number) => nowTick - tick < keptTicks;
+  return [...role.grants].filter(([voter, { tick }]) => voter !== self && isKept(tick));
 }
 
 function followingOf(role: Role): Following | null {
@@ -176,9 +166,9 @@ function becomeCandidateIfGranted(state: CoreState, role: PreCandidate): void {
 
 /** Raises the term, votes for itself and opens the first signing session with those who granted. */
 function becomeCandidate(state: CoreState, preCandidate: PreCandidate): void {
-  const { certifier, askedTerm: term } = preCandidate;
-  const { self } = state;
-  const { membership } = state.cluster.certificateOf(preCandidate.configuration);
+  const { certifier, configuration, askedTerm: term } = preCandidate;
+  const { self, cluster } = state;
+  const { membership } = cluster.certificateOf(configuration);
   const opened = { term, candidate: self, certifier, membership };
   state.enterTerm(toGrantsProof(opened, preCandidate.grants));
   const election = {

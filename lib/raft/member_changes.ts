@@ -26,6 +26,9 @@ import { CAUGHT_UP_ENTRIES, UP_TIMEOUTS } from "./config.ts";
 import type { CoreState } from "./state.ts";
 import type { RaftView } from "./view.ts";
 
+/** Most bytes of a node's entry: a deal or a word about deals has less than 200 for each of 255 voters. */
+const WORD_BYTES_MAX = 65_536;
+
 /** Most entries of one author in a leader's log in one change, for each possible dealer. */
 const WORDS_PER_DEALER_MAX = 3;
 
@@ -101,7 +104,14 @@ export function handleSubShare(state: CoreState, message: SubShareMessage | SubS
 /** A node asks the leader to append its entry. The entry is signed, and only its author may send it. */
 export function handleMemberEntry(state: CoreState, message: MemberEntryRequest): void {
   const leader = state.role;
-  if (leader.name !== "leader") return;
+  // Reading costs time, so it is not done for what would not be appended.
+  if (leader.name !== "leader" || state.cluster.change === null || leader.transfer !== null) return;
+  if (message.data.length > WORD_BYTES_MAX) {
+    return state.refuse(
+      message.from,
+      `entry of ${message.data.length} bytes, above ${WORD_BYTES_MAX}`,
+    );
+  }
   const entry = catching(InputError, () => decodeReshareEntry(message.data), (error) => {
     state.refuse(message.from, error.message);
     return null;

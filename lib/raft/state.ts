@@ -69,11 +69,8 @@ export class CoreState {
   lostEntries: LostEntries | null = null;
   /** What this node promised to the last leader that it heard. */
   readonly voterPromise: VoterPromise = { heardTick: null, round: 0, ...NO_TRANSFER };
-  /**
-   * The log's end of the candidate that has this term's vote: the only one that this node signs for it. Null
-   * before the vote, and after a restart: then this node signs nothing more in this term.
-   */
-  votedForLogEnd: LogPosition | null = null;
+  /** The epoch and the log's end that this term's vote signs. Null before it, and after a restart: then it signs none. */
+  votedForStatement: (LogPosition & { readonly epoch: Epoch }) | null = null;
   /** Whose turn it is to stand. */
   readonly turns: Turns;
   /** Whether the leader commits what it was asked to commit. */
@@ -208,7 +205,7 @@ export class CoreState {
     const grants = "note" in proof ? null : proof;
     this.#currentTerm = term;
     this.#votedFor = null;
-    this.votedForLogEnd = null;
+    this.votedForStatement = null;
     this.durability.termEntered(grants);
     this.pendingVotes.clear();
     this.earlyRequests.clear();
@@ -216,7 +213,7 @@ export class CoreState {
     this.turns.termEntered(this.nowTick, grants?.candidate ?? null);
     // Even if the same node leads again: it no longer answers for the earlier term.
     this.forwarded.leaderLost(this.output);
-    // Nonces of ended elections and of earlier leaders' sessions are no longer needed.
+    // Nonces of ended elections and of earlier leaders are no longer needed.
     this.epochs.forgetBelow(term);
     this.cluster.dueSigner?.signer.forgetBelow(term);
     if ("note" in proof) this.certify(proof);

@@ -125,7 +125,8 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
   // A voter that is pledged to another, or must wait longer, does not answer; the candidate asks again.
   if (!isHandedOver && !isTurnOf(state, message)) return;
   const isFirst = state.votedFor === null;
-  state.votedForLogEnd = { index: message.lastLogIndex, term: message.lastLogTerm };
+  const { epoch, lastLogIndex: index, lastLogTerm } = message;
+  state.votedForStatement = { epoch, index, term: lastLogTerm };
   castVote(state, {
     candidate: message.from,
     epoch: message.epoch,
@@ -213,13 +214,16 @@ function mayVoteFor(state: CoreState, message: VoteRequest): boolean {
 }
 
 /**
- * A candidate's log does not change within its term: it gets shares for one statement only. A voter that
+ * A candidate's log and epoch do not change within its term: it gets shares for one statement only. A voter that
  * restarted since its vote does not know any more which one that was, and so signs none.
  */
-function isSameStatement({ votedFor, votedForLogEnd }: CoreState, message: VoteRequest): boolean {
-  if (votedForLogEnd === null) return votedFor === null;
-  return (votedForLogEnd.index === message.lastLogIndex &&
-    votedForLogEnd.term === message.lastLogTerm);
+function isSameStatement(
+  { votedFor, votedForStatement: signed }: CoreState,
+  message: VoteRequest,
+): boolean {
+  if (signed === null) return votedFor === null;
+  return signed.epoch === message.epoch && signed.index === message.lastLogIndex &&
+    signed.term === message.lastLogTerm;
 }
 
 /** The statement's fields, from the typed fields of the request and never from signed bytes. */

@@ -100,7 +100,7 @@ export function planChange(request: ChangeRequest): ChangePlan {
   if (why !== null) return { kind: "impossible", why };
   const removed = leaversOf(request);
   const added = after.voters.filter((id) => !before.voters.includes(id));
-  const last = search({
+  const last = searchOnce({
     voters: before.voters.length,
     threshold: before.threshold,
     goal: { removed: removed.length, added: added.length, threshold: after.threshold },
@@ -190,6 +190,24 @@ function leaversOf({ before, after, absent }: ChangeRequest): NodeId[] {
   const leavers = before.voters.filter((id) => !after.voters.includes(id));
   const isDown = (id: NodeId) => absent.includes(id);
   return [...leavers.filter(isDown), ...leavers.filter((id) => !isDown(id))];
+}
+
+/** The last few results of the search, oldest first. It takes long for many voters, and is asked again and again. */
+const results = new Map<string, Visit | null>();
+
+/** Most results that are kept. */
+const RESULTS_MAX = 64;
+
+function searchOnce(counts: Counts): Visit | null {
+  const { voters, threshold, goal, absentRemoved, absentKept, lying } = counts;
+  const key = [voters, threshold, keyOf(goal), absentRemoved, absentKept, lying].join(" ");
+  const known = results.get(key);
+  if (known !== undefined) return known;
+  const result = search(counts);
+  results.set(key, result);
+  const [oldest] = results.keys();
+  if (results.size > RESULTS_MAX && oldest !== undefined) results.delete(oldest);
+  return result;
 }
 
 /** Breadth-first search, so the first path found has the fewest steps. A refresh is a step too. */

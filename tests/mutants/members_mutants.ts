@@ -231,8 +231,8 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     name: "shows-the-newest-only",
     bug: "a voter that lacks two statements is shown only the last one",
     file: "lib/raft/election.ts",
-    find: `if (shown.sequence < last.sequence) askPreVotes(`,
-    replace: `if (shown.sequence > last.sequence) askPreVotes(`,
+    find: `for (const statement of shown) askPreVotes(`,
+    replace: `for (const statement of shown.slice(-1)) askPreVotes(`,
     test: LIVENESS,
   },
   {
@@ -259,6 +259,14 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     replace:
       `          : this.#end(entry, "change" in entry && ended !== null ? entry.change : null);`,
     test: "tests/reshare/lies_test.ts",
+  },
+  {
+    name: "two-statements-in-a-term",
+    bug: "a voter signs for its candidate under a second epoch",
+    file: "lib/raft/voter.ts",
+    find: `return signed.epoch === message.epoch && signed.index`,
+    replace: `return signed.index`,
+    test: EPOCHS,
   },
   {
     name: "late-signer-chosen-at-once",

@@ -132,6 +132,28 @@ Deno.test("a voter gives one vote a term, whatever the epochs", () => {
   assert.equal(voter.eventsOf("voteGranted").filter(({ term }) => term === 2).length, 1);
 });
 
+Deno.test("a voter makes one statement a term: it signs for its candidate under one epoch only", () => {
+  const world = pendingAt(THREE, FOUR, 2);
+  world.cluster.letLeaseExpire("n2");
+  const requests: Message[] = [];
+  world.cluster.intercept = (message) => {
+    if (message.kind === "voteRequest") requests.push(message);
+    return message.kind === "voteRequest" ? null : message;
+  };
+  startElection(world.node(2));
+  world.cluster.deliver();
+  const request = requests.find(({ to }) => to === "n3");
+  assert.ok(request?.kind === "voteRequest" && request.epoch === 2);
+  const voter = world.node(3);
+  world.cluster.network = [];
+  voter.receive({ ...request, epoch: toEpoch(2), commitments: [] });
+  voter.receive({ ...request, epoch: toEpoch(1), commitments: [] });
+  const answers = world.cluster.network.flatMap((message) =>
+    message.kind === "voteResponse" ? [message.granted] : []
+  );
+  assert.deepEqual(answers, [true, false]);
+});
+
 Deno.test("a term that was opened under a later epoch is proven to who does not know that epoch", () => {
   const world = pendingAt(THREE, FOUR, 2);
   // The term is opened and not finished: its proof is grants of epoch 2, and `n3` was away.

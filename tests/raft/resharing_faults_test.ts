@@ -89,6 +89,28 @@ Deno.test("nobody puts words into the log in another's name, or a leader's own e
   assert.ok(authors.every((entry) => !("author" in entry) || entry.author !== "n2"));
 });
 
+Deno.test("what a node says is not read while no change is under way, nor when it is too long", () => {
+  const world = start();
+  const [leader, term] = [world.node(1), world.node(1).raft.state.currentTerm];
+  const said = (length: number) => ({
+    kind: "memberEntryRequest" as const,
+    from: nodeId(3),
+    to: nodeId(1),
+    term,
+    data: new Uint8Array(length),
+  });
+  const refusals = () => leader.eventsOf("messageRefused").map(({ reason }) => reason);
+  leader.receive(said(10));
+  assert.deepEqual(refusals(), []);
+  world.cluster.intercept = (message) => message.kind === "memberEntryRequest" ? null : message;
+  leader.step({ kind: "changeMembers", proposal: world.proposal(THREE) });
+  world.settle();
+  leader.receive(said(10));
+  assert.match(refusals().at(-1) ?? "", /Cannot read entry/);
+  leader.receive(said(65_537));
+  assert.match(refusals().at(-1) ?? "", /65537 bytes, above 65536/);
+});
+
 Deno.test("one who repeats its words does not fill the leader's log", () => {
   const world = start();
   const repeated: Parameters<typeof world.cluster.intercept>[0][] = [];
