@@ -43,6 +43,7 @@ import {
   OPERATIONS_MAX,
   TRANSACTION_BYTES_MAX,
   TRANSACTION_KEYS_MAX,
+  TRANSACTION_PARTS_MAX,
   VALUE_BYTES_MAX,
 } from "../lib/kv/transaction.ts";
 import { toLogIndex, toNodeId } from "../lib/types.ts";
@@ -335,6 +336,7 @@ Deno.test("docs/api.md has the limits that are in force", () => {
       `At most ${inWords(TRANSACTION_KEYS_MAX)} keys, else none`,
       `of at most ${TRANSACTION_BODY_BYTES_MAX / 1024 / 1024} MiB, has conditions`,
       `At most ${OPERATIONS_MAX} operations`,
+      `at most ${TRANSACTION_PARTS_MAX} operations and conditions`,
       `no more than ${inWords(TRANSACTION_KEYS_MAX)} keys, and answers with ${
         TRANSACTION_BYTES_MAX / 1024 / 1024
       } MiB`,

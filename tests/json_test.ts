@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { findJsonFault, JsonError, parseStrictJson } from "../lib/json.ts";
+import { findJsonFault, JsonError, measureJson, parseStrictJson } from "../lib/json.ts";
 
 Deno.test("findJsonFault() finds none in any JSON", () => {
   fc.assert(fc.property(fc.json(), fc.constantFrom(0, 2), (text, indent) => {
@@ -80,4 +80,11 @@ Deno.test("parseStrictJson() names a byte order mark, and quotes nothing of what
       error instanceof JsonError && error.message === "not JSON at line 1, column 2" &&
       error.cause === undefined,
   );
+});
+
+Deno.test("measureJson() counts brackets and commas, but none in a text", () => {
+  const measure = (text: string) => measureJson(new TextEncoder().encode(text));
+  assert.deepEqual(measure('{"a":[1,2,{"b":null}],"c":{}}'), { depth: 3, parts: 7 });
+  assert.deepEqual(measure('"[,{\\",["'), { depth: 0, parts: 0 });
+  assert.deepEqual(measure("]]][["), { depth: 0, parts: 2 });
 });

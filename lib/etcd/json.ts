@@ -6,6 +6,7 @@
  */
 
 import { decodeUtf8 } from "../bytes.ts";
+import { JSON_PARTS_MAX, measureJson } from "../json.ts";
 import { EtcdError } from "./errors.ts";
 import { type Draft, emptyValue, type Field, isEmpty, type Message, type Read } from "./shape.ts";
 import { UNRECOGNIZED } from "./shape.ts";
@@ -31,6 +32,12 @@ export function writeJson<Which extends Message>(which: Which, draft: Draft<Whic
 function toJson(text: Uint8Array): unknown {
   // No body means the same as {}.
   if (text.length === 0) return {};
+  const { parts } = measureJson(text);
+  if (parts > JSON_PARTS_MAX) {
+    throw invalid(
+      `its ${parts} JSON objects, lists and items are above ${JSON_PARTS_MAX}; divide it`,
+    );
+  }
   try {
     return JSON.parse(decodeUtf8(text));
   } catch (cause) {

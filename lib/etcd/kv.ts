@@ -95,6 +95,8 @@ export class KvService {
 
   /** Runs a transaction. */
   async txn(request: TxnRequest, call: Call): Promise<TxnResponse> {
+    // Before any work: a request without a token must cost nothing.
+    call.caller();
     checkTxn(request);
     const transaction = toTransaction(request);
     const pastReads = pastReadsOf(request);

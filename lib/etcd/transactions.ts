@@ -18,6 +18,7 @@ import {
   type PutOperation,
   type Relation,
   type Transaction,
+  TRANSACTION_PARTS_MAX,
   type TransactionAnswer,
   VALUE_BYTES_MAX,
 } from "../kv/mod.ts";
@@ -47,18 +48,40 @@ import { UNRECOGNIZED } from "./shape.ts";
 
 /** Checks a whole transaction, in the same order as etcd. @throws {EtcdError} */
 export function checkTxn(request: TxnRequest): void {
+  const parts = partsOf(request);
+  if (parts > TRANSACTION_PARTS_MAX) {
+    throw new EtcdError(
+      "invalidArgument",
+      `etcdserver: too many operations in txn request: ${parts} operations and comparisons in all ` +
+        `its branches are above ${TRANSACTION_PARTS_MAX}; divide it`,
+    );
+  }
   if (longestPath(request) > OPERATIONS_MAX || countOf(request) > OPERATIONS_MAX) {
     throw refuse("tooManyOperations");
   }
   checkParts(request);
 }
 
+/** Counts everything, in all branches. No list is spread: a client chose how long it is. */
+function partsOf({ compare, success, failure }: TxnRequest): number {
+  let parts = compare.length + success.length + failure.length;
+  for (const { request_txn } of success) {
+    if (request_txn !== undefined) parts += partsOf(request_txn);
+  }
+  for (const { request_txn } of failure) {
+    if (request_txn !== undefined) parts += partsOf(request_txn);
+  }
+  return parts;
+}
+
 /** Counts operations as etcd does: the largest list on each level of nesting. */
 function longestPath({ compare, success, failure }: TxnRequest): number {
-  const inner = [...success, ...failure].map(({ request_txn }) =>
-    request_txn === undefined ? 0 : longestPath(request_txn)
+  const inner = [...success, ...failure].reduce(
+    (longest, { request_txn }) =>
+      request_txn === undefined ? longest : Math.max(longest, longestPath(request_txn)),
+    0,
   );
-  return Math.max(compare.length, success.length, failure.length) + Math.max(0, ...inner);
+  return Math.max(compare.length, success.length, failure.length) + inner;
 }
 
 /** Counts operations as the store does: everything in a branch, including nested transactions. */

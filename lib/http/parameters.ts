@@ -15,6 +15,7 @@ import {
   keysWithPrefix,
   singleKey,
 } from "../kv/mod.ts";
+import { JSON_PARTS_MAX, measureJson } from "../json.ts";
 import type { Consistency } from "../node/mod.ts";
 import { readAtMost } from "../streams.ts";
 import { type LogIndex, type NodeId, toLogIndex, toNodeId } from "../types.ts";
@@ -273,40 +274,32 @@ export async function readJson<Body>(
   const bytes = await readBody(request, { ...limit, tooLarge });
   const parsed = schema.safeParse(parseJson(bytes, what));
   if (parsed.success) return parsed.data;
-  const places = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+  const places = parsed.error.issues.slice(0, ISSUES_SHOWN_MAX)
+    .map(({ path, message }) => `${path.join(".")}: ${message}`);
   throw new InputError(`Cannot read ${what}: ${places.join("; ").slice(0, SHOWN_LENGTH_MAX)}`);
 }
 
+/** Most faults that the description of an invalid body names. */
+const ISSUES_SHOWN_MAX = 10;
 /** Most characters in the description of an invalid body. */
 const SHOWN_LENGTH_MAX = 1_000;
 /** Most nested brackets: three for each of 32 transactions, and four in the last one. */
 const JSON_DEPTH_MAX = 100;
 
 function parseJson(bytes: Uint8Array, what: string): unknown {
-  if (isDeeperThan(bytes, JSON_DEPTH_MAX)) {
-    throw new InputError(`Cannot read ${what}: it is nested too deep`);
+  const { depth, parts } = measureJson(bytes);
+  if (depth > JSON_DEPTH_MAX) throw new InputError(`Cannot read ${what}: it is nested too deep`);
+  if (parts > JSON_PARTS_MAX) {
+    throw new InputError(
+      `Cannot read ${what}: its ${parts} JSON objects, lists and items are above ${JSON_PARTS_MAX}; ` +
+        "divide it",
+    );
   }
   try {
     return JSON.parse(decodeUtf8(bytes));
   } catch (cause) {
     throw new InputError(`Cannot read ${what}: the body is not JSON`, { cause });
   }
-}
-
-const [QUOTE, BACKSLASH] = [0x22, 0x5c];
-
-/** Whether the brackets are nested deeper. It limits the depth of the parser's calls. */
-function isDeeperThan(bytes: Uint8Array, depthMax: number): boolean {
-  let depth = 0;
-  let isText = false;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] ?? 0;
-    if (byte === QUOTE) isText = !isText;
-    else if (isText && byte === BACKSLASH) at++;
-    else if (!isText && (byte | 0x20) === 0x7b && ++depth > depthMax) return true;
-    else if (!isText && (byte | 0x20) === 0x7d) depth--;
-  }
-  return false;
 }
 
 async function readChunks(request: Request, limit: BodyLimit): Promise<Uint8Array<ArrayBuffer>> {

@@ -106,10 +106,10 @@ async function transact(
     ...(bodyTimeoutMs === undefined ? {} : { timeoutMs: bodyTimeoutMs }),
   });
   const transaction = toTransaction(body);
-  checkTransaction(transaction);
   const access = accessOf(transaction);
   noteChangedKeys(req.raw, access.writes);
   router.authorizer.admitAccess(caller, access);
+  checkTransaction(transaction);
   if (isReadOnly(transaction) && options.idempotency === undefined) {
     const view = await node.view({ consistency, timeoutMs });
     const result = { ...view.transaction(transaction), revision: view.revision };

@@ -25,12 +25,24 @@ export function toJsonText(bytes: Uint8Array): {
   }
 }
 
-/** The bytes of a text in JSON. @throws {InputError} when it should be base64 but is not. */
+/**
+ * The bytes of a text in JSON.
+ *
+ * @throws {InputError} when it should be base64 but is not, or when it has half of a surrogate pair: no UTF-8
+ * stands for that, and another key or value would be stored.
+ */
 export function fromJsonText(
   text: string,
   encoding: Encoding | undefined,
 ): Uint8Array<ArrayBuffer> {
-  return encoding === "base64" ? decodeBase64(text) : encodeUtf8(text.toWellFormed());
+  if (encoding === "base64") return decodeBase64(text);
+  if (!text.isWellFormed()) {
+    throw new InputError(
+      "Cannot read text: it has a lone surrogate (\\ud800 to \\udfff), which UTF-8 cannot hold; " +
+        "send the bytes as base64",
+    );
+  }
+  return encodeUtf8(text);
 }
 
 /** A key as the fields that show it. */

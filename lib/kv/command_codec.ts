@@ -55,13 +55,11 @@ import {
   VALUE_BYTES_MAX,
 } from "./transaction.ts";
 
-/** The version of the format. Versions 1 and 2 had no transactions. */
-export const COMMAND_VERSION = 3;
 /**
- * The format of tokens that expire. It has a number of its own: a Floe that does not know the expiry stops at
- * such an entry, where it would otherwise keep the token for ever.
+ * The version of the format. Versions 1 and 2 had no transactions, 3 and 4 no limit of what all branches of a
+ * transaction have together. A node that knows only those would apply other things, so it must stop.
  */
-const EXPIRY_VERSION = 4;
+export const COMMAND_VERSION = 5;
 
 /**
  * A command in a format that this Floe does not know. It differs from other bad input: a newer Floe can read
@@ -109,7 +107,7 @@ const writer = new ByteWriter();
  */
 export function encodeCommand(command: Command): Uint8Array<ArrayBuffer> {
   checkCommand(command);
-  writer.begin().byte(versionOf(command)).byte(KINDS.indexOf(command.kind));
+  writer.begin().byte(COMMAND_VERSION).byte(KINDS.indexOf(command.kind));
   if (command.kind !== "expireLeases") writeIdempotency(command.idempotency);
   writeFields(command);
   const bytes = writer.finishShared();
@@ -127,21 +125,15 @@ export function decodeCommand(bytes: Uint8Array): Command {
   checkLength(bytes);
   const reader = new ByteReader(bytes, "command");
   const version = reader.byte();
-  if (version !== COMMAND_VERSION && version !== EXPIRY_VERSION) {
+  if (version !== COMMAND_VERSION) {
     throw new CommandVersionError(
-      `Cannot read command: format ${version} is neither ${COMMAND_VERSION} nor ${EXPIRY_VERSION}`,
+      `Cannot read command: its format is ${version}, and this version of Floe knows ${COMMAND_VERSION}`,
     );
   }
   const command = readCommand(reader);
   reader.end();
   checkCommand(command);
-  if (version !== versionOf(command)) reader.refuse(`it is not in format ${version}`);
   return command;
-}
-
-function versionOf(command: Command): number {
-  const expires = command.kind === "createToken" && command.expiresAtMs !== null;
-  return expires ? EXPIRY_VERSION : COMMAND_VERSION;
 }
 
 /** Whether {@linkcode decodeCommand} can read these bytes. */

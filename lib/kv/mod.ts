@@ -187,6 +187,7 @@ export {
   type Transaction,
   TRANSACTION_BYTES_MAX,
   TRANSACTION_KEYS_MAX,
+  TRANSACTION_PARTS_MAX,
   VALUE_BYTES_MAX,
 } from "./transaction.ts";
 export {

@@ -5,11 +5,13 @@
  * @module
  */
 
+import { assertDefined } from "../assert.ts";
 import { InputError } from "../errors.ts";
 import {
   checkKeyBytes,
   checkRange,
-  inRange,
+  compareKeys,
+  isBelow,
   isEmptyRange,
   type KeyRange,
   keyText,
@@ -22,6 +24,11 @@ import type { KeyOrder, RevisionFilter } from "./range_reader.ts";
 export const VALUE_BYTES_MAX = 512 * 1024;
 /** Most operations that one transaction can run, including nested ones; and most conditions. */
 export const OPERATIONS_MAX = 128;
+/**
+ * Most conditions and operations in a whole transaction, in the branches that do not run, too. Each nested
+ * transaction has two branches, so without this limit few operations could run and millions be there.
+ */
+export const TRANSACTION_PARTS_MAX = 4 * OPERATIONS_MAX;
 /** Most keys that the conditions, reads and deletes of one transaction read or remove together. */
 export const TRANSACTION_KEYS_MAX = 10_000;
 /** Most bytes of keys and values in the answer to one transaction. */
@@ -142,10 +149,18 @@ export interface Transaction {
  * @throws {InputError} that says what is wrong, the value and the limit.
  */
 export function checkTransaction(transaction: Transaction): void {
+  const parts = partsOf(transaction);
+  if (parts > TRANSACTION_PARTS_MAX) {
+    throw new InputError(
+      `Cannot read transaction: ${parts} operations and conditions in all its branches are above ` +
+        `${TRANSACTION_PARTS_MAX}; divide it`,
+    );
+  }
   const count = countOf(transaction);
   if (count > OPERATIONS_MAX) {
     throw new InputError(
-      `Cannot read transaction: ${count} operations or conditions are above ${OPERATIONS_MAX}`,
+      `Cannot read transaction: ${count} operations or conditions are above ${OPERATIONS_MAX}; ` +
+        "divide it",
     );
   }
   checkParts(transaction);
@@ -160,9 +175,15 @@ export function isReadOnly({ success, failure }: Transaction): boolean {
   );
 }
 
-/**
- * The number of conditions and operations in a transaction, including everything nested.
- */
+/** The number of conditions and operations in all branches of a transaction. */
+function partsOf({ conditions, success, failure }: Transaction): number {
+  return [...success, ...failure].reduce(
+    (parts, operation) => parts + 1 + (operation.kind === "transaction" ? partsOf(operation) : 0),
+    conditions.length,
+  );
+}
+
+/** The number of conditions, or of operations that can run, including everything nested. */
 function countOf({ conditions, success, failure }: Transaction): number {
   return Math.max(conditions.length, countOperations(success), countOperations(failure));
 }
@@ -259,31 +280,81 @@ interface Changes {
  * @throws {InputError} at the first key that could be changed twice.
  */
 function changesOf(operations: readonly Operation[]): Changes {
+  const each = operations.map(changesOfOne);
   const puts = new Map<string, Uint8Array>();
-  const deletes: KeyRange[] = [];
-  for (const operation of operations) {
-    const changes = changesOfOne(operation);
-    for (const [text, key] of changes.puts) {
-      if (puts.has(text)) refuseTwice(key);
-      puts.set(text, key);
-    }
-    deletes.push(...changes.deletes);
-    // One branch of a nested transaction may put a key that the other branch deletes.
-    checkApart(changes, { puts, deletes });
+  for (const [text, key] of each.flatMap((changes) => [...changes.puts])) {
+    if (puts.has(text)) refuseTwice(key);
+    puts.set(text, key);
   }
-  return { puts, deletes };
+  checkApart(each);
+  return { puts, deletes: each.flatMap(({ deletes }) => deletes) };
 }
 
-/** Checks the changes of the last operation against the changes of all operations before it. */
-function checkApart(own: Changes, all: Changes): void {
-  const before = all.deletes.slice(0, all.deletes.length - own.deletes.length);
-  for (const key of own.puts.values()) {
-    if (before.some((range) => inRange(range, key))) refuseTwice(key);
+/** A delete, and the two operations whose deletes reach furthest among it and those that begin before. */
+interface Reach {
+  readonly start: Uint8Array;
+  readonly furthest: Bound;
+  /** The furthest of all other operations. */
+  readonly other: Bound;
+}
+
+/** Where the deletes of an operation end; null means at no key. */
+interface Bound {
+  readonly operation: number;
+  readonly end: Uint8Array | null;
+}
+
+/**
+ * Refuses a key that one operation puts and another one deletes. One branch of a nested transaction may put a
+ * key that its other branch deletes. The deletes are sorted, so that each put needs one binary search.
+ */
+function checkApart(each: readonly Changes[]): void {
+  if (each.every(({ deletes }) => deletes.length === 0)) return;
+  const reaches = reachesOf(each);
+  each.forEach(({ puts }, operation) => {
+    for (const key of puts.values()) {
+      const reach = lastBefore(reaches, key);
+      if (reach === null) continue;
+      const { furthest, other } = reach;
+      const { operation: deleter, end } = furthest.operation === operation ? other : furthest;
+      if (deleter !== NO_OPERATION && isBelow(key, end)) refuseTwice(key);
+    }
+  });
+}
+
+const NO_OPERATION = -1;
+const NO_BOUND: Bound = { operation: NO_OPERATION, end: new Uint8Array(0) };
+
+function reachesOf(each: readonly Changes[]): readonly Reach[] {
+  let [furthest, other] = [NO_BOUND, NO_BOUND];
+  return each
+    .flatMap(({ deletes }, operation) => deletes.map((keys) => ({ ...keys, operation })))
+    .toSorted((left, right) => compareKeys(left.start, right.start))
+    .map(({ start, end, operation }) => {
+      const bound = { operation, end };
+      if (operation === furthest.operation) furthest = further(bound, furthest);
+      else if (further(bound, furthest) === bound) [furthest, other] = [bound, furthest];
+      else other = further(bound, other);
+      return { start, furthest, other };
+    });
+}
+
+function further(left: Bound, right: Bound): Bound {
+  return right.end === null || (left.end !== null && compareKeys(left.end, right.end) <= 0)
+    ? right
+    : left;
+}
+
+/** The last one that begins at a key or before it. */
+function lastBefore(reaches: readonly Reach[], key: Uint8Array): Reach | null {
+  let [low, high] = [0, reaches.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const reach = assertDefined(reaches[middle], "the middle is inside");
+    if (compareKeys(reach.start, key) <= 0) low = middle + 1;
+    else high = middle;
   }
-  for (const [text, key] of all.puts) {
-    if (own.puts.has(text)) continue;
-    if (own.deletes.some((range) => inRange(range, key))) refuseTwice(key);
-  }
+  return reaches[low - 1] ?? null;
 }
 
 function changesOfOne(operation: Operation): Changes {

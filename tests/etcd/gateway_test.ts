@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { concatBytes, decodeBase64 } from "../../lib/bytes.ts";
+import { JSON_PARTS_MAX } from "../../lib/json.ts";
 import { LEASE_KEYS_PER_ENTRY } from "../../lib/kv/mod.ts";
 import { createApp } from "../../lib/http/app.ts";
 import { RequestGate } from "../../lib/http/connections.ts";
@@ -220,6 +221,30 @@ Deno.test("a body that is no JSON, or too large, is refused in etcd's form", asy
   deepEqual([response.status, (await response.json()).code], [400, 3]);
   const huge = await post("/v3/kv/put", { key: KEY, value: "A".repeat(800_000) });
   equal(huge.json.message, "etcdserver: request is too large");
+});
+
+Deno.test("without a token no work is done for a transaction, and it is not judged", async () => {
+  const { post } = openNode(TOKENS);
+  const many = Array.from({ length: 600 }, () => ({ request_put: { key: KEY } }));
+  const answer = await post("/v3/kv/txn", { success: many });
+  deepEqual(answer.json.message, "etcdserver: user name is empty");
+});
+
+Deno.test("a transaction that is only long is refused in words", async () => {
+  const { app, post } = openNode();
+  const branches = (levels: number): unknown => ({
+    request_txn: levels === 0 ? {} : {
+      success: [branches(levels - 1)],
+      failure: [branches(levels - 1)],
+    },
+  });
+  const tree = await post("/v3/kv/txn", { success: [branches(9)] });
+  equal(tree.status, 400);
+  match(tree.json.message, /1023 operations.* in all its branches are above 512/);
+  const body = `{"success":[${"{},".repeat(JSON_PARTS_MAX)}{}]}`;
+  const long = await app.request("/v3/kv/txn", { method: "POST", body });
+  equal(long.status, 400);
+  match((await long.json()).message, /JSON.* above 10000; divide it/);
 });
 
 Deno.test("a page of another origin is refused before anything is read", async () => {

@@ -84,7 +84,7 @@ export function serveGrpc(
 }
 
 /** Creates a token as its owner would, and gives back its text. */
-export function grantToken({ node }: EtcdNode, changes: Partial<NewToken>): string {
+export function grantToken({ node }: Pick<EtcdNode, "node">, changes: Partial<NewToken>): string {
   const id = changes.id ?? "a".repeat(16);
   const token = drawToken({ kind: "token", id });
   const created = newToken("a", { ...changes, id, secretDigest: digestSecret(token.secret) });

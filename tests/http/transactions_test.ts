@@ -2,6 +2,9 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
 import { TRANSACTION_BODY_BYTES_MAX } from "../../lib/http/connections.ts";
 import { VALUE_BYTES_MAX } from "../../lib/kv/transaction.ts";
+import { Authorizer } from "../../lib/http/authorization.ts";
+import { JSON_PARTS_MAX } from "../../lib/json.ts";
+import { grantToken, TOKENS } from "../etcd/support.ts";
 import { FakeNode } from "./fake_node.ts";
 
 function setUp() {
@@ -250,6 +253,10 @@ for (
     ],
     [{ then: Array.from({ length: 129 }, (_, at) => ({ get: { key: `${at}` } })) }, /129.*128/],
     [nested(40), /nested too deep/],
+    [{ then: [{ put: { key: "\ud800", value: "" } }] }, /lone surrogate.*send the bytes as base64/],
+    [{ then: [{ put: { key: "a", value: "x\udfff" } }] }, /lone surrogate/],
+    [{ then: Array.from({ length: JSON_PARTS_MAX }, () => 1) }, /JSON.* above 10000; divide it/],
+    [{ then: Array.from({ length: 600 }, () => ({ get: { key: "a" } })) }, /600 .*above 512/],
   ] as const
 ) {
   Deno.test(`POST /v1/txn refuses ${JSON.stringify(body).slice(0, 60)}`, async () => {
@@ -260,6 +267,28 @@ for (
     deepEqual([node.commands.length, node.reads.length], [0, 0]);
   });
 }
+
+Deno.test("of a body with very many faults, the first ones are named", async () => {
+  const { post } = setUp();
+  const answer = await post({ then: Array.from({ length: 5_000 }, () => 1) });
+  equal(answer.status, 400);
+  match(answer.body.detail, /then\.9: /);
+  ok(!answer.body.detail.includes("then.10: "));
+});
+
+Deno.test("a token's rights come before what else is wrong with a transaction", async () => {
+  const { node } = setUp();
+  const app = createApp(node, { authorizer: new Authorizer({ node, access: TOKENS }) });
+  const authorization = grantToken({ node }, { scopes: ["read"] });
+  const put = { put: { key: "app/a", value: "" } };
+  const body = JSON.stringify({ then: [put, put] });
+  const response = await app.request("/v1/txn", {
+    method: "POST",
+    body,
+    headers: { authorization: `Bearer ${authorization}` },
+  });
+  equal(response.status, 403);
+});
 
 Deno.test("brackets in a text are no nesting", async () => {
   const { post } = setUp();

@@ -142,15 +142,9 @@ Deno.test("a range has one form: longer ones of the same range are refused", () 
 });
 
 Deno.test("decodeCommand() names a version that it does not know", () => {
-  assert.throws(() => decodeCommand(Uint8Array.of(5, 0)), CommandVersionError);
-  assert.throws(() => decodeCommand(Uint8Array.of(1, 0)), CommandVersionError);
-  // An older Floe stops at a token that expires: it would let it in for ever.
-  const token = { kind: "createToken", ...newToken("a") } as const;
-  assert.equal(encodeCommand(token)[0], COMMAND_VERSION);
-  const brief = encodeCommand({ ...token, expiresAtMs: 1 });
-  assert.equal(brief[0], COMMAND_VERSION + 1);
-  brief[0] = COMMAND_VERSION;
-  assert.throws(() => decodeCommand(brief), /it is not in format 3/);
+  for (const version of [1, COMMAND_VERSION - 1, COMMAND_VERSION + 1]) {
+    assert.throws(() => decodeCommand(Uint8Array.of(version, 0)), CommandVersionError);
+  }
   assert.throws(() => decodeCommand(new Uint8Array()), InputError);
 });
 

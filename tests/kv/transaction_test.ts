@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { InputError } from "../../lib/errors.ts";
+import fc from "fast-check";
+import { catching, InputError } from "../../lib/errors.ts";
+import { inRange } from "../../lib/kv/key_range.ts";
 import { readTransaction } from "../../lib/kv/run_transaction.ts";
 import {
   checkTransaction,
@@ -10,9 +12,10 @@ import {
   type Relation,
   type Transaction,
   TRANSACTION_KEYS_MAX,
+  TRANSACTION_PARTS_MAX,
   VALUE_BYTES_MAX,
 } from "../../lib/kv/transaction.ts";
-import { bytes, del, Driver, put, range, toRange, transaction } from "./support.ts";
+import { bytes, del, Driver, put, range, text, toRange, transaction } from "./support.ts";
 
 function nest(parts: Partial<Transaction>): Operation {
   return { kind: "transaction", ...transaction(parts) };
@@ -83,6 +86,86 @@ Deno.test("checkTransaction() takes 128 operations on each way through, and not 
   const condition: Condition = { target: "exists", keys: toRange("a"), exists: true };
   assertRefused({ conditions: Array.from({ length: 129 }, () => condition) }, /129/);
 });
+
+/** Both branches of each level have the level below: few operations can run, and very many are there. */
+function tree(levels: number, leaf: () => Operation): Operation {
+  const branch = () => [levels === 0 ? leaf() : tree(levels - 1, leaf)];
+  return nest({ success: branch(), failure: branch() });
+}
+
+Deno.test("checkTransaction() counts what all branches have, before it looks at any key", () => {
+  const small = Array.from({ length: OPERATIONS_MAX }, (_, at) => put(`k${at}`, ""));
+  const condition: Condition = { target: "exists", keys: toRange("a"), exists: true };
+  const conditions = Array.from({ length: OPERATIONS_MAX }, () => condition);
+  checkTransaction(transaction({ conditions, success: small, failure: small }));
+  let keysLookedAt = 0;
+  const watched = {
+    ...put("k", ""),
+    get key() {
+      keysLookedAt++;
+      return bytes("k");
+    },
+  };
+  assertRefused(
+    { success: [tree(8, () => watched)] },
+    new RegExp(`1023 operations.* above ${TRANSACTION_PARTS_MAX}; divide it`),
+  );
+  assert.equal(keysLookedAt, 0);
+});
+
+Deno.test("checkTransaction() finds exactly the keys that two operations change", () => {
+  const name = fc.constantFrom("a", "b", "c", "d");
+  const deleted = fc.tuple(name, name).map(([start, end]) =>
+    del({ start: bytes(start), end: end === "d" ? null : bytes(end) })
+  );
+  const simple = fc.oneof(name.map((key) => put(key, "")), deleted);
+  const parts = fc.array(
+    fc.oneof(
+      simple,
+      fc.record({
+        success: fc.array(simple, { maxLength: 2 }),
+        failure: fc.array(simple, { maxLength: 2 }),
+      }).map(nest),
+    ),
+    { maxLength: 5 },
+  );
+  fc.assert(
+    fc.property(parts, (success) => {
+      const isRefused = catching(InputError, () => {
+        checkTransaction(transaction({ success }));
+        return false;
+      }, () => true);
+      assert.equal(isRefused, changesTwice(success));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+/** The rule itself: every pair of operations that can both run, and every key. */
+function changesTwice(operations: readonly Operation[]): boolean {
+  return operations.some((left, at) => {
+    const branches = left.kind === "transaction" ? [left.success, left.failure] : [];
+    return branches.some(changesTwice) ||
+      operations.slice(at + 1).some((right) =>
+        ["a", "b", "c", "d"].some((key) => clash(left, right, key))
+      );
+  });
+}
+
+function clash(left: Operation, right: Operation, key: string): boolean {
+  const [one, other] = [effects(left, key), effects(right, key)];
+  return one.has("put") && other.size > 0 || other.has("put") && one.size > 0;
+}
+
+function effects(operation: Operation, key: string): ReadonlySet<string> {
+  if (operation.kind === "transaction") {
+    const inner = [...operation.success, ...operation.failure];
+    return new Set(inner.flatMap((each) => [...effects(each, key)]));
+  }
+  if (operation.kind === "put") return new Set(text(operation.key) === key ? ["put"] : []);
+  if (operation.kind !== "delete") return new Set();
+  return new Set(inRange(operation.keys, bytes(key)) ? ["delete"] : []);
+}
 
 Deno.test("isReadOnly() sees a change in a branch of a nested transaction", () => {
   assert.ok(isReadOnly(transaction({ success: [range("a"), nest({ failure: [range("a")] })] })));
