@@ -69,6 +69,11 @@ export interface ExpireLeasesCommand {
   readonly kind: "expireLeases";
   /** The leader's term. In an entry of another term the command does nothing: that leader counts again. */
   readonly term: Term;
+  /**
+   * The last entry that the leader had applied. A lease that a later entry granted is another lease with the
+   * same id, and does not end.
+   */
+  readonly appliedIndex: LogIndex;
   /** The leases, by rising id, each once; at least one. */
   readonly ids: readonly number[];
 }
@@ -179,6 +184,7 @@ export function checkCommand(command: Command): void {
       return checkLeaseId(command.id);
     case "expireLeases":
       toTerm(command.term);
+      toLogIndex(command.appliedIndex);
       return checkIds(command.ids);
     case "compact":
       toLogIndex(command.revision);

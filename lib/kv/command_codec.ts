@@ -12,7 +12,7 @@
 
 import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
 import { catching, InputError } from "../errors.ts";
-import { toTerm } from "../types.ts";
+import { toLogIndex, toTerm } from "../types.ts";
 import { ByteReader, ByteWriter } from "./byte_fields.ts";
 import {
   ALL_KEYS,
@@ -57,7 +57,8 @@ import {
 
 /**
  * The version of the format. Versions 1 and 2 had no transactions, 3 and 4 no limit of what all branches of a
- * transaction have together. A node that knows only those would apply other things, so it must stop.
+ * transaction have together, and ended leases by their ids alone. A node that knows only those would apply
+ * other things, so it must stop.
  */
 export const COMMAND_VERSION = 5;
 
@@ -181,7 +182,10 @@ function writeFields(command: Command): void {
       writer.number(command.id);
       return;
     case "expireLeases":
-      writer.number(command.term).list(command.ids, (id) => writer.number(id));
+      writer.number(command.term).number(command.appliedIndex).list(
+        command.ids,
+        (id) => writer.number(id),
+      );
       return;
     case "compact":
       writer.number(command.revision);
@@ -204,7 +208,13 @@ function readCommand(reader: ByteReader): Command {
   const kind = KINDS[reader.choice(KINDS.length)] ?? reader.refuse("no kind");
   if (kind === "expireLeases") {
     const term = toTerm(reader.number());
-    return { kind, term, ids: reader.list(EXPIRED_LEASES_MAX, () => reader.number()) };
+    const appliedIndex = toLogIndex(reader.number());
+    return {
+      kind,
+      term,
+      appliedIndex,
+      ids: reader.list(EXPIRED_LEASES_MAX, () => reader.number()),
+    };
   }
   const options = readIdempotency(reader);
   switch (kind) {

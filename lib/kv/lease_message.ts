@@ -6,7 +6,7 @@
  */
 
 import type { NodeId } from "../types.ts";
-import type { LeaseRow } from "./lease_table.ts";
+import type { LeaseTerms } from "./lease_table.ts";
 
 /** The sender, the receiver, and the request that the message belongs to. */
 export interface LeaseEnvelope {
@@ -26,7 +26,7 @@ export type LeaseReply =
   | {
     readonly kind: "lease";
     readonly ttlSeconds: number;
-    readonly ending: LeaseRow["ending"];
+    readonly ending: LeaseTerms["ending"];
     readonly secondsLeft: number;
   }
   /** There is no such lease. Or it is ending, so it cannot be kept alive. */

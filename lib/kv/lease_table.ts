@@ -7,6 +7,7 @@
 
 import { assertDefined } from "../assert.ts";
 import { InputError } from "../errors.ts";
+import type { LogIndex } from "../types.ts";
 import { type KeySource, OrderedIndex } from "./ordered_index.ts";
 
 /** Most leases at one time. */
@@ -24,14 +25,20 @@ export const LEASE_KEYS_PER_ENTRY = 1_000;
 /** Why a lease ends: a client revoked it, or no client kept it alive. */
 export type LeaseEnd = "revoked" | "expired";
 
-/** A lease without its keys. */
-export interface LeaseRow {
+/** What a client knows of a lease. */
+export interface LeaseTerms {
   /** A whole number from 1 to 2^53 - 1, which the client or its node chose. */
   readonly id: number;
   /** How long it lives without a keepalive. */
   readonly ttlSeconds: number;
   /** Why it is ending; null if it is not. An ending lease takes no more keys, and cannot be kept alive. */
   readonly ending: LeaseEnd | null;
+}
+
+/** A lease without its keys. */
+export interface LeaseRow extends LeaseTerms {
+  /** The entry that granted it. It tells a lease from an earlier one with the same id. */
+  readonly grantedIndex: LogIndex;
 }
 
 interface Lease {

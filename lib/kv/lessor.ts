@@ -14,7 +14,7 @@
  */
 
 import { assertDefined } from "../assert.ts";
-import type { LeaseRow } from "./lease_table.ts";
+import type { LeaseTerms } from "./lease_table.ts";
 
 /** After this time, the leader proposes the end of a lease again. */
 const RETRY_SECONDS = 5;
@@ -44,7 +44,7 @@ export class Lessor {
   /** The node has become leader: every lease begins its full time to live now. */
   constructor(
     { leases, ticksPerSecond }: {
-      readonly leases: Iterable<LeaseRow>;
+      readonly leases: Iterable<LeaseTerms>;
       readonly ticksPerSecond: number;
     },
   ) {
@@ -61,7 +61,7 @@ export class Lessor {
    * Entries changed a lease, or removed it (null). A granted lease begins its full time to live. An ending
    * lease has keys left, and is due at once.
    */
-  changed(id: number, lease: LeaseRow | null): void {
+  changed(id: number, lease: LeaseTerms | null): void {
     if (lease === null) this.#timers.delete(id);
     else this.#start(lease);
   }
@@ -109,7 +109,7 @@ export class Lessor {
     return [...ids].sort((left, right) => left - right);
   }
 
-  #start({ id, ttlSeconds, ending }: LeaseRow): void {
+  #start({ id, ttlSeconds, ending }: LeaseTerms): void {
     // One tick more, because the present tick may be nearly over and no lease may end early.
     const ttlTicks = Math.ceil(ttlSeconds * this.#ticksPerSecond) + 1;
     const isOver = ending !== null;

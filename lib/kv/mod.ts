@@ -94,6 +94,7 @@ export {
   type LeaseRow,
   LEASES_MAX,
   type LeaseTable,
+  type LeaseTerms,
 } from "./lease_table.ts";
 export type { LeaseEnvelope, LeaseMessage, LeaseReply } from "./lease_message.ts";
 export { Lessor } from "./lessor.ts";

@@ -16,7 +16,13 @@ import { MultiVersionStore } from "./multi_version_store.ts";
 import { RowJournal } from "./row_journal.ts";
 import { runTransaction } from "./run_transaction.ts";
 import { CommandVersionError, decodeCommand } from "./command_codec.ts";
-import type { Command, CommandOutcome, CommandResult, LeaseResult } from "./command.ts";
+import type {
+  Command,
+  CommandOutcome,
+  CommandResult,
+  ExpireLeasesCommand,
+  LeaseResult,
+} from "./command.ts";
 import { type Token, TOKENS_MAX } from "./token.ts";
 import {
   decodeRememberedResult,
@@ -197,11 +203,11 @@ export class Store {
       case "transaction":
         return runTransaction(this.keys, { transaction: command, revision: index });
       case "grantLease":
-        return this.#grant({ id: command.id, ttlSeconds: command.ttlSeconds, ending: null }, index);
+        return this.#grant(command, index);
       case "revokeLease":
         return this.#revoke(command.id, index);
       case "expireLeases":
-        return this.#expire(command.term === term ? command.ids : [], index);
+        return this.#expire(command.term === term ? this.#meant(command) : [], index);
       case "compact": {
         this.keys.compact(command.revision);
         const compactedRevision = Math.min(command.revision, this.keys.revision);
@@ -219,12 +225,12 @@ export class Store {
     }
   }
 
-  #grant(row: LeaseRow, index: LogIndex): LeaseResult {
+  #grant({ id, ttlSeconds }: Pick<LeaseRow, "id" | "ttlSeconds">, index: LogIndex): LeaseResult {
     const { leases } = this.keys;
-    if (leases.get(row.id) !== null) return { kind: "leaseRefused", reason: "exists" };
+    if (leases.get(id) !== null) return { kind: "leaseRefused", reason: "exists" };
     if (leases.count >= LEASES_MAX) return { kind: "leaseRefused", reason: "tooMany" };
-    this.#setLease(row, index);
-    return { kind: "leaseGranted", id: row.id, ttlSeconds: row.ttlSeconds };
+    this.#setLease({ id, ttlSeconds, ending: null, grantedIndex: index }, index);
+    return { kind: "leaseGranted", id, ttlSeconds };
   }
 
   #revoke(id: number, index: LogIndex): LeaseResult {
@@ -232,6 +238,12 @@ export class Store {
     const keysDeleted = this.#endLeases([id], { index, ending: "revoked" });
     const keysLeft = this.keys.leases.keyCount(id);
     return { kind: "leaseRevoked", wasThere, keysDeleted, keysLeft };
+  }
+
+  /** The leases that the leader meant: none that was granted after what it had applied. */
+  #meant({ ids, appliedIndex }: ExpireLeasesCommand): readonly number[] {
+    const { leases } = this.keys;
+    return ids.filter((id) => (leases.get(id)?.grantedIndex ?? Infinity) <= appliedIndex);
   }
 
   #expire(ids: readonly number[], index: LogIndex): LeaseResult {

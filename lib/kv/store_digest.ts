@@ -30,8 +30,8 @@ export function digestStore(store: Store): Uint8Array {
     hash.update(writer.number(lease).finish());
   }
   section("leases");
-  for (const { id, ttlSeconds, ending } of leases.rows()) {
-    writer.number(id).number(ttlSeconds).bytes(encodeUtf8(ending ?? ""));
+  for (const { id, ttlSeconds, ending, grantedIndex } of leases.rows()) {
+    writer.number(id).number(ttlSeconds).number(grantedIndex).bytes(encodeUtf8(ending ?? ""));
     hash.update(writer.finish());
   }
   section("remembered");

@@ -8,7 +8,7 @@ import type { Certificate, Group } from "../certificate/mod.ts";
 import type {
   Command,
   CommandResult,
-  LeaseRow,
+  LeaseTerms,
   StoreView,
   Token,
   Unreadable,
@@ -50,7 +50,7 @@ export interface WriteAnswer {
 /** What came of a question for a lease. */
 export type LeaseAnswer =
   /** It is there. The seconds are whole, and counted by the leader; 0: it is ending. */
-  | { readonly kind: "lease"; readonly lease: LeaseRow; readonly secondsLeft: number }
+  | { readonly kind: "lease"; readonly lease: LeaseTerms; readonly secondsLeft: number }
   /** It is not there, or, for one that is to be kept alive, it is ending. */
   | { readonly kind: "leaseNotFound" };
 

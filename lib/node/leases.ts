@@ -114,6 +114,8 @@ export class Leases {
     const { lessor, term } = this.#lessor;
     lessor.tick();
     if (this.#isEnding) return;
+    // The ids are those of the leases that the store has now.
+    this.applied();
     const ids = lessor.due(EXPIRED_LEASES_MAX);
     if (ids.length > 0) void this.#end(ids, term);
   }
@@ -220,10 +222,11 @@ export class Leases {
   }
 
   async #end(ids: readonly number[], term: Term): Promise<void> {
-    const { requests, nowMs } = this.#parts;
+    const { requests, nowMs, store } = this.#parts;
+    const { appliedIndex } = store();
     this.#isEnding = true;
     try {
-      const command = encodeCommand({ kind: "expireLeases", term, ids });
+      const command = encodeCommand({ kind: "expireLeases", term, appliedIndex, ids });
       await requests.write(command, nowMs() + EXPIRY_TIMEOUT_MS);
     } catch (error) {
       // The lessor names them again.

@@ -41,7 +41,7 @@ interface DatabaseOptions extends StoreOptions {
 }
 
 /** The layout of the database; `meta` says it. */
-export const FORMAT_VERSION = "5";
+export const FORMAT_VERSION = "6";
 
 const FILE_HEAD = "SQLite format 3\0";
 

@@ -180,7 +180,14 @@ export class FakeNode implements NodeApi {
     for (let ticks = seconds * TICKS_PER_SECOND; ticks > 0; ticks--) {
       this.#lessor.tick();
       const ids = this.#lessor.due(EXPIRED_LEASES_MAX);
-      if (ids.length > 0) this.apply({ kind: "expireLeases", term: TERM, ids });
+      if (ids.length > 0) {
+        this.apply({
+          kind: "expireLeases",
+          term: TERM,
+          appliedIndex: this.live.store.appliedIndex,
+          ids,
+        });
+      }
     }
   }
 

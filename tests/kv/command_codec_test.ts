@@ -17,6 +17,7 @@ import type { Operation } from "../../lib/kv/transaction.ts";
 import { EXPIRES_AT_MS_MAX } from "../../lib/kv/token.ts";
 import { anyEntry } from "./commands.ts";
 import {
+  ANY_INDEX,
   bytes,
   command,
   del,
@@ -64,7 +65,7 @@ const COMMANDS: readonly Command[] = [
   },
   { kind: "grantLease", id: 7, ttlSeconds: 60, idempotency: { token: null, key: "k" } },
   { kind: "revokeLease", id: 2 ** 53 - 1 },
-  { kind: "expireLeases", term: TERM, ids: [1, 2, 300] },
+  { kind: "expireLeases", term: TERM, appliedIndex: ANY_INDEX, ids: [1, 2, 300] },
   { kind: "compact", revision: 12_345 },
   { kind: "createToken", ...newToken("a") },
   { kind: "createToken", ...newToken("a", { expiresAtMs: 1 }) },
@@ -171,12 +172,13 @@ Deno.test("encodeCommand() refuses what is outside its limits, and goes on", () 
     [{ kind: "grantLease", id: 1, ttlSeconds: 0 }, /0 seconds/],
     [{ kind: "grantLease", id: 1, ttlSeconds: 86_401 }, /86401 seconds/],
     [{ kind: "revokeLease", id: 2 ** 53 }, /its id/],
-    [{ kind: "expireLeases", term: TERM, ids: [] }, /0 leases/],
-    [{ kind: "expireLeases", term: TERM, ids: [2, 2] }, /rising/],
+    [{ kind: "expireLeases", term: TERM, appliedIndex: ANY_INDEX, ids: [] }, /0 leases/],
+    [{ kind: "expireLeases", term: TERM, appliedIndex: ANY_INDEX, ids: [2, 2] }, /rising/],
     [
       {
         kind: "expireLeases",
         term: TERM,
+        appliedIndex: ANY_INDEX,
         ids: Array.from({ length: EXPIRED_LEASES_MAX + 1 }, (_, at) => at + 1),
       },
       /1001 leases/,

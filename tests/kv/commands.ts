@@ -14,7 +14,7 @@ import {
   SORT_TARGETS,
   type Transaction,
 } from "../../lib/kv/transaction.ts";
-import { bytes, TERM } from "./support.ts";
+import { ANY_INDEX, bytes, TERM } from "./support.ts";
 
 export const KEYS: readonly Uint8Array[] = [
   bytes("a"),
@@ -165,6 +165,7 @@ export const anyEntry: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.uniqueArray(fc.integer({ min: 1, max: 3 }), { minLength: 1 }).map((ids) => ({
       kind: "expireLeases" as const,
       term: TERM,
+      appliedIndex: ANY_INDEX,
       ids: ids.sort((left, right) => left - right),
     })),
   },

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { LEASE_KEYS_PER_ENTRY, LEASES_MAX } from "../../lib/kv/lease_table.ts";
 import { Lessor } from "../../lib/kv/lessor.ts";
 import { digestStore } from "../../lib/kv/store_digest.ts";
-import { toTerm } from "../../lib/types.ts";
-import { bytes, command, del, Driver, put, TERM, text } from "./support.ts";
+import { toLogIndex, toTerm } from "../../lib/types.ts";
+import { ANY_INDEX, bytes, command, del, Driver, put, TERM, text } from "./support.ts";
 
 /** The kind of the last change of each key, newest first. */
 function kinds(driver: Driver): readonly string[] {
@@ -36,7 +36,12 @@ Deno.test("what a lease that ran out removed can be told from a delete", () => {
   const driver = new Driver();
   driver.grant(7);
   driver.do(put("a", "", { lease: 7 }));
-  const result = driver.apply({ kind: "expireLeases", term: TERM, ids: [7, 8] });
+  const result = driver.apply({
+    kind: "expireLeases",
+    term: TERM,
+    appliedIndex: ANY_INDEX,
+    ids: [7, 8],
+  });
   assert.deepEqual(result, { kind: "leasesExpired", keysDeleted: 1, unfinished: [], revision: 3 });
   assert.deepEqual(kinds(driver)[0], "expire a");
 });
@@ -44,7 +49,10 @@ Deno.test("what a lease that ran out removed can be told from a delete", () => {
 Deno.test("the end of a lease without keys takes no revision", () => {
   const driver = new Driver();
   driver.grant(7);
-  assert.equal(driver.apply({ kind: "expireLeases", term: TERM, ids: [7] }).revision, 0);
+  assert.equal(
+    driver.apply({ kind: "expireLeases", term: TERM, appliedIndex: ANY_INDEX, ids: [7] }).revision,
+    0,
+  );
   assert.equal(driver.store.keys.leases.count, 0);
 });
 
@@ -83,11 +91,21 @@ Deno.test("a lease with too many keys for one entry goes in several, each bounde
   assert.deepEqual(digestStore(other.store), digestStore(driver.store), "whatever came first");
   const going = driver.do(put("late", "", { lease: 7 }));
   assert.ok(going.kind === "transactionRefused" && going.reason === "leaseNotFound");
-  const second = driver.apply({ kind: "expireLeases", term: TERM, ids: [7] });
+  const second = driver.apply({
+    kind: "expireLeases",
+    term: TERM,
+    appliedIndex: ANY_INDEX,
+    ids: [7],
+  });
   assert.ok(second.kind === "leasesExpired");
   assert.deepEqual([second.keysDeleted, second.unfinished], [LEASE_KEYS_PER_ENTRY, [7]]);
   assert.match(kinds(driver)[0] ?? "", /^delete /, "it was revoked, so it does not expire");
-  const last = driver.apply({ kind: "expireLeases", term: TERM, ids: [7] });
+  const last = driver.apply({
+    kind: "expireLeases",
+    term: TERM,
+    appliedIndex: ANY_INDEX,
+    ids: [7],
+  });
   assert.ok(last.kind === "leasesExpired");
   assert.deepEqual([last.keysDeleted, last.unfinished], [1, []]);
   assert.deepEqual(driver.keys(), []);
@@ -106,7 +124,12 @@ Deno.test("one entry that ends several leases is bounded as a whole", () => {
   keys.put({ key: bytes("z"), value: bytes(""), lease: 2 });
   keys.commit();
   driver.skip(1);
-  const result = driver.apply({ kind: "expireLeases", term: TERM, ids: [1, 2, 3] });
+  const result = driver.apply({
+    kind: "expireLeases",
+    term: TERM,
+    appliedIndex: ANY_INDEX,
+    ids: [1, 2, 3],
+  });
   assert.ok(result.kind === "leasesExpired");
   assert.deepEqual([result.keysDeleted, result.unfinished], [LEASE_KEYS_PER_ENTRY, [2]]);
   assert.equal(keys.leases.get(2)?.ending, "expired");
@@ -122,7 +145,9 @@ Deno.test("an id is one lease's, and there are not too many", () => {
   });
   assert.deepEqual(driver.grant(1), { kind: "leaseRefused", reason: "exists", revision: 0 });
   const { leases } = driver.store.keys;
-  for (let id = 2; id < LEASES_MAX; id++) leases.set({ id, ttlSeconds: 1, ending: null });
+  for (let id = 2; id < LEASES_MAX; id++) {
+    leases.set({ id, ttlSeconds: 1, ending: null, grantedIndex: toLogIndex(1) });
+  }
   assert.equal(driver.grant(LEASES_MAX).kind, "leaseGranted");
   assert.deepEqual(driver.grant(LEASES_MAX + 1), {
     kind: "leaseRefused",
@@ -262,7 +287,12 @@ Deno.test("leases are expired by the leader of the entry's term alone", () => {
   const driver = new Driver();
   driver.apply({ kind: "grantLease", id: 7, ttlSeconds: 9 });
   driver.do(put("a", "1", { lease: 7 }));
-  const late = { kind: "expireLeases", term: toTerm(TERM + 1), ids: [7] } as const;
+  const late = {
+    kind: "expireLeases",
+    term: toTerm(TERM + 1),
+    appliedIndex: ANY_INDEX,
+    ids: [7],
+  } as const;
   assert.deepEqual(driver.apply(late), {
     kind: "leasesExpired",
     keysDeleted: 0,
@@ -270,6 +300,23 @@ Deno.test("leases are expired by the leader of the entry's term alone", () => {
     revision: 2,
   });
   assert.equal(driver.store.keys.leases.get(7)?.ending, null);
+});
+
+Deno.test("the end of a lease is not the end of the next one with its id", () => {
+  const driver = new Driver();
+  driver.grant(7);
+  const seen = driver.store.appliedIndex;
+  driver.apply({ kind: "revokeLease", id: 7 });
+  driver.grant(7);
+  driver.do(put("a", "", { lease: 7 }));
+  const late = { kind: "expireLeases", term: TERM, appliedIndex: seen, ids: [7] } as const;
+  const result = driver.apply(late);
+  assert.ok(result.kind === "leasesExpired");
+  assert.deepEqual([result.keysDeleted, result.unfinished], [0, []]);
+  assert.equal(driver.store.keys.leases.get(7)?.ending, null);
+  assert.equal(driver.get("a"), "");
+  driver.apply({ ...late, appliedIndex: driver.store.appliedIndex });
+  assert.equal(driver.store.keys.leases.get(7), null);
 });
 
 Deno.test("a store names the leases that entries touched, once", () => {

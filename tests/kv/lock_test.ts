@@ -7,7 +7,7 @@ import {
   lockKey,
   releaseTransaction,
 } from "../../lib/kv/lock.ts";
-import { bytes, Driver, put, TERM, text } from "./support.ts";
+import { ANY_INDEX, bytes, Driver, put, TERM, text } from "./support.ts";
 
 const name = bytes("jobs");
 
@@ -60,7 +60,7 @@ Deno.test("a holder whose lease ran out fails at the store, and the next one hol
   const driver = newDriver(1, 2);
   const [stale] = acquire(driver, 1);
   const [next] = acquire(driver, 2);
-  driver.apply({ kind: "expireLeases", term: TERM, ids: [1] });
+  driver.apply({ kind: "expireLeases", term: TERM, appliedIndex: ANY_INDEX, ids: [1] });
   assert.ok(!writes(driver, stale));
   assert.ok(writes(driver, next));
   assert.equal(driver.get("done"), String(next));

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { InvariantError } from "../../lib/assert.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
 import { Store } from "../../lib/kv/store.ts";
-import { encodeCommand } from "../../lib/kv/command_codec.ts";
+import { COMMAND_VERSION, encodeCommand } from "../../lib/kv/command_codec.ts";
 import { digestStore } from "../../lib/kv/store_digest.ts";
 import { TOKENS_MAX } from "../../lib/kv/token.ts";
 import {
@@ -129,7 +129,7 @@ Deno.test("apply() stops at a gap, before or inside a batch", () => {
 
 Deno.test("apply() refuses bytes that are no command, and goes on", () => {
   const store = new Store();
-  const data = Uint8Array.of(3, 99);
+  const data = Uint8Array.of(COMMAND_VERSION, 99);
   const applied = store.apply([
     { index: toLogIndex(1), term: TERM, kind: "command", data },
     entryOf(2, putA),
@@ -144,7 +144,7 @@ Deno.test("apply() stops at a command of a newer Floe, with nothing of the batch
     index: toLogIndex(2),
     term: TERM,
     kind: "command" as const,
-    data: Uint8Array.of(5),
+    data: Uint8Array.of(COMMAND_VERSION + 1),
   };
   assert.throws(() => store.apply([entryOf(1, putA), newer]), EnvironmentError);
   assert.equal(store.appliedIndex, 0);

@@ -78,7 +78,7 @@ Deno.test("a view shows leases with their keys, and tokens", () => {
   const { driver, view } = setting();
   driver.grant(7, 30);
   driver.do(put("b", "2", { lease: 7 }), put("a", "2", { lease: 7 }));
-  assert.deepEqual(view.lease(7), { id: 7, ttlSeconds: 30, ending: null });
+  assert.deepEqual(view.lease(7), { id: 7, ttlSeconds: 30, ending: null, grantedIndex: 2 });
   assert.deepEqual([view.lease(8), view.leases().length, view.leaseKeyCount(7)], [null, 1, 2]);
   assert.deepEqual(view.leaseKeys(7, 1).map(text), ["a"]);
   driver.apply({ kind: "createToken", ...newToken("a") });

@@ -25,10 +25,13 @@ import type {
   Transaction,
 } from "../../lib/kv/transaction.ts";
 import { type NewToken, TOKEN_ID_LENGTH } from "../../lib/kv/token.ts";
-import { type Term, toLogIndex, toTerm } from "../../lib/types.ts";
+import { type LogIndex, type Term, toLogIndex, toTerm } from "../../lib/types.ts";
 
 /** The term of every entry. */
 export const TERM: Term = toTerm(1);
+
+/** At an index above those of tests, a leader has seen every lease. */
+export const ANY_INDEX: LogIndex = toLogIndex(1_000_000);
 
 /** The bytes of a text. */
 export const bytes = encodeUtf8;

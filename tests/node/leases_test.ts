@@ -189,7 +189,7 @@ Deno.test("a leader proposes the end of a lease that ran out, one proposal at a 
   const [proposal] = proposals;
   assert.ok(proposal !== undefined);
   const command = decodeCommand(proposal.command);
-  assert.deepEqual(command, { kind: "expireLeases", term: 3, ids: [7] });
+  assert.deepEqual(command, { kind: "expireLeases", term: 3, appliedIndex: 1, ids: [7] });
   tick(20 * TICKS_PER_SECOND);
   assert.equal(proposals.length, 1);
   proposal.end();
@@ -230,6 +230,7 @@ Deno.test("a lease that is granted while a node leads is counted from its entry 
   assert.deepEqual(decodeCommand(proposal.command), {
     kind: "expireLeases",
     term: 1,
+    appliedIndex: 2,
     ids: [7, 8],
   });
   assert.equal(store.appliedIndex, toLogIndex(2));

@@ -120,7 +120,7 @@ export class StoreModel {
       case "grantLease": {
         if (this.leases.has(command.id)) return { kind: "leaseRefused", reason: "exists" };
         const { id, ttlSeconds } = command;
-        this.leases.set(id, { id, ttlSeconds, ending: null });
+        this.leases.set(id, { id, ttlSeconds, ending: null, grantedIndex: toLogIndex(this.index) });
         return { kind: "leaseGranted", id, ttlSeconds };
       }
       case "revokeLease": {
@@ -130,8 +130,11 @@ export class StoreModel {
         return { kind: "leaseRevoked", wasThere, keysDeleted, keysLeft };
       }
       case "expireLeases": {
-        const keysDeleted = this.#end(command.ids, "expired");
-        const unfinished = command.ids.filter((id) => this.leases.has(id));
+        const ids = command.ids.filter((id) =>
+          (this.leases.get(id)?.grantedIndex ?? 0) <= command.appliedIndex
+        );
+        const keysDeleted = this.#end(ids, "expired");
+        const unfinished = ids.filter((id) => this.leases.has(id));
         return { kind: "leasesExpired", keysDeleted, unfinished };
       }
       case "compact": {

@@ -237,8 +237,11 @@ function readChange(reader: ByteReader): HistoryRow {
 }
 
 /** Writes a lease without its id. */
-export function writeLease(writer: ByteWriter, { ttlSeconds, ending }: LeaseRow): void {
-  writer.number(ttlSeconds).byte(ENDINGS.indexOf(ending));
+export function writeLease(
+  writer: ByteWriter,
+  { ttlSeconds, ending, grantedIndex }: LeaseRow,
+): void {
+  writer.number(ttlSeconds).byte(ENDINGS.indexOf(ending)).number(grantedIndex);
 }
 
 function readLease(reader: ByteReader, key: Uint8Array): LeaseRow {
@@ -248,7 +251,8 @@ function readLease(reader: ByteReader, key: Uint8Array): LeaseRow {
   const ttlSeconds = reader.number();
   checkLeaseTtl(ttlSeconds);
   const ending = ENDINGS[reader.choice(ENDINGS.length)] ?? null;
-  return { id, ttlSeconds, ending };
+  const grantedIndex = toLogIndex(reader.number());
+  return { id, ttlSeconds, ending, grantedIndex };
 }
 
 /** Writes a token without its id. */

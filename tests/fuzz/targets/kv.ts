@@ -87,7 +87,12 @@ function drawCommand(random: Random): Command {
     case 1:
       return { kind: "revokeLease", id, ...options };
     case 2:
-      return { kind: "expireLeases", term: toTerm(drawCount(random)), ids: [id, id + 1] };
+      return {
+        kind: "expireLeases",
+        term: toTerm(drawCount(random)),
+        appliedIndex: toLogIndex(drawCount(random)),
+        ids: [id, id + 1],
+      };
     case 3:
       return { kind: "compact", revision: drawCount(random), ...options };
     case 4:

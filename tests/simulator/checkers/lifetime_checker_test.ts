@@ -26,7 +26,11 @@ function watching({ jumpedUs = 0 } = {}) {
   };
   const expire = (atUs: number, { term = 1, isOver = true } = {}): void => {
     clock.nowUs = atUs;
-    apply({ kind: "expireLeases", term: toTerm(1), ids: [LEASE.id] }, term, isOver);
+    apply(
+      { kind: "expireLeases", term: toTerm(1), appliedIndex: toLogIndex(0), ids: [LEASE.id] },
+      term,
+      isOver,
+    );
   };
   return { checker, clock, apply, expire };
 }
