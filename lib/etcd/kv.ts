@@ -229,7 +229,8 @@ function refusedBecause(reason: RefusalReason): EtcdError {
     case "tooManyBytes":
       return new EtcdError(
         "resourceExhausted",
-        `etcdserver: the answer is above ${TRANSACTION_BYTES_MAX} bytes; divide the transaction`,
+        `etcdserver: the answer, or the values to compare, are above ${TRANSACTION_BYTES_MAX} bytes; ` +
+          "divide the transaction",
       );
     default:
       return reason satisfies never;

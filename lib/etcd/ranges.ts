@@ -6,7 +6,7 @@
 
 import {
   checkRange,
-  compareKeys,
+  compareValues,
   type KeyOrder,
   type KeyRange,
   type KeyValueRow,
@@ -185,7 +185,7 @@ const COMPARE: Readonly<
   VERSION: (left, right) => left.version - right.version,
   CREATE: (left, right) => left.createRevision - right.createRevision,
   MOD: (left, right) => left.modRevision - right.modRevision,
-  VALUE: (left, right) => compareKeys(left.value, right.value),
+  VALUE: (left, right) => compareValues(left.value, right.value),
 };
 
 const NO_BYTES = new Uint8Array(0);

@@ -118,7 +118,8 @@ export function transactionRefused(reason: TransactionRefusal): Problem {
     case "tooManyBytes":
       return new Problem(
         "answer_too_large",
-        `Cannot answer: the keys and values are above ${TRANSACTION_BYTES_MAX} bytes`,
+        `Cannot do it at once: the answer, or the values to sort or compare, are above ` +
+          `${TRANSACTION_BYTES_MAX} bytes`,
       );
     default:
       return reason satisfies never;

@@ -78,6 +78,7 @@ export {
   checkKeyBytes,
   checkRange,
   compareKeys,
+  compareValues,
   KEY_BYTES_MAX,
   type KeyRange,
   keysWithPrefix,

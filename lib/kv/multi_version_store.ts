@@ -48,6 +48,11 @@ export class MultiVersionStore {
   readonly records: Records = new Records();
   /** The newest version of each key, including tombstones. */
   readonly index: OrderedIndex = new OrderedIndex(this.records);
+  /**
+   * The newest version of each key that exists. A transaction reads these: it would otherwise look at every
+   * deleted key of its ranges, of which history can keep many and each node keeps others.
+   */
+  readonly live: OrderedIndex = new OrderedIndex(this.records);
   /** The changes. */
   readonly history: RevisionQueue = new RevisionQueue();
   /** The leases that keys are attached to. */
@@ -58,7 +63,6 @@ export class MultiVersionStore {
   readonly #age: HistoryAge | null;
   #revision = 0;
   #compactedRevision = 0;
-  #liveKeys = 0;
   #historyBytes = 0;
   #openRevision: number | null = null;
   #openFrom = 0;
@@ -84,7 +88,7 @@ export class MultiVersionStore {
 
   /** How many keys there are. */
   get liveKeys(): number {
-    return this.#liveKeys;
+    return this.live.count;
   }
 
   /** Bytes that only history keeps. */
@@ -142,9 +146,9 @@ export class MultiVersionStore {
       this.records.setAge(handle, createRevision, this.records.version(previous) + 1);
       this.#moveLease({ from: previous, to: handle });
     } else {
-      this.#liveKeys++;
       this.#moveLease({ from: 0, to: handle });
     }
+    this.live.set(key, handle);
     this.#remember(revision, handle);
     return handle;
   }
@@ -155,7 +159,7 @@ export class MultiVersionStore {
     const handle = this.records.addTombstone({ key, modRevision: revision, kind });
     const previous = this.#replace(key, handle);
     assert(previous !== 0 && this.records.isLive(previous), "the key to remove does not exist");
-    this.#liveKeys--;
+    this.live.delete(key);
     this.#moveLease({ from: previous, to: 0 });
     this.#remember(revision, handle);
   }
@@ -222,7 +226,7 @@ export class MultiVersionStore {
       throw new InputError("Cannot read rows: a key appears twice");
     }
     if (row.lease !== 0) this.leases.attach(row.lease, row.key, handle);
-    this.#liveKeys++;
+    this.live.set(row.key, handle);
   }
 
   /** Ends the loading: sets the store's revision, and where its history begins. */
@@ -271,8 +275,9 @@ export class MultiVersionStore {
     const before = previous !== 0 && records.isLive(previous) ? previous : 0;
     const after = records.isLive(handle) ? handle : 0;
     this.#moveLease({ from: after, to: before });
-    this.#liveKeys += (before === 0 ? 0 : 1) - (after === 0 ? 0 : 1);
     const key = records.key(handle);
+    if (before === 0) this.live.delete(key);
+    else this.live.set(key, before);
     if (previous === 0) this.index.delete(key);
     else this.index.set(key, previous);
     records.free(handle);

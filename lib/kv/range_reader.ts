@@ -19,7 +19,7 @@ import {
   startsWith,
 } from "./key_range.ts";
 import type { MultiVersionStore, Unreadable } from "./multi_version_store.ts";
-import type { Cursor } from "./ordered_index.ts";
+import type { Cursor, OrderedIndex } from "./ordered_index.ts";
 import type { KeyValueRow } from "./record.ts";
 
 /** Whether keys are read in rising or falling order. */
@@ -103,6 +103,7 @@ export interface RangeSlice {
  */
 export class Scan {
   readonly #store: MultiVersionStore;
+  readonly #index: OrderedIndex;
   readonly #revision: number;
   readonly #isDescending: boolean;
   readonly #keys: KeyRange;
@@ -111,7 +112,9 @@ export class Scan {
   /** The bound where a paused scan continues: at or above it, or below it when descending. */
   #bound: Uint8Array | null;
 
-  /** Begins at the start of `keys`, or at their end. */
+  /**
+   * Begins at the start of `keys`, or at their end. At the revision `Infinity` it looks at no deleted keys.
+   */
   constructor(
     store: MultiVersionStore,
     { keys, revision, order = "ascending" }: {
@@ -121,12 +124,13 @@ export class Scan {
     },
   ) {
     this.#store = store;
+    this.#index = revision === Infinity ? store.live : store.index;
     this.#revision = revision;
     this.#keys = keys;
     this.#isDescending = order === "descending";
     this.#bound = this.#isDescending ? keys.end : keys.start;
     this.#cursor = this.#find();
-    this.#changes = store.index.changes;
+    this.#changes = this.#index.changes;
   }
 
   /** Whether there is a key at this place. */
@@ -174,14 +178,15 @@ export class Scan {
 
   /** Finds the place again if the index has changed. Called after a pause. */
   resume(): void {
-    if (this.#changes === this.#store.index.changes) return;
-    this.#changes = this.#store.index.changes;
+    if (this.#changes === this.#index.changes) return;
+    this.#changes = this.#index.changes;
     this.#cursor = this.#find();
   }
 
   #find(): Cursor {
-    const { index } = this.#store;
-    return this.#isDescending ? index.before(this.#bound) : index.from(this.#bound ?? NO_BYTES);
+    return this.#isDescending
+      ? this.#index.before(this.#bound)
+      : this.#index.from(this.#bound ?? NO_BYTES);
   }
 }
 

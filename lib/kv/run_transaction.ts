@@ -8,7 +8,7 @@
 import { assert, assertDefined } from "../assert.ts";
 import { catching } from "../errors.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
-import { compareKeys, type KeyRange } from "./key_range.ts";
+import { compareValues, type KeyRange } from "./key_range.ts";
 import { isClaim, lockKeys } from "./lock.ts";
 import type { MultiVersionStore } from "./multi_version_store.ts";
 import { passesFilter, Scan } from "./range_reader.ts";
@@ -73,7 +73,7 @@ export type TransactionRefusal =
   | "keyNotFound"
   /** It reads or deletes more than {@linkcode TRANSACTION_KEYS_MAX} keys. */
   | "tooManyKeys"
-  /** Its answer has more than {@linkcode TRANSACTION_BYTES_MAX} bytes. */
+  /** Its answer, or the values that it sorts or compares, have more than {@linkcode TRANSACTION_BYTES_MAX} bytes. */
   | "tooManyBytes";
 
 /** The result of a transaction. */
@@ -145,6 +145,7 @@ class Run {
   readonly #store: MultiVersionStore;
   #keysLeft = TRANSACTION_KEYS_MAX;
   #bytesLeft = TRANSACTION_BYTES_MAX;
+  #comparedBytesLeft = TRANSACTION_BYTES_MAX;
 
   constructor(store: MultiVersionStore) {
     this.#store = store;
@@ -237,11 +238,14 @@ class Run {
   /** Sorts. Equal rows stay in the order of their keys. */
   #sort(handles: number[], { sortBy, order }: RangeOperation): void {
     const { records } = this.#store;
+    if (sortBy === "value") {
+      for (const handle of handles) this.#takeCompared(records.valueLength(handle));
+    }
     const direction = order === "ascending" ? 1 : -1;
     handles.sort((left, right) =>
       direction *
       (sortBy === "value"
-        ? compareKeys(records.value(left), records.value(right))
+        ? compareValues(records.value(left), records.value(right))
         : this.#numberOf(left, sortBy) - this.#numberOf(right, sortBy))
     );
   }
@@ -274,7 +278,9 @@ class Run {
     let isAny = false;
     for (const handle of this.#live(keys)) {
       isAny = true;
-      const difference = compareKeys(this.#store.records.value(handle), value);
+      const { records } = this.#store;
+      this.#takeCompared(Math.min(records.valueLength(handle), value.length));
+      const difference = compareValues(records.value(handle), value);
       if (!isRelated(difference, relation)) return false;
     }
     // etcd: for the value of a key that does not exist, no comparison is true, not even "not equal".
@@ -326,6 +332,12 @@ class Run {
   #copyKey(handle: number): KeyValueRow {
     this.#takeBytes(this.#store.records.key(handle).length);
     return this.#store.records.copyWithoutValue(handle);
+  }
+
+  /** Counts bytes of values before they are compared. */
+  #takeCompared(bytes: number): void {
+    this.#comparedBytesLeft -= bytes;
+    if (this.#comparedBytesLeft < 0) throw new Refusal("tooManyBytes");
   }
 
   #takeBytes(bytes: number): void {

@@ -19,6 +19,7 @@ export function checkStore(store: Store): void {
   assert(keys.revision <= appliedIndex, "No change is newer than the applied index");
   assert(keys.compactedRevision <= keys.revision, "Only what was changed is compacted");
   keys.index.check();
+  keys.live.check();
   const reached = checkVersions(keys);
   checkHistory(keys, reached);
   checkLeases(keys);
@@ -31,7 +32,13 @@ function checkVersions(keys: MultiVersionStore): ReadonlySet<number> {
   const reached = new Set<number>();
   let live = 0;
   for (const newest of index.handles()) {
-    if (records.isLive(newest)) live++;
+    if (records.isLive(newest)) {
+      live++;
+      assert(
+        keys.live.get(records.key(newest)) === newest,
+        "Each key that exists is among the live ones",
+      );
+    }
     for (let handle = newest; handle !== 0; handle = records.previous(handle)) {
       assert(!reached.has(handle), "A version is of one key, and once");
       reached.add(handle);

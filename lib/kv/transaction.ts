@@ -31,7 +31,10 @@ export const OPERATIONS_MAX = 128;
 export const TRANSACTION_PARTS_MAX = 4 * OPERATIONS_MAX;
 /** Most keys that the conditions, reads and deletes of one transaction read or remove together. */
 export const TRANSACTION_KEYS_MAX = 10_000;
-/** Most bytes of keys and values in the answer to one transaction. */
+/**
+ * Most bytes of keys and values in the answer to one transaction, and most bytes of the values that it sorts
+ * or compares.
+ */
 export const TRANSACTION_BYTES_MAX: number = 8 * 1024 * 1024;
 
 /** The comparisons of a condition: the key's field on the left, the condition's value on the right. */

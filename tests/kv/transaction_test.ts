@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { catching, InputError } from "../../lib/errors.ts";
-import { inRange } from "../../lib/kv/key_range.ts";
+import { compareKeys, compareValues, inRange } from "../../lib/kv/key_range.ts";
 import { readTransaction } from "../../lib/kv/run_transaction.ts";
 import {
   checkTransaction,
@@ -11,6 +11,7 @@ import {
   OPERATIONS_MAX,
   type Relation,
   type Transaction,
+  TRANSACTION_BYTES_MAX,
   TRANSACTION_KEYS_MAX,
   TRANSACTION_PARTS_MAX,
   VALUE_BYTES_MAX,
@@ -358,6 +359,71 @@ Deno.test("a read is sorted, limited and filtered", () => {
   assert.deepEqual(names(range("*", { limit: 2, countAll: true })), ["ab", 3, true]);
   assert.deepEqual(names(range("*", { modRevisionMax: 3 })), ["bc", 2, false]);
   assert.deepEqual(names(range("*", { show: "count", limit: 1 })), ["", 3, false]);
+});
+
+Deno.test("deleted keys, which history keeps, are not looked at by a transaction", () => {
+  const driver = new Driver();
+  const { keys } = driver.store;
+  driver.do(put("a", "1"), put("z", "1"));
+  driver.skip(2);
+  keys.begin(2);
+  for (let count = 0; count < 500; count++) {
+    keys.put({ key: bytes(`k${count}`), value: bytes(""), lease: 0 });
+  }
+  keys.commit();
+  keys.begin(3);
+  for (let count = 0; count < 500; count++) keys.remove(bytes(`k${count}`), "delete");
+  keys.commit();
+  let looked = 0;
+  const { versionAt } = keys;
+  keys.versionAt = (...place) => {
+    looked++;
+    return versionAt.apply(keys, place);
+  };
+  const condition: Condition = { target: "exists", keys: toRange("k*"), exists: false };
+  assert.ok(holds(driver, condition));
+  assert.equal(looked, 0);
+  const read = readTransaction(keys, transaction({ success: [range("*", { show: "keys" })] }));
+  assert.ok(read.kind === "transaction" && read.answers[0]?.kind === "range");
+  assert.deepEqual(read.answers[0].rows.map(({ key }) => text(key)), ["a", "z"]);
+  assert.equal(looked, 2);
+});
+
+Deno.test("values that are too many to sort or to compare are refused before any is looked at", () => {
+  const driver = new Driver();
+  const { keys } = driver.store;
+  const value = new Uint8Array(VALUE_BYTES_MAX).fill(1);
+  const most = TRANSACTION_BYTES_MAX / VALUE_BYTES_MAX;
+  keys.begin(1);
+  for (let count = 0; count <= most; count++) {
+    keys.put({ key: bytes(`k${count}`), value, lease: 0 });
+  }
+  keys.commit();
+  let looked = 0;
+  const read = keys.records.value;
+  keys.records.value = (handle) => {
+    looked++;
+    return read.call(keys.records, handle);
+  };
+  const run = (parts: Partial<Transaction>) => readTransaction(keys, transaction(parts));
+  const tooMany = { kind: "transactionRefused", reason: "tooManyBytes" };
+  const sort = range("*", { sortBy: "value", show: "keys", limit: 1 });
+  assert.deepEqual(run({ success: [sort] }), tooMany);
+  assert.equal(looked, 0);
+  const condition: Condition = { target: "value", keys: toRange("*"), relation: "=", value };
+  assert.deepEqual(run({ conditions: [condition] }), tooMany);
+  assert.equal(looked, most);
+  assert.equal(run({ success: [{ ...sort, keys: toRange("k1*") }] }).kind, "transaction");
+});
+
+Deno.test("compareValues() has one order for short and long values", () => {
+  const sizes = fc.constantFrom(0, 1, 63, 64, 65, 200);
+  fc.assert(fc.property(sizes, sizes, fc.nat(2), fc.nat(2), (left, right, one, other) => {
+    const [a, b] = [new Uint8Array(left).fill(9), new Uint8Array(right).fill(9)];
+    if (left > 0) a[left - 1] = one;
+    if (right > 0) b[right - 1] = other;
+    assert.equal(Math.sign(compareValues(a, b)), Math.sign(compareKeys(a, b)));
+  }));
 });
 
 Deno.test("a transaction that would look at too many keys is refused, and one key fewer is not", () => {
