@@ -1,25 +1,26 @@
 /**
  * Finds the owners of all ranges that contain a key. For ranges of one key or one prefix it finds them
- * directly. Other ranges are checked one by one.
+ * directly. Other ranges are in a tree.
  *
  * @module
  */
 
-import { inRange, type KeyRange, keyText, prefixOf, singleKeyOf } from "./key_range.ts";
+import { type KeyRange, keyText, prefixOf, singleKeyOf } from "./key_range.ts";
+import { RangeTree } from "./range_tree.ts";
 
 /** A set of owners, each with the ranges that it has added. */
 export class RangeOwners<Owner> {
   readonly #byKey = new Map<string, Set<Owner>>();
   /** The owners of prefixes, by the length of the prefix, then by the prefix. */
   readonly #byPrefix = new Map<number, Map<string, Set<Owner>>>();
-  readonly #byOwner = new Map<Owner, KeyRange>();
+  readonly #others = new RangeTree<Owner>();
 
   /** Adds an owner of a range. */
   add(keys: KeyRange, owner: Owner): void {
     const single = singleKeyOf(keys);
     const prefix = prefixOf(keys);
     if (single !== null) addTo(this.#byKey, keyText(single), owner);
-    else if (prefix === null) this.#byOwner.set(owner, keys);
+    else if (prefix === null) this.#others.add(keys, owner);
     else {
       const sameLength = this.#byPrefix.get(prefix.length) ?? new Map<string, Set<Owner>>();
       this.#byPrefix.set(prefix.length, sameLength);
@@ -32,7 +33,7 @@ export class RangeOwners<Owner> {
     const single = singleKeyOf(keys);
     const prefix = prefixOf(keys);
     if (single !== null) removeFrom(this.#byKey, keyText(single), owner);
-    else if (prefix === null) this.#byOwner.delete(owner);
+    else if (prefix === null) this.#others.remove(owner);
     else {
       const sameLength = this.#byPrefix.get(prefix.length);
       if (sameLength === undefined) return;
@@ -51,7 +52,7 @@ export class RangeOwners<Owner> {
         if (length <= text.length) found.push(...sameLength.get(text.slice(0, length)) ?? []);
       }
     }
-    for (const [owner, keys] of this.#byOwner) if (inRange(keys, key)) found.push(owner);
+    this.#others.collect(key, found);
     return found;
   }
 }
