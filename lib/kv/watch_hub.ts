@@ -202,8 +202,7 @@ export class WatchHub {
 
   /** For {@linkcode Watcher.take}. */
   take(watcher: Watcher, limits: TakeLimits): Taken {
-    const next = this.#nextOf(watcher);
-    if (next !== null && this.#isForgotten(next)) {
+    if (this.#isForgotten(watcher)) {
       this.end(watcher);
       return this.#compacted();
     }
@@ -224,7 +223,7 @@ export class WatchHub {
   /** For {@linkcode Watcher.progress}. */
   progressOf(watcher: Watcher): LogIndex | null {
     const next = this.#nextOf(watcher);
-    if (next !== null && this.#isForgotten(next)) return null;
+    if (this.#isForgotten(watcher)) return null;
     const known = next === null ? this.#revision : this.#revisionOf(next) - 1;
     return toLogIndex(Math.max(known, watcher.fromRevision - 1));
   }
@@ -252,9 +251,16 @@ export class WatchHub {
     return place.kind === "live" ? place.queue[0] ?? null : null;
   }
 
-  #isForgotten(sequence: number): boolean {
+  /**
+   * Whether a watcher misses its next change. A live watcher has been given its changes: a compaction takes
+   * none away, as long as they are in memory.
+   */
+  #isForgotten(watcher: Watcher): boolean {
     const { history, compactedRevision } = this.#keys;
-    return sequence < history.first || history.revision(sequence) <= compactedRevision;
+    const next = this.#nextOf(watcher);
+    if (next === null) return false;
+    if (next < history.first) return true;
+    return watcher.place.kind === "behind" && history.revision(next) <= compactedRevision;
   }
 
   #goLive(watcher: Watcher): void {

@@ -243,6 +243,17 @@ Deno.test("a watcher is told when history forgot what it did not take", () => {
   assert.equal(hub.count, 0);
 });
 
+Deno.test("a compaction takes nothing from a live watcher that was given its event", () => {
+  const { driver, hub } = setting();
+  const watcher = watch(hub, "a*");
+  driver.do(put("a", "1"));
+  driver.apply({ kind: "compact", revision: driver.store.keys.revision });
+  hub.publish();
+  assert.equal(watcher.progress(), 0);
+  assert.equal(shown(watcher.take()), "1 put a |");
+  assert.equal(watcher.progress(), 1);
+});
+
 Deno.test("a watcher that took everything is not told of what history forgets", () => {
   const history = { changesMax: 1, bytesMax: 1e9, ageTicksMax: null };
   const { driver, hub } = setting({ history });
