@@ -5,21 +5,17 @@
  */
 
 import { InvariantError } from "../assert.ts";
-import {
-  checkLeaseTtl,
-  coversRange,
-  LEASE_TTL_SECONDS_MAX,
-  singleKey,
-  type StoreView,
-} from "../kv/mod.ts";
+import { checkLeaseTtl, LEASE_TTL_SECONDS_MAX, singleKey, type StoreView } from "../kv/mod.ts";
 import type { NodeApi } from "../node/mod.ts";
-import { admitRead, admitScope, type Call, type EtcdCaller, TIMEOUT_MS } from "./call.ts";
+import { admitRead, admitScope, type Call, type EtcdCaller, TIMEOUT_MS, turn } from "./call.ts";
 import type { ClusterIdentity } from "./cluster_identity.ts";
 import { EtcdError, refuse } from "./errors.ts";
 import type { LeaseKeepAliveResponse, LeaseRequest, ResponseHeader } from "./messages.ts";
 
-/** Most keys of a lease that are shown, or checked against a token's prefixes. */
+/** Most keys of a lease that are shown. */
 const LEASE_KEYS_MAX = 10_000;
+/** So many leases are looked at before other work has its turn. */
+const LEASES_PER_TURN = 1_000;
 
 /** etcd's service Lease. */
 export class LeaseService {
@@ -123,11 +119,13 @@ export class LeaseService {
     admitScope(call, "read");
     const view = await this.#node.view({ consistency: "linearizable", timeoutMs: TIMEOUT_MS });
     const caller = call.caller();
-    const seen = view.leases().filter(({ id }) => maySee(view, caller, id));
-    return {
-      header: this.#identity.header(view.revision),
-      leases: seen.map(({ id }) => ({ ID: id })),
-    };
+    const leases: { readonly ID: number }[] = [];
+    let lookedAt = 0;
+    for (const { id } of view.leases()) {
+      if (++lookedAt % LEASES_PER_TURN === 0) await turn();
+      if (maySee(view, caller, id)) leases.push({ ID: id });
+    }
+    return { header: this.#identity.header(view.revision), leases };
   }
 
   /** A token with prefixes cannot end a lease that has keys of others. */
@@ -135,7 +133,7 @@ export class LeaseService {
     const caller = call.caller();
     if (caller.prefixes.length === 0) return;
     const view = await this.#node.view({ consistency: "linearizable", timeoutMs: TIMEOUT_MS });
-    if (!hasOwnKeysOnly(view, caller, id)) throw refuse("permissionDenied");
+    if (!view.mayUseLease(id, caller)) throw refuse("permissionDenied");
   }
 }
 
@@ -165,10 +163,5 @@ function isLeaseId(id: number): boolean {
 /** A client that sees a lease can attach keys to it. So only its creator sees a lease without keys. */
 function maySee(view: StoreView, caller: EtcdCaller, id: number): boolean {
   if (caller.prefixes.length === 0) return true;
-  return view.leaseKeyCount(id) > 0 && hasOwnKeysOnly(view, caller, id);
-}
-
-function hasOwnKeysOnly(view: StoreView, caller: EtcdCaller, id: number): boolean {
-  return view.leaseKeyCount(id) <= LEASE_KEYS_MAX &&
-    view.leaseKeys(id, LEASE_KEYS_MAX).every((key) => coversRange(caller, singleKey(key)));
+  return view.leaseKeyCount(id) > 0 && view.mayUseLease(id, caller);
 }

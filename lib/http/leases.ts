@@ -27,6 +27,7 @@ import { LEASES_LIMIT_DEFAULT, type RequestGate, throughGate } from "./connectio
 import { readConsistency, readCount, readJson, readQuery, readTimeoutMs } from "./parameters.ts";
 import { jsonResponse, Problem } from "./problem.ts";
 import { addRoute, needs, needsWithBody, type RequestContext, type Router } from "./route.ts";
+import { turn } from "./streams.ts";
 import {
   keyFields,
   type LeaseBody,
@@ -42,6 +43,8 @@ import { idempotencyKeyReused, readUnconditional, replayHeaders } from "./writes
 const NEW_LEASE_BYTES_MAX = 256;
 /** Most keys of a lease that are read, and so shown. */
 export const LEASE_KEYS_SHOWN_MAX = 1_000;
+/** So many leases are looked at before other work has its turn. */
+const LEASES_PER_TURN = 1_000;
 const LEASE_KEYS_LOOKED_AT_MAX = 10_000;
 
 /** The settings of the routes of leases. */
@@ -152,7 +155,9 @@ async function listLeases(
   const consistency = readConsistency(query);
   const view = await node.view({ consistency, timeoutMs: readTimeoutMs(query) });
   const found: LeasesBody["leases"][number][] = [];
+  let lookedAt = 0;
   for (const { id, ttlSeconds } of view.leases()) {
+    if (++lookedAt % LEASES_PER_TURN === 0) await turn();
     if (id <= after || !maySee(view, caller, id)) continue;
     found.push({ id, ttlSeconds });
     if (found.length > limit) break;
@@ -172,7 +177,7 @@ async function revokeLease(
   const id = readId(req);
   if (caller.prefixes.length > 0) {
     const view = await node.view({ consistency: "linearizable", timeoutMs });
-    if (!hasOwnKeysOnly(view, caller, id)) {
+    if (!view.mayUseLease(id, caller)) {
       throw new Problem("forbidden", `Cannot revoke lease ${id}: it is not this token's alone`);
     }
   }
@@ -186,12 +191,7 @@ async function revokeLease(
 /** A client that sees a lease can attach keys to it. So only its creator may know a lease without keys. */
 function maySee(view: StoreView, caller: Caller, id: number): boolean {
   if (caller.prefixes.length === 0) return true;
-  return view.leaseKeyCount(id) > 0 && hasOwnKeysOnly(view, caller, id);
-}
-
-function hasOwnKeysOnly(view: StoreView, caller: Caller, id: number): boolean {
-  return view.leaseKeyCount(id) <= LEASE_KEYS_LOOKED_AT_MAX &&
-    view.leaseKeys(id, LEASE_KEYS_LOOKED_AT_MAX).every((key) => mayUse(caller, key));
+  return view.leaseKeyCount(id) > 0 && view.mayUseLease(id, caller);
 }
 
 function mayUse(caller: Caller, key: Uint8Array): boolean {

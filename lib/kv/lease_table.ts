@@ -7,6 +7,7 @@
 
 import { assertDefined } from "../assert.ts";
 import { InputError } from "../errors.ts";
+import { inRange, type KeyRange } from "./key_range.ts";
 import type { LogIndex } from "../types.ts";
 import { type KeySource, OrderedIndex } from "./ordered_index.ts";
 
@@ -114,6 +115,24 @@ export class LeaseTable {
     return handles;
   }
 
+  /**
+   * Whether each key of a lease is in one of these ranges. Behind a key in a range, it looks next behind that
+   * range: at one key for each range, not at every key.
+   */
+  isWithin(id: number, ranges: readonly KeyRange[]): boolean {
+    const keys = this.#leases.get(id)?.keys;
+    if (keys === undefined) return true;
+    for (let from = NO_BYTES;;) {
+      const { handle } = keys.from(from);
+      if (handle === 0) return true;
+      const key = this.#source.key(handle);
+      const around = ranges.find((range) => inRange(range, key));
+      if (around === undefined) return false;
+      if (around.end === null) return true;
+      from = around.end;
+    }
+  }
+
   /** Attaches the newest version of a key to a lease. */
   attach(id: number, key: Uint8Array, handle: number): void {
     this.#of(id).keys.set(key, handle);
@@ -154,4 +173,4 @@ export function checkLeaseTtl(ttlSeconds: number): void {
   );
 }
 
-const NO_BYTES = new Uint8Array(0);
+const NO_BYTES: Uint8Array = new Uint8Array(0);

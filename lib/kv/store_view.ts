@@ -4,7 +4,9 @@
  * @module
  */
 
+import { encodeUtf8 } from "../bytes.ts";
 import type { LogIndex } from "../types.ts";
+import { keysWithPrefix } from "./key_range.ts";
 import type { LeaseRow } from "./lease_table.ts";
 import type { Unreadable } from "./multi_version_store.ts";
 import { type RangeQuery, RangeReader, type RangeSlice, type SliceLimits } from "./range_reader.ts";
@@ -129,6 +131,13 @@ export class StoreView {
   /** How many keys a lease has. */
   leaseKeyCount(id: number): number {
     return this.#store.keys.leases.keyCount(id);
+  }
+
+  /** Whether a token may use every key of a lease. */
+  mayUseLease(id: number, { prefixes }: Pick<Token, "prefixes">): boolean {
+    if (prefixes.length === 0) return true;
+    const ranges = prefixes.map((prefix) => keysWithPrefix(encodeUtf8(prefix)));
+    return this.#store.keys.leases.isWithin(id, ranges);
   }
 
   /** The first `max` keys of a lease in order, copied. */

@@ -4,7 +4,7 @@ import { LEASE_KEYS_PER_ENTRY, LEASES_MAX } from "../../lib/kv/lease_table.ts";
 import { Lessor } from "../../lib/kv/lessor.ts";
 import { digestStore } from "../../lib/kv/store_digest.ts";
 import { toLogIndex, toTerm } from "../../lib/types.ts";
-import { ANY_INDEX, bytes, command, del, Driver, put, TERM, text } from "./support.ts";
+import { ANY_INDEX, bytes, command, del, Driver, put, TERM, text, toRange } from "./support.ts";
 
 /** The kind of the last change of each key, newest first. */
 function kinds(driver: Driver): readonly string[] {
@@ -317,6 +317,36 @@ Deno.test("the end of a lease is not the end of the next one with its id", () =>
   assert.equal(driver.get("a"), "");
   driver.apply({ ...late, appliedIndex: driver.store.appliedIndex });
   assert.equal(driver.store.keys.leases.get(7), null);
+});
+
+Deno.test("a lease is within ranges without a look at each of its keys", () => {
+  const driver = new Driver();
+  const { keys } = driver.store;
+  driver.grant(7);
+  driver.skip(1);
+  keys.begin(2);
+  for (let at = 0; at < 500; at++) {
+    for (const folder of ["a/", "b/"]) {
+      keys.put({ key: bytes(`${folder}${at}`), value: bytes(""), lease: 7 });
+    }
+  }
+  keys.commit();
+  let looked = 0;
+  const { key } = keys.records;
+  keys.records.key = (handle) => {
+    looked++;
+    return key.call(keys.records, handle);
+  };
+  const within = (...ranges: readonly string[]) => keys.leases.isWithin(7, ranges.map(toRange));
+  assert.ok(within("a/*", "b/*"));
+  assert.equal(looked, 2);
+  assert.ok(within("*"));
+  assert.ok(within("b/*", "x/*", "a/*"));
+  assert.ok(!within("a/*"));
+  assert.ok(!within("b/*"));
+  assert.ok(!within("a/*", "b/1*"));
+  assert.ok(!within());
+  assert.ok(keys.leases.isWithin(8, []), "a lease without keys");
 });
 
 Deno.test("a store names the leases that entries touched, once", () => {
