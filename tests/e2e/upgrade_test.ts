@@ -17,7 +17,7 @@ import { TestCluster } from "./harness/test_cluster.ts";
 /** The last version that landed: another protocol and another format on the disk, and no `floe export`. */
 const LANDED = "88ec6d3";
 /** A version of the same protocol and format. To be the last release's, once there is one. */
-const SAME_FORMATS = "c910379";
+const SAME_FORMATS = "d6dbd19";
 
 /** Away from those of the new cluster, which runs at the same time: both are from this file's block. */
 const BASE_PORT = findBasePort() + 40;
