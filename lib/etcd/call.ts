@@ -26,6 +26,8 @@ export interface Call {
   readonly requiresLeader: boolean;
   /** Aborted when the client no longer waits for the answer. */
   readonly signal: AbortSignal;
+  /** Counts bytes of the answer until it is sent. @throws {EtcdError} when too many are under way. */
+  readonly hold?: (bytes: number) => void;
 }
 
 /** How long the cluster may take to answer one request. */

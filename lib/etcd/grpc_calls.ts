@@ -14,6 +14,7 @@ import type {
   ServiceDefinition,
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { AnswerGate, type AnswerHold } from "./answers.ts";
 import type { Call } from "./call.ts";
 import { type Admission, callerOf } from "./cluster.ts";
 import { CODES, EtcdError, refuse, toEtcdError } from "./errors.ts";
@@ -26,6 +27,8 @@ const STALLED_MS = 60_000;
 interface CallsOptions {
   /** Checks the tokens of callers. */
   readonly admission: Admission;
+  /** Counts the answers that clients have not read. */
+  readonly answers?: AnswerGate;
   /** Called with every unexpected error. */
   readonly onError?: (error: unknown) => void;
 }
@@ -68,10 +71,12 @@ type Handler =
 export class Calls {
   readonly #options: CallsOptions;
   readonly #stopping: AbortSignal;
+  readonly #answers: AnswerGate;
 
   constructor(options: CallsOptions, stopping: AbortSignal) {
     this.#options = options;
     this.#stopping = stopping;
+    this.#answers = options.answers ?? new AnswerGate();
   }
 
   handlerOf(rpc: Rpc): Handler {
@@ -124,6 +129,7 @@ export class Calls {
       caller: this.#callerOf(from),
       requiresLeader: textOf(from.metadata, "hasleader") === "true",
       stopping: this.#stopping,
+      answer: this.#answers.open(),
     });
   }
 
@@ -146,18 +152,25 @@ class GrpcCall implements Call {
   readonly caller: Call["caller"];
   readonly requiresLeader: boolean;
   readonly #stopping: AbortSignal;
+  readonly #answer: AnswerHold;
   #ended: AbortController | null = null;
   #signal: AbortSignal | null = null;
   #isOver = false;
 
-  constructor({ caller, requiresLeader, stopping }: {
+  constructor({ caller, requiresLeader, stopping, answer }: {
     readonly caller: Call["caller"];
     readonly requiresLeader: boolean;
     readonly stopping: AbortSignal;
+    readonly answer: AnswerHold;
   }) {
     this.caller = caller;
     this.requiresLeader = requiresLeader;
     this.#stopping = stopping;
+    this.#answer = answer;
+  }
+
+  hold(bytes: number): void {
+    if (!this.#isOver) this.#answer.add(bytes);
   }
 
   get signal(): AbortSignal {
@@ -167,9 +180,10 @@ class GrpcCall implements Call {
     return this.#signal = AbortSignal.any([this.#ended.signal, this.#stopping]);
   }
 
-  /** Its client is gone. */
+  /** Its client has read the answer, or is gone. */
   end(): void {
     this.#isOver = true;
+    this.#answer.release();
     this.#ended?.abort();
   }
 }

@@ -19,6 +19,7 @@ import {
 import type { ConnectionInjector } from "@grpc/grpc-js";
 import { isLoopback } from "../address.ts";
 import { EnvironmentError, messageOf } from "../errors.ts";
+import type { AnswerGate } from "./answers.ts";
 import type { Admission } from "./cluster.ts";
 import { addServices, Calls } from "./grpc_calls.ts";
 import { GrpcGate } from "./grpc_admission.ts";
@@ -67,6 +68,8 @@ export interface GrpcServerOptions {
   readonly isLoopbackOnly?: boolean;
   /** Most connections; by default {@linkcode GRPC_CONNECTIONS_MAX}. */
   readonly connectionsMax?: number;
+  /** Counts the answers that clients have not read; by default with the limit of `answers.ts`. */
+  readonly answers?: AnswerGate;
   /** How long the message of a call may take to arrive; by default as long as `grpc_admission.ts` says. */
   readonly messageTimeoutMs?: number;
   /** Called with every unexpected error. */

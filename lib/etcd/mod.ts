@@ -22,6 +22,7 @@
  */
 
 export type { EtcdChange } from "./audited.ts";
+export { AnswerGate, type AnswerHold } from "./answers.ts";
 export type { Call, EtcdCaller } from "./call.ts";
 export {
   type Admission,

@@ -22,6 +22,8 @@ import { UNRECOGNIZED } from "./shape.ts";
 
 /** Most bytes of keys and values in the answer to a range, because the whole answer is in memory. */
 const RANGE_BYTES_MAX: number = 32 * 1024 * 1024;
+/** Most keys in it, because it is written without a pause. */
+const RANGE_ROWS_MAX: number = 100_000;
 
 /** The range for etcd's key and end. No end means one key. A zero byte means all keys from the key on. */
 export function toKeyRange(key: Uint8Array, rangeEnd: Uint8Array): KeyRange {
@@ -97,7 +99,7 @@ export function toRangeResponse(
 export async function readRange(
   view: StoreView,
   request: RangeRequest,
-  call: Pick<Call, "signal">,
+  call: Pick<Call, "signal" | "hold">,
 ): Promise<RangeResponse> {
   const revision = readableRevision(view, request.revision);
   const { keys, order, limit, show } = rowsNeeded(request);
@@ -124,7 +126,7 @@ function readableRevision(view: StoreView, revision: number): LogIndex | null {
 
 async function readAll(
   read: RangeRead,
-  call: Pick<Call, "signal">,
+  call: Pick<Call, "signal" | "hold">,
 ): Promise<{ readonly rows: readonly KeyValueRow[]; readonly count: number }> {
   const rows: KeyValueRow[] = [];
   let bytes = 0;
@@ -133,12 +135,14 @@ async function readAll(
     if (slice.kind !== "slice") {
       throw refuse(slice.kind === "compacted" ? "compacted" : "futureRevision");
     }
+    const bytesBefore = bytes;
     for (const item of slice.items) {
       if (item.kind !== "row") continue;
       bytes += item.row.key.length + item.row.value.length;
       rows.push(item.row);
     }
-    if (bytes > RANGE_BYTES_MAX) throw tooLarge();
+    if (bytes > RANGE_BYTES_MAX || rows.length > RANGE_ROWS_MAX) throw tooLarge();
+    call.hold?.(bytes - bytesBefore);
     if (slice.isDone) return { rows, count: slice.count };
     await turn();
     if (call.signal.aborted) throw new EtcdError("canceled", "etcdserver: request canceled");
@@ -148,7 +152,8 @@ async function readAll(
 function tooLarge(): EtcdError {
   return new EtcdError(
     "resourceExhausted",
-    `etcdserver: the answer is above ${RANGE_BYTES_MAX} bytes; read it in parts, with a limit`,
+    `etcdserver: the answer is above ${RANGE_BYTES_MAX} bytes or ${RANGE_ROWS_MAX} keys; read it in ` +
+      "parts, with a limit",
   );
 }
 

@@ -6,7 +6,7 @@
 
 import { Hono } from "hono";
 import { cors } from "hono/cors";
-import type { EtcdChange } from "../etcd/mod.ts";
+import type { AnswerGate, EtcdChange } from "../etcd/mod.ts";
 import { type KeyGenerationReport, type NodeApi, RequestError } from "../node/mod.ts";
 import { type AuditSink, recordOfEtcd } from "./audit.ts";
 import { Authorizer } from "./authorization.ts";
@@ -51,6 +51,8 @@ export interface AppOptions {
   readonly watchesMax?: number;
   /** How often a watch sends its progress; by default as often as `connections.ts` says. */
   readonly watchProgressMs?: number;
+  /** Counts the answers that etcd's clients have not read. */
+  readonly etcdAnswers?: AnswerGate;
   /** The node's place in its cluster, for etcd's clients. Without it, they are not served. */
   readonly etcd?: EtcdPlace;
   /** Called with a record of each request that could change something. It must neither throw nor wait. */

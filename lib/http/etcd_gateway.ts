@@ -12,6 +12,8 @@ import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
 import {
   type Admission,
   type Answer,
+  AnswerGate,
+  type AnswerHold,
   type Call,
   callerOf,
   type CodeName,
@@ -31,6 +33,7 @@ import type { NodeApi } from "../node/mod.ts";
 import { certificateNameOf } from "./client_certificates.ts";
 import {
   type RequestGate,
+  STREAM_STALLED_MS,
   throughGate,
   TRANSACTION_BODY_BYTES_MAX,
   WATCH_STALLED_MS,
@@ -47,6 +50,8 @@ export type EtcdPlace = Pick<EtcdParts, "self" | "members" | "isTls">;
 const WAIT_MS_MAX = 5 * 60_000;
 /** Most bytes in the body of a call that needs no token. */
 const PUBLIC_BODY_BYTES_MAX = 16 * 1024;
+/** An answer to a range with more bytes is sent in parts of this length. */
+const WHOLE_BYTES_MAX = 256 * 1024;
 /** Most streams of this gateway at once. */
 const STREAMS_MAX = 4_096;
 
@@ -58,6 +63,8 @@ interface GatewayOptions extends EtcdPlace {
   readonly gate: RequestGate;
   /** How long a body may take to arrive; by default as long as `connections.ts` says. */
   readonly bodyTimeoutMs?: number;
+  /** Counts the answers that clients have not read; by default with the limit of `lib/etcd`. */
+  readonly etcdAnswers?: AnswerGate;
   /** Called with every unexpected error. */
   readonly onError?: (error: unknown) => void;
   /** Called with each call that could change something. */
@@ -98,6 +105,7 @@ interface GatewayParts extends GatewayOptions {
 
 class Gateway {
   readonly #parts: GatewayParts;
+  readonly #answers: AnswerGate;
   readonly #streams = new StreamGate(
     STREAMS_MAX,
     (max) => new Problem("overloaded", `Cannot answer: there are ${max} streams, the most at once`),
@@ -105,6 +113,7 @@ class Gateway {
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+    this.#answers = parts.etcdAnswers ?? new AnswerGate();
   }
 
   async answer(rpc: Rpc, { req: { raw } }: RequestContext): Promise<Response> {
@@ -137,8 +146,18 @@ class Gateway {
     rpc: Extract<Rpc, { kind: "unary" }>,
     { raw, body, caller }: ReadRequest,
   ): Promise<Response> {
-    using call = new UnaryCall(caller, raw);
-    return jsonResponse(rpc.toJson(await rpc.answer(rpc.parse(body), call)));
+    const held = this.#answers.open();
+    let isSent = true;
+    try {
+      using call = new UnaryCall(caller, { raw, held });
+      const answer = rpc.toJson(await rpc.answer(rpc.parse(body), call));
+      if (held.bytes <= WHOLE_BYTES_MAX) return jsonResponse(answer);
+      isSent = false;
+      const source = new TextSource(`${JSON.stringify(answer)}\n`, held);
+      return streamResponse(raw, source, { "content-type": "application/json", ...NO_STORE });
+    } finally {
+      if (isSent) held.release();
+    }
   }
 
   /** A watch can have several requests on one stream: its body may have several objects, one on each line. */
@@ -185,12 +204,21 @@ class UnaryCall implements Call, Disposable {
   readonly requiresLeader = false;
   readonly caller: Call["caller"];
   readonly #raw: Request;
+  readonly #held: AnswerHold;
   #signal: AbortSignal | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(caller: Call["caller"], raw: Request) {
+  constructor(
+    caller: Call["caller"],
+    { raw, held }: { readonly raw: Request; readonly held: AnswerHold },
+  ) {
     this.caller = caller;
     this.#raw = raw;
+    this.#held = held;
+  }
+
+  hold(bytes: number): void {
+    this.#held.add(bytes);
   }
 
   get signal(): AbortSignal {
@@ -202,6 +230,32 @@ class UnaryCall implements Call, Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
+  }
+}
+
+/** A long answer, which is counted until its client has read it. */
+class TextSource implements PartSource {
+  readonly stalledMsMax = STREAM_STALLED_MS;
+  readonly #text: string;
+  readonly #held: AnswerHold;
+  #at = 0;
+
+  /** `text` is ASCII, so it can be cut anywhere. */
+  constructor(text: string, held: AnswerHold) {
+    this.#text = text;
+    this.#held = held;
+  }
+
+  next(): Promise<Uint8Array<ArrayBuffer> | null> {
+    const part = this.#text.slice(this.#at, this.#at += WHOLE_BYTES_MAX);
+    return Promise.resolve(part === "" ? null : encodeUtf8(part));
+  }
+
+  /** It needs nothing more of the node. */
+  stop(): void {}
+
+  end(): void {
+    this.#held.release();
   }
 }
 

@@ -2,6 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { concatBytes, decodeBase64 } from "../../lib/bytes.ts";
 import { JSON_PARTS_MAX } from "../../lib/json.ts";
 import { LEASE_KEYS_PER_ENTRY } from "../../lib/kv/mod.ts";
+import { AnswerGate } from "../../lib/etcd/mod.ts";
 import { createApp } from "../../lib/http/app.ts";
 import { RequestGate } from "../../lib/http/connections.ts";
 import { FakeNode } from "../http/fake_node.ts";
@@ -333,4 +334,26 @@ Deno.test("a client that leaves gives up its claim to a lock", async () => {
   await post("/v3/lock/unlock", { key: first.json.key });
   equal((await second).status, 408);
   equal(node.live.view.keyCount, 0);
+});
+
+Deno.test("answers that are not read count, and the next one is refused until they are", async () => {
+  const node = new FakeNode();
+  for (let at = 0; at < 3; at++) node.put(`p/${at}`, "v".repeat(512 * 1024));
+  const etcdAnswers = new AnswerGate(2 * 1024 * 1024);
+  const app = createApp(node, { etcd: PLACE, etcdAnswers });
+  const ask = (range: object) =>
+    app.request("http://localhost/v3/kv/range", { method: "POST", body: JSON.stringify(range) });
+  const all = { key: btoa("p/"), range_end: btoa("p0") };
+  const unread = await ask(all);
+  const refused = await ask(all);
+  deepEqual([refused.status, (await refused.json()).message], [
+    429,
+    "etcdserver: too many requests",
+  ]);
+  equal(etcdAnswers.bytes, 3 * (512 * 1024 + 3));
+  equal((await ask({ ...all, count_only: true })).status, 200);
+  equal((await unread.json()).kvs.length, 3);
+  equal(etcdAnswers.bytes, 0);
+  await (await ask(all)).body?.cancel();
+  equal(etcdAnswers.bytes, 0);
 });

@@ -2,6 +2,7 @@ import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import http2 from "node:http2";
 import * as grpc from "@grpc/grpc-js";
+import { AnswerGate } from "../../lib/etcd/answers.ts";
 import * as messages from "../../lib/etcd/messages.ts";
 import { decodeMessage, encodeMessage } from "../../lib/etcd/protobuf.ts";
 import type { Draft, Message, Read } from "../../lib/etcd/shape.ts";
@@ -398,4 +399,22 @@ Deno.test({
       }
     }
   },
+});
+
+Deno.test("answers over gRPC count until they are read", OPTIONS, async () => {
+  const node = openNode();
+  node.node.put("a", "v".repeat(1024));
+  const few = await serveGrpc(node, { answers: new AnswerGate(1024) });
+  using refused = new TestClient(few.port);
+  await rejects(refused.call(...RANGE, { key: bytes("a") }), { code: 8 });
+  await few.close();
+  // More calls than there is room for answers, one after the other.
+  const answers = new AnswerGate(1025);
+  const server = await serveGrpc(node, { answers });
+  using client = new TestClient(server.port);
+  for (let left = 3; left > 0; left--) {
+    equal((await client.call(...RANGE, { key: bytes("a") })).count, 1);
+    while (answers.bytes > 0) await new Promise((resolve) => setTimeout(resolve));
+  }
+  await server.close();
 });
