@@ -260,6 +260,14 @@ export const DIRECTED_WORLDS = {
     members: { joiners: 2, changeUsMean: 200_000, killShare: 0, lies: MEMBER_LIES },
     faults: ["transfer"],
   }),
+  /** One voter offers to sign each membership, and declines at once. */
+  decliningSigner: (seed) => ({
+    ...calmScenario(seed),
+    size: 4,
+    threshold: 3,
+    members: { joiners: 3, changeUsMean: 200_000, killShare: 0, lies: ["declinedSignature"] },
+    faults: ["transfer"],
+  }),
   /** Older copies of the store come back. */
   olderStores: (seed) => ({
     ...calmScenario(seed),

@@ -1,6 +1,6 @@
 /**
- * A member that lies in changes of the members, and in nothing else: as a dealer, as a receiver, or as the leader
- * that brings a configuration. Its votes and its log are honest.
+ * A member that lies in changes of the members, and in nothing else: as a dealer, as a receiver, as a signer, or as
+ * the leader that brings a configuration. Its votes and its log are honest.
  *
  * @module
  */
@@ -27,6 +27,7 @@ export const MEMBER_LIES = [
   "falseComplaint",
   "silence",
   "forgedConfiguration",
+  "declinedSignature",
 ] as const;
 /** One of {@linkcode MEMBER_LIES}. */
 export type MemberLie = typeof MEMBER_LIES[number];
@@ -71,6 +72,11 @@ export class MemberLiar {
       }
       case "appendRequest":
         return this.#bring(message);
+      case "signatureResponse":
+        // A commitment, and at once no share for it.
+        return message.share !== null && this.#tells("declinedSignature")
+          ? { ...message, share: null }
+          : message;
       default:
         return message;
     }
