@@ -76,9 +76,9 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     name: "watch-forgets-its-gap",
     bug: "a watcher that is too far behind goes on with the oldest change that is left",
     file: "lib/kv/watch_hub.ts",
-    find: `    if (next !== null && this.#isForgotten(next)) {\n      this.end(watcher);\n`,
+    find: `    if (this.#isForgotten(watcher)) {\n      this.end(watcher);\n`,
     replace:
-      `    if (next !== null && this.#isForgotten(next) && watcher.place.kind === "behind") {\n      watcher.place.sequence = this.#keys.history.first;\n    } else if (next !== null && this.#isForgotten(next)) {\n      this.end(watcher);\n`,
+      `    if (this.#isForgotten(watcher) && watcher.place.kind === "behind") {\n      watcher.place.sequence = this.#keys.history.first;\n    } else if (this.#isForgotten(watcher)) {\n      this.end(watcher);\n`,
     world: "shortHistories",
   },
   {
@@ -108,8 +108,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     name: "expiry-of-an-earlier-term",
     bug: "what an earlier leader said of leases takes effect under the next one",
     file: "lib/kv/store.ts",
-    find: `command.term === term ? command.ids : []`,
-    replace: `command.ids`,
+    find: `command.term === term ? this.#meant(command) : []`,
+    replace: `this.#meant(command)`,
     world: "leasesHandedOver",
   },
   {
