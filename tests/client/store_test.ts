@@ -250,7 +250,7 @@ Deno.test("a transaction that only reads goes on to the next node when a connect
   equal(requests.length, 2);
   // One that writes as well may have taken effect there.
   await rejects(
-    store.transact({ then: [{ put: { key: "b", value: "2" } }] }),
+    openStore(cut, node).store.transact({ then: [{ put: { key: "b", value: "2" } }] }),
     ({ maybeApplied }: Error & { readonly maybeApplied?: boolean }) => maybeApplied === true,
   );
 });
