@@ -15,7 +15,7 @@ import { createServer, type TLSSocket } from "node:tls";
 import { X509Certificate } from "node:crypto";
 import { EnvironmentError, messageOf } from "../errors.ts";
 import { Problem, problemResponse } from "./problem.ts";
-import type { AnswerRequest, ServeConnection, ServedConnection } from "./server.ts";
+import type { AnswerRequest, ServeConnection, ServedConnection } from "./deno_http.ts";
 import { CERTIFICATE_PATTERN, checkTlsKeys, PlainLinks, pump, type TlsKeys } from "./tls.ts";
 
 /** Which certificates of clients a server accepts. */

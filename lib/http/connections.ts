@@ -7,7 +7,7 @@
 import { assert } from "../assert.ts";
 import { Counters } from "../counters.ts";
 import { Problem } from "./problem.ts";
-import type { ServeConnection, ServedConnection } from "./server.ts";
+import type { ServeConnection, ServedConnection } from "./deno_http.ts";
 import { RouteCounts } from "./route_counts.ts";
 import { type AnswerStream, streamOf } from "./streams.ts";
 

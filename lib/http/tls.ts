@@ -15,7 +15,7 @@
 import { X509Certificate } from "node:crypto";
 import { EnvironmentError, messageOf } from "../errors.ts";
 import { accept, sendAtOnce } from "../listen.ts";
-import type { AnswerRequest, ServeConnection, ServedConnection } from "./server.ts";
+import type { AnswerRequest, ServeConnection, ServedConnection } from "./deno_http.ts";
 
 /** A server's certificate chain and private key, both PEM. */
 export interface TlsKeys {

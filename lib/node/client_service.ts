@@ -53,8 +53,6 @@ import { MemberService } from "./member_service.ts";
 import { EXPIRY_INTERVAL_TICKS, Requests } from "./requests.ts";
 import { Transfers } from "./transfers.ts";
 
-const EXPIRY_INTERVAL_MS = EXPIRY_INTERVAL_TICKS * TICK_MS;
-
 /** What a client service answers from, and what it hands requests to. */
 export interface ClientServiceParts {
   /** Who belongs to the cluster, and its configuration. */
@@ -343,7 +341,7 @@ export class ClientService implements NodeApi {
     if (output.role !== null) this.#leases.roleChanged(output.role);
   }
 
-  /** Answers whoever waited for these entries to be applied. */
+  /** Answers the requests that wait for these entries to be applied. */
   applied(entries: readonly Entry[], outcomes: readonly AppliedEntry[]): void {
     this.#leases.applied();
     this.#requests.applied(entries, outcomes, this.#live.appliedIndex);
@@ -363,12 +361,10 @@ export class ClientService implements NodeApi {
   /** Ends what has waited beyond its deadline. To be called at each turn; most calls do nothing. */
   expire(): void {
     const nowMs = performance.now();
-    if (nowMs - this.#expiredMs < EXPIRY_INTERVAL_MS) return;
+    if (nowMs - this.#expiredMs < EXPIRY_INTERVAL_TICKS * TICK_MS) return;
     this.#expiredMs = nowMs;
-    this.#requests.expire(nowMs);
-    this.#leases.expire(nowMs);
-    this.#transfers.expire(nowMs);
-    this.#members.expire(nowMs);
+    const waiting = [this.#requests, this.#leases, this.#transfers, this.#members];
+    for (const part of waiting) part.expire(nowMs);
   }
 
   /**
@@ -377,9 +373,7 @@ export class ClientService implements NodeApi {
    */
   stopServing(): void {
     this.#isStopped = true;
-    this.#requests.stop();
-    this.#leases.stop();
-    this.#members.stop();
+    for (const part of [this.#requests, this.#leases, this.#members]) part.stop();
     this.#live.endWatches("stopping");
   }
 
@@ -398,9 +392,8 @@ export class ClientService implements NodeApi {
   #fromStore<Result>(read: () => Result): Result {
     return catching(EnvironmentError, read, (error) => {
       this.#parts.fail(error);
-      throw new RequestError("stopping", "The node stops: it cannot read its own data", {
-        maybeApplied: false,
-      });
+      const why = "The node stops: it cannot read its own data";
+      throw new RequestError("stopping", why, { maybeApplied: false });
     });
   }
 }

@@ -1,7 +1,8 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { ApiCounters, Connections } from "../../lib/http/connections.ts";
-import { connectionsWithin, findHttp } from "../../lib/http/server.ts";
+import { findHttp } from "../../lib/http/deno_http.ts";
+import { connectionsWithin } from "../../lib/http/server.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { makeTlsKeys } from "../support/certificate.ts";
 import { GET, RawClient, Served } from "./raw_client.ts";

@@ -1,6 +1,7 @@
 import { equal, match, throws } from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
-import { findHttp, startApiServer } from "../../lib/http/server.ts";
+import { findHttp } from "../../lib/http/deno_http.ts";
+import { startApiServer } from "../../lib/http/server.ts";
 import { FakeNode } from "./fake_node.ts";
 
 const serve = assertDefined(findHttp(), "this Deno serves connections");

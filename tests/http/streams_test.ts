@@ -2,7 +2,7 @@ import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import { ApiCounters, Connections } from "../../lib/http/connections.ts";
 import { Problem } from "../../lib/http/problem.ts";
-import type { AnswerRequest } from "../../lib/http/server.ts";
+import type { AnswerRequest } from "../../lib/http/deno_http.ts";
 import {
   AnswerStream,
   type PartSource,

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
-import { findHttp, type ServedConnection } from "../../lib/http/server.ts";
+import { findHttp, type ServedConnection } from "../../lib/http/deno_http.ts";
 import { TlsRelays, tlsWarning } from "../../lib/http/tls.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { makeTlsKeys } from "../support/certificate.ts";
