@@ -245,7 +245,7 @@ Deno.test("a follower that is gone is sent one probe a heartbeat, of bounded siz
 for (const [size, command] of [["small", SMALL_COMMAND], ["large", LARGE_COMMAND]] as const) {
   Deno.test(`a slow follower catches up with ${size} entries within the limits at every moment`, () => {
     const follower = new SlowFollower();
-    const count = command === LARGE_COMMAND ? BACKLOG_ENTRIES / 20 : BACKLOG_ENTRIES;
+    const count = command === LARGE_COMMAND ? LARGE_BACKLOG_ENTRIES : BACKLOG_ENTRIES;
     follower.propose(command, count);
     while (follower.waiting.length > 0) {
       assert.ok(follower.appends.length <= INFLIGHT_MESSAGES_MAX);

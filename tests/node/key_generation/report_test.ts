@@ -1,3 +1,4 @@
+import { fingerprintOf } from "../../../lib/config/mod.ts";
 import assert from "node:assert/strict";
 import type { KeyGenerationPhase, KeyGenerationStatus } from "../../../lib/keygen/mod.ts";
 import {
@@ -48,6 +49,7 @@ Deno.test("toReport() tells phase, attempt, voters and each peer", () => {
   });
   assert.deepEqual(report, {
     cluster: config.cluster,
+    fingerprint: fingerprintOf(config),
     id: self,
     phase: "roundTwo",
     attempt: 4,
