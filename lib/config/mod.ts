@@ -29,6 +29,7 @@ export {
   formatClusterConfig,
   type GeneratedClusterOptions,
   generateLocalCluster,
+  type HistoryConfig,
   isPinned,
   loadClusterConfig,
   parseClusterConfig,

@@ -14,9 +14,6 @@ export type Request = object;
 /** An answer. Its call knows the type. */
 export type Answer = object;
 
-/** The sender of a request that is not read yet. */
-type Sender = Pick<Call, "caller" | "way">;
-
 /** How a call reads requests and writes answers. */
 export interface RpcCodec {
   /** From Protocol Buffers. @throws {EtcdError} */
@@ -42,7 +39,7 @@ export type Rpc =
     /** Whether it needs no token. */
     readonly isPublic: boolean;
     /** Checks that the sender is known, before anything of the request is read. @throws {EtcdError} */
-    readonly admit: (call: Sender) => void;
+    readonly admit: (call: Pick<Call, "caller" | "way">) => void;
   }
   & (
     /** One answer. */
@@ -105,7 +102,7 @@ export function forAnyone(rpc: Rpc): Rpc {
   return { ...rpc, isPublic: true, admit: () => {} };
 }
 
-function admitKnown({ caller }: Sender): void {
+function admitKnown({ caller }: Pick<Call, "caller">): void {
   caller();
 }
 

@@ -111,6 +111,6 @@ export {
   type NetworkUser,
   type ShownChain,
 } from "./network.ts";
-export type { NodeFigures, SigningFailure, TimingCounts } from "./observer.ts";
+export type { NodeFigures, SigningFailure, SigningFault, TimingCounts } from "./observer.ts";
 export { Node, startNode } from "./node.ts";
 export { type NodeOptions, type NodeParts, RemovedError } from "./node_parts.ts";

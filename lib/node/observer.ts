@@ -73,7 +73,7 @@ const TIMINGS = [
 type Timing = typeof TIMINGS[number];
 
 /** Why a voter's share was missing from a signature. */
-type SigningFault = "refused" | "withheld" | "late";
+export type SigningFault = "refused" | "withheld" | "late";
 
 /** How often a voter's share was missing for one reason, in elections of this node. */
 export interface SigningFailure {

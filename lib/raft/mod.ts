@@ -193,7 +193,7 @@ export type {
   SignedGrant,
   TermProof,
 } from "./term_proof.ts";
-export type { Cluster } from "./cluster.ts";
+export type { Cluster, ShownMembership } from "./cluster.ts";
 export type { DueSigner } from "./membership_signing.ts";
 export type { CommittedMembers } from "./committed_members.ts";
 export type { CollectedSession, SignatureCollection } from "./signature_collection.ts";
