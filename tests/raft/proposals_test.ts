@@ -93,17 +93,14 @@ Deno.test("empty commands count against what a leader holds uncommitted", () => 
   const cluster = new TestCluster({ size: 3 });
   const leader = cluster.elect("n1");
   cluster.isolate("n1");
-  const most = UNCOMMITTED_BYTES_MAX / ENTRY_OVERHEAD_BYTES;
-  const command = new Uint8Array(0);
+  const count = 1_000;
+  const large = new Uint8Array(UNCOMMITTED_BYTES_MAX - (count + 1) * ENTRY_OVERHEAD_BYTES);
+  const commands = [large, ...Array.from({ length: count + 1 }, () => new Uint8Array(0))];
   const { rejected } = leader.raft.step(
-    Array.from({ length: most + 1 }, (_, proposalId) => ({
-      kind: "propose" as const,
-      proposalId,
-      command,
-    })),
+    commands.map((command, proposalId) => ({ kind: "propose" as const, proposalId, command })),
   );
   assert.deepEqual(rejected.map(({ proposalId, reason }) => [proposalId, reason]), [
-    [most, "overloaded"],
+    [count + 1, "overloaded"],
   ]);
 });
 
