@@ -105,7 +105,7 @@ for (
     }));
 }
 
-for (const format of ["4", "6"]) {
+for (const format of ["5", "7"]) {
   Deno.test(`openDatabase() refuses format ${format}, says how to move, and changes nothing`, () =>
     withFolder((options) => {
       openWithRows(options).close();
@@ -113,12 +113,12 @@ for (const format of ["4", "6"]) {
       tamper(database, `UPDATE meta SET value = '${format}' WHERE name = 'format'`);
       assert.throws(() => openTableFile(options), (error: unknown) => {
         assert.ok(error instanceof EnvironmentError);
-        assert.match(error.message, new RegExp(`its format is ${format}, .* knows only 5\\. `));
+        assert.match(error.message, new RegExp(`its format is ${format}, .* knows only 6\\. `));
         assert.match(error.message, /with that version and run its `floe export > kv\.jsonl`/);
         assert.match(error.message, /a new cluster with this version.* `floe import kv\.jsonl`/);
         return true;
       });
-      tamper(database, "UPDATE meta SET value = '5' WHERE name = 'format'");
+      tamper(database, "UPDATE meta SET value = '6' WHERE name = 'format'");
       assert.equal(indexIn(options), 3);
     }));
 }

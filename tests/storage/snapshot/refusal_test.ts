@@ -112,7 +112,7 @@ const changes: readonly (readonly [what: string, change: (path: string) => void,
   [
     "of another format",
     sql("UPDATE meta SET value = '1' WHERE name = 'format'"),
-    /its format is 1, and this version of Floe knows 5/,
+    /its format is 1, and this version of Floe knows 6/,
   ],
   [
     "with a damaged row",
