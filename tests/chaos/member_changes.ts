@@ -105,7 +105,9 @@ export class MemberChanges implements Disposable {
         return { name: "a node leaves", request: { remove: [victim.id] }, joiner: null };
       case "replace":
         if (victim === null) return refresh();
-        if (random.chance(0.5)) return this.#replace("a node is replaced", victim);
+        if (random.chance(0.5) || !canSpareShare(members)) {
+          return this.#replace("a node is replaced", victim);
+        }
         await victim.loseDisk();
         return this.#replace("a lost disk is replaced", victim);
       case "threshold":
@@ -231,6 +233,11 @@ export class MemberChanges implements Disposable {
 
 function refresh(): Wanted {
   return { name: "all shares are dealt anew", request: { refresh: true }, joiner: null };
+}
+
+/** Whether a share may be lost. A node that was down when shares were dealt has none, so few may be left. */
+function canSpareShare({ members, threshold }: MembersBody): boolean {
+  return members.filter(({ hasShare }) => hasShare).length > threshold;
 }
 
 /** From a bare majority one up, and back. As many may be down as the faults break, or nobody would be led. */
