@@ -1,7 +1,7 @@
 /**
  * The farewell: what a member shows, in the encrypted channel and instead of anything else, to a node that was a
  * member and is none any more. It has the memberships that the node does not know yet, each with the group's
- * signatures. So the node can check that it was removed: whoever only says so changes nothing.
+ * signatures. So the node can check that it was removed: a claim without them changes nothing.
  *
  * @module
  */
