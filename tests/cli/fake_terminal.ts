@@ -9,7 +9,7 @@ import { run } from "../../lib/cli/cli.ts";
 import type { CommandContext, OutputStream } from "../../lib/cli/command.ts";
 import type { Clock } from "../../lib/client/client.ts";
 import type { NodeApi } from "../../lib/node/api.ts";
-import { openApp } from "../http/fake_node.ts";
+import { FakeNode, openApp } from "../http/fake_node.ts";
 
 /** What is at an address: a node, an answer of its own, silence, or (absent) nothing. */
 export type Host = NodeApi | ((request: Request) => Response | Promise<Response>) | "silent";
@@ -49,6 +49,18 @@ export interface Outcome {
 }
 
 export const ENDPOINTS = "a:1,b:1";
+
+/** A node with these keys, each with the value `value of KEY`. */
+export function nodeWith(...keys: readonly string[]): FakeNode {
+  const node = new FakeNode();
+  for (const key of keys) node.put(key, `value of ${key}`);
+  return node;
+}
+
+/** Surroundings in which this node is the only one that answers. */
+export function asked(node: FakeNode): Pick<Surroundings, "hosts"> {
+  return { hosts: { "a:1": node } };
+}
 
 /** Runs `floe` with `args`; the endpoints are `a:1` and `b:1` unless the environment names others. */
 export async function floe(

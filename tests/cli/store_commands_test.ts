@@ -1,19 +1,10 @@
-import { deepEqual, equal, fail, match, throws } from "node:assert/strict";
+import { deepEqual, equal, fail, match } from "node:assert/strict";
 import type { ChildOptions } from "../../lib/cli/child.ts";
-import { parseLines } from "../../lib/cli/commands/txn.ts";
 import { FakeNode } from "../http/fake_node.ts";
-import { floe } from "./fake_terminal.ts";
-
-function nodeOf(...keys: readonly string[]) {
-  const node = new FakeNode();
-  for (const key of keys) node.put(key, `value of ${key}`);
-  return node;
-}
-
-const asked = (node: FakeNode) => ({ hosts: { "a:1": node } });
+import { asked, floe, nodeWith } from "./fake_terminal.ts";
 
 Deno.test("ls lists one level, or all, and is JSON lines for programs", async () => {
-  const node = nodeOf("a", "app/1", "app/jobs/1", "app/jobs/2");
+  const node = nodeWith("a", "app/1", "app/jobs/1", "app/jobs/2");
   equal((await floe(["ls"], asked(node))).stdout, "a\napp/\n");
   equal((await floe(["ls", "app/"], asked(node))).stdout, "app/1\napp/jobs/\n");
   const all = await floe(["ls", "app/", "-r", "--limit", "2"], asked(node));
@@ -35,7 +26,7 @@ Deno.test("ls and get show no control characters, and other bytes as base64", as
 });
 
 Deno.test("get reads a prefix, and a revision", async () => {
-  const node = nodeOf("app/1", "app/2");
+  const node = nodeWith("app/1", "app/2");
   node.put("app/1", "new");
   const all = await floe(["get", "app/", "--prefix"], asked(node));
   equal(all.stdout, "app/1\tnew\napp/2\tvalue of app/2\n");
@@ -50,7 +41,7 @@ Deno.test("get reads a prefix, and a revision", async () => {
 });
 
 Deno.test("del deletes a prefix at once", async () => {
-  const node = nodeOf("a", "app/1", "app/2");
+  const node = nodeWith("a", "app/1", "app/2");
   const { stdout } = await floe(["del", "app/", "--prefix"], asked(node));
   equal(stdout, "DELETED  DELETED AT\n2        104\n");
   equal((await floe(["del", "app/", "--prefix"], asked(node))).code, 3);
@@ -59,85 +50,8 @@ Deno.test("del deletes a prefix at once", async () => {
   equal((await floe(["ls", "-r"], asked(node))).stdout, "a\n");
 });
 
-Deno.test("txn does JSON and lines alike", async () => {
-  const node = nodeOf("a");
-  const json = '{"if":[{"key":"a","exists":true}],"then":[{"put":{"key":"b","value":"x y"}}]}';
-  equal((await floe(["txn"], { ...asked(node), stdin: json })).code, 0);
-  const lines =
-    '# once more\nif value b = "x y"\nif version b < 2\n\nthen put b "\\u0041" 0\nthen get b\n';
-  const outcome = await floe(["txn"], { ...asked(node), stdin: lines });
-  const answer = JSON.parse(outcome.stdout);
-  deepEqual([outcome.code, answer.succeeded, answer.results[1].get.value], [0, true, "A"]);
-  const failed = await floe(["txn"], { ...asked(node), stdin: "if absent a\nelse get a" });
-  deepEqual([failed.code, JSON.parse(failed.stdout).results[0].get.key], [4, "a"]);
-});
-
-Deno.test("parseLines() reads every form", () => {
-  deepEqual(
-    parseLines(
-      [
-        "if exists a",
-        "if modRevision a > 5",
-        "if lease a != 0",
-        "if fence jobs/x 12",
-        "then delete a",
-        "then deletePrefix b/",
-        "then list c/",
-        "else put a v 7",
-      ].join("\n"),
-    ),
-    {
-      if: [
-        { key: "a", exists: true },
-        { key: "a", modRevision: { ">": 5 } },
-        { key: "a", lease: { "!=": 0 } },
-        { fence: { lock: "jobs/x", revision: 12 } },
-      ],
-      then: [{ delete: { key: "a" } }, { delete: { prefix: "b/" } }, { range: { prefix: "c/" } }],
-      else: [{ put: { key: "a", value: "v", lease: 7 } }],
-    },
-  );
-});
-
-for (
-  const text of [
-    "",
-    "when exists a",
-    "if",
-    "if exists",
-    "if exists a b",
-    "if value a == b",
-    "if value a =",
-    "if size a = 1",
-    "if version a = -1",
-    "if version a = x",
-    "if fence a",
-    "then",
-    "then put a",
-    "then put a b c d",
-    "then put a b x",
-    "then get",
-    "then rename a b",
-    'then put "a b',
-    'then put "a"b c',
-    'then put "\\x" c',
-  ]
-) {
-  Deno.test(`parseLines() refuses ${JSON.stringify(text)}`, () => {
-    throws(() => parseLines(text), { name: "InputError" });
-  });
-}
-
-Deno.test("txn refuses JSON that is no transaction before it asks", async () => {
-  for (const stdin of ["{", '{"then":[{"put":{}}]}', '{"thenn":[]}']) {
-    const outcome = await floe(["txn"], { ...asked(new FakeNode()), stdin });
-    deepEqual([outcome.code, outcome.requests.length], [2, 0]);
-    match(outcome.stderr, /^floe: Cannot read transaction/);
-  }
-});
-
 Deno.test("watch prints changes until it is stopped", async () => {
-  const node = nodeOf("app/1");
+  const node = nodeWith("app/1");
   const stop = new AbortController();
   let lines = 0;
   const outcome = await floe(["watch", "app/", "--prefix", "--from", "1"], {
@@ -154,7 +68,7 @@ Deno.test("watch prints changes until it is stopped", async () => {
 });
 
 Deno.test("watch runs a command for each change, one after the other", async () => {
-  const node = nodeOf("a");
+  const node = nodeWith("a");
   node.remove("a");
   const stop = new AbortController();
   const started: ChildOptions[] = [];
@@ -177,7 +91,7 @@ Deno.test("watch runs a command for each change, one after the other", async () 
 });
 
 Deno.test("watch ends with 3 where history has forgotten what it asks for", async () => {
-  const node = nodeOf("a", "b");
+  const node = nodeWith("a", "b");
   node.apply({ kind: "compact", revision: node.live.view.revision });
   const outcome = await floe(["watch", "a", "--from", "101"], asked(node));
   equal(outcome.code, 3);
@@ -309,96 +223,5 @@ Deno.test("elect runs its command while elected, and listeners see who is", asyn
   match((await listening).stdout, /[0-9]+\tme\n-\n$/);
   for (const args of [["elect", "boss"], ["elect", "boss", "--listen", "--", "lead"]]) {
     equal((await floe(args, asked(node))).code, 2);
-  }
-});
-
-async function withFile(text: string, work: (path: string) => Promise<void>): Promise<void> {
-  const path = await Deno.makeTempFile();
-  try {
-    await Deno.writeTextFile(path, text);
-    await work(path);
-  } finally {
-    await Deno.remove(path);
-  }
-}
-
-Deno.test("export and import carry keys of any bytes from one cluster to another", async () => {
-  const [from, to] = [nodeOf("app/1", "app/2", "b"), new FakeNode()];
-  from.put(Uint8Array.of(0xff, 0), Uint8Array.of(0xfe));
-  for (let at = 0; at < 300; at++) from.put(`many/${at}`, "v".repeat(3_000));
-  const exported = await floe(["export"], asked(from));
-  await withFile(exported.stdout, async (path) => {
-    equal((await floe(["import", path], asked(to))).stdout, "304 keys\n");
-    const written = to.commands.length;
-    deepEqual(
-      (await floe(["get", "", "--prefix"], asked(to))).stdout,
-      (await floe(["get", "", "--prefix"], asked(from))).stdout,
-    );
-    // Another run takes effect, whatever became of the keys meanwhile.
-    equal((await floe(["del", "--prefix", "app/"], asked(to))).code, 0);
-    equal((await floe(["import", path], asked(to))).code, 0);
-    equal(to.commands.length, 2 * written + 1);
-    equal((await floe(["get", "app/1"], asked(to))).code, 0);
-  });
-  const part = await floe(["export", "--prefix", "app/"], asked(from));
-  equal(JSON.parse(part.stdout.trimEnd().split("\n").at(-1) ?? "").keys, 2);
-});
-
-Deno.test("import refuses a file that is not whole before it writes anything", async () => {
-  const { stdout } = await floe(["export"], asked(nodeOf("a", "b", "c")));
-  const lines = stdout.trimEnd().split("\n");
-  const damaged = [
-    "",
-    lines.slice(0, -1).join("\n"),
-    stdout.slice(0, -5),
-    stdout.replace("value of b", "value of x"),
-    [...lines.slice(0, 2), ...lines.slice(3)].join("\n"),
-    lines.slice(1).join("\n"),
-    `${stdout}${lines[1]}\n`,
-    stdout.replace('"floeExport":1', '"floeExport":2'),
-    "not JSON\n",
-  ];
-  for (const text of damaged) {
-    await withFile(text, async (path) => {
-      const outcome = await floe(["import", path], asked(new FakeNode()));
-      deepEqual([outcome.code, outcome.requests.length], [2, 0], text);
-    });
-  }
-  equal((await floe(["import", "/nowhere"], asked(new FakeNode()))).code, 2);
-});
-
-Deno.test("import takes what etcdctl prints of a range, and refuses a part of it", async () => {
-  const to = new FakeNode();
-  const path = Deno.makeTempFileSync({ prefix: "floe-import-" });
-  const kvs = [
-    { key: btoa("a"), value: btoa("1"), create_revision: 2, mod_revision: 2, version: 1 },
-    { key: btoa("\xff"), create_revision: 3, mod_revision: 3, version: 1, lease: 7 },
-  ];
-  try {
-    Deno.writeTextFileSync(path, JSON.stringify({ header: {}, kvs, count: 2 }));
-    const outcome = await floe(["import", "--format", "etcd", path], asked(to));
-    equal(outcome.stdout, "2 keys\n", outcome.stderr);
-    equal((await floe(["get", "a"], asked(to))).stdout, "1");
-    equal((await floe(["ls", "-r"], asked(to))).stdout, "a\nbase64:/w==\n");
-    const header = {};
-    const noWhole = /no whole answer of etcdctl get -w json/;
-    const keysOnly = kvs.map(({ key }) => ({ key }));
-    for (
-      const [wrong, why] of [
-        [{ header, kvs, more: true, count: 2 }, noWhole],
-        [{ header, kvs: [{ key: "*" }], count: 1 }, noWhole],
-        [[], noWhole],
-        [{ error: "etcdserver: user name is empty", code: 3 }, noWhole],
-        [{ header, kvs, count: 5 }, /says that it has 5 keys, and has 2/],
-        [{ header, kvs: keysOnly, count: 2 }, /without --keys-only/],
-      ] as const
-    ) {
-      Deno.writeTextFileSync(path, JSON.stringify(wrong));
-      const refused = await floe(["import", "--format", "etcd", path], asked(new FakeNode()));
-      equal(refused.code, 2);
-      match(refused.stderr, why);
-    }
-  } finally {
-    Deno.removeSync(path);
   }
 });

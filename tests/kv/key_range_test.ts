@@ -8,6 +8,7 @@ import {
   checkKeyBytes,
   checkRange,
   compareKeys,
+  compareValues,
   inRange,
   isEmptyRange,
   keysWithPrefix,
@@ -158,4 +159,14 @@ Deno.test("revisions become too old after so many ticks, at most a step later", 
     if (tooOld !== null) seen.push([tick, tooOld]);
   }
   assert.deepEqual(seen.slice(0, 2), [[330, 10], [340, 20]]);
+});
+
+Deno.test("compareValues() has one order for short and long values", () => {
+  const sizes = fc.constantFrom(0, 1, 63, 64, 65, 200);
+  fc.assert(fc.property(sizes, sizes, fc.nat(2), fc.nat(2), (left, right, one, other) => {
+    const [a, b] = [new Uint8Array(left).fill(9), new Uint8Array(right).fill(9)];
+    if (left > 0) a[left - 1] = one;
+    if (right > 0) b[right - 1] = other;
+    assert.equal(Math.sign(compareValues(a, b)), Math.sign(compareKeys(a, b)));
+  }));
 });

@@ -106,6 +106,11 @@ export function transaction(parts: Partial<Transaction>): Transaction {
   return { conditions: [], success: [], failure: [], ...parts };
 }
 
+/** A transaction as an operation of another. */
+export function nest(parts: Partial<Transaction>): Operation {
+  return { kind: "transaction", ...transaction(parts) };
+}
+
 /** A transaction as a command. */
 export function command(parts: Partial<Transaction>, options: object = {}): Command {
   return { kind: "transaction", ...transaction(parts), ...options };
