@@ -7,6 +7,7 @@ import { toLogIndex } from "../../lib/types.ts";
 import { FakeNode, openApp } from "../http/fake_node.ts";
 import { command, put } from "../kv/support.ts";
 import { all, openStore } from "./support.ts";
+import { settle } from "../support/settle.ts";
 
 const nameOf = (item: Item) => decodeUtf8(item.kind === "row" ? item.row.key : item.name);
 const namesOf = async (items: AsyncIterable<Item>) => (await all(items)).map(nameOf);
@@ -183,7 +184,7 @@ Deno.test("a watch whose node stops goes on, and none of it is lost", async () =
   const { store } = openStore(node);
   const watch = store.watch({ key: "a" });
   const next = watch.next();
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await settle();
   node.live.endWatches("stopping");
   node.put("a", "1");
   deepEqual(shown((await next).value ?? { revision: 0, events: [] }), [101, "put a"]);

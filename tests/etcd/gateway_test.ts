@@ -1,7 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { concatBytes, decodeBase64 } from "../../lib/bytes.ts";
 import { JSON_PARTS_MAX } from "../../lib/json.ts";
-import { LEASE_KEYS_PER_ENTRY } from "../../lib/kv/mod.ts";
+import { ALL_KEYS, LEASE_KEYS_PER_ENTRY } from "../../lib/kv/mod.ts";
 import { AnswerGate } from "../../lib/etcd/mod.ts";
 import { createApp } from "../../lib/http/app.ts";
 import { RequestGate } from "../../lib/http/connections.ts";
@@ -262,6 +262,9 @@ Deno.test("a page of another origin is refused before anything is read", async (
 /** A body of which a test sees how much was asked for. */
 class WatchedBody {
   reads = 0;
+  readonly #started = Promise.withResolvers<void>();
+  /** Once anything was asked for. */
+  readonly started: Promise<void> = this.#started.promise;
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
 
   /** Without parts, it never arrives. */
@@ -270,6 +273,7 @@ class WatchedBody {
     this.stream = new ReadableStream({
       pull: (controller) => {
         this.reads++;
+        this.#started.resolve();
         const part = left.shift();
         if (part !== undefined) controller.enqueue(new TextEncoder().encode(part));
         else if (parts.length > 0) controller.close();
@@ -304,7 +308,7 @@ Deno.test("a body counts at the gate before it arrives, as large as it may get",
     app.request("http://localhost/v3/kv/put", { method: "POST", body: body.stream });
   const slow = new WatchedBody();
   void put(slow);
-  while (slow.reads === 0) await new Promise((resolve) => setTimeout(resolve));
+  await slow.started;
   const second = new WatchedBody(["{}"]);
   const { status } = await put(second);
   deepEqual([status, second.reads], [429, 0]);
@@ -322,6 +326,8 @@ Deno.test("a client that leaves gives up its claim to a lock", async () => {
   for (const ID of ["11", "12"]) await post("/v3/lease/grant", { ID, TTL: "60" });
   const first = await post("/v3/lock/lock", { name: btoa("L"), lease: "11" });
   const leaving = new AbortController();
+  const claimed = Promise.withResolvers<void>();
+  const claims = node.watch({ keys: ALL_KEYS }, claimed.resolve);
   const second = app.request(
     new Request("http://localhost/v3/lock/lock", {
       method: "POST",
@@ -329,7 +335,8 @@ Deno.test("a client that leaves gives up its claim to a lock", async () => {
       signal: leaving.signal,
     }),
   );
-  while (node.live.view.keyCount < 2) await new Promise((resolve) => setTimeout(resolve));
+  await claimed.promise;
+  if ("end" in claims) claims.end();
   leaving.abort();
   await post("/v3/lock/unlock", { key: first.json.key });
   equal((await second).status, 408);

@@ -25,7 +25,6 @@ Deno.test("a connection that says nothing is ended, and so is one that says it b
   // Slowloris: always one field more, never the last.
   for (let field = 0; isOpen && field < 1e6; field++) {
     await slow.send("x");
-    await new Promise((resolve) => setTimeout(resolve));
   }
   equal(await ended, "");
 });

@@ -9,6 +9,7 @@ import {
   StreamGate,
   streamResponse,
 } from "../../lib/http/streams.ts";
+import { settle } from "../support/settle.ts";
 
 /** Parts that a test hands over, one by one. */
 class Parts implements PartSource {
@@ -77,7 +78,7 @@ Deno.test("a stream is stalled while its client does not read what was sent", as
   equal(stream.isStalled(late), true);
   // It waits for what there is not yet: that is no fault of the client's.
   void reader.read();
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await settle();
   equal(stream.isStalled(late), false);
 });
 

@@ -5,6 +5,7 @@ import { TICK_MS } from "../../lib/node/inbox.ts";
 import { Leases } from "../../lib/node/leases.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { entryOf } from "../kv/support.ts";
+import { settle } from "../support/settle.ts";
 
 const [N1, N2] = [toNodeId("n1"), toNodeId("n2")];
 const TICKS_PER_SECOND = 1000 / TICK_MS;
@@ -52,7 +53,6 @@ function setting() {
   return { store, leases, sent, proposals, confirmations, clock, role, tick };
 }
 
-const settle = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 const keepAlive = { id: 7, isKeptAlive: true };
 
 Deno.test("a leader keeps a lease alive only once it has confirmed that it leads", async () => {

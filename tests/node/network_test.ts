@@ -8,6 +8,7 @@ import type { NodeId } from "../../lib/types.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { Inbox, readIndexRequest } from "../transport/harness.ts";
 import { findFreeAddresses } from "../support/free_ports.ts";
+import { settle } from "../support/settle.ts";
 
 Deno.test("Network hands what comes to whoever uses it now, and keeps its connections", async () => {
   await withPair(async ({ first, second, networkOf }) => {
@@ -50,7 +51,7 @@ Deno.test("Network drops what comes while nobody uses it", async () => {
     for (const each of [alpha, beta]) each.start();
     await sender.connected.take();
     beta.send(readIndexRequest(second, first, 1));
-    while (alpha.counters["message.received"] === 0) await sender.turn();
+    while (alpha.counters["message.received"] === 0) await settle();
     alpha.use(user);
     beta.send(readIndexRequest(second, first, 2));
     assert.deepEqual(await user.messages.take(), readIndexRequest(second, first, 2));
@@ -98,10 +99,6 @@ class User implements NetworkUser {
   }
   onDisconnected(peer: NodeId): void {
     this.disconnected.put(peer);
-  }
-  /** Lets the event loop come round. */
-  turn(): Promise<void> {
-    return new Promise((resolve) => void setTimeout(resolve));
   }
 }
 

@@ -7,6 +7,7 @@ import { batchOf, voteBatch } from "./checkers/support.ts";
 import { Counters } from "./counters.ts";
 import { DiskFault, MachineStorage, NO_SHARES } from "./machine_storage.ts";
 import { Random } from "./random.ts";
+import { settle } from "../support/settle.ts";
 
 const ENTRIES: readonly Entry[] = [1, 2, 3, 4]
   .map((index) => entryOf(index, putCommand("k", `${index}`)));
@@ -35,9 +36,6 @@ function setUp(seed = "storage") {
   const failures: unknown[] = [];
   return { storage, counters, random, write, failures };
 }
-
-/** Lets every promise that can settle do so. */
-const settle = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
 /** A machine whose log holds the entries, and whose state machine has them. */
 async function setUpFilled(seed?: string) {

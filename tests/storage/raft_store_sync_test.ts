@@ -6,6 +6,7 @@ import type { LogFile, LogFiles } from "../../lib/storage/log/files.ts";
 import type { StoreOptions } from "../../lib/storage/open_database.ts";
 import { openRaftStore } from "../../lib/storage/raft_store.ts";
 import { batch, findIn, hardState, withFolder } from "./support.ts";
+import { settle } from "../support/settle.ts";
 
 /** Files whose syncs end when the test says so. */
 class HeldFiles implements LogFiles {
@@ -13,6 +14,9 @@ class HeldFiles implements LogFiles {
   readonly syncs: { readonly succeed: () => void; readonly fail: (error: Error) => void }[] = [];
   writes = 0;
   folderSyncs = 0;
+  readonly #written = Promise.withResolvers<void>();
+  /** Once anything was written. */
+  readonly written: Promise<void> = this.#written.promise;
 
   constructor(files: LogFiles) {
     this.#files = files;
@@ -44,6 +48,7 @@ class HeldFiles implements LogFiles {
     return {
       write: (bytes, offset) => {
         this.writes += 1;
+        this.#written.resolve();
         return file.write(bytes, offset);
       },
       sync: () => new Promise((succeed, fail) => this.syncs.push({ succeed, fail })),
@@ -70,9 +75,6 @@ function openHeld(options: StoreOptions) {
   });
   return { store, files, said };
 }
-
-/** Lets every promise that can settle do so. */
-const settle = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
 Deno.test("persist() returns at once, and a batch counts when its sync has ended, not before", () =>
   withFolder(async (options) => {
@@ -151,7 +153,7 @@ Deno.test("a file that was removed at the start is durably gone before the log g
     deepEqual([existsSync(second), files.folderSyncs], [false, 0]);
     store.persist(batch(1, { hardState: hardState(1) }));
     deepEqual([files.folderSyncs, files.writes], [1, 0]);
-    while (files.writes === 0) await settle();
+    await files.written;
     files.syncs[0]?.succeed();
     await settle();
     store.persist(batch(2, { hardState: hardState(2) }));

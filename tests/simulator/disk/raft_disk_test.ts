@@ -6,6 +6,7 @@ import { batchOf, commandEntry, voteBatch } from "../checkers/support.ts";
 import { Random } from "../random.ts";
 import type { SyncOutcome } from "./disk_files.ts";
 import { RAFT_DAMAGES, RaftDisk } from "./raft_disk.ts";
+import { settle } from "../../support/settle.ts";
 
 const PLACE = { lastLogIndex: toLogIndex(0), lastLogTerm: toTerm(0) };
 
@@ -20,9 +21,6 @@ function batchAt(sequence: number): PersistBatch {
     certificates: [{ ...election, note: `leader n1 of term ${sequence}\n`.repeat(10) }],
   };
 }
-
-/** Lets every promise that can settle do so. */
-const settle = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
 /** A process on a disk whose syncs end when they are told to. */
 class Process {
