@@ -15,8 +15,8 @@ import { createServer, type TLSSocket } from "node:tls";
 import { X509Certificate } from "node:crypto";
 import { EnvironmentError, messageOf } from "../errors.ts";
 import { Problem, problemResponse } from "./problem.ts";
-import type { AnswerRequest, ServeConnection, ServedConnection } from "./deno_http.ts";
-import { CERTIFICATE_PATTERN, checkTlsKeys, PlainLinks, pump, type TlsKeys } from "./tls.ts";
+import type { AnswerRequest, ServeConnection } from "./deno_http.ts";
+import { CERTIFICATE_PATTERN, checkTlsKeys, Links, pump, Relay, type TlsKeys } from "./tls.ts";
 
 /** Which certificates of clients a server accepts. */
 type ClientTrust = NonNullable<TlsKeys["clients"]>;
@@ -77,7 +77,8 @@ export function asksClients(keys: TlsKeys): keys is MutualKeys {
 export class MutualRelays {
   #keys: MutualKeys;
   readonly #serve: ServeConnection;
-  readonly #links = new PlainLinks();
+  /** For bytes that are not encrypted any more. */
+  readonly #links = new Links<Deno.TcpConn>(Deno.listen({ hostname: "127.0.0.1", port: 0 }));
 
   /**
    * `serve` gets the decrypted connections.
@@ -91,14 +92,23 @@ export class MutualRelays {
   }
 
   /** Serves HTTPS on a plain connection, which it takes over. */
-  readonly serve: ServeConnection = (client, answer) =>
-    new MutualRelay({
-      client,
-      keys: this.#keys,
-      links: this.#links,
+  readonly serve: ServeConnection = (client, answer) => {
+    const keys = this.#keys;
+    const stream = duplexOf(client);
+    return new Relay({
       serve: this.#serve,
-      answer,
+      hangUp: () => stream.destroy(),
+      open: async () => {
+        const socket = await handshake(stream, keys);
+        const { near, far } = await this.#links.next();
+        return {
+          ...{ near, far, answer: answerFor(judge(socket, keys.clients), answer) },
+          receive: () => receive(socket, near),
+          send: () => pump(near, writerOf(socket)),
+        };
+      },
     });
+  };
 
   /**
    * Uses these keys and this CA for every new connection.
@@ -120,59 +130,6 @@ export class MutualRelays {
 function checkMutualKeys(keys: MutualKeys): void {
   checkTlsKeys(keys);
   checkTrust(keys.clients);
-}
-
-interface MutualRelayOptions {
-  readonly client: Deno.Conn;
-  readonly keys: MutualKeys;
-  readonly links: PlainLinks;
-  readonly serve: ServeConnection;
-  readonly answer: AnswerRequest;
-}
-
-/** One client's connection. */
-class MutualRelay implements ServedConnection {
-  readonly finished: Promise<void>;
-  readonly #stream: Duplex;
-  #plain: Deno.TcpConn | null = null;
-  #served: ServedConnection | null = null;
-  #isCancelled = false;
-
-  constructor(options: MutualRelayOptions) {
-    this.#stream = duplexOf(options.client);
-    // A failure here concerns only this client, which notices it.
-    this.finished = this.#run(options).catch(() => {}).then(() => this.cancel());
-  }
-
-  shutdown(): void {
-    if (this.#served === null) this.cancel();
-    else this.#served.shutdown();
-  }
-
-  cancel(): void {
-    if (this.#isCancelled) return;
-    this.#isCancelled = true;
-    this.#served?.cancel();
-    this.#stream.destroy();
-    this.#plain?.close();
-  }
-
-  async #run({ keys, links, serve, answer }: MutualRelayOptions): Promise<void> {
-    const socket = await handshake(this.#stream, keys);
-    const { near, far } = await links.next();
-    if (this.#isCancelled) {
-      near.close();
-      return far.close();
-    }
-    this.#plain = near;
-    this.#served = serve(far, answerFor(judge(socket, keys.clients), answer));
-    const cancel = () => this.cancel();
-    receive(socket, near).catch(cancel);
-    const answered = pump(near, writerOf(socket)).catch(cancel);
-    await this.#served.finished;
-    // The last answer is still being sent.
-    await answered;
-  }
 }
 
 /** Resolves after the handshake. Rejects when it fails or the client leaves. */

@@ -7,6 +7,8 @@
 
 import type { Needs } from "./authorization.ts";
 import type { ParameterName } from "./operation_parameters.ts";
+import { DELETE_PARAMETERS, RANGE_PARAMETERS } from "./ranges.ts";
+import { WATCH_PARAMETERS } from "./watches.ts";
 import {
   compactedSchema,
   compactionSchema,
@@ -111,27 +113,14 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   }),
   "GET /v1/kv": operation("listKeys", "The keys of a range, in order", {
     needs: "read",
-    query: [
-      "prefix",
-      "start",
-      "end",
-      "limit",
-      "after",
-      "order",
-      "delimiter",
-      "keysOnly",
-      "countOnly",
-      "revision",
-      "consistency",
-      "timeoutMs",
-    ],
+    query: RANGE_PARAMETERS,
     answer: named("Range", rangeSchema),
     otherAnswers: [LINES_MEDIA_TYPE],
     problems: [410, 503, 504],
   }),
   "DELETE /v1/kv": operation("deleteKeys", "Deletes the keys of a range at one revision", {
     needs: "write",
-    query: ["prefix", "start", "end", "timeoutMs"],
+    query: DELETE_PARAMETERS,
     headers: WRITE_HEADERS,
     answer: named("DeletedRange", deletedRangeSchema),
     problems: [413, 422, 503, 504],
@@ -154,7 +143,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   }),
   "GET /v1/watch": operation("watch", "Changes as they happen. The answer has no end", {
     needs: "read",
-    query: ["key", "prefix", "start", "end", "fromRevision", "prev", "only", "timeoutMs"],
+    query: WATCH_PARAMETERS,
     headers: ["Last-Event-ID"],
     otherAnswers: [EVENTS_MEDIA_TYPE],
     problems: [410, 503, 504],

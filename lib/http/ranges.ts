@@ -15,6 +15,7 @@ import type { KeyOrder, RangeItem, RangeRead, RangeSlice, TransactionCommand } f
 import type { NodeApi } from "../node/mod.ts";
 import type { Caller } from "./authorization.ts";
 import { type RequestGate, STREAM_STALLED_MS, throughGate } from "./connections.ts";
+import type { ParameterName } from "./operation_parameters.ts";
 import {
   type Query,
   readBytes,
@@ -79,8 +80,16 @@ export function addRangeRoutes(router: Router, { node, gate, ranges }: RangeOpti
   });
 }
 
-const DELETE_PARAMETERS = ["prefix", "start", "end", "timeoutMs"];
-const RANGE_PARAMETERS = [
+/** What a range can be deleted by. */
+export const DELETE_PARAMETERS = [
+  "prefix",
+  "start",
+  "end",
+  "timeoutMs",
+] as const satisfies readonly ParameterName[];
+
+/** What a range can be read by. */
+export const RANGE_PARAMETERS = [
   "prefix",
   "start",
   "end",
@@ -93,7 +102,7 @@ const RANGE_PARAMETERS = [
   "revision",
   "consistency",
   "timeoutMs",
-];
+] as const satisfies readonly ParameterName[];
 
 async function getRange(
   { node, ranges }: Pick<RangeOptions, "node" | "ranges">,

@@ -37,10 +37,8 @@ const RELAY_BYTES_MAX = 16 * 1024;
 
 /** The internal TLS listener, and the connections that are forwarded to it. */
 export class TlsRelays {
-  #listener: Deno.TlsListener;
+  readonly #links: Links<Deno.TlsConn>;
   readonly #serve: ServeConnection;
-  /** Links are made one at a time, so that the two ends of each are known. */
-  #lastLink: Promise<unknown> = Promise.resolve();
 
   /**
    * `serve` gets the connections after TLS.
@@ -49,14 +47,21 @@ export class TlsRelays {
    */
   constructor(keys: TlsKeys, serve: ServeConnection) {
     this.#serve = serve;
-    this.#listener = listenTls(keys);
+    this.#links = new Links(listenTls(keys));
   }
 
   /** Serves HTTPS on a plain connection, which it takes over. */
   readonly serve: ServeConnection = (client, answer) => {
-    const link = this.#lastLink.then(() => linkTo(this.#listener));
-    this.#lastLink = link.catch(() => {});
-    return new Relay({ client, link, serve: this.#serve, answer });
+    const link = this.#links.next();
+    return new Relay({
+      serve: this.#serve,
+      hangUp: () => client.close(),
+      open: async () => {
+        const { near, far } = await link;
+        const receive = () => pump(client, near);
+        return { near, far, answer, receive, send: () => pump(near, client) };
+      },
+    });
   };
 
   /**
@@ -65,99 +70,143 @@ export class TlsRelays {
    * @throws {EnvironmentError} when the keys cannot be used. Then nothing changes.
    */
   replaceKeys(keys: TlsKeys): void {
-    const before = this.#listener;
-    this.#listener = listenTls(keys);
-    // A link that is being made still needs the old listener.
-    void this.#lastLink.then(() => before.close());
+    this.#links.replaceListener(listenTls(keys));
   }
 
   /** Accepts no more connections. */
+  close(): void {
+    this.#links.close();
+  }
+}
+
+/** Both ends of a connection within this process. */
+interface Link<Far extends Deno.Conn> {
+  /** The end that takes the client's bytes. */
+  readonly near: Deno.TcpConn;
+  /** The end of the listener. */
+  readonly far: Far;
+}
+
+/** A listener on loopback, encrypted or not. */
+interface InnerListener<Far extends Deno.Conn> {
+  readonly addr: Deno.NetAddr;
+  accept(): Promise<Far>;
+  close(): void;
+}
+
+/** Makes connections to a listener of this process one at a time, so that the two ends of each are known. */
+export class Links<Far extends Deno.TcpConn | Deno.TlsConn> {
+  #listener: InnerListener<Far>;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Takes the listener over. */
+  constructor(listener: InnerListener<Far>) {
+    this.#listener = listener;
+  }
+
+  /** Both ends of a new connection. */
+  next(): Promise<Link<Far>> {
+    const link = this.#last.then(() => linkTo(this.#listener));
+    this.#last = link.catch(() => {});
+    return link;
+  }
+
+  /** Uses this listener for every new connection. */
+  replaceListener(listener: InnerListener<Far>): void {
+    const before = this.#listener;
+    this.#listener = listener;
+    // A link that is being made still needs the old listener.
+    void this.#last.then(() => before.close());
+  }
+
+  /** Makes no more connections. */
   close(): void {
     this.#listener.close();
   }
 }
 
-/** Both ends of a connection within this process. */
-interface Link<End extends Deno.Conn> {
-  /** The end that takes the client's bytes. */
-  readonly plain: Deno.TcpConn;
-  /** The end of the listener. */
-  readonly other: End;
-}
-
-/** A listener on loopback, encrypted or not. */
-interface InnerListener<End extends Deno.Conn> {
-  readonly addr: Deno.NetAddr;
-  accept(): Promise<End>;
-}
-
-async function linkTo<End extends Deno.TcpConn | Deno.TlsConn>(
-  listener: InnerListener<End>,
-): Promise<Link<End>> {
+async function linkTo<Far extends Deno.TcpConn | Deno.TlsConn>(
+  listener: InnerListener<Far>,
+): Promise<Link<Far>> {
   const { hostname, port } = listener.addr;
-  const plain = await Deno.connect({ hostname, port });
+  const near = await Deno.connect({ hostname, port });
   try {
-    sendAtOnce(plain);
+    sendAtOnce(near);
     while (true) {
-      const other = await accept(listener);
-      if (other.remoteAddr.port === plain.localAddr.port) return { plain, other };
+      const far = await accept(listener);
+      if (far.remoteAddr.port === near.localAddr.port) return { near, far };
       // Another program on this machine has connected to the port. It can keep descriptors, as said above.
-      other.close();
+      far.close();
     }
   } catch (error) {
-    plain.close();
+    near.close();
     throw error;
   }
 }
 
-interface RelayOptions {
-  readonly client: Deno.Conn;
-  readonly link: Promise<Link<Deno.TlsConn>>;
-  readonly serve: ServeConnection;
+/** A link for a client's bytes, and how they are forwarded over it. */
+interface OpenRelay extends Link<Deno.Conn> {
   readonly answer: AnswerRequest;
+  /** Forwards what the client sends, until its end. */
+  receive(): Promise<void>;
+  /** Forwards what the client gets, until its end. */
+  send(): Promise<void>;
+}
+
+interface RelayOptions {
+  /** Rejects when the client leaves first. */
+  readonly open: () => Promise<OpenRelay>;
+  /** Serves the link's far end. */
+  readonly serve: ServeConnection;
+  /** Ends the client's connection. */
+  readonly hangUp: () => void;
 }
 
 /** One client's connection, forwarded in both directions. */
-class Relay implements ServedConnection {
+export class Relay implements ServedConnection {
+  /** Resolves when the connection has ended; never rejects. */
   readonly finished: Promise<void>;
-  readonly #client: Deno.Conn;
-  #plain: Deno.TcpConn | null = null;
+  readonly #hangUp: () => void;
+  #near: Deno.TcpConn | null = null;
   #served: ServedConnection | null = null;
   #isCancelled = false;
 
+  /** Begins at once. */
   constructor(options: RelayOptions) {
-    this.#client = options.client;
+    this.#hangUp = options.hangUp;
     // A failure here concerns only this client, which notices it.
     this.finished = this.#run(options).catch(() => {}).then(() => this.cancel());
   }
 
+  /** Ends the connection after the request that is being answered. */
   shutdown(): void {
     if (this.#served === null) this.cancel();
     else this.#served.shutdown();
   }
 
+  /** Ends the connection now. */
   cancel(): void {
     if (this.#isCancelled) return;
     this.#isCancelled = true;
     this.#served?.cancel();
-    this.#client.close();
-    this.#plain?.close();
+    this.#hangUp();
+    this.#near?.close();
   }
 
-  async #run({ client, link, serve, answer }: RelayOptions): Promise<void> {
-    const { plain, other: tls } = await link;
+  async #run({ open, serve }: RelayOptions): Promise<void> {
+    const { near, far, answer, receive, send } = await open();
     if (this.#isCancelled) {
-      plain.close();
-      return tls.close();
+      near.close();
+      return far.close();
     }
-    this.#plain = plain;
-    this.#served = serve(tls, answer);
+    this.#near = near;
+    this.#served = serve(far, answer);
     const cancel = () => this.cancel();
-    pump(client, plain).catch(cancel);
-    const answered = pump(plain, client).catch(cancel);
+    receive().catch(cancel);
+    const sent = send().catch(cancel);
     await this.#served.finished;
     // The last answer is still being sent.
-    await answered;
+    await sent;
   }
 }
 
@@ -182,28 +231,6 @@ function listenTls({ cert, key }: TlsKeys): Deno.TlsListener {
 /** Checks that a certificate and its key can be used together. @throws {EnvironmentError} */
 export function checkTlsKeys(keys: TlsKeys): void {
   listenTls(keys).close();
-}
-
-/** Connections within this process, for bytes that are not encrypted any more. */
-export class PlainLinks {
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  /** Links are made one at a time, so that the two ends of each are known. */
-  #last: Promise<unknown> = Promise.resolve();
-
-  /** Both ends of a new connection. */
-  next(): Promise<{ readonly near: Deno.TcpConn; readonly far: Deno.TcpConn }> {
-    const link = this.#last.then(async () => {
-      const { plain, other } = await linkTo(this.#listener);
-      return { near: plain, far: other };
-    });
-    this.#last = link.catch(() => {});
-    return link;
-  }
-
-  /** Makes no more connections. */
-  close(): void {
-    this.#listener.close();
-  }
 }
 
 /**

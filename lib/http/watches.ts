@@ -17,6 +17,7 @@ import type { ChangeKind, KeyRange, Taken, Watcher, WatchEvent, WatchQuery } fro
 import type { NodeApi } from "../node/mod.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
 import type { Caller } from "./authorization.ts";
+import type { ParameterName } from "./operation_parameters.ts";
 import { WATCH_PROGRESS_MS, WATCH_STALLED_MS } from "./connections.ts";
 import {
   KEY_PARAMETERS,
@@ -73,7 +74,15 @@ export function addWatchRoutes(router: Router, options: WatchOptions): void {
   });
 }
 
-const WATCH_PARAMETERS = [...KEY_PARAMETERS, "fromRevision", "prev", "only", "timeoutMs"];
+/** What a watch can be asked for. */
+export const WATCH_PARAMETERS = [
+  ...KEY_PARAMETERS,
+  "fromRevision",
+  "prev",
+  "only",
+  "timeoutMs",
+] as const satisfies readonly ParameterName[];
+
 const CHANGE_KINDS = ["put", "delete", "expire"] as const satisfies readonly ChangeKind[];
 
 async function watch(

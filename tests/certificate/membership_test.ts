@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
-import { encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
+import { encodeHex } from "../../lib/bytes.ts";
 import {
   encodeGenesisStatement,
   encodeMembershipNote,
@@ -21,21 +21,11 @@ import {
   verifyMembershipChain,
   verifyMembershipNote,
 } from "../../lib/certificate/mod.ts";
-import {
-  aggregate,
-  checkReshareCommitment,
-  checkSubShare,
-  combineSubShares,
-  commit,
-  dealReshare,
-  type GroupPublicKeys,
-  type SecretShare,
-  signShare,
-  trustedDealerKeygen,
-} from "../../lib/frost/mod.ts";
+import { type SecretShare, trustedDealerKeygen } from "../../lib/frost/mod.ts";
 import { type Epoch, toClusterName, toEpoch, toNodeId } from "../../lib/types.ts";
 import { seededBytes } from "../frost/seeded_bytes.ts";
 import { createFounders } from "./founders.ts";
+import { reshareTo, signWith } from "./memberships.ts";
 import { assertRefused } from "./refused.ts";
 
 /** A cluster of three whose key a dealer made, two of whom sign. */
@@ -56,19 +46,6 @@ function found(): Cluster {
     randomBytes: seededBytes(1),
   });
   return { genesis: toGenesisStatement(roster, group, seededBytes(2)(32)), shares };
-}
-
-/** Signs as a group does, with the given shares. */
-function sign(group: GroupPublicKeys, shares: readonly SecretShare[], text: string): Uint8Array {
-  const signers = shares.map((share) => ({ share, roundOne: commit(share, seededBytes(4)) }));
-  const commitments = signers.map(({ roundOne }) => roundOne.commitment);
-  const session = { group, message: encodeUtf8(text), commitments };
-  const signatureShares = new Map(
-    signers.map((one) => [one.share.identifier, signShare(session, one).signatureShare]),
-  );
-  const result = aggregate(session, { signatureShares });
-  assert.ok(result.kind === "signature");
-  return result.signature;
 }
 
 function member(identifier: number, change: Partial<Member> = {}): Member {
@@ -105,49 +82,37 @@ function firstStatement({ genesis }: Cluster): MembershipStatement {
   };
 }
 
-function noteBy(statement: MembershipStatement, by: Epoch, keys: Cluster["shares"]): string {
+function noteBy(statement: MembershipStatement, by: Epoch, shares: Cluster["shares"]): string {
   const group = {
     minParticipants: 2,
     groupPublicKey: statement.publicKey,
     verifyingShares: toGroupPublicKeys(found().genesis).verifyingShares,
   };
-  const signature = sign(group, keys.slice(0, 2), encodeMembershipStatement(statement, by));
+  const signature = signWith({ group, shares }, encodeMembershipStatement(statement, by));
   return encodeMembershipNote(statement, { by, signature });
 }
 
 /** The next epoch: server_3 leaves, server_4 votes, and two of the new three sign. */
 function secondEpoch(cluster: Cluster, before: Membership) {
-  const group = toGroupPublicKeys(toGroup(before));
-  const parameters = { group, minParticipants: 2, receivers: [1, 2, 4] };
-  const deals = cluster.shares.slice(0, 2)
-    .map((share) => dealReshare(parameters, share, seededBytes(share.identifier)));
-  const commitments = deals.map(({ commitment }) => checkReshareCommitment(parameters, commitment));
-  const results = parameters.receivers.map((identifier, at) => {
-    const subShares = deals.map(({ subShares }, dealer) =>
-      checkSubShare(
-        assertDefined(commitments[dealer], "none"),
-        assertDefined(subShares[at], "none"),
-      )
-    );
-    return combineSubShares(parameters, { identifier, commitments, subShares });
-  });
-  const { group: reshared } = assertDefined(results[0], "none");
+  const receivers = [1, 2, 4];
+  const dealing = { group: toGroupPublicKeys(toGroup(before)), shares: cluster.shares };
+  const { group, shares } = reshareTo(receivers, dealing, { threshold: 2, seed: 0 });
   const statement: MembershipStatement = {
     cluster: before.cluster,
     sequence: before.sequence + 1,
     epoch: toEpoch(before.epoch + 1),
     threshold: 2,
     previous: before.hash,
-    members: parameters.receivers.map((identifier) =>
+    members: receivers.map((identifier) =>
       member(identifier, {
-        verifyingShare: assertDefined(reshared.verifyingShares.get(identifier), "none"),
+        verifyingShare: assertDefined(group.verifyingShares.get(identifier), "none"),
       })
     ),
     publicKey: before.publicKey,
   };
   const by = statement.epoch;
-  const shares = results.slice(1).map(({ share }) => share);
-  const signature = sign(reshared, shares, encodeMembershipStatement(statement, by));
+  const signers = { group, shares: shares.slice(1) };
+  const signature = signWith(signers, encodeMembershipStatement(statement, by));
   return {
     statement,
     byOld: noteBy(statement, before.epoch, cluster.shares),

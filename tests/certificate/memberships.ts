@@ -41,7 +41,7 @@ import { electionFields, nodeId } from "./cluster.ts";
 import { certifyGenesis, createFounders } from "./founders.ts";
 
 /** The shares of one epoch. */
-interface Dealing {
+export interface Dealing {
   readonly group: GroupPublicKeys;
   readonly shares: readonly SecretShare[];
 }
@@ -86,29 +86,14 @@ export class TestMemberships {
   reshare(
     { voters, threshold = 2 }: { readonly voters: readonly number[]; readonly threshold?: number },
   ): void {
-    const { group, shares } = this.#dealing(this.membership.epoch);
     const receivers = [...voters].toSorted((left, right) => left - right);
-    const parameters = { group, minParticipants: threshold, receivers };
-    const deals = shares.slice(0, group.minParticipants)
-      .map((share) => dealReshare(parameters, share, seededBytes(share.identifier + this.#seed)));
-    const commitments = deals.map(({ commitment }) =>
-      checkReshareCommitment(parameters, commitment)
-    );
-    const results = receivers.map((identifier, at) => {
-      const subShares = deals.map((deal, dealer) =>
-        checkSubShare(
-          assertDefined(commitments[dealer], "none"),
-          assertDefined(deal.subShares[at], "none"),
-        )
-      );
-      return combineSubShares(parameters, { identifier, commitments, subShares });
-    });
-    const { group: reshared } = assertDefined(results[0], "none");
+    const before = this.#dealing(this.membership.epoch);
+    const dealing = reshareTo(receivers, before, { threshold, seed: this.#seed });
     const epoch = toEpoch(this.membership.epoch + 1);
-    this.#dealings.set(epoch, { group: reshared, shares: results.map(({ share }) => share) });
+    this.#dealings.set(epoch, dealing);
     const members = receivers.map((identifier) => ({
       ...this.member(identifier),
-      verifyingShare: assertDefined(reshared.verifyingShares.get(identifier), "none"),
+      verifyingShare: assertDefined(dealing.group.verifyingShares.get(identifier), "none"),
     }));
     const statement = this.#next({ members, epoch, threshold });
     const byOld = this.#sign(statement, this.membership.epoch);
@@ -184,7 +169,31 @@ export function identityKey(seed: number): Uint8Array {
   return assertDefined(createFounders(2, 3, seed).roster.voters[0], "none").identityKey;
 }
 
-function signWith({ group, shares }: Dealing, text: string): Uint8Array {
+/** Deals new shares to these voters, by rising identifier, as the holders of enough old ones do. */
+export function reshareTo(
+  receivers: readonly number[],
+  { group, shares }: Dealing,
+  { threshold, seed }: { readonly threshold: number; readonly seed: number },
+): Dealing {
+  const parameters = { group, minParticipants: threshold, receivers };
+  const deals = shares.slice(0, group.minParticipants)
+    .map((share) => dealReshare(parameters, share, seededBytes(share.identifier + seed)));
+  const commitments = deals.map(({ commitment }) => checkReshareCommitment(parameters, commitment));
+  const results = receivers.map((identifier, at) => {
+    const subShares = deals.map((deal, dealer) =>
+      checkSubShare(
+        assertDefined(commitments[dealer], "none"),
+        assertDefined(deal.subShares[at], "none"),
+      )
+    );
+    return combineSubShares(parameters, { identifier, commitments, subShares });
+  });
+  const { group: reshared } = assertDefined(results[0], "none");
+  return { group: reshared, shares: results.map(({ share }) => share) };
+}
+
+/** Signs a text with enough of the shares. */
+export function signWith({ group, shares }: Dealing, text: string): Uint8Array {
   const signers = shares.slice(0, group.minParticipants)
     .map((share) => ({ share, roundOne: commit(share, seededBytes(4)) }));
   const commitments = signers.map(({ roundOne }) => roundOne.commitment);

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { InputError } from "../../lib/errors.ts";
 import type { KeyValueRow } from "../../lib/kv/record.ts";
-import { Store } from "../../lib/kv/store.ts";
 import { digestStore } from "../../lib/kv/store_digest.ts";
 import { checkStore } from "../../lib/kv/store_invariants.ts";
 import {
@@ -14,7 +13,7 @@ import {
 import { toLogIndex } from "../../lib/types.ts";
 import { MemoryTables } from "../support/memory_tables.ts";
 import { anyEntry } from "./commands.ts";
-import { bytes, command, del, Driver, entryOf, newToken, put } from "./support.ts";
+import { bytes, command, del, Driver, entryOf, historyOf, newToken, put } from "./support.ts";
 
 function writeAll(writer: TableWriter, tables: MemoryTables, changesMax = 2): void {
   for (;;) {
@@ -23,21 +22,6 @@ function writeAll(writer: TableWriter, tables: MemoryTables, changesMax = 2): vo
     tables.write(batch);
     writer.confirm();
   }
-}
-
-/** Everything that is known of each change, oldest first. */
-function historyOf({ keys: { history, records } }: Store) {
-  return Array.from({ length: history.count }, (_, at) => {
-    const handle = history.handle(history.first + at);
-    const previous = records.previous(handle);
-    return {
-      revision: history.revision(history.first + at),
-      kind: records.kind(handle),
-      key: records.key(handle).slice(),
-      after: records.isLive(handle) ? records.copy(handle) : null,
-      before: previous !== 0 && records.isLive(previous) ? records.copy(previous) : null,
-    };
-  });
 }
 
 Deno.test("tables written at any moment, in any batches, load as the store was at their index", () => {

@@ -211,3 +211,18 @@ export class Driver {
       .map((handle) => text(records.key(handle)));
   }
 }
+
+/** Everything that is known of each change, oldest first. */
+export function historyOf({ keys: { history, records } }: Store): readonly unknown[] {
+  return Array.from({ length: history.count }, (_, at) => {
+    const handle = history.handle(history.first + at);
+    const previous = records.previous(handle);
+    return {
+      revision: history.revision(history.first + at),
+      kind: records.kind(handle),
+      key: records.key(handle).slice(),
+      after: records.isLive(handle) ? records.copy(handle) : null,
+      before: previous !== 0 && records.isLive(previous) ? records.copy(previous) : null,
+    };
+  });
+}

@@ -9,23 +9,8 @@ import { encodeBatch } from "../../../lib/storage/tables/batch_codec.ts";
 import { RowLoader } from "../../../lib/storage/tables/rows.ts";
 import { KEY_VALUE_FILE, openTableFile } from "../../../lib/storage/tables/table_file.ts";
 import { anyEntry } from "../../kv/commands.ts";
-import { bytes, command, del, entryOf, newToken, put } from "../../kv/support.ts";
+import { bytes, command, del, entryOf, historyOf, newToken, put } from "../../kv/support.ts";
 import { tamper, TestTables, withFolder, withTables } from "../support.ts";
-
-/** Everything that is known of each change, oldest first. */
-function historyOf({ keys: { history, records } }: Store) {
-  return Array.from({ length: history.count }, (_, at) => {
-    const handle = history.handle(history.first + at);
-    const previous = records.previous(handle);
-    return {
-      revision: history.revision(history.first + at),
-      kind: records.kind(handle),
-      key: records.key(handle).slice(),
-      after: records.isLive(handle) ? records.copy(handle) : null,
-      before: previous !== 0 && records.isLive(previous) ? records.copy(previous) : null,
-    };
-  });
-}
 
 Deno.test("tables that are closed and opened at any moment load the store that they follow", async () => {
   const steps = fc.array(fc.tuple(anyEntry, fc.integer({ min: 0, max: 5 })), { maxLength: 40 });
