@@ -23,6 +23,15 @@ export function resolveImport(specifier: string, importer: string): string | nul
 
 /** The facade of what `http` and its clients share, free of the server. */
 export const WIRE = "lib/http/wire.ts";
+/** Files that a client command loads without the rest of their folder, whose facade exports them too. */
+export const CLIENT_FILES: readonly string[] = [
+  "lib/http/wire_problem.ts",
+  "lib/http/wire_requests.ts",
+  "lib/http/wire_secret.ts",
+  "lib/http/wire_store.ts",
+  "lib/kv/limits.ts",
+  "lib/kv/lock.ts",
+];
 /** What begins so is a layer of its own. */
 const WIRE_FILES = "lib/http/wire";
 

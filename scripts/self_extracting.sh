@@ -3,9 +3,8 @@
 # run unpacks it into a folder of its own content's name; later runs start from there at once.
 set -eu
 
-deno_bytes=@DENO_BYTES@
-floe_bytes=@FLOE_BYTES@
-worker_bytes=@WORKER_BYTES@
+files='@FILES@'
+bytes=@BYTES@
 offset=@OFFSET@
 
 fail() {
@@ -18,13 +17,12 @@ cache=${cache:-${TMPDIR:-/tmp}}/floe-$(id -u)
 folder=$cache/@KEY@
 
 # What others could have put there is not to be run; and a crash of the machine can leave a file
-# shorter than it was written.
+# shorter than it was written, or a whole one missing. `wc` is started once: each program costs time.
 is_complete() {
-  [ -O "$cache" ] && [ -O "$folder" ] && [ -x "$folder/deno" ] && [ -f "$folder/floe.js" ] &&
-    [ -f "$folder/storage_worker.ts" ] &&
-    [ "$(wc -c < "$folder/deno")" -eq "$deno_bytes" ] &&
-    [ "$(wc -c < "$folder/floe.js")" -eq "$floe_bytes" ] &&
-    [ "$(wc -c < "$folder/storage_worker.ts")" -eq "$worker_bytes" ]
+  [ -O "$cache" ] && [ -O "$folder" ] && [ -x "$folder/deno" ] || return 1
+  # Without quotes, as both are lists of words.
+  set -- $(cd "$folder" && wc -c $files 2> /dev/null | tail -n 1)
+  [ "${1:-0}" -eq "$bytes" ]
 }
 
 unpack() (
@@ -37,9 +35,7 @@ unpack() (
   tail -c "+$offset" "$0" | tar -xzf - -C "$temporary" ||
     fail "this file is damaged, or the disk of $folder is full."
   # Each rename is atomic and all processes rename the same content: any number may do it at once.
-  mv -f "$temporary/deno" "$folder/deno"
-  mv -f "$temporary/floe.js" "$folder/floe.js"
-  mv -f "$temporary/storage_worker.ts" "$folder/storage_worker.ts"
+  mv -f "$temporary"/* "$folder"
 )
 
 is_complete || unpack

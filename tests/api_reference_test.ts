@@ -35,16 +35,18 @@ import {
   watchChangeSchema,
 } from "../lib/http/wire.ts";
 import { REMEMBERED_ENTRIES } from "../lib/kv/write_memory.ts";
-import { IDEMPOTENCY_KEY_LENGTH_MAX } from "../lib/kv/command.ts";
-import { KEY_BYTES_MAX } from "../lib/kv/key_range.ts";
 import { LEASE_KEYS_PER_ENTRY, LEASES_MAX } from "../lib/kv/lease_table.ts";
+import {
+  IDEMPOTENCY_KEY_LENGTH_MAX,
+  KEY_BYTES_MAX,
+  TRANSACTION_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from "../lib/kv/limits.ts";
 import { TOKEN_NAME_LENGTH_MAX, TOKEN_PREFIXES_MAX, TOKENS_MAX } from "../lib/kv/token.ts";
 import {
   OPERATIONS_MAX,
-  TRANSACTION_BYTES_MAX,
   TRANSACTION_KEYS_MAX,
   TRANSACTION_PARTS_MAX,
-  VALUE_BYTES_MAX,
 } from "../lib/kv/transaction.ts";
 import { toLogIndex, toNodeId } from "../lib/types.ts";
 import { FakeNode } from "./http/fake_node.ts";

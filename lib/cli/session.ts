@@ -4,7 +4,6 @@
  * @module
  */
 
-import * as z from "zod";
 import { formatAddress, parseAddress } from "../address.ts";
 import {
   type Advice,
@@ -19,7 +18,8 @@ import {
 } from "../client/mod.ts";
 import type { ClusterConfig, PeerConfig } from "../config/mod.ts";
 import { catching, InputError } from "../errors.ts";
-import { keyPath, type Schema } from "../http/wire.ts";
+import type { Schema } from "../http/wire.ts";
+import { keyPath } from "../http/wire_requests.ts";
 import { parseStrictJson } from "../json.ts";
 import { toNodeId } from "../types.ts";
 import { asksForTls, openClientTls } from "./client_tls.ts";
@@ -147,17 +147,18 @@ async function readEndpoints(path: string, scheme: string): Promise<readonly End
   return peers.map(({ id, api }) => ({ ...toEndpoint(scheme, formatAddress(api)), id }));
 }
 
-const apiAddresses = z.object({
-  peers: z.array(z.object({ id: z.string(), api: z.string() })).min(1),
-});
-
-/** Null for a text that is no configuration's. */
+/** Null for a text that is no configuration's. Checked by hand: a client must not wait for a schema library. */
 function findApiAddresses(text: string): readonly Pick<PeerConfig, "id" | "api">[] | null {
   return catching(InputError, () => {
-    const read = apiAddresses.safeParse(parseStrictJson(text));
-    return read.data?.peers.map(({ id, api }) => ({ id: toNodeId(id), api: parseAddress(api) })) ??
-      null;
+    const { peers }: { readonly peers?: unknown } = Object(parseStrictJson(text));
+    if (!Array.isArray(peers) || peers.length === 0 || !peers.every(isPeer)) return null;
+    return peers.map(({ id, api }) => ({ id: toNodeId(id), api: parseAddress(api) }));
   }, () => null);
+}
+
+function isPeer(peer: unknown): peer is { readonly id: string; readonly api: string } {
+  const { id, api }: { readonly id?: unknown; readonly api?: unknown } = Object(peer);
+  return typeof id === "string" && typeof api === "string";
 }
 
 async function loadConfigOfCluster(path: string): Promise<ClusterConfig> {

@@ -7,7 +7,7 @@
 
 import { decodeUtf8 } from "../bytes.ts";
 import type { Schema } from "../http/wire.ts";
-import { VALUE_BYTES_MAX } from "../kv/mod.ts";
+import { VALUE_BYTES_MAX } from "../kv/limits.ts";
 import { readAtMost } from "../streams.ts";
 import {
   ClientError,
@@ -244,7 +244,7 @@ export class ApiClient {
       const body = await readAnswer(response, request.answerBytesMax);
       if (body === null) return { kind: "failure", endpoint, failure: notFloe(response) };
       if (response.ok) return { kind: "answer", answer: { endpoint, body } };
-      return this.#refusal(endpoint, response, body);
+      return await this.#refusal(endpoint, response, body);
     } catch (error) {
       return { kind: "failure", endpoint, failure: failureOfError(error) };
     }
@@ -267,7 +267,7 @@ export class ApiClient {
       }
       const body = await readAnswer(response);
       if (body === null) return { kind: "failure", endpoint, failure: notFloe(response) };
-      return this.#refusal(endpoint, response, body);
+      return await this.#refusal(endpoint, response, body);
     } catch (error) {
       signal.throwIfAborted();
       return { kind: "failure", endpoint, failure: failureOfError(error) };
@@ -290,8 +290,12 @@ export class ApiClient {
     });
   }
 
-  #refusal(endpoint: Endpoint, response: Response, body: Uint8Array): EndpointFailure {
-    const failure = failureOfResponse(response, new TextDecoder().decode(body));
+  async #refusal(
+    endpoint: Endpoint,
+    response: Response,
+    body: Uint8Array,
+  ): Promise<EndpointFailure> {
+    const failure = await failureOfResponse(response, new TextDecoder().decode(body));
     return { kind: "failure", endpoint, failure: this.#advised(failure) };
   }
 

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { PROBLEM_MEDIA_TYPE, type ProblemBody, problemSchema } from "../http/wire.ts";
+import type { ProblemBody } from "../http/wire_problem.ts";
+import { PROBLEM_MEDIA_TYPE } from "../http/wire_requests.ts";
 
 /** Why a request failed, by what the sender can do about it. */
 export type FailureKind =
@@ -111,8 +112,8 @@ const SETTLING_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /** Reads an error response. */
-export function failureOfResponse(response: Response, body: string): Failure {
-  const problem = readProblem(response, body);
+export async function failureOfResponse(response: Response, body: string): Promise<Failure> {
+  const problem = await readProblem(response, body);
   if (problem === null) return notFloe(response);
   const { code, detail, maybeApplied = true, retryAfterMs = 0, oldestRevision = null } = problem;
   return {
@@ -164,8 +165,10 @@ export function notFloe(response: Response): Failure {
   };
 }
 
-function readProblem(response: Response, body: string): ProblemBody | null {
+async function readProblem(response: Response, body: string): Promise<ProblemBody | null> {
   if (response.headers.get("content-type") !== PROBLEM_MEDIA_TYPE) return null;
+  // Loaded here, because most requests succeed.
+  const { problemSchema } = await import("../http/wire_problem.ts");
   try {
     return problemSchema.parse(JSON.parse(body));
   } catch {

@@ -5,8 +5,9 @@
  * @module
  */
 
-import { keyFields, type TransactionAnswerBody } from "../http/wire.ts";
-import { checkLockName, isClaim, lockKey } from "../kv/mod.ts";
+import type { TransactionAnswerBody } from "../http/wire.ts";
+import { keyFields } from "../http/wire_requests.ts";
+import { checkLockName, isClaim, lockKey } from "../kv/lock.ts";
 import type { Clock } from "./client.ts";
 import { ClientError } from "./failure.ts";
 import type { StoreClient } from "./store.ts";

@@ -5,18 +5,13 @@
  */
 
 import { encodeUtf8 } from "../bytes.ts";
-import {
-  type EndedMembersChangeBody,
-  endedMembersChangeSchema,
-  type MembersBody,
-  type MembersChainBody,
-  membersChainSchema,
-  type MembersChangeBody,
-  membersChangeSchema,
-  type MembersPlanBody,
-  membersPlanSchema,
-  type MembersRequestBody,
-  membersSchema,
+import type {
+  EndedMembersChangeBody,
+  MembersBody,
+  MembersChainBody,
+  MembersChangeBody,
+  MembersPlanBody,
+  MembersRequestBody,
 } from "../http/wire.ts";
 import { type ApiClient, bodyOf } from "./client.ts";
 import { ClientError } from "./failure.ts";
@@ -50,6 +45,7 @@ export class MembersClient {
    */
   async read(): Promise<MembersBody> {
     const results = await this.#client.askAll({ method: "GET", path: "/v1/members" });
+    const { membersSchema } = await import("../http/wire.ts");
     const bodies = results.flatMap((result) =>
       result.kind === "answer" ? [bodyOf(result.answer, membersSchema)] : []
     );
@@ -66,6 +62,7 @@ export class MembersClient {
       path,
       answerBytesMax: CHAIN_BYTES_MAX,
     });
+    const { membersChainSchema } = await import("../http/wire.ts");
     return bodyOf(answer, membersChainSchema);
   }
 
@@ -77,6 +74,7 @@ export class MembersClient {
       path,
       answerBytesMax: CHAIN_BYTES_MAX,
     });
+    const { membersChainSchema } = await import("../http/wire.ts");
     return results.flatMap((result) => {
       if (result.kind !== "answer") return [];
       const { answer } = result;
@@ -88,7 +86,9 @@ export class MembersClient {
   async plan(request: MembersRequestBody): Promise<MembersPlanBody> {
     const body = encodeUtf8(JSON.stringify(request));
     const path = "/v1/members/plan";
-    return bodyOf(await this.#client.send({ method: "POST", path, body }), membersPlanSchema);
+    const answer = await this.#client.send({ method: "POST", path, body });
+    const { membersPlanSchema } = await import("../http/wire.ts");
+    return bodyOf(answer, membersPlanSchema);
   }
 
   /** Begins a change. From then on the cluster goes on with it by itself. */
@@ -96,6 +96,7 @@ export class MembersClient {
     const body = encodeUtf8(JSON.stringify(request));
     const path = "/v1/members";
     const answer = await this.#client.send({ method: "POST", path, body, takesTimeout: true });
+    const { membersChangeSchema } = await import("../http/wire.ts");
     return bodyOf(answer, membersChangeSchema);
   }
 
@@ -104,6 +105,7 @@ export class MembersClient {
     const query = reason === undefined ? {} : { reason };
     const path = "/v1/members/change";
     const answer = await this.#client.send({ method: "DELETE", path, query, takesTimeout: true });
+    const { endedMembersChangeSchema } = await import("../http/wire.ts");
     return bodyOf(answer, endedMembersChangeSchema);
   }
 

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { encodePercent, entityTag, type TransactionBody } from "../http/wire.ts";
+import type { TransactionBody } from "../http/wire.ts";
+import { encodePercent, entityTag } from "../http/wire_requests.ts";
 import { toLogIndex } from "../types.ts";
 import { type RangeOptions, toBytes, type WatchOptions } from "./values.ts";
 

@@ -5,40 +5,22 @@
  */
 
 import { encodeUtf8 } from "../bytes.ts";
-import {
-  type CompactedBody,
-  compactedSchema,
-  type DeleteBody,
-  type DeletedRangeBody,
-  deletedRangeSchema,
-  deleteSchema,
-  EVENTS_MEDIA_TYPE,
-  keyPath,
-  keyValueSchema,
-  type LeaseBody,
-  type LeasesBody,
-  leaseSchema,
-  leasesSchema,
-  type LeaseWithKeysBody,
-  leaseWithKeysSchema,
-  LINES_MEDIA_TYPE,
-  problemSchema,
-  type PutBody,
-  putSchema,
-  rangeEndSchema,
-  rangeHeadSchema,
-  rangeItemSchema,
-  type RevokedLeaseBody,
-  revokedLeaseSchema,
-  type Schema,
-  type TransactionAnswerBody,
-  transactionAnswerSchema,
-  type TransactionBody,
-  type WatchChangeBody,
-  watchChangeSchema,
-  watchProgressSchema,
+import type {
+  CompactedBody,
+  DeleteBody,
+  DeletedRangeBody,
+  LeaseBody,
+  LeasesBody,
+  LeaseWithKeysBody,
+  PutBody,
+  RevokedLeaseBody,
+  Schema,
+  TransactionAnswerBody,
+  TransactionBody,
+  WatchChangeBody,
 } from "../http/wire.ts";
-import { TRANSACTION_BYTES_MAX } from "../kv/mod.ts";
+import { EVENTS_MEDIA_TYPE, keyPath, LINES_MEDIA_TYPE } from "../http/wire_requests.ts";
+import { TRANSACTION_BYTES_MAX } from "../kv/limits.ts";
 import { type ApiClient, bodyOf } from "./client.ts";
 import { readEvents, readLines, type ServerEvent } from "./event_stream.ts";
 import { ClientError } from "./failure.ts";
@@ -90,7 +72,7 @@ export class StoreClient {
     };
     try {
       const request = { method: "GET", path: keyPath(key), query } as const;
-      return toRow(await this.#ask(request, keyValueSchema));
+      return toRow(await this.#ask(request, (wire) => wire.keyValueSchema));
     } catch (error) {
       if (error instanceof ClientError && error.code === "key_not_found") return null;
       throw error;
@@ -105,12 +87,20 @@ export class StoreClient {
   ): Promise<PutBody> {
     const query = lease === undefined ? {} : { lease: String(lease) };
     const body = toBytes(value);
-    return this.#write({ method: "PUT", path: keyPath(key), query, body }, putSchema, options);
+    return this.#write(
+      { method: "PUT", path: keyPath(key), query, body },
+      (wire) => wire.putSchema,
+      options,
+    );
   }
 
   /** Removes a key. */
   delete(key: Bytes, options: WriteOptions = {}): Promise<DeleteBody> {
-    return this.#write({ method: "DELETE", path: keyPath(key) }, deleteSchema, options);
+    return this.#write(
+      { method: "DELETE", path: keyPath(key) },
+      (wire) => wire.deleteSchema,
+      options,
+    );
   }
 
   /** Removes all keys of a range at once, or none. */
@@ -119,7 +109,7 @@ export class StoreClient {
     options: Pick<WriteOptions, "idempotencyKey"> = {},
   ): Promise<DeletedRangeBody> {
     const request = { method: "DELETE", path: "/v1/kv", rawQuery: keysQuery(keys) } as const;
-    return this.#write(request, deletedRangeSchema, options);
+    return this.#write(request, (wire) => wire.deletedRangeSchema, options);
   }
 
   /** How many keys a range has. */
@@ -128,6 +118,7 @@ export class StoreClient {
     const request = { method: "GET", path: "/v1/kv", rawQuery, accept: LINES_MEDIA_TYPE } as const;
     const { body } = await this.#client.send({ ...request, takesTimeout: true });
     const [, end = ""] = new TextDecoder().decode(body).split("\n");
+    const { rangeEndSchema } = await loadWire();
     return readAs(end, rangeEndSchema).count;
   }
 
@@ -172,6 +163,7 @@ export class StoreClient {
       accept: LINES_MEDIA_TYPE,
       takesTimeout: true,
     } as const;
+    const { rangeHeadSchema, rangeItemSchema, rangeEndSchema } = await loadWire();
     const cancel = new AbortController();
     const { body } = await this.#client.open(request, cancel.signal);
     let isHead = true;
@@ -204,14 +196,18 @@ export class StoreClient {
     } as const;
     // A transaction that only reads can be repeated without an idempotency key.
     return isReading(transaction)
-      ? this.#ask({ ...request, isRead: true }, transactionAnswerSchema)
-      : this.#write(request, transactionAnswerSchema, options);
+      ? this.#ask({ ...request, isRead: true }, loadTransactionAnswer)
+      : this.#write(request, loadTransactionAnswer, options);
   }
 
   /** Forgets history up to a revision. */
   compact(revision: number): Promise<CompactedBody> {
     const body = encodeUtf8(JSON.stringify({ revision }));
-    return this.#write({ method: "POST", path: "/v1/compact", body }, compactedSchema, {});
+    return this.#write(
+      { method: "POST", path: "/v1/compact", body },
+      (wire) => wire.compactedSchema,
+      {},
+    );
   }
 
   /** Makes a lease. */
@@ -221,7 +217,11 @@ export class StoreClient {
   ): Promise<LeaseBody> {
     const body = encodeUtf8(JSON.stringify({ ttlSeconds, ...(id === undefined ? {} : { id }) }));
     const options = idempotencyKey === undefined ? {} : { idempotencyKey };
-    return this.#write({ method: "POST", path: "/v1/leases", body }, leaseSchema, options);
+    return this.#write(
+      { method: "POST", path: "/v1/leases", body },
+      (wire) => wire.leaseSchema,
+      options,
+    );
   }
 
   /** Keeps a lease alive: gives it its full time again. */
@@ -230,19 +230,26 @@ export class StoreClient {
     const idempotencyKey = crypto.randomUUID();
     return this.#write(
       { method: "POST", path: `/v1/leases/${id}/keepalive` },
-      leaseSchema,
+      (wire) => wire.leaseSchema,
       { idempotencyKey },
     );
   }
 
   /** Ends a lease, and its keys. */
   revokeLease(id: number): Promise<RevokedLeaseBody> {
-    return this.#write({ method: "DELETE", path: `/v1/leases/${id}` }, revokedLeaseSchema, {});
+    return this.#write(
+      { method: "DELETE", path: `/v1/leases/${id}` },
+      (wire) => wire.revokedLeaseSchema,
+      {},
+    );
   }
 
   /** A lease with its keys. */
   lease(id: number): Promise<LeaseWithKeysBody> {
-    return this.#ask({ method: "GET", path: `/v1/leases/${id}` }, leaseWithKeysSchema);
+    return this.#ask(
+      { method: "GET", path: `/v1/leases/${id}` },
+      (wire) => wire.leaseWithKeysSchema,
+    );
   }
 
   /** Every lease, by rising id. */
@@ -252,7 +259,7 @@ export class StoreClient {
       const query = { after: String(after), limit: "1000" };
       const page: LeasesBody = await this.#ask(
         { method: "GET", path: "/v1/leases", query },
-        leasesSchema,
+        (wire) => wire.leasesSchema,
       );
       yield* page.leases;
       after = page.nextAfter;
@@ -268,12 +275,13 @@ export class StoreClient {
   async *watch(keys: Keys, options: WatchOptions = {}): AsyncGenerator<Changes, void> {
     const { signal = new AbortController().signal } = options;
     const place: WatchPlace = { last: null, parts: [] };
+    const wire = await loadWire();
     for (let inVain = 0; !signal.aborted; inVain++) {
       // A watch that has begun is continued until its signal is aborted.
       if (inVain >= IN_VAIN_MAX && place.last === null) throw breaksOff();
       try {
         for await (const event of this.#watchOnce(keys, options, { place, signal })) {
-          const changes = take(event, place);
+          const changes = await take(event, place, wire);
           if (changes === null) continue;
           if (changes.events.length > 0 || options.isProgressWanted === true) yield changes;
         }
@@ -314,17 +322,30 @@ export class StoreClient {
     }
   }
 
-  async #ask<Body>(request: ClientRequest, schema: Schema<Body>): Promise<Body> {
-    return bodyOf(await this.#client.send({ ...request, takesTimeout: true }), schema);
+  async #ask<Body>(request: ClientRequest, pick: PickSchema<Body>): Promise<Body> {
+    const answer = await this.#client.send({ ...request, takesTimeout: true });
+    return bodyOf(answer, await pick(await loadWire()));
   }
 
   #write<Body>(
     request: ClientRequest,
-    schema: Schema<Body>,
+    pick: PickSchema<Body>,
     { ifRevision, idempotencyKey = crypto.randomUUID() }: WriteOptions,
   ): Promise<Body> {
-    return this.#ask({ ...request, headers: conditionOf(ifRevision), idempotencyKey }, schema);
+    return this.#ask({ ...request, headers: conditionOf(ifRevision), idempotencyKey }, pick);
   }
+}
+
+type Wire = typeof import("../http/wire_store.ts");
+type PickSchema<Body> = (wire: Wire) => Schema<Body> | Promise<Schema<Body>>;
+
+/** The schemas. They are loaded for the first body, so that a command which reads none starts without them. */
+function loadWire(): Promise<Wire> {
+  return import("../http/wire_store.ts");
+}
+
+async function loadTransactionAnswer(): Promise<Schema<TransactionAnswerBody>> {
+  return (await import("../http/wire.ts")).transactionAnswerSchema;
 }
 
 type RangePart =
@@ -341,19 +362,24 @@ interface WatchPlace {
 }
 
 /** The changes that an event completes; null when it completes none. */
-function take({ name, data }: ServerEvent, place: WatchPlace): Changes | null {
+async function take(
+  { name, data }: ServerEvent,
+  place: WatchPlace,
+  wire: Wire,
+): Promise<Changes | null> {
   if (name === "problem") {
+    const { problemSchema } = await import("../http/wire_problem.ts");
     const { code, detail, oldestRevision = null } = readAs(data, problemSchema);
     if (code === "stopping" || code === "watch_ended") throw new ClientError("unavailable", detail);
     const kind = code === "compacted" ? "compacted" : "notAllowed";
     throw new ClientError(kind, detail, { code, oldestRevision });
   }
   if (name !== "message") {
-    const { revision } = readAs(data, watchProgressSchema);
+    const { revision } = readAs(data, wire.watchProgressSchema);
     place.last = revision;
     return { revision, events: [] };
   }
-  const { revision, events, more }: WatchChangeBody = readAs(data, watchChangeSchema);
+  const { revision, events, more }: WatchChangeBody = readAs(data, wire.watchChangeSchema);
   for (const event of events) place.parts.push(toChange(event, revision));
   if (more) return null;
   place.last = revision;

@@ -23,7 +23,8 @@ import type { NodeId } from "../types.ts";
 import { certificateNameOf } from "./client_certificates.ts";
 import { ApiCounters } from "./connections.ts";
 import { Problem } from "./problem.ts";
-import { digestSecret, parseToken, type SecretToken, showBytes, type TokenHolder } from "./wire.ts";
+import { parseToken, type SecretToken, showBytes, type TokenHolder } from "./wire.ts";
+import { digestSecret } from "./wire_secret.ts";
 
 /** How an API is reached, and so which token a request needs. */
 export type Access =

@@ -1,24 +1,23 @@
 /**
  * The wire format: every body of the API as one zod schema, which types the server and which the client reads
- * with; the names in requests that both ends use; and tokens as text.
+ * with.
  *
  * With the other `wire_*.ts` files, which it exports, this is a separate layer below the server: a client
- * command loads it without loading a node.
+ * command loads it without loading a node. What a request alone needs is in `wire_requests.ts`, free of zod, and
+ * the schemas of the keys are in `wire_store.ts`: a client command loads what it needs and no more.
  * `docs/api.md` says what each field means; a test holds its tables and examples to these schemas.
  *
  * @module
  */
 
-import { createHash } from "node:crypto";
 import * as z from "zod";
-import { InputError } from "../errors.ts";
-import { TOKEN_ID_LENGTH, TOKEN_SCOPES } from "../kv/mod.ts";
+import { TOKEN_SCOPES } from "../kv/mod.ts";
 import { nodeViewSchema } from "../node_view.ts";
-import { type LogIndex, type NodeId, toNodeId } from "../types.ts";
 import type { Schema } from "./wire_store.ts";
 
-export * from "./wire_bytes.ts";
 export * from "./wire_members.ts";
+export * from "./wire_problem.ts";
+export * from "./wire_requests.ts";
 export * from "./wire_store.ts";
 export * from "./wire_transaction.ts";
 
@@ -185,22 +184,6 @@ const tokens = z.object({ tokens: list(token) }).readonly();
 
 const revokedToken = z.object({ id: text, revoked: z.boolean(), revision: count }).readonly();
 
-const problem = z.object({
-  /** Always this value, because the `code` says more than a URI (RFC 9457 §4.2.1). */
-  type: z.literal("about:blank"),
-  title: text,
-  status: count,
-  /** One of `PROBLEM_STATUS`. A client accepts any code, because the node may have a later version. */
-  code: text,
-  detail: text,
-  /** For writes: whether the write may still take effect, or may have taken effect. */
-  maybeApplied: z.boolean().optional(),
-  /** For `compacted`: reads are possible at this revision and later ones, watches only after it. */
-  oldestRevision: count.optional(),
-  /** When it is useful to try again, in milliseconds from now. */
-  retryAfterMs: z.number().nonnegative().optional(),
-}).readonly();
-
 /** `GET /v1/status`. */
 export type StatusBody = z.infer<typeof status>;
 /** `GET /v1/leader`. */
@@ -231,8 +214,6 @@ export type TokenBody = z.infer<typeof token>;
 export type TokensBody = z.infer<typeof tokens>;
 /** `DELETE /v1/tokens/{id}`. Revoking what is not there succeeds: the token is gone, as asked. */
 export type RevokedTokenBody = z.infer<typeof revokedToken>;
-/** Every refusal and every failure, in the order in which its members are sent. */
-export type ProblemBody = z.infer<typeof problem>;
 
 /** Reads a node's status. */
 export const statusSchema: Schema<StatusBody> = status;
@@ -262,96 +243,3 @@ export const tokenSchema: Schema<TokenBody> = token;
 export const tokensSchema: Schema<TokensBody> = tokens;
 /** Reads what became of a revocation. */
 export const revokedTokenSchema: Schema<RevokedTokenBody> = revokedToken;
-/** Reads a problem document. */
-export const problemSchema: Schema<ProblemBody> = problem;
-
-/** The media type of a problem document. */
-export const PROBLEM_MEDIA_TYPE = "application/problem+json";
-/** The media type of a range as lines of JSON: its head, its items, its end. */
-export const LINES_MEDIA_TYPE = "application/x-ndjson";
-/** The media type of a watch. */
-export const EVENTS_MEDIA_TYPE = "text/event-stream";
-/** The media type of a value as it is. */
-export const RAW_MEDIA_TYPE = "application/octet-stream";
-/** The header that names one request, in the audit log and in its answer. */
-export const REQUEST_ID_HEADER = "x-request-id";
-/** The request header that names a write in all its attempts. */
-export const IDEMPOTENCY_KEY_HEADER = "idempotency-key";
-/** The longest timeout that a client may ask for. */
-export const REQUEST_TIMEOUT_MS_MAX = 60_000;
-/** Most leases on one page. */
-export const LEASES_LIMIT_MAX = 1_000;
-/** Most elections on one page. */
-export const ELECTIONS_LIMIT_MAX = 500;
-
-/** The entity tag of a key's value: its modRevision in quotes (RFC 9110 §8.8.3). */
-export function entityTag(modRevision: LogIndex): string {
-  return `"${modRevision}"`;
-}
-
-/** A secret has 256 random bits, so it cannot be guessed. */
-const TOKEN_SECRET_BYTES = 32;
-/** Characters of a token's secret in base64url without padding. */
-const SECRET_LENGTH = 43;
-
-/** The holder of a token: one of the cluster's tokens by its id, or a node's own token. */
-export type TokenHolder =
-  | { readonly kind: "token"; readonly id: string }
-  | { readonly kind: "admin"; readonly node: NodeId };
-
-/** A token with its secret. The secret is not erased, because other code keeps the token as text. */
-export interface SecretToken {
-  /** The cluster's token, or the node, that it belongs to. */
-  readonly holder: TokenHolder;
-  /** {@linkcode TOKEN_SECRET_BYTES} bytes. */
-  readonly secret: Uint8Array;
-}
-
-const TOKEN_PATTERN = new RegExp(
-  `^floe_(?:([0-9a-f]{${TOKEN_ID_LENGTH}})|admin\\.([A-Za-z0-9._-]{1,64}))_([A-Za-z0-9_-]{${SECRET_LENGTH}})$`,
-);
-
-/** Draws a new secret for a token. */
-export function drawToken(holder: TokenHolder): SecretToken {
-  return { holder, secret: crypto.getRandomValues(new Uint8Array(TOKEN_SECRET_BYTES)) };
-}
-
-/** Draws an id for a token of the cluster. */
-export function drawTokenId(): string {
-  return crypto.getRandomValues(new Uint8Array(TOKEN_ID_LENGTH / 2)).toHex();
-}
-
-/** A token as text. */
-export function formatToken({ holder, secret }: SecretToken): string {
-  const name = holder.kind === "token" ? holder.id : `admin.${holder.node}`;
-  return `floe_${name}_${secret.toBase64({ alphabet: "base64url", omitPadding: true })}`;
-}
-
-/**
- * Reads a token in the exact form of {@linkcode formatToken}.
- *
- * @throws {InputError} for anything else. The message does not contain the text, because it may be a mistyped
- * secret.
- */
-export function parseToken(text: string): SecretToken {
-  const [, id, node, encoded] = TOKEN_PATTERN.exec(text) ?? [];
-  if (encoded === undefined) throw malformedToken();
-  const holder: TokenHolder = id === undefined
-    ? { kind: "admin", node: toNodeId(node) }
-    : { kind: "token", id };
-  const token = { holder, secret: Uint8Array.fromBase64(encoded, { alphabet: "base64url" }) };
-  // The last character has two unused bits, so another text could mean the same secret.
-  if (formatToken(token) !== text) throw malformedToken();
-  return token;
-}
-
-/** SHA-256 of a secret, 32 bytes. A node keeps only this digest. */
-export function digestSecret(secret: Uint8Array): Uint8Array {
-  return createHash("sha256").update(secret).digest();
-}
-
-function malformedToken(): InputError {
-  return new InputError(
-    "Cannot read token: it is not floe_<id>_<secret> as floe token create prints it",
-  );
-}

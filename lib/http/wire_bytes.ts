@@ -6,7 +6,8 @@
 
 import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import { checkKeyBytes, type KeyValueRow } from "../kv/mod.ts";
+import { checkKeyBytes } from "../kv/limits.ts";
+import type { KeyValueRow } from "../kv/mod.ts";
 import type { Encoding, KeyValueBody, RowBody } from "./wire_store.ts";
 
 /** The beginning of every key's path, before the key. */

@@ -7,12 +7,10 @@
 import { InputError } from "../errors.ts";
 import { type LogIndex, type Term, toLogIndex, toTerm } from "../types.ts";
 import { checkLeaseId, checkLeaseTtl } from "./lease_table.ts";
+import { checkIdempotencyKey } from "./limits.ts";
 import type { TransactionOutcome } from "./run_transaction.ts";
 import { checkNewToken, checkTokenId, type NewToken } from "./token.ts";
 import { checkTransaction, type Transaction } from "./transaction.ts";
-
-/** Most characters in an idempotency key. Each is one byte. */
-export const IDEMPOTENCY_KEY_LENGTH_MAX = 128;
 
 /** Most leases that one entry can expire. */
 export const EXPIRED_LEASES_MAX = 1_000;
@@ -210,26 +208,4 @@ function checkIds(ids: readonly number[]): void {
       throw new InputError("Cannot read command: its leases are not in rising order");
     }
   });
-}
-
-/** Visible ASCII without `"` and `\`, so that a quoted HTTP header can contain it unchanged. */
-const IDEMPOTENCY_KEY_PATTERN = /^[!#-[\]-~]+$/;
-
-/**
- * Checks an idempotency key.
- *
- * @throws {InputError} unless it is 1 to {@linkcode IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII
- * characters without `"` and `\`.
- */
-export function checkIdempotencyKey(idempotencyKey: string): void {
-  const { length } = idempotencyKey;
-  if (length > IDEMPOTENCY_KEY_LENGTH_MAX) {
-    throw new InputError(
-      `Cannot read idempotency key: ${length} characters are above ${IDEMPOTENCY_KEY_LENGTH_MAX}`,
-    );
-  }
-  if (IDEMPOTENCY_KEY_PATTERN.test(idempotencyKey)) return;
-  throw new InputError(
-    'Cannot read idempotency key: it must be visible ASCII characters other than " and \\',
-  );
 }

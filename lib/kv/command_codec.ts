@@ -17,27 +17,25 @@ import { ByteReader, ByteWriter } from "./byte_fields.ts";
 import {
   ALL_KEYS,
   checkRange,
-  KEY_BYTES_MAX,
   type KeyRange,
   keysWithPrefix,
   prefixOf,
   singleKey,
   singleKeyOf,
 } from "./key_range.ts";
-import { LOCK_NAME_BYTES_MAX } from "./lock.ts";
 import {
-  checkCommand,
-  type Command,
-  EXPIRED_LEASES_MAX,
-  type Idempotency,
   IDEMPOTENCY_KEY_LENGTH_MAX,
-} from "./command.ts";
+  KEY_BYTES_MAX,
+  TOKEN_ID_LENGTH,
+  VALUE_BYTES_MAX,
+} from "./limits.ts";
+import { LOCK_NAME_BYTES_MAX } from "./lock.ts";
+import { checkCommand, type Command, EXPIRED_LEASES_MAX, type Idempotency } from "./command.ts";
 import {
   EXPIRES_BIT,
   expiresBit,
   fromScopeBits,
   SECRET_DIGEST_BYTES,
-  TOKEN_ID_LENGTH,
   TOKEN_NAME_LENGTH_MAX,
   TOKEN_PREFIXES_MAX,
   toScopeBits,
@@ -52,7 +50,6 @@ import {
   RELATIONS,
   SORT_TARGETS,
   type Transaction,
-  VALUE_BYTES_MAX,
 } from "./transaction.ts";
 
 /**

@@ -6,9 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import { InputError } from "../errors.ts";
-
-/** Most bytes in a key. */
-export const KEY_BYTES_MAX = 1024;
+import { KEY_BYTES_MAX } from "./limits.ts";
 
 /** The keys from `start` up to, but without, `end`: `start <= key < end`. */
 export interface KeyRange {
@@ -115,18 +113,6 @@ export function keyText(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);
   return text;
-}
-
-/**
- * Checks the length of a key.
- *
- * @throws {InputError} unless it is 1 to {@linkcode KEY_BYTES_MAX} bytes.
- */
-export function checkKeyBytes(key: Uint8Array): void {
-  if (key.length === 0) throw new InputError("Cannot read key: it is empty");
-  if (key.length > KEY_BYTES_MAX) {
-    throw new InputError(`Cannot read key: ${key.length} bytes are above ${KEY_BYTES_MAX}`);
-  }
 }
 
 /**

@@ -8,6 +8,7 @@
 import { assertDefined } from "../assert.ts";
 import { InputError } from "../errors.ts";
 import { inRange, type KeyRange } from "./key_range.ts";
+import { LEASE_TTL_SECONDS_MAX } from "./limits.ts";
 import type { LogIndex } from "../types.ts";
 import { type KeySource, OrderedIndex } from "./ordered_index.ts";
 
@@ -15,8 +16,6 @@ import { type KeySource, OrderedIndex } from "./ordered_index.ts";
 export const LEASES_MAX = 100_000;
 /** Shortest time to live. */
 const LEASE_TTL_SECONDS_MIN = 1;
-/** Longest time to live: a day. */
-export const LEASE_TTL_SECONDS_MAX = 86_400;
 /**
  * Most keys that one entry deletes with leases. If a lease has more keys, the next entries delete them. The
  * lease itself is removed with its last key.

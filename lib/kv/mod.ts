@@ -64,7 +64,6 @@ export {
   type NewToken,
   SECRET_DIGEST_BYTES,
   type Token,
-  TOKEN_ID_LENGTH,
   TOKEN_SCOPES,
   TOKENS_MAX,
   type TokenScope,
@@ -75,11 +74,9 @@ export { ByteReader, ByteWriter } from "./byte_fields.ts";
 export { HISTORY_LIMITS, type HistoryLimits, type RevisionQueue } from "./history.ts";
 export {
   ALL_KEYS,
-  checkKeyBytes,
   checkRange,
   compareKeys,
   compareValues,
-  KEY_BYTES_MAX,
   type KeyRange,
   keysWithPrefix,
   prefixEnd,
@@ -90,7 +87,6 @@ export {
   checkLeaseId,
   checkLeaseTtl,
   LEASE_KEYS_PER_ENTRY,
-  LEASE_TTL_SECONDS_MAX,
   type LeaseEnd,
   type LeaseRow,
   LEASES_MAX,
@@ -99,6 +95,16 @@ export {
 } from "./lease_table.ts";
 export type { LeaseEnvelope, LeaseMessage, LeaseReply } from "./lease_message.ts";
 export { Lessor } from "./lessor.ts";
+export {
+  checkIdempotencyKey,
+  checkKeyBytes,
+  IDEMPOTENCY_KEY_LENGTH_MAX,
+  KEY_BYTES_MAX,
+  LEASE_TTL_SECONDS_MAX,
+  TOKEN_ID_LENGTH,
+  TRANSACTION_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from "./limits.ts";
 export {
   acquireTransaction,
   checkLockName,
@@ -138,7 +144,6 @@ export {
   isCommand,
 } from "./command_codec.ts";
 export {
-  checkIdempotencyKey,
   type Command,
   type CommandOptions,
   type CommandOutcome,
@@ -149,7 +154,6 @@ export {
   type ExpireLeasesCommand,
   type GrantLeaseCommand,
   type Idempotency,
-  IDEMPOTENCY_KEY_LENGTH_MAX,
   type LeaseResult,
   type RevokeLeaseCommand,
   type RevokeTokenCommand,
@@ -187,10 +191,8 @@ export {
   SORT_TARGETS,
   type SortTarget,
   type Transaction,
-  TRANSACTION_BYTES_MAX,
   TRANSACTION_KEYS_MAX,
   TRANSACTION_PARTS_MAX,
-  VALUE_BYTES_MAX,
 } from "./transaction.ts";
 export {
   type TakeLimits,

@@ -11,13 +11,13 @@ import {
   ALL_KEYS,
   compareKeys,
   isBelow,
-  KEY_BYTES_MAX,
   type KeyRange,
   nextKey,
   prefixEnd,
   prefixOf,
   startsWith,
 } from "./key_range.ts";
+import { KEY_BYTES_MAX } from "./limits.ts";
 import type { MultiVersionStore, Unreadable } from "./multi_version_store.ts";
 import type { Cursor, OrderedIndex } from "./ordered_index.ts";
 import type { KeyValueRow } from "./record.ts";

@@ -8,7 +8,7 @@
 import { encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import type { LogIndex } from "../types.ts";
-import { KEY_BYTES_MAX } from "./key_range.ts";
+import { KEY_BYTES_MAX, TOKEN_ID_LENGTH } from "./limits.ts";
 
 /** Most tokens that there may be at once. */
 export const TOKENS_MAX = 1_000;
@@ -16,8 +16,6 @@ export const TOKENS_MAX = 1_000;
 export const TOKEN_PREFIXES_MAX = 16;
 /** Most characters in a token's name. */
 export const TOKEN_NAME_LENGTH_MAX = 64;
-/** Characters of a token's id, each a lower-case hex digit. */
-export const TOKEN_ID_LENGTH = 16;
 /** Bytes of the SHA-256 of a token's secret. */
 export const SECRET_DIGEST_BYTES = 32;
 

@@ -8,7 +8,6 @@
 import { assertDefined } from "../assert.ts";
 import { InputError } from "../errors.ts";
 import {
-  checkKeyBytes,
   checkRange,
   compareKeys,
   isBelow,
@@ -17,11 +16,10 @@ import {
   keyText,
 } from "./key_range.ts";
 import { checkLeaseId } from "./lease_table.ts";
+import { checkKeyBytes, VALUE_BYTES_MAX } from "./limits.ts";
 import { checkLockName } from "./lock.ts";
 import type { KeyOrder, RevisionFilter } from "./range_reader.ts";
 
-/** Most bytes in a value. */
-export const VALUE_BYTES_MAX = 512 * 1024;
 /** Most operations that one transaction can run, including nested ones; and most conditions. */
 export const OPERATIONS_MAX = 128;
 /**
@@ -31,11 +29,6 @@ export const OPERATIONS_MAX = 128;
 export const TRANSACTION_PARTS_MAX = 4 * OPERATIONS_MAX;
 /** Most keys that the conditions, reads and deletes of one transaction read or remove together. */
 export const TRANSACTION_KEYS_MAX = 10_000;
-/**
- * Most bytes of keys and values in the answer to one transaction, and most bytes of the values that it sorts
- * or compares.
- */
-export const TRANSACTION_BYTES_MAX: number = 8 * 1024 * 1024;
 
 /** The comparisons of a condition: the key's field on the left, the condition's value on the right. */
 export const RELATIONS = ["=", "!=", "<", ">"] as const;

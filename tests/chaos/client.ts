@@ -101,23 +101,23 @@ export class Client implements Disposable {
         body: "value" in request ? request.value : null,
         signal: AbortSignal.timeout(CLIENT_TIMEOUT_MS),
       });
-      return this.#read(endpoint, request, { response, text: await response.text() });
+      return await this.#read(endpoint, request, { response, text: await response.text() });
     } catch (error) {
       return toEnding(endpoint, { ...failureOfError(error), reason: String(error) });
     }
   }
 
-  #read(
+  async #read(
     endpoint: Endpoint,
     request: Request,
     { response, text }: { readonly response: Response; readonly text: string },
-  ): Ending {
+  ): Promise<Ending> {
     if (response.status === 200) return readAnswer(request, text);
     if (response.status === 404 && request.kind === "get") return { kind: "read", row: null };
     if (response.status === 412 && request.kind === "swap") {
       return { kind: "refused", revision: revisionIn(response.headers) };
     }
-    const failure = failureOfResponse(response, text);
+    const failure = await failureOfResponse(response, text);
     if (!failure.passing) {
       const asked = JSON.stringify(request);
       this.#options.onViolation(`${asked} was answered with ${response.status} ${text}`);

@@ -2,7 +2,8 @@ import { deepEqual, equal, match, notEqual, throws } from "node:assert/strict";
 import { ADMIN_TOKEN_FILE } from "../../lib/cli/token_source.ts";
 import { removeAdminToken, writeAdminToken } from "../../lib/cli/serve/served_api.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { digestSecret, parseToken } from "../../lib/http/wire.ts";
+import { parseToken } from "../../lib/http/wire.ts";
+import { digestSecret } from "../../lib/http/wire_secret.ts";
 import { toNodeId } from "../../lib/types.ts";
 
 const NODE = toNodeId("server_1");

@@ -24,6 +24,41 @@ for (const command of ["kv", "leader", "status", "token", "group"]) {
   });
 }
 
+/** Beside the folders of the command line and the client, all that a command on keys waits for at its start. */
+const LIGHT = [
+  "lib/address.ts",
+  "lib/assert.ts",
+  "lib/bytes.ts",
+  "lib/errors.ts",
+  "lib/http/wire_bytes.ts",
+  "lib/http/wire_requests.ts",
+  "lib/json.ts",
+  "lib/kv/key_range.ts",
+  "lib/kv/limits.ts",
+  "lib/kv/lock.ts",
+  "lib/margins.ts",
+  "lib/streams.ts",
+  "lib/types.ts",
+  "lib/version.ts",
+];
+/** Neither the schema library nor anything else but the reader of arguments. */
+const PACKAGES = ["commander"];
+
+for (const command of ["kv", "range", "lease", "txn", "watch", "lock"]) {
+  Deno.test(`floe's commands of ${command}.ts wait at their start for no schema and no store`, async () => {
+    const files = ["main.ts", `lib/cli/commands/${command}.ts`];
+    const loaded = new Set((await Promise.all(files.map(loadedAtStart))).flat());
+    const own = [...loaded].filter((specifier) => specifier.startsWith(ROOT.href))
+      .map((specifier) => specifier.slice(ROOT.href.length));
+    const others = own.filter((path) => !/^(main\.ts|lib\/(cli|client)\/)/.test(path));
+    deepEqual(others.filter((path) => !LIGHT.includes(path)), []);
+    const packages = [...loaded].flatMap((specifier) =>
+      /^npm:\/?([^@/]+)/.exec(specifier)?.[1] ?? []
+    );
+    deepEqual(packages.filter((name) => !PACKAGES.includes(name)), []);
+  });
+}
+
 /** Every module that a file imports, itself or through others, other than by `import()`. */
 async function loadedAtStart(file: string): Promise<readonly string[]> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {

@@ -1,7 +1,8 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
 import { Authorizer } from "../../lib/http/authorization.ts";
-import { digestSecret, parseToken } from "../../lib/http/wire.ts";
+import { parseToken } from "../../lib/http/wire.ts";
+import { digestSecret } from "../../lib/http/wire_secret.ts";
 import { FakeNode } from "../http/fake_node.ts";
 import { newToken } from "../kv/support.ts";
 import { floe } from "./fake_terminal.ts";

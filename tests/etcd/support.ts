@@ -14,7 +14,8 @@ import {
 import { createApp } from "../../lib/http/app.ts";
 import { type Access, Authorizer } from "../../lib/http/authorization.ts";
 import type { Application } from "../../lib/http/route.ts";
-import { digestSecret, drawToken, formatToken } from "../../lib/http/wire.ts";
+import { drawToken, formatToken } from "../../lib/http/wire.ts";
+import { digestSecret } from "../../lib/http/wire_secret.ts";
 import type { NewToken } from "../../lib/kv/token.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { FakeNode } from "../http/fake_node.ts";

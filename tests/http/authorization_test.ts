@@ -1,7 +1,8 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
 import { type Access, Authorizer } from "../../lib/http/authorization.ts";
-import { digestSecret, drawToken, formatToken } from "../../lib/http/wire.ts";
+import { drawToken, formatToken } from "../../lib/http/wire.ts";
+import { digestSecret } from "../../lib/http/wire_secret.ts";
 import { Problem, type ProblemCode } from "../../lib/http/problem.ts";
 import type { NewToken, TokenScope } from "../../lib/kv/token.ts";
 import { toNodeId } from "../../lib/types.ts";

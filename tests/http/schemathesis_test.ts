@@ -9,7 +9,8 @@
 import { equal } from "node:assert/strict";
 import { Authorizer } from "../../lib/http/authorization.ts";
 import { startApiServer } from "../../lib/http/server.ts";
-import { digestSecret, drawToken, formatToken } from "../../lib/http/wire.ts";
+import { drawToken, formatToken } from "../../lib/http/wire.ts";
+import { digestSecret } from "../../lib/http/wire_secret.ts";
 import { toNodeId } from "../../lib/types.ts";
 import { FakeNode } from "./fake_node.ts";
 

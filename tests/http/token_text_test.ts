@@ -1,12 +1,12 @@
 import { deepEqual, equal, match, notEqual, throws } from "node:assert/strict";
 import {
-  digestSecret,
   drawToken,
   drawTokenId,
   formatToken,
   parseToken,
   type TokenHolder,
 } from "../../lib/http/wire.ts";
+import { digestSecret } from "../../lib/http/wire_secret.ts";
 import { toNodeId } from "../../lib/types.ts";
 
 const HOLDERS: readonly TokenHolder[] = [

@@ -5,7 +5,6 @@ import { accessOf, coversRange } from "../../lib/kv/access.ts";
 import { HistoryAge, RevisionQueue } from "../../lib/kv/history.ts";
 import {
   ALL_KEYS,
-  checkKeyBytes,
   checkRange,
   compareKeys,
   compareValues,
@@ -21,6 +20,7 @@ import {
   startsWith,
 } from "../../lib/kv/key_range.ts";
 import { InvariantError } from "../../lib/assert.ts";
+import { checkKeyBytes } from "../../lib/kv/limits.ts";
 import { keyRange } from "./commands.ts";
 import { bytes, del, put, range, toRange, transaction } from "./support.ts";
 

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
+import { TRANSACTION_BYTES_MAX, VALUE_BYTES_MAX } from "../../lib/kv/limits.ts";
 import { readTransaction } from "../../lib/kv/run_transaction.ts";
 import {
   type Condition,
   type Operation,
   type Relation,
   type Transaction,
-  TRANSACTION_BYTES_MAX,
   TRANSACTION_KEYS_MAX,
-  VALUE_BYTES_MAX,
 } from "../../lib/kv/transaction.ts";
 import { bytes, del, Driver, nest, put, range, text, toRange, transaction } from "./support.ts";
 

@@ -16,6 +16,7 @@ import type {
   CommandResult,
   TransactionCommand,
 } from "../../lib/kv/command.ts";
+import { TOKEN_ID_LENGTH } from "../../lib/kv/limits.ts";
 import { checkStore } from "../../lib/kv/store_invariants.ts";
 import type {
   DeleteOperation,
@@ -24,7 +25,7 @@ import type {
   RangeOperation,
   Transaction,
 } from "../../lib/kv/transaction.ts";
-import { type NewToken, TOKEN_ID_LENGTH } from "../../lib/kv/token.ts";
+import { type NewToken } from "../../lib/kv/token.ts";
 import { type LogIndex, type Term, toLogIndex, toTerm } from "../../lib/types.ts";
 
 /** The term of every entry. */

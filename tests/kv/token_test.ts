@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { KEY_BYTES_MAX } from "../../lib/kv/key_range.ts";
 import {
   checkNewToken,
   checkTokenId,
@@ -13,6 +12,7 @@ import {
   toScopeBits,
 } from "../../lib/kv/token.ts";
 import { newToken } from "./support.ts";
+import { KEY_BYTES_MAX } from "../../lib/kv/limits.ts";
 
 Deno.test("checkNewToken() takes everything at exactly its limit", () => {
   checkNewToken(newToken("a", { name: "n".repeat(TOKEN_NAME_LENGTH_MAX), scopes: ["read"] }));

@@ -7,14 +7,8 @@
 import { InvalidArgumentError, Option } from "commander";
 import { encodeUtf8 } from "../../bytes.ts";
 import { catching, InputError } from "../../errors.ts";
-import {
-  deleteSchema,
-  entityTag,
-  keyValueSchema,
-  putSchema,
-  RAW_MEDIA_TYPE,
-} from "../../http/wire.ts";
-import { checkIdempotencyKey, VALUE_BYTES_MAX } from "../../kv/mod.ts";
+import { entityTag, RAW_MEDIA_TYPE } from "../../http/wire_requests.ts";
+import { checkIdempotencyKey, VALUE_BYTES_MAX } from "../../kv/limits.ts";
 import { type LogIndex, toLogIndex } from "../../types.ts";
 import { bodyOf, type ClientRequest } from "../../client/mod.ts";
 import { openClient, pathOfKey } from "../session.ts";
@@ -57,6 +51,7 @@ export function registerPut(program: Program, context: CommandContext): void {
         body,
         ...writeRequest(options),
       });
+      const { putSchema } = await import("../../http/wire_store.ts");
       const put = bodyOf(answer, putSchema);
       if (flags.output === "json") return printJson(context.stdout, put);
       printTable(context.stdout, ["KEY", "REVISION", "VERSION"], [
@@ -129,8 +124,9 @@ export function registerGet(program: Program, context: CommandContext): void {
         },
         accept: wantsJson ? "application/json" : RAW_MEDIA_TYPE,
       });
-      if (wantsJson) return printJson(context.stdout, bodyOf(answer, keyValueSchema));
-      printValue(context.stdout, answer.body);
+      if (!wantsJson) return printValue(context.stdout, answer.body);
+      const { keyValueSchema } = await import("../../http/wire_store.ts");
+      printJson(context.stdout, bodyOf(answer, keyValueSchema));
     });
 }
 
@@ -173,6 +169,7 @@ export function registerDel(program: Program, context: CommandContext): void {
       const path = pathOfKey(key);
       const { client, flags } = await openClient(command, context);
       const answer = await client.send({ method: "DELETE", path, ...writeRequest(options) });
+      const { deleteSchema } = await import("../../http/wire_store.ts");
       const { deleted, revision, ...rest } = bodyOf(answer, deleteSchema);
       if (flags.output === "json") printJson(context.stdout, { ...rest, deleted, revision });
       if (!deleted) {

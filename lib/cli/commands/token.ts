@@ -7,7 +7,6 @@
 import { InvalidArgumentError } from "commander";
 import { encodeHex, encodeUtf8 } from "../../bytes.ts";
 import {
-  digestSecret,
   drawToken,
   drawTokenId,
   formatToken,
@@ -15,6 +14,7 @@ import {
   tokenSchema,
   tokensSchema,
 } from "../../http/wire.ts";
+import { digestSecret } from "../../http/wire_secret.ts";
 import {
   checkNewToken,
   checkTokenId,

@@ -7,7 +7,7 @@
 import { decodeUtf8 } from "../../bytes.ts";
 import type { ConditionBody, OperationBody } from "../../client/mod.ts";
 import { InputError } from "../../errors.ts";
-import { type TransactionBody, transactionSchema } from "../../http/wire.ts";
+import type { TransactionBody } from "../../http/wire.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { readInput, STDIN_NAME } from "../input.ts";
@@ -44,7 +44,9 @@ export function registerTxn(program: Program, context: CommandContext): void {
     .action(async (options: TxnFlags, command: Program) => {
       const limit = { bytesMax: TRANSACTION_TEXT_BYTES_MAX };
       const text = decodeUtf8(await readInput(options.file ?? STDIN_NAME, context, limit));
-      const transaction = text.trimStart().startsWith("{") ? parseJson(text) : parseLines(text);
+      const transaction = text.trimStart().startsWith("{")
+        ? await parseJson(text)
+        : parseLines(text);
       const { store } = await openClient(command, context);
       const { idempotencyKey } = options;
       const answer = await store.transact(
@@ -64,13 +66,14 @@ interface TxnFlags {
   readonly idempotencyKey?: string;
 }
 
-function parseJson(text: string): TransactionBody {
+async function parseJson(text: string): Promise<TransactionBody> {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
     throw new InputError("Cannot read transaction: it is not JSON", { cause });
   }
+  const { transactionSchema } = await import("../../http/wire.ts");
   const parsed = transactionSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

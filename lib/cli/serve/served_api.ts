@@ -17,7 +17,8 @@ import {
   type TlsKeys,
   tlsWarning,
 } from "../../http/mod.ts";
-import { digestSecret, drawToken, formatToken } from "../../http/wire.ts";
+import { drawToken, formatToken } from "../../http/wire.ts";
+import { digestSecret } from "../../http/wire_secret.ts";
 import { writeFileAtomically } from "../../keys/mod.ts";
 import type { NodeApi } from "../../node/mod.ts";
 import { LogLimiter } from "../../transport/mod.ts";

@@ -10,7 +10,8 @@ import { InputError } from "../../../lib/errors.ts";
 import type { Command, CommandOptions } from "../../../lib/kv/command.ts";
 import { decodeCommand, encodeCommand, isCommand } from "../../../lib/kv/command_codec.ts";
 import { type KeyRange, keysWithPrefix, singleKey } from "../../../lib/kv/key_range.ts";
-import { SECRET_DIGEST_BYTES, TOKEN_ID_LENGTH } from "../../../lib/kv/token.ts";
+import { TOKEN_ID_LENGTH } from "../../../lib/kv/limits.ts";
+import { SECRET_DIGEST_BYTES } from "../../../lib/kv/token.ts";
 import {
   type Condition,
   NUMBER_TARGETS,
