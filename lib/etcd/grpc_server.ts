@@ -96,7 +96,7 @@ export interface GrpcServer {
  * @throws {EnvironmentError} when it cannot listen on the address, or cannot use the certificate.
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const grpc = await import("@grpc/grpc-js");
+  const grpc = await import("./grpc_library.ts");
   const { rpcs, messageTimeoutMs, connectionsMax = GRPC_CONNECTIONS_MAX } = options;
   const stopping = new AbortController();
   const calls = new Calls(options, stopping.signal);
