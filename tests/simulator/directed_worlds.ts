@@ -5,8 +5,9 @@
  * @module
  */
 
-import { MEMBER_LIES } from "./members/member_lies.ts";
-import { KEEP_ALIVE_SHARE, type StoreScenario } from "./more_scenario.ts";
+import { LEADER_LIES } from "./members/leader_lies.ts";
+import { MEMBER_LIES, SIGNING_LIES } from "./members/member_lies.ts";
+import { KEEP_ALIVE_SHARE, type MembersScenario, type StoreScenario } from "./more_scenario.ts";
 import { drawScenario, leaseDriftOf, type LimitsScenario, type Scenario } from "./scenario.ts";
 
 /** Nothing fails: no message is lost, no disk breaks, no clock drifts, nobody lies. */
@@ -125,6 +126,22 @@ const beyondTheLine: Direction = (seed) => ({
   faults: ["kill", "isolateLeader"],
 });
 
+/** The members change all the time, and nobody lies. */
+const CHANGES: MembersScenario = {
+  joiners: 3,
+  changeUsMean: 200_000,
+  killShare: 0,
+  planShare: 0,
+  lies: [],
+  liesForEver: false,
+};
+
+/** Four voters, three of whom sign: one may be lost, or lie. */
+function changingFour(seed: number, members: Partial<MembersScenario>): Scenario {
+  const size = { size: 4, threshold: 3 };
+  return { ...calmScenario(seed), ...size, members: { ...CHANGES, ...members } };
+}
+
 /** Every world, by name. */
 export const DIRECTED_WORLDS = {
   /** One of four messages is lost, also of those that bring a snapshot. */
@@ -216,11 +233,8 @@ export const DIRECTED_WORLDS = {
   }),
   /** The members change all the time, and leaders die at each step. */
   changingMembers: (seed) => ({
-    ...calmScenario(seed),
-    size: 4,
-    threshold: 3,
+    ...changingFour(seed, { killShare: 0.01 }),
     logEntriesMax: 20,
-    members: { joiners: 3, changeUsMean: 200_000, killShare: 0.01, lies: [] },
     faults: ["kill", "isolateLeader"],
     faultIntervalUsMean: 3_000_000,
   }),
@@ -231,42 +245,40 @@ export const DIRECTED_WORLDS = {
       ...calm,
       network: { ...calm.network, latencyUsMean: ELECTION_TIMEOUT_US / 20 },
       persistUsMean: 10_000,
-      members: { joiners: 4, changeUsMean: 200_000, killShare: 0, lies: [] },
+      members: { ...CHANGES, joiners: 4 },
       faults: ["isolateLeader"],
       faultIntervalUsMean: 5_000_000,
     };
   },
   /** Leaders die when they have written a configuration, and others may never hear of it. */
   unheardConfigurations: (seed) => ({
-    ...calmScenario(seed),
-    size: 4,
-    threshold: 3,
+    ...changingFour(seed, { killShare: 0.6, killStep: "configuration" }),
     persistUsMean: 5_000,
-    members: {
-      joiners: 3,
-      changeUsMean: 200_000,
-      killShare: 0.6,
-      killStep: "configuration",
-      lies: [],
-    },
     faults: ["transfer"],
     faultIntervalUsMean: 2_000_000,
   }),
   /** One voter lies in every change of the members. */
   lyingMembers: (seed) => ({
-    ...calmScenario(seed),
-    size: 4,
-    threshold: 3,
-    members: { joiners: 2, changeUsMean: 200_000, killShare: 0, lies: MEMBER_LIES },
+    ...changingFour(seed, { joiners: 2, planShare: 0.5, lies: MEMBER_LIES }),
     faults: ["transfer"],
   }),
-  /** One voter offers to sign each membership, and declines at once. */
-  decliningSigner: (seed) => ({
-    ...calmScenario(seed),
-    size: 4,
-    threshold: 3,
-    members: { joiners: 3, changeUsMean: 200_000, killShare: 0, lies: ["declinedSignature"] },
+  /** One voter offers to sign each membership, and declines at once or signs something else. It never stops. */
+  lyingSigner: (seed) => ({
+    ...changingFour(seed, { lies: SIGNING_LIES, liesForEver: true }),
     faults: ["transfer"],
+  }),
+  /** One voter lies about the members whenever it leads, and it leads often. */
+  lyingLeader: (seed) => ({
+    ...changingFour(seed, { planShare: 0.5, lies: LEADER_LIES }),
+    faults: ["transfer"],
+    faultIntervalUsMean: 1_000_000,
+  }),
+  /** Voters lose their disks for good, and operators replace them, often two operators at once. */
+  replacedMembers: (seed) => ({
+    ...changingFour(seed, { joiners: 6, killShare: 0.01, planShare: 1 }),
+    logEntriesMax: 20,
+    faults: ["kill", "isolateLeader"],
+    faultIntervalUsMean: 3_000_000,
   }),
   /** Older copies of the store come back. */
   olderStores: (seed) => ({

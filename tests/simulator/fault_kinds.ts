@@ -7,7 +7,7 @@
 
 import { BOUNDARIES } from "./crash_plan.ts";
 import { KEY_VALUE_DAMAGES } from "./disk/key_value_disk.ts";
-import { CHANGE_KINDS } from "./members/change_kinds.ts";
+import { CHANGE_KINDS, PLAN_KINDS } from "./members/change_kinds.ts";
 import { MEMBER_LIES } from "./members/member_lies.ts";
 import { CHANGE_STEPS } from "./members/step_killer.ts";
 import { RAFT_DAMAGES } from "./disk/raft_disk.ts";
@@ -138,13 +138,15 @@ const STORE_EVENTS = [
 
 /** What befalls those whose members change. */
 const CHANGE_EVENTS = [
-  ...CHANGE_KINDS.map((kind) => `asked.${kind}`),
+  ...[...CHANGE_KINDS, ...PLAN_KINDS].map((kind) => `asked.${kind}`),
   ...CHANGE_STEPS.map((step) => `step.${step}`),
   ...CHANGE_STEPS.filter((step) => step !== "abort").map((step) => `killed.${step}`),
   "cancel",
   "rival",
   "unsafe",
   "away",
+  "lostForGood",
+  "hopeless",
 ];
 
 /** The name of every counter of a fault. */

@@ -89,6 +89,8 @@ export interface LifeOptions {
   readonly checksInvariants: boolean;
   /** Whether anybody keeps leases. */
   readonly hasLeaseClients: boolean;
+  /** What a liar does to its own state before each step. */
+  readonly lie: (state: Raft["state"]) => void;
 }
 
 /** A running process. */
@@ -216,6 +218,7 @@ export class Life {
   #step(arrived: readonly Input[]): Output {
     const acknowledgeUsMean = this.#options.acknowledgeUsMean();
     const inputs = acknowledgeUsMean === 0 ? arrived : this.#holdBack(arrived, acknowledgeUsMean);
+    this.#options.lie(this.raft.state);
     const output = this.raft.step(inputs);
     this.#checker?.check(output);
     this.#host.stepped({ inputs, output });

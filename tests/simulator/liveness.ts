@@ -5,10 +5,11 @@
  * @module
  */
 
+import { PROGRESS_TICKS_MAX } from "../../lib/reshare/mod.ts";
 import type { Ending } from "./history.ts";
 import { LED_SHARE_MIN } from "./liars_world.ts";
 import type { Machine } from "./machine.ts";
-import { settledMembers, soundMembers } from "./members/members_core.ts";
+import { leaderOfHopelessPlan, settledMembers, soundMembers } from "./members/members_core.ts";
 import type { Simulation } from "./simulation.ts";
 import { require, Violation } from "./violation.ts";
 
@@ -82,12 +83,27 @@ function healMembers(simulation: Simulation): readonly Machine[] | null {
   return sound;
 }
 
-/** A change that was under way is made or given up. @returns who is a member then. */
+/** How long a plan may take besides: an attempt or two that stand still, in ticks. */
+const PLAN_TICKS_MAX = 3 * PROGRESS_TICKS_MAX;
+
+/** How often an operator looks whether a plan waits for a node that is lost, in ticks. */
+const PLAN_LOOK_TICKS = 100;
+
+/** A change or plan that was under way is made, given up or cancelled. @returns who is a member then. */
 async function settleMembers(
   simulation: Simulation,
   sound: readonly Machine[],
 ): Promise<readonly Machine[]> {
-  await waitFor(simulation, "A change of the members ends", () => settledMembers(sound) !== null);
+  const { queue, counters, scenario: { tickUs } } = simulation;
+  const isSettled = () => settledMembers(sound) !== null;
+  for (let ticks = 0; ticks < PLAN_TICKS_MAX && !isSettled(); ticks += PLAN_LOOK_TICKS) {
+    await simulation.runUntil(queue.nowUs + PLAN_LOOK_TICKS * tickUs, isSettled);
+    const leader = leaderOfHopelessPlan(sound);
+    if (leader === null) continue;
+    counters.count("change.hopeless");
+    leader.life?.add({ kind: "cancelChange", reason: "a node of this plan is lost" });
+  }
+  await waitFor(simulation, "A change of the members ends", isSettled);
   return settledMembers(sound) ?? sound;
 }
 

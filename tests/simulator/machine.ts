@@ -15,6 +15,7 @@ import { isCommand, type LeaseMessage, type Store } from "../../lib/kv/mod.ts";
 import { INBOX_MESSAGES_PER_PEER_MAX, TICK_MS } from "../../lib/node/inbox.ts";
 import { EXPIRY_INTERVAL_TICKS } from "../../lib/node/requests.ts";
 import type { DurableState, Message, RaftConfig, RaftView } from "../../lib/raft/mod.ts";
+import type { CoreState } from "../../lib/raft/state.ts";
 import type { DurableShares } from "../../lib/reshare/mod.ts";
 import { CorruptionError, KEY_VALUE_FILE, type RaftStore } from "../../lib/storage/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
@@ -132,6 +133,16 @@ export class Machine implements EffectsHost {
   /** Whether the node never comes back: its votes and its log are lost or damaged. */
   get isGone(): boolean {
     return this.isRetired || this.storage.raft.isDamaged;
+  }
+
+  /** Whether it signs no membership whatever is asked of it: the others must be enough. */
+  get liesForEver(): boolean {
+    return this.#options.liar?.isConstant === true;
+  }
+
+  /** See {@linkcode NodeView.signsWrongly}. */
+  get signsWrongly(): boolean {
+    return this.#options.liar?.signsWrongly === true;
   }
 
   /** Whether something on the disk is not what was written. */
@@ -256,6 +267,9 @@ export class Machine implements EffectsHost {
       inboxMessagesMax: scenario.limits?.inboxMessagesMax ?? INBOX_MESSAGES_PER_PEER_MAX,
       acknowledgeUsMean: () => this.#acknowledgeUsMean(),
       hasLeaseClients: (scenario.store?.holders ?? 0) > 0,
+      lie: (state) => {
+        if (!this.isPrompt) this.#options.liar?.lead(state as CoreState);
+      },
       checksInvariants: this.isHonest && scenario.replicationHolds,
     });
   }

@@ -52,7 +52,7 @@ export interface MachineEffectsOptions {
   readonly sendLease: (message: LeaseMessage) => boolean;
   /** Lies in the node's name; null for an honest one. */
   readonly adversary: Adversary | null;
-  /** Lies in changes of the members, until faults are over; null for an honest one. */
+  /** Lies in changes of the members; null for an honest one. */
   readonly liar: MemberLiar | null;
   /** Requests of clients have ended. */
   readonly settled: () => void;
@@ -107,8 +107,8 @@ export class MachineEffects implements LifeHost {
   send(message: Message): boolean {
     const { watcher, adversary, liar, send } = this.#options;
     watcher.sending(this.#machine, message);
-    if (liar !== null && !this.#machine.isPrompt) {
-      const told = liar.rewrite(message);
+    if (liar !== null) {
+      const told = this.#machine.isPrompt ? liar.rewriteCalm(message) : liar.rewrite(message);
       return told === null || send(told);
     }
     if (adversary === null) return send(message);

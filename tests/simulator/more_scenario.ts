@@ -37,8 +37,12 @@ export interface MembersScenario {
   readonly killShare: number;
   /** At which step; at any where there is none. */
   readonly killStep?: ChangeStep;
+  /** How often operators ask for a plan, and not for a single change. */
+  readonly planShare: number;
   /** How one voter lies in changes; not at all where there is no lie. */
   readonly lies: readonly MemberLie[];
+  /** Whether the liar tells its lies about signatures whenever it can, and never stops. */
+  readonly liesForEver: boolean;
 }
 
 /** Now and then it is too late. */
@@ -70,7 +74,9 @@ export function drawMembers(
     joiners: random.between(1, 3),
     changeUsMean: random.pick([300_000, 1_000_000]),
     killShare: random.pick([0, 0.05, 0.2]),
+    planShare: random.pick([0, 0.3, 1]),
     lies: random.chance(0.5) ? [] : random.shuffled(MEMBER_LIES).slice(0, 2),
+    liesForEver: random.chance(0.3),
   };
 }
 

@@ -322,7 +322,8 @@ export class Simulation {
     if (keys === null || members === null || members.lies.length === 0) return null;
     const random = this.random.split("member liar");
     const sign = (message: Uint8Array) => keys.signAs(id, message);
-    return new MemberLiar({ lies: members.lies, sign, random, counters });
+    const { lies, liesForEver: isConstant } = members;
+    return new MemberLiar({ lies, isConstant, sign, random, counters });
   }
 
   #createOperator(): Operator | null {

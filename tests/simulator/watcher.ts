@@ -17,6 +17,8 @@ export interface NodeView {
   readonly id: NodeId;
   /** Whether it follows the protocol; nothing is expected of the others. */
   readonly isHonest: boolean;
+  /** Whether an otherwise honest node signs memberships wrongly. */
+  readonly signsWrongly?: boolean;
   /** Whether it never comes back: its disk is lost or damaged. */
   readonly isGone: boolean;
   /** Whether something on its disk is not what was written; the node may not know yet. */

@@ -113,8 +113,10 @@ export class ClusterChecker implements Watcher {
     if (output.events.some(({ kind }) => kind === "electionWon")) this.#log.leading(node, state);
     if (output.installSnapshot !== null) this.#log.installing(node, output.installSnapshot);
     if (output.apply.length === 0) return;
-    this.#log.committing(node, state, output.apply);
-    this.members?.committed(output.apply);
+    this.#log.committing(node, state, {
+      entries: output.apply,
+      then: (entry) => this.members?.committed([entry]),
+    });
     this.#evidence.committed(output.apply);
   }
 

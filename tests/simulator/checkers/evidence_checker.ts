@@ -86,6 +86,8 @@ export class EvidenceChecker {
   }
 
   #isHonest(voter: NodeId): boolean {
-    return [...this.#options.nodes()].some(({ id, isHonest }) => isHonest && id === voter);
+    return [...this.#options.nodes()].some(({ id, isHonest, signsWrongly }) =>
+      isHonest && signsWrongly !== true && id === voter
+    );
   }
 }

@@ -98,18 +98,25 @@ export class LogChecker {
     for (let next = this.#committed.length + 1; next <= index; next++) {
       const entry = holder.state.log.entryAt(toLogIndex(next));
       if (entry === null) return;
-      this.#commit(holder, holder.state, { entry, committedIndex: plus(entry.index, -1) });
+      this.#commit(holder, holder.state, entry);
     }
   }
 
-  /** A node knows entries to be committed. */
-  committing(node: NodeView, state: RaftView, entries: readonly Entry[]): void {
+  /** A node knows entries to be committed. `then` hears of each: after a configuration others count. */
+  committing(
+    node: NodeView,
+    state: RaftView,
+    { entries, then }: {
+      readonly entries: readonly Entry[];
+      readonly then: (entry: Entry) => void;
+    },
+  ): void {
     checkOwnTerm(node, state, entries);
-    const committedIndex = toLogIndex(this.#committed.length);
     for (const entry of entries) {
       const known = this.#committed[entry.index - 1];
-      if (known === undefined) this.#commit(node, state, { entry, committedIndex });
+      if (known === undefined) this.#commit(node, state, entry);
       else this.#checkSame(node, known.entry, entry);
+      then(entry);
     }
   }
 
@@ -184,11 +191,7 @@ export class LogChecker {
     });
   }
 
-  #commit(
-    node: NodeView,
-    state: RaftView,
-    { entry, committedIndex }: { readonly entry: Entry; readonly committedIndex: LogIndex },
-  ): void {
+  #commit(node: NodeView, state: RaftView, entry: Entry): void {
     require(entry.index === this.#committed.length + 1, "Entries are committed in order", () => {
       return `${node.id} commits ${entry.index} after ${this.#committed.length}`;
     });
@@ -199,6 +202,7 @@ export class LogChecker {
       if (!isHonest || isGone || entry.index <= disk.logStart.index) holders.add(id);
       else if (disk.termAt(entry.index) === entry.term) holders.add(id);
     }
+    const committedIndex = plus(entry.index, -1);
     const isDurable = this.#haveMajority(state, { holders, committedIndex });
     require(isDurable, "A committed entry is durable on a majority", () => {
       return `${node.id} commits ${entry.index}@${entry.term}, which ${[...holders]} hold`;

@@ -27,7 +27,7 @@ function commitOne() {
     checker.persisting(node, state, batchOf(entry));
     node.disk.write(batchOf(entry));
   }
-  checker.committing(first, state, [entry]);
+  checker.committing(first, state, { entries: [entry], then: () => {} });
   return { checker, first, second, third, entry, state };
 }
 
@@ -41,7 +41,7 @@ Deno.test("LogChecker catches a commit without a durable majority", () => {
   const entry = commandEntry(1, 1);
   const state = testState("n1", { term: 1, entries: [entry] });
   assert.throws(
-    () => checker.committing(node ?? testNode(), state, [entry]),
+    () => checker.committing(node ?? testNode(), state, { entries: [entry], then: () => {} }),
     breaks("A committed entry is durable on a majority"),
   );
 });
@@ -69,7 +69,7 @@ Deno.test("LogChecker catches another entry applied at a committed index", () =>
   const { checker, third } = commitOne();
   const state = testState("n3", { term: 2, entries: [commandEntry(1, 2)] });
   assert.throws(
-    () => checker.committing(third, state, [commandEntry(1, 2)]),
+    () => checker.committing(third, state, { entries: [commandEntry(1, 2)], then: () => {} }),
     breaks("State machine safety"),
   );
 });

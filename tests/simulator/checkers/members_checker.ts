@@ -23,6 +23,8 @@ import { readCertificate } from "../../../lib/raft/members.ts";
 import type { Entry, RaftView } from "../../../lib/raft/mod.ts";
 import type { CoreState } from "../../../lib/raft/state.ts";
 import {
+  type Change,
+  decodeReshareEntry,
   type DurableShares,
   explainIntersection,
   type VoterSet,
@@ -60,6 +62,9 @@ export class MembersChecker {
   /** Of entries that travelled as bytes there are copies. */
   readonly #byText = new Map<string, Membership>();
   readonly #epochs = new Map<Epoch, EpochVoters>();
+  /** Whose deals each receiver said that it holds, in the committed log: by change, then by receiver. */
+  readonly #held = new Map<string, Map<NodeId, readonly NodeId[]>>();
+  readonly #selectionsSeen = new WeakSet<Change>();
   /** The committed one. */
   #inForce: Membership;
 
@@ -104,6 +109,33 @@ export class MembersChecker {
     require(past === undefined, "An epoch that is over signs nothing", () => {
       return `${node.id} is in epoch ${epoch}, and could still sign under ${past}`;
     });
+    this.#checkSelection(node, state.cluster.change);
+  }
+
+  /** Q is t dealers of the epoch before whose deals every new voter said that it holds. */
+  #checkSelection(node: NodeView, change: Change | null): void {
+    const selected = change?.selected ?? null;
+    if (change === null || selected === null || this.#selectionsSeen.has(change)) return;
+    this.#selectionsSeen.add(change);
+    const { receivers, before: { threshold } } = change;
+    const isReported = receivers.every((receiver) => {
+      const held = this.#held.get(change.id)?.get(receiver) ?? [];
+      return selected.every((dealer) => held.includes(dealer));
+    });
+    const isEnough = new Set(selected).size === selected.length && selected.length >= threshold;
+    require(isReported && isEnough, "Q is what the new voters reported", () => {
+      return `${node.id} takes ${selected} for the dealers that count`;
+    });
+  }
+
+  /** A word about deals: as the checker reads it, signed by its author. */
+  #noteWord(entry: Entry): void {
+    if (entry.kind !== "resharing") return;
+    const word = decodeReshareEntry(entry.data);
+    if (word.kind !== "held") return;
+    const { change, author, dealers } = word;
+    const held = this.#held.get(change) ?? new Map<NodeId, readonly NodeId[]>();
+    this.#held.set(change, held.set(author, dealers));
   }
 
   /** An honest node is about to write entries, or to forget some. */
@@ -119,6 +151,7 @@ export class MembersChecker {
   /** Entries are committed. */
   committed(entries: readonly Entry[]): void {
     for (const entry of entries) {
+      this.#noteWord(entry);
       const membership = this.#read.get(entry) ?? this.#sameAs(entry);
       if (membership !== null && membership.sequence > this.#inForce.sequence) {
         this.#inForce = membership;

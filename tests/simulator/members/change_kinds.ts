@@ -16,3 +16,15 @@ export const CHANGE_KINDS = [
 ] as const;
 /** One of {@linkcode CHANGE_KINDS}. */
 export type ChangeKind = typeof CHANGE_KINDS[number];
+
+/** Every kind of plan: what an operator's command asks for, however many changes it takes. */
+export const PLAN_KINDS = [
+  "planAdd",
+  "planRemove",
+  "planReplace",
+  "planReplaceLost",
+  "planRefresh",
+  "planThreshold",
+] as const;
+/** One of {@linkcode PLAN_KINDS}. */
+export type PlanKind = typeof PLAN_KINDS[number];

@@ -1,11 +1,13 @@
 /**
  * A member that lies in changes of the members, and in nothing else: as a dealer, as a receiver, as a signer, or as
- * the leader that brings a configuration. Its votes and its log are honest.
+ * the leader that brings a configuration. Its votes are honest, and everybody has the log that it has
+ * (`leader_lies.ts`).
  *
  * @module
  */
 
-import type { AppendRequest, Entry, Message } from "../../../lib/raft/mod.ts";
+import type { AppendRequest, Entry, Message, SignatureResponse } from "../../../lib/raft/mod.ts";
+import type { CoreState } from "../../../lib/raft/state.ts";
 import {
   type DealEntry,
   decodeReshareEntry,
@@ -17,6 +19,10 @@ import {
 } from "../../../lib/reshare/mod.ts";
 import type { Counters } from "../counters.ts";
 import type { Random } from "../random.ts";
+import { LEADER_LIES, LeaderLies } from "./leader_lies.ts";
+
+/** Lies that cost time only, for as long as t others hold a share: a liar may go on with them for ever. */
+export const SIGNING_LIES = ["declinedSignature", "wrongSignature"] as const;
 
 /** How it lies. */
 export const MEMBER_LIES = [
@@ -27,18 +33,21 @@ export const MEMBER_LIES = [
   "falseComplaint",
   "silence",
   "forgedConfiguration",
-  "declinedSignature",
+  ...SIGNING_LIES,
+  ...LEADER_LIES,
 ] as const;
 /** One of {@linkcode MEMBER_LIES}. */
 export type MemberLie = typeof MEMBER_LIES[number];
 
-/** How often it lies when it could. */
+/** How often it lies when it could, unless it always does. */
 const LIE_SHARE = 0.5;
 
 /** What a liar works with. */
 export interface MemberLiarOptions {
   /** What it says. */
   readonly lies: readonly MemberLie[];
+  /** Whether it tells the lies about signatures whenever it can, also once faults are over. */
+  readonly isConstant: boolean;
   /** Signs as the liar. */
   readonly sign: (message: Uint8Array) => Uint8Array;
   /** Chance. */
@@ -50,10 +59,33 @@ export interface MemberLiarOptions {
 /** See the module. */
 export class MemberLiar {
   readonly #options: MemberLiarOptions;
+  readonly #leader: LeaderLies;
 
   /** It has not lied yet. */
   constructor(options: MemberLiarOptions) {
     this.#options = options;
+    this.#leader = new LeaderLies((lie) => this.#tells(lie));
+  }
+
+  /** Whether it goes on once faults are over. */
+  get isConstant(): boolean {
+    return this.#options.isConstant;
+  }
+
+  /** Whether its shares of signatures may be wrong. */
+  get signsWrongly(): boolean {
+    return this.#options.lies.includes("wrongSignature");
+  }
+
+  /** What it puts into its log while it leads. */
+  lead(state: CoreState): void {
+    this.#leader.lead(state);
+  }
+
+  /** What leaves in place of a message, once faults are over: the lies that never end. */
+  rewriteCalm(message: Message): Message | null {
+    const isOfSigner = this.isConstant && message.kind === "signatureResponse";
+    return isOfSigner ? this.rewrite(message) : message;
   }
 
   /** What leaves in place of a message; null for nothing. */
@@ -73,13 +105,17 @@ export class MemberLiar {
       case "appendRequest":
         return this.#bring(message);
       case "signatureResponse":
-        // A commitment, and at once no share for it.
-        return message.share !== null && this.#tells("declinedSignature")
-          ? { ...message, share: null }
-          : message;
+        return this.#answer(message);
       default:
         return message;
     }
+  }
+
+  /** A commitment, and at once no share for it, or a wrong one. */
+  #answer(message: SignatureResponse): Message {
+    if (message.share === null) return message;
+    if (this.#tells("declinedSignature")) return { ...message, share: null };
+    return this.#tells("wrongSignature") ? { ...message, share: changed(message.share) } : message;
   }
 
   #say(entry: ReturnType<typeof decodeReshareEntry>): SignedEntry | null {
@@ -132,15 +168,16 @@ export class MemberLiar {
   }
 
   #tells(lie: MemberLie): boolean {
-    const { lies, random, counters } = this.#options;
-    if (!lies.includes(lie) || !random.chance(LIE_SHARE)) return false;
+    const { lies, isConstant, random, counters } = this.#options;
+    const isAlways = isConstant && SIGNING_LIES.some((known) => known === lie);
+    if (!lies.includes(lie) || !(isAlways || random.chance(LIE_SHARE))) return false;
     counters.count(`lie.members.${lie}`);
     return true;
   }
 }
 
-function changed(secret: Uint8Array): Uint8Array {
-  const other = secret.slice();
+function changed(bytes: Uint8Array): Uint8Array {
+  const other = bytes.slice();
   other[0] = (other[0] ?? 0) ^ 1;
   return other;
 }

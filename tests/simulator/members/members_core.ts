@@ -5,11 +5,13 @@
  */
 
 import { majorityOf } from "../../../lib/margins.ts";
-import type { Configuration } from "../../../lib/raft/mod.ts";
+import { type Configuration, viewNodes } from "../../../lib/raft/mod.ts";
+import { nextStep } from "../../../lib/reshare/mod.ts";
+import type { NodeId } from "../../../lib/types.ts";
 import type { Machine } from "../machine.ts";
 
 /** A machine whose node can take part. */
-const isSound = ({ isHonest, isGone, isDamaged, state }: Machine): boolean =>
+export const isSound = ({ isHonest, isGone, isDamaged, state }: Machine): boolean =>
   isHonest && !isGone && !isDamaged && state !== null && !state.lacksState;
 
 /**
@@ -32,21 +34,41 @@ export function soundMembers(machines: readonly Machine[]): readonly Machine[] |
   return counting.every((configuration) => isEnough(configuration, sound)) ? sound : null;
 }
 
-/** Whether voters that hold a share are enough to elect and to commit. */
-function isEnough({ epoch, threshold, voters }: Configuration, sound: readonly Machine[]): boolean {
+/** Whether voters that hold a share are enough to elect, to commit, and to sign a membership. */
+export function isEnough(
+  { epoch, threshold, voters }: Configuration,
+  sound: readonly Machine[],
+): boolean {
   const able = sound.filter(({ id, shares: { current, next } }) => {
     return voters.includes(id) && [current, next].some((share) => share?.epoch === epoch);
   });
-  return able.length >= Math.max(threshold, majorityOf(voters.length));
+  const signing = able.filter(({ liesForEver }) => !liesForEver);
+  return able.length >= majorityOf(voters.length) && signing.length >= threshold;
 }
 
-/** The members, once a leader knows of no change that is under way; null until then. */
+/** The leader whose plan waits for a node that never comes: its operators cancel it. Null for none. */
+export function leaderOfHopelessPlan(sound: readonly Machine[]): Machine | null {
+  const leader = leaderOf(sound);
+  const state = leader?.state ?? null;
+  const { plan = null, current, change = null } = state?.cluster.changes ?? {};
+  if (state === null || current === undefined || plan === null || change !== null) return null;
+  const next = nextStep(current, plan, viewNodes(state));
+  const isLost = (id: NodeId) => !sound.some((machine) => machine.id === id);
+  return next.kind === "wait" && next.waitingFor.some(isLost) ? leader : null;
+}
+
+function leaderOf(sound: readonly Machine[]): Machine | null {
+  return sound.find(({ state }) => state?.role.name === "leader") ?? null;
+}
+
+/** The members, once a leader knows of no change and no plan that is under way; null until then. */
 export function settledMembers(sound: readonly Machine[]): readonly Machine[] | null {
-  const leader = sound.find(({ state }) => state?.role.name === "leader");
+  const leader = leaderOf(sound);
   if (leader?.state === undefined || leader.state === null) return null;
   const { cluster, members, commitIndex, log } = leader.state;
   const isCommitted = commitIndex === log.last.index;
-  if (cluster.change !== null || members.isPending || !isCommitted) return null;
+  const isUnderWay = cluster.change !== null || (cluster.changes?.plan ?? null) !== null;
+  if (isUnderWay || members.isPending || !isCommitted) return null;
   const { voters, learners } = members.newest;
   // One that leaves leads for a little while yet.
   if (!voters.includes(leader.id)) return null;

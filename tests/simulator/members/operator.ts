@@ -1,6 +1,6 @@
 /**
- * The operators of a run whose members change: every now and then one asks a leader for a change, sometimes
- * two at once, and sometimes one thinks better of it.
+ * The operators of a run whose members change: every now and then one asks a leader for a change, or for a plan,
+ * sometimes two at once, and sometimes one cancels it.
  *
  * @module
  */
@@ -13,8 +13,10 @@ import { nodeId, type Wanted } from "../../support/changing_key.ts";
 import type { FaultWorldOptions } from "../fault_world.ts";
 import type { Machine } from "../machine.ts";
 import type { MembersScenario } from "../more_scenario.ts";
-import { CHANGE_KINDS, type ChangeKind } from "./change_kinds.ts";
+import { CHANGE_KINDS, type ChangeKind, PLAN_KINDS } from "./change_kinds.ts";
 import type { ChangingKeys } from "./changing_keys.ts";
+import { drawGoal, type Now } from "./goals.ts";
+import { isEnough, isSound } from "./members_core.ts";
 
 /** How often a second operator asks for something else at once. */
 const RIVAL_SHARE = 0.15;
@@ -32,14 +34,6 @@ export interface OperatorOptions
   readonly scenario: MembersScenario;
   /** How nodes are listed. */
   readonly keys: ChangingKeys;
-}
-
-/** Those of a configuration, by their numbers. */
-interface Now {
-  readonly voters: readonly number[];
-  readonly learners: readonly number[];
-  readonly threshold: number;
-  readonly identifierMax: number;
 }
 
 /** See the module. */
@@ -76,16 +70,19 @@ export class Operator {
 
   /** Asks whoever leads, or believes that it does. */
   #ask(): void {
-    const { random, machines, counters } = this.#options;
+    const { random, machines, counters, scenario } = this.#options;
     const leaders = machines.filter(({ state }) => state?.role.name === "leader");
     if (leaders.length === 0) return;
     const leader = random.pick(leaders);
     const { life, state } = leader;
     if (life === null || state === null) return;
-    if (state.cluster.change !== null && random.chance(CANCEL_SHARE)) {
+    const { change, changes } = state.cluster;
+    const isUnderWay = change !== null || (changes?.plan ?? null) !== null;
+    if (isUnderWay && random.chance(CANCEL_SHARE)) {
       counters.count("change.cancel");
       return life.add({ kind: "cancelChange", reason: "an operator thinks better of it" });
     }
+    if (random.chance(scenario.planShare)) return this.#askForPlan(leader, state);
     const kind = random.pick(CHANGE_KINDS);
     const proposal = this.#draw(kind, state);
     if (proposal === null) return;
@@ -94,16 +91,44 @@ export class Operator {
     life.add({ kind: "changeMembers", proposal });
   }
 
+  /** One command, which the leader carries out in as many changes as it takes. */
+  #askForPlan(leader: Machine, state: RaftView): void {
+    const { random, counters, keys } = this.#options;
+    const now = toNow(state);
+    if (now === null) return;
+    const kind = random.pick(PLAN_KINDS);
+    const goal = drawGoal(kind, now, {
+      random,
+      keys,
+      joiner: this.#joiner(now),
+      loseVoter: () => this.#loseVoter(state),
+    });
+    if (goal === null) return;
+    counters.count(`change.asked.${kind}`);
+    this.#trace(leader, `${kind} ${goal.members.map(({ id }) => id)} t${goal.threshold}`);
+    leader.life?.add({ kind: "planMembers", goal });
+  }
+
+  /** A voter that is gone; without one, another loses its disk for good if the rest can do without it. */
+  #loseVoter({ members: { inForce, newest } }: RaftView): number | null {
+    const { random, machines, counters } = this.#options;
+    const voters = machines.filter(({ id }) => newest.voters.includes(id));
+    const lost = voters.filter(({ isGone }) => isGone);
+    if (lost.length > 0) return numberOf(random.pick(lost).id);
+    const victim = random.pick(voters);
+    const rest = machines.filter((machine) => machine !== victim && isSound(machine));
+    const isSpare = [inForce.configuration, newest].every((one) => isEnough(one, rest));
+    if (!isSpare) return null;
+    counters.count("change.lostForGood");
+    victim.kill("disk lost for good");
+    victim.wipe();
+    return numberOf(victim.id);
+  }
+
   #draw(kind: ChangeKind, state: RaftView): Proposal | null {
-    const { voters, learners, threshold, membership } = state.members.newest;
-    if (membership === null) return null;
-    const { identifierMax } = membership;
-    const now = {
-      voters: voters.map(numberOf),
-      learners: learners.map(numberOf),
-      threshold,
-      identifierMax,
-    };
+    const { voters, threshold } = state.members.newest;
+    const now = toNow(state);
+    if (now === null) return null;
     const wanted = this.#want(kind, now);
     if (wanted === null) return null;
     if (wanted.isResharing === false) return this.#propose(wanted);
@@ -199,6 +224,15 @@ export class Operator {
     const { trace, queue } = this.#options;
     trace.add(queue.nowUs, "@@", () => `asks ${leader.id}: ${what}`);
   }
+}
+
+/** The newest configuration; null where members never change. */
+function toNow({ members: { newest } }: RaftView): Now | null {
+  const { voters, learners, threshold, membership } = newest;
+  if (membership === null) return null;
+  const { identifierMax } = membership;
+  const [voting, learning] = [voters.map(numberOf), learners.map(numberOf)];
+  return { voters: voting, learners: learning, threshold, identifierMax };
 }
 
 function numberOf(id: NodeId): number {
