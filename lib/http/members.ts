@@ -89,8 +89,8 @@ async function change(node: NodeApi, context: RequestContext): Promise<Response>
 
 async function plan(node: NodeApi, context: RequestContext): Promise<Response> {
   readQuery(context.req.url, []);
-  const { steps, lying } = node.planMembers(await readRequest(node, context));
-  return jsonResponse({ steps: steps.map(stepBody), lying } satisfies MembersPlanBody);
+  const { steps, ...margins } = node.planMembers(await readRequest(node, context));
+  return jsonResponse({ steps: steps.map(stepBody), ...margins } satisfies MembersPlanBody);
 }
 
 const REASON_PATTERN = new RegExp(`^[ -~]{1,${CANCEL_REASON_LENGTH_MAX}}$`);
@@ -116,10 +116,8 @@ const REQUEST = {
 
 /** @throws {InputError} for a body that asks for nothing, or names something that cannot be. */
 async function readRequest(node: NodeApi, { req }: RequestContext): Promise<MembersRequest> {
-  const { add, remove, promote, demote, update, threshold, refresh } = await readJson(
-    req.raw,
-    REQUEST,
-  );
+  const body = await readJson(req.raw, REQUEST);
+  const { add, remove, promote, demote, update, threshold, refresh, allowNoSpare } = body;
   const request = {
     ...(add === undefined ? {} : {
       add: add.map(({ card, learner }) => ({
@@ -132,7 +130,9 @@ async function readRequest(node: NodeApi, { req }: RequestContext): Promise<Memb
     ...(threshold === undefined ? {} : { threshold }),
     ...(refresh === undefined ? {} : { refresh }),
   };
-  if (Object.keys(request).length > 0) return request;
+  if (Object.keys(request).length > 0) {
+    return allowNoSpare === undefined ? request : { ...request, allowNoSpare };
+  }
   throw new InputError("Cannot read change of the members: it asks for nothing");
 }
 

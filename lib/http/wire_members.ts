@@ -52,7 +52,12 @@ const step = z.object({
   sparesDuring: count,
 }).readonly();
 
-const plan = z.object({ steps: list(step), lying: count }).readonly();
+const plan = z.object({
+  steps: list(step),
+  lying: count,
+  sparesAfter: count,
+  takesLastSpare: z.boolean(),
+}).readonly();
 
 const change = z.object({
   id: count,
@@ -125,6 +130,7 @@ const request = z.strictObject({
   update: requested(z.union([card, update])),
   threshold: count.optional(),
   refresh: z.boolean().optional(),
+  allowNoSpare: z.boolean().optional(),
 }).readonly();
 
 /** One member, or a former one, in `GET /v1/members`. */

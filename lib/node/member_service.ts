@@ -22,7 +22,7 @@ import type {
   MemberStatus,
 } from "./members_api.ts";
 import type { ClusterMembers } from "./cluster_members.ts";
-import { toGoal, toPlan } from "./members_goal.ts";
+import { explainNoSpare, toGoal, toPlan } from "./members_goal.ts";
 
 /** What a member service answers from. */
 interface MemberServiceParts {
@@ -95,7 +95,9 @@ export class MemberService {
   /** See `NodeApi.changeMembers`. */
   async change(request: MembersRequest, deadlineMs: number): Promise<MembersChange> {
     const { changes } = this.#parts.state.cluster;
-    const { goal } = this.#prepare(request);
+    const { goal, plan } = this.#prepare(request);
+    const why = request.allowNoSpare === true ? null : explainNoSpare(plan);
+    if (why !== null) throw refusal("members_refused", why);
     if (changes?.plan !== null || changes.change !== null) {
       throw refusal("members_changing", "Another change of the members is under way");
     }

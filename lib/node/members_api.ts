@@ -134,6 +134,8 @@ export interface MembersRequest {
   readonly threshold?: number;
   /** Whether all voters are to get new shares even if nothing else changes. */
   readonly refresh?: boolean;
+  /** Whether the last spare share may go: a plan with `takesLastSpare` is refused without this. */
+  readonly allowNoSpare?: boolean;
 }
 
 /** What a request comes to. */
@@ -142,6 +144,10 @@ export interface MembersPlan {
   readonly steps: readonly MembersStep[];
   /** Liars that the cluster withstands all the way. */
   readonly lying: number;
+  /** How many shares may be lost in the end while the key can still sign. Voters that are down get none. */
+  readonly sparesAfter: number;
+  /** Whether one more lost share would then lose the key, and now it would not. */
+  readonly takesLastSpare: boolean;
 }
 
 /** Everything that a group key verifies of who belongs to its cluster. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertDefined } from "../assert.ts";
 import type { KnownMember, Membership } from "../certificate/mod.ts";
 import { formatAddress, type PeerCard, type PinnedClusterConfig } from "../config/mod.ts";
 import { InputError } from "../errors.ts";
@@ -81,7 +82,10 @@ export function toPlan(
 ): MembersPlan {
   const statement = needsStatement(current, goal) ? [toStatementStep(current, goal)] : [];
   const { lying } = marginsOf({ n: votersOf(current).length, threshold: current.threshold });
-  if (!needsResharing(current, { goal, epoch })) return { steps: statement, lying };
+  const spares = holdersOf(current) - current.threshold;
+  if (!needsResharing(current, { goal, epoch })) {
+    return { steps: statement, lying, sparesAfter: spares, takesLastSpare: false };
+  }
   // Who joins is waited for: whether it is up now does not matter.
   const known = new Set(current.members.map(({ id }) => id));
   const joiners = goal.members.map(({ id }) => id).filter((id) =>
@@ -103,7 +107,35 @@ export function toPlan(
       text: texts[at] ?? "",
     };
   });
-  return { steps: [...statement, ...steps], lying: plan.lying };
+  const last = assertDefined(steps.at(-1), "A resharing has a step");
+  const sparesAfter = last.voters.length - last.absent.length - last.threshold;
+  return {
+    steps: [...statement, ...steps],
+    lying: plan.lying,
+    sparesAfter,
+    takesLastSpare: spares > 0 && sparesAfter === 0,
+  };
+}
+
+/**
+ * Explains why a plan is not made unless the operator allows it: exactly as many voters as must sign would hold a
+ * share. Steps on the way there are not counted: a dead voter leaves before its successor gets a share.
+ */
+export function explainNoSpare({ steps, takesLastSpare }: MembersPlan): string | null {
+  const last = steps.at(-1);
+  if (!takesLastSpare || last === undefined) return null;
+  const without = last.absent.length === 0
+    ? ""
+    : ` ${last.absent.join(", ")} cannot be reached, and would get no share.`;
+  return `Cannot change the members: no spare share would be left. ${last.threshold} voters would hold a ` +
+    `share, and ${last.threshold} must sign: the next lost share loses the key for ever.${without} Replace ` +
+    "a voter instead of removing it, choose a lower threshold, or start the nodes that are down. To do it " +
+    "all the same: --allow-no-spare, in the API allowNoSpare";
+}
+
+function holdersOf({ members }: Membership): number {
+  return members.filter(({ role, verifyingShare }) => role === "voter" && verifyingShare !== null)
+    .length;
 }
 
 /** A refusal is better than a guess: nobody is named twice, and everybody where it belongs. */

@@ -109,8 +109,8 @@ export class Network extends Transport implements KeyGenerationNetwork {
   }
 
   /**
-   * The members have changed. From now on their nodes go by the log, and no node's cluster.json is compared
-   * any more.
+   * The members have changed, or this node has joined. From now on the log says who the members are, and no
+   * node's cluster.json is compared any more.
    */
   useMembers(peers: PinnedClusterConfig["peers"]): void {
     this.#configurations.stop();

@@ -210,7 +210,10 @@ export class Node {
     this.#folder.start((error) => this.#fail(error));
     this.#logger.info("node.started", { term: this.#raft.state.currentTerm });
     const { membership, isNewer } = this.#members;
-    if (membership === null || membership.sequence === 0) return;
+    if (membership === null) return;
+    // The cluster.json of a node that joined is of other members than the founders' files.
+    const isFounder = membership.members.some(({ id }) => id === this.#raft.state.self);
+    if (membership.sequence === 0 && isFounder) return;
     this.#connections.connect(this.#members.config.peers);
     if (!isNewer) return;
     const { sequence, epoch } = membership;

@@ -305,9 +305,12 @@ export class PeerConfigurations {
     this.#config = config;
   }
 
-  /** A peer has connected; `different` is its configuration, or null when it is the same. */
-  heard(peer: NodeId, different: Uint8Array | null): void {
-    if (this.#isStopped) return;
+  /**
+   * A peer has connected; `different` is its configuration, or null when it is the same. Returns whether it
+   * was compared.
+   */
+  heard(peer: NodeId, different: Uint8Array | null): boolean {
+    if (this.#isStopped) return false;
     const before = this.#heard.get(peer);
     this.#heard.set(peer, different);
     if (different === null) {
@@ -315,6 +318,7 @@ export class PeerConfigurations {
     } else if (!before || !equalBytes(before, different)) {
       this.#warn(peer, different);
     }
+    return true;
   }
 
   /** What nodes have in their files does not matter any more. */

@@ -61,9 +61,10 @@ export interface TransportEvents {
   readonly onPeerDisconnected?: ((peer: NodeId) => void) | undefined;
   /**
    * A peer has connected. `different` is null when it has the same configuration as this node. Otherwise
-   * it is the peer's configuration, as the peer sent it: nothing has checked it.
+   * it is the peer's configuration, as the peer sent it: nothing has checked it. Returns whether the
+   * difference counts: not once the log says who the members are.
    */
-  readonly onConfiguration?: ((peer: NodeId, different: Uint8Array | null) => void) | undefined;
+  readonly onConfiguration?: ((peer: NodeId, different: Uint8Array | null) => boolean) | undefined;
   /** An input was refused. */
   readonly onRefused?: ((refusal: TransportRefusal) => void) | undefined;
 }
@@ -98,8 +99,8 @@ export class Reporter extends Counters<typeof TRANSPORT_COUNTERS[number]> {
   /** A peer has connected to this node. */
   connectionAccepted(peer: NodeId, differentConfiguration: Uint8Array | null): void {
     this.count("connection.accepted");
-    if (differentConfiguration !== null) this.count("configuration.different");
-    this.#events.onConfiguration?.(peer, differentConfiguration);
+    const counts = this.#events.onConfiguration?.(peer, differentConfiguration) ?? true;
+    if (counts && differentConfiguration !== null) this.count("configuration.different");
   }
 
   /** A connection to a peer is established. */

@@ -27,7 +27,7 @@ function changing(): ChangingNode {
   const [step] = node.changeNow.steps;
   if (step === undefined) throw new Error("a change has a step");
   const joining = { ...step, kind: "statement", text: "add server_8 as a learner." } as const;
-  node.planNow = { steps: [joining, step], lying: 2 };
+  node.planNow = { ...node.planNow, steps: [joining, step] };
   const at = (stepsDone: number, change: Partial<MembersChange>): MembersStatus => ({
     ...quiet,
     change: { ...node.changeNow, stepsDone, waitingFor: [], ...change },
@@ -62,6 +62,7 @@ Deno.test("member add prints the plan, carries it out, and shows each step once"
     `The plan has 2 steps. All the way, 2 voters may lie.
 step 1  add server_8 as a learner.
 step 2  new shares for everybody
+Afterwards 1 share may be lost before the key is.
 step 1 of 2: begins
 step 1 of 2: done
 step 2 of 2: the new nodes copy the log; waits for server_8 (floe join runs it)
@@ -146,9 +147,22 @@ Deno.test("a change asks a person, who may say no, and never goes on without a t
   );
 });
 
+Deno.test("--yes alone takes no last spare share: that needs --allow-no-spare", async () => {
+  const node = changing();
+  node.planNow = { ...node.planNow, sparesAfter: 0, takesLastSpare: true };
+  const refused = await member(["member", "remove", "server_2", "--yes"], node);
+  equal(refused.code, 4);
+  match(refused.stderr, /Afterwards no share may be lost before the key is\./);
+  match(refused.stderr, /Nothing was changed: the plan leaves no spare share/);
+  equal(node.membersRequests.length, 1);
+  const allowed = ["member", "remove", "server_2", "--yes", "--allow-no-spare"];
+  equal((await member(allowed, node)).code, 0);
+  equal(node.membersRequests.at(-1)?.allowNoSpare, true);
+});
+
 Deno.test("a change that has nothing to do says so, and asks nobody", async () => {
   const node = changing();
-  node.planNow = { steps: [], lying: 2 };
+  node.planNow = { ...node.planNow, steps: [] };
   const { code, stdout, questions } = await member(["member", "add", "-"], node);
   deepEqual([code, questions, node.timeouts], [0, [], []]);
   match(stdout, /^Nothing to change/);

@@ -93,7 +93,7 @@ export class FakeNode implements NodeApi {
       history: { changesMax: 100_000, bytesMax: 67_108_864, ageSecondsMax: 86_400 },
     },
   };
-  planNow: MembersPlan = { steps: [STEP], lying: 2 };
+  planNow: MembersPlan = { steps: [STEP], lying: 2, sparesAfter: 1, takesLastSpare: false };
   changeNow: MembersChange = CHANGE;
   /** What was asked to be changed of the members, in order. */
   readonly membersRequests: MembersRequest[] = [];

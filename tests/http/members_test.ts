@@ -60,6 +60,7 @@ Deno.test("POST /v1/members hands all that is asked for to the node", async () =
     update: [createTestCard(3), { id: "server_4", api: "10.0.0.4:80" }],
     threshold: 3,
     refresh: true,
+    allowNoSpare: true,
   };
   const response = await post(asked, "/v1/members?timeoutMs=70");
   equal(response.status, 200);
@@ -70,10 +71,19 @@ Deno.test("POST /v1/members hands all that is asked for to the node", async () =
     ["server_9", true],
   ]);
   equal(request?.add?.[0]?.card.keys.signingKey.toHex(), CARD.signingKey);
-  const { remove, promote, demote, threshold, refresh } = asked;
+  const { remove, promote, demote, threshold, refresh, allowNoSpare } = asked;
   deepEqual(
     { ...request, add: undefined, update: undefined },
-    { add: undefined, update: undefined, remove, promote, demote, threshold, refresh },
+    {
+      add: undefined,
+      update: undefined,
+      remove,
+      promote,
+      demote,
+      threshold,
+      refresh,
+      allowNoSpare,
+    },
   );
   const [card, addresses] = request?.update ?? [];
   deepEqual([card?.id, card && formatAddress(card.peer)], ["server_3", "10.0.0.3:7101"]);
@@ -87,8 +97,9 @@ Deno.test("POST /v1/members hands all that is asked for to the node", async () =
 Deno.test("POST /v1/members/plan plans the same, and changes nothing", async () => {
   const { node, post } = setUp();
   const response = await post({ threshold: 5 }, "/v1/members/plan");
-  const { steps, lying } = await response.json();
-  deepEqual([steps.length, lying, steps[0].text], [1, 2, "new shares for everybody"]);
+  const { steps, ...margins } = await response.json();
+  deepEqual([steps.length, steps[0].text], [1, "new shares for everybody"]);
+  deepEqual(margins, { lying: 2, sparesAfter: 1, takesLastSpare: false });
   deepEqual(node.membersRequests, [{ threshold: 5 }]);
   deepEqual(node.timeouts, []);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parseAddress } from "../../lib/address.ts";
 import { type Membership, verifyMembership } from "../../lib/certificate/mod.ts";
 import { generateLocalCluster, type PinnedClusterConfig } from "../../lib/config/cluster_config.ts";
-import { toGoal, toPlan } from "../../lib/node/members_goal.ts";
+import { explainNoSpare, toGoal, toPlan } from "../../lib/node/members_goal.ts";
 import type { MemberCard, MembersRequest } from "../../lib/node/members_api.ts";
 import { ChangingKey, nodeId } from "../support/changing_key.ts";
 
@@ -96,6 +96,35 @@ Deno.test("toPlan() removes who is down first, and refuses what cannot be signed
     toPlan(current, { goal, epoch: current.epoch, up: up.map(nodeId) });
   assert.deepEqual(plan([1, 2, 3, 5]).steps[0]?.voters, ["n1", "n2", "n3", "n5"]);
   assert.throws(() => plan([1, 2]), /2 voters with a share are up, and 3 must sign/);
+});
+
+Deno.test("explainNoSpare() objects to a plan that leaves as many shares as must sign", () => {
+  const why = (request: MembersRequest, up: readonly number[] = FIVE) => {
+    const goal = goalOf(request);
+    return explainNoSpare(toPlan(current, { goal, epoch: current.epoch, up: up.map(nodeId) }));
+  };
+  const removal = { remove: [nodeId(4), nodeId(5)], threshold: 3 };
+  assert.match(why(removal) ?? "", /3 voters would hold a share, and 3 must sign/);
+  assert.match(why(removal) ?? "", /--allow-no-spare, in the API allowNoSpare/);
+  assert.match(why({ threshold: 5 }) ?? "", /5 voters would hold a share/);
+  assert.match(
+    why({ refresh: true }, [1, 2, 3]) ?? "",
+    /n4, n5 cannot be reached, and would get no/,
+  );
+  assert.equal(why({ refresh: true }, [1, 2, 3, 4]), null);
+  const replaced = { remove: [nodeId(5)], add: [{ card: card(7), isLearner: false }] };
+  assert.equal(why(replaced, [1, 2, 3, 4]), null);
+  assert.equal(why({ update: [{ ...card(6), peer: parseAddress("10.0.0.66:7101") }] }), null);
+});
+
+Deno.test("explainNoSpare() lets a cluster refresh that had no spare share before", () => {
+  const key = new ChangingKey({ voters: [1, 2, 3], threshold: 3 });
+  const wanted = { voters: [1, 2, 3], threshold: 3, isResharing: false };
+  const current = verifyMembership(key.genesis, key.change(key.genesis, wanted).entry);
+  const goal = toGoal({ current, config }, { refresh: true });
+  const up = [1, 2, 3].map(nodeId);
+  const plan = toPlan(current, { goal, epoch: current.epoch, up });
+  assert.deepEqual([plan.sparesAfter, explainNoSpare(plan)], [0, null]);
 });
 
 Deno.test("toPlan() has nothing to do for a goal that only moves a learner's address", () => {

@@ -158,6 +158,7 @@ export function startNode(
     onRefused: (refusal) => refusals.put(refusal),
     onConfiguration: (peer, different) => {
       configurations.put({ peer, text: different === null ? null : decoder.decode(different) });
+      return true;
     },
     ...PATIENCE,
     ...options,

@@ -6,7 +6,7 @@
  */
 
 import { type ApiClient, ClientError, type FollowedEnd, MembersClient } from "../../client/mod.ts";
-import type { MembersBody, MembersRequestBody } from "../../http/wire.ts";
+import type { MembersBody, MembersPlanBody, MembersRequestBody } from "../../http/wire.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { addToWholeHelp } from "../help.ts";
@@ -18,6 +18,8 @@ import { ChangeReporter, describeEnd, planLines } from "./report.ts";
 export interface ChangeFlags {
   /** Whether to ask nobody. */
   readonly yes?: true;
+  /** Whether the last spare share may go. */
+  readonly allowNoSpare?: true;
 }
 
 /** The parts that carry out a command. */
@@ -37,12 +39,17 @@ export function addChangeOptions(command: Program): Program {
       "the command may be interrupted. floe member status shows the plan, floe member cancel\n" +
       "ends it. Exit code 4: the cluster refuses the change, or gave it up.\n",
   );
-  return command.option("-y, --yes", "carry the plan out without asking");
+  return command
+    .option("-y, --yes", "carry the plan out without asking")
+    .option(
+      "--allow-no-spare",
+      "even if no spare share is left: the next lost one would lose the key",
+    );
 }
 
 /** Plans a change, asks, and carries it out. */
 export async function changeMembers(
-  request: MembersRequestBody,
+  wanted: MembersRequestBody,
   { options, command, context }: {
     readonly options: ChangeFlags;
     readonly command: Program;
@@ -51,12 +58,14 @@ export async function changeMembers(
 ): Promise<void> {
   const { client, flags } = await openClient(command, context);
   const members = new MembersClient(client);
+  const request = options.allowNoSpare === true ? { ...wanted, allowNoSpare: true } : wanted;
   const plan = await orTrouble(client, members.plan(request));
   if (plan.steps.length === 0) {
     if (flags.output === "json") return printJson(context.stdout, { plan, outcome: "nothing" });
     return context.stdout.write("Nothing to change: the members are as asked for already.\n");
   }
   for (const line of planLines(plan)) context.stderr.write(`${line}\n`);
+  checkSpare(plan, options);
   await ask(options, context);
   const stop = context.stopSignal();
   const { id } = await members.change(request);
@@ -105,6 +114,17 @@ async function readTrouble(client: ApiClient): Promise<string | null> {
     if (error instanceof ClientError) return null;
     throw error;
   }
+}
+
+/** A person who says yes to everything must not lose the last spare share by it. */
+function checkSpare({ takesLastSpare }: MembersPlanBody, { allowNoSpare }: ChangeFlags): void {
+  if (!takesLastSpare || allowNoSpare === true) return;
+  throw new CommandError(
+    ExitCode.preconditionFailed,
+    "Nothing was changed: the plan leaves no spare share, and the next lost share would lose the key for " +
+      "ever. Replace a voter instead of removing it, choose a lower threshold, or start the nodes that " +
+      "are down. --allow-no-spare does it all the same.",
+  );
 }
 
 async function ask({ yes }: ChangeFlags, context: CommandContext): Promise<void> {

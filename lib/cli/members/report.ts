@@ -19,11 +19,15 @@ const LINE_LENGTH = 72;
 const INDENT = "        ";
 
 /** A plan, for a person to agree to. */
-export function planLines({ steps, lying }: MembersPlanBody): readonly string[] {
+export function planLines({ steps, lying, sparesAfter }: MembersPlanBody): readonly string[] {
   const count = steps.length === 1 ? "one step" : `${steps.length} steps`;
+  const spares = sparesAfter === 0
+    ? "no share may be lost"
+    : `${sparesAfter} ${sparesAfter === 1 ? "share" : "shares"} may be lost`;
   return [
     `The plan has ${count}. All the way, ${lying} ${lying === 1 ? "voter" : "voters"} may lie.`,
     ...steps.flatMap((step, at) => stepLines(step, at)),
+    `Afterwards ${spares} before the key is.`,
   ];
 }
 
