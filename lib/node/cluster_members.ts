@@ -62,6 +62,12 @@ export class ClusterMembers {
       !peers.every((peer) => members.some((member) => isSamePeer(peer, member)));
   }
 
+  /** Whether cluster.json alone says who the members are: that of a node that joined is not the founders'. */
+  isOfFile(self: NodeId): boolean {
+    const { sequence = 0, members = [] } = this.#membership ?? {};
+    return sequence === 0 && members.some(({ id }) => id === self);
+  }
+
   /** Another membership is in force. */
   update(membership: Membership): void {
     this.#membership = membership;
@@ -83,6 +89,14 @@ export class ClusterMembers {
   apiOf(node: NodeId): string | null {
     const peer = this.#config.peers.find(({ id }) => id === node);
     return peer === undefined ? null : formatAddress(peer.api);
+  }
+
+  /** Whether cluster.json has these keys of a node. */
+  isInFile(node: NodeId, { signingKey, channelKey }: PeerKeys): boolean {
+    return this.#founding.peers.some(({ id, keys }) =>
+      id === node && equalBytes(keys.signingKey, signingKey) &&
+      equalBytes(keys.channelKey, channelKey)
+    );
   }
 
   /** Whether the log has other keys of a node than these. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
+import { formatAddress } from "../config/mod.ts";
 import type { RaftView } from "../raft/mod.ts";
 import type { ClusterMembers } from "./cluster_members.ts";
 import type { Network } from "./network.ts";
@@ -18,7 +20,7 @@ interface MemberConnectionsParts {
   /** Who belongs to the cluster. */
   readonly members: ClusterMembers;
   /** Whether this node's log has caught up. */
-  readonly state: Pick<RaftView, "commitIndex" | "leaderCommit">;
+  readonly state: Pick<RaftView, "self" | "commitIndex" | "leaderCommit">;
   /** The connections. */
   readonly network: Pick<Network, "useMembers">;
   /** For how many ticks connections to former members stay. */
@@ -28,6 +30,7 @@ interface MemberConnectionsParts {
 /** One node's connections to members, and for a while to former ones. */
 export class MemberConnections {
   readonly #parts: MemberConnectionsParts;
+  readonly #logger = getLogger(["floe", "node"]);
   #connected: Peers;
   /** Ticks until connections to former members end; null when all are to members. */
   #farewellTicks: number | null = null;
@@ -49,12 +52,27 @@ export class MemberConnections {
   /** Others are members now: who is new is connected to at once. */
   membersChanged(): void {
     const { members, farewellTicks } = this.#parts;
+    this.#warnOfMove();
     const added = members.config.peers.filter(({ id }) =>
       !this.#connected.some((known) => known.id === id)
     );
     this.connect([...this.#connected, ...added]);
     this.#farewellTicks = farewellTicks;
     this.#isMoveDue = true;
+  }
+
+  /** A node listens where it did when it started, while the others look for it at its new addresses. */
+  #warnOfMove(): void {
+    const { members, state: { self } } = this.#parts;
+    const [before, addresses] = [this.#connected, members.config.peers].map((peers) => {
+      const own = peers.find(({ id }) => id === self);
+      return own === undefined ? null : `${formatAddress(own.peer)} ${formatAddress(own.api)}`;
+    });
+    if (before === null || addresses === null || addresses === before) return;
+    const advice =
+      "restart this node with a fresh cluster.json (floe members export): until then it " +
+      "listens at its old addresses";
+    this.#logger.warn("members.own_addresses", { before, addresses, advice });
   }
 
   /**

@@ -20,13 +20,7 @@ import { GenesisResponder } from "./key_generation/key_generation_run.ts";
 import { LiveStore } from "./live_store.ts";
 import { Loop } from "./loop.ts";
 import type { Network, NetworkUser } from "./network.ts";
-import {
-  checkOwnKeys,
-  type NodeOptions,
-  type NodeParts,
-  openParts,
-  RemovedError,
-} from "./node_parts.ts";
+import { type NodeOptions, type NodeParts, openParts, RemovedError } from "./node_parts.ts";
 import { FAREWELL_TIMEOUTS, MemberConnections } from "./member_connections.ts";
 import { Observer } from "./observer.ts";
 import { SnapshotKeeper } from "./snapshots.ts";
@@ -83,6 +77,7 @@ export class Node {
   readonly #network: Network;
   readonly #members: ClusterMembers;
   readonly #connections: MemberConnections;
+  readonly #checkKeys: NodeParts["checkKeys"];
   readonly #observer = new Observer();
   readonly #logger = getLogger(["floe", "node"]);
   readonly #closing = Promise.withResolvers<void>();
@@ -103,6 +98,7 @@ export class Node {
     this.#stores = stores;
     this.#raft = parts.raft;
     this.#members = members;
+    this.#checkKeys = parts.checkKeys;
     this.#inbox = new Inbox((inputs) => this.#turn(inputs));
     this.#network = options.openNetwork(members.config);
     this.#network.useChain(new FormerMembers(members, this.#raft.state));
@@ -210,10 +206,7 @@ export class Node {
     this.#folder.start((error) => this.#fail(error));
     this.#logger.info("node.started", { term: this.#raft.state.currentTerm });
     const { membership, isNewer } = this.#members;
-    if (membership === null) return;
-    // The cluster.json of a node that joined is of other members than the founders' files.
-    const isFounder = membership.members.some(({ id }) => id === this.#raft.state.self);
-    if (membership.sequence === 0 && isFounder) return;
+    if (membership === null || this.#members.isOfFile(this.#options.self)) return;
     this.#connections.connect(this.#members.config.peers);
     if (!isNewer) return;
     const { sequence, epoch } = membership;
@@ -331,7 +324,7 @@ export class Node {
   #membersChanged(membership: Membership): void {
     this.#members.update(membership);
     this.#connections.membersChanged();
-    if (this.#members.has(this.#options.self)) checkOwnKeys(this.#members, this.#options);
+    if (this.#members.has(this.#options.self)) this.#checkKeys();
   }
 
   /**

@@ -6,12 +6,25 @@
 
 import { getLogger } from "@logtape/logtape";
 import { join } from "node:path";
-import type { Certifier, GrantKeys, Group } from "../certificate/mod.ts";
+import { equalBytes } from "../bytes.ts";
+import {
+  type Certifier,
+  type GrantKeys,
+  type Group,
+  parseGenesisStatement,
+  verifyMembershipNote,
+} from "../certificate/mod.ts";
 import type { ClusterConfig, PeerKeys, PinnedClusterConfig, TimingConfig } from "../config/mod.ts";
 import { InputError } from "../errors.ts";
 import { IDENTITY_FILE } from "../keys/mod.ts";
 import { isCommand, type Store } from "../kv/mod.ts";
-import { type MembersConfig, Raft, type RaftConfig, type RoleReport } from "../raft/mod.ts";
+import {
+  type MembersConfig,
+  Raft,
+  type RaftConfig,
+  type RaftView,
+  type RoleReport,
+} from "../raft/mod.ts";
 import { CorruptionError, KEY_VALUE_FILE, type Stores } from "../storage/mod.ts";
 import type { NodeId } from "../types.ts";
 import { ClusterMembers } from "./cluster_members.ts";
@@ -54,6 +67,8 @@ export interface NodeParts {
   readonly keyring: Keyring;
   readonly members: ClusterMembers;
   readonly evidence: Evidence;
+  /** Checks that the members know this node by its keys. @throws {InputError} when they do not. */
+  readonly checkKeys: () => void;
 }
 
 /** Opens the keys for what the log has, and checks that this node may run with it. */
@@ -67,12 +82,14 @@ export function openParts(options: NodeOptions, stores: Stores): NodeParts {
   const { membership } = raft.state.members.inForce.configuration;
   const members = new ClusterMembers(options, membership);
   if (members.isFormer(self)) throw new RemovedError(self, folder);
-  checkOwnKeys(members, options);
+  const checkKeys = () =>
+    checkOwnKeys(members, options, { founding: keyring.founding, state: raft.state });
+  checkKeys();
   warnOfShare(keyring, self);
   const { certifier } = keyring;
   const evidence = new Evidence({ folder, certificates: stores.raft, certifier });
   keyring.claim();
-  return { stores, store, raft, keyring, members, evidence };
+  return { stores, store, raft, keyring, members, evidence, checkKeys };
 }
 
 /** The members count on a share that is not here, or not the right one: it was lost, or the folder is older. */
@@ -82,14 +99,43 @@ function warnOfShare({ certifier, members }: Keyring, self: NodeId): void {
   getLogger(["floe", "node"]).warn("share.lost", { epoch: certifier.epoch, advice });
 }
 
-/** A node that goes on under other keys than the members know could prove nothing to them. */
-export function checkOwnKeys(members: ClusterMembers, { self, ownKeys }: NodeOptions): void {
+/** What a node knows of the chain of memberships. */
+interface KnownChain {
+  readonly founding: string | null;
+  readonly state: Pick<RaftView, "cluster">;
+}
+
+/**
+ * A node that goes on under other keys than the members know could prove nothing to them. But its log may be
+ * behind: it was down when the members took its new card. Then its cluster.json has these keys, and no statement
+ * of its log ever had them.
+ */
+function checkOwnKeys(
+  members: ClusterMembers,
+  { self, ownKeys }: NodeOptions,
+  chain: KnownChain,
+): void {
   if (ownKeys === undefined || !members.hasOtherKeys(self, ownKeys)) return;
+  if (members.isInFile(self, ownKeys) && !wereKnown(self, ownKeys, chain)) return;
   throw new InputError(
     `Cannot run ${self}: the members know it by other keys than those in its ${IDENTITY_FILE}. Put the ` +
       "identity back whose card was given to floe member (or floe init), or give the members this " +
       `one's card: floe member update ${self} --card CARD.`,
   );
+}
+
+/** Whether the genesis or any statement of the log had these keys for the node. */
+function wereKnown(
+  self: NodeId,
+  { signingKey }: PeerKeys,
+  { founding, state }: KnownChain,
+): boolean {
+  const genesis = founding === null ? null : parseGenesisStatement(founding);
+  const statements = genesis === null
+    ? []
+    : state.cluster.certificates.map(({ byOld }) => verifyMembershipNote(byOld, genesis).statement);
+  return [...genesis?.voters ?? [], ...statements.flatMap(({ members }) => members)]
+    .some(({ id, identityKey }) => id === self && equalBytes(identityKey, signingKey));
 }
 
 /** This node is no member any more. The message is for its operator. */

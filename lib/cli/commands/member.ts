@@ -163,8 +163,8 @@ function registerUpdate(member: Program, context: CommandContext): void {
     .summary("change a member's addresses or identity")
     .description(
       "Changes where a member is reached, or the keys of its identity. Its share stays. Give either " +
-        "--card, with a card that the node's operator made with floe keygen, or the addresses. Start " +
-        "the node at the new address afterwards.",
+        "--card, with a card that the node's operator made with floe keygen, or the addresses. Restart " +
+        "the node afterwards, with a fresh cluster.json: floe members export.",
     )
     .argument("<id>", "the member")
     .option("--peer <address>", "where other nodes reach it, host:port")

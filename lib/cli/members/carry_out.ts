@@ -75,6 +75,13 @@ export async function changeMembers(
     return printJson(context.stdout, { plan, change: id, ...outcomeOf(end), members: end.members });
   }
   context.stdout.write(`${describeEnd(end.members)}\n`);
+  for (const { id } of request.update ?? []) context.stdout.write(`${restartAdvice(id)}\n`);
+}
+
+/** A node takes its addresses and its identity when it starts. */
+function restartAdvice(id: string): string {
+  return `Restart ${id} with a fresh cluster.json (floe members export): until then it listens at its old ` +
+    "addresses, or stops because its identity is the old one.";
 }
 
 /** Follows a change that is under way. */

@@ -62,8 +62,9 @@ export class MembersChecker {
   /** Of entries that travelled as bytes there are copies. */
   readonly #byText = new Map<string, Membership>();
   readonly #epochs = new Map<Epoch, EpochVoters>();
-  /** Whose deals each receiver said that it holds, in the committed log: by change, then by receiver. */
-  readonly #held = new Map<string, Map<NodeId, readonly NodeId[]>>();
+  /** Whose deals each receiver said that it holds, in any log: `change receiver dealer`. */
+  readonly #held = new Set<string>();
+  readonly #wordsRead = new WeakSet<Entry>();
   readonly #selectionsSeen = new WeakSet<Change>();
   /** The committed one. */
   #inForce: Membership;
@@ -118,29 +119,28 @@ export class MembersChecker {
     if (change === null || selected === null || this.#selectionsSeen.has(change)) return;
     this.#selectionsSeen.add(change);
     const { receivers, before: { threshold } } = change;
-    const isReported = receivers.every((receiver) => {
-      const held = this.#held.get(change.id)?.get(receiver) ?? [];
-      return selected.every((dealer) => held.includes(dealer));
-    });
+    const isReported = receivers.every((receiver) =>
+      selected.every((dealer) => this.#held.has(`${change.id} ${receiver} ${dealer}`))
+    );
     const isEnough = new Set(selected).size === selected.length && selected.length >= threshold;
     require(isReported && isEnough, "Q is what the new voters reported", () => {
       return `${node.id} takes ${selected} for the dealers that count`;
     });
   }
 
-  /** A word about deals: as the checker reads it, signed by its author. */
+  /** A receiver's word about deals, which it cannot take back. */
   #noteWord(entry: Entry): void {
-    if (entry.kind !== "resharing") return;
+    if (entry.kind !== "resharing" || this.#wordsRead.has(entry)) return;
+    this.#wordsRead.add(entry);
     const word = decodeReshareEntry(entry.data);
     if (word.kind !== "held") return;
-    const { change, author, dealers } = word;
-    const held = this.#held.get(change) ?? new Map<NodeId, readonly NodeId[]>();
-    this.#held.set(change, held.set(author, dealers));
+    for (const dealer of word.dealers) this.#held.add(`${word.change} ${word.author} ${dealer}`);
   }
 
   /** An honest node is about to write entries, or to forget some. */
   persisting(node: NodeView, entries: readonly Entry[]): void {
     for (const entry of entries) {
+      this.#noteWord(entry);
       if (entry.kind !== "configuration") continue;
       this.#learn(node, entry);
       if (node.state?.role.name === "leader") this.#checkTurn(node, node.state, entry);
@@ -151,7 +151,6 @@ export class MembersChecker {
   /** Entries are committed. */
   committed(entries: readonly Entry[]): void {
     for (const entry of entries) {
-      this.#noteWord(entry);
       const membership = this.#read.get(entry) ?? this.#sameAs(entry);
       if (membership !== null && membership.sequence > this.#inForce.sequence) {
         this.#inForce = membership;
