@@ -157,7 +157,9 @@ function readGreeting(reader: SequenceReader): Greeting {
   if (version !== PROTOCOL_VERSION) {
     throw new HelloError(
       "wrongProtocol",
-      `Cannot read hello: protocol version ${version} is not ${PROTOCOL_VERSION}`,
+      `Cannot read hello: protocol version ${version} is not ${PROTOCOL_VERSION}. All nodes need one ` +
+        "version of Floe: stop them, replace the program of those that have another one, and start " +
+        "them (docs/operators.md, Another version of Floe)",
     );
   }
   return greetingField.read(reader);
@@ -225,7 +227,7 @@ export function checkAnswer(
 
 const REFUSAL_MEANINGS: Readonly<Record<HelloRefusal, string>> = {
   malformed: "it could not read it",
-  wrongProtocol: "it speaks another protocol version",
+  wrongProtocol: "it speaks another protocol version; all nodes need one version of Floe",
   wrongCluster: "it belongs to another cluster",
   wrongTarget: "it is another node; check the peer addresses of cluster.json",
   unknownNode: "this node is no member there: it was removed (floe member list shows it), or its " +

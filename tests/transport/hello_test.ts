@@ -71,11 +71,19 @@ Deno.test("decodeHello() makes of every flipped byte another hello or a HelloErr
   }
 });
 
-Deno.test("decodeHello() refuses another protocol version, whatever follows it", () => {
-  assert.throws(
-    () => decode("floe", PROTOCOL_VERSION + 1, "something", "else"),
-    refuses("wrongProtocol", /protocol version [0-9]+ is not [0-9]+/),
-  );
+Deno.test("decodeHello() refuses an older and a newer protocol version, and says the way on", () => {
+  for (const version of [PROTOCOL_VERSION - 1, PROTOCOL_VERSION + 1]) {
+    assert.throws(
+      () => decode("floe", version, "something", "else"),
+      refuses(
+        "wrongProtocol",
+        new RegExp(
+          `protocol version ${version} is not ${PROTOCOL_VERSION}\\. All nodes need one .*` +
+            "stop them, replace the program .* Another version of Floe",
+        ),
+      ),
+    );
+  }
 });
 
 Deno.test("decodeHello() refuses what is not a hello", () => {

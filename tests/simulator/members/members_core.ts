@@ -65,8 +65,9 @@ function leaderOf(sound: readonly Machine[]): Machine | null {
 export function settledMembers(sound: readonly Machine[]): readonly Machine[] | null {
   const leader = leaderOf(sound);
   if (leader?.state === undefined || leader.state === null) return null;
-  const { cluster, members, commitIndex, log } = leader.state;
-  const isCommitted = commitIndex === log.last.index;
+  const { cluster, members, commitIndex, log, durability } = leader.state;
+  // A leader that has not heard of its own disk yet does not know what others have committed for it.
+  const isCommitted = commitIndex === log.last.index && durability.durableIndex >= commitIndex;
   const isUnderWay = cluster.change !== null || (cluster.changes?.plan ?? null) !== null;
   if (isUnderWay || members.isPending || !isCommitted) return null;
   const { voters, learners } = members.newest;
