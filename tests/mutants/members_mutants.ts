@@ -74,6 +74,26 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     world: "lyingMembers",
   },
   {
+    name: "dealers-that-were-not-reported",
+    bug: "the dealers that count are those that the leader names, whatever the new voters reported",
+    file: "lib/reshare/change.ts",
+    find: `      !common.includes(dealer) || dealers.indexOf(dealer) !== at`,
+    replace:
+      `      !this.#deals.has(dealer) || dealers.indexOf(dealer) !== at || common === dealers`,
+    world: "lyingLeader",
+  },
+  {
+    name: "lost-voter-is-waited-for",
+    bug:
+      "a plan gives a share to a voter that is down, and so never ends where one is lost for good",
+    file: "lib/reshare/goal.ts",
+    find: `.filter((id) => !up.includes(id));
+  const request`,
+    replace: `.filter((id) => !up.includes(id) && id.length > 64);
+  const request`,
+    world: "replacedMembers",
+  },
+  {
     name: "learner-counts",
     bug: "a learner counts as a voter",
     file: "lib/raft/members.ts",

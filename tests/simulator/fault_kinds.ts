@@ -9,7 +9,7 @@ import { BOUNDARIES } from "./crash_plan.ts";
 import { KEY_VALUE_DAMAGES } from "./disk/key_value_disk.ts";
 import { CHANGE_KINDS, PLAN_KINDS } from "./members/change_kinds.ts";
 import { LEADER_LIES } from "./members/leader_lies.ts";
-import { MEMBER_LIES } from "./members/member_lies.ts";
+import { MEMBER_LIES, SIGNING_LIES } from "./members/member_lies.ts";
 import { CHANGE_STEPS } from "./members/step_killer.ts";
 import { RAFT_DAMAGES } from "./disk/raft_disk.ts";
 
@@ -177,5 +177,5 @@ export const RARE_FAULTS: readonly string[] = [
   "damage.raft.electionsFlipped",
   "lie.members.forgedConfiguration",
   "change.hopeless",
-  ...LEADER_LIES.map((kind) => `lie.members.${kind}`),
+  ...[...SIGNING_LIES, ...LEADER_LIES].map((kind) => `lie.members.${kind}`),
 ];

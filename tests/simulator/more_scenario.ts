@@ -75,7 +75,7 @@ export function drawMembers(
     changeUsMean: random.pick([300_000, 1_000_000]),
     killShare: random.pick([0, 0.05, 0.2]),
     planShare: random.pick([0, 0.3, 1]),
-    lies: random.chance(0.5) ? [] : random.shuffled(MEMBER_LIES).slice(0, 2),
+    lies: random.chance(0.5) ? [] : random.shuffled(MEMBER_LIES).slice(0, 3),
     liesForEver: random.chance(0.3),
   };
 }

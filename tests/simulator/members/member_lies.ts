@@ -113,9 +113,12 @@ export class MemberLiar {
 
   /** A commitment, and at once no share for it, or a wrong one. */
   #answer(message: SignatureResponse): Message {
-    if (message.share === null) return message;
-    if (this.#tells("declinedSignature")) return { ...message, share: null };
-    return this.#tells("wrongSignature") ? { ...message, share: changed(message.share) } : message;
+    const { lies, random } = this.#options;
+    const own = SIGNING_LIES.filter((lie) => lies.includes(lie));
+    if (message.share === null || own.length === 0) return message;
+    const lie = random.pick(own);
+    if (!this.#tells(lie)) return message;
+    return { ...message, share: lie === "declinedSignature" ? null : changed(message.share) };
   }
 
   #say(entry: ReturnType<typeof decodeReshareEntry>): SignedEntry | null {
