@@ -12,8 +12,8 @@ import { encodeMessage } from "../lib/etcd/protobuf.ts";
 import { quantile } from "./support/statistics.ts";
 
 const CLIENTS = 16;
-const REQUESTS = 4_000;
-const ROUNDS = 3;
+const REQUESTS = 8_000;
+const ROUNDS = 5;
 const KEY = new TextEncoder().encode("key");
 const VALUE = new Uint8Array(256).fill(0x61);
 

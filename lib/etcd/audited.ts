@@ -5,7 +5,7 @@
  */
 
 import type { KeyRange } from "../kv/mod.ts";
-import { type Call, changedKeysOf } from "./call.ts";
+import type { Call } from "./call.ts";
 import { type CodeName, toEtcdError } from "./errors.ts";
 import type { Answer, Request, Rpc } from "./rpc.ts";
 
@@ -57,7 +57,10 @@ export function audited(rpc: Rpc, record: (change: EtcdChange) => void): Rpc {
       }
     },
     answer: async (request: Request, call: Call): Promise<Answer> => {
-      const base = () => ({ name, way: call.way, token: tokenOf(call), keys: changedKeysOf(call) });
+      const base = () => {
+        const { way, changedKeys: keys = [] } = call;
+        return { name, way, token: tokenOf(call), keys };
+      };
       try {
         const answered = await answer(request, call);
         record({ ...base(), revision: revisionOf(answered), status: "ok" });

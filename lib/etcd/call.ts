@@ -28,22 +28,16 @@ export interface Call {
   readonly signal: AbortSignal;
   /** Counts bytes of the answer until it is sent. @throws {EtcdError} when too many are under way. */
   readonly hold?: (bytes: number) => void;
+  /** The keys that it changes, or wanted to, for its record. Set when its rights are checked. */
+  changedKeys?: readonly KeyRange[];
 }
 
 /** How long the cluster may take to answer one request. */
 export const TIMEOUT_MS = 5_000;
 
-/** The keys that calls change, for their records. */
-const changed = new WeakMap<Call, readonly KeyRange[]>();
-
-/** The keys that a call changes, or wanted to. */
-export function changedKeysOf(call: Call): readonly KeyRange[] {
-  return changed.get(call) ?? [];
-}
-
 /** Checks that a caller may read and change these keys. @throws {EtcdError} `permissionDenied`. */
 export function admitAccess(call: Call, { reads, writes }: KeyAccess): void {
-  if (writes.length > 0) changed.set(call, writes);
+  if (writes.length > 0) call.changedKeys = writes;
   const who = call.caller();
   if (reads.length > 0 && !hasScope(who, "read")) throw refuse("permissionDenied");
   if (writes.length > 0 && !hasScope(who, "write")) throw refuse("permissionDenied");

@@ -8,8 +8,7 @@
 import { decodeUtf8 } from "../bytes.ts";
 import { JSON_PARTS_MAX, measureJson } from "../json.ts";
 import { EtcdError } from "./errors.ts";
-import { type Draft, emptyValue, type Field, isEmpty, type Message, type Read } from "./shape.ts";
-import { UNRECOGNIZED } from "./shape.ts";
+import { type Draft, type Field, isEmpty, type Message, type Read, UNRECOGNIZED } from "./shape.ts";
 
 /** Most levels of nested messages. */
 export const DEPTH_MAX = 64;
@@ -32,7 +31,8 @@ export function writeJson<Which extends Message>(which: Which, draft: Draft<Whic
 function toJson(text: Uint8Array): unknown {
   // No body means the same as {}.
   if (text.length === 0) return {};
-  const { parts } = measureJson(text);
+  // Each part has at least one byte.
+  const parts = text.length > JSON_PARTS_MAX ? measureJson(text).parts : 0;
   if (parts > JSON_PARTS_MAX) {
     throw invalid(
       `its ${parts} JSON objects, lists and items are above ${JSON_PARTS_MAX}; divide it`,
@@ -50,9 +50,9 @@ function readMessage(which: Message, json: unknown, depth: number): Record<strin
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw invalid("a message is an object");
   }
-  const read: Record<string, unknown> = {};
-  for (const [name, field] of which.entries) read[name] = emptyValue(field);
-  for (const [key, value] of Object.entries(json)) {
+  const read: Record<string, unknown> = { ...which.empty };
+  for (const key of Object.keys(json)) {
+    const value: unknown = json[key as keyof typeof json];
     const entry = which.byJsonName.get(key);
     // As in etcd's gateway: unknown fields are ignored, and null means absent.
     if (entry === undefined || value === null) continue;
@@ -133,12 +133,18 @@ function readName(name: string, names: readonly string[], json: unknown): string
 /** Reads base64 in both alphabets, with or without padding. */
 function readBytes(name: string, json: unknown): Uint8Array {
   if (typeof json !== "string") throw invalid(`${name} is base64`);
-  const text = json.replaceAll("-", "+").replaceAll("_", "/");
   try {
-    return Uint8Array.fromBase64(text);
+    return Uint8Array.fromBase64(OF_URLS.test(json) ? toPlainAlphabet(json) : json);
   } catch (cause) {
     throw invalid(`${name} is base64`, { cause });
   }
+}
+
+/** The letters of base64 that only its alphabet for URLs has. */
+const OF_URLS = /[-_]/;
+
+function toPlainAlphabet(base64: string): string {
+  return base64.replaceAll("-", "+").replaceAll("_", "/");
 }
 
 function writeMessage(which: Message, draft: Readonly<Record<string, unknown>>): unknown {

@@ -8,8 +8,15 @@ import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { EtcdError } from "./errors.ts";
 import { DEPTH_MAX } from "./json.ts";
-import { type Draft, emptyValue, type Field, isEmpty, type Message, type Read } from "./shape.ts";
-import { UNRECOGNIZED } from "./shape.ts";
+import {
+  type Draft,
+  type Field,
+  isEmpty,
+  type Message,
+  NO_ITEMS,
+  type Read,
+  UNRECOGNIZED,
+} from "./shape.ts";
 
 const VARINT = 0;
 const FIXED64 = 1;
@@ -49,8 +56,7 @@ class Reader {
     { end, depth }: { readonly end: number; readonly depth: number },
   ): Record<string, unknown> {
     if (depth > DEPTH_MAX) throw invalid(`messages are nested deeper than ${DEPTH_MAX}`);
-    const read: Record<string, unknown> = {};
-    for (const [name, field] of which.entries) read[name] = emptyValue(field);
+    const read: Record<string, unknown> = { ...which.empty };
     while (this.#at < end) this.#field(which, read, { end, depth });
     if (this.#at !== end) throw invalid("a field is longer than its message");
     return read;
@@ -67,20 +73,20 @@ class Reader {
     const entry = which.byNumber.get(number);
     if (entry === undefined) return this.#skip(wireType, end);
     const [name, field] = entry;
-    if (field.isList) return this.#list(field, read[name], { wireType, end, depth });
+    if (field.isList) return this.#list(entry, read, { wireType, end, depth });
     read[name] = this.#value(field, { wireType, end, depth });
   }
 
   #list(
-    field: Field,
-    items: unknown,
+    [name, field]: readonly [string, Field],
+    read: Record<string, unknown>,
     { wireType, end, depth }: {
       readonly wireType: number;
       readonly end: number;
       readonly depth: number;
     },
   ): void {
-    if (!Array.isArray(items)) throw invalid("a list is no list");
+    const items = itemsOf(read, name);
     const isPacked = wireType === LENGTH_DELIMITED && wireTypeOf(field) === VARINT;
     if (!isPacked) {
       items.push(this.#value(field, { wireType, end, depth }));
@@ -167,6 +173,15 @@ class Reader {
     else throw invalid(`there is no wire type ${wireType}`);
     if (this.#at > end) throw invalid("a field is longer than its message");
   }
+}
+
+/** The list of a field, which the first item makes. */
+function itemsOf(read: Record<string, unknown>, name: string): unknown[] {
+  const items = read[name];
+  if (Array.isArray(items) && items !== NO_ITEMS) return items;
+  const made: unknown[] = [];
+  read[name] = made;
+  return made;
 }
 
 const CAPACITY_START = 256;

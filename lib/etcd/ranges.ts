@@ -102,6 +102,10 @@ export async function readRange(
   call: Pick<Call, "signal" | "hold">,
 ): Promise<RangeResponse> {
   const revision = readableRevision(view, request.revision);
+  const isOneKey = request.range_end.length === 0;
+  if (isOneKey && !request.keys_only && !request.count_only) {
+    return readOne(view, request, { revision, call });
+  }
   const { keys, order, limit, show } = rowsNeeded(request);
   const read = view.range({
     keys,
@@ -124,6 +128,26 @@ function readableRevision(view: StoreView, revision: number): LogIndex | null {
   return toLogIndex(Math.min(revision, view.revision));
 }
 
+/** Most reads are of one key, with its value. */
+function readOne(
+  view: StoreView,
+  request: RangeRequest,
+  { revision, call }: {
+    readonly revision: LogIndex | null;
+    readonly call: Pick<Call, "hold">;
+  },
+): RangeResponse {
+  const row = revision === null ? view.get(request.key) : view.getAt(request.key, revision);
+  if (row === null) return toRangeResponse(request, [], 0);
+  if ("kind" in row) throw unreadable(row);
+  call.hold?.(row.key.length + row.value.length);
+  return toRangeResponse(request, [row], 1);
+}
+
+function unreadable({ kind }: { readonly kind: "compacted" | "future" }): EtcdError {
+  return refuse(kind === "compacted" ? "compacted" : "futureRevision");
+}
+
 async function readAll(
   read: RangeRead,
   call: Pick<Call, "signal" | "hold">,
@@ -132,9 +156,7 @@ async function readAll(
   let bytes = 0;
   while (true) {
     const slice = read.next();
-    if (slice.kind !== "slice") {
-      throw refuse(slice.kind === "compacted" ? "compacted" : "futureRevision");
-    }
+    if (slice.kind !== "slice") throw unreadable(slice);
     const bytesBefore = bytes;
     for (const item of slice.items) {
       if (item.kind !== "row") continue;

@@ -45,6 +45,8 @@ type Fields = Readonly<Record<string, Field>>;
 export interface Message<Table extends Fields = Fields> {
   /** The fields by name. */
   readonly fields: Table;
+  /** All fields absent. A list in it is {@linkcode NO_ITEMS}. */
+  readonly empty: Readonly<Record<string, unknown>>;
   /** The fields as a list, for writing. */
   readonly entries: readonly (readonly [string, Field])[];
   /** The fields by number. */
@@ -74,6 +76,7 @@ export function message<const Table extends Fields>(fields: Table): Message<Tabl
   const entries = Object.entries(fields).map((entry): readonly [string, Field] => entry);
   return {
     fields,
+    empty: Object.fromEntries(entries.map(([name, field]) => [name, emptyValue(field)])),
     entries,
     byNumber: new Map(entries.map((entry) => [entry[1].number, entry])),
     byJsonName: new Map(
@@ -162,9 +165,11 @@ export function recursive<Value, DraftValue>(
   return { ...plain(number, "message"), message: inner };
 }
 
-/** The value of an absent field. */
-export function emptyValue({ kind, isList, names }: Field): unknown {
-  if (isList) return [];
+/** The value of an absent list. */
+export const NO_ITEMS: readonly unknown[] = Object.freeze([]);
+
+function emptyValue({ kind, isList, names }: Field): unknown {
+  if (isList) return NO_ITEMS;
   switch (kind) {
     case "bytes":
       return NO_BYTES;

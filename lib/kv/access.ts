@@ -28,33 +28,44 @@ export function coversRange({ prefixes }: Pick<Token, "prefixes">, keys: KeyRang
  * All keys that a transaction can read or change, on every path through it. Conditions are reads, because
  * their result shows what is there. A change is also a read when it returns or keeps a part of the old value.
  */
-export function accessOf({ conditions, success, failure }: Transaction): KeyAccess {
-  const parts = [...success, ...failure].map(accessOfOperation);
-  const compared = conditions.map((condition) =>
-    condition.target === "fence" ? lockKeys(condition.lock) : condition.keys
-  );
-  return {
-    reads: [...compared, ...parts.flatMap(({ reads }) => reads)],
-    writes: parts.flatMap(({ writes }) => writes),
-  };
+export function accessOf(transaction: Transaction): KeyAccess {
+  const access = { reads: [], writes: [] };
+  addTransaction(access, transaction);
+  return access;
 }
 
-function accessOfOperation(operation: Operation): KeyAccess {
+interface Found {
+  readonly reads: KeyRange[];
+  readonly writes: KeyRange[];
+}
+
+function addTransaction(found: Found, { conditions, success, failure }: Transaction): void {
+  for (const condition of conditions) {
+    found.reads.push(condition.target === "fence" ? lockKeys(condition.lock) : condition.keys);
+  }
+  for (const operation of success) addOperation(found, operation);
+  for (const operation of failure) addOperation(found, operation);
+}
+
+function addOperation(found: Found, operation: Operation): void {
   switch (operation.kind) {
     case "put": {
-      const keys = [singleKey(operation.key)];
+      const keys = singleKey(operation.key);
       const isKept = operation.value === null || operation.lease === null;
-      return { reads: operation.isPreviousWanted || isKept ? keys : [], writes: keys };
+      if (operation.isPreviousWanted || isKept) found.reads.push(keys);
+      found.writes.push(keys);
+      return;
     }
     case "range":
-      return { reads: [operation.keys], writes: [] };
-    case "delete": {
-      const keys = [operation.keys];
-      return { reads: operation.isPreviousWanted ? keys : [], writes: keys };
-    }
+      found.reads.push(operation.keys);
+      return;
+    case "delete":
+      if (operation.isPreviousWanted) found.reads.push(operation.keys);
+      found.writes.push(operation.keys);
+      return;
     case "transaction":
-      return accessOf(operation);
+      return addTransaction(found, operation);
     default:
-      return operation satisfies never;
+      operation satisfies never;
   }
 }
