@@ -1,5 +1,5 @@
 /**
- * What a node offers to those above it: the HTTP API and, in tests, anyone.
+ * What a node offers to the layers above it: the HTTP API, and tests.
  *
  * @module
  */
@@ -33,9 +33,9 @@ import type {
 } from "./members_api.ts";
 
 /**
- * What a read sees. `linearizable`: every write acknowledged before it began, confirmed by a quorum.
- * `lease`: the same, on the leader's lease, which trusts that no node's clock runs much faster than
- * another's. `stale`: what this node has.
+ * What a read sees. `linearizable`: every write that was acknowledged before the read began; a quorum confirms
+ * it. `lease`: the same, but the leader's lease confirms it, which trusts that no node's clock runs much
+ * faster than another's. `stale`: what this node has.
  */
 export type Consistency = "linearizable" | "lease" | "stale";
 
@@ -43,21 +43,27 @@ export type Consistency = "linearizable" | "lease" | "stale";
 export interface WriteAnswer {
   /** What it did, or why not. */
   readonly result: CommandResult;
-  /** Whether another attempt under its idempotency key came first, and this is that one's answer. */
+  /**
+   * Whether an earlier attempt under the same idempotency key took effect; then this is the answer to that
+   * attempt.
+   */
   readonly isReplay: boolean;
 }
 
-/** What came of a question for a lease. */
+/** The answer to a question about a lease. */
 export type LeaseAnswer =
-  /** It is there. The seconds are whole, and counted by the leader; 0: it is ending. */
+  /** The lease exists. The leader counts its seconds, which are whole; 0: the lease is ending. */
   | { readonly kind: "lease"; readonly lease: LeaseTerms; readonly secondsLeft: number }
-  /** It is not there, or, for one that is to be kept alive, it is ending. */
+  /**
+   * The lease does not exist. A lease that is ending cannot be kept alive, and counts as one that does not
+   * exist.
+   */
   | { readonly kind: "leaseNotFound" };
 
-/** A watch that was not begun. */
+/** Why a watch was not begun. */
 export type WatchRefusal =
   | Extract<Unreadable, { readonly kind: "compacted" }>
-  /** This node has as many watchers as it may have. */
+  /** This node already has the most watchers that it accepts. */
   | { readonly kind: "tooMany" };
 
 /** A peer as this node sees it. */
@@ -74,11 +80,11 @@ export interface PeerStatus {
 export interface NodeStatus {
   /** This node. */
   readonly id: NodeId;
-  /** What the node is in its term. */
+  /** The node's role in its term. */
   readonly role: RoleName;
   /** Its current term. */
   readonly term: Term;
-  /** The certified leader it follows, or is. */
+  /** The certified leader; null while none is known. It may be this node itself. */
   readonly leader: NodeId | null;
   /** Highest index known to be committed. */
   readonly commitIndex: LogIndex;
@@ -92,23 +98,23 @@ export interface NodeStatus {
   readonly compactedRevision: LogIndex;
   /** Index of the last entry in its log. */
   readonly lastLogIndex: LogIndex;
-  /** What is wrong with this node itself, in words for its operator; null when nothing is known. */
+  /** What is wrong with this node itself, in words for its operator; null when nothing is known to be wrong. */
   readonly trouble: string | null;
   /** Milliseconds since the node started. */
   readonly uptimeMs: number;
   /** Every other node. */
   readonly peers: readonly PeerStatus[];
-  /** What was counted since start, by name (`certificate.refused`, `frame.refused`, ...). */
+  /** What this node has counted since its start, by name (`certificate.refused`, `frame.refused`, ...). */
   readonly counters: Readonly<Record<string, number>>;
 }
 
-/** A snapshot that is being made for somebody who saves it. */
+/** A snapshot that this node is making for a client. */
 export interface SnapshotInMaking {
-  /** It is there. Rejects with a {@linkcode RequestError} when it could not be made. */
+  /** Resolves once the snapshot is made. Rejects with a {@linkcode RequestError} when it could not be made. */
   readonly made: Promise<SavedSnapshot>;
 }
 
-/** Who leads, as far as this node knows. */
+/** The leader, as far as this node knows. */
 export interface LeaderAnswer {
   /** The leader, or null when none is known. */
   readonly leader: NodeId | null;
@@ -116,37 +122,37 @@ export interface LeaderAnswer {
   readonly term: Term;
   /** Where the leader's API is, `host:port`, or null. */
   readonly api: string | null;
-  /** The leader's certificate; there exactly when `leader` is. */
+  /** The leader's certificate; null exactly when `leader` is null. */
   readonly certificate: Certificate | null;
 }
 
 /** Why a request failed, as a stable code of the API. */
 export type RequestFailure =
-  /** No leader within the deadline. */
+  /** No leader was known before the deadline. */
   | "no_leader"
   /** The deadline passed. */
   | "timeout"
-  /** The leader holds too much that is uncommitted, or this node too many requests. */
+  /** The leader has too much uncommitted data, or this node has too many requests. */
   | "overloaded"
-  /** The leader is of a version that does not know this kind of write. */
+  /** The leader's version of Floe does not know this kind of write. */
   | "unreadable"
-  /** The command lost its place in the log to another leader's entry. */
+  /** Another leader's entry took the command's place in the log. */
   | "superseded"
   /** Leadership changed before the outcome was known. */
   | "leader_changed"
-  /** The node asked is not the leader, and only the leader can do it. */
+  /** Only the leader can do this, and this node does not lead. */
   | "not_leader"
-  /** The leader is handing over already. */
+  /** The leader is already handing over. */
   | "transferring"
-  /** The node to hand over to is no follower of this leader. */
+  /** The target of the hand-over does not follow this leader. */
   | "no_target"
-  /** The node to hand over to did not become leader. */
+  /** The target of the hand-over did not become leader. */
   | "transfer_failed"
   /** The members cannot be changed in this way: the message says why, and what to do. */
   | "members_refused"
   /** Another change of the members is under way. */
   | "members_changing"
-  /** No change of the members is under way, or it can only be completed. */
+  /** No change of the members is under way, or the change has gone too far to be cancelled. */
   | "no_change"
   /** The node could not make a snapshot. */
   | "snapshot_failed"
@@ -161,7 +167,7 @@ export class RequestError extends Error {
   override readonly name = "RequestError";
   /** The stable code. */
   readonly code: RequestFailure;
-  /** For writes: whether the command may take, or have taken, effect all the same. */
+  /** For writes: whether the command may nevertheless have taken effect, or may still take effect. */
   readonly maybeApplied: boolean;
 
   /** `message` says what happened in words. */
@@ -176,56 +182,56 @@ export class RequestError extends Error {
 export interface NodeApi {
   /** The public description of the cluster's key. */
   readonly group: Group;
-  /** The genesis certificate of that key, a signed note; null where a dealer made the key. */
+  /** The genesis certificate of that key, a signed note; null if a dealer made the key. */
   readonly genesis: string | null;
 
-  /** How the node came, or is coming, by its key. */
+  /** How far key generation is, or how the node got its key. */
   keyGeneration(): KeyGenerationReport;
 
   /**
-   * Replicates a command and returns its result once it is committed and applied here. A command
-   * with an idempotency key may be sent again, to any node, after whatever failure: see `lib/kv`.
+   * Replicates a command and returns its result once it is committed and applied here. After any failure, a
+   * command with an idempotency key can be sent again, to any node: see `lib/kv`.
    *
-   * @throws {RequestError} when that did not happen within `timeoutMs`.
+   * @throws {RequestError} when that does not happen within `timeoutMs`.
    */
   write(command: Command, options: { readonly timeoutMs: number }): Promise<WriteAnswer>;
 
   /**
-   * Resolves once reads of this consistency may be answered, with the store to answer them from. What is
-   * read in the same turn is of that consistency; slices of a range that was begun in it may follow
-   * later.
+   * Resolves with the store once a read of this consistency can be answered from it. The caller must read in
+   * the same turn of the event loop; the later slices of a range that began in that turn may follow
+   * afterwards.
    *
-   * @throws {RequestError} when that could not be confirmed within `timeoutMs`.
+   * @throws {RequestError} when the consistency is not confirmed within `timeoutMs`.
    */
   view(
     options: { readonly consistency: Consistency; readonly timeoutMs: number },
   ): Promise<StoreView>;
 
   /**
-   * Begins a watch. `onReady` is called, in a turn of the loop, whenever something came for a watcher
-   * for which nothing waited: it is to see to it that {@linkcode Watcher.take} is called until that
-   * has no more, and returns at once. Whoever began the watch ends it.
+   * Begins a watch. `onReady` is called in a turn of the loop, when changes come for a watcher that had none
+   * waiting. It must return at once; afterwards the caller takes with {@linkcode Watcher.take} until nothing
+   * is left. The caller must end the watch.
    */
   watch(query: WatchQuery, onReady: () => void): Watcher | WatchRefusal;
 
   /**
-   * Gives a lease its full time to live again. The answer comes once the leader has confirmed that it
-   * leads, so the lease lives that long from the call on, whoever leads meanwhile.
+   * Gives a lease its full time to live again. The answer comes after the leader has confirmed that it leads,
+   * so the lease lives that long from the call on, even if another node becomes leader.
    *
-   * @throws {RequestError} when that did not happen within `timeoutMs`; it may be called again.
+   * @throws {RequestError} when that does not happen within `timeoutMs`; the caller can try again.
    */
   keepAlive(id: number, options: { readonly timeoutMs: number }): Promise<LeaseAnswer>;
 
   /**
    * How long a lease still lives, as the leader counts. Its keys: see {@linkcode NodeApi.view}.
    *
-   * @throws {RequestError} when the leader did not say so within `timeoutMs`.
+   * @throws {RequestError} when the leader does not answer within `timeoutMs`.
    */
   leaseTimes(id: number, options: { readonly timeoutMs: number }): Promise<LeaseAnswer>;
 
   /**
-   * The API's token of this id, as far as this node has applied the log: one that was just created or
-   * revoked through another node may be missing here, or still be there, for a moment.
+   * The API's token of this id, as far as this node has applied the log. For a moment, a token that another
+   * node has just created may be missing here, and one that it has just revoked may still be here.
    */
   token(id: string): Token | null;
 
@@ -233,35 +239,35 @@ export interface NodeApi {
   tokenNamed(name: string): Token | null;
 
   /**
-   * Every token of the API, by rising id: those acknowledged before the call at least.
+   * Every token of the API, by rising id: at least those acknowledged before the call.
    *
-   * @throws {RequestError} when that could not be confirmed within `timeoutMs`.
+   * @throws {RequestError} when the consistency is not confirmed within `timeoutMs`.
    */
   tokens(options: { readonly timeoutMs: number }): Promise<readonly Token[]>;
 
   /**
-   * Begins to make a snapshot of the whole state, with every write acknowledged before the call at least.
-   * Whoever asks reads it at leisure, while the node goes on, and closes it.
+   * Begins to make a snapshot of the whole state, with at least every write that was acknowledged before the
+   * call. The caller can read it slowly, while the node goes on, and must close it.
    *
-   * @throws {RequestError} when it cannot begin now.
+   * @throws {RequestError} when the node cannot begin one now.
    */
   saveSnapshot(options: { readonly timeoutMs: number }): Promise<SnapshotInMaking>;
 
   /**
-   * Hands leadership over, to `target` or to the follower whose log is furthest, and resolves with the
-   * new leader once it is known here.
+   * Hands leadership over to `target`, or by default to the follower with the longest log. Resolves with the
+   * new leader once this node knows it.
    *
-   * @throws {RequestError} when this node does not lead, or somebody else leads in the end.
+   * @throws {RequestError} when this node does not lead, or another node than the target becomes leader.
    */
   transferLeadership(target: NodeId | null): Promise<NodeId>;
 
-  /** Begins to watch the nodes of the cluster. Whoever began the watch ends it. */
+  /** Begins to watch the nodes of the cluster. The caller must end the watch. */
   watchCluster(): ClusterWatch;
 
   /** This node's view of itself and its cluster, now. */
   status(): NodeStatus;
 
-  /** Who leads, as far as this node knows, now. */
+  /** The present leader, as far as this node knows. */
   leader(): LeaderAnswer;
 
   /** The certificates that this node keeps, newest term first, at most `limit`, below `before`. */
@@ -269,13 +275,16 @@ export interface NodeApi {
     options: { readonly limit: number; readonly before?: Term },
   ): readonly Certificate[];
 
-  /** What monitoring asks for, beside the status. */
+  /** What monitoring needs besides the status. */
   figures(): NodeFigures;
 
   /** The certificate of one term, or null when this node has none. */
   election(term: Term): Certificate | null;
 
-  /** Two leaders of one term, where this node ever saw that, and the claims to lead that it refused. */
+  /**
+   * The evidence of two leaders in one term, if this node ever saw that, and the claims to lead that it
+   * refused.
+   */
   evidence(): EvidenceReport;
 
   /** The members and the change under way, as far as this node has applied the log. */
@@ -285,25 +294,26 @@ export interface NodeApi {
   membershipChain(): MembershipChain;
 
   /**
-   * What a request comes to, and changes nothing. Only the leader knows who is up.
+   * Plans a change of the members, and changes nothing. Only the leader can plan, because it knows which nodes
+   * are up.
    *
    * @throws {RequestError} `not_leader`, `members_refused`.
    */
   planMembers(request: MembersRequest): MembersPlan;
 
   /**
-   * Begins to change the members. Resolves once the plan is committed; from then on any leader goes on with it,
-   * and {@linkcode NodeApi.members} shows how far it is.
+   * Begins to change the members. Resolves once the plan is committed; from then on every leader goes on with
+   * it, and {@linkcode NodeApi.members} shows the progress.
    *
-   * @throws {RequestError} as {@linkcode NodeApi.planMembers}; `members_changing`, or when the plan was not
-   * committed within `timeoutMs`.
+   * @throws {RequestError} as {@linkcode NodeApi.planMembers} does; `members_changing`; or when the plan is
+   * not committed within `timeoutMs`.
    */
   changeMembers(request: MembersRequest, options: Timeout): Promise<MembersChange>;
 
   /**
-   * Ends the plan that is under way. What was done of it stays. Resolves once that is committed.
+   * Cancels the plan that is under way; the steps already done stay. Resolves once that is committed.
    *
-   * @throws {RequestError} `not_leader`, `no_change`, or when that was not committed within `timeoutMs`.
+   * @throws {RequestError} `not_leader`, `no_change`, or when that is not committed within `timeoutMs`.
    */
   cancelMembers(reason: string, options: Timeout): Promise<EndedMembersChange>;
 }

@@ -1,6 +1,6 @@
 /**
- * The times that this node stood for election, as its own core tells them: who granted, who signed, how long
- * each round took, and how it ended. Only the candidate sees both rounds, so each node keeps its own.
+ * The candidacies of this node, as its core reports them: which voters granted, which signed, how long each
+ * round took, and how each candidacy ended. Only the candidate sees both rounds, so each node records its own.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { CANDIDACIES_MAX, type Candidacy } from "../node_view.ts";
 import type { RaftEvent, RaftView } from "../raft/mod.ts";
 import type { NodeId } from "../types.ts";
 
-/** The clocks of the record, in milliseconds. */
+/** The clocks that the record reads, in milliseconds. */
 interface TimeSource {
   /** A monotonic clock. */
   nowMs(): number;
@@ -27,11 +27,11 @@ export class Candidacies {
   readonly #self: NodeId;
   readonly #clock: TimeSource;
   readonly #kept: Mutable<Candidacy>[] = [];
-  /** The one that goes on. */
+  /** The candidacy that goes on; null when there is none. */
   #open: Mutable<Candidacy> | null = null;
   #startedMs = 0;
 
-  /** The node has never stood. */
+  /** Begins with no candidacy. */
   constructor(
     self: NodeId,
     clock: TimeSource = { nowMs: () => performance.now(), wallMs: () => Date.now() },
@@ -45,7 +45,7 @@ export class Candidacies {
     return this.#kept;
   }
 
-  /** Takes what came of one step, and what the node is after it. */
+  /** Takes the output of one step, and the node's state after it. */
   observe(events: readonly RaftEvent[], role: RaftView["role"]): void {
     for (const event of events) this.#take(event);
     if (this.#open !== null) this.#readRole(this.#open, role);
@@ -73,7 +73,7 @@ export class Candidacies {
     }
   }
 
-  /** A node that finds no quorum asks again and again: that is one candidacy with many attempts. */
+  /** A node that finds no quorum asks again and again; that counts as one candidacy with many attempts. */
   #begin(term: number): void {
     const last = this.#kept.at(-1);
     const isRepeated = last?.term === term && last.roundOneMs === null;
@@ -101,7 +101,7 @@ export class Candidacies {
 
   #win(open: Mutable<Candidacy>): void {
     const ms = this.#passedMs();
-    // The last share makes the certificate in the step in which it comes.
+    // The step that brings the last share also makes the certificate.
     for (const id of open.signers) this.#note(open.voted, id, ms);
     open.roundTwoMs = ms - (open.roundOneMs ?? 0);
     open.outcome = "won";
@@ -126,7 +126,7 @@ export class Candidacies {
     if (!answers.some((known) => known.id === id)) answers.push({ id, ms });
   }
 
-  /** Since the beginning of the open one, in tenths. */
+  /** Milliseconds since the open candidacy began, rounded to tenths. */
   #passedMs(): number {
     return Math.round((this.#clock.nowMs() - this.#startedMs) * 10) / 10;
   }

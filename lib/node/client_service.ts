@@ -1,6 +1,6 @@
 /**
- * What a running node does for its clients: it answers what it knows by itself, and what takes the
- * cluster it hands to the core and answers later.
+ * What a running node does for its clients: it answers at once what it knows itself, and hands the core what
+ * needs the cluster.
  *
  * @module
  */
@@ -53,46 +53,46 @@ import { MemberService } from "./member_service.ts";
 import { EXPIRY_INTERVAL_TICKS, Requests } from "./requests.ts";
 import { Transfers } from "./transfers.ts";
 
-/** What a client service answers from, and what it hands requests to. */
+/** The parts of the node that a client service reads from and hands requests to. */
 export interface ClientServiceParts {
-  /** Who belongs to the cluster, and its configuration. */
+  /** The members of the cluster, and its configuration. */
   readonly members: ClusterMembers;
-  /** The genesis certificate; null where a dealer made the key. */
+  /** The genesis certificate; null if a dealer made the key. */
   readonly genesis: string | null;
   /** The text that the genesis states; null for a cluster of one. */
   readonly founding: string | null;
   /** Checks the certificates that the store holds. */
   readonly certifier: Pick<Certifier, "verify">;
-  /** The core's state, which changes as the core does. */
+  /** The core's state; every step of the core changes it. */
   readonly state: RaftView;
   /** The replicated state. */
   readonly live: LiveStore;
   /** The certificates that this node keeps. */
   readonly certificates: Pick<RaftStore, "election" | "elections">;
-  /** What it has seen that nobody should be able to make. */
+  /** The proofs of misbehaviour that it has seen. */
   readonly evidence: Pick<Evidence, "report">;
   /** The node's connections. */
   readonly network: Pick<Network, "isConnected" | "isConfigurationEqual" | "sendLease"> & {
-    /** What the connections have counted, by name. */
+    /** The counters of the connections, by name. */
     readonly counters: Readonly<Record<string, number>>;
   };
-  /** What the node itself has counted, by name. */
+  /** The counters of the node itself, by name. */
   readonly counters: () => Readonly<Record<string, number>>;
   /** Begins to watch the nodes of the cluster. */
   readonly watchCluster: () => ClusterWatch;
-  /** Copies the state, with all that is applied by now. @throws {RequestError} when that cannot begin. */
+  /** Copies the state, with everything applied so far. @throws {RequestError} when that cannot begin. */
   readonly saveSnapshot: () => Promise<SavedSnapshot>;
-  /** What the node itself has timed and counted for monitoring. */
+  /** What the node has measured for monitoring. */
   readonly observer: Pick<Observer, "figures" | "took">;
   /** Hands an input to the core. */
   readonly submit: (input: Input) => void;
-  /** Stops the node: its own data are damaged. */
+  /** Stops the node, because its own data are damaged. */
   readonly fail: (error: unknown) => void;
 }
 
 /** The clients' side of one node, from its start until {@linkcode ClientService.stop}. */
 export class ClientService implements NodeApi {
-  /** The genesis certificate; null where a dealer made the key. */
+  /** The genesis certificate; null if a dealer made the key. */
   readonly genesis: string | null;
   readonly #members: MemberService;
   readonly #parts: ClientServiceParts;
@@ -105,7 +105,7 @@ export class ClientService implements NodeApi {
   #expiredMs = 0;
   #isStopped = false;
 
-  /** A service that nobody has asked anything yet. */
+  /** A service without any request yet. */
   constructor(parts: ClientServiceParts) {
     this.genesis = parts.genesis;
     this.#members = new MemberService({
@@ -150,7 +150,7 @@ export class ClientService implements NodeApi {
     return answer;
   }
 
-  /** How long this node's clients waited for their writes. */
+  /** How long clients of this node have waited for their writes. */
   get writeTimes(): WriteTimes {
     return { ...this.#writes };
   }
@@ -217,7 +217,7 @@ export class ClientService implements NodeApi {
     return this.handOver(target);
   }
 
-  /** As {@linkcode NodeApi.transferLeadership}, for the node itself: also once it answers nobody any more. */
+  /** {@linkcode NodeApi.transferLeadership} for the node itself, which works after {@linkcode stopServing}. */
   handOver(target: NodeId | null): Promise<NodeId> {
     // The core gives the target an election timeout; its election may take another.
     const deadlineMs = performance.now() + 2 * this.#parts.members.config.timing.electionTimeoutMs;
@@ -333,7 +333,7 @@ export class ClientService implements NodeApi {
     return this.#members.cancel(reason, performance.now() + timeoutMs);
   }
 
-  /** Answers the requests that the step's output has an answer for. */
+  /** Answers the requests that the step's output decides. */
   handle(output: Output): void {
     this.#requests.handle(output, this.#live.appliedIndex);
     this.#transfers.handle(output);
@@ -358,7 +358,7 @@ export class ClientService implements NodeApi {
     this.#leases.tick();
   }
 
-  /** Ends what has waited beyond its deadline. To be called at each turn; most calls do nothing. */
+  /** Ends the requests whose deadline has passed. The node calls this at each turn; most calls do nothing. */
   expire(): void {
     const nowMs = performance.now();
     if (nowMs - this.#expiredMs < EXPIRY_INTERVAL_TICKS * TICK_MS) return;
@@ -368,8 +368,8 @@ export class ClientService implements NodeApi {
   }
 
   /**
-   * Answers every request that waits, and every later one, that the node is stopping. A write that waits
-   * for a quorum could else keep the process alive for as long as its client allows.
+   * Answers every request, waiting or later, that the node is stopping: a write that waits for a quorum could
+   * otherwise keep the process alive for long.
    */
   stopServing(): void {
     this.#isStopped = true;
@@ -377,7 +377,7 @@ export class ClientService implements NodeApi {
     this.#live.endWatches("stopping");
   }
 
-  /** As {@linkcode ClientService.stopServing}, and ends what is left of a hand-over. */
+  /** As {@linkcode ClientService.stopServing}; also ends a hand-over that is still under way. */
   stop(): void {
     this.stopServing();
     this.#transfers.stop();
@@ -388,7 +388,7 @@ export class ClientService implements NodeApi {
     throw new RequestError("stopping", "The node is stopping", { maybeApplied: false });
   }
 
-  /** A node whose own data are damaged answers no request any more: the next row may be a vote. */
+  /** A node whose data are damaged must answer no request any more: the next damaged row could be its vote. */
   #fromStore<Result>(read: () => Result): Result {
     return catching(EnvironmentError, read, (error) => {
       this.#parts.fail(error);

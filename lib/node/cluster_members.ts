@@ -1,6 +1,6 @@
 /**
- * Who belongs to the cluster, as a node uses it: addresses, keys and the group. `cluster.json` is where it begins;
- * from the first membership on, the log says it.
+ * The members of the cluster, as a node uses them: addresses, keys and the group. At first `cluster.json` lists
+ * them; from the first membership on, the log does.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export class ClusterMembers {
   #membership: Membership | null;
   #config: PinnedClusterConfig;
 
-  /** Begins with what is in force; null in a cluster whose members never change. */
+  /** Begins with the membership in force; null in a cluster whose members never change. */
   constructor(
     parts: { readonly config: PinnedClusterConfig; readonly group: Group },
     membership: Membership | null,
@@ -43,17 +43,17 @@ export class ClusterMembers {
     return this.#config;
   }
 
-  /** Where the chain stands; null in a cluster whose members never change. */
+  /** The newest membership of the chain; null in a cluster whose members never change. */
   get membership(): Membership | null {
     return this.#membership;
   }
 
-  /** The public keys of those who hold a share now. */
+  /** The public keys of the voters that hold a share now. */
   get group(): Group {
     return this.#membership === null ? this.#group : toGroup(this.#membership);
   }
 
-  /** Whether cluster.json says something else of the nodes than the log. */
+  /** Whether cluster.json contradicts the log about the nodes. */
   get isNewer(): boolean {
     if ((this.#membership?.sequence ?? 0) === 0) return false;
     const { peers, threshold } = this.#founding;
@@ -68,7 +68,7 @@ export class ClusterMembers {
     return sequence === 0 && members.some(({ id }) => id === self);
   }
 
-  /** Another membership is in force. */
+  /** Takes a new membership that is in force. */
   update(membership: Membership): void {
     this.#membership = membership;
     this.#config = toCurrentConfig(this.#founding, membership);
@@ -80,7 +80,7 @@ export class ClusterMembers {
     return this.#membership.members.some(({ id }) => id === node);
   }
 
-  /** Whether a node was a member once, and is none any more. */
+  /** Whether a node was a member and was removed. */
   isFormer(node: NodeId): boolean {
     return this.#membership?.formerIds.has(node) ?? false;
   }
@@ -99,7 +99,7 @@ export class ClusterMembers {
     );
   }
 
-  /** Whether the log has other keys of a node than these. */
+  /** Whether the log has different keys for a node than these. */
   hasOtherKeys(node: NodeId, { signingKey, channelKey }: PeerKeys): boolean {
     if (
       (this.#membership?.sequence ?? 0) === 0 && !this.#config.peers.some(({ id }) => id === node)
@@ -112,8 +112,8 @@ export class ClusterMembers {
 }
 
 /**
- * The members of the log, and whom cluster.json has besides: a node whose log is far behind may know no address
- * any more but those that its operator gives it. Who was removed is never among them.
+ * The members that the log lists, and the further ones in cluster.json: a node whose log is far behind may know
+ * only addresses that are out of date, and needs those that its operator gives it. Removed nodes are left out.
  */
 function toCurrentConfig(
   config: PinnedClusterConfig,
@@ -131,7 +131,7 @@ function toCurrentConfig(
   return { ...config, threshold, peers: [...inLog, ...others] };
 }
 
-/** The members of a chain, as a `cluster.json` says them. A chain that only has its genesis says no address. */
+/** The members of a chain, in the form of a `cluster.json`. A chain with nothing but its genesis has no addresses. */
 export function membersConfig(
   membership: Membership,
   settings: Pick<PinnedClusterConfig, "timing" | "log" | "history">,
@@ -141,7 +141,7 @@ export function membersConfig(
   return toCurrentConfig({ cluster, threshold, peers: [], timing, log, history }, membership);
 }
 
-/** A member as a peer; null where its line says no address that can be used. */
+/** A member as a peer; null if its line has no usable address. */
 function toPeer({ peers }: PinnedClusterConfig, member: KnownMember): PinnedPeer | null {
   const { id, identityKey: signingKey, channelKey, peerAddress, apiAddress } = member;
   if (channelKey === undefined || peerAddress === undefined) return null;

@@ -1,9 +1,9 @@
 /**
- * The cluster as its nodes see themselves, for whoever watches it at this node.
+ * The cluster as its nodes see themselves, for those that watch it at this node.
  *
- * While somebody watches, this node asks each peer for its view a few times a second, over the connections
- * that they have anyway: so a page needs one node only, no address, token or permission at any other. A peer
- * answers and forgets. Messages are counted while a view is wanted, and at no other time.
+ * While there is a watch, this node asks each peer for its view a few times a second, over the connections
+ * that they have anyway. So a page needs only one node: no address, token or permission at any other. A peer
+ * answers and keeps no record of the question. A node counts messages only while its view is wanted.
  *
  * @module
  */
@@ -29,12 +29,12 @@ export const VIEW_INTERVAL_MS = 250;
 const VIEW_INTERVAL_TICKS = VIEW_INTERVAL_MS / TICK_MS;
 /** How long messages are counted after a peer has asked. */
 const COUNTING_TICKS = 8 * VIEW_INTERVAL_TICKS;
-/** After how long a peer's view is no longer shown. */
+/** A view that is older is no longer shown. */
 const VIEW_FORGOTTEN_TICKS = 4 * VIEW_INTERVAL_TICKS;
-/** A peer that asks sooner again is not answered. */
+/** A peer that asks again sooner gets no answer. */
 const ANSWER_INTERVAL_TICKS = VIEW_INTERVAL_TICKS / 5;
 
-/** How long this node's clients waited for their writes, in all. */
+/** How long clients of this node waited for their writes, in total. */
 export interface WriteTimes {
   /** How many writes were answered. */
   readonly count: number;
@@ -42,19 +42,19 @@ export interface WriteTimes {
   readonly totalMs: number;
 }
 
-/** The cluster, for one who watches it. */
+/** What one client watches, until it ends the watch. */
 export interface ClusterWatch {
-  /** The nodes' newest views, this node's first. A peer that was not heard lately has none. */
+  /** The newest view of each node, this node's first. A peer that was silent lately has none. */
   read(): readonly NodeView[];
-  /** Nobody reads any more. */
+  /** Ends the watch. */
   end(): void;
 }
 
-/** What views are made of, and how they are sent. */
+/** The parts of the node that views are made from and sent with. */
 interface ClusterViewsParts {
   /** The core's state, which changes as the core does. */
   readonly state: RaftView;
-  /** Knows the rest. */
+  /** The source of everything else in a view. */
   readonly clients: { status(): NodeStatus; readonly writeTimes: WriteTimes };
   /** Sends a message, if its receiver is connected. */
   readonly send: (message: ViewMessage) => void;
@@ -73,7 +73,7 @@ export class ClusterViews {
   #tick = 0;
   #countUntilTick = 0;
 
-  /** Nobody watches yet. */
+  /** Begins without a watch. */
   constructor(parts: ClusterViewsParts) {
     this.#parts = parts;
     this.#candidacies = new Candidacies(parts.state.self);
@@ -101,12 +101,12 @@ export class ClusterViews {
     for (const to of peers) this.#parts.send({ kind: "viewRequest", from, to });
   }
 
-  /** Takes what came of one step. */
+  /** Takes the output of one step. */
   observe({ events }: Output): void {
     this.#candidacies.observe(events, this.#parts.state.role);
   }
 
-  /** Counts a message on its way to a peer. */
+  /** Counts a message that leaves for a peer. */
   sent(message: Message): void {
     if (this.#tick >= this.#countUntilTick) return;
     const counts = this.#sent.get(message.to) ?? MESSAGE_KINDS.map(() => 0);
@@ -115,7 +115,7 @@ export class ClusterViews {
     this.#sent.set(message.to, counts);
   }
 
-  /** A peer asks, or answers. */
+  /** Takes a peer's question or answer. */
   received(message: ViewMessage): void {
     if (message.kind === "viewRequest") return this.#answer(message.from);
     if (this.#watchers === 0) return;
@@ -177,7 +177,7 @@ function readView(bytes: Uint8Array): NodeView | null {
   );
 }
 
-/** A peer's text, which may be anything. */
+/** Reads a peer's text, which can be anything. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -233,7 +233,7 @@ function termRuns(log: RaftView["log"]): NodeView["runs"] {
   return runs;
 }
 
-/** The first entry of a term, of which `through` is one: terms never fall along a log. */
+/** The first entry of the term that the entry at `through` has. Terms never fall along a log. */
 function firstOfTerm(
   log: RaftView["log"],
   { term, through }: { readonly term: number; readonly through: LogIndex },

@@ -1,10 +1,10 @@
 /**
- * What this node has seen that nobody should be able to make: valid certificates of two leaders of one term. At
- * least 2t - n voters must have lied together for that, so it is kept for good, in a file of the data folder, and
- * shown to everybody. And what it refused: the last claim to lead that was not proven.
+ * Evidence of lying voters: valid certificates of two different leaders of one term. At least 2t - n voters
+ * must have lied together to make them, so the node keeps them for ever, in a file of its data folder, and
+ * shows them to every client. It also keeps the last claim to lead that it refused because it was not proven.
  *
- * A node compares every certificate that it verifies with the one that it keeps of that term: those in messages,
- * also in such that it does not act on, and those in its log.
+ * A node compares every certificate that it verifies with the one that it keeps for that term. It does so for
+ * the certificates in its log and in messages, even in messages that it otherwise ignores.
  *
  * @module
  */
@@ -21,25 +21,25 @@ import type { RaftStore } from "../storage/mod.ts";
 import { LogLimiter } from "../transport/mod.ts";
 import type { NodeId, Term } from "../types.ts";
 
-/** The file in the data folder; there is none where nothing was seen. */
+/** The file in the data folder; it exists only once there is evidence. */
 export const EVIDENCE_FILE = "evidence.json";
-/** Most second certificates that are kept. More prove nothing more, and are counted only. */
+/** Most second certificates that are kept. Further ones prove nothing more, and are only counted. */
 export const EVIDENCE_MAX = 32;
 
-/** What a node has seen. */
+/** The evidence that a node has. */
 export interface EvidenceReport {
-  /** Pairs of certificates of one term that name different leaders, in the order in which they came. */
+  /** Pairs of certificates of one term that name different leaders, in order of arrival. */
   readonly twoLeaders: readonly {
     readonly term: Term;
     /** The one that this node had before. */
     readonly first: Certificate;
     readonly second: Certificate;
-    /** When the second one came, in milliseconds since 1970. */
+    /** When the second one arrived, in milliseconds since 1970. */
     readonly noticedAt: number;
   }[];
-  /** How many claims to lead were refused since the start. */
+  /** How many claims to lead this node has refused since its start. */
   readonly refusedCount: number;
-  /** The last of them; null where there was none. */
+  /** The last of them; null if there was none. */
   readonly lastRefused: {
     readonly from: NodeId;
     readonly term: Term;
@@ -51,7 +51,7 @@ export interface EvidenceReport {
 
 type TwoLeaders = EvidenceReport["twoLeaders"][number];
 
-/** What the certificates are compared with, and checked by. */
+/** The parts that certificates are compared with and checked by. */
 interface EvidenceParts {
   /** The data folder. */
   readonly folder: string;
@@ -81,9 +81,10 @@ export class Evidence {
   #lastRefused: EvidenceReport["lastRefused"] = null;
 
   /**
-   * Reads what was kept before.
+   * Reads the evidence of earlier runs.
    *
-   * @throws {InputError} when it cannot be read, or does not verify. The message says what to do.
+   * @throws {InputError} when the file cannot be read, or its certificates do not verify. The message says
+   * what to do.
    */
   constructor(parts: EvidenceParts) {
     this.#parts = parts;
@@ -93,7 +94,7 @@ export class Evidence {
     for (const { term, first, second } of this.#twoLeaders) this.#shout(term, first, second);
   }
 
-  /** What was seen so far. */
+  /** The evidence so far. */
   get report(): EvidenceReport {
     return {
       twoLeaders: this.#twoLeaders,
@@ -102,12 +103,12 @@ export class Evidence {
     };
   }
 
-  /** Second certificates, those that earlier runs kept included. */
+  /** How many second certificates there are, including those of earlier runs. */
   get counts(): Readonly<Record<string, number>> {
     return { "certificate.second": this.#secondCount };
   }
 
-  /** Notes a claim to lead that was refused, and compares a certificate that the core has verified. */
+  /** Records a claim to lead that was refused, and compares a certificate that the core has verified. */
   observe(event: RaftEvent): void {
     if (event.kind === "certificateSeen") return this.compare([event.certificate]);
     if (event.kind !== "certificateRefused") return;

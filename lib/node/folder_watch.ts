@@ -1,19 +1,19 @@
 /**
- * Notices that a node's data folder is gone, or another stands in its place, while the node runs. The
- * system goes on writing to files that nobody finds any more, and says nothing of it.
+ * Notices when a node's data folder is removed or replaced while the node runs. The operating system reports
+ * nothing: it goes on writing to the removed files, which no path leads to any more.
  *
  * @module
  */
 
 import { EnvironmentError } from "../errors.ts";
 
-/** How often the folder is looked at, in milliseconds. */
+/** How often the folder is checked, in milliseconds. */
 const FOLDER_WATCH_MS = 1_000;
 
-/** Which file or folder stands at a path; null where nothing does. */
+/** Identifies the file or folder at a path; null if there is none. */
 type Identity = string | null;
 
-/** Looks at a folder and at files in it, from {@linkcode start} to {@linkcode stop}. */
+/** Checks a folder and files in it, from {@linkcode start} to {@linkcode stop}. */
 export class FolderWatch {
   readonly #folder: string;
   readonly #seen: ReadonlyMap<string, Identity>;
@@ -21,8 +21,8 @@ export class FolderWatch {
   #timer: ReturnType<typeof setInterval> | null = null;
 
   /**
-   * Remembers the folder as it is now, and in it the files that stay the same while the node runs. Those
-   * that Floe itself may put another in the place of need only be there.
+   * Remembers the folder, and the files in it that stay the same while the node runs. Files that Floe itself
+   * replaces need only exist.
    */
   constructor(folder: string, { same, there }: {
     readonly same: readonly string[];
@@ -34,7 +34,7 @@ export class FolderWatch {
     this.#there = there.map((file) => `${folder}/${file}`);
   }
 
-  /** Looks again and again. `changed` is called once, with what to tell the operator. */
+  /** Begins to check. Calls `changed` once, with a message for the operator. */
   start(changed: (error: EnvironmentError) => void, intervalMs: number = FOLDER_WATCH_MS): void {
     this.#timer = setInterval(() => {
       const error = this.look();
@@ -44,13 +44,13 @@ export class FolderWatch {
     }, intervalMs);
   }
 
-  /** Ends the looking. */
+  /** Ends the checks. */
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
   }
 
-  /** What has changed since the start; null where nothing has. */
+  /** What has changed since the start; null if nothing has. */
   look(): EnvironmentError | null {
     for (const [path, before] of this.#seen) {
       const now = identify(path);
@@ -72,7 +72,7 @@ export class FolderWatch {
   }
 }
 
-/** Null also where the system says nothing: a folder that cannot be looked at is as good as gone. */
+/** Null also when the system refuses to answer: a folder that cannot be read is of no use either. */
 function identify(path: string): Identity {
   try {
     const { dev, ino } = Deno.statSync(path);

@@ -1,6 +1,6 @@
 /**
- * Nodes that were members and are none any more: by which key they are known when they come back, and what they
- * are shown then.
+ * Nodes that were members and were removed: the key by which this node recognises one that comes back, and the
+ * memberships that it then shows to that node.
  *
  * @module
  */
@@ -15,14 +15,14 @@ import type { NodeId } from "../types.ts";
 import type { ClusterMembers } from "./cluster_members.ts";
 import type { ShownChain } from "./network.ts";
 
-/** What is known of former members, from one node's log. */
+/** Former members, as one node's log knows them. */
 export class FormerMembers implements ShownChain {
   readonly #members: Pick<ClusterMembers, "membership" | "isFormer">;
   readonly #cluster: RaftView["cluster"];
-  /** Keys that were looked up: notes are long, and anybody can ask. */
+  /** Keys that were looked up before: notes are long, and any node on the network can ask. */
   readonly #keys = new Map<NodeId, Uint8Array | null>();
 
-  /** `members` are those in force, `state` has the chain that led to them. */
+  /** `members` are the members in force, `state` has the chain that led to them. */
   constructor(
     members: Pick<ClusterMembers, "membership" | "isFormer">,
     { cluster }: Pick<RaftView, "cluster">,
@@ -49,7 +49,7 @@ export class FormerMembers implements ShownChain {
     return this.#keys.get(id) ?? null;
   }
 
-  /** The last statement that has the node says its key. Before a node leaves, there is one that does. */
+  /** The last statement that lists the node has its key. There always is one from before the node's removal. */
   #lookUp(id: NodeId, membership: Membership): Uint8Array | null {
     for (const { byOld } of this.#cluster.certificates.toReversed()) {
       const { statement } = verifyMembershipNote(byOld, membership);

@@ -1,7 +1,7 @@
 /**
- * Where everything that happens waits for the next turn of the loop. A socket callback or a client's
- * request puts an input here and does nothing else; all that arrive before the event loop comes
- * round again are handled in one turn, and so share one write to the disk.
+ * Every input waits here for the next turn of the loop. A socket callback or a client's request adds an input
+ * and does nothing else. All inputs that arrive in one turn of the event loop are handled together, and so
+ * share one write to the disk.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import type { Input, Message } from "../raft/mod.ts";
 import type { NodeId } from "../types.ts";
 
 /**
- * Most messages of one peer that wait for a turn; more are dropped, as the network might have. One
- * peer that floods thus takes no room from the others.
+ * Most messages of one peer that wait for a turn. Further ones are dropped, as the network could have dropped
+ * them, so that a peer that floods takes no room from the others.
  */
 export const INBOX_MESSAGES_PER_PEER_MAX = 2_000;
 
@@ -24,19 +24,19 @@ export class Inbox {
   #isScheduled = false;
   #isClosed = false;
 
-  /** `turn` takes each batch; it must not throw. */
+  /** `turn` handles each batch; it must not throw. */
   constructor(turn: (inputs: readonly Input[]) => void) {
     this.#turn = turn;
   }
 
-  /** Adds something that this node itself brings about; how much of it there is, its source bounds. */
+  /** Adds an input of this node itself. Its source must limit how many there are. */
   add(input: Input): void {
     if (this.#isClosed) return;
     this.#inputs.push(input);
     this.wake();
   }
 
-  /** Sees to it that a turn comes, even if nothing is added. */
+  /** Schedules a turn, even if no input is added. */
   wake(): void {
     if (this.#isScheduled || this.#isClosed) return;
     this.#isScheduled = true;
@@ -52,7 +52,7 @@ export class Inbox {
     return true;
   }
 
-  /** Drops what waits and takes no more. */
+  /** Drops the waiting inputs and accepts no more. */
   close(): void {
     this.#isClosed = true;
     this.#inputs = [];
@@ -76,14 +76,14 @@ export class Inbox {
 /** One tick of the core's clock, in milliseconds. */
 export const TICK_MS = 10;
 /**
- * Most ticks passed on at once. A process that was stopped or starved hears its peers before it
- * concludes that they were silent; that its ticks no longer tell the time, the core is told.
+ * Most ticks that are passed on at once, so that a process that was stopped or starved hears its peers before
+ * it concludes that they were silent. The core learns that its ticks then no longer count the real time.
  */
 export const TICKS_AT_ONCE_MAX = 5;
 
-/** Where the time comes from, in milliseconds. */
+/** The clocks, in milliseconds. */
 interface TimeSource {
-  /** Never set, never goes back. */
+  /** A clock that nobody sets and that never goes back. */
   nowMs(): number;
   /** The time of day, which goes on while the machine is suspended. */
   wallMs(): number;
@@ -95,8 +95,8 @@ export function toTicks(durationMs: number): number {
 }
 
 /**
- * Turns the time that has passed into inputs for the core. Its clock stands still while the machine
- * is suspended; the wall clock does not, so a gap between the two is told to the core as well.
+ * Turns the time that has passed into inputs for the core. The monotonic clock stands still while the machine
+ * is suspended, and the wall clock does not; so the core also learns of a gap between the two.
  */
 export class Ticker {
   readonly #clock: TimeSource;
@@ -105,14 +105,14 @@ export class Ticker {
   #aheadMs: number;
   #timer: ReturnType<typeof setInterval> | null = null;
 
-  /** Reads the process's own clocks unless others are given. */
+  /** Reads the clocks of the process by default. */
   constructor(clock: TimeSource = { nowMs: () => performance.now(), wallMs: () => Date.now() }) {
     this.#clock = clock;
     this.#tickedMs = clock.nowMs();
     this.#aheadMs = clock.wallMs() - this.#tickedMs;
   }
 
-  /** Calls `wake` about every other tick, until {@linkcode stop}: nothing that is due is due to the tick. */
+  /** Calls `wake` about every second tick, until {@linkcode stop}: no deadline needs the exact tick. */
   start(wake: () => void): void {
     this.#timer = setInterval(wake, 2 * TICK_MS);
   }
@@ -123,7 +123,7 @@ export class Ticker {
     this.#timer = null;
   }
 
-  /** The inputs for the time since the last call. A turn takes them before anything else. */
+  /** The inputs for the time since the last call. A turn handles them first. */
   take(): readonly Input[] {
     const nowMs = this.#clock.nowMs();
     const passed = Math.floor((nowMs - this.#tickedMs) / TICK_MS);

@@ -1,6 +1,6 @@
 /**
- * How a node joins a cluster: it was given the group key from outside, and believes nothing of the cluster that
- * does not verify under it.
+ * How a node joins a cluster. Its operator gives it the group key, and it trusts only what verifies under that
+ * key.
  *
  * @module
  */
@@ -22,21 +22,21 @@ import { type KeyFolder, writeJoinerKeys } from "../keys/mod.ts";
 import type { MembershipChain } from "./members_api.ts";
 import { membersConfig } from "./cluster_members.ts";
 
-/** A cluster, as a chain shows it that was verified. */
+/** A cluster, as its verified chain of memberships shows it. */
 export interface VerifiedCluster {
   /** What the genesis states. */
   readonly genesis: GenesisStatement;
-  /** Its certificate; null where a dealer made the key. */
+  /** Its certificate; null if a dealer made the key. */
   readonly note: string | null;
-  /** Where the chain stands. */
+  /** The newest membership of the chain. */
   readonly membership: Membership;
 }
 
 /**
- * Verifies a cluster's chain of memberships under a key that is known from outside.
+ * Verifies a cluster's chain of memberships under a key that the operator knows.
  *
- * @throws {InputError} when it is of another key, or does not verify. Without any membership, nothing proves the
- * genesis of a key that a dealer made.
+ * @throws {InputError} when the chain belongs to another key, or does not verify. If a dealer made the key and
+ * there is no membership yet, nothing proves the genesis.
  */
 export function verifyCluster(
   chain: Pick<MembershipChain, "genesis" | "founding" | "memberships">,
@@ -63,7 +63,7 @@ export function verifyCluster(
   return { genesis, note, membership };
 }
 
-/** What a verified cluster's nodes are, as a `cluster.json` says it; `settings` are its times and limits. */
+/** The nodes of a verified cluster, as a `cluster.json` lists them; `settings` are its times and limits. */
 export function toVerifiedConfig(
   { membership }: Pick<VerifiedCluster, "membership">,
   settings: Pick<ClusterConfig, "timing" | "log" | "history">,
@@ -72,11 +72,11 @@ export function toVerifiedConfig(
 }
 
 /**
- * Writes what a new member knows of its cluster into its folder, where its identity is already. `floe node` then
- * runs it as any other; it gets its share from the voters.
+ * Writes what a new member knows about its cluster into its folder, where its identity already is. `floe node`
+ * then runs it like any other; it gets its share from the voters.
  *
  * @throws {KeyFileError} when the folder holds keys already.
- * @throws {EnvironmentError} when the disk or the folder does not let it.
+ * @throws {EnvironmentError} when the folder or the disk refuses.
  */
 export function writeJoiner(folder: KeyFolder, { genesis, note }: VerifiedCluster): void {
   const { cluster, epoch, threshold, publicKey } = genesis;

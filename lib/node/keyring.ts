@@ -36,27 +36,27 @@ import type { MembersConfig, RaftConfig } from "../raft/mod.ts";
 import { decodeMembersRecord, type DurableShares } from "../reshare/mod.ts";
 import type { NodeId } from "../types.ts";
 
-/** Where a node's secrets are, and what they are. */
+/** A node's secrets, and the folder that they are in. */
 export interface KeyringParts {
   /** The cluster's configuration, with every node's public keys. */
   readonly config: PinnedClusterConfig;
   /** The node's folder. Its passphrase is needed for as long as the node runs, as shares change. */
   readonly folder: KeyFolder;
-  /** Its key files. The keyring takes them over and erases their secrets when it is claimed. */
+  /** Its key files. The keyring takes them over, and erases their secrets when it is claimed. */
   readonly keys: NodeKeys;
   /** Signs in its name. */
   readonly identity: Pick<NodeIdentity, "signingKey">;
 }
 
-/** A node's keys, for where its log begins. */
+/** A node's keys, as of the beginning of its log. */
 export interface Keyring extends Pick<RaftConfig, "certifier" | "grants"> {
-  /** What changes of the members need; null in a cluster that has none. */
+  /** What changes of the members need; null in a cluster whose members never change. */
   readonly members: MembersConfig | null;
   /** The text that the genesis states; null for a cluster of one. */
   readonly founding: string | null;
   /** Marks the keys as used, and erases the copies of the shares that the core has taken. */
   claim(): void;
-  /** Makes shares durable in place of those on the disk, and erases the copies that it is given. */
+  /** Makes shares durable in place of those on the disk, and erases the given copies. */
   persistShares(shares: DurableShares): void;
 }
 
@@ -77,7 +77,7 @@ function openShared(parts: KeyringParts, record: string | null): Keyring {
   const certificates = record === null ? [] : decodeMembersRecord(record).certificates;
   const membership = certificates.reduce(verifyMembership, toFirstMembership(genesis));
   const shares = keys.shares.reveal();
-  // Only a node that has a share from the beginning goes by its cluster.json alone.
+  // Only a node that has had a share from the beginning relies on its cluster.json alone.
   if (membership.sequence === 0 && shares.current?.epoch === membership.epoch) {
     checkFounders(dataDir, keys.group, config);
   }
@@ -101,7 +101,7 @@ function openShared(parts: KeyringParts, record: string | null): Keyring {
   };
 }
 
-/** A cluster of one has a key, and no shares that could be dealt anew. */
+/** A cluster of one has a key, and no shares that could be reshared. */
 function openSingle(parts: KeyringParts): Keyring {
   const { folder: { self }, keys, config, identity: { signingKey } } = parts;
   const { group } = keys;
@@ -127,7 +127,7 @@ function claim({ folder, keys }: KeyringParts, founding: string | null): void {
   folder.passphrase?.keepOwnKey();
 }
 
-/** What the genesis states. Of a key that a dealer made, cluster.json says the rest, the first time. */
+/** What the genesis states. If a dealer made the key, cluster.json has the rest, the first time. */
 function toFounding({ keys, config, folder }: KeyringParts): GenesisStatement {
   const { group, genesis, founding } = keys;
   if (genesis !== null) return verifyGenesis(genesis);
@@ -136,7 +136,7 @@ function toFounding({ keys, config, folder }: KeyringParts): GenesisStatement {
   return toDealtStatement(toGenesisRoster(config), group);
 }
 
-/** A share of an attempt that came to nothing is none of the membership's. */
+/** A share of a failed attempt does not belong to the membership. */
 function openShare(membership: Membership, self: NodeId, share: Uint8Array | null): Certifier {
   const group = toGroup(membership);
   return catching(
@@ -150,7 +150,7 @@ function ownShare({ epoch }: Membership, { current, next }: DurableShares): Uint
   return [current, next].find((share) => share?.epoch === epoch)?.secret ?? null;
 }
 
-/** Until a membership says otherwise, an identity may be another than at the genesis: that in cluster.json. */
+/** Until the first membership, an identity can differ from the one in the genesis: then cluster.json has it. */
 function openGrants(
   { config, folder: { self }, identity: { signingKey } }: KeyringParts,
   { cluster, epoch, sequence, members }: Membership,

@@ -1,6 +1,6 @@
 /**
- * Leases at one node. Its clients ask here, whoever leads: a node that does not passes their questions on,
- * and the leader counts the time, ends what has run out, and answers for it.
+ * Leases at one node. Clients can ask any node: a follower passes their questions on to the leader. The leader
+ * counts the time, ends the leases that have run out, and answers.
  *
  * @module
  */
@@ -19,20 +19,20 @@ import { type LeaseAnswer, RequestError } from "./api.ts";
 import { TICK_MS } from "./inbox.ts";
 import type { Requests } from "./requests.ts";
 
-/** How long a proposal to end leases may take; the next one waits for it. */
+/** How long a proposal to end leases can take; the next one waits for it. */
 const EXPIRY_TIMEOUT_MS = 5_000;
-/** How long the leader tries to confirm that it leads before it answers a follower that it does not know. */
+/** How long the leader tries to confirm that it leads, before it answers a follower that it cannot. */
 const CONFIRM_TIMEOUT_MS = 2_000;
-/** After how long a question is asked again: it, or the answer, may be lost. */
+/** After this time a question is repeated: the question or its answer may have been lost. */
 const REPEAT_MS = 500;
 /** Most questions that wait at one node. */
 const QUESTIONS_MAX = 100_000;
 
-/** What the leases of a node work with. */
+/** The parts of the node that its leases use. */
 interface LeasesParts {
   /** This node. */
   readonly self: NodeId;
-  /** Tells this life of the node from others. */
+  /** Distinguishes this process of the node from earlier ones. */
   readonly incarnation: number;
   /** The state machine as it is now. */
   readonly store: () => Store;
@@ -50,7 +50,7 @@ interface Question {
   readonly deadlineMs: number;
   readonly resolve: (answer: LeaseAnswer) => void;
   readonly reject: (error: RequestError) => void;
-  /** When it was handed to a leader; null while it waits for one. */
+  /** When it was sent to a leader; null while it waits for one. */
   askedMs: number | null;
 }
 
@@ -69,9 +69,9 @@ export class Leases {
   }
 
   /**
-   * How long a lease still lives, as the leader counts, once it is kept alive if that is wanted.
+   * How long a lease still lives, as the leader counts; on request, keeps it alive first.
    *
-   * @throws {RequestError} when the leader did not say so before `deadlineMs`, on the node's clock.
+   * @throws {RequestError} when the leader does not answer before `deadlineMs`, on the node's clock.
    */
   ask(
     { id, isKeptAlive }: { readonly id: number; readonly isKeptAlive: boolean },
@@ -120,7 +120,7 @@ export class Leases {
     if (ids.length > 0) void this.#end(ids, term);
   }
 
-  /** A peer asks, or answers. */
+  /** Takes a peer's question or answer. */
   received(message: LeaseMessage): void {
     if (message.kind === "leaseRequest") void this.#answer(message);
     else if (message.incarnation === this.#parts.incarnation && message.from === this.#leader) {
@@ -161,7 +161,7 @@ export class Leases {
     if (send({ kind: "leaseRequest", ...body })) question.askedMs = nowMs();
   }
 
-  /** An answer to an earlier attempt at the same question is as good. */
+  /** An answer to an earlier attempt at the same question serves as well. */
   #take(requestId: number, reply: LeaseReply): void {
     const question = this.#questions.get(requestId);
     if (question === undefined) return;
@@ -200,7 +200,10 @@ export class Leases {
     send({ kind: "leaseResponse", from: self, to: from, incarnation, requestId, reply });
   }
 
-  /** A leader that was deposed without knowing it must not promise anything: it asks a majority first. */
+  /**
+   * A leader that was deposed, and does not know it, must promise nothing: so every leader asks a majority
+   * first.
+   */
   async #replyTo(
     { id, isKeptAlive }: { readonly id: number; readonly isKeptAlive: boolean },
     deadlineMs: number,
@@ -229,7 +232,7 @@ export class Leases {
       const command = encodeCommand({ kind: "expireLeases", term, appliedIndex, ids });
       await requests.write(command, nowMs() + EXPIRY_TIMEOUT_MS);
     } catch (error) {
-      // The lessor names them again.
+      // The lessor will name them again.
       if (!(error instanceof RequestError)) throw error;
     } finally {
       this.#isEnding = false;

@@ -1,6 +1,6 @@
 /**
- * The state machine of a running node, and those who follow what becomes of it: watchers, and the
- * leader's clock of leases. The simulator runs it as it is.
+ * The state machine of a running node, with its watchers and the leader's clock of leases. The simulator runs
+ * this same code.
  *
  * @module
  */
@@ -18,25 +18,25 @@ import {
 import type { LogIndex } from "../types.ts";
 import type { WatchRefusal } from "./api.ts";
 
-/** See the module. The store changes as a whole when a leader's snapshot takes its place. */
+/** See the module. A leader's snapshot replaces the store as a whole. */
 export class LiveStore {
   #store: Store;
   #view: StoreView;
   #hub: WatchHub;
 
-  /** A store that is as the disk has it. */
+  /** `store` is as the disk has it. */
   constructor(store: Store) {
     this.#store = store;
     this.#view = new StoreView(store);
     this.#hub = new WatchHub(store.keys);
   }
 
-  /** The store; only this class and who writes its tables may change anything in it. */
+  /** The store. Only this class and the writer of its tables change anything in it. */
   get store(): Store {
     return this.#store;
   }
 
-  /** What readers see. */
+  /** The store, read-only. */
   get view(): StoreView {
     return this.#view;
   }
@@ -46,12 +46,12 @@ export class LiveStore {
     return this.#store.appliedIndex;
   }
 
-  /** Applies committed entries. Watchers hear of it by {@linkcode LiveStore.publish}. */
+  /** Applies committed entries. {@linkcode LiveStore.publish} then informs the watchers. */
   apply(entries: readonly CommittedEntry[]): readonly AppliedEntry[] {
     return this.#store.apply(entries);
   }
 
-  /** Puts another store in the place of this one. Its watchers cannot know what changed in between. */
+  /** Replaces the store, and ends its watches: the watchers cannot learn what changed in between. */
   replace(store: Store): void {
     this.endWatches("replaced");
     this.#store = store;
@@ -69,19 +69,19 @@ export class LiveStore {
     return this.#hub.watch(query, onReady);
   }
 
-  /** Tells watchers what was applied, as much as a turn may; whether that was all. */
+  /** Gives watchers what was applied, up to the limit of one turn. Returns whether that was everything. */
   publish(): boolean {
     const { ready, isDone } = this.#hub.publish();
     for (const watcher of ready) watcher.onReady();
     return isDone;
   }
 
-  /** Counts a tick, by which history ages. */
+  /** Counts a tick, for the age of history. */
   tick(): void {
     this.#store.keys.tick();
   }
 
-  /** Ends every watch; the watchers learn why. */
+  /** Ends every watch, and gives each watcher the reason. */
   endWatches(reason: WatchEnd): void {
     this.#hub.close(reason);
   }

@@ -1,8 +1,8 @@
 /**
- * The one place where effects are ordered. A turn steps the core with everything that happened, then
- * sends, hands over what is to be written, and tells the clients; what has to wait for the disk is done
- * in the turn that hears that it is durable: applied first, sent then. The production node and the
- * simulator run this same code over different ports.
+ * The one place where effects are ordered. A turn steps the core with every input that has come, then sends
+ * messages, hands batches to the log, and answers clients. What has to wait for the disk is done in the turn
+ * that learns that the batch is durable: first entries are applied, then messages are sent. The production
+ * node and the simulator run this same code over different ports.
  *
  * @module
  */
@@ -21,38 +21,38 @@ import type {
 import type { DurableShares } from "../reshare/mod.ts";
 import type { LogIndex } from "../types.ts";
 
-/** What a turn needs done by others, in the order called. None of it waits for a disk. */
+/** What a turn needs other parts to do, in the order of the calls. Only `persistShares` waits for a disk. */
 export interface LoopPorts {
   /**
-   * Makes this node's shares durable before it returns, in place of those on the disk, and erases the copies
-   * that it was given.
+   * Makes this node's shares durable before it returns, in place of those on the disk, and erases the given
+   * copies.
    *
    * @throws when that is not certain; the node must then stop.
    */
   persistShares(shares: DurableShares): void;
-  /** Puts a message on its way; it may be lost. */
+  /** Sends a message, which can get lost. */
   send(message: Message): void;
   /**
-   * Takes a batch to be made durable, in order; `persisted` says when it is.
+   * Takes a batch to make durable, in order; the input `persisted` says when it is.
    *
-   * @throws when the disk has failed; the node must then stop, as nobody knows what the disk holds.
+   * @throws when the disk has failed; the node must then stop, because it is not known what the disk holds.
    */
   persist(batch: PersistBatch): void;
-  /** Replaces the state machine's state by the snapshot that `snapshotReady` told of. */
+  /** Replaces the state machine's state by the snapshot that `snapshotReady` announced. */
   installSnapshot(snapshot: Snapshot): void;
-  /** Applies committed entries to the state machine, and tells clients what came of them. */
+  /** Applies committed entries to the state machine, and answers clients with the results. */
   apply(entries: readonly Entry[]): void;
   /** This node's snapshots, and those of leaders. */
   readonly snapshots: SnapshotPort;
-  /** Tells clients, logs and counters what came of the step. */
+  /** Gives the output of the step to clients, logs and counters. */
   report(output: Output): void;
 }
 
-/** What the core has done to snapshots. */
+/** What the core needs done with snapshots. */
 export interface SnapshotPort {
   /** Reads a chunk of this node's own snapshot and sends it. */
   sendChunk(chunk: SnapshotChunk): void;
-  /** Keeps a chunk of a leader's snapshot; the offset that is wanted next, null if that failed. */
+  /** Keeps a chunk of a leader's snapshot. Returns the offset wanted next, or null if that failed. */
   storeChunk(request: SnapshotRequest): number | null;
   /** Removes a snapshot that `snapshotReady` reported and the core does not need. */
   discard(snapshot: Snapshot): void;
@@ -60,32 +60,32 @@ export interface SnapshotPort {
   make(): void;
 }
 
-/** What a loop needs of the core. */
+/** The part of the core that a loop uses. */
 interface LoopCore extends Pick<Raft, "step"> {
-  /** How far the disk has followed. */
+  /** What is durable so far. */
   readonly state: { readonly durability: { readonly durableIndex: LogIndex } };
 }
 
 /** Messages that wait for the disk. */
 interface WaitingMessages {
-  /** The last batch that was handed over before them. */
+  /** The last batch that was handed over before these messages. */
   readonly sequence: number;
   readonly messages: readonly Message[];
 }
 
-/** What the state machine is to do, as soon as it may. */
+/** What the state machine does next, as soon as it is safe. */
 type WaitingEffect =
-  /** Once the log says durably that it starts there. */
+  /** Safe once the log's new start is durable. */
   | { readonly kind: "install"; readonly snapshot: Snapshot; readonly sequence: number }
   /**
-   * Once they are durable here: what is applied must never be ahead of the log. All were handed over by
-   * `sequence`.
+   * Safe once they are durable here: the applied state must never be ahead of the log. The batches up to
+   * `sequence` hold all of them.
    */
   | { readonly kind: "apply"; readonly entries: readonly Entry[]; readonly sequence: number };
 
 /**
- * Turns inputs into effects. Nothing here waits for a disk: a batch is handed over, and what depends on
- * it is kept until an input says that it is durable. Heartbeats, reads and the next batch go on meanwhile.
+ * Turns inputs into effects without waiting for a disk: a batch is handed over, and its dependents are kept
+ * until an input says that it is durable. Heartbeats, reads and the next batch go on meanwhile.
  */
 export class Loop {
   readonly #raft: LoopCore;
@@ -101,7 +101,7 @@ export class Loop {
     this.#ports = ports;
   }
 
-  /** Handles everything in `inputs`, and whatever comes of it at once. */
+  /** Handles all `inputs`, and the inputs that result from them at once. */
   turn(inputs: readonly Input[]): void {
     for (let next = inputs; next.length > 0;) {
       this.#noteDurable(next);
@@ -118,9 +118,9 @@ export class Loop {
     }
   }
 
-  /** A snapshot may be ready when it is no news any more, or on a node that leads by now. */
+  /** By the time a snapshot is ready, it can be out of date, or this node can be the leader. */
   #discardSnapshots(inputs: readonly Input[], { installSnapshot }: Output): void {
-    // One that waits to be installed is told of again when its last chunk comes twice.
+    // A snapshot that waits to be installed is announced again when its last chunk comes twice.
     const waiting = this.#effects.filter((effect) => effect.kind === "install")
       .map(({ snapshot }) => snapshot);
     const wanted = [installSnapshot, ...waiting].map((snapshot) => snapshot?.index);
@@ -130,12 +130,12 @@ export class Loop {
     }
   }
 
-  /** Does what the output says, as far as it may be done now, and returns what came of it. */
+  /** Does what the output says, as far as it is safe now. Returns the resulting inputs. */
   #carryOut(output: Output): readonly Input[] {
     const ports = this.#ports;
-    // A new share is on the disk before anybody is told so.
+    // A new share is on the disk before any node learns that it is.
     if (output.shares !== null) ports.persistShares(output.shares);
-    // The followers' disks work while this node's own does.
+    // The followers' disks then work at the same time as this node's.
     for (const message of output.send) ports.send(message);
     if (output.persist !== null) {
       this.#lastSequence = output.persist.sequence;
@@ -145,7 +145,7 @@ export class Loop {
     this.#keep(output);
     this.#affectState();
     const done = this.#moveSnapshots(output);
-    // In this order: a snapshot is acknowledged once it is installed.
+    // In this order, because a snapshot is acknowledged after it is installed.
     this.#sendDurable();
     return done;
   }
@@ -161,7 +161,8 @@ export class Loop {
 
   #affectState(): void {
     const { durableIndex } = this.#raft.state.durability;
-    // A snapshot stands for entries that are not durable here: the core counts them in, the log may lose them.
+    // A snapshot replaces entries that are not durable here: the core counts them, and the log could lose
+    // them.
     const hasSnapshot = this.#effects.some(({ kind }) => kind === "install");
     const isReady = (effect: WaitingEffect) =>
       effect.kind === "install" || hasSnapshot
@@ -194,7 +195,7 @@ export class Loop {
   }
 }
 
-/** Takes the first elements out of a list, up to the first that does not match. */
+/** Removes the first elements of a list, up to the first that does not match. */
 function takeWhile<Element>(
   list: Element[],
   matches: (element: Element) => boolean,

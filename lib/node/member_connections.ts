@@ -1,5 +1,5 @@
 /**
- * Whom a node connects to, as the members change.
+ * The nodes that a node connects to, as the members change.
  *
  * @module
  */
@@ -15,41 +15,41 @@ export const FAREWELL_TIMEOUTS = 3;
 
 type Peers = ClusterMembers["config"]["peers"];
 
-/** What connections follow. */
+/** The parts of the node that decide about connections. */
 interface MemberConnectionsParts {
-  /** Who belongs to the cluster. */
+  /** The members of the cluster. */
   readonly members: ClusterMembers;
   /** Whether this node's log has caught up. */
   readonly state: Pick<RaftView, "self" | "commitIndex" | "leaderCommit">;
   /** The connections. */
   readonly network: Pick<Network, "useMembers">;
-  /** For how many ticks connections to former members stay. */
+  /** How many ticks connections to former members stay. */
   readonly farewellTicks: number;
 }
 
-/** One node's connections to members, and for a while to former ones. */
+/** One node's connections to members and, for a while, to former members. */
 export class MemberConnections {
   readonly #parts: MemberConnectionsParts;
   readonly #logger = getLogger(["floe", "node"]);
   #connected: Peers;
-  /** Ticks until connections to former members end; null when all are to members. */
+  /** Ticks until connections to former members end; null when there are none. */
   #farewellTicks: number | null = null;
-  /** Whether members have addresses or keys that this node does not use yet. */
+  /** Whether members have addresses or keys that the connections do not use yet. */
   #isMoveDue = false;
 
-  /** Begins with the members that there are. */
+  /** Begins with the present members. */
   constructor(parts: MemberConnectionsParts) {
     this.#parts = parts;
     this.#connected = parts.members.config.peers;
   }
 
-  /** Connects to these, and to nobody else. */
+  /** Connects to these nodes, and to no others. */
   connect(peers: Peers): void {
     this.#connected = peers;
     this.#parts.network.useMembers(peers);
   }
 
-  /** Others are members now: who is new is connected to at once. */
+  /** The members have changed: connects to new members at once. */
   membersChanged(): void {
     const { members, farewellTicks } = this.#parts;
     this.#warnOfMove();
@@ -76,8 +76,8 @@ export class MemberConnections {
   }
 
   /**
-   * A node whose log is behind has old addresses in it: it goes on with those that it has until it has caught
-   * up. Who was removed is heard and answered for a while after that, so that it learns of it.
+   * A node whose log is behind finds old addresses in it, so it keeps its present ones until it has caught up.
+   * Afterwards it still hears and answers removed nodes for a while, so that they learn of their removal.
    */
   tick(): void {
     const { members, state: { commitIndex, leaderCommit } } = this.#parts;

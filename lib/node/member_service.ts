@@ -1,5 +1,5 @@
 /**
- * What a node shows of the members, and what it lets operators change of them.
+ * What a node shows about the members, and what operators can change about them.
  *
  * @module
  */
@@ -24,13 +24,13 @@ import type {
 import type { ClusterMembers } from "./cluster_members.ts";
 import { explainNoSpare, toGoal, toPlan } from "./members_goal.ts";
 
-/** What a member service answers from. */
+/** The parts of the node that a member service reads from and hands inputs to. */
 interface MemberServiceParts {
   /** Addresses and keys. */
   readonly members: ClusterMembers;
   /** The core's state. */
   readonly state: RaftView;
-  /** The genesis certificate; null where a dealer made the key. */
+  /** The genesis certificate; null if a dealer made the key. */
   readonly genesis: string | null;
   /** The text that the genesis states; null for a cluster of one. */
   readonly founding: string | null;
@@ -40,15 +40,15 @@ interface MemberServiceParts {
   readonly submit: (input: Input) => void;
 }
 
-/** An operator who waits for the log to have what was asked for. */
+/** A request of an operator that waits until the log has it. */
 interface Waiting {
   readonly deadlineMs: number;
-  /** Takes an event; returns whether it was the one. */
+  /** Takes an event; returns whether it answers the request. */
   readonly take: (event: ReshareEvent) => boolean;
   readonly fail: (error: RequestError) => void;
 }
 
-/** Most operators who wait at once. */
+/** Most requests that wait at once. */
 const WAITING_MAX = 16;
 
 /** Members, for one node's clients. */
@@ -56,7 +56,7 @@ export class MemberService {
   readonly #parts: MemberServiceParts;
   #waiting: Waiting[] = [];
 
-  /** A service that nobody has asked anything yet. */
+  /** A service without any request yet. */
   constructor(parts: MemberServiceParts) {
     this.#parts = parts;
   }
@@ -125,26 +125,26 @@ export class MemberService {
     return assertDefined(changes?.endedPlan ?? undefined, "The plan has ended");
   }
 
-  /** Takes what a step put out. */
+  /** Takes the output of a step. */
   handle(output: Output): void {
     for (const event of output.events) if (event.kind === "resharing") this.#take(event.event);
     if (output.role === null || output.role.role === "leader") return;
-    this.#failAll("leader_changed", "Another node leads; ask there what has become of it");
+    this.#failAll("leader_changed", "Another node leads now; ask it for the outcome");
   }
 
-  /** Ends what has waited beyond its deadline. */
+  /** Ends the requests whose deadline has passed. */
   expire(nowMs: number): void {
     const late = this.#waiting.filter(({ deadlineMs }) => deadlineMs <= nowMs);
     this.#waiting = this.#waiting.filter(({ deadlineMs }) => deadlineMs > nowMs);
     for (const { fail } of late) fail(maybe("timeout", "It was not committed before the deadline"));
   }
 
-  /** Ends every request: the node stops. */
+  /** Ends every request, because the node stops. */
   stop(): void {
     this.#failAll("stopping", "The node is stopping");
   }
 
-  /** Submits, and waits for the event that answers; `isAnswer` throws at one that refuses. */
+  /** Submits an input, and waits for the event that answers it; `isAnswer` throws at an event that refuses it. */
   #ask(
     input: Input,
     deadlineMs: number,
@@ -231,7 +231,7 @@ export class MemberService {
     };
   }
 
-  /** Who can take part; a follower does not know, and supposes that all can. */
+  /** The voters that can take part. A follower does not know them, and assumes that all can. */
   #nodes({ members }: Membership) {
     const { state } = this.#parts;
     if (state.role.name === "leader") return viewNodes(state);
@@ -306,7 +306,7 @@ function toFormer(id: NodeId): MemberStatus {
   };
 }
 
-/** Too few shares to sign anything, a change of the members included. */
+/** Warns of too few reachable shares to sign anything, a change of the members included. */
 function troubleOf(
   { members, threshold }: Membership,
   isReachable: (node: NodeId) => boolean,

@@ -1,5 +1,6 @@
 /**
- * What a node shows of the members, and what can be asked of it about them: the types of that part of `NodeApi`.
+ * The types of the part of `NodeApi` that is about members: what a node shows about them, and what it can be
+ * asked to change.
  *
  * @module
  */
@@ -13,7 +14,7 @@ import type { Epoch, LogIndex, NodeId } from "../types.ts";
 export interface MemberStatus {
   /** The node. */
   readonly id: NodeId;
-  /** Whether it votes, only replicates, or belongs to the cluster no more. */
+  /** Whether it votes, only replicates, or was removed. */
   readonly role: "voter" | "learner" | "removed";
   /** Its FROST identifier; null once it is removed. */
   readonly identifier: number | null;
@@ -25,7 +26,7 @@ export interface MemberStatus {
   readonly channelKey: Uint8Array | null;
   /** Where its peers reach it, `host:port`; null once it is removed. */
   readonly peerAddress: string | null;
-  /** Where clients reach it, `host:port`; null where that is not known. */
+  /** Where clients reach it, `host:port`; null if that is not known. */
   readonly apiAddress: string | null;
   /** Whether this node's connection to it is up; true of this node itself. */
   readonly isReachable: boolean;
@@ -35,9 +36,9 @@ export interface MemberStatus {
   readonly isCaughtUp: boolean | null;
 }
 
-/** One step of a plan. Each is one membership statement, and safe in itself. */
+/** One step of a plan. Each step is one membership statement, and is safe by itself. */
 export interface MembersStep {
-  /** `statement`: within the epoch, shares stay. `resharing`: a new epoch, new shares for every voter. */
+  /** `statement`: the epoch and the shares stay. `resharing`: a new epoch, and new shares for every voter. */
   readonly kind: "statement" | "resharing";
   /** The voters afterwards. */
   readonly voters: readonly NodeId[];
@@ -45,25 +46,28 @@ export interface MembersStep {
   readonly learners: readonly NodeId[];
   /** How many of the voters must sign afterwards. */
   readonly threshold: number;
-  /** Voters that are down, and get no share. */
+  /** Voters that are down and get no share. */
   readonly absent: readonly NodeId[];
-  /** What may go wrong afterwards. */
+  /** The margins afterwards. */
   readonly margins: Margins;
-  /** Voters that may crash while the step is made before it has to wait. */
+  /** How many voters can crash during the step before it has to wait. */
   readonly sparesDuring: number;
-  /** What it does, in one sentence. */
+  /** What the step does, in one sentence. */
   readonly text: string;
 }
 
-/** A plan that is under way, as the log has it. */
+/** The plan that is under way, as the log has it. */
 export interface MembersChange {
-  /** The plan's name, for as long as the cluster exists: the index of its entry. */
+  /** The plan's name for ever: the index of its log entry. */
   readonly id: LogIndex;
   /** How many of its steps are done. */
   readonly stepsDone: number;
   /** The steps that are left; the first is under way or comes next. */
   readonly steps: readonly MembersStep[];
-  /** What is waited for. `catchingUp`: for the logs of the nodes that join. `between`: for the leader to go on. */
+  /**
+   * What the plan waits for. `catchingUp`: the logs of joining nodes. `between`: the leader, which goes on
+   * soon.
+   */
   readonly stage:
     | "between"
     | "catchingUp"
@@ -71,13 +75,13 @@ export interface MembersChange {
     | "combining"
     | "proving"
     | "authorizing";
-  /** Who holds it up, as far as is known. */
+  /** The nodes that hold the plan up, as far as this node knows. */
   readonly waitingFor: readonly NodeId[];
-  /** How many attempts at the present step have failed. */
+  /** How many attempts at the present step have failed so far. */
   readonly attemptsFailed: number;
   /** Why the last one failed; null when none has. */
   readonly lastFailure: string | null;
-  /** Whether it can still be cancelled: a step that is proven is completed first. */
+  /** Whether the plan can be cancelled now: a step that is proven is completed first. */
   readonly isCancellable: boolean;
 }
 
@@ -106,43 +110,43 @@ export interface MembersStatus {
   /** How the last plan ended that this node knows of; null when it knows of none. */
   readonly lastChange: EndedMembersChange | null;
   /**
-   * What stands in the way of any change, and what to do, in words; null for nothing. Fewer voters with a share
-   * than the threshold can be reached, say: then the key is lost unless they come back.
+   * What prevents every change, and what to do, in words; null if nothing does. One example: fewer voters with
+   * a share than the threshold can be reached; then the key is lost unless more come back.
    */
   readonly trouble: string | null;
 }
 
-/** What an operator says of one member: its addresses and keys. Whose they are was checked before. */
+/** The addresses and keys of one member, from an operator. The caller has already checked whose they are. */
 export interface MemberCard extends PeerConfig {
   /** Public. */
   readonly keys: PeerKeys;
 }
 
-/** What an operator wants changed, in one plan. A replacement is a removal and an addition. */
+/** The changes that an operator wants in one plan. A replacement is a removal and an addition. */
 export interface MembersRequest {
-  /** Nodes that join. They become learners, and then voters unless `isLearner`. */
+  /** Nodes that join. They become learners first, and then voters unless `isLearner`. */
   readonly add?: readonly { readonly card: MemberCard; readonly isLearner: boolean }[];
   /** Members that leave. Their ids are never used again. */
   readonly remove?: readonly NodeId[];
-  /** Learners that are to vote. */
+  /** Learners that become voters. */
   readonly promote?: readonly NodeId[];
-  /** Voters that are to replicate only. */
+  /** Voters that become learners. */
   readonly demote?: readonly NodeId[];
-  /** Members with other addresses, or other keys of the same operator. */
+  /** Members whose addresses or keys change; the operator stays the same. */
   readonly update?: readonly MemberCard[];
-  /** How many must sign in the end; by default as many as keep the margins that there are. */
+  /** How many must sign in the end; the default keeps the present margins. */
   readonly threshold?: number;
-  /** Whether all voters are to get new shares even if nothing else changes. */
+  /** Whether all voters get new shares even if nothing else changes. */
   readonly refresh?: boolean;
   /** Whether the last spare share may go: a plan with `takesLastSpare` is refused without this. */
   readonly allowNoSpare?: boolean;
 }
 
-/** What a request comes to. */
+/** The plan that a request leads to. */
 export interface MembersPlan {
-  /** The steps, each safe in itself; none when everything is as wanted. */
+  /** The steps, each safe by itself; none when nothing would change. */
   readonly steps: readonly MembersStep[];
-  /** Liars that the cluster withstands all the way. */
+  /** How many liars the cluster withstands during all steps. */
   readonly lying: number;
   /** How many shares may be lost in the end while the key can still sign. Voters that are down get none. */
   readonly sparesAfter: number;
@@ -150,22 +154,22 @@ export interface MembersPlan {
   readonly takesLastSpare: boolean;
 }
 
-/** Everything that a group key verifies of who belongs to its cluster. */
+/** The proof, under a group key, of which nodes belong to its cluster. */
 export interface MembershipChain {
-  /** The genesis certificate, a signed note; null where a dealer made the key. */
+  /** The genesis certificate, a signed note; null if a dealer made the key. */
   readonly genesis: string | null;
   /**
-   * The text that the genesis states (`encodeGenesisStatement`). Where a dealer made the key nobody has signed
-   * it, and the first membership proves it: it names its hash.
+   * The text that the genesis states (`encodeGenesisStatement`). If a dealer made the key, no group has signed
+   * this text; then the first membership proves it, because it names the text's hash.
    */
   readonly founding: string;
   /** Every committed membership since, in order. */
   readonly memberships: readonly MembershipCertificate[];
-  /** The times and limits that this node runs with: nobody signs them, and a node that joins compares them. */
+  /** The times and limits that this node runs with. They are not signed; a node that joins compares them. */
   readonly settings: Pick<ClusterConfig, "timing" | "log" | "history">;
 }
 
-/** How long an operator waits for the log to have what was asked for. */
+/** How long a request of an operator waits until the log has it. */
 export interface Timeout {
   /** In milliseconds. */
   readonly timeoutMs: number;

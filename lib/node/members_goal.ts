@@ -1,5 +1,5 @@
 /**
- * What an operator asks for, as a goal for the members, and the steps to it in words.
+ * Turns what an operator asks for into a goal for the members, and describes the steps to it in words.
  *
  * @module
  */
@@ -21,18 +21,18 @@ import {
 import type { Epoch, NodeId } from "../types.ts";
 import type { MembersPlan, MembersRequest, MembersStep } from "./members_api.ts";
 
-/** What a goal is made from. */
+/** The present members, from which a goal is made. */
 interface Present {
-  /** What is in force. */
+  /** The membership in force. */
   readonly current: Membership;
-  /** The members' addresses and keys, where the chain does not say them yet. */
+  /** The members' addresses and keys, for as long as the chain does not have them. */
   readonly config: PinnedClusterConfig;
 }
 
 /**
  * The goal that a request means.
  *
- * @throws {InputError} when it cannot be meant: the message says why, and what to do.
+ * @throws {InputError} when the request contradicts the members: the message says why, and what to do.
  */
 export function toGoal({ current, config }: Present, request: MembersRequest): MembersGoal {
   const { add = [], remove = [], promote = [], demote = [], update = [] } = request;
@@ -76,7 +76,7 @@ export function toPlan(
     readonly goal: MembersGoal;
     /** The epoch in force when the plan was made. */
     readonly epoch: Epoch;
-    /** Who answers. */
+    /** The voters that answer. */
     readonly up: readonly NodeId[];
   },
 ): MembersPlan {
@@ -86,7 +86,7 @@ export function toPlan(
   if (!needsResharing(current, { goal, epoch })) {
     return { steps: statement, lying, sparesAfter: spares, takesLastSpare: false };
   }
-  // Who joins is waited for: whether it is up now does not matter.
+  // A plan waits for the nodes that join, so they need not be up now.
   const known = new Set(current.members.map(({ id }) => id));
   const joiners = goal.members.map(({ id }) => id).filter((id) =>
     !known.has(id) || isLearner(current, id)
@@ -138,7 +138,7 @@ function holdersOf({ members }: Membership): number {
     .length;
 }
 
-/** A refusal is better than a guess: nobody is named twice, and everybody where it belongs. */
+/** Refuses instead of guessing: no node is named twice, and each is named where it belongs. */
 function checkNames(current: Membership, request: MembersRequest): void {
   const { add = [], remove = [], promote = [], demote = [], update = [] } = request;
   const ids = current.members.map(({ id }) => id);
@@ -175,7 +175,7 @@ function checkRoles(
   if (learner !== undefined) throw new InputError(`${learner} is a learner already`);
 }
 
-/** Two members at one address could not both be reached. Who leaves frees its own. */
+/** Two members at one address could not both be reached. A member that leaves frees its address. */
 function checkAddresses(members: readonly PlannedMember[]): void {
   for (const [at, { id, peerAddress, apiAddress }] of members.entries()) {
     const other = members.slice(0, at).find((member) =>
@@ -196,7 +196,7 @@ function isIdle(
     refresh !== true;
 }
 
-/** A bare majority stays one; else as many liars are withstood as before, as far as that can be. */
+/** A bare majority stays a bare majority. Any other threshold withstands as many liars as before, where possible. */
 function keepMargins(current: Membership, voters: number): number {
   const before = { n: votersOf(current).length, threshold: current.threshold };
   if (before.threshold === majorityOf(before.n)) return majorityOf(voters);
@@ -245,7 +245,7 @@ function isLearner({ members }: Membership, node: NodeId): boolean {
   return members.some(({ id, role }) => id === node && role === "learner");
 }
 
-/** A member as the chain has it, or, after the genesis alone, as cluster.json has it. */
+/** A member as the chain has it; while there is only a genesis, as cluster.json has it. */
 function toLine(member: KnownMember, { peers }: PinnedClusterConfig): PlannedMember {
   const { id, role, identifier, identityKey, channelKey, peerAddress, apiAddress = null } = member;
   if (channelKey !== undefined && peerAddress !== undefined) {

@@ -1,6 +1,6 @@
 /**
- * A node's connections to its peers, for as long as its process runs. Who uses them changes: key
- * generation until there is a key, then the running node. The connections stay.
+ * A node's connections to its peers, for as long as its process runs. Key generation uses them until there is a
+ * key, then the running node does; the connections stay.
  *
  * @module
  */
@@ -20,29 +20,29 @@ import { Transport, type ViewMessage } from "../transport/mod.ts";
 import type { NodeId } from "../types.ts";
 import { PeerConfigurations } from "./observer.ts";
 
-/** Whose node it is, and of which cluster. */
+/** The node, its cluster and its keys. */
 interface NetworkOptions {
   /** The cluster's configuration, with every node's public keys. */
   readonly config: PinnedClusterConfig;
   /** This node; one of the configuration's peers. */
   readonly self: NodeId;
-  /** Its own keys, the public ones of which the configuration pins. */
+  /** Its own keys; the configuration pins the public ones. */
   readonly identity: NodeIdentity;
-  /** Where to listen for peers; by default at the address in the configuration, which they are told. */
+  /** Where to listen for peers; by default at the address that the configuration gives to them. */
   readonly listen?: Address;
 }
 
-/** Who uses the connections now. Called from socket callbacks: to return at once. */
+/** The present user of the connections. Socket callbacks call it, so it must return at once. */
 export interface NetworkUser {
-  /** A message of Raft's. */
+  /** Takes a message of Raft. */
   onMessage(message: Message): void;
   /** Takes what a peer sends while the cluster still makes its key. */
   onKeyGenerationMessage(message: KeyGenerationMessage): void;
-  /** Takes what a peer asks or answers about a lease. */
+  /** Takes a peer's question or answer about a lease. */
   onLeaseMessage?(message: LeaseMessage): void;
-  /** Takes what a peer asks or tells of what nodes show of themselves. */
+  /** Takes a peer's question for a node's view, or its answer. */
   onViewMessage?(message: ViewMessage): void;
-  /** Takes what a peer shows to a node that is no member any more. Nothing has verified it. */
+  /** Takes the memberships that a peer shows to a node that was removed. They are not verified yet. */
   onFarewell?(memberships: readonly MembershipCertificate[]): void;
   /** Messages to this peer are sent from now on. */
   onConnected?(peer: NodeId): void;
@@ -50,19 +50,19 @@ export interface NetworkUser {
   onDisconnected?(peer: NodeId): void;
 }
 
-/** The chain of memberships, as a node shows it to those that are no members any more. */
+/** The chain of memberships, as a node shows it to former members. */
 export interface ShownChain {
   /** How many memberships since the genesis this node knows. */
   readonly membershipsKnown: number;
-  /** The channel key that a former member had; null for any other node. */
+  /** The channel key of a former member; null for any other node. */
   formerKeyOf(id: NodeId): Uint8Array | null;
-  /** The memberships that follow the first so many. */
+  /** All memberships but the first so many. */
   membershipsAfter(count: number): readonly MembershipCertificate[];
 }
 
-/** Messages of key generation's to peers, and what is known of them. */
+/** Key generation's messages to peers, and what is known about those. */
 export interface KeyGenerationNetwork {
-  /** Hands all that comes to `user` from now on. */
+  /** Hands all messages to `user` from now on. */
   use(user: NetworkUser): void;
   /** Sends a message, if its receiver is connected; never waits. Returns false when it is not. */
   sendKeyGeneration(message: KeyGenerationMessage): boolean;
@@ -72,7 +72,7 @@ export interface KeyGenerationNetwork {
   isConfigurationEqual(peer: NodeId): boolean | null;
 }
 
-/** The connections of one node. What comes while nobody uses them is dropped. */
+/** The connections of one node. Messages that come while there is no user are dropped. */
 export class Network extends Transport implements KeyGenerationNetwork {
   readonly #configurations: PeerConfigurations;
   readonly #self: NodeId;
@@ -80,7 +80,7 @@ export class Network extends Transport implements KeyGenerationNetwork {
   #chain: ShownChain | null = null;
   #isStarted = false;
 
-  /** Touches no network yet. */
+  /** Opens no connection yet. */
   constructor({ config, self, identity, listen }: NetworkOptions) {
     const configurations = new PeerConfigurations(config);
     super({
@@ -118,7 +118,7 @@ export class Network extends Transport implements KeyGenerationNetwork {
   }
 
   /**
-   * Takes the peer port and begins to connect, unless it has.
+   * Takes the peer port and begins to connect; does nothing when called again.
    *
    * @throws {EnvironmentError} when the port cannot be used.
    */
@@ -133,7 +133,7 @@ export class Network extends Transport implements KeyGenerationNetwork {
     this.#user = user;
   }
 
-  /** From now on whoever was a member and is none any more is shown this chain. */
+  /** From now on, shows this chain to former members. */
   useChain(chain: ShownChain): void {
     this.#chain = chain;
   }
@@ -143,7 +143,7 @@ export class Network extends Transport implements KeyGenerationNetwork {
     return this.#configurations.isEqual(peer);
   }
 
-  /** Gives up the port, ends every connection and resolves once all of it has ended. */
+  /** Gives up the port and ends every connection. Resolves when they have ended. */
   override async close(): Promise<void> {
     this.#user = null;
     await super.close();

@@ -1,5 +1,5 @@
 /**
- * A running node: the core, its stores, its connections and its clients, tied together.
+ * A running node: connects the core, its stores, its connections and its clients.
  *
  * @module
  */
@@ -26,14 +26,14 @@ import { Observer } from "./observer.ts";
 import { SnapshotKeeper } from "./snapshots.ts";
 import { TableKeeper } from "./table_keeper.ts";
 
-/** How many election timeouts a removed node stays, once its log says so. */
+/** How many election timeouts a node goes on after its log says that it was removed. */
 const LEAVING_TIMEOUTS = 2;
-/** The same where it is only shown that it is removed, or its log has it and it may not be committed. */
+/** The same if another node shows the removal, or if the removal in the log may not be committed. */
 const UNSURE_TIMEOUTS = 20;
 
 /**
- * Opens the stores, takes the peer port and starts to take part. When that fails, the network is the
- * caller's to close, if it was there before.
+ * Opens the stores, takes the peer port and joins in. If that fails, a network that the caller gave stays
+ * open: the caller closes it.
  *
  * @throws {EnvironmentError} when the folder or the port cannot be used.
  * @throws {InputError} when the folder belongs to another cluster or node.
@@ -59,10 +59,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
 
 /** One node of a cluster; see {@linkcode startNode}. */
 export class Node {
-  /**
-   * Resolves when the node has stopped, also because it is no member any more; rejects when it had to,
-   * because something failed.
-   */
+  /** Resolves when the node has stopped, also because it was removed. Rejects when a failure has stopped it. */
   readonly closed: Promise<void>;
 
   readonly #options: NodeOptions;
@@ -83,10 +80,10 @@ export class Node {
   readonly #closing = Promise.withResolvers<void>();
   readonly #ticker = new Ticker();
   readonly #folder: FolderWatch;
-  /** When each batch that is on its way to the disk was handed over. */
+  /** When each batch that is not durable yet was handed over. */
   readonly #persistedFrom = new Map<number, number>();
   #isStopped = false;
-  /** For how many ticks this node has been no member any more. */
+  /** How many ticks ago this node was removed. */
   #leavingTicks = 0;
   #isRemoved = false;
 
@@ -184,12 +181,12 @@ export class Node {
     });
   }
 
-  /** Whether it stopped because it is no member any more. */
+  /** Whether it stopped because it was removed. */
   get isRemoved(): boolean {
     return this.#isRemoved;
   }
 
-  /** What this node offers its clients. */
+  /** This node's API. */
   get api(): NodeApi {
     return this.#clients;
   }
@@ -214,7 +211,7 @@ export class Node {
     this.#logger.info("members.newer_than_file", { sequence, epoch, advice });
   }
 
-  /** Gives up what was opened when the start failed, apart from the stores. */
+  /** Gives up what a failed start has opened, except for the stores. */
   async abandon(): Promise<void> {
     this.#isStopped = true;
     this.#ticker.stop();
@@ -223,15 +220,12 @@ export class Node {
     await this.#network.close();
   }
 
-  /** Answers every request that waits, and every later one, that the node is stopping. */
+  /** Answers every request, waiting or later, that the node is stopping. */
   stopServing(): void {
     this.#clients.stopServing();
   }
 
-  /**
-   * Stops: answers every client, hands leadership over if it has it, closes every connection and the
-   * stores.
-   */
+  /** Stops: answers every client, hands leadership over, and closes every connection and the stores. */
   async close(): Promise<void> {
     this.stopServing();
     if (!this.#isStopped) await this.#handOver();
@@ -239,7 +233,7 @@ export class Node {
     await this.closed;
   }
 
-  /** Spares the cluster an election timeout. */
+  /** A hand-over spares the cluster an election timeout. */
   async #handOver(): Promise<void> {
     if (this.#raft.state.role.name !== "leader" || this.#raft.state.peers.length === 0) return;
     try {
@@ -271,7 +265,7 @@ export class Node {
     };
   }
 
-  /** What a client asked may be asked again elsewhere if it did not even leave. */
+  /** A write that never left this node can safely be sent to another one. */
   #send(message: Message): void {
     const isSent = this.#network.send(message);
     this.#views.sent(message);
@@ -298,17 +292,17 @@ export class Node {
 
   #doTurn(inputs: readonly Input[]): void {
     try {
-      // The time first: a process that stood still must not act on how things were before.
+      // The time first: a process that stood still must not act on an old state.
       const time = this.#ticker.take();
       this.#loop.turn([...time, ...inputs]);
       for (const { kind } of time) if (kind === "tick") this.#tick();
-      // What one turn cannot tell its watchers, the next one does.
+      // Watchers that this turn has no time for learn in the next one.
       if (!this.#live.publish()) this.#inbox.wake();
       if (inputs.length === 0) this.#raft.prepare();
       this.#clients.expire();
     } catch (error) {
-      // A broken invariant or a disk that failed: what this node believes is no longer certain, so it
-      // says nothing more to anyone.
+      // After a broken invariant or a failed disk, this node's state is no longer certain, so it sends nothing
+      // more to any node.
       this.#fail(error);
     }
   }
@@ -328,8 +322,8 @@ export class Node {
   }
 
   /**
-   * A node that is no member any more stops, once it leads no more: others may lack what it has. What is only
-   * shown to it, or not known to be committed, it waits longer for: its vote may still be needed.
+   * A removed node stops, once it leads no more: until then, others may lack what it has. It waits longer if
+   * another node only shows the removal, or if the removal may not be committed: its vote may still be needed.
    */
   #tickLeaving(): void {
     const { cluster, role } = this.#raft.state;
@@ -350,7 +344,7 @@ export class Node {
     return count * toTicks(this.#options.config.timing.electionTimeoutMs);
   }
 
-  /** A leader's snapshot took the place of the state machine's data. */
+  /** A leader's snapshot has replaced the state machine's data. */
   #install(store: Store): void {
     this.#live.replace(store);
     this.#tables.replace(store);

@@ -1,5 +1,5 @@
 /**
- * What a node is made of when it starts, and what must fit together for it to run.
+ * Makes the parts of a node when it starts, and checks that they fit together.
  *
  * @module
  */
@@ -39,19 +39,19 @@ export interface NodeOptions {
   readonly config: PinnedClusterConfig;
   /** This node; one of the configuration's peers. */
   readonly self: NodeId;
-  /** Its identity's public keys; absent where nothing is to be checked against them. */
+  /** Its identity's public keys; absent if nothing is checked against them. */
   readonly ownKeys?: PeerKeys;
-  /** Opens its connections to these nodes, from then on the node's own, unless they are there already. */
+  /** Opens the connections, unless they are open already. They belong to the node from then on. */
   readonly openNetwork: (config: PinnedClusterConfig) => Network;
   /** The public description of the cluster's key, as it was made. */
   readonly group: Group;
-  /** The genesis certificate; null where a dealer made the key. */
+  /** The genesis certificate; null if a dealer made the key. */
   readonly genesis: string | null;
-  /** What it signs with, for what its log begins with. */
+  /** What it signs with, as of the beginning of its log. */
   readonly openKeys: (record: string | null) => Keyring;
   /** The node's own data folder. */
   readonly dataDir: string;
-  /** Told whenever role, term or leader changed, in order. Must not throw. */
+  /** Called at every change of role, term or leader, in order. Must not throw. */
   readonly onRole?: (report: RoleReport) => void;
 }
 
@@ -71,7 +71,7 @@ export interface NodeParts {
   readonly checkKeys: () => void;
 }
 
-/** Opens the keys for what the log has, and checks that this node may run with it. */
+/** Opens the keys as of the log, and checks that this node can run with that log. */
 export function openParts(options: NodeOptions, stores: Stores): NodeParts {
   const { self, dataDir: folder, config } = options;
   checkLostState(stores, { folder, peerCount: config.peers.length - 1 });
@@ -92,7 +92,10 @@ export function openParts(options: NodeOptions, stores: Stores): NodeParts {
   return { stores, store, raft, keyring, members, evidence, checkKeys };
 }
 
-/** The members count on a share that is not here, or not the right one: it was lost, or the folder is older. */
+/**
+ * Warns of a share that is missing or wrong, while the members count on it: it was lost, or the folder is an older
+ * copy.
+ */
 function warnOfShare({ certifier, members }: Keyring, self: NodeId): void {
   if (members === null || certifier.canSign || !certifier.voters.includes(self)) return;
   const advice = "it has no share of this epoch and signs nothing; floe reshare gives it a new one";
@@ -106,9 +109,9 @@ interface KnownChain {
 }
 
 /**
- * A node that goes on under other keys than the members know could prove nothing to them. But its log may be
- * behind: it was down when the members took its new card. Then its cluster.json has these keys, and no statement
- * of its log ever had them.
+ * A node with other keys than the members know could prove nothing to them. But its log may be behind: it was down
+ * when the members took its new card. Then its cluster.json has these keys, and no statement of its log ever had
+ * them.
  */
 function checkOwnKeys(
   members: ClusterMembers,
@@ -138,12 +141,12 @@ function wereKnown(
     .some(({ id, identityKey }) => id === self && equalBytes(identityKey, signingKey));
 }
 
-/** This node is no member any more. The message is for its operator. */
+/** This node was removed. The message is for its operator. */
 export class RemovedError extends InputError {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "RemovedError";
 
-  /** `folder` has the node's data. */
+  /** `folder` is the node's data folder. */
   constructor(self: NodeId, folder: string) {
     super(
       `${self} was removed from the cluster, and its id is never used again. Nothing in ${folder} is of ` +
@@ -152,7 +155,7 @@ export class RemovedError extends InputError {
   }
 }
 
-/** What the core of one process of a node is told: its times in ticks, and an incarnation of its own. */
+/** The configuration of the core in one process of a node: its times in ticks, and a new incarnation. */
 export function toRaftConfig(
   { self, certifier, grants, members = null, config }: {
     readonly self: NodeId;
@@ -175,7 +178,7 @@ export function toRaftConfig(
   };
 }
 
-/** As many random bits as a message's count can carry. */
+/** As many random bits as fit into the number in a message. */
 function randomSafeInteger(): number {
   const [random = 0n] = crypto.getRandomValues(new BigUint64Array(1));
   return Number(BigInt.asUintN(53, random));
@@ -192,10 +195,10 @@ function toTickCounts(
 }
 
 /**
- * Says so when the store was made anew and the log no longer reaches back to its beginning: the leader
- * must send a snapshot, and until it is here this node votes and keeps entries, but does not lead.
+ * Warns when the store was made anew and the log no longer reaches back to its beginning. Then the leader must
+ * send a snapshot; until it is here, this node votes and keeps entries, but does not lead.
  *
- * @throws {CorruptionError} when there is no other node that could.
+ * @throws {CorruptionError} when there is no other node to send one.
  */
 function checkLostState(
   stores: Stores,

@@ -1,6 +1,6 @@
 /**
- * What an operator sees of the core: every event becomes a log record with a stable name, and the
- * ones worth an alarm a counter.
+ * What an operator sees of the core. Every event becomes a log record with a stable name; events that deserve an
+ * alarm also have a counter.
  *
  * @module
  */
@@ -16,13 +16,13 @@ import type { RaftEvent, RaftView, RoleReport } from "../raft/mod.ts";
 import { LogLimiter } from "../transport/mod.ts";
 import type { LogIndex, NodeId } from "../types.ts";
 
-/** What is counted of the core's events, from the node's start. */
+/** Counters of the core's events, from the node's start. */
 const NODE_COUNTERS = [
   /** Elections that this node began. */
   "election.started",
   /** Elections that this node won. */
   "election.won",
-  /** Further signing sessions of this node's elections. */
+  /** Further signing sessions in this node's elections. */
   "election.session",
   /** Wrong signature shares that this node received. */
   "share.refused",
@@ -32,33 +32,33 @@ const NODE_COUNTERS = [
   "certificate.verified",
   /** Claims to lead that this node refused. */
   "certificate.refused",
-  /** Peers' messages that do not fit. */
+  /** Peers' messages that are invalid. */
   "message.unfit",
-  /** Peers' messages dropped because too many waited. */
+  /** Peers' messages that were dropped because too many waited. */
   "inbox.dropped",
   /** Snapshots that this node began to send. */
   "snapshot.sent",
-  /** Times that this node no longer kept what the receiver of its snapshot still needed. */
+  /** How often this node no longer had the entries that follow a snapshot which it was sending. */
   "follower.left_behind",
-  /** Times that a follower turned out to lack entries that it had acknowledged. */
+  /** How often a follower turned out to lack entries that it had acknowledged. */
   "follower.lost_entries",
-  /** Times that this node turned out to. */
+  /** How often this node turned out to lack them. */
   "log.entries_lost",
   /** Leaders' snapshots that replaced this node's state. */
   "snapshot.installed",
-  /** Times that this node gave up leadership. */
+  /** How often this node gave up leadership. */
   "leader.stepped_down",
-  /** Leaders that left undone what they were asked to commit. */
+  /** Leaders that did not commit what they were asked to. */
   "leader.stalled",
-  /** Peers' views of themselves that could not be read. */
+  /** Peers' views that could not be read. */
   "view.refused",
-  /** Leaders that this node began to follow, and the times that it became one. */
+  /** How often this node began to follow a leader, or became one. */
   "leader.changed",
 ] as const;
 
-/** What is timed, each in seconds. */
+/** What is measured, each in seconds. */
 const TIMINGS = [
-  /** From asking for pre-votes to enough of them: FROST's first round. */
+  /** From the request for pre-votes to enough grants: FROST's first round. */
   "election.prevote",
   /** From there to the certificate: FROST's second round. */
   "election.signing",
@@ -66,33 +66,33 @@ const TIMINGS = [
   "log.persist",
   /** From a client's write until it is applied here. */
   "write.commit",
-  /** One turn of the loop, in which this node does nothing else. */
+  /** One turn of the loop; the process does nothing else meanwhile. */
   "loop.turn",
 ] as const;
 
 type Timing = typeof TIMINGS[number];
 
-/** Why a voter's share was missing from a signature. */
+/** Why a signature lacks a voter's share. */
 export type SigningFault = "refused" | "withheld" | "late";
 
-/** How often a voter's share was missing for one reason, in elections of this node. */
+/** How often a voter's share was missing for one reason, in this node's elections. */
 export interface SigningFailure {
   /** The voter. */
   readonly peer: NodeId;
-  /** Its share was wrong, or it kept the share back, or the share came too late. */
+  /** The share was wrong, was kept back, or came too late. */
   readonly reason: SigningFault;
   /** How often. */
   readonly count: number;
 }
 
-/** Most labels of {@linkcode SigningFailure}: members that come and go must not fill the memory. */
+/** Most counters of {@linkcode SigningFailure}, so that members that come and go do not fill the memory. */
 const SIGNING_FAILURES_MAX = 256;
 
-/** What monitoring asks for, beside the status. */
+/** What monitoring needs besides the status. */
 export interface NodeFigures {
-  /** How long what took, since the start. */
+  /** The histograms of what is measured, since the start. */
   readonly timings: TimingCounts;
-  /** The shares that were missing. */
+  /** The missing shares. */
   readonly signingFailures: readonly SigningFailure[];
   /** How many watches there are. */
   readonly watchers: number;
@@ -100,10 +100,10 @@ export interface NodeFigures {
   readonly leases: number;
 }
 
-/** How long what took, by name. */
+/** The histograms, by name. */
 export type TimingCounts = Readonly<Record<string, HistogramCounts>>;
 
-/** In seconds, from 100 us on, each twice the one before. */
+/** Upper bounds in seconds, from 100 us on, each twice the one before. */
 const TIMING_BOUNDS: readonly number[] = Array.from({ length: 16 }, (_, at) => 0.0001 * 2 ** at);
 
 const LOST_ENTRIES_ADVICE =
@@ -117,9 +117,9 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
   readonly #limiter = new LogLimiter(() => performance.now());
   readonly #timings = new Map(TIMINGS.map((name) => [name, new Histogram(TIMING_BOUNDS)]));
   readonly #signingFailures = new Map<string, SigningFailure>();
-  /** When this node asked for pre-votes, on the monotonic clock; for how long an election takes. */
+  /** When this node asked for pre-votes, on the monotonic clock. */
   #electionStartedMs = 0;
-  /** When it had enough of them. */
+  /** When it had enough grants. */
   #signingStartedMs = 0;
   #leader: NodeId | null = null;
 
@@ -134,7 +134,7 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
     this.#logger.info("role.changed", { role, term, leader });
   }
 
-  /** What was timed so far, and the shares that were missing. */
+  /** What was measured so far, and the missing shares. */
   get figures(): Pick<NodeFigures, "timings" | "signingFailures"> {
     const counted = [...this.#timings].map(([name, histogram]) => [name, histogram.counted]);
     return {
@@ -150,7 +150,7 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
     this.#signingFailures.set(key, { peer, reason, count: (before?.count ?? 0) + 1 });
   }
 
-  /** Something took this long. */
+  /** Records a duration. */
   took(name: Timing, milliseconds: number): void {
     this.#timings.get(name)?.observe(milliseconds / 1_000);
   }
@@ -188,7 +188,7 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
         this.count("certificate.verified");
         return this.#logger.info("certificate.verified", describe(event.certificate));
       case "certificateSeen":
-        // Evidence compares it. A leader that lost its term unheard brings its own.
+        // `Evidence` compares it. A leader whose term ended before its messages arrived can bring one, too.
         return this.#logger.debug("certificate.seen", describe(event.certificate));
       case "certificateRefused": {
         const { from, term, reason } = event;
@@ -216,7 +216,8 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
         if (event.event.kind === "planRefused") {
           return this.#logger.info("members.planRefused", { reason: event.event.reason });
         }
-        // What is said twice, because it seemed to be lost, is refused once: that is no news.
+        // A message that was sent twice, because it seemed lost, is refused once; that is no reason for a log
+        // record.
         return event.event.kind === "entryRefused"
           ? this.#logger.debug("members.entryRefused", event.event)
           : this.#logger.info(`members.${event.event.kind}`, event.event);
@@ -259,7 +260,7 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
     }
   }
 
-  /** Logs at a bounded pace what a hostile peer can bring about at will; it is counted always. */
+  /** Limits the log records that a hostile peer could cause at will; the counters count every event. */
   #limited(level: "warn" | "error", event: string, properties: Record<string, unknown>): void {
     const admitted = this.#limiter.admit(event);
     if (admitted !== null) this.#logger[level](event, { ...properties, ...admitted });
@@ -273,7 +274,7 @@ export class Observer extends Counters<typeof NODE_COUNTERS[number]> {
     this.#logger.info("election.won", { ...describe(certificate), ms });
   }
 
-  /** In both records `peer_id` is the leader: whose heartbeat it is. */
+  /** In both records `peer_id` is the leader, the sender of the heartbeat. */
   #heartbeat(event: Extract<RaftEvent, { kind: "heartbeatSent" | "heartbeatReceived" }>): void {
     const { term, leader } = event;
     if (event.kind === "heartbeatReceived") {
@@ -290,8 +291,8 @@ function describe({ term, leader, epoch }: Certificate): Record<string, unknown>
 }
 
 /**
- * What peers said of their configuration when they last connected. What differs is logged once, and
- * again when it changes: peers that differ may connect as often as they like.
+ * The peers' configurations, as of their last connection. A difference is logged once, and again when it changes,
+ * however often such peers connect.
  */
 export class PeerConfigurations {
   readonly #config: ClusterConfig;
@@ -300,14 +301,14 @@ export class PeerConfigurations {
   readonly #heard = new Map<NodeId, Uint8Array | null>();
   #isStopped = false;
 
-  /** Nothing is known yet. `config` is this node's own. */
+  /** Begins without any peer. `config` is this node's own. */
   constructor(config: ClusterConfig) {
     this.#config = config;
   }
 
   /**
-   * A peer has connected; `different` is its configuration, or null when it is the same. Returns whether it
-   * was compared.
+   * A peer has connected; `different` is its configuration, or null if it is the same. Returns whether it was
+   * compared.
    */
   heard(peer: NodeId, different: Uint8Array | null): boolean {
     if (this.#isStopped) return false;
@@ -321,14 +322,14 @@ export class PeerConfigurations {
     return true;
   }
 
-  /** What nodes have in their files does not matter any more. */
+  /** From now on the nodes' files do not matter. */
   stop(): void {
     this.#isStopped = true;
   }
 
   #warn(peer: NodeId, different: Uint8Array): void {
     const event = "configuration.different";
-    // Each peer by itself: one that floods hides nobody else, and there are no more than peers.
+    // One limiter for each peer, so that one that floods hides no other; there are no more than peers.
     const admitted = this.#limiter.admit(`${event} of ${peer}`);
     if (admitted === null) return;
     const differences = describeDifferences(this.#config, different);
@@ -342,7 +343,7 @@ export class PeerConfigurations {
   }
 }
 
-/** What is wrong with the node itself; null when nothing is known. Such a node should get no traffic. */
+/** What is wrong with the node itself; null when nothing is known to be wrong. Such a node should get no traffic. */
 export function troubleOf({ lacksState, lostEntries }: RaftView): string | null {
   if (lostEntries !== null) {
     const { acknowledgedIndex, heldIndex } = lostEntries;
@@ -352,7 +353,7 @@ export function troubleOf({ lacksState, lostEntries }: RaftView): string | null 
   return lacksState ? "its data were lost, and no leader has sent a snapshot yet" : null;
 }
 
-/** The highest index that the leader is known to have committed. */
+/** The highest index that the leader has named as committed. */
 export function leaderCommitOf({ role, commitIndex, leaderCommit }: RaftView): LogIndex {
   return role.name === "leader" ? commitIndex : leaderCommit;
 }

@@ -1,7 +1,7 @@
 /**
- * Clients' requests between their arrival and their answer. Each waits for exactly one thing at a
- * time: for a leader to be known, for a place in the log, for that place to be applied, or for a
- * read index. It reads no clock: the node says what time it is.
+ * Clients' requests between their arrival and their answer. Each waits for exactly one thing at a time: a
+ * known leader, a place in the log, the application of that place, or a read index. This file reads no clock;
+ * the node gives it the time.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import type {
 import type { LogIndex, Term } from "../types.ts";
 import { RequestError, type RequestFailure, type WriteAnswer } from "./api.ts";
 
-/** How often what waits is checked for its deadline, in ticks of the node's clock. */
+/** How often the deadlines are checked, in ticks of the node's clock. */
 export const EXPIRY_INTERVAL_TICKS = 5;
 
 /** How a request ends. */
@@ -29,20 +29,20 @@ interface Settle<Result> {
 
 /** What every request has. */
 interface Waiting {
-  /** The proposal's or the read's id towards the core; another for each attempt. */
+  /** The id of the proposal or read in the core; a new one for each attempt. */
   id: number;
-  /** When it ends at the latest, on the node's clock. */
+  /** Its deadline, on the node's clock. */
   readonly deadlineMs: number;
-  /** Whether it waits for a leader, to be handed to the core again. */
+  /** Whether it waits for a leader, and goes to the core again then. */
   isParked: boolean;
 }
 
 interface WriteRequest extends Settle<WriteAnswer>, Waiting {
   readonly kind: "write";
   readonly command: Uint8Array;
-  /** Whether the command may be in some log, now or later. */
+  /** Whether the command may be in any node's log, now or later. */
   mayTakeEffect: boolean;
-  /** Where the command stands in the leader's log, once that is known. */
+  /** The command's place in the leader's log, once that is known. */
   place: { readonly index: LogIndex; readonly term: Term } | null;
 }
 
@@ -59,7 +59,7 @@ type Request = WriteRequest | ReadRequest;
 export class Requests {
   readonly #submit: (input: Input) => void;
   readonly #waiting = new Map<number, Request>();
-  /** By place; several where leaders of different terms gave the same place away. */
+  /** By place; several if leaders of different terms assigned the same index. */
   readonly #writesByIndex = new Map<LogIndex, WriteRequest[]>();
   #readsToApply: ReadRequest[] = [];
   #hasLeader = false;
@@ -97,8 +97,8 @@ export class Requests {
   }
 
   /**
-   * Resolves once this node's state is known to hold every write acknowledged before the call; with
-   * `lease`, the leader may know it from its lease.
+   * Resolves once this node's state holds every write that was acknowledged before the call. With `lease`, the
+   * leader's lease is enough to confirm that.
    *
    * @throws {RequestError} when that does not happen before `deadlineMs`, on the node's clock.
    */
@@ -120,7 +120,10 @@ export class Requests {
     });
   }
 
-  /** Takes what a step put out, nothing of which is applied yet. `appliedIndex` is how far that is. */
+  /**
+   * Takes the output of a step, before its entries are applied. `appliedIndex` is the last applied index so
+   * far.
+   */
   handle(output: Output, appliedIndex: LogIndex): void {
     if (output.installSnapshot !== null) this.#lostBelow(output.installSnapshot.index);
     for (const { proposalId, index, term } of output.accepted) {
@@ -134,7 +137,7 @@ export class Requests {
     this.#resubmit();
   }
 
-  /** Takes what became of committed entries. `appliedIndex` is how far the state machine is now. */
+  /** Takes the outcomes of committed entries. `appliedIndex` is the state machine's last applied index now. */
   applied(
     entries: readonly Pick<Entry, "term">[],
     outcomes: readonly AppliedEntry[],
@@ -145,9 +148,8 @@ export class Requests {
   }
 
   /**
-   * Ends the requests whose deadline has passed, and hands those that wait for a leader to the core
-   * again: the node calls this every now and then, so that a refused request is not asked again at
-   * the speed of the network.
+   * Ends the requests whose deadline has passed, and hands those that wait for a leader to the core again. The
+   * node calls this at intervals, so that a refused request is not repeated at the speed of the network.
    */
   expire(nowMs: number): void {
     for (const request of this.#waiting.values()) {
@@ -158,7 +160,7 @@ export class Requests {
     this.#resubmit();
   }
 
-  /** Ends every request: the node stops. */
+  /** Ends every request, because the node stops. */
   stop(): void {
     for (const request of this.#waiting.values()) {
       this.#fail(request, "stopping", "The node is stopping");
@@ -166,9 +168,9 @@ export class Requests {
   }
 
   /**
-   * Every attempt has an id of its own: an answer that comes twice, or late, must not be taken for the
-   * answer to the next attempt. Taken for it, a refusal would send a command on its way again while it
-   * is on its way already.
+   * Every attempt has its own id, so that an answer that comes twice or late is not mistaken for the answer to
+   * the next attempt. Otherwise such a refusal would send a command a second time while the first is still on
+   * its way.
    */
   #hand(request: Request): void {
     this.#waiting.delete(request.id);
@@ -203,7 +205,7 @@ export class Requests {
     const request = this.#waiting.get(id);
     if (request?.kind !== "write") return;
     if (place.index <= appliedIndex) {
-      // The leader's answer came after the entry itself: what the command did is not known any more.
+      // The leader's answer came after the entry itself, so the command's result is no longer known.
       this.#fail(request, "leader_changed", "The command's result was lost on the way here");
       return;
     }
@@ -213,7 +215,7 @@ export class Requests {
     else rivals.push(request);
   }
 
-  /** A snapshot took the place of these entries: what they did is not known any more. */
+  /** A snapshot replaced these entries, so their results are no longer known. */
   #lostBelow(snapshotIndex: LogIndex): void {
     for (const [index, requests] of this.#writesByIndex) {
       if (index > snapshotIndex) continue;

@@ -1,6 +1,6 @@
 /**
- * Carries snapshots between the core, which decides, the store, which keeps them, and the network.
- * What takes long happens off the loop; its outcome comes back as an input.
+ * Moves snapshots between the core, which decides about them, the store, which keeps them, and the network.
+ * Long work is done off the loop; its outcome comes back as an input.
  *
  * @module
  */
@@ -20,10 +20,10 @@ import { CorruptionError, type SavedSnapshot, type Snapshots } from "../storage/
 import { RequestError } from "./api.ts";
 import type { SnapshotPort } from "./loop.ts";
 
-/** Most snapshots that are being made or sent for somebody who saves them. */
+/** Most snapshots that are being made or sent for clients at once. */
 const SAVED_MAX = 2;
 
-/** What a keeper works with. */
+/** The parts of the node that a keeper uses. */
 interface SnapshotKeeperOptions {
   /** Makes, keeps and checks the files. */
   readonly snapshots: Snapshots;
@@ -31,7 +31,7 @@ interface SnapshotKeeperOptions {
   readonly submit: (input: Input) => void;
   /** Sends a message to a peer. */
   readonly send: (message: Message) => void;
-  /** Stops the node, which can go on no more. */
+  /** Stops the node, because it cannot go on. */
   readonly fail: (error: unknown) => void;
 }
 
@@ -39,17 +39,17 @@ interface SnapshotKeeperOptions {
 export class SnapshotKeeper implements SnapshotPort {
   readonly #options: SnapshotKeeperOptions;
   readonly #logger = getLogger(["floe", "node"]);
-  /** Copies for those who save them, made or being made, and not closed. */
+  /** Copies for clients, made or being made, and not closed yet. */
   #savedCount = 0;
 
-  /** `options` are used as they are. */
+  /** Reads nothing yet. */
   constructor(options: SnapshotKeeperOptions) {
     this.#options = options;
   }
 
   /**
-   * Begins to make a snapshot of everything applied so far. For want of space, say, the node can do
-   * without; not so if its own data turn out to be damaged.
+   * Begins to make a snapshot of everything applied so far. The node can go on without one, for example when
+   * the disk is full; but it stops if its own data turn out to be damaged.
    */
   make(): void {
     const { snapshots, submit, fail } = this.#options;
@@ -64,10 +64,10 @@ export class SnapshotKeeper implements SnapshotPort {
   }
 
   /**
-   * Makes a copy of the state for somebody who saves it, once the tables have `caughtUp`. Each takes as much
-   * room on the disk as the state itself, until it is closed.
+   * Makes a copy of the state for a client, once the tables have `caughtUp`. Each copy takes as much room on
+   * the disk as the state itself, until it is closed.
    *
-   * @throws {RequestError} when there are too many already.
+   * @throws {RequestError} when there are already too many.
    */
   save(caughtUp: () => Promise<void>): Promise<SavedSnapshot> {
     if (this.#savedCount >= SAVED_MAX) {
@@ -91,7 +91,7 @@ export class SnapshotKeeper implements SnapshotPort {
     }
   }
 
-  /** Reads a chunk of this node's snapshot and sends it; nothing if a newer one took its place. */
+  /** Reads a chunk of this node's snapshot and sends it; does nothing if a newer snapshot replaced it. */
   sendChunk(chunk: SnapshotChunk): void {
     const { snapshots, send } = this.#options;
     const { snapshot, offset } = chunk;
@@ -100,8 +100,8 @@ export class SnapshotKeeper implements SnapshotPort {
   }
 
   /**
-   * Keeps a chunk of a leader's snapshot; the offset wanted next, or null when that failed. Receiving
-   * promises nothing, so a snapshot that cannot be kept or is unsound stops nobody.
+   * Keeps a chunk of a leader's snapshot. Returns the offset wanted next, or null if that failed. A receiver
+   * has promised nothing yet, so a snapshot that is damaged or cannot be kept does not stop the node.
    */
   storeChunk({ snapshot, offset, data }: SnapshotRequest): number | null {
     try {
@@ -120,7 +120,7 @@ export class SnapshotKeeper implements SnapshotPort {
     this.#options.snapshots.discard(snapshot);
   }
 
-  /** Removes what the log has gone beyond: nobody will ask for it. */
+  /** Removes a snapshot that the log has gone beyond: no follower will need it. */
   observe(events: readonly RaftEvent[]): void {
     for (const event of events) {
       if (event.kind === "logCompacted") this.#options.snapshots.removeBefore(event.index);
@@ -137,12 +137,12 @@ export class SnapshotKeeper implements SnapshotPort {
   }
 }
 
-/** Whether it is the snapshot that is no good, or the disk that will not keep it. */
+/** Whether the snapshot is damaged, or the disk cannot keep it. */
 function isRefusal(error: unknown): error is InputError | EnvironmentError {
   return error instanceof InputError || error instanceof EnvironmentError;
 }
 
-/** Whether the next attempt may succeed. */
+/** Whether another attempt could succeed. */
 function isPassing(error: unknown): boolean {
   return error instanceof EnvironmentError && !(error instanceof CorruptionError);
 }

@@ -1,6 +1,6 @@
 /**
- * Writes what the store holds to its tables, behind it, so that the log can be cut and a start is short.
- * The simulator runs it as it is.
+ * Writes the store's contents to its tables, in the background, so that the log can be cut and a start is
+ * short. The simulator runs this same code.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import { BATCH_LIMITS, type Store, type TableBatch, TableWriter } from "../kv/mo
 import type { Input } from "../raft/mod.ts";
 import type { LogIndex } from "../types.ts";
 
-/** After so many changes a batch is begun at once; fewer wait, for one transaction is cheaper than two. */
+/** With so many changes a batch begins at once. Fewer wait, because one transaction is cheaper than two. */
 const CHANGES_MIN = BATCH_LIMITS.changesMax;
-/** After so many ticks a batch is begun with whatever there is. */
+/** After so many ticks a batch begins with the changes that there are. */
 const INTERVAL_TICKS = 200;
 
-/** What a keeper works with. */
+/** The parts of the node that a keeper uses. */
 interface TableKeeperOptions {
-  /** As its tables are: new, or just loaded. */
+  /** The store as the tables have it: new, or just loaded. */
   readonly store: Store;
-  /** Writes a batch in one transaction, and calls `written` once no crash undoes it. */
+  /** Writes a batch in one transaction, and calls `written` once it is durable. */
   readonly write: (batch: TableBatch, written: () => void) => void;
   /** Hands an input to the core. */
   readonly submit: (input: Input) => void;
@@ -34,13 +34,13 @@ export class TableKeeper {
   readonly #options: TableKeeperOptions;
   #writer: TableWriter;
   #isWriting = false;
-  /** Settled once everything is written; null while nobody waits for that. */
+  /** Settled once everything is written; null while no caller waits for that. */
   #flushed: PromiseWithResolvers<void> | null = null;
-  /** Those who wait until the tables have everything up to an index. */
+  /** The callers that wait until the tables have everything up to an index. */
   #waiters: readonly Waiter[] = [];
   #ticks = 0;
 
-  /** Nothing is to be written yet. */
+  /** Begins with nothing to write. */
   constructor(options: TableKeeperOptions) {
     this.#options = options;
     this.#writer = new TableWriter(options.store);
@@ -61,14 +61,14 @@ export class TableKeeper {
     if (++this.#ticks >= INTERVAL_TICKS && !this.#isWriting) this.#write();
   }
 
-  /** A snapshot took the place of the store and its tables; what was on its way is part of neither. */
+  /** A snapshot has replaced the store and its tables; a batch that is being written belongs to neither. */
   replace(store: Store): void {
     this.#writer = new TableWriter(store);
     this.#isWriting = false;
     this.#tellWaiters();
   }
 
-  /** Settles once the tables have everything that is applied by now. Rejects when they fail. */
+  /** Resolves once the tables have everything applied so far. Rejects when they fail. */
   catchUp(index: LogIndex): Promise<void> {
     const done = Promise.withResolvers<void>();
     this.#waiters = [...this.#waiters, { index, done }];
@@ -78,9 +78,9 @@ export class TableKeeper {
   }
 
   /**
-   * Writes everything that is left, so that the next start is short. Nothing is applied any more.
+   * Writes everything that is left, so that the next start is short. The node applies nothing any more.
    *
-   * @throws what {@linkcode TableKeeper.failed} is told of.
+   * @throws the error given to {@linkcode TableKeeper.failed}.
    */
   flush(): Promise<void> {
     this.#flushed = Promise.withResolvers();
@@ -89,7 +89,7 @@ export class TableKeeper {
     return promise;
   }
 
-  /** The tables failed: nothing more is written. */
+  /** The tables have failed: writes nothing more. */
   failed(error: unknown): void {
     this.#flushed?.reject(error);
     for (const { done } of this.#waiters) done.reject(error);
@@ -106,7 +106,7 @@ export class TableKeeper {
       if (writer !== this.#writer) return;
       writer.confirm();
       this.#isWriting = false;
-      // The core forgets entries up to there once its log is long.
+      // The core can forget entries up to this index once its log is long.
       this.#options.submit({ kind: "checkpointed", index: writer.writtenIndex });
       this.#tellWaiters();
       if (this.#flushed === null && this.#waiters.length === 0) this.applied();

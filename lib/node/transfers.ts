@@ -14,15 +14,15 @@ type RefusedTransfer = Extract<TransferResult, { readonly kind: "refused" }>;
 interface WaitingTransfer {
   readonly resolve: (leader: NodeId) => void;
   readonly reject: (error: RequestError) => void;
-  /** When it ends at the latest, on the node's clock. */
+  /** Its deadline, on the node's clock. */
   readonly deadlineMs: number;
-  /** The node to hand over to; null where any follower will do. */
+  /** The node to hand over to; null for any follower. */
   readonly wanted: NodeId | null;
-  /** The node that was told to take over, once one was. */
+  /** The node that was told to take over; null before. */
   target: NodeId | null;
 }
 
-/** The requests to hand over that wait at one node. */
+/** The waiting requests to hand over, at one node. */
 export class Transfers {
   readonly #submit: (input: Input) => void;
   readonly #waiting = new Map<number, WaitingTransfer>();
@@ -34,10 +34,10 @@ export class Transfers {
   }
 
   /**
-   * Hands over to `target`, or to the follower that is furthest; resolves with the new leader.
+   * Hands over to `target`, or by default to the follower with the longest log; resolves with the new leader.
    *
-   * @throws {RequestError} when this node does not lead, somebody else leads in the end, or nobody is
-   * known to lead before `deadlineMs`, on the node's clock.
+   * @throws {RequestError} when this node does not lead, when another node than the target becomes leader, or
+   * when no new leader is known before `deadlineMs`, on the node's clock.
    */
   request(target: NodeId | null, deadlineMs: number): Promise<NodeId> {
     return new Promise((resolve, reject) => {
@@ -47,7 +47,7 @@ export class Transfers {
     });
   }
 
-  /** Takes what a step put out. */
+  /** Takes the output of a step. */
   handle(output: Output): void {
     for (const result of output.transfers) this.#take(result);
     const leader = output.role?.leader ?? null;
@@ -63,7 +63,7 @@ export class Transfers {
     }
   }
 
-  /** Ends every request: the node stops. */
+  /** Ends every request, because the node stops. */
   stop(): void {
     for (const id of this.#waiting.keys()) this.#leaveOpen(id, "stopping", "The node is stopping");
   }
@@ -76,12 +76,12 @@ export class Transfers {
         transfer.target = result.target;
         return;
       case "aborted":
-        // Where it was told so, it may stand for election late: no lease of its voters keeps it.
+        // A target that was told to take over may stand for election late: the voters' leases do not stop it.
         return this.#leaveOpen(
           result.transferId,
           "transfer_failed",
-          `${result.target} did not take over within an election timeout, and may yet; ` +
-            "this node leads on",
+          `${result.target} did not take over within an election timeout, and may still do so; ` +
+            "this node still leads",
         );
       case "refused":
         return this.#fail(result.transferId, ...refusal(result.reason, transfer.wanted));
@@ -106,7 +106,7 @@ export class Transfers {
     this.#end(id, new RequestError(code, message, { maybeApplied: false }));
   }
 
-  /** The target may have been told to take over, and do so yet. */
+  /** The target may have been told to take over, and may still do so. */
   #leaveOpen(id: number, code: RequestFailure, message: string): void {
     this.#end(id, new RequestError(code, message, { maybeApplied: true }));
   }
@@ -118,7 +118,7 @@ export class Transfers {
   }
 }
 
-/** Why the leader did not hand over, as a code and for people. */
+/** Why the leader did not hand over, as a code and in words. */
 function refusal(
   reason: RefusedTransfer["reason"],
   wanted: NodeId | null,
@@ -136,6 +136,8 @@ function refusal(
 }
 
 function noTarget(wanted: NodeId | null): string {
-  if (wanted === null) return "Cannot hand over: no follower is up and far enough to lead";
-  return `Cannot hand over to ${wanted}: it is no follower of this leader`;
+  if (wanted === null) {
+    return "Cannot hand over: no follower that is connected is far enough to lead";
+  }
+  return `Cannot hand over to ${wanted}: it does not follow this leader`;
 }

@@ -79,7 +79,7 @@ Deno.test("request() says that a target that did not take over may do so late", 
   });
   const { code, maybeApplied, message } = await failure;
   assert.deepEqual([code, maybeApplied], ["transfer_failed", true]);
-  assert.match(message, /did not take over within an election timeout, and may yet/);
+  assert.match(message, /did not take over within an election timeout, and may still do so/);
 });
 
 const REFUSALS = {
@@ -103,8 +103,8 @@ for (const [reason, expected] of Object.entries(REFUSALS)) {
 
 for (
   const [wanted, expected] of [
-    [TARGET, `Cannot hand over to ${TARGET}: it is no follower of this leader`],
-    [null, "Cannot hand over: no follower is up and far enough to lead"],
+    [TARGET, `Cannot hand over to ${TARGET}: it does not follow this leader`],
+    [null, "Cannot hand over: no follower that is connected is far enough to lead"],
   ] as const
 ) {
   Deno.test(`request() for ${wanted ?? "any follower"} names whom there is not`, async () => {

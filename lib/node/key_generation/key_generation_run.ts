@@ -1,6 +1,6 @@
 /**
- * One node's part in key generation while its process runs: the protocol of `lib/keygen`, driven by a
- * clock and by what comes over the network.
+ * One node's part in key generation while its process runs: the protocol of `lib/keygen`, driven by a clock
+ * and by messages from the network.
  *
  * @module
  */
@@ -30,29 +30,29 @@ import { Journal, type KeyGenerationReport, toReport } from "./report.ts";
 const KEYGEN_TICK_MS = 100;
 
 /**
- * Most messages of one peer that are heard in a tick; more are dropped, as the network might have, and
- * sent again if they are needed. A whole attempt takes five; a false certificate takes longest to see
- * through.
+ * Most messages of one peer that are handled in a tick. Further ones are dropped, as the network could have
+ * dropped them, and are sent again if needed. A whole attempt takes five; a false certificate is the slowest
+ * to check.
  */
 export const MESSAGES_PER_TICK_MAX = 16;
 
-/** What a run is given. */
+/** The parts of the node that a run uses. */
 export interface KeyGenerationOptions {
   /** The cluster's configuration, with every node's public keys. */
   readonly config: PinnedClusterConfig;
   /** This node. */
   readonly self: NodeId;
-  /** Its own keys: it signs in its own name. */
+  /** Its own keys: each node signs as itself. */
   readonly identity: NodeIdentity;
   /** Its peers. */
   readonly network: KeyGenerationNetwork;
-  /** What was durable before; null for a node that has not joined yet. Its share is erased here. */
+  /** The durable record of an earlier run; null if the node has not joined yet. The run erases its share. */
   readonly record: DurableKeyGeneration | null;
-  /** Makes the record durable before it returns, and erases the share in the copy that it is given. */
+  /** Makes the record durable before it returns, and erases the share in the given copy. */
   readonly persist: (record: DurableKeyGeneration) => void;
-  /** Makes the key durable before it returns, and erases the share in the copy that it is given. */
+  /** Makes the key durable before it returns, and erases the share in the given copy. */
   readonly keep: (key: GeneratedKey) => void;
-  /** {@linkcode KEYGEN_TICK_MS} unless given. */
+  /** By default {@linkcode KEYGEN_TICK_MS}. */
   readonly tickMs?: number;
 }
 
@@ -73,7 +73,7 @@ export class KeyGenerationRun implements NetworkUser {
   readonly #running = new Set<NodeId>();
   readonly #messageCounts = new Map<NodeId, number>();
   #inputs: Input[] = [];
-  /** Whether this node takes part: all voters have met, or some have gone on already. */
+  /** Whether this node takes part: all voters are connected and agree, or some have already begun. */
   #hasJoined: boolean;
   #timer: ReturnType<typeof setInterval> | null = null;
   #isTurnDue = false;
@@ -81,7 +81,7 @@ export class KeyGenerationRun implements NetworkUser {
   #hasEnded = false;
 
   /**
-   * Takes up what was durable before; does nothing yet.
+   * Takes the durable record of an earlier run; does nothing yet.
    *
    * @throws {InputError} when the record is damaged.
    */
@@ -99,15 +99,16 @@ export class KeyGenerationRun implements NetworkUser {
         randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
       }, record ?? newDurableKeyGeneration(roster));
     } finally {
-      // Key generation has a copy, which it erases; this one would live as long as the process.
+      // Key generation has its own copy, which it erases; this one would stay in memory as long as the
+      // process.
       record?.share?.secret.fill(0);
     }
     this.finished = this.#end.promise;
-    // A caller that waits for it learns of a failure; one that has stopped the run need not.
+    // A caller that waits for it learns of a failure. A caller that has stopped the run does not need to.
     this.finished.catch(() => {});
   }
 
-  /** Begins to listen to the peers and to the clock. */
+  /** Begins to handle messages and ticks. */
   start(): void {
     const { network, tickMs = KEYGEN_TICK_MS } = this.#options;
     network.use(this);
@@ -115,7 +116,7 @@ export class KeyGenerationRun implements NetworkUser {
     this.#wake();
   }
 
-  /** Takes no further part, and erases every secret. What is durable stays so. */
+  /** Ends this node's part, and erases every secret in memory. What is durable stays. */
   stop(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
@@ -125,7 +126,7 @@ export class KeyGenerationRun implements NetworkUser {
     this.#generation.erase();
   }
 
-  /** How far this node has come, and which peers it waits for. */
+  /** This node's progress, and the peers that it waits for. */
   get report(): KeyGenerationReport {
     const { config, self, network } = this.#options;
     return toReport({
@@ -162,7 +163,7 @@ export class KeyGenerationRun implements NetworkUser {
     this.#add({ kind: "connected", peer });
   }
 
-  /** See {@linkcode NetworkUser}: what it runs with when it comes back is another question. */
+  /** See {@linkcode NetworkUser}. The peer can have another configuration when it connects again. */
   onDisconnected(peer: NodeId): void {
     this.#running.delete(peer);
   }
@@ -178,7 +179,7 @@ export class KeyGenerationRun implements NetworkUser {
     this.#wake();
   }
 
-  /** All that arrives before the event loop comes round again shares one turn, and one write. */
+  /** All messages that arrive in one turn of the event loop are handled together, and share one write. */
   #wake(): void {
     if (this.#isTurnDue || this.#hasEnded) return;
     this.#isTurnDue = true;
@@ -195,7 +196,7 @@ export class KeyGenerationRun implements NetworkUser {
       if (this.#hasJoined) this.#step(inputs);
       if (!this.#hasEnded) this.#journal.waiting(this.report);
     } catch (error) {
-      // A disk that failed, or a broken invariant: what is durable is no longer certain.
+      // After a failed disk or a broken invariant, it is no longer certain what is durable.
       this.#fail(error);
     } finally {
       eraseShares(inputs);
@@ -203,8 +204,8 @@ export class KeyGenerationRun implements NetworkUser {
   }
 
   /**
-   * The first attempt begins when all have met and agree, so that none is spent on waiting. A
-   * node that comes late to a cluster that has gone on joins it at once, to learn how far it is.
+   * The first attempt begins when all voters are connected and agree, so that no attempt is spent on waiting.
+   * A node that comes late, when others have begun, joins at once, to learn their progress.
    */
   #mayJoin(inputs: readonly Input[]): boolean {
     const { network } = this.#options;
@@ -235,7 +236,7 @@ export class KeyGenerationRun implements NetworkUser {
     this.#checkHope();
   }
 
-  /** Ends the run where this node can never have its key. */
+  /** Ends the run if this node can never get its key. */
   #checkHope(): void {
     const { phase, attempt } = this.#generation.status;
     const { config, self } = this.#options;
@@ -277,16 +278,16 @@ function exhausted(attempt: number): EnvironmentError {
   );
 }
 
-/** A peer is answered once in so many milliseconds. It asks twice a second. */
+/** A peer gets at most one answer in this time. It asks twice a second. */
 export const ANSWER_PAUSE_MS = 250;
 
-/** What a responder is given. */
+/** The parts of the node that a responder uses. */
 interface GenesisResponderOptions {
   /** The cluster's configuration. */
   readonly config: PinnedClusterConfig;
   /** This node. */
   readonly self: NodeId;
-  /** The genesis certificate; null where a dealer made the key. */
+  /** The genesis certificate; null if a dealer made the key. */
   readonly genesis: string | null;
   /** Sends an answer; false when its receiver is not connected. */
   readonly send: (message: Message) => boolean;
@@ -302,21 +303,21 @@ export class GenesisResponder {
   readonly #limiter: LogLimiter;
   readonly #logger = getLogger(["floe", "node"]);
 
-  /** Answers nobody yet. */
+  /** Begins without any answer sent. */
   constructor(options: GenesisResponderOptions) {
     this.#options = options;
     this.#configuration = hashConfiguration(toGenesisRoster(options.config));
     this.#limiter = new LogLimiter(options.nowMs);
   }
 
-  /** Answers a message, unless it is an answer itself or its sender was answered just now. */
+  /** Answers a message, unless the message is an answer itself or its sender has just got one. */
   answer({ kind, from: to }: Message): void {
     const { self: from, genesis: note, send, nowMs } = this.#options;
     if (kind === "genesis") return;
     if (note === null) return this.#cannotAnswer(to);
     const answeredMs = this.#answeredMs.get(to) ?? -Infinity;
     if (nowMs() - answeredMs < ANSWER_PAUSE_MS) return;
-    // The certificate is about no attempt: it says itself what it is about.
+    // The certificate belongs to no attempt: its own text says what it certifies.
     const envelope = { from, to, configuration: this.#configuration, attempt: 1 };
     if (send({ ...envelope, kind: "genesis", note })) this.#answeredMs.set(to, nowMs());
   }

@@ -1,6 +1,5 @@
 /**
- * A node's keys when it starts: those in its folder, or none, which is then to be generated with the
- * other nodes.
+ * A node's keys when it starts: those in its folder; or none, and then it generates them with the other nodes.
  *
  * @module
  */
@@ -29,18 +28,18 @@ import { CorruptionError, hasRaftStore, isOnlyRestored } from "../../storage/mod
 import type { KeyGenerationOptions } from "./key_generation_run.ts";
 
 /**
- * The keys in a node's folder; null when key generation is to begin, or to go on. The node of a
- * cluster of one makes its key here and now.
+ * The keys in a node's folder; null when key generation has to begin, or to go on. The node of a cluster of
+ * one makes its key here.
  *
  * @throws {KeyFileError} when there are keys that cannot be used, or data of a node whose keys are gone.
- * @throws {EnvironmentError} when the disk or the folder does not let it.
+ * @throws {EnvironmentError} when the folder or the disk refuses.
  */
 export function openOwnKeys(place: KeyPlace): NodeKeys | null {
   const { folder, config } = place;
   const { dataDir } = folder;
   if (hasRecord(dataDir)) {
     if (!hasShare(dataDir)) return null;
-    // Before the record goes: it may hold the only share that is of any use.
+    // Before the record is removed: it may hold the only usable share.
     const keys = readNodeKeys(folder, config);
     const secrets = [keys.shares.reveal().current?.secret ?? new Uint8Array()];
     return erasingOnFailure(secrets, () => {
@@ -55,22 +54,22 @@ export function openOwnKeys(place: KeyPlace): NodeKeys | null {
   return readNodeKeys(folder, config);
 }
 
-/** Whether the node may have voted. One into whose folder a snapshot was restored has not, before it ran. */
+/** Whether the node may have voted. A node whose folder was made from a snapshot has not, until it first runs. */
 function hasVotes({ folder: { dataDir, self }, config: { cluster } }: KeyPlace): boolean {
   if (!hasRaftStore(dataDir)) return false;
   const store = { folder: dataDir, cluster, node: self };
   try {
     return !isOnlyRestored(store);
   } catch (error) {
-    // Data that cannot be read may have votes.
+    // Damaged data may contain votes.
     if (error instanceof CorruptionError || error instanceof EnvironmentError) return true;
     throw error;
   }
 }
 
 /**
- * What this node's part in key generation works with; it goes on where its record says. Once it has
- * finished, {@linkcode openOwnKeys} finds the keys.
+ * The options for this node's part in key generation, which goes on from its record. Once it has finished,
+ * {@linkcode openOwnKeys} finds the keys.
  *
  * @throws {KeyFileError} when the record cannot be used.
  */
@@ -88,7 +87,7 @@ export function prepareKeyGeneration(
   };
 }
 
-/** The record goes only when what it promises is in the key files. */
+/** The record is removed only when the key files have everything that it promises. */
 function keepKey({ folder }: KeyPlace, { genesis, secret }: GeneratedKey): void {
   try {
     const share = new VoterSecret(folder.self, secret);
@@ -99,7 +98,10 @@ function keepKey({ folder }: KeyPlace, { genesis, secret }: GeneratedKey): void 
   deleteRecord(folder.dataDir);
 }
 
-/** A crash may have left the record of the key generation that made these keys; others contradict. */
+/**
+ * A crash may have left the record of the key generation that made these keys. Any other record contradicts
+ * them.
+ */
 function checkFinished(place: KeyPlace, keys: NodeKeys): void {
   const { genesis = null, share = null } = readRecord(place) ?? {};
   const own = keys.shares.reveal().current?.secret;
@@ -117,8 +119,8 @@ function checkFinished(place: KeyPlace, keys: NodeKeys): void {
 }
 
 /**
- * A cluster of one signs with a key of its own, and nobody else takes part in making it. A crash may
- * have left the group without the share: nobody has a use for that, as long as the node has not run.
+ * A cluster of one signs with its own key, and no other node takes part in making it. A crash may have left
+ * the group without the share; such a group is useless, as long as the node has not run.
  */
 function dealToSelf({ folder, config }: KeyPlace): void {
   const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));

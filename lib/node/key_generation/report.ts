@@ -1,5 +1,5 @@
 /**
- * What a node tells of key generation: `GET /v1/dkg`, `floe dkg status` and the log.
+ * What a node reports about key generation: in `GET /v1/dkg`, in `floe dkg status` and in the log.
  *
  * @module
  */
@@ -17,9 +17,9 @@ import type {
 import { LogLimiter } from "../../transport/mod.ts";
 import type { NodeId } from "../../types.ts";
 
-/** What a node is doing about its key. */
+/** The phase of a node's key generation. */
 export type KeyPhase =
-  /** Not all voters are connected and known to have the same configuration. */
+  /** Some voters are not connected, or not known to have the same configuration. */
   | "connecting"
   /** Key generation itself. */
   | KeyGenerationPhase
@@ -36,7 +36,7 @@ export interface KeyGenerationPeer extends ParticipantStatus {
 export type AwaitedStep =
   /** To connect, both ways. */
   | "connection"
-  /** To be given the same `cluster.json`. */
+  /** To get the same `cluster.json` from its operator. */
   | "configuration"
   /** To reveal its commitment. */
   | "roundOne"
@@ -46,7 +46,7 @@ export type AwaitedStep =
   | "ready"
   /** To sign the genesis statement. */
   | "signature"
-  /** To hand over the genesis certificate, as there is a key already. */
+  /** To send the genesis certificate, because there already is a key. */
   | "genesis";
 
 /** A peer without which this node cannot go on. */
@@ -57,15 +57,18 @@ export interface Awaited {
   readonly step: AwaitedStep;
 }
 
-/** How far a node has come, and which peers it waits for. */
+/** A node's progress, and the peers that it waits for. */
 export interface KeyGenerationReport extends Omit<Roster, "epoch"> {
-  /** The node that tells. */
+  /** The node that reports. */
   readonly id: NodeId;
   /** The fingerprint of its `cluster.json`. */
   readonly fingerprint: string;
-  /** What it is doing. */
+  /** Where its key generation stands. */
   readonly phase: KeyPhase;
-  /** The highest attempt entered; 0 before the first; null once the node runs, which forgets it. */
+  /**
+   * The highest attempt that it entered; 0 before the first; null once the node runs, because it then forgets
+   * the number.
+   */
   readonly attempt: number | null;
   /** Every other voter. */
   readonly peers: readonly KeyGenerationPeer[];
@@ -75,33 +78,33 @@ export interface KeyGenerationReport extends Omit<Roster, "epoch"> {
   readonly genesis: string | null;
 }
 
-/** What is known of a peer from its connection. */
+/** What a peer's connection tells about it. */
 export interface PeerView {
-  /** Whether messages to it are sent. */
+  /** Whether messages to it are sent, rather than dropped. */
   readonly isConnected: boolean;
   /** Whether it has the same `cluster.json`; null when it has not connected. */
   readonly isConfigurationEqual: boolean | null;
 }
 
-/** What a report of an unfinished key generation is made of. */
+/** The parts from which the report of an unfinished key generation is made. */
 interface ReportParts {
   /** The cluster's configuration. */
   readonly config: PinnedClusterConfig;
   /** This node. */
   readonly self: NodeId;
-  /** What the protocol says. */
+  /** The protocol's own progress. */
   readonly status: KeyGenerationStatus;
-  /** Whether this node has joined: until then it waits for everybody. */
+  /** Whether this node has joined; until then it waits for all peers. */
   readonly hasJoined: boolean;
-  /** Whether any peer speaks as a running node does: so there is a key, and all that is left to get. */
+  /** Whether any peer answers as a running node does: then there is a key, and this node only has to get it. */
   readonly isKeyMade: boolean;
   /** The genesis certificate, once there is one. */
   readonly genesis: string | null;
-  /** What is known of each peer from its connection. */
+  /** What each peer's connection tells about it. */
   readonly viewOf: (peer: NodeId) => PeerView;
 }
 
-/** What a node reports while it generates its key. */
+/** The report of a node that generates its key. */
 export function toReport(
   { config, self, status, hasJoined, isKeyMade, genesis, viewOf }: ReportParts,
 ): KeyGenerationReport {
@@ -120,7 +123,7 @@ export function toReport(
   return { ...aboutCluster(config, self), phase, attempt, peers, waitingFor, genesis };
 }
 
-/** What a running node reports: its key came from a genesis, or else from a dealer. */
+/** The report of a running node, whose key came from a genesis or from a dealer. */
 export function toFinalReport(
   { config, self, genesis, viewOf }: Pick<
     ReportParts,
@@ -144,7 +147,9 @@ function aboutCluster(config: PinnedClusterConfig, id: NodeId) {
   return { cluster, id, fingerprint, threshold, voters: peers.map((peer) => peer.id) };
 }
 
-/** The connection tells of the whole `cluster.json`, key generation of what it depends on. */
+/**
+ * The connection compares the whole `cluster.json`; key generation compares only the parts that it depends on.
+ */
 function configurationOf(
   { configuration }: ParticipantStatus,
   { isConfigurationEqual }: PeerView,
@@ -157,7 +162,7 @@ function toWord(isConfigurationEqual: boolean | null): ParticipantStatus["config
   return isConfigurationEqual ? "equal" : "different";
 }
 
-/** What a peer is to do next, or null when it has nothing to do. */
+/** What a peer has to do next; null when it has nothing to do. */
 function stepOf(
   peer: KeyGenerationPeer,
   { phase, isKeyMade }: { readonly phase: KeyPhase; readonly isKeyMade: boolean },
@@ -185,9 +190,9 @@ function stepOf(
   }
 }
 
-/** The log says what a node waits for this often at most, however much changes. */
+/** The log says what a node waits for at most this often, even if it changes faster. */
 export const WAITING_CHANGED_MS = 1_000;
-/** And this often while nothing changes. */
+/** The log repeats it this often while nothing changes. */
 export const WAITING_REPEATED_MS = 5_000;
 
 const RUNNING_ADVICE =
@@ -199,12 +204,12 @@ const LOST_ADVICE =
   "was lost: put its data folder back as it was; or one of the others lies, and likely the one whose " +
   "step this node waits for (floe dkg status): start over without it.";
 
-/** Writes the log of one key generation. What a peer can bring about at will is written so often. */
+/** Writes the log of one key generation. It limits the records that a peer can cause at will. */
 export class Journal {
   readonly #logger = getLogger(["floe", "keygen"]);
   readonly #nowMs: () => number;
   readonly #limiter: LogLimiter;
-  /** When the log last said what this node waits for, and what it said. */
+  /** The log's last record of what this node waits for, and its time. */
   #told: { readonly atMs: number; readonly text: string };
 
   /** `nowMs` is a monotonic clock in milliseconds. */
@@ -244,9 +249,7 @@ export class Journal {
     }
   }
 
-  /**
-   * Logs what this node waits for, if that is news or was not logged for a while. Called often.
-   */
+  /** Logs what this node waits for, if that has changed or was not logged for a while. Called often. */
   waiting({ phase, waitingFor }: KeyGenerationReport): void {
     if (waitingFor.length === 0) return;
     const bySteps = groupBySteps(waitingFor);
@@ -264,7 +267,8 @@ export class Journal {
     name: string,
     { kind: _, ...properties }: Readonly<Record<string, unknown>>,
   ): void {
-    // Each culprit and each accuser by itself: one that floods hides no other, and all are voters.
+    // One limiter for each culprit and each accuser, so that one that floods hides no other. All of them are
+    // voters.
     const { voter, by = voter } = properties;
     const admitted = this.#limiter.admit(`${name} by ${by}`);
     if (admitted === null) return;
@@ -275,7 +279,7 @@ export class Journal {
 
 type Steps = Partial<Record<AwaitedStep, NodeId[]>>;
 
-/** Who is waited for, by what to do: as many peers do the same. */
+/** The peers that this node waits for, grouped by what they have to do. */
 function groupBySteps(waitingFor: KeyGenerationReport["waitingFor"]): Steps {
   const steps: Steps = {};
   for (const { id, step } of waitingFor) (steps[step] ??= []).push(id);
