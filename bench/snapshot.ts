@@ -12,7 +12,7 @@
 
 import { assertDefined } from "../lib/assert.ts";
 import { findPeer } from "../lib/config/cluster_config.ts";
-import { VALUE_BYTES_MAX } from "../lib/kv/limits.ts";
+import { VALUE_BYTES_MAX } from "../lib/limits.ts";
 import type { NodeId } from "../lib/types.ts";
 import type { ProcessEvent } from "../tests/e2e/harness/events.ts";
 import { TestCluster } from "../tests/e2e/harness/test_cluster.ts";

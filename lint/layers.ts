@@ -1,11 +1,11 @@
 /**
- * Rule one: imports point downward only, and into another folder through its `mod.ts` only. A few small files
- * are free to all, so that a client command can load them without their folder.
+ * Rule one: imports point downward only, and into another folder through its `mod.ts` only. Two files are
+ * excepted, so that a client command can load them without their folder.
  *
  * @module
  */
 
-import { CLIENT_FILES, resolveImport, toLayer, toProjectPath, WIRE } from "./paths.ts";
+import { CLIENT_FILES, resolveImport, toLayer, toProjectPath } from "./paths.ts";
 
 const BELOW_NODE = [
   "base",
@@ -91,7 +91,7 @@ function explainRefusal(
 
 /** Why another layer's file may not be imported past its `mod.ts`, or null for `mod.ts` itself. */
 function explainDetour(target: string, layer: string): string | null {
-  const facade = layer === "wire" ? WIRE : `lib/${layer}/mod.ts`;
+  const facade = `lib/${layer}/mod.ts`;
   if (layer === "base" || target === facade || CLIENT_FILES.includes(target)) return null;
   return `import from ${facade}, not from ${target} behind it`;
 }

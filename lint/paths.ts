@@ -21,28 +21,15 @@ export function resolveImport(specifier: string, importer: string): string | nul
   return new URL(specifier, `file:///${importer}`).pathname.slice(1);
 }
 
-/** The facade of what `http` and its clients share, free of the server. */
-export const WIRE = "lib/http/wire.ts";
 /** Files that a client command loads without the rest of their folder, whose facade exports them too. */
-export const CLIENT_FILES: readonly string[] = [
-  "lib/http/wire_problem.ts",
-  "lib/http/wire_requests.ts",
-  "lib/http/wire_secret.ts",
-  "lib/http/wire_store.ts",
-  "lib/kv/limits.ts",
-  "lib/kv/lock.ts",
-];
-/** What begins so is a layer of its own. */
-const WIRE_FILES = "lib/http/wire";
+export const CLIENT_FILES: readonly string[] = ["lib/kv/lock.ts", "lib/wire/store.ts"];
 
 /**
- * The layer of a file: its folder below `lib`, `base` for the files in `lib` itself, `wire` for the
- * files of `http` that are a layer of their own, `main` for `main.ts`, and null for everything else (tests,
- * benchmarks, scripts), which may import as it likes.
+ * The layer of a file: its folder below `lib`, `base` for the files in `lib` itself, `main` for `main.ts`, and
+ * null for everything else (tests, benchmarks, scripts), which may import any file.
  */
 export function toLayer(projectPath: string): string | null {
   if (projectPath === "main.ts") return "main";
-  if (projectPath.startsWith(WIRE_FILES)) return "wire";
   const [top, folder, ...rest] = projectPath.split("/");
   if (top !== "lib" || folder === undefined) return null;
   return rest.length === 0 ? "base" : folder;

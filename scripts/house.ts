@@ -9,7 +9,7 @@
 
 import { dirname, join, relative } from "node:path/posix";
 import { fileURLToPath } from "node:url";
-import { CLIENT_FILES, WIRE } from "../lint/paths.ts";
+import { CLIENT_FILES } from "../lint/paths.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** Where an export of `lib` may be used. */
@@ -58,7 +58,7 @@ export function findDetours(house: readonly SourceFile[]): string[] {
   return inLib(house).flatMap(({ path, imports }) =>
     imports
       .filter(({ target }) => folderOf(target) !== null && folderOf(target) !== folderOf(path))
-      .filter(({ target }) => target !== `lib/${folderOf(target)}/mod.ts` && target !== WIRE)
+      .filter(({ target }) => target !== `lib/${folderOf(target)}/mod.ts`)
       .filter(({ target }) => !CLIENT_FILES.includes(target))
       .map(({ target }) => `${path} -> ${target}`)
   );

@@ -21,8 +21,23 @@ import {
 } from "../lib/http/connections.ts";
 import { LEASE_KEYS_SHOWN_MAX } from "../lib/http/leases.ts";
 import { OPERATIONS } from "../lib/http/operations.ts";
-import type { Application } from "../lib/http/route.ts";
 import { Problem, PROBLEM_STATUS, type ProblemCode, problemResponse } from "../lib/http/problem.ts";
+import type { Application } from "../lib/http/route.ts";
+import { LEASE_KEYS_PER_ENTRY, LEASES_MAX } from "../lib/kv/lease_table.ts";
+import { TOKEN_NAME_LENGTH_MAX, TOKEN_PREFIXES_MAX, TOKENS_MAX } from "../lib/kv/token.ts";
+import {
+  OPERATIONS_MAX,
+  TRANSACTION_KEYS_MAX,
+  TRANSACTION_PARTS_MAX,
+} from "../lib/kv/transaction.ts";
+import { REMEMBERED_ENTRIES } from "../lib/kv/write_memory.ts";
+import {
+  IDEMPOTENCY_KEY_LENGTH_MAX,
+  KEY_BYTES_MAX,
+  TRANSACTION_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from "../lib/limits.ts";
+import { toLogIndex, toNodeId } from "../lib/types.ts";
 import {
   ELECTIONS_LIMIT_MAX,
   eventsViewSchema,
@@ -33,27 +48,12 @@ import {
   REQUEST_TIMEOUT_MS_MAX,
   transactionSchema,
   watchChangeSchema,
-} from "../lib/http/wire.ts";
-import { REMEMBERED_ENTRIES } from "../lib/kv/write_memory.ts";
-import { LEASE_KEYS_PER_ENTRY, LEASES_MAX } from "../lib/kv/lease_table.ts";
-import {
-  IDEMPOTENCY_KEY_LENGTH_MAX,
-  KEY_BYTES_MAX,
-  TRANSACTION_BYTES_MAX,
-  VALUE_BYTES_MAX,
-} from "../lib/kv/limits.ts";
-import { TOKEN_NAME_LENGTH_MAX, TOKEN_PREFIXES_MAX, TOKENS_MAX } from "../lib/kv/token.ts";
-import {
-  OPERATIONS_MAX,
-  TRANSACTION_KEYS_MAX,
-  TRANSACTION_PARTS_MAX,
-} from "../lib/kv/transaction.ts";
-import { toLogIndex, toNodeId } from "../lib/types.ts";
+} from "../lib/wire/mod.ts";
 import { FakeNode } from "./http/fake_node.ts";
 import { fakeCertificate } from "./http/fake_reports.ts";
 import { newToken } from "./kv/support.ts";
-import { EventReader } from "./support/event_stream.ts";
 import { read, rowsUnder, unquote } from "./support/document.ts";
+import { EventReader } from "./support/event_stream.ts";
 
 /** Lets everybody in, and remembers what scope the route of the last request needs. */
 class RecordingAuthorizer extends Authorizer {
@@ -229,7 +229,7 @@ function checkBody(route: string, body: object): void {
 }
 
 for (const [cell = ""] of JSON_ROUTES) {
-  Deno.test(`lib/http/wire.ts has the whole body that ${unquote(cell)} answers with`, async () => {
+  Deno.test(`lib/wire has the whole body that ${unquote(cell)} answers with`, async () => {
     const [method = "", path = ""] = unquote(cell).split(" ");
     const ask = openFullApi();
     checkBody(unquote(cell), await ask(method, path));

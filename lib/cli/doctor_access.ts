@@ -7,7 +7,7 @@
 import { connect } from "node:tls";
 import { type ApiClient, bodyOf, ClientError } from "../client/mod.ts";
 import type { Address } from "../config/mod.ts";
-import { tokensSchema } from "../http/wire.ts";
+import { tokensSchema } from "../wire/mod.ts";
 
 /** What a check found: `warn` works today. */
 interface AccessFinding {

@@ -18,10 +18,10 @@ import {
 } from "../client/mod.ts";
 import type { ClusterConfig, PeerConfig } from "../config/mod.ts";
 import { catching, InputError } from "../errors.ts";
-import type { Schema } from "../http/wire.ts";
-import { keyPath } from "../http/wire_requests.ts";
 import { parseStrictJson } from "../json.ts";
+import { keyPath } from "../request.ts";
 import { toNodeId } from "../types.ts";
+import type { Schema } from "../wire/mod.ts";
 import { asksForTls, openClientTls } from "./client_tls.ts";
 import type { CommandContext, GlobalFlags, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./failure.ts";

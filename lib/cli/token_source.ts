@@ -8,7 +8,7 @@
 import { decodeUtf8 } from "../bytes.ts";
 import type { Endpoint, TokenFor } from "../client/mod.ts";
 import { catching, InputError } from "../errors.ts";
-import { parseToken, type SecretToken } from "../http/wire_requests.ts";
+import { parseToken, type SecretToken } from "../request.ts";
 import { ChangingFiles, readFileAgain } from "./changing_files.ts";
 import type { CommandContext, GlobalFlags } from "./command.ts";
 import { CommandError, ExitCode } from "./failure.ts";

@@ -6,9 +6,9 @@
  */
 
 import { decodeUtf8 } from "../bytes.ts";
-import type { Schema } from "../http/wire.ts";
-import { VALUE_BYTES_MAX } from "../kv/limits.ts";
+import { VALUE_BYTES_MAX } from "../limits.ts";
 import { readAtMost } from "../streams.ts";
+import type { Schema } from "../wire/mod.ts";
 import {
   ClientError,
   type Failure,

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { ProblemBody } from "../http/wire_problem.ts";
-import { PROBLEM_MEDIA_TYPE } from "../http/wire_requests.ts";
+import { PROBLEM_MEDIA_TYPE } from "../request.ts";
+import type { ProblemBody } from "../wire/mod.ts";
 
 /** Why a request failed, by what the sender can do about it. */
 export type FailureKind =
@@ -168,7 +168,7 @@ export function notFloe(response: Response): Failure {
 async function readProblem(response: Response, body: string): Promise<ProblemBody | null> {
   if (response.headers.get("content-type") !== PROBLEM_MEDIA_TYPE) return null;
   // Loaded here, because most requests succeed.
-  const { problemSchema } = await import("../http/wire_problem.ts");
+  const { problemSchema } = await import("../wire/mod.ts");
   try {
     return problemSchema.parse(JSON.parse(body));
   } catch {

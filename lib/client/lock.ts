@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { TransactionAnswerBody } from "../http/wire.ts";
-import { keyFields } from "../http/wire_requests.ts";
 import { checkLockName, isClaim, lockKey } from "../kv/lock.ts";
+import { keyFields } from "../request.ts";
+import type { TransactionAnswerBody } from "../wire/mod.ts";
 import type { Clock } from "./client.ts";
 import { ClientError } from "./failure.ts";
 import type { StoreClient } from "./store.ts";

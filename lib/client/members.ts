@@ -12,7 +12,7 @@ import type {
   MembersChangeBody,
   MembersPlanBody,
   MembersRequestBody,
-} from "../http/wire.ts";
+} from "../wire/mod.ts";
 import { type ApiClient, bodyOf } from "./client.ts";
 import { ClientError } from "./failure.ts";
 
@@ -45,7 +45,7 @@ export class MembersClient {
    */
   async read(): Promise<MembersBody> {
     const results = await this.#client.askAll({ method: "GET", path: "/v1/members" });
-    const { membersSchema } = await import("../http/wire.ts");
+    const { membersSchema } = await import("../wire/mod.ts");
     const bodies = results.flatMap((result) =>
       result.kind === "answer" ? [bodyOf(result.answer, membersSchema)] : []
     );
@@ -62,7 +62,7 @@ export class MembersClient {
       path,
       answerBytesMax: CHAIN_BYTES_MAX,
     });
-    const { membersChainSchema } = await import("../http/wire.ts");
+    const { membersChainSchema } = await import("../wire/mod.ts");
     return bodyOf(answer, membersChainSchema);
   }
 
@@ -74,7 +74,7 @@ export class MembersClient {
       path,
       answerBytesMax: CHAIN_BYTES_MAX,
     });
-    const { membersChainSchema } = await import("../http/wire.ts");
+    const { membersChainSchema } = await import("../wire/mod.ts");
     return results.flatMap((result) => {
       if (result.kind !== "answer") return [];
       const { answer } = result;
@@ -87,7 +87,7 @@ export class MembersClient {
     const body = encodeUtf8(JSON.stringify(request));
     const path = "/v1/members/plan";
     const answer = await this.#client.send({ method: "POST", path, body });
-    const { membersPlanSchema } = await import("../http/wire.ts");
+    const { membersPlanSchema } = await import("../wire/mod.ts");
     return bodyOf(answer, membersPlanSchema);
   }
 
@@ -96,7 +96,7 @@ export class MembersClient {
     const body = encodeUtf8(JSON.stringify(request));
     const path = "/v1/members";
     const answer = await this.#client.send({ method: "POST", path, body, takesTimeout: true });
-    const { membersChangeSchema } = await import("../http/wire.ts");
+    const { membersChangeSchema } = await import("../wire/mod.ts");
     return bodyOf(answer, membersChangeSchema);
   }
 
@@ -105,7 +105,7 @@ export class MembersClient {
     const query = reason === undefined ? {} : { reason };
     const path = "/v1/members/change";
     const answer = await this.#client.send({ method: "DELETE", path, query, takesTimeout: true });
-    const { endedMembersChangeSchema } = await import("../http/wire.ts");
+    const { endedMembersChangeSchema } = await import("../wire/mod.ts");
     return bodyOf(answer, endedMembersChangeSchema);
   }
 

@@ -13,7 +13,7 @@
  * address, the client does not wait for the timeout.
  *
  * Every failure is a {@linkcode ClientError}, with a kind for programs and a message for people. The
- * endpoint may be any server, so each answer has a limit, and the schemas of `lib/http/wire.ts` check it.
+ * endpoint may be any server, so each answer has a limit, and the schemas of `lib/wire` check it.
  *
  * @example Write, read and watch
  * ```ts
@@ -91,4 +91,4 @@ export type {
   TransactionAnswerBody,
   TransactionBody,
   TransactionResultBody,
-} from "../http/wire.ts";
+} from "../wire/mod.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { TransactionBody } from "../http/wire.ts";
-import { encodePercent, entityTag } from "../http/wire_requests.ts";
+import { encodePercent, entityTag } from "../request.ts";
 import { toLogIndex } from "../types.ts";
+import type { TransactionBody } from "../wire/mod.ts";
 import { type RangeOptions, toBytes, type WatchOptions } from "./values.ts";
 
 /** The place where a range continues. */

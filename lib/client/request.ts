@@ -4,7 +4,7 @@
  * @module
  */
 
-import { IDEMPOTENCY_KEY_HEADER, REQUEST_TIMEOUT_MS_MAX } from "../http/wire_requests.ts";
+import { IDEMPOTENCY_KEY_HEADER, REQUEST_TIMEOUT_MS_MAX } from "../request.ts";
 
 /** The address of one node's API. */
 export interface Endpoint {

@@ -5,6 +5,8 @@
  */
 
 import { encodeUtf8 } from "../bytes.ts";
+import { TRANSACTION_BYTES_MAX } from "../limits.ts";
+import { EVENTS_MEDIA_TYPE, keyPath, LINES_MEDIA_TYPE } from "../request.ts";
 import type {
   CompactedBody,
   DeleteBody,
@@ -17,18 +19,15 @@ import type {
   Schema,
   TransactionAnswerBody,
   TransactionBody,
-  WatchChangeBody,
-} from "../http/wire.ts";
-import { EVENTS_MEDIA_TYPE, keyPath, LINES_MEDIA_TYPE } from "../http/wire_requests.ts";
-import { TRANSACTION_BYTES_MAX } from "../kv/limits.ts";
+} from "../wire/mod.ts";
 import { type ApiClient, bodyOf } from "./client.ts";
 import { readEvents, readLines, type ServerEvent } from "./event_stream.ts";
 import { ClientError } from "./failure.ts";
 import { conditionOf, isReading, type RangePlace, rangeQuery, watchQuery } from "./queries.ts";
 import type { ClientRequest } from "./request.ts";
+import { parse, readAs, takeChanges, type WatchPlace, type WireOfStore } from "./store_answers.ts";
 import {
   type Bytes,
-  type Change,
   type Changes,
   type Item,
   type Keys,
@@ -36,7 +35,6 @@ import {
   type RangeOptions,
   type Row,
   toBytes,
-  toChange,
   toItem,
   toRow,
   type WatchOptions,
@@ -281,7 +279,7 @@ export class StoreClient {
       if (inVain >= IN_VAIN_MAX && place.last === null) throw breaksOff();
       try {
         for await (const event of this.#watchOnce(keys, options, { place, signal })) {
-          const changes = await take(event, place, wire);
+          const changes = await takeChanges(event, place, wire);
           if (changes === null) continue;
           if (changes.events.length > 0 || options.isProgressWanted === true) yield changes;
         }
@@ -336,55 +334,21 @@ export class StoreClient {
   }
 }
 
-type Wire = typeof import("../http/wire_store.ts");
-type PickSchema<Body> = (wire: Wire) => Schema<Body> | Promise<Schema<Body>>;
+type PickSchema<Body> = (wire: WireOfStore) => Schema<Body> | Promise<Schema<Body>>;
 
 /** The schemas. They are loaded for the first body, so that a command which reads none starts without them. */
-function loadWire(): Promise<Wire> {
-  return import("../http/wire_store.ts");
+function loadWire(): Promise<WireOfStore> {
+  return import("../wire/store.ts");
 }
 
 async function loadTransactionAnswer(): Promise<Schema<TransactionAnswerBody>> {
-  return (await import("../http/wire.ts")).transactionAnswerSchema;
+  return (await import("../wire/mod.ts")).transactionAnswerSchema;
 }
 
 type RangePart =
   | Item
   | { readonly kind: "head"; readonly revision: number }
   | { readonly kind: "end" };
-
-/** How far a watch has come. */
-interface WatchPlace {
-  /** The last revision that arrived completely. */
-  last: number | null;
-  /** The changes of the next revision that have arrived. */
-  readonly parts: Change[];
-}
-
-/** The changes that an event completes; null when it completes none. */
-async function take(
-  { name, data }: ServerEvent,
-  place: WatchPlace,
-  wire: Wire,
-): Promise<Changes | null> {
-  if (name === "problem") {
-    const { problemSchema } = await import("../http/wire_problem.ts");
-    const { code, detail, oldestRevision = null } = readAs(data, problemSchema);
-    if (code === "stopping" || code === "watch_ended") throw new ClientError("unavailable", detail);
-    const kind = code === "compacted" ? "compacted" : "notAllowed";
-    throw new ClientError(kind, detail, { code, oldestRevision });
-  }
-  if (name !== "message") {
-    const { revision } = readAs(data, wire.watchProgressSchema);
-    place.last = revision;
-    return { revision, events: [] };
-  }
-  const { revision, events, more }: WatchChangeBody = readAs(data, wire.watchChangeSchema);
-  for (const event of events) place.parts.push(toChange(event, revision));
-  if (more) return null;
-  place.last = revision;
-  return { revision, events: place.parts.splice(0) };
-}
 
 /** Whether another attempt would fail in the same way. */
 function isFinal(error: unknown): boolean {
@@ -393,19 +357,4 @@ function isFinal(error: unknown): boolean {
 
 function breaksOff(): ClientError {
   return new ClientError("failure", "Every answer breaks off before its first line. Is it a node?");
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // No schema accepts null.
-    return null;
-  }
-}
-
-function readAs<Body>(text: string, schema: Schema<Body>): Body {
-  const parsed = schema.safeParse(parse(text));
-  if (parsed.success) return parsed.data;
-  throw new ClientError("failure", "A node answered, but not as Floe's API does");
 }

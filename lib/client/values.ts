@@ -5,8 +5,8 @@
  */
 
 import { concatBytes, encodeUtf8 } from "../bytes.ts";
-import type { KeyValueBody, RowBody, WatchEventBody } from "../http/wire.ts";
-import { encodePercent, fromJsonText } from "../http/wire_requests.ts";
+import { encodePercent, fromJsonText } from "../request.ts";
+import type { KeyValueBody, RowBody, WatchEventBody } from "../wire/mod.ts";
 
 /** A key or a value: bytes, or text in UTF-8. */
 export type Bytes = Uint8Array | string;

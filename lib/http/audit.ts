@@ -6,8 +6,8 @@
 
 import type { EtcdChange } from "../etcd/mod.ts";
 import { type KeyRange, singleKeyOf } from "../kv/mod.ts";
+import { REQUEST_ID_HEADER, showBytes } from "../wire/mod.ts";
 import { certificateNameOf } from "./client_certificates.ts";
-import { REQUEST_ID_HEADER, showBytes } from "./wire.ts";
 
 /** One request that could change something, with what became of it. */
 export interface AuditRecord {

@@ -19,12 +19,12 @@ import {
   type TokenScope,
 } from "../kv/mod.ts";
 import type { NodeApi } from "../node/mod.ts";
+import { digestSecret } from "../token_digest.ts";
 import type { NodeId } from "../types.ts";
+import { parseToken, type SecretToken, showBytes, type TokenHolder } from "../wire/mod.ts";
 import { certificateNameOf } from "./client_certificates.ts";
 import { ApiCounters } from "./connections.ts";
 import { Problem } from "./problem.ts";
-import { parseToken, type SecretToken, showBytes, type TokenHolder } from "./wire.ts";
-import { digestSecret } from "./wire_secret.ts";
 
 /** How an API is reached, and so which token a request needs. */
 export type Access =

@@ -17,11 +17,6 @@ import type {
 } from "../node/mod.ts";
 import { toTerm } from "../types.ts";
 import { FLOE_VERSION } from "../version.ts";
-import { ELECTIONS_LIMIT_DEFAULT } from "./connections.ts";
-import { readCount, readNodeId, readQuery } from "./parameters.ts";
-import { respondWithNotes } from "./notes.ts";
-import { jsonResponse, Problem } from "./problem.ts";
-import { addRoute, forAnyone, needs, type RequestContext, type Router } from "./route.ts";
 import {
   type DkgBody,
   type ElectionBody,
@@ -33,7 +28,12 @@ import {
   type LeaderBody,
   type StatusBody,
   type TransferBody,
-} from "./wire.ts";
+} from "../wire/mod.ts";
+import { ELECTIONS_LIMIT_DEFAULT } from "./connections.ts";
+import { respondWithNotes } from "./notes.ts";
+import { readCount, readNodeId, readQuery } from "./parameters.ts";
+import { jsonResponse, Problem } from "./problem.ts";
+import { addRoute, forAnyone, needs, type RequestContext, type Router } from "./route.ts";
 
 export function addStatusRoute(router: Router, node: NodeApi): void {
   addRoute(router, "/v1/status", {

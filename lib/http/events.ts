@@ -11,12 +11,12 @@
 
 import { encodeUtf8 } from "../bytes.ts";
 import { type ClusterWatch, type NodeApi, VIEW_INTERVAL_MS } from "../node/mod.ts";
+import { EVENTS_MEDIA_TYPE, type EventsStartBody, type EventsViewBody } from "../wire/mod.ts";
 import { STREAM_STALLED_MS } from "./connections.ts";
 import { readQuery } from "./parameters.ts";
 import { NO_STORE, Problem, problemOf } from "./problem.ts";
 import { addRoute, needs, type RequestContext, type Router } from "./route.ts";
 import { type PartSource, type StreamGate, streamResponse } from "./streams.ts";
-import { EVENTS_MEDIA_TYPE, type EventsStartBody, type EventsViewBody } from "./wire.ts";
 
 /** How often a stream's token is looked at again. */
 const ADMIT_INTERVAL_MS = 5_000;

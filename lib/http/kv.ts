@@ -15,6 +15,16 @@ import {
 } from "../kv/mod.ts";
 import type { NodeApi, WriteAnswer } from "../node/mod.ts";
 import type { LogIndex } from "../types.ts";
+import {
+  type DeleteBody,
+  entityTag,
+  KEY_PATH_PREFIX,
+  keyFields,
+  keyValueBody,
+  type PutBody,
+  RAW_MEDIA_TYPE,
+  showBytes,
+} from "../wire/mod.ts";
 import type { Caller } from "./authorization.ts";
 import { type RequestGate, throughGate } from "./connections.ts";
 import {
@@ -29,16 +39,6 @@ import {
 } from "./parameters.ts";
 import { jsonResponse, lengthHeader, NO_STORE, Problem } from "./problem.ts";
 import { addRoute, needs, needsWithBody, type RequestContext, type Router } from "./route.ts";
-import {
-  type DeleteBody,
-  entityTag,
-  KEY_PATH_PREFIX,
-  keyFields,
-  keyValueBody,
-  type PutBody,
-  RAW_MEDIA_TYPE,
-  showBytes,
-} from "./wire.ts";
 import {
   idempotencyKeyReused,
   readWriteOptions,

@@ -22,12 +22,6 @@ import {
   type StoreView,
 } from "../kv/mod.ts";
 import type { LeaseAnswer, NodeApi } from "../node/mod.ts";
-import type { Caller } from "./authorization.ts";
-import { LEASES_LIMIT_DEFAULT, type RequestGate, throughGate } from "./connections.ts";
-import { readConsistency, readCount, readJson, readQuery, readTimeoutMs } from "./parameters.ts";
-import { jsonResponse, Problem } from "./problem.ts";
-import { addRoute, needs, needsWithBody, type RequestContext, type Router } from "./route.ts";
-import { turn } from "./streams.ts";
 import {
   keyFields,
   type LeaseBody,
@@ -36,7 +30,13 @@ import {
   type LeaseWithKeysBody,
   newLeaseSchema,
   type RevokedLeaseBody,
-} from "./wire.ts";
+} from "../wire/mod.ts";
+import type { Caller } from "./authorization.ts";
+import { LEASES_LIMIT_DEFAULT, type RequestGate, throughGate } from "./connections.ts";
+import { readConsistency, readCount, readJson, readQuery, readTimeoutMs } from "./parameters.ts";
+import { jsonResponse, Problem } from "./problem.ts";
+import { addRoute, needs, needsWithBody, type RequestContext, type Router } from "./route.ts";
+import { turn } from "./streams.ts";
 import { idempotencyKeyReused, readUnconditional, replayHeaders } from "./writes.ts";
 
 /** Most bytes in the request of a lease. */

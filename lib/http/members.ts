@@ -4,9 +4,9 @@
  * @module
  */
 
-import { catching, InputError } from "../errors.ts";
 import { encodeHex } from "../bytes.ts";
 import { parseAddress, type PeerCard, readPeerCard } from "../config/mod.ts";
+import { catching, InputError } from "../errors.ts";
 import { marginsOf } from "../margins.ts";
 import type {
   EndedMembersChange,
@@ -18,18 +18,6 @@ import type {
   NodeApi,
 } from "../node/mod.ts";
 import { type NodeId, toNodeId } from "../types.ts";
-import { MEMBERS_BODY_BYTES_MAX, type RequestGate, throughGate } from "./connections.ts";
-import { readJson, readQuery, readTimeoutMs } from "./parameters.ts";
-import { respondWithNotes } from "./notes.ts";
-import { jsonResponse, Problem } from "./problem.ts";
-import {
-  addRoute,
-  forAnyone,
-  needs,
-  needsWithBody,
-  type RequestContext,
-  type Router,
-} from "./route.ts";
 import {
   CANCEL_REASON_LENGTH_MAX,
   type EndedMembersChangeBody,
@@ -41,7 +29,19 @@ import {
   type MembersRequestBody,
   membersRequestSchema,
   type MembersStepBody,
-} from "./wire.ts";
+} from "../wire/mod.ts";
+import { MEMBERS_BODY_BYTES_MAX, type RequestGate, throughGate } from "./connections.ts";
+import { respondWithNotes } from "./notes.ts";
+import { readJson, readQuery, readTimeoutMs } from "./parameters.ts";
+import { jsonResponse, Problem } from "./problem.ts";
+import {
+  addRoute,
+  forAnyone,
+  needs,
+  needsWithBody,
+  type RequestContext,
+  type Router,
+} from "./route.ts";
 
 /** Adds the routes of the members. To change them takes the scope `admin`; the chain is public. */
 export function addMemberRoutes(

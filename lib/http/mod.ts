@@ -2,19 +2,18 @@
  * The HTTP API of a node. It depends only on the `NodeApi` of `lib/node`, not on anything below.
  *
  * **Where to begin.** `app.ts` puts the routes together: `kv.ts` (one key), `ranges.ts`, `transactions.ts`,
- * `watches.ts`, `events.ts` (the cluster as it goes on), `page.ts`, `leases.ts`, `tokens.ts`, `members.ts`, and
- * `cluster_routes.ts` (status, health, leader, elections, group, key generation). Each adds its paths to a Hono application through `route.ts`. `parameters.ts` reads a
- * request's address and body, `writes.ts` has what all writes share, `problem.ts` writes refusals, and
- * `server.ts` puts the application on a port. `wire.ts` has every body as one schema, for both ends, and is
- * a layer of its own: client commands load it, not the server.
+ * `watches.ts`, `events.ts` (the cluster as it changes), `page.ts`, `leases.ts`, `tokens.ts`, `members.ts`, and
+ * `cluster_routes.ts` (status, health, leader, elections, group, key generation). Each adds its paths to a Hono
+ * application through `route.ts`. `parameters.ts` reads a request's address and body, `writes.ts` has what all
+ * writes share, `problem.ts` writes refusals, and `server.ts` puts the application on a port. The bodies are the
+ * schemas of `lib/wire`, which clients read with, too.
  *
  * **Any node takes any request.** The node forwards writes to the leader, so a client needs no redirects
  * and need not know the leader. `docs/api.md` is the reference of routes, headers, fields and problems.
  * Tests compare it with the code.
  *
  * **Key generation.** While a node generates the cluster's key, `/v1/dkg` reports the progress, `/livez`
- * answers,
- * `/readyz` is a 503 `not_ready`, and everything else is a 503 `no_key`.
+ * answers, `/readyz` is a 503 `not_ready`, and everything else is a 503 `no_key`.
  *
  * **Keys and values are the client's bytes.** The key is everything after `/v1/kv/`, including slashes,
  * percent-decoded once and strictly. The raw bytes of the body are the value. Reads return the same bytes.

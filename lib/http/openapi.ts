@@ -6,7 +6,7 @@
  */
 
 import * as z from "zod";
-import { type NamedSchema, type Operation, OPERATIONS } from "./operations.ts";
+import { PROBLEM_MEDIA_TYPE, problemSchema, RAW_MEDIA_TYPE } from "../wire/mod.ts";
 import {
   OWN_SCHEMAS,
   type ParameterName,
@@ -14,8 +14,8 @@ import {
   PATH_SCHEMAS,
   type ValueSchema,
 } from "./operation_parameters.ts";
+import { type NamedSchema, type Operation, OPERATIONS } from "./operations.ts";
 import { PROBLEM_STATUS } from "./problem.ts";
-import { PROBLEM_MEDIA_TYPE, problemSchema, RAW_MEDIA_TYPE } from "./wire.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 

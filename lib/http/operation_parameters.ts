@@ -10,7 +10,7 @@ import {
   ELECTIONS_LIMIT_MAX,
   LEASES_LIMIT_MAX,
   REQUEST_TIMEOUT_MS_MAX,
-} from "./wire.ts";
+} from "../wire/mod.ts";
 import {
   ELECTIONS_LIMIT_DEFAULT,
   LEASES_LIMIT_DEFAULT,

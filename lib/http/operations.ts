@@ -1,14 +1,10 @@
 /**
  * What each route takes and answers with, as data: `openapi.ts` makes the document of it. Bodies are the schemas of
- * `wire.ts`, which validate; the rest is held to the routes and to `docs/api.md` by tests.
+ * `lib/wire`, which validate; the rest is held to the routes and to `docs/api.md` by tests.
  *
  * @module
  */
 
-import type { Needs } from "./authorization.ts";
-import type { ParameterName } from "./operation_parameters.ts";
-import { DELETE_PARAMETERS, RANGE_PARAMETERS } from "./ranges.ts";
-import { WATCH_PARAMETERS } from "./watches.ts";
 import {
   compactedSchema,
   compactionSchema,
@@ -48,7 +44,11 @@ import {
   transactionSchema,
   transferSchema,
   watchProgressSchema,
-} from "./wire.ts";
+} from "../wire/mod.ts";
+import type { Needs } from "./authorization.ts";
+import type { ParameterName } from "./operation_parameters.ts";
+import { DELETE_PARAMETERS, RANGE_PARAMETERS } from "./ranges.ts";
+import { WATCH_PARAMETERS } from "./watches.ts";
 
 /** A body in JSON, with the name that it has in the document. */
 export interface NamedSchema {

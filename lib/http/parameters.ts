@@ -7,6 +7,7 @@
 import { setImmediate } from "node:timers";
 import { decodeUtf8 } from "../bytes.ts";
 import { catching, InputError } from "../errors.ts";
+import { JSON_PARTS_MAX, measureJson } from "../json.ts";
 import {
   checkKeyBytes,
   checkRange,
@@ -15,12 +16,9 @@ import {
   keysWithPrefix,
   singleKey,
 } from "../kv/mod.ts";
-import { JSON_PARTS_MAX, measureJson } from "../json.ts";
 import type { Consistency } from "../node/mod.ts";
 import { readAtMost } from "../streams.ts";
 import { type LogIndex, type NodeId, toLogIndex, toNodeId } from "../types.ts";
-import { BODY_TIMEOUT_MS, REQUEST_TIMEOUT_MS_DEFAULT } from "./connections.ts";
-import { Problem } from "./problem.ts";
 import {
   canStandInPath,
   decodePercent,
@@ -28,7 +26,9 @@ import {
   REQUEST_TIMEOUT_MS_MAX,
   type Schema,
   showBytes,
-} from "./wire.ts";
+} from "../wire/mod.ts";
+import { BODY_TIMEOUT_MS, REQUEST_TIMEOUT_MS_DEFAULT } from "./connections.ts";
+import { Problem } from "./problem.ts";
 
 /** The query parameters of one request. A route checks each one when it reads it. */
 export type Query = Readonly<Record<string, string>>;

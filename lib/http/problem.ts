@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { InputError } from "../errors.ts";
 import { RequestError, type RequestFailure } from "../node/mod.ts";
 import type { LogIndex } from "../types.ts";
-import { PROBLEM_MEDIA_TYPE, type ProblemBody } from "./wire.ts";
+import { PROBLEM_MEDIA_TYPE, type ProblemBody } from "../wire/mod.ts";
 
 /** Every `code` of a problem in this API. Clients depend on them, so they never change. */
 export type ProblemCode =

@@ -13,6 +13,16 @@ import { InvariantError } from "../assert.ts";
 import { encodeUtf8 } from "../bytes.ts";
 import type { KeyOrder, RangeItem, RangeRead, RangeSlice, TransactionCommand } from "../kv/mod.ts";
 import type { NodeApi } from "../node/mod.ts";
+import {
+  type DeletedRangeBody,
+  keyBody,
+  keyFields,
+  keyValueBody,
+  LINES_MEDIA_TYPE,
+  type RangeEndBody,
+  type RangeHeadBody,
+  type RangeItemBody,
+} from "../wire/mod.ts";
 import type { Caller } from "./authorization.ts";
 import { type RequestGate, STREAM_STALLED_MS, throughGate } from "./connections.ts";
 import type { ParameterName } from "./operation_parameters.ts";
@@ -31,16 +41,6 @@ import {
 import { jsonResponse, lengthHeader, NO_STORE, Problem } from "./problem.ts";
 import { addRoute, needs, type RequestContext, type Router } from "./route.ts";
 import { type PartSource, type StreamGate, streamResponse, turn } from "./streams.ts";
-import {
-  type DeletedRangeBody,
-  keyBody,
-  keyFields,
-  keyValueBody,
-  LINES_MEDIA_TYPE,
-  type RangeEndBody,
-  type RangeHeadBody,
-  type RangeItemBody,
-} from "./wire.ts";
 import {
   idempotencyKeyReused,
   readUnconditional,

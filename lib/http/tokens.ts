@@ -22,18 +22,18 @@ import {
   TOKENS_MAX,
 } from "../kv/mod.ts";
 import type { NodeApi, WriteAnswer } from "../node/mod.ts";
-import type { Authorizer, Caller } from "./authorization.ts";
-import { type RequestGate, throughGate, TOKEN_BODY_BYTES_MAX } from "./connections.ts";
-import { readJson, readQuery, readTimeoutMs } from "./parameters.ts";
-import { jsonResponse, Problem } from "./problem.ts";
-import { addRoute, needs, needsWithBody, type RequestContext, type Router } from "./route.ts";
 import {
   type NewTokenBody,
   newTokenSchema,
   type RevokedTokenBody,
   type TokenBody,
   type TokensBody,
-} from "./wire.ts";
+} from "../wire/mod.ts";
+import type { Authorizer, Caller } from "./authorization.ts";
+import { type RequestGate, throughGate, TOKEN_BODY_BYTES_MAX } from "./connections.ts";
+import { readJson, readQuery, readTimeoutMs } from "./parameters.ts";
+import { jsonResponse, Problem } from "./problem.ts";
+import { addRoute, needs, needsWithBody, type RequestContext, type Router } from "./route.ts";
 import { idempotencyKeyReused, readUnconditional, replayHeaders } from "./writes.ts";
 
 /** Adds the routes of the tokens. All of them need the scope `admin`. */

@@ -25,19 +25,6 @@ import {
 } from "../kv/mod.ts";
 import type { NodeApi } from "../node/mod.ts";
 import type { LogIndex } from "../types.ts";
-import { noteChangedKeys } from "./audit.ts";
-import type { Caller } from "./authorization.ts";
-import { type RequestGate, throughGate, TRANSACTION_BODY_BYTES_MAX } from "./connections.ts";
-import {
-  declaredLength,
-  readConsistency,
-  readJson,
-  readQuery,
-  readTimeoutMs,
-  toKeyRange,
-} from "./parameters.ts";
-import { jsonResponse, Problem } from "./problem.ts";
-import { addRoute, needsWithBody, type RequestContext, type Router } from "./route.ts";
 import {
   type CompactedBody,
   compactionSchema,
@@ -54,7 +41,20 @@ import {
   type TransactionBody,
   type TransactionResultBody,
   transactionSchema,
-} from "./wire.ts";
+} from "../wire/mod.ts";
+import { noteChangedKeys } from "./audit.ts";
+import type { Caller } from "./authorization.ts";
+import { type RequestGate, throughGate, TRANSACTION_BODY_BYTES_MAX } from "./connections.ts";
+import {
+  declaredLength,
+  readConsistency,
+  readJson,
+  readQuery,
+  readTimeoutMs,
+  toKeyRange,
+} from "./parameters.ts";
+import { jsonResponse, Problem } from "./problem.ts";
+import { addRoute, needsWithBody, type RequestContext, type Router } from "./route.ts";
 import {
   idempotencyKeyReused,
   readUnconditional,

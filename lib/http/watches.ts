@@ -16,9 +16,18 @@ import { encodeUtf8 } from "../bytes.ts";
 import type { ChangeKind, KeyRange, Taken, Watcher, WatchEvent, WatchQuery } from "../kv/mod.ts";
 import type { NodeApi } from "../node/mod.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
+import {
+  EVENTS_MEDIA_TYPE,
+  keyFields,
+  keyValueBody,
+  type WatchChangeBody,
+  type WatchEventBody,
+  type WatchProgressBody,
+  type WatchStartBody,
+} from "../wire/mod.ts";
 import type { Caller } from "./authorization.ts";
-import type { ParameterName } from "./operation_parameters.ts";
 import { WATCH_PROGRESS_MS, WATCH_STALLED_MS } from "./connections.ts";
+import type { ParameterName } from "./operation_parameters.ts";
 import {
   KEY_PARAMETERS,
   type Query,
@@ -31,15 +40,6 @@ import {
 import { jsonResponse, NO_STORE, Problem, problemOf } from "./problem.ts";
 import { addRoute, needs, type RequestContext, type Router } from "./route.ts";
 import { type PartSource, type StreamGate, streamResponse, turn } from "./streams.ts";
-import {
-  EVENTS_MEDIA_TYPE,
-  keyFields,
-  keyValueBody,
-  type WatchChangeBody,
-  type WatchEventBody,
-  type WatchProgressBody,
-  type WatchStartBody,
-} from "./wire.ts";
 import { unreadable } from "./writes.ts";
 
 /** The settings of the routes of watches. */

@@ -16,9 +16,9 @@ import {
 } from "../kv/mod.ts";
 import type { WriteAnswer } from "../node/mod.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
+import { IDEMPOTENCY_KEY_HEADER } from "../wire/mod.ts";
 import type { Caller } from "./authorization.ts";
 import { Problem } from "./problem.ts";
-import { IDEMPOTENCY_KEY_HEADER } from "./wire.ts";
 
 /** The response header that marks the answer of an earlier attempt. */
 const IDEMPOTENCY_REPLAYED_HEADER = "idempotency-replayed";

@@ -5,9 +5,9 @@
  */
 
 import { InputError } from "../errors.ts";
+import { checkIdempotencyKey } from "../limits.ts";
 import { type LogIndex, type Term, toLogIndex, toTerm } from "../types.ts";
 import { checkLeaseId, checkLeaseTtl } from "./lease_table.ts";
-import { checkIdempotencyKey } from "./limits.ts";
 import type { TransactionOutcome } from "./run_transaction.ts";
 import { checkNewToken, checkTokenId, type NewToken } from "./token.ts";
 import { checkTransaction, type Transaction } from "./transaction.ts";

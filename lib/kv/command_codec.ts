@@ -12,8 +12,15 @@
 
 import { decodeUtf8, encodeUtf8 } from "../bytes.ts";
 import { catching, InputError } from "../errors.ts";
+import {
+  IDEMPOTENCY_KEY_LENGTH_MAX,
+  KEY_BYTES_MAX,
+  TOKEN_ID_LENGTH,
+  VALUE_BYTES_MAX,
+} from "../limits.ts";
 import { toLogIndex, toTerm } from "../types.ts";
 import { ByteReader, ByteWriter } from "./byte_fields.ts";
+import { checkCommand, type Command, EXPIRED_LEASES_MAX, type Idempotency } from "./command.ts";
 import {
   ALL_KEYS,
   checkRange,
@@ -23,14 +30,7 @@ import {
   singleKey,
   singleKeyOf,
 } from "./key_range.ts";
-import {
-  IDEMPOTENCY_KEY_LENGTH_MAX,
-  KEY_BYTES_MAX,
-  TOKEN_ID_LENGTH,
-  VALUE_BYTES_MAX,
-} from "./limits.ts";
 import { LOCK_NAME_BYTES_MAX } from "./lock.ts";
-import { checkCommand, type Command, EXPIRED_LEASES_MAX, type Idempotency } from "./command.ts";
 import {
   EXPIRES_BIT,
   expiresBit,

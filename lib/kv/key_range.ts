@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import { InputError } from "../errors.ts";
-import { KEY_BYTES_MAX } from "./limits.ts";
+import { KEY_BYTES_MAX } from "../limits.ts";
 
 /** The keys from `start` up to, but without, `end`: `start <= key < end`. */
 export interface KeyRange {

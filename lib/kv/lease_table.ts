@@ -7,9 +7,9 @@
 
 import { assertDefined } from "../assert.ts";
 import { InputError } from "../errors.ts";
-import { inRange, type KeyRange } from "./key_range.ts";
-import { LEASE_TTL_SECONDS_MAX } from "./limits.ts";
+import { LEASE_TTL_SECONDS_MAX } from "../limits.ts";
 import type { LogIndex } from "../types.ts";
+import { inRange, type KeyRange } from "./key_range.ts";
 import { type KeySource, OrderedIndex } from "./ordered_index.ts";
 
 /** Most leases at one time. */

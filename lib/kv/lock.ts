@@ -17,8 +17,8 @@
 
 import { concatBytes, encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
+import { KEY_BYTES_MAX } from "../limits.ts";
 import { type KeyRange, keysWithPrefix, singleKey } from "./key_range.ts";
-import { KEY_BYTES_MAX } from "./limits.ts";
 import type { Operation, Transaction } from "./transaction.ts";
 
 /** Most hex digits of a lease's id. */

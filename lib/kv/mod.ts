@@ -104,7 +104,7 @@ export {
   TOKEN_ID_LENGTH,
   TRANSACTION_BYTES_MAX,
   VALUE_BYTES_MAX,
-} from "./limits.ts";
+} from "../limits.ts";
 export {
   acquireTransaction,
   checkLockName,

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { KEY_BYTES_MAX } from "../limits.ts";
 import type { LogIndex } from "../types.ts";
 import {
   ALL_KEYS,
@@ -17,7 +18,6 @@ import {
   prefixOf,
   startsWith,
 } from "./key_range.ts";
-import { KEY_BYTES_MAX } from "./limits.ts";
 import type { MultiVersionStore, Unreadable } from "./multi_version_store.ts";
 import type { Cursor, OrderedIndex } from "./ordered_index.ts";
 import type { KeyValueRow } from "./record.ts";

@@ -7,9 +7,9 @@
 
 import { assert, assertDefined } from "../assert.ts";
 import { catching } from "../errors.ts";
+import { TRANSACTION_BYTES_MAX } from "../limits.ts";
 import { type LogIndex, toLogIndex } from "../types.ts";
 import { compareValues, type KeyRange } from "./key_range.ts";
-import { TRANSACTION_BYTES_MAX } from "./limits.ts";
 import { isClaim, lockKeys } from "./lock.ts";
 import type { MultiVersionStore } from "./multi_version_store.ts";
 import { passesFilter, Scan } from "./range_reader.ts";

@@ -7,8 +7,8 @@
 
 import { encodeUtf8 } from "../bytes.ts";
 import { InputError } from "../errors.ts";
+import { KEY_BYTES_MAX, TOKEN_ID_LENGTH } from "../limits.ts";
 import type { LogIndex } from "../types.ts";
-import { KEY_BYTES_MAX, TOKEN_ID_LENGTH } from "./limits.ts";
 
 /** Most tokens that there may be at once. */
 export const TOKENS_MAX = 1_000;

@@ -7,6 +7,7 @@
 
 import { assertDefined } from "../assert.ts";
 import { InputError } from "../errors.ts";
+import { checkKeyBytes, VALUE_BYTES_MAX } from "../limits.ts";
 import {
   checkRange,
   compareKeys,
@@ -16,7 +17,6 @@ import {
   keyText,
 } from "./key_range.ts";
 import { checkLeaseId } from "./lease_table.ts";
-import { checkKeyBytes, VALUE_BYTES_MAX } from "./limits.ts";
 import { checkLockName } from "./lock.ts";
 import type { KeyOrder, RevisionFilter } from "./range_reader.ts";
 

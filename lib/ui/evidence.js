@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/** @import { EvidenceBody } from "../http/wire.ts" */
+/** @import { EvidenceBody } from "../wire/mod.ts" */
 /** @import { Certified } from "./elections.js" */
 /** @import { GroupKey } from "./verify/mod.d.ts" */
 

@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/** @import { MembersBody } from "../http/wire.ts" */
+/** @import { MembersBody } from "../wire/mod.ts" */
 /** @import { NodeView } from "../node_view.ts" */
 /** @import { Certified } from "./elections.js" */
 /** @import { GroupKey } from "./verify/mod.d.ts" */
@@ -27,9 +27,9 @@ import { Evidence } from "./evidence.js";
 import { Keys } from "./keys.js";
 import { showLanes } from "./lanes.js";
 import { showMembers } from "./members.js";
-import { parseGroupKey, toHex } from "./verify/mod.js";
 import { Ring } from "./ring.js";
 import { judgeCluster, PROOFS, ringProof, statementOf, toProof } from "./verdicts.js";
+import { parseGroupKey, toHex } from "./verify/mod.js";
 
 /** After how long a lost stream is opened again. */
 const RETRY_MS = 1_000;

@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/** @import { MembersBody } from "../http/wire.ts" */
+/** @import { MembersBody } from "../wire/mod.ts" */
 
 /**
  * The members, and the change of them that is under way: its steps, what it waits for, and how the last one ended.

@@ -5,15 +5,15 @@
  * @module
  */
 
+import { equalBytes } from "../../lib/bytes.ts";
 import {
   type Membership,
   parseGenesisStatement,
   toFirstMembership,
   verifyMembership,
 } from "../../lib/certificate/mod.ts";
-import type { MembersChainBody } from "../../lib/http/wire.ts";
-import { equalBytes } from "../../lib/bytes.ts";
 import { InputError } from "../../lib/errors.ts";
+import type { MembersChainBody } from "../../lib/wire/mod.ts";
 import type { ChaosCluster } from "./chaos_cluster.ts";
 
 const TIMEOUT_MS = 10_000;

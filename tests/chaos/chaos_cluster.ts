@@ -5,13 +5,12 @@
  * @module
  */
 
+import { formatAddress } from "../../lib/address.ts";
 import { assertDefined } from "../../lib/assert.ts";
 import type { Group } from "../../lib/certificate/certifier.ts";
-import type { ApiClient } from "../../lib/client/client.ts";
 import { nodeFolder } from "../../lib/cli/options.ts";
 import { dealIntoFolders, keyFolder, openIdentities } from "../../lib/cli/serve/node_folders.ts";
-import { pause } from "../../lib/deadline.ts";
-import { formatAddress } from "../../lib/address.ts";
+import type { ApiClient } from "../../lib/client/client.ts";
 import {
   type ClusterConfig,
   formatClusterConfig,
@@ -19,10 +18,11 @@ import {
   type PeerConfig,
 } from "../../lib/config/cluster_config.ts";
 import { createPeerCard, type PeerCardJson, toPeerCardJson } from "../../lib/config/peer_card.ts";
-import type { StatusBody } from "../../lib/http/wire.ts";
+import { pause } from "../../lib/deadline.ts";
 import { openOrCreateIdentity } from "../../lib/keys/identity.ts";
 import { toVerifiedConfig, type VerifiedCluster, writeJoiner } from "../../lib/node/join.ts";
 import { type NodeId, toNodeId } from "../../lib/types.ts";
+import type { StatusBody } from "../../lib/wire/mod.ts";
 import { onFreePorts } from "../support/free_ports.ts";
 import { ChaosNode } from "./chaos_node.ts";
 import { Elections } from "./elections.ts";

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { type Failure, failureOfError, failureOfResponse } from "../../lib/client/failure.ts";
 import { FreshConnections } from "../../lib/cli/process_context.ts";
+import { type Failure, failureOfError, failureOfResponse } from "../../lib/client/failure.ts";
 import { pause } from "../../lib/deadline.ts";
-import { IDEMPOTENCY_KEY_HEADER, keyPath } from "../../lib/http/wire.ts";
-import type { DeleteBody, KeyValueBody, PutBody } from "../../lib/http/wire.ts";
+import { IDEMPOTENCY_KEY_HEADER, keyPath } from "../../lib/wire/mod.ts";
+import type { DeleteBody, KeyValueBody, PutBody } from "../../lib/wire/mod.ts";
 import type { Random } from "../simulator/random.ts";
 import type { Endpoint } from "./chaos_cluster.ts";
 import type { Ending, Exchange, Request } from "./history.ts";

@@ -5,9 +5,9 @@
  */
 
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import { ApiClient, systemClock } from "../../lib/client/client.ts";
 import { FreshConnections } from "../../lib/cli/process_context.ts";
-import type { ElectionsBody, StatusBody } from "../../lib/http/wire.ts";
+import { ApiClient, systemClock } from "../../lib/client/client.ts";
+import type { ElectionsBody, StatusBody } from "../../lib/wire/mod.ts";
 import type { ChaosCluster, Endpoint } from "./chaos_cluster.ts";
 
 /** How long a healed cluster may take for all of it. */

@@ -6,15 +6,15 @@
  * @module
  */
 
-import { ClientError, MembersClient } from "../../lib/client/mod.ts";
-import { ApiClient, systemClock } from "../../lib/client/client.ts";
 import { FreshConnections } from "../../lib/cli/process_context.ts";
+import { ApiClient, systemClock } from "../../lib/client/client.ts";
+import { ClientError, MembersClient } from "../../lib/client/mod.ts";
 import { pause } from "../../lib/deadline.ts";
 import { messageOf } from "../../lib/errors.ts";
-import type { MembersBody, MembersRequestBody } from "../../lib/http/wire.ts";
 import { majorityOf } from "../../lib/margins.ts";
 import { verifyCluster } from "../../lib/node/join.ts";
 import { toNodeId } from "../../lib/types.ts";
+import type { MembersBody, MembersRequestBody } from "../../lib/wire/mod.ts";
 import type { Random } from "../simulator/random.ts";
 import type { ChaosCluster, Joiner } from "./chaos_cluster.ts";
 import type { ChaosNode } from "./chaos_node.ts";

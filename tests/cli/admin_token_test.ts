@@ -1,10 +1,10 @@
 import { deepEqual, equal, match, notEqual, throws } from "node:assert/strict";
-import { ADMIN_TOKEN_FILE } from "../../lib/cli/token_source.ts";
 import { removeAdminToken, writeAdminToken } from "../../lib/cli/serve/served_api.ts";
+import { ADMIN_TOKEN_FILE } from "../../lib/cli/token_source.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
-import { parseToken } from "../../lib/http/wire.ts";
-import { digestSecret } from "../../lib/http/wire_secret.ts";
+import { digestSecret } from "../../lib/token_digest.ts";
 import { toNodeId } from "../../lib/types.ts";
+import { parseToken } from "../../lib/wire/mod.ts";
 
 const NODE = toNodeId("server_1");
 

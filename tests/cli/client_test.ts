@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { ANSWER_BYTES_MAX } from "../../lib/client/client.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/limits.ts";
+import { VALUE_BYTES_MAX } from "../../lib/limits.ts";
 import { RequestError, type RequestFailure } from "../../lib/node/api.ts";
 import { FakeNode, openApp, problemAnswer } from "../http/fake_node.ts";
 import { putCommand } from "../kv/support.ts";

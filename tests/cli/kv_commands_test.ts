@@ -1,6 +1,6 @@
 import assert, { deepEqual, equal, match } from "node:assert/strict";
 import type { Command } from "../../lib/kv/command.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/limits.ts";
+import { VALUE_BYTES_MAX } from "../../lib/limits.ts";
 import { FakeNode } from "../http/fake_node.ts";
 import { putCommand } from "../kv/support.ts";
 import { floe } from "./fake_terminal.ts";

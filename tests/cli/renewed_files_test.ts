@@ -4,8 +4,8 @@ import type { CommandContext, GlobalFlags } from "../../lib/cli/command.ts";
 import { processContext } from "../../lib/cli/process_context.ts";
 import { writeAdminToken } from "../../lib/cli/serve/served_api.ts";
 import { findTokens } from "../../lib/cli/token_source.ts";
-import { drawToken, formatToken } from "../../lib/http/wire.ts";
 import { toNodeId } from "../../lib/types.ts";
+import { drawToken, formatToken } from "../../lib/wire/mod.ts";
 
 /** A command that runs on, as a watch does, and files that are renewed meanwhile. */
 

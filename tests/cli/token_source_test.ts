@@ -1,7 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { writeAdminToken } from "../../lib/cli/serve/served_api.ts";
-import { drawToken, formatToken } from "../../lib/http/wire.ts";
 import { toNodeId } from "../../lib/types.ts";
+import { drawToken, formatToken } from "../../lib/wire/mod.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { FakeNode, openApp } from "../http/fake_node.ts";
 import { floe, type Surroundings } from "./fake_terminal.ts";

@@ -1,8 +1,8 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
 import { Authorizer } from "../../lib/http/authorization.ts";
-import { parseToken } from "../../lib/http/wire.ts";
-import { digestSecret } from "../../lib/http/wire_secret.ts";
+import { digestSecret } from "../../lib/token_digest.ts";
+import { parseToken } from "../../lib/wire/mod.ts";
 import { FakeNode } from "../http/fake_node.ts";
 import { newToken } from "../kv/support.ts";
 import { floe } from "./fake_terminal.ts";

@@ -1,8 +1,8 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import { findPeer } from "../../lib/config/cluster_config.ts";
-import { parseToken } from "../../lib/http/wire.ts";
 import type { NodeId } from "../../lib/types.ts";
+import { parseToken } from "../../lib/wire/mod.ts";
 import { floe as floeHere } from "../cli/fake_terminal.ts";
 import { makeCertificate, TestAuthority } from "../support/certificate.ts";
 import { findFreeAddresses } from "../support/free_ports.ts";

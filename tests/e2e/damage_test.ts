@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/limits.ts";
+import { VALUE_BYTES_MAX } from "../../lib/limits.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { deadline, type ProcessEvent, WAIT_TIMEOUT_MS } from "./harness/events.ts";
 import { get, handOver, put } from "./harness/persistent_client.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { verifyCertificate } from "../../lib/certificate/mod.ts";
 import { ExitCode } from "../../lib/cli/failure.ts";
-import type { MembersBody } from "../../lib/http/wire.ts";
 import { verifyCluster } from "../../lib/node/join.ts";
 import { type NodeId, toNodeId } from "../../lib/types.ts";
+import type { MembersBody } from "../../lib/wire/mod.ts";
 import { MembersCluster } from "./harness/members.ts";
 
 const [ONE, TWO, THREE, FOUR, FIVE] = [1, 2, 3, 4, 5].map(server) as [

@@ -7,8 +7,8 @@
 
 import assert from "node:assert/strict";
 import { decodeHex, encodeHex, encodeUtf8 } from "../../lib/bytes.ts";
-import { parseToken } from "../../lib/http/wire.ts";
 import type { NodeId } from "../../lib/types.ts";
+import { parseToken } from "../../lib/wire/mod.ts";
 import { floe } from "../cli/fake_terminal.ts";
 import "../support/cheap_scrypt.ts";
 import { SecretScanner } from "../support/secret_scanner.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { assertDefined } from "../../lib/assert.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/limits.ts";
+import { VALUE_BYTES_MAX } from "../../lib/limits.ts";
 import type { NodeId } from "../../lib/types.ts";
 import type { ProcessEvent } from "./harness/events.ts";
 import { Pause } from "./harness/pause.ts";

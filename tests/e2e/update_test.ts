@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
 import { assertDefined } from "../../lib/assert.ts";
 import { encodeVerifierKey } from "../../lib/certificate/group_key.ts";
-import type { MembersBody } from "../../lib/http/wire.ts";
+import type { MembersBody } from "../../lib/wire/mod.ts";
 import type { NodeId } from "../../lib/types.ts";
 import { findFreeAddresses } from "../support/free_ports.ts";
 import { WAIT_TIMEOUT_MS } from "./harness/events.ts";

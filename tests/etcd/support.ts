@@ -14,10 +14,10 @@ import {
 import { createApp } from "../../lib/http/app.ts";
 import { type Access, Authorizer } from "../../lib/http/authorization.ts";
 import type { Application } from "../../lib/http/route.ts";
-import { drawToken, formatToken } from "../../lib/http/wire.ts";
-import { digestSecret } from "../../lib/http/wire_secret.ts";
 import type { NewToken } from "../../lib/kv/token.ts";
+import { digestSecret } from "../../lib/token_digest.ts";
 import { toNodeId } from "../../lib/types.ts";
+import { drawToken, formatToken } from "../../lib/wire/mod.ts";
 import { FakeNode } from "../http/fake_node.ts";
 import { newToken } from "../kv/support.ts";
 

@@ -2,9 +2,9 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
 import type { AuditRecord } from "../../lib/http/audit.ts";
 import { Authorizer } from "../../lib/http/authorization.ts";
-import { drawToken, formatToken } from "../../lib/http/wire.ts";
-import { digestSecret } from "../../lib/http/wire_secret.ts";
+import { digestSecret } from "../../lib/token_digest.ts";
 import { toNodeId } from "../../lib/types.ts";
+import { drawToken, formatToken } from "../../lib/wire/mod.ts";
 import { newToken } from "../kv/support.ts";
 import { FakeNode } from "./fake_node.ts";
 

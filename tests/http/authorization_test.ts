@@ -1,13 +1,13 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
 import { type Access, Authorizer } from "../../lib/http/authorization.ts";
-import { drawToken, formatToken } from "../../lib/http/wire.ts";
-import { digestSecret } from "../../lib/http/wire_secret.ts";
 import { Problem, type ProblemCode } from "../../lib/http/problem.ts";
-import type { NewToken, TokenScope } from "../../lib/kv/token.ts";
-import { toNodeId } from "../../lib/types.ts";
-import { newToken } from "../kv/support.ts";
 import { singleKey } from "../../lib/kv/key_range.ts";
+import type { NewToken, TokenScope } from "../../lib/kv/token.ts";
+import { digestSecret } from "../../lib/token_digest.ts";
+import { toNodeId } from "../../lib/types.ts";
+import { drawToken, formatToken } from "../../lib/wire/mod.ts";
+import { newToken } from "../kv/support.ts";
 import { bytes } from "../kv/support.ts";
 import { FakeNode } from "./fake_node.ts";
 

@@ -1,11 +1,11 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { Authorizer } from "../../lib/http/authorization.ts";
-import type { TlsKeys } from "../../lib/http/tls.ts";
 import { type ApiServer, startApiServer } from "../../lib/http/server.ts";
-import { drawToken, formatToken } from "../../lib/http/wire.ts";
-import { digestSecret } from "../../lib/http/wire_secret.ts";
+import type { TlsKeys } from "../../lib/http/tls.ts";
 import type { NewToken } from "../../lib/kv/token.ts";
+import { digestSecret } from "../../lib/token_digest.ts";
 import { toNodeId } from "../../lib/types.ts";
+import { drawToken, formatToken } from "../../lib/wire/mod.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { newToken } from "../kv/support.ts";
 import { type CertificateFiles, makeTlsKeys, TestAuthority } from "../support/certificate.ts";

@@ -4,14 +4,11 @@
  * @module
  */
 
-import type { EvidenceReport } from "../../lib/node/evidence.ts";
-import type { NodeFigures } from "../../lib/node/observer.ts";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import type { Certificate } from "../../lib/certificate/certifier.ts";
 import { createApp } from "../../lib/http/app.ts";
 import { Authorizer } from "../../lib/http/authorization.ts";
 import type { Application } from "../../lib/http/route.ts";
-import { PROBLEM_MEDIA_TYPE, type ProblemBody } from "../../lib/http/wire.ts";
 import { type Command, EXPIRED_LEASES_MAX } from "../../lib/kv/command.ts";
 import { encodeCommand } from "../../lib/kv/command_codec.ts";
 import { singleKey } from "../../lib/kv/key_range.ts";
@@ -30,6 +27,10 @@ import type {
   WatchRefusal,
   WriteAnswer,
 } from "../../lib/node/api.ts";
+import type { ClusterWatch } from "../../lib/node/cluster_views.ts";
+import type { EvidenceReport } from "../../lib/node/evidence.ts";
+import type { KeyGenerationReport } from "../../lib/node/key_generation/report.ts";
+import { LiveStore } from "../../lib/node/live_store.ts";
 import type {
   EndedMembersChange,
   MembersChange,
@@ -38,12 +39,11 @@ import type {
   MembersRequest,
   MembersStatus,
 } from "../../lib/node/members_api.ts";
-import { SavedSnapshot } from "../../lib/storage/snapshot/saved_file.ts";
-import { LiveStore } from "../../lib/node/live_store.ts";
-import type { ClusterWatch } from "../../lib/node/cluster_views.ts";
+import type { NodeFigures } from "../../lib/node/observer.ts";
 import { type NodeView } from "../../lib/node_view.ts";
-import type { KeyGenerationReport } from "../../lib/node/key_generation/report.ts";
+import { SavedSnapshot } from "../../lib/storage/snapshot/saved_file.ts";
 import { type NodeId, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
+import { PROBLEM_MEDIA_TYPE, type ProblemBody } from "../../lib/wire/mod.ts";
 import { TERM } from "../kv/support.ts";
 import {
   CHANGE,

@@ -2,7 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { encodeUtf8 } from "../../lib/bytes.ts";
 import { createApp } from "../../lib/http/app.ts";
 import { RequestGate } from "../../lib/http/connections.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/limits.ts";
+import { VALUE_BYTES_MAX } from "../../lib/limits.ts";
 import { RequestError, type RequestFailure } from "../../lib/node/api.ts";
 import { command } from "../kv/support.ts";
 import { FakeNode } from "./fake_node.ts";

@@ -1,8 +1,8 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { formatAddress } from "../../lib/address.ts";
 import { MEMBERS_BODY_BYTES_MAX } from "../../lib/http/connections.ts";
-import { CANCEL_REASON_LENGTH_MAX, REQUESTED_MEMBERS_MAX } from "../../lib/http/wire.ts";
 import { RequestError } from "../../lib/node/api.ts";
+import { CANCEL_REASON_LENGTH_MAX, REQUESTED_MEMBERS_MAX } from "../../lib/wire/mod.ts";
 import { createTestCard } from "../config/cards.ts";
 import { FakeNode, openApp } from "./fake_node.ts";
 import { fakeMember } from "./fake_reports.ts";

@@ -7,9 +7,9 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
 import { Authorizer } from "../../lib/http/authorization.ts";
-import { drawToken, formatToken } from "../../lib/http/wire.ts";
-import { digestSecret } from "../../lib/http/wire_secret.ts";
 import type { TokenScope } from "../../lib/kv/token.ts";
+import { digestSecret } from "../../lib/token_digest.ts";
+import { drawToken, formatToken } from "../../lib/wire/mod.ts";
 import { newToken } from "../kv/support.ts";
 import { EventReader } from "../support/event_stream.ts";
 import { FakeNode } from "./fake_node.ts";

@@ -9,9 +9,9 @@
 import { equal } from "node:assert/strict";
 import { Authorizer } from "../../lib/http/authorization.ts";
 import { startApiServer } from "../../lib/http/server.ts";
-import { drawToken, formatToken } from "../../lib/http/wire.ts";
-import { digestSecret } from "../../lib/http/wire_secret.ts";
+import { digestSecret } from "../../lib/token_digest.ts";
 import { toNodeId } from "../../lib/types.ts";
+import { drawToken, formatToken } from "../../lib/wire/mod.ts";
 import { FakeNode } from "./fake_node.ts";
 
 const PROGRAM = "schemathesis";

@@ -3,7 +3,7 @@ import { EnvironmentError } from "../../lib/errors.ts";
 import { Authorizer } from "../../lib/http/authorization.ts";
 import { CONNECTIONS_MAX } from "../../lib/http/connections.ts";
 import { type ApiServerOptions, startApiServer } from "../../lib/http/server.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/limits.ts";
+import { VALUE_BYTES_MAX } from "../../lib/limits.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { makeTlsKeys } from "../support/certificate.ts";
 import { FakeNode } from "./fake_node.ts";

@@ -1,9 +1,9 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
-import { TRANSACTION_BODY_BYTES_MAX } from "../../lib/http/connections.ts";
 import { Authorizer } from "../../lib/http/authorization.ts";
+import { TRANSACTION_BODY_BYTES_MAX } from "../../lib/http/connections.ts";
 import { JSON_PARTS_MAX } from "../../lib/json.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/limits.ts";
+import { VALUE_BYTES_MAX } from "../../lib/limits.ts";
 import { grantToken, TOKENS } from "../etcd/support.ts";
 import { FakeNode } from "./fake_node.ts";
 

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
 import { Authorizer } from "../../lib/http/authorization.ts";
 import { HISTORY_LIMITS } from "../../lib/kv/history.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/limits.ts";
+import { VALUE_BYTES_MAX } from "../../lib/limits.ts";
 import { toLogIndex } from "../../lib/types.ts";
 import { command, put } from "../kv/support.ts";
 import { EventReader } from "../support/event_stream.ts";

@@ -1,9 +1,9 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
-import { readWriteOptions } from "../../lib/http/writes.ts";
-import { entityTag } from "../../lib/http/wire.ts";
 import { Problem } from "../../lib/http/problem.ts";
+import { readWriteOptions } from "../../lib/http/writes.ts";
 import { toLogIndex } from "../../lib/types.ts";
+import { entityTag } from "../../lib/wire/mod.ts";
 import { FakeNode } from "./fake_node.ts";
 
 const ACCEPTED: readonly (readonly [Record<string, string>, unknown])[] = [

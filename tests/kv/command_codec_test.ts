@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { InputError } from "../../lib/errors.ts";
 import { ByteReader, ByteWriter } from "../../lib/kv/byte_fields.ts";
+import { type Command, EXPIRED_LEASES_MAX } from "../../lib/kv/command.ts";
 import { CommandVersionError } from "../../lib/kv/command_codec.ts";
 import {
   COMMAND_BYTES_MAX,
@@ -10,10 +11,9 @@ import {
   encodeCommand,
   isCommand,
 } from "../../lib/kv/command_codec.ts";
-import { type Command, EXPIRED_LEASES_MAX } from "../../lib/kv/command.ts";
-import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../../lib/kv/limits.ts";
-import type { Operation } from "../../lib/kv/transaction.ts";
 import { EXPIRES_AT_MS_MAX } from "../../lib/kv/token.ts";
+import type { Operation } from "../../lib/kv/transaction.ts";
+import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../../lib/limits.ts";
 import { anyEntry } from "./commands.ts";
 import {
   ANY_INDEX,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { InvariantError } from "../../lib/assert.ts";
 import { InputError } from "../../lib/errors.ts";
 import { accessOf, coversRange } from "../../lib/kv/access.ts";
 import { HistoryAge, RevisionQueue } from "../../lib/kv/history.ts";
@@ -19,8 +20,7 @@ import {
   singleKeyOf,
   startsWith,
 } from "../../lib/kv/key_range.ts";
-import { InvariantError } from "../../lib/assert.ts";
-import { checkKeyBytes } from "../../lib/kv/limits.ts";
+import { checkKeyBytes } from "../../lib/limits.ts";
 import { keyRange } from "./commands.ts";
 import { bytes, del, put, range, toRange, transaction } from "./support.ts";
 

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { TRANSACTION_BYTES_MAX, VALUE_BYTES_MAX } from "../../lib/kv/limits.ts";
 import { readTransaction } from "../../lib/kv/run_transaction.ts";
 import {
   type Condition,
@@ -8,6 +7,7 @@ import {
   type Transaction,
   TRANSACTION_KEYS_MAX,
 } from "../../lib/kv/transaction.ts";
+import { TRANSACTION_BYTES_MAX, VALUE_BYTES_MAX } from "../../lib/limits.ts";
 import { bytes, del, Driver, nest, put, range, text, toRange, transaction } from "./support.ts";
 
 function holds(driver: Driver, condition: Condition): boolean {

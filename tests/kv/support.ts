@@ -1,23 +1,23 @@
 /** What the tests of the replicated store have in common. */
 
 import { encodeUtf8 } from "../../lib/bytes.ts";
-import { ALL_KEYS, type KeyRange, keysWithPrefix, singleKey } from "../../lib/kv/key_range.ts";
-import {
-  type AppliedEntry,
-  type CommittedEntry,
-  Store,
-  type StoreLimits,
-} from "../../lib/kv/store.ts";
-import type { TransactionAnswer } from "../../lib/kv/run_transaction.ts";
-import { encodeCommand } from "../../lib/kv/command_codec.ts";
 import type {
   Command,
   CommandOptions,
   CommandResult,
   TransactionCommand,
 } from "../../lib/kv/command.ts";
-import { TOKEN_ID_LENGTH } from "../../lib/kv/limits.ts";
+import { encodeCommand } from "../../lib/kv/command_codec.ts";
+import { ALL_KEYS, type KeyRange, keysWithPrefix, singleKey } from "../../lib/kv/key_range.ts";
+import type { TransactionAnswer } from "../../lib/kv/run_transaction.ts";
+import {
+  type AppliedEntry,
+  type CommittedEntry,
+  Store,
+  type StoreLimits,
+} from "../../lib/kv/store.ts";
 import { checkStore } from "../../lib/kv/store_invariants.ts";
+import { type NewToken } from "../../lib/kv/token.ts";
 import type {
   DeleteOperation,
   Operation,
@@ -25,7 +25,7 @@ import type {
   RangeOperation,
   Transaction,
 } from "../../lib/kv/transaction.ts";
-import { type NewToken } from "../../lib/kv/token.ts";
+import { TOKEN_ID_LENGTH } from "../../lib/limits.ts";
 import { type LogIndex, type Term, toLogIndex, toTerm } from "../../lib/types.ts";
 
 /** The term of every entry. */

@@ -11,8 +11,8 @@ import {
   TOKEN_PREFIXES_MAX,
   toScopeBits,
 } from "../../lib/kv/token.ts";
+import { KEY_BYTES_MAX } from "../../lib/limits.ts";
 import { newToken } from "./support.ts";
-import { KEY_BYTES_MAX } from "../../lib/kv/limits.ts";
 
 Deno.test("checkNewToken() takes everything at exactly its limit", () => {
   checkNewToken(newToken("a", { name: "n".repeat(TOKEN_NAME_LENGTH_MAX), scopes: ["read"] }));

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
+import { REQUESTS_ACTIVE_MAX } from "../../lib/http/connections.ts";
 import { COMMAND_BYTES_MAX, encodeCommand } from "../../lib/kv/command_codec.ts";
 import { Store } from "../../lib/kv/store.ts";
-import { REQUESTS_ACTIVE_MAX } from "../../lib/http/connections.ts";
-import { VALUE_BYTES_MAX } from "../../lib/kv/limits.ts";
+import { VALUE_BYTES_MAX } from "../../lib/limits.ts";
 import { Requests } from "../../lib/node/requests.ts";
 import {
   APPEND_LIMITS,

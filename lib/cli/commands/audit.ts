@@ -17,7 +17,7 @@ import {
   electionsSchema,
   evidenceSchema,
   type Schema,
-} from "../../http/wire.ts";
+} from "../../wire/mod.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { printable } from "../output.ts";

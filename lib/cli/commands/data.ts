@@ -12,7 +12,7 @@ import { createHash } from "node:crypto";
 import * as z from "zod";
 import type { OperationBody } from "../../client/mod.ts";
 import { InputError } from "../../errors.ts";
-import { keyFields, toJsonText } from "../../http/wire.ts";
+import { keyFields, toJsonText } from "../../wire/mod.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { openClient } from "../session.ts";

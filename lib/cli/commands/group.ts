@@ -5,11 +5,10 @@
  */
 
 import { assertDefined } from "../../assert.ts";
-import { type DkgBody, dkgSchema, type GroupBody, groupSchema } from "../../http/wire.ts";
+import { type ApiClient, bodyOf, MembersClient } from "../../client/mod.ts";
 import { marginsOf, marginWarnings, type Quorum } from "../../margins.ts";
 import type { AwaitedStep } from "../../node/mod.ts";
-import { type ApiClient, bodyOf, MembersClient } from "../../client/mod.ts";
-import { openClient, toViewJson, type View, viewAll } from "../session.ts";
+import { type DkgBody, dkgSchema, type GroupBody, groupSchema } from "../../wire/mod.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import {
@@ -21,6 +20,7 @@ import {
   printMarginWarnings,
   printTable,
 } from "../output.ts";
+import { openClient, toViewJson, type View, viewAll } from "../session.ts";
 
 const VERIFY_GENESIS = "to verify: floe group --genesis | floe verify - --config FILE";
 const NO_GENESIS = "none: a dealer made the key";

@@ -19,7 +19,6 @@ import {
   toPeerCardJson,
 } from "../../config/mod.ts";
 import { catching, InputError, messageOf } from "../../errors.ts";
-import type { MembersChainBody } from "../../http/wire.ts";
 import {
   hasIdentity,
   hasKeyFiles,
@@ -38,6 +37,7 @@ import {
   writeJoiner,
 } from "../../node/mod.ts";
 import { toNodeId } from "../../types.ts";
+import type { MembersChainBody } from "../../wire/mod.ts";
 import { readGroupKey } from "../audit/notes.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";

@@ -6,17 +6,17 @@
 
 import { InvalidArgumentError, Option } from "commander";
 import { encodeUtf8 } from "../../bytes.ts";
-import { catching, InputError } from "../../errors.ts";
-import { entityTag, RAW_MEDIA_TYPE } from "../../http/wire_requests.ts";
-import { checkIdempotencyKey, VALUE_BYTES_MAX } from "../../kv/limits.ts";
-import { type LogIndex, toLogIndex } from "../../types.ts";
 import { bodyOf, type ClientRequest } from "../../client/mod.ts";
-import { openClient, pathOfKey } from "../session.ts";
+import { catching, InputError } from "../../errors.ts";
+import { checkIdempotencyKey, VALUE_BYTES_MAX } from "../../limits.ts";
+import { entityTag, RAW_MEDIA_TYPE } from "../../request.ts";
+import { type LogIndex, toLogIndex } from "../../types.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { readInput, STDIN_NAME } from "../input.ts";
 import { wholeNumberUpTo } from "../options.ts";
 import { printJson, printTable } from "../output.ts";
+import { openClient, pathOfKey } from "../session.ts";
 import { deleteRange, printRange } from "./range.ts";
 
 const wholeNumber = wholeNumberUpTo(Number.MAX_SAFE_INTEGER);
@@ -51,7 +51,7 @@ export function registerPut(program: Program, context: CommandContext): void {
         body,
         ...writeRequest(options),
       });
-      const { putSchema } = await import("../../http/wire_store.ts");
+      const { putSchema } = await import("../../wire/store.ts");
       const put = bodyOf(answer, putSchema);
       if (flags.output === "json") return printJson(context.stdout, put);
       printTable(context.stdout, ["KEY", "REVISION", "VERSION"], [
@@ -125,7 +125,7 @@ export function registerGet(program: Program, context: CommandContext): void {
         accept: wantsJson ? "application/json" : RAW_MEDIA_TYPE,
       });
       if (!wantsJson) return printValue(context.stdout, answer.body);
-      const { keyValueSchema } = await import("../../http/wire_store.ts");
+      const { keyValueSchema } = await import("../../wire/store.ts");
       printJson(context.stdout, bodyOf(answer, keyValueSchema));
     });
 }
@@ -169,7 +169,7 @@ export function registerDel(program: Program, context: CommandContext): void {
       const path = pathOfKey(key);
       const { client, flags } = await openClient(command, context);
       const answer = await client.send({ method: "DELETE", path, ...writeRequest(options) });
-      const { deleteSchema } = await import("../../http/wire_store.ts");
+      const { deleteSchema } = await import("../../wire/store.ts");
       const { deleted, revision, ...rest } = bodyOf(answer, deleteSchema);
       if (flags.output === "json") printJson(context.stdout, { ...rest, deleted, revision });
       if (!deleted) {

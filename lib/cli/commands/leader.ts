@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type ApiClient, bodyOf, ClientError, type EndpointResult } from "../../client/mod.ts";
 import {
   ELECTIONS_LIMIT_MAX,
   electionsSchema,
@@ -11,13 +12,12 @@ import {
   leaderSchema,
   type TransferBody,
   transferSchema,
-} from "../../http/wire.ts";
-import { type ApiClient, bodyOf, ClientError, type EndpointResult } from "../../client/mod.ts";
-import { openClient } from "../session.ts";
+} from "../../wire/mod.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { wholeNumberUpTo } from "../options.ts";
 import { printFields, printJson, printTable } from "../output.ts";
+import { openClient } from "../session.ts";
 
 /** Adds `floe leader` and `floe leader transfer`. */
 export function registerLeader(program: Program, context: CommandContext): void {

@@ -6,8 +6,8 @@
 
 import { InvalidArgumentError } from "commander";
 import type { LeaseBody } from "../../client/mod.ts";
-import { fromJsonText } from "../../http/wire_requests.ts";
-import { LEASE_TTL_SECONDS_MAX } from "../../kv/limits.ts";
+import { LEASE_TTL_SECONDS_MAX } from "../../limits.ts";
+import { fromJsonText } from "../../request.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { wholeNumberUpTo } from "../options.ts";

@@ -6,7 +6,7 @@
 
 import { MembersClient } from "../../client/mod.ts";
 import { type PeerCard, PEERS_MAX, toPeerCardJson } from "../../config/mod.ts";
-import type { MembersBody, MembersRequestBody } from "../../http/wire.ts";
+import type { MembersBody, MembersRequestBody } from "../../wire/mod.ts";
 import { readCard } from "../cards.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";

@@ -19,10 +19,10 @@ import {
   TIMING_DEFAULTS,
 } from "../../config/mod.ts";
 import { catching, InputError } from "../../errors.ts";
-import type { MemberBody, MembersBody } from "../../http/wire.ts";
 import { statFile, writeFileAtomically } from "../../keys/mod.ts";
 import { LOG_LIMITS } from "../../raft/mod.ts";
 import { toClusterName, toNodeId } from "../../types.ts";
+import type { MemberBody, MembersBody } from "../../wire/mod.ts";
 import { readGroupKey } from "../audit/notes.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Item, Keys, Row } from "../../client/mod.ts";
-import { keyFields, toJsonText } from "../../http/wire_requests.ts";
+import { keyFields, toJsonText } from "../../request.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { wholeNumberUpTo } from "../options.ts";

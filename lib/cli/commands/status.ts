@@ -9,9 +9,9 @@
 
 import { assertDefined } from "../../assert.ts";
 import { type ApiClient, bodyOf, systemClock } from "../../client/mod.ts";
-import { dkgSchema, groupSchema, type StatusBody, statusSchema } from "../../http/wire.ts";
 import { marginsOf, marginWarnings } from "../../margins.ts";
 import { type Health, HEALTH_NAMES, judgeCluster, type Verdict } from "../../verdict.ts";
+import { dkgSchema, groupSchema, type StatusBody, statusSchema } from "../../wire/mod.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { type Cell, printable, printJson, printTable } from "../output.ts";

@@ -6,15 +6,7 @@
 
 import { InvalidArgumentError } from "commander";
 import { encodeHex, encodeUtf8 } from "../../bytes.ts";
-import {
-  drawToken,
-  drawTokenId,
-  formatToken,
-  revokedTokenSchema,
-  tokenSchema,
-  tokensSchema,
-} from "../../http/wire.ts";
-import { digestSecret } from "../../http/wire_secret.ts";
+import { bodyOf } from "../../client/mod.ts";
 import {
   checkNewToken,
   checkTokenId,
@@ -22,12 +14,20 @@ import {
   TOKEN_SCOPES,
   type TokenScope,
 } from "../../kv/mod.ts";
-import { bodyOf } from "../../client/mod.ts";
-import { openClient } from "../session.ts";
+import { digestSecret } from "../../token_digest.ts";
+import {
+  drawToken,
+  drawTokenId,
+  formatToken,
+  revokedTokenSchema,
+  tokenSchema,
+  tokensSchema,
+} from "../../wire/mod.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { parseLifetime } from "../options.ts";
 import { printJson, printTable } from "../output.ts";
+import { openClient } from "../session.ts";
 import { writeRequest } from "./kv.ts";
 
 /** Adds `floe token` and its commands. */

@@ -7,11 +7,11 @@
 import { decodeUtf8 } from "../../bytes.ts";
 import type { ConditionBody, OperationBody } from "../../client/mod.ts";
 import { InputError } from "../../errors.ts";
-import type { TransactionBody } from "../../http/wire.ts";
+import type { TransactionBody } from "../../wire/mod.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
-import { readInput, STDIN_NAME } from "../input.ts";
 import { addToWholeHelp } from "../help.ts";
+import { readInput, STDIN_NAME } from "../input.ts";
 import { printJson } from "../output.ts";
 import { openClient } from "../session.ts";
 
@@ -73,7 +73,7 @@ async function parseJson(text: string): Promise<TransactionBody> {
   } catch (cause) {
     throw new InputError("Cannot read transaction: it is not JSON", { cause });
   }
-  const { transactionSchema } = await import("../../http/wire.ts");
+  const { transactionSchema } = await import("../../wire/mod.ts");
   const parsed = transactionSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

@@ -5,7 +5,7 @@
  */
 
 import type { Change } from "../../client/mod.ts";
-import { keyFields, toJsonText } from "../../http/wire_requests.ts";
+import { keyFields, toJsonText } from "../../request.ts";
 import { startChild } from "../child.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { wholeNumberUpTo } from "../options.ts";

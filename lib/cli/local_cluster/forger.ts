@@ -8,11 +8,11 @@ import { type ApiClient, bodyOf } from "../../client/mod.ts";
 import { type ClusterConfig, toConfiguration } from "../../config/mod.ts";
 import { pause } from "../../deadline.ts";
 import { InputError } from "../../errors.ts";
-import { type EvidenceBody, evidenceSchema, leaderSchema } from "../../http/wire.ts";
 import { readIdentity } from "../../keys/mod.ts";
 import type { Message } from "../../raft/mod.ts";
 import { Transport } from "../../transport/mod.ts";
 import { type NodeId, toLogIndex, toTerm } from "../../types.ts";
+import { type EvidenceBody, evidenceSchema, leaderSchema } from "../../wire/mod.ts";
 import { keyFolder, type NodeFolders } from "../serve/node_folders.ts";
 import type { LocalCluster, LocalNode, NodeState } from "./local_cluster.ts";
 

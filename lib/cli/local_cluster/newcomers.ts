@@ -9,8 +9,8 @@ import { type Address, type ClusterConfig, findPeer, loadClusterConfig } from ".
 import { pause } from "../../deadline.ts";
 import { InputError } from "../../errors.ts";
 import { hasIdentity, hasKeyFiles } from "../../keys/mod.ts";
-import type { MembersBody, MembersRequestBody } from "../../http/wire.ts";
 import { type NodeId, toNodeId } from "../../types.ts";
+import type { MembersBody, MembersRequestBody } from "../../wire/mod.ts";
 import { nodeFolder } from "../options.ts";
 import type { LocalCluster, LocalNode } from "./local_cluster.ts";
 

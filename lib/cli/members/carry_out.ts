@@ -6,7 +6,7 @@
  */
 
 import { type ApiClient, ClientError, type FollowedEnd, MembersClient } from "../../client/mod.ts";
-import type { MembersBody, MembersPlanBody, MembersRequestBody } from "../../http/wire.ts";
+import type { MembersBody, MembersPlanBody, MembersRequestBody } from "../../wire/mod.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { addToWholeHelp } from "../help.ts";

@@ -14,7 +14,7 @@ import {
   verifyMembershipChain,
 } from "../../certificate/mod.ts";
 import { InputError } from "../../errors.ts";
-import type { MembersChainBody } from "../../http/wire.ts";
+import type { MembersChainBody } from "../../wire/mod.ts";
 
 /** A chain that verifies under the key that its reader knew already. */
 interface VerifiedChain {

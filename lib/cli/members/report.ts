@@ -10,7 +10,7 @@ import type {
   MembersChangeBody,
   MembersPlanBody,
   MembersStepBody,
-} from "../../http/wire.ts";
+} from "../../wire/mod.ts";
 import type { OutputStream } from "../command.ts";
 import { type Cell, marginFields, printable, printFields, printTable } from "../output.ts";
 

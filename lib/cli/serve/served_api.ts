@@ -17,12 +17,12 @@ import {
   type TlsKeys,
   tlsWarning,
 } from "../../http/mod.ts";
-import { drawToken, formatToken } from "../../http/wire.ts";
-import { digestSecret } from "../../http/wire_secret.ts";
 import { writeFileAtomically } from "../../keys/mod.ts";
 import type { NodeApi } from "../../node/mod.ts";
+import { digestSecret } from "../../token_digest.ts";
 import { LogLimiter } from "../../transport/mod.ts";
 import type { NodeId } from "../../types.ts";
+import { drawToken, formatToken } from "../../wire/mod.ts";
 import { ADMIN_TOKEN_FILE } from "../token_source.ts";
 import { type ApiSettings, apiWarning } from "./api_settings.ts";
 import { type AuditLog, openAuditLog } from "./audit_log.ts";

@@ -5,14 +5,13 @@
  */
 
 import assert from "node:assert/strict";
+import { formatAddress } from "../../../lib/address.ts";
 import { assertDefined } from "../../../lib/assert.ts";
 import {
   type Group,
   type VerifiedCertificate,
   verifyCertificate,
 } from "../../../lib/certificate/mod.ts";
-import { formatAddress } from "../../../lib/address.ts";
-import { pause } from "../../../lib/deadline.ts";
 import {
   formatClusterConfig,
   generateLocalCluster,
@@ -23,10 +22,11 @@ import {
   type PeerCardJson,
   toPeerCardJson,
 } from "../../../lib/config/peer_card.ts";
-import type { MembersBody, MembersChainBody } from "../../../lib/http/wire.ts";
+import { pause } from "../../../lib/deadline.ts";
 import { openOrCreateIdentity } from "../../../lib/keys/identity.ts";
 import { toVerifiedConfig, verifyCluster, writeJoiner } from "../../../lib/node/join.ts";
 import { type NodeId, toClusterName, toNodeId } from "../../../lib/types.ts";
+import type { MembersBody, MembersChainBody } from "../../../lib/wire/mod.ts";
 import { onFreePorts } from "../../support/free_ports.ts";
 import { WAIT_TIMEOUT_MS } from "./events.ts";
 import { TestCluster, type TestClusterOptions } from "./test_cluster.ts";

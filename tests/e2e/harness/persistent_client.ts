@@ -7,8 +7,8 @@
 
 import assert from "node:assert/strict";
 import { pause } from "../../../lib/deadline.ts";
-import { IDEMPOTENCY_KEY_HEADER } from "../../../lib/http/wire.ts";
 import type { NodeId } from "../../../lib/types.ts";
+import { IDEMPOTENCY_KEY_HEADER } from "../../../lib/wire/mod.ts";
 import { WAIT_TIMEOUT_MS } from "./events.ts";
 import type { Leader, TestCluster } from "./test_cluster.ts";
 

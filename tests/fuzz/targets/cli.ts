@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { createApp } from "../../../lib/http/app.ts";
-import { PROBLEM_MEDIA_TYPE } from "../../../lib/http/wire.ts";
+import { PROBLEM_MEDIA_TYPE } from "../../../lib/wire/mod.ts";
 import { createTestCluster } from "../../certificate/cluster.ts";
 import { certify } from "../../certificate/election.ts";
 import { floe } from "../../cli/fake_terminal.ts";

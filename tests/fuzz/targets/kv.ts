@@ -10,7 +10,6 @@ import { InputError } from "../../../lib/errors.ts";
 import type { Command, CommandOptions } from "../../../lib/kv/command.ts";
 import { decodeCommand, encodeCommand, isCommand } from "../../../lib/kv/command_codec.ts";
 import { type KeyRange, keysWithPrefix, singleKey } from "../../../lib/kv/key_range.ts";
-import { TOKEN_ID_LENGTH } from "../../../lib/kv/limits.ts";
 import { SECRET_DIGEST_BYTES } from "../../../lib/kv/token.ts";
 import {
   type Condition,
@@ -26,6 +25,7 @@ import {
   encodeRememberedResult,
   type RememberedResult,
 } from "../../../lib/kv/write_memory.ts";
+import { TOKEN_ID_LENGTH } from "../../../lib/limits.ts";
 import { toLogIndex, toTerm } from "../../../lib/types.ts";
 import type { Random } from "../../simulator/random.ts";
 import { mutateBytes } from "../mutate_bytes.ts";

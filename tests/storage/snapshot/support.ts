@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { concatBytes } from "../../../lib/bytes.ts";
-import { TOKEN_ID_LENGTH } from "../../../lib/kv/limits.ts";
+import { TOKEN_ID_LENGTH } from "../../../lib/limits.ts";
 import type { Entry, LogStart } from "../../../lib/raft/entry.ts";
 import type { StoreOptions } from "../../../lib/storage/open_database.ts";
 import type { SavedSnapshot } from "../../../lib/storage/snapshot/saved_file.ts";

@@ -4,13 +4,13 @@ import type { StoreLimits } from "../../../lib/kv/store.ts";
 import { Store } from "../../../lib/kv/store.ts";
 import { digestStore } from "../../../lib/kv/store_digest.ts";
 import { checkStore } from "../../../lib/kv/store_invariants.ts";
+import { TOKEN_ID_LENGTH } from "../../../lib/limits.ts";
 import { encodeBatch } from "../../../lib/storage/tables/batch_codec.ts";
 import { RowLoader } from "../../../lib/storage/tables/rows.ts";
 import { KEY_VALUE_FILE, openTableFile } from "../../../lib/storage/tables/table_file.ts";
 import { anyEntry } from "../../kv/commands.ts";
 import { bytes, command, del, entryOf, historyOf, newToken, put } from "../../kv/support.ts";
 import { tamper, TestTables, withFolder, withTables } from "../support.ts";
-import { TOKEN_ID_LENGTH } from "../../../lib/kv/limits.ts";
 
 Deno.test("tables that are closed and opened at any moment load the store that they follow", async () => {
   const steps = fc.array(fc.tuple(anyEntry, fc.integer({ min: 0, max: 5 })), { maxLength: 40 });

@@ -1,11 +1,5 @@
 /**
- * The wire format: every body of the API as one zod schema, which types the server and which the client reads
- * with.
- *
- * With the other `wire_*.ts` files, which it exports, this is a separate layer below the server: a client
- * command loads it without loading a node. What a request alone needs is in `wire_requests.ts`, free of zod, and
- * the schemas of the keys are in `wire_store.ts`: a client command loads what it needs and no more.
- * `docs/api.md` says what each field means; a test holds its tables and examples to these schemas.
+ * The bodies about the cluster and its tokens, each as one schema.
  *
  * @module
  */
@@ -13,13 +7,7 @@
 import * as z from "zod";
 import { TOKEN_SCOPES } from "../kv/mod.ts";
 import { nodeViewSchema } from "../node_view.ts";
-import type { Schema } from "./wire_store.ts";
-
-export * from "./wire_members.ts";
-export * from "./wire_problem.ts";
-export * from "./wire_requests.ts";
-export * from "./wire_store.ts";
-export * from "./wire_transaction.ts";
+import type { Schema } from "./store.ts";
 
 const count = z.number().int().nonnegative();
 const text = z.string();

@@ -1,15 +1,15 @@
 /**
- * What a request is made of, at both ends: bytes as text, media types and headers, and tokens. Part of the layer
- * of `wire.ts`, which exports it; a client command loads it without the schemas.
+ * The parts of a request that both ends use: bytes as text, media types, headers, limits, and tokens as text. A
+ * client command loads this file without the schemas of `lib/wire`, which exports it too.
  *
  * @module
  */
 
-import { InputError } from "../errors.ts";
-import { TOKEN_ID_LENGTH } from "../kv/limits.ts";
-import { type LogIndex, type NodeId, toNodeId } from "../types.ts";
+import { InputError } from "./errors.ts";
+import { TOKEN_ID_LENGTH } from "./limits.ts";
+import { type LogIndex, type NodeId, toNodeId } from "./types.ts";
 
-export * from "./wire_bytes.ts";
+export * from "./json_bytes.ts";
 
 /** The media type of a problem document. */
 export const PROBLEM_MEDIA_TYPE = "application/problem+json";

@@ -1,7 +1,5 @@
 /**
- * The bodies of the key-value store, each as one schema, and the encoding of bytes in them. Part of the
- * layer of
- * `wire.ts`, which exports it.
+ * The bodies of the key-value store, each as one schema, and the encoding of bytes in them.
  *
  * @module
  */
@@ -23,12 +21,6 @@ const list = <Item extends z.ZodType>(item: Item) => z.array(item).readonly();
 
 /** The encoding of bytes in JSON: text if they are well-formed UTF-8, otherwise base64. */
 const encoding = z.enum(["utf8", "base64"]);
-/**
- * The encoding of bytes in JSON.
- *
- * @internal
- */
-export type Encoding = z.infer<typeof encoding>;
 
 /** Only there when a key is not UTF-8. */
 const keyEncoding = z.literal("base64").optional();

@@ -1,11 +1,11 @@
 /**
- * The limits and checks of the store that a client needs, free of the store: a client command loads this file
- * and not the rest of the folder. `mod.ts` exports it too.
+ * The limits and checks of the store that clients need, too: a client command loads this file without the store.
+ * `lib/kv` exports it.
  *
  * @module
  */
 
-import { InputError } from "../errors.ts";
+import { InputError } from "./errors.ts";
 
 /** Most bytes in a key. */
 export const KEY_BYTES_MAX = 1024;

@@ -1,19 +1,19 @@
 /**
- * Transactions in JSON. Part of the layer of `wire.ts`, which exports it.
+ * Transactions in JSON.
  *
  * @module
  */
 
 import * as z from "zod";
+import type { Encoding } from "../json_bytes.ts";
 import { type Relation, SORT_TARGETS } from "../kv/mod.ts";
 import {
-  type Encoding,
   type KeyValueBody,
   keyValueSchema,
   type RowBody,
   rowSchema,
   type Schema,
-} from "./wire_store.ts";
+} from "./store.ts";
 
 const count = z.number().int().nonnegative();
 const text = z.string();

@@ -1,11 +1,11 @@
 /**
- * The body of every refusal and every failure. Part of the layer of `wire.ts`, which exports it.
+ * The body of every refusal and every failure.
  *
  * @module
  */
 
 import * as z from "zod";
-import type { Schema } from "./wire_store.ts";
+import type { Schema } from "./store.ts";
 
 const count = z.number().int().nonnegative();
 const text = z.string();

@@ -1,13 +1,13 @@
 import { deepEqual, equal, match, notEqual, throws } from "node:assert/strict";
+import { digestSecret } from "../lib/token_digest.ts";
+import { toNodeId } from "../lib/types.ts";
 import {
   drawToken,
   drawTokenId,
   formatToken,
   parseToken,
   type TokenHolder,
-} from "../../lib/http/wire.ts";
-import { digestSecret } from "../../lib/http/wire_secret.ts";
-import { toNodeId } from "../../lib/types.ts";
+} from "../lib/wire/mod.ts";
 
 const HOLDERS: readonly TokenHolder[] = [
   { kind: "token", id: "0123456789abcdef" },

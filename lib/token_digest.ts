@@ -1,6 +1,6 @@
 /**
- * The digest by which the nodes know a token's secret. Not exported by `wire.ts`: to load Node's cryptography takes
- * longer than all schemas together.
+ * The digest by which the nodes know a token's secret. It is not in `request.ts`, because loading Node's
+ * cryptography takes longer than loading all schemas.
  *
  * @module
  */

@@ -1,12 +1,11 @@
 /**
- * The bodies about the members of the cluster and their changes, each as one schema. Part of the layer that
- * begins at `wire.ts`, and taken from there.
+ * The bodies about the members of the cluster and their changes, each as one schema.
  *
  * @module
  */
 
 import * as z from "zod";
-import type { Schema } from "./wire_store.ts";
+import type { Schema } from "./store.ts";
 
 /** Most members that one request names for one purpose: as many as a cluster has. */
 export const REQUESTED_MEMBERS_MAX = 101;

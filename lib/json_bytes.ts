@@ -1,17 +1,18 @@
 /**
- * The encoding of bytes in paths, in queries and in JSON. Part of the layer of `wire.ts`.
+ * The encoding of bytes in paths, in queries and in JSON.
  *
  * @module
  */
 
-import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8 } from "../bytes.ts";
-import { InputError } from "../errors.ts";
-import { checkKeyBytes } from "../kv/limits.ts";
-import type { KeyValueRow } from "../kv/mod.ts";
-import type { Encoding, KeyValueBody, RowBody } from "./wire_store.ts";
+import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8 } from "./bytes.ts";
+import { InputError } from "./errors.ts";
+import { checkKeyBytes } from "./limits.ts";
 
 /** The beginning of every key's path, before the key. */
 export const KEY_PATH_PREFIX = "/v1/kv/";
+
+/** The encoding of bytes in JSON: text if they are well-formed UTF-8, otherwise base64. */
+export type Encoding = "utf8" | "base64";
 
 /** Bytes in a form for JSON that loses nothing. */
 export function toJsonText(bytes: Uint8Array): {
@@ -53,19 +54,6 @@ export function keyFields(key: Uint8Array): {
 } {
   const { text, encoding } = toJsonText(key);
   return encoding === "utf8" ? { key: text } : { key: text, keyEncoding: "base64" };
-}
-
-/** A row as the API shows it. */
-export function keyValueBody(row: KeyValueRow): KeyValueBody {
-  const { createRevision, modRevision, version, lease } = row;
-  const { text: value, encoding } = toJsonText(row.value);
-  return { ...keyFields(row.key), value, encoding, createRevision, modRevision, version, lease };
-}
-
-/** A row without its value. */
-export function keyBody(row: KeyValueRow): RowBody {
-  const { createRevision, modRevision, version, lease } = row;
-  return { ...keyFields(row.key), createRevision, modRevision, version, lease };
 }
 
 /** A key, or other bytes, for messages to people. */
