@@ -37,7 +37,7 @@ export interface PeerConfig {
   readonly peer: Address;
   /** Where it serves the HTTP API. */
   readonly api: Address;
-  /** Where it serves etcd's clients over gRPC. Without it, it does not. */
+  /** Where it serves etcd's clients over gRPC. Without this address, it does not serve them. */
   readonly etcd?: Address;
   /** Only replicates. The members of a new cluster are all voters: a learner joins one that has a key. */
   readonly isLearner?: true;
@@ -61,7 +61,7 @@ export interface HistoryConfig {
   readonly changesMax: number;
   /** Most bytes of values that only history keeps. */
   readonly bytesMax: number;
-  /** For how long a change is kept at most while the node runs; null means no limit. */
+  /** The longest time that a change is kept while the node runs; null means no limit. */
   readonly ageSecondsMax: number | null;
 }
 
@@ -80,19 +80,19 @@ export interface ClusterConfig {
    * While a follower receives a snapshot, the entries after it are kept, up to eight times the limit.
    */
   readonly log: EntryLimits;
-  /** What a node forgets of the changes before: whatever exceeds any of these limits, the oldest first. */
+  /** The limits of history: a node forgets the oldest changes when any of these is exceeded. */
   readonly history: HistoryConfig;
 }
 
-/** A configuration that pins every node's keys, as nodes need it. */
+/** A configuration that pins every node's keys. Nodes need such a one. */
 export interface PinnedClusterConfig extends ClusterConfig {
   /** Every node, in the order of their FROST identifiers. */
   readonly peers: readonly (PeerConfig & { readonly keys: PeerKeys })[];
 }
 
-/** One thing that is wrong with a `cluster.json`. */
+/** One fault of a `cluster.json`. */
 export interface ConfigFault {
-  /** Where: `peers[2].api`, or the empty string for the whole file. */
+  /** The place of the fault, such as `peers[2].api`; the empty string for the whole file. */
   readonly path: string;
   /** What is wrong, and what would be right. */
   readonly message: string;

@@ -1,5 +1,5 @@
 /**
- * What a `cluster.json` must hold: the fields, their limits, and what must hold between them.
+ * The rules of a `cluster.json`: its fields, their limits, and the rules between fields.
  *
  * @module
  */
@@ -79,7 +79,7 @@ type CheckedClusterConfig =
   /** Not usable, for these reasons. */
   | { readonly config: null; readonly faults: readonly ConfigFault[] };
 
-/** Checks a parsed `cluster.json`: each field alone, and the fields together as far as they go. */
+/** Checks a parsed `cluster.json`: each field alone, and the rules between the valid fields. */
 export function checkClusterConfig(raw: unknown): CheckedClusterConfig {
   const parsed = clusterConfigSchema.safeParse(raw, { reportInput: true });
   const faults = [

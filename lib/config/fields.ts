@@ -1,6 +1,5 @@
 /**
- * What the schemas of files that people write are made of: checked constructors, keys, and the place of a
- * fault.
+ * Parts of the schemas for files that people write: checked constructors, keys, and the places of faults.
  *
  * @module
  */

@@ -1,13 +1,12 @@
 /**
- * What a cluster is made of, as its operators write it: `cluster.json`, and the peers' cards with
- * their addresses and public keys. This folder reads texts, checks them, and refuses a fault with its
- * place and the limit.
+ * A cluster as its operators describe it: `cluster.json`, and the peers' cards with their addresses and public
+ * keys. This folder reads texts, checks them, and refuses a fault with its place and the limit.
  *
  * The read order:
  *
  * 1. `cluster_config.ts`: the shape of a configuration, how it is loaded and written.
  * 2. `cluster_config_schema.ts`: every rule and every default.
- * 3. `fields.ts`, `lib/json.ts` and `lib/address.ts`: what the rules are made of.
+ * 3. `fields.ts`, `lib/json.ts` and `lib/address.ts`: the parts of the rules.
  * 4. `peer_card.ts`: how the operator of one node hands in its part.
  * 5. `config_difference.ts`: what two nodes report when their files differ.
  *

@@ -1,5 +1,6 @@
 /**
- * Who asked for which change. A record has no value, no token and no secret: only which token it was.
+ * Records of which caller asked for which change. A record has no value and no secret; it has only the id of the
+ * token.
  *
  * @module
  */
@@ -9,9 +10,9 @@ import { type KeyRange, singleKeyOf } from "../kv/mod.ts";
 import { REQUEST_ID_HEADER, showBytes } from "../wire/mod.ts";
 import { certificateNameOf } from "./client_certificates.ts";
 
-/** One request that could change something, with what became of it. */
+/** One request that could change something, with its outcome. */
 export interface AuditRecord {
-  /** Through which API: `rest`, or etcd's as `json` or `grpc`. */
+  /** The API of the request: `rest`, or etcd's as `json` or `grpc`. */
   readonly api: "rest" | "json" | "grpc";
   /** The id of the token, or `admin.` and the node for a node's own; null for no token, or an unknown one. */
   readonly token: string | null;
@@ -21,11 +22,11 @@ export interface AuditRecord {
   readonly method: string;
   /** The path as the API names it, as in `/v1/kv/:key`, or the name of the call. */
   readonly route: string;
-  /** The path and query of the request, which name a key or a prefix; of etcd's calls, the name. */
+  /** The path and query of the request, which name a key or a prefix; for etcd's calls, the name of the call. */
   readonly target: string;
-  /** The keys of a transaction or of one of etcd's calls, and where ranges begin and end; the first few. */
+  /** The first few keys of a transaction or of one of etcd's calls, and the beginnings and ends of its ranges. */
   readonly keys: readonly string[];
-  /** The revision of the change; null where there was none, or the answer has none. */
+  /** The revision of the change; null if nothing changed, or the answer has no revision. */
   readonly revision: number | null;
   /** The HTTP status, or etcd's code. */
   readonly status: number | string;
@@ -43,7 +44,7 @@ const KEYS_MAX = 16;
 /** Most bytes of an answer that are searched for the revision. */
 const ANSWER_BYTES_MAX = 64 * 1024;
 
-/** Routes that change nothing that anybody sees, whatever their method, and that clients ask for all the time. */
+/** Routes that clients use all the time and that change nothing visible, although their method is not GET. */
 const UNRECORDED: ReadonlySet<string> = new Set([
   "/v1/leases/:id/keepalive",
   "/v1/watch/:id/progress",
@@ -57,7 +58,7 @@ export function isChange(method: string, route: string): boolean {
 
 const REQUEST_ID_PATTERN = /^[\w.:-]{1,128}$/;
 
-/** The keys that requests change, where their paths do not name them. */
+/** The keys that requests change, if their paths do not name them. */
 const changed = new WeakMap<Request, readonly KeyRange[]>();
 
 /** Remembers which keys a request changes, for its record. */
@@ -74,7 +75,7 @@ function showKeys(keys: readonly KeyRange[]): readonly string[] {
   });
 }
 
-/** The id of a request: the client's own, if it has a usual form, else a new one. */
+/** The id of a request: the client's own if its form is valid, otherwise a new one. */
 function requestIdOf({ headers }: Request): string {
   const own = headers.get(REQUEST_ID_HEADER) ?? "";
   return REQUEST_ID_PATTERN.test(own) ? own : crypto.randomUUID();
@@ -86,7 +87,7 @@ export async function recordRequest(
   { request, route, token, response }: {
     readonly request: Request;
     readonly route: string;
-    /** Whose token it was. */
+    /** The holder of the request's token. */
     readonly token: string | null;
     readonly response: Response;
   },
@@ -130,7 +131,7 @@ function targetOf(url: string): string {
   return (start < 0 ? "/" : url.slice(start)).slice(0, TARGET_LENGTH_MAX);
 }
 
-/** The revision in an answer, which all answers to writes have under the same name. */
+/** The revision in an answer. All answers to writes have it under the same name. */
 async function revisionOf(response: Response): Promise<number | null> {
   const length = Number(response.headers.get("content-length") ?? Infinity);
   const type = response.headers.get("content-type") ?? "";

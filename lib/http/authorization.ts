@@ -40,7 +40,7 @@ export type Access =
 
 /** A node's own token. The node keeps only the digest of its secret. */
 export interface AdminToken {
-  /** The node whose token it is. */
+  /** The node that the token belongs to. */
   readonly node: NodeId;
   /** SHA-256 of the secret, 32 bytes. */
   readonly secretDigest: Uint8Array;
@@ -50,7 +50,7 @@ export interface AdminToken {
 export interface Caller extends Pick<Token, "scopes" | "prefixes"> {
   /** The id of its token; absent for a node's own token, and without a token. */
   readonly id?: string;
-  /** The node whose own token it has. */
+  /** The node that the token belongs to, if it is a node's own. */
   readonly node?: NodeId;
 }
 
@@ -101,7 +101,7 @@ export class Authorizer {
     host: null,
   };
 
-  /** `options` are used as they are. */
+  /** Begins with counters at zero, unless `options` has counters. */
   constructor(options: AuthorizerOptions) {
     this.origins = options.origins ?? [];
     this.counters = options.counters ?? new ApiCounters();
@@ -158,7 +158,10 @@ export class Authorizer {
     }
   }
 
-  /** Whose token a request has, whatever it allows: a token's id, or `admin.` and a node; null for none. */
+  /**
+   * The holder of a request's token, even if the token does not allow the request: a token's id, or `admin.` and a
+   * node; null for none.
+   */
   holderOf(request: Request): string | null {
     const { access, node } = this.#options;
     if (access.kind !== "tokens") return null;
@@ -257,7 +260,7 @@ export class Authorizer {
     );
   }
 
-  /** The rights of the token that has the name in the client's certificate. */
+  /** The rights of the token that has the same name as the client's certificate. */
   #callerByCertificate(request: Request): Caller {
     const name = certificateNameOf(request);
     if (name === null) {

@@ -29,7 +29,7 @@ export function certificateNameOf(request: Request): string | null {
   return names.get(request) ?? null;
 }
 
-/** What became of a client's certificate. */
+/** The judgement on a client's certificate. */
 type ShownCertificate =
   /** The certificate's common name; null for a client without one. */
   | { readonly kind: "accepted"; readonly name: string | null }
@@ -47,11 +47,11 @@ function judge(socket: TLSSocket, { isRequired }: ClientTrust): ShownCertificate
 
 function commonNameOf(socket: TLSSocket): string | null {
   const { subject } = socket.getPeerCertificate();
-  // A subject can have several common names; which of them is meant, nobody can say.
+  // A subject with several common names is ambiguous, so it counts as a subject without one.
   return typeof subject?.CN === "string" && subject.CN !== "" ? subject.CN : null;
 }
 
-/** Checks a CA. @throws {EnvironmentError} unless it has certificates, and nothing that only looks like one. */
+/** Checks a CA. @throws {EnvironmentError} unless it has certificates, all of them valid. */
 function checkTrust({ ca }: ClientTrust): void {
   const certificates = [...ca.matchAll(CERTIFICATE_PATTERN)];
   try {
@@ -135,7 +135,7 @@ function checkMutualKeys(keys: MutualKeys): void {
 /** Resolves after the handshake. Rejects when it fails or the client leaves. */
 function handshake(stream: Duplex, { cert, key, clients }: MutualKeys): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    // What is shown is judged afterwards, so that a refused client learns why.
+    // The certificate is judged after the handshake, so that a refused client learns the reason.
     const server = createServer({
       ...{ cert, key, ca: clients.ca, requestCert: true, rejectUnauthorized: false },
       ...{ ALPNProtocols: ["http/1.1"], allowHalfOpen: true },
@@ -150,7 +150,7 @@ function handshake(stream: Duplex, { cert, key, clients }: MutualKeys): Promise<
   });
 }
 
-/** Names the sender of each request, or refuses all of them. */
+/** Records the sender's name for each request, or refuses all requests. */
 function answerFor(shown: ShownCertificate, answer: AnswerRequest): AnswerRequest {
   if (shown.kind === "refused") {
     // deno-lint-ignore require-await -- an answer is a promise

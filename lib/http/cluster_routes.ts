@@ -92,9 +92,10 @@ export function whyNoKey({ waitingFor }: KeyGenerationReport): string {
 }
 
 /**
- * Why a node should get no traffic now; null when it is ready. A ready node knows a certified leader, is
- * that leader or connected to it, has applied nearly everything that the leader has committed, and has no
- * trouble of its own. Its own commit index is no measure: it grows only with the entries that have arrived.
+ * Why a node should get no traffic now; null when it is ready. A ready node knows a certified leader, is that
+ * leader or connected to it, has applied nearly everything that the leader has committed, and has no trouble of
+ * its own. Its own commit index does not show how far behind it is: it grows only with the entries that have
+ * arrived.
  */
 export function whyNotReady(status: NodeStatus): string | null {
   if (status.trouble !== null) return `this node is in trouble: ${status.trouble}`;

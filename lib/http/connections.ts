@@ -78,7 +78,7 @@ export class Connections {
   /** The time of the last call of {@linkcode Connections.expire}. */
   #expiredMs: number | null = null;
 
-  /** `options` are used as they are. */
+  /** Begins without connections. */
   constructor(options: ConnectionsOptions) {
     this.#options = {
       connectionsMax: CONNECTIONS_MAX,

@@ -1,6 +1,6 @@
 /**
- * Deno's HTTP on a single connection: what `Deno.serve` is made of, so that this process can bound the
- * connections itself. Deno does not promise it, so it is looked for, and may be missing.
+ * Deno's HTTP on a single connection: the function that `Deno.serve` itself uses. With it, this process can limit
+ * the connections. It is not a documented part of Deno, so this file checks whether it is there.
  *
  * @module
  */
@@ -9,9 +9,9 @@ export type AnswerRequest = (request: Request) => Promise<Response>;
 
 /** A connection whose requests are answered. */
 export interface ServedConnection {
-  /** Settles when the connection has ended, however that came. Never rejects. */
+  /** Resolves when the connection has ended, for any reason. Never rejects. */
   readonly finished: Promise<void>;
-  /** Takes no further request, and ends the connection once those under way are answered. */
+  /** Accepts no further request, and ends the connection after the running requests are answered. */
   shutdown(): void;
   /** Ends the connection now. */
   cancel(): void;
@@ -20,7 +20,7 @@ export interface ServedConnection {
 /** Serves HTTP on a connection, which it takes over. */
 export type ServeConnection = (connection: Deno.Conn, answer: AnswerRequest) => ServedConnection;
 
-/** What serves connections one by one; null where `deno` does not have what it takes. */
+/** The function that serves one connection; null if `deno` does not have the parts for it. */
 export function findHttp(deno: object = Deno): ServeConnection | null {
   const serve = findServe(deno);
   if (serve === null) return null;
@@ -32,14 +32,14 @@ function serveWith(
   ...[connection, answer]: Parameters<ServeConnection>
 ): ServedConnection {
   let cancel = () => {};
-  // Of an AbortSignal only this is used. A real one would report an error as unhandled where the
-  // connection has ended in the same moment.
+  // Deno uses only this part of an AbortSignal. A real AbortSignal would report an unhandled error if the
+  // connection ended at the same moment.
   const signal = { addEventListener: (_type: string, abort: () => void) => cancel = abort };
-  // Deno hands over no request to a function that declares no parameter.
+  // Deno gives no request to a function without a declared parameter.
   const handler: AnswerRequest = (request) => answer(request);
   const server = serve(connection, signal, handler, failed, () => {});
   let hasFinished = false;
-  // It rejects for a TLS handshake that fails: that is the client's affair.
+  // It rejects when a TLS handshake fails; that concerns only the client.
   const finished = server.finished.catch(() => {}).then(() => void (hasFinished = true));
   return {
     finished,
@@ -59,7 +59,7 @@ type ServeHttpOnConnection = (
   onListen: () => void,
 ) => { readonly finished: Promise<void>; shutdown(): Promise<void> };
 
-/** How many parameters it has: with others, it is another function. */
+/** How many parameters it has; a function with another number is a different function. */
 const SERVE_PARAMETERS = 5;
 
 function findServe(deno: object): ServeHttpOnConnection | null {
@@ -72,7 +72,7 @@ function findServe(deno: object): ServeHttpOnConnection | null {
   return null;
 }
 
-/** The application answers every error itself; this is for one in its own machinery. */
+/** The application answers every error itself. This is the answer if the application's own error handling fails. */
 export function failed(): Response {
   return new Response(null, { status: 500 });
 }

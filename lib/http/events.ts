@@ -1,10 +1,10 @@
 /**
- * `GET /v1/events`: the cluster as it goes on, as Server-Sent Events. This is what the page draws, and all of
- * it comes over one stream from one node.
+ * `GET /v1/events`: the cluster as it changes, as Server-Sent Events. The page draws only what this one stream of
+ * one node sends.
  *
  * `start` names the cluster and the node. `view`, a few times a second, has the nodes as they see themselves
- * (`lib/node_view.ts`), this one first. `problem` ends the stream, and says why. There is nothing to resume: a
- * view stands for itself, so a client that reads slowly gets fewer of them.
+ * (`lib/node_view.ts`), this one first. `problem` ends the stream, and says why. There is nothing to resume: each
+ * view is complete, so a client that reads slowly gets fewer views.
  *
  * @module
  */
@@ -18,10 +18,10 @@ import { NO_STORE, Problem, problemOf } from "./problem.ts";
 import { addRoute, needs, type RequestContext, type Router } from "./route.ts";
 import { type PartSource, type StreamGate, streamResponse } from "./streams.ts";
 
-/** How often a stream's token is looked at again. */
+/** How often a stream's token is checked again. */
 const ADMIT_INTERVAL_MS = 5_000;
 
-/** One stream shows the whole cluster, so a page needs one. */
+/** One stream shows the whole cluster, so a page needs only one. */
 export function addEventsRoute(
   router: Router,
   { node, streams }: { readonly node: NodeApi; readonly streams: StreamGate },
@@ -52,13 +52,13 @@ function openEvents(
   return streamResponse(req.raw, source, headers);
 }
 
-/** How one stream runs. */
+/** The settings of one stream. */
 interface SourceOptions {
   readonly start: EventsStartBody;
   readonly watch: ClusterWatch;
-  /** Throws once its client may not look any more. */
+  /** Throws when the client has lost the right to look. */
   readonly admit: () => void;
-  /** Called once it is over. */
+  /** Called at its end. */
   readonly onEnd: () => void;
 }
 
@@ -93,7 +93,7 @@ class EventsSource implements PartSource {
       return encodeUtf8(eventText("start", this.#options.start));
     }
     await this.#rest(this.#viewDueMs - performance.now());
-    // Counted from now: a client that was slow is not sent what it missed.
+    // Counted from now on: a slow client does not get the views that it missed.
     this.#viewDueMs = performance.now() + VIEW_INTERVAL_MS;
     return encodeUtf8(this.#view());
   }
@@ -125,7 +125,7 @@ class EventsSource implements PartSource {
   }
 }
 
-/** JSON has no line breaks, so one line of data is all of it. */
+/** JSON has no line breaks, so one line of data holds the whole body. */
 function eventText(event: "start" | "view" | "problem", body: object): string {
   return `event: ${event}\ndata: ${JSON.stringify(body)}\n\n`;
 }

@@ -1,5 +1,5 @@
 /**
- * `/v1/members`: who belongs to the cluster, how that changes, and the certificates that prove it.
+ * `/v1/members`: the members of the cluster, their changes, and the certificates that prove them.
  *
  * @module
  */
@@ -43,7 +43,7 @@ import {
   type Router,
 } from "./route.ts";
 
-/** Adds the routes of the members. To change them takes the scope `admin`; the chain is public. */
+/** Adds the routes of the members. Changes need the scope `admin`; the chain is public. */
 export function addMemberRoutes(
   router: Router,
   { node, gate }: { readonly node: NodeApi; readonly gate: RequestGate },
@@ -114,7 +114,7 @@ const REQUEST = {
   bytesMax: MEMBERS_BODY_BYTES_MAX,
 };
 
-/** @throws {InputError} for a body that asks for nothing, or names something that cannot be. */
+/** @throws {InputError} for a body that asks for no change, or for an impossible one. */
 async function readRequest(node: NodeApi, { req }: RequestContext): Promise<MembersRequest> {
   const body = await readJson(req.raw, REQUEST);
   const { add, remove, promote, demote, update, threshold, refresh, allowNoSpare } = body;
@@ -149,7 +149,7 @@ function toIds(
   return Object.fromEntries(given);
 }
 
-/** A card as it is, or the member with other addresses. */
+/** A member as its new card says, or as it is but with other addresses. */
 function toUpdate(
   node: NodeApi,
   update: NonNullable<MembersRequestBody["update"]>[number],

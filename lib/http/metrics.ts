@@ -1,6 +1,6 @@
 /**
- * `/metrics`: what a monitoring system reads, in Prometheus' text format (version 0.0.4). Where a figure means
- * the same as one of etcd's, it has etcd's name, with `floe_` in the place of `etcd_`.
+ * `/metrics`: figures for a monitoring system, in Prometheus' text format (version 0.0.4). A figure that means the
+ * same as one of etcd's has etcd's name, with `floe_` instead of `etcd_`.
  *
  * @module
  */
@@ -201,12 +201,12 @@ function renderLabels(labels: Readonly<Record<string, string>>): string {
   return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
 }
 
-/** Names of nodes need no escapes, patterns of routes may. */
+/** Names of nodes need no escapes; patterns of routes can need them. */
 function escapeLabel(value: string): string {
   return value.replaceAll(/["\\]/g, "\\$&").replaceAll("\n", "\\n");
 }
 
-/** Buckets are cumulative there. */
+/** Prometheus' buckets are cumulative. */
 function renderHistogram(name: string, { bounds, counts, sum }: HistogramCounts): string {
   let total = 0;
   const buckets = counts.map((count, at) => {

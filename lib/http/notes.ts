@@ -10,16 +10,16 @@ import { encodeUtf8 } from "../bytes.ts";
 import { jsonResponse, lengthHeader, NO_STORE, Problem } from "./problem.ts";
 import type { RequestContext } from "./route.ts";
 
-/** What a route has to say, in both forms. */
+/** The answer of a route, in both forms. */
 interface NotedAnswer {
   readonly body: object;
-  /** The notes in it, in order. An empty line stands between two. */
+  /** The notes in it, in order, with an empty line between two. */
   readonly notes: readonly string[];
-  /** Why there is no note, where there is none. */
+  /** Why there is no note, for an answer without one. */
   readonly none: string;
 }
 
-/** Answers in the form that the request prefers. @throws {Problem} when it wants notes and there are none. */
+/** Answers in the form that the request prefers. @throws {Problem} when it asks for notes and there are none. */
 export function respondWithNotes(
   context: RequestContext,
   { body, notes, none }: NotedAnswer,

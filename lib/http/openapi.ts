@@ -19,7 +19,7 @@ import { PROBLEM_STATUS } from "./problem.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What any route can answer with, whatever it is asked. */
+/** The answers that every route can give. */
 const COMMON_STATUSES = [400, 403, 413, 421, 500];
 /** The routes that answer while the cluster has no key. */
 const KEYLESS = ["GET /v1/dkg", "GET /livez", "GET /openapi.json"];
@@ -121,7 +121,7 @@ function refer({ name }: NamedSchema): Json {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-/** Every body by its name. What a client sends may leave out what has a default. */
+/** Every body by its name. A client can leave out fields that have a default. */
 function describeSchemas(): Json {
   const all = Object.values(OPERATIONS);
   const taken = all.flatMap(({ body }) => body === null || body === RAW_MEDIA_TYPE ? [] : [body]);
@@ -130,7 +130,7 @@ function describeSchemas(): Json {
   return { ...toSchemas(taken, "input"), ...toSchemas([...given, problem], "output") };
 }
 
-/** Parts without a name of their own, which a transaction has as it contains itself, get one from their owner. */
+/** A transaction contains itself, so its parts need names; a part without one gets its name from its owner. */
 function toSchemas(bodies: readonly NamedSchema[], io: "input" | "output"): Json {
   const schemas: Record<string, ValueSchema> = {};
   for (const { name, schema } of bodies) {
@@ -146,7 +146,10 @@ function toSchemas(bodies: readonly NamedSchema[], io: "input" | "output"): Json
   return schemas;
 }
 
-/** To OpenAPI, what is read-only is never sent. A later version may answer with more fields than this one. */
+/**
+ * In OpenAPI, a read-only field is never sent by clients. A later version can answer with more fields than this
+ * one.
+ */
 function toOpenApi(io: "input" | "output") {
   return ({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }): void => {
     delete jsonSchema.readOnly;

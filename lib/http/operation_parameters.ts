@@ -26,7 +26,7 @@ const FLAG = { type: "string", enum: ["true", "false"], default: "false" };
 /** Percent-encoded bytes, with `+` for a space. */
 const BYTES = { type: "string" };
 
-/** What the name of a parameter means, wherever it is taken. */
+/** The meaning of each parameter's name, for all routes. */
 export const PARAMETERS = {
   consistency: {
     description: "How new the answer must be",
@@ -60,14 +60,14 @@ export const PARAMETERS = {
     description: "The kinds of changes that are sent; default: all",
     schema: { type: "string", pattern: "^(put|delete|expire)(,(put|delete|expire)){0,2}$" },
   },
-  target: { description: "The node that shall lead", schema: NODE_ID },
+  target: { description: "The node to hand over to", schema: NODE_ID },
   before: { description: "Only terms below this one", schema: count(0) },
   reason: {
     description: "Why the change is cancelled",
     schema: { type: "string", pattern: `^[ -~]{1,${CANCEL_REASON_LENGTH_MAX}}$` },
   },
   "Idempotency-Key": {
-    description: "Names the write, so that it may be sent again",
+    description: "Names the write, so that it can safely be sent again",
     schema: { type: "string", pattern: `^[!#-\\[\\]-~]{1,${IDEMPOTENCY_KEY_LENGTH_MAX}}$` },
   },
   "If-Match": {
@@ -87,14 +87,14 @@ export const PARAMETERS = {
 /** The name of a parameter or of a header. */
 export type ParameterName = keyof typeof PARAMETERS;
 
-/** Where a route means something else by a name. */
+/** The routes in which a name means something else. */
 export const OWN_SCHEMAS: Readonly<Record<string, ValueSchema>> = {
   "listElections limit": { ...count(1, ELECTIONS_LIMIT_MAX), default: ELECTIONS_LIMIT_DEFAULT },
   "listLeases limit": { ...count(1, LEASES_LIMIT_MAX), default: LEASES_LIMIT_DEFAULT },
   "listLeases after": count(0),
 };
 
-/** What stands in a path in braces, by the operation's path. */
+/** The parameters in braces in a path, by the operation's path. */
 export const PATH_SCHEMAS: Readonly<Record<string, ValueSchema>> = {
   "/v1/kv/{key}": { ...BYTES, minLength: 1, maxLength: KEY_BYTES_MAX },
   "/v1/watch/{id}/progress": { type: "string", minLength: 1 },

@@ -1,6 +1,6 @@
 /**
- * What each route takes and answers with, as data: `openapi.ts` makes the document of it. Bodies are the schemas of
- * `lib/wire`, which validate; the rest is held to the routes and to `docs/api.md` by tests.
+ * The inputs and answers of each route, as data, from which `openapi.ts` makes its document. The bodies are the
+ * schemas of `lib/wire`, which also validate; tests compare the rest with the routes and with `docs/api.md`.
  *
  * @module
  */
@@ -65,22 +65,22 @@ type OtherBody =
 
 /** One route: a method and a path. */
 export interface Operation {
-  /** For programs that are made from the document. */
+  /** The name of its function in programs that are generated from the document. */
   readonly id: string;
   readonly summary: string;
-  /** The scope that its token needs; null where it needs none. */
+  /** The scope that its token needs; null if it needs no token. */
   readonly needs: Needs;
   /** The parameters of its query, in the order in which a refusal lists them. */
   readonly query: readonly ParameterName[];
   /** Headers that it reads besides those of all routes. */
   readonly headers: readonly ParameterName[];
-  /** What it takes as its body. */
+  /** Its request body. */
   readonly body: NamedSchema | typeof RAW_MEDIA_TYPE | null;
-  /** What it answers with when all is well; null where that is never JSON. */
+  /** Its successful answer; null if that is never JSON. */
   readonly answer: NamedSchema | null;
-  /** Its other forms, which `Accept` chooses where there is one in JSON. */
+  /** Its other forms; if there is also a JSON form, `Accept` chooses. */
   readonly otherAnswers: readonly OtherBody[];
-  /** The statuses of its problems, besides those that any route has. */
+  /** The statuses of its problems, besides those that every route has. */
   readonly problems: readonly number[];
 }
 

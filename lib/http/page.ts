@@ -1,9 +1,9 @@
 /**
- * `/ui/`: the page, for people. Its files are part of the program, and are read when somebody first asks.
+ * `/ui/`: the page, for people. Its files are part of the program, and are read at the first request for them.
  *
- * Everybody may load it, since there is nothing in it: what it shows it asks the API for, with the token that
- * its reader types. What the browser lets it do is as little as it needs: scripts, styles and requests of its
- * own origin, no frames, no forms, no text made into markup.
+ * Every client can load it, because it contains no data: it asks the API for what it shows, with the token that
+ * its reader types. Its policy allows only what it needs: scripts, styles and requests of its own origin. It
+ * forbids frames, forms, and text that becomes markup.
  *
  * @module
  */
@@ -55,7 +55,7 @@ async function showFile({ req }: RequestContext): Promise<Response> {
   const etag = `"${createHash("sha256").update(text).digest("hex").slice(0, 32)}"`;
   const headers = {
     "content-type": MEDIA_TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "text/plain",
-    // Kept, and asked about each time: a node of another version has another page.
+    // Browsers keep it, and ask each time whether it has changed: a node of another version has another page.
     "cache-control": "no-cache",
     etag,
     ...SECURITY_HEADERS,

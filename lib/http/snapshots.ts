@@ -11,7 +11,7 @@ import { NO_STORE, Problem } from "./problem.ts";
 import { addRoute, needs, type Router } from "./route.ts";
 import { type PartSource, streamResponse } from "./streams.ts";
 
-/** Needs the scope `admin`, which reads everything, whatever the prefixes of a token. */
+/** Needs the scope `admin`, which can read everything, even if the token has prefixes. */
 export function addSnapshotRoute(router: Router, node: NodeApi): void {
   addRoute(router, "/v1/snapshot", {
     GET: needs("admin", async ({ req: { raw, url } }) => {
@@ -24,7 +24,7 @@ export function addSnapshotRoute(router: Router, node: NodeApi): void {
   });
 }
 
-/** The answer begins before the snapshot is there: to make it may take longer than a client waits. */
+/** The answer begins before the snapshot is made, because making it can take longer than a client waits. */
 class SnapshotSource implements PartSource {
   readonly stalledMsMax = STREAM_STALLED_MS;
   readonly #snapshot: SnapshotInMaking;
@@ -45,7 +45,7 @@ class SnapshotSource implements PartSource {
   }
 
   end(): void {
-    // One that could not be made needs no end.
+    // A snapshot that could not be made does not need to be closed.
     this.#snapshot.made.then((snapshot) => snapshot.close(), () => {});
   }
 }

@@ -111,7 +111,7 @@ export class StreamGate {
     this.#refuse = refuse;
   }
 
-  /** How many there are. */
+  /** The number of open streams. */
   get open(): number {
     return this.#open;
   }

@@ -127,7 +127,7 @@ function toNewToken(id: string, body: NewTokenBody): NewToken {
   return token;
 }
 
-/** Refuses a token that nobody could use: its maker's clock or arithmetic is wrong. */
+/** Refuses a token that has already expired: the clock or the arithmetic of its creator is wrong. */
 function checkFuture(token: NewToken, nowMs: number): void {
   if (!isExpired(token, nowMs)) return;
   throw new InputError(
@@ -159,7 +159,7 @@ function refused(id: string, reason: "exists" | "tooMany"): Problem {
     ? new Problem("token_exists", `Cannot create token ${id}: there is one of this id`)
     : new Problem(
       "too_many_tokens",
-      `Cannot create token ${id}: there are ${TOKENS_MAX}, as many as may be; revoke one first`,
+      `Cannot create token ${id}: there are already ${TOKENS_MAX}, the most; revoke one first`,
     );
 }
 

@@ -225,7 +225,10 @@ class WatchSource implements PartSource {
       return;
     }
     if (watcher.kind === "compacted") throw unreadable(watcher);
-    throw new Problem("too_many_watches", "Cannot watch: this node has as many watches as it may");
+    throw new Problem(
+      "too_many_watches",
+      "Cannot watch: this node already has the most watches that it takes",
+    );
   }
 
   /** Sends a `progress` event as soon as everything up to `revision` was sent. */
@@ -250,7 +253,7 @@ class WatchSource implements PartSource {
     if (!this.#hasStarted) return this.#start();
     while (true) {
       this.#wake = Promise.withResolvers<void>();
-      // Before events are taken: a watch that always has some must not outlive its token.
+      // Checked before events are taken: a watch that always has events must not outlive its token.
       const refused = this.#dueRefusal();
       if (refused !== "") return encodeUtf8(refused);
       const { text, hasMore } = this.#take(this.#watcher);
@@ -285,7 +288,7 @@ class WatchSource implements PartSource {
     return { text, hasMore };
   }
 
-  /** The end of a watch whose token was revoked or has expired, if it is time to look. */
+  /** The end of a watch whose token was revoked or has expired; null until the next check is due. */
   #dueRefusal(): string {
     const nowMs = performance.now();
     if (nowMs < this.#admitDueMs) return "";
@@ -323,7 +326,7 @@ class WatchSource implements PartSource {
     return eventText({ event: "problem", body: problemOf(error, { isWrite: false }).body });
   }
 
-  /** Waits until there are changes, or until progress or a look at the token is due. */
+  /** Waits until there are changes, or until progress or a check of the token is due. */
   async #rest(): Promise<void> {
     const dueMs = Math.min(this.#progressDueMs, this.#admitDueMs) - performance.now();
     const waitMs = this.#wanted === null ? Math.max(0, dueMs) : WANTED_PROGRESS_MS;

@@ -1,18 +1,18 @@
 /**
- * Backups of a node's keys: one encrypted file with the identity, the share if there is one, and the
- * public group that the share belongs to. Nothing else: a nonce is never in any file, and the record of
- * a key generation that is not done is for the node alone.
+ * Backups of a node's keys: one encrypted file with the identity, the share if there is one, and the public group
+ * that the share belongs to. Nothing else: nonces are never in any file, and the record of an unfinished key
+ * generation serves only its own node.
  *
- * **What a backup is for.** A backup holds keys, but not the node's votes: those are in its folder
- * `raft`. A voter that has forgotten its vote could sign for a second leader of the same term. So a
- * share is restored only where the node's folder `raft` is, and always marked as used:
+ * **What a backup is for.** A backup holds keys, but not the node's votes: those are in its folder `raft`. A voter
+ * that has forgotten its vote could sign for a second leader of the same term. So a share is restored only where
+ * the node's folder `raft` is, and always marked as used:
  *
  * - the share may have been used after the backup was made;
  * - a backup can be restored twice, and the second restore cannot know of the first.
  *
- * The rule has no exception, so the backup of a node that never ran cannot restore its share. A backup
- * serves to move a node, with `raft`, to another disk or machine; to restore a lost key file; and to
- * restore a node's identity alone.
+ * The rule has no exception, so the backup of a node that never ran cannot restore its share. A backup serves to
+ * move a node, with `raft`, to another disk or machine; to restore a lost key file; and to restore a node's
+ * identity alone.
  *
  * @module
  */
@@ -51,7 +51,7 @@ import {
   usingSecret,
 } from "./secret_kinds.ts";
 
-/** What a backup holds, to be shown. */
+/** The contents of a backup, for messages. */
 export interface BackupSummary extends Belonging {
   /** The names of the files that a restore writes into the data folder. */
   readonly files: readonly string[];
@@ -59,7 +59,7 @@ export interface BackupSummary extends Belonging {
 
 interface Backup extends Omit<BackupSummary, "files"> {
   readonly identity: SecretContent;
-  /** Both or neither. */
+  /** Either both are there or neither is. */
   readonly share: SecretContent | null;
   readonly group: SecretContent | null;
 }
@@ -90,7 +90,7 @@ export function writeBackup(
   const label = { purpose: "backup", cluster, node } as const;
   const text = sealContent({ identity, share, group }, { label, passphrase });
   writeFileAtomically({ path, text, mode: 0o600 });
-  // A backup that cannot be read back would be found out too late.
+  // Otherwise a backup that cannot be read would be noticed too late.
   return summarize(readBackup(path, passphrase));
 }
 
@@ -225,7 +225,7 @@ function checkFolderFits(dataDir: string, { node, cluster, group }: Backup): voi
   if (cluster === null) return;
   const store = { folder: dataDir, cluster, node };
   checkRaftStore(store);
-  // The data of a restored snapshot are there, and the votes are not.
+  // A restored snapshot has brought data, but no votes.
   if (isOnlyRestored(store)) throw noVotes(dataDir, node);
 }
 

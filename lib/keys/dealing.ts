@@ -1,7 +1,6 @@
 /**
- * A trusted dealer for a whole cluster: one process that makes every node's keys at once and knows
- * the cluster's secret key while it does. Fit for trying Floe out and for operators who trust the
- * machine they deal on.
+ * A trusted dealer for a whole cluster: one process that makes every node's keys at once, and knows the cluster's
+ * secret key meanwhile. It suits operators who try Floe out, or who trust the machine on which they deal.
  *
  * @module
  */
@@ -18,7 +17,7 @@ import { type NodeId, toEpoch } from "../types.ts";
 export interface ClusterKeys {
   /** Public, and the same for every node. */
   readonly group: Group;
-  /** One for each node, in the order of the configuration's peers. */
+  /** The secrets, one for each node, in the order of the configuration's peers. */
   readonly shares: readonly VoterSecret[];
 }
 
@@ -71,7 +70,7 @@ function dealShares(
   };
 }
 
-/** FROST needs two signers at least; a cluster of one signs with a key of its own. */
+/** FROST needs at least two signers; a cluster of one signs with a plain key. */
 function dealSingle(randomBytes: (length: number) => Uint8Array): Dealt {
   const seed = randomBytes(32);
   const publicKey = derivePublicKey(seed);

@@ -1,6 +1,6 @@
 /**
- * `group.json`: the public key of the cluster and of each of its voters, the same on every node; with
- * the genesis certificate, where they made the key themselves.
+ * `group.json`: the public key of the cluster and of each of its voters, the same on every node. If the voters
+ * made the key themselves, it also has the genesis certificate.
  *
  * @module
  */
@@ -29,26 +29,26 @@ import {
 /** The public key file's name within a node's data folder. */
 export const GROUP_FILE = "group.json";
 
-/** The remedy for a file that cannot be used: it is public, and every node has it. */
+/** The remedy for an unusable file: the file is public, and every node has it. */
 const COPY = "Copy it from another node, where it is the same, or restore it from a backup.";
 
-/** A cluster's key, as it was made. */
+/** A cluster's key, as of its generation. */
 export interface KnownKey {
   /** The public key of the cluster and of each voter. */
   readonly group: Group;
-  /** The genesis certificate, a signed note; null where a dealer made the key. */
+  /** The genesis certificate, a signed note; null if a dealer made the key. */
   readonly genesis: string | null;
 }
 
-/** What a `group.json` says. */
+/** The content of a `group.json`. */
 export interface GroupFile extends KnownKey {
-  /** What the genesis of a dealer's key states, once a node runs with it; else null. */
+  /** What the genesis of a dealt key states, after the first run of the node; otherwise null. */
   readonly founding: string | null;
 }
 
 /**
- * Reads the public key file of a data folder and checks it, and that it is this cluster's; of a whole
- * configuration also its voters.
+ * Reads the public key file of a data folder, checks it, and checks that it belongs to this cluster. Given a whole
+ * configuration, it also checks the voters.
  *
  * @throws {KeyFileError} when it is missing, damaged, or made for another configuration.
  */

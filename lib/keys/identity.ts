@@ -52,7 +52,7 @@ export function openOrCreateIdentity(folder: KeyFolder): NodeIdentity {
  * Reads a node's identity and checks that it is whole, private and this node's.
  *
  * @throws {KeyFileError} when it is missing, damaged, of another node or open to other users.
- * @throws {EnvironmentError} when the disk or the folder does not let it.
+ * @throws {EnvironmentError} when the folder or the disk refuses.
  */
 export function readIdentity(folder: KeyFolder): NodeIdentity {
   const { node, signingSecret, channelSecret, ...keys } = readOwnSecret(IDENTITY, folder, null);

@@ -1,6 +1,6 @@
 /**
- * What Floe's key files have in common: how they are read, how faults are reported without a secret in
- * the report, and which cluster and node a file belongs to.
+ * What Floe's key files have in common: how they are read, how faults are reported without a secret, and how a
+ * file's cluster and node are checked.
  *
  * @module
  */
@@ -128,15 +128,14 @@ export function parseKeyFile<Value>(
 
 /** The cluster and the node that a key file belongs to. */
 export interface Belonging {
-  /** The cluster; null where there is none yet. */
+  /** The cluster; null while there is none. */
   readonly cluster: ClusterName | null;
   /** The node's id in `cluster.json`. */
   readonly node: NodeId;
 }
 
 /**
- * Checks that a key file belongs to the expected cluster and node, or to one of them where only that one
- * is expected.
+ * Checks that a key file belongs to the expected cluster and node, or to the one of the two that is expected.
  *
  * @throws {KeyFileError} when it does not. The message has what was found and what was expected.
  */
@@ -173,6 +172,6 @@ export interface KeyFolder {
   readonly dataDir: string;
   /** The node that it belongs to. */
   readonly self: NodeId;
-  /** What encrypts the secret files; null where they are not encrypted. */
+  /** What encrypts the secret files; null if they are not encrypted. */
   readonly passphrase: Passphrase | null;
 }

@@ -1,6 +1,6 @@
 /**
- * A node's key files, in its own data folder: `group.json`, which is public and the same on every
- * node, and `share.json`, the node's secret, which nobody else may read.
+ * A node's key files, in its own data folder: `group.json`, which is public and the same on every node, and
+ * `share.json`, the node's secret, which only its owner can read.
  *
  * @module
  */
@@ -25,11 +25,11 @@ import type { ShareContent } from "./share_content.ts";
 export interface NodeKeys {
   /** The public key of the cluster and of each voter. */
   readonly group: Group;
-  /** The genesis certificate, a signed note; null where a dealer made the key. */
+  /** The genesis certificate, a signed note; null if a dealer made the key. */
   readonly genesis: string | null;
   /**
-   * The text that the genesis states, where a dealer made the key and a node has run with it; null where the
-   * genesis certificate says it, and before.
+   * The text that the genesis states, if a dealer made the key and a node has run with it; otherwise null. The
+   * genesis certificate, if there is one, has this text.
    */
   readonly founding: string | null;
   /** The node's own secrets. */
@@ -55,11 +55,11 @@ export function hasShare(dataDir: string): boolean {
 }
 
 /**
- * Writes a node's key files. Only the owner can read the secret one, and only the owner can enter the
- * folder, which is created if it does not exist.
+ * Writes a node's key files. Only the owner can read the secret one, and only the owner can enter the folder,
+ * which is created if it does not exist.
  *
  * @throws {KeyFileError} when there are key files already: a share is never overwritten.
- * @throws {EnvironmentError} when the disk or the folder does not let it.
+ * @throws {EnvironmentError} when the folder or the disk refuses.
  */
 export function writeNodeKeys(folder: KeyFolder, { group, genesis, share }: NewKeys): void {
   const { dataDir } = folder;
@@ -68,10 +68,10 @@ export function writeNodeKeys(folder: KeyFolder, { group, genesis, share }: NewK
 }
 
 /**
- * Writes the keys that a node has generated. A crash may have left the group behind, without the share;
- * it comes first, so that a node with a share has its group.
+ * Writes the keys that a node has generated. A crash may have left the group behind, without the share; it comes
+ * first, so that a node with a share has its group.
  *
- * @throws {EnvironmentError} when the disk or the folder does not let it.
+ * @throws {EnvironmentError} when the folder or the disk refuses.
  */
 export function writeGeneratedKeys(folder: KeyFolder, { group, genesis, share }: NewKeys): void {
   const { dataDir, self } = folder;
@@ -84,11 +84,11 @@ export function writeGeneratedKeys(folder: KeyFolder, { group, genesis, share }:
 }
 
 /**
- * Writes the files of a node that joins a cluster: what is known of the cluster's key, and that the node has no
- * share of it yet.
+ * Writes the files of a node that joins a cluster: the cluster's public key, and a share file that has no share
+ * yet.
  *
  * @throws {KeyFileError} when there are key files already.
- * @throws {EnvironmentError} when the disk or the folder does not let it.
+ * @throws {EnvironmentError} when the folder or the disk refuses.
  */
 export function writeJoinerKeys(folder: KeyFolder, known: GroupFile): void {
   const { dataDir } = folder;
@@ -99,10 +99,9 @@ export function writeJoinerKeys(folder: KeyFolder, known: GroupFile): void {
 }
 
 /**
- * Makes a running node's shares durable in place of those on the disk, and erases the copies that it was given.
+ * Makes a running node's shares durable in place of those on the disk, and erases the given copies.
  *
- * @throws {EnvironmentError} when the disk or the folder does not let it. Then it is unknown which shares the
- * disk holds.
+ * @throws {EnvironmentError} when the folder or the disk refuses. Then it is unknown which shares the disk holds.
  */
 export function writeShares(folder: KeyFolder, group: Group, shares: DurableShares): void {
   try {
@@ -117,11 +116,12 @@ function writeGroup(dataDir: string, file: GroupFile): void {
 }
 
 /**
- * Marks the shares as used, and writes down what the genesis of a dealt key states. The node calls this after it has made its stores and before it sends anything:
- * a used share whose node has lost its votes could sign for a second leader. This also removes what
- * crashes have left of the share, as it is not written again.
+ * Marks the shares as used, and writes down what the genesis of a dealt key states. The node calls this after it
+ * has made its stores and before it sends anything: a used share whose node has lost its votes could sign for a
+ * second leader. This also removes copies of the share that crashes have left, because the share is not written
+ * again.
  *
- * @throws {EnvironmentError} when the disk does not let it.
+ * @throws {EnvironmentError} when the disk refuses.
  */
 export function claimShare(
   folder: KeyFolder,
@@ -129,7 +129,7 @@ export function claimShare(
   founding: string | null = keys.founding,
 ): void {
   const { dataDir } = folder;
-  // A crash may have left a file with a share that is over.
+  // A crash may have left a file with an old share.
   removeLeftovers(`${dataDir}/${SHARE_FILE}`);
   const { group, genesis, shares } = keys;
   if (keys.founding !== founding) writeGroup(dataDir, { group, genesis, founding });
@@ -162,7 +162,7 @@ function toNodeKeys(
   content: ShareContent,
 ): NodeKeys {
   const { current, next, isInUse } = content;
-  // A node that has run uses the members in its log, and a joiner those that the cluster shows it.
+  // A node that has run uses the members in its log; a node that joins uses those that the cluster shows.
   const isFounding = !isInUse && current !== null;
   const { group, genesis, founding } = readGroupFile(
     dataDir,
@@ -183,8 +183,8 @@ function toNodeKeys(
 }
 
 /**
- * Whether shares belong to this group's key, and the first one's secret to its voter's verifying share. Those of
- * later epochs, the memberships in the log say.
+ * Whether shares belong to this group's key, and the secret of the first epoch to its voter's verifying share. For
+ * later epochs, the memberships in the log have the verifying shares.
  */
 export function isShareOf(group: Group, { node, current, publicKey }: ShareContent): boolean {
   if (!equalBytes(publicKey, group.publicKey)) return false;

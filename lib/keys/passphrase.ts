@@ -89,8 +89,9 @@ export class Passphrase implements Disposable {
   }
 
   /**
-   * Erases the passphrase and every key made of it but that of {@linkcode Passphrase.ownParameters}. A running
-   * node writes its share when the members change, and reads nothing; it must not compute scrypt meanwhile.
+   * Erases the passphrase and every derived key, except for the key of {@linkcode Passphrase.ownParameters}. A
+   * running node writes its share when the members change, and must not compute scrypt then; it reads no secret
+   * file.
    */
   keepOwnKey(): void {
     const own = this.deriveKey(this.ownParameters);
@@ -103,7 +104,7 @@ export class Passphrase implements Disposable {
     this.#isReduced = true;
   }
 
-  /** Erases the passphrase and every key made of it. It cannot be used any more. */
+  /** Erases the passphrase and every derived key. It cannot be used afterwards. */
   [Symbol.dispose](): void {
     this.#bytes.fill(0);
     for (const key of this.#keys.values()) key.fill(0);
@@ -175,12 +176,12 @@ export function readPassphraseFile(path: string, privateMount: string | null = n
   });
 }
 
-/** Whether a file of a private mount is one that only root has put there. */
+/** Whether only root could have put this file into a private mount. */
 export function isReadOnlyOfRoot({ mode, uid }: Pick<Deno.FileInfo, "mode" | "uid">): boolean {
   return uid === 0 && mode !== null && (mode & 0o022) === 0;
 }
 
-/** Whether a file, links followed, is in a folder: mounts have links within themselves. */
+/** Whether a file, after its links are followed, is in a folder: mounts contain links to themselves. */
 function isIn(path: string, folder: string): boolean {
   try {
     return Deno.realPathSync(path).startsWith(`${Deno.realPathSync(folder)}/`);
@@ -197,7 +198,10 @@ function openFile(path: string): Deno.FsFile {
   }
 }
 
-/** A file without the end of its last line; of a file that is too long, enough to see that. */
+/**
+ * The content of a file without the end of its last line. Of a file that is too long, it reads only enough to
+ * notice.
+ */
 function readLine(file: Deno.FsFile, path: string): Uint8Array {
   const bytes = new Uint8Array(READ_BYTES_MAX);
   try {

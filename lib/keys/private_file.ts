@@ -20,10 +20,10 @@ export interface AtomicFile {
 }
 
 /**
- * Writes a file durably: under another name, synced, renamed, and the folder synced. An earlier
- * file of the name is replaced.
+ * Writes a file durably: under another name, synced, renamed, and the folder synced. An earlier file of the name
+ * is replaced.
  *
- * @throws {EnvironmentError} when the disk or the folder does not let it.
+ * @throws {EnvironmentError} when the folder or the disk refuses.
  */
 export function writeFileAtomically({ path, text, mode }: AtomicFile): void {
   const temporary = `${path}.${Deno.pid}.tmp`;
@@ -40,10 +40,10 @@ export function writeFileAtomically({ path, text, mode }: AtomicFile): void {
 }
 
 /**
- * Removes what an interrupted {@linkcode writeFileAtomically} left behind, so that no earlier content of
- * the file stays. No other process may be writing the file.
+ * Removes what an interrupted {@linkcode writeFileAtomically} left behind, so that no earlier content of the file
+ * stays. No other process may be writing the file.
  *
- * @throws {EnvironmentError} when the folder does not let it.
+ * @throws {EnvironmentError} when the folder refuses.
  */
 export function removeLeftovers(path: string): void {
   const [folder, name] = [dirname(path), basename(path)];
@@ -74,7 +74,7 @@ function writeSynced({ path, text, mode }: AtomicFile): void {
   }
 }
 
-/** Removes a file durably, if it is there. @throws {EnvironmentError} when the disk does not let it. */
+/** Removes a file durably, if it is there. @throws {EnvironmentError} when the disk refuses. */
 export function removeFile(path: string): void {
   try {
     removeIfThere(path);
@@ -85,9 +85,9 @@ export function removeFile(path: string): void {
 }
 
 /**
- * What is at a path, a symbolic link followed; null when there is nothing.
+ * The file or folder at a path, after symbolic links are followed; null if there is none.
  *
- * @throws {EnvironmentError} when the system does not say.
+ * @throws {EnvironmentError} when the system does not tell.
  */
 export function statFile(path: string): Deno.FileInfo | null {
   return lookAt(path, Deno.statSync);

@@ -34,10 +34,10 @@ export function hasRecord(dataDir: string): boolean {
 }
 
 /**
- * Makes a record durable in place of the one before, and erases the share in the copy it was given.
+ * Makes a record durable in place of the one before, and erases the share in the given copy.
  *
- * @throws {EnvironmentError} when the disk or the folder does not let it. Then it is unknown which of
- * the two records the disk holds.
+ * @throws {EnvironmentError} when the folder or the disk refuses. Then it is unknown which of the two records the
+ * disk holds.
  */
 export function writeRecord(place: KeyPlace, record: DurableKeyGeneration): void {
   const { folder, config: { cluster } } = place;
@@ -75,11 +75,11 @@ export function readRecord({ folder, config }: KeyPlace): DurableKeyGeneration |
 /**
  * Deletes a record, durably, and what a crash has left of earlier ones.
  *
- * @throws {EnvironmentError} when the disk does not let it.
+ * @throws {EnvironmentError} when the disk refuses.
  */
 export function deleteRecord(dataDir: string): void {
   const path = `${dataDir}/${RECORD_FILE}`;
-  // Last: after a crash, a node with a record comes here again.
+  // The record is removed last, so that a node that crashes before comes here again.
   removeLeftovers(path);
   removeFile(path);
 }

@@ -43,7 +43,7 @@ export interface SecretLabel extends Belonging {
   readonly purpose: SecretPurpose;
 }
 
-/** An encrypted file, read and not yet decrypted. All of it is public. */
+/** An encrypted file, read and not yet decrypted. Every field is public. */
 export interface SealedText extends SecretLabel {
   /** How its key is derived from the passphrase. */
   readonly key: KeyParameters;

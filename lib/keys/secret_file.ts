@@ -35,7 +35,7 @@ import {
 /** A secret file: its purpose, its owner, its path, and the passphrase that encrypts it. */
 export interface SecretFile extends SecretLabel {
   readonly path: string;
-  /** What encrypts it; null where it is not encrypted. */
+  /** What encrypts it; null if it is not encrypted. */
   readonly passphrase: Passphrase | null;
 }
 
@@ -60,11 +60,11 @@ export interface SecretFileReading<Value> {
 const FILE_MODE = 0o600;
 
 /**
- * Writes a secret file durably. Only its owner can read it and enter its folder, which is created if it
- * does not exist. `content` becomes JSON.
+ * Writes a secret file durably. Only its owner can read it and enter its folder, which is created if it does not
+ * exist. `content` becomes JSON.
  *
  * @throws {KeyFileError} when others can enter the folder.
- * @throws {EnvironmentError} when the disk or the folder does not let it.
+ * @throws {EnvironmentError} when the folder or the disk refuses.
  */
 export function writeSecretFile(file: SecretFile, content: object): void {
   const { path, passphrase, purpose, cluster, node } = file;

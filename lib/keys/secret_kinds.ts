@@ -54,7 +54,7 @@ export interface SecretKind<Content> extends SecretFileReading<Content> {
   readonly name: string;
   /** The secrets in the content, to be erased. */
   secretsOf(content: Content): readonly Uint8Array[];
-  /** The content as the file has it, where that is not the content itself. */
+  /** The content in the file's form, if that differs from the content. */
   toFile?(content: Content): object;
 }
 
@@ -62,7 +62,7 @@ export interface SecretKind<Content> extends SecretFileReading<Content> {
 export const IDENTITY_FILE = "identity.json";
 /** The name of the file with a node's share. */
 export const SHARE_FILE = "share.json";
-/** The name of the file with a node's record of a key generation that is not done. */
+/** The name of the file with a node's record of an unfinished key generation. */
 export const RECORD_FILE = "keygen.json";
 
 const NEW_IDENTITY =
@@ -111,7 +111,7 @@ export const SHARE: SecretKind<ShareContent> = {
   toFile: toShareFile,
 };
 
-/** The records of all nodes go together: each has what its node has told the others. */
+/** The records of all nodes belong together: each holds what its node has told the others. */
 export const START_OVER =
   "To start over, stop every node, see that none has a share.json, delete " +
   "keygen.json from every node's data folder, and start them again.";
@@ -138,7 +138,7 @@ export const RECORD: SecretKind<RecordContent> = {
   })),
   remedies: {
     ifMissing: START_OVER,
-    // A record beside a used share is finished: a crash has left it.
+    // A record beside a used share is finished, and a crash has left it.
     ifDamaged: `If the cluster runs and this node has its share.json, delete this file alone. ` +
       START_OVER,
     ifKnown: `start over. ${START_OVER}`,
@@ -174,11 +174,11 @@ export function readOwnSecret<Content extends Partial<Belonging>>(
 }
 
 /**
- * Writes a node's own secret file, which only its owner can read. The folder is created if it does not
- * exist. Every `Uint8Array` in `content` becomes hex.
+ * Writes a node's own secret file, which only its owner can read. The folder is created if it does not exist.
+ * Every `Uint8Array` in `content` becomes hex.
  *
  * @throws {KeyFileError} when others can enter the folder.
- * @throws {EnvironmentError} when the disk or the folder does not let it.
+ * @throws {EnvironmentError} when the folder or the disk refuses.
  */
 export function writeOwnSecret<Content extends Partial<Belonging>>(
   kind: SecretKind<Content>,
@@ -274,7 +274,7 @@ function openEncrypted(
   };
 }
 
-/** In a file that is not encrypted, purpose and owner stand among the secrets. */
+/** In a file that is not encrypted, purpose and owner are fields beside the secrets. */
 function openPlain(json: unknown, { path, kind }: Place): OpenedSecretFile {
   const whatToDo = kind.remedies.ifDamaged;
   const label = parseKeyFile(json, { file: path, schema: labelSchema, whatToDo });
@@ -328,13 +328,13 @@ export interface PassphraseChange {
 }
 
 /**
- * Writes every secret file of a folder anew, but only if all of them can be opened. A file that has the
- * new passphrase already is not written, so an interrupted change is completed by a second call. The
- * caller holds the folder's lock.
+ * Writes every secret file of a folder anew, but only if all of them can be opened. A file that has the new
+ * passphrase already is not written, so an interrupted change is completed by a second call. The caller holds the
+ * folder's lock.
  *
  * @returns the paths of the files that were written.
  * @throws {KeyFileError} when there is no secret file, or one cannot be used or opened.
- * @throws {EnvironmentError} when the disk or the folder does not let it.
+ * @throws {EnvironmentError} when the folder or the disk refuses.
  */
 export function changePassphrase(
   dataDir: string,

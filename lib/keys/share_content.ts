@@ -1,6 +1,6 @@
 /**
- * `share.json`: a node's shares of the group's key. A first share stands in it as before members could change;
- * from the first change on, the share in force and the next one.
+ * `share.json`: a node's shares of the group's key. It has two forms: one for the first share, and, from the first
+ * change of the members on, one for the share in force and the next one.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { DurableShares } from "../reshare/mod.ts";
 import { type ClusterName, toClusterName, toEpoch, toNodeId } from "../types.ts";
 import { type Belonging, keySchema } from "./key_file.ts";
 
-/** What `share.json` says: what `lib/reshare` keeps durable. SECRET: the reader erases it. */
+/** The content of `share.json`: what `lib/reshare` keeps durable. SECRET: the reader erases it. */
 export interface ShareContent extends Belonging, DurableShares {
   readonly cluster: ClusterName;
   /** 32 bytes: the public key of the group whose secret key this is a share of. */
@@ -53,19 +53,19 @@ const sharesSchema = z.strictObject({
   return { ...rest, current: decoded(current), next: decoded(next) };
 });
 
-/** Of the two forms that which is meant, so that a fault has its own place. */
+/** Chooses the form that the file means, so that a fault is reported at its place. */
 export const shareSchema: Schema<ShareContent, unknown> = z.unknown().transform((json, context) => {
   const isLater = typeof json === "object" && json !== null && "current" in json;
   const result = (isLater ? sharesSchema : firstShareSchema).safeParse(json);
   if (result.success) return result.data;
   for (const { message, path } of result.error.issues) {
-    // Without the value, which may be a secret.
+    // The message does not have the value, which may be a secret.
     context.issues.push({ code: "custom", message, path, input: null });
   }
   return z.NEVER;
 });
 
-/** The content as the file has it. */
+/** The content in the file's form. */
 export function toShareFile({ current, next, ...rest }: ShareContent): object {
   const isFirst = current?.change === null && next === null;
   return isFirst
