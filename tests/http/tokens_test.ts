@@ -86,7 +86,7 @@ Deno.test("PUT /v1/tokens/{id} refuses an id that is taken, and one token too ma
   equal(more.status, 409);
   const { code, detail } = await problemOf(more);
   equal(code, "too_many_tokens");
-  match(detail, /there are 1000, as many as may be; revoke one first/);
+  match(detail, /there are already 1000, the most; revoke one first/);
 });
 
 for (
