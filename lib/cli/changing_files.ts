@@ -1,6 +1,6 @@
 /**
- * Files that are read again when they change while a command runs: tokens and certificates are renewed, and a
- * node or a watch runs on.
+ * Files that are read again when they change while a command runs. Tokens and certificates are renewed while a
+ * node or a watch runs.
  *
  * @module
  */
@@ -8,10 +8,10 @@
 import { decodeUtf8 } from "../bytes.ts";
 import { InputError, messageOf } from "../errors.ts";
 
-/** What {@linkcode ChangingFiles} needs. */
+/** The settings of {@linkcode ChangingFiles}. */
 interface ChangingFilesOptions<Value> {
   readonly paths: readonly string[];
-  /** What is in the files now. */
+  /** The present content of the files. */
   readonly value: Value;
   /** Reads the files again. Throws when they cannot be used. */
   readonly read: () => Value;
@@ -19,20 +19,20 @@ interface ChangingFilesOptions<Value> {
   readonly onKept: (reason: string) => void;
 }
 
-/** The content of files, always the newest that can be used. */
+/** The newest usable content of files. */
 export class ChangingFiles<Value> {
   readonly #options: ChangingFilesOptions<Value>;
   #value: Value;
   #state: string;
 
-  /** `options` are used as they are. */
+  /** Reads nothing yet. */
   constructor(options: ChangingFilesOptions<Value>) {
     this.#options = options;
     this.#value = options.value;
     this.#state = stateOfFiles(options.paths);
   }
 
-  /** The content. Costs one look at each file; they are read only after a change. */
+  /** The content. Each call checks whether the files have changed, and reads them only after a change. */
   current(): Value {
     const { paths, read, onKept } = this.#options;
     const state = stateOfFiles(paths);
@@ -47,7 +47,7 @@ export class ChangingFiles<Value> {
   }
 }
 
-/** A text that differs once one of the files was changed or replaced; also if a link to it was. */
+/** A text that becomes another one when a file, or a link to it, is changed or replaced. */
 export function stateOfFiles(paths: readonly string[]): string {
   return JSON.stringify(paths.map(stateOf));
 }
@@ -57,7 +57,7 @@ function stateOf(path: string): readonly unknown[] | null {
     const { ino, size, mtime, ctime } = Deno.statSync(path);
     return [ino, size, mtime, ctime];
   } catch {
-    // Reading the file says why.
+    // The read of the file then reports the reason.
     return null;
   }
 }

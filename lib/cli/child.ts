@@ -1,12 +1,12 @@
 /**
- * Programs that a command runs: while it holds a lock, or for each change.
+ * The programs that commands run while they hold a lock, or for each change.
  *
  * @module
  */
 
 import { EnvironmentError, messageOf } from "../errors.ts";
 
-/** A program that runs. */
+/** A running program. */
 export interface ChildProcess {
   /** Its exit code, once it has ended. */
   readonly status: Promise<number>;
@@ -14,13 +14,13 @@ export interface ChildProcess {
   terminate(): void;
 }
 
-/** What a program is started with. */
+/** The settings of a program. */
 export interface ChildOptions {
   /** Its name and its arguments. */
   readonly command: readonly string[];
   /** Variables besides those that this process has. */
   readonly env: Readonly<Record<string, string>>;
-  /** What it reads; what this process would read where it is absent. */
+  /** Its standard input; by default the standard input of this process. */
   readonly input?: Uint8Array;
 }
 
@@ -52,7 +52,7 @@ export function startChild({ command, env, input }: ChildOptions): ChildProcess 
   };
 }
 
-/** What a program does not read is no fault of this one. */
+/** It is no fault of this process if the program does not read everything. */
 async function feed(stdin: WritableStream<Uint8Array>, input: Uint8Array): Promise<void> {
   const writer = stdin.getWriter();
   try {
@@ -63,7 +63,7 @@ async function feed(stdin: WritableStream<Uint8Array>, input: Uint8Array): Promi
   }
 }
 
-/** Ends a command as the program that it ran has ended; there is nothing to say. */
+/** Ends a command with the exit code of the program that it ran, without a message. */
 export class ChildEnded extends Error {
   /** Distinguishes this error in logs and in `catch` clauses. */
   override readonly name = "ChildEnded";

@@ -225,7 +225,7 @@ function registerHelp(program: Program, context: CommandContext): void {
         "that every command has, and what exit codes mean.",
     )
     .argument("[command...]", "the command, or options")
-    .option("--all", "every word that there is about it")
+    .option("--all", "the whole help, not only 20 lines")
     .action((names: readonly string[], options: { readonly all?: true }) => {
       if (names.length === 1 && names[0] === OPTIONS_PAGE) {
         return context.stdout.write(optionsPage(program));

@@ -1,5 +1,5 @@
 /**
- * HTTPS as a client command uses it: the certificates that it trusts, and its own.
+ * HTTPS in a client command: the certificates that it trusts, and its own certificate.
  *
  * @module
  */

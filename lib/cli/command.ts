@@ -33,13 +33,13 @@ export interface OutputStream extends ByteSink {
   write(data: string | Uint8Array): void;
 }
 
-/** A terminal that a command has to itself until it disposes of it. */
+/** A terminal that only this command uses, until it is disposed. */
 export interface Terminal extends Disposable {
   /** Whether to use colours. */
   readonly hasColours: boolean;
   /** Its size now, in characters. */
   size(): { readonly columns: number; readonly rows: number };
-  /** Shows these lines in place of all that is shown. Settles when the terminal has taken them. */
+  /** Replaces everything on the terminal by these lines. Resolves when the terminal has taken them. */
   draw(lines: readonly string[]): Promise<void>;
   /**
    * The keys as they are pressed: the character itself, or `up` and `down`. Ends when the input does. Ctrl-C
@@ -58,9 +58,9 @@ export interface ClientTls {
 
 /** What a command gets from the process that it runs in. */
 export interface CommandContext {
-  /** For data. */
+  /** Standard output, for data. */
   readonly stdout: OutputStream;
-  /** For messages. */
+  /** Standard error, for messages. */
   readonly stderr: OutputStream;
   /** The process's input, read at most once. */
   readonly stdin: ReadableStream<Uint8Array<ArrayBuffer>>;

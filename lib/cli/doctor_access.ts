@@ -1,5 +1,5 @@
 /**
- * What `floe doctor` checks of the access to the nodes: the certificates of their APIs, and the tokens.
+ * The checks of `floe doctor` for the access to the nodes: the certificates of their APIs, and the tokens.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import { type ApiClient, bodyOf, ClientError } from "../client/mod.ts";
 import type { Address } from "../config/mod.ts";
 import { tokensSchema } from "../wire/mod.ts";
 
-/** What a check found: `warn` works today. */
+/** The finding of a check; `warn` means that it works today. */
 interface AccessFinding {
   readonly verdict: "ok" | "warn" | "fail";
   readonly text: string;
 }
 
-/** Who is to renew something wants to know so long before. */
+/** An operator needs this much time to renew something. */
 const NOTICE_MS = 14 * 86_400_000;
 /** Most tokens that are named. */
 const NAMED_MAX = 10;
@@ -26,7 +26,7 @@ function judge(expiresAtMs: number, nowMs: number): "ok" | "warn" | "fail" {
   return expiresAtMs <= nowMs + NOTICE_MS ? "warn" : "ok";
 }
 
-/** Checks the tokens of the cluster. What has expired is only untidy, so it is no failure. */
+/** Checks the tokens of the cluster. An expired token does no harm, so it is no failure. */
 export async function examineTokens(
   client: ApiClient,
   nowMs: number,
@@ -75,7 +75,7 @@ export async function examineCertificate(
   return { verdict, text: `${text}: write a new one into the node's --tls-cert and --tls-key` };
 }
 
-/** Trusts every certificate, as it only reads the date. */
+/** Trusts every certificate, because it only reads the date. */
 function certificateExpiry({ hostname, port }: Address, timeoutMs: number): Promise<Date | null> {
   return new Promise((resolve) => {
     const socket = connect({ host: hostname, port, rejectUnauthorized: false });

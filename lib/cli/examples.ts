@@ -1,5 +1,5 @@
 /**
- * One example for each command, which its help ends with.
+ * One example for each command; its help ends with it.
  *
  * @module
  */

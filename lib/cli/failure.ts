@@ -10,7 +10,7 @@ import type { FailureKind } from "../client/mod.ts";
 export const ExitCode = {
   /** Success. */
   ok: 0,
-  /** A failure without a code of its own: a disk, a port, a bug. */
+  /** Any other failure: a disk, a port, a bug. */
   failure: 1,
   /** The command is wrong: an argument, an option, a file that cannot be used. */
   usage: 2,
@@ -24,7 +24,7 @@ export const ExitCode = {
   notAllowed: 6,
   /** A note or a certificate does not verify. */
   verificationFailed: 7,
-  /** The lease of a lock was lost while its command ran; or `status --check` found less than health. */
+  /** The lease of a lock was lost while its command ran; or `status --check` found a cluster that is not healthy. */
   impaired: 8,
   /** `status --check` found a cluster that can elect no leader. */
   noQuorum: 9,

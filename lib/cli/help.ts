@@ -1,6 +1,6 @@
 /**
- * How help looks: a page of at most 20 lines for each command, with one example; the options that every command
- * has, on a page of their own; and, with `--all`, every word that there is about a command.
+ * The form of help: a page of at most 20 lines for each command, with one example; a page with the options of
+ * every command; and, with `--all`, the whole description of a command.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { EXAMPLES } from "./examples.ts";
 /** Most lines of a command's help, and most characters in one. */
 const HELP_LINES_MAX = 20;
 const WIDTH = 80;
-/** Of the description, so many lines are shown. */
+/** Most lines of the description that are shown. */
 const DESCRIPTION_LINES_MAX = 4;
 /** Before the text of an argument or option. */
 const TERM_WIDTH_MAX = 30;
@@ -76,7 +76,7 @@ function beginningOf(description: string): string {
   }, first);
 }
 
-/** Each item whole where there is room, else on one line, and what does not fit as a number. */
+/** Shows each item as a whole if there is room, otherwise on one line; counts the items that do not fit. */
 function fit(items: readonly Item[], room: number): readonly string[] {
   const { whole, short } = columns(items);
   if (whole.length <= room) return whole;
@@ -84,10 +84,10 @@ function fit(items: readonly Item[], room: number): readonly string[] {
   return [...short.slice(0, room - 1), `  and ${items.length - room + 1} more options`];
 }
 
-/** What is explained, and how. */
+/** An item, and its explanation. */
 type Item = readonly [term: string, text: string];
 
-/** Arguments, commands and options; what must be given comes first. */
+/** Arguments, commands and options; the required ones come first. */
 function itemsOf(command: Command, helper: Help): readonly Item[] {
   const options = helper.visibleOptions(command).filter(({ long }) => long !== "--help");
   return [
@@ -117,7 +117,7 @@ function columns(
   return { whole, short: items.map(([term, text]) => cut(`  ${term.padEnd(width)}  ${text}`)) };
 }
 
-/** The options of every command, and what exit codes say. */
+/** The options of every command, and the meaning of exit codes. */
 export function optionsPage(program: Program): string {
   const options = program.options.map(({ flags, description, defaultValueDescription: value }) =>
     [flags, value === undefined ? description : `${description} (${value})`] as const
@@ -142,12 +142,12 @@ const EXIT_CODES = [
 
 const MORE_TEXTS = new WeakMap<Command, string>();
 
-/** Adds a text to what {@linkcode wholeHelp} has at the end. */
+/** Adds a text to the end of {@linkcode wholeHelp}. */
 export function addToWholeHelp(command: Command, text: string): void {
   MORE_TEXTS.set(command, text);
 }
 
-/** Every word that there is about a command. */
+/** The whole description of a command. */
 export function wholeHelp(command: Program): string {
   const helper = new Help();
   helper.prepareContext({ helpWidth: WIDTH });

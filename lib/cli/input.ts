@@ -12,11 +12,11 @@ import { CommandError, ExitCode } from "./failure.ts";
 /** The name that stands for standard input. */
 export const STDIN_NAME = "-";
 
-/** How much to read at most. */
+/** What is refused as too large, and how. */
 interface InputLimit {
   /** Most bytes. */
   readonly bytesMax: number;
-  /** The exit code above that; {@linkcode ExitCode.usage} by default. */
+  /** The exit code above that limit; {@linkcode ExitCode.usage} by default. */
   readonly exitCode?: ExitCode;
 }
 
@@ -71,7 +71,7 @@ function reasonOf(cause: unknown): string {
   return messageOf(cause);
 }
 
-/** How messages name what {@linkcode readInput} reads. */
+/** The name of an input in messages. */
 export function nameOf(name: string): string {
   return name === STDIN_NAME ? "standard input" : name;
 }

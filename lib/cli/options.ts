@@ -48,7 +48,7 @@ export function globalFlags(command: Program): GlobalFlags {
   const flags = command.optsWithGlobals<
     Omit<GlobalFlags, "output"> & { readonly output: string }
   >();
-  // How JSON is written is the stream's business: see `JsonLines`.
+  // The stream decides how JSON is written: see `JsonLines`.
   return { ...flags, output: flags.output === "table" ? "table" : "json" };
 }
 
@@ -74,7 +74,7 @@ const UNITS_MS = { d: 86_400_000, h: 3_600_000, m: 60_000 } as const;
 const LIFETIME_DAYS_MAX = 3_650;
 
 /**
- * Reads how long something is to be valid, as in `30d`, `12h` or `90m`, as milliseconds.
+ * Reads a time of validity, such as `30d`, `12h` or `90m`, as milliseconds.
  *
  * @throws {InvalidArgumentError} unless it is from a minute to {@linkcode LIFETIME_DAYS_MAX} days.
  */
@@ -88,8 +88,8 @@ export function parseLifetime(text: string): number {
 }
 
 /**
- * The configuration's path: `--config`, else `FLOE_CONFIG`, else {@linkcode CONFIG_PATH_DEFAULT}. Where that
- * file is not there, it is the one that `floe cluster` wrote into its folder, if it did.
+ * The configuration's path: `--config`, else `FLOE_CONFIG`, else {@linkcode CONFIG_PATH_DEFAULT}. If that file
+ * does not exist, it is the one that `floe cluster` has written into its folder, if it has.
  */
 export function configPath(flags: Pick<GlobalFlags, "config">, context: CommandContext): string {
   const named = namedConfigPath(flags, context);
@@ -98,7 +98,7 @@ export function configPath(flags: Pick<GlobalFlags, "config">, context: CommandC
   return !isFile(CONFIG_PATH_DEFAULT) && isFile(written) ? written : CONFIG_PATH_DEFAULT;
 }
 
-/** Where a new configuration goes: where the user says, else {@linkcode CONFIG_PATH_DEFAULT}. */
+/** The path of a new configuration: the one that the user gives, else {@linkcode CONFIG_PATH_DEFAULT}. */
 export function newConfigPath(
   flags: Pick<GlobalFlags, "config">,
   context: CommandContext,
@@ -106,7 +106,7 @@ export function newConfigPath(
   return namedConfigPath(flags, context) ?? CONFIG_PATH_DEFAULT;
 }
 
-/** The configuration's path if the user named one. */
+/** The configuration's path, if the user has given one. */
 function namedConfigPath(
   flags: Pick<GlobalFlags, "config">,
   context: CommandContext,
@@ -114,7 +114,7 @@ function namedConfigPath(
   return flags.config ?? context.env("FLOE_CONFIG") ?? null;
 }
 
-/** Whether `floe cluster` is to make a configuration: nobody named one, and none is here. */
+/** Whether `floe cluster` makes a configuration: the user has named none, and there is none here. */
 export function lacksConfig(flags: GlobalFlags, context: CommandContext): boolean {
   return namedConfigPath(flags, context) === null && !isFile(CONFIG_PATH_DEFAULT);
 }

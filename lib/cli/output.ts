@@ -40,12 +40,12 @@ export function printFields(
   }
 }
 
-/** Fields of answers that are lists, and nothing else of interest. */
+/** Fields that hold the lists of answers which have nothing else of interest. */
 const LIST_FIELDS = ["elections", "tokens", "leases", "items", "findings"];
 
 /**
- * Prints one JSON document: indented on a terminal, on one line elsewhere. With `-o jsonl`, each item of a list on a
- * line of its own, and anything else on one line.
+ * Prints one JSON document: indented on a terminal, otherwise on one line. With `-o jsonl`, each item of a list
+ * has its own line, and any other answer has one line.
  */
 export function printJson(stream: OutputStream, value: unknown): void {
   if (stream.hasJsonLines === true) {
@@ -62,7 +62,7 @@ function itemsOf(value: unknown): readonly unknown[] {
   return Array.isArray(list) ? list : [value];
 }
 
-/** An output to which JSON goes line by line. */
+/** An output that gets JSON line by line. */
 export class JsonLines implements OutputStream {
   readonly hasJsonLines = true;
   readonly #inner: OutputStream;

@@ -25,7 +25,7 @@ export function processContext(): CommandContext {
   };
 }
 
-/** The question goes to stderr, as stdout is for data. */
+/** The question goes to stderr, because stdout is for data. */
 async function askSecret(question: string): Promise<Uint8Array> {
   const { readSecretLine } = await import("./secrets/secret_input.ts");
   Deno.stdin.setRaw(true);
@@ -43,10 +43,10 @@ function openTerminal(): Terminal {
   return openScreen(Deno, { hasColours: Deno.env.get("NO_COLOR") === undefined });
 }
 
-/** Most bytes of an answer that are looked at. */
+/** Most bytes of an answer that are read. */
 const LINE_BYTES_MAX = 1024;
 
-/** The terminal hands over whole lines. */
+/** A terminal gives whole lines. */
 async function askLine(question: string): Promise<string> {
   Deno.stderr.writeSync(encodeUtf8(question));
   const buffer = new Uint8Array(LINE_BYTES_MAX);
@@ -111,13 +111,13 @@ export class FreshConnections implements Disposable {
     this.#tls = tls;
   }
 
-  /** As the global `fetch`, without its pool. */
+  /** The global `fetch` without its pool of connections. */
   readonly fetch: typeof fetch = (input, init) => fetch(input, { ...init, client: this.#client() });
 
   #client(): Deno.HttpClient {
     const tls = this.#tls();
     if (this.#opened?.tls === tls) return this.#opened.client;
-    // The client before is not closed: that would end its requests under way.
+    // The earlier client is not closed, because that would end its running requests.
     const client = openHttpClient(tls);
     this.#opened = { tls, client };
     return client;

@@ -8,16 +8,16 @@ import { encodeUtf8 } from "../bytes.ts";
 import { messageOf } from "../errors.ts";
 import { statFile } from "../keys/mod.ts";
 
-/** Above this size a file is renamed and a new one begun. The one renamed before is deleted. */
+/** Above this size a file is renamed, and a new one begins. The file that was renamed before is deleted. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
-/** How a {@linkcode RotatingFile} is written. */
+/** The settings of a {@linkcode RotatingFile}. */
 export interface RotatingFileOptions {
   /** Above this size it is renamed; by default {@linkcode FILE_BYTES_MAX}. */
   readonly bytesMax?: number;
   /** Called once each time that the file cannot be written any more. */
   readonly onFailure: (reason: string) => void;
-  /** The text that says how many bytes were lost, once writing works again. */
+  /** Makes the text that reports how many bytes were lost, when writing works again. */
   readonly describeLost: (bytes: number) => string;
 }
 
@@ -34,7 +34,7 @@ export class RotatingFile {
   /** Bytes lost since the last successful write. */
   #lostBytes = 0;
 
-  /** `options` are used as they are. */
+  /** Opens nothing yet. */
   constructor(path: string, options: RotatingFileOptions) {
     this.path = path;
     this.#options = options;

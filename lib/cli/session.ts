@@ -50,8 +50,8 @@ const ADVICE: Advice = {
 };
 
 /**
- * Reads the global options of `command` and finds the nodes to ask: those in the options, or in an option of the
- * command's own.
+ * Reads the global options of `command` and finds the nodes to ask: those in the global options, or in an option
+ * of this command alone.
  */
 export async function openClient(
   command: Program,
@@ -138,8 +138,8 @@ function toEndpoint(scheme: string, label: string): Endpoint {
 }
 
 /**
- * The `api` addresses of a configuration. Whether the rest of it is right is for its nodes to say, as the
- * code that checks it takes a client long to load; it is loaded to name the faults of one without addresses.
+ * The `api` addresses of a configuration. The client does not check the other fields, because it would load the
+ * code for that slowly. It loads that code only to name the faults of a configuration without addresses.
  */
 async function readEndpoints(path: string, scheme: string): Promise<readonly Endpoint[]> {
   const found = findApiAddresses(await Deno.readTextFile(path).catch(() => ""));
@@ -147,7 +147,10 @@ async function readEndpoints(path: string, scheme: string): Promise<readonly End
   return peers.map(({ id, api }) => ({ ...toEndpoint(scheme, formatAddress(api)), id }));
 }
 
-/** Null for a text that is no configuration's. Checked by hand: a client must not wait for a schema library. */
+/**
+ * Null for a text that is no configuration. It is checked without schemas: a client must not wait for a schema
+ * library.
+ */
 function findApiAddresses(text: string): readonly Pick<PeerConfig, "id" | "api">[] | null {
   return catching(InputError, () => {
     const { peers }: { readonly peers?: unknown } = Object(parseStrictJson(text));
@@ -172,7 +175,7 @@ async function loadConfigOfCluster(path: string): Promise<ClusterConfig> {
   }
 }
 
-/** One node's answer, or why there is none. */
+/** One node's answer, or the reason why there is none. */
 export type View<Body> =
   | { readonly endpoint: Endpoint; readonly body: Body; readonly error: null }
   | { readonly endpoint: Endpoint; readonly body: null; readonly error: string };

@@ -1,5 +1,5 @@
 /**
- * A terminal that one command draws on: the escape sequences of ECMA-48 and xterm, in one place.
+ * A terminal on which one command draws: the escape sequences of ECMA-48 and xterm, in one place.
  *
  * @module
  */
@@ -7,31 +7,31 @@
 import { encodeUtf8 } from "../bytes.ts";
 import type { Terminal } from "./command.ts";
 
-/** The other screen, so that what was on the terminal comes back; and no cursor. */
+/** The alternate screen, so that the earlier content comes back afterwards; and no cursor. */
 const ENTER = "\x1b[?1049h\x1b[?25l";
 const LEAVE = "\x1b[?25h\x1b[?1049l";
 const HOME = "\x1b[H";
 const CLEAR_LINE_END = "\x1b[K";
 const CLEAR_BELOW = "\x1b[J";
 
-/** Keys that a terminal sends as several characters. */
+/** The keys that a terminal sends as several characters. */
 const NAMED_KEYS: ReadonlyMap<string, string> = new Map([
   ["\x1b[A", "up"],
   ["\x1bOA", "up"],
   ["\x1b[B", "down"],
   ["\x1bOB", "down"],
 ]);
-/** Most bytes of keys that are read at once; what a person types is less. */
+/** Most bytes of keys that are read at once. A person types fewer. */
 const KEYS_BYTES_MAX = 256;
 
-/** What a screen needs of Deno. */
+/** The parts of Deno that a screen uses. */
 interface Console {
   readonly stdin: Pick<typeof Deno.stdin, "read" | "setRaw">;
   readonly stdout: Pick<typeof Deno.stdout, "write" | "writeSync">;
   consoleSize(): { readonly columns: number; readonly rows: number };
 }
 
-/** Takes the terminal over: keys come one by one, and are not shown. */
+/** Takes over the terminal: keys arrive one by one, and are not shown. */
 export function openScreen(
   { stdin, stdout, consoleSize }: Console,
   { hasColours }: { readonly hasColours: boolean },
@@ -63,7 +63,7 @@ export function openScreen(
   };
 }
 
-/** The keys in what a terminal sent at once. Keys without a name here that take several characters are none. */
+/** The keys in the bytes that a terminal sent at once. A key of several characters without a name here is ignored. */
 export function splitKeys(text: string): string[] {
   const named = NAMED_KEYS.get(text);
   if (named !== undefined) return [named];

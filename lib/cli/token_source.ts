@@ -44,7 +44,7 @@ export async function findTokens(
   };
 }
 
-/** Refuses a node's own token if none of the nodes to ask is that node. */
+/** Refuses a node's own token if that node is not among the nodes to ask. */
 function checkReceivers(
   endpoints: readonly Endpoint[],
   { source, token: { holder } }: NamedToken,
@@ -59,12 +59,12 @@ function checkReceivers(
   );
 }
 
-/** Whether there is one address, which the user named: then it is the token's node. */
+/** Whether there is only one address, named by the user: then it is the token's node. */
 function isOneUnknown(endpoints: readonly Endpoint[]): boolean {
   return endpoints.length === 1 && endpoints[0]?.id === null;
 }
 
-/** The token, read again when its file changes, so that a command that runs on has the renewed one. */
+/** The token. It is read again when its file changes, so that a long command has the renewed token. */
 function openNamedToken(named: NamedToken, { stderr }: CommandContext): ChangingFiles<NamedToken> {
   const { file } = named;
   return new ChangingFiles({
@@ -89,7 +89,7 @@ function describeHolder({ token: { holder } }: NamedToken): string {
 interface NamedToken {
   readonly text: string;
   readonly source: string;
-  /** The file that it is from; null when it is from a variable. */
+  /** The file of the token; null when the token is from a variable. */
   readonly file: string | null;
   readonly token: SecretToken;
 }
@@ -119,7 +119,7 @@ function toNamed(
   });
 }
 
-/** A node's own token: the node draws another at each start. */
+/** A node's own token. The node draws a new one at each start. */
 function openOwnToken({ id }: Endpoint, context: CommandContext): ChangingFiles<string | null> {
   const folder = context.env("FLOE_DATA_DIR") ?? DATA_DIR_DEFAULT;
   const paths = id === null
@@ -142,7 +142,7 @@ function readIfAllowed(file: string): string | null {
   try {
     return Deno.readTextFileSync(file).trim();
   } catch {
-    // There is no such file, or another user owns it. The node's answer says if it requires a token.
+    // The file does not exist, or another user owns it. The node's answer tells whether a token is needed.
     return null;
   }
 }

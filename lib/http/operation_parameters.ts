@@ -37,7 +37,7 @@ export const PARAMETERS = {
     description: "How long the node tries, in milliseconds",
     schema: { ...count(1, REQUEST_TIMEOUT_MS_MAX), default: REQUEST_TIMEOUT_MS_DEFAULT },
   },
-  lease: { description: "The lease with which the key goes; 0: none", schema: count(0) },
+  lease: { description: "The lease that the key belongs to; 0: none", schema: count(0) },
   key: { description: "This one key", schema: BYTES },
   prefix: { description: "The keys that begin with it; empty: all", schema: BYTES },
   start: { description: "The first key of the range", schema: BYTES },

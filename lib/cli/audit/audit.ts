@@ -1,6 +1,6 @@
 /**
- * What a cluster's notes show together, under one key: its genesis, who belonged to it from when on, and
- * who led. Offline.
+ * What a cluster's notes prove together, under one key: its genesis, its members over time, and its leaders. It
+ * works offline.
  *
  * @module
  */
@@ -30,35 +30,38 @@ import { type ClusterName, type Epoch, toClusterName } from "../../types.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { type Note, orRefuse, refusedFile } from "./notes.ts";
 
-/** What an auditor trusts. */
+/** The keys that an auditor trusts. */
 interface Trust {
-  /** The group key, from outside; null where the genesis says it. */
+  /** The group key, from the auditor; null if it comes from the genesis. */
   readonly key: GroupKey | null;
-  /** Whose identity keys must have signed the genesis. Asked for only where nothing else vouches for it. */
+  /**
+   * The configuration whose identity keys must have signed the genesis. It is read only if nothing else proves the
+   * genesis.
+   */
   roster(): Promise<{ readonly roster: GenesisRoster; readonly file: string }>;
 }
 
-/** What the notes show. */
+/** What the notes prove. */
 export interface Audit {
-  /** The genesis, where it is there. */
+  /** The genesis, if the notes have it. */
   readonly genesis: AuditedGenesis | null;
-  /** Where the chain of memberships stood after each step, the genesis's own first where it is there. */
+  /** The membership after each step of the chain; the first is the genesis's own, if the notes have it. */
   readonly memberships: readonly Membership[];
   /** The elections, by rising term. */
   readonly elections: readonly AuditedElection[];
 }
 
-/** A genesis, and what vouches for it. */
+/** A genesis, and what proves it. */
 export interface AuditedGenesis {
   readonly statement: GenesisStatement;
-  /** The configuration whose keys signed it; null where the first membership names it under the group key. */
+  /** The configuration whose keys signed it; null if the first membership names its hash under the group key. */
   readonly configFile: string | null;
 }
 
 /** An election, and the memberships of its epoch. */
 export interface AuditedElection {
   readonly certificate: VerifiedCertificate;
-  /** The membership that began its epoch; null where the notes do not have it. */
+  /** The membership that began its epoch; null if the notes do not have it. */
   readonly membership: Membership | null;
 }
 
@@ -103,8 +106,8 @@ export async function audit(notes: readonly Note[], trust: Trust): Promise<Audit
 }
 
 /**
- * A genesis is vouched for by the operators' identity keys, or by the first membership, which names its
- * hash: the key alone does not, as anybody can write a genesis of a key.
+ * The operators' identity keys prove a genesis, or the first membership does, which names its hash. The group key
+ * alone does not, because anyone can write a genesis for a key.
  */
 async function auditGenesis(
   notes: readonly Note[],
@@ -156,7 +159,7 @@ function auditMemberships(
   return chain;
 }
 
-/** The cluster that a note names; whether it may is checked with the note. */
+/** The cluster that a note names. The check of the note decides whether that is true. */
 function clusterOf({ byOld }: MembershipCertificate): ClusterName {
   return toClusterName(/^cluster (.*)$/m.exec(byOld)?.[1]);
 }
@@ -218,7 +221,7 @@ function auditElection(
   );
 }
 
-/** By rising term, each once. Two leaders of one term are a lie that many told. */
+/** By rising term, each once. Two leaders of one term prove that many voters lied. */
 function inOrder(elections: readonly AuditedElection[]): AuditedElection[] {
   const ofTerm = new Map<number, AuditedElection>();
   for (const election of elections) {

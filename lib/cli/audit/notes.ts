@@ -1,6 +1,5 @@
 /**
- * Reads what an auditor has: files that hold one signed note, or several one after the other, and the
- * group key.
+ * Reads an auditor's inputs: files with one or several signed notes, and the group key.
  *
  * @module
  */
@@ -59,14 +58,14 @@ export async function readNotes(
   return notes;
 }
 
-/** What `verify` returns. Its refusal ends the command, with the file's name in the message. */
+/** Returns what `verify` returns. If it refuses, the command ends with a message that names the file. */
 export function orRefuse<Value>({ file }: Pick<Note, "file">, verify: () => Value): Value {
   return catching(InputError, verify, (cause) => {
     throw refusedFile(file, `${cause.message}${adviceFor(cause)}`, cause);
   });
 }
 
-/** The end of a command that found something wrong in a file. */
+/** The error that ends a command because of a fault in a file. */
 export function refusedFile(file: string, why: string, cause?: unknown): CommandError {
   const message = `${nameOf(file)}: ${why}`;
   return new CommandError(ExitCode.verificationFailed, message, { cause });
@@ -84,7 +83,7 @@ async function readText(file: string, context: CommandContext): Promise<string> 
   );
 }
 
-/** No line of a note but its first begins like a kind: each of the others begins with a word of its own. */
+/** Only the first line of a note begins with the text of a kind; every other line begins with a different word. */
 function splitNotes(file: string, text: string): Note[] {
   return text.split(/^(?=floe\/)/m).map((part) => {
     const [first = ""] = part.split("\n", 1);

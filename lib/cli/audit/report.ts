@@ -1,5 +1,5 @@
 /**
- * How an audit is shown: tables for people, one document for programs.
+ * Shows an audit: as tables for people, as one document for programs.
  *
  * @module
  */
@@ -38,7 +38,7 @@ export function printAudit(stdout: OutputStream, audit: Audit): void {
   });
 }
 
-/** What a membership changed, as short sentences; the members themselves where nothing is before it. */
+/** The changes of a membership, as short sentences; the number of members if there is no earlier membership. */
 function describeChange(before: Membership | null, after: Membership): string {
   if (before === null) return `${after.members.length} members, those before not at hand`;
   const changes = [
@@ -53,7 +53,7 @@ function describeChange(before: Membership | null, after: Membership): string {
     changes.push(`${after.threshold} must sign, not ${before.threshold}`);
   }
   if (changes.length > 0) return changes.join("; ");
-  // The genesis says neither addresses nor channel keys: the first statement within its epoch does.
+  // The genesis has neither addresses nor channel keys; the first statement of its epoch has them.
   return after.epoch === before.epoch
     ? "addresses and channel keys are stated"
     : "new shares for all voters";
@@ -74,7 +74,7 @@ function describeMember(before: KnownMember, after: KnownMember): string[] {
   }
   if (!equalBytes(before.identityKey, after.identityKey)) changes.push(`${id}: new identity key`);
   const { channelKey: old, peerAddress, apiAddress } = before;
-  // The genesis says neither channel keys nor addresses.
+  // The genesis has neither channel keys nor addresses.
   if (old === undefined || after.channelKey === undefined) return changes;
   if (!equalBytes(old, after.channelKey)) changes.push(`${id}: new channel key`);
   if (peerAddress !== after.peerAddress || apiAddress !== after.apiAddress) {
@@ -83,7 +83,7 @@ function describeMember(before: KnownMember, after: KnownMember): string[] {
   return changes;
 }
 
-/** How many sign, of how many voters. */
+/** The threshold, and the number of voters. */
 function mustSign({ threshold, members }: Membership): string {
   return `${threshold} of ${members.filter(({ role }) => role === "voter").length}`;
 }
@@ -179,7 +179,7 @@ function printElection(stdout: OutputStream, election: AuditedElection): void {
   ]);
 }
 
-/** Where there is no chain to look into, an election shows what the key shows, and nothing is said. */
+/** Without a chain, only the group key checks an election, and the table says nothing about the voter. */
 function membershipField({ membership }: AuditedElection): [string, string][] {
   if (membership === null) return [];
   const { sequence, epoch } = membership;
@@ -204,7 +204,10 @@ function printElections(stdout: OutputStream, elections: readonly AuditedElectio
 /** Most terms that are named one by one. */
 const TERMS_NAMED_MAX = 20;
 
-/** From which to which, and those between without a certificate: nobody led them, or it is not in the files. */
+/**
+ * The range of terms, and the terms in it without a certificate: they had no leader, or the files lack its
+ * certificate.
+ */
 function describeTerms(elections: readonly AuditedElection[]): string {
   const [first = 0, last = 0] = [elections[0], elections.at(-1)].map((one) =>
     one?.certificate.term

@@ -35,7 +35,7 @@ export function registerPut(program: Program, context: CommandContext): void {
     .argument("<key>", "the key; slashes are part of it")
     .argument("[value]", "the value as text, or - to read its bytes from standard input")
     .option("--file <path>", "read the value's bytes from a file")
-    .option("--lease <id>", "the lease with which the key goes", wholeNumber)
+    .option("--lease <id>", "the lease that the key belongs to", wholeNumber)
     .addOption(ifRevisionOption())
     .addOption(ifAbsentOption())
     .addOption(idempotencyKeyOption())

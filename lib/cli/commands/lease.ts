@@ -1,5 +1,5 @@
 /**
- * `floe lease`: keys that go when nobody keeps their lease alive.
+ * `floe lease`: keys that are deleted when no client keeps their lease alive.
  *
  * @module
  */
@@ -68,8 +68,8 @@ function registerKeepAlive(lease: Program, context: CommandContext): void {
     .command("keepalive")
     .summary("keep a lease alive")
     .description(
-      "Keeps a lease alive until SIGINT or SIGTERM. Exit code 3: there is no such lease, or none any " +
-        "more.",
+      "Keeps a lease alive until SIGINT or SIGTERM. Exit code 3: there is no such lease, or it has " +
+        "ended.",
     )
     .argument("<id>", "the lease", parseId)
     .option("--once", "give it its full time once, and end")

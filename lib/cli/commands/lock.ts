@@ -45,16 +45,21 @@ export function registerLock(program: Program, context: CommandContext): void {
 export function registerElect(program: Program, context: CommandContext): void {
   program
     .command("elect")
-    .summary("run a command while elected, or listen who is")
+    .summary("run a command while elected, or show who is elected")
     .description(
       `Stands in the election NAME and runs a command while it is elected. ${ENVIRONMENT} With ` +
-        "--listen: prints what the one who is elected shows of itself, again at each change, until " +
+        "--listen: prints the value of the elected candidate, again at each change, until " +
         "SIGINT or SIGTERM.",
     )
     .argument("<name>", "the election")
     .argument("[command...]", "what to run, behind --")
-    .option("--ttl <duration>", "how long it outlives this process", parseTtl, TTL_SECONDS_DEFAULT)
-    .option("--value <text>", "what listeners see while this one is elected")
+    .option(
+      "--ttl <duration>",
+      "how long the election outlives this process",
+      parseTtl,
+      TTL_SECONDS_DEFAULT,
+    )
+    .option("--value <text>", "the value that --listen shows while this candidate is elected")
     .option("--listen", "only listen")
     .action(async (
       name: string,

@@ -1,5 +1,5 @@
 /**
- * `floe member` and `floe reshare`: who belongs to the cluster, and how that changes.
+ * `floe member` and `floe reshare`: the members of the cluster, and their changes.
  *
  * @module
  */
@@ -26,9 +26,9 @@ import { openClient } from "../session.ts";
 export function registerMember(program: Program, context: CommandContext): void {
   const member = program
     .command("member")
-    .summary("show and change who belongs to the cluster")
+    .summary("show and change the members of the cluster")
     .description(
-      "Shows who belongs to the cluster, and changes it while it serves. The group key stays the same, " +
+      "Shows the members of the cluster, and changes them while it serves. The group key stays the same, " +
         "and the voters sign each change: floe verify follows them.",
     );
   registerList(member, context);
@@ -140,7 +140,7 @@ function registerRoles(member: Program, context: CommandContext): void {
   const demote = member
     .command("demote")
     .summary("make a voter a learner")
-    .description("Takes a voter's vote and share. It goes on to replicate.")
+    .description("Takes a voter's vote and share away. The member still replicates.")
     .argument("<id>", "the voter");
   for (const [command, name] of [[promote, "promote"], [demote, "demote"]] as const) {
     addThreshold(command);
@@ -255,9 +255,9 @@ export function registerReshare(program: Program, context: CommandContext): void
     .command("reshare")
     .summary("give all voters new shares, or change how many must sign")
     .description(
-      "Deals new shares to all voters, under the same group key. Shares of before are useless from then " +
-        "on, unless as many as must sign came together: do it every month, and after a node's folder " +
-        "may have been read. With --threshold, another number of voters must sign from then on.",
+      "Deals new shares to all voters, under the same group key. Old shares are useless " +
+        "afterwards, unless a thief has as many of one epoch as must sign: do it every month, and after a " +
+        "node's folder may have been read. With --threshold, another number of voters must sign afterwards.",
     );
   addThreshold(reshare);
   addChangeOptions(reshare).action(async (options: AddFlags, command: Program) => {

@@ -36,13 +36,13 @@ export function registerMembers(program: Program, context: CommandContext): void
   program
     .command("members")
     .summary("write today's members into a cluster.json")
-    .description("What scripts do with the members. floe member shows and changes them.")
+    .description("Exports the members, for scripts. floe member shows and changes them.")
     .command("export")
     .summary("write a cluster.json of today's members")
     .description(
-      "Writes a cluster.json of today's members, to standard output or to --out. Nodes go by their " +
-        "logs and do not need it; commands find the nodes by it, and operators the pinned keys. Timing " +
-        "and log limits are those of --config, where there is one. With --key, every membership since " +
+      "Writes a cluster.json of today's members, to standard output or to --out. Nodes have the " +
+        "members in their logs and do not need it; commands find the nodes in it, and operators the keys. Timing " +
+        "and log limits are those of --config, if it exists. With --key, every membership since " +
         "the genesis is verified under the group key, and exit code 7 means that one does not verify.",
     )
     .option("--out <file>", "the file to write")

@@ -42,9 +42,9 @@ function registerSave(snapshot: Program, context: CommandContext): void {
     .command("save")
     .summary("save the state while the cluster writes")
     .description(
-      "Asks one node for a snapshot, which has every write that was acknowledged before. The file is there " +
-        "only when it is whole and checked; until then it is beside it, as FILE.part. Needs a token with " +
-        "the scope admin, where tokens are required.",
+      "Asks one node for a snapshot, which has every write that was acknowledged before. The data " +
+        "arrives in FILE.part, which becomes FILE when it is whole and checked. Needs a token with the " +
+        "scope admin, if tokens are required.",
     )
     .argument("<file>", "the file to write, which must not exist")
     .action(async (file: string, _options: unknown, command: Program) => {
@@ -121,8 +121,8 @@ function registerRestore(snapshot: Program, context: CommandContext): void {
       "Checks the snapshot to its last row, and makes it the data of one node of a new cluster, before that " +
         "node runs for the first time and before it has a key share. Restore the same file into the " +
         "folder of every node, then start them: they make a new key. The new cluster begins a thousand " +
-        "million revisions later, without history; leases get their whole time again. Whatever goes wrong, " +
-        "nothing of the snapshot stays in the folder.",
+        "million revisions later, without history; leases get their whole time again. If the command " +
+        "fails, no part of the snapshot stays in the folder.",
     )
     .argument("<file>", "the snapshot")
     .requiredOption("--id <id>", "which node of the configuration the folder is for")

@@ -36,8 +36,8 @@ export function registerTxn(program: Program, context: CommandContext): void {
     .summary("do a transaction")
     .description(
       "Reads a transaction from standard input, as JSON (docs/api.md) or as lines, does it at one " +
-        "revision and prints the results as JSON. Exit code 4: its conditions did not hold, and what " +
-        "stands under else was done.",
+        "revision and prints the results as JSON. Exit code 4: its conditions did not hold, and the " +
+        "operations under else were done.",
     )
     .option("--file <path>", "read it from a file")
     .option("--idempotency-key <key>", "the write's name, to be done once (default: random)")

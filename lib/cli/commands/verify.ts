@@ -37,7 +37,7 @@ export function addVerify(parent: Program, context: CommandContext): void {
         "certificate (floe group --genesis). Memberships must follow each other from the genesis on, " +
         "and a leader must be a voter of its epoch. The genesis must be signed by every node in " +
         "--config, which is the file that the key was made with; with --key and the memberships it " +
-        "needs none, as the first membership names it. Get the key or the configuration from a " +
+        "needs none, because the first membership names its hash. Get the key or the configuration from a " +
         "source that you trust, not from the node that gave you the certificates. Exit code 7: a " +
         "note does not verify.",
     )

@@ -19,10 +19,10 @@ export function registerWatch(program: Program, context: CommandContext): void {
     .summary("print changes as they come")
     .description(
       "Prints each change of a key, or of all keys with a prefix, once and in order, until SIGINT or " +
-        "SIGTERM. If the node goes, the watch goes on at another. With -o json: one JSON object a " +
+        "SIGTERM. If the node fails, the watch continues at another. With -o json: one JSON object a " +
         "line. With a command behind --: runs it for each change, one after the other, with " +
         "FLOE_KEY, FLOE_TYPE (put, delete or expire) and FLOE_REVISION, and the value on its " +
-        "standard input. Exit code 3: --from names what history has forgotten.",
+        "standard input. Exit code 3: history no longer has the changes since --from.",
     )
     .argument("<key>", "the key")
     .argument("[command...]", "what to run for each change, behind --")
