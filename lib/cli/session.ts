@@ -21,7 +21,7 @@ import { catching, InputError } from "../errors.ts";
 import { parseStrictJson } from "../json.ts";
 import { keyPath } from "../request.ts";
 import { toNodeId } from "../types.ts";
-import type { Schema } from "../wire/mod.ts";
+import type { MemberBody, Schema } from "../wire/mod.ts";
 import { asksForTls, openClientTls } from "./client_tls.ts";
 import type { CommandContext, GlobalFlags, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./failure.ts";
@@ -36,6 +36,8 @@ interface OpenedClient {
   readonly client: ApiClient;
   /** The key-value store, by the same client. */
   readonly store: StoreClient;
+  /** A client of the members of today, where cluster.json has other ones; null where it has not. */
+  readonly ofMembers: (seen: SeenMembers) => Promise<ApiClient | null>;
 }
 
 /** The advice when a node requires a token. */
@@ -62,15 +64,62 @@ export async function openClient(
   const endpoints = named === undefined
     ? await findEndpoints(flags, context)
     : parseEndpoints(named.list, { ...named, scheme: schemeFor(flags, context) });
-  const client = new ApiClient({
-    endpoints,
-    tokenFor: await findTokens(endpoints, flags, context),
+  const options = {
     timeoutMs: flags.timeout,
     fetch: context.openFetch(await openClientTls(flags, context)),
     clock: context.clock ?? systemClock,
     advice: ADVICE,
+  };
+  const clientOf = async (endpoints: readonly Endpoint[]) =>
+    new ApiClient({
+      ...options,
+      endpoints,
+      tokenFor: await findTokens(endpoints, flags, context),
+    });
+  const client = await clientOf(endpoints);
+  return {
+    flags,
+    client,
+    store: new StoreClient(client),
+    ofMembers: async (seen) => {
+      const current = toCurrent(endpoints, seen, schemeFor(flags, context));
+      return current === null ? null : await clientOf(current);
+    },
+  };
+}
+
+/** The members as the cluster's nodes know them. */
+export interface SeenMembers {
+  readonly members: readonly Pick<MemberBody, "id" | "role" | "api">[];
+  /** The nodes that did not answer at the address of the configuration: they may have moved. */
+  readonly silent: readonly Endpoint[];
+}
+
+/**
+ * The nodes of a configuration as they are today: without those that were removed, with those that joined, and
+ * where those have moved that do not answer. Null where nothing differs, or where the operator has named the
+ * addresses to ask.
+ */
+function toCurrent(
+  endpoints: readonly Endpoint[],
+  { members, silent }: SeenMembers,
+  scheme: string,
+): readonly Endpoint[] | null {
+  if (endpoints.some(({ id }) => id === null)) return null;
+  const present = members.filter(({ role }) => role !== "removed");
+  const staying = endpoints.flatMap((endpoint) => {
+    const member = members.find(({ id }) => id === endpoint.id);
+    if (member?.role === "removed") return [];
+    const isElsewhere = typeof member?.api === "string" && member.api !== endpoint.label;
+    return isElsewhere && silent.includes(endpoint) ? [] : [endpoint];
   });
-  return { flags, client, store: new StoreClient(client) };
+  const coming = present.flatMap(({ id, api }) =>
+    api === null || staying.some((endpoint) => endpoint.id === id)
+      ? []
+      : [{ ...toEndpoint(scheme, api), id: toNodeId(id) }]
+  );
+  const isSame = coming.length === 0 && staying.length === endpoints.length;
+  return isSame ? null : [...staying, ...coming];
 }
 
 /**

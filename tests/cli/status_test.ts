@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { createApp } from "../../lib/http/app.ts";
 import { Authorizer } from "../../lib/http/authorization.ts";
 import { toClusterName, toLogIndex, toNodeId } from "../../lib/types.ts";
@@ -118,6 +118,40 @@ Deno.test("status names the nodes of the configuration that do not answer", asyn
     error: "connection refused",
     absence: "down",
   });
+  await Deno.remove(config);
+});
+
+Deno.test("status asks the members of today, whatever the configuration has", async () => {
+  const config = await Deno.makeTempFile();
+  const peers = [1, 2, 3].map((number) => ({
+    id: `server_${number}`,
+    peer: `old${number}:2`,
+    api: `old${number}:3`,
+  }));
+  await Deno.writeTextFile(config, JSON.stringify({ cluster: "floe-test", threshold: 2, peers }));
+  const node = new FakeNode();
+  const [first, ...rest] = node.membersNow.members;
+  ok(first !== undefined);
+  const roles: Readonly<Record<string, "removed">> = { server_3: "removed" };
+  node.membersNow = {
+    ...node.membersNow,
+    members: [{ ...first, apiAddress: "old1:3" }, ...rest].map((member) => ({
+      ...member,
+      role: roles[member.id] ?? member.role,
+      apiAddress: member.id === "server_2" ? "new2:3" : member.apiAddress,
+    })),
+  };
+  const surroundings = {
+    hosts: { "old1:3": node, "new2:3": follower() },
+    env: { FLOE_CONFIG: config },
+  };
+  const { code, stdout } = await floe(["status", "-o", "json"], surroundings);
+  equal(code, 0);
+  const { nodes } = JSON.parse(stdout);
+  const asked = nodes.map(({ endpoint }: { readonly endpoint: string }) => endpoint);
+  deepEqual(asked.slice(0, 2), ["old1:3", "new2:3"]);
+  ok(!asked.includes("old3:3") && !asked.includes("old2:3"), String(asked));
+  ok(asked.length > 2, "members that joined are asked, too");
   await Deno.remove(config);
 });
 
