@@ -92,7 +92,8 @@ export function writeGeneratedKeys(folder: KeyFolder, { group, genesis, share }:
  */
 export function writeJoinerKeys(folder: KeyFolder, known: GroupFile): void {
   const { dataDir } = folder;
-  if (hasKeyFiles(dataDir)) throw holdsKeys(dataDir);
+  // A crash, or a full disk, may have left the first of the two files alone.
+  if (hasShare(dataDir) || hasOtherGroup(dataDir, known)) throw holdsKeys(dataDir);
   createDataFolder(dataDir);
   writeGroup(dataDir, known);
   writeContent(folder, { group: known.group, isInUse: false }, { current: null, next: null });
@@ -109,6 +110,11 @@ export function writeShares(folder: KeyFolder, group: Group, shares: DurableShar
   } finally {
     for (const share of [shares.current, shares.next]) share?.secret.fill(0);
   }
+}
+
+function hasOtherGroup(dataDir: string, known: GroupFile): boolean {
+  const path = `${dataDir}/${GROUP_FILE}`;
+  return statFile(path) !== null && Deno.readTextFileSync(path) !== formatGroup(known);
 }
 
 function writeGroup(dataDir: string, file: GroupFile): void {

@@ -134,6 +134,43 @@ Deno.test("join writes what floe node needs, once it is a member, and says so", 
   }
 });
 
+for (const full of ["identity.json", "cluster.json", "group.json", "share.json"]) {
+  Deno.test(`join with a disk that is full at ${full} says what to do, and goes on later`, async () => {
+    const folder = await Deno.makeTempDir({ prefix: "floe-join-" });
+    const memberships = new TestMemberships();
+    const onCard = (card: PeerCardJson, chain: TestMemberships) => {
+      if (chain.membership.sequence > 0) return;
+      add(card, chain, { peerAddress: "203.0.113.1:7101" });
+    };
+    const again = { memberships, onCard, args: ["--data-dir", `${folder}/node`] };
+    try {
+      const refused = await whileFull(full, () => join(again));
+      equal(refused.code, 1);
+      match(refused.stderr, /Cannot write .*No space left on device.*the space on its disk/s);
+      equal(filesIn(`${folder}/node`).includes(full), false);
+      const { stderr } = await join(again);
+      match(stderr, /^server_4 is a learner of floe-test, by membership 1/m);
+      equal(filesIn(`${folder}/node`).includes(full), true);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+/** There is no room for this file. */
+async function whileFull<Result>(file: string, work: () => Promise<Result>): Promise<Result> {
+  const { renameSync } = Deno;
+  Deno.renameSync = (from, to) => {
+    if (String(to).endsWith(file)) throw new Error("No space left on device (os error 28)");
+    renameSync(from, to);
+  };
+  try {
+    return await work();
+  } finally {
+    Deno.renameSync = renameSync;
+  }
+}
+
 Deno.test("join takes timing and log limits from the cluster, whatever is in --config", async () => {
   const memberships = new TestMemberships();
   const node = new ChainNode(memberships);

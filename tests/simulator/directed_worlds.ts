@@ -131,6 +131,7 @@ const CHANGES: MembersScenario = {
   joiners: 3,
   changeUsMean: 200_000,
   killShare: 0,
+  fullDiskShare: 0,
   planShare: 0,
   lies: [],
   liesForEver: false,
@@ -272,6 +273,12 @@ export const DIRECTED_WORLDS = {
     ...changingFour(seed, { planShare: 0.5, lies: LEADER_LIES }),
     faults: ["transfer"],
     faultIntervalUsMean: 1_000_000,
+  }),
+  /** Disks are full just when nodes write steps of a change, or shares. */
+  fullDisks: (seed) => ({
+    ...changingFour(seed, { fullDiskShare: 0.03, planShare: 0.5 }),
+    faults: ["transfer"],
+    faultUsMean: 500_000,
   }),
   /** Voters lose their disks for good, and operators replace them, often two operators at once. */
   replacedMembers: (seed) => ({

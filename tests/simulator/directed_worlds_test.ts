@@ -8,6 +8,7 @@ import { runScenario } from "./run.ts";
 const HAPPENS: Readonly<Record<string, readonly string[]>> = {
   lyingSigner: SIGNING_LIES.map((lie) => `lie.members.${lie}`),
   lyingLeader: LEADER_LIES.map((lie) => `lie.members.${lie}`),
+  fullDisks: ["change.fullDisk.log", "change.fullDisk.shares"],
   replacedMembers: ["change.lostForGood", "change.rival"],
 };
 

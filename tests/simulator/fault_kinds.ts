@@ -147,6 +147,8 @@ const CHANGE_EVENTS = [
   "unsafe",
   "away",
   "lostForGood",
+  "fullDisk.log",
+  "fullDisk.shares",
   "hopeless",
 ];
 
@@ -177,5 +179,6 @@ export const RARE_FAULTS: readonly string[] = [
   "damage.raft.electionsFlipped",
   "lie.members.forgedConfiguration",
   "change.hopeless",
+  "change.fullDisk.shares",
   ...[...SIGNING_LIES, ...LEADER_LIES].map((kind) => `lie.members.${kind}`),
 ];

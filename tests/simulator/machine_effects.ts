@@ -18,7 +18,7 @@ import { DamageFound } from "./disk/damage_found.ts";
 import type { SyncOutcome } from "./disk/disk_files.ts";
 import type { EventQueue } from "./event_queue.ts";
 import type { Life, LifeHost } from "./life.ts";
-import type { MachineStorage } from "./machine_storage.ts";
+import { DiskFault, type MachineStorage } from "./machine_storage.ts";
 import type { MemberLiar } from "./members/member_lies.ts";
 import { killAtStep } from "./members/step_killer.ts";
 import type { Random } from "./random.ts";
@@ -120,6 +120,9 @@ export class MachineEffects implements LifeHost {
   persist(batch: PersistBatch): void {
     const { watcher } = this.#options;
     const { storage, log } = this.#machine;
+    if (batch.entries.some(({ kind }) => isOfMembers(kind)) && this.#isDiskFull("log")) {
+      storage.writeFault = "fullDisk";
+    }
     watcher.persisting(this.#machine, batch);
     storage.raft.handOver(batch);
     assertDefined(log, "A process has a log").persist(batch);
@@ -128,9 +131,19 @@ export class MachineEffects implements LifeHost {
 
   /** See {@linkcode LifeHost.persistShares}. Copies: the core erases its own. */
   persistShares(shares: DurableShares): void {
+    if (this.#isDiskFull("shares")) throw new DiskFault("fullDisk while writing the shares");
     const copy = structuredClone(shares);
     this.#options.watcher.persistingShares(this.#machine, copy);
     this.#machine.storage.shares = copy;
+  }
+
+  /** Whether the disk is full just at a write of a change of the members: the node stops. */
+  #isDiskFull(write: "log" | "shares"): boolean {
+    const { random, counters, scenario: { members } } = this.#options;
+    const share = members?.fullDiskShare ?? 0;
+    if (share === 0 || this.#machine.isPrompt || !random.chance(share)) return false;
+    counters.count(`change.fullDisk.${write}`);
+    return true;
   }
 
   /** Every batch up to this one is durable: the core is told. */
@@ -293,4 +306,8 @@ export class MachineEffects implements LifeHost {
       return null;
     }
   }
+}
+
+function isOfMembers(kind: Entry["kind"]): boolean {
+  return kind === "resharing" || kind === "configuration";
 }

@@ -37,6 +37,8 @@ export interface MembersScenario {
   readonly killShare: number;
   /** At which step; at any where there is none. */
   readonly killStep?: ChangeStep;
+  /** How often a node's disk is full just when it writes a step of a change, or its shares. */
+  readonly fullDiskShare: number;
   /** How often operators ask for a plan, and not for a single change. */
   readonly planShare: number;
   /** How one voter lies in changes; not at all where there is no lie. */
@@ -74,6 +76,7 @@ export function drawMembers(
     joiners: random.between(1, 3),
     changeUsMean: random.pick([300_000, 1_000_000]),
     killShare: random.pick([0, 0.05, 0.2]),
+    fullDiskShare: random.pick([0, 0, 0.01, 0.05]),
     planShare: random.pick([0, 0.3, 1]),
     lies: random.chance(0.5) ? [] : random.shuffled(MEMBER_LIES).slice(0, 3),
     liesForEver: random.chance(0.3),

@@ -21,7 +21,7 @@ import {
 import { catching, InputError, messageOf } from "../../errors.ts";
 import {
   hasIdentity,
-  hasKeyFiles,
+  hasShare,
   IDENTITY_FILE,
   type KeyFolder,
   lockDataFolder,
@@ -88,7 +88,7 @@ export function registerJoin(program: Program, context: CommandContext): void {
     using passphrase = await joinPassphrase(options, dataDir, context);
     const folder = { dataDir, self, passphrase };
     const identity = openIdentity(folder, { addresses, context });
-    if (!hasKeyFiles(dataDir)) {
+    if (!hasShare(dataDir)) {
       await joinCluster({ key, folder, identity, options }, { command, context });
     }
     const file = configFileOf(dataDir);
@@ -146,7 +146,7 @@ function openIdentity(
   const { dataDir } = folder;
   const isKept = hasIdentity(dataDir);
   const identity = openOrCreateIdentity(folder);
-  if (hasKeyFiles(dataDir)) return identity;
+  if (hasShare(dataDir)) return identity;
   printJson(stdout, toPeerCardJson(createPeerCard(identity, addresses)));
   stderr.write(
     `${isKept ? "Kept" : "Made"} ${dataDir}/${IDENTITY_FILE}: it is secret; do not share it.\n` +
