@@ -10,7 +10,9 @@ import { formatAddress } from "../../lib/address.ts";
 import { assertDefined } from "../../lib/assert.ts";
 import { encodeVerifierKey } from "../../lib/certificate/group_key.ts";
 import { findFreeAddresses } from "../support/free_ports.ts";
+import type { ProcessEvent } from "./harness/events.ts";
 import { FloeProcess, runFloe, runFloeOnceLed } from "./harness/floe_process.ts";
+import { ask } from "./harness/persistent_client.ts";
 import { TestCluster } from "./harness/test_cluster.ts";
 
 /** Elections are not what this test is about: machines that are slow should hold few. */
@@ -58,6 +60,12 @@ Deno.test("a dead node is replaced by one that joins, and one key verifies all o
     ["server_4", "voter", true],
     [dead, "removed", false],
   ]);
+
+  // Its cluster.json is of today's members, and theirs of the founders: nobody minds.
+  const isOfFiles = ({ event }: ProcessEvent) => event === "configuration.different";
+  assert.deepEqual(joiner.said.events.filter(isOfFiles), []);
+  const { text: metrics } = await ask(cluster, leader, { path: "/metrics" });
+  assert.match(metrics, /^floe_configuration_different_total 0$/m);
 
   await joiner.end("SIGTERM");
   const node = ["node", "--id", "server_4", "--config", `${folder}/cluster.json`];
