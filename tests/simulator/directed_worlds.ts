@@ -276,7 +276,7 @@ export const DIRECTED_WORLDS = {
   }),
   /** Disks are full just when nodes write steps of a change, or shares. */
   fullDisks: (seed) => ({
-    ...changingFour(seed, { fullDiskShare: 0.03, planShare: 0.5 }),
+    ...changingFour(seed, { fullDiskShare: 0.05, planShare: 0.5 }),
     faults: ["transfer"],
     faultUsMean: 500_000,
   }),
