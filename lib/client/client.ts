@@ -304,12 +304,12 @@ export class ApiClient {
     const failed = attempts.filter((attempt) => attempt.kind === "failure");
     const isShut = failed.every(({ failure }) => failure.kind === "notAllowed");
     if (!isShut) return this.#givenUp(failed, null);
-    const message = ["No node allows it:", ...failed.map(reasonOf)].join("\n");
+    const message = ["No node allows it:", ...reasonsOf(failed)].join("\n");
     return new ClientError("notAllowed", message);
   }
 
   #givenUp(failed: readonly EndpointFailure[], outcome: WriteOutcome | null): ClientError {
-    const reasons = failed.map(reasonOf);
+    const reasons = reasonsOf(failed);
     const lines = outcome?.maybeApplied !== true && isHopeless(failed)
       ? this.#describeHopeless(failed, reasons)
       : [
@@ -383,8 +383,12 @@ async function readAnswer(
   return await readAtMost(response.body, bytesMax);
 }
 
-function reasonOf({ endpoint, failure }: EndpointFailure): string {
-  return `  ${endpoint.label}: ${failure.reason}`;
+/** One line for each reason, with the nodes that failed for it. */
+function reasonsOf(failed: readonly EndpointFailure[]): readonly string[] {
+  const labels = Map.groupBy(failed, ({ failure }) => failure.reason);
+  return [...labels].map(([reason, nodes]) =>
+    `  ${nodes.map(({ endpoint }) => endpoint.label).join(", ")}: ${reason}`
+  );
 }
 
 /** Whether another attempt can succeed, and is harmless. */

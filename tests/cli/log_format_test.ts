@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { formatJsonLine, formatTextLine, type LogEvent } from "../../lib/cli/serve/logging.ts";
+import {
+  formatJsonLine,
+  formatTextLine,
+  type LogEvent,
+  textFormatter,
+} from "../../lib/cli/serve/logging.ts";
 
 const won: LogEvent = {
   timestamp: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
@@ -65,4 +70,25 @@ Deno.test("formatTextLine() disarms control characters", () => {
 Deno.test("formatTextLine() colours the level alone", () => {
   const line = formatTextLine({ ...won, level: "error" }, { colour: true });
   assert.ok(line.startsWith("2026-01-02 03:04:05.006 \x1b[31merror\x1b[0m server_1 "), line);
+});
+
+Deno.test("textFormatter() writes the same line once a minute, and says how often it came", () => {
+  const format = textFormatter({ colour: false });
+  const after = (ms: number, term: number) =>
+    format({ ...won, timestamp: won.timestamp + ms, properties: { term } });
+  assert.match(after(0, 3) ?? "", /term=3\n$/);
+  assert.equal(after(700, 3), null);
+  assert.match(after(700, 4) ?? "", /term=4\n$/);
+  assert.equal(after(59_999, 3), null);
+  assert.match(after(60_000, 3) ?? "", /term=3 repeated=2\n$/);
+  assert.equal(after(60_700, 3), null);
+});
+
+Deno.test("textFormatter() leaves out no error, and remembers few lines", () => {
+  const format = textFormatter({ colour: false });
+  const failed: LogEvent = { ...won, level: "error" };
+  assert.deepEqual([format(failed), format(failed)].includes(null), false);
+  assert.notEqual(format(won), null);
+  for (let term = 100; term < 200; term++) format({ ...won, properties: { term } });
+  assert.notEqual(format(won), null);
 });

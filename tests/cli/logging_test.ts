@@ -54,6 +54,23 @@ Deno.test("startLogging() takes a brace in an event for a brace", async () => {
   assert.equal(JSON.parse(line).level, "info");
 });
 
+Deno.test("startLogging() says the same to people once, and to programs each time", async () => {
+  const say = () => {
+    for (const term of [3, 3, 3, 4]) {
+      getLogger(["floe", "raft"]).info("prevote.started", { term });
+    }
+  };
+  assert.equal((await linesOf({ level: "info", format: "text" }, say)).length, 2);
+  assert.equal((await linesOf({ level: "info", format: "json" }, say)).length, 4);
+});
+
+Deno.test("startLogging() leaves out no error", async () => {
+  const lines = await linesOf({ level: "info", format: "text" }, () => {
+    for (let count = 0; count < 3; count++) getLogger(["floe", "node"]).error("node.failed", {});
+  });
+  assert.equal(lines.length, 3);
+});
+
 Deno.test("readLogSettings() prefers the flag to the variable to the default", () => {
   const env = { FLOE_LOG_LEVEL: "debug", FLOE_LOG_FORMAT: "json" };
   assert.equal(readLogSettings({}, contextWith({})).level, "info");

@@ -16,6 +16,7 @@ import {
 } from "../../config/mod.ts";
 import { ApiClient, type Endpoint, systemClock } from "../../client/mod.ts";
 import type { KnownKey } from "../../keys/mod.ts";
+import type { NodeId } from "../../types.ts";
 import type { CommandContext, Program, Terminal } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { DemoServer } from "../local_cluster/demo_server.ts";
@@ -29,6 +30,7 @@ import {
   deleteNodeFolders,
   lockFolder,
   prepareKeys,
+  readRemoved,
 } from "../local_cluster/prepare.ts";
 import {
   type ClusterEvent,
@@ -50,7 +52,12 @@ import { OutputQueue } from "../output_queue.ts";
 import { aborted } from "../process_context.ts";
 import { passphraseFromFile } from "../secrets/secret_input.ts";
 import { readLogSettings } from "../serve/logging.ts";
-import { type NodeFolders, openIdentities, writePinnedConfig } from "../serve/node_folders.ts";
+import {
+  type NodeFolders,
+  openIdentities,
+  pinnedConfigPath,
+  writePinnedConfig,
+} from "../serve/node_folders.ts";
 
 /** Adds `floe cluster`. */
 export function registerCluster(program: Program, context: CommandContext): void {
@@ -96,18 +103,23 @@ export function registerCluster(program: Program, context: CommandContext): void
       const stop = await stopSignal(options, context);
       const folder = clusterFolder(options, context);
       using _lock = lockFolder(folder);
-      const { config, configFile } = await openConfig({ options, folder, command }, context);
-      checkPorts(config);
-      if (options.fresh === true) deleteNodeFolders(folder, { keepIdentities: isPinned(config) });
+      const asked = await openConfig({ options, folder, command }, context);
+      checkPorts(asked.config);
+      if (options.fresh === true) {
+        deleteNodeFolders(folder, { keepIdentities: isPinned(asked.config) });
+      }
+      const removed = readRemoved(folder);
+      const { config, configFile } = removed.size === 0 ? asked : await openFounders(asked, folder);
       // The nodes have no terminal to ask at: they read the file too.
       using passphrase = passphraseFromFile(context);
       const folders = { path: folder, passphrase };
-      const key = prepareKeys(config, { folders, dealer: options.dealer === true });
-      const pinned = openIdentities(config, folders);
+      const key = prepareKeys(config, { folders, dealer: options.dealer === true, removed });
+      const pinned = openIdentities(config, folders, removed);
       const nodeConfigFile = isPinned(config) ? configFile : writePinnedConfig(pinned, folder);
-      const joined = await findJoined(folder, pinned);
+      const joined = await findJoined(folder, pinned, removed);
       const files = { configFile, nodeConfigFile, folder, folders };
-      await runCluster({ config: pinned, ...files, joined, key, options, stop, command }, context);
+      const known = { ...files, joined, removed, key };
+      await runCluster({ config: pinned, ...known, options, stop, command }, context);
     });
 }
 
@@ -142,6 +154,8 @@ interface ClusterRun {
   readonly folders: NodeFolders;
   /** The nodes that joined in an earlier run. */
   readonly joined: readonly LocalNode[];
+  /** The nodes that are members no more. */
+  readonly removed: ReadonlySet<NodeId>;
   /** Null when the nodes make it. */
   readonly key: KnownKey | null;
   readonly options: ClusterFlags;
@@ -174,7 +188,14 @@ async function runLive(
   {
     using terminal = openTerminal();
     const pageOf = (publicKey: string) => demo.address(publicKey);
-    screen = new LiveScreen({ config, terminal, clientOf, pageOf, cluster: () => cluster });
+    screen = new LiveScreen({
+      config,
+      removed: run.removed,
+      terminal,
+      clientOf,
+      pageOf,
+      cluster: () => cluster,
+    });
     cluster = startCluster(run, context, (event) => screen.take(event));
     try {
       await Promise.race([screen.run(run.stop), cluster.failed()]);
@@ -192,7 +213,11 @@ async function runInLines(run: ClusterRun, context: CommandContext): Promise<voi
     onEnd: (words) => output.context.stderr.write(`${printable(words)}\n`),
   });
   const pageOf = (publicKey: string) => demo.address(publicKey);
-  const report = reporter(run, output.context, { states: () => cluster.states, pageOf });
+  const report = reporter(run, output.context, {
+    nodes: () => cluster.nodes,
+    states: () => cluster.states,
+    pageOf,
+  });
   const cluster = startCluster(run, context, report);
   const stopped = aborted(run.stop);
   try {
@@ -280,11 +305,16 @@ function queueOutput(
   };
 }
 
+interface OpenedConfig {
+  readonly config: ClusterConfig;
+  readonly configFile: string;
+}
+
 /** The configuration, with or without keys, and its file, which may not exist yet. */
 async function openConfig(
   { options, folder, command }: Pick<ClusterRun, "options" | "folder" | "command">,
   context: CommandContext,
-): Promise<{ readonly config: ClusterConfig; readonly configFile: string }> {
+): Promise<OpenedConfig> {
   const flags = globalFlags(command);
   const { threshold, basePort } = options;
   const nodes = options.nodes ?? (lacksConfig(flags, context) ? NODES_DEFAULT : undefined);
@@ -306,10 +336,20 @@ async function openConfig(
   return { config, configFile: `${folder}/cluster.json` };
 }
 
+/**
+ * The founders with their keys, as the folder has them: where nodes were removed, the folder may lack identities,
+ * and new ones would make another cluster.
+ */
+async function openFounders(asked: OpenedConfig, folder: string): Promise<OpenedConfig> {
+  if (isPinned(asked.config)) return asked;
+  return { ...asked, config: await loadClusterConfig(pinnedConfigPath(folder)) };
+}
+
 function reporter(
   { config, configFile, nodeConfigFile, folder, command }: ClusterRun,
   context: CommandContext,
   shown: {
+    readonly nodes: () => LocalCluster["nodes"];
     readonly states: () => LocalCluster["states"];
     readonly pageOf: (publicKey: string) => string;
   },

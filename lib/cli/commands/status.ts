@@ -241,8 +241,9 @@ function printReport(stdout: OutputStream, report: Report, isRedrawn: boolean): 
   printTable(stdout, header, rows.map((row) => cellsOf(row, report)));
   const failed = rows.filter(({ absence, error }) => absence !== null && error !== null);
   if (failed.length > 0) stdout.write("\n");
-  for (const { id, api, error } of failed) {
-    stdout.write(`${printable(`${id} at ${api}: ${error}`)}\n`);
+  for (const [error, nodes] of Map.groupBy(failed, (row) => row.error)) {
+    const places = nodes.map(({ id, api }) => `${id} at ${api}`).join(", ");
+    stdout.write(`${printable(`${places}: ${error}`)}\n`);
   }
 }
 
@@ -272,7 +273,15 @@ function cellsOf({ id, api, body, absence }: NodeRow, report: Report): readonly 
   }
   const { role, term, commitIndex, appliedIndex, trouble } = body;
   const note = trouble === null ? "" : "in trouble";
-  return [id, role, term, commitIndex, appliedIndex, api, note];
+  return [
+    id,
+    role === "preCandidate" ? "pre-candidate" : role,
+    term,
+    commitIndex,
+    appliedIndex,
+    api,
+    note,
+  ];
 }
 
 /** How much of a node's log is known to be committed there, as far as the leader says. */

@@ -42,6 +42,8 @@ interface LiveScreenOptions {
   readonly terminal: Terminal;
   /** Asks these nodes. */
   readonly clientOf: (nodes: readonly LocalNode[], timeoutMs: number) => ApiClient;
+  /** The founders that are members no more. */
+  readonly removed: ReadonlySet<NodeId>;
   /** The page's address, for a cluster with this key. */
   readonly pageOf: (publicKey: string) => string;
   /** The nodes' processes; asked for only after they were started. */
@@ -78,11 +80,12 @@ export class LiveScreen {
   /** Draws nothing yet. */
   constructor(options: LiveScreenOptions) {
     this.#options = options;
-    const { config: { peers, threshold }, clientOf } = options;
+    const { config: { peers, threshold }, removed, clientOf } = options;
     this.#threshold = threshold;
     this.#status = clientOf(peers, STATUS_TIMEOUT_MS);
     this.#load = new WriteLoad(new StoreClient(clientOf(peers, WRITE_TIMEOUT_MS)));
-    this.#selected = assertDefined(peers[0], "A cluster has nodes").id;
+    const [first] = peers.filter(({ id }) => !removed.has(id));
+    this.#selected = assertDefined(first, "A cluster has nodes").id;
   }
 
   /** Takes an event of the cluster. */
@@ -102,6 +105,8 @@ export class LiveScreen {
         return this.tell("Every node knows the leader");
       case "exit":
         return this.#exited(event);
+      case "removed":
+        return this.#removed(event.id);
       case "logFailed":
         return this.tell(`Cannot write ${event.path}: ${event.reason}. ${event.id} goes on.`);
       case "dropped":
@@ -297,12 +302,12 @@ export class LiveScreen {
     try {
       const quiet = { stdin: "null", stdout: "null", stderr: "null" } as const;
       new Deno.Command(program, { args: [address], ...quiet }).spawn().unref();
-      this.tell("The page is opened in a browser");
+      this.tell("A browser is asked to open the page, which is");
     } catch {
-      // The whole address, on lines of its own: with the key it is longer than most terminals are wide.
       this.tell(`${program} does not run here. The page is`);
-      for (const part of address.match(/.{1,60}/g) ?? []) this.tell(part);
     }
+    // The whole address, on lines of its own: with the key it is longer than most terminals are wide.
+    for (const part of address.match(/.{1,60}/g) ?? []) this.tell(part);
   }
 
   #elected(
@@ -317,6 +322,13 @@ export class LiveScreen {
     this.#applied.delete(id);
     this.tell(`${id} has ended: ${signal ?? `exit code ${code}`}`);
     if (signal === null) log.slice(-1).forEach((line) => this.tell(`  ${line}`));
+  }
+
+  #removed(id: string): void {
+    for (const known of [this.#pids, this.#applied, this.#terms]) known.delete(id);
+    const [first] = this.#options.cluster().nodes;
+    if (this.#selected === id && first !== undefined) this.#selected = first.id;
+    this.tell(`${id} was removed from the cluster`);
   }
 
   /** Shows a message, with the time since the start. */

@@ -24,6 +24,7 @@ import { type NodeId, toTerm } from "../../types.ts";
 import { nodeFolder } from "../options.ts";
 import type { NodeAnnouncement } from "../serve/run_node.ts";
 import { NodeProcess, type SelfCommand } from "./node_process.ts";
+import { noteRemoved } from "./prepare.ts";
 import type { ClusterEvent } from "./reporter.ts";
 
 /** A node on this machine. */
@@ -39,6 +40,8 @@ interface LocalClusterOptions {
   readonly configFile: string;
   /** The nodes that joined in an earlier run. */
   readonly joined: readonly LocalNode[];
+  /** The nodes that are members no more, and are not started. */
+  readonly removed: ReadonlySet<NodeId>;
   /** The folder of all nodes' folders; their identities are there. */
   readonly folder: string;
   /** The key that proves leaders; null where the nodes are to make it. */
@@ -90,7 +93,8 @@ export class LocalCluster {
   constructor(options: LocalClusterOptions, startedMs: number) {
     const { cluster, peers } = options.config;
     this.#options = options;
-    this.#nodes = new Map([...peers, ...options.joined].map((node) => [node.id, node]));
+    const nodes = [...peers, ...options.joined].filter(({ id }) => !options.removed.has(id));
+    this.#nodes = new Map(nodes.map((node) => [node.id, node]));
     this.#startedMs = startedMs;
     this.#leaderlessSinceMs = startedMs;
     options.onEvent({ event: "starting", cluster, nodes: this.#nodes.size });
@@ -193,6 +197,15 @@ export class LocalCluster {
     for (const kept of [this.#nodes, this.#states, this.#processes, this.#joining]) kept.delete(id);
   }
 
+  /** Ends a node that is a member no more, and never starts it again, in a later run neither. */
+  retire(id: NodeId): void {
+    if (!this.#nodes.has(id)) return;
+    noteRemoved(this.#options.folder, id);
+    this.dismiss(id);
+    this.#options.onEvent({ event: "removed", id });
+    this.#checkReady();
+  }
+
   /** Stops every node, all at once. */
   async stop(): Promise<void> {
     this.#isStopping = true;
@@ -259,6 +272,7 @@ export class LocalCluster {
   #announced(id: NodeId, announcement: NodeAnnouncement): void {
     if (!this.#nodes.has(id)) return;
     if (announcement.event === "key") return this.#checkKey(id, announcement);
+    if (announcement.event === "removed") return this.retire(id);
     if (announcement.event !== "role") return;
     const { role, term, leader, certificate } = announcement;
     this.#states.set(id, role);

@@ -24,7 +24,7 @@ const QUIET_PAUSE_MS = 200;
 interface NewcomersOptions {
   /** The folder of all nodes' folders. */
   readonly folder: string;
-  readonly cluster: () => Pick<LocalCluster, "nodes" | "join" | "dismiss">;
+  readonly cluster: () => Pick<LocalCluster, "nodes" | "join" | "dismiss" | "retire">;
   /** Asks all nodes. */
   readonly client: () => ApiClient;
   readonly stop: AbortSignal;
@@ -98,7 +98,7 @@ export class Newcomers {
       const isIn = end.members.members.some((member) =>
         member.id === id && member.role !== "removed"
       );
-      if (isIn && replaced !== null) cluster().dismiss(replaced);
+      if (isIn && replaced !== null) cluster().retire(replaced);
       if (!isIn) cluster().dismiss(id);
       onEnd(
         isIn ? `${id} is a member` : `${id} is no member: ${end.ended?.reason ?? "unknown why"}`,
@@ -129,10 +129,11 @@ function freeAddress(): Address {
 export async function findJoined(
   folder: string,
   { peers }: ClusterConfig,
+  removed: ReadonlySet<string>,
 ): Promise<readonly LocalNode[]> {
   const joined: LocalNode[] = [];
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-    if (!isDirectory || peers.some(({ id }) => id === name)) continue;
+    if (!isDirectory || removed.has(name) || peers.some(({ id }) => id === name)) continue;
     const dataDir = `${folder}/${name}`;
     if (!hasIdentity(dataDir) || !hasKeyFiles(dataDir)) continue;
     const config = await loadClusterConfig(`${dataDir}/cluster.json`);

@@ -19,14 +19,17 @@ import {
   RECORD_FILE,
   SHARE_FILE,
   statFile,
+  writeFileAtomically,
 } from "../../keys/mod.ts";
 import { createDataFolder, RAFT_FOLDER } from "../../storage/mod.ts";
-import type { NodeId } from "../../types.ts";
+import { type NodeId, toNodeId } from "../../types.ts";
 import { nodeFolder } from "../options.ts";
 import { dealIntoFolders, keyFolder, type NodeFolders } from "../serve/node_folders.ts";
 import { LOG_FILE } from "./node_process.ts";
 
 const LOCK_FILE = "cluster.lock";
+/** The ids of removed nodes, one a line: they are never started again. Beside the nodes' folders, which may go. */
+const REMOVED_FILE = "removed";
 const START_OVER = "floe cluster --fresh deletes the nodes' data and starts over; " +
   "--data-dir names another folder.";
 
@@ -44,6 +47,24 @@ export function lockFolder(folder: string): Disposable {
     `Cannot use ${folder}: another floe cluster is using it. ` +
       "Stop that one first, or name another folder with --data-dir.",
   );
+}
+
+/** The nodes that were removed from the cluster of this folder. */
+export function readRemoved(folder: string): ReadonlySet<NodeId> {
+  const path = `${folder}/${REMOVED_FILE}`;
+  if (statFile(path) === null) return new Set();
+  const lines = Deno.readTextFileSync(path).split("\n").filter((line) => line !== "");
+  return new Set(lines.map((line) => toNodeId(line)));
+}
+
+/** Remembers that a node was removed. */
+export function noteRemoved(folder: string, id: NodeId): void {
+  const ids = new Set([...readRemoved(folder), id]);
+  writeFileAtomically({
+    path: `${folder}/${REMOVED_FILE}`,
+    text: [...ids].map((each) => `${each}\n`).join(""),
+    mode: 0o600,
+  });
 }
 
 /**
@@ -82,6 +103,8 @@ export function deleteNodeFolders(
     if (keepIdentities) deleteContents(path, { but: IDENTITY_FILE });
     else Deno.removeSync(path, { recursive: true });
   }
+  const removed = `${folder}/${REMOVED_FILE}`;
+  if (statFile(removed) !== null) Deno.removeSync(removed);
 }
 
 function deleteContents(folder: string, { but }: { readonly but: string }): void {
@@ -96,6 +119,8 @@ interface KeyOptions {
   readonly folders: NodeFolders;
   /** Whether a dealer makes the key if there is none. */
   readonly dealer: boolean;
+  /** The founders that are members no more; none by default. */
+  readonly removed?: ReadonlySet<NodeId>;
 }
 
 /**
@@ -107,14 +132,17 @@ interface KeyOptions {
  */
 export function prepareKeys(
   config: ClusterConfig,
-  { folders, dealer }: KeyOptions,
+  { folders, dealer, removed = new Set() }: KeyOptions,
 ): KnownKey | null {
-  const dataDirs = config.peers.map(({ id }) => nodeFolder(folders.path, id));
+  const ids = config.peers.map(({ id }) => id).filter((id) => !removed.has(id));
+  const dataDirs = ids.map((id) => nodeFolder(folders.path, id));
   if (!dataDirs.some(holdsAnything)) {
     if (!dealer && config.peers.length > 1) return null;
     return { group: dealIntoFolders(config, folders), genesis: null };
   }
-  if (dataDirs.some(hasKeyFiles) || !dataDirs.some(hasRecord)) return readAllKeys(config, folders);
+  if (dataDirs.some(hasKeyFiles) || !dataDirs.some(hasRecord)) {
+    return readAllKeys(ids, { config, folders });
+  }
   if (!dealer) return null;
   const begun = dataDirs.filter(hasRecord).join(", ");
   throw new InputError(
@@ -124,11 +152,14 @@ export function prepareKeys(
 }
 
 /** The key of all nodes, which must be the same; null when some nodes still make theirs. */
-function readAllKeys(config: ClusterConfig, folders: NodeFolders): KnownKey | null {
+function readAllKeys(
+  ids: readonly NodeId[],
+  { config, folders }: { readonly config: ClusterConfig; readonly folders: NodeFolders },
+): KnownKey | null {
   const { path: folder } = folders;
   const known: KnownKey[] = [];
   const faults: string[] = [];
-  for (const { id } of config.peers) {
+  for (const id of ids) {
     catching(InputError, () => {
       const keys = readKeysOf(id, { config, folders });
       if (keys !== null) known.push(keys);
@@ -140,7 +171,7 @@ function readAllKeys(config: ClusterConfig, folders: NodeFolders): KnownKey | nu
   if (first !== undefined && faults.length === 0) {
     const { publicKey } = first.group;
     if (known.every(({ group }) => equalBytes(group.publicKey, publicKey))) {
-      return known.length === config.peers.length ? first : null;
+      return known.length === ids.length ? first : null;
     }
     faults.push(`Cannot use ${folder}: its nodes' keys come from different key generations.`);
   }

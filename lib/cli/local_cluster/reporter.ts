@@ -15,7 +15,7 @@ import {
   printMarginWarnings,
   printTable,
 } from "../output.ts";
-import type { NodeState } from "./local_cluster.ts";
+import type { LocalNode, NodeState } from "./local_cluster.ts";
 import { LOG_FILE } from "./node_process.ts";
 
 /** The values in commands that a report suggests. */
@@ -30,6 +30,8 @@ interface ReportOptions {
   readonly folder: string;
   /** The command line of Floe. */
   readonly program: string;
+  /** The nodes that run, or could. */
+  readonly nodes: () => readonly LocalNode[];
   /** Every node's last announced state. */
   readonly states: () => ReadonlyMap<NodeId, NodeState>;
   /** The page's address, for a cluster with this key. */
@@ -79,6 +81,8 @@ export function reportToPeople(
         return;
       case "exit":
         return describeExit(event, { ...options, hasKey: group !== null }).forEach(tell);
+      case "removed":
+        return tell(describeRemoved(event));
       case "logFailed":
         return tell(
           `Cannot write ${event.path}: ${event.reason}. ${event.id} goes on, and its log is lost ` +
@@ -97,6 +101,10 @@ export function reportToPeople(
 /** The line that replaces lines that could not be written. */
 export function describeDropped(count: number): string {
   return `(${count} lines were lost here: they could not be written)`;
+}
+
+function describeRemoved({ id }: Of<"removed">): string {
+  return `${id} was removed from the cluster. It is not started again, and its folder can be deleted.`;
 }
 
 function describeKey({ ms }: Of<"group">, { config }: ReportOptions): string {
@@ -138,8 +146,9 @@ function printOverview(overview: Overview, { stdout }: CommandContext): void {
   const { config, folder, group, leader, pids } = overview;
   const states = overview.states();
   const client = clientProgram(overview);
-  const hasEtcd = config.peers.some(({ etcd }) => etcd !== undefined);
-  const rows = config.peers.map(({ id, api, etcd }) => [
+  const nodes = overview.nodes();
+  const hasEtcd = nodes.some(({ etcd }) => etcd !== undefined);
+  const rows = nodes.map(({ id, api, etcd }) => [
     id,
     states.get(id) ?? null,
     `http://${formatAddress(api)}`,
@@ -241,6 +250,8 @@ export type ClusterEvent =
     /** The end of its log. */
     readonly log: readonly string[];
   }
+  /** A node is a member of the cluster no more. It is not started again. */
+  | { readonly event: "removed"; readonly id: string }
   /** A node's log cannot be written. The node goes on; the log later says how much is missing. */
   | {
     readonly event: "logFailed";

@@ -162,7 +162,7 @@ function nodeLines({ nodes, selected, elections }: ScreenView, height: number): 
   const width = Math.max(4, ...nodes.map(({ id }) => id.length));
   const ahead = Math.max(0, ...nodes.map(({ applied }) => applied ?? 0));
   const header = [
-    `     ${"NODE".padEnd(width)}  ROLE          TERM  APPLIED    BEHIND  API              PID`,
+    `     ${"NODE".padEnd(width)}  ROLE           TERM  APPLIED    BEHIND  API              PID`,
   ];
   const hidden = nodes.length - shown.length;
   const lines = shown.map((node, offset) =>
@@ -199,7 +199,7 @@ function nodeLine(node: NodeView, place: NodePlace): Line {
   return [
     span(` ${place.isSelected ? ">" : " "} ${key} `, place.isSelected ? "bold" : "dim"),
     span(id.padEnd(place.width), isLeader ? "bold" : null),
-    span(`  ${(isLeader ? "★ leader" : labelOf(state)).padEnd(12)}`, STYLES[state]),
+    span(`  ${(isLeader ? "★ leader" : labelOf(state)).padEnd(13)}`, STYLES[state]),
     span(`  ${cell(term, 4)}  ${cell(applied, 9)}  ${behind.padStart(6)}`, null),
     span(`  ${api.padEnd(15)}  ${pid}`, "dim"),
   ];

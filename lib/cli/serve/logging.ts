@@ -73,9 +73,7 @@ export function startLogging(
     readonly sink: ByteSink;
   },
 ): Logging {
-  const formatLine = format === "json"
-    ? formatJsonLine
-    : (event: LogEvent) => formatTextLine(event, { colour });
+  const formatLine = format === "json" ? formatJsonLine : textFormatter({ colour });
   const queue = new OutputQueue(sink, (count) =>
     formatLine({
       timestamp: Date.now(),
@@ -83,10 +81,15 @@ export function startLogging(
       node,
       event: "log.dropped",
       properties: { count },
-    }));
+    }) ?? "");
   configureSync({
     reset: true,
-    sinks: { floe: (record: LogRecord) => queue.write(formatLine(toLogEvent(record, node))) },
+    sinks: {
+      floe(record: LogRecord): void {
+        const line = formatLine(toLogEvent(record, node));
+        if (line !== null) queue.write(line);
+      },
+    },
     loggers: [
       { category: ["floe"], lowestLevel: TAPE_LEVELS[level], sinks: ["floe"] },
       { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["floe"] },
@@ -176,6 +179,39 @@ export function formatTextLine(
   );
   return `${time} ${shownLevel} ${node} ${event.padEnd(EVENT_WIDTH)} ${shown.join(" ")}`.trimEnd() +
     "\n";
+}
+
+/** How long the same line is not written again, for people. */
+const REPEAT_MS = 60_000;
+/** Most lines that are remembered for that. */
+const REMEMBERED_LINES_MAX = 64;
+
+/**
+ * Formats text for people, who do not read one line again every second, as of a node that tries to be elected: the
+ * same event with the same details gives null for {@linkcode REPEAT_MS}, and then a line that says how often it
+ * `repeated`. Errors are always written. JSON, for programs, has every event.
+ */
+export function textFormatter(
+  { colour }: { readonly colour: boolean },
+): (event: LogEvent) => string | null {
+  const written = new Map<string, { readonly atMs: number; repeated: number }>();
+  return (event) => {
+    const { level, event: name, properties, timestamp } = event;
+    if (level === "error" || level === "debug") return formatTextLine(event, { colour });
+    const key = `${name} ${toJson(properties)}`;
+    const last = written.get(key);
+    if (last !== undefined && Math.abs(timestamp - last.atMs) < REPEAT_MS) {
+      last.repeated++;
+      return null;
+    }
+    const [oldest] = written.keys();
+    written.delete(key);
+    if (written.size >= REMEMBERED_LINES_MAX && oldest !== undefined) written.delete(oldest);
+    written.set(key, { atMs: timestamp, repeated: 0 });
+    const repeated = last?.repeated ?? 0;
+    const more = repeated === 0 ? properties : { ...properties, repeated };
+    return formatTextLine({ ...event, properties: more }, { colour });
+  };
 }
 
 function toText(value: unknown): string {

@@ -45,13 +45,19 @@ export function keyFolder({ path, passphrase }: NodeFolders, self: NodeId): KeyF
 /**
  * The configuration with every node's public keys. If it has keys, the identities in the nodes' folders must
  * match. If it has none, this takes the keys of these identities, and makes the ones that are missing.
+ * Nodes that were removed need none.
  *
  * @throws {KeyFileError} when an identity cannot be used, or does not match the pinned keys.
  * @throws {EnvironmentError} when a folder or its disk does not let it.
  */
-export function openIdentities(config: ClusterConfig, folders: NodeFolders): PinnedClusterConfig {
+export function openIdentities(
+  config: ClusterConfig,
+  folders: NodeFolders,
+  removed: ReadonlySet<NodeId> = new Set(),
+): PinnedClusterConfig {
   if (isPinned(config)) {
     for (const { id, keys } of config.peers) {
+      if (removed.has(id)) continue;
       const folder = keyFolder(folders, id);
       checkPinned(folder.dataDir, readIdentity(folder), keys);
     }
@@ -64,9 +70,14 @@ export function openIdentities(config: ClusterConfig, folders: NodeFolders): Pin
   return { ...config, peers };
 }
 
+/** Where a configuration with keys lies beside the nodes' folders. */
+export function pinnedConfigPath(folder: string): string {
+  return `${folder}/cluster.json`;
+}
+
 /** Writes a configuration with keys beside the nodes' folders, and returns the file's path. */
 export function writePinnedConfig(config: PinnedClusterConfig, folder: string): string {
-  const path = `${folder}/cluster.json`;
+  const path = pinnedConfigPath(folder);
   writeFileAtomically({ path, text: formatClusterConfig(config), mode: 0o644 });
   return path;
 }

@@ -3,10 +3,13 @@ import {
   checkPorts,
   deleteNodeFolders,
   lockFolder,
+  noteRemoved,
   prepareKeys,
+  readRemoved,
 } from "../../../lib/cli/local_cluster/prepare.ts";
 import { openIdentities } from "../../../lib/cli/serve/node_folders.ts";
 import { EnvironmentError, InputError } from "../../../lib/errors.ts";
+import { toNodeId } from "../../../lib/types.ts";
 import { TestFolder } from "../../e2e/harness/test_cluster.ts";
 
 Deno.test("lockFolder() lets one in at a time", () => {
@@ -122,6 +125,24 @@ Deno.test("deleteNodeFolders() keeps identities where it is told to, and keys ar
   assert.deepEqual(openIdentities(pinned, folder), pinned);
   const second = prepareKeys(pinned, { folders: folder, dealer: true });
   assert.notDeepEqual(second?.group.publicKey, first?.group.publicKey);
+});
+
+Deno.test("a founder that was removed needs no folder, until the cluster starts over", () => {
+  using folder = new TestFolder({ nodes: 3 });
+  const dealt = deal(folder);
+  const pinned = openIdentities(folder.config, folder);
+  const gone = toNodeId("server_2");
+  noteRemoved(folder.path, gone);
+  noteRemoved(folder.path, gone);
+  noteRemoved(folder.path, toNodeId("server_9"));
+  const removed = readRemoved(folder.path);
+  assert.deepEqual([...removed], ["server_2", "server_9"]);
+  Deno.removeSync(`${folder.path}/${gone}`, { recursive: true });
+  assert.deepEqual(prepareKeys(pinned, { folders: folder, dealer: false, removed }), dealt);
+  assert.deepEqual(openIdentities(pinned, folder, removed), pinned);
+  refuses(folder, /server_2: it holds no keys/);
+  deleteNodeFolders(folder.path, { keepIdentities: false });
+  assert.equal(readRemoved(folder.path).size, 0);
 });
 
 function deal(folder: TestFolder) {

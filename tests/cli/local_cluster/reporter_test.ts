@@ -149,12 +149,14 @@ function told(
     openFetch: () => fetch,
     stopSignal: () => new AbortController().signal,
   };
+  const config = generateLocalCluster({ nodes: 2 });
   const report = options.toPrograms ? reportToPrograms(context) : reportToPeople({
-    config: generateLocalCluster({ nodes: 2 }),
+    config,
     configFile: "c.json",
     nodeConfigFile: "keys/c.json",
     folder: ".floe",
     program: "floe",
+    nodes: () => config.peers,
     states: () => options.states ?? STATES,
     pageOf: (publicKey) => `http://page/ui/#key=${publicKey}`,
   }, context);
