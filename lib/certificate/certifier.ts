@@ -100,6 +100,8 @@ export type CertificateRefusal =
 export interface Certifier extends Omit<Roster, "cluster"> {
   /** Whether this node holds a share of the epoch. Without one it only checks what others sign. */
   readonly canSign: boolean;
+  /** How many nonces are drawn in advance, for later elections. */
+  readonly spareNonces: number;
 
   /**
    * Does a small part of the next election's work in advance. The caller calls it in idle moments. A call

@@ -94,6 +94,11 @@ export class NoncePool<Nonces> {
     this.#takenPerCandidateMax = options.takenPerCandidateMax;
   }
 
+  /** How many nonces are drawn in advance. */
+  get spareCount(): number {
+    return this.#spares.length;
+  }
+
   /** Draws one nonce in advance, unless there are enough. */
   prepare(): void {
     if (this.#spares.length < SPARE_NONCES) this.#spares.push(this.#scheme.commit());

@@ -60,6 +60,11 @@ export class SchemeCertifier<Nonces> implements Certifier {
     return this.#scheme.canSign;
   }
 
+  /** See {@linkcode Certifier.spareNonces}. */
+  get spareNonces(): number {
+    return this.#sessions.spareNonces;
+  }
+
   /** Rehearses first, then draws nonces in advance. */
   prepare(): void {
     if (!this.canSign) return;

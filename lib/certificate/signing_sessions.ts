@@ -66,6 +66,11 @@ export class SigningSessions<Nonces> {
     this.#pool = new NoncePool(scheme, { takenPerCandidateMax });
   }
 
+  /** How many nonces are drawn in advance. */
+  get spareNonces(): number {
+    return this.#pool.spareCount;
+  }
+
   /** Draws one nonce in advance, unless there are enough. */
   prepare(): void {
     this.#pool.prepare();

@@ -127,11 +127,12 @@ function peerFamilies({ peers, lastLogIndex }: NodeStatus): readonly Family[] {
 }
 
 function storeFamilies(
-  { watchers, leases, signingFailures }: Omit<NodeFigures, "timings">,
+  { watchers, leases, spareNonces, signingFailures }: Omit<NodeFigures, "timings">,
 ): readonly Family[] {
   return [
     gauge("floe_mvcc_watcher_total", "Watches that are open at this node.", watchers),
     gauge("floe_lease_total", "Leases that there are.", leases),
+    gauge("floe_signing_nonces_ready", "Nonces drawn for the next elections.", spareNonces),
     {
       name: "floe_signing_failures_total",
       help: "Shares that were missing from a signature in this node's elections.",

@@ -82,8 +82,9 @@ export interface ClientServiceParts {
   readonly watchCluster: () => ClusterWatch;
   /** Copies the state, with everything applied so far. @throws {RequestError} when that cannot begin. */
   readonly saveSnapshot: () => Promise<SavedSnapshot>;
-  /** What the node has measured for monitoring. */
-  readonly observer: Pick<Observer, "figures" | "took">;
+  /** Takes what the clients' side measures; `figures` are what the rest of the node has measured. */
+  readonly observer: Pick<Observer, "took">;
+  readonly figures: () => Omit<NodeFigures, "watchers" | "leases">;
   /** Hands an input to the core. */
   readonly submit: (input: Input) => void;
   /** Stops the node, because its own data are damaged. */
@@ -259,7 +260,7 @@ export class ClientService implements NodeApi {
 
   /** See {@linkcode NodeApi.figures}. */
   figures(): NodeFigures {
-    return { ...this.#live.figures, ...this.#parts.observer.figures };
+    return { ...this.#live.figures, ...this.#parts.figures() };
   }
 
   /** See {@linkcode NodeApi.keyGeneration}. */

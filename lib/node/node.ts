@@ -137,6 +137,7 @@ export class Node {
       saveSnapshot: () => keeper.save(() => this.#tables.catchUp(this.#live.appliedIndex)),
       watchCluster: () => this.#views.watch(),
       observer: this.#observer,
+      figures: () => ({ ...this.#observer.figures, spareNonces: this.#raft.spareNonces }),
       submit,
       fail,
     });

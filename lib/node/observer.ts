@@ -94,6 +94,8 @@ export interface NodeFigures {
   readonly timings: TimingCounts;
   /** The missing shares. */
   readonly signingFailures: readonly SigningFailure[];
+  /** Nonces that are drawn in advance for the next elections. */
+  readonly spareNonces: number;
   /** How many watches there are. */
   readonly watchers: number;
   /** How many leases there are. */

@@ -100,6 +100,12 @@ export class Raft {
     return this.#finish();
   }
 
+  /** How many nonces are drawn in advance for elections of the newest epoch. */
+  get spareNonces(): number {
+    const { epochs, members } = this.#state;
+    return epochs.signing(members.newest.epoch)?.spareNonces ?? 0;
+  }
+
   /** Spends idle time on what the next election needs at once. */
   prepare(): void {
     const { epochs, members } = this.#state;

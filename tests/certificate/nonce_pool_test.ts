@@ -57,6 +57,7 @@ Deno.test("NoncePool.prepare() draws a bounded number ahead, each of them used o
   const { scheme, pool } = createPool();
   for (let call = 0; call < 2 * SPARE_NONCES; call++) pool.prepare();
   assert.equal(scheme.made.length, SPARE_NONCES);
+  assert.equal(pool.spareCount, SPARE_NONCES);
 
   const elections = Array.from({ length: SPARE_NONCES + 1 }, (_, at) => ({
     candidate: nodeId(1 + at % 5),
@@ -65,6 +66,7 @@ Deno.test("NoncePool.prepare() draws a bounded number ahead, each of them used o
   const commitments = elections.map((election) => pool.commit(election).join());
   assert.equal(new Set(commitments).size, elections.length);
   assert.equal(scheme.made.length, SPARE_NONCES + 1);
+  assert.equal(pool.spareCount, 0);
 });
 
 Deno.test("NoncePool.redeem() uses a nonce once, and erases it", () => {

@@ -195,4 +195,5 @@ export const FIGURES: NodeFigures = {
   ],
   watchers: 3,
   leases: 4,
+  spareNonces: 2,
 };

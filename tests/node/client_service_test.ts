@@ -199,6 +199,7 @@ function createService(parts: Partial<ClientServiceParts> = {}) {
     watchCluster: () => ({ read: () => [], end: () => {} }),
     saveSnapshot: () => Promise.reject(new Error("no snapshot here")),
     observer: new Observer(),
+    figures: () => ({ ...new Observer().figures, spareNonces: 0 }),
     submit: (input) => inputs.push(input),
     fail: (error) => failures.push(error),
     ...parts,

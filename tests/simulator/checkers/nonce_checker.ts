@@ -52,6 +52,9 @@ export class NonceChecker {
       get canSign() {
         return certifier.canSign;
       },
+      get spareNonces() {
+        return certifier.spareNonces;
+      },
       prepare: () => certifier.prepare(),
       commit: (election) => certifier.commit(election),
       checkCommitment: (voter, commitment) => certifier.checkCommitment(voter, commitment),
