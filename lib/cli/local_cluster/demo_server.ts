@@ -1,10 +1,10 @@
 /**
- * The page of a cluster that runs on this machine, with buttons: it stands in front of the nodes, so it stays
- * when one of them is killed from it.
+ * The page of a cluster on this machine, with buttons. It is served in front of the nodes, so it stays up when a
+ * button kills a node.
  *
- * It listens on loopback only. What it shows, the nodes show without a token as well. A request that changes
- * something needs a secret, and must come from a page of this very server. The secret is in the address that
- * `floe cluster` prints, behind the `#`: browsers do not send that part.
+ * It listens on loopback only. It shows only what the nodes show without a token. A request that changes something
+ * needs a secret, and must come from a page of this same server. The secret is in the address that `floe cluster`
+ * prints, behind the `#`: browsers do not send that part.
  *
  * @module
  */
@@ -20,24 +20,24 @@ import type { Forger } from "./forger.ts";
 import type { LocalCluster, NodeState } from "./local_cluster.ts";
 import type { Newcomers } from "./newcomers.ts";
 
-/** What the buttons act on. */
+/** The parts that the buttons use. */
 type DemoControls = Pick<
   LocalCluster,
   "nodes" | "states" | "kill" | "restart" | "pause" | "resume" | "cut" | "heal"
 >;
 
 interface DemoServerOptions {
-  /** The nodes' processes; asked for only after they were started. */
+  /** The nodes' processes. Called only after they were started. */
   readonly cluster: () => DemoControls;
   /** Adds nodes. */
   readonly newcomers: Pick<Newcomers, "add">;
   /** Forges certificates. */
   readonly forger: Pick<Forger, "forge">;
-  /** How the nodes are asked. */
+  /** Sends requests to the nodes. */
   readonly fetch: typeof fetch;
 }
 
-/** What can be done to a node, and what is said of it. */
+/** The actions on a node, and the words for them. */
 type Action = (options: DemoServerOptions, id: NodeId) => string | Promise<string>;
 
 const ACTIONS: Readonly<Record<string, Action>> = {
@@ -65,10 +65,10 @@ function onProcess(
 /** The request header with the secret. */
 const SECRET_HEADER = "floe-demo";
 const SECRET_BYTES = 16;
-/** How long the end of requests is waited for. */
+/** How long the server waits for the end of requests. */
 const CLOSE_TIMEOUT_MS = 500;
 
-/** A node that answers, best one that does not lead: it lives on when the leader is killed. */
+/** A node that answers, if possible not the leader: so it still runs when the leader is killed. */
 const PREFERENCE: readonly NodeState[] = ["follower", "preCandidate", "candidate", "leader"];
 
 /** See the module. */
@@ -88,12 +88,12 @@ export class DemoServer implements AsyncDisposable {
     );
   }
 
-  /** Where the page is, with the cluster's key and the secret for its buttons. */
+  /** The page's address, with the cluster's key and the secret for its buttons. */
   address(publicKey: string): string {
     return `${this.#origin}/ui/#key=${publicKey}&demo=${this.#secret}`;
   }
 
-  /** Ends every request and gives the port up. A page that stays open is not waited for. */
+  /** Ends every request and gives up the port. It does not wait for open pages. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     const waited = new AbortController();
@@ -107,7 +107,7 @@ export class DemoServer implements AsyncDisposable {
 
   async #answer(request: Request): Promise<Response> {
     const { origin, pathname } = new URL(request.url);
-    // A page that gives its own name this machine's address would pass for this server's else.
+    // Otherwise a page that gives its own name this machine's address could pass for this server's.
     if (origin !== this.#origin) return refuse(421, "This is another server's address");
     const [, action] = /^\/demo\/([a-z]+)$/.exec(pathname) ?? [];
     if (action !== undefined) return await this.#act(request, action);
@@ -128,7 +128,7 @@ export class DemoServer implements AsyncDisposable {
     }
     try {
       const said = await act(this.#options, node.id);
-      // A stream of a node that stands still, or that hears nobody, would show that for ever.
+      // Otherwise a stream of a node that is paused, or that is cut off, would show an old state for ever.
       this.#findHost();
       return this.#tell(said);
     } catch (error) {
@@ -139,7 +139,7 @@ export class DemoServer implements AsyncDisposable {
     }
   }
 
-  /** What was said, and the states of all nodes. */
+  /** The message, and the states of all nodes. */
   #tell(said: string): Response {
     return Response.json({ said, states: Object.fromEntries(this.#options.cluster().states) });
   }
@@ -165,7 +165,7 @@ export class DemoServer implements AsyncDisposable {
     }
   }
 
-  /** The node that is asked now. What another one was still to answer ends: it may be out of reach by now. */
+  /** The node to ask from now on. Requests that wait for another node end, because that node may be out of reach. */
   #findHost(): Host | null {
     const { nodes, states } = this.#options.cluster();
     const isFit = (id: NodeId) => PREFERENCE.includes(states.get(id) ?? "down");
@@ -186,7 +186,7 @@ export class DemoServer implements AsyncDisposable {
   }
 }
 
-/** The same answer. Its body ends when `signal` aborts, which a body that is handed on as it is does not. */
+/** The same answer, with a body that ends when `signal` aborts. */
 function endingWith(signal: AbortSignal, answer: Response): Response {
   if (answer.body === null) return answer;
   return new Response(answer.body.pipeThrough(new TransformStream(), { signal }), answer);
@@ -196,7 +196,7 @@ function endingWith(signal: AbortSignal, answer: Response): Response {
 interface Host {
   readonly id: NodeId;
   readonly api: string;
-  /** Aborts once it is another. */
+  /** Aborts when another node takes its place. */
   readonly left: AbortController;
 }
 
@@ -209,7 +209,7 @@ function pick(headers: Headers, names: readonly string[]): Record<string, string
   );
 }
 
-/** In the form in which the page reads the nodes' refusals. */
+/** A refusal in the form that the page also gets from nodes. */
 function refuse(status: number, detail: string): Response {
   return Response.json({ code: "demo_refused", detail }, { status });
 }

@@ -1,5 +1,5 @@
 /**
- * Forges a certificate in the demo, as a thief of one node's channel key could, and has a node refuse it.
+ * Forges a certificate in the demo, as a thief of one node's channel key could, and shows how a node refuses it.
  *
  * @module
  */
@@ -16,15 +16,15 @@ import { type EvidenceBody, evidenceSchema, leaderSchema } from "../../wire/mod.
 import { keyFolder, type NodeFolders } from "../serve/node_folders.ts";
 import type { LocalCluster, LocalNode, NodeState } from "./local_cluster.ts";
 
-/** A node is asked so often whether it has refused the forgery. */
+/** How often a node is asked whether it has refused the forgery. */
 const ASK_MS = 50;
-/** After this time the forgery has failed, which no node should be able to cause. */
+/** After this time the demonstration has failed. No node should be able to cause that. */
 const FORGE_TIMEOUT_MS = 5_000;
 
-/** Whose certificates are forged, and where. */
+/** The cluster, and the parts that the forger uses. */
 interface ForgerOptions {
   readonly config: ClusterConfig;
-  /** The nodes' folders, where the keys are that a thief would have. */
+  /** The nodes' folders, with the keys that a thief would have. */
   readonly folders: NodeFolders;
   readonly cluster: () => Pick<LocalCluster, "nodes" | "states">;
   /** Asks one node. */
@@ -41,8 +41,8 @@ export class Forger {
   }
 
   /**
-   * Has another node claim to lead the next term, with the last leader's certificate in its own name, over the
-   * connection of that node.
+   * Sends a claim of another node to lead the next term, over that node's connection. The claim has the last
+   * leader's certificate, changed to the name of the claimant.
    *
    * @returns what the node says to that, for people.
    * @throws {InputError} when the node cannot be shown anything now.
@@ -68,7 +68,7 @@ export class Forger {
       `Its /metrics has floe_certificate_refused_total ${count}.`;
   }
 
-  /** Best one that does not lead: its connection is taken over for a moment. */
+  /** If possible not the leader, because its connection is taken over for a moment. */
   #findThief(target: NodeId): NodeId | null {
     const states = this.#options.cluster().states;
     if (!REACHED.includes(states.get(target) ?? "down")) return null;
@@ -119,7 +119,7 @@ export class Forger {
   }
 }
 
-/** States in which a node can be shown something. */
+/** The states in which a node takes messages. */
 const REACHED: readonly NodeState[] = ["follower", "preCandidate", "candidate", "leader"];
 
 async function askRefused(client: ApiClient): Promise<EvidenceBody["refused"]> {
@@ -127,7 +127,7 @@ async function askRefused(client: ApiClient): Promise<EvidenceBody["refused"]> {
   return bodyOf(answer, evidenceSchema).refused;
 }
 
-/** What only a leader says, with nothing in it but the certificate. */
+/** A message that only a leader sends, with no content but the certificate. */
 function claimOf(
   { from, to, term, note }: {
     readonly from: NodeId;

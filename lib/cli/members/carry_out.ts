@@ -1,6 +1,6 @@
 /**
- * How a command changes the members: it shows the plan, asks, begins, and follows to the end. From the
- * beginning on the plan is in the log, so the command may be interrupted at any time.
+ * How a command changes the members: it shows the plan, asks, begins, and follows to the end. Once the change has
+ * begun, the plan is in the log, so the command can be interrupted at any time.
  *
  * @module
  */
@@ -16,9 +16,9 @@ import { ChangeReporter, describeEnd, planLines } from "./report.ts";
 
 /** The options of every command that changes the members. */
 export interface ChangeFlags {
-  /** Whether to ask nobody. */
+  /** Whether to go on without asking. */
   readonly yes?: true;
-  /** Whether the last spare share may go. */
+  /** Whether a plan can use the last spare share. */
   readonly allowNoSpare?: true;
 }
 
@@ -26,11 +26,11 @@ export interface ChangeFlags {
 interface ChangeSession {
   readonly members: MembersClient;
   readonly context: CommandContext;
-  /** How long no node may answer. */
+  /** How long the command waits while no node answers. */
   readonly silentMs: number;
 }
 
-/** Adds `--yes`, and says what all these commands have in common. */
+/** Adds `--yes` and the other common options, and the common part of the help. */
 export function addChangeOptions(command: Program): Program {
   addToWholeHelp(
     command,
@@ -78,7 +78,7 @@ export async function changeMembers(
   for (const { id } of request.update ?? []) context.stdout.write(`${restartAdvice(id)}\n`);
 }
 
-/** A node takes its addresses and its identity when it starts. */
+/** A node reads its addresses and its identity only at its start. */
 function restartAdvice(id: string): string {
   return `Restart ${id} with a fresh cluster.json (floe members export): until then it listens at its old ` +
     "addresses, or stops because its identity is the old one.";
@@ -97,7 +97,7 @@ export async function followChange(
   return (await follow(session, { id, stop: context.stopSignal(), stepsTotal })).members;
 }
 
-/** What a request of an operator answers. Where no node can do it, what stands in the way is said. */
+/** The answer to a request of an operator. If no node can do it, the error says what prevents it. */
 export async function orTrouble<Answer>(
   client: ApiClient,
   answer: Promise<Answer>,
@@ -123,7 +123,7 @@ async function readTrouble(client: ApiClient): Promise<string | null> {
   }
 }
 
-/** A person who says yes to everything must not lose the last spare share by it. */
+/** `--yes` alone must not cost the last spare share. */
 function checkSpare({ takesLastSpare }: MembersPlanBody, { allowNoSpare }: ChangeFlags): void {
   if (!takesLastSpare || allowNoSpare === true) return;
   throw new CommandError(

@@ -1,5 +1,5 @@
 /**
- * The chain of memberships as a node sent it, verified under a group key from outside.
+ * Verifies the chain of memberships that a node sent, under a group key that the user knows.
  *
  * @module
  */
@@ -16,11 +16,11 @@ import {
 import { InputError } from "../../errors.ts";
 import type { MembersChainBody } from "../../wire/mod.ts";
 
-/** A chain that verifies under the key that its reader knew already. */
+/** What a verified chain proves. */
 interface VerifiedChain {
-  /** How the cluster was founded. */
+  /** The founding of the cluster. */
   readonly founding: GenesisStatement;
-  /** Who belongs to it now; at position 0 only what the genesis says, which nothing but itself proves. */
+  /** The newest membership. At position 0 it is only the genesis's own, which no membership proves yet. */
   readonly membership: Membership;
 }
 

@@ -1,5 +1,5 @@
 /**
- * How the members, a plan and its progress are shown.
+ * Shows the members, a plan and its progress.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type {
 import type { OutputStream } from "../command.ts";
 import { type Cell, marginFields, printable, printFields, printTable } from "../output.ts";
 
-/** Most characters in a line of a plan: a terminal's, less the indent. */
+/** Most characters in a line of a plan: the width of a terminal without the indent. */
 const LINE_LENGTH = 72;
 const INDENT = "        ";
 
@@ -59,7 +59,7 @@ const STAGES: Readonly<Record<MembersChangeBody["stage"], string>> = {
   authorizing: "the old shares sign",
 };
 
-/** Says each new thing of a change once, a line each. */
+/** Prints each new step of a change once, on its own line. */
 export class ChangeReporter {
   readonly #stderr: OutputStream;
   readonly #stepsTotal: number;
@@ -67,13 +67,13 @@ export class ChangeReporter {
   #shown = "";
   #failures = 0;
 
-  /** Of a plan of so many steps. */
+  /** For a plan of this many steps. */
   constructor(stderr: OutputStream, stepsTotal: number) {
     this.#stderr = stderr;
     this.#stepsTotal = stepsTotal;
   }
 
-  /** Shows how far the change is. */
+  /** Shows the progress of the change. */
   readonly progress = (change: MembersChangeBody): void => {
     const { stepsDone, attemptsFailed, lastFailure } = change;
     this.#finish(stepsDone);
@@ -105,26 +105,26 @@ export class ChangeReporter {
   }
 }
 
-/** Most nodes that a line names: where all are waited for, nobody holds it up. */
+/** Most nodes that a line names. If the change waits for all nodes, no node in particular holds it up. */
 const WAITING_SHOWN_MAX = 2;
 
 /** The stage of a change, and the nodes that it waits for. */
 function describeStage({ stage, waitingFor }: MembersChangeBody): string {
   if (waitingFor.length === 0 || waitingFor.length > WAITING_SHOWN_MAX) return STAGES[stage];
   const names = waitingFor.map((id) => printable(id)).join(", ");
-  // A node that joins has no other who starts it.
+  // A joining node is only started by its operator.
   const advice = stage === "catchingUp" ? " (floe join runs it)" : "";
   return `${STAGES[stage]}; waits for ${names}${advice}`;
 }
 
-/** How things stand once a change is completed. */
+/** The margins after a change is completed. */
 export function describeEnd({ epoch, sequence, threshold, members }: MembersBody): string {
   return `Done: ${threshold} of ${
     votersOf(members)
   } sign, in epoch ${epoch}, membership ${sequence}.`;
 }
 
-/** Prints who belongs to the cluster. */
+/** Prints the members of the cluster. */
 export function printMembers(stdout: OutputStream, body: MembersBody): void {
   const { cluster, epoch, sequence, threshold, members } = body;
   const n = votersOf(members);
@@ -154,7 +154,7 @@ function memberRow(member: MemberBody, { id: here, leader }: MembersBody): reado
   ];
 }
 
-/** Prints the change that is under way, or how the last one ended. */
+/** Prints the change that is under way, or the outcome of the last one. */
 export function printChange(stdout: OutputStream, { change, lastChange }: MembersBody): void {
   if (change !== null) {
     const total = change.stepsDone + change.steps.length;

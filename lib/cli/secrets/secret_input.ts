@@ -39,7 +39,7 @@ export async function readSecretLine(
 ): Promise<Uint8Array> {
   terminal.write(question);
   const line = new SecretLine();
-  // One byte at a time: those after the line's end answer the next question.
+  // One byte at a time, because bytes after the line's end answer the next question.
   const byte = new Uint8Array(1);
   try {
     while (!line.isComplete) {
@@ -128,7 +128,7 @@ function notText(byte: number): CommandError {
 /** The variable with the path of the passphrase file. */
 const PASSPHRASE_FILE_VARIABLE = "FLOE_PASSPHRASE_FILE";
 
-/** The variable with the folder of a container's secrets, which nobody else sees. */
+/** The variable with the folder of a container's secrets, which no other container sees. */
 const PRIVATE_MOUNT_VARIABLE = "FLOE_PRIVATE_MOUNT";
 
 /** The passphrase in the file of {@linkcode PASSPHRASE_FILE_VARIABLE}, or null. */

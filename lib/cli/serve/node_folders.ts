@@ -31,7 +31,7 @@ import { nodeFolder } from "../options.ts";
 
 /** The folders of all nodes on one machine. */
 export interface NodeFolders {
-  /** The folder that they are in. */
+  /** The folder that contains them. */
   readonly path: string;
   /** The passphrase of the secret files in all of them; null when they are not encrypted. */
   readonly passphrase: Passphrase | null;
@@ -109,7 +109,7 @@ export function dealIntoFolders(config: ClusterConfig, folders: NodeFolders): Gr
   return group;
 }
 
-/** Checks that no node has a key, or has begun to make one: it may have signed for that key. */
+/** Checks that no node has a key or has begun to make one, because it may have signed for that key. */
 function checkKeyless(dataDirs: readonly string[]): void {
   const taken = dataDirs.filter(hasKeyFiles);
   if (taken.length > 0) {

@@ -1,10 +1,10 @@
 /**
- * What `floe cluster` tells the nodes that it has started: to cut themselves off from the others, and to heal
- * that.
+ * The orders of `floe cluster` to the nodes that it has started: to end their connections to the others, and to
+ * make them again.
  *
  * An order is a line on the node's standard input, with `--demo-orders` only. So it comes from the process that
- * started the node, which could end it just as well; no address, no port and no token leads there. A node that
- * anything but loopback reaches refuses to start with it.
+ * started the node, which could also end the node; no address, port or token leads to it. A node that listens on
+ * more than loopback refuses to start with this option.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export class Cable {
     return network;
   }
 
-  /** Carries an order out. Anything else is ignored. */
+  /** Carries out an order; ignores any other text. */
   obey(order: string): void {
     if (order !== "cut" && order !== "heal") return;
     this.#isCut = order === "cut";
@@ -40,7 +40,7 @@ export class Cable {
   }
 }
 
-/** Hands each line to `obey`, until the input ends. */
+/** Gives each line to `obey`, until the input ends. */
 export async function readOrders(
   input: ReadableStream<Uint8Array<ArrayBuffer>>,
   obey: (line: string) => void,

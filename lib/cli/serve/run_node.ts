@@ -66,26 +66,26 @@ export type NodeAnnouncement =
     readonly leader: string | null;
     readonly certificate: string | null;
   }
-  /** The node has stopped, because it is no member of the cluster any more. */
+  /** The node has stopped, because it was removed from the cluster. */
   | { readonly event: "removed"; readonly id: string }
   /** This many announcements before this one were lost: the reader did not read, or a write failed. */
   | { readonly event: "dropped"; readonly id: string; readonly count: number };
 
-/** What {@linkcode runNode} needs. */
+/** The settings of {@linkcode runNode}. */
 interface NodeRun {
   /** The cluster's configuration. */
   readonly config: PinnedClusterConfig;
   /** This node's entry in it. */
   readonly peer: PeerConfig;
-  /** How its API is served. */
+  /** The settings of its API. */
   readonly api: ApiSettings;
   /** Where it listens for other nodes; null: at its address in the configuration. */
   readonly peerListen: Address | null;
   /** Its own data folder. */
   readonly dataDir: string;
   /**
-   * The passphrase of its secret files, needed for as long as the node runs, as its share changes; null when they
-   * are not encrypted.
+   * The passphrase of its secret files, needed while the node runs, because its share can change; null if they are
+   * not encrypted.
    */
   readonly passphrase: Passphrase | null;
   /** Calls its argument at each SIGHUP. */
@@ -132,7 +132,7 @@ export async function runNode(run: NodeRun): Promise<void> {
   }
 }
 
-/** In a function of its own: what assigns it is a closure. */
+/** A separate function, because a closure assigns the variable. */
 async function closeNetwork(network: Network | null): Promise<void> {
   await network?.close();
 }

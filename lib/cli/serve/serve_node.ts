@@ -71,7 +71,7 @@ interface NodeToServe {
   readonly dataDir: string;
   readonly passphrase: Passphrase | null;
   readonly options: ServeFlags;
-  /** What {@linkcode readLogSettings} made of the options, before anything else was done. */
+  /** The result of {@linkcode readLogSettings}, which is called before anything else. */
   readonly log: ReturnType<typeof readLogSettings>;
 }
 
@@ -118,7 +118,7 @@ function stopSignal(
   if (exitWithParent === undefined && demoOrders === undefined) return stop;
   const orphaned = new AbortController();
   const obey = (line: string) => demoOrders === true && cable.obey(line);
-  // A pipe ends when no process can write to it any more. One that cannot be read has ended too.
+  // A pipe ends when no process can write to it any more. A pipe that cannot be read counts as ended.
   void readOrders(context.stdin, obey).catch(() => {}).finally(() => orphaned.abort());
   return exitWithParent === undefined ? stop : AbortSignal.any([stop, orphaned.signal]);
 }

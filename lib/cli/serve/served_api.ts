@@ -1,5 +1,5 @@
 /**
- * The API of a node: its server, its certificate as long as it runs, and the node's own token.
+ * The API of a node: its server, the renewal of its certificate, and the node's own token.
  *
  * @module
  */
@@ -31,7 +31,7 @@ import { memberAddresses, ServedEtcd } from "./served_etcd.ts";
 /** A node's API, and how to serve it. */
 interface ServedApiOptions {
   readonly id: NodeId;
-  /** Every node of the cluster, as etcd's clients are told. */
+  /** Every node of the cluster, as etcd's clients see them. */
   readonly peers: readonly PeerConfig[];
   /** Its data folder, for its own token. */
   readonly dataDir: string;
@@ -67,7 +67,7 @@ export class ServedApi {
   #tlsTimer: ReturnType<typeof setInterval> | null = null;
   readonly #audit: AuditLog | null;
 
-  /** `options` are used as they are. */
+  /** Opens nothing yet. */
   constructor(options: ServedApiOptions) {
     this.#options = options;
     const { tls, auditLog } = options.settings;
@@ -193,7 +193,7 @@ export class ServedApi {
 
   #openAccess(): Access {
     const { id, dataDir, settings: { access } } = this.#options;
-    // A killed process leaves its token behind, which is not valid any more.
+    // A killed process leaves an invalid token behind.
     removeAdminToken(dataDir);
     return access === "tokens"
       ? { kind: access, admin: writeAdminToken(dataDir, id) }
@@ -222,7 +222,7 @@ export function writeAdminToken(dataDir: string, node: NodeId): AdminToken {
   return { node, secretDigest };
 }
 
-/** Removes a token that is not valid any more. */
+/** Removes an invalid token. */
 export function removeAdminToken(dataDir: string): void {
   try {
     Deno.removeSync(`${dataDir}/${ADMIN_TOKEN_FILE}`);

@@ -16,7 +16,7 @@ import { type AuditSink, type Authorizer, recordOfEtcd, type TlsKeys } from "../
 import type { NodeApi } from "../../node/mod.ts";
 import type { NodeId } from "../../types.ts";
 
-/** What is served, and where. */
+/** The node that is served, and its addresses. */
 interface ServedEtcdOptions {
   readonly node: NodeApi;
   readonly id: NodeId;
@@ -24,13 +24,13 @@ interface ServedEtcdOptions {
   readonly peers: readonly PeerConfig[];
   readonly listen: Address;
   readonly tls: TlsKeys | null;
-  /** The API's: tokens hold here as there. */
+  /** The API's: the same tokens are valid here. */
   readonly authorizer: Authorizer;
-  /** Takes a record of each change that is asked for; null for none. */
+  /** Takes a record of each requested change; null for none. */
   readonly audit: AuditSink | null;
 }
 
-/** The addresses that etcd's clients are told. */
+/** The addresses that etcd's clients get. */
 export function memberAddresses(peers: readonly PeerConfig[]): readonly MemberAddresses[] {
   return peers.map(({ id, peer, api, etcd }) => ({
     id,

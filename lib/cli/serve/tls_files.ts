@@ -10,13 +10,13 @@ import { stateOfFiles } from "../changing_files.ts";
 import type { CommandContext } from "../command.ts";
 import { readInput } from "../input.ts";
 
-/** Where the files are. */
+/** The paths of the files. */
 interface TlsPaths {
   /** The certificate chain, PEM. */
   readonly cert: string;
   /** The key of the certificate, PEM. */
   readonly key: string;
-  /** The CA of the clients, PEM, and whether they need a certificate; null when none is asked for. */
+  /** The CA of the clients, PEM, and whether they need a certificate; null when clients are not asked for one. */
   readonly clients: { readonly ca: string; readonly isRequired: boolean } | null;
 }
 
@@ -24,10 +24,10 @@ interface TlsPaths {
 const PEM_BYTES_MAX = 256 * 1024;
 
 /**
- * The files, and which state of them was read last.
+ * The files, and the state that was read last.
  *
- * A new certificate comes with a new key, and no reader gets both at one moment. So a change counts only when
- * two checks in a row have seen the same state: then the writer has finished.
+ * A new certificate comes with a new key, and no reader gets both at one moment. So a change counts only when two
+ * checks in a row have seen the same state: then the writer has finished.
  */
 export class TlsFiles {
   readonly #paths: TlsPaths;
