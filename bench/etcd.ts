@@ -12,8 +12,9 @@ import { encodeMessage } from "../lib/etcd/protobuf.ts";
 import { quantile } from "./support/statistics.ts";
 
 const CLIENTS = 16;
-const REQUESTS = 8_000;
-const ROUNDS = 5;
+const REQUESTS = 2_000;
+const ROUNDS = 15;
+const WARM_UP_ROUNDS = 3;
 const KEY = new TextEncoder().encode("key");
 const VALUE = new Uint8Array(256).fill(0x61);
 
@@ -48,15 +49,19 @@ const ways: Readonly<Record<string, () => Promise<void>>> = {
 };
 
 const found: Record<string, number[]> = {};
-for (let round = 0; round <= ROUNDS; round++) {
+for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round++) {
   for (const [way, work] of Object.entries(ways)) {
     const cpuUs = await measure(work);
-    // The first round warms up.
-    if (round > 0) (found[way] ??= []).push(cpuUs);
+    // The first rounds warm up.
+    if (round >= WARM_UP_ROUNDS) (found[way] ??= []).push(cpuUs);
   }
 }
 const us = (way: string) => Math.round(quantile(found[way] ?? [], 0.5));
-const ratio = (way: string, to: string) => Math.round(100 * us(way) / us(to)) / 100;
+/** The median of the rounds' ratios: what disturbs a round disturbs both of its parts. */
+const ratio = (way: string, to: string) => {
+  const ratios = (found[way] ?? []).map((cpuUs, round) => cpuUs / (found[to]?.[round] ?? 0));
+  return Math.round(100 * quantile(ratios, 0.5)) / 100;
+};
 const cpuUs = Object.fromEntries(Object.keys(ways).map((way) => [way, us(way)]));
 const ratios = {
   "gateway put / native put": ratio("gatewayPut", "nativePut"),
