@@ -1,5 +1,5 @@
 /**
- * `floe audit`: everything that a cluster can prove, in one text file, and what it proves, read offline.
+ * `floe audit`: writes everything that a cluster can prove into one text file, and checks such a file offline.
  *
  * @module
  */
@@ -45,7 +45,7 @@ export function registerAudit(program: Program, context: CommandContext): void {
       if (notes.length === 0) {
         throw new CommandError(ExitCode.notFound, "The cluster has no certificate yet");
       }
-      // A node may be anything: its answer must not control the terminal.
+      // A node is not trusted: its answer must not control the terminal.
       const text = notes.map((note) => printable(note, { keepNewlines: true })).join("\n");
       context.stdout.write(text);
       context.stderr.write(
@@ -63,7 +63,7 @@ async function chainNotes(client: ApiClient): Promise<readonly string[]> {
   return genesis === null ? signed : [genesis, ...signed];
 }
 
-/** The certificates that any node has, by rising term; all of them where two differ. */
+/** The certificates that any node has, by rising term; all of them if two differ. */
 async function allElectionNotes(client: ApiClient): Promise<readonly string[]> {
   const termOf = new Map([...await electionNotes(client), ...await secondNotes(client)]);
   return [...termOf].toSorted(([, left], [, right]) => left - right).map(([note]) => note);
@@ -95,7 +95,7 @@ async function electionNotes(client: ApiClient): Promise<ReadonlyMap<string, num
   return termOf;
 }
 
-/** Where the next page begins; null after the last. A node that does not get on has told what it tells. */
+/** Where the next page begins; null after the last. A node whose pages do not advance has no more to give. */
 function nextPage(pages: readonly ElectionsBody[], before: number): number | null {
   const next = pages.flatMap(({ nextBefore }) =>
     nextBefore !== null && nextBefore < before ? [nextBefore] : []
@@ -114,7 +114,7 @@ async function askPages(client: ApiClient, before: number): Promise<readonly Ele
   throw client.unreachable(results);
 }
 
-/** An answer that cannot be read is a node's fault, and the others' answers are of use. */
+/** An answer that cannot be read is one node's fault; the answers of the others are still useful. */
 function bodiesOf<Body>(result: EndpointResult, schema: Schema<Body>): readonly Body[] {
   if (result.kind !== "answer") return [];
   try {

@@ -1,5 +1,5 @@
 /**
- * `floe cluster`: a whole cluster on this machine, one process a node.
+ * `floe cluster`: a whole cluster on this machine, one process for each node.
  *
  * @module
  */
@@ -110,7 +110,7 @@ export function registerCluster(program: Program, context: CommandContext): void
       }
       const removed = readRemoved(folder);
       const { config, configFile } = removed.size === 0 ? asked : await openFounders(asked, folder);
-      // The nodes have no terminal to ask at: they read the file too.
+      // The nodes have no terminal for a question, so they read the file, too.
       using passphrase = passphraseFromFile(context);
       const folders = { path: folder, passphrase };
       const key = prepareKeys(config, { folders, dealer: options.dealer === true, removed });
@@ -123,7 +123,7 @@ export function registerCluster(program: Program, context: CommandContext): void
     });
 }
 
-/** How many nodes a cluster has for which there is no configuration. */
+/** How many nodes a cluster without a configuration gets. */
 const NODES_DEFAULT = 5;
 
 /** Eleven days. A timer of Deno's cannot be much longer. */
@@ -150,13 +150,13 @@ interface ClusterRun {
   /** The configuration for nodes: the same, with keys. */
   readonly nodeConfigFile: string;
   readonly folder: string;
-  /** The same, with what opens the secret files in it. */
+  /** The same folder, with the passphrase of its secret files. */
   readonly folders: NodeFolders;
   /** The nodes that joined in an earlier run. */
   readonly joined: readonly LocalNode[];
   /** The nodes that are members no more. */
   readonly removed: ReadonlySet<NodeId>;
-  /** Null when the nodes make it. */
+  /** The group's key; null if the nodes make it. */
   readonly key: KnownKey | null;
   readonly options: ClusterFlags;
   readonly stop: AbortSignal;
@@ -171,7 +171,7 @@ async function runCluster(run: ClusterRun, context: CommandContext): Promise<voi
   await runLive(run, context, openTerminal);
 }
 
-/** On a screen: the nodes can be killed and started again there, so only its user ends the cluster. */
+/** With a screen, the nodes can be killed and started again, so only the user ends the cluster. */
 async function runLive(
   run: ClusterRun,
   context: CommandContext,

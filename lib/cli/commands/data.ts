@@ -24,7 +24,7 @@ const BATCH_KEYS_MAX = 128;
 const BATCH_LENGTH_MAX = 512 * 1024;
 /** Most characters of one line: a key and a value, each byte of which takes six. */
 const LINE_LENGTH_MAX = 4 * 1024 * 1024;
-/** How often a long one says how far it is. */
+/** How often a long command reports its progress. */
 const PROGRESS_KEYS = 10_000;
 
 const head = z.object({
@@ -122,13 +122,13 @@ interface ImportFlags {
   readonly format: "floe" | "etcd";
 }
 
-/** What is to be put: it was read to its end, and can be read again. */
+/** The keys to put. The file was read to its end once, and can be read again. */
 interface Source {
   readonly keys: number;
   readonly rows: AsyncIterable<Row> | Iterable<Row>;
 }
 
-/** One key with its value, and about how long it is. */
+/** One key with its value, and its approximate length. */
 interface Row {
   readonly put: z.infer<typeof line>;
   readonly length: number;
@@ -145,7 +145,7 @@ async function* rowsOf(file: string): AsyncGenerator<Row, void> {
   }
 }
 
-/** What etcdctl prints of a range: one JSON object. */
+/** The output of etcdctl for a range: one JSON object. */
 const etcdRange = z.object({
   header: z.object({}),
   more: z.literal(false).optional(),

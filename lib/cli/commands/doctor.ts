@@ -1,5 +1,5 @@
 /**
- * `floe doctor`: what could keep a node or its cluster from working, found before it does.
+ * `floe doctor`: finds what could keep a node or its cluster from working.
  *
  * @module
  */
@@ -24,14 +24,14 @@ import { clusterFolder, configPath, globalFlags, nodeFolder } from "../options.t
 import { printJson, printTable } from "../output.ts";
 import { openClient } from "../session.ts";
 
-/** How a check ended. `warn`: it works, and somebody should look. */
+/** The outcome of a check. `warn`: it works today, and an operator should look at it. */
 type Verdict = "ok" | "warn" | "fail";
 
 /** One line of the report. */
 interface Finding {
   readonly check: string;
   readonly verdict: Verdict;
-  /** What was found, and where it is not `ok` what to do. */
+  /** The finding, and what to do if it is not `ok`. */
   readonly text: string;
 }
 
@@ -79,7 +79,7 @@ interface Place {
   readonly configFile: string;
   readonly folder: string;
   readonly timeoutMs: number;
-  /** How the nodes' APIs are asked. */
+  /** Sends requests to the nodes' APIs. */
   readonly scheme: "http" | "https";
   readonly ask: typeof fetch;
   readonly nowMs: number;
@@ -197,7 +197,7 @@ async function askHealth(
   api: Address,
   { ask, timeoutMs, scheme }: Place,
 ): Promise<Health> {
-  // A failed fetch does not say as well why no connection can be made.
+  // The error of a failed fetch explains less well why no connection can be made.
   const fault = await connectFault(api, timeoutMs);
   if (fault !== null) return { fault };
   try {
@@ -215,7 +215,7 @@ async function askHealth(
   }
 }
 
-/** What the API's error says; the text itself where it is none. */
+/** The detail of the API's error; the text itself if it is no such error. */
 function reasonOf(body: string): string {
   try {
     return String(JSON.parse(body).message ?? body);
@@ -257,7 +257,7 @@ const FREE_BYTES_MIN = 1024 ** 3;
 const SYNC_MS_MAX = 20;
 const SYNCS = 9;
 
-/** A node's folder on this machine; nothing where it is elsewhere. */
+/** Checks a node's folder on this machine; does nothing for a node elsewhere. */
 function examineFolder(folder: string): readonly Finding[] {
   const found = statFile(folder);
   if (found === null) return [];

@@ -58,7 +58,7 @@ interface GroupFlags {
   readonly memberships?: true;
 }
 
-/** The notes one after the other: an empty line between two is none of either. */
+/** The notes one after the other. The empty line between two belongs to neither. */
 async function printMemberships(
   client: ApiClient,
   { stdout, stderr }: CommandContext,

@@ -47,7 +47,7 @@ import { readLogSettings } from "../serve/logging.ts";
 import { addServeOptions, nodeFolderOf, type ServeFlags, serveNode } from "../serve/serve_node.ts";
 import { openClient } from "../session.ts";
 
-/** How often a node that waits looks whether it is a member. */
+/** How often a waiting node checks whether it is a member. */
 const LOOK_PAUSE_MS = 500;
 
 /** Adds `floe join`. */
@@ -108,7 +108,7 @@ interface JoinFlags extends ServeFlags {
   readonly encrypt?: true;
 }
 
-/** A node that is to join, and what it trusts. */
+/** A node that joins, and the key that it trusts. */
 interface Joiner {
   readonly key: GroupKey;
   readonly folder: KeyFolder;
@@ -116,7 +116,7 @@ interface Joiner {
   readonly options: JoinFlags;
 }
 
-/** Where a command runs. */
+/** The surroundings of the command. */
 interface Place {
   readonly command: Program;
   readonly context: CommandContext;
@@ -171,7 +171,7 @@ async function joinCluster(joiner: Joiner, place: Place): Promise<void> {
   });
   const file = configFileOf(dataDir);
   parseClusterConfig(text, file);
-  // Before the keys: a folder that has them is taken for one that has joined.
+  // Written before the keys, because a folder with keys counts as one that has joined.
   writeFileAtomically({ path: file, text, mode: 0o644 });
   writeJoiner(folder, verified);
   const role = members.find(({ id }) => id === self)?.role ?? "member";
@@ -185,8 +185,8 @@ async function joinCluster(joiner: Joiner, place: Place): Promise<void> {
 type Settings = MembersChainBody["settings"];
 
 /**
- * The times and limits of the cluster. Nobody signs them, so all nodes that answer must say the same: a node that
- * waits otherwise than the rest disturbs their elections.
+ * The times and limits of the cluster. They are not signed, so all nodes that answer must have the same ones: a
+ * node with other times disturbs the elections.
  */
 async function readSettings(members: MembersClient, own: Settings): Promise<Settings> {
   for (const { label, chain: { settings } } of await members.chains()) {
@@ -203,7 +203,7 @@ async function readSettings(members: MembersClient, own: Settings): Promise<Sett
   return own;
 }
 
-/** Looks at the chain until this node is in it. What does not verify ends the command. */
+/** Reads the chain until it has this node. A chain that does not verify ends the command. */
 async function waitForMembership(
   joiner: Joiner,
   { command, context }: Place,
@@ -232,7 +232,7 @@ async function waitForMembership(
   );
 }
 
-/** Null while no node answers: the cluster may be down, and come back. */
+/** Null while no node answers, because the cluster may come back. */
 async function readChain(
   members: MembersClient,
   say: (line: string) => void,
@@ -265,7 +265,7 @@ function checkChain(
   });
 }
 
-/** Before the first membership nothing is believed; but a wrong key is better said at once. */
+/** Before the first membership the node trusts nothing, but it reports a wrong key at once. */
 function checkKey({ founding }: MembersChainBody, { publicKey }: GroupKey): null {
   const { cluster, publicKey: theirs } = parseGenesisStatement(founding);
   if (equalBytes(publicKey, theirs)) return null;
@@ -297,7 +297,10 @@ function checkOwnKeys({ membership }: VerifiedCluster, { node, keys }: NodeIdent
   );
 }
 
-/** Where the new node is reached. The members never say where etcd's clients find a node: its own file does. */
+/**
+ * The addresses of the new node. The memberships have no addresses for etcd's clients; the node's own file has its
+ * own.
+ */
 interface NodeAddresses {
   readonly peer: Address;
   readonly api: Address;

@@ -170,7 +170,7 @@ async function transfer(client: ApiClient, target: string | undefined): Promise<
       transferSchema,
     );
   } catch (error) {
-    // The leader refuses itself as a follower, but the operator has what the command asks for.
+    // The leader refuses itself as a target, but the operator already has what the command asks for.
     const isNoFollower = error instanceof ClientError && error.kind === "notFound";
     if (target === undefined || !isNoFollower) throw error;
     const leader = latestLeader(

@@ -107,7 +107,7 @@ async function runHolding(
   try {
     exitCode = await runChild(context, { child, held, stop });
   } finally {
-    // Its keys go by themselves once its time is over.
+    // Its keys are deleted when its time is over.
     await held.release().catch(() => {});
   }
   if (held.lost.aborted) {

@@ -277,7 +277,7 @@ function thresholdOf({ threshold }: AddFlags): { readonly threshold?: number } {
   return threshold === undefined ? {} : { threshold };
 }
 
-/** The members, and a warning of what stands in the way of any change. */
+/** Prints the members, and a warning if something prevents every change. */
 async function readMembers(command: Program, context: CommandContext): Promise<{
   readonly body: MembersBody;
   readonly isJson: boolean;

@@ -82,7 +82,7 @@ function checkReplaceable(path: string, { force }: ExportFlags): void {
   );
 }
 
-/** What the nodes of a cluster have in common besides its members. */
+/** The common settings of a cluster's nodes, apart from its members. */
 type Settings = Pick<ClusterConfig, "timing" | "log" | "history" | "peers">;
 
 async function readSettings(file: string): Promise<Settings> {
@@ -135,7 +135,7 @@ function toPeer(member: MemberBody): PeerConfig {
   };
 }
 
-/** Holds what a node says of the members against what the voters signed. */
+/** Compares a node's list of members with the memberships that the voters signed. */
 function checkCertified(
   { sequence, members }: MembersBody,
   chain: Parameters<typeof verifyChain>[0],

@@ -1,5 +1,5 @@
 /**
- * `floe ls`, and what `floe get` and `floe del` do with a prefix.
+ * `floe ls`, and `floe get` and `floe del` with a prefix.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * `floe snapshot`: saves the whole state of a cluster as one file, looks at such a file, and restores it into
- * the folders of a new cluster.
+ * `floe snapshot`: saves the whole state of a cluster as one file, inspects such a file, and restores it into the
+ * folders of a new cluster.
  *
  * @module
  */
@@ -16,9 +16,9 @@ import { configPath, DATA_DIR_DEFAULT, globalFlags, nodeFolder } from "../option
 import { printFields, printJson } from "../output.ts";
 import { openClient } from "../session.ts";
 
-/** How often a long one says how far it is. */
+/** How often a long command reports its progress. */
 const PROGRESS_BYTES = 64 * 1024 * 1024;
-/** How long a node may take to make a snapshot, or may send nothing. */
+/** How long a node can take to make a snapshot, and how long it can send nothing. */
 const SILENCE_MS = 10 * 60_000;
 const MIB = 1024 * 1024;
 
@@ -166,7 +166,7 @@ interface RestoreFlags {
   readonly dataDir?: string;
 }
 
-/** A share that was used is of a node whose votes are lost, and must not sign again. */
+/** A used share belongs to a node whose votes are lost, and must not sign again. */
 function checkWithoutShare(folder: string): void {
   if (!hasKeyFiles(folder)) return;
   throw new CommandError(
@@ -191,7 +191,7 @@ function print(saved: SavedFile, command: Program, context: CommandContext): voi
   ]);
 }
 
-/** Says on stderr how far a long work is. */
+/** Reports on stderr the progress of long work. */
 class Progress {
   readonly #what: string;
   readonly #context: CommandContext;

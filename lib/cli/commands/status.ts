@@ -1,8 +1,8 @@
 /**
  * `floe status`: what the cluster can do now, and every node's role and progress.
  *
- * All answers count together: a node that does not answer here may still be connected to one that does, and one
- * that asks for a token it was not given is there all the same.
+ * The command combines all answers: a node that does not answer may still be connected to one that does. A node
+ * that refuses for want of a token is up, too.
  *
  * @module
  */
@@ -85,10 +85,10 @@ function check({ health, words }: Verdict): void {
   if (code !== ExitCode.ok) throw new CommandError(code, `${HEALTH_NAMES[health]}: ${words}`);
 }
 
-/** Why a node has no row of its own, in a word or two. */
+/** Why a node has no figures in its row, in one or two words. */
 type Absence = "no access" | "no key yet" | "share lost" | "down" | "not reached";
 
-/** One node: what it says, or what its peers see of it. */
+/** One node: its own answer, or what its peers see of it. */
 interface NodeRow {
   readonly id: string;
   readonly api: string | null;
@@ -196,7 +196,7 @@ function judge(
   return { views, first, leader, term, rows, verdict };
 }
 
-/** Whether a node takes part, as far as anybody tells. */
+/** Whether a node takes part, as far as any answer shows. */
 function isPresent({ absence }: NodeRow): boolean {
   return absence === null || absence === "no access" || absence === "not reached";
 }
@@ -247,7 +247,7 @@ function printReport(stdout: OutputStream, report: Report, isRedrawn: boolean): 
   }
 }
 
-/** What no cluster should ever have to say. */
+/** The warning of two leaders, which no cluster should ever need. */
 function twoLeadersLines(rows: readonly NodeRow[]): readonly string[] {
   const witnesses = rows.filter(hasSeenTwo).map(({ id }) => printable(id));
   if (witnesses.length === 0) return [];
@@ -259,12 +259,12 @@ function twoLeadersLines(rows: readonly NodeRow[]): readonly string[] {
   ];
 }
 
-/** Nodes keep such certificates for good, and count them from the start. */
+/** Nodes keep such certificates for ever, and count them from the start. */
 function hasSeenTwo({ body }: NodeRow): boolean {
   return (body?.counters["certificate.second"] ?? 0) > 0;
 }
 
-/** A node's own word; of one without, what the leader knows of it. */
+/** A node's own answer; for a node without one, what the leader knows of it. */
 function cellsOf({ id, api, body, absence }: NodeRow, report: Report): readonly Cell[] {
   if (body === null) {
     const isSeen = absence === "no access" || absence === "not reached";

@@ -1,5 +1,5 @@
 /**
- * `floe watch`: changes as they come.
+ * `floe watch`: prints changes as they happen.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The live screen of `floe cluster`: what is known of the nodes, what is drawn of it, and what keys do.
+ * The live screen of `floe cluster`: it collects the nodes' state, draws it, and acts on keys.
  *
  * @module
  */
@@ -24,33 +24,33 @@ import {
   toTerminal,
 } from "./screen.ts";
 
-/** The screen is drawn so often. */
+/** How often the screen is drawn. */
 const FRAME_MS = 250;
-/** Every node is asked for its progress, and the load is counted, so often. */
+/** How often every node is asked for its progress, and the load is counted. */
 const SECOND_MS = 1_000;
 /** A node that is paused does not answer; the others must not wait for it. */
 const STATUS_TIMEOUT_MS = 800;
 const WRITE_TIMEOUT_MS = 5_000;
-/** So many of the last messages and elections are kept. */
+/** How many of the last messages and elections are kept. */
 const KEPT_MAX = 200;
-/** In a note, before the signature itself. */
+/** The bytes before the signature itself in a note. */
 const KEY_ID_BYTES = 4;
 
-/** What a screen is of. */
+/** The cluster that a screen shows. */
 interface LiveScreenOptions {
   readonly config: PinnedClusterConfig;
   readonly terminal: Terminal;
-  /** Asks these nodes. */
+  /** Sends requests to these nodes. */
   readonly clientOf: (nodes: readonly LocalNode[], timeoutMs: number) => ApiClient;
   /** The founders that are members no more. */
   readonly removed: ReadonlySet<NodeId>;
   /** The page's address, for a cluster with this key. */
   readonly pageOf: (publicKey: string) => string;
-  /** The nodes' processes; asked for only after they were started. */
+  /** The nodes' processes. Called only after they were started. */
   readonly cluster: () => Controls;
 }
 
-/** What keys act on. */
+/** The parts that keys act on. */
 type Controls = Pick<
   LocalCluster,
   "nodes" | "states" | "group" | "kill" | "restart" | "pause" | "resume" | "cut" | "heal"
@@ -306,7 +306,7 @@ export class LiveScreen {
     } catch {
       this.tell(`${program} does not run here. The page is`);
     }
-    // The whole address, on lines of its own: with the key it is longer than most terminals are wide.
+    // The whole address, on separate lines: with the key it is longer than most terminals are wide.
     for (const part of address.match(/.{1,60}/g) ?? []) this.tell(part);
   }
 

@@ -8,13 +8,13 @@ import { ClientError, type StoreClient } from "../../client/mod.ts";
 import { pause } from "../../deadline.ts";
 import type { LoadView } from "./screen.ts";
 
-/** Writes under way at once. */
+/** How many writes are under way at once. */
 const WRITERS = 8;
-/** So many keys are written over and over, so that the store does not grow. */
+/** How many keys are written again and again, so that the store does not grow. */
 const KEYS = 100;
-/** Seconds of which the counts are kept. */
+/** For how many seconds the counts are kept. */
 const SECONDS_MAX = 60;
-/** After a failure a writer waits so long, as a cluster without a leader fails at once. */
+/** The pause of a writer after a failure, because a cluster without a leader fails at once. */
 const FAILURE_PAUSE_MS = 200;
 
 /** Writes as fast as the cluster takes them, from {@linkcode start} to {@linkcode stop}. */
@@ -22,16 +22,16 @@ export class WriteLoad {
   readonly #store: StoreClient;
   #stopping: AbortController | null = null;
   #perSecond: number[] = [];
-  /** Of the present second. */
+  /** The counts of the present second. */
   #timesMs: number[] = [];
   #medianMs: number | null = null;
 
-  /** Asks nothing yet. */
+  /** Sends nothing yet. */
   constructor(store: StoreClient) {
     this.#store = store;
   }
 
-  /** What the screen shows. */
+  /** The figures for the screen. */
   get view(): LoadView {
     const isRunning = this.#stopping !== null;
     return { isRunning, perSecond: this.#perSecond, medianMs: this.#medianMs };
@@ -51,7 +51,7 @@ export class WriteLoad {
     this.#stopping = null;
   }
 
-  /** A second is over. */
+  /** Ends the present second. */
   secondPassed(): void {
     const times = this.#timesMs.sort((left, right) => left - right);
     this.#timesMs = [];

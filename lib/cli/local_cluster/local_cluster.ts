@@ -1,5 +1,5 @@
 /**
- * A whole cluster on this machine: one process a node, watched until told to stop.
+ * A whole cluster on this machine: one process for each node, watched until it is stopped.
  *
  * @module
  */
@@ -32,19 +32,19 @@ export interface LocalNode extends Pick<PeerConfig, "peer" | "api" | "etcd"> {
   readonly id: NodeId;
 }
 
-/** What a local cluster is started with. */
+/** The settings of a local cluster. */
 interface LocalClusterOptions {
   /** The nodes. */
   readonly config: PinnedClusterConfig;
-  /** The file that says so, for the nodes' processes. */
+  /** The configuration file, for the nodes' processes. */
   readonly configFile: string;
   /** The nodes that joined in an earlier run. */
   readonly joined: readonly LocalNode[];
   /** The nodes that are members no more, and are not started. */
   readonly removed: ReadonlySet<NodeId>;
-  /** The folder of all nodes' folders; their identities are there. */
+  /** The folder of all nodes' folders, which already have identities. */
   readonly folder: string;
-  /** The key that proves leaders; null where the nodes are to make it. */
+  /** The key that proves leaders; null if the nodes make it. */
   readonly key: KnownKey | null;
   /** How to start Floe. */
   readonly self: SelfCommand;
@@ -55,8 +55,8 @@ interface LocalClusterOptions {
 }
 
 /**
- * A node's last announced state, as a table shows it; `paused` where this process has stopped it (SIGSTOP), `cut`
- * where it is cut off from all others.
+ * A node's last announced state, as a table shows it. `paused`: this process has stopped it (SIGSTOP). `cut`: it
+ * is cut off from all others.
  */
 export type NodeState =
   | "starting"
@@ -73,7 +73,7 @@ export class LocalCluster {
   readonly #options: LocalClusterOptions;
   readonly #nodes: Map<NodeId, LocalNode>;
   readonly #processes = new Map<NodeId, NodeProcess>();
-  /** Nodes that wait until they are members, and who waits for their cards. */
+  /** Nodes that wait until they are members, and the callers that wait for their cards. */
   readonly #joining = new Map<NodeId, PromiseWithResolvers<unknown>>();
   readonly #states = new Map<NodeId, NodeState>();
   readonly #paused = new Set<NodeId>();
@@ -101,7 +101,7 @@ export class LocalCluster {
     this.#group = options.key?.group ?? null;
     if (options.key !== null) this.#tellKey(options.key, null);
     for (const id of this.#nodes.keys()) this.#start(id);
-    // Nothing awaits it before `ended()` is called.
+    // No caller awaits it before `ended()` is called.
     this.#failed.promise.catch(() => {});
   }
 
@@ -156,7 +156,7 @@ export class LocalCluster {
     if (this.#states.get(id) === "down") this.#start(id);
   }
 
-  /** Stops a node's process in the middle of whatever it does; its connections stay open. */
+  /** Pauses a node's process at any moment; its connections stay open. */
   pause(id: NodeId): void {
     if (this.#states.get(id) === "down") return;
     this.#process(id).signal("SIGSTOP");
@@ -191,7 +191,7 @@ export class LocalCluster {
     return await card.promise;
   }
 
-  /** Ends a node that is no member, and forgets it. Its folder stays. */
+  /** Ends a node that is not a member, and forgets it. Its folder stays. */
   dismiss(id: NodeId): void {
     this.#processes.get(id)?.signal("SIGKILL");
     for (const kept of [this.#nodes, this.#states, this.#processes, this.#joining]) kept.delete(id);
@@ -250,7 +250,7 @@ export class LocalCluster {
     return process;
   }
 
-  /** A node that joins has its configuration in its folder once it has joined. */
+  /** A node that has joined has its configuration in its folder. */
   #commandOf(id: NodeId): readonly string[] {
     const { config: { peers }, configFile, folder } = this.#options;
     const isFounder = peers.some((peer) => peer.id === id);
@@ -277,7 +277,7 @@ export class LocalCluster {
     const { role, term, leader, certificate } = announcement;
     this.#states.set(id, role);
     if (leader === null || certificate === null) {
-      // A late announcement from the election does not mean that its leader is lost.
+      // A late announcement of the election does not mean that its leader is lost.
       const isNews = term > this.#leaderTerm ||
         (term === this.#leaderTerm && role === "preCandidate");
       if (isNews) this.#leaderlessSinceMs ??= performance.now();

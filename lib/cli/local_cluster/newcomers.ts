@@ -1,5 +1,5 @@
 /**
- * Nodes that join a cluster on this machine, and those that joined in an earlier run.
+ * The nodes that join a cluster on this machine, now or in an earlier run.
  *
  * @module
  */
@@ -14,21 +14,21 @@ import type { MembersBody, MembersRequestBody } from "../../wire/mod.ts";
 import { nodeFolder } from "../options.ts";
 import type { LocalCluster, LocalNode } from "./local_cluster.ts";
 
-/** How long no node may answer while the members change. */
+/** How long the command waits while no node answers during a change. */
 const SILENT_MS = 10_000;
 
-/** How often it is looked whether a change is under way. */
+/** How often the command checks whether a change is under way. */
 const QUIET_PAUSE_MS = 200;
 
-/** Where newcomers join. */
+/** The cluster that new nodes join. */
 interface NewcomersOptions {
   /** The folder of all nodes' folders. */
   readonly folder: string;
   readonly cluster: () => Pick<LocalCluster, "nodes" | "join" | "dismiss" | "retire">;
-  /** Asks all nodes. */
+  /** Sends requests to all nodes. */
   readonly client: () => ApiClient;
   readonly stop: AbortSignal;
-  /** Told how it ended, for people. */
+  /** Called with the outcome, in words. */
   readonly onEnd: (words: string) => void;
 }
 
@@ -36,16 +36,16 @@ interface NewcomersOptions {
 export class Newcomers {
   readonly #options: NewcomersOptions;
 
-  /** Does nothing yet. */
+  /** Starts nothing yet. */
   constructor(options: NewcomersOptions) {
     this.#options = options;
   }
 
   /**
-   * Starts a new node and makes it a member, in the place of `replaced` where that is given. It is a member some
+   * Starts a new node and makes it a member, in the place of `replaced` if that is given. It becomes a member some
    * time after this returns.
    *
-   * @returns what was begun, for people.
+   * @returns what has begun, in words.
    * @throws {InputError} while other changes are under way.
    * @throws {ClientError} when the cluster refuses it.
    */
@@ -71,7 +71,7 @@ export class Newcomers {
     return `${id} joins${replaced === null ? "" : ` in the place of ${replaced}`}`;
   }
 
-  /** A change that was begun just now is waited for. @returns everybody who belongs to the cluster or did. */
+  /** Waits for a change that has just begun. @returns the members and the former members of the cluster. */
   async #waitForQuiet(members: MembersClient): Promise<MembersBody["members"]> {
     const patience = AbortSignal.any([this.#options.stop, AbortSignal.timeout(SILENT_MS)]);
     while (!patience.aborted) {
@@ -109,7 +109,7 @@ export class Newcomers {
   }
 }
 
-/** A name that no node ever had: that of the others, with the next number. */
+/** An id that no node ever had: the others' name with the next number. */
 function newId(ids: readonly string[], folder: string): NodeId {
   const stem = (ids[0] ?? "server_").replace(/[0-9]+$/, "");
   const numbers = ids.map((id) => Number(/[0-9]+$/.exec(id)?.[0] ?? 0));
@@ -125,7 +125,7 @@ function freeAddress(): Address {
   return { hostname, port };
 }
 
-/** The nodes that joined in an earlier run: they have a configuration of their own in their folder. */
+/** The nodes that joined in an earlier run: their folders have their own configurations. */
 export async function findJoined(
   folder: string,
   { peers }: ClusterConfig,

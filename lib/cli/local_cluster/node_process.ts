@@ -1,5 +1,5 @@
 /**
- * One node of a local cluster as a process of its own.
+ * One node of a local cluster, as a separate process.
  *
  * @module
  */
@@ -17,16 +17,16 @@ import type { NodeAnnouncement } from "../serve/run_node.ts";
 /** How long a node may take to stop before it is killed. */
 const STOP_TIMEOUT_MS = 10_000;
 
-/** The node ends with this process, and takes its orders. */
+/** With these options, the node ends with this process and takes its orders. */
 const PARENT_FLAGS = ["--exit-with-parent", "--demo-orders"];
 
-/** What to start. */
+/** The settings of a process. */
 interface NodeProcessOptions {
   /** The node. */
   readonly id: NodeId;
   /** How to start Floe. */
   readonly self: SelfCommand;
-  /** The command that runs it, and where it is: its id, its configuration. */
+  /** The command that runs it, with its id and its configuration. */
   readonly command: readonly string[];
   /** The node's own data folder. */
   readonly dataDir: string;
@@ -48,7 +48,7 @@ export class NodeProcess {
   /** The node. */
   readonly id: NodeId;
   readonly log: NodeLog;
-  /** Settles when the process has ended and all that it wrote is in its log. */
+  /** Resolves when the process has ended and its whole output is in its log. */
   readonly ended: Promise<Deno.CommandStatus>;
   readonly #child: Deno.ChildProcess;
   readonly #orders: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;

@@ -28,7 +28,10 @@ import { dealIntoFolders, keyFolder, type NodeFolders } from "../serve/node_fold
 import { LOG_FILE } from "./node_process.ts";
 
 const LOCK_FILE = "cluster.lock";
-/** The ids of removed nodes, one a line: they are never started again. Beside the nodes' folders, which may go. */
+/**
+ * The ids of removed nodes, one on each line: they are never started again. The file stands beside the nodes'
+ * folders, which can be deleted.
+ */
 const REMOVED_FILE = "removed";
 const START_OVER = "floe cluster --fresh deletes the nodes' data and starts over; " +
   "--data-dir names another folder.";
@@ -119,7 +122,7 @@ interface KeyOptions {
   readonly folders: NodeFolders;
   /** Whether a dealer makes the key if there is none. */
   readonly dealer: boolean;
-  /** The founders that are members no more; none by default. */
+  /** The founders that are no longer members; none by default. */
   readonly removed?: ReadonlySet<NodeId>;
 }
 

@@ -18,11 +18,11 @@ import {
 import type { LocalNode, NodeState } from "./local_cluster.ts";
 import { LOG_FILE } from "./node_process.ts";
 
-/** The values in commands that a report suggests. */
+/** The values for the commands that a report suggests. */
 interface ReportOptions {
   /** The nodes. */
   readonly config: ClusterConfig;
-  /** The configuration for clients; null where they find it by themselves. */
+  /** The configuration for clients; null if they find it by themselves. */
   readonly configFile: string | null;
   /** The configuration for nodes. */
   readonly nodeConfigFile: string;
@@ -30,7 +30,7 @@ interface ReportOptions {
   readonly folder: string;
   /** The command line of Floe. */
   readonly program: string;
-  /** The nodes that run, or could. */
+  /** The nodes of the cluster, running or not. */
   readonly nodes: () => readonly LocalNode[];
   /** Every node's last announced state. */
   readonly states: () => ReadonlyMap<NodeId, NodeState>;
@@ -208,7 +208,7 @@ export type ClusterEvent =
     readonly threshold: number;
     readonly publicKey: string;
     readonly verifierKey: string;
-    /** The genesis certificate; null where a dealer made the key. */
+    /** The genesis certificate; null if a dealer made the key. */
     readonly genesis: string | null;
     /**
      * The time from the start until the nodes had made it. The certificate was verified against their
@@ -221,7 +221,7 @@ export type ClusterEvent =
     readonly event: "node";
     readonly id: string;
     readonly api: string;
-    /** Where etcd's clients find it, or null. */
+    /** The address for etcd's clients, or null. */
     readonly etcd: string | null;
     readonly pid: number;
   }
@@ -250,7 +250,7 @@ export type ClusterEvent =
     /** The end of its log. */
     readonly log: readonly string[];
   }
-  /** A node is a member of the cluster no more. It is not started again. */
+  /** A node was removed from the cluster. It is not started again. */
   | { readonly event: "removed"; readonly id: string }
   /** A node's log cannot be written. The node goes on; the log later says how much is missing. */
   | {

@@ -1,5 +1,5 @@
 /**
- * What `floe cluster` shows on a terminal, as lines: a pure function of what is known.
+ * The lines that `floe cluster` shows on a terminal: a pure function of the known state.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { type Health, HEALTH_NAMES, judgeCluster } from "../../verdict.ts";
 import { printable } from "../output.ts";
 import type { NodeState } from "./local_cluster.ts";
 
-/** How a piece of text looks. */
+/** The style of a piece of text. */
 type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan" | "inverse";
 
 /** A piece of a line. */
@@ -20,13 +20,13 @@ interface Span {
 /** A line of the screen. */
 export type Line = readonly Span[];
 
-/** A node, as its row shows it. */
+/** The row of a node. */
 export interface NodeView {
   readonly id: string;
   readonly state: NodeState;
   /** The last term it announced; null before. */
   readonly term: number | null;
-  /** The last index it has applied; null while it does not answer. */
+  /** The last index that it has applied; null while it does not answer. */
   readonly applied: number | null;
   readonly api: string;
   readonly pid: number;
@@ -47,11 +47,11 @@ export interface LoadView {
   readonly isRunning: boolean;
   /** Acknowledged writes in each of the last seconds, oldest first. */
   readonly perSecond: readonly number[];
-  /** The median of their times in the last second, in ms; null where there was none. */
+  /** The median of their times in the last second, in ms; null if there was none. */
   readonly medianMs: number | null;
 }
 
-/** All that the screen shows. */
+/** Everything that the screen shows. */
 export interface ScreenView {
   readonly cluster: string;
   readonly threshold: number;
@@ -69,7 +69,7 @@ export interface ScreenView {
   readonly isHelpShown: boolean;
 }
 
-/** The smallest terminal on which the rows make sense; on a smaller one they are cut. */
+/** The smallest terminal for whole rows; on a smaller one the rows are cut. */
 const ROWS_MIN = 16;
 /** Most elections shown; messages get the rest. */
 const ELECTIONS_MAX = 6;
@@ -77,7 +77,7 @@ const MESSAGES_MIN = 3;
 /** Seconds of load in the small chart. */
 const CHART_SECONDS = 30;
 const CHART_BARS = " ▁▂▃▄▅▆▇█";
-/** So much of a signature tells one from another at a glance. */
+/** This many digits are enough to distinguish signatures at a glance. */
 const SIGNATURE_DIGITS = 16;
 const NUMBER_KEYS_MAX = 9;
 
@@ -111,7 +111,7 @@ export function renderScreen(
   return [...upper, ...foot].slice(-rows).map((line) => cut(line, columns));
 }
 
-/** What the cluster can do now, in a word or two. */
+/** The state of the cluster, in one or two words. */
 export function verdictOf({ nodes, threshold }: ScreenView): Span {
   const isUp = ({ state }: NodeView) => !OUT_OF_REACH.includes(state);
   const leader = nodes.find(({ state }) => state === "leader")?.id ?? null;
@@ -130,7 +130,7 @@ export function verdictOf({ nodes, threshold }: ScreenView): Span {
   return span(`${name}, ${nodes.filter(isUp).length} of ${nodes.length} up`, HEALTH_STYLES[health]);
 }
 
-/** States in which the other nodes do not reach a node. */
+/** The states in which the other nodes cannot reach a node. */
 const OUT_OF_REACH: readonly NodeState[] = ["down", "paused", "cut"];
 
 const HEALTH_STYLES: Readonly<Record<Health, Style>> = {
@@ -153,7 +153,7 @@ function titleLine(view: ScreenView, columns: number): Line {
   return [...left, span(" ".repeat(Math.max(1, gap)), null), span(right, "dim")];
 }
 
-/** The table of nodes, or the part of it around the chosen one. */
+/** The table of nodes, or its part around the chosen node. */
 function nodeLines({ nodes, selected, elections }: ScreenView, height: number): readonly Line[] {
   const most = Math.max(3, height - MESSAGES_MIN - ELECTIONS_MAX - 8);
   const at = nodes.findIndex(({ id }) => id === selected);
@@ -182,7 +182,7 @@ function nodeLines({ nodes, selected, elections }: ScreenView, height: number): 
 }
 
 interface NodePlace {
-  /** From 1; the key that kills it, up to {@linkcode NUMBER_KEYS_MAX}. */
+  /** Its number, from 1; up to {@linkcode NUMBER_KEYS_MAX} also the key that kills it. */
   readonly number: number;
   readonly isSelected: boolean;
   /** Whether the newest certificate is its own. */
@@ -303,7 +303,7 @@ function lengthOf(line: Line): number {
   return line.reduce((length, { text }) => length + text.length, 0);
 }
 
-/** At most so many characters of a line. All that the screen shows is one column wide a character. */
+/** Cuts a line to this many characters. Every character on the screen is one column wide. */
 function cut(line: Line, columns: number): Line {
   let left = columns;
   return line.flatMap(({ text, style }) => {
@@ -324,7 +324,7 @@ const CODES: Readonly<Record<Style, number>> = {
   inverse: 7,
 };
 
-/** A line as a terminal takes it. Without colours, `inverse` stays: it marks the bars. */
+/** A line with its escape sequences. Without colours, `inverse` stays, because it marks the bars. */
 export function toTerminal(line: Line, options: { readonly hasColours: boolean }): string {
   return line.map(({ text, style }) => {
     const isPlain = style === null || (!options.hasColours && style !== "inverse");
