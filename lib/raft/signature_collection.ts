@@ -46,7 +46,7 @@ export class SignatureCollection {
    * for each session in which it was chosen.
    */
   readonly #known = new Set<string>();
-  /** Whoever was late last stands last. */
+  /** The voter that was late last stands last. */
   readonly #late = new Set<NodeId>();
   readonly #cheaters = new Set<NodeId>();
   #sessions = 0;

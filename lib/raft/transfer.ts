@@ -18,16 +18,16 @@ export const OWN_TRANSFER = 0;
 /** Begins a transfer, for an operator or for a node that is about to stop. */
 export function startTransfer(
   state: CoreState,
-  wish: { readonly transferId: number; readonly target: NodeId | null },
+  request: { readonly transferId: number; readonly target: NodeId | null },
 ): void {
-  const { transferId } = wish;
+  const { transferId } = request;
   const refuse = (reason: Extract<TransferResult, { readonly kind: "refused" }>["reason"]) => {
     state.output.transfers.push({ kind: "refused", transferId, reason });
   };
   const leader = state.role;
   if (leader.name !== "leader") return refuse("notLeader");
   if (leader.transfer !== null) return refuse("transferring");
-  const target = wish.target ?? furthestFollower(state, leader);
+  const target = request.target ?? furthestFollower(state, leader);
   if (target === null || !mayLead(state, target)) return refuse("noTarget");
   leader.isLeaseWaived = true;
   leader.transfer = { transferId, target, startedTick: state.nowTick, isTold: false };

@@ -182,7 +182,7 @@ interface Vote {
   readonly epoch: Epoch;
   /** The candidate's signing session. */
   readonly session: number;
-  /** What to sign and with whom; null when no share is asked for. */
+  /** What to sign, and the other signers; null when no share is asked for. */
   readonly request: SigningRequest | null;
 }
 

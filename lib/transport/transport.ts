@@ -68,7 +68,7 @@ export interface TransportOptions
   readonly onFarewell?: ((memberships: readonly MembershipCertificate[]) => void) | undefined;
   /** How many memberships since the genesis this node knows; the default is none. */
   readonly membershipsKnown?: () => number;
-  /** Whom this node dismisses, and how; by default nobody. */
+  /** The peers that this node dismisses, and how; by default none. */
   readonly farewells?: Farewells;
   /** Random numbers, uniform in [0, 1), for the jitter of reconnecting; the default is `Math.random`. */
   readonly random?: () => number;

@@ -1,6 +1,6 @@
 /**
- * A member of a cluster in an attacker's hands: he has its keys, and says over its connections
- * whatever he likes, as fast as he likes.
+ * A member of a cluster whose keys an attacker has. The attacker sends anything over its connections, at any
+ * speed.
  *
  * @module
  */
@@ -28,18 +28,18 @@ import type { ClusterName, NodeId } from "../../lib/types.ts";
 import type { TestCluster } from "../e2e/harness/test_cluster.ts";
 import { readFrame, writeFrame } from "../transport/raw_peer.ts";
 
-/** So much is handed to the network at once. */
+/** Most bytes that are given to the network at once. */
 const WRITE_BYTES = 64 * 1024;
 
-/** Whom an attacker attacks, as whom. Plain data, so that it can be handed to a thread. */
+/** The target of an attacker, and the member whose keys it uses. Plain data, so that a thread can get it. */
 export interface MemberRoute {
   /** The cluster. */
   readonly cluster: ClusterName;
   /** The member whose keys the attacker has. */
   readonly from: NodeId;
-  /** Where those are. */
+  /** The folder of those keys. */
   readonly keys: KeyFolder;
-  /** Whom he attacks. */
+  /** The target. */
   readonly to: NodeId;
   /** Where that node listens. */
   readonly address: Address;

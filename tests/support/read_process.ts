@@ -8,8 +8,8 @@
 export type ProcessFile = "cmdline" | "environ" | "limits" | "status";
 
 /**
- * Reads `/proc/PID/FILE`, with a program of the system's: Deno itself reads there only for whoever
- * may do everything, which a test need not.
+ * Reads `/proc/PID/FILE` with a program of the system: Deno itself reads there only with all permissions, which a
+ * test does not need.
  */
 export function readProcess(pid: number, file: ProcessFile): Uint8Array {
   return run("cat", `/proc/${pid}/${file}`);

@@ -1,6 +1,6 @@
 /**
- * A man in the middle who does anything to anything, as a seed says, in both directions at once: he
- * gains nothing but delay.
+ * An attacker on the path changes any frame in any way, as a seed says, in both directions at once, and gains
+ * nothing but delay.
  *
  * @module
  */
@@ -15,10 +15,10 @@ import { type Passing, Proxy, type Tamper } from "./proxy.ts";
 /** A time that no test waits for. */
 const NEVER_MS = 1_000_000;
 const SEEDS = 30;
-/** So many frames pass through his hands; then he grows tired of it. */
+/** How many frames the attacker tampers with before it stops. */
 const TAMPERED_FRAMES = 120;
 
-/** What he may do to a frame; `held` are frames that he kept. */
+/** What the attacker does to a frame; `held` are frames that it kept. */
 type Trick = (
   bytes: Uint8Array,
   held: Uint8Array[],
@@ -131,7 +131,7 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-Deno.test(`who does anything to anything on its way gains nothing but delay, ${SEEDS} seeds`, async () => {
+Deno.test(`an attacker that does anything to anything on its way gains nothing but delay, ${SEEDS} seeds`, async () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
     const man = new Tamperer(seed);
     const { alpha, beta, stop } = startPair(man.tamper);
@@ -151,7 +151,7 @@ Deno.test(`who does anything to anything on its way gains nothing but delay, ${S
         await hear();
       }
       const before = speakers.map(({ heard }) => heard);
-      // He hands everything on now: both are heard again.
+      // The attacker now forwards everything, so both are heard again.
       while (speakers.some(({ heard }, at) => heard <= (before[at] ?? 0))) {
         for (const { speaker } of speakers) speaker.speak();
         await turn();

@@ -27,7 +27,7 @@ interface Between {
 /** Who stands in the middle. */
 interface Man {
   readonly tamper: Tamper;
-  /** After which a handshake that he spoils is given up; by default, no time that passes in a test. */
+  /** After this time a spoilt handshake is given up; by default, longer than any test. */
   readonly helloTimeoutMs?: number;
 }
 
@@ -113,7 +113,7 @@ const attacksOnMessages = Object.entries(CHANGES).map(([what, change]) =>
 );
 
 for (const [what, tamper] of [...attacksOnMessages, ["puts another before", swapping()] as const]) {
-  Deno.test(`who ${what} a message gains nothing but delay`, async () => {
+  Deno.test(`an attacker that ${what} a message gains nothing but delay`, async () => {
     await between({ tamper }, async ({ alpha, beta, proxy }) => {
       assert.equal(await alpha.connected.take(), BETA);
       send(alpha, 1);
@@ -144,7 +144,7 @@ for (
   ] as const
 ) {
   for (const [what, change] of Object.entries(CHANGES)) {
-    Deno.test(`who ${what} the ${name} gains nothing but delay`, async () => {
+    Deno.test(`an attacker that ${what} the ${name} gains nothing but delay`, async () => {
       const man = { tamper: changing(frame, change), helloTimeoutMs: 200 };
       await between(man, async ({ alpha, beta }) => {
         const received = beta.messages.take();

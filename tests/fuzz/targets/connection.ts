@@ -53,7 +53,7 @@ type Attack =
 
 /** What the other side says, each part attacked or not. */
 export interface Script {
-  /** Who he says he is. */
+  /** The node that the other side claims to be. */
   readonly from: typeof BETA;
   /** The hello, or the answer to it. */
   readonly greeting: Attack;

@@ -42,7 +42,7 @@ const COUNTERS: readonly typeof TRANSPORT_COUNTERS[number][] = [
   "connection.dropped",
 ];
 
-/** Nobody is heard who did not prove who he is, and nothing that he did not say. */
+/** The port hears only peers that prove who they are, and only what they sent. */
 export const peerPort: Target = {
   name: "peer-port",
   share: 10,

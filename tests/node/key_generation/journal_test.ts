@@ -115,7 +115,7 @@ Deno.test("Journal names every culprit and every accuser, however much another d
     for (const who of [second, third]) {
       for (let count = 0; count < 100; count++) {
         journal.event({ kind: "faultFound", attempt, voter: who, rule, reason });
-        // Whom an accuser names is as he likes.
+        // An accuser can name any voter.
         const voter = toNodeId(`anybody_${count}`);
         journal.event({ kind: "faultReported", attempt, by: who, voter, rule });
       }
