@@ -7,54 +7,14 @@
 
 import { deepEqual, equal, match } from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { FLOE_PERMISSIONS } from "../../lib/cli/process_context.ts";
 import { TestFolder } from "../e2e/harness/test_cluster.ts";
 import { CHROMIUM, findBarriers, openBrowser, openPage } from "./browser.ts";
+import { Demo } from "./demo.ts";
 
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 /** Long enough that a busy machine elects nobody by itself. */
 const TIMING = { heartbeatMs: 100, electionTimeoutMs: 2_000 };
 /** Adding a node takes a resharing. */
 const PATIENCE = { timeout: 60_000 };
-
-/** `floe cluster`, and the address that it prints. */
-class Demo implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-
-  constructor(folder: TestFolder) {
-    const place = ["--config", folder.configFile, "--data-dir", `${folder.path}/data`];
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--quiet", "--no-prompt", "--cached-only", ...FLOE_PERMISSIONS, MAIN],
-        ...["cluster", ...place],
-      ],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-  }
-
-  /** Reads on, so that the program never waits for a reader. */
-  async address(): Promise<string> {
-    const found = Promise.withResolvers<string>();
-    const read = async () => {
-      let text = "";
-      for await (const part of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
-        text += part;
-        const [, address] = /^page +(\S+)$/m.exec(text) ?? [];
-        if (address !== undefined) found.resolve(address);
-      }
-      found.reject(new Error(`It printed no address: ${text}`));
-    };
-    void read();
-    return await found.promise;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGTERM");
-    await this.#child.status;
-  }
-}
 
 function nodeOf(page: Page, id: string, role: string) {
   return page.locator(`.node[data-node="${id}"][data-role="${role}"]`);
