@@ -28,7 +28,7 @@ import { Keys } from "./keys.js";
 import { showLanes } from "./lanes.js";
 import { showMembers } from "./members.js";
 import { Ring } from "./ring.js";
-import { judgeCluster, PROOFS, ringProof, statementOf, toProof } from "./verdicts.js";
+import { judgeCluster, PROOFS, ringProof, statementOf, toProof, UNKNOWN } from "./verdicts.js";
 import { parseGroupKey, toHex } from "./verify/mod.js";
 
 /** After how long a lost stream is opened again. */
@@ -273,17 +273,17 @@ class Page {
       heard: voters.filter((id) => this.#views.has(id)).length,
       leader,
     });
+    const isHeard = this.#views.size > 0;
+    const none = isHeard ? "Nobody leads" : UNKNOWN.headline;
+    const said = isHeard ? PROOFS[this.#proof] : UNKNOWN;
     const section = find("leader");
     section.dataset["proof"] = this.#proof;
     section.dataset["health"] = verdict.health;
     setText(find("verdict"), verdict.words);
-    setText(
-      find("leader-headline"),
-      leader === null ? "Nobody leads" : `${leader} leads term ${term}`,
-    );
+    setText(find("leader-headline"), leader === null ? none : `${leader} leads term ${term}`);
     find("proof").dataset["proof"] = this.#proof;
-    setText(find("proof-text"), PROOFS[this.#proof].words);
-    setText(find("proof-detail"), PROOFS[this.#proof].detail);
+    setText(find("proof-text"), said.words);
+    setText(find("proof-detail"), said.detail);
     find("signed").hidden = this.#leader === null;
     setText(find("signed"), statementOf(this.#leader?.certificate ?? ""));
     /** @type {HTMLButtonElement} */ (find("open-certificate")).disabled = this.#leader === null;

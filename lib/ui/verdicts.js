@@ -38,6 +38,13 @@ export const PROOFS = {
   },
 };
 
+/** Instead of `PROOFS.none` while no node is heard: there may well be a leader. */
+export const UNKNOWN = {
+  headline: "Who leads is unknown",
+  words: "Nothing to check now",
+  detail: "This page hears no node. It shows the leader and its proof once one answers again.",
+};
+
 /**
  * @param {Verdict | "unpinned"} verdict
  * @returns {Proof}

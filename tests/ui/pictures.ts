@@ -95,6 +95,8 @@ async function takeDemo(browser: Browser): Promise<void> {
     const press = page.getByRole("button", { name: `Cut ${cut} off`, exact: true });
     if (scheme === "light") await press.click();
     await page.locator(`.node[data-node="${cut}"][data-role="silent"]`).waitFor();
+    // The node that served the page may be the one that was cut off.
+    await page.locator('#proof[data-proof="proven"]').waitFor();
     await page.screenshot({ path: pictureOf("demo", scheme) });
     await page.close();
   }
