@@ -135,9 +135,9 @@ export class Machine implements EffectsHost {
     return this.isRetired || this.storage.raft.isDamaged;
   }
 
-  /** Whether it signs no membership whatever is asked of it: the others must be enough. */
+  /** Whether no leader need get a signature of it, as it never stops to lie or was caught: others must be enough. */
   get liesForEver(): boolean {
-    return this.#options.liar?.isConstant === true;
+    return this.#options.liar?.isConstant === true || this.signsWrongly;
   }
 
   /** See {@linkcode NodeView.signsWrongly}. */
