@@ -25,7 +25,7 @@ const DNS_LABEL_PATTERN = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 /**
  * Reads `host:port`; an IPv6 address stands in brackets (`[::1]:7101`).
  *
- * @throws {InputError} for anything else, and for a wildcard address, which nobody can connect to.
+ * @throws {InputError} for anything else, and for a wildcard address, which no client can connect to.
  */
 export function parseAddress(text: string): Address {
   const address = parseListenAddress(text);

@@ -93,8 +93,8 @@ export function equalSecrets(left: Uint8Array, right: Uint8Array): boolean {
 }
 
 /**
- * Runs `work` on secrets that somebody else is to hold afterwards. When it fails, nobody does, so they are
- * erased here.
+ * Runs `work` on secrets that another owner holds afterwards. If it fails, there is no owner, so they are erased
+ * here.
  */
 export function erasingOnFailure<Result>(
   secrets: readonly Uint8Array[],

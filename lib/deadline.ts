@@ -5,8 +5,8 @@
  */
 
 /**
- * A signal that is aborted after a time, or when another signal is. Disposing of it stops the clock:
- * `using deadline = new Deadline(...)` around what may take only so long.
+ * A signal that is aborted after a time, or when another signal is. Disposal stops the clock: `using deadline =
+ * new Deadline(...)` around what may take only so long.
  */
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();

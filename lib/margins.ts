@@ -1,9 +1,9 @@
 /**
- * What a cluster of n voters, t of which must sign, survives: a handful of subtractions that decide
- * what an operator gets from another machine, and that nobody should have to do in the head.
+ * What a cluster of n voters, t of which must sign, survives: a handful of subtractions that decide what an
+ * operator gets from another machine, and that no operator should have to compute in the head.
  *
- * All of it holds for n/2 < t <= n, which `lib/node` checks of every configuration: t voters are then a
- * majority as well, so nothing is asked of a majority that is not asked of t.
+ * The formulas hold for n/2 < t <= n, which `lib/node` checks of every configuration: t voters are then a majority
+ * as well, so nothing is asked of a majority that is not asked of t.
  *
  * @module
  */

@@ -6,7 +6,7 @@
 
 import { majorityOf, type Quorum } from "./margins.ts";
 
-/** One voter, as far as anybody tells. */
+/** One voter, as far as any answer shows. */
 export interface VoterState {
   /** The voter. */
   readonly id: string;

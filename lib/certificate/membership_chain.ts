@@ -212,7 +212,7 @@ export function checkPlannedMembership(before: Membership, planned: PlannedMembe
   });
 }
 
-/** The statement must be short enough for everybody to read its notes, whatever its shares will be. */
+/** The statement must be short enough that every node can read its notes, for any shares. */
 function checkSize({ publicKey }: Membership, planned: PlannedMembership): void {
   const { length } = planned.members;
   if (length > MEMBERS_MAX) {

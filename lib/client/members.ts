@@ -54,7 +54,7 @@ export class MembersClient {
     return first;
   }
 
-  /** The genesis and all memberships since, of the first node that answers. Nothing of it is verified here. */
+  /** The genesis and all memberships since, of the first node that answers. The caller must verify them. */
   async chain(): Promise<MembersChainBody> {
     const path = "/v1/members/chain";
     const answer = await this.#client.send({
@@ -110,8 +110,8 @@ export class MembersClient {
   }
 
   /**
-   * Follows a change to its end. `onProgress` is called whenever something of it is new. Nodes that do not
-   * answer for `silentMs` end it; an aborted `signal` does at once, and the change goes on without it.
+   * Follows a change to its end. `onProgress` is called at each new step. Nodes that do not answer for `silentMs`
+   * end it; an aborted `signal` does at once, and the change goes on without it.
    *
    * @throws {ClientError} when no node has answered for that long.
    */

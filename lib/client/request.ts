@@ -23,7 +23,7 @@ export type TokenFor = (endpoint: Endpoint) => string | null;
 export interface ClientRequest {
   /** GET only reads. The others may change something, unless {@linkcode ClientRequest.isRead}. */
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
-  /** Whether this request, of whatever method, changes nothing. */
+  /** Whether this request changes nothing, although its method may not be GET. */
   readonly isRead?: boolean;
   /** The path, percent-encoded, without a query. */
   readonly path: string;
@@ -37,7 +37,7 @@ export interface ClientRequest {
   readonly accept?: string;
   /** Further headers. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Names a write in all its attempts, so that it can be sent again whatever the last attempt did. */
+  /** Names a write in all its attempts, so that it can be sent again after any outcome of the last attempt. */
   readonly idempotencyKey?: string;
   /** Most bytes in its answer, if that may be more than the default. */
   readonly answerBytesMax?: number;

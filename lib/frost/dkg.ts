@@ -1,30 +1,30 @@
 /**
- * Key generation without a dealer: Pedersen's DKG with proofs of knowledge, as in Figure 1 (KeyGen)
- * of the FROST paper (Komlo and Goldberg, 2020). The group's secret key is the sum of one secret from
- * each participant. It is never computed. It exists nowhere as long as at least one participant erases
- * its polynomial, and nobody collects t shares.
+ * Key generation without a dealer: Pedersen's DKG with proofs of knowledge, as in Figure 1 (KeyGen) of the FROST
+ * paper (Komlo and Goldberg, 2020). The group's secret key is the sum of one secret from each participant. It is
+ * never computed. It exists nowhere as long as at least one participant erases its polynomial, and no party
+ * collects t shares.
  *
- * 1. {@linkcode beginKeyGeneration}: each participant draws a polynomial of degree t - 1 and sends the
- *    hash of its commitment. Only when it has the hashes of all participants does it reveal the
- *    commitment. Each receiver checks that with {@linkcode checkPolynomialCommitment}.
- * 2. {@linkcode dealShares}: each participant evaluates its polynomial once for each participant, and
- *    erases it. It sends each value to one receiver, over a secret, authenticated channel. The receiver
- *    checks the value against the sender's commitment: {@linkcode checkPairwiseShare}.
- * 3. {@linkcode combineShares}: the sum of the received values is the participant's share. Participants
- *    that combine the same commitments have the same group. The caller makes sure that they did.
+ * 1. {@linkcode beginKeyGeneration}: each participant draws a polynomial of degree t - 1 and sends the hash of its
+ * commitment. Only when it has the hashes of all participants does it reveal the commitment. Each receiver checks
+ * that with {@linkcode checkPolynomialCommitment}.
+ * 2. {@linkcode dealShares}: each participant evaluates its polynomial once for each participant, and erases it.
+ * It sends each value to one receiver, over a secret, authenticated channel. The receiver checks the value against
+ * the sender's commitment: {@linkcode checkPairwiseShare}.
+ * 3. {@linkcode combineShares}: the sum of the received values is the participant's share. Participants that
+ * combine the same commitments have the same group. The caller makes sure that they did.
  *
  * Every refusal names the participant at fault.
  *
  * **Where Floe differs from the paper.** The hash before the commitment is Floe's. Without it, the last
- * participant could see all other commitments before it chooses its polynomial, and so choose some bits
- * of the group key. All n participants must finish, and none is disqualified: to leave out a participant
- * after seeing its contribution is the other known way to bias the key. The context is hashed into the
- * proof before the identifier. With an empty context, the proofs are those of frost-core.
+ * participant could see all other commitments before it chooses its polynomial, and so choose some bits of the
+ * group key. All n participants must finish, and none is disqualified: to leave out a participant after seeing its
+ * contribution is the other known way to bias the key. The context is hashed into the proof before the identifier.
+ * With an empty context, the proofs are those of frost-core.
  *
- * **Secrets.** A participant keeps its polynomial in memory from step 1 to step 2. The sender keeps a
- * pairwise share until the receiver has stored it, and the receiver keeps it until step 3. Both erase
- * their copy by filling it with zeros. The combined share is the receiver's {@linkcode SecretShare}. The
- * JavaScript engine can copy numbers without our knowledge, so erasing is a best effort and no guarantee.
+ * **Secrets.** A participant keeps its polynomial in memory from step 1 to step 2. The sender keeps a pairwise
+ * share until the receiver has stored it, and the receiver keeps it until step 3. Both erase their copy by filling
+ * it with zeros. The combined share is the receiver's {@linkcode SecretShare}. The JavaScript engine can copy
+ * numbers without our knowledge, so erasing is a best effort and no guarantee.
  *
  * @module
  */

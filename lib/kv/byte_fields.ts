@@ -16,7 +16,7 @@ const CAPACITY_START = 4096;
 const NUMBER_BYTES_MAX = 8;
 /** A larger buffer is not kept from one use to the next. */
 const CAPACITY_KEPT = 64 * 1024;
-/** Bytes of a shared buffer. All of it is kept as long as one copy in it is used. */
+/** Bytes of a shared buffer. The whole buffer is kept as long as one copy in it is used. */
 const SHARED_BYTES = 32 * 1024;
 /** A longer copy has a buffer of its own. */
 const SHARED_LENGTH_MAX = 2 * 1024;

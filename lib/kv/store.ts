@@ -60,9 +60,7 @@ export type AppliedEntry =
   /** The store has already applied it, before a restart. Its result is no longer known. */
   | { readonly kind: "skipped"; readonly index: LogIndex };
 
-/**
- * An entry with its decoded command. A whole batch is decoded before any of it is applied.
- */
+/** An entry with its decoded command. A whole batch is decoded before any entry in it is applied. */
 type ReadEntry =
   | {
     readonly kind: "command";

@@ -11,10 +11,10 @@ import type { Store } from "./store.ts";
 import { expiresBit, type Token, toScopeBits } from "./token.ts";
 
 /**
- * The SHA-256 of everything that the log determines: 32 bytes, equal on all nodes at the same applied
- * index. It covers applied index, revision, keys in order, leases, remembered writes and tokens, each as
- * `byte_fields.ts` writes it. It does not cover history, because nodes may keep more or less of it. It
- * reads the whole store, so it is for tests, simulation and audits, not for the path of a write.
+ * The SHA-256 of everything that the log determines: 32 bytes, equal on all nodes at the same applied index. It
+ * covers applied index, revision, keys in order, leases, remembered writes and tokens, each as `byte_fields.ts`
+ * writes it. It does not cover history, because nodes can keep more history or less. It reads the whole store, so
+ * it is for tests, simulation and audits, not for the path of a write.
  */
 export function digestStore(store: Store): Uint8Array {
   const hash = sha256.create();

@@ -1,14 +1,13 @@
 /**
  * Watches: which watcher wants which changes, and which changes it has not received yet.
  *
- * A watcher is **live** or **behind**. When a change is made, the hub finds the live watchers of its key, and
- * puts the number of the change into their queues, which are short. A watcher is behind when it began in the
- * past, or did not take its events in time. It then has only its place in history, and reads from there until
- * it has caught up. So a slow watcher costs only a number. If history forgets its place, the watcher is told.
+ * A watcher is **live** or **behind**. When a change is made, the hub finds the live watchers of its key, and puts
+ * the number of the change into their queues, which are short. A watcher is behind when it began in the past, or
+ * did not take its events in time. It then has only its place in history, and reads from there until it has caught
+ * up. So a slow watcher costs only a number. If history forgets its place, the watcher learns it.
  *
- * A watcher receives every change that it wants once, in order. The last of its events at a revision is
- * marked. A client may resume only after a marked event, on any node. So the events of one revision are
- * never split.
+ * A watcher receives every change that it wants once, in order. The last of its events at a revision is marked. A
+ * client may resume only after a marked event, on any node. So the events of one revision are never split.
  *
  * @module
  */

@@ -65,7 +65,7 @@ export class Cluster {
   /** What the disk is to have instead of what it had when this node found itself at a membership. */
   #settledShares: DurableShares | null = null;
 
-  /** Resumes from what the store held: `log` is all of it, and committed up to `commitIndex`. */
+  /** Resumes from what the store held: `log` is the whole log, committed up to `commitIndex`. */
   constructor(
     config: RaftConfig,
     { members }: Pick<DurableState, "members">,

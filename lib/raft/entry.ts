@@ -65,7 +65,7 @@ export interface Snapshot {
   readonly term: Term;
   /** Its length. */
   readonly bytes: number;
-  /** SHA-256 over all of it: 32 bytes. */
+  /** SHA-256 over the whole snapshot: 32 bytes. */
   readonly sha256: Uint8Array;
   /** What is known of the members at its index or later, as in {@linkcode LogStart}. */
   readonly members: string | null;

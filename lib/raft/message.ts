@@ -152,7 +152,7 @@ export interface AppendResponse extends Envelope {
   readonly kind: "appendResponse";
   /** The round of the request that this answers; 0 from a follower that counts its leader as stalled. */
   readonly round: number;
-  /** For how many ticks from then on the follower helps nobody else: its own election timeout. */
+  /** For how many ticks from then on the follower helps no other candidate: its own election timeout. */
   readonly promiseTicks: number;
   /** What the follower did with the request. */
   readonly outcome: AppendOutcome;

@@ -318,7 +318,7 @@ export class FollowerRounds {
     return this.#answeredSentTick;
   }
 
-  /** For how many ticks the follower helps nobody else, as it said last; 0 before its first answer. */
+  /** For how many ticks the follower helps no other candidate, as it said last; 0 before its first answer. */
   get promiseTicks(): number {
     return this.#promiseTicks;
   }

@@ -48,7 +48,7 @@ export function propose(state: CoreState, proposals: readonly ForwardedProposal[
   }
 }
 
-/** A request to the leader was not sent: no log can hold any of it. */
+/** A request to the leader was not sent, so no log can hold a part of it. */
 export function proposalsUnsent(state: CoreState, message: ProposeRequest): void {
   for (const { proposalId } of message.proposals) {
     if (!state.forwarded.takeProposal(proposalId)) continue;

@@ -292,7 +292,7 @@ function maySay(
     case "appendRequest":
     case "snapshotRequest":
     case "timeoutNowRequest":
-      // One that has left and was not told of its successor is told now.
+      // A leader that was removed, and does not know its successor, learns of it from the answer.
       return message.certificate !== null || message.term < currentTerm;
     case "preVoteRequest":
     case "preVoteResponse":

@@ -186,7 +186,7 @@ export function decodeMembersRecord(text: string): MembersRecord {
   return decode(record, text, "record of the members");
 }
 
-/** The schema puts the fields into its own order, whatever their order was before. */
+/** The schema puts the fields into its own order, from any order. */
 function encode<Value>(schema: z.ZodType<Value>, value: Value): string {
   return toText(schema.parse(JSON.parse(toText(value))));
 }

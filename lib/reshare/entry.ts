@@ -129,7 +129,7 @@ export interface AbortEntry {
   readonly reason: string;
 }
 
-/** What the members are to be in the end, whatever steps that takes. */
+/** The members in the end, after any number of steps. */
 export interface MembersGoal {
   /** How many of the voters must sign. */
   readonly threshold: number;

@@ -55,8 +55,8 @@ export class Database {
   #closed = false;
 
   /**
-   * Takes over an opened and checked connection and its guard: see `open_database.ts`. A file that
-   * nobody else knows of has no guard.
+   * Takes over an opened and checked connection and its guard: see `open_database.ts`. A file that no other node
+   * knows of has no guard.
    */
   constructor(
     { path, connection, guard, wayBack }: {
@@ -162,8 +162,8 @@ export class Database {
   }
 
   /**
-   * Moves the write-ahead log into the database file and closes it. After a failure it abandons it, unless
-   * nobody else knows of the file.
+   * Moves the write-ahead log into the database file and closes it. After a failure it abandons it, unless no
+   * other node knows of the file.
    */
   close(): void {
     if (this.#closed) return;

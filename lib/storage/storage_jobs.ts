@@ -114,7 +114,7 @@ export class StorageJobs {
     return this.#tables.appliedIndex;
   }
 
-  /** Closes what is open, all of it in its file. */
+  /** Closes what is open, after everything is in its file. */
   close(_: null): null {
     this.#tables?.close();
     this.#tables = null;
@@ -156,7 +156,7 @@ export class StorageJobs {
     );
   }
 
-  /** Makes what arrived the node's own, and renames it; all of it is durable. */
+  /** Turns the received snapshot into the node's own, and renames it; everything is durable then. */
   adopt(
     { path, readyPath, folder, cluster, node }: {
       readonly path: string;
@@ -236,7 +236,7 @@ export type JobOutcome =
 export interface JobResponse {
   /** The request's. */
   readonly id: number;
-  /** What became of it. */
+  /** How the job ended. */
   readonly outcome: JobOutcome;
 }
 

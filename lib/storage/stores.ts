@@ -114,10 +114,10 @@ interface StoreReach {
 }
 
 /**
- * An entry is applied only after it is durable in the log, so a kv.db that is ahead of it proves
- * that the log lost its end, and perhaps a vote with it. And the log starts only where kv.db was
- * durable, so a kv.db that is behind that has lost something that the log cannot bring back. Only a
- * kv.db that has applied nothing was made anew because somebody took the old one away.
+ * An entry is applied only after it is durable in the log, so a kv.db that is ahead of it proves that the log lost
+ * its end, and perhaps a vote with it. And the log starts only where kv.db was durable, so a kv.db that is behind
+ * that has lost something that the log cannot bring back. Only a kv.db that has applied nothing was made anew
+ * because an operator moved the old one away.
  *
  * @throws {CorruptionError} when the stores do not fit together.
  */

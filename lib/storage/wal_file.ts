@@ -69,11 +69,10 @@ export const META_SCHEMA: string =
   "INSERT INTO meta (name, value) VALUES ('whole', 'yes');";
 
 /**
- * Moves the whole log into the database file, durably; the next transaction begins the log anew.
- * Between the second step and the third the file alone says it is not whole, while the log is
- * still there.
+ * Moves the whole log into the database file, durably; the next transaction begins the log anew. Between the
+ * second step and the third the file alone says it is not whole, while the log is still there.
  *
- * @throws {EnvironmentError} when something keeps SQLite from moving all of it.
+ * @throws {EnvironmentError} when something keeps SQLite from moving everything.
  */
 export function checkpoint(connection: DatabaseSync): void {
   runAll(connection, ["UPDATE meta SET value = 'no' WHERE name = 'whole'"]);

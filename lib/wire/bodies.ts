@@ -213,7 +213,7 @@ export const transferSchema: Schema<TransferBody> = transfer;
 export const electionSchema: Schema<ElectionBody> = election;
 /** Reads a page of elections. */
 export const electionsSchema: Schema<ElectionsBody> = elections;
-/** Reads what a node has seen that nobody should be able to make. */
+/** Reads a node's evidence of lying voters. */
 export const evidenceSchema: Schema<EvidenceBody> = evidence;
 /** Reads the cluster's public key. */
 export const groupSchema: Schema<GroupBody> = group;

@@ -2,14 +2,14 @@
  * Puts a saved snapshot into the data folder of a node that has never run: the way back from the loss of a
  * cluster's key or of most of its disks, into a new cluster.
  *
- * The new cluster's log begins behind the snapshot, in term 0: nobody has led it. What the old cluster did
- * after the snapshot is lost, so what its clients may remember of that must not be taken for anything of the
- * new one. So the restored store stands {@linkcode RESTORE_GAP} revisions later, with all history forgotten:
- * no revision is used twice, a fence of the old cluster holds nowhere, and a watch that would go on from an
- * old revision is told that this is compacted.
+ * The new cluster's log begins behind the snapshot, in term 0, which has no leader. What the old cluster did after
+ * the snapshot is lost, so what its clients may remember of that must not be taken for anything of the new one. So
+ * the restored store stands {@linkcode RESTORE_GAP} revisions later, with all history forgotten: no revision is
+ * used twice, a fence of the old cluster holds nowhere, and a watch that would go on from an old revision gets the
+ * answer that it is compacted.
  *
- * While it is at work, a file in the folder says so, and keeps a node from starting there. Whatever goes
- * wrong, nothing of the snapshot stays.
+ * While it is at work, a file in the folder says so, and keeps a node from starting there. Whatever goes wrong,
+ * nothing of the snapshot stays.
  *
  * @module
  */
@@ -192,7 +192,7 @@ function extract(
   return saved;
 }
 
-/** Makes a store of it, as a node does at its start; how many keys it has. */
+/** Makes a store of the snapshot, as a node does at its start. Returns how many keys it has. */
 function checkContent(path: string, { cluster, index, revision }: SavedFile): number {
   const tables = openSnapshot(path, cluster);
   try {

@@ -71,7 +71,7 @@ function decodeHead(raw: Uint8Array): SavedHead {
 export class SavedSnapshot {
   /** What the snapshot says of itself. */
   readonly head: SavedHead;
-  /** How long all of it is. */
+  /** The length of the whole file. */
   readonly fileBytes: number;
   readonly #file: Deno.FsFile;
   readonly #remove: () => void;
@@ -102,7 +102,7 @@ export class SavedSnapshot {
     return new Uint8Array(this.#hash.digest());
   }
 
-  /** Lets go of it; to be called however it ends. */
+  /** Releases the file. The caller must call this in every case. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -125,8 +125,8 @@ export class SavedSnapshot {
 }
 
 /**
- * Reads a saved snapshot to its end, and checks that it is whole and as it was written. Until it returns,
- * nothing of it can be believed.
+ * Reads a saved snapshot to its end, and checks that it is whole and as it was written. Until it returns, nothing
+ * in it can be trusted.
  *
  * @throws {InputError} when it is none, was cut short, or is damaged.
  * @throws {EnvironmentError} when it cannot be read.

@@ -26,7 +26,7 @@ export interface SnapshotFile {
   readonly index: LogIndex;
   /** Its length. */
   readonly bytes: number;
-  /** SHA-256 over all of it: 32 bytes. */
+  /** SHA-256 over the whole file: 32 bytes. */
   readonly sha256: Uint8Array;
 }
 

@@ -127,7 +127,7 @@ export class TableFile {
   }
 
   /**
-   * Ends a batch: all of it is durable, and the tables have its applied index.
+   * Ends a batch: the whole batch is durable, and the tables have its applied index.
    *
    * @throws {EnvironmentError} when the disk fails. The tables cannot be used afterwards.
    */

@@ -1,6 +1,6 @@
 /**
- * The state machine's tables, as the loop sees them: it writes batches, and is told later that they are
- * durable. The store itself is in the loop's memory, and the tables follow it.
+ * The state machine's tables, as the loop sees them: it writes batches, and learns later that they are durable.
+ * The store itself is in the loop's memory, and the tables follow it.
  *
  * @module
  */
