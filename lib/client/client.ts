@@ -185,10 +185,8 @@ export class ApiClient {
       const { failed, last } = round;
       maybeApplied ||= isWrite(request) && failed.some(({ failure }) => failure.maybeApplied);
       if (last !== null) throw this.#endedBy(request, last, { maybeApplied });
-      const pauseMs = Math.max(
-        ROUND_PAUSE_MS,
-        ...failed.map(({ failure }) => failure.retryAfterMs),
-      );
+      const waits = failed.map(({ failure }) => failure.retryAfterMs);
+      const pauseMs = Math.max(ROUND_PAUSE_MS, ...waits);
       // If an attempt may have had an effect, wait also for a node that is down: it knows the outcome.
       const isOver = !maybeApplied && isHopeless(failed);
       if (isOver || clock.now() + pauseMs >= deadline) {
