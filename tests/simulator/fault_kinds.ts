@@ -175,6 +175,7 @@ export const RARE_FAULTS: readonly string[] = [
   "crash.afterShares",
   "change.killed.proof",
   "crash.beforeReset",
+  "crash.afterInstall",
   "damage.raft.electionsLost",
   "damage.raft.electionsFlipped",
   "lie.members.forgedConfiguration",
