@@ -41,7 +41,7 @@
  * none that does not verify as the next of the chain. The newest one in the log counts, committed or not, and is
  * forgotten where it is truncated; until it is committed the one before counts as well, so commits, reads, leases
  * and the check of the quorum need a majority of both. A leader appends one once the one before and an entry of
- * its own term are committed. A candidate stands under the newest configuration in its log, or, while that is not
+ * its own term are committed, and while enough of its voters answer to lead it. A candidate stands under the newest configuration in its log, or, while that is not
  * known to be committed and the candidate has no share of it, under the one before (dissertation §4.2.2: otherwise
  * it could happen that no node stands after a crash that left the entry in few logs). It shows the certificate
  * that this configuration rests on, and to voters that do not grant all of its epoch, because a voter can check

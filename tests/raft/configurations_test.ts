@@ -121,6 +121,24 @@ Deno.test("a leader appends no configuration while another one is not committed"
   assert.equal(world.tryAppend(leader, next), null);
 });
 
+Deno.test("a leader appends no configuration whose voters are too few that answer", () => {
+  const world = new ChangingCluster(THREE);
+  const leader = world.cluster.elect("n1");
+  world.cluster.isolate("n3");
+  world.cluster.tick(2 * ELECTION_TIMEOUT_TICKS);
+  const entry = world.make({ voters: [1, 3], threshold: 2 });
+  assert.match(world.tryAppend(leader, entry) ?? "", /needs 2 voters that answer, and n3 did not/);
+  assert.equal(world.configurationOf(1).isPending, false);
+  propose(leader, "the old voters go on");
+  world.settle();
+  assert.deepEqual(leader.appliedCommands, ["the old voters go on"]);
+  world.cluster.heal();
+  world.settle();
+  assert.equal(world.tryAppend(leader, entry), null);
+  world.settle();
+  assert.deepEqual(world.configurationOf(3).voters, [1, 3].map(nodeId));
+});
+
 Deno.test("a leader appends nothing that does not verify, nor the same configuration twice", () => {
   const world = new ChangingCluster(THREE);
   const leader = world.cluster.elect("n1");

@@ -110,7 +110,7 @@ export class Operator {
   }
 
   /** A voter that is gone; without one, another loses its disk for good if the rest can do without it. */
-  #loseVoter({ members: { inForce, newest } }: RaftView): number | null {
+  #loseVoter({ members: { inForce, newest }, cluster: { change } }: RaftView): number | null {
     const { random, machines, counters } = this.#options;
     const voters = machines.filter(({ id }) => newest.voters.includes(id));
     const lost = voters.filter(({ isGone }) => isGone);
@@ -118,7 +118,9 @@ export class Operator {
     const victim = random.pick(voters);
     const rest = machines.filter((machine) => machine !== victim && isSound(machine));
     const isSpare = [inForce.configuration, newest].every((one) => isEnough(one, rest));
-    if (!isSpare) return null;
+    // A change that is proven cannot be taken back, so it needs its new voters already.
+    const receivers = rest.filter(({ id }) => change?.receivers.includes(id));
+    if (!isSpare || (change !== null && receivers.length < change.begin.threshold)) return null;
     counters.count("change.lostForGood");
     victim.kill("disk lost for good");
     victim.wipe();
