@@ -37,7 +37,7 @@ interface OpenedClient {
   /** The key-value store, by the same client. */
   readonly store: StoreClient;
   /** A client of the members of today, where cluster.json has other ones; null where it has not. */
-  readonly ofMembers: (seen: SeenMembers) => Promise<ApiClient | null>;
+  readonly ofMembers: (seen: SeenMembers) => ApiClient | null;
 }
 
 /** The advice when a node requires a token. */
@@ -70,20 +70,23 @@ export async function openClient(
     clock: context.clock ?? systemClock,
     advice: ADVICE,
   };
-  const clientOf = async (endpoints: readonly Endpoint[]) =>
-    new ApiClient({
-      ...options,
-      endpoints,
-      tokenFor: await findTokens(endpoints, flags, context),
-    });
-  const client = await clientOf(endpoints);
+  const tokenFor = await findTokens(endpoints, flags, context);
+  const client = new ApiClient({ ...options, endpoints, tokenFor });
   return {
     flags,
     client,
     store: new StoreClient(client),
-    ofMembers: async (seen) => {
+    ofMembers: (seen) => {
       const current = toCurrent(endpoints, seen, schemeFor(flags, context));
-      return current === null ? null : await clientOf(current);
+      if (current === null) return null;
+      // Nodes told these addresses, and a node can lie: no node's own token goes there.
+      const toAddress = (endpoint: Endpoint) =>
+        endpoints.includes(endpoint) ? endpoint : { ...endpoint, id: null };
+      return new ApiClient({
+        ...options,
+        endpoints: current,
+        tokenFor: (endpoint) => tokenFor(toAddress(endpoint)),
+      });
     },
   };
 }

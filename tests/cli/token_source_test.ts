@@ -26,11 +26,16 @@ class Files implements Disposable {
 }
 
 /** Runs `floe status`, and gives back what each host was sent. */
-async function sent(args: readonly string[], env: Record<string, string>, hosts = ["a:1", "b:1"]) {
+async function sent(
+  args: readonly string[],
+  env: Record<string, string>,
+  hosts = ["a:1", "b:1"],
+  node = new FakeNode(),
+) {
   const received = new Map<string, string | null>();
   const host = (name: string) => (request: Request) => {
     received.set(name, request.headers.get("authorization"));
-    return openApp(new FakeNode()).fetch(request);
+    return openApp(node).fetch(request);
   };
   const outcome = await floe(["status", ...args], {
     env,
@@ -38,6 +43,9 @@ async function sent(args: readonly string[], env: Record<string, string>, hosts 
   });
   return { ...outcome, received: hosts.map((name) => received.get(name)) };
 }
+
+/** Where the members say that three more of them are; any of them could lie. */
+const ELSEWHERE = [7204, 7205, 7206].map((port) => `127.0.0.1:${port}`);
 
 const ENDPOINTS = { FLOE_ENDPOINTS: "a:1,b:1" };
 
@@ -84,10 +92,10 @@ Deno.test("a node's own token goes to that node alone", async () => {
   using folder = new TestFolder({ nodes: 3 });
   const apis = folder.config.peers.map(({ api }) => `${api.hostname}:${api.port}`);
   const config = ["--config", folder.configFile];
-  const { received, requests } = await sent(config, { FLOE_TOKEN: OWN }, apis);
-  deepEqual(received, [`Bearer ${OWN}`, null, null]);
+  const { received, requests } = await sent(config, { FLOE_TOKEN: OWN }, [...apis, ...ELSEWHERE]);
+  deepEqual(received, [`Bearer ${OWN}`, null, null, null, null, null]);
   const hosts = requests.map((request) => /^GET ([^/]+)/.exec(request)?.[1] ?? "");
-  deepEqual([...new Set(hosts)].toSorted(), apis.toSorted());
+  deepEqual([...new Set(hosts)].toSorted(), [...apis, ...ELSEWHERE].toSorted());
   deepEqual((await sent([], { FLOE_TOKEN: OWN, FLOE_ENDPOINTS: "a:1" })).received, [
     `Bearer ${OWN}`,
     undefined,
@@ -104,6 +112,25 @@ Deno.test("a node's own token goes to that node alone", async () => {
     match(refused.stderr, /holds server_9's own token, which other nodes must not learn/);
     deepEqual(refused.received, [undefined, undefined, undefined]);
   }
+});
+
+Deno.test("a node's own token does not go where other nodes say that it is now", async () => {
+  using folder = new TestFolder({ nodes: 3 });
+  const [, second, third] = folder.config.peers.map(({ api }) => `${api.hostname}:${api.port}`);
+  const config = ["--config", folder.configFile];
+  const node = new FakeNode();
+  const members = node.membersNow.members.map((member) =>
+    member.id === "server_1" ? { ...member, apiAddress: "elsewhere:1" } : member
+  );
+  node.membersNow = { ...node.membersNow, members };
+  // The node that the token belongs to does not answer where it was.
+  const answering = [second ?? "", third ?? "", "elsewhere:1"];
+  const none = [null, null, null];
+  deepEqual((await sent(config, { FLOE_TOKEN: OWN }, answering, node)).received, none);
+  Deno.mkdirSync(`${folder.path}/server_1`);
+  writeAdminToken(`${folder.path}/server_1`, toNodeId("server_1"));
+  const data = { FLOE_DATA_DIR: folder.path };
+  deepEqual((await sent(config, data, answering, node)).received, none);
 });
 
 Deno.test("without a named token, each node is sent its own from its folder, and asked before others", async () => {

@@ -43,7 +43,7 @@ export function registerStatus(program: Program, context: CommandContext): void 
     .action(async (options: StatusFlags, command: Program) => {
       const { client, flags, ofMembers } = await openClient(command, context);
       const show = async () => {
-        const report = await ask(await ofMembers(await readMembers(client)) ?? client);
+        const report = await ask(ofMembers(await readMembers(client)) ?? client);
         warnOfOtherClusters(report.views, context.stderr);
         if (flags.output === "json") printJson(context.stdout, jsonOf(report));
         else printReport(context.stdout, report, options.watch === true);
