@@ -19,6 +19,7 @@ const COPIED = [
   "lib",
   "tests/simulator",
   "tests/frost",
+  "tests/node/loop_test.ts",
   "tests/raft",
   "tests/reshare",
   "tests/support",

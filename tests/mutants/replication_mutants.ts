@@ -122,7 +122,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     file: "lib/node/loop.ts",
     find: `effect.kind === "install" || hasSnapshot`,
     replace: `effect.kind === "install" || (hasSnapshot && durableIndex === 0)`,
-    world: "hungDisks",
+    test: "tests/node/loop_test.ts",
   },
   {
     name: "installed-before-the-log-says-so",

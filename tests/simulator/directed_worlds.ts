@@ -167,20 +167,6 @@ export const DIRECTED_WORLDS = {
     faultIntervalUsMean: 300_000,
     faultUsMean: 2 * ELECTION_TIMEOUT_US,
   }),
-  /** Snapshots overtake entries that the disk has not written yet, and never may. */
-  hungDisks: (seed) => {
-    const calm = calmScenario(seed);
-    return {
-      ...calm,
-      electionTimeoutTicks: 30,
-      logEntriesMax: 5,
-      chunkBytesMax: 100_000,
-      limits: ONE_AT_A_TIME,
-      workload: { ...calm.workload, thinkUsMean: 10_000 },
-      faults: ["hungDisk", "ioError", "kill"],
-      faultIntervalUsMean: 300_000,
-    };
-  },
   /** Leaders are cut off, and their clocks are as far from the others' as leases allow for. */
   clocksAtTheEdge: (seed) => {
     const leased = shortLeases(seed);
