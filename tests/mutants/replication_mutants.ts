@@ -156,7 +156,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     replace: `    const isSaved = true;
     const next = plus(position.index, 1);
     if (this.#unsavedFrom !== null && this.#unsavedFrom < next) this.#unsavedFrom = next;\n`,
-    world: "racingSnapshots",
+    test: "tests/raft/durability_test.ts",
   },
   {
     name: "snapshot-reset-not-written",

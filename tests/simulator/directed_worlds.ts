@@ -158,15 +158,6 @@ export const DIRECTED_WORLDS = {
     const network = { ...left.network, duplicateRate: 0.5, reorderRate: 0.5 };
     return { ...left, network, persistUsMean: 10_000, faults: ["leaveBehind", "slowDisk"] };
   },
-  /** Snapshots overtake entries of leaders that came and went. */
-  racingSnapshots: (seed) => ({
-    ...leftBehind(seed),
-    logEntriesMax: 5,
-    persistUsMean: 2_000,
-    faults: ["leaveBehind", "forsakeLeader", "isolateLeader", "coup"],
-    faultIntervalUsMean: 300_000,
-    faultUsMean: 2 * ELECTION_TIMEOUT_US,
-  }),
   /** Leaders are cut off, and their clocks are as far from the others' as leases allow for. */
   clocksAtTheEdge: (seed) => {
     const leased = shortLeases(seed);
