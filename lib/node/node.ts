@@ -327,6 +327,8 @@ export class Node {
    * another node only shows the removal, or if the removal may not be committed: its vote may still be needed.
    */
   #tickLeaving(): void {
+    // Several ticks can come at once.
+    if (this.#isStopped) return;
     const { cluster, role } = this.#raft.state;
     if (!cluster.isFormer || role.name === "leader") {
       this.#leavingTicks = 0;
