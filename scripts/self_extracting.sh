@@ -46,6 +46,9 @@ case $0 in
   *) FLOE_EXECUTABLE=$PWD/$0 ;;
 esac
 export FLOE_EXECUTABLE
+# A node's memory: see NODE_ENVIRONMENT in lib/cli/process_context.ts.
+export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-131072}"
+export MALLOC_TRIM_THRESHOLD_="${MALLOC_TRIM_THRESHOLD_:-131072}"
 export DENO_DIR="$folder/cache" DENO_NO_UPDATE_CHECK=1
 exec "$folder/deno" run --quiet --no-prompt --no-config --no-lock --no-remote --no-npm \
   @OPTIONS@ "$folder/floe.js" "$@"

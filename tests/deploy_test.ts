@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { NODE_ENVIRONMENT } from "../lib/cli/process_context.ts";
 import { Observer } from "../lib/node/observer.ts";
 import { FakeNode, openApp } from "./http/fake_node.ts";
 
@@ -99,4 +100,13 @@ function run(program: string, ...args: readonly string[]) {
   const { code, stdout, stderr } = new Deno.Command(program, { args: [...args] }).outputSync();
   const decoder = new TextDecoder();
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+for (const file of ["deploy/floe@.service", "deploy/Dockerfile", "scripts/self_extracting.sh"]) {
+  Deno.test(`${file} has the settings of the allocator that floe cluster gives its nodes`, () => {
+    const text = Deno.readTextFileSync(new URL(`../${file}`, import.meta.url));
+    for (const [name, value] of Object.entries(NODE_ENVIRONMENT)) {
+      assert.match(text, new RegExp(`${name}="?(\\$\\{${name}:-)?${value}\\b`));
+    }
+  });
 }

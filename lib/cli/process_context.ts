@@ -187,5 +187,15 @@ export const NODE_PERMISSIONS: readonly string[] = [
  */
 export const RUNTIME_FLAGS: readonly string[] = ["--v8-flags=--max-semi-space-size=4"];
 
+/**
+ * Settings of the C library's allocator for a process that runs for long. Left alone, it learns from large
+ * buffers to keep what they leave: after two minutes of chaos a node held 493 MiB, and with these settings 193. A
+ * program cannot give them to itself.
+ */
+export const NODE_ENVIRONMENT: Readonly<Record<string, string>> = {
+  MALLOC_MMAP_THRESHOLD_: "131072",
+  MALLOC_TRIM_THRESHOLD_: "131072",
+};
+
 /** The permissions of all of Floe: `floe cluster` also starts processes. */
 export const FLOE_PERMISSIONS: readonly string[] = ["--allow-run", ...NODE_PERMISSIONS];

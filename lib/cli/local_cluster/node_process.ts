@@ -10,7 +10,7 @@ import { encodeUtf8 } from "../../bytes.ts";
 import { RotatingFile, type RotatingFileOptions } from "../rotating_file.ts";
 import type { NodeId } from "../../types.ts";
 import type { CommandContext } from "../command.ts";
-import { NODE_PERMISSIONS, RUNTIME_FLAGS } from "../process_context.ts";
+import { NODE_ENVIRONMENT, NODE_PERMISSIONS, RUNTIME_FLAGS } from "../process_context.ts";
 import type { Order } from "../serve/orders.ts";
 import type { NodeAnnouncement } from "../serve/run_node.ts";
 
@@ -61,6 +61,7 @@ export class NodeProcess {
     const flags = ["--data-dir", dataDir, ...logFlags, "-o", "json", ...PARENT_FLAGS];
     this.#child = new Deno.Command(self.path, {
       args: [...self.args, ...command, ...flags],
+      env: NODE_ENVIRONMENT,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
