@@ -21,6 +21,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     file: "lib/raft/reads.ts",
     find: `leader.reads.takeConfirmed(confirmedRound)`,
     replace: `leader.reads.takeConfirmed(Math.max(confirmedRound, leader.rounds.current))`,
+    world: "leasesHandedOver",
   },
   {
     name: "read-before-applied",
