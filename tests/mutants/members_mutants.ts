@@ -105,9 +105,14 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     name: "votes-in-two-epochs",
     bug: "a voter votes for another candidate of the same term under another epoch",
     file: "lib/raft/voter.ts",
-    find: `(state.votedFor === null || state.votedFor === message.from) &&`,
+    // Two rules forbid it: one candidate a term, and one statement.
+    find: `    (state.votedFor === null || state.votedFor === message.from) &&
+    (state.certificate === null || state.certificate.leader === message.from) &&
+    isSameStatement(state, message) &&\n`,
     replace:
-      `(state.votedFor === null || state.votedFor === message.from || message.epoch === 1) &&`,
+      `    (state.votedFor === null || state.votedFor === message.from || message.epoch === 1) &&
+    (state.certificate === null || state.certificate.leader === message.from) &&
+    (message.epoch === 1 || isSameStatement(state, message)) &&\n`,
     test: EPOCHS,
   },
   {
