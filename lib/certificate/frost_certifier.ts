@@ -8,7 +8,7 @@
 import { type KeyObject, sign } from "node:crypto";
 import { assert, assertDefined } from "../assert.ts";
 import { concatBytes, encodeUtf8, equalBytes } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import {
   aggregate,
   checkNonceCommitment,
@@ -41,6 +41,8 @@ export const COMMITMENT_BYTES = 2 * ELEMENT_BYTES;
 /** The key of a rehearsal is made of this byte. It is no secret, and signs nothing else. */
 const REHEARSAL_BYTE = 0x5a;
 const REHEARSAL = encodeUtf8("floe/rehearsal/v1\n");
+/** An encoding of a point that is not of prime order. Points that pass are not checked a second time. */
+const REHEARSAL_POINT = new Uint8Array(ELEMENT_BYTES).fill(0x0b);
 
 /** Most group commitments kept from round two to aggregation. One is usually enough: retries are rare. */
 const GROUP_COMMITMENTS_MAX = 4;
@@ -119,6 +121,8 @@ class FrostScheme implements SigningScheme<RoundOne> {
     const options = { maxParticipants: 2, minParticipants: 2, randomBytes };
     const { group, shares } = trustedDealerKeygen(options);
     const signers = shares.map((share) => ({ share, roundOne: commit(share, randomBytes) }));
+    const refused = { identifier: 1, hiding: REHEARSAL_POINT, binding: REHEARSAL_POINT };
+    catching(FrostError, () => checkNonceCommitment(refused), () => {});
     const commitments = signers.map(({ roundOne }) => roundOne.commitment);
     const session = { group, message: REHEARSAL, commitments };
     const signatureShares = new Map(

@@ -99,9 +99,11 @@ export class NoncePool<Nonces> {
     return this.#spares.length;
   }
 
-  /** Draws one nonce in advance, unless there are enough. */
-  prepare(): void {
-    if (this.#spares.length < SPARE_NONCES) this.#spares.push(this.#scheme.commit());
+  /** Draws one nonce in advance, and returns true, unless there are enough. */
+  prepare(): boolean {
+    if (this.#spares.length === SPARE_NONCES) return false;
+    this.#spares.push(this.#scheme.commit());
+    return true;
   }
 
   /** The commitment to the election's unused nonce, or to a fresh nonce if there is none. */

@@ -71,9 +71,9 @@ export class SigningSessions<Nonces> {
     return this.#pool.spareCount;
   }
 
-  /** Draws one nonce in advance, unless there are enough. */
-  prepare(): void {
-    this.#pool.prepare();
+  /** Draws one nonce in advance, and returns true, unless there are enough. */
+  prepare(): boolean {
+    return this.#pool.prepare();
   }
 
   /** Round one: the commitment to an unused nonce for this election. The node must have a share. */

@@ -209,13 +209,12 @@ export function handleVoteResponse(state: CoreState, message: VoteResponse): voi
   }
   if (!candidate.signing.certifier.voters.includes(message.from)) return;
   candidate.answers.set(message.from, "granted");
+  // The share first: after the last one, no further commitment needs a check.
+  if (message.share !== null) addShare(state, candidate, { ...message, share: message.share });
+  if (state.role !== candidate) return;
   offerCommitment(state, candidate, message);
-  if (message.share === null) {
-    countDecline(state, candidate, message);
-  } else {
-    addShare(state, candidate, { ...message, share: message.share });
-  }
-  if (state.role === candidate) reopenIfStuck(state, candidate);
+  if (message.share === null) countDecline(state, candidate, message);
+  reopenIfStuck(state, candidate);
 }
 
 /** Whether a voter's commitment is valid. If not, the message is refused. */
