@@ -44,6 +44,16 @@ const REHEARSAL = encodeUtf8("floe/rehearsal/v1\n");
 /** An encoding of a point that is not of prime order. Points that pass are not checked a second time. */
 const REHEARSAL_POINT = new Uint8Array(ELEMENT_BYTES).fill(0x0b);
 
+/**
+ * The first signature of a process takes five times as long as one of a process that signed often. After 20
+ * rehearsals, the engine has optimized the code. Each takes some milliseconds, so they are spread: one in five of
+ * the first 100 idle moments.
+ */
+const REHEARSAL_MOMENTS = 100;
+const REHEARSED_MOMENT = 5;
+/** How many idle moments there were. The engine optimizes for the process, and not for one certifier. */
+let idleMoments = 0;
+
 /** Most group commitments kept from round two to aggregation. One is usually enough: retries are rare. */
 const GROUP_COMMITMENTS_MAX = 4;
 
@@ -117,6 +127,7 @@ class FrostScheme implements SigningScheme<RoundOne> {
   }
 
   rehearse(): void {
+    if (idleMoments === REHEARSAL_MOMENTS || idleMoments++ % REHEARSED_MOMENT !== 0) return;
     const randomBytes = (length: number) => new Uint8Array(length).fill(REHEARSAL_BYTE);
     const options = { maxParticipants: 2, minParticipants: 2, randomBytes };
     const { group, shares } = trustedDealerKeygen(options);

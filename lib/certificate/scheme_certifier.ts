@@ -25,12 +25,6 @@ import {
   SigningSessions,
 } from "./signing_sessions.ts";
 
-/**
- * The first signature of a process takes five times as long as one of a process that signed often: after this
- * many rehearsals, the engine has optimized the code. Each takes a few milliseconds.
- */
-const REHEARSALS = 50;
-
 /** A {@linkcode Certifier} over any {@linkcode SigningScheme}. */
 export class SchemeCertifier<Nonces> implements Certifier {
   readonly epoch: Epoch;
@@ -39,7 +33,6 @@ export class SchemeCertifier<Nonces> implements Certifier {
   readonly #roster: SignerRoster;
   readonly #scheme: SigningScheme<Nonces>;
   readonly #sessions: SigningSessions<Nonces>;
-  #rehearsals = 0;
 
   /**
    * A certifier for the node `self`.
@@ -70,9 +63,7 @@ export class SchemeCertifier<Nonces> implements Certifier {
 
   /** Draws nonces in advance first, then rehearses. */
   prepare(): void {
-    if (!this.canSign || this.#sessions.prepare() || this.#rehearsals === REHEARSALS) return;
-    this.#rehearsals++;
-    this.#scheme.rehearse();
+    if (this.canSign && !this.#sessions.prepare()) this.#scheme.rehearse();
   }
 
   /** See {@linkcode Certifier.commit}. @throws {CertificateError} `wrong-leader` unless a voter stands. */

@@ -41,8 +41,8 @@ export interface SigningScheme<Nonces> {
   readonly canSign: boolean;
 
   /**
-   * Runs both rounds with a key that is no secret, so that the engine has compiled the code before an
-   * election needs it.
+   * Spends an idle moment: runs both rounds now and then with a key that is no secret, until the engine has optimized
+   * the code that an election needs.
    */
   rehearse(): void;
 
