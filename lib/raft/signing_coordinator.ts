@@ -166,11 +166,17 @@ export class SigningCoordinator {
     return isRepeated && session.incarnations.get(voter) === answer.incarnation;
   }
 
-  /** The newest open session in which the voter owes its share, or null. */
+  /**
+   * The newest open session in which the voter owes its share. If there is none, and no unused commitment of
+   * the voter, the newest failed one: a voter that never heard of it still offers that session's commitment,
+   * and offers another once it has used it there. Null when there is nothing to ask for.
+   */
   sessionOwedBy(voter: NodeId): CoordinatedSession | null {
-    return this.#sessions.findLast((session) =>
-      session.status === "open" && !session.shares.has(voter) && signs(session, voter)
-    ) ?? null;
+    const unanswered = this.#sessions.filter((session) =>
+      signs(session, voter) && !session.shares.has(voter)
+    );
+    const owed = unanswered.findLast(({ status }) => status === "open");
+    return owed ?? (this.hasOffer(voter) ? null : unanswered.at(-1) ?? null);
   }
 
   /** These voters' shares were wrong: no further session includes them. */

@@ -125,6 +125,25 @@ Deno.test("a voter that declines to sign once is asked again, twice it is left o
   assert.deepEqual(candidate.eventsOf("shareWithheld").map(({ voter }) => voter), ["n2"]);
 });
 
+Deno.test("a voter that never heard of a failed session is asked for it, to offer another nonce", () => {
+  const cluster = new TestCluster({ size: 4, threshold: 3 });
+  cluster.isolate("n4");
+  const candidate = cluster.node("n1");
+  let declined = 0;
+  // n2 declines the first session, all of whose requests to n3 are lost meanwhile.
+  cluster.intercept = (message) => {
+    if (message.kind === "voteRequest" && message.to === "n3" && declined === 0) return null;
+    const isAnswer = message.kind === "voteResponse" && message.from === "n2";
+    return isAnswer && declined++ === 0 ? { ...message, share: null } : message;
+  };
+  startElection(candidate);
+  cluster.deliver();
+  cluster.tick(2 * SIGNING_TIMEOUT_TICKS);
+  assert.equal(candidate.raft.state.role.name, "leader");
+  assert.equal(candidate.raft.state.currentTerm, 1);
+  assert.deepEqual(candidate.eventsOf("shareWithheld"), []);
+});
+
 Deno.test("with exactly t voters up, a lost vote request is sent again within the candidacy", () => {
   for (const lost of ["voteRequest", "voteResponse"]) {
     const cluster = new TestCluster({ size: 5, threshold: 3 });

@@ -164,3 +164,15 @@ Deno.test("SigningCoordinator.decline() ends a session, but not after the share 
   assert.equal(session?.status, "failed");
   assert.deepEqual([...sessions.owing()], []);
 });
+
+Deno.test("SigningCoordinator.sessionOwedBy() gives a failed session, until its signer offers a nonce", () => {
+  const sessions = sessionsWith("a", "b", "c");
+  const first = sessions.open(0);
+  const [b, c, d] = ["b", "c", "d"].map(toNodeId) as [NodeId, NodeId, NodeId];
+  assert.equal(sessions.sessionOwedBy(c), first);
+  sessions.decline(b, { session: 1, incarnation: 1 });
+  assert.equal(sessions.sessionOwedBy(c), first);
+  sessions.offer(c, offer("second of c"));
+  assert.equal(sessions.sessionOwedBy(c), null);
+  assert.equal(sessions.sessionOwedBy(d), null);
+});
