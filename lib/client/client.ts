@@ -10,6 +10,8 @@ import { VALUE_BYTES_MAX } from "../limits.ts";
 import { readAtMost } from "../streams.ts";
 import type { Schema } from "../wire/mod.ts";
 import {
+  ADVICE,
+  type Advice,
   ClientError,
   type Failure,
   failureOfError,
@@ -107,25 +109,9 @@ export const ANSWER_BYTES_MAX = 8 * VALUE_BYTES_MAX;
 const ATTEMPT_TIMEOUT_MS = 2_000;
 /** The pause after all nodes were asked without success, unless a node asks for a longer one. */
 const ROUND_PAUSE_MS = 100;
-
-/** The advice in error messages, in the words of the program. */
-export interface Advice {
-  /** No node could do it in time. */
-  readonly givenUp: string;
-  /** Nothing listens at any address. */
-  readonly unreachable: string;
-  /** A node wants a token. */
-  readonly unauthorized: string;
-  /** A write may have been applied. The write with the same idempotency key shows whether it was. */
-  readonly uncertain: (idempotencyKey: string) => string;
-}
-
-const ADVICE: Advice = {
-  givenUp: "See how the nodes are, or allow more time.",
-  unreachable: "Start the cluster, or name the addresses where it is.",
-  unauthorized: "Give the client a token.",
-  uncertain: (key) => `The same write with idempotency key ${key} tells, and is done once.`,
-};
+/** A node that fails after so long is paused or cut off: it is asked last for a while, so that few requests wait. */
+const SLOW_MS = 1_000;
+const ASKED_LAST_MS = 10_000;
 
 /** Asks one node once, with a timeout. */
 type AskOne<Answer> = (endpoint: Endpoint, timeoutMs: number) => Promise<EndpointResult<Answer>>;
@@ -135,6 +121,8 @@ export class ApiClient {
   readonly #options: ClientOptions;
   readonly #advice: Advice;
   readonly #tokenFor: TokenFor;
+  /** Until when a node that failed slowly is asked last. */
+  readonly #lastUntil = new Map<Endpoint, number>();
 
   /** `options` are used as they are. */
   constructor(options: ClientOptions) {
@@ -207,22 +195,32 @@ export class ApiClient {
     deadline: number,
     ask: AskOne<Answer>,
   ): Promise<Round<Answer>> {
+    const { clock } = this.#options;
     const failed: EndpointFailure[] = [];
     for (const endpoint of this.#inTurn()) {
-      const leftMs = deadline - this.#options.clock.now();
+      const askedMs = clock.now();
+      const leftMs = deadline - askedMs;
       if (leftMs < 1 && failed.length > 0) break;
       const attempt = await ask(endpoint, this.#attemptTimeoutMs(request, leftMs));
       if (attempt.kind === "answer") return attempt;
+      const now = clock.now();
+      if (now - askedMs >= SLOW_MS) this.#lastUntil.set(endpoint, now + ASKED_LAST_MS);
       failed.push(attempt);
       if (!isPassing(request, attempt)) return { kind: "failures", failed, last: attempt };
     }
     return { kind: "failures", failed, last: null };
   }
 
-  /** Nodes with a token come first: a node that demands a token and gets none would end the request. */
+  /**
+   * Nodes with a token come first: a node that demands a token and gets none would end the request. Among equals,
+   * those that failed slowly come last.
+   */
   #inTurn(): readonly Endpoint[] {
-    const hasToken = (endpoint: Endpoint) => Number(this.#tokenFor(endpoint) !== null);
-    return this.endpoints.toSorted((left, right) => hasToken(right) - hasToken(left));
+    const now = this.#options.clock.now();
+    const rank = (endpoint: Endpoint) =>
+      (this.#tokenFor(endpoint) === null ? 2 : 0) +
+      ((this.#lastUntil.get(endpoint) ?? now) > now ? 1 : 0);
+    return this.endpoints.toSorted((left, right) => rank(left) - rank(right));
   }
 
   #attemptTimeoutMs(request: ClientRequest, leftMs: number): number {

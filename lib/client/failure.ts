@@ -111,6 +111,26 @@ const SETTLING_CODES: ReadonlySet<string> = new Set([
   "too_many_keys",
 ]);
 
+/** The advice in error messages, in the words of the program. */
+export interface Advice {
+  /** No node could do it in time. */
+  readonly givenUp: string;
+  /** Nothing listens at any address. */
+  readonly unreachable: string;
+  /** A node wants a token. */
+  readonly unauthorized: string;
+  /** A write may have been applied. The write with the same idempotency key shows whether it was. */
+  readonly uncertain: (idempotencyKey: string) => string;
+}
+
+/** The advice that fits any program. */
+export const ADVICE: Advice = {
+  givenUp: "See how the nodes are, or allow more time.",
+  unreachable: "Start the cluster, or name the addresses where it is.",
+  unauthorized: "Give the client a token.",
+  uncertain: (key) => `The same write with idempotency key ${key} tells, and is done once.`,
+};
+
 /** Reads an error response. */
 export async function failureOfResponse(response: Response, body: string): Promise<Failure> {
   const problem = await readProblem(response, body);

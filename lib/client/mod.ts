@@ -34,7 +34,6 @@
  */
 
 export {
-  type Advice,
   ApiClient,
   bodyOf,
   type ClientOptions,
@@ -44,7 +43,13 @@ export {
   systemClock,
 } from "./client.ts";
 export { connect, type ConnectOptions } from "./connect.ts";
-export { ClientError, type Failure, type FailureKind } from "./failure.ts";
+export {
+  type Advice,
+  ClientError,
+  type Failure,
+  type FailureKind,
+  failureOfError,
+} from "./failure.ts";
 export { acquireLock, findHolder, type HeldLock, type LockOptions } from "./lock.ts";
 export { type FollowedEnd, MembersClient } from "./members.ts";
 export type { ClientAnswer, ClientRequest, Endpoint, OpenAnswer, TokenFor } from "./request.ts";

@@ -31,7 +31,10 @@ Deno.test("floe doctor fails where a peer port is closed, and warns of an API th
   assert.equal(outcome.code, 1);
   assert.match(outcome.stderr, /1 check failed/);
   const findings = findingsOf(outcome);
-  assert.match(textOf(findings, "server_2 peer port"), /refused.*Start the node, or open the port/);
+  assert.match(
+    textOf(findings, "server_2 peer port"),
+    /: connection refused.*Start the node, or open the port/,
+  );
   assert.match(textOf(findings, "server_2 API"), /refused.*Clients cannot use this node/);
   assert.match(textOf(findings, "server_1 API"), /answers 503: Not ready: no leader/);
 });

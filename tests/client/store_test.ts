@@ -1,3 +1,4 @@
+import { ApiClient } from "../../lib/client/client.ts";
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { decodeUtf8 } from "../../lib/bytes.ts";
 import { connect } from "../../lib/client/connect.ts";
@@ -249,4 +250,27 @@ Deno.test("a transaction that only reads goes on to the next node when a connect
   const { revision } = await store.transact({ then: [{ get: { key: "a" } }] });
   equal(revision, 101);
   equal(requests.length, 2);
+});
+
+Deno.test("a node that fails slowly is asked last for a while, so that not every request waits for it", async () => {
+  let now = 0;
+  const asked: string[] = [];
+  const client = new ApiClient({
+    endpoints: ["a", "b"].map((label) => ({ url: `http://${label}`, label, id: null })),
+    timeoutMs: 5_000,
+    clock: { now: () => now, delay: () => Promise.resolve() },
+    fetch: (input) => {
+      const { hostname } = new URL(String(input));
+      asked.push(hostname);
+      if (hostname === "b") return Promise.resolve(Response.json({}));
+      now += 1_800;
+      return Promise.reject(new TypeError("connection closed"));
+    },
+  });
+  const get = () => client.send({ method: "GET", path: "/v1/status" });
+  for (let count = 0; count < 3; count++) await get();
+  equal(asked.join(), "a,b,b,b");
+  now += 10_000;
+  await get();
+  equal(asked.join(), "a,b,b,b,a,b");
 });

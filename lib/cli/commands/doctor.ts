@@ -15,7 +15,7 @@ import { EnvironmentError, InputError, messageOf } from "../../errors.ts";
 import { statFile } from "../../keys/mod.ts";
 import { marginWarnings } from "../../margins.ts";
 import { toNodeId } from "../../types.ts";
-import type { ApiClient } from "../../client/mod.ts";
+import { type ApiClient, failureOfError } from "../../client/mod.ts";
 import { asksForTls, openClientTls } from "../client_tls.ts";
 import type { CommandContext, Program } from "../command.ts";
 import { examineCertificate, examineTokens } from "../doctor_access.ts";
@@ -182,7 +182,7 @@ async function connectFault(
     connection.close();
     return null;
   } catch (error) {
-    return messageOf(error);
+    return failureOfError(error).reason;
   }
 }
 
@@ -211,7 +211,7 @@ async function askHealth(
     const aheadMs = Number.isNaN(date) ? null : date + HALF_SECOND_MS - nowMs;
     return { status: response.status, reason: reasonOf(body), aheadMs };
   } catch (error) {
-    return { fault: messageOf(error) };
+    return { fault: failureOfError(error).reason };
   }
 }
 
