@@ -33,6 +33,8 @@ const STATUS_TIMEOUT_MS = 800;
 const WRITE_TIMEOUT_MS = 5_000;
 /** How many of the last messages and elections are kept. */
 const KEPT_MAX = 200;
+/** The columns before a message: a space, the time, and two spaces. */
+const MESSAGE_INDENT = 10;
 /** The bytes before the signature itself in a note. */
 const KEY_ID_BYTES = 4;
 
@@ -72,6 +74,8 @@ export class LiveScreen {
   #elections: readonly ElectionSeen[] = [];
   #messages: readonly string[] = [];
   #groupKey: string | null = null;
+  /** How long the nodes took to make the key; the first election follows. */
+  #keyMs = 0;
   /** How many must sign now. */
   #threshold: number;
   #selected: NodeId;
@@ -96,6 +100,7 @@ export class LiveScreen {
       case "group":
         this.#groupKey = event.publicKey;
         if (event.ms === null) return;
+        this.#keyMs = event.ms;
         return this.tell(`All nodes have made the key together, ${event.ms} ms after the start`);
       case "node":
         return void this.#pids.set(event.id, event.pid);
@@ -307,13 +312,15 @@ export class LiveScreen {
       this.tell(`${program} does not run here. The page is`);
     }
     // The whole address, on separate lines: with the key it is longer than most terminals are wide.
-    for (const part of address.match(/.{1,60}/g) ?? []) this.tell(part);
+    const room = Math.max(1, this.#options.terminal.size().columns - MESSAGE_INDENT);
+    for (let at = 0; at < address.length; at += room) this.tell(address.slice(at, at + room));
   }
 
   #elected(
     { id, term, ms, note }: Extract<ClusterEvent, { readonly event: "leader" }>,
   ): void {
-    const election = { term, leader: id, ms, note, signature: signatureOf(note) };
+    const tookMs = this.#elections.length === 0 ? Math.max(0, ms - this.#keyMs) : ms;
+    const election = { term, leader: id, ms: tookMs, note, signature: signatureOf(note) };
     this.#elections = [election, ...this.#elections].slice(0, KEPT_MAX);
     this.tell(`${id} leads term ${term}`);
   }

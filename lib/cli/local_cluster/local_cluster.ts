@@ -23,6 +23,7 @@ import { type KnownKey, statFile } from "../../keys/mod.ts";
 import { type NodeId, toTerm } from "../../types.ts";
 import { nodeFolder } from "../options.ts";
 import type { NodeAnnouncement } from "../serve/run_node.ts";
+import { LeaderlessTime } from "./leaderless.ts";
 import { NodeProcess, type SelfCommand } from "./node_process.ts";
 import { noteRemoved } from "./prepare.ts";
 import type { ClusterEvent } from "./reporter.ts";
@@ -84,8 +85,7 @@ export class LocalCluster {
   readonly #startedMs: number;
   readonly #allEnded = Promise.withResolvers<void>();
   #group: Group | null;
-  #leaderTerm = 0;
-  #leaderlessSinceMs: number | null;
+  readonly #leaderless: LeaderlessTime;
   #isReady = false;
   #isStopping = false;
 
@@ -96,7 +96,7 @@ export class LocalCluster {
     const nodes = [...peers, ...options.joined].filter(({ id }) => !options.removed.has(id));
     this.#nodes = new Map(nodes.map((node) => [node.id, node]));
     this.#startedMs = startedMs;
-    this.#leaderlessSinceMs = startedMs;
+    this.#leaderless = new LeaderlessTime(startedMs);
     options.onEvent({ event: "starting", cluster, nodes: this.#nodes.size });
     this.#group = options.key?.group ?? null;
     if (options.key !== null) this.#tellKey(options.key, null);
@@ -122,7 +122,7 @@ export class LocalCluster {
 
   /** Whether there has been a leader. */
   get hasElected(): boolean {
-    return this.#leaderTerm > 0;
+    return this.#leaderless.term > 0;
   }
 
   /** The description of the cluster's key; null while there is none. */
@@ -277,15 +277,13 @@ export class LocalCluster {
     const { role, term, leader, certificate } = announcement;
     this.#states.set(id, role);
     if (leader === null || certificate === null) {
-      // A late announcement of the election does not mean that its leader is lost.
-      const isNews = term > this.#leaderTerm ||
-        (term === this.#leaderTerm && role === "preCandidate");
-      if (isNews) this.#leaderlessSinceMs ??= performance.now();
-      return;
+      const isCutOff = this.#cut.has(id);
+      return this.#leaderless.announced({ term, role, isCutOff }, performance.now());
     }
     this.#informed.set(id, term);
+    if ([...this.#states.values()].includes("leader")) this.#leaderless.followed(term);
     // A follower may still remember a leader of the run before.
-    if (role === "leader" && term > this.#leaderTerm) this.#elected(id, term, certificate);
+    if (role === "leader" && term > this.#leaderless.term) this.#elected(id, term, certificate);
     this.#checkReady();
   }
 
@@ -330,9 +328,7 @@ export class LocalCluster {
     } catch (error) {
       return this.#failed.reject(error);
     }
-    const ms = Math.round(performance.now() - (this.#leaderlessSinceMs ?? performance.now()));
-    this.#leaderTerm = term;
-    this.#leaderlessSinceMs = null;
+    const ms = this.#leaderless.elected(term, performance.now());
     this.#options.onEvent({ event: "leader", id: leader, term, certificate: "valid", ms, note });
   }
 
@@ -346,7 +342,7 @@ export class LocalCluster {
     this.#informed.delete(id);
     if (!this.#isStopping) {
       this.#options.onEvent({ event: "exit", id, pid, code, signal, log: log.lastLines });
-      if (wasLeader) this.#leaderlessSinceMs ??= performance.now();
+      if (wasLeader) this.#leaderless.lost(performance.now());
       this.#checkReady();
     }
     if ([...this.#states.values()].every((state) => state === "down")) this.#allEnded.resolve();
@@ -355,7 +351,7 @@ export class LocalCluster {
   #checkReady(): void {
     if (this.#isReady || !this.hasElected) return;
     const isWaitedFor = ([id, state]: [NodeId, NodeState]) =>
-      state !== "down" && this.#informed.get(id) !== this.#leaderTerm;
+      state !== "down" && this.#informed.get(id) !== this.#leaderless.term;
     if ([...this.#states].some(isWaitedFor)) return;
     this.#isReady = true;
     this.#options.onEvent({ event: "ready" });
